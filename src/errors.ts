@@ -1,0 +1,47 @@
+/** What went wrong, as facts about storage; `csi/status.ts` alone turns them into gRPC codes. A closed list. */
+export type ErrorCode =
+  /** The request itself is wrong: a field, a parameter, a combination. */
+  | "invalid"
+  /** Well formed, but this array, protocol or version cannot do it. */
+  | "unsupported"
+  /** A size or number that is outside of what can be served. */
+  | "out_of_range"
+  /** All places that could hold it have answered, and none does. */
+  | "not_found"
+  /** It exists already, and differs from what was asked for. */
+  | "conflict"
+  /** It is held by something else (another host, a snapshot, a mount) and must not be touched. */
+  | "in_use"
+  /** Another operation on the same object is running: try again. */
+  | "busy"
+  /** A list token that was never given out or has gone stale. */
+  | "stale_token"
+  /** No array has the room, or a limit is reached. */
+  | "exhausted"
+  /** Could not be found out now; the outcome of a change may be unclear. */
+  | "unavailable"
+  /** Credentials or certificate refused, or the role is too low. */
+  | "denied"
+  /** The deadline passed; the outcome of a change may be unclear. */
+  | "timeout";
+
+/**
+ * The one error that crosses module borders. `message` says what failed, on what, why, and what to do, without a full stop,
+ * a secret or a stack; the cause is kept once, in `cause`.
+ */
+export class PsoError extends Error {
+  override readonly name = "PsoError";
+  constructor(readonly code: ErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+  }
+}
+
+/** True when `error` is a PsoError, with one of `codes` if any are given. */
+export function isPsoError(error: unknown, ...codes: ErrorCode[]): error is PsoError {
+  return error instanceof PsoError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** The text of anything that was thrown, for use inside another message. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,66 @@
+/** Levels in rising order; a logger drops what is below its own. */
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type Level = (typeof LEVELS)[number];
+export type Fields = Record<string, unknown>;
+
+/** Writes one line per call: an event in few fixed words, and its facts as fields. `undefined` fields are left out. */
+export interface Logger {
+  debug(event: string, fields?: Fields): void;
+  info(event: string, fields?: Fields): void;
+  warn(event: string, fields?: Fields): void;
+  error(event: string, fields?: Fields): void;
+  /** A logger that adds `fields` to each line. */
+  with(fields: Fields): Logger;
+}
+
+export interface LogOptions {
+  level?: Level;
+  format?: "json" | "text";
+  write?: (line: string) => void;
+  now?: () => number;
+}
+
+const encoder = new TextEncoder();
+
+/** Lines go to stderr, so that stdout stays free for what a command prints. */
+function writeStderr(line: string): void {
+  const bytes = encoder.encode(line);
+  for (let written = 0; written < bytes.length;) written += Deno.stderr.writeSync(bytes.subarray(written));
+}
+
+/** A text value that needs quotes in the text form is written as JSON. */
+function textValue(value: unknown): string {
+  return typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+}
+
+function plain(value: unknown): unknown {
+  if (value instanceof Error) return value.message;
+  return typeof value === "bigint" ? value.toString() : value;
+}
+
+export function createLogger(options: LogOptions = {}): Logger {
+  const { level = "info", format = "json", write = writeStderr, now = Date.now } = options;
+  const least = LEVELS.indexOf(level);
+  const make = (bound: Fields): Logger => {
+    const emit = (at: Level) => (event: string, fields: Fields = {}) => {
+      if (LEVELS.indexOf(at) < least) return;
+      const entries = Object.entries({ ...bound, ...fields }).filter(([, value]) => value !== undefined).map((
+        [key, value],
+      ) => [key, plain(value)]);
+      const time = new Date(now()).toISOString();
+      if (format === "json") write(JSON.stringify({ time, level: at, event, ...Object.fromEntries(entries) }) + "\n");
+      else write(`${time} ${at.padEnd(5)} ${event}${entries.map(([key, value]) => ` ${key}=${textValue(value)}`).join("")}\n`);
+    };
+    return {
+      debug: emit("debug"),
+      info: emit("info"),
+      warn: emit("warn"),
+      error: emit("error"),
+      with: (fields) => make({ ...bound, ...fields }),
+    };
+  };
+  return make({});
+}
+
+/** A logger that drops everything, for tests. */
+export const silentLogger: Logger = createLogger({ write: () => {} });

@@ -1,0 +1,39 @@
+import { PsoError } from "./errors.ts";
+
+/** Waits `ms`, or until the signal fires (then it throws `timeout`). Only for back-off and polling, never as proof of a fact. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(abortError(signal));
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(abortError(signal));
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/** The error of work that its signal ended. */
+export function abortError(signal?: AbortSignal): PsoError {
+  return signal?.reason instanceof PsoError
+    ? signal.reason
+    : new PsoError("timeout", "the deadline passed or the caller went away", { cause: signal?.reason });
+}
+
+/** Polls `fact` until it gives something that is not undefined or false; throws `timeout` with `what` when `timeoutMs` are over. */
+export async function until<T>(
+  what: string,
+  fact: () => Promise<T | undefined | false> | T | undefined | false,
+  options: { timeoutMs: number; intervalMs?: number; signal?: AbortSignal },
+): Promise<T> {
+  const deadline = performance.now() + options.timeoutMs;
+  for (;;) {
+    const found = await fact();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() >= deadline) throw new PsoError("timeout", `${what} did not happen within ${options.timeoutMs} ms`);
+    await pause(Math.min(options.intervalMs ?? 50, Math.max(1, deadline - performance.now())), options.signal);
+  }
+}
