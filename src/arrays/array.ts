@@ -1,0 +1,152 @@
+import type { Attachment, NodeIdentity, Protocol } from "../handoff.ts";
+
+/** Block volumes (FlashArray) or file systems (FlashBlade). */
+export type VolumeKind = "block" | "file";
+
+/** What only some arrays, or only some versions of them, can do. */
+export type Feature =
+  /** A new volume from a snapshot or from a volume. */
+  | "clone"
+  /** Limits of IOPS and bandwidth per volume. */
+  | "qos";
+
+/** Facts about an array that placement and people look at. Sizes in bytes. */
+export interface ArrayStatus {
+  /** The array's own UUID; its first 8 hex digits begin every volume handle. */
+  id: string;
+  /** The array's own name. */
+  name: string;
+  kind: VolumeKind;
+  /** Purity version. */
+  version: string;
+  /** REST version in use, such as `2.26`. */
+  restVersion: string;
+  capacityBytes: number;
+  usedBytes: number;
+  features: ReadonlySet<Feature>;
+  /** Protocols that the array serves now (ports and interfaces that are up). */
+  protocols: ReadonlySet<Protocol>;
+  /** Mean microseconds per operation and operations per second over the array's newest sample; absent if it gave none. */
+  load?: { usecPerOp: number; opsPerSecond: number };
+}
+
+/** A live volume (never a destroyed one). */
+export interface Volume {
+  /** Full name on the array. */
+  name: string;
+  sizeBytes: number;
+  createdMs: number;
+  /** Block only: 24 upper-case hex digits. */
+  serial?: string;
+  /** Full name of the volume or snapshot that it was made from. */
+  source?: string;
+  /** Its space.virtual, snapshots or source show that it may hold data. */
+  everWritten: boolean;
+  /** Bytes stored for it. */
+  usedBytes: number;
+  /** Who it is connected to: host names (block) or client addresses (file). Filled by findVolume and listVolumes when asked for. */
+  hosts?: string[];
+}
+
+/** A live snapshot. */
+export interface Snapshot {
+  /** `volume.suffix`. */
+  name: string;
+  /** Full name of its volume. */
+  volume: string;
+  sizeBytes: number;
+  createdMs: number;
+}
+
+export interface CreateVolumeSpec {
+  name: string;
+  /** A multiple of 512. */
+  sizeBytes: number;
+  /** Full name of a volume or `volume.suffix` of a snapshot on the same array. */
+  source?: { volume: string } | { snapshot: string };
+  /** Recorded on the volume where the array can (FlashArray tags). */
+  tags?: Record<string, string>;
+  /** File only: rules text; absent = no client until a node is connected. */
+  exportRules?: string;
+  /** File only: show `.snapshot`. */
+  snapshotDirectory?: boolean;
+  /** Block only. */
+  qos?: { iopsLimit?: number; bandwidthLimitBytes?: number };
+}
+
+export interface ConnectOptions {
+  protocol: Protocol;
+  /** Only this node may be connected. */
+  exclusive: boolean;
+  /** With `exclusive`: disconnect other hosts first; without it, another host is `in_use`. */
+  preempt: boolean;
+  /** File only: this node may not write. */
+  readOnly: boolean;
+  /** iSCSI and NVMe/IP: only portals inside these blocks; empty = all. */
+  portalFilter?: (address: string) => boolean;
+}
+
+export interface ListOptions {
+  /** Only names that begin so. */
+  prefix?: string;
+  /** At most this many items; the array may give fewer. */
+  limit: number;
+  /** From the page before. */
+  token?: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  /** Absent on the last page. */
+  nextToken?: string;
+}
+
+/**
+ * One array. Every method is safe to repeat. Errors are PsoError: `unavailable`/`timeout` when the array did not answer or the
+ * outcome is unclear, `denied` when it refuses our credentials or certificate, `busy` when it asks us to slow down,
+ * `exhausted` when it has no room or hits a limit, and what each method names.
+ */
+export interface StorageArray {
+  /** Name for people, unique in the fleet: configured, else the array's own once known, else its address. */
+  readonly label: string;
+  readonly kind: VolumeKind;
+  /** `host:port` of its management endpoint. */
+  readonly address: string;
+
+  /** Fresh facts; also finds out versions, ports and interfaces again. */
+  status(signal?: AbortSignal): Promise<ArrayStatus>;
+
+  /** The live volume of that name; `undefined` when there is none or it is destroyed. One call (two with `hosts` if it is connected). */
+  findVolume(name: string, options?: { hosts?: boolean; signal?: AbortSignal }): Promise<Volume | undefined>;
+  /**
+   * Creates the volume; one that bears the name already is returned as it is, and the caller compares. A clone has its source's
+   * size at first and is grown to `sizeBytes`. `conflict` when a destroyed volume holds the name, `not_found` when the source is missing,
+   * `unsupported` when the array cannot clone.
+   */
+  createVolume(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume>;
+  /** Grows to at least `sizeBytes`; a volume that is as large already is left alone. `not_found`. */
+  growVolume(name: string, sizeBytes: number, signal?: AbortSignal): Promise<Volume>;
+  /**
+   * Destroys (the array keeps it recoverable for its eradication delay). Gone or destroyed already is success. `in_use` when it is connected
+   * to a host (block) or has live snapshots; `mayHaveSnapshots: false` spares the look-up where the volume's own facts show none.
+   */
+  deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<void>;
+  listVolumes(options: ListOptions & { hosts?: boolean }, signal?: AbortSignal): Promise<Page<Volume>>;
+
+  /** The live snapshot `volume.suffix`. */
+  findSnapshot(name: string, signal?: AbortSignal): Promise<Snapshot | undefined>;
+  /** Creates `volume.suffix`; one of that name is returned as it is. `not_found` when the volume is missing. */
+  createSnapshot(volume: string, suffix: string, signal?: AbortSignal): Promise<Snapshot>;
+  /** Destroys; gone already is success. */
+  deleteSnapshot(name: string, signal?: AbortSignal): Promise<void>;
+  listSnapshots(options: ListOptions & { volume?: string }, signal?: AbortSignal): Promise<Page<Snapshot>>;
+
+  /**
+   * Makes the volume reachable for the node and says how. Creates or corrects the node's host object (block) or export rule (file).
+   * Connected already is success with the same answer. `not_found` when the volume is missing, `in_use` when another host holds an
+   * exclusive volume and `preempt` is off, `unsupported` when the array does not serve the protocol to this node.
+   */
+  connect(volume: string, node: NodeIdentity, options: ConnectOptions & { signal?: AbortSignal }): Promise<Attachment>;
+  /** Takes the volume away from one node, or from all. Not connected, or no such volume, is success. */
+  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,36 @@
+import { equal, match, notEqual, ok } from "node:assert/strict";
+import { hostNameFor, snapshotSuffixFor, volumeNameFor } from "./names.ts";
+
+const UID = "0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
+
+Deno.test("volumeNameFor() keeps the names that PSO gave", () => {
+  equal(volumeNameFor("k8s", `pvc-${UID}`), `k8s-pvc-${UID}`);
+  equal(volumeNameFor("a".repeat(22), `pvc-${UID}`).length, 63);
+});
+
+Deno.test("volumeNameFor() cuts and hashes what does not fit, holds other characters or capitals", () => {
+  for (const name of ["x".repeat(128), "a/b", "Ünder", "PVC-1", "a.b", "ends-", `pvc-x${"0".repeat(16)}`]) {
+    const made = volumeNameFor("k8s", name);
+    ok(made.length <= 63, made);
+    match(made, /^k8s-[a-zA-Z0-9-]*-x[0-9a-f]{16}$/);
+  }
+});
+
+Deno.test("volumeNameFor() never gives two names one array name", () => {
+  const names = ["a.b", "a-b", "a_b", "A-b", "a b", "a--b", "x".repeat(127), "x".repeat(128), "é", "è"];
+  names.push(...names.map((name) => volumeNameFor("k", name).slice(2)));
+  equal(new Set(names.map((name) => volumeNameFor("k", name).toLowerCase())).size, new Set(names).size);
+});
+
+Deno.test("snapshotSuffixFor() keeps snapshot-<uid> and gives every suffix a letter, no _ and no dot", () => {
+  equal(snapshotSuffixFor(`snapshot-${UID}`), `snapshot-${UID}`);
+  for (const name of ["1234", "a_b", "a.b", "y".repeat(128), "-a-"]) {
+    match(snapshotSuffixFor(name), /^(?=.*[a-zA-Z])[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/);
+  }
+  notEqual(snapshotSuffixFor("a_b"), snapshotSuffixFor("a.b"));
+});
+
+Deno.test("hostNameFor() turns dots into dashes and keeps 63 characters", () => {
+  equal(hostNameFor("ocp-lab-worker03.ocp-lab.caas.ny.gov"), "ocp-lab-worker03-ocp-lab-caas-ny-gov");
+  equal(hostNameFor("n".repeat(200)).length, 63);
+});
