@@ -1,0 +1,3 @@
+// src/config.ts
+// only main.ts may use Deno.args
+export const verbose = Deno.args.includes("--verbose");

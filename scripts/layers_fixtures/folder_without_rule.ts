@@ -1,0 +1,5 @@
+// src/extra/thing.ts
+// src/extra/ has no import rule
+import { Fleet } from "../arrays/fleet.ts";
+
+export const fleet = Fleet;

@@ -1,0 +1,5 @@
+// src/node/staging.ts
+// src/node/ may import base
+import { type Array } from "../arrays/array.ts";
+
+export type Known = Array;

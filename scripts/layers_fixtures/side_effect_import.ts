@@ -1,0 +1,3 @@
+// src/host/command.ts
+// src/host/ may import base
+import "../node/staging.ts";

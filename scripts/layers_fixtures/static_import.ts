@@ -1,0 +1,5 @@
+// src/arrays/rest.ts
+// src/arrays/ and src/simulator/ never meet
+import { serve } from "../simulator/server.ts";
+
+export const served = serve();

@@ -1,0 +1,3 @@
+// src/admin/server.ts
+// src/admin/ may import base
+export type { Stage } from "../node/staging.ts";
