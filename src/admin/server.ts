@@ -1,0 +1,56 @@
+import { Hono } from "hono";
+import type { Logger } from "../log.ts";
+
+/** One thing that readiness depends on, such as an array or a host tool. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  /** Why it is not ok, or what is known of it. */
+  reason?: string;
+}
+
+export interface AdminSources {
+  /** What this process is: `controller` or `node`, for the JSON answers. */
+  mode: string;
+  version: string;
+  /** Everything readiness depends on; the process is ready when all are ok. */
+  ready(): Promise<Check[]> | Check[];
+  /** Prometheus text. */
+  metrics(): string;
+}
+
+/**
+ * The admin endpoint as one Hono app: `/healthz` (this process answers), `/readyz` (503 until all checks are ok, with reasons),
+ * `/metrics` (Prometheus text 0.0.4). It changes nothing and shows no secret.
+ */
+export function adminApp(sources: AdminSources): Hono {
+  const app = new Hono();
+  app.get("/", (context) => context.text(`pso-bin ${sources.version} ${sources.mode}\n\n/healthz\n/readyz\n/metrics\n`));
+  app.get("/healthz", (context) => context.json({ status: "ok", mode: sources.mode, version: sources.version }));
+  app.get("/readyz", async (context) => {
+    const checks = await sources.ready();
+    const ready = checks.every((check) => check.ok);
+    return context.json({ ready, mode: sources.mode, checks }, ready ? 200 : 503);
+  });
+  app.get("/metrics", (context) => context.body(sources.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }));
+  app.notFound((context) => context.json({ error: `no page ${context.req.path}; there are /healthz, /readyz and /metrics` }, 404));
+  app.onError((error, context) => context.json({ error: error.message }, 500));
+  return app;
+}
+
+export interface AdminServer {
+  /** `http://host:port` as it really listens. */
+  address: string;
+  stop(): Promise<void>;
+}
+
+/** Serves the admin endpoint. Throws when the address cannot be bound. Port 0 takes a free one. */
+export function startAdmin(listen: { hostname: string; port: number }, sources: AdminSources, log: Logger): AdminServer {
+  const server = Deno.serve({
+    hostname: listen.hostname,
+    port: listen.port,
+    onListen: ({ hostname, port }) => log.info("admin endpoint listens", { hostname, port }),
+  }, adminApp(sources).fetch);
+  const { hostname, port } = server.addr;
+  return { address: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`, stop: () => server.shutdown() };
+}
