@@ -1,0 +1,96 @@
+/** A key of an entry of `arrays.FlashArrays` or `arrays.FlashBlades`. */
+export interface ArrayKey {
+  name: string;
+  type: "text" | "switch" | "secret" | "secret reference" | "labels";
+  /** Kinds whose entries may have it. */
+  kinds: readonly ("flasharray" | "flashblade")[];
+  required: boolean;
+  default?: string | boolean;
+  meaning: string;
+  /** Spellings of earlier releases. Any other mix of upper and lower case is accepted too, as PSO's driver did. */
+  old?: readonly string[];
+}
+
+const BOTH = ["flasharray", "flashblade"] as const;
+
+/** Keys of one array's entry. Unlike elsewhere, an unknown key is an error here: a mistyped TLS or token key must not pass. */
+export const ARRAY_KEYS: readonly ArrayKey[] = [
+  {
+    name: "MgmtEndPoint",
+    type: "text",
+    kinds: BOTH,
+    required: true,
+    meaning: "Management address: host name, IPv4 or IPv6 address, `:port` if it is not 443, `https://` allowed before it.",
+  },
+  {
+    name: "APIToken",
+    type: "secret",
+    kinds: BOTH,
+    required: false,
+    meaning:
+      "API token of a user with the role Storage Admin, made by `pureadmin create --api-token`. Exactly one of `APIToken`, `APITokenFile` and " +
+      "`APITokenSecret` is needed.",
+  },
+  {
+    name: "APITokenFile",
+    type: "text",
+    kinds: BOTH,
+    required: false,
+    meaning: "Path of a file that holds the token; a new content is taken up with no restart.",
+  },
+  {
+    name: "APITokenSecret",
+    type: "secret reference",
+    kinds: BOTH,
+    required: false,
+    meaning: "`{name, key}` of an existing Kubernetes Secret in the driver's namespace that holds the token; the chart mounts it " +
+      "at `/etc/pure/tokens/<name>` in the controller. `key` is `token` when left out.",
+  },
+  {
+    name: "NFSEndPoint",
+    type: "text",
+    kinds: ["flashblade"],
+    required: true,
+    meaning: "Host name or IP address of a data interface, from which the nodes mount.",
+    old: ["NfsEndPoint"],
+  },
+  {
+    name: "Labels",
+    type: "labels",
+    kinds: BOTH,
+    required: false,
+    meaning: "Labels by which classes choose arrays; those named `topology.purestorage.com/*` are the array's topology.",
+  },
+  {
+    name: "Name",
+    type: "text",
+    kinds: BOTH,
+    required: false,
+    meaning: "What log, metrics and console call the array. Default: the name that the array gives itself.",
+  },
+  {
+    name: "TLSVerify",
+    type: "switch",
+    kinds: BOTH,
+    required: false,
+    default: true,
+    meaning: "`false` accepts any certificate: whoever answers at the address gets the API token. A warning at every start.",
+  },
+  {
+    name: "CACert",
+    type: "text",
+    kinds: BOTH,
+    required: false,
+    meaning:
+      "CA certificates that the array's certificate must be signed by, instead of the system's: a PEM text, or the path of a PEM file.",
+  },
+  {
+    name: "CertFingerprint",
+    type: "text",
+    kinds: BOTH,
+    required: false,
+    meaning:
+      "SHA-256 fingerprint of the array's certificate, 64 hexadecimal digits with or without colons. That very certificate is then " +
+      "accepted, self-signed or not, and no other. `pso-bin admin check` prints it.",
+  },
+];

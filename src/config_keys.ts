@@ -1,0 +1,188 @@
+/** What a key may hold. `mapping` and `list` are taken as they are: the chart gives them to Kubernetes. */
+export type KeyType = "text" | "switch" | "integer" | "choice" | "words" | "options" | "cidrs" | "mapping" | "list";
+
+/** One key of the values file: the only place that knows its name, spellings, type, default and meaning. */
+export interface ConfigKey {
+  /** Where it stands in the values file: `flasharray.sanType`. */
+  path: string;
+  type: KeyType;
+  /** The choices of a `choice`, as the documentation writes them; any case is accepted. */
+  values?: readonly string[];
+  /** Other words for some of the choices, accepted without a warning. */
+  synonyms?: Readonly<Record<string, string>>;
+  /** Left out: not set. */
+  default?: string | number | boolean | readonly string[];
+  /** Bounds of an `integer`, inclusive. */
+  range?: readonly [number, number];
+  unit?: string;
+  /** One or two sentences for the documentation. */
+  meaning: string;
+  /** Who acts on it: the driver, only the chart, or nobody any more. */
+  usedBy: "driver" | "chart" | "nobody";
+  /** Spellings of earlier releases, accepted with a warning. */
+  old?: readonly string[];
+  /** The variable by which PSO's own charts gave it to the driver; counts where the files do not set the key. */
+  env?: string;
+}
+
+export interface KeySection {
+  title: string;
+  intro: string;
+  keys: readonly ConfigKey[];
+}
+
+/** PSO's names of the protocols; `NVMEOF-TCP`, `NVMEOF-FC` and `AUTO` are new. */
+export const SAN_TYPES = ["ISCSI", "FC", "NVMEOF-RDMA", "NVMEOF-TCP", "NVMEOF-FC", "AUTO"] as const;
+
+/** The rule in PSO's own values file; as it was given to everybody unasked, it counts as not set. */
+export const PSO_EXPORT_RULES = "*(rw,no_root_squash)";
+
+/** The keys that the driver reads, but for the arrays themselves (config_array_keys.ts). */
+export const DRIVER_SECTIONS: readonly KeySection[] = [
+  {
+    title: "Cluster",
+    intro: "What this cluster is called on the arrays, and how much the driver says.",
+    keys: [
+      {
+        path: "clusterID",
+        type: "text",
+        default: "k8s",
+        meaning: "Prefix of every volume name on the arrays (`<clusterID>-pvc-<UUID>`): 1 to 22 letters, digits and `_`. " +
+          "Must differ between clusters that share an array, and must never change while volumes exist. " +
+          "A hyphen is accepted for clusters that PSO 5 set up with one.",
+        usedBy: "driver",
+        old: ["namespace.pure"],
+        env: "PURE_K8S_NAMESPACE",
+      },
+      { path: "app.debug", type: "switch", default: false, meaning: "Log at level `debug`.", usedBy: "driver" },
+      {
+        path: "orchestrator.name",
+        type: "choice",
+        values: ["k8s", "openshift"],
+        default: "k8s",
+        meaning: "`openshift` adds the security context constraints.",
+        usedBy: "driver",
+      },
+      {
+        path: "orchestrator.basePath",
+        type: "text",
+        default: "/var/lib/kubelet",
+        meaning: "Root folder of the kubelet on the nodes, for example `/opt/rke/var/lib/kubelet` or `/var/vcap/data/kubelet`.",
+        usedBy: "driver",
+      },
+    ],
+  },
+  {
+    title: "Topology",
+    intro: "Arrays carry topology labels `topology.purestorage.com/*` in their `Labels`, nodes carry them as node labels.",
+    keys: [
+      {
+        path: "storagetopology.enable",
+        type: "switch",
+        default: false,
+        meaning: "Place volumes by topology labels.",
+        usedBy: "driver",
+      },
+      {
+        path: "storagetopology.strictTopology",
+        type: "switch",
+        default: false,
+        meaning:
+          "Only arrays whose labels match the chosen node may serve a volume; none matches: nothing is created. Needs `storagetopology.enable`.",
+        usedBy: "driver",
+      },
+    ],
+  },
+  {
+    title: "FlashArray",
+    intro: "How nodes attach, format and mount block volumes. A storage class may say otherwise for its own volumes.",
+    keys: [
+      {
+        path: "flasharray.sanType",
+        type: "choice",
+        values: SAN_TYPES,
+        synonyms: { "nvme-roce": "NVMEOF-RDMA", "nvme-rdma": "NVMEOF-RDMA", "nvme-tcp": "NVMEOF-TCP", "nvme-fc": "NVMEOF-FC" },
+        default: "ISCSI",
+        meaning: "Protocol to the FlashArrays. `NVMEOF-RDMA` is NVMe over RoCE; `AUTO` takes the best one that array and node share.",
+        usedBy: "driver",
+        env: "PURE_FLASHARRAY_SAN_TYPE",
+      },
+      {
+        path: "flasharray.defaultFSType",
+        type: "choice",
+        values: ["xfs", "ext4", "btrfs", "vfat"],
+        default: "xfs",
+        meaning: "File system of a volume whose class names none.",
+        usedBy: "driver",
+        env: "PURE_DEFAULT_BLOCK_FS_TYPE",
+      },
+      {
+        path: "flasharray.defaultFSOpt",
+        type: "words",
+        default: ["-q"],
+        meaning: "Options of `mkfs`, one text as on a command line.",
+        usedBy: "driver",
+        env: "PURE_DEFAULT_BLOCK_FS_OPT",
+      },
+      {
+        path: "flasharray.defaultMountOpt",
+        type: "options",
+        default: ["discard"],
+        meaning: "Mount options of block volumes. A list, or one text with the options parted by commas or blanks.",
+        usedBy: "driver",
+        env: "PURE_DEFAULT_BLOCK_MNT_OPT",
+      },
+      {
+        path: "flasharray.preemptAttachments",
+        type: "switch",
+        default: true,
+        meaning:
+          "Before a ReadWriteOnce volume is connected to a node, disconnect it from every other one, so that two nodes never write to it.",
+        usedBy: "driver",
+        env: "PURE_PREEMPT_RWO_ATTACHMENTS_DEFAULT",
+      },
+      {
+        path: "flasharray.iSCSILoginTimeout",
+        type: "integer",
+        default: 20,
+        range: [1, 600],
+        unit: "seconds",
+        meaning: "How long one iSCSI login to one portal may take.",
+        usedBy: "driver",
+        env: "PURE_ISCSI_LOGIN_TIMEOUT",
+      },
+      {
+        path: "flasharray.iSCSIAllowedCIDR",
+        type: "cidrs",
+        default: [],
+        meaning:
+          "Only iSCSI portals with an address in these blocks are used (IPv4 and IPv6; a list, or one text with commas). Empty: all portals.",
+        usedBy: "driver",
+        env: "PURE_ISCSI_ALLOWED_CIDRS",
+      },
+    ],
+  },
+  {
+    title: "FlashBlade",
+    intro: "How file systems are made and exported.",
+    keys: [
+      {
+        path: "flashblade.snapshotDirectoryEnabled",
+        type: "switch",
+        default: false,
+        meaning: "New file systems show their snapshots in the folder `.snapshot`.",
+        usedBy: "driver",
+        env: "PURE_DEFAULT_ENABLE_FB_NFS_SNAPSHOT",
+      },
+      {
+        path: "flashblade.exportRules",
+        type: "text",
+        meaning:
+          "A fixed NFS export rule for every file system, for example `10.0.0.0/8(rw,no_root_squash)`. Not set: each file system is " +
+          `exported to just those nodes that use it. PSO's own default \`${PSO_EXPORT_RULES}\` counts as not set; who really wants every ` +
+          "host to have access as root writes `*(no_root_squash,rw)`.",
+        usedBy: "driver",
+      },
+    ],
+  },
+];
