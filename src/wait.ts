@@ -37,3 +37,26 @@ export async function until<T>(
     await pause(Math.min(options.intervalMs ?? 50, Math.max(1, deadline - performance.now())), options.signal);
   }
 }
+
+/**
+ * Runs `work` with a signal that fires after `timeoutMs` (as `timeout`, with `what`) or when the caller's own does. Leaves no timer
+ * and no listener behind, which AbortSignal.timeout and AbortSignal.any do on a signal that lives as long as the process.
+ */
+export async function withDeadline<T>(
+  what: string,
+  options: { timeoutMs: number; signal?: AbortSignal },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { timeoutMs, signal } = options;
+  if (signal?.aborted) throw abortError(signal);
+  const own = new AbortController();
+  const timer = setTimeout(() => own.abort(new PsoError("timeout", `${what} took longer than ${timeoutMs} ms`)), timeoutMs);
+  const onAbort = () => own.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await work(own.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}

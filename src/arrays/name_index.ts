@@ -1,0 +1,64 @@
+/** The key of a name: arrays compare names without case. */
+function keyOf(name: string): string {
+  return name.toLowerCase();
+}
+
+/** `volume.suffix` → its two parts; the volume's name holds no dot. */
+export function splitSnapshotName(name: string): { volume: string; suffix: string } {
+  const dot = name.indexOf(".");
+  return dot < 0 ? { volume: name, suffix: "" } : { volume: name.slice(0, dot), suffix: name.slice(dot + 1) };
+}
+
+/**
+ * What one array may hold, as far as this process knows: every name that a complete listing showed, that we created, or that we tried
+ * to create with an unclear outcome. It may hold too much (a look-up more), never too little once it is complete.
+ */
+export class NameIndex {
+  readonly #volumes = new Set<string>();
+  /** Volume → suffixes. Suffixes and not a count: a note that comes twice must change nothing. */
+  readonly #snapshots = new Map<string, Set<string>>();
+  /** True when the array was listed completely since the last reset. */
+  complete = false;
+
+  get size(): number {
+    return this.#volumes.size;
+  }
+
+  add(name: string): void {
+    this.#volumes.add(keyOf(name));
+  }
+
+  /** The volume and, with it, its snapshots. */
+  remove(name: string): void {
+    this.#volumes.delete(keyOf(name));
+    this.#snapshots.delete(keyOf(name));
+  }
+
+  has(name: string): boolean {
+    return this.#volumes.has(keyOf(name));
+  }
+
+  addSnapshot(name: string): void {
+    const { volume, suffix } = splitSnapshotName(keyOf(name));
+    const suffixes = this.#snapshots.get(volume);
+    if (suffixes) suffixes.add(suffix);
+    else this.#snapshots.set(volume, new Set([suffix]));
+  }
+
+  removeSnapshot(name: string): void {
+    const { volume, suffix } = splitSnapshotName(keyOf(name));
+    const suffixes = this.#snapshots.get(volume);
+    if (suffixes?.delete(suffix) && suffixes.size === 0) this.#snapshots.delete(volume);
+  }
+
+  hasSnapshotsOf(volume: string): boolean {
+    return this.#snapshots.has(keyOf(volume));
+  }
+
+  /** Forgets everything, as for another array or after another process was the leader. */
+  reset(): void {
+    this.#volumes.clear();
+    this.#snapshots.clear();
+    this.complete = false;
+  }
+}
