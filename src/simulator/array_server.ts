@@ -1,0 +1,205 @@
+import { messageOf } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { pause } from "../wait.ts";
+import type { ArrayRoutes, Call } from "./call.ts";
+import type { Clock } from "./clock.ts";
+import type { Fault, Faults } from "./faults.ts";
+import type { Incoming, Outcome } from "./http_listener.ts";
+import type { RequestLog } from "./request_log.ts";
+import { errorBody, RestError } from "./rest_error.ts";
+import type { Sessions } from "./sessions.ts";
+
+/**
+ * What a client can tell a simulated array by; only such arrays offer protocol `local`. A FlashArray says it in `banner` of
+ * GET /arrays, a FlashBlade, which has no banner, in `revision`.
+ */
+export const SIMULATED_BANNER = "PSO simulated array, data plane local";
+export const SIMULATED_REVISION = "pso-simulated";
+
+/** How the two families differ below their resources (arrays.md A1, B1). */
+export interface Dialect {
+  /** Key of GET /api/api_version. */
+  versionsKey: "version" | "versions";
+  /** FlashArray: POST /api/2.N/login; FlashBlade: POST /api/login. */
+  loginHasVersion: boolean;
+  loginBody: (username: string) => unknown;
+}
+
+/** One kind of array, as the core drives it. */
+export interface SimulatedArray {
+  readonly kind: "flasharray" | "flashblade";
+  readonly name: string;
+  readonly dialect: Dialect;
+  /** REST versions it serves, in ascending order (arrays.md A1: the SDK walks the list from its end). */
+  readonly versions: readonly string[];
+  readonly routes: ArrayRoutes;
+  /** Brings the data plane in line with the stored state, after a start and after a crash. */
+  start(): Promise<void>;
+  /** Eradicates what has been destroyed for longer than the eradication delay. Cheap when nothing is due; called before each call. */
+  expire(): Promise<void>;
+  /** Takes down what the data plane holds of the host (mounts, loop devices) and closes the state. */
+  stop(): Promise<void>;
+}
+
+export interface ArrayServerOptions {
+  clock: Clock;
+  faults: Faults;
+  requests: RequestLog;
+  sessions: Sessions;
+  /** So many calls at once; above: 429. */
+  concurrency: number;
+  /** Added to every call. */
+  latencyMs: number;
+  log: Logger;
+  /** Kills a caller for the kill faults; default Deno.kill with SIGKILL. */
+  kill?: (pid: number) => void;
+}
+
+const USERNAME = "pureuser";
+/** What the gateway says it allows per minute and second; the SDK needs all four headers (arrays.md A1). */
+const RATE_HEADERS = {
+  "X-RateLimit-Limit-second": "1000",
+  "X-RateLimit-Limit-minute": "60000",
+  "X-RateLimit-Remaining-second": "0",
+  "X-RateLimit-Remaining-minute": "59000",
+};
+
+/** A path taken apart: `/api/2.26/volumes` → minor 26, resource `/volumes`; `/api/login` → no minor. */
+interface Place {
+  version: string | undefined;
+  resource: string;
+}
+
+function placeOf(pathname: string): Place {
+  const found = /^\/api\/(\d+\.[A-Za-z0-9]+)(\/.*)$/.exec(pathname);
+  if (found !== null) return { version: found[1], resource: found[2] ?? "/" };
+  return { version: undefined, resource: pathname.startsWith("/api/") ? pathname.slice("/api".length) : pathname };
+}
+
+function killProcess(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    // Gone already: the call it was to die at came from somebody else.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** The management endpoint of one array: gate, faults, login and error bodies around the resources of its kind. */
+export class ArrayServer {
+  readonly array: SimulatedArray;
+  readonly #options: ArrayServerOptions;
+  #running = 0;
+  constructor(array: SimulatedArray, options: ArrayServerOptions) {
+    this.array = array;
+    this.#options = options;
+  }
+
+  /** Answers one request; never throws. */
+  async handle(incoming: Incoming): Promise<Outcome> {
+    const url = new URL(incoming.target, "http://array");
+    const { resource } = placeOf(url.pathname);
+    const started = performance.now();
+    const outcome = await this.#guarded(incoming, url);
+    this.#options.requests.add({
+      timeMs: this.#options.clock.now(),
+      array: this.array.name,
+      method: incoming.method,
+      path: resource,
+      query: url.search,
+      status: outcome === "dropped" ? 0 : outcome.status,
+      durationMs: Math.round(performance.now() - started),
+    });
+    if (outcome === "dropped") return outcome;
+    // Always answered, with the caller's own id if it sent one: the SDK pages with it (arrays.md A1).
+    outcome.headers.set("X-Request-ID", incoming.headers.get("x-request-id") ?? crypto.randomUUID());
+    return outcome;
+  }
+
+  async #guarded(incoming: Incoming, url: URL): Promise<Outcome> {
+    if (this.#running >= this.#options.concurrency) {
+      return this.#error(new RestError(429, "API rate limit exceeded: too many calls at once."), RATE_HEADERS);
+    }
+    this.#running++;
+    try {
+      return await this.#withFaults(incoming, url);
+    } catch (error) {
+      if (error instanceof RestError) return this.#error(error, error.status === 429 ? RATE_HEADERS : {});
+      this.#options.log.error("simulator call failed", { array: this.array.name, method: incoming.method, target: incoming.target, error });
+      return this.#error(new RestError(500, `Internal error: ${messageOf(error)}`));
+    } finally {
+      this.#running--;
+    }
+  }
+
+  async #withFaults(incoming: Incoming, url: URL): Promise<Outcome> {
+    const { faults, latencyMs } = this.#options;
+    const kill = this.#options.kill ?? killProcess;
+    const hit = faults.take({ array: this.array.name, method: incoming.method, path: placeOf(url.pathname).resource });
+    const find = (action: Fault["action"]) => hit.find((fault) => fault.action === action);
+    const delayMs = hit.filter(({ action }) => action === "delay").reduce((sum, { value }) => sum + value, latencyMs);
+    if (delayMs > 0) await pause(delayMs);
+
+    const killBefore = find("kill-before");
+    if (killBefore !== undefined) kill(killBefore.value);
+    if (killBefore !== undefined || find("drop-before")) return "dropped";
+    const status = find("status");
+    if (status !== undefined) throw new RestError(status.value, `Simulated fault: status ${status.value}.`);
+
+    const answer = await this.#answer(incoming, url, { stale: find("stale") !== undefined, full: find("full") !== undefined });
+    const killAfter = find("kill-after");
+    if (killAfter !== undefined) kill(killAfter.value);
+    return killAfter !== undefined || find("drop-after") ? "dropped" : answer;
+  }
+
+  async #answer(incoming: Incoming, url: URL, state: { stale: boolean; full: boolean }): Promise<Response> {
+    const { version, resource } = placeOf(url.pathname);
+    const { dialect, versions, routes } = this.array;
+    const { sessions } = this.#options;
+    if (url.pathname === "/api/api_version" && incoming.method === "GET") return Response.json({ [dialect.versionsKey]: versions });
+    const minor = this.#minor(version);
+    const hasOwnLogin = dialect.loginHasVersion === (version !== undefined);
+    if (hasOwnLogin && resource === "/login" && incoming.method === "POST") return this.#login(incoming.headers.get("api-token"));
+    const session = incoming.headers.get("x-auth-token") ?? "";
+    if (hasOwnLogin && resource === "/logout" && incoming.method === "POST") {
+      sessions.logout(session);
+      return new Response(null, { status: 200 });
+    }
+    if (!sessions.use(session)) throw new RestError(401, "Authentication required: the session is unknown or has expired.");
+    if (minor === undefined) throw new RestError(404, "Not found.", url.pathname);
+    await this.array.expire();
+    const call: Call = { minor, query: url.searchParams, body: parseBody(incoming.body), ...state };
+    return await routes.answer(incoming.method, resource, call);
+  }
+
+  /** N of 2.N; `undefined` for a path without a version; RestError 404 for a version this array does not serve. */
+  #minor(version: string | undefined): number | undefined {
+    if (version === undefined) return undefined;
+    const { versions, dialect } = this.array;
+    // FlashBlade accepts the alias (arrays.md B1).
+    const asked = version === "2.latest" && !dialect.loginHasVersion ? versions.at(-1) ?? version : version;
+    if (!versions.includes(asked) || !asked.startsWith("2.")) {
+      throw new RestError(404, `REST version ${version} is not supported.`, version);
+    }
+    return Number(asked.slice("2.".length));
+  }
+
+  #login(apiToken: string | null): Response {
+    const token = apiToken === null ? undefined : this.#options.sessions.login(apiToken);
+    if (token === undefined) throw new RestError(401, "Invalid API token.");
+    return Response.json(this.array.dialect.loginBody(USERNAME), { headers: { "x-auth-token": token } });
+  }
+
+  #error(error: RestError, headers: Record<string, string> = {}): Response {
+    return Response.json(errorBody(error), { status: error.status, headers });
+  }
+}
+
+function parseBody(text: string): unknown {
+  if (text.trim() === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new RestError(400, "The request body is not valid JSON.");
+  }
+}

@@ -1,0 +1,84 @@
+import { Hono } from "hono";
+import { RestError } from "./rest_error.ts";
+
+/** One REST call that passed the gate, the faults and the login. */
+export interface Call {
+  /** N of REST 2.N in the path. */
+  minor: number;
+  query: URLSearchParams;
+  /** The JSON body; `undefined` when there was none. */
+  body: unknown;
+  /** A fault wants lists from before the last change. */
+  stale: boolean;
+  /** A fault wants the array to be full. */
+  full: boolean;
+}
+
+/** What a handler answers with status 200 (errors are thrown as RestError). No body = an empty answer, as DELETE gives. */
+export interface Answer {
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+export type Handler = (call: Call) => Answer | Promise<Answer>;
+type Spec = `${"GET" | "POST" | "PATCH" | "PUT" | "DELETE"} /${string}`;
+type Env = { Bindings: { call: Call } };
+
+/**
+ * The resources of one kind of array, by method and path without `/api/2.N`. An unknown path is 404, a known one with another
+ * method 405, a resource newer than the version in the path 404.
+ */
+export class ArrayRoutes {
+  readonly #app = new Hono<Env>();
+  readonly #paths = new Set<string>();
+  constructor() {
+    this.#app.notFound((context) => {
+      const path = context.req.path;
+      throw this.#paths.has(path) ? new RestError(405, "Method not allowed.", path) : new RestError(404, "Not found.", path);
+    });
+    this.#app.onError((error) => {
+      throw error;
+    });
+  }
+
+  /** `since` = the first 2.N that has the resource (reference arrays.md A13, B6). */
+  on(spec: Spec, handler: Handler, options: { since?: number } = {}): void {
+    const [method = "", path = ""] = spec.split(" ");
+    this.#paths.add(path);
+    this.#app.on(method, path, async (context) => {
+      const { call } = context.env;
+      if (call.minor < (options.since ?? 0)) throw new RestError(404, `Not found in REST 2.${call.minor}.`, path);
+      const { body, headers } = await handler(call);
+      if (body === undefined) return new Response(null, { status: 200, headers });
+      return Response.json(body, { status: 200, headers });
+    });
+  }
+
+  /** Answers one call; errors of the handlers are thrown. */
+  async answer(method: string, path: string, call: Call): Promise<Response> {
+    return await this.#app.fetch(new Request(`http://array${path}`, { method }), { call });
+  }
+}
+
+/** A csv parameter's elements; `undefined` when it is not given or empty (arrays.md F24). */
+export function csv(query: URLSearchParams, parameter: string): string[] | undefined {
+  const values = (query.get(parameter) ?? "").split(",").filter((value) => value !== "");
+  return values.length > 0 ? values : undefined;
+}
+
+/** A boolean parameter; RestError 400 for anything but true and false. */
+export function flag(query: URLSearchParams, parameter: string): boolean | undefined {
+  const value = query.get(parameter);
+  if (value === null || value === "") return undefined;
+  const lower = value.toLowerCase();
+  if (lower !== "true" && lower !== "false") throw new RestError(400, `Invalid value for ${parameter}: expected true or false.`, value);
+  return lower === "true";
+}
+
+/** A whole number from 0 up; RestError 400 else. */
+export function count(query: URLSearchParams, parameter: string): number | undefined {
+  const value = query.get(parameter);
+  if (value === null || value === "") return undefined;
+  if (!/^\d{1,15}$/.test(value)) throw new RestError(400, `Invalid value for ${parameter}: expected a number from 0.`, value);
+  return Number(value);
+}

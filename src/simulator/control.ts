@@ -1,0 +1,82 @@
+import { Hono } from "hono";
+import { Fields } from "./body.ts";
+import type { Clock } from "./clock.ts";
+import { type Faults, parseFaultRule } from "./faults.ts";
+import { LIMITS } from "./limits.ts";
+import type { RequestLog } from "./request_log.ts";
+import { refused, RestError } from "./rest_error.ts";
+
+/** An array as GET / of the control endpoint and `arrays.json` show it. */
+export interface FleetEntry {
+  kind: "flasharray" | "flashblade";
+  name: string;
+  /** `host:port` of the management endpoint. */
+  address: string;
+  token: string;
+  /** Path of the certificate's PEM file; absent with plain HTTP. */
+  ca?: string;
+}
+
+export interface ControlOptions {
+  faults: Faults;
+  requests: RequestLog;
+  clock: Clock;
+  fleet: FleetEntry[];
+  /** Called after the clock was moved, so that it can be kept and what is due can be eradicated. */
+  onClock: () => Promise<void>;
+  /** Ends all sessions of one array or of all. */
+  endSessions: (array: string | undefined) => void;
+}
+
+/**
+ * The control endpoint of the simulator, plain HTTP on its own port:
+ * `POST /faults {array, match: {method, path}, after, times, action, value}`, `DELETE /faults`, `GET /requests`, `DELETE /requests`,
+ * `POST /clock {advance: seconds}`, `DELETE /sessions?array=`, and `GET /`, which says what is served and what is not modelled.
+ */
+export function controlRoutes(options: ControlOptions): Hono {
+  const app = new Hono();
+  const { faults, requests, clock } = options;
+  app.onError((error) => {
+    const status = error instanceof RestError ? error.status : 500;
+    return Response.json({ message: error.message }, { status });
+  });
+  app.get("/", (context) => context.json({ arrays: options.fleet.map(({ token: _, ...shown }) => shown), limits: LIMITS }));
+  app.post("/faults", async (context) => {
+    const rule = parseFaultRule(await jsonOf(context.req.raw));
+    if (rule.array !== undefined && !options.fleet.some(({ name }) => name === rule.array)) {
+      throw refused(`no array is named ${rule.array}: there are ${options.fleet.map(({ name }) => name).join(", ")}`);
+    }
+    faults.add(rule);
+    return context.json({ ...rule, times: Number.isFinite(rule.times) ? rule.times : null });
+  });
+  app.delete("/faults", (context) => {
+    faults.clear();
+    return context.json({});
+  });
+  app.get("/requests", (context) => context.json(requests.report()));
+  app.delete("/requests", (context) => {
+    requests.reset();
+    return context.json({});
+  });
+  app.get("/clock", (context) => context.json({ nowMs: clock.now(), offsetMs: clock.offsetMs }));
+  app.post("/clock", async (context) => {
+    const advance = new Fields(await jsonOf(context.req.raw)).integer("advance");
+    if (advance === undefined || advance < 0) throw refused("advance must be a number of seconds, 0 or more: time does not go back");
+    clock.advance(advance);
+    await options.onClock();
+    return context.json({ nowMs: clock.now(), offsetMs: clock.offsetMs });
+  });
+  app.delete("/sessions", (context) => {
+    options.endSessions(context.req.query("array"));
+    return context.json({});
+  });
+  return app;
+}
+
+async function jsonOf(request: Request): Promise<unknown> {
+  try {
+    return await request.json();
+  } catch {
+    throw refused("the request body is not valid JSON");
+  }
+}

@@ -1,0 +1,110 @@
+import { Fields } from "./body.ts";
+import { refused } from "./rest_error.ts";
+
+export const FAULT_ACTIONS = [
+  /** Waits `value` ms before the call is done. */
+  "delay",
+  /** Answers with status `value` and does nothing. */
+  "status",
+  /** Closes the connection without doing the call. */
+  "drop-before",
+  /** Does the call, then closes the connection without an answer. */
+  "drop-after",
+  /** Lists are from before the last change. */
+  "stale",
+  /** The array reports and behaves as full. */
+  "full",
+  /** Kills process `value` with SIGKILL before the call is done. */
+  "kill-before",
+  /** Does the call, then kills process `value` with SIGKILL; no answer is sent. */
+  "kill-after",
+] as const;
+export type FaultAction = (typeof FAULT_ACTIONS)[number];
+
+/** What a fault does; `value` is ms, an HTTP status or a process id, as the action says. */
+export interface Fault {
+  action: FaultAction;
+  value: number;
+}
+
+/** A fault that waits for its calls. */
+export interface FaultRule extends Fault {
+  /** Name of one array; `undefined` = all. */
+  array: string | undefined;
+  method: string | undefined;
+  /** Path without `/api/2.N`, such as `/volumes`; `*` stands for any text; `undefined` = all. */
+  path: string | undefined;
+  /** So many matching calls pass first. */
+  after: number;
+  /** Then so many are hit. */
+  times: number;
+}
+
+/** A call as the rules see it. */
+export interface FaultCall {
+  array: string;
+  method: string;
+  path: string;
+}
+
+/** States rather than events: they last until DELETE /faults when `times` is not given. The others happen once. */
+const LASTING: FaultAction[] = ["delay", "stale", "full"];
+const NEEDS_VALUE: FaultAction[] = ["delay", "status", "kill-before", "kill-after"];
+
+/** Reads the body of POST /faults; RestError 400 says what is wrong. */
+export function parseFaultRule(body: unknown): FaultRule {
+  const fields = new Fields(body);
+  const text = fields.text("action");
+  const action = FAULT_ACTIONS.find((one) => one === text);
+  if (action === undefined) throw refused(`action must be one of ${FAULT_ACTIONS.join(", ")}; found ${text ?? "nothing"}`);
+  const value = fields.integer("value");
+  if (value === undefined && NEEDS_VALUE.includes(action)) throw refused(`action ${action} needs a number in value`);
+  if (action === "status" && ((value ?? 0) < 400 || (value ?? 0) > 599)) throw refused(`status must be 400 to 599; found ${value}`);
+  const [after, times] = [fields.integer("after") ?? 0, fields.integer("times") ?? (LASTING.includes(action) ? Infinity : 1)];
+  if (after < 0 || times < 1) throw refused("after must be at least 0 and times at least 1");
+  // Process 1 and groups (negative ids) are never a caller of ours.
+  if (action.startsWith("kill") && (value ?? 0) <= 1) throw refused(`value of ${action} must be a process id above 1; found ${value}`);
+  const match = fields.object("match");
+  return {
+    array: fields.text("array") || undefined,
+    method: match?.text("method")?.toUpperCase(),
+    path: match?.text("path"),
+    after,
+    times,
+    action,
+    value: value ?? 0,
+  };
+}
+
+function matchesPath(pattern: string, path: string): boolean {
+  const source = pattern.split("*").map((piece) => piece.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*");
+  return new RegExp(`^${source}$`).test(path);
+}
+
+/** The faults asked for, over all arrays. */
+export class Faults {
+  #rules: { rule: FaultRule; seen: number }[] = [];
+
+  add(rule: FaultRule): void {
+    this.#rules.push({ rule, seen: 0 });
+  }
+
+  clear(): void {
+    this.#rules = [];
+  }
+
+  /** Counts this call against every rule that it matches, and returns the faults that hit it. */
+  take(call: FaultCall): Fault[] {
+    const hit: Fault[] = [];
+    for (const entry of this.#rules) {
+      const { rule } = entry;
+      if (rule.array !== undefined && rule.array !== call.array) continue;
+      if (rule.method !== undefined && rule.method !== call.method) continue;
+      if (rule.path !== undefined && !matchesPath(rule.path, call.path)) continue;
+      entry.seen++;
+      if (entry.seen > rule.after && entry.seen <= rule.after + rule.times) hit.push(rule);
+    }
+    this.#rules = this.#rules.filter(({ rule, seen }) => seen < rule.after + rule.times);
+    return hit;
+  }
+}

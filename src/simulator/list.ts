@@ -1,0 +1,164 @@
+import { type Answer, type Call, count, csv, flag } from "./call.ts";
+import { parseFilter, type Row } from "./filter.ts";
+import { refused } from "./rest_error.ts";
+
+/** How one kind of array pages (arrays.md A2 and B1). */
+export interface ListStyle {
+  /** Items of a page at most, also when `limit` is larger or absent. */
+  pageMax: number;
+  /** FlashArray: `more_items_remaining` in the body. FlashBlade has none. */
+  moreItemsRemaining: boolean;
+  /** FlashBlade: `total_item_count` is a number on every GET; FlashArray: null unless asked for. */
+  alwaysCounts: boolean;
+}
+
+/** The objects that a list call is about. `T` is the stored form, a Row what goes over the wire. */
+export interface Listed<T> {
+  /** As it stands in messages: `Volume`. */
+  what: string;
+  all: () => Iterable<T>;
+  /** The object of that name, for `names=`; absent when the resource has no names. */
+  byName?: (name: string) => T | undefined;
+  byId?: (id: string) => T | undefined;
+  /** Default order and place of a continuation token: unique and unchanging, such as the name. */
+  keyOf: (item: T) => string;
+  destroyed?: (item: T) => boolean;
+  render: (item: T) => Row;
+  /** One row of sums over all that matched. `always` = even when `total_only` is not asked for (arrays.md A6). */
+  total?: { always: boolean; of: (items: T[]) => Row; asObject?: boolean };
+  /** Message for a name that is not there; default `<what> does not exist.` */
+  missing?: string;
+}
+
+/** Items of a PATCH, POST or per-name GET answer. */
+export function items(rows: Row[]): Answer {
+  return { body: { items: rows } };
+}
+
+/**
+ * The named objects, in the order of the names; RestError 400 with the name as context for the first that is not there, or not in
+ * the state that `destroyed` asks for (arrays.md F2, F3). `undefined` when the call names none.
+ */
+export function named<T>(call: Call, listed: Listed<T>): T[] | undefined {
+  const names = listed.byName === undefined ? undefined : csv(call.query, "names");
+  const ids = listed.byId === undefined ? undefined : csv(call.query, "ids");
+  if (names !== undefined && ids !== undefined) throw refused("names and ids cannot be used together.");
+  const wanted = names ?? ids;
+  if (wanted === undefined) return undefined;
+  const read = names !== undefined ? listed.byName : listed.byId;
+  const state = listed.destroyed === undefined ? undefined : flag(call.query, "destroyed");
+  return wanted.map((text) => {
+    const item = read?.(text);
+    if (item === undefined) throw refused(listed.missing ?? `${listed.what} does not exist.`, text);
+    const isDestroyed = listed.destroyed?.(item);
+    if (state === false && isDestroyed) throw refused(`${listed.what} has been destroyed.`, text);
+    if (state === true && !isDestroyed) throw refused(listed.missing ?? `${listed.what} does not exist.`, text);
+    return item;
+  });
+}
+
+function selected<T>(call: Call, listed: Listed<T>): T[] {
+  const byName = named(call, listed);
+  if (byName !== undefined) return byName;
+  const state = listed.destroyed === undefined ? undefined : flag(call.query, "destroyed");
+  const found = [...listed.all()];
+  return state === undefined ? found : found.filter((item) => listed.destroyed?.(item) === state);
+}
+
+function filtered<T>(found: T[], source: string, render: (item: T) => Row): T[] {
+  const { matches, fields } = parseFilter(source);
+  const [first] = found;
+  if (first === undefined) return found;
+  const known = render(first);
+  const unknown = fields.find((field) => !(field in known));
+  if (unknown !== undefined) throw refused(`Invalid filter: no field ${unknown}.`, source);
+  return found.filter((item) => matches(render(item)));
+}
+
+function valueAt(row: Row, path: string): unknown {
+  return path.split(".").reduce<unknown>(
+    (value, step) => typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined,
+    row,
+  );
+}
+
+function compare(left: unknown, right: unknown): number {
+  if (typeof left === "number" && typeof right === "number") return left - right;
+  const [a, b] = [String(left ?? ""), String(right ?? "")];
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** `sort=size-,name`: descending by a trailing minus (arrays.md F13). */
+function sorted<T>(found: T[], sort: string[], render: (item: T) => Row): T[] {
+  const keys = sort.map((key) => {
+    const field = /^([a-z_]+(?:\.[a-z_]+)*)(-?)$/.exec(key);
+    if (field === null) throw refused("Invalid value for sort.", key);
+    return { path: field[1] ?? "", sign: field[2] === "-" ? -1 : 1 };
+  });
+  return found.map((item) => ({ item, row: render(item) })).sort((left, right) => {
+    for (const { path, sign } of keys) {
+      const by = compare(valueAt(left.row, path), valueAt(right.row, path));
+      if (by !== 0) return by * sign;
+    }
+    return 0;
+  }).map(({ item }) => item);
+}
+
+function encodeToken(key: string): string {
+  return new TextEncoder().encode(JSON.stringify([key])).toBase64();
+}
+
+function decodeToken(token: string): string {
+  try {
+    const [key]: unknown[] = JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(token)));
+    if (typeof key === "string") return key;
+  } catch {
+    // falls through: not one of ours
+  }
+  throw refused("Invalid continuation token.", token);
+}
+
+function from<T>(call: Call, listed: Listed<T>, found: T[]): T[] {
+  const token = call.query.get("continuation_token");
+  if (token) {
+    const after = decodeToken(token);
+    const start = found.findIndex((item) => listed.keyOf(item) > after);
+    return start < 0 ? [] : found.slice(start);
+  }
+  return found.slice(count(call.query, "offset") ?? 0);
+}
+
+/**
+ * The answer of a GET on a collection: selection by names, ids, destroyed and filter, order, count and page (arrays.md A2). A token
+ * is given only in the default order. The caller passes `store.stale` reading by wrapping `all`.
+ */
+export function listAnswer<T>(call: Call, listed: Listed<T>, style: ListStyle): Answer {
+  const filter = call.query.get("filter");
+  const sort = csv(call.query, "sort");
+  let found = selected(call, listed);
+  if (filter) found = filtered(found, filter, listed.render);
+  if (sort !== undefined) found = sorted(found, sort, listed.render);
+  else if (found.length > 1) {
+    found = found.map((item) => ({ item, key: listed.keyOf(item) })).sort((a, b) => compare(a.key, b.key)).map(({ item }) => item);
+  }
+
+  const rest = from(call, listed, found);
+  const totalOnly = flag(call.query, "total_only") === true;
+  const limit = Math.min(count(call.query, "limit") ?? style.pageMax, style.pageMax);
+  const page = totalOnly ? [] : rest.slice(0, limit);
+  const more = !totalOnly && rest.length > page.length;
+  const last = page.at(-1);
+  const token = more && last !== undefined && sort === undefined ? encodeToken(listed.keyOf(last)) : null;
+  const counts = style.alwaysCounts || flag(call.query, "total_item_count") === true || limit === 0;
+  const total = listed.total !== undefined && (listed.total.always || totalOnly) ? listed.total.of(found) : undefined;
+  return {
+    body: {
+      continuation_token: token,
+      ...(style.moreItemsRemaining ? { more_items_remaining: more } : {}),
+      total_item_count: counts ? found.length : null,
+      items: page.map(listed.render),
+      ...(total === undefined ? totalOnly ? { total: [] } : {} : { total: listed.total?.asObject ? total : [total] }),
+    },
+    headers: token === null ? undefined : { "x-next-token": token },
+  };
+}
