@@ -1,0 +1,180 @@
+/** The gRPC endpoint of a controller or node: a unix socket, grpc-js behind the repair of GOAWAY, and an orderly end. */
+import { Buffer } from "node:buffer";
+import type { Server as Listener, Socket } from "node:net";
+import { type MethodDefinition, type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status } from "@grpc/grpc-js";
+import { PsoError } from "../errors.ts";
+import { KeyedLock } from "../keyed_lock.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { RepairedConnection } from "./goaway_repair.ts";
+import { answer, callSamples, type UnaryEnvironment, type UnaryMethod } from "./unary.ts";
+import { listenOnSocket, socketPath } from "./unix_socket.ts";
+
+/** For calls without a deadline (csi-sanity, hand-made ones); longer than any sidecar or kubelet waits. */
+const CEILING_MS = 300_000;
+/** How long stop() lets running calls finish; with ABORT_MS it stays within 25 s, and kubelet kills after 30 s. */
+const DRAIN_MS = 22_000;
+/** How long aborted calls get to unwind and answer. */
+const ABORT_MS = 2_500;
+
+export interface EndpointOptions {
+  /** `unix:///path` or `/path`. */
+  endpoint: string;
+  driverName: string;
+  /** The rows of all services that are served here. */
+  methods: UnaryMethod[];
+  log: Logger;
+  metrics: Metrics;
+  /** Shared with others that must not touch the same volumes at once; default: the endpoint's own. */
+  locks?: KeyedLock;
+  drainMs?: number;
+}
+
+/** An endpoint that serves. */
+export interface Endpoint {
+  /** The socket's path. */
+  path: string;
+  /** How many calls run now. */
+  running(): number;
+  /**
+   * Takes no more connections and calls, removes the socket, lets running calls finish for `drainMs`, then fires their signals and
+   * ends after 25 s at the latest. Never throws; a second call waits for the first.
+   */
+  stop(): Promise<void>;
+}
+
+/** Calls that run, and how they are told to end. */
+class RunningCalls {
+  readonly #calls = new Set<AbortController>();
+  #idle: (() => void)[] = [];
+  stopping = false;
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  add(call: AbortController): void {
+    this.#calls.add(call);
+  }
+
+  delete(call: AbortController): void {
+    this.#calls.delete(call);
+    if (this.#calls.size > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  abort(reason: PsoError): void {
+    for (const call of this.#calls) call.abort(reason);
+  }
+
+  /** True when all calls ended within `ms`. */
+  idle(ms: number): Promise<boolean> {
+    if (this.#calls.size === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), ms);
+      this.#idle.push(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+  }
+}
+
+/** Serves `methods` on the socket. Throws as `listenOnSocket` and `socketPath` do: then nothing was changed that someone uses. */
+export async function startEndpoint(options: EndpointOptions): Promise<Endpoint> {
+  const { log, metrics, driverName, locks = new KeyedLock(), drainMs = DRAIN_MS } = options;
+  const path = socketPath(options.endpoint);
+  const running = new RunningCalls();
+  const environment: UnaryEnvironment = { log, locks, driverName, samples: callSamples(metrics) };
+  const server = new Server({ "grpc.enable_channelz": 0 });
+  addServices(server, options.methods, { environment, running });
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = await listenOnSocket(path, (socket: Socket) => injector.injectConnection(new RepairedConnection(socket)));
+  log.info("serving", { endpoint: path, methods: options.methods.length });
+  let stopped: Promise<void> | undefined;
+  return {
+    path,
+    running: () => running.size,
+    stop: () => stopped ??= stop({ server, listener, running, log, drainMs }),
+  };
+}
+
+async function stop(parts: { server: Server; listener: Listener; running: RunningCalls; log: Logger; drainMs: number }): Promise<void> {
+  const { server, listener, running, log, drainMs } = parts;
+  running.stopping = true;
+  log.info("stopping", { running: running.size });
+  // Removes the socket at once; the callback comes when the last connection is gone.
+  const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+  // Tells each client that no new call is taken, and lets the ones that run be answered.
+  const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  if (!await running.idle(drainMs)) {
+    log.warn("aborting calls", { running: running.size });
+    running.abort(new PsoError("unavailable", "the driver is stopping; the call must be repeated"));
+    if (!await running.idle(ABORT_MS)) log.error("calls ignored the end", { running: running.size });
+  }
+  // What was answered must reach its caller before connections are cut.
+  await Promise.race([Promise.all([closed, drained]), new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, 500)))]);
+  server.forceShutdown();
+}
+
+function addServices(server: Server, methods: UnaryMethod[], shared: { environment: UnaryEnvironment; running: RunningCalls }): void {
+  for (const [service, rows] of Map.groupBy(methods, (row) => row.service)) {
+    const definition: Record<string, MethodDefinition<Buffer, Uint8Array>> = {};
+    const implementation: Record<string, (call: ServerUnaryCall<Buffer, Uint8Array>, reply: sendUnaryData<Uint8Array>) => void> = {};
+    for (const row of rows) {
+      if (row.name in definition) throw new TypeError(`${service}/${row.name} has two rows`);
+      definition[row.name] = {
+        path: `/${service}/${row.name}`,
+        requestStream: false,
+        responseStream: false,
+        // Bytes pass through: `answer` decodes, so that undecodable requests have a status, a log line and a sample as well.
+        requestSerialize: (bytes: Buffer) => bytes,
+        requestDeserialize: (bytes: Buffer) => bytes,
+        responseSerialize: (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+        responseDeserialize: (bytes: Buffer) => bytes,
+      };
+      implementation[row.name] = (call, reply) => void serve({ row, call, reply }, shared);
+    }
+    server.addService(definition, implementation);
+  }
+}
+
+interface ServedCall {
+  row: UnaryMethod;
+  call: ServerUnaryCall<Buffer, Uint8Array>;
+  reply: sendUnaryData<Uint8Array>;
+}
+
+async function serve({ row, call, reply }: ServedCall, shared: { environment: UnaryEnvironment; running: RunningCalls }): Promise<void> {
+  const { environment, running } = shared;
+  if (running.stopping) {
+    reply({ code: status.UNAVAILABLE, details: "the driver is stopping; the call must be repeated" });
+    return;
+  }
+  const controller = new AbortController();
+  const { leftMs, ends } = deadlineOf(call);
+  const timer = setTimeout(
+    () => controller.abort(new PsoError("timeout", `${row.name} was not done within ${Math.round(leftMs)} ms`)),
+    leftMs,
+  );
+  // grpc-js says "cancelled" both when the caller goes away and when it notices the deadline itself.
+  call.on("cancelled", () =>
+    controller.abort(
+      Date.now() >= ends
+        ? new PsoError("timeout", `${row.name} was not done within ${Math.round(leftMs)} ms`)
+        : new PsoError("timeout", `the caller of ${row.name} went away`),
+    ));
+  running.add(controller);
+  const outcome = await answer(row, { bytes: call.request, signal: controller.signal }, environment);
+  clearTimeout(timer);
+  if ("status" in outcome) reply({ code: outcome.status.code, details: outcome.status.message });
+  else reply(null, outcome.bytes);
+  running.delete(controller);
+}
+
+/** When the caller stops waiting, at most CEILING_MS from now. */
+function deadlineOf(call: ServerUnaryCall<Buffer, Uint8Array>): { leftMs: number; ends: number } {
+  const deadline = Number(call.getDeadline());
+  const leftMs = Math.max(0, Math.min(deadline - Date.now(), CEILING_MS));
+  return { leftMs, ends: Date.now() + leftMs };
+}

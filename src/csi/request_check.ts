@@ -1,0 +1,95 @@
+/** What the specification demands of every request alike, checked before any handler sees it. */
+import type { DescField, DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
+import { PsoError } from "../errors.ts";
+import { FIELD_RULES } from "./generated/field_rules.ts";
+
+/** Messages of which at least one of some fields must be given. */
+const AT_LEAST_ONE: Readonly<Record<string, readonly string[]>> = {
+  "csi.v1.CapacityRange": ["required_bytes", "limit_bytes"],
+  "csi.v1.TopologyRequirement": ["requisite", "preferred"],
+};
+
+const encoder = new TextEncoder();
+
+/**
+ * Throws `invalid` with every fault of the request at once, each with the field's path as in the specification: a REQUIRED field
+ * or member of a oneof is missing, a string, list or map is longer than the size limits allow (found and allowed bytes are named), a number is negative.
+ * Paths are not judged: whether they exist or are absolute is for the handler, after it knows the volume.
+ */
+export function checkRequest<T extends DescMessage>(schema: T, request: MessageShape<T>): void {
+  const faults = messageFaults(reflect(schema, request), "");
+  if (faults.length > 0) throw new PsoError("invalid", faults.join("; "));
+}
+
+/** The faults of any CSI message by the same rules; for tests of what we answer. */
+export function faultsOf<T extends DescMessage>(schema: T, message: MessageShape<T>): string[] {
+  return messageFaults(reflect(schema, message), "");
+}
+
+function messageFaults(message: ReflectMessage, path: string): string[] {
+  const at = (name: string) => path === "" ? name : `${path}.${name}`;
+  const faults = message.fields.flatMap((field) => fieldFaults(message, field, at(field.name)));
+  for (const oneof of message.oneofs) {
+    if (message.oneofCase(oneof) === undefined) {
+      faults.push(`${at(oneof.name)} is missing: one of ${oneof.fields.map((field) => field.name).join(", ")} must be set`);
+    }
+  }
+  const group = AT_LEAST_ONE[message.desc.typeName];
+  if (group !== undefined && !message.fields.some((field) => group.includes(field.name) && message.isSet(field))) {
+    faults.push(`${path === "" ? message.desc.name : path} is empty: ${group.join(" or ")} must be set`);
+  }
+  return faults;
+}
+
+function fieldFaults(message: ReflectMessage, field: DescField, path: string): string[] {
+  const rule = FIELD_RULES[message.desc.typeName]?.[field.name] ?? {};
+  if (!message.isSet(field)) return rule.required ? [`${path} is missing`] : [];
+  return [...sizeFaults(message, field, { path, maxBytes: rule.maxBytes ?? Infinity }), ...valueFaults(message, field, path)];
+}
+
+function sizeFaults(message: ReflectMessage, field: DescField, limit: { path: string; maxBytes: number }): string[] {
+  const { path, maxBytes } = limit;
+  const fault = (where: string, bytes: number) => bytes > maxBytes ? [`${where} has ${bytes} bytes, at most ${maxBytes} are allowed`] : [];
+  if (field.fieldKind === "scalar") {
+    const value = message.get(field);
+    return typeof value === "string" ? fault(path, byteLength(value)) : [];
+  }
+  if (field.fieldKind === "map") return fault(path, sum([...message.get(field)].flat().map(byteLength)));
+  if (field.fieldKind !== "list" || field.listKind !== "scalar") return [];
+  const lengths = [...message.get(field)].map(byteLength);
+  // CSI limits the flags of a mount together, every other list string by string.
+  if (field.name === "mount_flags") return fault(path, sum(lengths));
+  return lengths.flatMap((bytes, i) => fault(`${path}[${i}]`, bytes));
+}
+
+/** Faults of the value itself, and of messages inside. */
+function valueFaults(message: ReflectMessage, field: DescField, path: string): string[] {
+  if (field.fieldKind === "message") {
+    const inner = message.get(field);
+    return isOurs(field.message) ? messageFaults(inner, path) : [];
+  }
+  if (field.fieldKind === "list" && field.listKind === "message" && isOurs(field.message)) {
+    return [...message.get(field)].flatMap((inner, i) => isReflected(inner) ? messageFaults(inner, `${path}[${i}]`) : []);
+  }
+  if (field.fieldKind !== "scalar") return [];
+  const value = message.get(field);
+  const negative = (typeof value === "bigint" || typeof value === "number") && value < 0;
+  return negative ? [`${path} is ${value}, it must not be negative`] : [];
+}
+
+function isOurs(desc: DescMessage): boolean {
+  return desc.typeName.startsWith("csi.v1.");
+}
+
+function isReflected(value: unknown): value is ReflectMessage {
+  return typeof value === "object" && value !== null && "desc" in value;
+}
+
+function byteLength(value: unknown): number {
+  return typeof value === "string" ? encoder.encode(value).length : 0;
+}
+
+function sum(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
