@@ -1,0 +1,119 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { isPsoError } from "../errors.ts";
+import * as pb from "./generated/csi_pb.ts";
+import { checkRequest, faultsOf } from "./request_check.ts";
+
+const Mode = pb.VolumeCapability_AccessMode_Mode;
+const CAPABILITY = { accessType: { case: "mount" as const, value: {} }, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
+
+function createFaults(init: MessageInitShape<typeof pb.CreateVolumeRequestSchema>): string[] {
+  return faultsOf(
+    pb.CreateVolumeRequestSchema,
+    create(pb.CreateVolumeRequestSchema, { name: "pvc-1", volumeCapabilities: [CAPABILITY], ...init }),
+  );
+}
+
+Deno.test("a request with what the specification requires has no fault", () => {
+  deepEqual(createFaults({}), []);
+});
+
+const CASES: { name: string; init: MessageInitShape<typeof pb.CreateVolumeRequestSchema>; faults: string[] }[] = [
+  { name: "no name", init: { name: "" }, faults: ["name is missing"] },
+  { name: "no capabilities", init: { volumeCapabilities: [] }, faults: ["volume_capabilities is missing"] },
+  { name: "a name of 128 bytes", init: { name: "x".repeat(128) }, faults: [] },
+  { name: "a name of 129 bytes", init: { name: "x".repeat(129) }, faults: ["name has 129 bytes, at most 128 are allowed"] },
+  { name: "a name of 65 characters of two bytes", init: { name: "é".repeat(65) }, faults: ["name has 130 bytes, at most 128 are allowed"] },
+  { name: "parameters of 4 KiB", init: { parameters: { key: "x".repeat(4093) } }, faults: [] },
+  {
+    name: "parameters above 4 KiB",
+    init: { parameters: { key: "x".repeat(4000), other: "x".repeat(89) } },
+    faults: ["parameters has 4097 bytes, at most 4096 are allowed"],
+  },
+  {
+    name: "a capability without access type and mode",
+    init: { volumeCapabilities: [CAPABILITY, {}] },
+    faults: [
+      "volume_capabilities[1].access_mode is missing",
+      "volume_capabilities[1].access_type is missing: one of block, mount must be set",
+    ],
+  },
+  {
+    name: "an access mode that is unknown",
+    init: { volumeCapabilities: [{ ...CAPABILITY, accessMode: {} }] },
+    faults: ["volume_capabilities[0].access_mode.mode is missing"],
+  },
+  {
+    name: "mount flags above 4 KiB together",
+    init: {
+      volumeCapabilities: [{ ...CAPABILITY, accessType: { case: "mount", value: { mountFlags: ["x".repeat(4000), "y".repeat(97)] } } }],
+    },
+    faults: ["volume_capabilities[0].mount.mount_flags has 4097 bytes, at most 4096 are allowed"],
+  },
+  {
+    name: "a content source without a type",
+    init: { volumeContentSource: {} },
+    faults: ["volume_content_source.type is missing: one of snapshot, volume must be set"],
+  },
+  {
+    name: "a content source without an id",
+    init: { volumeContentSource: { type: { case: "snapshot", value: {} } } },
+    faults: ["volume_content_source.snapshot.snapshot_id is missing"],
+  },
+  {
+    name: "an empty capacity range",
+    init: { capacityRange: {} },
+    faults: ["capacity_range is empty: required_bytes or limit_bytes must be set"],
+  },
+  {
+    name: "a negative size",
+    init: { capacityRange: { requiredBytes: -1n } },
+    faults: ["capacity_range.required_bytes is -1, it must not be negative"],
+  },
+  {
+    name: "an empty topology requirement",
+    init: { accessibilityRequirements: {} },
+    faults: ["accessibility_requirements is empty: requisite or preferred must be set"],
+  },
+];
+
+for (const { name, init, faults } of CASES) {
+  Deno.test(`checkRequest() with ${name} finds ${faults.length === 0 ? "no fault" : "the fault and its field"}`, () => {
+    deepEqual(createFaults(init), faults);
+  });
+}
+
+Deno.test("checkRequest() throws invalid with all faults of a request", () => {
+  const request = create(pb.NodeStageVolumeRequestSchema, {});
+  throws(
+    () => checkRequest(pb.NodeStageVolumeRequestSchema, request),
+    (error) =>
+      isPsoError(error, "invalid") &&
+      error.message === "volume_id is missing; staging_target_path is missing; volume_capability is missing",
+  );
+});
+
+Deno.test("checkRequest() takes paths of any length and form, and node ids up to 256 bytes", () => {
+  const stats = create(pb.NodeGetVolumeStatsRequestSchema, { volumeId: "v", volumePath: "some/path".repeat(400) });
+  checkRequest(pb.NodeGetVolumeStatsRequestSchema, stats);
+  const publish = (bytes: number) =>
+    create(pb.ControllerPublishVolumeRequestSchema, { volumeId: "v", nodeId: "n".repeat(bytes), volumeCapability: CAPABILITY });
+  checkRequest(pb.ControllerPublishVolumeRequestSchema, publish(256));
+  deepEqual(faultsOf(pb.ControllerPublishVolumeRequestSchema, publish(257)), ["node_id has 257 bytes, at most 256 are allowed"]);
+});
+
+Deno.test("checkRequest() refuses a handle above 128 bytes in every call that names a volume", () => {
+  const services = [pb.Controller, pb.Node];
+  const inputs = services.flatMap((service) => service.methods).map((rpc) => rpc.input).filter((input) => "volumeId" in input.field);
+  // 8 of Controller, 7 of Node.
+  equal(inputs.length, 15);
+  for (const input of inputs) {
+    const request = Object.assign(create(input), { volumeId: "v".repeat(129) });
+    equal(faultsOf(input, request).includes("volume_id has 129 bytes, at most 128 are allowed"), true, input.name);
+  }
+});
+
+Deno.test("checkRequest() refuses a negative page size", () => {
+  const request = create(pb.ListVolumesRequestSchema, { maxEntries: -1 });
+  deepEqual(faultsOf(pb.ListVolumesRequestSchema, request), ["max_entries is -1, it must not be negative"]);
+});
