@@ -1,0 +1,21 @@
+import type { Protocol } from "../handoff.ts";
+
+/** What the configuration says about volumes; main.ts fills it from config.ts. */
+export interface ProvisionerOptions {
+  /** `clusterID` or `namespace.pure`: begins every volume name, with `-` after it. */
+  prefix: string;
+  /** `flasharray.sanType`: the protocol of block volumes whose class names none. */
+  sanType: Exclude<Protocol, "nfs" | "local"> | "auto";
+  /** Disconnect other hosts before a single-node volume is connected to a new one. */
+  preemptAttachments: boolean;
+  /** File system of block volumes whose request names none, such as `xfs`. */
+  defaultFsType: string;
+  /** `createoptions` of classes that give none, such as `-q`; empty = none. */
+  defaultMkfsOptions: string;
+  /** `flashblade.exportRules` where an administrator set it; absent = only the nodes that use the volume. */
+  exportRules?: string;
+  /** `flashblade.snapshotDirectoryEnabled`: show `.snapshot` in new file systems. */
+  snapshotDirectory: boolean;
+  /** `flasharray.iSCSIAllowedCIDR` and its like: true for portals that nodes may use; absent = all. */
+  portalFilter?: (address: string) => boolean;
+}

@@ -1,0 +1,143 @@
+import type { Capability } from "../capability.ts";
+
+// What Provisioner is asked and what it answers: the CSI messages as plain values. Sizes are bytes, times milliseconds since 1970. The
+// wire's own checks (required fields, 128-byte names, negative numbers) are done by csi/ before a request gets here.
+
+/** 0 = not given. */
+export interface CapacityRange {
+  requiredBytes: number;
+  limitBytes: number;
+}
+
+/** CSI handle of what a new volume is made from. */
+export type ContentSource = { snapshotId: string } | { volumeId: string };
+
+/** One CSI Topology: its segments. */
+export type Topology = Record<string, string>;
+
+export interface TopologyRequirement {
+  /** The volume must be reachable from at least one of these; empty = from anywhere. */
+  requisite: Topology[];
+  /** Tried first to last. */
+  preferred: Topology[];
+}
+
+export interface CreateVolumeRequest {
+  /** CSI name, at most 128 bytes. */
+  name: string;
+  capacityRange?: CapacityRange;
+  /** At least one. */
+  capabilities: Capability[];
+  parameters: Record<string, string>;
+  contentSource?: ContentSource;
+  topology?: TopologyRequirement;
+}
+
+export interface VolumeAnswer {
+  volumeId: string;
+  capacityBytes: number;
+  volumeContext: Record<string, string>;
+  contentSource?: ContentSource;
+  /** Empty = reachable from everywhere. */
+  accessibleTopology: Topology[];
+}
+
+export interface PublishRequest {
+  volumeId: string;
+  nodeId: string;
+  capability: Capability;
+  readOnly: boolean;
+  volumeContext: Record<string, string>;
+}
+
+export interface UnpublishRequest {
+  volumeId: string;
+  /** Empty = from all nodes. */
+  nodeId: string;
+}
+
+export interface ValidateRequest {
+  volumeId: string;
+  /** At least one. */
+  capabilities: Capability[];
+  parameters: Record<string, string>;
+}
+
+/** `confirmed`, or why not, in a sentence. */
+export type ValidateAnswer = { confirmed: true } | { confirmed: false; message: string };
+
+export interface ListRequest {
+  /** 0 = no limit by the caller. */
+  maxEntries: number;
+  /** Empty = from the beginning. */
+  startingToken: string;
+}
+
+/** A volume and the node_ids of the nodes that it is published to. */
+export interface PublishedVolume {
+  volume: VolumeAnswer;
+  publishedNodeIds: string[];
+}
+
+export interface VolumePage {
+  entries: PublishedVolume[];
+  /** Empty on the last page. */
+  nextToken: string;
+}
+
+export interface CapacityRequest {
+  /** May be empty: csi-provisioner sends none. */
+  capabilities: Capability[];
+  /** Class parameters, raw: with all csi.storage.k8s.io/ keys. */
+  parameters: Record<string, string>;
+  topology?: Topology;
+}
+
+export interface CapacityAnswer {
+  /** Room on all arrays that fit. */
+  availableBytes: number;
+  /** Room on the array that has most. */
+  maximumVolumeBytes: number;
+  /** The smallest volume. */
+  minimumVolumeBytes: number;
+}
+
+export interface CreateSnapshotRequest {
+  /** CSI name, at most 128 bytes. */
+  name: string;
+  sourceVolumeId: string;
+}
+
+export interface SnapshotAnswer {
+  snapshotId: string;
+  sourceVolumeId: string;
+  sizeBytes: number;
+  createdMs: number;
+  /** Snapshots of both kinds of array are usable at once. */
+  readyToUse: true;
+}
+
+export interface ListSnapshotsRequest extends ListRequest {
+  /** Empty = any. */
+  snapshotId: string;
+  /** Empty = any. */
+  sourceVolumeId: string;
+}
+
+export interface SnapshotPage {
+  entries: SnapshotAnswer[];
+  /** Empty on the last page. */
+  nextToken: string;
+}
+
+export interface ExpandRequest {
+  volumeId: string;
+  capacityRange: CapacityRange;
+  /** As the volume is used; may be absent. */
+  capability?: Capability;
+}
+
+export interface ExpandAnswer {
+  capacityBytes: number;
+  nodeExpansionRequired: boolean;
+}

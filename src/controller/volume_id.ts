@@ -1,0 +1,81 @@
+import { PsoError } from "../errors.ts";
+
+// Handles. A volume's is `<first 8 hex of the array id>/<volume name>`, a snapshot's `<8 hex>/<volume>.<suffix>`. The array part is a hint
+// that makes the usual path one call; the name alone decides. PSO 5 and 6 gave bare names and `<prefix>/<pv name>`: accepted for ever.
+
+/** CSI limit of a string field without a limit of its own (spec, "Size Limits"). */
+const ID_MAX_BYTES = 128;
+const HINTED = /^([0-9a-f]{8})\/(.+)$/;
+const OLD_FORM = /^([^/]+)\/([^/]+)$/;
+/**
+ * Everything that a name on an array may hold: `pod::volume`, `group/volume`, `volume.suffix`. Above all no `,` and no `*`: a REST call
+ * with `names=a,b` means two volumes.
+ */
+const ARRAY_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$/;
+
+/** Where a volume may be: the array that the handle names, and the names it may have there, likeliest first. */
+export interface VolumeHandle {
+  /** First 8 hex digits of an array id. */
+  arrayHint?: string;
+  /** Empty when no array could hold what the handle says. */
+  names: string[];
+}
+
+/** A snapshot's handle, taken apart. */
+export interface SnapshotHandle {
+  arrayHint?: string;
+  /** Full name of its volume. */
+  volume: string;
+  /** `volume.suffix`. */
+  name: string;
+}
+
+function checkLength(what: string, id: string): void {
+  const bytes = new TextEncoder().encode(id).length;
+  if (bytes > ID_MAX_BYTES) throw new PsoError("invalid", `${what} takes ${bytes} bytes and CSI allows ${ID_MAX_BYTES}`);
+}
+
+/** The 8 digits of an array's id that begin its handles. */
+export function hintOf(arrayId: string): string {
+  return arrayId.toLowerCase().replaceAll("-", "").slice(0, 8);
+}
+
+function handleOf(arrayId: string, name: string): string {
+  const hinted = `${hintOf(arrayId)}/${name}`;
+  // A bare name is a handle as well: volume and suffix of 63 characters each fit in 128 bytes only without the hint.
+  return hinted.length <= ID_MAX_BYTES ? hinted : name;
+}
+
+/** The handle of volume `name` on the array with that id. */
+export function volumeIdOf(arrayId: string, name: string): string {
+  return handleOf(arrayId, name);
+}
+
+/** The handle of snapshot `volume.suffix` on the array with that id. */
+export function snapshotIdOf(arrayId: string, name: string): string {
+  return handleOf(arrayId, name);
+}
+
+/** Takes a volume's handle apart, in any form that was ever given. `invalid` above 128 bytes. */
+export function parseVolumeId(volumeId: string): VolumeHandle {
+  checkLength("volume_id", volumeId);
+  if (!ARRAY_NAME.test(volumeId)) return { names: [] };
+  const oldForm = volumeId.replace(OLD_FORM, "$1-$2");
+  const [, arrayHint, name] = HINTED.exec(volumeId) ?? [];
+  // The prefix of an old cluster may look like 8 hex digits too.
+  if (arrayHint !== undefined && name !== undefined) return { arrayHint, names: [name, ...(oldForm === volumeId ? [] : [oldForm])] };
+  // `group/volume`, a volume in a FlashArray volume group, looks like `prefix/pv`.
+  return { names: oldForm === volumeId ? [volumeId] : [oldForm, volumeId] };
+}
+
+/** Takes a snapshot's handle apart; `undefined` for text that names no snapshot. `invalid` above 128 bytes. */
+export function parseSnapshotId(snapshotId: string): SnapshotHandle | undefined {
+  checkLength("snapshot_id", snapshotId);
+  if (!ARRAY_NAME.test(snapshotId)) return undefined;
+  const [, arrayHint, hinted] = HINTED.exec(snapshotId) ?? [];
+  const name = hinted ?? snapshotId;
+  const dot = name.lastIndexOf(".");
+  if (dot <= 0 || dot === name.length - 1) return undefined;
+  const volume = name.slice(0, dot);
+  return arrayHint === undefined ? { volume, name } : { arrayHint, volume, name };
+}
