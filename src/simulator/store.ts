@@ -69,6 +69,7 @@ export class Store {
   readonly #loaded: Op[][];
   #ops: { op: Op; old: object | undefined }[] | undefined;
   #stale = false;
+  #version = 0;
 
   constructor(path?: string) {
     const opened = path === undefined ? undefined : Journal.open(path);
@@ -78,6 +79,11 @@ export class Store {
 
   get readsStale(): boolean {
     return this.#stale;
+  }
+
+  /** Rises with every change: what was computed from the tables holds while it stays. */
+  get version(): number {
+    return this.#version;
   }
 
   /** The table of that name, filled with what the journal holds. Once per name; `indexOf` must not change over the file's life. */
@@ -134,6 +140,7 @@ export class Store {
 
   #commit(ops: { op: Op; old: object | undefined }[]): void {
     this.#journal?.append(ops.map(({ op }) => op));
+    this.#version++;
     for (const table of this.#tables.values()) table.before.clear();
     for (const { op: [name, key], old } of ops) {
       const before = this.#tables.get(name)?.before;
@@ -145,6 +152,22 @@ export class Store {
 
   #all(): Op[] {
     return [...this.#tables].flatMap(([name, table]) => [...table.records].map(([key, value]): Op => [name, key, value]));
+  }
+}
+
+/** Something computed from a store's tables, again only after a change. Stale reads compute it for themselves. */
+export class Derived<T> {
+  readonly #store: Store;
+  readonly #compute: () => T;
+  #held: { version: number; value: T } | undefined;
+  constructor(store: Store, compute: () => T) {
+    this.#store = store;
+    this.#compute = compute;
+  }
+  get(): T {
+    if (this.#store.readsStale) return this.#compute();
+    if (this.#held?.version !== this.#store.version) this.#held = { version: this.#store.version, value: this.#compute() };
+    return this.#held.value;
   }
 }
 

@@ -1,0 +1,171 @@
+import type { Call } from "./call.ts";
+import type { Row } from "./filter.ts";
+import type { ConnectionRecord, FlashArrayState, HostRecord, SnapshotRecord, VolumeRecord } from "./flasharray_state.ts";
+
+/** An unset reference is an object with null members, never null (arrays.md A6). */
+const NO_REFERENCE = { name: null, id: null };
+
+/** Newer Purity names the array in each item (arrays.md A6, S: `context` from 2.38). */
+function withContext(state: FlashArrayState, call: Call): Row {
+  return call.minor >= 38 ? { context: { name: state.context.name, id: state.context.id } } : {};
+}
+
+/** Bytes that are stored in `images` and what the array reports about them: no data reduction, all of it unique. */
+function space(sizes: { provisioned: number; unique: number; snapshots: number }): Row {
+  const { provisioned, unique, snapshots } = sizes;
+  return {
+    data_reduction: 1,
+    footprint: unique + snapshots,
+    replication: null,
+    shared: null,
+    snapshots,
+    system: null,
+    thin_provisioning: provisioned === 0 ? 0 : Math.max(0, 1 - unique / provisioned),
+    total_physical: unique + snapshots,
+    total_provisioned: provisioned,
+    total_reduction: 1,
+    total_used: unique + snapshots,
+    unique,
+    used_provisioned: provisioned,
+    virtual: unique,
+  };
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}
+
+/** Space of one volume; `virtual` is above 0 as soon as anything was written. */
+export function volumeSpace(state: FlashArrayState, volume: VolumeRecord): Row {
+  const { plane } = state.context;
+  const snapshots = state.snapshotsOf(volume.id);
+  return space({
+    provisioned: volume.provisioned,
+    unique: plane?.allocatedBytes(volume.id) ?? 0,
+    snapshots: sum(snapshots.map(({ id }) => plane?.allocatedBytes(id) ?? 0)),
+  });
+}
+
+export function snapshotSpace(state: FlashArrayState, snapshot: SnapshotRecord): Row {
+  const bytes = state.context.plane?.allocatedBytes(snapshot.id) ?? 0;
+  const { thin_provisioning: _, unique: __, ...shown } = space({ provisioned: snapshot.provisioned, unique: 0, snapshots: bytes });
+  return { ...shown, thin_provisioning: null, unique: null, total_used: bytes };
+}
+
+/** Sums over volumes, from figures that may be a moment old: a list of 10,000 must not look at each image twice. */
+export function volumesTotal(state: FlashArrayState, volumes: VolumeRecord[]): Row {
+  const allocated = state.context.plane?.allocated() ?? new Map<string, number>();
+  return {
+    id: null,
+    name: null,
+    provisioned: sum(volumes.map(({ provisioned }) => provisioned)),
+    space: space({
+      provisioned: sum(volumes.map(({ provisioned }) => provisioned)),
+      unique: sum(volumes.map(({ id }) => allocated.get(id) ?? 0)),
+      snapshots: sum(volumes.map(({ id }) => sum(state.snapshotsOf(id).map((snapshot) => allocated.get(snapshot.id) ?? 0)))),
+    }),
+  };
+}
+
+/** A volume as GET /volumes shows it. `space` is computed only when it is read. */
+export function renderVolume(state: FlashArrayState, call: Call, volume: VolumeRecord): Row {
+  const { source } = volume;
+  return {
+    id: volume.id,
+    name: volume.name,
+    connection_count: state.connectionsOfVolume(volume.id).length,
+    created: volume.createdMs,
+    destroyed: volume.destroyedMs !== null,
+    host_encryption_key_status: "none",
+    provisioned: volume.provisioned,
+    qos: { bandwidth_limit: volume.qos.bandwidthLimit, iops_limit: volume.qos.iopsLimit },
+    serial: volume.serial,
+    get space() {
+      return volumeSpace(state, volume);
+    },
+    time_remaining: state.timeRemaining(volume.destroyedMs),
+    pod: NO_REFERENCE,
+    source: source === null ? NO_REFERENCE : { name: state.volumes.get(source.id)?.name ?? source.name, id: source.id },
+    subtype: "regular",
+    volume_group: NO_REFERENCE,
+    promotion_status: "promoted",
+    requested_promotion_state: "promoted",
+    priority: volume.priority.operator === "-" ? -volume.priority.value : volume.priority.value,
+    priority_adjustment: { priority_adjustment_operator: volume.priority.operator, priority_adjustment_value: volume.priority.value },
+    protocol_endpoint: { ...NO_REFERENCE },
+    ...withContext(state, call),
+  };
+}
+
+export function renderSnapshot(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
+  const volume = state.volumes.get(snapshot.volumeId);
+  return {
+    id: snapshot.id,
+    name: state.snapshotName(snapshot),
+    created: snapshot.createdMs,
+    destroyed: snapshot.destroyedMs !== null,
+    pod: NO_REFERENCE,
+    provisioned: snapshot.provisioned,
+    serial: snapshot.serial,
+    source: { name: volume?.name ?? null, id: snapshot.volumeId },
+    get space() {
+      return snapshotSpace(state, snapshot);
+    },
+    suffix: snapshot.suffix,
+    time_remaining: state.timeRemaining(snapshot.destroyedMs),
+    volume_group: NO_REFERENCE,
+    ...withContext(state, call),
+  };
+}
+
+/** A secret that is set reads back masked. */
+function masked(secret: string | null): string | null {
+  return secret === null ? null : "****";
+}
+
+export function renderHost(state: FlashArrayState, call: Call, host: HostRecord): Row {
+  const { chap } = host;
+  const hasInitiators = host.iqns.length + host.nqns.length + host.wwns.length > 0;
+  return {
+    name: host.name,
+    chap: {
+      host_user: chap.hostUser,
+      host_password: masked(chap.hostPassword),
+      target_user: chap.targetUser,
+      target_password: masked(chap.targetPassword),
+    },
+    connection_count: state.connectionsOfHost(host.name).length,
+    host_group: { name: null },
+    iqns: host.iqns,
+    is_local: true,
+    nqns: host.nqns,
+    wwns: host.wwns,
+    personality: host.personality,
+    port_connectivity: hasInitiators ? { details: "Redundant", status: "healthy" } : { details: "None", status: "critical" },
+    preferred_arrays: [],
+    get space() {
+      const volumes = state.connectionsOfHost(host.name).flatMap(({ volumeId }) => state.volumes.get(volumeId) ?? []);
+      return volumesTotal(state, volumes).space;
+    },
+    vlan: host.vlan,
+    ...withContext(state, call),
+  };
+}
+
+/** NVMe hosts see a namespace id from REST 2.27 on, before that it came as `lun` (arrays.md A10). */
+export function renderConnection(state: FlashArrayState, call: Call, connection: ConnectionRecord): Row {
+  const host = state.hostNamed(connection.host);
+  const volume = state.volumes.get(connection.volumeId);
+  const hasNsid = call.minor >= 27 && (host?.nqns.length ?? 0) > 0;
+  return {
+    host: { name: host?.name ?? connection.host },
+    host_group: { name: null },
+    lun: hasNsid ? null : connection.lun,
+    ...(call.minor >= 27 ? { nsid: hasNsid ? connection.lun : null } : {}),
+    protocol_endpoint: NO_REFERENCE,
+    volume: { id: connection.volumeId, name: volume?.name ?? null },
+    ...withContext(state, call),
+  };
+}

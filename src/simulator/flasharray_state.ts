@@ -1,0 +1,218 @@
+import { type ArrayContext, ERADICATION_DELAY_MS, type ObjectLimits, Turns } from "./array_context.ts";
+import type { Call } from "./call.ts";
+import { type ListStyle } from "./list.ts";
+import { refused } from "./rest_error.ts";
+import { Derived, type Table } from "./store.ts";
+
+export interface Reference {
+  id: string;
+  name: string;
+}
+
+export interface Tag {
+  namespace: string;
+  key: string;
+  value: string;
+  copyable: boolean;
+}
+
+export interface VolumeRecord {
+  id: string;
+  name: string;
+  createdMs: number;
+  provisioned: number;
+  serial: string;
+  /** `null` while live. */
+  destroyedMs: number | null;
+  /** The volume it was copied from, with its name at that time. */
+  source: Reference | null;
+  qos: { bandwidthLimit: number | null; iopsLimit: number | null };
+  priority: { operator: "+" | "-" | "="; value: number };
+  tags: Tag[];
+  /** Number of the next snapshot without a suffix of its own. */
+  nextSnapshot: number;
+}
+
+export interface SnapshotRecord {
+  id: string;
+  suffix: string;
+  volumeId: string;
+  createdMs: number;
+  provisioned: number;
+  serial: string;
+  destroyedMs: number | null;
+  /** Destroyed because its volume was: comes back with it. */
+  withVolume: boolean;
+}
+
+export interface HostRecord {
+  name: string;
+  iqns: string[];
+  nqns: string[];
+  wwns: string[];
+  chap: { hostUser: string | null; hostPassword: string | null; targetUser: string | null; targetPassword: string | null };
+  personality: string | null;
+  vlan: string | null;
+}
+
+export interface ConnectionRecord {
+  host: string;
+  volumeId: string;
+  /** LUN, or namespace id for an NVMe host. */
+  lun: number;
+}
+
+/** First serial counter of an array: serials of a young array do not start at zero. */
+const FIRST_SERIAL = 0x00011000;
+const TEBIBYTE = 1024 ** 4;
+const DEFAULT_CAPACITY_BYTES = 20 * TEBIBYTE;
+const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 100_000, hosts: 2_000 };
+
+/** FlashArray pages (arrays.md A2): 1,000 items, `more_items_remaining`, count only when asked. */
+export const FLASHARRAY_LIST: ListStyle = { pageMax: 1000, moreItemsRemaining: true, alwaysCounts: false };
+
+export function connectionKey(host: string, volumeId: string): string {
+  return `${host.toLowerCase()}/${volumeId}`;
+}
+
+function grouped<T>(records: Iterable<T>, keyOf: (record: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const record of records) {
+    const group = groups.get(keyOf(record));
+    if (group === undefined) groups.set(keyOf(record), [record]);
+    else group.push(record);
+  }
+  return groups;
+}
+
+/** What one simulated FlashArray holds, and the rules that several resources share. */
+export class FlashArrayState {
+  readonly context: ArrayContext;
+  readonly volumes: Table<VolumeRecord>;
+  readonly snapshots: Table<SnapshotRecord>;
+  readonly hosts: Table<HostRecord>;
+  readonly connections: Table<ConnectionRecord>;
+  readonly capacityBytes: number;
+  readonly limits: ObjectLimits;
+  /** Every change takes its turn: copies of images wait, and nothing may change between a check and what relies on it. */
+  readonly turns = new Turns();
+  readonly #meta: Table<{ serials: number }>;
+  readonly #connectionsByVolume: Derived<Map<string, ConnectionRecord[]>>;
+  readonly #connectionsByHost: Derived<Map<string, ConnectionRecord[]>>;
+  readonly #snapshotsByVolume: Derived<Map<string, SnapshotRecord[]>>;
+  readonly #snapshotsByName: Derived<Map<string, SnapshotRecord>>;
+  readonly #nextEradicationMs: Derived<number>;
+
+  constructor(context: ArrayContext) {
+    this.context = context;
+    const { store } = context;
+    this.capacityBytes = context.capacityBytes ?? DEFAULT_CAPACITY_BYTES;
+    this.limits = { ...DEFAULT_LIMITS, ...context.limits };
+    // Purity takes names in any case and keeps the case they were made with.
+    this.volumes = store.table("volumes", (volume) => volume.name.toLowerCase());
+    this.snapshots = store.table("snapshots", (snapshot) => snapshot.id);
+    this.hosts = store.table("hosts", (host) => host.name.toLowerCase());
+    this.connections = store.table("connections", (connection) => connectionKey(connection.host, connection.volumeId));
+    this.#meta = store.table("meta", () => "meta");
+    this.#connectionsByVolume = new Derived(store, () => grouped(this.connections.values(), ({ volumeId }) => volumeId));
+    this.#connectionsByHost = new Derived(store, () => grouped(this.connections.values(), ({ host }) => host.toLowerCase()));
+    this.#snapshotsByVolume = new Derived(store, () => grouped(this.snapshots.values(), ({ volumeId }) => volumeId));
+    this.#snapshotsByName = new Derived(
+      store,
+      () => new Map([...this.snapshots.values()].map((snapshot) => [this.snapshotName(snapshot).toLowerCase(), snapshot])),
+    );
+    this.#nextEradicationMs = new Derived(store, () => this.#findNextEradication());
+  }
+
+  volumeNamed(name: string): VolumeRecord | undefined {
+    return this.volumes.find(name.toLowerCase());
+  }
+
+  hostNamed(name: string): HostRecord | undefined {
+    return this.hosts.find(name.toLowerCase());
+  }
+
+  snapshotNamed(name: string): SnapshotRecord | undefined {
+    return this.#snapshotsByName.get().get(name.toLowerCase());
+  }
+
+  snapshotName(snapshot: SnapshotRecord): string {
+    return `${this.volumes.get(snapshot.volumeId)?.name ?? ""}.${snapshot.suffix}`;
+  }
+
+  /** Destroyed ones included. */
+  snapshotsOf(volumeId: string): SnapshotRecord[] {
+    return this.#snapshotsByVolume.get().get(volumeId) ?? [];
+  }
+
+  connectionsOfVolume(volumeId: string): ConnectionRecord[] {
+    return this.#connectionsByVolume.get().get(volumeId) ?? [];
+  }
+
+  connectionsOfHost(host: string): ConnectionRecord[] {
+    return this.#connectionsByHost.get().get(host.toLowerCase()) ?? [];
+  }
+
+  /** 24 upper-case hex digits, never given twice (arrays.md A5). Inside change(). */
+  nextSerial(): string {
+    const serials = (this.#meta.get("serials")?.serials ?? FIRST_SERIAL) + 1;
+    this.#meta.set("serials", { serials });
+    const prefix = this.context.id.replaceAll("-", "").slice(0, 16);
+    return (prefix + serials.toString(16).padStart(8, "0")).toUpperCase();
+  }
+
+  /** Physical bytes that are stored. A call that a `full` fault hit sees the whole capacity in use. */
+  usedBytes(call?: Call): number {
+    if (call?.full) return this.capacityBytes;
+    let used = 0;
+    for (const bytes of this.context.plane?.allocated().values() ?? []) used += bytes;
+    return used;
+  }
+
+  /** Refuses what would need new space on a full array. Creating is thin: only bytes that are really stored count. */
+  requireRoom(call: Call, name: string): void {
+    if (this.usedBytes(call) >= this.capacityBytes) throw refused("Insufficient space: the array is full, no space left.", name);
+  }
+
+  timeRemaining(destroyedMs: number | null): number | null {
+    return destroyedMs === null ? null : Math.max(0, destroyedMs + ERADICATION_DELAY_MS - this.context.clock.now());
+  }
+
+  /** Removes a destroyed volume for ever, with its snapshots. */
+  eradicateVolume(volume: VolumeRecord): void {
+    const snapshots = this.snapshotsOf(volume.id);
+    this.context.store.change(() => {
+      this.volumes.delete(volume.id);
+      for (const { id } of snapshots) this.snapshots.delete(id);
+    });
+    // After the state: a crash between the two leaves an image without an owner, which the next start removes.
+    for (const { id } of [volume, ...snapshots]) this.context.plane?.removeImage(id);
+    this.context.plane?.remeasure();
+  }
+
+  eradicateSnapshot(snapshot: SnapshotRecord): void {
+    this.context.store.change(() => this.snapshots.delete(snapshot.id));
+    this.context.plane?.removeImage(snapshot.id);
+    this.context.plane?.remeasure();
+  }
+
+  /** Eradicates what is due. */
+  expire(): void {
+    const now = this.context.clock.now();
+    if (this.#nextEradicationMs.get() > now) return;
+    const due = (destroyedMs: number | null) => destroyedMs !== null && destroyedMs + ERADICATION_DELAY_MS <= now;
+    for (const volume of [...this.volumes.values()]) if (due(volume.destroyedMs)) this.eradicateVolume(volume);
+    for (const snapshot of [...this.snapshots.values()]) if (due(snapshot.destroyedMs)) this.eradicateSnapshot(snapshot);
+  }
+
+  #findNextEradication(): number {
+    let next = Infinity;
+    for (const { destroyedMs } of this.volumes.values()) {
+      if (destroyedMs !== null) next = Math.min(next, destroyedMs + ERADICATION_DELAY_MS);
+    }
+    for (const { destroyedMs } of this.snapshots.values()) {
+      if (destroyedMs !== null) next = Math.min(next, destroyedMs + ERADICATION_DELAY_MS);
+    }
+    return next;
+  }
+}
