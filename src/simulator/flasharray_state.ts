@@ -1,6 +1,6 @@
 import { type ArrayContext, ERADICATION_DELAY_MS, type ObjectLimits, Turns } from "./array_context.ts";
-import type { Call } from "./call.ts";
-import { type ListStyle } from "./list.ts";
+import type { Answer, Call } from "./call.ts";
+import { listAnswer, type Listed, type ListStyle } from "./list.ts";
 import { refused } from "./rest_error.ts";
 import { Derived, type Table } from "./store.ts";
 
@@ -124,6 +124,12 @@ export class FlashArrayState {
     this.#nextEradicationMs = new Derived(store, () => this.#findNextEradication());
   }
 
+  /** The answer of a GET: a list, or with a `stale` fault the list as it was before the last change. */
+  list<T>(call: Call, listed: Listed<T>): Answer {
+    const read = () => listAnswer(call, listed, FLASHARRAY_LIST);
+    return call.stale ? this.context.store.stale(read) : read();
+  }
+
   volumeNamed(name: string): VolumeRecord | undefined {
     return this.volumes.find(name.toLowerCase());
   }
@@ -196,10 +202,14 @@ export class FlashArrayState {
     this.context.plane?.remeasure();
   }
 
+  /** True when something has been destroyed for longer than the delay. */
+  isExpiryDue(): boolean {
+    return this.#nextEradicationMs.get() <= this.context.clock.now();
+  }
+
   /** Eradicates what is due. */
   expire(): void {
     const now = this.context.clock.now();
-    if (this.#nextEradicationMs.get() > now) return;
     const due = (destroyedMs: number | null) => destroyedMs !== null && destroyedMs + ERADICATION_DELAY_MS <= now;
     for (const volume of [...this.volumes.values()]) if (due(volume.destroyedMs)) this.eradicateVolume(volume);
     for (const snapshot of [...this.snapshots.values()]) if (due(snapshot.destroyedMs)) this.eradicateSnapshot(snapshot);

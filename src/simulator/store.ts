@@ -135,12 +135,12 @@ export class Store {
   #apply([name, key, value]: Op): object | undefined {
     const table = this.#tables.get(name);
     if (table === undefined) throw new Error(`no table ${name}`);
+    this.#version++;
     return apply(table, key, value);
   }
 
   #commit(ops: { op: Op; old: object | undefined }[]): void {
     this.#journal?.append(ops.map(({ op }) => op));
-    this.#version++;
     for (const table of this.#tables.values()) table.before.clear();
     for (const { op: [name, key], old } of ops) {
       const before = this.#tables.get(name)?.before;

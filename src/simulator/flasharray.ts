@@ -1,0 +1,61 @@
+import { type ArrayContext, versionRange } from "./array_context.ts";
+import type { Dialect, SimulatedArray } from "./array_server.ts";
+import { ArrayRoutes } from "./call.ts";
+import { addConnectionRoutes } from "./flasharray_connections.ts";
+import { addHardwareRoutes } from "./flasharray_hardware.ts";
+import { addHostRoutes } from "./flasharray_hosts.ts";
+import { addSnapshotRoutes } from "./flasharray_snapshots.ts";
+import { FlashArrayState } from "./flasharray_state.ts";
+import { addTagRoutes } from "./flasharray_tags.ts";
+import { addVolumeRoutes } from "./flasharray_volumes.ts";
+
+/** REST 2.0 to 2.38; 2.12 and 2.18 were never released (arrays.md F16). */
+export const FLASHARRAY_VERSIONS: readonly string[] = versionRange(0, 38, { missing: [12, 18] });
+
+/**
+ * A simulated FlashArray: REST 2.x as drivers use it (reference arrays.md A), over one store and, when it has one, a local data
+ * plane. `banner` of GET /arrays is SIMULATED_BANNER. What it leaves out is in limits.ts.
+ */
+export class FlashArray implements SimulatedArray {
+  readonly kind = "flasharray";
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly dialect: Dialect = {
+    versionsKey: "version",
+    loginHasVersion: true,
+    loginBody: (username) => ({ items: [{ username }] }),
+  };
+  readonly routes = new ArrayRoutes();
+  readonly state: FlashArrayState;
+
+  constructor(context: ArrayContext) {
+    this.name = context.name;
+    this.versions = context.versions ?? FLASHARRAY_VERSIONS;
+    this.state = new FlashArrayState(context);
+    addVolumeRoutes(this.routes, this.state);
+    addTagRoutes(this.routes, this.state);
+    addSnapshotRoutes(this.routes, this.state);
+    addHostRoutes(this.routes, this.state);
+    addConnectionRoutes(this.routes, this.state);
+    addHardwareRoutes(this.routes, this.state);
+  }
+
+  start(): Promise<void> {
+    const { state } = this;
+    const links = [...state.connections.values()].map(({ host, lun, volumeId }) => ({ host, name: String(lun), id: volumeId }));
+    const ids = [...state.volumes.values(), ...state.snapshots.values()].map(({ id }) => id);
+    state.context.plane?.reconcile({ ids, links, linkTo: "images" });
+    // A crash between an image's new size and the state: the state was not answered, so the image follows it.
+    for (const { id, provisioned } of state.volumes.values()) state.context.plane?.sizeImage(id, provisioned);
+    return Promise.resolve();
+  }
+
+  async expire(): Promise<void> {
+    if (this.state.isExpiryDue()) await this.state.turns.take(() => this.state.expire());
+  }
+
+  stop(): Promise<void> {
+    this.state.context.store.close();
+    return Promise.resolve();
+  }
+}

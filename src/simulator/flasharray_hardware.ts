@@ -1,0 +1,268 @@
+import { SIMULATED_BANNER } from "./array_server.ts";
+import { ERADICATION_DELAY_MS } from "./array_context.ts";
+import type { ArrayRoutes, Call } from "./call.ts";
+import type { Row } from "./filter.ts";
+import type { FlashArrayState } from "./flasharray_state.ts";
+import { listedVolumes } from "./flasharray_volumes.ts";
+import type { Listed } from "./list.ts";
+import { WriteMeter } from "./write_meter.ts";
+
+/** A Purity release that served REST 2.38. */
+export const FLASHARRAY_VERSION = "6.8.2";
+const MODEL = "FA-X20R4";
+const SPEED_BITS = 25_000_000_000;
+
+interface EthPort {
+  controller: 0 | 1;
+  name: string;
+  service: "iscsi" | "nvme-tcp";
+}
+
+/** Two controllers, each with two iSCSI ports, one NVMe/TCP port and one FC port. */
+const ETH_PORTS: EthPort[] = [0, 1].flatMap((number): EthPort[] => {
+  const controller = number === 0 ? 0 : 1;
+  return [
+    { controller, name: "ETH4", service: "iscsi" },
+    { controller, name: "ETH5", service: "iscsi" },
+    { controller, name: "ETH6", service: "nvme-tcp" },
+  ];
+});
+
+/** 16 hex digits that are the same in the IQN and the NQN of one array (arrays.md A5). */
+function targetId(state: FlashArrayState): string {
+  return state.context.id.replaceAll("-", "").slice(-16);
+}
+
+/** Addresses for documentation (RFC 5737): nothing answers there, the local plane needs no portal. */
+function portAddress(port: EthPort): string {
+  return `192.0.2.${10 + ETH_PORTS.indexOf(port)}`;
+}
+
+function wwnOf(state: FlashArrayState, controller: number): string {
+  const unique = state.context.id.replaceAll("-", "").slice(0, 9);
+  return `524A937${unique}`.toUpperCase().slice(0, 15) + String(controller);
+}
+
+function colons(wwn: string): string {
+  return wwn.match(/../g)?.join(":") ?? wwn;
+}
+
+interface Named {
+  name: string;
+  row: Row;
+}
+
+/** Built-in objects, which nobody creates or destroys. */
+function builtIn(what: string, all: Named[]): Listed<Named> {
+  return {
+    what,
+    all: () => all,
+    byName: (name) => all.find((one) => one.name.toLowerCase() === name.toLowerCase()),
+    keyOf: ({ name }) => name,
+    render: ({ row }) => row,
+  };
+}
+
+function controllers(): Named[] {
+  return ["primary", "secondary"].map((mode, number) => {
+    const name = `CT${number}`;
+    return { name, row: { name, mode, model: MODEL, status: "ready", type: "array_controller", version: FLASHARRAY_VERSION } };
+  });
+}
+
+function ports(state: FlashArrayState): Named[] {
+  const id = targetId(state);
+  const nothing = { iqn: null, nqn: null, portal: null, wwn: null, failover: null };
+  const eth = ETH_PORTS.map((port): Named => {
+    const name = `CT${port.controller}.${port.name}`;
+    if (port.service === "iscsi") {
+      return { name, row: { name, ...nothing, iqn: `iqn.2010-06.com.purestorage:flasharray.${id}`, portal: `${portAddress(port)}:3260` } };
+    }
+    return { name, row: { name, ...nothing, nqn: `nqn.2010-06.com.purestorage:flasharray.${id}`, portal: `${portAddress(port)}:4420` } };
+  });
+  const fc = [0, 1].map((number): Named => {
+    const name = `CT${number}.FC0`;
+    return { name, row: { name, ...nothing, wwn: colons(wwnOf(state, number)) } };
+  });
+  return [...eth, ...fc];
+}
+
+function ethInterface(name: string, options: { address: string; services: string[]; subtype: string }): Named {
+  const eth = {
+    address: options.address,
+    gateway: "192.0.2.1",
+    mac_address: `24:a9:37:${options.address.split(".").slice(1).map((part) => Number(part).toString(16).padStart(2, "0")).join(":")}`,
+    mtu: options.services.includes("management") ? 1500 : 9000,
+    netmask: "255.255.255.0",
+    subinterfaces: [],
+    subnet: { name: null },
+    subtype: options.subtype,
+    vlan: null,
+  };
+  const row = { name, enabled: true, eth, fc: { wwn: null }, interface_type: "eth", services: options.services, speed: SPEED_BITS };
+  return { name, row };
+}
+
+function networkInterfaces(state: FlashArrayState): Named[] {
+  const noEth = {
+    address: null,
+    gateway: null,
+    mac_address: null,
+    mtu: null,
+    netmask: null,
+    subinterfaces: [],
+    subnet: { name: null },
+    subtype: null,
+    vlan: null,
+  };
+  return [
+    ethInterface("vir0", { address: "192.0.2.2", services: ["management"], subtype: "vif" }),
+    ethInterface("ct0.eth0", { address: "192.0.2.3", services: ["management"], subtype: "physical" }),
+    ethInterface("ct1.eth0", { address: "192.0.2.4", services: ["management"], subtype: "physical" }),
+    ...ETH_PORTS.map((port) =>
+      ethInterface(`ct${port.controller}.${port.name.toLowerCase()}`, {
+        address: portAddress(port),
+        services: [port.service],
+        subtype: "physical",
+      })
+    ),
+    ...[0, 1].map((number): Named => {
+      const name = `CT${number}.FC0`;
+      const fc = { wwn: colons(wwnOf(state, number)) };
+      return { name, row: { name, enabled: true, eth: noEth, fc, interface_type: "fc", services: ["scsi-fc"], speed: 32_000_000_000 } };
+    }),
+  ];
+}
+
+/** Space of the whole array: physical bytes are those that the images occupy. */
+function arraySpace(state: FlashArrayState, call: Call): Row {
+  const used = state.usedBytes(call);
+  let snapshots = 0;
+  const allocated = state.context.plane?.allocated();
+  if (allocated !== undefined) { for (const { id } of state.snapshots.values()) snapshots += allocated.get(id) ?? 0; }
+  let provisioned = 0;
+  for (const volume of state.volumes.values()) provisioned += volume.provisioned;
+  return {
+    data_reduction: 1,
+    footprint: used,
+    replication: 0,
+    shared: 0,
+    snapshots,
+    system: 0,
+    thin_provisioning: provisioned === 0 ? 0 : Math.max(0, 1 - used / provisioned),
+    total_physical: used,
+    // null at array level on real arrays (arrays.md A7).
+    total_provisioned: null,
+    total_reduction: 1,
+    total_used: used,
+    unique: used - snapshots,
+    used_provisioned: provisioned,
+    virtual: used,
+  };
+}
+
+function arrayRow(state: FlashArrayState, call: Call): Row {
+  const now = state.context.clock.now();
+  return {
+    id: state.context.id,
+    name: state.context.name,
+    _as_of: now,
+    banner: SIMULATED_BANNER,
+    capacity: state.capacityBytes,
+    console_lock_enabled: false,
+    encryption: { data_at_rest: { algorithm: "AES-256-CTR", enabled: true }, module_version: "FA-1.4" },
+    eradication_config: {
+      eradication_delay: ERADICATION_DELAY_MS,
+      disabled_delay: ERADICATION_DELAY_MS,
+      enabled_delay: ERADICATION_DELAY_MS,
+      manual_eradication: "all-enabled",
+    },
+    idle_timeout: 1_800_000,
+    ntp_servers: [],
+    os: "Purity//FA",
+    parity: 1,
+    scsi_timeout: 60_000,
+    space: arraySpace(state, call),
+    time_zone: "UTC",
+    version: FLASHARRAY_VERSION,
+  };
+}
+
+/** The array itself as a list of one. */
+function self(state: FlashArrayState, row: () => Row): Listed<Named> {
+  const { name } = state.context;
+  return { ...builtIn("Array", [{ name, row: {} }]), render: row };
+}
+
+/** Fields of a performance sample beside those that move (arrays.md A7). */
+function performanceRow(rates: { writesPerSec: number; writeBytesPerSec: number }): Row {
+  const { writesPerSec, writeBytesPerSec } = rates;
+  const bytesPerWrite = writesPerSec === 0 ? 0 : Math.round(writeBytesPerSec / writesPerSec);
+  const usec = writesPerSec === 0 ? 0 : WRITE_USEC;
+  const zeroes = Object.fromEntries(ZERO_FIELDS.map((field) => [field, 0]));
+  return {
+    ...zeroes,
+    writes_per_sec: writesPerSec,
+    write_bytes_per_sec: writeBytesPerSec,
+    bytes_per_write: bytesPerWrite,
+    bytes_per_op: bytesPerWrite,
+    usec_per_write_op: usec,
+    san_usec_per_write_op: 0,
+    service_usec_per_write_op: usec,
+    queue_depth: null,
+    local_queue_usec_per_op: null,
+  };
+}
+
+/** Service time that a lightly loaded array shows. */
+const WRITE_USEC = 250;
+const ZERO_FIELDS = [
+  "reads_per_sec",
+  "others_per_sec",
+  "mirrored_writes_per_sec",
+  "read_bytes_per_sec",
+  "mirrored_write_bytes_per_sec",
+  "usec_per_read_op",
+  "usec_per_mirrored_write_op",
+  "usec_per_other_op",
+  "san_usec_per_read_op",
+  "san_usec_per_mirrored_write_op",
+  "service_usec_per_read_op",
+  "service_usec_per_mirrored_write_op",
+  "queue_usec_per_read_op",
+  "queue_usec_per_write_op",
+  "queue_usec_per_mirrored_write_op",
+  "qos_rate_limit_usec_per_read_op",
+  "qos_rate_limit_usec_per_write_op",
+  "qos_rate_limit_usec_per_mirrored_write_op",
+  "bytes_per_read",
+  "bytes_per_mirrored_write",
+];
+
+/** What the array is rather than what it holds: /arrays, /controllers, /ports, /network-interfaces, /alerts, and all performance. */
+export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
+  const meter = new WriteMeter();
+  const { clock, id, name } = state.context;
+  routes.on("GET /arrays", (call) => state.list(call, self(state, () => arrayRow(state, call))), { since: 2 });
+  routes.on("GET /arrays/space", (call) => {
+    const row = () => ({ id, name, capacity: state.capacityBytes, parity: 1, space: arraySpace(state, call), time: clock.now() });
+    return state.list(call, self(state, row));
+  }, { since: 2 });
+  routes.on("GET /arrays/performance", (call) => {
+    const row = () => ({ id, name, time: clock.now(), ...performanceRow(meter.rates("array", state.usedBytes())) });
+    return state.list(call, self(state, row));
+  }, { since: 2 });
+  routes.on("GET /volumes/performance", (call) =>
+    state.list(call, {
+      ...listedVolumes(state, call),
+      total: undefined,
+      render: (volume) => {
+        const bytes = state.context.plane?.allocatedBytes(volume.id) ?? 0;
+        return { id: volume.id, name: volume.name, time: clock.now(), ...performanceRow(meter.rates(volume.id, bytes)) };
+      },
+    }));
+  routes.on("GET /controllers", (call) => state.list(call, builtIn("Controller", controllers())), { since: 2 });
+  routes.on("GET /ports", (call) => state.list(call, builtIn("Port", ports(state))), { since: 2 });
+  routes.on("GET /network-interfaces", (call) => state.list(call, builtIn("Network interface", networkInterfaces(state))), { since: 4 });
+  routes.on("GET /alerts", (call) => state.list(call, builtIn("Alert", [])), { since: 2 });
+}

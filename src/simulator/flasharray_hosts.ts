@@ -1,0 +1,186 @@
+import { Fields } from "./body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv } from "./call.ts";
+import { requireHostName } from "./flasharray_names.ts";
+import { renderHost } from "./flasharray_render.ts";
+import { connectionKey, type FlashArrayState, type HostRecord } from "./flasharray_state.ts";
+import { items, type Listed, named } from "./list.ts";
+import { refused } from "./rest_error.ts";
+
+const PERSONALITIES = ["aix", "esxi", "hitachi-vsp", "hpux", "oracle-vm-server", "solaris", "vms"];
+const VLANS = /^(any|untagged|[1-9]\d{0,3})$/;
+
+type Family = "iqns" | "nqns" | "wwns";
+const FAMILIES: Family[] = ["iqns", "nqns", "wwns"];
+
+/** One spelling per initiator: WWNs upper case without colons (arrays.md A10), the others as they come. RestError 400 for what is none. */
+function initiator(family: Family, text: string): string {
+  if (family === "wwns") {
+    const wwn = text.replaceAll(":", "").toUpperCase();
+    if (!/^[0-9A-F]{16}$/.test(wwn)) throw refused("Invalid WWN: 16 hexadecimal digits.", text);
+    return wwn;
+  }
+  const pattern = family === "iqns" ? /^(iqn|eui|naa)\.\S{3,220}$/i : /^nqn\.\S{3,219}$/i;
+  if (!pattern.test(text)) throw refused(`Invalid ${family === "iqns" ? "IQN" : "NQN"}.`, text);
+  return text;
+}
+
+function without(list: string[], removed: string[]): string[] {
+  const gone = new Set(removed.map((text) => text.toLowerCase()));
+  return list.filter((text) => !gone.has(text.toLowerCase()));
+}
+
+/** The initiators of one family after a POST or PATCH: `iqns` replaces, `add_iqns` and `remove_iqns` change (arrays.md A10). */
+function initiatorsAfter(body: Fields, family: Family, old: string[]): string[] {
+  const read = (field: string) => (body.texts(field) ?? []).map((text) => initiator(family, text));
+  if (body.has(family)) return read(family);
+  const [added, removed] = [read(`add_${family}`), read(`remove_${family}`)];
+  const stranger = removed.find((text) => without(old, [text]).length === old.length);
+  if (stranger !== undefined) throw refused("The initiator does not exist on this host.", stranger);
+  return [...without(without(old, removed), added), ...added];
+}
+
+function chapAfter(body: Fields, old: HostRecord["chap"]): HostRecord["chap"] {
+  const chap = body.object("chap");
+  if (chap === undefined) return old;
+  const read = (field: string, kept: string | null) => chap.has(field) ? chap.text(field) || null : kept;
+  const after = {
+    hostUser: read("host_user", old.hostUser),
+    hostPassword: read("host_password", old.hostPassword),
+    targetUser: read("target_user", old.targetUser),
+    targetPassword: read("target_password", old.targetPassword),
+  };
+  for (const password of [after.hostPassword, after.targetPassword]) {
+    if (password !== null && !/^\S{12,255}$/.test(password)) throw refused("Invalid CHAP password: 12 to 255 characters without a space.");
+  }
+  if (after.hostPassword !== null && after.hostPassword === after.targetPassword) {
+    throw refused("Invalid CHAP password: the passwords of host and target must differ.");
+  }
+  return after;
+}
+
+/** The host after the body's changes; refuses mixed families and initiators of other hosts. */
+function hostAfter(state: FlashArrayState, body: Fields, old: HostRecord): HostRecord {
+  const [personality, vlan] = [body.text("personality"), body.text("vlan")];
+  if (personality && !PERSONALITIES.includes(personality)) {
+    throw refused(`Invalid personality: one of ${PERSONALITIES.join(", ")}.`, personality);
+  }
+  if (vlan !== undefined && !VLANS.test(vlan)) throw refused("Invalid vlan: any, untagged or 1 to 4094.", vlan);
+  const host: HostRecord = {
+    name: old.name,
+    iqns: initiatorsAfter(body, "iqns", old.iqns),
+    nqns: initiatorsAfter(body, "nqns", old.nqns),
+    wwns: initiatorsAfter(body, "wwns", old.wwns),
+    chap: chapAfter(body, old.chap),
+    personality: body.has("personality") ? personality || null : old.personality,
+    vlan: vlan ?? old.vlan,
+  };
+  if (FAMILIES.filter((family) => host[family].length > 0).length > 1) {
+    throw refused("A host cannot have initiators of more than one protocol.", host.name);
+  }
+  requireFree(state, host);
+  return host;
+}
+
+function requireFree(state: FlashArrayState, host: HostRecord): void {
+  const mine = new Set(FAMILIES.flatMap((family) => host[family]).map((text) => text.toLowerCase()));
+  if (mine.size === 0) return;
+  for (const other of state.hosts.values()) {
+    if (other.name.toLowerCase() === host.name.toLowerCase()) continue;
+    const taken = FAMILIES.flatMap((family) => other[family]).find((text) => mine.has(text.toLowerCase()));
+    if (taken !== undefined) throw refused(`The specified initiator is already in use by host ${other.name}.`, taken);
+  }
+}
+
+function listedHosts(state: FlashArrayState, call: Call): Listed<HostRecord> {
+  return {
+    what: "Host",
+    all: () => state.hosts.values(),
+    byName: (name) => state.hostNamed(name),
+    keyOf: ({ name }) => name,
+    render: (host) => renderHost(state, call, host),
+  };
+}
+
+function postHosts(state: FlashArrayState, call: Call): Answer {
+  const names = csv(call.query, "names");
+  if (names === undefined) throw refused("names is required.");
+  const body = new Fields(call.body);
+  for (const name of names) {
+    requireHostName(name);
+    if (state.hostNamed(name) !== undefined) throw refused("Host already exists.", name);
+  }
+  if (state.hosts.size + names.length > state.limits.hosts) throw refused("Maximum number of hosts: limit reached.", names[0]);
+  const blank = {
+    iqns: [],
+    nqns: [],
+    wwns: [],
+    chap: { hostUser: null, hostPassword: null, targetUser: null, targetPassword: null },
+    personality: null,
+    vlan: null,
+  };
+  const made = state.context.store.change(() =>
+    names.map((name) => {
+      const host = hostAfter(state, body, { name, ...blank });
+      state.hosts.set(name.toLowerCase(), host);
+      return host;
+    })
+  );
+  return items(made.map((host) => renderHost(state, call, host)));
+}
+
+/** A renamed host keeps its connections; on the local plane its links move. */
+function renameHost(state: FlashArrayState, old: HostRecord, name: string): void {
+  requireHostName(name);
+  const holder = state.hostNamed(name);
+  if (holder !== undefined && holder.name !== old.name) throw refused("Host already exists.", name);
+  const connections = state.connectionsOfHost(old.name);
+  state.context.store.change(() => {
+    state.hosts.delete(old.name.toLowerCase());
+    state.hosts.set(name.toLowerCase(), { ...old, name });
+    for (const connection of connections) {
+      state.connections.delete(connectionKey(old.name, connection.volumeId));
+      state.connections.set(connectionKey(name, connection.volumeId), { ...connection, host: name });
+    }
+  });
+  for (const { lun, volumeId } of connections) {
+    state.context.plane?.unlink(old.name, String(lun));
+    state.context.plane?.linkImage({ host: name, name: String(lun), id: volumeId });
+  }
+}
+
+function patchHosts(state: FlashArrayState, call: Call): Answer {
+  const hosts = named(call, listedHosts(state, call));
+  if (hosts === undefined) throw refused("names is required.");
+  const body = new Fields(call.body);
+  const name = body.text("name");
+  if (name !== undefined && hosts.length !== 1) throw refused("Only one host can be renamed at a time.");
+  if (body.has("host_group")) throw refused("Host group does not exist.", body.object("host_group")?.text("name") ?? null);
+  const changed = state.context.store.change(() =>
+    hosts.map((host) => {
+      const after = hostAfter(state, body, host);
+      state.hosts.set(host.name.toLowerCase(), after);
+      return after;
+    })
+  );
+  const [first] = changed;
+  if (name === undefined || first === undefined) return items(changed.map((host) => renderHost(state, call, host)));
+  renameHost(state, first, name);
+  return items([renderHost(state, call, { ...first, name })]);
+}
+
+function deleteHosts(state: FlashArrayState, call: Call): Answer {
+  const hosts = named(call, listedHosts(state, call));
+  if (hosts === undefined) throw refused("names is required.");
+  const busy = hosts.find(({ name }) => state.connectionsOfHost(name).length > 0);
+  if (busy !== undefined) throw refused("Host cannot be deleted due to existing connections.", busy.name);
+  state.context.store.change(() => hosts.forEach(({ name }) => state.hosts.delete(name.toLowerCase())));
+  return {};
+}
+
+/** /hosts. */
+export function addHostRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
+  routes.on("GET /hosts", (call) => state.list(call, listedHosts(state, call)));
+  routes.on("POST /hosts", (call) => state.turns.take(() => postHosts(state, call)));
+  routes.on("PATCH /hosts", (call) => state.turns.take(() => patchHosts(state, call)));
+  routes.on("DELETE /hosts", (call) => state.turns.take(() => deleteHosts(state, call)));
+}
