@@ -1,0 +1,233 @@
+import { PsoError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { CommandResult, Run, RunOptions } from "../run.ts";
+import { abortError } from "../wait.ts";
+import type { Namespaces } from "./host.ts";
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+/** No tool that we call prints more; one that does has gone wrong, and would fill our memory. */
+const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
+/** How long a process may take to die after SIGKILL. One in uninterruptible sleep (state D) does not: it is left to the kernel. */
+const DEATH_WAIT_MS = 2_000;
+/** A daemon that a tool leaves behind may hold its pipes; what the tool itself printed is there long before. */
+const PIPE_WAIT_MS = 500;
+const MESSAGE_MAX = 400;
+const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Debian's package of each tool, for the message that says what to install. */
+const PACKAGES: Record<string, string> = {
+  "mkfs.xfs": "xfsprogs",
+  xfs_growfs: "xfsprogs",
+  "mkfs.ext4": "e2fsprogs",
+  resize2fs: "e2fsprogs",
+  e2fsck: "e2fsprogs",
+  losetup: "mount",
+  mount: "mount",
+  umount: "mount",
+  blockdev: "util-linux",
+  wipefs: "util-linux",
+  nsenter: "util-linux",
+  ip: "iproute2",
+  stat: "coreutils",
+  "mount.nfs": "nfs-common",
+  iscsiadm: "open-iscsi",
+  multipath: "multipath-tools",
+  nvme: "nvme-cli",
+};
+
+export interface CommandOptions {
+  namespaces: Namespaces;
+  /** The host's `/`: the new root with `chroot`, and with `nsenter` where its /proc is found. */
+  hostRoot: string;
+  log: Logger;
+  /** PATH of our own process; tools in our own namespaces are looked for there first. */
+  path?: string;
+}
+
+/** The search path for tools. */
+export function toolPath(namespaces: Namespaces, ownPath: string | undefined): string {
+  return namespaces === "direct" && ownPath ? `${ownPath}:${SYSTEM_PATH}` : SYSTEM_PATH;
+}
+
+/** The command line that runs `tool` where it belongs (chroot(1), nsenter(1)). */
+export function commandLine(
+  tool: string,
+  args: string[],
+  { namespaces, hostRoot }: { namespaces: Namespaces; hostRoot: string },
+): string[] {
+  if (namespaces === "chroot") return ["chroot", hostRoot, tool, ...args];
+  const proc = hostRoot === "/" ? "" : hostRoot;
+  if (namespaces === "nsenter") return ["nsenter", `--mount=${proc}/proc/1/ns/mnt`, "--", tool, ...args];
+  return [tool, ...args];
+}
+
+/**
+ * Makes the Run that all of node/ and host/ use: the one place of the node plugin that starts processes. Each tool is the leader of a
+ * process group of its own, gets `LC_ALL=C` and PATH and nothing else of our environment, and may print 4 MiB.
+ */
+export function createRun(options: CommandOptions): Run {
+  const env = { LC_ALL: "C", PATH: toolPath(options.namespaces, options.path) };
+  return async (tool, args, runOptions = {}) => {
+    const started = performance.now();
+    const secrets = runOptions.secrets ?? [];
+    const shown = redact([tool, ...args].join(" "), secrets);
+    if (runOptions.signal?.aborted) throw abortError(runOptions.signal);
+    const child = spawn(commandLine(tool, args, options), { tool, env, stdin: runOptions.stdin !== undefined });
+    const result = await new RunningTool(child, shown).finish(runOptions);
+    options.log.debug("tool", { command: shown, code: result.code, ms: Math.round(performance.now() - started) });
+    if ((runOptions.okCodes ?? [0]).includes(result.code)) return result;
+    throw failure({ tool, shown, result, secrets, namespaces: options.namespaces });
+  };
+}
+
+function redact(text: string, secrets: string[]): string {
+  return secrets.filter((secret) => secret !== "").reduce((left, secret) => left.replaceAll(secret, "[redacted]"), text);
+}
+
+function missing(tool: string, cause?: unknown): PsoError {
+  const hint = PACKAGES[tool] ? `install the package ${PACKAGES[tool]} on this node` : "install it on this node";
+  return new PsoError("unavailable", `tool ${tool} is missing: ${hint}`, { cause });
+}
+
+function spawn(line: string[], { tool, env, stdin }: { tool: string; env: Record<string, string>; stdin: boolean }): Deno.ChildProcess {
+  const [command = tool, ...args] = line;
+  try {
+    return new Deno.Command(command, {
+      args,
+      env,
+      clearEnv: true,
+      cwd: "/", // a current folder of ours on a mounted volume would keep it busy
+      stdin: stdin ? "piped" : "null",
+      stdout: "piped",
+      stderr: "piped",
+      detached: true,
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw missing(command, error);
+    throw new PsoError("unavailable", `tool ${command} cannot be started: ${String(error)}`, { cause: error });
+  }
+}
+
+function failure({ tool, shown, result, secrets, namespaces }: {
+  tool: string;
+  shown: string;
+  result: CommandResult;
+  secrets: string[];
+  namespaces: Namespaces;
+}): PsoError {
+  // chroot and nsenter answer 127 when the tool itself is not there.
+  if (result.code === 127 && namespaces !== "direct") return missing(tool);
+  const printed = redact((result.stderr.trim() || result.stdout.trim()).slice(-MESSAGE_MAX), secrets).replaceAll(/\s+/g, " ");
+  return new PsoError("unavailable", `${shown} ended with code ${result.code}: ${printed || "it printed nothing"}`);
+}
+
+/** A started tool: gathers what it prints and ends it, with all of its group, when it must end. */
+class RunningTool {
+  readonly #child: Deno.ChildProcess;
+  readonly #shown: string;
+  readonly #pipes: Pipe[];
+  #killedFor: PsoError | undefined;
+  #onDeathOverdue: () => void = () => {};
+  #deathTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(child: Deno.ChildProcess, shown: string) {
+    this.#child = child;
+    this.#shown = shown;
+    const tooMuch = () => this.#kill(new PsoError("unavailable", `${shown} printed more than ${OUTPUT_MAX_BYTES} bytes and was ended`));
+    this.#pipes = [new Pipe(child.stdout, tooMuch), new Pipe(child.stderr, tooMuch)];
+  }
+
+  async finish({ timeoutMs = DEFAULT_TIMEOUT_MS, signal, stdin }: RunOptions): Promise<CommandResult> {
+    const timer = setTimeout(() => this.#kill(new PsoError("timeout", `${this.#shown} did not end within ${timeoutMs} ms`)), timeoutMs);
+    const onAbort = () => this.#kill(abortError(signal));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const overdue = new Promise<undefined>((resolve) => this.#onDeathOverdue = () => resolve(undefined));
+    try {
+      const written = stdin === undefined ? undefined : this.#write(stdin);
+      const status = await Promise.race([this.#child.status, overdue]);
+      if (status === undefined) return this.#abandon();
+      await written;
+      const [stdout = "", stderr = ""] = await this.#outputs();
+      if (this.#killedFor) throw this.#killedFor;
+      return { code: status.code, stdout, stderr };
+    } finally {
+      clearTimeout(timer);
+      clearTimeout(this.#deathTimer);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #write(text: string): Promise<void> {
+    const writer = this.#child.stdin.getWriter();
+    try {
+      await writer.write(new TextEncoder().encode(text));
+      await writer.close();
+    } catch {
+      // The tool ended without reading it all: its exit code says what that means.
+    }
+  }
+
+  async #outputs(): Promise<string[]> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise<void>((resolve) => timer = setTimeout(resolve, PIPE_WAIT_MS));
+    await Promise.race([Promise.all(this.#pipes.map((pipe) => pipe.ended)), patience]);
+    clearTimeout(timer);
+    await Promise.all(this.#pipes.map((pipe) => pipe.close()));
+    return this.#pipes.map((pipe) => pipe.text());
+  }
+
+  #kill(reason: PsoError): void {
+    if (this.#killedFor) return;
+    this.#killedFor = reason;
+    try {
+      Deno.kill(-this.#child.pid, "SIGKILL");
+    } catch {
+      // The group has just ended by itself.
+    }
+    this.#deathTimer = setTimeout(() => this.#onDeathOverdue(), DEATH_WAIT_MS);
+  }
+
+  /** The process hangs in the kernel: nobody can end it, and nobody may wait for it. */
+  async #abandon(): Promise<never> {
+    this.#child.unref();
+    await Promise.all(this.#pipes.map((pipe) => pipe.close()));
+    const why = this.#killedFor?.message ?? this.#shown;
+    throw new PsoError(
+      "timeout",
+      `${why}, and it does not die: process ${this.#child.pid} hangs in the kernel (state D), check its device or server`,
+    );
+  }
+}
+
+/** One output of a tool, read to its end or to the limit. */
+class Pipe {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #chunks: Uint8Array[] = [];
+  readonly ended: Promise<void>;
+
+  constructor(stream: ReadableStream<Uint8Array>, onTooMuch: () => void) {
+    this.#reader = stream.getReader();
+    this.ended = this.#read(onTooMuch);
+  }
+
+  async #read(onTooMuch: () => void): Promise<void> {
+    let bytes = 0;
+    for (;;) {
+      const { value, done } = await this.#reader.read();
+      if (done) return;
+      bytes += value.length;
+      if (bytes > OUTPUT_MAX_BYTES) return onTooMuch();
+      this.#chunks.push(value);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#reader.cancel();
+    await this.ended;
+  }
+
+  text(): string {
+    const decoder = new TextDecoder();
+    return this.#chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
+  }
+}

@@ -1,0 +1,51 @@
+import { PsoError } from "../errors.ts";
+import type { Run } from "../run.ts";
+
+/** Where host tools run: in our own namespaces, with the host's root as theirs, or in the mount namespace of the host's first process. */
+export const NAMESPACES = ["direct", "chroot", "nsenter"] as const;
+export type Namespaces = (typeof NAMESPACES)[number];
+
+/** The machine that this node plugin serves. */
+export interface Host {
+  run: Run;
+  /** Folder at which the host's `/` is mounted. Deno refuses /proc, /sys and /dev unless they are addressed below such a folder. */
+  root: string;
+  namespaces: Namespaces;
+}
+
+/** How this process addresses the host's own file at `path`: for /proc, /sys, /dev and /etc. */
+export function hostPath(host: Host, path: string): string {
+  return host.root === "/" ? path : `${host.root}${path}`;
+}
+
+/**
+ * How this process addresses what the tools, kubelet and mountinfo call `path` (staging and target paths, images). With tools in our own
+ * namespaces that is the path itself; a device still goes below the host root.
+ */
+export function filePath(host: Host, path: string): string {
+  return host.namespaces === "direct" && !/^\/(proc|sys|dev)(\/|$)/.test(path) ? path : hostPath(host, path);
+}
+
+/** The text of a host file without the newline at its end, or `undefined` when there is none. PsoError `unavailable` when it cannot be read. */
+export async function readHostText(host: Host, path: string): Promise<string | undefined> {
+  try {
+    return (await Deno.readTextFile(hostPath(host, path))).trimEnd();
+  } catch (error) {
+    // ENODEV and ENXIO: sysfs files of a device that is going away.
+    if (error instanceof Deno.errors.NotFound || /os error (6|19)\)/.test(String(error))) return undefined;
+    throw new PsoError("unavailable", `host file ${path} cannot be read: ${String(error)}`, { cause: error });
+  }
+}
+
+/** Names in a host folder; none when it does not exist. */
+export async function listHostFolder(host: Host, path: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(hostPath(host, path))) names.push(entry.name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      throw new PsoError("unavailable", `host folder ${path} cannot be read: ${String(error)}`, { cause: error });
+    }
+  }
+  return names.sort();
+}

@@ -1,0 +1,71 @@
+import type { Capability } from "../capability.ts";
+import type { Attachment } from "../handoff.ts";
+
+// What the CSI node service asks of NodePlugin (node_plugin.ts), as plain values:
+//
+//   const node = new NodePlugin(options);
+//   await node.stage(request, signal)      unstage, publish, unpublish, expand, stats
+//   await node.identity(signal)            NodeIdentity for encodeNodeId(); node.maxVolumes goes with it
+//   await node.protocolReasons(signal)     readiness: what each protocol lacks on this host
+//
+// The service checks that required fields are there (argument errors come before existence errors) and decodes the publish_context with
+// decodeAttachment(); NodePlugin takes the lock of the volume and may be called twice with anything.
+
+/** NodeStageVolume (CSI 1.13). */
+export interface StageRequest {
+  volumeId: string;
+  stagingPath: string;
+  capability: Capability;
+  attachment: Attachment;
+  /** Of CreateVolume: `createoptions` (mkfs options) is the key that the node reads. Unknown keys are ignored. */
+  volumeContext: Record<string, string>;
+}
+
+/** NodeUnstageVolume. */
+export interface UnstageRequest {
+  volumeId: string;
+  stagingPath: string;
+}
+
+/** NodePublishVolume. */
+export interface PublishRequest {
+  volumeId: string;
+  stagingPath: string;
+  targetPath: string;
+  capability: Capability;
+  readOnly: boolean;
+}
+
+/** NodeUnpublishVolume. */
+export interface UnpublishRequest {
+  volumeId: string;
+  targetPath: string;
+}
+
+/** NodeExpandVolume. `volumePath` is the staging path or a published path; `stagingPath` helps when it is known. */
+export interface ExpandRequest {
+  volumeId: string;
+  volumePath: string;
+  stagingPath?: string;
+  /** What the device, and the file system on it, must at least hold. Absent: as large as the device is. */
+  requiredBytes?: number;
+}
+
+/** NodeGetVolumeStats. */
+export interface StatsRequest {
+  volumeId: string;
+  volumePath: string;
+  stagingPath?: string;
+}
+
+/** Use of a mounted file system, in bytes and inodes, or the size of a raw block volume. */
+export type VolumeStats =
+  | { type: "mount"; bytes: Usage; inodes: Usage }
+  | { type: "block"; sizeBytes: number };
+
+/** total = used + what root keeps for itself + available. */
+export interface Usage {
+  total: number;
+  used: number;
+  available: number;
+}
