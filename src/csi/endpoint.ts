@@ -15,7 +15,9 @@ const CEILING_MS = 300_000;
 /** How long stop() lets running calls finish; with ABORT_MS it stays within 25 s, and kubelet kills after 30 s. */
 const DRAIN_MS = 22_000;
 /** How long aborted calls get to unwind and answer. */
-const ABORT_MS = 2_500;
+const ABORT_MS = 2_000;
+/** How long clients get to take the last answers and close. */
+const FLUSH_MS = 500;
 
 export interface EndpointOptions {
   /** `unix:///path` or `/path`. */
@@ -113,8 +115,16 @@ async function stop(parts: { server: Server; listener: Listener; running: Runnin
     if (!await running.idle(ABORT_MS)) log.error("calls ignored the end", { running: running.size });
   }
   // What was answered must reach its caller before connections are cut.
-  await Promise.race([Promise.all([closed, drained]), new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, 500)))]);
+  await atMost(FLUSH_MS, Promise.all([closed, drained]));
   server.forceShutdown();
+}
+
+/** Waits for `work`, but no longer than `ms`. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
 }
 
 function addServices(server: Server, methods: UnaryMethod[], shared: { environment: UnaryEnvironment; running: RunningCalls }): void {

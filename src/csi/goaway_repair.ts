@@ -2,8 +2,10 @@
  * The repair of the client's GOAWAY, without which a normal close of a Node or Deno client can kill this process.
  *
  * In Deno's node:http2 a received GOAWAY whose last-stream-id is 0 or even corrupts the memory of the server's session
- * (denoland/deno#36788). The frame is well formed, and nothing in JavaScript sees it in time, so it is changed on its way in: the
- * last-stream-id becomes 2^31-1, an odd number, which says "none of your streams was refused". Dropping the frame would leak the session.
+ * (denoland/deno#36788). The frame is well formed, and nothing in JavaScript sees it in time. So it is taken out on its way in, and given
+ * to the server when the client closes, with the last-stream-id 2^31-1: that odd number is refused as an error of the connection before
+ * any stream is looked at, which ends the session and frees it. Not earlier, because calls may still run: a client that got our own GOAWAY
+ * (SIGTERM) answers with one and goes on waiting. Never dropped, because that leaks the session.
  * To be removed when the runtime is fixed; `tests/goaway_test.ts` notices.
  */
 import { Duplex } from "node:stream";
@@ -17,51 +19,69 @@ const HEADER_BYTES = 9;
 const TYPE_OFFSET = 3;
 /** RFC 9113 6.8. */
 const GOAWAY = 0x07;
-const LAST_STREAM_ID = [0x7f, 0xff, 0xff, 0xff];
+/** A GOAWAY with last-stream-id 2^31-1 and NO_ERROR. */
+const LAST_GOAWAY = Uint8Array.of(0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0);
 
-/** Walks what one client sends, in chunks of any size, and gives each GOAWAY the last-stream-id 2^31-1. One per connection. */
+/** Walks what one client sends, in chunks of any size, and takes out each GOAWAY. One per connection. */
 export class GoawayRepair {
   #prefaceLeft = PREFACE_BYTES;
+  readonly #header = new Uint8Array(HEADER_BYTES);
   #headerSeen = 0;
-  #type = 0;
-  #payloadLength = 0;
-  #payloadSeen = 0;
+  #payloadLeft = 0;
+  #inGoaway = false;
+  #sawGoaway = false;
 
-  /** Changes `chunk` in place and returns it; nothing is held back. */
-  apply<T extends Uint8Array>(chunk: T): T {
+  /** What of `chunk`, and of a header that began before it, goes to the server now: parts in order, without a copy where possible. */
+  apply(chunk: Uint8Array): Uint8Array[] {
+    const parts: Uint8Array[] = [];
     let at = Math.min(this.#prefaceLeft, chunk.length);
     this.#prefaceLeft -= at;
+    // What goes on begins here; it ends where a GOAWAY or an unfinished header begins.
+    let from = 0;
     while (at < chunk.length) {
-      at = this.#headerSeen < HEADER_BYTES ? this.#header(chunk, at) : this.#payload(chunk, at);
-    }
-    return chunk;
-  }
-
-  #header(chunk: Uint8Array, start: number): number {
-    let at = start;
-    for (; at < chunk.length && this.#headerSeen < HEADER_BYTES; at++, this.#headerSeen++) {
-      const byte = chunk[at] ?? 0;
-      if (this.#headerSeen === 0) this.#payloadLength = 0;
-      if (this.#headerSeen < TYPE_OFFSET) this.#payloadLength = this.#payloadLength * 256 + byte;
-      else if (this.#headerSeen === TYPE_OFFSET) this.#type = byte;
-    }
-    this.#payloadSeen = 0;
-    if (this.#headerSeen === HEADER_BYTES && this.#payloadLength === 0) this.#headerSeen = 0;
-    return at;
-  }
-
-  #payload(chunk: Uint8Array, start: number): number {
-    const count = Math.min(this.#payloadLength - this.#payloadSeen, chunk.length - start);
-    if (this.#type === GOAWAY) {
-      for (let i = 0; i < count; i++) {
-        const byte = LAST_STREAM_ID[this.#payloadSeen + i];
-        if (byte === undefined) break;
-        chunk[start + i] = byte;
+      if (this.#payloadLeft > 0) {
+        const count = Math.min(this.#payloadLeft, chunk.length - at);
+        this.#payloadLeft -= count;
+        at += count;
+        if (this.#inGoaway) from = at;
+        continue;
       }
+      const begunBefore = this.#headerSeen > 0;
+      const begin = at;
+      at = this.#takeHeader(chunk, at);
+      if (this.#headerSeen === HEADER_BYTES && !this.#readHeader()) {
+        if (!begunBefore) continue;
+        parts.push(this.#header.slice());
+      } else if (begin > from) parts.push(chunk.subarray(from, begin));
+      from = at;
     }
-    this.#payloadSeen += count;
-    if (this.#payloadSeen === this.#payloadLength) this.#headerSeen = 0;
-    return start + count;
+    if (from < chunk.length) parts.push(chunk.subarray(from));
+    return parts;
+  }
+
+  /** What goes to the server before the end of the connection: a header that stayed unfinished, and one GOAWAY if the client sent any. */
+  end(): Uint8Array[] {
+    const parts = this.#headerSeen > 0 ? [this.#header.slice(0, this.#headerSeen)] : [];
+    this.#headerSeen = 0;
+    if (this.#sawGoaway) parts.push(LAST_GOAWAY.slice());
+    return parts;
+  }
+
+  #takeHeader(chunk: Uint8Array, at: number): number {
+    const taken = chunk.subarray(at, at + HEADER_BYTES - this.#headerSeen);
+    this.#header.set(taken, this.#headerSeen);
+    this.#headerSeen += taken.length;
+    return at + taken.length;
+  }
+
+  /** Begins the frame of the header that is complete; true when it is a GOAWAY. */
+  #readHeader(): boolean {
+    const [high = 0, middle = 0, low = 0] = this.#header;
+    this.#headerSeen = 0;
+    this.#payloadLeft = high * 65_536 + middle * 256 + low;
+    this.#inGoaway = this.#header[TYPE_OFFSET] === GOAWAY;
+    this.#sawGoaway ||= this.#inGoaway;
+    return this.#inGoaway;
   }
 }
 
@@ -74,13 +94,21 @@ export class RepairedConnection extends Duplex {
     super({ allowHalfOpen: true });
     this.#socket = socket;
     socket.on("data", (chunk: Buffer) => {
-      if (!this.push(this.#repair.apply(chunk))) socket.pause();
+      if (!this.#pushAll(this.#repair.apply(chunk))) socket.pause();
     });
-    socket.on("end", () => this.push(null));
+    socket.on("end", () => {
+      this.#pushAll(this.#repair.end());
+      this.push(null);
+    });
     socket.on("error", (error: Error) => this.destroy(error));
     socket.on("close", () => this.destroy());
     // A client that goes away is no event for this process; without a listener its ECONNRESET would end it.
     this.on("error", () => {});
+  }
+
+  /** False when the reader wants no more for now. */
+  #pushAll(parts: Uint8Array[]): boolean {
+    return parts.reduce((wanted, part) => this.push(part) && wanted, true);
   }
 
   override _read(): void {

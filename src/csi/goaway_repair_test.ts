@@ -14,21 +14,22 @@ function frame(type: number, payload: number[]): number[] {
   return [(length >> 16) & 255, (length >> 8) & 255, length & 255, type, 0, 0, 0, 0, 1, ...payload];
 }
 
-/** A GOAWAY with NO_ERROR and debug bytes that look like a GOAWAY header themselves. */
+/** A GOAWAY with NO_ERROR. */
 function goaway(lastStreamId: number[], debug: number[] = []): number[] {
   return frame(GOAWAY, [...lastStreamId, 0, 0, 0, 0, ...debug]);
 }
 
-/** The repaired form of `bytes` when they arrive in chunks of the given lengths (the last one repeats). */
+/** The repaired form of `bytes` when they arrive in chunks of the given lengths (the last one repeats), up to the end. */
 function repaired(bytes: Uint8Array, lengths: number[]): Uint8Array {
   const repair = new GoawayRepair();
-  const out: number[] = [];
+  const parts: Uint8Array[] = [];
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const length = lengths[Math.min(i, lengths.length - 1)] ?? bytes.length;
-    out.push(...repair.apply(bytes.slice(at, at + length)));
+    parts.push(...repair.apply(bytes.slice(at, at + length)));
     at += length;
   }
-  return Uint8Array.from(out);
+  parts.push(...repair.end());
+  return Uint8Array.from(Buffer.concat(parts));
 }
 
 const LOOKS_LIKE_GOAWAY = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -42,18 +43,18 @@ const SENT = Uint8Array.from([
   ...goaway([0, 0, 1, 1]),
   ...frame(SETTINGS, [0, 1, 0, 0, 0, 0]),
 ]);
-const WANTED = Uint8Array.from([
+const OTHERS = [
   ...PREFACE,
   ...frame(SETTINGS, []),
   ...frame(DATA, LOOKS_LIKE_GOAWAY),
-  ...goaway([0x7f, 255, 255, 255]),
-  ...goaway([0x7f, 255, 255, 255], LOOKS_LIKE_GOAWAY),
   ...frame(DATA, []),
-  ...goaway([0x7f, 255, 255, 255]),
   ...frame(SETTINGS, [0, 1, 0, 0, 0, 0]),
-]);
+];
+/** RFC 9113 6.8: stream 0; last-stream-id 2^31-1, NO_ERROR. */
+const LAST_GOAWAY = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 255, 255, 255, 0, 0, 0, 0];
+const WANTED = Uint8Array.from([...OTHERS, ...LAST_GOAWAY]);
 
-Deno.test("GoawayRepair gives every GOAWAY the last-stream-id 2^31-1 and leaves all else", () => {
+Deno.test("GoawayRepair takes out every GOAWAY, leaves all else, and ends in one with last-stream-id 2^31-1", () => {
   deepEqual(repaired(SENT, [SENT.length]), WANTED);
 });
 
@@ -65,17 +66,31 @@ Deno.test("GoawayRepair gives the same in chunks of 1 to 40 bytes", () => {
   for (let length = 1; length <= 40; length++) deepEqual(repaired(SENT, [length]), WANTED, `chunks of ${length}`);
 });
 
-Deno.test("GoawayRepair follows frames longer than 64 KiB", () => {
-  const long = [...PREFACE, ...frame(DATA, new Array(70_000).fill(7)), ...goaway([0, 0, 0, 2])];
-  const out = repaired(Uint8Array.from(long), [4096]);
-  deepEqual(out.slice(-8, -4), Uint8Array.from([0x7f, 255, 255, 255]));
-  deepEqual(out.slice(0, -8), Uint8Array.from(long.slice(0, -8)));
+Deno.test("GoawayRepair holds nothing back but GOAWAYs and unfinished headers", () => {
+  const repair = new GoawayRepair();
+  deepEqual(repair.apply(Uint8Array.from(PREFACE)), [Uint8Array.from(PREFACE)]);
+  const data = Uint8Array.from(frame(DATA, [1, 2, 3]));
+  deepEqual(repair.apply(data), [data]);
+  deepEqual(repair.apply(data.subarray(0, 10)), [data.subarray(0, 10)]);
+  deepEqual(repair.apply(data.subarray(10)), [data.subarray(10)]);
+  deepEqual(repair.apply(Uint8Array.from(goaway([0, 0, 0, 0]))), []);
+  deepEqual(repair.apply(data.subarray(0, 4)), []);
+  deepEqual(repair.end(), [data.subarray(0, 4), Uint8Array.from(LAST_GOAWAY)]);
 });
 
-Deno.test("GoawayRepair takes a GOAWAY too short for a stream id as it comes", () => {
-  const sent = Uint8Array.from([...PREFACE, ...frame(GOAWAY, [0, 0]), ...goaway([0, 0, 0, 0])]);
-  const wanted = Uint8Array.from([...PREFACE, ...frame(GOAWAY, [0x7f, 255]), ...goaway([0x7f, 255, 255, 255])]);
-  deepEqual(repaired(sent, [1]), wanted);
+Deno.test("GoawayRepair ends with nothing when the client sent no GOAWAY", () => {
+  const sent = Uint8Array.from(OTHERS);
+  deepEqual(repaired(sent, [7]), sent);
+});
+
+Deno.test("GoawayRepair follows frames longer than 64 KiB", () => {
+  const long = [...PREFACE, ...frame(DATA, new Array(70_000).fill(7))];
+  deepEqual(repaired(Uint8Array.from([...long, ...goaway([0, 0, 0, 2])]), [4096]), Uint8Array.from([...long, ...LAST_GOAWAY]));
+});
+
+Deno.test("GoawayRepair takes out a GOAWAY that is too short or empty", () => {
+  const sent = Uint8Array.from([...PREFACE, ...frame(GOAWAY, [0, 0]), ...frame(GOAWAY, []), ...frame(DATA, [1])]);
+  deepEqual(repaired(sent, [1]), Uint8Array.from([...PREFACE, ...frame(DATA, [1]), ...LAST_GOAWAY]));
 });
 
 interface Pair {
@@ -104,7 +119,7 @@ async function connect(): Promise<Pair> {
   return { client, connection, close };
 }
 
-Deno.test("RepairedConnection passes bytes and ends both ways, inbound GOAWAYs repaired", async () => {
+Deno.test("RepairedConnection passes bytes and ends both ways, the GOAWAY at the end", async () => {
   const { client, connection, close } = await connect();
   const received: Buffer[] = [];
   connection.on("data", (chunk: Buffer) => received.push(chunk));

@@ -1,0 +1,48 @@
+/**
+ * Our endpoint in a process of its own. `path [drainMs]`; says "ready", then "called" when NodeGetInfo or NodeGetCapabilities began.
+ * NodeGetInfo is answered only once SIGTERM came, NodeGetCapabilities only once its signal fired.
+ */
+import { startEndpoint } from "../../src/csi/endpoint.ts";
+import { Node } from "../../src/csi/generated/csi_pb.ts";
+import { DRIVER_NAME, identityService } from "../../src/csi/identity_service.ts";
+import { method } from "../../src/csi/unary.ts";
+import { createLogger } from "../../src/log.ts";
+import { Metrics } from "../../src/metrics.ts";
+
+const [path = "", drainMs] = Deno.args;
+const terminated = Promise.withResolvers<void>();
+
+function say(word: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${word}\n`));
+}
+
+const endpoint = await startEndpoint({
+  endpoint: path,
+  driverName: DRIVER_NAME,
+  log: createLogger({ level: "warn" }),
+  metrics: new Metrics(),
+  drainMs: drainMs === undefined ? undefined : Number(drainMs),
+  methods: [
+    ...identityService({ version: "0.0.0-test", isReady: () => true }),
+    method(Node.method.nodeGetInfo, {
+      handle: async () => {
+        say("called");
+        await terminated.promise;
+        return { nodeId: "finished" };
+      },
+    }),
+    method(Node.method.nodeGetCapabilities, {
+      handle: (_request, { signal }) => {
+        say("called");
+        return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      },
+    }),
+  ],
+});
+Deno.addSignalListener("SIGTERM", async () => {
+  const stopped = endpoint.stop();
+  terminated.resolve();
+  await stopped;
+  Deno.exit(0);
+});
+say("ready");
