@@ -213,14 +213,14 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
 
 /** A volume name has 63 characters at most (FlashArray), of which `-pvc-<UUID>` takes 41. */
 const PREFIX_MAX = 22;
-/** PSO 6 ships a sentence as the default, which nobody may keep. */
-const PLACEHOLDER_MIN = 50;
+/** PSO 6 ships REPLACE_CLUSTER_ID_WITH_… as the default, which nobody may keep. */
+const PLACEHOLDER = /^REPLACE_|^.{50,}$/s;
 
 function readPrefix(settings: Settings): string {
   const prefix = settings.text("clusterID");
   const { path, problems } = settings.at("clusterID");
   const wanted = `1 to ${PREFIX_MAX} letters, digits and _`;
-  if (prefix.length >= PLACEHOLDER_MIN) {
+  if (PLACEHOLDER.test(prefix)) {
     const fix = "choose an ID for this cluster that no other cluster on these arrays has, and never change it again";
     problems.error(path, { found: "still holds the placeholder of PSO's values file", wanted, fix });
   } else if (prefix.length > PREFIX_MAX) {

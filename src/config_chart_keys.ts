@@ -106,6 +106,14 @@ export const CHART_SECTIONS: readonly KeySection[] = [
       ...placement("all pods", ""),
       ...placement("the node pods", "nodeServer.", ["mounter.", "flexDaemon."]),
       ...placement("the controller pods", "controllerServer.", ["provisioner."]),
+      {
+        path: "existingSecret",
+        type: "switch",
+        default: false,
+        meaning:
+          "The Secret `pure-provisioner-secret` is made by somebody else, with the content of `arrays` as JSON under `pure.json`; the chart makes none.",
+        usedBy: "chart",
+      },
       { path: "nameOverride", type: "text", meaning: "Chart name in object names.", usedBy: "chart" },
       { path: "fullnameOverride", type: "text", meaning: "Whole prefix of object names.", usedBy: "chart" },
       { path: "global", type: "mapping", meaning: "Helm's own: values shared with other charts.", usedBy: "chart" },
