@@ -1,7 +1,7 @@
 import { parseIp } from "./cidr.ts";
 import type { ArrayConfig, ArrayTls } from "./config.ts";
 import { ARRAY_KEYS, type ArrayKey } from "./config_array_keys.ts";
-import { kindOf, type ProblemList, shown } from "./config_problems.ts";
+import { isToken, kindOf, type ProblemList, shown } from "./config_problems.ts";
 import { isMapping } from "./config_tree.ts";
 import { readSwitch } from "./config_values.ts";
 import { messageOf } from "./errors.ts";
@@ -240,6 +240,10 @@ async function tokenFromFile(entry: Entry, name: string, file: string | undefine
     if (name === "APITokenFile" && !isBadType(entry, name)) {
       entry.problems.error(`${entry.path}.${name}`, { found: "is empty", wanted: "the path of a file that holds the token" });
     }
+    return undefined;
+  }
+  if (isToken(file)) {
+    entry.problems.error(`${entry.path}.${name}`, { found: "holds a token", wanted: "the path of a file", fix: "call the key APIToken" });
     return undefined;
   }
   const text = await readNamedFile(entry, name, file);

@@ -36,28 +36,26 @@ export function parseMapping(text: string, { file, problems }: { file: string; p
   let root: unknown;
   try {
     // JSON first: its rules for escapes and tabs differ a little from YAML's.
-    root = text.trimStart().startsWith("{") && isJson(text) ? JSON.parse(text) : parseYaml(text) ?? undefined;
+    root = tryJson(text) ?? parseYaml(text) ?? {};
   } catch (error) {
-    problems.error(file, yamlFault(error));
+    problems.error(file, syntaxFault(error, file.endsWith(".json") ? "JSON" : "YAML"));
     return undefined;
   }
-  if (root === undefined) return {};
   if (isMapping(root)) return root;
   problems.error(file, { found: `holds ${kindOf(root)}`, wanted: "a mapping of keys, such as `arrays:`" });
   return undefined;
 }
 
-function isJson(text: string): boolean {
+function tryJson(text: string): unknown {
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 /** What the YAML parser did not understand, and where. Its own text quotes the lines around, where tokens may stand: only its reason is kept. */
-function yamlFault(error: unknown): { found: string; fix: string } {
+function syntaxFault(error: unknown, language: string): { found: string; fix: string } {
   const { reason, mark } = error instanceof Error ? error as { reason?: unknown; mark?: { line?: unknown; column?: unknown } } : {};
   const firstLine = messageOf(error).split("\n")[0] ?? "";
   // @std/yaml writes "… at line 3, column 5:"; js-yaml has the same in fields, counted from 0.
@@ -66,5 +64,8 @@ function yamlFault(error: unknown): { found: string; fix: string } {
   const column = typeof mark?.column === "number" ? mark.column + 1 : Number(written?.[3] ?? 0);
   const why = (typeof reason === "string" ? reason : written?.[1] ?? firstLine).replace(/\s*"[^"]*"|\s*!<[^>]*>/g, "").trim();
   const where = line > 0 ? ` in line ${line}, column ${column}` : "";
-  return { found: `is no valid YAML${where} (${why})`, fix: "look at indentation, tabs, colons and quotes there and in the line before" };
+  return {
+    found: `is no valid ${language}${where} (${why})`,
+    fix: "look at indentation, tabs, colons and quotes there and in the line before",
+  };
 }

@@ -32,16 +32,34 @@ export class ConfigError extends PsoError {
   }
 }
 
-/** Problems in the order they were found. */
+/** API tokens are UUIDs (FlashBlade writes `T-` before them). */
+const TOKEN = /(T-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
+
+/** True when the whole text is an API token, so that it stands in the wrong place where a path is wanted. */
+export function isToken(text: string): boolean {
+  return text !== "" && text.replace(TOKEN, "") === "";
+}
+
+function redacted(text: string): string;
+function redacted(text: string | undefined): string | undefined;
+function redacted(text: string | undefined): string | undefined {
+  return text?.replace(TOKEN, "[redacted]");
+}
+
+/** Problems in the order they were found. A token that slipped into another key, or even a key's name, is taken out. */
 export class ProblemList {
   readonly #problems: Problem[] = [];
 
   error(path: string, problem: Omit<Problem, "severity" | "path">): void {
-    this.#problems.push({ severity: "error", path, ...problem });
+    this.#add({ severity: "error", path, ...problem });
   }
 
   warn(path: string, problem: Omit<Problem, "severity" | "path">): void {
-    this.#problems.push({ severity: "warning", path, ...problem });
+    this.#add({ severity: "warning", path, ...problem });
+  }
+
+  #add({ severity, path, found, wanted, fix }: Problem): void {
+    this.#problems.push({ severity, path: redacted(path), found: redacted(found), wanted: redacted(wanted), fix: redacted(fix) });
   }
 
   get all(): readonly Problem[] {
@@ -53,11 +71,9 @@ export class ProblemList {
   }
 }
 
-/** API tokens are UUIDs (FlashBlade writes `T-` before them); one that slipped into another key must not be printed. */
-const TOKEN = /(T-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
 const SHOWN_LENGTH = 60;
 
-/** A value as a message may show it: short, quoted, and with anything that looks like an API token taken out. */
+/** A value as a message may show it: short, quoted, with API tokens taken out (before the cut, which could leave half of one). */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
@@ -65,7 +81,7 @@ export function shown(value: unknown): string {
   if (typeof value === "number") return `the number ${value}`;
   if (typeof value === "object") return "a mapping";
   if (typeof value !== "string") return String(value);
-  const text = value.replace(TOKEN, "[redacted]").replace(/token\s*[:=].*/is, "[redacted]");
+  const text = redacted(value).replace(/token\s*[:=].*/is, "[redacted]");
   return JSON.stringify(text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text);
 }
 

@@ -330,6 +330,13 @@ Deno.test("loadConfig() tells of a Secret file that holds null or a list", async
   ]);
 });
 
+Deno.test("loadConfig() tells where a Secret file is broken", async () => {
+  const broken = `{"FlashArrays": [\n  {"MgmtEndPoint": "fa1" "APIToken": "${TOKEN}"}\n]}`;
+  assert.deepEqual(await faultsOf(load({ [SECRET_FILE]: broken })), [
+    `/etc/pure/pure.json is no valid JSON in line 2, column 26 (missed comma between flow collection entries): ${ADVICE}`,
+  ]);
+});
+
 Deno.test("loadConfig() throws the arrays of a node away with a warning and reads no Secret file", async () => {
   const read: string[] = [];
   const values = `arrays: {FlashArrays: [{MgmtEndPoint: fa1, APITokenFile: /token, Colour: red}]}`;
