@@ -1,5 +1,7 @@
+import { statfsSync } from "node:fs";
 import { isPsoError } from "../errors.ts";
 import type { Run } from "../run.ts";
+import { MiB, TiB } from "../size.ts";
 import type { LocalPlane } from "./plane.ts";
 
 interface FindmntTree {
@@ -9,14 +11,30 @@ interface FindmntTree {
 /** umount(8): not mounted or no such mount point; and one of several was not. */
 const UMOUNT_FAILED = 32;
 
+/** Below this mkfs.xfs makes none with a log of LOG_BYTES. */
+const MIN_IMAGE_BYTES = 20 * MiB;
+const LOG_BYTES = 4 * MiB;
+
 /**
- * File systems of a simulated FlashBlade on the local plane: sparse ext4 images that this host mounts at `fs/<id>`, so that ENOSPC,
- * statfs and growth are real. No journal: the state does not claim to survive a power loss, and a mount after SIGKILL is the
- * same mount. Methods are safe to repeat; the mounts outlive a killed simulator and are found again by reconcile().
+ * Length of the image of a file system of `sizeBytes`: log, headers and the blocks that XFS keeps in reserve (a twentieth, at most
+ * 8,192 blocks) come on top, so that `df` shows at least what was provisioned and not much more.
+ */
+export function imageBytes(sizeBytes: number): number {
+  const bytes = sizeBytes + LOG_BYTES + 2 * MiB + Math.min(Math.ceil(sizeBytes / 20), 32 * MiB) + Math.ceil(sizeBytes / 1024);
+  return Math.max(MIN_IMAGE_BYTES, Math.ceil(bytes / MiB) * MiB);
+}
+
+/**
+ * File systems of a simulated FlashBlade on the local plane: sparse images that this host mounts at `fs/<id>`, so that ENOSPC,
+ * statfs and growth are real. XFS, because it alone grows while mounted without CAP_SYS_RESOURCE, which containers lack (ext4's resize
+ * ioctl wants it); `--unsupported` is for sizes below 300 MiB and a small log. Methods are safe to repeat; calls for one id must not
+ * overlap; the mounts outlive a killed simulator and are found again by reconcile().
  */
 export class FileSystemImages {
   readonly #plane: LocalPlane;
   readonly #run: Run;
+  /** What is mounted now, read from the host by reconcile(). */
+  readonly #mounted = new Set<string>();
   constructor(plane: LocalPlane, run: Run) {
     this.#plane = plane;
     this.#run = run;
@@ -28,39 +46,38 @@ export class FileSystemImages {
 
   /** Makes an empty file system of `sizeBytes` and mounts it. `exhausted` when this host's file system refuses the size. */
   async create(id: string, sizeBytes: number): Promise<void> {
-    this.#plane.createImage(id, sizeBytes);
-    // One inode per 64 KiB and no reserve for root: almost all of the provisioned size is for files.
-    const options = ["-q", "-F", "-m", "0", "-i", "65536", "-O", "^has_journal", "-E", "lazy_itable_init=1"];
-    await this.#run("mkfs.ext4", [...options, this.#plane.imagePath(id)]);
+    const bytes = imageBytes(sizeBytes);
+    this.#plane.createImage(id, bytes);
+    // One allocation group where it can be (1 TiB at most): growth adds more of the first one's size. No reflink and reverse map: they reserve room.
+    const groups = bytes < TiB ? ["-d", "agcount=1"] : [];
+    const features = ["-m", "crc=1,reflink=0,rmapbt=0,finobt=0", "-i", "sparse=0", "-l", `size=${LOG_BYTES}`];
+    await this.#run("mkfs.xfs", ["--unsupported", "-q", "-f", "-K", ...groups, ...features, this.#plane.imagePath(id)]);
     await this.mount(id);
-    // What an NFS client of a FlashBlade would not see.
-    await Deno.remove(`${this.mountPath(id)}/lost+found`, { recursive: true });
   }
 
-  /** Mounts the image where nothing is mounted yet. */
+  /** Mounts the image where it is not mounted yet. */
   async mount(id: string): Promise<void> {
+    if (this.#mounted.has(id)) return;
     const path = this.mountPath(id);
     Deno.mkdirSync(path, { recursive: true });
-    if ((await this.mounted()).has(id)) return;
-    await this.#run("mount", ["-t", "ext4", "-o", "loop,nosuid,nodev", this.#plane.imagePath(id), path]);
+    // loop: the kernel frees the device with its last mount, so that a crash leaves none. nouuid: a clone has the UUID of its source.
+    await this.#run("mount", ["-t", "xfs", "-o", "loop,nosuid,nodev,nouuid,discard", this.#plane.imagePath(id), path]);
+    this.#mounted.add(id);
   }
 
-  /** Grows image, loop device and file system, while mounted. A size that it has already is success. */
+  /** Grows image, loop device and file system, while mounted. A size that it has already, or a smaller one, changes nothing. */
   async grow(id: string, sizeBytes: number): Promise<void> {
-    const image = this.#plane.imagePath(id);
-    this.#plane.sizeImage(id, sizeBytes);
-    for (const device of await this.#loopDevices(id)) {
-      await this.#run("losetup", ["-c", device]);
-      await this.#run("resize2fs", [device]);
-      return;
-    }
-    await this.#run("resize2fs", [image]);
+    const bytes = imageBytes(sizeBytes);
+    const { bsize, blocks } = statfsSync(this.mountPath(id));
+    if (bsize * blocks >= bytes - LOG_BYTES - MiB) return;
+    if (Deno.statSync(this.#plane.imagePath(id)).size < bytes) this.#plane.sizeImage(id, bytes);
+    for (const device of await this.#loopDevices(id)) await this.#run("losetup", ["-c", device]);
+    await this.#run("xfs_growfs", [this.mountPath(id)]);
   }
 
-  /** Copies the file system's bytes of one instant to a new image (a snapshot), which is not mounted. */
+  /** Copies the file system's bytes of one instant to a new image (a snapshot), which is not mounted. Writers are held meanwhile. */
   async snapshot(id: string, snapshotId: string): Promise<void> {
     const path = this.mountPath(id);
-    if (!(await this.mounted()).has(id)) return await this.#plane.copyImage(id, snapshotId);
     await this.#run("fsfreeze", ["-f", path]);
     try {
       await this.#plane.copyImage(id, snapshotId);
@@ -75,22 +92,27 @@ export class FileSystemImages {
     await this.mount(id);
   }
 
-  /** Restores a snapshot over a file system, which is unmounted for it: clients that use it see stale files, as on an array. */
+  /** Puts the files of a snapshot in the place of those of a file system, under the mounts that clients hold. */
   async restore(snapshotId: string, id: string): Promise<void> {
-    await this.unmount(id);
-    await this.#plane.copyImage(snapshotId, id);
-    await this.mount(id);
+    const aside = this.mountPath(`${snapshotId}.restore`);
+    const path = this.mountPath(id);
+    Deno.mkdirSync(aside, { recursive: true });
+    await this.#run("mount", ["-t", "xfs", "-o", "loop,nosuid,nodev,nouuid,ro", this.#plane.imagePath(snapshotId), aside]);
+    try {
+      for (const { name } of [...Deno.readDirSync(path)]) await Deno.remove(`${path}/${name}`, { recursive: true });
+      await this.#run("cp", ["--archive", "--sparse=always", `${aside}/.`, path], { timeoutMs: 10 * 60_000 });
+    } finally {
+      await this.#umount(aside);
+      Deno.removeSync(aside);
+    }
   }
 
   /** Takes the mount away; its loop device goes with the last user. The image stays. */
   async unmount(id: string): Promise<void> {
-    const path = this.mountPath(id);
-    if ((await this.mounted()).has(id)) await this.#umount(path);
-    try {
-      Deno.removeSync(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    if (!this.#mounted.has(id)) return;
+    await this.#umount(this.mountPath(id));
+    this.#mounted.delete(id);
+    Deno.removeSync(this.mountPath(id));
   }
 
   /** Unmounts and removes the image. */
@@ -99,35 +121,41 @@ export class FileSystemImages {
     this.#plane.removeImage(id);
   }
 
-  /** Bytes that files occupy, and bytes that they can: from the mounted file system; zeroes when it is not mounted. */
-  usage(id: string): { usedBytes: number } {
-    return { usedBytes: this.#plane.allocatedBytes(id) };
-  }
-
-  /** Ids of the file systems of this array that are mounted now. */
-  async mounted(): Promise<Set<string>> {
-    const folder = `${Deno.realPathSync(`${this.#plane.root}/fs`)}/`;
-    const { stdout } = await this.#run("findmnt", ["-J", "-o", "TARGET", "-t", "ext4"], { okCodes: [0, 1] });
-    const tree: FindmntTree = stdout.trim() === "" ? {} : JSON.parse(stdout); // findmnt -J, util-linux
-    const targets = (tree.filesystems ?? []).flatMap(function flat(entry): string[] {
-      return [entry.target, ...(entry.children ?? []).flatMap(flat)];
-    });
-    return new Set(targets.filter((target) => target.startsWith(folder)).map((target) => target.slice(folder.length)));
+  /** Bytes in use inside the mounted file system as `df` counts them, XFS's own included; 0 when it is not mounted. */
+  usedBytes(id: string): number {
+    if (!this.#mounted.has(id)) return 0;
+    const { bsize, blocks, bfree } = statfsSync(this.mountPath(id));
+    return bsize * (blocks - bfree);
   }
 
   /** After a start: mounts what should be mounted, thaws what a crash left frozen, unmounts what the state does not know. */
   async reconcile(ids: Iterable<string>): Promise<void> {
     const wanted = new Set(ids);
-    for (const id of await this.mounted()) {
+    for (const id of await this.#found()) {
+      this.#mounted.add(id);
       if (wanted.has(id)) await this.#run("fsfreeze", ["-u", this.mountPath(id)], { okCodes: [0, 1] });
       else await this.unmount(id);
+    }
+    for (const { name } of [...Deno.readDirSync(`${this.#plane.root}/fs`)]) {
+      if (!this.#mounted.has(name)) Deno.removeSync(`${this.#plane.root}/fs/${name}`);
     }
     for (const id of wanted) await this.mount(id);
   }
 
   /** Unmounts everything of this array, at the end of the simulator. */
   async stop(): Promise<void> {
-    for (const id of await this.mounted()) await this.unmount(id);
+    for (const id of [...this.#mounted]) await this.unmount(id);
+  }
+
+  /** Ids of the file systems of this array that the host has mounted. */
+  async #found(): Promise<Set<string>> {
+    const folder = `${Deno.realPathSync(`${this.#plane.root}/fs`)}/`;
+    const { stdout } = await this.#run("findmnt", ["-J", "-o", "TARGET", "-t", "xfs"], { okCodes: [0, 1] });
+    const tree: FindmntTree = stdout.trim() === "" ? {} : JSON.parse(stdout); // findmnt -J, util-linux
+    const targets = (tree.filesystems ?? []).flatMap(function flat(entry): string[] {
+      return [entry.target, ...(entry.children ?? []).flatMap(flat)];
+    });
+    return new Set(targets.filter((target) => target.startsWith(folder)).map((target) => target.slice(folder.length)));
   }
 
   async #umount(path: string): Promise<void> {

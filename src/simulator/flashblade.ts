@@ -1,0 +1,47 @@
+import { type ArrayContext, versionRange } from "./array_context.ts";
+import type { Dialect, SimulatedArray } from "./array_server.ts";
+import { ArrayRoutes } from "./call.ts";
+import { addFileSystemRoutes } from "./flashblade_file_systems.ts";
+import { addBladeHardwareRoutes } from "./flashblade_hardware.ts";
+import { addExportPolicyRoutes } from "./flashblade_policies.ts";
+import { addFileSystemSnapshotRoutes } from "./flashblade_snapshots.ts";
+import { FlashBladeState } from "./flashblade_state.ts";
+
+/** REST 2.0 to 2.28, without a gap. An array whose list ends below 2.25 cannot clone. */
+export const FLASHBLADE_VERSIONS: readonly string[] = versionRange(0, 28);
+
+/**
+ * A simulated FlashBlade: REST 2.x as drivers use it (reference arrays.md B), over one store and, when it has one, a local data
+ * plane. `revision` of GET /arrays is SIMULATED_REVISION. What it leaves out is in limits.ts.
+ */
+export class FlashBlade implements SimulatedArray {
+  readonly kind = "flashblade";
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly dialect: Dialect = { versionsKey: "versions", loginHasVersion: false, loginBody: (username) => ({ username }) };
+  readonly routes = new ArrayRoutes();
+  readonly state: FlashBladeState;
+
+  constructor(context: ArrayContext) {
+    this.name = context.name;
+    this.versions = context.versions ?? FLASHBLADE_VERSIONS;
+    this.state = new FlashBladeState(context);
+    addFileSystemRoutes(this.routes, this.state);
+    addFileSystemSnapshotRoutes(this.routes, this.state);
+    addExportPolicyRoutes(this.routes, this.state);
+    addBladeHardwareRoutes(this.routes, this.state);
+  }
+
+  async start(): Promise<void> {
+    await this.state.start();
+  }
+
+  async expire(): Promise<void> {
+    if (this.state.isExpiryDue()) await this.state.turns.take(() => this.state.expire());
+  }
+
+  async stop(): Promise<void> {
+    await this.state.turns.take(() => this.state.stop());
+    this.state.context.store.close();
+  }
+}

@@ -1,0 +1,297 @@
+import { isPsoError } from "../errors.ts";
+import { Fields } from "./body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv, flag } from "./call.ts";
+import { fileSystemsTotal, renderFileSystem } from "./flashblade_render.ts";
+import {
+  type FileSystemRecord,
+  type FileSystemSnapshotRecord,
+  FLASHBLADE_LIST,
+  type FlashBladeState,
+  UNLIMITED_BYTES,
+} from "./flashblade_state.ts";
+import { items, listAnswer, type Listed, named } from "./list.ts";
+import { changedRules, parseRules } from "./nfs_rules.ts";
+import { refused } from "./rest_error.ts";
+
+/** Letters, digits, `-` and `_` (arrays.md B7, not in the specifications). */
+const NAME = /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
+/** First version that copies a snapshot to a new file system (arrays.md B2). */
+const CLONE_SINCE = 25;
+/** What a file system lets in when nothing is said (arrays.md B3). */
+const DEFAULT_RULES = "*(rw,no_root_squash)";
+const DESTROYED = "File system has been destroyed.";
+const STYLES = ["nfs", "smb", "shared", "independent", "mode-bits"];
+
+export function listedFileSystems(state: FlashBladeState, call: Call): Listed<FileSystemRecord> {
+  return {
+    what: "File system",
+    all: () => state.fileSystems.values(),
+    byName: (name) => state.fileSystemNamed(name),
+    byId: (id) => state.fileSystems.get(id),
+    keyOf: ({ name }) => name,
+    destroyed: ({ destroyedMs }) => destroyedMs !== null,
+    render: (fileSystem) => renderFileSystem(state, call, fileSystem),
+    total: { always: true, of: (found) => fileSystemsTotal(state, call, found), asObject: true },
+  };
+}
+
+/** A list, or with a `stale` fault the list as it was before the last change. */
+export function listOf<T>(state: FlashBladeState, call: Call, listed: Listed<T>): Answer {
+  const read = () => listAnswer(call, listed, FLASHBLADE_LIST);
+  return call.stale ? state.context.store.stale(read) : read();
+}
+
+/** Runs work on the images; a size that this host cannot hold becomes the array's own "no space". */
+export async function onImages(name: string, work: () => Promise<void> | undefined): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (isPsoError(error, "exhausted")) throw refused(`Insufficient space: ${error.message}.`, name);
+    throw error;
+  }
+}
+
+function provisionedOf(body: Fields, old: number | null): number | null {
+  const sent = body.limit("provisioned");
+  if (sent === undefined) return old;
+  if (sent === "") return null;
+  if (sent <= 0) throw refused(`Invalid value for provisioned: ${sent} is not above 0.`, "provisioned");
+  return sent;
+}
+
+/** The NFS part of a body over what the file system has. `rules` and `export_policy` exclude each other (arrays.md B2). */
+function nfsOf(state: FlashBladeState, nfs: Fields | undefined, old: FileSystemRecord): Partial<FileSystemRecord> {
+  if (nfs === undefined) return {};
+  const rules = nfs.text("rules");
+  const policy = nfs.object("export_policy");
+  const access: Partial<FileSystemRecord> = { v3: nfs.boolean("v3_enabled") ?? old.v3, v41: nfs.boolean("v4_1_enabled") ?? old.v41 };
+  if (rules !== undefined && policy !== undefined) throw refused("nfs.rules and nfs.export_policy cannot be used together.");
+  if (policy !== undefined) {
+    const [name, id] = [policy.text("name"), policy.text("id")];
+    const found = name === undefined ? state.policies.get(id ?? "") : state.policyNamed(name);
+    if (found === undefined) throw refused("NFS export policy does not exist.", name ?? id ?? null);
+    return { ...access, policyId: found.id, rules: null };
+  }
+  const [add, remove] = [nfs.text("add_rules"), nfs.text("remove_rules")];
+  if (rules === undefined && add === undefined && remove === undefined) return access;
+  if (rules !== undefined) parseRules(rules);
+  return { ...access, policyId: null, rules: rules ?? changedRules(old.rules ?? "", { add, remove }) };
+}
+
+function multiProtocolOf(body: Fields, old: FileSystemRecord): Partial<FileSystemRecord> {
+  const sent = body.object("multi_protocol");
+  if (sent === undefined) return {};
+  const accessControlStyle = sent.text("access_control_style") ?? old.accessControlStyle;
+  const safeguardAcls = sent.boolean("safeguard_acls") ?? old.safeguardAcls;
+  if (!STYLES.includes(accessControlStyle)) throw refused(`Invalid value for access_control_style: expected ${STYLES.join(", ")}.`);
+  if (safeguardAcls && ["independent", "mode-bits"].includes(accessControlStyle)) {
+    throw refused(`safeguard_acls must be false with access_control_style ${accessControlStyle}.`);
+  }
+  return { accessControlStyle, safeguardAcls };
+}
+
+/** The record that a body makes of `old`. */
+function changed(state: FlashBladeState, body: Fields, old: FileSystemRecord): FileSystemRecord {
+  return {
+    ...old,
+    provisioned: provisionedOf(body, old.provisioned),
+    hardLimit: body.boolean("hard_limit_enabled") ?? old.hardLimit,
+    smb: body.object("smb")?.boolean("enabled") ?? old.smb,
+    http: body.object("http")?.boolean("enabled") ?? old.http,
+    snapshotDirectory: body.boolean("snapshot_directory_enabled") ?? old.snapshotDirectory,
+    fastRemoveDirectory: body.boolean("fast_remove_directory_enabled") ?? old.fastRemoveDirectory,
+    defaultUserQuota: body.integer("default_user_quota") ?? old.defaultUserQuota,
+    defaultGroupQuota: body.integer("default_group_quota") ?? old.defaultGroupQuota,
+    writable: body.boolean("writable") ?? old.writable,
+    groupOwnership: body.text("group_ownership") ?? old.groupOwnership,
+    ...multiProtocolOf(body, old),
+    ...nfsOf(state, body.object("nfs"), old),
+  };
+}
+
+function blank(state: FlashBladeState, call: Call, name: string): FileSystemRecord {
+  // default_exports (2.16): without nfs in it, nobody is let in.
+  const exports = call.minor >= 16 ? call.query.get("default_exports") ?? "nfs,smb" : "nfs";
+  return {
+    id: crypto.randomUUID(),
+    name,
+    createdMs: state.context.clock.now(),
+    provisioned: null,
+    hardLimit: false,
+    v3: false,
+    v41: false,
+    rules: exports.split(",").includes("nfs") ? DEFAULT_RULES : "",
+    policyId: null,
+    smb: false,
+    http: false,
+    accessControlStyle: "shared",
+    safeguardAcls: true,
+    snapshotDirectory: true,
+    fastRemoveDirectory: false,
+    defaultUserQuota: 0,
+    defaultGroupQuota: 0,
+    writable: true,
+    groupOwnership: "creator",
+    source: null,
+    destroyedMs: null,
+    blankBytes: 0,
+    nextSnapshot: 1,
+  };
+}
+
+/** The live snapshot that `source` in a body names. Only snapshots can be copied, not file systems (arrays.md B2). */
+function sourceOf(state: FlashBladeState, body: Fields): FileSystemSnapshotRecord | undefined {
+  const source = body.object("source");
+  if (source === undefined) return undefined;
+  const [name, id] = [source.text("name"), source.text("id")];
+  const found = name === undefined ? state.snapshots.get(id ?? "") : state.snapshotNamed(name);
+  if (found === undefined) throw refused("File system snapshot does not exist.", name ?? id ?? null);
+  if (state.snapshotDestroyedMs(found) !== null) throw refused("File system snapshot has been destroyed.", state.snapshotName(found));
+  return found;
+}
+
+/** `blankBytes` after an image has grown: what df counts more than before is XFS's own. */
+async function grownBlank(state: FlashBladeState, record: FileSystemRecord): Promise<number> {
+  const before = state.images?.usedBytes(record.id) ?? 0;
+  await onImages(record.name, () => state.images?.grow(record.id, record.provisioned ?? UNLIMITED_BYTES));
+  return record.blankBytes + (state.images?.usedBytes(record.id) ?? 0) - before;
+}
+
+async function restored(state: FlashBladeState, call: Call, at: { name: string; body: Fields }): Promise<FileSystemRecord> {
+  const target = state.fileSystemNamed(at.name);
+  const source = sourceOf(state, at.body);
+  if (target === undefined) throw refused("File system does not exist.", at.name);
+  if (target.destroyedMs !== null) throw refused(DESTROYED, at.name);
+  if (source === undefined) throw refused("overwrite requires a source snapshot.", at.name);
+  if (source.fileSystemId !== target.id) throw refused("Only a snapshot of the same file system can be restored over it.", at.name);
+  if (flag(call.query, "discard_non_snapshotted_data") !== true) {
+    throw refused("discard_non_snapshotted_data must be true to overwrite a file system.", at.name);
+  }
+  await onImages(at.name, () => state.images?.restore(source.id, target.id));
+  const record = { ...target, source: { id: source.id, name: state.snapshotName(source) } };
+  state.context.store.change(() => state.fileSystems.set(record.id, record));
+  return record;
+}
+
+function requireFree(state: FlashBladeState, call: Call, name: string): void {
+  if (!NAME.test(name)) {
+    throw refused(
+      "Invalid file system name: it must have 1 to 63 letters, digits, '-' and '_', and begin and end with a letter or digit.",
+      name,
+    );
+  }
+  const holder = state.fileSystemNamed(name);
+  if (holder !== undefined) throw refused(holder.destroyedMs === null ? "File system already exists." : DESTROYED, name);
+  if (state.fileSystems.size >= state.limits.volumes) throw refused("File system limit reached: maximum number of file systems.", name);
+  state.requireRoom(call, name);
+}
+
+function requireCopyable(call: Call, name: string): void {
+  if (call.minor < CLONE_SINCE) {
+    throw refused(`A snapshot cannot be copied to a new file system in REST 2.${call.minor}: 2.${CLONE_SINCE} is needed.`, name);
+  }
+  if (flag(call.query, "include_snapshot") !== true) {
+    throw refused("include_snapshot must be true to copy a snapshot to a new file system.", name);
+  }
+}
+
+async function created(state: FlashBladeState, call: Call, at: { name: string; body: Fields }): Promise<FileSystemRecord> {
+  requireFree(state, call, at.name);
+  const source = sourceOf(state, at.body);
+  if (source !== undefined) requireCopyable(call, at.name);
+  const start = blank(state, call, at.name);
+  const record = changed(state, at.body, source === undefined ? start : { ...start, provisioned: source.provisioned });
+  const size = record.provisioned ?? UNLIMITED_BYTES;
+  if (source === undefined) {
+    await onImages(at.name, () => state.images?.create(record.id, size));
+    record.blankBytes = state.images?.usedBytes(record.id) ?? 0;
+  } else {
+    if (size < (source.provisioned ?? UNLIMITED_BYTES)) throw refused("provisioned is smaller than that of the source snapshot.", at.name);
+    record.source = { id: source.id, name: state.snapshotName(source) };
+    await onImages(at.name, () => state.images?.clone(source.id, record.id));
+    record.blankBytes = await grownBlank(state, { ...record, blankBytes: source.blankBytes });
+  }
+  // After the image: a crash between the two leaves an image without an owner, which the next start removes.
+  state.context.store.change(() => state.fileSystems.set(record.id, record));
+  state.showExports([record]);
+  return record;
+}
+
+function requireShrinkable(state: FlashBladeState, call: Call, at: { old: FileSystemRecord; record: FileSystemRecord }): void {
+  const { old, record } = at;
+  if (record.provisioned === null || record.provisioned >= (old.provisioned ?? Infinity)) return;
+  const used = state.writtenBytes(old);
+  if (record.hardLimit && used > record.provisioned && flag(call.query, "ignore_usage") !== true) {
+    throw refused(`The new size ${record.provisioned} is below the ${used} bytes in use; ignore_usage is needed.`, old.name);
+  }
+}
+
+/** Live → destroyed → live. Protocols must be off before, or go off in the same call (arrays.md B2, F27). */
+function destruction(state: FlashBladeState, body: Fields, at: { old: FileSystemRecord; record: FileSystemRecord }): number | null {
+  const { old, record } = at;
+  const destroyed = body.boolean("destroyed");
+  if (old.destroyedMs !== null && destroyed !== false) throw refused(DESTROYED, old.name);
+  if (destroyed !== true) return null;
+  if (record.v3 || record.v41 || record.smb || record.http) {
+    throw refused("File system cannot be destroyed while a protocol is enabled.", old.name);
+  }
+  return state.context.clock.now();
+}
+
+function renamed(state: FlashBladeState, body: Fields, at: { old: FileSystemRecord; alone: boolean }): string {
+  const name = body.text("name");
+  if (name === undefined || name === at.old.name) return at.old.name;
+  if (!at.alone) throw refused("Only one file system can be renamed at a time.", name);
+  if (body.has("destroyed")) throw refused("name and destroyed cannot be changed together.", at.old.name);
+  if (!NAME.test(name)) throw refused("Invalid file system name.", name);
+  const holder = state.fileSystemNamed(name);
+  if (holder !== undefined && holder.id !== at.old.id) throw refused("File system already exists.", name);
+  return name;
+}
+
+async function patch(state: FlashBladeState, call: Call): Promise<Answer> {
+  const body = new Fields(call.body);
+  const olds = named(call, listedFileSystems(state, call));
+  if (olds === undefined) throw refused("names or ids is required.");
+  const records = olds.map((old) => {
+    const record = { ...changed(state, body, old), name: renamed(state, body, { old, alone: olds.length === 1 }) };
+    const destroyedMs = destruction(state, body, { old, record });
+    requireShrinkable(state, call, { old, record });
+    if ((record.provisioned ?? Infinity) > (old.provisioned ?? Infinity)) state.requireRoom(call, old.name);
+    return { ...record, destroyedMs };
+  });
+  // The image first: a file system that says it is larger must be.
+  for (const record of records) if (record.destroyedMs === null) record.blankBytes = await grownBlank(state, record);
+  state.context.store.change(() => records.forEach((record) => state.fileSystems.set(record.id, record)));
+  state.showExports(records);
+  return items(records.map((record) => renderFileSystem(state, call, record)));
+}
+
+async function post(state: FlashBladeState, call: Call): Promise<Answer> {
+  const names = csv(call.query, "names");
+  if (names === undefined) throw refused("names is required.");
+  const body = new Fields(call.body);
+  const records: FileSystemRecord[] = [];
+  for (const name of names) {
+    const overwrites = flag(call.query, "overwrite") === true;
+    records.push(await (overwrites ? restored(state, call, { name, body }) : created(state, call, { name, body })));
+  }
+  return items(records.map((record) => renderFileSystem(state, call, record)));
+}
+
+async function eradicate(state: FlashBladeState, call: Call): Promise<Answer> {
+  const found = named(call, listedFileSystems(state, call));
+  if (found === undefined) throw refused("names or ids is required.");
+  const live = found.find(({ destroyedMs }) => destroyedMs === null);
+  if (live !== undefined) throw refused("File system must be destroyed before it is eradicated.", live.name);
+  for (const fileSystem of found) await state.eradicateFileSystem(fileSystem);
+  return {};
+}
+
+/** /file-systems (arrays.md B2). Changes take their turn. */
+export function addFileSystemRoutes(routes: ArrayRoutes, state: FlashBladeState): void {
+  routes.on("GET /file-systems", (call) => listOf(state, call, listedFileSystems(state, call)));
+  routes.on("POST /file-systems", (call) => state.turns.take(() => post(state, call)));
+  routes.on("PATCH /file-systems", (call) => state.turns.take(() => patch(state, call)));
+  routes.on("DELETE /file-systems", (call) => state.turns.take(() => eradicate(state, call)));
+}

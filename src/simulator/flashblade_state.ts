@@ -1,0 +1,266 @@
+import { type ArrayContext, ERADICATION_DELAY_MS, type ObjectLimits, Turns } from "./array_context.ts";
+import type { Call } from "./call.ts";
+import { FileSystemImages } from "./file_system_images.ts";
+import type { ListStyle } from "./list.ts";
+import { exportedTo, type ExportRule, parseRules } from "./nfs_rules.ts";
+import type { PlaneLink } from "./plane.ts";
+import { refused } from "./rest_error.ts";
+import { Derived, type Table } from "./store.ts";
+
+export interface Reference {
+  id: string;
+  name: string;
+}
+
+export interface FileSystemRecord {
+  id: string;
+  name: string;
+  createdMs: number;
+  /** `null` = unlimited. */
+  provisioned: number | null;
+  hardLimit: boolean;
+  v3: boolean;
+  v41: boolean;
+  /** `nfs.rules`; `null` while an export policy rules. */
+  rules: string | null;
+  policyId: string | null;
+  smb: boolean;
+  http: boolean;
+  accessControlStyle: string;
+  safeguardAcls: boolean;
+  snapshotDirectory: boolean;
+  fastRemoveDirectory: boolean;
+  defaultUserQuota: number;
+  defaultGroupQuota: number;
+  writable: boolean;
+  groupOwnership: string;
+  /** The snapshot it was copied from, with its name at that time. */
+  source: Reference | null;
+  /** `null` while live. */
+  destroyedMs: number | null;
+  /** What `df` counts as used in this file system when it is empty. */
+  blankBytes: number;
+  /** Number of the next snapshot without a suffix of its own. */
+  nextSnapshot: number;
+}
+
+export interface FileSystemSnapshotRecord {
+  id: string;
+  fileSystemId: string;
+  suffix: string;
+  createdMs: number;
+  provisioned: number | null;
+  /** Its own destruction; that of its file system comes on top. */
+  destroyedMs: number | null;
+  blankBytes: number;
+}
+
+export interface PolicyRule {
+  id: string;
+  /** N of the rule's name `POLICY.N`. */
+  number: number;
+  client: string;
+  access: string;
+  permission: string;
+  anonuid: string | null;
+  anongid: string | null;
+  atime: boolean;
+  fileid32bit: boolean;
+  secure: boolean;
+  security: string[];
+  transportSecurity: string;
+}
+
+export interface PolicyRecord {
+  id: string;
+  name: string;
+  enabled: boolean;
+  rules: PolicyRule[];
+  nextRule: number;
+  /** Changes with every change of the policy. */
+  version: string;
+}
+
+const DEFAULT_CAPACITY_BYTES = 100 * 1024 ** 4;
+const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 150_000, hosts: 0 };
+
+/** What the image of a file system without a size gets: it needs an end. */
+export const UNLIMITED_BYTES = 64 * 1024 ** 3;
+
+/** FlashBlade pages only when `limit` is sent, says nothing of items that remain, and always counts (arrays.md B1). */
+export const FLASHBLADE_LIST: ListStyle = { pageMax: Number.MAX_SAFE_INTEGER, moreItemsRemaining: false, alwaysCounts: true };
+
+/** What one simulated FlashBlade holds, and the rules that several resources share. */
+export class FlashBladeState {
+  readonly context: ArrayContext;
+  readonly fileSystems: Table<FileSystemRecord>;
+  readonly snapshots: Table<FileSystemSnapshotRecord>;
+  readonly policies: Table<PolicyRecord>;
+  readonly capacityBytes: number;
+  readonly limits: ObjectLimits;
+  /** The images behind the file systems; `undefined` without a data plane. */
+  readonly images: FileSystemImages | undefined;
+  /** Every change takes its turn: copies of images wait, and nothing may change between a check and what relies on it. */
+  readonly turns = new Turns();
+  readonly #snapshotsByOwner: Derived<Map<string, FileSystemSnapshotRecord[]>>;
+  readonly #oldestDestroyedMs: Derived<number>;
+
+  constructor(context: ArrayContext) {
+    this.context = context;
+    const { store, plane } = context;
+    this.capacityBytes = context.capacityBytes ?? DEFAULT_CAPACITY_BYTES;
+    this.limits = { ...DEFAULT_LIMITS, ...context.limits };
+    this.images = plane === undefined ? undefined : new FileSystemImages(plane, context.run);
+    this.fileSystems = store.table("file-systems", ({ name }) => name.toLowerCase());
+    this.snapshots = store.table("file-system-snapshots", ({ fileSystemId, suffix }) => `${fileSystemId}.${suffix.toLowerCase()}`);
+    this.policies = store.table("nfs-export-policies", ({ name }) => name.toLowerCase());
+    this.#snapshotsByOwner = new Derived(store, () => Map.groupBy(this.snapshots.values(), ({ fileSystemId }) => fileSystemId));
+    this.#oldestDestroyedMs = new Derived(store, () => this.#findOldestDestroyed());
+  }
+
+  fileSystemNamed(name: string): FileSystemRecord | undefined {
+    return this.fileSystems.find(name.toLowerCase());
+  }
+
+  policyNamed(name: string): PolicyRecord | undefined {
+    return this.policies.find(name.toLowerCase());
+  }
+
+  /** `FS.SUFFIX`; a suffix has no dot. */
+  snapshotNamed(name: string): FileSystemSnapshotRecord | undefined {
+    const dot = name.lastIndexOf(".");
+    const owner = dot < 0 ? undefined : this.fileSystemNamed(name.slice(0, dot));
+    return owner && this.snapshots.find(`${owner.id}.${name.slice(dot + 1).toLowerCase()}`);
+  }
+
+  ownerOf(snapshot: FileSystemSnapshotRecord): FileSystemRecord {
+    const owner = this.fileSystems.get(snapshot.fileSystemId);
+    if (owner === undefined) throw new Error(`snapshot ${snapshot.id} has no file system`);
+    return owner;
+  }
+
+  snapshotName(snapshot: FileSystemSnapshotRecord): string {
+    return `${this.ownerOf(snapshot).name}.${snapshot.suffix}`;
+  }
+
+  /** Destroyed ones included. */
+  snapshotsOf(fileSystemId: string): FileSystemSnapshotRecord[] {
+    return this.#snapshotsByOwner.get().get(fileSystemId) ?? [];
+  }
+
+  /** When a snapshot was destroyed, by itself or with its file system; `null` while live. */
+  snapshotDestroyedMs(snapshot: FileSystemSnapshotRecord): number | null {
+    return snapshot.destroyedMs ?? this.ownerOf(snapshot).destroyedMs;
+  }
+
+  /** Bytes of files, 0 for an empty file system and without a data plane. */
+  writtenBytes(fileSystem: FileSystemRecord): number {
+    return Math.max(0, (this.images?.usedBytes(fileSystem.id) ?? 0) - fileSystem.blankBytes);
+  }
+
+  /** Blocks that an image occupies on the host; a file system's own empty structures count as nothing. */
+  storedBytes(id: string): number {
+    return this.context.plane?.allocatedBytes(id) ?? 0;
+  }
+
+  /** Physical bytes that are stored. A call that a `full` fault hit sees the whole capacity in use. */
+  usedBytes(call?: Call): number {
+    if (call?.full) return this.capacityBytes;
+    let used = 0;
+    for (const bytes of this.context.plane?.allocated().values() ?? []) used += bytes;
+    return used;
+  }
+
+  /** Refuses what would need new space on a full array. Creating is thin: only bytes that are really stored count. */
+  requireRoom(call: Call, name: string): void {
+    if (this.usedBytes(call) >= this.capacityBytes) throw refused("Insufficient space: the array is full, no space left.", name);
+  }
+
+  timeRemaining(destroyedMs: number | null): number | null {
+    return destroyedMs === null ? null : Math.max(0, destroyedMs + ERADICATION_DELAY_MS - this.context.clock.now());
+  }
+
+  /** The rules that hold for a file system now, from its own text or its policy. */
+  rulesOf(fileSystem: FileSystemRecord): ExportRule[] {
+    if (fileSystem.policyId === null) return parseRules(fileSystem.rules ?? "");
+    const policy = this.policies.get(fileSystem.policyId);
+    return policy?.enabled ? policy.rules.map(({ client, permission }) => ({ client, options: [permission] })) : [];
+  }
+
+  /** Where the local plane shows the file system: nowhere while it is destroyed or its NFS is off. */
+  linksOf(fileSystem: FileSystemRecord): PlaneLink[] {
+    if (fileSystem.destroyedMs !== null || (!fileSystem.v3 && !fileSystem.v41)) return [];
+    return [...exportedTo(this.rulesOf(fileSystem))].map((host) => ({ host, name: fileSystem.name, id: fileSystem.id }));
+  }
+
+  /** Makes the links on the host equal to what is stored for these file systems; called after each change of a rule, a name or a state. */
+  showExports(fileSystems: FileSystemRecord[]): void {
+    const { plane } = this.context;
+    if (plane === undefined) return;
+    const ids = new Set(fileSystems.map(({ id }) => id));
+    const wanted = fileSystems.flatMap(({ id }) => {
+      const stored = this.fileSystems.get(id);
+      return stored === undefined ? [] : this.linksOf(stored);
+    });
+    const existing = plane.links().filter(({ id }) => ids.has(id));
+    const same = (a: PlaneLink, b: PlaneLink) => a.host === b.host && a.name === b.name && a.id === b.id;
+    for (const link of existing) if (!wanted.some((one) => same(one, link))) plane.unlink(link.host, link.name);
+    for (const link of wanted) if (!existing.some((one) => same(one, link))) plane.linkFileSystem(link);
+  }
+
+  /** Removes a destroyed file system for ever, with its snapshots. */
+  async eradicateFileSystem(fileSystem: FileSystemRecord): Promise<void> {
+    const snapshots = this.snapshotsOf(fileSystem.id);
+    this.context.store.change(() => {
+      for (const { id } of snapshots) this.snapshots.delete(id);
+      this.fileSystems.delete(fileSystem.id);
+    });
+    // After the state: a crash between the two leaves images without an owner, which the next start removes.
+    this.showExports([fileSystem]);
+    for (const { id } of [fileSystem, ...snapshots]) await this.images?.remove(id);
+    this.context.plane?.remeasure();
+  }
+
+  async eradicateSnapshot(snapshot: FileSystemSnapshotRecord): Promise<void> {
+    this.context.store.change(() => this.snapshots.delete(snapshot.id));
+    await this.images?.remove(snapshot.id);
+    this.context.plane?.remeasure();
+  }
+
+  /** True when something waits to be eradicated whose time has come. */
+  isExpiryDue(): boolean {
+    return this.#oldestDestroyedMs.get() <= this.context.clock.now() - ERADICATION_DELAY_MS;
+  }
+
+  /** Eradicates what is due. */
+  async expire(): Promise<void> {
+    const limit = this.context.clock.now() - ERADICATION_DELAY_MS;
+    const due = (destroyedMs: number | null) => destroyedMs !== null && destroyedMs <= limit;
+    for (const fileSystem of [...this.fileSystems.values()]) if (due(fileSystem.destroyedMs)) await this.eradicateFileSystem(fileSystem);
+    for (const snapshot of [...this.snapshots.values()]) if (due(snapshot.destroyedMs)) await this.eradicateSnapshot(snapshot);
+  }
+
+  /** Brings the host in line with the stored state, after a start and after a crash. */
+  async start(): Promise<void> {
+    const { plane } = this.context;
+    if (plane === undefined) return;
+    const fileSystems = [...this.fileSystems.values()];
+    const ids = [...fileSystems, ...this.snapshots.values()].map(({ id }) => id);
+    plane.reconcile({ ids, links: fileSystems.flatMap((fileSystem) => this.linksOf(fileSystem)), linkTo: "fs" });
+    await this.images?.reconcile(fileSystems.map(({ id }) => id));
+    for (const { id, provisioned } of fileSystems) await this.images?.grow(id, provisioned ?? UNLIMITED_BYTES);
+  }
+
+  /** Unmounts everything and takes the links away: nobody serves them now. */
+  async stop(): Promise<void> {
+    const { plane } = this.context;
+    for (const { host, name } of plane?.links() ?? []) plane?.unlink(host, name);
+    await this.images?.stop();
+  }
+  #findOldestDestroyed(): number {
+    let oldest = Infinity;
+    for (const { destroyedMs } of this.fileSystems.values()) oldest = Math.min(oldest, destroyedMs ?? Infinity);
+    for (const { destroyedMs } of this.snapshots.values()) oldest = Math.min(oldest, destroyedMs ?? Infinity);
+    return oldest;
+  }
+}
