@@ -1,0 +1,61 @@
+import { messageOf, PsoError } from "../errors.ts";
+import type { ArrayKind } from "./array_kinds.ts";
+
+/** What makes an array the same one after a restart. */
+export interface RosterEntry {
+  kind: ArrayKind;
+  name: string;
+  /** UUID. */
+  id: string;
+  /** API token. */
+  token: string;
+  /** Port of its management endpoint once it was bound; 0 before. */
+  port: number;
+}
+
+/** The fleet as it is kept in `fleet.json` of the state folder. */
+export interface Roster {
+  /** Port of --listen at the time when the ports were chosen. */
+  listenPort: number;
+  /** Port of the control endpoint. */
+  controlPort: number;
+  /** How far the clock was moved. */
+  clockOffsetMs: number;
+  arrays: RosterEntry[];
+}
+
+const PREFIXES: Record<ArrayKind, string> = { flasharray: "fa", flashblade: "fb" };
+
+/** Reads `fleet.json`, or gives an empty roster. PsoError `unavailable` when it cannot be read. */
+export function readRoster(path: string): Roster {
+  try {
+    return JSON.parse(Deno.readTextFileSync(path)) as Roster; // written by writeRoster()
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return { listenPort: 0, controlPort: 0, clockOffsetMs: 0, arrays: [] };
+    throw new PsoError(
+      "unavailable",
+      `simulator state ${path} cannot be read: ${messageOf(error)}; remove the state folder to start empty`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Replaces the file atomically. Only root may read it: it holds the tokens. */
+export function writeRoster(path: string, roster: Roster): void {
+  Deno.writeTextFileSync(`${path}.new`, JSON.stringify(roster, undefined, 2) + "\n", { mode: 0o600 });
+  Deno.renameSync(`${path}.new`, path);
+}
+
+/** The wanted numbers of arrays, `fa-1`, `fa-2`, … `fb-1`, …: known ones keep what makes them the same, others get it now. */
+export function enlist(known: RosterEntry[], wanted: Record<ArrayKind, number>): RosterEntry[] {
+  const kinds: ArrayKind[] = ["flasharray", "flashblade"];
+  return kinds.flatMap((kind) =>
+    Array.from({ length: wanted[kind] }, (_, at): RosterEntry => {
+      const name = `${PREFIXES[kind]}-${at + 1}`;
+      const before = known.find((entry) => entry.kind === kind && entry.name === name);
+      return before ?? { kind, name, id: crypto.randomUUID(), token: crypto.randomUUID(), port: 0 };
+    })
+  );
+}

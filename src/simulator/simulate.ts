@@ -1,0 +1,273 @@
+import { stringify } from "@std/yaml";
+import { PsoError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Run } from "../run.ts";
+import type { ObjectLimits } from "./array_context.ts";
+import { ARRAY_KINDS } from "./array_kinds.ts";
+import { ArrayServer } from "./array_server.ts";
+import { certificateFor } from "./certificates.ts";
+import { Clock } from "./clock.ts";
+import { controlRoutes, type FleetEntry } from "./control.ts";
+import { Faults } from "./faults.ts";
+import { HttpListener, type Incoming } from "./http_listener.ts";
+import { LocalPlane } from "./plane.ts";
+import { RequestLog } from "./request_log.ts";
+import { enlist, readRoster, type Roster, type RosterEntry, writeRoster } from "./roster.ts";
+import { Sessions } from "./sessions.ts";
+import { Store } from "./store.ts";
+
+export interface SimulateOptions {
+  flasharrays: number;
+  flashblades: number;
+  /** Where everything is kept; absent = a temporary folder that is removed at the end. */
+  stateDir?: string;
+  /** Address of the first array, the others follow; port 0 = free ones. With a state folder the ports stay over restarts. */
+  listen: { hostname: string; port: number };
+  /** Address of the control endpoint; absent = a free port of the host of `listen`. */
+  adminAddress?: { hostname: string; port: number };
+  /** Arrays without TLS. */
+  http: boolean;
+  /** Calls at once per array; above: 429. */
+  concurrency: number;
+  /** Added to every call. */
+  latencyMs: number;
+  dataPlane: "local" | "kernel";
+  /** Physical bytes of each array; absent = the kind's default. */
+  capacityBytes?: number;
+  /** Object limits of each array; absent = generous. */
+  limits?: Partial<ObjectLimits>;
+  /** Idle life of REST sessions; absent = 30 minutes. */
+  sessionIdleMs?: number;
+}
+
+export interface SimulateTools {
+  run: Run;
+  log: Logger;
+  /** Ends the simulator. */
+  signal: AbortSignal;
+  /** One line for standard output; absent = standard output itself. */
+  print?: (line: string) => void;
+}
+
+/** A fleet that is being served. */
+export interface ServedFleet {
+  /** Base URL of the control endpoint. */
+  control: string;
+  arrays: FleetEntry[];
+  /** Folder for --local-plane. */
+  plane: string;
+  /** Path of values.yaml. */
+  values: string;
+  /** Finishes running calls, takes mounts and loop devices away, closes the state. */
+  stop(): Promise<void>;
+}
+
+/** Mode `simulate`: serves a fleet until the signal, after printing the path of its values.yaml and then `ready`. Errors as serveFleet(). */
+export async function simulate(options: SimulateOptions, tools: SimulateTools): Promise<void> {
+  const print = tools.print ?? printLine;
+  const fleet = await serveFleet(options, tools);
+  try {
+    print(fleet.values);
+    print("ready");
+    await new Promise<void>((resolve) => {
+      if (tools.signal.aborted) resolve();
+      tools.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  } finally {
+    await fleet.stop();
+  }
+}
+
+function printLine(line: string): void {
+  const bytes = new TextEncoder().encode(`${line}\n`);
+  for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
+}
+
+/**
+ * Starts the arrays, their data plane and the control endpoint, and writes `values.yaml` (Helm values with the fleet) and `arrays.json`
+ * (`{control, plane, values, arrays}`) into the state folder. PsoError: `unsupported` for the kernel data plane, `in_use` when another simulator
+ * uses the state folder, `unavailable` when a port cannot be bound, the state cannot be read or a tool fails.
+ */
+export async function serveFleet(options: SimulateOptions, tools: SimulateTools): Promise<ServedFleet> {
+  if (options.dataPlane === "kernel") {
+    throw new PsoError("unsupported", "--data-plane kernel is not part of this release: it comes with the lab; use --data-plane local");
+  }
+  const stateDir = options.stateDir ?? await Deno.makeTempDir({ prefix: "pso-simulate-" });
+  const fleet = new Fleet(stateDir, options, tools);
+  try {
+    await fleet.start();
+    return fleet;
+  } catch (error) {
+    await fleet.stop();
+    throw error;
+  }
+}
+
+/** Numbers of an array's own tries for a port, in order. */
+function portsToTry(options: { saved: number; listenPort: number; at: number }): number[] {
+  if (options.saved !== 0) return [options.saved];
+  // A neighbour of the wanted port may be taken by somebody else: any free one will do then.
+  return options.listenPort === 0 ? [0] : options.at === 0 ? [options.listenPort] : [options.listenPort + options.at, 0];
+}
+
+class Fleet implements ServedFleet {
+  readonly plane: string;
+  readonly values: string;
+  control = "";
+  arrays: FleetEntry[] = [];
+  readonly #stateDir: string;
+  readonly #options: SimulateOptions;
+  readonly #tools: SimulateTools;
+  readonly #roster: Roster;
+  readonly #clock: Clock;
+  readonly #faults = new Faults();
+  readonly #requests = new RequestLog();
+  readonly #sessions = new Map<string, Sessions>();
+  readonly #servers: ArrayServer[] = [];
+  readonly #listeners: HttpListener[] = [];
+  #lock: Deno.FsFile | undefined;
+
+  constructor(stateDir: string, options: SimulateOptions, tools: SimulateTools) {
+    Deno.mkdirSync(`${stateDir}/arrays`, { recursive: true });
+    this.#stateDir = Deno.realPathSync(stateDir);
+    this.#options = options;
+    this.#tools = tools;
+    this.plane = `${this.#stateDir}/plane`;
+    this.values = `${this.#stateDir}/values.yaml`;
+    const saved = readRoster(`${this.#stateDir}/fleet.json`);
+    const wanted = { flasharray: options.flasharrays, flashblade: options.flashblades };
+    const moved = options.listen.port !== 0 && options.listen.port !== saved.listenPort;
+    const entries = enlist(saved.arrays, wanted).map((entry) => moved ? { ...entry, port: 0 } : entry);
+    // Arrays that are not served this time keep their place for the next.
+    const others = saved.arrays.filter(({ name }) => !entries.some((entry) => entry.name === name));
+    this.#roster = { ...saved, listenPort: options.listen.port || saved.listenPort, arrays: [...entries, ...others] };
+    this.#clock = new Clock({ offsetMs: saved.clockOffsetMs });
+  }
+
+  async start(): Promise<void> {
+    await this.#takeLock();
+    const served = this.#options.flasharrays + this.#options.flashblades;
+    for (const [at, entry] of this.#roster.arrays.slice(0, served).entries()) await this.#startArray(entry, at);
+    await this.#startControl();
+    this.#saveRoster();
+    this.#writeFiles();
+    const names = this.arrays.map(({ name, address }) => `${name} ${address}`).join(", ");
+    this.#tools.log.info("simulating", { arrays: names, control: this.control, state: this.#stateDir });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
+    for (const { array } of this.#servers.splice(0)) await array.stop();
+    this.#lock?.close();
+    this.#lock = undefined;
+    if (this.#options.stateDir === undefined) await Deno.remove(this.#stateDir, { recursive: true });
+  }
+
+  async #takeLock(): Promise<void> {
+    const lock = await Deno.open(`${this.#stateDir}/simulate.lock`, { create: true, write: true });
+    if (await lock.tryLock(true)) {
+      this.#lock = lock;
+      return;
+    }
+    lock.close();
+    throw new PsoError("in_use", `state folder ${this.#stateDir} is used by another simulator that runs; stop it or choose another folder`);
+  }
+
+  async #startArray(entry: RosterEntry, at: number): Promise<void> {
+    const { run, log } = this.#tools;
+    const { http, listen, concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } = this.#options;
+    const make = ARRAY_KINDS[entry.kind];
+    if (make === undefined) throw new PsoError("unsupported", `array ${entry.name}: kind ${entry.kind} is not simulated`);
+    const certificate = http
+      ? undefined
+      : await certificateFor(entry.name, { folder: `${this.#stateDir}/certificates`, run, hostname: listen.hostname });
+    const store = new Store(stateDir === undefined ? undefined : `${this.#stateDir}/arrays/${entry.name}.journal`);
+    const plane = new LocalPlane(this.plane, { array: entry.name, run });
+    const array = make({ name: entry.name, id: entry.id, clock: this.#clock, store, plane, run, log, capacityBytes, limits });
+    const sessions = new Sessions(entry.token, { clock: this.#clock, idleMs: sessionIdleMs });
+    const server = new ArrayServer(array, {
+      ...{ clock: this.#clock, faults: this.#faults, requests: this.#requests, sessions },
+      ...{ concurrency, latencyMs, log },
+    });
+    this.#servers.push(server);
+    this.#sessions.set(entry.name, sessions);
+    await array.start();
+    const pem = certificate &&
+      { cert: Deno.readTextFileSync(certificate.certPath), key: Deno.readTextFileSync(certificate.keyPath) };
+    const listener = await this.#bind(
+      portsToTry({ saved: entry.port, listenPort: listen.port, at }),
+      (port) => HttpListener.listen({ hostname: listen.hostname, port, certificate: pem }, (incoming) => server.handle(incoming)),
+    );
+    entry.port = listener.port;
+    const address = `${hostInUrl(listen.hostname)}:${listener.port}`;
+    this.arrays.push({ kind: entry.kind, name: entry.name, address, token: entry.token, ...(certificate && { ca: certificate.certPath }) });
+  }
+
+  async #bind(ports: number[], listen: (port: number) => Promise<HttpListener>): Promise<HttpListener> {
+    const [port = 0, ...rest] = ports;
+    try {
+      const listener = await listen(port);
+      this.#listeners.push(listener);
+      return listener;
+    } catch (error) {
+      if (rest.length === 0) throw error;
+      return await this.#bind(rest, listen);
+    }
+  }
+
+  async #startControl(): Promise<void> {
+    const address = this.#options.adminAddress ?? { hostname: this.#options.listen.hostname, port: 0 };
+    const app = controlRoutes({
+      faults: this.#faults,
+      requests: this.#requests,
+      clock: this.#clock,
+      fleet: this.arrays,
+      onClock: async () => {
+        this.#saveRoster();
+        for (const { array } of this.#servers) await array.expire();
+      },
+      endSessions: (name) => {
+        for (const [array, sessions] of this.#sessions) if (name === undefined || name === array) sessions.endAll();
+      },
+    });
+    const answer = async ({ method, target, headers, body }: Incoming) =>
+      await app.fetch(new Request(`http://control${target}`, { method, headers, ...(body === "" ? {} : { body }) }));
+    const saved = this.#options.adminAddress === undefined ? this.#roster.controlPort : 0;
+    const ports = saved === 0 ? [address.port] : [saved, 0];
+    const listener = await this.#bind(ports, (port) => HttpListener.listen({ hostname: address.hostname, port }, answer));
+    this.#roster.controlPort = listener.port;
+    this.control = `http://${hostInUrl(address.hostname)}:${listener.port}`;
+  }
+
+  #saveRoster(): void {
+    this.#roster.clockOffsetMs = this.#clock.offsetMs;
+    writeRoster(`${this.#stateDir}/fleet.json`, this.#roster);
+  }
+
+  #writeFiles(): void {
+    const { control, plane, values, arrays } = this;
+    const entry = ({ name, address, token, ca }: FleetEntry) => ({
+      MgmtEndPoint: this.#options.http ? `http://${address}` : address,
+      APIToken: token,
+      ...(ca === undefined ? {} : { CACert: ca }),
+      Labels: { array: name },
+    });
+    const of = (kind: FleetEntry["kind"]) => arrays.filter((array) => array.kind === kind);
+    const fleet = {
+      FlashArrays: of("flasharray").map(entry),
+      FlashBlades: of("flashblade").map((array) => ({ ...entry(array), NFSEndPoint: this.#options.listen.hostname })),
+    };
+    writeWhole(this.values, stringify({ arrays: fleet }));
+    writeWhole(`${this.#stateDir}/arrays.json`, JSON.stringify({ control, plane, values, arrays }, undefined, 2) + "\n");
+  }
+}
+
+function hostInUrl(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+/** A reader sees the old file or the new one. Both hold tokens. */
+function writeWhole(path: string, text: string): void {
+  Deno.writeTextFileSync(`${path}.new`, text, { mode: 0o600 });
+  Deno.renameSync(`${path}.new`, path);
+}
