@@ -114,6 +114,11 @@ export class Fleet {
     return !warm || !volumeName.startsWith(this.#prefix) || index.hasSnapshotsOf(volumeName);
   }
 
+  /** Where a snapshot of that suffix may be, by listings and our own creations; names in lower case. Nothing is known of arrays that are not warm. */
+  volumesWithSnapshot(suffix: string): { member: FleetMember; volume: string }[] {
+    return this.#members.flatMap((member) => member.index.volumesWithSnapshot(suffix).map((volume) => ({ member, volume })));
+  }
+
   /** How many volume names are indexed for the array. */
   indexedVolumes(member: FleetMember): number {
     return this.#own(member).index.size;

@@ -55,6 +55,12 @@ export class NameIndex {
     return this.#snapshots.has(keyOf(volume));
   }
 
+  /** Volumes that have a snapshot with that suffix, in the index's spelling (lower case). */
+  volumesWithSnapshot(suffix: string): string[] {
+    const wanted = keyOf(suffix);
+    return [...this.#snapshots].flatMap(([volume, suffixes]) => suffixes.has(wanted) ? [volume] : []);
+  }
+
   /** Forgets everything, as for another array or after another process was the leader. */
   reset(): void {
     this.#volumes.clear();
