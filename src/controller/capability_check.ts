@@ -1,0 +1,44 @@
+import type { VolumeKind } from "../arrays/array.ts";
+import { type AccessMode, type Capability, isMultiNode } from "../capability.ts";
+
+/** File systems that nodes make on block volumes. */
+export const BLOCK_FILE_SYSTEMS = ["xfs", "ext4", "ext3"] as const;
+
+const MODE_NAMES: Record<AccessMode, string> = {
+  "single-node-writer": "ReadWriteOnce",
+  "single-node-reader-only": "single node, read only",
+  "multi-node-reader-only": "ReadOnlyMany",
+  "multi-node-single-writer": "many nodes, one writer",
+  "multi-node-multi-writer": "ReadWriteMany",
+  "single-node-single-writer": "ReadWriteOncePod",
+  "single-node-multi-writer": "ReadWriteOnce",
+};
+
+/** True for a mounted file system that several nodes use and at least one writes: only a file system of an array can do that. */
+export function needsFileSharing({ access, mode }: Capability): boolean {
+  return access.type === "mount" && isMultiNode(mode) && mode !== "multi-node-reader-only";
+}
+
+/** Why a volume of that kind cannot be used so, with what to do; `undefined` when it can. */
+export function capabilityFault(capability: Capability, kind: VolumeKind): string | undefined {
+  const { access, mode } = capability;
+  if (kind === "file") {
+    if (access.type === "mount") return undefined;
+    return "a FlashBlade file system cannot be a raw block volume: use volumeMode Filesystem, or a class with backend block";
+  }
+  if (needsFileSharing(capability)) {
+    return `a FlashArray volume cannot be a file system for access mode ${MODE_NAMES[mode]}, two nodes would damage it: ` +
+      "use a class with backend file, or volumeMode Block";
+  }
+  if (access.type === "mount" && access.fsType !== "" && !BLOCK_FILE_SYSTEMS.some((known) => known === access.fsType)) {
+    return `the file system ${JSON.stringify(access.fsType)} is not supported: csi.storage.k8s.io/fstype takes ${
+      BLOCK_FILE_SYSTEMS.join(", ")
+    }`;
+  }
+  return undefined;
+}
+
+/** The first fault among `capabilities`; `undefined` when the volume can be used in all of these ways. */
+export function capabilitiesFault(capabilities: readonly Capability[], kind: VolumeKind): string | undefined {
+  return capabilities.map((capability) => capabilityFault(capability, kind)).find((fault) => fault !== undefined);
+}

@@ -1,0 +1,209 @@
+import { createHash } from "node:crypto";
+import type { ArrayStatus, Feature, VolumeKind } from "../arrays/array.ts";
+import { type ErrorCode, PsoError } from "../errors.ts";
+import type { Protocol } from "../handoff.ts";
+import { formatSize } from "../size.ts";
+import { type LabelTerm, unmetTerm } from "./label_selector.ts";
+import type { TopologyRequirement } from "./requests.ts";
+import { preferenceRank, topologyFault } from "./topology.ts";
+
+// Placement is a published formula. Filters throw out arrays, each with a reason; what is left is ordered by the first preferred topology
+// that it serves, then by score, then by a hash of volume and array, so that equal arrays share volumes evenly and a repeat decides alike.
+//
+// Room: an array has room for a volume that fits into what is physically free, less 5 % of its capacity. Volumes are thin, so the sum
+// of all volumes may exceed the capacity; one volume never exceeds the room.
+//
+// Score = sum of weight × part, more is better:
+//   capacity  share of the capacity that stays free if the new volume and all recently placed ones were full (may be negative)
+//   load      0 until arrays are compared by load
+
+const RESERVE = 0.05;
+const WEIGHTS = { capacity: 1, load: 0 } as const;
+
+/** What one array is to placement. */
+export interface PlacementArray {
+  label: string;
+  kind: VolumeKind;
+  labels: Readonly<Record<string, string>>;
+  status?: ArrayStatus;
+  /** Why it cannot be used now. */
+  problem?: string;
+  /** Placed lately and not visible in `status` yet. */
+  recentBytes: number;
+}
+
+export interface PlacementRequest {
+  /** Name on the array; decides ties. */
+  volumeName: string;
+  /** For messages: the name that the caller knows. */
+  requestName: string;
+  sizeBytes: number;
+  kind: VolumeKind;
+  protocol: Protocol | "auto";
+  features: readonly Feature[];
+  topology?: TopologyRequirement;
+  arraySelector: readonly LabelTerm[];
+  /** A clone can only be made on the array of its source. */
+  onlyArray?: string;
+}
+
+export type ScorePart = keyof typeof WEIGHTS;
+
+export interface Candidate<A extends PlacementArray = PlacementArray> {
+  array: A;
+  score: number;
+  parts: Record<ScorePart, number>;
+  /** Place of the first preferred topology that it serves. */
+  preference: number;
+}
+
+export interface Rejection {
+  array: string;
+  /** Continues the sentence that the array's name begins: `serves no block volumes`. */
+  reason: string;
+  /** It would fit if it were healthy: that may pass. */
+  passing: boolean;
+}
+
+export interface Decision<A extends PlacementArray = PlacementArray> {
+  /** Best first. */
+  candidates: Candidate<A>[];
+  rejected: Rejection[];
+}
+
+/** Bytes of the largest volume that fits on the array: physically free less 5 % of the capacity, never negative. */
+export function roomOf({ capacityBytes, usedBytes }: ArrayStatus): number {
+  return Math.max(0, Math.floor(capacityBytes * (1 - RESERVE) - usedBytes));
+}
+
+type Filter = (array: PlacementArray, request: PlacementRequest) => string | undefined;
+
+/** Those that need no answer of the array come first: an array that does not fit anyway is never blamed for being down. */
+const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
+  { name: "source", passing: false, fault: ({ label }, { onlyArray }) => sourceFault(label, onlyArray) },
+  { name: "kind", passing: false, fault: ({ kind }, request) => kind === request.kind ? undefined : `serves no ${request.kind} volumes` },
+  { name: "topology", passing: false, fault: ({ labels }, { topology }) => topologyFault(labels, topology) },
+  { name: "labels", passing: false, fault: ({ labels }, { arraySelector }) => labelFault(labels, arraySelector) },
+  { name: "health", passing: true, fault: healthFault },
+  { name: "protocol", passing: false, fault: protocolFault },
+  { name: "feature", passing: false, fault: featureFault },
+  { name: "room", passing: false, fault: roomFault },
+];
+
+function sourceFault(label: string, onlyArray: string | undefined): string | undefined {
+  return onlyArray === undefined || onlyArray === label ? undefined : "does not hold the source";
+}
+
+function labelFault(labels: Readonly<Record<string, string>>, terms: readonly LabelTerm[]): string | undefined {
+  const unmet = unmetTerm(terms, labels);
+  return unmet && `does not meet ${unmet.text}`;
+}
+
+function healthFault({ status, problem }: PlacementArray): string | undefined {
+  if (problem !== undefined) return `cannot be used now (${problem})`;
+  return status ? undefined : "has not answered yet";
+}
+
+function protocolFault({ kind, status }: PlacementArray, { protocol }: PlacementRequest): string | undefined {
+  if (!status || servesProtocol(status.protocols, kind, protocol)) return undefined;
+  const wanted = kind === "file" ? "nfs" : protocol === "auto" ? "any block protocol" : protocol;
+  return `serves ${[...status.protocols].join(", ") || "no protocol"}, not ${wanted}`;
+}
+
+/** Simulated arrays serve everything by their local plane. */
+function servesProtocol(served: ReadonlySet<Protocol>, kind: VolumeKind, wanted: Protocol | "auto"): boolean {
+  if (served.has("local")) return true;
+  if (kind === "file") return served.has("nfs");
+  return wanted === "auto" ? [...served].some((protocol) => protocol !== "nfs") : served.has(wanted);
+}
+
+const FEATURE_FAULTS: Record<Feature, string> = {
+  clone: "cannot make a volume from a snapshot or a volume",
+  qos: "cannot limit IOPS or bandwidth",
+};
+
+function featureFault({ status }: PlacementArray, { features }: PlacementRequest): string | undefined {
+  const missing = features.find((feature) => !status?.features.has(feature));
+  return missing && `${FEATURE_FAULTS[missing]} (REST ${status?.restVersion})`;
+}
+
+function roomFault({ status }: PlacementArray, { sizeBytes }: PlacementRequest): string | undefined {
+  if (!status || (roomOf(status) >= sizeBytes && roomOf(status) > 0)) return undefined;
+  return `has ${formatSize(roomOf(status))} free`;
+}
+
+/** The arrays that can take the volume, best first, and why each other one cannot. Pure: the same input decides the same. */
+export function place<A extends PlacementArray>(request: PlacementRequest, arrays: readonly A[]): Decision<A> {
+  const decision: Decision<A> = { candidates: [], rejected: [] };
+  for (const array of arrays) {
+    const rejection = rejectionOf(array, request);
+    if (rejection) decision.rejected.push(rejection);
+    else if (array.status) decision.candidates.push(candidateOf(array, array.status, request));
+  }
+  decision.candidates.sort((a, b) =>
+    a.preference - b.preference || b.score - a.score || compare(tieBreak(b.array, request), tieBreak(a.array, request))
+  );
+  return decision;
+}
+
+function rejectionOf(array: PlacementArray, request: PlacementRequest): Rejection | undefined {
+  for (const { passing, fault } of FILTERS) {
+    const reason = fault(array, request);
+    if (reason !== undefined) return { array: array.label, reason, passing };
+  }
+  return undefined;
+}
+
+function candidateOf<A extends PlacementArray>(array: A, status: ArrayStatus, request: PlacementRequest): Candidate<A> {
+  const fullBytes = status.usedBytes + array.recentBytes + request.sizeBytes;
+  const parts = { capacity: 1 - fullBytes / status.capacityBytes, load: 0 };
+  const score = WEIGHTS.capacity * parts.capacity + WEIGHTS.load * parts.load;
+  return { array, score, parts, preference: preferenceRank(array.labels, request.topology) };
+}
+
+/** Rendezvous hash: each volume has its own order of the arrays, and an array more moves only what it wins. */
+function tieBreak({ label, status }: PlacementArray, { volumeName }: PlacementRequest): string {
+  return createHash("sha256").update(`${status?.id ?? label}\0${volumeName}`).digest("hex");
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function adviceFor({ rejected }: Decision, code: ErrorCode): string {
+  if (code === "unavailable") return "it is tried again";
+  if (rejected.length === 0) return "configure an array";
+  return "add space or change the class";
+}
+
+/**
+ * The error of a decision without candidates. `unavailable` when an array that fits is only unwell now, `unsupported` when the source's array
+ * cannot clone, else `exhausted` (CSI "Unable to provision in accessible_topology"), also when no array of that kind is configured: it is
+ * the fleet that must change, and the claim is right.
+ */
+export function placementError(request: PlacementRequest, decision: Decision): PsoError {
+  const onSource = decision.rejected.find(({ array }) => array === request.onlyArray);
+  const rejected = onSource ? [onSource] : decision.rejected;
+  const cannotClone = onSource?.reason.startsWith(FEATURE_FAULTS.clone) ?? false;
+  const code = rejected.some(({ passing }) => passing) ? "unavailable" : cannotClone ? "unsupported" : "exhausted";
+  const reasons = rejected.map(({ array, reason }) => `${array} ${reason}`).join(", ") || "no array is configured";
+  const advice = cannotClone ? "create an empty volume and copy the data" : adviceFor(decision, code);
+  return new PsoError(code, `Cannot place ${request.requestName} (${formatSize(request.sizeBytes)}): ${reasons}; ${advice}`);
+}
+
+/** The decision as fields of one log line. */
+export function explain({ candidates, rejected }: Decision): Record<string, unknown> {
+  return {
+    chosen: candidates[0]?.array.label,
+    candidates: candidates.map(({ array, score, parts }) => ({
+      array: array.label,
+      score: rounded(score),
+      capacity: rounded(parts.capacity),
+    })),
+    rejected: rejected.map(({ array, reason }) => `${array} ${reason}`),
+  };
+}
+
+function rounded(value: number): number {
+  return Number(value.toFixed(4));
+}
