@@ -1,0 +1,63 @@
+"""What both scripts share: arguments, numbered checks, and how to read the SDK's answers.
+
+usage: <script> HOST:PORT TOKEN CA_FILE [REST_VERSION]
+Prints one line per check that passed and ends with status 1 at the first that did not.
+"""
+
+import sys
+
+from pypureclient import ErrorResponse, PureError, ValidResponse
+
+TARGET, TOKEN, CA_FILE = sys.argv[1:4]
+VERSION = sys.argv[4] if len(sys.argv) > 4 else None
+
+_passed = 0
+
+
+def passed(what):
+    """Counts one finished check; the caller has asserted its facts before."""
+    global _passed
+    _passed += 1
+    print(f"ok {_passed} {what}", flush=True)
+
+
+def items(response):
+    """The items of a successful answer, all pages of them."""
+    assert isinstance(response, ValidResponse), f"refused: {response}"
+    return list(response.items)
+
+
+def one(response):
+    """The only item of a successful answer."""
+    found = items(response)
+    assert len(found) == 1, f"{len(found)} items, one was wanted: {found}"
+    return found[0]
+
+
+def done(response):
+    """A successful answer whose body does not matter."""
+    assert isinstance(response, ValidResponse), f"refused: {response}"
+
+
+def refused(response, status, message, context=None):
+    """An ErrorResponse with this status, words in its first message, and this context."""
+    assert isinstance(response, ErrorResponse), f"not refused: {response}"
+    assert response.status_code == status, f"status {response.status_code}, wanted {status}: {response}"
+    first = response.errors[0]
+    assert message.lower() in (first.message or "").lower(), f"message {first.message!r}, wanted {message!r}"
+    assert context is None or first.context == context, f"context {first.context!r}, wanted {context!r}"
+
+
+def login_with_wrong_token_fails(client_class):
+    """The SDK raises PureError for a token that the array does not know."""
+    try:
+        client_class(TARGET, api_token="00000000-0000-0000-0000-000000000000", verify_ssl=True, ssl_cert=CA_FILE, retries=1)
+    except PureError as error:
+        assert "session token" in str(error).lower(), str(error)
+        return
+    raise AssertionError("a wrong API token was accepted")
+
+
+def login(client_class):
+    """A client that verifies the array's certificate against CA_FILE."""
+    return client_class(TARGET, api_token=TOKEN, version=VERSION, verify_ssl=True, ssl_cert=CA_FILE)
