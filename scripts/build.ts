@@ -10,7 +10,8 @@ const START_RUNS = 9;
 /** What goes into the program, and what makes it: their hash tells whether a program is as new as its sources. */
 async function sourcesHash(arch: Arch): Promise<string> {
   const below = (await Promise.all(["src", "compat", "proto"].map((folder) => filesBelow(`${ROOT}/${folder}`)))).flat();
-  const single = ["main.ts", "deno.json", "deno.lock", "scripts/program.ts", "scripts/build.ts", "scripts/denort.ts"];
+  const mains = [...Deno.readDirSync(ROOT)].map((entry) => entry.name).filter((name) => name.endsWith(".ts")).sort();
+  const single = [...mains, "deno.json", "deno.lock", "scripts/program.ts", "scripts/build.ts", "scripts/denort.ts"];
   const parts = [`deno ${DENO_VERSION} ${arch}`];
   for (const path of [...below.filter((path) => !path.endsWith("_test.ts")), ...single.map((name) => `${ROOT}/${name}`)]) {
     parts.push(`${path.slice(ROOT.length)} ${await sha256(await Deno.readFile(path))}`);

@@ -27,7 +27,7 @@ const STRANGERS: Record<string, string> = { arrays: "simulator", simulator: "arr
 /** Where Deno.Command may be used and where Deno.args may be read. */
 const ONLY_PLACE: Record<string, string> = { Command: "src/host/command.ts", args: "main.ts" };
 
-/** A file of the product: its path from the project's folder, its folder below `src/` ("" for base, undefined for main.ts). */
+/** A file of the product: its path from the project's folder, its folder below `src/` ("" for base, undefined for main*.ts). */
 interface Place {
   path: string;
   folder: string | undefined;
@@ -38,7 +38,7 @@ interface Place {
 function placeOf(filename: string): Place | undefined {
   const root = new URL("..", import.meta.url).pathname;
   const path = filename.startsWith(root) ? filename.slice(root.length) : filename;
-  if (path === "main.ts") return { path, folder: undefined, isTest: false };
+  if (/^main(_\w+)?\.ts$/.test(path)) return { path, folder: undefined, isTest: path.endsWith("_test.ts") };
   if (!path.startsWith("src/")) return undefined;
   return { path, folder: folderOf(path), isTest: path.endsWith("_test.ts") };
 }

@@ -1,0 +1,345 @@
+/**
+ * A whole stand on this machine: a simulated fleet, a controller and some nodes, each a process of its own that really attaches and
+ * mounts. `scripts/up` starts one from the command line; the demo, the tests and the benches start one in their own process.
+ * Contract: design of `up.json` in ARCHITECTURE.md. Needs root and Linux.
+ */
+import { Child, type Ended, killLeftovers } from "./child.ts";
+import { isBelow, mountHostRoot, releaseBelow, removeFolder, shareFolder } from "./mounts.ts";
+import { exists, readIfThere } from "./paths.ts";
+import { type Launch, launchOf, ROOT } from "./program.ts";
+
+const START_MS = 60_000;
+const STOP_MS = 30_000;
+/** sun_path holds 108 bytes with the zero at its end (unix(7)). */
+const SOCKET_PATH_BYTES = 107;
+
+export interface StandOptions {
+  /** Where everything is kept; made when missing. Not below the project: `deno compile` would walk into the mounts. */
+  dir: string;
+  flasharrays?: number;
+  flashblades?: number;
+  nodes?: number;
+  /** By `deno run` instead of the compiled program. */
+  interpreted?: boolean;
+  /** The compiled program; default `dist/pso-bin`. */
+  program?: string;
+  /** Added to every REST call of the simulated arrays. */
+  latencyMs?: number;
+  /** REST calls at once per simulated array. */
+  concurrency?: number;
+  /** More arguments and environment for single processes, by name: `simulator`, `controller`, `node-1` … */
+  extra?: Record<string, { args?: string[]; env?: Record<string, string> }>;
+  /** Changes the text of values.yaml before the controller reads it. */
+  editValues?: (values: string) => string;
+  /** Ends a start that is under way; later it means nothing. */
+  signal?: AbortSignal;
+}
+
+export interface NodeFacts {
+  name: string;
+  endpoint: string;
+  admin: string;
+  stateDir: string;
+  dataAddress: string;
+  hostRoot: string;
+}
+
+export interface ArrayFacts {
+  kind: "flasharray" | "flashblade";
+  name: string;
+  address: string;
+  token: string;
+  ca?: string;
+}
+
+/** What `up.json` says. */
+export interface Up {
+  controller: string;
+  nodes: NodeFacts[];
+  admin: string;
+  values: string;
+  simulator: string;
+  arrays: ArrayFacts[];
+}
+
+/** What the simulator writes into its state folder, as `arrays.json`. */
+interface FleetFacts {
+  control: string;
+  plane: string;
+  values: string;
+  arrays: ArrayFacts[];
+}
+
+/** A process that ended without having been asked to. */
+export interface Death {
+  name: string;
+  ended: Ended;
+  lastWords: string;
+}
+
+interface Part {
+  launch: Launch;
+  env: Record<string, string>;
+  isReady: () => Promise<boolean>;
+  child?: Child;
+  /** True while this process is meant to run. */
+  wanted: boolean;
+}
+
+/** Starts a stand and gives it back when all of it answers. Throws, with the end of the right log, when a part does not start; then nothing is left. */
+export async function startStand(options: StandOptions): Promise<Stand> {
+  const stand = await Stand.prepare(options);
+  try {
+    await stand.startAll();
+    return stand;
+  } catch (error) {
+    await stand.stop();
+    throw options.signal?.aborted ? new StartCancelled(`the start of the stand in ${stand.dir} was cancelled`) : error;
+  }
+}
+
+/** Thrown by startStand when its signal fired in the middle; by then all is clean again. */
+export class StartCancelled extends Error {}
+
+export class Stand {
+  readonly dir: string;
+  /** Settles when a process ends that was not asked to; never rejects. */
+  readonly died: Promise<Death>;
+  readonly #options: StandOptions;
+  readonly #lock: Deno.Listener;
+  readonly #hostRoots: string;
+  readonly #parts = new Map<string, Part>();
+  #reportDeath: (death: Death) => void = () => {};
+  #facts: Up | undefined;
+
+  private constructor(options: StandOptions, held: { dir: string; lock: Deno.Listener; hostRoots: string }) {
+    this.#options = options;
+    this.dir = held.dir;
+    this.#lock = held.lock;
+    this.#hostRoots = held.hostRoots;
+    this.died = new Promise((resolve) => this.#reportDeath = resolve);
+  }
+
+  /** Takes the folder, clears away what an earlier run that was killed left there, and makes it ready. */
+  static async prepare(options: StandOptions): Promise<Stand> {
+    await Deno.mkdir(`${options.dir}/log`, { recursive: true });
+    const dir = await Deno.realPath(options.dir);
+    if (isBelow(dir, ROOT)) {
+      throw new Error(`${dir} lies inside the project, where mounts would confuse the compiler; choose a folder elsewhere`);
+    }
+    if (new TextEncoder().encode(`${dir}/controller.sock`).length > SOCKET_PATH_BYTES) {
+      throw new Error(`${dir} is too long for a socket's path (${SOCKET_PATH_BYTES} bytes); choose a shorter one`);
+    }
+    const lock = takeFolder(dir);
+    try {
+      await clean(dir);
+      const hostRoots = await Deno.makeTempDir({ prefix: "pso-host-" });
+      await Deno.writeTextFile(`${dir}/host_roots`, hostRoots);
+      await shareFolder(dir);
+      return new Stand(options, { dir, lock, hostRoots });
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  /** What `up.json` says; throws before everything has started. */
+  get facts(): Up {
+    if (!this.#facts) throw new Error(`the stand in ${this.dir} has not started`);
+    return this.#facts;
+  }
+
+  /** Names of the processes: `simulator`, `controller`, `node-1` … */
+  get names(): string[] {
+    return [...this.#parts.keys()];
+  }
+
+  logOf(name: string): string {
+    return `${this.dir}/log/${name}.log`;
+  }
+
+  /** The process id, or undefined while it does not run. */
+  pid(name: string): number | undefined {
+    const { child } = this.#part(name);
+    return child && !child.hasEnded ? child.pid : undefined;
+  }
+
+  /** Ends one process and waits until it has ended. With SIGTERM it has 30 s, then it gets SIGKILL. */
+  async kill(name: string, signal: "SIGKILL" | "SIGTERM"): Promise<Ended | undefined> {
+    const part = this.#part(name);
+    part.wanted = false;
+    if (!part.child) return undefined;
+    if (signal === "SIGKILL") part.child.signal("SIGKILL");
+    else await part.child.stop(STOP_MS);
+    return await part.child.ended;
+  }
+
+  /** Starts one process again, with `env` beside its own, and waits until it answers. For one that runs, or that a fault ended, too. */
+  async start(name: string, options: { env?: Record<string, string>; wait?: boolean } = {}): Promise<void> {
+    const part = this.#part(name);
+    if (part.child && !part.child.hasEnded) throw new Error(`${name} runs already, as process ${part.child.pid}`);
+    part.wanted = true;
+    const child = Child.start(name, part.launch, { env: { ...part.env, ...options.env }, log: this.logOf(name), mark: this.dir });
+    part.child = child;
+    void child.ended.then(async (ended) => {
+      if (part.child === child && part.wanted) this.#reportDeath({ name, ended, lastWords: await child.lastWords() });
+    });
+    if (options.wait ?? true) await child.becomes("it answers", part.isReady, { timeoutMs: START_MS, signal: this.#options.signal });
+  }
+
+  /** Tells the stand that this process is about to end by a fault that a test planted; gives back how it ended. */
+  expectEnd(name: string): Promise<Ended> {
+    const part = this.#part(name);
+    part.wanted = false;
+    if (!part.child) throw new Error(`${name} was never started`);
+    return part.child.ended;
+  }
+
+  async startAll(): Promise<void> {
+    const fleet = await this.#startSimulator();
+    const values = await this.#values(fleet.values);
+    const controller = await this.#addPart("controller", {
+      args: ["controller", "-f", values, "--endpoint", `unix://${this.dir}/controller.sock`],
+      socket: `${this.dir}/controller.sock`,
+    });
+    const nodes: NodeFacts[] = [];
+    for (let number = 1; number <= (this.#options.nodes ?? 2); number++) {
+      nodes.push(await this.#addNode(number, { values, plane: fleet.plane }));
+    }
+    await Promise.all(["controller", ...nodes.map((node) => node.name)].map((name) => this.start(name)));
+    const { control, arrays } = fleet;
+    this.#facts = { controller: `unix://${this.dir}/controller.sock`, nodes, admin: controller, values, simulator: control, arrays };
+    await Deno.writeTextFile(`${this.dir}/up.json.new`, JSON.stringify(this.#facts, undefined, 2) + "\n");
+    await Deno.rename(`${this.dir}/up.json.new`, `${this.dir}/up.json`);
+  }
+
+  /** Stops all and takes away every mount, loop device and socket; what the arrays hold, the records of the nodes and the logs stay. */
+  async stop(): Promise<void> {
+    const before = this.names.filter((name) => name !== "simulator");
+    await Promise.all(before.map((name) => this.kill(name, "SIGTERM")));
+    if (this.#parts.has("simulator")) await this.kill("simulator", "SIGTERM");
+    try {
+      await clean(this.dir);
+    } finally {
+      this.#lock.close();
+    }
+  }
+
+  #part(name: string): Part {
+    const part = this.#parts.get(name);
+    if (!part) throw new Error(`there is no ${name} here; there are ${this.names.join(", ")}`);
+    return part;
+  }
+
+  #launch(name: string, args: string[]): { launch: Launch; env: Record<string, string> } {
+    const { command, args: first } = launchOf(this.#options);
+    const { args: more = [], env = {} } = this.#options.extra?.[name] ?? {};
+    return { launch: { command, args: [...first, ...args, ...more] }, env };
+  }
+
+  async #startSimulator(): Promise<FleetFacts> {
+    const { flasharrays = 2, flashblades = 1, latencyMs, concurrency } = this.#options;
+    const args = ["simulate", "--flasharrays", `${flasharrays}`, "--flashblades", `${flashblades}`, "--state", `${this.dir}/sim`];
+    args.push("--listen", `127.0.0.1:${await freePort()}`, "--data-plane", "local");
+    if (latencyMs !== undefined) args.push("--latency", `${latencyMs}`);
+    if (concurrency !== undefined) args.push("--concurrency", `${concurrency}`);
+    const isReady = async () => (await this.#part("simulator").child?.output())?.split("\n").includes("ready") ?? false;
+    this.#parts.set("simulator", { ...this.#launch("simulator", args), isReady, wanted: false });
+    await this.start("simulator");
+    return JSON.parse(await Deno.readTextFile(`${this.dir}/sim/arrays.json`));
+  }
+
+  async #values(path: string): Promise<string> {
+    if (!this.#options.editValues) return path;
+    await Deno.writeTextFile(`${this.dir}/values.yaml`, this.#options.editValues(await Deno.readTextFile(path)));
+    return `${this.dir}/values.yaml`;
+  }
+
+  /** Registers a process with a CSI socket and an admin endpoint; gives back the admin endpoint's URL. */
+  async #addPart(name: string, facts: { args: string[]; socket: string }): Promise<string> {
+    const port = await freePort();
+    const admin = `http://127.0.0.1:${port}`;
+    const isReady = async () => await accepts(facts.socket) && await isLive(admin);
+    this.#parts.set(name, { ...this.#launch(name, [...facts.args, "--admin", `127.0.0.1:${port}`]), isReady, wanted: false });
+    return admin;
+  }
+
+  async #addNode(number: number, fleet: { values: string; plane: string }): Promise<NodeFacts> {
+    const name = `node-${number}`;
+    const socket = `${this.dir}/${name}.sock`;
+    const stateDir = `${this.dir}/${name}`;
+    const hostRoot = `${this.#hostRoots}/${name}`;
+    const dataAddress = `127.0.0.${10 + number}`;
+    await Deno.mkdir(stateDir, { recursive: true });
+    await Deno.mkdir(hostRoot);
+    await mountHostRoot(hostRoot, { shared: this.dir, etc: await ownEtc(`${this.dir}/etc-${name}`, number) });
+    const args = ["node", "-f", fleet.values, "--endpoint", `unix://${socket}`, "--node-name", name, "--state-dir", stateDir];
+    args.push("--host-root", hostRoot, "--data-address", dataAddress, "--local-plane", fleet.plane);
+    const admin = await this.#addPart(name, { args, socket });
+    return { name, endpoint: `unix://${socket}`, admin, stateDir, dataAddress, hostRoot };
+  }
+}
+
+/** A node's /etc with initiator names of its own: two hosts of an array never share one. Written once, so that they last. */
+async function ownEtc(etc: string, number: number): Promise<string> {
+  if (await exists(`${etc}/nvme/hostid`)) return etc;
+  const id = crypto.randomUUID();
+  await Deno.mkdir(`${etc}/iscsi`, { recursive: true });
+  await Deno.mkdir(`${etc}/nvme`, { recursive: true });
+  await Deno.writeTextFile(`${etc}/iscsi/initiatorname.iscsi`, `InitiatorName=iqn.1993-08.org.debian:01:${id.slice(0, 8)}${number}\n`);
+  await Deno.writeTextFile(`${etc}/nvme/hostnqn`, `nqn.2014-08.org.nvmexpress:uuid:${id}\n`);
+  await Deno.writeTextFile(`${etc}/nvme/hostid`, `${id}\n`);
+  return etc;
+}
+
+/** Takes away whatever a stand in `dir` has outside of plain files. Safe to repeat, and the first thing after a run that was killed. */
+async function clean(dir: string): Promise<void> {
+  await killLeftovers(dir);
+  const hostRoots = await readIfThere(`${dir}/host_roots`);
+  await releaseBelow(hostRoots === undefined ? [dir] : [hostRoots, dir]);
+  if (hostRoots !== undefined) {
+    await removeFolder(hostRoots);
+    await Deno.remove(`${dir}/host_roots`);
+  }
+  for await (const entry of Deno.readDir(dir)) {
+    if (entry.name.endsWith(".sock") || entry.name === "up.json") await Deno.remove(`${dir}/${entry.name}`);
+  }
+}
+
+/**
+ * One stand per folder: held by an abstract socket (unix(7)), which is gone with its process however that ends, and which, unlike a lock
+ * file in the folder, does not keep the folder's own mount busy.
+ */
+function takeFolder(dir: string): Deno.Listener {
+  try {
+    return Deno.listen({ transport: "unix", path: `\0pso-stand${dir}` });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) throw new Error(`another stand is running in ${dir}; stop it or choose another folder`);
+    throw error;
+  }
+}
+
+/** A port of 127.0.0.1 that was free a moment ago. */
+async function freePort(): Promise<number> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return await Promise.resolve(listener.addr.port);
+}
+
+async function accepts(socket: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path: socket })).close();
+    return true;
+  } catch {
+    return false; // no file yet, or nobody listens
+  }
+}
+
+async function isLive(admin: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${admin}/healthz`, { signal: AbortSignal.timeout(2000) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false; // not listening yet
+  }
+}
