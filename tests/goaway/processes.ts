@@ -2,6 +2,8 @@
 import { until } from "../../src/wait.ts";
 
 const CHILD_TIMEOUT_MS = 20_000;
+/** What the compiled program has. */
+const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-run", "--allow-net", "--allow-env", "--allow-sys"];
 
 export interface EndpointProcess {
   path: string;
@@ -30,7 +32,7 @@ function program(name: string): string {
 /** Starts `plain_endpoint.ts` or `repaired_endpoint.ts` on `path` and returns at once. */
 export function spawnEndpoint(kind: "plain" | "repaired", path: string, options: EndpointProcessOptions = {}): EndpointProcess {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--cached-only", program(`${kind}_endpoint.ts`), path, ...options.args ?? []],
+    args: ["run", ...PERMISSIONS, "--no-check", "--cached-only", program(`${kind}_endpoint.ts`), path, ...options.args ?? []],
     env: options.env,
     stdin: "null",
     stdout: "piped",

@@ -39,6 +39,8 @@ const endpoint = await startEndpoint({
     }),
   ],
 });
+// As the controller does once it serves: the socket must go at the end all the same.
+for (const name of ["run", "write"] as const) Deno.permissions.revokeSync({ name });
 Deno.addSignalListener("SIGTERM", async () => {
   const stopped = endpoint.stop();
   terminated.resolve();
