@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { Logger } from "../log.ts";
+import { METRICS_CONTENT_TYPE } from "../metrics.ts";
 
 /** One thing that readiness depends on, such as an array or a host tool. */
 export interface Check {
@@ -17,6 +18,8 @@ export interface AdminSources {
   ready(): Promise<Check[]> | Check[];
   /** Prometheus text. */
   metrics(): string;
+  /** Permissions that the process still holds, shown by /healthz. */
+  permissions?(): Record<string, boolean>;
 }
 
 /**
@@ -26,13 +29,13 @@ export interface AdminSources {
 export function adminApp(sources: AdminSources): Hono {
   const app = new Hono();
   app.get("/", (context) => context.text(`pso-bin ${sources.version} ${sources.mode}\n\n/healthz\n/readyz\n/metrics\n`));
-  app.get("/healthz", (context) => context.json({ status: "ok", mode: sources.mode, version: sources.version }));
+  app.get("/healthz", (context) => context.json({ status: "ok", mode: sources.mode, version: sources.version, permissions: sources.permissions?.() }));
   app.get("/readyz", async (context) => {
     const checks = await sources.ready();
     const ready = checks.every((check) => check.ok);
     return context.json({ ready, mode: sources.mode, checks }, ready ? 200 : 503);
   });
-  app.get("/metrics", (context) => context.body(sources.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }));
+  app.get("/metrics", (context) => context.body(sources.metrics(), 200, { "content-type": METRICS_CONTENT_TYPE }));
   app.notFound((context) => context.json({ error: `no page ${context.req.path}; there are /healthz, /readyz and /metrics` }, 404));
   app.onError((error, context) => context.json({ error: error.message }, 500));
   return app;

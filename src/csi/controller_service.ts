@@ -1,0 +1,172 @@
+import type { Provisioner } from "../controller/provisioner.ts";
+import { Controller, ControllerServiceCapability_RPC_Type as Type } from "./generated/csi_pb.ts";
+import { method, type UnaryMethod } from "./unary.ts";
+import { capabilityOf, rangeOf, snapshotMessage, sourceOf, topologyOf, volumeMessage } from "./values.ts";
+
+/** Everything that a row below really does; the sidecars read this once, at their start. */
+const CAPABILITIES: readonly Type[] = [
+  Type.CREATE_DELETE_VOLUME,
+  Type.PUBLISH_UNPUBLISH_VOLUME,
+  Type.LIST_VOLUMES,
+  Type.GET_CAPACITY,
+  Type.CREATE_DELETE_SNAPSHOT,
+  Type.LIST_SNAPSHOTS,
+  Type.CLONE_VOLUME,
+  Type.PUBLISH_READONLY,
+  Type.EXPAND_VOLUME,
+  Type.LIST_VOLUMES_PUBLISHED_NODES,
+  Type.GET_VOLUME,
+  Type.SINGLE_NODE_MULTI_WRITER,
+  Type.GET_SNAPSHOT,
+];
+
+function volumeMethods(provisioner: () => Provisioner): UnaryMethod[] {
+  return [
+    method(Controller.method.createVolume, {
+      keys: (request) => [provisioner().lockKey({ volumeName: request.name })],
+      handle: async (request, { signal }) => {
+        const volume = await provisioner().createVolume({
+          name: request.name,
+          capacityRange: rangeOf(request.capacityRange),
+          capabilities: request.volumeCapabilities.map(capabilityOf),
+          parameters: request.parameters,
+          contentSource: sourceOf(request.volumeContentSource),
+          topology: topologyOf(request.accessibilityRequirements),
+        }, signal);
+        return { volume: volumeMessage(volume) };
+      },
+    }),
+    method(Controller.method.deleteVolume, {
+      keys: (request) => [provisioner().lockKey({ volumeId: request.volumeId })],
+      handle: async (request, { signal }) => {
+        await provisioner().deleteVolume(request.volumeId, signal);
+        return {};
+      },
+    }),
+    method(Controller.method.controllerExpandVolume, {
+      keys: (request) => [provisioner().lockKey({ volumeId: request.volumeId })],
+      handle: async (request, { signal }) => {
+        const { capacityBytes, nodeExpansionRequired } = await provisioner().expandVolume({
+          volumeId: request.volumeId,
+          capacityRange: rangeOf(request.capacityRange) ?? { requiredBytes: 0, limitBytes: 0 },
+          capability: request.volumeCapability && capabilityOf(request.volumeCapability),
+        }, signal);
+        return { capacityBytes: BigInt(capacityBytes), nodeExpansionRequired };
+      },
+    }),
+    method(Controller.method.validateVolumeCapabilities, {
+      handle: async (request, { signal }) => {
+        const answer = await provisioner().validateCapabilities({
+          volumeId: request.volumeId,
+          capabilities: request.volumeCapabilities.map(capabilityOf),
+          parameters: request.parameters,
+        }, signal);
+        if (!answer.confirmed) return { message: answer.message };
+        const { volumeContext, volumeCapabilities, parameters } = request;
+        return { confirmed: { volumeContext, volumeCapabilities, parameters } };
+      },
+    }),
+    method(Controller.method.controllerGetVolume, {
+      handle: async (request, { signal }) => {
+        const { volume, publishedNodeIds } = await provisioner().getVolume(request.volumeId, signal);
+        return { volume: volumeMessage(volume), status: { publishedNodeIds } };
+      },
+    }),
+    method(Controller.method.listVolumes, {
+      quiet: true,
+      handle: async (request, { signal }) => {
+        const { maxEntries, startingToken } = request;
+        const { entries, nextToken } = await provisioner().listVolumes({ maxEntries, startingToken }, signal);
+        return {
+          entries: entries.map(({ volume, publishedNodeIds }) => ({ volume: volumeMessage(volume), status: { publishedNodeIds } })),
+          nextToken,
+        };
+      },
+    }),
+    method(Controller.method.getCapacity, {
+      quiet: true,
+      handle: (request) => {
+        const room = provisioner().getCapacity({
+          capabilities: request.volumeCapabilities.map(capabilityOf),
+          parameters: request.parameters,
+          topology: request.accessibleTopology?.segments,
+        });
+        return {
+          availableCapacity: BigInt(room.availableBytes),
+          maximumVolumeSize: BigInt(room.maximumVolumeBytes),
+          minimumVolumeSize: BigInt(room.minimumVolumeBytes),
+        };
+      },
+    }),
+  ];
+}
+
+function attachMethods(provisioner: () => Provisioner): UnaryMethod[] {
+  return [
+    method(Controller.method.controllerPublishVolume, {
+      keys: (request) => [provisioner().lockKey({ volumeId: request.volumeId })],
+      handle: async (request, { signal }) => {
+        const publishContext = await provisioner().publishVolume({
+          volumeId: request.volumeId,
+          nodeId: request.nodeId,
+          capability: capabilityOf(request.volumeCapability),
+          readOnly: request.readonly,
+          volumeContext: request.volumeContext,
+        }, signal);
+        return { publishContext };
+      },
+    }),
+    method(Controller.method.controllerUnpublishVolume, {
+      keys: (request) => [provisioner().lockKey({ volumeId: request.volumeId })],
+      handle: async (request, { signal }) => {
+        await provisioner().unpublishVolume({ volumeId: request.volumeId, nodeId: request.nodeId }, signal);
+        return {};
+      },
+    }),
+  ];
+}
+
+function snapshotMethods(provisioner: () => Provisioner): UnaryMethod[] {
+  return [
+    method(Controller.method.createSnapshot, {
+      keys: (
+        request,
+      ) => [provisioner().lockKey({ snapshotName: request.name }), provisioner().lockKey({ volumeId: request.sourceVolumeId })],
+      handle: async (request, { signal }) => {
+        const snapshot = await provisioner().createSnapshot({ name: request.name, sourceVolumeId: request.sourceVolumeId }, signal);
+        return { snapshot: snapshotMessage(snapshot) };
+      },
+    }),
+    method(Controller.method.deleteSnapshot, {
+      keys: (request) => [provisioner().lockKey({ snapshotId: request.snapshotId })],
+      handle: async (request, { signal }) => {
+        await provisioner().deleteSnapshot(request.snapshotId, signal);
+        return {};
+      },
+    }),
+    method(Controller.method.getSnapshot, {
+      handle: async (request, { signal }) => ({ snapshot: snapshotMessage(await provisioner().getSnapshot(request.snapshotId, signal)) }),
+    }),
+    method(Controller.method.listSnapshots, {
+      quiet: true,
+      handle: async (request, { signal }) => {
+        const { maxEntries, startingToken, snapshotId, sourceVolumeId } = request;
+        const { entries, nextToken } = await provisioner().listSnapshots({ maxEntries, startingToken, snapshotId, sourceVolumeId }, signal);
+        return { entries: entries.map((snapshot) => ({ snapshot: snapshotMessage(snapshot) })), nextToken };
+      },
+    }),
+  ];
+}
+
+/** The Controller service of CSI 1.13. `provisioner` is asked for at each call, because a new configuration brings a new one. */
+export function controllerService(provisioner: () => Provisioner): UnaryMethod[] {
+  return [
+    ...volumeMethods(provisioner),
+    ...attachMethods(provisioner),
+    ...snapshotMethods(provisioner),
+    method(Controller.method.controllerGetCapabilities, {
+      quiet: true,
+      handle: () => ({ capabilities: CAPABILITIES.map((type) => ({ type: { case: "rpc" as const, value: { type } } })) }),
+    }),
+  ];
+}

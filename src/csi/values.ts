@@ -1,0 +1,101 @@
+/** Protobuf on one side, the plain values of controller/ and node/ on the other. Fields were checked by request_check.ts before. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { AccessMode, Capability } from "../capability.ts";
+import type {
+  CapacityRange as Range,
+  ContentSource,
+  SnapshotAnswer,
+  TopologyRequirement as Requirement,
+  VolumeAnswer,
+} from "../controller/requests.ts";
+import { PsoError } from "../errors.ts";
+import {
+  type CapacityRange,
+  type SnapshotSchema,
+  type TopologyRequirement,
+  type VolumeCapability,
+  VolumeCapability_AccessMode_Mode as Mode,
+  type VolumeContentSource,
+  type VolumeSchema,
+} from "./generated/csi_pb.ts";
+
+const MODES: ReadonlyMap<Mode, AccessMode> = new Map([
+  [Mode.SINGLE_NODE_WRITER, "single-node-writer"],
+  [Mode.SINGLE_NODE_READER_ONLY, "single-node-reader-only"],
+  [Mode.MULTI_NODE_READER_ONLY, "multi-node-reader-only"],
+  [Mode.MULTI_NODE_SINGLE_WRITER, "multi-node-single-writer"],
+  [Mode.MULTI_NODE_MULTI_WRITER, "multi-node-multi-writer"],
+  [Mode.SINGLE_NODE_SINGLE_WRITER, "single-node-single-writer"],
+  [Mode.SINGLE_NODE_MULTI_WRITER, "single-node-multi-writer"],
+]);
+
+/** One capability as a plain value. `invalid` when it names no known access mode or no access type. */
+export function capabilityOf(wire: VolumeCapability | undefined): Capability {
+  const mode = MODES.get(wire?.accessMode?.mode ?? Mode.UNKNOWN);
+  if (mode === undefined) {
+    const found = wire?.accessMode?.mode ?? "missing";
+    throw new PsoError("invalid", `volume_capability.access_mode is ${found}: this driver knows ${[...MODES.values()].join(", ")}`);
+  }
+  if (wire?.accessType.case === "block") return { access: { type: "block" }, mode };
+  if (wire?.accessType.case === "mount") {
+    const { fsType, mountFlags, volumeMountGroup } = wire.accessType.value;
+    return { access: { type: "mount", fsType, mountFlags, mountGroup: volumeMountGroup }, mode };
+  }
+  throw new PsoError("invalid", "volume_capability.access_type is missing: mount or block must be set");
+}
+
+/** Beyond this a number of bytes is no longer exact, and far beyond any array. */
+function bytesOf(wire: bigint): number {
+  if (wire <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(wire);
+  throw new PsoError("out_of_range", `capacity_range asks for ${wire} bytes: no array serves a volume of more than 4 PiB`);
+}
+
+/** The size a request asks for. `out_of_range` for numbers beyond any array. */
+export function rangeOf(wire: CapacityRange | undefined): Range | undefined {
+  return wire && { requiredBytes: bytesOf(wire.requiredBytes), limitBytes: bytesOf(wire.limitBytes) };
+}
+
+/** What a new volume is to be made from. */
+export function sourceOf(wire: VolumeContentSource | undefined): ContentSource | undefined {
+  switch (wire?.type.case) {
+    case "snapshot":
+      return { snapshotId: wire.type.value.snapshotId };
+    case "volume":
+      return { volumeId: wire.type.value.volumeId };
+    default:
+      return undefined;
+  }
+}
+
+export function topologyOf(wire: TopologyRequirement | undefined): Requirement | undefined {
+  const segments = (topologies: TopologyRequirement["requisite"]) => topologies.map((topology) => topology.segments);
+  return wire && { requisite: segments(wire.requisite), preferred: segments(wire.preferred) };
+}
+
+/** A volume as CreateVolume, ListVolumes and ControllerGetVolume answer it. */
+export function volumeMessage(volume: VolumeAnswer): MessageInitShape<typeof VolumeSchema> {
+  const { contentSource: source } = volume;
+  const type = source &&
+    ("snapshotId" in source
+      ? { case: "snapshot" as const, value: { snapshotId: source.snapshotId } }
+      : { case: "volume" as const, value: { volumeId: source.volumeId } });
+  return {
+    volumeId: volume.volumeId,
+    capacityBytes: BigInt(volume.capacityBytes),
+    volumeContext: volume.volumeContext,
+    contentSource: type && { type },
+    accessibleTopology: volume.accessibleTopology.map((segments) => ({ segments })),
+  };
+}
+
+/** A snapshot as CreateSnapshot, ListSnapshots and GetSnapshot answer it. */
+export function snapshotMessage(snapshot: SnapshotAnswer): MessageInitShape<typeof SnapshotSchema> {
+  return {
+    snapshotId: snapshot.snapshotId,
+    sourceVolumeId: snapshot.sourceVolumeId,
+    sizeBytes: BigInt(snapshot.sizeBytes),
+    creationTime: timestampFromMs(snapshot.createdMs),
+    readyToUse: snapshot.readyToUse,
+  };
+}
