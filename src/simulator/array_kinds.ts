@@ -1,10 +1,12 @@
 import type { ArrayContext } from "./array_context.ts";
 import type { SimulatedArray } from "./array_server.ts";
 import { FlashArray } from "./flasharray.ts";
+import { FlashBlade } from "./flashblade.ts";
 
 export type ArrayKind = SimulatedArray["kind"];
 
 /** How each kind of array is made. A new kind is one line here and its own files. */
-export const ARRAY_KINDS: Partial<Record<ArrayKind, (context: ArrayContext) => SimulatedArray>> = {
+export const ARRAY_KINDS: Record<ArrayKind, (context: ArrayContext) => SimulatedArray> = {
   flasharray: (context) => new FlashArray(context),
+  flashblade: (context) => new FlashBlade(context),
 };

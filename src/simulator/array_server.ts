@@ -41,6 +41,22 @@ export interface SimulatedArray {
   stop(): Promise<void>;
 }
 
+/** One call and its answer as they went over the wire. */
+export interface ArrayAnswer {
+  kind: "flasharray" | "flashblade";
+  array: string;
+  method: string;
+  /** With the version: `/api/2.26/volumes`. */
+  path: string;
+  /** What stood behind the question mark, still encoded. */
+  query: string;
+  status: number;
+  /** The answer's JSON; undefined when it had no body. */
+  body: unknown;
+  /** The request's JSON; undefined when it had none or was refused. */
+  sent: unknown;
+}
+
 export interface ArrayServerOptions {
   clock: Clock;
   faults: Faults;
@@ -51,6 +67,8 @@ export interface ArrayServerOptions {
   /** Added to every call. */
   latencyMs: number;
   log: Logger;
+  /** Sees every answer that is sent, with its request: for tests that hold answers against a specification. */
+  onAnswer?: (answer: ArrayAnswer) => void;
   /** Kills a caller for the kill faults; default Deno.kill with SIGKILL. */
   kill?: (pid: number) => void;
 }
@@ -113,7 +131,20 @@ export class ArrayServer {
     if (outcome === "dropped") return outcome;
     // Always answered, with the caller's own id if it sent one: the SDK pages with it (arrays.md A1).
     outcome.headers.set("X-Request-ID", incoming.headers.get("x-request-id") ?? crypto.randomUUID());
+    await this.#show(incoming, url, outcome);
     return outcome;
+  }
+
+  async #show({ method, body }: Incoming, url: URL, outcome: Response): Promise<void> {
+    const { onAnswer } = this.#options;
+    if (onAnswer === undefined) return;
+    const text = await outcome.clone().text();
+    onAnswer({
+      ...{ kind: this.array.kind, array: this.array.name, method, path: url.pathname, query: url.search.slice(1), status: outcome.status },
+      body: text === "" ? undefined : JSON.parse(text),
+      // What was refused may have been no JSON at all.
+      sent: outcome.status === 200 ? parseBody(body) : undefined,
+    });
   }
 
   async #guarded(incoming: Incoming, url: URL): Promise<Outcome> {

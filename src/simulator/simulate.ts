@@ -3,8 +3,8 @@ import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Run } from "../run.ts";
 import type { ObjectLimits } from "./array_context.ts";
-import { ARRAY_KINDS } from "./array_kinds.ts";
-import { ArrayServer } from "./array_server.ts";
+import { ARRAY_KINDS, type ArrayKind } from "./array_kinds.ts";
+import { type ArrayAnswer, ArrayServer } from "./array_server.ts";
 import { certificateFor } from "./certificates.ts";
 import { Clock } from "./clock.ts";
 import { controlRoutes, type FleetEntry } from "./control.ts";
@@ -38,6 +38,8 @@ export interface SimulateOptions {
   limits?: Partial<ObjectLimits>;
   /** Idle life of REST sessions; absent = 30 minutes. */
   sessionIdleMs?: number;
+  /** REST versions served by each array of a kind, ascending; absent = the kind's. */
+  versions?: Partial<Record<ArrayKind, readonly string[]>>;
 }
 
 export interface SimulateTools {
@@ -47,6 +49,8 @@ export interface SimulateTools {
   signal: AbortSignal;
   /** One line for standard output; absent = standard output itself. */
   print?: (line: string) => void;
+  /** Sees every answer of every array (ArrayServerOptions). */
+  onAnswer?: (answer: ArrayAnswer) => void;
 }
 
 /** A fleet that is being served. */
@@ -174,20 +178,21 @@ class Fleet implements ServedFleet {
   }
 
   async #startArray(entry: RosterEntry, at: number): Promise<void> {
-    const { run, log } = this.#tools;
+    const { run, log, onAnswer } = this.#tools;
     const { http, listen, concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } = this.#options;
     const make = ARRAY_KINDS[entry.kind];
-    if (make === undefined) throw new PsoError("unsupported", `array ${entry.name}: kind ${entry.kind} is not simulated`);
     const certificate = http
       ? undefined
       : await certificateFor(entry.name, { folder: `${this.#stateDir}/certificates`, run, hostname: listen.hostname });
     const store = new Store(stateDir === undefined ? undefined : `${this.#stateDir}/arrays/${entry.name}.journal`);
     const plane = new LocalPlane(this.plane, { array: entry.name, run });
-    const array = make({ name: entry.name, id: entry.id, clock: this.#clock, store, plane, run, log, capacityBytes, limits });
+    const versions = this.#options.versions?.[entry.kind];
+    const { name, id } = entry;
+    const array = make({ name, id, clock: this.#clock, store, plane, run, log, capacityBytes, limits, versions });
     const sessions = new Sessions(entry.token, { clock: this.#clock, idleMs: sessionIdleMs });
     const server = new ArrayServer(array, {
       ...{ clock: this.#clock, faults: this.#faults, requests: this.#requests, sessions },
-      ...{ concurrency, latencyMs, log },
+      ...{ concurrency, latencyMs, log, onAnswer },
     });
     this.#servers.push(server);
     this.#sessions.set(entry.name, sessions);
