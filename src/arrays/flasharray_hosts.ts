@@ -1,0 +1,195 @@
+import { createHash } from "node:crypto";
+import { PsoError } from "../errors.ts";
+import type { NodeIdentity, Protocol } from "../handoff.ts";
+import { hostNameFor, NAME_MAX } from "../names.ts";
+import type { HostItem } from "./flasharray_wire.ts";
+import { filterText, type RestClient } from "./rest.ts";
+import { isRefusal } from "./rest_errors.ts";
+
+/** The kinds of initiator; a host object holds one kind only (reference A10). */
+type Family = "iqns" | "nqns" | "wwns";
+const FAMILIES: readonly Family[] = ["iqns", "nqns", "wwns"];
+
+interface Initiators {
+  family: Family;
+  /** As the array writes them: WWNs in upper case without colons. Empty only on the local plane. */
+  names: string[];
+}
+
+function initiatorsOf(node: NodeIdentity, protocol: Protocol): Initiators {
+  const wanted: Record<Exclude<Protocol, "nfs" | "local">, [Family, string[], string]> = {
+    iscsi: ["iqns", node.iqn ? [node.iqn] : [], "IQN: install open-iscsi there"],
+    fc: ["wwns", node.wwpns.map((wwpn) => wwpn.toUpperCase()), "FC port"],
+    "nvme-tcp": ["nqns", node.nqn ? [node.nqn] : [], "NQN: install nvme-cli there"],
+    "nvme-roce": ["nqns", node.nqn ? [node.nqn] : [], "NQN: install nvme-cli there"],
+    "nvme-fc": ["nqns", node.nqn ? [node.nqn] : [], "NQN: install nvme-cli there"],
+  };
+  if (protocol === "local") return { family: "iqns", names: node.iqn ? [node.iqn] : [] };
+  if (protocol === "nfs") throw new PsoError("unsupported", "a FlashArray volume cannot be attached by nfs: use a class for file systems");
+  const [family, names, what] = wanted[protocol];
+  if (names.length > 0) return { family, names };
+  throw new PsoError("unsupported", `node ${node.name} cannot attach by ${protocol}: it has no ${what}, or choose another protocol`);
+}
+
+function has(host: HostItem, initiators: Initiators): boolean {
+  const known = (host[initiators.family] ?? []).map((name) => name.replaceAll(":", "").toLowerCase());
+  return initiators.names.some((name) => known.includes(name.replaceAll(":", "").toLowerCase()));
+}
+
+function isSame(host: HostItem, initiators: Initiators): boolean {
+  const others = FAMILIES.filter((family) => family !== initiators.family);
+  const size = host[initiators.family]?.length ?? 0;
+  return size === initiators.names.length && (size === 0 || has(host, initiators)) && others.every((one) => (host[one]?.length ?? 0) === 0);
+}
+
+function isEmpty(host: HostItem): boolean {
+  return FAMILIES.every((family) => (host[family]?.length ?? 0) === 0);
+}
+
+/** A name for a host object whose plain name is another node's or another protocol's; the same initiators give the same name. */
+function secondNameFor(plain: string, initiators: Initiators): string {
+  const hash = createHash("sha256").update(initiators.names.toSorted().join(",")).digest("hex").slice(0, 12);
+  return `${plain.slice(0, NAME_MAX - 14)}-x${hash}`;
+}
+
+/**
+ * The nodes' host objects on one FlashArray. What the array said once is kept: in the ordinary case a connect needs no look at hosts.
+ */
+export class HostObjects {
+  readonly #rest: RestClient;
+  readonly #label: () => string;
+  /** Node, family and initiators → host name on the array. */
+  readonly #known = new Map<string, string>();
+  readonly #running = new Map<string, Promise<string>>();
+
+  constructor(rest: RestClient, label: () => string) {
+    this.#rest = rest;
+    this.#label = label;
+  }
+
+  /**
+   * Name of the node's host object for the protocol, created or corrected when needed. `in_use` when an initiator of the node belongs to a
+   * host with other initiators as well, `unsupported` when the node has no initiator for the protocol.
+   */
+  async ensure(node: NodeIdentity, protocol: Protocol, signal?: AbortSignal): Promise<string> {
+    const initiators = initiatorsOf(node, protocol);
+    const key = keyOf(node, initiators);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    // Two volumes for a new node at once: one creates the host, the other waits for it.
+    const running = this.#running.get(key) ?? this.#settle(node, initiators, signal).finally(() => this.#running.delete(key));
+    this.#running.set(key, running);
+    const name = await running;
+    this.#known.set(key, name);
+    return name;
+  }
+
+  /** To be called when the array says that the host is not there: somebody deleted it. */
+  forget(hostName: string): void {
+    for (const [key, name] of this.#known) if (name === hostName) this.#known.delete(key);
+  }
+
+  /** The host names that this process has connected the node by, most likely first; its plain name when it knows none. */
+  likelyNames(node: NodeIdentity): string[] {
+    const names = [...this.#known].filter(([key]) => key.startsWith(`${node.name} `)).map(([, name]) => name);
+    return names.length > 0 ? [...new Set(names)] : [hostNameFor(node.name)];
+  }
+
+  /** Names of all hosts that are the node's: by name or by any of its initiators. One call. */
+  async namesOf(node: NodeIdentity, signal?: AbortSignal): Promise<Set<string>> {
+    const plain = hostNameFor(node.name);
+    const all: Initiators[] = [
+      { family: "iqns", names: node.iqn ? [node.iqn] : [] },
+      { family: "nqns", names: node.nqn ? [node.nqn] : [] },
+      { family: "wwns", names: node.wwpns.map((wwpn) => wwpn.toUpperCase()) },
+    ];
+    const hosts = await this.#candidates(plain, all, signal);
+    // A host of our name with initiators that are not this node's is another cluster's node, unless we know no initiator of the node.
+    const anonymous = all.every(({ names }) => names.length === 0);
+    const ours = hosts.filter((host) => all.some((one) => has(host, one)) || (host.name === plain && (anonymous || isEmpty(host))));
+    return new Set(ours.flatMap((host) => host.name ?? []));
+  }
+
+  async #candidates(plain: string, initiators: Initiators[], signal?: AbortSignal): Promise<HostItem[]> {
+    const terms = initiators.flatMap(({ family, names }) => names.map((name) => `${family}=${filterText(name)}`));
+    const filter = [`name=${filterText(plain)}`, ...terms].join(" or ");
+    const hosts: HostItem[] = [];
+    for await (const host of this.#rest.all<HostItem>({ path: "hosts", query: { filter }, lane: "attach", signal })) {
+      if (host.is_local !== false) hosts.push(host); // hosts of a replication partner are listed as `array:host`
+    }
+    return hosts;
+  }
+
+  async #settle(node: NodeIdentity, initiators: Initiators, signal?: AbortSignal): Promise<string> {
+    const plain = hostNameFor(node.name);
+    const hosts = await this.#candidates(plain, [initiators], signal);
+    const holder = hosts.find((host) => has(host, initiators));
+    if (holder?.name) return await this.#adopt(node, holder, { initiators, plain, signal });
+    const namesake = hosts.find((host) => host.name?.toLowerCase() === plain.toLowerCase());
+    if (!namesake?.name) return await this.#create(node, { name: plain, initiators, signal });
+    if (initiators.names.length === 0 && isEmpty(namesake)) return namesake.name;
+    if (isSame(namesake, initiators)) return namesake.name;
+    if (!isEmpty(namesake) && (namesake.connection_count ?? 0) > 0 && initiators.names.length > 0) {
+      // It serves volumes to other initiators: another protocol of this node, or a node of that name in another cluster.
+      return await this.#create(node, { name: secondNameFor(plain, initiators), initiators, signal });
+    }
+    return initiators.names.length === 0 ? namesake.name : await this.#replace(namesake, initiators, signal);
+  }
+
+  /** A host that holds an initiator of ours: right if all of its initiators are ours, else it may be a whole group of machines. */
+  async #adopt(
+    node: NodeIdentity,
+    holder: HostItem,
+    { initiators, plain, signal }: { initiators: Initiators; plain: string; signal?: AbortSignal },
+  ): Promise<string> {
+    const name = holder.name ?? plain;
+    if (isSame(holder, initiators)) return name;
+    const foreign = FAMILIES.flatMap((family) => holder[family] ?? []).filter((one) => !has({ [initiators.family]: [one] }, initiators));
+    if (foreign.length === 0 || (name === plain && initiators.family === "wwns")) {
+      // Some of our ports are missing there (a new HBA), or an old one of ours is there still.
+      return await this.#replace(holder, initiators, signal);
+    }
+    throw new PsoError(
+      "in_use",
+      `node ${node.name} cannot be connected on array ${this.#label()}: its initiator ${initiators.names.join(", ")} belongs to the host ` +
+        `${name} together with ${
+          foreign.join(", ")
+        }, and the node's own host is ${plain}; take it out of ${name}, or give the node another one`,
+    );
+  }
+
+  async #replace(host: HostItem, initiators: Initiators, signal?: AbortSignal): Promise<string> {
+    const name = host.name ?? "";
+    const others = FAMILIES.filter((family) => family !== initiators.family && (host[family]?.length ?? 0) > 0);
+    // The array refuses two kinds in one host, even for a moment.
+    for (const family of others) await this.#patch(name, { [family]: [] }, signal);
+    await this.#patch(name, { [initiators.family]: initiators.names }, signal);
+    return name;
+  }
+
+  async #patch(name: string, body: Record<string, string[]>, signal?: AbortSignal): Promise<void> {
+    await this.#rest.call({ method: "PATCH", path: "hosts", query: { names: name }, body, lane: "attach", signal });
+  }
+
+  async #create(
+    node: NodeIdentity,
+    { name, initiators, signal }: { name: string; initiators: Initiators; signal?: AbortSignal },
+  ): Promise<string> {
+    const body = initiators.names.length > 0 ? { [initiators.family]: initiators.names } : {};
+    try {
+      await this.#rest.call({ method: "POST", path: "hosts", query: { names: name }, body, lane: "attach", signal });
+      return name;
+    } catch (error) {
+      if (!isRefusal(error, "exists", "initiator taken")) throw error;
+      // Somebody was quicker (or our own lost call was done): read again, once, and use what is there if it is the node's.
+      const hosts = await this.#candidates(name, [initiators], signal);
+      const found = hosts.find((host) => has(host, initiators)) ?? hosts.find((host) => host.name === name && isSame(host, initiators));
+      if (!found) throw error;
+      return await this.#adopt(node, found, { initiators, plain: name, signal });
+    }
+  }
+}
+
+function keyOf(node: NodeIdentity, initiators: Initiators): string {
+  return `${node.name} ${initiators.family} ${initiators.names.toSorted().join(",")}`;
+}

@@ -1,0 +1,133 @@
+import type { Snapshot, Volume } from "./array.ts";
+
+// Items of FlashArray REST 2.x as the reference (A6 to A11) has them. Every field is optional: an older Purity leaves some out, and an
+// unset reference is an object with null members.
+
+export interface Reference {
+  id?: string | null;
+  name?: string | null;
+}
+
+export interface VolumeItem {
+  id?: string;
+  name?: string;
+  connection_count?: number;
+  created?: number;
+  destroyed?: boolean;
+  provisioned?: number;
+  serial?: string;
+  source?: Reference | null;
+  space?: { virtual?: number | null; snapshots?: number | null; total_used?: number | null; total_physical?: number | null } | null;
+}
+
+export interface SnapshotItem {
+  name?: string;
+  created?: number;
+  destroyed?: boolean;
+  provisioned?: number;
+  source?: Reference | null;
+  suffix?: string;
+}
+
+export interface HostItem {
+  name?: string;
+  is_local?: boolean;
+  iqns?: string[];
+  nqns?: string[];
+  wwns?: string[];
+  connection_count?: number;
+}
+
+export interface ConnectionItem {
+  host?: Reference | null;
+  host_group?: Reference | null;
+  volume?: Reference | null;
+  lun?: number | null;
+  nsid?: number | null;
+}
+
+export interface ArrayItem {
+  id?: string;
+  name?: string;
+  version?: string;
+  banner?: string | null;
+  capacity?: number;
+  space?: { total_physical?: number | null; total_used?: number | null } | null;
+}
+
+export interface PerformanceItem {
+  time?: number;
+  reads_per_sec?: number | null;
+  writes_per_sec?: number | null;
+  others_per_sec?: number | null;
+  usec_per_read_op?: number | null;
+  usec_per_write_op?: number | null;
+  usec_per_other_op?: number | null;
+}
+
+export interface PortItem {
+  name?: string;
+  iqn?: string | null;
+  nqn?: string | null;
+  portal?: string | null;
+  wwn?: string | null;
+}
+
+export interface InterfaceItem {
+  name?: string;
+  enabled?: boolean;
+  services?: string[];
+}
+
+export interface ControllerItem {
+  name?: string;
+  status?: string;
+  type?: string;
+}
+
+/** Whether the array may hold data in the volume. Only ever forbids a format: how fast real arrays update `space` is not known. */
+export function everWritten(item: VolumeItem): boolean {
+  return Boolean(item.source?.name) || (item.space?.virtual ?? 0) > 0 || (item.space?.snapshots ?? 0) > 0;
+}
+
+export function volumeOf(item: VolumeItem, hosts?: string[]): Volume {
+  return {
+    name: item.name ?? "",
+    sizeBytes: item.provisioned ?? 0,
+    createdMs: item.created ?? 0,
+    ...(item.serial ? { serial: item.serial.toUpperCase() } : {}),
+    ...(item.source?.name ? { source: item.source.name } : {}),
+    everWritten: everWritten(item),
+    usedBytes: item.space?.total_used ?? item.space?.total_physical ?? 0,
+    ...(hosts ? { hosts } : {}),
+  };
+}
+
+export function snapshotOf(item: SnapshotItem): Snapshot {
+  return {
+    name: item.name ?? "",
+    volume: item.source?.name ?? item.name?.split(".")[0] ?? "",
+    sizeBytes: item.provisioned ?? 0,
+    createdMs: item.created ?? 0,
+  };
+}
+
+/** True for `VOLUME.SUFFIX`; a protection group's are `GROUP.SUFFIX.VOLUME` and belong to its schedule. */
+export function isOwnSnapshot(item: SnapshotItem): boolean {
+  const volume = item.source?.name;
+  return Boolean(volume) && (item.name ?? "").startsWith(`${volume}.`) && (item.name ?? "").split(".").length === 2;
+}
+
+/** Mean over reads, writes and the rest of an array's newest sample; `undefined` without one. */
+export function loadOf(samples: PerformanceItem[]): { usecPerOp: number; opsPerSecond: number } | undefined {
+  const newest = samples.reduce<PerformanceItem | undefined>((best, one) => (best?.time ?? -1) > (one.time ?? 0) ? best : one, undefined);
+  if (!newest) return undefined;
+  const kinds = [
+    [newest.reads_per_sec ?? 0, newest.usec_per_read_op ?? 0],
+    [newest.writes_per_sec ?? 0, newest.usec_per_write_op ?? 0],
+    [newest.others_per_sec ?? 0, newest.usec_per_other_op ?? 0],
+  ] as const;
+  const opsPerSecond = kinds.reduce((sum, [ops]) => sum + ops, 0);
+  const usec = kinds.reduce((sum, [ops, usecPerOp]) => sum + ops * usecPerOp, 0);
+  return { usecPerOp: opsPerSecond > 0 ? usec / opsPerSecond : 0, opsPerSecond };
+}

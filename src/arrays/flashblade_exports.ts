@@ -1,0 +1,119 @@
+import { PsoError } from "../errors.ts";
+import type { Attachment, NodeIdentity } from "../handoff.ts";
+import type { ConnectOptions } from "./array.ts";
+import { areEqual, areStatic, type ExportRule, formatRules, parseRules, withAddresses, withoutAddresses } from "./export_rules.ts";
+import type { FileSystemItem } from "./flashblade_wire.ts";
+import type { RestClient } from "./rest.ts";
+import { isRefusal } from "./rest_errors.ts";
+
+export interface ExportContext {
+  rest: RestClient;
+  label: () => string;
+  facts: (signal?: AbortSignal) => Promise<{ arrayName: string; simulated: boolean; dataAddress?: string }>;
+  find: (name: string, signal?: AbortSignal) => Promise<FileSystemItem | undefined>;
+}
+
+/** Lets one after the other work on a file system: rules are read, changed and written back, and the array knows no compare-and-set. */
+class Turns {
+  readonly #last = new Map<string, Promise<unknown>>();
+  async take<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    this.#last.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#last.get(key) === mine) this.#last.delete(key);
+    }
+  }
+}
+
+/** Which nodes may mount the file systems of one FlashBlade. */
+export class Exports {
+  readonly #context: ExportContext;
+  readonly #turns = new Turns();
+
+  constructor(context: ExportContext) {
+    this.#context = context;
+  }
+
+  /** StorageArray.connect for files: reads the rules, and writes them all when they are not what they must be. */
+  async connect(volume: string, node: NodeIdentity, options: ConnectOptions & { signal?: AbortSignal }): Promise<Attachment> {
+    const facts = await this.#context.facts(options.signal);
+    const attachment = this.#attachment(volume, facts, options);
+    return await this.#turns.take(volume, async () => {
+      const item = await this.#context.find(volume, options.signal);
+      if (!item) throw new PsoError("not_found", `file system ${volume} is not on array ${this.#context.label()}`);
+      const rules = parseRules(item.nfs?.rules ?? "");
+      if (hasOwnAccess(item, rules)) return attachment;
+      const wanted = this.#wanted(volume, rules, { ...options, node });
+      if (!areEqual(rules, wanted)) await this.#write(volume, wanted, options.signal);
+      return attachment;
+    });
+  }
+
+  /** Not exported to the node, or no such file system, is success. */
+  async disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<void> {
+    await this.#turns.take(volume, async () => {
+      const item = await this.#context.find(volume, signal);
+      if (!item) return;
+      const rules = parseRules(item.nfs?.rules ?? "");
+      if (hasOwnAccess(item, rules)) return;
+      const left = node === "all" ? [] : withoutAddresses(rules, node.addresses);
+      if (areEqual(rules, left)) return;
+      try {
+        await this.#write(volume, left, signal);
+      } catch (error) {
+        if (!isRefusal(error, "missing", "destroyed")) throw error;
+      }
+    });
+  }
+
+  #attachment(
+    volume: string,
+    facts: { arrayName: string; simulated: boolean; dataAddress?: string },
+    { protocol }: ConnectOptions,
+  ): Attachment {
+    const label = this.#context.label();
+    if (protocol === "local") {
+      if (facts.simulated) return { protocol, type: "file", array: facts.arrayName, fileSystem: volume };
+      throw new PsoError("unsupported", `array ${label} is a real one: the protocol local exists on simulated arrays only`);
+    }
+    if (protocol !== "nfs") {
+      throw new PsoError("unsupported", `array ${label} serves file systems by nfs only, and ${protocol} was asked for`);
+    }
+    if (facts.dataAddress) return { protocol, address: facts.dataAddress, path: `/${volume}` };
+    throw new PsoError("unsupported", `array ${label} has no data interface that is up: add one, or set NFSEndPoint in its configuration`);
+  }
+
+  #wanted(volume: string, rules: ExportRule[], options: ConnectOptions & { node: NodeIdentity }): ExportRule[] {
+    const { node, exclusive, preempt } = options;
+    if (node.addresses.length === 0) {
+      throw new PsoError(
+        "unsupported",
+        `file system ${volume} cannot be exported to node ${node.name}: the node has told no data address; set --data-address there`,
+      );
+    }
+    const others = withoutAddresses(rules, node.addresses);
+    if (exclusive && others.length > 0 && !preempt) {
+      throw new PsoError(
+        "in_use",
+        `file system ${volume} on array ${this.#context.label()} is exported to ${
+          others.map(({ client }) => client).join(", ")
+        } and may serve ` +
+          `one node only: detach it there before it is attached to ${node.name}`,
+      );
+    }
+    return withAddresses(exclusive ? [] : others, node.addresses, options);
+  }
+
+  async #write(volume: string, rules: ExportRule[], signal?: AbortSignal): Promise<void> {
+    const body = { nfs: { rules: formatRules(rules) } };
+    await this.#context.rest.call({ method: "PATCH", path: "file-systems", query: { names: volume }, body, lane: "attach", signal });
+  }
+}
+
+/** Access that is not ours to change: rules with more than plain addresses, or an export policy of the administrator's. */
+function hasOwnAccess(item: FileSystemItem, rules: ExportRule[]): boolean {
+  return areStatic(rules) || (rules.length === 0 && Boolean(item.nfs?.export_policy?.name));
+}

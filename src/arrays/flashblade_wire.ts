@@ -1,0 +1,94 @@
+import type { Snapshot, Volume } from "./array.ts";
+import { isAddress, parseRules } from "./export_rules.ts";
+import type { Reference } from "./flasharray_wire.ts";
+
+// Items of FlashBlade REST 2.x as the reference (B2 to B4) has them; every field is optional, see flasharray_wire.ts.
+
+export interface FileSystemItem {
+  id?: string;
+  name?: string;
+  created?: number;
+  destroyed?: boolean;
+  provisioned?: number | null;
+  hard_limit_enabled?: boolean;
+  nfs?: { v3_enabled?: boolean; v4_1_enabled?: boolean; rules?: string | null; export_policy?: Reference | null };
+  source?: Reference | null;
+  space?: { virtual?: number | null; snapshots?: number | null; total_used?: number | null; total_physical?: number | null } | null;
+}
+
+export interface FileSystemSnapshotItem {
+  name?: string;
+  created?: number;
+  destroyed?: boolean;
+  suffix?: string;
+  source?: Reference | null;
+  owner?: Reference | null;
+  policy?: Reference | null;
+  policies?: Reference[] | null;
+}
+
+export interface BladeItem {
+  id?: string;
+  name?: string;
+  version?: string;
+  revision?: string;
+}
+
+export interface BladeSpaceItem {
+  capacity?: number;
+  space?: { total_physical?: number | null; total_used?: number | null } | null;
+}
+
+export interface BladeInterfaceItem {
+  name?: string;
+  address?: string;
+  enabled?: boolean;
+  services?: string[];
+}
+
+/** Suffix of the snapshot that is made only to clone a file system from another one. */
+const CLONE_SUFFIX = /^clone-[0-9a-f]{16}$/;
+
+export function isCloneSuffix(suffix: string): boolean {
+  return CLONE_SUFFIX.test(suffix);
+}
+
+/** The volume or snapshot that the file system was made from; the passing snapshot of a clone stands for its volume. */
+export function sourceOf(item: FileSystemItem): string | undefined {
+  const name = item.source?.name ?? undefined;
+  const [volume, suffix] = name?.split(".") ?? [];
+  return suffix !== undefined && isCloneSuffix(suffix) ? volume : name || undefined;
+}
+
+/** Clients of the rules that a node's address made. */
+export function clientsOf(item: FileSystemItem): string[] {
+  return parseRules(item.nfs?.rules ?? "").map(({ client }) => client).filter(isAddress);
+}
+
+export function fileVolumeOf(item: FileSystemItem, hosts = false): Volume {
+  const source = sourceOf(item);
+  return {
+    name: item.name ?? "",
+    sizeBytes: item.provisioned ?? 0,
+    createdMs: item.created ?? 0,
+    ...(source === undefined ? {} : { source }),
+    everWritten: source !== undefined || (item.space?.virtual ?? 0) > 0 || (item.space?.snapshots ?? 0) > 0,
+    usedBytes: item.space?.total_used ?? item.space?.total_physical ?? 0,
+    ...(hosts ? { hosts: clientsOf(item) } : {}),
+  };
+}
+
+/** Full name of the file system that a snapshot was taken of. */
+export function ownerOf(item: FileSystemSnapshotItem): string {
+  return item.source?.name ?? item.owner?.name ?? item.name?.split(".")[0] ?? "";
+}
+
+/** `sizeBytes`: a snapshot has no size of its own, its file system's is given. */
+export function fileSnapshotOf(item: FileSystemSnapshotItem, sizeBytes: number): Snapshot {
+  return { name: item.name ?? "", volume: ownerOf(item), sizeBytes, createdMs: item.created ?? 0 };
+}
+
+/** Made by a snapshot policy and removed by it. */
+export function isScheduled(item: FileSystemSnapshotItem): boolean {
+  return Boolean(item.policy?.name) || (item.policies ?? []).some((policy) => Boolean(policy.name));
+}

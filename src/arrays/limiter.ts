@@ -1,0 +1,123 @@
+import { abortError } from "../wait.ts";
+
+/** `attach` = what a pod that starts or moves waits for; `provision` = everything else. */
+export type Lane = "attach" | "provision";
+
+export interface LimiterOptions {
+  /** Calls at once in the beginning (default 12). */
+  start?: number;
+  /** Never more (default 64). */
+  cap?: number;
+  /** Never less (default 2: one for each lane). */
+  floor?: number;
+}
+
+/** One call's right to run. */
+export interface Permit {
+  /** The answer came and the array did not complain: allows a little more. */
+  ok(): void;
+  /** The array asked to slow down, or did not answer in time: halves the limit. */
+  slow(): void;
+  /** Must follow in every case; repeating it changes nothing. */
+  release(): void;
+}
+
+interface Waiter {
+  start: () => void;
+}
+
+/** Share of the limit that is kept free of `provision`, so that an attach need not even wait for a running create to end. */
+const ATTACH_SHARE = 0.25;
+
+/**
+ * How many calls run at once on one array: additive increase, multiplicative decrease. The array's own limit is not known and changes
+ * with its load. `attach` goes before `provision`, which never gets all of the limit.
+ */
+export class Limiter {
+  readonly #cap: number;
+  readonly #floor: number;
+  #limit: number;
+  #running: Record<Lane, number> = { attach: 0, provision: 0 };
+  readonly #waiting: Record<Lane, Set<Waiter>> = { attach: new Set(), provision: new Set() };
+  /** Goes up at each halving: calls that started before it belong to the same burst and halve nothing again. */
+  #epoch = 0;
+
+  constructor(options: LimiterOptions = {}) {
+    this.#floor = options.floor ?? 2;
+    this.#cap = options.cap ?? 64;
+    this.#limit = options.start ?? 12;
+  }
+
+  /** Calls that may run at once now. */
+  get limit(): number {
+    return Math.floor(this.#limit);
+  }
+
+  get running(): number {
+    return this.#running.attach + this.#running.provision;
+  }
+
+  get waiting(): number {
+    return this.#waiting.attach.size + this.#waiting.provision.size;
+  }
+
+  /** Waits for the turn, in order within the lane; `timeout` when the signal fires first. The permit must be released. */
+  acquire(lane: Lane, signal?: AbortSignal): Promise<Permit> {
+    if (signal?.aborted) return Promise.reject(abortError(signal));
+    if (this.#waiting[lane].size === 0 && this.#mayStart(lane)) return Promise.resolve(this.#start(lane));
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#waiting[lane].delete(waiter);
+        reject(abortError(signal));
+      };
+      const waiter = {
+        start: () => {
+          signal?.removeEventListener("abort", onAbort);
+          resolve(this.#start(lane));
+        },
+      };
+      this.#waiting[lane].add(waiter);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  #mayStart(lane: Lane): boolean {
+    const limit = this.limit;
+    if (this.running >= limit) return false;
+    if (lane === "attach") return true;
+    return this.#running.provision < limit - Math.max(1, Math.floor(limit * ATTACH_SHARE));
+  }
+
+  #start(lane: Lane): Permit {
+    this.#running[lane] += 1;
+    const epoch = this.#epoch;
+    let held = true;
+    return {
+      ok: () => {
+        // Only a limit that is nearly used up says anything about what the array can bear.
+        if (epoch === this.#epoch && this.running * 2 >= this.#limit) this.#limit = Math.min(this.#cap, this.#limit + 0.5 / this.#limit);
+      },
+      slow: () => {
+        if (epoch !== this.#epoch) return;
+        this.#epoch += 1;
+        this.#limit = Math.max(this.#floor, this.#limit / 2);
+      },
+      release: () => {
+        if (!held) return;
+        held = false;
+        this.#running[lane] -= 1;
+        this.#admit();
+      },
+    };
+  }
+
+  #admit(): void {
+    for (const lane of ["attach", "provision"] as const) {
+      for (const waiter of this.#waiting[lane]) {
+        if (!this.#mayStart(lane)) break;
+        this.#waiting[lane].delete(waiter);
+        waiter.start();
+      }
+    }
+  }
+}

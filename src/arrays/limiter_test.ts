@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { isPsoError } from "../errors.ts";
+import { type Lane, Limiter, type Permit } from "./limiter.ts";
+
+async function take(limiter: Limiter, lane: Lane, count: number): Promise<Permit[]> {
+  return await Promise.all(Array.from({ length: count }, () => limiter.acquire(lane)));
+}
+
+Deno.test("Limiter lets provision use only a part of the limit, so that attach starts at once", async () => {
+  const limiter = new Limiter({ start: 4 });
+  await take(limiter, "provision", 3);
+  const fourth = limiter.acquire("provision");
+  assert.equal(limiter.waiting, 1);
+  await limiter.acquire("attach"); // would hang if creates could take everything
+  assert.deepEqual([limiter.running, limiter.waiting], [4, 1]);
+  fourth.catch(() => {});
+});
+
+Deno.test("Limiter serves a waiting attach before a provision that has waited longer", async () => {
+  const limiter = new Limiter({ start: 2, floor: 2 });
+  const [create] = await take(limiter, "provision", 1);
+  const [publish] = await take(limiter, "attach", 1);
+  const order: string[] = [];
+  const later = [
+    limiter.acquire("provision").then((permit) => (order.push("provision"), permit)),
+    limiter.acquire("attach").then((permit) => (order.push("attach"), permit)),
+  ];
+  publish?.release();
+  const attach = await later[1];
+  create?.release();
+  await later[0];
+  attach?.release();
+  assert.deepEqual(order, ["attach", "provision"]);
+});
+
+Deno.test("Limiter halves once per burst, however many of its calls complain", async () => {
+  const limiter = new Limiter({ start: 16 });
+  const burst = await take(limiter, "attach", 16);
+  for (const permit of burst) permit.slow();
+  assert.equal(limiter.limit, 8);
+  for (const permit of burst) permit.release();
+  const [next] = await take(limiter, "attach", 1);
+  next?.slow();
+  assert.equal(limiter.limit, 4);
+});
+
+Deno.test("Limiter never goes below its floor nor above its cap", async () => {
+  const low = new Limiter({ start: 3, floor: 2 });
+  for (let round = 0; round < 5; round++) {
+    const permit = await low.acquire("attach");
+    permit.slow();
+    permit.release();
+  }
+  assert.equal(low.limit, 2);
+  const high = new Limiter({ start: 4, cap: 5 });
+  for (let round = 0; round < 50; round++) {
+    const permits = await take(high, "attach", high.limit);
+    for (const permit of permits) permit.ok();
+    for (const permit of permits) permit.release();
+  }
+  assert.equal(high.limit, 5);
+});
+
+Deno.test("Limiter does not grow while it is hardly used", async () => {
+  const limiter = new Limiter({ start: 12 });
+  for (let round = 0; round < 500; round++) {
+    const permit = await limiter.acquire("provision");
+    permit.ok();
+    permit.release();
+  }
+  assert.equal(limiter.limit, 12);
+});
+
+Deno.test("Limiter forgets a waiter whose signal fires and gives its turn to the next", async () => {
+  const limiter = new Limiter({ start: 2 });
+  const held = await take(limiter, "attach", 2);
+  const gone = new AbortController();
+  const first = limiter.acquire("attach", gone.signal);
+  const second = limiter.acquire("attach");
+  gone.abort();
+  await assert.rejects(first, (error) => isPsoError(error, "timeout"));
+  held[0]?.release();
+  held[0]?.release(); // twice: must not free two places
+  await second;
+  assert.deepEqual([limiter.running, limiter.waiting], [2, 0]);
+});

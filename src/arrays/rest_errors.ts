@@ -1,0 +1,140 @@
+import { type ErrorCode, PsoError } from "../errors.ts";
+import type { HttpResponse } from "../https.ts";
+
+/** What an array's refusal means, so that callers need not read its text. */
+export type Refusal =
+  /** The object, or one that the call names, is not there. */
+  | "missing"
+  /** It is destroyed and not eradicated yet. */
+  | "destroyed"
+  /** The name is taken, or the connection exists. */
+  | "exists"
+  /** The initiator belongs to another host. */
+  | "initiator taken"
+  /** Hosts are still connected. */
+  | "connected"
+  /** A limit on the number of objects. */
+  | "limit"
+  /** No room. */
+  | "space"
+  /** A number that the array does not take. */
+  | "range"
+  /** Session unknown or expired. */
+  | "session"
+  /** The role does not allow it. */
+  | "role"
+  /** Slow down. */
+  | "rate"
+  /** The array cannot answer now; a change may or may not have happened. */
+  | "trouble"
+  /** No such path or version. */
+  | "no such call"
+  /** Something else is wrong with the call. */
+  | "other";
+
+/** The array answered, and it was no success. */
+export class RestError extends PsoError {
+  readonly refusal: Refusal;
+  readonly status: number;
+  /** What the array said, and about which object. */
+  readonly said: string;
+  readonly context: string;
+  constructor(code: ErrorCode, message: string, facts: { refusal: Refusal; status: number; said: string; context: string }) {
+    super(code, message);
+    this.refusal = facts.refusal;
+    this.status = facts.status;
+    this.said = facts.said;
+    this.context = facts.context;
+  }
+}
+
+/** True for a RestError with one of `refusals`. */
+export function isRefusal(error: unknown, ...refusals: Refusal[]): error is RestError {
+  return error instanceof RestError && refusals.includes(error.refusal);
+}
+
+/** Texts of status 400, matched without case; the first that fits counts (reference arrays C; texts differ between Purity releases). */
+const TEXTS: [RegExp, Refusal][] = [
+  [/has been (destroyed|deleted)|is destroyed|pending eradication/, "destroyed"],
+  [/already in use/, "initiator taken"],
+  [/already exists|already connected/, "exists"],
+  [/existing connections|is connected|has connections/, "connected"],
+  [/does not exist|no such|could not be found|cannot be found|not found/, "missing"],
+  [/limit reached|maximum (number )?of|maximum.*(connection|volume|snapshot|file system)|too many|pgroup.*limit/, "limit"],
+  [/no space|insufficient.*space|out.*of.*space|(array|system).*full|capacity.*exceed|quota/, "space"],
+  [/multiple of 512|size.*(small|large|range|between|minimum)|(small|large).*size|provisioned.*(between|range|least|most)/, "range"],
+];
+
+const STATUSES: Record<number, Refusal> = {
+  401: "session",
+  403: "role",
+  404: "no such call",
+  405: "no such call",
+  450: "no such call",
+  409: "other",
+  412: "other",
+  429: "rate",
+};
+
+const CODES: Record<Refusal, ErrorCode> = {
+  missing: "not_found",
+  destroyed: "conflict",
+  exists: "conflict",
+  "initiator taken": "in_use",
+  connected: "in_use",
+  limit: "exhausted",
+  space: "exhausted",
+  range: "out_of_range",
+  session: "denied",
+  role: "denied",
+  rate: "busy",
+  trouble: "unavailable",
+  "no such call": "unsupported",
+  other: "invalid",
+};
+
+const HINTS: Partial<Record<Refusal, string>> = {
+  limit: "eradicate what is destroyed, or use another array: destroyed objects count until they are eradicated",
+  space: "free or add space, or use another array",
+  role: "give the token's user the role Storage Admin",
+  session: "check the API token",
+};
+
+function refusalOf(status: number, said: string): Refusal {
+  const byStatus = STATUSES[status];
+  if (byStatus) return byStatus;
+  if (status >= 500) return "trouble";
+  return TEXTS.find(([text]) => text.test(said.toLowerCase()))?.[1] ?? "other";
+}
+
+interface ErrorBody {
+  errors?: { message?: unknown; context?: unknown }[];
+  message?: unknown;
+}
+
+/** Message and context in an error's body: the array's `errors` list, or the gateway's single `message` (403, 429). */
+function readBody(text: string): { said: string; context: string } {
+  try {
+    const body: ErrorBody = JSON.parse(text);
+    const first = Array.isArray(body?.errors) ? body.errors[0] : undefined;
+    const said = first?.message ?? body?.message;
+    return { said: typeof said === "string" ? said : "", context: typeof first?.context === "string" ? first.context : "" };
+  } catch {
+    return { said: text.trim().slice(0, 200), context: "" }; // a gateway's HTML
+  }
+}
+
+/** The error of an answer that is no success. `what` names call and array: `fa-1 refused POST volumes`. */
+export function restErrorOf(response: HttpResponse, what: { array: string; call: string }): RestError {
+  const { said, context } = readBody(response.text);
+  const refusal = refusalOf(response.status, said);
+  const about = context === "" ? "" : ` (${context})`;
+  const hint = HINTS[refusal] === undefined ? "" : `; ${HINTS[refusal]}`;
+  const text = said === "" ? `status ${response.status}` : `${said.replace(/\.\s*$/, "")}${about}, status ${response.status}`;
+  return new RestError(CODES[refusal], `array ${what.array} refused ${what.call}: ${text}${hint}`, {
+    refusal,
+    status: response.status,
+    said,
+    context,
+  });
+}

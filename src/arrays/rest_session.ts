@@ -1,0 +1,181 @@
+import { isPsoError, PsoError } from "../errors.ts";
+import type { Fetch, HttpResponse } from "../https.ts";
+import type { Secret } from "../secret.ts";
+import { withDeadline } from "../wait.ts";
+import { restErrorOf } from "./rest_errors.ts";
+
+/** What differs between FlashArray and FlashBlade below their resources (reference arrays A1, B1). */
+export interface Dialect {
+  kindName: "FlashArray" | "FlashBlade";
+  /** Key of the list in GET /api/api_version; the other kind's key betrays a wrong entry. */
+  versionsKey: "version" | "versions";
+  loginPath: (version: string) => string;
+  /** REST 2.N that this client knows. */
+  knows: (minor: number) => boolean;
+  /** The same for messages: `2.4 to 2.56`. */
+  known: string;
+}
+
+export interface SessionOptions {
+  fetch: Fetch;
+  dialect: Dialect;
+  token: () => Secret | Promise<Secret>;
+  /** What messages call the array. */
+  label: () => string;
+  now: () => number;
+  timeoutMs: number;
+  onCall: (call: { method: string; path: string; status: number; ms: number }) => void;
+}
+
+/** After refused credentials the array is left alone for so long, or until the token changes: arrays lock users out. */
+const REFUSED_PAUSE_MS = 30_000;
+
+/** Runs `work` once for all who ask while it runs. */
+class SingleFlight<T> {
+  #running?: Promise<T>;
+  run(work: () => Promise<T>): Promise<T> {
+    this.#running ??= work().finally(() => this.#running = undefined);
+    return this.#running;
+  }
+}
+
+/** Ends a caller's wait for shared work when its own signal fires; the work goes on for the others. */
+export function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = () =>
+      reject(isPsoError(signal.reason) ? signal.reason : new PsoError("timeout", "the deadline passed during the login"));
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** REST version and session of one array: found out when first needed, once for all who wait. */
+export class RestSession {
+  readonly #options: SessionOptions;
+  readonly #versions = new SingleFlight<number>();
+  readonly #logins = new SingleFlight<string>();
+  #minor?: number;
+  #session?: string;
+  #refused?: { atMs: number; token: string; error: PsoError };
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  /** N of the REST version 2.N in use; undefined before the first contact. */
+  get minor(): number | undefined {
+    return this.#minor;
+  }
+
+  /** The version in use; asks the array when it is not known. `unsupported` when there is none in common. */
+  async version(signal?: AbortSignal): Promise<number> {
+    return this.#minor ?? await this.negotiate(signal);
+  }
+
+  /** Asks for the versions again: an upgrade changes them. */
+  negotiate(signal?: AbortSignal): Promise<number> {
+    return waitFor(this.#versions.run(() => this.#negotiate()), signal);
+  }
+
+  /** The session's token, by login when there is none. `denied` when the array refuses the API token. */
+  async token(signal?: AbortSignal): Promise<string> {
+    if (this.#session !== undefined) return this.#session;
+    const minor = await this.version(signal);
+    return await waitFor(this.#logins.run(() => this.#login(`2.${minor}`)), signal);
+  }
+
+  /** To be called when the array answered 401 to `token`; a newer session stays. */
+  expire(token: string): void {
+    if (this.#session === token) this.#session = undefined;
+  }
+
+  /** Ends the session on the array, as far as it can be reached. */
+  async logout(): Promise<void> {
+    const session = this.#session;
+    if (session === undefined || this.#minor === undefined) return;
+    this.#session = undefined;
+    const path = this.#options.dialect.loginPath(`2.${this.#minor}`).replace(/login$/, "logout");
+    // A session that stays behind ends by itself after its idle time.
+    await this.#send("POST", path, { "x-auth-token": session }).catch(() => {});
+  }
+
+  async #negotiate(): Promise<number> {
+    const { dialect, label } = this.#options;
+    const response = await this.#send("GET", "/api/api_version", {});
+    if (response.status !== 200) throw restErrorOf(response, { array: label(), call: "GET api_version" });
+    const body = parseObject(response.text);
+    const offered = body[dialect.versionsKey];
+    if (!Array.isArray(offered)) {
+      const other = dialect.versionsKey === "version" ? "versions" : "version";
+      throw Array.isArray(body[other])
+        ? new PsoError("unsupported", `array ${label()} is no ${dialect.kindName}: list it under the other kind in the configuration`)
+        : new PsoError("unavailable", `array ${label()} gives no list of REST versions: check that the address is its management endpoint`);
+    }
+    const minors = offered.flatMap((version) => /^2\.(\d+)$/.exec(String(version))?.[1] ?? []).map(Number);
+    const common = minors.filter(dialect.knows);
+    if (common.length === 0) {
+      const list = offered.length === 0 ? "none" : offered.join(", ");
+      throw new PsoError(
+        "unsupported",
+        `array ${label()} speaks REST ${list}, and this driver ${dialect.known}: update Purity or the driver`,
+      );
+    }
+    this.#minor = Math.max(...common);
+    return this.#minor;
+  }
+
+  async #login(version: string): Promise<string> {
+    const { dialect, label, now, token } = this.#options;
+    const apiToken = (await token()).reveal();
+    const refused = this.#refused;
+    if (refused && refused.token === apiToken && now() - refused.atMs < REFUSED_PAUSE_MS) throw refused.error;
+    const response = await this.#send("POST", dialect.loginPath(version), { "api-token": apiToken });
+    const session = response.headers["x-auth-token"];
+    if (response.status === 200 && session) {
+      this.#refused = undefined;
+      this.#session = session;
+      return session;
+    }
+    const cause = restErrorOf(response, { array: label(), call: "the login" });
+    // Which of 400, 401 and 403 answers a bad token differs between releases.
+    if (![400, 401, 403].includes(response.status)) {
+      throw new PsoError("unavailable", `array ${label()} gave no session: status ${response.status}`, { cause });
+    }
+    const error = new PsoError(
+      "denied",
+      `array ${label()} refuses the API token (status ${response.status}): create one with \`pureadmin create --api-token\` ` +
+        `for a user with the role Storage Admin and put it into the configuration`,
+      { cause },
+    );
+    this.#refused = { atMs: now(), token: apiToken, error };
+    throw error;
+  }
+
+  async #send(method: "GET" | "POST", path: string, headers: Record<string, string>): Promise<HttpResponse> {
+    const { fetch, timeoutMs, label, onCall } = this.#options;
+    const started = performance.now();
+    let status = 0;
+    try {
+      const response = await withDeadline(
+        `the login at array ${label()}`,
+        { timeoutMs },
+        (signal) => fetch({ method, path, headers, signal }),
+      );
+      status = response.status;
+      return response;
+    } finally {
+      onCall({ method, path: path.replace(/^\/api\/(2\.\d+\/)?/, ""), status, ms: performance.now() - started });
+    }
+  }
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}

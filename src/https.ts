@@ -1,0 +1,269 @@
+import { Buffer } from "node:buffer";
+import { Agent as PlainAgent, type ClientRequest, type IncomingMessage, request as plainRequest } from "node:http";
+import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import type { Socket } from "node:net";
+import { connect as tlsConnect } from "node:tls";
+import { messageOf, PsoError } from "./errors.ts";
+
+// HTTP over node:https and not fetch: Deno's fetch refuses the self-signed certificates with CA:TRUE that arrays ship, even when told to
+// trust them, and cannot pin one.
+
+/** How the certificate of one server is checked. */
+export interface TlsTrust {
+  /** `false`: any certificate will do and nothing below counts. */
+  verify: boolean;
+  /** CA certificates that count instead of the system's. */
+  caPem?: string;
+  /** SHA-256 of the only accepted certificate, hexadecimal with or without colons. Chain, name and dates do not count then. */
+  fingerprint?: string;
+}
+
+export interface HttpRequest {
+  method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
+  /** With the query: `/api/2.4/volumes?limit=1`. */
+  path: string;
+  headers?: Record<string, string>;
+  body?: string;
+  signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  status: number;
+  /** Names in lower case. */
+  headers: Record<string, string>;
+  text: string;
+}
+
+/** The edge to one HTTP server. Rejects with TransportError when no complete answer came. */
+export type Fetch = (request: HttpRequest) => Promise<HttpResponse>;
+
+/** No complete answer: `denied` for a refused certificate, `timeout` when the signal fired, else `unavailable`. */
+export class TransportError extends PsoError {
+  /** `false` only when the request surely never left: nothing can have happened on the server. */
+  readonly sent: boolean;
+  constructor(code: "denied" | "timeout" | "unavailable", message: string, options: { sent: boolean; cause?: unknown }) {
+    super(code, message, { cause: options.cause });
+    this.sent = options.sent;
+  }
+}
+
+export interface HttpsOptions {
+  scheme?: "https" | "http";
+  /** Host with `:port` where it is not the scheme's own; IPv6 in brackets. */
+  address: string;
+  tls: TlsTrust;
+  /** Longest wait for a connection, TLS included (default 10 s). */
+  connectTimeoutMs?: number;
+  /** A larger answer is cut off and refused (default 32 MiB; a page of 1,000 volumes has about 2). */
+  maxResponseBytes?: number;
+}
+
+/** Idle connections are closed by us before the server does, so that a request seldom meets a connection that is being closed. */
+const IDLE_MS = 15_000;
+const MAX_IDLE_CONNECTIONS = 64;
+
+/** Node's and OpenSSL's codes for a certificate that was checked and refused. */
+const CERTIFICATE_CODES =
+  /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|HOSTNAME_MISMATCH|INVALID_CA|PIN_MISMATCH)/;
+
+const REASONS: Record<string, string> = {
+  ECONNREFUSED: "nothing listens there (ECONNREFUSED); check the address and port",
+  ENOTFOUND: "its name is not known (ENOTFOUND); check the name and the DNS",
+  EAI_AGAIN: "its name cannot be looked up now (EAI_AGAIN); check the DNS",
+  EHOSTUNREACH: "there is no way to it (EHOSTUNREACH); check network and firewall",
+  ENETUNREACH: "there is no way to its network (ENETUNREACH); check network and firewall",
+  ECONNRESET: "the connection was closed before the answer (ECONNRESET)",
+  EPIPE: "the connection was closed before the answer (EPIPE)",
+  ETIMEDOUT: "no connection in time (ETIMEDOUT); check network and firewall",
+};
+
+/** One server with its own connections: a kept connection is used again without a new check, so trust must never be shared. */
+export class HttpsClient {
+  readonly #options: HttpsOptions;
+  readonly #agent: PlainAgent | TlsAgent;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #pin: string | undefined;
+  /** Sockets still being set up: close() must end them too, the agent does not know them yet. */
+  readonly #connecting = new Set<Socket>();
+
+  constructor(options: HttpsOptions) {
+    this.#options = options;
+    const scheme = options.scheme ?? "https";
+    const url = new URL(`${scheme}://${options.address}`);
+    this.#host = url.hostname.replace(/^\[|\]$/g, "");
+    this.#port = url.port === "" ? (scheme === "https" ? 443 : 80) : Number(url.port);
+    this.#pin = options.tls.verify && options.tls.fingerprint !== undefined ? plainHex(options.tls.fingerprint) : undefined;
+    const pool = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS, timeout: IDLE_MS };
+    this.#agent = scheme === "http" ? new PlainAgent(pool) : this.#tlsAgent(pool);
+  }
+
+  /** Sends one request and reads the whole answer. Nothing is repeated. */
+  readonly fetch: Fetch = (request) =>
+    new Promise((resolve, reject) => {
+      if (request.signal?.aborted) return reject(this.#abortError(request, false));
+      const state = { sent: false };
+      const outgoing = this.#start(request);
+      outgoing.on("socket", (socket: Socket) => {
+        // A TLS socket is only given out after its handshake (see #tlsAgent); a plain one may still be on its way.
+        if (socket.connecting) socket.once("connect", () => state.sent = true);
+        else state.sent = true;
+      });
+      const onAbort = () => outgoing.destroy(new Error("aborted"));
+      request.signal?.addEventListener("abort", onAbort, { once: true });
+      const fail = (error: unknown) => {
+        request.signal?.removeEventListener("abort", onAbort);
+        if (request.signal?.aborted) return reject(this.#abortError(request, state.sent));
+        this.#explain(error, state.sent).then(reject);
+      };
+      outgoing.on("error", fail);
+      outgoing.on("response", (incoming: IncomingMessage) => {
+        this.#read(incoming).then((response) => {
+          request.signal?.removeEventListener("abort", onAbort);
+          resolve(response);
+        }, fail);
+      });
+      outgoing.end(request.body);
+    });
+
+  /** Closes all connections; requests that still run fail. */
+  close(): void {
+    for (const socket of this.#connecting) socket.destroy();
+    this.#agent.destroy();
+  }
+
+  /** SHA-256 of the certificate that the server shows now, as `AB:CD:…`, checked by nobody. `undefined` when there is none to be had. */
+  presentedFingerprint(): Promise<string | undefined> {
+    const { connectTimeoutMs = 10_000 } = this.#options;
+    return new Promise((resolve) => {
+      const socket = tlsConnect({ host: this.#host, port: this.#port, servername: serverName(this.#host), rejectUnauthorized: false });
+      const timer = setTimeout(() => socket.destroy(), connectTimeoutMs);
+      const done = (fingerprint: string | undefined) => {
+        clearTimeout(timer);
+        socket.destroy();
+        resolve(fingerprint);
+      };
+      socket.once("secureConnect", () => done(socket.getPeerCertificate().fingerprint256));
+      socket.once("error", () => done(undefined));
+      socket.once("close", () => done(undefined));
+    });
+  }
+
+  #start(request: HttpRequest): ClientRequest {
+    const headers: Record<string, string> = { accept: "application/json", ...request.headers };
+    if (request.body !== undefined) headers["content-type"] = "application/json";
+    if (request.method !== "GET") headers["content-length"] = String(Buffer.byteLength(request.body ?? ""));
+    const options = { host: this.#host, port: this.#port, path: request.path, method: request.method, headers, agent: this.#agent };
+    return this.#agent instanceof TlsAgent ? tlsRequest(options) : plainRequest(options);
+  }
+
+  /** An agent that hands out a socket only when its certificate is accepted: no byte of a request (a token!) leaves before that. */
+  #tlsAgent(pool: ConstructorParameters<typeof TlsAgent>[0]): TlsAgent {
+    const agent = new TlsAgent(pool);
+    const create = (_options: unknown, done: (error: Error | null, socket?: Socket) => void) => {
+      this.#connectTls().then((socket) => done(null, socket), (error) => done(error));
+    };
+    // The types know only agents that answer at once; node:http takes the callback form too.
+    return Object.assign(agent, { createConnection: create });
+  }
+
+  #connectTls(): Promise<Socket> {
+    const { tls, connectTimeoutMs = 10_000 } = this.#options;
+    const pin = this.#pin;
+    return new Promise((resolve, reject) => {
+      const socket = tlsConnect({
+        host: this.#host,
+        port: this.#port,
+        servername: serverName(this.#host),
+        // With a pin the certificate itself is compared below, before the socket is given out.
+        rejectUnauthorized: tls.verify && pin === undefined,
+        ...(tls.verify && pin === undefined && tls.caPem !== undefined ? { ca: tls.caPem } : {}),
+      });
+      this.#connecting.add(socket);
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        this.#connecting.delete(socket);
+        socket.destroy();
+        reject(error);
+      };
+      const timer = setTimeout(() => fail(withCode("no connection in time", "ETIMEDOUT")), connectTimeoutMs);
+      socket.once("error", fail);
+      socket.once("close", () => fail(withCode("closed during the TLS handshake", "ECONNRESET")));
+      socket.once("secureConnect", () => {
+        const shown = plainHex(socket.getPeerCertificate().fingerprint256 ?? "");
+        if (pin !== undefined && shown !== pin) return fail(withCode("certificate is not the pinned one", "PIN_MISMATCH"));
+        clearTimeout(timer);
+        this.#connecting.delete(socket);
+        socket.removeAllListeners("close");
+        socket.off("error", fail);
+        resolve(socket);
+      });
+    });
+  }
+
+  #read(incoming: IncomingMessage): Promise<HttpResponse> {
+    const { maxResponseBytes = 32 * 1024 * 1024 } = this.#options;
+    return new Promise((resolve, reject) => {
+      const parts: Uint8Array[] = [];
+      let size = 0;
+      incoming.on("data", (part: Uint8Array) => {
+        size += part.length;
+        if (size <= maxResponseBytes) parts.push(part);
+        else incoming.destroy(withCode(`the answer is larger than ${maxResponseBytes} bytes`, "TOO_LARGE"));
+      });
+      incoming.on("error", reject);
+      incoming.on("aborted", () => reject(withCode("the answer was cut off", "ECONNRESET")));
+      incoming.on("end", () => {
+        const headers = Object.entries(incoming.headers).map((
+          [name, value],
+        ) => [name, Array.isArray(value) ? value.join(", ") : value ?? ""]);
+        resolve({ status: incoming.statusCode ?? 0, headers: Object.fromEntries(headers), text: Buffer.concat(parts).toString("utf8") });
+      });
+    });
+  }
+
+  #abortError(request: HttpRequest, sent: boolean): TransportError {
+    const why = request.signal?.reason;
+    const what = `${this.#options.address} did not answer ${request.method} ${request.path.split("?")[0]} in time`;
+    return new TransportError("timeout", why instanceof PsoError ? `${what}: ${why.message}` : what, { sent, cause: why });
+  }
+
+  async #explain(error: unknown, sent: boolean): Promise<TransportError> {
+    const code = codeOf(error);
+    if (CERTIFICATE_CODES.test(code)) return await this.#certificateError(error, code);
+    const reason = REASONS[code] ?? messageOf(error);
+    return new TransportError("unavailable", `${this.#options.address} cannot be reached: ${reason}`, { sent, cause: error });
+  }
+
+  async #certificateError(error: unknown, code: string): Promise<TransportError> {
+    const { address, tls } = this.#options;
+    const shown = await this.presentedFingerprint() ?? "unknown";
+    const why = this.#pin !== undefined
+      ? `its SHA-256 fingerprint is ${shown} and the pinned one is ${withColons(this.#pin)}; if it was changed on purpose, pin the new one`
+      : `${messageOf(error)} (${code}), checked against ${tls.caPem === undefined ? "the system's" : "the configured"} CA certificates; ` +
+        `configure the CA that signed it, or pin it: its SHA-256 fingerprint is ${shown} (compare it with the array's own first)`;
+    return new TransportError("denied", `the certificate of ${address} is not trusted: ${why}`, { sent: false, cause: error });
+  }
+}
+
+/** SNI is for names only; an IP address in it is refused by some servers. */
+function serverName(host: string): string {
+  return /^[\d.]+$|:/.test(host) ? "" : host;
+}
+
+function plainHex(fingerprint: string): string {
+  return fingerprint.replaceAll(/[^0-9a-fA-F]/g, "").toLowerCase();
+}
+
+function withColons(hex: string): string {
+  return (hex.toUpperCase().match(/../g) ?? []).join(":");
+}
+
+function withCode(message: string, code: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+function codeOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : "";
+}
