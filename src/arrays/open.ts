@@ -50,7 +50,7 @@ export function openArray(endpoint: ArrayEndpoint, options: OpenOptions): OpenAr
   const https = options.fetch ? undefined : new HttpsClient(endpoint);
   const fetch = options.fetch ?? https?.fetch;
   if (!fetch) throw new TypeError("an array needs a way to be reached");
-  const rest = new RestClient({
+  const rest: RestClient = new RestClient({
     fetch,
     dialect: endpoint.kind === "flasharray" ? FLASHARRAY_DIALECT : FLASHBLADE_DIALECT,
     token: endpoint.token,
@@ -61,7 +61,7 @@ export function openArray(endpoint: ArrayEndpoint, options: OpenOptions): OpenAr
     callTimeoutMs: options.callTimeoutMs,
     limiter: options.limiter,
   });
-  const array = endpoint.kind === "flasharray" ? new FlashArray(rest, endpoint) : new FlashBlade(rest, endpoint);
+  const array: StorageArray = endpoint.kind === "flasharray" ? new FlashArray(rest, endpoint) : new FlashBlade(rest, endpoint);
   return {
     array,
     labels: endpoint.labels ?? {},
