@@ -48,7 +48,11 @@ class Member implements FleetMember {
   refreshing?: Promise<void>;
   readonly index = new NameIndex();
 
-  constructor(readonly array: StorageArray, readonly labels: Readonly<Record<string, string>>) {}
+  labels: Readonly<Record<string, string>>;
+
+  constructor(readonly array: StorageArray, labels: Readonly<Record<string, string>>) {
+    this.labels = labels;
+  }
 
   get warm(): boolean {
     return this.index.complete;
@@ -62,15 +66,23 @@ export interface FleetHandle {
   name: string;
 }
 
+/** What the fleet is made of. */
+export interface FleetEntry {
+  array: StorageArray;
+  labels?: Readonly<Record<string, string>>;
+}
+
 /** All configured arrays: their health, where a name may be, and where it is. */
 export class Fleet {
-  readonly #members: Member[];
+  #members: Member[];
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #prefix: string;
   readonly #timeoutMs: number;
+  /** Begins to watch a member that came later; nothing while run() does not run. */
+  #watch: (member: Member) => void = () => {};
 
-  constructor(members: { array: StorageArray; labels?: Readonly<Record<string, string>> }[], options: FleetOptions) {
+  constructor(members: FleetEntry[], options: FleetOptions) {
     this.#members = members.map(({ array, labels }) => new Member(array, labels ?? {}));
     this.#log = options.log;
     this.#now = options.now ?? Date.now;
@@ -89,14 +101,34 @@ export class Fleet {
 
   /** Keeps asking until the signal; a slow array delays only itself. Never throws. */
   async run(signal: AbortSignal, options: { intervalMs: number }): Promise<void> {
-    await Promise.all(this.#members.map(async (member) => {
-      while (!signal.aborted) {
-        await this.#refreshMember(member, signal);
-        const intervalMs = member.warm ? options.intervalMs : Math.min(COLD_INTERVAL_MS, options.intervalMs);
-        // A fifth of spread, so that many arrays are not all asked in the same moment.
-        await pause(intervalMs * (0.9 + Math.random() * 0.2), signal).catch(() => {});
-      }
-    }));
+    const watches: Promise<void>[] = [];
+    this.#watch = (member) => watches.push(this.#keepAsking(member, { signal, intervalMs: options.intervalMs }));
+    this.#members.forEach(this.#watch);
+    await new Promise<void>((resolve) => signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }));
+    await Promise.all(watches);
+  }
+
+  /**
+   * Takes up a changed configuration. An array whose client is the same object keeps all that is known of it; a new one begins cold, so that
+   * names are looked up on it until it was listed; one that is gone is asked nothing more.
+   */
+  replace(entries: FleetEntry[]): void {
+    const before = new Map(this.#members.map((member) => [member.array, member]));
+    this.#members = entries.map(({ array, labels = {} }) => {
+      const member = before.get(array) ?? new Member(array, labels);
+      member.labels = labels;
+      return member;
+    });
+    for (const member of this.#members) if (!before.has(member.array)) this.#watch(member);
+  }
+
+  async #keepAsking(member: Member, { signal, intervalMs }: { signal: AbortSignal; intervalMs: number }): Promise<void> {
+    while (!signal.aborted && this.#members.includes(member)) {
+      await this.#refreshMember(member, signal);
+      const nextMs = member.warm ? intervalMs : Math.min(COLD_INTERVAL_MS, intervalMs);
+      // A fifth of spread, so that many arrays are not all asked in the same moment.
+      await pause(nextMs * (0.9 + Math.random() * 0.2), signal).catch(() => {});
+    }
   }
 
   /**
