@@ -81,8 +81,8 @@ async function downloadByDeno(arch: Arch, work: string): Promise<string | undefi
   if (code !== 0) return undefined;
   const { denoDir } = JSON.parse(await runTool(DENO, ["info", "--json"], { cwd: work }));
   const zip = `${denoDir}/dl/release/v${DENO_VERSION}/denort-${targetOf(arch)}.zip`;
-  await runTool("unzip", ["-q", "-o", zip, "denort", "-d", work]);
-  return `${work}/denort`;
+  const { code: unzipped } = await tryTool("unzip", ["-q", "-o", zip, "denort", "-d", work]);
+  return unzipped === 0 ? `${work}/denort` : undefined; // no unzip here: the next way needs none
 }
 
 async function fromNpm(arch: Arch, work: string): Promise<string | undefined> {

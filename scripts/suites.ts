@@ -1,0 +1,109 @@
+/** The test suites, in the order in which they run. */
+
+export interface Suite {
+  name: string;
+  what: string;
+  /** What `deno test` is given; `tests/*` at the end means the test files directly in that folder. None: see `checks`. */
+  paths?: string[];
+  /** Command lines of the project's Deno that must each end with 0, instead of tests. */
+  checks?: { name: string; args: string[] }[];
+  /** Runs the program: it is built first, unless interpreted. */
+  needsProgram?: boolean;
+  /** Test files of a suite that share no stand may run at the same time. */
+  parallel?: boolean;
+  timeoutMs: number;
+}
+
+const MINUTE = 60_000;
+
+export const SUITES: Suite[] = [
+  {
+    name: "ok",
+    what: "format, lint with the layer rules, types",
+    checks: [
+      { name: "deno fmt --check", args: ["fmt", "--check", "--quiet"] },
+      { name: "deno lint", args: ["lint", "--quiet"] },
+      { name: "deno check", args: ["check", "--quiet", "."] },
+    ],
+    timeoutMs: 5 * MINUTE,
+  },
+  {
+    name: "unit",
+    what: "rules, tables and parsers, beside their source",
+    paths: ["src", "scripts"],
+    parallel: true,
+    timeoutMs: 10 * MINUTE,
+  },
+  {
+    name: "links",
+    what: "links between documents, and the stand-ins that deno.json links to",
+    paths: ["tests/links_test.ts"],
+    timeoutMs: MINUTE,
+  },
+  {
+    name: "contract",
+    what: "one suite over both kinds of array; the OpenAPI files; the vendor's SDK",
+    paths: ["tests/contract"],
+    timeoutMs: 15 * MINUTE,
+  },
+  { name: "wire", what: "gRPC on a unix socket with real clients", paths: ["tests/*"], needsProgram: true, timeoutMs: 15 * MINUTE },
+  {
+    name: "flow",
+    what: "controller and nodes over real sockets with real devices; each step killed once",
+    paths: ["tests/flow"],
+    needsProgram: true,
+    timeoutMs: 40 * MINUTE,
+  },
+  {
+    name: "conformance",
+    what: "upstream csi-sanity, mount and block",
+    paths: ["tests/conformance"],
+    needsProgram: true,
+    timeoutMs: 30 * MINUTE,
+  },
+  {
+    name: "container-steps",
+    what: "the Containerfile, and what its RUN lines call",
+    paths: ["tests/containerfile_test.ts"],
+    timeoutMs: 10 * MINUTE,
+  },
+];
+
+/** The test files of a suite; `tests/*` leaves out the files that a suite of their own names. */
+export function filesOf(suite: Suite, namesInTests: string[]): string[] {
+  const named = SUITES.flatMap(({ paths = [] }) => paths);
+  return (suite.paths ?? []).flatMap((path) => {
+    if (path !== "tests/*") return [path];
+    return namesInTests.filter((name) => name.endsWith("_test.ts")).map((name) => `tests/${name}`).filter((file) => !named.includes(file))
+      .sort();
+  });
+}
+
+/** What `deno test` says in its last line. */
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/**
+ * Reads `ok | 2 passed (3 steps) | 0 failed | 1 ignored (7ms)`. A run that ended badly with no failure in that line, or without that line,
+ * counts as one more failure: an error outside of any test is in no count.
+ */
+export function readCounts(output: string, code: number): Counts {
+  // deno-lint-ignore no-control-regex -- colours
+  const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
+  const last = plain.split("\n").findLast((line) => /^(ok|FAILED) \| \d+ passed/.test(line));
+  const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(last ?? "")?.[1] ?? 0);
+  const failed = count("failed");
+  const isUncounted = last === undefined || (code !== 0 && failed === 0);
+  return { passed: count("passed"), failed: failed + (isUncounted ? 1 : 0), skipped: count("ignored") };
+}
+
+/** The names of the tests that a JUnit report of `deno test` marks as skipped. */
+export function skippedIn(junit: string): string[] {
+  const cases = junit.matchAll(/<testcase name="([^"]*)"[^>]*>\s*<skipped\/>/g);
+  return [...cases].map(([, name = ""]) => name.replace(/&(lt|gt|quot|apos|amp);/g, (_, code: string) => ENTITIES[code] ?? ""));
+}
+
+const ENTITIES: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };

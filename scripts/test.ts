@@ -1,0 +1,210 @@
+/** Runs test suites and sums them up. Usage stands in `scripts/test`. */
+import { pause, until } from "../src/wait.ts";
+import { differences, type MachineState, readMachineState, type StateOptions } from "./machine_state.ts";
+import { releaseBelow, removeFolder } from "./mounts.ts";
+import { readIfThere } from "./paths.ts";
+import { DENO, ROOT } from "./program.ts";
+import { complain, say } from "./shell.ts";
+import { type Counts, filesOf, readCounts, skippedIn, type Suite, SUITES } from "./suites.ts";
+
+/** A process that was told to stop, or a lazy close, needs a moment; what is there after it was left behind. */
+const SETTLE_MS = 5000;
+
+interface Options {
+  names: string[];
+  interpreted: boolean;
+  shared: boolean;
+  isCi: boolean;
+}
+
+interface Outcome extends Counts {
+  name: string;
+  ms: number;
+  /** What is not tested and why, and the names of tests that were skipped without a word. */
+  skips: string[];
+  problems: string[];
+}
+
+/** Runs a command with its output shown as it comes; gives back its code and what it wrote to stdout. Ends its whole group at the deadline. */
+async function runShown(
+  args: string[],
+  options: { env: Record<string, string>; timeoutMs: number },
+): Promise<{ code: number; output: string }> {
+  const child = new Deno.Command("timeout", {
+    args: ["-k", "10", String(options.timeoutMs / 1000), ...args],
+    cwd: ROOT,
+    env: options.env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let output = "";
+  const decoder = new TextDecoder();
+  const reading = (async () => {
+    for await (const bytes of child.stdout) {
+      Deno.stdout.writeSync(bytes);
+      output += decoder.decode(bytes, { stream: true });
+    }
+  })();
+  const { code } = await child.status;
+  // A process that a test left behind may hold the pipe for ever; it is found and named by the comparison of the machine.
+  const over = new AbortController();
+  await Promise.race([reading, pause(SETTLE_MS, over.signal).catch(() => {})]);
+  over.abort();
+  return { code, output };
+}
+
+/** One suite's own place: environment, temporary folder, and what the machine looked like before. */
+class Surroundings implements AsyncDisposable {
+  readonly tmp: string;
+  readonly env: Record<string, string>;
+  readonly #state: StateOptions;
+  #before: MachineState | undefined;
+
+  private constructor(tmp: string, options: Options) {
+    this.tmp = tmp;
+    this.#state = { mark: { name: "PSO_SUITE", value: tmp }, tmp: `${tmp}/t`, shared: options.shared };
+    this.env = { PSO_SUITE: tmp, TMPDIR: `${tmp}/t`, PSO_SKIPS: `${tmp}/skips`, RUST_BACKTRACE: "0" };
+    if (options.interpreted) this.env.PSO_INTERPRETED = "1";
+  }
+
+  static async open(options: Options): Promise<Surroundings> {
+    const tmp = await Deno.makeTempDir({ prefix: "pso-" });
+    await Deno.mkdir(`${tmp}/t`);
+    const around = new Surroundings(tmp, options);
+    around.#before = await readMachineState(around.#state);
+    return around;
+  }
+
+  /** What the suite left behind or took away. */
+  async leftovers(): Promise<string[]> {
+    const before = this.#before;
+    if (!before) return [];
+    let found: string[] = [];
+    const isAsBefore = async () => {
+      found = differences(before, await readMachineState(this.#state));
+      return found.length === 0;
+    };
+    await until("the machine is as before", isAsBefore, { timeoutMs: SETTLE_MS, intervalMs: 100 }).catch(() => {});
+    return found;
+  }
+
+  async skips(): Promise<string[]> {
+    return (await readIfThere(`${this.tmp}/skips`) ?? "").split("\n").filter((line) => line !== "");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await releaseBelow([this.tmp]);
+    await removeFolder(this.tmp);
+  }
+}
+
+async function runTests(
+  suite: Suite,
+  files: string[],
+  options: { around: Surroundings; isCi: boolean },
+): Promise<Counts & { skips: string[] }> {
+  const { around } = options;
+  const junit = `${around.tmp}/junit.xml`;
+  const flags = ["test", "-A", "--sanitize-ops", "--sanitize-resources", `--junit-path=${junit}`];
+  if (options.isCi) flags.push("--frozen");
+  if (suite.parallel) flags.push("--parallel");
+  const { code, output } = await runShown([DENO, ...flags, ...files], { env: around.env, timeoutMs: suite.timeoutMs });
+  const counts = readCounts(output, code);
+  const said = await around.skips();
+  const silent = counts.skipped > 0 && said.length === 0 ? ["no reason was given"] : [];
+  return { ...counts, skips: [...said, ...silent, ...skippedIn(await readIfThere(junit) ?? "").map((name) => `  test: ${name}`)] };
+}
+
+async function runChecks(suite: Suite, around: Surroundings): Promise<Counts> {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const { name, args } of suite.checks ?? []) {
+    const { code } = await runShown([DENO, ...args], { env: around.env, timeoutMs: suite.timeoutMs });
+    say(`${code === 0 ? "ok" : "FAILED"}: ${name}`);
+    if (code === 0) counts.passed++;
+    else counts.failed++;
+  }
+  return counts;
+}
+
+async function runSuite(suite: Suite, options: Options): Promise<Outcome> {
+  const begun = performance.now();
+  say(`\n=== ${suite.name}: ${suite.what}`);
+  const outcome: Outcome = { name: suite.name, passed: 0, failed: 0, skipped: 0, ms: 0, skips: [], problems: [] };
+  if (suite.needsProgram && !options.interpreted) {
+    const { code } = await runShown([`${ROOT}/scripts/build`, "--if-needed"], { env: {}, timeoutMs: suite.timeoutMs });
+    if (code !== 0) {
+      return { ...outcome, failed: 1, problems: [`the program could not be built (code ${code})`], ms: performance.now() - begun };
+    }
+  }
+  const around = await Surroundings.open(options);
+  try {
+    const files = filesOf(suite, [...Deno.readDirSync(`${ROOT}/tests`)].map((entry) => entry.name));
+    if (suite.checks) Object.assign(outcome, await runChecks(suite, around));
+    else Object.assign(outcome, await runTests(suite, files, { around, isCi: options.isCi }));
+    const left = await around.leftovers();
+    if (left.length > 0) {
+      outcome.failed++;
+      outcome.problems.push("the machine is not as it was before (+ left behind, - taken away):", ...left.map((line) => `  ${line}`));
+    }
+  } finally {
+    await around[Symbol.asyncDispose]().catch((error) => {
+      outcome.failed++;
+      outcome.problems.push(String(error));
+    });
+  }
+  outcome.ms = performance.now() - begun;
+  for (const problem of outcome.problems) say(problem);
+  return outcome;
+}
+
+function report(outcomes: Outcome[]): number {
+  say("\n=== summary");
+  for (const { name, passed, failed, skipped, ms } of outcomes) {
+    say(
+      `${name.padEnd(16)}${String(passed).padStart(5)} passed${String(failed).padStart(4)} failed${String(skipped).padStart(4)} skipped` +
+        `${(ms / 1000).toFixed(1).padStart(8)} s`,
+    );
+  }
+  for (const { name, problems } of outcomes.filter((outcome) => outcome.problems.length > 0)) {
+    say(`\n*** ${name} FAILED: ${problems.join("\n    ")}`);
+  }
+  const unsaid = outcomes.filter((outcome) => outcome.skips.length > 0);
+  if (unsaid.length > 0) say("\n*** SKIPPED, which means not tested on this machine:");
+  for (const { name, skips } of unsaid) {
+    for (const line of skips) say(`    ${name}: ${line}`);
+  }
+  const sum = (kind: keyof Counts) => outcomes.reduce((total, outcome) => total + outcome[kind], 0);
+  const skipped = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
+  say(`\n${sum("passed")} passed, ${sum("failed")} failed${skipped}`);
+  return sum("failed") === 0 ? 0 : 1;
+}
+
+function readArguments(args: string[]): Options | string {
+  const flags = args.filter((arg) => arg.startsWith("-"));
+  const names = args.filter((arg) => !arg.startsWith("-"));
+  const unknown = flags.find((flag) => !["--interpreted", "--shared"].includes(flag));
+  if (unknown !== undefined) return `${unknown} is not an option; there are --interpreted, --shared and --list`;
+  const missing = names.find((name) => !SUITES.some((suite) => suite.name === name));
+  if (missing !== undefined) return `there is no suite ${missing}; there are ${SUITES.map((suite) => suite.name).join(", ")}`;
+  return { names, interpreted: flags.includes("--interpreted"), shared: flags.includes("--shared"), isCi: Deno.env.get("CI") === "true" };
+}
+
+async function main(args: string[]): Promise<number> {
+  if (args.includes("--list")) {
+    for (const suite of SUITES) say(`${suite.name.padEnd(16)}${suite.what}`);
+    return 0;
+  }
+  const options = readArguments(args);
+  if (typeof options === "string") {
+    complain(`test: ${options}`);
+    return 2;
+  }
+  const outcomes: Outcome[] = [];
+  for (const suite of SUITES) {
+    if (options.names.length === 0 || options.names.includes(suite.name)) outcomes.push(await runSuite(suite, options));
+  }
+  return report(outcomes);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
