@@ -129,8 +129,9 @@ export interface StorageArray {
   /**
    * Destroys (the array keeps it recoverable for its eradication delay). Gone or destroyed already is success. `in_use` when it is connected
    * to a host (block) or has live snapshots; `mayHaveSnapshots: false` spares the look-up where the volume's own facts show none.
+   * True when this call destroyed it, false when there was no live volume of that name here.
    */
-  deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<void>;
+  deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<boolean>;
   listVolumes(options: ListOptions & { hosts?: boolean }, signal?: AbortSignal): Promise<Page<Volume>>;
 
   /** The live snapshot `volume.suffix`. */

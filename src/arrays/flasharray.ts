@@ -172,10 +172,10 @@ export class FlashArray implements StorageArray {
     return volumeOf(item);
   }
 
-  async deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<void> {
+  async deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<boolean> {
     const { signal } = options;
     const item = await this.#find(name, { signal, destroyed: true });
-    if (!item || item.destroyed) return;
+    if (!item || item.destroyed) return false;
     if ((item.connection_count ?? 0) > 0) {
       const hosts = (await this.#connections.hostsOf([name], signal)).get(item.name ?? name) ?? ["a host"];
       throw new PsoError("in_use", `volume ${name} on array ${this.label} is connected to ${hosts.join(", ")}: detach it first`);
@@ -185,7 +185,9 @@ export class FlashArray implements StorageArray {
       await this.#rest.call({ method: "PATCH", path: "volumes", query: { names: name }, body: { destroyed: true }, signal });
     } catch (error) {
       if (!isRefusal(error, "missing", "destroyed")) throw error;
+      return false; // somebody else was faster
     }
+    return true;
   }
 
   async listVolumes(options: ListOptions & { hosts?: boolean }, signal?: AbortSignal): Promise<Page<Volume>> {

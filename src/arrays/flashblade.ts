@@ -192,10 +192,10 @@ export class FlashBlade implements StorageArray {
     return fileVolumeOf(body.items[0] ?? { ...item, provisioned: sizeBytes });
   }
 
-  async deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<void> {
+  async deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<boolean> {
     const { signal } = options;
     const item = await this.#find(name, { signal, destroyed: true });
-    if (!item || item.destroyed) return;
+    if (!item || item.destroyed) return false;
     if (options.mayHaveSnapshots || (item.space?.snapshots ?? 0) > 0) await this.#refuseSnapshots(name, signal);
     // The protocols go off in the same call: an array may refuse to destroy what is still served.
     const body = { nfs: { v3_enabled: false, v4_1_enabled: false }, smb: { enabled: false }, http: { enabled: false }, destroyed: true };
@@ -203,7 +203,9 @@ export class FlashBlade implements StorageArray {
       await this.#rest.call({ method: "PATCH", path: "file-systems", query: { names: name }, body, signal });
     } catch (error) {
       if (!isRefusal(error, "missing", "destroyed")) throw error;
+      return false; // somebody else was faster
     }
+    return true;
   }
 
   async listVolumes(options: ListOptions & { hosts?: boolean }, signal?: AbortSignal): Promise<Page<Volume>> {

@@ -1,4 +1,4 @@
-import type { Fleet } from "../arrays/fleet.ts";
+import type { Fleet, FleetMember } from "../arrays/fleet.ts";
 import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { snapshotSuffixFor, volumeNameFor } from "../names.ts";
@@ -89,14 +89,24 @@ export class Provisioner {
     return this.#creation.create(request, signal);
   }
 
-  /** Destroys the volume; gone already is success once every array that could hold it has answered. `in_use` while a node or a snapshot holds it. */
+  /**
+   * Destroys the volume; gone already is success once every array that could hold it has answered. `in_use` while a node or a snapshot holds it.
+   * A handle of ours: two REST calls.
+   */
   async deleteVolume(volumeId: string, signal: AbortSignal): Promise<void> {
     const { fleet, locator } = this.#context;
+    const hinted = locator.hinted(volumeId);
+    if (hinted && fleet.mayHold(hinted.member, hinted.name) && await this.#destroy(hinted, signal)) return;
+    // Not where the handle says: it may have been moved, or be gone.
     const found = await locator.find(volumeId, signal);
-    if (!found) return;
-    const { member, volume } = found;
-    await member.array.deleteVolume(volume.name, { mayHaveSnapshots: fleet.mayHaveSnapshots(member, volume.name), signal });
-    fleet.deleted(member, volume.name);
+    if (found) await this.#destroy({ member: found.member, name: found.volume.name }, signal);
+  }
+
+  async #destroy({ member, name }: { member: FleetMember; name: string }, signal: AbortSignal): Promise<boolean> {
+    const { fleet } = this.#context;
+    const destroyed = await member.array.deleteVolume(name, { mayHaveSnapshots: fleet.mayHaveSnapshots(member, name), signal });
+    fleet.deleted(member, name);
+    return destroyed;
   }
 
   /**

@@ -10,8 +10,8 @@ import type { ControllerContext } from "./controller_context.ts";
 import { chooseProtocol } from "./protocol_choice.ts";
 import type { PublishRequest, UnpublishRequest } from "./requests.ts";
 
-/** Publishes that are remembered, to notice one that contradicts the one before. */
-const MAX_REMEMBERED = 50_000;
+/** Published volumes that are remembered, to notice a publish that contradicts the one before. */
+const MAX_REMEMBERED = 20_000;
 
 interface Target {
   member: FleetMember;
@@ -30,8 +30,8 @@ interface Publication {
  */
 export class Publishing {
   readonly #context: ControllerContext;
-  /** By `keyOf`. */
-  readonly #published = new BoundedMap<string, Publication>(MAX_REMEMBERED);
+  /** Volume (`keyOf`) → node name. */
+  readonly #published = new BoundedMap<string, Map<string, Publication>>(MAX_REMEMBERED);
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -55,7 +55,7 @@ export class Publishing {
     this.#refuseFlip(target, { node, publication });
     nodes.learn(request.nodeId, node);
     const { member, attachment } = await this.#connect(target, { node, request, readOnly: publication.readOnly }, signal);
-    this.#published.set(keyOf({ member, name: target.name }, node.name), publication);
+    this.#remember(keyOf({ member, name: target.name }), node.name, { publication, exclusive: !isMultiNode(request.capability.mode) });
     const { id } = await locator.statusOf(member, signal);
     locator.learn(request.volumeId, id, target.name);
     return encodeAttachment(attachment);
@@ -71,7 +71,8 @@ export class Publishing {
     const target = isThere ? hinted : await this.#find(volumeId, signal);
     if (!target) return; // no array holds the volume: nobody holds it
     await target.member.array.disconnect(target.name, node, signal);
-    if (node !== "all") this.#published.delete(keyOf(target, node.name));
+    if (node === "all") this.#published.delete(keyOf(target));
+    else this.#forget(keyOf(target), node.name);
   }
 
   /**
@@ -150,8 +151,20 @@ export class Publishing {
     return await member.array.connect(name, node, { ...connection, signal });
   }
 
+  /** A volume for one node has been taken from all others. */
+  #remember(volume: string, node: string, { publication, exclusive }: { publication: Publication; exclusive: boolean }): void {
+    const others = exclusive ? [] : this.#published.get(volume) ?? [];
+    this.#published.set(volume, new Map([...others, [node, publication]]));
+  }
+
+  #forget(volume: string, node: string): void {
+    const nodes = this.#published.get(volume);
+    nodes?.delete(node);
+    if (nodes?.size === 0) this.#published.delete(volume);
+  }
+
   #refuseFlip(target: Target, { node, publication }: { node: NodeIdentity; publication: Publication }): void {
-    const before = this.#published.get(keyOf(target, node.name));
+    const before = this.#published.get(keyOf(target))?.get(node.name);
     if (!before || (before.readOnly === publication.readOnly && before.access === publication.access)) return;
     throw new PsoError(
       "conflict",
@@ -160,8 +173,8 @@ export class Publishing {
   }
 }
 
-function keyOf({ member, name }: Target, nodeName: string): string {
-  return `${member.array.label}\0${name}\0${nodeName}`;
+function keyOf({ member, name }: Target): string {
+  return `${member.array.label}\0${name}`;
 }
 
 function publicationOf({ capability, readOnly }: PublishRequest): Publication {

@@ -1,0 +1,83 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { GiB, MiB } from "../size.ts";
+import { parseParameters } from "./parameters.ts";
+
+Deno.test("parseParameters() reads every parameter, keys in any case", () => {
+  deepEqual(
+    parseParameters({
+      backend: "Block",
+      createOptions: " -q -i size=512 ",
+      exportrules: "*(rw)",
+      iops_limit: "5000",
+      bandwidth_limit: "100M",
+      array_selector: "tier=gold",
+      protocol: "NVMEOF-RDMA",
+    }),
+    {
+      kind: "block",
+      createOptions: "-q -i size=512",
+      exportRules: "*(rw)",
+      iopsLimit: 5000,
+      bandwidthLimitBytes: 100 * MiB,
+      arraySelector: [{ key: "tier", value: "gold", negated: false, text: "tier=gold" }],
+      protocol: "nvme-roce",
+      claim: {},
+    },
+  );
+});
+
+Deno.test("parseParameters() takes Kubernetes' own keys and old ones without complaint", () => {
+  const { claim, ...rest } = parseParameters({
+    "csi.storage.k8s.io/fstype": "xfs",
+    "csi.storage.k8s.io/pvc/name": "data",
+    "csi.storage.k8s.io/pvc/namespace": "shop",
+    "csi.storage.k8s.io/pv/name": "pvc-1",
+    "csi.storage.k8s.io/provisioner-secret-name": "s",
+    fsType: "ext4",
+    csiProvisionerSecretName: "s",
+    csiProvisionerSecretNamespace: "n",
+  });
+  deepEqual(claim, { name: "data", namespace: "shop", volume: "pvc-1" });
+  deepEqual(rest, { arraySelector: [] });
+});
+
+Deno.test("parseParameters() names the nearest key and all known ones for an unknown key", () => {
+  throws(() => parseParameters({ iops_limt: "100" }), {
+    code: "invalid",
+    message: 'class parameter "iops_limt" is unknown, did you mean iops_limit; known are backend, createoptions, exportrules, ' +
+      "iops_limit, bandwidth_limit, array_selector, protocol",
+  });
+  throws(() => parseParameters({ constructor: "1" }), { code: "invalid" });
+});
+
+const BANDWIDTHS: [string, number][] = [["1048576", MiB], ["1M", MiB], ["1g", GiB], ["512G", 512 * GiB], ["1024K", MiB]];
+for (const [text, bytes] of BANDWIDTHS) {
+  Deno.test(`parseParameters() reads bandwidth_limit ${text}`, () =>
+    equal(parseParameters({ bandwidth_limit: text }).bandwidthLimitBytes, bytes));
+}
+
+const WRONG: [string, string][] = [
+  ["bandwidth_limit", "1048577"],
+  ["bandwidth_limit", "1023K"],
+  ["bandwidth_limit", "513G"],
+  ["bandwidth_limit", "1T"],
+  ["bandwidth_limit", ""],
+  ["bandwidth_limit", "-1"],
+  ["iops_limit", "99"],
+  ["iops_limit", "100000001"],
+  ["iops_limit", "1e3"],
+  ["iops_limit", "100.5"],
+  ["backend", "object"],
+  ["backend", "toString"],
+  ["protocol", "local"],
+  ["protocol", "smb"],
+  ["array_selector", "a in (b)"],
+  ["array_selector", "!a=b"],
+  ["createoptions", "-q\n-f"],
+  ["exportrules", "x".repeat(1025)],
+];
+for (const [key, value] of WRONG) {
+  Deno.test(`parseParameters() refuses ${key} ${JSON.stringify(value.slice(0, 12))}`, () => {
+    throws(() => parseParameters({ [key]: value }), { code: "invalid" });
+  });
+}

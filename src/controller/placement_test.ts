@@ -1,0 +1,208 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { ArrayStatus, Feature } from "../arrays/array.ts";
+import type { Protocol } from "../handoff.ts";
+import { GiB, TiB } from "../size.ts";
+import { parseLabelSelector } from "./label_selector.ts";
+import { explain, place, type PlacementArray, placementError, type PlacementRequest, roomOf } from "./placement.ts";
+
+const ZONE = "topology.purestorage.com/zone";
+
+function statusOf(id: string, change: Partial<ArrayStatus> = {}): ArrayStatus {
+  return {
+    id: `${id}0000000`,
+    name: id,
+    kind: "block",
+    version: "6.6.0",
+    restVersion: "2.26",
+    capacityBytes: 10 * TiB,
+    usedBytes: 2 * TiB,
+    features: new Set<Feature>(["clone", "qos"]),
+    protocols: new Set<Protocol>(["iscsi"]),
+    ...change,
+  };
+}
+
+function block(label: string, change: Partial<PlacementArray> = {}, facts: Partial<ArrayStatus> = {}): PlacementArray {
+  return { label, kind: "block", labels: {}, status: statusOf(label, facts), recentBytes: 0, ...change };
+}
+
+function file(label: string): PlacementArray {
+  return { ...block(label, {}, { kind: "file", protocols: new Set(["nfs"]), features: new Set() }), kind: "file" };
+}
+
+const WANTED: PlacementRequest = {
+  volumeName: "k8s-pvc-7f3",
+  requestName: "pvc-7f3",
+  sizeBytes: 2 * TiB,
+  kind: "block",
+  protocol: "iscsi",
+  features: [],
+  arraySelector: [],
+};
+
+const REJECTIONS: { name: string; array: PlacementArray; wanted?: Partial<PlacementRequest>; reason: string; code: string }[] = [
+  { name: "another kind", array: file("fb-1"), reason: "serves no block volumes", code: "exhausted" },
+  {
+    name: "no block array for file",
+    array: block("fa-1"),
+    wanted: { kind: "file" },
+    reason: "serves no file volumes",
+    code: "exhausted",
+  },
+  { name: "no answer yet", array: block("fa-1", { status: undefined }), reason: "has not answered yet", code: "unavailable" },
+  {
+    name: "a problem",
+    array: block("fa-1", { problem: "connection refused" }),
+    reason: "cannot be used now (connection refused)",
+    code: "unavailable",
+  },
+  {
+    name: "another protocol",
+    array: block("fa-1", {}, { protocols: new Set(["fc", "nvme-fc"]) }),
+    reason: "serves fc, nvme-fc, not iscsi",
+    code: "exhausted",
+  },
+  {
+    name: "no protocol at all for auto",
+    array: block("fa-1", {}, { protocols: new Set() }),
+    wanted: { protocol: "auto" },
+    reason: "serves no protocol, not any block protocol",
+    code: "exhausted",
+  },
+  {
+    name: "no QoS",
+    array: block("fa-1", {}, { features: new Set(["clone"]) }),
+    wanted: { features: ["qos"] },
+    reason: "cannot limit IOPS or bandwidth (REST 2.26)",
+    code: "exhausted",
+  },
+  {
+    name: "another zone",
+    array: block("fa-1", { labels: { [ZONE]: "b" } }),
+    wanted: { topology: { requisite: [{ [ZONE]: "a" }], preferred: [] } },
+    reason: `is not labelled ${ZONE}=a`,
+    code: "exhausted",
+  },
+  {
+    name: "a zone that the array is not labelled with",
+    array: block("fa-1", { labels: { "topology.purestorage.com/region": "r" } }),
+    wanted: { topology: { requisite: [{ [ZONE]: "a" }, { [ZONE]: "b" }], preferred: [] } },
+    reason: `is not labelled ${ZONE}=a or ${ZONE}=b`,
+    code: "exhausted",
+  },
+  {
+    name: "labels",
+    array: block("fa-1", { labels: { tier: "gold" } }),
+    wanted: { arraySelector: parseLabelSelector("tier=silver") },
+    reason: "does not meet tier=silver",
+    code: "exhausted",
+  },
+  { name: "too little room", array: block("fa-1", {}, { usedBytes: 8 * TiB }), reason: "has 1.5 TiB free", code: "exhausted" },
+  {
+    name: "the zone, even when the array is down too",
+    array: block("fa-1", { labels: { [ZONE]: "b" }, problem: "down" }),
+    wanted: { topology: { requisite: [{ [ZONE]: "a" }], preferred: [] } },
+    reason: `is not labelled ${ZONE}=a`,
+    code: "exhausted",
+  },
+];
+for (const { name, array, wanted, reason, code } of REJECTIONS) {
+  Deno.test(`place() rejects for ${name}, with a reason`, () => {
+    const request = { ...WANTED, ...wanted };
+    const decision = place(request, [array]);
+    deepEqual(decision.candidates, []);
+    equal(decision.rejected[0]?.reason, reason);
+    equal(placementError(request, decision).code, code);
+  });
+}
+
+const FITS: { name: string; array: PlacementArray; wanted?: Partial<PlacementRequest> }[] = [
+  {
+    name: "an array without topology labels for every zone",
+    array: block("fa"),
+    wanted: { topology: { requisite: [{ [ZONE]: "a" }], preferred: [] } },
+  },
+  {
+    name: "one of several requisite zones",
+    array: block("fa", { labels: { [ZONE]: "b" } }),
+    wanted: { topology: { requisite: [{ [ZONE]: "a" }, { [ZONE]: "b" }], preferred: [] } },
+  },
+  {
+    name: "segments of other drivers, which say nothing about us",
+    array: block("fa", { labels: { [ZONE]: "a" } }),
+    wanted: { topology: { requisite: [{ [ZONE]: "a", "topology.kubernetes.io/zone": "z" }], preferred: [] } },
+  },
+  { name: "any protocol on a simulated array", array: block("fa", {}, { protocols: new Set(["local"]) }), wanted: { protocol: "fc" } },
+  { name: "auto when one block protocol is there", array: block("fa", {}, { protocols: new Set(["fc"]) }), wanted: { protocol: "auto" } },
+  { name: "a volume that just fits", array: block("fa", {}, { usedBytes: 7.5 * TiB }), wanted: { sizeBytes: 2 * TiB } },
+];
+for (const { name, array, wanted } of FITS) {
+  Deno.test(`place() takes ${name}`, () => equal(place({ ...WANTED, ...wanted }, [array]).candidates[0]?.array, array));
+}
+
+Deno.test("place() takes the array with the larger share left after placement", () => {
+  const arrays = [block("fa-1", {}, { usedBytes: 4 * TiB }), block("fa-2"), block("fa-3", {}, { capacityBytes: 5 * TiB, usedBytes: TiB })];
+  deepEqual(place(WANTED, arrays).candidates.map(({ array }) => array.label), ["fa-2", "fa-1", "fa-3"]);
+});
+
+Deno.test("place() counts what was placed lately and is not visible yet", () => {
+  deepEqual(
+    place(WANTED, [block("fa-1", { recentBytes: TiB }), block("fa-2", {}, { usedBytes: 2.5 * TiB })]).candidates[0]?.array.label,
+    "fa-2",
+  );
+});
+
+Deno.test("place() prefers zones in the order asked for, before any score", () => {
+  const arrays = [block("fa-1", { labels: { [ZONE]: "a" } }), block("fa-2", { labels: { [ZONE]: "b" } }, { usedBytes: 6 * TiB })];
+  const topology = { requisite: [{ [ZONE]: "a" }, { [ZONE]: "b" }], preferred: [{ [ZONE]: "b" }, { [ZONE]: "a" }] };
+  equal(place({ ...WANTED, topology }, arrays).candidates[0]?.array.label, "fa-2");
+});
+
+Deno.test("place() spreads volumes over equal arrays by name, always alike, and in any order of the arrays", () => {
+  const arrays = [block("fa-1"), block("fa-2")];
+  const chosen = (index: number, from: PlacementArray[]) =>
+    place({ ...WANTED, volumeName: `k8s-pvc-${index}` }, from).candidates[0]?.array.label;
+  const counts = new Map<string | undefined, number>();
+  for (let index = 0; index < 200; index++) {
+    equal(chosen(index, arrays), chosen(index, arrays.toReversed()));
+    counts.set(chosen(index, arrays), (counts.get(chosen(index, arrays)) ?? 0) + 1);
+  }
+  ok((counts.get("fa-1") ?? 0) > 70 && (counts.get("fa-2") ?? 0) > 70, JSON.stringify([...counts]));
+});
+
+Deno.test("placementError() names every array and what is wrong with it", () => {
+  const decision = place(WANTED, [block("fa-1", {}, { capacityBytes: 2 * TiB, usedBytes: 0.5 * TiB }), file("fb-1")]);
+  equal(
+    placementError(WANTED, decision).message,
+    "Cannot place pvc-7f3 (2 TiB): fa-1 has 1.4 TiB free, fb-1 serves no block volumes; add space or change the class",
+  );
+});
+
+Deno.test("placementError() of a clone speaks of the source's array alone", () => {
+  const request: PlacementRequest = { ...WANTED, features: ["clone"], onlyArray: "fa-2" };
+  const arrays = [block("fa-1"), block("fa-2", {}, { features: new Set() })];
+  const error = placementError(request, place(request, arrays));
+  equal(error.code, "unsupported");
+  equal(
+    error.message,
+    "Cannot place pvc-7f3 (2 TiB): fa-2 cannot make a volume from a snapshot or a volume (REST 2.26); create an empty volume and copy the data",
+  );
+});
+
+Deno.test("placementError() without arrays", () => {
+  const error = placementError(WANTED, place(WANTED, []));
+  deepEqual([error.code, error.message], ["exhausted", "Cannot place pvc-7f3 (2 TiB): no array is configured; configure an array"]);
+});
+
+Deno.test("roomOf() keeps 5 % of the capacity and is never negative", () => {
+  equal(roomOf(statusOf("a", { capacityBytes: 100 * GiB, usedBytes: 0 })), 95 * GiB);
+  equal(roomOf(statusOf("a", { capacityBytes: 100 * GiB, usedBytes: 99 * GiB })), 0);
+});
+
+Deno.test("explain() gives the winner, the score of each candidate and each reason", () => {
+  deepEqual(explain(place(WANTED, [block("fa-1"), file("fb-1")])), {
+    chosen: "fa-1",
+    candidates: [{ array: "fa-1", score: 0.6, capacity: 0.6 }],
+    rejected: ["fb-1 serves no block volumes"],
+  });
+});

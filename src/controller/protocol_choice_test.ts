@@ -1,0 +1,46 @@
+import { equal, throws } from "node:assert/strict";
+import type { VolumeKind } from "../arrays/array.ts";
+import type { Protocol } from "../handoff.ts";
+import { chooseProtocol } from "./protocol_choice.ts";
+
+const CASES: { name: string; kind?: VolumeKind; served: Protocol[]; node: Protocol[]; wanted: Protocol | "auto"; chosen?: Protocol }[] = [
+  { name: "takes the wanted one", served: ["iscsi", "nvme-tcp"], node: ["iscsi", "nvme-tcp"], wanted: "iscsi", chosen: "iscsi" },
+  {
+    name: "takes the best that both have for auto",
+    served: ["iscsi", "fc", "nvme-tcp"],
+    node: ["fc", "iscsi"],
+    wanted: "auto",
+    chosen: "fc",
+  },
+  { name: "takes local where both have it", served: ["iscsi", "local"], node: ["local", "iscsi"], wanted: "iscsi", chosen: "local" },
+  {
+    name: "leaves local when the node was started without it",
+    served: ["iscsi", "local"],
+    node: ["iscsi"],
+    wanted: "iscsi",
+    chosen: "iscsi",
+  },
+  { name: "never falls back to another than the wanted one", served: ["iscsi", "fc"], node: ["iscsi", "fc"], wanted: "nvme-tcp" },
+  {
+    name: "takes nfs for file whatever block protocol is set",
+    kind: "file",
+    served: ["nfs"],
+    node: ["iscsi", "nfs"],
+    wanted: "fc",
+    chosen: "nfs",
+  },
+  { name: "never gives nfs to block", served: ["nfs"], node: ["nfs"], wanted: "auto" },
+];
+for (const { name, kind = "block", served, node, wanted, chosen } of CASES) {
+  Deno.test(`chooseProtocol() ${name}`, () => {
+    const request = {
+      array: "fa-1",
+      kind,
+      served: new Set(served),
+      node: { name: "n1", protocols: node, wwpns: [], addresses: [] },
+      wanted,
+    };
+    if (chosen) equal(chooseProtocol(request), chosen);
+    else throws(() => chooseProtocol(request), { code: "unsupported", message: /^node n1 cannot reach fa-1: the volume needs/ });
+  });
+}
