@@ -41,6 +41,8 @@ export interface NodeOptions extends LogOptions {
   nodeName: string;
   stateDir: string;
   hostRoot: string;
+  /** How the host's tools are run. */
+  hostTools: "nsenter" | "chroot" | "direct";
   /** Empty: what the routes to the arrays say. */
   dataAddresses: string[];
   localPlane?: string;
@@ -159,6 +161,7 @@ function parseNode(flags: Flags, { env, hostname }: CliContext): NodeOptions {
     nodeName: flags.text("node-name") ?? (env("NODE_NAME") || hostname()),
     stateDir: flags.text("state-dir") ?? "/var/lib/pso",
     hostRoot: flags.text("host-root") ?? "/host",
+    hostTools: flags.choice("host-tools", ["nsenter", "chroot", "direct"]) ?? "nsenter",
     dataAddresses,
     ...(localPlane === undefined ? {} : { localPlane }),
     check,

@@ -46,6 +46,11 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
     { name: "state-dir", value: "DIR", meaning: "where a small record of each staged volume is kept (default /var/lib/pso)" },
     { name: "host-root", value: "DIR", meaning: "where the root of the host is mounted (default /host)" },
     {
+      name: "host-tools",
+      value: "HOW",
+      meaning: "run mount, mkfs and the like of the host by nsenter or chroot, or direct those beside this program (default nsenter)",
+    },
+    {
       name: "data-address",
       value: "IP",
       meaning: "address of this node in a storage network (repeatable; default: what the routes to the array say)",

@@ -37,6 +37,7 @@ Deno.test("parseCommandLine() reads every flag of a node", () => {
     nodeName: "n1",
     stateDir: "/s",
     hostRoot: "/h",
+    hostTools: "nsenter",
     dataAddresses: ["127.0.0.11", "fd00::1"],
     localPlane: "/lp",
     check: false,
