@@ -97,7 +97,8 @@ export class FileSystemImages {
     const aside = this.mountPath(`${snapshotId}.restore`);
     const path = this.mountPath(id);
     Deno.mkdirSync(aside, { recursive: true });
-    await this.#run("mount", ["-t", "xfs", "-o", "loop,nosuid,nodev,nouuid,ro", this.#plane.imagePath(snapshotId), aside]);
+    // norecovery: a frozen XFS is whole on disk, but marks its log, which a read-only mount could not clear.
+    await this.#run("mount", ["-t", "xfs", "-o", "loop,nosuid,nodev,nouuid,ro,norecovery", this.#plane.imagePath(snapshotId), aside]);
     try {
       for (const { name } of [...Deno.readDirSync(path)]) await Deno.remove(`${path}/${name}`, { recursive: true });
       await this.#run("cp", ["--archive", "--sparse=always", `${aside}/.`, path], { timeoutMs: 10 * 60_000 });

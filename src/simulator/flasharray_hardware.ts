@@ -2,6 +2,7 @@ import { SIMULATED_BANNER } from "./array_server.ts";
 import { ERADICATION_DELAY_MS } from "./array_context.ts";
 import type { ArrayRoutes, Call } from "./call.ts";
 import type { Row } from "./filter.ts";
+import { laterSpace } from "./flasharray_render.ts";
 import type { FlashArrayState } from "./flasharray_state.ts";
 import { listedVolumes } from "./flasharray_volumes.ts";
 import type { Listed } from "./list.ts";
@@ -144,7 +145,6 @@ function arraySpace(state: FlashArrayState, call: Call): Row {
   for (const volume of state.volumes.values()) provisioned += volume.provisioned;
   return {
     data_reduction: 1,
-    footprint: used,
     replication: 0,
     shared: 0,
     snapshots,
@@ -154,27 +154,23 @@ function arraySpace(state: FlashArrayState, call: Call): Row {
     // null at array level on real arrays (arrays.md A7).
     total_provisioned: null,
     total_reduction: 1,
-    total_used: used,
     unique: used - snapshots,
-    used_provisioned: provisioned,
     virtual: used,
+    ...laterSpace(call, { provisioned, used }),
   };
 }
 
 function arrayRow(state: FlashArrayState, call: Call): Row {
-  const now = state.context.clock.now();
   return {
     id: state.context.id,
     name: state.context.name,
-    _as_of: now,
     banner: SIMULATED_BANNER,
     capacity: state.capacityBytes,
     console_lock_enabled: false,
     encryption: { data_at_rest: { algorithm: "AES-256-CTR", enabled: true }, module_version: "FA-1.4" },
     eradication_config: {
       eradication_delay: ERADICATION_DELAY_MS,
-      disabled_delay: ERADICATION_DELAY_MS,
-      enabled_delay: ERADICATION_DELAY_MS,
+      ...(call.minor >= 26 ? { disabled_delay: ERADICATION_DELAY_MS, enabled_delay: ERADICATION_DELAY_MS } : {}),
       manual_eradication: "all-enabled",
     },
     idle_timeout: 1_800_000,
@@ -183,8 +179,8 @@ function arrayRow(state: FlashArrayState, call: Call): Row {
     parity: 1,
     scsi_timeout: 60_000,
     space: arraySpace(state, call),
-    time_zone: "UTC",
     version: FLASHARRAY_VERSION,
+    ...(call.minor >= 26 ? { _as_of: state.context.clock.now(), time_zone: "UTC" } : {}),
   };
 }
 

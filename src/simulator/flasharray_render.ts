@@ -11,12 +11,10 @@ function withContext(state: FlashArrayState, call: Call): Row {
 }
 
 /** Bytes that are stored in `images` and what the array reports about them: no data reduction, all of it unique. */
-function space(sizes: { provisioned: number; unique: number; snapshots: number }): Row {
+function space(call: Call, sizes: { provisioned: number; unique: number; snapshots: number }): Row {
   const { provisioned, unique, snapshots } = sizes;
   return {
     data_reduction: 1,
-    footprint: unique + snapshots,
-    replication: null,
     shared: null,
     snapshots,
     system: null,
@@ -24,10 +22,18 @@ function space(sizes: { provisioned: number; unique: number; snapshots: number }
     total_physical: unique + snapshots,
     total_provisioned: provisioned,
     total_reduction: 1,
-    total_used: unique + snapshots,
     unique,
-    used_provisioned: provisioned,
     virtual: unique,
+    ...laterSpace(call, { provisioned, used: unique + snapshots }),
+  };
+}
+
+/** Figures that younger versions add (FA2.16, FA2.26, FA2.56; the versions between them from the SDK's models). */
+export function laterSpace({ minor }: Call, { provisioned, used }: { provisioned: number; used: number }): Row {
+  return {
+    ...(minor >= 23 ? { used_provisioned: provisioned } : {}),
+    ...(minor >= 26 ? { total_used: used } : {}),
+    ...(minor >= 34 ? { footprint: used } : {}),
   };
 }
 
@@ -38,34 +44,43 @@ function sum(numbers: Iterable<number>): number {
 }
 
 /** Space of one volume; `virtual` is above 0 as soon as anything was written. */
-export function volumeSpace(state: FlashArrayState, volume: VolumeRecord): Row {
+export function volumeSpace(state: FlashArrayState, call: Call, volume: VolumeRecord): Row {
   const { plane } = state.context;
   const snapshots = state.snapshotsOf(volume.id);
-  return space({
+  return space(call, {
     provisioned: volume.provisioned,
     unique: plane?.allocatedBytes(volume.id) ?? 0,
     snapshots: sum(snapshots.map(({ id }) => plane?.allocatedBytes(id) ?? 0)),
   });
 }
 
-export function snapshotSpace(state: FlashArrayState, snapshot: SnapshotRecord): Row {
+export function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
   const bytes = state.context.plane?.allocatedBytes(snapshot.id) ?? 0;
-  const { thin_provisioning: _, unique: __, ...shown } = space({ provisioned: snapshot.provisioned, unique: 0, snapshots: bytes });
-  return { ...shown, thin_provisioning: null, unique: null, total_used: bytes };
+  const { thin_provisioning: _, unique: __, ...shown } = space(call, { provisioned: snapshot.provisioned, unique: 0, snapshots: bytes });
+  return { ...shown, thin_provisioning: null, unique: null };
 }
 
 /** Sums over volumes, from figures that may be a moment old: a list of 10,000 must not look at each image twice. */
-export function volumesTotal(state: FlashArrayState, volumes: VolumeRecord[]): Row {
+export function volumesTotal(state: FlashArrayState, call: Call, volumes: VolumeRecord[]): Row {
   const allocated = state.context.plane?.allocated() ?? new Map<string, number>();
   return {
     id: null,
     name: null,
     provisioned: sum(volumes.map(({ provisioned }) => provisioned)),
-    space: space({
+    space: space(call, {
       provisioned: sum(volumes.map(({ provisioned }) => provisioned)),
       unique: sum(volumes.map(({ id }) => allocated.get(id) ?? 0)),
       snapshots: sum(volumes.map(({ id }) => sum(state.snapshotsOf(id).map((snapshot) => allocated.get(snapshot.id) ?? 0)))),
     }),
+  };
+}
+
+/** What versions after 2.2 add to a volume (arrays.md A8). */
+function laterVolume({ minor }: Call, { priority: { operator, value } }: VolumeRecord): Row {
+  const adjustment = { priority_adjustment_operator: operator, priority_adjustment_value: value };
+  return {
+    ...(minor >= 10 ? { priority: operator === "-" ? -value : value, priority_adjustment: adjustment } : {}),
+    ...(minor >= 33 ? { protocol_endpoint: { container_version: null } } : {}),
   };
 }
 
@@ -83,7 +98,7 @@ export function renderVolume(state: FlashArrayState, call: Call, volume: VolumeR
     qos: { bandwidth_limit: volume.qos.bandwidthLimit, iops_limit: volume.qos.iopsLimit },
     serial: volume.serial,
     get space() {
-      return volumeSpace(state, volume);
+      return volumeSpace(state, call, volume);
     },
     time_remaining: state.timeRemaining(volume.destroyedMs),
     pod: NO_REFERENCE,
@@ -92,9 +107,7 @@ export function renderVolume(state: FlashArrayState, call: Call, volume: VolumeR
     volume_group: NO_REFERENCE,
     promotion_status: "promoted",
     requested_promotion_state: "promoted",
-    priority: volume.priority.operator === "-" ? -volume.priority.value : volume.priority.value,
-    priority_adjustment: { priority_adjustment_operator: volume.priority.operator, priority_adjustment_value: volume.priority.value },
-    protocol_endpoint: { ...NO_REFERENCE },
+    ...laterVolume(call, volume),
     ...withContext(state, call),
   };
 }
@@ -111,7 +124,7 @@ export function renderSnapshot(state: FlashArrayState, call: Call, snapshot: Sna
     serial: snapshot.serial,
     source: { name: volume?.name ?? null, id: snapshot.volumeId },
     get space() {
-      return snapshotSpace(state, snapshot);
+      return snapshotSpace(state, call, snapshot);
     },
     suffix: snapshot.suffix,
     time_remaining: state.timeRemaining(snapshot.destroyedMs),
@@ -147,9 +160,9 @@ export function renderHost(state: FlashArrayState, call: Call, host: HostRecord)
     preferred_arrays: [],
     get space() {
       const volumes = state.connectionsOfHost(host.name).flatMap(({ volumeId }) => state.volumes.get(volumeId) ?? []);
-      return volumesTotal(state, volumes).space;
+      return volumesTotal(state, call, volumes).space;
     },
-    vlan: host.vlan,
+    ...(call.minor >= 16 ? { vlan: host.vlan } : {}),
     ...withContext(state, call),
   };
 }

@@ -146,6 +146,6 @@ export function addSnapshotRoutes(routes: ArrayRoutes, state: FlashArrayState): 
   routes.on("GET /volume-snapshots/space", (call) =>
     state.list(call, {
       ...listedSnapshots(state, call),
-      render: (snapshot) => ({ id: snapshot.id, name: state.snapshotName(snapshot), space: snapshotSpace(state, snapshot) }),
+      render: (snapshot) => ({ id: snapshot.id, name: state.snapshotName(snapshot), space: snapshotSpace(state, call, snapshot) }),
     }));
 }

@@ -33,7 +33,7 @@ export function listedVolumes(state: FlashArrayState, call: Call): Listed<Volume
     keyOf: ({ name }) => name,
     destroyed: ({ destroyedMs }) => destroyedMs !== null,
     render: (volume) => renderVolume(state, call, volume),
-    total: { always: true, of: (volumes) => volumesTotal(state, volumes) },
+    total: { always: true, of: (volumes) => volumesTotal(state, call, volumes) },
   };
 }
 
@@ -270,6 +270,6 @@ export function addVolumeRoutes(routes: ArrayRoutes, state: FlashArrayState): vo
   routes.on("GET /volumes/space", (call) =>
     state.list(call, {
       ...listedVolumes(state, call),
-      render: (volume) => ({ id: volume.id, name: volume.name, space: volumeSpace(state, volume), time: state.context.clock.now() }),
+      render: (volume) => ({ id: volume.id, name: volume.name, space: volumeSpace(state, call, volume), time: state.context.clock.now() }),
     }));
 }

@@ -92,7 +92,10 @@ export function renderFileSystem(state: FlashBladeState, call: Call, fileSystem:
       is_local: true,
       location: arrayReference(state),
     },
-    space: fileSystemSpace(state, call, fileSystem),
+    // Computed only when it is read: lists are filtered and sorted without a look at each image.
+    get space() {
+      return fileSystemSpace(state, call, fileSystem);
+    },
     time_remaining: state.timeRemaining(fileSystem.destroyedMs),
     writable: fileSystem.writable,
     ...laterFields(fileSystem, call),

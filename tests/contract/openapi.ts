@@ -105,7 +105,9 @@ function specification(folder: string, name: string): Specification | undefined 
 
 function complaints(check: ValidateFunction, value: unknown): string[] {
   if (check(value)) return [];
-  return (check.errors ?? []).map(({ instancePath, message, params }) => `${instancePath || "/"} ${message} ${JSON.stringify(params)}`);
+  // One line for all items of a list.
+  const place = (path: string) => path.replace(/\/\d+(?=\/|$)/g, "/*") || "/";
+  return (check.errors ?? []).map(({ instancePath, message, params }) => `${place(instancePath)} ${message} ${JSON.stringify(params)}`);
 }
 
 /** A query value as the type that its parameter has; text that is no such type stays text and fails the check. */
@@ -125,18 +127,16 @@ function typedQuery(value: string, check: ValidateFunction): unknown {
 /**
  * Holds every answer that it is shown against the OpenAPI file of the answer's REST version: the path and method exist there, each
  * query parameter exists and has its type, the bodies have their shape and no member of another version; an error has the
- * form that drivers read (arrays.md A1). Hand `record` to the simulator as `onAnswer`, or wrap a fetch by `recordingFetch`; at the end ask `problems()`.
+ * form that drivers read (arrays.md A1). Hand `record` to the simulator as `onAnswer`, or wrap a fetch by `recordingFetch`; at the end call `assertClean()`.
  *
  * Only successful calls say anything about requests: what a test gets refused on purpose is not checked for its parameters.
- * Versions without a file are counted in `unchecked`. Without a folder of specifications nothing is checked.
+ * A version without a file is held against the next newer file. Without a folder of specifications nothing is checked.
  */
 export class OpenApiChecker {
   readonly #folder: string | undefined;
   readonly #problems = new Map<string, number>();
   /** Answers that were held against a file, by `METHOD path` (with the version). */
   readonly checked = new Map<string, number>();
-  /** Successful answers of versions that have no file, by file name. */
-  readonly unchecked = new Map<string, number>();
 
   constructor(options: { folder: string | undefined } = { folder: findSpecs() }) {
     this.#folder = options.folder;
@@ -161,23 +161,35 @@ export class OpenApiChecker {
     return [...this.#problems].map(([line, times]) => times > 1 ? `${line} (${times} times)` : line);
   }
 
+  /** Throws an Error that lists all problems, if there are any. */
+  assertClean(): void {
+    const problems = this.problems();
+    if (problems.length > 0) throw new Error(`${problems.length} deviations from OpenAPI:\n${problems.join("\n")}`);
+  }
+
   #successProblems(folder: string, answer: Answer): string[] {
     const version = /^\/api\/(2\.\d+)\//.exec(answer.path)?.[1];
-    const names = version ? [version] : ANY_VERSION[answer.kind];
-    const found = names.map((name) => specification(folder, `${FILE_PREFIX[answer.kind]}${name}`)).filter((file) => file !== undefined);
-    if (found.length === 0) {
-      const name = `${FILE_PREFIX[answer.kind]}${version ?? ""}`;
-      this.unchecked.set(name, (this.unchecked.get(name) ?? 0) + 1);
-      return [];
-    }
     const key = `${answer.method} ${answer.path}`;
     this.checked.set(key, (this.checked.get(key) ?? 0) + 1);
-    return found.flatMap((file) => operationProblems(file.operation(answer.method, answer.path), answer));
+    // Paths without a version (login of a FlashBlade, the version list) must fit every file.
+    const names = version === undefined ? KNOWN_VERSIONS[answer.kind] : [fileFor(answer.kind, version)];
+    return names.flatMap((name) => {
+      if (name === undefined) return [`no file is as new as REST ${version}`];
+      const file = specification(folder, `${FILE_PREFIX[answer.kind]}${name}`);
+      if (file === undefined) return [`${FILE_PREFIX[answer.kind]}${name}.spec.yaml is missing`];
+      return operationProblems(file.operation(answer.method, answer.path.replace(`/${version}/`, `/${name}/`)), answer);
+    });
   }
 }
 
-/** Paths without a version (login of a FlashBlade, the version list) must fit every file. */
-const ANY_VERSION = { flasharray: ["2.16", "2.26", "2.56"], flashblade: ["2.12", "2.28"] };
+/** The versions that have a file, in ascending order. */
+const KNOWN_VERSIONS = { flasharray: ["2.16", "2.26", "2.56"], flashblade: ["2.12", "2.28"] };
+
+/** The file of a version, or of the next newer one: versions only add, so types and names are held against it all the same. */
+function fileFor(kind: Answer["kind"], version: string): string | undefined {
+  const minor = (text: string) => Number(text.slice("2.".length));
+  return KNOWN_VERSIONS[kind].find((known) => minor(known) >= minor(version));
+}
 
 function operationProblems(operation: Operation | undefined, answer: Answer): string[] {
   if (!operation) return ["the specification has no such operation"];

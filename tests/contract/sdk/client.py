@@ -7,6 +7,7 @@ Prints one line per check that passed and ends with status 1 at the first that d
 import sys
 
 from pypureclient import ErrorResponse, PureError, ValidResponse
+from pypureclient.configuration import Configuration
 
 TARGET, TOKEN, CA_FILE = sys.argv[1:4]
 VERSION = sys.argv[4] if len(sys.argv) > 4 else None
@@ -48,10 +49,17 @@ def refused(response, status, message, context=None):
     assert context is None or first.context == context, f"context {first.context!r}, wanted {context!r}"
 
 
+def verifying():
+    """TLS settings that trust CA_FILE alone."""
+    settings = Configuration(ssl_ca_cert=CA_FILE)
+    settings.verify_ssl = True
+    return settings
+
+
 def login_with_wrong_token_fails(client_class):
     """The SDK raises PureError for a token that the array does not know."""
     try:
-        client_class(TARGET, api_token="00000000-0000-0000-0000-000000000000", verify_ssl=True, ssl_cert=CA_FILE, retries=1)
+        client_class(TARGET, api_token="00000000-0000-0000-0000-000000000000", configuration=verifying(), retries=1)
     except PureError as error:
         assert "session token" in str(error).lower(), str(error)
         return
@@ -60,4 +68,4 @@ def login_with_wrong_token_fails(client_class):
 
 def login(client_class):
     """A client that verifies the array's certificate against CA_FILE."""
-    return client_class(TARGET, api_token=TOKEN, version=VERSION, verify_ssl=True, ssl_cert=CA_FILE)
+    return client_class(TARGET, api_token=TOKEN, version=VERSION, configuration=verifying())
