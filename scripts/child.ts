@@ -125,11 +125,11 @@ export async function processesWith(name: string, value: string): Promise<number
   return found;
 }
 
-/** Ends with SIGKILL what an earlier life of a stand left running, and waits until it is gone. */
-export async function killLeftovers(mark: string): Promise<number[]> {
-  const left = await processesWith(MARK, mark);
+/** Ends with SIGKILL every process whose environment holds `name=value`, by its id, and waits until all are gone. Gives back the ids. */
+export async function killMarked(name: string, value: string): Promise<number[]> {
+  const left = await processesWith(name, value);
   for (const pid of left) sendSignal(pid, "SIGKILL");
-  await until(`the processes ${left.join(", ")} of an earlier run gone`, async () => (await processesWith(MARK, mark)).length === 0, {
+  await until(`the processes ${left.join(", ")} with ${name}=${value} gone`, async () => (await processesWith(name, value)).length === 0, {
     timeoutMs: KILL_WAIT_MS,
   });
   return left;

@@ -3,7 +3,7 @@
  * mounts. `scripts/up` starts one from the command line; the demo, the tests and the benches start one in their own process.
  * Contract: design of `up.json` in ARCHITECTURE.md. Needs root and Linux.
  */
-import { Child, type Ended, killLeftovers } from "./child.ts";
+import { Child, type Ended, killMarked, MARK } from "./child.ts";
 import { isBelow, mountHostRoot, releaseBelow, removeFolder, shareFolder } from "./mounts.ts";
 import { exists, readIfThere } from "./paths.ts";
 import { type Launch, launchOf, ROOT } from "./program.ts";
@@ -274,7 +274,7 @@ export class Stand {
     await Deno.mkdir(hostRoot);
     await mountHostRoot(hostRoot, { shared: this.dir, etc: await ownEtc(`${this.dir}/etc-${name}`, number) });
     const args = ["node", "-f", fleet.values, "--endpoint", `unix://${socket}`, "--node-name", name, "--state-dir", stateDir];
-    args.push("--host-root", hostRoot, "--data-address", dataAddress, "--local-plane", fleet.plane);
+    args.push("--host-root", hostRoot, "--host-tools", "direct", "--data-address", dataAddress, "--local-plane", fleet.plane);
     const admin = await this.#addPart(name, { args, socket });
     return { name, endpoint: `unix://${socket}`, admin, stateDir, dataAddress, hostRoot };
   }
@@ -294,7 +294,7 @@ async function ownEtc(etc: string, number: number): Promise<string> {
 
 /** Takes away whatever a stand in `dir` has outside of plain files. Safe to repeat, and the first thing after a run that was killed. */
 async function clean(dir: string): Promise<void> {
-  await killLeftovers(dir);
+  await killMarked(MARK, dir);
   const hostRoots = await readIfThere(`${dir}/host_roots`);
   await releaseBelow(hostRoots === undefined ? [dir] : [hostRoots, dir]);
   if (hostRoots !== undefined) {

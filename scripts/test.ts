@@ -1,5 +1,6 @@
 /** Runs test suites and sums them up. Usage stands in `scripts/test`. */
 import { pause, until } from "../src/wait.ts";
+import { killMarked } from "./child.ts";
 import { differences, type MachineState, readMachineState, type StateOptions } from "./machine_state.ts";
 import { releaseBelow, removeFolder } from "./mounts.ts";
 import { readIfThere } from "./paths.ts";
@@ -94,6 +95,7 @@ class Surroundings implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await killMarked(this.#state.mark.name, this.#state.mark.value);
     await releaseBelow([this.tmp]);
     await removeFolder(this.tmp);
   }
