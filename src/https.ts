@@ -154,7 +154,11 @@ export class HttpsClient {
     if (request.body !== undefined) headers["content-type"] = "application/json";
     if (request.method !== "GET") headers["content-length"] = String(Buffer.byteLength(request.body ?? ""));
     const options = { host: this.#host, port: this.#port, path: request.path, method: request.method, headers, agent: this.#agent };
-    return this.#agent instanceof TlsAgent ? tlsRequest(options) : plainRequest(options);
+    const outgoing = this.#agent instanceof TlsAgent ? tlsRequest(options) : plainRequest(options);
+    // Deno 2.9 (Node does not) sends any request again by itself, a POST too and even one that was aborted, when a kept connection ends
+    // before the answer; it looks at this property to know. Whether a change may be repeated is not for the transport to decide.
+    Object.defineProperty(outgoing, "reusedSocket", { get: () => false, set: () => {} });
+    return outgoing;
   }
 
   /** An agent that hands out a socket only when its certificate is accepted: no byte of a request (a token!) leaves before that. */
