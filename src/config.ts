@@ -57,6 +57,7 @@ export interface Config {
   prefix: string;
   /** Empty on a node. */
   arrays: readonly ArrayConfig[];
+  maxVolumesPerNode: number;
   flasharray: {
     sanType: SanType;
     defaultFsType: string;
@@ -189,6 +190,7 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
   const exportRules = settings.text("flashblade.exportRules");
   return {
     prefix: readPrefix(settings),
+    maxVolumesPerNode: settings.integer("maxVolumesPerNode"),
     flasharray: {
       sanType: SAN_TYPE_NAMES[settings.text("flasharray.sanType")] ?? "iscsi",
       defaultFsType: settings.text("flasharray.defaultFSType"),

@@ -54,6 +54,15 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         old: ["namespace.pure"],
         env: "PURE_K8S_NAMESPACE",
       },
+      {
+        path: "maxVolumesPerNode",
+        type: "integer",
+        default: 256,
+        range: [1, 4095],
+        meaning: "How many volumes one node takes at once. Kubernetes places no more there, and the controller attaches no more. " +
+          "A FlashArray host takes 4095 at most.",
+        usedBy: "driver",
+      },
       { path: "app.debug", type: "switch", default: false, meaning: "Log at level `debug`.", usedBy: "driver" },
       {
         path: "orchestrator.name",

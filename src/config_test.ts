@@ -41,6 +41,7 @@ Deno.test("loadConfig() fills in every default", async () => {
   assert.deepEqual({ ...config, arrays: [] }, {
     prefix: "k8s",
     arrays: [],
+    maxVolumesPerNode: 256,
     flasharray: {
       sanType: "iscsi",
       defaultFsType: "xfs",
@@ -60,6 +61,7 @@ Deno.test("loadConfig() fills in every default", async () => {
 Deno.test("loadConfig() reads every key of the driver", async () => {
   const { config, warnings } = await loadValues(`${FLEET}
 clusterID: prod_1
+maxVolumesPerNode: "100"
 app: {debug: true}
 orchestrator: {name: openshift, basePath: /opt/rke/var/lib/kubelet}
 storagetopology: {enable: true, strictTopology: true}
@@ -89,6 +91,7 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
   assert.deepEqual({ ...config, arrays: 0, flasharray: 0 }, {
     prefix: "prod_1",
     arrays: 0,
+    maxVolumesPerNode: 100,
     flasharray: 0,
     flashblade: { snapshotDirectoryEnabled: true, exportRules: "10.0.0.0/8(rw)" },
     topology: { enable: true, strict: true },

@@ -6,6 +6,8 @@ export interface ProvisionerOptions {
   prefix: string;
   /** `flasharray.sanType`: the protocol of block volumes whose class names none. */
   sanType: Exclude<Protocol, "nfs" | "local"> | "auto";
+  /** Volumes that one node may hold at once. */
+  maxVolumesPerNode: number;
   /** Disconnect other hosts before a single-node volume is connected to a new one. */
   preemptAttachments: boolean;
   /** File system of block volumes whose request names none, such as `xfs`. */

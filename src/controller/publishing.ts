@@ -4,24 +4,15 @@ import { isMultiNode, isReadOnly } from "../capability.ts";
 import { isPsoError, PsoError } from "../errors.ts";
 import { type Attachment, decodeNodeId, encodeAttachment, type NodeIdentity, type Protocol, PROTOCOLS } from "../handoff.ts";
 import { hostNameFor } from "../names.ts";
-import { BoundedMap } from "./bounded_map.ts";
 import { capabilityFault } from "./capability_check.ts";
 import type { ControllerContext } from "./controller_context.ts";
 import { chooseProtocol } from "./protocol_choice.ts";
+import { type Publication, Publications } from "./publications.ts";
 import type { PublishRequest, UnpublishRequest } from "./requests.ts";
-
-/** Published volumes that are remembered, to notice a publish that contradicts the one before. */
-const MAX_REMEMBERED = 20_000;
 
 interface Target {
   member: FleetMember;
   name: string;
-}
-
-/** How a volume was published to a node. */
-interface Publication {
-  readOnly: boolean;
-  access: "block" | "mount";
 }
 
 /**
@@ -30,8 +21,8 @@ interface Publication {
  */
 export class Publishing {
   readonly #context: ControllerContext;
-  /** Volume (`keyOf`) → node name. */
-  readonly #published = new BoundedMap<string, Map<string, Publication>>(MAX_REMEMBERED);
+  /** By `keyOf`. */
+  readonly #published = new Publications();
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -53,9 +44,11 @@ export class Publishing {
     if (fault !== undefined) throw new PsoError("invalid", `Cannot publish ${target.name}: ${fault}`);
     const publication = publicationOf(request);
     this.#refuseFlip(target, { node, publication });
+    this.#refuseFull(target, node);
     nodes.learn(request.nodeId, node);
     const { member, attachment } = await this.#connect(target, { node, request, readOnly: publication.readOnly }, signal);
-    this.#remember(keyOf({ member, name: target.name }), node.name, { publication, exclusive: !isMultiNode(request.capability.mode) });
+    const exclusive = !isMultiNode(request.capability.mode);
+    this.#published.add(keyOf({ member, name: target.name }), node.name, { publication, exclusive });
     const { id } = await locator.statusOf(member, signal);
     locator.learn(request.volumeId, id, target.name);
     return encodeAttachment(attachment);
@@ -71,8 +64,8 @@ export class Publishing {
     const target = isThere ? hinted : await this.#find(volumeId, signal);
     if (!target) return; // no array holds the volume: nobody holds it
     await target.member.array.disconnect(target.name, node, signal);
-    if (node === "all") this.#published.delete(keyOf(target));
-    else this.#forget(keyOf(target), node.name);
+    if (node === "all") this.#published.removeAll(keyOf(target));
+    else this.#published.remove(keyOf(target), node.name);
   }
 
   /**
@@ -151,20 +144,18 @@ export class Publishing {
     return await member.array.connect(name, node, { ...connection, signal });
   }
 
-  /** A volume for one node has been taken from all others. */
-  #remember(volume: string, node: string, { publication, exclusive }: { publication: Publication; exclusive: boolean }): void {
-    const others = exclusive ? [] : this.#published.get(volume) ?? [];
-    this.#published.set(volume, new Map([...others, [node, publication]]));
-  }
-
-  #forget(volume: string, node: string): void {
-    const nodes = this.#published.get(volume);
-    nodes?.delete(node);
-    if (nodes?.size === 0) this.#published.delete(volume);
+  /** Kubernetes counts too, and places no more pods on a node that is full; this is for the race that it loses. */
+  #refuseFull(target: Target, node: NodeIdentity): void {
+    const { maxVolumesPerNode } = this.#context.options();
+    if (this.#published.of(keyOf(target), node.name) || this.#published.countOf(node.name) < maxVolumesPerNode) return;
+    throw new PsoError(
+      "exhausted",
+      `Cannot publish ${target.name} to ${node.name}: it holds ${maxVolumesPerNode} volumes, and that is its limit; move pods away or raise maxVolumesPerNode`,
+    );
   }
 
   #refuseFlip(target: Target, { node, publication }: { node: NodeIdentity; publication: Publication }): void {
-    const before = this.#published.get(keyOf(target))?.get(node.name);
+    const before = this.#published.of(keyOf(target), node.name);
     if (!before || (before.readOnly === publication.readOnly && before.access === publication.access)) return;
     throw new PsoError(
       "conflict",

@@ -1,4 +1,5 @@
 import type { Provisioner } from "../controller/provisioner.ts";
+import { decodeNodeId } from "../handoff.ts";
 import { Controller, ControllerServiceCapability_RPC_Type as Type } from "./generated/csi_pb.ts";
 import { method, type UnaryMethod } from "./unary.ts";
 import { capabilityOf, rangeOf, snapshotMessage, sourceOf, topologyOf, volumeMessage } from "./values.ts";
@@ -101,9 +102,15 @@ function volumeMethods(provisioner: () => Provisioner): UnaryMethod[] {
   ];
 }
 
+/** The node's name instead of its whole identity, which makes log lines long. */
+function nodeName({ nodeId }: { nodeId: string }): { node: string } {
+  return { node: decodeNodeId(nodeId)?.name ?? nodeId };
+}
+
 function attachMethods(provisioner: () => Provisioner): UnaryMethod[] {
   return [
     method(Controller.method.controllerPublishVolume, {
+      facts: nodeName,
       keys: (request) => [provisioner().lockKey({ volumeId: request.volumeId })],
       handle: async (request, { signal }) => {
         const publishContext = await provisioner().publishVolume({
@@ -117,6 +124,7 @@ function attachMethods(provisioner: () => Provisioner): UnaryMethod[] {
       },
     }),
     method(Controller.method.controllerUnpublishVolume, {
+      facts: nodeName,
       keys: (request) => [provisioner().lockKey({ volumeId: request.volumeId })],
       handle: async (request, { signal }) => {
         await provisioner().unpublishVolume({ volumeId: request.volumeId, nodeId: request.nodeId }, signal);
