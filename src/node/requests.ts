@@ -5,8 +5,8 @@ import type { Attachment } from "../handoff.ts";
 //
 //   const node = new NodePlugin(options);
 //   await node.stage(request, signal)      unstage, publish, unpublish, expand, stats
-//   await node.identity(signal)            NodeIdentity for encodeNodeId(); node.maxVolumes goes with it
-//   await node.protocolReasons(signal)     readiness: what each protocol lacks on this host
+//   await node.identity()                  NodeIdentity for encodeNodeId(); node.maxVolumes goes with it
+//   await node.protocolReasons()           readiness: what each protocol lacks on this host
 //
 // The service checks that required fields are there (argument errors come before existence errors) and decodes the publish_context with
 // decodeAttachment(); NodePlugin takes the lock of the volume and may be called twice with anything.

@@ -1,0 +1,20 @@
+import type { Host } from "../host/host.ts";
+import type { Logger } from "../log.ts";
+
+/** What every part of the node plugin stands on. */
+export interface NodeContext {
+  host: Host;
+  /** Folder of this node's own; one small record per staged volume lies in it. */
+  stateDir: string;
+  /** Folder of the simulator's local data plane; absent on real nodes, which then refuse the protocol. */
+  localPlane?: string;
+  /** Addresses from which this node reaches data ports. */
+  dataAddresses: () => Promise<string[]>;
+  /** File system of a volume whose class names none; judged when a volume needs it, as an upgraded cluster must start. */
+  defaultFsType: string;
+  /** Options of mkfs when the volume names none. */
+  mkfsOptions: string[];
+  /** Mount options of block volumes, beside those of the class. */
+  mountFlags: string[];
+  log: Logger;
+}

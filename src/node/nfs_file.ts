@@ -1,0 +1,69 @@
+import { isPsoError, PsoError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { mountFileSystem } from "../host/mount.ts";
+import type { Mount } from "../host/mountinfo.ts";
+import type { FileAttachment, FileConnection } from "./connection.ts";
+import type { NodeContext } from "./context.ts";
+
+/** Shared file systems over NFS (nfs(5), mount.nfs(8)). */
+export const nfsFile: FileConnection = { mount, isMountOf };
+
+/** Tried in this order when the class names no version. */
+const VERSIONS = ["4.1", "3"];
+const NAMES_VERSION = /^(nfs)?vers=|^v[34](\.\d)?$|^minorversion=/;
+/** What mount.nfs says when the server lacks a version; every other failure is one of reach or rights, and an older version hides it. */
+const NO_SUCH_VERSION = /Protocol not supported|requested NFS version or transport protocol is not supported|incorrect mount option/i;
+
+/** `server:/path`, an IPv6 address in brackets. */
+export function nfsSource({ address, path }: { address: string; path: string }): string {
+  return `${address.includes(":") ? `[${address}]` : address}:${path}`;
+}
+
+/** The option lists to try, best first: the class's own version if it names one, else v4.1 and then v3. Never `nolock`. */
+export function nfsOptions(flags: string[]): string[][] {
+  const wanted = flags.filter((flag) => flag !== "nolock");
+  if (wanted.some((flag) => NAMES_VERSION.test(flag))) return [wanted];
+  return VERSIONS.map((version) => [`vers=${version}`, ...wanted]);
+}
+
+/** Mounts an export, with v3 when the server has no v4.1. `denied` when the server refuses this node, else as mountFileSystem(). */
+export async function mountNfs(
+  host: Host,
+  { source, target, flags }: { source: string; target: string; flags: string[] },
+  signal?: AbortSignal,
+): Promise<void> {
+  const tries = nfsOptions(flags);
+  for (const [index, options] of tries.entries()) {
+    try {
+      await mountFileSystem(host, { source, target, type: "nfs", options }, signal);
+      return;
+    } catch (error) {
+      if (!isPsoError(error, "unavailable")) throw error;
+      if (/access denied by server/i.test(error.message)) {
+        throw new PsoError("denied", `NFS server refuses ${source}: its export rules do not name an address of this node`, {
+          cause: error,
+        });
+      }
+      if (index === tries.length - 1 || !NO_SUCH_VERSION.test(error.message)) throw error;
+    }
+  }
+}
+
+function sourceOf(attachment: FileAttachment): string {
+  if (attachment.protocol === "nfs") return nfsSource(attachment);
+  throw new PsoError("invalid", `protocol ${attachment.protocol} has no NFS export`);
+}
+
+async function mount(
+  context: NodeContext,
+  attachment: FileAttachment,
+  { target, options }: { target: string; options: string[] },
+  signal?: AbortSignal,
+): Promise<void> {
+  await mountNfs(context.host, { source: sourceOf(attachment), target, flags: options }, signal);
+}
+
+function isMountOf(_context: NodeContext, attachment: FileAttachment, mounted: Mount): Promise<boolean> {
+  const trimmed = (source: string) => source.replace(/\/+$/, "");
+  return Promise.resolve(/^nfs4?$/.test(mounted.type) && trimmed(mounted.source) === trimmed(sourceOf(attachment)));
+}

@@ -1,0 +1,118 @@
+import type { NodeIdentity, Protocol } from "../handoff.ts";
+import type { Host } from "../host/host.ts";
+import { KeyedLock } from "../keyed_lock.ts";
+import type { Logger } from "../log.ts";
+import type { NodeContext } from "./context.ts";
+import { expandVolume, volumeStats } from "./growth.ts";
+import { type IdentityOptions, protocolReasons, readAddresses, readIdentity } from "./identity.ts";
+import { publishVolume, unpublishVolume } from "./publishing.ts";
+import type {
+  ExpandRequest,
+  PublishRequest,
+  StageRequest,
+  StatsRequest,
+  UnpublishRequest,
+  UnstageRequest,
+  VolumeStats,
+} from "./requests.ts";
+import { StageRecords } from "./stage_record.ts";
+import { stageVolume } from "./staging.ts";
+import { unstageVolume } from "./unstaging.ts";
+
+/** What this version can attach; more come with their connections. */
+const ATTACHABLE: Protocol[] = ["nfs", "local"];
+
+export interface NodePluginOptions {
+  /** The Kubernetes node name. */
+  name: string;
+  host: Host;
+  /** Folder of this node's own for its stage records. */
+  stateDir: string;
+  /** Folder of the simulator's local data plane. */
+  localPlane?: string;
+  /** Addresses given by --data-address; none: those of the host's own interfaces. */
+  dataAddresses: string[];
+  /** flasharray.defaultFSType */
+  defaultFsType: string;
+  /** flasharray.defaultFSOpt */
+  mkfsOptions: string[];
+  /** flasharray.defaultMountOpt */
+  mountFlags: string[];
+  /** max_volumes_per_node of NodeGetInfo; 0 leaves the limit to the CO. */
+  maxVolumes: number;
+  log: Logger;
+}
+
+/**
+ * The node plugin: what CSI asks of one node, in plain values. Every method is safe to repeat, also after a crash at any step, and throws
+ * PsoError. Two calls for one volume at once: the second is `busy`.
+ */
+export class NodePlugin {
+  readonly maxVolumes: number;
+  readonly #context: NodeContext;
+  readonly #records: StageRecords;
+  readonly #locks = new KeyedLock();
+  readonly #identity: IdentityOptions;
+
+  constructor(options: NodePluginOptions) {
+    const { host, dataAddresses, log, stateDir, localPlane } = options;
+    const addresses = () => dataAddresses.length > 0 ? Promise.resolve(dataAddresses) : readAddresses(host);
+    this.maxVolumes = options.maxVolumes;
+    this.#records = new StageRecords(stateDir, { log });
+    this.#identity = { name: options.name, host, attachable: ATTACHABLE, localPlane, addresses };
+    this.#context = {
+      host,
+      stateDir,
+      localPlane,
+      dataAddresses: addresses,
+      defaultFsType: options.defaultFsType,
+      mkfsOptions: options.mkfsOptions,
+      mountFlags: options.mountFlags,
+      log,
+    };
+  }
+
+  /** NodeStageVolume. */
+  stage(request: StageRequest, signal?: AbortSignal): Promise<void> {
+    return this.#locked(request.volumeId, "stage", () => stageVolume(this.#context, this.#records, request, signal));
+  }
+
+  /** NodeUnstageVolume. */
+  unstage(request: UnstageRequest, signal?: AbortSignal): Promise<void> {
+    return this.#locked(request.volumeId, "unstage", () => unstageVolume(this.#context, this.#records, request, signal));
+  }
+
+  /** NodePublishVolume. */
+  publish(request: PublishRequest, signal?: AbortSignal): Promise<void> {
+    return this.#locked(request.volumeId, "publish", () => publishVolume(this.#context, this.#records, request, signal));
+  }
+
+  /** NodeUnpublishVolume. */
+  unpublish(request: UnpublishRequest, signal?: AbortSignal): Promise<void> {
+    return this.#locked(request.volumeId, "unpublish", () => unpublishVolume(this.#context, this.#records, request, signal));
+  }
+
+  /** NodeExpandVolume. */
+  expand(request: ExpandRequest, signal?: AbortSignal): Promise<{ sizeBytes: number }> {
+    return this.#locked(request.volumeId, "expand", () => expandVolume(this.#context, this.#records, request, signal));
+  }
+
+  /** NodeGetVolumeStats. */
+  stats(request: StatsRequest, signal?: AbortSignal): Promise<VolumeStats> {
+    return volumeStats(this.#context, this.#records, request, signal);
+  }
+
+  /** NodeGetInfo: who this node is to the arrays. */
+  identity(): Promise<NodeIdentity> {
+    return readIdentity(this.#identity);
+  }
+
+  /** Why a protocol cannot be used on this host, for readiness; those that can are left out. */
+  protocolReasons(): Promise<Partial<Record<Protocol, string>>> {
+    return protocolReasons(this.#identity);
+  }
+
+  #locked<T>(volumeId: string, operation: string, work: () => Promise<T>): Promise<T> {
+    return this.#locks.tryRun([volumeId], operation, work);
+  }
+}

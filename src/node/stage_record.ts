@@ -1,0 +1,104 @@
+import { createHash, randomUUID } from "node:crypto";
+import { messageOf, PsoError } from "../errors.ts";
+import type { Attachment } from "../handoff.ts";
+import type { FsType } from "../host/superblock.ts";
+import type { Logger } from "../log.ts";
+
+const RECORD_VERSION = 1;
+
+/** A format that this node began. Its UUID was chosen first, so what an interrupted mkfs left is known again as our own. */
+export interface FormatRecord {
+  state: "started" | "finished";
+  type: FsType;
+  uuid: string;
+}
+
+/** What this node meant to do with one volume, written before it did anything. Facts come from mountinfo and sysfs; this helps to read them. */
+export interface StageRecord {
+  volumeId: string;
+  stagingPath: string;
+  attachment: Attachment;
+  /** Kernel name of the device that this node attached; absent until it is known. */
+  device?: string;
+  /** Local plane: the file behind the device, to find a device whose name a crash kept from being written down. */
+  image?: { path: string; majorMinor: string; inode: number };
+  format?: FormatRecord;
+  published: { targetPath: string; readOnly: boolean }[];
+}
+
+/** A UUID for a new file system. */
+export function newUuid(): string {
+  return randomUUID();
+}
+
+/** The stage records of this node: one JSON file per volume in `<state-dir>/volumes`, replaced whole and synced. */
+export class StageRecords {
+  readonly #folder: string;
+  readonly #log: Logger;
+
+  constructor(stateDir: string, options: { log: Logger }) {
+    this.#folder = `${stateDir}/volumes`;
+    this.#log = options.log;
+  }
+
+  #path(volumeId: string): string {
+    // Volume ids hold slashes and may be longer than a file name.
+    return `${this.#folder}/${createHash("sha256").update(volumeId).digest("hex").slice(0, 40)}.json`;
+  }
+
+  /** The record of a volume. One that is missing or cannot be understood is `undefined`, as the node copes without; a broken one is logged. */
+  async find(volumeId: string): Promise<StageRecord | undefined> {
+    const path = this.#path(volumeId);
+    try {
+      const { version, record } = JSON.parse(await Deno.readTextFile(path));
+      if (version === RECORD_VERSION && record?.volumeId === volumeId && Array.isArray(record.published) && record.attachment) {
+        return record;
+      }
+      this.#log.warn("stage record ignored", { volume: volumeId, path, reason: "not of this version or volume" });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        this.#log.warn("stage record ignored", { volume: volumeId, path, reason: messageOf(error) });
+      }
+    }
+    return undefined;
+  }
+
+  /** Writes the record so that it survives a crash of the host the moment this returns. `unavailable` when it cannot: then nothing may begin. */
+  async write(record: StageRecord): Promise<void> {
+    const path = this.#path(record.volumeId);
+    const fresh = `${path}.new`; // a left-over one is written over
+    try {
+      await Deno.mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await this.#writeSynced(fresh, JSON.stringify({ version: RECORD_VERSION, record }, undefined, 2) + "\n");
+      await Deno.rename(fresh, path);
+      await this.#syncFolder();
+    } catch (error) {
+      const fix = "make the node's --state-dir writable";
+      throw new PsoError("unavailable", `stage record ${path} cannot be written: ${messageOf(error)}; ${fix}`, { cause: error });
+    }
+  }
+
+  async #writeSynced(path: string, text: string): Promise<void> {
+    using file = await Deno.open(path, { write: true, create: true, truncate: true, mode: 0o600 });
+    const bytes = new TextEncoder().encode(text);
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    await file.sync();
+  }
+
+  async #syncFolder(): Promise<void> {
+    using folder = await Deno.open(this.#folder);
+    await folder.sync();
+  }
+
+  /** Forgets a volume. Not there is success. */
+  async remove(volumeId: string): Promise<void> {
+    for (const path of [`${this.#path(volumeId)}.new`, this.#path(volumeId)]) {
+      try {
+        await Deno.remove(path);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) continue;
+        throw new PsoError("unavailable", `stage record ${path} cannot be removed: ${messageOf(error)}`, { cause: error });
+      }
+    }
+  }
+}

@@ -1,0 +1,249 @@
+import { type Capability, isMultiNode, isReadOnly } from "../capability.ts";
+import { isPsoError, messageOf, PsoError } from "../errors.ts";
+import { type BlockDevice, devicePath, setDeviceReadOnly } from "../host/block_device.ts";
+import { checkExt4, fixedMountOptions, growMounted, noRecoveryOption, wantsFullCheck } from "../host/filesystem.ts";
+import { filePath } from "../host/host.ts";
+import { bindMount, mountFileSystem, unmountAll } from "../host/mount.ts";
+import { isReadOnlyMount, type Mount, mountAt, readMounts, resolveTarget } from "../host/mountinfo.ts";
+import { type FsType, type Superblock, toFsType } from "../host/superblock.ts";
+import { type BlockAttachment, blockConnection, type FileAttachment, fileConnection, isBlock } from "./connection.ts";
+import type { NodeContext } from "./context.ts";
+import { ensureFileSystem } from "./format.ts";
+import { combineMountFlags, splitWords } from "./options.ts";
+import type { StageRequest } from "./requests.ts";
+import type { StageRecord, StageRecords } from "./stage_record.ts";
+import { checkPath, deviceOfMount, stagedPlace } from "./volume_mounts.ts";
+
+/** A stage in progress: the request with everything that follows from it. */
+interface Stage {
+  request: StageRequest;
+  capability: Capability;
+  /** Staging path as mountinfo names it. */
+  stagingPath: string;
+  /** Where the mount belongs. */
+  place: string;
+  record: StageRecord;
+  save: () => Promise<void>;
+}
+
+/**
+ * NodeStageVolume. Order: record, attach, identity and size, format if it proves blank, check, mount, grow. What is there already is kept
+ * when it is this very volume, and refused when it is anything else (`in_use`); other options than it was staged with are a `conflict`.
+ */
+export async function stageVolume(context: NodeContext, records: StageRecords, request: StageRequest, signal?: AbortSignal): Promise<void> {
+  const { capability, attachment, volumeId } = request;
+  checkPath(request.stagingPath, "staging_target_path");
+  if (!isBlock(attachment) && capability.access.type === "block") {
+    throw new PsoError("unsupported", `volume ${volumeId} is a shared file system and cannot be used as a raw block device`);
+  }
+  if (capability.access.type === "mount" && isBlock(attachment)) fsTypeOf(context, capability);
+  await makeFolder(context, request.stagingPath);
+  const stagingPath = await resolveTarget(context.host, request.stagingPath);
+  const earlier = await records.find(volumeId);
+  if (
+    earlier && earlier.stagingPath !== stagingPath &&
+    mountAt(await readMounts(context.host), stagedPlace(earlier.stagingPath, capability.access.type))
+  ) {
+    throw new PsoError("in_use", `volume ${volumeId} is staged at ${earlier.stagingPath} already: unstage it there first`);
+  }
+  const record: StageRecord = { ...(earlier ?? { volumeId, published: [] }), stagingPath, attachment };
+  const place = stagedPlace(stagingPath, capability.access.type);
+  const stage: Stage = { request, capability, stagingPath, place, record, save: () => records.write(record) };
+  if (!isBlock(attachment)) return await stageFileSystem(context, stage, attachment, signal);
+  await stageBlock(context, { stage, records, attachment }, signal);
+}
+
+function fsTypeOf(context: NodeContext, { access }: Capability): FsType {
+  return access.type === "mount" && access.fsType !== "" ? toFsType(access.fsType) : toFsType(context.defaultFsType);
+}
+
+async function makeFolder(context: NodeContext, path: string): Promise<void> {
+  try {
+    await Deno.mkdir(filePath(context.host, path), { recursive: true, mode: 0o750 });
+  } catch (error) {
+    throw new PsoError("unavailable", `folder ${path} cannot be made: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Whether nobody is to write through this stage. */
+function wantsReadOnly({ mode, access }: Capability): boolean {
+  return isReadOnly(mode) || (access.type === "mount" && access.mountFlags.includes("ro"));
+}
+
+async function stageFileSystem(context: NodeContext, stage: Stage, attachment: FileAttachment, signal?: AbortSignal): Promise<void> {
+  const connection = fileConnection(attachment.protocol);
+  const existing = mountAt(await readMounts(context.host), stage.place);
+  if (existing) {
+    if (!await connection.isMountOf(context, attachment, existing)) throw foreign(stage, existing);
+    return checkReadOnly(stage, existing);
+  }
+  const { access } = stage.capability;
+  const flags = access.type === "mount" ? access.mountFlags : [];
+  await stage.save();
+  const options = wantsReadOnly(stage.capability) && !flags.includes("ro") ? [...flags, "ro"] : flags;
+  await connection.mount(context, attachment, { target: stage.place, options }, signal);
+}
+
+function foreign({ place, request }: Stage, existing: Mount): PsoError {
+  return new PsoError(
+    "in_use",
+    `${place} holds ${existing.type} from ${existing.source}, which is not volume ${request.volumeId}: it is left alone; unmount it by hand`,
+  );
+}
+
+function checkReadOnly({ capability, place, request }: Stage, existing: Mount): void {
+  const wanted = wantsReadOnly(capability);
+  if (capability.access.type === "block" || isReadOnlyMount(existing) === wanted) return;
+  const is = wanted ? "writable" : "read-only";
+  throw new PsoError(
+    "conflict",
+    `volume ${request.volumeId} is staged ${is} at ${place}, and ${wanted ? "read-only" : "writable"} is asked for`,
+  );
+}
+
+interface BlockStage {
+  stage: Stage;
+  records: StageRecords;
+  attachment: BlockAttachment;
+}
+
+async function stageBlock(context: NodeContext, { stage, records, attachment }: BlockStage, signal?: AbortSignal): Promise<void> {
+  const existing = mountAt(await readMounts(context.host), stage.place);
+  if (existing) return await confirmStaged(context, { stage, attachment, existing }, signal);
+  await stage.save();
+  try {
+    const device = await attach(context, stage, attachment, signal);
+    if (stage.capability.access.type === "block") await bindDevice(context, stage, device, signal);
+    else await mountVolume(context, { stage, device, attachment }, signal);
+  } catch (error) {
+    await undo(context, { stage, records, attachment });
+    throw error;
+  }
+}
+
+/** Something is mounted where the volume belongs: is it this volume, as asked for? */
+async function confirmStaged(
+  context: NodeContext,
+  { stage, attachment, existing }: { stage: Stage; attachment: BlockAttachment; existing: Mount },
+  signal?: AbortSignal,
+): Promise<void> {
+  const device = await deviceOfMount(context, existing);
+  const connection = blockConnection(attachment.protocol);
+  if (!device || !await connection.isDeviceOf(context, attachment, device.name, signal)) throw foreign(stage, existing);
+  checkReadOnly(stage, existing);
+  if (stage.capability.access.type === "block") return;
+  const type = fsTypeOf(context, stage.capability);
+  if (existing.type !== type) {
+    throw new PsoError("conflict", `volume ${stage.request.volumeId} is staged with ${existing.type}, and ${type} is asked for`);
+  }
+  if (!isReadOnlyMount(existing)) await growMounted(context.host, { type, device, target: stage.place }, signal);
+}
+
+function attach(context: NodeContext, stage: Stage, attachment: BlockAttachment, signal?: AbortSignal): Promise<BlockDevice> {
+  const { record, save, capability } = stage;
+  const note = async (facts: Pick<StageRecord, "device" | "image">) => {
+    Object.assign(record, facts);
+    await save();
+  };
+  const options = { record, note, shared: isMultiNode(capability.mode) };
+  return blockConnection(attachment.protocol).attach(context, attachment, options, signal);
+}
+
+/**
+ * A stage that failed leaves no device: after a final error kubelet does not call unstage. The record stays only when it holds a format
+ * that began, as only this node may then finish it.
+ */
+async function undo(context: NodeContext, { stage, records, attachment }: BlockStage): Promise<void> {
+  const { record, place, request } = stage;
+  try {
+    if (mountAt(await readMounts(context.host), place)) return; // staged but for its growth; unstage takes it away
+    const connection = blockConnection(attachment.protocol);
+    for (const name of await connection.devicesOf(context, record)) await connection.detach(context, name);
+    if (record.format?.state !== "started") return await records.remove(request.volumeId);
+    record.device = undefined;
+    record.image = undefined;
+    await records.write(record);
+  } catch (error) {
+    context.log.warn("failed stage not undone", { volume: request.volumeId, reason: messageOf(error) });
+  }
+}
+
+async function bindDevice(context: NodeContext, stage: Stage, device: BlockDevice, signal?: AbortSignal): Promise<void> {
+  await setDeviceReadOnly(context.host, { name: device.name, readOnly: isReadOnly(stage.capability.mode) }, signal);
+  await makeFile(context, stage.place);
+  await bindMount(context.host, { source: devicePath(device), target: stage.place, options: [] }, signal);
+}
+
+/** An empty file to bind a device node onto. One that is there is kept. */
+export async function makeFile(context: NodeContext, path: string): Promise<void> {
+  try {
+    (await Deno.open(filePath(context.host, path), { write: true, create: true, mode: 0o600 })).close();
+  } catch (error) {
+    throw new PsoError("unavailable", `file ${path} cannot be made: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+interface MountStage {
+  stage: Stage;
+  device: BlockDevice;
+  attachment: BlockAttachment;
+}
+
+async function mountVolume(context: NodeContext, { stage, device, attachment }: MountStage, signal?: AbortSignal): Promise<void> {
+  const { request, capability, record, save, place } = stage;
+  const type = fsTypeOf(context, capability);
+  const readOnly = wantsReadOnly(capability);
+  // A volume that only readers use must not be written to by a log replay either.
+  await setDeviceReadOnly(context.host, { name: device.name, readOnly: isReadOnly(capability.mode) }, signal);
+  const options = request.volumeContext.createoptions;
+  const mkfsOptions = options === undefined ? context.mkfsOptions : splitWords(options);
+  const plan = { volumeId: request.volumeId, attachment, type, mkfsOptions, readOnly, record, save };
+  const superblock = await ensureFileSystem(context, device, plan, signal);
+  if (readOnly) return await mountToRead(context, { stage, device, type }, signal);
+  if (type === "ext4") await checkExt4(context.host, device, { full: false }, signal);
+  const flags = mountFlags(context, { capability, type });
+  await mountFileSystem(context.host, { source: devicePath(device), target: place, type, options: flags }, signal);
+  if (superblock.sizeBytes < device.sizeBytes - superblock.slackBytes) {
+    await growStaged(context, { device, superblock, place, flags }, signal);
+  }
+}
+
+function mountFlags(context: NodeContext, { capability, type }: { capability: Capability; type: FsType }): string[] {
+  const flags = capability.access.type === "mount" ? capability.access.mountFlags : [];
+  return combineMountFlags({ fixed: fixedMountOptions(type), defaults: context.mountFlags, wanted: flags });
+}
+
+/** A reader whose log was left dirty (a snapshot's clone, often) is mounted without replaying it when the device takes no writes. */
+async function mountToRead(
+  context: NodeContext,
+  { stage, device, type }: { stage: Stage; device: BlockDevice; type: FsType },
+  signal?: AbortSignal,
+): Promise<void> {
+  const options = [...new Set([...mountFlags(context, { capability: stage.capability, type }), "ro"])].filter((flag) => flag !== "discard");
+  const mount = { source: devicePath(device), target: stage.place, type };
+  try {
+    await mountFileSystem(context.host, { ...mount, options }, signal);
+  } catch (error) {
+    if (!isPsoError(error, "unavailable") || !isReadOnly(stage.capability.mode)) throw error;
+    context.log.warn("mounting without log replay", { volume: stage.request.volumeId, reason: error.message });
+    await mountFileSystem(context.host, { ...mount, options: [...options, noRecoveryOption(type)] }, signal);
+  }
+}
+
+/** A volume restored or cloned to a larger size: its file system still has the old one. */
+async function growStaged(
+  context: NodeContext,
+  { device, superblock, place, flags }: { device: BlockDevice; superblock: Superblock; place: string; flags: string[] },
+  signal?: AbortSignal,
+): Promise<void> {
+  const mounted = { type: superblock.type, device, target: place };
+  try {
+    await growMounted(context.host, mounted, signal);
+  } catch (error) {
+    if (!wantsFullCheck(error)) throw error;
+    await unmountAll(context.host, place, signal);
+    await checkExt4(context.host, device, { full: true }, signal);
+    await mountFileSystem(context.host, { source: devicePath(device), target: place, type: superblock.type, options: flags }, signal);
+    await growMounted(context.host, mounted, signal);
+  }
+}
