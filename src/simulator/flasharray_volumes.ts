@@ -169,7 +169,8 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
       : await createVolume(state, volume, source);
     rows.push(renderVolume(state, call, done));
   }
-  state.context.plane?.remeasure();
+  // Blank volumes store nothing; only copies change the sums.
+  if (source !== undefined) state.context.plane?.remeasure();
   return items(rows);
 }
 

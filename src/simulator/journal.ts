@@ -51,8 +51,16 @@ export class Journal {
     return this.#lines;
   }
 
+  /** Throws when the line cannot be written as a whole (no space left): then nothing of it stays. */
   append(ops: Op[]): void {
-    writeAll(this.#file, JSON.stringify(ops) + "\n");
+    const { size } = this.#file.statSync();
+    try {
+      writeAll(this.#file, JSON.stringify(ops) + "\n");
+    } catch (error) {
+      // A piece of a line would swallow the next one.
+      this.#file.truncateSync(size);
+      throw error;
+    }
     this.#lines++;
   }
 

@@ -66,7 +66,8 @@ export class Table<T extends object> {
 export class Store {
   readonly #tables = new Map<string, Indexed<object>>();
   readonly #journal: Journal | undefined;
-  readonly #loaded: Op[][];
+  /** What the journal held at the start; dropped with the first change, when all tables are there. */
+  #loaded: Op[][];
   #ops: { op: Op; old: object | undefined }[] | undefined;
   #stale = false;
   #version = 0;
@@ -86,7 +87,7 @@ export class Store {
     return this.#version;
   }
 
-  /** The table of that name, filled with what the journal holds. Once per name; `indexOf` must not change over the file's life. */
+  /** The table of that name, filled with what the journal holds. Once per name and before the first change; `indexOf` stays the same over the file's life. */
   table<T extends object>(name: string, indexOf: (record: T) => string): Table<T> {
     // The journal is the only untyped edge: a table's records are those that the same table wrote.
     const inner: Indexed<T> = { records: new Map(), index: new Map(), indexOf, before: new Map() };
@@ -100,6 +101,7 @@ export class Store {
     if (this.#ops !== undefined) return work();
     const ops: { op: Op; old: object | undefined }[] = [];
     this.#ops = ops;
+    this.#loaded = [];
     try {
       const result = work();
       if (ops.length > 0) this.#commit(ops);
@@ -146,8 +148,17 @@ export class Store {
       const before = this.#tables.get(name)?.before;
       if (before !== undefined && !before.has(key)) before.set(key, old);
     }
+    this.#compactIfLong();
+  }
+
+  #compactIfLong(): void {
     const live = [...this.#tables.values()].reduce((sum, table) => sum + table.records.size, 0);
-    if (this.#journal !== undefined && this.#journal.lines > Math.max(COMPACT_LINES, 2 * live)) this.#journal.compact(this.#all());
+    if (this.#journal === undefined || this.#journal.lines <= Math.max(COMPACT_LINES, 2 * live)) return;
+    try {
+      this.#journal.compact(this.#all());
+    } catch {
+      // The change itself is in the old journal, which stays; the next change tries again.
+    }
   }
 
   #all(): Op[] {

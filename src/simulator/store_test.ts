@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { testRun } from "./fixture_test.ts";
 import { Store } from "./store.ts";
 
 interface Thing {
@@ -87,4 +88,23 @@ Deno.test("Store compacts a long journal and loses nothing", async () => {
   assert.equal(names(second.things), "n20009");
   second.store.close();
   await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("Store.change() that finds no room on the host leaves nothing behind, and the next one is whole", async () => {
+  const dir = await Deno.makeTempDir();
+  await testRun("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", dir]);
+  try {
+    const { store, things } = open(`${dir}/state`);
+    store.change(() => things.set("1", { id: "1", name: "a" }));
+    assert.throws(() => store.change(() => things.set("2", { id: "2", name: "x".repeat(100_000) })), /[Nn]o space/);
+    assert.equal(names(things), "a");
+    store.change(() => things.set("3", { id: "3", name: "c" }));
+    store.close();
+    const second = open(`${dir}/state`);
+    assert.equal(names(second.things), "a,c");
+    second.store.close();
+  } finally {
+    await testRun("umount", [dir]);
+    await Deno.remove(dir);
+  }
 });
