@@ -158,7 +158,7 @@ export class FlashBladeState {
     return Math.max(0, (this.images?.usedBytes(fileSystem.id) ?? 0) - fileSystem.blankBytes);
   }
 
-  /** Blocks that an image occupies on the host; a file system's own empty structures count as nothing. */
+  /** Blocks that a snapshot's image occupies on the host. */
   storedBytes(id: string): number {
     return this.context.plane?.allocatedBytes(id) ?? 0;
   }
@@ -166,8 +166,11 @@ export class FlashBladeState {
   /** Physical bytes that are stored. A call that a `full` fault hit sees the whole capacity in use. */
   usedBytes(call?: Call): number {
     if (call?.full) return this.capacityBytes;
+    // Files as `df` sees them, not the image's blocks: those lag behind by what the host has not written back yet.
     let used = 0;
-    for (const bytes of this.context.plane?.allocated().values() ?? []) used += bytes;
+    for (const fileSystem of this.fileSystems.values()) used += this.writtenBytes(fileSystem);
+    const allocated = this.snapshots.size === 0 ? undefined : this.context.plane?.allocated();
+    for (const { id } of this.snapshots.values()) used += allocated?.get(id) ?? 0;
     return used;
   }
 
