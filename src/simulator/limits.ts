@@ -1,15 +1,21 @@
 /** What the simulator does not model; shown by GET / of the control endpoint. The one place for such facts. */
 export const LIMITS: readonly string[] = [
-  "FlashArray: pods, volume groups, protection groups, host groups, realms, presets, workloads, replication, offload targets, directories and policies are not served; names that contain them are refused",
+  "FlashArray: pods, volume groups, protection groups, host groups, realms, presets, workloads, replication, offload " +
+  "targets, directories and policies are not served; names that contain them are refused",
   "FlashArray: volumes/batch, volumes/test, volumes/diff, volume-snapshots/batch and password login are not served",
   "FlashArray: context_names and allow_errors are accepted and ignored: there is no fleet of arrays behind one",
   "FlashArray: data reduction is 1: the bytes of a volume are the blocks that its image occupies on the host",
   "FlashArray: limits of QoS are stored and shown, not applied to I/O",
-  "Performance figures follow the growth of the stored bytes between two looks: hosts do their I/O past the simulator, which sees no reads",
-  "FlashArray: an overwrite or a truncation leaves no undo snapshot, and an overwrite that is cut off by SIGKILL leaves the volume half written",
+  "Performance figures follow the growth of the stored bytes between two looks: hosts do their I/O past the simulator, " +
+  "which sees no reads",
+  "FlashArray: an overwrite or a truncation leaves no undo snapshot, and an overwrite that is cut off by SIGKILL leaves " +
+  "the volume half written",
   "FlashArray: ports, portals and interfaces are shown, but nothing answers there on the local data plane",
-  "FlashBlade: object store (accounts, users, buckets), quotas, file-system-exports, SMB, servers, realms, replication, fleets and password login are not served; /policies and /alerts are empty lists",
-  "Snapshots and clones copy the image's bytes while hosts may write: without reflink on the host's file system the copy is not of one instant",
+  "FlashBlade: object store (accounts, users, buckets), quotas, file-system-exports, SMB, servers, realms, replication, " +
+  "fleets and password login are not served; /policies and /alerts are empty lists",
+  "Snapshots and clones copy the image's bytes while hosts may write: without reflink on the host's file system the copy " +
+  "is not of one instant",
   "State survives SIGKILL of the simulator, not a power loss of the host",
-  "Messages that no public source records (invalid size, name, LUN, full array, all FlashBlade texts) are the simulator's own and hold the substrings that drivers look for",
+  "Messages that no public source records (invalid size, name, LUN, full array, all FlashBlade texts) are the simulator's" +
+  " own and hold the substrings that drivers look for",
 ];

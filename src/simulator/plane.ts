@@ -43,7 +43,10 @@ export class LocalPlane {
     return `${this.root}/images/${id}`;
   }
 
-  /** Makes an image of zeroes, `sizeBytes` long and without a block of its own. PsoError `exhausted` when this host's file system refuses the size. */
+  /**
+   * Makes an image of zeroes, `sizeBytes` long and without a block of its own. PsoError `exhausted` when this host's file system
+   * refuses the size.
+   */
   createImage(id: string, sizeBytes: number): void {
     Deno.openSync(this.imagePath(id), { create: true, write: true, truncate: true }).close();
     this.sizeImage(id, sizeBytes);

@@ -66,7 +66,10 @@ export interface ServedFleet {
   stop(): Promise<void>;
 }
 
-/** Mode `simulate`: serves a fleet until the signal, after printing the path of its values.yaml and then `ready`. Errors as serveFleet(). */
+/**
+ * Mode `simulate`: serves a fleet until the signal, after printing the path of its values.yaml and then `ready`. Errors as
+ * serveFleet().
+ */
 export async function simulate(options: SimulateOptions, tools: SimulateTools): Promise<void> {
   const print = tools.print ?? printLine;
   const fleet = await serveFleet(options, tools);

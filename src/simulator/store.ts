@@ -87,7 +87,10 @@ export class Store {
     return this.#version;
   }
 
-  /** The table of that name, filled with what the journal holds. Once per name and before the first change; `indexOf` stays the same over the file's life. */
+  /**
+   * The table of that name, filled with what the journal holds. Once per name and before the first change; `indexOf` stays the same
+   * over the file's life.
+   */
   table<T extends object>(name: string, indexOf: (record: T) => string): Table<T> {
     // The journal is the only untyped edge: a table's records are those that the same table wrote.
     const inner: Indexed<T> = { records: new Map(), index: new Map(), indexOf, before: new Map() };
