@@ -31,7 +31,7 @@ export interface Claim {
 /** One node as a test sees it: its CSI client and the node_id that it registered with. */
 export interface NodeHandle {
   name: string;
-  csi: CsiClient;
+  csi: CsiClient; // replaced when a test restarts the node
   nodeId: string;
 }
 

@@ -1,4 +1,5 @@
 // A CSI client for the demo, the tests and the benches: it speaks to the compiled program as kubelet and the sidecars do.
+import { Buffer } from "node:buffer";
 import { create, type DescService, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { Controller, Identity, Node } from "../src/csi/generated/csi_pb.ts";
@@ -27,7 +28,7 @@ function callable(channel: Client, service: DescService, timeoutMs: number) {
         new Promise((resolve, reject) =>
           channel.makeUnaryRequest(
             `/${service.typeName}/${method.name}`,
-            (message: Uint8Array) => message as never, // grpc-js wants Buffer; it takes any Uint8Array
+            (message: Uint8Array) => Buffer.from(message.buffer, message.byteOffset, message.byteLength),
             (bytes: Uint8Array) => fromBinary(method.output, bytes),
             toBinary(method.input, create(method.input, request)),
             { deadline: Date.now() + (options.timeoutMs ?? timeoutMs) },

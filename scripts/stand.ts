@@ -3,6 +3,7 @@
  * mounts. `scripts/up` starts one from the command line; the demo, the tests and the benches start one in their own process.
  * Contract: design of `up.json` in ARCHITECTURE.md. Needs root and Linux.
  */
+import { parse, stringify } from "@std/yaml";
 import { Child, type Ended, killMarked, MARK } from "./child.ts";
 import { isBelow, mountHostRoot, releaseBelow, removeFolder, shareFolder } from "./mounts.ts";
 import { exists, readIfThere } from "./paths.ts";
@@ -204,7 +205,7 @@ export class Stand {
     });
     const nodes: NodeFacts[] = [];
     for (let number = 1; number <= (this.#options.nodes ?? 2); number++) {
-      nodes.push(await this.#addNode(number, { values, plane: fleet.plane }));
+      nodes.push(await this.#addNode(number, { values: await this.#nodeValues(values), plane: fleet.plane }));
     }
     await Promise.all(["controller", ...nodes.map((node) => node.name)].map((name) => this.start(name)));
     const { control, arrays } = fleet;
@@ -253,6 +254,13 @@ export class Stand {
     if (!this.#options.editValues) return path;
     await Deno.writeTextFile(`${this.dir}/values.yaml`, this.#options.editValues(await Deno.readTextFile(path)));
     return `${this.dir}/values.yaml`;
+  }
+
+  /** The same configuration without the arrays: a node holds no token. */
+  async #nodeValues(values: string): Promise<string> {
+    const { arrays: _, ...others } = Object(parse(await Deno.readTextFile(values)));
+    await Deno.writeTextFile(`${this.dir}/node-values.yaml`, stringify(others));
+    return `${this.dir}/node-values.yaml`;
   }
 
   /** Registers a process with a CSI socket and an admin endpoint; gives back the admin endpoint's URL. */

@@ -8,13 +8,15 @@ export interface Check {
   ok: boolean;
   /** Why it is not ok, or what is known of it. */
   reason?: string;
+  /** Shown, but readiness does not hang on it. */
+  optional?: boolean;
 }
 
 export interface AdminSources {
   /** What this process is: `controller` or `node`, for the JSON answers. */
   mode: string;
   version: string;
-  /** Everything readiness depends on; the process is ready when all are ok. */
+  /** Everything readiness depends on; the process is ready when all that are not optional are ok. */
   ready(): Promise<Check[]> | Check[];
   /** Prometheus text. */
   metrics(): string;
@@ -29,10 +31,13 @@ export interface AdminSources {
 export function adminApp(sources: AdminSources): Hono {
   const app = new Hono();
   app.get("/", (context) => context.text(`pso-bin ${sources.version} ${sources.mode}\n\n/healthz\n/readyz\n/metrics\n`));
-  app.get("/healthz", (context) => context.json({ status: "ok", mode: sources.mode, version: sources.version, permissions: sources.permissions?.() }));
+  app.get(
+    "/healthz",
+    (context) => context.json({ status: "ok", mode: sources.mode, version: sources.version, permissions: sources.permissions?.() }),
+  );
   app.get("/readyz", async (context) => {
     const checks = await sources.ready();
-    const ready = checks.every((check) => check.ok);
+    const ready = checks.every((check) => check.ok || check.optional);
     return context.json({ ready, mode: sources.mode, checks }, ready ? 200 : 503);
   });
   app.get("/metrics", (context) => context.body(sources.metrics(), 200, { "content-type": METRICS_CONTENT_TYPE }));

@@ -21,6 +21,7 @@ Deno.test("GET /readyz is 503 with the reason while one check is not ok", async 
     checks: [{ name: "fa-1", ok: true }, { name: "fb-1", ok: false, reason: "connection refused" }],
   });
   equal((await app([{ name: "fa-1", ok: true }]).request("/readyz")).status, 200);
+  equal((await app([{ name: "local", ok: true }, { name: "fc", ok: false, optional: true }]).request("/readyz")).status, 200);
 });
 
 Deno.test("GET /metrics is Prometheus text", async () => {

@@ -1,0 +1,318 @@
+// The program: reads its arguments, builds the objects of one mode and connects them. The only reader of Deno.args.
+import { runAdminVerb } from "./src/admin/commands/commands.ts";
+import { type Check, startAdmin } from "./src/admin/server.ts";
+import { Fleet, type FleetEntry, type FleetMember } from "./src/arrays/fleet.ts";
+import { type OpenArray, openArray } from "./src/arrays/open.ts";
+import type { CallRecord } from "./src/arrays/rest.ts";
+import { isAllowed } from "./src/cidr.ts";
+import {
+  type CommandLine,
+  type ControllerOptions,
+  type NodeOptions,
+  parseCommandLine,
+  type SimulateOptions,
+  UsageError,
+} from "./src/cli.ts";
+import { type ArrayConfig, type Config, loadConfig, type LoadedConfig } from "./src/config.ts";
+import { ConfigError, problemText } from "./src/config_problems.ts";
+import { watchConfig } from "./src/config_watch.ts";
+import type { ProvisionerOptions } from "./src/controller/provisioner_options.ts";
+import { Provisioner } from "./src/controller/provisioner.ts";
+import { controllerService } from "./src/csi/controller_service.ts";
+import { startEndpoint } from "./src/csi/endpoint.ts";
+import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
+import { nodeService } from "./src/csi/node_service.ts";
+import { isPsoError, messageOf } from "./src/errors.ts";
+import { PROTOCOLS } from "./src/handoff.ts";
+import { createRun } from "./src/host/command.ts";
+import { KeyedLock } from "./src/keyed_lock.ts";
+import { createLogger, type Level, type Logger } from "./src/log.ts";
+import { type Labels, Metrics, REST_BUCKETS } from "./src/metrics.ts";
+import { NodePlugin } from "./src/node/node_plugin.ts";
+import { giveUp, heldPermissions } from "./src/permissions.ts";
+import { simulate } from "./src/simulator/simulate.ts";
+import { VERSION } from "./src/version.ts";
+
+const RIGHT = 0, FAILED = 1, WRONG_USE = 2;
+/** How often arrays are asked for their health and room while nothing else happens. */
+const STATUS_INTERVAL_MS = 30_000;
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the program at once, as people who press Ctrl-C twice expect. */
+function terminated(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const onSignal = () => {
+      if (asked) Deno.exit(FAILED);
+      asked = true;
+      resolve();
+    };
+    for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, onSignal);
+  });
+}
+
+/** Warnings of the configuration are said at every start and at every change. */
+function warnAbout(loaded: LoadedConfig, log: Logger): void {
+  for (const problem of loaded.warnings) log.warn("configuration", { problem: problemText(problem) });
+}
+
+function configReader(options: { valuesFile?: string; mode: "controller" | "node" }): () => Promise<LoadedConfig> {
+  return () => loadConfig({ ...options, readTextFile: Deno.readTextFile, env: (name) => Deno.env.get(name) });
+}
+
+function loggerFor(options: { logLevel?: Level; logFormat: "json" | "text" }, config: Config): Logger {
+  return createLogger({ level: options.logLevel ?? (config.debug ? "debug" : "info"), format: options.logFormat });
+}
+
+/** Metrics that every mode has. */
+function processMetrics(): Metrics {
+  const metrics = new Metrics();
+  metrics.gauge("pso_build_info", { help: "Always 1; the version is a label", labels: ["version"] }).set(1, { version: VERSION });
+  metrics.gauge("process_resident_memory_bytes", { help: "Resident memory", collect: () => Deno.memoryUsage().rss });
+  return metrics;
+}
+
+/** The clients of the configured arrays. One whose entry did not change keeps its client, with its session and connections. */
+class ArrayClients {
+  onCall: (call: CallRecord) => void = () => {};
+  readonly #log: Logger;
+  #open = new Map<string, OpenArray>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Opens what is new, closes what is gone, and gives back all. */
+  take(arrays: readonly ArrayConfig[]): FleetEntry[] {
+    const before = this.#open;
+    this.#open = new Map(arrays.map((config) => {
+      const key = JSON.stringify([
+        config.kind,
+        config.scheme,
+        config.managementAddress,
+        config.token.reveal(),
+        config.tls,
+        config.name,
+        "nfsEndpoint" in config && config.nfsEndpoint,
+      ]);
+      return [key, before.get(key) ?? this.#openOne(config)];
+    }));
+    for (const [key, gone] of before) if (!this.#open.has(key)) void gone.close();
+    return [...this.#open.values()].map(({ array }, index) => ({ array, labels: arrays[index]?.labels }));
+  }
+
+  load(): OpenArray[] {
+    return [...this.#open.values()];
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.load().map((open) => open.close()));
+  }
+
+  #openOne(config: ArrayConfig): OpenArray {
+    const { kind, scheme, token, tls } = config;
+    const nfsEndpoint = config.kind === "flashblade" ? config.nfsEndpoint : undefined;
+    return openArray({ kind, scheme, address: config.managementAddress, token: () => token, tls, label: config.name, nfsEndpoint }, {
+      log: this.#log,
+      onCall: (call) => this.onCall(call),
+    });
+  }
+}
+
+function provisionerOptions({ prefix, maxVolumesPerNode, flasharray, flashblade }: Config): ProvisionerOptions {
+  const { iscsiAllowedCidrs } = flasharray;
+  return {
+    prefix,
+    maxVolumesPerNode,
+    sanType: flasharray.sanType,
+    preemptAttachments: flasharray.preemptAttachments,
+    defaultFsType: flasharray.defaultFsType,
+    defaultMkfsOptions: flasharray.defaultMkfsOptions.join(" "),
+    exportRules: flashblade.exportRules,
+    snapshotDirectory: flashblade.snapshotDirectoryEnabled,
+    portalFilter: iscsiAllowedCidrs.length === 0 ? undefined : (address) => isAllowed(address, iscsiAllowedCidrs),
+  };
+}
+
+function fleetMetrics(metrics: Metrics, fleet: Fleet, locks: KeyedLock): ArrayClients["onCall"] {
+  const perArray = (value: (member: FleetMember) => number | undefined) => () =>
+    fleet.members.flatMap((member): [Labels, number][] => {
+      const found = value(member);
+      return found === undefined ? [] : [[{ array: member.array.label }, found]];
+    });
+  const gauge = (name: string, help: string, value: (member: FleetMember) => number | undefined) =>
+    metrics.gauge(name, { help, labels: ["array"], collect: perArray(value) });
+  gauge("pso_array_up", "1 when the last check of the array went well", (member) => member.status && !member.problem ? 1 : 0);
+  gauge("pso_array_capacity_bytes", "Physical capacity", ({ status }) => status?.capacityBytes);
+  gauge("pso_array_used_bytes", "Physical bytes in use", ({ status }) => status?.usedBytes);
+  gauge("pso_array_volumes", "Volumes of this cluster on the array", (member) => member.warm ? fleet.indexedVolumes(member) : undefined);
+  metrics.gauge("pso_locks_held", { help: "Volumes and snapshots that a call holds now", collect: () => locks.size });
+  const samples = metrics.histogram("pso_rest_request_seconds", {
+    help: "REST calls to arrays, in seconds, by method, path and HTTP status (0 = no answer)",
+    labels: ["array", "method", "path", "code"],
+    buckets: REST_BUCKETS,
+  });
+  return ({ array, method, path, status, ms }) => samples.observe(ms / 1000, { array, method, path, code: `${status}` });
+}
+
+function arrayChecks(fleet: Fleet): Check[] {
+  return fleet.members.map(({ array, problem, status, warm }) => {
+    const name = array.label;
+    if (problem) return { name, ok: false, reason: problem.message };
+    if (!status) return { name, ok: false, reason: "has not answered yet" };
+    return warm ? { name, ok: true } : { name, ok: false, reason: "its volumes are being listed" };
+  });
+}
+
+async function runController(options: ControllerOptions): Promise<void> {
+  const read = configReader(options);
+  const loaded = await read();
+  let { config } = loaded;
+  const log = loggerFor(options, config);
+  warnAbout(loaded, log);
+  const metrics = processMetrics();
+  const locks = new KeyedLock();
+  const clients = new ArrayClients(log);
+  const fleet = new Fleet(clients.take(config.arrays), { log, prefix: `${config.prefix}-` });
+  clients.onCall = fleetMetrics(metrics, fleet, locks);
+  const provisioner = new Provisioner({ fleet, options: () => provisionerOptions(config), log });
+  const ended = terminated();
+  const stop = new AbortController();
+  const methods = [
+    ...identityService({ version: VERSION, isReady: () => fleet.members.some((member) => member.status) }),
+    ...controllerService(() => provisioner),
+  ];
+  const endpoint = await startEndpoint({ endpoint: options.endpoint, driverName: DRIVER_NAME, methods, log, metrics, locks });
+  const admin = startAdmin(options.adminAddress, {
+    mode: "controller",
+    version: VERSION,
+    ready: () => arrayChecks(fleet),
+    metrics: () => metrics.text(),
+    permissions: heldPermissions,
+  }, log);
+  giveUp(["run", "write", "sys"]);
+  const background = [
+    fleet.run(stop.signal, { intervalMs: STATUS_INTERVAL_MS }),
+    watchConfig(loaded, {
+      load: read,
+      onConfig: (changed) => {
+        warnAbout(changed, log);
+        const { prefix } = config;
+        if (changed.config.prefix !== prefix) {
+          log.error("clusterID changed: it stays what it was, because the names of all volumes begin with it", { prefix });
+        }
+        config = { ...changed.config, prefix };
+        fleet.replace(clients.take(config.arrays));
+        log.info("configuration taken up", { arrays: config.arrays.length });
+      },
+      onProblem: (problem) => log.error("configuration refused, the last good one stays", { problem }),
+      signal: stop.signal,
+    }),
+  ];
+  await ended;
+  await endpoint.stop();
+  stop.abort();
+  await Promise.all([admin.stop(), ...background]);
+  await clients.close();
+}
+
+/** What each protocol lacks on this host. One that works is enough to be ready: a node without FC is no broken node. */
+async function nodeChecks(node: NodePlugin): Promise<Check[]> {
+  const reasons = await node.protocolReasons();
+  const isUseful = PROTOCOLS.some((protocol) => reasons[protocol] === undefined);
+  return PROTOCOLS.map((name) => ({ name, ok: reasons[name] === undefined, reason: reasons[name], optional: isUseful }));
+}
+
+/** `node --check`: what each protocol lacks on this host, a line each; right when one of them works. */
+async function checkNode(node: NodePlugin): Promise<number> {
+  const checks = await nodeChecks(node);
+  for (const { name, ok, reason } of checks) print(`${ok ? "OK  " : "FAIL"} ${name}${reason ? `: ${reason}` : ""}\n`);
+  return checks.some((check) => check.ok) ? RIGHT : FAILED;
+}
+
+async function runNode(options: NodeOptions): Promise<number> {
+  const loaded = await configReader(options)();
+  const { flasharray } = loaded.config;
+  const log = loggerFor(options, loaded.config);
+  warnAbout(loaded, log);
+  const metrics = processMetrics();
+  const locks = new KeyedLock();
+  metrics.gauge("pso_locks_held", { help: "Volumes that a call holds now", collect: () => locks.size });
+  const run = createRun({ namespaces: options.hostTools, hostRoot: options.hostRoot, log, path: Deno.env.get("PATH") });
+  const node = new NodePlugin({
+    name: options.nodeName,
+    host: { run, root: options.hostRoot, namespaces: options.hostTools },
+    stateDir: options.stateDir,
+    localPlane: options.localPlane,
+    dataAddresses: options.dataAddresses,
+    defaultFsType: flasharray.defaultFsType,
+    mkfsOptions: [...flasharray.defaultMkfsOptions],
+    mountFlags: [...flasharray.defaultMountOptions],
+    maxVolumes: loaded.config.maxVolumesPerNode,
+    locks,
+    log,
+  });
+  if (options.check) return await checkNode(node);
+  const ended = terminated();
+  const methods = [...identityService({ version: VERSION, isReady: () => true }), ...nodeService(node)];
+  const endpoint = await startEndpoint({ endpoint: options.endpoint, driverName: DRIVER_NAME, methods, log, metrics, locks });
+  const admin = startAdmin(options.adminAddress, {
+    mode: "node",
+    version: VERSION,
+    ready: () => nodeChecks(node),
+    metrics: () => metrics.text(),
+    permissions: heldPermissions,
+  }, log);
+  giveUp(["sys"]);
+  await ended;
+  await endpoint.stop();
+  await admin.stop();
+  return RIGHT;
+}
+
+async function runSimulate(options: SimulateOptions): Promise<void> {
+  const log = createLogger({ level: options.logLevel ?? "info", format: options.logFormat });
+  const stop = new AbortController();
+  void terminated().then(() => stop.abort());
+  const run = createRun({ namespaces: "direct", hostRoot: "/", log, path: Deno.env.get("PATH") });
+  await simulate(options, { run, log, signal: stop.signal });
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}
+
+async function runMode(command: CommandLine): Promise<number> {
+  switch (command.mode) {
+    case "help":
+    case "version":
+      print(command.text);
+      return RIGHT;
+    case "controller":
+      await runController(command);
+      return RIGHT;
+    case "node":
+      return await runNode(command);
+    case "simulate":
+      await runSimulate(command);
+      return RIGHT;
+    case "admin":
+      return await runAdminVerb(command.verb, command.args, { print, readTextFile: Deno.readTextFile, env: (name) => Deno.env.get(name) });
+  }
+}
+
+/** The exit code. Faults of use and configuration are told in full; others in one line, with the stack only for what we did not foresee. */
+async function main(args: string[]): Promise<number> {
+  const complain = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(`pso-bin: ${text}\n`));
+  try {
+    return await runMode(parseCommandLine(args, { env: (name) => Deno.env.get(name), hostname: () => Deno.hostname(), version: VERSION }));
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof ConfigError) {
+      complain(error.message);
+      return WRONG_USE;
+    }
+    complain(isPsoError(error) || !(error instanceof Error) ? messageOf(error) : error.stack ?? error.message);
+    return FAILED;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main([...Deno.args]));

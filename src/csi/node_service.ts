@@ -1,0 +1,110 @@
+import { isReadOnly } from "../capability.ts";
+import { PsoError } from "../errors.ts";
+import { decodeAttachment, encodeNodeId } from "../handoff.ts";
+import type { NodePlugin } from "../node/node_plugin.ts";
+import type { VolumeStats } from "../node/requests.ts";
+import { Node, NodeServiceCapability_RPC_Type as Type, VolumeUsage_Unit as Unit } from "./generated/csi_pb.ts";
+import { method, type UnaryMethod } from "./unary.ts";
+import { capabilityOf, rangeOf } from "./values.ts";
+
+const CAPABILITIES: readonly Type[] = [Type.STAGE_UNSTAGE_VOLUME, Type.GET_VOLUME_STATS, Type.EXPAND_VOLUME, Type.SINGLE_NODE_MULTI_WRITER];
+
+/**
+ * The segment that every node of this driver reports while it knows no topology of the cluster. Kubernetes wants the same keys from all
+ * nodes and never lets a value change, so it says nothing that could; placement looks at `topology.purestorage.com/` keys only.
+ */
+const ANYWHERE = { "topology.pure-csi/enabled": "true" };
+
+function usageMessages(stats: VolumeStats) {
+  if (stats.type === "block") return [{ total: BigInt(stats.sizeBytes), unit: Unit.BYTES }];
+  return ([["bytes", Unit.BYTES], ["inodes", Unit.INODES]] as const).map(([kind, unit]) => ({
+    unit,
+    total: BigInt(stats[kind].total),
+    used: BigInt(stats[kind].used),
+    available: BigInt(stats[kind].available),
+  }));
+}
+
+/** The staging path must come with publish, because STAGE_UNSTAGE_VOLUME is offered (CSI, NodePublishVolumeRequest). */
+function stagingPathOf(stagingTargetPath: string): string {
+  if (stagingTargetPath === "") throw new PsoError("invalid", "staging_target_path is missing: this driver stages every volume");
+  return stagingTargetPath;
+}
+
+function mountMethods(node: NodePlugin): UnaryMethod[] {
+  return [
+    method(Node.method.nodeStageVolume, {
+      handle: async (request, { signal }) => {
+        const { volumeId, stagingTargetPath: stagingPath, volumeContext } = request;
+        const attachment = decodeAttachment(request.publishContext);
+        await node.stage({ volumeId, stagingPath, capability: capabilityOf(request.volumeCapability), attachment, volumeContext }, signal);
+        return {};
+      },
+    }),
+    method(Node.method.nodeUnstageVolume, {
+      handle: async ({ volumeId, stagingTargetPath }, { signal }) => {
+        await node.unstage({ volumeId, stagingPath: stagingTargetPath }, signal);
+        return {};
+      },
+    }),
+    method(Node.method.nodePublishVolume, {
+      handle: async (request, { signal }) => {
+        const capability = capabilityOf(request.volumeCapability);
+        await node.publish({
+          volumeId: request.volumeId,
+          stagingPath: stagingPathOf(request.stagingTargetPath),
+          targetPath: request.targetPath,
+          capability,
+          readOnly: request.readonly || isReadOnly(capability.mode),
+        }, signal);
+        return {};
+      },
+    }),
+    method(Node.method.nodeUnpublishVolume, {
+      handle: async ({ volumeId, targetPath }, { signal }) => {
+        await node.unpublish({ volumeId, targetPath }, signal);
+        return {};
+      },
+    }),
+  ];
+}
+
+function lookMethods(node: NodePlugin): UnaryMethod[] {
+  return [
+    method(Node.method.nodeExpandVolume, {
+      handle: async (request, { signal }) => {
+        if (request.volumeCapability) capabilityOf(request.volumeCapability);
+        const { sizeBytes } = await node.expand({
+          volumeId: request.volumeId,
+          volumePath: request.volumePath,
+          stagingPath: request.stagingTargetPath || undefined,
+          requiredBytes: rangeOf(request.capacityRange)?.requiredBytes || undefined,
+        }, signal);
+        return { capacityBytes: BigInt(sizeBytes) };
+      },
+    }),
+    method(Node.method.nodeGetVolumeStats, {
+      quiet: true,
+      handle: async (request, { signal }) => {
+        const { volumeId, volumePath, stagingTargetPath } = request;
+        return { usage: usageMessages(await node.stats({ volumeId, volumePath, stagingPath: stagingTargetPath || undefined }, signal)) };
+      },
+    }),
+    method(Node.method.nodeGetInfo, {
+      handle: async () => ({
+        nodeId: encodeNodeId(await node.identity()),
+        maxVolumesPerNode: BigInt(node.maxVolumes),
+        accessibleTopology: { segments: ANYWHERE },
+      }),
+    }),
+    method(Node.method.nodeGetCapabilities, {
+      quiet: true,
+      handle: () => ({ capabilities: CAPABILITIES.map((type) => ({ type: { case: "rpc" as const, value: { type } } })) }),
+    }),
+  ];
+}
+
+/** The Node service of CSI 1.13. The node plugin itself takes the lock of a volume. */
+export function nodeService(node: NodePlugin): UnaryMethod[] {
+  return [...mountMethods(node), ...lookMethods(node)];
+}

@@ -1,0 +1,74 @@
+// What the benches share: a stand, a process's memory and time, and tables.
+import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
+import { complain, say } from "../../scripts/shell.ts";
+import { type Stand, type StandOptions, startStand } from "../../scripts/stand.ts";
+import { MiB } from "../../src/size.ts";
+
+export const flags: ReadonlySet<string> = new Set(Deno.args);
+
+/** Progress for the person who waits; stdout is for the result. */
+export function note(text: string): void {
+  if (!flags.has("--json")) complain(text);
+}
+
+/** Runs `work` on a fresh stand, which is gone afterwards. */
+export async function withStand<T>(
+  options: Omit<StandOptions, "dir">,
+  work: (stand: Stand, controller: CsiClient) => Promise<T>,
+): Promise<T> {
+  const dir = await Deno.makeTempDir({ prefix: "pso-bench-" });
+  const stand = await startStand({ ...options, dir, interpreted: flags.has("--interpreted") });
+  const controller = connectCsi(stand.facts.controller, { timeoutMs: 120_000 });
+  try {
+    await isReady(stand.facts.admin);
+    return await work(stand, controller);
+  } finally {
+    controller.close();
+    await stand.stop();
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+/** Waits until /readyz of `admin` is 200. */
+export async function isReady(admin: string): Promise<void> {
+  for (const deadline = Date.now() + 60_000;;) {
+    const answer = await fetch(`${admin}/readyz`).catch(() => undefined);
+    const text = await answer?.text();
+    if (answer?.ok) return;
+    if (Date.now() > deadline) throw new Error(`${admin} is not ready: ${text}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export function median(values: number[]): number {
+  return quantile(values, 0.5);
+}
+
+export function quantile(values: number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? NaN;
+}
+
+/** Resident memory of a process in MiB (proc(5), status). */
+export async function rssMiB(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024 / MiB;
+}
+
+/** User and system time of a process in milliseconds; clock ticks are 10 ms on Linux (proc(5), stat). */
+export async function cpuMs(pid: number): Promise<number> {
+  const fields = (await Deno.readTextFile(`/proc/${pid}/stat`)).replace(/^.*\) /, "").split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Prints rows under a header, columns aligned, numbers to the right. */
+export function table(header: string[], rows: (string | number)[][]): void {
+  const text = (cell: string | number) => typeof cell === "number" ? `${Math.round(cell * 100) / 100}` : cell;
+  const all = [header, ...rows.map((row) => row.map(text))];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const line = (row: string[]) =>
+    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)).join("  ");
+  say(line(header));
+  say(widths.map((width) => "-".repeat(width)).join("  "));
+  for (const row of all.slice(1)) say(line(row));
+}
