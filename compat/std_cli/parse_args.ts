@@ -16,8 +16,25 @@ export interface Args {
 }
 
 export function parseArgs(args: string[], options: ParseOptions = {}): Args {
-  const flag = (type: "string" | "boolean") => (name: string) => [name, { type, multiple: options.collect?.includes(name) ?? false }] as const;
-  const declared = Object.fromEntries([...(options.string ?? []).map(flag("string")), ...(options.boolean ?? []).map(flag("boolean"))]);
-  const { values, positionals } = nodeParseArgs({ args, options: declared, strict: false, allowPositionals: true, allowNegative: (options.negatable?.length ?? 0) > 0 });
-  return { ...options.default, ...values as Record<string, string | boolean | string[]>, _: positionals };
+  const flag = (type: "string" | "boolean") => (name: string) =>
+    [name, {
+      type,
+      multiple: options.collect?.includes(name) ?? false,
+    }] as const;
+  const declared = Object.fromEntries([
+    ...(options.string ?? []).map(flag("string")),
+    ...(options.boolean ?? []).map(flag("boolean")),
+  ]);
+  const { values, positionals } = nodeParseArgs({
+    args,
+    options: declared,
+    strict: false,
+    allowPositionals: true,
+    allowNegative: (options.negatable?.length ?? 0) > 0,
+  });
+  return {
+    ...options.default,
+    ...values as Record<string, string | boolean | string[]>,
+    _: positionals,
+  };
 }
