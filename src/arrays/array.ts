@@ -64,7 +64,7 @@ export interface CreateVolumeSpec {
   sizeBytes: number;
   /** Full name of a volume or `volume.suffix` of a snapshot on the same array. */
   source?: { volume: string } | { snapshot: string };
-  /** Recorded on the volume where the array can (FlashArray tags). */
+  /** Recorded on the volume where the array can (FlashArray tags; on clones from REST 2.39 on). */
   tags?: Record<string, string>;
   /** File only: rules text; absent = no client until a node is connected. */
   exportRules?: string;

@@ -126,7 +126,8 @@ export class FlashArray implements StorageArray {
       item = await this.#afterRefusedCreate(spec, error, signal);
     }
     if (!item) throw new PsoError("unavailable", `array ${this.label} created volume ${spec.name} and returned nothing; try again`);
-    if (spec.tags && minor < SINCE.tagsInPost) await this.#tag(spec.name, spec.tags, signal);
+    // A clone's source was looked up already: with a call for tags and one to grow, it would cost four. Older releases leave clones without tags.
+    if (spec.tags && minor < SINCE.tagsInPost && source === undefined) await this.#tag(spec.name, spec.tags, signal);
     if (source !== undefined && (item.provisioned ?? 0) < spec.sizeBytes && isFrom(item, source)) {
       return await this.growVolume(spec.name, spec.sizeBytes, signal);
     }

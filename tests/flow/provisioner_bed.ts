@@ -1,0 +1,176 @@
+// The controller's decisions over real clients and simulated arrays, all in one process: what provisioner_test.ts stands on.
+import { deepEqual } from "node:assert/strict";
+import { Fleet } from "../../src/arrays/fleet.ts";
+import { type OpenArray, openArray } from "../../src/arrays/open.ts";
+import type { Capability } from "../../src/capability.ts";
+import { Provisioner } from "../../src/controller/provisioner.ts";
+import type { ProvisionerOptions } from "../../src/controller/provisioner_options.ts";
+import type { CreateVolumeRequest, PublishRequest } from "../../src/controller/requests.ts";
+import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
+import { silentLogger } from "../../src/log.ts";
+import { Secret } from "../../src/secret.ts";
+import { testRun } from "../../src/simulator/fixture_test.ts";
+import { type ServedFleet, serveFleet, type SimulateOptions } from "../../src/simulator/simulate.ts";
+import { GiB } from "../../src/size.ts";
+
+const OPTIONS: ProvisionerOptions = {
+  prefix: "k8s",
+  sanType: "iscsi",
+  preemptAttachments: true,
+  maxVolumesPerNode: 256,
+  defaultFsType: "xfs",
+  defaultMkfsOptions: "-q",
+  snapshotDirectory: true,
+};
+
+export const RWO: Capability = {
+  access: { type: "mount", fsType: "xfs", mountFlags: [], mountGroup: "" },
+  mode: "single-node-writer",
+};
+export const RWX: Capability = { ...RWO, mode: "multi-node-multi-writer" };
+export const RAW_RWX: Capability = { access: { type: "block" }, mode: "multi-node-multi-writer" };
+
+/** A node that attaches by the local plane. */
+export function nodeNamed(name: string, address = "127.0.0.11"): NodeIdentity {
+  return { name, protocols: ["local"], iqn: `iqn.2024-01.org.example:${name}`, wwpns: [], addresses: [address] };
+}
+
+export interface BedOptions extends Partial<SimulateOptions> {
+  provisioner?: Partial<ProvisionerOptions>;
+  /** Labels by array name. */
+  labels?: Record<string, Record<string, string>>;
+  /** Start without having asked the arrays anything. */
+  cold?: boolean;
+}
+
+/** One controller and its fleet. */
+export class ProvisionerBed {
+  fleet: Fleet;
+  provisioner: Provisioner;
+  readonly signal = AbortSignal.timeout(60_000);
+  #open: OpenArray[];
+
+  private constructor(readonly served: ServedFleet, readonly options: BedOptions) {
+    this.#open = this.#connect();
+    this.fleet = this.#newFleet();
+    this.provisioner = this.#newProvisioner();
+  }
+
+  /** Runs `work` over a fleet of its own (two FlashArrays unless `options` say otherwise) and takes all of it away. */
+  static async run(options: BedOptions, work: (bed: ProvisionerBed) => Promise<void>): Promise<void> {
+    const served = await serveFleet({
+      flasharrays: 2,
+      flashblades: 0,
+      listen: { hostname: "127.0.0.1", port: 0 },
+      http: true,
+      concurrency: 16,
+      latencyMs: 0,
+      dataPlane: "local",
+      ...options,
+    }, { run: testRun, log: silentLogger, signal: new AbortController().signal });
+    const bed = new ProvisionerBed(served, options);
+    try {
+      if (!options.cold) await bed.fleet.refresh(bed.signal);
+      await work(bed);
+    } finally {
+      await bed.#close();
+      await served.stop();
+    }
+  }
+
+  /** A new controller over the same arrays, as after a restart: it has asked nothing yet. */
+  async restart(): Promise<void> {
+    await this.#close();
+    this.#open = this.#connect();
+    this.fleet = this.#newFleet();
+    this.provisioner = this.#newProvisioner();
+  }
+
+  request(name: string, change: Partial<CreateVolumeRequest> = {}): CreateVolumeRequest {
+    return { name, capacityRange: { requiredBytes: GiB, limitBytes: 0 }, capabilities: [RWO], parameters: {}, ...change };
+  }
+
+  /** Creates a volume and returns its handle. */
+  async create(name: string, change: Partial<CreateVolumeRequest> = {}): Promise<string> {
+    return (await this.provisioner.createVolume(this.request(name, change), this.signal)).volumeId;
+  }
+
+  publishRequest(volumeId: string, node: NodeIdentity, change: Partial<PublishRequest> = {}): PublishRequest {
+    return { volumeId, nodeId: encodeNodeId(node), capability: RWO, readOnly: false, volumeContext: {}, ...change };
+  }
+
+  async publish(volumeId: string, node: NodeIdentity, change: Partial<PublishRequest> = {}): Promise<Record<string, string>> {
+    return await this.provisioner.publishVolume(this.publishRequest(volumeId, node, change), this.signal);
+  }
+
+  /** Names of all live volumes, by array name. */
+  async volumes(): Promise<Record<string, string[]>> {
+    const names: Record<string, string[]> = {};
+    for (const { array } of this.fleet.members) {
+      names[array.label] = (await array.listVolumes({ limit: 1000 }, this.signal)).items.map(({ name }) => name).sort();
+    }
+    return names;
+  }
+
+  /** Node ids that hold the volume, as the cluster would see them. */
+  async publishedTo(volumeId: string): Promise<string[]> {
+    return (await this.provisioner.getVolume(volumeId, this.signal)).publishedNodeIds;
+  }
+
+  /** The deadline of a caller that does not wait long for arrays that are silent. */
+  soon(): AbortSignal {
+    return AbortSignal.timeout(300);
+  }
+
+  /** All calls of one array, or of all, fail from now on as while its controllers restart. */
+  async silence(array?: string): Promise<void> {
+    await this.fault({ array, action: "status", value: 503, times: 100_000 });
+  }
+
+  async fault(fault: Record<string, unknown>): Promise<void> {
+    const answer = await fetch(`${this.served.control}/faults`, { method: "POST", body: JSON.stringify(fault) });
+    deepEqual(answer.status, 200, await answer.text());
+  }
+
+  async healFaults(): Promise<void> {
+    await (await fetch(`${this.served.control}/faults`, { method: "DELETE" })).body?.cancel();
+  }
+
+  /** The REST calls that `work` makes, as `POST /volumes`. Logins are not counted. */
+  async calls(work: () => Promise<unknown>): Promise<string[]> {
+    await (await fetch(`${this.served.control}/requests`, { method: "DELETE" })).body?.cancel();
+    await work();
+    const report = await (await fetch(`${this.served.control}/requests`)).json();
+    return report.last.map(({ method, path }: { method: string; path: string }) => `${method} ${path}`).filter((call: string) =>
+      !call.includes("/login") && !call.includes("api_version")
+    );
+  }
+
+  #connect(): OpenArray[] {
+    return this.served.arrays.map(({ kind, name, address, token }) =>
+      openArray({
+        kind,
+        scheme: "http",
+        address,
+        token: () => new Secret(token),
+        tls: { verify: false },
+        label: name,
+        labels: this.options.labels?.[name] ?? {},
+        nfsEndpoint: "127.0.0.1",
+      }, { log: silentLogger, callTimeoutMs: 2_000 })
+    );
+  }
+
+  #newFleet(): Fleet {
+    return new Fleet(this.#open, { log: silentLogger, prefix: "k8s-", timeoutMs: 1_000 });
+  }
+
+  #newProvisioner(): Provisioner {
+    const options = { ...OPTIONS, ...this.options.provisioner };
+    return new Provisioner({ fleet: this.fleet, options: () => options, log: silentLogger });
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#open.map((one) => one.close()));
+  }
+}
