@@ -26,6 +26,9 @@ interface Outcome extends Counts {
   problems: string[];
 }
 
+/** Fires at Ctrl-C: what runs is ended, what it made is taken away, and nothing more is started. */
+const interruption = new AbortController();
+
 /** Runs a command with its output shown as it comes; gives back its code and what it wrote to stdout. Ends its whole group at the deadline. */
 async function runShown(
   args: string[],
@@ -39,6 +42,8 @@ async function runShown(
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
+  const stop = () => child.kill("SIGTERM"); // timeout(1) passes it on to the whole group
+  interruption.signal.addEventListener("abort", stop);
   let output = "";
   const decoder = new TextDecoder();
   const reading = (async () => {
@@ -48,6 +53,7 @@ async function runShown(
     }
   })();
   const { code } = await child.status;
+  interruption.signal.removeEventListener("abort", stop);
   // A process that a test left behind may hold the pipe for ever; it is found and named by the comparison of the machine.
   const over = new AbortController();
   await Promise.race([reading, pause(SETTLE_MS, over.signal).catch(() => {})]);
@@ -203,10 +209,13 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   const outcomes: Outcome[] = [];
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => interruption.abort());
   for (const suite of SUITES) {
+    if (interruption.signal.aborted) break;
     if (options.names.length === 0 || options.names.includes(suite.name)) outcomes.push(await runSuite(suite, options));
   }
-  return report(outcomes);
+  if (interruption.signal.aborted) complain("test: interrupted; not every suite ran to its end");
+  return Math.max(report(outcomes), interruption.signal.aborted ? 1 : 0);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
