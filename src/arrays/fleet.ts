@@ -2,21 +2,9 @@ import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { pause, withDeadline } from "../wait.ts";
 import type { ArrayStatus, Snapshot, StorageArray, Volume } from "./array.ts";
-import { NameIndex } from "./name_index.ts";
+import { type FleetMember, IdentityError, isIdentityProblem, Member, setTwin } from "./fleet_member.ts";
 
-/** One configured array and what was last found out about it. */
-export interface FleetMember {
-  readonly array: StorageArray;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Facts of the last check that succeeded; kept while the array does not answer. */
-  readonly status?: ArrayStatus;
-  /** Why it cannot be used now; absent when the last check went well. */
-  readonly problem?: PsoError;
-  /** When the last check ended, whatever its result; milliseconds since the epoch. */
-  readonly checkedMs?: number;
-  /** Its volumes and snapshots were listed completely since this process started or `coolDown()`. */
-  readonly warm: boolean;
-}
+export type { FleetMember } from "./fleet_member.ts";
 
 export interface FleetOptions {
   log: Logger;
@@ -34,29 +22,6 @@ const COLD_INTERVAL_MS = 5_000;
 /** The eight hex digits that begin a volume handle. */
 export function arrayHintOf(arrayId: string): string {
   return arrayId.replaceAll("-", "").slice(0, 8).toLowerCase();
-}
-
-/** Only the fleet writes; everyone else sees FleetMember. */
-class Member implements FleetMember {
-  status?: ArrayStatus;
-  problem?: PsoError;
-  checkedMs?: number;
-  /** The id that answered first at this address: another one later is another array. */
-  id?: string;
-  /** Found to be the same array as an earlier entry: it is never asked for volumes. */
-  twin = false;
-  refreshing?: Promise<void>;
-  readonly index = new NameIndex();
-
-  labels: Readonly<Record<string, string>>;
-
-  constructor(readonly array: StorageArray, labels: Readonly<Record<string, string>>) {
-    this.labels = labels;
-  }
-
-  get warm(): boolean {
-    return this.index.complete;
-  }
 }
 
 /** Where to look for a volume or snapshot. */
@@ -186,9 +151,10 @@ export class Fleet {
     for (const member of this.#members) member.index.reset();
   }
 
-  /** The array whose id begins so; `undefined` for a strange id, or while the array has not answered yet. */
+  /** The array whose id begins so; `undefined` for a strange id, while the array has not answered yet, or when another answers in its place. */
   memberByHint(hint: string): FleetMember | undefined {
-    return this.#byHint(hint);
+    const member = this.#byHint(hint);
+    return member && !isIdentityProblem(member) ? member : undefined;
   }
 
   /**
@@ -368,25 +334,6 @@ export class Fleet {
   #timed<T>(member: Member, signal: AbortSignal | undefined, work: (within: AbortSignal) => Promise<T>): Promise<T> {
     return withDeadline(`the check of array ${member.array.label}`, { timeoutMs: this.#timeoutMs, signal }, work);
   }
-}
-
-/** The address leads to the wrong array: nothing there may be asked or changed. */
-class IdentityError extends PsoError {
-  constructor(message: string) {
-    super("unavailable", message);
-  }
-}
-
-function setTwin(second: Member, first: Member): void {
-  second.twin = true;
-  second.index.reset();
-  second.problem = new IdentityError(
-    `${second.array.address} is the same array as ${first.array.address} (${first.array.label}): remove one of the two entries`,
-  );
-}
-
-function isIdentityProblem(member: Member): boolean {
-  return member.problem instanceof IdentityError;
 }
 
 /** The first result that is there, or undefined when all have ended without one. The attempts must not reject. */

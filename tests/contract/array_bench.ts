@@ -12,6 +12,8 @@ import { OpenApiChecker } from "./openapi.ts";
 export type Kind = ArrayEndpoint["kind"];
 
 export interface Fault {
+  /** Name of one array; absent = all. */
+  array?: string;
   match?: { method?: string; path?: string };
   after?: number;
   times?: number;

@@ -1,0 +1,61 @@
+import { PsoError } from "../errors.ts";
+import type { ArrayStatus, StorageArray } from "./array.ts";
+import { NameIndex } from "./name_index.ts";
+
+/** One configured array and what was last found out about it. */
+export interface FleetMember {
+  readonly array: StorageArray;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Facts of the last check that succeeded; kept while the array does not answer. */
+  readonly status?: ArrayStatus;
+  /** Why it cannot be used now; absent when the last check went well. */
+  readonly problem?: PsoError;
+  /** When the last check ended, whatever its result; milliseconds since the epoch. */
+  readonly checkedMs?: number;
+  /** Its volumes and snapshots were listed completely since this process started or `coolDown()`. */
+  readonly warm: boolean;
+}
+
+/** A member as the fleet itself sees it: only the fleet writes. */
+export class Member implements FleetMember {
+  status?: ArrayStatus;
+  problem?: PsoError;
+  checkedMs?: number;
+  /** The id that answered first at this address: another one later is another array. */
+  id?: string;
+  /** Found to be the same array as an earlier entry: it is never asked for volumes. */
+  twin = false;
+  refreshing?: Promise<void>;
+  readonly index = new NameIndex();
+
+  labels: Readonly<Record<string, string>>;
+
+  constructor(readonly array: StorageArray, labels: Readonly<Record<string, string>>) {
+    this.labels = labels;
+  }
+
+  get warm(): boolean {
+    return this.index.complete;
+  }
+}
+
+/** The address leads to the wrong array: nothing there may be asked or changed. */
+export class IdentityError extends PsoError {
+  constructor(message: string) {
+    super("unavailable", message);
+  }
+}
+
+/** Marks `second` as another entry for the array of `first`: it is never asked for volumes. */
+export function setTwin(second: Member, first: Member): void {
+  second.twin = true;
+  second.index.reset();
+  second.problem = new IdentityError(
+    `${second.array.address} is the same array as ${first.array.address} (${first.array.label}): remove one of the two entries`,
+  );
+}
+
+/** Whether another array than before answers there, or one that another entry stands for. */
+export function isIdentityProblem(member: Member): boolean {
+  return member.problem instanceof IdentityError;
+}
