@@ -221,6 +221,8 @@ export class VolumeCreation {
   ): Promise<Volume> {
     const { fleet, recent } = this.#context;
     fleet.unclear(member, wanted.name);
+    // Counted before the answer: of a hundred creates at once, each must see those that were placed before it.
+    recent.add(member.array.label, sizeBytes);
     const grows = source !== undefined && sizeBytes > source.sizeBytes;
     const volume = await unclearIsNeverFinal(`create ${wanted.request.name} on ${member.array.label}`, {
       // A clone that also grows is two changes: after the first one only what must be said of the first may be final.
@@ -228,7 +230,6 @@ export class VolumeCreation {
       work: () => member.array.createVolume(this.#specOf(wanted, { source, sizeBytes }), signal),
     });
     fleet.created(member, wanted.name);
-    recent.add(member.array.label, sizeBytes);
     // The array may have answered with a volume that was there already.
     refuseOther({ member, volume }, wanted);
     return volume;

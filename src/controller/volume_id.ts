@@ -1,3 +1,4 @@
+import { arrayHintOf } from "../arrays/fleet.ts";
 import { PsoError } from "../errors.ts";
 
 // Handles. A volume's is `<first 8 hex of the array id>/<volume name>`, a snapshot's `<8 hex>/<volume>.<suffix>`. The array part is a hint
@@ -35,13 +36,8 @@ function checkLength(what: string, id: string): void {
   if (bytes > ID_MAX_BYTES) throw new PsoError("invalid", `${what} takes ${bytes} bytes and CSI allows ${ID_MAX_BYTES}`);
 }
 
-/** The 8 digits of an array's id that begin its handles. */
-export function hintOf(arrayId: string): string {
-  return arrayId.toLowerCase().replaceAll("-", "").slice(0, 8);
-}
-
 function handleOf(arrayId: string, name: string): string {
-  const hinted = `${hintOf(arrayId)}/${name}`;
+  const hinted = `${arrayHintOf(arrayId)}/${name}`;
   // A bare name is a handle as well: volume and suffix of 63 characters each fit in 128 bytes only without the hint.
   return hinted.length <= ID_MAX_BYTES ? hinted : name;
 }

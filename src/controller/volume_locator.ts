@@ -1,8 +1,8 @@
 import type { ArrayStatus, Snapshot, Volume } from "../arrays/array.ts";
-import type { Fleet, FleetMember } from "../arrays/fleet.ts";
+import { arrayHintOf, type Fleet, type FleetMember } from "../arrays/fleet.ts";
 import { PsoError } from "../errors.ts";
 import { BoundedMap } from "./bounded_map.ts";
-import { hintOf, parseSnapshotId, parseVolumeId, snapshotIdOf, volumeIdOf } from "./volume_id.ts";
+import { parseSnapshotId, parseVolumeId, snapshotIdOf, volumeIdOf } from "./volume_id.ts";
 
 /** Volumes that the cluster knows by an old handle; forgetting one costs csi-attacher one needless publish. */
 const MAX_OLD_HANDLES = 20_000;
@@ -107,7 +107,7 @@ export class VolumeLocator {
     for (const member of this.#fleet.members) {
       const { array, status, problem } = member;
       if (!status) throw problem ?? new PsoError("unavailable", `array ${array.label} has not answered yet: the list would not be whole`);
-      order.push({ member, hint: hintOf(status.id), arrayId: status.id });
+      order.push({ member, hint: arrayHintOf(status.id), arrayId: status.id });
     }
     return order.sort((a, b) => a.hint < b.hint ? -1 : 1);
   }
