@@ -1,6 +1,7 @@
 import type { Fleet } from "../arrays/fleet.ts";
 import type { Logger } from "../log.ts";
 import type { NodeRegistry } from "./node_registry.ts";
+import type { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
 import type { RecentPlacements } from "./recent_placements.ts";
 import type { VolumeLocator } from "./volume_locator.ts";
@@ -14,4 +15,5 @@ export interface ControllerContext {
   log: Logger;
   nodes: NodeRegistry;
   recent: RecentPlacements;
+  tokens: PageTokens;
 }

@@ -1,6 +1,6 @@
 import type { Page } from "../arrays/array.ts";
 import { PsoError } from "../errors.ts";
-import { decodePageToken, encodePageToken, type ListPosition } from "./page_token.ts";
+import type { ListPosition, PageTokens } from "./page_token.ts";
 import type { ListRequest } from "./requests.ts";
 import type { ListedArray } from "./volume_locator.ts";
 
@@ -22,18 +22,18 @@ export interface ListedPage<T> {
  */
 export async function listAcross<T>(
   { maxEntries, startingToken }: ListRequest,
-  arrays: readonly ListedArray[],
+  { arrays, tokens }: { arrays: readonly ListedArray[]; tokens: PageTokens },
   listPart: (listed: ListedArray, part: { limit: number; token?: string }) => Promise<Page<T>>,
 ): Promise<ListedPage<T>> {
   const most = maxEntries > 0 ? Math.min(maxEntries, ANSWER_MAX) : ANSWER_MAX;
-  const start = startingToken === "" ? undefined : decodePageToken(startingToken);
+  const start = startingToken === "" ? undefined : tokens.decode(startingToken);
   const items: ListedPage<T>["items"] = [];
   for (let at = startAt(arrays, start), token = start?.arrayToken; at < arrays.length; token = undefined, at++) {
     const listed = arrays[at];
     if (!listed) break;
     do {
       const room = most - items.length;
-      if (room === 0) return { items, nextToken: encodePageToken({ arrayHint: listed.hint, arrayToken: token }) };
+      if (room === 0) return { items, nextToken: tokens.encode({ arrayHint: listed.hint, arrayToken: token }) };
       const page = await listPart(listed, { limit: Math.min(room, ARRAY_PAGE), token });
       for (const item of page.items) items.push({ listed, item });
       token = page.nextToken;

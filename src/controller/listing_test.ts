@@ -5,6 +5,7 @@ import { RestClient } from "../arrays/rest.ts";
 import { silentLogger } from "../log.ts";
 import { Secret } from "../secret.ts";
 import { listAcross } from "./listing.ts";
+import { PageTokens } from "./page_token.ts";
 import type { ListedArray } from "./volume_locator.ts";
 
 /** Arrays that answer nothing: the lists come from `partsOf`. */
@@ -36,12 +37,14 @@ function partsOf(items: Record<string, number[]>) {
 const ARRAYS = arraysOf("aaaaaaaa", "bbbbbbbb", "cccccccc");
 const ITEMS = { aaaaaaaa: [1, 2, 3], bbbbbbbb: [], cccccccc: [4, 5] };
 
+const tokens = new PageTokens();
+
 for (const maxEntries of [0, 1, 2, 3, 4, 5, 6]) {
   Deno.test(`listAcross() in pages of ${maxEntries || "any size"} gives each item once, in order`, async () => {
     const seen: number[] = [];
     let startingToken = "";
     do {
-      const page = await listAcross({ maxEntries, startingToken }, ARRAYS, partsOf(ITEMS));
+      const page = await listAcross({ maxEntries, startingToken }, { arrays: ARRAYS, tokens }, partsOf(ITEMS));
       if (maxEntries > 0 && page.items.length > maxEntries) equal(page.items.length, maxEntries);
       seen.push(...page.items.map(({ item }) => item));
       startingToken = page.nextToken;
@@ -51,21 +54,21 @@ for (const maxEntries of [0, 1, 2, 3, 4, 5, 6]) {
 }
 
 Deno.test("listAcross() says which array each item came from", async () => {
-  const { items } = await listAcross({ maxEntries: 0, startingToken: "" }, ARRAYS, partsOf(ITEMS));
+  const { items } = await listAcross({ maxEntries: 0, startingToken: "" }, { arrays: ARRAYS, tokens }, partsOf(ITEMS));
   deepEqual(items.map(({ listed }) => listed.hint), ["aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "cccccccc", "cccccccc"]);
 });
 
 Deno.test("listAcross() gives at most 10,000 entries and a token when the caller sets no limit", async () => {
   const many = { aaaaaaaa: Array.from({ length: 10_001 }, (_, index) => index) };
-  const first = await listAcross({ maxEntries: 0, startingToken: "" }, ARRAYS, partsOf(many));
+  const first = await listAcross({ maxEntries: 0, startingToken: "" }, { arrays: ARRAYS, tokens }, partsOf(many));
   equal(first.items.length, 10_000);
-  equal((await listAcross({ maxEntries: 0, startingToken: first.nextToken }, ARRAYS, partsOf(many))).items.length, 1);
+  equal((await listAcross({ maxEntries: 0, startingToken: first.nextToken }, { arrays: ARRAYS, tokens }, partsOf(many))).items.length, 1);
 });
 
 Deno.test("listAcross() answers stale_token for an array that is gone", async () => {
-  const { nextToken } = await listAcross({ maxEntries: 2, startingToken: "" }, ARRAYS, partsOf(ITEMS));
+  const { nextToken } = await listAcross({ maxEntries: 2, startingToken: "" }, { arrays: ARRAYS, tokens }, partsOf(ITEMS));
   const left = ARRAYS.slice(1);
-  await rejects(listAcross({ maxEntries: 2, startingToken: nextToken }, left, partsOf(ITEMS)), {
+  await rejects(listAcross({ maxEntries: 2, startingToken: nextToken }, { arrays: left, tokens }, partsOf(ITEMS)), {
     code: "stale_token",
     message: /aaaaaaaa/,
   });

@@ -1,4 +1,5 @@
 import { PsoError } from "../errors.ts";
+import { BoundedMap } from "./bounded_map.ts";
 
 /** Where a list over all arrays goes on: in which array, and at which place there. */
 export interface ListPosition {
@@ -8,23 +9,43 @@ export interface ListPosition {
   arrayToken?: string;
 }
 
-const TOKEN = /^1\.([0-9a-f]{8})\.([A-Za-z0-9_-]*)$/;
+/** Size limit of a string in CSI; an array's own token may be of any length. */
+const TOKEN_MAX_BYTES = 128;
+/** Long array tokens that are kept here; each list that is under way needs one. */
+const MAX_KEPT = 1_000;
+const TOKEN = /^([12])\.([0-9a-f]{8})\.([A-Za-z0-9_-]*)$/;
 
-/** `1.<8 hex>.<the array's token in base64url>`; opaque to the caller. */
-export function encodePageToken({ arrayHint, arrayToken = "" }: ListPosition): string {
-  const bytes = new TextEncoder().encode(arrayToken);
-  return `1.${arrayHint}.${bytes.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+/**
+ * Tokens of lists over all arrays, opaque to the caller: `1.<8 hex>.<the array's token in base64url>`. One that would be too long is kept
+ * here and stands as `2.<8 hex>.<number>`; a restart forgets it, and the caller begins its list again.
+ */
+export class PageTokens {
+  readonly #kept = new BoundedMap<string, string>(MAX_KEPT);
+
+  encode({ arrayHint, arrayToken = "" }: ListPosition): string {
+    const bytes = new TextEncoder().encode(arrayToken);
+    const whole = `1.${arrayHint}.${bytes.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+    if (whole.length <= TOKEN_MAX_BYTES) return whole;
+    const key = crypto.randomUUID();
+    this.#kept.set(key, arrayToken);
+    return `2.${arrayHint}.${key}`;
+  }
+
+  /** The position inside a token of encode(); `stale_token` for anything else. */
+  decode(token: string): ListPosition {
+    const [, form, arrayHint, rest] = TOKEN.exec(token) ?? [];
+    try {
+      if (arrayHint === undefined || rest === undefined) throw new TypeError("not of our form");
+      const arrayToken = form === "2" ? this.#kept.get(rest) : plainText(rest);
+      if (arrayToken === undefined) throw new TypeError("forgotten");
+      return arrayToken === "" ? { arrayHint } : { arrayHint, arrayToken };
+    } catch (error) {
+      const message = `starting_token ${JSON.stringify(token)} was never given out or is too old: start again with an empty one`;
+      throw new PsoError("stale_token", message, { cause: error });
+    }
+  }
 }
 
-/** The position inside a token of encodePageToken; `stale_token` for anything else. */
-export function decodePageToken(token: string): ListPosition {
-  const [, arrayHint, encoded] = TOKEN.exec(token) ?? [];
-  try {
-    if (arrayHint === undefined || encoded === undefined) throw new TypeError("not of our form");
-    const arrayToken = new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(encoded, { alphabet: "base64url" }));
-    return arrayToken === "" ? { arrayHint } : { arrayHint, arrayToken };
-  } catch (error) {
-    const message = `starting_token ${JSON.stringify(token)} was never given out: start again with an empty one`;
-    throw new PsoError("stale_token", message, { cause: error });
-  }
+function plainText(encoded: string): string {
+  return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(encoded, { alphabet: "base64url" }));
 }

@@ -6,6 +6,7 @@ import { capabilitiesFault } from "./capability_check.ts";
 import type { ControllerContext } from "./controller_context.ts";
 import { listAcross } from "./listing.ts";
 import { NodeRegistry } from "./node_registry.ts";
+import { PageTokens } from "./page_token.ts";
 import { parseParameters } from "./parameters.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
 import { Publishing } from "./publishing.ts";
@@ -63,6 +64,7 @@ export class Provisioner {
       locator: new VolumeLocator(fleet),
       nodes: new NodeRegistry(now),
       recent: new RecentPlacements(now),
+      tokens: new PageTokens(),
     };
     this.#context = context;
     this.#creation = new VolumeCreation(context);
@@ -143,11 +145,11 @@ export class Provisioner {
    * answer: a list without its volumes would say that they are gone. volume_context is left out: arrays do not keep it.
    */
   async listVolumes(request: ListRequest, signal: AbortSignal): Promise<VolumePage> {
-    const { locator, options } = this.#context;
+    const { locator, options, tokens } = this.#context;
     const prefix = `${options().prefix}-`;
     const { items, nextToken } = await listAcross(
       request,
-      locator.listOrder(),
+      { arrays: locator.listOrder(), tokens },
       ({ member }, part) => member.array.listVolumes({ prefix, hosts: true, ...part }, signal),
     );
     return {

@@ -52,11 +52,11 @@ export class Snapshots {
   async list(request: ListSnapshotsRequest, signal: AbortSignal): Promise<SnapshotPage> {
     if (request.snapshotId !== "") return await this.#listOne(request, signal);
     if (request.sourceVolumeId !== "") return await this.#listOfVolume(request, signal);
-    const { locator, options } = this.#context;
+    const { locator, options, tokens } = this.#context;
     const prefix = `${options().prefix}-`;
     const page = await listAcross(
       request,
-      locator.listOrder(),
+      { arrays: locator.listOrder(), tokens },
       ({ member }, part) => member.array.listSnapshots({ prefix, ...part }, signal),
     );
     return this.#page(page);
@@ -69,12 +69,16 @@ export class Snapshots {
   }
 
   async #listOfVolume(request: ListSnapshotsRequest, signal: AbortSignal): Promise<SnapshotPage> {
-    const { locator } = this.#context;
+    const { locator, tokens } = this.#context;
     const source = await locator.find(request.sourceVolumeId, signal);
     if (!source) return { entries: [], nextToken: "" };
     const { member, volume } = source;
     const own = locator.listOrder().filter((listed) => listed.member === member);
-    const page = await listAcross(request, own, (_, part) => member.array.listSnapshots({ volume: volume.name, ...part }, signal));
+    const page = await listAcross(
+      request,
+      { arrays: own, tokens },
+      (_, part) => member.array.listSnapshots({ volume: volume.name, ...part }, signal),
+    );
     return this.#page(page, request.sourceVolumeId);
   }
 
