@@ -30,27 +30,28 @@ interface Stage {
 }
 
 class Demo {
-  readonly #started = performance.now();
-  #stepStarted = performance.now();
+  #stepStarted: number;
   #steps = 0;
   readonly up: Up;
   readonly folder: string;
   readonly controller: CsiClient;
   readonly nodes: NodeHandle[];
 
-  constructor(stage: Stage) {
+  /** `startedMs` (performance.now()) is when the first step began. */
+  constructor(stage: Stage, readonly startedMs: number) {
+    this.#stepStarted = startedMs;
     ({ up: this.up, folder: this.folder, controller: this.controller, nodes: this.nodes } = stage);
   }
 
   /** Prints what was just proved, with the time it took. */
   step(what: string, proof: string): void {
     const ms = performance.now() - this.#stepStarted;
-    say(`  ${String(++this.#steps).padStart(2)}. ${what.padEnd(52)} ${`${ms.toFixed(0)} ms`.padStart(8)}   ${proof}`);
+    say(`  ${String(++this.#steps).padStart(2)}. ${what.padEnd(62)} ${`${ms.toFixed(0)} ms`.padStart(8)}   ${proof}`);
     this.#stepStarted = performance.now();
   }
 
   get seconds(): string {
-    return ((performance.now() - this.#started) / 1000).toFixed(1);
+    return ((performance.now() - this.startedMs) / 1000).toFixed(1);
   }
 
   node(index: number): NodeHandle {
@@ -72,9 +73,10 @@ function prove(holds: boolean, what: string): void {
   if (!holds) throw new Error(`not proved: ${what}`);
 }
 
-async function loopDevices(folder: string): Promise<string[]> {
+/** Loop devices of nodes: those over images of FlashArray volumes (a simulated FlashBlade holds its own file systems mounted). */
+async function nodeDevices(folder: string): Promise<string[]> {
   const listed = await runTool("losetup", ["-a"]);
-  return listed.split("\n").filter((line) => line.includes(folder)).map((line) => line.split(":")[0] ?? "");
+  return listed.split("\n").filter((line) => line.includes(`${folder}/sim/plane/fa-`)).map((line) => line.split(":")[0] ?? "");
 }
 
 async function mountedSize(path: string): Promise<number> {
@@ -111,7 +113,7 @@ async function blockLife(demo: Demo): Promise<() => Promise<void>> {
   demo.step(`${formatSize(WRITTEN_BYTES)} written`, `sha256 ${written.slice(0, 16)}…`);
 
   await detachClaim(controller, first, claim, here);
-  const left = await loopDevices(demo.folder);
+  const left = await nodeDevices(demo.folder);
   prove(left.length === 0, `${first.name} holds no device before ${second.name} attaches (found ${left.join(", ")})`);
   const there = demo.paths(second, "writer");
   await attachClaim(controller, second, claim, there);
@@ -223,7 +225,7 @@ async function live(demo: Demo): Promise<void> {
   for (const back of undo) await back();
   const { entries } = await demo.controller.controller.listVolumes({});
   prove(entries.length === 0, `no volume is left on the arrays (found ${entries.map((entry) => entry.volume?.volumeId).join(", ")})`);
-  prove((await loopDevices(`${demo.folder}/`)).filter((device) => device !== "").length === 0, "no device is left on the nodes");
+  prove((await nodeDevices(demo.folder)).length === 0, "no device is left on the nodes");
   demo.step("unmounted, detached and deleted", "0 volumes on the arrays, 0 devices on the nodes");
 }
 
@@ -237,14 +239,11 @@ function showAddresses(demo: Demo): void {
   say(`  values.yaml  ${up.values}`);
 }
 
-/** Resolves when a key is pressed; at once where nobody could press one. */
-async function keyPressed(signal: AbortSignal): Promise<void> {
+/** Resolves when Enter is pressed; at once where nobody could press it. */
+async function keyPressed(): Promise<void> {
   if (!Deno.stdin.isTerminal()) return;
   say("\nPress Enter to stop and clean up.");
-  await Promise.race([
-    Deno.stdin.read(new Uint8Array(1)),
-    new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true })),
-  ]);
+  await Deno.stdin.read(new Uint8Array(1));
 }
 
 async function connectNodes(up: Up): Promise<NodeHandle[]> {
@@ -288,11 +287,12 @@ async function main(flags: Set<string>): Promise<number> {
   let started: Awaited<ReturnType<typeof startUp>> | undefined;
   let code = 0;
   const run = async () => {
+    const startedMs = performance.now();
     started = await startUp(folder, flags.has("--interpreted"));
     const controller = connectCsi(started.up.controller);
     const nodes = await connectNodes(started.up);
     clients.push(controller, ...nodes.map((node) => node.csi));
-    const demo = new Demo({ up: started.up, folder, controller, nodes });
+    const demo = new Demo({ up: started.up, folder, controller, nodes }, startedMs);
     demo.step("fleet, controller and nodes answer", `${started.up.arrays.length} arrays, ${nodes.length} nodes`);
     await live(demo);
     showAddresses(demo);

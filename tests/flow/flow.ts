@@ -126,7 +126,7 @@ export class Flow {
     return entries.map((entry) => entry.volume?.volumeId ?? "").toSorted();
   }
 
-  /** Mounts and loop devices below the stand's folder that belong to pods, not to simulated arrays. */
+  /** Mounts of pods, and loop devices over FlashArray images: what nodes leave, not what a simulated FlashBlade holds mounted itself. */
   async nodeLeftovers(): Promise<string[]> {
     const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n").map((line) => line.split(" ")[4] ?? "");
     const loops = (await tryTool("losetup", ["-a"])).stdout.split("\n").filter((line) =>

@@ -1,4 +1,5 @@
 import { messageOf } from "../../../src/errors.ts";
+import { skip } from "../../skips.ts";
 
 /** The vendor's Python SDK that the contract was read from (arrays.md, mark SDK). */
 const SDK = "py-pure-client==1.90.0";
@@ -40,7 +41,7 @@ async function install(): Promise<void> {
 
 /**
  * The Python that has the vendor's SDK, installed by pip into a folder that git ignores when it is not there yet.
- * Undefined, after saying the reason loudly on stderr, where Python or the package cannot be had; with CI set in the environment that throws instead.
+ * Undefined, after saying the reason loudly, where Python or the package cannot be had; with CI set in the environment that throws instead.
  */
 export async function findSdkPython(): Promise<string | undefined> {
   try {
@@ -48,8 +49,7 @@ export async function findSdkPython(): Promise<string | undefined> {
     return `${VENV}/bin/python`;
   } catch (error) {
     if (Deno.env.get("CI")) throw error;
-    const line = `\n*** SKIPPED: the vendor's SDK is not run against the simulator: ${messageOf(error)}\n\n`;
-    await Deno.stderr.write(new TextEncoder().encode(line));
+    skip("the vendor's SDK against the simulator", messageOf(error));
     return undefined;
   }
 }
