@@ -160,6 +160,7 @@ export class HostObjects {
 
   async #replace(host: HostItem, initiators: Initiators, signal?: AbortSignal): Promise<string> {
     const name = host.name ?? "";
+    this.forget(name); // what we knew of it for another protocol no longer holds
     const others = FAMILIES.filter((family) => family !== initiators.family && (host[family]?.length ?? 0) > 0);
     // The array refuses two kinds in one host, even for a moment.
     for (const family of others) await this.#patch(name, { [family]: [] }, signal);

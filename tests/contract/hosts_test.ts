@@ -1,0 +1,221 @@
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import type { ConnectOptions } from "../../src/arrays/array.ts";
+import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray.ts";
+import { type RestCall, RestClient } from "../../src/arrays/rest.ts";
+import { isPsoError } from "../../src/errors.ts";
+import { HttpsClient } from "../../src/https.ts";
+import { silentLogger } from "../../src/log.ts";
+import { MiB } from "../../src/size.ts";
+import { type ArrayBench, node, withArray } from "./array_bench.ts";
+
+// Host objects and portals of a FlashArray: what an administrator, another cluster or an older node may have left there.
+
+const ISCSI: ConnectOptions = { protocol: "iscsi", exclusive: true, preempt: true, readOnly: false };
+const SIZE = 16 * MiB;
+
+interface Host {
+  name: string;
+  iqns: string[];
+  nqns: string[];
+  wwns: string[];
+}
+
+interface HostBench extends ArrayBench {
+  /** A call as an administrator would make it. */
+  admin: (call: RestCall) => Promise<unknown>;
+  hosts: () => Promise<Host[]>;
+}
+
+function withHosts(test: (bench: HostBench) => Promise<void>): () => Promise<void> {
+  return () =>
+    withArray({ kind: "flasharray" }, async (bench) => {
+      const https = new HttpsClient(bench.endpoint);
+      const { token } = bench.endpoint;
+      const rest = new RestClient({ fetch: https.fetch, dialect: FLASHARRAY_DIALECT, token, label: () => "admin", log: silentLogger });
+      for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) await bench.array.createVolume({ name, sizeBytes: SIZE });
+      const hosts = async () => (await rest.call<Host>({ method: "GET", path: "hosts" })).items;
+      try {
+        await test({ ...bench, admin: (call) => rest.call(call), hosts });
+      } finally {
+        https.close();
+      }
+    });
+}
+
+Deno.test(
+  "connect() creates the host with the node's initiator once, and the attachment names targets, portals, LUN and serial",
+  withHosts(async ({ array, hosts }) => {
+    const volume = await array.findVolume("k8s-pvc-1");
+    const [first, second] = [await array.connect("k8s-pvc-1", node(1), ISCSI), await array.connect("k8s-pvc-2", node(1), ISCSI)];
+    ok(first.protocol === "iscsi" && second.protocol === "iscsi");
+    deepEqual([first.lun, second.lun], [1, 2]);
+    deepEqual([first.serial, first.sizeBytes, first.everWritten], [volume?.serial, SIZE, false]);
+    ok(first.targets.length >= 1);
+    for (const { iqn, portal } of first.targets) {
+      match(iqn, /^iqn\.2010-06\.com\.purestorage:flasharray\./);
+      match(portal, /:3260$/);
+    }
+    deepEqual((await hosts()).map(({ name, iqns }) => ({ name, iqns })), [{ name: "node-1", iqns: [node(1).iqn] }]);
+  }),
+);
+
+Deno.test(
+  "connect() keeps to the allowed portals, and refuses when none is left",
+  withHosts(async ({ array }) => {
+    const all = await array.connect("k8s-pvc-1", node(1), ISCSI);
+    ok(all.protocol === "iscsi");
+    const [keep] = all.targets;
+    ok(keep && all.targets.length > 1);
+    const address = keep.portal.replace(/:\d+$/, "");
+    const some = await array.connect("k8s-pvc-1", node(1), { ...ISCSI, portalFilter: (one) => one === address });
+    ok(some.protocol === "iscsi");
+    deepEqual(some.targets, [keep]);
+    await rejects(array.connect("k8s-pvc-2", node(2), { ...ISCSI, portalFilter: () => false }), (error) => {
+      ok(isPsoError(error, "unsupported"), String(error));
+      match(error.message, /none of its portals is inside the allowed CIDRs/);
+      return true;
+    });
+    deepEqual((await array.findVolume("k8s-pvc-2", { hosts: true }))?.hosts, [], "nothing was connected before it failed");
+  }),
+);
+
+Deno.test(
+  "connect() refuses a node without the initiator that the protocol needs",
+  withHosts(async ({ array }) => {
+    await rejects(array.connect("k8s-pvc-1", node(1, { iqn: undefined }), ISCSI), (error) => {
+      ok(isPsoError(error, "unsupported"), String(error));
+      match(error.message, /node node-1 cannot attach by iscsi: it has no IQN/);
+      return true;
+    });
+  }),
+);
+
+Deno.test(
+  "connect() uses the host that holds the node's initiator already, whatever its name",
+  withHosts(async ({ array, admin, hosts }) => {
+    await admin({ method: "POST", path: "hosts", query: { names: "by-hand" }, body: { iqns: [node(1).iqn] } });
+    await array.connect("k8s-pvc-1", node(1), ISCSI);
+    deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, ["by-hand"]);
+    equal((await hosts()).length, 1);
+    await array.disconnect("k8s-pvc-1", node(1));
+    deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, []);
+  }),
+);
+
+Deno.test(
+  "disconnect() in a new process finds the node's host under another name by its initiator",
+  withHosts(async ({ array, admin, open }) => {
+    await admin({ method: "POST", path: "hosts", query: { names: "by-hand" }, body: { iqns: [node(1).iqn] } });
+    await array.connect("k8s-pvc-1", node(1), ISCSI);
+    await open().disconnect("k8s-pvc-1", node(1));
+    deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, []);
+  }),
+);
+
+Deno.test(
+  "connect() refuses a host that holds other machines' initiators too, and names both",
+  withHosts(async ({ array, admin }) => {
+    await admin({ method: "POST", path: "hosts", query: { names: "cluster" }, body: { iqns: [node(1).iqn, node(2).iqn] } });
+    await rejects(array.connect("k8s-pvc-1", node(1), ISCSI), (error) => {
+      ok(isPsoError(error, "in_use"), String(error));
+      match(error.message, /belongs to the host cluster together with iqn\..*node2, and the node's own host is node-1/);
+      return true;
+    });
+  }),
+);
+
+Deno.test(
+  "connect() gives an unused host of the node's name the node's new initiator",
+  withHosts(async ({ array, admin, hosts }) => {
+    await admin({ method: "POST", path: "hosts", query: { names: "node-1" }, body: { iqns: ["iqn.1993-08.org.debian:01:old"] } });
+    await array.connect("k8s-pvc-1", node(1), ISCSI);
+    deepEqual((await hosts()).map(({ name, iqns }) => ({ name, iqns })), [{ name: "node-1", iqns: [node(1).iqn] }]);
+  }),
+);
+
+Deno.test(
+  "connect() leaves a host of the node's name alone that serves volumes to another initiator (another cluster's node), and makes a second",
+  withHosts(async ({ array, admin, hosts }) => {
+    const foreign = "iqn.1993-08.org.debian:01:other-cluster";
+    await admin({ method: "POST", path: "hosts", query: { names: "node-1" }, body: { iqns: [foreign] } });
+    await admin({ method: "POST", path: "connections", query: { host_names: "node-1", volume_names: "k8s-pvc-2" } });
+    await array.connect("k8s-pvc-1", node(1), ISCSI);
+    const found = await hosts();
+    deepEqual(found.find(({ name }) => name === "node-1")?.iqns, [foreign]);
+    const own = found.find(({ name }) => name !== "node-1");
+    match(own?.name ?? "", /^node-1-x[0-9a-f]{12}$/);
+    deepEqual(own?.iqns, [node(1).iqn]);
+    await array.disconnect("k8s-pvc-2", node(1));
+    deepEqual((await array.findVolume("k8s-pvc-2", { hosts: true }))?.hosts, ["node-1"], "the other cluster's connection stays");
+  }),
+);
+
+Deno.test(
+  "connect() survives that an administrator deleted the host object",
+  withHosts(async ({ array, admin, hosts }) => {
+    await array.connect("k8s-pvc-1", node(1), ISCSI);
+    await array.disconnect("k8s-pvc-1", node(1));
+    await admin({ method: "DELETE", path: "hosts", query: { names: "node-1" } });
+    await array.connect("k8s-pvc-1", node(1), ISCSI);
+    equal((await hosts()).length, 1);
+  }),
+);
+
+Deno.test(
+  "connect() of many volumes to a new node at once makes one host",
+  withHosts(async ({ array, hosts, calls }) => {
+    const names = Array.from({ length: 8 }, (_, number) => `k8s-many-${number}`);
+    for (const name of names) await array.createVolume({ name, sizeBytes: SIZE });
+    const made = await calls(() => Promise.all(names.map((name) => array.connect(name, node(1), ISCSI))));
+    equal(made.filter((call) => call === "POST /hosts").length, 1);
+    equal((await hosts()).length, 1);
+    const luns = await Promise.all(names.map((name) => array.connect(name, node(1), ISCSI)));
+    equal(new Set(luns.map((one) => one.protocol === "iscsi" ? one.lun : 0)).size, names.length);
+  }),
+);
+
+Deno.test(
+  "a list that names hosts leaves out a volume that is destroyed between its two calls",
+  withHosts(async ({ array, fault, admin }) => {
+    for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) await array.connect(name, node(1), ISCSI);
+    await fault({ action: "delay", value: 200, times: 1, match: { method: "GET", path: "/connections" } });
+    const listing = array.listVolumes({ limit: 10, hosts: true });
+    await admin({ method: "DELETE", path: "connections", query: { host_names: "node-1", volume_names: "k8s-pvc-2" } });
+    await admin({ method: "PATCH", path: "volumes", query: { names: "k8s-pvc-2" }, body: { destroyed: true } });
+    const page = await listing;
+    deepEqual(page.items.find(({ name }) => name === "k8s-pvc-1")?.hosts, ["node-1"]);
+  }),
+);
+
+Deno.test(
+  "deleteVolume() is stopped by snapshots that people made, not by those of schedules",
+  withHosts(async ({ array, admin }) => {
+    await admin({ method: "POST", path: "volume-snapshots", query: { source_names: "k8s-pvc-1" }, body: {} });
+    for (const suffix of ["a1", "b2", "c3", "d4"]) await array.createSnapshot("k8s-pvc-2", suffix);
+    await array.deleteVolume("k8s-pvc-1", { mayHaveSnapshots: true });
+    equal(await array.findVolume("k8s-pvc-1"), undefined, "a numbered snapshot goes with its volume");
+    await rejects(
+      array.deleteVolume("k8s-pvc-2", { mayHaveSnapshots: true }),
+      /has snapshots: k8s-pvc-2\.\w\d, k8s-pvc-2\.\w\d, k8s-pvc-2\.\w\d and more; delete them first/,
+    );
+  }),
+);
+
+Deno.test(
+  "connect() by two protocols keeps the initiators of a host apart, in either order",
+  withHosts(async ({ array, hosts }) => {
+    const nvme: ConnectOptions = { ...ISCSI, protocol: "nvme-tcp" };
+    if (!(await array.status()).protocols.has("nvme-tcp")) throw new Error("the simulated array serves no NVMe/TCP");
+    await array.connect("k8s-pvc-1", node(1), ISCSI);
+    const attachment = await array.connect("k8s-pvc-2", node(1), nvme);
+    ok(attachment.protocol === "nvme-tcp" && attachment.portals.length > 0 && attachment.nqn.startsWith("nqn."));
+    for (const { iqns, nqns } of await hosts()) equal(iqns.length + nqns.length, 1);
+    equal((await hosts()).length, 2);
+    await array.disconnect("k8s-pvc-1", node(1));
+    await array.disconnect("k8s-pvc-2", node(1));
+    for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) deepEqual((await array.findVolume(name, { hosts: true }))?.hosts, []);
+    await array.connect("k8s-pvc-2", node(1), ISCSI);
+    const connected = (await array.findVolume("k8s-pvc-2", { hosts: true }))?.hosts?.[0];
+    deepEqual((await hosts()).find(({ name }) => name === connected)?.iqns, [node(1).iqn]);
+  }),
+);
