@@ -5,9 +5,9 @@ import { runSanity, type SanityRun, whyNoSanity } from "./sanity.ts";
 /** What may be skipped, and why: services and features that this driver does not offer yet. Nothing else may be. */
 const MAY_SKIP: [RegExp, string][] = [
   [/VolumeGroupSnapshot|GroupController/, "volume group snapshots are not offered yet"],
-  [/ModifyVolume|mutable_parameters/, "ControllerModifyVolume is not offered yet"],
+  [/ModifyVolume|volume attribute class/, "ControllerModifyVolume is not offered yet"],
   [/VolumeHealth|StorageHealth/, "the health services of CSI 1.13 are not offered yet"],
-  [/accessibility_requirements|SNAPSHOT_ACCESSIBILITY/, "snapshot topology is not offered yet"],
+  [/snapshot with accessibility requirements/, "snapshot topology is not offered yet"],
 ];
 
 const RUNS: (SanityRun & { name: string })[] = [
