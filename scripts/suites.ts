@@ -1,4 +1,7 @@
-/** The test suites, in the order in which they run. */
+/**
+ * The test suites, in the order in which they run. Test files run one after the other: with --parallel they are threads of one process,
+ * and a process that one of them starts holds the file locks of the others for a moment.
+ */
 
 export interface Suite {
   name: string;
@@ -9,8 +12,6 @@ export interface Suite {
   checks?: { name: string; args: string[] }[];
   /** Runs the program: it is built first, unless interpreted. */
   needsProgram?: boolean;
-  /** Test files of a suite that share no stand may run at the same time. */
-  parallel?: boolean;
   timeoutMs: number;
 }
 

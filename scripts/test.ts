@@ -116,7 +116,6 @@ async function runTests(
   const junit = `${around.tmp}/junit.xml`;
   const flags = ["test", "-A", "--sanitize-ops", "--sanitize-resources", `--junit-path=${junit}`];
   if (options.isCi) flags.push("--frozen");
-  if (suite.parallel) flags.push("--parallel");
   const { code, output } = await runShown([DENO, ...flags, ...files], { env: around.env, timeoutMs: suite.timeoutMs });
   const counts = readCounts(output, code);
   const said = await around.skips();
