@@ -32,7 +32,6 @@ export const SUITES: Suite[] = [
     name: "unit",
     what: "rules, tables and parsers, beside their source",
     paths: ["src", "scripts"],
-    parallel: true,
     timeoutMs: 10 * MINUTE,
   },
   {
