@@ -35,6 +35,14 @@ export function nodeNamed(name: string, address = "127.0.0.11"): NodeIdentity {
   return { name, protocols: ["local"], iqn: `iqn.2024-01.org.example:${name}`, wwpns: [], addresses: [address] };
 }
 
+export const N1 = nodeNamed("node-1.example.org");
+export const N2 = nodeNamed("node-2.example.org", "127.0.0.12");
+
+/** True for the codes that csi-provisioner does not take as "nothing was made". */
+export function isUnclear(error: { code: string }): boolean {
+  return ["unavailable", "timeout"].includes(error.code);
+}
+
 export interface BedOptions extends Partial<SimulateOptions> {
   provisioner?: Partial<ProvisionerOptions>;
   /** Labels by array name. */

@@ -1,0 +1,85 @@
+import { deepEqual, ok, rejects } from "node:assert/strict";
+import { decodeAttachment, encodeNodeId } from "../../src/handoff.ts";
+import { GiB } from "../../src/size.ts";
+import { N1, N2, ProvisionerBed, RAW_RWX, RWX } from "./provisioner_bed.ts";
+
+Deno.test("publishVolume() takes two calls once the node is known, and answers the same each time", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const volumeIds = [await bed.create("pvc-1"), await bed.create("pvc-2"), await bed.create("pvc-3")];
+    const [first = "", , third = ""] = volumeIds;
+    for (const volumeId of volumeIds.slice(0, 2)) await bed.publish(volumeId, N1);
+    const calls = await bed.calls(() => bed.publish(third, N1));
+    ok(calls.length <= 2, calls.join(", "));
+    deepEqual(await bed.publish(first, N1), await bed.publish(first, N1));
+    const attachment = decodeAttachment(await bed.publish(first, N1));
+    ok(attachment.protocol === "local" && attachment.type === "block" && attachment.sizeBytes === GiB);
+    const gone = await bed.calls(() => bed.provisioner.unpublishVolume({ volumeId: first, nodeId: encodeNodeId(N1) }, bed.signal));
+    ok(gone.length <= 2, gone.join(", "));
+    deepEqual(await bed.publishedTo(first), []);
+    deepEqual(await bed.publishedTo(third), [encodeNodeId(N1)]);
+  });
+});
+
+Deno.test("publishVolume() tells unknown volumes, unknown nodes, wrong capabilities and contradictions apart", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const volumeId = await bed.create("pvc-1");
+    await rejects(bed.publish("fake-vol-id", N1), { code: "not_found", message: /^volume fake-vol-id does not exist/ });
+    await rejects(bed.publish(`${volumeId}-x`, N1), { code: "not_found" });
+    await rejects(bed.publish(volumeId, N1, { nodeId: "some-node" }), { code: "not_found", message: /^node "some-node" is unknown/ });
+    await rejects(bed.publish(volumeId, N1, { capability: RWX }), { code: "invalid" });
+    await rejects(bed.publish(volumeId, { ...N1, protocols: ["fc"] }), { code: "unsupported" });
+    await bed.publish(volumeId, N1);
+    await rejects(bed.publish(volumeId, N1, { readOnly: true }), {
+      code: "conflict",
+      message: /is published to node-1.example.org already, writable/,
+    });
+    await rejects(bed.publish(volumeId, N1, { capability: { ...RAW_RWX, mode: "single-node-writer" } }), { code: "conflict" });
+    await rejects(bed.publish(volumeId, { ...N2, iqn: N1.iqn }), { code: "in_use", message: /node-1.example.org and node-2.example.org/ });
+  });
+});
+
+Deno.test("publishVolume() moves a single-node volume, and lets go of what it remembers of the node that lost it", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const volumeId = await bed.create("pvc-1");
+    await bed.publish(volumeId, N1);
+    await bed.publish(volumeId, N2);
+    deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N2)]);
+    await bed.publish(volumeId, N1, { readOnly: true });
+    deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N1)]);
+  });
+});
+
+Deno.test("publishVolume() without preemption refuses a volume that another node holds", async () => {
+  await ProvisionerBed.run({ provisioner: { preemptAttachments: false } }, async (bed) => {
+    const volumeId = await bed.create("pvc-1");
+    await bed.publish(volumeId, N1);
+    await rejects(bed.publish(volumeId, N2), { code: "in_use", message: /node-1/ });
+    deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N1)]);
+  });
+});
+
+Deno.test("publishVolume() gives a shared raw block volume to several nodes, unpublishVolume() takes it from one or all", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const volumeId = await bed.create("pvc-1", { capabilities: [RAW_RWX] });
+    for (const node of [N1, N2]) await bed.publish(volumeId, node, { capability: RAW_RWX });
+    deepEqual((await bed.publishedTo(volumeId)).sort(), [encodeNodeId(N1), encodeNodeId(N2)].sort());
+    await bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(N1) }, bed.signal);
+    deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N2)]);
+    await bed.publish(volumeId, N1, { capability: RAW_RWX });
+    await bed.provisioner.unpublishVolume({ volumeId, nodeId: "" }, bed.signal);
+    deepEqual(await bed.publishedTo(volumeId), []);
+  });
+});
+
+Deno.test("unpublishVolume() of an unknown node succeeds once no host holds the volume", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const volumeId = await bed.create("pvc-1");
+    await bed.provisioner.unpublishVolume({ volumeId: "fake-vol-id", nodeId: "gone" }, bed.signal);
+    await bed.provisioner.unpublishVolume({ volumeId, nodeId: "gone" }, bed.signal);
+    await bed.publish(volumeId, N1);
+    await rejects(bed.provisioner.unpublishVolume({ volumeId, nodeId: "gone" }, bed.signal), { code: "in_use", message: /node-1/ });
+    // PSO gave node names as node ids.
+    await bed.provisioner.unpublishVolume({ volumeId, nodeId: N1.name }, bed.signal);
+    deepEqual(await bed.publishedTo(volumeId), []);
+  });
+});
