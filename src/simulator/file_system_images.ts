@@ -60,10 +60,14 @@ export class FileSystemImages {
     if (this.#mounted.has(id)) return;
     const path = this.mountPath(id);
     Deno.mkdirSync(path, { recursive: true });
-    // loop: the kernel frees the device with its last mount, so that a crash leaves none. nouuid: a clone has the UUID of its source.
-    // allocsize: what XFS allocates ahead of a growing file would count as stored.
-    const options = "loop,nosuid,nodev,nouuid,discard,allocsize=64k";
-    await this.#run("mount", ["-t", "xfs", "-o", options, this.#plane.imagePath(id), path]);
+    const device = await this.#attach(this.#plane.imagePath(id));
+    try {
+      // nouuid: a clone has the UUID of its source. allocsize: what XFS allocates ahead of a growing file would count as stored.
+      await this.#run("mount", ["-t", "xfs", "-o", "nosuid,nodev,nouuid,discard,allocsize=64k", device, path]);
+    } finally {
+      // Detaches now if nothing is mounted from it, else with the last mount, which nodes may hold longer than we.
+      await this.#run("losetup", ["-d", device]);
+    }
     this.#mounted.add(id);
   }
 
@@ -139,6 +143,7 @@ export class FileSystemImages {
       if (wanted.has(id)) await this.#run("fsfreeze", ["-u", this.mountPath(id)], { okCodes: [0, 1] });
       else await this.unmount(id);
     }
+    for (const id of await this.#attachedOnly()) await this.#run("losetup", ["-d", id]);
     for (const { name } of [...Deno.readDirSync(`${this.#plane.root}/fs`)]) {
       if (!this.#mounted.has(name)) Deno.removeSync(`${this.#plane.root}/fs/${name}`);
     }
@@ -161,6 +166,21 @@ export class FileSystemImages {
     return new Set(targets.filter((target) => target.startsWith(folder)).map((target) => target.slice(folder.length)));
   }
 
+  /**
+   * A loop device that serves the image and takes writes: one keeps the mark of `blockdev --setro` when it is detached, and would mount the
+   * next image read-only without a word.
+   */
+  async #attach(image: string): Promise<string> {
+    const device = (await this.#run("losetup", ["--find", "--show", image])).stdout.trim();
+    try {
+      await this.#run("blockdev", ["--setrw", device]);
+      return device;
+    } catch (error) {
+      await this.#run("losetup", ["-d", device]);
+      throw error;
+    }
+  }
+
   async #umount(path: string): Promise<void> {
     try {
       await this.#run("umount", [path]);
@@ -169,6 +189,14 @@ export class FileSystemImages {
       // A process on this host works inside: an array takes a file system away from its clients all the same.
       await this.#run("umount", ["-l", path], { okCodes: [0, UMOUNT_FAILED] });
     }
+  }
+
+  /** Loop devices that a crash left between attaching an image and mounting it. */
+  async #attachedOnly(): Promise<string[]> {
+    const folder = `${Deno.realPathSync(`${this.#plane.root}/images`)}/`;
+    const { stdout } = await this.#run("losetup", ["-n", "-l", "-O", "NAME,AUTOCLEAR,BACK-FILE"]);
+    const rows = stdout.split("\n").map((line) => /^(\S+)\s+(\d)\s+(.*)$/.exec(line.trim()));
+    return rows.flatMap((row) => row !== null && row[2] === "0" && (row[3] ?? "").startsWith(folder) ? [row[1] ?? ""] : []);
   }
 
   async #loopDevices(id: string): Promise<string[]> {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { FileSystemImages } from "./file_system_images.ts";
 import { testRun } from "./fixture_test.ts";
 import { LocalPlane } from "./plane.ts";
+import { until } from "../wait.ts";
 
 const MiB = 1024 * 1024;
 
@@ -14,9 +15,12 @@ async function withPlane(test: (images: FileSystemImages, plane: LocalPlane) => 
     await test(images, plane);
   } finally {
     await new FileSystemImages(plane, testRun).reconcile([]);
-    const loops = (await testRun("losetup", ["-n", "-O", "BACK-FILE"])).stdout;
-    const mounts = (await testRun("findmnt", ["-n", "-o", "TARGET"])).stdout;
-    assert.equal(loops.includes(folder) || mounts.includes(folder), false, "nothing of the plane stays on the host");
+    const left = async () => {
+      const loops = (await testRun("losetup", ["-n", "-O", "BACK-FILE"])).stdout;
+      return (loops + (await testRun("findmnt", ["-n", "-o", "TARGET"])).stdout).includes(folder);
+    };
+    // A loop device goes a moment after its last mount when another process looks at it just then.
+    await until(`nothing of ${folder} left on the host`, async () => !(await left()), { timeoutMs: 10_000 });
     await Deno.remove(folder, { recursive: true });
   }
 }
@@ -82,13 +86,27 @@ Deno.test("reconcile() after a crash keeps mounts, mounts what is missing, thaws
     await Deno.writeTextFile(`${images.mountPath("kept")}/f`, "x");
     await images.unmount("lost");
     await testRun("fsfreeze", ["-f", images.mountPath("kept")]);
+    // A crash between attaching an image and mounting it.
+    await testRun("losetup", ["--find", plane.imagePath("lost")]);
     // What a new process has: the same folder and nothing in memory.
     const next = new FileSystemImages(plane, testRun);
     await next.reconcile(["kept", "lost"]);
     assert.deepEqual(await mounted(plane), ["kept", "lost"]);
+    const attached = await testRun("losetup", ["-n", "-O", "NAME", "-j", plane.imagePath("lost")]);
+    assert.equal(attached.stdout.trim().split("\n").length, 1, "one device, that of the mount");
     await Deno.writeTextFile(`${next.mountPath("kept")}/f`, "thawed");
     assert.equal(await Deno.readTextFile(`${next.mountPath("kept")}/f`), "thawed");
     await next.stop();
     assert.deepEqual(await mounted(plane), []);
+  });
+});
+
+Deno.test("a file system mounts on a loop device that somebody marked read-only before", async () => {
+  await withPlane(async (images) => {
+    const { stdout } = await testRun("losetup", ["-f"]);
+    await testRun("blockdev", ["--setro", stdout.trim()]);
+    await images.create("a", 16 * MiB);
+    await Deno.writeTextFile(`${images.mountPath("a")}/f`, "x");
+    assert.equal(await Deno.readTextFile(`${images.mountPath("a")}/f`), "x");
   });
 });

@@ -6,7 +6,7 @@ import { laterSpace } from "./flasharray_render.ts";
 import type { FlashArrayState } from "./flasharray_state.ts";
 import { listedVolumes } from "./flasharray_volumes.ts";
 import type { Listed } from "./list.ts";
-import { WriteMeter } from "./write_meter.ts";
+import { type Rates, WriteMeter } from "./write_meter.ts";
 
 /** A Purity release that served REST 2.38. */
 export const FLASHARRAY_VERSION = "6.8.2";
@@ -191,7 +191,7 @@ function self(state: FlashArrayState, row: () => Row): Listed<Named> {
 }
 
 /** Fields of a performance sample beside those that move (arrays.md A7). */
-function performanceRow(rates: { writesPerSec: number; writeBytesPerSec: number }): Row {
+function performanceRow(rates: Rates): Row {
   const { writesPerSec, writeBytesPerSec } = rates;
   const bytesPerWrite = writesPerSec === 0 ? 0 : Math.round(writeBytesPerSec / writesPerSec);
   const usec = writesPerSec === 0 ? 0 : WRITE_USEC;
@@ -205,9 +205,15 @@ function performanceRow(rates: { writesPerSec: number; writeBytesPerSec: number 
     usec_per_write_op: usec,
     san_usec_per_write_op: 0,
     service_usec_per_write_op: usec,
-    queue_depth: null,
-    local_queue_usec_per_op: null,
   };
+}
+
+/** Fields that only the array's own samples have; volumes have none of the first two, and the others from 2.52 on. */
+const ARRAY_ONLY = { queue_depth: null, local_queue_usec_per_op: null };
+
+function volumePerformanceRow({ minor }: Call, rates: Rates): Row {
+  const { others_per_sec, usec_per_other_op, ...shown } = performanceRow(rates);
+  return minor >= 52 ? { ...shown, others_per_sec, usec_per_other_op } : shown;
 }
 
 /** Service time that a lightly loaded array shows. */
@@ -245,7 +251,7 @@ export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): 
     return state.list(call, self(state, row));
   }, { since: 2 });
   routes.on("GET /arrays/performance", (call) => {
-    const row = () => ({ id, name, time: clock.now(), ...performanceRow(meter.rates("array", state.usedBytes())) });
+    const row = () => ({ id, name, time: clock.now(), ...performanceRow(meter.rates("array", state.usedBytes())), ...ARRAY_ONLY });
     return state.list(call, self(state, row));
   }, { since: 2 });
   routes.on("GET /volumes/performance", (call) =>
@@ -254,7 +260,7 @@ export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): 
       total: undefined,
       render: (volume) => {
         const bytes = state.context.plane?.allocatedBytes(volume.id) ?? 0;
-        return { id: volume.id, name: volume.name, time: clock.now(), ...performanceRow(meter.rates(volume.id, bytes)) };
+        return { id: volume.id, name: volume.name, time: clock.now(), ...volumePerformanceRow(call, meter.rates(volume.id, bytes)) };
       },
     }));
   routes.on("GET /controllers", (call) => state.list(call, builtIn("Controller", controllers())), { since: 2 });

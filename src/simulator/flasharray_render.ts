@@ -54,7 +54,7 @@ export function volumeSpace(state: FlashArrayState, call: Call, volume: VolumeRe
   });
 }
 
-export function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
+function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
   const bytes = state.context.plane?.allocatedBytes(snapshot.id) ?? 0;
   const { thin_provisioning: _, unique: __, ...shown } = space(call, { provisioned: snapshot.provisioned, unique: 0, snapshots: bytes });
   return { ...shown, thin_provisioning: null, unique: null };

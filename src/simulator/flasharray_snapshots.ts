@@ -1,7 +1,7 @@
 import { Fields } from "./body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "./call.ts";
 import { requireSuffix } from "./flasharray_names.ts";
-import { renderSnapshot, snapshotSpace } from "./flasharray_render.ts";
+import { renderSnapshot } from "./flasharray_render.ts";
 import type { FlashArrayState, SnapshotRecord, VolumeRecord } from "./flasharray_state.ts";
 import { VOLUME_DESTROYED } from "./flasharray_volumes.ts";
 import { items, type Listed, named } from "./list.ts";
@@ -143,9 +143,4 @@ export function addSnapshotRoutes(routes: ArrayRoutes, state: FlashArrayState): 
   routes.on("POST /volume-snapshots", (call) => state.turns.take(() => postSnapshots(state, call)));
   routes.on("PATCH /volume-snapshots", (call) => state.turns.take(() => patchSnapshots(state, call)));
   routes.on("DELETE /volume-snapshots", (call) => state.turns.take(() => deleteSnapshots(state, call)));
-  routes.on("GET /volume-snapshots/space", (call) =>
-    state.list(call, {
-      ...listedSnapshots(state, call),
-      render: (snapshot) => ({ id: snapshot.id, name: state.snapshotName(snapshot), space: snapshotSpace(state, call, snapshot) }),
-    }));
 }

@@ -271,6 +271,7 @@ export function addVolumeRoutes(routes: ArrayRoutes, state: FlashArrayState): vo
   routes.on("GET /volumes/space", (call) =>
     state.list(call, {
       ...listedVolumes(state, call),
+      total: { always: true, of: (volumes) => ({ id: null, name: null, space: volumesTotal(state, call, volumes).space }) },
       render: (volume) => ({ id: volume.id, name: volume.name, space: volumeSpace(state, call, volume), time: state.context.clock.now() }),
     }));
 }

@@ -7,7 +7,7 @@ import { NO_REFERENCE, spaceRow, withContext } from "./flashblade_render.ts";
 import type { FlashBladeState } from "./flashblade_state.ts";
 import type { Listed } from "./list.ts";
 import { refused } from "./rest_error.ts";
-import { WriteMeter } from "./write_meter.ts";
+import { type Rates, WriteMeter } from "./write_meter.ts";
 
 /** A Purity//FB release that served REST 2.28. */
 export const FLASHBLADE_VERSION = "4.8.0";
@@ -133,7 +133,7 @@ function parameter(call: Call, name: string, allowed: string[]): string {
 }
 
 /** A performance sample (arrays.md B4): writes as the stored bytes show them, nothing else is seen by the simulator. */
-function performanceRow(rates: { writesPerSec: number; writeBytesPerSec: number }): Row {
+function performanceRow(rates: Rates): Row {
   const { writesPerSec, writeBytesPerSec } = rates;
   const bytesPerWrite = writesPerSec === 0 ? 0 : Math.round(writeBytesPerSec / writesPerSec);
   return {
@@ -151,7 +151,7 @@ function performanceRow(rates: { writesPerSec: number; writeBytesPerSec: number 
   };
 }
 
-const IDLE = { writesPerSec: 0, writeBytesPerSec: 0 };
+const IDLE: Rates = { writesPerSec: 0, writeBytesPerSec: 0 };
 
 /** What the array is rather than what it holds: /arrays, /network-interfaces, /subnets, /alerts, and all performance. */
 export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeState): void {

@@ -13,8 +13,12 @@ export const LIMITS: readonly string[] = [
   "FlashArray: ports, portals and interfaces are shown, but nothing answers there on the local data plane",
   "FlashBlade: object store (accounts, users, buckets), quotas, file-system-exports, SMB, servers, realms, replication, " +
   "fleets and password login are not served; /policies and /alerts are empty lists",
-  "Snapshots and clones copy the image's bytes while hosts may write: without reflink on the host's file system the copy " +
-  "is not of one instant",
+  "FlashBlade: on the local data plane an NFS rule lets in the client that it names by IP address, or everybody; networks, " +
+  "host names and netgroups reach nobody, and ro, squash and security options are stored, not enforced",
+  "FlashBlade: provisioned is always a hard limit, also without hard_limit_enabled; a file system without it ends at 64 GiB; a " +
+  "smaller size is stored, but df keeps the larger one; .snapshot and the fast-remove directory do not appear",
+  "FlashArray: snapshots and clones copy the image's bytes while hosts may write: without reflink on the host's file " +
+  "system the copy is not of one instant (a FlashBlade's file system is frozen meanwhile)",
   "State survives SIGKILL of the simulator, not a power loss of the host",
   "Messages that no public source records (invalid size, name, LUN, full array, all FlashBlade texts) are the simulator's" +
   " own and hold the substrings that drivers look for",
