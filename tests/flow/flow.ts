@@ -129,9 +129,7 @@ export class Flow {
   /** Mounts of pods, and loop devices over FlashArray images: what nodes leave, not what a simulated FlashBlade holds mounted itself. */
   async nodeLeftovers(): Promise<string[]> {
     const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n").map((line) => line.split(" ")[4] ?? "");
-    const loops = (await tryTool("losetup", ["-a"])).stdout.split("\n").filter((line) =>
-      line.includes(`${this.stand.dir}/`) && line.includes("/images/")
-    );
+    const loops = (await tryTool("losetup", ["-a"])).stdout.split("\n").filter((line) => line.includes(`${this.stand.dir}/sim/plane/fa-`));
     return [...mounts.filter((path) => path.startsWith(`${this.stand.dir}/kubelet/`)), ...loops];
   }
 }
