@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { isPsoError } from "../errors.ts";
+import { attachmentOf, portFactsOf, protocolsOf } from "./flasharray_ports.ts";
+import { everWritten, isOwnSnapshot, loadOf } from "./flasharray_wire.ts";
+
+const IQN = "iqn.2010-06.com.purestorage:flasharray.3aabb";
+const NQN = "nqn.2010-06.com.purestorage:flasharray.3aabb";
+
+// Forms of a recorded //X70 (reference A11): ports upper case, interfaces lower case.
+const PORTS = [
+  { name: "CT0.ETH4", iqn: IQN, nqn: null, portal: "10.0.0.4:3260", wwn: null },
+  { name: "CT1.ETH4", iqn: IQN, nqn: null, portal: "[fd00::4]:3260", wwn: null },
+  { name: "CT0.ETH5", iqn: IQN, nqn: null, portal: "10.0.0.5:3260", wwn: null },
+  { name: "CT0.ETH6", iqn: null, nqn: NQN, portal: "10.0.1.6:4420", wwn: null },
+  { name: "CT0.ETH7", iqn: null, nqn: NQN, portal: "10.0.1.7:4420", wwn: null },
+  { name: "CT0.FC0", iqn: null, nqn: null, portal: null, wwn: "52:4A:93:71:AF:4E:82:00" },
+  { name: "CT0.FC1", iqn: null, nqn: NQN, portal: null, wwn: "52:4A:93:71:AF:4E:82:01" },
+  { name: "CT2.FC0", iqn: null, nqn: null, portal: null, wwn: "52:4A:93:71:AF:4E:82:20" },
+];
+const INTERFACES = [
+  { name: "ct0.eth4", enabled: true, services: ["iscsi"] },
+  { name: "ct1.eth4", enabled: true, services: ["iscsi"] },
+  { name: "ct0.eth5", enabled: false, services: ["iscsi"] },
+  { name: "ct0.eth6", enabled: true, services: ["nvme-tcp"] },
+  { name: "ct0.eth7", enabled: true, services: ["nvme-roce"] },
+];
+const CONTROLLERS = [
+  { name: "CT0", status: "ready", type: "array_controller" },
+  { name: "CT1", status: "ready", type: "array_controller" },
+  { name: "CT2", status: "not ready", type: "array_controller" },
+  { name: "SH0.CT0", status: "unknown", type: "shelf_controller" },
+];
+const FACTS = portFactsOf(PORTS, INTERFACES, CONTROLLERS);
+const VOLUME = {
+  label: "fa-1",
+  array: "fa-1",
+  host: "node-1",
+  lun: 7,
+  serial: "6C1B16CE1C034D1C00013918",
+  sizeBytes: 512,
+  everWritten: true,
+};
+const BLOCK = { serial: VOLUME.serial, sizeBytes: 512, everWritten: true };
+
+Deno.test("portFactsOf() sorts ports by protocol and leaves out what is disabled or not ready", () => {
+  assert.deepEqual(FACTS, {
+    iscsi: [{ iqn: IQN, portal: "10.0.0.4:3260" }, { iqn: IQN, portal: "[fd00::4]:3260" }],
+    fc: ["524a9371af4e8200"],
+    nvme: { "nvme-tcp": [{ nqn: NQN, portal: "10.0.1.6:4420" }], "nvme-roce": [{ nqn: NQN, portal: "10.0.1.7:4420" }] },
+    nvmeFc: [{ nqn: NQN, wwpn: "524a9371af4e8201" }],
+  });
+  assert.deepEqual([...protocolsOf(FACTS, false)], ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc"]);
+  assert.deepEqual([...protocolsOf(portFactsOf([], [], []), true)], ["local"]);
+});
+
+Deno.test("attachmentOf() says per protocol what a node needs", () => {
+  assert.deepEqual(attachmentOf("iscsi", FACTS, { ...VOLUME, portalFilter: (address) => address === "fd00::4" }), {
+    protocol: "iscsi",
+    lun: 7,
+    targets: [{ iqn: IQN, portal: "[fd00::4]:3260" }],
+    ...BLOCK,
+  });
+  assert.deepEqual(attachmentOf("fc", FACTS, VOLUME), { protocol: "fc", lun: 7, wwpns: ["524a9371af4e8200"], ...BLOCK });
+  assert.deepEqual(attachmentOf("nvme-tcp", FACTS, VOLUME), { protocol: "nvme-tcp", nqn: NQN, portals: ["10.0.1.6:4420"], ...BLOCK });
+  assert.deepEqual(attachmentOf("nvme-roce", FACTS, VOLUME), { protocol: "nvme-roce", nqn: NQN, portals: ["10.0.1.7:4420"], ...BLOCK });
+  assert.deepEqual(attachmentOf("nvme-fc", FACTS, VOLUME), { protocol: "nvme-fc", nqn: NQN, wwpns: ["524a9371af4e8201"], ...BLOCK });
+});
+
+Deno.test("attachmentOf() refuses a protocol that the array does not serve", () => {
+  const none = portFactsOf([], [], []);
+  for (const protocol of ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc", "nfs"] as const) {
+    assert.throws(() => attachmentOf(protocol, none, VOLUME), (error) => isPsoError(error, "unsupported"));
+  }
+});
+
+Deno.test("everWritten() is true for a source, stored bytes or snapshots, and false for empty references", () => {
+  assert.equal(everWritten({ source: { name: null, id: null }, space: { virtual: 0, snapshots: null } }), false);
+  assert.equal(everWritten({ source: { name: "v" } }), true);
+  assert.equal(everWritten({ space: { virtual: 512 } }), true);
+  assert.equal(everWritten({ space: { snapshots: 1 } }), true);
+});
+
+Deno.test("isOwnSnapshot() tells a volume's snapshots from those of a protection group", () => {
+  assert.equal(isOwnSnapshot({ name: "v.a", source: { name: "v" } }), true);
+  assert.equal(isOwnSnapshot({ name: "pg.12.v", source: { name: "v" } }), false);
+  assert.equal(isOwnSnapshot({ name: "w.a", source: { name: "v" } }), false);
+});
+
+Deno.test("loadOf() weighs the newest sample's operations", () => {
+  const old = { time: 1, reads_per_sec: 1, usec_per_read_op: 9999 };
+  const newest = { time: 2, reads_per_sec: 100, usec_per_read_op: 200, writes_per_sec: 300, usec_per_write_op: 400, others_per_sec: null };
+  assert.deepEqual(loadOf([old, newest]), { usecPerOp: 350, opsPerSecond: 400 });
+  assert.deepEqual(loadOf([{ time: 1 }]), { usecPerOp: 0, opsPerSecond: 0 });
+  assert.equal(loadOf([]), undefined);
+});
