@@ -72,6 +72,25 @@ function queryText(query: Query): string {
   return parts.length === 0 ? "" : `?${parts.join("&")}`;
 }
 
+/**
+ * Names come from volume handles, which anybody may write. A comma would make two names of one (and destroy another's volume), an empty
+ * one means "all" to some calls: no object has such a name, so the answer is "missing", without a call.
+ */
+function refuseImpossibleNames(call: RestCall, array: string): void {
+  for (const [key, value] of Object.entries(call.query ?? {})) {
+    if (value === undefined || !key.endsWith("names")) continue;
+    const impossible = [value].flat().find((name) => !/^[^,*\s'"\\]+$/.test(String(name)));
+    if (impossible === undefined) continue;
+    const message = `${JSON.stringify(impossible)} is on array ${array}: no object can have that name`;
+    throw new RestError("not_found", `nothing named ${message}`, {
+      refusal: "missing",
+      status: 400,
+      said: "",
+      context: String(impossible),
+    });
+  }
+}
+
 /** A string inside a filter expression (reference arrays A3). */
 export function filterText(text: string): string {
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
@@ -122,6 +141,7 @@ export class RestClient {
    * RestError for every answer that is no success.
    */
   async call<T>(call: RestCall): Promise<RestBody<T>> {
+    refuseImpossibleNames(call, this.#options.label());
     if (call.signal) return await this.#repeat<T>(call, call.signal);
     const what = `${call.method} ${call.path} on array ${this.#options.label()}`;
     return await withDeadline(what, { timeoutMs: this.#options.budgetMs ?? 120_000 }, (signal) => this.#repeat<T>(call, signal));

@@ -139,10 +139,8 @@ export class RestSession {
       return session;
     }
     const cause = restErrorOf(response, { array: label(), call: "the login" });
-    // Which of 400, 401 and 403 answers a bad token differs between releases.
-    if (![400, 401, 403].includes(response.status)) {
-      throw new PsoError("unavailable", `array ${label()} gave no session: status ${response.status}`, { cause });
-    }
+    // Which of 400, 401 and 403 answers a bad token differs between releases. Everything else is trouble of the moment.
+    if (![400, 401, 403].includes(response.status)) throw cause;
     const error = new PsoError(
       "denied",
       `array ${label()} refuses the API token (status ${response.status}): create one with \`pureadmin create --api-token\` ` +

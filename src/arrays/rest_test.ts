@@ -6,7 +6,7 @@ import { Secret } from "../secret.ts";
 import { FLASHARRAY_DIALECT } from "./flasharray.ts";
 import { FLASHBLADE_DIALECT } from "./flashblade.ts";
 import { type CallRecord, filterText, RestClient, type RestOptions } from "./rest.ts";
-import { type Refusal, RestError, restErrorOf } from "./rest_errors.ts";
+import { isRefusal, type Refusal, RestError, restErrorOf } from "./rest_errors.ts";
 
 type Answer = HttpResponse | Error;
 
@@ -79,6 +79,28 @@ Deno.test("RestClient writes lists with literal commas and everything else encod
   const query = { names: ["a", "pod::b"], filter: `name=${filterText("it's\\*")}`, destroyed: false, limit: undefined };
   await client.call({ method: "GET", path: "volumes", query });
   assert.equal(paths()[2], "GET /api/2.26/volumes?names=a,pod%3A%3Ab&filter=name%3D'it%5C's%5C%5C*'&destroyed=false");
+});
+
+Deno.test("RestClient sends no name that would mean another object, several or all", async () => {
+  for (const name of ["a,b", "", "*", "a b", "a'b", "a\\b"]) {
+    for (const query of [{ names: name }, { source_names: name }, { volume_names: ["a", name] }]) {
+      const { client, paths } = scripted([]);
+      await assert.rejects(client.call({ method: "PATCH", path: "volumes", query }), (error) => isRefusal(error, "missing"));
+      assert.deepEqual(paths(), []);
+    }
+  }
+});
+
+Deno.test("RestClient repeats a login that met a busy array", async () => {
+  const statuses = [503, 429, 200];
+  const { client } = scripted([], {
+    fetch: (request) => {
+      if (request.path.endsWith("api_version")) return Promise.resolve(json(200, { version: ["2.26"] }));
+      if (!request.path.endsWith("login")) return Promise.resolve(json(200, { items: [1] }));
+      return Promise.resolve(json(statuses.shift() ?? 500, {}, { "x-auth-token": "s" }));
+    },
+  });
+  assert.deepEqual((await client.call({ method: "POST", path: "volumes" })).items, [1]);
 });
 
 Deno.test("RestClient renews the session once after 401, and gives up after the second", async () => {

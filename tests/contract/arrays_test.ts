@@ -69,6 +69,11 @@ each("a volume is created once, found, grown and deleted; each call twice", asyn
   deepEqual((await array.findVolume(spec.name, { hosts: true }))?.hosts, []);
   equal((await array.findVolume(spec.name))?.hosts, undefined);
   equal(await array.findVolume("k8s-no-such"), undefined);
+  for (const name of [`${spec.name},${spec.name}`, "", "*", "a b"]) {
+    equal(await array.findVolume(name), undefined);
+    await array.deleteVolume(name, { mayHaveSnapshots: true });
+    await array.deleteSnapshot(name);
+  }
 
   equal((await array.growVolume(spec.name, 2 * SIZE)).sizeBytes, 2 * SIZE);
   equal((await array.growVolume(spec.name, 2 * SIZE)).sizeBytes, 2 * SIZE);
