@@ -1,5 +1,6 @@
-import { isPsoError, messageOf, PsoError } from "../errors.ts";
+import { PsoError } from "../errors.ts";
 import { MiB } from "../size.ts";
+import { abortError } from "../wait.ts";
 import { type BlockDevice, devicePath, readBlockDevice, withDevice } from "./block_device.ts";
 import type { Host } from "./host.ts";
 import { type FsType, readSuperblock, type Superblock } from "./superblock.ts";
@@ -125,9 +126,19 @@ export interface MountedFileSystem {
   target: string;
 }
 
-/** Thrown inside growMounted()'s callers: resize2fs wants a full check of the unmounted file system first. */
-export function wantsFullCheck(error: unknown): boolean {
-  return isPsoError(error) && /e2fsck -f/.test(messageOf(error));
+/**
+ * Grows an unmounted ext4, which checkExt4() with `full` must just have passed (resize2fs insists), to the size of its device, and
+ * proves it. The caller's deadline does not end it: half a move of inode tables is worse than a late answer.
+ */
+export async function growUnmountedExt4(host: Host, device: BlockDevice, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) throw abortError(signal);
+  await host.run("resize2fs", [devicePath(device)], { timeoutMs: GROW_TIMEOUT_MS });
+  const grown = await superblockOf(host, device.name);
+  if (grown && grown.sizeBytes >= device.sizeBytes - grown.slackBytes) return;
+  throw new PsoError(
+    "unavailable",
+    `ext4 on ${devicePath(device)} has ${grown?.sizeBytes} bytes after growing, and the device ${device.sizeBytes}`,
+  );
 }
 
 /**
@@ -141,13 +152,24 @@ export async function growMounted(host: Host, mounted: MountedFileSystem, signal
   if (before >= device.sizeBytes - slackBytes) return before;
   // xfs_growfs takes the mount point, resize2fs the device.
   if (mounted.type === "xfs") await host.run("xfs_growfs", [mounted.target], { timeoutMs: GROW_TIMEOUT_MS, signal });
-  else await host.run("resize2fs", [devicePath(device)], { timeoutMs: GROW_TIMEOUT_MS, signal });
+  else await growMountedExt4(host, device, signal);
   const after = await mountedBytes(host, mounted, signal);
   if (after >= device.sizeBytes - slackBytes) return after;
   throw new PsoError(
     "unavailable",
     `${mounted.type} at ${mounted.target} has ${after} bytes after growing, and its device has ${device.sizeBytes}; it will be tried again`,
   );
+}
+
+async function growMountedExt4(host: Host, device: BlockDevice, signal?: AbortSignal): Promise<void> {
+  const result = await host.run("resize2fs", [devicePath(device)], { okCodes: [0, 1], timeoutMs: GROW_TIMEOUT_MS, signal });
+  if (result.code === 0) return;
+  const said = result.stderr.trim().slice(-300).replaceAll(/\s+/g, " ");
+  // EPERM of EXT4_IOC_RESIZE_FS.
+  const why = /Permission denied to resize/.test(said)
+    ? "; a mounted ext4 grows only with CAP_SYS_RESOURCE, without it when it is staged again"
+    : "";
+  throw new PsoError("unavailable", `ext4 on ${devicePath(device)} cannot be grown: ${said}${why}`);
 }
 
 /** Use of the file system mounted at `target`. `timeout` when it does not answer within 5 s. */

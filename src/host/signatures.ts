@@ -48,10 +48,12 @@ function mdSignatures(sizeBytes: number): Signature[] {
   }];
 }
 
-/** Ext4 keeps copies of its superblock at the start of some block groups; the mark is 56 bytes in. */
-function backupName(chunk: Uint8Array): string | undefined {
-  if (isAt(chunk, 56, EXT_MAGIC)) return "ext2/ext3/ext4 backup superblock";
-  return isAt(chunk, 0, text("XFSB")) ? "xfs secondary superblock" : undefined;
+/** Ext4 keeps copies of its superblock at the start of some block groups (with 1 KiB blocks one block later); the mark is 56 bytes in. */
+function backupName(chunk: Uint8Array, offset: number): string | undefined {
+  for (const start of [0, KiB]) {
+    if (isAt(chunk, start + 56, EXT_MAGIC)) return `ext2/ext3/ext4 backup superblock at byte ${offset + start}`;
+  }
+  return isAt(chunk, 0, text("XFSB")) ? `xfs secondary superblock at byte ${offset}` : undefined;
 }
 
 function isAt(chunk: Uint8Array, position: number, mark: Uint8Array): boolean {
@@ -67,7 +69,5 @@ export function nameOf(chunk: Uint8Array, { offset, sizeBytes }: { offset: numbe
     const at = signature.offset < 0 ? sizeBytes + signature.offset : signature.offset;
     if (isAt(chunk, at - offset, signature.mark)) return `${signature.name} at byte ${at}`;
   }
-  const backup = backupName(chunk);
-  if (backup) return `${backup} at byte ${offset}`;
-  return `data at byte ${offset + Math.max(0, chunk.findIndex((value) => value !== 0))}`;
+  return backupName(chunk, offset) ?? `data at byte ${offset + Math.max(0, chunk.findIndex((value) => value !== 0))}`;
 }

@@ -77,11 +77,15 @@ export async function readSuperblock(readAt: ReadAt): Promise<Superblock | undef
   return readXfs(bytes) ?? readExt4(bytes);
 }
 
-/** UUID in a secondary xfs or a backup ext4 superblock at this place; `undefined` when none is there. */
-export async function readSecondaryUuid(readAt: ReadAt, offset: number): Promise<{ type: FsType; uuid: string } | undefined> {
+/**
+ * UUID in what is left of a superblock at the beginning of an area: a secondary xfs or a backup ext4 one, or at byte 0 a primary xfs one
+ * whose magic number wipefs has taken away (it leaves the rest). `undefined` when none of them can be there.
+ */
+export async function readRemainingUuid(readAt: ReadAt, offset: number): Promise<{ type: FsType; uuid: string } | undefined> {
   const bytes = await readAt(offset, LENGTH);
   if (bytes.length < LENGTH) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(0) === XFS_MAGIC) return { type: "xfs", uuid: uuidAt(bytes, 32) };
-  return view.getUint16(56, true) === EXT_MAGIC ? { type: "ext4", uuid: uuidAt(bytes, 104) } : undefined;
+  if (offset === 0 || view.getUint32(0) === XFS_MAGIC) return { type: "xfs", uuid: uuidAt(bytes, 32) };
+  const start = [0, KiB].find((place) => view.getUint16(place + 56, true) === EXT_MAGIC); // 1 KiB in when its blocks are that small
+  return start === undefined ? undefined : { type: "ext4", uuid: uuidAt(bytes, start + 104) };
 }

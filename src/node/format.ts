@@ -2,7 +2,7 @@ import { PsoError } from "../errors.ts";
 import { type BlockDevice, withDevice } from "../host/block_device.ts";
 import { type BlankProof, proveBlank } from "../host/blank_proof.ts";
 import { checkFormat, makeFileSystem, superblockOf, wipeUnfinished } from "../host/filesystem.ts";
-import { type FsType, readSecondaryUuid, type Superblock } from "../host/superblock.ts";
+import { type FsType, readRemainingUuid, type Superblock } from "../host/superblock.ts";
 import type { BlockAttachment } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
 import { type FormatRecord, newUuid, type StageRecord } from "./stage_record.ts";
@@ -84,16 +84,16 @@ function refusal({ volumeId, type }: FormatPlan, found: string): PsoError {
   );
 }
 
-/** True when what is not zero is a copy of the superblock that the interrupted format of this very node was writing. */
+/** True when what is not zero begins with a superblock, or its remains, that the interrupted format of this very node was writing. */
 async function isRemainsOf(
   context: NodeContext,
   device: BlockDevice,
   { proof, begun }: { proof: Exclude<BlankProof, { blank: true }>; begun?: FormatRecord },
 ): Promise<boolean> {
   const { area } = proof;
-  if (begun?.state !== "started" || !area || area.offset === 0) return false;
-  const secondary = await withDevice(context.host, device.name, (readAt) => readSecondaryUuid(readAt, area.offset));
-  return secondary?.uuid === begun.uuid && secondary.type === begun.type;
+  if (begun?.state !== "started" || !area) return false;
+  const remains = await withDevice(context.host, device.name, (readAt) => readRemainingUuid(readAt, area.offset));
+  return remains?.uuid === begun.uuid && remains.type === begun.type;
 }
 
 async function format(context: NodeContext, device: BlockDevice, plan: FormatPlan, signal?: AbortSignal): Promise<Superblock> {

@@ -1,11 +1,11 @@
 import { type Capability, isMultiNode, isReadOnly } from "../capability.ts";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import { type BlockDevice, devicePath, setDeviceReadOnly } from "../host/block_device.ts";
-import { checkExt4, fixedMountOptions, growMounted, noRecoveryOption, wantsFullCheck } from "../host/filesystem.ts";
+import { checkExt4, fixedMountOptions, growMounted, growUnmountedExt4, noRecoveryOption } from "../host/filesystem.ts";
 import { filePath } from "../host/host.ts";
-import { bindMount, mountFileSystem, unmountAll } from "../host/mount.ts";
+import { bindMount, mountFileSystem } from "../host/mount.ts";
 import { isReadOnlyMount, type Mount, mountAt, readMounts, resolveTarget } from "../host/mountinfo.ts";
-import { type FsType, type Superblock, toFsType } from "../host/superblock.ts";
+import { type FsType, toFsType } from "../host/superblock.ts";
 import { type BlockAttachment, blockConnection, type FileAttachment, fileConnection, isBlock } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
 import { ensureFileSystem } from "./format.ts";
@@ -200,12 +200,13 @@ async function mountVolume(context: NodeContext, { stage, device, attachment }: 
   const plan = { volumeId: request.volumeId, attachment, type, mkfsOptions, readOnly, record, save };
   const superblock = await ensureFileSystem(context, device, plan, signal);
   if (readOnly) return await mountToRead(context, { stage, device, type }, signal);
-  if (type === "ext4") await checkExt4(context.host, device, { full: false }, signal);
+  // Restored or cloned to a larger size: the file system still has the old one. Ext4 grows before the mount, xfs only grows mounted.
+  const isSmall = superblock.sizeBytes < device.sizeBytes - superblock.slackBytes;
+  if (type === "ext4") await checkExt4(context.host, device, { full: isSmall }, signal);
+  if (type === "ext4" && isSmall) await growUnmountedExt4(context.host, device, signal);
   const flags = mountFlags(context, { capability, type });
   await mountFileSystem(context.host, { source: devicePath(device), target: place, type, options: flags }, signal);
-  if (superblock.sizeBytes < device.sizeBytes - superblock.slackBytes) {
-    await growStaged(context, { device, superblock, place, flags }, signal);
-  }
+  if (type === "xfs" && isSmall) await growMounted(context.host, { type, device, target: place }, signal);
 }
 
 function mountFlags(context: NodeContext, { capability, type }: { capability: Capability; type: FsType }): string[] {
@@ -227,23 +228,5 @@ async function mountToRead(
     if (!isPsoError(error, "unavailable") || !isReadOnly(stage.capability.mode)) throw error;
     context.log.warn("mounting without log replay", { volume: stage.request.volumeId, reason: error.message });
     await mountFileSystem(context.host, { ...mount, options: [...options, noRecoveryOption(type)] }, signal);
-  }
-}
-
-/** A volume restored or cloned to a larger size: its file system still has the old one. */
-async function growStaged(
-  context: NodeContext,
-  { device, superblock, place, flags }: { device: BlockDevice; superblock: Superblock; place: string; flags: string[] },
-  signal?: AbortSignal,
-): Promise<void> {
-  const mounted = { type: superblock.type, device, target: place };
-  try {
-    await growMounted(context.host, mounted, signal);
-  } catch (error) {
-    if (!wantsFullCheck(error)) throw error;
-    await unmountAll(context.host, place, signal);
-    await checkExt4(context.host, device, { full: true }, signal);
-    await mountFileSystem(context.host, { source: devicePath(device), target: place, type: superblock.type, options: flags }, signal);
-    await growMounted(context.host, mounted, signal);
   }
 }

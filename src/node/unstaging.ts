@@ -73,9 +73,8 @@ async function heldBy(context: NodeContext, { record, mount }: { record?: StageR
   if (device) {
     const connection = await ownerOf(context, device.name);
     if (connection) return { connection, deviceName: device.name };
-    // A folder of the local plane: its device is the simulator's.
-    if (await isOfPlane(context, mount)) return undefined;
   }
+  if (await isOfPlane(context, mount)) return undefined; // its device, if it has one, is the simulator's
   throw new PsoError(
     "in_use",
     `${mount.target} holds ${mount.type} from ${mount.source}, which is not a volume of this driver: it is left alone`,

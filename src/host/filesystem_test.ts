@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { MiB } from "../size.ts";
+import { checkFormat, parseUse, parseXfsGeometry } from "./filesystem.ts";
+import { majorMinorOf, parseLosetup } from "./loop.ts";
+import { toFsType } from "./superblock.ts";
+
+// Recorded from xfsprogs 6.1.0.
+const XFS_GROWFS = `meta-data=/dev/loop0             isize=512    agcount=4, agsize=20480 blks
+         =                       sectsz=512   attr=2, projid32bit=1
+         =                       crc=1        finobt=1, sparse=1, rmapbt=0
+data     =                       bsize=4096   blocks=81920, imaxpct=25
+         =                       sunit=0      swidth=0 blks
+log      =internal log           bsize=4096   blocks=16384, version=2
+`;
+
+// Recorded from util-linux 2.38.1.
+const LOSETUP = `{
+   "loopdevices": [
+      {
+         "name": "/dev/loop1",
+         "back-file": "/plane/fa-1/images/7 (deleted)",
+         "back-ino": 5309725,
+         "back-maj:min": "     254:0  "
+      }
+   ]
+}
+`;
+
+Deno.test("parseXfsGeometry() reads the data section, not the log's", () => {
+  assert.equal(parseXfsGeometry(XFS_GROWFS), 320 * MiB);
+  assert.throws(() => parseXfsGeometry("xfs_growfs: not a mounted XFS filesystem"), /printed no data section/);
+});
+
+Deno.test("parseLosetup() reads the devices, and an empty answer as none", () => {
+  assert.deepEqual(parseLosetup(LOSETUP), [{
+    name: "loop1",
+    backingFile: "/plane/fa-1/images/7 (deleted)",
+    inode: 5309725,
+    majorMinor: "254:0",
+  }]);
+  assert.deepEqual(parseLosetup(""), []);
+});
+
+Deno.test("majorMinorOf() undoes makedev()", () => {
+  assert.equal(majorMinorOf(0xfe00), "254:0");
+  assert.equal(majorMinorOf(286_327_664), "259:70000");
+});
+
+Deno.test("parseUse() gives bytes and inodes of statfs", () => {
+  assert.deepEqual(parseUse("4096 1000 600 500 64 60\n"), {
+    totalBytes: 4_096_000,
+    freeBytes: 2_457_600,
+    availableBytes: 2_048_000,
+    inodes: 64,
+    freeInodes: 60,
+  });
+  assert.throws(() => parseUse("stat: cannot read"), /cannot be read/);
+});
+
+Deno.test("toFsType() takes any case and names what is supported", () => {
+  assert.equal(toFsType("XFS"), "xfs");
+  assert.throws(() => toFsType("vfat"), /file system type "vfat" is not supported: this driver makes xfs and ext4/);
+});
+
+for (
+  const [type, option] of [["xfs", "-f"], ["xfs", "-qf"], ["xfs", "uuid=1"], ["ext4", "-F"], ["ext4", "-qF"], ["ext4", "-U"]] as const
+) {
+  Deno.test(`checkFormat() refuses ${option} for ${type}`, () => {
+    assert.throws(() => checkFormat(type, { sizeBytes: 300 * MiB, options: ["-q", option] }), { code: "invalid" });
+  });
+}
+
+Deno.test("checkFormat() takes usual options and the smallest xfs, and nothing smaller", () => {
+  checkFormat("xfs", { sizeBytes: 300 * MiB, options: ["-q", "-i", "size=512", "-m", "reflink=0"] });
+  checkFormat("ext4", { sizeBytes: 8 * MiB, options: ["-q", "-E", "lazy_itable_init=0", "-O", "^has_journal"] });
+  assert.throws(() => checkFormat("xfs", { sizeBytes: 300 * MiB - 512, options: [] }), { code: "out_of_range" });
+});

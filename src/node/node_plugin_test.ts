@@ -1,0 +1,347 @@
+import assert from "node:assert/strict";
+import { MiB } from "../size.ts";
+import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun, VOLUME_BYTES } from "./testing_node.ts";
+import { readMounts } from "../host/mountinfo.ts";
+
+async function mountAtPath(test: TestNode, path: string) {
+  return (await readMounts({ ...test.host, root: "/" })).filter((mount) => mount.target === path);
+}
+
+for (const fsType of ["xfs", "ext4"]) {
+  Deno.test(`a ${fsType} volume is formatted once, keeps its data over unstage and stage, and every step may be repeated`, () =>
+    TestNode.use(async (test) => {
+      const volume = await test.volume();
+      const capability = mountCapability(fsType);
+      for (const round of ["first", "second"]) {
+        for (let times = 0; times < 2; times++) await test.node.stage(test.stageRequest(volume, { capability }));
+        for (let times = 0; times < 2; times++) await test.node.publish(test.publishRequest(volume, { capability }));
+        if (round === "first") await Deno.writeTextFile(`${volume.targetPath}/file`, "kept");
+        assert.equal(await Deno.readTextFile(`${volume.targetPath}/file`), "kept");
+        const [mount] = await mountAtPath(test, volume.stagingPath);
+        assert.equal(mount?.type, fsType);
+        assert.ok(mount.superOptions.includes("discard"), mount.superOptions.join());
+        for (let times = 0; times < 2; times++) await test.node.unpublish(volume);
+        await assert.rejects(Deno.stat(volume.targetPath), Deno.errors.NotFound);
+        for (let times = 0; times < 2; times++) await test.node.unstage(volume);
+        assert.deepEqual(await test.leftovers(), []);
+      }
+      assert.equal(test.logLines.filter((line) => line.includes('"formatting"')).length, 1);
+    }));
+}
+
+Deno.test("a raw block volume shows the device's bytes and size at the target", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume(8 * MiB);
+    const capability = BLOCK_CAPABILITY;
+    for (let times = 0; times < 2; times++) await test.node.stage(test.stageRequest(volume, { capability }));
+    for (let times = 0; times < 2; times++) await test.node.publish(test.publishRequest(volume, { capability }));
+    assert.equal((await Deno.stat(volume.targetPath)).isBlockDevice, true);
+    await testRun("dd", [`of=${volume.targetPath}`, "conv=fsync"], { stdin: "bytes of a pod" });
+    assert.deepEqual(await test.node.stats({ volumeId: volume.volumeId, volumePath: volume.targetPath }), {
+      type: "block",
+      sizeBytes: 8 * MiB,
+    });
+    await test.takeAway(volume);
+    const head = (await Deno.readTextFile(volume.image)).slice(0, 14);
+    assert.equal(head, "bytes of a pod");
+  }));
+
+Deno.test("a read-only raw volume takes no writes, and a writable publication beside it is refused", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume(8 * MiB);
+    const capability = BLOCK_CAPABILITY;
+    await test.node.stage(test.stageRequest(volume, { capability }));
+    await test.node.publish(test.publishRequest(volume, { capability, readOnly: true }));
+    await assert.rejects(
+      testRun("dd", ["if=/dev/zero", `of=${volume.targetPath}`, "bs=4k", "count=1"]),
+      /Operation not permitted|Read-only/,
+    );
+    const second = { ...volume, targetPath: `${volume.targetPath}-2` };
+    assert.equal((await failureOf(test.node.publish(test.publishRequest(second, { capability })))).code, "in_use");
+    await test.node.unpublish(volume);
+    await test.node.publish(test.publishRequest(second, { capability }));
+    await testRun("dd", ["if=/dev/zero", `of=${second.targetPath}`, "bs=4k", "count=1"]);
+    await test.takeAway(second);
+  }));
+
+Deno.test("stage before publish and after unpublish fails, also when it is still mounted", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    await Deno.remove(volume.link);
+    const before = await failureOf(test.node.stage(test.stageRequest(volume)));
+    assert.equal(before.code, "not_found");
+    assert.equal(before.message, "array fa-1 connects no volume to host node-1 at LUN 1: publish the volume to this node first");
+    await Deno.symlink(volume.image, volume.link);
+    await test.node.stage(test.stageRequest(volume));
+    await Deno.remove(volume.link);
+    assert.equal((await failureOf(test.node.stage(test.stageRequest(volume)))).code, "not_found");
+    await test.node.unstage(volume);
+    assert.equal((await failureOf(test.node.stage(test.stageRequest(volume)))).code, "not_found");
+  }));
+
+Deno.test("unstage works without the record, for mounted and raw volumes, after the volume was unpublished", () =>
+  TestNode.use(async (test) => {
+    for (const capability of [mountCapability(), BLOCK_CAPABILITY]) {
+      const volume = await test.volume();
+      await test.node.stage(test.stageRequest(volume, { capability }));
+      await test.node.publish(test.publishRequest(volume, { capability }));
+      await Deno.remove(volume.link);
+      await Deno.remove(`${test.folder}/state/volumes`, { recursive: true });
+      test.restart();
+      assert.equal((await failureOf(test.node.unstage(volume))).code, "in_use");
+      await test.takeAway(volume);
+      assert.deepEqual(await test.leftovers(), []);
+    }
+  }));
+
+Deno.test("a node without --local-plane refuses the protocol", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    test.restart(testRun, { localPlane: null });
+    const error = await failureOf(test.node.stage(test.stageRequest(volume)));
+    assert.equal(error.code, "unsupported");
+    assert.match(error.message, /start this node with --local-plane/);
+  }));
+
+Deno.test("a foreign mount at the staging path is refused and left alone", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    await Deno.mkdir(volume.stagingPath);
+    await testRun("mount", ["-t", "tmpfs", "stranger", volume.stagingPath]);
+    for (const work of [() => test.node.stage(test.stageRequest(volume)), () => test.node.unstage(volume)]) {
+      const error = await failureOf(work());
+      assert.equal(error.code, "in_use");
+      assert.match(error.message, /holds tmpfs from stranger, which is not/);
+    }
+    assert.equal((await mountAtPath(test, volume.stagingPath)).length, 1);
+    await testRun("umount", [volume.stagingPath]);
+  }));
+
+Deno.test("another volume at the staging path is refused and left alone", () =>
+  TestNode.use(async (test) => {
+    const first = await test.volume();
+    const second = { ...await test.volume(), stagingPath: first.stagingPath };
+    await test.node.stage(test.stageRequest(first));
+    assert.equal((await failureOf(test.node.stage(test.stageRequest(second)))).code, "in_use");
+    await test.node.unstage(first);
+  }));
+
+Deno.test("a single-writer volume is refused at a second target, and a multi-writer one is not", () =>
+  TestNode.use(async (test) => {
+    for (const mode of ["single-node-single-writer", "single-node-multi-writer"] as const) {
+      const volume = await test.volume();
+      const capability = mountCapability("xfs", mode);
+      await test.node.stage(test.stageRequest(volume, { capability }));
+      await test.node.publish(test.publishRequest(volume, { capability }));
+      const second = { ...volume, targetPath: `${volume.targetPath}-2` };
+      const work = test.node.publish(test.publishRequest(second, { capability }));
+      if (mode === "single-node-single-writer") assert.equal((await failureOf(work)).code, "in_use");
+      else await work;
+      assert.equal((await failureOf(test.node.unstage(volume))).code, "in_use");
+      await test.node.unpublish(second);
+      await test.takeAway(volume);
+    }
+  }));
+
+Deno.test("publish at the same target in another way is a conflict, and read-only takes no writes", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    await test.node.stage(test.stageRequest(volume));
+    await test.node.publish(test.publishRequest(volume, { readOnly: true }));
+    await assert.rejects(Deno.writeTextFile(`${volume.targetPath}/file`, "x"), /os error 30/);
+    assert.equal((await failureOf(test.node.publish(test.publishRequest(volume)))).code, "conflict");
+    await test.node.publish(test.publishRequest(volume, { readOnly: true }));
+    await testRun("mount", ["-o", "remount,bind,rw", volume.targetPath]); // as a crash between bind and remount leaves it
+    await test.node.publish(test.publishRequest(volume, { readOnly: true }));
+    await assert.rejects(Deno.writeTextFile(`${volume.targetPath}/file`, "x"), /os error 30/);
+    await test.takeAway(volume);
+  }));
+
+Deno.test("publish of what is not staged is refused", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    const error = await failureOf(test.node.publish(test.publishRequest(volume)));
+    assert.equal(error.code, "in_use");
+    assert.match(error.message, /is not staged at .* as mount: stage it first/);
+  }));
+
+/** Growing a mounted ext4 needs CAP_SYS_RESOURCE (ext4's EXT4_IOC_RESIZE_FS), which root in a container may lack. */
+const CAP_SYS_RESOURCE = 24n;
+const capabilities = BigInt(`0x${/^CapEff:\s*(\S+)/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1] ?? "0"}`);
+
+for (const fsType of ["xfs", "ext4"]) {
+  const ignore = fsType === "ext4" && (capabilities & (1n << CAP_SYS_RESOURCE)) === 0n;
+  const name = `expand grows a mounted ${fsType} online by its staging or published path and refuses until the array has grown`;
+  Deno.test({ name, ignore }, () =>
+    TestNode.use(async (test) => {
+      const volume = await test.volume();
+      const capability = mountCapability(fsType);
+      await test.node.stage(test.stageRequest(volume, { capability }));
+      await test.node.publish(test.publishRequest(volume, { capability }));
+      const { volumeId, stagingPath, targetPath } = volume;
+      for (const [volumePath, sizeBytes] of [[targetPath, 400 * MiB], [stagingPath, 512 * MiB]] as const) {
+        const early = await failureOf(test.node.expand({ volumeId, volumePath, requiredBytes: sizeBytes }));
+        assert.match(early.message, new RegExp(`and ${sizeBytes} are asked for: it must be grown on its array first`));
+        await Deno.truncate(volume.image, sizeBytes);
+        for (let times = 0; times < 2; times++) {
+          assert.ok((await test.node.expand({ volumeId, volumePath, requiredBytes: sizeBytes })).sizeBytes >= sizeBytes - MiB);
+        }
+        const stats = await test.node.stats({ volumeId, volumePath: targetPath });
+        assert.ok(stats.type === "mount" && stats.bytes.total > sizeBytes * 0.7 && stats.inodes.total > 0, JSON.stringify(stats));
+      }
+      await test.takeAway(volume);
+    }));
+
+  Deno.test(`stage grows a ${fsType} that was restored to a larger volume`, () =>
+    TestNode.use(async (test) => {
+      const volume = await test.volume();
+      const capability = mountCapability(fsType);
+      await test.node.stage(test.stageRequest(volume, { capability }));
+      await test.node.unstage(volume);
+      await Deno.truncate(volume.image, 2 * VOLUME_BYTES);
+      const attachment = { ...volume.attachment, sizeBytes: 2 * VOLUME_BYTES, everWritten: true };
+      await test.node.stage(test.stageRequest(volume, { capability, attachment }));
+      const { volumeId, stagingPath } = volume;
+      const stats = await test.node.stats({ volumeId, volumePath: stagingPath });
+      assert.ok(stats.type === "mount" && stats.bytes.total > VOLUME_BYTES * 1.5, JSON.stringify(stats));
+      await test.node.unstage(volume);
+    }));
+}
+
+Deno.test("expand of a raw volume returns the new size of the device", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume(8 * MiB);
+    await test.node.stage(test.stageRequest(volume, { capability: BLOCK_CAPABILITY }));
+    await Deno.truncate(volume.image, 16 * MiB);
+    const { volumeId, stagingPath } = volume;
+    assert.deepEqual(await test.node.expand({ volumeId, volumePath: stagingPath, requiredBytes: 16 * MiB }), { sizeBytes: 16 * MiB });
+    await test.node.unstage(volume);
+  }));
+
+Deno.test("stats and expand of an unknown volume are not found, whatever the path", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    await test.node.stage(test.stageRequest(volume));
+    for (const volumePath of ["some/path", "/some/path", test.folder]) {
+      for (const volumeId of ["unknown", volume.volumeId]) {
+        assert.equal((await failureOf(test.node.stats({ volumeId, volumePath }))).code, "not_found");
+        assert.equal((await failureOf(test.node.expand({ volumeId, volumePath }))).code, "not_found");
+      }
+    }
+    await test.node.unstage(volume);
+  }));
+
+Deno.test("the clone of a mounted xfs mounts beside its source, and a reader of one with a dirty log writes nothing", () =>
+  TestNode.use(async (test) => {
+    const source = await test.volume();
+    await test.node.stage(test.stageRequest(source));
+    await Deno.writeTextFile(`${source.stagingPath}/file`, "of the source");
+    await test.node.unstage(source);
+    await test.node.stage(test.stageRequest(source));
+    await Deno.writeTextFile(`${source.stagingPath}/dirty`, "in the log only");
+    await testRun("sync", ["-f", source.stagingPath]);
+    const clone = await test.volume();
+    const reader = await test.volume();
+    for (const copy of [clone, reader]) await testRun("cp", ["--sparse=always", source.image, copy.image]);
+    await test.node.stage(test.stageRequest(clone, { attachment: { ...clone.attachment, everWritten: true } }));
+    assert.equal(await Deno.readTextFile(`${clone.stagingPath}/file`), "of the source");
+    const before = (await testRun("sha256sum", [reader.image])).stdout;
+    const capability = mountCapability("xfs", "multi-node-reader-only");
+    await test.node.stage(test.stageRequest(reader, { capability, attachment: { ...reader.attachment, everWritten: true } }));
+    assert.equal(await Deno.readTextFile(`${reader.stagingPath}/file`), "of the source");
+    await test.node.unstage(reader);
+    assert.equal((await testRun("sha256sum", [reader.image])).stdout, before);
+    for (const volume of [source, clone]) await test.node.unstage(volume);
+  }));
+
+Deno.test("unstage says in_use while a process works in the volume, and finishes when it is gone", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    await test.node.stage(test.stageRequest(volume));
+    const file = await Deno.create(`${volume.stagingPath}/open`);
+    const error = await failureOf(test.node.unstage(volume));
+    assert.equal(error.code, "in_use");
+    file.close();
+    await test.node.unstage(volume);
+  }));
+
+Deno.test("umount that says done and leaves the mount is an error", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    await test.node.stage(test.stageRequest(volume));
+    test.restart((tool, args, options) =>
+      tool === "umount" ? Promise.resolve({ code: 0, stdout: "", stderr: "" }) : testRun(tool, args, options)
+    );
+    const error = await failureOf(test.node.unstage(volume));
+    assert.equal(error.code, "unavailable");
+    assert.match(error.message, /ended well, but mountinfo still shows it/);
+    test.restart();
+    await test.node.unstage(volume);
+  }));
+
+Deno.test("stage refuses an unknown file system, a too small xfs and forced formats before it touches anything", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume(64 * MiB);
+    const unknown = await failureOf(test.node.stage(test.stageRequest(volume, { capability: mountCapability("btrfs") })));
+    assert.equal(
+      `${unknown.code}: ${unknown.message}`,
+      'invalid: file system type "btrfs" is not supported: this driver makes xfs and ext4',
+    );
+    const small = await failureOf(test.node.stage(test.stageRequest(volume)));
+    assert.equal(`${small.code}: ${small.message}`, "out_of_range: xfs needs at least 300 MiB, and the volume has 67108864 bytes");
+    const capability = mountCapability("ext4");
+    const forced = await failureOf(test.node.stage(test.stageRequest(volume, { capability, volumeContext: { createoptions: "-q -F" } })));
+    assert.equal(forced.code, "invalid");
+    assert.deepEqual(await test.leftovers(), []);
+  }));
+
+Deno.test("createoptions of the volume reach mkfs", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    await test.node.stage(test.stageRequest(volume, { volumeContext: { createoptions: '-q -L "my vol"' } }));
+    assert.equal((await testRun("xfs_admin", ["-l", volume.image])).stdout.trim(), 'label = "my vol"');
+    await test.node.unstage(volume);
+  }));
+
+Deno.test("a shared file system of the plane is bound from its mount, and gone from the node when it is not exported", () =>
+  TestNode.use(async (test) => {
+    const hosts = `${test.plane}/fb-1/hosts/127.0.0.11`;
+    const folder = `${test.plane}/fb-1/fs/7`;
+    await Deno.mkdir(hosts, { recursive: true });
+    await Deno.mkdir(folder, { recursive: true });
+    const attachment = { protocol: "local", type: "file", array: "fb-1", fileSystem: "k8s-share" } as const;
+    const paths = { stagingPath: `${test.folder}/shared`, targetPath: `${test.folder}/pods/shared` };
+    const capability = mountCapability("", "multi-node-multi-writer");
+    const request = { volumeId: "share", ...paths, attachment, capability, volumeContext: {} };
+    assert.equal((await failureOf(test.node.stage(request))).code, "not_found");
+    await Deno.symlink("../../fs/7", `${hosts}/k8s-share`);
+    assert.match((await failureOf(test.node.stage(request))).message, /is exported, but nothing is mounted at/);
+    const image = `${test.plane}/fb-1/fs.img`;
+    await testRun("truncate", ["-s", "16M", image]);
+    await testRun("mkfs.ext4", ["-q", image]);
+    await testRun("mount", ["-t", "ext4", "-o", "loop", image, folder]);
+    for (let times = 0; times < 2; times++) await test.node.stage(request);
+    for (let times = 0; times < 2; times++) await test.node.publish({ ...request, readOnly: false });
+    await Deno.writeTextFile(`${paths.targetPath}/file`, "shared");
+    assert.equal(await Deno.readTextFile(`${folder}/file`), "shared");
+    const stats = await test.node.stats({ volumeId: "share", volumePath: paths.targetPath });
+    assert.ok(stats.type === "mount" && stats.bytes.total > 8 * MiB, JSON.stringify(stats));
+    assert.deepEqual(await test.node.expand({ volumeId: "share", volumePath: paths.targetPath, requiredBytes: 16 * MiB }), {
+      sizeBytes: 16 * MiB,
+    });
+    await Deno.remove(`${hosts}/k8s-share`);
+    assert.equal((await failureOf(test.node.stage(request))).code, "not_found");
+    await test.node.unpublish({ volumeId: "share", ...paths });
+    await Deno.remove(`${test.folder}/state/volumes`, { recursive: true });
+    await test.node.unstage({ volumeId: "share", ...paths });
+    await testRun("umount", [folder]);
+  }));
+
+Deno.test("two calls for one volume at once: the second is busy", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    const first = test.node.stage(test.stageRequest(volume));
+    assert.equal((await failureOf(test.node.stage(test.stageRequest(volume)))).code, "busy");
+    await first;
+    await test.node.unstage(volume);
+  }));
