@@ -62,6 +62,12 @@ export function areasOf(sizeBytes: number): Area[] {
   return [...ends, ...between.map((offset) => ({ offset, length: PROBE }))];
 }
 
+/** Eight bytes at a time: a callback for each byte of some MiB takes longer than reading them. */
+function isZero(chunk: Uint8Array): boolean {
+  const words = new BigUint64Array(chunk.buffer, chunk.byteOffset, Math.floor(chunk.length / 8));
+  return words.every((word) => word === 0n) && chunk.subarray(words.byteLength).every((value) => value === 0);
+}
+
 /**
  * Reads every area of a device of `sizeBytes` and says whether all of it is zero. An error, a short read and anything else that is not
  * a zero means: not blank. "Could not read" is never "blank" (design, "Never format data").
@@ -74,7 +80,7 @@ export async function proveZero(readAt: ReadAt, sizeBytes: number): Promise<Blan
     } catch (error) {
       return { blank: false, found: `${length} bytes at byte ${offset} that cannot be read: ${messageOf(error)}` };
     }
-    if (chunk.some((value) => value !== 0)) return { blank: false, found: nameOf(chunk, { offset, sizeBytes }), area: { offset, length } };
+    if (!isZero(chunk)) return { blank: false, found: nameOf(chunk, { offset, sizeBytes }), area: { offset, length } };
     if (chunk.length !== length) {
       return { blank: false, found: `a short read of ${chunk.length} of ${length} bytes at byte ${offset}` };
     }

@@ -1,5 +1,5 @@
-import { PsoError } from "../errors.ts";
-import { type BlockDevice, withDevice } from "../host/block_device.ts";
+import { messageOf, PsoError } from "../errors.ts";
+import { type BlockDevice, readBlockDevice, withDevice } from "../host/block_device.ts";
 import { type BlankProof, proveBlank } from "../host/blank_proof.ts";
 import { checkFormat, makeFileSystem, superblockOf, wipeUnfinished } from "../host/filesystem.ts";
 import { type FsType, readRemainingUuid, type Superblock } from "../host/superblock.ts";
@@ -59,6 +59,26 @@ async function useExisting(found: Superblock, plan: FormatPlan): Promise<Superbl
     await plan.save();
   }
   return found;
+}
+
+/**
+ * Whether a format that the record says was begun has left what only this node, by this record, may format again. `true` too when
+ * that cannot be found out: then the record is kept.
+ */
+export async function hasUnfinishedFormat(
+  context: NodeContext,
+  { record, deviceName }: { record: StageRecord; deviceName: string },
+): Promise<boolean> {
+  if (record.format?.state !== "started") return false;
+  try {
+    const found = await superblockOf(context.host, deviceName);
+    if (found) return !found.complete;
+    const { sizeBytes } = await readBlockDevice(context.host, deviceName);
+    return !(await proveBlank(context.host, { name: deviceName, sizeBytes })).blank;
+  } catch (error) {
+    context.log.warn("interrupted format not looked at", { volume: record.volumeId, device: deviceName, reason: messageOf(error) });
+    return true;
+  }
 }
 
 /** What forbids a format whatever the device holds. */

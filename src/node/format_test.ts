@@ -181,6 +181,7 @@ Deno.test("an unfinished xfs of another node is refused, and one that this node'
     const foreign = await failureOf(test.node.stage(test.stageRequest(volume, { attachment })));
     assert.match(foreign.message, /found a xfs file system that is not finished/);
     await Deno.rename(`${record}-kept`, record);
+    await test.node.unstage(volume); // must not forget the format
     test.restart((tool, args, options) =>
       tool === "mkfs.xfs" ? Promise.reject(new PsoError("timeout", "too late")) : testRun(tool, args, options)
     );

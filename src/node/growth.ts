@@ -7,7 +7,7 @@ import { blockConnection, isBlock, ownerOf } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
 import type { ExpandRequest, StatsRequest, VolumeStats } from "./requests.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
-import { checkPath, deviceOfMount, stagedMount } from "./volume_mounts.ts";
+import { checkPath, deviceOfMount, isSameMount, stagedMount } from "./volume_mounts.ts";
 
 interface VolumeAt {
   mount: Mount;
@@ -65,7 +65,8 @@ export async function expandVolume(
   request: ExpandRequest,
   signal?: AbortSignal,
 ): Promise<{ sizeBytes: number }> {
-  const { mount, record } = await volumeAt(context, records, request);
+  const { mount: found, record } = await volumeAt(context, records, request);
+  const mount = await writableMount(context, { mount: found, record });
   const device = record && !isBlock(record.attachment) ? undefined : await deviceOfMount(context, mount);
   if (!device) return { sizeBytes: await sharedBytes(context, { mount, request }, signal) };
   const grown = await growDevice(context, { device, record, request }, signal);
@@ -82,6 +83,13 @@ export async function expandVolume(
     "in_use",
     `${type} at ${mount.target} is mounted read-only with ${sizeBytes} bytes and grows to ${request.requiredBytes} when a writer stages it`,
   );
+}
+
+/** The staged mount in the place of a read-only publication: the file system grows through any writable mount of it. */
+async function writableMount(context: NodeContext, { mount, record }: VolumeAt): Promise<Mount> {
+  if (!record || !isReadOnlyMount(mount)) return mount;
+  const staged = stagedMount(await readMounts(context.host), record.stagingPath);
+  return staged && isSameMount(staged, mount) ? staged : mount;
 }
 
 async function growDevice(

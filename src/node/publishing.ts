@@ -5,7 +5,7 @@ import { filePath } from "../host/host.ts";
 import { bindMount, perMountOptions, remountBind, unmountAll } from "../host/mount.ts";
 import { boundDeviceName, isReadOnlyMount, type Mount, mountAt, readMounts, resolveTarget } from "../host/mountinfo.ts";
 import type { NodeContext } from "./context.ts";
-import { isInside, realPlane } from "./local_plane.ts";
+import { realPlane } from "./local_plane.ts";
 import type { PublishRequest, UnpublishRequest } from "./requests.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
 import { makeFile } from "./staging.ts";
@@ -76,7 +76,7 @@ async function publicationsAmong(context: NodeContext, { mounts, record }: { mou
   if (record) return mounts.filter((mount) => record.published.some(({ targetPath }) => targetPath === mount.target));
   if (context.localPlane === undefined) return mounts;
   const plane = await realPlane(context);
-  return mounts.filter((mount) => !isInside(mount.target, plane));
+  return mounts.filter((mount) => !mount.target.includes(`${plane}/`)); // below a host root too
 }
 
 async function makeParent(context: NodeContext, targetPath: string): Promise<void> {

@@ -90,6 +90,12 @@ export class StageRecords {
     await folder.sync();
   }
 
+  /** Forgets the devices of a volume, and the volume with them, unless this node must still know of a format that it began. */
+  async release(record: StageRecord, { keepFormat }: { keepFormat: boolean }): Promise<void> {
+    if (!keepFormat) return await this.remove(record.volumeId);
+    await this.write({ ...record, device: undefined, image: undefined, published: [] });
+  }
+
   /** Forgets a volume. Not there is success. */
   async remove(volumeId: string): Promise<void> {
     for (const path of [`${this.#path(volumeId)}.new`, this.#path(volumeId)]) {

@@ -34,7 +34,7 @@ Deno.test("a record is found again by another process, replaced whole, and remov
     await records.write({ ...RECORD, device: "loop3" });
     const other = new StageRecords(folder, { log: createLogger({ write: () => {} }) });
     assert.deepEqual(await other.find(RECORD.volumeId), { ...RECORD, device: "loop3" });
-    assert.equal((await Deno.stat(await onlyFile(folder))).mode ?? 0 & 0o777, 0o100600);
+    assert.equal(((await Deno.stat(await onlyFile(folder))).mode ?? 0) & 0o777, 0o600);
     for (let times = 0; times < 2; times++) await records.remove(RECORD.volumeId);
     assert.equal(await records.find(RECORD.volumeId), undefined);
     assert.deepEqual(log, []);

@@ -8,7 +8,7 @@ import { isReadOnlyMount, type Mount, mountAt, readMounts, resolveTarget } from 
 import { type FsType, toFsType } from "../host/superblock.ts";
 import { type BlockAttachment, blockConnection, type FileAttachment, fileConnection, isBlock } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
-import { ensureFileSystem } from "./format.ts";
+import { ensureFileSystem, hasUnfinishedFormat } from "./format.ts";
 import { combineMountFlags, splitWords } from "./options.ts";
 import type { StageRequest } from "./requests.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
@@ -36,7 +36,15 @@ export async function stageVolume(context: NodeContext, records: StageRecords, r
   if (!isBlock(attachment) && capability.access.type === "block") {
     throw new PsoError("unsupported", `volume ${volumeId} is a shared file system and cannot be used as a raw block device`);
   }
-  if (capability.access.type === "mount" && isBlock(attachment)) fsTypeOf(context, capability);
+  if (capability.access.type === "mount" && isBlock(attachment)) {
+    fsTypeOf(context, capability);
+    if (isMultiNode(capability.mode) && !isReadOnly(capability.mode)) {
+      throw new PsoError(
+        "unsupported",
+        `volume ${volumeId} cannot be mounted by writers on several nodes: use a raw block or a shared file system`,
+      );
+    }
+  }
   await makeFolder(context, request.stagingPath);
   const stagingPath = await resolveTarget(context.host, request.stagingPath);
   const earlier = await records.find(volumeId);
@@ -158,11 +166,14 @@ async function undo(context: NodeContext, { stage, records, attachment }: BlockS
   try {
     if (mountAt(await readMounts(context.host), place)) return; // staged but for its growth; unstage takes it away
     const connection = blockConnection(attachment.protocol);
-    for (const name of await connection.devicesOf(context, record)) await connection.detach(context, name);
-    if (record.format?.state !== "started") return await records.remove(request.volumeId);
-    record.device = undefined;
-    record.image = undefined;
-    await records.write(record);
+    const names = await connection.devicesOf(context, record);
+    // Without a device nothing can be found out now: what was noted stays.
+    let keepFormat = names.length === 0 && record.format?.state === "started";
+    for (const deviceName of names) {
+      keepFormat ||= await hasUnfinishedFormat(context, { record, deviceName });
+      await connection.detach(context, deviceName);
+    }
+    await records.release(record, { keepFormat });
   } catch (error) {
     context.log.warn("failed stage not undone", { volume: request.volumeId, reason: messageOf(error) });
   }

@@ -10,7 +10,7 @@ import { createLogger, type Logger } from "../log.ts";
 import type { Run } from "../run.ts";
 import { MiB } from "../size.ts";
 import type { BlockAttachment } from "./connection.ts";
-import { NodePlugin } from "./node_plugin.ts";
+import { NodePlugin, type NodePluginOptions } from "./node_plugin.ts";
 import type { PublishRequest, StageRequest } from "./requests.ts";
 
 export const ARRAY = "fa-1";
@@ -77,20 +77,25 @@ export class TestNode {
     }
   }
 
-  /** A node plugin as after a restart of its process. */
-  restart(run: Run = testRun, options: { localPlane?: string | null } = {}): NodePlugin {
-    this.node = new NodePlugin({
+  /** Options of this node's plugin. */
+  options(run: Run = testRun): NodePluginOptions {
+    return {
       name: NODE_NAME,
       host: { ...this.host, run },
       stateDir: `${this.folder}/state`,
-      localPlane: options.localPlane === null ? undefined : this.plane,
+      localPlane: this.plane,
       dataAddresses: ["127.0.0.11"],
       defaultFsType: "xfs",
       mkfsOptions: ["-q"],
       mountFlags: ["discard"],
       maxVolumes: 0,
       log: this.log,
-    });
+    };
+  }
+
+  /** A node plugin as after a restart of its process. */
+  restart(run: Run = testRun, changes: Partial<NodePluginOptions> = {}): NodePlugin {
+    this.node = new NodePlugin({ ...this.options(run), ...changes });
     return this.node;
   }
 

@@ -5,6 +5,7 @@ import { unmountAll, untilUnmounted } from "../host/mount.ts";
 import { type Mount, mountsAt, mountsOfDevice, readMounts, resolveTarget } from "../host/mountinfo.ts";
 import { type BlockConnection, blockConnection, isBlock, ownerOf } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
+import { hasUnfinishedFormat } from "./format.ts";
 import { realPlane } from "./local_plane.ts";
 import type { UnstageRequest } from "./requests.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
@@ -47,9 +48,14 @@ export async function unstageVolume(
   for (const { deviceName } of held.values()) await refusePublished(context, { deviceName, mounts, places });
   for (const place of places) await unmountAll(context.host, place, signal);
   await removeBlockFile(context, `${stagingPath}/${BLOCK_FILE}`);
-  if (record?.stagingPath === stagingPath) { for (const found of await noted(context, record, signal)) held.set(found.deviceName, found); }
-  for (const { connection, deviceName } of held.values()) await release(context, { connection, deviceName }, signal);
-  if (record?.stagingPath === stagingPath) await records.remove(request.volumeId);
+  const own = record?.stagingPath === stagingPath ? record : undefined;
+  for (const found of own ? await noted(context, own, signal) : []) held.set(found.deviceName, found);
+  let keepFormat = held.size === 0 && own?.format?.state === "started";
+  for (const { connection, deviceName } of held.values()) {
+    if (own) keepFormat ||= await hasUnfinishedFormat(context, { record: own, deviceName });
+    await release(context, { connection, deviceName }, signal);
+  }
+  if (own) await records.release(own, { keepFormat });
 }
 
 /** Nothing is unmounted while the volume is still mounted elsewhere. Copies of the staged mount below host roots end in its path. */
