@@ -26,6 +26,14 @@ export function filePath(host: Host, path: string): string {
   return host.namespaces === "direct" && !/^\/(proc|sys|dev)(\/|$)/.test(path) ? path : hostPath(host, path);
 }
 
+/** The other way round: a path that this process, or the kernel for it, names below the host root, as the tools know it. */
+export function toolPathOf(host: Host, path: string): string {
+  if (host.namespaces === "direct" || host.root === "/") return path;
+  if (path === host.root) return "/";
+  if (!path.startsWith(`${host.root}/`)) return path;
+  return path.slice(host.root.length);
+}
+
 /** The text of a host file without the newline at its end, or `undefined` when there is none. PsoError `unavailable` when it cannot be read. */
 export async function readHostText(host: Host, path: string): Promise<string | undefined> {
   try {

@@ -2,7 +2,7 @@ import { PsoError } from "../errors.ts";
 import { until } from "../wait.ts";
 import type { BlockDevice } from "./block_device.ts";
 import { readBlockDevice } from "./block_device.ts";
-import { filePath, type Host, hostPath, readHostText } from "./host.ts";
+import { filePath, type Host, readHostText, toolPathOf } from "./host.ts";
 
 const RELEASE_TIMEOUT_MS = 10_000;
 
@@ -41,8 +41,7 @@ export async function readImage(host: Host, path: string): Promise<Image | undef
     const real = await Deno.realPath(filePath(host, path));
     const stat = await Deno.stat(real);
     if (!stat.isFile || stat.ino === null) throw new PsoError("unavailable", `image ${path} is not a file`);
-    const seen = host.namespaces !== "direct" && host.root !== "/" && real.startsWith(host.root) ? real.slice(host.root.length) : real;
-    return { path: seen, sizeBytes: stat.size, inode: stat.ino, majorMinor: majorMinorOf(stat.dev) };
+    return { path: toolPathOf(host, real), sizeBytes: stat.size, inode: stat.ino, majorMinor: majorMinorOf(stat.dev) };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     if (error instanceof PsoError) throw error;
@@ -103,9 +102,10 @@ export async function growLoop(host: Host, name: string, signal?: AbortSignal): 
   await host.run("losetup", ["--set-capacity", `/dev/${name}`], { signal });
 }
 
-/** The backing file of a loop device as sysfs names it; `undefined` when nothing is attached there. */
-export function backingFileOf(host: Host, name: string): Promise<string | undefined> {
-  return readHostText(host, `/sys/block/${name}/loop/backing_file`);
+/** The backing file of a loop device from sysfs, as the tools know it; `undefined` when nothing is attached there. */
+export async function backingFileOf(host: Host, name: string): Promise<string | undefined> {
+  const file = await readHostText(host, `/sys/block/${name}/loop/backing_file`);
+  return file === undefined ? undefined : toolPathOf(host, file);
 }
 
 /**
@@ -130,9 +130,4 @@ export async function detachLoop(host: Host, loop: { name: string; backingFile: 
 /** True for the name of a loop device. */
 export function isLoopName(name: string): boolean {
   return /^loop\d+$/.test(name);
-}
-
-/** Path below the host root at which the device can be opened. */
-export function openablePath(host: Host, name: string): string {
-  return hostPath(host, `/dev/${name}`);
 }

@@ -1,5 +1,5 @@
 import { PsoError } from "../errors.ts";
-import { filePath, type Host, hostPath } from "./host.ts";
+import { filePath, type Host, hostPath, toolPathOf } from "./host.ts";
 
 /** One mount (proc_pid_mountinfo(5)). */
 export interface Mount {
@@ -63,7 +63,7 @@ export async function readMounts(host: Host): Promise<Mount[]> {
   const mounts = parseMountinfo(text);
   if (host.namespaces !== "chroot" || host.root === "/") return mounts;
   return mounts.filter(({ target }) => target === host.root || target.startsWith(`${host.root}/`))
-    .map((mount) => ({ ...mount, target: mount.target.slice(host.root.length) || "/" }));
+    .map((mount) => ({ ...mount, target: toolPathOf(host, mount.target) }));
 }
 
 /** The stack of mounts at one place, the visible one last. */
@@ -101,9 +101,7 @@ export async function resolveTarget(host: Host, path: string): Promise<string> {
   if (slash < 0) return plain;
   try {
     const folder = await Deno.realPath(filePath(host, plain.slice(0, slash) || "/"));
-    const seen = host.namespaces !== "direct" && host.root !== "/" && folder.startsWith(host.root)
-      ? folder.slice(host.root.length)
-      : folder;
+    const seen = toolPathOf(host, folder);
     return `${seen === "/" ? "" : seen}/${plain.slice(slash + 1)}`;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return plain;

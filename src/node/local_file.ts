@@ -1,5 +1,5 @@
 import { PsoError } from "../errors.ts";
-import { filePath } from "../host/host.ts";
+import { filePath, toolPathOf } from "../host/host.ts";
 import { bindMount, perMountOptions } from "../host/mount.ts";
 import { type Mount, mountAt, readMounts } from "../host/mountinfo.ts";
 import type { FileAttachment, FileConnection } from "./connection.ts";
@@ -32,8 +32,7 @@ async function exportedMount(context: NodeContext, attachment: FileAttachment): 
 async function realFolder(context: NodeContext, link: string): Promise<string | undefined> {
   const { host } = context;
   try {
-    const real = await Deno.realPath(filePath(host, link));
-    return host.namespaces !== "direct" && host.root !== "/" ? real.slice(host.root.length) : real;
+    return toolPathOf(host, await Deno.realPath(filePath(host, link)));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw new PsoError("unavailable", `export ${link} cannot be looked at: ${String(error)}`, { cause: error });

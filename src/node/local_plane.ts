@@ -1,5 +1,5 @@
 import { messageOf, PsoError } from "../errors.ts";
-import { filePath } from "../host/host.ts";
+import { filePath, toolPathOf } from "../host/host.ts";
 import type { NodeContext } from "./context.ts";
 
 /** The local plane's folder. `unsupported` on a node that was started without it. */
@@ -30,8 +30,7 @@ export async function realPlane(context: NodeContext): Promise<string> {
   const { host } = context;
   const plane = planeOf(context);
   try {
-    const real = await Deno.realPath(filePath(host, plane));
-    return host.namespaces !== "direct" && host.root !== "/" ? real.slice(host.root.length) : real;
+    return toolPathOf(host, await Deno.realPath(filePath(host, plane)));
   } catch (error) {
     throw new PsoError("unavailable", `local plane ${plane} cannot be looked at: ${messageOf(error)}`, { cause: error });
   }

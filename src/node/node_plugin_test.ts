@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createRun } from "../host/command.ts";
 import { MiB } from "../size.ts";
 import { NodePlugin } from "./node_plugin.ts";
 import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun, VOLUME_BYTES } from "./testing_node.ts";
@@ -387,3 +388,19 @@ Deno.test("a second node on this machine gets a device of its own for a shared r
     await first.stage(test.stageRequest(volume));
     await first.unstage(volume);
   }));
+
+for (const capability of [mountCapability(), BLOCK_CAPABILITY]) {
+  Deno.test(`a ${capability.access.type} volume lives through stage, publish, unpublish and unstage with tools in a chroot`, () =>
+    TestNode.use(async (test) => {
+      const volume = await test.volume();
+      // What containers do by mount propagation: the volume's folders are the same on both sides.
+      await testRun("mount", ["--bind", test.folder, `${test.host.root}${test.folder}`]);
+      const run = createRun({ namespaces: "chroot", hostRoot: test.host.root, log: test.log });
+      test.restart(testRun, { host: { run, root: test.host.root, namespaces: "chroot" } });
+      await test.node.stage(test.stageRequest(volume, { capability }));
+      await test.node.publish(test.publishRequest(volume, { capability }));
+      await test.node.expand({ volumeId: volume.volumeId, volumePath: volume.targetPath });
+      await Deno.remove(`${test.folder}/state/volumes`, { recursive: true });
+      await test.takeAway(volume);
+    }));
+}
