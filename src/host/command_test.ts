@@ -111,3 +111,11 @@ Deno.test("toolPath() looks in our own PATH first only when tools run in our own
   assert.match(toolPath("direct", "/shim:/bin"), /^\/shim:\/bin:\/usr\/local\/sbin:/);
   assert.match(toolPath("nsenter", "/shim:/bin"), /^\/usr\/local\/sbin:/);
 });
+
+Deno.test("run() finds a tool in our own PATH first, as a shim that tests put there", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "pso-shim-" });
+  await Deno.writeTextFile(`${folder}/losetup`, "#!/bin/sh\necho shim\n", { mode: 0o755 });
+  const shimmed = createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger, path: `${folder}:${path}` });
+  assert.equal((await shimmed("losetup", [])).stdout, "shim\n");
+  await Deno.remove(folder, { recursive: true });
+});

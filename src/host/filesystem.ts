@@ -66,7 +66,8 @@ export function checkFormat(type: FsType, { sizeBytes, options }: { sizeBytes: n
 
 /**
  * Makes a file system with the UUID given, so that an interrupted format is known again as our own. Only for a device that is proven
- * blank; never forced. `unavailable` with the tool's words when it fails.
+ * blank; never forced. The caller's deadline does not end it: half a file system would have to be cleared by hand. `unavailable` with
+ * the tool's words when it fails.
  */
 export async function makeFileSystem(
   host: Host,
@@ -76,7 +77,8 @@ export async function makeFileSystem(
   const { device, type, uuid, options } = format;
   checkFormat(type, { sizeBytes: device.sizeBytes, options });
   const { tool, args } = TOOLS[type].mkfs(uuid);
-  await host.run(tool, [...args, ...options, devicePath(device)], { timeoutMs: MKFS_TIMEOUT_MS, signal });
+  if (signal?.aborted) throw abortError(signal);
+  await host.run(tool, [...args, ...options, devicePath(device)], { timeoutMs: MKFS_TIMEOUT_MS });
   const made = await superblockOf(host, device.name);
   if (made?.type === type && made.uuid === uuid && made.complete) return;
   throw new PsoError(

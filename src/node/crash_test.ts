@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { PsoError } from "../errors.ts";
 import { readMounts } from "../host/mountinfo.ts";
 import type { Run } from "../run.ts";
 import { BLOCK_CAPABILITY, mountCapability, TestNode, testRun, type TestVolume } from "./testing_node.ts";
@@ -118,5 +119,26 @@ Deno.test("every tool failure of stage leaves nothing behind, and the next stage
       await test.node.stage(test.stageRequest(volume));
       await test.node.unstage(volume);
       if (!failed) return;
+    }
+  }));
+
+Deno.test("a deadline that passes at any tool call leaves nothing half done, and the next stage works", () =>
+  TestNode.use(async (test) => {
+    for (let at = 1;; at++) {
+      const volume = await test.volume();
+      const caller = new AbortController();
+      let calls = 0;
+      test.restart((tool, args, options) => {
+        if (++calls === at) caller.abort(new PsoError("timeout", "the caller's deadline passed"));
+        return testRun(tool, args, options);
+      });
+      const failed = await test.node.stage(test.stageRequest(volume), caller.signal).then(() => false, () => true);
+      const left = (await test.leftovers()).filter((one) => !one.endsWith(".json"));
+      if (failed && left.length > 0) assert.equal(left.length, 2, `call ${at}: ${left}`); // mounted just in time: mount and device
+      test.restart();
+      await test.node.stage(test.stageRequest(volume));
+      await test.node.unstage(volume);
+      assert.deepEqual(await test.leftovers(), [], `call ${at}`);
+      if (calls < at) return;
     }
   }));

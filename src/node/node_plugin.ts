@@ -75,6 +75,16 @@ export class NodePlugin {
     };
   }
 
+  /** Volumes that are being worked on now. */
+  get locksHeld(): number {
+    return this.#locks.size;
+  }
+
+  /** How many volumes this node has staged, by its records. */
+  stagedVolumes(): Promise<number> {
+    return this.#records.count();
+  }
+
   /** NodeStageVolume. */
   stage(request: StageRequest, signal?: AbortSignal): Promise<void> {
     return this.#locked(request.volumeId, "stage", () => stageVolume(this.#context, this.#records, request, signal));

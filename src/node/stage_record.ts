@@ -63,6 +63,19 @@ export class StageRecords {
     return undefined;
   }
 
+  /** How many volumes have a record. */
+  async count(): Promise<number> {
+    let count = 0;
+    try {
+      for await (const { name } of Deno.readDir(this.#folder)) if (name.endsWith(".json")) count++;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw new PsoError("unavailable", `stage records in ${this.#folder} cannot be counted: ${messageOf(error)}`, { cause: error });
+      }
+    }
+    return count;
+  }
+
   /** Writes the record so that it survives a crash of the host the moment this returns. `unavailable` when it cannot: then nothing may begin. */
   async write(record: StageRecord): Promise<void> {
     const path = this.#path(record.volumeId);

@@ -30,8 +30,10 @@ async function onlyFile(folder: string): Promise<string> {
 Deno.test("a record is found again by another process, replaced whole, and removed twice", () =>
   withFolder(async (folder, records, log) => {
     assert.equal(await records.find(RECORD.volumeId), undefined);
+    assert.equal(await records.count(), 0);
     await records.write(RECORD);
     await records.write({ ...RECORD, device: "loop3" });
+    assert.equal(await records.count(), 1);
     const other = new StageRecords(folder, { log: createLogger({ write: () => {} }) });
     assert.deepEqual(await other.find(RECORD.volumeId), { ...RECORD, device: "loop3" });
     assert.equal(((await Deno.stat(await onlyFile(folder))).mode ?? 0) & 0o777, 0o600);
