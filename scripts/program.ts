@@ -22,8 +22,11 @@ export const DENO_VERSION = "2.9.4";
  */
 export const PERMISSIONS = ["--no-prompt", "--allow-read", "--allow-write", "--allow-run", "--allow-net", "--allow-env", "--allow-sys"];
 
-/** A small young generation halves the resident memory of a loaded server; the ceiling is a safety net and holds for every mode. */
-export const V8_FLAGS = "--v8-flags=--max-semi-space-size=1,--max-old-space-size=256";
+/**
+ * A small young generation halves the resident memory of a loaded server; without the middle compiler it is 12 MiB smaller still at the same
+ * CPU time per call (measured: 90 to 78 MiB after 1,000 calls). The ceiling is a safety net and holds for every mode.
+ */
+export const V8_FLAGS = "--v8-flags=--max-semi-space-size=1,--max-old-space-size=256,--no-maglev";
 
 /** A command line to start: the program, and the arguments that come before its own. */
 export interface Launch {
