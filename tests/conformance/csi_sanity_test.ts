@@ -1,4 +1,5 @@
 import { deepEqual, ok } from "node:assert/strict";
+import { say } from "../../scripts/shell.ts";
 import { skip } from "../skips.ts";
 import { runSanity, type SanityRun, whyNoSanity } from "./sanity.ts";
 
@@ -24,13 +25,13 @@ for (const run of RUNS) {
     fn: async (test) => {
       const specs = await runSanity(run);
       const of = (fate: string) => specs.filter((spec) => spec.fate === fate);
-      console.log(
+      say(
         `csi-sanity ${run.name}: ${of("passed").length} passed, ${of("failed").length} failed, ${of("skipped").length} skipped, ${
           of("pending").length
         } pending upstream`,
       );
       for (const spec of of("skipped")) {
-        console.log(`  skipped: ${spec.name}: ${MAY_SKIP.find(([names]) => names.test(spec.name))?.[1] ?? spec.message}`);
+        say(`  skipped: ${spec.name}: ${MAY_SKIP.find(([names]) => names.test(spec.name))?.[1] ?? spec.message}`);
       }
       await test.step("no spec failed", () => deepEqual(of("failed").map(({ name, message }) => `${name}: ${message}`), []));
       await test.step("at least 80 specs passed", () => ok(of("passed").length >= 80, `${of("passed").length} of ${specs.length} passed`));
