@@ -34,7 +34,7 @@ export function toolPathOf(host: Host, path: string): string {
   return path.slice(host.root.length);
 }
 
-/** The text of a host file without the newline at its end, or `undefined` when there is none. PsoError `unavailable` when it cannot be read. */
+/** The text of a host file without the newline at its end; `undefined` when there is none. `unavailable` when it cannot be read. */
 export async function readHostText(host: Host, path: string): Promise<string | undefined> {
   try {
     return (await Deno.readTextFile(hostPath(host, path))).trimEnd();

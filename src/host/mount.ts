@@ -95,7 +95,7 @@ async function unmountOnce(host: Host, target: string, signal?: AbortSignal): Pr
   throw new PsoError("unavailable", `${target} cannot be unmounted: ${said || `umount ended with code ${result.code}`}`);
 }
 
-/** Waits until mountinfo shows none of the mounts that `select` picks; copies in other mounts of the host go a moment after the original. */
+/** Waits until mountinfo shows none of the mounts that `select` picks, and returns those that are left when the time is over. */
 export async function untilUnmounted(
   host: Host,
   select: (mounts: Mount[]) => Mount[],

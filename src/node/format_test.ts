@@ -182,10 +182,11 @@ Deno.test("an unfinished xfs of another node is refused, and one that this node'
     assert.match(foreign.message, /found a xfs file system that is not finished/);
     await Deno.rename(`${record}-kept`, record);
     await test.node.unstage(volume); // must not forget the format
+    // Ended after wipefs and before mkfs:
     test.restart((tool, args, options) =>
       tool === "mkfs.xfs" ? Promise.reject(new PsoError("timeout", "too late")) : testRun(tool, args, options)
     );
-    assert.equal((await failureOf(test.node.stage(test.stageRequest(volume, { attachment })))).code, "timeout"); // after wipefs, before mkfs
+    assert.equal((await failureOf(test.node.stage(test.stageRequest(volume, { attachment })))).code, "timeout");
     test.restart();
     await test.node.stage(test.stageRequest(volume, { attachment }));
     await test.node.unstage(volume);

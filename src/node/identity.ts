@@ -1,5 +1,5 @@
 import { messageOf, PsoError } from "../errors.ts";
-import type { NodeIdentity, Protocol } from "../handoff.ts";
+import { type NodeIdentity, type Protocol, PROTOCOLS } from "../handoff.ts";
 import { toolPath } from "../host/command.ts";
 import { filePath, type Host, listHostFolder, readHostText } from "../host/host.ts";
 
@@ -93,8 +93,8 @@ export async function protocolReasons({ host, attachable, localPlane }: Identity
     local: [localPlane === undefined ? { missing: "the node was started without --local-plane" } : { value: localPlane }],
   };
   const reasons: Partial<Record<Protocol, string>> = {};
-  for (const protocol of attachable) {
-    const lacks: string[] = [];
+  for (const protocol of PROTOCOLS) {
+    const lacks = attachable.includes(protocol) ? [] : ["this version of the node plugin cannot attach it"];
     for (const found of names[protocol] ?? []) if ("missing" in found) lacks.push(found.missing);
     for (const tool of TOOLS[protocol]) if (!await hasTool(host, tool)) lacks.push(`tool ${tool} is not installed`);
     if (lacks.length > 0) reasons[protocol] = lacks.join("; ");

@@ -136,7 +136,7 @@ async function setRawAccess(context: NodeContext, publication: Publication, sign
     const [is, wanted] = readOnly ? ["writable", "read-only"] : ["read-only", "writable"];
     throw new PsoError(
       "in_use",
-      `raw volume ${request.volumeId} is published ${is} at ${contraryUse.target} and cannot be ${wanted} on the same node at the same time`,
+      `raw volume ${request.volumeId} is published ${is} at ${contraryUse.target} and cannot be ${wanted} on this node meanwhile`,
     );
   }
   await setDeviceReadOnly(context.host, { name, readOnly }, signal);

@@ -13,7 +13,7 @@ export interface FormatRecord {
   uuid: string;
 }
 
-/** What this node meant to do with one volume, written before it did anything. Facts come from mountinfo and sysfs; this helps to read them. */
+/** What this node meant to do with one volume, written before it did anything. Facts are in mountinfo and sysfs. */
 export interface StageRecord {
   volumeId: string;
   stagingPath: string;
@@ -46,7 +46,7 @@ export class StageRecords {
     return `${this.#folder}/${createHash("sha256").update(volumeId).digest("hex").slice(0, 40)}.json`;
   }
 
-  /** The record of a volume. One that is missing or cannot be understood is `undefined`, as the node copes without; a broken one is logged. */
+  /** The record of a volume. A missing or broken one is `undefined`, as the node copes without; a broken one is logged. */
   async find(volumeId: string): Promise<StageRecord | undefined> {
     const path = this.#path(volumeId);
     try {
@@ -76,7 +76,7 @@ export class StageRecords {
     return count;
   }
 
-  /** Writes the record so that it survives a crash of the host the moment this returns. `unavailable` when it cannot: then nothing may begin. */
+  /** Writes the record; it survives a crash of the host once this returns. `unavailable` when it cannot: then nothing may begin. */
   async write(record: StageRecord): Promise<void> {
     const path = this.#path(record.volumeId);
     const fresh = `${path}.new`; // a left-over one is written over

@@ -95,7 +95,7 @@ async function stageFileSystem(context: NodeContext, stage: Stage, attachment: F
 function foreign({ place, request }: Stage, existing: Mount): PsoError {
   return new PsoError(
     "in_use",
-    `${place} holds ${existing.type} from ${existing.source}, which is not volume ${request.volumeId}: it is left alone; unmount it by hand`,
+    `${place} holds ${existing.type} from ${existing.source}, which is not volume ${request.volumeId}: unmount it by hand`,
   );
 }
 

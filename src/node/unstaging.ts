@@ -72,7 +72,7 @@ function stillMounted(deviceName: string, mount: Mount): PsoError {
   return new PsoError("in_use", `device ${deviceName} is still mounted at ${mount.target}: unpublish the volume there first`);
 }
 
-/** The device below a staged mount; `undefined` for a mounted folder that has none of ours. `in_use` when the mount is not this driver's. */
+/** The device below a staged mount; `undefined` for a folder that has none of ours. `in_use` when the mount is not this driver's. */
 async function heldBy(context: NodeContext, { record, mount }: { record?: StageRecord; mount: Mount }): Promise<Held | undefined> {
   if (/^nfs4?$/.test(mount.type) || (record && !isBlock(record.attachment))) return undefined;
   const device = await deviceOfMount(context, mount);
