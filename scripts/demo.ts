@@ -254,24 +254,26 @@ async function connectNodes(up: Up): Promise<NodeHandle[]> {
 }
 
 /** Starts scripts/up in a process group of its own, so that Ctrl-C reaches only the demo, which then ends it in order. */
-async function startUp(folder: string, interpreted: boolean): Promise<{ process: Deno.ChildProcess; up: Up }> {
+function spawnUp(folder: string, interpreted: boolean): Deno.ChildProcess {
   const args = ["--state", folder, "--flasharrays", "2", "--flashblades", "1", "--nodes", "2", ...(interpreted ? ["--interpreted"] : [])];
-  const log = `${folder}.log`;
-  const process = new Deno.Command("sh", {
-    args: ["-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", log, `${ROOT}/scripts/up`, ...args],
+  return new Deno.Command("sh", {
+    args: ["-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", `${folder}.log`, `${ROOT}/scripts/up`, ...args],
     stdin: "null",
     stdout: "null",
     stderr: "null",
     detached: true,
   }).spawn();
+}
+
+/** What up.json says, once all of it answers. Throws with the log of scripts/up when that ends before. */
+async function whenUp(folder: string, process: Deno.ChildProcess): Promise<Up> {
   let ended = false;
   process.status.then(() => ended = true);
-  const up = await until("the fleet's start", async () => {
-    if (ended) throw new Error(`scripts/up ended:\n${await Deno.readTextFile(log)}`);
+  return await until("the fleet's start", async () => {
+    if (ended) throw new Error(`scripts/up ended:\n${await Deno.readTextFile(`${folder}.log`)}`);
     const text = await readIfThere(`${folder}/up.json`);
     return text === undefined ? undefined : JSON.parse(text) as Up;
   }, { timeoutMs: 120_000 });
-  return { process, up };
 }
 
 async function main(flags: Set<string>): Promise<number> {
@@ -284,16 +286,16 @@ async function main(flags: Set<string>): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "pso-demo-" });
   say("Starting a simulated fleet (2 FlashArrays, 1 FlashBlade), the controller and 2 nodes …");
   const clients: CsiClient[] = [];
-  let started: Awaited<ReturnType<typeof startUp>> | undefined;
+  const startedMs = performance.now();
+  const process = spawnUp(folder, flags.has("--interpreted"));
   let code = 0;
   const run = async () => {
-    const startedMs = performance.now();
-    started = await startUp(folder, flags.has("--interpreted"));
-    const controller = connectCsi(started.up.controller);
-    const nodes = await connectNodes(started.up);
+    const up = await whenUp(folder, process);
+    const controller = connectCsi(up.controller);
+    const nodes = await connectNodes(up);
     clients.push(controller, ...nodes.map((node) => node.csi));
-    const demo = new Demo({ up: started.up, folder, controller, nodes }, startedMs);
-    demo.step("fleet, controller and nodes answer", `${started.up.arrays.length} arrays, ${nodes.length} nodes`);
+    const demo = new Demo({ up, folder, controller, nodes }, startedMs);
+    demo.step("fleet, controller and nodes answer", `${up.arrays.length} arrays, ${nodes.length} nodes`);
     await live(demo);
     showAddresses(demo);
     if (!flags.has("--check") && !flags.has("--keep")) await keyPressed();
@@ -305,21 +307,25 @@ async function main(flags: Set<string>): Promise<number> {
     complain(`\ndemo: ${error instanceof Error ? error.message : error}`);
   }
   for (const client of clients) client.close();
-  if (code === 0 && flags.has("--keep") && started) {
-    say(`\nLeft running. To stop and clean up:   kill ${started.process.pid}`);
+  if (code === 0 && flags.has("--keep")) {
+    say(`\nLeft running. To stop:   kill ${process.pid}\nIts state and logs are then yours to remove:   rm -r ${folder} ${folder}.log`);
     return 0;
   }
-  await stopUp(folder, started?.process);
+  await stopUp(folder, process);
   say("\nStopped and cleaned up.");
   return code;
 }
 
 /** Ends scripts/up, which takes away all that it and its nodes made, and then the folder. */
-async function stopUp(folder: string, process: Deno.ChildProcess | undefined): Promise<void> {
-  process?.kill("SIGTERM");
-  await process?.status;
+async function stopUp(folder: string, process: Deno.ChildProcess): Promise<void> {
+  try {
+    process.kill("SIGTERM");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // it has ended by itself
+  }
+  await process.status;
   await Deno.remove(folder, { recursive: true });
-  await Deno.remove(`${folder}.log`).catch(() => {}); // there is none if nothing was started
+  await Deno.remove(`${folder}.log`);
 }
 
 const known = new Set(["--check", "--keep", "--interpreted"]);
