@@ -235,8 +235,6 @@ async function runNode(options: NodeOptions): Promise<number> {
   const log = loggerFor(options, loaded.config);
   warnAbout(loaded, log);
   const metrics = processMetrics();
-  const locks = new KeyedLock();
-  metrics.gauge("pso_locks_held", { help: "Volumes that a call holds now", collect: () => locks.size });
   const run = createRun({ namespaces: options.hostTools, hostRoot: options.hostRoot, log, path: Deno.env.get("PATH") });
   const node = new NodePlugin({
     name: options.nodeName,
@@ -248,18 +246,22 @@ async function runNode(options: NodeOptions): Promise<number> {
     mkfsOptions: [...flasharray.defaultMkfsOptions],
     mountFlags: [...flasharray.defaultMountOptions],
     maxVolumes: loaded.config.maxVolumesPerNode,
-    locks,
     log,
   });
   if (options.check) return await checkNode(node);
+  metrics.gauge("pso_locks_held", { help: "Volumes that a call holds now", collect: () => node.locksHeld });
+  const staged = metrics.gauge("pso_staged_volumes", { help: "Volumes staged on this node" });
   const ended = terminated();
   const methods = [...identityService({ version: VERSION, isReady: () => true }), ...nodeService(node)];
-  const endpoint = await startEndpoint({ endpoint: options.endpoint, driverName: DRIVER_NAME, methods, log, metrics, locks });
+  const endpoint = await startEndpoint({ endpoint: options.endpoint, driverName: DRIVER_NAME, methods, log, metrics });
   const admin = startAdmin(options.adminAddress, {
     mode: "node",
     version: VERSION,
     ready: () => nodeChecks(node),
-    metrics: () => metrics.text(),
+    metrics: async () => {
+      staged.set(await node.stagedVolumes());
+      return metrics.text();
+    },
     permissions: heldPermissions,
   }, log);
   giveUp(["sys"]);

@@ -19,7 +19,7 @@ export interface AdminSources {
   /** Everything readiness depends on; the process is ready when all that are not optional are ok. */
   ready(): Promise<Check[]> | Check[];
   /** Prometheus text. */
-  metrics(): string;
+  metrics(): string | Promise<string>;
   /** Permissions that the process still holds, shown by /healthz. */
   permissions?(): Record<string, boolean>;
 }
@@ -40,7 +40,7 @@ export function adminApp(sources: AdminSources): Hono {
     const ready = checks.every((check) => check.ok || check.optional);
     return context.json({ ready, mode: sources.mode, checks }, ready ? 200 : 503);
   });
-  app.get("/metrics", (context) => context.body(sources.metrics(), 200, { "content-type": METRICS_CONTENT_TYPE }));
+  app.get("/metrics", async (context) => context.body(await sources.metrics(), 200, { "content-type": METRICS_CONTENT_TYPE }));
   app.notFound((context) => context.json({ error: `no page ${context.req.path}; there are /healthz, /readyz and /metrics` }, 404));
   app.onError((error, context) => context.json({ error: error.message }, 500));
   return app;

@@ -40,8 +40,6 @@ export interface NodePluginOptions {
   mountFlags: string[];
   /** max_volumes_per_node of NodeGetInfo; 0 leaves the limit to the CO. */
   maxVolumes: number;
-  /** Shared with whoever counts them; default: the plugin's own. */
-  locks?: KeyedLock;
   log: Logger;
 }
 
@@ -53,14 +51,13 @@ export class NodePlugin {
   readonly maxVolumes: number;
   readonly #context: NodeContext;
   readonly #records: StageRecords;
-  readonly #locks: KeyedLock;
+  readonly #locks = new KeyedLock();
   readonly #identity: IdentityOptions;
 
   constructor(options: NodePluginOptions) {
     const { host, dataAddresses, log, stateDir, localPlane } = options;
     const addresses = () => dataAddresses.length > 0 ? Promise.resolve(dataAddresses) : readAddresses(host);
     this.maxVolumes = options.maxVolumes;
-    this.#locks = options.locks ?? new KeyedLock();
     this.#records = new StageRecords(stateDir, { log });
     this.#identity = { name: options.name, host, attachable: ATTACHABLE, localPlane, addresses };
     this.#context = {
