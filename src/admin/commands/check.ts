@@ -7,7 +7,7 @@ import { messageOf } from "../../errors.ts";
 import { HttpsClient } from "../../https.ts";
 import { silentLogger } from "../../log.ts";
 import { formatSize } from "../../size.ts";
-import type { AdminContext } from "./commands.ts";
+import type { AdminContext } from "./context.ts";
 
 export const CHECK_HELP =
   `Checks a values file, every unknown key included, and asks each array that it names: certificate, login, version, room.

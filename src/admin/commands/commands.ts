@@ -1,13 +1,7 @@
 import { UsageError } from "../../cli.ts";
 import { nearest } from "../../nearest.ts";
 import { check, CHECK_HELP } from "./check.ts";
-
-/** What a verb may use of the outside. */
-export interface AdminContext {
-  print: (text: string) => void;
-  readTextFile: (path: string) => Promise<string>;
-  env: (name: string) => string | undefined;
-}
+import type { AdminContext } from "./context.ts";
 
 interface Verb {
   help: string;
