@@ -53,6 +53,20 @@ Deno.test("portFactsOf() sorts ports by protocol and leaves out what is disabled
   assert.deepEqual([...protocolsOf(portFactsOf([], [], []), true)], ["local"]);
 });
 
+Deno.test("portFactsOf() keeps portals on bonds and VLANs, which are no physical ports", () => {
+  const ports = [
+    { name: "CT0.LACP1", iqn: IQN, nqn: null, portal: "10.0.2.1:3260", wwn: null },
+    { name: "CT0.ETH4.100", iqn: null, nqn: NQN, portal: "10.0.3.1:4420", wwn: null },
+  ];
+  const interfaces = [
+    { name: "ct0.lacp1", enabled: true, services: ["iscsi"], eth: { subtype: "lacp_bond" } },
+    { name: "ct0.eth4.100", enabled: true, services: ["nvme-tcp"], eth: { subtype: "vif" } },
+  ];
+  const facts = portFactsOf(ports, interfaces, CONTROLLERS);
+  assert.deepEqual(facts.iscsi, [{ iqn: IQN, portal: "10.0.2.1:3260" }]);
+  assert.deepEqual(facts.nvme["nvme-tcp"], [{ nqn: NQN, portal: "10.0.3.1:4420" }]);
+});
+
 Deno.test("attachmentOf() says per protocol what a node needs", () => {
   assert.deepEqual(attachmentOf("iscsi", FACTS, { ...VOLUME, portalFilter: (address) => address === "fd00::4" }), {
     protocol: "iscsi",
