@@ -12,6 +12,12 @@ const FSCK_TIMEOUT_MS = 600_000;
 /** A server or device that does not answer must not hold up the one who asks for numbers. */
 const STATFS_TIMEOUT_MS = 5_000;
 
+/**
+ * A data, log, realtime or journal device beside the volume's own, or a path of one (mkfs.xfs(8) -d name, -l logdev, -r rtdev; mke2fs(8)
+ * -J device): mkfs would write to it, and nothing proves it blank.
+ */
+const OTHER_DEVICE = /(^|[=,])\/dev\/|(^|[,lrdJ])(name|logdev|rtdev|device)=/;
+
 interface FileSystemTools {
   /** mkfs.xfs refuses less than 300 MiB (xfsprogs 5.19 and newer); ext4 below 8 MiB leaves no room for files. */
   minimumBytes: number;
@@ -61,6 +67,13 @@ export function checkFormat(type: FsType, { sizeBytes, options }: { sizeBytes: n
   const bad = options.find((option) => refused.test(option));
   if (bad) {
     throw new PsoError("invalid", `createoptions ${bad} is refused for ${type}: this driver never forces a format and chooses the UUID`);
+  }
+  const other = options.find((option) => OTHER_DEVICE.test(option));
+  if (other) {
+    throw new PsoError(
+      "invalid",
+      `createoptions ${other} is refused for ${type}: it names another device, and only the volume's own is written`,
+    );
   }
 }
 

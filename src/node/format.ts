@@ -35,11 +35,11 @@ export async function ensureFileSystem(
   const found = await superblockOf(context.host, device.name);
   if (found?.complete) return await useExisting(found, plan);
   const begun = plan.record.format;
-  if (found) {
-    if (begun?.state !== "started" || begun.uuid !== found.uuid) throw refusal(plan, `a ${found.type} file system that is not finished`);
-    await wipeUnfinished(context.host, device, { type: found.type }, signal);
+  if (found && (begun?.state !== "started" || begun.uuid !== found.uuid)) {
+    throw refusal(plan, `a ${found.type} file system that is not finished`);
   }
   mayFormat(device, plan);
+  if (found) await wipeUnfinished(context.host, device, { type: found.type }, signal);
   const proof = await proveBlank(context.host, { name: device.name, sizeBytes: plan.attachment.sizeBytes }, signal);
   if (!proof.blank && !(await isRemainsOf(context, device, { proof, begun }))) throw refusal(plan, proof.found);
   return await format(context, device, plan, signal);

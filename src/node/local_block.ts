@@ -1,5 +1,5 @@
 import { PsoError } from "../errors.ts";
-import { type BlockDevice, readBlockDevice } from "../host/block_device.ts";
+import { type BlockDevice, readBlockDevice, setDeviceReadOnly } from "../host/block_device.ts";
 import {
   attachLoop,
   backingFileOf,
@@ -149,5 +149,7 @@ async function detach(context: NodeContext, deviceName: string, signal?: AbortSi
       `loop device ${deviceName} shows ${backingFile}, which is not of the local plane ${plane}: it is left alone`,
     );
   }
+  // `blockdev --setro` outlives the detach, and whoever gets this loop device next could not write.
+  await setDeviceReadOnly(context.host, { name: deviceName, readOnly: false }, signal);
   await detachLoop(context.host, { name: deviceName, backingFile }, signal);
 }

@@ -4,12 +4,13 @@ import { setDeviceReadOnly } from "../host/block_device.ts";
 import { filePath } from "../host/host.ts";
 import { bindMount, perMountOptions, remountBind, unmountAll } from "../host/mount.ts";
 import { boundDeviceName, isReadOnlyMount, type Mount, mountAt, readMounts, resolveTarget } from "../host/mountinfo.ts";
+import { isBlock } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
 import { realPlane } from "./local_plane.ts";
 import type { PublishRequest, UnpublishRequest } from "./requests.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
 import { makeFile } from "./staging.ts";
-import { checkPath, isSameMount, mountsElsewhere, stagedPlace } from "./volume_mounts.ts";
+import { checkPath, deviceOfMount, isSameMount, mountsElsewhere, stagedPlace } from "./volume_mounts.ts";
 
 interface Publication {
   request: PublishRequest;
@@ -66,9 +67,29 @@ async function examine(context: NodeContext, records: StageRecords, request: Pub
     throw new PsoError("in_use", `volume ${volumeId} is not staged at ${stagingPath} as ${capability.access.type}: stage it first`);
   }
   const record = await records.find(volumeId);
+  await refuseOtherVolume(context, { staged, stagingPath, record });
   const elsewhere = mountsElsewhere(mounts, staged, [place, targetPath]);
   const others = await publicationsAmong(context, { mounts: elsewhere, record });
   return { request, targetPath, readOnly: request.readOnly || isReadOnly(capability.mode), staged, others, record };
+}
+
+/** The staged mount must be the volume that is asked for: a pod that gets another's data damages both. */
+async function refuseOtherVolume(
+  context: NodeContext,
+  { staged, stagingPath, record }: { staged: Mount; stagingPath: string; record?: StageRecord },
+): Promise<void> {
+  if (!record) return;
+  const { volumeId, attachment, device } = record;
+  if (record.stagingPath !== stagingPath) {
+    throw new PsoError("in_use", `volume ${volumeId} is staged at ${record.stagingPath} and not at ${stagingPath}: publish it from there`);
+  }
+  if (!isBlock(attachment) || device === undefined) return;
+  const found = (await deviceOfMount(context, staged))?.name;
+  if (found === device) return;
+  throw new PsoError(
+    "in_use",
+    `${staged.target} shows ${found ?? staged.source}, and volume ${volumeId} was staged on ${device}: unstage it first`,
+  );
 }
 
 /** The record tells which mounts are publications. Without one all are, but for the simulator's own mount of a file system in its plane. */

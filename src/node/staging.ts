@@ -12,7 +12,8 @@ import { ensureFileSystem, hasUnfinishedFormat } from "./format.ts";
 import { combineMountFlags, splitWords } from "./options.ts";
 import type { StageRequest } from "./requests.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
-import { checkPath, deviceOfMount, stagedPlace } from "./volume_mounts.ts";
+import { releaseDevice } from "./unstaging.ts";
+import { checkPath, deviceOfMount, stagedMount, stagedPlace } from "./volume_mounts.ts";
 
 /** A stage in progress: the request with everything that follows from it. */
 interface Stage {
@@ -48,17 +49,32 @@ export async function stageVolume(context: NodeContext, records: StageRecords, r
   await makeFolder(context, request.stagingPath);
   const stagingPath = await resolveTarget(context.host, request.stagingPath);
   const earlier = await records.find(volumeId);
-  if (
-    earlier && earlier.stagingPath !== stagingPath &&
-    mountAt(await readMounts(context.host), stagedPlace(earlier.stagingPath, capability.access.type))
-  ) {
-    throw new PsoError("in_use", `volume ${volumeId} is staged at ${earlier.stagingPath} already: unstage it there first`);
-  }
+  await refuseOtherStage(context, { request, stagingPath, earlier });
   const record: StageRecord = { ...(earlier ?? { volumeId, published: [] }), stagingPath, attachment };
   const place = stagedPlace(stagingPath, capability.access.type);
   const stage: Stage = { request, capability, stagingPath, place, record, save: () => records.write(record) };
   if (!isBlock(attachment)) return await stageFileSystem(context, stage, attachment, signal);
   await stageBlock(context, { stage, records, attachment }, signal);
+}
+
+/**
+ * A volume is staged once, in one way. Mounting what is in use as a raw device would give it two writers, and a raw device is bound to a file
+ * that would be made inside of a mounted volume.
+ */
+async function refuseOtherStage(
+  context: NodeContext,
+  { request, stagingPath, earlier }: { request: StageRequest; stagingPath: string; earlier?: StageRecord },
+): Promise<void> {
+  const mounts = await readMounts(context.host);
+  const { volumeId, capability } = request;
+  if (earlier && earlier.stagingPath !== stagingPath && stagedMount(mounts, earlier.stagingPath)) {
+    throw new PsoError("in_use", `volume ${volumeId} is staged at ${earlier.stagingPath} already: unstage it there first`);
+  }
+  const other = capability.access.type === "block" ? "mount" : "block";
+  const crossing = mountAt(mounts, stagedPlace(stagingPath, other));
+  if (!crossing) return;
+  const [is, wanted] = other === "mount" ? ["as a file system", "a raw device"] : ["as a raw device", "a file system"];
+  throw new PsoError("conflict", `${stagingPath} is staged ${is}, and ${wanted} is asked for volume ${volumeId}: unstage it first`);
 }
 
 function fsTypeOf(context: NodeContext, { access }: Capability): FsType {
@@ -171,7 +187,7 @@ async function undo(context: NodeContext, { stage, records, attachment }: BlockS
     let keepFormat = names.length === 0 && record.format?.state === "started";
     for (const deviceName of names) {
       keepFormat ||= await hasUnfinishedFormat(context, { record, deviceName });
-      await connection.detach(context, deviceName);
+      await releaseDevice(context, { connection, deviceName });
     }
     await records.release(record, { keepFormat });
   } catch (error) {

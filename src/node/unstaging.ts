@@ -53,7 +53,7 @@ export async function unstageVolume(
   let keepFormat = held.size === 0 && own?.format?.state === "started";
   for (const { connection, deviceName } of held.values()) {
     if (own) keepFormat ||= await hasUnfinishedFormat(context, { record: own, deviceName });
-    await release(context, { connection, deviceName }, signal);
+    await releaseDevice(context, { connection, deviceName }, signal);
   }
   if (own) await records.release(own, { keepFormat });
 }
@@ -102,7 +102,11 @@ async function noted(context: NodeContext, record: StageRecord, signal?: AbortSi
   return (await connection.devicesOf(context, record, signal)).map((deviceName) => ({ connection, deviceName }));
 }
 
-async function release(context: NodeContext, { connection, deviceName }: Held, signal?: AbortSignal): Promise<void> {
+/**
+ * Takes a device away that nothing mounts any more, `in_use` while something does: a raw publication does not keep its device open, and the
+ * pod would write to whatever volume gets the device next.
+ */
+export async function releaseDevice(context: NodeContext, { connection, deviceName }: Held, signal?: AbortSignal): Promise<void> {
   const device = await findBlockDevice(context.host, deviceName);
   if (!device) return;
   const select = (mounts: Mount[]) => mountsOfDevice(mounts, device);
