@@ -1,8 +1,8 @@
 import type { VolumeKind } from "../arrays/array.ts";
 import { type AccessMode, type Capability, isMultiNode } from "../capability.ts";
 
-/** File systems that nodes make on block volumes. */
-export const BLOCK_FILE_SYSTEMS = ["xfs", "ext4", "ext3"] as const;
+/** File systems that nodes make on block volumes, in any case of letters. */
+const BLOCK_FILE_SYSTEMS: readonly string[] = ["xfs", "ext4"];
 
 const MODE_NAMES: Record<AccessMode, string> = {
   "single-node-writer": "ReadWriteOnce",
@@ -30,7 +30,7 @@ export function capabilityFault(capability: Capability, kind: VolumeKind): strin
     return `a FlashArray volume cannot be a file system for access mode ${MODE_NAMES[mode]}, two nodes would damage it: ` +
       "use a class with backend file, or volumeMode Block";
   }
-  if (access.type === "mount" && access.fsType !== "" && !BLOCK_FILE_SYSTEMS.some((known) => known === access.fsType)) {
+  if (access.type === "mount" && access.fsType !== "" && !BLOCK_FILE_SYSTEMS.includes(access.fsType.toLowerCase())) {
     return `the file system ${JSON.stringify(access.fsType)} is not supported: csi.storage.k8s.io/fstype takes ${
       BLOCK_FILE_SYSTEMS.join(", ")
     }`;
@@ -41,4 +41,16 @@ export function capabilityFault(capability: Capability, kind: VolumeKind): strin
 /** The first fault among `capabilities`; `undefined` when the volume can be used in all of these ways. */
 export function capabilitiesFault(capabilities: readonly Capability[], kind: VolumeKind): string | undefined {
   return capabilities.map((capability) => capabilityFault(capability, kind)).find((fault) => fault !== undefined);
+}
+
+/** Why a volume of capabilities that name no file system would never be formatted: the configured default is one that nodes do not make. */
+export function defaultFsTypeFault(
+  capabilities: readonly Capability[],
+  kind: VolumeKind,
+  { defaultFsType }: { defaultFsType: string },
+): string | undefined {
+  const isUsed = kind === "block" && capabilities.some(({ access }) => access.type === "mount" && access.fsType === "");
+  if (!isUsed || BLOCK_FILE_SYSTEMS.includes(defaultFsType.toLowerCase())) return undefined;
+  return `flasharray.defaultFSType is ${defaultFsType}, and nodes make ${BLOCK_FILE_SYSTEMS.join(" and ")} only: ` +
+    "change it, or set csi.storage.k8s.io/fstype in the class";
 }

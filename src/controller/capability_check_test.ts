@@ -1,7 +1,7 @@
 import { equal, match } from "node:assert/strict";
 import type { VolumeKind } from "../arrays/array.ts";
 import type { AccessMode, Capability } from "../capability.ts";
-import { capabilitiesFault, capabilityFault } from "./capability_check.ts";
+import { capabilitiesFault, capabilityFault, defaultFsTypeFault } from "./capability_check.ts";
 
 const MODES: AccessMode[] = [
   "single-node-writer",
@@ -41,5 +41,18 @@ Deno.test("capabilitiesFault() finds a file system that nodes cannot make, on bl
     capabilitiesFault([mount("single-node-writer", "xfs"), mount("single-node-writer", "zfs")], "block") ?? "",
     /"zfs" is not supported/,
   );
+  match(capabilitiesFault([mount("single-node-writer", "ext3")], "block") ?? "", /fstype takes xfs, ext4$/);
+  equal(capabilitiesFault([mount("single-node-writer", "XFS")], "block"), undefined);
   equal(capabilitiesFault([mount("single-node-writer", "nfs")], "file"), undefined);
+});
+
+Deno.test("defaultFsTypeFault() speaks only where the default is used and nodes cannot make it", () => {
+  const [named, unnamed] = [mount("single-node-writer", "ext4"), mount("single-node-writer")];
+  match(
+    defaultFsTypeFault([named, unnamed], "block", { defaultFsType: "btrfs" }) ?? "",
+    /defaultFSType is btrfs, and nodes make xfs and ext4/,
+  );
+  equal(defaultFsTypeFault([unnamed], "block", { defaultFsType: "XFS" }), undefined);
+  equal(defaultFsTypeFault([named, block("single-node-writer")], "block", { defaultFsType: "btrfs" }), undefined);
+  equal(defaultFsTypeFault([unnamed], "file", { defaultFsType: "btrfs" }), undefined);
 });

@@ -131,6 +131,14 @@ export function parseParameters(raw: Record<string, string>): ClassParameters {
   return parameters;
 }
 
+/** `invalid` for any parameter of a snapshot class but Kubernetes' own: there are none. */
+export function refuseSnapshotParameters(raw: Record<string, string>): void {
+  const key = Object.keys(raw).find((name) => !name.startsWith(METADATA_PREFIX) && !IGNORED.test(name));
+  if (key !== undefined) {
+    throw new PsoError("invalid", `snapshot class parameter ${JSON.stringify(key)} is unknown: remove it, there are none`);
+  }
+}
+
 function readMetadata(key: string, value: string, { claim }: ClassParameters): void {
   if (key === "pvc/name") claim.name = value;
   else if (key === "pvc/namespace") claim.namespace = value;

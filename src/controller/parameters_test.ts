@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { GiB, MiB } from "../size.ts";
-import { parseParameters } from "./parameters.ts";
+import { parseParameters, refuseSnapshotParameters } from "./parameters.ts";
 
 Deno.test("parseParameters() reads every parameter, keys in any case", () => {
   deepEqual(
@@ -81,3 +81,11 @@ for (const [key, value] of WRONG) {
     throws(() => parseParameters({ [key]: value }), { code: "invalid" });
   });
 }
+
+Deno.test("refuseSnapshotParameters() takes Kubernetes' own keys and names any other", () => {
+  refuseSnapshotParameters({ "csi.storage.k8s.io/volumesnapshot/name": "a", csiSnapshotterSecretName: "b" });
+  throws(() => refuseSnapshotParameters({ retention: "7d" }), {
+    code: "invalid",
+    message: 'snapshot class parameter "retention" is unknown: remove it, there are none',
+  });
+});

@@ -120,7 +120,7 @@ export class Provisioner {
     return this.#publishing.publish(request, signal);
   }
 
-  /** Takes the volume away from the node, or from all. Unknown volume is success; unknown node too once no host holds the volume, else `in_use`. */
+  /** Takes the volume away from the node, or from all. Unknown volume is success; unknown node too once no host holds the volume, else `not_found`. */
   unpublishVolume(request: UnpublishRequest, signal: AbortSignal): Promise<void> {
     return this.#publishing.unpublish(request, signal);
   }
@@ -171,7 +171,7 @@ export class Provisioner {
     return this.#creation.capacity(request);
   }
 
-  /** Snapshots the volume. `not_found` (volume), `conflict` (the name is a snapshot of another volume). One REST call. */
+  /** Snapshots the volume. `invalid` (class parameters), `not_found` (volume), `conflict` (the name is a snapshot of another volume). One REST call. */
   createSnapshot(request: CreateSnapshotRequest, signal: AbortSignal): Promise<SnapshotAnswer> {
     return this.#snapshots.create(request, signal);
   }

@@ -84,7 +84,7 @@ export class Publishing {
       return;
     }
     throw new PsoError(
-      "in_use",
+      "not_found",
       `Cannot unpublish ${volume.name} from the unknown node ${JSON.stringify(nodeId)}: ${hosts.join(", ")} on ${member.array.label} ` +
         "still holds it and may be that node; disconnect it on the array if it is",
     );

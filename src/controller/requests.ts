@@ -106,6 +106,8 @@ export interface CreateSnapshotRequest {
   /** CSI name, at most 128 bytes. */
   name: string;
   sourceVolumeId: string;
+  /** Of the snapshot class. */
+  parameters?: Record<string, string>;
 }
 
 export interface SnapshotAnswer {

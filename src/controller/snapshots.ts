@@ -2,6 +2,7 @@ import type { Snapshot } from "../arrays/array.ts";
 import type { FleetMember } from "../arrays/fleet.ts";
 import { PsoError } from "../errors.ts";
 import { snapshotSuffixFor } from "../names.ts";
+import { refuseSnapshotParameters } from "./parameters.ts";
 import { listAcross, type ListedPage } from "./listing.ts";
 import type { ControllerContext } from "./controller_context.ts";
 import type { CreateSnapshotRequest, ListSnapshotsRequest, SnapshotAnswer, SnapshotPage } from "./requests.ts";
@@ -16,7 +17,8 @@ export class Snapshots {
   }
 
   /** See Provisioner.createSnapshot. */
-  async create({ name, sourceVolumeId }: CreateSnapshotRequest, signal: AbortSignal): Promise<SnapshotAnswer> {
+  async create({ name, sourceVolumeId, parameters = {} }: CreateSnapshotRequest, signal: AbortSignal): Promise<SnapshotAnswer> {
+    refuseSnapshotParameters(parameters);
     const { fleet, locator } = this.#context;
     const hinted = locator.hinted(sourceVolumeId);
     const known = hinted && fleet.mayHold(hinted.member, hinted.name) ? hinted : undefined;

@@ -3,7 +3,7 @@ import type { FleetMember } from "../arrays/fleet.ts";
 import type { Capability } from "../capability.ts";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import { volumeNameFor } from "../names.ts";
-import { capabilitiesFault, needsFileSharing } from "./capability_check.ts";
+import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "./capability_check.ts";
 import type { ControllerContext } from "./controller_context.ts";
 import { type ClassParameters, parseParameters } from "./parameters.ts";
 import { explain, place, type PlacementArray, placementError, type PlacementRequest, roomOf } from "./placement.ts";
@@ -66,7 +66,8 @@ export class VolumeCreation {
   capacity(request: CapacityRequest): CapacityAnswer {
     const parameters = parseParameters(request.parameters);
     const kind = this.#kindFor(parameters, request.capabilities);
-    const minimum = minimumVolumeBytes(kind);
+    const { defaultFsType } = this.#context.options();
+    const minimum = minimumVolumeBytes({ kind, capabilities: request.capabilities, defaultFsType });
     const none = { availableBytes: 0, maximumVolumeBytes: 0, minimumVolumeBytes: minimum };
     if (capabilitiesFault(request.capabilities, kind) !== undefined) return none;
     const { candidates } = place({
@@ -84,9 +85,11 @@ export class VolumeCreation {
   #read(request: CreateVolumeRequest): WantedVolume {
     const parameters = parseParameters(request.parameters);
     const kind = this.#kindFor(parameters, request.capabilities);
-    const fault = capabilitiesFault(request.capabilities, kind) ?? parametersFault(parameters, kind);
+    const { prefix, defaultFsType } = this.#context.options();
+    const fault = capabilitiesFault(request.capabilities, kind) ?? defaultFsTypeFault(request.capabilities, kind, { defaultFsType }) ??
+      parametersFault(parameters, kind);
     if (fault !== undefined) throw new PsoError("invalid", `Cannot create ${request.name}: ${fault}`);
-    const name = volumeNameFor(this.#context.options().prefix, request.name);
+    const name = volumeNameFor(prefix, request.name);
     return { request, name, kind, parameters, range: request.capacityRange ?? NO_RANGE };
   }
 

@@ -10,13 +10,8 @@ const DEFAULT_SIZE_BYTES = 32 * GiB;
 const BLOCK_STEP_BYTES = 512;
 const BLOCK_MIN_BYTES = MiB;
 const MAX_BYTES = 4 * PiB;
-/** mkfs.xfs refuses less since xfsprogs 6. */
-const XFS_MIN_BYTES = 300 * MiB;
-
-/** The smallest volume of a kind. */
-export function minimumVolumeBytes(kind: VolumeKind): number {
-  return kind === "block" ? BLOCK_MIN_BYTES : 1;
-}
+/** mkfs.xfs refuses less than 300 MiB since xfsprogs 6; ext4 leaves no room for files below 8 MiB. Nodes refuse to format less. */
+const FORMAT_MIN_BYTES: Readonly<Record<string, number>> = { xfs: 300 * MiB, ext4: 8 * MiB };
 
 /** What decides about a new volume's size besides the range. */
 export interface SizeOptions {
@@ -51,14 +46,23 @@ function arraySize(bytes: number, kind: VolumeKind, limitBytes: number): number 
   throw outOfRange(`the limit of ${shown(limitBytes)} holds no volume: the smallest one for ${shown(bytes)} has ${shown(size)}`);
 }
 
-function needsXfs({ kind, capabilities, defaultFsType }: SizeOptions): boolean {
-  if (kind !== "block") return false;
-  return capabilities.some(({ access }) => access.type === "mount" && (access.fsType || defaultFsType).toLowerCase() === "xfs");
+/** The file system of the volume that needs most room, and how much that is. */
+function neediest({ kind, capabilities, defaultFsType }: SizeOptions): { fsType: string; bytes: number } {
+  const none = { fsType: "", bytes: kind === "block" ? BLOCK_MIN_BYTES : 1 };
+  if (kind !== "block") return none;
+  const fsTypes = capabilities.flatMap(({ access }) => access.type === "mount" ? [(access.fsType || defaultFsType).toLowerCase()] : []);
+  const needs = fsTypes.map((fsType) => ({ fsType, bytes: FORMAT_MIN_BYTES[fsType] ?? 0 }));
+  return needs.reduce((most, one) => one.bytes > most.bytes ? one : most, none);
+}
+
+/** The smallest new volume that can be used in all of the ways asked for. */
+export function minimumVolumeBytes(options: SizeOptions): number {
+  return neediest(options).bytes;
 }
 
 /**
  * The size of a new volume for `range`: the required bytes, else the source's size, else 32 GiB if the limit allows; for block in whole
- * sectors. `out_of_range` for an empty range, above 4 PiB, below the source's size, and below the 300 MiB of a new xfs.
+ * sectors. `out_of_range` for an empty range, above 4 PiB, below the source's size, and below what a new file system needs (xfs 300 MiB, ext4 8 MiB).
  */
 export function newVolumeSize(range: CapacityRange, options: SizeOptions): number {
   checkRange(range);
@@ -71,10 +75,10 @@ export function newVolumeSize(range: CapacityRange, options: SizeOptions): numbe
   const wanted = requiredBytes || sourceBytes || (limitBytes > 0 ? Math.min(DEFAULT_SIZE_BYTES, limitBytes) : DEFAULT_SIZE_BYTES);
   const size = arraySize(wanted, kind, limitBytes);
   // A clone brings its file system with it: nothing is formatted.
-  if (sourceBytes === undefined && size < XFS_MIN_BYTES && needsXfs(options)) {
-    throw outOfRange(
-      `${shown(size)} is too small for xfs, which needs ${shown(XFS_MIN_BYTES)}: ask for more, or use csi.storage.k8s.io/fstype ext4`,
-    );
+  const { fsType, bytes } = neediest(options);
+  if (sourceBytes === undefined && size < bytes) {
+    const instead = fsType === "xfs" ? "ask for more, or use csi.storage.k8s.io/fstype ext4" : "ask for more";
+    throw outOfRange(`${shown(size)} is too small for ${fsType}, which needs ${shown(bytes)}: ${instead}`);
   }
   return size;
 }

@@ -1,7 +1,7 @@
 import { equal, throws } from "node:assert/strict";
 import type { Capability } from "../capability.ts";
 import { GiB, MiB, PiB } from "../size.ts";
-import { grownSize, newVolumeSize, sizeMismatch, type SizeOptions } from "./volume_size.ts";
+import { grownSize, minimumVolumeBytes, newVolumeSize, sizeMismatch, type SizeOptions } from "./volume_size.ts";
 
 const withFs = (fsType: string): Capability => ({
   access: { type: "mount", fsType, mountFlags: [], mountGroup: "" },
@@ -70,4 +70,12 @@ Deno.test("sizeMismatch() compares with both ends of the range", () => {
   equal(sizeMismatch(GiB, range(0)), undefined);
   equal(sizeMismatch(GiB, range(2 * GiB)), "it has 1073741824 bytes (1 GiB) and 2147483648 bytes (2 GiB) are required");
   equal(sizeMismatch(2 * GiB, range(0, GiB)), "it has 2147483648 bytes (2 GiB) and the limit is 1073741824 bytes (1 GiB)");
+});
+
+Deno.test("minimumVolumeBytes() is what the neediest file system asks for", () => {
+  equal(minimumVolumeBytes(XFS), 300 * MiB);
+  equal(minimumVolumeBytes({ ...XFS, capabilities: [RAW, withFs("ext4")] }), 8 * MiB);
+  equal(minimumVolumeBytes(BLOCK), MiB);
+  equal(minimumVolumeBytes({ ...XFS, capabilities: [] }), MiB);
+  equal(minimumVolumeBytes(FILE), 1);
 });

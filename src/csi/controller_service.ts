@@ -2,7 +2,7 @@ import type { Provisioner } from "../controller/provisioner.ts";
 import { decodeNodeId } from "../handoff.ts";
 import { Controller, ControllerServiceCapability_RPC_Type as Type } from "./generated/csi_pb.ts";
 import { method, type UnaryMethod } from "./unary.ts";
-import { capabilityOf, rangeOf, snapshotMessage, sourceOf, topologyOf, volumeMessage } from "./values.ts";
+import { capabilityOf, rangeOf, refuseMutable, snapshotMessage, sourceOf, topologyOf, volumeMessage } from "./values.ts";
 
 /** Everything that a row below really does; the sidecars read this once, at their start. */
 const CAPABILITIES: readonly Type[] = [
@@ -26,6 +26,7 @@ function volumeMethods(provisioner: () => Provisioner): UnaryMethod[] {
     method(Controller.method.createVolume, {
       keys: (request) => [provisioner().lockKey({ volumeName: request.name })],
       handle: async (request, { signal }) => {
+        refuseMutable(request.mutableParameters);
         const volume = await provisioner().createVolume({
           name: request.name,
           capacityRange: rangeOf(request.capacityRange),
@@ -57,6 +58,7 @@ function volumeMethods(provisioner: () => Provisioner): UnaryMethod[] {
     }),
     method(Controller.method.validateVolumeCapabilities, {
       handle: async (request, { signal }) => {
+        refuseMutable(request.mutableParameters);
         const answer = await provisioner().validateCapabilities({
           volumeId: request.volumeId,
           capabilities: request.volumeCapabilities.map(capabilityOf),
@@ -141,7 +143,8 @@ function snapshotMethods(provisioner: () => Provisioner): UnaryMethod[] {
         request,
       ) => [provisioner().lockKey({ snapshotName: request.name }), provisioner().lockKey({ volumeId: request.sourceVolumeId })],
       handle: async (request, { signal }) => {
-        const snapshot = await provisioner().createSnapshot({ name: request.name, sourceVolumeId: request.sourceVolumeId }, signal);
+        const { name, sourceVolumeId, parameters } = request;
+        const snapshot = await provisioner().createSnapshot({ name, sourceVolumeId, parameters }, signal);
         return { snapshot: snapshotMessage(snapshot) };
       },
     }),

@@ -27,7 +27,9 @@ function usageMessages(stats: VolumeStats) {
 
 /** The staging path must come with publish, because STAGE_UNSTAGE_VOLUME is offered (CSI, NodePublishVolumeRequest). */
 function stagingPathOf(stagingTargetPath: string): string {
-  if (stagingTargetPath === "") throw new PsoError("invalid", "staging_target_path is missing: this driver stages every volume");
+  if (stagingTargetPath === "") {
+    throw new PsoError("unsupported", "staging_target_path is missing: this driver stages every volume, call NodeStageVolume first");
+  }
   return stagingTargetPath;
 }
 

@@ -25,6 +25,15 @@ const STATUS: Record<ErrorCode, status> = {
 };
 
 /**
+ * Where the specification's table for one call wants another code: NodeStageVolume and NodePublishVolume, "Exceeds capabilities" and "Staging
+ * target path not set".
+ */
+const STATUS_BY_METHOD: Readonly<Record<string, Partial<Record<ErrorCode, status>>>> = {
+  NodeStageVolume: { unsupported: status.FAILED_PRECONDITION },
+  NodePublishVolume: { unsupported: status.FAILED_PRECONDITION },
+};
+
+/**
  * Bytes of a status message. csi-attacher stores it, with a prefix of its own of about 50 bytes, in a VolumeAttachment, and the
  * API server refuses more than 1024 there: the attach error would never be seen.
  */
@@ -42,13 +51,13 @@ export function statusName(code: status): string {
   return status[code] ?? String(code);
 }
 
-/** Turns what a handler threw into a status. Anything but a PsoError is a fault of ours: INTERNAL, with `requestId` to find it in the log. */
-export function statusOf(error: unknown, requestId: string): RpcStatus {
+/** Turns what a handler of `method` threw into a status. Anything but a PsoError is a fault of ours: INTERNAL, with `requestId` to find it in the log. */
+export function statusOf(error: unknown, { method, requestId }: { method: string; requestId: string }): RpcStatus {
   if (!isPsoError(error)) {
     const message = `internal error, not caused by the request; the driver's log has it under request ${requestId}`;
     return { code: status.INTERNAL, name: statusName(status.INTERNAL), message };
   }
-  const code = STATUS[error.code];
+  const code = STATUS_BY_METHOD[method]?.[error.code] ?? STATUS[error.code];
   return { code, name: statusName(code), message: cut(error.message, MESSAGE_BYTES) };
 }
 

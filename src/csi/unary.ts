@@ -148,7 +148,7 @@ export async function answer(
     outcome = { bytes };
   } catch (error) {
     fault = error;
-    outcome = { status: statusOf(error, requestId) };
+    outcome = { status: statusOf(error, { method: served.name, requestId }) };
   }
   const ms = now() - started;
   const code = "status" in outcome ? outcome.status.name : statusName(status.OK);

@@ -51,9 +51,27 @@ function bytesOf(wire: bigint): number {
   throw new PsoError("out_of_range", `capacity_range asks for ${wire} bytes: no array serves a volume of more than 4 PiB`);
 }
 
-/** The size a request asks for. `out_of_range` for numbers beyond any array. */
+/** The size a request asks for. `out_of_range` for numbers beyond any array, and for a limit below what is required. */
 export function rangeOf(wire: CapacityRange | undefined): Range | undefined {
-  return wire && { requiredBytes: bytesOf(wire.requiredBytes), limitBytes: bytesOf(wire.limitBytes) };
+  if (!wire) return undefined;
+  const { requiredBytes, limitBytes } = wire;
+  if (limitBytes > 0n && requiredBytes > limitBytes) {
+    throw new PsoError("out_of_range", `capacity_range is empty: required_bytes ${requiredBytes} is above limit_bytes ${limitBytes}`);
+  }
+  return { requiredBytes: bytesOf(requiredBytes), limitBytes: bytesOf(limitBytes) };
+}
+
+/**
+ * `invalid` for attributes of a VolumeAttributesClass: MODIFY_VOLUME is not offered, and a limit that is dropped silently is believed to hold.
+ * Kubernetes' own metadata among them is no attribute.
+ */
+export function refuseMutable(parameters: Record<string, string>): void {
+  const key = Object.keys(parameters).find((name) => !name.startsWith("csi.storage.k8s.io/"));
+  if (key === undefined) return;
+  throw new PsoError(
+    "invalid",
+    `mutable_parameters holds ${JSON.stringify(key)}: this driver has no VolumeAttributesClass yet, use class parameters`,
+  );
 }
 
 /** What a new volume is to be made from. */

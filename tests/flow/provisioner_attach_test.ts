@@ -77,7 +77,7 @@ Deno.test("unpublishVolume() of an unknown node succeeds once no host holds the 
     await bed.provisioner.unpublishVolume({ volumeId: "fake-vol-id", nodeId: "gone" }, bed.signal);
     await bed.provisioner.unpublishVolume({ volumeId, nodeId: "gone" }, bed.signal);
     await bed.publish(volumeId, N1);
-    await rejects(bed.provisioner.unpublishVolume({ volumeId, nodeId: "gone" }, bed.signal), { code: "in_use", message: /node-1/ });
+    await rejects(bed.provisioner.unpublishVolume({ volumeId, nodeId: "gone" }, bed.signal), { code: "not_found", message: /node-1/ });
     // PSO gave node names as node ids.
     await bed.provisioner.unpublishVolume({ volumeId, nodeId: N1.name }, bed.signal);
     deepEqual(await bed.publishedTo(volumeId), []);
