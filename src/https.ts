@@ -58,6 +58,12 @@ export interface HttpsOptions {
   maxResponseBytes?: number;
 }
 
+/**
+ * For connections whose certificate we look at ourselves. Without any `ca`, Deno 2.9 resumes the TLS session of an earlier connection to the
+ * same host, whatever its port: a server that takes it up shows no certificate, and that of the earlier one would be taken for its own.
+ */
+const FULL_HANDSHAKE = { ca: [] };
+
 /** Idle connections are closed by us before the server does, so that a request seldom meets a connection that is being closed. */
 const IDLE_MS = 15_000;
 const MAX_IDLE_CONNECTIONS = 64;
@@ -136,7 +142,13 @@ export class HttpsClient {
   presentedFingerprint(): Promise<string | undefined> {
     const { connectTimeoutMs = 10_000 } = this.#options;
     return new Promise((resolve) => {
-      const socket = tlsConnect({ host: this.#host, port: this.#port, servername: serverName(this.#host), rejectUnauthorized: false });
+      const socket = tlsConnect({
+        host: this.#host,
+        port: this.#port,
+        servername: serverName(this.#host),
+        rejectUnauthorized: false,
+        ...FULL_HANDSHAKE,
+      });
       const timer = setTimeout(() => socket.destroy(), connectTimeoutMs);
       const done = (fingerprint: string | undefined) => {
         clearTimeout(timer);
@@ -181,7 +193,7 @@ export class HttpsClient {
         servername: serverName(this.#host),
         // With a pin the certificate itself is compared below, before the socket is given out.
         rejectUnauthorized: tls.verify && pin === undefined,
-        ...(tls.verify && pin === undefined && tls.caPem !== undefined ? { ca: tls.caPem } : {}),
+        ...(!tls.verify || pin !== undefined ? FULL_HANDSHAKE : tls.caPem === undefined ? {} : { ca: tls.caPem }),
       });
       this.#connecting.add(socket);
       const fail = (error: Error) => {

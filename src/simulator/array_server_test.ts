@@ -103,6 +103,15 @@ Deno.test("fault status answers so many times, after so many calls, for the matc
   });
 });
 
+for (const path of ["volumes", "/volumes", "/api/2.26/volumes", "/api/2.*/volumes"]) {
+  Deno.test(`fault matches GET /volumes by the path ${path}`, async () => {
+    await withFleet({}, async ({ array, control }) => {
+      assert.equal((await control("POST /faults", { match: { path }, action: "status", value: 503 })).body.path, "/volumes");
+      assert.deepEqual([(await array.send("GET /volumes")).status, (await array.send("GET /volumes")).status], [503, 200]);
+    });
+  });
+}
+
 Deno.test("fault drop-before closes the connection and does nothing; drop-after does it first", async () => {
   await withFleet({}, async ({ array, control }) => {
     await control("POST /faults", { match: { method: "POST", path: "/volumes" }, action: "drop-before" });

@@ -32,7 +32,7 @@ export interface FaultRule extends Fault {
   /** Name of one array; `undefined` = all. */
   array: string | undefined;
   method: string | undefined;
-  /** Path without `/api/2.N`, such as `/volumes`; `*` stands for any text; `undefined` = all. */
+  /** Path without `/api/2.N`, such as `/volumes`; `*` stands for any text; `undefined` = all. POST /faults takes it with that too. */
   path: string | undefined;
   /** So many matching calls pass first. */
   after: number;
@@ -68,12 +68,17 @@ export function parseFaultRule(body: unknown): FaultRule {
   return {
     array: fields.text("array") || undefined,
     method: match?.text("method")?.toUpperCase(),
-    path: match?.text("path"),
+    path: pathAsSeen(match?.text("path")),
     after,
     times,
     action,
     value: value ?? 0,
   };
+}
+
+/** A path that would never match because it is written with the version or without its first slash, as calls are seen. */
+function pathAsSeen(path: string | undefined): string | undefined {
+  return path?.replace(/^(?=[^/*])/, "/").replace(/^\/api\/2\.[\d*]+(?=\/)/, "");
 }
 
 function matchesPath(pattern: string, path: string): boolean {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { parse } from "@std/yaml";
 import { isPsoError } from "../errors.ts";
+import { HttpsClient } from "../https.ts";
 import { silentLogger } from "../log.ts";
 import { until } from "../wait.ts";
 import { firstOf, TestClient, testFleet, testRun } from "./fixture_test.ts";
@@ -176,6 +178,21 @@ Deno.test("simulate() writes Helm values and arrays.json, prints the path and re
   stop.abort();
   await served;
   await assert.rejects(Deno.stat(folder), Deno.errors.NotFound);
+});
+
+Deno.test("each array of a fleet shows its own certificate, also to a client that comes from another array", async () => {
+  const fleet = await testFleet({ flasharrays: 2, flashblades: 1, http: false });
+  try {
+    for (const [round, { address, ca = "" }] of [...fleet.arrays, ...fleet.arrays].entries()) {
+      const { fingerprint256 } = new X509Certificate(Deno.readTextFileSync(ca));
+      const pinned = new HttpsClient({ address, tls: { verify: true, fingerprint: fingerprint256 } });
+      assert.equal(await pinned.presentedFingerprint(), fingerprint256, `round ${round}`);
+      assert.equal((await pinned.fetch({ method: "GET", path: "/api/api_version" })).status, 200);
+      pinned.close();
+    }
+  } finally {
+    await fleet.stop();
+  }
 });
 
 Deno.test("GET / of the control endpoint names the arrays without tokens, and what is not modelled", async () => {
