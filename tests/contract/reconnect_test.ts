@@ -28,6 +28,20 @@ for (const protocol of ["iscsi", "fc", "nvme-tcp"] satisfies Protocol[]) {
     }));
 }
 
+Deno.test("connect() by two processes at once gives both the same attachment, though the array refuses the second", () =>
+  withArray({ kind: "flasharray" }, async ({ array, open, calls, fault }) => {
+    for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) await array.createVolume({ name, sizeBytes: SIZE });
+    const options: ConnectOptions = { ...BLOCK, protocol: "iscsi" };
+    const other = open();
+    for (const one of [array, other]) await one.connect("k8s-pvc-2", NODE, options); // both know the array and its host now
+    await fault({ action: "delay", value: 200, match: { method: "POST", path: "/connections" } });
+    const made = await calls(async () => {
+      const [first, second] = await Promise.all([array, other].map((one) => one.connect("k8s-pvc-1", NODE, options)));
+      deepEqual(first, second);
+    });
+    equal(made.filter((call) => call === "POST /connections").length, 2, "both looked before either had connected");
+  }));
+
 Deno.test("connect() knows the node's FC ports in the array's upper case with colons, and makes no second host", () =>
   withArray({ kind: "flasharray" }, async ({ array, endpoint }) => {
     await array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
