@@ -112,6 +112,7 @@ async function blockLife(demo: Demo): Promise<() => Promise<void>> {
   const written = await writeBytes(`${here.target}/bytes`);
   demo.step(`${formatSize(WRITTEN_BYTES)} written`, `sha256 ${written.slice(0, 16)}…`);
 
+  prove((await nodeDevices(demo.folder)).length === 1, `${first.name} holds one device, which is seen to go`);
   await detachClaim(controller, first, claim, here);
   const left = await nodeDevices(demo.folder);
   prove(left.length === 0, `${first.name} holds no device before ${second.name} attaches (found ${left.join(", ")})`);

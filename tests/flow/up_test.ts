@@ -1,9 +1,12 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { processesWith } from "../../scripts/child.ts";
+import { attachClaim, createClaim, type NodeHandle } from "../../scripts/claim.ts";
+import { connectCsi } from "../../scripts/csi_client.ts";
 import { isBelow, loopDevices, mounts, removeFolder } from "../../scripts/mounts.ts";
 import { exists } from "../../scripts/paths.ts";
 import { DENO, ROOT } from "../../scripts/program.ts";
 import type { Up } from "../../scripts/stand.ts";
+import { GiB } from "../../src/size.ts";
 import { until } from "../../src/wait.ts";
 import { skip } from "../skips.ts";
 import { whyNoFlow } from "./flow.ts";
@@ -52,6 +55,22 @@ async function traces(dir: string, hostRoots: string[]): Promise<string[]> {
   return [...processes, ...mounted, ...loops, ...sockets, ...roots];
 }
 
+/** Leaves a block and a file volume staged and published on the first node: loop devices and mounts that a kill does not take along. */
+async function stageBoth(dir: string, facts: Up): Promise<void> {
+  const [name, endpoint] = [facts.nodes[0]?.name ?? "", facts.nodes[0]?.endpoint ?? ""];
+  const [controller, csi] = [connectCsi(facts.controller), connectCsi(endpoint)];
+  const node: NodeHandle = { name, csi, nodeId: (await csi.node.nodeGetInfo({})).nodeId };
+  for (const backend of ["block", "file"]) {
+    const claim = await createClaim(controller, `pvc-${backend}`, { sizeBytes: GiB, parameters: { backend } });
+    await attachClaim(controller, node, claim, {
+      staging: `${dir}/kubelet/${backend}/globalmount`,
+      target: `${dir}/kubelet/${backend}/mount`,
+    });
+  }
+  controller.close();
+  csi.close();
+}
+
 async function inFolder(work: (dir: string) => Promise<void>): Promise<void> {
   const dir = await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-up-" }));
   try {
@@ -71,12 +90,16 @@ Deno.test({
       const first = await startUp(dir, "--nodes", "2");
       const before = await processesWith("PSO_STAND", dir);
       equal(before.length, 4, "a simulator, a controller and two nodes");
+      await stageBoth(dir, first.facts);
       await endUp(first.process, "SIGKILL");
       deepEqual(await processesWith("PSO_STAND", dir), before, "like daemons, its processes outlive it");
+      ok((await traces(dir, [])).some((line) => line.startsWith("loop device")), "and so do the volumes that are staged");
 
       const second = await startUp(dir, "--nodes", "2");
       const now = await processesWith("PSO_STAND", dir);
       equal(now.length, 4);
+      const pods = (await mounts()).filter(({ path }) => isBelow(path, `${dir}/kubelet`));
+      deepEqual(pods, [], "no mount of a pod of the first run is left");
       deepEqual(now.filter((pid) => before.includes(pid)), [], "none of the old processes is there");
       for (const url of [second.facts.admin, ...second.facts.nodes.map((node) => node.admin)]) {
         const answer = await fetch(`${url}/healthz`);
