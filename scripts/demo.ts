@@ -98,7 +98,7 @@ async function digestOf(path: string): Promise<string> {
   return await sha256(await Deno.readFile(path));
 }
 
-/** Block: create, attach, format, mount, write, move, grow, snapshot, restore, clone. Answers what is to be deleted. */
+/** Block: create, attach, format, mount, write, move, grow, and its copies. Answers what takes it away. */
 async function blockLife(demo: Demo): Promise<() => Promise<void>> {
   const { controller } = demo;
   const [first, second] = [demo.node(0), demo.node(1)];
@@ -138,6 +138,21 @@ async function blockLife(demo: Demo): Promise<() => Promise<void>> {
   prove(after > before + GiB / 2, `the file system grew (${formatSize(before)} to ${formatSize(after)})`);
   demo.step("grown online to 2 GiB", `file system ${formatSize(before)} → ${formatSize(after)}`);
 
+  const copies = await copyLife(demo, { claim, there, written });
+  return async () => {
+    await detachClaim(controller, second, claim, there);
+    await copies();
+    await controller.controller.deleteVolume({ volumeId: claim.volumeId });
+  };
+}
+
+/** A snapshot of a claim that is mounted at `there` on the second node, a restore of it and a larger clone of the claim. */
+async function copyLife(
+  demo: Demo,
+  { claim, there, written }: { claim: Claim; there: Paths; written: string },
+): Promise<() => Promise<void>> {
+  const { controller } = demo;
+  const [first, second] = [demo.node(0), demo.node(1)];
   const { snapshot } = await controller.controller.createSnapshot({ sourceVolumeId: claim.volumeId, name: "snapshot-demo-1" });
   if (!snapshot) throw new Error("CreateSnapshot answered no snapshot");
   await Deno.writeTextFile(`${there.target}/later`, "written after the snapshot");
@@ -170,11 +185,10 @@ async function blockLife(demo: Demo): Promise<() => Promise<void>> {
   demo.step(`cloned to 3 GiB, mounted on ${first.name}`, `same sha256, file system ${formatSize(await mountedSize(clonePaths.target))}`);
 
   return async () => {
-    await detachClaim(controller, second, claim, there);
     await detachClaim(controller, second, restored, beside);
     await detachClaim(controller, first, cloned, clonePaths);
     await controller.controller.deleteSnapshot({ snapshotId: snapshot.snapshotId });
-    for (const gone of [claim, restored, cloned]) await controller.controller.deleteVolume({ volumeId: gone.volumeId });
+    for (const gone of [restored, cloned]) await controller.controller.deleteVolume({ volumeId: gone.volumeId });
   };
 }
 

@@ -56,6 +56,12 @@ function volumeMethods(provisioner: () => Provisioner): UnaryMethod[] {
         return { capacityBytes: BigInt(capacityBytes), nodeExpansionRequired };
       },
     }),
+  ];
+}
+
+/** What is asked of volumes and room; changes nothing, so that no call holds a lock. */
+function inquiryMethods(provisioner: () => Provisioner): UnaryMethod[] {
+  return [
     method(Controller.method.validateVolumeCapabilities, {
       handle: async (request, { signal }) => {
         refuseMutable(request.mutableParameters);
@@ -173,6 +179,7 @@ function snapshotMethods(provisioner: () => Provisioner): UnaryMethod[] {
 export function controllerService(provisioner: () => Provisioner): UnaryMethod[] {
   return [
     ...volumeMethods(provisioner),
+    ...inquiryMethods(provisioner),
     ...attachMethods(provisioner),
     ...snapshotMethods(provisioner),
     method(Controller.method.controllerGetCapabilities, {

@@ -18,11 +18,11 @@ const encoder = new TextEncoder();
  * Paths are not judged: whether they exist or are absolute is for the handler, after it knows the volume.
  */
 export function checkRequest<T extends DescMessage>(schema: T, request: MessageShape<T>): void {
-  const faults = messageFaults(reflect(schema, request), "");
+  const faults = faultsOf(schema, request);
   if (faults.length > 0) throw new PsoError("invalid", faults.join("; "));
 }
 
-/** The faults of any CSI message by the same rules; for tests of what we answer. */
+/** The faults of any CSI message by the same rules, in the order of its fields. */
 export function faultsOf<T extends DescMessage>(schema: T, message: MessageShape<T>): string[] {
   return messageFaults(reflect(schema, message), "");
 }
