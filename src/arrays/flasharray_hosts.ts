@@ -42,6 +42,13 @@ function isSame(host: HostItem, initiators: Initiators): boolean {
   return size === initiators.names.length && (size === 0 || has(host, initiators)) && others.every((one) => (host[one]?.length ?? 0) === 0);
 }
 
+/** True when the host has an initiator that is none of the node's. */
+function isForeign(host: HostItem, { iqn, nqn, wwpns }: NodeIdentity): boolean {
+  const plain = (name: string) => name.replaceAll(":", "").toLowerCase();
+  const own = new Set([iqn, nqn, ...wwpns].filter((name) => name !== undefined).map(plain));
+  return FAMILIES.some((family) => (host[family] ?? []).some((name) => !own.has(plain(name))));
+}
+
 function isEmpty(host: HostItem): boolean {
   return FAMILIES.every((family) => (host[family]?.length ?? 0) === 0);
 }
@@ -129,8 +136,9 @@ export class HostObjects {
     if (!namesake?.name) return await this.#create(node, { name: plain, initiators, signal });
     if (initiators.names.length === 0 && isEmpty(namesake)) return namesake.name;
     if (isSame(namesake, initiators)) return namesake.name;
-    if (!isEmpty(namesake) && (namesake.connection_count ?? 0) > 0 && initiators.names.length > 0) {
-      // It serves volumes to other initiators: another protocol of this node, or a node of that name in another cluster.
+    if (!isEmpty(namesake) && initiators.names.length > 0 && (isForeign(namesake, node) || (namesake.connection_count ?? 0) > 0)) {
+      // It serves volumes by another protocol of this node, or belongs to a node of that name in another cluster. That one may hold nothing
+      // just now: its controller knows the host by name and would connect the next volume to us.
       return await this.#create(node, { name: secondNameFor(plain, initiators), initiators, signal });
     }
     return initiators.names.length === 0 ? namesake.name : await this.#replace(namesake, initiators, signal);

@@ -125,9 +125,22 @@ Deno.test(
 );
 
 Deno.test(
-  "connect() gives an unused host of the node's name the node's new initiator",
+  "connect() never takes over a host of the node's name with a strange initiator, even an unused one: another cluster connects by that name",
   withHosts(async ({ array, admin, hosts }) => {
-    await admin({ method: "POST", path: "hosts", query: { names: "node-1" }, body: { iqns: ["iqn.1993-08.org.debian:01:old"] } });
+    const foreign = "iqn.1993-08.org.debian:01:other-cluster";
+    await admin({ method: "POST", path: "hosts", query: { names: "node-1" }, body: { iqns: [foreign] } });
+    await array.connect("k8s-pvc-1", node(1), ISCSI);
+    const [used] = (await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts ?? [];
+    match(used ?? "", /^node-1-x[0-9a-f]{12}$/);
+    deepEqual((await hosts()).find(({ name }) => name === "node-1")?.iqns, [foreign]);
+    deepEqual((await hosts()).find(({ name }) => name === used)?.iqns, [node(1).iqn]);
+  }),
+);
+
+Deno.test(
+  "connect() gives an unused host of the node's name without any initiator the node's own",
+  withHosts(async ({ array, admin, hosts }) => {
+    await admin({ method: "POST", path: "hosts", query: { names: "node-1" }, body: {} });
     await array.connect("k8s-pvc-1", node(1), ISCSI);
     deepEqual((await hosts()).map(({ name, iqns }) => ({ name, iqns })), [{ name: "node-1", iqns: [node(1).iqn] }]);
   }),
