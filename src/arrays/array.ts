@@ -86,6 +86,13 @@ export interface ConnectOptions {
   portalFilter?: (address: string) => boolean;
 }
 
+export interface DeleteOptions {
+  mayHaveSnapshots: boolean;
+  /** Whether a client address of an export rule is a node's; without it, and for rules of an administrator's, exports do not matter. */
+  isNode?: (client: string) => boolean;
+  signal?: AbortSignal;
+}
+
 export interface ListOptions {
   /** Only names that begin so. */
   prefix?: string;
@@ -128,10 +135,10 @@ export interface StorageArray {
   growVolume(name: string, sizeBytes: number, signal?: AbortSignal): Promise<Volume>;
   /**
    * Destroys (the array keeps it recoverable for its eradication delay). Gone or destroyed already is success. `in_use` when it is connected
-   * to a host (block) or has live snapshots; `mayHaveSnapshots: false` spares the look-up where the volume's own facts show none.
+   * to a host (block), is exported to a node that `isNode` knows (file), or has live snapshots; `mayHaveSnapshots: false` spares the look-up where the volume's own facts show none.
    * True when this call destroyed it, false when there was no live volume of that name here.
    */
-  deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<boolean>;
+  deleteVolume(name: string, options: DeleteOptions): Promise<boolean>;
   listVolumes(options: ListOptions & { hosts?: boolean }, signal?: AbortSignal): Promise<Page<Volume>>;
 
   /** The live snapshot `volume.suffix`. */

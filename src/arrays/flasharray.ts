@@ -1,9 +1,10 @@
-import { isPsoError, PsoError } from "../errors.ts";
+import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
 import type {
   ArrayStatus,
   ConnectOptions,
   CreateVolumeSpec,
+  DeleteOptions,
   Feature,
   ListOptions,
   Page,
@@ -173,7 +174,7 @@ export class FlashArray implements StorageArray {
     return volumeOf(item);
   }
 
-  async deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<boolean> {
+  async deleteVolume(name: string, options: DeleteOptions): Promise<boolean> {
     const { signal } = options;
     const item = await this.#find(name, { signal, destroyed: true });
     if (!item || item.destroyed) return false;
@@ -279,7 +280,15 @@ export class FlashArray implements StorageArray {
 
   async #tag(volume: string, tags: Record<string, string>, signal?: AbortSignal): Promise<void> {
     const query = { resource_names: volume };
-    await this.#rest.call({ method: "PUT", path: "volumes/tags/batch", query, body: tagItems(tags), signal });
+    try {
+      await this.#rest.call({ method: "PUT", path: "volumes/tags/batch", query, body: tagItems(tags), signal });
+    } catch (error) {
+      if (isPsoError(error, "unavailable", "timeout", "busy", "denied")) throw error;
+      // The volume exists by now: a final code would make the caller forget it.
+      throw new PsoError("unavailable", `volume ${volume} on array ${this.label} was created and cannot be tagged: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
   }
 
   /** Snapshots that somebody asked for keep their volume; numbered ones and those of protection groups belong to schedules. */

@@ -4,6 +4,7 @@ import type {
   ArrayStatus,
   ConnectOptions,
   CreateVolumeSpec,
+  DeleteOptions,
   Feature,
   ListOptions,
   Page,
@@ -19,6 +20,7 @@ import {
   type BladeInterfaceItem,
   type BladeItem,
   type BladeSpaceItem,
+  clientsOf,
   fileSnapshotOf,
   type FileSystemItem,
   type FileSystemSnapshotItem,
@@ -192,10 +194,17 @@ export class FlashBlade implements StorageArray {
     return fileVolumeOf(body.items[0] ?? { ...item, provisioned: sizeBytes });
   }
 
-  async deleteVolume(name: string, options: { mayHaveSnapshots: boolean; signal?: AbortSignal }): Promise<boolean> {
+  async deleteVolume(name: string, options: DeleteOptions): Promise<boolean> {
     const { signal } = options;
     const item = await this.#find(name, { signal, destroyed: true });
     if (!item || item.destroyed) return false;
+    const users = clientsOf(item).filter((client) => options.isNode?.(client));
+    if (users.length > 0) {
+      throw new PsoError(
+        "in_use",
+        `file system ${name} on array ${this.label} is exported to ${users.join(", ")}: unpublish it there first`,
+      );
+    }
     if (options.mayHaveSnapshots || (item.space?.snapshots ?? 0) > 0) await this.#refuseSnapshots(name, signal);
     // The protocols go off in the same call: an array may refuse to destroy what is still served.
     const body = { nfs: { v3_enabled: false, v4_1_enabled: false }, smb: { enabled: false }, http: { enabled: false }, destroyed: true };

@@ -45,6 +45,11 @@ export class NodeRegistry {
     return [...new Set(hosts.map((host) => this.#nodeIds.get(host.toLowerCase()) ?? host))];
   }
 
+  /** Whether this process has published something to a node by that host name or client address. */
+  knows(client: string): boolean {
+    return this.#nodeIds.get(client.toLowerCase()) !== undefined;
+  }
+
   #refuseTaken(initiator: string, nodeName: string): void {
     const claim = this.#claims.get(initiator);
     if (!claim || claim.node === nodeName || this.#now() - claim.claimedMs > CLAIM_MS) return;

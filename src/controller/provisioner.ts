@@ -105,8 +105,9 @@ export class Provisioner {
   }
 
   async #destroy({ member, name }: { member: FleetMember; name: string }, signal: AbortSignal): Promise<boolean> {
-    const { fleet } = this.#context;
-    const destroyed = await member.array.deleteVolume(name, { mayHaveSnapshots: fleet.mayHaveSnapshots(member, name), signal });
+    const { fleet, nodes } = this.#context;
+    const isNode = (client: string) => nodes.knows(client);
+    const destroyed = await member.array.deleteVolume(name, { mayHaveSnapshots: fleet.mayHaveSnapshots(member, name), isNode, signal });
     fleet.deleted(member, name);
     return destroyed;
   }

@@ -2,6 +2,7 @@ import type { CreateVolumeSpec, Feature, Volume, VolumeKind } from "../arrays/ar
 import type { FleetMember } from "../arrays/fleet.ts";
 import type { Capability } from "../capability.ts";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
+import { mkfsOptionsFault, splitWords } from "../mkfs_options.ts";
 import { volumeNameFor } from "../names.ts";
 import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "./capability_check.ts";
 import type { ControllerContext } from "./controller_context.ts";
@@ -86,11 +87,21 @@ export class VolumeCreation {
     const parameters = parseParameters(request.parameters);
     const kind = this.#kindFor(parameters, request.capabilities);
     const { prefix, defaultFsType } = this.#context.options();
-    const fault = capabilitiesFault(request.capabilities, kind) ?? defaultFsTypeFault(request.capabilities, kind, { defaultFsType }) ??
+    const fault = capabilitiesFault(request.capabilities, kind) ?? this.#formatFault(request, { parameters, kind }) ??
+      defaultFsTypeFault(request.capabilities, kind, { defaultFsType }) ??
       parametersFault(parameters, kind);
     if (fault !== undefined) throw new PsoError("invalid", `Cannot create ${request.name}: ${fault}`);
     const name = volumeNameFor(prefix, request.name);
     return { request, name, kind, parameters, range: request.capacityRange ?? NO_RANGE };
+  }
+
+  /** Options that the node would refuse to format with: better said before there is a volume. */
+  #formatFault({ capabilities }: CreateVolumeRequest, { parameters, kind }: { parameters: ClassParameters; kind: VolumeKind }) {
+    if (kind === "file") return undefined;
+    const { defaultFsType, defaultMkfsOptions } = this.#context.options();
+    const options = splitWords(parameters.createOptions ?? defaultMkfsOptions);
+    const fsTypes = capabilities.flatMap(({ access }) => access.type === "mount" ? [(access.fsType || defaultFsType).toLowerCase()] : []);
+    return fsTypes.map((fsType) => mkfsOptionsFault(fsType, options)).find((fault) => fault !== undefined);
   }
 
   /** The class's backend; without one file for what only file systems can do, else block; and what the fleet has, if it has one only. */
@@ -226,10 +237,11 @@ export class VolumeCreation {
     fleet.unclear(member, wanted.name);
     // Counted before the answer: of a hundred creates at once, each must see those that were placed before it.
     recent.add(member.array.label, sizeBytes);
-    const grows = source !== undefined && sizeBytes > source.sizeBytes;
+    // A clone that also grows, and one of a file system, which gets its own rules, is made in two changes.
+    const hasTwoSteps = source !== undefined && (wanted.kind === "file" || sizeBytes > source.sizeBytes);
     const volume = await unclearIsNeverFinal(`create ${wanted.request.name} on ${member.array.label}`, {
-      // A clone that also grows is two changes: after the first one only what must be said of the first may be final.
-      final: grows ? ["not_found", "unsupported", "conflict"] : "all",
+      // After the first one only what must be said of the first may be final.
+      final: hasTwoSteps ? ["not_found", "unsupported", "conflict"] : "all",
       work: () => member.array.createVolume(this.#specOf(wanted, { source, sizeBytes }), signal),
     });
     fleet.created(member, wanted.name);

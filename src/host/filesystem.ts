@@ -1,4 +1,5 @@
 import { PsoError } from "../errors.ts";
+import { mkfsOptionsFault } from "../mkfs_options.ts";
 import { MiB } from "../size.ts";
 import { abortError } from "../wait.ts";
 import { type BlockDevice, devicePath, readBlockDevice, withDevice } from "./block_device.ts";
@@ -12,18 +13,10 @@ const FSCK_TIMEOUT_MS = 600_000;
 /** A server or device that does not answer must not hold up the one who asks for numbers. */
 const STATFS_TIMEOUT_MS = 5_000;
 
-/**
- * A data, log, realtime or journal device beside the volume's own, or a path of one (mkfs.xfs(8) -d name, -l logdev, -r rtdev; mke2fs(8)
- * -J device): mkfs would write to it, and nothing proves it blank.
- */
-const OTHER_DEVICE = /(^|[=,])\/dev\/|(^|[,lrdJ])(name|logdev|rtdev|device)=/;
-
 interface FileSystemTools {
   /** mkfs.xfs refuses less than 300 MiB (xfsprogs 5.19 and newer); ext4 below 8 MiB leaves no room for files. */
   minimumBytes: number;
   mkfs(uuid: string): { tool: string; args: string[] };
-  /** Options of mkfs that this driver must not be given: force flags, and a UUID of the user's. */
-  refused: RegExp;
   /** mount options that are always right. */
   mountOptions: string[];
   /** mount option that leaves the log alone; only for read-only mounts. */
@@ -34,7 +27,6 @@ const TOOLS: Record<FsType, FileSystemTools> = {
   xfs: {
     minimumBytes: 300 * MiB,
     mkfs: (uuid) => ({ tool: "mkfs.xfs", args: ["-m", `uuid=${uuid}`] }),
-    refused: /^-f$|^-[a-zA-Z]*f[a-zA-Z]*$|uuid=/,
     // A clone and its source on one node have one UUID, and XFS refuses the second without this.
     mountOptions: ["nouuid"],
     noRecovery: "norecovery",
@@ -42,7 +34,6 @@ const TOOLS: Record<FsType, FileSystemTools> = {
   ext4: {
     minimumBytes: 8 * MiB,
     mkfs: (uuid) => ({ tool: "mkfs.ext4", args: ["-U", uuid] }),
-    refused: /^-[a-zA-Z]*[FU][a-zA-Z]*$/,
     mountOptions: [],
     noRecovery: "noload",
   },
@@ -60,21 +51,12 @@ export function noRecoveryOption(type: FsType): string {
 
 /** Checks size and mkfs options before anything is touched: `out_of_range` below the minimum, `invalid` for an option that forces. */
 export function checkFormat(type: FsType, { sizeBytes, options }: { sizeBytes: number; options: string[] }): void {
-  const { minimumBytes, refused } = TOOLS[type];
+  const { minimumBytes } = TOOLS[type];
   if (sizeBytes < minimumBytes) {
     throw new PsoError("out_of_range", `${type} needs at least ${minimumBytes / MiB} MiB, and the volume has ${sizeBytes} bytes`);
   }
-  const bad = options.find((option) => refused.test(option));
-  if (bad) {
-    throw new PsoError("invalid", `createoptions ${bad} is refused for ${type}: this driver never forces a format and chooses the UUID`);
-  }
-  const other = options.find((option) => OTHER_DEVICE.test(option));
-  if (other) {
-    throw new PsoError(
-      "invalid",
-      `createoptions ${other} is refused for ${type}: it names another device, and only the volume's own is written`,
-    );
-  }
+  const fault = mkfsOptionsFault(type, options);
+  if (fault !== undefined) throw new PsoError("invalid", fault);
 }
 
 /**

@@ -1,8 +1,3 @@
-/** A text of options as on a command line, as its words. Quotes group, as in `-L "my label"`; nothing is expanded. */
-export function splitWords(text: string): string[] {
-  return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
-}
-
 /** `discard` and `nodiscard` say one thing each way; `noatime` and `noexec` are names of their own. */
 function opposite(flag: string): string {
   return flag.startsWith("no") ? flag.slice(2) : `no${flag}`;

@@ -1,10 +1,5 @@
 import assert from "node:assert/strict";
-import { combineMountFlags, splitWords } from "./options.ts";
-
-Deno.test("splitWords() keeps quoted words whole", () => {
-  assert.deepEqual(splitWords(`-q -L "my label"  -E 'a b'`), ["-q", "-L", "my label", "-E", "a b"]);
-  assert.deepEqual(splitWords("  "), []);
-});
+import { combineMountFlags } from "./options.ts";
 
 Deno.test("combineMountFlags() lets the class overrule the defaults, never what must be", () => {
   const combine = (wanted: string[]) => combineMountFlags({ fixed: ["nouuid"], defaults: ["discard", "noatime", "logbsize=64k"], wanted });

@@ -4,7 +4,7 @@ import { isPsoError } from "../../src/errors.ts";
 import { HttpsClient } from "../../src/https.ts";
 import { Secret } from "../../src/secret.ts";
 import { MiB } from "../../src/size.ts";
-import { type ArrayBench, type BenchOptions, type Kind, node, withArray } from "./array_bench.ts";
+import { type ArrayBench, type BenchOptions, type Kind, node, versionsUpTo, withArray } from "./array_bench.ts";
 
 // What goes wrong between a client and an array, over both kinds.
 
@@ -259,3 +259,12 @@ each(
     ok(broken >= 20, `${broken} breaks`);
   },
 );
+
+Deno.test("createVolume() answers with no final code once the volume exists, also when its tags are refused", () =>
+  withArray({ kind: "flasharray", restVersions: versionsUpTo(26) }, async ({ array, fault, clearFaults }) => {
+    await fault({ action: "status", value: 400, match: { method: "PUT", path: "/volumes/tags/batch" } });
+    const spec = { name: "k8s-pvc-1", sizeBytes: SIZE, tags: { cluster: "k8s" } };
+    await rejects(array.createVolume(spec), { code: "unavailable", message: /k8s-pvc-1 on array .* was created and cannot be tagged/ });
+    await clearFaults();
+    equal((await array.createVolume(spec)).name, "k8s-pvc-1");
+  }));

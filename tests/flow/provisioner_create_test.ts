@@ -50,6 +50,8 @@ Deno.test("createVolume() refuses bad input before any REST call", async () => {
       ["invalid", { capabilities: [RWX] }],
       ["invalid", { capabilities: [RWX], parameters: { backend: "block" } }],
       ["invalid", { parameters: { protocol: "nfs" } }],
+      ["invalid", { parameters: { createoptions: "-l logdev=/dev/sdb" } }],
+      ["invalid", { parameters: { createoptions: "-q -f" } }],
       ["out_of_range", { capacityRange: { requiredBytes: 100 * MiB, limitBytes: 0 } }],
       ["out_of_range", { capacityRange: { requiredBytes: 2 * GiB, limitBytes: GiB } }],
       ["exhausted", { parameters: { backend: "file" } }],

@@ -1,6 +1,7 @@
 import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
 import { encodeNodeId } from "../../src/handoff.ts";
 import { GiB, MiB } from "../../src/size.ts";
+import { skip } from "../skips.ts";
 import { isUnclear, N1, ProvisionerBed, RWO, RWX } from "./provisioner_bed.ts";
 
 const NOTHING = { maxEntries: 0, startingToken: "" };
@@ -36,6 +37,25 @@ Deno.test("deleteVolume() refuses a volume that a node or a snapshot holds", asy
     await bed.provisioner.deleteSnapshot(snapshotId, bed.signal);
     await bed.provisioner.deleteVolume(volumeId, bed.signal);
   });
+});
+
+Deno.test({
+  name: "deleteVolume() refuses a file system that a node may mount, and not one that only an administrator's rule exports",
+  ignore: Deno.uid() !== 0 && skip("file systems of the provisioner", "mounts need root"),
+  fn: () =>
+    ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
+      const shared = { parameters: { backend: "file" }, capabilities: [RWX], capacityRange: { requiredBytes: 64 * MiB, limitBytes: 0 } };
+      const volumeId = await bed.create("pvc-1", shared);
+      await bed.publish(volumeId, N1, { capability: RWX });
+      await rejects(bed.provisioner.deleteVolume(volumeId, bed.signal), {
+        code: "in_use",
+        message: /is exported to .*: unpublish it there first$/,
+      });
+      await bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(N1) }, bed.signal);
+      await bed.provisioner.deleteVolume(volumeId, bed.signal);
+      const open = await bed.create("pvc-2", { ...shared, parameters: { backend: "file", exportrules: "10.9.9.9(rw)" } });
+      await bed.provisioner.deleteVolume(open, bed.signal);
+    }),
 });
 
 Deno.test("deleteVolume() works while another array is down, and does not claim success for what may be there", async () => {
