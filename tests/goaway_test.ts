@@ -6,6 +6,7 @@ import { equal, notEqual, ok } from "node:assert/strict";
 import { pause } from "../src/wait.ts";
 import { type EndpointProcess, type Load, runClient, runDenoClient, socketFolder, startEndpointProcess } from "./goaway/processes.ts";
 import { sendGoaway } from "./goaway/raw_frames.ts";
+import { skip } from "./skips.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** Enough calls on one connection to make the damage deadly; 500 are about the least. */
@@ -23,10 +24,6 @@ async function has(command: string, args: string[]): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-function warn(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
 /** Gives an endpoint that was hit up to a second to die. */
@@ -92,9 +89,9 @@ Deno.test("a raw GOAWAY with last-stream-id 0 does not harm ours without malloc 
 });
 
 const node = await has("node", ["--version"]) && await has("npm", ["--version"]);
-if (!node) warn("SKIPPED: Node client against our endpoint: node and npm are not on PATH");
+const ignoreNode = !node && skip("a Node client against our endpoint", "node and npm are not on PATH");
 
-Deno.test("a Node client with many calls and reconnects leaves our endpoint alive", { ignore: !node }, async () => {
+Deno.test("a Node client with many calls and reconnects leaves our endpoint alive", { ignore: ignoreNode }, async () => {
   const folder = `${ROOT}.tools/goaway`;
   const module = `${folder}/node_modules/@grpc/grpc-js/build/src/index.js`;
   if (!await has("test", ["-e", module])) {
@@ -109,9 +106,9 @@ Deno.test("a Node client with many calls and reconnects leaves our endpoint aliv
 });
 
 const go = await has("go", ["version"]);
-if (!go) warn("SKIPPED: Go client against our endpoint: go is not on PATH");
+const ignoreGo = !go && skip("a Go client against our endpoint", "go is not on PATH");
 
-Deno.test("a Go client with many calls and reconnects leaves our endpoint alive", { ignore: !go }, async () => {
+Deno.test("a Go client with many calls and reconnects leaves our endpoint alive", { ignore: ignoreGo }, async () => {
   using folder = socketFolder();
   const program = `${folder.path}/client_go`;
   const built = await new Deno.Command("go", { args: ["build", "-o", program, "."], cwd: `${ROOT}tests/goaway/client_go`, stderr: "piped" })
