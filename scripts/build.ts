@@ -1,6 +1,6 @@
 /** Compiles the program. Usage and exit codes stand in `scripts/build`. */
 import { parseArgs } from "@std/cli/parse-args";
-import { type Arch, findRuntime, targetOf } from "./denort.ts";
+import { type Arch, findRuntime, missingRuntime, targetOf } from "./denort.ts";
 import { exists, filesBelow, readIfThere, sha256 } from "./paths.ts";
 import { DENO, DENO_VERSION, PERMISSIONS, PROGRAM, ROOT, V8_FLAGS } from "./program.ts";
 import { complain, runTool, say } from "./shell.ts";
@@ -63,9 +63,7 @@ async function build(args: string[]): Promise<number> {
   if (flags["if-needed"] && await exists(out) && await readIfThere(`${out}.sources`) === hash) return 0;
 
   const runtime = await findRuntime(arch);
-  if (!runtime) {
-    return problem(`no denort ${DENO_VERSION} for ${arch}: set DENORT_BIN, or give access to dl.deno.land or the npm registry`, 3);
-  }
+  if (!runtime) return problem(missingRuntime(arch), 3);
   say(`denort    ${runtime.path} (${runtime.origin})`);
   await Deno.mkdir(out.slice(0, out.lastIndexOf("/")), { recursive: true });
   await compile(out, { arch, runtime: runtime.path });

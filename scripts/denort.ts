@@ -89,10 +89,7 @@ async function fromNpm(arch: Arch, work: string): Promise<string | undefined> {
   const donor = DONORS[arch];
   if (!donor) return undefined;
   const packed = await tryTool("npm", ["pack", "--silent", donor.package], { cwd: work });
-  if (packed.code !== 0) {
-    complain(`denort: npm pack ${donor.package} ended with code ${packed.code}: ${packed.stderr.trim().split("\n").pop()}`);
-    return undefined;
-  }
+  if (packed.code !== 0) return undefined;
   await runTool("tar", ["xzf", packed.stdout.trim(), donor.program], { cwd: work });
   const program = await Deno.readFile(`${work}/${donor.program}`);
   await wantHash(`${donor.package} ${donor.program}`, { bytes: program, sha256: donor.programSha256 });
@@ -141,6 +138,12 @@ export async function findRuntime(arch: Arch): Promise<Runtime | undefined> {
   }
 }
 
+/** What to say when findRuntime() finds none. */
+export function missingRuntime(arch: Arch): string {
+  const ways = DONORS[arch] ? "Deno's downloads or the npm registry" : "Deno's downloads";
+  return `no denort ${DENO_VERSION} for ${arch}: set DENORT_BIN to one, or give access to ${ways}`;
+}
+
 if (import.meta.main) {
   const arch = String(parseArgs(Deno.args, { string: ["arch"], default: { arch: "x86_64" } }).arch);
   if (arch !== "x86_64" && arch !== "aarch64") {
@@ -149,7 +152,7 @@ if (import.meta.main) {
   }
   const runtime = await findRuntime(arch);
   if (!runtime) {
-    complain(`denort: no denort ${DENO_VERSION} for ${arch}: set DENORT_BIN, or give access to dl.deno.land or the npm registry`);
+    complain(`denort: ${missingRuntime(arch)}`);
     Deno.exit(3);
   }
   say(runtime.path);

@@ -119,8 +119,10 @@ async function runTests(
   const { code, output } = await runShown([DENO, ...flags, ...files], { env: around.env, timeoutMs: suite.timeoutMs });
   const counts = readCounts(output, code);
   const said = await around.skips();
-  const silent = counts.skipped > 0 && said.length === 0 ? ["no reason was given"] : [];
-  return { ...counts, skips: [...said, ...silent, ...skippedIn(await readIfThere(junit) ?? "").map((name) => `  test: ${name}`)] };
+  const names = skippedIn(await readIfThere(junit) ?? "");
+  // A test in src/ cannot use skip(): its name says why.
+  const silent = said.length === 0 && names.some((name) => !name.includes("(skipped: ")) ? ["no reason was given"] : [];
+  return { ...counts, skips: [...said, ...silent, ...names.map((name) => `  test: ${name}`)] };
 }
 
 async function runChecks(suite: Suite, around: Surroundings): Promise<Counts> {
