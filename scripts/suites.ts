@@ -10,6 +10,8 @@ export interface Suite {
   paths?: string[];
   /** Command lines of the project's Deno that must each end with 0, instead of tests. */
   checks?: { name: string; args: string[] }[];
+  /** Each test file in a process of its own: one of these opens many connections, and a fault of the runtime can end such a process. */
+  eachAlone?: boolean;
   /** Runs the program: it is built first, unless interpreted. */
   needsProgram?: boolean;
   timeoutMs: number;
@@ -51,6 +53,7 @@ export const SUITES: Suite[] = [
     name: "flow",
     what: "controller and nodes over real sockets with real devices; each step killed once",
     paths: ["tests/flow"],
+    eachAlone: true,
     needsProgram: true,
     timeoutMs: 40 * MINUTE,
   },

@@ -16,7 +16,7 @@ export function readSwitch(value: unknown): boolean | undefined {
 }
 
 /** A whole number, also written as a text; undefined for anything else. */
-export function readInteger(value: unknown): number | undefined {
+function readInteger(value: unknown): number | undefined {
   const number = typeof value === "string" && /^\s*-?\d+\s*$/.test(value) ? Number(value) : value;
   return typeof number === "number" && Number.isSafeInteger(number) ? number : undefined;
 }

@@ -4,7 +4,7 @@ function keyOf(name: string): string {
 }
 
 /** `volume.suffix` → its two parts; the volume's name holds no dot. */
-export function splitSnapshotName(name: string): { volume: string; suffix: string } {
+function splitSnapshotName(name: string): { volume: string; suffix: string } {
   const dot = name.indexOf(".");
   return dot < 0 ? { volume: name, suffix: "" } : { volume: name.slice(0, dot), suffix: name.slice(dot + 1) };
 }

@@ -40,7 +40,7 @@ class SingleFlight<T> {
 }
 
 /** Ends a caller's wait for shared work when its own signal fires; the work goes on for the others. */
-export function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
     const onAbort = () =>

@@ -39,7 +39,7 @@ export async function deviceNameOf(host: Host, majorMinor: string): Promise<stri
 }
 
 /** True when the kernel refuses every write to the device. */
-export async function isReadOnlyDevice(host: Host, name: string): Promise<boolean> {
+async function isReadOnlyDevice(host: Host, name: string): Promise<boolean> {
   return (await readHostText(host, `/sys/class/block/${name}/ro`)) === "1";
 }
 

@@ -47,7 +47,7 @@ export async function readWwpns(host: Host): Promise<Found<string[]>> {
 }
 
 /** Whether the host has this tool where our tools are looked for. */
-export async function hasTool(host: Host, tool: string): Promise<boolean> {
+async function hasTool(host: Host, tool: string): Promise<boolean> {
   const own = host.namespaces === "direct" ? Deno.env.get("PATH") : undefined;
   for (const folder of new Set(toolPath(host.namespaces, own).split(":"))) {
     if (folder === "") continue;

@@ -19,7 +19,7 @@ const LOG_BYTES = 4 * MiB;
  * Length of the image of a file system of `sizeBytes`: log, headers and the blocks that XFS keeps in reserve (a twentieth, at most
  * 8,192 blocks) come on top, so that `df` shows at least what was provisioned and not much more.
  */
-export function imageBytes(sizeBytes: number): number {
+function imageBytes(sizeBytes: number): number {
   const bytes = sizeBytes + LOG_BYTES + 2 * MiB + Math.min(Math.ceil(sizeBytes / 20), 32 * MiB) + Math.ceil(sizeBytes / 1024);
   return Math.max(MIN_IMAGE_BYTES, Math.ceil(bytes / MiB) * MiB);
 }

@@ -9,7 +9,7 @@ import type { Listed } from "./list.ts";
 import { type Rates, WriteMeter } from "./write_meter.ts";
 
 /** A Purity release that served REST 2.38. */
-export const FLASHARRAY_VERSION = "6.8.2";
+const FLASHARRAY_VERSION = "6.8.2";
 const MODEL = "FA-X20R4";
 const SPEED_BITS = 25_000_000_000;
 

@@ -31,7 +31,7 @@ export const RWX: Capability = { ...RWO, mode: "multi-node-multi-writer" };
 export const RAW_RWX: Capability = { access: { type: "block" }, mode: "multi-node-multi-writer" };
 
 /** A node that attaches by the local plane. */
-export function nodeNamed(name: string, address = "127.0.0.11"): NodeIdentity {
+function nodeNamed(name: string, address = "127.0.0.11"): NodeIdentity {
   return { name, protocols: ["local"], iqn: `iqn.2024-01.org.example:${name}`, wwpns: [], addresses: [address] };
 }
 

@@ -30,7 +30,7 @@ function program(name: string): string {
 }
 
 /** Starts `plain_endpoint.ts` or `repaired_endpoint.ts` on `path` and returns at once. */
-export function spawnEndpoint(kind: "plain" | "repaired", path: string, options: EndpointProcessOptions = {}): EndpointProcess {
+function spawnEndpoint(kind: "plain" | "repaired", path: string, options: EndpointProcessOptions = {}): EndpointProcess {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", ...PERMISSIONS, "--no-check", "--cached-only", program(`${kind}_endpoint.ts`), path, ...options.args ?? []],
     env: options.env,
