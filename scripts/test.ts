@@ -100,14 +100,20 @@ class Surroundings implements AsyncDisposable {
     return (await readIfThere(`${this.tmp}/skips`) ?? "").split("\n").filter((line) => line !== "");
   }
 
-  /** Ends what still runs with the suite's mark and takes its mounts away. */
+  /** Ends what still runs with the suite's mark, and takes its mounts and temporary files away. */
   async clear(): Promise<void> {
+    await this.#release();
+    await removeFolder(`${this.tmp}/t`);
+    await Deno.mkdir(`${this.tmp}/t`);
+  }
+
+  async #release(): Promise<void> {
     await killMarked(this.#state.mark.name, this.#state.mark.value);
     await releaseBelow([this.tmp]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.clear();
+    await this.#release();
     await removeFolder(this.tmp);
   }
 }
