@@ -12,6 +12,8 @@ export interface Suite {
   checks?: { name: string; args: string[] }[];
   /** Each test file in a process of its own: one of these opens many connections, and a fault of the runtime can end such a process. */
   eachAlone?: boolean;
+  /** Each test file in a guest of its own, with a kernel and an array of its own (tests/lab/README.md). */
+  inGuest?: boolean;
   /** Runs the program: it is built first, unless interpreted. */
   needsProgram?: boolean;
   timeoutMs: number;
@@ -63,6 +65,13 @@ export const SUITES: Suite[] = [
     paths: ["tests/conformance"],
     needsProgram: true,
     timeoutMs: 30 * MINUTE,
+  },
+  {
+    name: "lab",
+    what: "real iSCSI, NVMe/TCP, multipath and NFS in a guest with an array inside",
+    paths: ["tests/lab"],
+    inGuest: true,
+    timeoutMs: 15 * MINUTE,
   },
   {
     name: "container-steps",

@@ -13,6 +13,8 @@ const SETTLE_MS = 5000;
 
 interface Options {
   names: string[];
+  /** Test files to run; none: all of the suite. */
+  files: string[];
   interpreted: boolean;
   shared: boolean;
   isCi: boolean;
@@ -142,6 +144,29 @@ async function runFiles(files: string[], { around, flags, timeoutMs }: TestRun):
   return readCounts(output, code);
 }
 
+const LAB = `${ROOT}/tests/lab/lab`;
+
+/** Why no guest can be started here, after installing what is missing; `undefined` when one can. */
+async function guestProblem(around: Surroundings, timeoutMs: number): Promise<string | undefined> {
+  if (Deno.uid() !== 0) return "a guest needs root, for the packages it is made of and for the machine it runs on";
+  const { code } = await runShown([LAB, "build"], { env: around.env, timeoutMs });
+  return code === 0 ? undefined : `the guest cannot be built here (code ${code}): see what is said above`;
+}
+
+/** Runs one test file in a guest of its own. The guest has no network: what the tests import is fetched before. */
+async function runInGuest(file: string, { around, timeoutMs }: { around: Surroundings; timeoutMs: number }): Promise<Counts> {
+  say(`--- ${file}`);
+  const { code: cached } = await runShown([DENO, "cache", "--quiet", file, `${ROOT}/main.ts`], { env: {}, timeoutMs });
+  if (cached !== 0) return { passed: 0, failed: 1, skipped: 0 };
+  const inside = `deno test -A --no-check --cached-only ${file}`;
+  const seconds = String(timeoutMs / 1000 - 30);
+  const { code, output } = await runShown([LAB, "run", "-C", ROOT, "-t", seconds, inside], {
+    env: { ...around.env, DENO, TMPDIR: "/tmp" },
+    timeoutMs,
+  });
+  return readCounts(output, code);
+}
+
 /** All test files below the paths. */
 function testFiles(paths: string[]): string[] {
   return paths.flatMap((path) => {
@@ -158,13 +183,17 @@ async function runTests(
   options: { around: Surroundings; isCi: boolean },
 ): Promise<Counts & { skips: string[] }> {
   const { around } = options;
+  const problem = suite.inGuest ? await guestProblem(around, suite.timeoutMs) : undefined;
+  if (problem !== undefined && !options.isCi) return { passed: 0, failed: 0, skipped: 1, skips: [`the whole suite: ${problem}`] };
   const junit = `${around.tmp}/junit.xml`;
   const flags = ["test", "-A", "--sanitize-ops", "--sanitize-resources", `--junit-path=${junit}`];
   if (options.isCi) flags.push("--frozen");
   const total: Counts & { skips: string[] } = { passed: 0, failed: 0, skipped: 0, skips: [] };
   const names: string[] = [];
-  for (const group of suite.eachAlone ? testFiles(files).map((file) => [file]) : [files]) {
-    const counts = await runFiles(group, { around, flags, timeoutMs: suite.timeoutMs });
+  const isAlone = suite.eachAlone || suite.inGuest;
+  for (const group of isAlone ? testFiles(files).map((file) => [file]) : [files]) {
+    const run = { around, timeoutMs: suite.timeoutMs };
+    const counts = suite.inGuest ? await runInGuest(group[0] ?? "", run) : await runFiles(group, { ...run, flags });
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
@@ -200,7 +229,8 @@ async function runSuite(suite: Suite, options: Options): Promise<Outcome> {
   }
   const around = await Surroundings.open(options);
   try {
-    const files = filesOf(suite, [...Deno.readDirSync(`${ROOT}/tests`)].map((entry) => entry.name));
+    const all = filesOf(suite, [...Deno.readDirSync(`${ROOT}/tests`)].map((entry) => entry.name));
+    const files = options.files.length > 0 ? options.files : all;
     if (suite.checks) Object.assign(outcome, await runChecks(suite, around));
     else Object.assign(outcome, await runTests(suite, files, { around, isCi: options.isCi }));
     const left = await around.leftovers();
@@ -243,12 +273,21 @@ function report(outcomes: Outcome[]): number {
 
 function readArguments(args: string[]): Options | string {
   const flags = args.filter((arg) => arg.startsWith("-"));
-  const names = args.filter((arg) => !arg.startsWith("-"));
+  const words = args.filter((arg) => !arg.startsWith("-"));
+  const files = words.filter((word) => word.endsWith("_test.ts"));
+  const names = words.filter((word) => !files.includes(word));
   const unknown = flags.find((flag) => !["--interpreted", "--shared"].includes(flag));
   if (unknown !== undefined) return `${unknown} is not an option; there are --interpreted, --shared and --list`;
   const missing = names.find((name) => !SUITES.some((suite) => suite.name === name));
   if (missing !== undefined) return `there is no suite ${missing}; there are ${SUITES.map((suite) => suite.name).join(", ")}`;
-  return { names, interpreted: flags.includes("--interpreted"), shared: flags.includes("--shared"), isCi: Deno.env.get("CI") === "true" };
+  if (files.length > 0 && names.length !== 1) return `${files.join(" ")}: name the one suite that these files belong to before them`;
+  return {
+    names,
+    files,
+    interpreted: flags.includes("--interpreted"),
+    shared: flags.includes("--shared"),
+    isCi: Deno.env.get("CI") === "true",
+  };
 }
 
 async function main(args: string[]): Promise<number> {
