@@ -245,6 +245,8 @@ async function runNode(options: NodeOptions): Promise<number> {
     defaultFsType: flasharray.defaultFsType,
     mkfsOptions: [...flasharray.defaultMkfsOptions],
     mountFlags: [...flasharray.defaultMountOptions],
+    multipath: flasharray.multipath,
+    iscsiLoginTimeoutSeconds: flasharray.iscsiLoginTimeoutSeconds,
     maxVolumes: loaded.config.maxVolumesPerNode,
     log,
   });

@@ -67,6 +67,7 @@ export interface Config {
     iscsiLoginTimeoutSeconds: number;
     /** Empty: every portal is allowed. Ask isAllowed() in cidr.ts. */
     iscsiAllowedCidrs: readonly Cidr[];
+    multipath: boolean;
   };
   flashblade: {
     snapshotDirectoryEnabled: boolean;
@@ -199,6 +200,7 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
       preemptAttachments: settings.switch("flasharray.preemptAttachments"),
       iscsiLoginTimeoutSeconds: settings.integer("flasharray.iSCSILoginTimeout"),
       iscsiAllowedCidrs: settings.cidrs("flasharray.iSCSIAllowedCIDR"),
+      multipath: settings.switch("flasharray.multipath"),
     },
     flashblade: {
       snapshotDirectoryEnabled: settings.switch("flashblade.snapshotDirectoryEnabled"),

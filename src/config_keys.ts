@@ -169,6 +169,14 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         usedBy: "driver",
         env: "PURE_ISCSI_ALLOWED_CIDRS",
       },
+      {
+        path: "flasharray.multipath",
+        type: "switch",
+        default: true,
+        meaning:
+          "iSCSI and FC volumes are used through dm-multipath by every path to their array; nodes need multipathd. `false`: by one path alone.",
+        usedBy: "driver",
+      },
     ],
   },
   {

@@ -50,6 +50,7 @@ Deno.test("loadConfig() fills in every default", async () => {
       preemptAttachments: true,
       iscsiLoginTimeoutSeconds: 20,
       iscsiAllowedCidrs: [],
+      multipath: true,
     },
     flashblade: { snapshotDirectoryEnabled: false, exportRules: undefined },
     topology: { enable: false, strict: false },
@@ -73,6 +74,7 @@ flasharray:
   preemptAttachments: "false"
   iSCSILoginTimeout: "30"
   iSCSIAllowedCIDR: 10.0.0.0/8, fd00::/8
+  multipath: "false"
 flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
 `);
   assert.deepEqual(warnings.map(problemText), [
@@ -86,6 +88,7 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
     defaultMountOptions: ["noatime", 'context="a:b,c"'],
     preemptAttachments: false,
     iscsiLoginTimeoutSeconds: 30,
+    multipath: false,
   });
   assert.deepEqual(["10.1.1.1", "fd00::1", "11.1.1.1"].map((address) => isAllowed(address, iscsiAllowedCidrs)), [true, true, false]);
   assert.deepEqual({ ...config, arrays: 0, flasharray: 0 }, {
@@ -308,6 +311,7 @@ Deno.test("loadConfig() reads the mounted forms of PSO's charts and their variab
     preemptAttachments: false,
     iscsiLoginTimeoutSeconds: 7,
     iscsiAllowedCidrs: ["10.0.0.0/8"],
+    multipath: true,
   });
   assert.equal(config.arrays[0]?.token.reveal(), TOKEN);
 });

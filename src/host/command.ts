@@ -2,7 +2,7 @@ import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { CommandResult, Run, RunOptions } from "../run.ts";
 import { abortError } from "../wait.ts";
-import type { Namespaces } from "./host.ts";
+import { filePath, type Host, type Namespaces } from "./host.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** No tool that we call prints more; one that does has gone wrong, and would fill our memory. */
@@ -32,6 +32,9 @@ const PACKAGES: Record<string, string> = {
   "mount.nfs": "nfs-common",
   iscsiadm: "open-iscsi",
   multipath: "multipath-tools",
+  multipathd: "multipath-tools",
+  dmsetup: "dmsetup",
+  tee: "coreutils",
   nvme: "nvme-cli",
 };
 
@@ -49,6 +52,21 @@ export function toolPath(namespaces: Namespaces, ownPath: string | undefined): s
   return namespaces === "direct" && ownPath ? `${ownPath}:${SYSTEM_PATH}` : SYSTEM_PATH;
 }
 
+/** Whether the host has this tool where our tools are looked for. */
+export async function hasTool(host: Host, tool: string): Promise<boolean> {
+  const own = host.namespaces === "direct" ? Deno.env.get("PATH") : undefined;
+  for (const folder of new Set(toolPath(host.namespaces, own).split(":"))) {
+    if (folder === "") continue;
+    try {
+      await Deno.stat(filePath(host, `${folder}/${tool}`));
+      return true;
+    } catch {
+      // Not in this folder, or the folder cannot be looked into.
+    }
+  }
+  return false;
+}
+
 /** The command line that runs `tool` where it belongs (chroot(1), nsenter(1)). */
 export function commandLine(
   tool: string,
@@ -57,7 +75,11 @@ export function commandLine(
 ): string[] {
   if (namespaces === "chroot") return ["chroot", hostRoot, tool, ...args];
   const proc = hostRoot === "/" ? "" : hostRoot;
-  if (namespaces === "nsenter") return ["nsenter", `--mount=${proc}/proc/1/ns/mnt`, "--", tool, ...args];
+  if (namespaces === "nsenter") {
+    // ipc: device mapper waits for udev by a semaphore. net: iscsid and multipathd listen on abstract sockets.
+    const entered = [["mount", "mnt"], ["ipc", "ipc"], ["net", "net"]].map(([option, file]) => `--${option}=${proc}/proc/1/ns/${file}`);
+    return ["nsenter", ...entered, "--", tool, ...args];
+  }
   return [tool, ...args];
 }
 

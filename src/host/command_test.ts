@@ -101,6 +101,8 @@ Deno.test("commandLine() enters the host's namespaces as asked", () => {
   assert.deepEqual(commandLine("mount", ["-a"], { namespaces: "nsenter", hostRoot: "/host" }), [
     "nsenter",
     "--mount=/host/proc/1/ns/mnt",
+    "--ipc=/host/proc/1/ns/ipc",
+    "--net=/host/proc/1/ns/net",
     "--",
     "mount",
     "-a",

@@ -6,6 +6,7 @@ import type { NodeContext } from "./context.ts";
 import { localBlock } from "./local_block.ts";
 import { localFile } from "./local_file.ts";
 import { nfsFile } from "./nfs_file.ts";
+import { scsiBlock } from "./scsi_block.ts";
 import type { StageRecord } from "./stage_record.ts";
 
 /** Attachments that end in a block device, and those that end in a mounted folder. */
@@ -37,6 +38,8 @@ export interface BlockConnection {
   owns(context: NodeContext, deviceName: string): Promise<boolean>;
   /** Takes the device away and proves that it is gone. Only called when nothing mounts it. Gone already is success. */
   detach(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void>;
+  /** Ends what of this driver's own no volume uses any more, such as sessions; after an unstage or a failed stage. */
+  tidy?(context: NodeContext, signal?: AbortSignal): Promise<void>;
 }
 
 /** How shared file systems of one protocol are mounted. */
@@ -52,7 +55,7 @@ export interface FileConnection {
   isMountOf(context: NodeContext, attachment: FileAttachment, mount: Mount): Promise<boolean>;
 }
 
-const BLOCK: Partial<Record<Protocol, BlockConnection>> = { local: localBlock };
+const BLOCK: Partial<Record<Protocol, BlockConnection>> = { local: localBlock, iscsi: scsiBlock, fc: scsiBlock };
 const FILE: Partial<Record<Protocol, FileConnection>> = { local: localFile, nfs: nfsFile };
 
 function unsupported(protocol: Protocol): PsoError {
@@ -75,7 +78,7 @@ export function fileConnection(protocol: Protocol): FileConnection {
 
 /** The connection that made a device which is only known by its mount; `undefined` when it is none of ours. */
 export async function ownerOf(context: NodeContext, deviceName: string): Promise<BlockConnection | undefined> {
-  for (const connection of Object.values(BLOCK)) if (await connection.owns(context, deviceName)) return connection;
+  for (const connection of new Set(Object.values(BLOCK))) if (await connection.owns(context, deviceName)) return connection;
   return undefined;
 }
 

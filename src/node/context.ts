@@ -16,5 +16,9 @@ export interface NodeContext {
   mkfsOptions: string[];
   /** Mount options of block volumes, beside those of the class. */
   mountFlags: string[];
+  /** Volumes with several paths get one multipath map; false: one path, for hosts without multipathd. */
+  multipath: boolean;
+  /** flasharray.iSCSILoginTimeout */
+  iscsiLoginTimeoutSeconds: number;
   log: Logger;
 }

@@ -1,7 +1,7 @@
 import { messageOf, PsoError } from "../errors.ts";
 import { type NodeIdentity, type Protocol, PROTOCOLS } from "../handoff.ts";
-import { toolPath } from "../host/command.ts";
-import { filePath, type Host, listHostFolder, readHostText } from "../host/host.ts";
+import { hasTool } from "../host/command.ts";
+import { type Host, listHostFolder, readHostText } from "../host/host.ts";
 
 /** RFC 3720 3.2.6.3 (iqn., eui., naa.); some hosts hold the name of the tool that should have made one instead (field lesson 38). */
 const IQN = /^(iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(:[^\s;,]+)?|eui\.[0-9a-f]{16}|naa\.[0-9a-f]{16}([0-9a-f]{16})?)$/i;
@@ -44,21 +44,6 @@ export async function readWwpns(host: Host): Promise<Found<string[]>> {
     if (name !== undefined && /^[0-9a-f]{16}$/.test(name) && !/^[0f]+$/.test(name)) wwpns.push(name);
   }
   return wwpns.length > 0 ? { value: wwpns } : { missing: "no FC port in /sys/class/fc_host" };
-}
-
-/** Whether the host has this tool where our tools are looked for. */
-async function hasTool(host: Host, tool: string): Promise<boolean> {
-  const own = host.namespaces === "direct" ? Deno.env.get("PATH") : undefined;
-  for (const folder of new Set(toolPath(host.namespaces, own).split(":"))) {
-    if (folder === "") continue;
-    try {
-      await Deno.stat(filePath(host, `${folder}/${tool}`));
-      return true;
-    } catch {
-      // Not in this folder, or the folder cannot be looked into.
-    }
-  }
-  return false;
 }
 
 /** What must be on the host for each protocol, beside its initiator name. */

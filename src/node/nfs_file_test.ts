@@ -66,11 +66,11 @@ Deno.test("nfsSource() puts IPv6 addresses in brackets", () => {
 
 Deno.test("an NFS mount is known by its type and source", () =>
   withHost([], async (host) => {
-    const context = { host, stateDir: "", dataAddresses: () => Promise.resolve([]), defaultFsType: "xfs", mkfsOptions: [], mountFlags: [] };
+    const own = { host, stateDir: "", dataAddresses: () => Promise.resolve([]), log: silentLogger };
+    const context = { ...own, defaultFsType: "xfs", mkfsOptions: [], mountFlags: [], multipath: true, iscsiLoginTimeoutSeconds: 20 };
     const mount = { id: 1, majorMinor: "0:77", root: "/", target: "/stage/1", options: ["rw"], superOptions: ["rw"], type: "nfs4" };
     const attachment = { protocol: "nfs", address: "10.0.0.9", path: "/a" } as const;
-    const isMountOf = (source: string, type = "nfs4") =>
-      nfsFile.isMountOf({ ...context, log: silentLogger }, attachment, { ...mount, source, type });
+    const isMountOf = (source: string, type = "nfs4") => nfsFile.isMountOf(context, attachment, { ...mount, source, type });
     assert.equal(await isMountOf("10.0.0.9:/a/"), true);
     assert.equal(await isMountOf("10.0.0.9:/b"), false);
     assert.equal(await isMountOf("10.0.0.9:/a", "tmpfs"), false);

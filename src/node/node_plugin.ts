@@ -20,7 +20,7 @@ import { stageVolume } from "./staging.ts";
 import { unstageVolume } from "./unstaging.ts";
 
 /** What this version can attach; more come with their connections. */
-const ATTACHABLE: Protocol[] = ["nfs", "local"];
+const ATTACHABLE: Protocol[] = ["iscsi", "fc", "nfs", "local"];
 
 export interface NodePluginOptions {
   /** The Kubernetes node name. */
@@ -38,6 +38,10 @@ export interface NodePluginOptions {
   mkfsOptions: string[];
   /** flasharray.defaultMountOpt */
   mountFlags: string[];
+  /** flasharray.multipath */
+  multipath: boolean;
+  /** flasharray.iSCSILoginTimeout */
+  iscsiLoginTimeoutSeconds: number;
   /** max_volumes_per_node of NodeGetInfo; 0 leaves the limit to the CO. */
   maxVolumes: number;
   log: Logger;
@@ -68,6 +72,8 @@ export class NodePlugin {
       defaultFsType: options.defaultFsType,
       mkfsOptions: options.mkfsOptions,
       mountFlags: options.mountFlags,
+      multipath: options.multipath,
+      iscsiLoginTimeoutSeconds: options.iscsiLoginTimeoutSeconds,
       log,
     };
   }

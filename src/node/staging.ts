@@ -13,7 +13,7 @@ import { ensureFileSystem, hasUnfinishedFormat } from "./format.ts";
 import { combineMountFlags } from "./options.ts";
 import type { StageRequest } from "./requests.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
-import { releaseDevice } from "./unstaging.ts";
+import { releaseDevice, tidy } from "./unstaging.ts";
 import { checkPath, deviceOfMount, stagedMount, stagedPlace } from "./volume_mounts.ts";
 
 /** A stage in progress: the request with everything that follows from it. */
@@ -190,6 +190,7 @@ async function undo(context: NodeContext, { stage, records, attachment }: BlockS
       keepFormat ||= await hasUnfinishedFormat(context, { record, deviceName });
       await releaseDevice(context, { connection, deviceName });
     }
+    await tidy(context, connection);
     await records.release(record, { keepFormat });
   } catch (error) {
     context.log.warn("failed stage not undone", { volume: request.volumeId, reason: messageOf(error) });

@@ -88,6 +88,8 @@ export class TestNode {
       defaultFsType: "xfs",
       mkfsOptions: ["-q"],
       mountFlags: ["discard"],
+      multipath: true,
+      iscsiLoginTimeoutSeconds: 20,
       maxVolumes: 0,
       log: this.log,
     };

@@ -55,7 +55,24 @@ export async function unstageVolume(
     if (own) keepFormat ||= await hasUnfinishedFormat(context, { record: own, deviceName });
     await releaseDevice(context, { connection, deviceName }, signal);
   }
+  for (const connection of connectionsOf(own, [...held.values()])) await tidy(context, connection, signal);
   if (own) await records.release(own, { keepFormat });
+}
+
+/** The connections that the volume used, also when a crash came before it had a device. */
+function connectionsOf(record: StageRecord | undefined, held: Held[]): Set<BlockConnection> {
+  const connections = new Set(held.map(({ connection }) => connection));
+  if (record && isBlock(record.attachment)) connections.add(blockConnection(record.attachment.protocol));
+  return connections;
+}
+
+/** A session that cannot be ended now is no reason to keep a volume on this node: the next unstage tries again. */
+export async function tidy(context: NodeContext, connection: BlockConnection, signal?: AbortSignal): Promise<void> {
+  try {
+    await connection.tidy?.(context, signal);
+  } catch (error) {
+    context.log.warn("unused session not ended", { reason: messageOf(error) });
+  }
 }
 
 /** Nothing is unmounted while the volume is still mounted elsewhere. Copies of the staged mount below host roots end in its path. */

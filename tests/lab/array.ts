@@ -1,4 +1,5 @@
 /** The array inside the guest, by its command `array` (tests/lab/guest/array). */
+import type { Attachment } from "../../src/handoff.ts";
 import { testRun } from "../../src/node/testing_node.ts";
 
 /** The iSCSI name of the guest. */
@@ -12,6 +13,21 @@ export const PORTALS = ["127.0.0.1", "127.0.0.2"];
 
 /** Emulation makes everything some twenty times slower. */
 const TIMEOUT_MS = 120_000;
+
+type IscsiAttachment = Extract<Attachment, { protocol: "iscsi" }>;
+
+/** Makes a blank volume and maps it to this node; gives back what the controller would publish. */
+export async function iscsiVolume(name: string, { lun, sizeBytes }: { lun: number; sizeBytes: number }): Promise<IscsiAttachment> {
+  await array("host", NODE_IQN);
+  const serial = await array("create", name, sizeBytes);
+  await array("map", name, NODE_IQN, lun);
+  return iscsiAttachment({ serial, lun, sizeBytes, everWritten: false });
+}
+
+/** What the controller publishes of a volume that is mapped to this node. */
+export function iscsiAttachment(volume: Omit<IscsiAttachment, "protocol" | "targets">): IscsiAttachment {
+  return { protocol: "iscsi", targets: PORTALS.map((address) => ({ iqn: TARGET_IQN, portal: `${address}:3260` })), ...volume };
+}
 
 /** Runs `array` with these words; gives back what it printed. */
 export async function array(...words: (string | number)[]): Promise<string> {

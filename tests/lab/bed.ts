@@ -77,6 +77,8 @@ export class LabNode {
       defaultFsType: "xfs",
       mkfsOptions: ["-q"],
       mountFlags: ["discard"],
+      multipath: true,
+      iscsiLoginTimeoutSeconds: 60,
       maxVolumes: 0,
       log: createLogger({ level: "debug", write: (line) => this.logLines.push(line) }),
       ...changes,

@@ -1,0 +1,23 @@
+import { type Host, listHostFolder, readHostText } from "./host.ts";
+import type { ScsiPlace } from "./scsi.ts";
+
+const REMOTE_PORTS = "/sys/class/fc_remote_ports";
+
+/**
+ * Where a LUN can answer over Fibre Channel: one place for each remote port of these WWPNs (16 lower-case hex digits each) that is on line
+ * and has a SCSI target, by every FC port of this host (sysfs class fc_remote_ports, `rport-<host>:<channel>-<number>`).
+ */
+export async function fcPlaces(host: Host, { wwpns, lun }: { wwpns: string[]; lun: number }): Promise<ScsiPlace[]> {
+  const places: ScsiPlace[] = [];
+  for (const name of await listHostFolder(host, REMOTE_PORTS)) {
+    const [, scsiHost, channel] = /^rport-(\d+):(\d+)-\d+$/.exec(name) ?? [];
+    if (scsiHost === undefined || channel === undefined) continue;
+    const read = (file: string) => readHostText(host, `${REMOTE_PORTS}/${name}/${file}`);
+    const [portName, state, target] = await Promise.all([read("port_name"), read("port_state"), read("scsi_target_id")]);
+    const wwpn = portName?.toLowerCase().replace(/^0x/, "");
+    // -1: the port is no target, or has just come and was not scanned yet.
+    if (wwpn === undefined || !wwpns.includes(wwpn) || state !== "Online" || !/^\d+$/.test(target ?? "")) continue;
+    places.push({ host: Number(scsiHost), channel: Number(channel), target: Number(target), lun });
+  }
+  return places;
+}

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { fcPlaces } from "./fc.ts";
+import type { Host } from "./host.ts";
+
+/** A sysfs tree with these remote ports, as the kernel's FC transport shows them (drivers/scsi/scsi_transport_fc.c). */
+async function withRemotePorts(ports: Record<string, Record<string, string>>, work: (host: Host) => Promise<void>): Promise<void> {
+  const root = await Deno.makeTempDir({ prefix: "pso-fc-" });
+  try {
+    for (const [name, files] of Object.entries(ports)) {
+      const folder = `${root}/sys/class/fc_remote_ports/${name}`;
+      await Deno.mkdir(folder, { recursive: true });
+      for (const [file, value] of Object.entries(files)) await Deno.writeTextFile(`${folder}/${file}`, `${value}\n`);
+    }
+    await work({ root, namespaces: "direct", run: () => Promise.reject(new Error("no tool is needed")) });
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+}
+
+const OURS = { port_name: "0x524A937000000001", port_state: "Online", scsi_target_id: "3" };
+
+Deno.test("fcPlaces() finds the LUN behind each port of the array that is on line, by every port of this host", () =>
+  withRemotePorts({
+    "rport-2:0-1": OURS,
+    "rport-5:0-12": { ...OURS, scsi_target_id: "0" },
+    "rport-2:0-2": { ...OURS, port_name: "0x5000000000000009" },
+    "rport-2:0-3": { ...OURS, port_state: "Blocked" },
+    "rport-2:0-4": { ...OURS, scsi_target_id: "-1" },
+  }, async (host) => {
+    assert.deepEqual(await fcPlaces(host, { wwpns: ["524a937000000001"], lun: 254 }), [
+      { host: 2, channel: 0, target: 3, lun: 254 },
+      { host: 5, channel: 0, target: 0, lun: 254 },
+    ]);
+  }));
+
+Deno.test("fcPlaces() finds nothing on a host without FC", () =>
+  withRemotePorts({}, async (host) => assert.deepEqual(await fcPlaces(host, { wwpns: ["524a937000000001"], lun: 1 }), [])));

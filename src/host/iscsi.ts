@@ -1,0 +1,193 @@
+import { parseIp } from "../cidr.ts";
+import { PsoError } from "../errors.ts";
+import { until } from "../wait.ts";
+import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { scsiRoutes } from "./scsi.ts";
+import { readHostLink } from "./sysfs.ts";
+
+/**
+ * The open-iscsi interface of our sessions: the kernel shows its name with each session, so that ours are known from those of others by
+ * looking, after any crash and without a note of our own. It binds to no network card.
+ */
+const IFACE = "pure-csi";
+const SESSIONS = "/sys/class/iscsi_session";
+const CONNECTIONS = "/sys/class/iscsi_connection";
+/** iscsiadm(8), exit status: a session is there already; nothing (no session, no record) was found; the target refused our login. */
+const SESSION_EXISTS = 15;
+const NOTHING_FOUND = 21;
+const REFUSED = 24;
+const LOGOUT_TIMEOUT_MS = 30_000;
+
+/** One portal of a target, as an array names it: `192.0.2.1:3260`, `[2001:db8::1]:3260`. */
+export interface IscsiPortal {
+  iqn: string;
+  portal: string;
+}
+
+/** One iSCSI session of this host, from sysfs. */
+export interface IscsiSession {
+  /** `session3` */
+  name: string;
+  iqn: string;
+  address: string;
+  port: number;
+  /** `LOGGED_IN`, `FAILED` (being brought back by iscsid), `FREE`. */
+  state: string;
+  /** Made by this driver. */
+  isOurs: boolean;
+  scsiHost: number;
+  scsiTarget: number;
+}
+
+/** Names and passwords of CHAP (RFC 3720, 11.1): ours to the target, and the target's to us when both prove themselves. */
+export interface ChapCredentials {
+  username: string;
+  password: string;
+  usernameIn?: string;
+  passwordIn?: string;
+}
+
+export interface LoginOptions {
+  timeoutSeconds: number;
+  /** How long I/O waits for a lost session: short below multipath, which has other paths, long without it. */
+  replacementSeconds: number;
+  chap?: ChapCredentials;
+}
+
+/** One spelling per address, so that what the array writes meets what the kernel shows. */
+function addressKey(address: string): string {
+  const ip = parseIp(address.replace(/^\[|\]$/g, ""));
+  return ip ? `${ip.family}/${ip.value}` : address.toLowerCase();
+}
+
+/** `[2001:db8::1]:3260` → address and port; the port is 3260 when there is none (RFC 3720). */
+function splitPortal(portal: string): { address: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(portal) ?? [];
+  const address = bracketed ?? plain;
+  if (address === undefined) throw new PsoError("invalid", `iSCSI portal ${JSON.stringify(portal)} is no address with a port`);
+  return { address, port: Number(port ?? 3260) };
+}
+
+/** True when the session goes to this portal of this target. */
+export function isSessionTo(session: IscsiSession, target: IscsiPortal): boolean {
+  const { address, port } = splitPortal(target.portal);
+  return session.iqn === target.iqn && session.port === port && addressKey(session.address) === addressKey(address);
+}
+
+/** All iSCSI sessions of this host, from sysfs: iscsiadm gives up on all of them for one broken record of somebody else. */
+export async function listSessions(host: Host): Promise<IscsiSession[]> {
+  const connections = await listHostFolder(host, CONNECTIONS);
+  const sessions: IscsiSession[] = [];
+  for (const name of await listHostFolder(host, SESSIONS)) {
+    const connection = connections.find((one) => one.startsWith(`connection${name.slice("session".length)}:`));
+    const session = connection === undefined ? undefined : await readSession(host, name, connection);
+    if (session) sessions.push(session);
+  }
+  return sessions;
+}
+
+async function readSession(host: Host, name: string, connection: string): Promise<IscsiSession | undefined> {
+  const read = async (path: string) => await readHostText(host, path) ?? "";
+  const [iqn, state, iface, target, address, port, link] = await Promise.all([
+    ...["targetname", "state", "ifacename", "target_id"].map((file) => read(`${SESSIONS}/${name}/${file}`)),
+    ...["persistent_address", "persistent_port"].map((file) => read(`${CONNECTIONS}/${connection}/${file}`)),
+    readHostLink(host, `${SESSIONS}/${name}`),
+  ]);
+  const scsiHost = /\/host(\d+)\//.exec(link ?? "")?.[1];
+  if (!iqn || !address || !port || scsiHost === undefined) return undefined; // it is going away
+  return {
+    name,
+    iqn,
+    address,
+    port: Number(port),
+    state: state ?? "",
+    isOurs: iface === IFACE,
+    scsiHost: Number(scsiHost),
+    scsiTarget: Number(target || 0),
+  };
+}
+
+function recordArguments({ iqn, portal }: IscsiPortal): string[] {
+  const { address, port } = splitPortal(portal);
+  return ["-m", "node", "-T", iqn, "-p", `${address.includes(":") ? `[${address}]` : address}:${port}`, "-I", IFACE];
+}
+
+/** Settings of a node record (iscsid.conf(5)), as far as the host's own defaults do not stand. */
+function settingsOf({ timeoutSeconds, replacementSeconds, chap }: LoginOptions): [string, string][] {
+  const settings: [string, string][] = [
+    ["node.startup", "manual"],
+    ["node.session.scan", "manual"], // a login attaches nothing by itself
+    ["node.conn[0].timeo.login_timeout", String(timeoutSeconds)],
+    ["node.session.initial_login_retry_max", "1"], // the caller repeats; eight tries would hold up the other portals
+    ["node.session.timeo.replacement_timeout", String(replacementSeconds)],
+  ];
+  if (!chap) return settings;
+  settings.push(["node.session.auth.authmethod", "CHAP"]);
+  settings.push(["node.session.auth.username", chap.username], ["node.session.auth.password", chap.password]);
+  if (chap.usernameIn === undefined || chap.passwordIn === undefined) return settings;
+  settings.push(["node.session.auth.username_in", chap.usernameIn], ["node.session.auth.password_in", chap.passwordIn]);
+  return settings;
+}
+
+/**
+ * Logs in to one portal, without discovery, and returns the session as sysfs shows it. A session that is there already is used, whoever
+ * made it. `unavailable` when the portal does not answer, `denied` when the target refuses us.
+ */
+export async function login(host: Host, target: IscsiPortal, options: LoginOptions, signal?: AbortSignal): Promise<IscsiSession> {
+  const existing = (await listSessions(host)).find((session) => isSessionTo(session, target));
+  if (existing) return existing;
+  const secrets = [options.chap?.password ?? "", options.chap?.passwordIn ?? ""];
+  const record = recordArguments(target);
+  await host.run("iscsiadm", ["-m", "iface", "-I", IFACE, "-o", "new"], { signal });
+  await host.run("iscsiadm", [...record, "-o", "new"], { signal });
+  const settings = settingsOf(options).flatMap(([name, value]) => ["-n", name, "-v", value]);
+  await host.run("iscsiadm", [...record, "-o", "update", ...settings], { signal, secrets });
+  const timeoutMs = (options.timeoutSeconds * 2 + 10) * 1000; // iscsid gives up by itself first
+  try {
+    const { code } = await host.run("iscsiadm", [...record, "--login"], {
+      okCodes: [0, SESSION_EXISTS, REFUSED],
+      timeoutMs,
+      signal,
+      secrets,
+    });
+    if (code === REFUSED) throw refused(target, options);
+  } catch (error) {
+    await forget(host, target);
+    throw error;
+  }
+  const made = (await listSessions(host)).find((session) => isSessionTo(session, target));
+  if (made) return made;
+  throw new PsoError("unavailable", `iscsiadm logged in to ${target.portal} of ${target.iqn}, and the kernel shows no such session`);
+}
+
+function refused({ iqn, portal }: IscsiPortal, { chap }: LoginOptions): PsoError {
+  const fix = chap ? "the CHAP name or password is not the one that it has for this host" : "it has no such host, or wants CHAP";
+  return new PsoError("denied", `target ${iqn} refused the login at ${portal}: ${fix}`);
+}
+
+/** Removes the record of a login that failed. What cannot be removed now is written over by the next login. */
+async function forget(host: Host, target: IscsiPortal): Promise<void> {
+  await host.run("iscsiadm", [...recordArguments(target), "-o", "delete"], { okCodes: [0, NOTHING_FOUND] }).catch(() => {});
+}
+
+/** Sessions of ours that carry no SCSI device, whoever attached it. */
+export async function idleSessions(host: Host): Promise<IscsiSession[]> {
+  const ours = (await listSessions(host)).filter((session) => session.isOurs);
+  if (ours.length === 0) return [];
+  const routes = await scsiRoutes(host);
+  return ours.filter(({ name }) => !routes.some((route) => route.includes(`/${name}/`)));
+}
+
+/**
+ * Ends a session of ours and removes its record. Gone already is success. `unavailable` when the kernel still shows it after that; a
+ * session that somebody else made is never ended (`in_use`).
+ */
+export async function logout(host: Host, session: IscsiSession, signal?: AbortSignal): Promise<void> {
+  const { name, iqn, address, port, isOurs } = session;
+  if (!isOurs) throw new PsoError("in_use", `iSCSI session ${name} to ${iqn} was made by somebody else: it is left alone`);
+  const record = recordArguments({ iqn, portal: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}` });
+  await host.run("iscsiadm", [...record, "--logout"], { okCodes: [0, NOTHING_FOUND], timeoutMs: LOGOUT_TIMEOUT_MS, signal });
+  const isGone = async () => !(await listSessions(host)).some((one) => one.name === name && one.iqn === iqn);
+  await until(`end of iSCSI session ${name} to ${iqn}`, isGone, { timeoutMs: LOGOUT_TIMEOUT_MS, signal });
+  await host.run("iscsiadm", [...record, "-o", "delete"], { okCodes: [0, NOTHING_FOUND], signal });
+}

@@ -1,0 +1,79 @@
+/** Block volumes over real iSCSI with two portals, under multipathd. */
+import assert from "node:assert/strict";
+import { BLOCK_CAPABILITY, mountCapability } from "../../src/node/testing_node.ts";
+import { MiB } from "../../src/size.ts";
+import { array, iscsiVolume, PORTALS } from "./array.ts";
+import { hostState, LabNode, sh } from "./bed.ts";
+
+await array("start", "iscsi");
+
+const SIZE = 384 * MiB;
+
+for (const { fsType, lun } of [{ fsType: "xfs", lun: 1 }, { fsType: "ext4", lun: 300 }]) {
+  Deno.test(`iSCSI with two paths: ${fsType} at LUN ${lun} is staged, written, grown online, taken away; nothing is left`, () =>
+    LabNode.leavesNothing(async (lab) => {
+      const name = `life-${fsType}`;
+      const attachment = await iscsiVolume(name, { lun, sizeBytes: SIZE });
+      const volume = lab.volume(attachment);
+      const wanted = { capability: mountCapability(fsType) };
+      await lab.stage(volume, wanted);
+      await lab.stage(volume, wanted); // again, as kubelet does
+      await lab.publish(volume, wanted);
+      const map = `3624a9370${attachment.serial.toLowerCase()}`;
+      assert.deepEqual(hostState().maps, [map]);
+      assert.equal(hostState().disks.filter((disk) => disk.startsWith("sd")).length, 2);
+      await sh(`dd if=/dev/urandom of=${volume.targetPath}/file bs=1M count=16 conv=fsync status=none`);
+      const sum = await sh(`sha256sum <${volume.targetPath}/file`);
+      await array("grow", name, 2 * SIZE);
+      const expand = { volumeId: volume.volumeId, volumePath: volume.targetPath, stagingPath: volume.stagingPath, requiredBytes: 2 * SIZE };
+      assert.equal((await lab.node.expand(expand)).sizeBytes >= 2 * SIZE * 0.9, true);
+      assert.equal(await sh(`blockdev --getsize64 /dev/mapper/${map}`), String(2 * SIZE));
+      await lab.takeAway(volume);
+      await lab.takeAway(volume);
+      assert.deepEqual(hostState().sessions, []);
+      await lab.stage({ ...volume, attachment: { ...attachment, everWritten: true, sizeBytes: 2 * SIZE } }, wanted);
+      await lab.publish(volume, wanted);
+      assert.equal(await sh(`sha256sum <${volume.targetPath}/file`), sum);
+      await lab.takeAway(volume);
+      await array("delete", name);
+    }));
+}
+
+Deno.test("iSCSI: a raw block volume shows the map, and its data is there again after a second stage", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const attachment = await iscsiVolume("raw", { lun: 7, sizeBytes: SIZE });
+    const volume = lab.volume(attachment);
+    const wanted = { capability: BLOCK_CAPABILITY };
+    for (const time of ["first", "second"]) {
+      await lab.stage(volume, wanted);
+      await lab.publish(volume, wanted);
+      if (time === "first") {
+        await sh(
+          `dd if=/dev/urandom of=${volume.targetPath} bs=1M count=4 conv=notrunc status=none; sha256sum </var/lib/array/raw >/dev/null`,
+        );
+      }
+      await sh(`cmp -n ${4 * MiB} ${volume.targetPath} /var/lib/array/raw`);
+      await lab.takeAway(volume);
+    }
+    await array("delete", "raw");
+  }));
+
+Deno.test("iSCSI under load: one of two paths cut, no I/O error; the session goes with the last volume only", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const volumes = [];
+    for (const lun of [1, 2]) volumes.push(lab.volume(await iscsiVolume(`load-${lun}`, { lun, sizeBytes: SIZE })));
+    const [busy, idle] = volumes;
+    assert.ok(busy && idle);
+    await Promise.all(volumes.map((volume) => lab.stage(volume)));
+    await lab.publish(busy);
+    const load = sh(
+      `cd ${busy.targetPath}; for i in $(seq 60); do dd if=/dev/zero of=f bs=1M count=2 oflag=direct conv=notrunc status=none || exit 1; sleep 0.5; done`,
+    );
+    await array("path", PORTALS[1] ?? "", "reset");
+    await load;
+    await array("path", PORTALS[1] ?? "", "up");
+    await lab.takeAway(idle);
+    assert.equal(hostState().sessions.length, 2, "the other volume still needs the sessions");
+    await lab.takeAway(busy);
+    for (const lun of [1, 2]) await array("delete", `load-${lun}`);
+  }));
