@@ -1,4 +1,5 @@
 import { type Host, listHostFolder, readHostText } from "./host.ts";
+import type { NvmeRoute } from "./nvme.ts";
 import type { ScsiPlace } from "./scsi.ts";
 
 const REMOTE_PORTS = "/sys/class/fc_remote_ports";
@@ -20,4 +21,21 @@ export async function fcPlaces(host: Host, { wwpns, lun }: { wwpns: string[]; lu
     places.push({ host: Number(scsiHost), channel: Number(channel), target: Number(target), lun });
   }
   return places;
+}
+
+/** Every way over NVMe/FC from a port of this host to one of these WWPNs of the subsystem, as nvme-connect(1) writes addresses. */
+export async function fcRoutes(host: Host, { nqn, wwpns }: { nqn: string; wwpns: string[] }): Promise<NvmeRoute[]> {
+  const routes: NvmeRoute[] = [];
+  for (const name of await listHostFolder(host, REMOTE_PORTS)) {
+    const scsiHost = /^rport-(\d+):/.exec(name)?.[1];
+    const read = (file: string) => readHostText(host, `${REMOTE_PORTS}/${name}/${file}`);
+    const readOwn = (file: string) => readHostText(host, `/sys/class/fc_host/host${scsiHost}/${file}`);
+    const [port, node, state, ownPort, ownNode] = await Promise.all([
+      ...["port_name", "node_name", "port_state"].map(read),
+      ...["port_name", "node_name"].map(readOwn),
+    ]);
+    if (!port || !node || !ownPort || !ownNode || state !== "Online" || !wwpns.includes(port.toLowerCase().replace(/^0x/, ""))) continue;
+    routes.push({ transport: "fc", nqn, traddr: `nn-${node}:pn-${port}`, hostTraddr: `nn-${ownNode}:pn-${ownPort}` });
+  }
+  return routes;
 }

@@ -6,6 +6,7 @@ import type { NodeContext } from "./context.ts";
 import { localBlock } from "./local_block.ts";
 import { localFile } from "./local_file.ts";
 import { nfsFile } from "./nfs_file.ts";
+import { nvmeBlock } from "./nvme_block.ts";
 import { scsiBlock } from "./scsi_block.ts";
 import type { StageRecord } from "./stage_record.ts";
 
@@ -38,8 +39,11 @@ export interface BlockConnection {
   owns(context: NodeContext, deviceName: string): Promise<boolean>;
   /** Takes the device away and proves that it is gone. Only called when nothing mounts it. Gone already is success. */
   detach(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void>;
-  /** Ends what of this driver's own no volume uses any more, such as sessions; after an unstage or a failed stage. */
-  tidy?(context: NodeContext, signal?: AbortSignal): Promise<void>;
+  /**
+   * Ends what this driver made and no volume uses any more, such as sessions; after an unstage or a failed stage. `others` are the records of
+   * the volumes that stay.
+   */
+  tidy?(context: NodeContext, others: StageRecord[], signal?: AbortSignal): Promise<void>;
 }
 
 /** How shared file systems of one protocol are mounted. */
@@ -55,7 +59,14 @@ export interface FileConnection {
   isMountOf(context: NodeContext, attachment: FileAttachment, mount: Mount): Promise<boolean>;
 }
 
-const BLOCK: Partial<Record<Protocol, BlockConnection>> = { local: localBlock, iscsi: scsiBlock, fc: scsiBlock };
+const BLOCK: Partial<Record<Protocol, BlockConnection>> = {
+  local: localBlock,
+  iscsi: scsiBlock,
+  fc: scsiBlock,
+  "nvme-tcp": nvmeBlock,
+  "nvme-roce": nvmeBlock,
+  "nvme-fc": nvmeBlock,
+};
 const FILE: Partial<Record<Protocol, FileConnection>> = { local: localFile, nfs: nfsFile };
 
 function unsupported(protocol: Protocol): PsoError {

@@ -1,5 +1,7 @@
+import { messageOf } from "../errors.ts";
 import type { NodeIdentity, Protocol } from "../handoff.ts";
 import type { Host } from "../host/host.ts";
+import { ensureHostNames } from "../host/nvme.ts";
 import { KeyedLock } from "../keyed_lock.ts";
 import type { Logger } from "../log.ts";
 import type { NodeContext } from "./context.ts";
@@ -20,7 +22,7 @@ import { stageVolume } from "./staging.ts";
 import { unstageVolume } from "./unstaging.ts";
 
 /** What this version can attach; more come with their connections. */
-const ATTACHABLE: Protocol[] = ["iscsi", "fc", "nfs", "local"];
+const ATTACHABLE: Protocol[] = ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc", "nfs", "local"];
 
 export interface NodePluginOptions {
   /** The Kubernetes node name. */
@@ -119,8 +121,13 @@ export class NodePlugin {
   }
 
   /** NodeGetInfo: who this node is to the arrays. */
-  identity(): Promise<NodeIdentity> {
-    return readIdentity(this.#identity);
+  async identity(): Promise<NodeIdentity> {
+    try {
+      await ensureHostNames(this.#context.host);
+    } catch (error) {
+      this.#context.log.warn("host has no NVMe names, and none could be written", { reason: messageOf(error) });
+    }
+    return await readIdentity(this.#identity);
   }
 
   /** Why a protocol cannot be used on this host, for readiness; those that can are left out. */

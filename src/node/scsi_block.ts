@@ -30,6 +30,7 @@ import type { AttachOptions, BlockAttachment, BlockConnection } from "./connecti
 import type { NodeContext } from "./context.ts";
 import { commonSize, openPath, type Path } from "./scsi_paths.ts";
 import type { StageRecord } from "./stage_record.ts";
+import { TargetQueue } from "./target_queue.ts";
 
 /** Volumes by SCSI: iSCSI and Fibre Channel, with one multipath map over their paths. Identity is the WWID alone, never a LUN. */
 export const scsiBlock: BlockConnection = { attach, isDeviceOf, grow, devicesOf, owns, detach, tidy };
@@ -46,44 +47,6 @@ type ScsiAttachment = Extract<BlockAttachment, { protocol: "iscsi" | "fc" }>;
 function scsiAttachment(attachment: BlockAttachment): ScsiAttachment {
   if (attachment.protocol === "iscsi" || attachment.protocol === "fc") return attachment;
   throw new PsoError("invalid", `protocol ${attachment.protocol} has no SCSI device`);
-}
-
-/**
- * Who works with an iSCSI target now: a session without a device is idle only when nobody is about to scan it. Logins and logouts at one
- * portal go one after another, as two iscsiadm at once disturb each other.
- */
-class TargetQueue {
-  readonly #users = new Map<string, number>();
-  readonly #tails = new Map<string, Promise<unknown>>();
-
-  async using<T>(iqns: string[], work: () => Promise<T>): Promise<T> {
-    for (const iqn of iqns) this.#users.set(iqn, (this.#users.get(iqn) ?? 0) + 1);
-    try {
-      return await work();
-    } finally {
-      for (const iqn of iqns) {
-        const left = (this.#users.get(iqn) ?? 1) - 1;
-        if (left > 0) this.#users.set(iqn, left);
-        else this.#users.delete(iqn);
-      }
-    }
-  }
-
-  isUsed(iqn: string): boolean {
-    return this.#users.has(iqn);
-  }
-
-  async inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#tails.get(key) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    const tail = mine.catch(() => {});
-    this.#tails.set(key, tail);
-    try {
-      return await mine;
-    } finally {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
-    }
-  }
 }
 
 const queue = new TargetQueue();
@@ -326,7 +289,7 @@ async function refuseMountedPaths(context: NodeContext, devices: ScsiDevice[]): 
 }
 
 /** Ends the iSCSI sessions of ours that carry no device and that no attach is about to use. Others' sessions are never touched. */
-async function tidy(context: NodeContext, signal?: AbortSignal): Promise<void> {
+async function tidy(context: NodeContext, _others: StageRecord[], signal?: AbortSignal): Promise<void> {
   for (const session of await idleSessions(context.host)) {
     const { iqn, address, port } = session;
     await queue.inTurn(`${iqn} ${address.includes(":") ? `[${address}]` : address}:${port}`, async () => {

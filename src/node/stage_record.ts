@@ -49,18 +49,38 @@ export class StageRecords {
   /** The record of a volume. A missing or broken one is `undefined`, as the node copes without; a broken one is logged. */
   async find(volumeId: string): Promise<StageRecord | undefined> {
     const path = this.#path(volumeId);
+    const record = await this.#read(path);
+    if (!record || record.volumeId === volumeId) return record;
+    this.#log.warn("stage record ignored", { volume: volumeId, path, reason: `it is of volume ${record.volumeId}` });
+    return undefined;
+  }
+
+  async #read(path: string): Promise<StageRecord | undefined> {
     try {
       const { version, record } = JSON.parse(await Deno.readTextFile(path));
-      if (version === RECORD_VERSION && record?.volumeId === volumeId && Array.isArray(record.published) && record.attachment) {
-        return record;
-      }
-      this.#log.warn("stage record ignored", { volume: volumeId, path, reason: "not of this version or volume" });
+      if (version === RECORD_VERSION && record?.volumeId && Array.isArray(record.published) && record.attachment) return record;
+      this.#log.warn("stage record ignored", { path, reason: "not of this version" });
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) {
-        this.#log.warn("stage record ignored", { volume: volumeId, path, reason: messageOf(error) });
-      }
+      if (!(error instanceof Deno.errors.NotFound)) this.#log.warn("stage record ignored", { path, reason: messageOf(error) });
     }
     return undefined;
+  }
+
+  /** All records that can be read. */
+  async list(): Promise<StageRecord[]> {
+    const found: StageRecord[] = [];
+    try {
+      for await (const { name } of Deno.readDir(this.#folder)) {
+        if (!name.endsWith(".json")) continue;
+        const record = await this.#read(`${this.#folder}/${name}`);
+        if (record) found.push(record);
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw new PsoError("unavailable", `stage records in ${this.#folder} cannot be listed: ${messageOf(error)}`, { cause: error });
+      }
+    }
+    return found;
   }
 
   /** How many volumes have a record. */

@@ -190,7 +190,8 @@ async function undo(context: NodeContext, { stage, records, attachment }: BlockS
       keepFormat ||= await hasUnfinishedFormat(context, { record, deviceName });
       await releaseDevice(context, { connection, deviceName });
     }
-    await tidy(context, connection);
+    const others = (await records.list()).filter(({ volumeId }) => volumeId !== request.volumeId);
+    await tidy(context, { connection, others });
     await records.release(record, { keepFormat });
   } catch (error) {
     context.log.warn("failed stage not undone", { volume: request.volumeId, reason: messageOf(error) });

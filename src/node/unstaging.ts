@@ -55,7 +55,8 @@ export async function unstageVolume(
     if (own) keepFormat ||= await hasUnfinishedFormat(context, { record: own, deviceName });
     await releaseDevice(context, { connection, deviceName }, signal);
   }
-  for (const connection of connectionsOf(own, [...held.values()])) await tidy(context, connection, signal);
+  const others = (await records.list()).filter(({ volumeId }) => volumeId !== request.volumeId);
+  for (const connection of connectionsOf(own, [...held.values()])) await tidy(context, { connection, others }, signal);
   if (own) await records.release(own, { keepFormat });
 }
 
@@ -67,9 +68,13 @@ function connectionsOf(record: StageRecord | undefined, held: Held[]): Set<Block
 }
 
 /** A session that cannot be ended now is no reason to keep a volume on this node: the next unstage tries again. */
-export async function tidy(context: NodeContext, connection: BlockConnection, signal?: AbortSignal): Promise<void> {
+export async function tidy(
+  context: NodeContext,
+  { connection, others }: { connection: BlockConnection; others: StageRecord[] },
+  signal?: AbortSignal,
+): Promise<void> {
   try {
-    await connection.tidy?.(context, signal);
+    await connection.tidy?.(context, others, signal);
   } catch (error) {
     context.log.warn("unused session not ended", { reason: messageOf(error) });
   }

@@ -29,6 +29,16 @@ export function iscsiAttachment(volume: Omit<IscsiAttachment, "protocol" | "targ
   return { protocol: "iscsi", targets: PORTALS.map((address) => ({ iqn: TARGET_IQN, portal: `${address}:3260` })), ...volume };
 }
 
+type NvmeAttachment = Extract<Attachment, { portals: string[] }>;
+
+/** The same over NVMe/TCP, as namespace `nsid`. */
+export async function nvmeVolume(name: string, { nsid, sizeBytes }: { nsid: number; sizeBytes: number }): Promise<NvmeAttachment> {
+  const serial = await array("create", name, sizeBytes);
+  await array("nvme-map", name, nsid);
+  const portals = PORTALS.map((address) => `${address}:4420`);
+  return { protocol: "nvme-tcp", nqn: SUBSYSTEM_NQN, portals, serial, sizeBytes, everWritten: false };
+}
+
 /** Runs `array` with these words; gives back what it printed. */
 export async function array(...words: (string | number)[]): Promise<string> {
   const { stdout } = await testRun("/run/lab/array", words.map(String), { timeoutMs: TIMEOUT_MS });

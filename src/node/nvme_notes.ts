@@ -1,0 +1,74 @@
+import { messageOf, PsoError } from "../errors.ts";
+import { readHostText } from "../host/host.ts";
+import { isSameRoute, type NvmeController, type NvmeRoute } from "../host/nvme.ts";
+import type { NodeContext } from "./context.ts";
+
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+interface Notes {
+  bootId: string;
+  routes: NvmeRoute[];
+}
+
+/**
+ * Which NVMe connections this driver made, in one small file of the node: the kernel shows nothing by which to know them again. A note is
+ * written before the connection is made, and counts in the boot that it was written in only.
+ */
+export class NvmeNotes {
+  readonly #context: NodeContext;
+  readonly #path: string;
+
+  constructor(context: NodeContext) {
+    this.#context = context;
+    this.#path = `${context.stateDir}/nvme-connections.json`;
+  }
+
+  /** Notes a connection that is about to be made. `unavailable` when it cannot be written: then it must not be made. */
+  async add(route: NvmeRoute): Promise<void> {
+    await this.#change((routes) => [...routes.filter((one) => !isSameRoute(one, route)), route]);
+  }
+
+  /** Forgets a connection that has ended. */
+  async remove(route: NvmeRoute): Promise<void> {
+    await this.#change((routes) => routes.filter((one) => !isSameRoute(one, route)));
+  }
+
+  /** Those of the controllers that this driver connected. */
+  async ours(controllers: NvmeController[]): Promise<NvmeController[]> {
+    const { routes } = await this.#read();
+    return controllers.filter((controller) => routes.some((route) => isSameRoute(route, controller)));
+  }
+
+  async #read(): Promise<Notes> {
+    const bootId = await readHostText(this.#context.host, BOOT_ID) ?? "";
+    try {
+      const notes = JSON.parse(await Deno.readTextFile(this.#path));
+      if (notes.bootId === bootId && Array.isArray(notes.routes)) return notes;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        this.#context.log.warn("notes of NVMe connections ignored", { path: this.#path, reason: messageOf(error) });
+      }
+    }
+    return { bootId, routes: [] };
+  }
+
+  /** Read and write without an await between would need locks; two connects of one process meet here, so they queue. */
+  async #change(edit: (routes: NvmeRoute[]) => NvmeRoute[]): Promise<void> {
+    const mine = writing.then(async () => {
+      const notes = await this.#read();
+      const fresh = `${this.#path}.new`;
+      try {
+        await Deno.mkdir(this.#context.stateDir, { recursive: true });
+        await Deno.writeTextFile(fresh, `${JSON.stringify({ ...notes, routes: edit(notes.routes) })}\n`, { mode: 0o600 });
+        await Deno.rename(fresh, this.#path);
+      } catch (error) {
+        const fix = "make the node's --state-dir writable";
+        throw new PsoError("unavailable", `notes ${this.#path} cannot be written: ${messageOf(error)}; ${fix}`, { cause: error });
+      }
+    });
+    writing = mine.catch(() => {});
+    await mine;
+  }
+}
+
+let writing: Promise<void> = Promise.resolve();

@@ -1,0 +1,40 @@
+/**
+ * Who works with a target now: a session or connection without a volume is idle only when nobody is about to use it. Logins and logouts at one
+ * portal go one after another, as two iscsiadm (or nvme) at once disturb each other.
+ */
+export class TargetQueue {
+  readonly #users = new Map<string, number>();
+  readonly #tails = new Map<string, Promise<unknown>>();
+
+  /** Runs `work`; until its end isUsed() is true of these targets. */
+  async using<T>(targets: string[], work: () => Promise<T>): Promise<T> {
+    for (const target of targets) this.#users.set(target, (this.#users.get(target) ?? 0) + 1);
+    try {
+      return await work();
+    } finally {
+      for (const target of targets) {
+        const left = (this.#users.get(target) ?? 1) - 1;
+        if (left > 0) this.#users.set(target, left);
+        else this.#users.delete(target);
+      }
+    }
+  }
+
+  /** Whether an attach is going on that needs this target. */
+  isUsed(target: string): boolean {
+    return this.#users.has(target);
+  }
+
+  /** Runs `work` when everything with this key that came before has ended, well or not. */
+  async inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#tails.get(key) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    const tail = mine.catch(() => {});
+    this.#tails.set(key, tail);
+    try {
+      return await mine;
+    } finally {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    }
+  }
+}
