@@ -13,6 +13,7 @@ const REMOVE_TIMEOUT_MS = 30_000;
 /** udev reads a map that has just come up, and it cannot be removed meanwhile. */
 const REMOVE_INTERVAL_MS = 300;
 const FORGET_TIMEOUT_MS = 20_000;
+const DROP_TIMEOUT_MS = 20_000;
 
 /** A multipath map (device mapper with a UUID of `mpath-<WWID>`), from sysfs. */
 export interface MultipathMap {
@@ -112,9 +113,17 @@ export async function resizeMap(host: Host, map: MultipathMap, wanted: number, s
   );
 }
 
-/** Takes a path out of whatever map multipathd has it in. Not known to it is success. */
+/**
+ * Takes a path out of the map that it is in, and proves it by sysfs. multipathd may not know that the map holds it, and then makes the map's
+ * table anew from the paths that it knows. In no map is success; `unavailable` when it stays.
+ */
 export async function dropPath(host: Host, pathName: string, signal?: AbortSignal): Promise<void> {
   await host.run("multipathd", ["del", "path", pathName], { okCodes: [0, 1], signal });
+  const map = await mapOfPath(host, pathName);
+  if (!map) return;
+  await host.run("multipathd", ["reload", "map", map.wwid], { okCodes: [0, 1], signal });
+  const isOut = async () => await mapOfPath(host, pathName) === undefined;
+  await until(`removal of path ${pathName} from multipath map ${map.alias}`, isOut, { timeoutMs: DROP_TIMEOUT_MS, signal });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Host } from "../host/host.ts";
 import type { Logger } from "../log.ts";
+import type { TargetQueue } from "./target_queue.ts";
 
 /** What every part of the node plugin stands on. */
 export interface NodeContext {
@@ -20,5 +21,7 @@ export interface NodeContext {
   multipath: boolean;
   /** flasharray.iSCSILoginTimeout */
   iscsiLoginTimeoutSeconds: number;
+  /** Who works with which iSCSI target or NVMe subsystem now. */
+  targets: TargetQueue;
   log: Logger;
 }

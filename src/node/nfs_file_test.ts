@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { isPsoError, PsoError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { silentLogger } from "../log.ts";
+import { TargetQueue } from "./target_queue.ts";
 import { mountNfs, nfsFile, nfsOptions, nfsSource } from "./nfs_file.ts";
 
 /** A host on which `mount` fails with the errors given, one for each call, and then succeeds. */
@@ -66,7 +67,8 @@ Deno.test("nfsSource() puts IPv6 addresses in brackets", () => {
 
 Deno.test("an NFS mount is known by its type and source", () =>
   withHost([], async (host) => {
-    const own = { host, stateDir: "", dataAddresses: () => Promise.resolve([]), log: silentLogger };
+    const targets = new TargetQueue();
+    const own = { targets, host, stateDir: "", dataAddresses: () => Promise.resolve([]), log: silentLogger };
     const context = { ...own, defaultFsType: "xfs", mkfsOptions: [], mountFlags: [], multipath: true, iscsiLoginTimeoutSeconds: 20 };
     const mount = { id: 1, majorMinor: "0:77", root: "/", target: "/stage/1", options: ["rw"], superOptions: ["rw"], type: "nfs4" };
     const attachment = { protocol: "nfs", address: "10.0.0.9", path: "/a" } as const;

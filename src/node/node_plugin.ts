@@ -19,6 +19,7 @@ import type {
 } from "./requests.ts";
 import { StageRecords } from "./stage_record.ts";
 import { stageVolume } from "./staging.ts";
+import { TargetQueue } from "./target_queue.ts";
 import { unstageVolume } from "./unstaging.ts";
 
 /** What this version can attach; more come with their connections. */
@@ -76,6 +77,7 @@ export class NodePlugin {
       mountFlags: options.mountFlags,
       multipath: options.multipath,
       iscsiLoginTimeoutSeconds: options.iscsiLoginTimeoutSeconds,
+      targets: new TargetQueue(),
       log,
     };
   }

@@ -24,7 +24,6 @@ import type { AttachOptions, BlockAttachment, BlockConnection } from "./connecti
 import type { NodeContext } from "./context.ts";
 import { NvmeNotes } from "./nvme_notes.ts";
 import type { StageRecord } from "./stage_record.ts";
-import { TargetQueue } from "./target_queue.ts";
 
 /**
  * Volumes by NVMe over Fabrics: one set of connections per array, the paths joined by the kernel's native multipath. Identity is the NGUID
@@ -38,8 +37,6 @@ const RESCAN_EVERY_MS = 3_000;
 const FLUSH_TIMEOUT_MS = 30_000;
 
 type NvmeAttachment = Extract<BlockAttachment, { nqn: string }>;
-
-const queue = new TargetQueue();
 
 function nvmeAttachment(attachment: BlockAttachment): NvmeAttachment {
   if ("nqn" in attachment) return attachment;
@@ -68,7 +65,7 @@ async function attach(
 ): Promise<BlockDevice> {
   const attachment = nvmeAttachment(blockAttachment);
   const wwid = nvmeWwidOfSerial(attachment.serial);
-  const namespace = await queue.using([attachment.nqn], async () => {
+  const namespace = await context.targets.using([attachment.nqn], async () => {
     await connectAll(context, attachment, signal);
     return await appear(context, { attachment, wwid }, signal);
   });
@@ -82,7 +79,7 @@ async function attach(
 async function connectAll(context: NodeContext, attachment: NvmeAttachment, signal?: AbortSignal): Promise<void> {
   const routes = await routesTo(context, attachment);
   const outcomes = await Promise.allSettled(routes.map((route) =>
-    queue.inTurn(attachment.nqn + route.traddr, async () => {
+    context.targets.inTurn(attachment.nqn + route.traddr, async () => {
       const isThere = (await listControllers(context.host)).some((one) => isSameRoute(one, route));
       if (!isThere) await new NvmeNotes(context).add(route);
       await connect(context.host, route, signal);
@@ -203,7 +200,7 @@ async function tidy(context: NodeContext, others: StageRecord[], signal?: AbortS
   for (const nqn of new Set(ours.map((one) => one.nqn))) {
     if (others.some(({ attachment }) => "nqn" in attachment && attachment.nqn === nqn)) continue;
     for (const controller of ours.filter((one) => one.nqn === nqn)) {
-      await queue.inTurn(nqn + controller.traddr, () => endIdle(context, { controller, notes }, signal));
+      await context.targets.inTurn(nqn + controller.traddr, () => endIdle(context, { controller, notes }, signal));
     }
   }
 }
@@ -214,7 +211,7 @@ async function endIdle(
   signal?: AbortSignal,
 ): Promise<void> {
   const { nqn } = controller;
-  if (queue.isUsed(nqn)) return;
+  if (context.targets.isUsed(nqn)) return;
   const mounts = await readMounts(context.host);
   for (const name of await namespacesOf(context.host, nqn)) {
     const device = await findBlockDevice(context.host, name);

@@ -30,7 +30,6 @@ import type { AttachOptions, BlockAttachment, BlockConnection } from "./connecti
 import type { NodeContext } from "./context.ts";
 import { commonSize, openPath, type Path } from "./scsi_paths.ts";
 import type { StageRecord } from "./stage_record.ts";
-import { TargetQueue } from "./target_queue.ts";
 
 /** Volumes by SCSI: iSCSI and Fibre Channel, with one multipath map over their paths. Identity is the WWID alone, never a LUN. */
 export const scsiBlock: BlockConnection = { attach, isDeviceOf, grow, devicesOf, owns, detach, tidy };
@@ -49,8 +48,6 @@ function scsiAttachment(attachment: BlockAttachment): ScsiAttachment {
   throw new PsoError("invalid", `protocol ${attachment.protocol} has no SCSI device`);
 }
 
-const queue = new TargetQueue();
-
 async function attach(
   context: NodeContext,
   blockAttachment: BlockAttachment,
@@ -59,9 +56,10 @@ async function attach(
 ): Promise<BlockDevice> {
   const attachment = scsiAttachment(blockAttachment);
   const wwid = wwidOfSerial(attachment.serial);
+  await refuseUsed(context, { wwid, options });
   const multipath = await usesMultipath(context, signal);
   const iqns = attachment.protocol === "iscsi" ? attachment.targets.map((target) => target.iqn) : [];
-  const paths = await queue.using(iqns, () => openPaths(context, { attachment, wwid, multipath }, signal));
+  const paths = await context.targets.using(iqns, () => openPaths(context, { attachment, wwid, multipath }, signal));
   const sizeBytes = commonSize(paths);
   if (sizeBytes < attachment.sizeBytes) {
     throw new PsoError(
@@ -72,7 +70,6 @@ async function attach(
   const map = await mapOver(context, { wwid, paths, multipath }, signal);
   const name = map?.name ?? paths[0]?.name ?? "";
   const device = map ? await resizeMap(context.host, map, sizeBytes, signal) : await readBlockDevice(context.host, name);
-  await refuseUsed(context, { device, map, options });
   await options.note({ device: device.name });
   return device;
 }
@@ -148,7 +145,7 @@ async function reach(
     timeoutSeconds: context.iscsiLoginTimeoutSeconds,
     replacementSeconds: multipath ? REPLACEMENT_SECONDS.multipath : REPLACEMENT_SECONDS.single,
   };
-  return await queue.inTurn(`${target.iqn} ${target.portal}`, () => login(context.host, target, options, signal));
+  return await context.targets.inTurn(`${target.iqn} ${target.portal}`, () => login(context.host, target, options, signal));
 }
 
 /**
@@ -192,21 +189,27 @@ async function mapOver(
   throw new PsoError("unavailable", `multipath map ${map.alias} of ${wwid} has no path`);
 }
 
-/** Somebody else's mount of the volume, such as that of the machine's own root, is not for a pod. */
-async function refuseUsed(
-  context: NodeContext,
-  { device, map, options }: { device: BlockDevice; map?: MultipathMap; options: AttachOptions },
-): Promise<void> {
+/**
+ * Somebody else's use of the volume on this machine, such as its own root, is not for a pod. Asked before anything is touched: a path that we
+ * added would end in their map.
+ */
+async function refuseUsed(context: NodeContext, { wwid, options }: { wwid: string; options: AttachOptions }): Promise<void> {
   const { record, shared } = options;
+  const map = await findMap(context.host, wwid);
   if (map && map.holders.length > 0) {
     throw new PsoError(
       "in_use",
       `multipath map ${map.alias} carries ${map.holders.join(", ")}: somebody else uses this volume on this node`,
     );
   }
-  if (shared || record.device === device.name) return;
-  const [mounted] = mountsOfDevice(await readMounts(context.host), device);
-  if (mounted) throw new PsoError("in_use", `volume ${device.name} is mounted at ${mounted.target} already: it must be let go there first`);
+  const names = map ? [map.name] : (await devicesWithWwid(context.host, wwid)).flatMap(({ name }) => name ?? []);
+  const mounts = await readMounts(context.host);
+  for (const name of names) {
+    if (shared || record.device === name) continue;
+    const device = await findBlockDevice(context.host, name);
+    const [mounted] = device ? mountsOfDevice(mounts, device) : [];
+    if (mounted) throw new PsoError("in_use", `volume ${name} is mounted at ${mounted.target} already: it must be let go there first`);
+  }
 }
 
 /** The WWID behind a map or a disk; `undefined` for every other device. */
@@ -292,8 +295,8 @@ async function refuseMountedPaths(context: NodeContext, devices: ScsiDevice[]): 
 async function tidy(context: NodeContext, _others: StageRecord[], signal?: AbortSignal): Promise<void> {
   for (const session of await idleSessions(context.host)) {
     const { iqn, address, port } = session;
-    await queue.inTurn(`${iqn} ${address.includes(":") ? `[${address}]` : address}:${port}`, async () => {
-      if (queue.isUsed(iqn)) return;
+    await context.targets.inTurn(`${iqn} ${address.includes(":") ? `[${address}]` : address}:${port}`, async () => {
+      if (context.targets.isUsed(iqn)) return;
       const isIdle = (await idleSessions(context.host)).some((one) => one.name === session.name);
       if (isIdle) await logout(context.host, session, signal);
     });

@@ -141,7 +141,7 @@ async function stageBlock(context: NodeContext, { stage, records, attachment }: 
     if (stage.capability.access.type === "block") await bindDevice(context, stage, device, signal);
     else await mountVolume(context, { stage, device, attachment }, signal);
   } catch (error) {
-    await undo(context, { stage, records, attachment });
+    await undo(context, { stage, records, attachment }, error);
     throw error;
   }
 }
@@ -178,12 +178,14 @@ function attach(context: NodeContext, stage: Stage, attachment: BlockAttachment,
  * A stage that failed leaves no device: after a final error kubelet does not call unstage. The record stays only when it holds a format
  * that began, as only this node may then finish it.
  */
-async function undo(context: NodeContext, { stage, records, attachment }: BlockStage): Promise<void> {
+async function undo(context: NodeContext, { stage, records, attachment }: BlockStage, reason: unknown): Promise<void> {
   const { record, place, request } = stage;
   try {
     if (mountAt(await readMounts(context.host), place)) return; // staged but for its growth; unstage takes it away
     const connection = blockConnection(attachment.protocol);
-    const names = await connection.devicesOf(context, record);
+    // A device that somebody else uses on this node was never ours.
+    const isForeign = record.device === undefined && isPsoError(reason, "in_use");
+    const names = isForeign ? [] : await connection.devicesOf(context, record);
     // Without a device nothing can be found out now: what was noted stays.
     let keepFormat = names.length === 0 && record.format?.state === "started";
     for (const deviceName of names) {

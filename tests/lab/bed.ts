@@ -4,8 +4,8 @@ import type { Attachment } from "../../src/handoff.ts";
 import { createLogger } from "../../src/log.ts";
 import { NodePlugin, type NodePluginOptions } from "../../src/node/node_plugin.ts";
 import type { PublishRequest, StageRequest } from "../../src/node/requests.ts";
-import { mountCapability, testRun } from "../../src/node/testing_node.ts";
-import type { Run } from "../../src/run.ts";
+import { failureOf, mountCapability, testRun } from "../../src/node/testing_node.ts";
+import type { CommandResult, Run } from "../../src/run.ts";
 
 const STATE = "/var/lib/pso-test";
 /** Under emulation a tool takes its time. */
@@ -56,6 +56,20 @@ export async function sh(line: string): Promise<string> {
   const { stdout } = await testRun("bash", ["-c", line], { timeoutMs: SLOW_MS });
   return stdout.trim();
 }
+
+/** The code and the text with which `work` fails. */
+export async function refusal(work: Promise<unknown>): Promise<string> {
+  const { code, message } = await failureOf(work);
+  return `${code}: ${message}`;
+}
+
+/** The real tools but for what `instead` answers: `undefined` means the real one. */
+export function runWith(instead: (tool: string, args: string[]) => CommandResult | undefined): Run {
+  return async (tool, args, options) => instead(tool, args) ?? await testRun(tool, args, options);
+}
+
+/** What a tool says that did nothing and claims success. */
+export const LIE: CommandResult = { code: 0, stdout: "ok\n", stderr: "" };
 
 let volumes = 0;
 

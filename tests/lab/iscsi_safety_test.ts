@@ -1,0 +1,184 @@
+/** Data and crash safety on real devices; the numbers are those of docs/field-lessons.md. */
+import assert from "node:assert/strict";
+import { BLOCK_CAPABILITY, mountCapability, testRun } from "../../src/node/testing_node.ts";
+import type { Run } from "../../src/run.ts";
+import { MiB } from "../../src/size.ts";
+import { array, iscsiAttachment, iscsiVolume, NODE_IQN } from "./array.ts";
+import { LabNode, type LabVolume, LIE, refusal, runWith, sh } from "./bed.ts";
+
+await array("start", "iscsi");
+
+const SIZE = 384 * MiB;
+
+Deno.test("rule 19: a blkid that finds nothing does not make a volume with data blank", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const volume = lab.volume(await iscsiVolume("blkid", { lun: 1, sizeBytes: SIZE }));
+    await sh("mkfs.ext4 -q -F /var/lib/array/blkid");
+    lab.restart(runWith((tool) => ["blkid", "lsblk", "wipefs"].includes(tool) ? { code: 2, stdout: "", stderr: "" } : undefined));
+    assert.match(await refusal(lab.stage(volume)), /ext4/);
+    assert.equal(await sh("blkid -p -o value -s TYPE /var/lib/array/blkid"), "ext4");
+    await array("delete", "blkid");
+  }));
+
+Deno.test("rule 18: a volume that cannot be read is not formatted", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const volume = lab.volume(await iscsiVolume("unreadable", { lun: 1, sizeBytes: SIZE }));
+    await sh("head -c 1M /dev/urandom | dd of=/var/lib/array/unreadable bs=1M seek=100 conv=notrunc status=none");
+    const sum = await sh("sha256sum </var/lib/array/unreadable");
+    await lab.stage(volume, { capability: BLOCK_CAPABILITY });
+    await sh(
+      `umount ${volume.stagingPath}/*; rm -r ${volume.stagingPath}/*; for d in /sys/class/scsi_device/*; do echo offline >$d/device/state; done`,
+    );
+    assert.match(await refusal(lab.stage(volume)), /^(unavailable|timeout|in_use): /);
+    assert.equal(await sh("sha256sum </var/lib/array/unreadable"), sum);
+    await sh("for d in /sys/class/scsi_device/*; do [ ! -e $d ] || echo running >$d/device/state; done");
+    await lab.takeAway(volume);
+    await array("delete", "unreadable");
+  }));
+
+for (const old of ["ext4", "xfs"]) {
+  Deno.test(`rules 21 and 23: a device with an old ${old} is never formatted, though the array says that it was never written`, () =>
+    LabNode.leavesNothing(async (lab) => {
+      const volume = lab.volume(await iscsiVolume("data", { lun: 1, sizeBytes: SIZE }));
+      await sh(
+        `mkfs.${old} -q ${
+          old === "ext4" ? "-F" : "-f"
+        } /var/lib/array/data; dd if=/dev/zero of=/var/lib/array/data bs=64k count=1 conv=notrunc status=none`,
+      );
+      const sum = await sh("sha256sum </var/lib/array/data");
+      assert.match(await refusal(lab.stage(volume, { capability: mountCapability(old === "ext4" ? "xfs" : "ext4") })), /^\w+: /);
+      assert.equal(await sh("sha256sum </var/lib/array/data"), sum);
+      await array("delete", "data");
+    }));
+}
+
+Deno.test("rule 23: a blank-looking volume that the array has seen a write to is not formatted", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const attachment = await iscsiVolume("written", { lun: 1, sizeBytes: SIZE });
+    await refusal(lab.stage(lab.volume({ ...attachment, everWritten: true })));
+    assert.equal(await sh("tr -d '\\0' </var/lib/array/written | wc -c"), "0");
+    await array("delete", "written");
+  }));
+
+Deno.test("rule 24: the clone of a mounted xfs mounts beside its source on the same node", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const source = lab.volume(await iscsiVolume("source", { lun: 1, sizeBytes: SIZE }));
+    await lab.stage(source);
+    await sh(`echo data >${source.stagingPath}/file; sync -f ${source.stagingPath}; fsfreeze -f ${source.stagingPath}`);
+    const serial = await array("copy", "source", "clone");
+    await sh(`fsfreeze -u ${source.stagingPath}`);
+    await array("map", "clone", NODE_IQN, 2);
+    const clone = lab.volume(iscsiAttachment({ serial, lun: 2, sizeBytes: SIZE, everWritten: true }));
+    await lab.stage(clone);
+    assert.equal(await sh(`cat ${clone.stagingPath}/file`), "data");
+    await lab.takeAway(clone);
+    await lab.takeAway(source);
+    for (const name of ["clone", "source"]) await array("delete", name);
+  }));
+
+Deno.test("rule 25: unstage works with no record of the stage, as in a later life of the node", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const volume = lab.volume(await iscsiVolume("stateless", { lun: 1, sizeBytes: SIZE }));
+    await lab.stage(volume);
+    await lab.publish(volume);
+    await sh("rm -r /var/lib/pso-test/volumes");
+    lab.restart();
+    await lab.takeAway(volume);
+    await array("delete", "stateless");
+  }));
+
+Deno.test("rule 26: an umount that says done and did nothing is an error, and nothing below it is touched", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const volume = lab.volume(await iscsiVolume("umount", { lun: 1, sizeBytes: SIZE }));
+    await lab.stage(volume);
+    lab.restart(runWith((tool) => tool === "umount" ? LIE : undefined));
+    assert.match(await refusal(lab.node.unstage(volume)), /still/);
+    await sh(`echo alive >${volume.stagingPath}/file; sync -f ${volume.stagingPath}`);
+    lab.restart();
+    await lab.takeAway(volume);
+    await array("delete", "umount");
+  }));
+
+Deno.test("a published volume is not unstaged, and stays usable", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const volume = lab.volume(await iscsiVolume("published", { lun: 1, sizeBytes: SIZE }));
+    await lab.stage(volume);
+    await lab.publish(volume);
+    assert.match(await refusal(lab.node.unstage(volume)), /^in_use: .*still mounted/);
+    await sh(`echo alive >${volume.targetPath}/file; sync -f ${volume.targetPath}`);
+    await lab.takeAway(volume);
+    await array("delete", "published");
+  }));
+
+Deno.test("a volume that only readers use takes no write, mounted or raw", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const attachment = await iscsiVolume("readers", { lun: 1, sizeBytes: SIZE });
+    const volume = lab.volume(attachment);
+    await lab.stage(volume);
+    await lab.takeAway(volume);
+    const { access } = mountCapability();
+    for (
+      const capability of [{ access, mode: "single-node-reader-only" }, {
+        access: { type: "block" },
+        mode: "single-node-reader-only",
+      }] as const
+    ) {
+      const reader = lab.volume({ ...attachment, everWritten: true });
+      const sum = await sh("sha256sum </var/lib/array/readers");
+      await lab.stage(reader, { capability });
+      await lab.publish(reader, { capability, readOnly: true });
+      const where = capability.access.type === "block" ? reader.targetPath : `${reader.targetPath}/file`;
+      await assert.rejects(sh(`dd if=/dev/urandom of=${where} bs=4k count=1 oflag=direct conv=notrunc`));
+      await lab.takeAway(reader);
+      assert.equal(await sh("sha256sum </var/lib/array/readers"), sum);
+    }
+    await array("delete", "readers");
+  }));
+
+/**
+ * A process that SIGKILL ends at its tool call number `at`: no code of it runs after that, so the call never returns. Tools that ran beside it
+ * come to their end before the next life begins, as they do when a container is started again.
+ */
+function mortalRun(at: number): { run: Run; died: Promise<"died"> } {
+  let calls = 0;
+  let die: (value: "died") => void = () => {};
+  const died = new Promise<"died">((resolve) => die = resolve);
+  const running = new Set<Promise<unknown>>();
+  const run: Run = async (tool, args, options) => {
+    const call = ++calls;
+    if (call <= at) {
+      const work = testRun(tool, args, options);
+      const ended = work.catch(() => {});
+      running.add(ended);
+      await ended;
+      running.delete(ended);
+      if (calls < at) return await work;
+    }
+    await Promise.all(running);
+    die("died");
+    return await new Promise<never>(() => {});
+  };
+  return { run, died };
+}
+
+for (const step of ["stage", "unstage"] as const) {
+  Deno.test(`${step} is killed after each of its tool calls: repeated, it ends well; unstaged, it leaves nothing`, () =>
+    LabNode.leavesNothing(async (lab) => {
+      const attachment = await iscsiVolume(`kill-${step}`, { lun: 1, sizeBytes: SIZE });
+      const act = async (volume: LabVolume) => step === "stage" ? await lab.stage(volume) : await lab.node.unstage(volume);
+      for (let at = 1;; at++) {
+        const volume = lab.volume({ ...attachment, everWritten: at > 1 });
+        if (step === "unstage") await lab.stage(volume);
+        const { run, died } = mortalRun(at);
+        lab.restart(run);
+        const outcome = await Promise.race([act(volume).then(() => "done"), died]);
+        lab.restart();
+        if (at % 2 === 0 || at === 1) await act(volume);
+        await lab.takeAway(volume);
+        const left = await sh("ls /sys/class/scsi_device /sys/class/iscsi_session; dmsetup ls | grep -v 'No devices' || true");
+        assert.equal(left.replaceAll(/\s|\/sys\/class\/\w+:/g, ""), "", `killed after call ${at}`);
+        if (outcome === "done") break;
+      }
+      await array("delete", `kill-${step}`);
+    }));
+}
