@@ -74,6 +74,13 @@ export const SUITES: Suite[] = [
     timeoutMs: 15 * MINUTE,
   },
   {
+    name: "kubernetes",
+    what: "a real control plane, two kubelets and upstream's sidecars, on the local plane",
+    paths: ["tests/kubernetes"],
+    needsProgram: true,
+    timeoutMs: 60 * MINUTE, // the first run builds Kubernetes
+  },
+  {
     name: "container-steps",
     what: "the Containerfile, and what its RUN lines call",
     paths: ["tests/containerfile_test.ts"],
