@@ -3,7 +3,7 @@ import { pause, until } from "../src/wait.ts";
 import { killMarked } from "./child.ts";
 import { differences, type MachineState, readMachineState, type StateOptions } from "./machine_state.ts";
 import { releaseBelow, removeFolder } from "./mounts.ts";
-import { readIfThere } from "./paths.ts";
+import { exists, readIfThere } from "./paths.ts";
 import { DENO, ROOT } from "./program.ts";
 import { complain, say } from "./shell.ts";
 import { type Counts, filesOf, readCounts, skippedIn, type Suite, SUITES } from "./suites.ts";
@@ -158,13 +158,21 @@ async function runInGuest(file: string, { around, timeoutMs }: { around: Surroun
   say(`--- ${file}`);
   const { code: cached } = await runShown([DENO, "cache", "--quiet", file, `${ROOT}/main.ts`], { env: {}, timeoutMs });
   if (cached !== 0) return { passed: 0, failed: 1, skipped: 0 };
-  const inside = `deno test -A --no-check --cached-only ${file}`;
   const seconds = String(timeoutMs / 1000 - 30);
-  const { code, output } = await runShown([LAB, "run", "-C", ROOT, "-t", seconds, inside], {
-    env: { ...around.env, DENO, TMPDIR: "/tmp" },
-    timeoutMs,
-  });
-  return readCounts(output, code);
+  const env = { ...around.env, DENO, TMPDIR: "/tmp" };
+  const boot = (flags: string[], command: string) =>
+    runShown([LAB, "run", "-C", ROOT, "-t", seconds, ...flags, `deno ${command}`], { env, timeoutMs });
+  const setup = file.replace("_test.ts", "_setup.ts");
+  const hasFirstLife = await exists(`${ROOT}/${setup}`);
+  const disk = hasFirstLife ? ["-d", `${around.tmp}/disk`] : [];
+  try {
+    const first = hasFirstLife ? await boot(disk, `run -A --no-check --cached-only ${setup}`) : undefined;
+    if (first && first.code !== 0) return { passed: 0, failed: 1, skipped: 0 };
+    const { code, output } = await boot(disk, `test -A --no-check --cached-only ${file}`);
+    return readCounts(output, code);
+  } finally {
+    if (hasFirstLife) await Deno.remove(`${around.tmp}/disk`);
+  }
 }
 
 /** All test files below the paths. */

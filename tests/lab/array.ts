@@ -35,8 +35,12 @@ type NvmeAttachment = Extract<Attachment, { portals: string[] }>;
 export async function nvmeVolume(name: string, { nsid, sizeBytes }: { nsid: number; sizeBytes: number }): Promise<NvmeAttachment> {
   const serial = await array("create", name, sizeBytes);
   await array("nvme-map", name, nsid);
-  const portals = PORTALS.map((address) => `${address}:4420`);
-  return { protocol: "nvme-tcp", nqn: SUBSYSTEM_NQN, portals, serial, sizeBytes, everWritten: false };
+  return nvmeAttachment({ serial, sizeBytes, everWritten: false });
+}
+
+/** What the controller publishes of a volume over NVMe/TCP. */
+export function nvmeAttachment(volume: Omit<NvmeAttachment, "protocol" | "nqn" | "portals">): NvmeAttachment {
+  return { protocol: "nvme-tcp", nqn: SUBSYSTEM_NQN, portals: PORTALS.map((address) => `${address}:4420`), ...volume };
 }
 
 /** Runs `array` with these words; gives back what it printed. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mountCapability } from "../../src/node/testing_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array } from "./array.ts";
-import { LabNode, sh } from "./bed.ts";
+import { LabNode, refusal, sh } from "./bed.ts";
 
 await array("start", "nfs");
 
@@ -42,3 +42,53 @@ for (const { version, type } of [{ version: "4.1", type: "nfs4" }, { version: "3
       })
     ));
 }
+
+Deno.test("NFS: a server that is cut off stalls I/O, which goes on without an error when it is back", () =>
+  LabNode.leavesNothing((lab) =>
+    withExport("/pvc-path", async (attachment) => {
+      const volume = lab.volume(attachment);
+      const wanted = { capability: capability([]) };
+      await lab.stage(volume, wanted);
+      await lab.publish(volume, wanted);
+      const load = sh(
+        `for i in $(seq 20); do dd if=/dev/zero of=${volume.targetPath}/f bs=64k count=4 conv=fsync status=none || exit 1; sleep 0.3; done`,
+      );
+      await sh("sleep 1");
+      await array("path", "127.0.0.1", "down");
+      await sh("sleep 5");
+      await array("path", "127.0.0.1", "up");
+      await load;
+      await lab.takeAway(volume);
+    })
+  ));
+
+Deno.test("NFS: a server that does not answer fails the stage of its volume in bounded time, and no other server's", () =>
+  LabNode.leavesNothing((lab) =>
+    withExport("/pvc-other", async (attachment) => {
+      const dead = lab.volume({ ...attachment, address: "127.0.0.9" });
+      await array("path", "127.0.0.9", "down");
+      const begun = performance.now();
+      const stuck = refusal(lab.node.stage({ ...dead, capability: capability([]), volumeContext: {} }, AbortSignal.timeout(20_000)));
+      const alive = lab.volume(attachment);
+      await lab.stage(alive, { capability: capability([]) });
+      await lab.takeAway(alive);
+      assert.match(await stuck, /^(timeout|unavailable): /);
+      assert.ok(performance.now() - begun < 60_000, "the deadline did not reach mount.nfs");
+      await lab.node.unstage(dead);
+      await array("path", "127.0.0.9", "up");
+    })
+  ));
+
+Deno.test("NFS: an export that does not name this node is told as denied, and leaves nothing", () =>
+  LabNode.leavesNothing((lab) =>
+    withExport("/pvc-denied", async (attachment) => {
+      await array("unexport", attachment.path);
+      await sh(`exportfs -o rw 192.0.2.1:${attachment.path}`);
+      const volume = lab.volume(attachment);
+      for (const flags of [[], ["vers=3"]]) {
+        assert.match(await refusal(lab.stage(volume, { capability: capability(flags) })), /^(denied|not_found|unavailable): /);
+        await lab.node.unstage(volume);
+      }
+      await sh(`exportfs -u 192.0.2.1:${attachment.path}`);
+    })
+  ));
