@@ -75,6 +75,12 @@ scenario("a claim is bound, a pod writes, the pod moves to the other node and fi
 scenario("a volume grows while its pod runs", async () => {
   await timed("claim grows to 2 GiB online", async () => {
     await cluster.kubectl("patch", "pvc", "data", "-p", '{"spec":{"resources":{"requests":{"storage":"2Gi"}}}}');
+    await until("the array's part of the growth", async () => {
+      const { status } = await cluster.get("pvc", "data");
+      return status.allocatedResourceStatuses?.storage === "NodeResizePending" || status.capacity.storage === "2Gi";
+    }, { timeoutMs: WAIT_MS, intervalMs: 500 });
+    // Kubelet looks at the volumes of a running pod again when the pod changes, and otherwise after 60 to 90 s.
+    await cluster.kubectl("annotate", "pod", "reader", "look=again");
     await cluster.kubectl("wait", "--for", "jsonpath={.status.capacity.storage}=2Gi", `--timeout=${WAIT_MS / 1000}s`, "pvc/data");
   });
   const [, blocks] = (await cluster.exec("reader", "df -k /data | tail -1")).split(/\s+/);
