@@ -1,6 +1,6 @@
 /** A real cluster of two nodes with the compiled program as controller and as both nodes, on the simulator's local plane. */
 import { DRIVER_NAME } from "../../src/csi/identity_service.ts";
-import { runTool, tryTool } from "../../scripts/shell.ts";
+import { runTool } from "../../scripts/shell.ts";
 import { ROOT } from "../../scripts/program.ts";
 import { type Stand, startStand } from "../../scripts/stand.ts";
 import { until } from "../../src/wait.ts";
@@ -87,7 +87,7 @@ export class Cluster {
     await this.kubectl("delete", kind, ...names, `--timeout=${WAIT_MS / 1000}s`);
   }
 
-  /** Waits until every named claim is Bound; says what the events tell when it does not happen. */
+  /** Waits until every named claim is Bound. */
   async bound(...claims: string[]): Promise<void> {
     await this.#awaited("pvc", claims, "jsonpath={.status.phase}=Bound");
   }
@@ -98,20 +98,26 @@ export class Cluster {
 
   async #awaited(kind: string, names: string[], condition: string): Promise<void> {
     const args = ["wait", "--for", condition, `--timeout=${WAIT_MS / 1000}s`, ...names.map((name) => `${kind}/${name}`)];
-    const { code, stderr } = await tryTool("kubectl", args, { env: this.#env, timeoutMs: WAIT_MS + 5000 });
-    if (code === 0) return;
-    throw new Error(`${stderr}\n${await this.events()}`);
+    await runTool("kubectl", args, { env: this.#env, timeoutMs: WAIT_MS + 5000 });
   }
 
-  /** What `kubectl get events` tells a user. */
-  async events(): Promise<string> {
-    return await this.kubectl(
+  /** What is known when a step fails: the events, as `kubectl get events` tells them, and what kubelets and driver complained of last. */
+  async troubles(): Promise<string> {
+    const events = await this.kubectl(
       "get",
       "events",
       "--sort-by=.lastTimestamp",
       "-o",
       "custom-columns=KIND:.involvedObject.kind,NAME:.involvedObject.name,REASON:.reason,MESSAGE:.message",
     );
+    const kubelets = [1, 2].map((node) => this.#complaints(`${this.dir}/kube/log/kubelet-${node}.log`, /^E/));
+    const driver = ["controller", "node-1", "node-2"].map((name) => this.#complaints(this.stand.logOf(name), /"level":"(warn|error)"/));
+    return [events, ...await Promise.all([...kubelets, ...driver])].join("\n");
+  }
+
+  async #complaints(path: string, pattern: RegExp): Promise<string> {
+    const lines = (await Deno.readTextFile(path)).split("\n").filter((line) => pattern.test(line));
+    return `${path}:\n${lines.slice(-10).join("\n")}`;
   }
 
   async exec(pod: string, script: string): Promise<string> {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { connectCsi } from "../../scripts/csi_client.ts";
 import { say, tryTool } from "../../scripts/shell.ts";
 import { DRIVER_NAME } from "../../src/csi/identity_service.ts";
+import { messageOf } from "../../src/errors.ts";
 import { pause, until } from "../../src/wait.ts";
 import { skip } from "../skips.ts";
 import { claim, Cluster, pod, storageClass, WAIT_MS } from "./cluster.ts";
@@ -20,12 +21,17 @@ const ignore = unable !== undefined && skip("the driver in Kubernetes", unable);
 let cluster: Cluster;
 const took: { step: string; ms: number }[] = [];
 
-/** Runs one step and keeps what it took for the table at the end. */
+/** Runs one step and keeps what it took for the table at the end. When it fails, the error says what cluster and driver know of it. */
 async function timed<T>(step: string, work: () => Promise<T>): Promise<T> {
   const begun = performance.now();
-  const result = await work();
-  took.push({ step, ms: performance.now() - begun });
-  return result;
+  try {
+    return await work();
+  } catch (error) {
+    const story = await cluster?.troubles().catch(messageOf); // not while it starts or stops
+    throw new Error(`${step}: ${messageOf(error)}\n${story}`, { cause: error });
+  } finally {
+    took.push({ step, ms: performance.now() - begun });
+  }
 }
 
 Deno.test.beforeAll(async () => {
