@@ -1,5 +1,6 @@
 import { PsoError } from "../errors.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
+import { KeyedQueue } from "../keyed_queue.ts";
 import type { ConnectOptions } from "./array.ts";
 import { HostObjects } from "./flasharray_hosts.ts";
 import { attachmentOf, type PortFacts } from "./flasharray_ports.ts";
@@ -26,6 +27,11 @@ const NAMES_PER_CALL = 100;
 export class Connections {
   readonly #context: ConnectionContext;
   readonly #hosts: HostObjects;
+  /**
+   * By host: its connections change one after another, other hosts' meanwhile. A connect beside a disconnect has been given a LUN whose old
+   * connection was not gone yet (Cinder's driver, Launchpad bug 2138744).
+   */
+  readonly #turns = new KeyedQueue();
 
   constructor(context: ConnectionContext) {
     this.#context = context;
@@ -100,7 +106,8 @@ export class Connections {
     const { signal } = options;
     const query = { host_names: host, volume_names: volume };
     try {
-      const body = await rest.call<ConnectionItem>({ method: "POST", path: "connections", query, lane: "attach", signal });
+      const call = { method: "POST", path: "connections", query, lane: "attach", signal } as const;
+      const body = await this.#turns.inTurn(turnOf(query), () => rest.call<ConnectionItem>(call));
       const row = body.items[0];
       if (row && (row.lun ?? row.nsid) !== undefined) return row;
     } catch (error) {
@@ -139,14 +146,10 @@ export class Connections {
   /** True if there was a connection. One by a host group goes for the whole group: the array knows no other way. */
   async #delete(volume: string, row: ConnectionItem, { signal }: Within): Promise<boolean> {
     const holder = row.host_group?.name ? { host_group_names: row.host_group.name } : { host_names: row.host?.name ?? "" };
+    const query = { ...holder, volume_names: volume };
     try {
-      await this.#context.rest.call({
-        method: "DELETE",
-        path: "connections",
-        query: { ...holder, volume_names: volume },
-        lane: "attach",
-        signal,
-      });
+      const call = { method: "DELETE", path: "connections", query, lane: "attach", signal } as const;
+      await this.#turns.inTurn(turnOf(holder), () => this.#context.rest.call(call));
       return true;
     } catch (error) {
       if (isRefusal(error, "missing", "destroyed")) return false;
@@ -203,4 +206,9 @@ export class Connections {
 /** LUN; for NVMe the namespace, which before Purity 6.6 came as `lun`. */
 function lunOf(row: ConnectionItem): number {
   return row.lun ?? row.nsid ?? 0;
+}
+
+/** Host names are the same in any case (reference A10). */
+function turnOf(holder: { host_names?: string; host_group_names?: string }): string {
+  return (holder.host_names ?? `group ${holder.host_group_names}`).toLowerCase();
 }

@@ -1,10 +1,12 @@
+import { KeyedQueue } from "../keyed_queue.ts";
+
 /**
  * Who works with a target now: a session or connection without a volume is idle only when nobody is about to use it. Logins and logouts at one
  * portal go one after another, as two iscsiadm (or nvme) at once disturb each other.
  */
 export class TargetQueue {
   readonly #users = new Map<string, number>();
-  readonly #tails = new Map<string, Promise<unknown>>();
+  readonly #turns = new KeyedQueue();
 
   /** Runs `work`; until its end isUsed() is true of these targets. */
   async using<T>(targets: string[], work: () => Promise<T>): Promise<T> {
@@ -26,15 +28,7 @@ export class TargetQueue {
   }
 
   /** Runs `work` when everything with this key that came before has ended, well or not. */
-  async inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#tails.get(key) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    const tail = mine.catch(() => {});
-    this.#tails.set(key, tail);
-    try {
-      return await mine;
-    } finally {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
-    }
+  inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    return this.#turns.inTurn(key, work);
   }
 }

@@ -232,3 +232,22 @@ Deno.test(
     deepEqual((await hosts()).find(({ name }) => name === connected)?.iqns, [node(1).iqn]);
   }),
 );
+
+for (const other of [false, true]) {
+  Deno.test(
+    other
+      ? "connections of different hosts change at the same time"
+      : "connections of one host change one after another: a connect waits for the disconnect that came before it",
+    withHosts(async ({ array, fault, calls }) => {
+      await array.connect("k8s-pvc-1", node(1), ISCSI);
+      await array.connect("k8s-pvc-2", node(2), ISCSI);
+      await array.disconnect("k8s-pvc-2", node(2));
+      await fault({ action: "delay", value: 400, times: 1, match: { method: "DELETE", path: "/connections" } });
+      const ended = await calls(() =>
+        Promise.all([array.disconnect("k8s-pvc-1", node(1)), array.connect("k8s-pvc-2", node(other ? 2 : 1), ISCSI)])
+      );
+      const changes = ended.filter((call) => call.endsWith(" /connections"));
+      deepEqual(changes, other ? ["POST /connections", "DELETE /connections"] : ["DELETE /connections", "POST /connections"]);
+    }),
+  );
+}
