@@ -1,3 +1,4 @@
+import type { ChapCredentials } from "../chap.ts";
 import type { Attachment, NodeIdentity, Protocol } from "../handoff.ts";
 
 /** Block volumes (FlashArray) or file systems (FlashBlade). */
@@ -84,6 +85,8 @@ export interface ConnectOptions {
   readOnly: boolean;
   /** iSCSI and NVMe/IP: only portals inside these blocks; empty = all. */
   portalFilter?: (address: string) => boolean;
+  /** iSCSI only: set on the node's host object before it is connected. Without it, what the host has is left as it is. */
+  chap?: ChapCredentials;
 }
 
 export interface DeleteOptions {

@@ -61,7 +61,7 @@ export class Connections {
     if (!item) throw new PsoError("not_found", `volume ${volume} is not on array ${label()}`);
     // A protocol that the array does not serve must fail before anything is connected.
     describe("", 0, item);
-    const host = await this.#hosts.ensure(node, protocol, signal);
+    const host = await this.#hosts.ensure(node, options);
     const row = await this.#reach(volume, host, { ...options, connected: (item.connection_count ?? 0) > 0, node });
     return describe(row.host?.name ?? host, lunOf(row), item);
   }
@@ -113,7 +113,7 @@ export class Connections {
     } catch (error) {
       if (isRefusal(error, "missing") && !/^volume/i.test(error.said) && !again) {
         this.#hosts.forget(host); // somebody deleted the host object
-        return await this.#post(volume, await this.#hosts.ensure(options.node, options.protocol, signal), options, true);
+        return await this.#post(volume, await this.#hosts.ensure(options.node, options), options, true);
       }
       if (!isRefusal(error, "exists")) throw error;
     }

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import type { ChapCredentials } from "../chap.ts";
 import { PsoError } from "../errors.ts";
 import type { NodeIdentity, Protocol } from "../handoff.ts";
+import { KeyedQueue } from "../keyed_queue.ts";
 import { hostNameFor, NAME_MAX } from "../names.ts";
 import type { HostItem } from "./flasharray_wire.ts";
 import { filterText, type RestClient } from "./rest.ts";
@@ -29,6 +31,13 @@ function initiatorsOf(node: NodeIdentity, protocol: Protocol): Initiators {
   const [family, names, what] = wanted[protocol];
   if (names.length > 0) return { family, names };
   throw new PsoError("unsupported", `node ${node.name} cannot attach by ${protocol}: it has no ${what}, or choose another protocol`);
+}
+
+/** What a host object is made sure of for. */
+interface EnsureOptions {
+  protocol: Protocol;
+  chap?: ChapCredentials;
+  signal?: AbortSignal;
 }
 
 function has(host: HostItem, initiators: Initiators): boolean {
@@ -68,6 +77,9 @@ export class HostObjects {
   /** Node, family and initiators → host name on the array. */
   readonly #known = new Map<string, string>();
   readonly #running = new Map<string, Promise<string>>();
+  /** Host name on the array → digest of the CHAP credentials that this process set there; absent when that is not certain. */
+  readonly #chap = new Map<string, string>();
+  readonly #chapTurns = new KeyedQueue();
 
   constructor(rest: RestClient, label: () => string) {
     this.#rest = rest;
@@ -75,10 +87,40 @@ export class HostObjects {
   }
 
   /**
-   * Name of the node's host object for the protocol, created or corrected when needed. `in_use` when an initiator of the node belongs to a
-   * host with other initiators as well, `unsupported` when the node has no initiator for the protocol.
+   * Name of the node's host object for the protocol, created or corrected when needed, for iSCSI with the CHAP credentials that are given.
+   * `in_use` when an initiator of the node belongs to a host with other initiators as well, `unsupported` when the node has no initiator for
+   * the protocol, `invalid` when the array takes no such credentials.
    */
-  async ensure(node: NodeIdentity, protocol: Protocol, signal?: AbortSignal): Promise<string> {
+  async ensure(node: NodeIdentity, { protocol, chap, signal }: EnsureOptions): Promise<string> {
+    const name = await this.#nameOf(node, protocol, signal);
+    if (!chap || protocol !== "iscsi") return name;
+    try {
+      await this.#setChap(name, chap, signal);
+      return name;
+    } catch (error) {
+      if (!isRefusal(error, "missing")) throw error;
+      this.forget(name); // somebody deleted the host object
+      const again = await this.#nameOf(node, protocol, signal);
+      await this.#setChap(again, chap, signal);
+      return again;
+    }
+  }
+
+  /** The array shows no password, so that only what this process set itself is known. One call when it must be set, else none. */
+  async #setChap(name: string, { host, target }: ChapCredentials, signal?: AbortSignal): Promise<void> {
+    const sides = { host_user: host.user, host_password: host.password.reveal() };
+    // Without a target side, one that the host has stays: the node does not ask for it then.
+    const chap = target ? { ...sides, target_user: target.user, target_password: target.password.reveal() } : sides;
+    const digest = createHash("sha256").update(JSON.stringify(chap)).digest("hex");
+    await this.#chapTurns.inTurn(name, async () => {
+      if (this.#chap.get(name) === digest) return;
+      this.#chap.delete(name); // until the answer is here it is not certain which ones hold
+      await this.#patch(name, { chap }, signal);
+      this.#chap.set(name, digest);
+    });
+  }
+
+  async #nameOf(node: NodeIdentity, protocol: Protocol, signal?: AbortSignal): Promise<string> {
     const initiators = initiatorsOf(node, protocol);
     const key = keyOf(node, initiators);
     const known = this.#known.get(key);
@@ -94,6 +136,7 @@ export class HostObjects {
   /** To be called when the array says that the host is not there: somebody deleted it. */
   forget(hostName: string): void {
     for (const [key, name] of this.#known) if (name === hostName) this.#known.delete(key);
+    this.#chap.delete(hostName);
   }
 
   /** The host names that this process has connected the node by, most likely first; its plain name when it knows none. */
@@ -176,7 +219,7 @@ export class HostObjects {
     return name;
   }
 
-  async #patch(name: string, body: Record<string, string[]>, signal?: AbortSignal): Promise<void> {
+  async #patch(name: string, body: Record<string, string[] | Record<string, string>>, signal?: AbortSignal): Promise<void> {
     await this.#rest.call({ method: "PATCH", path: "hosts", query: { names: name }, body, lane: "attach", signal });
   }
 

@@ -140,6 +140,7 @@ export class Publishing {
       preempt: preemptAttachments,
       readOnly,
       portalFilter,
+      chap: request.chap,
     };
     return await member.array.connect(name, node, { ...connection, signal });
   }

@@ -1,4 +1,5 @@
 import type { Capability } from "../capability.ts";
+import type { ChapCredentials } from "../chap.ts";
 
 // What Provisioner is asked and what it answers: the CSI messages as plain values. Sizes are bytes, times milliseconds since 1970. The
 // wire's own checks (required fields, 128-byte names, negative numbers) are done by csi/ before a request gets here.
@@ -48,6 +49,8 @@ export interface PublishRequest {
   capability: Capability;
   readOnly: boolean;
   volumeContext: Record<string, string>;
+  /** Of the class's controller-publish secret; used by iSCSI only. */
+  chap?: ChapCredentials;
 }
 
 export interface UnpublishRequest {

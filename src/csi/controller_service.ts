@@ -1,3 +1,4 @@
+import { chapOf } from "../chap.ts";
 import type { Provisioner } from "../controller/provisioner.ts";
 import { decodeNodeId } from "../handoff.ts";
 import { Controller, ControllerServiceCapability_RPC_Type as Type } from "./generated/csi_pb.ts";
@@ -127,6 +128,7 @@ function attachMethods(provisioner: () => Provisioner): UnaryMethod[] {
           capability: capabilityOf(request.volumeCapability),
           readOnly: request.readonly,
           volumeContext: request.volumeContext,
+          chap: chapOf(request.secrets),
         }, signal);
         return { publishContext };
       },

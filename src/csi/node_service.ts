@@ -1,4 +1,5 @@
 import { isReadOnly } from "../capability.ts";
+import { chapOf } from "../chap.ts";
 import { PsoError } from "../errors.ts";
 import { decodeAttachment, encodeNodeId } from "../handoff.ts";
 import type { NodePlugin } from "../node/node_plugin.ts";
@@ -39,7 +40,8 @@ function mountMethods(node: NodePlugin): UnaryMethod[] {
       handle: async (request, { signal }) => {
         const { volumeId, stagingTargetPath: stagingPath, volumeContext } = request;
         const attachment = decodeAttachment(request.publishContext);
-        await node.stage({ volumeId, stagingPath, capability: capabilityOf(request.volumeCapability), attachment, volumeContext }, signal);
+        const [capability, chap] = [capabilityOf(request.volumeCapability), chapOf(request.secrets)];
+        await node.stage({ volumeId, stagingPath, capability, attachment, volumeContext, chap }, signal);
         return {};
       },
     }),

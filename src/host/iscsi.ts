@@ -1,3 +1,4 @@
+import type { ChapCredentials } from "../chap.ts";
 import { parseIp } from "../cidr.ts";
 import { PsoError } from "../errors.ts";
 import { until } from "../wait.ts";
@@ -12,8 +13,12 @@ import { readHostLink } from "./sysfs.ts";
 const IFACE = "pure-csi";
 const SESSIONS = "/sys/class/iscsi_session";
 const CONNECTIONS = "/sys/class/iscsi_connection";
-/** iscsiadm(8), exit status: a session is there already; nothing (no session, no record) was found; the target refused our login. */
+/**
+ * iscsiadm(8), exit status: a session is there already; the login failed for good, which is how a target that cannot prove itself by CHAP shows
+ * (seen with 2.1.8); nothing (no session, no record) was found; the target refused our login.
+ */
 const SESSION_EXISTS = 15;
+const FAILED_FOR_GOOD = 19;
 const NOTHING_FOUND = 21;
 const REFUSED = 24;
 const LOGOUT_TIMEOUT_MS = 30_000;
@@ -37,14 +42,6 @@ export interface IscsiSession {
   isOurs: boolean;
   scsiHost: number;
   scsiTarget: number;
-}
-
-/** Names and passwords of CHAP (RFC 3720, 11.1): ours to the target, and the target's to us when both prove themselves. */
-export interface ChapCredentials {
-  username: string;
-  password: string;
-  usernameIn?: string;
-  passwordIn?: string;
 }
 
 export interface LoginOptions {
@@ -122,35 +119,35 @@ function settingsOf({ timeoutSeconds, replacementSeconds, chap }: LoginOptions):
     ["node.session.timeo.replacement_timeout", String(replacementSeconds)],
   ];
   if (!chap) return settings;
+  const { host, target } = chap;
   settings.push(["node.session.auth.authmethod", "CHAP"]);
-  settings.push(["node.session.auth.username", chap.username], ["node.session.auth.password", chap.password]);
-  if (chap.usernameIn === undefined || chap.passwordIn === undefined) return settings;
-  settings.push(["node.session.auth.username_in", chap.usernameIn], ["node.session.auth.password_in", chap.passwordIn]);
+  settings.push(["node.session.auth.username", host.user], ["node.session.auth.password", host.password.reveal()]);
+  if (!target) return settings;
+  settings.push(["node.session.auth.username_in", target.user], ["node.session.auth.password_in", target.password.reveal()]);
   return settings;
 }
 
 /**
  * Logs in to one portal, without discovery, and returns the session as sysfs shows it. A session that is there already is used, whoever
- * made it. `unavailable` when the portal does not answer, `denied` when the target refuses us.
+ * made it. `unavailable` when the portal does not answer, `denied` when the target refuses us or does not prove itself. CHAP passwords go to
+ * iscsid by the node record, a file of root's alone: iscsiadm takes them as an argument only, so that `ps` on the host can show them for a moment.
  */
 export async function login(host: Host, target: IscsiPortal, options: LoginOptions, signal?: AbortSignal): Promise<IscsiSession> {
   const existing = (await listSessions(host)).find((session) => isSessionTo(session, target));
   if (existing) return existing;
-  const secrets = [options.chap?.password ?? "", options.chap?.passwordIn ?? ""];
+  const { chap } = options;
+  const secrets = [chap?.host, chap?.target].map((side) => side?.password.reveal() ?? "");
   const record = recordArguments(target);
   await host.run("iscsiadm", ["-m", "iface", "-I", IFACE, "-o", "new"], { signal });
   await host.run("iscsiadm", [...record, "-o", "new"], { signal });
   const settings = settingsOf(options).flatMap(([name, value]) => ["-n", name, "-v", value]);
-  await host.run("iscsiadm", [...record, "-o", "update", ...settings], { signal, secrets });
   const timeoutMs = (options.timeoutSeconds * 2 + 10) * 1000; // iscsid gives up by itself first
+  const okCodes = [0, SESSION_EXISTS, REFUSED, ...(chap?.target ? [FAILED_FOR_GOOD] : [])];
   try {
-    const { code } = await host.run("iscsiadm", [...record, "--login"], {
-      okCodes: [0, SESSION_EXISTS, REFUSED],
-      timeoutMs,
-      signal,
-      secrets,
-    });
-    if (code === REFUSED) throw refused(target, options);
+    await host.run("iscsiadm", [...record, "-o", "update", ...settings], { signal, secrets });
+    const { code } = await host.run("iscsiadm", [...record, "--login"], { okCodes, timeoutMs, signal, secrets });
+    if (code === REFUSED) throw refused(target, chap);
+    if (code === FAILED_FOR_GOOD) throw unproven(target);
   } catch (error) {
     await forget(host, target);
     throw error;
@@ -160,9 +157,19 @@ export async function login(host: Host, target: IscsiPortal, options: LoginOptio
   throw new PsoError("unavailable", `iscsiadm logged in to ${target.portal} of ${target.iqn}, and the kernel shows no such session`);
 }
 
-function refused({ iqn, portal }: IscsiPortal, { chap }: LoginOptions): PsoError {
-  const fix = chap ? "the CHAP name or password is not the one that it has for this host" : "it has no such host, or wants CHAP";
+function refused({ iqn, portal }: IscsiPortal, chap?: ChapCredentials): PsoError {
+  const fix = chap
+    ? "the CHAP name or password is not the one that it has for this host; check the class's secret and the host on the array"
+    : "it has no such host, or wants CHAP and the class names no secret for the node stage";
   return new PsoError("denied", `target ${iqn} refused the login at ${portal}: ${fix}`);
+}
+
+function unproven({ iqn, portal }: IscsiPortal): PsoError {
+  return new PsoError(
+    "denied",
+    `login to target ${iqn} at ${portal} failed for good: most likely it did not prove itself by the CHAP name and password that the class's ` +
+      "secret has for it (username_in, password_in); check that secret, the host on the array, and that it is this array",
+  );
 }
 
 /** Removes the record of a login that failed. What cannot be removed now is written over by the next login. */

@@ -1,3 +1,4 @@
+import type { ChapCredentials } from "../chap.ts";
 import { PsoError } from "../errors.ts";
 import type { Attachment, Protocol } from "../handoff.ts";
 import type { BlockDevice } from "../host/block_device.ts";
@@ -20,6 +21,8 @@ export interface AttachOptions {
   note: (facts: Pick<StageRecord, "device" | "image">) => Promise<void>;
   /** True when other nodes may have the volume at the same time. */
   shared: boolean;
+  /** iSCSI only: for logins to its targets now and later. */
+  chap?: ChapCredentials;
 }
 
 /** How block volumes of one protocol come and go. Every method is safe to repeat. */

@@ -1,3 +1,4 @@
+import type { ChapCredentials } from "../chap.ts";
 import type { Host } from "../host/host.ts";
 import type { Logger } from "../log.ts";
 import type { TargetQueue } from "./target_queue.ts";
@@ -21,6 +22,8 @@ export interface NodeContext {
   multipath: boolean;
   /** flasharray.iSCSILoginTimeout */
   iscsiLoginTimeoutSeconds: number;
+  /** CHAP by the target's iSCSI name, as the last stage gave it: for every later login. In memory only, so that no file of ours holds a password. */
+  chap: Map<string, ChapCredentials>;
   /** Who works with which iSCSI target or NVMe subsystem now. */
   targets: TargetQueue;
   log: Logger;

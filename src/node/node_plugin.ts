@@ -77,6 +77,7 @@ export class NodePlugin {
       mountFlags: options.mountFlags,
       multipath: options.multipath,
       iscsiLoginTimeoutSeconds: options.iscsiLoginTimeoutSeconds,
+      chap: new Map(),
       targets: new TargetQueue(),
       log,
     };

@@ -1,4 +1,5 @@
 import type { Capability } from "../capability.ts";
+import type { ChapCredentials } from "../chap.ts";
 import type { Attachment } from "../handoff.ts";
 
 // What the CSI node service asks of NodePlugin (node_plugin.ts), as plain values:
@@ -19,6 +20,8 @@ export interface StageRequest {
   attachment: Attachment;
   /** Of CreateVolume: `createoptions` (mkfs options) is the key that the node reads. Unknown keys are ignored. */
   volumeContext: Record<string, string>;
+  /** Of the class's node-stage secret; used by iSCSI only. */
+  chap?: ChapCredentials;
 }
 
 /** NodeUnstageVolume. */

@@ -59,6 +59,7 @@ async function attach(
   await refuseUsed(context, { wwid, options });
   const multipath = await usesMultipath(context, signal);
   const iqns = attachment.protocol === "iscsi" ? attachment.targets.map((target) => target.iqn) : [];
+  if (options.chap) { for (const iqn of iqns) context.chap.set(iqn, options.chap); }
   const paths = await context.targets.using(iqns, () => openPaths(context, { attachment, wwid, multipath }, signal));
   const sizeBytes = commonSize(paths);
   if (sizeBytes < attachment.sizeBytes) {
@@ -144,6 +145,7 @@ async function reach(
   const options = {
     timeoutSeconds: context.iscsiLoginTimeoutSeconds,
     replacementSeconds: multipath ? REPLACEMENT_SECONDS.multipath : REPLACEMENT_SECONDS.single,
+    chap: context.chap.get(target.iqn),
   };
   return await context.targets.inTurn(`${target.iqn} ${target.portal}`, () => login(context.host, target, options, signal));
 }

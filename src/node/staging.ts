@@ -165,12 +165,12 @@ async function confirmStaged(
 }
 
 function attach(context: NodeContext, stage: Stage, attachment: BlockAttachment, signal?: AbortSignal): Promise<BlockDevice> {
-  const { record, save, capability } = stage;
+  const { record, save, capability, request } = stage;
   const note = async (facts: Pick<StageRecord, "device" | "image">) => {
     Object.assign(record, facts);
     await save();
   };
-  const options = { record, note, shared: isMultiNode(capability.mode) };
+  const options = { record, note, shared: isMultiNode(capability.mode), chap: request.chap };
   return blockConnection(attachment.protocol).attach(context, attachment, options, signal);
 }
 

@@ -1,0 +1,95 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { status } from "@grpc/grpc-js";
+import { encodeAttachment } from "../handoff.ts";
+import { KeyedLock } from "../keyed_lock.ts";
+import { createLogger } from "../log.ts";
+import { Metrics } from "../metrics.ts";
+import { NodePlugin } from "../node/node_plugin.ts";
+import type { Run } from "../run.ts";
+import { NodeStageVolumeRequestSchema, VolumeCapability_AccessMode_Mode as Mode } from "./generated/csi_pb.ts";
+import { nodeService } from "./node_service.ts";
+import { answer, callSamples } from "./unary.ts";
+
+const PUBLISHED = encodeAttachment({
+  protocol: "iscsi",
+  lun: 1,
+  targets: [{ iqn: "iqn.2010-06.com.purestorage:flasharray.1", portal: "192.0.2.1:3260" }],
+  serial: "1234567890ABCDEF00011010",
+  sizeBytes: 1 << 30,
+  everWritten: false,
+});
+const SECRETS = {
+  "node.session.auth.username": "node-user",
+  "node.session.auth.password": "node-secret-1",
+  "node.session.auth.username_in": "array-user",
+  "node.session.auth.password_in": "array-secret-1",
+};
+/** iscsiadm(8): the target refused the login. */
+const REFUSED = 24;
+
+/** NodeStageVolume with these secrets on a host whose target refuses every login. */
+async function stage(secrets: Record<string, string>) {
+  const folder = await Deno.makeTempDir({ prefix: "pso-node-service-" });
+  const lines: string[] = [];
+  const shownPasswords: string[] = [];
+  const settings = new Map<string, string>();
+  const run: Run = (_tool, args, options) => {
+    args.forEach((word, index) => word === "-n" && settings.set(args[index + 1] ?? "", args[index + 3] ?? ""));
+    shownPasswords.push(...args.filter((word) => /secret/.test(word) && !options?.secrets?.includes(word)));
+    return Promise.resolve({ code: args.includes("--login") ? REFUSED : 0, stdout: "", stderr: "" });
+  };
+  try {
+    await Deno.mkdir(`${folder}/proc/self`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/proc/self/mountinfo`, "");
+    const log = createLogger({ level: "debug", write: (line) => lines.push(line) });
+    const defaults = {
+      defaultFsType: "xfs",
+      mkfsOptions: [],
+      mountFlags: [],
+      multipath: false,
+      iscsiLoginTimeoutSeconds: 20,
+      maxVolumes: 0,
+    };
+    const host = { run, root: folder, namespaces: "direct" } as const;
+    const node = new NodePlugin({ ...defaults, name: "n1", host, stateDir: `${folder}/state`, dataAddresses: ["192.0.2.9"], log });
+    const row = nodeService(node).find(({ name }) => name === "NodeStageVolume");
+    ok(row);
+    const request = create(NodeStageVolumeRequestSchema, {
+      volumeId: "0badcafe/k8s-pvc-1",
+      publishContext: PUBLISHED,
+      stagingTargetPath: `${folder}/stage`,
+      volumeCapability: { accessType: { case: "mount", value: {} }, accessMode: { mode: Mode.SINGLE_NODE_WRITER } },
+      secrets,
+    });
+    const environment = { log, locks: new KeyedLock(), samples: callSamples(new Metrics()), driverName: "pure-csi" };
+    const call = { bytes: toBinary(NodeStageVolumeRequestSchema, request), signal: new AbortController().signal };
+    const outcome = await answer(row, call, environment);
+    ok("status" in outcome, "the stage must have failed");
+    return { ...outcome.status, settings, shownPasswords, log: lines.join("\n") };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("NodeStageVolume logs in with the CHAP credentials of its secrets, and shows no password", async () => {
+  const { code, message, settings, shownPasswords, log } = await stage(SECRETS);
+  equal(code, status.UNAVAILABLE);
+  match(message, /refused the login at 192\.0\.2\.1:3260: the CHAP name or password is not the one/);
+  for (const [key, value] of Object.entries(SECRETS)) equal(settings.get(key), value);
+  equal(settings.get("node.session.auth.authmethod"), "CHAP");
+  deepEqual(shownPasswords, [], "each is named to Run as a secret");
+  equal(/-secret-/.test(message + log), false);
+});
+
+Deno.test("NodeStageVolume without secrets leaves CHAP to the host's own defaults", async () => {
+  const { message, settings } = await stage({ "somebody.elses/key": "value" });
+  match(message, /wants CHAP and the class names no secret/);
+  equal([...settings.keys()].some((key) => key.startsWith("node.session.auth")), false);
+});
+
+Deno.test("NodeStageVolume refuses CHAP credentials that no array takes", async () => {
+  const { code, message } = await stage({ ...SECRETS, "node.session.auth.password": "node-secret" });
+  equal(code, status.INVALID_ARGUMENT);
+  match(message, /node\.session\.auth\.password has 11 characters/);
+});
