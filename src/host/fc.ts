@@ -15,12 +15,22 @@ export async function fcPlaces(host: Host, { wwpns, lun }: { wwpns: string[]; lu
     if (scsiHost === undefined || channel === undefined) continue;
     const read = (file: string) => readHostText(host, `${REMOTE_PORTS}/${name}/${file}`);
     const [portName, state, target] = await Promise.all([read("port_name"), read("port_state"), read("scsi_target_id")]);
-    const wwpn = portName?.toLowerCase().replace(/^0x/, "");
+    const wwpn = plainWwpn(portName);
     // -1: the port is no target, or has just come and was not scanned yet.
     if (wwpn === undefined || !wwpns.includes(wwpn) || state !== "Online" || !/^\d+$/.test(target ?? "")) continue;
     places.push({ host: Number(scsiHost), channel: Number(channel), target: Number(target), lun });
   }
   return places;
+}
+
+/** The WWPN (16 lower-case hex digits) of the remote port that a SCSI device's route in sysfs goes by; `undefined` for other transports. */
+export async function fcPortOf(host: Host, route: string): Promise<string | undefined> {
+  const rport = /\/(rport-\d+:\d+-\d+)\//.exec(route)?.[1];
+  return rport && plainWwpn(await readHostText(host, `${REMOTE_PORTS}/${rport}/port_name`));
+}
+
+function plainWwpn(portName: string | undefined): string | undefined {
+  return portName?.toLowerCase().replace(/^0x/, "");
 }
 
 /** Every way over NVMe/FC from a port of this host to one of these WWPNs of the subsystem, as nvme-connect(1) writes addresses. */
@@ -34,7 +44,7 @@ export async function fcRoutes(host: Host, { nqn, wwpns }: { nqn: string; wwpns:
       ...["port_name", "node_name", "port_state"].map(read),
       ...["port_name", "node_name"].map(readOwn),
     ]);
-    if (!port || !node || !ownPort || !ownNode || state !== "Online" || !wwpns.includes(port.toLowerCase().replace(/^0x/, ""))) continue;
+    if (!port || !node || !ownPort || !ownNode || state !== "Online" || !wwpns.includes(plainWwpn(port) ?? "")) continue;
     routes.push({ transport: "fc", nqn, traddr: `nn-${node}:pn-${port}`, hostTraddr: `nn-${ownNode}:pn-${ownPort}` });
   }
   return routes;

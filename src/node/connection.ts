@@ -13,6 +13,7 @@ import type { StageRecord } from "./stage_record.ts";
 
 /** Attachments that end in a block device, and those that end in a mounted folder. */
 export type BlockAttachment = Extract<Attachment, { serial: string }>;
+export type ScsiAttachment = Extract<BlockAttachment, { protocol: "iscsi" | "fc" }>;
 export type FileAttachment = Exclude<Attachment, BlockAttachment>;
 
 export interface AttachOptions {
@@ -36,7 +37,10 @@ export interface BlockConnection {
   isDeviceOf(context: NodeContext, attachment: BlockAttachment, deviceName: string, signal?: AbortSignal): Promise<boolean>;
   /** Lets the device take the size that its volume has on the array now. */
   grow(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void>;
-  /** Names of the devices that this node attached for the volume of a record, whether a crash kept the name from being noted or not. */
+  /**
+   * Names of the devices that this node attached for the volume of a record, whether a crash kept the name from being noted or not. `in_use` when
+   * it cannot be told from what is another's.
+   */
   devicesOf(context: NodeContext, record: StageRecord, signal?: AbortSignal): Promise<string[]>;
   /** Whether a device, found by a mount and without a record, is one that this protocol of this node made. */
   owns(context: NodeContext, deviceName: string): Promise<boolean>;

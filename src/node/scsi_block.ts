@@ -26,9 +26,10 @@ import {
   wwidOfSerial,
 } from "../host/scsi.ts";
 import { until, withDeadline } from "../wait.ts";
-import type { AttachOptions, BlockAttachment, BlockConnection } from "./connection.ts";
+import type { AttachOptions, BlockAttachment, BlockConnection, ScsiAttachment } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
-import { commonSize, openPath, type Path } from "./scsi_paths.ts";
+import { commonSize, openPath, type Path, purge } from "./scsi_paths.ts";
+import { refuseOtherTargets } from "./scsi_targets.ts";
 import type { StageRecord } from "./stage_record.ts";
 
 /** Volumes by SCSI: iSCSI and Fibre Channel, with one multipath map over their paths. Identity is the WWID alone, never a LUN. */
@@ -40,8 +41,6 @@ const FLUSH_TIMEOUT_MS = 30_000;
 
 /** How long I/O waits for a lost iSCSI session: below multipath another path takes over, without it there is none. */
 const REPLACEMENT_SECONDS = { multipath: 20, single: 120 };
-
-type ScsiAttachment = Extract<BlockAttachment, { protocol: "iscsi" | "fc" }>;
 
 function scsiAttachment(attachment: BlockAttachment): ScsiAttachment {
   if (attachment.protocol === "iscsi" || attachment.protocol === "fc") return attachment;
@@ -57,10 +56,13 @@ async function attach(
   const attachment = scsiAttachment(blockAttachment);
   const wwid = wwidOfSerial(attachment.serial);
   await refuseUsed(context, { wwid, options });
+  await refuseOtherTargets(context.host, { attachment, wwid });
   const multipath = await usesMultipath(context, signal);
   const iqns = attachment.protocol === "iscsi" ? attachment.targets.map((target) => target.iqn) : [];
   if (options.chap) { for (const iqn of iqns) context.chap.set(iqn, options.chap); }
   const paths = await context.targets.using(iqns, () => openPaths(context, { attachment, wwid, multipath }, signal));
+  // A volume that this node has had before may be in use: then nothing is touched.
+  await refuseMerge(context, { attachment, wwid, paths: options.record.device === undefined ? paths : [] }, signal);
   const sizeBytes = commonSize(paths);
   if (sizeBytes < attachment.sizeBytes) {
     throw new PsoError(
@@ -73,6 +75,20 @@ async function attach(
   const device = map ? await resizeMap(context.host, map, sizeBytes, signal) : await readBlockDevice(context.host, name);
   await options.note({ device: device.name });
   return device;
+}
+
+/** A stranger that came up while our paths were being opened: they are taken away again, and only they. */
+async function refuseMerge(
+  context: NodeContext,
+  { attachment, wwid, paths }: { attachment: ScsiAttachment; wwid: string; paths: Path[] },
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    await refuseOtherTargets(context.host, { attachment, wwid });
+  } catch (error) {
+    if (isPsoError(error, "in_use")) { for (const path of paths) await purge(context.host, path, signal); }
+    throw error;
+  }
 }
 
 /** Whether volumes of this node get a multipath map. `unavailable` when they should and multipathd is not there to make it. */
@@ -243,6 +259,8 @@ async function grow(context: NodeContext, deviceName: string, signal?: AbortSign
 async function devicesOf(context: NodeContext, record: StageRecord): Promise<string[]> {
   if (record.attachment.protocol !== "iscsi" && record.attachment.protocol !== "fc") return [];
   const wwid = wwidOfSerial(record.attachment.serial);
+  // What is there may be another array's: it is not ours to take away, nor is a map that holds paths of both.
+  await refuseOtherTargets(context.host, { attachment: record.attachment, wwid });
   const map = await findMap(context.host, wwid);
   if (map) return [map.name];
   const devices = await devicesWithWwid(context.host, wwid);

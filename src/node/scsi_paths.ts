@@ -77,7 +77,8 @@ async function isOfOtherMap(host: Host, { device, wwid }: { device?: ScsiDevice;
   return map !== undefined && map.wwid !== wwid;
 }
 
-async function purge(host: Host, device: ScsiDevice, signal?: AbortSignal): Promise<void> {
+/** Takes one path away, out of its map first: the kernel asks nobody. Gone already is success. */
+export async function purge(host: Host, device: { name?: string; hctl: string }, signal?: AbortSignal): Promise<void> {
   if (device.name !== undefined && await mapOfPath(host, device.name)) await dropPath(host, device.name, signal);
   await deleteDevice(host, device.hctl, signal);
 }
