@@ -1,7 +1,7 @@
-import { deepEqual, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { decodeAttachment, encodeNodeId } from "../../src/handoff.ts";
 import { GiB } from "../../src/size.ts";
-import { N1, N2, ProvisionerBed, RAW_RWX, RWX } from "./provisioner_bed.ts";
+import { isUnclear, N1, N2, ProvisionerBed, RAW_RWX, RWX } from "./provisioner_bed.ts";
 
 Deno.test("publishVolume() takes two calls once the node is known, and answers the same each time", async () => {
   await ProvisionerBed.run({}, async (bed) => {
@@ -83,3 +83,60 @@ Deno.test("unpublishVolume() of an unknown node succeeds once no host holds the 
     deepEqual(await bed.publishedTo(volumeId), []);
   });
 });
+
+/** The hosts that hold a volume now, by what the arrays say and not by what a controller remembers. */
+async function hostsOf(bed: ProvisionerBed, volumeId: string): Promise<string[]> {
+  const name = volumeId.split("/")[1] ?? "";
+  const found = await Promise.all(bed.fleet.members.map(({ array }) => array.findVolume(name, { hosts: true })));
+  return found.flatMap((volume) => volume?.hosts ?? []);
+}
+
+for (
+  const { name, fault, left } of [
+    { name: "before the old node is disconnected", fault: { method: "DELETE", path: "/connections" }, left: ["node-1-example-org"] },
+    { name: "between the disconnect and the connect", fault: { method: "POST", path: "/connections" }, left: [] },
+  ]
+) {
+  Deno.test(`publishVolume() that is cut off ${name} is finished by another controller, and the volume never has two nodes`, async () => {
+    await ProvisionerBed.run({}, async (bed) => {
+      const volumeId = await bed.create("pvc-1");
+      await bed.publish(volumeId, N1);
+      await bed.fault({ action: "status", value: 503, times: 100_000, match: fault });
+      await rejects(bed.provisioner.publishVolume(bed.publishRequest(volumeId, N2), bed.soon()), isUnclear);
+      deepEqual((await hostsOf(bed, volumeId)).map((host) => host.toLowerCase().replaceAll(".", "-")), left);
+      await bed.healFaults();
+      await bed.restart();
+      await bed.publish(volumeId, N2);
+      deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N2)]);
+      await bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(N1) }, bed.signal); // csi-attacher's own, which comes late
+      deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N2)]);
+    });
+  });
+}
+
+Deno.test("publishVolume() connects nobody while the array refuses to disconnect the old node", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const volumeId = await bed.create("pvc-1");
+    await bed.publish(volumeId, N1);
+    await bed.fault({ action: "status", value: 400, match: { method: "DELETE", path: "/connections" } });
+    const calls = await bed.calls(() => rejects(bed.publish(volumeId, N2), /refused DELETE connections/));
+    equal(calls.includes("POST /connections"), false);
+    deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N1)]);
+    await bed.healFaults();
+    await bed.publish(volumeId, N2);
+    deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N2)]);
+  });
+});
+
+for (const method of ["DELETE", "POST"]) {
+  Deno.test(`publishVolume() to another node whose ${method} is done and its answer lost succeeds, at the latest when it is repeated`, async () => {
+    await ProvisionerBed.run({}, async (bed) => {
+      const volumeId = await bed.create("pvc-1");
+      await bed.publish(volumeId, N1);
+      await bed.fault({ action: "drop-after", times: 1, match: { method, path: "/connections" } });
+      await bed.publish(volumeId, N2).catch((error) => ok(isUnclear(error), String(error)));
+      deepEqual(await bed.publish(volumeId, N2), await bed.publish(volumeId, N2));
+      deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N2)]);
+    });
+  });
+}
