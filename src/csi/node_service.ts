@@ -8,6 +8,10 @@ import { Node, NodeServiceCapability_RPC_Type as Type, VolumeUsage_Unit as Unit 
 import { method, type UnaryMethod } from "./unary.ts";
 import { capabilityOf, rangeOf } from "./values.ts";
 
+/**
+ * VOLUME_MOUNT_GROUP is not offered: with it kubelet leaves a pod's fsGroup to the driver's mount options, and xfs, ext4 and NFS have none for
+ * the group of files. Without it kubelet changes the group of the files itself, as the CSIDriver's fsGroupPolicy says.
+ */
 const CAPABILITIES: readonly Type[] = [Type.STAGE_UNSTAGE_VOLUME, Type.GET_VOLUME_STATS, Type.EXPAND_VOLUME, Type.SINGLE_NODE_MULTI_WRITER];
 
 /**

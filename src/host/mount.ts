@@ -12,7 +12,10 @@ const STACK_MAX = 16;
 /** Options that belong to one mount and not to the file system below it (mount(8), "filesystem-independent mount options"). */
 const PER_MOUNT_OPTIONS = new Set(["ro", "noexec", "nosuid", "nodev", "noatime", "nodiratime", "relatime", "strictatime"]);
 
-/** Those of `flags` that a bind mount can have of its own. The others came with the file system when it was staged. */
+/**
+ * Those of `flags` that a bind mount can have of its own. The others came with the file system when it was staged, a SELinux label
+ * (`context=`) too: mount(2) ignores it for a bind mount.
+ */
 export function perMountOptions(flags: string[]): string[] {
   return flags.filter((flag) => PER_MOUNT_OPTIONS.has(flag));
 }
