@@ -138,13 +138,12 @@ export async function login(host: Host, target: IscsiPortal, options: LoginOptio
   const { chap } = options;
   const secrets = [chap?.host, chap?.target].map((side) => side?.password.reveal() ?? "");
   const record = recordArguments(target);
-  await host.run("iscsiadm", ["-m", "iface", "-I", IFACE, "-o", "new"], { signal });
-  await host.run("iscsiadm", [...record, "-o", "new"], { signal });
-  const settings = settingsOf(options).flatMap(([name, value]) => ["-n", name, "-v", value]);
+  // It is there already when any session goes by it, to whichever target, and iscsiadm then refuses to write it anew.
+  await host.run("iscsiadm", ["-m", "iface", "-I", IFACE, "-o", "new"], { okCodes: [0, SESSION_EXISTS], signal });
   const timeoutMs = (options.timeoutSeconds * 2 + 10) * 1000; // iscsid gives up by itself first
   const okCodes = [0, SESSION_EXISTS, REFUSED, ...(chap?.target ? [FAILED_FOR_GOOD] : [])];
   try {
-    await host.run("iscsiadm", [...record, "-o", "update", ...settings], { signal, secrets });
+    await writeRecord(host, target, { options, secrets }, signal);
     const { code } = await host.run("iscsiadm", [...record, "--login"], { okCodes, timeoutMs, signal, secrets });
     if (code === REFUSED) throw refused(target, chap);
     if (code === FAILED_FOR_GOOD) throw unproven(target);
@@ -155,6 +154,24 @@ export async function login(host: Host, target: IscsiPortal, options: LoginOptio
   const made = (await listSessions(host)).find((session) => isSessionTo(session, target));
   if (made) return made;
   throw new PsoError("unavailable", `iscsiadm logged in to ${target.portal} of ${target.iqn}, and the kernel shows no such session`);
+}
+
+/**
+ * Makes or updates the node record. Without credentials the record that is there keeps its own: they are from an earlier life of this process,
+ * which kept them in memory only, and a target that asks for none takes us with them too.
+ */
+async function writeRecord(
+  host: Host,
+  target: IscsiPortal,
+  { options, secrets }: { options: LoginOptions; secrets: string[] },
+  signal?: AbortSignal,
+): Promise<void> {
+  const record = recordArguments(target);
+  const settings = settingsOf(options).flatMap(([name, value]) => ["-n", name, "-v", value]);
+  const update = () => host.run("iscsiadm", [...record, "-o", "update", ...settings], { okCodes: [0, NOTHING_FOUND], signal, secrets });
+  if (!options.chap && (await update()).code === 0) return;
+  await host.run("iscsiadm", [...record, "-o", "new"], { signal });
+  await update();
 }
 
 function refused({ iqn, portal }: IscsiPortal, chap?: ChapCredentials): PsoError {
