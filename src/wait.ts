@@ -23,18 +23,24 @@ export function abortError(signal?: AbortSignal): PsoError {
     : new PsoError("timeout", "the deadline passed or the caller went away", { cause: signal?.reason });
 }
 
+/** Between two looks at a fact: a tenth of the time waited so far, within these. Soon when it is near, cheap when many wait long. */
+const SHORTEST_INTERVAL_MS = 20;
+const LONGEST_INTERVAL_MS = 500;
+
 /** Polls `fact` until it gives something that is not undefined or false; throws `timeout` with `what` when `timeoutMs` are over. */
 export async function until<T>(
   what: string,
   fact: () => Promise<T | undefined | false> | T | undefined | false,
   options: { timeoutMs: number; intervalMs?: number; signal?: AbortSignal },
 ): Promise<T> {
-  const deadline = performance.now() + options.timeoutMs;
+  const started = performance.now();
   for (;;) {
     const found = await fact();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() >= deadline) throw new PsoError("timeout", `${what} did not happen within ${options.timeoutMs} ms`);
-    await pause(Math.min(options.intervalMs ?? 50, Math.max(1, deadline - performance.now())), options.signal);
+    const waitedMs = performance.now() - started;
+    if (waitedMs >= options.timeoutMs) throw new PsoError("timeout", `${what} did not happen within ${options.timeoutMs} ms`);
+    const intervalMs = options.intervalMs ?? Math.min(Math.max(waitedMs / 10, SHORTEST_INTERVAL_MS), LONGEST_INTERVAL_MS);
+    await pause(Math.min(intervalMs, Math.max(1, options.timeoutMs - waitedMs)), options.signal);
   }
 }
 

@@ -130,7 +130,7 @@ export async function deleteDevice(host: Host, hctl: string, signal?: AbortSigna
   } catch (error) {
     if (!isPsoError(error, "unavailable") || !await isGone()) throw error;
   }
-  await until(`removal of SCSI device ${hctl}`, isGone, { timeoutMs: DELETE_TIMEOUT_MS, intervalMs: 20, signal });
+  await until(`removal of SCSI device ${hctl}`, isGone, { timeoutMs: DELETE_TIMEOUT_MS, signal });
 }
 
 /**
