@@ -119,11 +119,11 @@ async function openPaths(
         `no FC port of this host sees one of the array's ports ${attachment.wwpns.join(", ")}: check the zoning`,
       );
     }
-    ways = places.map((place) => () => openPath(host, place, { wwid, signal }));
+    ways = places.map((place) => () => openPath(context, place, { wwid, signal }));
   } else {
     ways = attachment.targets.map((target) => async () => {
       const session = await reach(context, { target, multipath }, signal);
-      return await openPath(host, placeOf(session, lun), { wwid, signal });
+      return await openPath(context, placeOf(session, lun), { wwid, signal });
     });
   }
   const paths: Path[] = [];

@@ -4,6 +4,7 @@ import type { Host } from "../host/host.ts";
 import { dropPath, mapOfPath } from "../host/multipath.ts";
 import { deleteDevice, findScsiDevice, hctlOf, rescanDevice, scanPlace, type ScsiDevice, type ScsiPlace } from "../host/scsi.ts";
 import { until } from "../wait.ts";
+import type { NodeContext } from "./context.ts";
 
 /** A device is in sysfs at once; its block device follows when the disk driver has read it. */
 const DISK_TIMEOUT_MS = 20_000;
@@ -21,9 +22,15 @@ export interface Path {
  * another volume that is left from an earlier use of the LUN is taken away first, out of its map and out of the kernel: its old map would
  * write to the new volume. A device that still answers as another volume is live, and left alone. `unavailable` when the path cannot be used.
  */
-export async function openPath(host: Host, place: ScsiPlace, options: { wwid: string; signal?: AbortSignal }): Promise<Path> {
+export async function openPath(
+  { host, targets }: Pick<NodeContext, "host" | "targets">,
+  place: ScsiPlace,
+  options: { wwid: string; signal?: AbortSignal },
+): Promise<Path> {
   const { wwid, signal } = options;
   const hctl = hctlOf(place);
+  // The kernel does the scans of one SCSI host one after another: many that wait in it for their turn would run out of time together.
+  const scan = () => targets.inTurnUnlessHung(`scan of SCSI host ${place.host}`, () => scanPlace(host, place, signal), signal);
   const before = await findScsiDevice(host, hctl);
   if (before) {
     // What the kernel holds is from the last scan.
@@ -34,7 +41,7 @@ export async function openPath(host: Host, place: ScsiPlace, options: { wwid: st
     if (isOther && await isAnswering(host, hctl, signal)) throw otherVolume(now, wwid);
     if (isStale || isOther || await isOfOtherMap(host, { device: now, wwid })) await purge(host, before, signal);
   }
-  if (!await findScsiDevice(host, hctl) && !await scanPlace(host, place, signal)) {
+  if (!await findScsiDevice(host, hctl) && !await scan()) {
     throw new PsoError("unavailable", `SCSI host ${place.host} takes no scan for ${hctl}: it is gone or being taken away`);
   }
   const device = await findScsiDevice(host, hctl);
@@ -45,7 +52,6 @@ export async function openPath(host: Host, place: ScsiPlace, options: { wwid: st
   if (device.wwid !== wwid) throw otherVolume(device, wwid);
   const name = await until(`disk of SCSI device ${hctl}`, async () => (await findScsiDevice(host, hctl))?.name, {
     timeoutMs: DISK_TIMEOUT_MS,
-    intervalMs: 20,
     signal,
   });
   return { name, hctl, sizeBytes: (await readBlockDevice(host, name)).sizeBytes };

@@ -2,7 +2,7 @@ import { KeyedQueue } from "../keyed_queue.ts";
 
 /**
  * Who works with a target now: a session or connection without a volume is idle only when nobody is about to use it. Logins and logouts at one
- * portal go one after another, as two iscsiadm (or nvme) at once disturb each other.
+ * portal go one after another, as two iscsiadm (or nvme) at once disturb each other; so do the scans of one SCSI host.
  */
 export class TargetQueue {
   readonly #users = new Map<string, number>();
@@ -30,5 +30,10 @@ export class TargetQueue {
   /** Runs `work` when everything with this key that came before has ended, well or not. */
   inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
     return this.#turns.inTurn(key, work);
+  }
+
+  /** As KeyedQueue.inTurnUnlessHung(). */
+  inTurnUnlessHung<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#turns.inTurnUnlessHung(key, work, signal);
   }
 }
