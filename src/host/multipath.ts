@@ -1,5 +1,5 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import { pause, until } from "../wait.ts";
+import { until } from "../wait.ts";
 import { type BlockDevice, readBlockDevice } from "./block_device.ts";
 import { hasTool } from "./command.ts";
 import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
@@ -63,28 +63,42 @@ export async function isMultipathRunning(host: Host, signal?: AbortSignal): Prom
 }
 
 /**
- * Waits for the map of a WWID and for its link in /dev/mapper, which says that udev is done with it. `unavailable` when multipathd makes
- * none.
+ * Waits for the map of a WWID and for its link in /dev/mapper, which says that udev is done with it. `paths` are the kernel names of its
+ * paths here: they show their map without a look at every device of the host, which many waiting at once would each take again and again.
+ * `unavailable` when multipathd makes none.
  */
-export async function waitForMap(host: Host, wwid: string, signal?: AbortSignal): Promise<MultipathMap> {
-  const started = performance.now();
-  let asked = started;
-  for (;;) {
-    const map = await findMap(host, wwid);
-    if (map && map.paths.length > 0) return await linked(host, map, signal);
+export async function waitForMap(
+  host: Host,
+  { wwid, paths }: { wwid: string; paths: string[] },
+  signal?: AbortSignal,
+): Promise<MultipathMap> {
+  let asked = performance.now();
+  const isThere = async () => {
     const now = performance.now();
-    if (now - started > MAP_TIMEOUT_MS) break;
-    if (now - asked > ASK_AFTER_MS) {
-      asked = now;
-      await host.run("multipathd", ["add", "map", wwid], { okCodes: [0, 1], signal });
+    for (const path of paths) {
+      const map = await mapOfPath(host, path);
+      if (map?.wwid === wwid && map.paths.length > 0) return map;
     }
-    await pause(50, signal);
+    if (now - asked < ASK_AFTER_MS) return undefined;
+    asked = now;
+    const map = await findMap(host, wwid); // over other paths only
+    if (map && map.paths.length > 0) return map;
+    await host.run("multipathd", ["add", "map", wwid], { okCodes: [0, 1], signal });
+    return undefined;
+  };
+  let map: MultipathMap;
+  try {
+    map = await until(`multipath map ${wwid}`, isThere, { timeoutMs: MAP_TIMEOUT_MS, signal });
+  } catch (error) {
+    if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
+    throw new PsoError(
+      "unavailable",
+      `multipathd made no map of ${wwid} within ${MAP_TIMEOUT_MS} ms: see multipathd show paths and the blacklist in /etc/multipath.conf, ` +
+        "or switch flasharray.multipath off",
+      { cause: error },
+    );
   }
-  throw new PsoError(
-    "unavailable",
-    `multipathd made no map of ${wwid} within ${MAP_TIMEOUT_MS} ms: see multipathd show paths and the blacklist in /etc/multipath.conf, ` +
-      "or switch flasharray.multipath off",
-  );
+  return await linked(host, map, signal);
 }
 
 async function linked(host: Host, map: MultipathMap, signal?: AbortSignal): Promise<MultipathMap> {

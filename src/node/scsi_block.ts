@@ -177,15 +177,16 @@ async function mapOver(
 ): Promise<MultipathMap | undefined> {
   const { host } = context;
   if (!multipath && !await findMap(host, wwid)) return undefined;
-  let map = await waitForMap(host, wwid, signal);
+  let map = await waitForMap(host, { wwid, paths: paths.map((path) => path.name) }, signal);
   const hasAll = async () => {
-    map = await readMap(host, map.name) ?? map;
-    return paths.every((path) => map.paths.includes(path.name));
+    const members = await listHostFolder(host, `/sys/class/block/${map.name}/slaves`);
+    return paths.every((path) => members.includes(path.name));
   };
   await until(`${paths.length} paths in multipath map ${wwid}`, hasAll, { timeoutMs: JOIN_TIMEOUT_MS, signal }).catch((error) => {
     if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
-    context.log.warn("multipath map lacks paths", { wwid, paths: paths.length, inMap: map.paths.length });
+    context.log.warn("multipath map lacks paths", { wwid, paths: paths.map((path) => path.name), map: map.name });
   });
+  map = await readMap(host, map.name) ?? map;
   for (const name of map.paths) {
     const found = await scsiDeviceOf(host, name);
     if (!found || found.wwid === wwid) continue;
