@@ -25,6 +25,9 @@ import { nodeService } from "./src/csi/node_service.ts";
 import { isPsoError, messageOf } from "./src/errors.ts";
 import { PROTOCOLS } from "./src/handoff.ts";
 import { createRun } from "./src/host/command.ts";
+import { protocolsOf, reportOf } from "./src/host/finding.ts";
+import { checkHost } from "./src/host/host_check.ts";
+import type { Host } from "./src/host/host.ts";
 import { KeyedLock } from "./src/keyed_lock.ts";
 import { createLogger, type Level, type Logger } from "./src/log.ts";
 import { type Labels, Metrics, REST_BUCKETS } from "./src/metrics.ts";
@@ -222,11 +225,12 @@ async function nodeChecks(node: NodePlugin): Promise<Check[]> {
   return PROTOCOLS.map((name) => ({ name, ok: reasons[name] === undefined, reason: reasons[name], optional: isUseful }));
 }
 
-/** `node --check`: what each protocol lacks on this host, a line each; right when one of them works. */
-async function checkNode(node: NodePlugin): Promise<number> {
-  const checks = await nodeChecks(node);
-  for (const { name, ok, reason } of checks) print(`${ok ? "OK  " : "FAIL"} ${name}${reason ? `: ${reason}` : ""}\n`);
-  return checks.some((check) => check.ok) ? RIGHT : FAILED;
+/** `node --check`: a line for each thing that was looked at. Right when the protocol of the values file works, without one when any does. */
+async function checkNode(options: NodeOptions, host: Host, { sanType, multipath }: Config["flasharray"]): Promise<number> {
+  const findings = await checkHost(host, { multipath, stateDir: options.stateDir });
+  const { text, isUsable } = reportOf(findings, options.valuesFile === undefined ? undefined : protocolsOf(sanType));
+  print(text);
+  return isUsable ? RIGHT : FAILED;
 }
 
 async function runNode(options: NodeOptions): Promise<number> {
@@ -236,9 +240,11 @@ async function runNode(options: NodeOptions): Promise<number> {
   warnAbout(loaded, log);
   const metrics = processMetrics();
   const run = createRun({ namespaces: options.hostTools, hostRoot: options.hostRoot, log, path: Deno.env.get("PATH") });
+  const host: Host = { run, root: options.hostRoot, namespaces: options.hostTools };
+  if (options.check) return await checkNode(options, host, flasharray);
   const node = new NodePlugin({
     name: options.nodeName,
-    host: { run, root: options.hostRoot, namespaces: options.hostTools },
+    host,
     stateDir: options.stateDir,
     localPlane: options.localPlane,
     dataAddresses: options.dataAddresses,
@@ -250,7 +256,6 @@ async function runNode(options: NodeOptions): Promise<number> {
     maxVolumes: loaded.config.maxVolumesPerNode,
     log,
   });
-  if (options.check) return await checkNode(node);
   metrics.gauge("pso_locks_held", { help: "Volumes that a call holds now", collect: () => node.locksHeld });
   const staged = metrics.gauge("pso_staged_volumes", { help: "Volumes staged on this node" });
   const ended = terminated();

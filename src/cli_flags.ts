@@ -61,7 +61,7 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       value: "DIR",
       meaning: "folder of the simulated arrays' `local` data plane; without it the node refuses that protocol",
     },
-    { name: "check", meaning: "look whether this host is prepared, print what is missing, and end" },
+    { name: "check", meaning: "look how this host is prepared, print a line for each finding with its fix, and end" },
     ADMIN,
     ...LOG,
     ...GENERAL,

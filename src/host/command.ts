@@ -36,7 +36,26 @@ const PACKAGES: Record<string, string> = {
   dmsetup: "dmsetup",
   tee: "coreutils",
   nvme: "nvme-cli",
+  modprobe: "kmod",
 };
+
+/** Where RHEL and its kin call a package otherwise. */
+const RHEL_PACKAGES: Record<string, string> = {
+  "open-iscsi": "iscsi-initiator-utils",
+  "multipath-tools": "device-mapper-multipath",
+  "nfs-common": "nfs-utils",
+  dmsetup: "device-mapper",
+  iproute2: "iproute",
+  mount: "util-linux",
+};
+
+/** `install the package …` for the tool, by Debian's name and RHEL's where it is another one; `undefined` for a tool that is not known. */
+export function installHint(tool: string): string | undefined {
+  const debian = PACKAGES[tool];
+  if (debian === undefined) return undefined;
+  const rhel = RHEL_PACKAGES[debian];
+  return `install the package ${debian}${rhel === undefined ? "" : ` (RHEL: ${rhel})`} on this node`;
+}
 
 export interface CommandOptions {
   namespaces: Namespaces;
@@ -98,7 +117,7 @@ export function createRun(options: CommandOptions): Run {
     const result = await new RunningTool(child, shown).finish(runOptions);
     options.log.debug("tool", { command: shown, code: result.code, ms: Math.round(performance.now() - started) });
     if ((runOptions.okCodes ?? [0]).includes(result.code)) return result;
-    throw failure({ tool, shown, result, secrets, namespaces: options.namespaces });
+    throw toolFailure({ tool, shown, result, secrets, namespaces: options.namespaces });
   };
 }
 
@@ -107,8 +126,7 @@ function redact(text: string, secrets: string[]): string {
 }
 
 function missing(tool: string, cause?: unknown): PsoError {
-  const hint = PACKAGES[tool] ? `install the package ${PACKAGES[tool]} on this node` : "install it on this node";
-  return new PsoError("unavailable", `tool ${tool} is missing: ${hint}`, { cause });
+  return new PsoError("unavailable", `tool ${tool} is missing: ${installHint(tool) ?? "install it on this node"}`, { cause });
 }
 
 function spawn(line: string[], { tool, env, stdin }: { tool: string; env: Record<string, string>; stdin: boolean }): Deno.ChildProcess {
@@ -130,7 +148,8 @@ function spawn(line: string[], { tool, env, stdin }: { tool: string; env: Record
   }
 }
 
-function failure({ tool, shown, result, secrets, namespaces }: {
+/** What Run throws for an exit code that is no answer: tool, code and the end of what it printed. */
+export function toolFailure({ tool, shown, result, secrets, namespaces }: {
   tool: string;
   shown: string;
   result: CommandResult;

@@ -1,4 +1,5 @@
 import type { ChapCredentials } from "../chap.ts";
+import type { Protocol } from "../handoff.ts";
 import type { Host } from "../host/host.ts";
 import type { Logger } from "../log.ts";
 import type { TargetQueue } from "./target_queue.ts";
@@ -26,5 +27,7 @@ export interface NodeContext {
   chap: Map<string, ChapCredentials>;
   /** Who works with which iSCSI target or NVMe subsystem now. */
   targets: TargetQueue;
+  /** `unavailable` with the reason when this host cannot use the protocol now. */
+  requirePrepared: (protocol: Protocol) => Promise<void>;
   log: Logger;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Host } from "../host/host.ts";
-import { parseAddresses, protocolReasons, readIdentity, readIqn, readNqn, readWwpns } from "./identity.ts";
+import { readIqn, readNqn, readWwpns } from "../host/initiator_names.ts";
+import { equipmentReasons, parseAddresses, readIdentity } from "./identity.ts";
 
 /** A host root with these files. */
 async function withHost(files: Record<string, string>, work: (host: Host) => Promise<void>): Promise<void> {
@@ -45,6 +46,8 @@ for (
 
 Deno.test("readNqn() takes a valid NQN only", async () => {
   await withHost({ [NVME]: `${NQN}\n` }, async (host) => assert.deepEqual(await readNqn(host), { value: NQN }));
+  const placeholder = "nqn.2014-08.org.nvmexpress:uuid:03000200-0400-0500-0006-000700080009";
+  await withHost({ [NVME]: placeholder }, async (host) => assert.match(JSON.stringify(await readNqn(host)), /which many machines have/));
   await withHost({ [NVME]: "localhost\n" }, async (host) => assert.match(JSON.stringify(await readNqn(host)), /which is no NQN/));
   await withHost({}, async (host) => assert.match(JSON.stringify(await readNqn(host)), /does not exist: write it with nvme gen-hostnqn/));
 });
@@ -69,12 +72,12 @@ Deno.test("readIdentity() names only the protocols that work here, with the name
         wwpns: [],
         addresses: ["10.0.0.1"],
       });
-      const reasons = await protocolReasons({ ...options, attachable, localPlane: undefined });
-      assert.match(reasons["nvme-roce"] ?? "", /^this version of the node plugin cannot attach it; /);
+      const reasons = await equipmentReasons({ ...options, attachable, localPlane: undefined });
+      assert.equal(reasons["nvme-roce"], "this version of the node plugin cannot attach it");
       const { iscsi, "nvme-tcp": tcp, fc, local } = reasons;
       assert.deepEqual({ iscsi, "nvme-tcp": tcp, fc, local }, {
         iscsi: undefined,
-        "nvme-tcp": "tool nvme is not installed",
+        "nvme-tcp": "tool nvme is not installed; install the package nvme-cli on this node",
         fc: "no FC port in /sys/class/fc_host",
         local: "the node was started without --local-plane",
       });

@@ -68,7 +68,15 @@ Deno.test("nfsSource() puts IPv6 addresses in brackets", () => {
 Deno.test("an NFS mount is known by its type and source", () =>
   withHost([], async (host) => {
     const targets = new TargetQueue();
-    const own = { targets, chap: new Map(), host, stateDir: "", dataAddresses: () => Promise.resolve([]), log: silentLogger };
+    const own = {
+      targets,
+      chap: new Map(),
+      host,
+      stateDir: "",
+      dataAddresses: () => Promise.resolve([]),
+      requirePrepared: () => Promise.resolve(),
+      log: silentLogger,
+    };
     const context = { ...own, defaultFsType: "xfs", mkfsOptions: [], mountFlags: [], multipath: true, iscsiLoginTimeoutSeconds: 20 };
     const mount = { id: 1, majorMinor: "0:77", root: "/", target: "/stage/1", options: ["rw"], superOptions: ["rw"], type: "nfs4" };
     const attachment = { protocol: "nfs", address: "10.0.0.9", path: "/a" } as const;

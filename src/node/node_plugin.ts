@@ -6,7 +6,8 @@ import { KeyedLock } from "../keyed_lock.ts";
 import type { Logger } from "../log.ts";
 import type { NodeContext } from "./context.ts";
 import { expandVolume, volumeStats } from "./growth.ts";
-import { type IdentityOptions, protocolReasons, readAddresses, readIdentity } from "./identity.ts";
+import { type IdentityOptions, readAddresses, readIdentity } from "./identity.ts";
+import { Preparation } from "./preparation.ts";
 import { publishVolume, unpublishVolume } from "./publishing.ts";
 import type {
   ExpandRequest,
@@ -60,6 +61,7 @@ export class NodePlugin {
   readonly #records: StageRecords;
   readonly #locks = new KeyedLock();
   readonly #identity: IdentityOptions;
+  readonly #preparation: Preparation;
 
   constructor(options: NodePluginOptions) {
     const { host, dataAddresses, log, stateDir, localPlane } = options;
@@ -67,6 +69,7 @@ export class NodePlugin {
     this.maxVolumes = options.maxVolumes;
     this.#records = new StageRecords(stateDir, { log });
     this.#identity = { name: options.name, host, attachable: ATTACHABLE, localPlane, addresses };
+    this.#preparation = new Preparation({ ...this.#identity, multipath: options.multipath });
     this.#context = {
       host,
       stateDir,
@@ -79,6 +82,7 @@ export class NodePlugin {
       iscsiLoginTimeoutSeconds: options.iscsiLoginTimeoutSeconds,
       chap: new Map(),
       targets: new TargetQueue(),
+      requirePrepared: (protocol) => this.#preparation.require(protocol),
       log,
     };
   }
@@ -135,7 +139,7 @@ export class NodePlugin {
 
   /** Why a protocol cannot be used on this host, for readiness; those that can are left out. */
   protocolReasons(): Promise<Partial<Record<Protocol, string>>> {
-    return protocolReasons(this.#identity);
+    return this.#preparation.reasons();
   }
 
   #locked<T>(volumeId: string, operation: string, work: () => Promise<T>): Promise<T> {

@@ -104,6 +104,7 @@ async function stageFileSystem(context: NodeContext, stage: Stage, attachment: F
   }
   const { access } = stage.capability;
   const flags = access.type === "mount" ? access.mountFlags : [];
+  await context.requirePrepared(attachment.protocol);
   await stage.save();
   const options = wantsReadOnly(stage.capability) && !flags.includes("ro") ? [...flags, "ro"] : flags;
   await connection.mount(context, attachment, { target: stage.place, options }, signal);
@@ -135,6 +136,7 @@ interface BlockStage {
 async function stageBlock(context: NodeContext, { stage, records, attachment }: BlockStage, signal?: AbortSignal): Promise<void> {
   const existing = mountAt(await readMounts(context.host), stage.place);
   if (existing) return await confirmStaged(context, { stage, attachment, existing }, signal);
+  await context.requirePrepared(attachment.protocol);
   await stage.save();
   try {
     const device = await attach(context, stage, attachment, signal);

@@ -1,9 +1,14 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { openArray } from "../../arrays/open.ts";
 import { UsageError } from "../../cli.ts";
-import { type ArrayConfig, loadConfig } from "../../config.ts";
+import { type ArrayConfig, type Config, loadConfig } from "../../config.ts";
 import { ConfigError, problemText } from "../../config_problems.ts";
 import { messageOf } from "../../errors.ts";
+import type { Protocol } from "../../handoff.ts";
+import { type Finding, protocolsOf, reportOf } from "../../host/finding.ts";
+import { checkHost } from "../../host/host_check.ts";
+import { NAMESPACES, type Namespaces } from "../../host/host.ts";
+import { createRun } from "../../host/command.ts";
 import { HttpsClient } from "../../https.ts";
 import { silentLogger } from "../../log.ts";
 import { formatSize } from "../../size.ts";
@@ -11,42 +16,65 @@ import type { AdminContext } from "./context.ts";
 
 export const CHECK_HELP =
   `Checks a values file, every unknown key included, and asks each array that it names: certificate, login, version, room.
+With --node also how this host is prepared to attach volumes: tools, initiator names, services, multipath, udev, NFS, clock.
 
 Usage: pso-bin admin check -f values.yaml [--offline]
+       pso-bin admin check --node [-f values.yaml] [--host-root DIR] [--host-tools HOW]
 
 Flags:
-  -f FILE        values.yaml with the configuration
-  --offline      look at the file only, ask no array
-  --help         print this
+  -f FILE           values.yaml with the configuration; with --node it may be left out
+  --offline         look at the file only, ask no array
+  --node            check this host too; its clock against the arrays' when there are any
+  --host-root DIR   where the root of the host is mounted (default /host)
+  --host-tools HOW  run the host's tools by nsenter or chroot, or direct (default nsenter)
+  --help            print this
+
+This program reads /proc, /sys and /dev only below another folder than /. In a node's pod that is /host. On a plain host make it first:
+  mkdir -p /host && mount --rbind / /host && mount --make-rslave /host
+and take it away with: umount -R /host
 
 Prints one line per finding: OK, WARN or FAIL. For each array it prints the SHA-256 fingerprint of the certificate that it presents,
 which \`CertFingerprint\` can pin after you compared it with the array's own.
-Exit codes: 0 nothing failed, 1 an array failed, 2 wrong use or configuration.
+Exit codes: 0 nothing failed, 1 an array failed or the host cannot use what flasharray.sanType asks for, 2 wrong use or configuration.
 `;
 
 const WAIT_MS = 30_000;
+/** The Date of an answer has whole seconds, and the answer was on its way. */
+const CLOCK_TOLERANCE_MS = 5_000;
 
-function optionsOf(args: string[]): { file: string; offline: boolean } {
-  const { _: words, f, offline, ...unknown } = parseArgs(args, { string: ["f"], boolean: ["offline"] });
+interface Options {
+  file?: string;
+  offline: boolean;
+  /** With --node. */
+  host?: { root: string; namespaces: Namespaces };
+}
+
+function optionsOf(args: string[]): Options {
+  const known = { string: ["f", "host-root", "host-tools"], boolean: ["offline", "node"] };
+  const { _: words, f, offline, node, "host-root": root, "host-tools": tools, ...unknown } = parseArgs(args, known);
   const [strange] = [...Object.keys(unknown).map((name) => `--${name}`), ...words];
   if (strange !== undefined) throw new UsageError(`Unknown argument ${strange} of admin check: see pso-bin admin check --help`);
-  if (typeof f !== "string" || f === "") throw new UsageError("admin check needs a values file: pso-bin admin check -f values.yaml");
-  return { file: f, offline: offline === true };
+  const file = typeof f === "string" && f !== "" ? f : undefined;
+  if (file === undefined && node !== true) {
+    throw new UsageError("admin check needs a values file: pso-bin admin check -f values.yaml");
+  }
+  const namespaces = NAMESPACES.find((one) => one === (tools ?? "nsenter"));
+  if (namespaces === undefined) throw new UsageError(`--host-tools is ${JSON.stringify(tools)}, wanted one of ${NAMESPACES.join(", ")}`);
+  const host = node === true ? { root: typeof root === "string" && root !== "" ? root : "/host", namespaces } : undefined;
+  return { file, offline: offline === true, host };
 }
 
 /** `pso-bin admin check`: changes nothing, anywhere. */
 export async function check(args: string[], context: AdminContext): Promise<number> {
-  const { file, offline } = optionsOf(args);
+  const options = optionsOf(args);
   const { print } = context;
   try {
-    const { readTextFile, env } = context;
-    const { config, warnings } = await loadConfig({ valuesFile: file, mode: "admin", strict: true, readTextFile, env });
-    for (const problem of warnings) print(`WARN ${problemText(problem)}\n`);
-    print(`OK   ${file}: ${config.arrays.length} array${config.arrays.length === 1 ? "" : "s"}, volumes are named ${config.prefix}-…\n`);
-    if (offline) return 0;
-    const results = await Promise.all(config.arrays.map(checkArray));
+    const config = options.file === undefined ? undefined : await readConfig(options.file, context);
+    const arrays = options.offline ? [] : config?.arrays ?? [];
+    const results = await Promise.all(arrays.map(checkArray));
     for (const { lines } of results) print(lines.map((line) => `${line}\n`).join(""));
-    return results.every(({ ok }) => ok) ? 0 : 1;
+    const isHostRight = await checkThisHost(options, { config, arrays, context });
+    return isHostRight && results.every(({ ok }) => ok) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) print(`${problem.severity === "error" ? "FAIL" : "WARN"} ${problemText(problem)}\n`);
@@ -54,6 +82,54 @@ export async function check(args: string[], context: AdminContext): Promise<numb
   }
 }
 
+async function readConfig(file: string, { print, readTextFile, env }: AdminContext): Promise<Config> {
+  const { config, warnings } = await loadConfig({ valuesFile: file, mode: "admin", strict: true, readTextFile, env });
+  for (const problem of warnings) print(`WARN ${problemText(problem)}\n`);
+  print(`OK   ${file}: ${config.arrays.length} array${config.arrays.length === 1 ? "" : "s"}, volumes are named ${config.prefix}-…\n`);
+  return config;
+}
+
+/** True when nothing was asked of this host, or it can do what the values file asks for. */
+async function checkThisHost(
+  { host }: Options,
+  { config, arrays, context }: { config?: Config; arrays: readonly ArrayConfig[]; context: AdminContext },
+): Promise<boolean> {
+  if (!host) return true;
+  const run = createRun({ namespaces: host.namespaces, hostRoot: host.root, log: silentLogger, path: context.env("PATH") });
+  const findings = await checkHost({ ...host, run }, { multipath: config?.flasharray.multipath ?? true });
+  const clocks = await Promise.all(arrays.map(clockFinding));
+  const { text, isUsable } = reportOf([...findings, ...clocks.flat()], config && wantedProtocols(config));
+  context.print(text);
+  return isUsable;
+}
+
+/** What the arrays of a values file ask of a node; `undefined` when that is nothing in particular. */
+function wantedProtocols({ arrays, flasharray }: Config): Protocol[] | undefined {
+  const block = arrays.some(({ kind }) => kind === "flasharray") ? protocolsOf(flasharray.sanType) ?? [] : [];
+  const wanted: Protocol[] = arrays.some(({ kind }) => kind === "flashblade") ? [...block, "nfs"] : block;
+  return wanted.length > 0 ? wanted : undefined;
+}
+
+/** How far the clock of this host is from an array's, by the Date of its answer (RFC 9110 6.6.1). One that does not answer was told above. */
+async function clockFinding({ scheme, managementAddress: address, tls }: ArrayConfig): Promise<Finding[]> {
+  const client = new HttpsClient({ scheme, address, tls });
+  try {
+    const askedMs = Date.now();
+    const { headers } = await client.fetch({ method: "GET", path: "/api/api_version", signal: AbortSignal.timeout(WAIT_MS) });
+    const aheadMs = (askedMs + Date.now()) / 2 - Date.parse(headers.date ?? "");
+    if (Number.isNaN(aheadMs)) return [];
+    if (Math.abs(aheadMs) <= CLOCK_TOLERANCE_MS) {
+      return [{ area: "time", level: "ok", what: `the clock agrees with that of array ${address}` }];
+    }
+    const seconds = Math.round(Math.abs(aheadMs) / 1000);
+    const what = `the clock of this host is ${seconds} s ${aheadMs > 0 ? "ahead of" : "behind"} that of array ${address}`;
+    return [{ area: "time", level: "warn", what, fix: "give host and array one time source (NTP)" }];
+  } catch {
+    return [];
+  } finally {
+    client.close();
+  }
+}
 async function checkArray(config: ArrayConfig): Promise<{ ok: boolean; lines: string[] }> {
   const { kind, scheme, token, tls, managementAddress: address } = config;
   const nfsEndpoint = config.kind === "flashblade" ? config.nfsEndpoint : undefined;

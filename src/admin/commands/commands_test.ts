@@ -34,6 +34,9 @@ Deno.test("admin check refuses wrong use with what would be right", async () => 
   await rejects(runAdminVerb("check", [], bed().context), {
     message: "admin check needs a values file: pso-bin admin check -f values.yaml",
   });
+  await rejects(runAdminVerb("check", ["--node", "--host-tools", "ssh"], bed().context), {
+    message: '--host-tools is "ssh", wanted one of direct, chroot, nsenter',
+  });
   await rejects(runAdminVerb("check", ["-f", "v", "--offlin"], bed().context), { message: /^Unknown argument --offlin of admin check/ });
 });
 
@@ -55,4 +58,27 @@ Deno.test("admin check says FAIL for an array that does not answer, and why", as
   const { context, said } = bed({ v: FLEET });
   equal(await runAdminVerb("check", ["-f", "v"], context), 1);
   match(said(), /FAIL arrays\.FlashArrays\[0\] 127\.0\.0\.1:1: .*ECONNREFUSED/);
+});
+
+Deno.test("admin check --node says FAIL when the host's root is not where it is looked for, and how to mount it in its help", async () => {
+  const { context, said } = bed();
+  equal(await runAdminVerb("check", ["--node", "--host-root", "/nowhere"], context), 1);
+  match(
+    said(),
+    /^FAIL host: mounts cannot be read from \/nowhere\/proc\/1\/mountinfo: .*--host-root names\?\n1 FAIL, 0 WARN, 0 OK; usable: nothing/,
+  );
+  await runAdminVerb("check", ["--help"], context);
+  match(said(), /mount --rbind \/ \/host/);
+});
+
+Deno.test("admin check --node with a values file checks both, and wants what its arrays need", async () => {
+  const root = await Deno.makeTempDir();
+  await Deno.mkdir(`${root}/proc/self`, { recursive: true });
+  await Deno.writeTextFile(`${root}/proc/self/mountinfo`, "");
+  const { context, said } = bed({ v: `${FLEET}flasharray:\n  sanType: NVMEOF-TCP\n` });
+  equal(await runAdminVerb("check", ["-f", "v", "--offline", "--node", "--host-root", root, "--host-tools", "chroot"], context), 1);
+  match(said(), /^OK {3}v: 1 array/);
+  match(said(), /^FAIL nvme: tool nvme is not installed; install the package nvme-cli on this node$/m);
+  match(said(), /^WARN iscsi: tool iscsiadm is not installed/m);
+  await Deno.remove(root, { recursive: true });
 });

@@ -1,0 +1,81 @@
+import { messageOf } from "../errors.ts";
+import { type Protocol, PROTOCOLS } from "../handoff.ts";
+import { equipmentFindings, toolFindings } from "./equipment_check.ts";
+import { type Finding, guarded } from "./finding.ts";
+import { type Host, readHostText } from "./host.ts";
+import { nameConflictFindings } from "./initiator_names.ts";
+import { parseMountinfo, readMounts } from "./mountinfo.ts";
+import { bootFindings, clockFindings, multipathSettingFindings, nfsFindings, serviceFindings } from "./service_check.ts";
+import { udevFindings } from "./udev_check.ts";
+
+const ALL: Protocol[] = PROTOCOLS.filter((protocol) => protocol !== "local");
+
+export interface CheckOptions {
+  /** flasharray.multipath */
+  multipath: boolean;
+  /** Folder of the stage records, when it is this process that will keep them. */
+  stateDir?: string;
+}
+
+/**
+ * Everything that can be seen of how a host is prepared: tools, names, services, kernel, multipath, udev, NFS, clock. Changes nothing
+ * (one empty file in the state folder comes and goes). A tool that hangs or a file that cannot be read is a finding; it never throws.
+ */
+export async function checkHost(host: Host, options: CheckOptions): Promise<Finding[]> {
+  const root = await rootFindings(host);
+  if (root.some(({ level }) => level === "fail")) return root;
+  if (options.stateDir !== undefined) root.push(...await stateDirFindings(host, options.stateDir));
+  const found = await Promise.all([
+    equipmentFindings(host, { protocols: ALL }),
+    serviceFindings(host, { protocols: ALL, multipath: options.multipath }),
+    toolFindings(host, options),
+    guarded({ area: "host" }, () => nameConflictFindings(host)),
+    options.multipath ? multipathSettingFindings(host) : [],
+    guarded({ area: "host" }, () => bootFindings(host, options)),
+    guarded({ area: "nfs" }, () => nfsFindings(host)),
+    guarded({ area: "udev" }, () => udevFindings(host)),
+    clockFindings(host),
+  ]);
+  return [...root, ...found.flat(), ...(options.multipath ? [] : [WITHOUT_MULTIPATH])];
+}
+
+const WITHOUT_MULTIPATH: Finding = {
+  area: "multipath",
+  level: "warn",
+  what: "flasharray.multipath is false: an iSCSI or FC volume has one path and is lost while that path is",
+};
+
+/** Without the host's own /proc and /sys nothing can be seen, and nothing can be attached. */
+async function rootFindings(host: Host): Promise<Finding[]> {
+  try {
+    await readMounts(host);
+    return [{ area: "host", level: "ok", what: `the host's / is at ${host.root}` }];
+  } catch (error) {
+    return [{ area: "host", level: "fail", what: messageOf(error), blocks: ALL }];
+  }
+}
+
+/** The folder of the stage records must take files, and keep them over a restart of the pod. */
+async function stateDirFindings(host: Host, stateDir: string): Promise<Finding[]> {
+  const probe = `${stateDir}/.check`;
+  try {
+    await Deno.mkdir(stateDir, { recursive: true, mode: 0o700 });
+    await Deno.writeTextFile(probe, "");
+    await Deno.remove(probe);
+  } catch (error) {
+    const what = `no file can be written in the state folder ${stateDir}: ${messageOf(error)}`;
+    return [{ area: "host", level: "fail", what, fix: "mount a folder of the host there that is writable", blocks: ALL }];
+  }
+  const type = await fileSystemTypeOf(host, await Deno.realPath(stateDir));
+  if (type !== "tmpfs" && type !== "overlay") return [{ area: "host", level: "ok", what: `state folder ${stateDir} is writable` }];
+  const what = `state folder ${stateDir} is on ${type}: the records of staged volumes do not outlive this pod`;
+  return [{ area: "host", level: "warn", what, fix: "mount a folder of the host there (hostPath)" }];
+}
+
+/** The type of what is mounted where a file of this process lies; `undefined` when this process cannot see its own mounts. */
+async function fileSystemTypeOf(host: Host, path: string): Promise<string | undefined> {
+  const text = await readHostText(host, "/proc/self/mountinfo");
+  const around = parseMountinfo(text ?? "").filter(({ target }) => target === "/" || path === target || path.startsWith(`${target}/`));
+  const longest = Math.max(...around.map(({ target }) => target.length));
+  return around.findLast(({ target }) => target.length === longest)?.type;
+}

@@ -1,0 +1,310 @@
+import assert from "node:assert/strict";
+import { PsoError } from "../errors.ts";
+import type { Protocol } from "../handoff.ts";
+import type { Run } from "../run.ts";
+import { equipmentFindings } from "./equipment_check.ts";
+import { blockReasons, type Finding, reportOf, textOf } from "./finding.ts";
+import { checkHost } from "./host_check.ts";
+import { serviceFindings } from "./service_check.ts";
+import { DEBIANS, Transcripts, withHostRoot } from "./testing_host.ts";
+import { udevFindings } from "./udev_check.ts";
+
+const UUID = "4c41422d-4e4f-4445-8000-000000000001";
+const TOOLS = ["iscsiadm", "multipathd", "multipath", "nvme", "mount.nfs", "rpc.statd", "rpcbind", "mount", "timedatectl"];
+const FS_TOOLS = ["mkfs.xfs", "xfs_growfs", "mkfs.ext4", "e2fsck", "resize2fs"];
+// As the kernel of the lab's guest shows them.
+const SOCKETS = `Num       RefCount Protocol Flags    Type St Inode Path
+00000000f1aebd24: 00000002 00000000 00010000 0005 01 11758 /run/udev/control
+000000006c763bab: 00000002 00000000 00010000 0001 01  1357 @/org/kernel/linux/storage/multipathd
+000000009fe4e297: 00000002 00000000 00010000 0001 01  1354 @ISCSIADM_ABSTRACT_NAMESPACE
+`;
+const PURE_RULES = `# FlashArray
+ACTION=="add|change", KERNEL=="sd*[!0-9]", SUBSYSTEM=="block", ENV{ID_VENDOR}=="PURE", ATTR{queue/scheduler}="none"
+ACTION=="add|change", KERNEL=="sd*[!0-9]", SUBSYSTEM=="block", ENV{ID_VENDOR}=="PURE", ATTR{device/timeout}="60"
+`;
+const UA_RULE = 'ACTION=="change", SUBSYSTEM=="scsi", ENV{SDEV_UA}=="CAPACITY_DATA_HAS_CHANGED", TEST=="rescan", ATTR{rescan}="x"\n';
+const SCAN_RULE =
+  'ACTION=="change", SUBSYSTEM=="scsi", ENV{SDEV_UA}=="REPORTED_LUNS_DATA_HAS_CHANGED", RUN+="scan-scsi-target $env{DEVPATH}"\n';
+
+/** A host that lacks nothing but FC and RDMA. */
+const PREPARED: Record<string, string> = {
+  ...Object.fromEntries([...TOOLS, ...FS_TOOLS].map((tool) => [`/usr/sbin/${tool}`, ""])),
+  "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:lab\n",
+  "/etc/iscsi/iscsid.conf": "iscsid.startup = /bin/systemctl start iscsid.socket\n",
+  "/etc/nvme/hostnqn": `nqn.2014-08.org.nvmexpress:uuid:${UUID}\n`,
+  "/etc/nvme/hostid": `${UUID}\n`,
+  "/sys/module/nvme_core/parameters/multipath": "Y\n",
+  "/proc/self/mountinfo": "",
+  "/proc/self/net/unix": SOCKETS,
+  "/etc/udev/rules.d/99-pure-storage.rules": PURE_RULES,
+  "/etc/udev/rules.d/90-scsi-ua.rules": UA_RULE,
+};
+
+interface Breaks {
+  /** Files that are not there, or hold something else. */
+  files?: Record<string, string | undefined>;
+  /** Kernel modules that are nowhere. */
+  lacking?: string[];
+  /** Recordings that answer in place of those of a prepared host. */
+  answers?: string[];
+  /** A tool that never ends. */
+  hanging?: string;
+}
+
+function runOf(transcripts: Transcripts, { lacking = [], answers = [], hanging }: Breaks): Run {
+  const versions = ["iscsiadm", "multipath", "nvme", "mkfs.xfs", "xfs_growfs", "mkfs.ext4", "e2fsck", "mount.nfs", "mount"];
+  const run = transcripts.run(...versions.map((tool) => `version of ${tool}`), "multipathd runs", "multipathd config", ...answers);
+  return (tool, args, options) => {
+    if (tool === hanging) return Promise.reject(new PsoError("timeout", `${[tool, ...args].join(" ")} did not end within 10000 ms`));
+    if (tool === "timedatectl") return Promise.resolve({ code: 0, stdout: "NTPSynchronized=yes\n", stderr: "" }); // timedatectl(1), show
+    if (tool !== "modprobe") return run(tool, args, options);
+    return Promise.resolve(
+      transcripts.result(lacking.includes(args.at(-1) ?? "") ? "modprobe of no module" : "modprobe of a module that is there"),
+    );
+  };
+}
+
+async function findingsOf(transcripts: Transcripts, breaks: Breaks = {}, multipath = true): Promise<Finding[]> {
+  const files: Record<string, string> = {};
+  for (const [path, text] of Object.entries({ ...PREPARED, ...breaks.files })) if (text !== undefined) files[path] = text;
+  let findings: Finding[] = [];
+  await withHostRoot(files, async (host) => {
+    findings = await checkHost(host, { multipath });
+  }, { run: runOf(transcripts, breaks) });
+  return findings;
+}
+
+const ABSENT = ["no FC port in /sys/class/fc_host", "no RDMA device in /sys/class/infiniband"];
+
+function notRight(findings: Finding[]): string[] {
+  return findings.filter(({ level, what }) => level !== "ok" && !ABSENT.includes(what) && !what.includes("for FlashArray volumes"))
+    .map((finding) => `${finding.level} ${finding.area}: ${textOf(finding)}`);
+}
+
+const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }[] = [
+  {
+    name: "without iscsiadm",
+    breaks: { files: { "/usr/sbin/iscsiadm": undefined } },
+    said: "fail iscsi: tool iscsiadm is not installed; install the package open-iscsi (RHEL: iscsi-initiator-utils) on this node",
+    blocked: ["iscsi"],
+  },
+  {
+    name: "with a placeholder for an initiator name",
+    breaks: { files: { "/etc/iscsi/initiatorname.iscsi": "InitiatorName=/sbin/iscsi-iname\n" } },
+    said: 'fail iscsi: /etc/iscsi/initiatorname.iscsi holds "/sbin/iscsi-iname", which is no IQN: write InitiatorName=$(iscsi-iname)',
+    blocked: ["iscsi"],
+  },
+  {
+    name: "whose iscsid does not run and cannot be started",
+    breaks: { files: { "/proc/self/net/unix": "Num\n" } },
+    said: "fail iscsi: iscsid does not run, and nothing starts it when it is needed; " +
+      "start it and let it start at boot: systemctl enable --now iscsid.socket (RHEL also: iscsid)",
+    blocked: ["iscsi"],
+  },
+  {
+    name: "whose iscsid is started by systemd when it is needed",
+    breaks: { files: { "/proc/self/net/unix": "Num\n", "/bin/systemctl": "", "/run/systemd/system/": "" } },
+    said: "warn iscsi: iscsid does not run; iscsiadm starts it by /bin/systemctl start iscsid.socket; " +
+      "start it and let it start at boot: systemctl enable --now iscsid.socket (RHEL also: iscsid)",
+    blocked: [],
+  },
+  {
+    name: "whose multipathd does not run",
+    breaks: { answers: ["multipathd does not run"] },
+    said: "fail multipath: multipathd does not run on this node, and a volume with one path is lost when that path is; " +
+      "start it and let it start at boot: systemctl enable --now multipathd, or set flasharray.multipath to false",
+    blocked: ["iscsi"],
+  },
+  {
+    name: "whose multipathd leaves FlashArrays alone",
+    breaks: { answers: ["multipathd config that is wrong"] },
+    said:
+      'fail multipath: the blacklist of multipathd hits every FlashArray volume by device { vendor "PURE" product ".*" }; take it out of ' +
+      'multipath.conf, or add device { vendor "PURE" product "FlashArray" } to blacklist_exceptions, then multipathd reconfigure',
+    blocked: ["iscsi"],
+  },
+  {
+    name: "whose multipathd hangs",
+    breaks: { hanging: "multipathd" },
+    said: "fail multipath: multipathd show daemon did not end within 10000 ms",
+    blocked: ["iscsi"],
+  },
+  {
+    name: "whose nvme hangs",
+    breaks: { hanging: "nvme" },
+    said: "fail nvme: nvme version did not end within 10000 ms",
+    blocked: [],
+  },
+  {
+    name: "that has native NVMe multipath off",
+    breaks: { files: { "/sys/module/nvme_core/parameters/multipath": "N\n" } },
+    said: "fail nvme: native NVMe multipath of the kernel is off; start the host with nvme_core.multipath=Y on the kernel's command line",
+    blocked: ["nvme-tcp"],
+  },
+  {
+    name: "whose NVMe module is not loaded yet and will come without multipath",
+    breaks: { files: { "/sys/module/nvme_core/parameters/multipath": undefined, "/proc/cmdline": "quiet nvme_core.multipath=N ro\n" } },
+    said: "fail nvme: native NVMe multipath of the kernel is off; start the host with nvme_core.multipath=Y on the kernel's command line",
+    blocked: ["nvme-tcp"],
+  },
+  {
+    name: "whose NQN comes from firmware that has no UUID",
+    breaks: { files: { "/etc/nvme/hostnqn": "nqn.2014-08.org.nvmexpress:uuid:03000200-0400-0500-0006-000700080009\n" } },
+    said:
+      "fail nvme: /etc/nvme/hostnqn holds the UUID 03000200-0400-0500-0006-000700080009, which many machines have whose firmware has none, " +
+      "and hosts of one name share their volumes: write one UUID of uuidgen into /etc/nvme/hostnqn and /etc/nvme/hostid",
+    blocked: ["nvme-tcp"],
+  },
+  {
+    name: "whose host ID belongs to another NQN",
+    breaks: { files: { "/etc/nvme/hostid": "11111111-1111-1111-1111-111111111112\n" } },
+    said:
+      "warn nvme: host ID 11111111-1111-1111-1111-111111111112 is not the UUID of the host NQN, and the kernel refuses one host ID with " +
+      `two NQNs (Invalid argument); write ${UUID} into /etc/nvme/hostid while no volume is attached`,
+    blocked: [],
+  },
+  {
+    name: "whose iSCSI sessions run under another name",
+    breaks: { files: { "/sys/class/iscsi_session/session1/initiatorname": "iqn.1993-08.org.debian:01:old\n" } },
+    said: "warn iscsi: connections of this host run as iqn.1993-08.org.debian:01:old and /etc/iscsi/initiatorname.iscsi says " +
+      "iqn.1993-08.org.debian:01:lab: the array takes them for two hosts; end those connections, or restore the old name",
+    blocked: [],
+  },
+  {
+    name: "whose kernel has no NVMe/TCP",
+    breaks: { lacking: ["nvme_tcp"] },
+    said: "fail nvme: the kernel has no module nvme_tcp; install the modules of the running kernel (Debian: linux-image; RHEL: " +
+      "kernel-modules-core, kernel-modules-extra)",
+    blocked: ["nvme-tcp"],
+  },
+  {
+    name: "without mount.nfs",
+    breaks: { files: { "/usr/sbin/mount.nfs": undefined } },
+    said: "fail nfs: tool mount.nfs is not installed; install the package nfs-common (RHEL: nfs-utils) on this node",
+    blocked: ["nfs"],
+  },
+  {
+    name: "without rpcbind",
+    breaks: { files: { "/usr/sbin/rpcbind": undefined } },
+    said:
+      "warn nfs: rpcbind is not installed: mounts with vers=3 fail, those with vers=4.1 do not need it; install the packages nfs-common " +
+      "and rpcbind (RHEL: nfs-utils, rpcbind), or mount with vers=4.1",
+    blocked: [],
+  },
+  {
+    name: "without mkfs.xfs",
+    breaks: { files: { "/usr/sbin/mkfs.xfs": undefined } },
+    said:
+      "fail file systems: tool mkfs.xfs is not installed, volumes cannot be formatted with xfs; install the package xfsprogs on this node",
+    blocked: [],
+  },
+  {
+    name: "whose services do not start at boot",
+    breaks: { files: { "/run/systemd/system/": "", "/usr/lib/systemd/system/multipathd.service": "" } },
+    said: "warn multipath: multipathd.service does not start at boot; systemctl enable multipathd.service",
+    blocked: [],
+  },
+  {
+    name: "that scans LUNs by itself",
+    breaks: { files: { "/etc/udev/rules.d/90-scsi-ua.rules": UA_RULE + SCAN_RULE } },
+    said:
+      "warn udev: /etc/udev/rules.d/90-scsi-ua.rules scans for LUNs by itself (REPORTED_LUNS_DATA_HAS_CHANGED): disks that the driver took " +
+      "away come back, and a LUN that is used again may show its old volume; put a file of that name without this rule into /etc/udev/rules.d",
+    blocked: [],
+  },
+];
+
+for (const debian of DEBIANS) {
+  const transcripts = await Transcripts.of(debian);
+
+  Deno.test(`${debian}: checkHost() finds nothing wrong with a prepared host, and says which hardware it has not`, async () => {
+    const findings = await findingsOf(transcripts);
+    assert.deepEqual(notRight(findings), []);
+    assert.deepEqual(Object.keys(blockReasons(findings)).sort(), ["fc", "nvme-fc", "nvme-roce"]);
+    const { text, isUsable } = reportOf(findings);
+    assert.match(text, /^OK {3}iscsi: iscsiadm 2\.1\.\d+$/m);
+    assert.match(text, /^OK {3}time: the clock is kept by a time source$/m);
+    assert.match(text, /\n0 FAIL, \d+ WARN, \d+ OK; usable: iscsi, nvme-tcp, nfs; not usable: fc, nvme-roce, nvme-fc\n$/);
+    assert.equal(isUsable, true);
+  });
+
+  Deno.test.each(CASES)(`${debian}: checkHost() of a host $name`, async ({ breaks, said, blocked }) => {
+    const findings = await findingsOf(transcripts, breaks);
+    assert.deepEqual(notRight(findings), [said]);
+    const absent = ["fc", "nvme-roce", "nvme-fc"];
+    assert.deepEqual(Object.keys(blockReasons(findings)).filter((protocol) => !absent.includes(protocol)), blocked);
+  });
+}
+
+const transcripts = await Transcripts.of("debian12");
+
+Deno.test("checkHost() wants no multipathd when the configuration switches multipath off, and says what that means", async () => {
+  const findings = await findingsOf(transcripts, { files: { "/usr/sbin/multipathd": undefined } }, false);
+  assert.deepEqual(notRight(findings), [
+    "warn multipath: flasharray.multipath is false: an iSCSI or FC volume has one path and is lost while that path is",
+  ]);
+});
+
+Deno.test("checkHost() says only that when the host's root is not there", () =>
+  withHostRoot({}, async (host) => {
+    const [finding, ...more] = await checkHost(host, { multipath: true });
+    assert.deepEqual(more, []);
+    assert.equal(finding?.level, "fail");
+    assert.match(finding?.what ?? "", /is the host's \/ mounted at the folder that --host-root names\?$/);
+    assert.equal(reportOf(finding ? [finding] : []).isUsable, false);
+  }));
+
+Deno.test("checkHost() wants a state folder that is writable, and warns of one that does not last", async () => {
+  const mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:30 / /tmp rw - tmpfs tmpfs rw\n";
+  const folder = await Deno.makeTempDir({ dir: "/tmp" });
+  await withHostRoot({ ...PREPARED, "/proc/self/mountinfo": mounts }, async (host) => {
+    const about = async (stateDir: string) =>
+      (await checkHost(host, { multipath: true, stateDir })).filter(({ what }) => what.includes(stateDir)).map(({ level }) => level);
+    assert.deepEqual(await about(folder), ["warn"]);
+    await Deno.writeTextFile(`${folder}/file`, "");
+    assert.deepEqual(await about(`${folder}/file/below`), ["fail"]);
+  }, { run: runOf(transcripts, {}) });
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("reportOf() wants what was asked for, and takes the rest for no fault", async () => {
+  const findings = await findingsOf(transcripts, { answers: ["multipathd does not run"] });
+  assert.equal(reportOf(findings).isUsable, true, "NVMe/TCP and NFS work");
+  const iscsi = reportOf(findings, ["iscsi"]);
+  assert.equal(iscsi.isUsable, false);
+  assert.match(iscsi.text, /^FAIL multipath: multipathd does not run/m);
+  const nvme = reportOf(findings, ["nvme-tcp"]);
+  assert.equal(nvme.isUsable, true);
+  assert.match(nvme.text, /^WARN multipath: multipathd does not run/m);
+  assert.match(reportOf(findings, ["fc"]).text, /^FAIL fc: no FC port/m);
+});
+
+Deno.test("equipment and services of one protocol are looked at without those of the others", () =>
+  withHostRoot({ "/usr/sbin/mount.nfs": "" }, async (host) => {
+    const blocked = async (protocol: Protocol) => {
+      const found = [
+        ...await equipmentFindings(host, { protocols: [protocol] }),
+        ...await serviceFindings(host, { protocols: [protocol], multipath: true }),
+      ];
+      return blockReasons(found)[protocol];
+    };
+    assert.equal(await blocked("nfs"), undefined);
+    assert.match(await blocked("iscsi") ?? "", /iscsiadm is not installed.*multipathd is not installed/);
+  }, { run: () => Promise.resolve({ code: 0, stdout: "", stderr: "" }) }));
+
+Deno.test("udevFindings() leaves comments, and files that another folder replaces, out", () => {
+  const commented = PURE_RULES.replaceAll("ACTION", "#ACTION");
+  const files = {
+    "/etc/udev/rules.d/99-pure-storage.rules": commented,
+    "/usr/lib/udev/rules.d/99-pure-storage.rules": PURE_RULES,
+    "/etc/udev/rules.d/90-scsi-ua.rules": UA_RULE,
+    "/usr/lib/udev/rules.d/90-scsi-ua.rules": SCAN_RULE,
+  };
+  return withHostRoot(files, async (host) => {
+    assert.deepEqual((await udevFindings(host)).map(({ level, what }) => `${level} ${what.split(":")[0]}`), [
+      "warn no rule sets queue/scheduler of FlashArray disks",
+      "warn no rule sets device/timeout of FlashArray disks",
+      "ok a rule takes a new size of a disk up",
+    ]);
+  });
+});

@@ -1,0 +1,75 @@
+import { PsoError } from "../errors.ts";
+import { type Protocol, PROTOCOLS } from "../handoff.ts";
+import { blockReasons } from "../host/finding.ts";
+import { serviceFindings } from "../host/service_check.ts";
+import { equipmentReasons, type IdentityOptions } from "./identity.ts";
+
+/** How long a host that was found prepared is taken to be so; one that was not is looked at again each time. */
+const GOOD_FOR_MS = 30_000;
+
+export interface PreparationOptions extends IdentityOptions {
+  /** flasharray.multipath */
+  multipath: boolean;
+  /** For tests. */
+  nowMs?: () => number;
+}
+
+interface Known {
+  atMs: number;
+  look: Promise<string | undefined>;
+  /** Set when the look is over: the reason why the protocol cannot be used, if there is one. */
+  outcome?: { reason: string | undefined };
+}
+
+/**
+ * Whether this host can attach volumes by a protocol now: what it has, and the services that must run. Looking starts tools, so calls at one
+ * time share one look, and what was found good is not looked at again for a while.
+ */
+export class Preparation {
+  readonly #options: PreparationOptions;
+  readonly #nowMs: () => number;
+  readonly #known = new Map<Protocol, Known>();
+
+  constructor(options: PreparationOptions) {
+    this.#options = options;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+  }
+
+  /** `unavailable` with the reason and what to do when the protocol cannot be used now. */
+  async require(protocol: Protocol): Promise<void> {
+    if (protocol === "local") return; // of simulated arrays; its connection looks itself
+    const reason = await this.#reason(protocol);
+    if (reason === undefined) return;
+    throw new PsoError("unavailable", `this node is not prepared for ${protocol}: ${reason}`);
+  }
+
+  /** Why each protocol cannot be used now, for readiness; those that can are left out. */
+  async reasons(): Promise<Partial<Record<Protocol, string>>> {
+    const found = await Promise.all(PROTOCOLS.map(async (protocol) => [protocol, await this.#reason(protocol)] as const));
+    return Object.fromEntries(found.filter(([, reason]) => reason !== undefined));
+  }
+
+  async #reason(protocol: Protocol): Promise<string | undefined> {
+    const known = this.#known.get(protocol);
+    if (known && !known.outcome) return await known.look;
+    const isFresh = known !== undefined && this.#nowMs() - known.atMs < GOOD_FOR_MS;
+    if (isFresh && known.outcome && known.outcome.reason === undefined) return undefined;
+    const next: Known = { atMs: this.#nowMs(), look: this.#look(protocol) };
+    this.#known.set(protocol, next);
+    try {
+      next.outcome = { reason: await next.look };
+      return next.outcome.reason;
+    } catch (error) {
+      this.#known.delete(protocol);
+      throw error;
+    }
+  }
+
+  async #look(protocol: Protocol): Promise<string | undefined> {
+    const { host, attachable, multipath } = this.#options;
+    const isAttachable = attachable.includes(protocol);
+    const equipment = await equipmentReasons({ ...this.#options, attachable: isAttachable ? [protocol] : [] });
+    const services = isAttachable ? blockReasons(await serviceFindings(host, { protocols: [protocol], multipath })) : {};
+    return [equipment[protocol], services[protocol]].filter((reason) => reason !== undefined).join("; ") || undefined;
+  }
+}
