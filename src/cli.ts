@@ -60,7 +60,7 @@ export interface SimulateOptions extends LogOptions {
   http: boolean;
   concurrency: number;
   latencyMs: number;
-  dataPlane: "local" | "kernel";
+  dataPlane: "local" | { portals: string[]; hostRoot: string };
   /** For faults; left out: a free port of the same host. */
   adminAddress?: ListenAddress;
 }
@@ -149,9 +149,7 @@ function parseController(flags: Flags, { env }: CliContext): ControllerOptions {
 
 function parseNode(flags: Flags, { env, hostname }: CliContext): NodeOptions {
   const check = flags.isSet("check");
-  const dataAddresses = flags.texts("data-address");
-  const wrong = dataAddresses.find((address) => parseIp(address) === undefined);
-  if (wrong !== undefined) throw new UsageError(`--data-address is ${JSON.stringify(wrong)}, wanted an IP address`);
+  const dataAddresses = flags.addresses("data-address");
   const localPlane = flags.text("local-plane");
   return {
     mode: "node",
@@ -181,7 +179,7 @@ function parseSimulate(flags: Flags): SimulateOptions {
     http: flags.isSet("http"),
     concurrency: flags.count("concurrency", { initial: 16, least: 1, most: 10_000 }),
     latencyMs: flags.count("latency", { initial: 0, least: 0, most: 60_000 }),
-    dataPlane: flags.choice("data-plane", ["local", "kernel"]) ?? "local",
+    dataPlane: flags.dataPlane(),
     ...(adminAddress === undefined ? {} : { adminAddress }),
     ...flags.log(),
   };
@@ -256,6 +254,14 @@ class Flags {
     });
   }
 
+  /** IP addresses. */
+  addresses(name: string): string[] {
+    const addresses = this.texts(name);
+    const wrong = addresses.find((address) => parseIp(address) === undefined);
+    if (wrong !== undefined) throw new UsageError(`${dashed(name)} is ${JSON.stringify(wrong)}, wanted an IP address`);
+    return addresses;
+  }
+
   /** The last one counts, so that a wrapper's flag can be overridden. */
   text(name: string): string | undefined {
     return this.texts(name).at(-1);
@@ -283,6 +289,16 @@ class Flags {
     const address = text === undefined ? undefined : parseListenAddress(text);
     if (text !== undefined && !address) throw new UsageError(`${dashed(name)} is ${JSON.stringify(text)}, wanted HOST:PORT`);
     return address;
+  }
+
+  dataPlane(): SimulateOptions["dataPlane"] {
+    const plane = this.choice("data-plane", ["local", "kernel"] as const) ?? "local";
+    const portals = this.addresses("portal");
+    const hostRoot = this.text("host-root");
+    if (plane === "kernel") return { portals: portals.length > 0 ? portals : ["127.0.0.1", "127.0.0.2"], hostRoot: hostRoot ?? "/host" };
+    const idle = portals.length > 0 ? "portal" : hostRoot !== undefined ? "host-root" : undefined;
+    if (idle !== undefined) throw new UsageError(`${dashed(idle)} is for the kernel plane only: add --data-plane kernel`);
+    return plane;
   }
 
   valuesFile(): { valuesFile?: string } {

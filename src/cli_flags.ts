@@ -83,6 +83,13 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       value: "PLANE",
       meaning: "local (files that a node attaches on any Linux host) or kernel (LIO, nvmet, nfsd) (default local)",
     },
+    {
+      name: "portal",
+      value: "IP",
+      meaning: "address of this host where the kernel plane serves (repeatable; default 127.0.0.1 and 127.0.0.2; NFS: the first)",
+      repeat: true,
+    },
+    { name: "host-root", value: "DIR", meaning: "where the kernel plane finds the root of this host (default /host)" },
     { ...ADMIN, meaning: "where faults, requests and the clock are served, plain HTTP (default: a free port of the --listen address)" },
     ...LOG,
     ...GENERAL,

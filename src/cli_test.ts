@@ -68,7 +68,7 @@ Deno.test("parseCommandLine() asks no endpoint of `node --check`", () => {
 Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", () => {
   const line =
     "simulate --flasharrays 3 --flashblades 0 --state /s --listen 0.0.0.0:8000 --http --concurrency 4 --latency 20 --data-plane kernel " +
-    "--admin 127.0.0.1:0";
+    "--portal 10.0.0.1 --portal fd00::1 --host-root /h --admin 127.0.0.1:0";
   assert.deepEqual(parse(line), {
     mode: "simulate",
     flasharrays: 3,
@@ -78,7 +78,7 @@ Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", (
     http: true,
     concurrency: 4,
     latencyMs: 20,
-    dataPlane: "kernel",
+    dataPlane: { portals: ["10.0.0.1", "fd00::1"], hostRoot: "/h" },
     adminAddress: { hostname: "127.0.0.1", port: 0 },
     logFormat: "json",
   });
@@ -140,6 +140,8 @@ const FAULTS: [string, string][] = [
   ["simulate --flasharrays two", '--flasharrays is "two", wanted a number from 0 to 100'],
   ["simulate --concurrency 0", '--concurrency is "0", wanted a number from 1 to 10000'],
   ["simulate --flasharrays 0 --flashblades 0", "--flasharrays and --flashblades are both 0, wanted at least one array"],
+  ["simulate --data-plane kernel --portal storage", '--portal is "storage", wanted an IP address'],
+  ["simulate --portal 10.0.0.1", "--portal is for the kernel plane only: add --data-plane kernel"],
   ["simulate --data-plane disk", '--data-plane is "disk", wanted one of local, kernel'],
   ["simulate --http=maybe", '--http is "maybe", wanted no value'],
   ["admin", "admin needs a verb first, for example `pso-bin admin check -f values.yaml`"],

@@ -37,6 +37,7 @@ const PACKAGES: Record<string, string> = {
   tee: "coreutils",
   nvme: "nvme-cli",
   modprobe: "kmod",
+  exportfs: "nfs-kernel-server",
 };
 
 /** Where RHEL and its kin call a package otherwise. */
@@ -44,6 +45,7 @@ const RHEL_PACKAGES: Record<string, string> = {
   "open-iscsi": "iscsi-initiator-utils",
   "multipath-tools": "device-mapper-multipath",
   "nfs-common": "nfs-utils",
+  "nfs-kernel-server": "nfs-utils",
   dmsetup: "device-mapper",
   iproute2: "iproute",
   mount: "util-linux",

@@ -1,7 +1,7 @@
 import type { Logger } from "../log.ts";
 import type { Run } from "../run.ts";
 import type { Clock } from "./clock.ts";
-import type { LocalPlane } from "./plane.ts";
+import type { Plane } from "./plane.ts";
 import type { Store } from "./store.ts";
 
 /** What an array of any kind is made from. */
@@ -13,7 +13,7 @@ export interface ArrayContext {
   /** Its own store: no other array uses it. */
   store: Store;
   /** Absent: no data plane, volumes exist only over REST and hold no bytes. */
-  plane?: LocalPlane;
+  plane?: Plane;
   run: Run;
   log: Logger;
   /** Physical bytes; default is the kind's. */

@@ -10,11 +10,14 @@ import { errorBody, RestError } from "./rest_error.ts";
 import type { Sessions } from "./sessions.ts";
 
 /**
- * What a client can tell a simulated array by; only such arrays offer protocol `local`. A FlashArray says it in `banner` of
+ * What a client can tell a simulated array of the local plane by; only such arrays offer protocol `local`. A FlashArray says it in `banner` of
  * GET /arrays, a FlashBlade, which has no banner, in `revision`.
  */
 export const SIMULATED_BANNER = "PSO simulated array, data plane local";
 export const SIMULATED_REVISION = "pso-simulated";
+/** The same of the kernel plane, whose arrays are attached as real ones are. */
+export const KERNEL_BANNER = "PSO array simulator, data plane kernel";
+export const KERNEL_REVISION = "pso-simulated-kernel";
 
 /** How the two families differ below their resources (arrays.md A1, B1). */
 export interface Dialect {

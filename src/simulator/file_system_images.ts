@@ -2,7 +2,7 @@ import { statfsSync } from "node:fs";
 import { isPsoError } from "../errors.ts";
 import type { Run } from "../run.ts";
 import { MiB, TiB } from "../size.ts";
-import type { LocalPlane } from "./plane.ts";
+import type { Images } from "./images.ts";
 
 interface FindmntTree {
   filesystems?: { target: string; children?: FindmntTree["filesystems"] }[];
@@ -25,33 +25,34 @@ function imageBytes(sizeBytes: number): number {
 }
 
 /**
- * File systems of a simulated FlashBlade on the local plane: sparse images that this host mounts at `fs/<id>`, so that ENOSPC,
+ * File systems of a simulated FlashBlade: sparse images that this host mounts at `fs/<id>`, so that ENOSPC,
  * statfs and growth are real. XFS, because it alone grows while mounted without CAP_SYS_RESOURCE, which containers lack (ext4's resize
  * ioctl wants it); `--unsupported` is for sizes below 300 MiB and a small log. Methods are safe to repeat; calls for one id must not
  * overlap; the mounts outlive a killed simulator and are found again by reconcile().
  */
 export class FileSystemImages {
-  readonly #plane: LocalPlane;
+  readonly #images: Images;
   readonly #run: Run;
   /** What is mounted now, read from the host by reconcile(). */
   readonly #mounted = new Set<string>();
-  constructor(plane: LocalPlane, run: Run) {
-    this.#plane = plane;
+  constructor(images: Images, run: Run) {
+    this.#images = images;
     this.#run = run;
+    Deno.mkdirSync(`${images.root}/fs`, { recursive: true });
   }
 
   mountPath(id: string): string {
-    return `${this.#plane.root}/fs/${id}`;
+    return `${this.#images.root}/fs/${id}`;
   }
 
   /** Makes an empty file system of `sizeBytes` and mounts it. `exhausted` when this host's file system refuses the size. */
   async create(id: string, sizeBytes: number): Promise<void> {
     const bytes = imageBytes(sizeBytes);
-    this.#plane.createImage(id, bytes);
+    this.#images.createImage(id, bytes);
     // One allocation group where it can be (1 TiB at most): growth adds more of the first one's size. No reflink and reverse map: they reserve room.
     const groups = bytes < TiB ? ["-d", "agcount=1"] : [];
     const features = ["-m", "crc=1,reflink=0,rmapbt=0,finobt=0", "-i", "sparse=0", "-l", `size=${LOG_BYTES}`];
-    await this.#run("mkfs.xfs", ["--unsupported", "-q", "-f", "-K", ...groups, ...features, this.#plane.imagePath(id)]);
+    await this.#run("mkfs.xfs", ["--unsupported", "-q", "-f", "-K", ...groups, ...features, this.#images.imagePath(id)]);
     await this.mount(id);
   }
 
@@ -60,7 +61,7 @@ export class FileSystemImages {
     if (this.#mounted.has(id)) return;
     const path = this.mountPath(id);
     Deno.mkdirSync(path, { recursive: true });
-    const device = await this.#attach(this.#plane.imagePath(id));
+    const device = await this.#attach(this.#images.imagePath(id));
     try {
       // nouuid: a clone has the UUID of its source. allocsize: what XFS allocates ahead of a growing file would count as stored.
       await this.#run("mount", ["-t", "xfs", "-o", "nosuid,nodev,nouuid,discard,allocsize=64k", device, path]);
@@ -76,7 +77,7 @@ export class FileSystemImages {
     const bytes = imageBytes(sizeBytes);
     const { bsize, blocks } = statfsSync(this.mountPath(id));
     if (bsize * blocks >= bytes - LOG_BYTES - MiB) return;
-    if (Deno.statSync(this.#plane.imagePath(id)).size < bytes) this.#plane.sizeImage(id, bytes);
+    if (Deno.statSync(this.#images.imagePath(id)).size < bytes) this.#images.sizeImage(id, bytes);
     for (const device of await this.#loopDevices(id)) await this.#run("losetup", ["-c", device]);
     await this.#run("xfs_growfs", [this.mountPath(id)]);
   }
@@ -86,7 +87,7 @@ export class FileSystemImages {
     const path = this.mountPath(id);
     await this.#run("fsfreeze", ["-f", path]);
     try {
-      await this.#plane.copyImage(id, snapshotId);
+      await this.#images.copyImage(id, snapshotId);
     } finally {
       await this.#run("fsfreeze", ["-u", path]);
     }
@@ -94,7 +95,7 @@ export class FileSystemImages {
 
   /** Makes a new, mounted file system from an unmounted image (a snapshot). */
   async clone(snapshotId: string, id: string): Promise<void> {
-    await this.#plane.copyImage(snapshotId, id);
+    await this.#images.copyImage(snapshotId, id);
     await this.mount(id);
   }
 
@@ -104,7 +105,7 @@ export class FileSystemImages {
     const path = this.mountPath(id);
     Deno.mkdirSync(aside, { recursive: true });
     // norecovery: a frozen XFS is whole on disk, but marks its log, which a read-only mount could not clear.
-    await this.#run("mount", ["-t", "xfs", "-o", "loop,nosuid,nodev,nouuid,ro,norecovery", this.#plane.imagePath(snapshotId), aside]);
+    await this.#run("mount", ["-t", "xfs", "-o", "loop,nosuid,nodev,nouuid,ro,norecovery", this.#images.imagePath(snapshotId), aside]);
     try {
       for (const { name } of [...Deno.readDirSync(path)]) await Deno.remove(`${path}/${name}`, { recursive: true });
       await this.#run("cp", ["--archive", "--sparse=always", `${aside}/.`, path], { timeoutMs: 10 * 60_000 });
@@ -125,7 +126,7 @@ export class FileSystemImages {
   /** Unmounts and removes the image. */
   async remove(id: string): Promise<void> {
     await this.unmount(id);
-    this.#plane.removeImage(id);
+    this.#images.removeImage(id);
   }
 
   /** Bytes in use inside the mounted file system as `df` counts them, XFS's own included; 0 when it is not mounted. */
@@ -144,8 +145,8 @@ export class FileSystemImages {
       else await this.unmount(id);
     }
     for (const id of await this.#attachedOnly()) await this.#run("losetup", ["-d", id]);
-    for (const { name } of [...Deno.readDirSync(`${this.#plane.root}/fs`)]) {
-      if (!this.#mounted.has(name)) Deno.removeSync(`${this.#plane.root}/fs/${name}`);
+    for (const { name } of [...Deno.readDirSync(`${this.#images.root}/fs`)]) {
+      if (!this.#mounted.has(name)) Deno.removeSync(`${this.#images.root}/fs/${name}`);
     }
     for (const id of wanted) await this.mount(id);
   }
@@ -157,7 +158,7 @@ export class FileSystemImages {
 
   /** Ids of the file systems of this array that the host has mounted. */
   async #found(): Promise<Set<string>> {
-    const folder = `${Deno.realPathSync(`${this.#plane.root}/fs`)}/`;
+    const folder = `${Deno.realPathSync(`${this.#images.root}/fs`)}/`;
     const { stdout } = await this.#run("findmnt", ["-J", "-o", "TARGET", "-t", "xfs"], { okCodes: [0, 1] });
     const tree: FindmntTree = stdout.trim() === "" ? {} : JSON.parse(stdout); // findmnt -J, util-linux
     const targets = (tree.filesystems ?? []).flatMap(function flat(entry): string[] {
@@ -193,14 +194,14 @@ export class FileSystemImages {
 
   /** Loop devices that a crash left between attaching an image and mounting it. */
   async #attachedOnly(): Promise<string[]> {
-    const folder = `${Deno.realPathSync(`${this.#plane.root}/images`)}/`;
+    const folder = `${Deno.realPathSync(`${this.#images.root}/images`)}/`;
     const { stdout } = await this.#run("losetup", ["-n", "-l", "-O", "NAME,AUTOCLEAR,BACK-FILE"]);
     const rows = stdout.split("\n").map((line) => /^(\S+)\s+(\d)\s+(.*)$/.exec(line.trim()));
     return rows.flatMap((row) => row !== null && row[2] === "0" && (row[3] ?? "").startsWith(folder) ? [row[1] ?? ""] : []);
   }
 
   async #loopDevices(id: string): Promise<string[]> {
-    const { stdout } = await this.#run("losetup", ["-n", "-O", "NAME", "-j", this.#plane.imagePath(id)]);
+    const { stdout } = await this.#run("losetup", ["-n", "-O", "NAME", "-j", this.#images.imagePath(id)]);
     return stdout.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FileSystemImages } from "./file_system_images.ts";
 import { testRun } from "./fixture_test.ts";
-import { LocalPlane } from "./plane.ts";
+import { LocalPlane } from "./local_plane.ts";
 import { until } from "../wait.ts";
 
 const MiB = 1024 * 1024;
@@ -10,11 +10,11 @@ const MiB = 1024 * 1024;
 async function withPlane(test: (images: FileSystemImages, plane: LocalPlane) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   const plane = new LocalPlane(folder, { array: "fb-1", run: testRun });
-  const images = new FileSystemImages(plane, testRun);
+  const images = new FileSystemImages(plane.images, testRun);
   try {
     await test(images, plane);
   } finally {
-    await new FileSystemImages(plane, testRun).reconcile([]);
+    await new FileSystemImages(plane.images, testRun).reconcile([]);
     const left = async () => {
       const loops = (await testRun("losetup", ["-n", "-O", "BACK-FILE"])).stdout;
       return (loops + (await testRun("findmnt", ["-n", "-o", "TARGET"])).stdout).includes(folder);
@@ -87,12 +87,12 @@ Deno.test("reconcile() after a crash keeps mounts, mounts what is missing, thaws
     await images.unmount("lost");
     await testRun("fsfreeze", ["-f", images.mountPath("kept")]);
     // A crash between attaching an image and mounting it.
-    await testRun("losetup", ["--find", plane.imagePath("lost")]);
+    await testRun("losetup", ["--find", plane.images.imagePath("lost")]);
     // What a new process has: the same folder and nothing in memory.
-    const next = new FileSystemImages(plane, testRun);
+    const next = new FileSystemImages(plane.images, testRun);
     await next.reconcile(["kept", "lost"]);
     assert.deepEqual(await mounted(plane), ["kept", "lost"]);
-    const attached = await testRun("losetup", ["-n", "-O", "NAME", "-j", plane.imagePath("lost")]);
+    const attached = await testRun("losetup", ["-n", "-O", "NAME", "-j", plane.images.imagePath("lost")]);
     assert.equal(attached.stdout.trim().split("\n").length, 1, "one device, that of the mount");
     await Deno.writeTextFile(`${next.mountPath("kept")}/f`, "thawed");
     assert.equal(await Deno.readTextFile(`${next.mountPath("kept")}/f`), "thawed");

@@ -129,8 +129,8 @@ const DEFAULTS: SimulateOptions = {
 };
 
 /** A fleet in this process, by default one FlashArray in plain HTTP, with state in memory. */
-export function testFleet(options: Partial<SimulateOptions> = {}): Promise<ServedFleet> {
-  return serveFleet({ ...DEFAULTS, ...options }, { run: testRun, log: silentLogger, signal: new AbortController().signal });
+export function testFleet(options: Partial<SimulateOptions> = {}, run: Run = testRun): Promise<ServedFleet> {
+  return serveFleet({ ...DEFAULTS, ...options }, { run, log: silentLogger, signal: new AbortController().signal });
 }
 
 /** What a test gets: the fleet, a logged-in client of its first array, and the control endpoint. */

@@ -13,8 +13,8 @@ import { addVolumeRoutes } from "./flasharray_volumes.ts";
 export const FLASHARRAY_VERSIONS: readonly string[] = versionRange(0, 38, { missing: [12, 18] });
 
 /**
- * A simulated FlashArray: REST 2.x as drivers use it (reference arrays.md A), over one store and, when it has one, a local data
- * plane. `banner` of GET /arrays is SIMULATED_BANNER. What it leaves out is in limits.ts.
+ * A simulated FlashArray: REST 2.x as drivers use it (reference arrays.md A), over one store and, when it has one, a data plane.
+ * `banner` of GET /arrays says which (SIMULATED_BANNER). What it leaves out is in limits.ts.
  */
 export class FlashArray implements SimulatedArray {
   readonly kind = "flasharray";
@@ -42,11 +42,11 @@ export class FlashArray implements SimulatedArray {
 
   start(): Promise<void> {
     const { state } = this;
-    const links = [...state.connections.values()].map(({ host, lun, volumeId }) => ({ host, name: String(lun), id: volumeId }));
-    const ids = [...state.volumes.values(), ...state.snapshots.values()].map(({ id }) => id);
-    state.context.plane?.reconcile({ ids, links, linkTo: "images" });
+    const { plane } = state.context;
+    plane?.images.keepOnly([...state.volumes.values(), ...state.snapshots.values()].map(({ id }) => id));
     // A crash between an image's new size and the state: the state was not answered, so the image follows it.
-    for (const { id, provisioned } of state.volumes.values()) state.context.plane?.sizeImage(id, provisioned);
+    for (const { id, provisioned } of state.volumes.values()) plane?.images.sizeImage(id, provisioned);
+    plane?.block.reconcile([...state.hosts.values()].map((host) => state.planeHost(host)));
     return Promise.resolve();
   }
 
@@ -55,7 +55,11 @@ export class FlashArray implements SimulatedArray {
   }
 
   stop(): Promise<void> {
-    this.state.context.store.close();
+    try {
+      this.state.context.plane?.block.stop();
+    } finally {
+      this.state.context.store.close();
+    }
     return Promise.resolve();
   }
 }

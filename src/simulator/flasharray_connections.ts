@@ -48,6 +48,10 @@ function freeLun(state: FlashArrayState, host: HostRecord, wanted: number | unde
   throw refused("Maximum number of connections: limit reached.", host.name);
 }
 
+function showHosts(state: FlashArrayState, hosts: HostRecord[], ended?: ReadonlySet<ConnectionRecord>): void {
+  state.context.plane?.block.show([...new Set(hosts)].map((host) => state.planeHost(host, ended)));
+}
+
 function postConnections(state: FlashArrayState, call: Call): Answer {
   const wanted = new Fields(call.body).integer("lun");
   const pairs = pairsOf(state, call);
@@ -60,18 +64,25 @@ function postConnections(state: FlashArrayState, call: Call): Answer {
       return connection;
     })
   );
-  // After the state: a start makes links that are missing and removes those without a connection.
-  for (const { host, lun, volumeId } of made) state.context.plane?.linkImage({ host, name: String(lun), id: volumeId });
+  try {
+    showHosts(state, pairs.map(({ host }) => host));
+  } catch (error) {
+    // A connection that stayed would be "already there" for whoever tries again, and lead nowhere.
+    state.context.store.change(() => made.forEach(({ host, volumeId }) => state.connections.delete(connectionKey(host, volumeId))));
+    throw error;
+  }
   return items(made.map((connection) => renderConnection(state, call, connection)));
 }
 
 function deleteConnections(state: FlashArrayState, call: Call): Answer {
-  const found = pairsOf(state, call).map(({ host, volume }) => {
+  const pairs = pairsOf(state, call);
+  const found = pairs.map(({ host, volume }) => {
     const connection = state.connections.get(connectionKey(host.name, volume.id));
     if (connection === undefined) throw refused("Connection does not exist.", volume.name);
     return connection;
   });
-  for (const { host, lun } of found) state.context.plane?.unlink(host, String(lun));
+  // Before the state: what is said to be cut off is.
+  showHosts(state, pairs.map(({ host }) => host), new Set(found));
   state.context.store.change(() => found.forEach(({ host, volumeId }) => state.connections.delete(connectionKey(host, volumeId))));
   return {};
 }

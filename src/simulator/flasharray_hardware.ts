@@ -1,4 +1,4 @@
-import { SIMULATED_BANNER } from "./array_server.ts";
+import { KERNEL_BANNER, SIMULATED_BANNER } from "./array_server.ts";
 import { ERADICATION_DELAY_MS } from "./array_context.ts";
 import type { ArrayRoutes, Call } from "./call.ts";
 import type { Row } from "./filter.ts";
@@ -6,6 +6,7 @@ import { laterSpace } from "./flasharray_render.ts";
 import type { FlashArrayState } from "./flasharray_state.ts";
 import { listedVolumes } from "./flasharray_volumes.ts";
 import type { Listed } from "./list.ts";
+import { targetNames } from "./target_names.ts";
 import { type Rates, WriteMeter } from "./write_meter.ts";
 
 /** A Purity release that served REST 2.38. */
@@ -17,26 +18,35 @@ interface EthPort {
   controller: 0 | 1;
   name: string;
   service: "iscsi" | "nvme-tcp";
-}
-
-/** Two controllers, each with two iSCSI ports, one NVMe/TCP port and one FC port. */
-const ETH_PORTS: EthPort[] = [0, 1].flatMap((number): EthPort[] => {
-  const controller = number === 0 ? 0 : 1;
-  return [
-    { controller, name: "ETH4", service: "iscsi" },
-    { controller, name: "ETH5", service: "iscsi" },
-    { controller, name: "ETH6", service: "nvme-tcp" },
-  ];
-});
-
-/** 16 hex digits that are the same in the IQN and the NQN of one array (arrays.md A5). */
-function targetId(state: FlashArrayState): string {
-  return state.context.id.replaceAll("-", "").slice(-16);
+  address: string;
 }
 
 /** Addresses for documentation (RFC 5737): nothing answers there, the local plane needs no portal. */
-function portAddress(port: EthPort): string {
-  return `192.0.2.${10 + ETH_PORTS.indexOf(port)}`;
+const NO_ADDRESS = "192.0.2.";
+
+/** On the local plane two controllers, each with two iSCSI ports and one NVMe/TCP port; on the kernel plane one of each for every portal. */
+function ethPorts({ context: { plane } }: FlashArrayState): EthPort[] {
+  const port = (at: number, name: string, service: EthPort["service"], address: string): EthPort => ({
+    controller: at % 2 === 0 ? 0 : 1,
+    ...{ name, service, address },
+  });
+  if (plane?.portals !== undefined) {
+    return plane.portals.flatMap((address, at) => {
+      const row = Math.floor(at / 2);
+      return [port(at, `ETH${4 + 2 * row}`, "iscsi", address), port(at, `ETH${5 + 2 * row}`, "nvme-tcp", address)];
+    });
+  }
+  return [0, 1].flatMap((at) => [
+    port(at, "ETH4", "iscsi", `${NO_ADDRESS}${10 + 3 * at}`),
+    port(at, "ETH5", "iscsi", `${NO_ADDRESS}${11 + 3 * at}`),
+    port(at, "ETH6", "nvme-tcp", `${NO_ADDRESS}${12 + 3 * at}`),
+  ]);
+}
+
+/** One FC port for each controller; the kernel plane has none that anybody could reach. */
+function fcPorts(state: FlashArrayState): { name: string; wwn: string }[] {
+  if (state.context.plane?.portals !== undefined) return [];
+  return [0, 1].map((number) => ({ name: `CT${number}.FC0`, wwn: colons(wwnOf(state, number)) }));
 }
 
 function wwnOf(state: FlashArrayState, controller: number): string {
@@ -72,27 +82,30 @@ function controllers(): Named[] {
 }
 
 function ports(state: FlashArrayState): Named[] {
-  const id = targetId(state);
+  const { iqn, nqn } = targetNames(state.context.id);
   const nothing = { iqn: null, nqn: null, portal: null, wwn: null, failover: null };
-  const eth = ETH_PORTS.map((port): Named => {
-    const name = `CT${port.controller}.${port.name}`;
-    if (port.service === "iscsi") {
-      return { name, row: { name, ...nothing, iqn: `iqn.2010-06.com.purestorage:flasharray.${id}`, portal: `${portAddress(port)}:3260` } };
-    }
-    return { name, row: { name, ...nothing, nqn: `nqn.2010-06.com.purestorage:flasharray.${id}`, portal: `${portAddress(port)}:4420` } };
+  const eth = ethPorts(state).map(({ controller, name: port, service, address }): Named => {
+    const name = `CT${controller}.${port}`;
+    const host = address.includes(":") ? `[${address}]` : address;
+    return {
+      name,
+      row: { name, ...nothing, ...(service === "iscsi" ? { iqn, portal: `${host}:3260` } : { nqn, portal: `${host}:4420` }) },
+    };
   });
-  const fc = [0, 1].map((number): Named => {
-    const name = `CT${number}.FC0`;
-    return { name, row: { name, ...nothing, wwn: colons(wwnOf(state, number)) } };
-  });
-  return [...eth, ...fc];
+  return [...eth, ...fcPorts(state).map(({ name, wwn }): Named => ({ name, row: { name, ...nothing, wwn } }))];
+}
+
+/** Pure's vendor part, and the end of the address. */
+function macOf(address: string): string {
+  const bytes = address.includes(".") ? address.split(".").slice(-3).map(Number) : [...new TextEncoder().encode(address)].slice(-3);
+  return ["24:a9:37", ...bytes.map((byte) => byte.toString(16).padStart(2, "0"))].join(":");
 }
 
 function ethInterface(name: string, options: { address: string; services: string[]; subtype: string }): Named {
   const eth = {
     address: options.address,
     gateway: "192.0.2.1",
-    mac_address: `24:a9:37:${options.address.split(".").slice(1).map((part) => Number(part).toString(16).padStart(2, "0")).join(":")}`,
+    mac_address: macOf(options.address),
     mtu: options.services.includes("management") ? 1500 : 9000,
     netmask: "255.255.255.0",
     subinterfaces: [],
@@ -120,17 +133,12 @@ function networkInterfaces(state: FlashArrayState): Named[] {
     ethInterface("vir0", { address: "192.0.2.2", services: ["management"], subtype: "vif" }),
     ethInterface("ct0.eth0", { address: "192.0.2.3", services: ["management"], subtype: "physical" }),
     ethInterface("ct1.eth0", { address: "192.0.2.4", services: ["management"], subtype: "physical" }),
-    ...ETH_PORTS.map((port) =>
-      ethInterface(`ct${port.controller}.${port.name.toLowerCase()}`, {
-        address: portAddress(port),
-        services: [port.service],
-        subtype: "physical",
-      })
+    ...ethPorts(state).map(({ controller, name, service, address }) =>
+      ethInterface(`ct${controller}.${name.toLowerCase()}`, { address, services: [service], subtype: "physical" })
     ),
-    ...[0, 1].map((number): Named => {
-      const name = `CT${number}.FC0`;
-      const fc = { wwn: colons(wwnOf(state, number)) };
-      return { name, row: { name, enabled: true, eth: noEth, fc, interface_type: "fc", services: ["scsi-fc"], speed: 32_000_000_000 } };
+    ...fcPorts(state).map(({ name, wwn }): Named => {
+      const row = { name, enabled: true, eth: noEth, fc: { wwn }, interface_type: "fc", services: ["scsi-fc"], speed: 32_000_000_000 };
+      return { name, row };
     }),
   ];
 }
@@ -139,7 +147,7 @@ function networkInterfaces(state: FlashArrayState): Named[] {
 function arraySpace(state: FlashArrayState, call: Call): Row {
   const used = state.usedBytes(call);
   let snapshots = 0;
-  const allocated = state.context.plane?.allocated();
+  const allocated = state.context.plane?.images.allocated();
   if (allocated !== undefined) { for (const { id } of state.snapshots.values()) snapshots += allocated.get(id) ?? 0; }
   let provisioned = 0;
   for (const volume of state.volumes.values()) provisioned += volume.provisioned;
@@ -164,7 +172,7 @@ function arrayRow(state: FlashArrayState, call: Call): Row {
   return {
     id: state.context.id,
     name: state.context.name,
-    banner: SIMULATED_BANNER,
+    banner: state.context.plane?.portals === undefined ? SIMULATED_BANNER : KERNEL_BANNER,
     capacity: state.capacityBytes,
     console_lock_enabled: false,
     encryption: { data_at_rest: { algorithm: "AES-256-CTR", enabled: true }, module_version: "FA-1.4" },
@@ -259,7 +267,7 @@ export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): 
       ...listedVolumes(state, call),
       total: undefined,
       render: (volume) => {
-        const bytes = state.context.plane?.allocatedBytes(volume.id) ?? 0;
+        const bytes = state.context.plane?.images.allocatedBytes(volume.id) ?? 0;
         return { id: volume.id, name: volume.name, time: clock.now(), ...volumePerformanceRow(call, meter.rates(volume.id, bytes)) };
       },
     }));

@@ -125,10 +125,11 @@ function postHosts(state: FlashArrayState, call: Call): Answer {
       return host;
     })
   );
+  state.context.plane?.block.show(made.map((host) => state.planeHost(host)));
   return items(made.map((host) => renderHost(state, call, host)));
 }
 
-/** A renamed host keeps its connections; on the local plane its links move. */
+/** A renamed host keeps its connections; the data plane shows them under the new name. */
 function renameHost(state: FlashArrayState, old: HostRecord, name: string): void {
   requireHostName(name);
   const holder = state.hostNamed(name);
@@ -142,10 +143,7 @@ function renameHost(state: FlashArrayState, old: HostRecord, name: string): void
       state.connections.set(connectionKey(name, connection.volumeId), { ...connection, host: name });
     }
   });
-  for (const { lun, volumeId } of connections) {
-    state.context.plane?.unlink(old.name, String(lun));
-    state.context.plane?.linkImage({ host: name, name: String(lun), id: volumeId });
-  }
+  state.context.plane?.block.show([state.planeHost({ ...old, name })], [old.name]);
 }
 
 function patchHosts(state: FlashArrayState, call: Call): Answer {
@@ -162,6 +160,7 @@ function patchHosts(state: FlashArrayState, call: Call): Answer {
       return after;
     })
   );
+  state.context.plane?.block.show(changed.map((host) => state.planeHost(host)));
   const [first] = changed;
   if (name === undefined || first === undefined) return items(changed.map((host) => renderHost(state, call, host)));
   renameHost(state, first, name);
@@ -174,6 +173,7 @@ function deleteHosts(state: FlashArrayState, call: Call): Answer {
   const busy = hosts.find(({ name }) => state.connectionsOfHost(name).length > 0);
   if (busy !== undefined) throw refused("Host cannot be deleted due to existing connections.", busy.name);
   state.context.store.change(() => hosts.forEach(({ name }) => state.hosts.delete(name.toLowerCase())));
+  state.context.plane?.block.show([], hosts.map(({ name }) => name));
   return {};
 }
 

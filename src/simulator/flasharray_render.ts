@@ -49,20 +49,20 @@ export function volumeSpace(state: FlashArrayState, call: Call, volume: VolumeRe
   const snapshots = state.snapshotsOf(volume.id);
   return space(call, {
     provisioned: volume.provisioned,
-    unique: plane?.allocatedBytes(volume.id) ?? 0,
-    snapshots: sum(snapshots.map(({ id }) => plane?.allocatedBytes(id) ?? 0)),
+    unique: plane?.images.allocatedBytes(volume.id) ?? 0,
+    snapshots: sum(snapshots.map(({ id }) => plane?.images.allocatedBytes(id) ?? 0)),
   });
 }
 
 function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
-  const bytes = state.context.plane?.allocatedBytes(snapshot.id) ?? 0;
+  const bytes = state.context.plane?.images.allocatedBytes(snapshot.id) ?? 0;
   const { thin_provisioning: _, unique: __, ...shown } = space(call, { provisioned: snapshot.provisioned, unique: 0, snapshots: bytes });
   return { ...shown, thin_provisioning: null, unique: null };
 }
 
 /** Sums over volumes, from figures that may be a moment old: a list of 10,000 must not look at each image twice. */
 export function volumesTotal(state: FlashArrayState, call: Call, volumes: VolumeRecord[]): Row {
-  const allocated = state.context.plane?.allocated() ?? new Map<string, number>();
+  const allocated = state.context.plane?.images.allocated() ?? new Map<string, number>();
   return {
     id: null,
     name: null,

@@ -38,7 +38,7 @@ function listedSnapshots(state: FlashArrayState, call: Call): Listed<SnapshotRec
         id: null,
         name: null,
         provisioned: snapshots.reduce((sum, { provisioned }) => sum + provisioned, 0),
-        space: { total_physical: snapshots.reduce((sum, { id }) => sum + (state.context.plane?.allocatedBytes(id) ?? 0), 0) },
+        space: { total_physical: snapshots.reduce((sum, { id }) => sum + (state.context.plane?.images.allocatedBytes(id) ?? 0), 0) },
       }),
     },
   };
@@ -79,7 +79,7 @@ async function postSnapshots(state: FlashArrayState, call: Call): Promise<Answer
     throw refused("Maximum number of snapshots: limit reached.", volumes[0]?.name);
   }
   const prepared = volumes.map((volume) => newSnapshot(state, volume, suffix));
-  for (const snapshot of prepared) await state.context.plane?.copyImage(snapshot.volumeId, snapshot.id);
+  for (const snapshot of prepared) await state.context.plane?.images.copyImage(snapshot.volumeId, snapshot.id);
   const made = state.context.store.change(() =>
     prepared.map((snapshot) => {
       const whole = { ...snapshot, serial: state.nextSerial() };
@@ -89,7 +89,7 @@ async function postSnapshots(state: FlashArrayState, call: Call): Promise<Answer
       return whole;
     })
   );
-  state.context.plane?.remeasure();
+  state.context.plane?.images.remeasure();
   return items(made.map((snapshot) => renderSnapshot(state, call, snapshot)));
 }
 

@@ -1,5 +1,6 @@
 import { type ArrayContext, ERADICATION_DELAY_MS, type ObjectLimits, Turns } from "./array_context.ts";
 import type { Answer, Call } from "./call.ts";
+import type { Chap, PlaneHost } from "./plane.ts";
 import { listAnswer, type Listed, type ListStyle } from "./list.ts";
 import { refused } from "./rest_error.ts";
 import { Derived, type Table } from "./store.ts";
@@ -50,7 +51,7 @@ export interface HostRecord {
   iqns: string[];
   nqns: string[];
   wwns: string[];
-  chap: { hostUser: string | null; hostPassword: string | null; targetUser: string | null; targetPassword: string | null };
+  chap: Chap;
   personality: string | null;
   vlan: string | null;
 }
@@ -159,6 +160,16 @@ export class FlashArrayState {
     return this.#connectionsByHost.get().get(host.toLowerCase()) ?? [];
   }
 
+  /** The host as the data plane must show it, without the connections that are about to end. */
+  planeHost({ name, iqns, nqns, chap }: HostRecord, ended: ReadonlySet<ConnectionRecord> = new Set()): PlaneHost {
+    const connections = this.connectionsOfHost(name).filter((connection) => !ended.has(connection)).map(({ lun, volumeId }) => {
+      const volume = this.volumes.get(volumeId);
+      if (volume === undefined) throw new Error(`volume ${volumeId} is connected to ${name} and does not exist`);
+      return { lun, volume: { id: volumeId, serial: volume.serial, sizeBytes: volume.provisioned } };
+    });
+    return { name, iqns, nqns, chap, connections };
+  }
+
   /** 24 upper-case hex digits, never given twice (arrays.md A5). Inside change(). */
   nextSerial(): string {
     const serials = (this.#meta.get("serials")?.serials ?? FIRST_SERIAL) + 1;
@@ -171,7 +182,7 @@ export class FlashArrayState {
   usedBytes(call?: Call): number {
     if (call?.full) return this.capacityBytes;
     let used = 0;
-    for (const bytes of this.context.plane?.allocated().values() ?? []) used += bytes;
+    for (const bytes of this.context.plane?.images.allocated().values() ?? []) used += bytes;
     return used;
   }
 
@@ -192,14 +203,14 @@ export class FlashArrayState {
       for (const { id } of snapshots) this.snapshots.delete(id);
     });
     // After the state: a crash between the two leaves an image without an owner, which the next start removes.
-    for (const { id } of [volume, ...snapshots]) this.context.plane?.removeImage(id);
-    this.context.plane?.remeasure();
+    for (const { id } of [volume, ...snapshots]) this.context.plane?.images.removeImage(id);
+    this.context.plane?.images.remeasure();
   }
 
   eradicateSnapshot(snapshot: SnapshotRecord): void {
     this.context.store.change(() => this.snapshots.delete(snapshot.id));
-    this.context.plane?.removeImage(snapshot.id);
-    this.context.plane?.remeasure();
+    this.context.plane?.images.removeImage(snapshot.id);
+    this.context.plane?.images.remeasure();
   }
 
   /** True when something has been destroyed for longer than the delay. */

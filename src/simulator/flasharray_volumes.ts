@@ -119,13 +119,19 @@ function newVolume(state: FlashArrayState, name: string, body: Fields, source: C
   };
 }
 
+/** Those that have the volume attached see its new size. */
+function showSize(state: FlashArrayState, { id, serial, provisioned }: VolumeRecord): void {
+  state.context.plane?.block.resized({ id, serial, sizeBytes: provisioned });
+}
+
 async function overwriteVolume(state: FlashArrayState, target: VolumeRecord, source: CopySource): Promise<VolumeRecord> {
   const { plane, store } = state.context;
   if (source.imageId === target.id) throw refused("Volume cannot be copied onto itself.", target.name);
-  await onPlane(target.name, () => plane?.overwriteImage(source.imageId, target.id));
+  await onPlane(target.name, () => plane?.images.overwriteImage(source.imageId, target.id));
   // Name, id and serial stay (arrays.md A5).
   const overwritten = { ...target, provisioned: source.provisioned, source: source.origin };
   store.change(() => state.volumes.set(target.id, overwritten));
+  if (overwritten.provisioned !== target.provisioned) showSize(state, overwritten);
   return overwritten;
 }
 
@@ -133,7 +139,8 @@ async function createVolume(state: FlashArrayState, volume: VolumeRecord, source
   const { plane, store } = state.context;
   await onPlane(
     volume.name,
-    () => source === undefined ? plane?.createImage(volume.id, volume.provisioned) : plane?.copyImage(source.imageId, volume.id),
+    () =>
+      source === undefined ? plane?.images.createImage(volume.id, volume.provisioned) : plane?.images.copyImage(source.imageId, volume.id),
   );
   return store.change(() => {
     const created = { ...volume, serial: state.nextSerial() };
@@ -170,7 +177,7 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
     rows.push(renderVolume(state, call, done));
   }
   // Blank volumes store nothing; only copies change the sums.
-  if (source !== undefined) state.context.plane?.remeasure();
+  if (source !== undefined) state.context.plane?.images.remeasure();
   return items(rows);
 }
 
@@ -237,7 +244,8 @@ async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer>
   });
   for (const volume of sized) {
     if (volume.provisioned === state.volumes.get(volume.id)?.provisioned) continue;
-    await onPlane(volume.name, () => state.context.plane?.sizeImage(volume.id, volume.provisioned));
+    await onPlane(volume.name, () => state.context.plane?.images.sizeImage(volume.id, volume.provisioned));
+    showSize(state, volume);
   }
   state.context.store.change(() => {
     for (const volume of sized) {

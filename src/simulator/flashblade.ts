@@ -41,7 +41,10 @@ export class FlashBlade implements SimulatedArray {
   }
 
   async stop(): Promise<void> {
-    await this.state.turns.take(() => this.state.stop());
-    this.state.context.store.close();
+    try {
+      await this.state.turns.take(() => this.state.stop());
+    } finally {
+      this.state.context.store.close();
+    }
   }
 }

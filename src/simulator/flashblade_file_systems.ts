@@ -213,7 +213,7 @@ async function created(state: FlashBladeState, call: Call, at: { name: string; b
   }
   // After the image: a crash between the two leaves an image without an owner, which the next start removes.
   state.context.store.change(() => state.fileSystems.set(record.id, record));
-  state.showExports([record]);
+  await state.showExports([record]);
   return record;
 }
 
@@ -263,7 +263,7 @@ async function patch(state: FlashBladeState, call: Call): Promise<Answer> {
   // The image first: a file system that says it is larger must be.
   for (const record of records) if (record.destroyedMs === null) record.blankBytes = await grownBlank(state, record);
   state.context.store.change(() => records.forEach((record) => state.fileSystems.set(record.id, record)));
-  state.showExports(records);
+  await state.showExports(records);
   return items(records.map((record) => renderFileSystem(state, call, record)));
 }
 

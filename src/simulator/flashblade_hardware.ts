@@ -1,5 +1,5 @@
 import { ERADICATION_DELAY_MS } from "./array_context.ts";
-import { SIMULATED_REVISION } from "./array_server.ts";
+import { KERNEL_REVISION, SIMULATED_REVISION } from "./array_server.ts";
 import type { Answer, ArrayRoutes, Call } from "./call.ts";
 import type { Row } from "./filter.ts";
 import { listedFileSystems, listOf } from "./flashblade_file_systems.ts";
@@ -39,8 +39,9 @@ function fixedId(state: FlashBladeState, number: number): string {
   return state.context.id.slice(0, -4) + number.toString(16).padStart(4, "0");
 }
 
-/** One interface for management and one with the service `data`, in one subnet each. Addresses for documentation (RFC 5737): the local plane needs none. */
+/** One interface for management and one with the service `data`, in one subnet each. Addresses for documentation (RFC 5737), but for the kernel plane's. */
 function network(state: FlashBladeState, call: Call): { interfaces: BuiltIn[]; subnets: BuiltIn[] } {
+  const [portal] = state.context.plane?.portals ?? [];
   const places = [
     { name: "mgmt0", subnet: "management", service: "management", net: "192.0.2", host: 60, mtu: 1500 },
     { name: "data1", subnet: "data", service: "data", net: "198.51.100", host: 60, mtu: 9000 },
@@ -50,7 +51,7 @@ function network(state: FlashBladeState, call: Call): { interfaces: BuiltIn[]; s
     const row = {
       id,
       name,
-      address: `${net}.${host}`,
+      address: service === "data" && portal !== undefined ? portal : `${net}.${host}`,
       enabled: true,
       gateway: `${net}.1`,
       mtu,
@@ -97,7 +98,7 @@ function arrayRow(state: FlashBladeState, call: Call): Row {
     os: "Purity//FB",
     product_type: "FlashBlade//S",
     // How a client knows the simulator: a FlashBlade has no banner of its own making before login.
-    revision: SIMULATED_REVISION,
+    revision: state.context.plane?.portals === undefined ? SIMULATED_REVISION : KERNEL_REVISION,
     security_update: null,
     smb_mode: "native",
     time_zone: "UTC",
@@ -109,7 +110,7 @@ function arrayRow(state: FlashBladeState, call: Call): Row {
 
 function arraySpace(state: FlashBladeState, call: Call): Row {
   const used = state.usedBytes(call);
-  const allocated = state.context.plane?.allocated();
+  const allocated = state.context.plane?.images.allocated();
   let [provisioned, virtual, snapshots] = [0, 0, 0];
   for (const fileSystem of state.fileSystems.values()) {
     provisioned += fileSystem.provisioned ?? 0;

@@ -123,11 +123,11 @@ function ordered(rules: PolicyRule[]): PolicyRule[] {
 }
 
 /** Stores changed policies under fresh versions and shows the exports of the file systems that use them. */
-function keep(state: FlashBladeState, policies: PolicyRecord[]): PolicyRecord[] {
+async function keep(state: FlashBladeState, policies: PolicyRecord[]): Promise<PolicyRecord[]> {
   const kept = policies.map((policy) => ({ ...policy, rules: ordered(policy.rules), version: crypto.randomUUID() }));
   state.context.store.change(() => kept.forEach((policy) => state.policies.set(policy.id, policy)));
   const ids = new Set(kept.map(({ id }) => id));
-  state.showExports([...state.fileSystems.values()].filter(({ policyId }) => policyId !== null && ids.has(policyId)));
+  await state.showExports([...state.fileSystems.values()].filter(({ policyId }) => policyId !== null && ids.has(policyId)));
   return kept;
 }
 
@@ -137,7 +137,7 @@ function wanted<T>(call: Call, listed: Listed<T>): T[] {
   return found;
 }
 
-function postPolicies(state: FlashBladeState, call: Call): Answer {
+async function postPolicies(state: FlashBladeState, call: Call): Promise<Answer> {
   const body = new Fields(call.body);
   const made = (csv(call.query, "names") ?? []).map((name): PolicyRecord => {
     if (!NAME.test(name)) throw refused("Invalid NFS export policy name.", name);
@@ -146,10 +146,10 @@ function postPolicies(state: FlashBladeState, call: Call): Answer {
     return { id: crypto.randomUUID(), name, enabled: body.boolean("enabled") ?? true, rules, nextRule: rules.length + 1, version: "" };
   });
   if (made.length === 0) throw refused("names is required.");
-  return items(keep(state, made).map((policy) => renderPolicy(state, call, policy)));
+  return items((await keep(state, made)).map((policy) => renderPolicy(state, call, policy)));
 }
 
-function patchPolicies(state: FlashBladeState, call: Call): Answer {
+async function patchPolicies(state: FlashBladeState, call: Call): Promise<Answer> {
   const body = new Fields(call.body);
   const olds = wanted(call, listedPolicies(state, call));
   requireVersions(call, olds);
@@ -167,7 +167,7 @@ function patchPolicies(state: FlashBladeState, call: Call): Answer {
       nextRule: old.nextRule + (rules?.length ?? 0),
     };
   });
-  return items(keep(state, changed).map((policy) => renderPolicy(state, call, policy)));
+  return items((await keep(state, changed)).map((policy) => renderPolicy(state, call, policy)));
 }
 
 function deletePolicies(state: FlashBladeState, call: Call): Answer {
@@ -190,7 +190,7 @@ function withRule(call: Call, policy: PolicyRecord, rule: PolicyRule): PolicyRul
   return others.toSpliced(at, 0, rule);
 }
 
-function postRules(state: FlashBladeState, call: Call): Answer {
+async function postRules(state: FlashBladeState, call: Call): Promise<Answer> {
   const names = csv(call.query, "policy_names");
   const policies = (names ?? csv(call.query, "policy_ids") ?? []).map((text) => {
     const policy = names === undefined ? state.policies.get(text) : state.policyNamed(text);
@@ -200,7 +200,7 @@ function postRules(state: FlashBladeState, call: Call): Answer {
   if (policies.length === 0) throw refused("policy_names or policy_ids is required.");
   requireVersions(call, policies);
   const added = policies.map((policy) => ({ policy, rule: newRule(new Fields(call.body), policy.nextRule) }));
-  const kept = keep(
+  const kept = await keep(
     state,
     added.map(({ policy, rule }) => ({ ...policy, rules: withRule(call, policy, rule), nextRule: policy.nextRule + 1 })),
   );
@@ -218,7 +218,7 @@ function rulesByPolicy(state: FlashBladeState, call: Call): Map<PolicyRecord, Po
   return byPolicy;
 }
 
-function patchRules(state: FlashBladeState, call: Call): Answer {
+async function patchRules(state: FlashBladeState, call: Call): Promise<Answer> {
   const body = new Fields(call.body);
   const byPolicy = rulesByPolicy(state, call);
   const changed = [...byPolicy].map(([policy, rules]) => {
@@ -231,7 +231,7 @@ function patchRules(state: FlashBladeState, call: Call): Answer {
     return next;
   });
   const ids = new Set([...byPolicy.values()].flat().map(({ id }) => id));
-  const kept = keep(state, changed);
+  const kept = await keep(state, changed);
   return items(
     kept.flatMap((policy) =>
       policy.rules.filter(({ id }) => ids.has(id)).map((rule) => renderRule(state, call, { policy, rule, listed: true }))
@@ -239,9 +239,9 @@ function patchRules(state: FlashBladeState, call: Call): Answer {
   );
 }
 
-function deleteRules(state: FlashBladeState, call: Call): Answer {
+async function deleteRules(state: FlashBladeState, call: Call): Promise<Answer> {
   const byPolicy = rulesByPolicy(state, call);
-  keep(state, [...byPolicy].map(([policy, gone]) => ({ ...policy, rules: policy.rules.filter((rule) => !gone.includes(rule)) })));
+  await keep(state, [...byPolicy].map(([policy, gone]) => ({ ...policy, rules: policy.rules.filter((rule) => !gone.includes(rule)) })));
   return {};
 }
 

@@ -2,8 +2,8 @@ import { type ArrayContext, ERADICATION_DELAY_MS, type ObjectLimits, Turns } fro
 import type { Call } from "./call.ts";
 import { FileSystemImages } from "./file_system_images.ts";
 import type { ListStyle } from "./list.ts";
-import { exportedTo, type ExportRule, parseRules } from "./nfs_rules.ts";
-import type { PlaneLink } from "./plane.ts";
+import { type ExportRule, parseRules } from "./nfs_rules.ts";
+import type { PlaneFileSystem } from "./plane.ts";
 import { refused } from "./rest_error.ts";
 import { Derived, type Table } from "./store.ts";
 
@@ -90,6 +90,15 @@ export const UNLIMITED_BYTES = 64 * 1024 ** 3;
 /** FlashBlade pages only when `limit` is sent, says nothing of items that remain, and always counts (arrays.md B1). */
 export const FLASHBLADE_LIST: ListStyle = { pageMax: Number.MAX_SAFE_INTEGER, moreItemsRemaining: false, alwaysCounts: true };
 
+/** A policy's rule as `nfs.rules` would say it. */
+function ruleOf({ client, permission, access, anonuid, anongid, secure, security }: PolicyRule): ExportRule {
+  const squash = { "root-squash": "root_squash", "all-squash": "all_squash", "no-squash": "no_root_squash" }[access] ?? "root_squash";
+  const options = [permission, squash, secure ? "secure" : "insecure", `sec=${security.join(":")}`];
+  if (anonuid !== null) options.push(`anonuid=${anonuid}`);
+  if (anongid !== null) options.push(`anongid=${anongid}`);
+  return { client, options };
+}
+
 /** What one simulated FlashBlade holds, and the rules that several resources share. */
 export class FlashBladeState {
   readonly context: ArrayContext;
@@ -110,7 +119,7 @@ export class FlashBladeState {
     const { store, plane } = context;
     this.capacityBytes = context.capacityBytes ?? DEFAULT_CAPACITY_BYTES;
     this.limits = { ...DEFAULT_LIMITS, ...context.limits };
-    this.images = plane === undefined ? undefined : new FileSystemImages(plane, context.run);
+    this.images = plane === undefined ? undefined : new FileSystemImages(plane.images, context.run);
     this.fileSystems = store.table("file-systems", ({ name }) => name.toLowerCase());
     this.snapshots = store.table("file-system-snapshots", ({ fileSystemId, suffix }) => `${fileSystemId}.${suffix.toLowerCase()}`);
     this.policies = store.table("nfs-export-policies", ({ name }) => name.toLowerCase());
@@ -160,7 +169,7 @@ export class FlashBladeState {
 
   /** Blocks that a snapshot's image occupies on the host. */
   storedBytes(id: string): number {
-    return this.context.plane?.allocatedBytes(id) ?? 0;
+    return this.context.plane?.images.allocatedBytes(id) ?? 0;
   }
 
   /** Physical bytes that are stored. A call that a `full` fault hit sees the whole capacity in use. */
@@ -169,7 +178,7 @@ export class FlashBladeState {
     // Files as `df` sees them, not the image's blocks: those lag behind by what the host has not written back yet.
     let used = 0;
     for (const fileSystem of this.fileSystems.values()) used += this.writtenBytes(fileSystem);
-    const allocated = this.snapshots.size === 0 ? undefined : this.context.plane?.allocated();
+    const allocated = this.snapshots.size === 0 ? undefined : this.context.plane?.images.allocated();
     for (const { id } of this.snapshots.values()) used += allocated?.get(id) ?? 0;
     return used;
   }
@@ -187,28 +196,21 @@ export class FlashBladeState {
   rulesOf(fileSystem: FileSystemRecord): ExportRule[] {
     if (fileSystem.policyId === null) return parseRules(fileSystem.rules ?? "");
     const policy = this.policies.get(fileSystem.policyId);
-    return policy?.enabled ? policy.rules.map(({ client, permission }) => ({ client, options: [permission] })) : [];
+    return policy?.enabled ? policy.rules.map(ruleOf) : [];
   }
 
-  /** Where the local plane shows the file system: nowhere while it is destroyed or its NFS is off. */
-  linksOf(fileSystem: FileSystemRecord): PlaneLink[] {
-    if (fileSystem.destroyedMs !== null || (!fileSystem.v3 && !fileSystem.v41)) return [];
-    return [...exportedTo(this.rulesOf(fileSystem))].map((host) => ({ host, name: fileSystem.name, id: fileSystem.id }));
+  /** The file system as the data plane must show it: it lets in nobody while it is destroyed or its NFS is off. */
+  planeFileSystem(fileSystem: FileSystemRecord): PlaneFileSystem {
+    const isServed = fileSystem.destroyedMs === null && (fileSystem.v3 || fileSystem.v41);
+    return { id: fileSystem.id, name: fileSystem.name, rules: isServed ? this.rulesOf(fileSystem) : [] };
   }
 
-  /** Makes the links on the host equal to what is stored for these file systems; called after each change of a rule, a name or a state. */
-  showExports(fileSystems: FileSystemRecord[]): void {
-    const { plane } = this.context;
-    if (plane === undefined) return;
-    const ids = new Set(fileSystems.map(({ id }) => id));
-    const wanted = fileSystems.flatMap(({ id }) => {
+  /** Makes what clients reach equal to what is stored for these file systems; called after each change of a rule, a name or a state. */
+  async showExports(fileSystems: FileSystemRecord[]): Promise<void> {
+    for (const { id, name } of fileSystems) {
       const stored = this.fileSystems.get(id);
-      return stored === undefined ? [] : this.linksOf(stored);
-    });
-    const existing = plane.links().filter(({ id }) => ids.has(id));
-    const same = (a: PlaneLink, b: PlaneLink) => a.host === b.host && a.name === b.name && a.id === b.id;
-    for (const link of existing) if (!wanted.some((one) => same(one, link))) plane.unlink(link.host, link.name);
-    for (const link of wanted) if (!existing.some((one) => same(one, link))) plane.linkFileSystem(link);
+      await this.context.plane?.files.show(stored === undefined ? { id, name, rules: [] } : this.planeFileSystem(stored));
+    }
   }
 
   /** Removes a destroyed file system for ever, with its snapshots. */
@@ -219,15 +221,15 @@ export class FlashBladeState {
       this.fileSystems.delete(fileSystem.id);
     });
     // After the state: a crash between the two leaves images without an owner, which the next start removes.
-    this.showExports([fileSystem]);
+    await this.showExports([fileSystem]);
     for (const { id } of [fileSystem, ...snapshots]) await this.images?.remove(id);
-    this.context.plane?.remeasure();
+    this.context.plane?.images.remeasure();
   }
 
   async eradicateSnapshot(snapshot: FileSystemSnapshotRecord): Promise<void> {
     this.context.store.change(() => this.snapshots.delete(snapshot.id));
     await this.images?.remove(snapshot.id);
-    this.context.plane?.remeasure();
+    this.context.plane?.images.remeasure();
   }
 
   /** True when something waits to be eradicated whose time has come. */
@@ -249,17 +251,21 @@ export class FlashBladeState {
     if (plane === undefined) return;
     const fileSystems = [...this.fileSystems.values()];
     const ids = [...fileSystems, ...this.snapshots.values()].map(({ id }) => id);
-    plane.reconcile({ ids, links: fileSystems.flatMap((fileSystem) => this.linksOf(fileSystem)), linkTo: "fs" });
+    plane.images.keepOnly(ids);
     await this.images?.reconcile(fileSystems.map(({ id }) => id));
     for (const { id, provisioned } of fileSystems) await this.images?.grow(id, provisioned ?? UNLIMITED_BYTES);
+    await plane.files.reconcile(fileSystems.map((fileSystem) => this.planeFileSystem(fileSystem)));
   }
 
-  /** Unmounts everything and takes the links away: nobody serves them now. */
+  /** Lets nobody in any more and unmounts everything: nobody serves them now. */
   async stop(): Promise<void> {
-    const { plane } = this.context;
-    for (const { host, name } of plane?.links() ?? []) plane?.unlink(host, name);
-    await this.images?.stop();
+    try {
+      await this.context.plane?.files.stop();
+    } finally {
+      await this.images?.stop();
+    }
   }
+
   #findOldestDestroyed(): number {
     let oldest = Infinity;
     for (const { destroyedMs } of this.fileSystems.values()) oldest = Math.min(oldest, destroyedMs ?? Infinity);

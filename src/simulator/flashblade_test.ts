@@ -5,7 +5,7 @@ import { until } from "../wait.ts";
 import { Clock } from "./clock.ts";
 import { type Bench, testRun, withFleet } from "./fixture_test.ts";
 import { FlashBlade } from "./flashblade.ts";
-import { LocalPlane } from "./plane.ts";
+import { LocalPlane } from "./local_plane.ts";
 import { versionRange } from "./array_context.ts";
 import type { SimulateOptions } from "./simulate.ts";
 import { Store } from "./store.ts";

@@ -19,6 +19,12 @@ export const LIMITS: readonly string[] = [
   "smaller size is stored, but df keeps the larger one; .snapshot and the fast-remove directory do not appear",
   "FlashArray: snapshots and clones copy the image's bytes while hosts may write: without reflink on the host's file " +
   "system the copy is not of one instant (a FlashBlade's file system is frozen meanwhile)",
+  "Kernel data plane: no Fibre Channel and no RoCE; a FlashArray's unit serial number (VPD page 0x80, lsblk -o SERIAL) shows one 0 " +
+  "before it; vendor, product, WWID and NGUID are exact",
+  "Kernel data plane, NVMe/TCP: each host that has any connection sees all namespaces of its array, and a host that is cut off keeps " +
+  "what it has attached for as long as another host is connected to the volume; namespace ids are not those of the connections",
+  "Kernel data plane, NFS: the host's own NFS server answers at every address of the host, with the versions that it serves; fileid_32bit " +
+  "and atime are stored, not enforced; a file system is the path /NAME of the host, so that a name is served once",
   "State survives SIGKILL of the simulator, not a power loss of the host",
   "Messages that no public source records (invalid size, name, LUN, full array, all FlashBlade texts) are the simulator's" +
   " own and hold the substrings that drivers look for",

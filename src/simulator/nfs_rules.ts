@@ -47,7 +47,7 @@ export function changedRules(text: string, change: { add?: string; remove?: stri
  * The names under which the local plane exports a file system: an IP address for a client that is one, `any` for `*` and a
  * prefix of length 0. Other clients (networks, host names, netgroups) cannot be told apart there and get nothing (limits.ts).
  */
-export function exportedTo(rules: ExportRule[]): Set<string> {
+export function exportedTo(rules: readonly ExportRule[]): Set<string> {
   const names = new Set<string>();
   for (const { client } of rules) {
     const [address = "", length] = client.split("/");

@@ -10,11 +10,21 @@ import { Clock } from "./clock.ts";
 import { controlRoutes, type FleetEntry } from "./control.ts";
 import { Faults } from "./faults.ts";
 import { HttpListener, type Incoming } from "./http_listener.ts";
-import { LocalPlane } from "./plane.ts";
+import { kernelPlane, requireKernel } from "./kernel_plane.ts";
+import { LocalPlane } from "./local_plane.ts";
+import type { Plane } from "./plane.ts";
 import { RequestLog } from "./request_log.ts";
 import { enlist, readRoster, type Roster, type RosterEntry, writeRoster } from "./roster.ts";
 import { Sessions } from "./sessions.ts";
 import { Store } from "./store.ts";
+
+/** The kernel data plane. */
+export interface KernelPlaneAt {
+  /** Addresses of this host at which iSCSI and NVMe/TCP are served, at the first one NFS too. */
+  portals: readonly string[];
+  /** Where the root of this host is seen, for /sys and /proc. */
+  hostRoot: string;
+}
 
 export interface SimulateOptions {
   flasharrays: number;
@@ -31,7 +41,7 @@ export interface SimulateOptions {
   concurrency: number;
   /** Added to every call. */
   latencyMs: number;
-  dataPlane: "local" | "kernel";
+  dataPlane: "local" | KernelPlaneAt;
   /** Physical bytes of each array; absent = the kind's default. */
   capacityBytes?: number;
   /** Object limits of each array; absent = generous. */
@@ -62,7 +72,7 @@ export interface ServedFleet {
   plane: string;
   /** Path of values.yaml. */
   values: string;
-  /** Finishes running calls, takes mounts and loop devices away, closes the state. */
+  /** Finishes running calls, takes mounts, loop devices, targets and exports away, closes the state. */
   stop(): Promise<void>;
 }
 
@@ -92,13 +102,10 @@ function printLine(line: string): void {
 
 /**
  * Starts the arrays, their data plane and the control endpoint, and writes `values.yaml` (Helm values with the fleet) and `arrays.json`
- * (`{control, plane, values, arrays}`) into the state folder. PsoError: `unsupported` for the kernel data plane, `in_use` when another simulator
- * uses the state folder, `unavailable` when a port cannot be bound, the state cannot be read or a tool fails.
+ * (`{control, plane, values, arrays}`) into the state folder. PsoError: `in_use` when another simulator uses the state
+ * folder, `unavailable` when a port cannot be bound, the state cannot be read or a tool fails; for the kernel plane also as requireKernel().
  */
 export async function serveFleet(options: SimulateOptions, tools: SimulateTools): Promise<ServedFleet> {
-  if (options.dataPlane === "kernel") {
-    throw new PsoError("unsupported", "--data-plane kernel is not part of this release: it comes with the lab; use --data-plane local");
-  }
   const stateDir = options.stateDir ?? await Deno.makeTempDir({ prefix: "pso-simulate-" });
   const fleet = new Fleet(stateDir, options, tools);
   try {
@@ -154,6 +161,7 @@ class Fleet implements ServedFleet {
   async start(): Promise<void> {
     await this.#takeLock();
     const served = this.#options.flasharrays + this.#options.flashblades;
+    if (this.#options.dataPlane !== "local") await this.#requireKernel(this.#options.dataPlane);
     for (const [at, entry] of this.#roster.arrays.slice(0, served).entries()) await this.#startArray(entry, at);
     await this.#startControl();
     this.#saveRoster();
@@ -164,9 +172,17 @@ class Fleet implements ServedFleet {
 
   async stop(): Promise<void> {
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
-    for (const { array } of this.#servers.splice(0)) await array.stop();
+    const problems: unknown[] = [];
+    for (const { array } of this.#servers.splice(0)) {
+      try {
+        await array.stop();
+      } catch (error) {
+        problems.push(error); // the others must be taken down all the same
+      }
+    }
     this.#lock?.close();
     this.#lock = undefined;
+    if (problems.length > 0) throw problems[0];
     if (this.#options.stateDir === undefined) await Deno.remove(this.#stateDir, { recursive: true });
   }
 
@@ -180,6 +196,14 @@ class Fleet implements ServedFleet {
     throw new PsoError("in_use", `state folder ${this.#stateDir} is used by another simulator that runs; stop it or choose another folder`);
   }
 
+  async #requireKernel({ hostRoot }: KernelPlaneAt): Promise<void> {
+    const { flasharrays, flashblades } = this.#options;
+    const kinds = new Set<ArrayKind>();
+    if (flasharrays > 0) kinds.add("flasharray");
+    if (flashblades > 0) kinds.add("flashblade");
+    await requireKernel(kinds, { hostRoot, run: this.#tools.run });
+  }
+
   async #startArray(entry: RosterEntry, at: number): Promise<void> {
     const { run, log, onAnswer } = this.#tools;
     const { http, listen, concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } = this.#options;
@@ -188,7 +212,7 @@ class Fleet implements ServedFleet {
       ? undefined
       : await certificateFor(entry.name, { folder: `${this.#stateDir}/certificates`, run, hostname: listen.hostname });
     const store = new Store(stateDir === undefined ? undefined : `${this.#stateDir}/arrays/${entry.name}.journal`);
-    const plane = new LocalPlane(this.plane, { array: entry.name, run });
+    const plane = this.#planeOf(entry);
     const versions = this.#options.versions?.[entry.kind];
     const { name, id } = entry;
     const array = make({ name, id, clock: this.#clock, store, plane, run, log, capacityBytes, limits, versions });
@@ -209,6 +233,13 @@ class Fleet implements ServedFleet {
     entry.port = listener.port;
     const address = `${hostInUrl(listen.hostname)}:${listener.port}`;
     this.arrays.push({ kind: entry.kind, name: entry.name, address, token: entry.token, ...(certificate && { ca: certificate.certPath }) });
+  }
+
+  #planeOf({ name, id }: RosterEntry): Plane {
+    const { run } = this.#tools;
+    const { dataPlane } = this.#options;
+    if (dataPlane === "local") return new LocalPlane(this.plane, { array: name, run });
+    return kernelPlane({ root: this.plane, array: { name, id }, ...dataPlane, run });
   }
 
   async #bind(ports: number[], listen: (port: number) => Promise<HttpListener>): Promise<HttpListener> {
@@ -261,11 +292,13 @@ class Fleet implements ServedFleet {
       Labels: { array: name },
     });
     const of = (kind: FleetEntry["kind"]) => arrays.filter((array) => array.kind === kind);
+    const { dataPlane, listen } = this.#options;
+    const endPoint = dataPlane === "local" ? listen.hostname : dataPlane.portals[0];
     const fleet = {
       FlashArrays: of("flasharray").map(entry),
-      FlashBlades: of("flashblade").map((array) => ({ ...entry(array), NFSEndPoint: this.#options.listen.hostname })),
+      FlashBlades: of("flashblade").map((array) => ({ ...entry(array), NFSEndPoint: endPoint })),
     };
-    writeWhole(this.values, stringify({ arrays: fleet }));
+    writeWhole(this.values, stringify({ arrays: fleet, ...(dataPlane === "local" ? {} : { flasharray: { sanType: "ISCSI" } }) }));
     writeWhole(`${this.#stateDir}/arrays.json`, JSON.stringify({ control, plane, values, arrays }, undefined, 2) + "\n");
   }
 }

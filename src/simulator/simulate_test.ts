@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { parse } from "@std/yaml";
-import { isPsoError } from "../errors.ts";
+import { isPsoError, PsoError } from "../errors.ts";
 import { HttpsClient } from "../https.ts";
 import { silentLogger } from "../log.ts";
+import type { Run } from "../run.ts";
 import { until } from "../wait.ts";
 import { firstOf, TestClient, testFleet, testRun } from "./fixture_test.ts";
 import { simulate } from "./simulate.ts";
@@ -139,8 +140,34 @@ Deno.test("the first array takes the port of --listen, the others any port near 
   await fleet.stop();
 });
 
-Deno.test("the kernel data plane is refused as unsupported", async () => {
-  await assert.rejects(testFleet({ dataPlane: "kernel" }), (error) => isPsoError(error, "unsupported"));
+Deno.test("the kernel data plane says which modules it cannot load, which configfs it lacks, and that no NFS server runs", async () => {
+  const root = await Deno.makeTempDir();
+  const dataPlane = { portals: ["127.0.0.1"], hostRoot: root };
+  const failing = (tool: string): Run => (name, args) =>
+    name === tool
+      ? Promise.reject(new PsoError("unavailable", "Module nvmet not found"))
+      : Promise.resolve({ code: 0, stdout: args.join(" "), stderr: "" });
+  const refusal = async (kinds: { flasharrays: number; flashblades: number }, run: Run) => {
+    try {
+      await (await testFleet({ ...kinds, dataPlane }, run)).stop();
+      return "";
+    } catch (error) {
+      return isPsoError(error) ? `${error.code}: ${error.message}` : String(error);
+    }
+  };
+  const block = { flasharrays: 1, flashblades: 0 };
+  assert.match(
+    await refusal(block, failing("modprobe")),
+    /^unsupported: .*nvmet_tcp, which cannot be loaded: Module nvmet not found; use a host/,
+  );
+  assert.match(await refusal(block, failing("none")), /^unsupported: .*needs configfs at .*\/sys\/kernel\/config\/target: mount it/);
+  await Deno.mkdir(`${root}/proc/fs/nfsd`, { recursive: true });
+  await Deno.writeTextFile(`${root}/proc/fs/nfsd/threads`, "0\n");
+  assert.match(
+    await refusal({ flasharrays: 0, flashblades: 1 }, failing("none")),
+    /^unavailable: .*NFS server, which does not run .*: start it/,
+  );
+  await Deno.remove(root, { recursive: true });
 });
 
 Deno.test("simulate() writes Helm values and arrays.json, prints the path and ready, and removes a folder of its own at the end", async () => {
