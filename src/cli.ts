@@ -183,6 +183,11 @@ function parseSimulate(flags: Flags): SimulateOptions {
     ...(adminAddress === undefined ? {} : { adminAddress }),
     ...flags.log(),
   };
+  if (options.dataPlane !== "local" && stateDir === undefined) {
+    throw new UsageError(
+      "--data-plane kernel needs --state DIR: after a kill only a start with the same state can take away what the kernel serves",
+    );
+  }
   if (options.flasharrays + options.flashblades === 0) {
     throw new UsageError("--flasharrays and --flashblades are both 0, wanted at least one array");
   }

@@ -141,6 +141,10 @@ const FAULTS: [string, string][] = [
   ["simulate --concurrency 0", '--concurrency is "0", wanted a number from 1 to 10000'],
   ["simulate --flasharrays 0 --flashblades 0", "--flasharrays and --flashblades are both 0, wanted at least one array"],
   ["simulate --data-plane kernel --portal storage", '--portal is "storage", wanted an IP address'],
+  [
+    "simulate --data-plane kernel",
+    "--data-plane kernel needs --state DIR: after a kill only a start with the same state can take away what the kernel serves",
+  ],
   ["simulate --portal 10.0.0.1", "--portal is for the kernel plane only: add --data-plane kernel"],
   ["simulate --data-plane disk", '--data-plane is "disk", wanted one of local, kernel'],
   ["simulate --http=maybe", '--http is "maybe", wanted no value'],

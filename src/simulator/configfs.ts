@@ -1,4 +1,5 @@
 import { messageOf, PsoError } from "../errors.ts";
+import { removeIfThere } from "./images.ts";
 
 // configfs (kernel, filesystems/configfs.rst): a folder is an object of the kernel, made by mkdir and ended by rmdir; its files are the
 // object's attributes, which come and go with it; a link connects two objects.
@@ -20,14 +21,6 @@ export function makeObject(path: string): void {
 /** Ends an object; one that is gone is right. `unavailable` while another object is linked to it. */
 export function endObject(path: string): void {
   step("remove", path, () => removeIfThere(path));
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 /** Writes an attribute in one piece and without a line break: LIO would keep it in CHAP names. */

@@ -98,10 +98,10 @@ export class KernelExports implements FilePlane {
     for (const client of await this.#clientsOf(path)) {
       // exportfs adds options to those that a client has; only a new export forgets them.
       const isOld = given?.has(client) && given.get(client) !== wanted.get(client);
-      if (!wanted.has(client) || isOld) await this.#options.run("exportfs", ["-u", exportName(client, path)]);
+      if (!wanted.has(client) || isOld) await this.#options.run("exportfs", ["-u", "--", exportName(client, path)]);
     }
     for (const [client, options] of wanted) {
-      if (given?.get(client) !== options) await this.#options.run("exportfs", ["-o", options, exportName(client, path)]);
+      if (given?.get(client) !== options) await this.#options.run("exportfs", ["-o", options, "--", exportName(client, path)]);
     }
     this.#given.set(id, wanted);
   }
@@ -115,7 +115,7 @@ export class KernelExports implements FilePlane {
 
   async #takeAway(id: string, name: string): Promise<void> {
     const path = this.#pathOf(name);
-    for (const client of await this.#clientsOf(path)) await this.#options.run("exportfs", ["-u", exportName(client, path)]);
+    for (const client of await this.#clientsOf(path)) await this.#options.run("exportfs", ["-u", "--", exportName(client, path)]);
     this.#given.delete(id);
     await this.#unmount(path);
     try {

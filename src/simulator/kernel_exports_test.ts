@@ -27,8 +27,8 @@ async function withExports(
   const root = await Deno.makeTempDir();
   const table = new Map<string, string>();
   const run: Run = (tool, args) => {
-    if (tool === "exportfs" && args[0] === "-o") table.set(args[2] ?? "", args[1] ?? "");
-    if (tool === "exportfs" && args[0] === "-u") table.delete(args[1] ?? "");
+    if (tool === "exportfs" && args[0] === "-o") table.set(args[3] ?? "", args[1] ?? "");
+    if (tool === "exportfs" && args[0] === "-u") table.delete(args[2] ?? "");
     if (tool === "mount") {
       // A bind mount shows the other device at once.
       Deno.removeSync(args[2] ?? "");
