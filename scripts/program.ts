@@ -34,8 +34,8 @@ export interface Launch {
   args: string[];
 }
 
-/** How to start the program: the compiled file, or `main.ts` by `deno run` with the same flags. `program` defaults to PROGRAM. */
+/** How to start the program: the compiled file, or `main.ts` by this process's own Deno with the same flags. `program` defaults to PROGRAM. */
 export function launchOf(options: { interpreted?: boolean; program?: string } = {}): Launch {
   if (!options.interpreted) return { command: options.program ?? PROGRAM, args: [] };
-  return { command: DENO, args: ["run", "--quiet", "--frozen", "--no-check", V8_FLAGS, ...PERMISSIONS, `${ROOT}/main.ts`] };
+  return { command: Deno.execPath(), args: ["run", "--quiet", "--frozen", "--no-check", V8_FLAGS, ...PERMISSIONS, `${ROOT}/main.ts`] };
 }

@@ -20,6 +20,11 @@ export interface StandOptions {
   flasharrays?: number;
   flashblades?: number;
   nodes?: number;
+  /**
+   * Default `local`. With `kernel` the arrays are served by this machine's own kernel, over real protocols, and its one node is this machine with
+   * its own initiator names.
+   */
+  dataPlane?: "local" | "kernel";
   /** By `deno run` instead of the compiled program. */
   interpreted?: boolean;
   /** The compiled program; default `dist/pso-bin`. */
@@ -232,6 +237,18 @@ export class Stand {
     return part;
   }
 
+  get #plane(): "local" | "kernel" {
+    return this.#options.dataPlane ?? "local";
+  }
+
+  /** Mounts this machine's / for one process, which may not open /proc, /sys and /dev themselves. */
+  async #mountHostRoot(name: string, etc: string): Promise<string> {
+    const hostRoot = `${this.#hostRoots}/${name}`;
+    await Deno.mkdir(hostRoot);
+    await mountHostRoot(hostRoot, { shared: this.dir, etc });
+    return hostRoot;
+  }
+
   #launch(name: string, args: string[]): { launch: Launch; env: Record<string, string> } {
     const { command, args: first } = launchOf(this.#options);
     const { args: more = [], env = {} } = this.#options.extra?.[name] ?? {};
@@ -241,7 +258,8 @@ export class Stand {
   async #startSimulator(): Promise<FleetFacts> {
     const { flasharrays = 2, flashblades = 1, latencyMs, concurrency } = this.#options;
     const args = ["simulate", "--flasharrays", `${flasharrays}`, "--flashblades", `${flashblades}`, "--state", `${this.dir}/sim`];
-    args.push("--listen", `127.0.0.1:${await freePort()}`, "--data-plane", "local");
+    args.push("--listen", `127.0.0.1:${await freePort()}`, "--data-plane", this.#plane);
+    if (this.#plane === "kernel") args.push("--host-root", await this.#mountHostRoot("simulator", "/etc"));
     if (latencyMs !== undefined) args.push("--latency", `${latencyMs}`);
     if (concurrency !== undefined) args.push("--concurrency", `${concurrency}`);
     const isReady = async () => (await this.#part("simulator").child?.output())?.split("\n").includes("ready") ?? false;
@@ -276,13 +294,13 @@ export class Stand {
     const name = `node-${number}`;
     const socket = `${this.dir}/${name}.sock`;
     const stateDir = `${this.dir}/${name}`;
-    const hostRoot = `${this.#hostRoots}/${name}`;
-    const dataAddress = `127.0.0.${10 + number}`;
+    const isLocal = this.#plane === "local";
+    const hostRoot = await this.#mountHostRoot(name, isLocal ? await ownEtc(`${this.dir}/etc-${name}`, number) : "/etc");
+    const dataAddress = isLocal ? `127.0.0.${10 + number}` : "127.0.0.1";
     await Deno.mkdir(stateDir, { recursive: true });
-    await Deno.mkdir(hostRoot);
-    await mountHostRoot(hostRoot, { shared: this.dir, etc: await ownEtc(`${this.dir}/etc-${name}`, number) });
     const args = ["node", "-f", fleet.values, "--endpoint", `unix://${socket}`, "--node-name", name, "--state-dir", stateDir];
-    args.push("--host-root", hostRoot, "--host-tools", "direct", "--data-address", dataAddress, "--local-plane", fleet.plane);
+    args.push("--host-root", hostRoot, "--host-tools", "direct", "--data-address", dataAddress);
+    if (isLocal) args.push("--local-plane", fleet.plane);
     const admin = await this.#addPart(name, { args, socket });
     return { name, endpoint: `unix://${socket}`, admin, stateDir, dataAddress, hostRoot };
   }

@@ -71,7 +71,8 @@ export const SUITES: Suite[] = [
     what: "real iSCSI, NVMe/TCP, multipath and NFS in a guest with an array inside",
     paths: ["tests/lab"],
     inGuest: true,
-    timeoutMs: 15 * MINUTE,
+    needsProgram: true,
+    timeoutMs: 30 * MINUTE, // csi-sanity alone takes several minutes of an idle machine
   },
   {
     name: "kubernetes",

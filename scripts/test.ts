@@ -158,10 +158,16 @@ async function runInGuest(file: string, { around, timeoutMs }: { around: Surroun
   say(`--- ${file}`);
   const { code: cached } = await runShown([DENO, "cache", "--quiet", file, `${ROOT}/main.ts`], { env: {}, timeoutMs });
   if (cached !== 0) return { passed: 0, failed: 1, skipped: 0 };
+  const onHost = file.replace("_test.ts", "_host.ts");
+  if (await exists(`${ROOT}/${onHost}`)) {
+    const { code } = await runShown([DENO, "run", "-A", "--no-check", onHost], { env: around.env, timeoutMs });
+    if (code !== 0) return { passed: 0, failed: 1, skipped: 0 };
+  }
   const seconds = String(timeoutMs / 1000 - 30);
   const env = { ...around.env, DENO, TMPDIR: "/tmp" };
+  const passed = around.env.PSO_INTERPRETED === undefined ? [] : ["-e", "PSO_INTERPRETED"];
   const boot = (flags: string[], command: string) =>
-    runShown([LAB, "run", "-C", ROOT, "-t", seconds, ...flags, `deno ${command}`], { env, timeoutMs });
+    runShown([LAB, "run", "-C", ROOT, "-t", seconds, ...passed, ...flags, `deno ${command}`], { env, timeoutMs });
   const setup = file.replace("_test.ts", "_setup.ts");
   const hasFirstLife = await exists(`${ROOT}/${setup}`);
   const disk = hasFirstLife ? ["-d", `${around.tmp}/disk`] : [];
