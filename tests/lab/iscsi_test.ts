@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { BLOCK_CAPABILITY, mountCapability } from "../../src/node/testing_node.ts";
 import { MiB } from "../../src/size.ts";
-import { array, iscsiVolume, PORTALS } from "./array.ts";
-import { hostState, LabNode, sh } from "./bed.ts";
+import { array, iscsiVolume, PORTALS, TARGET_IQN } from "./array.ts";
+import { hostState, LabNode, refusal, sh } from "./bed.ts";
 
 await array("start", "iscsi");
 
@@ -76,4 +76,60 @@ Deno.test("iSCSI under load: one of two paths cut, no I/O error; the session goe
     assert.equal(hostState().sessions.length, 2, "the other volume still needs the sessions");
     await lab.takeAway(busy);
     for (const lun of [1, 2]) await array("delete", `load-${lun}`);
+  }));
+
+Deno.test("iSCSI by IPv6 portals: logged in to, used and left, also where the array spells an address in another way", () =>
+  LabNode.leavesNothing(async (lab) => {
+    await sh("ip addr add fd00::2/128 dev lo; ARRAY_PORTALS='[::1] [fd00::2]' array start iscsi");
+    const targets = ["[::1]:3260", "[FD00:0::2]:3260"].map((portal) => ({ iqn: TARGET_IQN, portal }));
+    const volume = lab.volume({ ...await iscsiVolume("six", { lun: 4, sizeBytes: SIZE }), targets });
+    await lab.stage(volume);
+    await lab.stage(volume);
+    assert.equal((await sh("cat /sys/class/iscsi_connection/*/persistent_address | sort")).toLowerCase(), "::1\nfd00:0::2");
+    assert.equal(hostState().disks.filter((disk) => disk.startsWith("sd")).length, 2);
+    await lab.publish(volume);
+    await sh(`echo data >${volume.targetPath}/file; sync -f ${volume.targetPath}`);
+    await lab.takeAway(volume);
+    assert.equal(await sh("find /etc/iscsi/nodes -type f"), "", "records go with the sessions");
+    await array("delete", "six");
+  }));
+
+Deno.test("iSCSI: a read-only publish takes no write, mounted or raw, and a writable one after it does", () =>
+  LabNode.leavesNothing(async (lab) => {
+    for (const capability of [mountCapability(), BLOCK_CAPABILITY]) {
+      const name = `reader-${capability.access.type}`;
+      const attachment = await iscsiVolume(name, { lun: 3, sizeBytes: SIZE });
+      const volume = lab.volume(attachment);
+      const isRaw = capability.access.type === "block";
+      const write = `dd if=/dev/urandom of=${volume.targetPath}${isRaw ? "" : "/file"} bs=4k count=1 oflag=direct conv=notrunc status=none`;
+      await lab.stage(volume, { capability });
+      for (const readOnly of [true, false]) {
+        await lab.publish(volume, { capability, readOnly });
+        const isReadOnly = await sh(`blockdev --getro /dev/mapper/3624a9370${attachment.serial.toLowerCase()}`);
+        if (isRaw) assert.equal(isReadOnly, readOnly ? "1" : "0");
+        if (readOnly) assert.match(await refusal(sh(write)), /Read-only file system|Operation not permitted/);
+        else await sh(write);
+        await lab.node.unpublish(volume);
+      }
+      await lab.takeAway(volume);
+      await array("delete", name);
+    }
+  }));
+
+Deno.test("iSCSI: a deleted file gives its blocks back to the array, and a published path can be frozen", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const volume = lab.volume(await iscsiVolume("trim", { lun: 5, sizeBytes: SIZE }));
+    await lab.stage(volume);
+    await lab.publish(volume);
+    const usedBytes = async () => Number(await sh("stat -c %b /var/lib/array/trim")) * 512;
+    const before = await usedBytes();
+    await sh(`dd if=/dev/urandom of=${volume.targetPath}/file bs=1M count=64 conv=fsync status=none`);
+    assert.ok(await usedBytes() >= before + 60 * MiB);
+    await sh(`rm ${volume.targetPath}/file; fsfreeze -f ${volume.targetPath}`); // a freeze commits the journal, and `discard` goes with that
+    assert.match(await refusal(sh(`fsfreeze -f ${volume.targetPath}`)), /busy/i);
+    await sh(`fsfreeze -u ${volume.targetPath}; fstrim ${volume.targetPath}`);
+    assert.ok(await usedBytes() < before + 8 * MiB, `${await usedBytes()} bytes are used, ${before} were before`);
+    await sh(`echo data >${volume.targetPath}/file; sync -f ${volume.targetPath}`);
+    await lab.takeAway(volume);
+    await array("delete", "trim");
   }));
