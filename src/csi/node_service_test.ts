@@ -25,6 +25,14 @@ const SECRETS = {
   "node.session.auth.username_in": "array-user",
   "node.session.auth.password_in": "array-secret-1",
 };
+/** What a host needs before it may log in. */
+const PREPARED = {
+  "/proc/self/mountinfo": "",
+  "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:n1\n",
+  "/usr/sbin/iscsiadm": "",
+  "/sys/module/iscsi_tcp/refcnt": "1\n",
+  "/proc/self/net/unix": "0: 00000002 00000000 00010000 0001 01 1354 @ISCSIADM_ABSTRACT_NAMESPACE\n",
+};
 /** iscsiadm(8): the target refused the login. */
 const REFUSED = 24;
 
@@ -40,8 +48,10 @@ async function stage(secrets: Record<string, string>) {
     return Promise.resolve({ code: args.includes("--login") ? REFUSED : 0, stdout: "", stderr: "" });
   };
   try {
-    await Deno.mkdir(`${folder}/proc/self`, { recursive: true });
-    await Deno.writeTextFile(`${folder}/proc/self/mountinfo`, "");
+    for (const [path, text] of Object.entries(PREPARED)) {
+      await Deno.mkdir(`${folder}${path}`.replace(/\/[^/]+$/, ""), { recursive: true });
+      await Deno.writeTextFile(`${folder}${path}`, text, { mode: 0o755 });
+    }
     const log = createLogger({ level: "debug", write: (line) => lines.push(line) });
     const defaults = {
       defaultFsType: "xfs",
@@ -51,14 +61,14 @@ async function stage(secrets: Record<string, string>) {
       iscsiLoginTimeoutSeconds: 20,
       maxVolumes: 0,
     };
-    const host = { run, root: folder, namespaces: "direct" } as const;
+    const host = { run, root: folder, namespaces: "chroot" } as const;
     const node = new NodePlugin({ ...defaults, name: "n1", host, stateDir: `${folder}/state`, dataAddresses: ["192.0.2.9"], log });
     const row = nodeService(node).find(({ name }) => name === "NodeStageVolume");
     ok(row);
     const request = create(NodeStageVolumeRequestSchema, {
       volumeId: "0badcafe/k8s-pvc-1",
       publishContext: PUBLISHED,
-      stagingTargetPath: `${folder}/stage`,
+      stagingTargetPath: "/stage",
       volumeCapability: { accessType: { case: "mount", value: {} }, accessMode: { mode: Mode.SINGLE_NODE_WRITER } },
       secrets,
     });

@@ -92,7 +92,9 @@ for (const debian of DEBIANS) {
       {
         name: "iscsiadm is refused",
         portal: "127.0.0.1:3260",
-        said: new RegExp(`^denied: target ${IQN} refused the login at 127.0.0.1:3260: it has no such host, or wants CHAP$`),
+        said: new RegExp(
+          `^denied: target ${IQN} refused the login at 127.0.0.1:3260: it has no such host, or wants CHAP and the class names no secret for the node stage$`,
+        ),
       },
       {
         name: "iscsiadm logs in without iscsid",
