@@ -1,6 +1,6 @@
 /** What goes wrong with SCSI devices, sessions and maps on real hosts; the numbers are those of docs/field-lessons.md. */
 import assert from "node:assert/strict";
-import { BLOCK_CAPABILITY } from "../../src/node/testing_node.ts";
+import { BLOCK_CAPABILITY, testRun } from "../../src/node/testing_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiAttachment, iscsiVolume, NODE_IQN, PORTALS, TARGET_IQN } from "./array.ts";
 import { hostState, LabNode, LIE, refusal, runWith, sh } from "./bed.ts";
@@ -275,6 +275,32 @@ Deno.test("with flasharray.multipath off a volume is used by one path, without m
     await lab.takeAway(volume);
     await sh("multipathd; until multipathd show daemon | grep -q idle; do sleep 0.2; done");
     await array("delete", "single");
+  }));
+
+Deno.test("rule 43: a SCSI host that goes away in the middle of a stage costs its own path alone", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const attachment = await iscsiVolume("dying", { lun: 1, sizeBytes: SIZE });
+    const volume = lab.volume(attachment);
+    let died = "";
+    lab.restart(async (tool, args, options) => {
+      const scsiHost = /\/(host\d+)\/scan$/.exec(args[0] ?? "")?.[1];
+      if (tool === "tee" && scsiHost !== undefined && died === "") {
+        died = scsiHost;
+        await sh(
+          `session=$(basename /sys/class/scsi_host/${scsiHost}/device/session*); iscsiadm -m session -r ${"$"}{session#session} -u >/dev/null`,
+        );
+      }
+      return await testRun(tool, args, options);
+    });
+    await lab.stage(volume, RAW);
+    assert.notEqual(died, "");
+    assert.equal((await pathsOf(wwidOf(attachment))).length, 1);
+    assert.match(lab.logLines.join("\n"), /volume has fewer paths.*takes no scan/);
+    lab.restart();
+    await lab.publish(volume, RAW);
+    await sh(`dd if=/dev/zero of=${volume.targetPath} bs=1M count=1 oflag=direct conv=notrunc status=none`);
+    await lab.takeAway(volume);
+    await array("delete", "dying");
   }));
 
 Deno.test("sessions, maps and mounts of somebody else stay as they are beside ours", () =>
