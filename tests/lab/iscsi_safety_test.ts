@@ -135,6 +135,51 @@ Deno.test("a volume that only readers use takes no write, mounted or raw", () =>
     await array("delete", "readers");
   }));
 
+const OTHER_TARGET = "iqn.2010-06.com.purestorage:flasharray.fedcba0987654321";
+/** Logs in to another array, as an administrator or another driver would; with `false`, out again. */
+const otherArray = (isIn: boolean) =>
+  sh(
+    isIn
+      ? `iscsiadm -m node -T ${OTHER_TARGET} -p 127.0.0.3 -o new && iscsiadm -m node -T ${OTHER_TARGET} -p 127.0.0.3 -l && udevadm settle`
+      : `multipath -f $(multipath -ll -v1 | head -1) ; iscsiadm -m node -T ${OTHER_TARGET} -u; iscsiadm -m node -T ${OTHER_TARGET} -o delete`,
+  );
+
+Deno.test("rule 17: a serial number that a second array shows too is refused before and during a stage; the other array's path stays", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const attachment = await iscsiVolume("twin", { lun: 1, sizeBytes: SIZE });
+    const volume = lab.volume(attachment);
+    const other = (line: string) => sh(`export ARRAY_IQN=${OTHER_TARGET} ARRAY_PORTALS=127.0.0.3; ${line}`);
+    await other(`array start iscsi; array map twin ${NODE_IQN} 1`);
+    const others = () =>
+      sh("cd /sys/class/iscsi_session && grep -l fedcba0987654321 */targetname | wc -l; ls /sys/class/scsi_device | wc -l");
+    await otherArray(true);
+    const before = await others();
+    const said = await refusal(lab.stage(volume));
+    assert.match(said, /^in_use: .* by target iqn\S+fedcba0987654321 .* has iqn\S+1234567890abcdef: two arrays/);
+    assert.equal(await others(), before);
+    await otherArray(false);
+    let cameUp = false;
+    const run: Run = async (tool, args, options) => {
+      if (tool === "tee" && args[0]?.endsWith("/scan") && !cameUp) {
+        cameUp = true;
+        await otherArray(true);
+      }
+      return await testRun(tool, args, options);
+    };
+    lab.restart(run);
+    assert.match(await refusal(lab.stage(volume)), /^in_use: .*fedcba0987654321/);
+    assert.equal(await others(), before, "our own paths are gone, the other's is not");
+    lab.restart();
+    await otherArray(false);
+    await lab.stage(volume);
+    await otherArray(true); // the map has paths of both now
+    assert.match(await refusal(lab.node.unstage(volume)), /^in_use: .*fedcba0987654321/);
+    await otherArray(false);
+    await lab.takeAway(volume);
+    await other("array unmap twin");
+    await array("delete", "twin");
+  }));
+
 /**
  * A process that SIGKILL ends at its tool call number `at`: no code of it runs after that, so the call never returns. Tools that ran beside it
  * come to their end before the next life begins, as they do when a container is started again.
