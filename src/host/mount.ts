@@ -1,4 +1,4 @@
-import { PsoError } from "../errors.ts";
+import { isPsoError, PsoError } from "../errors.ts";
 import { until } from "../wait.ts";
 import type { Host } from "./host.ts";
 import { isReadOnlyMount, type Mount, mountAt, mountsAt, readMounts } from "./mountinfo.ts";
@@ -84,6 +84,20 @@ export async function unmountAll(host: Host, target: string, signal?: AbortSigna
     "unavailable",
     `more than ${STACK_MAX} mounts lie over each other at ${target}; unmount them by hand with umount ${target}`,
   );
+}
+
+/**
+ * Takes a mount away whose server has said that the file system is no longer there (ESTALE), and proves it by mountinfo. What keeps it busy
+ * gets an error at every step already and can write nothing back, so a lazy unmount hides nothing. Only for such a mount.
+ */
+export async function unmountStale(host: Host, target: string, signal?: AbortSignal): Promise<void> {
+  try {
+    await unmountAll(host, target, signal);
+  } catch (error) {
+    if (!isPsoError(error, "in_use", "unavailable")) throw error;
+    await host.run("umount", ["--lazy", target], { timeoutMs: UNMOUNT_TIMEOUT_MS, signal });
+    if (mountsAt(await readMounts(host), target).length > 0) throw error;
+  }
 }
 
 async function unmountOnce(host: Host, target: string, signal?: AbortSignal): Promise<void> {

@@ -64,6 +64,8 @@ export interface FileConnection {
   ): Promise<void>;
   /** Whether an existing mount shows this very file system. Throws as mount() when it is not exported to this node. */
   isMountOf(context: NodeContext, attachment: FileAttachment, mount: Mount): Promise<boolean>;
+  /** Whether the server says that what is mounted is no longer there (ESTALE). `unavailable` when it does not answer in a few seconds. */
+  isStale?(context: NodeContext, attachment: FileAttachment, mount: Mount, signal?: AbortSignal): Promise<boolean>;
 }
 
 const BLOCK: Partial<Record<Protocol, BlockConnection>> = {

@@ -2,6 +2,7 @@ import type { ChapCredentials } from "../chap.ts";
 import type { Protocol } from "../handoff.ts";
 import type { Host } from "../host/host.ts";
 import type { Logger } from "../log.ts";
+import type { NfsServers } from "./nfs_servers.ts";
 import type { TargetQueue } from "./target_queue.ts";
 
 /** What every part of the node plugin stands on. */
@@ -29,5 +30,7 @@ export interface NodeContext {
   targets: TargetQueue;
   /** `unavailable` with the reason when this host cannot use the protocol now. */
   requirePrepared: (protocol: Protocol) => Promise<void>;
+  /** Which NFS servers answer this node. */
+  nfs: NfsServers;
   log: Logger;
 }

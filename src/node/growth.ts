@@ -15,7 +15,7 @@ interface VolumeAt {
 }
 
 /** The mount of a volume at one of its paths. `not_found` before any judgement of the paths themselves (csi-sanity sends `some/path`). */
-async function volumeAt(context: NodeContext, records: StageRecords, request: StatsRequest): Promise<VolumeAt> {
+export async function volumeAt(context: NodeContext, records: StageRecords, request: StatsRequest): Promise<VolumeAt> {
   const record = await records.find(request.volumeId);
   const mounts = await readMounts(context.host);
   for (const path of [request.volumePath, request.stagingPath]) {
@@ -43,11 +43,13 @@ export async function volumeStats(
   request: StatsRequest,
   signal?: AbortSignal,
 ): Promise<VolumeStats> {
-  const { mount } = await volumeAt(context, records, { ...request, stagingPath: undefined });
+  const { mount, record } = await volumeAt(context, records, { ...request, stagingPath: undefined });
   checkPath(request.volumePath, "volume_path");
   const raw = boundDeviceName(mount);
   if (raw !== undefined) return { type: "block", sizeBytes: (await readBlockDevice(context.host, raw)).sizeBytes };
-  const use = await readFileSystemUse(context.host, mount.target, signal);
+  const read = () => readFileSystemUse(context.host, mount.target, signal);
+  // Of a server that hangs only one is asked: kubelet wants the numbers of every volume, and each would be a process that waits.
+  const use = record?.attachment.protocol === "nfs" ? await context.nfs.ask(record.attachment.address, read, { signal }) : await read();
   return {
     type: "mount",
     bytes: { total: use.totalBytes, used: use.totalBytes - use.freeBytes, available: use.availableBytes },

@@ -6,7 +6,7 @@ import type { FileAttachment, FileConnection } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
 
 /** Shared file systems over NFS (nfs(5), mount.nfs(8)). */
-export const nfsFile: FileConnection = { mount, isMountOf };
+export const nfsFile: FileConnection = { mount, isMountOf, isStale };
 
 /** Tried in this order when the class names no version. */
 const VERSIONS = ["4.1", "3"];
@@ -49,8 +49,8 @@ export async function mountNfs(
   }
 }
 
-function sourceOf(attachment: FileAttachment): string {
-  if (attachment.protocol === "nfs") return nfsSource(attachment);
+function nfsAttachment(attachment: FileAttachment): Extract<FileAttachment, { protocol: "nfs" }> {
+  if (attachment.protocol === "nfs") return attachment;
   throw new PsoError("invalid", `protocol ${attachment.protocol} has no NFS export`);
 }
 
@@ -60,10 +60,16 @@ async function mount(
   { target, options }: { target: string; options: string[] },
   signal?: AbortSignal,
 ): Promise<void> {
-  await mountNfs(context.host, { source: sourceOf(attachment), target, flags: options }, signal);
+  const { address, path } = nfsAttachment(attachment);
+  const source = nfsSource({ address, path });
+  await context.nfs.mount(address, () => mountNfs(context.host, { source, target, flags: options }, signal));
 }
 
 function isMountOf(_context: NodeContext, attachment: FileAttachment, mounted: Mount): Promise<boolean> {
   const trimmed = (source: string) => source.replace(/\/+$/, "");
-  return Promise.resolve(/^nfs4?$/.test(mounted.type) && trimmed(mounted.source) === trimmed(sourceOf(attachment)));
+  return Promise.resolve(/^nfs4?$/.test(mounted.type) && trimmed(mounted.source) === trimmed(nfsSource(nfsAttachment(attachment))));
+}
+
+async function isStale(context: NodeContext, attachment: FileAttachment, mounted: Mount, signal?: AbortSignal): Promise<boolean> {
+  return await context.nfs.probe(nfsAttachment(attachment).address, { target: mounted.target, signal }) === "stale";
 }

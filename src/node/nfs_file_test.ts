@@ -3,6 +3,7 @@ import { isPsoError, PsoError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { silentLogger } from "../log.ts";
 import { TargetQueue } from "./target_queue.ts";
+import { NfsServers } from "./nfs_servers.ts";
 import { mountNfs, nfsFile, nfsOptions, nfsSource } from "./nfs_file.ts";
 
 /** A host on which `mount` fails with the errors given, one for each call, and then succeeds. */
@@ -68,8 +69,10 @@ Deno.test("nfsSource() puts IPv6 addresses in brackets", () => {
 Deno.test("an NFS mount is known by its type and source", () =>
   withHost([], async (host) => {
     const targets = new TargetQueue();
+    const nfs = new NfsServers({ host, log: silentLogger });
     const own = {
       targets,
+      nfs,
       chap: new Map(),
       host,
       stateDir: "",

@@ -7,6 +7,7 @@ import type { Logger } from "../log.ts";
 import type { NodeContext } from "./context.ts";
 import { expandVolume, volumeStats } from "./growth.ts";
 import { type IdentityOptions, readAddresses, readIdentity } from "./identity.ts";
+import { NfsServers } from "./nfs_servers.ts";
 import { Preparation } from "./preparation.ts";
 import { publishVolume, unpublishVolume } from "./publishing.ts";
 import type {
@@ -49,6 +50,8 @@ export interface NodePluginOptions {
   /** max_volumes_per_node of NodeGetInfo; 0 leaves the limit to the CO. */
   maxVolumes: number;
   log: Logger;
+  /** Milliseconds of a clock that never goes back. */
+  now?: () => number;
 }
 
 /**
@@ -83,6 +86,7 @@ export class NodePlugin {
       chap: new Map(),
       targets: new TargetQueue(),
       requirePrepared: (protocol) => this.#preparation.require(protocol),
+      nfs: new NfsServers({ host, log, now: options.now }),
       log,
     };
   }

@@ -4,12 +4,13 @@ import { setDeviceReadOnly } from "../host/block_device.ts";
 import { filePath } from "../host/host.ts";
 import { bindMount, perMountOptions, remountBind, unmountAll } from "../host/mount.ts";
 import { boundDeviceName, isReadOnlyMount, type Mount, mountAt, readMounts, resolveTarget } from "../host/mountinfo.ts";
-import { isBlock } from "./connection.ts";
+import { fileConnection, isBlock } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
 import { realPlane } from "./local_plane.ts";
 import type { PublishRequest, UnpublishRequest } from "./requests.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
-import { makeFile } from "./staging.ts";
+import { dropStaleMount } from "./stale_mount.ts";
+import { makeFile, mountShared } from "./staging.ts";
 import { checkPath, deviceOfMount, isSameMount, mountsElsewhere, stagedPlace } from "./volume_mounts.ts";
 
 interface Publication {
@@ -35,7 +36,7 @@ export async function publishVolume(
 ): Promise<void> {
   checkPath(request.targetPath, "target_path");
   checkPath(request.stagingPath, "staging_target_path");
-  const publication = await examine(context, records, request);
+  const publication = await examine(context, records, request, signal);
   const { targetPath, readOnly, others, record } = publication;
   const existing = mountAt(await readMounts(context.host), targetPath);
   if (existing && !isSameMount(existing, publication.staged)) {
@@ -53,7 +54,12 @@ export async function publishVolume(
   await bind(context, publication, signal);
 }
 
-async function examine(context: NodeContext, records: StageRecords, request: PublishRequest): Promise<Publication> {
+async function examine(
+  context: NodeContext,
+  records: StageRecords,
+  request: PublishRequest,
+  signal?: AbortSignal,
+): Promise<Publication> {
   const { host } = context;
   const { capability, volumeId } = request;
   await makeParent(context, request.targetPath);
@@ -68,9 +74,30 @@ async function examine(context: NodeContext, records: StageRecords, request: Pub
   }
   const record = await records.find(volumeId);
   await refuseOtherVolume(context, { staged, stagingPath, record });
-  const elsewhere = mountsElsewhere(mounts, staged, [place, targetPath]);
+  const usable = await freshMount(context, { request, staged, record }, signal);
+  const elsewhere = mountsElsewhere(mounts, usable, [place, targetPath]);
   const others = await publicationsAmong(context, { mounts: elsewhere, record });
-  return { request, targetPath, readOnly: request.readOnly || isReadOnly(capability.mode), staged, others, record };
+  return { request, targetPath, readOnly: request.readOnly || isReadOnly(capability.mode), staged: usable, others, record };
+}
+
+/**
+ * The staged mount, or a new one in its place when its server says that it is stale (field lesson 45). `unavailable` when the server does not
+ * answer: a bind mount of a hung one would hang as well.
+ */
+async function freshMount(
+  context: NodeContext,
+  { request, staged, record }: { request: PublishRequest; staged: Mount; record?: StageRecord },
+  signal?: AbortSignal,
+): Promise<Mount> {
+  const { capability, volumeId } = request;
+  if (!record || isBlock(record.attachment)) return staged;
+  const { attachment } = record;
+  if (!await fileConnection(attachment.protocol).isStale?.(context, attachment, staged, signal)) return staged;
+  await dropStaleMount(context, { volumeId, staged, record }, signal);
+  await mountShared(context, { attachment, capability, target: staged.target }, signal);
+  const fresh = mountAt(await readMounts(context.host), staged.target);
+  if (fresh) return fresh;
+  throw new PsoError("unavailable", `volume ${volumeId} was mounted anew at ${staged.target} and is not there; it will be tried again`);
 }
 
 /** The staged mount must be the volume that is asked for: a pod that gets another's data damages both. */

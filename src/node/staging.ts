@@ -12,6 +12,7 @@ import type { NodeContext } from "./context.ts";
 import { ensureFileSystem, hasUnfinishedFormat } from "./format.ts";
 import { combineMountFlags } from "./options.ts";
 import type { StageRequest } from "./requests.ts";
+import { dropStaleMount } from "./stale_mount.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
 import { releaseDevice, tidy } from "./unstaging.ts";
 import { checkPath, deviceOfMount, stagedMount, stagedPlace } from "./volume_mounts.ts";
@@ -100,14 +101,26 @@ async function stageFileSystem(context: NodeContext, stage: Stage, attachment: F
   const existing = mountAt(await readMounts(context.host), stage.place);
   if (existing) {
     if (!await connection.isMountOf(context, attachment, existing)) throw foreign(stage, existing);
-    return checkReadOnly(stage, existing);
+    // A server that does not answer is no reason to doubt what is mounted: publish asks again.
+    const isStale = await connection.isStale?.(context, attachment, existing, signal).catch(() => false);
+    if (!isStale) return checkReadOnly(stage, existing);
+    await dropStaleMount(context, { volumeId: stage.request.volumeId, staged: existing, record: stage.record }, signal);
   }
-  const { access } = stage.capability;
-  const flags = access.type === "mount" ? access.mountFlags : [];
   await context.requirePrepared(attachment.protocol);
   await stage.save();
-  const options = wantsReadOnly(stage.capability) && !flags.includes("ro") ? [...flags, "ro"] : flags;
-  await connection.mount(context, attachment, { target: stage.place, options }, signal);
+  await mountShared(context, { attachment, capability: stage.capability, target: stage.place }, signal);
+}
+
+/** Mounts a shared file system in the way that the capability asks for. */
+export async function mountShared(
+  context: NodeContext,
+  { attachment, capability, target }: { attachment: FileAttachment; capability: Capability; target: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  const { access } = capability;
+  const flags = access.type === "mount" ? access.mountFlags : [];
+  const options = wantsReadOnly(capability) && !flags.includes("ro") ? [...flags, "ro"] : flags;
+  await fileConnection(attachment.protocol).mount(context, attachment, { target, options }, signal);
 }
 
 function foreign({ place, request }: Stage, existing: Mount): PsoError {
