@@ -31,6 +31,7 @@ import type { Host } from "./src/host/host.ts";
 import { KeyedLock } from "./src/keyed_lock.ts";
 import { createLogger, type Level, type Logger } from "./src/log.ts";
 import { type Labels, Metrics, REST_BUCKETS } from "./src/metrics.ts";
+import { registerHealth } from "./src/node/health_metrics.ts";
 import { NodePlugin } from "./src/node/node_plugin.ts";
 import { giveUp, heldPermissions } from "./src/permissions.ts";
 import { simulate } from "./src/simulator/simulate.ts";
@@ -261,6 +262,9 @@ async function runNode(options: NodeOptions): Promise<number> {
   const ended = terminated();
   const methods = [...identityService({ version: VERSION, isReady: () => true }), ...nodeService(node)];
   const endpoint = await startEndpoint({ endpoint: options.endpoint, driverName: DRIVER_NAME, methods, log, metrics });
+  registerHealth(metrics, node.healer);
+  const stop = new AbortController();
+  const healing = node.healer.run(stop.signal);
   const admin = startAdmin(options.adminAddress, {
     mode: "node",
     version: VERSION,
@@ -273,7 +277,8 @@ async function runNode(options: NodeOptions): Promise<number> {
   }, log);
   giveUp(["sys"]);
   await ended;
-  await endpoint.stop();
+  stop.abort();
+  await Promise.all([endpoint.stop(), healing]);
   await admin.stop();
   return RIGHT;
 }

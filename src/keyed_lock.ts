@@ -9,6 +9,11 @@ export class KeyedLock {
     return this.#held.size;
   }
 
+  /** Whether an operation holds this key now. */
+  isHeld(key: string): boolean {
+    return this.#held.has(key);
+  }
+
   /**
    * Runs `work` while all of `keys` are held, or throws `busy` at once when one is held by another operation. Check and set
    * happen with no await between.

@@ -2,9 +2,16 @@ import { isReadOnly } from "../capability.ts";
 import { chapOf } from "../chap.ts";
 import { PsoError } from "../errors.ts";
 import { decodeAttachment, encodeNodeId } from "../handoff.ts";
+import type { Condition, StorageCondition } from "../node/condition.ts";
 import type { NodePlugin } from "../node/node_plugin.ts";
 import type { VolumeStats } from "../node/requests.ts";
-import { Node, NodeServiceCapability_RPC_Type as Type, VolumeUsage_Unit as Unit } from "./generated/csi_pb.ts";
+import {
+  Node,
+  NodeServiceCapability_RPC_Type as Type,
+  StorageHealthErrorType as StorageStatus,
+  VolumeHealthErrorType as VolumeStatus,
+  VolumeUsage_Unit as Unit,
+} from "./generated/csi_pb.ts";
 import { method, type UnaryMethod } from "./unary.ts";
 import { capabilityOf, rangeOf } from "./values.ts";
 
@@ -12,7 +19,23 @@ import { capabilityOf, rangeOf } from "./values.ts";
  * VOLUME_MOUNT_GROUP is not offered: with it kubelet leaves a pod's fsGroup to the driver's mount options, and xfs, ext4 and NFS have none for
  * the group of files. Without it kubelet changes the group of the files itself, as the CSIDriver's fsGroupPolicy says.
  */
-const CAPABILITIES: readonly Type[] = [Type.STAGE_UNSTAGE_VOLUME, Type.GET_VOLUME_STATS, Type.EXPAND_VOLUME, Type.SINGLE_NODE_MULTI_WRITER];
+const CAPABILITIES: readonly Type[] = [
+  Type.STAGE_UNSTAGE_VOLUME,
+  Type.GET_VOLUME_STATS,
+  Type.EXPAND_VOLUME,
+  Type.SINGLE_NODE_MULTI_WRITER,
+  Type.GET_VOLUME_HEALTH,
+  Type.GET_STORAGE_HEALTH,
+];
+
+const VOLUME_STATUS: Record<Condition["status"], VolumeStatus> = {
+  degraded: VolumeStatus.DEGRADED,
+  inaccessible: VolumeStatus.INACCESSIBLE,
+};
+const STORAGE_STATUS: Record<StorageCondition["status"], StorageStatus> = {
+  degraded: StorageStatus.STORAGE_DEGRADED,
+  unreachable: StorageStatus.STORAGE_UNREACHABLE,
+};
 
 /**
  * The segment that every node of this driver reports while it knows no topology of the cluster. Kubernetes wants the same keys from all
@@ -112,7 +135,26 @@ function lookMethods(node: NodePlugin): UnaryMethod[] {
   ];
 }
 
+function healthMethods(node: NodePlugin): UnaryMethod[] {
+  return [
+    method(Node.method.nodeGetVolumeHealth, {
+      quiet: true,
+      handle: async ({ volumeId, volumePublishPath: volumePath, stagingTargetPath }) => {
+        const conditions = await node.health({ volumeId, volumePath, stagingPath: stagingTargetPath || undefined });
+        const healthStatuses = conditions.map(({ status, reason, message }) => ({ status: VOLUME_STATUS[status], reason, message }));
+        return { volumeHealth: { volumeId, healthStatuses } };
+      },
+    }),
+    method(Node.method.nodeGetStorageHealth, {
+      quiet: true,
+      handle: () => ({
+        backendHealth: node.storageHealth().map(({ status, reason, message }) => ({ status: STORAGE_STATUS[status], reason, message })),
+      }),
+    }),
+  ];
+}
+
 /** The Node service of CSI 1.13. The node plugin itself takes the lock of a volume. */
 export function nodeService(node: NodePlugin): UnaryMethod[] {
-  return [...mountMethods(node), ...lookMethods(node)];
+  return [...mountMethods(node), ...lookMethods(node), ...healthMethods(node)];
 }

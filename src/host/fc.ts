@@ -4,12 +4,18 @@ import type { ScsiPlace } from "./scsi.ts";
 
 const REMOTE_PORTS = "/sys/class/fc_remote_ports";
 
-/**
- * Where a LUN can answer over Fibre Channel: one place for each remote port of these WWPNs (16 lower-case hex digits each) that is on line
- * and has a SCSI target, by every FC port of this host (sysfs class fc_remote_ports, `rport-<host>:<channel>-<number>`).
- */
-export async function fcPlaces(host: Host, { wwpns, lun }: { wwpns: string[]; lun: number }): Promise<ScsiPlace[]> {
-  const places: ScsiPlace[] = [];
+/** A port of a target that this host sees by one of its FC ports. */
+export interface FcTarget {
+  host: number;
+  channel: number;
+  target: number;
+  /** 16 lower-case hex digits. */
+  wwpn: string;
+}
+
+/** All remote ports that are on line and have a SCSI target (sysfs class fc_remote_ports, `rport-<host>:<channel>-<number>`). */
+export async function listFcTargets(host: Host): Promise<FcTarget[]> {
+  const targets: FcTarget[] = [];
   for (const name of await listHostFolder(host, REMOTE_PORTS)) {
     const [, scsiHost, channel] = /^rport-(\d+):(\d+)-\d+$/.exec(name) ?? [];
     if (scsiHost === undefined || channel === undefined) continue;
@@ -17,10 +23,16 @@ export async function fcPlaces(host: Host, { wwpns, lun }: { wwpns: string[]; lu
     const [portName, state, target] = await Promise.all([read("port_name"), read("port_state"), read("scsi_target_id")]);
     const wwpn = plainWwpn(portName);
     // -1: the port is no target, or has just come and was not scanned yet.
-    if (wwpn === undefined || !wwpns.includes(wwpn) || state !== "Online" || !/^\d+$/.test(target ?? "")) continue;
-    places.push({ host: Number(scsiHost), channel: Number(channel), target: Number(target), lun });
+    if (wwpn === undefined || state !== "Online" || !/^\d+$/.test(target ?? "")) continue;
+    targets.push({ host: Number(scsiHost), channel: Number(channel), target: Number(target), wwpn });
   }
-  return places;
+  return targets;
+}
+
+/** Where a LUN can answer over Fibre Channel: one place for each remote port of these WWPNs, by every FC port of this host. */
+export async function fcPlaces(host: Host, { wwpns, lun }: { wwpns: string[]; lun: number }): Promise<ScsiPlace[]> {
+  const targets = (await listFcTargets(host)).filter(({ wwpn }) => wwpns.includes(wwpn));
+  return targets.map(({ host: scsiHost, channel, target }) => ({ host: scsiHost, channel, target, lun }));
 }
 
 /** The WWPN (16 lower-case hex digits) of the remote port that a SCSI device's route in sysfs goes by; `undefined` for other transports. */

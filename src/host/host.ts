@@ -57,3 +57,29 @@ export async function listHostFolder(host: Host, path: string): Promise<string[]
   }
   return names.sort();
 }
+
+/**
+ * Text, folder and link of sysfs at once, without a thread: a tenth of the cost, for rounds over hundreds of devices. Only for what the kernel
+ * answers from memory, never for what may wait for a device or a server. What cannot be read is unknown: `undefined`, or no names.
+ */
+export function peekHostText(host: Host, path: string): string | undefined {
+  return peek(() => Deno.readTextFileSync(hostPath(host, path)).trimEnd());
+}
+
+/** As peekHostText(), for the names in a folder. */
+export function peekHostFolder(host: Host, path: string): string[] {
+  return peek(() => [...Deno.readDirSync(hostPath(host, path))].map(({ name }) => name).sort()) ?? [];
+}
+
+/** As peekHostText(), for the text of a symbolic link. */
+export function peekHostLink(host: Host, path: string): string | undefined {
+  return peek(() => Deno.readLinkSync(hostPath(host, path)));
+}
+
+function peek<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

@@ -127,6 +127,11 @@ export async function resizeMap(host: Host, map: MultipathMap, wanted: number, s
   );
 }
 
+/** Asks multipathd to take a path (back) into the map of its WWID: it does so by itself only when udev tells of the path. */
+export async function addPath(host: Host, pathName: string, signal?: AbortSignal): Promise<void> {
+  await host.run("multipathd", ["add", "path", pathName], { okCodes: [0, 1], signal });
+}
+
 /**
  * Takes a path out of the map that it is in, and proves it by sysfs. multipathd may not know that the map holds it, and then makes the map's
  * table anew from the paths that it knows. In no map is success; `unavailable` when it stays.

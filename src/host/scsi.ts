@@ -62,11 +62,16 @@ export function naaOfPage83(page: Uint8Array): string | undefined {
   return found.find((one) => one.length === 33) ?? found[0];
 }
 
+/** What sysfs shows as `wwid` of a SCSI device, as udev and multipath write it; `undefined` for other kinds of names. */
+export function wwidOfText(text: string | undefined): string | undefined {
+  return text?.startsWith("naa.") ? `3${text.slice(4).toLowerCase()}` : undefined;
+}
+
 /** The identity that the kernel holds for a device; it may be older than what the array shows there now (see rescanDevice). */
 async function readWwid(host: Host, hctl: string): Promise<string | undefined> {
   try {
-    const wwid = await readHostText(host, `${DEVICES}/${hctl}/device/wwid`);
-    if (wwid?.startsWith("naa.")) return `3${wwid.slice(4).toLowerCase()}`;
+    const wwid = wwidOfText(await readHostText(host, `${DEVICES}/${hctl}/device/wwid`));
+    if (wwid !== undefined) return wwid;
   } catch (error) {
     if (!isPsoError(error, "unavailable")) throw error; // EINVAL: the device gave no page 0x83
   }
@@ -116,6 +121,16 @@ export async function scsiDeviceOf(host: Host, name: string): Promise<ScsiDevice
  */
 export async function rescanDevice(host: Host, hctl: string, signal?: AbortSignal): Promise<void> {
   await writeSysfs(host, `${DEVICES}/${hctl}/device/rescan`, { value: "1", timeoutMs: RESCAN_TIMEOUT_MS, signal });
+}
+
+/**
+ * Lets a device run again that the kernel took off line after errors; nothing else ever does. Only the state `offline` is changed, and a
+ * device that is still dead goes off line again at its next command.
+ */
+export async function reviveDevice(host: Host, hctl: string, signal?: AbortSignal): Promise<void> {
+  const path = `${DEVICES}/${hctl}/device/state`;
+  if (await readHostText(host, path) !== "offline") return;
+  await writeSysfs(host, path, { value: "running", timeoutMs: RESCAN_TIMEOUT_MS, signal });
 }
 
 /**

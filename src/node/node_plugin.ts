@@ -1,17 +1,20 @@
-import { messageOf } from "../errors.ts";
+import { isPsoError, messageOf } from "../errors.ts";
 import type { NodeIdentity, Protocol } from "../handoff.ts";
 import type { Host } from "../host/host.ts";
 import { ensureHostNames } from "../host/nvme.ts";
 import { KeyedLock } from "../keyed_lock.ts";
 import type { Logger } from "../log.ts";
+import type { Condition, StorageCondition } from "./condition.ts";
 import type { NodeContext } from "./context.ts";
-import { expandVolume, volumeStats } from "./growth.ts";
+import { expandVolume, volumeAt, volumeStats } from "./growth.ts";
+import { Healer } from "./healer.ts";
 import { type IdentityOptions, readAddresses, readIdentity } from "./identity.ts";
 import { NfsServers } from "./nfs_servers.ts";
 import { Preparation } from "./preparation.ts";
 import { publishVolume, unpublishVolume } from "./publishing.ts";
 import type {
   ExpandRequest,
+  HealthRequest,
   PublishRequest,
   StageRequest,
   StatsRequest,
@@ -23,6 +26,9 @@ import { StageRecords } from "./stage_record.ts";
 import { stageVolume } from "./staging.ts";
 import { TargetQueue } from "./target_queue.ts";
 import { unstageVolume } from "./unstaging.ts";
+
+/** Volumes of which the last stage failed are remembered up to this number, for NodeGetVolumeHealth. */
+const FAILED_STAGES_MAX = 100;
 
 /** What this version can attach; more come with their connections. */
 const ATTACHABLE: Protocol[] = ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc", "nfs", "local"];
@@ -65,6 +71,10 @@ export class NodePlugin {
   readonly #locks = new KeyedLock();
   readonly #identity: IdentityOptions;
   readonly #preparation: Preparation;
+  /** Why the last stage of a volume failed; such a volume has no record. */
+  readonly #failedStages = new Map<string, string>();
+  /** Looks after what is staged; it does so only while somebody runs it. */
+  readonly healer: Healer;
 
   constructor(options: NodePluginOptions) {
     const { host, dataAddresses, log, stateDir, localPlane } = options;
@@ -89,6 +99,7 @@ export class NodePlugin {
       nfs: new NfsServers({ host, log, now: options.now }),
       log,
     };
+    this.healer = new Healer({ context: this.#context, records: this.#records, locks: this.#locks, now: options.now });
   }
 
   /** Volumes that are being worked on now. */
@@ -102,13 +113,28 @@ export class NodePlugin {
   }
 
   /** NodeStageVolume. */
-  stage(request: StageRequest, signal?: AbortSignal): Promise<void> {
-    return this.#locked(request.volumeId, "stage", () => stageVolume(this.#context, this.#records, request, signal));
+  async stage(request: StageRequest, signal?: AbortSignal): Promise<void> {
+    const { volumeId } = request;
+    try {
+      await this.#locked(volumeId, "stage", () => stageVolume(this.#context, this.#records, request, signal));
+      this.#failedStages.delete(volumeId);
+    } catch (error) {
+      if (!isPsoError(error, "busy")) this.#noteFailure(volumeId, messageOf(error));
+      throw error;
+    }
+  }
+
+  #noteFailure(volumeId: string, reason: string): void {
+    this.#failedStages.delete(volumeId);
+    this.#failedStages.set(volumeId, reason);
+    const [oldest] = this.#failedStages.keys();
+    if (this.#failedStages.size > FAILED_STAGES_MAX && oldest !== undefined) this.#failedStages.delete(oldest);
   }
 
   /** NodeUnstageVolume. */
-  unstage(request: UnstageRequest, signal?: AbortSignal): Promise<void> {
-    return this.#locked(request.volumeId, "unstage", () => unstageVolume(this.#context, this.#records, request, signal));
+  async unstage(request: UnstageRequest, signal?: AbortSignal): Promise<void> {
+    await this.#locked(request.volumeId, "unstage", () => unstageVolume(this.#context, this.#records, request, signal));
+    this.#failedStages.delete(request.volumeId);
   }
 
   /** NodePublishVolume. */
@@ -129,6 +155,25 @@ export class NodePlugin {
   /** NodeGetVolumeStats. */
   stats(request: StatsRequest, signal?: AbortSignal): Promise<VolumeStats> {
     return volumeStats(this.#context, this.#records, request, signal);
+  }
+
+  /**
+   * NodeGetVolumeHealth: what is wrong with a volume now; nothing means healthy. Also of a volume whose stage failed. `not_found` when this node
+   * knows nothing of it.
+   */
+  async health(request: HealthRequest): Promise<Condition[]> {
+    const { volumeId, volumePath, stagingPath } = request;
+    const record = await this.#records.find(volumeId);
+    const failure = this.#failedStages.get(volumeId);
+    const failed: Condition[] = failure === undefined ? [] : [{ status: "inaccessible", reason: "StageFailed", message: failure }];
+    if (record) return [...failed, ...await this.healer.conditionsOf(record)];
+    if (failed.length === 0) await volumeAt(this.#context, this.#records, { volumeId, volumePath, stagingPath });
+    return failed;
+  }
+
+  /** NodeGetStorageHealth: what is wrong with the arrays and servers behind the volumes of this node, by the healer's last round. */
+  storageHealth(): StorageCondition[] {
+    return this.healer.storageConditions();
   }
 
   /** NodeGetInfo: who this node is to the arrays. */

@@ -44,7 +44,7 @@ function nvmeAttachment(attachment: BlockAttachment): NvmeAttachment {
 }
 
 /** Every way to the subsystem. `unavailable` when FC shows none. */
-async function routesTo(context: NodeContext, attachment: NvmeAttachment): Promise<NvmeRoute[]> {
+export async function routesTo(context: NodeContext, attachment: NvmeAttachment): Promise<NvmeRoute[]> {
   if (attachment.protocol !== "nvme-fc") {
     const transport = attachment.protocol === "nvme-tcp" ? "tcp" : "rdma";
     return attachment.portals.map((portal) => ipRoute(transport, attachment.nqn, portal));
@@ -78,18 +78,21 @@ async function attach(
 /** Connects every path of the array; those that are there already stay as they are. `unavailable` with every reason when none works. */
 async function connectAll(context: NodeContext, attachment: NvmeAttachment, signal?: AbortSignal): Promise<void> {
   const routes = await routesTo(context, attachment);
-  const outcomes = await Promise.allSettled(routes.map((route) =>
-    context.targets.inTurn(attachment.nqn + route.traddr, async () => {
-      const isThere = (await listControllers(context.host)).some((one) => isSameRoute(one, route));
-      if (!isThere) await new NvmeNotes(context).add(route);
-      await connect(context.host, route, signal);
-    })
-  ));
+  const outcomes = await Promise.allSettled(routes.map((route) => connectRoute(context, route, signal)));
   const reasons = outcomes.flatMap((outcome) => outcome.status === "rejected" ? [messageOf(outcome.reason)] : []).join("; ");
   if (outcomes.every((outcome) => outcome.status === "rejected")) {
     throw new PsoError("unavailable", `no NVMe path to the array works on this node: ${reasons}`);
   }
   if (reasons !== "") context.log.warn("array has fewer NVMe paths than it offers", { nqn: attachment.nqn, reason: reasons });
+}
+
+/** Connects one path, after what goes on with it already; noted first when it will be ours. There already is success. */
+export async function connectRoute(context: NodeContext, route: NvmeRoute, signal?: AbortSignal): Promise<void> {
+  await context.targets.inTurn(route.nqn + route.traddr, async () => {
+    const isThere = (await listControllers(context.host)).some((one) => isSameRoute(one, route));
+    if (!isThere) await new NvmeNotes(context).add(route);
+    await connect(context.host, route, signal);
+  });
 }
 
 /** Waits for the namespace, in the size that the array said; asks each path from time to time, as an event may have been lost. */

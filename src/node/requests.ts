@@ -5,7 +5,7 @@ import type { Attachment } from "../handoff.ts";
 // What the CSI node service asks of NodePlugin (node_plugin.ts), as plain values:
 //
 //   const node = new NodePlugin(options);
-//   await node.stage(request, signal)      unstage, publish, unpublish, expand, stats
+//   await node.stage(request, signal)      unstage, publish, unpublish, expand, stats, health
 //   await node.identity()                  NodeIdentity for encodeNodeId(); node.maxVolumes goes with it
 //   await node.protocolReasons()           readiness: what each protocol lacks on this host
 //
@@ -56,6 +56,13 @@ export interface ExpandRequest {
 
 /** NodeGetVolumeStats. */
 export interface StatsRequest {
+  volumeId: string;
+  volumePath: string;
+  stagingPath?: string;
+}
+
+/** NodeGetVolumeHealth; the paths help when the node has no record of the volume. */
+export interface HealthRequest {
   volumeId: string;
   volumePath: string;
   stagingPath?: string;

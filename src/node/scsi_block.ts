@@ -2,9 +2,10 @@ import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import { type BlockDevice, dropCache, findBlockDevice, readBlockDevice } from "../host/block_device.ts";
 import { fcPlaces } from "../host/fc.ts";
 import { listHostFolder } from "../host/host.ts";
-import { idleSessions, type IscsiPortal, type IscsiSession, login, logout } from "../host/iscsi.ts";
+import { idleSessions, type IscsiPortal, type IscsiSession, isSessionTo, login, logout } from "../host/iscsi.ts";
 import { mountsOfDevice, readMounts } from "../host/mountinfo.ts";
 import {
+  addPath,
   dropPath,
   findMap,
   isMultipathRunning,
@@ -37,6 +38,8 @@ export const scsiBlock: BlockConnection = { attach, isDeviceOf, grow, devicesOf,
 
 /** udev hands path after path to multipathd. */
 const JOIN_TIMEOUT_MS = 30_000;
+/** udev tells multipathd of a new path by then. */
+const ASK_AFTER_MS = 3_000;
 const FLUSH_TIMEOUT_MS = 30_000;
 
 /** How long I/O waits for a lost iSCSI session: below multipath another path takes over, without it there is none. */
@@ -103,7 +106,7 @@ async function usesMultipath(context: NodeContext, signal?: AbortSignal): Promis
 }
 
 /** Every usable path of a volume, or the first one when there is no multipath. `unavailable` with every reason when there is none. */
-async function openPaths(
+export async function openPaths(
   context: NodeContext,
   { attachment, wwid, multipath }: { attachment: ScsiAttachment; wwid: string; multipath: boolean },
   signal?: AbortSignal,
@@ -153,7 +156,8 @@ function placeOf(session: IscsiSession, lun: number): ScsiPlace {
   return { host: session.scsiHost, channel: 0, target: session.scsiTarget, lun };
 }
 
-async function reach(
+/** Logs in to one portal, after what goes on with it already. There already is success. */
+export async function reach(
   context: NodeContext,
   { target, multipath }: { target: IscsiPortal; multipath: boolean },
   signal?: AbortSignal,
@@ -170,7 +174,7 @@ async function reach(
  * The map over the paths, with nothing in it but paths of this volume. `undefined` when the volume is used without one. A map that another
  * program made is used also when multipath is off: it holds the disk.
  */
-async function mapOver(
+export async function mapOver(
   context: NodeContext,
   { wwid, paths, multipath }: { wwid: string; paths: Path[]; multipath: boolean },
   signal?: AbortSignal,
@@ -178,9 +182,15 @@ async function mapOver(
   const { host } = context;
   if (!multipath && !await findMap(host, wwid)) return undefined;
   let map = await waitForMap(host, { wwid, paths: paths.map((path) => path.name) }, signal);
+  let toAdd = performance.now() + ASK_AFTER_MS;
   const hasAll = async () => {
     const members = await listHostFolder(host, `/sys/class/block/${map.name}/slaves`);
-    return paths.every((path) => members.includes(path.name));
+    const outside = paths.filter((path) => !members.includes(path.name));
+    if (outside.length > 0 && performance.now() > toAdd) {
+      toAdd = Infinity; // once: multipathd took it out by somebody's order, or missed the event of udev
+      for (const { name } of outside) await addPath(host, name, signal);
+    }
+    return outside.length === 0;
   };
   await until(`${paths.length} paths in multipath map ${wwid}`, hasAll, { timeoutMs: JOIN_TIMEOUT_MS, signal }).catch((error) => {
     if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
@@ -312,9 +322,13 @@ async function refuseMountedPaths(context: NodeContext, devices: ScsiDevice[]): 
   }
 }
 
-/** Ends the iSCSI sessions of ours that carry no device and that no attach is about to use. Others' sessions are never touched. */
-async function tidy(context: NodeContext, _others: StageRecord[], signal?: AbortSignal): Promise<void> {
+/**
+ * Ends the iSCSI sessions of ours that carry no device, that no attach is about to use and that no volume which stays has a path by. Others'
+ * sessions are never touched.
+ */
+async function tidy(context: NodeContext, others: StageRecord[], signal?: AbortSignal): Promise<void> {
   for (const session of await idleSessions(context.host)) {
+    if (others.some((record) => isWantedBy(session, record))) continue;
     const { iqn, address, port } = session;
     await context.targets.inTurn(`${iqn} ${address.includes(":") ? `[${address}]` : address}:${port}`, async () => {
       if (context.targets.isUsed(iqn)) return;
@@ -322,4 +336,9 @@ async function tidy(context: NodeContext, _others: StageRecord[], signal?: Abort
       if (isIdle) await logout(context.host, session, signal);
     });
   }
+}
+
+/** Whether an attached volume is offered by the portal of this session. */
+export function isWantedBy(session: IscsiSession, { attachment, device }: StageRecord): boolean {
+  return device !== undefined && attachment.protocol === "iscsi" && attachment.targets.some((target) => isSessionTo(session, target));
 }

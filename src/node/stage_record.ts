@@ -23,6 +23,10 @@ export interface StageRecord {
   /** Local plane: the file behind the device, to find a device whose name a crash kept from being written down. */
   image?: { path: string; majorMinor: string; inode: number };
   format?: FormatRecord;
+  /** Other nodes may have the volume at the same time. */
+  shared?: boolean;
+  /** An unstage was begun: from here on the CO does not want the volume on this node, until it stages it again. */
+  unstaging?: boolean;
   published: { targetPath: string; readOnly: boolean }[];
 }
 
@@ -35,6 +39,8 @@ export function newUuid(): string {
 export class StageRecords {
   readonly #folder: string;
   readonly #log: Logger;
+  /** What was said of a broken record, by its path: rounds look at all of them again and again. */
+  readonly #said = new Map<string, string>();
 
   constructor(stateDir: string, options: { log: Logger }) {
     this.#folder = `${stateDir}/volumes`;
@@ -51,19 +57,28 @@ export class StageRecords {
     const path = this.#path(volumeId);
     const record = await this.#read(path);
     if (!record || record.volumeId === volumeId) return record;
-    this.#log.warn("stage record ignored", { volume: volumeId, path, reason: `it is of volume ${record.volumeId}` });
+    this.#ignore(path, `it is of volume ${record.volumeId} and not of ${volumeId}`);
     return undefined;
   }
 
   async #read(path: string): Promise<StageRecord | undefined> {
     try {
       const { version, record } = JSON.parse(await Deno.readTextFile(path));
-      if (version === RECORD_VERSION && record?.volumeId && Array.isArray(record.published) && record.attachment) return record;
-      this.#log.warn("stage record ignored", { path, reason: "not of this version" });
+      if (version === RECORD_VERSION && record?.volumeId && Array.isArray(record.published) && record.attachment) {
+        this.#said.delete(path);
+        return record;
+      }
+      this.#ignore(path, "not of this version");
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) this.#log.warn("stage record ignored", { path, reason: messageOf(error) });
+      if (!(error instanceof Deno.errors.NotFound)) this.#ignore(path, messageOf(error));
     }
     return undefined;
+  }
+
+  #ignore(path: string, reason: string): void {
+    if (this.#said.get(path) === reason) return;
+    this.#said.set(path, reason);
+    this.#log.warn("stage record ignored", { path, reason });
   }
 
   /** All records that can be read. */
@@ -126,7 +141,7 @@ export class StageRecords {
   /** Forgets the devices of a volume, and the volume with them, unless this node must still know of a format that it began. */
   async release(record: StageRecord, { keepFormat }: { keepFormat: boolean }): Promise<void> {
     if (!keepFormat) return await this.remove(record.volumeId);
-    await this.write({ ...record, device: undefined, image: undefined, published: [] });
+    await this.write({ ...record, device: undefined, image: undefined, unstaging: undefined, published: [] });
   }
 
   /** Forgets a volume. Not there is success. */

@@ -52,7 +52,9 @@ export async function stageVolume(context: NodeContext, records: StageRecords, r
   const stagingPath = await resolveTarget(context.host, request.stagingPath);
   const earlier = await records.find(volumeId);
   await refuseOtherStage(context, { request, stagingPath, earlier });
-  const record: StageRecord = { ...(earlier ?? { volumeId, published: [] }), stagingPath, attachment };
+  const shared = isMultiNode(capability.mode);
+  const record: StageRecord = { ...(earlier ?? { volumeId, published: [] }), stagingPath, attachment, shared, unstaging: undefined };
+  if (earlier?.unstaging) await records.write(record); // it is wanted again: nobody may go on taking it away
   const place = stagedPlace(stagingPath, capability.access.type);
   const stage: Stage = { request, capability, stagingPath, place, record, save: () => records.write(record) };
   if (!isBlock(attachment)) return await stageFileSystem(context, stage, attachment, signal);

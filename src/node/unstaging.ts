@@ -46,9 +46,10 @@ export async function unstageVolume(
     }
   }
   for (const { deviceName } of held.values()) await refusePublished(context, { deviceName, mounts, places });
+  const own = record?.stagingPath === stagingPath ? record : undefined;
+  if (own && !own.unstaging) await records.write(Object.assign(own, { unstaging: true })); // the healer may finish what fails from here on
   for (const place of places) await unmountAll(context.host, place, signal);
   await removeBlockFile(context, `${stagingPath}/${BLOCK_FILE}`);
-  const own = record?.stagingPath === stagingPath ? record : undefined;
   for (const found of own ? await noted(context, own, signal) : []) held.set(found.deviceName, found);
   let keepFormat = held.size === 0 && own?.format?.state === "started";
   for (const { connection, deviceName } of held.values()) {

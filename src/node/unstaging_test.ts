@@ -44,3 +44,31 @@ Deno.test("unstage does not take a tool's word that the device is gone: sysfs mu
     test.restart();
     await test.node.unstage(volume);
   }));
+
+Deno.test("an unstage that failed is finished by the healer once nothing mounts the volume, and not after a stage that came later", () =>
+  TestNode.use(async (test) => {
+    const rounds = async () => {
+      for (let turn = 0; turn < 3; turn++) {
+        await test.node.healer.round();
+        await test.node.healer.idle();
+      }
+    };
+    const volume = await test.volume();
+    await test.node.stage(test.stageRequest(volume));
+    const busy = await Deno.open(`${volume.stagingPath}/file`, { write: true, create: true });
+    assert.equal((await failureOf(test.node.unstage(volume))).code, "in_use");
+    await rounds();
+    assert.equal(test.node.healer.leftovers().volume, 1);
+    await test.node.stage(test.stageRequest(volume));
+    busy.close();
+    await testRun("umount", [volume.stagingPath]);
+    await rounds();
+    assert.equal(await test.node.stagedVolumes(), 1, "it is wanted: the record and the device stay");
+    await test.node.stage(test.stageRequest(volume));
+    const again = await Deno.open(`${volume.stagingPath}/file`, { read: true });
+    assert.equal((await failureOf(test.node.unstage(volume))).code, "in_use");
+    again.close();
+    await testRun("umount", [volume.stagingPath]);
+    await rounds();
+    assert.equal(await test.node.stagedVolumes(), 0);
+  }));
