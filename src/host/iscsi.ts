@@ -1,6 +1,6 @@
 import type { ChapCredentials } from "../chap.ts";
 import { parseIp } from "../cidr.ts";
-import { PsoError } from "../errors.ts";
+import { isPsoError, PsoError } from "../errors.ts";
 import { until } from "../wait.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 import { scsiRoutes } from "./scsi.ts";
@@ -48,7 +48,8 @@ export interface LoginOptions {
   timeoutSeconds: number;
   /** How long I/O waits for a lost session: short below multipath, which has other paths, long without it. */
   replacementSeconds: number;
-  chap?: ChapCredentials;
+  /** Absent: the target asks for none. `kept`: those of the record that is there, for a login of a process that never saw them. */
+  chap?: ChapCredentials | "kept";
 }
 
 /** One spelling per address, so that what the array writes meets what the kernel shows. */
@@ -118,7 +119,7 @@ function settingsOf({ timeoutSeconds, replacementSeconds, chap }: LoginOptions):
     ["node.session.initial_login_retry_max", "1"], // the caller repeats; eight tries would hold up the other portals
     ["node.session.timeo.replacement_timeout", String(replacementSeconds)],
   ];
-  if (!chap) return settings;
+  if (!chap || chap === "kept") return settings;
   const { host, target } = chap;
   settings.push(["node.session.auth.authmethod", "CHAP"]);
   settings.push(["node.session.auth.username", host.user], ["node.session.auth.password", host.password.reveal()]);
@@ -136,19 +137,19 @@ export async function login(host: Host, target: IscsiPortal, options: LoginOptio
   const existing = (await listSessions(host)).find((session) => isSessionTo(session, target));
   if (existing) return existing;
   const { chap } = options;
-  const secrets = [chap?.host, chap?.target].map((side) => side?.password.reveal() ?? "");
+  const { host: ours, target: theirs } = chap === undefined || chap === "kept" ? {} : chap;
+  const secrets = [ours, theirs].map((side) => side?.password.reveal() ?? "");
   const record = recordArguments(target);
-  // It is there already when any session goes by it, to whichever target, and iscsiadm then refuses to write it anew.
-  await host.run("iscsiadm", ["-m", "iface", "-I", IFACE, "-o", "new"], { okCodes: [0, SESSION_EXISTS], signal });
   const timeoutMs = (options.timeoutSeconds * 2 + 10) * 1000; // iscsid gives up by itself first
-  const okCodes = [0, SESSION_EXISTS, REFUSED, ...(chap?.target ? [FAILED_FOR_GOOD] : [])];
+  const okCodes = [0, SESSION_EXISTS, REFUSED, ...(theirs ? [FAILED_FOR_GOOD] : [])];
+  let isNew = true;
   try {
-    await writeRecord(host, target, { options, secrets }, signal);
+    isNew = await writeRecord(host, target, { options, secrets }, signal);
     const { code } = await host.run("iscsiadm", [...record, "--login"], { okCodes, timeoutMs, signal, secrets });
     if (code === REFUSED) throw refused(target, chap);
     if (code === FAILED_FOR_GOOD) throw unproven(target);
   } catch (error) {
-    await forget(host, target);
+    if (isNew) await forget(host, target);
     throw error;
   }
   const made = (await listSessions(host)).find((session) => isSessionTo(session, target));
@@ -157,24 +158,37 @@ export async function login(host: Host, target: IscsiPortal, options: LoginOptio
 }
 
 /**
- * Makes or updates the node record. Without credentials the record that is there keeps its own: they are from an earlier life of this process,
- * which kept them in memory only, and a target that asks for none takes us with them too.
+ * Writes the record of a portal, and the interface that it names when iscsiadm says that there is none, which is once in a host's life. A new
+ * record has the host's own defaults, so that one whose credentials are kept is only changed: `false` then.
  */
 async function writeRecord(
   host: Host,
   target: IscsiPortal,
   { options, secrets }: { options: LoginOptions; secrets: string[] },
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const record = recordArguments(target);
   const settings = settingsOf(options).flatMap(([name, value]) => ["-n", name, "-v", value]);
   const update = () => host.run("iscsiadm", [...record, "-o", "update", ...settings], { okCodes: [0, NOTHING_FOUND], signal, secrets });
-  if (!options.chap && (await update()).code === 0) return;
-  await host.run("iscsiadm", [...record, "-o", "new"], { signal });
-  await update();
+  if (options.chap === "kept" && (await update()).code === 0) return false;
+  const make = () => host.run("iscsiadm", [...record, "-o", "new"], { signal });
+  try {
+    await make();
+  } catch (error) {
+    if (!isPsoError(error, "unavailable")) throw error;
+    // It is there already when any session goes by it, to whichever target, and iscsiadm then refuses to write it anew.
+    await host.run("iscsiadm", ["-m", "iface", "-I", IFACE, "-o", "new"], { okCodes: [0, SESSION_EXISTS], signal });
+    await make();
+  }
+  const { code } = await update();
+  if (code !== NOTHING_FOUND) return true;
+  throw new PsoError(
+    "unavailable",
+    `the open-iscsi record of ${target.iqn} at ${target.portal} was made and is gone: it will be tried again`,
+  );
 }
 
-function refused({ iqn, portal }: IscsiPortal, chap?: ChapCredentials): PsoError {
+function refused({ iqn, portal }: IscsiPortal, chap: LoginOptions["chap"]): PsoError {
   const fix = chap
     ? "the CHAP name or password is not the one that it has for this host; check the class's secret and the host on the array"
     : "it has no such host, or wants CHAP and the class names no secret for the node stage";

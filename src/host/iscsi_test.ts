@@ -9,6 +9,8 @@ const TARGET = { iqn: "iqn.2010-06.com.purestorage:flasharray.1", portal: "192.0
 const OPTIONS: LoginOptions = { timeoutSeconds: 20, replacementSeconds: 20 };
 /** iscsiadm(8): a session goes by it; no record found. */
 const [SESSION_EXISTS, NOTHING_FOUND] = [15, 21];
+/** What iscsiadm ends with for a record of an interface that is not there. */
+const NO_INTERFACE = 3;
 
 /** A host whose iscsid does what it is told: iscsiadm's answers as seen with 2.1.8, sessions in a sysfs tree. */
 class IscsiHost {
@@ -17,6 +19,7 @@ class IscsiHost {
   #sessions = 0;
   /** Portal → settings of its node record. */
   readonly records = new Map<string, Map<string, string>>();
+  hasInterface = true;
 
   private constructor(root: string) {
     this.#root = root;
@@ -55,7 +58,10 @@ class IscsiHost {
   };
 
   async #answer(args: string[]): Promise<number> {
-    if (args.includes("iface")) return this.#sessions > 0 ? SESSION_EXISTS : 0;
+    if (args.includes("iface")) {
+      this.hasInterface = true;
+      return this.#sessions > 0 ? SESSION_EXISTS : 0;
+    }
     const portal = args[args.indexOf("-p") + 1] ?? "";
     const record = this.records.get(portal);
     if (args.includes("--login")) {
@@ -63,12 +69,20 @@ class IscsiHost {
       return record ? 0 : NOTHING_FOUND;
     }
     if (args.includes("delete")) return this.records.delete(portal) ? 0 : NOTHING_FOUND;
+    if (args.includes("new") && !this.hasInterface) return NO_INTERFACE;
     if (args.includes("new")) this.records.set(portal, new Map());
     if (args.includes("update") && !record) return NOTHING_FOUND;
     args.forEach((word, index) => word === "-n" && record?.set(args[index + 1] ?? "", args[index + 3] ?? ""));
     return 0;
   }
 }
+
+Deno.test("login() makes the driver's interface on a host that lacks it", () =>
+  IscsiHost.use(async (iscsi) => {
+    iscsi.hasInterface = false;
+    equal((await login(iscsi.host, TARGET, OPTIONS)).isOurs, true);
+    equal(iscsi.hasInterface, true);
+  }));
 
 Deno.test("login() to a portal works while a session to another one goes by our interface", () =>
   IscsiHost.use(async (iscsi) => {
@@ -78,11 +92,11 @@ Deno.test("login() to a portal works while a session to another one goes by our 
     deepEqual(await login(iscsi.host, TARGET, OPTIONS), session, "again, it is used");
   }));
 
-Deno.test("login() without credentials keeps those that a record has from an earlier life, and with some it writes them", () =>
+Deno.test("login() keeps the credentials of a record when it is told to, and writes those that it is given", () =>
   IscsiHost.use(async (iscsi) => {
     const password = "node.session.auth.password";
     iscsi.records.set(TARGET.portal, new Map([[password, "from-before"]]));
-    await login(iscsi.host, TARGET, OPTIONS);
+    await login(iscsi.host, TARGET, { ...OPTIONS, chap: "kept" });
     equal(iscsi.records.get(TARGET.portal)?.get(password), "from-before");
     equal(iscsi.records.get(TARGET.portal)?.get("node.session.scan"), "manual");
     const other = { ...TARGET, portal: "192.0.2.2:3260" };

@@ -273,7 +273,7 @@ export class Healer {
       await targets.using([way.route.nqn], () => connectRoute(this.#context, way.route, this.#signal));
       return true;
     }
-    await targets.using([way.target.iqn], () => reach(this.#context, { target: way.target, multipath }, this.#signal));
+    await targets.using([way.target.iqn], () => reach(this.#context, { target: way.target, multipath, isAgain: true }, this.#signal));
     return true;
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PsoError } from "../errors.ts";
 import type { NodePlugin } from "./node_plugin.ts";
-import { attachment, FakeHost, PORTALS, SIZE_BYTES } from "./testing_host.ts";
+import { attachment, FakeHost, PORTALS, SIZE_BYTES } from "./fake_host.ts";
 import { failureOf, mountCapability } from "./testing_node.ts";
 
 /** A host with both sessions and these volumes staged. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Metrics } from "../metrics.ts";
 import { registerHealth } from "./health_metrics.ts";
-import { FakeHost, PORTALS } from "./testing_host.ts";
+import { FakeHost, PORTALS } from "./fake_host.ts";
 
 Deno.test("paths, unhealthy volumes, leftovers and heals are shown as metrics", () =>
   FakeHost.use(async (fake) => {

@@ -125,7 +125,7 @@ export async function openPaths(
     ways = places.map((place) => () => openPath(context, place, { wwid, signal }));
   } else {
     ways = attachment.targets.map((target) => async () => {
-      const session = await reach(context, { target, multipath }, signal);
+      const session = await reach(context, { target, multipath, isAgain: false }, signal);
       return await openPath(context, placeOf(session, lun), { wwid, signal });
     });
   }
@@ -159,13 +159,13 @@ function placeOf(session: IscsiSession, lun: number): ScsiPlace {
 /** Logs in to one portal, after what goes on with it already. There already is success. */
 export async function reach(
   context: NodeContext,
-  { target, multipath }: { target: IscsiPortal; multipath: boolean },
+  { target, multipath, isAgain }: { target: IscsiPortal; multipath: boolean; isAgain: boolean },
   signal?: AbortSignal,
 ): Promise<IscsiSession> {
   const options = {
     timeoutSeconds: context.iscsiLoginTimeoutSeconds,
     replacementSeconds: multipath ? REPLACEMENT_SECONDS.multipath : REPLACEMENT_SECONDS.single,
-    chap: context.chap.get(target.iqn),
+    chap: context.chap.get(target.iqn) ?? (isAgain ? "kept" as const : undefined),
   };
   return await context.targets.inTurn(`${target.iqn} ${target.portal}`, () => login(context.host, target, options, signal));
 }

@@ -14,6 +14,15 @@ export const SIZE_BYTES = 64 * MiB;
 const serialOf = (number: number) => String(number).padStart(24, "0");
 export const wwidOf = (number: number) => `3624a9370${serialOf(number)}`;
 
+/** What a host needs before it attaches a volume. */
+const PREPARED = {
+  "/usr/sbin/multipathd": "",
+  "/usr/sbin/iscsiadm": "",
+  "/sys/module/iscsi_tcp/refcnt": "1",
+  "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:n1",
+  "/proc/1/net/unix": "0: 00000002 00000000 00010000 0001 01 1354 @ISCSIADM_ABSTRACT_NAMESPACE",
+};
+
 interface Disk {
   session: number;
   lun: number;
@@ -52,7 +61,7 @@ export class FakeHost {
     const fake = new FakeHost(root);
     try {
       fake.#mount();
-      fake.write("/usr/sbin/multipathd", "");
+      for (const [path, text] of Object.entries(PREPARED)) fake.write(path, text);
       Deno.mkdirSync(`${root}/sys/class/scsi_device`, { recursive: true });
       await work(fake);
     } catch (error) {
