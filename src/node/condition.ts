@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import { type NvmeRoute, nvmeWwidOfSerial } from "../host/nvme.ts";
 import type { IscsiPortal } from "../host/iscsi.ts";
 import { mountAt } from "../host/mountinfo.ts";
@@ -198,7 +199,7 @@ async function lookAtNvme(
   try {
     routes = await view.once(`routes ${attachment.nqn}`, () => routesTo(context, attachment));
   } catch (error) {
-    faults.push(String(error)); // FC shows none of the array's ports
+    faults.push(messageOf(error)); // FC shows none of the array's ports
   }
   const lacking: Way[] = [];
   const paths = { ...NONE };
