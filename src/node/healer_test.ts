@@ -264,6 +264,30 @@ for (const stale of [true, false]) {
     }));
 }
 
+Deno.test("publish mounts a stale NFS volume anew when no pod has it, and refuses while one has", () =>
+  FakeHost.use(async (fake) => {
+    const node = fake.plugin();
+    const source = "192.0.2.7:/fs";
+    const stale = () => fake.statFails.set("/stage/1", new PsoError("unavailable", "stat: Stale file handle"));
+    fake.onTool.set("mount", (args) => {
+      const [from = "", target = ""] = args.slice(-2);
+      if (from === source) fake.statFails.clear();
+      fake.mount(target, { number: "0:7", type: "nfs4", source });
+    });
+    fake.onTool.set("umount", (args) => fake.unmount(args.at(-1) ?? ""));
+    const capability = mountCapability("nfs", "multi-node-multi-writer");
+    const volume = { volumeId: "v1", stagingPath: "/stage/1", capability };
+    await node.stage({ ...volume, attachment: { protocol: "nfs", address: "192.0.2.7", path: "/fs" }, volumeContext: {} });
+    stale();
+    await node.publish({ ...volume, targetPath: "/pod/1", readOnly: false });
+    assert.equal(fake.commands.filter((line) => line.startsWith("mount -t nfs")).length, 2);
+    stale();
+    const { code, message } = await failureOf(node.publish({ ...volume, targetPath: "/pod/2", readOnly: false }));
+    assert.equal(code, "in_use");
+    assert.match(message, /^volume v1 is stale on this node .* and \/pod\/1 still shows it: end the pods that use it/);
+    assert.equal(fake.commands.filter((line) => line.startsWith("umount")).length, 1);
+  }));
+
 Deno.test("a volume whose stage failed is inaccessible with the reason, and unknown to a node that never heard of it", () =>
   withVolumes([], async (fake, node) => {
     const volume = { volumeId: "v8", volumePath: "" };
