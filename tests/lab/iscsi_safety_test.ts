@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { BLOCK_CAPABILITY, mountCapability, testRun } from "../../src/node/testing_node.ts";
 import type { Run } from "../../src/run.ts";
 import { MiB } from "../../src/size.ts";
-import { array, iscsiAttachment, iscsiVolume, NODE_IQN } from "./array.ts";
-import { LabNode, type LabVolume, LIE, refusal, runWith, sh } from "./bed.ts";
+import { array, iscsiAttachment, iscsiVolume, NODE_IQN, PORTALS, TARGET_IQN } from "./array.ts";
+import { hostState, LabNode, type LabVolume, LIE, refusal, runWith, sh } from "./bed.ts";
 
 await array("start", "iscsi");
 
@@ -133,6 +133,46 @@ Deno.test("a volume that only readers use takes no write, mounted or raw", () =>
       assert.equal(await sh("sha256sum </var/lib/array/readers"), sum);
     }
     await array("delete", "readers");
+  }));
+
+Deno.test("a volume that carries the host's own system is never touched: not by a stage of it, nor by what is staged beside it", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const theirs = await iscsiVolume("system", { lun: 9, sizeBytes: SIZE });
+    const map = `/dev/mapper/3624a9370${theirs.serial.toLowerCase()}`;
+    const login = (portal: string) =>
+      `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -o new && iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -l`;
+    await sh(`${PORTALS.map(login).join(" && ")}; until [ -e ${map} ]; do sleep 0.2; done`);
+    // What LVM makes of a logical volume (there is no lvm2 in the guest): a linear map with a UUID of LVM's.
+    await sh(
+      `dmsetup create system-root --uuid LVM-Zm9vYmFy --table "0 $(($(blockdev --getsz ${map}) - 8192)) linear ${map} 8192" && udevadm settle
+      mkfs.ext4 -q /dev/mapper/system-root; mkdir -p /system; mount /dev/mapper/system-root /system; echo here >/system/file; sync -f /system`,
+    );
+    const before = hostState();
+    const root = lab.volume(theirs);
+    for (const capability of [mountCapability("ext4"), BLOCK_CAPABILITY]) {
+      assert.match(await refusal(lab.stage(root, { capability })), /^in_use: multipath map \S+ carries dm-\d+/);
+      await lab.takeAway(root);
+    }
+    const ours = lab.volume(await iscsiVolume("beside", { lun: 10, sizeBytes: SIZE }));
+    await lab.stage(ours);
+    lab.restart();
+    await lab.takeAway(ours);
+    // A record of a stage that a crash cut off names the volume; a note of ours is no right to it.
+    await lab.stage(ours);
+    const path = await sh("ls /var/lib/pso-test/volumes/*.json");
+    const { version, record } = JSON.parse(await Deno.readTextFile(path));
+    await lab.takeAway(ours);
+    await Deno.writeTextFile(path, JSON.stringify({ version, record: { ...record, attachment: theirs, device: undefined } }));
+    assert.match(await refusal(lab.node.unstage(ours)), /^in_use: .*(carries|held by)/);
+    await sh(`rm ${path}`);
+    assert.deepEqual(hostState(), before);
+    await sh("echo 3 >/proc/sys/vm/drop_caches");
+    assert.equal(await sh("cat /system/file"), "here");
+    await sh(
+      `umount /system; dmsetup remove system-root; multipath -f $(basename ${map}); iscsiadm -m session -u; rm -rf /etc/iscsi/nodes/*`,
+    );
+    await sh('until [ -z "$(ls /sys/class/scsi_device)" ]; do sleep 0.2; done');
+    for (const name of ["system", "beside"]) await array("delete", name);
   }));
 
 const OTHER_TARGET = "iqn.2010-06.com.purestorage:flasharray.fedcba0987654321";
