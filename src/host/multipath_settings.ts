@@ -8,23 +8,29 @@ export interface ConfigSection {
   sections: ConfigSection[];
 }
 
-/** What `multipathd show config` prints, or `undefined` when it is none. */
+/** Sections that lie in no other. */
+const OUTER = ["defaults", "blacklist", "blacklist_exceptions", "devices", "overrides", "multipaths"];
+
+/**
+ * What `multipathd show config` prints, or `undefined` when it is none. multipath-tools 0.9.4 leaves the closing brace of a `device` in a
+ * blacklist out when it has no product: such a section ends where the next of its kind or an outer one begins.
+ */
 export function parseMultipathConfig(text: string): ConfigSection | undefined {
   const root: ConfigSection = { name: "", settings: [], sections: [] };
-  const open = [root];
+  let open: ConfigSection[] = [];
   for (const line of text.split("\n")) {
-    const inner = open.at(-1);
-    if (inner === undefined) return undefined;
     const opening = /^\s*(\w+)\s*\{\s*$/.exec(line)?.[1];
     const [, key, value] = /^\s*(\w+)\s+(.*?)\s*$/.exec(line) ?? [];
     if (opening !== undefined) {
-      const section: ConfigSection = { name: opening, settings: [], sections: [] };
-      inner.sections.push(section);
-      open.push(section);
+      if (OUTER.includes(opening)) open = [];
+      if (opening === "device" && open.at(-1)?.name === "device") open.pop();
+      const begun: ConfigSection = { name: opening, settings: [], sections: [] };
+      (open.at(-1) ?? root).sections.push(begun);
+      open.push(begun);
     } else if (/^\s*\}\s*$/.test(line)) open.pop();
-    else if (key !== undefined && value !== undefined) inner.settings.push({ key, value: value.replace(/^"(.*)"$/, "$1") });
+    else if (key !== undefined && value !== undefined) open.at(-1)?.settings.push({ key, value: value.replace(/^"(.*)"$/, "$1") });
   }
-  return open.length === 1 && root.sections.some(({ name }) => name === "defaults") ? root : undefined;
+  return root.sections.some(({ name }) => name === "defaults") ? root : undefined;
 }
 
 function section(config: ConfigSection, name: string): ConfigSection | undefined {

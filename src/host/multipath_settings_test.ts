@@ -99,3 +99,14 @@ Deno.test("settingFindings() says so when all settings are as wanted", () => {
     "multipathd's settings for FlashArray volumes are as wanted",
   ]]);
 });
+
+Deno.test("parseMultipathConfig() reads a blacklist whose devices lack their closing brace, as multipath-tools 0.9.4 prints one without product", () => {
+  const device = '\tdevice {\n\t\tvendor "PURE"\n';
+  const other = '\tdevice {\n\t\tvendor "SGI"\n\t\tproduct "Universal Xport"\n\t}\n';
+  const rest = 'blacklist_exceptions {\n\tproperty "(SCSI_IDENT_|ID_WWN)"\n}\ndevices {\n}\noverrides {\n\tno_path_retry 3\n}\n';
+  for (const devices of [device + other, other + device]) {
+    const config = parsed(`defaults {\n\tverbosity 2\n}\nblacklist {\n${devices}}\n${rest}`);
+    assert.match(blacklistFindings(config)[0]?.what ?? "", /by device \{ vendor "PURE" \}$/);
+    assert.equal(effectiveSettings(config).get("no_path_retry"), "3");
+  }
+});

@@ -4,8 +4,8 @@ import { blockReasons } from "../host/finding.ts";
 import { serviceFindings } from "../host/service_check.ts";
 import { equipmentReasons, type IdentityOptions } from "./identity.ts";
 
-/** How long a host that was found prepared is taken to be so; one that was not is looked at again each time. */
-const GOOD_FOR_MS = 30_000;
+/** How long a look at the host counts; require() looks again at once at one that was not prepared. */
+const COUNTS_FOR_MS = 30_000;
 
 export interface PreparationOptions extends IdentityOptions {
   /** flasharray.multipath */
@@ -38,22 +38,24 @@ export class Preparation {
   /** `unavailable` with the reason and what to do when the protocol cannot be used now. */
   async require(protocol: Protocol): Promise<void> {
     if (protocol === "local") return; // of simulated arrays; its connection looks itself
-    const reason = await this.#reason(protocol);
+    const reason = await this.#reason(protocol, { takesBad: false });
     if (reason === undefined) return;
     throw new PsoError("unavailable", `this node is not prepared for ${protocol}: ${reason}`);
   }
 
-  /** Why each protocol cannot be used now, for readiness; those that can are left out. */
+  /** Why each protocol cannot be used, at most 30 s old, for readiness; those that can are left out. */
   async reasons(): Promise<Partial<Record<Protocol, string>>> {
-    const found = await Promise.all(PROTOCOLS.map(async (protocol) => [protocol, await this.#reason(protocol)] as const));
+    const found = await Promise.all(
+      PROTOCOLS.map(async (protocol) => [protocol, await this.#reason(protocol, { takesBad: true })] as const),
+    );
     return Object.fromEntries(found.filter(([, reason]) => reason !== undefined));
   }
 
-  async #reason(protocol: Protocol): Promise<string | undefined> {
+  async #reason(protocol: Protocol, { takesBad }: { takesBad: boolean }): Promise<string | undefined> {
     const known = this.#known.get(protocol);
     if (known && !known.outcome) return await known.look;
-    const isFresh = known !== undefined && this.#nowMs() - known.atMs < GOOD_FOR_MS;
-    if (isFresh && known.outcome && known.outcome.reason === undefined) return undefined;
+    const isFresh = known !== undefined && this.#nowMs() - known.atMs < COUNTS_FOR_MS;
+    if (isFresh && known.outcome && (takesBad || known.outcome.reason === undefined)) return known.outcome.reason;
     const next: Known = { atMs: this.#nowMs(), look: this.#look(protocol) };
     this.#known.set(protocol, next);
     try {
@@ -67,9 +69,8 @@ export class Preparation {
 
   async #look(protocol: Protocol): Promise<string | undefined> {
     const { host, attachable, multipath } = this.#options;
-    const isAttachable = attachable.includes(protocol);
-    const equipment = await equipmentReasons({ ...this.#options, attachable: isAttachable ? [protocol] : [] });
-    const services = isAttachable ? blockReasons(await serviceFindings(host, { protocols: [protocol], multipath })) : {};
-    return [equipment[protocol], services[protocol]].filter((reason) => reason !== undefined).join("; ") || undefined;
+    const equipment = (await equipmentReasons({ ...this.#options, attachable: attachable.filter((one) => one === protocol) }))[protocol];
+    if (equipment !== undefined) return equipment;
+    return blockReasons(await serviceFindings(host, { protocols: [protocol], multipath }))[protocol];
   }
 }

@@ -61,6 +61,17 @@ for (const debian of DEBIANS) {
       assert.match((await failureOf(preparation.require("iscsi"))).message, /multipathd does not run/);
     }));
 
+  Deno.test(`${debian}: reasons() shows a service that was found down for 30 s, and require() asks it again at once`, () =>
+    withPreparation(async ({ preparation, host, clock }) => {
+      host.run = dead;
+      assert.match((await preparation.reasons()).iscsi ?? "", /multipathd does not run/);
+      host.run = good;
+      clock.nowMs = 29_999;
+      assert.match((await preparation.reasons()).iscsi ?? "", /multipathd does not run/);
+      await preparation.require("iscsi");
+      assert.equal((await preparation.reasons()).iscsi, undefined);
+    }));
+
   Deno.test(`${debian}: calls at one time share one look at the host`, () =>
     withPreparation(async ({ preparation, host }) => {
       const lines: string[] = [];
