@@ -31,35 +31,41 @@ interface Outcome extends Counts {
 /** Fires at Ctrl-C: what runs is ended, what it made is taken away, and nothing more is started. */
 const interruption = new AbortController();
 
+interface RunOptions {
+  env: Record<string, string>;
+  timeoutMs: number;
+  /** Both outputs are shown when the command has ended, for those that run side by side. */
+  late?: boolean;
+}
+
 /** Runs a command with its output shown as it comes; gives back its code and what it wrote to stdout. Ends its whole group at the deadline. */
-async function runShown(
-  args: string[],
-  options: { env: Record<string, string>; timeoutMs: number },
-): Promise<{ code: number; output: string }> {
+async function runShown(args: string[], options: RunOptions): Promise<{ code: number; output: string }> {
   const child = new Deno.Command("timeout", {
     args: ["-k", "10", String(options.timeoutMs / 1000), ...args],
     cwd: ROOT,
     env: options.env,
     stdin: "null",
     stdout: "piped",
-    stderr: "inherit",
+    stderr: options.late ? "piped" : "inherit",
   }).spawn();
   const stop = () => child.kill("SIGTERM"); // timeout(1) passes it on to the whole group
   interruption.signal.addEventListener("abort", stop);
   let output = "";
-  const decoder = new TextDecoder();
-  const reading = (async () => {
-    for await (const bytes of child.stdout) {
-      Deno.stdout.writeSync(bytes);
+  const read = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) {
+      if (!options.late) Deno.stdout.writeSync(bytes);
       output += decoder.decode(bytes, { stream: true });
     }
-  })();
+  };
+  const reading = Promise.all([read(child.stdout), options.late ? read(child.stderr) : undefined]);
   const { code } = await child.status;
   interruption.signal.removeEventListener("abort", stop);
   // A process that a test left behind may hold the pipe for ever; it is found and named by the comparison of the machine.
   const over = new AbortController();
   await Promise.race([reading, pause(SETTLE_MS, over.signal).catch(() => {})]);
   over.abort();
+  if (options.late) say(output.trimEnd());
   return { code, output };
 }
 
@@ -153,11 +159,27 @@ async function guestProblem(around: Surroundings, timeoutMs: number): Promise<st
   return code === 0 ? undefined : `the guest cannot be built here (code ${code}): see what is said above`;
 }
 
-/** Runs one test file in a guest of its own. The guest has no network: what the tests import is fetched before. */
+/** A guest waits for devices and time-outs most of its life, and one emulated processor is busy at a time: two take little longer than one. */
+const GUESTS_AT_ONCE = 2;
+
+/** Runs each test file in a guest of its own, some side by side. A guest has no network: what the tests import is fetched before. */
+async function runInGuests(files: string[], run: { around: Surroundings; timeoutMs: number }): Promise<Counts[]> {
+  const { code } = await runShown([DENO, "cache", "--quiet", ...files, `${ROOT}/main.ts`], { env: {}, timeoutMs: run.timeoutMs });
+  if (code !== 0) return [{ passed: 0, failed: 1, skipped: 0 }];
+  const waiting = [...files];
+  const counts: Counts[] = [];
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined && !interruption.signal.aborted; file = waiting.shift()) {
+      counts.push(await runInGuest(file, run));
+    }
+  };
+  await Promise.all(Array.from({ length: GUESTS_AT_ONCE }, work));
+  return counts;
+}
+
 async function runInGuest(file: string, { around, timeoutMs }: { around: Surroundings; timeoutMs: number }): Promise<Counts> {
-  say(`--- ${file}`);
-  const { code: cached } = await runShown([DENO, "cache", "--quiet", file, `${ROOT}/main.ts`], { env: {}, timeoutMs });
-  if (cached !== 0) return { passed: 0, failed: 1, skipped: 0 };
+  say(`--- ${file} begins`);
+  const begun = performance.now();
   const onHost = file.replace("_test.ts", "_host.ts");
   if (await exists(`${ROOT}/${onHost}`)) {
     const { code } = await runShown([DENO, "run", "-A", "--no-check", onHost], { env: around.env, timeoutMs });
@@ -167,7 +189,7 @@ async function runInGuest(file: string, { around, timeoutMs }: { around: Surroun
   const env = { ...around.env, DENO, TMPDIR: "/tmp" };
   const passed = around.env.PSO_INTERPRETED === undefined ? [] : ["-e", "PSO_INTERPRETED"];
   const boot = (flags: string[], command: string) =>
-    runShown([LAB, "run", "-C", ROOT, "-t", seconds, ...passed, ...flags, `deno ${command}`], { env, timeoutMs });
+    runShown([LAB, "run", "-C", ROOT, "-t", seconds, ...passed, ...flags, `deno ${command}`], { env, timeoutMs, late: true });
   const setup = file.replace("_test.ts", "_setup.ts");
   const hasFirstLife = await exists(`${ROOT}/${setup}`);
   const disk = hasFirstLife ? ["-d", `${around.tmp}/disk`] : [];
@@ -175,20 +197,22 @@ async function runInGuest(file: string, { around, timeoutMs }: { around: Surroun
     const first = hasFirstLife ? await boot(disk, `run -A --no-check --cached-only ${setup}`) : undefined;
     if (first && first.code !== 0) return { passed: 0, failed: 1, skipped: 0 };
     const { code, output } = await boot(disk, `test -A --no-check --cached-only ${file}`);
+    say(`--- ${file} took ${((performance.now() - begun) / 1000).toFixed(0)} s`);
     return readCounts(output, code);
   } finally {
     if (hasFirstLife) await Deno.remove(`${around.tmp}/disk`);
   }
 }
 
-/** All test files below the paths. */
+/** All test files below the paths, each once. */
 function testFiles(paths: string[]): string[] {
-  return paths.flatMap((path) => {
+  const found = paths.flatMap((path) => {
     if (path.endsWith("_test.ts")) return [path];
     return [...Deno.readDirSync(`${ROOT}/${path}`)].flatMap(({ name, isDirectory }) =>
       isDirectory ? testFiles([`${path}/${name}`]) : name.endsWith("_test.ts") ? [`${path}/${name}`] : []
     ).sort();
   });
+  return [...new Set(found)];
 }
 
 async function runTests(
@@ -204,13 +228,13 @@ async function runTests(
   if (options.isCi) flags.push("--frozen");
   const total: Counts & { skips: string[] } = { passed: 0, failed: 0, skipped: 0, skips: [] };
   const names: string[] = [];
-  const isAlone = suite.eachAlone || suite.inGuest;
-  for (const group of isAlone ? testFiles(files).map((file) => [file]) : [files]) {
-    const run = { around, timeoutMs: suite.timeoutMs };
-    const counts = suite.inGuest ? await runInGuest(group[0] ?? "", run) : await runFiles(group, { ...run, flags });
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
+  const run = { around, timeoutMs: suite.timeoutMs };
+  const add = (counts: Counts) => {
+    for (const kind of ["passed", "failed", "skipped"] as const) total[kind] += counts[kind];
+  };
+  if (suite.inGuest) (await runInGuests(testFiles(files), run)).forEach(add);
+  for (const group of suite.inGuest ? [] : suite.eachAlone ? testFiles(files).map((file) => [file]) : [files]) {
+    add(await runFiles(group, { ...run, flags }));
     names.push(...skippedIn(await readIfThere(junit) ?? ""));
   }
   const said = await around.skips();
