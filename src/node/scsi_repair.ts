@@ -4,12 +4,13 @@ import { findMap } from "../host/multipath.ts";
 import { devicesWithWwid, reviveDevice, wwidOfSerial } from "../host/scsi.ts";
 import type { NodeContext } from "./context.ts";
 import { mapOver, openPaths, scsiBlock } from "./scsi_block.ts";
+import { refuseOtherTargets } from "./scsi_targets.ts";
 import type { StageRecord } from "./stage_record.ts";
 
 /**
  * Puts the map of a mounted volume right, by the steps of attach(): opens the paths that lack, by the sessions that are there, brings all into
  * the map, takes paths of other volumes out of it, and lets it take the size of its paths. Nothing else is removed. Without a map nothing can be
- * done. `unavailable` when something stays wrong.
+ * done. `unavailable` when something stays wrong, `in_use` when another array shows the volume's serial number too.
  */
 export async function repairPaths(context: NodeContext, record: StageRecord, signal?: AbortSignal): Promise<void> {
   const { host } = context;
@@ -18,6 +19,7 @@ export async function repairPaths(context: NodeContext, record: StageRecord, sig
   const wwid = wwidOfSerial(attachment.serial);
   const before = await findMap(host, wwid);
   if (!before || before.name !== record.device) return;
+  await refuseOtherTargets(host, { attachment, wwid }); // their paths must not come into our map
   for (const device of await devicesWithWwid(host, wwid)) await reviveDevice(host, device.hctl, signal);
   let reachable = attachment;
   if (attachment.protocol === "iscsi") {
