@@ -18,7 +18,9 @@ export const wwidOf = (number: number) => `3624a9370${serialOf(number)}`;
 const PREPARED = {
   "/usr/sbin/multipathd": "",
   "/usr/sbin/iscsiadm": "",
+  "/usr/sbin/mount.nfs": "",
   "/sys/module/iscsi_tcp/refcnt": "1",
+  "/sys/module/nfs/refcnt": "1",
   "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:n1",
   "/proc/1/net/unix": "0: 00000002 00000000 00010000 0001 01 1354 @ISCSIADM_ABSTRACT_NAMESPACE",
 };
