@@ -230,6 +230,14 @@ Deno.test("an NVMe path that is gone is connected again, noted as ours; one that
     assert.match(Deno.readTextFileSync(`${fake.root}/state/nvme-connections.json`), /"192\.0\.2\.2"/);
     fake.remove("/sys/class/block/nvme0n1");
     assert.deepEqual(await reasons(node, "v1"), ["inaccessible DeviceMissing"]);
+    const notes = () => JSON.parse(Deno.readTextFileSync(`${fake.root}/state/nvme-connections.json`)).routes.length;
+    assert.equal(notes(), 1);
+    fake.remove("/sys/class/nvme/nvme1"); // somebody disconnects it, and whoever connects it next is not us
+    fake.onTool.delete("nvme");
+    await fake.records.write({ volumeId: "v1", stagingPath: "/stage/1", attachment, device: "nvme0n1", published: [], unstaging: true });
+    fake.unmount("/stage/1");
+    await round(node);
+    assert.equal(notes(), 0);
   }));
 
 Deno.test("run() ends when its signal fires", () =>
@@ -286,6 +294,21 @@ Deno.test("publish mounts a stale NFS volume anew when no pod has it, and refuse
     assert.equal(code, "in_use");
     assert.match(message, /^volume v1 is stale on this node .* and \/pod\/1 still shows it: end the pods that use it/);
     assert.equal(fake.commands.filter((line) => line.startsWith("umount")).length, 1);
+  }));
+
+Deno.test("stage of a stale NFS volume mounts it anew without a look at its root, which fails or hangs", () =>
+  FakeHost.use(async (fake) => {
+    const node = fake.plugin();
+    const source = "192.0.2.7:/fs";
+    fake.onTool.set("mount", (args) => fake.mount(args.at(-1) ?? "", { number: "0:8", type: "nfs4", source }));
+    fake.onTool.set("umount", (args) => fake.unmount(args.at(-1) ?? ""));
+    fake.write("/stage/1", ""); // stat(2) of a stale root fails: a folder can neither be made nor found
+    fake.mount("/stage/1", { number: "0:7", type: "nfs4", source });
+    fake.statFails.set("/stage/1", new PsoError("unavailable", "stat: Stale file handle"));
+    const capability = mountCapability("nfs", "multi-node-multi-writer");
+    const nfs = { protocol: "nfs", address: "192.0.2.7", path: "/fs" } as const;
+    await node.stage({ volumeId: "v1", stagingPath: "/stage/1", capability, attachment: nfs, volumeContext: {} });
+    assert.deepEqual(fake.commands.filter((line) => /^u?mount/.test(line)).map((line) => line.split(" ")[0]), ["umount", "mount"]);
   }));
 
 Deno.test("a volume whose stage failed is inaccessible with the reason, and unknown to a node that never heard of it", () =>

@@ -38,6 +38,7 @@ export class Leftovers {
   async find(view: HostView, records: StageRecord[], looks: Map<string, VolumeLook>): Promise<Due> {
     const left = records.filter(({ unstaging, volumeId }) => unstaging && looks.has(volumeId));
     const unused = left.filter(({ volumeId }) => looks.get(volumeId)?.isUsed === false);
+    await new NvmeNotes(this.#context).forgetEnded();
     const sessions = await this.#idle(view, records);
     this.counts = { volume: left.length, session: sessions.size, device: this.#unknownMaps(view, records) };
     const volumes = unused.filter(({ volumeId }) => this.#volumesBefore.has(volumeId));

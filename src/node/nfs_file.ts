@@ -13,6 +13,8 @@ const VERSIONS = ["4.1", "3"];
 const NAMES_VERSION = /^(nfs)?vers=|^v[34](\.\d)?$|^minorversion=/;
 /** What mount.nfs says when the server lacks a version; every other failure is one of reach or rights, and an older version hides it. */
 const NO_SUCH_VERSION = /Protocol not supported|requested NFS version or transport protocol is not supported|incorrect mount option/i;
+/** The server has the version, and not this file system by it: either it is exported by v3 alone, as PSO 5 made them, or it is not there. */
+const NOT_THERE = /reason given by server: No such file or directory/i;
 
 /** `server:/path`, an IPv6 address in brackets. */
 export function nfsSource({ address, path }: { address: string; path: string }): string {
@@ -26,7 +28,10 @@ export function nfsOptions(flags: string[]): string[][] {
   return VERSIONS.map((version) => [`vers=${version}`, ...wanted]);
 }
 
-/** Mounts an export, with v3 when the server has no v4.1. `denied` when the server refuses this node, else as mountFileSystem(). */
+/**
+ * Mounts an export, with v3 when server or file system has no v4.1. `denied` when the server refuses this node, `not_found` when it has no such
+ * file system, else as mountFileSystem().
+ */
 export async function mountNfs(
   host: Host,
   { source, target, flags }: { source: string; target: string; flags: string[] },
@@ -39,14 +44,19 @@ export async function mountNfs(
       return;
     } catch (error) {
       if (!isPsoError(error, "unavailable")) throw error;
-      if (/access denied by server/i.test(error.message)) {
-        throw new PsoError("denied", `NFS server refuses ${source}: its export rules do not name an address of this node`, {
-          cause: error,
-        });
-      }
-      if (index === tries.length - 1 || !NO_SUCH_VERSION.test(error.message)) throw error;
+      const isLast = index === tries.length - 1;
+      if (isLast || !NO_SUCH_VERSION.test(error.message) && !NOT_THERE.test(error.message)) throw refusal(source, error);
     }
   }
+}
+
+function refusal(source: string, error: PsoError): PsoError {
+  if (/access denied by server/i.test(error.message)) {
+    const why = "it is not exported, or its export rules do not name an address of this node";
+    return new PsoError("denied", `NFS server refuses ${source}: ${why}`, { cause: error });
+  }
+  if (!NOT_THERE.test(error.message)) return error;
+  return new PsoError("not_found", `NFS server does not export ${source} by the NFS version that was asked for`, { cause: error });
 }
 
 function nfsAttachment(attachment: FileAttachment): Extract<FileAttachment, { protocol: "nfs" }> {

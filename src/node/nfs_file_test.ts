@@ -38,10 +38,19 @@ Deno.test("mountNfs() asks for v4.1 first", () =>
     assert.deepEqual(commands, ["mount -t nfs -o vers=4.1,hard 10.0.0.9:/k8s-pvc-1 /stage/1"]);
   }));
 
-Deno.test("mountNfs() falls back to v3 only when the server has no v4.1", () =>
-  withHost(["mount.nfs: Protocol not supported"], async (host, commands) => {
-    await mountNfs(host, PLACE);
-    assert.deepEqual(commands.map((command) => command.split(" ")[4]), ["vers=4.1,hard", "vers=3,hard"]);
+const NOT_THERE = "mount.nfs: mounting 10.0.0.9:/k8s-pvc-1 failed, reason given by server: No such file or directory";
+
+for (const [lacks, said] of [["the server", "mount.nfs: Protocol not supported"], ["the file system", NOT_THERE]] as const) {
+  Deno.test(`mountNfs() falls back to v3 when ${lacks} has no v4.1`, () =>
+    withHost([said], async (host, commands) => {
+      await mountNfs(host, PLACE);
+      assert.deepEqual(commands.map((command) => command.split(" ")[4]), ["vers=4.1,hard", "vers=3,hard"]);
+    }));
+}
+
+Deno.test("mountNfs() says not_found of a file system that the server has by no version that may be tried", () =>
+  withHost([NOT_THERE], async (host) => {
+    await assert.rejects(mountNfs(host, { ...PLACE, flags: ["vers=4.1"] }), (error) => isPsoError(error, "not_found"));
   }));
 
 for (

@@ -1,6 +1,7 @@
 import { messageOf, PsoError } from "../errors.ts";
 import { readHostText } from "../host/host.ts";
-import { isSameRoute, type NvmeController, type NvmeRoute } from "../host/nvme.ts";
+import { isSameRoute, listControllers, type NvmeController, type NvmeRoute } from "../host/nvme.ts";
+import { KeyedQueue } from "../keyed_queue.ts";
 import type { NodeContext } from "./context.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -33,6 +34,21 @@ export class NvmeNotes {
     await this.#change((routes) => routes.filter((one) => !isSameRoute(one, route)));
   }
 
+  /**
+   * Forgets connections that others have ended: one that they make later by the same route is theirs. Safe beside an attach, which holds its
+   * target from before its note until its connection is there.
+   */
+  async forgetEnded(): Promise<void> {
+    await this.#change(async (routes) => {
+      // Asked first: an attach that ends in between has its connection in the list.
+      const idle = routes.filter(({ nqn }) => !this.#context.targets.isUsed(nqn));
+      if (idle.length === 0) return routes;
+      const controllers = await listControllers(this.#context.host);
+      const ended = idle.filter((route) => !controllers.some((controller) => isSameRoute(route, controller)));
+      return ended.length === 0 ? routes : routes.filter((route) => !ended.includes(route));
+    });
+  }
+
   /** Those of the controllers that this driver connected. */
   async ours(controllers: NvmeController[]): Promise<NvmeController[]> {
     const { routes } = await this.#read();
@@ -52,23 +68,23 @@ export class NvmeNotes {
     return { bootId, routes: [] };
   }
 
-  /** Read and write without an await between would need locks; two connects of one process meet here, so they queue. */
-  async #change(edit: (routes: NvmeRoute[]) => NvmeRoute[]): Promise<void> {
-    const mine = writing.then(async () => {
+  /** Two changes of one process come one after another: each reads what the one before has written. */
+  async #change(edit: (routes: NvmeRoute[]) => NvmeRoute[] | Promise<NvmeRoute[]>): Promise<void> {
+    await turns.inTurn(this.#path, async () => {
       const notes = await this.#read();
+      const routes = await edit(notes.routes);
+      if (routes === notes.routes) return;
       const fresh = `${this.#path}.new`;
       try {
         await Deno.mkdir(this.#context.stateDir, { recursive: true });
-        await Deno.writeTextFile(fresh, `${JSON.stringify({ ...notes, routes: edit(notes.routes) })}\n`, { mode: 0o600 });
+        await Deno.writeTextFile(fresh, `${JSON.stringify({ ...notes, routes })}\n`, { mode: 0o600 });
         await Deno.rename(fresh, this.#path);
       } catch (error) {
         const fix = "make the node's --state-dir writable";
         throw new PsoError("unavailable", `notes ${this.#path} cannot be written: ${messageOf(error)}; ${fix}`, { cause: error });
       }
     });
-    writing = mine.catch(() => {});
-    await mine;
   }
 }
 
-let writing: Promise<void> = Promise.resolve();
+const turns = new KeyedQueue();

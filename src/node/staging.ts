@@ -48,8 +48,7 @@ export async function stageVolume(context: NodeContext, records: StageRecords, r
       );
     }
   }
-  await makeFolder(context, request.stagingPath);
-  const stagingPath = await resolveTarget(context.host, request.stagingPath);
+  const stagingPath = await placeFor(context, request.stagingPath);
   const earlier = await records.find(volumeId);
   await refuseOtherStage(context, { request, stagingPath, earlier });
   const shared = isMultiNode(capability.mode);
@@ -83,6 +82,14 @@ async function refuseOtherStage(
 
 function fsTypeOf(context: NodeContext, { access }: Capability): FsType {
   return access.type === "mount" && access.fsType !== "" ? toFsType(access.fsType) : toFsType(context.defaultFsType);
+}
+
+/** The staging path as mountinfo names it, made when nothing is mounted there: even a look at the root of a dead mount hangs or fails. */
+async function placeFor(context: NodeContext, path: string): Promise<string> {
+  const place = await resolveTarget(context.host, path);
+  if (mountAt(await readMounts(context.host), place)) return place;
+  await makeFolder(context, path);
+  return await resolveTarget(context.host, path);
 }
 
 async function makeFolder(context: NodeContext, path: string): Promise<void> {
