@@ -10,6 +10,7 @@ const PROGRAM = `${ROOT}/.tools/bin/csi-sanity`;
 
 /** Why csi-sanity cannot run here, or undefined: it needs Go 1.25 or newer once, to be built, and root for mounts. */
 export async function whyNoSanity(): Promise<string | undefined> {
+  if (Deno.env.get("CI") === "true") return undefined; // there a reason is a failure, not a skip
   if (Deno.uid() !== 0) return "mounts need root";
   if (await exists(PROGRAM)) return undefined;
   const { code, stdout } = await tryTool("go", ["env", "GOVERSION"]);
