@@ -1,6 +1,6 @@
 /** What a request wants of a volume: raw block or a mounted file system, and who may use it at once (CSI VolumeCapability). */
 export interface Capability {
-  access: { type: "block" } | { type: "mount"; fsType: string; mountFlags: string[]; mountGroup: string };
+  access: { type: "block" } | { type: "mount"; fsType: string; mountFlags: string[] };
   mode: AccessMode;
 }
 

@@ -12,7 +12,7 @@ const MODES: AccessMode[] = [
   "single-node-single-writer",
   "single-node-multi-writer",
 ];
-const mount = (mode: AccessMode, fsType = ""): Capability => ({ access: { type: "mount", fsType, mountFlags: [], mountGroup: "" }, mode });
+const mount = (mode: AccessMode, fsType = ""): Capability => ({ access: { type: "mount", fsType, mountFlags: [] }, mode });
 const block = (mode: AccessMode): Capability => ({ access: { type: "block" }, mode });
 
 const REFUSED: Record<VolumeKind, { mount: AccessMode[]; block: AccessMode[] }> = {

@@ -4,7 +4,7 @@ import { GiB, MiB, PiB } from "../size.ts";
 import { grownSize, minimumVolumeBytes, newVolumeSize, sizeMismatch, type SizeOptions } from "./volume_size.ts";
 
 const withFs = (fsType: string): Capability => ({
-  access: { type: "mount", fsType, mountFlags: [], mountGroup: "" },
+  access: { type: "mount", fsType, mountFlags: [] },
   mode: "single-node-writer",
 });
 const RAW: Capability = { access: { type: "block" }, mode: "single-node-writer" };

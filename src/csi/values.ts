@@ -39,8 +39,8 @@ export function capabilityOf(wire: VolumeCapability | undefined): Capability {
   }
   if (wire?.accessType.case === "block") return { access: { type: "block" }, mode };
   if (wire?.accessType.case === "mount") {
-    const { fsType, mountFlags, volumeMountGroup } = wire.accessType.value;
-    return { access: { type: "mount", fsType, mountFlags, mountGroup: volumeMountGroup }, mode };
+    const { fsType, mountFlags } = wire.accessType.value;
+    return { access: { type: "mount", fsType, mountFlags }, mode };
   }
   throw new PsoError("invalid", "volume_capability.access_type is missing: mount or block must be set");
 }

@@ -24,7 +24,7 @@ Deno.test("a SELinux label reaches mount(8) at stage, is the file system's own a
       return testRun(tool, args, runOptions);
     };
     const capability: Capability = {
-      access: { type: "mount", fsType: "xfs", mountFlags: [LABEL, "noatime"], mountGroup: "" },
+      access: { type: "mount", fsType: "xfs", mountFlags: [LABEL, "noatime"] },
       mode: "single-node-writer",
     };
     const node = test.restart(run);

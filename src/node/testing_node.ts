@@ -19,7 +19,7 @@ export const VOLUME_BYTES = 320 * MiB;
 
 /** A capability to mount, as most tests want it. */
 export function mountCapability(fsType = "xfs", mode: Capability["mode"] = "single-node-writer"): Capability {
-  return { access: { type: "mount", fsType, mountFlags: [], mountGroup: "" }, mode };
+  return { access: { type: "mount", fsType, mountFlags: [] }, mode };
 }
 
 export const BLOCK_CAPABILITY: Capability = { access: { type: "block" }, mode: "single-node-writer" };

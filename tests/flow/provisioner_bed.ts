@@ -24,7 +24,7 @@ const OPTIONS: ProvisionerOptions = {
 };
 
 export const RWO: Capability = {
-  access: { type: "mount", fsType: "xfs", mountFlags: [], mountGroup: "" },
+  access: { type: "mount", fsType: "xfs", mountFlags: [] },
   mode: "single-node-writer",
 };
 export const RWX: Capability = { ...RWO, mode: "multi-node-multi-writer" };
