@@ -158,7 +158,7 @@ export async function rescanController(host: Host, name: string, signal?: AbortS
 
 /**
  * Gives a host that has nvme-cli and no name yet an NQN and a host ID, from one random UUID: what `nvme gen-hostnqn` derives from firmware is
- * the same on many machines without any. Names that are there stay. What cannot be written is said by protocolReasons().
+ * the same on many machines without any. Names that are there stay. What cannot be written is missing, as a check of the host says.
  */
 export async function ensureHostNames(host: Host): Promise<void> {
   if (!await hasTool(host, "nvme")) return;

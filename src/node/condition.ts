@@ -3,7 +3,7 @@ import { type NvmeRoute, nvmeWwidOfSerial } from "../host/nvme.ts";
 import type { IscsiPortal } from "../host/iscsi.ts";
 import { mountAt } from "../host/mountinfo.ts";
 import { wwidOfSerial } from "../host/scsi.ts";
-import { type BlockAttachment, isBlock } from "./connection.ts";
+import { type BlockAttachment, isBlock, type NvmeAttachment, type ScsiAttachment } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
 import type { HostView, SeenPath } from "./host_view.ts";
 import type { SilentServer } from "./nfs_servers.ts";
@@ -60,8 +60,6 @@ export function wayKey(way: Way): string {
 const NONE: PathCounts = { up: 0, down: 0, missing: 0 };
 
 type PathLook = Omit<VolumeLook, "isUsed">;
-type ScsiAttachment = Extract<BlockAttachment, { protocol: "iscsi" | "fc" }>;
-type NvmeAttachment = Extract<BlockAttachment, { nqn: string }>;
 
 /** The condition of a volume that has a record, from sysfs and mountinfo as the view shows them. Nothing is changed, no process is started. */
 export async function lookAt(context: NodeContext, view: HostView, record: StageRecord): Promise<VolumeLook> {

@@ -14,6 +14,7 @@ import type { StageRecord } from "./stage_record.ts";
 /** Attachments that end in a block device, and those that end in a mounted folder. */
 export type BlockAttachment = Extract<Attachment, { serial: string }>;
 export type ScsiAttachment = Extract<BlockAttachment, { protocol: "iscsi" | "fc" }>;
+export type NvmeAttachment = Extract<BlockAttachment, { nqn: string }>;
 export type FileAttachment = Exclude<Attachment, BlockAttachment>;
 
 export interface AttachOptions {

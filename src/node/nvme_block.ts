@@ -20,7 +20,7 @@ import {
   rescanController,
 } from "../host/nvme.ts";
 import { until, withDeadline } from "../wait.ts";
-import type { AttachOptions, BlockAttachment, BlockConnection } from "./connection.ts";
+import type { AttachOptions, BlockAttachment, BlockConnection, NvmeAttachment } from "./connection.ts";
 import type { NodeContext } from "./context.ts";
 import { NvmeNotes } from "./nvme_notes.ts";
 import type { StageRecord } from "./stage_record.ts";
@@ -35,8 +35,6 @@ export const nvmeBlock: BlockConnection = { attach, isDeviceOf, grow, devicesOf,
 const APPEAR_TIMEOUT_MS = 30_000;
 const RESCAN_EVERY_MS = 3_000;
 const FLUSH_TIMEOUT_MS = 30_000;
-
-type NvmeAttachment = Extract<BlockAttachment, { nqn: string }>;
 
 function nvmeAttachment(attachment: BlockAttachment): NvmeAttachment {
   if ("nqn" in attachment) return attachment;
