@@ -60,10 +60,14 @@ async function attach(
   const wwid = wwidOfSerial(attachment.serial);
   await refuseUsed(context, { wwid, options });
   await refuseOtherTargets(context.host, { attachment, wwid });
-  const multipath = await usesMultipath(context, signal);
+  const { multipath } = context;
+  // Asked while the sessions are made; no LUN is scanned before the answer is there.
+  const ready = requireMultipathd(context, signal);
   const iqns = attachment.protocol === "iscsi" ? attachment.targets.map((target) => target.iqn) : [];
   if (options.chap) { for (const iqn of iqns) context.chap.set(iqn, options.chap); }
-  const paths = await context.targets.using(iqns, () => openPaths(context, { attachment, wwid, multipath }, signal));
+  const opening = context.targets.using(iqns, () => openPaths(context, { attachment, wwid, multipath, ready }, signal));
+  // Nothing goes on behind a refusal, and that multipathd is not there says more than what failed by it.
+  const [, paths] = await Promise.allSettled([ready, opening]).then(() => Promise.all([ready, opening]));
   // A volume that this node has had before may be in use: then nothing is touched.
   await refuseMerge(context, { attachment, wwid, paths: options.record.device === undefined ? paths : [] }, signal);
   const sizeBytes = commonSize(paths);
@@ -94,10 +98,9 @@ async function refuseMerge(
   }
 }
 
-/** Whether volumes of this node get a multipath map. `unavailable` when they should and multipathd is not there to make it. */
-async function usesMultipath(context: NodeContext, signal?: AbortSignal): Promise<boolean> {
-  if (!context.multipath) return false;
-  if (await isMultipathRunning(context.host, signal)) return true;
+/** `unavailable` when volumes of this node should get a multipath map and multipathd is not there to make it. */
+async function requireMultipathd(context: NodeContext, signal?: AbortSignal): Promise<void> {
+  if (!context.multipath || await isMultipathRunning(context.host, signal)) return;
   throw new PsoError(
     "unavailable",
     "multipathd does not run on this node, and a volume with one path is lost when that path is: install and start multipath-tools " +
@@ -108,7 +111,7 @@ async function usesMultipath(context: NodeContext, signal?: AbortSignal): Promis
 /** Every usable path of a volume, or the first one when there is no multipath. `unavailable` with every reason when there is none. */
 export async function openPaths(
   context: NodeContext,
-  { attachment, wwid, multipath }: { attachment: ScsiAttachment; wwid: string; multipath: boolean },
+  { attachment, wwid, multipath, ready }: { attachment: ScsiAttachment; wwid: string; multipath: boolean; ready?: Promise<void> },
   signal?: AbortSignal,
 ): Promise<Path[]> {
   const { host } = context;
@@ -122,10 +125,14 @@ export async function openPaths(
         `no FC port of this host sees one of the array's ports ${attachment.wwpns.join(", ")}: check the zoning`,
       );
     }
-    ways = places.map((place) => () => openPath(context, place, { wwid, signal }));
+    ways = places.map((place) => async () => {
+      await ready;
+      return await openPath(context, place, { wwid, signal });
+    });
   } else {
     ways = attachment.targets.map((target) => async () => {
       const session = await reach(context, { target, multipath, isAgain: false }, signal);
+      await ready;
       return await openPath(context, placeOf(session, lun), { wwid, signal });
     });
   }

@@ -97,7 +97,16 @@ function show(guest: GuestResult, idle: NodeIdle): void {
   table(
     ["work", "node", "script", "ratio", "node, rounds", "script, rounds"],
     // The node looks at a hundred places before it formats, the script at two: what that costs is shown, and is no bar.
-    guest.rows.map((row) => [row.formats ? `${row.what} (no bar)` : row.what, seconds(row.nodeMs), seconds(row.scriptMs), ratioOf(row), all(row.nodeMs), all(row.scriptMs)]),
+    guest.rows.map((
+      row,
+    ) => [
+      row.formats ? `${row.what} (no bar)` : row.what,
+      seconds(row.nodeMs),
+      seconds(row.scriptMs),
+      ratioOf(row),
+      all(row.nodeMs),
+      all(row.scriptMs),
+    ]),
   );
   const { writes, errors, stallMs, healedMs } = guest.pathLoss;
   say(

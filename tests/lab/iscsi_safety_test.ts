@@ -247,7 +247,7 @@ function mortalRun(at: number): { run: Run; died: Promise<"died"> } {
 }
 
 for (const step of ["stage", "unstage"] as const) {
-  Deno.test(`${step} is killed after each of its tool calls: repeated, it ends well; unstaged, it leaves nothing`, () =>
+  Deno.test(`${step} dies after each of its tool calls: repeated at every second one, it ends well; unstaged at each, it leaves nothing`, () =>
     LabNode.leavesNothing(async (lab) => {
       const attachment = await iscsiVolume(`kill-${step}`, { lun: 1, sizeBytes: SIZE });
       const act = async (volume: LabVolume) => step === "stage" ? await lab.stage(volume) : await lab.node.unstage(volume);

@@ -71,7 +71,10 @@ Deno.test("iSCSI under load: one of two paths cut, no I/O error; the session goe
     );
     await array("path", PORTALS[1] ?? "", "reset");
     await load;
+    const loggedIn = "cat /sys/class/iscsi_session/*/state | grep -c LOGGED_IN";
+    assert.equal(await sh(loggedIn), "1", "one path was lost under the load");
     await array("path", PORTALS[1] ?? "", "up");
+    await sh(`for i in $(seq 300); do [ "$(${loggedIn})" = 2 ] && exit 0; sleep 0.1; done; exit 1`);
     await lab.takeAway(idle);
     assert.equal(hostState().sessions.length, 2, "the other volume still needs the sessions");
     await lab.takeAway(busy);
