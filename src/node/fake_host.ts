@@ -26,6 +26,7 @@ const PREPARED = {
 };
 
 interface Disk {
+  /** Number of the SCSI host: of an iSCSI session it is that of the session, too. */
   session: number;
   lun: number;
   volume: number;
@@ -40,6 +41,8 @@ export class FakeHost {
   readonly commands: string[] = [];
   /** What the array shows at a LUN by every session. */
   readonly luns = new Map<number, number>();
+  /** Every scan that was asked for: `host3 0 2 7` is channel 0, target 2, LUN 7. */
+  readonly scans: string[] = [];
   readonly deadPortals = new Set<string>();
   /** What stat(1) says of a mount in place of numbers. */
   readonly statFails = new Map<string, PsoError>();
@@ -50,6 +53,8 @@ export class FakeHost {
   readonly onTool = new Map<string, (args: string[]) => void>();
   nowMs = 0;
   #disks = 0;
+  /** By host, channel and target. */
+  readonly #remotePorts = new Map<string, string>();
   #mounts: string[] = [];
 
   private constructor(root: string) {
@@ -149,11 +154,22 @@ export class FakeHost {
     return [...Deno.readDirSync(`${this.root}/sys/class/block/${disk}/holders`)].map(({ name }) => name);
   }
 
+  /** Adds an FC port of this host that sees one port of an array as SCSI target `target`. */
+  addRemotePort(scsiHost: number, { wwpn, target }: { wwpn: string; target: number }): void {
+    const name = `rport-${scsiHost}:0-${target}`;
+    const texts = { port_name: `0x${wwpn}`, port_state: "Online", scsi_target_id: String(target) };
+    for (const [file, text] of Object.entries(texts)) this.write(`/sys/class/fc_remote_ports/${name}/${file}`, text);
+    this.write(`/sys/class/fc_host/host${scsiHost}/port_name`, `0x21000000000000${scsiHost}0`);
+    this.write(`/sys/class/scsi_host/host${scsiHost}/state`, "running");
+    this.#remotePorts.set(`${scsiHost}:0:${target}`, name);
+  }
+
   /** Adds a disk, which is in no map yet, and gives its name. */
-  addDisk({ session, lun, volume }: Disk): string {
+  addDisk({ session, lun, volume, target = 0 }: Disk & { target?: number }): string {
     const name = `sd${letters(this.#disks++)}`;
-    const hctl = `${session}:0:0:${lun}`;
-    const device = `/devices/platform/host${session}/session${session}/target${session}:0:0/${hctl}`;
+    const place = `${session}:0:${target}`;
+    const hctl = `${place}:${lun}`;
+    const device = `/devices/platform/host${session}/${this.#remotePorts.get(place) ?? `session${session}`}/target${place}/${hctl}`;
     this.write(`/sys${device}/wwid`, `naa.${wwidOf(volume).slice(1)}`);
     this.write(`/sys${device}/state`, "running");
     this.#block(`/sys${device}/block/${name}`, `8:${this.#disks}`);
@@ -254,10 +270,11 @@ export class FakeHost {
     if (path.endsWith("/rescan")) { for (const disk of this.#disksAt(path.split("/").at(-3) ?? "")) this.onRescan.get(disk)?.(); }
     if (path.endsWith("/delete")) this.#removeDevice(path.split("/").at(-3) ?? "");
     const session = Number(/host(\d+)\/scan$/.exec(path)?.[1]);
-    const lun = Number(value.split(" ")[2]);
+    if (session) this.scans.push(`host${session} ${value}`);
+    const [, target = 0, lun = 0] = value.split(" ").map(Number);
     const volume = this.luns.get(lun);
     if (!session || volume === undefined) return;
-    this.join(this.addDisk({ session, lun, volume }), `dm-${volume}`); // udev and multipathd do so
+    this.join(this.addDisk({ session, lun, volume, target }), `dm-${volume}`); // udev and multipathd do so
   }
 
   #multipathd([verb, what, name = ""]: string[]): void {
