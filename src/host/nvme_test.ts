@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isPsoError } from "../errors.ts";
 import type { Host } from "./host.ts";
-import { ensureHostNames, findNamespace, ipRoute, isSameRoute, listControllers, nvmeWwidOfSerial, parseAddress } from "./nvme.ts";
+import { connect, ensureHostNames, findNamespace, ipRoute, isSameRoute, listControllers, nvmeWwidOfSerial, parseAddress } from "./nvme.ts";
 
 const NQN = "nqn.2010-06.com.purestorage:flasharray.1234567890abcdef";
 
@@ -48,6 +48,22 @@ Deno.test("ipRoute() takes IPv4, IPv6 in brackets, and the default port", () => 
   assert.deepEqual(ipRoute("rdma", NQN, "[fd00::1]"), { transport: "rdma", nqn: NQN, traddr: "fd00::1", trsvcid: "4420" });
   assert.throws(() => ipRoute("tcp", NQN, "fd00::1"), (error) => isPsoError(error, "invalid"));
 });
+
+const FC_ROUTE = { transport: "fc", nqn: NQN, traddr: "nn-0x1:pn-0x2", hostTraddr: "nn-0x3:pn-0x4" } as const;
+
+Deno.test.each([
+  { name: "RoCE", route: ipRoute("rdma", NQN, "192.0.2.1:4420"), words: "-t rdma", address: "-a 192.0.2.1 -s 4420" },
+  { name: "FC", route: FC_ROUTE, words: "-t fc", address: "-a nn-0x1:pn-0x2 -w nn-0x3:pn-0x4" },
+])(
+  "connect() over $name asks for a connection that the kernel never gives up, and is no success without one",
+  ({ route, words, address }) =>
+    withHost({}, async (host, commands) => {
+      await assert.rejects(connect(host, route), (error) => isPsoError(error, "unavailable"));
+      assert.deepEqual(commands.map((line) => line.replace(/ --reconnect-delay=\d+$/, "")), [
+        `nvme connect ${words} -n ${NQN} ${address} --ctrl-loss-tmo=-1`,
+      ]);
+    }),
+);
 
 Deno.test("listControllers() lists fabrics controllers and leaves the machine's own disks out", () =>
   withHost({
