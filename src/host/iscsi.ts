@@ -14,9 +14,10 @@ const IFACE = "pure-csi";
 const SESSIONS = "/sys/class/iscsi_session";
 const CONNECTIONS = "/sys/class/iscsi_connection";
 /**
- * iscsiadm(8), exit status: a session is there already; the login failed for good, which is how a target that cannot prove itself by CHAP shows
+ * iscsiadm(8), exit status: the portal did not answer; a session is there already; the login failed for good, which is how a target that cannot prove itself by CHAP shows
  * (seen with 2.1.8); nothing (no session, no record) was found; the target refused our login.
  */
+const NO_ANSWER = 8;
 const SESSION_EXISTS = 15;
 const FAILED_FOR_GOOD = 19;
 const NOTHING_FOUND = 21;
@@ -130,8 +131,9 @@ function settingsOf({ timeoutSeconds, replacementSeconds, chap }: LoginOptions):
 
 /**
  * Logs in to one portal, without discovery, and returns the session as sysfs shows it. A session that is there already is used, whoever
- * made it. `unavailable` when the portal does not answer, `denied` when the target refuses us or does not prove itself. CHAP passwords go to
- * iscsid by the node record, a file of root's alone: iscsiadm takes them as an argument only, so that `ps` on the host can show them for a moment.
+ * made it. `timeout` when the portal does not answer, `unavailable` when it cannot be used, `denied` when the target refuses us or does not
+ * prove itself. CHAP passwords go to iscsid by the node record, a file of root's alone: iscsiadm takes them as an argument only, so that `ps` on
+ * the host can show them for a moment.
  */
 export async function login(host: Host, target: IscsiPortal, options: LoginOptions, signal?: AbortSignal): Promise<IscsiSession> {
   const existing = (await listSessions(host)).find((session) => isSessionTo(session, target));
@@ -141,12 +143,13 @@ export async function login(host: Host, target: IscsiPortal, options: LoginOptio
   const secrets = [ours, theirs].map((side) => side?.password.reveal() ?? "");
   const record = recordArguments(target);
   const timeoutMs = (options.timeoutSeconds * 2 + 10) * 1000; // iscsid gives up by itself first
-  const okCodes = [0, SESSION_EXISTS, REFUSED, ...(theirs ? [FAILED_FOR_GOOD] : [])];
+  const okCodes = [0, SESSION_EXISTS, REFUSED, NO_ANSWER, ...(theirs ? [FAILED_FOR_GOOD] : [])];
   let isNew = true;
   try {
     isNew = await writeRecord(host, target, { options, secrets }, signal);
     const { code } = await host.run("iscsiadm", [...record, "--login"], { okCodes, timeoutMs, signal, secrets });
     if (code === REFUSED) throw refused(target, chap);
+    if (code === NO_ANSWER) throw new PsoError("timeout", `portal ${target.portal} of target ${target.iqn} does not answer this node`);
     if (code === FAILED_FOR_GOOD) throw unproven(target);
   } catch (error) {
     if (isNew) await forget(host, target);

@@ -97,6 +97,11 @@ for (const debian of DEBIANS) {
         ),
       },
       {
+        name: "iscsiadm finds no portal",
+        portal: "127.0.0.9:3260",
+        said: /^timeout: portal 127\.0\.0\.9:3260 of target .* does not answer this node$/,
+      },
+      {
         name: "iscsiadm logs in without iscsid",
         portal: "127.0.0.1:3260",
         said: /^unavailable: iscsiadm .* ended with code 20: .*could not connect to iscsid/,

@@ -174,7 +174,12 @@ export async function reach(
     replacementSeconds: multipath ? REPLACEMENT_SECONDS.multipath : REPLACEMENT_SECONDS.single,
     chap: context.chap.get(target.iqn) ?? (isAgain ? "kept" as const : undefined),
   };
-  return await context.targets.inTurn(`${target.iqn} ${target.portal}`, () => login(context.host, target, options, signal));
+  // Of many stages at once only the first waits for a portal that is dead; the others go on by the paths that are there.
+  return await context.targets.inTurnUnlessHung(
+    `${target.iqn} ${target.portal}`,
+    () => login(context.host, target, options, signal),
+    signal,
+  );
 }
 
 /**
