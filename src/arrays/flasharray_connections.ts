@@ -74,7 +74,8 @@ export class Connections {
   ): Promise<ConnectionItem> {
     if (options.exclusive && options.connected) {
       const rows = await this.#rows({ volume_names: volume }, options);
-      const others = rows.filter((row) => row.host?.name !== host);
+      const foreign = rows.filter((row) => row.host?.name !== host);
+      const others = foreign.length > 0 ? await this.#notOf(foreign, { volume, ...options }) : [];
       if (others.length > 0) await this.#fence(volume, others, options);
       const groups = new Set(others.flatMap((row) => row.host_group?.name ?? []));
       // Our own row stays, unless it came by a host group that has just been disconnected.
@@ -82,6 +83,24 @@ export class Connections {
       if (own) return own;
     }
     return await this.#post(volume, host, options);
+  }
+
+  /**
+   * Those of the connections that are not this node's own. A node has a host object for each protocol: one by which it has the volume now,
+   * because the protocol was another one then, serves what runs there (`conflict`), and is never cut off.
+   */
+  async #notOf(
+    rows: ConnectionItem[],
+    { volume, node, signal }: Within & { volume: string; node: NodeIdentity },
+  ): Promise<ConnectionItem[]> {
+    const ours = await this.#hosts.namesOf(node, signal);
+    const own = rows.find((row) => ours.has(row.host?.name ?? ""));
+    if (!own) return rows;
+    throw new PsoError(
+      "conflict",
+      `volume ${volume} on array ${this.#context.label()} is connected to node ${node.name} as host ${own.host?.name}, by another protocol than is ` +
+        "asked for now: it stays so until it is detached there",
+    );
   }
 
   async #fence(volume: string, others: ConnectionItem[], options: { preempt: boolean; node: NodeIdentity } & Within): Promise<void> {

@@ -251,3 +251,17 @@ for (const other of [false, true]) {
     }),
   );
 }
+
+Deno.test("connect() never cuts a node off its own volume when another protocol is asked for: it refuses until the volume is detached", () =>
+  withArray({ kind: "flasharray" }, async ({ array }) => {
+    const name = "k8s-pvc-1";
+    const options = { exclusive: true, preempt: true, readOnly: false } as const;
+    await array.createVolume({ name, sizeBytes: 16 * MiB });
+    await array.connect(name, node(1), { ...options, protocol: "iscsi" });
+    const hosts = async () => (await array.findVolume(name, { hosts: true }))?.hosts;
+    const before = await hosts();
+    await rejects(array.connect(name, node(1), { ...options, protocol: "nvme-tcp" }), { code: "conflict" });
+    deepEqual(await hosts(), before);
+    await array.disconnect(name, node(1));
+    await array.connect(name, node(1), { ...options, protocol: "nvme-tcp" });
+  }));
