@@ -1,5 +1,5 @@
 import { PsoError } from "../errors.ts";
-import { type Host, hostPath, readHostText } from "./host.ts";
+import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
 
 /** A block device of the host as it is now. */
 export interface BlockDevice {
@@ -79,4 +79,18 @@ async function readAt(file: Deno.FsFile, { offset, length }: { offset: number; l
     filled += read;
   }
   return bytes.subarray(0, filled);
+}
+
+/**
+ * `in_use` while the kernel still has a file system of this device: it is mounted in another mount namespace, or an unmount that mountinfo no
+ * longer shows is writing back. Taking the device away now would lose what was written.
+ */
+export async function refuseLiveFileSystem(host: Host, name: string): Promise<void> {
+  for (const type of ["ext4", "xfs"]) {
+    if ((await listHostFolder(host, `/sys/fs/${type}/${name}`)).length === 0) continue;
+    throw new PsoError(
+      "in_use",
+      `the ${type} on ${name} is unmounted here and still open: another mount namespace has it, or it is being written back; it will be tried again`,
+    );
+  }
 }

@@ -11,9 +11,11 @@ export interface FcTarget {
   target: number;
   /** 16 lower-case hex digits. */
   wwpn: string;
+  /** `false` for a port that is lost: the kernel keeps it and its target number (`Not Present`), and takes its disks away (dev_loss_tmo). */
+  isOnline: boolean;
 }
 
-/** All remote ports that are on line and have a SCSI target (sysfs class fc_remote_ports, `rport-<host>:<channel>-<number>`). */
+/** All remote ports that have a SCSI target, those that are lost too (sysfs class fc_remote_ports, `rport-<host>:<channel>-<number>`). */
 export async function listFcTargets(host: Host): Promise<FcTarget[]> {
   const targets: FcTarget[] = [];
   for (const name of await listHostFolder(host, REMOTE_PORTS)) {
@@ -23,15 +25,15 @@ export async function listFcTargets(host: Host): Promise<FcTarget[]> {
     const [portName, state, target] = await Promise.all([read("port_name"), read("port_state"), read("scsi_target_id")]);
     const wwpn = plainWwpn(portName);
     // -1: the port is no target, or has just come and was not scanned yet.
-    if (wwpn === undefined || state !== "Online" || !/^\d+$/.test(target ?? "")) continue;
-    targets.push({ host: Number(scsiHost), channel: Number(channel), target: Number(target), wwpn });
+    if (wwpn === undefined || !/^\d+$/.test(target ?? "")) continue;
+    targets.push({ host: Number(scsiHost), channel: Number(channel), target: Number(target), wwpn, isOnline: state === "Online" });
   }
   return targets;
 }
 
-/** Where a LUN can answer over Fibre Channel: one place for each remote port of these WWPNs, by every FC port of this host. */
+/** Where a LUN can answer over Fibre Channel: one place for each remote port of these WWPNs that is on line, by every FC port of this host. */
 export async function fcPlaces(host: Host, { wwpns, lun }: { wwpns: string[]; lun: number }): Promise<ScsiPlace[]> {
-  const targets = (await listFcTargets(host)).filter(({ wwpn }) => wwpns.includes(wwpn));
+  const targets = (await listFcTargets(host)).filter(({ wwpn, isOnline }) => isOnline && wwpns.includes(wwpn));
   return targets.map(({ host: scsiHost, channel, target }) => ({ host: scsiHost, channel, target, lun }));
 }
 

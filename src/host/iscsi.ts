@@ -144,7 +144,7 @@ export async function login(host: Host, target: IscsiPortal, options: LoginOptio
   const record = recordArguments(target);
   const timeoutMs = (options.timeoutSeconds * 2 + 10) * 1000; // iscsid gives up by itself first
   const okCodes = [0, SESSION_EXISTS, REFUSED, NO_ANSWER, ...(theirs ? [FAILED_FOR_GOOD] : [])];
-  let isNew = true;
+  let isNew = options.chap !== "kept";
   try {
     isNew = await writeRecord(host, target, { options, secrets }, signal);
     const { code } = await host.run("iscsiadm", [...record, "--login"], { okCodes, timeoutMs, signal, secrets });
@@ -227,8 +227,12 @@ export async function logout(host: Host, session: IscsiSession, signal?: AbortSi
   const { name, iqn, address, port, isOurs } = session;
   if (!isOurs) throw new PsoError("in_use", `iSCSI session ${name} to ${iqn} was made by somebody else: it is left alone`);
   const record = recordArguments({ iqn, portal: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}` });
-  await host.run("iscsiadm", [...record, "--logout"], { okCodes: [0, NOTHING_FOUND], timeoutMs: LOGOUT_TIMEOUT_MS, signal });
   const isGone = async () => !(await listSessions(host)).some((one) => one.name === name && one.iqn === iqn);
+  const end = (words: string[]) =>
+    host.run("iscsiadm", [...words, "--logout"], { okCodes: [0, NOTHING_FOUND], timeoutMs: LOGOUT_TIMEOUT_MS, signal });
+  const { code } = await end(record);
+  // One that iscsid made after the login had been given up has no record.
+  if (code === NOTHING_FOUND && !await isGone()) await end(["-m", "session", "-r", name.slice("session".length)]);
   await until(`end of iSCSI session ${name} to ${iqn}`, isGone, { timeoutMs: LOGOUT_TIMEOUT_MS, signal });
   await host.run("iscsiadm", [...record, "-o", "delete"], { okCodes: [0, NOTHING_FOUND], signal });
 }

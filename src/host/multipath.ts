@@ -172,6 +172,8 @@ export async function removeMap(host: Host, name: string, signal?: AbortSignal):
       signal,
     });
   } catch (error) {
+    // It stays: what the administrator wants of it when all paths are lost holds again.
+    if (isRunning) await host.run("multipathd", ["restorequeueing", "map", map.wwid], { okCodes: [0, 1] }).catch(() => {});
     if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
     throw new PsoError(
       "in_use",

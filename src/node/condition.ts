@@ -161,10 +161,10 @@ function lacksOf(
   let unopened = false;
   if (attachment.protocol === "fc") {
     const places = view.fcTargets.filter(({ wwpn }) => attachment.wwpns.includes(wwpn));
-    for (const { host, channel, target, wwpn } of places) {
+    for (const { host, channel, target, wwpn, isOnline } of places) {
       if (own.some((path) => path.hctl.startsWith(`${host}:${channel}:${target}:`))) continue;
-      missing.push(`host${host} to ${wwpn}: no path`);
-      unopened = true;
+      missing.push(`host${host} to ${wwpn}: ${isOnline ? "no path" : "the port is lost"}`);
+      if (isOnline) unopened = true;
     }
     return { missing, lacking, unopened };
   }

@@ -61,3 +61,18 @@ Deno.test("FC: a host that sees no port of the array says so and names the ports
     assert.match(message, new RegExp(`no FC port of this host sees one of the array's ports ${FIRST}, ${SECOND}: check the zoning`));
     assert.deepEqual(scansOf(fake), []);
   }));
+
+Deno.test("FC: a port of the array that is lost is a missing path, and is only said", () =>
+  withFabric(async (fake) => {
+    fake.join(fake.addDisk({ session: 3, target: 2, lun: 7, volume: 7 }), "dm-7");
+    fake.write("/sys/class/fc_remote_ports/rport-4:0-0/port_state", "Not Present"); // the kernel has taken its disks away
+    await fake.records.write({ volumeId: "v7", stagingPath: "/stage/7", attachment: ATTACHMENT, device: "dm-7", published: [] });
+    fake.mount("/stage/7", { number: "254:7" });
+    const node = fake.plugin();
+    await node.healer.round();
+    await node.healer.idle();
+    assert.deepEqual(fake.commands, []);
+    assert.deepEqual(node.healer.paths(), { up: 1, down: 0, missing: 1 });
+    const [condition] = await node.health({ volumeId: "v7", volumePath: "" });
+    assert.equal(condition?.message, `1 of 2 paths carry I/O: host4 to ${SECOND}: the port is lost`);
+  }));

@@ -301,6 +301,8 @@ export class Healer {
       const { host, log } = this.#context;
       const view = await HostView.read(host);
       if (!(await lookAt(this.#context, view, record)).isUsed || view.sizeOf(device) === undefined) return false;
+      // The name is from when it was staged: after a reboot it may be another's.
+      if (!await blockConnection(attachment.protocol).isDeviceOf(this.#context, attachment, device)) return false;
       const before = await readBlockDevice(host, device);
       const limits = { timeoutMs: REPAIR_TIMEOUT_MS, signal: this.#signal };
       const connection = blockConnection(attachment.protocol);

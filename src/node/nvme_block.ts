@@ -1,5 +1,5 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import { type BlockDevice, dropCache, findBlockDevice, readBlockDevice } from "../host/block_device.ts";
+import { type BlockDevice, dropCache, findBlockDevice, readBlockDevice, refuseLiveFileSystem } from "../host/block_device.ts";
 import { fcRoutes } from "../host/fc.ts";
 import { listHostFolder } from "../host/host.ts";
 import { mountsOfDevice, readMounts } from "../host/mountinfo.ts";
@@ -67,6 +67,13 @@ async function attach(
     await connectAll(context, attachment, signal);
     return await appear(context, { attachment, wwid }, signal);
   });
+  if (!(await namespacesOf(context.host, attachment.nqn)).includes(namespace.name)) {
+    throw new PsoError(
+      "in_use",
+      `namespace ${wwid} is on this node by another array than ${attachment.nqn}: two arrays must not show one serial number to a node; ` +
+        "disconnect the volume that is not meant",
+    );
+  }
   const device = await readBlockDevice(context.host, namespace.name);
   await refuseUsed(context, device, options);
   await options.note({ device: device.name });
@@ -86,11 +93,12 @@ async function connectAll(context: NodeContext, attachment: NvmeAttachment, sign
 
 /** Connects one path, after what goes on with it already; noted first when it will be ours. There already is success. */
 export async function connectRoute(context: NodeContext, route: NvmeRoute, signal?: AbortSignal): Promise<void> {
-  await context.targets.inTurn(route.nqn + route.traddr, async () => {
+  // Of many stages at once only the first waits for a path that is dead.
+  await context.targets.inTurnUnlessHung(route.nqn + route.traddr, async () => {
     const isThere = (await listControllers(context.host)).some((one) => isSameRoute(one, route));
     if (!isThere) await new NvmeNotes(context).add(route);
     await connect(context.host, route, signal);
-  });
+  }, signal);
 }
 
 /** Waits for the namespace, in the size that the array said; asks each path from time to time, as an event may have been lost. */
@@ -188,6 +196,7 @@ async function detach(context: NodeContext, deviceName: string, signal?: AbortSi
   if (holder !== undefined) {
     throw new PsoError("in_use", `namespace ${deviceName} is held by ${holder}: it is let go first by who made that`);
   }
+  await refuseLiveFileSystem(host, deviceName);
   const flush = (own: AbortSignal) => dropCache(host, deviceName, own);
   await withDeadline(`flush of ${deviceName}`, { timeoutMs: FLUSH_TIMEOUT_MS, signal }, flush).catch((error) => {
     context.log.warn("device not flushed before its removal", { device: deviceName, wwid, reason: messageOf(error) });

@@ -59,7 +59,8 @@ export class NvmeNotes {
     const bootId = await readHostText(this.#context.host, BOOT_ID) ?? "";
     try {
       const notes = JSON.parse(await Deno.readTextFile(this.#path));
-      if (notes.bootId === bootId && Array.isArray(notes.routes)) return notes;
+      const isWhole = Array.isArray(notes.routes) && notes.routes.every((route: unknown) => typeof Object(route).nqn === "string");
+      if (notes.bootId === bootId && isWhole) return notes;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
         this.#context.log.warn("notes of NVMe connections ignored", { path: this.#path, reason: messageOf(error) });

@@ -1,9 +1,9 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import { type BlockDevice, dropCache, findBlockDevice, readBlockDevice } from "../host/block_device.ts";
+import { type BlockDevice, dropCache, findBlockDevice, readBlockDevice, refuseLiveFileSystem } from "../host/block_device.ts";
 import { fcPlaces } from "../host/fc.ts";
-import { listHostFolder } from "../host/host.ts";
+import { type Host, listHostFolder, readHostText } from "../host/host.ts";
 import { idleSessions, type IscsiPortal, type IscsiSession, isSessionTo, login, logout } from "../host/iscsi.ts";
-import { mountsOfDevice, readMounts } from "../host/mountinfo.ts";
+import { type Mount, mountsOfDevice, readMounts } from "../host/mountinfo.ts";
 import {
   addPath,
   dropPath,
@@ -237,20 +237,30 @@ export async function mapOver(
 async function refuseUsed(context: NodeContext, { wwid, options }: { wwid: string; options: AttachOptions }): Promise<void> {
   const { record, shared } = options;
   const map = await findMap(context.host, wwid);
-  if (map && map.holders.length > 0) {
-    throw new PsoError(
-      "in_use",
-      `multipath map ${map.alias} carries ${map.holders.join(", ")}: somebody else uses this volume on this node`,
-    );
+  const mounts = await readMounts(context.host);
+  for (const holder of map?.holders ?? []) {
+    if (await isIdlePartition(context.host, { holder, wwid, mounts })) continue;
+    throw new PsoError("in_use", `multipath map ${map?.alias} carries ${holder}: somebody else uses this volume on this node`);
   }
   const names = map ? [map.name] : (await devicesWithWwid(context.host, wwid)).flatMap(({ name }) => name ?? []);
-  const mounts = await readMounts(context.host);
   for (const name of names) {
     if (shared || record.device === name) continue;
     const device = await findBlockDevice(context.host, name);
     const [mounted] = device ? mountsOfDevice(mounts, device) : [];
     if (mounted) throw new PsoError("in_use", `volume ${name} is mounted at ${mounted.target} already: it must be let go there first`);
   }
+}
+
+/** What kpartx makes of the partitions of a raw volume, in a pod's use or left from it, is nobody's while nothing mounts it or stands on it. */
+async function isIdlePartition(
+  host: Host,
+  { holder, wwid, mounts }: { holder: string; wwid: string; mounts: Mount[] },
+): Promise<boolean> {
+  const uuid = await readHostText(host, `/sys/class/block/${holder}/dm/uuid`);
+  if (!uuid?.startsWith("part") || !uuid.endsWith(`-mpath-${wwid}`)) return false;
+  if ((await listHostFolder(host, `/sys/class/block/${holder}/holders`)).length > 0) return false;
+  const device = await findBlockDevice(host, holder);
+  return device === undefined || mountsOfDevice(mounts, device).length === 0;
 }
 
 /** The WWID behind a map or a disk; `undefined` for every other device. */
@@ -306,6 +316,7 @@ async function detach(context: NodeContext, deviceName: string, signal?: AbortSi
     throw new PsoError("in_use", `device ${deviceName} (${wwid ?? "unknown"}) is no volume of a FlashArray: it is left alone`);
   }
   await refuseMountedPaths(context, await devicesWithWwid(host, wwid));
+  await refuseLiveFileSystem(host, deviceName);
   // The last close has written everything back; this only makes an error of that visible.
   await withDeadline(`flush of ${deviceName}`, { timeoutMs: FLUSH_TIMEOUT_MS, signal }, (own) => dropCache(host, deviceName, own)).catch(
     (error) => {

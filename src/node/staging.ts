@@ -221,6 +221,7 @@ async function undo(context: NodeContext, { stage, records, attachment }: BlockS
     await records.release(record, { keepFormat });
   } catch (error) {
     context.log.warn("failed stage not undone", { volume: request.volumeId, reason: messageOf(error) });
+    await records.write({ ...record, unstaging: true }).catch(() => {}); // the healer goes on with it: kubelet may never ask
   }
 }
 

@@ -1,6 +1,6 @@
 import { messageOf, PsoError } from "../errors.ts";
 import { findBlockDevice } from "../host/block_device.ts";
-import { filePath } from "../host/host.ts";
+import { filePath, readHostText } from "../host/host.ts";
 import { unmountAll, untilUnmounted } from "../host/mount.ts";
 import { type Mount, mountsAt, mountsOfDevice, readMounts, resolveTarget } from "../host/mountinfo.ts";
 import { type BlockConnection, blockConnection, isBlock, ownerOf } from "./connection.ts";
@@ -9,7 +9,7 @@ import { hasUnfinishedFormat } from "./format.ts";
 import { realPlane } from "./local_plane.ts";
 import type { UnstageRequest } from "./requests.ts";
 import type { StageRecord, StageRecords } from "./stage_record.ts";
-import { BLOCK_FILE, checkPath, deviceOfMount } from "./volume_mounts.ts";
+import { BLOCK_FILE, checkPath, deviceOfMount, stagedMount } from "./volume_mounts.ts";
 
 /** Copies of a mount below host roots go with the original, a moment later. */
 const COPIES_TIMEOUT_MS = 2_000;
@@ -103,11 +103,18 @@ async function heldBy(context: NodeContext, { record, mount }: { record?: StageR
     const connection = await ownerOf(context, device.name);
     if (connection) return { connection, deviceName: device.name };
   }
+  if (record && stagedMount([mount], record.stagingPath) && await isDeviceGone(context, mount)) return undefined;
   if (await isOfPlane(context, mount)) return undefined; // its device, if it has one, is the simulator's
   throw new PsoError(
     "in_use",
     `${mount.target} holds ${mount.type} from ${mount.source}, which is not a volume of this driver: it is left alone`,
   );
+}
+
+/** Whether the kernel took the device away below its mount, as when the array disconnects an NVMe volume: the mount is what is left of it. */
+async function isDeviceGone(context: NodeContext, mount: Mount): Promise<boolean> {
+  if (mount.root.endsWith("//deleted")) return true;
+  return /^(xfs|ext4)$/.test(mount.type) && await readHostText(context.host, `/sys/dev/block/${mount.majorMinor}/uevent`) === undefined;
 }
 
 /** True for a bind mount of what the simulator has mounted in its local plane. */
