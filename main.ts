@@ -12,10 +12,10 @@ import {
   parseCommandLine,
   type SimulateOptions,
   UsageError,
-} from "./src/cli.ts";
-import { type ArrayConfig, type Config, loadConfig, type LoadedConfig } from "./src/config.ts";
-import { ConfigError, problemText } from "./src/config_problems.ts";
-import { watchConfig } from "./src/config_watch.ts";
+} from "./src/cli/cli.ts";
+import { type ArrayConfig, type Config, loadConfig, type LoadedConfig } from "./src/config/load.ts";
+import { ConfigError, problemText } from "./src/config/problems.ts";
+import { watchConfig } from "./src/config/watch.ts";
 import type { ProvisionerOptions } from "./src/controller/provisioner_options.ts";
 import { Provisioner } from "./src/controller/provisioner.ts";
 import { controllerService } from "./src/csi/controller_service.ts";
@@ -28,10 +28,10 @@ import { createRun } from "./src/host/command.ts";
 import { protocolsOf, reportOf } from "./src/host/finding.ts";
 import { checkHost } from "./src/host/host_check.ts";
 import type { Host } from "./src/host/host.ts";
-import { KeyedLock } from "./src/keyed_lock.ts";
+import { KeyedLock } from "./src/async/keyed_lock.ts";
 import { createLogger, type Level, type Logger } from "./src/log.ts";
 import { type Labels, Metrics, REST_BUCKETS } from "./src/metrics.ts";
-import { registerHealth } from "./src/node/health_metrics.ts";
+import { registerHealth } from "./src/node/health/metrics.ts";
 import { NodePlugin } from "./src/node/node_plugin.ts";
 import { giveUp, heldPermissions } from "./src/permissions.ts";
 import { simulate } from "./src/simulator/simulate.ts";

@@ -1,5 +1,5 @@
 /** One process of a stand: started with its log in a file, found again by its mark, and ended for certain. Linux only; runs with -A. */
-import { pause, until } from "../src/wait.ts";
+import { pause, until } from "../src/async/wait.ts";
 import { readIfThere } from "./paths.ts";
 import type { Launch } from "./program.ts";
 

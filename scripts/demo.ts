@@ -16,7 +16,7 @@ import { complain, runTool, say } from "./shell.ts";
 import { readIfThere, sha256 } from "./paths.ts";
 import { ROOT } from "./program.ts";
 import type { Up } from "./stand.ts";
-import { until } from "../src/wait.ts";
+import { until } from "../src/async/wait.ts";
 import { formatSize, GiB, MiB } from "../src/size.ts";
 
 const WRITTEN_BYTES = 64 * MiB;

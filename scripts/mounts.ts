@@ -1,5 +1,5 @@
 /** Mounts and loop devices of this machine, as the scripts that start and stop a stand see and clean them. They run with -A. */
-import { until } from "../src/wait.ts";
+import { until } from "../src/async/wait.ts";
 import { exists, readIfThere } from "./paths.ts";
 import { runTool, tryTool } from "./shell.ts";
 

@@ -1,5 +1,5 @@
 /** Runs test suites and sums them up. Usage stands in `scripts/test`. */
-import { pause, until } from "../src/wait.ts";
+import { pause, until } from "../src/async/wait.ts";
 import { killMarked } from "./child.ts";
 import { differences, type MachineState, readMachineState, type StateOptions } from "./machine_state.ts";
 import { releaseBelow, removeFolder } from "./mounts.ts";

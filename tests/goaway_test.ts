@@ -3,7 +3,7 @@
  * endpoint without the repair: when it no longer does, the runtime is fixed and the repair can go.
  */
 import { equal, notEqual, ok } from "node:assert/strict";
-import { pause } from "../src/wait.ts";
+import { pause } from "../src/async/wait.ts";
 import { type EndpointProcess, type Load, runClient, runDenoClient, socketFolder, startEndpointProcess } from "./goaway/processes.ts";
 import { sendGoaway } from "./goaway/raw_frames.ts";
 import { skip } from "./skips.ts";

@@ -1,7 +1,7 @@
 // docs/simulator.md says what the simulator offers: its flags, its faults, and what it does not model.
 import assert from "node:assert/strict";
 import { ROOT } from "../scripts/program.ts";
-import { helpText } from "../src/cli_flags.ts";
+import { helpText } from "../src/cli/flags.ts";
 import { FAULT_ACTIONS } from "../src/simulator/faults.ts";
 import { LIMITS } from "../src/simulator/limits.ts";
 

@@ -1,3 +1,3 @@
-// src/node/format.ts
+// src/node/calls/format.ts
 // only src/host/command.ts may use Deno.Command
 export const made = new Deno.Command("mkfs.ext4");

@@ -1,4 +1,4 @@
-// src/node/staging.ts
+// src/node/node_plugin.ts
 // src/node/ may import base
 import { type Array } from "../arrays/array.ts";
 

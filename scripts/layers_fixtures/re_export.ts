@@ -1,3 +1,3 @@
-// src/config.ts
-// src/*.ts is the base and imports no folder
+// src/errors.ts
+// src/*.ts is base and imports only base
 export { FlashArray } from "./arrays/flasharray.ts";

@@ -1,3 +1,3 @@
 // src/admin/server.ts
 // src/admin/ may import base
-export type { Stage } from "../node/staging.ts";
+export type { Stage } from "../node/node_plugin.ts";

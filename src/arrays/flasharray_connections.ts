@@ -1,6 +1,6 @@
 import { PsoError } from "../errors.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
-import { KeyedQueue } from "../keyed_queue.ts";
+import { KeyedQueue } from "../async/keyed_queue.ts";
 import type { ConnectOptions } from "./array.ts";
 import { HostObjects } from "./flasharray_hosts.ts";
 import { attachmentOf, type PortFacts } from "./flasharray_ports.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { ChapCredentials } from "../chap.ts";
 import { PsoError } from "../errors.ts";
 import type { NodeIdentity, Protocol } from "../handoff.ts";
-import { KeyedQueue } from "../keyed_queue.ts";
+import { KeyedQueue } from "../async/keyed_queue.ts";
 import { hostNameFor, NAME_MAX } from "../names.ts";
 import type { HostItem } from "./flasharray_wire.ts";
 import { filterText, type RestClient } from "./rest.ts";

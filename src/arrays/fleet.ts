@@ -1,6 +1,6 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { pause, withDeadline } from "../wait.ts";
+import { pause, withDeadline } from "../async/wait.ts";
 import type { ArrayStatus, Snapshot, StorageArray, Volume } from "./array.ts";
 import { type FleetMember, IdentityError, isIdentityProblem, Member, setTwin } from "./fleet_member.ts";
 

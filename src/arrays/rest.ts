@@ -2,7 +2,7 @@ import { PsoError } from "../errors.ts";
 import { type Fetch, type HttpRequest, type HttpResponse, TransportError } from "../https.ts";
 import type { Logger } from "../log.ts";
 import type { Secret } from "../secret.ts";
-import { abortError, pause, withDeadline } from "../wait.ts";
+import { abortError, pause, withDeadline } from "../async/wait.ts";
 import type { Page } from "./array.ts";
 import { type Lane, Limiter, type Permit } from "./limiter.ts";
 import { isRefusal, RestError, restErrorOf } from "./rest_errors.ts";

@@ -1,7 +1,7 @@
 import { isPsoError, PsoError } from "../errors.ts";
 import type { Fetch, HttpResponse } from "../https.ts";
 import type { Secret } from "../secret.ts";
-import { withDeadline } from "../wait.ts";
+import { withDeadline } from "../async/wait.ts";
 import { restErrorOf } from "./rest_errors.ts";
 
 /** What differs between FlashArray and FlashBlade below their resources (reference arrays A1, B1). */

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import type { Server as Listener, Socket } from "node:net";
 import { type MethodDefinition, type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { PsoError } from "../errors.ts";
-import { KeyedLock } from "../keyed_lock.ts";
+import { KeyedLock } from "../async/keyed_lock.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { RepairedConnection } from "./goaway_repair.ts";

@@ -7,7 +7,7 @@ import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import { isPsoError } from "../errors.ts";
 import { createLogger, silentLogger } from "../log.ts";
 import { Metrics } from "../metrics.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 import { type Endpoint, startEndpoint } from "./endpoint.ts";
 import { Controller, Identity, Node } from "./generated/csi_pb.ts";
 import { DRIVER_NAME, identityService } from "./identity_service.ts";

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { encodeAttachment } from "../handoff.ts";
-import { KeyedLock } from "../keyed_lock.ts";
+import { KeyedLock } from "../async/keyed_lock.ts";
 import { createLogger } from "../log.ts";
 import { Metrics } from "../metrics.ts";
 import { NodePlugin } from "../node/node_plugin.ts";

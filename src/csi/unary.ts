@@ -25,7 +25,7 @@ import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } fro
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import type { KeyedLock } from "../keyed_lock.ts";
+import type { KeyedLock } from "../async/keyed_lock.ts";
 import type { Fields, Logger } from "../log.ts";
 import { type Histogram, type Metrics, SIDECAR_BUCKETS } from "../metrics.ts";
 import { redactedLazily } from "./redaction.ts";

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { type ErrorCode, PsoError } from "../errors.ts";
-import { KeyedLock } from "../keyed_lock.ts";
+import { KeyedLock } from "../async/keyed_lock.ts";
 import { createLogger, type Level } from "../log.ts";
 import { Metrics } from "../metrics.ts";
 import {

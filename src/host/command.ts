@@ -1,7 +1,7 @@
 import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { CommandResult, Run, RunOptions } from "../run.ts";
-import { abortError } from "../wait.ts";
+import { abortError } from "../async/wait.ts";
 import { filePath, type Host, type Namespaces } from "./host.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;

@@ -1,7 +1,7 @@
 import { PsoError } from "../errors.ts";
 import { mkfsOptionsFault } from "../mkfs_options.ts";
 import { MiB } from "../size.ts";
-import { abortError } from "../wait.ts";
+import { abortError } from "../async/wait.ts";
 import { type BlockDevice, devicePath, readBlockDevice, withDevice } from "./block_device.ts";
 import type { Host } from "./host.ts";
 import { type FsType, readSuperblock, type Superblock } from "./superblock.ts";

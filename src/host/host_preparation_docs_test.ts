@@ -1,7 +1,7 @@
 // docs/host-preparation.md: what it tells people to copy is what the check wants.
 import assert from "node:assert/strict";
 import { blacklistFindings, parseMultipathConfig, settingFindings, WANTED_SETTINGS } from "./multipath_settings.ts";
-import { withHostRoot } from "./testing_host.ts";
+import { withHostRoot } from "../../tests/support/test_host.ts";
 import { udevFindings } from "./udev_check.ts";
 
 const text = await Deno.readTextFile(new URL("../../docs/host-preparation.md", import.meta.url));

@@ -1,7 +1,7 @@
 import type { ChapCredentials } from "../chap.ts";
 import { parseIp } from "../cidr.ts";
 import { isPsoError, PsoError } from "../errors.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 import { scsiRoutes } from "./scsi.ts";
 import { readHostLink } from "./sysfs.ts";

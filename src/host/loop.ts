@@ -1,5 +1,5 @@
 import { PsoError } from "../errors.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 import type { BlockDevice } from "./block_device.ts";
 import { readBlockDevice } from "./block_device.ts";
 import { filePath, type Host, readHostText, toolPathOf } from "./host.ts";

@@ -1,5 +1,5 @@
 import { isPsoError, PsoError } from "../errors.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 import type { Host } from "./host.ts";
 import { isReadOnlyMount, type Mount, mountAt, mountsAt, readMounts } from "./mountinfo.ts";
 

@@ -1,5 +1,5 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 import { type BlockDevice, readBlockDevice } from "./block_device.ts";
 import { hasTool } from "./command.ts";
 import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { blockReasons, textOf } from "./finding.ts";
 import { blacklistFindings, effectiveSettings, parseMultipathConfig, settingFindings, WANTED_SETTINGS } from "./multipath_settings.ts";
-import { DEBIANS, Transcripts } from "./testing_host.ts";
+import { DEBIANS, Transcripts } from "../../tests/support/test_host.ts";
 
 function parsed(text: string) {
   const config = parseMultipathConfig(text);

@@ -1,5 +1,5 @@
 import { PsoError } from "../errors.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 import { hasTool } from "./command.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 import { writeSysfs } from "./sysfs.ts";

@@ -1,5 +1,5 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
 import { readHostLink, writeSysfs } from "./sysfs.ts";
 

@@ -10,7 +10,7 @@ import { attachLoop, detachLoop, listLoopDevices, parseLosetup } from "./loop.ts
 import { mountFileSystem, unmountAll } from "./mount.ts";
 import { isMultipathRunning, resizeMap, untilForgotten } from "./multipath.ts";
 import { connect, disconnect, ipRoute } from "./nvme.ts";
-import { DEBIANS, Transcripts, withHostRoot } from "./testing_host.ts";
+import { DEBIANS, Transcripts, withHostRoot } from "../../tests/support/test_host.ts";
 
 const IQN = "iqn.2010-06.com.purestorage:flasharray.1234567890abcdef";
 const NQN = "nqn.2010-06.com.purestorage:flasharray.1234567890abcdef";

@@ -2,7 +2,7 @@ import type { ChapCredentials } from "../chap.ts";
 import type { Protocol } from "../handoff.ts";
 import type { Host } from "../host/host.ts";
 import type { Logger } from "../log.ts";
-import type { NfsServers } from "./nfs_servers.ts";
+import type { NfsServers } from "./nfs/servers.ts";
 import type { TargetQueue } from "./target_queue.ts";
 
 /** What every part of the node plugin stands on. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { PsoError } from "../errors.ts";
 import { readMounts } from "../host/mountinfo.ts";
 import type { Run } from "../run.ts";
-import { BLOCK_CAPABILITY, mountCapability, TestNode, testRun, type TestVolume } from "./testing_node.ts";
+import { BLOCK_CAPABILITY, mountCapability, TestNode, testRun, type TestVolume } from "../../tests/support/test_node.ts";
 
 /**
  * Host tools of a process that SIGKILL ends at its call number `at`, before or after the tool took effect: no code of the process runs

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Capability } from "../capability.ts";
 import { listLoopDevices } from "../host/loop.ts";
 import { MiB } from "../size.ts";
-import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun, type TestVolume } from "./testing_node.ts";
+import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun, type TestVolume } from "../../tests/support/test_node.ts";
 
 async function loopOf(test: TestNode, volume: TestVolume): Promise<string | undefined> {
   return (await listLoopDevices({ ...test.host, root: "/" })).find((loop) => loop.backingFile === volume.image)?.name;

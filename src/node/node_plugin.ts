@@ -2,16 +2,16 @@ import { isPsoError, messageOf } from "../errors.ts";
 import type { NodeIdentity, Protocol } from "../handoff.ts";
 import type { Host } from "../host/host.ts";
 import { ensureHostNames } from "../host/nvme.ts";
-import { KeyedLock } from "../keyed_lock.ts";
+import { KeyedLock } from "../async/keyed_lock.ts";
 import type { Logger } from "../log.ts";
-import type { Condition, StorageCondition } from "./condition.ts";
+import type { Condition, StorageCondition } from "./health/condition.ts";
 import type { NodeContext } from "./context.ts";
-import { expandVolume, volumeAt, volumeStats } from "./growth.ts";
-import { Healer } from "./healer.ts";
+import { expandVolume, volumeAt, volumeStats } from "./calls/growth.ts";
+import { Healer } from "./health/healer.ts";
 import { type IdentityOptions, readAddresses, readIdentity } from "./identity.ts";
-import { NfsServers } from "./nfs_servers.ts";
+import { NfsServers } from "./nfs/servers.ts";
 import { Preparation } from "./preparation.ts";
-import { publishVolume, unpublishVolume } from "./publishing.ts";
+import { publishVolume, unpublishVolume } from "./calls/publishing.ts";
 import type {
   ExpandRequest,
   HealthRequest,
@@ -23,9 +23,9 @@ import type {
   VolumeStats,
 } from "./requests.ts";
 import { StageRecords } from "./stage_record.ts";
-import { stageVolume } from "./staging.ts";
+import { stageVolume } from "./calls/staging.ts";
 import { TargetQueue } from "./target_queue.ts";
-import { unstageVolume } from "./unstaging.ts";
+import { unstageVolume } from "./calls/unstaging.ts";
 
 /** Volumes of which the last stage failed are remembered up to this number, for NodeGetVolumeHealth. */
 const FAILED_STAGES_MAX = 100;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createRun } from "../host/command.ts";
 import { MiB } from "../size.ts";
-import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun, VOLUME_BYTES } from "./testing_node.ts";
+import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun, VOLUME_BYTES } from "../../tests/support/test_node.ts";
 import { readMounts } from "../host/mountinfo.ts";
 
 async function mountAtPath(test: TestNode, path: string) {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { PROTOCOLS } from "../handoff.ts";
 import type { Host } from "../host/host.ts";
-import { DEBIANS, Transcripts, withHostRoot } from "../host/testing_host.ts";
+import { DEBIANS, Transcripts, withHostRoot } from "../../tests/support/test_host.ts";
 import { Preparation } from "./preparation.ts";
-import { failureOf } from "./testing_node.ts";
+import { failureOf } from "../../tests/support/test_node.ts";
 
 const FILES = {
   "/usr/sbin/iscsiadm": "",

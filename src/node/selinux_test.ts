@@ -1,9 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Capability } from "../capability.ts";
 import type { Run } from "../run.ts";
-import { nfsOptions } from "./nfs_file.ts";
-import { combineMountFlags } from "./options.ts";
-import { TestNode, testRun } from "./testing_node.ts";
+import { nfsOptions } from "./nfs/mount.ts";
+import { combineMountFlags } from "./calls/mount_flags.ts";
+import { TestNode, testRun } from "../../tests/support/test_node.ts";
 
 // With seLinuxMount kubelet gives a pod's label as a mount flag: `context=` and the label in quotes, since its categories hold a comma.
 

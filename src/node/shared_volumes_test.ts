@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { NodePlugin } from "./node_plugin.ts";
-import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun } from "./testing_node.ts";
+import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun } from "../../tests/support/test_node.ts";
 
 // One block volume, several nodes.
 

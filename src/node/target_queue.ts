@@ -1,4 +1,4 @@
-import { KeyedQueue } from "../keyed_queue.ts";
+import { KeyedQueue } from "../async/keyed_queue.ts";
 
 /**
  * Who works with a target now: a session or connection without a volume is idle only when nobody is about to use it. Logins and logouts at one

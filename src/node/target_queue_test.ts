@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PsoError } from "../errors.ts";
-import { failureOf } from "./testing_node.ts";
+import { failureOf } from "../../tests/support/test_node.ts";
 import { TargetQueue } from "./target_queue.ts";
 
 /** Work that ends when the test says so. */

@@ -1,6 +1,6 @@
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { pause } from "../wait.ts";
+import { pause } from "../async/wait.ts";
 import type { ArrayRoutes, Call } from "./call.ts";
 import type { Clock } from "./clock.ts";
 import type { Fault, Faults } from "./faults.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FileSystemImages } from "./file_system_images.ts";
 import { testRun } from "./fixture_test.ts";
 import { LocalPlane } from "./local_plane.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 
 const MiB = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { silentLogger } from "../log.ts";
 import { GiB, MiB } from "../size.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 import { Clock } from "./clock.ts";
 import { type Bench, testRun, withFleet } from "./fixture_test.ts";
 import { FlashBlade } from "./flashblade.ts";

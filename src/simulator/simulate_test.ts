@@ -5,7 +5,7 @@ import { isPsoError, PsoError } from "../errors.ts";
 import { HttpsClient } from "../https.ts";
 import { silentLogger } from "../log.ts";
 import type { Run } from "../run.ts";
-import { until } from "../wait.ts";
+import { until } from "../async/wait.ts";
 import { firstOf, TestClient, testFleet, testRun } from "./fixture_test.ts";
 import { simulate } from "./simulate.ts";
 

@@ -6,7 +6,7 @@ import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
 import { say } from "../../scripts/shell.ts";
 import type { Stand } from "../../scripts/stand.ts";
 import { GiB } from "../../src/size.ts";
-import { pause } from "../../src/wait.ts";
+import { pause } from "../../src/async/wait.ts";
 import { flags, isReady, median, note, table, withStand } from "./bench.ts";
 
 const OPERATIONS = ["create", "delete", "publish", "unpublish", "expand", "snapshot"] as const;

@@ -12,7 +12,7 @@ import {
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
 import type { Stand } from "../../scripts/stand.ts";
 import { MiB } from "../../src/size.ts";
-import { pause } from "../../src/wait.ts";
+import { pause } from "../../src/async/wait.ts";
 import { cpuMs, note, rssMiB, withStand } from "./bench.ts";
 
 /** One node at rest. */

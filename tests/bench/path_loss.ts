@@ -1,6 +1,6 @@
 // One of two paths is cut while programs write, and later restored: what the writers notice, and how long the path takes to heal.
 import { complain, runTool } from "../../scripts/shell.ts";
-import { pause, until } from "../../src/wait.ts";
+import { pause, until } from "../../src/async/wait.ts";
 import { array, PORTALS } from "../lab/array.ts";
 
 export interface PathLoss {

@@ -5,7 +5,7 @@ import { launchOf } from "../../scripts/program.ts";
 import { say } from "../../scripts/shell.ts";
 import type { Stand } from "../../scripts/stand.ts";
 import { GiB } from "../../src/size.ts";
-import { pause } from "../../src/wait.ts";
+import { pause } from "../../src/async/wait.ts";
 import { cpuMs, flags, median, note, quantile, rssMiB, table, withStand } from "./bench.ts";
 
 interface Rate {

@@ -5,7 +5,7 @@ import { type Fetch, HttpsClient } from "../../src/https.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
 import { MiB } from "../../src/size.ts";
-import { until } from "../../src/wait.ts";
+import { until } from "../../src/async/wait.ts";
 import { type ArrayBench, withArray } from "./array_bench.ts";
 
 const SIZE = 16 * MiB;

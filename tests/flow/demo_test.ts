@@ -2,7 +2,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { loopDevices, mounts } from "../../scripts/mounts.ts";
 import { ROOT } from "../../scripts/program.ts";
-import { until } from "../../src/wait.ts";
+import { until } from "../../src/async/wait.ts";
 import { skip } from "../skips.ts";
 import { whyNoFlow } from "./flow.ts";
 

@@ -3,7 +3,7 @@ import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
 import type { NodeHandle, Paths } from "../../scripts/claim.ts";
 import { tryTool } from "../../scripts/shell.ts";
 import { type Stand, type StandOptions, startStand } from "../../scripts/stand.ts";
-import { until } from "../../src/wait.ts";
+import { until } from "../../src/async/wait.ts";
 
 /** Why flow tests cannot run here, or undefined. */
 export function whyNoFlow(): string | undefined {

@@ -9,7 +9,7 @@ import {
 } from "../../src/csi/generated/csi_pb.ts";
 import { answer, callSamples, type UnaryAnswer } from "../../src/csi/unary.ts";
 import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
-import { KeyedLock } from "../../src/keyed_lock.ts";
+import { KeyedLock } from "../../src/async/keyed_lock.ts";
 import { createLogger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { N1, ProvisionerBed } from "./provisioner_bed.ts";

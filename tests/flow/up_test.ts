@@ -7,7 +7,7 @@ import { exists } from "../../scripts/paths.ts";
 import { DENO, ROOT } from "../../scripts/program.ts";
 import type { Up } from "../../scripts/stand.ts";
 import { GiB } from "../../src/size.ts";
-import { until } from "../../src/wait.ts";
+import { until } from "../../src/async/wait.ts";
 import { skip } from "../skips.ts";
 import { whyNoFlow } from "./flow.ts";
 

@@ -1,5 +1,5 @@
 /** Endpoints and clients as processes of their own, for the tests of the wire. */
-import { until } from "../../src/wait.ts";
+import { until } from "../../src/async/wait.ts";
 
 const CHILD_TIMEOUT_MS = 20_000;
 /** What the compiled program has. */

@@ -3,7 +3,7 @@ import { DRIVER_NAME } from "../../src/csi/identity_service.ts";
 import { runTool } from "../../scripts/shell.ts";
 import { ROOT } from "../../scripts/program.ts";
 import { type Stand, startStand } from "../../scripts/stand.ts";
-import { until } from "../../src/wait.ts";
+import { until } from "../../src/async/wait.ts";
 
 const KUBE = `${ROOT}/tests/kube/kube`;
 /** A machine with two cores starts pods in seconds, and repeats what failed after up to 30 s. */

@@ -5,7 +5,7 @@ import type { ArrayFacts } from "../../scripts/stand.ts";
 import { TestClient } from "../../src/simulator/fixture_test.ts";
 import { DRIVER_NAME } from "../../src/csi/identity_service.ts";
 import { messageOf } from "../../src/errors.ts";
-import { pause, until } from "../../src/wait.ts";
+import { pause, until } from "../../src/async/wait.ts";
 import { skip } from "../skips.ts";
 import { claim, Cluster, pod, storageClass, WAIT_MS } from "./cluster.ts";
 

@@ -1,6 +1,6 @@
 /** The array inside the guest, by its command `array` (tests/lab/guest/array). */
 import type { Attachment } from "../../src/handoff.ts";
-import { testRun } from "../../src/node/testing_node.ts";
+import { testRun } from "../support/test_node.ts";
 
 /** The iSCSI name of the guest. */
 export const NODE_IQN = "iqn.1993-08.org.debian:01:lab";

@@ -4,7 +4,7 @@ import type { Attachment } from "../../src/handoff.ts";
 import { createLogger } from "../../src/log.ts";
 import { NodePlugin, type NodePluginOptions } from "../../src/node/node_plugin.ts";
 import type { PublishRequest, StageRequest } from "../../src/node/requests.ts";
-import { failureOf, mountCapability, testRun } from "../../src/node/testing_node.ts";
+import { failureOf, mountCapability, testRun } from "../support/test_node.ts";
 import type { CommandResult, Run } from "../../src/run.ts";
 
 const STATE = "/var/lib/pso-test";

@@ -1,6 +1,6 @@
 /** The healer over real sessions, paths, maps and servers: what breaks by hand is said by NodeGetVolumeHealth, and comes back by itself. */
 import assert from "node:assert/strict";
-import { BLOCK_CAPABILITY, mountCapability } from "../../src/node/testing_node.ts";
+import { BLOCK_CAPABILITY, mountCapability } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiVolume, nvmeVolume, PORTALS, SUBSYSTEM_NQN, TARGET_IQN } from "./array.ts";
 import { hostState, LabNode, type LabVolume, refusal, sh, SLOW_MS } from "./bed.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../scripts/program.ts";
 import { blockReasons, reportOf } from "../../src/host/finding.ts";
 import { checkHost } from "../../src/host/host_check.ts";
-import { mountCapability, testRun } from "../../src/node/testing_node.ts";
+import { mountCapability, testRun } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiVolume } from "./array.ts";
 import { hostState, LabNode, refusal, sh, SLOW_MS } from "./bed.ts";

@@ -1,6 +1,6 @@
 /** What goes wrong with SCSI devices, sessions and maps on real hosts; the numbers are those of docs/field-lessons.md. */
 import assert from "node:assert/strict";
-import { BLOCK_CAPABILITY, testRun } from "../../src/node/testing_node.ts";
+import { BLOCK_CAPABILITY, testRun } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiAttachment, iscsiVolume, NODE_IQN, PORTALS, TARGET_IQN } from "./array.ts";
 import { hostState, LabNode, LIE, refusal, runWith, sh } from "./bed.ts";

@@ -1,6 +1,6 @@
 /** Data and crash safety on real devices; the numbers are those of docs/field-lessons.md. */
 import assert from "node:assert/strict";
-import { BLOCK_CAPABILITY, mountCapability, testRun } from "../../src/node/testing_node.ts";
+import { BLOCK_CAPABILITY, mountCapability, testRun } from "../support/test_node.ts";
 import type { Run } from "../../src/run.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiAttachment, iscsiVolume, NODE_IQN, PORTALS, TARGET_IQN } from "./array.ts";

@@ -1,6 +1,6 @@
 /** Block volumes over real iSCSI with two portals, under multipathd. */
 import assert from "node:assert/strict";
-import { BLOCK_CAPABILITY, mountCapability } from "../../src/node/testing_node.ts";
+import { BLOCK_CAPABILITY, mountCapability } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiVolume, PORTALS, TARGET_IQN } from "./array.ts";
 import { hostState, LabNode, refusal, sh } from "./bed.ts";

@@ -16,7 +16,7 @@ import { decodeNodeId, encodeNodeId } from "../../src/handoff.ts";
 import { TestClient } from "../../src/simulator/fixture_test.ts";
 import { targetNames } from "../../src/simulator/target_names.ts";
 import { MiB } from "../../src/size.ts";
-import { until } from "../../src/wait.ts";
+import { until } from "../../src/async/wait.ts";
 import { array, NODE_IQN, PORTALS } from "./array.ts";
 import { hostState, sh, SLOW_MS } from "./bed.ts";
 

@@ -1,6 +1,6 @@
 /** Shared file systems over a real nfsd. */
 import assert from "node:assert/strict";
-import { mountCapability } from "../../src/node/testing_node.ts";
+import { mountCapability } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array } from "./array.ts";
 import { LabNode, refusal, sh } from "./bed.ts";

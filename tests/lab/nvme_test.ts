@@ -1,6 +1,6 @@
 /** Block volumes over real NVMe/TCP with two portals, under the kernel's native multipath. */
 import assert from "node:assert/strict";
-import { BLOCK_CAPABILITY, mountCapability } from "../../src/node/testing_node.ts";
+import { BLOCK_CAPABILITY, mountCapability } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, nvmeVolume, PORTALS, SUBSYSTEM_NQN } from "./array.ts";
 import { hostState, LabNode, sh } from "./bed.ts";

@@ -1,5 +1,5 @@
 /** First life: volumes of each protocol are staged, published and written; then the machine dies with all of them in use. */
-import { mountCapability } from "../../src/node/testing_node.ts";
+import { mountCapability } from "../support/test_node.ts";
 import { array, NODE_IQN } from "./array.ts";
 import { LabNode, sh } from "./bed.ts";
 import { EXPORT, ISCSI, NVME, serialOf, SIZE, volumes } from "./reboot.ts";

@@ -1,6 +1,6 @@
 /** Second life: the machine has come back with the records of what was staged, and with nothing attached (docs/field-lessons.md, 8 and 25). */
 import assert from "node:assert/strict";
-import { mountCapability } from "../../src/node/testing_node.ts";
+import { mountCapability } from "../support/test_node.ts";
 import { array, NODE_IQN } from "./array.ts";
 import { hostState, LabNode, sh } from "./bed.ts";
 import { EXPORT, ISCSI, NVME, serialOf, SIZE, volumes } from "./reboot.ts";

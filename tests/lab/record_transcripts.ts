@@ -8,7 +8,7 @@
  */
 import { SLOW_MS } from "./bed.ts";
 import { array, NODE_IQN, SUBSYSTEM_NQN, TARGET_IQN } from "./array.ts";
-import { testRun } from "../../src/node/testing_node.ts";
+import { testRun } from "../support/test_node.ts";
 
 /** One run of a tool. Output is kept as lines, so that a change of it can be read. */
 interface Recorded {

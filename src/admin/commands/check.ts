@@ -1,8 +1,8 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { openArray } from "../../arrays/open.ts";
-import { UsageError } from "../../cli.ts";
-import { type ArrayConfig, type Config, loadConfig } from "../../config.ts";
-import { ConfigError, problemText } from "../../config_problems.ts";
+import { UsageError } from "../../cli/cli.ts";
+import { type ArrayConfig, type Config, loadConfig } from "../../config/load.ts";
+import { ConfigError, problemText } from "../../config/problems.ts";
 import { messageOf } from "../../errors.ts";
 import type { Protocol } from "../../handoff.ts";
 import { type Finding, protocolsOf, reportOf } from "../../host/finding.ts";

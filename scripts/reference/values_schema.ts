@@ -1,0 +1,102 @@
+import { ARRAY_KEYS, type ArrayKey } from "../../src/config/array_keys.ts";
+import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
+import { type ConfigKey, DRIVER_SECTIONS } from "../../src/config/keys.ts";
+
+/** A node of a JSON schema, draft 7 (which Helm checks). */
+interface Schema {
+  properties?: Record<string, Schema>;
+  [keyword: string]: unknown;
+}
+
+/** `null` in a values file takes a default of the chart away, so every key may have it. */
+function orNull(types: readonly string[]): string[] {
+  return [...types, "null"];
+}
+
+/** A choice in the ways that people write it: PSO turned it into upper case. */
+function spellings({ values = [], synonyms = {} }: ConfigKey): string[] {
+  const words = [...values, ...Object.keys(synonyms)];
+  return [
+    ...new Set(
+      words.flatMap((word) => [word, word.toLowerCase(), word.toUpperCase(), word.charAt(0).toUpperCase() + word.slice(1).toLowerCase()]),
+    ),
+  ];
+}
+
+/** As generous as the program: what it accepts must pass Helm as well. */
+function keySchema(key: ConfigKey): Schema {
+  const texts = { type: orNull(["string", "array"]), items: { type: "string" } };
+  const types: Readonly<Record<ConfigKey["type"], Schema>> = {
+    text: key.path === "clusterID"
+      ? { type: orNull(["string"]), maxLength: 22, pattern: "^[a-zA-Z0-9][a-zA-Z0-9_-]*$" }
+      : { type: orNull(["string"]) },
+    switch: { type: orNull(["boolean", "string", "integer"]) },
+    integer: { type: orNull(["integer", "string"]) },
+    choice: { enum: [...spellings(key), ...key.usedBy === "driver" ? [""] : [], null] },
+    words: texts,
+    options: texts,
+    cidrs: texts,
+    mapping: { type: orNull(["object"]) },
+    list: { type: orNull(["array"]) },
+  };
+  return { description: key.meaning, ...types[key.type], ...(key.default === undefined ? {} : { default: key.default }) };
+}
+
+function arrayKeySchema(key: ArrayKey): Schema {
+  const types: Readonly<Record<ArrayKey["type"], Schema>> = {
+    "text": { type: orNull(["string"]) },
+    "secret": { type: orNull(["string"]) },
+    "switch": { type: orNull(["boolean", "string"]) },
+    "labels": { type: orNull(["object"]), additionalProperties: { type: ["string", "number", "boolean", "null"] } },
+    "secret reference": {
+      type: orNull(["object"]),
+      properties: { name: { type: "string" }, key: { type: "string" } },
+      required: ["name"],
+      additionalProperties: false,
+    },
+  };
+  return { description: key.meaning, ...types[key.type], ...(key.default === undefined ? {} : { default: key.default }) };
+}
+
+function entrySchema(kind: "flasharray" | "flashblade"): Schema {
+  const keys = ARRAY_KEYS.filter(({ kinds }) => kinds.includes(kind));
+  const properties = Object.fromEntries(keys.flatMap((key) => [key.name, ...key.old ?? []].map((name) => [name, arrayKeySchema(key)])));
+  const oneOfTokens = { anyOf: ["APIToken", "APITokenFile", "APITokenSecret"].map((name) => ({ required: [name] })) };
+  const required = keys.filter(({ required, old }) => required && !old).map(({ name }) => name);
+  const inTwoSpellings = keys.filter(({ required, old }) => required && old).map(({ name, old = [] }) => ({
+    anyOf: [name, ...old].map((spelling) => ({ required: [spelling] })),
+  }));
+  return { type: "object", properties, required, allOf: [oneOfTokens, ...inTwoSpellings], additionalProperties: false };
+}
+
+/** The branch of `root` at `path`, made where it is missing. Only mappings that this function makes are walked. */
+function place(root: Schema, { path, schema }: { path: readonly string[]; schema: Schema }): void {
+  const [name = "", ...rest] = path;
+  const properties = root.properties ??= {};
+  if (rest.length === 0) properties[name] = schema;
+  else place(properties[name] ??= { type: orNull(["object"]) }, { path: rest, schema });
+}
+
+/** The chart's values.schema.json. Unknown keys pass, as they are a warning for the program; inside an array's entry they do not. */
+export function valuesSchema(): Schema {
+  const root: Schema = { "$schema": "http://json-schema.org/draft-07/schema#", title: "Values of pure-csi", type: "object" };
+  for (const key of [...DRIVER_SECTIONS, ...CHART_SECTIONS].flatMap(({ keys }) => keys)) {
+    const schema = keySchema(key);
+    place(root, { path: key.path.split("."), schema });
+    for (const path of key.old ?? []) {
+      place(root, { path: path.split("."), schema: { ...schema, description: `Old spelling of ${key.path}.` } });
+    }
+  }
+  place(root, {
+    path: ["arrays"],
+    schema: {
+      type: orNull(["object"]),
+      properties: {
+        FlashArrays: { type: orNull(["array"]), items: entrySchema("flasharray") },
+        FlashBlades: { type: orNull(["array"]), items: entrySchema("flashblade") },
+      },
+      additionalProperties: false,
+    },
+  });
+  return root;
+}

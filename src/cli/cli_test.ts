@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { parseCommandLine, parseListenAddress, UsageError } from "./cli.ts";
+import { FLAGS, helpText, MODES } from "./flags.ts";
+import { VERSION } from "../version.ts";
+
+const SOCKET = "unix:///csi/csi.sock";
+
+function parse(line: string, env: Record<string, string> = {}) {
+  const args = line.split(" ").filter((word) => word !== "");
+  return parseCommandLine(args, { env: (name) => env[name], hostname: () => "host-7", version: "1.2.3" });
+}
+
+Deno.test("parseCommandLine() gives a controller its defaults", () => {
+  assert.deepEqual(parse(`controller --endpoint ${SOCKET}`), {
+    mode: "controller",
+    endpoint: SOCKET,
+    adminAddress: { hostname: "0.0.0.0", port: 9808 },
+    logFormat: "json",
+  });
+});
+
+Deno.test("parseCommandLine() takes the mode as a word, as --mode=MODE and as --mode MODE anywhere", () => {
+  const wanted = parse(`controller --endpoint ${SOCKET} -f values.yaml`);
+  assert.deepEqual(parse(`--mode=controller --endpoint ${SOCKET} -f values.yaml`), wanted);
+  assert.deepEqual(parse(`--endpoint ${SOCKET} --mode controller -f values.yaml`), wanted);
+  assert.deepEqual(parse(`--endpoint=${SOCKET} -f values.yaml --mode=controller`), wanted);
+});
+
+Deno.test("parseCommandLine() reads every flag of a node", () => {
+  const line = "node -f v.yaml --endpoint unix:///n.sock --node-name n1 --state-dir /s --host-root /h --data-address 127.0.0.11 " +
+    "--data-address fd00::1 --local-plane /lp --admin [::1]:9000 --log-level debug --log-format text";
+  assert.deepEqual(parse(line), {
+    mode: "node",
+    valuesFile: "v.yaml",
+    endpoint: "unix:///n.sock",
+    adminAddress: { hostname: "::1", port: 9000 },
+    nodeName: "n1",
+    stateDir: "/s",
+    hostRoot: "/h",
+    hostTools: "nsenter",
+    dataAddresses: ["127.0.0.11", "fd00::1"],
+    localPlane: "/lp",
+    check: false,
+    logLevel: "debug",
+    logFormat: "text",
+  });
+});
+
+Deno.test("parseCommandLine() takes endpoint and node name from the environment, the flags count first", () => {
+  const env = { CSI_ENDPOINT: "/csi/csi.sock", NODE_NAME: "from-env" };
+  const found = parse("node", env);
+  assert.ok(found.mode === "node");
+  assert.deepEqual([found.endpoint, found.nodeName, found.stateDir, found.hostRoot], [SOCKET, "from-env", "/var/lib/pso", "/host"]);
+  const flagged = parse("node --endpoint unix:/a.sock --node-name b", env);
+  assert.ok(flagged.mode === "node");
+  assert.deepEqual([flagged.endpoint, flagged.nodeName], ["unix:///a.sock", "b"]);
+  const bare = parse(`node --endpoint ${SOCKET}`);
+  assert.ok(bare.mode === "node");
+  assert.equal(bare.nodeName, "host-7");
+});
+
+Deno.test("parseCommandLine() asks no endpoint of `node --check`", () => {
+  const found = parse("node --check");
+  assert.ok(found.mode === "node");
+  assert.deepEqual([found.check, found.endpoint], [true, ""]);
+});
+
+Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", () => {
+  const line =
+    "simulate --flasharrays 3 --flashblades 0 --state /s --listen 0.0.0.0:8000 --http --concurrency 4 --latency 20 --data-plane kernel " +
+    "--portal 10.0.0.1 --portal fd00::1 --host-root /h --admin 127.0.0.1:0";
+  assert.deepEqual(parse(line), {
+    mode: "simulate",
+    flasharrays: 3,
+    flashblades: 0,
+    stateDir: "/s",
+    listen: { hostname: "0.0.0.0", port: 8000 },
+    http: true,
+    concurrency: 4,
+    latencyMs: 20,
+    dataPlane: { portals: ["10.0.0.1", "fd00::1"], hostRoot: "/h" },
+    adminAddress: { hostname: "127.0.0.1", port: 0 },
+    logFormat: "json",
+  });
+  assert.deepEqual(parse("simulate"), {
+    mode: "simulate",
+    flasharrays: 2,
+    flashblades: 1,
+    listen: { hostname: "127.0.0.1", port: 0 },
+    http: false,
+    concurrency: 16,
+    latencyMs: 0,
+    dataPlane: "local",
+    logFormat: "json",
+  });
+});
+
+Deno.test("parseCommandLine() leaves what follows an admin verb to the verb", () => {
+  assert.deepEqual(parse("admin check -f values.yaml --help"), { mode: "admin", verb: "check", args: ["-f", "values.yaml", "--help"] });
+  assert.deepEqual(parse("--mode=admin check x"), { mode: "admin", verb: "check", args: ["x"] });
+});
+
+Deno.test("parseCommandLine() answers --version and --help in every mode", () => {
+  for (const mode of ["", ...MODES]) {
+    assert.deepEqual(parse(`${mode} --version`), { mode: "version", text: "pso-bin 1.2.3\n" });
+    for (const flag of ["--help", "-h"]) assert.equal(parse(`${mode} ${flag}`).mode, "help");
+  }
+  assert.deepEqual(parse("node --help"), { mode: "help", text: helpText("node") });
+});
+
+Deno.test("helpText() names every flag of a mode and ends with the exit codes", () => {
+  for (const mode of MODES) {
+    for (const { name, meaning } of FLAGS[mode]) {
+      assert.match(helpText(mode), new RegExp(`\n  -{1,2}${name}\\b.*${RegExp.escape(meaning)}\n`));
+    }
+    assert.match(helpText(mode), /\nExit codes: 0 right, 1 failed, 2 wrong use or configuration, 3 something needed is missing here\.\n$/);
+  }
+  assert.match(helpText(), /^Storage of Pure FlashArrays/);
+});
+
+const FAULTS: [string, string][] = [
+  ["", "No mode is given: use one of controller, node, admin, simulate, or --help"],
+  ["--endpoint unix:///a", "No mode is given: use one of controller, node, admin, simulate, or --help"],
+  ["contoller", 'Unknown mode "contoller": did you mean controller?'],
+  ["run", 'Unknown mode "run": use one of controller, node, admin, simulate'],
+  ["--mode", "--mode needs a value: use one of controller, node, admin, simulate"],
+  ["--mode=", "--mode needs a value: use one of controller, node, admin, simulate"],
+  ["controller", "No CSI endpoint is given: use --endpoint unix:///csi/csi.sock or set CSI_ENDPOINT"],
+  ["controller --endpoint tcp://1.2.3.4:5", '--endpoint is "tcp://1.2.3.4:5", wanted unix:///PATH of a socket'],
+  ["controller --endpoint", "--endpoint needs a value"],
+  ["controller --endpoint --admin 127.0.0.1:0", "--endpoint needs a value"],
+  ["controller --endpiont=unix:///a", "Unknown flag --endpiont of controller: did you mean --endpoint?"],
+  ["controller --xyzzy", "Unknown flag --xyzzy of controller: see pso-bin controller --help"],
+  ["controller --state-dir /s", "Unknown flag --state-dir of controller: see pso-bin controller --help"],
+  [`controller --endpoint ${SOCKET} extra`, 'Unknown argument "extra" of controller: see pso-bin controller --help'],
+  [`controller --endpoint ${SOCKET} --admin 9808`, '--admin is "9808", wanted HOST:PORT'],
+  [`controller --endpoint ${SOCKET} --log-level loud`, '--log-level is "loud", wanted one of debug, info, warn, error'],
+  [`controller --endpoint ${SOCKET} --log-format xml`, '--log-format is "xml", wanted one of json, text'],
+  [`node --endpoint ${SOCKET} --data-address fa1`, '--data-address is "fa1", wanted an IP address'],
+  ["simulate --flasharrays two", '--flasharrays is "two", wanted a number from 0 to 100'],
+  ["simulate --concurrency 0", '--concurrency is "0", wanted a number from 1 to 10000'],
+  ["simulate --flasharrays 0 --flashblades 0", "--flasharrays and --flashblades are both 0, wanted at least one array"],
+  ["simulate --data-plane kernel --portal storage", '--portal is "storage", wanted an IP address'],
+  [
+    "simulate --data-plane kernel",
+    "--data-plane kernel needs --state DIR: after a kill only a start with the same state can take away what the kernel serves",
+  ],
+  ["simulate --portal 10.0.0.1", "--portal is for the kernel plane only: add --data-plane kernel"],
+  ["simulate --data-plane disk", '--data-plane is "disk", wanted one of local, kernel'],
+  ["simulate --http=maybe", '--http is "maybe", wanted no value'],
+  ["admin", "admin needs a verb first, for example `pso-bin admin check -f values.yaml`"],
+  ["admin -f x check", "admin needs a verb first, for example `pso-bin admin check -f values.yaml`"],
+];
+
+for (const [line, message] of FAULTS) {
+  Deno.test(`parseCommandLine() refuses \`pso-bin ${line}\``, () => {
+    assert.throws(() => parse(line), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.equal(error.code, "invalid");
+      assert.equal(error.message, message);
+      return true;
+    });
+  });
+}
+
+Deno.test("parseListenAddress() takes a name, IPv4, IPv6 in brackets and a bare port", () => {
+  assert.deepEqual(parseListenAddress("localhost:80"), { hostname: "localhost", port: 80 });
+  assert.deepEqual(parseListenAddress("[fd00::1]:80"), { hostname: "fd00::1", port: 80 });
+  assert.deepEqual(parseListenAddress(":0"), { hostname: "0.0.0.0", port: 0 });
+  for (const wrong of ["fd00::1:80", "localhost", "a:99999", "[zz]:1", "a b:1", "a:-1"]) {
+    assert.equal(parseListenAddress(wrong), undefined, wrong);
+  }
+});
+
+Deno.test("VERSION equals the version of deno.json", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  assert.equal(VERSION, version);
+});

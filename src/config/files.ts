@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import { parse as parseYaml } from "@std/yaml";
+import { isMapping, type Mapping } from "./tree.ts";
+import { kindOf, type ProblemList } from "./problems.ts";
+import { messageOf } from "../errors.ts";
+
+/** Reads files for one load, and remembers a digest of all that it read. */
+export class FileReader {
+  readonly #readTextFile: (path: string) => Promise<string>;
+  readonly #hash = createHash("sha256");
+
+  constructor(readTextFile: (path: string) => Promise<string>) {
+    this.#readTextFile = readTextFile;
+  }
+
+  /** The content of `path`; what it throws is that of the file system. */
+  readonly read = async (path: string): Promise<string> => {
+    try {
+      const text = await this.#readTextFile(path);
+      this.#hash.update(`${path}\0${text}\0`);
+      return text;
+    } catch (error) {
+      this.#hash.update(`${path}\0${messageOf(error)}\0`);
+      throw error;
+    }
+  };
+
+  /** SHA-256 of all files read so far; ends the use of this reader. */
+  digest(): string {
+    return this.#hash.digest("hex");
+  }
+}
+
+/** The mapping in the YAML (or JSON) file, or undefined after telling `problems`. An empty file is an empty mapping. */
+export function parseMapping(text: string, { file, problems }: { file: string; problems: ProblemList }): Mapping | undefined {
+  let root: unknown;
+  try {
+    // JSON first: its rules for escapes and tabs differ a little from YAML's.
+    root = tryJson(text) ?? parseYaml(text) ?? {};
+  } catch (error) {
+    problems.error(file, syntaxFault(error, file.endsWith(".json") ? "JSON" : "YAML"));
+    return undefined;
+  }
+  if (isMapping(root)) return root;
+  problems.error(file, { found: `holds ${kindOf(root)}`, wanted: "a mapping of keys, such as `arrays:`" });
+  return undefined;
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the YAML parser did not understand, and where. Its own text quotes the lines around, where tokens may stand: only its reason is kept. */
+function syntaxFault(error: unknown, language: string): { found: string; fix: string } {
+  const { reason, mark } = error instanceof Error ? error as { reason?: unknown; mark?: { line?: unknown; column?: unknown } } : {};
+  const firstLine = messageOf(error).split("\n")[0] ?? "";
+  // @std/yaml writes "… at line 3, column 5:"; js-yaml has the same in fields, counted from 0.
+  const written = /^(.*?)(?: at line (\d+), column (\d+):?)?$/.exec(firstLine);
+  const line = typeof mark?.line === "number" ? mark.line + 1 : Number(written?.[2] ?? 0);
+  const column = typeof mark?.column === "number" ? mark.column + 1 : Number(written?.[3] ?? 0);
+  const why = (typeof reason === "string" ? reason : written?.[1] ?? firstLine).replace(/\s*"[^"]*"|\s*!<[^>]*>/g, "").trim();
+  const where = line > 0 ? ` in line ${line}, column ${column}` : "";
+  return {
+    found: `is no valid ${language}${where} (${why})`,
+    fix: "look at indentation, tabs, colons and quotes there and in the line before",
+  };
+}

@@ -1,0 +1,261 @@
+import type { Cidr } from "../cidr.ts";
+import { ARRAYS_KEY_PATH, readArrays } from "./array_entries.ts";
+import { CHART_SECTIONS } from "./chart_keys.ts";
+import { FileReader, parseMapping } from "./files.ts";
+import { type ConfigKey, DRIVER_SECTIONS, PSO_EXPORT_RULES } from "./keys.ts";
+import { ConfigError, type Problem, ProblemList } from "./problems.ts";
+import { Settings } from "./settings.ts";
+import { isMapping, KeyTree, type Mapping } from "./tree.ts";
+import { messageOf } from "../errors.ts";
+import type { Secret } from "../secret.ts";
+
+/** Block protocols as the driver names them; `auto` is the best one that array and node share. */
+export type SanType = "iscsi" | "fc" | "nvme-tcp" | "nvme-roce" | "nvme-fc" | "auto";
+
+/** How the certificate of an array is checked. */
+export interface ArrayTls {
+  /** False: any certificate will do, and nothing below counts. */
+  verify: boolean;
+  /** CA certificates that count instead of the system's. */
+  caPem?: string;
+  /** The file that `caPem` was read from, for messages. */
+  caFile?: string;
+  /** SHA-256 of the only accepted certificate, as `AB:CD:…` in upper case: what node:tls calls `fingerprint256`. Chain and name do not count then. */
+  fingerprint?: string;
+}
+
+interface ArrayCommon {
+  /** Where the configuration has it, for messages: `arrays.FlashArrays[1]`. */
+  path: string;
+  /** `http` only for simulated arrays. */
+  scheme: "https" | "http";
+  /** Host with `:port` where it is not the usual one, IPv6 in brackets: what stands between `https://` and the path. */
+  managementAddress: string;
+  token: Secret;
+  tls: ArrayTls;
+  labels: Readonly<Record<string, string>>;
+  /** What the administrator calls it; left out: the array's own name. */
+  name?: string;
+}
+
+export interface FlashArrayConfig extends ArrayCommon {
+  kind: "flasharray";
+}
+
+export interface FlashBladeConfig extends ArrayCommon {
+  kind: "flashblade";
+  /** Host name or IP address (IPv6 without brackets) that nodes mount from. */
+  nfsEndpoint: string;
+}
+
+/** One array of the fleet. */
+export type ArrayConfig = FlashArrayConfig | FlashBladeConfig;
+
+/** Everything that an administrator can set, checked, with defaults filled in. Holds tokens only as Secret. */
+export interface Config {
+  /** Before every volume name (`clusterID`). */
+  prefix: string;
+  /** Empty on a node. */
+  arrays: readonly ArrayConfig[];
+  maxVolumesPerNode: number;
+  flasharray: {
+    sanType: SanType;
+    defaultFsType: string;
+    defaultMkfsOptions: readonly string[];
+    defaultMountOptions: readonly string[];
+    preemptAttachments: boolean;
+    iscsiLoginTimeoutSeconds: number;
+    /** Empty: every portal is allowed. Ask isAllowed() in cidr.ts. */
+    iscsiAllowedCidrs: readonly Cidr[];
+    multipath: boolean;
+  };
+  flashblade: {
+    snapshotDirectoryEnabled: boolean;
+    /** A fixed rule for all file systems; undefined: each is exported to the nodes that use it. */
+    exportRules: string | undefined;
+  };
+  topology: { enable: boolean; strict: boolean };
+  debug: boolean;
+  orchestrator: { name: "k8s" | "openshift"; basePath: string };
+}
+
+/** The Secret as the charts mount it: PSO's JSON, the content of `arrays`. */
+export const SECRET_FILE = "/etc/pure/pure.json";
+/** The ConfigMap as the charts mount it: `exportRules` as PSO 6 has it, and driver keys as in the values file. */
+export const APP_CONFIG_FILE = "/etc/config/appconfig.json";
+
+export interface LoadOptions {
+  /** A values file; given, the mounted forms below are read only if they are given too. */
+  valuesFile?: string;
+  /** Default without a values file: the variable PURE_DISCOVERY_CONF, else SECRET_FILE. Never read in node mode. */
+  secretFile?: string;
+  /** Default without a values file: APP_CONFIG_FILE if it exists. */
+  appConfigFile?: string;
+  /** A node needs no arrays and no tokens: it throws them away with a warning. */
+  mode: "controller" | "node" | "admin";
+  /** Every unknown key is an error; default: only inside an array's entry. */
+  strict?: boolean;
+  readTextFile: (path: string) => Promise<string>;
+  /** Environment variables, by which PSO's charts gave some keys; the files count before them. */
+  env?: (name: string) => string | undefined;
+}
+
+export interface LoadedConfig {
+  config: Config;
+  warnings: readonly Problem[];
+  /** SHA-256 of all files that were read, those with tokens and certificates included: equal digests, equal configuration. */
+  digest: string;
+}
+
+const KEYS: readonly ConfigKey[] = [...DRIVER_SECTIONS, ...CHART_SECTIONS].flatMap(({ keys }) => keys);
+const TREE = new KeyTree([...KEYS, { path: ARRAYS_KEY_PATH, type: "mapping", meaning: "The fleet.", usedBy: "driver" }]);
+
+/**
+ * Reads and checks the whole configuration (design: one schema for chart, operator, `admin check` and the binary). Throws ConfigError
+ * (`invalid`) with every problem at once. Safe to repeat; reads files only.
+ */
+export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
+  const problems = new ProblemList();
+  const files = new FileReader(options.readTextFile);
+  const sources = await readSources(options, { problems, files });
+  const given = sources.flatMap((source) => TREE.collect(source, { problems, strict: options.strict ?? false }));
+  const settings = new Settings({ keys: KEYS, given, problems, env: options.env ?? (() => undefined), strict: options.strict ?? false });
+  const sections = given.filter(({ key }) => key.path === ARRAYS_KEY_PATH).map(({ value }) => value);
+  let arrays: readonly ArrayConfig[] = [];
+  if (options.mode !== "node") arrays = await readArrays(sections, { problems, readTextFile: files.read });
+  else if (sections.length > 0) {
+    problems.warn("arrays", {
+      found: "stands in a node's configuration and was thrown away",
+      fix: "nodes need no arrays and no API tokens, take them out",
+    });
+  }
+  const config = { ...readDriverKeys(settings), arrays };
+  checkTogether(config, problems);
+  const digest = files.digest();
+  if (problems.hasErrors) throw new ConfigError(problems.all, digest);
+  return { config, warnings: problems.all, digest };
+}
+
+interface Reading {
+  problems: ProblemList;
+  files: FileReader;
+}
+
+/** The files that are there, as values trees; what comes first counts first. */
+async function readSources(options: LoadOptions, reading: Reading): Promise<Mapping[]> {
+  const { valuesFile, appConfigFile, mode } = options;
+  const sources: (Mapping | undefined)[] = [];
+  if (valuesFile !== undefined) sources.push(await readSource(valuesFile, { ...reading, needed: true }));
+  const secretFile = options.secretFile ?? (valuesFile === undefined ? options.env?.("PURE_DISCOVERY_CONF") ?? SECRET_FILE : undefined);
+  if (secretFile !== undefined && mode !== "node") {
+    const arrays = await readSource(secretFile, { ...reading, needed: true });
+    sources.push(arrays && { [ARRAYS_KEY_PATH]: arrays });
+  }
+  const appConfig = appConfigFile ?? (valuesFile === undefined ? APP_CONFIG_FILE : undefined);
+  if (appConfig !== undefined) {
+    const tree = await readSource(appConfig, { ...reading, needed: appConfigFile !== undefined });
+    sources.push(tree && fromAppConfig(tree));
+  }
+  return sources.filter((source) => source !== undefined);
+}
+
+async function readSource(file: string, { needed, problems, files }: Reading & { needed: boolean }): Promise<Mapping | undefined> {
+  try {
+    return parseMapping(await files.read(file), { file, problems });
+  } catch (error) {
+    const missing = error instanceof Deno.errors.NotFound;
+    if (missing && !needed) return undefined;
+    const fix = "give a values file with -f, or mount the Secret and the ConfigMap of the chart";
+    problems.error(file, { found: missing ? "does not exist" : `cannot be read (${messageOf(error)})`, fix });
+    return undefined;
+  }
+}
+
+/** PSO 6 has the export rule at the top of this file; everything else is as in the values file. */
+function fromAppConfig({ exportRules, ...tree }: Mapping): Mapping {
+  const flashblade = tree.flashblade ?? {};
+  if (exportRules === undefined || !isMapping(flashblade)) return tree;
+  return { ...tree, flashblade: { exportRules, ...flashblade } };
+}
+
+const SAN_TYPE_NAMES: Readonly<Record<string, SanType>> = {
+  "ISCSI": "iscsi",
+  "FC": "fc",
+  "NVMEOF-RDMA": "nvme-roce",
+  "NVMEOF-TCP": "nvme-tcp",
+  "NVMEOF-FC": "nvme-fc",
+  "AUTO": "auto",
+};
+
+function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
+  const exportRules = settings.text("flashblade.exportRules");
+  return {
+    prefix: readPrefix(settings),
+    maxVolumesPerNode: settings.integer("maxVolumesPerNode"),
+    flasharray: {
+      sanType: SAN_TYPE_NAMES[settings.text("flasharray.sanType")] ?? "iscsi",
+      defaultFsType: settings.text("flasharray.defaultFSType"),
+      defaultMkfsOptions: settings.texts("flasharray.defaultFSOpt"),
+      defaultMountOptions: settings.texts("flasharray.defaultMountOpt"),
+      preemptAttachments: settings.switch("flasharray.preemptAttachments"),
+      iscsiLoginTimeoutSeconds: settings.integer("flasharray.iSCSILoginTimeout"),
+      iscsiAllowedCidrs: settings.cidrs("flasharray.iSCSIAllowedCIDR"),
+      multipath: settings.switch("flasharray.multipath"),
+    },
+    flashblade: {
+      snapshotDirectoryEnabled: settings.switch("flashblade.snapshotDirectoryEnabled"),
+      exportRules: exportRules === "" || exportRules === PSO_EXPORT_RULES ? undefined : exportRules,
+    },
+    topology: { enable: settings.switch("storagetopology.enable"), strict: settings.switch("storagetopology.strictTopology") },
+    debug: settings.switch("app.debug"),
+    orchestrator: {
+      name: settings.text("orchestrator.name") === "openshift" ? "openshift" : "k8s",
+      basePath: settings.text("orchestrator.basePath"),
+    },
+  };
+}
+
+/** A volume name has 63 characters at most (FlashArray), of which `-pvc-<UUID>` takes 41. */
+const PREFIX_MAX = 22;
+/** PSO 6 ships REPLACE_CLUSTER_ID_WITH_… as the default, which nobody may keep. */
+const PLACEHOLDER = /^REPLACE_|^.{50,}$/s;
+
+function readPrefix(settings: Settings): string {
+  const prefix = settings.text("clusterID");
+  const { path, problems } = settings.at("clusterID");
+  const wanted = `1 to ${PREFIX_MAX} letters, digits and _`;
+  if (PLACEHOLDER.test(prefix)) {
+    const fix = "choose an ID for this cluster that no other cluster on these arrays has, and never change it again";
+    problems.error(path, { found: "still holds the placeholder of PSO's values file", wanted, fix });
+  } else if (prefix.length > PREFIX_MAX) {
+    const fix = "a longer one leaves no room for `-pvc-<UUID>` in the 63 characters of a volume name";
+    problems.error(path, { found: `has ${prefix.length} characters`, wanted, fix });
+  } else if (!/^[A-Za-z0-9_-]+$/.test(prefix)) {
+    problems.error(path, { found: `is ${JSON.stringify(prefix)}`, wanted });
+  } else if (!/^[A-Za-z0-9]/.test(prefix)) {
+    problems.error(path, { found: `is ${JSON.stringify(prefix)}`, wanted: "a letter or digit first", fix: "arrays refuse other names" });
+  } else if (prefix.includes("-")) {
+    const fix = "keep it if PSO 5 made volumes under it, else choose one without";
+    problems.warn(path, { found: `is ${JSON.stringify(prefix)}, with a hyphen`, wanted, fix });
+  }
+  return prefix;
+}
+
+/** Rules that need more than one key. */
+function checkTogether({ topology, arrays, orchestrator }: Config, problems: ProblemList): void {
+  if (topology.strict && !topology.enable) {
+    problems.warn("storagetopology.strictTopology", { found: "has no effect without storagetopology.enable", fix: "set both, or none" });
+  }
+  const unlabelled = topology.enable
+    ? arrays.filter(({ labels }) => !Object.keys(labels).some((name) => name.startsWith("topology.")))
+    : [];
+  for (const { path } of unlabelled) {
+    problems.warn(`${path}.Labels`, {
+      found: "holds no label topology.purestorage.com/*",
+      fix: "without one the array counts as reachable from every node",
+    });
+  }
+  if (!orchestrator.basePath.startsWith("/")) {
+    problems.error("orchestrator.basePath", { found: `is ${JSON.stringify(orchestrator.basePath)}`, wanted: "an absolute path" });
+  }
+}

@@ -1,0 +1,382 @@
+import assert from "node:assert/strict";
+import { isAllowed } from "../cidr.ts";
+import { APP_CONFIG_FILE, loadConfig, type LoadOptions, SECRET_FILE } from "./load.ts";
+import { ConfigError, problemText } from "./problems.ts";
+
+const TOKEN = "a526a4c6-18b0-a8c9-1afa-3499293574bb";
+const FLEET = `arrays: {FlashArrays: [{MgmtEndPoint: fa1, APIToken: ${TOKEN}}]}\n`;
+
+/** Loads from files that exist only here. */
+function load(files: Record<string, string>, options: Partial<LoadOptions> = {}) {
+  return loadConfig({
+    mode: "controller",
+    readTextFile: (path) => {
+      const text = files[path];
+      return text === undefined ? Promise.reject(new Deno.errors.NotFound(`No such file: ${path}`)) : Promise.resolve(text);
+    },
+    ...options,
+  });
+}
+
+function loadValues(values: string, options: Partial<LoadOptions> = {}) {
+  return load({ "values.yaml": values }, { valuesFile: "values.yaml", ...options });
+}
+
+async function warningsOf(values: string, options: Partial<LoadOptions> = {}): Promise<string[]> {
+  return (await loadValues(values, options)).warnings.map(problemText);
+}
+
+/** The lines of the error, checked to be a ConfigError with code `invalid` and without the token. */
+async function faultsOf(loading: Promise<unknown>): Promise<string[]> {
+  const error = await loading.then(() => assert.fail("the configuration was accepted"), (error: unknown) => error);
+  assert.ok(error instanceof ConfigError, String(error));
+  assert.equal(error.code, "invalid");
+  assert.doesNotMatch(error.message, new RegExp(TOKEN));
+  return error.message.split("\n");
+}
+
+Deno.test("loadConfig() fills in every default", async () => {
+  const { config, warnings } = await loadValues(FLEET);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual({ ...config, arrays: [] }, {
+    prefix: "k8s",
+    arrays: [],
+    maxVolumesPerNode: 256,
+    flasharray: {
+      sanType: "iscsi",
+      defaultFsType: "xfs",
+      defaultMkfsOptions: ["-q"],
+      defaultMountOptions: ["discard"],
+      preemptAttachments: true,
+      iscsiLoginTimeoutSeconds: 20,
+      iscsiAllowedCidrs: [],
+      multipath: true,
+    },
+    flashblade: { snapshotDirectoryEnabled: false, exportRules: undefined },
+    topology: { enable: false, strict: false },
+    debug: false,
+    orchestrator: { name: "k8s", basePath: "/var/lib/kubelet" },
+  });
+});
+
+Deno.test("loadConfig() reads every key of the driver", async () => {
+  const { config, warnings } = await loadValues(`${FLEET}
+clusterID: prod_1
+maxVolumesPerNode: "100"
+app: {debug: true}
+orchestrator: {name: openshift, basePath: /opt/rke/var/lib/kubelet}
+storagetopology: {enable: true, strictTopology: true}
+flasharray:
+  sanType: fc
+  defaultFSType: ext4
+  defaultFSOpt: -q -m "reflink=1, rmapbt=0"
+  defaultMountOpt: [noatime, 'context="a:b,c"']
+  preemptAttachments: "false"
+  iSCSILoginTimeout: "30"
+  iSCSIAllowedCIDR: 10.0.0.0/8, fd00::/8
+  multipath: "false"
+flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
+`);
+  assert.deepEqual(warnings.map(problemText), [
+    "arrays.FlashArrays[0].Labels holds no label topology.purestorage.com/*: without one the array counts as reachable from every node",
+  ]);
+  const { iscsiAllowedCidrs, ...flasharray } = config.flasharray;
+  assert.deepEqual(flasharray, {
+    sanType: "fc",
+    defaultFsType: "ext4",
+    defaultMkfsOptions: ["-q", "-m", "reflink=1, rmapbt=0"],
+    defaultMountOptions: ["noatime", 'context="a:b,c"'],
+    preemptAttachments: false,
+    iscsiLoginTimeoutSeconds: 30,
+    multipath: false,
+  });
+  assert.deepEqual(["10.1.1.1", "fd00::1", "11.1.1.1"].map((address) => isAllowed(address, iscsiAllowedCidrs)), [true, true, false]);
+  assert.deepEqual({ ...config, arrays: 0, flasharray: 0 }, {
+    prefix: "prod_1",
+    arrays: 0,
+    maxVolumesPerNode: 100,
+    flasharray: 0,
+    flashblade: { snapshotDirectoryEnabled: true, exportRules: "10.0.0.0/8(rw)" },
+    topology: { enable: true, strict: true },
+    debug: true,
+    orchestrator: { name: "openshift", basePath: "/opt/rke/var/lib/kubelet" },
+  });
+});
+
+for (
+  const [written, sanType] of [
+    ["ISCSI", "iscsi"],
+    ["iScsi", "iscsi"],
+    ["Fc", "fc"],
+    ["NVMEOF-RDMA", "nvme-roce"],
+    ["nvmeof-tcp", "nvme-tcp"],
+    ["NVMEOF-FC", "nvme-fc"],
+    ["nvme-tcp", "nvme-tcp"],
+    ["NVMe-RoCE", "nvme-roce"],
+    ["auto", "auto"],
+    ['""', "iscsi"],
+    ["", "iscsi"],
+  ]
+) {
+  Deno.test(`loadConfig() reads flasharray.sanType ${written || "without a value"} as ${sanType}`, async () => {
+    const { config, warnings } = await loadValues(`${FLEET}flasharray:\n  sanType: ${written}\n`);
+    assert.deepEqual([config.flasharray.sanType, warnings], [sanType, []]);
+  });
+}
+
+for (
+  const [written, wanted] of [["discard,noatime", ["discard", "noatime"]], ["discard noatime", ["discard", "noatime"]], ['""', [
+    "discard",
+  ]]] as const
+) {
+  Deno.test(`loadConfig() reads flasharray.defaultMountOpt ${written} as ${wanted.join(" and ")}`, async () => {
+    const { config } = await loadValues(`${FLEET}flasharray:\n  defaultMountOpt: ${written}\n`);
+    assert.deepEqual(config.flasharray.defaultMountOptions, wanted);
+  });
+}
+
+Deno.test("loadConfig() keeps an empty list of mount options and of mkfs options empty", async () => {
+  const { config } = await loadValues(`${FLEET}flasharray: {defaultMountOpt: [], defaultFSOpt: ""}\n`);
+  assert.deepEqual([config.flasharray.defaultMountOptions, config.flasharray.defaultMkfsOptions], [[], []]);
+});
+
+for (
+  const [rules, wanted] of [
+    ["*(rw,no_root_squash)", undefined],
+    ["", undefined],
+    ["*(no_root_squash,rw)", "*(no_root_squash,rw)"],
+    ["*(rw)", "*(rw)"],
+  ] as const
+) {
+  Deno.test(`loadConfig() takes flashblade.exportRules ${JSON.stringify(rules)} as ${wanted ?? "not set"}`, async () => {
+    const { config } = await loadValues(`${FLEET}flashblade: {exportRules: ${JSON.stringify(rules)}}\n`);
+    assert.equal(config.flashblade.exportRules, wanted);
+  });
+}
+
+const WARNINGS: [string, string[]][] = [
+  ["namespace: {pure: k8s_1}", ["namespace.pure is an old spelling: write clusterID"]],
+  ["clusterID: a\nnamespace: {pure: a}", ["namespace.pure is an old spelling: write clusterID"]],
+  ["clusterID: my-cluster", [
+    'clusterID is "my-cluster", with a hyphen, wanted 1 to 22 letters, digits and _: keep it if PSO 5 made volumes under it, else choose one without',
+  ]],
+  ["mounter: {nodeSelector: {a: b}}", ["mounter.nodeSelector is an old spelling: write nodeServer.nodeSelector"]],
+  ["flexDaemon: {tolerations: []}", ["flexDaemon.tolerations is an old spelling: write nodeServer.tolerations"]],
+  ["provisioner: {affinity: {}}", ["provisioner.affinity is an old spelling: write controllerServer.affinity"]],
+  ["storageClass: {isPureDefault: true}", ["storageClass.isPureDefault is an old spelling: write storageclass.isPureDefault"]],
+  ["image: {tag: 5.2.0}", ["image.tag is an old spelling: write images.plugin.tag"]],
+  ["csi: {resizer: {image: {name: x}}}", ["csi.resizer.image.name is an old spelling: write images.csi.resizer.name"]],
+  ["flasharay: {sanType: FC}", ["flasharay is not a known key: did you mean flasharray?"]],
+  ["flasharray: {santype: FC}", ["flasharray.santype is not a known key: did you mean flasharray.sanType?"]],
+  ["sanType: FC", ["sanType is not a known key: did you mean flasharray.sanType?"]],
+  ["exportRules: x", ["exportRules is not a known key: did you mean flashblade.exportRules?"]],
+  ["something: else", ["something is not a known key: it has no effect, remove it"]],
+  ["nodeSelector: x", ['nodeSelector is "x", wanted a mapping']],
+  ["tolerations: {}", ["tolerations is a mapping, wanted a list"]],
+  ["storageclass: 3", ["storageclass is the number 3, wanted a mapping of keys"]],
+  ["storagetopology: {strictTopology: true}", [
+    "storagetopology.strictTopology has no effect without storagetopology.enable: set both, or none",
+  ]],
+  ["flasharray: {iSCSIAllowedCIDR: 10.1.2.3/16}", [
+    'flasharray.iSCSIAllowedCIDR holds "10.1.2.3/16", whose address has bits below the prefix length: all of its /16 block is allowed',
+  ]],
+  ["upgrade: true\ndatabase: {maxSuspectSeconds: 9, resources: {limits: {memory: 1Gi}}}\nglobal: {a: 1}\nexistingSecret: false", []],
+];
+
+for (const [values, wanted] of WARNINGS) {
+  Deno.test(`loadConfig() starts with ${JSON.stringify(values)} and warns ${wanted.length} times`, async () => {
+    assert.deepEqual(await warningsOf(FLEET + values), wanted);
+  });
+}
+
+const FAULTS: [string, string][] = [
+  ["flasharray: {sanType: BOGUS}", 'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO'],
+  ["flasharray: {defaultFSType: zfs}", 'flasharray.defaultFSType is "zfs", wanted one of xfs, ext4, btrfs, vfat'],
+  [
+    "flasharray: {defaultFSOpt: '-L \"x'}",
+    'flasharray.defaultFSOpt is "-L \\"x", wanted a text or a list of texts, with every quote closed',
+  ],
+  ["flasharray: {defaultMountOpt: {discard: true}}", "flasharray.defaultMountOpt is a mapping, wanted a list of mount options"],
+  ["flasharray: {preemptAttachments: maybe}", 'flasharray.preemptAttachments is "maybe", wanted true or false'],
+  ["flasharray: {iSCSILoginTimeout: 0}", "flasharray.iSCSILoginTimeout is the number 0, wanted 1 to 600 seconds"],
+  ["flasharray: {iSCSILoginTimeout: 20s}", 'flasharray.iSCSILoginTimeout is "20s", wanted 1 to 600 seconds'],
+  [
+    "flasharray: {iSCSIAllowedCIDR: 10.0.0.0/33}",
+    'flasharray.iSCSIAllowedCIDR holds "10.0.0.0/33", which is no address block, wanted one such as 10.1.0.0/16 or fd00:1::/64',
+  ],
+  [
+    "flasharray: {iSCSIAllowedCIDR: [10.1.2.3]}",
+    'flasharray.iSCSIAllowedCIDR holds "10.1.2.3", which is no address block, wanted 10.1.2.3/32 for this one address',
+  ],
+  [
+    "flasharray: {iSCSIAllowedCIDR: 10}",
+    "flasharray.iSCSIAllowedCIDR is the number 10, wanted address blocks such as 10.1.0.0/16, parted by commas",
+  ],
+  ["flasharray: [ISCSI]", "flasharray is a list, wanted a mapping of keys"],
+  ["flashblade: {snapshotDirectoryEnabled: 2}", "flashblade.snapshotDirectoryEnabled is the number 2, wanted true or false"],
+  ["orchestrator: {name: nomad}", 'orchestrator.name is "nomad", wanted one of k8s, openshift'],
+  ["orchestrator: {basePath: kubelet}", 'orchestrator.basePath is "kubelet", wanted an absolute path'],
+  ["clusterID: 2024", "clusterID is the number 2024, wanted a text: put it in quotes"],
+  ["clusterID: a.b", 'clusterID is "a.b", wanted 1 to 22 letters, digits and _'],
+  ["clusterID: _a", 'clusterID is "_a", wanted a letter or digit first: arrays refuse other names'],
+  ['clusterID: ""', 'clusterID is "", wanted 1 to 22 letters, digits and _'],
+  [
+    "namespace: {pure: abcdefghijklmnopqrstuvw}",
+    "namespace.pure has 23 characters, wanted 1 to 22 letters, digits and _: a longer one leaves no room for `-pvc-<UUID>` in the 63 characters " +
+    "of a volume name",
+  ],
+  [
+    "clusterID: REPLACE_CLUSTER_ID_WITH_A_UNIQUE_VALUE_FOR_YOUR_CLUSTER",
+    "clusterID still holds the placeholder of PSO's values file, wanted 1 to 22 letters, digits and _: choose an ID for this cluster that no other " +
+    "cluster on these arrays has, and never change it again",
+  ],
+  ["clusterID: a\nnamespace: {pure: b}", 'namespace.pure is "b", but clusterID is "a": they are one key, keep one of them'],
+];
+
+for (const [values, fault] of FAULTS) {
+  Deno.test(`loadConfig() refuses ${JSON.stringify(values)}`, async () => {
+    assert.equal((await faultsOf(loadValues(FLEET + values)))[0], fault);
+  });
+}
+
+Deno.test("loadConfig() tells of all faults at once, errors first", async () => {
+  assert.deepEqual(await faultsOf(loadValues("colour: red\nflasharray: {sanType: x, iSCSILoginTimeout: y}\narrays: {FlashArrays: [{}]}")), [
+    'flasharray.sanType is "x", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO',
+    'flasharray.iSCSILoginTimeout is "y", wanted 1 to 600 seconds',
+    "arrays.FlashArrays[0].MgmtEndPoint is missing: give the management address of the array, a name or an IP address",
+    "arrays.FlashArrays[0].APIToken is missing: create one with `pureadmin create --api-token`",
+    "warning: colour is not a known key: it has no effect, remove it",
+  ]);
+});
+
+Deno.test("loadConfig() makes every unknown key an error when it is strict", async () => {
+  assert.deepEqual(await faultsOf(loadValues(`${FLEET}flasharay: {}\nnodeSelector: x`, { strict: true, mode: "admin" })), [
+    "flasharay is not a known key: did you mean flasharray?",
+    'nodeSelector is "x", wanted a mapping',
+  ]);
+});
+
+const ADVICE = "look at indentation, tabs, colons and quotes there and in the line before";
+const BROKEN: [string, string][] = [
+  ["a: b\n c: d", `values.yaml is no valid YAML in line 2, column 3 (bad indentation of a mapping entry): ${ADVICE}`],
+  ["a:\n\tb: c", `values.yaml is no valid YAML in line 2, column 1 (tab characters must not be used in indentation): ${ADVICE}`],
+  ["a: 1\na: 2", `values.yaml is no valid YAML in line 2, column 1 (duplicated mapping key): ${ADVICE}`],
+  [`APIToken: *${TOKEN}`, `values.yaml is no valid YAML in line 1, column 48 (unidentified alias): ${ADVICE}`],
+  [`APIToken: !${TOKEN} x`, `values.yaml is no valid YAML in line 1, column 50 (unknown tag): ${ADVICE}`],
+  ["- a", "values.yaml holds a list, wanted a mapping of keys, such as `arrays:`"],
+  [TOKEN, "values.yaml holds a text, wanted a mapping of keys, such as `arrays:`"],
+  ["", "arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades"],
+  ["# nothing\n", "arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades"],
+];
+
+for (const [text, fault] of BROKEN) {
+  Deno.test(`loadConfig() refuses the file ${JSON.stringify(text)}`, async () => {
+    assert.deepEqual(await faultsOf(loadValues(text)), [fault]);
+  });
+}
+
+Deno.test("loadConfig() tells of a values file that is missing or cannot be read", async () => {
+  const advice = "give a values file with -f, or mount the Secret and the ConfigMap of the chart";
+  assert.deepEqual(await faultsOf(load({}, { valuesFile: "v.yaml" })), [`v.yaml does not exist: ${advice}`]);
+  const readTextFile = () => Promise.reject(new Deno.errors.PermissionDenied("permission denied"));
+  assert.deepEqual(await faultsOf(load({}, { valuesFile: "v.yaml", readTextFile })), [
+    `v.yaml cannot be read (permission denied): ${advice}`,
+  ]);
+});
+
+const SECRET = JSON.stringify({ FlashArrays: [{ MgmtEndPoint: "fa1", APIToken: TOKEN }], FlashBlades: null });
+
+Deno.test("loadConfig() reads the mounted forms of PSO's charts and their variables, files before variables", async () => {
+  const variables: Record<string, string> = {
+    PURE_K8S_NAMESPACE: "prod",
+    PURE_FLASHARRAY_SAN_TYPE: "NVMEOF-RDMA",
+    PURE_DEFAULT_BLOCK_FS_TYPE: "ext4",
+    PURE_DEFAULT_BLOCK_FS_OPT: "-q -F",
+    PURE_DEFAULT_BLOCK_MNT_OPT: "discard noatime",
+    PURE_PREEMPT_RWO_ATTACHMENTS_DEFAULT: "false",
+    PURE_ISCSI_LOGIN_TIMEOUT: "7",
+    PURE_ISCSI_ALLOWED_CIDRS: "10.0.0.0/8",
+    PURE_DEFAULT_ENABLE_FB_NFS_SNAPSHOT: "true",
+  };
+  const appConfig = JSON.stringify({ exportRules: "*(ro)", flasharray: { sanType: "FC" } });
+  const { config, warnings } = await load({ [SECRET_FILE]: SECRET, [APP_CONFIG_FILE]: appConfig }, { env: (name) => variables[name] });
+  assert.deepEqual(warnings, []);
+  assert.equal(config.prefix, "prod");
+  assert.deepEqual(config.flashblade, { snapshotDirectoryEnabled: true, exportRules: "*(ro)" });
+  assert.deepEqual({ ...config.flasharray, iscsiAllowedCidrs: config.flasharray.iscsiAllowedCidrs.map(({ text }) => text) }, {
+    sanType: "fc",
+    defaultFsType: "ext4",
+    defaultMkfsOptions: ["-q", "-F"],
+    defaultMountOptions: ["discard", "noatime"],
+    preemptAttachments: false,
+    iscsiLoginTimeoutSeconds: 7,
+    iscsiAllowedCidrs: ["10.0.0.0/8"],
+    multipath: true,
+  });
+  assert.equal(config.arrays[0]?.token.reveal(), TOKEN);
+});
+
+Deno.test("loadConfig() names the variable that holds a wrong value", async () => {
+  const env = (name: string) => name === "PURE_ISCSI_LOGIN_TIMEOUT" ? "soon" : undefined;
+  assert.deepEqual(await faultsOf(loadValues(FLEET, { env })), ['PURE_ISCSI_LOGIN_TIMEOUT is "soon", wanted 1 to 600 seconds']);
+});
+
+Deno.test("loadConfig() needs the Secret file, which PURE_DISCOVERY_CONF may name, and no ConfigMap file", async () => {
+  const advice = "give a values file with -f, or mount the Secret and the ConfigMap of the chart";
+  assert.deepEqual(await faultsOf(load({})), [`/etc/pure/pure.json does not exist: ${advice}`]);
+  const { config } = await load({ "/pure.json": SECRET }, { env: (name) => name === "PURE_DISCOVERY_CONF" ? "/pure.json" : undefined });
+  assert.equal(config.arrays.length, 1);
+});
+
+Deno.test("loadConfig() tells of a Secret file that holds null or a list", async () => {
+  assert.deepEqual(await faultsOf(load({ [SECRET_FILE]: "null" })), [
+    "arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades",
+  ]);
+  assert.deepEqual(await faultsOf(load({ [SECRET_FILE]: "[]" })), [
+    "/etc/pure/pure.json holds a list, wanted a mapping of keys, such as `arrays:`",
+  ]);
+});
+
+Deno.test("loadConfig() tells where a Secret file is broken", async () => {
+  const broken = `{"FlashArrays": [\n  {"MgmtEndPoint": "fa1" "APIToken": "${TOKEN}"}\n]}`;
+  assert.deepEqual(await faultsOf(load({ [SECRET_FILE]: broken })), [
+    `/etc/pure/pure.json is no valid JSON in line 2, column 26 (missed comma between flow collection entries): ${ADVICE}`,
+  ]);
+});
+
+Deno.test("loadConfig() throws the arrays of a node away with a warning and reads no Secret file", async () => {
+  const read: string[] = [];
+  const values = `arrays: {FlashArrays: [{MgmtEndPoint: fa1, APITokenFile: /token, Colour: red}]}`;
+  const readTextFile = (path: string) => {
+    read.push(path);
+    return Promise.resolve(path === "v.yaml" ? values : "{}");
+  };
+  const { config, warnings } = await load({}, { valuesFile: "v.yaml", mode: "node", readTextFile });
+  assert.deepEqual(config.arrays, []);
+  assert.deepEqual(warnings.map(problemText), [
+    "arrays stands in a node's configuration and was thrown away: nodes need no arrays and no API tokens, take them out",
+  ]);
+  await load({}, { mode: "node", readTextFile });
+  assert.deepEqual(read, ["v.yaml", APP_CONFIG_FILE]);
+});
+
+Deno.test("loadConfig() gives a node its defaults when there is no file at all", async () => {
+  const { config, warnings } = await load({}, { mode: "node" });
+  assert.deepEqual([config.prefix, config.arrays, warnings], ["k8s", [], []]);
+});
+
+Deno.test("loadConfig() gives equal digests for equal files only", async () => {
+  const digest = async (values: string) => (await loadValues(values)).digest;
+  assert.equal(await digest(FLEET), await digest(FLEET));
+  assert.notEqual(await digest(FLEET), await digest(`${FLEET}\n`));
+});
+
+Deno.test("a Config and the inspection of it print no API token", async () => {
+  const { config } = await loadValues(FLEET);
+  for (
+    const text of [JSON.stringify(config, (_, value) => typeof value === "bigint" ? `${value}` : value), Deno.inspect(config, { depth: 9 })]
+  ) {
+    assert.match(text, /\[redacted\]/);
+    assert.doesNotMatch(text, new RegExp(TOKEN));
+  }
+});

@@ -1,0 +1,103 @@
+import type { Cidr } from "../cidr.ts";
+import type { ConfigKey } from "./keys.ts";
+import { type ProblemList, shown } from "./problems.ts";
+import { type Given, isMapping } from "./tree.ts";
+import { readValue, type Value } from "./values.ts";
+
+interface Found {
+  path: string;
+  value: Value | undefined;
+}
+
+/** The checked values of all keys: from the files, else from PSO's environment variables, else the default. */
+export class Settings {
+  readonly #keys: ReadonlyMap<string, ConfigKey>;
+  readonly #found = new Map<string, Found>();
+  readonly #problems: ProblemList;
+
+  constructor({ keys, given, problems, env, strict }: {
+    keys: readonly ConfigKey[];
+    given: readonly Given[];
+    problems: ProblemList;
+    env: (name: string) => string | undefined;
+    strict: boolean;
+  }) {
+    this.#keys = new Map(keys.map((key) => [key.path, key]));
+    this.#problems = problems;
+    for (const one of given) if (this.#keys.has(one.key.path)) this.#take(one, strict);
+    for (const key of keys) {
+      const value = key.env === undefined || this.#found.has(key.path) ? undefined : env(key.env);
+      if (value !== undefined && value !== "" && key.env !== undefined) {
+        this.#found.set(key.path, { path: key.env, value: readValue(key, value, { path: key.env, problems }) });
+      }
+    }
+  }
+
+  #take({ key, path, value }: Given, strict: boolean): void {
+    const problems = this.#problems;
+    if (path !== key.path) problems.warn(path, { found: "is an old spelling", fix: `write ${key.path}` });
+    if (key.usedBy !== "driver") return checkRoughly(key, value, { path, problems, strict });
+    const earlier = this.#found.get(key.path);
+    if (value === "" && key.type !== "text" && key.type !== "words") return;
+    const read = readValue(key, value, { path, problems });
+    if (!earlier) this.#found.set(key.path, { path, value: read });
+    else if (earlier.path !== path && JSON.stringify(earlier.value, bigintText) !== JSON.stringify(read, bigintText)) {
+      problems.error(path, {
+        found: `is ${shown(value)}, but ${earlier.path} is ${shown(earlier.value)}`,
+        fix: "they are one key, keep one of them",
+      });
+    }
+  }
+
+  /** Where the value of `path` was found, for further checks of it. */
+  at(path: string): { path: string; problems: ProblemList } {
+    return { path: this.#found.get(path)?.path ?? path, problems: this.#problems };
+  }
+
+  /** Empty when it is not set and has no default. */
+  text(path: string): string {
+    const value = this.#value(path);
+    return typeof value === "string" ? value : "";
+  }
+
+  texts(path: string): string[] {
+    const value = this.#value(path);
+    return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
+  }
+
+  cidrs(path: string): Cidr[] {
+    const value = this.#value(path);
+    return Array.isArray(value) ? value.filter((one) => typeof one !== "string") : [];
+  }
+
+  switch(path: string): boolean {
+    return this.#value(path) === true;
+  }
+
+  integer(path: string): number {
+    const value = this.#value(path);
+    return typeof value === "number" ? value : 0;
+  }
+
+  #value(path: string): Value | readonly string[] | undefined {
+    const key = this.#keys.get(path);
+    if (!key) throw new Error(`BUG: ${path} is not in the table of configuration keys`);
+    return this.#found.get(path)?.value ?? key.default;
+  }
+}
+
+/** Keys of the chart are warned about only: the chart's schema is the judge, and the driver can do its work without them. */
+function checkRoughly(
+  key: ConfigKey,
+  value: unknown,
+  { path, problems, strict }: { path: string; problems: ProblemList; strict: boolean },
+): void {
+  const tell = (wanted: string) => problems[strict ? "error" : "warn"](path, { found: `is ${shown(value)}`, wanted });
+  if (key.type === "mapping" && !isMapping(value)) tell("a mapping");
+  else if (key.type === "list" && !Array.isArray(value)) tell("a list");
+  else if (key.type !== "mapping" && key.type !== "list" && typeof value === "object") tell("a single value");
+}
+
+function bigintText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
+}

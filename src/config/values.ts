@@ -1,0 +1,115 @@
+import { type Cidr, hasHostBits, parseCidr, parseIp } from "../cidr.ts";
+import type { ConfigKey } from "./keys.ts";
+import { type ProblemList, shown } from "./problems.ts";
+
+/** Words that YAML 1.1 and environment variables use for a switch. */
+const SWITCHES = new Map<unknown, boolean>([
+  [true, true],
+  [false, false],
+  ...["true", "yes", "on", "1"].map((word) => [word, true] as const),
+  ...["false", "no", "off", "0"].map((word) => [word, false] as const),
+]);
+
+/** True or false, as a switch or as the texts that PSO's charts used (`"true"`); undefined for anything else. */
+export function readSwitch(value: unknown): boolean | undefined {
+  return SWITCHES.get(typeof value === "string" ? value.trim().toLowerCase() : value);
+}
+
+/** A whole number, also written as a text; undefined for anything else. */
+function readInteger(value: unknown): number | undefined {
+  const number = typeof value === "string" && /^\s*-?\d+\s*$/.test(value) ? Number(value) : value;
+  return typeof number === "number" && Number.isSafeInteger(number) ? number : undefined;
+}
+
+/** The words of a command line: parted by blanks, quotes keep blanks inside a word. Undefined when a quote is not closed. */
+export function splitWords(text: string): string[] | undefined {
+  const WORD = /(?:[^\s"']|"[^"]*"|'[^']*')+/g;
+  if (/["']/.test(text.replace(/"[^"]*"|'[^']*'/g, ""))) return undefined;
+  return (text.match(WORD) ?? []).map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
+}
+
+/** Mount options of one text, parted by commas or blanks; quotes keep both (`context="system_u:object_r:x:s0:c1,c2"`). */
+export function splitMountOptions(text: string): string[] {
+  return text.match(/(?:[^\s,"]|"[^"]*"?)+/g) ?? [];
+}
+
+/** A text or a list of texts, each cut by `split`; undefined when something else is among them. */
+function readList(value: unknown, split: (text: string) => string[] | undefined): string[] | undefined {
+  const parts = Array.isArray(value) ? value : [value];
+  const lists = parts.map((part) => typeof part === "string" ? split(part) : undefined);
+  return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
+}
+
+/** What a typed value of a key may be. */
+export type Value = string | boolean | number | string[] | Cidr[];
+
+/** The value of `key`, or undefined after telling `problems` what is wrong with it at `path`. */
+export function readValue(key: ConfigKey, value: unknown, to: { path: string; problems: ProblemList }): Value | undefined {
+  const read = READERS[key.type];
+  return read ? read(key, value, to) : undefined;
+}
+
+type Reader = (key: ConfigKey, value: unknown, to: { path: string; problems: ProblemList }) => Value | undefined;
+
+const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
+  text: (_key, value, { path, problems }) => {
+    if (typeof value === "string") return value.trim();
+    const fix = typeof value === "number" || typeof value === "boolean" ? "put it in quotes" : undefined;
+    problems.error(path, { found: `is ${shown(value)}`, wanted: "a text", fix });
+    return undefined;
+  },
+  switch: (_key, value, { path, problems }) => {
+    const on = readSwitch(value);
+    if (on === undefined) problems.error(path, { found: `is ${shown(value)}`, wanted: "true or false" });
+    return on;
+  },
+  integer: (key, value, { path, problems }) => {
+    const number = readInteger(value);
+    const [least, most] = key.range ?? [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+    if (number !== undefined && number >= least && number <= most) return number;
+    const unit = key.unit ? ` ${key.unit}` : "";
+    problems.error(path, { found: `is ${shown(value)}`, wanted: key.range ? `${least} to ${most}${unit}` : "a whole number" });
+    return undefined;
+  },
+  choice: (key, value, { path, problems }) => {
+    const word = typeof value === "string" ? value.trim().toLowerCase() : "";
+    const found = key.values?.find((one) => one.toLowerCase() === word) ?? key.synonyms?.[word];
+    if (found === undefined) problems.error(path, { found: `is ${shown(value)}`, wanted: `one of ${key.values?.join(", ")}` });
+    return found;
+  },
+  words: (_key, value, { path, problems }) => {
+    const words = readList(value, splitWords);
+    if (words) return words;
+    problems.error(path, { found: `is ${shown(value)}`, wanted: "a text or a list of texts, with every quote closed" });
+    return undefined;
+  },
+  options: (_key, value, { path, problems }) => {
+    const options = readList(value, splitMountOptions);
+    if (options) return options;
+    problems.error(path, { found: `is ${shown(value)}`, wanted: "a list of mount options" });
+    return undefined;
+  },
+  cidrs: (_key, value, { path, problems }) => {
+    const texts = readList(value, (text) => text.split(/[\s,]+/).filter((part) => part !== ""));
+    if (texts) return texts.map((text) => readCidr(text, { path, problems })).filter((cidr) => cidr !== undefined);
+    problems.error(path, { found: `is ${shown(value)}`, wanted: "address blocks such as 10.1.0.0/16, parted by commas" });
+    return undefined;
+  },
+};
+
+function readCidr(text: string, { path, problems }: { path: string; problems: ProblemList }): Cidr | undefined {
+  const cidr = parseCidr(text);
+  if (cidr && hasHostBits(cidr)) {
+    problems.warn(path, {
+      found: `holds ${shown(text)}, whose address has bits below the prefix length`,
+      fix: `all of its /${cidr.prefixLength} block is allowed`,
+    });
+  }
+  if (cidr) return cidr;
+  const ip = parseIp(text);
+  problems.error(path, {
+    found: `holds ${shown(text)}, which is no address block`,
+    wanted: ip ? `${text}/${ip.family === 4 ? 32 : 128} for this one address` : "one such as 10.1.0.0/16 or fd00:1::/64",
+  });
+  return undefined;
+}

@@ -1,0 +1,132 @@
+import { messageOf, PsoError } from "../../errors.ts";
+import { type BlockDevice, readBlockDevice, withDevice } from "../../host/block_device.ts";
+import { type BlankProof, proveBlank } from "../../host/blank_proof.ts";
+import { checkFormat, makeFileSystem, superblockOf, wipeUnfinished } from "../../host/filesystem.ts";
+import { type FsType, readRemainingUuid, type Superblock } from "../../host/superblock.ts";
+import type { BlockAttachment } from "../protocol.ts";
+import type { NodeContext } from "../context.ts";
+import { type FormatRecord, newUuid, type StageRecord } from "../stage_record.ts";
+
+/** What a volume is to hold, and how it may come to hold it. */
+export interface FormatPlan {
+  volumeId: string;
+  attachment: BlockAttachment;
+  type: FsType;
+  mkfsOptions: string[];
+  /** A volume that may only be read is never formatted. */
+  readOnly: boolean;
+  record: StageRecord;
+  /** Writes the record down. */
+  save: () => Promise<void>;
+}
+
+/**
+ * Makes sure that the device holds the file system wanted, and returns its superblock. A file system that is there is used and never
+ * touched. One is made only when all of design §4.10 holds: size and identity match, the array has never seen a write (or this node's
+ * own record says that this very format was interrupted), and every superblock area reads back as zeroes. `conflict` for another type,
+ * `in_use` with what was found when the volume does not prove blank.
+ */
+export async function ensureFileSystem(
+  context: NodeContext,
+  device: BlockDevice,
+  plan: FormatPlan,
+  signal?: AbortSignal,
+): Promise<Superblock> {
+  const found = await superblockOf(context.host, device.name);
+  if (found?.complete) return await useExisting(found, plan);
+  const begun = plan.record.format;
+  if (found && (begun?.state !== "started" || begun.uuid !== found.uuid)) {
+    throw refusal(plan, `a ${found.type} file system that is not finished`);
+  }
+  mayFormat(device, plan);
+  if (found) await wipeUnfinished(context.host, device, { type: found.type }, signal);
+  const proof = await proveBlank(context.host, { name: device.name, sizeBytes: plan.attachment.sizeBytes }, signal);
+  if (!proof.blank && !(await isRemainsOf(context, device, { proof, begun }))) throw refusal(plan, proof.found);
+  return await format(context, device, plan, signal);
+}
+
+async function useExisting(found: Superblock, plan: FormatPlan): Promise<Superblock> {
+  const { record, type, volumeId } = plan;
+  if (found.type !== type) {
+    throw new PsoError(
+      "conflict",
+      `volume ${volumeId} holds ${found.type} and its class asks for ${type}: set csi.storage.k8s.io/fstype to ${found.type}; ` +
+        "data is never formatted over",
+    );
+  }
+  if (record.format?.state === "started" && record.format.uuid === found.uuid) {
+    record.format.state = "finished"; // a crash came between mkfs and this note
+    await plan.save();
+  }
+  return found;
+}
+
+/**
+ * Whether a format that the record says was begun has left what only this node, by this record, may format again. `true` too when
+ * that cannot be found out: then the record is kept.
+ */
+export async function hasUnfinishedFormat(
+  context: NodeContext,
+  { record, deviceName }: { record: StageRecord; deviceName: string },
+): Promise<boolean> {
+  if (record.format?.state !== "started") return false;
+  try {
+    const found = await superblockOf(context.host, deviceName);
+    if (found) return !found.complete;
+    const { sizeBytes } = await readBlockDevice(context.host, deviceName);
+    return !(await proveBlank(context.host, { name: deviceName, sizeBytes })).blank;
+  } catch (error) {
+    context.log.warn("interrupted format not looked at", { volume: record.volumeId, device: deviceName, reason: messageOf(error) });
+    return true;
+  }
+}
+
+/** What forbids a format whatever the device holds. */
+function mayFormat(device: BlockDevice, plan: FormatPlan): void {
+  const { attachment, record, readOnly, type, mkfsOptions, volumeId } = plan;
+  checkFormat(type, { sizeBytes: attachment.sizeBytes, options: mkfsOptions });
+  if (readOnly) {
+    throw new PsoError("unsupported", `volume ${volumeId} holds no file system and is only to be read: use it once with ReadWriteOnce`);
+  }
+  if (device.sizeBytes !== attachment.sizeBytes) {
+    throw refusal(plan, `a size of ${device.sizeBytes} bytes where the array said ${attachment.sizeBytes}`);
+  }
+  if (attachment.everWritten && record.format?.state !== "started") {
+    throw refusal(plan, "no file system, although the array says that data was written to it");
+  }
+}
+
+function refusal({ volumeId, type }: FormatPlan, found: string): PsoError {
+  return new PsoError(
+    "in_use",
+    `volume ${volumeId} is not formatted with ${type} because it does not prove blank: found ${found}. Restore or delete the volume, or, ` +
+      `if its content is worthless, attach it to one host and clear it there with wipefs --all and mkfs.${type}`,
+  );
+}
+
+/** True when what is not zero begins with a superblock, or its remains, that the interrupted format of this very node was writing. */
+async function isRemainsOf(
+  context: NodeContext,
+  device: BlockDevice,
+  { proof, begun }: { proof: Exclude<BlankProof, { blank: true }>; begun?: FormatRecord },
+): Promise<boolean> {
+  const { area } = proof;
+  if (begun?.state !== "started" || !area) return false;
+  const remains = await withDevice(context.host, device.name, (readAt) => readRemainingUuid(readAt, area.offset));
+  return remains?.uuid === begun.uuid && remains.type === begun.type;
+}
+
+async function format(context: NodeContext, device: BlockDevice, plan: FormatPlan, signal?: AbortSignal): Promise<Superblock> {
+  const { record, type } = plan;
+  const begun = record.format?.state === "started" && record.format.type === type ? record.format : undefined;
+  const note: FormatRecord = begun ?? { state: "started", type, uuid: newUuid() };
+  record.format = note;
+  await plan.save(); // before mkfs: an interrupted one is known again by its UUID
+  context.log.info("formatting", { volume: plan.volumeId, device: device.name, type, uuid: note.uuid });
+  await makeFileSystem(context.host, { device, type, uuid: note.uuid, options: plan.mkfsOptions }, signal);
+  note.state = "finished";
+  await plan.save(); // before the mount: from here on this node must never format it again
+  const made = await superblockOf(context.host, device.name);
+  if (made) return made;
+  throw new PsoError("unavailable", `file system just made on ${device.name} cannot be read back`);
+}

@@ -1,0 +1,155 @@
+import { PsoError } from "../../errors.ts";
+import { type BlockDevice, readBlockDevice, setDeviceReadOnly } from "../../host/block_device.ts";
+import {
+  attachLoop,
+  backingFileOf,
+  detachLoop,
+  growLoop,
+  type Image,
+  isLoopName,
+  listLoopDevices,
+  type LoopDevice,
+  readImage,
+  shows,
+} from "../../host/loop.ts";
+import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
+import type { AttachOptions, BlockAttachment, BlockConnection } from "../protocol.ts";
+import type { NodeContext } from "../context.ts";
+import { isInside, linkPath, planeOf, realPlane } from "./plane.ts";
+import type { StageRecord } from "../stage_record.ts";
+
+const SECTOR_BYTES = 512;
+const DELETED = " (deleted)";
+
+/** Block volumes of the simulator's local plane: image files, attached as loop devices (design §8, Local plane). */
+export const localBlock: BlockConnection = { attach, isDeviceOf, grow, devicesOf, owns, detach };
+
+/** The image that the array connects to its host now. */
+async function publishedImage(context: NodeContext, attachment: BlockAttachment): Promise<Image> {
+  if (attachment.protocol !== "local") throw new PsoError("invalid", `protocol ${attachment.protocol} has no local image`);
+  const { array, host, lun, sizeBytes } = attachment;
+  const path = linkPath(planeOf(context), { array, host, name: String(lun) });
+  const image = await readImage(context.host, path);
+  if (!image) {
+    throw new PsoError(
+      "not_found",
+      `array ${array} connects no volume to host ${host} at LUN ${lun}: publish the volume to this node first`,
+    );
+  }
+  if (image.sizeBytes >= sizeBytes) return image;
+  throw new PsoError(
+    "unavailable",
+    `volume at LUN ${lun} of array ${array} has ${image.sizeBytes} bytes where the array said ${sizeBytes}`,
+  );
+}
+
+async function attach(
+  context: NodeContext,
+  attachment: BlockAttachment,
+  options: AttachOptions,
+  signal?: AbortSignal,
+): Promise<BlockDevice> {
+  const image = await publishedImage(context, attachment);
+  const existing = await usableLoop(context, image, options, signal);
+  const { path, majorMinor, inode } = image;
+  if (!existing) await options.note({ device: undefined, image: { path, majorMinor, inode } });
+  const device = existing ? await readBlockDevice(context.host, existing.name) : await attachLoop(context.host, image, signal);
+  await options.note({ device: device.name, image: { path, majorMinor, inode } });
+  return await sized(context, { device, image }, signal);
+}
+
+/**
+ * A loop device of this node that shows the image already. Two nodes on one machine may show one image: a device is this node's own
+ * when its record names it, or names the image (a crash came before the device was noted) and nothing mounts the device.
+ */
+async function usableLoop(
+  context: NodeContext,
+  image: Image,
+  options: AttachOptions,
+  signal?: AbortSignal,
+): Promise<LoopDevice | undefined> {
+  const { record, shared } = options;
+  const showing = (await listLoopDevices(context.host, signal)).filter((loop) => shows(loop, image));
+  const named = showing.find((loop) => loop.name === record.device);
+  if (named) return named;
+  const mounts = await readMounts(context.host);
+  for (const loop of showing) {
+    const { majorMinor } = await readBlockDevice(context.host, loop.name);
+    const mounted = mountsOfDevice(mounts, { name: loop.name, majorMinor })[0];
+    if (!mounted && record.image !== undefined && shows(loop, record.image)) return loop;
+    if (!mounted || shared) continue;
+    throw new PsoError(
+      "in_use",
+      `volume image ${image.path} is still mounted at ${mounted.target} by another node: it must be let go there first`,
+    );
+  }
+  return undefined;
+}
+
+/** Brings the device to the size of its image, when that has grown since it was attached, and proves it. */
+async function sized(
+  context: NodeContext,
+  { device, image }: { device: BlockDevice; image: Image },
+  signal?: AbortSignal,
+): Promise<BlockDevice> {
+  const wanted = Math.floor(image.sizeBytes / SECTOR_BYTES) * SECTOR_BYTES;
+  if (device.sizeBytes === wanted) return device;
+  await growLoop(context.host, device.name, signal);
+  const grown = await readBlockDevice(context.host, device.name);
+  if (grown.sizeBytes === wanted) return grown;
+  throw new PsoError(
+    "unavailable",
+    `loop device ${device.name} has ${grown.sizeBytes} bytes and its image ${image.path} has ${image.sizeBytes}`,
+  );
+}
+
+async function isDeviceOf(context: NodeContext, attachment: BlockAttachment, deviceName: string, signal?: AbortSignal): Promise<boolean> {
+  const image = await publishedImage(context, attachment);
+  const loop = (await listLoopDevices(context.host, signal)).find((one) => one.name === deviceName);
+  return loop !== undefined && shows(loop, image);
+}
+
+async function grow(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void> {
+  await growLoop(context.host, deviceName, signal);
+}
+
+async function devicesOf(context: NodeContext, record: StageRecord, signal?: AbortSignal): Promise<string[]> {
+  const { image, device } = record;
+  if (!image) return [];
+  const showing = (await listLoopDevices(context.host, signal)).filter((loop) => shows(loop, image));
+  if (device !== undefined) return showing.filter((loop) => loop.name === device).map((loop) => loop.name);
+  const mounts = await readMounts(context.host);
+  const free: string[] = [];
+  for (const { name } of showing) {
+    const { majorMinor } = await readBlockDevice(context.host, name);
+    if (mountsOfDevice(mounts, { name, majorMinor }).length === 0) free.push(name);
+  }
+  return free;
+}
+
+/** Loop devices whose file lies in the local plane, but not those of file systems, which the simulator mounts there itself. */
+async function owns(context: NodeContext, deviceName: string): Promise<boolean> {
+  if (context.localPlane === undefined || !isLoopName(deviceName)) return false;
+  const file = await backingFileOf(context.host, deviceName);
+  const plane = await realPlane(context);
+  if (file === undefined || !isInside(file, plane)) return false;
+  const { majorMinor } = await readBlockDevice(context.host, deviceName);
+  const mounted = mountsOfDevice(await readMounts(context.host), { name: deviceName, majorMinor });
+  return !mounted.some((mount) => isInside(mount.target, plane));
+}
+
+async function detach(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void> {
+  if (!isLoopName(deviceName)) throw new PsoError("invalid", `device ${deviceName} is no loop device, and the local plane has no other`);
+  const backingFile = await backingFileOf(context.host, deviceName);
+  if (backingFile === undefined) return;
+  const plane = await realPlane(context);
+  if (!isInside(backingFile.replace(DELETED, ""), plane)) {
+    throw new PsoError(
+      "in_use",
+      `loop device ${deviceName} shows ${backingFile}, which is not of the local plane ${plane}: it is left alone`,
+    );
+  }
+  // `blockdev --setro` outlives the detach, and whoever gets this loop device next could not write.
+  await setDeviceReadOnly(context.host, { name: deviceName, readOnly: false }, signal);
+  await detachLoop(context.host, { name: deviceName, backingFile }, signal);
+}

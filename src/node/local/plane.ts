@@ -1,0 +1,37 @@
+import { messageOf, PsoError } from "../../errors.ts";
+import { filePath, toolPathOf } from "../../host/host.ts";
+import type { NodeContext } from "../context.ts";
+
+/** The local plane's folder. `unsupported` on a node that was started without it. */
+export function planeOf(context: NodeContext): string {
+  if (context.localPlane !== undefined) return context.localPlane;
+  throw new PsoError(
+    "unsupported",
+    "protocol local is only for simulated arrays: start this node with --local-plane to attach their volumes",
+  );
+}
+
+/** `<plane>/<array>/hosts/<host>/<name>`: the link that is there exactly while the array connects the volume to the host. */
+export function linkPath(plane: string, link: { array: string; host: string; name: string }): string {
+  for (const part of [link.array, link.host, link.name]) {
+    if (/^[^/]+$/.test(part) && part !== "." && part !== "..") continue;
+    throw new PsoError("invalid", `publish_context names ${JSON.stringify(part)}, which is no name of an array, host or file system`);
+  }
+  return `${plane}/${link.array}/hosts/${link.host}/${link.name}`;
+}
+
+/** True when `path` lies in `folder`. */
+export function isInside(path: string, folder: string): boolean {
+  return path.startsWith(`${folder}/`);
+}
+
+/** The plane's folder without symbolic links, as the kernel names backing files and mounts. */
+export async function realPlane(context: NodeContext): Promise<string> {
+  const { host } = context;
+  const plane = planeOf(context);
+  try {
+    return toolPathOf(host, await Deno.realPath(filePath(host, plane)));
+  } catch (error) {
+    throw new PsoError("unavailable", `local plane ${plane} cannot be looked at: ${messageOf(error)}`, { cause: error });
+  }
+}
