@@ -5,15 +5,9 @@ import { Fleet, type FleetEntry, type FleetMember } from "./src/arrays/fleet.ts"
 import { type OpenArray, openArray } from "./src/arrays/open.ts";
 import type { CallRecord } from "./src/arrays/rest.ts";
 import { isAllowed } from "./src/cidr.ts";
-import {
-  type CommandLine,
-  type ControllerOptions,
-  type NodeOptions,
-  parseCommandLine,
-  type SimulateOptions,
-  UsageError,
-} from "./src/cli/cli.ts";
-import { type ArrayConfig, type Config, loadConfig, type LoadedConfig } from "./src/config/load.ts";
+import { type CommandLine, type ControllerOptions, type NodeOptions, parseCommandLine, type SimulateOptions } from "./src/cli/cli.ts";
+import { loadConfig, type LoadedConfig } from "./src/config/load.ts";
+import type { ArrayConfig, Config } from "./src/config/model.ts";
 import { ConfigError, problemText } from "./src/config/problems.ts";
 import { watchConfig } from "./src/config/watch.ts";
 import type { ProvisionerOptions } from "./src/controller/provisioner_options.ts";
@@ -22,7 +16,7 @@ import { controllerService } from "./src/csi/controller_service.ts";
 import { startEndpoint } from "./src/csi/endpoint.ts";
 import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
 import { nodeService } from "./src/csi/node_service.ts";
-import { isPsoError, messageOf } from "./src/errors.ts";
+import { isPsoError, messageOf, UsageError } from "./src/errors.ts";
 import { PROTOCOLS } from "./src/handoff.ts";
 import { createRun } from "./src/host/command.ts";
 import { protocolsOf, reportOf } from "./src/host/finding.ts";

@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   controller: ["arrays/array.ts", "arrays/fleet.ts"],
   node: ["host"],
   csi: ["controller", "node"],
-  admin: ["controller", "arrays", "host", "cli"],
+  admin: ["controller", "arrays", "host"],
 };
 
 /** Packages that belong to some folders only. */

@@ -36,6 +36,13 @@ export class PsoError extends Error {
   }
 }
 
+/** Wrong use of the command line (`invalid`): the program prints the message and ends with code 2. */
+export class UsageError extends PsoError {
+  constructor(message: string) {
+    super("invalid", message);
+  }
+}
+
 /** True when `error` is a PsoError, with one of `codes` if any are given. */
 export function isPsoError(error: unknown, ...codes: ErrorCode[]): error is PsoError {
   return error instanceof PsoError && (codes.length === 0 || codes.includes(error.code));

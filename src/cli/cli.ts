@@ -1,16 +1,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { parseIp } from "../cidr.ts";
 import { dashed, FLAGS, helpText, type Mode, MODES } from "./flags.ts";
-import { PsoError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import { type Level, LEVELS } from "../log.ts";
 import { nearest } from "../nearest.ts";
-
-/** Wrong use of the command line (`invalid`): the program prints the message and ends with code 2. */
-export class UsageError extends PsoError {
-  constructor(message: string) {
-    super("invalid", message);
-  }
-}
 
 /** A place to listen; IPv6 without brackets, port 0 for any free one. */
 export interface ListenAddress {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { parseCommandLine, parseListenAddress, UsageError } from "./cli.ts";
+import { UsageError } from "../errors.ts";
+import { parseCommandLine, parseListenAddress } from "./cli.ts";
 import { FLAGS, helpText, MODES } from "./flags.ts";
 import { VERSION } from "../version.ts";
 

@@ -1,5 +1,5 @@
 import { parseIp } from "../cidr.ts";
-import type { ArrayConfig, ArrayTls } from "./load.ts";
+import type { ArrayConfig, ArrayTls } from "./model.ts";
 import { ARRAY_KEYS, type ArrayKey } from "./array_keys.ts";
 import { isToken, kindOf, type ProblemList, shown } from "./problems.ts";
 import { isMapping } from "./tree.ts";

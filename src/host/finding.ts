@@ -1,4 +1,4 @@
-import type { SanType } from "../config/load.ts";
+import type { SanType } from "../config/model.ts";
 import { messageOf } from "../errors.ts";
 import { type Protocol, PROTOCOLS } from "../handoff.ts";
 

@@ -1,9 +1,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { openArray } from "../../arrays/open.ts";
-import { UsageError } from "../../cli/cli.ts";
-import { type ArrayConfig, type Config, loadConfig } from "../../config/load.ts";
+import { loadConfig } from "../../config/load.ts";
+import type { ArrayConfig, Config } from "../../config/model.ts";
 import { ConfigError, problemText } from "../../config/problems.ts";
-import { messageOf } from "../../errors.ts";
+import { messageOf, UsageError } from "../../errors.ts";
 import type { Protocol } from "../../handoff.ts";
 import { type Finding, protocolsOf, reportOf } from "../../host/finding.ts";
 import { checkHost } from "../../host/host_check.ts";

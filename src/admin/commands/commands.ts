@@ -1,4 +1,4 @@
-import { UsageError } from "../../cli/cli.ts";
+import { UsageError } from "../../errors.ts";
 import { nearest } from "../../nearest.ts";
 import { check, CHECK_HELP } from "./check.ts";
 import type { AdminContext } from "./context.ts";
