@@ -1,11 +1,18 @@
-// The program: reads its arguments, builds the objects of one mode and connects them. The only reader of Deno.args.
+// The program: reads its arguments, builds the objects of one mode and connects them. The only
+// reader of Deno.args.
 import { runAdminVerb } from "./src/admin/commands/commands.ts";
 import { type Check, startAdmin } from "./src/admin/server.ts";
 import { Fleet, type FleetEntry, type FleetMember } from "./src/arrays/fleet.ts";
 import { type OpenArray, openArray } from "./src/arrays/open.ts";
 import type { CallRecord } from "./src/arrays/rest.ts";
 import { isAllowed } from "./src/cidr.ts";
-import { type CommandLine, type ControllerOptions, type NodeOptions, parseCommandLine, type SimulateOptions } from "./src/cli/cli.ts";
+import {
+  type CommandLine,
+  type ControllerOptions,
+  type NodeOptions,
+  parseCommandLine,
+  type SimulateOptions,
+} from "./src/cli/cli.ts";
 import { loadConfig, type LoadedConfig } from "./src/config/load.ts";
 import type { ArrayConfig, Config } from "./src/config/model.ts";
 import { ConfigError, problemText } from "./src/config/problems.ts";
@@ -35,7 +42,10 @@ const RIGHT = 0, FAILED = 1, WRONG_USE = 2;
 /** How often arrays are asked for their health and room while nothing else happens. */
 const STATUS_INTERVAL_MS = 30_000;
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the program at once, as people who press Ctrl-C twice expect. */
+/**
+ * Resolves at the first SIGTERM or SIGINT; a second one ends the program at once, as people who
+ * press Ctrl-C twice expect.
+ */
 function terminated(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
@@ -50,26 +60,44 @@ function terminated(): Promise<void> {
 
 /** Warnings of the configuration are said at every start and at every change. */
 function warnAbout(loaded: LoadedConfig, log: Logger): void {
-  for (const problem of loaded.warnings) log.warn("configuration", { problem: problemText(problem) });
+  for (const problem of loaded.warnings) {
+    log.warn("configuration", { problem: problemText(problem) });
+  }
 }
 
-function configReader(options: { valuesFile?: string; mode: "controller" | "node" }): () => Promise<LoadedConfig> {
-  return () => loadConfig({ ...options, readTextFile: Deno.readTextFile, env: (name) => Deno.env.get(name) });
+function configReader(
+  options: { valuesFile?: string; mode: "controller" | "node" },
+): () => Promise<LoadedConfig> {
+  return () =>
+    loadConfig({ ...options, readTextFile: Deno.readTextFile, env: (name) => Deno.env.get(name) });
 }
 
-function loggerFor(options: { logLevel?: Level; logFormat: "json" | "text" }, config: Config): Logger {
-  return createLogger({ level: options.logLevel ?? (config.debug ? "debug" : "info"), format: options.logFormat });
+function loggerFor(
+  options: { logLevel?: Level; logFormat: "json" | "text" },
+  config: Config,
+): Logger {
+  return createLogger({
+    level: options.logLevel ?? (config.debug ? "debug" : "info"),
+    format: options.logFormat,
+  });
 }
 
 /** Metrics that every mode has. */
 function processMetrics(): Metrics {
   const metrics = new Metrics();
-  metrics.gauge("pso_build_info", { help: "Always 1; the version is a label", labels: ["version"] }).set(1, { version: VERSION });
-  metrics.gauge("process_resident_memory_bytes", { help: "Resident memory", collect: () => Deno.memoryUsage().rss });
+  metrics.gauge("pso_build_info", { help: "Always 1; the version is a label", labels: ["version"] })
+    .set(1, { version: VERSION });
+  metrics.gauge("process_resident_memory_bytes", {
+    help: "Resident memory",
+    collect: () => Deno.memoryUsage().rss,
+  });
   return metrics;
 }
 
-/** The clients of the configured arrays. One whose entry did not change keeps its client, with its session and connections. */
+/**
+ * The clients of the configured arrays. One whose entry did not change keeps its client, with its
+ * session and connections.
+ */
 class ArrayClients {
   onCall: (call: CallRecord) => void = () => {};
   readonly #log: Logger;
@@ -95,7 +123,10 @@ class ArrayClients {
       return [key, before.get(key) ?? this.#openOne(config)];
     }));
     for (const [key, gone] of before) if (!this.#open.has(key)) void gone.close();
-    return [...this.#open.values()].map(({ array }, index) => ({ array, labels: arrays[index]?.labels }));
+    return [...this.#open.values()].map(({ array }, index) => ({
+      array,
+      labels: arrays[index]?.labels,
+    }));
   }
 
   load(): OpenArray[] {
@@ -109,14 +140,24 @@ class ArrayClients {
   #openOne(config: ArrayConfig): OpenArray {
     const { kind, scheme, token, tls } = config;
     const nfsEndpoint = config.kind === "flashblade" ? config.nfsEndpoint : undefined;
-    return openArray({ kind, scheme, address: config.managementAddress, token: () => token, tls, label: config.name, nfsEndpoint }, {
+    return openArray({
+      kind,
+      scheme,
+      address: config.managementAddress,
+      token: () => token,
+      tls,
+      label: config.name,
+      nfsEndpoint,
+    }, {
       log: this.#log,
       onCall: (call) => this.onCall(call),
     });
   }
 }
 
-function provisionerOptions({ prefix, maxVolumesPerNode, flasharray, flashblade }: Config): ProvisionerOptions {
+function provisionerOptions(
+  { prefix, maxVolumesPerNode, flasharray, flashblade }: Config,
+): ProvisionerOptions {
   const { iscsiAllowedCidrs } = flasharray;
   return {
     prefix,
@@ -127,7 +168,9 @@ function provisionerOptions({ prefix, maxVolumesPerNode, flasharray, flashblade 
     defaultMkfsOptions: flasharray.defaultMkfsOptions.join(" "),
     exportRules: flashblade.exportRules,
     snapshotDirectory: flashblade.snapshotDirectoryEnabled,
-    portalFilter: iscsiAllowedCidrs.length === 0 ? undefined : (address) => isAllowed(address, iscsiAllowedCidrs),
+    portalFilter: iscsiAllowedCidrs.length === 0
+      ? undefined
+      : (address) => isAllowed(address, iscsiAllowedCidrs),
   };
 }
 
@@ -139,17 +182,29 @@ function fleetMetrics(metrics: Metrics, fleet: Fleet, locks: KeyedLock): ArrayCl
     });
   const gauge = (name: string, help: string, value: (member: FleetMember) => number | undefined) =>
     metrics.gauge(name, { help, labels: ["array"], collect: perArray(value) });
-  gauge("pso_array_up", "1 when the last check of the array went well", (member) => member.status && !member.problem ? 1 : 0);
+  gauge(
+    "pso_array_up",
+    "1 when the last check of the array went well",
+    (member) => member.status && !member.problem ? 1 : 0,
+  );
   gauge("pso_array_capacity_bytes", "Physical capacity", ({ status }) => status?.capacityBytes);
   gauge("pso_array_used_bytes", "Physical bytes in use", ({ status }) => status?.usedBytes);
-  gauge("pso_array_volumes", "Volumes of this cluster on the array", (member) => member.warm ? fleet.indexedVolumes(member) : undefined);
-  metrics.gauge("pso_locks_held", { help: "Volumes and snapshots that a call holds now", collect: () => locks.size });
+  gauge(
+    "pso_array_volumes",
+    "Volumes of this cluster on the array",
+    (member) => member.warm ? fleet.indexedVolumes(member) : undefined,
+  );
+  metrics.gauge("pso_locks_held", {
+    help: "Volumes and snapshots that a call holds now",
+    collect: () => locks.size,
+  });
   const samples = metrics.histogram("pso_rest_request_seconds", {
     help: "REST calls to arrays, in seconds, by method, path and HTTP status (0 = no answer)",
     labels: ["array", "method", "path", "code"],
     buckets: REST_BUCKETS,
   });
-  return ({ array, method, path, status, ms }) => samples.observe(ms / 1000, { array, method, path, code: `${status}` });
+  return ({ array, method, path, status, ms }) =>
+    samples.observe(ms / 1000, { array, method, path, code: `${status}` });
 }
 
 function arrayChecks(fleet: Fleet): Check[] {
@@ -176,10 +231,20 @@ async function runController(options: ControllerOptions): Promise<void> {
   const ended = terminated();
   const stop = new AbortController();
   const methods = [
-    ...identityService({ version: VERSION, isReady: () => fleet.members.some((member) => member.status) }),
+    ...identityService({
+      version: VERSION,
+      isReady: () => fleet.members.some((member) => member.status),
+    }),
     ...controllerService(() => provisioner),
   ];
-  const endpoint = await startEndpoint({ endpoint: options.endpoint, driverName: DRIVER_NAME, methods, log, metrics, locks });
+  const endpoint = await startEndpoint({
+    endpoint: options.endpoint,
+    driverName: DRIVER_NAME,
+    methods,
+    log,
+    metrics,
+    locks,
+  });
   const admin = startAdmin(options.adminAddress, {
     mode: "controller",
     version: VERSION,
@@ -196,13 +261,17 @@ async function runController(options: ControllerOptions): Promise<void> {
         warnAbout(changed, log);
         const { prefix } = config;
         if (changed.config.prefix !== prefix) {
-          log.error("clusterID changed: it stays what it was, because the names of all volumes begin with it", { prefix });
+          log.error(
+            "clusterID changed: it stays what it was, because the names of all volumes begin with it",
+            { prefix },
+          );
         }
         config = { ...changed.config, prefix };
         fleet.replace(clients.take(config.arrays));
         log.info("configuration taken up", { arrays: config.arrays.length });
       },
-      onProblem: (problem) => log.error("configuration refused, the last good one stays", { problem }),
+      onProblem: (problem) =>
+        log.error("configuration refused, the last good one stays", { problem }),
       signal: stop.signal,
     }),
   ];
@@ -213,17 +282,35 @@ async function runController(options: ControllerOptions): Promise<void> {
   await clients.close();
 }
 
-/** What each protocol lacks on this host. One that works is enough to be ready: a node without FC is no broken node. */
+/**
+ * What each protocol lacks on this host. One that works is enough to be ready: a node without FC is
+ * no broken node.
+ */
 async function nodeChecks(node: NodePlugin): Promise<Check[]> {
   const reasons = await node.protocolReasons();
   const isUseful = PROTOCOLS.some((protocol) => reasons[protocol] === undefined);
-  return PROTOCOLS.map((name) => ({ name, ok: reasons[name] === undefined, reason: reasons[name], optional: isUseful }));
+  return PROTOCOLS.map((name) => ({
+    name,
+    ok: reasons[name] === undefined,
+    reason: reasons[name],
+    optional: isUseful,
+  }));
 }
 
-/** `node --check`: a line for each thing that was looked at. Right when the protocol of the values file works, without one when any does. */
-async function checkNode(options: NodeOptions, host: Host, { sanType, multipath }: Config["flasharray"]): Promise<number> {
+/**
+ * `node --check`: a line for each thing that was looked at. Right when the protocol of the values
+ * file works, without one when any does.
+ */
+async function checkNode(
+  options: NodeOptions,
+  host: Host,
+  { sanType, multipath }: Config["flasharray"],
+): Promise<number> {
   const findings = await checkHost(host, { multipath, stateDir: options.stateDir });
-  const { text, isUsable } = reportOf(findings, options.valuesFile === undefined ? undefined : protocolsOf(sanType));
+  const { text, isUsable } = reportOf(
+    findings,
+    options.valuesFile === undefined ? undefined : protocolsOf(sanType),
+  );
   print(text);
   return isUsable ? RIGHT : FAILED;
 }
@@ -234,7 +321,12 @@ async function runNode(options: NodeOptions): Promise<number> {
   const log = loggerFor(options, loaded.config);
   warnAbout(loaded, log);
   const metrics = processMetrics();
-  const run = createRun({ namespaces: options.hostTools, hostRoot: options.hostRoot, log, path: Deno.env.get("PATH") });
+  const run = createRun({
+    namespaces: options.hostTools,
+    hostRoot: options.hostRoot,
+    log,
+    path: Deno.env.get("PATH"),
+  });
   const host: Host = { run, root: options.hostRoot, namespaces: options.hostTools };
   if (options.check) return await checkNode(options, host, flasharray);
   const node = new NodePlugin({
@@ -251,11 +343,23 @@ async function runNode(options: NodeOptions): Promise<number> {
     maxVolumes: loaded.config.maxVolumesPerNode,
     log,
   });
-  metrics.gauge("pso_locks_held", { help: "Volumes that a call holds now", collect: () => node.locksHeld });
+  metrics.gauge("pso_locks_held", {
+    help: "Volumes that a call holds now",
+    collect: () => node.locksHeld,
+  });
   const staged = metrics.gauge("pso_staged_volumes", { help: "Volumes staged on this node" });
   const ended = terminated();
-  const methods = [...identityService({ version: VERSION, isReady: () => true }), ...nodeService(node)];
-  const endpoint = await startEndpoint({ endpoint: options.endpoint, driverName: DRIVER_NAME, methods, log, metrics });
+  const methods = [
+    ...identityService({ version: VERSION, isReady: () => true }),
+    ...nodeService(node),
+  ];
+  const endpoint = await startEndpoint({
+    endpoint: options.endpoint,
+    driverName: DRIVER_NAME,
+    methods,
+    log,
+    metrics,
+  });
   registerHealth(metrics, node.healer);
   const stop = new AbortController();
   const healing = node.healer.run(stop.signal);
@@ -304,21 +408,39 @@ async function runMode(command: CommandLine): Promise<number> {
       await runSimulate(command);
       return RIGHT;
     case "admin":
-      return await runAdminVerb(command.verb, command.args, { print, readTextFile: Deno.readTextFile, env: (name) => Deno.env.get(name) });
+      return await runAdminVerb(command.verb, command.args, {
+        print,
+        readTextFile: Deno.readTextFile,
+        env: (name) => Deno.env.get(name),
+      });
   }
 }
 
-/** The exit code. Faults of use and configuration are told in full; others in one line, with the stack only for what we did not foresee. */
+/**
+ * The exit code. Faults of use and configuration are told in full; others in one line, with the
+ * stack only for what we did not foresee.
+ */
 async function main(args: string[]): Promise<number> {
-  const complain = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(`pso-bin: ${text}\n`));
+  const complain = (text: string) =>
+    Deno.stderr.writeSync(new TextEncoder().encode(`pso-bin: ${text}\n`));
   try {
-    return await runMode(parseCommandLine(args, { env: (name) => Deno.env.get(name), hostname: () => Deno.hostname(), version: VERSION }));
+    return await runMode(
+      parseCommandLine(args, {
+        env: (name) => Deno.env.get(name),
+        hostname: () => Deno.hostname(),
+        version: VERSION,
+      }),
+    );
   } catch (error) {
     if (error instanceof UsageError || error instanceof ConfigError) {
       complain(error.message);
       return WRONG_USE;
     }
-    complain(isPsoError(error) || !(error instanceof Error) ? messageOf(error) : error.stack ?? error.message);
+    complain(
+      isPsoError(error) || !(error instanceof Error)
+        ? messageOf(error)
+        : error.stack ?? error.message,
+    );
     return FAILED;
   }
 }

@@ -1,9 +1,15 @@
-/** One process of a stand: started with its log in a file, found again by its mark, and ended for certain. Linux only; runs with -A. */
+/**
+ * One process of a stand: started with its log in a file, found again by its mark, and ended for
+ * certain. Linux only; runs with -A.
+ */
 import { pause, until } from "../src/async/wait.ts";
 import { readIfThere } from "./paths.ts";
 import type { Launch } from "./program.ts";
 
-/** Every process of a stand carries this variable with the stand's folder, its children too: a later run finds by it what was left. */
+/**
+ * Every process of a stand carries this variable with the stand's folder, its children too: a later
+ * run finds by it what was left.
+ */
 export const MARK = "PSO_STAND";
 
 const KILL_WAIT_MS = 10_000;
@@ -19,7 +25,10 @@ export interface ChildOptions {
   mark: string;
 }
 
-/** A started process. Its output goes straight to its log file, so it lives on, as a daemon does, when the starter is killed. */
+/**
+ * A started process. Its output goes straight to its log file, so it lives on, as a daemon does,
+ * when the starter is killed.
+ */
 export class Child {
   readonly name: string;
   readonly pid: number;
@@ -28,7 +37,10 @@ export class Child {
   readonly #logFrom: number;
   #hasEnded = false;
 
-  private constructor(name: string, options: { process: Deno.ChildProcess; log: string; logFrom: number }) {
+  private constructor(
+    name: string,
+    options: { process: Deno.ChildProcess; log: string; logFrom: number },
+  ) {
     this.name = name;
     this.pid = options.process.pid;
     this.#log = options.log;
@@ -42,12 +54,20 @@ export class Child {
   static start(name: string, launch: Launch, options: ChildOptions): Child {
     const logFrom = logLength(options.log);
     const process = new Deno.Command("sh", {
-      args: ["-c", 'log=$1; shift; exec "$@" >>"$log" 2>&1', "sh", options.log, launch.command, ...launch.args],
+      args: [
+        "-c",
+        'log=$1; shift; exec "$@" >>"$log" 2>&1',
+        "sh",
+        options.log,
+        launch.command,
+        ...launch.args,
+      ],
       env: { ...options.env, [MARK]: options.mark },
       stdin: "null",
       stdout: "null",
       stderr: "null",
-      detached: true, // a process group of its own: Ctrl-C reaches the starter alone, which then stops all in order
+      // a process group of its own: Ctrl-C reaches the starter alone, which then stops all in order
+      detached: true,
     }).spawn();
     return new Child(name, { process, log: options.log, logFrom });
   }
@@ -66,7 +86,10 @@ export class Child {
     return (await this.output()).trimEnd().split("\n").slice(-lines).join("\n");
   }
 
-  /** Waits for `fact`; throws with its last words when the process ends first, the time is over or the signal fires. */
+  /**
+   * Waits for `fact`; throws with its last words when the process ends first, the time is over or
+   * the signal fires.
+   */
   async becomes<T>(
     what: string,
     fact: () => Promise<T | undefined | false>,
@@ -78,7 +101,10 @@ export class Child {
         return fact();
       }, { ...options, intervalMs: 20 });
     } catch (error) {
-      throw new Error(`${error instanceof Error ? error.message : error}; the end of ${this.#log}:\n${await this.lastWords()}`);
+      throw new Error(
+        `${error instanceof Error ? error.message : error}; the end of ${this.#log}:\n${await this
+          .lastWords()}`,
+      );
     }
   }
 
@@ -91,7 +117,10 @@ export class Child {
   async stop(graceMs: number): Promise<boolean> {
     this.signal("SIGTERM");
     const over = new AbortController();
-    const inTime = await Promise.race([this.ended.then(() => true), pause(graceMs, over.signal).then(() => false, () => false)]);
+    const inTime = await Promise.race([
+      this.ended.then(() => true),
+      pause(graceMs, over.signal).then(() => false, () => false),
+    ]);
     over.abort();
     if (!inTime) this.signal("SIGKILL");
     await this.ended;
@@ -99,7 +128,10 @@ export class Child {
   }
 }
 
-/** Makes the file when it is not there yet, so that it can be read before the process has written anything. */
+/**
+ * Makes the file when it is not there yet, so that it can be read before the process has written
+ * anything.
+ */
 function logLength(path: string): number {
   using file = Deno.openSync(path, { create: true, append: true });
   return file.statSync().size;
@@ -119,18 +151,26 @@ export async function processesWith(name: string, value: string): Promise<number
   for await (const entry of Deno.readDir("/proc")) {
     const pid = Number(entry.name);
     if (!Number.isInteger(pid) || pid === Deno.pid) continue;
-    const environment = await readIfThere(`/proc/${pid}/environ`).catch(() => undefined); // ended between the two reads
+    // ended between the two reads
+    const environment = await readIfThere(`/proc/${pid}/environ`).catch(() => undefined);
     if (environment?.split("\0").includes(`${name}=${value}`)) found.push(pid);
   }
   return found;
 }
 
-/** Ends with SIGKILL every process whose environment holds `name=value`, by its id, and waits until all are gone. Gives back the ids. */
+/**
+ * Ends with SIGKILL every process whose environment holds `name=value`, by its id, and waits until
+ * all are gone. Gives back the ids.
+ */
 export async function killMarked(name: string, value: string): Promise<number[]> {
   const left = await processesWith(name, value);
   for (const pid of left) sendSignal(pid, "SIGKILL");
-  await until(`the processes ${left.join(", ")} with ${name}=${value} gone`, async () => (await processesWith(name, value)).length === 0, {
-    timeoutMs: KILL_WAIT_MS,
-  });
+  await until(
+    `the processes ${left.join(", ")} with ${name}=${value} gone`,
+    async () => (await processesWith(name, value)).length === 0,
+    {
+      timeoutMs: KILL_WAIT_MS,
+    },
+  );
   return left;
 }

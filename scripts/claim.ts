@@ -1,4 +1,5 @@
-// What Kubernetes does with one claim, call by call: the sidecars' part to the controller, kubelet's part to a node.
+// What Kubernetes does with one claim, call by call: the sidecars' part to the controller,
+// kubelet's part to a node.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   VolumeCapability_AccessMode_Mode as Mode,
@@ -11,7 +12,11 @@ export { Mode };
 export type CapabilityInit = MessageInitShape<typeof VolumeCapabilitySchema>;
 
 /** A mounted file system; the empty type means the driver's default. */
-export function mountCapability(mode: Mode = Mode.SINGLE_NODE_WRITER, fsType = "", mountFlags: string[] = []): CapabilityInit {
+export function mountCapability(
+  mode: Mode = Mode.SINGLE_NODE_WRITER,
+  fsType = "",
+  mountFlags: string[] = [],
+): CapabilityInit {
   return { accessType: { case: "mount", value: { fsType, mountFlags } }, accessMode: { mode } };
 }
 
@@ -43,7 +48,11 @@ export interface ClaimOptions {
 }
 
 /** CreateVolume, as csi-provisioner asks for it (required_bytes only). */
-export async function createClaim(controller: CsiClient, name: string, options: ClaimOptions): Promise<Claim> {
+export async function createClaim(
+  controller: CsiClient,
+  name: string,
+  options: ClaimOptions,
+): Promise<Claim> {
   const capability = options.capability ?? mountCapability();
   const { volume } = await controller.controller.createVolume({
     name,
@@ -53,16 +62,27 @@ export async function createClaim(controller: CsiClient, name: string, options: 
     volumeContentSource: options.source ? { type: options.source } : undefined,
   });
   if (!volume) throw new Error(`CreateVolume of ${name} answered no volume`);
-  return { volumeId: volume.volumeId, capacityBytes: Number(volume.capacityBytes), context: volume.volumeContext, capability };
+  return {
+    volumeId: volume.volumeId,
+    capacityBytes: Number(volume.capacityBytes),
+    context: volume.volumeContext,
+    capability,
+  };
 }
 
-/** Where kubelet would put the volume on a node; both folders' parents exist already, as with kubelet. */
+/**
+ * Where kubelet would put the volume on a node; both folders' parents exist already, as with
+ * kubelet.
+ */
 export interface Paths {
   staging: string;
   target: string;
 }
 
-/** Attach, stage and publish; answers the publish_context. Safe to repeat, as kubelet and attacher repeat. */
+/**
+ * Attach, stage and publish; answers the publish_context. Safe to repeat, as kubelet and attacher
+ * repeat.
+ */
 export async function attachClaim(
   controller: CsiClient,
   node: NodeHandle,
@@ -77,7 +97,8 @@ export async function attachClaim(
     readonly,
     volumeContext: claim.context,
   });
-  await Deno.mkdir(paths.staging, { recursive: true }); // kubelet makes the staging folder, never the target
+  // kubelet makes the staging folder, never the target
+  await Deno.mkdir(paths.staging, { recursive: true });
   await node.csi.node.nodeStageVolume({
     volumeId: claim.volumeId,
     publishContext,
@@ -100,11 +121,22 @@ export async function attachClaim(
 /** The node's half of the way back: unpublish and unstage. */
 export async function unmountClaim(node: NodeHandle, claim: Claim, paths: Paths): Promise<void> {
   await node.csi.node.nodeUnpublishVolume({ volumeId: claim.volumeId, targetPath: paths.target });
-  await node.csi.node.nodeUnstageVolume({ volumeId: claim.volumeId, stagingTargetPath: paths.staging });
+  await node.csi.node.nodeUnstageVolume({
+    volumeId: claim.volumeId,
+    stagingTargetPath: paths.staging,
+  });
 }
 
 /** Unpublish, unstage, detach: all that happens when the pod goes. */
-export async function detachClaim(controller: CsiClient, node: NodeHandle, claim: Claim, paths: Paths): Promise<void> {
+export async function detachClaim(
+  controller: CsiClient,
+  node: NodeHandle,
+  claim: Claim,
+  paths: Paths,
+): Promise<void> {
   await unmountClaim(node, claim, paths);
-  await controller.controller.controllerUnpublishVolume({ volumeId: claim.volumeId, nodeId: node.nodeId });
+  await controller.controller.controllerUnpublishVolume({
+    volumeId: claim.volumeId,
+    nodeId: node.nodeId,
+  });
 }

@@ -1,12 +1,23 @@
-// A CSI client for the demo, the tests and the benches: it speaks to the compiled program as kubelet and the sidecars do.
+// A CSI client for the demo, the tests and the benches: it speaks to the compiled program as
+// kubelet and the sidecars do.
 import { Buffer } from "node:buffer";
-import { create, type DescService, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescService,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { Controller, Identity, Node } from "../src/csi/generated/csi_pb.ts";
 
 type Method<S extends DescService, K extends keyof S["method"]> = S["method"][K];
 
-/** Every unary method of a service as an async function; rejects with grpc-js' ServiceError (code and details). */
+/**
+ * Every unary method of a service as an async function; rejects with grpc-js' ServiceError (code
+ * and details).
+ */
 export type CsiService<S extends DescService> = {
   [K in keyof S["method"]]: (
     request: MessageInitShape<Method<S, K>["input"]>,
@@ -24,15 +35,20 @@ export interface CsiClient {
 function callable(channel: Client, service: DescService, timeoutMs: number) {
   return Object.fromEntries(
     service.methods.filter((method) => method.methodKind === "unary").map((method) => {
-      const call = (request: MessageInitShape<typeof method.input>, options: { timeoutMs?: number } = {}) =>
+      const call = (
+        request: MessageInitShape<typeof method.input>,
+        options: { timeoutMs?: number } = {},
+      ) =>
         new Promise((resolve, reject) =>
           channel.makeUnaryRequest(
             `/${service.typeName}/${method.name}`,
-            (message: Uint8Array) => Buffer.from(message.buffer, message.byteOffset, message.byteLength),
+            (message: Uint8Array) =>
+              Buffer.from(message.buffer, message.byteOffset, message.byteLength),
             (bytes: Uint8Array) => fromBinary(method.output, bytes),
             toBinary(method.input, create(method.input, request)),
             { deadline: Date.now() + (options.timeoutMs ?? timeoutMs) },
-            (error: ServiceError | null, answer?: unknown) => error ? reject(error) : resolve(answer),
+            (error: ServiceError | null, answer?: unknown) =>
+              error ? reject(error) : resolve(answer),
           )
         );
       return [method.localName, call];
@@ -42,9 +58,13 @@ function callable(channel: Client, service: DescService, timeoutMs: number) {
 
 /** Connects to `unix:///path`; calls wait for the socket up to their deadline (default 30 s). */
 export function connectCsi(endpoint: string, options: { timeoutMs?: number } = {}): CsiClient {
-  const channel = new Client(endpoint.replace(/^unix:\/\/\//, "unix:///"), credentials.createInsecure(), {
-    "grpc.default_authority": "localhost",
-  });
+  const channel = new Client(
+    endpoint.replace(/^unix:\/\/\//, "unix:///"),
+    credentials.createInsecure(),
+    {
+      "grpc.default_authority": "localhost",
+    },
+  );
   const timeoutMs = options.timeoutMs ?? 30_000;
   return {
     identity: callable(channel, Identity, timeoutMs) as CsiService<typeof Identity>,

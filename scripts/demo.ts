@@ -1,4 +1,5 @@
-// The main job, shown step by step: a claim's whole life by real CSI calls, with real mkfs, mounts and bytes. See scripts/demo.
+// The main job, shown step by step: a claim's whole life by real CSI calls, with real mkfs, mounts
+// and bytes. See scripts/demo.
 import {
   attachClaim,
   blockCapability,
@@ -46,7 +47,11 @@ class Demo {
   /** Prints what was just proved, with the time it took. */
   step(what: string, proof: string): void {
     const ms = performance.now() - this.#stepStarted;
-    say(`  ${String(++this.#steps).padStart(2)}. ${what.padEnd(62)} ${`${ms.toFixed(0)} ms`.padStart(8)}   ${proof}`);
+    say(
+      `  ${String(++this.#steps).padStart(2)}. ${what.padEnd(62)} ${
+        `${ms.toFixed(0)} ms`.padStart(8)
+      }   ${proof}`,
+    );
     this.#stepStarted = performance.now();
   }
 
@@ -73,22 +78,32 @@ function prove(holds: boolean, what: string): void {
   if (!holds) throw new Error(`not proved: ${what}`);
 }
 
-/** Loop devices of nodes: those over images of FlashArray volumes (a simulated FlashBlade holds its own file systems mounted). */
+/**
+ * Loop devices of nodes: those over images of FlashArray volumes (a simulated FlashBlade holds its
+ * own file systems mounted).
+ */
 async function nodeDevices(folder: string): Promise<string[]> {
   const listed = await runTool("losetup", ["-a"]);
-  return listed.split("\n").filter((line) => line.includes(`${folder}/sim/plane/fa-`)).map((line) => line.split(":")[0] ?? "");
+  return listed.split("\n").filter((line) => line.includes(`${folder}/sim/plane/fa-`)).map((line) =>
+    line.split(":")[0] ?? ""
+  );
 }
 
 async function mountedSize(path: string): Promise<number> {
   return Number(
-    (await runTool("stat", ["-f", "-c", "%b %S", path])).trim().split(" ").reduce((product, part) => product * Number(part), 1),
+    (await runTool("stat", ["-f", "-c", "%b %S", path])).trim().split(" ").reduce(
+      (product, part) => product * Number(part),
+      1,
+    ),
   );
 }
 
 /** Random bytes that no cache or thin image could have answered by chance. */
 async function writeBytes(path: string): Promise<string> {
   const bytes = new Uint8Array(WRITTEN_BYTES);
-  for (let at = 0; at < bytes.length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+  for (let at = 0; at < bytes.length; at += 65_536) {
+    crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+  }
   await Deno.writeFile(path, bytes);
   await runTool("sync", ["-f", path]);
   return await sha256(bytes);
@@ -98,11 +113,17 @@ async function digestOf(path: string): Promise<string> {
   return await sha256(await Deno.readFile(path));
 }
 
-/** Block: create, attach, format, mount, write, move, grow, and its copies. Answers what takes it away. */
+/**
+ * Block: create, attach, format, mount, write, move, grow, and its copies. Answers what takes it
+ * away.
+ */
 async function blockLife(demo: Demo): Promise<() => Promise<void>> {
   const { controller } = demo;
   const [first, second] = [demo.node(0), demo.node(1)];
-  const claim = await createClaim(controller, "pvc-demo-block", { sizeBytes: GiB, parameters: { backend: "block" } });
+  const claim = await createClaim(controller, "pvc-demo-block", {
+    sizeBytes: GiB,
+    parameters: { backend: "block" },
+  });
   demo.step("claim pvc-demo-block (1 GiB, block) is bound", claim.volumeId);
 
   const here = demo.paths(first, "writer");
@@ -112,14 +133,26 @@ async function blockLife(demo: Demo): Promise<() => Promise<void>> {
   const written = await writeBytes(`${here.target}/bytes`);
   demo.step(`${formatSize(WRITTEN_BYTES)} written`, `sha256 ${written.slice(0, 16)}…`);
 
-  prove((await nodeDevices(demo.folder)).length === 1, `${first.name} holds one device, which is seen to go`);
+  prove(
+    (await nodeDevices(demo.folder)).length === 1,
+    `${first.name} holds one device, which is seen to go`,
+  );
   await detachClaim(controller, first, claim, here);
   const left = await nodeDevices(demo.folder);
-  prove(left.length === 0, `${first.name} holds no device before ${second.name} attaches (found ${left.join(", ")})`);
+  prove(
+    left.length === 0,
+    `${first.name} holds no device before ${second.name} attaches (found ${left.join(", ")})`,
+  );
   const there = demo.paths(second, "writer");
   await attachClaim(controller, second, claim, there);
-  prove(await digestOf(`${there.target}/bytes`) === written, `the bytes are the same on ${second.name}`);
-  demo.step(`moved to ${second.name}, another process; old device gone first`, `same sha256, ${formatSize(WRITTEN_BYTES)}`);
+  prove(
+    await digestOf(`${there.target}/bytes`) === written,
+    `the bytes are the same on ${second.name}`,
+  );
+  demo.step(
+    `moved to ${second.name}, another process; old device gone first`,
+    `same sha256, ${formatSize(WRITTEN_BYTES)}`,
+  );
 
   const before = await mountedSize(there.target);
   const grown = await controller.controller.controllerExpandVolume({
@@ -135,7 +168,10 @@ async function blockLife(demo: Demo): Promise<() => Promise<void>> {
     volumeCapability: claim.capability,
   });
   const after = await mountedSize(there.target);
-  prove(after > before + GiB / 2, `the file system grew (${formatSize(before)} to ${formatSize(after)})`);
+  prove(
+    after > before + GiB / 2,
+    `the file system grew (${formatSize(before)} to ${formatSize(after)})`,
+  );
   demo.step("grown online to 2 GiB", `file system ${formatSize(before)} → ${formatSize(after)}`);
 
   const copies = await copyLife(demo, { claim, there, written });
@@ -146,14 +182,20 @@ async function blockLife(demo: Demo): Promise<() => Promise<void>> {
   };
 }
 
-/** A snapshot of a claim that is mounted at `there` on the second node, a restore of it and a larger clone of the claim. */
+/**
+ * A snapshot of a claim that is mounted at `there` on the second node, a restore of it and a larger
+ * clone of the claim.
+ */
 async function copyLife(
   demo: Demo,
   { claim, there, written }: { claim: Claim; there: Paths; written: string },
 ): Promise<() => Promise<void>> {
   const { controller } = demo;
   const [first, second] = [demo.node(0), demo.node(1)];
-  const { snapshot } = await controller.controller.createSnapshot({ sourceVolumeId: claim.volumeId, name: "snapshot-demo-1" });
+  const { snapshot } = await controller.controller.createSnapshot({
+    sourceVolumeId: claim.volumeId,
+    name: "snapshot-demo-1",
+  });
   if (!snapshot) throw new Error("CreateSnapshot answered no snapshot");
   await Deno.writeTextFile(`${there.target}/later`, "written after the snapshot");
   demo.step("snapshot taken, one more file written after it", snapshot.snapshotId);
@@ -170,7 +212,10 @@ async function copyLife(
     !(await Array.fromAsync(Deno.readDir(beside.target))).some((entry) => entry.name === "later"),
     "the snapshot does not hold the later file",
   );
-  demo.step(`restored beside its source on ${second.name} (same XFS UUID)`, "same sha256; the later file is not in it");
+  demo.step(
+    `restored beside its source on ${second.name} (same XFS UUID)`,
+    "same sha256; the later file is not in it",
+  );
 
   const cloned = await createClaim(controller, "pvc-demo-clone", {
     sizeBytes: 3 * GiB,
@@ -181,14 +226,22 @@ async function copyLife(
   await runTool("sync", ["-f", there.target]);
   await attachClaim(controller, first, cloned, clonePaths);
   prove(await digestOf(`${clonePaths.target}/bytes`) === written, "the clone holds the bytes");
-  prove(await mountedSize(clonePaths.target) > 2.5 * GiB, "the clone's file system fills its larger volume");
-  demo.step(`cloned to 3 GiB, mounted on ${first.name}`, `same sha256, file system ${formatSize(await mountedSize(clonePaths.target))}`);
+  prove(
+    await mountedSize(clonePaths.target) > 2.5 * GiB,
+    "the clone's file system fills its larger volume",
+  );
+  demo.step(
+    `cloned to 3 GiB, mounted on ${first.name}`,
+    `same sha256, file system ${formatSize(await mountedSize(clonePaths.target))}`,
+  );
 
   return async () => {
     await detachClaim(controller, second, restored, beside);
     await detachClaim(controller, first, cloned, clonePaths);
     await controller.controller.deleteSnapshot({ snapshotId: snapshot.snapshotId });
-    for (const gone of [restored, cloned]) await controller.controller.deleteVolume({ volumeId: gone.volumeId });
+    for (const gone of [restored, cloned]) {
+      await controller.controller.deleteVolume({ volumeId: gone.volumeId });
+    }
   };
 }
 
@@ -205,8 +258,14 @@ async function fileLife(demo: Demo): Promise<() => Promise<void>> {
   await attachClaim(controller, first, claim, here);
   await attachClaim(controller, second, claim, there);
   const written = await writeBytes(`${here.target}/shared`);
-  prove(await digestOf(`${there.target}/shared`) === written, "the second node reads what the first wrote");
-  demo.step("claim pvc-demo-file (RWX, file) in two pods on two nodes", `written on ${first.name}, same sha256 on ${second.name}`);
+  prove(
+    await digestOf(`${there.target}/shared`) === written,
+    "the second node reads what the first wrote",
+  );
+  demo.step(
+    "claim pvc-demo-file (RWX, file) in two pods on two nodes",
+    `written on ${first.name}, same sha256 on ${second.name}`,
+  );
   return async () => {
     await detachClaim(controller, first, claim, here);
     await detachClaim(controller, second, claim, there);
@@ -227,10 +286,16 @@ async function rawLife(demo: Demo): Promise<() => Promise<void>> {
   await attachClaim(controller, node, claim, paths);
   const isDevice = (await Deno.stat(paths.target)).isBlockDevice === true;
   prove(isDevice, "the target is a block device");
-  demo.step("claim pvc-demo-raw (volumeMode Block) is a device in the pod", paths.target.replace(demo.folder, "…"));
+  demo.step(
+    "claim pvc-demo-raw (volumeMode Block) is a device in the pod",
+    paths.target.replace(demo.folder, "…"),
+  );
   return async () => {
     await unmountClaim(node, claim, paths);
-    await controller.controller.controllerUnpublishVolume({ volumeId: claim.volumeId, nodeId: node.nodeId });
+    await controller.controller.controllerUnpublishVolume({
+      volumeId: claim.volumeId,
+      nodeId: node.nodeId,
+    });
     await controller.controller.deleteVolume({ volumeId: claim.volumeId });
   };
 }
@@ -239,7 +304,12 @@ async function live(demo: Demo): Promise<void> {
   const undo = [await blockLife(demo), await fileLife(demo), await rawLife(demo)];
   for (const back of undo) await back();
   const { entries } = await demo.controller.controller.listVolumes({});
-  prove(entries.length === 0, `no volume is left on the arrays (found ${entries.map((entry) => entry.volume?.volumeId).join(", ")})`);
+  prove(
+    entries.length === 0,
+    `no volume is left on the arrays (found ${
+      entries.map((entry) => entry.volume?.volumeId).join(", ")
+    })`,
+  );
   prove((await nodeDevices(demo.folder)).length === 0, "no device is left on the nodes");
   demo.step("unmounted, detached and deleted", "0 volumes on the arrays, 0 devices on the nodes");
 }
@@ -248,8 +318,14 @@ function showAddresses(demo: Demo): void {
   const { up } = demo;
   say(`\nAll proved in ${demo.seconds} s. To look at:`);
   say(`  controller   ${up.admin}/readyz   ${up.admin}/metrics   ${up.controller}`);
-  for (const node of up.nodes) say(`  ${node.name.padEnd(12)} ${node.admin}/readyz   ${node.admin}/metrics   ${node.endpoint}`);
-  for (const array of up.arrays) say(`  ${array.name.padEnd(12)} https://${array.address} (${array.kind}, simulated)`);
+  for (const node of up.nodes) {
+    say(
+      `  ${node.name.padEnd(12)} ${node.admin}/readyz   ${node.admin}/metrics   ${node.endpoint}`,
+    );
+  }
+  for (const array of up.arrays) {
+    say(`  ${array.name.padEnd(12)} https://${array.address} (${array.kind}, simulated)`);
+  }
   say(`  simulator    ${up.simulator}/requests   (faults: POST ${up.simulator}/faults)`);
   say(`  values.yaml  ${up.values}`);
 }
@@ -268,11 +344,31 @@ async function connectNodes(up: Up): Promise<NodeHandle[]> {
   }));
 }
 
-/** Starts scripts/up in a process group of its own, so that Ctrl-C reaches only the demo, which then ends it in order. */
+/**
+ * Starts scripts/up in a process group of its own, so that Ctrl-C reaches only the demo, which then
+ * ends it in order.
+ */
 function spawnUp(folder: string, interpreted: boolean): Deno.ChildProcess {
-  const args = ["--state", folder, "--flasharrays", "2", "--flashblades", "1", "--nodes", "2", ...(interpreted ? ["--interpreted"] : [])];
+  const args = [
+    "--state",
+    folder,
+    "--flasharrays",
+    "2",
+    "--flashblades",
+    "1",
+    "--nodes",
+    "2",
+    ...(interpreted ? ["--interpreted"] : []),
+  ];
   return new Deno.Command("sh", {
-    args: ["-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", `${folder}.log`, `${ROOT}/scripts/up`, ...args],
+    args: [
+      "-c",
+      'log=$1; shift; exec "$@" >"$log" 2>&1',
+      "sh",
+      `${folder}.log`,
+      `${ROOT}/scripts/up`,
+      ...args,
+    ],
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -280,7 +376,10 @@ function spawnUp(folder: string, interpreted: boolean): Deno.ChildProcess {
   }).spawn();
 }
 
-/** What up.json says, once all of it answers. Throws with the log of scripts/up when that ends before. */
+/**
+ * What up.json says, once all of it answers. Throws with the log of scripts/up when that ends
+ * before.
+ */
 async function whenUp(folder: string, process: Deno.ChildProcess): Promise<Up> {
   let ended = false;
   process.status.then(() => ended = true);
@@ -310,7 +409,10 @@ async function main(flags: Set<string>): Promise<number> {
     const nodes = await connectNodes(up);
     clients.push(controller, ...nodes.map((node) => node.csi));
     const demo = new Demo({ up, folder, controller, nodes }, startedMs);
-    demo.step("fleet, controller and nodes answer", `${up.arrays.length} arrays, ${nodes.length} nodes`);
+    demo.step(
+      "fleet, controller and nodes answer",
+      `${up.arrays.length} arrays, ${nodes.length} nodes`,
+    );
     await live(demo);
     showAddresses(demo);
     if (!flags.has("--check") && !flags.has("--keep")) await keyPressed();
@@ -323,7 +425,9 @@ async function main(flags: Set<string>): Promise<number> {
   }
   for (const client of clients) client.close();
   if (code === 0 && flags.has("--keep")) {
-    say(`\nLeft running. To stop:   kill ${process.pid}\nIts state and logs are then yours to remove:   rm -r ${folder} ${folder}.log`);
+    say(
+      `\nLeft running. To stop:   kill ${process.pid}\nIts state and logs are then yours to remove:   rm -r ${folder} ${folder}.log`,
+    );
     return 0;
   }
   await stopUp(folder, process);

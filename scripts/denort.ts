@@ -1,6 +1,7 @@
 /**
- * Finds the runtime that `deno compile` puts under a program (denort, of the very version of the compiler), and strips it: a
- * compiled program must not be stripped any more, its payload would be gone.
+ * Finds the runtime that `deno compile` puts under a program (denort, of the very version of the
+ * compiler), and strips it: a compiled program must not be stripped any more, its payload would be
+ * gone.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { exists, readIfThere, sha256 } from "./paths.ts";
@@ -22,10 +23,13 @@ export interface Runtime {
 }
 
 /**
- * Published programs that were made by `deno compile` of this version, by their npm package: the runtime can be taken back out of
- * them, so that a machine that reaches only the npm registry can build. Both hashes are checked. None is known for aarch64.
+ * Published programs that were made by `deno compile` of this version, by their npm package: the
+ * runtime can be taken back out of them, so that a machine that reaches only the npm registry can
+ * build. Both hashes are checked. None is known for aarch64.
  */
-const DONORS: Partial<Record<Arch, { package: string; program: string; programSha256: string; runtimeSha256: string }>> = {
+const DONORS: Partial<
+  Record<Arch, { package: string; program: string; programSha256: string; runtimeSha256: string }>
+> = {
   x86_64: {
     package: "@chelonia/cli-x64-linux@3.4.0",
     program: "package/chel",
@@ -34,13 +38,24 @@ const DONORS: Partial<Record<Arch, { package: string; program: string; programSh
   },
 };
 
-/** Field offsets of a 64-bit little-endian ELF header, and the size of the header itself (System V ABI, "ELF Header"). */
-const ELF = { phoff: 0x20, shoff: 0x28, phnum: 0x38, shentsize: 0x3a, shnum: 0x3c, headerBytes: 64 } as const;
+/**
+ * Field offsets of a 64-bit little-endian ELF header, and the size of the header itself (System V
+ * ABI, "ELF Header").
+ */
+const ELF = {
+  phoff: 0x20,
+  shoff: 0x28,
+  phnum: 0x38,
+  shentsize: 0x3a,
+  shnum: 0x3c,
+  headerBytes: 64,
+} as const;
 
 /**
- * Undoes what `deno compile` did to its runtime. It leaves the runtime's bytes alone but for four header fields, and appends a copy
- * of the program headers with two more, a note with the payload, and a copy of the section headers with two more. The old section
- * headers still stand in the part before; their first entries are the same as in the copy, which is how they are found.
+ * Undoes what `deno compile` did to its runtime. It leaves the runtime's bytes alone but for four
+ * header fields, and appends a copy of the program headers with two more, a note with the payload,
+ * and a copy of the section headers with two more. The old section headers still stand in the part
+ * before; their first entries are the same as in the copy, which is how they are found.
  */
 export function runtimeInside(program: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const view = new DataView(program.buffer, program.byteOffset, program.byteLength);
@@ -48,10 +63,19 @@ export function runtimeInside(program: Uint8Array<ArrayBuffer>): Uint8Array<Arra
   const sectionsCopyAt = Number(view.getBigUint64(ELF.shoff, true));
   const entryBytes = view.getUint16(ELF.shentsize, true);
   const sections = view.getUint16(ELF.shnum, true) - 2;
-  if (appendedAt <= ELF.headerBytes) throw new Error("the program was not made by deno compile: its program headers are where they were");
+  if (appendedAt <= ELF.headerBytes) {
+    throw new Error(
+      "the program was not made by deno compile: its program headers are where they were",
+    );
+  }
   const before = program.slice(0, appendedAt);
-  const sectionsAt = lastIndexOf(before, program.subarray(sectionsCopyAt, sectionsCopyAt + 3 * entryBytes));
-  if (sectionsAt < 0) throw new Error("the program was not made by deno compile: it holds no second section table");
+  const sectionsAt = lastIndexOf(
+    before,
+    program.subarray(sectionsCopyAt, sectionsCopyAt + 3 * entryBytes),
+  );
+  if (sectionsAt < 0) {
+    throw new Error("the program was not made by deno compile: it holds no second section table");
+  }
   const runtime = new DataView(before.buffer);
   runtime.setBigUint64(ELF.phoff, BigInt(ELF.headerBytes), true);
   runtime.setUint16(ELF.phnum, view.getUint16(ELF.phnum, true) - 2, true);
@@ -67,16 +91,31 @@ function lastIndexOf(bytes: Uint8Array, part: Uint8Array): number {
   return -1;
 }
 
-/** Strips in place. Without a strip that knows the machine's format the runtime stays larger, and right. */
+/**
+ * Strips in place. Without a strip that knows the machine's format the runtime stays larger, and
+ * right.
+ */
 async function strip(path: string): Promise<string> {
   const { code } = await tryTool("strip", [path]);
   return code === 0 ? "stripped" : "not stripped: no strip for this format here";
 }
 
-/** Deno fetches the runtime by itself when it compiles; compiling one line makes it do so. Undefined when it cannot within 5 s. */
+/**
+ * Deno fetches the runtime by itself when it compiles; compiling one line makes it do so. Undefined
+ * when it cannot within 5 s.
+ */
 async function downloadByDeno(arch: Arch, work: string): Promise<string | undefined> {
   await Deno.writeTextFile(`${work}/one_line.ts`, "console.log(1);\n");
-  const args = ["compile", "--quiet", "--no-config", "--target", targetOf(arch), "--output", `${work}/one_line`, `${work}/one_line.ts`];
+  const args = [
+    "compile",
+    "--quiet",
+    "--no-config",
+    "--target",
+    targetOf(arch),
+    "--output",
+    `${work}/one_line`,
+    `${work}/one_line.ts`,
+  ];
   const { code } = await tryTool(DENO, args, { timeoutMs: 5000, cwd: work });
   if (code !== 0) return undefined;
   const { denoDir } = JSON.parse(await runTool(DENO, ["info", "--json"], { cwd: work }));
@@ -92,36 +131,57 @@ async function fromNpm(arch: Arch, work: string): Promise<string | undefined> {
   if (packed.code !== 0) return undefined;
   await runTool("tar", ["xzf", packed.stdout.trim(), donor.program], { cwd: work });
   const program = await Deno.readFile(`${work}/${donor.program}`);
-  await wantHash(`${donor.package} ${donor.program}`, { bytes: program, sha256: donor.programSha256 });
+  await wantHash(`${donor.package} ${donor.program}`, {
+    bytes: program,
+    sha256: donor.programSha256,
+  });
   const runtime = runtimeInside(program);
-  await wantHash(`the runtime inside ${donor.package}`, { bytes: runtime, sha256: donor.runtimeSha256 });
+  await wantHash(`the runtime inside ${donor.package}`, {
+    bytes: runtime,
+    sha256: donor.runtimeSha256,
+  });
   await Deno.writeFile(`${work}/denort`, runtime, { mode: 0o755 });
   return `${work}/denort`;
 }
 
-async function wantHash(what: string, want: { bytes: Uint8Array<ArrayBuffer>; sha256: string }): Promise<void> {
+async function wantHash(
+  what: string,
+  want: { bytes: Uint8Array<ArrayBuffer>; sha256: string },
+): Promise<void> {
   const found = await sha256(want.bytes);
-  if (found !== want.sha256) throw new Error(`${what} has the SHA-256 ${found}, wanted ${want.sha256}`);
+  if (found !== want.sha256) {
+    throw new Error(`${what} has the SHA-256 ${found}, wanted ${want.sha256}`);
+  }
 }
 
 /**
- * The stripped runtime for `arch`, by the first way that works: the file that DENORT_BIN names (taken as it is), one found before
- * (kept in `.tools/denort-VERSION/ARCH`), Deno's own download (5 s limit), or a published npm program. Undefined when none works.
- * Safe to call from several processes at once: a file is put into place only when whole.
+ * The stripped runtime for `arch`, by the first way that works: the file that DENORT_BIN names
+ * (taken as it is), one found before (kept in `.tools/denort-VERSION/ARCH`), Deno's own download (5
+ * s limit), or a published npm program. Undefined when none works. Safe to call from several
+ * processes at once: a file is put into place only when whole.
  */
 export async function findRuntime(arch: Arch): Promise<Runtime | undefined> {
   const named = Deno.env.get("DENORT_BIN");
   if (named) {
-    if (!await exists(named)) throw new Error(`DENORT_BIN names ${named}, and nothing is there; name a denort ${DENO_VERSION} or unset it`);
+    if (!await exists(named)) {
+      throw new Error(
+        `DENORT_BIN names ${named}, and nothing is there; name a denort ${DENO_VERSION} or unset it`,
+      );
+    }
     return { path: named, origin: "DENORT_BIN" };
   }
   const kept = `${ROOT}/.tools/denort-${DENO_VERSION}/${arch}`;
   const before = await readIfThere(`${kept}/origin`);
-  if (before !== undefined && await exists(`${kept}/denort`)) return { path: `${kept}/denort`, origin: before };
+  if (before !== undefined && await exists(`${kept}/denort`)) {
+    return { path: `${kept}/denort`, origin: before };
+  }
   await Deno.mkdir(kept, { recursive: true });
   const work = await Deno.makeTempDir({ prefix: "pso-denort-" });
   try {
-    const ways = [["Deno's own download", downloadByDeno], [`npm package ${DONORS[arch]?.package}`, fromNpm]] as const;
+    const ways = [["Deno's own download", downloadByDeno], [
+      `npm package ${DONORS[arch]?.package}`,
+      fromNpm,
+    ]] as const;
     for (const [name, way] of ways) {
       const found = await way(arch, work);
       if (found === undefined) continue;

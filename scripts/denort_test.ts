@@ -17,14 +17,29 @@ function hasRuntime(): boolean {
 
 Deno.test({
   name: "runtimeInside() gives back, byte for byte, the runtime that deno compile was given",
-  ignore: !hasRuntime() && skip("runtimeInside() on a compiled program", "no build has been made here: run ./scripts/build first"),
+  ignore: !hasRuntime() &&
+    skip(
+      "runtimeInside() on a compiled program",
+      "no build has been made here: run ./scripts/build first",
+    ),
   fn: async () => {
     const work = await Deno.makeTempDir({ prefix: "pso-denort-" });
     try {
       await Deno.writeTextFile(`${work}/one.ts`, "Deno.exit(0);\n");
-      const args = ["compile", "--quiet", "--no-config", "--no-check", "--output", `${work}/one`, `${work}/one.ts`];
+      const args = [
+        "compile",
+        "--quiet",
+        "--no-config",
+        "--no-check",
+        "--output",
+        `${work}/one`,
+        `${work}/one.ts`,
+      ];
       await runTool(DENO, args, { cwd: work, env: { DENORT_BIN: KEPT } });
-      const [program, runtime] = await Promise.all([Deno.readFile(`${work}/one`), Deno.readFile(KEPT)]);
+      const [program, runtime] = await Promise.all([
+        Deno.readFile(`${work}/one`),
+        Deno.readFile(KEPT),
+      ]);
       assert.notEqual(program.length, runtime.length);
       assert.ok(hasSameBytes(runtimeInside(program), runtime), "the runtime is not what went in");
     } finally {

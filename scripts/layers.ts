@@ -1,16 +1,26 @@
 /**
- * Lint plugin that holds the import rules of ARCHITECTURE.md: which folder of `src/` may know which, which package belongs to whom,
- * and the two things that have one place only (starting a process, reading the arguments). It looks at every form of import: static,
- * type-only, dynamic, re-export, `import("x")` types and `import x = require("x")`.
+ * Lint plugin that holds the import rules of ARCHITECTURE.md: which folder of `src/` may know
+ * which, which package belongs to whom, and the two things that have one place only (starting a
+ * process, reading the arguments). It looks at every form of import: static, type-only, dynamic,
+ * re-export, `import("x")` types and `import x = require("x")`.
  */
 
-/** The folders of `src/` that every other may import, and that import only each other; "" is `src/*.ts`. */
+/**
+ * The folders of `src/` that every other may import, and that import only each other; "" is
+ * `src/*.ts`.
+ */
 const BASE = ["", "async", "config"];
 
-/** Where the doubles and beds of unit tests stand: tests in `src/` may import it, product files may not. */
+/**
+ * Where the doubles and beds of unit tests stand: tests in `src/` may import it, product files may
+ * not.
+ */
 const TEST_SUPPORT = "tests/support/";
 
-/** What the files of each folder of `src/` may import besides their own folder and base; a path that ends in `.ts` is that file alone. */
+/**
+ * What the files of each folder of `src/` may import besides their own folder and base; a path that
+ * ends in `.ts` is that file alone.
+ */
 const MAY_IMPORT: Record<string, string[]> = {
   cli: [],
   arrays: [],
@@ -28,13 +38,19 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   hono: ["admin", "simulator"],
 };
 
-/** Not even for a test: code or a wrong idea shared by a simulated array and its client would hide a mistake from every test. */
+/**
+ * Not even for a test: code or a wrong idea shared by a simulated array and its client would hide a
+ * mistake from every test.
+ */
 const STRANGERS: Record<string, string> = { arrays: "simulator", simulator: "arrays" };
 
 /** Where Deno.Command may be used and where Deno.args may be read. */
 const ONLY_PLACE: Record<string, string> = { Command: "src/host/command.ts", args: "main.ts" };
 
-/** A file of the product: its path from the project's folder, its folder below `src/` ("" for base, undefined for main*.ts). */
+/**
+ * A file of the product: its path from the project's folder, its folder below `src/` ("" for base,
+ * undefined for main*.ts).
+ */
 interface Place {
   path: string;
   folder: string | undefined;
@@ -45,7 +61,9 @@ interface Place {
 function placeOf(filename: string): Place | undefined {
   const root = new URL("..", import.meta.url).pathname;
   const path = filename.startsWith(root) ? filename.slice(root.length) : filename;
-  if (/^main(_\w+)?\.ts$/.test(path)) return { path, folder: undefined, isTest: path.endsWith("_test.ts") };
+  if (/^main(_\w+)?\.ts$/.test(path)) {
+    return { path, folder: undefined, isTest: path.endsWith("_test.ts") };
+  }
   if (!path.startsWith("src/")) return undefined;
   return { path, folder: folderOf(path), isTest: path.endsWith("_test.ts") };
 }
@@ -61,7 +79,10 @@ function resolve(specifier: string, from: string): string {
   return new URL(specifier, `file:///project/${from}`).pathname.replace(/^\/project\//, "");
 }
 
-/** The bare name of the package that a specifier means, or undefined for a path. `npm:@a/b@1/c` → `@a/b`. */
+/**
+ * The bare name of the package that a specifier means, or undefined for a path. `npm:@a/b@1/c` →
+ * `@a/b`.
+ */
 function packageOf(specifier: string): string | undefined {
   if (/^(\.{1,2}\/|\/|file:)/.test(specifier)) return undefined;
   const bare = specifier.replace(/^(npm|jsr):\/?/, "");
@@ -70,10 +91,14 @@ function packageOf(specifier: string): string | undefined {
 
 /** Why `place` must not import `specifier`, or undefined when it may. */
 function faultOfImport(specifier: string, place: Place): string | undefined {
-  if (/^(node:)?child_process(\/|$)/.test(specifier)) return "child_process is used nowhere: src/host/command.ts starts processes";
+  if (/^(node:)?child_process(\/|$)/.test(specifier)) {
+    return "child_process is used nowhere: src/host/command.ts starts processes";
+  }
   const name = packageOf(specifier);
   if (name !== undefined) return faultOfPackage(name.replace(/^@hono\/hono$/, "hono"), place);
-  if (!specifier.startsWith(".")) return `${specifier} is an absolute path: import by a relative one`;
+  if (!specifier.startsWith(".")) {
+    return `${specifier} is an absolute path: import by a relative one`;
+  }
   const target = resolve(specifier, place.path);
   if (place.folder === undefined) return undefined;
   if (!target.startsWith("src/")) return faultOfOutside(target, place.isTest);
@@ -99,15 +124,22 @@ function faultOfFolder(target: string, folder: string, isTest: boolean): string 
     return `src/${folder}/ and src/${targetFolder}/ never meet, in tests neither: shared code shares the mistake`;
   }
   if (BASE.includes(targetFolder) || isTest) return undefined;
-  if (BASE.includes(folder)) return `${folder === "" ? "src/*.ts" : `src/${folder}/`} is base and imports only base, and this is ${target}`;
+  if (BASE.includes(folder)) {
+    return `${
+      folder === "" ? "src/*.ts" : `src/${folder}/`
+    } is base and imports only base, and this is ${target}`;
+  }
   const allowed = MAY_IMPORT[folder];
   if (!allowed) return `src/${folder}/ has no import rule: add it to scripts/layers.ts`;
   if (allowed.some((one) => one === targetFolder || target === `src/${one}`)) return undefined;
-  const may = ["base (src/*.ts, src/async/, src/config/)", ...allowed.map((one) => `src/${one}`)].join(", ");
+  const may = ["base (src/*.ts, src/async/, src/config/)", ...allowed.map((one) => `src/${one}`)]
+    .join(", ");
   return `src/${folder}/ may import ${may}, and this is ${target}`;
 }
 
-/** The member of Deno that an expression reads, for `Deno.x`, `Deno["x"]` and `globalThis.Deno.x`. */
+/**
+ * The member of Deno that an expression reads, for `Deno.x`, `Deno["x"]` and `globalThis.Deno.x`.
+ */
 function denoMember(node: Deno.lint.MemberExpression): string | undefined {
   const { object, property } = node;
   const isDeno = (object.type === "Identifier" && object.name === "Deno") ||
@@ -133,22 +165,31 @@ function create(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   const report = (node: Deno.lint.Node, message: string | undefined) => {
     if (message !== undefined) context.report({ node, message });
   };
-  const look = (node: Deno.lint.Node, source: { type: string; value?: unknown } | null | undefined) => {
+  const look = (
+    node: Deno.lint.Node,
+    source: { type: string; value?: unknown } | null | undefined,
+  ) => {
     if (!source) return;
     if (source.type === "Literal") report(node, faultOfImport(String(source.value), place));
-    else report(node, "the path of an import is written out as a string, so that it can be checked");
+    else {report(
+        node,
+        "the path of an import is written out as a string, so that it can be checked",
+      );}
   };
   return {
     ImportDeclaration: (node) => look(node, node.source),
     ExportNamedDeclaration: (node) => look(node, node.source),
     ExportAllDeclaration: (node) => look(node, node.source),
     ImportExpression: (node) => look(node, node.source),
-    TSImportType: (node) => look(node, node.argument.type === "TSLiteralType" ? node.argument.literal : node.argument),
+    TSImportType: (node) =>
+      look(node, node.argument.type === "TSLiteralType" ? node.argument.literal : node.argument),
     TSExternalModuleReference: (node) => look(node, node.expression),
     MemberExpression: (node) => report(node, faultOfDeno(denoMember(node), place)),
     VariableDeclarator(node) {
       if (node.init?.type !== "Identifier" || node.init.name !== "Deno") return;
-      if (node.id.type !== "ObjectPattern") return report(node, "Deno gets no second name, so that what is used of it can be checked");
+      if (node.id.type !== "ObjectPattern") {
+        return report(node, "Deno gets no second name, so that what is used of it can be checked");
+      }
       for (const property of node.id.properties) {
         if (property.type === "Property") report(node, faultOfDeno(nameOf(property.key), place));
       }

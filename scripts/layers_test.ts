@@ -3,19 +3,27 @@ import layers from "./layers.ts";
 
 const FIXTURES = new URL("./layers_fixtures/", import.meta.url);
 
-/** Each fixture says in its first line whose place it takes, and in its second how the complaint begins or what it holds. */
+/**
+ * Each fixture says in its first line whose place it takes, and in its second how the complaint
+ * begins or what it holds.
+ */
 function fixture(name: string): { path: string; complaint: string; source: string } {
   const source = Deno.readTextFileSync(new URL(name, FIXTURES));
   const [path = "", complaint = ""] = source.split("\n").map((line) => line.replace(/^\/\/ /, ""));
   return { path, complaint, source };
 }
 
-for (const { name } of [...Deno.readDirSync(FIXTURES)].sort((a, b) => a.name.localeCompare(b.name))) {
+for (
+  const { name } of [...Deno.readDirSync(FIXTURES)].sort((a, b) => a.name.localeCompare(b.name))
+) {
   Deno.test(`layers: ${name} is refused for its one fault`, () => {
     const { path, complaint, source } = fixture(name);
     const messages = Deno.lint.runPlugin(layers, path, source).map((found) => found.message);
     assert.equal(messages.length, 1, `${name}: ${JSON.stringify(messages)}`);
-    assert.ok(messages[0]?.includes(complaint), `${name}: found ${messages[0]}, wanted ${complaint}`);
+    assert.ok(
+      messages[0]?.includes(complaint),
+      `${name}: found ${messages[0]}, wanted ${complaint}`,
+    );
   });
 }
 
@@ -37,7 +45,8 @@ const ALLOWED: Record<string, string> = {
     import { score } from "./score.ts";
     export type Known = Array | import("../size.ts").Size;
     export const all = [Fleet, PsoError, score];`,
-  "src/node/calls/staging.ts": `import { mount } from "../../host/mount.ts"; export const made = mount;`,
+  "src/node/calls/staging.ts":
+    `import { mount } from "../../host/mount.ts"; export const made = mount;`,
   "src/csi/server.ts": `
     import * as grpc from "@grpc/grpc-js";
     export { Provisioner } from "../controller/provisioner.ts";
@@ -48,7 +57,8 @@ const ALLOWED: Record<string, string> = {
     import { FlashArray } from "../../arrays/flasharray.ts";
     import { run } from "../../host/command.ts";
     export const all = [Hono, FlashArray, run];`,
-  "src/simulator/flasharray.ts": `import { streamText } from "hono/streaming"; export const made = streamText;`,
+  "src/simulator/flasharray.ts":
+    `import { streamText } from "hono/streaming"; export const made = streamText;`,
   "src/host/command.ts": `export const made = new Deno.Command("true");`,
   "src/node/node_plugin_test.ts": `
     import { fakeHost } from "../../tests/support/fake_host.ts";

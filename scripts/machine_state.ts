@@ -1,4 +1,7 @@
-/** What a test could leave behind on this machine, read before and after a suite and compared. Linux only; runs with -A. */
+/**
+ * What a test could leave behind on this machine, read before and after a suite and compared. Linux
+ * only; runs with -A.
+ */
 import { processesWith } from "./child.ts";
 import { isBelow, loopDevices, mounts } from "./mounts.ts";
 import { readIfThere } from "./paths.ts";
@@ -43,9 +46,12 @@ async function processLines(options: StateOptions): Promise<string[]> {
   for await (const entry of Deno.readDir("/proc")) {
     const pid = Number(entry.name);
     if (!Number.isInteger(pid)) continue;
-    const command = (await readIfThere(`/proc/${pid}/cmdline`).catch(() => undefined))?.split("\0").join(" ").trim();
+    const command = (await readIfThere(`/proc/${pid}/cmdline`).catch(() => undefined))?.split("\0")
+      .join(" ").trim();
     if (!command) continue; // a kernel thread, a zombie, or gone
-    if (marked.includes(pid) || (!options.shared && /(^|\/)pso-bin( |$)/.test(command))) lines.push(`${pid} ${command}`);
+    if (marked.includes(pid) || (!options.shared && /(^|\/)pso-bin( |$)/.test(command))) {
+      lines.push(`${pid} ${command}`);
+    }
   }
   return lines.sort();
 }
@@ -70,7 +76,9 @@ function tcpSockets(): string[] {
 async function temporaryFiles({ shared, tmp }: StateOptions): Promise<string[]> {
   const own = [...Deno.readDirSync(tmp)].map((entry) => `${tmp}/${entry.name}`);
   if (shared) return own.sort();
-  const others = [...Deno.readDirSync("/tmp")].filter(({ name }) => name.startsWith("pso-")).map(({ name }) => `/tmp/${name}`);
+  const others = [...Deno.readDirSync("/tmp")].filter(({ name }) => name.startsWith("pso-")).map((
+    { name },
+  ) => `/tmp/${name}`);
   return await Promise.resolve([...own, ...others].sort());
 }
 
@@ -78,7 +86,11 @@ async function temporaryFiles({ shared, tmp }: StateOptions): Promise<string[]> 
 export function differences(before: MachineState, after: MachineState): string[] {
   const kinds: (keyof MachineState)[] = ["loops", "mounts", "processes", "sockets", "temporary"];
   return kinds.flatMap((kind) => [
-    ...after[kind].filter((line) => !before[kind].includes(line)).map((line) => `+ ${kind}: ${line}`),
-    ...before[kind].filter((line) => !after[kind].includes(line)).map((line) => `- ${kind}: ${line}`),
+    ...after[kind].filter((line) => !before[kind].includes(line)).map((line) =>
+      `+ ${kind}: ${line}`
+    ),
+    ...before[kind].filter((line) => !after[kind].includes(line)).map((line) =>
+      `- ${kind}: ${line}`
+    ),
   ]);
 }

@@ -1,4 +1,7 @@
-/** Mounts and loop devices of this machine, as the scripts that start and stop a stand see and clean them. They run with -A. */
+/**
+ * Mounts and loop devices of this machine, as the scripts that start and stop a stand see and clean
+ * them. They run with -A.
+ */
 import { until } from "../src/async/wait.ts";
 import { exists, readIfThere } from "./paths.ts";
 import { runTool, tryTool } from "./shell.ts";
@@ -20,7 +23,10 @@ const RELEASE_MS = 20_000;
 
 /** mountinfo writes space, tab, newline and backslash as three octal digits. */
 function unescape(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
+  return text.replace(
+    /\\([0-7]{3})/g,
+    (_, digits: string) => String.fromCharCode(parseInt(digits, 8)),
+  );
 }
 
 export function parseMounts(mountinfo: string): Mount[] {
@@ -46,43 +52,66 @@ export async function loopDevices(): Promise<LoopDevice[]> {
   const found: LoopDevice[] = [];
   for await (const { name } of Deno.readDir("/sys/block")) {
     if (!name.startsWith("loop")) continue;
-    const file = await readIfThere(`/sys/block/${name}/loop/backing_file`).catch(() => undefined); // detached between the two reads
-    if (file !== undefined) found.push({ device: `/dev/${name}`, file: file.trimEnd().replace(/ \(deleted\)$/, "") });
+    // detached between the two reads
+    const file = await readIfThere(`/sys/block/${name}/loop/backing_file`).catch(() => undefined);
+    if (file !== undefined) {
+      found.push({ device: `/dev/${name}`, file: file.trimEnd().replace(/ \(deleted\)$/, "") });
+    }
   }
   return found.sort((a, b) => a.device.localeCompare(b.device));
 }
 
 /**
- * Unmounts everything below `folders` and every mount, wherever it is, of a loop device whose file lies below them; then detaches
- * those loop devices. Throws, naming it, when something is still there after 20 s. Doing it again finds nothing to do.
+ * Unmounts everything below `folders` and every mount, wherever it is, of a loop device whose file
+ * lies below them; then detaches those loop devices. Throws, naming it, when something is still
+ * there after 20 s. Doing it again finds nothing to do.
  */
 export async function releaseBelow(folders: string[]): Promise<void> {
   const ours = (path: string) => folders.some((folder) => isBelow(path, folder));
   let last = "";
   const isFree = async () => {
-    const loops = (await loopDevices()).filter((loop) => folders.some((folder) => loop.file.includes(`${folder}/`)));
-    const mounted = (await mounts()).filter((mount) => ours(mount.path) || loops.some((loop) => loop.device === mount.source));
-    for (const mount of mounted.reverse()) last = (await tryTool("umount", [mount.path])).stderr.trim() || last;
-    for (const loop of loops) last = (await tryTool("losetup", ["-d", loop.device])).stderr.trim() || last;
+    const loops = (await loopDevices()).filter((loop) =>
+      folders.some((folder) => loop.file.includes(`${folder}/`))
+    );
+    const mounted = (await mounts()).filter((mount) =>
+      ours(mount.path) || loops.some((loop) => loop.device === mount.source)
+    );
+    for (const mount of mounted.reverse()) {
+      last = (await tryTool("umount", [mount.path])).stderr.trim() || last;
+    }
+    for (const loop of loops) {
+      last = (await tryTool("losetup", ["-d", loop.device])).stderr.trim() || last;
+    }
     return mounted.length === 0 && loops.length === 0;
   };
   try {
     await until("all was let go", isFree, { timeoutMs: RELEASE_MS, intervalMs: 100 });
   } catch (error) {
-    throw new Error(`cannot let go of what is mounted or attached below ${folders.join(" and ")}: ${last}`, { cause: error });
+    throw new Error(
+      `cannot let go of what is mounted or attached below ${folders.join(" and ")}: ${last}`,
+      { cause: error },
+    );
   }
 }
 
-/** Removes a folder and what is in it, and refuses while anything is mounted below: through a bind mount of / it would empty the machine. */
+/**
+ * Removes a folder and what is in it, and refuses while anything is mounted below: through a bind
+ * mount of / it would empty the machine.
+ */
 export async function removeFolder(folder: string): Promise<void> {
   const mounted = (await mounts()).filter((mount) => isBelow(mount.path, folder));
-  if (mounted.length > 0) throw new Error(`cannot remove ${folder}: ${mounted.map((mount) => mount.path).join(", ")} is still mounted`);
+  if (mounted.length > 0) {
+    throw new Error(
+      `cannot remove ${folder}: ${mounted.map((mount) => mount.path).join(", ")} is still mounted`,
+    );
+  }
   if (await exists(folder)) await runTool("rm", ["-rf", "--one-file-system", folder]);
 }
 
 /**
- * Makes `folder` a shared mount of itself, so that what is later mounted below it shows up below the host roots too, and leaves them
- * when it is unmounted. On a host whose / is private a host root would otherwise keep mounts that the host has long given up.
+ * Makes `folder` a shared mount of itself, so that what is later mounted below it shows up below
+ * the host roots too, and leaves them when it is unmounted. On a host whose / is private a host
+ * root would otherwise keep mounts that the host has long given up.
  */
 export async function shareFolder(folder: string): Promise<void> {
   await runTool("mount", ["--bind", folder, folder]);
@@ -91,14 +120,20 @@ export async function shareFolder(folder: string): Promise<void> {
 }
 
 /**
- * Mounts the host's / at the empty folder `at`, as a DaemonSet pod mounts it at /host: with /proc, /sys and /dev, with `shared` (see
- * shareFolder), and with `etc` in the place of /etc, which gives each node initiator names of its own. It follows mounts of the host and
- * passes none back. Other mounts of the host are left out: a copy of them here would hold them when their owner lets go.
+ * Mounts the host's / at the empty folder `at`, as a DaemonSet pod mounts it at /host: with /proc,
+ * /sys and /dev, with `shared` (see shareFolder), and with `etc` in the place of /etc, which gives
+ * each node initiator names of its own. It follows mounts of the host and passes none back. Other
+ * mounts of the host are left out: a copy of them here would hold them when their owner lets go.
  */
-export async function mountHostRoot(at: string, options: { shared: string; etc: string }): Promise<void> {
+export async function mountHostRoot(
+  at: string,
+  options: { shared: string; etc: string },
+): Promise<void> {
   await runTool("mount", ["--bind", "/", at]);
   await runTool("mount", ["--make-rslave", at]);
-  for (const folder of ["/proc", "/sys", "/dev"]) await runTool("mount", ["--rbind", folder, `${at}${folder}`]);
+  for (const folder of ["/proc", "/sys", "/dev"]) {
+    await runTool("mount", ["--rbind", folder, `${at}${folder}`]);
+  }
   const above = (await mounts()).map((mount) => mount.path).filter((path) =>
     path !== "/" && path !== options.shared && isBelow(options.shared, path)
   );

@@ -24,7 +24,10 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** Every file below `folder`, sorted, as paths that begin with `folder`. Symbolic links are named, not followed. */
+/**
+ * Every file below `folder`, sorted, as paths that begin with `folder`. Symbolic links are named,
+ * not followed.
+ */
 export async function filesBelow(folder: string): Promise<string[]> {
   const found: string[] = [];
   for await (const entry of Deno.readDir(folder)) {

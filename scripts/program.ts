@@ -1,6 +1,7 @@
 /**
- * What the one program is started with, in one place: `deno compile` bakes these flags in, and an interpreted run passes the same,
- * so that a test that runs interpreted is refused what the compiled program is refused.
+ * What the one program is started with, in one place: `deno compile` bakes these flags in, and an
+ * interpreted run passes the same, so that a test that runs interpreted is refused what the
+ * compiled program is refused.
  */
 import { fromFileUrl } from "./paths.ts";
 
@@ -17,14 +18,24 @@ export const PROGRAM = `${ROOT}/dist/pso-bin`;
 export const DENO_VERSION = "2.9.4";
 
 /**
- * Whole kinds only, because a subset of a global grant cannot be given back later while a whole kind can; never -A and never ffi,
- * so that each mode can drop what it does not use and nothing can leave the sandbox by native code.
+ * Whole kinds only, because a subset of a global grant cannot be given back later while a whole
+ * kind can; never -A and never ffi, so that each mode can drop what it does not use and nothing can
+ * leave the sandbox by native code.
  */
-export const PERMISSIONS = ["--no-prompt", "--allow-read", "--allow-write", "--allow-run", "--allow-net", "--allow-env", "--allow-sys"];
+export const PERMISSIONS = [
+  "--no-prompt",
+  "--allow-read",
+  "--allow-write",
+  "--allow-run",
+  "--allow-net",
+  "--allow-env",
+  "--allow-sys",
+];
 
 /**
- * A small young generation halves the resident memory of a loaded server; without the middle compiler it is 12 MiB smaller still at the same
- * CPU time per call (measured: 90 to 78 MiB after 1,000 calls). The ceiling is a safety net and holds for every mode.
+ * A small young generation halves the resident memory of a loaded server; without the middle
+ * compiler it is 12 MiB smaller still at the same CPU time per call (measured: 90 to 78 MiB after
+ * 1,000 calls). The ceiling is a safety net and holds for every mode.
  */
 export const V8_FLAGS = "--v8-flags=--max-semi-space-size=1,--max-old-space-size=256,--no-maglev";
 
@@ -34,8 +45,14 @@ export interface Launch {
   args: string[];
 }
 
-/** How to start the program: the compiled file, or `main.ts` by this process's own Deno with the same flags. `program` defaults to PROGRAM. */
+/**
+ * How to start the program: the compiled file, or `main.ts` by this process's own Deno with the
+ * same flags. `program` defaults to PROGRAM.
+ */
 export function launchOf(options: { interpreted?: boolean; program?: string } = {}): Launch {
   if (!options.interpreted) return { command: options.program ?? PROGRAM, args: [] };
-  return { command: Deno.execPath(), args: ["run", "--quiet", "--frozen", "--no-check", V8_FLAGS, ...PERMISSIONS, `${ROOT}/main.ts`] };
+  return {
+    command: Deno.execPath(),
+    args: ["run", "--quiet", "--frozen", "--no-check", V8_FLAGS, ...PERMISSIONS, `${ROOT}/main.ts`],
+  };
 }

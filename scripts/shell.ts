@@ -1,4 +1,7 @@
-/** Tools that the project's scripts run. The product has its own, stricter way (`src/host/command.ts`); scripts run with -A. */
+/**
+ * Tools that the project's scripts run. The product has its own, stricter way
+ * (`src/host/command.ts`); scripts run with -A.
+ */
 
 export interface Ran {
   code: number;
@@ -13,8 +16,15 @@ export interface RunToolOptions {
   timeoutMs?: number;
 }
 
-/** Runs a tool to its end and gives back what it said, whatever its code; a missing tool is code 127. */
-export async function tryTool(tool: string, args: string[], options: RunToolOptions = {}): Promise<Ran> {
+/**
+ * Runs a tool to its end and gives back what it said, whatever its code; a missing tool is code
+ * 127.
+ */
+export async function tryTool(
+  tool: string,
+  args: string[],
+  options: RunToolOptions = {},
+): Promise<Ran> {
   const { cwd, env, timeoutMs = 600_000 } = options;
   try {
     const { code, stdout, stderr } = await new Deno.Command("timeout", {
@@ -28,13 +38,22 @@ export async function tryTool(tool: string, args: string[], options: RunToolOpti
     const text = new TextDecoder();
     return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { code: 127, stdout: "", stderr: `${tool}: not found` };
+    if (error instanceof Deno.errors.NotFound) {
+      return { code: 127, stdout: "", stderr: `${tool}: not found` };
+    }
     throw error;
   }
 }
 
-/** Like tryTool, and throws with the end of what the tool said when its code is not 0. Gives back its standard output. */
-export async function runTool(tool: string, args: string[], options: RunToolOptions = {}): Promise<string> {
+/**
+ * Like tryTool, and throws with the end of what the tool said when its code is not 0. Gives back
+ * its standard output.
+ */
+export async function runTool(
+  tool: string,
+  args: string[],
+  options: RunToolOptions = {},
+): Promise<string> {
   const { code, stdout, stderr } = await tryTool(tool, args, options);
   if (code === 0) return stdout;
   const said = (stderr || stdout).trim().split("\n").slice(-12).join("\n");

@@ -1,7 +1,8 @@
 /**
- * A whole stand on this machine: a simulated fleet, a controller and some nodes, each a process of its own that really attaches and
- * mounts. `scripts/up` starts one from the command line; the demo, the tests and the benches start one in their own process.
- * Contract: design of `up.json` in ARCHITECTURE.md. Needs root and Linux.
+ * A whole stand on this machine: a simulated fleet, a controller and some nodes, each a process of
+ * its own that really attaches and mounts. `scripts/up` starts one from the command line; the demo,
+ * the tests and the benches start one in their own process. Contract: design of `up.json` in
+ * ARCHITECTURE.md. Needs root and Linux.
  */
 import { parse, stringify } from "@std/yaml";
 import { Child, type Ended, killMarked, MARK } from "./child.ts";
@@ -15,14 +16,17 @@ const STOP_MS = 30_000;
 const SOCKET_PATH_BYTES = 107;
 
 export interface StandOptions {
-  /** Where everything is kept; made when missing. Not below the project: `deno compile` would walk into the mounts. */
+  /**
+   * Where everything is kept; made when missing. Not below the project: `deno compile` would walk
+   * into the mounts.
+   */
   dir: string;
   flasharrays?: number;
   flashblades?: number;
   nodes?: number;
   /**
-   * Default `local`. With `kernel` the arrays are served by this machine's own kernel, over real protocols, and its one node is this machine with
-   * its own initiator names.
+   * Default `local`. With `kernel` the arrays are served by this machine's own kernel, over real
+   * protocols, and its one node is this machine with its own initiator names.
    */
   dataPlane?: "local" | "kernel";
   /** By `deno run` instead of the compiled program. */
@@ -33,7 +37,10 @@ export interface StandOptions {
   latencyMs?: number;
   /** REST calls at once per simulated array. */
   concurrency?: number;
-  /** More arguments and environment for single processes, by name: `simulator`, `controller`, `node-1` … */
+  /**
+   * More arguments and environment for single processes, by name: `simulator`, `controller`,
+   * `node-1` …
+   */
   extra?: Record<string, { args?: string[]; env?: Record<string, string> }>;
   /** Changes the text of values.yaml before the controller reads it. */
   editValues?: (values: string) => string;
@@ -92,7 +99,10 @@ interface Part {
   wanted: boolean;
 }
 
-/** Starts a stand and gives it back when all of it answers. Throws, with the end of the right log, when a part does not start; then nothing is left. */
+/**
+ * Starts a stand and gives it back when all of it answers. Throws, with the end of the right log,
+ * when a part does not start; then nothing is left.
+ */
 export async function startStand(options: StandOptions): Promise<Stand> {
   const stand = await Stand.prepare(options);
   try {
@@ -100,7 +110,9 @@ export async function startStand(options: StandOptions): Promise<Stand> {
     return stand;
   } catch (error) {
     await stand.stop();
-    throw options.signal?.aborted ? new StartCancelled(`the start of the stand in ${stand.dir} was cancelled`) : error;
+    throw options.signal?.aborted
+      ? new StartCancelled(`the start of the stand in ${stand.dir} was cancelled`)
+      : error;
   }
 }
 
@@ -118,7 +130,10 @@ export class Stand {
   #reportDeath: (death: Death) => void = () => {};
   #facts: Up | undefined;
 
-  private constructor(options: StandOptions, held: { dir: string; lock: Deno.Listener; hostRoots: string }) {
+  private constructor(
+    options: StandOptions,
+    held: { dir: string; lock: Deno.Listener; hostRoots: string },
+  ) {
     this.#options = options;
     this.dir = held.dir;
     this.#lock = held.lock;
@@ -126,15 +141,22 @@ export class Stand {
     this.died = new Promise((resolve) => this.#reportDeath = resolve);
   }
 
-  /** Takes the folder, clears away what an earlier run that was killed left there, and makes it ready. */
+  /**
+   * Takes the folder, clears away what an earlier run that was killed left there, and makes it
+   * ready.
+   */
   static async prepare(options: StandOptions): Promise<Stand> {
     await Deno.mkdir(`${options.dir}/log`, { recursive: true });
     const dir = await Deno.realPath(options.dir);
     if (isBelow(dir, ROOT)) {
-      throw new Error(`${dir} lies inside the project, where mounts would confuse the compiler; choose a folder elsewhere`);
+      throw new Error(
+        `${dir} lies inside the project, where mounts would confuse the compiler; choose a folder elsewhere`,
+      );
     }
     if (new TextEncoder().encode(`${dir}/controller.sock`).length > SOCKET_PATH_BYTES) {
-      throw new Error(`${dir} is too long for a socket's path (${SOCKET_PATH_BYTES} bytes); choose a shorter one`);
+      throw new Error(
+        `${dir} is too long for a socket's path (${SOCKET_PATH_BYTES} bytes); choose a shorter one`,
+      );
     }
     const lock = takeFolder(dir);
     try {
@@ -170,7 +192,9 @@ export class Stand {
     return child && !child.hasEnded ? child.pid : undefined;
   }
 
-  /** Ends one process and waits until it has ended. With SIGTERM it has 30 s, then it gets SIGKILL. */
+  /**
+   * Ends one process and waits until it has ended. With SIGTERM it has 30 s, then it gets SIGKILL.
+   */
   async kill(name: string, signal: "SIGKILL" | "SIGTERM"): Promise<Ended | undefined> {
     const part = this.#part(name);
     part.wanted = false;
@@ -180,20 +204,42 @@ export class Stand {
     return await part.child.ended;
   }
 
-  /** Starts one process again, with `env` beside its own, and waits until it answers. For one that runs, or that a fault ended, too. */
-  async start(name: string, options: { env?: Record<string, string>; wait?: boolean } = {}): Promise<void> {
+  /**
+   * Starts one process again, with `env` beside its own, and waits until it answers. For one that
+   * runs, or that a fault ended, too.
+   */
+  async start(
+    name: string,
+    options: { env?: Record<string, string>; wait?: boolean } = {},
+  ): Promise<void> {
     const part = this.#part(name);
-    if (part.child && !part.child.hasEnded) throw new Error(`${name} runs already, as process ${part.child.pid}`);
+    if (part.child && !part.child.hasEnded) {
+      throw new Error(`${name} runs already, as process ${part.child.pid}`);
+    }
     part.wanted = true;
-    const child = Child.start(name, part.launch, { env: { ...part.env, ...options.env }, log: this.logOf(name), mark: this.dir });
+    const child = Child.start(name, part.launch, {
+      env: { ...part.env, ...options.env },
+      log: this.logOf(name),
+      mark: this.dir,
+    });
     part.child = child;
     void child.ended.then(async (ended) => {
-      if (part.child === child && part.wanted) this.#reportDeath({ name, ended, lastWords: await child.lastWords() });
+      if (part.child === child && part.wanted) {
+        this.#reportDeath({ name, ended, lastWords: await child.lastWords() });
+      }
     });
-    if (options.wait ?? true) await child.becomes("it answers", part.isReady, { timeoutMs: START_MS, signal: this.#options.signal });
+    if (options.wait ?? true) {
+      await child.becomes("it answers", part.isReady, {
+        timeoutMs: START_MS,
+        signal: this.#options.signal,
+      });
+    }
   }
 
-  /** Tells the stand that this process is about to end by a fault that a test planted; gives back how it ended. */
+  /**
+   * Tells the stand that this process is about to end by a fault that a test planted; gives back
+   * how it ended.
+   */
   expectEnd(name: string): Promise<Ended> {
     const part = this.#part(name);
     part.wanted = false;
@@ -210,16 +256,33 @@ export class Stand {
     });
     const nodes: NodeFacts[] = [];
     for (let number = 1; number <= (this.#options.nodes ?? 2); number++) {
-      nodes.push(await this.#addNode(number, { values: await this.#nodeValues(values), plane: fleet.plane }));
+      nodes.push(
+        await this.#addNode(number, { values: await this.#nodeValues(values), plane: fleet.plane }),
+      );
     }
-    await Promise.all(["controller", ...nodes.map((node) => node.name)].map((name) => this.start(name)));
+    await Promise.all(
+      ["controller", ...nodes.map((node) => node.name)].map((name) => this.start(name)),
+    );
     const { control, arrays } = fleet;
-    this.#facts = { controller: `unix://${this.dir}/controller.sock`, nodes, admin: controller, values, simulator: control, arrays };
-    await Deno.writeTextFile(`${this.dir}/up.json.new`, JSON.stringify(this.#facts, undefined, 2) + "\n");
+    this.#facts = {
+      controller: `unix://${this.dir}/controller.sock`,
+      nodes,
+      admin: controller,
+      values,
+      simulator: control,
+      arrays,
+    };
+    await Deno.writeTextFile(
+      `${this.dir}/up.json.new`,
+      JSON.stringify(this.#facts, undefined, 2) + "\n",
+    );
     await Deno.rename(`${this.dir}/up.json.new`, `${this.dir}/up.json`);
   }
 
-  /** Stops all and takes away every mount, loop device and socket; what the arrays hold, the records of the nodes and the logs stay. */
+  /**
+   * Stops all and takes away every mount, loop device and socket; what the arrays hold, the records
+   * of the nodes and the logs stay.
+   */
   async stop(): Promise<void> {
     const before = this.names.filter((name) => name !== "simulator");
     await Promise.all(before.map((name) => this.kill(name, "SIGTERM")));
@@ -241,7 +304,9 @@ export class Stand {
     return this.#options.dataPlane ?? "local";
   }
 
-  /** Mounts this machine's / for one process, which may not open /proc, /sys and /dev themselves. */
+  /**
+   * Mounts this machine's / for one process, which may not open /proc, /sys and /dev themselves.
+   */
   async #mountHostRoot(name: string, etc: string): Promise<string> {
     const hostRoot = `${this.#hostRoots}/${name}`;
     await Deno.mkdir(hostRoot);
@@ -257,12 +322,23 @@ export class Stand {
 
   async #startSimulator(): Promise<FleetFacts> {
     const { flasharrays = 2, flashblades = 1, latencyMs, concurrency } = this.#options;
-    const args = ["simulate", "--flasharrays", `${flasharrays}`, "--flashblades", `${flashblades}`, "--state", `${this.dir}/sim`];
+    const args = [
+      "simulate",
+      "--flasharrays",
+      `${flasharrays}`,
+      "--flashblades",
+      `${flashblades}`,
+      "--state",
+      `${this.dir}/sim`,
+    ];
     args.push("--listen", `127.0.0.1:${await freePort()}`, "--data-plane", this.#plane);
-    if (this.#plane === "kernel") args.push("--host-root", await this.#mountHostRoot("simulator", "/etc"));
+    if (this.#plane === "kernel") {
+      args.push("--host-root", await this.#mountHostRoot("simulator", "/etc"));
+    }
     if (latencyMs !== undefined) args.push("--latency", `${latencyMs}`);
     if (concurrency !== undefined) args.push("--concurrency", `${concurrency}`);
-    const isReady = async () => (await this.#part("simulator").child?.output())?.split("\n").includes("ready") ?? false;
+    const isReady = async () =>
+      (await this.#part("simulator").child?.output())?.split("\n").includes("ready") ?? false;
     this.#parts.set("simulator", { ...this.#launch("simulator", args), isReady, wanted: false });
     await this.start("simulator");
     return JSON.parse(await Deno.readTextFile(`${this.dir}/sim/arrays.json`));
@@ -270,7 +346,10 @@ export class Stand {
 
   async #values(path: string): Promise<string> {
     if (!this.#options.editValues) return path;
-    await Deno.writeTextFile(`${this.dir}/values.yaml`, this.#options.editValues(await Deno.readTextFile(path)));
+    await Deno.writeTextFile(
+      `${this.dir}/values.yaml`,
+      this.#options.editValues(await Deno.readTextFile(path)),
+    );
     return `${this.dir}/values.yaml`;
   }
 
@@ -281,12 +360,19 @@ export class Stand {
     return `${this.dir}/node-values.yaml`;
   }
 
-  /** Registers a process with a CSI socket and an admin endpoint; gives back the admin endpoint's URL. */
+  /**
+   * Registers a process with a CSI socket and an admin endpoint; gives back the admin endpoint's
+   * URL.
+   */
   async #addPart(name: string, facts: { args: string[]; socket: string }): Promise<string> {
     const port = await freePort();
     const admin = `http://127.0.0.1:${port}`;
     const isReady = async () => await accepts(facts.socket) && await isLive(admin);
-    this.#parts.set(name, { ...this.#launch(name, [...facts.args, "--admin", `127.0.0.1:${port}`]), isReady, wanted: false });
+    this.#parts.set(name, {
+      ...this.#launch(name, [...facts.args, "--admin", `127.0.0.1:${port}`]),
+      isReady,
+      wanted: false,
+    });
     return admin;
   }
 
@@ -295,10 +381,23 @@ export class Stand {
     const socket = `${this.dir}/${name}.sock`;
     const stateDir = `${this.dir}/${name}`;
     const isLocal = this.#plane === "local";
-    const hostRoot = await this.#mountHostRoot(name, isLocal ? await ownEtc(`${this.dir}/etc-${name}`, number) : "/etc");
+    const hostRoot = await this.#mountHostRoot(
+      name,
+      isLocal ? await ownEtc(`${this.dir}/etc-${name}`, number) : "/etc",
+    );
     const dataAddress = isLocal ? `127.0.0.${10 + number}` : "127.0.0.1";
     await Deno.mkdir(stateDir, { recursive: true });
-    const args = ["node", "-f", fleet.values, "--endpoint", `unix://${socket}`, "--node-name", name, "--state-dir", stateDir];
+    const args = [
+      "node",
+      "-f",
+      fleet.values,
+      "--endpoint",
+      `unix://${socket}`,
+      "--node-name",
+      name,
+      "--state-dir",
+      stateDir,
+    ];
     args.push("--host-root", hostRoot, "--host-tools", "direct", "--data-address", dataAddress);
     if (isLocal) args.push("--local-plane", fleet.plane);
     const admin = await this.#addPart(name, { args, socket });
@@ -306,19 +405,28 @@ export class Stand {
   }
 }
 
-/** A node's /etc with initiator names of its own: two hosts of an array never share one. Written once, so that they last. */
+/**
+ * A node's /etc with initiator names of its own: two hosts of an array never share one. Written
+ * once, so that they last.
+ */
 async function ownEtc(etc: string, number: number): Promise<string> {
   if (await exists(`${etc}/nvme/hostid`)) return etc;
   const id = crypto.randomUUID();
   await Deno.mkdir(`${etc}/iscsi`, { recursive: true });
   await Deno.mkdir(`${etc}/nvme`, { recursive: true });
-  await Deno.writeTextFile(`${etc}/iscsi/initiatorname.iscsi`, `InitiatorName=iqn.1993-08.org.debian:01:${id.slice(0, 8)}${number}\n`);
+  await Deno.writeTextFile(
+    `${etc}/iscsi/initiatorname.iscsi`,
+    `InitiatorName=iqn.1993-08.org.debian:01:${id.slice(0, 8)}${number}\n`,
+  );
   await Deno.writeTextFile(`${etc}/nvme/hostnqn`, `nqn.2014-08.org.nvmexpress:uuid:${id}\n`);
   await Deno.writeTextFile(`${etc}/nvme/hostid`, `${id}\n`);
   return etc;
 }
 
-/** Takes away whatever a stand in `dir` has outside of plain files. Safe to repeat, and the first thing after a run that was killed. */
+/**
+ * Takes away whatever a stand in `dir` has outside of plain files. Safe to repeat, and the first
+ * thing after a run that was killed.
+ */
 async function clean(dir: string): Promise<void> {
   await killMarked(MARK, dir);
   const hostRoots = await readIfThere(`${dir}/host_roots`);
@@ -328,19 +436,24 @@ async function clean(dir: string): Promise<void> {
     await Deno.remove(`${dir}/host_roots`);
   }
   for await (const entry of Deno.readDir(dir)) {
-    if (entry.name.endsWith(".sock") || entry.name === "up.json") await Deno.remove(`${dir}/${entry.name}`);
+    if (entry.name.endsWith(".sock") || entry.name === "up.json") {
+      await Deno.remove(`${dir}/${entry.name}`);
+    }
   }
 }
 
 /**
- * One stand per folder: held by an abstract socket (unix(7)), which is gone with its process however that ends, and which, unlike a lock
- * file in the folder, does not keep the folder's own mount busy.
+ * One stand per folder: held by an abstract socket (unix(7)), which is gone with its process
+ * however that ends, and which, unlike a lock file in the folder, does not keep the folder's own
+ * mount busy.
  */
 function takeFolder(dir: string): Deno.Listener {
   try {
     return Deno.listen({ transport: "unix", path: `\0pso-stand${dir}` });
   } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) throw new Error(`another stand is running in ${dir}; stop it or choose another folder`);
+    if (error instanceof Deno.errors.AddrInUse) {
+      throw new Error(`another stand is running in ${dir}; stop it or choose another folder`);
+    }
     throw error;
   }
 }

@@ -1,18 +1,28 @@
 /**
- * The test suites, in the order in which they run. Test files run one after the other: with --parallel they are threads of one process,
- * and a process that one of them starts holds the file locks of the others for a moment.
+ * The test suites, in the order in which they run. Test files run one after the other: with
+ * --parallel they are threads of one process, and a process that one of them starts holds the file
+ * locks of the others for a moment.
  */
 
 export interface Suite {
   name: string;
   what: string;
-  /** What `deno test` is given; `tests/*` at the end means the test files directly in that folder. None: see `checks`. */
+  /**
+   * What `deno test` is given; `tests/*` at the end means the test files directly in that folder.
+   * None: see `checks`.
+   */
   paths?: string[];
   /** Command lines of the project's Deno that must each end with 0, instead of tests. */
   checks?: { name: string; args: string[] }[];
-  /** Each test file in a process of its own: one of these opens many connections, and a fault of the runtime can end such a process. */
+  /**
+   * Each test file in a process of its own: one of these opens many connections, and a fault of the
+   * runtime can end such a process.
+   */
   eachAlone?: boolean;
-  /** Each test file in a guest of its own, with a kernel and an array of its own (tests/lab/README.md). */
+  /**
+   * Each test file in a guest of its own, with a kernel and an array of its own
+   * (tests/lab/README.md).
+   */
   inGuest?: boolean;
   /** Runs the program: it is built first, unless interpreted. */
   needsProgram?: boolean;
@@ -50,7 +60,13 @@ export const SUITES: Suite[] = [
     paths: ["tests/contract"],
     timeoutMs: 15 * MINUTE,
   },
-  { name: "wire", what: "gRPC on a unix socket with real clients", paths: ["tests/*"], needsProgram: true, timeoutMs: 15 * MINUTE },
+  {
+    name: "wire",
+    what: "gRPC on a unix socket with real clients",
+    paths: ["tests/*"],
+    needsProgram: true,
+    timeoutMs: 15 * MINUTE,
+  },
   {
     name: "flow",
     what: "controller and nodes over real sockets with real devices; each step killed once",
@@ -69,7 +85,8 @@ export const SUITES: Suite[] = [
   {
     name: "lab",
     what: "real iSCSI, NVMe/TCP, multipath and NFS in a guest with an array inside",
-    paths: ["tests/lab/sanity_test.ts", "tests/lab"], // the longest first: the others go on beside it
+    // the longest first: the others go on beside it
+    paths: ["tests/lab/sanity_test.ts", "tests/lab"],
     inGuest: true,
     needsProgram: true,
     timeoutMs: 30 * MINUTE, // csi-sanity alone takes several minutes of an idle machine
@@ -94,7 +111,8 @@ export function filesOf(suite: Suite, namesInTests: string[]): string[] {
   const named = SUITES.flatMap(({ paths = [] }) => paths);
   return (suite.paths ?? []).flatMap((path) => {
     if (path !== "tests/*") return [path];
-    return namesInTests.filter((name) => name.endsWith("_test.ts")).map((name) => `tests/${name}`).filter((file) => !named.includes(file))
+    return namesInTests.filter((name) => name.endsWith("_test.ts")).map((name) => `tests/${name}`)
+      .filter((file) => !named.includes(file))
       .sort();
   });
 }
@@ -107,8 +125,9 @@ export interface Counts {
 }
 
 /**
- * Reads `ok | 2 passed (3 steps) | 0 failed | 1 ignored (7ms)`. A run that ended badly with no failure in that line, or without that line,
- * counts as one more failure: an error outside of any test is in no count.
+ * Reads `ok | 2 passed (3 steps) | 0 failed | 1 ignored (7ms)`. A run that ended badly with no
+ * failure in that line, or without that line, counts as one more failure: an error outside of any
+ * test is in no count.
  */
 export function readCounts(output: string, code: number): Counts {
   // deno-lint-ignore no-control-regex -- colours
@@ -117,13 +136,19 @@ export function readCounts(output: string, code: number): Counts {
   const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(last ?? "")?.[1] ?? 0);
   const failed = count("failed");
   const isUncounted = last === undefined || (code !== 0 && failed === 0);
-  return { passed: count("passed"), failed: failed + (isUncounted ? 1 : 0), skipped: count("ignored") };
+  return {
+    passed: count("passed"),
+    failed: failed + (isUncounted ? 1 : 0),
+    skipped: count("ignored"),
+  };
 }
 
 /** The names of the tests that a JUnit report of `deno test` marks as skipped. */
 export function skippedIn(junit: string): string[] {
   const cases = junit.matchAll(/<testcase name="([^"]*)"[^>]*>\s*<skipped\/>/g);
-  return [...cases].map(([, name = ""]) => name.replace(/&(lt|gt|quot|apos|amp);/g, (_, code: string) => ENTITIES[code] ?? ""));
+  return [...cases].map(([, name = ""]) =>
+    name.replace(/&(lt|gt|quot|apos|amp);/g, (_, code: string) => ENTITIES[code] ?? "")
+  );
 }
 
 const ENTITIES: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };

@@ -5,14 +5,31 @@ import { filesOf, readCounts, skippedIn, type Suite } from "./suites.ts";
 
 const COUNTS: [string, string, number, { passed: number; failed: number; skipped: number }][] = [
   ["all passed", "ok | 2 passed | 0 failed (7ms)\n", 0, { passed: 2, failed: 0, skipped: 0 }],
-  ["steps are not counted", "FAILED | 2 passed (2 steps) | 1 failed | 1 ignored (3 steps) (323ms)\n", 1, {
-    passed: 2,
-    failed: 1,
-    skipped: 1,
+  [
+    "steps are not counted",
+    "FAILED | 2 passed (2 steps) | 1 failed | 1 ignored (3 steps) (323ms)\n",
+    1,
+    {
+      passed: 2,
+      failed: 1,
+      skipped: 1,
+    },
+  ],
+  ["colours are taken off", "\u001b[0m\u001b[32mok\u001b[0m | 5 passed | 0 failed (7ms)", 0, {
+    passed: 5,
+    failed: 0,
+    skipped: 0,
   }],
-  ["colours are taken off", "\u001b[0m\u001b[32mok\u001b[0m | 5 passed | 0 failed (7ms)", 0, { passed: 5, failed: 0, skipped: 0 }],
-  ["a run without a last line is a failure", "error: Import failed\n", 1, { passed: 0, failed: 1, skipped: 0 }],
-  ["a bad end after a good line is a failure", "ok | 3 passed | 0 failed (1ms)\n", 139, { passed: 3, failed: 1, skipped: 0 }],
+  ["a run without a last line is a failure", "error: Import failed\n", 1, {
+    passed: 0,
+    failed: 1,
+    skipped: 0,
+  }],
+  ["a bad end after a good line is a failure", "ok | 3 passed | 0 failed (1ms)\n", 139, {
+    passed: 3,
+    failed: 1,
+    skipped: 0,
+  }],
   ["a good end without a last line is a failure", "", 0, { passed: 0, failed: 1, skipped: 0 }],
   [
     "the last line counts, not one that a test printed",
@@ -37,17 +54,34 @@ Deno.test("skippedIn() names the skipped tests of a JUnit report", () => {
 
 Deno.test("filesOf() leaves a file that has its own suite out of tests/*", () => {
   const wire: Suite = { name: "wire", what: "", paths: ["tests/*"], timeoutMs: 1 };
-  assert.deepEqual(filesOf(wire, ["goaway_test.ts", "links_test.ts", "skips.ts", "containerfile_test.ts"]), ["tests/goaway_test.ts"]);
+  assert.deepEqual(
+    filesOf(wire, ["goaway_test.ts", "links_test.ts", "skips.ts", "containerfile_test.ts"]),
+    ["tests/goaway_test.ts"],
+  );
 });
 
 Deno.test("differences() names what came and what went, by kind", () => {
-  const before: MachineState = { loops: [], mounts: ["/a of /dev/vda"], processes: [], sockets: [], temporary: [] };
+  const before: MachineState = {
+    loops: [],
+    mounts: ["/a of /dev/vda"],
+    processes: [],
+    sockets: [],
+    temporary: [],
+  };
   const after: MachineState = { ...before, mounts: [], loops: ["/dev/loop0 /tmp/x.img"] };
-  assert.deepEqual(differences(before, after), ["+ loops: /dev/loop0 /tmp/x.img", "- mounts: /a of /dev/vda"]);
+  assert.deepEqual(differences(before, after), [
+    "+ loops: /dev/loop0 /tmp/x.img",
+    "- mounts: /a of /dev/vda",
+  ]);
   assert.deepEqual(differences(before, before), []);
 });
 
 Deno.test("parseMounts() undoes the escapes of mountinfo and finds the source behind the optional fields", () => {
-  const line = "87 62 7:1 / /tmp/a\\040b\\134c rw,relatime shared:2 master:1 - ext4 /dev/loop1 rw\n";
-  assert.deepEqual(parseMounts(line), [{ path: "/tmp/a b\\c", type: "ext4", source: "/dev/loop1" }]);
+  const line =
+    "87 62 7:1 / /tmp/a\\040b\\134c rw,relatime shared:2 master:1 - ext4 /dev/loop1 rw\n";
+  assert.deepEqual(parseMounts(line), [{
+    path: "/tmp/a b\\c",
+    type: "ext4",
+    source: "/dev/loop1",
+  }]);
 });

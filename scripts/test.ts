@@ -1,14 +1,22 @@
 /** Runs test suites and sums them up. Usage stands in `scripts/test`. */
 import { pause, until } from "../src/async/wait.ts";
 import { killMarked } from "./child.ts";
-import { differences, type MachineState, readMachineState, type StateOptions } from "./machine_state.ts";
+import {
+  differences,
+  type MachineState,
+  readMachineState,
+  type StateOptions,
+} from "./machine_state.ts";
 import { releaseBelow, removeFolder } from "./mounts.ts";
 import { exists, readIfThere } from "./paths.ts";
 import { DENO, ROOT } from "./program.ts";
 import { complain, say } from "./shell.ts";
 import { type Counts, filesOf, readCounts, skippedIn, type Suite, SUITES } from "./suites.ts";
 
-/** A process that was told to stop, or a lazy close, needs a moment; what is there after it was left behind. */
+/**
+ * A process that was told to stop, or a lazy close, needs a moment; what is there after it was left
+ * behind.
+ */
 const SETTLE_MS = 5000;
 
 interface Options {
@@ -38,8 +46,14 @@ interface RunOptions {
   late?: boolean;
 }
 
-/** Runs a command with its output shown as it comes; gives back its code and what it wrote to stdout. Ends its whole group at the deadline. */
-async function runShown(args: string[], options: RunOptions): Promise<{ code: number; output: string }> {
+/**
+ * Runs a command with its output shown as it comes; gives back its code and what it wrote to
+ * stdout. Ends its whole group at the deadline.
+ */
+async function runShown(
+  args: string[],
+  options: RunOptions,
+): Promise<{ code: number; output: string }> {
   const child = new Deno.Command("timeout", {
     args: ["-k", "10", String(options.timeoutMs / 1000), ...args],
     cwd: ROOT,
@@ -67,7 +81,8 @@ async function runShown(args: string[], options: RunOptions): Promise<{ code: nu
   ]);
   const { code } = await child.status;
   interruption.signal.removeEventListener("abort", stop);
-  // A process that a test left behind may hold the pipe for ever; it is found and named by the comparison of the machine.
+  // A process that a test left behind may hold the pipe for ever; it is found and named by the
+  // comparison of the machine.
   const over = new AbortController();
   await Promise.race([reading, pause(SETTLE_MS, over.signal).catch(() => {})]);
   over.abort();
@@ -75,7 +90,9 @@ async function runShown(args: string[], options: RunOptions): Promise<{ code: nu
   return { code, output };
 }
 
-/** One suite's own place: environment, temporary folder, and what the machine looked like before. */
+/**
+ * One suite's own place: environment, temporary folder, and what the machine looked like before.
+ */
 class Surroundings implements AsyncDisposable {
   readonly tmp: string;
   readonly env: Record<string, string>;
@@ -84,8 +101,17 @@ class Surroundings implements AsyncDisposable {
 
   private constructor(tmp: string, options: Options) {
     this.tmp = tmp;
-    this.#state = { mark: { name: "PSO_SUITE", value: tmp }, tmp: `${tmp}/t`, shared: options.shared };
-    this.env = { PSO_SUITE: tmp, TMPDIR: `${tmp}/t`, PSO_SKIPS: `${tmp}/skips`, RUST_BACKTRACE: "0" };
+    this.#state = {
+      mark: { name: "PSO_SUITE", value: tmp },
+      tmp: `${tmp}/t`,
+      shared: options.shared,
+    };
+    this.env = {
+      PSO_SUITE: tmp,
+      TMPDIR: `${tmp}/t`,
+      PSO_SKIPS: `${tmp}/skips`,
+      RUST_BACKTRACE: "0",
+    };
     if (options.interpreted) this.env.PSO_INTERPRETED = "1";
   }
 
@@ -106,7 +132,8 @@ class Surroundings implements AsyncDisposable {
       found = differences(before, await readMachineState(this.#state));
       return found.length === 0;
     };
-    await until("the machine is as before", isAsBefore, { timeoutMs: SETTLE_MS, intervalMs: 100 }).catch(() => {});
+    await until("the machine is as before", isAsBefore, { timeoutMs: SETTLE_MS, intervalMs: 100 })
+      .catch(() => {});
     return found;
   }
 
@@ -132,7 +159,10 @@ class Surroundings implements AsyncDisposable {
   }
 }
 
-/** What `timeout` answers when the process it ran was ended by one of these signals: the runtime broke down, no test said anything. */
+/**
+ * What `timeout` answers when the process it ran was ended by one of these signals: the runtime
+ * broke down, no test said anything.
+ */
 const BREAKDOWNS = [128 + 6, 128 + 11];
 
 interface TestRun {
@@ -142,14 +172,19 @@ interface TestRun {
 }
 
 /**
- * Runs test files in one process. When that breaks down, it is run once more, and both are said: a gRPC client of this runtime can corrupt its
- * own memory (denoland/deno#36788); the product's side is repaired, and no test fails by it.
+ * Runs test files in one process. When that breaks down, it is run once more, and both are said: a
+ * gRPC client of this runtime can corrupt its own memory (denoland/deno#36788); the product's side
+ * is repaired, and no test fails by it.
  */
 async function runFiles(files: string[], { around, flags, timeoutMs }: TestRun): Promise<Counts> {
   const once = () => runShown([DENO, ...flags, ...files], { env: around.env, timeoutMs });
   let { code, output } = await once();
   if (BREAKDOWNS.includes(code)) {
-    say(`*** the process of ${files.join(", ")} broke down with code ${code}, which is a fault of the runtime: it is run once more`);
+    say(
+      `*** the process of ${
+        files.join(", ")
+      } broke down with code ${code}, which is a fault of the runtime: it is run once more`,
+    );
     await around.clear();
     ({ code, output } = await once());
   }
@@ -160,16 +195,29 @@ const LAB = `${ROOT}/tests/lab/lab`;
 
 /** Why no guest can be started here, after installing what is missing; `undefined` when one can. */
 async function guestProblem(around: Surroundings, timeoutMs: number): Promise<string | undefined> {
-  if (Deno.uid() !== 0) return "a guest needs root, for the packages it is made of and for the machine it runs on";
+  if (Deno.uid() !== 0) {
+    return "a guest needs root, for the packages it is made of and for the machine it runs on";
+  }
   const { code } = await runShown([LAB, "build"], { env: around.env, timeoutMs });
-  return code === 0 ? undefined : `the guest cannot be built here (code ${code}): see what is said above`;
+  return code === 0
+    ? undefined
+    : `the guest cannot be built here (code ${code}): see what is said above`;
 }
 
-/** A guest waits for devices and time-outs most of its life, and one emulated processor is busy at a time: two take little longer than one. */
+/**
+ * A guest waits for devices and time-outs most of its life, and one emulated processor is busy at a
+ * time: two take little longer than one.
+ */
 const GUESTS_AT_ONCE = 2;
 
-/** Runs each test file in a guest of its own, some side by side. A guest has no network: what the tests import is fetched before. */
-async function runInGuests(files: string[], run: { around: Surroundings; timeoutMs: number; isCi: boolean }): Promise<Counts[]> {
+/**
+ * Runs each test file in a guest of its own, some side by side. A guest has no network: what the
+ * tests import is fetched before.
+ */
+async function runInGuests(
+  files: string[],
+  run: { around: Surroundings; timeoutMs: number; isCi: boolean },
+): Promise<Counts[]> {
   const frozen = run.isCi ? ["--frozen"] : [];
   const cache = [DENO, "cache", "--quiet", ...frozen, ...files, `${ROOT}/main.ts`];
   const { code } = await runShown(cache, { env: {}, timeoutMs: run.timeoutMs });
@@ -177,7 +225,11 @@ async function runInGuests(files: string[], run: { around: Surroundings; timeout
   const waiting = [...files];
   const counts: Counts[] = [];
   const work = async () => {
-    for (let file = waiting.shift(); file !== undefined && !interruption.signal.aborted; file = waiting.shift()) {
+    for (
+      let file = waiting.shift();
+      file !== undefined && !interruption.signal.aborted;
+      file = waiting.shift()
+    ) {
       counts.push(
         await runInGuest(file, run).catch((error) => {
           complain(`test: ${file}: ${error}`);
@@ -190,30 +242,43 @@ async function runInGuests(files: string[], run: { around: Surroundings; timeout
   return counts;
 }
 
-async function runInGuest(file: string, { around, timeoutMs }: { around: Surroundings; timeoutMs: number }): Promise<Counts> {
+async function runInGuest(
+  file: string,
+  { around, timeoutMs }: { around: Surroundings; timeoutMs: number },
+): Promise<Counts> {
   say(`--- ${file} begins`);
   const begun = performance.now();
   const onHost = file.replace("_test.ts", "_host.ts");
   if (await exists(`${ROOT}/${onHost}`)) {
-    const { code } = await runShown([DENO, "run", "-A", "--no-check", onHost], { env: around.env, timeoutMs });
+    const { code } = await runShown([DENO, "run", "-A", "--no-check", onHost], {
+      env: around.env,
+      timeoutMs,
+    });
     if (code !== 0) return { passed: 0, failed: 1, skipped: 0 };
   }
   const seconds = String(timeoutMs / 1000 - 30);
   const env = { ...around.env, DENO, TMPDIR: "/tmp" };
   const passed = around.env.PSO_INTERPRETED === undefined ? [] : ["-e", "PSO_INTERPRETED"];
   const boot = (flags: string[], command: string) =>
-    runShown([LAB, "run", "-C", ROOT, "-t", seconds, ...passed, ...flags, `deno ${command}`], { env, timeoutMs, late: true });
+    runShown([LAB, "run", "-C", ROOT, "-t", seconds, ...passed, ...flags, `deno ${command}`], {
+      env,
+      timeoutMs,
+      late: true,
+    });
   const setup = file.replace("_test.ts", "_setup.ts");
   const hasFirstLife = await exists(`${ROOT}/${setup}`);
   const disk = hasFirstLife ? ["-d", `${around.tmp}/disk`] : [];
   try {
-    const first = hasFirstLife ? await boot(disk, `run -A --no-check --cached-only ${setup}`) : undefined;
+    const first = hasFirstLife
+      ? await boot(disk, `run -A --no-check --cached-only ${setup}`)
+      : undefined;
     if (first && first.code !== 0) return { passed: 0, failed: 1, skipped: 0 };
     const { code, output } = await boot(disk, `test -A --no-check --cached-only ${file}`);
     say(`--- ${file} took ${((performance.now() - begun) / 1000).toFixed(0)} s`);
     return readCounts(output, code);
   } finally {
-    if (hasFirstLife) await Deno.remove(`${around.tmp}/disk`).catch(() => {}); // a guest that never began has made none
+    // a guest that never began has made none
+    if (hasFirstLife) await Deno.remove(`${around.tmp}/disk`).catch(() => {});
   }
 }
 
@@ -222,7 +287,11 @@ function testFiles(paths: string[]): string[] {
   const found = paths.flatMap((path) => {
     if (path.endsWith("_test.ts")) return [path];
     return [...Deno.readDirSync(`${ROOT}/${path}`)].flatMap(({ name, isDirectory }) =>
-      isDirectory ? testFiles([`${path}/${name}`]) : name.endsWith("_test.ts") ? [`${path}/${name}`] : []
+      isDirectory
+        ? testFiles([`${path}/${name}`])
+        : name.endsWith("_test.ts")
+        ? [`${path}/${name}`]
+        : []
     ).sort();
   });
   return [...new Set(found)];
@@ -235,7 +304,9 @@ async function runTests(
 ): Promise<Counts & { skips: string[] }> {
   const { around } = options;
   const problem = suite.inGuest ? await guestProblem(around, suite.timeoutMs) : undefined;
-  if (problem !== undefined && !options.isCi) return { passed: 0, failed: 0, skipped: 1, skips: [`the whole suite: ${problem}`] };
+  if (problem !== undefined && !options.isCi) {
+    return { passed: 0, failed: 0, skipped: 1, skips: [`the whole suite: ${problem}`] };
+  }
   const junit = `${around.tmp}/junit.xml`;
   const flags = ["test", "-A", "--sanitize-ops", "--sanitize-resources", `--junit-path=${junit}`];
   if (options.isCi) flags.push("--frozen");
@@ -245,15 +316,27 @@ async function runTests(
   const add = (counts: Counts) => {
     for (const kind of ["passed", "failed", "skipped"] as const) total[kind] += counts[kind];
   };
-  if (suite.inGuest) (await runInGuests(testFiles(files), { ...run, isCi: options.isCi })).forEach(add);
-  if (suite.inGuest && total.skipped > 0) total.skips.push(`${total.skipped} in guests: the reasons stand in what the guests said`);
-  for (const group of suite.inGuest ? [] : suite.eachAlone ? testFiles(files).map((file) => [file]) : [files]) {
+  if (suite.inGuest) {
+    (await runInGuests(testFiles(files), { ...run, isCi: options.isCi })).forEach(add);
+  }
+  if (suite.inGuest && total.skipped > 0) {
+    total.skips.push(`${total.skipped} in guests: the reasons stand in what the guests said`);
+  }
+  for (
+    const group of suite.inGuest
+      ? []
+      : suite.eachAlone
+      ? testFiles(files).map((file) => [file])
+      : [files]
+  ) {
     add(await runFiles(group, { ...run, flags }));
     names.push(...skippedIn(await readIfThere(junit) ?? ""));
   }
   const said = await around.skips();
   // A test in src/ cannot use skip(): its name says why.
-  const silent = said.length === 0 && names.some((name) => !name.includes("(skipped: ")) ? ["no reason was given"] : [];
+  const silent = said.length === 0 && names.some((name) => !name.includes("(skipped: "))
+    ? ["no reason was given"]
+    : [];
   total.skips.push(...said, ...silent, ...names.map((name) => `  test: ${name}`));
   return total;
 }
@@ -261,7 +344,10 @@ async function runTests(
 async function runChecks(suite: Suite, around: Surroundings): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const { name, args } of suite.checks ?? []) {
-    const { code } = await runShown([DENO, ...args], { env: around.env, timeoutMs: suite.timeoutMs });
+    const { code } = await runShown([DENO, ...args], {
+      env: around.env,
+      timeoutMs: suite.timeoutMs,
+    });
     say(`${code === 0 ? "ok" : "FAILED"}: ${name}`);
     if (code === 0) counts.passed++;
     else counts.failed++;
@@ -272,11 +358,27 @@ async function runChecks(suite: Suite, around: Surroundings): Promise<Counts> {
 async function runSuite(suite: Suite, options: Options): Promise<Outcome> {
   const begun = performance.now();
   say(`\n=== ${suite.name}: ${suite.what}`);
-  const outcome: Outcome = { name: suite.name, passed: 0, failed: 0, skipped: 0, ms: 0, skips: [], problems: [] };
+  const outcome: Outcome = {
+    name: suite.name,
+    passed: 0,
+    failed: 0,
+    skipped: 0,
+    ms: 0,
+    skips: [],
+    problems: [],
+  };
   if (suite.needsProgram && !options.interpreted) {
-    const { code } = await runShown([`${ROOT}/scripts/build`, "--if-needed"], { env: {}, timeoutMs: suite.timeoutMs });
+    const { code } = await runShown([`${ROOT}/scripts/build`, "--if-needed"], {
+      env: {},
+      timeoutMs: suite.timeoutMs,
+    });
     if (code !== 0) {
-      return { ...outcome, failed: 1, problems: [`the program could not be built (code ${code})`], ms: performance.now() - begun };
+      return {
+        ...outcome,
+        failed: 1,
+        problems: [`the program could not be built (code ${code})`],
+        ms: performance.now() - begun,
+      };
     }
   }
   const around = await Surroundings.open(options);
@@ -288,7 +390,10 @@ async function runSuite(suite: Suite, options: Options): Promise<Outcome> {
     const left = await around.leftovers();
     if (left.length > 0) {
       outcome.failed++;
-      outcome.problems.push("the machine is not as it was before (+ left behind, - taken away):", ...left.map((line) => `  ${line}`));
+      outcome.problems.push(
+        "the machine is not as it was before (+ left behind, - taken away):",
+        ...left.map((line) => `  ${line}`),
+      );
     }
   } finally {
     await around[Symbol.asyncDispose]().catch((error) => {
@@ -305,7 +410,9 @@ function report(outcomes: Outcome[]): number {
   say("\n=== summary");
   for (const { name, passed, failed, skipped, ms } of outcomes) {
     say(
-      `${name.padEnd(16)}${String(passed).padStart(5)} passed${String(failed).padStart(4)} failed${String(skipped).padStart(4)} skipped` +
+      `${name.padEnd(16)}${String(passed).padStart(5)} passed${String(failed).padStart(4)} failed${
+        String(skipped).padStart(4)
+      } skipped` +
         `${(ms / 1000).toFixed(1).padStart(8)} s`,
     );
   }
@@ -329,10 +436,18 @@ function readArguments(args: string[]): Options | string {
   const files = words.filter((word) => word.endsWith("_test.ts"));
   const names = words.filter((word) => !files.includes(word));
   const unknown = flags.find((flag) => !["--interpreted", "--shared"].includes(flag));
-  if (unknown !== undefined) return `${unknown} is not an option; there are --interpreted, --shared and --list`;
+  if (unknown !== undefined) {
+    return `${unknown} is not an option; there are --interpreted, --shared and --list`;
+  }
   const missing = names.find((name) => !SUITES.some((suite) => suite.name === name));
-  if (missing !== undefined) return `there is no suite ${missing}; there are ${SUITES.map((suite) => suite.name).join(", ")}`;
-  if (files.length > 0 && names.length !== 1) return `${files.join(" ")}: name the one suite that these files belong to before them`;
+  if (missing !== undefined) {
+    return `there is no suite ${missing}; there are ${
+      SUITES.map((suite) => suite.name).join(", ")
+    }`;
+  }
+  if (files.length > 0 && names.length !== 1) {
+    return `${files.join(" ")}: name the one suite that these files belong to before them`;
+  }
   return {
     names,
     files,
@@ -353,10 +468,14 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   const outcomes: Outcome[] = [];
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => interruption.abort());
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => interruption.abort());
+  }
   for (const suite of SUITES) {
     if (interruption.signal.aborted) break;
-    if (options.names.length === 0 || options.names.includes(suite.name)) outcomes.push(await runSuite(suite, options));
+    if (options.names.length === 0 || options.names.includes(suite.name)) {
+      outcomes.push(await runSuite(suite, options));
+    }
   }
   if (interruption.signal.aborted) complain("test: interrupted; not every suite ran to its end");
   return Math.max(report(outcomes), interruption.signal.aborted ? 1 : 0);

@@ -1,10 +1,16 @@
-/** What a request wants of a volume: raw block or a mounted file system, and who may use it at once (CSI VolumeCapability). */
+/**
+ * What a request wants of a volume: raw block or a mounted file system, and who may use it at once
+ * (CSI VolumeCapability).
+ */
 export interface Capability {
   access: { type: "block" } | { type: "mount"; fsType: string; mountFlags: string[] };
   mode: AccessMode;
 }
 
-/** CSI 1.13 access modes; `single-node-single-writer` and `single-node-multi-writer` are RWOP and RWO of newer Kubernetes. */
+/**
+ * CSI 1.13 access modes; `single-node-single-writer` and `single-node-multi-writer` are RWOP and
+ * RWO of newer Kubernetes.
+ */
 export type AccessMode =
   | "single-node-writer"
   | "single-node-reader-only"

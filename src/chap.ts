@@ -7,13 +7,19 @@ export interface ChapLogin {
   password: Secret;
 }
 
-/** How node and array prove who they are to each other: the node always, the array too where `target` is given (mutual CHAP). */
+/**
+ * How node and array prove who they are to each other: the node always, the array too where
+ * `target` is given (mutual CHAP).
+ */
 export interface ChapCredentials {
   host: ChapLogin;
   target?: ChapLogin;
 }
 
-/** Keys of a Secret of type kubernetes.io/iscsi-chap: `_in` is what the target proves itself with (iscsid.conf(5)). */
+/**
+ * Keys of a Secret of type kubernetes.io/iscsi-chap: `_in` is what the target proves itself with
+ * (iscsid.conf(5)).
+ */
 const KEYS = {
   host: { user: "node.session.auth.username", password: "node.session.auth.password" },
   target: { user: "node.session.auth.username_in", password: "node.session.auth.password_in" },
@@ -22,28 +28,42 @@ const KEYS = {
 const PASSWORD = /^[\x21-\x7e]{12,255}$/;
 
 /**
- * The CHAP credentials among the secrets of a CSI call; `undefined` when it has none. Other keys are none of ours. `invalid` for credentials
- * that are incomplete or that no array takes; the message never holds a value.
+ * The CHAP credentials among the secrets of a CSI call; `undefined` when it has none. Other keys
+ * are none of ours. `invalid` for credentials that are incomplete or that no array takes; the
+ * message never holds a value.
  */
 export function chapOf(secrets: Record<string, string>): ChapCredentials | undefined {
   const host = loginOf(secrets, KEYS.host);
   const target = loginOf(secrets, KEYS.target);
   if (!host) {
-    if (target) throw invalid(`${KEYS.host.user} is missing: the array proves itself only to a node that does so first`);
+    if (target) {
+      throw invalid(
+        `${KEYS.host.user} is missing: the array proves itself only to a node that does so first`,
+      );
+    }
     return undefined;
   }
   if (target?.password.reveal() === host.password.reveal()) {
-    throw invalid(`${KEYS.host.password} and ${KEYS.target.password} are the same: an array takes only two that differ`);
+    throw invalid(
+      `${KEYS.host.password} and ${KEYS.target.password} are the same: an array takes only two that differ`,
+    );
   }
   return target ? { host, target } : { host };
 }
 
-function loginOf(secrets: Record<string, string>, keys: { user: string; password: string }): ChapLogin | undefined {
+function loginOf(
+  secrets: Record<string, string>,
+  keys: { user: string; password: string },
+): ChapLogin | undefined {
   const [user, password] = [secrets[keys.user], secrets[keys.password]];
   if (!user && !password) return undefined;
   if (!user) throw invalid(`${keys.user} is missing beside ${keys.password}`);
   if (!password) throw invalid(`${keys.password} is missing beside ${keys.user}`);
-  if (/\s/.test(user)) throw invalid(`${keys.user} holds a space or the end of a line: write it with stringData, or encode it with printf`);
+  if (/\s/.test(user)) {
+    throw invalid(
+      `${keys.user} holds a space or the end of a line: write it with stringData, or encode it with printf`,
+    );
+  }
   if (!PASSWORD.test(password)) {
     throw invalid(
       `${keys.password} has ${password.length} characters, and 12 to 255 plain ones without a space or the end of a line are wanted`,

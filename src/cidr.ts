@@ -1,4 +1,6 @@
-/** An IP address as a number. An IPv4 address mapped into IPv6 (`::ffff:a.b.c.d`) counts as IPv4. */
+/**
+ * An IP address as a number. An IPv4 address mapped into IPv6 (`::ffff:a.b.c.d`) counts as IPv4.
+ */
 export interface IpAddress {
   family: 4 | 6;
   value: bigint;
@@ -19,7 +21,10 @@ const MAPPED_IPV4 = 0xffffn;
 function parseIpv4(text: string): bigint | undefined {
   const parts = text.split(".");
   // Leading zeros are refused: some tools read them as octal, so 010.1.1.1 would mean two things.
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)) return undefined;
+  if (
+    parts.length !== 4 ||
+    !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)
+  ) return undefined;
   return parts.reduce((value, part) => value * 256n + BigInt(part), 0n);
 }
 
@@ -29,7 +34,9 @@ function ipv6Groups(text: string): string[] | undefined {
   const [head = [], tail] = halves.map((half) => half === "" ? [] : half.split(":"));
   if (tail === undefined) return head.length === 8 ? head : undefined;
   const missing = 8 - head.length - tail.length;
-  return missing < 1 ? undefined : [...head, ...Array.from({ length: missing }, () => "0"), ...tail];
+  return missing < 1
+    ? undefined
+    : [...head, ...Array.from({ length: missing }, () => "0"), ...tail];
 }
 
 function parseIpv6(text: string): bigint | undefined {
@@ -45,7 +52,9 @@ function parseIpv6(text: string): bigint | undefined {
   return groups.reduce((value, group) => (value << 16n) + BigInt(`0x${group}`), 0n);
 }
 
-/** The address that `text` writes (RFC 4291 forms for IPv6, without brackets or zone), or undefined. */
+/**
+ * The address that `text` writes (RFC 4291 forms for IPv6, without brackets or zone), or undefined.
+ */
 export function parseIp(text: string): IpAddress | undefined {
   if (!text.includes(":")) {
     const value = parseIpv4(text);
@@ -53,10 +62,15 @@ export function parseIp(text: string): IpAddress | undefined {
   }
   const value = parseIpv6(text);
   if (value === undefined) return undefined;
-  return value >> 32n === MAPPED_IPV4 ? { family: 4, value: value & 0xffffffffn } : { family: 6, value };
+  return value >> 32n === MAPPED_IPV4
+    ? { family: 4, value: value & 0xffffffffn }
+    : { family: 6, value };
 }
 
-/** The block that `text` writes (`address/length`), or undefined; bits below the length are dropped (`10.1.2.3/16` is `10.1.0.0/16`). */
+/**
+ * The block that `text` writes (`address/length`), or undefined; bits below the length are dropped
+ * (`10.1.2.3/16` is `10.1.0.0/16`).
+ */
 export function parseCidr(text: string): Cidr | undefined {
   const [addressText = "", lengthText = "", ...rest] = text.split("/");
   const address = parseIp(addressText);
@@ -65,7 +79,12 @@ export function parseCidr(text: string): Cidr | undefined {
   const bits = BITS[address.family];
   if (prefixLength > bits) return undefined;
   const hostBits = BigInt(bits - prefixLength);
-  return { text, family: address.family, network: (address.value >> hostBits) << hostBits, prefixLength };
+  return {
+    text,
+    family: address.family,
+    network: (address.value >> hostBits) << hostBits,
+    prefixLength,
+  };
 }
 
 /** True when bits of the address below the block's length are set, as in `10.1.2.3/16`. */
@@ -73,7 +92,10 @@ export function hasHostBits(cidr: Cidr): boolean {
   return parseIp(cidr.text.split("/")[0] ?? "")?.value !== cidr.network;
 }
 
-/** True when `address` lies in one of `cidrs`; no blocks at all allow every address. A text that is no address lies in none. */
+/**
+ * True when `address` lies in one of `cidrs`; no blocks at all allow every address. A text that is
+ * no address lies in none.
+ */
 export function isAllowed(address: string, cidrs: readonly Cidr[]): boolean {
   if (cidrs.length === 0) return true;
   const ip = parseIp(address.replace(/^\[(.*)\]$/, "$1"));

@@ -37,22 +37,42 @@ for (
     "12345::",
   ]
 ) {
-  Deno.test(`parseIp() refuses ${JSON.stringify(text)}`, () => assert.equal(parseIp(text), undefined));
+  Deno.test(`parseIp() refuses ${JSON.stringify(text)}`, () =>
+    assert.equal(parseIp(text), undefined));
 }
 
-for (const text of ["10.0.0.0", "10.0.0.0/33", "fd00::/129", "10.0.0.0/", "/8", "10.0.0.0/8/8", "10.0.0.0/a", "10.0.0.0/-1"]) {
+for (
+  const text of [
+    "10.0.0.0",
+    "10.0.0.0/33",
+    "fd00::/129",
+    "10.0.0.0/",
+    "/8",
+    "10.0.0.0/8/8",
+    "10.0.0.0/a",
+    "10.0.0.0/-1",
+  ]
+) {
   Deno.test(`parseCidr() refuses ${text}`, () => assert.equal(parseCidr(text), undefined));
 }
 
 Deno.test("parseCidr() clears the bits below the length and hasHostBits() tells of them", () => {
-  assert.deepEqual(parseCidr("10.1.2.3/16"), { text: "10.1.2.3/16", family: 4, network: 0x0a010000n, prefixLength: 16 });
-  assert.deepEqual(cidrs("10.1.2.3/16", "10.1.0.0/16", "fd00::1/64", "fd00::/64", "1.2.3.4/32").map(hasHostBits), [
-    true,
-    false,
-    true,
-    false,
-    false,
-  ]);
+  assert.deepEqual(parseCidr("10.1.2.3/16"), {
+    text: "10.1.2.3/16",
+    family: 4,
+    network: 0x0a010000n,
+    prefixLength: 16,
+  });
+  assert.deepEqual(
+    cidrs("10.1.2.3/16", "10.1.0.0/16", "fd00::1/64", "fd00::/64", "1.2.3.4/32").map(hasHostBits),
+    [
+      true,
+      false,
+      true,
+      false,
+      false,
+    ],
+  );
 });
 
 Deno.test("isAllowed() takes every address when there is no block", () => {
@@ -74,10 +94,16 @@ for (
   ] as const
 ) {
   Deno.test(`isAllowed() ${allowed ? "takes" : "refuses"} ${address} for 10.0.0.0/16, fd00:1::/64 and 192.168.1.1/32`, () => {
-    assert.equal(isAllowed(address, cidrs("10.0.0.0/16", "fd00:1::/64", "192.168.1.1/32")), allowed);
+    assert.equal(
+      isAllowed(address, cidrs("10.0.0.0/16", "fd00:1::/64", "192.168.1.1/32")),
+      allowed,
+    );
   });
 }
 
 Deno.test("isAllowed() takes every IPv4 address, and no IPv6 address, for 0.0.0.0/0", () => {
-  assert.deepEqual(["1.2.3.4", "255.0.0.1", "::1"].map((address) => isAllowed(address, cidrs("0.0.0.0/0"))), [true, true, false]);
+  assert.deepEqual(
+    ["1.2.3.4", "255.0.0.1", "::1"].map((address) => isAllowed(address, cidrs("0.0.0.0/0"))),
+    [true, true, false],
+  );
 });

@@ -1,4 +1,7 @@
-/** What went wrong, as facts about storage; `csi/status.ts` alone turns them into gRPC codes. A closed list. */
+/**
+ * What went wrong, as facts about storage; `csi/status.ts` alone turns them into gRPC codes. A
+ * closed list.
+ */
 export type ErrorCode =
   /** The request itself is wrong: a field, a parameter, a combination. */
   | "invalid"
@@ -26,8 +29,8 @@ export type ErrorCode =
   | "timeout";
 
 /**
- * The one error that crosses module borders. `message` says what failed, on what, why, and what to do, without a full stop,
- * a secret or a stack; the cause is kept once, in `cause`.
+ * The one error that crosses module borders. `message` says what failed, on what, why, and what to
+ * do, without a full stop, a secret or a stack; the cause is kept once, in `cause`.
  */
 export class PsoError extends Error {
   override readonly name = "PsoError";
@@ -36,7 +39,9 @@ export class PsoError extends Error {
   }
 }
 
-/** Wrong use of the command line (`invalid`): the program prints the message and ends with code 2. */
+/**
+ * Wrong use of the command line (`invalid`): the program prints the message and ends with code 2.
+ */
 export class UsageError extends PsoError {
   constructor(message: string) {
     super("invalid", message);

@@ -1,10 +1,22 @@
 import { PsoError } from "./errors.ts";
 
-// What controller and nodes tell each other: node_id (node → controller) and publish_context (controller → node). A rolling
-// update runs two versions of this program at once, so both forms carry a version and readers ignore keys they do not know.
+// What controller and nodes tell each other: node_id (node → controller) and publish_context
+// (controller → node). A rolling update runs two versions of this program at once, so both forms
+// carry a version and readers ignore keys they do not know.
 
-/** How a node reaches a volume. `local` exists only between a simulated array and a node started with --local-plane. */
-export const PROTOCOLS = ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc", "nfs", "local"] as const;
+/**
+ * How a node reaches a volume. `local` exists only between a simulated array and a node started
+ * with --local-plane.
+ */
+export const PROTOCOLS = [
+  "iscsi",
+  "fc",
+  "nvme-tcp",
+  "nvme-roce",
+  "nvme-fc",
+  "nfs",
+  "local",
+] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** One letter per protocol inside a node_id. Never reuse a letter. */
@@ -34,7 +46,8 @@ export interface NodeIdentity {
 
 /** CSI limit of node_id, NodeGetInfoResponse. */
 const NODE_ID_MAX_BYTES = 256;
-const UUID_NQN = /^nqn\.2014-08\.org\.nvmexpress:uuid:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
+const UUID_NQN =
+  /^nqn\.2014-08\.org\.nvmexpress:uuid:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
 function hexToBase64(hex: string): string {
   return Uint8Array.fromHex(hex).toBase64({ alphabet: "base64url", omitPadding: true });
@@ -45,12 +58,17 @@ function base64ToHex(text: string): string {
 }
 
 /**
- * node_id of CSI: `1;<name>;<protocol letters>` and then `;i=<IQN>`, `;u=<UUID of the NQN>` or `;n=<NQN>`, `;w=<WWPNs>`,
- * `;a=<addresses>` for what there is. UUID and WWPNs are binary in base64url. Throws `invalid` when it does not fit in 256 bytes.
+ * node_id of CSI: `1;<name>;<protocol letters>` and then `;i=<IQN>`, `;u=<UUID of the NQN>` or
+ * `;n=<NQN>`, `;w=<WWPNs>`, `;a=<addresses>` for what there is. UUID and WWPNs are binary in
+ * base64url. Throws `invalid` when it does not fit in 256 bytes.
  */
 export function encodeNodeId(node: NodeIdentity): string {
   const uuid = UUID_NQN.exec(node.nqn?.toLowerCase() ?? "")?.[1];
-  const parts = ["1", node.name, node.protocols.map((protocol) => PROTOCOL_LETTERS[protocol]).join("")];
+  const parts = [
+    "1",
+    node.name,
+    node.protocols.map((protocol) => PROTOCOL_LETTERS[protocol]).join(""),
+  ];
   if (node.iqn) parts.push(`i=${node.iqn}`);
   if (uuid) parts.push(`u=${hexToBase64(uuid.replaceAll("-", ""))}`);
   else if (node.nqn) parts.push(`n=${node.nqn}`);
@@ -67,10 +85,14 @@ export function encodeNodeId(node: NodeIdentity): string {
 }
 
 function uuidOf(hex: string): string {
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)]
+    .join("-");
 }
 
-/** The identity inside a node_id; `undefined` for text that no version of this program made. Unknown keys are ignored. */
+/**
+ * The identity inside a node_id; `undefined` for text that no version of this program made. Unknown
+ * keys are ignored.
+ */
 export function decodeNodeId(nodeId: string): NodeIdentity | undefined {
   const [version, name, letters, ...rest] = nodeId.split(";");
   if (version !== "1" || !name || letters === undefined) return undefined;
@@ -85,8 +107,9 @@ export function decodeNodeId(nodeId: string): NodeIdentity | undefined {
       const value = part.slice(2);
       if (part.startsWith("i=")) node.iqn = value;
       else if (part.startsWith("n=")) node.nqn = value;
-      else if (part.startsWith("u=")) node.nqn = `nqn.2014-08.org.nvmexpress:uuid:${uuidOf(base64ToHex(value))}`;
-      else if (part.startsWith("w=")) node.wwpns = base64ToHex(value).match(/.{16}/g) ?? [];
+      else if (part.startsWith("u=")) {
+        node.nqn = `nqn.2014-08.org.nvmexpress:uuid:${uuidOf(base64ToHex(value))}`;
+      } else if (part.startsWith("w=")) node.wwpns = base64ToHex(value).match(/.{16}/g) ?? [];
       else if (part.startsWith("a=")) node.addresses = value.split(",");
     }
   } catch {
@@ -97,10 +120,16 @@ export function decodeNodeId(nodeId: string): NodeIdentity | undefined {
 
 /** What is true of a block volume by any protocol. */
 export interface BlockFacts {
-  /** 24 upper-case hex digits; WWID and NGUID follow from it. Empty on the local plane only if the array gives none. */
+  /**
+   * 24 upper-case hex digits; WWID and NGUID follow from it. Empty on the local plane only if the
+   * array gives none.
+   */
   serial: string;
   sizeBytes: number;
-  /** The array has seen a write, or content by clone: the node must never format it. `false` alone allows nothing. */
+  /**
+   * The array has seen a write, or content by clone: the node must never format it. `false` alone
+   * allows nothing.
+   */
   everWritten: boolean;
 }
 
@@ -116,13 +145,24 @@ export type Attachment =
 
 const CONTEXT_VERSION = "1";
 
-/** publish_context of CSI: one JSON value, so that lists and numbers keep their types, beside the keys people look for. */
+/**
+ * publish_context of CSI: one JSON value, so that lists and numbers keep their types, beside the
+ * keys people look for.
+ */
 export function encodeAttachment(attachment: Attachment): Record<string, string> {
-  return { version: CONTEXT_VERSION, protocol: attachment.protocol, attachment: JSON.stringify(attachment) };
+  return {
+    version: CONTEXT_VERSION,
+    protocol: attachment.protocol,
+    attachment: JSON.stringify(attachment),
+  };
 }
 
 /** Checks one field of the JSON that crossed the wire. */
-function has(value: Record<string, unknown>, field: string, type: "string" | "number" | "boolean" | "array"): boolean {
+function has(
+  value: Record<string, unknown>,
+  field: string,
+  type: "string" | "number" | "boolean" | "array",
+): boolean {
   // deno-lint-ignore valid-typeof -- the four names are the parameter's type
   return type === "array" ? Array.isArray(value[field]) : typeof value[field] === type;
 }
@@ -142,10 +182,17 @@ const FIELDS: Record<Protocol, (value: Record<string, unknown>) => FieldTypes> =
   },
 };
 
-/** The attachment inside a publish_context. `invalid` when the context was not made by ControllerPublishVolume of this driver. */
+/**
+ * The attachment inside a publish_context. `invalid` when the context was not made by
+ * ControllerPublishVolume of this driver.
+ */
 export function decodeAttachment(context: Record<string, string>): Attachment {
   const refuse = (why: string, cause?: unknown) =>
-    new PsoError("invalid", `publish_context ${why}: the volume must be published by this driver's controller first`, { cause });
+    new PsoError(
+      "invalid",
+      `publish_context ${why}: the volume must be published by this driver's controller first`,
+      { cause },
+    );
   if (context.attachment === undefined) throw refuse("holds no attachment");
   let value: Record<string, unknown>;
   try {
@@ -155,7 +202,11 @@ export function decodeAttachment(context: Record<string, string>): Attachment {
   }
   const protocol = PROTOCOLS.find((known) => known === value?.protocol);
   if (protocol === undefined) {
-    throw refuse(`names the protocol ${JSON.stringify(value?.protocol)}, and this node knows ${PROTOCOLS.join(", ")}`);
+    throw refuse(
+      `names the protocol ${JSON.stringify(value?.protocol)}, and this node knows ${
+        PROTOCOLS.join(", ")
+      }`,
+    );
   }
   for (const [field, type] of Object.entries(FIELDS[protocol](value))) {
     if (!has(value, field, type)) throw refuse(`lacks ${field} (${type})`);

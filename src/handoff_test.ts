@@ -1,5 +1,12 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { type Attachment, decodeAttachment, decodeNodeId, encodeAttachment, encodeNodeId, type NodeIdentity } from "./handoff.ts";
+import {
+  type Attachment,
+  decodeAttachment,
+  decodeNodeId,
+  encodeAttachment,
+  encodeNodeId,
+  type NodeIdentity,
+} from "./handoff.ts";
 
 const node: NodeIdentity = {
   name: "worker-1.example.com",
@@ -37,9 +44,19 @@ Deno.test("encodeNodeId() refuses what CSI could not carry, and says what to do"
 
 const block = { serial: "6C1B16CE1C034D1C00013918", sizeBytes: 1 << 30, everWritten: false };
 const attachments: Attachment[] = [
-  { protocol: "iscsi", lun: 256, targets: [{ iqn: "iqn.2010-06.com.purestorage:flasharray.1", portal: "[fd00::1]:3260" }], ...block },
+  {
+    protocol: "iscsi",
+    lun: 256,
+    targets: [{ iqn: "iqn.2010-06.com.purestorage:flasharray.1", portal: "[fd00::1]:3260" }],
+    ...block,
+  },
   { protocol: "fc", lun: 1, wwpns: ["524a9371af4e8200"], ...block },
-  { protocol: "nvme-tcp", nqn: "nqn.2010-06.com.purestorage:flasharray.1", portals: ["10.0.0.1:4420"], ...block },
+  {
+    protocol: "nvme-tcp",
+    nqn: "nqn.2010-06.com.purestorage:flasharray.1",
+    portals: ["10.0.0.1:4420"],
+    ...block,
+  },
   { protocol: "local", type: "block", array: "fa-1", host: "n1", lun: 1, ...block },
   { protocol: "local", type: "file", array: "fb-1", fileSystem: "k8s-pvc-1" },
   { protocol: "nfs", address: "10.0.0.9", path: "/k8s-pvc-1" },
@@ -58,5 +75,6 @@ for (
     [{ attachment: '{"protocol":"iscsi","lun":1}' }, /lacks serial \(string\)/],
   ] as [Record<string, string>, RegExp][]
 ) {
-  Deno.test(`decodeAttachment() refuses ${JSON.stringify(context)}`, () => throws(() => decodeAttachment(context), message));
+  Deno.test(`decodeAttachment() refuses ${JSON.stringify(context)}`, () =>
+    throws(() => decodeAttachment(context), message));
 }

@@ -1,12 +1,17 @@
 import { Buffer } from "node:buffer";
-import { Agent as PlainAgent, type ClientRequest, type IncomingMessage, request as plainRequest } from "node:http";
+import {
+  Agent as PlainAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as plainRequest,
+} from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { messageOf, PsoError } from "./errors.ts";
 
-// HTTP over node:https and not fetch: Deno's fetch refuses the self-signed certificates with CA:TRUE that arrays ship, even when told to
-// trust them, and cannot pin one.
+// HTTP over node:https and not fetch: Deno's fetch refuses the self-signed certificates with
+// CA:TRUE that arrays ship, even when told to trust them, and cannot pin one.
 
 /** How the certificate of one server is checked. */
 export interface TlsTrust {
@@ -14,7 +19,10 @@ export interface TlsTrust {
   verify: boolean;
   /** CA certificates that count instead of the system's. */
   caPem?: string;
-  /** SHA-256 of the only accepted certificate, hexadecimal with or without colons. Chain, name and dates do not count then. */
+  /**
+   * SHA-256 of the only accepted certificate, hexadecimal with or without colons. Chain, name and
+   * dates do not count then.
+   */
   fingerprint?: string;
 }
 
@@ -37,11 +45,18 @@ export interface HttpResponse {
 /** The edge to one HTTP server. Rejects with TransportError when no complete answer came. */
 export type Fetch = (request: HttpRequest) => Promise<HttpResponse>;
 
-/** No complete answer: `denied` for a refused certificate, `timeout` when the signal fired, else `unavailable`. */
+/**
+ * No complete answer: `denied` for a refused certificate, `timeout` when the signal fired, else
+ * `unavailable`.
+ */
 export class TransportError extends PsoError {
   /** `false` only when the request surely never left: nothing can have happened on the server. */
   readonly sent: boolean;
-  constructor(code: "denied" | "timeout" | "unavailable", message: string, options: { sent: boolean; cause?: unknown }) {
+  constructor(
+    code: "denied" | "timeout" | "unavailable",
+    message: string,
+    options: { sent: boolean; cause?: unknown },
+  ) {
     super(code, message, { cause: options.cause });
     this.sent = options.sent;
   }
@@ -54,17 +69,23 @@ export interface HttpsOptions {
   tls: TlsTrust;
   /** Longest wait for a connection, TLS included (default 10 s). */
   connectTimeoutMs?: number;
-  /** A larger answer is cut off and refused (default 32 MiB; a page of 1,000 volumes has about 2). */
+  /**
+   * A larger answer is cut off and refused (default 32 MiB; a page of 1,000 volumes has about 2).
+   */
   maxResponseBytes?: number;
 }
 
 /**
- * For connections whose certificate we look at ourselves. Without any `ca`, Deno 2.9 resumes the TLS session of an earlier connection to the
- * same host, whatever its port: a server that takes it up shows no certificate, and that of the earlier one would be taken for its own.
+ * For connections whose certificate we look at ourselves. Without any `ca`, Deno 2.9 resumes the
+ * TLS session of an earlier connection to the same host, whatever its port: a server that takes it
+ * up shows no certificate, and that of the earlier one would be taken for its own.
  */
 const FULL_HANDSHAKE = { ca: [] };
 
-/** Idle connections are closed by us before the server does, so that a request seldom meets a connection that is being closed. */
+/**
+ * Idle connections are closed by us before the server does, so that a request seldom meets a
+ * connection that is being closed.
+ */
 const IDLE_MS = 15_000;
 const MAX_IDLE_CONNECTIONS = 64;
 
@@ -83,7 +104,10 @@ const REASONS: Record<string, string> = {
   ETIMEDOUT: "no connection in time (ETIMEDOUT); check network and firewall",
 };
 
-/** One server with its own connections: a kept connection is used again without a new check, so trust must never be shared. */
+/**
+ * One server with its own connections: a kept connection is used again without a new check, so
+ * trust must never be shared.
+ */
 export class HttpsClient {
   readonly #options: HttpsOptions;
   readonly #agent: PlainAgent | TlsAgent;
@@ -99,7 +123,9 @@ export class HttpsClient {
     const url = new URL(`${scheme}://${options.address}`);
     this.#host = url.hostname.replace(/^\[|\]$/g, "");
     this.#port = url.port === "" ? (scheme === "https" ? 443 : 80) : Number(url.port);
-    this.#pin = options.tls.verify && options.tls.fingerprint !== undefined ? plainHex(options.tls.fingerprint) : undefined;
+    this.#pin = options.tls.verify && options.tls.fingerprint !== undefined
+      ? plainHex(options.tls.fingerprint)
+      : undefined;
     const pool = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS, timeout: IDLE_MS };
     this.#agent = scheme === "http" ? new PlainAgent(pool) : this.#tlsAgent(pool);
   }
@@ -111,7 +137,8 @@ export class HttpsClient {
       const state = { sent: false };
       const outgoing = this.#start(request);
       outgoing.on("socket", (socket: Socket) => {
-        // A TLS socket is only given out after its handshake (see #tlsAgent); a plain one may still be on its way.
+        // A TLS socket is only given out after its handshake (see #tlsAgent); a plain one may still
+        // be on its way.
         if (socket.connecting) socket.once("connect", () => state.sent = true);
         else state.sent = true;
       });
@@ -138,7 +165,10 @@ export class HttpsClient {
     this.#agent.destroy();
   }
 
-  /** SHA-256 of the certificate that the server shows now, as `AB:CD:…`, checked by nobody. `undefined` when there is none to be had. */
+  /**
+   * SHA-256 of the certificate that the server shows now, as `AB:CD:…`, checked by nobody.
+   * `undefined` when there is none to be had.
+   */
   presentedFingerprint(): Promise<string | undefined> {
     const { connectTimeoutMs = 10_000 } = this.#options;
     return new Promise((resolve) => {
@@ -164,16 +194,29 @@ export class HttpsClient {
   #start(request: HttpRequest): ClientRequest {
     const headers: Record<string, string> = { accept: "application/json", ...request.headers };
     if (request.body !== undefined) headers["content-type"] = "application/json";
-    if (request.method !== "GET") headers["content-length"] = String(Buffer.byteLength(request.body ?? ""));
-    const options = { host: this.#host, port: this.#port, path: request.path, method: request.method, headers, agent: this.#agent };
+    if (request.method !== "GET") {
+      headers["content-length"] = String(Buffer.byteLength(request.body ?? ""));
+    }
+    const options = {
+      host: this.#host,
+      port: this.#port,
+      path: request.path,
+      method: request.method,
+      headers,
+      agent: this.#agent,
+    };
     const outgoing = this.#agent instanceof TlsAgent ? tlsRequest(options) : plainRequest(options);
-    // Deno 2.9 (Node does not) sends any request again by itself, a POST too and even one that was aborted, when a kept connection ends
-    // before the answer; it looks at this property to know. Whether a change may be repeated is not for the transport to decide.
+    // Deno 2.9 (Node does not) sends any request again by itself, a POST too and even one that was
+    // aborted, when a kept connection ends before the answer; it looks at this property to know.
+    // Whether a change may be repeated is not for the transport to decide.
     Object.defineProperty(outgoing, "reusedSocket", { get: () => false, set: () => {} });
     return outgoing;
   }
 
-  /** An agent that hands out a socket only when its certificate is accepted: no byte of a request (a token!) leaves before that. */
+  /**
+   * An agent that hands out a socket only when its certificate is accepted: no byte of a request (a
+   * token!) leaves before that.
+   */
   #tlsAgent(pool: ConstructorParameters<typeof TlsAgent>[0]): TlsAgent {
     const agent = new TlsAgent(pool);
     const create = (_options: unknown, done: (error: Error | null, socket?: Socket) => void) => {
@@ -193,7 +236,11 @@ export class HttpsClient {
         servername: serverName(this.#host),
         // With a pin the certificate itself is compared below, before the socket is given out.
         rejectUnauthorized: tls.verify && pin === undefined,
-        ...(!tls.verify || pin !== undefined ? FULL_HANDSHAKE : tls.caPem === undefined ? {} : { ca: tls.caPem }),
+        ...(!tls.verify || pin !== undefined
+          ? FULL_HANDSHAKE
+          : tls.caPem === undefined
+          ? {}
+          : { ca: tls.caPem }),
       });
       this.#connecting.add(socket);
       const fail = (error: Error) => {
@@ -202,12 +249,17 @@ export class HttpsClient {
         socket.destroy();
         reject(error);
       };
-      const timer = setTimeout(() => fail(withCode("no connection in time", "ETIMEDOUT")), connectTimeoutMs);
+      const timer = setTimeout(
+        () => fail(withCode("no connection in time", "ETIMEDOUT")),
+        connectTimeoutMs,
+      );
       socket.once("error", fail);
       socket.once("close", () => fail(withCode("closed during the TLS handshake", "ECONNRESET")));
       socket.once("secureConnect", () => {
         const shown = plainHex(socket.getPeerCertificate().fingerprint256 ?? "");
-        if (pin !== undefined && shown !== pin) return fail(withCode("certificate is not the pinned one", "PIN_MISMATCH"));
+        if (pin !== undefined && shown !== pin) {
+          return fail(withCode("certificate is not the pinned one", "PIN_MISMATCH"));
+        }
         clearTimeout(timer);
         this.#connecting.delete(socket);
         socket.removeAllListeners("close");
@@ -225,7 +277,9 @@ export class HttpsClient {
       incoming.on("data", (part: Uint8Array) => {
         size += part.length;
         if (size <= maxResponseBytes) parts.push(part);
-        else incoming.destroy(withCode(`the answer is larger than ${maxResponseBytes} bytes`, "TOO_LARGE"));
+        else {incoming.destroy(
+            withCode(`the answer is larger than ${maxResponseBytes} bytes`, "TOO_LARGE"),
+          );}
       });
       incoming.on("error", reject);
       incoming.on("aborted", () => reject(withCode("the answer was cut off", "ECONNRESET")));
@@ -233,32 +287,53 @@ export class HttpsClient {
         const headers = Object.entries(incoming.headers).map((
           [name, value],
         ) => [name, Array.isArray(value) ? value.join(", ") : value ?? ""]);
-        resolve({ status: incoming.statusCode ?? 0, headers: Object.fromEntries(headers), text: Buffer.concat(parts).toString("utf8") });
+        resolve({
+          status: incoming.statusCode ?? 0,
+          headers: Object.fromEntries(headers),
+          text: Buffer.concat(parts).toString("utf8"),
+        });
       });
     });
   }
 
   #abortError(request: HttpRequest, sent: boolean): TransportError {
     const why = request.signal?.reason;
-    const what = `${this.#options.address} did not answer ${request.method} ${request.path.split("?")[0]} in time`;
-    return new TransportError("timeout", why instanceof PsoError ? `${what}: ${why.message}` : what, { sent, cause: why });
+    const what = `${this.#options.address} did not answer ${request.method} ${
+      request.path.split("?")[0]
+    } in time`;
+    return new TransportError(
+      "timeout",
+      why instanceof PsoError ? `${what}: ${why.message}` : what,
+      { sent, cause: why },
+    );
   }
 
   async #explain(error: unknown, sent: boolean): Promise<TransportError> {
     const code = codeOf(error);
     if (CERTIFICATE_CODES.test(code)) return await this.#certificateError(error, code);
     const reason = REASONS[code] ?? messageOf(error);
-    return new TransportError("unavailable", `${this.#options.address} cannot be reached: ${reason}`, { sent, cause: error });
+    return new TransportError(
+      "unavailable",
+      `${this.#options.address} cannot be reached: ${reason}`,
+      { sent, cause: error },
+    );
   }
 
   async #certificateError(error: unknown, code: string): Promise<TransportError> {
     const { address, tls } = this.#options;
     const shown = await this.presentedFingerprint() ?? "unknown";
     const why = this.#pin !== undefined
-      ? `its SHA-256 fingerprint is ${shown} and the pinned one is ${withColons(this.#pin)}; if it was changed on purpose, pin the new one`
-      : `${messageOf(error)} (${code}), checked against ${tls.caPem === undefined ? "the system's" : "the configured"} CA certificates; ` +
+      ? `its SHA-256 fingerprint is ${shown} and the pinned one is ${
+        withColons(this.#pin)
+      }; if it was changed on purpose, pin the new one`
+      : `${messageOf(error)} (${code}), checked against ${
+        tls.caPem === undefined ? "the system's" : "the configured"
+      } CA certificates; ` +
         `configure the CA that signed it, or pin it: its SHA-256 fingerprint is ${shown} (compare it with the array's own first)`;
-    return new TransportError("denied", `the certificate of ${address} is not trusted: ${why}`, { sent: false, cause: error });
+    return new TransportError("denied", `the certificate of ${address} is not trusted: ${why}`, {
+      sent: false,
+      cause: error,
+    });
   }
 }
 

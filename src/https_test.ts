@@ -2,21 +2,73 @@ import assert from "node:assert/strict";
 import { isPsoError } from "./errors.ts";
 import { HttpsClient, type HttpsOptions, TransportError } from "./https.ts";
 
-/** A folder with `self.pem`/`self.key` (CA:TRUE, as arrays ship them) and `leaf.pem`/`leaf.key` signed by `ca.pem` for 127.0.0.1. */
+/**
+ * A folder with `self.pem`/`self.key` (CA:TRUE, as arrays ship them) and `leaf.pem`/`leaf.key`
+ * signed by `ca.pem` for 127.0.0.1.
+ */
 async function certificates(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "pso-https-" });
   const openssl = async (...args: string[]) => {
-    const { success, stderr } = await new Deno.Command("openssl", { args, cwd: folder, stdout: "null", stderr: "piped" }).output();
+    const { success, stderr } = await new Deno.Command("openssl", {
+      args,
+      cwd: folder,
+      stdout: "null",
+      stderr: "piped",
+    }).output();
     if (!success) throw new Error(new TextDecoder().decode(stderr));
   };
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   const name = ["-addext", "subjectAltName=IP:127.0.0.1"];
-  await openssl("req", "-x509", ...key, "-keyout", "self.key", "-out", "self.pem", "-days", "2", "-subj", "/CN=array", ...name);
-  await openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=authority");
+  await openssl(
+    "req",
+    "-x509",
+    ...key,
+    "-keyout",
+    "self.key",
+    "-out",
+    "self.pem",
+    "-days",
+    "2",
+    "-subj",
+    "/CN=array",
+    ...name,
+  );
+  await openssl(
+    "req",
+    "-x509",
+    ...key,
+    "-keyout",
+    "ca.key",
+    "-out",
+    "ca.pem",
+    "-days",
+    "2",
+    "-subj",
+    "/CN=authority",
+  );
   for (const [leaf, address] of [["leaf", "IP:127.0.0.1"], ["strange", "DNS:other.example"]]) {
-    await openssl("req", ...key, "-keyout", `${leaf}.key`, "-out", `${leaf}.csr`, "-subj", `/CN=${leaf}`);
+    await openssl(
+      "req",
+      ...key,
+      "-keyout",
+      `${leaf}.key`,
+      "-out",
+      `${leaf}.csr`,
+      "-subj",
+      `/CN=${leaf}`,
+    );
     await Deno.writeTextFile(`${folder}/ext`, `subjectAltName=${address}`);
-    const signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext"];
+    const signed = [
+      "-CA",
+      "ca.pem",
+      "-CAkey",
+      "ca.key",
+      "-CAcreateserial",
+      "-days",
+      "2",
+      "-extfile",
+      "ext",
+    ];
     await openssl("x509", "-req", "-in", `${leaf}.csr`, "-out", `${leaf}.pem`, ...signed);
   }
   return folder;
@@ -28,12 +80,20 @@ async function withServer(
   test: (make: (options?: Partial<HttpsOptions>) => HttpsClient) => Promise<void>,
   tls?: { cert: string; key: string },
 ): Promise<void> {
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {}, ...(tls ?? {}) }, handler);
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {}, ...(tls ?? {}) },
+    handler,
+  );
   const clients: HttpsClient[] = [];
   try {
     await test((options = {}) => {
       const address = `127.0.0.1:${server.addr.port}`;
-      const client = new HttpsClient({ scheme: tls ? "https" : "http", address, tls: { verify: true }, ...options });
+      const client = new HttpsClient({
+        scheme: tls ? "https" : "http",
+        address,
+        tls: { verify: true },
+        ...options,
+      });
       clients.push(client);
       return client;
     });
@@ -48,7 +108,8 @@ const hello = () => new Response("hello", { headers: { "X-Auth-Token": "abc" } }
 Deno.test("HttpsClient checks by CA and name, by pin alone, or not at all", async () => {
   const folder = await certificates();
   const read = (name: string) => Deno.readTextFileSync(`${folder}/${name}`);
-  const get = (client: HttpsClient) => client.fetch({ method: "GET", path: "/" }).then(({ text }) => text, (error) => error);
+  const get = (client: HttpsClient) =>
+    client.fetch({ method: "GET", path: "/" }).then(({ text }) => text, (error) => error);
   try {
     for (const name of ["self", "leaf", "strange"]) {
       await withServer(hello, async (make) => {
@@ -56,12 +117,23 @@ Deno.test("HttpsClient checks by CA and name, by pin alone, or not at all", asyn
         assert.match(shown, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
         const ca = name === "self" ? "self.pem" : "ca.pem";
         assert.equal(await get(make({ tls: { verify: false } })), "hello");
-        assert.equal(await get(make({ tls: { verify: true, fingerprint: shown } })), "hello", `${name} pinned`);
+        assert.equal(
+          await get(make({ tls: { verify: true, fingerprint: shown } })),
+          "hello",
+          `${name} pinned`,
+        );
         const byCa = await get(make({ tls: { verify: true, caPem: read(ca) } }));
-        if (name === "strange") assert.ok(isPsoError(byCa, "denied") && byCa.message.includes(shown), "its name is another one");
-        else assert.equal(byCa, "hello");
+        if (name === "strange") {
+          assert.ok(
+            isPsoError(byCa, "denied") && byCa.message.includes(shown),
+            "its name is another one",
+          );
+        } else assert.equal(byCa, "hello");
         for (
-          const tls of [{ verify: true }, { verify: true, fingerprint: "00".repeat(32) }, { verify: true, caPem: read("strange.pem") }]
+          const tls of [{ verify: true }, { verify: true, fingerprint: "00".repeat(32) }, {
+            verify: true,
+            caPem: read("strange.pem"),
+          }]
         ) {
           const error = await get(make({ tls }));
           assert.ok(
@@ -90,10 +162,21 @@ Deno.test("HttpsClient sends method, path, headers and body, and gives header na
     return Response.json(seen, { status: 418, headers: { "X-Auth-Token": "abc" } });
   }, async (make) => {
     const client = make();
-    const sent = await client.fetch({ method: "PATCH", path: "/a?b=1", headers: { "api-token": "t" }, body: '{"ü":1}' });
+    const sent = await client.fetch({
+      method: "PATCH",
+      path: "/a?b=1",
+      headers: { "api-token": "t" },
+      body: '{"ü":1}',
+    });
     assert.equal(sent.status, 418);
     assert.equal(sent.headers["x-auth-token"], "abc");
-    assert.deepEqual(JSON.parse(sent.text), ["PATCH", "/a?b=1", "t", "application/json", '{"ü":1}']);
+    assert.deepEqual(JSON.parse(sent.text), [
+      "PATCH",
+      "/a?b=1",
+      "t",
+      "application/json",
+      '{"ü":1}',
+    ]);
     const empty = await client.fetch({ method: "POST", path: "/" });
     assert.deepEqual(JSON.parse(empty.text), ["POST", "/", null, null, ""]);
   });
@@ -104,7 +187,9 @@ Deno.test("HttpsClient refuses an answer above the limit", async () => {
     const request = { method: "GET", path: "/" } as const;
     await assert.rejects(
       make({ maxResponseBytes: 4999 }).fetch(request),
-      (error) => error instanceof TransportError && error.sent && /larger than 4999 bytes/.test(error.message),
+      (error) =>
+        error instanceof TransportError && error.sent &&
+        /larger than 4999 bytes/.test(error.message),
     );
     assert.equal((await make({ maxResponseBytes: 5000 }).fetch(request)).text.length, 5000);
   });
@@ -123,7 +208,11 @@ Deno.test("HttpsClient ends at the signal, whether before or after the request w
       (error) => error instanceof TransportError && error.code === "timeout" && !error.sent,
     );
     const later = new AbortController();
-    const running = client.fetch({ method: "POST", path: "/slow?names=secret-name", signal: later.signal });
+    const running = client.fetch({
+      method: "POST",
+      path: "/slow?names=secret-name",
+      signal: later.signal,
+    });
     await arrived.promise;
     later.abort();
     await assert.rejects(running, (error) => {
@@ -136,7 +225,8 @@ Deno.test("HttpsClient ends at the signal, whether before or after the request w
 });
 
 Deno.test("HttpsClient sends a request once, though the kept connection that it used is closed before the answer", async () => {
-  // A server of bytes: answers the first request of a connection and hangs up on the second, having read it.
+  // A server of bytes: answers the first request of a connection and hangs up on the second, having
+  // read it.
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   let posts = 0;
   const serving = (async () => {
@@ -146,12 +236,18 @@ Deno.test("HttpsClient sends a request once, though the kept connection that it 
         const isPost = new TextDecoder().decode(bytes).startsWith("POST");
         if (isPost) posts++;
         if (isPost && number > 0) break;
-        await connection.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
+        await connection.write(
+          new TextEncoder().encode("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+        );
       }
       connection.close();
     }
   })();
-  const client = new HttpsClient({ scheme: "http", address: `127.0.0.1:${listener.addr.port}`, tls: { verify: true } });
+  const client = new HttpsClient({
+    scheme: "http",
+    address: `127.0.0.1:${listener.addr.port}`,
+    tls: { verify: true },
+  });
   assert.equal((await client.fetch({ method: "GET", path: "/" })).text, "ok");
   await assert.rejects(
     client.fetch({ method: "POST", path: "/" }),
@@ -166,10 +262,16 @@ Deno.test("HttpsClient sends a request once, though the kept connection that it 
 Deno.test("HttpsClient gives up a TLS handshake that does not end, with nothing sent", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepted = listener.accept();
-  const client = new HttpsClient({ address: `127.0.0.1:${listener.addr.port}`, tls: { verify: true }, connectTimeoutMs: 50 });
+  const client = new HttpsClient({
+    address: `127.0.0.1:${listener.addr.port}`,
+    tls: { verify: true },
+    connectTimeoutMs: 50,
+  });
   await assert.rejects(
     client.fetch({ method: "GET", path: "/" }),
-    (error) => error instanceof TransportError && error.code === "unavailable" && !error.sent && /ETIMEDOUT/.test(error.message),
+    (error) =>
+      error instanceof TransportError && error.code === "unavailable" && !error.sent &&
+      /ETIMEDOUT/.test(error.message),
   );
   (await accepted).close();
   listener.close();
@@ -177,14 +279,20 @@ Deno.test("HttpsClient gives up a TLS handshake that does not end, with nothing 
 });
 
 Deno.test("HttpsClient names an unknown host and a refused connection", async () => {
-  const cases: [string, RegExp][] = [["no-such-array.invalid", /its name (is not known|cannot be looked up now)/], [
+  const cases: [string, RegExp][] = [[
+    "no-such-array.invalid",
+    /its name (is not known|cannot be looked up now)/,
+  ], [
     "127.0.0.1:1",
     /nothing listens there/,
   ]];
   for (const [address, wanted] of cases) {
     const client = new HttpsClient({ address, tls: { verify: true } });
     await assert.rejects(client.fetch({ method: "POST", path: "/" }), (error) => {
-      assert.ok(error instanceof TransportError && error.code === "unavailable" && !error.sent, String(error));
+      assert.ok(
+        error instanceof TransportError && error.code === "unavailable" && !error.sent,
+        String(error),
+      );
       assert.match(error.message, wanted);
       return true;
     });

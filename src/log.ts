@@ -3,7 +3,10 @@ export const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];
 export type Fields = Record<string, unknown>;
 
-/** Writes one line per call: an event in few fixed words, and its facts as fields. `undefined` fields are left out. */
+/**
+ * Writes one line per call: an event in few fixed words, and its facts as fields. `undefined`
+ * fields are left out.
+ */
 export interface Logger {
   debug(event: string, fields?: Fields): void;
   info(event: string, fields?: Fields): void;
@@ -25,7 +28,9 @@ const encoder = new TextEncoder();
 /** Lines go to stderr, so that stdout stays free for what a command prints. */
 function writeStderr(line: string): void {
   const bytes = encoder.encode(line);
-  for (let written = 0; written < bytes.length;) written += Deno.stderr.writeSync(bytes.subarray(written));
+  for (let written = 0; written < bytes.length;) {
+    written += Deno.stderr.writeSync(bytes.subarray(written));
+  }
 }
 
 /** A text value that needs quotes in the text form is written as JSON. */
@@ -44,12 +49,17 @@ export function createLogger(options: LogOptions = {}): Logger {
   const make = (bound: Fields): Logger => {
     const emit = (at: Level) => (event: string, fields: Fields = {}) => {
       if (LEVELS.indexOf(at) < least) return;
-      const entries = Object.entries({ ...bound, ...fields }).filter(([, value]) => value !== undefined).map((
+      const entries = Object.entries({ ...bound, ...fields }).filter(([, value]) =>
+        value !== undefined
+      ).map((
         [key, value],
       ) => [key, plain(value)]);
       const time = new Date(now()).toISOString();
-      if (format === "json") write(JSON.stringify({ time, level: at, event, ...Object.fromEntries(entries) }) + "\n");
-      else write(`${time} ${at.padEnd(5)} ${event}${entries.map(([key, value]) => ` ${key}=${textValue(value)}`).join("")}\n`);
+      if (format === "json") {
+        write(JSON.stringify({ time, level: at, event, ...Object.fromEntries(entries) }) + "\n");
+      } else {write(`${time} ${at.padEnd(5)} ${event}${
+          entries.map(([key, value]) => ` ${key}=${textValue(value)}`).join("")
+        }\n`);}
     };
     return {
       debug: emit("debug"),

@@ -1,6 +1,7 @@
 /**
- * Measurements as Prometheus reads them: counters, gauges and histograms with labels, written in the text format 0.0.4
- * (https://prometheus.io/docs/instrumenting/exposition_formats/). By hand, because a library costs 20 MB of memory.
+ * Measurements as Prometheus reads them: counters, gauges and histograms with labels, written in
+ * the text format 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/). By hand,
+ * because a library costs 20 MB of memory.
  *
  * ```ts
  * const metrics = new Metrics();
@@ -13,10 +14,43 @@
 /** Values by label name; every label that was registered must be there. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** The sidecars' buckets in seconds (csi-lib-utils), so that their graphs and ours lie over each other. */
-export const SIDECAR_BUCKETS: readonly number[] = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 25, 50, 120, 300, 600];
+/**
+ * The sidecars' buckets in seconds (csi-lib-utils), so that their graphs and ours lie over each
+ * other.
+ */
+export const SIDECAR_BUCKETS: readonly number[] = [
+  0.1,
+  0.25,
+  0.5,
+  1,
+  2.5,
+  5,
+  10,
+  15,
+  25,
+  50,
+  120,
+  300,
+  600,
+];
 /** Buckets in seconds for single calls to an array. */
-export const REST_BUCKETS: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+export const REST_BUCKETS: readonly number[] = [
+  0.001,
+  0.0025,
+  0.005,
+  0.01,
+  0.025,
+  0.05,
+  0.1,
+  0.25,
+  0.5,
+  1,
+  2.5,
+  5,
+  10,
+  30,
+  60,
+];
 
 export interface MetricOptions {
   help: string;
@@ -24,7 +58,10 @@ export interface MetricOptions {
 }
 
 export interface GaugeOptions extends MetricOptions {
-  /** Asked at every scrape: a number, or a list of label values and numbers that replaces all that was set. */
+  /**
+   * Asked at every scrape: a number, or a list of label values and numbers that replaces all that
+   * was set.
+   */
   collect?: () => number | Iterable<readonly [Labels, number]>;
 }
 
@@ -55,7 +92,9 @@ abstract class Metric<Series> {
 
   constructor(name: string, options: MetricOptions) {
     if (!/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name)) throw new TypeError(`${name} is no metric name`);
-    const bad = options.labels?.find((label) => !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(label) || label.startsWith("__"));
+    const bad = options.labels?.find((label) =>
+      !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(label) || label.startsWith("__")
+    );
     if (bad !== undefined) throw new TypeError(`${bad} is no label name`);
     this.name = name;
     this.labels = options.labels ?? [];
@@ -86,8 +125,15 @@ abstract class Metric<Series> {
   /** The lines of this metric, with HELP and TYPE. */
   text(): string {
     this.collect();
-    const samples = [...this.#series.values()].flatMap(({ series, labels }) => this.lines(series, labels));
-    return [`# HELP ${this.name} ${escapeHelp(this.#help)}`, `# TYPE ${this.name} ${this.kind}`, ...samples, ""].join("\n");
+    const samples = [...this.#series.values()].flatMap(({ series, labels }) =>
+      this.lines(series, labels)
+    );
+    return [
+      `# HELP ${this.name} ${escapeHelp(this.#help)}`,
+      `# TYPE ${this.name} ${this.kind}`,
+      ...samples,
+      "",
+    ].join("\n");
   }
 }
 
@@ -159,7 +205,10 @@ export class Histogram extends Metric<Distribution> {
   constructor(name: string, options: HistogramOptions) {
     super(name, options);
     const { buckets } = options;
-    if (buckets.length === 0 || buckets.some((bound, i) => i > 0 && bound <= (buckets[i - 1] ?? Infinity))) {
+    if (
+      buckets.length === 0 ||
+      buckets.some((bound, i) => i > 0 && bound <= (buckets[i - 1] ?? Infinity))
+    ) {
       throw new RangeError(`the buckets of ${name} must rise`);
     }
     this.buckets = buckets;
@@ -184,11 +233,18 @@ export class Histogram extends Metric<Distribution> {
       total += counts[i] ?? 0;
       return sample(`${this.name}_bucket`, `${before}le="${number(bound)}"`, total);
     });
-    return [...buckets, sample(`${this.name}_sum`, labels, sum), sample(`${this.name}_count`, labels, total)];
+    return [
+      ...buckets,
+      sample(`${this.name}_sum`, labels, sum),
+      sample(`${this.name}_count`, labels, total),
+    ];
   }
 }
 
-/** All measurements of one process. Asking again for a name gives the same metric; for another kind of it, TypeError. */
+/**
+ * All measurements of one process. Asking again for a name gives the same metric; for another kind
+ * of it, TypeError.
+ */
 export class Metrics {
   readonly #metrics = new Map<string, Counter | Gauge | Histogram>();
 
@@ -212,10 +268,19 @@ export class Metrics {
     return [...this.#metrics.values()].map((metric) => metric.text()).join("");
   }
 
-  #known(name: string, options: MetricOptions, kind: string): Counter | Gauge | Histogram | undefined {
+  #known(
+    name: string,
+    options: MetricOptions,
+    kind: string,
+  ): Counter | Gauge | Histogram | undefined {
     const found = this.#metrics.get(name);
-    if (found !== undefined && (found.kind !== kind || found.labels.join() !== (options.labels ?? []).join())) {
-      throw new TypeError(`${name} is a ${found.kind} with the labels [${found.labels.join()}] already`);
+    if (
+      found !== undefined &&
+      (found.kind !== kind || found.labels.join() !== (options.labels ?? []).join())
+    ) {
+      throw new TypeError(
+        `${name} is a ${found.kind} with the labels [${found.labels.join()}] already`,
+      );
     }
     return found;
   }

@@ -17,7 +17,10 @@ Deno.test("a metric without labels has no braces, one without values only its he
   const metrics = new Metrics();
   metrics.counter("seen_total", { help: "Seen" }).add();
   metrics.gauge("idle", { help: "Idle" });
-  equal(metrics.text(), "# HELP seen_total Seen\n# TYPE seen_total counter\nseen_total 1\n# HELP idle Idle\n# TYPE idle gauge\n");
+  equal(
+    metrics.text(),
+    "# HELP seen_total Seen\n# TYPE seen_total counter\nseen_total 1\n# HELP idle Idle\n# TYPE idle gauge\n",
+  );
 });
 
 Deno.test("label values and help are escaped as the format wants", () => {
@@ -41,7 +44,12 @@ Deno.test("a gauge writes infinities and NaN as Prometheus spells them", () => {
   gauge.set(Infinity, { x: "1" });
   gauge.set(-Infinity, { x: "2" });
   gauge.set(NaN, { x: "3" });
-  deepEqual(metrics.text().split("\n").slice(2), ['g{x="1"} +Inf', 'g{x="2"} -Inf', 'g{x="3"} NaN', ""]);
+  deepEqual(metrics.text().split("\n").slice(2), [
+    'g{x="1"} +Inf',
+    'g{x="2"} -Inf',
+    'g{x="3"} NaN',
+    "",
+  ]);
 });
 
 Deno.test("a histogram is cumulative, counts a bound into its bucket and ends in +Inf, _sum and _count", () => {
@@ -63,14 +71,23 @@ Deno.test("a histogram is cumulative, counts a bound into its bucket and ends in
 Deno.test("a histogram without labels has only le in braces", () => {
   const metrics = new Metrics();
   metrics.histogram("s", { help: "S", buckets: [1] }).observe(0.5);
-  deepEqual(metrics.text().split("\n").slice(2), ['s_bucket{le="1"} 1', 's_bucket{le="+Inf"} 1', "s_sum 0.5", "s_count 1", ""]);
+  deepEqual(metrics.text().split("\n").slice(2), [
+    's_bucket{le="1"} 1',
+    's_bucket{le="+Inf"} 1',
+    "s_sum 0.5",
+    "s_count 1",
+    "",
+  ]);
 });
 
 Deno.test("asking again gives the same metric; as another kind or with other labels it is refused", () => {
   const metrics = new Metrics();
   const first = metrics.counter("a_total", { help: "A", labels: ["x"] });
   equal(metrics.counter("a_total", { help: "A", labels: ["x"] }), first);
-  throws(() => metrics.gauge("a_total", { help: "A", labels: ["x"] }), /a_total is a counter with the labels \[x\] already/);
+  throws(
+    () => metrics.gauge("a_total", { help: "A", labels: ["x"] }),
+    /a_total is a counter with the labels \[x\] already/,
+  );
   throws(() => metrics.counter("a_total", { help: "A" }), TypeError);
 });
 

@@ -1,20 +1,30 @@
-// Options of mkfs that a class may give. Controller and node judge them alike: the one before it makes a volume, the other before it formats.
+// Options of mkfs that a class may give. Controller and node judge them alike: the one before it
+// makes a volume, the other before it formats.
 
-/** Force flags, and a UUID of the user's: this driver chooses it, to know an interrupted format again. */
+/**
+ * Force flags, and a UUID of the user's: this driver chooses it, to know an interrupted format
+ * again.
+ */
 const REFUSED: Readonly<Record<string, RegExp>> = {
   xfs: /^-f$|^-[a-zA-Z]*f[a-zA-Z]*$|uuid=/,
   ext4: /^-[a-zA-Z]*[FU][a-zA-Z]*$/,
 };
 
 /**
- * A data, log, realtime or journal device beside the volume's own, or a path of one (mkfs.xfs(8) -d name, -l logdev, -r rtdev; mke2fs(8)
- * -J device): mkfs would write to it, and nothing proves it blank.
+ * A data, log, realtime or journal device beside the volume's own, or a path of one (mkfs.xfs(8) -d
+ * name, -l logdev, -r rtdev; mke2fs(8) -J device): mkfs would write to it, and nothing proves it
+ * blank.
  */
 const OTHER_DEVICE = /(^|[=,])\/dev\/|(^|[,lrdJ])(name|logdev|rtdev|device)=/;
 
-/** A text of options as on a command line, as its words. Quotes group, as in `-L "my label"`; nothing is expanded. */
+/**
+ * A text of options as on a command line, as its words. Quotes group, as in `-L "my label"`;
+ * nothing is expanded.
+ */
 export function splitWords(text: string): string[] {
-  return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+  return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) =>
+    match[1] ?? match[2] ?? match[3] ?? ""
+  );
 }
 
 /** Why these options must not reach mkfs of `fsType`; `undefined` when they may. */

@@ -7,10 +7,16 @@ Deno.test("splitWords() keeps quoted words whole", () => {
 });
 
 for (
-  const [type, option] of [["xfs", "-f"], ["xfs", "-qf"], ["xfs", "uuid=1"], ["ext4", "-F"], ["ext4", "-qF"], ["ext4", "-U"]] as const
+  const [type, option] of [["xfs", "-f"], ["xfs", "-qf"], ["xfs", "uuid=1"], ["ext4", "-F"], [
+    "ext4",
+    "-qF",
+  ], ["ext4", "-U"]] as const
 ) {
   Deno.test(`mkfsOptionsFault() refuses ${option} for ${type}`, () => {
-    assert.match(mkfsOptionsFault(type, ["-q", option]) ?? "", /never forces a format and chooses the UUID$/);
+    assert.match(
+      mkfsOptionsFault(type, ["-q", option]) ?? "",
+      /never forces a format and chooses the UUID$/,
+    );
   });
 }
 
@@ -26,11 +32,23 @@ for (
   ] as const
 ) {
   Deno.test(`mkfsOptionsFault() refuses another device in ${options} for ${type}`, () => {
-    assert.match(mkfsOptionsFault(type, splitWords(options)) ?? "", /names another device, and only the volume's own is written$/);
+    assert.match(
+      mkfsOptionsFault(type, splitWords(options)) ?? "",
+      /names another device, and only the volume's own is written$/,
+    );
   });
 }
 
 Deno.test("mkfsOptionsFault() takes usual options", () => {
-  assert.equal(mkfsOptionsFault("xfs", splitWords("-q -i size=512 -m reflink=0 -l size=64m -d agcount=8")), undefined);
-  assert.equal(mkfsOptionsFault("ext4", splitWords('-q -E lazy_itable_init=0 -O ^has_journal -L "name of a disk"')), undefined);
+  assert.equal(
+    mkfsOptionsFault("xfs", splitWords("-q -i size=512 -m reflink=0 -l size=64m -d agcount=8")),
+    undefined,
+  );
+  assert.equal(
+    mkfsOptionsFault(
+      "ext4",
+      splitWords('-q -E lazy_itable_init=0 -O ^has_journal -L "name of a disk"'),
+    ),
+    undefined,
+  );
 });

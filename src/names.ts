@@ -1,9 +1,13 @@
 import { createHash } from "node:crypto";
 
-// Names of ours on the arrays. Kubernetes' own names (`pvc-<uid>`, `snapshot-<uid>`) go through unchanged, as in PSO 5 and 6; any other
-// CSI name (up to 128 bytes of anything) is cut and given a hash, so that two CSI names never meet in one array name.
+// Names of ours on the arrays. Kubernetes' own names (`pvc-<uid>`, `snapshot-<uid>`) go through
+// unchanged, as in PSO 5 and 6; any other CSI name (up to 128 bytes of anything) is cut and given a
+// hash, so that two CSI names never meet in one array name.
 
-/** FlashArray volume, host and snapshot suffix limit; FlashBlade is kept to the same (reference arrays A4, B7). */
+/**
+ * FlashArray volume, host and snapshot suffix limit; FlashBlade is kept to the same (reference
+ * arrays A4, B7).
+ */
 export const NAME_MAX = 63;
 const HASHED = /-x[0-9a-f]{16}$/;
 
@@ -11,12 +15,22 @@ function shortHash(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-/** `text` with `head` before it if that is a name by `allowed`, else a readable part of it and a hash of the whole. */
+/**
+ * `text` with `head` before it if that is a name by `allowed`, else a readable part of it and a
+ * hash of the whole.
+ */
 function fit(head: string, text: string, allowed: RegExp): string {
   const plain = head + text;
-  // Arrays compare names without case, so capitals need the hash; a name that looks hashed gets one too, or it could be another's.
-  if (plain.length <= NAME_MAX && allowed.test(plain) && text === text.toLowerCase() && !HASHED.test(plain)) return plain;
-  const readable = (head + text.replaceAll(/[^a-zA-Z0-9-]+/g, "-")).slice(0, NAME_MAX - 18).replace(/-+$/, "");
+  // Arrays compare names without case, so capitals need the hash; a name that looks hashed gets one
+  // too, or it could be another's.
+  if (
+    plain.length <= NAME_MAX && allowed.test(plain) && text === text.toLowerCase() &&
+    !HASHED.test(plain)
+  ) return plain;
+  const readable = (head + text.replaceAll(/[^a-zA-Z0-9-]+/g, "-")).slice(0, NAME_MAX - 18).replace(
+    /-+$/,
+    "",
+  );
   return `${readable}-x${shortHash(text)}`;
 }
 
@@ -25,13 +39,19 @@ export function volumeNameFor(prefix: string, csiName: string): string {
   return fit(`${prefix}-`, csiName, /^[a-zA-Z0-9][a-zA-Z0-9_-]*[a-zA-Z0-9]$/);
 }
 
-/** The suffix for a CSI snapshot: letters, digits and `-`, with at least one letter; `snapshot-<uid>` stays what it is. */
+/**
+ * The suffix for a CSI snapshot: letters, digits and `-`, with at least one letter;
+ * `snapshot-<uid>` stays what it is.
+ */
 export function snapshotSuffixFor(csiName: string): string {
   const begins = /^[a-zA-Z0-9]/.test(csiName) ? "" : "s";
   return fit(begins, csiName, /^(?=.*[a-zA-Z])[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/);
 }
 
-/** Node name → host name on the array: what the array refuses becomes `-` (`a.b.c` → `a-b-c`, as PSO did), too long ones get a hash. */
+/**
+ * Node name → host name on the array: what the array refuses becomes `-` (`a.b.c` → `a-b-c`, as PSO
+ * did), too long ones get a hash.
+ */
 export function hostNameFor(nodeName: string): string {
   const name = nodeName.replaceAll(/[^a-zA-Z0-9-]/g, "-").replace(/^-+|-+$/g, "");
   return name.length <= NAME_MAX ? name : `${name.slice(0, NAME_MAX - 18)}-x${shortHash(nodeName)}`;

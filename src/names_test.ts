@@ -9,7 +9,17 @@ Deno.test("volumeNameFor() keeps the names that PSO gave", () => {
 });
 
 Deno.test("volumeNameFor() cuts and hashes what does not fit, holds other characters or capitals", () => {
-  for (const name of ["x".repeat(128), "a/b", "Ünder", "PVC-1", "a.b", "ends-", `pvc-x${"0".repeat(16)}`]) {
+  for (
+    const name of [
+      "x".repeat(128),
+      "a/b",
+      "Ünder",
+      "PVC-1",
+      "a.b",
+      "ends-",
+      `pvc-x${"0".repeat(16)}`,
+    ]
+  ) {
     const made = volumeNameFor("k8s", name);
     ok(made.length <= 63, made);
     match(made, /^k8s-[a-zA-Z0-9-]*-x[0-9a-f]{16}$/);
@@ -17,9 +27,23 @@ Deno.test("volumeNameFor() cuts and hashes what does not fit, holds other charac
 });
 
 Deno.test("volumeNameFor() never gives two names one array name", () => {
-  const names = ["a.b", "a-b", "a_b", "A-b", "a b", "a--b", "x".repeat(127), "x".repeat(128), "é", "è"];
+  const names = [
+    "a.b",
+    "a-b",
+    "a_b",
+    "A-b",
+    "a b",
+    "a--b",
+    "x".repeat(127),
+    "x".repeat(128),
+    "é",
+    "è",
+  ];
   names.push(...names.map((name) => volumeNameFor("k", name).slice(2)));
-  equal(new Set(names.map((name) => volumeNameFor("k", name).toLowerCase())).size, new Set(names).size);
+  equal(
+    new Set(names.map((name) => volumeNameFor("k", name).toLowerCase())).size,
+    new Set(names).size,
+  );
 });
 
 Deno.test("snapshotSuffixFor() keeps snapshot-<uid> and gives every suffix a letter, no _ and no dot", () => {
@@ -31,6 +55,9 @@ Deno.test("snapshotSuffixFor() keeps snapshot-<uid> and gives every suffix a let
 });
 
 Deno.test("hostNameFor() turns dots into dashes and keeps 63 characters", () => {
-  equal(hostNameFor("ocp-lab-worker03.ocp-lab.caas.ny.gov"), "ocp-lab-worker03-ocp-lab-caas-ny-gov");
+  equal(
+    hostNameFor("ocp-lab-worker03.ocp-lab.caas.ny.gov"),
+    "ocp-lab-worker03-ocp-lab-caas-ny-gov",
+  );
   equal(hostNameFor("n".repeat(200)).length, 63);
 });

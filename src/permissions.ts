@@ -1,19 +1,34 @@
-/** Kinds of permission that a program compiled by us may hold. A part of a granted kind cannot be given back, a whole kind can. */
+/**
+ * Kinds of permission that a program compiled by us may hold. A part of a granted kind cannot be
+ * given back, a whole kind can.
+ */
 export type PermissionKind = "run" | "write" | "sys" | "env" | "read" | "net";
 
 /**
- * Gives whole kinds of permission back, for good: no code of this process can ask for them again (`--no-prompt`). Throws when one is still
- * granted afterwards, because a program that believes itself confined must be. Repeating it changes nothing.
+ * Gives whole kinds of permission back, for good: no code of this process can ask for them again
+ * (`--no-prompt`). Throws when one is still granted afterwards, because a program that believes
+ * itself confined must be. Repeating it changes nothing.
  */
 export function giveUp(kinds: readonly PermissionKind[]): void {
   for (const name of kinds) {
     const { state } = Deno.permissions.revokeSync({ name });
-    if (state === "granted") throw new Error(`the permission ${name} cannot be given back: was this program compiled with -A?`);
+    if (state === "granted") {
+      throw new Error(
+        `the permission ${name} cannot be given back: was this program compiled with -A?`,
+      );
+    }
   }
 }
 
 /** Which kinds this process still holds. */
 export function heldPermissions(): Record<PermissionKind, boolean> {
   const held = (name: PermissionKind) => Deno.permissions.querySync({ name }).state === "granted";
-  return { run: held("run"), write: held("write"), sys: held("sys"), env: held("env"), read: held("read"), net: held("net") };
+  return {
+    run: held("run"),
+    write: held("write"),
+    sys: held("sys"),
+    env: held("env"),
+    read: held("read"),
+    net: held("net"),
+  };
 }

@@ -18,8 +18,9 @@ export interface RunOptions {
 }
 
 /**
- * Runs one host tool with a list of arguments, never through a shell.
- * Throws PsoError `timeout` when the time is over or the signal fires, `unavailable` when the tool is missing or ends with a
- * code that is not in `okCodes` (the message holds tool, code and the end of stderr). Implemented by `host/command.ts` alone.
+ * Runs one host tool with a list of arguments, never through a shell. Throws PsoError `timeout`
+ * when the time is over or the signal fires, `unavailable` when the tool is missing or ends with a
+ * code that is not in `okCodes` (the message holds tool, code and the end of stderr). Implemented
+ * by `host/command.ts` alone.
  */
 export type Run = (tool: string, args: string[], options?: RunOptions) => Promise<CommandResult>;

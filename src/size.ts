@@ -4,9 +4,15 @@ export const GiB = 1024 * MiB;
 export const TiB = 1024 * GiB;
 export const PiB = 1024 * TiB;
 
-const UNITS: [string, number][] = [["PiB", PiB], ["TiB", TiB], ["GiB", GiB], ["MiB", MiB], ["KiB", KiB]];
+const UNITS: [string, number][] = [["PiB", PiB], ["TiB", TiB], ["GiB", GiB], ["MiB", MiB], [
+  "KiB",
+  KiB,
+]];
 
-/** Bytes for people: the largest binary unit that keeps at least 1, with at most two decimals (`1.4 TiB`). */
+/**
+ * Bytes for people: the largest binary unit that keeps at least 1, with at most two decimals (`1.4
+ * TiB`).
+ */
 export function formatSize(bytes: number): string {
   const [unit, scale] = UNITS.find(([, scale]) => bytes >= scale) ?? ["bytes", 1];
   return `${Number((bytes / scale).toFixed(2))} ${unit}`;

@@ -11,7 +11,8 @@ interface Instruction {
 
 /** Instructions of a Containerfile, with continued lines joined and comments left out. */
 function parse(text: string): Instruction[] {
-  const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#")).join("\n").replace(/\\\n/g, " ").split("\n");
+  const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#")).join("\n")
+    .replace(/\\\n/g, " ").split("\n");
   return lines.map((line) => line.trim()).filter((line) => line !== "").map((line) => {
     const [word = "", ...rest] = line.split(/\s+/);
     return { word, rest: rest.join(" ") };
@@ -19,13 +20,28 @@ function parse(text: string): Instruction[] {
 }
 
 const INSTRUCTIONS = parse(Deno.readTextFileSync(`${ROOT}/Containerfile`));
-const KNOWN = ["FROM", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD", "LABEL", "ENV", "ARG"];
-const of = (word: string) => INSTRUCTIONS.filter((instruction) => instruction.word === word).map(({ rest }) => rest);
+const KNOWN = [
+  "FROM",
+  "WORKDIR",
+  "COPY",
+  "RUN",
+  "USER",
+  "EXPOSE",
+  "ENTRYPOINT",
+  "CMD",
+  "LABEL",
+  "ENV",
+  "ARG",
+];
+const of = (word: string) =>
+  INSTRUCTIONS.filter((instruction) => instruction.word === word).map(({ rest }) => rest);
 const stages = () => of("FROM").map((rest) => /^(\S+)(?: AS (\S+))?$/.exec(rest));
 
 /** The sources in this folder that COPY lines name, globs spelt out. */
 function copied(): string[] {
-  const names = of("COPY").filter((rest) => !rest.startsWith("--from=")).flatMap((rest) => rest.split(" ").slice(0, -1));
+  const names = of("COPY").filter((rest) => !rest.startsWith("--from=")).flatMap((rest) =>
+    rest.split(" ").slice(0, -1)
+  );
   const here = [...Deno.readDirSync(ROOT)].map((entry) => entry.name);
   return names.flatMap((name) => {
     const glob = new RegExp(`^${name.replaceAll(".", "\\.").replaceAll("*", ".*")}$`);
@@ -36,7 +52,9 @@ function copied(): string[] {
 }
 
 Deno.test("Containerfile: every instruction is a known one, and none is ADD", () => {
-  for (const { word } of INSTRUCTIONS) assert.ok(KNOWN.includes(word), `${word} is not one of ${KNOWN.join(", ")}`);
+  for (const { word } of INSTRUCTIONS) {
+    assert.ok(KNOWN.includes(word), `${word} is not one of ${KNOWN.join(", ")}`);
+  }
 });
 
 Deno.test("Containerfile: every base image is pinned by a full version or a digest, from a named registry", () => {
@@ -52,7 +70,11 @@ Deno.test("Containerfile: the program is started directly, as a user without rig
   const [entrypoint] = of("ENTRYPOINT").map((rest) => JSON.parse(rest));
   assert.deepEqual(entrypoint, ["/usr/local/bin/pso-bin"]);
   const user = of("USER").at(-1) ?? "";
-  assert.match(user, /^[1-9]\d*:[1-9]\d*$/, "numbers, because Kubernetes cannot tell that a name is not root");
+  assert.match(
+    user,
+    /^[1-9]\d*:[1-9]\d*$/,
+    "numbers, because Kubernetes cannot tell that a name is not root",
+  );
 });
 
 Deno.test("Containerfile: packages come without recommendations, and the lists do not stay", () => {
@@ -74,7 +96,9 @@ Deno.test("Containerfile: every source of COPY is let through by .dockerignore",
   const ignore = (await Deno.readTextFile(`${ROOT}/.dockerignore`)).split("\n");
   assert.ok(ignore.includes("*"), "nothing goes in by accident");
   for (const rest of of("COPY").filter((rest) => !rest.startsWith("--from="))) {
-    for (const name of rest.split(" ").slice(0, -1)) assert.ok(ignore.includes(`!${name}`), `.dockerignore has no !${name}`);
+    for (const name of rest.split(" ").slice(0, -1)) {
+      assert.ok(ignore.includes(`!${name}`), `.dockerignore has no !${name}`);
+    }
   }
 });
 
@@ -85,17 +109,25 @@ Deno.test("Containerfile: its RUN script makes a program that runs, from the cop
   try {
     const context = `${work}/context`;
     await Deno.mkdir(context);
-    for (const name of copied()) await runTool("cp", ["-r", `${ROOT}/${name}`, `${context}/${name}`]);
+    for (const name of copied()) {
+      await runTool("cp", ["-r", `${ROOT}/${name}`, `${context}/${name}`]);
+    }
     const files = await filesBelow(context);
     for (const path of files.filter((path) => path.endsWith("_test.ts"))) await Deno.remove(path);
     await removeFolder(`${context}/scripts/layers_fixtures`);
-    // What was fetched before is used again: an image's build would fetch the same by the same hashes.
-    const env: Record<string, string> = { PATH: `${DENO.slice(0, DENO.lastIndexOf("/"))}:${Deno.env.get("PATH")}` };
+    // What was fetched before is used again: an image's build would fetch the same by the same
+    // hashes.
+    const env: Record<string, string> = {
+      PATH: `${DENO.slice(0, DENO.lastIndexOf("/"))}:${Deno.env.get("PATH")}`,
+    };
     const kept = `${ROOT}/.tools/denort-${DENO_VERSION}/${Deno.build.arch}/denort`;
     if (await exists(kept)) env.DENORT_BIN = kept;
     const said = await runTool(`${context}/${script}`, [`${work}/out`], { cwd: context, env });
     assert.match(said.trimEnd().split("\n").at(-1) ?? "", /\d+\.\d+\.\d+/, said);
-    assert.deepEqual((await filesBelow(`${work}/out`)).map((path) => path.slice(work.length)), ["/out/LICENSE", "/out/pso-bin"]);
+    assert.deepEqual((await filesBelow(`${work}/out`)).map((path) => path.slice(work.length)), [
+      "/out/LICENSE",
+      "/out/pso-bin",
+    ]);
   } finally {
     await removeFolder(work);
   }

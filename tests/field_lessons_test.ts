@@ -5,7 +5,9 @@ import { ROOT } from "../scripts/program.ts";
 
 const FACTS = 14;
 const RULES = 64;
-/** A file and a title as the table writes them; a title with backticks stands between two of them. */
+/**
+ * A file and a title as the table writes them; a title with backticks stands between two of them.
+ */
 const NAMED = /`([^`]+_test\.ts)`: (`{1,2})(.+?)\2(?!`)/g;
 
 interface Row {
@@ -14,7 +16,9 @@ interface Row {
 }
 
 function rowsOf(text: string): Row[] {
-  return [...text.matchAll(/^\| (F?\d+) \| [^|]+ \| ([^|]+) \|$/gm)].map(([, rule = "", held = ""]) => ({ rule, held }));
+  return [...text.matchAll(/^\| (F?\d+) \| [^|]+ \| ([^|]+) \|$/gm)].map((
+    [, rule = "", held = ""],
+  ) => ({ rule, held }));
 }
 
 /** True when a text of the source, a whole string literal, is this title. */
@@ -27,10 +31,14 @@ async function faultsOf({ rule, held }: Row): Promise<string[]> {
   const faults: string[] = [];
   for (const piece of held.split("<br>")) {
     const named = [...piece.matchAll(NAMED)];
-    if (named.length === 0 && !/^not (yet|applicable): \S/.test(piece)) faults.push(`rule ${rule}: neither a test nor a reason: ${piece}`);
+    if (named.length === 0 && !/^not (yet|applicable): \S/.test(piece)) {
+      faults.push(`rule ${rule}: neither a test nor a reason: ${piece}`);
+    }
     for (const [, path = "", , title = ""] of named) {
       if (!await exists(`${ROOT}/${path}`)) faults.push(`rule ${rule}: ${path} does not exist`);
-      else if (!hasTitle(await Deno.readTextFile(`${ROOT}/${path}`), title)) faults.push(`rule ${rule}: ${path} has no test ${title}`);
+      else if (!hasTitle(await Deno.readTextFile(`${ROOT}/${path}`), title)) {
+        faults.push(`rule ${rule}: ${path} has no test ${title}`);
+      }
     }
   }
   return faults;
@@ -39,7 +47,10 @@ async function faultsOf({ rule, held }: Row): Promise<string[]> {
 Deno.test("docs/field-lessons.md has one row for each fact and each rule, in order", async () => {
   const rows = rowsOf(await Deno.readTextFile(`${ROOT}/docs/field-lessons.md`));
   const facts = Array.from({ length: FACTS }, (_, at) => `F${at + 1}`);
-  assert.deepEqual(rows.map(({ rule }) => rule), [...facts, ...Array.from({ length: RULES }, (_, at) => `${at + 1}`)]);
+  assert.deepEqual(rows.map(({ rule }) => rule), [
+    ...facts,
+    ...Array.from({ length: RULES }, (_, at) => `${at + 1}`),
+  ]);
 });
 
 Deno.test("docs/field-lessons.md names tests that exist, or a reason", async () => {

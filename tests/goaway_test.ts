@@ -1,10 +1,18 @@
 /**
- * A client's GOAWAY must not kill the driver (reference: src/csi/goaway_repair.ts). Each test first shows that the same load kills an
- * endpoint without the repair: when it no longer does, the runtime is fixed and the repair can go.
+ * A client's GOAWAY must not kill the driver (reference: src/csi/goaway_repair.ts). Each test first
+ * shows that the same load kills an endpoint without the repair: when it no longer does, the
+ * runtime is fixed and the repair can go.
  */
 import { equal, notEqual, ok } from "node:assert/strict";
 import { pause } from "../src/async/wait.ts";
-import { type EndpointProcess, type Load, runClient, runDenoClient, socketFolder, startEndpointProcess } from "./goaway/processes.ts";
+import {
+  type EndpointProcess,
+  type Load,
+  runClient,
+  runDenoClient,
+  socketFolder,
+  startEndpointProcess,
+} from "./goaway/processes.ts";
 import { sendGoaway } from "./goaway/raw_frames.ts";
 import { skip } from "./skips.ts";
 
@@ -13,13 +21,18 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const KILLING: Load = { calls: 3_000, connections: 1 };
 const RECONNECTING: Load = { calls: 2, connections: 200 };
 /** glibc checks every block when it is freed, and fills freed memory: damage shows at once. */
-const MALLOC_DEBUG = { LD_PRELOAD: "libc_malloc_debug.so.0", MALLOC_CHECK_: "3", MALLOC_PERTURB_: "85" };
+const MALLOC_DEBUG = {
+  LD_PRELOAD: "libc_malloc_debug.so.0",
+  MALLOC_CHECK_: "3",
+  MALLOC_PERTURB_: "85",
+};
 const NOTHING_PROVEN =
   "the endpoint without the repair lived on, so this test proves nothing: is denoland/deno#36788 fixed in this runtime?";
 
 async function has(command: string, args: string[]): Promise<boolean> {
   try {
-    return (await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output()).success;
+    return (await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output())
+      .success;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
@@ -32,10 +45,15 @@ async function diesSoon(endpoint: EndpointProcess): Promise<boolean> {
   return endpoint.ended !== undefined;
 }
 
-/** Hits an endpoint without the repair until it dies, at most five times; under malloc debugging, else it dies only in every second run. */
+/**
+ * Hits an endpoint without the repair until it dies, at most five times; under malloc debugging,
+ * else it dies only in every second run.
+ */
 async function killsPlain(hit: (path: string) => Promise<unknown>): Promise<void> {
   using folder = socketFolder();
-  await using endpoint = await startEndpointProcess("plain", `${folder.path}/plain.sock`, { env: MALLOC_DEBUG });
+  await using endpoint = await startEndpointProcess("plain", `${folder.path}/plain.sock`, {
+    env: MALLOC_DEBUG,
+  });
   let dead = false;
   for (let i = 0; i < 5 && !dead; i++) {
     await hit(endpoint.path);
@@ -45,10 +63,18 @@ async function killsPlain(hit: (path: string) => Promise<unknown>): Promise<void
   notEqual((await endpoint.end()).signal ?? endpoint.ended?.code, 0);
 }
 
-/** Runs the load against our endpoint; it must serve a call afterwards, stop orderly and take its socket along. */
-async function oursLives(load: (path: string) => Promise<void>, env?: Record<string, string>): Promise<void> {
+/**
+ * Runs the load against our endpoint; it must serve a call afterwards, stop orderly and take its
+ * socket along.
+ */
+async function oursLives(
+  load: (path: string) => Promise<void>,
+  env?: Record<string, string>,
+): Promise<void> {
   using folder = socketFolder();
-  await using endpoint = await startEndpointProcess("repaired", `${folder.path}/ours.sock`, { env });
+  await using endpoint = await startEndpointProcess("repaired", `${folder.path}/ours.sock`, {
+    env,
+  });
   await load(endpoint.path);
   const last = await runDenoClient(endpoint.path, { calls: 1, connections: 1 });
   equal(last.success, true, `the endpoint no longer answers: ${last.stderr}${endpoint.stderr}`);
@@ -89,16 +115,31 @@ Deno.test("a raw GOAWAY with last-stream-id 0 does not harm ours without malloc 
 });
 
 const node = await has("node", ["--version"]) && await has("npm", ["--version"]);
-const ignoreNode = !node && skip("a Node client against our endpoint", "node and npm are not on PATH");
+const ignoreNode = !node &&
+  skip("a Node client against our endpoint", "node and npm are not on PATH");
 
-Deno.test("a Node client with many calls and reconnects leaves our endpoint alive", { ignore: ignoreNode }, async () => {
+Deno.test("a Node client with many calls and reconnects leaves our endpoint alive", {
+  ignore: ignoreNode,
+}, async () => {
   const folder = `${ROOT}.tools/goaway`;
   const module = `${folder}/node_modules/@grpc/grpc-js/build/src/index.js`;
   if (!await has("test", ["-e", module])) {
-    const args = ["install", "--prefix", folder, "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "@grpc/grpc-js@1.14.7"];
+    const args = [
+      "install",
+      "--prefix",
+      folder,
+      "--no-save",
+      "--no-audit",
+      "--no-fund",
+      "--loglevel=error",
+      "@grpc/grpc-js@1.14.7",
+    ];
     await allAnswered(runClient("npm", args));
   }
-  const client = (path: string, load: Load) => [`${ROOT}tests/goaway/client.mjs`, module, path, `${load.calls}`, `${load.connections}`];
+  const client = (
+    path: string,
+    load: Load,
+  ) => [`${ROOT}tests/goaway/client.mjs`, module, path, `${load.calls}`, `${load.connections}`];
   await oursLives(async (path) => {
     await allAnswered(runClient("node", client(path, { ...KILLING, connections: 3 })));
     await allAnswered(runClient("node", client(path, RECONNECTING)));
@@ -108,10 +149,16 @@ Deno.test("a Node client with many calls and reconnects leaves our endpoint aliv
 const go = await has("go", ["version"]);
 const ignoreGo = !go && skip("a Go client against our endpoint", "go is not on PATH");
 
-Deno.test("a Go client with many calls and reconnects leaves our endpoint alive", { ignore: ignoreGo }, async () => {
+Deno.test("a Go client with many calls and reconnects leaves our endpoint alive", {
+  ignore: ignoreGo,
+}, async () => {
   using folder = socketFolder();
   const program = `${folder.path}/client_go`;
-  const built = await new Deno.Command("go", { args: ["build", "-o", program, "."], cwd: `${ROOT}tests/goaway/client_go`, stderr: "piped" })
+  const built = await new Deno.Command("go", {
+    args: ["build", "-o", program, "."],
+    cwd: `${ROOT}tests/goaway/client_go`,
+    stderr: "piped",
+  })
     .output();
   equal(built.success, true, new TextDecoder().decode(built.stderr));
   await oursLives(async (path) => {
@@ -133,7 +180,9 @@ Deno.test("SIGTERM finishes a running call, then exits 0 without a socket", asyn
 
 Deno.test("SIGTERM aborts a call that does not finish in time, which is told to repeat", async () => {
   using folder = socketFolder();
-  await using endpoint = await startEndpointProcess("repaired", `${folder.path}/ours.sock`, { args: ["200"] });
+  await using endpoint = await startEndpointProcess("repaired", `${folder.path}/ours.sock`, {
+    args: ["200"],
+  });
   const call = callOnce(endpoint.path, "/csi.v1.Node/NodeGetCapabilities");
   await endpoint.said("called");
   endpoint.kill("SIGTERM");
@@ -154,7 +203,12 @@ Deno.test("a socket left by SIGKILL is replaced; a living instance is not, and i
   equal((Deno.lstatSync(path).mode ?? 0) & 0o777, 0o600);
   let refused = "";
   await startEndpointProcess("repaired", path).catch((error: Error) => refused = error.message);
-  ok(refused.includes(`cannot listen on ${path}: pure-csi 0.0.0-test, another running instance, serves it`), refused);
+  ok(
+    refused.includes(
+      `cannot listen on ${path}: pure-csi 0.0.0-test, another running instance, serves it`,
+    ),
+    refused,
+  );
   await allAnswered(runDenoClient(endpoint.path, { calls: 1, connections: 1 }));
 });
 
@@ -165,9 +219,16 @@ async function callOnce(path: string, method: string): Promise<string> {
   const client = new Client(`unix:${path}`, credentials.createInsecure());
   const { promise, resolve } = Promise.withResolvers<string>();
   const bytes = (value: typeof Buffer.prototype) => value;
-  client.makeUnaryRequest(method, bytes, bytes, Buffer.alloc(0), { deadline: Date.now() + 15_000 }, (error) => {
-    resolve(error ? error.message : "answered");
-  });
+  client.makeUnaryRequest(
+    method,
+    bytes,
+    bytes,
+    Buffer.alloc(0),
+    { deadline: Date.now() + 15_000 },
+    (error) => {
+      resolve(error ? error.message : "answered");
+    },
+  );
   const outcome = await promise;
   client.close();
   return outcome;

@@ -9,13 +9,28 @@ Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls an
   const folder = await Deno.makeTempDir({ prefix: "pso-permissions-" });
   for (const tag of ["before", "after"]) await Deno.writeTextFile(`${folder}/there-${tag}`, "");
   const { stdout, stderr } = await new Deno.Command(DENO, {
-    args: ["run", "--quiet", "--config", `${ROOT}/deno.json`, ...PERMISSIONS, `${ROOT}/tests/permissions/confined.ts`, folder],
+    args: [
+      "run",
+      "--quiet",
+      "--config",
+      `${ROOT}/deno.json`,
+      ...PERMISSIONS,
+      `${ROOT}/tests/permissions/confined.ts`,
+      folder,
+    ],
     stdin: "null",
   }).output();
   const said = new TextDecoder().decode(stdout);
   if (said === "") throw new Error(new TextDecoder().decode(stderr));
   const { before, after, held } = JSON.parse(said);
-  deepEqual(before, { command: "0", spawnSync: "status 0", write: "done", writeByNode: "done", remove: "done", askAgain: "granted" });
+  deepEqual(before, {
+    command: "0",
+    spawnSync: "status 0",
+    write: "done",
+    writeByNode: "done",
+    remove: "done",
+    askAgain: "granted",
+  });
   deepEqual({ ...after, writeByNode: "" }, {
     command: "NotCapable",
     spawnSync: "status undefined", // denied in silence, deno issue: nothing was started
@@ -25,7 +40,12 @@ Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls an
     askAgain: "denied",
   });
   deepEqual([held.run, held.write, held.sys], [false, false, false]);
-  for (const [path, there] of [["deno-after", false], ["node-after", false], ["there-after", true], ["node-before", true]] as const) {
+  for (
+    const [path, there] of [["deno-after", false], ["node-after", false], ["there-after", true], [
+      "node-before",
+      true,
+    ]] as const
+  ) {
     equal(await exists(`${folder}/${path}`), there, path);
   }
   await Deno.remove(folder, { recursive: true });
@@ -38,8 +58,19 @@ Deno.test({
   fn: () =>
     Flow.run({ flasharrays: 1, flashblades: 0, nodes: 0 }, async ({ stand }) => {
       const { permissions } = await (await fetch(`${stand.facts.admin}/healthz`)).json();
-      deepEqual(permissions, { run: false, write: false, sys: false, env: true, read: true, net: true });
+      deepEqual(permissions, {
+        run: false,
+        write: false,
+        sys: false,
+        env: true,
+        read: true,
+        net: true,
+      });
       await stand.kill("controller", "SIGTERM");
-      equal(await exists(stand.facts.controller.replace("unix://", "")), false, "the socket is gone all the same");
+      equal(
+        await exists(stand.facts.controller.replace("unix://", "")),
+        false,
+        "the socket is gone all the same",
+      );
     }),
 });

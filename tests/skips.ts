@@ -1,6 +1,7 @@
 /**
- * Says loudly that something is not tested here, and gives back true, for `Deno.test({ ignore: … && skip(what, reason) })`. `scripts/test`
- * collects what was said (file named by PSO_SKIPS) and prints it at its end; without it the reason goes to stderr at once.
+ * Says loudly that something is not tested here, and gives back true, for `Deno.test({ ignore: … &&
+ * skip(what, reason) })`. `scripts/test` collects what was said (file named by PSO_SKIPS) and
+ * prints it at its end; without it the reason goes to stderr at once.
  */
 export function skip(what: string, reason: string): true {
   const file = Deno.env.get("PSO_SKIPS");

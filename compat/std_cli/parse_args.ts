@@ -1,5 +1,6 @@
-// Stands in for jsr:@std/cli/parse-args where only the npm registry is reachable. It covers the options named below and
-// agrees with @std for flags that are declared as string or boolean; undeclared flags come back as they were written.
+// Stands in for jsr:@std/cli/parse-args where only the npm registry is reachable. It covers the
+// options named below and agrees with @std for flags that are declared as string or boolean;
+// undeclared flags come back as they were written.
 import { parseArgs as nodeParseArgs } from "node:util";
 
 export interface ParseOptions {

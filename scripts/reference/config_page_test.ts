@@ -92,7 +92,12 @@ database: {nodeSelector: {}, tolerations: [], affinity: {}, resources: {limits: 
 `;
 
 async function warningsOf(values: string): Promise<string[]> {
-  const { warnings } = await loadConfig({ valuesFile: "v", mode: "admin", strict: true, readTextFile: () => Promise.resolve(values) });
+  const { warnings } = await loadConfig({
+    valuesFile: "v",
+    mode: "admin",
+    strict: true,
+    readTextFile: () => Promise.resolve(values),
+  });
   return warnings.map(problemText);
 }
 
@@ -106,11 +111,18 @@ function schemaFaults(values: string): string[] {
 for (
   const [path, wanted] of [
     ["docs/configuration.md", configurationPage],
-    ["deploy/helm/pure-csi/values.schema.json", () => `${JSON.stringify(valuesSchema(), null, 2)}\n`],
+    [
+      "deploy/helm/pure-csi/values.schema.json",
+      () => `${JSON.stringify(valuesSchema(), null, 2)}\n`,
+    ],
   ] as const
 ) {
   Deno.test(`${path} is what scripts/reference/generate.ts writes`, async () => {
-    assert.equal(await Deno.readTextFile(new URL(`../../${path}`, import.meta.url)), wanted(), "run scripts/reference/generate.ts");
+    assert.equal(
+      await Deno.readTextFile(new URL(`../../${path}`, import.meta.url)),
+      wanted(),
+      "run scripts/reference/generate.ts",
+    );
   });
 }
 
@@ -134,7 +146,9 @@ Deno.test("a values file with every key of PSO 6 passes strictly, without a warn
 });
 
 Deno.test("a values file with every key of PSO 5 passes strictly, with warnings of old spellings only, and passes the chart's schema", async () => {
-  const others = (await warningsOf(PSO_5)).filter((text) => !/^\S+ is an old spelling: write \S+$/.test(text));
+  const others = (await warningsOf(PSO_5)).filter((text) =>
+    !/^\S+ is an old spelling: write \S+$/.test(text)
+  );
   assert.deepEqual(others, []);
   assert.deepEqual(schemaFaults(PSO_5), []);
 });
@@ -142,7 +156,10 @@ Deno.test("a values file with every key of PSO 5 passes strictly, with warnings 
 const ENTRY = "MgmtEndPoint: fa1, APIToken: x";
 for (
   const [title, values] of [
-    ["text switches and numbers", `flasharray: {preemptAttachments: true, iSCSILoginTimeout: "20", defaultMountOpt: discard}`],
+    [
+      "text switches and numbers",
+      `flasharray: {preemptAttachments: true, iSCSILoginTimeout: "20", defaultMountOpt: discard}`,
+    ],
     ["unknown keys", "colour: red\nflasharray: {colour: red}"],
     ["keys without a value", "flasharray:\nclusterID:\narrays: {FlashArrays: , FlashBlades: []}"],
     ["a label that is a number", `arrays: {FlashArrays: [{${ENTRY}, Labels: {rack: 22}}]}`],
@@ -154,20 +171,35 @@ for (
 
 for (
   const [values, wanted] of [
-    ["clusterID: REPLACE_CLUSTER_ID_WITH_A_UNIQUE_VALUE_FOR_YOUR_CLUSTER", ["/clusterID must NOT have more than 22 characters"]],
-    ["flasharray: {sanType: BOGUS}", ["/flasharray/sanType must be equal to one of the allowed values"]],
-    [`arrays: {FlashArrays: [{${ENTRY}, TLSVerfy: false}]}`, ["/arrays/FlashArrays/0 must NOT have additional properties"]],
-    ["arrays: {FlashArrays: [{APIToken: x}]}", ["/arrays/FlashArrays/0 must have required property 'MgmtEndPoint'"]],
+    ["clusterID: REPLACE_CLUSTER_ID_WITH_A_UNIQUE_VALUE_FOR_YOUR_CLUSTER", [
+      "/clusterID must NOT have more than 22 characters",
+    ]],
+    ["flasharray: {sanType: BOGUS}", [
+      "/flasharray/sanType must be equal to one of the allowed values",
+    ]],
+    [`arrays: {FlashArrays: [{${ENTRY}, TLSVerfy: false}]}`, [
+      "/arrays/FlashArrays/0 must NOT have additional properties",
+    ]],
+    ["arrays: {FlashArrays: [{APIToken: x}]}", [
+      "/arrays/FlashArrays/0 must have required property 'MgmtEndPoint'",
+    ]],
     ["nodeSelector: [a]", ["/nodeSelector must be object,null"]],
   ] as const
 ) {
-  Deno.test(`the chart's schema refuses ${values}`, () => assert.deepEqual(schemaFaults(values), wanted));
+  Deno.test(`the chart's schema refuses ${values}`, () =>
+    assert.deepEqual(schemaFaults(values), wanted));
 }
 
 Deno.test("the chart's schema wants a token and a FlashBlade's data address", () => {
-  assert.ok(schemaFaults("arrays: {FlashArrays: [{MgmtEndPoint: a}]}").includes("/arrays/FlashArrays/0 must match a schema in anyOf"));
   assert.ok(
-    schemaFaults(`arrays: {FlashBlades: [{${ENTRY}}]}`).includes("/arrays/FlashBlades/0 must have required property 'NFSEndPoint'"),
+    schemaFaults("arrays: {FlashArrays: [{MgmtEndPoint: a}]}").includes(
+      "/arrays/FlashArrays/0 must match a schema in anyOf",
+    ),
+  );
+  assert.ok(
+    schemaFaults(`arrays: {FlashBlades: [{${ENTRY}}]}`).includes(
+      "/arrays/FlashBlades/0 must have required property 'NFSEndPoint'",
+    ),
   );
 });
 

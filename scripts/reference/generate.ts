@@ -1,4 +1,5 @@
-// Writes docs/configuration.md and the chart's values.schema.json from the tables of configuration keys.
+// Writes docs/configuration.md and the chart's values.schema.json from the tables of configuration
+// keys.
 import { configurationPage } from "./config_page.ts";
 import { valuesSchema } from "./values_schema.ts";
 
@@ -11,4 +12,7 @@ async function write(path: string, text: string): Promise<void> {
 }
 
 await write("docs/configuration.md", configurationPage());
-await write("deploy/helm/pure-csi/values.schema.json", `${JSON.stringify(valuesSchema(), null, 2)}\n`);
+await write(
+  "deploy/helm/pure-csi/values.schema.json",
+  `${JSON.stringify(valuesSchema(), null, 2)}\n`,
+);

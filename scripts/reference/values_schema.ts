@@ -18,7 +18,14 @@ function spellings({ values = [], synonyms = {} }: ConfigKey): string[] {
   const words = [...values, ...Object.keys(synonyms)];
   return [
     ...new Set(
-      words.flatMap((word) => [word, word.toLowerCase(), word.toUpperCase(), word.charAt(0).toUpperCase() + word.slice(1).toLowerCase()]),
+      words.flatMap((
+        word,
+      ) => [
+        word,
+        word.toLowerCase(),
+        word.toUpperCase(),
+        word.charAt(0).toUpperCase() + word.slice(1).toLowerCase(),
+      ]),
     ),
   ];
 }
@@ -39,7 +46,11 @@ function keySchema(key: ConfigKey): Schema {
     mapping: { type: orNull(["object"]) },
     list: { type: orNull(["array"]) },
   };
-  return { description: key.meaning, ...types[key.type], ...(key.default === undefined ? {} : { default: key.default }) };
+  return {
+    description: key.meaning,
+    ...types[key.type],
+    ...(key.default === undefined ? {} : { default: key.default }),
+  };
 }
 
 function arrayKeySchema(key: ArrayKey): Schema {
@@ -47,7 +58,10 @@ function arrayKeySchema(key: ArrayKey): Schema {
     "text": { type: orNull(["string"]) },
     "secret": { type: orNull(["string"]) },
     "switch": { type: orNull(["boolean", "string"]) },
-    "labels": { type: orNull(["object"]), additionalProperties: { type: ["string", "number", "boolean", "null"] } },
+    "labels": {
+      type: orNull(["object"]),
+      additionalProperties: { type: ["string", "number", "boolean", "null"] },
+    },
     "secret reference": {
       type: orNull(["object"]),
       properties: { name: { type: "string" }, key: { type: "string" } },
@@ -55,21 +69,40 @@ function arrayKeySchema(key: ArrayKey): Schema {
       additionalProperties: false,
     },
   };
-  return { description: key.meaning, ...types[key.type], ...(key.default === undefined ? {} : { default: key.default }) };
+  return {
+    description: key.meaning,
+    ...types[key.type],
+    ...(key.default === undefined ? {} : { default: key.default }),
+  };
 }
 
 function entrySchema(kind: "flasharray" | "flashblade"): Schema {
   const keys = ARRAY_KEYS.filter(({ kinds }) => kinds.includes(kind));
-  const properties = Object.fromEntries(keys.flatMap((key) => [key.name, ...key.old ?? []].map((name) => [name, arrayKeySchema(key)])));
-  const oneOfTokens = { anyOf: ["APIToken", "APITokenFile", "APITokenSecret"].map((name) => ({ required: [name] })) };
+  const properties = Object.fromEntries(
+    keys.flatMap((key) => [key.name, ...key.old ?? []].map((name) => [name, arrayKeySchema(key)])),
+  );
+  const oneOfTokens = {
+    anyOf: ["APIToken", "APITokenFile", "APITokenSecret"].map((name) => ({ required: [name] })),
+  };
   const required = keys.filter(({ required, old }) => required && !old).map(({ name }) => name);
-  const inTwoSpellings = keys.filter(({ required, old }) => required && old).map(({ name, old = [] }) => ({
+  const inTwoSpellings = keys.filter(({ required, old }) => required && old).map((
+    { name, old = [] },
+  ) => ({
     anyOf: [name, ...old].map((spelling) => ({ required: [spelling] })),
   }));
-  return { type: "object", properties, required, allOf: [oneOfTokens, ...inTwoSpellings], additionalProperties: false };
+  return {
+    type: "object",
+    properties,
+    required,
+    allOf: [oneOfTokens, ...inTwoSpellings],
+    additionalProperties: false,
+  };
 }
 
-/** The branch of `root` at `path`, made where it is missing. Only mappings that this function makes are walked. */
+/**
+ * The branch of `root` at `path`, made where it is missing. Only mappings that this function makes
+ * are walked.
+ */
 function place(root: Schema, { path, schema }: { path: readonly string[]; schema: Schema }): void {
   const [name = "", ...rest] = path;
   const properties = root.properties ??= {};
@@ -77,14 +110,24 @@ function place(root: Schema, { path, schema }: { path: readonly string[]; schema
   else place(properties[name] ??= { type: orNull(["object"]) }, { path: rest, schema });
 }
 
-/** The chart's values.schema.json. Unknown keys pass, as they are a warning for the program; inside an array's entry they do not. */
+/**
+ * The chart's values.schema.json. Unknown keys pass, as they are a warning for the program; inside
+ * an array's entry they do not.
+ */
 export function valuesSchema(): Schema {
-  const root: Schema = { "$schema": "http://json-schema.org/draft-07/schema#", title: "Values of pure-csi", type: "object" };
+  const root: Schema = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    title: "Values of pure-csi",
+    type: "object",
+  };
   for (const key of [...DRIVER_SECTIONS, ...CHART_SECTIONS].flatMap(({ keys }) => keys)) {
     const schema = keySchema(key);
     place(root, { path: key.path.split("."), schema });
     for (const path of key.old ?? []) {
-      place(root, { path: path.split("."), schema: { ...schema, description: `Old spelling of ${key.path}.` } });
+      place(root, {
+        path: path.split("."),
+        schema: { ...schema, description: `Old spelling of ${key.path}.` },
+      });
     }
   }
   place(root, {

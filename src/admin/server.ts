@@ -16,7 +16,9 @@ export interface AdminSources {
   /** What this process is: `controller` or `node`, for the JSON answers. */
   mode: string;
   version: string;
-  /** Everything readiness depends on; the process is ready when all that are not optional are ok. */
+  /**
+   * Everything readiness depends on; the process is ready when all that are not optional are ok.
+   */
   ready(): Promise<Check[]> | Check[];
   /** Prometheus text. */
   metrics(): string | Promise<string>;
@@ -25,23 +27,43 @@ export interface AdminSources {
 }
 
 /**
- * The admin endpoint as one Hono app: `/healthz` (this process answers), `/readyz` (503 until all checks are ok, with reasons),
- * `/metrics` (Prometheus text 0.0.4). It changes nothing and shows no secret.
+ * The admin endpoint as one Hono app: `/healthz` (this process answers), `/readyz` (503 until all
+ * checks are ok, with reasons), `/metrics` (Prometheus text 0.0.4). It changes nothing and shows no
+ * secret.
  */
 export function adminApp(sources: AdminSources): Hono {
   const app = new Hono();
-  app.get("/", (context) => context.text(`pso-bin ${sources.version} ${sources.mode}\n\n/healthz\n/readyz\n/metrics\n`));
+  app.get(
+    "/",
+    (context) =>
+      context.text(`pso-bin ${sources.version} ${sources.mode}\n\n/healthz\n/readyz\n/metrics\n`),
+  );
   app.get(
     "/healthz",
-    (context) => context.json({ status: "ok", mode: sources.mode, version: sources.version, permissions: sources.permissions?.() }),
+    (context) =>
+      context.json({
+        status: "ok",
+        mode: sources.mode,
+        version: sources.version,
+        permissions: sources.permissions?.(),
+      }),
   );
   app.get("/readyz", async (context) => {
     const checks = await sources.ready();
     const ready = checks.every((check) => check.ok || check.optional);
     return context.json({ ready, mode: sources.mode, checks }, ready ? 200 : 503);
   });
-  app.get("/metrics", async (context) => context.body(await sources.metrics(), 200, { "content-type": METRICS_CONTENT_TYPE }));
-  app.notFound((context) => context.json({ error: `no page ${context.req.path}; there are /healthz, /readyz and /metrics` }, 404));
+  app.get(
+    "/metrics",
+    async (context) =>
+      context.body(await sources.metrics(), 200, { "content-type": METRICS_CONTENT_TYPE }),
+  );
+  app.notFound((context) =>
+    context.json(
+      { error: `no page ${context.req.path}; there are /healthz, /readyz and /metrics` },
+      404,
+    )
+  );
   app.onError((error, context) => context.json({ error: error.message }, 500));
   return app;
 }
@@ -53,12 +75,19 @@ export interface AdminServer {
 }
 
 /** Serves the admin endpoint. Throws when the address cannot be bound. Port 0 takes a free one. */
-export function startAdmin(listen: { hostname: string; port: number }, sources: AdminSources, log: Logger): AdminServer {
+export function startAdmin(
+  listen: { hostname: string; port: number },
+  sources: AdminSources,
+  log: Logger,
+): AdminServer {
   const server = Deno.serve({
     hostname: listen.hostname,
     port: listen.port,
     onListen: ({ hostname, port }) => log.info("admin endpoint listens", { hostname, port }),
   }, adminApp(sources).fetch);
   const { hostname, port } = server.addr;
-  return { address: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`, stop: () => server.shutdown() };
+  return {
+    address: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
+    stop: () => server.shutdown(),
+  };
 }

@@ -3,7 +3,12 @@ import { adminApp, type Check, startAdmin } from "./server.ts";
 import { silentLogger } from "../log.ts";
 
 function app(checks: Check[]) {
-  return adminApp({ mode: "controller", version: "7.0.0", ready: () => checks, metrics: () => "pso_up 1\n" });
+  return adminApp({
+    mode: "controller",
+    version: "7.0.0",
+    ready: () => checks,
+    metrics: () => "pso_up 1\n",
+  });
 }
 
 Deno.test("GET /healthz says that the process lives, whatever the arrays do", async () => {
@@ -13,7 +18,11 @@ Deno.test("GET /healthz says that the process lives, whatever the arrays do", as
 });
 
 Deno.test("GET /readyz is 503 with the reason while one check is not ok", async () => {
-  const answer = await app([{ name: "fa-1", ok: true }, { name: "fb-1", ok: false, reason: "connection refused" }]).request("/readyz");
+  const answer = await app([{ name: "fa-1", ok: true }, {
+    name: "fb-1",
+    ok: false,
+    reason: "connection refused",
+  }]).request("/readyz");
   equal(answer.status, 503);
   deepEqual(await answer.json(), {
     ready: false,
@@ -21,7 +30,12 @@ Deno.test("GET /readyz is 503 with the reason while one check is not ok", async 
     checks: [{ name: "fa-1", ok: true }, { name: "fb-1", ok: false, reason: "connection refused" }],
   });
   equal((await app([{ name: "fa-1", ok: true }]).request("/readyz")).status, 200);
-  equal((await app([{ name: "local", ok: true }, { name: "fc", ok: false, optional: true }]).request("/readyz")).status, 200);
+  equal(
+    (await app([{ name: "local", ok: true }, { name: "fc", ok: false, optional: true }]).request(
+      "/readyz",
+    )).status,
+    200,
+  );
 });
 
 Deno.test("GET /metrics is Prometheus text", async () => {
@@ -33,7 +47,9 @@ Deno.test("GET /metrics is Prometheus text", async () => {
 Deno.test("GET of an unknown page names the pages that exist", async () => {
   const answer = await app([]).request("/nope");
   equal(answer.status, 404);
-  deepEqual(await answer.json(), { error: "no page /nope; there are /healthz, /readyz and /metrics" });
+  deepEqual(await answer.json(), {
+    error: "no page /nope; there are /healthz, /readyz and /metrics",
+  });
 });
 
 Deno.test("startAdmin() serves on a free port and stops", async () => {

@@ -27,7 +27,10 @@ export interface ArrayStatus {
   features: ReadonlySet<Feature>;
   /** Protocols that the array serves now (ports and interfaces that are up). */
   protocols: ReadonlySet<Protocol>;
-  /** Mean microseconds per operation and operations per second over the array's newest sample; absent if it gave none. */
+  /**
+   * Mean microseconds per operation and operations per second over the array's newest sample;
+   * absent if it gave none.
+   */
   load?: { usecPerOp: number; opsPerSecond: number };
 }
 
@@ -45,7 +48,10 @@ export interface Volume {
   everWritten: boolean;
   /** Bytes stored for it. */
   usedBytes: number;
-  /** Who it is connected to: host names (block) or client addresses (file). Filled by findVolume and listVolumes when asked for. */
+  /**
+   * Who it is connected to: host names (block) or client addresses (file). Filled by findVolume and
+   * listVolumes when asked for.
+   */
   hosts?: string[];
 }
 
@@ -85,13 +91,19 @@ export interface ConnectOptions {
   readOnly: boolean;
   /** iSCSI and NVMe/IP: only portals inside these blocks; empty = all. */
   portalFilter?: (address: string) => boolean;
-  /** iSCSI only: set on the node's host object before it is connected. Without it, what the host has is left as it is. */
+  /**
+   * iSCSI only: set on the node's host object before it is connected. Without it, what the host has
+   * is left as it is.
+   */
   chap?: ChapCredentials;
 }
 
 export interface DeleteOptions {
   mayHaveSnapshots: boolean;
-  /** Whether a client address of an export rule is a node's; without it, and for rules of an administrator's, exports do not matter. */
+  /**
+   * Whether a client address of an export rule is a node's; without it, and for rules of an
+   * administrator's, exports do not matter.
+   */
   isNode?: (client: string) => boolean;
   signal?: AbortSignal;
 }
@@ -112,12 +124,16 @@ export interface Page<T> {
 }
 
 /**
- * One array. Every method is safe to repeat. Errors are PsoError: `unavailable`/`timeout` when the array did not answer or the
- * outcome is unclear, `denied` when it refuses our credentials or certificate, `busy` when it asks us to slow down,
- * `exhausted` when it has no room or hits a limit, and what each method names.
+ * One array. Every method is safe to repeat. Errors are PsoError: `unavailable`/`timeout` when the
+ * array did not answer or the outcome is unclear, `denied` when it refuses our credentials or
+ * certificate, `busy` when it asks us to slow down, `exhausted` when it has no room or hits a
+ * limit, and what each method names.
  */
 export interface StorageArray {
-  /** Name for people, unique in the fleet: configured, else the array's own once known, else its address. */
+  /**
+   * Name for people, unique in the fleet: configured, else the array's own once known, else its
+   * address.
+   */
   readonly label: string;
   readonly kind: VolumeKind;
   /** `host:port` of its management endpoint. */
@@ -126,38 +142,65 @@ export interface StorageArray {
   /** Fresh facts; also finds out versions, ports and interfaces again. */
   status(signal?: AbortSignal): Promise<ArrayStatus>;
 
-  /** The live volume of that name; `undefined` when there is none or it is destroyed. One call (two with `hosts` if it is connected). */
-  findVolume(name: string, options?: { hosts?: boolean; signal?: AbortSignal }): Promise<Volume | undefined>;
   /**
-   * Creates the volume; one that bears the name already is returned as it is, and the caller compares. A clone has its source's
-   * size at first and is grown to `sizeBytes`. `conflict` when a destroyed volume holds the name, `not_found` when the source is missing,
-   * `unsupported` when the array cannot clone.
+   * The live volume of that name; `undefined` when there is none or it is destroyed. One call (two
+   * with `hosts` if it is connected).
+   */
+  findVolume(
+    name: string,
+    options?: { hosts?: boolean; signal?: AbortSignal },
+  ): Promise<Volume | undefined>;
+  /**
+   * Creates the volume; one that bears the name already is returned as it is, and the caller
+   * compares. A clone has its source's size at first and is grown to `sizeBytes`. `conflict` when a
+   * destroyed volume holds the name, `not_found` when the source is missing, `unsupported` when the
+   * array cannot clone.
    */
   createVolume(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume>;
-  /** Grows to at least `sizeBytes`; a volume that is as large already is left alone. `not_found`. */
+  /**
+   * Grows to at least `sizeBytes`; a volume that is as large already is left alone. `not_found`.
+   */
   growVolume(name: string, sizeBytes: number, signal?: AbortSignal): Promise<Volume>;
   /**
-   * Destroys (the array keeps it recoverable for its eradication delay). Gone or destroyed already is success. `in_use` when it is connected
-   * to a host (block), is exported to a node that `isNode` knows (file), or has live snapshots; `mayHaveSnapshots: false` spares the look-up where the volume's own facts show none.
-   * True when this call destroyed it, false when there was no live volume of that name here.
+   * Destroys (the array keeps it recoverable for its eradication delay). Gone or destroyed already
+   * is success. `in_use` when it is connected to a host (block), is exported to a node that
+   * `isNode` knows (file), or has live snapshots; `mayHaveSnapshots: false` spares the look-up
+   * where the volume's own facts show none. True when this call destroyed it, false when there was
+   * no live volume of that name here.
    */
   deleteVolume(name: string, options: DeleteOptions): Promise<boolean>;
-  listVolumes(options: ListOptions & { hosts?: boolean }, signal?: AbortSignal): Promise<Page<Volume>>;
+  listVolumes(
+    options: ListOptions & { hosts?: boolean },
+    signal?: AbortSignal,
+  ): Promise<Page<Volume>>;
 
   /** The live snapshot `volume.suffix`. */
   findSnapshot(name: string, signal?: AbortSignal): Promise<Snapshot | undefined>;
-  /** Creates `volume.suffix`; one of that name is returned as it is. `not_found` when the volume is missing. */
+  /**
+   * Creates `volume.suffix`; one of that name is returned as it is. `not_found` when the volume is
+   * missing.
+   */
   createSnapshot(volume: string, suffix: string, signal?: AbortSignal): Promise<Snapshot>;
   /** Destroys; gone already is success. */
   deleteSnapshot(name: string, signal?: AbortSignal): Promise<void>;
-  listSnapshots(options: ListOptions & { volume?: string }, signal?: AbortSignal): Promise<Page<Snapshot>>;
+  listSnapshots(
+    options: ListOptions & { volume?: string },
+    signal?: AbortSignal,
+  ): Promise<Page<Snapshot>>;
 
   /**
-   * Makes the volume reachable for the node and says how. Creates or corrects the node's host object (block) or export rule (file).
-   * Connected already is success with the same answer. `not_found` when the volume is missing, `in_use` when another host holds an
-   * exclusive volume and `preempt` is off, `unsupported` when the array does not serve the protocol to this node.
+   * Makes the volume reachable for the node and says how. Creates or corrects the node's host
+   * object (block) or export rule (file). Connected already is success with the same answer.
+   * `not_found` when the volume is missing, `in_use` when another host holds an exclusive volume
+   * and `preempt` is off, `unsupported` when the array does not serve the protocol to this node.
    */
-  connect(volume: string, node: NodeIdentity, options: ConnectOptions & { signal?: AbortSignal }): Promise<Attachment>;
-  /** Takes the volume away from one node, or from all. Not connected, or no such volume, is success. */
+  connect(
+    volume: string,
+    node: NodeIdentity,
+    options: ConnectOptions & { signal?: AbortSignal },
+  ): Promise<Attachment>;
+  /**
+   * Takes the volume away from one node, or from all. Not connected, or no such volume, is success.
+   */
   disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<void>;
 }

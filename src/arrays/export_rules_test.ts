@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { areEqual, areStatic, formatRules, isAddress, parseRules, withAddresses, withoutAddresses } from "./export_rules.ts";
+import {
+  areEqual,
+  areStatic,
+  formatRules,
+  isAddress,
+  parseRules,
+  withAddresses,
+  withoutAddresses,
+} from "./export_rules.ts";
 
 Deno.test("parseRules() and formatRules() keep every rule as it was written", () => {
   for (
@@ -14,8 +22,21 @@ Deno.test("parseRules() and formatRules() keep every rule as it was written", ()
 });
 
 Deno.test("isAddress() takes single addresses only", () => {
-  for (const client of ["10.0.0.1", "255.255.255.255", "fd00::1", "2620:0:0::AB", "::ffff:10.0.0.1"]) assert.ok(isAddress(client), client);
-  for (const client of ["*", "10.0.0.0/8", "fd00::/64", "host", "host.example", "@group", "10.0.0.256", "face"]) {
+  for (
+    const client of ["10.0.0.1", "255.255.255.255", "fd00::1", "2620:0:0::AB", "::ffff:10.0.0.1"]
+  ) assert.ok(isAddress(client), client);
+  for (
+    const client of [
+      "*",
+      "10.0.0.0/8",
+      "fd00::/64",
+      "host",
+      "host.example",
+      "@group",
+      "10.0.0.256",
+      "face",
+    ]
+  ) {
     assert.ok(!isAddress(client), client);
   }
 });
@@ -29,8 +50,14 @@ Deno.test("areStatic() sees an administrator's rule among addresses", () => {
 Deno.test("withAddresses() gives each address exactly one rule of the access asked for", () => {
   const rules = parseRules("10.0.0.1(ro,no_root_squash) 10.0.0.2(rw,no_root_squash)");
   const text = formatRules(withAddresses(rules, ["10.0.0.1", "fd00::1"], { readOnly: false }));
-  assert.equal(text, "10.0.0.2(rw,no_root_squash) 10.0.0.1(rw,no_root_squash) fd00::1(rw,no_root_squash)");
-  assert.equal(formatRules(withAddresses([], ["10.0.0.1"], { readOnly: true })), "10.0.0.1(ro,no_root_squash)");
+  assert.equal(
+    text,
+    "10.0.0.2(rw,no_root_squash) 10.0.0.1(rw,no_root_squash) fd00::1(rw,no_root_squash)",
+  );
+  assert.equal(
+    formatRules(withAddresses([], ["10.0.0.1"], { readOnly: true })),
+    "10.0.0.1(ro,no_root_squash)",
+  );
 });
 
 Deno.test("withoutAddresses() knows one IPv6 address in all its spellings", () => {

@@ -13,14 +13,18 @@ export interface ConnectionContext {
   rest: RestClient;
   label: () => string;
   /** The array's own name and ports; asked for when this process has no facts yet. */
-  facts: (signal?: AbortSignal) => Promise<{ arrayName: string; simulated: boolean; ports: PortFacts }>;
+  facts: (
+    signal?: AbortSignal,
+  ) => Promise<{ arrayName: string; simulated: boolean; ports: PortFacts }>;
   /** The live volume of that name. */
   find: (name: string, signal?: AbortSignal) => Promise<VolumeItem | undefined>;
 }
 
 type Within = { signal?: AbortSignal };
 
-/** Names per call: 100 names of 63 characters stay below the 8 KiB that web servers take as a URL. */
+/**
+ * Names per call: 100 names of 63 characters stay below the 8 KiB that web servers take as a URL.
+ */
 const NAMES_PER_CALL = 100;
 
 /** Which hosts volumes of one FlashArray are connected to. */
@@ -28,8 +32,9 @@ export class Connections {
   readonly #context: ConnectionContext;
   readonly #hosts: HostObjects;
   /**
-   * By host: its connections change one after another, other hosts' meanwhile. A connect beside a disconnect has been given a LUN whose old
-   * connection was not gone yet (Cinder's driver, Launchpad bug 2138744).
+   * By host: its connections change one after another, other hosts' meanwhile. A connect beside a
+   * disconnect has been given a LUN whose old connection was not gone yet (Cinder's driver,
+   * Launchpad bug 2138744).
    */
   readonly #turns = new KeyedQueue();
 
@@ -38,13 +43,23 @@ export class Connections {
     this.#hosts = new HostObjects(context.rest, context.label);
   }
 
-  /** StorageArray.connect for blocks: the volume, then its connection; the host only when it is new here. */
-  async connect(volume: string, node: NodeIdentity, options: ConnectOptions & Within): Promise<Attachment> {
+  /**
+   * StorageArray.connect for blocks: the volume, then its connection; the host only when it is new
+   * here.
+   */
+  async connect(
+    volume: string,
+    node: NodeIdentity,
+    options: ConnectOptions & Within,
+  ): Promise<Attachment> {
     const { signal, protocol } = options;
     const { label } = this.#context;
     const { arrayName, simulated, ports } = await this.#context.facts(signal);
     if (protocol === "local" && !simulated) {
-      throw new PsoError("unsupported", `array ${label()} is a real one: the protocol local exists on simulated arrays only`);
+      throw new PsoError(
+        "unsupported",
+        `array ${label()} is a real one: the protocol local exists on simulated arrays only`,
+      );
     }
     const describe = (host: string, lun: number, item: VolumeItem) =>
       attachmentOf(protocol, ports, {
@@ -62,7 +77,11 @@ export class Connections {
     // A protocol that the array does not serve must fail before anything is connected.
     describe("", 0, item);
     const host = await this.#hosts.ensure(node, options);
-    const row = await this.#reach(volume, host, { ...options, connected: (item.connection_count ?? 0) > 0, node });
+    const row = await this.#reach(volume, host, {
+      ...options,
+      connected: (item.connection_count ?? 0) > 0,
+      node,
+    });
     return describe(row.host?.name ?? host, lunOf(row), item);
   }
 
@@ -79,15 +98,18 @@ export class Connections {
       if (others.length > 0) await this.#fence(volume, others, options);
       const groups = new Set(others.flatMap((row) => row.host_group?.name ?? []));
       // Our own row stays, unless it came by a host group that has just been disconnected.
-      const own = rows.find((row) => row.host?.name === host && !groups.has(row.host_group?.name ?? ""));
+      const own = rows.find((row) =>
+        row.host?.name === host && !groups.has(row.host_group?.name ?? "")
+      );
       if (own) return own;
     }
     return await this.#post(volume, host, options);
   }
 
   /**
-   * Those of the connections that are not this node's own. A node has a host object for each protocol: one by which it has the volume now,
-   * because the protocol was another one then, serves what runs there (`conflict`), and is never cut off.
+   * Those of the connections that are not this node's own. A node has a host object for each
+   * protocol: one by which it has the volume now, because the protocol was another one then, serves
+   * what runs there (`conflict`), and is never cut off.
    */
   async #notOf(
     rows: ConnectionItem[],
@@ -103,12 +125,20 @@ export class Connections {
     );
   }
 
-  async #fence(volume: string, others: ConnectionItem[], options: { preempt: boolean; node: NodeIdentity } & Within): Promise<void> {
-    const names = [...new Set(others.map((row) => row.host?.name ?? `host group ${row.host_group?.name}`))];
+  async #fence(
+    volume: string,
+    others: ConnectionItem[],
+    options: { preempt: boolean; node: NodeIdentity } & Within,
+  ): Promise<void> {
+    const names = [
+      ...new Set(others.map((row) => row.host?.name ?? `host group ${row.host_group?.name}`)),
+    ];
     if (!options.preempt) {
       throw new PsoError(
         "in_use",
-        `volume ${volume} on array ${this.#context.label()} is connected to ${names.join(", ")} and may serve one node only: ` +
+        `volume ${volume} on array ${this.#context.label()} is connected to ${
+          names.join(", ")
+        } and may serve one node only: ` +
           `detach it there before it is attached to ${options.node.name}`,
       );
     }
@@ -132,7 +162,12 @@ export class Connections {
     } catch (error) {
       if (isRefusal(error, "missing") && !/^volume/i.test(error.said) && !again) {
         this.#hosts.forget(host); // somebody deleted the host object
-        return await this.#post(volume, await this.#hosts.ensure(options.node, options), options, true);
+        return await this.#post(
+          volume,
+          await this.#hosts.ensure(options.node, options),
+          options,
+          true,
+        );
       }
       if (!isRefusal(error, "exists")) throw error;
     }
@@ -147,7 +182,9 @@ export class Connections {
   /** StorageArray.disconnect: one call when the host is known. */
   async disconnect(volume: string, node: NodeIdentity | "all", options: Within): Promise<void> {
     if (node === "all") {
-      for (const row of await this.#rows({ volume_names: volume }, options)) await this.#delete(volume, row, options);
+      for (const row of await this.#rows({ volume_names: volume }, options)) {
+        await this.#delete(volume, row, options);
+      }
       return;
     }
     let removed = false;
@@ -155,19 +192,33 @@ export class Connections {
       removed = await this.#delete(volume, { host: { name } }, options) || removed;
     }
     if (removed) return;
-    // Nothing there, by the name that we would use: the node's host may have another one, or a host group.
+    // Nothing there, by the name that we would use: the node's host may have another one, or a host
+    // group.
     const rows = await this.#rows({ volume_names: volume }, options);
     if (rows.length === 0) return;
     const ours = await this.#hosts.namesOf(node, options.signal);
-    for (const row of rows) if (ours.has(row.host?.name ?? "")) await this.#delete(volume, row, options);
+    for (const row of rows) {
+      if (ours.has(row.host?.name ?? "")) await this.#delete(volume, row, options);
+    }
   }
 
-  /** True if there was a connection. One by a host group goes for the whole group: the array knows no other way. */
+  /**
+   * True if there was a connection. One by a host group goes for the whole group: the array knows
+   * no other way.
+   */
   async #delete(volume: string, row: ConnectionItem, { signal }: Within): Promise<boolean> {
-    const holder = row.host_group?.name ? { host_group_names: row.host_group.name } : { host_names: row.host?.name ?? "" };
+    const holder = row.host_group?.name
+      ? { host_group_names: row.host_group.name }
+      : { host_names: row.host?.name ?? "" };
     const query = { ...holder, volume_names: volume };
     try {
-      const call = { method: "DELETE", path: "connections", query, lane: "attach", signal } as const;
+      const call = {
+        method: "DELETE",
+        path: "connections",
+        query,
+        lane: "attach",
+        signal,
+      } as const;
       await this.#turns.inTurn(turnOf(holder), () => this.#context.rest.call(call));
       return true;
     } catch (error) {
@@ -176,11 +227,16 @@ export class Connections {
     }
   }
 
-  /** Host names of each connected volume among `volumes`; volumes that are gone meanwhile are left out. */
+  /**
+   * Host names of each connected volume among `volumes`; volumes that are gone meanwhile are left
+   * out.
+   */
   async hostsOf(volumes: string[], signal?: AbortSignal): Promise<Map<string, string[]>> {
     const hosts = new Map<string, string[]>();
     for (let start = 0; start < volumes.length; start += NAMES_PER_CALL) {
-      for (const row of await this.#rowsOfMany(volumes.slice(start, start + NAMES_PER_CALL), signal)) {
+      for (
+        const row of await this.#rowsOfMany(volumes.slice(start, start + NAMES_PER_CALL), signal)
+      ) {
         const [volume, host] = [row.volume?.name, row.host?.name];
         if (volume && host) hosts.set(volume, [...new Set([...hosts.get(volume) ?? [], host])]);
       }
@@ -188,7 +244,10 @@ export class Connections {
     return hosts;
   }
 
-  /** One that was destroyed a moment ago makes the array refuse all names at once: it is left out then. */
+  /**
+   * One that was destroyed a moment ago makes the array refuse all names at once: it is left out
+   * then.
+   */
   async #rowsOfMany(volumes: string[], signal?: AbortSignal): Promise<ConnectionItem[]> {
     const left = new Set(volumes);
     while (left.size > 0) {
@@ -215,9 +274,19 @@ export class Connections {
     }
   }
 
-  async #list(query: Record<string, string | string[]>, { signal }: Within): Promise<ConnectionItem[]> {
+  async #list(
+    query: Record<string, string | string[]>,
+    { signal }: Within,
+  ): Promise<ConnectionItem[]> {
     const rows: ConnectionItem[] = [];
-    for await (const row of this.#context.rest.all<ConnectionItem>({ path: "connections", query, lane: "attach", signal })) rows.push(row);
+    for await (
+      const row of this.#context.rest.all<ConnectionItem>({
+        path: "connections",
+        query,
+        lane: "attach",
+        signal,
+      })
+    ) rows.push(row);
     return rows;
   }
 }

@@ -2,7 +2,10 @@ import { PsoError } from "../errors.ts";
 import type { Attachment, BlockFacts, Protocol } from "../handoff.ts";
 import type { ControllerItem, InterfaceItem, PortItem } from "./flasharray_wire.ts";
 
-/** Where a FlashArray can be reached for data, by protocol; only ports of ready controllers and enabled interfaces. */
+/**
+ * Where a FlashArray can be reached for data, by protocol; only ports of ready controllers and
+ * enabled interfaces.
+ */
 export interface PortFacts {
   iscsi: { iqn: string; portal: string }[];
   fc: string[];
@@ -15,16 +18,32 @@ function wwpnOf(wwn: string): string {
   return wwn.replaceAll(":", "").toLowerCase();
 }
 
-/** Sorts what /ports, /network-interfaces and /controllers say (reference A11). Ports are upper case there and interfaces lower case. */
-export function portFactsOf(ports: PortItem[], interfaces: InterfaceItem[], controllers: ControllerItem[]): PortFacts {
-  const facts: PortFacts = { iscsi: [], fc: [], nvme: { "nvme-tcp": [], "nvme-roce": [] }, nvmeFc: [] };
+/**
+ * Sorts what /ports, /network-interfaces and /controllers say (reference A11). Ports are upper case
+ * there and interfaces lower case.
+ */
+export function portFactsOf(
+  ports: PortItem[],
+  interfaces: InterfaceItem[],
+  controllers: ControllerItem[],
+): PortFacts {
+  const facts: PortFacts = {
+    iscsi: [],
+    fc: [],
+    nvme: { "nvme-tcp": [], "nvme-roce": [] },
+    nvmeFc: [],
+  };
   const byName = new Map(interfaces.map((one) => [one.name?.toLowerCase(), one]));
-  const notReady = controllers.filter((one) => one.type !== "shelf_controller" && one.status !== undefined && one.status !== "ready")
+  const notReady = controllers.filter((one) =>
+    one.type !== "shelf_controller" && one.status !== undefined && one.status !== "ready"
+  )
     .map((one) => `${one.name?.toLowerCase()}.`);
   for (const port of ports) {
     const name = port.name?.toLowerCase() ?? "";
     const face = byName.get(name);
-    if (face?.enabled === false || notReady.some((controller) => name.startsWith(controller))) continue;
+    if (face?.enabled === false || notReady.some((controller) => name.startsWith(controller))) {
+      continue;
+    }
     addPort(facts, port, face?.services ?? []);
   }
   return facts;
@@ -58,19 +77,38 @@ function addressOf(portal: string): string {
   return portal.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }
 
-/** What the node needs to find the volume. `unsupported` when no port or portal is left for the protocol. */
+/**
+ * What the node needs to find the volume. `unsupported` when no port or portal is left for the
+ * protocol.
+ */
 export function attachmentOf(
   protocol: Protocol,
   facts: PortFacts,
-  volume: BlockFacts & { label: string; array: string; host: string; lun: number; portalFilter?: (address: string) => boolean },
+  volume: BlockFacts & {
+    label: string;
+    array: string;
+    host: string;
+    lun: number;
+    portalFilter?: (address: string) => boolean;
+  },
 ): Attachment {
   const { label, array, host, lun, portalFilter } = volume;
-  const block = { serial: volume.serial, sizeBytes: volume.sizeBytes, everWritten: volume.everWritten };
-  const allowed = <T extends { portal: string }>(all: T[]) => all.filter(({ portal }) => portalFilter?.(addressOf(portal)) ?? true);
+  const block = {
+    serial: volume.serial,
+    sizeBytes: volume.sizeBytes,
+    everWritten: volume.everWritten,
+  };
+  const allowed = <T extends { portal: string }>(all: T[]) =>
+    all.filter(({ portal }) => portalFilter?.(addressOf(portal)) ?? true);
   const needed = <T>(left: T[], all: unknown[]): T[] => {
     if (left.length > 0) return left;
-    const why = all.length > 0 ? "none of its portals is inside the allowed CIDRs" : "it has no such port that is up";
-    throw new PsoError("unsupported", `array ${label} does not serve ${protocol} to this node: ${why}; check the array's network settings`);
+    const why = all.length > 0
+      ? "none of its portals is inside the allowed CIDRs"
+      : "it has no such port that is up";
+    throw new PsoError(
+      "unsupported",
+      `array ${label} does not serve ${protocol} to this node: ${why}; check the array's network settings`,
+    );
   };
   switch (protocol) {
     case "iscsi":
@@ -80,7 +118,12 @@ export function attachmentOf(
     case "nvme-tcp":
     case "nvme-roce": {
       const portals = needed(allowed(facts.nvme[protocol]), facts.nvme[protocol]);
-      return { protocol, nqn: portals[0]?.nqn ?? "", portals: portals.map(({ portal }) => portal), ...block };
+      return {
+        protocol,
+        nqn: portals[0]?.nqn ?? "",
+        portals: portals.map(({ portal }) => portal),
+        ...block,
+      };
     }
     case "nvme-fc": {
       const ports = needed(facts.nvmeFc, []);
@@ -89,6 +132,9 @@ export function attachmentOf(
     case "local":
       return { protocol, type: "block", array, host, lun, ...block };
     case "nfs":
-      throw new PsoError("unsupported", `array ${label} serves block volumes only, and nfs was asked for: use a class for file systems`);
+      throw new PsoError(
+        "unsupported",
+        `array ${label} serves block volumes only, and nfs was asked for: use a class for file systems`,
+      );
   }
 }

@@ -46,10 +46,19 @@ Deno.test("portFactsOf() sorts ports by protocol and leaves out what is disabled
   assert.deepEqual(FACTS, {
     iscsi: [{ iqn: IQN, portal: "10.0.0.4:3260" }, { iqn: IQN, portal: "[fd00::4]:3260" }],
     fc: ["524a9371af4e8200"],
-    nvme: { "nvme-tcp": [{ nqn: NQN, portal: "10.0.1.6:4420" }], "nvme-roce": [{ nqn: NQN, portal: "10.0.1.7:4420" }] },
+    nvme: {
+      "nvme-tcp": [{ nqn: NQN, portal: "10.0.1.6:4420" }],
+      "nvme-roce": [{ nqn: NQN, portal: "10.0.1.7:4420" }],
+    },
     nvmeFc: [{ nqn: NQN, wwpn: "524a9371af4e8201" }],
   });
-  assert.deepEqual([...protocolsOf(FACTS, false)], ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc"]);
+  assert.deepEqual([...protocolsOf(FACTS, false)], [
+    "iscsi",
+    "fc",
+    "nvme-tcp",
+    "nvme-roce",
+    "nvme-fc",
+  ]);
   assert.deepEqual([...protocolsOf(portFactsOf([], [], []), true)], ["local"]);
 });
 
@@ -68,27 +77,56 @@ Deno.test("portFactsOf() keeps portals on bonds and VLANs, which are no physical
 });
 
 Deno.test("attachmentOf() says per protocol what a node needs", () => {
-  assert.deepEqual(attachmentOf("iscsi", FACTS, { ...VOLUME, portalFilter: (address) => address === "fd00::4" }), {
-    protocol: "iscsi",
+  assert.deepEqual(
+    attachmentOf("iscsi", FACTS, { ...VOLUME, portalFilter: (address) => address === "fd00::4" }),
+    {
+      protocol: "iscsi",
+      lun: 7,
+      targets: [{ iqn: IQN, portal: "[fd00::4]:3260" }],
+      ...BLOCK,
+    },
+  );
+  assert.deepEqual(attachmentOf("fc", FACTS, VOLUME), {
+    protocol: "fc",
     lun: 7,
-    targets: [{ iqn: IQN, portal: "[fd00::4]:3260" }],
+    wwpns: ["524a9371af4e8200"],
     ...BLOCK,
   });
-  assert.deepEqual(attachmentOf("fc", FACTS, VOLUME), { protocol: "fc", lun: 7, wwpns: ["524a9371af4e8200"], ...BLOCK });
-  assert.deepEqual(attachmentOf("nvme-tcp", FACTS, VOLUME), { protocol: "nvme-tcp", nqn: NQN, portals: ["10.0.1.6:4420"], ...BLOCK });
-  assert.deepEqual(attachmentOf("nvme-roce", FACTS, VOLUME), { protocol: "nvme-roce", nqn: NQN, portals: ["10.0.1.7:4420"], ...BLOCK });
-  assert.deepEqual(attachmentOf("nvme-fc", FACTS, VOLUME), { protocol: "nvme-fc", nqn: NQN, wwpns: ["524a9371af4e8201"], ...BLOCK });
+  assert.deepEqual(attachmentOf("nvme-tcp", FACTS, VOLUME), {
+    protocol: "nvme-tcp",
+    nqn: NQN,
+    portals: ["10.0.1.6:4420"],
+    ...BLOCK,
+  });
+  assert.deepEqual(attachmentOf("nvme-roce", FACTS, VOLUME), {
+    protocol: "nvme-roce",
+    nqn: NQN,
+    portals: ["10.0.1.7:4420"],
+    ...BLOCK,
+  });
+  assert.deepEqual(attachmentOf("nvme-fc", FACTS, VOLUME), {
+    protocol: "nvme-fc",
+    nqn: NQN,
+    wwpns: ["524a9371af4e8201"],
+    ...BLOCK,
+  });
 });
 
 Deno.test("attachmentOf() refuses a protocol that the array does not serve", () => {
   const none = portFactsOf([], [], []);
   for (const protocol of ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc", "nfs"] as const) {
-    assert.throws(() => attachmentOf(protocol, none, VOLUME), (error) => isPsoError(error, "unsupported"));
+    assert.throws(
+      () => attachmentOf(protocol, none, VOLUME),
+      (error) => isPsoError(error, "unsupported"),
+    );
   }
 });
 
 Deno.test("everWritten() is true for a source, stored bytes or snapshots, and false for empty references", () => {
-  assert.equal(everWritten({ source: { name: null, id: null }, space: { virtual: 0, snapshots: null } }), false);
+  assert.equal(
+    everWritten({ source: { name: null, id: null }, space: { virtual: 0, snapshots: null } }),
+    false,
+  );
   assert.equal(everWritten({ source: { name: "v" } }), true);
   assert.equal(everWritten({ space: { virtual: 512 } }), true);
   assert.equal(everWritten({ space: { snapshots: 1 } }), true);
@@ -102,7 +140,14 @@ Deno.test("isOwnSnapshot() tells a volume's snapshots from those of a protection
 
 Deno.test("loadOf() weighs the newest sample's operations", () => {
   const old = { time: 1, reads_per_sec: 1, usec_per_read_op: 9999 };
-  const newest = { time: 2, reads_per_sec: 100, usec_per_read_op: 200, writes_per_sec: 300, usec_per_write_op: 400, others_per_sec: null };
+  const newest = {
+    time: 2,
+    reads_per_sec: 100,
+    usec_per_read_op: 200,
+    writes_per_sec: 300,
+    usec_per_write_op: 400,
+    others_per_sec: null,
+  };
   assert.deepEqual(loadOf([old, newest]), { usecPerOp: 350, opsPerSecond: 400 });
   assert.deepEqual(loadOf([{ time: 1 }]), { usecPerOp: 0, opsPerSecond: 0 });
   assert.equal(loadOf([]), undefined);

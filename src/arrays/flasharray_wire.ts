@@ -1,7 +1,7 @@
 import type { Snapshot, Volume } from "./array.ts";
 
-// Items of FlashArray REST 2.x as the reference (A6 to A11) has them. Every field is optional: an older Purity leaves some out, and an
-// unset reference is an object with null members.
+// Items of FlashArray REST 2.x as the reference (A6 to A11) has them. Every field is optional: an
+// older Purity leaves some out, and an unset reference is an object with null members.
 
 export interface Reference {
   id?: string | null;
@@ -17,7 +17,12 @@ export interface VolumeItem {
   provisioned?: number;
   serial?: string;
   source?: Reference | null;
-  space?: { virtual?: number | null; snapshots?: number | null; total_used?: number | null; total_physical?: number | null } | null;
+  space?: {
+    virtual?: number | null;
+    snapshots?: number | null;
+    total_used?: number | null;
+    total_physical?: number | null;
+  } | null;
 }
 
 export interface SnapshotItem {
@@ -85,9 +90,13 @@ export interface ControllerItem {
   type?: string;
 }
 
-/** Whether the array may hold data in the volume. Only ever forbids a format: how fast real arrays update `space` is not known. */
+/**
+ * Whether the array may hold data in the volume. Only ever forbids a format: how fast real arrays
+ * update `space` is not known.
+ */
 export function everWritten(item: VolumeItem): boolean {
-  return Boolean(item.source?.name) || (item.space?.virtual ?? 0) > 0 || (item.space?.snapshots ?? 0) > 0;
+  return Boolean(item.source?.name) || (item.space?.virtual ?? 0) > 0 ||
+    (item.space?.snapshots ?? 0) > 0;
 }
 
 export function volumeOf(item: VolumeItem, hosts?: string[]): Volume {
@@ -112,15 +121,24 @@ export function snapshotOf(item: SnapshotItem): Snapshot {
   };
 }
 
-/** True for `VOLUME.SUFFIX`; a protection group's are `GROUP.SUFFIX.VOLUME` and belong to its schedule. */
+/**
+ * True for `VOLUME.SUFFIX`; a protection group's are `GROUP.SUFFIX.VOLUME` and belong to its
+ * schedule.
+ */
 export function isOwnSnapshot(item: SnapshotItem): boolean {
   const volume = item.source?.name;
-  return Boolean(volume) && (item.name ?? "").startsWith(`${volume}.`) && (item.name ?? "").split(".").length === 2;
+  return Boolean(volume) && (item.name ?? "").startsWith(`${volume}.`) &&
+    (item.name ?? "").split(".").length === 2;
 }
 
 /** Mean over reads, writes and the rest of an array's newest sample; `undefined` without one. */
-export function loadOf(samples: PerformanceItem[]): { usecPerOp: number; opsPerSecond: number } | undefined {
-  const newest = samples.reduce<PerformanceItem | undefined>((best, one) => (best?.time ?? -1) > (one.time ?? 0) ? best : one, undefined);
+export function loadOf(
+  samples: PerformanceItem[],
+): { usecPerOp: number; opsPerSecond: number } | undefined {
+  const newest = samples.reduce<PerformanceItem | undefined>(
+    (best, one) => (best?.time ?? -1) > (one.time ?? 0) ? best : one,
+    undefined,
+  );
   if (!newest) return undefined;
   const kinds = [
     [newest.reads_per_sec ?? 0, newest.usec_per_read_op ?? 0],

@@ -14,7 +14,14 @@ import type {
   VolumeKind,
 } from "./array.ts";
 import { loadOf, type PerformanceItem } from "./flasharray_wire.ts";
-import { CLONE_SINCE, isFromSource, isUnfinished, PassingSnapshot, requireClone, settingsOf } from "./flashblade_clone.ts";
+import {
+  CLONE_SINCE,
+  isFromSource,
+  isUnfinished,
+  PassingSnapshot,
+  requireClone,
+  settingsOf,
+} from "./flashblade_clone.ts";
 import { Exports } from "./flashblade_exports.ts";
 import {
   type BladeInterfaceItem,
@@ -47,7 +54,10 @@ export const FLASHBLADE_DIALECT: Dialect = {
 
 /** `revision` of a simulated array: a FlashBlade has no banner. */
 const SIMULATED = "pso-simulated";
-/** File systems asked for in one filter: with names of 63 characters it stays below the 8 KiB that web servers take as a URL. */
+/**
+ * File systems asked for in one filter: with names of 63 characters it stays below the 8 KiB that
+ * web servers take as a URL.
+ */
 const NAMES_PER_CALL = 50;
 
 interface Facts {
@@ -65,7 +75,10 @@ export class FlashBlade implements StorageArray {
   readonly #exports: Exports;
   #facts?: Facts;
 
-  constructor(rest: RestClient, options: { address: string; label?: string; nfsEndpoint?: string }) {
+  constructor(
+    rest: RestClient,
+    options: { address: string; label?: string; nfsEndpoint?: string },
+  ) {
     this.#rest = rest;
     this.address = options.address;
     this.#options = options;
@@ -85,14 +98,25 @@ export class FlashBlade implements StorageArray {
     const minor = await this.#rest.negotiate(signal);
     const [array, space, interfaces, samples] = await Promise.all([
       this.#array(signal),
-      this.#rest.call<BladeSpaceItem>({ method: "GET", path: "arrays/space", query: { type: "array" }, signal }),
+      this.#rest.call<BladeSpaceItem>({
+        method: "GET",
+        path: "arrays/space",
+        query: { type: "array" },
+        signal,
+      }),
       Array.fromAsync(this.#rest.all<BladeInterfaceItem>({ path: "network-interfaces", signal })),
       this.#samples(signal),
     ]);
     const simulated = array.revision === SIMULATED;
-    const data = interfaces.find((one) => one.enabled !== false && (one.services ?? []).includes("data"))?.address;
+    const data = interfaces.find((one) =>
+      one.enabled !== false && (one.services ?? []).includes("data")
+    )?.address;
     const dataAddress = this.#options.nfsEndpoint ?? data;
-    this.#facts = { arrayName: array.name ?? this.address, simulated, ...(dataAddress ? { dataAddress } : {}) };
+    this.#facts = {
+      arrayName: array.name ?? this.address,
+      simulated,
+      ...(dataAddress ? { dataAddress } : {}),
+    };
     const protocols = new Set<Protocol>(dataAddress ? ["nfs"] : []);
     if (simulated) protocols.add("local");
     const load = loadOf(samples);
@@ -111,34 +135,55 @@ export class FlashBlade implements StorageArray {
     };
   }
 
-  async findVolume(name: string, options: { hosts?: boolean; signal?: AbortSignal } = {}): Promise<Volume | undefined> {
+  async findVolume(
+    name: string,
+    options: { hosts?: boolean; signal?: AbortSignal } = {},
+  ): Promise<Volume | undefined> {
     const item = await this.#find(name, options);
     return item && fileVolumeOf(item, options.hosts);
   }
 
   async createVolume(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume> {
     if (spec.qos) {
-      throw new PsoError("unsupported", `array ${this.label} has no limits of IOPS or bandwidth per file system: leave them out`);
+      throw new PsoError(
+        "unsupported",
+        `array ${this.label} has no limits of IOPS or bandwidth per file system: leave them out`,
+      );
     }
     if (spec.source === undefined) return fileVolumeOf(await this.#post(spec, { signal }));
     const minor = await this.#rest.minor(signal);
-    requireClone(minor, this.label, "volume" in spec.source ? spec.source.volume : spec.source.snapshot);
+    requireClone(
+      minor,
+      this.label,
+      "volume" in spec.source ? spec.source.volume : spec.source.snapshot,
+    );
     if ("snapshot" in spec.source) return await this.#clone(spec, spec.source.snapshot, signal);
-    const passing = new PassingSnapshot(this.#rest, { source: spec.source.volume, target: spec.name });
+    const passing = new PassingSnapshot(this.#rest, {
+      source: spec.source.volume,
+      target: spec.name,
+    });
     // Looked for first: a repetition must not take a second, later snapshot.
     const there = await this.#find(spec.name, { signal });
     if (!there) await this.#makePassing(passing, spec.source.volume, signal);
-    const volume = there ? await this.#finish(there, spec, signal) : await this.#clone(spec, passing.name, signal);
+    const volume = there
+      ? await this.#finish(there, spec, signal)
+      : await this.#clone(spec, passing.name, signal);
     await passing.drop(signal);
     return volume;
   }
 
-  async #makePassing(passing: PassingSnapshot, source: string, signal?: AbortSignal): Promise<void> {
+  async #makePassing(
+    passing: PassingSnapshot,
+    source: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
     try {
       await passing.make(signal);
     } catch (error) {
       if (!isRefusal(error, "missing", "destroyed")) throw error;
-      throw new PsoError("not_found", `the source ${source} is not on array ${this.label}`, { cause: error });
+      throw new PsoError("not_found", `the source ${source} is not on array ${this.label}`, {
+        cause: error,
+      });
     }
   }
 
@@ -146,10 +191,19 @@ export class FlashBlade implements StorageArray {
     return await this.#finish(await this.#post(spec, { snapshot, signal }), spec, signal);
   }
 
-  /** Gives a clone its own size, limit and rules, where the array did not take them with the source. */
-  async #finish(item: FileSystemItem, spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume> {
+  /**
+   * Gives a clone its own size, limit and rules, where the array did not take them with the source.
+   */
+  async #finish(
+    item: FileSystemItem,
+    spec: CreateVolumeSpec,
+    signal?: AbortSignal,
+  ): Promise<Volume> {
     if (!isFromSource(item, spec) || !isUnfinished(item, spec)) return fileVolumeOf(item);
-    const settings = { ...settingsOf(spec), provisioned: Math.max(spec.sizeBytes, item.provisioned ?? 0) };
+    const settings = {
+      ...settingsOf(spec),
+      provisioned: Math.max(spec.sizeBytes, item.provisioned ?? 0),
+    };
     const body = await this.#rest.call<FileSystemItem>({
       method: "PATCH",
       path: "file-systems",
@@ -160,21 +214,42 @@ export class FlashBlade implements StorageArray {
     return fileVolumeOf(body.items[0] ?? { ...item, provisioned: settings.provisioned });
   }
 
-  async #post(spec: CreateVolumeSpec, { snapshot, signal }: { snapshot?: string; signal?: AbortSignal }): Promise<FileSystemItem> {
-    const body = { ...settingsOf(spec), ...(snapshot === undefined ? {} : { source: { name: snapshot } }) };
+  async #post(
+    spec: CreateVolumeSpec,
+    { snapshot, signal }: { snapshot?: string; signal?: AbortSignal },
+  ): Promise<FileSystemItem> {
+    const body = {
+      ...settingsOf(spec),
+      ...(snapshot === undefined ? {} : { source: { name: snapshot } }),
+    };
     const query = { names: spec.name, include_snapshot: snapshot === undefined ? undefined : true };
     try {
-      const item = (await this.#rest.call<FileSystemItem>({ method: "POST", path: "file-systems", query, body, signal })).items[0];
+      const item = (await this.#rest.call<FileSystemItem>({
+        method: "POST",
+        path: "file-systems",
+        query,
+        body,
+        signal,
+      })).items[0];
       if (item) return item;
-      throw new PsoError("unavailable", `array ${this.label} created file system ${spec.name} and returned nothing; try again`);
+      throw new PsoError(
+        "unavailable",
+        `array ${this.label} created file system ${spec.name} and returned nothing; try again`,
+      );
     } catch (error) {
-      if (!(error instanceof RestError) || error.status !== 400 || isRefusal(error, "limit", "space")) throw error;
+      if (
+        !(error instanceof RestError) || error.status !== 400 || isRefusal(error, "limit", "space")
+      ) throw error;
       // No text of FlashBlade errors is published: what is there decides.
       const item = await this.#find(spec.name, { signal, destroyed: true });
       if (item && !item.destroyed) return item;
       if (item) throw this.#nameTaken("file system", spec.name, error);
       if (snapshot === undefined || !isRefusal(error, "missing", "destroyed")) throw error;
-      throw new PsoError("not_found", `the source ${snapshot} of file system ${spec.name} is not on array ${this.label}`, { cause: error });
+      throw new PsoError(
+        "not_found",
+        `the source ${snapshot} of file system ${spec.name} is not on array ${this.label}`,
+        { cause: error },
+      );
     }
   }
 
@@ -202,14 +277,29 @@ export class FlashBlade implements StorageArray {
     if (users.length > 0) {
       throw new PsoError(
         "in_use",
-        `file system ${name} on array ${this.label} is exported to ${users.join(", ")}: unpublish it there first`,
+        `file system ${name} on array ${this.label} is exported to ${
+          users.join(", ")
+        }: unpublish it there first`,
       );
     }
-    if (options.mayHaveSnapshots || (item.space?.snapshots ?? 0) > 0) await this.#refuseSnapshots(name, signal);
+    if (options.mayHaveSnapshots || (item.space?.snapshots ?? 0) > 0) {
+      await this.#refuseSnapshots(name, signal);
+    }
     // The protocols go off in the same call: an array may refuse to destroy what is still served.
-    const body = { nfs: { v3_enabled: false, v4_1_enabled: false }, smb: { enabled: false }, http: { enabled: false }, destroyed: true };
+    const body = {
+      nfs: { v3_enabled: false, v4_1_enabled: false },
+      smb: { enabled: false },
+      http: { enabled: false },
+      destroyed: true,
+    };
     try {
-      await this.#rest.call({ method: "PATCH", path: "file-systems", query: { names: name }, body, signal });
+      await this.#rest.call({
+        method: "PATCH",
+        path: "file-systems",
+        query: { names: name },
+        body,
+        signal,
+      });
     } catch (error) {
       if (!isRefusal(error, "missing", "destroyed")) throw error;
       return false; // somebody else was faster
@@ -217,9 +307,15 @@ export class FlashBlade implements StorageArray {
     return true;
   }
 
-  async listVolumes(options: ListOptions & { hosts?: boolean }, signal?: AbortSignal): Promise<Page<Volume>> {
+  async listVolumes(
+    options: ListOptions & { hosts?: boolean },
+    signal?: AbortSignal,
+  ): Promise<Page<Volume>> {
     const query = { destroyed: false, filter: prefixFilter(options.prefix) };
-    const page = await this.#rest.page<FileSystemItem>({ path: "file-systems", query, signal }, options);
+    const page = await this.#rest.page<FileSystemItem>(
+      { path: "file-systems", query, signal },
+      options,
+    );
     return { ...page, items: page.items.map((item) => fileVolumeOf(item, options.hosts)) };
   }
 
@@ -244,43 +340,80 @@ export class FlashBlade implements StorageArray {
       });
       item = body.items[0];
     } catch (error) {
-      if (!(error instanceof RestError) || error.status !== 400 || isRefusal(error, "limit", "space")) throw error;
+      if (
+        !(error instanceof RestError) || error.status !== 400 || isRefusal(error, "limit", "space")
+      ) throw error;
       item = await this.#findSnapshotItem(name, { signal, destroyed: true });
       if (item?.destroyed) throw this.#nameTaken("snapshot", name, error);
       if (!item && isRefusal(error, "missing", "destroyed")) {
-        throw new PsoError("not_found", `file system ${volume} is not on array ${this.label}`, { cause: error });
+        throw new PsoError("not_found", `file system ${volume} is not on array ${this.label}`, {
+          cause: error,
+        });
       }
       if (!item) throw error;
     }
     const snapshot = item && (await this.#sized([item], signal))[0];
     if (snapshot) return snapshot;
-    throw new PsoError("unavailable", `array ${this.label} created snapshot ${name} and returned nothing; try again`);
+    throw new PsoError(
+      "unavailable",
+      `array ${this.label} created snapshot ${name} and returned nothing; try again`,
+    );
   }
 
   async deleteSnapshot(name: string, signal?: AbortSignal): Promise<void> {
     try {
-      await this.#rest.call({ method: "PATCH", path: "file-system-snapshots", query: { names: name }, body: { destroyed: true }, signal });
+      await this.#rest.call({
+        method: "PATCH",
+        path: "file-system-snapshots",
+        query: { names: name },
+        body: { destroyed: true },
+        signal,
+      });
     } catch (error) {
       if (!isRefusal(error, "missing", "destroyed")) throw error;
     }
   }
 
-  async listSnapshots(options: ListOptions & { volume?: string }, signal?: AbortSignal): Promise<Page<Snapshot>> {
-    const query: Query = { destroyed: false, filter: prefixFilter(options.prefix), names_or_owner_names: options.volume };
+  async listSnapshots(
+    options: ListOptions & { volume?: string },
+    signal?: AbortSignal,
+  ): Promise<Page<Snapshot>> {
+    const query: Query = {
+      destroyed: false,
+      filter: prefixFilter(options.prefix),
+      names_or_owner_names: options.volume,
+    };
     try {
-      const page = await this.#rest.page<FileSystemSnapshotItem>({ path: "file-system-snapshots", query, signal }, options);
-      return { ...page, items: await this.#sized(page.items.filter((item) => !isPassing(item)), signal) };
+      const page = await this.#rest.page<FileSystemSnapshotItem>({
+        path: "file-system-snapshots",
+        query,
+        signal,
+      }, options);
+      return {
+        ...page,
+        items: await this.#sized(page.items.filter((item) => !isPassing(item)), signal),
+      };
     } catch (error) {
-      if (options.volume !== undefined && isRefusal(error, "missing", "destroyed")) return { items: [] };
+      if (options.volume !== undefined && isRefusal(error, "missing", "destroyed")) {
+        return { items: [] };
+      }
       throw error;
     }
   }
 
-  async connect(volume: string, node: NodeIdentity, options: ConnectOptions & { signal?: AbortSignal }): Promise<Attachment> {
+  async connect(
+    volume: string,
+    node: NodeIdentity,
+    options: ConnectOptions & { signal?: AbortSignal },
+  ): Promise<Attachment> {
     return await this.#exports.connect(volume, node, options);
   }
 
-  async disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<void> {
+  async disconnect(
+    volume: string,
+    node: NodeIdentity | "all",
+    signal?: AbortSignal,
+  ): Promise<void> {
     await this.#exports.disconnect(volume, node, signal);
   }
 
@@ -288,16 +421,26 @@ export class FlashBlade implements StorageArray {
     return await this.#lookUp<FileSystemItem>("file-systems", { names: name }, options);
   }
 
-  async #findSnapshotItem(name: string, options: Lookup): Promise<FileSystemSnapshotItem | undefined> {
-    return await this.#lookUp<FileSystemSnapshotItem>("file-system-snapshots", { names_or_owner_names: name }, options);
+  async #findSnapshotItem(
+    name: string,
+    options: Lookup,
+  ): Promise<FileSystemSnapshotItem | undefined> {
+    return await this.#lookUp<FileSystemSnapshotItem>("file-system-snapshots", {
+      names_or_owner_names: name,
+    }, options);
   }
 
-  async #lookUp<T>(path: string, name: Record<string, string>, { signal, destroyed, lane }: Lookup): Promise<T | undefined> {
+  async #lookUp<T>(
+    path: string,
+    name: Record<string, string>,
+    { signal, destroyed, lane }: Lookup,
+  ): Promise<T | undefined> {
     const query = { ...name, destroyed: destroyed ? undefined : false };
     try {
       return (await this.#rest.call<T>({ method: "GET", path, query, lane, signal })).items[0];
     } catch (error) {
-      const aboutName = error instanceof RestError && error.status === 400 && Object.values(name).includes(error.context);
+      const aboutName = error instanceof RestError && error.status === 400 &&
+        Object.values(name).includes(error.context);
       if (aboutName || isRefusal(error, "missing", "destroyed")) return undefined;
       throw error;
     }
@@ -312,11 +455,14 @@ export class FlashBlade implements StorageArray {
       const filter = names.map((name) => `name=${filterText(name)}`).join(" or ");
       const query = names.length === 1 ? { names } : { filter };
       try {
-        for await (const item of this.#rest.all<FileSystemItem>({ path: "file-systems", query, signal })) {
+        for await (
+          const item of this.#rest.all<FileSystemItem>({ path: "file-systems", query, signal })
+        ) {
           sizes.set(item.name ?? "", item.provisioned ?? 0);
         }
       } catch (error) {
-        if (!isRefusal(error, "missing", "destroyed")) throw error; // gone since: its size is not known
+        // gone since: its size is not known
+        if (!isRefusal(error, "missing", "destroyed")) throw error;
       }
     }
     return items.map((item) => fileSnapshotOf(item, sizes.get(ownerOf(item)) ?? 0));
@@ -326,7 +472,13 @@ export class FlashBlade implements StorageArray {
     const found: string[] = [];
     const query = { names_or_owner_names: volume, destroyed: false };
     try {
-      for await (const item of this.#rest.all<FileSystemSnapshotItem>({ path: "file-system-snapshots", query, signal })) {
+      for await (
+        const item of this.#rest.all<FileSystemSnapshotItem>({
+          path: "file-system-snapshots",
+          query,
+          signal,
+        })
+      ) {
         if (!isScheduled(item) && !isPassing(item)) found.push(item.name ?? "");
         if (found.length === 4) break;
       }
@@ -335,7 +487,10 @@ export class FlashBlade implements StorageArray {
     }
     if (found.length === 0) return;
     const names = found.slice(0, 3).join(", ") + (found.length > 3 ? " and more" : "");
-    throw new PsoError("in_use", `file system ${volume} on array ${this.label} has snapshots: ${names}; delete them first`);
+    throw new PsoError(
+      "in_use",
+      `file system ${volume} on array ${this.label} has snapshots: ${names}; delete them first`,
+    );
   }
 
   #nameTaken(what: string, name: string, cause: unknown): PsoError {
@@ -354,15 +509,23 @@ export class FlashBlade implements StorageArray {
   }
 
   async #array(signal?: AbortSignal): Promise<BladeItem> {
-    const item = (await this.#rest.call<BladeItem>({ method: "GET", path: "arrays", signal })).items[0];
+    const item =
+      (await this.#rest.call<BladeItem>({ method: "GET", path: "arrays", signal })).items[0];
     if (item?.id && item.name) return item;
-    throw new PsoError("unavailable", `array ${this.label} does not say who it is: GET arrays returned no id and name`);
+    throw new PsoError(
+      "unavailable",
+      `array ${this.label} does not say who it is: GET arrays returned no id and name`,
+    );
   }
 
   /** The load is welcome, not needed. */
   async #samples(signal?: AbortSignal): Promise<PerformanceItem[]> {
     try {
-      return (await this.#rest.call<PerformanceItem>({ method: "GET", path: "arrays/performance", signal })).items;
+      return (await this.#rest.call<PerformanceItem>({
+        method: "GET",
+        path: "arrays/performance",
+        signal,
+      })).items;
     } catch (error) {
       if (isPsoError(error, "timeout", "unavailable")) throw error;
       return [];

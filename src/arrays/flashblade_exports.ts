@@ -1,7 +1,15 @@
 import { PsoError } from "../errors.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
 import type { ConnectOptions } from "./array.ts";
-import { areEqual, areStatic, type ExportRule, formatRules, parseRules, withAddresses, withoutAddresses } from "./export_rules.ts";
+import {
+  areEqual,
+  areStatic,
+  type ExportRule,
+  formatRules,
+  parseRules,
+  withAddresses,
+  withoutAddresses,
+} from "./export_rules.ts";
 import type { FileSystemItem } from "./flashblade_wire.ts";
 import type { RestClient } from "./rest.ts";
 import { isRefusal } from "./rest_errors.ts";
@@ -9,11 +17,16 @@ import { isRefusal } from "./rest_errors.ts";
 export interface ExportContext {
   rest: RestClient;
   label: () => string;
-  facts: (signal?: AbortSignal) => Promise<{ arrayName: string; simulated: boolean; dataAddress?: string }>;
+  facts: (
+    signal?: AbortSignal,
+  ) => Promise<{ arrayName: string; simulated: boolean; dataAddress?: string }>;
   find: (name: string, signal?: AbortSignal) => Promise<FileSystemItem | undefined>;
 }
 
-/** Lets one after the other work on a file system: rules are read, changed and written back, and the array knows no compare-and-set. */
+/**
+ * Lets one after the other work on a file system: rules are read, changed and written back, and the
+ * array knows no compare-and-set.
+ */
 class Turns {
   readonly #last = new Map<string, Promise<unknown>>();
   async take<T>(key: string, work: () => Promise<T>): Promise<T> {
@@ -37,13 +50,25 @@ export class Exports {
     this.#context = context;
   }
 
-  /** StorageArray.connect for files: reads the rules, and writes them all when they are not what they must be. */
-  async connect(volume: string, node: NodeIdentity, options: ConnectOptions & { signal?: AbortSignal }): Promise<Attachment> {
+  /**
+   * StorageArray.connect for files: reads the rules, and writes them all when they are not what
+   * they must be.
+   */
+  async connect(
+    volume: string,
+    node: NodeIdentity,
+    options: ConnectOptions & { signal?: AbortSignal },
+  ): Promise<Attachment> {
     const facts = await this.#context.facts(options.signal);
     const attachment = this.#attachment(volume, facts, options);
     return await this.#turns.take(volume, async () => {
       const item = await this.#context.find(volume, options.signal);
-      if (!item) throw new PsoError("not_found", `file system ${volume} is not on array ${this.#context.label()}`);
+      if (!item) {
+        throw new PsoError(
+          "not_found",
+          `file system ${volume} is not on array ${this.#context.label()}`,
+        );
+      }
       const rules = parseRules(item.nfs?.rules ?? "");
       if (hasOwnAccess(item, rules)) return attachment;
       const wanted = this.#wanted(volume, rules, { ...options, node });
@@ -53,7 +78,11 @@ export class Exports {
   }
 
   /** Not exported to the node, or no such file system, is success. */
-  async disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<void> {
+  async disconnect(
+    volume: string,
+    node: NodeIdentity | "all",
+    signal?: AbortSignal,
+  ): Promise<void> {
     await this.#turns.take(volume, async () => {
       const item = await this.#context.find(volume, signal);
       if (!item) return;
@@ -76,17 +105,32 @@ export class Exports {
   ): Attachment {
     const label = this.#context.label();
     if (protocol === "local") {
-      if (facts.simulated) return { protocol, type: "file", array: facts.arrayName, fileSystem: volume };
-      throw new PsoError("unsupported", `array ${label} is a real one: the protocol local exists on simulated arrays only`);
+      if (facts.simulated) {
+        return { protocol, type: "file", array: facts.arrayName, fileSystem: volume };
+      }
+      throw new PsoError(
+        "unsupported",
+        `array ${label} is a real one: the protocol local exists on simulated arrays only`,
+      );
     }
     if (protocol !== "nfs") {
-      throw new PsoError("unsupported", `array ${label} serves file systems by nfs only, and ${protocol} was asked for`);
+      throw new PsoError(
+        "unsupported",
+        `array ${label} serves file systems by nfs only, and ${protocol} was asked for`,
+      );
     }
     if (facts.dataAddress) return { protocol, address: facts.dataAddress, path: `/${volume}` };
-    throw new PsoError("unsupported", `array ${label} has no data interface that is up: add one, or set NFSEndPoint in its configuration`);
+    throw new PsoError(
+      "unsupported",
+      `array ${label} has no data interface that is up: add one, or set NFSEndPoint in its configuration`,
+    );
   }
 
-  #wanted(volume: string, rules: ExportRule[], options: ConnectOptions & { node: NodeIdentity }): ExportRule[] {
+  #wanted(
+    volume: string,
+    rules: ExportRule[],
+    options: ConnectOptions & { node: NodeIdentity },
+  ): ExportRule[] {
     const { node, exclusive, preempt } = options;
     if (node.addresses.length === 0) {
       throw new PsoError(
@@ -109,11 +153,21 @@ export class Exports {
 
   async #write(volume: string, rules: ExportRule[], signal?: AbortSignal): Promise<void> {
     const body = { nfs: { rules: formatRules(rules) } };
-    await this.#context.rest.call({ method: "PATCH", path: "file-systems", query: { names: volume }, body, lane: "attach", signal });
+    await this.#context.rest.call({
+      method: "PATCH",
+      path: "file-systems",
+      query: { names: volume },
+      body,
+      lane: "attach",
+      signal,
+    });
   }
 }
 
-/** Access that is not ours to change: rules with more than plain addresses, or an export policy of the administrator's. */
+/**
+ * Access that is not ours to change: rules with more than plain addresses, or an export policy of
+ * the administrator's.
+ */
 function hasOwnAccess(item: FileSystemItem, rules: ExportRule[]): boolean {
   return areStatic(rules) || (rules.length === 0 && Boolean(item.nfs?.export_policy?.name));
 }

@@ -2,7 +2,8 @@ import type { Snapshot, Volume } from "./array.ts";
 import { isAddress, parseRules } from "./export_rules.ts";
 import type { Reference } from "./flasharray_wire.ts";
 
-// Items of FlashBlade REST 2.x as the reference (B2 to B4) has them; every field is optional, see flasharray_wire.ts.
+// Items of FlashBlade REST 2.x as the reference (B2 to B4) has them; every field is optional, see
+// flasharray_wire.ts.
 
 export interface FileSystemItem {
   id?: string;
@@ -11,9 +12,19 @@ export interface FileSystemItem {
   destroyed?: boolean;
   provisioned?: number | null;
   hard_limit_enabled?: boolean;
-  nfs?: { v3_enabled?: boolean; v4_1_enabled?: boolean; rules?: string | null; export_policy?: Reference | null };
+  nfs?: {
+    v3_enabled?: boolean;
+    v4_1_enabled?: boolean;
+    rules?: string | null;
+    export_policy?: Reference | null;
+  };
   source?: Reference | null;
-  space?: { virtual?: number | null; snapshots?: number | null; total_used?: number | null; total_physical?: number | null } | null;
+  space?: {
+    virtual?: number | null;
+    snapshots?: number | null;
+    total_used?: number | null;
+    total_physical?: number | null;
+  } | null;
 }
 
 export interface FileSystemSnapshotItem {
@@ -53,7 +64,10 @@ export function isCloneSuffix(suffix: string): boolean {
   return CLONE_SUFFIX.test(suffix);
 }
 
-/** The volume or snapshot that the file system was made from; the passing snapshot of a clone stands for its volume. */
+/**
+ * The volume or snapshot that the file system was made from; the passing snapshot of a clone stands
+ * for its volume.
+ */
 export function sourceOf(item: FileSystemItem): string | undefined {
   const name = item.source?.name ?? undefined;
   const [volume, suffix] = name?.split(".") ?? [];
@@ -72,7 +86,8 @@ export function fileVolumeOf(item: FileSystemItem, hosts = false): Volume {
     sizeBytes: item.provisioned ?? 0,
     createdMs: item.created ?? 0,
     ...(source === undefined ? {} : { source }),
-    everWritten: source !== undefined || (item.space?.virtual ?? 0) > 0 || (item.space?.snapshots ?? 0) > 0,
+    everWritten: source !== undefined || (item.space?.virtual ?? 0) > 0 ||
+      (item.space?.snapshots ?? 0) > 0,
     usedBytes: item.space?.total_used ?? item.space?.total_physical ?? 0,
     ...(hosts ? { hosts: clientsOf(item) } : {}),
   };

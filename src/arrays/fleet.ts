@@ -2,7 +2,13 @@ import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { pause, withDeadline } from "../async/wait.ts";
 import type { ArrayStatus, Snapshot, StorageArray, Volume } from "./array.ts";
-import { type FleetMember, IdentityError, isIdentityProblem, Member, setTwin } from "./fleet_member.ts";
+import {
+  type FleetMember,
+  IdentityError,
+  isIdentityProblem,
+  Member,
+  setTwin,
+} from "./fleet_member.ts";
 
 export type { FleetMember } from "./fleet_member.ts";
 
@@ -16,7 +22,10 @@ export interface FleetOptions {
 }
 
 const PAGE_LIMIT = 1000;
-/** Until every array has been listed once, its next try comes this soon: a cold array costs look-ups and blocks unclear creates. */
+/**
+ * Until every array has been listed once, its next try comes this soon: a cold array costs look-ups
+ * and blocks unclear creates.
+ */
 const COLD_INTERVAL_MS = 5_000;
 
 /** The eight hex digits that begin a volume handle. */
@@ -59,7 +68,10 @@ export class Fleet {
     return this.#members;
   }
 
-  /** Asks every array once, all at the same time, for its facts, and lists those that are not warm. A bad array only gets a `problem`. */
+  /**
+   * Asks every array once, all at the same time, for its facts, and lists those that are not warm.
+   * A bad array only gets a `problem`.
+   */
   async refresh(signal?: AbortSignal): Promise<void> {
     await Promise.all(this.#members.map((member) => this.#refreshMember(member, signal)));
   }
@@ -67,15 +79,19 @@ export class Fleet {
   /** Keeps asking until the signal; a slow array delays only itself. Never throws. */
   async run(signal: AbortSignal, options: { intervalMs: number }): Promise<void> {
     const watches: Promise<void>[] = [];
-    this.#watch = (member) => watches.push(this.#keepAsking(member, { signal, intervalMs: options.intervalMs }));
+    this.#watch = (member) =>
+      watches.push(this.#keepAsking(member, { signal, intervalMs: options.intervalMs }));
     this.#members.forEach(this.#watch);
-    await new Promise<void>((resolve) => signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }));
+    await new Promise<void>((resolve) =>
+      signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })
+    );
     await Promise.all(watches);
   }
 
   /**
-   * Takes up a changed configuration. An array whose client is the same object keeps all that is known of it; a new one begins cold, so that
-   * names are looked up on it until it was listed; one that is gone is asked nothing more.
+   * Takes up a changed configuration. An array whose client is the same object keeps all that is
+   * known of it; a new one begins cold, so that names are looked up on it until it was listed; one
+   * that is gone is asked nothing more.
    */
   replace(entries: FleetEntry[]): void {
     const before = new Map(this.#members.map((member) => [member.array, member]));
@@ -87,7 +103,10 @@ export class Fleet {
     for (const member of this.#members) if (!before.has(member.array)) this.#watch(member);
   }
 
-  async #keepAsking(member: Member, { signal, intervalMs }: { signal: AbortSignal; intervalMs: number }): Promise<void> {
+  async #keepAsking(
+    member: Member,
+    { signal, intervalMs }: { signal: AbortSignal; intervalMs: number },
+  ): Promise<void> {
     while (!signal.aborted && this.#members.includes(member)) {
       await this.#refreshMember(member, signal);
       const nextMs = member.warm ? intervalMs : Math.min(COLD_INTERVAL_MS, intervalMs);
@@ -97,8 +116,9 @@ export class Fleet {
   }
 
   /**
-   * Whether a volume of that name may be on the array. `false` only if the array was listed completely, the name was not in that
-   * list, and no call of this process created it or tried to with an unclear outcome.
+   * Whether a volume of that name may be on the array. `false` only if the array was listed
+   * completely, the name was not in that list, and no call of this process created it or tried to
+   * with an unclear outcome.
    */
   mayHold(member: FleetMember, volumeName: string): boolean {
     const { index, warm } = this.#own(member);
@@ -111,9 +131,14 @@ export class Fleet {
     return !warm || !volumeName.startsWith(this.#prefix) || index.hasSnapshotsOf(volumeName);
   }
 
-  /** Where a snapshot of that suffix may be, by listings and our own creations; names in lower case. Nothing is known of arrays that are not warm. */
+  /**
+   * Where a snapshot of that suffix may be, by listings and our own creations; names in lower case.
+   * Nothing is known of arrays that are not warm.
+   */
   volumesWithSnapshot(suffix: string): { member: FleetMember; volume: string }[] {
-    return this.#members.flatMap((member) => member.index.volumesWithSnapshot(suffix).map((volume) => ({ member, volume })));
+    return this.#members.flatMap((member) =>
+      member.index.volumesWithSnapshot(suffix).map((volume) => ({ member, volume }))
+    );
   }
 
   /** How many volume names are indexed for the array. */
@@ -121,12 +146,18 @@ export class Fleet {
     return this.#own(member).index.size;
   }
 
-  /** To be noted before or right after a volume came to be. Repeating it changes nothing, as with all notes below. */
+  /**
+   * To be noted before or right after a volume came to be. Repeating it changes nothing, as with
+   * all notes below.
+   */
   created(member: FleetMember, volumeName: string): void {
     this.#own(member).index.add(volumeName);
   }
 
-  /** To be noted when a create was sent and its outcome is not known: the name is looked up from now on. */
+  /**
+   * To be noted when a create was sent and its outcome is not known: the name is looked up from now
+   * on.
+   */
   unclear(member: FleetMember, volumeName: string): void {
     this.#own(member).index.add(volumeName);
   }
@@ -146,20 +177,27 @@ export class Fleet {
     this.#own(member).index.removeSnapshot(snapshotName);
   }
 
-  /** Nothing is known about names any more: another process may have made some (it was the leader meanwhile). */
+  /**
+   * Nothing is known about names any more: another process may have made some (it was the leader
+   * meanwhile).
+   */
   coolDown(): void {
     for (const member of this.#members) member.index.reset();
   }
 
-  /** The array whose id begins so; `undefined` for a strange id, while the array has not answered yet, or when another answers in its place. */
+  /**
+   * The array whose id begins so; `undefined` for a strange id, while the array has not answered
+   * yet, or when another answers in its place.
+   */
   memberByHint(hint: string): FleetMember | undefined {
     const member = this.#byHint(hint);
     return member && !isIdentityProblem(member) ? member : undefined;
   }
 
   /**
-   * Where the volume is: the hinted array is asked first, then all others at the same time (it may have been moved). `undefined` only
-   * when every array that could hold it has answered; otherwise `unavailable`, naming those that did not answer and why.
+   * Where the volume is: the hinted array is asked first, then all others at the same time (it may
+   * have been moved). `undefined` only when every array that could hold it has answered; otherwise
+   * `unavailable`, naming those that did not answer and why.
    */
   async find(
     handle: FleetHandle,
@@ -175,9 +213,16 @@ export class Fleet {
   }
 
   /** Where the snapshot `volume.suffix` is, by the rules of `find`. */
-  async findSnapshot(handle: FleetHandle, signal?: AbortSignal): Promise<{ member: FleetMember; snapshot: Snapshot } | undefined> {
+  async findSnapshot(
+    handle: FleetHandle,
+    signal?: AbortSignal,
+  ): Promise<{ member: FleetMember; snapshot: Snapshot } | undefined> {
     const found = await this.#search(
-      { ...handle, what: `snapshot ${handle.name}`, volumeName: handle.name.split(".")[0] ?? handle.name },
+      {
+        ...handle,
+        what: `snapshot ${handle.name}`,
+        volumeName: handle.name.split(".")[0] ?? handle.name,
+      },
       (array, signal) => array.findSnapshot(handle.name, signal),
       signal,
     );
@@ -232,7 +277,11 @@ export class Fleet {
   /** A hint says nothing while an array was never asked who it is (right after the start). */
   async #identifyAll(hint: string | undefined): Promise<void> {
     if (hint === undefined || this.#byHint(hint)) return;
-    await Promise.all(this.#members.filter((member) => member.checkedMs === undefined).map((member) => this.#refreshMember(member)));
+    await Promise.all(
+      this.#members.filter((member) => member.checkedMs === undefined).map((member) =>
+        this.#refreshMember(member)
+      ),
+    );
   }
 
   /** Throws unless every array that could hold it has said that it does not. */
@@ -240,24 +289,35 @@ export class Fleet {
     handle: FleetHandle & { what: string; volumeName: string },
     search: { likely?: Member; failures: { member: Member; error: unknown }[] },
   ): void {
-    // An array that answered before and was listed completely without the name need not answer now: it is an unrelated one.
-    const silent = search.failures.filter(({ member }) => member === search.likely || this.mayHold(member, handle.volumeName));
+    // An array that answered before and was listed completely without the name need not answer now:
+    // it is an unrelated one.
+    const silent = search.failures.filter(({ member }) =>
+      member === search.likely || this.mayHold(member, handle.volumeName)
+    );
     if (silent.length > 0) {
-      const reasons = silent.map(({ member, error }) => `${member.array.label} did not answer (${messageOf(error)})`).join("; ");
-      throw new PsoError("unavailable", `cannot tell whether ${handle.what} exists: ${reasons}`, { cause: silent[0]?.error });
+      const reasons = silent.map(({ member, error }) =>
+        `${member.array.label} did not answer (${messageOf(error)})`
+      ).join("; ");
+      throw new PsoError("unavailable", `cannot tell whether ${handle.what} exists: ${reasons}`, {
+        cause: silent[0]?.error,
+      });
     }
     if (handle.arrayHint !== undefined && search.likely === undefined) {
       throw new PsoError(
         "unavailable",
         `cannot tell whether ${handle.what} exists: it was made on the array ${handle.arrayHint}…, which is not among the configured ` +
-          `arrays (${this.#members.map((member) => member.array.label).join(", ") || "none"}); configure that array again`,
+          `arrays (${
+            this.#members.map((member) => member.array.label).join(", ") || "none"
+          }); configure that array again`,
       );
     }
   }
 
   #byHint(hint: string): Member | undefined {
     const wanted = hint.toLowerCase();
-    return this.#members.find((member) => !member.twin && member.id !== undefined && arrayHintOf(member.id) === wanted);
+    return this.#members.find((member) =>
+      !member.twin && member.id !== undefined && arrayHintOf(member.id) === wanted
+    );
   }
 
   #own(member: FleetMember): Member {
@@ -282,17 +342,26 @@ export class Fleet {
       if (before) this.#log.info("array is well again", { array: member.array.label });
     } catch (error) {
       if (signal?.aborted) return; // we are leaving: that says nothing about the array
-      member.problem = isPsoError(error)
-        ? error
-        : new PsoError("unavailable", `array ${member.array.label} cannot be checked: ${messageOf(error)}`, { cause: error });
+      member.problem = isPsoError(error) ? error : new PsoError(
+        "unavailable",
+        `array ${member.array.label} cannot be checked: ${messageOf(error)}`,
+        { cause: error },
+      );
       if (before?.message !== member.problem.message) {
-        this.#log.warn("array has a problem", { array: member.array.label, code: member.problem.code, problem: member.problem.message });
+        this.#log.warn("array has a problem", {
+          array: member.array.label,
+          code: member.problem.code,
+          problem: member.problem.message,
+        });
       }
     }
     member.checkedMs = this.#now();
   }
 
-  /** Refuses a second entry for an array that is there already, and another array at an address that was one before. */
+  /**
+   * Refuses a second entry for an array that is there already, and another array at an address that
+   * was one before.
+   */
   #identify(member: Member, status: ArrayStatus): void {
     if (member.id !== undefined && member.id !== status.id) {
       throw new IdentityError(
@@ -300,7 +369,9 @@ export class Fleet {
           `if it was replaced on purpose, restart the controller`,
       );
     }
-    const twin = this.#members.find((other) => other !== member && !other.twin && other.id === status.id);
+    const twin = this.#members.find((other) =>
+      other !== member && !other.twin && other.id === status.id
+    );
     // The entry that comes first in the configuration counts, whichever answered first.
     if (twin && this.#members.indexOf(twin) > this.#members.indexOf(member)) {
       setTwin(twin, member);
@@ -317,26 +388,45 @@ export class Fleet {
     const { array, index } = member;
     const prefix = this.#prefix === "" ? undefined : this.#prefix;
     for (let token: string | undefined, more = true; more; more = token !== undefined) {
-      const page = await this.#timed(member, signal, (within) => array.listVolumes({ prefix, limit: PAGE_LIMIT, token }, within));
+      const page = await this.#timed(
+        member,
+        signal,
+        (within) => array.listVolumes({ prefix, limit: PAGE_LIMIT, token }, within),
+      );
       for (const volume of page.items) index.add(volume.name);
       token = page.nextToken;
     }
     for (let token: string | undefined, more = true; more; more = token !== undefined) {
-      const page = await this.#timed(member, signal, (within) => array.listSnapshots({ prefix, limit: PAGE_LIMIT, token }, within));
+      const page = await this.#timed(
+        member,
+        signal,
+        (within) => array.listSnapshots({ prefix, limit: PAGE_LIMIT, token }, within),
+      );
       for (const snapshot of page.items) index.addSnapshot(snapshot.name);
       token = page.nextToken;
     }
-    // What was deleted while we listed may have come back by an older page: that costs a look-up, nothing else.
+    // What was deleted while we listed may have come back by an older page: that costs a look-up,
+    // nothing else.
     index.complete = true;
     this.#log.info("array listed", { array: array.label, volumes: index.size });
   }
 
-  #timed<T>(member: Member, signal: AbortSignal | undefined, work: (within: AbortSignal) => Promise<T>): Promise<T> {
-    return withDeadline(`the check of array ${member.array.label}`, { timeoutMs: this.#timeoutMs, signal }, work);
+  #timed<T>(
+    member: Member,
+    signal: AbortSignal | undefined,
+    work: (within: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return withDeadline(`the check of array ${member.array.label}`, {
+      timeoutMs: this.#timeoutMs,
+      signal,
+    }, work);
   }
 }
 
-/** The first result that is there, or undefined when all have ended without one. The attempts must not reject. */
+/**
+ * The first result that is there, or undefined when all have ended without one. The attempts must
+ * not reject.
+ */
 function firstFound<T>(attempts: Promise<T | undefined>[]): Promise<T | undefined> {
   return new Promise((resolve) => {
     let open = attempts.length;

@@ -12,7 +12,9 @@ export interface FleetMember {
   readonly problem?: PsoError;
   /** When the last check ended, whatever its result; milliseconds since the epoch. */
   readonly checkedMs?: number;
-  /** Its volumes and snapshots were listed completely since this process started or `coolDown()`. */
+  /**
+   * Its volumes and snapshots were listed completely since this process started or `coolDown()`.
+   */
   readonly warm: boolean;
 }
 

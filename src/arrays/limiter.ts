@@ -26,12 +26,16 @@ interface Waiter {
   start: () => void;
 }
 
-/** Share of the limit that is kept free of `provision`, so that an attach need not even wait for a running create to end. */
+/**
+ * Share of the limit that is kept free of `provision`, so that an attach need not even wait for a
+ * running create to end.
+ */
 const ATTACH_SHARE = 0.25;
 
 /**
- * How many calls run at once on one array: additive increase, multiplicative decrease. The array's own limit is not known and changes
- * with its load. `attach` goes before `provision`, which never gets all of the limit.
+ * How many calls run at once on one array: additive increase, multiplicative decrease. The array's
+ * own limit is not known and changes with its load. `attach` goes before `provision`, which never
+ * gets all of the limit.
  */
 export class Limiter {
   readonly #cap: number;
@@ -39,7 +43,10 @@ export class Limiter {
   #limit: number;
   #running: Record<Lane, number> = { attach: 0, provision: 0 };
   readonly #waiting: Record<Lane, Set<Waiter>> = { attach: new Set(), provision: new Set() };
-  /** Goes up at each halving: calls that started before it belong to the same burst and halve nothing again. */
+  /**
+   * Goes up at each halving: calls that started before it belong to the same burst and halve
+   * nothing again.
+   */
   #epoch = 0;
 
   constructor(options: LimiterOptions = {}) {
@@ -61,10 +68,15 @@ export class Limiter {
     return this.#waiting.attach.size + this.#waiting.provision.size;
   }
 
-  /** Waits for the turn, in order within the lane; `timeout` when the signal fires first. The permit must be released. */
+  /**
+   * Waits for the turn, in order within the lane; `timeout` when the signal fires first. The permit
+   * must be released.
+   */
   acquire(lane: Lane, signal?: AbortSignal): Promise<Permit> {
     if (signal?.aborted) return Promise.reject(abortError(signal));
-    if (this.#waiting[lane].size === 0 && this.#mayStart(lane)) return Promise.resolve(this.#start(lane));
+    if (this.#waiting[lane].size === 0 && this.#mayStart(lane)) {
+      return Promise.resolve(this.#start(lane));
+    }
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.#waiting[lane].delete(waiter);
@@ -95,7 +107,9 @@ export class Limiter {
     return {
       ok: () => {
         // Only a limit that is nearly used up says anything about what the array can bear.
-        if (epoch === this.#epoch && this.running * 2 >= this.#limit) this.#limit = Math.min(this.#cap, this.#limit + 0.5 / this.#limit);
+        if (epoch === this.#epoch && this.running * 2 >= this.#limit) {
+          this.#limit = Math.min(this.#cap, this.#limit + 0.5 / this.#limit);
+        }
       },
       slow: () => {
         if (epoch !== this.#epoch) return;

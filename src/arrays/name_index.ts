@@ -6,12 +6,15 @@ function keyOf(name: string): string {
 /** `volume.suffix` → its two parts; the volume's name holds no dot. */
 function splitSnapshotName(name: string): { volume: string; suffix: string } {
   const dot = name.indexOf(".");
-  return dot < 0 ? { volume: name, suffix: "" } : { volume: name.slice(0, dot), suffix: name.slice(dot + 1) };
+  return dot < 0
+    ? { volume: name, suffix: "" }
+    : { volume: name.slice(0, dot), suffix: name.slice(dot + 1) };
 }
 
 /**
- * What one array may hold, as far as this process knows: every name that a complete listing showed, that we created, or that we tried
- * to create with an unclear outcome. It may hold too much (a look-up more), never too little once it is complete.
+ * What one array may hold, as far as this process knows: every name that a complete listing showed,
+ * that we created, or that we tried to create with an unclear outcome. It may hold too much (a
+ * look-up more), never too little once it is complete.
  */
 export class NameIndex {
   readonly #volumes = new Set<string>();
@@ -58,7 +61,9 @@ export class NameIndex {
   /** Volumes that have a snapshot with that suffix, in the index's spelling (lower case). */
   volumesWithSnapshot(suffix: string): string[] {
     const wanted = keyOf(suffix);
-    return [...this.#snapshots].flatMap(([volume, suffixes]) => suffixes.has(wanted) ? [volume] : []);
+    return [...this.#snapshots].flatMap(([volume, suffixes]) =>
+      suffixes.has(wanted) ? [volume] : []
+    );
   }
 
   /** Forgets everything, as for another array or after another process was the leader. */

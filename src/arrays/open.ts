@@ -61,7 +61,9 @@ export function openArray(endpoint: ArrayEndpoint, options: OpenOptions): OpenAr
     callTimeoutMs: options.callTimeoutMs,
     limiter: options.limiter,
   });
-  const array: StorageArray = endpoint.kind === "flasharray" ? new FlashArray(rest, endpoint) : new FlashBlade(rest, endpoint);
+  const array: StorageArray = endpoint.kind === "flasharray"
+    ? new FlashArray(rest, endpoint)
+    : new FlashBlade(rest, endpoint);
   return {
     array,
     labels: endpoint.labels ?? {},
@@ -69,6 +71,10 @@ export function openArray(endpoint: ArrayEndpoint, options: OpenOptions): OpenAr
       await rest.logout();
       https?.close();
     },
-    load: () => ({ limit: rest.limiter.limit, running: rest.limiter.running, waiting: rest.limiter.waiting }),
+    load: () => ({
+      limit: rest.limiter.limit,
+      running: rest.limiter.running,
+      waiting: rest.limiter.waiting,
+    }),
   };
 }

@@ -10,7 +10,10 @@ import { type Dialect, RestSession } from "./rest_session.ts";
 
 export type { Dialect } from "./rest_session.ts";
 
-/** One REST call as metrics and log see it; `status` 0 = no answer. `path` has no version, no query, no name of an object. */
+/**
+ * One REST call as metrics and log see it; `status` 0 = no answer. `path` has no version, no query,
+ * no name of an object.
+ */
 export interface CallRecord {
   array: string;
   method: string;
@@ -30,7 +33,10 @@ export interface RestOptions {
   now?: () => number;
   /** Longest wait for one answer (default 30 s; a destroy with many snapshots can pass 20). */
   callTimeoutMs?: number;
-  /** Longest time for one call with all its repetitions when the caller gives no signal (default 120 s). */
+  /**
+   * Longest time for one call with all its repetitions when the caller gives no signal (default 120
+   * s).
+   */
   budgetMs?: number;
   limiter?: Limiter;
 }
@@ -48,7 +54,10 @@ export interface RestCall {
   signal?: AbortSignal;
 }
 
-/** The body of a 200. Items are what the caller says they are: every field of theirs is optional and read with care. */
+/**
+ * The body of a 200. Items are what the caller says they are: every field of theirs is optional and
+ * read with care.
+ */
 export interface RestBody<T> {
   items: T[];
   continuation_token?: string | null;
@@ -59,29 +68,40 @@ export interface RestBody<T> {
 /** First wait before a repetition; doubled each time, half of it random. */
 const BACKOFF_MS = 50;
 const BACKOFF_MAX_MS = 5_000;
-/** Repetitions after trouble that need not end (429 and 503 are repeated until the deadline instead). */
+/**
+ * Repetitions after trouble that need not end (429 and 503 are repeated until the deadline
+ * instead).
+ */
 const TROUBLE_REPEATS = 2;
 
-/** `a=1&names=x,y`: lists joined by a literal comma, as the vendor's SDK writes them; undefined is left out. */
+/**
+ * `a=1&names=x,y`: lists joined by a literal comma, as the vendor's SDK writes them; undefined is
+ * left out.
+ */
 function queryText(query: Query): string {
   const parts = Object.entries(query).flatMap(([key, value]) => {
     if (value === undefined) return [];
-    const text = Array.isArray(value) ? value.map(encodeURIComponent).join(",") : encodeURIComponent(String(value));
+    const text = Array.isArray(value)
+      ? value.map(encodeURIComponent).join(",")
+      : encodeURIComponent(String(value));
     return [`${key}=${text}`];
   });
   return parts.length === 0 ? "" : `?${parts.join("&")}`;
 }
 
 /**
- * Names come from volume handles, which anybody may write. A comma would make two names of one (and destroy another's volume), an empty
- * one means "all" to some calls: no object has such a name, so the answer is "missing", without a call.
+ * Names come from volume handles, which anybody may write. A comma would make two names of one (and
+ * destroy another's volume), an empty one means "all" to some calls: no object has such a name, so
+ * the answer is "missing", without a call.
  */
 function refuseImpossibleNames(call: RestCall, array: string): void {
   for (const [key, value] of Object.entries(call.query ?? {})) {
     if (value === undefined || !key.endsWith("names")) continue;
     const impossible = [value].flat().find((name) => !/^[^,*\s'"\\]+$/.test(String(name)));
     if (impossible === undefined) continue;
-    const message = `${JSON.stringify(impossible)} is on array ${array}: no object can have that name`;
+    const message = `${
+      JSON.stringify(impossible)
+    } is on array ${array}: no object can have that name`;
     throw new RestError("not_found", `nothing named ${message}`, {
       refusal: "missing",
       status: 400,
@@ -120,7 +140,10 @@ export class RestClient {
     return this.#limiter;
   }
 
-  /** N of REST 2.N; finds it out on the first call. `unsupported` when the array and this client have none in common. */
+  /**
+   * N of REST 2.N; finds it out on the first call. `unsupported` when the array and this client
+   * have none in common.
+   */
   minor(signal?: AbortSignal): Promise<number> {
     return this.#session.version(signal);
   }
@@ -136,35 +159,53 @@ export class RestClient {
   }
 
   /**
-   * One call. Repeated by itself, within the caller's deadline: anything after 429 and 503, once after 401 (with a new session), reads
-   * after other trouble, and what surely never left. A change that was sent and got no clear answer is `unavailable` or `timeout`.
-   * RestError for every answer that is no success.
+   * One call. Repeated by itself, within the caller's deadline: anything after 429 and 503, once
+   * after 401 (with a new session), reads after other trouble, and what surely never left. A change
+   * that was sent and got no clear answer is `unavailable` or `timeout`. RestError for every answer
+   * that is no success.
    */
   async call<T>(call: RestCall): Promise<RestBody<T>> {
     refuseImpossibleNames(call, this.#options.label());
     if (call.signal) return await this.#repeat<T>(call, call.signal);
     const what = `${call.method} ${call.path} on array ${this.#options.label()}`;
-    return await withDeadline(what, { timeoutMs: this.#options.budgetMs ?? 120_000 }, (signal) => this.#repeat<T>(call, signal));
+    return await withDeadline(
+      what,
+      { timeoutMs: this.#options.budgetMs ?? 120_000 },
+      (signal) => this.#repeat<T>(call, signal),
+    );
   }
 
   /** One page of a list. `stale_token` when the array no longer takes the token. */
-  async page<T>(call: Omit<RestCall, "method">, options: { limit?: number; token?: string }): Promise<Page<T>> {
+  async page<T>(
+    call: Omit<RestCall, "method">,
+    options: { limit?: number; token?: string },
+  ): Promise<Page<T>> {
     const query = { ...call.query, limit: options.limit, continuation_token: options.token };
     let body: RestBody<T>;
     try {
       body = await this.call<T>({ ...call, method: "GET", query });
     } catch (error) {
-      if (options.token === undefined || !(error instanceof RestError) || error.status !== 400) throw error;
-      throw new PsoError("stale_token", `array ${this.#options.label()} does not take the list token any more: start the list again`, {
-        cause: error,
-      });
+      if (options.token === undefined || !(error instanceof RestError) || error.status !== 400) {
+        throw error;
+      }
+      throw new PsoError(
+        "stale_token",
+        `array ${this.#options.label()} does not take the list token any more: start the list again`,
+        {
+          cause: error,
+        },
+      );
     }
     const token = body.continuation_token || undefined;
-    // FlashArray says whether more follows; FlashBlade has no such field, and gives a token only if more follows.
+    // FlashArray says whether more follows; FlashBlade has no such field, and gives a token only if
+    // more follows.
     const more = body.more_items_remaining ?? token !== undefined;
     if (!more) return { items: body.items };
     if (token === undefined || token === options.token) {
-      throw new PsoError("unavailable", `array ${this.#options.label()} cut a list of ${call.path} off and gave no token for the rest`);
+      throw new PsoError(
+        "unavailable",
+        `array ${this.#options.label()} cut a list of ${call.path} off and gave no token for the rest`,
+      );
     }
     return { items: body.items, nextToken: token };
   }
@@ -197,23 +238,36 @@ export class RestClient {
     }
   }
 
-  async #once<T>(call: RestCall, context: { requestId: string; signal: AbortSignal }): Promise<RestBody<T>> {
+  async #once<T>(
+    call: RestCall,
+    context: { requestId: string; signal: AbortSignal },
+  ): Promise<RestBody<T>> {
     const { label } = this.#options;
     const session = await this.#session.token(context.signal);
     const minor = await this.#session.version(context.signal);
     const headers = { "x-auth-token": session, "x-request-id": context.requestId };
     const path = `/api/2.${minor}/${call.path}${queryText(call.query ?? {})}`;
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
-    const response = await this.#limited(call, { method: call.method, path, headers, body, signal: context.signal });
+    const response = await this.#limited(call, {
+      method: call.method,
+      path,
+      headers,
+      body,
+      signal: context.signal,
+    });
     const where = { array: label(), call: `${call.method} ${call.path}` };
     if (response.status === 401) this.#session.expire(session);
-    // 207: a list that is not complete, because some fleet member did not answer (only with allow_errors, which we never send).
+    // 207: a list that is not complete, because some fleet member did not answer (only with
+    // allow_errors, which we never send).
     if (response.status !== 200) throw restErrorOf(response, where);
     return parseBody<T>(response, where);
   }
 
   /** Sends within the limits of the array, and tells the limiter how it went. */
-  async #limited(call: RestCall, request: HttpRequest & { signal: AbortSignal }): Promise<HttpResponse> {
+  async #limited(
+    call: RestCall,
+    request: HttpRequest & { signal: AbortSignal },
+  ): Promise<HttpResponse> {
     const { callTimeoutMs = 30_000, fetch } = this.#options;
     const permit = await this.#limiter.acquire(call.lane ?? "provision", request.signal);
     const started = performance.now();
@@ -229,11 +283,20 @@ export class RestClient {
       tellLimiter(permit, status);
       return response;
     } catch (error) {
-      if (error instanceof TransportError && error.code === "timeout" && !request.signal.aborted) permit.slow();
-      throw request.signal.aborted && !(error instanceof TransportError) ? abortError(request.signal) : error;
+      if (error instanceof TransportError && error.code === "timeout" && !request.signal.aborted) {
+        permit.slow();
+      }
+      throw request.signal.aborted && !(error instanceof TransportError)
+        ? abortError(request.signal)
+        : error;
     } finally {
       permit.release();
-      this.#record({ method: call.method, path: call.path, status, ms: performance.now() - started });
+      this.#record({
+        method: call.method,
+        path: call.path,
+        status,
+        ms: performance.now() - started,
+      });
     }
   }
 
@@ -251,7 +314,8 @@ function tellLimiter(permit: Permit, status: number): void {
 
 /** Whether the call may be sent again although it failed so. */
 function mayRepeat(call: RestCall, error: unknown, attempt: number): boolean {
-  // 429: not done. 503: the array is busy or fails over, and all our changes may be repeated: "exists" and "gone" are answers to us.
+  // 429: not done. 503: the array is busy or fails over, and all our changes may be repeated:
+  // "exists" and "gone" are answers to us.
   if (error instanceof RestError && (error.status === 429 || error.status === 503)) return true;
   if (attempt >= TROUBLE_REPEATS) return false;
   const isRead = call.method === "GET";
@@ -266,9 +330,17 @@ function parseBody<T>(response: HttpResponse, where: { array: string; call: stri
   try {
     body = JSON.parse(response.text);
   } catch (error) {
-    throw new PsoError("unavailable", `array ${where.array} answered ${where.call} with something that is not JSON`, { cause: error });
+    throw new PsoError(
+      "unavailable",
+      `array ${where.array} answered ${where.call} with something that is not JSON`,
+      { cause: error },
+    );
   }
   const items = body?.items ?? [];
-  if (Array.isArray(items)) return { ...body, items } as RestBody<T>; // wire edge: fields are optional and checked where they are read
-  throw new PsoError("unavailable", `array ${where.array} answered ${where.call} without a list of items`);
+  // wire edge: fields are optional and checked where they are read
+  if (Array.isArray(items)) return { ...body, items } as RestBody<T>;
+  throw new PsoError(
+    "unavailable",
+    `array ${where.array} answered ${where.call} without a list of items`,
+  );
 }

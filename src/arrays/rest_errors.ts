@@ -39,7 +39,11 @@ export class RestError extends PsoError {
   /** What the array said, and about which object. */
   readonly said: string;
   readonly context: string;
-  constructor(code: ErrorCode, message: string, facts: { refusal: Refusal; status: number; said: string; context: string }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    facts: { refusal: Refusal; status: number; said: string; context: string },
+  ) {
     super(code, message);
     this.refusal = facts.refusal;
     this.status = facts.status;
@@ -53,16 +57,28 @@ export function isRefusal(error: unknown, ...refusals: Refusal[]): error is Rest
   return error instanceof RestError && refusals.includes(error.refusal);
 }
 
-/** Texts of status 400, matched without case; the first that fits counts (reference arrays C; texts differ between Purity releases). */
+/**
+ * Texts of status 400, matched without case; the first that fits counts (reference arrays C; texts
+ * differ between Purity releases).
+ */
 const TEXTS: [RegExp, Refusal][] = [
   [/has been (destroyed|deleted)|is destroyed|pending eradication/, "destroyed"],
   [/already in use/, "initiator taken"],
   [/already exists|already connected/, "exists"],
   [/existing connections|is connected|has connections/, "connected"],
   [/does not exist|no such|could not be found|cannot be found|not found/, "missing"],
-  [/limit reached|maximum (number )?of|maximum.*(connection|volume|snapshot|file system)|too many|pgroup.*limit/, "limit"],
-  [/no space|insufficient.*space|out.*of.*space|(array|system).*full|capacity.*exceed|quota/, "space"],
-  [/multiple of 512|size.*(small|large|range|between|minimum)|(small|large).*size|provisioned.*(between|range|least|most)/, "range"],
+  [
+    /limit reached|maximum (number )?of|maximum.*(connection|volume|snapshot|file system)|too many|pgroup.*limit/,
+    "limit",
+  ],
+  [
+    /no space|insufficient.*space|out.*of.*space|(array|system).*full|capacity.*exceed|quota/,
+    "space",
+  ],
+  [
+    /multiple of 512|size.*(small|large|range|between|minimum)|(small|large).*size|provisioned.*(between|range|least|most)/,
+    "range",
+  ],
 ];
 
 const STATUSES: Record<number, Refusal> = {
@@ -94,7 +110,8 @@ const CODES: Record<Refusal, ErrorCode> = {
 };
 
 const HINTS: Partial<Record<Refusal, string>> = {
-  limit: "eradicate what is destroyed, or use another array: destroyed objects count until they are eradicated",
+  limit:
+    "eradicate what is destroyed, or use another array: destroyed objects count until they are eradicated",
   space: "free or add space, or use another array",
   role: "give the token's user the role Storage Admin",
   session: "check the API token",
@@ -112,25 +129,39 @@ interface ErrorBody {
   message?: unknown;
 }
 
-/** Message and context in an error's body: the array's `errors` list, or the gateway's single `message` (403, 429). */
+/**
+ * Message and context in an error's body: the array's `errors` list, or the gateway's single
+ * `message` (403, 429).
+ */
 function readBody(text: string): { said: string; context: string } {
   try {
     const body: ErrorBody = JSON.parse(text);
     const first = Array.isArray(body?.errors) ? body.errors[0] : undefined;
     const said = first?.message ?? body?.message;
-    return { said: typeof said === "string" ? said : "", context: typeof first?.context === "string" ? first.context : "" };
+    return {
+      said: typeof said === "string" ? said : "",
+      context: typeof first?.context === "string" ? first.context : "",
+    };
   } catch {
     return { said: text.trim().slice(0, 200), context: "" }; // a gateway's HTML
   }
 }
 
-/** The error of an answer that is no success. `what` names call and array: `fa-1 refused POST volumes`. */
-export function restErrorOf(response: HttpResponse, what: { array: string; call: string }): RestError {
+/**
+ * The error of an answer that is no success. `what` names call and array: `fa-1 refused POST
+ * volumes`.
+ */
+export function restErrorOf(
+  response: HttpResponse,
+  what: { array: string; call: string },
+): RestError {
   const { said, context } = readBody(response.text);
   const refusal = refusalOf(response.status, said);
   const about = context === "" ? "" : ` (${context})`;
   const hint = HINTS[refusal] === undefined ? "" : `; ${HINTS[refusal]}`;
-  const text = said === "" ? `status ${response.status}` : `${said.replace(/\.\s*$/, "")}${about}, status ${response.status}`;
+  const text = said === ""
+    ? `status ${response.status}`
+    : `${said.replace(/\.\s*$/, "")}${about}, status ${response.status}`;
   return new RestError(CODES[refusal], `array ${what.array} refused ${what.call}: ${text}${hint}`, {
     refusal,
     status: response.status,

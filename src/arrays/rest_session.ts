@@ -4,7 +4,9 @@ import type { Secret } from "../secret.ts";
 import { withDeadline } from "../async/wait.ts";
 import { restErrorOf } from "./rest_errors.ts";
 
-/** What differs between FlashArray and FlashBlade below their resources (reference arrays A1, B1). */
+/**
+ * What differs between FlashArray and FlashBlade below their resources (reference arrays A1, B1).
+ */
 export interface Dialect {
   kindName: "FlashArray" | "FlashBlade";
   /** Key of the list in GET /api/api_version; the other kind's key betrays a wrong entry. */
@@ -27,7 +29,10 @@ export interface SessionOptions {
   onCall: (call: { method: string; path: string; status: number; ms: number }) => void;
 }
 
-/** After refused credentials the array is left alone for so long, or until the token changes: arrays lock users out. */
+/**
+ * After refused credentials the array is left alone for so long, or until the token changes: arrays
+ * lock users out.
+ */
 const REFUSED_PAUSE_MS = 30_000;
 
 /** Runs `work` once for all who ask while it runs. */
@@ -39,12 +44,18 @@ class SingleFlight<T> {
   }
 }
 
-/** Ends a caller's wait for shared work when its own signal fires; the work goes on for the others. */
+/**
+ * Ends a caller's wait for shared work when its own signal fires; the work goes on for the others.
+ */
 function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
     const onAbort = () =>
-      reject(isPsoError(signal.reason) ? signal.reason : new PsoError("timeout", "the deadline passed during the login"));
+      reject(
+        isPsoError(signal.reason)
+          ? signal.reason
+          : new PsoError("timeout", "the deadline passed during the login"),
+      );
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
@@ -69,7 +80,10 @@ export class RestSession {
     return this.#minor;
   }
 
-  /** The version in use; asks the array when it is not known. `unsupported` when there is none in common. */
+  /**
+   * The version in use; asks the array when it is not known. `unsupported` when there is none in
+   * common.
+   */
   async version(signal?: AbortSignal): Promise<number> {
     return this.#minor ?? await this.negotiate(signal);
   }
@@ -79,7 +93,10 @@ export class RestSession {
     return waitFor(this.#versions.run(() => this.#negotiate()), signal);
   }
 
-  /** The session's token, by login when there is none. `denied` when the array refuses the API token. */
+  /**
+   * The session's token, by login when there is none. `denied` when the array refuses the API
+   * token.
+   */
   async token(signal?: AbortSignal): Promise<string> {
     if (this.#session !== undefined) return this.#session;
     const minor = await this.version(signal);
@@ -104,16 +121,26 @@ export class RestSession {
   async #negotiate(): Promise<number> {
     const { dialect, label } = this.#options;
     const response = await this.#send("GET", "/api/api_version", {});
-    if (response.status !== 200) throw restErrorOf(response, { array: label(), call: "GET api_version" });
+    if (response.status !== 200) {
+      throw restErrorOf(response, { array: label(), call: "GET api_version" });
+    }
     const body = parseObject(response.text);
     const offered = body[dialect.versionsKey];
     if (!Array.isArray(offered)) {
       const other = dialect.versionsKey === "version" ? "versions" : "version";
       throw Array.isArray(body[other])
-        ? new PsoError("unsupported", `array ${label()} is no ${dialect.kindName}: list it under the other kind in the configuration`)
-        : new PsoError("unavailable", `array ${label()} gives no list of REST versions: check that the address is its management endpoint`);
+        ? new PsoError(
+          "unsupported",
+          `array ${label()} is no ${dialect.kindName}: list it under the other kind in the configuration`,
+        )
+        : new PsoError(
+          "unavailable",
+          `array ${label()} gives no list of REST versions: check that the address is its management endpoint`,
+        );
     }
-    const minors = offered.flatMap((version) => /^2\.(\d+)$/.exec(String(version))?.[1] ?? []).map(Number);
+    const minors = offered.flatMap((version) => /^2\.(\d+)$/.exec(String(version))?.[1] ?? []).map(
+      Number,
+    );
     const common = minors.filter(dialect.knows);
     if (common.length === 0) {
       const list = offered.length === 0 ? "none" : offered.join(", ");
@@ -130,8 +157,12 @@ export class RestSession {
     const { dialect, label, now, token } = this.#options;
     const apiToken = (await token()).reveal();
     const refused = this.#refused;
-    if (refused && refused.token === apiToken && now() - refused.atMs < REFUSED_PAUSE_MS) throw refused.error;
-    const response = await this.#send("POST", dialect.loginPath(version), { "api-token": apiToken });
+    if (refused && refused.token === apiToken && now() - refused.atMs < REFUSED_PAUSE_MS) {
+      throw refused.error;
+    }
+    const response = await this.#send("POST", dialect.loginPath(version), {
+      "api-token": apiToken,
+    });
     const session = response.headers["x-auth-token"];
     if (response.status === 200 && session) {
       this.#refused = undefined;
@@ -139,7 +170,8 @@ export class RestSession {
       return session;
     }
     const cause = restErrorOf(response, { array: label(), call: "the login" });
-    // Which of 400, 401 and 403 answers a bad token differs between releases. Everything else is trouble of the moment.
+    // Which of 400, 401 and 403 answers a bad token differs between releases. Everything else is
+    // trouble of the moment.
     if (![400, 401, 403].includes(response.status)) throw cause;
     const error = new PsoError(
       "denied",
@@ -151,7 +183,11 @@ export class RestSession {
     throw error;
   }
 
-  async #send(method: "GET" | "POST", path: string, headers: Record<string, string>): Promise<HttpResponse> {
+  async #send(
+    method: "GET" | "POST",
+    path: string,
+    headers: Record<string, string>,
+  ): Promise<HttpResponse> {
     const { fetch, timeoutMs, label, onCall } = this.#options;
     const started = performance.now();
     let status = 0;
@@ -164,7 +200,12 @@ export class RestSession {
       status = response.status;
       return response;
     } finally {
-      onCall({ method, path: path.replace(/^\/api\/(2\.\d+\/)?/, ""), status, ms: performance.now() - started });
+      onCall({
+        method,
+        path: path.replace(/^\/api\/(2\.\d+\/)?/, ""),
+        status,
+        ms: performance.now() - started,
+      });
     }
   }
 }

@@ -14,15 +14,25 @@ function json(status: number, body: unknown, headers: Record<string, string> = {
   return { status, headers, text: body === undefined ? "" : JSON.stringify(body) };
 }
 
-/** A client whose array answers versions and login by itself and everything else from `answers`, in order. */
-function scripted(answers: Answer[], options: Partial<RestOptions> & { versions?: string[]; kind?: "FA" | "FB" } = {}) {
+/**
+ * A client whose array answers versions and login by itself and everything else from `answers`, in
+ * order.
+ */
+function scripted(
+  answers: Answer[],
+  options: Partial<RestOptions> & { versions?: string[]; kind?: "FA" | "FB" } = {},
+) {
   const { versions = ["1.19", "2.0", "2.4", "2.26", "2.DEV"], kind = "FA", ...rest } = options;
   const requests: HttpRequest[] = [];
   let sessions = 0;
   const fetch: Fetch = (request) => {
     requests.push(request);
-    if (request.path === "/api/api_version") return Promise.resolve(json(200, { [kind === "FA" ? "version" : "versions"]: versions }));
-    if (request.path.endsWith("/login")) return Promise.resolve(json(200, { items: [] }, { "x-auth-token": `session-${++sessions}` }));
+    if (request.path === "/api/api_version") {
+      return Promise.resolve(json(200, { [kind === "FA" ? "version" : "versions"]: versions }));
+    }
+    if (request.path.endsWith("/login")) {
+      return Promise.resolve(json(200, { items: [] }, { "x-auth-token": `session-${++sessions}` }));
+    }
     const answer = answers.shift() ?? new Error("no more answers");
     return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
   };
@@ -50,7 +60,11 @@ Deno.test("RestClient takes the newest version that both know, skipping what it 
   for (const [versions, wanted] of cases) {
     const { client, paths } = scripted([json(200, { items: [] })], { versions });
     await client.call({ method: "GET", path: "volumes" });
-    assert.deepEqual(paths(), ["GET /api/api_version", `POST /api/${wanted}/login`, `GET /api/${wanted}/volumes`]);
+    assert.deepEqual(paths(), [
+      "GET /api/api_version",
+      `POST /api/${wanted}/login`,
+      `GET /api/${wanted}/volumes`,
+    ]);
   }
 });
 
@@ -76,16 +90,27 @@ Deno.test("RestClient never logs a token or session", async () => {
 
 Deno.test("RestClient writes lists with literal commas and everything else encoded", async () => {
   const { client, paths } = scripted([json(200, { items: [] })]);
-  const query = { names: ["a", "pod::b"], filter: `name=${filterText("it's\\*")}`, destroyed: false, limit: undefined };
+  const query = {
+    names: ["a", "pod::b"],
+    filter: `name=${filterText("it's\\*")}`,
+    destroyed: false,
+    limit: undefined,
+  };
   await client.call({ method: "GET", path: "volumes", query });
-  assert.equal(paths()[2], "GET /api/2.26/volumes?names=a,pod%3A%3Ab&filter=name%3D'it%5C's%5C%5C*'&destroyed=false");
+  assert.equal(
+    paths()[2],
+    "GET /api/2.26/volumes?names=a,pod%3A%3Ab&filter=name%3D'it%5C's%5C%5C*'&destroyed=false",
+  );
 });
 
 Deno.test("RestClient sends no name that would mean another object, several or all", async () => {
   for (const name of ["a,b", "", "*", "a b", "a'b", "a\\b"]) {
     for (const query of [{ names: name }, { source_names: name }, { volume_names: ["a", name] }]) {
       const { client, paths } = scripted([]);
-      await assert.rejects(client.call({ method: "PATCH", path: "volumes", query }), (error) => isRefusal(error, "missing"));
+      await assert.rejects(
+        client.call({ method: "PATCH", path: "volumes", query }),
+        (error) => isRefusal(error, "missing"),
+      );
       assert.deepEqual(paths(), []);
     }
   }
@@ -95,7 +120,9 @@ Deno.test("RestClient repeats a login that met a busy array", async () => {
   const statuses = [503, 429, 200];
   const { client } = scripted([], {
     fetch: (request) => {
-      if (request.path.endsWith("api_version")) return Promise.resolve(json(200, { version: ["2.26"] }));
+      if (request.path.endsWith("api_version")) {
+        return Promise.resolve(json(200, { version: ["2.26"] }));
+      }
       if (!request.path.endsWith("login")) return Promise.resolve(json(200, { items: [1] }));
       return Promise.resolve(json(statuses.shift() ?? 500, {}, { "x-auth-token": "s" }));
     },
@@ -108,7 +135,10 @@ Deno.test("RestClient renews the session once after 401, and gives up after the 
   assert.deepEqual((await once.client.call({ method: "POST", path: "volumes" })).items, [1]);
   assert.equal(once.paths().filter((path) => path.endsWith("/login")).length, 2);
   const twice = scripted([json(401, {}), json(401, {})]);
-  await assert.rejects(twice.client.call({ method: "GET", path: "volumes" }), (error) => isPsoError(error, "denied"));
+  await assert.rejects(
+    twice.client.call({ method: "GET", path: "volumes" }),
+    (error) => isPsoError(error, "denied"),
+  );
 });
 
 Deno.test("RestClient repeats a read after a reset, and a change only when it surely never left", async () => {
@@ -118,15 +148,27 @@ Deno.test("RestClient repeats a read after a reset, and a change only when it su
   assert.deepEqual((await unsent.client.call({ method: "POST", path: "volumes" })).items, [1]);
   for (const answer of [RESET, json(502, {}), json(500, {}), json(504, {})]) {
     const sent = scripted([answer, json(200, { items: [1] })]);
-    await assert.rejects(sent.client.call({ method: "POST", path: "volumes" }), (error) => isPsoError(error, "unavailable"));
-    assert.equal(sent.paths().filter((path) => path.startsWith("POST /api/2.26/volumes")).length, 1);
+    await assert.rejects(
+      sent.client.call({ method: "POST", path: "volumes" }),
+      (error) => isPsoError(error, "unavailable"),
+    );
+    assert.equal(
+      sent.paths().filter((path) => path.startsWith("POST /api/2.26/volumes")).length,
+      1,
+    );
   }
 });
 
 Deno.test("RestClient keeps one X-Request-ID over the repetitions of a call", async () => {
-  const { client, requests } = scripted([json(503, {}), json(429, { message: "slow down" }), json(200, { items: [] })]);
+  const { client, requests } = scripted([
+    json(503, {}),
+    json(429, { message: "slow down" }),
+    json(200, { items: [] }),
+  ]);
   await client.call({ method: "POST", path: "volumes" });
-  const ids = requests.filter(({ path }) => path.includes("volumes")).map(({ headers }) => headers?.["x-request-id"]);
+  const ids = requests.filter(({ path }) => path.includes("volumes")).map(({ headers }) =>
+    headers?.["x-request-id"]
+  );
   assert.equal(ids.length, 3);
   assert.equal(new Set(ids).size, 1);
   assert.match(ids[0] ?? "", /^[0-9a-f-]{36}$/);
@@ -134,9 +176,13 @@ Deno.test("RestClient keeps one X-Request-ID over the repetitions of a call", as
 
 Deno.test("RestClient stops repeating when the caller's deadline passes", async () => {
   const deadline = new AbortController();
-  const { client } = scripted(Array.from({ length: 1000 }, () => json(429, { message: "slow down" })), {
-    onCall: ({ status }) => status === 429 && deadline.abort(new PsoError("timeout", "the RPC's deadline")),
-  });
+  const { client } = scripted(
+    Array.from({ length: 1000 }, () => json(429, { message: "slow down" })),
+    {
+      onCall: ({ status }) =>
+        status === 429 && deadline.abort(new PsoError("timeout", "the RPC's deadline")),
+    },
+  );
   await assert.rejects(
     client.call({ method: "GET", path: "volumes", signal: deadline.signal }),
     (error) => isPsoError(error, "busy", "timeout"),
@@ -145,7 +191,9 @@ Deno.test("RestClient stops repeating when the caller's deadline passes", async 
 
 Deno.test("RestClient tells onCall of each call, with no query and no answer as 0", async () => {
   const calls: CallRecord[] = [];
-  const { client } = scripted([RESET, json(200, { items: [] })], { onCall: (call) => calls.push(call) });
+  const { client } = scripted([RESET, json(200, { items: [] })], {
+    onCall: (call) => calls.push(call),
+  });
   await client.call({ method: "GET", path: "volumes", query: { names: "k8s-pvc-1" } });
   assert.deepEqual(calls.map(({ array, method, path, status }) => [array, method, path, status]), [
     ["fa-1", "GET", "api_version", 200],
@@ -156,12 +204,22 @@ Deno.test("RestClient tells onCall of each call, with no query and no answer as 
 });
 
 Deno.test("page() follows FlashArray's more_items_remaining and FlashBlade's token alone", async () => {
-  const page = (kind: "FA" | "FB", body: unknown) => scripted([json(200, body)], { kind }).client.page({ path: "x" }, { limit: 2 });
+  const page = (kind: "FA" | "FB", body: unknown) =>
+    scripted([json(200, body)], { kind }).client.page({ path: "x" }, { limit: 2 });
   const list = { items: [1, 2], continuation_token: "next" };
-  assert.deepEqual(await page("FA", { ...list, more_items_remaining: true }), { items: [1, 2], nextToken: "next" });
+  assert.deepEqual(await page("FA", { ...list, more_items_remaining: true }), {
+    items: [1, 2],
+    nextToken: "next",
+  });
   assert.deepEqual(await page("FA", { ...list, more_items_remaining: false }), { items: [1, 2] });
-  assert.deepEqual(await page("FA", { items: [], continuation_token: null, more_items_remaining: false }), { items: [] });
-  assert.deepEqual(await page("FB", { ...list, total_item_count: 9 }), { items: [1, 2], nextToken: "next" });
+  assert.deepEqual(
+    await page("FA", { items: [], continuation_token: null, more_items_remaining: false }),
+    { items: [] },
+  );
+  assert.deepEqual(await page("FB", { ...list, total_item_count: 9 }), {
+    items: [1, 2],
+    nextToken: "next",
+  });
   assert.deepEqual(await page("FB", { items: [1], continuation_token: null }), { items: [1] });
   await assert.rejects(
     page("FA", { items: [1], continuation_token: null, more_items_remaining: true }),
@@ -172,34 +230,75 @@ Deno.test("page() follows FlashArray's more_items_remaining and FlashBlade's tok
 
 Deno.test("all() reads every page, and a list that repeats its token is refused instead of read for ever", async () => {
   const body = (items: number[], token?: string) =>
-    json(200, { items, continuation_token: token ?? null, more_items_remaining: token !== undefined });
+    json(200, {
+      items,
+      continuation_token: token ?? null,
+      more_items_remaining: token !== undefined,
+    });
   const three = scripted([body([1, 2], "a"), body([3, 4], "b"), body([5])]);
-  assert.deepEqual(await Array.fromAsync(three.client.all({ path: "volumes" }, 2)), [1, 2, 3, 4, 5]);
+  assert.deepEqual(await Array.fromAsync(three.client.all({ path: "volumes" }, 2)), [
+    1,
+    2,
+    3,
+    4,
+    5,
+  ]);
   assert.match(three.paths()[4] ?? "", /limit=2&continuation_token=b$/);
   const loop = scripted([body([1], "a"), body([2], "a")]);
-  await assert.rejects(Array.fromAsync(loop.client.all({ path: "volumes" })), (error) => isPsoError(error, "unavailable"));
+  await assert.rejects(
+    Array.fromAsync(loop.client.all({ path: "volumes" })),
+    (error) => isPsoError(error, "unavailable"),
+  );
 });
 
 Deno.test("RestClient refuses answers that are no list of items", async () => {
   for (const text of ["<html>", '"text"x', '{"items":{}}']) {
     const { client } = scripted([{ status: 200, headers: {}, text }]);
-    await assert.rejects(client.call({ method: "GET", path: "volumes" }), (error) => isPsoError(error, "unavailable"));
+    await assert.rejects(
+      client.call({ method: "GET", path: "volumes" }),
+      (error) => isPsoError(error, "unavailable"),
+    );
   }
   const { client } = scripted([{ status: 200, headers: {}, text: "" }]);
   assert.deepEqual((await client.call({ method: "DELETE", path: "connections" })).items, []);
 });
 
 const REFUSALS: [number, unknown, Refusal, string][] = [
-  [400, { errors: [{ message: "Volume does not exist.", context: "k8s-1" }] }, "missing", "not_found"],
-  [400, { errors: [{ message: "No such volume or snapshot.", context: "k8s-1.a" }] }, "missing", "not_found"],
   [
     400,
-    { errors: [{ message: "Volume has been destroyed. It can be recovered by purevol recover.", context: null }] },
+    { errors: [{ message: "Volume does not exist.", context: "k8s-1" }] },
+    "missing",
+    "not_found",
+  ],
+  [
+    400,
+    { errors: [{ message: "No such volume or snapshot.", context: "k8s-1.a" }] },
+    "missing",
+    "not_found",
+  ],
+  [
+    400,
+    {
+      errors: [{
+        message: "Volume has been destroyed. It can be recovered by purevol recover.",
+        context: null,
+      }],
+    },
     "destroyed",
     "conflict",
   ],
-  [400, { errors: [{ message: "Connection already exists.", context: "v" }] }, "exists", "conflict"],
-  [400, { errors: [{ message: "The specified IQN is ALREADY IN USE.", context: "h" }] }, "initiator taken", "in_use"],
+  [
+    400,
+    { errors: [{ message: "Connection already exists.", context: "v" }] },
+    "exists",
+    "conflict",
+  ],
+  [
+    400,
+    { errors: [{ message: "The specified IQN is ALREADY IN USE.", context: "h" }] },
+    "initiator taken",
+    "in_use",
+  ],
   [400, { errors: [{ message: "Volume limit reached." }] }, "limit", "exhausted"],
   [400, { errors: [{ message: "There is insufficient free space." }] }, "space", "exhausted"],
   [400, { errors: [{ message: "Size must be a multiple of 512." }] }, "range", "out_of_range"],
@@ -214,7 +313,11 @@ const REFUSALS: [number, unknown, Refusal, string][] = [
 
 for (const [status, body, refusal, code] of REFUSALS) {
   Deno.test(`restErrorOf() reads ${status} ${JSON.stringify(body).slice(0, 70)} as ${refusal}`, () => {
-    const response = { status, headers: {}, text: typeof body === "string" ? body : JSON.stringify(body) };
+    const response = {
+      status,
+      headers: {},
+      text: typeof body === "string" ? body : JSON.stringify(body),
+    };
     const error = restErrorOf(response, { array: "fa-1", call: "POST volumes" });
     assert.ok(error instanceof RestError);
     assert.deepEqual([error.refusal, error.code], [refusal, code]);

@@ -20,12 +20,19 @@ export class Backoff {
     return (this.#failures.get(key)?.dueMs ?? 0) <= this.#options.now();
   }
 
-  /** Notes a failure. `true` when it is the first, or fails for another reason than before: then it is worth a line in the log. */
+  /**
+   * Notes a failure. `true` when it is the first, or fails for another reason than before: then it
+   * is worth a line in the log.
+   */
   failed(key: string, reason: string): boolean {
     const { firstMs, maxMs, now } = this.#options;
     const before = this.#failures.get(key);
     const count = (before?.count ?? 0) + 1;
-    this.#failures.set(key, { count, dueMs: now() + Math.min(maxMs, firstMs * 2 ** (count - 1)), reason });
+    this.#failures.set(key, {
+      count,
+      dueMs: now() + Math.min(maxMs, firstMs * 2 ** (count - 1)),
+      reason,
+    });
     return before?.reason !== reason;
   }
 
@@ -34,7 +41,10 @@ export class Backoff {
     this.#failures.delete(key);
   }
 
-  /** Forgets every failure but those of `keys`: what is no longer wrong begins anew when it fails again. */
+  /**
+   * Forgets every failure but those of `keys`: what is no longer wrong begins anew when it fails
+   * again.
+   */
   keepOnly(keys: Set<string>): void {
     for (const key of this.#failures.keys()) if (!keys.has(key)) this.#failures.delete(key);
   }

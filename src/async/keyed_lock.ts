@@ -1,6 +1,9 @@
 import { PsoError } from "../errors.ts";
 
-/** Locks by name. They keep two requests for one volume apart inside this process; correctness must not need them. */
+/**
+ * Locks by name. They keep two requests for one volume apart inside this process; correctness must
+ * not need them.
+ */
 export class KeyedLock {
   readonly #held = new Map<string, string>();
 
@@ -15,13 +18,18 @@ export class KeyedLock {
   }
 
   /**
-   * Runs `work` while all of `keys` are held, or throws `busy` at once when one is held by another operation. Check and set
-   * happen with no await between.
+   * Runs `work` while all of `keys` are held, or throws `busy` at once when one is held by another
+   * operation. Check and set happen with no await between.
    */
   async tryRun<T>(keys: string[], operation: string, work: () => Promise<T>): Promise<T> {
     const taken = keys.find((key) => this.#held.has(key));
     if (taken !== undefined) {
-      throw new PsoError("busy", `${operation} of ${taken} must wait: ${this.#held.get(taken)} is running; it will be tried again`);
+      throw new PsoError(
+        "busy",
+        `${operation} of ${taken} must wait: ${
+          this.#held.get(taken)
+        } is running; it will be tried again`,
+      );
     }
     for (const key of keys) this.#held.set(key, operation);
     try {

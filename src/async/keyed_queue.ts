@@ -12,8 +12,9 @@ export class KeyedQueue {
   }
 
   /**
-   * As inTurn(), for work that hangs when what it asks is dead: those that wait behind one that ran out of time fail with its error, as each
-   * would only hang as long again. One whose own caller went away (`signal`) tells nothing about the others.
+   * As inTurn(), for work that hangs when what it asks is dead: those that wait behind one that ran
+   * out of time fail with its error, as each would only hang as long again. One whose own caller
+   * went away (`signal`) tells nothing about the others.
    */
   inTurnUnlessHung<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
@@ -25,7 +26,10 @@ export class KeyedQueue {
     return this.#asTail(key, { mine, tail });
   }
 
-  async #asTail<T>(key: string, { mine, tail }: { mine: Promise<T>; tail: Promise<unknown> }): Promise<T> {
+  async #asTail<T>(
+    key: string,
+    { mine, tail }: { mine: Promise<T>; tail: Promise<unknown> },
+  ): Promise<T> {
     this.#tails.set(key, tail);
     try {
       return await mine;

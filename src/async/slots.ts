@@ -1,4 +1,6 @@
-/** Lets only so many pieces of work run at once; the others wait in the order in which they came. */
+/**
+ * Lets only so many pieces of work run at once; the others wait in the order in which they came.
+ */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];

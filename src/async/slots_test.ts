@@ -17,5 +17,8 @@ Deno.test("Slots run so many at once, the others in the order in which they came
   const outcomes = await Promise.allSettled([1, 2, 3, 4, 5].map(work));
   assert.deepEqual(order, [1, 2, 3, 4, 5]);
   assert.equal(most, 2);
-  assert.deepEqual(outcomes.map(({ status }) => status), ["rejected", ...Array(4).fill("fulfilled")]);
+  assert.deepEqual(outcomes.map(({ status }) => status), [
+    "rejected",
+    ...Array(4).fill("fulfilled"),
+  ]);
 });

@@ -1,6 +1,9 @@
 import { PsoError } from "../errors.ts";
 
-/** Waits `ms`, or until the signal fires (then it throws `timeout`). Only for back-off and polling, never as proof of a fact. */
+/**
+ * Waits `ms`, or until the signal fires (then it throws `timeout`). Only for back-off and polling,
+ * never as proof of a fact.
+ */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal));
@@ -20,14 +23,22 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 export function abortError(signal?: AbortSignal): PsoError {
   return signal?.reason instanceof PsoError
     ? signal.reason
-    : new PsoError("timeout", "the deadline passed or the caller went away", { cause: signal?.reason });
+    : new PsoError("timeout", "the deadline passed or the caller went away", {
+      cause: signal?.reason,
+    });
 }
 
-/** Between two looks at a fact: a tenth of the time waited so far, within these. Soon when it is near, cheap when many wait long. */
+/**
+ * Between two looks at a fact: a tenth of the time waited so far, within these. Soon when it is
+ * near, cheap when many wait long.
+ */
 const SHORTEST_INTERVAL_MS = 20;
 const LONGEST_INTERVAL_MS = 500;
 
-/** Polls `fact` until it gives something that is not undefined or false; throws `timeout` with `what` when `timeoutMs` are over. */
+/**
+ * Polls `fact` until it gives something that is not undefined or false; throws `timeout` with
+ * `what` when `timeoutMs` are over.
+ */
 export async function until<T>(
   what: string,
   fact: () => Promise<T | undefined | false> | T | undefined | false,
@@ -38,15 +49,19 @@ export async function until<T>(
     const found = await fact();
     if (found !== undefined && found !== false) return found;
     const waitedMs = performance.now() - started;
-    if (waitedMs >= options.timeoutMs) throw new PsoError("timeout", `${what} did not happen within ${options.timeoutMs} ms`);
-    const intervalMs = options.intervalMs ?? Math.min(Math.max(waitedMs / 10, SHORTEST_INTERVAL_MS), LONGEST_INTERVAL_MS);
+    if (waitedMs >= options.timeoutMs) {
+      throw new PsoError("timeout", `${what} did not happen within ${options.timeoutMs} ms`);
+    }
+    const intervalMs = options.intervalMs ??
+      Math.min(Math.max(waitedMs / 10, SHORTEST_INTERVAL_MS), LONGEST_INTERVAL_MS);
     await pause(Math.min(intervalMs, Math.max(1, options.timeoutMs - waitedMs)), options.signal);
   }
 }
 
 /**
- * Runs `work` with a signal that fires after `timeoutMs` (as `timeout`, with `what`) or when the caller's own does. Leaves no timer
- * and no listener behind, which AbortSignal.timeout and AbortSignal.any do on a signal that lives as long as the process.
+ * Runs `work` with a signal that fires after `timeoutMs` (as `timeout`, with `what`) or when the
+ * caller's own does. Leaves no timer and no listener behind, which AbortSignal.timeout and
+ * AbortSignal.any do on a signal that lives as long as the process.
  */
 export async function withDeadline<T>(
   what: string,
@@ -56,7 +71,10 @@ export async function withDeadline<T>(
   const { timeoutMs, signal } = options;
   if (signal?.aborted) throw abortError(signal);
   const own = new AbortController();
-  const timer = setTimeout(() => own.abort(new PsoError("timeout", `${what} took longer than ${timeoutMs} ms`)), timeoutMs);
+  const timer = setTimeout(
+    () => own.abort(new PsoError("timeout", `${what} took longer than ${timeoutMs} ms`)),
+    timeoutMs,
+  );
   const onAbort = () => own.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {

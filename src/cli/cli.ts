@@ -71,7 +71,12 @@ export interface PrintOptions {
   text: string;
 }
 
-export type CommandLine = ControllerOptions | NodeOptions | SimulateOptions | AdminOptions | PrintOptions;
+export type CommandLine =
+  | ControllerOptions
+  | NodeOptions
+  | SimulateOptions
+  | AdminOptions
+  | PrintOptions;
 
 export interface CliContext {
   env: (name: string) => string | undefined;
@@ -83,11 +88,16 @@ export interface CliContext {
 const PORT_MAX = 65535;
 const DEFAULT_ADMIN: ListenAddress = { hostname: "0.0.0.0", port: 9808 };
 
-/** What the arguments ask for (`pso-bin MODE …` or `--mode=MODE …`). Throws UsageError with the nearest right word for a wrong one. */
+/**
+ * What the arguments ask for (`pso-bin MODE …` or `--mode=MODE …`). Throws UsageError with the
+ * nearest right word for a wrong one.
+ */
 export function parseCommandLine(args: readonly string[], context: CliContext): CommandLine {
   const { mode, rest } = findMode(args);
   if (mode === undefined) {
-    if (rest.includes("--version")) return { mode: "version", text: `pso-bin ${context.version}\n` };
+    if (rest.includes("--version")) {
+      return { mode: "version", text: `pso-bin ${context.version}\n` };
+    }
     if (rest.includes("--help") || rest.includes("-h")) return { mode: "help", text: helpText() };
     throw new UsageError(`No mode is given: use one of ${MODES.join(", ")}, or --help`);
   }
@@ -103,12 +113,16 @@ export function parseCommandLine(args: readonly string[], context: CliContext): 
 function findMode(args: readonly string[]): { mode?: Mode; rest: string[] } {
   const rest = [...args];
   const first = rest[0];
-  if (first !== undefined && !first.startsWith("-")) return { mode: checkMode(first), rest: rest.slice(1) };
+  if (first !== undefined && !first.startsWith("-")) {
+    return { mode: checkMode(first), rest: rest.slice(1) };
+  }
   const at = rest.findIndex((word) => word === "--mode" || word.startsWith("--mode="));
   if (at < 0) return { rest };
   const joined = rest[at]?.split("=")[1];
   const word = joined ?? rest[at + 1];
-  if (word === undefined || word === "") throw new UsageError(`--mode needs a value: use one of ${MODES.join(", ")}`);
+  if (word === undefined || word === "") {
+    throw new UsageError(`--mode needs a value: use one of ${MODES.join(", ")}`);
+  }
   rest.splice(at, joined === undefined ? 2 : 1);
   return { mode: checkMode(word), rest };
 }
@@ -117,7 +131,11 @@ function checkMode(word: string): Mode {
   const mode = MODES.find((one) => one === word);
   if (mode) return mode;
   const near = nearest(word, MODES);
-  throw new UsageError(`Unknown mode ${JSON.stringify(word)}: ${near ? `did you mean ${near}?` : `use one of ${MODES.join(", ")}`}`);
+  throw new UsageError(
+    `Unknown mode ${JSON.stringify(word)}: ${
+      near ? `did you mean ${near}?` : `use one of ${MODES.join(", ")}`
+    }`,
+  );
 }
 
 function parseAdmin(rest: string[], { version }: CliContext): AdminOptions | PrintOptions {
@@ -125,7 +143,9 @@ function parseAdmin(rest: string[], { version }: CliContext): AdminOptions | Pri
   if (verb === "--version") return { mode: "version", text: `pso-bin ${version}\n` };
   if (verb === "--help" || verb === "-h") return { mode: "help", text: helpText("admin") };
   if (verb === undefined || verb.startsWith("-")) {
-    throw new UsageError("admin needs a verb first, for example `pso-bin admin check -f values.yaml`");
+    throw new UsageError(
+      "admin needs a verb first, for example `pso-bin admin check -f values.yaml`",
+    );
   }
   return { mode: "admin", verb, args };
 }
@@ -187,22 +207,39 @@ function parseSimulate(flags: Flags): SimulateOptions {
   return options;
 }
 
-/** `unix:///path` of a socket; `unix:/path` and a bare path, which other drivers take, mean the same. */
-function parseEndpoint(flag: string | undefined, env: (name: string) => string | undefined): string {
+/**
+ * `unix:///path` of a socket; `unix:/path` and a bare path, which other drivers take, mean the
+ * same.
+ */
+function parseEndpoint(
+  flag: string | undefined,
+  env: (name: string) => string | undefined,
+): string {
   const text = flag ?? env("CSI_ENDPOINT") ?? "";
   const name = flag === undefined ? "CSI_ENDPOINT" : "--endpoint";
-  if (text === "") throw new UsageError("No CSI endpoint is given: use --endpoint unix:///csi/csi.sock or set CSI_ENDPOINT");
+  if (text === "") {
+    throw new UsageError(
+      "No CSI endpoint is given: use --endpoint unix:///csi/csi.sock or set CSI_ENDPOINT",
+    );
+  }
   const path = /^(?:unix:(?:\/\/)?)?(\/[^\0]+)$/.exec(text)?.[1];
-  if (path === undefined) throw new UsageError(`${name} is ${JSON.stringify(text)}, wanted unix:///PATH of a socket`);
+  if (path === undefined) {
+    throw new UsageError(`${name} is ${JSON.stringify(text)}, wanted unix:///PATH of a socket`);
+  }
   return `unix://${path}`;
 }
 
-/** `HOST:PORT` with IPv6 in brackets; `:PORT` listens on all addresses. Undefined when it is none. */
+/**
+ * `HOST:PORT` with IPv6 in brackets; `:PORT` listens on all addresses. Undefined when it is none.
+ */
 export function parseListenAddress(text: string): ListenAddress | undefined {
-  const [, bracketed, plain, portText] = /^(?:\[([^\]]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text) ?? [];
+  const [, bracketed, plain, portText] = /^(?:\[([^\]]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text) ??
+    [];
   const port = Number(portText);
   if (portText === undefined || port > PORT_MAX) return undefined;
-  if (bracketed !== undefined) return parseIp(bracketed) ? { hostname: bracketed, port } : undefined;
+  if (bracketed !== undefined) {
+    return parseIp(bracketed) ? { hostname: bracketed, port } : undefined;
+  }
   return { hostname: plain === undefined || plain === "" ? "0.0.0.0" : plain, port };
 }
 
@@ -225,13 +262,22 @@ class Flags {
     if (unknown !== undefined) {
       const near = nearest(unknown, known);
       throw new UsageError(
-        `Unknown flag ${dashed(unknown)} of ${mode}: ${near ? `did you mean ${dashed(near)}?` : `see pso-bin ${mode} --help`}`,
+        `Unknown flag ${dashed(unknown)} of ${mode}: ${
+          near ? `did you mean ${dashed(near)}?` : `see pso-bin ${mode} --help`
+        }`,
       );
     }
-    // A flag whose value was forgotten swallows the next flag, depending on the parser: no value of ours begins with two dashes.
-    const hungry = withValue.find((name) => [values[name]].flat().some((value) => typeof value === "string" && value.startsWith("--")));
+    // A flag whose value was forgotten swallows the next flag, depending on the parser: no value of
+    // ours begins with two dashes.
+    const hungry = withValue.find((name) =>
+      [values[name]].flat().some((value) => typeof value === "string" && value.startsWith("--"))
+    );
     if (hungry !== undefined) throw new UsageError(`${dashed(hungry)} needs a value`);
-    if (words.length > 0) throw new UsageError(`Unknown argument ${JSON.stringify(words[0])} of ${mode}: see pso-bin ${mode} --help`);
+    if (words.length > 0) {
+      throw new UsageError(
+        `Unknown argument ${JSON.stringify(words[0])} of ${mode}: see pso-bin ${mode} --help`,
+      );
+    }
     this.#values = values;
   }
 
@@ -256,7 +302,9 @@ class Flags {
   addresses(name: string): string[] {
     const addresses = this.texts(name);
     const wrong = addresses.find((address) => parseIp(address) === undefined);
-    if (wrong !== undefined) throw new UsageError(`${dashed(name)} is ${JSON.stringify(wrong)}, wanted an IP address`);
+    if (wrong !== undefined) {
+      throw new UsageError(`${dashed(name)} is ${JSON.stringify(wrong)}, wanted an IP address`);
+    }
     return addresses;
   }
 
@@ -265,19 +313,26 @@ class Flags {
     return this.texts(name).at(-1);
   }
 
-  count(name: string, { initial, least, most }: { initial: number; least: number; most: number }): number {
+  count(
+    name: string,
+    { initial, least, most }: { initial: number; least: number; most: number },
+  ): number {
     const text = this.text(name);
     if (text === undefined) return initial;
     const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
     if (count >= least && count <= most) return count;
-    throw new UsageError(`${dashed(name)} is ${JSON.stringify(text)}, wanted a number from ${least} to ${most}`);
+    throw new UsageError(
+      `${dashed(name)} is ${JSON.stringify(text)}, wanted a number from ${least} to ${most}`,
+    );
   }
 
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const text = this.text(name);
     const found = choices.find((one) => one === text);
     if (text !== undefined && found === undefined) {
-      throw new UsageError(`${dashed(name)} is ${JSON.stringify(text)}, wanted one of ${choices.join(", ")}`);
+      throw new UsageError(
+        `${dashed(name)} is ${JSON.stringify(text)}, wanted one of ${choices.join(", ")}`,
+      );
     }
     return found;
   }
@@ -285,7 +340,9 @@ class Flags {
   address(name: string): ListenAddress | undefined {
     const text = this.text(name);
     const address = text === undefined ? undefined : parseListenAddress(text);
-    if (text !== undefined && !address) throw new UsageError(`${dashed(name)} is ${JSON.stringify(text)}, wanted HOST:PORT`);
+    if (text !== undefined && !address) {
+      throw new UsageError(`${dashed(name)} is ${JSON.stringify(text)}, wanted HOST:PORT`);
+    }
     return address;
   }
 
@@ -293,9 +350,16 @@ class Flags {
     const plane = this.choice("data-plane", ["local", "kernel"] as const) ?? "local";
     const portals = this.addresses("portal");
     const hostRoot = this.text("host-root");
-    if (plane === "kernel") return { portals: portals.length > 0 ? portals : ["127.0.0.1", "127.0.0.2"], hostRoot: hostRoot ?? "/host" };
+    if (plane === "kernel") {
+      return {
+        portals: portals.length > 0 ? portals : ["127.0.0.1", "127.0.0.2"],
+        hostRoot: hostRoot ?? "/host",
+      };
+    }
     const idle = portals.length > 0 ? "portal" : hostRoot !== undefined ? "host-root" : undefined;
-    if (idle !== undefined) throw new UsageError(`${dashed(idle)} is for the kernel plane only: add --data-plane kernel`);
+    if (idle !== undefined) {
+      throw new UsageError(`${dashed(idle)} is for the kernel plane only: add --data-plane kernel`);
+    }
     return plane;
   }
 
@@ -306,6 +370,9 @@ class Flags {
 
   log(): LogOptions {
     const logLevel = this.choice("log-level", LEVELS);
-    return { ...(logLevel === undefined ? {} : { logLevel }), logFormat: this.choice("log-format", ["json", "text"] as const) ?? "json" };
+    return {
+      ...(logLevel === undefined ? {} : { logLevel }),
+      logFormat: this.choice("log-format", ["json", "text"] as const) ?? "json",
+    };
   }
 }

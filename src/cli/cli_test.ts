@@ -8,7 +8,11 @@ const SOCKET = "unix:///csi/csi.sock";
 
 function parse(line: string, env: Record<string, string> = {}) {
   const args = line.split(" ").filter((word) => word !== "");
-  return parseCommandLine(args, { env: (name) => env[name], hostname: () => "host-7", version: "1.2.3" });
+  return parseCommandLine(args, {
+    env: (name) => env[name],
+    hostname: () => "host-7",
+    version: "1.2.3",
+  });
 }
 
 Deno.test("parseCommandLine() gives a controller its defaults", () => {
@@ -28,7 +32,8 @@ Deno.test("parseCommandLine() takes the mode as a word, as --mode=MODE and as --
 });
 
 Deno.test("parseCommandLine() reads every flag of a node", () => {
-  const line = "node -f v.yaml --endpoint unix:///n.sock --node-name n1 --state-dir /s --host-root /h --data-address 127.0.0.11 " +
+  const line =
+    "node -f v.yaml --endpoint unix:///n.sock --node-name n1 --state-dir /s --host-root /h --data-address 127.0.0.11 " +
     "--data-address fd00::1 --local-plane /lp --admin [::1]:9000 --log-level debug --log-format text";
   assert.deepEqual(parse(line), {
     mode: "node",
@@ -51,7 +56,12 @@ Deno.test("parseCommandLine() takes endpoint and node name from the environment,
   const env = { CSI_ENDPOINT: "/csi/csi.sock", NODE_NAME: "from-env" };
   const found = parse("node", env);
   assert.ok(found.mode === "node");
-  assert.deepEqual([found.endpoint, found.nodeName, found.stateDir, found.hostRoot], [SOCKET, "from-env", "/var/lib/pso", "/host"]);
+  assert.deepEqual([found.endpoint, found.nodeName, found.stateDir, found.hostRoot], [
+    SOCKET,
+    "from-env",
+    "/var/lib/pso",
+    "/host",
+  ]);
   const flagged = parse("node --endpoint unix:/a.sock --node-name b", env);
   assert.ok(flagged.mode === "node");
   assert.deepEqual([flagged.endpoint, flagged.nodeName], ["unix:///a.sock", "b"]);
@@ -97,7 +107,11 @@ Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", (
 });
 
 Deno.test("parseCommandLine() leaves what follows an admin verb to the verb", () => {
-  assert.deepEqual(parse("admin check -f values.yaml --help"), { mode: "admin", verb: "check", args: ["-f", "values.yaml", "--help"] });
+  assert.deepEqual(parse("admin check -f values.yaml --help"), {
+    mode: "admin",
+    verb: "check",
+    args: ["-f", "values.yaml", "--help"],
+  });
   assert.deepEqual(parse("--mode=admin check x"), { mode: "admin", verb: "check", args: ["x"] });
 });
 
@@ -114,33 +128,63 @@ Deno.test("helpText() names every flag of a mode and ends with the exit codes", 
     for (const { name, meaning } of FLAGS[mode]) {
       assert.match(helpText(mode), new RegExp(`\n  -{1,2}${name}\\b.*${RegExp.escape(meaning)}\n`));
     }
-    assert.match(helpText(mode), /\nExit codes: 0 right, 1 failed, 2 wrong use or configuration, 3 something needed is missing here\.\n$/);
+    assert.match(
+      helpText(mode),
+      /\nExit codes: 0 right, 1 failed, 2 wrong use or configuration, 3 something needed is missing here\.\n$/,
+    );
   }
   assert.match(helpText(), /^Storage of Pure FlashArrays/);
 });
 
 const FAULTS: [string, string][] = [
   ["", "No mode is given: use one of controller, node, admin, simulate, or --help"],
-  ["--endpoint unix:///a", "No mode is given: use one of controller, node, admin, simulate, or --help"],
+  [
+    "--endpoint unix:///a",
+    "No mode is given: use one of controller, node, admin, simulate, or --help",
+  ],
   ["contoller", 'Unknown mode "contoller": did you mean controller?'],
   ["run", 'Unknown mode "run": use one of controller, node, admin, simulate'],
   ["--mode", "--mode needs a value: use one of controller, node, admin, simulate"],
   ["--mode=", "--mode needs a value: use one of controller, node, admin, simulate"],
-  ["controller", "No CSI endpoint is given: use --endpoint unix:///csi/csi.sock or set CSI_ENDPOINT"],
-  ["controller --endpoint tcp://1.2.3.4:5", '--endpoint is "tcp://1.2.3.4:5", wanted unix:///PATH of a socket'],
+  [
+    "controller",
+    "No CSI endpoint is given: use --endpoint unix:///csi/csi.sock or set CSI_ENDPOINT",
+  ],
+  [
+    "controller --endpoint tcp://1.2.3.4:5",
+    '--endpoint is "tcp://1.2.3.4:5", wanted unix:///PATH of a socket',
+  ],
   ["controller --endpoint", "--endpoint needs a value"],
   ["controller --endpoint --admin 127.0.0.1:0", "--endpoint needs a value"],
-  ["controller --endpiont=unix:///a", "Unknown flag --endpiont of controller: did you mean --endpoint?"],
+  [
+    "controller --endpiont=unix:///a",
+    "Unknown flag --endpiont of controller: did you mean --endpoint?",
+  ],
   ["controller --xyzzy", "Unknown flag --xyzzy of controller: see pso-bin controller --help"],
-  ["controller --state-dir /s", "Unknown flag --state-dir of controller: see pso-bin controller --help"],
-  [`controller --endpoint ${SOCKET} extra`, 'Unknown argument "extra" of controller: see pso-bin controller --help'],
+  [
+    "controller --state-dir /s",
+    "Unknown flag --state-dir of controller: see pso-bin controller --help",
+  ],
+  [
+    `controller --endpoint ${SOCKET} extra`,
+    'Unknown argument "extra" of controller: see pso-bin controller --help',
+  ],
   [`controller --endpoint ${SOCKET} --admin 9808`, '--admin is "9808", wanted HOST:PORT'],
-  [`controller --endpoint ${SOCKET} --log-level loud`, '--log-level is "loud", wanted one of debug, info, warn, error'],
-  [`controller --endpoint ${SOCKET} --log-format xml`, '--log-format is "xml", wanted one of json, text'],
+  [
+    `controller --endpoint ${SOCKET} --log-level loud`,
+    '--log-level is "loud", wanted one of debug, info, warn, error',
+  ],
+  [
+    `controller --endpoint ${SOCKET} --log-format xml`,
+    '--log-format is "xml", wanted one of json, text',
+  ],
   [`node --endpoint ${SOCKET} --data-address fa1`, '--data-address is "fa1", wanted an IP address'],
   ["simulate --flasharrays two", '--flasharrays is "two", wanted a number from 0 to 100'],
   ["simulate --concurrency 0", '--concurrency is "0", wanted a number from 1 to 10000'],
-  ["simulate --flasharrays 0 --flashblades 0", "--flasharrays and --flashblades are both 0, wanted at least one array"],
+  [
+    "simulate --flasharrays 0 --flashblades 0",
+    "--flasharrays and --flashblades are both 0, wanted at least one array",
+  ],
   ["simulate --data-plane kernel --portal storage", '--portal is "storage", wanted an IP address'],
   [
     "simulate --data-plane kernel",
@@ -150,7 +194,10 @@ const FAULTS: [string, string][] = [
   ["simulate --data-plane disk", '--data-plane is "disk", wanted one of local, kernel'],
   ["simulate --http=maybe", '--http is "maybe", wanted no value'],
   ["admin", "admin needs a verb first, for example `pso-bin admin check -f values.yaml`"],
-  ["admin -f x check", "admin needs a verb first, for example `pso-bin admin check -f values.yaml`"],
+  [
+    "admin -f x check",
+    "admin needs a verb first, for example `pso-bin admin check -f values.yaml`",
+  ],
 ];
 
 for (const [line, message] of FAULTS) {
@@ -174,6 +221,8 @@ Deno.test("parseListenAddress() takes a name, IPv4, IPv6 in brackets and a bare 
 });
 
 Deno.test("VERSION equals the version of deno.json", async () => {
-  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  const { version } = JSON.parse(
+    await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
+  );
   assert.equal(VERSION, version);
 });

@@ -15,13 +15,15 @@ export interface Flag {
 const VALUES: Flag = {
   name: "f",
   value: "FILE",
-  meaning: "values.yaml with the configuration; default: the mounted /etc/pure/pure.json and /etc/config/appconfig.json",
+  meaning:
+    "values.yaml with the configuration; default: the mounted /etc/pure/pure.json and /etc/config/appconfig.json",
 };
 const LOG: readonly Flag[] = [
   {
     name: "log-level",
     value: "LEVEL",
-    meaning: "debug, info, warn or error (default: info, or debug when the configuration sets app.debug)",
+    meaning:
+      "debug, info, warn or error (default: info, or debug when the configuration sets app.debug)",
   },
   { name: "log-format", value: "FORMAT", meaning: "json or text (default json)" },
 ];
@@ -30,7 +32,11 @@ const ADMIN: Flag = {
   value: "HOST:PORT",
   meaning: "where /healthz, /readyz and /metrics are served (default 0.0.0.0:9808)",
 };
-const ENDPOINT: Flag = { name: "endpoint", value: "unix:///PATH", meaning: "socket of the CSI calls (default: the variable CSI_ENDPOINT)" };
+const ENDPOINT: Flag = {
+  name: "endpoint",
+  value: "unix:///PATH",
+  meaning: "socket of the CSI calls (default: the variable CSI_ENDPOINT)",
+};
 const GENERAL: readonly Flag[] = [
   { name: "help", meaning: "print this" },
   { name: "version", meaning: "print the version" },
@@ -42,26 +48,45 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
   node: [
     VALUES,
     ENDPOINT,
-    { name: "node-name", value: "NAME", meaning: "this node in Kubernetes (default: the variable NODE_NAME, else the host name)" },
-    { name: "state-dir", value: "DIR", meaning: "where a small record of each staged volume is kept (default /var/lib/pso)" },
-    { name: "host-root", value: "DIR", meaning: "where the root of the host is mounted (default /host)" },
+    {
+      name: "node-name",
+      value: "NAME",
+      meaning: "this node in Kubernetes (default: the variable NODE_NAME, else the host name)",
+    },
+    {
+      name: "state-dir",
+      value: "DIR",
+      meaning: "where a small record of each staged volume is kept (default /var/lib/pso)",
+    },
+    {
+      name: "host-root",
+      value: "DIR",
+      meaning: "where the root of the host is mounted (default /host)",
+    },
     {
       name: "host-tools",
       value: "HOW",
-      meaning: "run mount, mkfs and the like of the host by nsenter or chroot, or direct those beside this program (default nsenter)",
+      meaning:
+        "run mount, mkfs and the like of the host by nsenter or chroot, or direct those beside this program (default nsenter)",
     },
     {
       name: "data-address",
       value: "IP",
-      meaning: "address of this node in a storage network (repeatable; default: what the routes to the array say)",
+      meaning:
+        "address of this node in a storage network (repeatable; default: what the routes to the array say)",
       repeat: true,
     },
     {
       name: "local-plane",
       value: "DIR",
-      meaning: "folder of the simulated arrays' `local` data plane; without it the node refuses that protocol",
+      meaning:
+        "folder of the simulated arrays' `local` data plane; without it the node refuses that protocol",
     },
-    { name: "check", meaning: "look how this host is prepared, print a line for each finding with its fix, and end" },
+    {
+      name: "check",
+      meaning:
+        "look how this host is prepared, print a line for each finding with its fix, and end",
+    },
     ADMIN,
     ...LOG,
     ...GENERAL,
@@ -69,28 +94,47 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
   simulate: [
     { name: "flasharrays", value: "N", meaning: "how many simulated FlashArrays (default 2)" },
     { name: "flashblades", value: "N", meaning: "how many simulated FlashBlades (default 1)" },
-    { name: "state", value: "DIR", meaning: "keep everything in this folder, so that it outlives a restart (default: in memory)" },
+    {
+      name: "state",
+      value: "DIR",
+      meaning: "keep everything in this folder, so that it outlives a restart (default: in memory)",
+    },
     {
       name: "listen",
       value: "HOST:PORT",
-      meaning: "address of the first array, the others follow; port 0 takes free ones (default 127.0.0.1:0)",
+      meaning:
+        "address of the first array, the others follow; port 0 takes free ones (default 127.0.0.1:0)",
     },
     { name: "http", meaning: "serve the arrays without TLS" },
-    { name: "concurrency", value: "N", meaning: "calls at once per array, more get status 429 (default 16)" },
+    {
+      name: "concurrency",
+      value: "N",
+      meaning: "calls at once per array, more get status 429 (default 16)",
+    },
     { name: "latency", value: "MS", meaning: "milliseconds that each call takes (default 0)" },
     {
       name: "data-plane",
       value: "PLANE",
-      meaning: "local (files that a node attaches on any Linux host) or kernel (LIO, nvmet, nfsd) (default local)",
+      meaning:
+        "local (files that a node attaches on any Linux host) or kernel (LIO, nvmet, nfsd) (default local)",
     },
     {
       name: "portal",
       value: "IP",
-      meaning: "address of this host where the kernel plane serves (repeatable; default 127.0.0.1 and 127.0.0.2; NFS: the first)",
+      meaning:
+        "address of this host where the kernel plane serves (repeatable; default 127.0.0.1 and 127.0.0.2; NFS: the first)",
       repeat: true,
     },
-    { name: "host-root", value: "DIR", meaning: "where the kernel plane finds the root of this host (default /host)" },
-    { ...ADMIN, meaning: "where faults, requests and the clock are served, plain HTTP (default: a free port of the --listen address)" },
+    {
+      name: "host-root",
+      value: "DIR",
+      meaning: "where the kernel plane finds the root of this host (default /host)",
+    },
+    {
+      ...ADMIN,
+      meaning:
+        "where faults, requests and the clock are served, plain HTTP (default: a free port of the --listen address)",
+    },
     ...LOG,
     ...GENERAL,
   ],
@@ -100,19 +144,23 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
 const PURPOSE: Readonly<Record<Mode, { usage: string; text: string }>> = {
   controller: {
     usage: "pso-bin controller [flags]",
-    text: "Serves the CSI controller calls: makes, connects, grows, copies and deletes volumes on the arrays of the fleet.",
+    text:
+      "Serves the CSI controller calls: makes, connects, grows, copies and deletes volumes on the arrays of the fleet.",
   },
   node: {
     usage: "pso-bin node [flags]",
-    text: "Serves the CSI node calls on one host: attaches, formats and mounts volumes. Needs no arrays and no API tokens.",
+    text:
+      "Serves the CSI node calls on one host: attaches, formats and mounts volumes. Needs no arrays and no API tokens.",
   },
   admin: {
     usage: "pso-bin admin VERB [arguments]",
-    text: "Commands for administrators, for example `pso-bin admin check -f values.yaml`. `pso-bin admin VERB --help` explains one.",
+    text:
+      "Commands for administrators, for example `pso-bin admin check -f values.yaml`. `pso-bin admin VERB --help` explains one.",
   },
   simulate: {
     usage: "pso-bin simulate [flags]",
-    text: "Serves simulated FlashArrays and FlashBlades with a real data plane. Prints the path of a fitting values.yaml, then `ready`.",
+    text:
+      "Serves simulated FlashArrays and FlashBlades with a real data plane. Prints the path of a fitting values.yaml, then `ready`.",
   },
 };
 
@@ -129,11 +177,14 @@ export function dashed(name: string): string {
 /** Help for one mode, or for the whole program. Ends with a line break. */
 export function helpText(mode?: Mode): string {
   if (mode) {
-    return `${PURPOSE[mode].text}\n\nUsage: ${PURPOSE[mode].usage}\n\nFlags:\n${FLAGS[mode].map(flagLine).join("\n")}\n${EXIT_CODES}`;
+    return `${PURPOSE[mode].text}\n\nUsage: ${PURPOSE[mode].usage}\n\nFlags:\n${
+      FLAGS[mode].map(flagLine).join("\n")
+    }\n${EXIT_CODES}`;
   }
   const modes = MODES.map((one) => `  ${one.padEnd(12)} ${PURPOSE[one].text}`).join("\n");
   return `Storage of Pure FlashArrays and FlashBlades for Kubernetes.\n\nUsage: pso-bin MODE [flags], or pso-bin --mode=MODE [flags]\n\nModes:\n${modes}\n\n` +
     `\`pso-bin MODE --help\` lists the flags of a mode.\n${EXIT_CODES}`;
 }
 
-const EXIT_CODES = "\nExit codes: 0 right, 1 failed, 2 wrong use or configuration, 3 something needed is missing here.\n";
+const EXIT_CODES =
+  "\nExit codes: 0 right, 1 failed, 2 wrong use or configuration, 3 something needed is missing here.\n";

@@ -3,7 +3,10 @@ import { readArrays } from "./array_entries.ts";
 import { ProblemList, problemText } from "./problems.ts";
 
 const TOKEN = "T-c4925090-c9bf-4033-8537-d24ee5669135";
-const FINGERPRINT = Array.from({ length: 32 }, (_, index) => (index + 160).toString(16).toUpperCase()).join(":");
+const FINGERPRINT = Array.from(
+  { length: 32 },
+  (_, index) => (index + 160).toString(16).toUpperCase(),
+).join(":");
 const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 const FILES: Record<string, string> = {
   "/token": `${TOKEN}\n`,
@@ -15,15 +18,22 @@ const FILES: Record<string, string> = {
   "/etc/pure/tokens/fa1/api": TOKEN,
 };
 
-/** Reads `section` as the content of `arrays`; problems come back as texts, checked to hold no token. */
+/**
+ * Reads `section` as the content of `arrays`; problems come back as texts, checked to hold no
+ * token.
+ */
 async function read(section: unknown) {
   const problems = new ProblemList();
   const arrays = await readArrays([section], {
     problems,
     readTextFile: (path) => {
-      if (path === "/locked") return Promise.reject(new Deno.errors.PermissionDenied("permission denied"));
+      if (path === "/locked") {
+        return Promise.reject(new Deno.errors.PermissionDenied("permission denied"));
+      }
       const text = FILES[path];
-      return text === undefined ? Promise.reject(new Deno.errors.NotFound(path)) : Promise.resolve(text);
+      return text === undefined
+        ? Promise.reject(new Deno.errors.NotFound(path))
+        : Promise.resolve(text);
     },
   });
   const texts = problems.all.map((problem) => `${problem.severity}: ${problemText(problem)}`);
@@ -36,7 +46,13 @@ const FLASHBLADE = { MgmtEndPoint: "fb1", APIToken: TOKEN, NFSEndPoint: "10.0.0.
 
 Deno.test("readArrays() reads both kinds with every key", async () => {
   const { arrays, texts } = await read({
-    FlashArrays: [{ ...FLASHARRAY, Name: "berlin-1", Labels: { rack: "22" }, CertFingerprint: FINGERPRINT, CACert: "/ca.pem" }],
+    FlashArrays: [{
+      ...FLASHARRAY,
+      Name: "berlin-1",
+      Labels: { rack: "22" },
+      CertFingerprint: FINGERPRINT,
+      CACert: "/ca.pem",
+    }],
     FlashBlades: [FLASHBLADE],
   });
   assert.deepEqual(texts, []);
@@ -78,13 +94,21 @@ for (
   ] as const
 ) {
   Deno.test(`readArrays() reads MgmtEndPoint ${JSON.stringify(written)} as ${address}`, async () => {
-    const { arrays, texts } = await read({ FlashArrays: [{ ...FLASHARRAY, MgmtEndPoint: written }] });
-    assert.deepEqual([arrays[0]?.scheme, arrays[0]?.managementAddress, texts], ["https", address, []]);
+    const { arrays, texts } = await read({
+      FlashArrays: [{ ...FLASHARRAY, MgmtEndPoint: written }],
+    });
+    assert.deepEqual([arrays[0]?.scheme, arrays[0]?.managementAddress, texts], [
+      "https",
+      address,
+      [],
+    ]);
   });
 }
 
 Deno.test("readArrays() takes http:// with a warning", async () => {
-  const { arrays, texts } = await read({ FlashArrays: [{ ...FLASHARRAY, MgmtEndPoint: "http://127.0.0.1:80" }] });
+  const { arrays, texts } = await read({
+    FlashArrays: [{ ...FLASHARRAY, MgmtEndPoint: "http://127.0.0.1:80" }],
+  });
   assert.deepEqual([arrays[0]?.scheme, arrays[0]?.managementAddress], ["http", "127.0.0.1"]);
   assert.deepEqual(texts, [
     "warning: arrays.FlashArrays[0].MgmtEndPoint begins with http://, so that the API token travels in the clear: use https:// for anything but a simulated array",
@@ -108,7 +132,9 @@ for (
   ]
 ) {
   Deno.test(`readArrays() refuses MgmtEndPoint ${JSON.stringify(written)}`, async () => {
-    const { arrays, texts } = await read({ FlashArrays: [{ ...FLASHARRAY, MgmtEndPoint: written }] });
+    const { arrays, texts } = await read({
+      FlashArrays: [{ ...FLASHARRAY, MgmtEndPoint: written }],
+    });
     assert.deepEqual(arrays, []);
     assert.deepEqual(texts, [
       `error: arrays.FlashArrays[0].MgmtEndPoint is ${
@@ -135,9 +161,16 @@ for (
 
 Deno.test("readArrays() takes keys in any case, as PSO's driver did, and names the right spelling", async () => {
   const { arrays, texts } = await read({
-    flashblades: [{ mgmtEndpoint: "fb1", apitoken: TOKEN, NfsEndPoint: "fb1-data", labels: { env: "x" } }],
+    flashblades: [{
+      mgmtEndpoint: "fb1",
+      apitoken: TOKEN,
+      NfsEndPoint: "fb1-data",
+      labels: { env: "x" },
+    }],
   });
-  assert.deepEqual(arrays.map((array) => array.kind === "flashblade" && array.nfsEndpoint), ["fb1-data"]);
+  assert.deepEqual(arrays.map((array) => array.kind === "flashblade" && array.nfsEndpoint), [
+    "fb1-data",
+  ]);
   assert.deepEqual(texts, [
     "warning: arrays.flashblades has letters of the wrong case: write arrays.FlashBlades",
     "warning: arrays.FlashBlades[0].mgmtEndpoint has letters of the wrong case: write MgmtEndPoint",
@@ -149,7 +182,15 @@ Deno.test("readArrays() takes keys in any case, as PSO's driver did, and names t
 
 Deno.test("readArrays() takes a fingerprint in every usual form as node:tls writes it", async () => {
   const plain = FINGERPRINT.replaceAll(":", "").toLowerCase();
-  for (const CertFingerprint of [FINGERPRINT, FINGERPRINT.toLowerCase(), plain, `sha256:${plain}`, `SHA256 Fingerprint=${FINGERPRINT}`]) {
+  for (
+    const CertFingerprint of [
+      FINGERPRINT,
+      FINGERPRINT.toLowerCase(),
+      plain,
+      `sha256:${plain}`,
+      `SHA256 Fingerprint=${FINGERPRINT}`,
+    ]
+  ) {
     const { arrays, texts } = await read({ FlashArrays: [{ ...FLASHARRAY, CertFingerprint }] });
     assert.deepEqual([arrays[0]?.tls, texts], [{ verify: true, fingerprint: FINGERPRINT }, []]);
   }
@@ -174,8 +215,14 @@ const WARNED: [Record<string, unknown>, string][] = [
     "pin the certificate by CertFingerprint (`pso-bin admin check` prints it)",
   ],
   [{ Labels: { rack: 22 } }, `${FA}.Labels.rack is the number 22, taken as "22": put it in quotes`],
-  [{ Labels: { "a b": "x" } }, `${FA}.Labels.a b has a name that Kubernetes does not allow for a label, so that no node can match it`],
-  [{ Labels: { rack: "a b" } }, `${FA}.Labels.rack is "a b", which Kubernetes does not allow as a label, so that no node can match it`],
+  [
+    { Labels: { "a b": "x" } },
+    `${FA}.Labels.a b has a name that Kubernetes does not allow for a label, so that no node can match it`,
+  ],
+  [
+    { Labels: { rack: "a b" } },
+    `${FA}.Labels.rack is "a b", which Kubernetes does not allow as a label, so that no node can match it`,
+  ],
 ];
 
 for (const [keys, text] of WARNED) {
@@ -186,7 +233,10 @@ for (const [keys, text] of WARNED) {
 }
 
 const ENTRY_FAULTS: [Record<string, unknown>, string][] = [
-  [{ MgmtEndPoint: null }, `${FA}.MgmtEndPoint is missing: give the management address of the array, a name or an IP address`],
+  [
+    { MgmtEndPoint: null },
+    `${FA}.MgmtEndPoint is missing: give the management address of the array, a name or an IP address`,
+  ],
   [{ MgmtEndPoint: 10 }, `${FA}.MgmtEndPoint is a number, wanted a text: put it in quotes`],
   [
     { MgmtEndPoint: `fa1 APIToken: ${TOKEN}` },
@@ -197,16 +247,40 @@ const ENTRY_FAULTS: [Record<string, unknown>, string][] = [
   [{ APIToken: "" }, `${FA}.APIToken is missing: ${CREATE}`],
   [{ APIToken: 12345 }, `${FA}.APIToken is a number, wanted a text: put it in quotes`],
   [{ APITokenFile: "/token" }, `${FA}.APITokenFile stands beside APIToken: keep one of them`],
-  [{ APIToken: null, APITokenFile: "/none" }, `${FA}.APITokenFile names /none, which does not exist`],
-  [{ APIToken: null, APITokenFile: "/locked" }, `${FA}.APITokenFile names /locked, which cannot be read (permission denied)`],
-  [{ APIToken: null, APITokenFile: TOKEN }, `${FA}.APITokenFile holds a token, wanted the path of a file: call the key APIToken`],
+  [
+    { APIToken: null, APITokenFile: "/none" },
+    `${FA}.APITokenFile names /none, which does not exist`,
+  ],
+  [
+    { APIToken: null, APITokenFile: "/locked" },
+    `${FA}.APITokenFile names /locked, which cannot be read (permission denied)`,
+  ],
+  [
+    { APIToken: null, APITokenFile: TOKEN },
+    `${FA}.APITokenFile holds a token, wanted the path of a file: call the key APIToken`,
+  ],
   [{ CACert: TOKEN }, `${FA}.CACert names [redacted], which does not exist`],
   [{ [TOKEN]: "x" }, `${FA}.[redacted] is not a known key: remove it`],
-  [{ APIToken: null, APITokenFile: "/empty" }, `${FA}.APITokenFile names /empty, which is empty: ${CREATE}`],
-  [{ APIToken: null, APITokenFile: "/two" }, `${FA}.APITokenFile names /two, which holds more than one token: ${CREATE}`],
-  [{ APIToken: null, APITokenFile: "" }, `${FA}.APITokenFile is empty, wanted the path of a file that holds the token`],
-  [{ APIToken: null, APITokenSecret: "fa1" }, `${FA}.APITokenSecret is a text, wanted {name, key} of a Kubernetes Secret`],
-  [{ APIToken: null, APITokenSecret: { name: "../x" } }, `${FA}.APITokenSecret is a mapping, wanted {name, key} of a Kubernetes Secret`],
+  [
+    { APIToken: null, APITokenFile: "/empty" },
+    `${FA}.APITokenFile names /empty, which is empty: ${CREATE}`,
+  ],
+  [
+    { APIToken: null, APITokenFile: "/two" },
+    `${FA}.APITokenFile names /two, which holds more than one token: ${CREATE}`,
+  ],
+  [
+    { APIToken: null, APITokenFile: "" },
+    `${FA}.APITokenFile is empty, wanted the path of a file that holds the token`,
+  ],
+  [
+    { APIToken: null, APITokenSecret: "fa1" },
+    `${FA}.APITokenSecret is a text, wanted {name, key} of a Kubernetes Secret`,
+  ],
+  [
+    { APIToken: null, APITokenSecret: { name: "../x" } },
+    `${FA}.APITokenSecret is a mapping, wanted {name, key} of a Kubernetes Secret`,
+  ],
   [
     { APIToken: null, APITokenSecret: { name: "fa9" } },
     `${FA}.APITokenSecret names /etc/pure/tokens/fa9/token, which does not exist: only the controller's pod has it mounted; elsewhere use APITokenFile`,
@@ -215,7 +289,10 @@ const ENTRY_FAULTS: [Record<string, unknown>, string][] = [
   [{ TLSVerfy: false }, `${FA}.TLSVerfy is not a known key: did you mean TLSVerify?`],
   [{ Colour: "red" }, `${FA}.Colour is not a known key: remove it`],
   [{ TLSVerify: "perhaps" }, `${FA}.TLSVerify is "perhaps", wanted true or false`],
-  [{ mgmtendpoint: "fa2" }, `${FA}.mgmtendpoint says something else than another spelling of MgmtEndPoint: keep one`],
+  [
+    { mgmtendpoint: "fa2" },
+    `${FA}.mgmtendpoint says something else than another spelling of MgmtEndPoint: keep one`,
+  ],
   [
     { CertFingerprint: "AB:CD" },
     `${FA}.CertFingerprint is "AB:CD" (4 characters without the colons), wanted the 64 hexadecimal digits of a SHA-256 fingerprint: ` +
@@ -241,30 +318,47 @@ const ENTRY_FAULTS: [Record<string, unknown>, string][] = [
 
 for (const [keys, text] of ENTRY_FAULTS) {
   Deno.test(`readArrays() refuses an entry with ${JSON.stringify(keys).replaceAll(TOKEN, "TOKEN")}`, async () => {
-    assert.equal((await read({ FlashArrays: [{ ...FLASHARRAY, ...keys }] })).texts[0], `error: ${text}`);
+    assert.equal(
+      (await read({ FlashArrays: [{ ...FLASHARRAY, ...keys }] })).texts[0],
+      `error: ${text}`,
+    );
   });
 }
 
 for (
   const [endpoint, text] of [
-    [null, "is missing: give the address of a data interface of the FlashBlade, from which the nodes mount"],
+    [
+      null,
+      "is missing: give the address of a data interface of the FlashBlade, from which the nodes mount",
+    ],
     ["fb1:/share", 'is "fb1:/share", wanted a host name or an IP address, without port and path'],
-    ["10.0.0.5:2049", 'is "10.0.0.5:2049", wanted a host name or an IP address, without port and path'],
+    [
+      "10.0.0.5:2049",
+      'is "10.0.0.5:2049", wanted a host name or an IP address, without port and path',
+    ],
     [5, "is a number, wanted a text: put it in quotes"],
   ]
 ) {
   Deno.test(`readArrays() refuses NFSEndPoint ${JSON.stringify(endpoint)}`, async () => {
-    const { arrays, texts } = await read({ FlashBlades: [{ ...FLASHBLADE, NFSEndPoint: endpoint }] });
+    const { arrays, texts } = await read({
+      FlashBlades: [{ ...FLASHBLADE, NFSEndPoint: endpoint }],
+    });
     assert.deepEqual([arrays, texts], [[], [`error: arrays.FlashBlades[0].NFSEndPoint ${text}`]]);
   });
 }
 
 const SECTION_FAULTS: [unknown, string[]][] = [
   [undefined, ["arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades"]],
-  [{ FlashArrays: [], FlashBlades: null }, ["arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades"]],
+  [{ FlashArrays: [], FlashBlades: null }, [
+    "arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades",
+  ]],
   [TOKEN, ["arrays is a text, wanted a mapping with the lists FlashArrays and FlashBlades"]],
-  [{ FlashArrays: { MgmtEndPoint: "fa1" } }, ["arrays.FlashArrays is a mapping, wanted a list of arrays, each beginning with `- `"]],
-  [{ FlashArray: [FLASHARRAY] }, ["arrays.FlashArray is not a known key: did you mean arrays.FlashArrays?"]],
+  [{ FlashArrays: { MgmtEndPoint: "fa1" } }, [
+    "arrays.FlashArrays is a mapping, wanted a list of arrays, each beginning with `- `",
+  ]],
+  [{ FlashArray: [FLASHARRAY] }, [
+    "arrays.FlashArray is not a known key: did you mean arrays.FlashArrays?",
+  ]],
   [{ Isilon: [] }, ["arrays.Isilon is not a known key: write FlashArrays or FlashBlades"]],
   [{ FlashArrays: [TOKEN] }, [`${FA} is a text, wanted a mapping with MgmtEndPoint and APIToken`]],
 ];
@@ -277,7 +371,11 @@ for (const [section, wanted] of SECTION_FAULTS) {
 
 Deno.test("readArrays() refuses an address or a name that an earlier entry has, also of the other kind and beside other faults", async () => {
   const { texts } = await read({
-    FlashArrays: [{ ...FLASHARRAY, Name: "One" }, { MgmtEndPoint: "https://FA1:443" }, { ...FLASHARRAY, MgmtEndPoint: "fa2", Name: "one" }],
+    FlashArrays: [{ ...FLASHARRAY, Name: "One" }, { MgmtEndPoint: "https://FA1:443" }, {
+      ...FLASHARRAY,
+      MgmtEndPoint: "fa2",
+      Name: "one",
+    }],
     FlashBlades: [{ ...FLASHBLADE, MgmtEndPoint: "fa2" }],
   });
   const fix = "list each array once, under a name of its own";

@@ -7,20 +7,27 @@ export interface ArrayKey {
   required: boolean;
   default?: string | boolean;
   meaning: string;
-  /** Spellings of earlier releases. Any other mix of upper and lower case is accepted too, as PSO's driver did. */
+  /**
+   * Spellings of earlier releases. Any other mix of upper and lower case is accepted too, as PSO's
+   * driver did.
+   */
   old?: readonly string[];
 }
 
 const BOTH = ["flasharray", "flashblade"] as const;
 
-/** Keys of one array's entry. Unlike elsewhere, an unknown key is an error here: a mistyped TLS or token key must not pass. */
+/**
+ * Keys of one array's entry. Unlike elsewhere, an unknown key is an error here: a mistyped TLS or
+ * token key must not pass.
+ */
 export const ARRAY_KEYS: readonly ArrayKey[] = [
   {
     name: "MgmtEndPoint",
     type: "text",
     kinds: BOTH,
     required: true,
-    meaning: "Management address: host name, IPv4 or IPv6 address, `:port` if it is not 443, `https://` allowed before it.",
+    meaning:
+      "Management address: host name, IPv4 or IPv6 address, `:port` if it is not 443, `https://` allowed before it.",
   },
   {
     name: "APIToken",
@@ -43,7 +50,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "secret reference",
     kinds: BOTH,
     required: false,
-    meaning: "`{name, key}` of an existing Kubernetes Secret in the driver's namespace that holds the token; the chart mounts it " +
+    meaning:
+      "`{name, key}` of an existing Kubernetes Secret in the driver's namespace that holds the token; the chart mounts it " +
       "at `/etc/pure/tokens/<name>` in the controller. `key` is `token` when left out.",
   },
   {
@@ -59,14 +67,16 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "labels",
     kinds: BOTH,
     required: false,
-    meaning: "Labels by which classes choose arrays; those named `topology.purestorage.com/*` are the array's topology.",
+    meaning:
+      "Labels by which classes choose arrays; those named `topology.purestorage.com/*` are the array's topology.",
   },
   {
     name: "Name",
     type: "text",
     kinds: BOTH,
     required: false,
-    meaning: "What log, metrics and console call the array. Default: the name that the array gives itself.",
+    meaning:
+      "What log, metrics and console call the array. Default: the name that the array gives itself.",
   },
   {
     name: "TLSVerify",
@@ -74,7 +84,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     kinds: BOTH,
     required: false,
     default: true,
-    meaning: "`false` accepts any certificate: whoever answers at the address gets the API token. A warning at every start.",
+    meaning:
+      "`false` accepts any certificate: whoever answers at the address gets the API token. A warning at every start.",
   },
   {
     name: "CACert",

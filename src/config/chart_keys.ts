@@ -1,7 +1,8 @@
 import type { ConfigKey, KeySection, KeyType } from "./keys.ts";
 
-// Keys that only the chart acts on, and keys that nobody needs any more. The driver knows their names, so that a values file of PSO 5 or 6
-// raises no false alarm, and looks at their types only roughly: the chart's schema checks them.
+// Keys that only the chart acts on, and keys that nobody needs any more. The driver knows their
+// names, so that a values file of PSO 5 or 6 raises no false alarm, and looks at their types only
+// roughly: the chart's schema checks them.
 
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 const PLACEMENT: readonly [string, KeyType, string][] = [
@@ -10,7 +11,10 @@ const PLACEMENT: readonly [string, KeyType, string][] = [
   ["affinity", "mapping", "Affinity"],
 ];
 
-/** nodeSelector, tolerations and affinity of the pods that `of` names, below `path`, in PSO's older spellings too. */
+/**
+ * nodeSelector, tolerations and affinity of the pods that `of` names, below `path`, in PSO's older
+ * spellings too.
+ */
 function placement(of: string, path: string, old: readonly string[] = []): ConfigKey[] {
   return PLACEMENT.map(([name, type, title]) => ({
     path: `${path}${name}`,
@@ -22,7 +26,11 @@ function placement(of: string, path: string, old: readonly string[] = []): Confi
 }
 
 /** Name, tag and pull policy of one image. */
-function image(of: string, path: string, options: { old?: string; usedBy?: ConfigKey["usedBy"] } = {}): ConfigKey[] {
+function image(
+  of: string,
+  path: string,
+  options: { old?: string; usedBy?: ConfigKey["usedBy"] } = {},
+): ConfigKey[] {
   const { old, usedBy = "chart" } = options;
   const also = (name: string) => old === undefined ? [] : [`${old}.${name}`];
   return [
@@ -86,7 +94,8 @@ export const CHART_SECTIONS: readonly KeySection[] = [
         type: "choice",
         values: ["block", "file"],
         default: "block",
-        meaning: "What `pure` gives: a FlashArray volume (`block`) or a FlashBlade file system (`file`).",
+        meaning:
+          "What `pure` gives: a FlashArray volume (`block`) or a FlashBlade file system (`file`).",
         usedBy: "chart",
         old: ["storageClass.pureBackend"],
       },
@@ -94,7 +103,8 @@ export const CHART_SECTIONS: readonly KeySection[] = [
   },
   {
     title: "Pods",
-    intro: "Where the driver's pods run and under which account. The keys of one part count before those for all pods.",
+    intro:
+      "Where the driver's pods run and under which account. The keys of one part count before those for all pods.",
     keys: [
       {
         path: "clusterrolebinding.serviceAccount.name",
@@ -114,9 +124,24 @@ export const CHART_SECTIONS: readonly KeySection[] = [
           "The Secret `pure-provisioner-secret` is made by somebody else, with the content of `arrays` as JSON under `pure.json`; the chart makes none.",
         usedBy: "chart",
       },
-      { path: "nameOverride", type: "text", meaning: "Chart name in object names.", usedBy: "chart" },
-      { path: "fullnameOverride", type: "text", meaning: "Whole prefix of object names.", usedBy: "chart" },
-      { path: "global", type: "mapping", meaning: "Helm's own: values shared with other charts.", usedBy: "chart" },
+      {
+        path: "nameOverride",
+        type: "text",
+        meaning: "Chart name in object names.",
+        usedBy: "chart",
+      },
+      {
+        path: "fullnameOverride",
+        type: "text",
+        meaning: "Whole prefix of object names.",
+        usedBy: "chart",
+      },
+      {
+        path: "global",
+        type: "mapping",
+        meaning: "Helm's own: values shared with other charts.",
+        usedBy: "chart",
+      },
     ],
   },
   {
@@ -124,16 +149,25 @@ export const CHART_SECTIONS: readonly KeySection[] = [
     intro: "Only for registries of your own.",
     keys: [
       ...image("the driver", "images.plugin", { old: "image" }),
-      ...SIDECARS.flatMap(([name, of]) => image(of, `images.csi.${name}`, { old: `csi.${name}.image` })),
+      ...SIDECARS.flatMap(([name, of]) =>
+        image(of, `images.csi.${name}`, { old: `csi.${name}.image` })
+      ),
     ],
   },
   {
     title: "Keys without effect",
-    intro: "PSO had a use for them, this driver has none (it needs no database, for example). They may stay in the file.",
+    intro:
+      "PSO had a use for them, this driver has none (it needs no database, for example). They may stay in the file.",
     keys: [
-      gone("upgrade", "switch", "PSO 6 built its database from volumes of PSO 5; volumes are found by name now."),
+      gone(
+        "upgrade",
+        "switch",
+        "PSO 6 built its database from volumes of PSO 5; volumes are found by name now.",
+      ),
       gone("DBTopology.enforce", "switch", "Placement of PSO 6's database."),
-      ...["nodeSelector", "affinity", "resources"].map((name) => gone(`database.${name}`, "mapping", "PSO 6's database pods.")),
+      ...["nodeSelector", "affinity", "resources"].map((name) =>
+        gone(`database.${name}`, "mapping", "PSO 6's database pods.")
+      ),
       gone("database.tolerations", "list", "PSO 6's database pods."),
       gone("database.maxSuspectSeconds", "integer", "PSO 6's database."),
       gone("database.maxStartupSeconds", "integer", "PSO 6's database."),
@@ -141,7 +175,11 @@ export const CHART_SECTIONS: readonly KeySection[] = [
         gone(`images.database.${name}`, "mapping", "PSO 6's database.")
       ),
       gone("csi.clusterDriverRegistrar", "mapping", "A sidecar of Kubernetes 1.13."),
-      gone("app.prereq", "switch", "Node preparation in a release of PSO 6 that was withdrawn; see `pso-bin node --check`."),
+      gone(
+        "app.prereq",
+        "switch",
+        "Node preparation in a release of PSO 6 that was withdrawn; see `pso-bin node --check`.",
+      ),
       gone("images.nodeConfig", "mapping", "Image of that node preparation."),
       gone("flexPath", "text", "The flex driver's folder."),
       gone("orchestrator.k8s", "mapping", "The flex driver's folders."),

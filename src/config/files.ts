@@ -31,8 +31,14 @@ export class FileReader {
   }
 }
 
-/** The mapping in the YAML (or JSON) file, or undefined after telling `problems`. An empty file is an empty mapping. */
-export function parseMapping(text: string, { file, problems }: { file: string; problems: ProblemList }): Mapping | undefined {
+/**
+ * The mapping in the YAML (or JSON) file, or undefined after telling `problems`. An empty file is
+ * an empty mapping.
+ */
+export function parseMapping(
+  text: string,
+  { file, problems }: { file: string; problems: ProblemList },
+): Mapping | undefined {
   let root: unknown;
   try {
     // JSON first: its rules for escapes and tabs differ a little from YAML's.
@@ -42,7 +48,10 @@ export function parseMapping(text: string, { file, problems }: { file: string; p
     return undefined;
   }
   if (isMapping(root)) return root;
-  problems.error(file, { found: `holds ${kindOf(root)}`, wanted: "a mapping of keys, such as `arrays:`" });
+  problems.error(file, {
+    found: `holds ${kindOf(root)}`,
+    wanted: "a mapping of keys, such as `arrays:`",
+  });
   return undefined;
 }
 
@@ -54,15 +63,23 @@ function tryJson(text: string): unknown {
   }
 }
 
-/** What the YAML parser did not understand, and where. Its own text quotes the lines around, where tokens may stand: only its reason is kept. */
+/**
+ * What the YAML parser did not understand, and where. Its own text quotes the lines around, where
+ * tokens may stand: only its reason is kept.
+ */
 function syntaxFault(error: unknown, language: string): { found: string; fix: string } {
-  const { reason, mark } = error instanceof Error ? error as { reason?: unknown; mark?: { line?: unknown; column?: unknown } } : {};
+  const { reason, mark } = error instanceof Error
+    ? error as { reason?: unknown; mark?: { line?: unknown; column?: unknown } }
+    : {};
   const firstLine = messageOf(error).split("\n")[0] ?? "";
   // @std/yaml writes "… at line 3, column 5:"; js-yaml has the same in fields, counted from 0.
   const written = /^(.*?)(?: at line (\d+), column (\d+):?)?$/.exec(firstLine);
   const line = typeof mark?.line === "number" ? mark.line + 1 : Number(written?.[2] ?? 0);
   const column = typeof mark?.column === "number" ? mark.column + 1 : Number(written?.[3] ?? 0);
-  const why = (typeof reason === "string" ? reason : written?.[1] ?? firstLine).replace(/\s*"[^"]*"|\s*!<[^>]*>/g, "").trim();
+  const why = (typeof reason === "string" ? reason : written?.[1] ?? firstLine).replace(
+    /\s*"[^"]*"|\s*!<[^>]*>/g,
+    "",
+  ).trim();
   const where = line > 0 ? ` in line ${line}, column ${column}` : "";
   return {
     found: `is no valid ${language}${where} (${why})`,

@@ -1,7 +1,22 @@
-/** What a key may hold. `mapping` and `list` are taken as they are: the chart gives them to Kubernetes. */
-export type KeyType = "text" | "switch" | "integer" | "choice" | "words" | "options" | "cidrs" | "mapping" | "list";
+/**
+ * What a key may hold. `mapping` and `list` are taken as they are: the chart gives them to
+ * Kubernetes.
+ */
+export type KeyType =
+  | "text"
+  | "switch"
+  | "integer"
+  | "choice"
+  | "words"
+  | "options"
+  | "cidrs"
+  | "mapping"
+  | "list";
 
-/** One key of the values file: the only place that knows its name, spellings, type, default and meaning. */
+/**
+ * One key of the values file: the only place that knows its name, spellings, type, default and
+ * meaning.
+ */
 export interface ConfigKey {
   /** Where it stands in the values file: `flasharray.sanType`. */
   path: string;
@@ -21,7 +36,10 @@ export interface ConfigKey {
   usedBy: "driver" | "chart" | "nobody";
   /** Spellings of earlier releases, accepted with a warning. */
   old?: readonly string[];
-  /** The variable by which PSO's own charts gave it to the driver; counts where the files do not set the key. */
+  /**
+   * The variable by which PSO's own charts gave it to the driver; counts where the files do not set
+   * the key.
+   */
   env?: string;
 }
 
@@ -34,7 +52,9 @@ export interface KeySection {
 /** PSO's names of the protocols; `NVMEOF-TCP`, `NVMEOF-FC` and `AUTO` are new. */
 export const SAN_TYPES = ["ISCSI", "FC", "NVMEOF-RDMA", "NVMEOF-TCP", "NVMEOF-FC", "AUTO"] as const;
 
-/** The rule in PSO's own values file; as it was given to everybody unasked, it counts as not set. */
+/**
+ * The rule in PSO's own values file; as it was given to everybody unasked, it counts as not set.
+ */
 export const PSO_EXPORT_RULES = "*(rw,no_root_squash)";
 
 /** The keys that the driver reads, but for the arrays themselves (config_array_keys.ts). */
@@ -47,7 +67,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         path: "clusterID",
         type: "text",
         default: "k8s",
-        meaning: "Prefix of every volume name on the arrays (`<clusterID>-pvc-<UUID>`): 1 to 22 letters, digits and `_`. " +
+        meaning:
+          "Prefix of every volume name on the arrays (`<clusterID>-pvc-<UUID>`): 1 to 22 letters, digits and `_`. " +
           "Must differ between clusters that share an array, and must never change while volumes exist. " +
           "A hyphen is accepted for clusters that PSO 5 set up with one.",
         usedBy: "driver",
@@ -59,11 +80,18 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         type: "integer",
         default: 256,
         range: [1, 4095],
-        meaning: "How many volumes one node takes at once. Kubernetes places no more there, and the controller attaches no more. " +
+        meaning:
+          "How many volumes one node takes at once. Kubernetes places no more there, and the controller attaches no more. " +
           "A FlashArray host takes 4095 at most.",
         usedBy: "driver",
       },
-      { path: "app.debug", type: "switch", default: false, meaning: "Log at level `debug`.", usedBy: "driver" },
+      {
+        path: "app.debug",
+        type: "switch",
+        default: false,
+        meaning: "Log at level `debug`.",
+        usedBy: "driver",
+      },
       {
         path: "orchestrator.name",
         type: "choice",
@@ -76,14 +104,16 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         path: "orchestrator.basePath",
         type: "text",
         default: "/var/lib/kubelet",
-        meaning: "Root folder of the kubelet on the nodes, for example `/opt/rke/var/lib/kubelet` or `/var/vcap/data/kubelet`.",
+        meaning:
+          "Root folder of the kubelet on the nodes, for example `/opt/rke/var/lib/kubelet` or `/var/vcap/data/kubelet`.",
         usedBy: "driver",
       },
     ],
   },
   {
     title: "Topology",
-    intro: "Arrays carry topology labels `topology.purestorage.com/*` in their `Labels`, nodes carry them as node labels.",
+    intro:
+      "Arrays carry topology labels `topology.purestorage.com/*` in their `Labels`, nodes carry them as node labels.",
     keys: [
       {
         path: "storagetopology.enable",
@@ -104,15 +134,22 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
   },
   {
     title: "FlashArray",
-    intro: "How nodes attach, format and mount block volumes. A storage class may say otherwise for its own volumes.",
+    intro:
+      "How nodes attach, format and mount block volumes. A storage class may say otherwise for its own volumes.",
     keys: [
       {
         path: "flasharray.sanType",
         type: "choice",
         values: SAN_TYPES,
-        synonyms: { "nvme-roce": "NVMEOF-RDMA", "nvme-rdma": "NVMEOF-RDMA", "nvme-tcp": "NVMEOF-TCP", "nvme-fc": "NVMEOF-FC" },
+        synonyms: {
+          "nvme-roce": "NVMEOF-RDMA",
+          "nvme-rdma": "NVMEOF-RDMA",
+          "nvme-tcp": "NVMEOF-TCP",
+          "nvme-fc": "NVMEOF-FC",
+        },
         default: "ISCSI",
-        meaning: "Protocol to the FlashArrays. `NVMEOF-RDMA` is NVMe over RoCE; `AUTO` takes the best one that array and node share.",
+        meaning:
+          "Protocol to the FlashArrays. `NVMEOF-RDMA` is NVMe over RoCE; `AUTO` takes the best one that array and node share.",
         usedBy: "driver",
         env: "PURE_FLASHARRAY_SAN_TYPE",
       },
@@ -137,7 +174,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         path: "flasharray.defaultMountOpt",
         type: "options",
         default: ["discard"],
-        meaning: "Mount options of block volumes. A list, or one text with the options parted by commas or blanks.",
+        meaning:
+          "Mount options of block volumes. A list, or one text with the options parted by commas or blanks.",
         usedBy: "driver",
         env: "PURE_DEFAULT_BLOCK_MNT_OPT",
       },

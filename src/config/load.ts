@@ -10,13 +10,19 @@ import { messageOf } from "../errors.ts";
 
 /** The Secret as the charts mount it: PSO's JSON, the content of `arrays`. */
 export const SECRET_FILE = "/etc/pure/pure.json";
-/** The ConfigMap as the charts mount it: `exportRules` as PSO 6 has it, and driver keys as in the values file. */
+/**
+ * The ConfigMap as the charts mount it: `exportRules` as PSO 6 has it, and driver keys as in the
+ * values file.
+ */
 export const APP_CONFIG_FILE = "/etc/config/appconfig.json";
 
 export interface LoadOptions {
   /** A values file; given, the mounted forms below are read only if they are given too. */
   valuesFile?: string;
-  /** Default without a values file: the variable PURE_DISCOVERY_CONF, else SECRET_FILE. Never read in node mode. */
+  /**
+   * Default without a values file: the variable PURE_DISCOVERY_CONF, else SECRET_FILE. Never read
+   * in node mode.
+   */
   secretFile?: string;
   /** Default without a values file: APP_CONFIG_FILE if it exists. */
   appConfigFile?: string;
@@ -32,27 +38,49 @@ export interface LoadOptions {
 export interface LoadedConfig {
   config: Config;
   warnings: readonly Problem[];
-  /** SHA-256 of all files that were read, those with tokens and certificates included: equal digests, equal configuration. */
+  /**
+   * SHA-256 of all files that were read, those with tokens and certificates included: equal
+   * digests, equal configuration.
+   */
   digest: string;
 }
 
-const KEYS: readonly ConfigKey[] = [...DRIVER_SECTIONS, ...CHART_SECTIONS].flatMap(({ keys }) => keys);
-const TREE = new KeyTree([...KEYS, { path: ARRAYS_KEY_PATH, type: "mapping", meaning: "The fleet.", usedBy: "driver" }]);
+const KEYS: readonly ConfigKey[] = [...DRIVER_SECTIONS, ...CHART_SECTIONS].flatMap(({ keys }) =>
+  keys
+);
+const TREE = new KeyTree([...KEYS, {
+  path: ARRAYS_KEY_PATH,
+  type: "mapping",
+  meaning: "The fleet.",
+  usedBy: "driver",
+}]);
 
 /**
- * Reads and checks the whole configuration (design: one schema for chart, operator, `admin check` and the binary). Throws ConfigError
- * (`invalid`) with every problem at once. Safe to repeat; reads files only.
+ * Reads and checks the whole configuration (design: one schema for chart, operator, `admin check`
+ * and the binary). Throws ConfigError (`invalid`) with every problem at once. Safe to repeat; reads
+ * files only.
  */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const problems = new ProblemList();
   const files = new FileReader(options.readTextFile);
   const sources = await readSources(options, { problems, files });
-  const given = sources.flatMap((source) => TREE.collect(source, { problems, strict: options.strict ?? false }));
-  const settings = new Settings({ keys: KEYS, given, problems, env: options.env ?? (() => undefined), strict: options.strict ?? false });
-  const sections = given.filter(({ key }) => key.path === ARRAYS_KEY_PATH).map(({ value }) => value);
+  const given = sources.flatMap((source) =>
+    TREE.collect(source, { problems, strict: options.strict ?? false })
+  );
+  const settings = new Settings({
+    keys: KEYS,
+    given,
+    problems,
+    env: options.env ?? (() => undefined),
+    strict: options.strict ?? false,
+  });
+  const sections = given.filter(({ key }) => key.path === ARRAYS_KEY_PATH).map(({ value }) =>
+    value
+  );
   let arrays: readonly ArrayConfig[] = [];
-  if (options.mode !== "node") arrays = await readArrays(sections, { problems, readTextFile: files.read });
-  else if (sections.length > 0) {
+  if (options.mode !== "node") {
+    arrays = await readArrays(sections, { problems, readTextFile: files.read });
+  } else if (sections.length > 0) {
     problems.warn("arrays", {
       found: "stands in a node's configuration and was thrown away",
       fix: "nodes need no arrays and no API tokens, take them out",
@@ -74,8 +102,11 @@ interface Reading {
 async function readSources(options: LoadOptions, reading: Reading): Promise<Mapping[]> {
   const { valuesFile, appConfigFile, mode } = options;
   const sources: (Mapping | undefined)[] = [];
-  if (valuesFile !== undefined) sources.push(await readSource(valuesFile, { ...reading, needed: true }));
-  const secretFile = options.secretFile ?? (valuesFile === undefined ? options.env?.("PURE_DISCOVERY_CONF") ?? SECRET_FILE : undefined);
+  if (valuesFile !== undefined) {
+    sources.push(await readSource(valuesFile, { ...reading, needed: true }));
+  }
+  const secretFile = options.secretFile ??
+    (valuesFile === undefined ? options.env?.("PURE_DISCOVERY_CONF") ?? SECRET_FILE : undefined);
   if (secretFile !== undefined && mode !== "node") {
     const arrays = await readSource(secretFile, { ...reading, needed: true });
     sources.push(arrays && { [ARRAYS_KEY_PATH]: arrays });
@@ -88,14 +119,20 @@ async function readSources(options: LoadOptions, reading: Reading): Promise<Mapp
   return sources.filter((source) => source !== undefined);
 }
 
-async function readSource(file: string, { needed, problems, files }: Reading & { needed: boolean }): Promise<Mapping | undefined> {
+async function readSource(
+  file: string,
+  { needed, problems, files }: Reading & { needed: boolean },
+): Promise<Mapping | undefined> {
   try {
     return parseMapping(await files.read(file), { file, problems });
   } catch (error) {
     const missing = error instanceof Deno.errors.NotFound;
     if (missing && !needed) return undefined;
     const fix = "give a values file with -f, or mount the Secret and the ConfigMap of the chart";
-    problems.error(file, { found: missing ? "does not exist" : `cannot be read (${messageOf(error)})`, fix });
+    problems.error(file, {
+      found: missing ? "does not exist" : `cannot be read (${messageOf(error)})`,
+      fix,
+    });
     return undefined;
   }
 }
@@ -135,7 +172,10 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
       snapshotDirectoryEnabled: settings.switch("flashblade.snapshotDirectoryEnabled"),
       exportRules: exportRules === "" || exportRules === PSO_EXPORT_RULES ? undefined : exportRules,
     },
-    topology: { enable: settings.switch("storagetopology.enable"), strict: settings.switch("storagetopology.strictTopology") },
+    topology: {
+      enable: settings.switch("storagetopology.enable"),
+      strict: settings.switch("storagetopology.strictTopology"),
+    },
     debug: settings.switch("app.debug"),
     orchestrator: {
       name: settings.text("orchestrator.name") === "openshift" ? "openshift" : "k8s",
@@ -154,15 +194,25 @@ function readPrefix(settings: Settings): string {
   const { path, problems } = settings.at("clusterID");
   const wanted = `1 to ${PREFIX_MAX} letters, digits and _`;
   if (PLACEHOLDER.test(prefix)) {
-    const fix = "choose an ID for this cluster that no other cluster on these arrays has, and never change it again";
-    problems.error(path, { found: "still holds the placeholder of PSO's values file", wanted, fix });
+    const fix =
+      "choose an ID for this cluster that no other cluster on these arrays has, and never change it again";
+    problems.error(path, {
+      found: "still holds the placeholder of PSO's values file",
+      wanted,
+      fix,
+    });
   } else if (prefix.length > PREFIX_MAX) {
-    const fix = "a longer one leaves no room for `-pvc-<UUID>` in the 63 characters of a volume name";
+    const fix =
+      "a longer one leaves no room for `-pvc-<UUID>` in the 63 characters of a volume name";
     problems.error(path, { found: `has ${prefix.length} characters`, wanted, fix });
   } else if (!/^[A-Za-z0-9_-]+$/.test(prefix)) {
     problems.error(path, { found: `is ${JSON.stringify(prefix)}`, wanted });
   } else if (!/^[A-Za-z0-9]/.test(prefix)) {
-    problems.error(path, { found: `is ${JSON.stringify(prefix)}`, wanted: "a letter or digit first", fix: "arrays refuse other names" });
+    problems.error(path, {
+      found: `is ${JSON.stringify(prefix)}`,
+      wanted: "a letter or digit first",
+      fix: "arrays refuse other names",
+    });
   } else if (prefix.includes("-")) {
     const fix = "keep it if PSO 5 made volumes under it, else choose one without";
     problems.warn(path, { found: `is ${JSON.stringify(prefix)}, with a hyphen`, wanted, fix });
@@ -173,10 +223,15 @@ function readPrefix(settings: Settings): string {
 /** Rules that need more than one key. */
 function checkTogether({ topology, arrays, orchestrator }: Config, problems: ProblemList): void {
   if (topology.strict && !topology.enable) {
-    problems.warn("storagetopology.strictTopology", { found: "has no effect without storagetopology.enable", fix: "set both, or none" });
+    problems.warn("storagetopology.strictTopology", {
+      found: "has no effect without storagetopology.enable",
+      fix: "set both, or none",
+    });
   }
   const unlabelled = topology.enable
-    ? arrays.filter(({ labels }) => !Object.keys(labels).some((name) => name.startsWith("topology.")))
+    ? arrays.filter(({ labels }) =>
+      !Object.keys(labels).some((name) => name.startsWith("topology."))
+    )
     : [];
   for (const { path } of unlabelled) {
     problems.warn(`${path}.Labels`, {
@@ -185,6 +240,9 @@ function checkTogether({ topology, arrays, orchestrator }: Config, problems: Pro
     });
   }
   if (!orchestrator.basePath.startsWith("/")) {
-    problems.error("orchestrator.basePath", { found: `is ${JSON.stringify(orchestrator.basePath)}`, wanted: "an absolute path" });
+    problems.error("orchestrator.basePath", {
+      found: `is ${JSON.stringify(orchestrator.basePath)}`,
+      wanted: "an absolute path",
+    });
   }
 }

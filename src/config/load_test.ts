@@ -12,7 +12,9 @@ function load(files: Record<string, string>, options: Partial<LoadOptions> = {})
     mode: "controller",
     readTextFile: (path) => {
       const text = files[path];
-      return text === undefined ? Promise.reject(new Deno.errors.NotFound(`No such file: ${path}`)) : Promise.resolve(text);
+      return text === undefined
+        ? Promise.reject(new Deno.errors.NotFound(`No such file: ${path}`))
+        : Promise.resolve(text);
     },
     ...options,
   });
@@ -26,9 +28,14 @@ async function warningsOf(values: string, options: Partial<LoadOptions> = {}): P
   return (await loadValues(values, options)).warnings.map(problemText);
 }
 
-/** The lines of the error, checked to be a ConfigError with code `invalid` and without the token. */
+/**
+ * The lines of the error, checked to be a ConfigError with code `invalid` and without the token.
+ */
 async function faultsOf(loading: Promise<unknown>): Promise<string[]> {
-  const error = await loading.then(() => assert.fail("the configuration was accepted"), (error: unknown) => error);
+  const error = await loading.then(
+    () => assert.fail("the configuration was accepted"),
+    (error: unknown) => error,
+  );
   assert.ok(error instanceof ConfigError, String(error));
   assert.equal(error.code, "invalid");
   assert.doesNotMatch(error.message, new RegExp(TOKEN));
@@ -90,7 +97,10 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
     iscsiLoginTimeoutSeconds: 30,
     multipath: false,
   });
-  assert.deepEqual(["10.1.1.1", "fd00::1", "11.1.1.1"].map((address) => isAllowed(address, iscsiAllowedCidrs)), [true, true, false]);
+  assert.deepEqual(
+    ["10.1.1.1", "fd00::1", "11.1.1.1"].map((address) => isAllowed(address, iscsiAllowedCidrs)),
+    [true, true, false],
+  );
   assert.deepEqual({ ...config, arrays: 0, flasharray: 0 }, {
     prefix: "prod_1",
     arrays: 0,
@@ -125,7 +135,10 @@ for (
 }
 
 for (
-  const [written, wanted] of [["discard,noatime", ["discard", "noatime"]], ["discard noatime", ["discard", "noatime"]], ['""', [
+  const [written, wanted] of [["discard,noatime", ["discard", "noatime"]], ["discard noatime", [
+    "discard",
+    "noatime",
+  ]], ['""', [
     "discard",
   ]]] as const
 ) {
@@ -136,8 +149,13 @@ for (
 }
 
 Deno.test("loadConfig() keeps an empty list of mount options and of mkfs options empty", async () => {
-  const { config } = await loadValues(`${FLEET}flasharray: {defaultMountOpt: [], defaultFSOpt: ""}\n`);
-  assert.deepEqual([config.flasharray.defaultMountOptions, config.flasharray.defaultMkfsOptions], [[], []]);
+  const { config } = await loadValues(
+    `${FLEET}flasharray: {defaultMountOpt: [], defaultFSOpt: ""}\n`,
+  );
+  assert.deepEqual([config.flasharray.defaultMountOptions, config.flasharray.defaultMkfsOptions], [
+    [],
+    [],
+  ]);
 });
 
 for (
@@ -149,7 +167,9 @@ for (
   ] as const
 ) {
   Deno.test(`loadConfig() takes flashblade.exportRules ${JSON.stringify(rules)} as ${wanted ?? "not set"}`, async () => {
-    const { config } = await loadValues(`${FLEET}flashblade: {exportRules: ${JSON.stringify(rules)}}\n`);
+    const { config } = await loadValues(
+      `${FLEET}flashblade: {exportRules: ${JSON.stringify(rules)}}\n`,
+    );
     assert.equal(config.flashblade.exportRules, wanted);
   });
 }
@@ -160,14 +180,26 @@ const WARNINGS: [string, string[]][] = [
   ["clusterID: my-cluster", [
     'clusterID is "my-cluster", with a hyphen, wanted 1 to 22 letters, digits and _: keep it if PSO 5 made volumes under it, else choose one without',
   ]],
-  ["mounter: {nodeSelector: {a: b}}", ["mounter.nodeSelector is an old spelling: write nodeServer.nodeSelector"]],
-  ["flexDaemon: {tolerations: []}", ["flexDaemon.tolerations is an old spelling: write nodeServer.tolerations"]],
-  ["provisioner: {affinity: {}}", ["provisioner.affinity is an old spelling: write controllerServer.affinity"]],
-  ["storageClass: {isPureDefault: true}", ["storageClass.isPureDefault is an old spelling: write storageclass.isPureDefault"]],
+  ["mounter: {nodeSelector: {a: b}}", [
+    "mounter.nodeSelector is an old spelling: write nodeServer.nodeSelector",
+  ]],
+  ["flexDaemon: {tolerations: []}", [
+    "flexDaemon.tolerations is an old spelling: write nodeServer.tolerations",
+  ]],
+  ["provisioner: {affinity: {}}", [
+    "provisioner.affinity is an old spelling: write controllerServer.affinity",
+  ]],
+  ["storageClass: {isPureDefault: true}", [
+    "storageClass.isPureDefault is an old spelling: write storageclass.isPureDefault",
+  ]],
   ["image: {tag: 5.2.0}", ["image.tag is an old spelling: write images.plugin.tag"]],
-  ["csi: {resizer: {image: {name: x}}}", ["csi.resizer.image.name is an old spelling: write images.csi.resizer.name"]],
+  ["csi: {resizer: {image: {name: x}}}", [
+    "csi.resizer.image.name is an old spelling: write images.csi.resizer.name",
+  ]],
   ["flasharay: {sanType: FC}", ["flasharay is not a known key: did you mean flasharray?"]],
-  ["flasharray: {santype: FC}", ["flasharray.santype is not a known key: did you mean flasharray.sanType?"]],
+  ["flasharray: {santype: FC}", [
+    "flasharray.santype is not a known key: did you mean flasharray.sanType?",
+  ]],
   ["sanType: FC", ["sanType is not a known key: did you mean flasharray.sanType?"]],
   ["exportRules: x", ["exportRules is not a known key: did you mean flashblade.exportRules?"]],
   ["something: else", ["something is not a known key: it has no effect, remove it"]],
@@ -180,7 +212,10 @@ const WARNINGS: [string, string[]][] = [
   ["flasharray: {iSCSIAllowedCIDR: 10.1.2.3/16}", [
     'flasharray.iSCSIAllowedCIDR holds "10.1.2.3/16", whose address has bits below the prefix length: all of its /16 block is allowed',
   ]],
-  ["upgrade: true\ndatabase: {maxSuspectSeconds: 9, resources: {limits: {memory: 1Gi}}}\nglobal: {a: 1}\nexistingSecret: false", []],
+  [
+    "upgrade: true\ndatabase: {maxSuspectSeconds: 9, resources: {limits: {memory: 1Gi}}}\nglobal: {a: 1}\nexistingSecret: false",
+    [],
+  ],
 ];
 
 for (const [values, wanted] of WARNINGS) {
@@ -190,16 +225,34 @@ for (const [values, wanted] of WARNINGS) {
 }
 
 const FAULTS: [string, string][] = [
-  ["flasharray: {sanType: BOGUS}", 'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO'],
-  ["flasharray: {defaultFSType: zfs}", 'flasharray.defaultFSType is "zfs", wanted one of xfs, ext4, btrfs, vfat'],
+  [
+    "flasharray: {sanType: BOGUS}",
+    'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO',
+  ],
+  [
+    "flasharray: {defaultFSType: zfs}",
+    'flasharray.defaultFSType is "zfs", wanted one of xfs, ext4, btrfs, vfat',
+  ],
   [
     "flasharray: {defaultFSOpt: '-L \"x'}",
     'flasharray.defaultFSOpt is "-L \\"x", wanted a text or a list of texts, with every quote closed',
   ],
-  ["flasharray: {defaultMountOpt: {discard: true}}", "flasharray.defaultMountOpt is a mapping, wanted a list of mount options"],
-  ["flasharray: {preemptAttachments: maybe}", 'flasharray.preemptAttachments is "maybe", wanted true or false'],
-  ["flasharray: {iSCSILoginTimeout: 0}", "flasharray.iSCSILoginTimeout is the number 0, wanted 1 to 600 seconds"],
-  ["flasharray: {iSCSILoginTimeout: 20s}", 'flasharray.iSCSILoginTimeout is "20s", wanted 1 to 600 seconds'],
+  [
+    "flasharray: {defaultMountOpt: {discard: true}}",
+    "flasharray.defaultMountOpt is a mapping, wanted a list of mount options",
+  ],
+  [
+    "flasharray: {preemptAttachments: maybe}",
+    'flasharray.preemptAttachments is "maybe", wanted true or false',
+  ],
+  [
+    "flasharray: {iSCSILoginTimeout: 0}",
+    "flasharray.iSCSILoginTimeout is the number 0, wanted 1 to 600 seconds",
+  ],
+  [
+    "flasharray: {iSCSILoginTimeout: 20s}",
+    'flasharray.iSCSILoginTimeout is "20s", wanted 1 to 600 seconds',
+  ],
   [
     "flasharray: {iSCSIAllowedCIDR: 10.0.0.0/33}",
     'flasharray.iSCSIAllowedCIDR holds "10.0.0.0/33", which is no address block, wanted one such as 10.1.0.0/16 or fd00:1::/64',
@@ -213,9 +266,15 @@ const FAULTS: [string, string][] = [
     "flasharray.iSCSIAllowedCIDR is the number 10, wanted address blocks such as 10.1.0.0/16, parted by commas",
   ],
   ["flasharray: [ISCSI]", "flasharray is a list, wanted a mapping of keys"],
-  ["flashblade: {snapshotDirectoryEnabled: 2}", "flashblade.snapshotDirectoryEnabled is the number 2, wanted true or false"],
+  [
+    "flashblade: {snapshotDirectoryEnabled: 2}",
+    "flashblade.snapshotDirectoryEnabled is the number 2, wanted true or false",
+  ],
   ["orchestrator: {name: nomad}", 'orchestrator.name is "nomad", wanted one of k8s, openshift'],
-  ["orchestrator: {basePath: kubelet}", 'orchestrator.basePath is "kubelet", wanted an absolute path'],
+  [
+    "orchestrator: {basePath: kubelet}",
+    'orchestrator.basePath is "kubelet", wanted an absolute path',
+  ],
   ["clusterID: 2024", "clusterID is the number 2024, wanted a text: put it in quotes"],
   ["clusterID: a.b", 'clusterID is "a.b", wanted 1 to 22 letters, digits and _'],
   ["clusterID: _a", 'clusterID is "_a", wanted a letter or digit first: arrays refuse other names'],
@@ -230,7 +289,10 @@ const FAULTS: [string, string][] = [
     "clusterID still holds the placeholder of PSO's values file, wanted 1 to 22 letters, digits and _: choose an ID for this cluster that no other " +
     "cluster on these arrays has, and never change it again",
   ],
-  ["clusterID: a\nnamespace: {pure: b}", 'namespace.pure is "b", but clusterID is "a": they are one key, keep one of them'],
+  [
+    "clusterID: a\nnamespace: {pure: b}",
+    'namespace.pure is "b", but clusterID is "a": they are one key, keep one of them',
+  ],
 ];
 
 for (const [values, fault] of FAULTS) {
@@ -240,33 +302,63 @@ for (const [values, fault] of FAULTS) {
 }
 
 Deno.test("loadConfig() tells of all faults at once, errors first", async () => {
-  assert.deepEqual(await faultsOf(loadValues("colour: red\nflasharray: {sanType: x, iSCSILoginTimeout: y}\narrays: {FlashArrays: [{}]}")), [
-    'flasharray.sanType is "x", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO',
-    'flasharray.iSCSILoginTimeout is "y", wanted 1 to 600 seconds',
-    "arrays.FlashArrays[0].MgmtEndPoint is missing: give the management address of the array, a name or an IP address",
-    "arrays.FlashArrays[0].APIToken is missing: create one with `pureadmin create --api-token`",
-    "warning: colour is not a known key: it has no effect, remove it",
-  ]);
+  assert.deepEqual(
+    await faultsOf(
+      loadValues(
+        "colour: red\nflasharray: {sanType: x, iSCSILoginTimeout: y}\narrays: {FlashArrays: [{}]}",
+      ),
+    ),
+    [
+      'flasharray.sanType is "x", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO',
+      'flasharray.iSCSILoginTimeout is "y", wanted 1 to 600 seconds',
+      "arrays.FlashArrays[0].MgmtEndPoint is missing: give the management address of the array, a name or an IP address",
+      "arrays.FlashArrays[0].APIToken is missing: create one with `pureadmin create --api-token`",
+      "warning: colour is not a known key: it has no effect, remove it",
+    ],
+  );
 });
 
 Deno.test("loadConfig() makes every unknown key an error when it is strict", async () => {
-  assert.deepEqual(await faultsOf(loadValues(`${FLEET}flasharay: {}\nnodeSelector: x`, { strict: true, mode: "admin" })), [
-    "flasharay is not a known key: did you mean flasharray?",
-    'nodeSelector is "x", wanted a mapping',
-  ]);
+  assert.deepEqual(
+    await faultsOf(
+      loadValues(`${FLEET}flasharay: {}\nnodeSelector: x`, { strict: true, mode: "admin" }),
+    ),
+    [
+      "flasharay is not a known key: did you mean flasharray?",
+      'nodeSelector is "x", wanted a mapping',
+    ],
+  );
 });
 
 const ADVICE = "look at indentation, tabs, colons and quotes there and in the line before";
 const BROKEN: [string, string][] = [
-  ["a: b\n c: d", `values.yaml is no valid YAML in line 2, column 3 (bad indentation of a mapping entry): ${ADVICE}`],
-  ["a:\n\tb: c", `values.yaml is no valid YAML in line 2, column 1 (tab characters must not be used in indentation): ${ADVICE}`],
-  ["a: 1\na: 2", `values.yaml is no valid YAML in line 2, column 1 (duplicated mapping key): ${ADVICE}`],
-  [`APIToken: *${TOKEN}`, `values.yaml is no valid YAML in line 1, column 48 (unidentified alias): ${ADVICE}`],
-  [`APIToken: !${TOKEN} x`, `values.yaml is no valid YAML in line 1, column 50 (unknown tag): ${ADVICE}`],
+  [
+    "a: b\n c: d",
+    `values.yaml is no valid YAML in line 2, column 3 (bad indentation of a mapping entry): ${ADVICE}`,
+  ],
+  [
+    "a:\n\tb: c",
+    `values.yaml is no valid YAML in line 2, column 1 (tab characters must not be used in indentation): ${ADVICE}`,
+  ],
+  [
+    "a: 1\na: 2",
+    `values.yaml is no valid YAML in line 2, column 1 (duplicated mapping key): ${ADVICE}`,
+  ],
+  [
+    `APIToken: *${TOKEN}`,
+    `values.yaml is no valid YAML in line 1, column 48 (unidentified alias): ${ADVICE}`,
+  ],
+  [
+    `APIToken: !${TOKEN} x`,
+    `values.yaml is no valid YAML in line 1, column 50 (unknown tag): ${ADVICE}`,
+  ],
   ["- a", "values.yaml holds a list, wanted a mapping of keys, such as `arrays:`"],
   [TOKEN, "values.yaml holds a text, wanted a mapping of keys, such as `arrays:`"],
   ["", "arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades"],
-  ["# nothing\n", "arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades"],
+  [
+    "# nothing\n",
+    "arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades",
+  ],
 ];
 
 for (const [text, fault] of BROKEN) {
@@ -277,14 +369,19 @@ for (const [text, fault] of BROKEN) {
 
 Deno.test("loadConfig() tells of a values file that is missing or cannot be read", async () => {
   const advice = "give a values file with -f, or mount the Secret and the ConfigMap of the chart";
-  assert.deepEqual(await faultsOf(load({}, { valuesFile: "v.yaml" })), [`v.yaml does not exist: ${advice}`]);
+  assert.deepEqual(await faultsOf(load({}, { valuesFile: "v.yaml" })), [
+    `v.yaml does not exist: ${advice}`,
+  ]);
   const readTextFile = () => Promise.reject(new Deno.errors.PermissionDenied("permission denied"));
   assert.deepEqual(await faultsOf(load({}, { valuesFile: "v.yaml", readTextFile })), [
     `v.yaml cannot be read (permission denied): ${advice}`,
   ]);
 });
 
-const SECRET = JSON.stringify({ FlashArrays: [{ MgmtEndPoint: "fa1", APIToken: TOKEN }], FlashBlades: null });
+const SECRET = JSON.stringify({
+  FlashArrays: [{ MgmtEndPoint: "fa1", APIToken: TOKEN }],
+  FlashBlades: null,
+});
 
 Deno.test("loadConfig() reads the mounted forms of PSO's charts and their variables, files before variables", async () => {
   const variables: Record<string, string> = {
@@ -299,11 +396,16 @@ Deno.test("loadConfig() reads the mounted forms of PSO's charts and their variab
     PURE_DEFAULT_ENABLE_FB_NFS_SNAPSHOT: "true",
   };
   const appConfig = JSON.stringify({ exportRules: "*(ro)", flasharray: { sanType: "FC" } });
-  const { config, warnings } = await load({ [SECRET_FILE]: SECRET, [APP_CONFIG_FILE]: appConfig }, { env: (name) => variables[name] });
+  const { config, warnings } = await load({ [SECRET_FILE]: SECRET, [APP_CONFIG_FILE]: appConfig }, {
+    env: (name) => variables[name],
+  });
   assert.deepEqual(warnings, []);
   assert.equal(config.prefix, "prod");
   assert.deepEqual(config.flashblade, { snapshotDirectoryEnabled: true, exportRules: "*(ro)" });
-  assert.deepEqual({ ...config.flasharray, iscsiAllowedCidrs: config.flasharray.iscsiAllowedCidrs.map(({ text }) => text) }, {
+  assert.deepEqual({
+    ...config.flasharray,
+    iscsiAllowedCidrs: config.flasharray.iscsiAllowedCidrs.map(({ text }) => text),
+  }, {
     sanType: "fc",
     defaultFsType: "ext4",
     defaultMkfsOptions: ["-q", "-F"],
@@ -318,13 +420,17 @@ Deno.test("loadConfig() reads the mounted forms of PSO's charts and their variab
 
 Deno.test("loadConfig() names the variable that holds a wrong value", async () => {
   const env = (name: string) => name === "PURE_ISCSI_LOGIN_TIMEOUT" ? "soon" : undefined;
-  assert.deepEqual(await faultsOf(loadValues(FLEET, { env })), ['PURE_ISCSI_LOGIN_TIMEOUT is "soon", wanted 1 to 600 seconds']);
+  assert.deepEqual(await faultsOf(loadValues(FLEET, { env })), [
+    'PURE_ISCSI_LOGIN_TIMEOUT is "soon", wanted 1 to 600 seconds',
+  ]);
 });
 
 Deno.test("loadConfig() needs the Secret file, which PURE_DISCOVERY_CONF may name, and no ConfigMap file", async () => {
   const advice = "give a values file with -f, or mount the Secret and the ConfigMap of the chart";
   assert.deepEqual(await faultsOf(load({})), [`/etc/pure/pure.json does not exist: ${advice}`]);
-  const { config } = await load({ "/pure.json": SECRET }, { env: (name) => name === "PURE_DISCOVERY_CONF" ? "/pure.json" : undefined });
+  const { config } = await load({ "/pure.json": SECRET }, {
+    env: (name) => name === "PURE_DISCOVERY_CONF" ? "/pure.json" : undefined,
+  });
   assert.equal(config.arrays.length, 1);
 });
 
@@ -374,7 +480,10 @@ Deno.test("loadConfig() gives equal digests for equal files only", async () => {
 Deno.test("a Config and the inspection of it print no API token", async () => {
   const { config } = await loadValues(FLEET);
   for (
-    const text of [JSON.stringify(config, (_, value) => typeof value === "bigint" ? `${value}` : value), Deno.inspect(config, { depth: 9 })]
+    const text of [
+      JSON.stringify(config, (_, value) => typeof value === "bigint" ? `${value}` : value),
+      Deno.inspect(config, { depth: 9 }),
+    ]
   ) {
     assert.match(text, /\[redacted\]/);
     assert.doesNotMatch(text, new RegExp(TOKEN));

@@ -12,7 +12,10 @@ export interface ArrayTls {
   caPem?: string;
   /** The file that `caPem` was read from, for messages. */
   caFile?: string;
-  /** SHA-256 of the only accepted certificate, as `AB:CD:…` in upper case: what node:tls calls `fingerprint256`. Chain and name do not count then. */
+  /**
+   * SHA-256 of the only accepted certificate, as `AB:CD:…` in upper case: what node:tls calls
+   * `fingerprint256`. Chain and name do not count then.
+   */
   fingerprint?: string;
 }
 
@@ -21,7 +24,10 @@ interface ArrayCommon {
   path: string;
   /** `http` only for simulated arrays. */
   scheme: "https" | "http";
-  /** Host with `:port` where it is not the usual one, IPv6 in brackets: what stands between `https://` and the path. */
+  /**
+   * Host with `:port` where it is not the usual one, IPv6 in brackets: what stands between
+   * `https://` and the path.
+   */
   managementAddress: string;
   token: Secret;
   tls: ArrayTls;
@@ -43,7 +49,10 @@ export interface FlashBladeConfig extends ArrayCommon {
 /** One array of the fleet. */
 export type ArrayConfig = FlashArrayConfig | FlashBladeConfig;
 
-/** Everything that an administrator can set, checked, with defaults filled in. Holds tokens only as Secret. */
+/**
+ * Everything that an administrator can set, checked, with defaults filled in. Holds tokens only as
+ * Secret.
+ */
 export interface Config {
   /** Before every volume name (`clusterID`). */
   prefix: string;

@@ -1,6 +1,9 @@
 import { PsoError } from "../errors.ts";
 
-/** One fault of a configuration. Reads as a sentence: `<path> <found>, wanted <wanted>: <fix>`; never holds a secret. */
+/**
+ * One fault of a configuration. Reads as a sentence: `<path> <found>, wanted <wanted>: <fix>`;
+ * never holds a secret.
+ */
 export interface Problem {
   /** `error` stops the start, `warning` is logged. */
   severity: "error" | "warning";
@@ -16,10 +19,15 @@ export interface Problem {
 
 /** The problem as one line for people. */
 export function problemText({ path, found, wanted, fix }: Problem): string {
-  return `${path} ${found}${wanted === undefined ? "" : `, wanted ${wanted}`}${fix === undefined ? "" : `: ${fix}`}`;
+  return `${path} ${found}${wanted === undefined ? "" : `, wanted ${wanted}`}${
+    fix === undefined ? "" : `: ${fix}`
+  }`;
 }
 
-/** A configuration that cannot be used (`invalid`): the message has one line per problem, errors first. */
+/**
+ * A configuration that cannot be used (`invalid`): the message has one line per problem, errors
+ * first.
+ */
 export class ConfigError extends PsoError {
   constructor(
     readonly problems: readonly Problem[],
@@ -27,7 +35,9 @@ export class ConfigError extends PsoError {
     readonly digest: string = "",
   ) {
     const lines = (severity: Problem["severity"], prefix: string) =>
-      problems.filter((problem) => problem.severity === severity).map((problem) => prefix + problemText(problem));
+      problems.filter((problem) => problem.severity === severity).map((problem) =>
+        prefix + problemText(problem)
+      );
     super("invalid", [...lines("error", ""), ...lines("warning", "warning: ")].join("\n"));
   }
 }
@@ -35,7 +45,10 @@ export class ConfigError extends PsoError {
 /** API tokens are UUIDs (FlashBlade writes `T-` before them). */
 const TOKEN = /(T-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
 
-/** True when the whole text is an API token, so that it stands in the wrong place where a path is wanted. */
+/**
+ * True when the whole text is an API token, so that it stands in the wrong place where a path is
+ * wanted.
+ */
 export function isToken(text: string): boolean {
   return text !== "" && text.replace(TOKEN, "") === "";
 }
@@ -46,7 +59,10 @@ function redacted(text: string | undefined): string | undefined {
   return text?.replace(TOKEN, "[redacted]");
 }
 
-/** Problems in the order they were found. A token that slipped into another key, or even a key's name, is taken out. */
+/**
+ * Problems in the order they were found. A token that slipped into another key, or even a key's
+ * name, is taken out.
+ */
 export class ProblemList {
   readonly #problems: Problem[] = [];
 
@@ -59,7 +75,13 @@ export class ProblemList {
   }
 
   #add({ severity, path, found, wanted, fix }: Problem): void {
-    this.#problems.push({ severity, path: redacted(path), found: redacted(found), wanted: redacted(wanted), fix: redacted(fix) });
+    this.#problems.push({
+      severity,
+      path: redacted(path),
+      found: redacted(found),
+      wanted: redacted(wanted),
+      fix: redacted(fix),
+    });
   }
 
   get all(): readonly Problem[] {
@@ -73,7 +95,10 @@ export class ProblemList {
 
 const SHOWN_LENGTH = 60;
 
-/** A value as a message may show it: short, quoted, with API tokens taken out (before the cut, which could leave half of one). */
+/**
+ * A value as a message may show it: short, quoted, with API tokens taken out (before the cut, which
+ * could leave half of one).
+ */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";

@@ -9,7 +9,10 @@ interface Found {
   value: Value | undefined;
 }
 
-/** The checked values of all keys: from the files, else from PSO's environment variables, else the default. */
+/**
+ * The checked values of all keys: from the files, else from PSO's environment variables, else the
+ * default.
+ */
 export class Settings {
   readonly #keys: ReadonlyMap<string, ConfigKey>;
   readonly #found = new Map<string, Found>();
@@ -28,20 +31,28 @@ export class Settings {
     for (const key of keys) {
       const value = key.env === undefined || this.#found.has(key.path) ? undefined : env(key.env);
       if (value !== undefined && value !== "" && key.env !== undefined) {
-        this.#found.set(key.path, { path: key.env, value: readValue(key, value, { path: key.env, problems }) });
+        this.#found.set(key.path, {
+          path: key.env,
+          value: readValue(key, value, { path: key.env, problems }),
+        });
       }
     }
   }
 
   #take({ key, path, value }: Given, strict: boolean): void {
     const problems = this.#problems;
-    if (path !== key.path) problems.warn(path, { found: "is an old spelling", fix: `write ${key.path}` });
+    if (path !== key.path) {
+      problems.warn(path, { found: "is an old spelling", fix: `write ${key.path}` });
+    }
     if (key.usedBy !== "driver") return checkRoughly(key, value, { path, problems, strict });
     const earlier = this.#found.get(key.path);
     if (value === "" && key.type !== "text" && key.type !== "words") return;
     const read = readValue(key, value, { path, problems });
     if (!earlier) this.#found.set(key.path, { path, value: read });
-    else if (earlier.path !== path && JSON.stringify(earlier.value, bigintText) !== JSON.stringify(read, bigintText)) {
+    else if (
+      earlier.path !== path &&
+      JSON.stringify(earlier.value, bigintText) !== JSON.stringify(read, bigintText)
+    ) {
       problems.error(path, {
         found: `is ${shown(value)}, but ${earlier.path} is ${shown(earlier.value)}`,
         fix: "they are one key, keep one of them",
@@ -86,16 +97,22 @@ export class Settings {
   }
 }
 
-/** Keys of the chart are warned about only: the chart's schema is the judge, and the driver can do its work without them. */
+/**
+ * Keys of the chart are warned about only: the chart's schema is the judge, and the driver can do
+ * its work without them.
+ */
 function checkRoughly(
   key: ConfigKey,
   value: unknown,
   { path, problems, strict }: { path: string; problems: ProblemList; strict: boolean },
 ): void {
-  const tell = (wanted: string) => problems[strict ? "error" : "warn"](path, { found: `is ${shown(value)}`, wanted });
+  const tell = (wanted: string) =>
+    problems[strict ? "error" : "warn"](path, { found: `is ${shown(value)}`, wanted });
   if (key.type === "mapping" && !isMapping(value)) tell("a mapping");
   else if (key.type === "list" && !Array.isArray(value)) tell("a list");
-  else if (key.type !== "mapping" && key.type !== "list" && typeof value === "object") tell("a single value");
+  else if (key.type !== "mapping" && key.type !== "list" && typeof value === "object") {
+    tell("a single value");
+  }
 }
 
 function bigintText(_key: string, value: unknown): unknown {

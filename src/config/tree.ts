@@ -7,7 +7,8 @@ export type Mapping = Record<string, unknown>;
 
 /** True for a mapping, false for lists, dates and plain values. */
 export function isMapping(value: unknown): value is Mapping {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    !(value instanceof Date);
 }
 
 /** A value found in a file, under the spelling that the file uses. */
@@ -51,18 +52,31 @@ export class KeyTree {
     }
   }
 
-  /** Every known value of `tree` in the order of the file. An unknown key is a warning, with `strict` an error; `null` counts as not set. */
-  collect(tree: Mapping, { problems, strict }: { problems: ProblemList; strict: boolean }): Given[] {
+  /**
+   * Every known value of `tree` in the order of the file. An unknown key is a warning, with
+   * `strict` an error; `null` counts as not set.
+   */
+  collect(
+    tree: Mapping,
+    { problems, strict }: { problems: ProblemList; strict: boolean },
+  ): Given[] {
     const given: Given[] = [];
     const walk = (at: Branch, part: Mapping, parent: string) => {
       for (const [name, value] of Object.entries(part)) {
         const path = parent + name;
         const child = at.children.get(name);
-        if (!child) problems[strict ? "error" : "warn"](path, { found: "is not a known key", fix: this.#advice(at, { parent, name }) });
-        else if (value === null || value === undefined) continue;
+        if (!child) {
+          problems[strict ? "error" : "warn"](path, {
+            found: "is not a known key",
+            fix: this.#advice(at, { parent, name }),
+          });
+        } else if (value === null || value === undefined) continue;
         else if (child.key) given.push({ key: child.key, path, value });
         else if (isMapping(value)) walk(child, value, `${path}.`);
-        else problems[child.driver || strict ? "error" : "warn"](path, { found: `is ${shown(value)}`, wanted: "a mapping of keys" });
+        else {problems[child.driver || strict ? "error" : "warn"](path, {
+            found: `is ${shown(value)}`,
+            wanted: "a mapping of keys",
+          });}
       }
     };
     walk(this.#root, tree, "");
@@ -75,7 +89,8 @@ export class KeyTree {
     if (neighbour !== undefined) return `did you mean ${parent}${neighbour}?`;
     const last = (path: string) => path.split(".").at(-1) ?? path;
     const near = nearest(name, this.#paths.map(last));
-    const path = this.#paths.find((path) => last(path) === near) ?? nearest(parent + name, this.#paths);
+    const path = this.#paths.find((path) => last(path) === near) ??
+      nearest(parent + name, this.#paths);
     return path === undefined ? "it has no effect, remove it" : `did you mean ${path}?`;
   }
 }

@@ -10,7 +10,10 @@ const SWITCHES = new Map<unknown, boolean>([
   ...["false", "no", "off", "0"].map((word) => [word, false] as const),
 ]);
 
-/** True or false, as a switch or as the texts that PSO's charts used (`"true"`); undefined for anything else. */
+/**
+ * True or false, as a switch or as the texts that PSO's charts used (`"true"`); undefined for
+ * anything else.
+ */
 export function readSwitch(value: unknown): boolean | undefined {
   return SWITCHES.get(typeof value === "string" ? value.trim().toLowerCase() : value);
 }
@@ -21,20 +24,29 @@ function readInteger(value: unknown): number | undefined {
   return typeof number === "number" && Number.isSafeInteger(number) ? number : undefined;
 }
 
-/** The words of a command line: parted by blanks, quotes keep blanks inside a word. Undefined when a quote is not closed. */
+/**
+ * The words of a command line: parted by blanks, quotes keep blanks inside a word. Undefined when a
+ * quote is not closed.
+ */
 export function splitWords(text: string): string[] | undefined {
   const WORD = /(?:[^\s"']|"[^"]*"|'[^']*')+/g;
   if (/["']/.test(text.replace(/"[^"]*"|'[^']*'/g, ""))) return undefined;
   return (text.match(WORD) ?? []).map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
-/** Mount options of one text, parted by commas or blanks; quotes keep both (`context="system_u:object_r:x:s0:c1,c2"`). */
+/**
+ * Mount options of one text, parted by commas or blanks; quotes keep both
+ * (`context="system_u:object_r:x:s0:c1,c2"`).
+ */
 export function splitMountOptions(text: string): string[] {
   return text.match(/(?:[^\s,"]|"[^"]*"?)+/g) ?? [];
 }
 
 /** A text or a list of texts, each cut by `split`; undefined when something else is among them. */
-function readList(value: unknown, split: (text: string) => string[] | undefined): string[] | undefined {
+function readList(
+  value: unknown,
+  split: (text: string) => string[] | undefined,
+): string[] | undefined {
   const parts = Array.isArray(value) ? value : [value];
   const lists = parts.map((part) => typeof part === "string" ? split(part) : undefined);
   return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
@@ -44,23 +56,35 @@ function readList(value: unknown, split: (text: string) => string[] | undefined)
 export type Value = string | boolean | number | string[] | Cidr[];
 
 /** The value of `key`, or undefined after telling `problems` what is wrong with it at `path`. */
-export function readValue(key: ConfigKey, value: unknown, to: { path: string; problems: ProblemList }): Value | undefined {
+export function readValue(
+  key: ConfigKey,
+  value: unknown,
+  to: { path: string; problems: ProblemList },
+): Value | undefined {
   const read = READERS[key.type];
   return read ? read(key, value, to) : undefined;
 }
 
-type Reader = (key: ConfigKey, value: unknown, to: { path: string; problems: ProblemList }) => Value | undefined;
+type Reader = (
+  key: ConfigKey,
+  value: unknown,
+  to: { path: string; problems: ProblemList },
+) => Value | undefined;
 
 const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
   text: (_key, value, { path, problems }) => {
     if (typeof value === "string") return value.trim();
-    const fix = typeof value === "number" || typeof value === "boolean" ? "put it in quotes" : undefined;
+    const fix = typeof value === "number" || typeof value === "boolean"
+      ? "put it in quotes"
+      : undefined;
     problems.error(path, { found: `is ${shown(value)}`, wanted: "a text", fix });
     return undefined;
   },
   switch: (_key, value, { path, problems }) => {
     const on = readSwitch(value);
-    if (on === undefined) problems.error(path, { found: `is ${shown(value)}`, wanted: "true or false" });
+    if (on === undefined) {
+      problems.error(path, { found: `is ${shown(value)}`, wanted: "true or false" });
+    }
     return on;
   },
   integer: (key, value, { path, problems }) => {
@@ -68,19 +92,30 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
     const [least, most] = key.range ?? [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
     if (number !== undefined && number >= least && number <= most) return number;
     const unit = key.unit ? ` ${key.unit}` : "";
-    problems.error(path, { found: `is ${shown(value)}`, wanted: key.range ? `${least} to ${most}${unit}` : "a whole number" });
+    problems.error(path, {
+      found: `is ${shown(value)}`,
+      wanted: key.range ? `${least} to ${most}${unit}` : "a whole number",
+    });
     return undefined;
   },
   choice: (key, value, { path, problems }) => {
     const word = typeof value === "string" ? value.trim().toLowerCase() : "";
     const found = key.values?.find((one) => one.toLowerCase() === word) ?? key.synonyms?.[word];
-    if (found === undefined) problems.error(path, { found: `is ${shown(value)}`, wanted: `one of ${key.values?.join(", ")}` });
+    if (found === undefined) {
+      problems.error(path, {
+        found: `is ${shown(value)}`,
+        wanted: `one of ${key.values?.join(", ")}`,
+      });
+    }
     return found;
   },
   words: (_key, value, { path, problems }) => {
     const words = readList(value, splitWords);
     if (words) return words;
-    problems.error(path, { found: `is ${shown(value)}`, wanted: "a text or a list of texts, with every quote closed" });
+    problems.error(path, {
+      found: `is ${shown(value)}`,
+      wanted: "a text or a list of texts, with every quote closed",
+    });
     return undefined;
   },
   options: (_key, value, { path, problems }) => {
@@ -91,13 +126,23 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
   },
   cidrs: (_key, value, { path, problems }) => {
     const texts = readList(value, (text) => text.split(/[\s,]+/).filter((part) => part !== ""));
-    if (texts) return texts.map((text) => readCidr(text, { path, problems })).filter((cidr) => cidr !== undefined);
-    problems.error(path, { found: `is ${shown(value)}`, wanted: "address blocks such as 10.1.0.0/16, parted by commas" });
+    if (texts) {
+      return texts.map((text) => readCidr(text, { path, problems })).filter((cidr) =>
+        cidr !== undefined
+      );
+    }
+    problems.error(path, {
+      found: `is ${shown(value)}`,
+      wanted: "address blocks such as 10.1.0.0/16, parted by commas",
+    });
     return undefined;
   },
 };
 
-function readCidr(text: string, { path, problems }: { path: string; problems: ProblemList }): Cidr | undefined {
+function readCidr(
+  text: string,
+  { path, problems }: { path: string; problems: ProblemList },
+): Cidr | undefined {
   const cidr = parseCidr(text);
   if (cidr && hasHostBits(cidr)) {
     problems.warn(path, {
@@ -109,7 +154,9 @@ function readCidr(text: string, { path, problems }: { path: string; problems: Pr
   const ip = parseIp(text);
   problems.error(path, {
     found: `holds ${shown(text)}, which is no address block`,
-    wanted: ip ? `${text}/${ip.family === 4 ? 32 : 128} for this one address` : "one such as 10.1.0.0/16 or fd00:1::/64",
+    wanted: ip
+      ? `${text}/${ip.family === 4 ? 32 : 128} for this one address`
+      : "one such as 10.1.0.0/16 or fd00:1::/64",
   });
   return undefined;
 }

@@ -8,7 +8,10 @@ const INTERVAL_MS = 10_000;
 export interface WatchOptions {
   /** Reads everything again: loadConfig() with the options of the start. */
   load: () => Promise<LoadedConfig>;
-  /** Called with each new and good configuration. What it throws is given to `onProblem`; the configuration counts as taken. */
+  /**
+   * Called with each new and good configuration. What it throws is given to `onProblem`; the
+   * configuration counts as taken.
+   */
   onConfig: (loaded: LoadedConfig) => void | Promise<void>;
   /** Called once for each new bad content; what was good before stays in use. */
   onProblem: (message: string) => void;
@@ -21,8 +24,9 @@ export interface WatchOptions {
 }
 
 /**
- * Takes up changes of the configuration until the signal fires, then resolves. Contents are compared, not times: a mounted Secret is
- * swapped by a link whose target may be older. `current` is what is in use at the start.
+ * Takes up changes of the configuration until the signal fires, then resolves. Contents are
+ * compared, not times: a mounted Secret is swapped by a link whose target may be older. `current`
+ * is what is in use at the start.
  */
 export async function watchConfig(current: LoadedConfig, options: WatchOptions): Promise<void> {
   const { intervalMs = INTERVAL_MS, wait = pause, signal, load, onConfig, onProblem } = options;

@@ -7,7 +7,11 @@ function values(sanType: string): string {
 }
 
 /** Runs one look per step: each step may change files first. Gives what the watch reported. */
-async function watchSteps(files: Map<string, string>, steps: (() => void)[], options: { failOnce?: string } = {}): Promise<string[]> {
+async function watchSteps(
+  files: Map<string, string>,
+  steps: (() => void)[],
+  options: { failOnce?: string } = {},
+): Promise<string[]> {
   const stop = new AbortController();
   const seen: string[] = [];
   let failure = options.failOnce;
@@ -17,7 +21,9 @@ async function watchSteps(files: Map<string, string>, steps: (() => void)[], opt
       mode: "controller",
       readTextFile: (path) => {
         const text = files.get(path);
-        return text === undefined ? Promise.reject(new Deno.errors.NotFound(path)) : Promise.resolve(text);
+        return text === undefined
+          ? Promise.reject(new Deno.errors.NotFound(path))
+          : Promise.resolve(text);
       },
     });
   await watchConfig(await load(), {
@@ -75,12 +81,20 @@ Deno.test("watchConfig() reports each bad content once, keeps the last good one 
 Deno.test("watchConfig() goes on after a taker that failed, and does not give it the same configuration again", async () => {
   const files = start();
   const steps = [() => files.set("/token", "t2"), () => {}, () => files.set("/token", "t3")];
-  assert.deepEqual(await watchSteps(files, steps, { failOnce: "no room" }), ["iscsi t2", "no room", "iscsi t3"]);
+  assert.deepEqual(await watchSteps(files, steps, { failOnce: "no room" }), [
+    "iscsi t2",
+    "no room",
+    "iscsi t3",
+  ]);
 });
 
 Deno.test("watchConfig() ends at once when the signal fires during the wait", async () => {
   const stop = new AbortController();
-  const current = await loadConfig({ mode: "node", valuesFile: "v", readTextFile: () => Promise.resolve("") });
+  const current = await loadConfig({
+    mode: "node",
+    valuesFile: "v",
+    readTextFile: () => Promise.resolve(""),
+  });
   const watching = watchConfig(current, {
     load: () => Promise.reject(new Error("must not be called")),
     onConfig: () => assert.fail(),

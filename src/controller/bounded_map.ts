@@ -1,4 +1,7 @@
-/** A map that forgets what was not set or read for longest once it holds `limit` entries: for what is learned, never for what must be known. */
+/**
+ * A map that forgets what was not set or read for longest once it holds `limit` entries: for what
+ * is learned, never for what must be known.
+ */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #limit: number;

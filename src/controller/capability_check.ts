@@ -14,7 +14,10 @@ const MODE_NAMES: Record<AccessMode, string> = {
   "single-node-multi-writer": "ReadWriteOnce",
 };
 
-/** True for a mounted file system that several nodes use and at least one writes: only a file system of an array can do that. */
+/**
+ * True for a mounted file system that several nodes use and at least one writes: only a file system
+ * of an array can do that.
+ */
 export function needsFileSharing({ access, mode }: Capability): boolean {
   return access.type === "mount" && isMultiNode(mode) && mode !== "multi-node-reader-only";
 }
@@ -27,30 +30,49 @@ export function capabilityFault(capability: Capability, kind: VolumeKind): strin
     return "a FlashBlade file system cannot be a raw block volume: use volumeMode Filesystem, or a class with backend block";
   }
   if (needsFileSharing(capability)) {
-    return `a FlashArray volume cannot be a file system for access mode ${MODE_NAMES[mode]}, two nodes would damage it: ` +
+    return `a FlashArray volume cannot be a file system for access mode ${
+      MODE_NAMES[mode]
+    }, two nodes would damage it: ` +
       "use a class with backend file, or volumeMode Block";
   }
-  if (access.type === "mount" && access.fsType !== "" && !BLOCK_FILE_SYSTEMS.includes(access.fsType.toLowerCase())) {
-    return `the file system ${JSON.stringify(access.fsType)} is not supported: csi.storage.k8s.io/fstype takes ${
-      BLOCK_FILE_SYSTEMS.join(", ")
-    }`;
+  if (
+    access.type === "mount" && access.fsType !== "" &&
+    !BLOCK_FILE_SYSTEMS.includes(access.fsType.toLowerCase())
+  ) {
+    return `the file system ${
+      JSON.stringify(access.fsType)
+    } is not supported: csi.storage.k8s.io/fstype takes ${BLOCK_FILE_SYSTEMS.join(", ")}`;
   }
   return undefined;
 }
 
-/** The first fault among `capabilities`; `undefined` when the volume can be used in all of these ways. */
-export function capabilitiesFault(capabilities: readonly Capability[], kind: VolumeKind): string | undefined {
-  return capabilities.map((capability) => capabilityFault(capability, kind)).find((fault) => fault !== undefined);
+/**
+ * The first fault among `capabilities`; `undefined` when the volume can be used in all of these
+ * ways.
+ */
+export function capabilitiesFault(
+  capabilities: readonly Capability[],
+  kind: VolumeKind,
+): string | undefined {
+  return capabilities.map((capability) => capabilityFault(capability, kind)).find((fault) =>
+    fault !== undefined
+  );
 }
 
-/** Why a volume of capabilities that name no file system would never be formatted: the configured default is one that nodes do not make. */
+/**
+ * Why a volume of capabilities that name no file system would never be formatted: the configured
+ * default is one that nodes do not make.
+ */
 export function defaultFsTypeFault(
   capabilities: readonly Capability[],
   kind: VolumeKind,
   { defaultFsType }: { defaultFsType: string },
 ): string | undefined {
-  const isUsed = kind === "block" && capabilities.some(({ access }) => access.type === "mount" && access.fsType === "");
+  const isUsed = kind === "block" &&
+    capabilities.some(({ access }) => access.type === "mount" && access.fsType === "");
   if (!isUsed || BLOCK_FILE_SYSTEMS.includes(defaultFsType.toLowerCase())) return undefined;
-  return `flasharray.defaultFSType is ${defaultFsType}, and nodes make ${BLOCK_FILE_SYSTEMS.join(" and ")} only: ` +
+  return `flasharray.defaultFSType is ${defaultFsType}, and nodes make ${
+    BLOCK_FILE_SYSTEMS.join(" and ")
+  } only: ` +
     "change it, or set csi.storage.k8s.io/fstype in the class";
 }

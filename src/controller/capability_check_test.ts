@@ -12,7 +12,10 @@ const MODES: AccessMode[] = [
   "single-node-single-writer",
   "single-node-multi-writer",
 ];
-const mount = (mode: AccessMode, fsType = ""): Capability => ({ access: { type: "mount", fsType, mountFlags: [] }, mode });
+const mount = (mode: AccessMode, fsType = ""): Capability => ({
+  access: { type: "mount", fsType, mountFlags: [] },
+  mode,
+});
 const block = (mode: AccessMode): Capability => ({ access: { type: "block" }, mode });
 
 const REFUSED: Record<VolumeKind, { mount: AccessMode[]; block: AccessMode[] }> = {
@@ -38,10 +41,16 @@ Deno.test("capabilityFault() says what to do about a shared file system on a Fla
 
 Deno.test("capabilitiesFault() finds a file system that nodes cannot make, on block only", () => {
   match(
-    capabilitiesFault([mount("single-node-writer", "xfs"), mount("single-node-writer", "zfs")], "block") ?? "",
+    capabilitiesFault(
+      [mount("single-node-writer", "xfs"), mount("single-node-writer", "zfs")],
+      "block",
+    ) ?? "",
     /"zfs" is not supported/,
   );
-  match(capabilitiesFault([mount("single-node-writer", "ext3")], "block") ?? "", /fstype takes xfs, ext4$/);
+  match(
+    capabilitiesFault([mount("single-node-writer", "ext3")], "block") ?? "",
+    /fstype takes xfs, ext4$/,
+  );
   equal(capabilitiesFault([mount("single-node-writer", "XFS")], "block"), undefined);
   equal(capabilitiesFault([mount("single-node-writer", "nfs")], "file"), undefined);
 });
@@ -53,6 +62,9 @@ Deno.test("defaultFsTypeFault() speaks only where the default is used and nodes 
     /defaultFSType is btrfs, and nodes make xfs and ext4/,
   );
   equal(defaultFsTypeFault([unnamed], "block", { defaultFsType: "XFS" }), undefined);
-  equal(defaultFsTypeFault([named, block("single-node-writer")], "block", { defaultFsType: "btrfs" }), undefined);
+  equal(
+    defaultFsTypeFault([named, block("single-node-writer")], "block", { defaultFsType: "btrfs" }),
+    undefined,
+  );
   equal(defaultFsTypeFault([unnamed], "file", { defaultFsType: "btrfs" }), undefined);
 });

@@ -6,7 +6,10 @@ import type { ListedArray } from "./volume_locator.ts";
 
 /** Arrays give at most about 1,000 items per page. */
 const ARRAY_PAGE = 1000;
-/** Entries of one answer when the caller sets no limit: about 1.5 MiB, well below gRPC's usual 4 MiB per message. */
+/**
+ * Entries of one answer when the caller sets no limit: about 1.5 MiB, well below gRPC's usual 4 MiB
+ * per message.
+ */
 const ANSWER_MAX = 10_000;
 
 /** Items with the array that each came from. */
@@ -17,8 +20,9 @@ export interface ListedPage<T> {
 }
 
 /**
- * One page of a list that goes through all arrays, one after the other. The token says which array and which place there, so that pages stay right
- * whatever happens on other arrays. `stale_token` for a token of an array that is gone; an array's own error ends the page.
+ * One page of a list that goes through all arrays, one after the other. The token says which array
+ * and which place there, so that pages stay right whatever happens on other arrays. `stale_token`
+ * for a token of an array that is gone; an array's own error ends the page.
  */
 export async function listAcross<T>(
   { maxEntries, startingToken }: ListRequest,
@@ -28,12 +32,18 @@ export async function listAcross<T>(
   const most = maxEntries > 0 ? Math.min(maxEntries, ANSWER_MAX) : ANSWER_MAX;
   const start = startingToken === "" ? undefined : tokens.decode(startingToken);
   const items: ListedPage<T>["items"] = [];
-  for (let at = startAt(arrays, start), token = start?.arrayToken; at < arrays.length; token = undefined, at++) {
+  for (
+    let at = startAt(arrays, start), token = start?.arrayToken;
+    at < arrays.length;
+    token = undefined, at++
+  ) {
     const listed = arrays[at];
     if (!listed) break;
     do {
       const room = most - items.length;
-      if (room === 0) return { items, nextToken: tokens.encode({ arrayHint: listed.hint, arrayToken: token }) };
+      if (room === 0) {
+        return { items, nextToken: tokens.encode({ arrayHint: listed.hint, arrayToken: token }) };
+      }
       const page = await listPart(listed, { limit: Math.min(room, ARRAY_PAGE), token });
       for (const item of page.items) items.push({ listed, item });
       token = page.nextToken;

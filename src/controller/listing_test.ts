@@ -21,7 +21,11 @@ function arraysOf(...hints: string[]): ListedArray[] {
     return { array: new FlashArray(rest, { address: hint, label: hint }) };
   });
   const { members } = new Fleet(arrays, { log: silentLogger });
-  return members.map((member) => ({ member, hint: member.array.label, arrayId: member.array.label }));
+  return members.map((member) => ({
+    member,
+    hint: member.array.label,
+    arrayId: member.array.label,
+  }));
 }
 
 /** Lists numbers as an array does: `limit` at most, a token while more follow. */
@@ -30,7 +34,10 @@ function partsOf(items: Record<string, number[]>) {
     const from = Number(token ?? 0);
     const all = items[hint] ?? [];
     const more = from + limit < all.length;
-    return Promise.resolve({ items: all.slice(from, from + limit), ...(more ? { nextToken: String(from + limit) } : {}) });
+    return Promise.resolve({
+      items: all.slice(from, from + limit),
+      ...(more ? { nextToken: String(from + limit) } : {}),
+    });
   };
 }
 
@@ -44,7 +51,11 @@ for (const maxEntries of [0, 1, 2, 3, 4, 5, 6]) {
     const seen: number[] = [];
     let startingToken = "";
     do {
-      const page = await listAcross({ maxEntries, startingToken }, { arrays: ARRAYS, tokens }, partsOf(ITEMS));
+      const page = await listAcross(
+        { maxEntries, startingToken },
+        { arrays: ARRAYS, tokens },
+        partsOf(ITEMS),
+      );
       if (maxEntries > 0 && page.items.length > maxEntries) equal(page.items.length, maxEntries);
       seen.push(...page.items.map(({ item }) => item));
       startingToken = page.nextToken;
@@ -54,22 +65,52 @@ for (const maxEntries of [0, 1, 2, 3, 4, 5, 6]) {
 }
 
 Deno.test("listAcross() says which array each item came from", async () => {
-  const { items } = await listAcross({ maxEntries: 0, startingToken: "" }, { arrays: ARRAYS, tokens }, partsOf(ITEMS));
-  deepEqual(items.map(({ listed }) => listed.hint), ["aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "cccccccc", "cccccccc"]);
+  const { items } = await listAcross({ maxEntries: 0, startingToken: "" }, {
+    arrays: ARRAYS,
+    tokens,
+  }, partsOf(ITEMS));
+  deepEqual(items.map(({ listed }) => listed.hint), [
+    "aaaaaaaa",
+    "aaaaaaaa",
+    "aaaaaaaa",
+    "cccccccc",
+    "cccccccc",
+  ]);
 });
 
 Deno.test("listAcross() gives at most 10,000 entries and a token when the caller sets no limit", async () => {
   const many = { aaaaaaaa: Array.from({ length: 10_001 }, (_, index) => index) };
-  const first = await listAcross({ maxEntries: 0, startingToken: "" }, { arrays: ARRAYS, tokens }, partsOf(many));
+  const first = await listAcross(
+    { maxEntries: 0, startingToken: "" },
+    { arrays: ARRAYS, tokens },
+    partsOf(many),
+  );
   equal(first.items.length, 10_000);
-  equal((await listAcross({ maxEntries: 0, startingToken: first.nextToken }, { arrays: ARRAYS, tokens }, partsOf(many))).items.length, 1);
+  equal(
+    (await listAcross(
+      { maxEntries: 0, startingToken: first.nextToken },
+      { arrays: ARRAYS, tokens },
+      partsOf(many),
+    )).items.length,
+    1,
+  );
 });
 
 Deno.test("listAcross() answers stale_token for an array that is gone", async () => {
-  const { nextToken } = await listAcross({ maxEntries: 2, startingToken: "" }, { arrays: ARRAYS, tokens }, partsOf(ITEMS));
+  const { nextToken } = await listAcross({ maxEntries: 2, startingToken: "" }, {
+    arrays: ARRAYS,
+    tokens,
+  }, partsOf(ITEMS));
   const left = ARRAYS.slice(1);
-  await rejects(listAcross({ maxEntries: 2, startingToken: nextToken }, { arrays: left, tokens }, partsOf(ITEMS)), {
-    code: "stale_token",
-    message: /aaaaaaaa/,
-  });
+  await rejects(
+    listAcross(
+      { maxEntries: 2, startingToken: nextToken },
+      { arrays: left, tokens },
+      partsOf(ITEMS),
+    ),
+    {
+      code: "stale_token",
+      message: /aaaaaaaa/,
+    },
+  );
 });

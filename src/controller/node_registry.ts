@@ -7,7 +7,10 @@ import { BoundedMap } from "./bounded_map.ts";
 const MAX_NODES = 10_000;
 /** IQN, NQN and up to 8 WWPNs each. */
 const MAX_INITIATORS = 10 * MAX_NODES;
-/** A node that was renamed gives its initiators free after this, one that lives on claims them again with each publish. */
+/**
+ * A node that was renamed gives its initiators free after this, one that lives on claims them again
+ * with each publish.
+ */
 const CLAIM_MS = 60 * 60 * 1000;
 
 interface Claim {
@@ -16,8 +19,8 @@ interface Claim {
 }
 
 /**
- * What publishes taught this process about nodes. Nothing depends on it being complete: after a restart ListVolumes answers host names
- * until csi-attacher's reconciliation has published again.
+ * What publishes taught this process about nodes. Nothing depends on it being complete: after a
+ * restart ListVolumes answers host names until csi-attacher's reconciliation has published again.
  */
 export class NodeRegistry {
   readonly #nodeIds = new BoundedMap<string, string>(MAX_NODES);
@@ -29,18 +32,24 @@ export class NodeRegistry {
   }
 
   /**
-   * Notes the node behind `nodeId`. `in_use`, naming both nodes, when another node used one of its initiator names within the last hour: two
-   * machines with one name write to each other's volumes (field lesson 37).
+   * Notes the node behind `nodeId`. `in_use`, naming both nodes, when another node used one of its
+   * initiator names within the last hour: two machines with one name write to each other's volumes
+   * (field lesson 37).
    */
   learn(nodeId: string, node: NodeIdentity): void {
     const initiators = initiatorsOf(node);
     for (const initiator of initiators) this.#refuseTaken(initiator, node.name);
     const claim = { node: node.name, claimedMs: this.#now() };
     for (const initiator of initiators) this.#claims.set(initiator, claim);
-    for (const client of [hostNameFor(node.name).toLowerCase(), ...node.addresses]) this.#nodeIds.set(client, nodeId);
+    for (const client of [hostNameFor(node.name).toLowerCase(), ...node.addresses]) {
+      this.#nodeIds.set(client, nodeId);
+    }
   }
 
-  /** The node_ids of hosts (block) or client addresses (file), each once; a host that is not known stands for itself. */
+  /**
+   * The node_ids of hosts (block) or client addresses (file), each once; a host that is not known
+   * stands for itself.
+   */
   nodeIdsOf(hosts: readonly string[]): string[] {
     return [...new Set(hosts.map((host) => this.#nodeIds.get(host.toLowerCase()) ?? host))];
   }
@@ -62,5 +71,7 @@ export class NodeRegistry {
 }
 
 function initiatorsOf({ iqn, nqn, wwpns }: NodeIdentity): string[] {
-  return [iqn, nqn, ...wwpns].filter((name) => name !== undefined).map((name) => name.toLowerCase());
+  return [iqn, nqn, ...wwpns].filter((name) => name !== undefined).map((name) =>
+    name.toLowerCase()
+  );
 }

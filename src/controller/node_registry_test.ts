@@ -3,7 +3,14 @@ import type { NodeIdentity } from "../handoff.ts";
 import { NodeRegistry } from "./node_registry.ts";
 
 function node(name: string, change: Partial<NodeIdentity> = {}): NodeIdentity {
-  return { name, protocols: ["iscsi"], iqn: `iqn.2024-01.org.example:${name}`, wwpns: [], addresses: [], ...change };
+  return {
+    name,
+    protocols: ["iscsi"],
+    iqn: `iqn.2024-01.org.example:${name}`,
+    wwpns: [],
+    addresses: [],
+    ...change,
+  };
 }
 
 Deno.test("NodeRegistry.nodeIdsOf() turns hosts and client addresses into node_ids, each once", () => {
@@ -30,7 +37,10 @@ for (const shared of SHARED) {
     const registry = new NodeRegistry();
     registry.learn("id-a", node("a", shared));
     registry.learn("id-a", node("a", shared));
-    throws(() => registry.learn("id-b", node("b", shared)), { code: "in_use", message: /nodes a and b both have the initiator name/ });
+    throws(() => registry.learn("id-b", node("b", shared)), {
+      code: "in_use",
+      message: /nodes a and b both have the initiator name/,
+    });
     deepEqual(registry.nodeIdsOf(["b"]), ["b"]);
   });
 }

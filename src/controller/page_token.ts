@@ -16,8 +16,9 @@ const MAX_KEPT = 1_000;
 const TOKEN = /^([12])\.([0-9a-f]{8})\.([A-Za-z0-9_-]*)$/;
 
 /**
- * Tokens of lists over all arrays, opaque to the caller: `1.<8 hex>.<the array's token in base64url>`. One that would be too long is kept
- * here and stands as `2.<8 hex>.<number>`; a restart forgets it, and the caller begins its list again.
+ * Tokens of lists over all arrays, opaque to the caller: `1.<8 hex>.<the array's token in
+ * base64url>`. One that would be too long is kept here and stands as `2.<8 hex>.<number>`; a
+ * restart forgets it, and the caller begins its list again.
  */
 export class PageTokens {
   readonly #kept = new BoundedMap<string, string>(MAX_KEPT);
@@ -40,12 +41,16 @@ export class PageTokens {
       if (arrayToken === undefined) throw new TypeError("forgotten");
       return arrayToken === "" ? { arrayHint } : { arrayHint, arrayToken };
     } catch (error) {
-      const message = `starting_token ${JSON.stringify(token)} was never given out or is too old: start again with an empty one`;
+      const message = `starting_token ${
+        JSON.stringify(token)
+      } was never given out or is too old: start again with an empty one`;
       throw new PsoError("stale_token", message, { cause: error });
     }
   }
 }
 
 function plainText(encoded: string): string {
-  return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(encoded, { alphabet: "base64url" }));
+  return new TextDecoder("utf-8", { fatal: true }).decode(
+    Uint8Array.fromBase64(encoded, { alphabet: "base64url" }),
+  );
 }

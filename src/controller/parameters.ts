@@ -31,7 +31,10 @@ const IOPS_MAX = 100_000_000;
 const BANDWIDTH_MIN_BYTES = MiB;
 const BANDWIDTH_MAX_BYTES = 512 * GiB;
 const BANDWIDTH_UNITS: Record<string, number> = { "": 1, K: KiB, M: MiB, G: GiB };
-/** mkfs options and export rules travel in volume_context or in a REST body: text for people, not a file. */
+/**
+ * mkfs options and export rules travel in volume_context or in a REST body: text for people, not a
+ * file.
+ */
 const TEXT_MAX = 1024;
 
 /** Keys of Kubernetes' own: metadata in CreateVolume, and the whole raw class in GetCapacity. */
@@ -43,7 +46,9 @@ const KINDS: Record<string, VolumeKind> = { block: "block", file: "file" };
 
 /** PSO's spellings of `sanType` are taken for `protocol` too. */
 const PROTOCOL_NAMES: Record<string, Protocol | "auto"> = {
-  ...Object.fromEntries(PROTOCOLS.filter((protocol) => protocol !== "local").map((protocol) => [protocol, protocol])),
+  ...Object.fromEntries(
+    PROTOCOLS.filter((protocol) => protocol !== "local").map((protocol) => [protocol, protocol]),
+  ),
   auto: "auto",
   "nvmeof-rdma": "nvme-roce",
   "nvmeof-tcp": "nvme-tcp",
@@ -78,7 +83,10 @@ const READERS: Record<string, Reader> = {
 };
 
 function refuse(key: string, value: string, wanted: string): PsoError {
-  return new PsoError("invalid", `class parameter ${key} is ${JSON.stringify(value)}, wanted ${wanted}`);
+  return new PsoError(
+    "invalid",
+    `class parameter ${key} is ${JSON.stringify(value)}, wanted ${wanted}`,
+  );
 }
 
 function oneOf<T>(key: string, value: string, table: Record<string, T>): T {
@@ -106,14 +114,21 @@ function readIops(value: string): number {
 function readBandwidth(value: string): number {
   const [, digits, unit] = /^(\d{1,15})\s*([KMG]?)$/.exec(value.trim().toUpperCase()) ?? [];
   const bytes = Number(digits ?? NaN) * (BANDWIDTH_UNITS[unit ?? ""] ?? NaN);
-  if (bytes >= BANDWIDTH_MIN_BYTES && bytes <= BANDWIDTH_MAX_BYTES && bytes % 512 === 0) return bytes;
+  if (bytes >= BANDWIDTH_MIN_BYTES && bytes <= BANDWIDTH_MAX_BYTES && bytes % 512 === 0) {
+    return bytes;
+  }
   const range = `${BANDWIDTH_MIN_BYTES} to ${BANDWIDTH_MAX_BYTES}`;
-  throw refuse("bandwidth_limit", value, `bytes per second (${range}, a multiple of 512) or a number with K, M or G, such as 100M`);
+  throw refuse(
+    "bandwidth_limit",
+    value,
+    `bytes per second (${range}, a multiple of 512) or a number with K, M or G, such as 100M`,
+  );
 }
 
 /**
- * Reads the parameters of a StorageClass, their keys in any case. Kubernetes' own keys are ignored but for the claim's names. `invalid` for
- * an unknown key (with the nearest known one and all of them) and for a wrong value (with what is wanted).
+ * Reads the parameters of a StorageClass, their keys in any case. Kubernetes' own keys are ignored
+ * but for the claim's names. `invalid` for an unknown key (with the nearest known one and all of
+ * them) and for a wrong value (with what is wanted).
  */
 export function parseParameters(raw: Record<string, string>): ClassParameters {
   const parameters: ClassParameters = { arraySelector: [], claim: {} };
@@ -133,9 +148,14 @@ export function parseParameters(raw: Record<string, string>): ClassParameters {
 
 /** `invalid` for any parameter of a snapshot class but Kubernetes' own: there are none. */
 export function refuseSnapshotParameters(raw: Record<string, string>): void {
-  const key = Object.keys(raw).find((name) => !name.startsWith(METADATA_PREFIX) && !IGNORED.test(name));
+  const key = Object.keys(raw).find((name) =>
+    !name.startsWith(METADATA_PREFIX) && !IGNORED.test(name)
+  );
   if (key !== undefined) {
-    throw new PsoError("invalid", `snapshot class parameter ${JSON.stringify(key)} is unknown: remove it, there are none`);
+    throw new PsoError(
+      "invalid",
+      `snapshot class parameter ${JSON.stringify(key)} is unknown: remove it, there are none`,
+    );
   }
 }
 
@@ -149,5 +169,8 @@ function unknownKey(key: string): PsoError {
   const known = Object.keys(READERS);
   const near = nearest(key, known);
   const meant = near === undefined ? "" : `, did you mean ${near}`;
-  return new PsoError("invalid", `class parameter ${JSON.stringify(key)} is unknown${meant}; known are ${known.join(", ")}`);
+  return new PsoError(
+    "invalid",
+    `class parameter ${JSON.stringify(key)} is unknown${meant}; known are ${known.join(", ")}`,
+  );
 }

@@ -44,13 +44,17 @@ Deno.test("parseParameters() takes Kubernetes' own keys and old ones without com
 Deno.test("parseParameters() names the nearest key and all known ones for an unknown key", () => {
   throws(() => parseParameters({ iops_limt: "100" }), {
     code: "invalid",
-    message: 'class parameter "iops_limt" is unknown, did you mean iops_limit; known are backend, createoptions, exportrules, ' +
+    message:
+      'class parameter "iops_limt" is unknown, did you mean iops_limit; known are backend, createoptions, exportrules, ' +
       "iops_limit, bandwidth_limit, array_selector, protocol",
   });
   throws(() => parseParameters({ constructor: "1" }), { code: "invalid" });
 });
 
-const BANDWIDTHS: [string, number][] = [["1048576", MiB], ["1M", MiB], ["1g", GiB], ["512G", 512 * GiB], ["1024K", MiB]];
+const BANDWIDTHS: [string, number][] = [["1048576", MiB], ["1M", MiB], ["1g", GiB], [
+  "512G",
+  512 * GiB,
+], ["1024K", MiB]];
 for (const [text, bytes] of BANDWIDTHS) {
   Deno.test(`parseParameters() reads bandwidth_limit ${text}`, () =>
     equal(parseParameters({ bandwidth_limit: text }).bandwidthLimitBytes, bytes));
@@ -83,7 +87,10 @@ for (const [key, value] of WRONG) {
 }
 
 Deno.test("refuseSnapshotParameters() takes Kubernetes' own keys and names any other", () => {
-  refuseSnapshotParameters({ "csi.storage.k8s.io/volumesnapshot/name": "a", csiSnapshotterSecretName: "b" });
+  refuseSnapshotParameters({
+    "csi.storage.k8s.io/volumesnapshot/name": "a",
+    csiSnapshotterSecretName: "b",
+  });
   throws(() => refuseSnapshotParameters({ retention: "7d" }), {
     code: "invalid",
     message: 'snapshot class parameter "retention" is unknown: remove it, there are none',

@@ -7,11 +7,13 @@ import { type LabelTerm, unmetTerm } from "./label_selector.ts";
 import type { TopologyRequirement } from "./requests.ts";
 import { preferenceRank, topologyFault } from "./topology.ts";
 
-// Placement is a published formula. Filters throw out arrays, each with a reason; what is left is ordered by the first preferred topology
-// that it serves, then by score, then by a hash of volume and array, so that equal arrays share volumes evenly and a repeat decides alike.
+// Placement is a published formula. Filters throw out arrays, each with a reason; what is left is
+// ordered by the first preferred topology that it serves, then by score, then by a hash of volume
+// and array, so that equal arrays share volumes evenly and a repeat decides alike.
 //
-// Room: an array has room for a volume that fits into what is physically free, less 5 % of its capacity. Volumes are thin, so the sum
-// of all volumes may exceed the capacity; one volume never exceeds the room.
+// Room: an array has room for a volume that fits into what is physically free, less 5 % of its
+// capacity. Volumes are thin, so the sum of all volumes may exceed the capacity; one volume never
+// exceeds the room.
 //
 // Score = sum of weight × part, more is better:
 //   capacity  share of the capacity that stays free if the new volume and all recently placed ones were full (may be negative)
@@ -71,19 +73,42 @@ export interface Decision<A extends PlacementArray = PlacementArray> {
   rejected: Rejection[];
 }
 
-/** Bytes of the largest volume that fits on the array: physically free less 5 % of the capacity, never negative. */
+/**
+ * Bytes of the largest volume that fits on the array: physically free less 5 % of the capacity,
+ * never negative.
+ */
 export function roomOf({ capacityBytes, usedBytes }: ArrayStatus): number {
   return Math.max(0, Math.floor(capacityBytes * (1 - RESERVE) - usedBytes));
 }
 
 type Filter = (array: PlacementArray, request: PlacementRequest) => string | undefined;
 
-/** Those that need no answer of the array come first: an array that does not fit anyway is never blamed for being down. */
+/**
+ * Those that need no answer of the array come first: an array that does not fit anyway is never
+ * blamed for being down.
+ */
 const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
-  { name: "source", passing: false, fault: ({ label }, { onlyArray }) => sourceFault(label, onlyArray) },
-  { name: "kind", passing: false, fault: ({ kind }, request) => kind === request.kind ? undefined : `serves no ${request.kind} volumes` },
-  { name: "topology", passing: false, fault: ({ labels }, { topology }) => topologyFault(labels, topology) },
-  { name: "labels", passing: false, fault: ({ labels }, { arraySelector }) => labelFault(labels, arraySelector) },
+  {
+    name: "source",
+    passing: false,
+    fault: ({ label }, { onlyArray }) => sourceFault(label, onlyArray),
+  },
+  {
+    name: "kind",
+    passing: false,
+    fault: ({ kind }, request) =>
+      kind === request.kind ? undefined : `serves no ${request.kind} volumes`,
+  },
+  {
+    name: "topology",
+    passing: false,
+    fault: ({ labels }, { topology }) => topologyFault(labels, topology),
+  },
+  {
+    name: "labels",
+    passing: false,
+    fault: ({ labels }, { arraySelector }) => labelFault(labels, arraySelector),
+  },
   { name: "health", passing: true, fault: healthFault },
   { name: "protocol", passing: false, fault: protocolFault },
   { name: "feature", passing: false, fault: featureFault },
@@ -94,7 +119,10 @@ function sourceFault(label: string, onlyArray: string | undefined): string | und
   return onlyArray === undefined || onlyArray === label ? undefined : "does not hold the source";
 }
 
-function labelFault(labels: Readonly<Record<string, string>>, terms: readonly LabelTerm[]): string | undefined {
+function labelFault(
+  labels: Readonly<Record<string, string>>,
+  terms: readonly LabelTerm[],
+): string | undefined {
   const unmet = unmetTerm(terms, labels);
   return unmet && `does not meet ${unmet.text}`;
 }
@@ -104,17 +132,26 @@ function healthFault({ status, problem }: PlacementArray): string | undefined {
   return status ? undefined : "has not answered yet";
 }
 
-function protocolFault({ kind, status }: PlacementArray, { protocol }: PlacementRequest): string | undefined {
+function protocolFault(
+  { kind, status }: PlacementArray,
+  { protocol }: PlacementRequest,
+): string | undefined {
   if (!status || servesProtocol(status.protocols, kind, protocol)) return undefined;
   const wanted = kind === "file" ? "nfs" : protocol === "auto" ? "any block protocol" : protocol;
   return `serves ${[...status.protocols].join(", ") || "no protocol"}, not ${wanted}`;
 }
 
 /** Simulated arrays serve everything by their local plane. */
-function servesProtocol(served: ReadonlySet<Protocol>, kind: VolumeKind, wanted: Protocol | "auto"): boolean {
+function servesProtocol(
+  served: ReadonlySet<Protocol>,
+  kind: VolumeKind,
+  wanted: Protocol | "auto",
+): boolean {
   if (served.has("local")) return true;
   if (kind === "file") return served.has("nfs");
-  return wanted === "auto" ? [...served].some((protocol) => protocol !== "nfs") : served.has(wanted);
+  return wanted === "auto"
+    ? [...served].some((protocol) => protocol !== "nfs")
+    : served.has(wanted);
 }
 
 const FEATURE_FAULTS: Record<Feature, string> = {
@@ -122,18 +159,30 @@ const FEATURE_FAULTS: Record<Feature, string> = {
   qos: "cannot limit IOPS or bandwidth",
 };
 
-function featureFault({ status }: PlacementArray, { features }: PlacementRequest): string | undefined {
+function featureFault(
+  { status }: PlacementArray,
+  { features }: PlacementRequest,
+): string | undefined {
   const missing = features.find((feature) => !status?.features.has(feature));
   return missing && `${FEATURE_FAULTS[missing]} (REST ${status?.restVersion})`;
 }
 
-function roomFault({ status }: PlacementArray, { sizeBytes }: PlacementRequest): string | undefined {
+function roomFault(
+  { status }: PlacementArray,
+  { sizeBytes }: PlacementRequest,
+): string | undefined {
   if (!status || (roomOf(status) >= sizeBytes && roomOf(status) > 0)) return undefined;
   return `has ${formatSize(roomOf(status))} free`;
 }
 
-/** The arrays that can take the volume, best first, and why each other one cannot. Pure: the same input decides the same. */
-export function place<A extends PlacementArray>(request: PlacementRequest, arrays: readonly A[]): Decision<A> {
+/**
+ * The arrays that can take the volume, best first, and why each other one cannot. Pure: the same
+ * input decides the same.
+ */
+export function place<A extends PlacementArray>(
+  request: PlacementRequest,
+  arrays: readonly A[],
+): Decision<A> {
   const decision: Decision<A> = { candidates: [], rejected: [] };
   for (const array of arrays) {
     const rejection = rejectionOf(array, request);
@@ -141,7 +190,8 @@ export function place<A extends PlacementArray>(request: PlacementRequest, array
     else if (array.status) decision.candidates.push(candidateOf(array, array.status, request));
   }
   decision.candidates.sort((a, b) =>
-    a.preference - b.preference || b.score - a.score || compare(tieBreak(b.array, request), tieBreak(a.array, request))
+    a.preference - b.preference || b.score - a.score ||
+    compare(tieBreak(b.array, request), tieBreak(a.array, request))
   );
   return decision;
 }
@@ -154,14 +204,21 @@ function rejectionOf(array: PlacementArray, request: PlacementRequest): Rejectio
   return undefined;
 }
 
-function candidateOf<A extends PlacementArray>(array: A, status: ArrayStatus, request: PlacementRequest): Candidate<A> {
+function candidateOf<A extends PlacementArray>(
+  array: A,
+  status: ArrayStatus,
+  request: PlacementRequest,
+): Candidate<A> {
   const fullBytes = status.usedBytes + array.recentBytes + request.sizeBytes;
   const parts = { capacity: 1 - fullBytes / status.capacityBytes, load: 0 };
   const score = WEIGHTS.capacity * parts.capacity + WEIGHTS.load * parts.load;
   return { array, score, parts, preference: preferenceRank(array.labels, request.topology) };
 }
 
-/** Rendezvous hash: each volume has its own order of the arrays, and an array more moves only what it wins. */
+/**
+ * Rendezvous hash: each volume has its own order of the arrays, and an array more moves only what
+ * it wins.
+ */
 function tieBreak({ label, status }: PlacementArray, { volumeName }: PlacementRequest): string {
   return createHash("sha256").update(`${status?.id ?? label}\0${volumeName}`).digest("hex");
 }
@@ -177,18 +234,29 @@ function adviceFor({ rejected }: Decision, code: ErrorCode): string {
 }
 
 /**
- * The error of a decision without candidates. `unavailable` when an array that fits is only unwell now, `unsupported` when the source's array
- * cannot clone, else `exhausted` (CSI "Unable to provision in accessible_topology"), also when no array of that kind is configured: it is
- * the fleet that must change, and the claim is right.
+ * The error of a decision without candidates. `unavailable` when an array that fits is only unwell
+ * now, `unsupported` when the source's array cannot clone, else `exhausted` (CSI "Unable to
+ * provision in accessible_topology"), also when no array of that kind is configured: it is the
+ * fleet that must change, and the claim is right.
  */
 export function placementError(request: PlacementRequest, decision: Decision): PsoError {
   const onSource = decision.rejected.find(({ array }) => array === request.onlyArray);
   const rejected = onSource ? [onSource] : decision.rejected;
   const cannotClone = onSource?.reason.startsWith(FEATURE_FAULTS.clone) ?? false;
-  const code = rejected.some(({ passing }) => passing) ? "unavailable" : cannotClone ? "unsupported" : "exhausted";
-  const reasons = rejected.map(({ array, reason }) => `${array} ${reason}`).join(", ") || "no array is configured";
-  const advice = cannotClone ? "create an empty volume and copy the data" : adviceFor(decision, code);
-  return new PsoError(code, `Cannot place ${request.requestName} (${formatSize(request.sizeBytes)}): ${reasons}; ${advice}`);
+  const code = rejected.some(({ passing }) => passing)
+    ? "unavailable"
+    : cannotClone
+    ? "unsupported"
+    : "exhausted";
+  const reasons = rejected.map(({ array, reason }) => `${array} ${reason}`).join(", ") ||
+    "no array is configured";
+  const advice = cannotClone
+    ? "create an empty volume and copy the data"
+    : adviceFor(decision, code);
+  return new PsoError(
+    code,
+    `Cannot place ${request.requestName} (${formatSize(request.sizeBytes)}): ${reasons}; ${advice}`,
+  );
 }
 
 /** The decision as fields of one log line. */

@@ -3,7 +3,14 @@ import type { ArrayStatus, Feature } from "../arrays/array.ts";
 import type { Protocol } from "../handoff.ts";
 import { GiB, TiB } from "../size.ts";
 import { parseLabelSelector } from "./label_selector.ts";
-import { explain, place, type PlacementArray, placementError, type PlacementRequest, roomOf } from "./placement.ts";
+import {
+  explain,
+  place,
+  type PlacementArray,
+  placementError,
+  type PlacementRequest,
+  roomOf,
+} from "./placement.ts";
 
 const ZONE = "topology.purestorage.com/zone";
 
@@ -22,12 +29,26 @@ function statusOf(id: string, change: Partial<ArrayStatus> = {}): ArrayStatus {
   };
 }
 
-function block(label: string, change: Partial<PlacementArray> = {}, facts: Partial<ArrayStatus> = {}): PlacementArray {
-  return { label, kind: "block", labels: {}, status: statusOf(label, facts), recentBytes: 0, ...change };
+function block(
+  label: string,
+  change: Partial<PlacementArray> = {},
+  facts: Partial<ArrayStatus> = {},
+): PlacementArray {
+  return {
+    label,
+    kind: "block",
+    labels: {},
+    status: statusOf(label, facts),
+    recentBytes: 0,
+    ...change,
+  };
 }
 
 function file(label: string): PlacementArray {
-  return { ...block(label, {}, { kind: "file", protocols: new Set(["nfs"]), features: new Set() }), kind: "file" };
+  return {
+    ...block(label, {}, { kind: "file", protocols: new Set(["nfs"]), features: new Set() }),
+    kind: "file",
+  };
 }
 
 const WANTED: PlacementRequest = {
@@ -40,8 +61,19 @@ const WANTED: PlacementRequest = {
   arraySelector: [],
 };
 
-const REJECTIONS: { name: string; array: PlacementArray; wanted?: Partial<PlacementRequest>; reason: string; code: string }[] = [
-  { name: "another kind", array: file("fb-1"), reason: "serves no block volumes", code: "exhausted" },
+const REJECTIONS: {
+  name: string;
+  array: PlacementArray;
+  wanted?: Partial<PlacementRequest>;
+  reason: string;
+  code: string;
+}[] = [
+  {
+    name: "another kind",
+    array: file("fb-1"),
+    reason: "serves no block volumes",
+    code: "exhausted",
+  },
   {
     name: "no block array for file",
     array: block("fa-1"),
@@ -49,7 +81,12 @@ const REJECTIONS: { name: string; array: PlacementArray; wanted?: Partial<Placem
     reason: "serves no file volumes",
     code: "exhausted",
   },
-  { name: "no answer yet", array: block("fa-1", { status: undefined }), reason: "has not answered yet", code: "unavailable" },
+  {
+    name: "no answer yet",
+    array: block("fa-1", { status: undefined }),
+    reason: "has not answered yet",
+    code: "unavailable",
+  },
   {
     name: "a problem",
     array: block("fa-1", { problem: "connection refused" }),
@@ -97,7 +134,12 @@ const REJECTIONS: { name: string; array: PlacementArray; wanted?: Partial<Placem
     reason: "does not meet tier=silver",
     code: "exhausted",
   },
-  { name: "too little room", array: block("fa-1", {}, { usedBytes: 8 * TiB }), reason: "has 1.5 TiB free", code: "exhausted" },
+  {
+    name: "too little room",
+    array: block("fa-1", {}, { usedBytes: 8 * TiB }),
+    reason: "has 1.5 TiB free",
+    code: "exhausted",
+  },
   {
     name: "the zone, even when the array is down too",
     array: block("fa-1", { labels: { [ZONE]: "b" }, problem: "down" }),
@@ -130,31 +172,63 @@ const FITS: { name: string; array: PlacementArray; wanted?: Partial<PlacementReq
   {
     name: "segments of other drivers, which say nothing about us",
     array: block("fa", { labels: { [ZONE]: "a" } }),
-    wanted: { topology: { requisite: [{ [ZONE]: "a", "topology.kubernetes.io/zone": "z" }], preferred: [] } },
+    wanted: {
+      topology: { requisite: [{ [ZONE]: "a", "topology.kubernetes.io/zone": "z" }], preferred: [] },
+    },
   },
-  { name: "any protocol on a simulated array", array: block("fa", {}, { protocols: new Set(["local"]) }), wanted: { protocol: "fc" } },
-  { name: "auto when one block protocol is there", array: block("fa", {}, { protocols: new Set(["fc"]) }), wanted: { protocol: "auto" } },
-  { name: "a volume that just fits", array: block("fa", {}, { usedBytes: 7.5 * TiB }), wanted: { sizeBytes: 2 * TiB } },
+  {
+    name: "any protocol on a simulated array",
+    array: block("fa", {}, { protocols: new Set(["local"]) }),
+    wanted: { protocol: "fc" },
+  },
+  {
+    name: "auto when one block protocol is there",
+    array: block("fa", {}, { protocols: new Set(["fc"]) }),
+    wanted: { protocol: "auto" },
+  },
+  {
+    name: "a volume that just fits",
+    array: block("fa", {}, { usedBytes: 7.5 * TiB }),
+    wanted: { sizeBytes: 2 * TiB },
+  },
 ];
 for (const { name, array, wanted } of FITS) {
-  Deno.test(`place() takes ${name}`, () => equal(place({ ...WANTED, ...wanted }, [array]).candidates[0]?.array, array));
+  Deno.test(`place() takes ${name}`, () =>
+    equal(place({ ...WANTED, ...wanted }, [array]).candidates[0]?.array, array));
 }
 
 Deno.test("place() takes the array with the larger share left after placement", () => {
-  const arrays = [block("fa-1", {}, { usedBytes: 4 * TiB }), block("fa-2"), block("fa-3", {}, { capacityBytes: 5 * TiB, usedBytes: TiB })];
-  deepEqual(place(WANTED, arrays).candidates.map(({ array }) => array.label), ["fa-2", "fa-1", "fa-3"]);
+  const arrays = [
+    block("fa-1", {}, { usedBytes: 4 * TiB }),
+    block("fa-2"),
+    block("fa-3", {}, { capacityBytes: 5 * TiB, usedBytes: TiB }),
+  ];
+  deepEqual(place(WANTED, arrays).candidates.map(({ array }) => array.label), [
+    "fa-2",
+    "fa-1",
+    "fa-3",
+  ]);
 });
 
 Deno.test("place() counts what was placed lately and is not visible yet", () => {
   deepEqual(
-    place(WANTED, [block("fa-1", { recentBytes: TiB }), block("fa-2", {}, { usedBytes: 2.5 * TiB })]).candidates[0]?.array.label,
+    place(WANTED, [
+      block("fa-1", { recentBytes: TiB }),
+      block("fa-2", {}, { usedBytes: 2.5 * TiB }),
+    ]).candidates[0]?.array.label,
     "fa-2",
   );
 });
 
 Deno.test("place() prefers zones in the order asked for, before any score", () => {
-  const arrays = [block("fa-1", { labels: { [ZONE]: "a" } }), block("fa-2", { labels: { [ZONE]: "b" } }, { usedBytes: 6 * TiB })];
-  const topology = { requisite: [{ [ZONE]: "a" }, { [ZONE]: "b" }], preferred: [{ [ZONE]: "b" }, { [ZONE]: "a" }] };
+  const arrays = [
+    block("fa-1", { labels: { [ZONE]: "a" } }),
+    block("fa-2", { labels: { [ZONE]: "b" } }, { usedBytes: 6 * TiB }),
+  ];
+  const topology = {
+    requisite: [{ [ZONE]: "a" }, { [ZONE]: "b" }],
+    preferred: [{ [ZONE]: "b" }, { [ZONE]: "a" }],
+  };
   equal(place({ ...WANTED, topology }, arrays).candidates[0]?.array.label, "fa-2");
 });
 
@@ -171,7 +245,10 @@ Deno.test("place() spreads volumes over equal arrays by name, always alike, and 
 });
 
 Deno.test("placementError() names every array and what is wrong with it", () => {
-  const decision = place(WANTED, [block("fa-1", {}, { capacityBytes: 2 * TiB, usedBytes: 0.5 * TiB }), file("fb-1")]);
+  const decision = place(WANTED, [
+    block("fa-1", {}, { capacityBytes: 2 * TiB, usedBytes: 0.5 * TiB }),
+    file("fb-1"),
+  ]);
   equal(
     placementError(WANTED, decision).message,
     "Cannot place pvc-7f3 (2 TiB): fa-1 has 1.4 TiB free, fb-1 serves no block volumes; add space or change the class",
@@ -191,7 +268,10 @@ Deno.test("placementError() of a clone speaks of the source's array alone", () =
 
 Deno.test("placementError() without arrays", () => {
   const error = placementError(WANTED, place(WANTED, []));
-  deepEqual([error.code, error.message], ["exhausted", "Cannot place pvc-7f3 (2 TiB): no array is configured; configure an array"]);
+  deepEqual([error.code, error.message], [
+    "exhausted",
+    "Cannot place pvc-7f3 (2 TiB): no array is configured; configure an array",
+  ]);
 });
 
 Deno.test("roomOf() keeps 5 % of the capacity and is never negative", () => {

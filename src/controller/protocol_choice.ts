@@ -2,7 +2,10 @@ import type { VolumeKind } from "../arrays/array.ts";
 import { PsoError } from "../errors.ts";
 import type { NodeIdentity, Protocol } from "../handoff.ts";
 
-/** What `auto` takes first, by what the path costs: NVMe before SCSI, a fabric of its own before a shared network. */
+/**
+ * What `auto` takes first, by what the path costs: NVMe before SCSI, a fabric of its own before a
+ * shared network.
+ */
 const BEST_FIRST: readonly Protocol[] = ["nvme-fc", "nvme-roce", "nvme-tcp", "fc", "iscsi"];
 
 export interface ProtocolRequest {
@@ -16,17 +19,28 @@ export interface ProtocolRequest {
 }
 
 /**
- * The protocol by which the node reaches the array: `local` where both have it (simulated arrays only), else nfs for file systems and the wanted
- * one, or for `auto` the best that both have, for block. `unsupported` with both sides' protocols when there is none.
+ * The protocol by which the node reaches the array: `local` where both have it (simulated arrays
+ * only), else nfs for file systems and the wanted one, or for `auto` the best that both have, for
+ * block. `unsupported` with both sides' protocols when there is none.
  */
 export function chooseProtocol({ array, kind, served, node, wanted }: ProtocolRequest): Protocol {
-  const acceptable: readonly Protocol[] = kind === "file" ? ["nfs"] : wanted === "auto" ? BEST_FIRST : [wanted];
-  const chosen = (["local", ...acceptable] as const).find((protocol) => served.has(protocol) && node.protocols.includes(protocol));
+  const acceptable: readonly Protocol[] = kind === "file"
+    ? ["nfs"]
+    : wanted === "auto"
+    ? BEST_FIRST
+    : [wanted];
+  const chosen = (["local", ...acceptable] as const).find((protocol) =>
+    served.has(protocol) && node.protocols.includes(protocol)
+  );
   if (chosen !== undefined) return chosen;
   throw new PsoError(
     "unsupported",
-    `node ${node.name} cannot reach ${array}: the volume needs ${acceptable.join(" or ")}, the node offers ` +
-      `${node.protocols.join(", ") || "nothing"} and the array serves ${[...served].join(", ") || "nothing"}; ` +
+    `node ${node.name} cannot reach ${array}: the volume needs ${
+      acceptable.join(" or ")
+    }, the node offers ` +
+      `${node.protocols.join(", ") || "nothing"} and the array serves ${
+        [...served].join(", ") || "nothing"
+      }; ` +
       "prepare the node for the protocol or change sanType or the class's protocol",
   );
 }

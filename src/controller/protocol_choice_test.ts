@@ -3,8 +3,21 @@ import type { VolumeKind } from "../arrays/array.ts";
 import type { Protocol } from "../handoff.ts";
 import { chooseProtocol } from "./protocol_choice.ts";
 
-const CASES: { name: string; kind?: VolumeKind; served: Protocol[]; node: Protocol[]; wanted: Protocol | "auto"; chosen?: Protocol }[] = [
-  { name: "takes the wanted one", served: ["iscsi", "nvme-tcp"], node: ["iscsi", "nvme-tcp"], wanted: "iscsi", chosen: "iscsi" },
+const CASES: {
+  name: string;
+  kind?: VolumeKind;
+  served: Protocol[];
+  node: Protocol[];
+  wanted: Protocol | "auto";
+  chosen?: Protocol;
+}[] = [
+  {
+    name: "takes the wanted one",
+    served: ["iscsi", "nvme-tcp"],
+    node: ["iscsi", "nvme-tcp"],
+    wanted: "iscsi",
+    chosen: "iscsi",
+  },
   {
     name: "takes the best that both have for auto",
     served: ["iscsi", "fc", "nvme-tcp"],
@@ -12,7 +25,13 @@ const CASES: { name: string; kind?: VolumeKind; served: Protocol[]; node: Protoc
     wanted: "auto",
     chosen: "fc",
   },
-  { name: "takes local where both have it", served: ["iscsi", "local"], node: ["local", "iscsi"], wanted: "iscsi", chosen: "local" },
+  {
+    name: "takes local where both have it",
+    served: ["iscsi", "local"],
+    node: ["local", "iscsi"],
+    wanted: "iscsi",
+    chosen: "local",
+  },
   {
     name: "leaves local when the node was started without it",
     served: ["iscsi", "local"],
@@ -20,7 +39,12 @@ const CASES: { name: string; kind?: VolumeKind; served: Protocol[]; node: Protoc
     wanted: "iscsi",
     chosen: "iscsi",
   },
-  { name: "never falls back to another than the wanted one", served: ["iscsi", "fc"], node: ["iscsi", "fc"], wanted: "nvme-tcp" },
+  {
+    name: "never falls back to another than the wanted one",
+    served: ["iscsi", "fc"],
+    node: ["iscsi", "fc"],
+    wanted: "nvme-tcp",
+  },
   {
     name: "takes nfs for file whatever block protocol is set",
     kind: "file",
@@ -41,6 +65,9 @@ for (const { name, kind = "block", served, node, wanted, chosen } of CASES) {
       wanted,
     };
     if (chosen) equal(chooseProtocol(request), chosen);
-    else throws(() => chooseProtocol(request), { code: "unsupported", message: /^node n1 cannot reach fa-1: the volume needs/ });
+    else {throws(() => chooseProtocol(request), {
+        code: "unsupported",
+        message: /^node n1 cannot reach fa-1: the volume needs/,
+      });}
   });
 }

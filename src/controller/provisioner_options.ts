@@ -14,10 +14,15 @@ export interface ProvisionerOptions {
   defaultFsType: string;
   /** `createoptions` of classes that give none, such as `-q`; empty = none. */
   defaultMkfsOptions: string;
-  /** `flashblade.exportRules` where an administrator set it; absent = only the nodes that use the volume. */
+  /**
+   * `flashblade.exportRules` where an administrator set it; absent = only the nodes that use the
+   * volume.
+   */
   exportRules?: string;
   /** `flashblade.snapshotDirectoryEnabled`: show `.snapshot` in new file systems. */
   snapshotDirectory: boolean;
-  /** `flasharray.iSCSIAllowedCIDR` and its like: true for portals that nodes may use; absent = all. */
+  /**
+   * `flasharray.iSCSIAllowedCIDR` and its like: true for portals that nodes may use; absent = all.
+   */
   portalFilter?: (address: string) => boolean;
 }

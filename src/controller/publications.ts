@@ -1,6 +1,9 @@
 import { BoundedMap } from "./bounded_map.ts";
 
-/** Published volumes that are remembered, to notice a publish that contradicts the one before, and to count. */
+/**
+ * Published volumes that are remembered, to notice a publish that contradicts the one before, and
+ * to count.
+ */
 const MAX_REMEMBERED = 50_000;
 
 /** How a volume was published to a node. */
@@ -9,7 +12,10 @@ export interface Publication {
   access: "block" | "mount";
 }
 
-/** What this process published where. A restart forgets it: it may forbid, and nothing may depend on its being whole. */
+/**
+ * What this process published where. A restart forgets it: it may forbid, and nothing may depend on
+ * its being whole.
+ */
 export class Publications {
   /** Volume → node → how. */
   readonly #volumes = new BoundedMap<string, Map<string, Publication>>(MAX_REMEMBERED);
@@ -26,7 +32,11 @@ export class Publications {
   }
 
   /** A volume for one node alone (`exclusive`) has been taken from all others. */
-  add(volume: string, node: string, { publication, exclusive }: { publication: Publication; exclusive: boolean }): void {
+  add(
+    volume: string,
+    node: string,
+    { publication, exclusive }: { publication: Publication; exclusive: boolean },
+  ): void {
     if (exclusive) this.removeAll(volume);
     this.#volumes.set(volume, new Map([...this.#volumes.get(volume) ?? [], [node, publication]]));
     const held = this.#nodes.get(node) ?? new Set();

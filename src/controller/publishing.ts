@@ -2,7 +2,14 @@ import type { ConnectOptions } from "../arrays/array.ts";
 import type { FleetMember } from "../arrays/fleet.ts";
 import { isMultiNode, isReadOnly } from "../capability.ts";
 import { isPsoError, PsoError } from "../errors.ts";
-import { type Attachment, decodeNodeId, encodeAttachment, type NodeIdentity, type Protocol, PROTOCOLS } from "../handoff.ts";
+import {
+  type Attachment,
+  decodeNodeId,
+  encodeAttachment,
+  type NodeIdentity,
+  type Protocol,
+  PROTOCOLS,
+} from "../handoff.ts";
 import { hostNameFor } from "../names.ts";
 import { capabilityFault } from "./capability_check.ts";
 import type { ControllerContext } from "./controller_context.ts";
@@ -16,8 +23,9 @@ interface Target {
 }
 
 /**
- * ControllerPublishVolume and ControllerUnpublishVolume. A block array knows no read-only connection, so that a contradicting publish is noticed
- * from memory: after a restart it is taken as new. Nothing is lost by that, the node mounts as each of its own calls says.
+ * ControllerPublishVolume and ControllerUnpublishVolume. A block array knows no read-only
+ * connection, so that a contradicting publish is noticed from memory: after a restart it is taken
+ * as new. Nothing is lost by that, the node mounts as each of its own calls says.
  */
 export class Publishing {
   readonly #context: ControllerContext;
@@ -37,18 +45,29 @@ export class Publishing {
       // Which of the two is missing makes no difference to the code; that the node is, is certain.
       throw new PsoError(
         "not_found",
-        `node ${JSON.stringify(request.nodeId)} is unknown: it was not registered by this driver's node plugin`,
+        `node ${
+          JSON.stringify(request.nodeId)
+        } is unknown: it was not registered by this driver's node plugin`,
       );
     }
     const fault = capabilityFault(request.capability, target.member.array.kind);
-    if (fault !== undefined) throw new PsoError("invalid", `Cannot publish ${target.name}: ${fault}`);
+    if (fault !== undefined) {
+      throw new PsoError("invalid", `Cannot publish ${target.name}: ${fault}`);
+    }
     const publication = publicationOf(request);
     this.#refuseFlip(target, { node, publication });
     this.#refuseFull(target, node);
     nodes.learn(request.nodeId, node);
-    const { member, attachment } = await this.#connect(target, { node, request, readOnly: publication.readOnly }, signal);
+    const { member, attachment } = await this.#connect(target, {
+      node,
+      request,
+      readOnly: publication.readOnly,
+    }, signal);
     const exclusive = !isMultiNode(request.capability.mode);
-    this.#published.add(keyOf({ member, name: target.name }), node.name, { publication, exclusive });
+    this.#published.add(keyOf({ member, name: target.name }), node.name, {
+      publication,
+      exclusive,
+    });
     const { id } = await locator.statusOf(member, signal);
     locator.learn(request.volumeId, id, target.name);
     return encodeAttachment(attachment);
@@ -69,10 +88,14 @@ export class Publishing {
   }
 
   /**
-   * A node_id that this driver never gave out, as after a change from another driver: taken as a node name, as PSO did. Where no such host holds the
-   * volume, success is certain only if nobody does.
+   * A node_id that this driver never gave out, as after a change from another driver: taken as a
+   * node name, as PSO did. Where no such host holds the volume, success is certain only if nobody
+   * does.
    */
-  async #unpublishUnknown({ volumeId, nodeId }: UnpublishRequest, signal: AbortSignal): Promise<void> {
+  async #unpublishUnknown(
+    { volumeId, nodeId }: UnpublishRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
     const found = await this.#context.locator.find(volumeId, signal, { hosts: true });
     if (!found) return;
     const { member, volume } = found;
@@ -80,12 +103,19 @@ export class Publishing {
     if (hosts.length === 0) return;
     const hostName = hostNameFor(nodeId).toLowerCase();
     if (hosts.some((host) => host.toLowerCase() === hostName)) {
-      await member.array.disconnect(volume.name, { name: nodeId, protocols: [], wwpns: [], addresses: [] }, signal);
+      await member.array.disconnect(volume.name, {
+        name: nodeId,
+        protocols: [],
+        wwpns: [],
+        addresses: [],
+      }, signal);
       return;
     }
     throw new PsoError(
       "not_found",
-      `Cannot unpublish ${volume.name} from the unknown node ${JSON.stringify(nodeId)}: ${hosts.join(", ")} on ${member.array.label} ` +
+      `Cannot unpublish ${volume.name} from the unknown node ${JSON.stringify(nodeId)}: ${
+        hosts.join(", ")
+      } on ${member.array.label} ` +
         "still holds it and may be that node; disconnect it on the array if it is",
     );
   }
@@ -95,7 +125,9 @@ export class Publishing {
     return found && { member: found.member, name: found.volume.name };
   }
 
-  /** The array and name of the volume: by its handle without a call, else by a search. `not_found`. */
+  /**
+   * The array and name of the volume: by its handle without a call, else by a search. `not_found`.
+   */
   async #target(volumeId: string, signal: AbortSignal): Promise<Target> {
     const { locator, fleet } = this.#context;
     const hinted = locator.hinted(volumeId);
@@ -116,7 +148,10 @@ export class Publishing {
       // It is not where its handle says: it was moved, or it is gone.
       const { member, volume } = await this.#context.locator.need(options.request.volumeId, signal);
       if (member === target.member) throw error;
-      return { member, attachment: await this.#connectAt({ member, name: volume.name }, options, signal) };
+      return {
+        member,
+        attachment: await this.#connectAt({ member, name: volume.name }, options, signal),
+      };
     }
   }
 
@@ -145,22 +180,35 @@ export class Publishing {
     return await member.array.connect(name, node, { ...connection, signal });
   }
 
-  /** Kubernetes counts too, and places no more pods on a node that is full; this is for the race that it loses. */
+  /**
+   * Kubernetes counts too, and places no more pods on a node that is full; this is for the race
+   * that it loses.
+   */
   #refuseFull(target: Target, node: NodeIdentity): void {
     const { maxVolumesPerNode } = this.#context.options();
-    if (this.#published.of(keyOf(target), node.name) || this.#published.countOf(node.name) < maxVolumesPerNode) return;
+    if (
+      this.#published.of(keyOf(target), node.name) ||
+      this.#published.countOf(node.name) < maxVolumesPerNode
+    ) return;
     throw new PsoError(
       "exhausted",
       `Cannot publish ${target.name} to ${node.name}: it holds ${maxVolumesPerNode} volumes, and that is its limit; move pods away or raise maxVolumesPerNode`,
     );
   }
 
-  #refuseFlip(target: Target, { node, publication }: { node: NodeIdentity; publication: Publication }): void {
+  #refuseFlip(
+    target: Target,
+    { node, publication }: { node: NodeIdentity; publication: Publication },
+  ): void {
     const before = this.#published.of(keyOf(target), node.name);
-    if (!before || (before.readOnly === publication.readOnly && before.access === publication.access)) return;
+    if (
+      !before || (before.readOnly === publication.readOnly && before.access === publication.access)
+    ) return;
     throw new PsoError(
       "conflict",
-      `${target.name} is published to ${node.name} already, ${shown(before)}, and ${shown(publication)} is asked for: unpublish it first`,
+      `${target.name} is published to ${node.name} already, ${shown(before)}, and ${
+        shown(publication)
+      } is asked for: unpublish it first`,
     );
   }
 }
@@ -174,7 +222,9 @@ function publicationOf({ capability, readOnly }: PublishRequest): Publication {
 }
 
 function shown({ readOnly, access }: Publication): string {
-  return `${readOnly ? "read-only" : "writable"} as ${access === "block" ? "raw block" : "file system"}`;
+  return `${readOnly ? "read-only" : "writable"} as ${
+    access === "block" ? "raw block" : "file system"
+  }`;
 }
 
 /** The protocol that the volume's class named at creation. */

@@ -1,4 +1,7 @@
-/** Thin volumes do not show in an array's space until they are written; after this they count as what is written. */
+/**
+ * Thin volumes do not show in an array's space until they are written; after this they count as
+ * what is written.
+ */
 const WINDOW_MS = 5 * 60 * 1000;
 /** Placements are summed in steps of this, so that a storm of them costs no memory. */
 const STEP_MS = 15 * 1000;

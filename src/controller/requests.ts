@@ -1,8 +1,9 @@
 import type { Capability } from "../capability.ts";
 import type { ChapCredentials } from "../chap.ts";
 
-// What Provisioner is asked and what it answers: the CSI messages as plain values. Sizes are bytes, times milliseconds since 1970. The
-// wire's own checks (required fields, 128-byte names, negative numbers) are done by csi/ before a request gets here.
+// What Provisioner is asked and what it answers: the CSI messages as plain values. Sizes are bytes,
+// times milliseconds since 1970. The wire's own checks (required fields, 128-byte names, negative
+// numbers) are done by csi/ before a request gets here.
 
 /** 0 = not given. */
 export interface CapacityRange {

@@ -5,7 +5,12 @@ import { snapshotSuffixFor } from "../names.ts";
 import { refuseSnapshotParameters } from "./parameters.ts";
 import { listAcross, type ListedPage } from "./listing.ts";
 import type { ControllerContext } from "./controller_context.ts";
-import type { CreateSnapshotRequest, ListSnapshotsRequest, SnapshotAnswer, SnapshotPage } from "./requests.ts";
+import type {
+  CreateSnapshotRequest,
+  ListSnapshotsRequest,
+  SnapshotAnswer,
+  SnapshotPage,
+} from "./requests.ts";
 import type { ListedArray } from "./volume_locator.ts";
 
 /** The snapshot calls of the Controller service. */
@@ -17,7 +22,10 @@ export class Snapshots {
   }
 
   /** See Provisioner.createSnapshot. */
-  async create({ name, sourceVolumeId, parameters = {} }: CreateSnapshotRequest, signal: AbortSignal): Promise<SnapshotAnswer> {
+  async create(
+    { name, sourceVolumeId, parameters = {} }: CreateSnapshotRequest,
+    signal: AbortSignal,
+  ): Promise<SnapshotAnswer> {
     refuseSnapshotParameters(parameters);
     const { fleet, locator } = this.#context;
     const hinted = locator.hinted(sourceVolumeId);
@@ -25,11 +33,14 @@ export class Snapshots {
     const found = known ? undefined : await locator.need(sourceVolumeId, signal);
     const member = known?.member ?? found?.member;
     const volume = known?.name ?? found?.volume.name;
-    if (!member || volume === undefined) throw new PsoError("not_found", `volume ${sourceVolumeId} does not exist`);
+    if (!member || volume === undefined) {
+      throw new PsoError("not_found", `volume ${sourceVolumeId} does not exist`);
+    }
     const { id } = await locator.statusOf(member, signal);
     const suffix = snapshotSuffixFor(name);
     await this.#refuseOtherSource({ name, suffix, member, volume }, signal);
-    // Noted first: should the reply be lost, the volume still counts as one that has snapshots, and its deletion looks.
+    // Noted first: should the reply be lost, the volume still counts as one that has snapshots, and
+    // its deletion looks.
     fleet.snapshotCreated(member, `${volume}.${suffix}`);
     const snapshot = await member.array.createSnapshot(volume, suffix, signal);
     return this.#answer(id, snapshot, sourceVolumeId);
@@ -47,7 +58,10 @@ export class Snapshots {
   async get(snapshotId: string, signal: AbortSignal): Promise<SnapshotAnswer> {
     const answer = await this.#find(snapshotId, signal);
     if (answer) return answer;
-    throw new PsoError("not_found", `snapshot ${snapshotId} does not exist: every array that could hold it was asked`);
+    throw new PsoError(
+      "not_found",
+      `snapshot ${snapshotId} does not exist: every array that could hold it was asked`,
+    );
   }
 
   /** See Provisioner.listSnapshots. */
@@ -64,7 +78,10 @@ export class Snapshots {
     return this.#page(page);
   }
 
-  async #listOne({ snapshotId, sourceVolumeId }: ListSnapshotsRequest, signal: AbortSignal): Promise<SnapshotPage> {
+  async #listOne(
+    { snapshotId, sourceVolumeId }: ListSnapshotsRequest,
+    signal: AbortSignal,
+  ): Promise<SnapshotPage> {
     const answer = await this.#find(snapshotId, signal);
     const matches = answer && (sourceVolumeId === "" || answer.sourceVolumeId === sourceVolumeId);
     return { entries: matches ? [answer] : [], nextToken: "" };
@@ -101,8 +118,9 @@ export class Snapshots {
   }
 
   /**
-   * A snapshot's name belongs to one volume in the whole fleet, and its handle shows that volume: the same suffix on another volume is a request
-   * that contradicts an earlier one. What listings and our own creations showed costs no call; only a hit is looked up, it may be old.
+   * A snapshot's name belongs to one volume in the whole fleet, and its handle shows that volume:
+   * the same suffix on another volume is a request that contradicts an earlier one. What listings
+   * and our own creations showed costs no call; only a hit is looked up, it may be old.
    */
   async #refuseOtherSource(
     wanted: { name: string; suffix: string; member: FleetMember; volume: string },

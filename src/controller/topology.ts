@@ -13,23 +13,41 @@ export function accessibleTopologyOf(labels: Readonly<Record<string, string>>): 
   return segments.length === 0 ? [] : [Object.fromEntries(segments)];
 }
 
-/** The first segment of `term` that the array does not have; an array without topology labels is reached from everywhere. */
-function unmetSegment(labels: Readonly<Record<string, string>>, term: Topology): string | undefined {
+/**
+ * The first segment of `term` that the array does not have; an array without topology labels is
+ * reached from everywhere.
+ */
+function unmetSegment(
+  labels: Readonly<Record<string, string>>,
+  term: Topology,
+): string | undefined {
   if (segmentsOf(labels).length === 0) return undefined;
   const unmet = segmentsOf(term).find(([key, value]) => labels[key] !== value);
   return unmet && `${unmet[0]}=${unmet[1]}`;
 }
 
-/** Why the array cannot serve any of the requisite topologies; `undefined` when it serves one or none is asked for. */
-export function topologyFault(labels: Readonly<Record<string, string>>, requirement: TopologyRequirement | undefined): string | undefined {
+/**
+ * Why the array cannot serve any of the requisite topologies; `undefined` when it serves one or
+ * none is asked for.
+ */
+export function topologyFault(
+  labels: Readonly<Record<string, string>>,
+  requirement: TopologyRequirement | undefined,
+): string | undefined {
   const requisite = requirement?.requisite ?? [];
   const unmet = requisite.map((term) => unmetSegment(labels, term));
   if (requisite.length === 0 || unmet.includes(undefined)) return undefined;
   return `is not labelled ${[...new Set(unmet)].slice(0, 3).join(" or ")}`;
 }
 
-/** The place of the first preferred topology that the array serves; after all of them when it serves none. */
-export function preferenceRank(labels: Readonly<Record<string, string>>, requirement: TopologyRequirement | undefined): number {
+/**
+ * The place of the first preferred topology that the array serves; after all of them when it serves
+ * none.
+ */
+export function preferenceRank(
+  labels: Readonly<Record<string, string>>,
+  requirement: TopologyRequirement | undefined,
+): number {
   const preferred = requirement?.preferred ?? [];
   const rank = preferred.findIndex((term) => unmetSegment(labels, term) === undefined);
   return rank === -1 ? preferred.length : rank;

@@ -1,20 +1,24 @@
 import { arrayHintOf } from "../arrays/fleet.ts";
 import { PsoError } from "../errors.ts";
 
-// Handles. A volume's is `<first 8 hex of the array id>/<volume name>`, a snapshot's `<8 hex>/<volume>.<suffix>`. The array part is a hint
-// that makes the usual path one call; the name alone decides. PSO 5 and 6 gave bare names and `<prefix>/<pv name>`: accepted for ever.
+// Handles. A volume's is `<first 8 hex of the array id>/<volume name>`, a snapshot's `<8
+// hex>/<volume>.<suffix>`. The array part is a hint that makes the usual path one call; the name
+// alone decides. PSO 5 and 6 gave bare names and `<prefix>/<pv name>`: accepted for ever.
 
 /** CSI limit of a string field without a limit of its own (spec, "Size Limits"). */
 const ID_MAX_BYTES = 128;
 const HINTED = /^([0-9a-f]{8})\/(.+)$/;
 const OLD_FORM = /^([^/]+)\/([^/]+)$/;
 /**
- * Everything that a name on an array may hold: `pod::volume`, `group/volume`, `volume.suffix`. Above all no `,` and no `*`: a REST call
- * with `names=a,b` means two volumes.
+ * Everything that a name on an array may hold: `pod::volume`, `group/volume`, `volume.suffix`.
+ * Above all no `,` and no `*`: a REST call with `names=a,b` means two volumes.
  */
 const ARRAY_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$/;
 
-/** Where a volume may be: the array that the handle names, and the names it may have there, likeliest first. */
+/**
+ * Where a volume may be: the array that the handle names, and the names it may have there,
+ * likeliest first.
+ */
 export interface VolumeHandle {
   /** First 8 hex digits of an array id. */
   arrayHint?: string;
@@ -33,12 +37,15 @@ export interface SnapshotHandle {
 
 function checkLength(what: string, id: string): void {
   const bytes = new TextEncoder().encode(id).length;
-  if (bytes > ID_MAX_BYTES) throw new PsoError("invalid", `${what} takes ${bytes} bytes and CSI allows ${ID_MAX_BYTES}`);
+  if (bytes > ID_MAX_BYTES) {
+    throw new PsoError("invalid", `${what} takes ${bytes} bytes and CSI allows ${ID_MAX_BYTES}`);
+  }
 }
 
 function handleOf(arrayId: string, name: string): string {
   const hinted = `${arrayHintOf(arrayId)}/${name}`;
-  // A bare name is a handle as well: volume and suffix of 63 characters each fit in 128 bytes only without the hint.
+  // A bare name is a handle as well: volume and suffix of 63 characters each fit in 128 bytes only
+  // without the hint.
   return hinted.length <= ID_MAX_BYTES ? hinted : name;
 }
 
@@ -59,12 +66,17 @@ export function parseVolumeId(volumeId: string): VolumeHandle {
   const oldForm = volumeId.replace(OLD_FORM, "$1-$2");
   const [, arrayHint, name] = HINTED.exec(volumeId) ?? [];
   // The prefix of an old cluster may look like 8 hex digits too.
-  if (arrayHint !== undefined && name !== undefined) return { arrayHint, names: [name, ...(oldForm === volumeId ? [] : [oldForm])] };
+  if (arrayHint !== undefined && name !== undefined) {
+    return { arrayHint, names: [name, ...(oldForm === volumeId ? [] : [oldForm])] };
+  }
   // `group/volume`, a volume in a FlashArray volume group, looks like `prefix/pv`.
   return { names: oldForm === volumeId ? [volumeId] : [oldForm, volumeId] };
 }
 
-/** Takes a snapshot's handle apart; `undefined` for text that names no snapshot. `invalid` above 128 bytes. */
+/**
+ * Takes a snapshot's handle apart; `undefined` for text that names no snapshot. `invalid` above 128
+ * bytes.
+ */
 export function parseSnapshotId(snapshotId: string): SnapshotHandle | undefined {
   checkLength("snapshot_id", snapshotId);
   if (!ARRAY_NAME.test(snapshotId)) return undefined;

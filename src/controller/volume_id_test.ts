@@ -4,11 +4,30 @@ import { parseSnapshotId, parseVolumeId, snapshotIdOf, volumeIdOf } from "./volu
 const ARRAY = "2dcf29ad-6465-4b8c-9b6b-1f0b0d5c7a11";
 
 const VOLUME_CASES: { name: string; id: string; hint?: string; names: string[] }[] = [
-  { name: "our own form", id: "2dcf29ad/k8s-pvc-1", hint: "2dcf29ad", names: ["k8s-pvc-1", "2dcf29ad-k8s-pvc-1"] },
+  {
+    name: "our own form",
+    id: "2dcf29ad/k8s-pvc-1",
+    hint: "2dcf29ad",
+    names: ["k8s-pvc-1", "2dcf29ad-k8s-pvc-1"],
+  },
   { name: "a bare name of PSO 6", id: "k8s-pvc-1", names: ["k8s-pvc-1"] },
-  { name: "prefix/pv of PSO 5.0, then a volume in a group", id: "k8s/pvc-1", names: ["k8s-pvc-1", "k8s/pvc-1"] },
-  { name: "a volume in a pod", id: "2dcf29ad/pod::v", hint: "2dcf29ad", names: ["pod::v", "2dcf29ad-pod::v"] },
-  { name: "a volume in a group on a named array", id: "2dcf29ad/group/v", hint: "2dcf29ad", names: ["group/v"] },
+  {
+    name: "prefix/pv of PSO 5.0, then a volume in a group",
+    id: "k8s/pvc-1",
+    names: ["k8s-pvc-1", "k8s/pvc-1"],
+  },
+  {
+    name: "a volume in a pod",
+    id: "2dcf29ad/pod::v",
+    hint: "2dcf29ad",
+    names: ["pod::v", "2dcf29ad-pod::v"],
+  },
+  {
+    name: "a volume in a group on a named array",
+    id: "2dcf29ad/group/v",
+    hint: "2dcf29ad",
+    names: ["group/v"],
+  },
   { name: "two names in one", id: "2dcf29ad/a,b", names: [] },
   { name: "a pattern", id: "k8s-*", names: [] },
   { name: "text that no array accepts", id: "a b", names: [] },
@@ -26,7 +45,10 @@ Deno.test("volumeIdOf() and parseVolumeId() belong together", () => {
 });
 
 Deno.test("handles over 128 bytes are invalid", () => {
-  throws(() => parseVolumeId("v".repeat(129)), { code: "invalid", message: "volume_id takes 129 bytes and CSI allows 128" });
+  throws(() => parseVolumeId("v".repeat(129)), {
+    code: "invalid",
+    message: "volume_id takes 129 bytes and CSI allows 128",
+  });
   throws(() => parseSnapshotId("v".repeat(129)), { code: "invalid" });
   deepEqual(parseVolumeId("v".repeat(128)), { names: ["v".repeat(128)] });
 });
@@ -39,7 +61,13 @@ Deno.test("snapshotIdOf() drops the hint where 128 bytes would not hold it, and 
 });
 
 Deno.test("parseSnapshotId() accepts both forms and knows what is no snapshot", () => {
-  deepEqual(parseSnapshotId("2dcf29ad/v.s-1"), { arrayHint: "2dcf29ad", volume: "v", name: "v.s-1" });
+  deepEqual(parseSnapshotId("2dcf29ad/v.s-1"), {
+    arrayHint: "2dcf29ad",
+    volume: "v",
+    name: "v.s-1",
+  });
   deepEqual(parseSnapshotId("v.s-1"), { volume: "v", name: "v.s-1" });
-  for (const id of ["fake-snapshot", "v.", ".s", "v.a,w.b", "v.*", ""]) equal(parseSnapshotId(id), undefined, id);
+  for (const id of ["fake-snapshot", "v.", ".s", "v.a,w.b", "v.*", ""]) {
+    equal(parseSnapshotId(id), undefined, id);
+  }
 });

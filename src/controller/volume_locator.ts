@@ -4,7 +4,10 @@ import { PsoError } from "../errors.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { parseSnapshotId, parseVolumeId, snapshotIdOf, volumeIdOf } from "./volume_id.ts";
 
-/** Volumes that the cluster knows by an old handle; forgetting one costs csi-attacher one needless publish. */
+/**
+ * Volumes that the cluster knows by an old handle; forgetting one costs csi-attacher one needless
+ * publish.
+ */
 const MAX_OLD_HANDLES = 20_000;
 
 export interface LocatedVolume {
@@ -34,7 +37,10 @@ export class VolumeLocator {
     this.#fleet = fleet;
   }
 
-  /** The array and name that the handle itself says, without any call; `undefined` for old handles and unknown arrays. */
+  /**
+   * The array and name that the handle itself says, without any call; `undefined` for old handles
+   * and unknown arrays.
+   */
   hinted(volumeId: string): { member: FleetMember; name: string } | undefined {
     const { arrayHint, names } = parseVolumeId(volumeId);
     const member = arrayHint === undefined ? undefined : this.#fleet.memberByHint(arrayHint);
@@ -43,10 +49,14 @@ export class VolumeLocator {
   }
 
   /**
-   * The live volume behind a handle of any form. `undefined` only when every array that could hold it has answered, `unavailable`
-   * otherwise, `invalid` for a handle above 128 bytes.
+   * The live volume behind a handle of any form. `undefined` only when every array that could hold
+   * it has answered, `unavailable` otherwise, `invalid` for a handle above 128 bytes.
    */
-  async find(volumeId: string, signal: AbortSignal, options: { hosts?: boolean } = {}): Promise<LocatedVolume | undefined> {
+  async find(
+    volumeId: string,
+    signal: AbortSignal,
+    options: { hosts?: boolean } = {},
+  ): Promise<LocatedVolume | undefined> {
     const { arrayHint, names } = parseVolumeId(volumeId);
     const [ours, old] = names;
     if (arrayHint === undefined) {
@@ -56,23 +66,36 @@ export class VolumeLocator {
       }
       return undefined;
     }
-    // PSO 5.0 handles began with a prefix, and one may look like an array's id: it does so only if no array of ours has that id.
+    // PSO 5.0 handles began with a prefix, and one may look like an array's id: it does so only if
+    // no array of ours has that id.
     if (old !== undefined && !this.#fleet.memberByHint(arrayHint)) {
       const found = await this.#fleet.find({ name: old }, signal, options);
       if (found) return found;
     }
-    return ours === undefined ? undefined : await this.#fleet.find({ arrayHint, name: ours }, signal, options);
+    return ours === undefined
+      ? undefined
+      : await this.#fleet.find({ arrayHint, name: ours }, signal, options);
   }
 
   /** As `find`, and `not_found` when there is none. */
-  async need(volumeId: string, signal: AbortSignal, options: { hosts?: boolean } = {}): Promise<LocatedVolume> {
+  async need(
+    volumeId: string,
+    signal: AbortSignal,
+    options: { hosts?: boolean } = {},
+  ): Promise<LocatedVolume> {
     const found = await this.find(volumeId, signal, options);
     if (found) return found;
-    throw new PsoError("not_found", `volume ${volumeId} does not exist: every array that could hold it was asked`);
+    throw new PsoError(
+      "not_found",
+      `volume ${volumeId} does not exist: every array that could hold it was asked`,
+    );
   }
 
   /** The live snapshot behind a handle, by the rules of `find`. */
-  async findSnapshot(snapshotId: string, signal: AbortSignal): Promise<LocatedSnapshot | undefined> {
+  async findSnapshot(
+    snapshotId: string,
+    signal: AbortSignal,
+  ): Promise<LocatedSnapshot | undefined> {
     const handle = parseSnapshotId(snapshotId);
     return handle && await this.#fleet.findSnapshot(handle, signal);
   }
@@ -99,14 +122,20 @@ export class VolumeLocator {
   }
 
   /**
-   * Arrays in the order in which lists go through them. `unavailable` while one has never answered: a list without it would say that its
-   * volumes are gone.
+   * Arrays in the order in which lists go through them. `unavailable` while one has never answered:
+   * a list without it would say that its volumes are gone.
    */
   listOrder(): ListedArray[] {
     const order: ListedArray[] = [];
     for (const member of this.#fleet.members) {
       const { array, status, problem } = member;
-      if (!status) throw problem ?? new PsoError("unavailable", `array ${array.label} has not answered yet: the list would not be whole`);
+      if (!status) {
+        throw problem ??
+          new PsoError(
+            "unavailable",
+            `array ${array.label} has not answered yet: the list would not be whole`,
+          );
+      }
       order.push({ member, hint: arrayHintOf(status.id), arrayId: status.id });
     }
     return order.sort((a, b) => a.hint < b.hint ? -1 : 1);

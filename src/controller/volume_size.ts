@@ -6,11 +6,16 @@ import type { CapacityRange } from "./requests.ts";
 
 /** PSO's DefaultVolumeSize. */
 const DEFAULT_SIZE_BYTES = 32 * GiB;
-/** FlashArray REST: `provisioned` is a multiple of 512 from 1 MiB to 4 PiB (reference arrays A4). */
+/**
+ * FlashArray REST: `provisioned` is a multiple of 512 from 1 MiB to 4 PiB (reference arrays A4).
+ */
 const BLOCK_STEP_BYTES = 512;
 const BLOCK_MIN_BYTES = MiB;
 const MAX_BYTES = 4 * PiB;
-/** mkfs.xfs refuses less than 300 MiB since xfsprogs 6; ext4 leaves no room for files below 8 MiB. Nodes refuse to format less. */
+/**
+ * mkfs.xfs refuses less than 300 MiB since xfsprogs 6; ext4 leaves no room for files below 8 MiB.
+ * Nodes refuse to format less.
+ */
 const FORMAT_MIN_BYTES: Readonly<Record<string, number>> = { xfs: 300 * MiB, ext4: 8 * MiB };
 
 /** What decides about a new volume's size besides the range. */
@@ -34,23 +39,44 @@ function outOfRange(message: string): PsoError {
 /** `out_of_range` when no size can be in the range at all. */
 function checkRange({ requiredBytes, limitBytes }: CapacityRange): void {
   if (limitBytes > 0 && requiredBytes > limitBytes) {
-    throw outOfRange(`the size range is empty: required ${shown(requiredBytes)} is above the limit of ${shown(limitBytes)}`);
+    throw outOfRange(
+      `the size range is empty: required ${shown(requiredBytes)} is above the limit of ${
+        shown(limitBytes)
+      }`,
+    );
   }
-  if (requiredBytes > MAX_BYTES) throw outOfRange(`required ${shown(requiredBytes)} is above the largest volume, ${shown(MAX_BYTES)}`);
+  if (requiredBytes > MAX_BYTES) {
+    throw outOfRange(
+      `required ${shown(requiredBytes)} is above the largest volume, ${shown(MAX_BYTES)}`,
+    );
+  }
 }
 
-/** The bytes that an array gives for `bytes`: block volumes are whole sectors and at least 1 MiB. `out_of_range` above the limit. */
+/**
+ * The bytes that an array gives for `bytes`: block volumes are whole sectors and at least 1 MiB.
+ * `out_of_range` above the limit.
+ */
 function arraySize(bytes: number, kind: VolumeKind, limitBytes: number): number {
-  const size = kind === "block" ? Math.max(BLOCK_MIN_BYTES, roundUp(bytes, BLOCK_STEP_BYTES)) : bytes;
+  const size = kind === "block"
+    ? Math.max(BLOCK_MIN_BYTES, roundUp(bytes, BLOCK_STEP_BYTES))
+    : bytes;
   if (limitBytes === 0 || size <= limitBytes) return size;
-  throw outOfRange(`the limit of ${shown(limitBytes)} holds no volume: the smallest one for ${shown(bytes)} has ${shown(size)}`);
+  throw outOfRange(
+    `the limit of ${shown(limitBytes)} holds no volume: the smallest one for ${shown(bytes)} has ${
+      shown(size)
+    }`,
+  );
 }
 
 /** The file system of the volume that needs most room, and how much that is. */
-function neediest({ kind, capabilities, defaultFsType }: SizeOptions): { fsType: string; bytes: number } {
+function neediest(
+  { kind, capabilities, defaultFsType }: SizeOptions,
+): { fsType: string; bytes: number } {
   const none = { fsType: "", bytes: kind === "block" ? BLOCK_MIN_BYTES : 1 };
   if (kind !== "block") return none;
-  const fsTypes = capabilities.flatMap(({ access }) => access.type === "mount" ? [(access.fsType || defaultFsType).toLowerCase()] : []);
+  const fsTypes = capabilities.flatMap(({ access }) =>
+    access.type === "mount" ? [(access.fsType || defaultFsType).toLowerCase()] : []
+  );
   const needs = fsTypes.map((fsType) => ({ fsType, bytes: FORMAT_MIN_BYTES[fsType] ?? 0 }));
   return needs.reduce((most, one) => one.bytes > most.bytes ? one : most, none);
 }
@@ -61,8 +87,9 @@ export function minimumVolumeBytes(options: SizeOptions): number {
 }
 
 /**
- * The size of a new volume for `range`: the required bytes, else the source's size, else 32 GiB if the limit allows; for block in whole
- * sectors. `out_of_range` for an empty range, above 4 PiB, below the source's size, and below what a new file system needs (xfs 300 MiB, ext4 8 MiB).
+ * The size of a new volume for `range`: the required bytes, else the source's size, else 32 GiB if
+ * the limit allows; for block in whole sectors. `out_of_range` for an empty range, above 4 PiB,
+ * below the source's size, and below what a new file system needs (xfs 300 MiB, ext4 8 MiB).
  */
 export function newVolumeSize(range: CapacityRange, options: SizeOptions): number {
   checkRange(range);
@@ -70,33 +97,56 @@ export function newVolumeSize(range: CapacityRange, options: SizeOptions): numbe
   const { kind, sourceBytes } = options;
   if (sourceBytes !== undefined && (requiredBytes > 0 || limitBytes > 0)) {
     const most = requiredBytes > 0 ? arraySize(requiredBytes, kind, limitBytes) : limitBytes;
-    if (most < sourceBytes) throw outOfRange(`${shown(most)} is smaller than the source, which has ${shown(sourceBytes)}`);
+    if (most < sourceBytes) {
+      throw outOfRange(
+        `${shown(most)} is smaller than the source, which has ${shown(sourceBytes)}`,
+      );
+    }
   }
-  const wanted = requiredBytes || sourceBytes || (limitBytes > 0 ? Math.min(DEFAULT_SIZE_BYTES, limitBytes) : DEFAULT_SIZE_BYTES);
+  const wanted = requiredBytes || sourceBytes ||
+    (limitBytes > 0 ? Math.min(DEFAULT_SIZE_BYTES, limitBytes) : DEFAULT_SIZE_BYTES);
   const size = arraySize(wanted, kind, limitBytes);
   // A clone brings its file system with it: nothing is formatted.
   const { fsType, bytes } = neediest(options);
   if (sourceBytes === undefined && size < bytes) {
-    const instead = fsType === "xfs" ? "ask for more, or use csi.storage.k8s.io/fstype ext4" : "ask for more";
-    throw outOfRange(`${shown(size)} is too small for ${fsType}, which needs ${shown(bytes)}: ${instead}`);
+    const instead = fsType === "xfs"
+      ? "ask for more, or use csi.storage.k8s.io/fstype ext4"
+      : "ask for more";
+    throw outOfRange(
+      `${shown(size)} is too small for ${fsType}, which needs ${shown(bytes)}: ${instead}`,
+    );
   }
   return size;
 }
 
-/** The size that a volume of `currentBytes` must grow to; at most `currentBytes` when it is large enough. `out_of_range` by `range`. */
+/**
+ * The size that a volume of `currentBytes` must grow to; at most `currentBytes` when it is large
+ * enough. `out_of_range` by `range`.
+ */
 export function grownSize(range: CapacityRange, kind: VolumeKind, currentBytes: number): number {
   checkRange(range);
   const { requiredBytes, limitBytes } = range;
   if (limitBytes > 0 && currentBytes > limitBytes) {
-    throw outOfRange(`the volume has ${shown(currentBytes)}, above the limit of ${shown(limitBytes)}: volumes are never shrunk`);
+    throw outOfRange(
+      `the volume has ${shown(currentBytes)}, above the limit of ${
+        shown(limitBytes)
+      }: volumes are never shrunk`,
+    );
   }
   if (requiredBytes <= currentBytes) return currentBytes;
   return arraySize(requiredBytes, kind, limitBytes);
 }
 
 /** Why a volume of `sizeBytes` is not what `range` asks for; `undefined` when it is. */
-export function sizeMismatch(sizeBytes: number, { requiredBytes, limitBytes }: CapacityRange): string | undefined {
-  if (sizeBytes < requiredBytes) return `it has ${shown(sizeBytes)} and ${shown(requiredBytes)} are required`;
-  if (limitBytes > 0 && sizeBytes > limitBytes) return `it has ${shown(sizeBytes)} and the limit is ${shown(limitBytes)}`;
+export function sizeMismatch(
+  sizeBytes: number,
+  { requiredBytes, limitBytes }: CapacityRange,
+): string | undefined {
+  if (sizeBytes < requiredBytes) {
+    return `it has ${shown(sizeBytes)} and ${shown(requiredBytes)} are required`;
+  }
+  if (limitBytes > 0 && sizeBytes > limitBytes) {
+    return `it has ${shown(sizeBytes)} and the limit is ${shown(limitBytes)}`;
+  }
   return undefined;
 }

@@ -3,7 +3,15 @@ import type { Provisioner } from "../controller/provisioner.ts";
 import { decodeNodeId } from "../handoff.ts";
 import { Controller, ControllerServiceCapability_RPC_Type as Type } from "./generated/csi_pb.ts";
 import { method, type UnaryMethod } from "./unary.ts";
-import { capabilityOf, rangeOf, refuseMutable, snapshotMessage, sourceOf, topologyOf, volumeMessage } from "./values.ts";
+import {
+  capabilityOf,
+  rangeOf,
+  refuseMutable,
+  snapshotMessage,
+  sourceOf,
+  topologyOf,
+  volumeMessage,
+} from "./values.ts";
 
 /** Everything that a row below really does; the sidecars read this once, at their start. */
 const CAPABILITIES: readonly Type[] = [
@@ -78,7 +86,10 @@ function inquiryMethods(provisioner: () => Provisioner): UnaryMethod[] {
     }),
     method(Controller.method.controllerGetVolume, {
       handle: async (request, { signal }) => {
-        const { volume, publishedNodeIds } = await provisioner().getVolume(request.volumeId, signal);
+        const { volume, publishedNodeIds } = await provisioner().getVolume(
+          request.volumeId,
+          signal,
+        );
         return { volume: volumeMessage(volume), status: { publishedNodeIds } };
       },
     }),
@@ -86,9 +97,15 @@ function inquiryMethods(provisioner: () => Provisioner): UnaryMethod[] {
       quiet: true,
       handle: async (request, { signal }) => {
         const { maxEntries, startingToken } = request;
-        const { entries, nextToken } = await provisioner().listVolumes({ maxEntries, startingToken }, signal);
+        const { entries, nextToken } = await provisioner().listVolumes({
+          maxEntries,
+          startingToken,
+        }, signal);
         return {
-          entries: entries.map(({ volume, publishedNodeIds }) => ({ volume: volumeMessage(volume), status: { publishedNodeIds } })),
+          entries: entries.map(({ volume, publishedNodeIds }) => ({
+            volume: volumeMessage(volume),
+            status: { publishedNodeIds },
+          })),
           nextToken,
         };
       },
@@ -137,7 +154,10 @@ function attachMethods(provisioner: () => Provisioner): UnaryMethod[] {
       facts: nodeName,
       keys: (request) => [provisioner().lockKey({ volumeId: request.volumeId })],
       handle: async (request, { signal }) => {
-        await provisioner().unpublishVolume({ volumeId: request.volumeId, nodeId: request.nodeId }, signal);
+        await provisioner().unpublishVolume(
+          { volumeId: request.volumeId, nodeId: request.nodeId },
+          signal,
+        );
         return {};
       },
     }),
@@ -149,10 +169,16 @@ function snapshotMethods(provisioner: () => Provisioner): UnaryMethod[] {
     method(Controller.method.createSnapshot, {
       keys: (
         request,
-      ) => [provisioner().lockKey({ snapshotName: request.name }), provisioner().lockKey({ volumeId: request.sourceVolumeId })],
+      ) => [
+        provisioner().lockKey({ snapshotName: request.name }),
+        provisioner().lockKey({ volumeId: request.sourceVolumeId }),
+      ],
       handle: async (request, { signal }) => {
         const { name, sourceVolumeId, parameters } = request;
-        const snapshot = await provisioner().createSnapshot({ name, sourceVolumeId, parameters }, signal);
+        const snapshot = await provisioner().createSnapshot(
+          { name, sourceVolumeId, parameters },
+          signal,
+        );
         return { snapshot: snapshotMessage(snapshot) };
       },
     }),
@@ -164,20 +190,33 @@ function snapshotMethods(provisioner: () => Provisioner): UnaryMethod[] {
       },
     }),
     method(Controller.method.getSnapshot, {
-      handle: async (request, { signal }) => ({ snapshot: snapshotMessage(await provisioner().getSnapshot(request.snapshotId, signal)) }),
+      handle: async (request, { signal }) => ({
+        snapshot: snapshotMessage(await provisioner().getSnapshot(request.snapshotId, signal)),
+      }),
     }),
     method(Controller.method.listSnapshots, {
       quiet: true,
       handle: async (request, { signal }) => {
         const { maxEntries, startingToken, snapshotId, sourceVolumeId } = request;
-        const { entries, nextToken } = await provisioner().listSnapshots({ maxEntries, startingToken, snapshotId, sourceVolumeId }, signal);
-        return { entries: entries.map((snapshot) => ({ snapshot: snapshotMessage(snapshot) })), nextToken };
+        const { entries, nextToken } = await provisioner().listSnapshots({
+          maxEntries,
+          startingToken,
+          snapshotId,
+          sourceVolumeId,
+        }, signal);
+        return {
+          entries: entries.map((snapshot) => ({ snapshot: snapshotMessage(snapshot) })),
+          nextToken,
+        };
       },
     }),
   ];
 }
 
-/** The Controller service of CSI 1.13. `provisioner` is asked for at each call, because a new configuration brings a new one. */
+/**
+ * The Controller service of CSI 1.13. `provisioner` is asked for at each call, because a new
+ * configuration brings a new one.
+ */
 export function controllerService(provisioner: () => Provisioner): UnaryMethod[] {
   return [
     ...volumeMethods(provisioner),
@@ -186,7 +225,11 @@ export function controllerService(provisioner: () => Provisioner): UnaryMethod[]
     ...snapshotMethods(provisioner),
     method(Controller.method.controllerGetCapabilities, {
       quiet: true,
-      handle: () => ({ capabilities: CAPABILITIES.map((type) => ({ type: { case: "rpc" as const, value: { type } } })) }),
+      handle: () => ({
+        capabilities: CAPABILITIES.map((type) => ({
+          type: { case: "rpc" as const, value: { type } },
+        })),
+      }),
     }),
   ];
 }

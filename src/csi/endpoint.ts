@@ -1,7 +1,17 @@
-/** The gRPC endpoint of a controller or node: a unix socket, grpc-js behind the repair of GOAWAY, and an orderly end. */
+/**
+ * The gRPC endpoint of a controller or node: a unix socket, grpc-js behind the repair of GOAWAY,
+ * and an orderly end.
+ */
 import { Buffer } from "node:buffer";
 import type { Server as Listener, Socket } from "node:net";
-import { type MethodDefinition, type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status } from "@grpc/grpc-js";
+import {
+  type MethodDefinition,
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  status,
+} from "@grpc/grpc-js";
 import { PsoError } from "../errors.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
 import type { Logger } from "../log.ts";
@@ -10,9 +20,15 @@ import { RepairedConnection } from "./goaway_repair.ts";
 import { answer, callSamples, type UnaryEnvironment, type UnaryMethod } from "./unary.ts";
 import { listenOnSocket, socketPath } from "./unix_socket.ts";
 
-/** For calls without a deadline (csi-sanity, hand-made ones); longer than any sidecar or kubelet waits. */
+/**
+ * For calls without a deadline (csi-sanity, hand-made ones); longer than any sidecar or kubelet
+ * waits.
+ */
 const CEILING_MS = 300_000;
-/** How long stop() lets running calls finish; with ABORT_MS it stays within 25 s, and kubelet kills after 30 s. */
+/**
+ * How long stop() lets running calls finish; with ABORT_MS it stays within 25 s, and kubelet kills
+ * after 30 s.
+ */
 const DRAIN_MS = 22_000;
 /** How long aborted calls get to unwind and answer. */
 const ABORT_MS = 2_000;
@@ -27,7 +43,9 @@ export interface EndpointOptions {
   methods: UnaryMethod[];
   log: Logger;
   metrics: Metrics;
-  /** Shared with others that must not touch the same volumes at once; default: the endpoint's own. */
+  /**
+   * Shared with others that must not touch the same volumes at once; default: the endpoint's own.
+   */
   locks?: KeyedLock;
   drainMs?: number;
 }
@@ -39,8 +57,9 @@ export interface Endpoint {
   /** How many calls run now. */
   running(): number;
   /**
-   * Takes no more connections and calls, removes the socket, lets running calls finish for `drainMs`, then fires their signals and
-   * ends after 25 s at the latest. Never throws; a second call waits for the first.
+   * Takes no more connections and calls, removes the socket, lets running calls finish for
+   * `drainMs`, then fires their signals and ends after 25 s at the latest. Never throws; a second
+   * call waits for the first.
    */
   stop(): Promise<void>;
 }
@@ -82,7 +101,10 @@ class RunningCalls {
   }
 }
 
-/** Serves `methods` on the socket. Throws as `listenOnSocket` and `socketPath` do: then nothing was changed that someone uses. */
+/**
+ * Serves `methods` on the socket. Throws as `listenOnSocket` and `socketPath` do: then nothing was
+ * changed that someone uses.
+ */
 export async function startEndpoint(options: EndpointOptions): Promise<Endpoint> {
   const { log, metrics, driverName, locks = new KeyedLock(), drainMs = DRAIN_MS } = options;
   const path = socketPath(options.endpoint);
@@ -91,7 +113,10 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
   const server = new Server({ "grpc.enable_channelz": 0 });
   addServices(server, options.methods, { environment, running });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const listener = await listenOnSocket(path, (socket: Socket) => injector.injectConnection(new RepairedConnection(socket)));
+  const listener = await listenOnSocket(
+    path,
+    (socket: Socket) => injector.injectConnection(new RepairedConnection(socket)),
+  );
   log.info("serving", { endpoint: path, methods: options.methods.length });
   let stopped: Promise<void> | undefined;
   return {
@@ -101,7 +126,15 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
   };
 }
 
-async function stop(parts: { server: Server; listener: Listener; running: RunningCalls; log: Logger; drainMs: number }): Promise<void> {
+async function stop(
+  parts: {
+    server: Server;
+    listener: Listener;
+    running: RunningCalls;
+    log: Logger;
+    drainMs: number;
+  },
+): Promise<void> {
   const { server, listener, running, log, drainMs } = parts;
   running.stopping = true;
   log.info("stopping", { running: running.size });
@@ -112,7 +145,9 @@ async function stop(parts: { server: Server; listener: Listener; running: Runnin
   if (!await running.idle(drainMs)) {
     log.warn("aborting calls", { running: running.size });
     running.abort(new PsoError("unavailable", "the driver is stopping; the call must be repeated"));
-    if (!await running.idle(ABORT_MS)) log.error("calls ignored the end", { running: running.size });
+    if (!await running.idle(ABORT_MS)) {
+      log.error("calls ignored the end", { running: running.size });
+    }
   }
   // What was answered must reach its caller before connections are cut.
   await atMost(FLUSH_MS, Promise.all([closed, drained]));
@@ -127,20 +162,29 @@ async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
   clearTimeout(timer);
 }
 
-function addServices(server: Server, methods: UnaryMethod[], shared: { environment: UnaryEnvironment; running: RunningCalls }): void {
+function addServices(
+  server: Server,
+  methods: UnaryMethod[],
+  shared: { environment: UnaryEnvironment; running: RunningCalls },
+): void {
   for (const [service, rows] of Map.groupBy(methods, (row) => row.service)) {
     const definition: Record<string, MethodDefinition<Buffer, Uint8Array>> = {};
-    const implementation: Record<string, (call: ServerUnaryCall<Buffer, Uint8Array>, reply: sendUnaryData<Uint8Array>) => void> = {};
+    const implementation: Record<
+      string,
+      (call: ServerUnaryCall<Buffer, Uint8Array>, reply: sendUnaryData<Uint8Array>) => void
+    > = {};
     for (const row of rows) {
       if (row.name in definition) throw new TypeError(`${service}/${row.name} has two rows`);
       definition[row.name] = {
         path: `/${service}/${row.name}`,
         requestStream: false,
         responseStream: false,
-        // Bytes pass through: `answer` decodes, so that undecodable requests have a status, a log line and a sample as well.
+        // Bytes pass through: `answer` decodes, so that undecodable requests have a status, a log
+        // line and a sample as well.
         requestSerialize: (bytes: Buffer) => bytes,
         requestDeserialize: (bytes: Buffer) => bytes,
-        responseSerialize: (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+        responseSerialize: (bytes: Uint8Array) =>
+          Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
         responseDeserialize: (bytes: Buffer) => bytes,
       };
       implementation[row.name] = (call, reply) => void serve({ row, call, reply }, shared);
@@ -155,19 +199,29 @@ interface ServedCall {
   reply: sendUnaryData<Uint8Array>;
 }
 
-async function serve({ row, call, reply }: ServedCall, shared: { environment: UnaryEnvironment; running: RunningCalls }): Promise<void> {
+async function serve(
+  { row, call, reply }: ServedCall,
+  shared: { environment: UnaryEnvironment; running: RunningCalls },
+): Promise<void> {
   const { environment, running } = shared;
   if (running.stopping) {
-    reply({ code: status.UNAVAILABLE, details: "the driver is stopping; the call must be repeated" });
+    reply({
+      code: status.UNAVAILABLE,
+      details: "the driver is stopping; the call must be repeated",
+    });
     return;
   }
   const controller = new AbortController();
   const { leftMs, ends } = deadlineOf(call);
   const timer = setTimeout(
-    () => controller.abort(new PsoError("timeout", `${row.name} was not done within ${Math.round(leftMs)} ms`)),
+    () =>
+      controller.abort(
+        new PsoError("timeout", `${row.name} was not done within ${Math.round(leftMs)} ms`),
+      ),
     leftMs,
   );
-  // grpc-js says "cancelled" both when the caller goes away and when it notices the deadline itself.
+  // grpc-js says "cancelled" both when the caller goes away and when it notices the deadline
+  // itself.
   call.on("cancelled", () =>
     controller.abort(
       Date.now() >= ends
@@ -175,7 +229,11 @@ async function serve({ row, call, reply }: ServedCall, shared: { environment: Un
         : new PsoError("timeout", `the caller of ${row.name} went away`),
     ));
   running.add(controller);
-  const outcome = await answer(row, { bytes: call.request, signal: controller.signal }, environment);
+  const outcome = await answer(
+    row,
+    { bytes: call.request, signal: controller.signal },
+    environment,
+  );
   clearTimeout(timer);
   if ("status" in outcome) reply({ code: outcome.status.code, details: outcome.status.message });
   else reply(null, outcome.bytes);

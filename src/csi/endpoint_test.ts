@@ -1,7 +1,13 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import net from "node:net";
-import { create, type DescMethodUnary, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import { isPsoError } from "../errors.ts";
@@ -40,7 +46,9 @@ async function fixture(methods: UnaryMethod[], drainMs?: number): Promise<Fixtur
     metrics: new Metrics(),
     drainMs,
   });
-  const client = new Client(`unix:${path}`, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+  const client = new Client(`unix:${path}`, credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
+  });
   return {
     path,
     folder,
@@ -84,14 +92,23 @@ Deno.test("the endpoint serves Identity as controller and node alike must", asyn
   // csi-sanity: begins and ends with a letter.
   match(info.name, /^[a-zA-Z][A-Za-z0-9\-._]{0,61}[a-zA-Z]$/);
   const { capabilities } = await served.call(Identity.method.getPluginCapabilities, {});
-  deepEqual(capabilities.map(({ type }) => [type.case, type.value?.type]), [["service", 1], ["service", 2], ["volumeExpansion", 1]]);
+  deepEqual(capabilities.map(({ type }) => [type.case, type.value?.type]), [["service", 1], [
+    "service",
+    2,
+  ], ["volumeExpansion", 1]]);
   equal((await served.call(Identity.method.probe, {})).ready, false);
 });
 
 Deno.test("a method without a row is UNIMPLEMENTED, of served and of other services", async () => {
-  await using served = await fixture([...identity, method(Node.method.nodeGetInfo, { handle: () => ({ nodeId: "n" }) })]);
+  await using served = await fixture([
+    ...identity,
+    method(Node.method.nodeGetInfo, { handle: () => ({ nodeId: "n" }) }),
+  ]);
   await rejects(served.call(Node.method.nodeGetCapabilities, {}), codeIs(status.UNIMPLEMENTED));
-  await rejects(served.call(Controller.method.controllerGetCapabilities, {}), codeIs(status.UNIMPLEMENTED));
+  await rejects(
+    served.call(Controller.method.controllerGetCapabilities, {}),
+    codeIs(status.UNIMPLEMENTED),
+  );
 });
 
 Deno.test("the caller's deadline fires the handler's signal", async () => {
@@ -129,7 +146,13 @@ Deno.test("a caller that goes away fires the handler's signal", async () => {
   });
   await using served = await fixture([row]);
   const bytes = (value: Buffer) => value;
-  const call = served.client.makeUnaryRequest("/csi.v1.Node/NodeGetInfo", bytes, bytes, Buffer.alloc(0), () => {});
+  const call = served.client.makeUnaryRequest(
+    "/csi.v1.Node/NodeGetInfo",
+    bytes,
+    bytes,
+    Buffer.alloc(0),
+    () => {},
+  );
   await began.promise;
   call.cancel();
   const reason = await fired.promise;
@@ -165,12 +188,17 @@ Deno.test("stop() aborts what does not finish, with a code that is not final", a
   const row = method(Node.method.nodeGetInfo, {
     handle: (_request, { signal }) => {
       began.resolve();
-      return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      return new Promise((_resolve, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason))
+      );
     },
   });
   await using served = await fixture([row], 10);
   const running = served.call(Node.method.nodeGetInfo, {});
-  const refused = rejects(running, codeIs(status.UNAVAILABLE, /^the driver is stopping; the call must be repeated$/));
+  const refused = rejects(
+    running,
+    codeIs(status.UNAVAILABLE, /^the driver is stopping; the call must be repeated$/),
+  );
   await began.promise;
   await served.endpoint.stop();
   await refused;
@@ -188,7 +216,13 @@ Deno.test("the socket has mode 0600 whatever the umask", async () => {
 });
 
 function start(endpoint: string): Promise<Endpoint> {
-  return startEndpoint({ endpoint, driverName: DRIVER_NAME, methods: identity, log: silentLogger, metrics: new Metrics() });
+  return startEndpoint({
+    endpoint,
+    driverName: DRIVER_NAME,
+    methods: identity,
+    log: silentLogger,
+    metrics: new Metrics(),
+  });
 }
 
 Deno.test("a second endpoint on a living socket is a conflict that names the first", async () => {
@@ -207,18 +241,31 @@ Deno.test("a missing folder, a file in the way and what is no unix path are clea
       `unix://${folder}/no/csi.sock`,
       `cannot listen on ${folder}/no/csi.sock: the folder ${folder}/no is missing; mount or create it, or change --endpoint`,
     ],
-    [`${folder}/file/csi.sock`, `cannot listen on ${folder}/file/csi.sock: ${folder}/file is not a folder; change --endpoint`],
-    [`${folder}/file`, `cannot listen on ${folder}/file: something that is no socket is there; remove it`],
-    ["tcp://0.0.0.0:10000", 'the endpoint "tcp://0.0.0.0:10000" is not of the form unix:///path: give --endpoint or CSI_ENDPOINT'],
+    [
+      `${folder}/file/csi.sock`,
+      `cannot listen on ${folder}/file/csi.sock: ${folder}/file is not a folder; change --endpoint`,
+    ],
+    [
+      `${folder}/file`,
+      `cannot listen on ${folder}/file: something that is no socket is there; remove it`,
+    ],
+    [
+      "tcp://0.0.0.0:10000",
+      'the endpoint "tcp://0.0.0.0:10000" is not of the form unix:///path: give --endpoint or CSI_ENDPOINT',
+    ],
     ["", 'the endpoint "" is not of the form unix:///path: give --endpoint or CSI_ENDPOINT'],
   ] as const;
-  for (const [endpoint, message] of cases) await rejects(start(endpoint), { code: "invalid", message });
+  for (const [endpoint, message] of cases) {
+    await rejects(start(endpoint), { code: "invalid", message });
+  }
   equal(Deno.readTextFileSync(`${folder}/file`), "kept");
   Deno.removeSync(folder, { recursive: true });
 });
 
 Deno.test("socketPath() takes both spellings of a URL and a bare path, and refuses what the system would cut", () => {
-  for (const spelling of ["unix:///csi/csi.sock", "unix:/csi/csi.sock", "/csi/csi.sock"]) equal(socketPath(spelling), "/csi/csi.sock");
+  for (const spelling of ["unix:///csi/csi.sock", "unix:/csi/csi.sock", "/csi/csi.sock"]) {
+    equal(socketPath(spelling), "/csi/csi.sock");
+  }
   let refused: unknown;
   try {
     socketPath(`/${"x".repeat(107)}`);
@@ -231,11 +278,19 @@ Deno.test("socketPath() takes both spellings of a URL and a bare path, and refus
 
 Deno.test("bytes that are no HTTP/2 do not harm the endpoint", async () => {
   await using served = await fixture(identity);
-  for (const garbage of ["GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\0"]) {
+  for (
+    const garbage of [
+      "GET / HTTP/1.1\r\n\r\n",
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+      "\0",
+    ]
+  ) {
     const socket = net.connect({ path: served.path });
     socket.on("error", () => {});
     await new Promise((resolve) => socket.once("connect", resolve));
-    await new Promise((resolve) => socket.resume().once("close", resolve).end(Buffer.from(garbage, "latin1")));
+    await new Promise((resolve) =>
+      socket.resume().once("close", resolve).end(Buffer.from(garbage, "latin1"))
+    );
   }
   equal((await served.call(Identity.method.probe, {})).ready, true);
 });

@@ -1,12 +1,15 @@
 /**
- * The repair of the client's GOAWAY, without which a normal close of a Node or Deno client can kill this process.
+ * The repair of the client's GOAWAY, without which a normal close of a Node or Deno client can kill
+ * this process.
  *
- * In Deno's node:http2 a received GOAWAY whose last-stream-id is 0 or even corrupts the memory of the server's session
- * (denoland/deno#36788). The frame is well formed, and nothing in JavaScript sees it in time. So it is taken out on its way in, and given
- * to the server when the client closes, with the last-stream-id 2^31-1: that odd number is refused as an error of the connection before
- * any stream is looked at, which ends the session and frees it. Not earlier, because calls may still run: a client that got our own GOAWAY
- * (SIGTERM) answers with one and goes on waiting. Never dropped, because that leaks the session.
- * To be removed when the runtime is fixed; `tests/goaway_test.ts` notices.
+ * In Deno's node:http2 a received GOAWAY whose last-stream-id is 0 or even corrupts the memory of
+ * the server's session (denoland/deno#36788). The frame is well formed, and nothing in JavaScript
+ * sees it in time. So it is taken out on its way in, and given to the server when the client
+ * closes, with the last-stream-id 2^31-1: that odd number is refused as an error of the connection
+ * before any stream is looked at, which ends the session and frees it. Not earlier, because calls
+ * may still run: a client that got our own GOAWAY (SIGTERM) answers with one and goes on waiting.
+ * Never dropped, because that leaks the session. To be removed when the runtime is fixed;
+ * `tests/goaway_test.ts` notices.
  */
 import { Duplex } from "node:stream";
 import type { Socket } from "node:net";
@@ -20,9 +23,30 @@ const TYPE_OFFSET = 3;
 /** RFC 9113 6.8. */
 const GOAWAY = 0x07;
 /** A GOAWAY with last-stream-id 2^31-1 and NO_ERROR. */
-const LAST_GOAWAY = Uint8Array.of(0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0);
+const LAST_GOAWAY = Uint8Array.of(
+  0,
+  0,
+  8,
+  GOAWAY,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0x7f,
+  0xff,
+  0xff,
+  0xff,
+  0,
+  0,
+  0,
+  0,
+);
 
-/** Walks what one client sends, in chunks of any size, and takes out each GOAWAY. One per connection. */
+/**
+ * Walks what one client sends, in chunks of any size, and takes out each GOAWAY. One per
+ * connection.
+ */
 export class GoawayRepair {
   #prefaceLeft = PREFACE_BYTES;
   readonly #header = new Uint8Array(HEADER_BYTES);
@@ -31,7 +55,10 @@ export class GoawayRepair {
   #inGoaway = false;
   #sawGoaway = false;
 
-  /** What of `chunk`, and of a header that began before it, goes to the server now: parts in order, without a copy where possible. */
+  /**
+   * What of `chunk`, and of a header that began before it, goes to the server now: parts in order,
+   * without a copy where possible.
+   */
   apply(chunk: Uint8Array): Uint8Array[] {
     const parts: Uint8Array[] = [];
     let at = Math.min(this.#prefaceLeft, chunk.length);
@@ -59,7 +86,10 @@ export class GoawayRepair {
     return parts;
   }
 
-  /** What goes to the server before the end of the connection: a header that stayed unfinished, and one GOAWAY if the client sent any. */
+  /**
+   * What goes to the server before the end of the connection: a header that stayed unfinished, and
+   * one GOAWAY if the client sent any.
+   */
   end(): Uint8Array[] {
     const parts = this.#headerSeen > 0 ? [this.#header.slice(0, this.#headerSeen)] : [];
     this.#headerSeen = 0;
@@ -85,7 +115,10 @@ export class GoawayRepair {
   }
 }
 
-/** A client's connection as the gRPC server may see it: the bytes of `socket`, inbound ones repaired. Ends and errors pass both ways. */
+/**
+ * A client's connection as the gRPC server may see it: the bytes of `socket`, inbound ones
+ * repaired. Ends and errors pass both ways.
+ */
 export class RepairedConnection extends Duplex {
   readonly #socket: Socket;
   readonly #repair = new GoawayRepair();
@@ -102,7 +135,8 @@ export class RepairedConnection extends Duplex {
     });
     socket.on("error", (error: Error) => this.destroy(error));
     socket.on("close", () => this.destroy());
-    // A client that goes away is no event for this process; without a listener its ECONNRESET would end it.
+    // A client that goes away is no event for this process; without a listener its ECONNRESET would
+    // end it.
     this.on("error", () => {});
   }
 
@@ -122,7 +156,9 @@ export class RepairedConnection extends Duplex {
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
     this.#socket.cork();
     const last = chunks.length - 1;
-    chunks.forEach(({ chunk }, i) => i === last ? this.#socket.write(chunk, done) : this.#socket.write(chunk));
+    chunks.forEach(({ chunk }, i) =>
+      i === last ? this.#socket.write(chunk, done) : this.#socket.write(chunk)
+    );
     this.#socket.uncork();
   }
 

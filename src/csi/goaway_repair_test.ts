@@ -19,7 +19,10 @@ function goaway(lastStreamId: number[], debug: number[] = []): number[] {
   return frame(GOAWAY, [...lastStreamId, 0, 0, 0, 0, ...debug]);
 }
 
-/** The repaired form of `bytes` when they arrive in chunks of the given lengths (the last one repeats), up to the end. */
+/**
+ * The repaired form of `bytes` when they arrive in chunks of the given lengths (the last one
+ * repeats), up to the end.
+ */
 function repaired(bytes: Uint8Array, lengths: number[]): Uint8Array {
   const repair = new GoawayRepair();
   const parts: Uint8Array[] = [];
@@ -59,11 +62,15 @@ Deno.test("GoawayRepair takes out every GOAWAY, leaves all else, and ends in one
 });
 
 Deno.test("GoawayRepair gives the same wherever the bytes are cut in two", () => {
-  for (let cut = 1; cut < SENT.length; cut++) deepEqual(repaired(SENT, [cut, SENT.length]), WANTED, `cut at ${cut}`);
+  for (let cut = 1; cut < SENT.length; cut++) {
+    deepEqual(repaired(SENT, [cut, SENT.length]), WANTED, `cut at ${cut}`);
+  }
 });
 
 Deno.test("GoawayRepair gives the same in chunks of 1 to 40 bytes", () => {
-  for (let length = 1; length <= 40; length++) deepEqual(repaired(SENT, [length]), WANTED, `chunks of ${length}`);
+  for (let length = 1; length <= 40; length++) {
+    deepEqual(repaired(SENT, [length]), WANTED, `chunks of ${length}`);
+  }
 });
 
 Deno.test("GoawayRepair holds nothing back but GOAWAYs and unfinished headers", () => {
@@ -85,12 +92,23 @@ Deno.test("GoawayRepair ends with nothing when the client sent no GOAWAY", () =>
 
 Deno.test("GoawayRepair follows frames longer than 64 KiB", () => {
   const long = [...PREFACE, ...frame(DATA, new Array(70_000).fill(7))];
-  deepEqual(repaired(Uint8Array.from([...long, ...goaway([0, 0, 0, 2])]), [4096]), Uint8Array.from([...long, ...LAST_GOAWAY]));
+  deepEqual(
+    repaired(Uint8Array.from([...long, ...goaway([0, 0, 0, 2])]), [4096]),
+    Uint8Array.from([...long, ...LAST_GOAWAY]),
+  );
 });
 
 Deno.test("GoawayRepair takes out a GOAWAY that is too short or empty", () => {
-  const sent = Uint8Array.from([...PREFACE, ...frame(GOAWAY, [0, 0]), ...frame(GOAWAY, []), ...frame(DATA, [1])]);
-  deepEqual(repaired(sent, [1]), Uint8Array.from([...PREFACE, ...frame(DATA, [1]), ...LAST_GOAWAY]));
+  const sent = Uint8Array.from([
+    ...PREFACE,
+    ...frame(GOAWAY, [0, 0]),
+    ...frame(GOAWAY, []),
+    ...frame(DATA, [1]),
+  ]);
+  deepEqual(
+    repaired(sent, [1]),
+    Uint8Array.from([...PREFACE, ...frame(DATA, [1]), ...LAST_GOAWAY]),
+  );
 });
 
 interface Pair {

@@ -1,25 +1,43 @@
-import { Identity, PluginCapability_Service_Type, PluginCapability_VolumeExpansion_Type } from "./generated/csi_pb.ts";
+import {
+  Identity,
+  PluginCapability_Service_Type,
+  PluginCapability_VolumeExpansion_Type,
+} from "./generated/csi_pb.ts";
 import { method, type UnaryMethod } from "./unary.ts";
 
-/** The name that StorageClasses, CSIDriver and kubelet know the driver by; volumes of PSO 5 and 6 carry it too. */
+/**
+ * The name that StorageClasses, CSIDriver and kubelet know the driver by; volumes of PSO 5 and 6
+ * carry it too.
+ */
 export const DRIVER_NAME = "pure-csi";
 
 export interface IdentityOptions {
   /** The version of the program, as GetPluginInfo reports it. */
   version: string;
-  /** False while arrays are still being asked or tools looked for. Must answer at once: callers wait one second. */
+  /**
+   * False while arrays are still being asked or tools looked for. Must answer at once: callers wait
+   * one second.
+   */
   isReady: () => boolean;
 }
 
 /**
- * Identity, alike in controller and node: the specification wants the same answers from all instances, and csi-sanity and the
- * sidecars read the plugin's capabilities from whichever socket they were given.
+ * Identity, alike in controller and node: the specification wants the same answers from all
+ * instances, and csi-sanity and the sidecars read the plugin's capabilities from whichever socket
+ * they were given.
  */
 export function identityService({ version, isReady }: IdentityOptions): UnaryMethod[] {
-  const service = (type: PluginCapability_Service_Type) => ({ type: { case: "service" as const, value: { type } } });
-  const expansion = (type: PluginCapability_VolumeExpansion_Type) => ({ type: { case: "volumeExpansion" as const, value: { type } } });
+  const service = (type: PluginCapability_Service_Type) => ({
+    type: { case: "service" as const, value: { type } },
+  });
+  const expansion = (type: PluginCapability_VolumeExpansion_Type) => ({
+    type: { case: "volumeExpansion" as const, value: { type } },
+  });
   return [
-    method(Identity.method.getPluginInfo, { quiet: true, handle: () => ({ name: DRIVER_NAME, vendorVersion: version }) }),
+    method(Identity.method.getPluginInfo, {
+      quiet: true,
+      handle: () => ({ name: DRIVER_NAME, vendorVersion: version }),
+    }),
     method(Identity.method.getPluginCapabilities, {
       quiet: true,
       handle: () => ({

@@ -16,8 +16,9 @@ import { method, type UnaryMethod } from "./unary.ts";
 import { capabilityOf, rangeOf } from "./values.ts";
 
 /**
- * VOLUME_MOUNT_GROUP is not offered: with it kubelet leaves a pod's fsGroup to the driver's mount options, and xfs, ext4 and NFS have none for
- * the group of files. Without it kubelet changes the group of the files itself, as the CSIDriver's fsGroupPolicy says.
+ * VOLUME_MOUNT_GROUP is not offered: with it kubelet leaves a pod's fsGroup to the driver's mount
+ * options, and xfs, ext4 and NFS have none for the group of files. Without it kubelet changes the
+ * group of the files itself, as the CSIDriver's fsGroupPolicy says.
  */
 const CAPABILITIES: readonly Type[] = [
   Type.STAGE_UNSTAGE_VOLUME,
@@ -38,8 +39,9 @@ const STORAGE_STATUS: Record<StorageCondition["status"], StorageStatus> = {
 };
 
 /**
- * The segment that every node of this driver reports while it knows no topology of the cluster. Kubernetes wants the same keys from all
- * nodes and never lets a value change, so it says nothing that could; placement looks at `topology.purestorage.com/` keys only.
+ * The segment that every node of this driver reports while it knows no topology of the cluster.
+ * Kubernetes wants the same keys from all nodes and never lets a value change, so it says nothing
+ * that could; placement looks at `topology.purestorage.com/` keys only.
  */
 const ANYWHERE = { "topology.pure-csi/enabled": "true" };
 
@@ -53,10 +55,16 @@ function usageMessages(stats: VolumeStats) {
   }));
 }
 
-/** The staging path must come with publish, because STAGE_UNSTAGE_VOLUME is offered (CSI, NodePublishVolumeRequest). */
+/**
+ * The staging path must come with publish, because STAGE_UNSTAGE_VOLUME is offered (CSI,
+ * NodePublishVolumeRequest).
+ */
 function stagingPathOf(stagingTargetPath: string): string {
   if (stagingTargetPath === "") {
-    throw new PsoError("unsupported", "staging_target_path is missing: this driver stages every volume, call NodeStageVolume first");
+    throw new PsoError(
+      "unsupported",
+      "staging_target_path is missing: this driver stages every volume, call NodeStageVolume first",
+    );
   }
   return stagingTargetPath;
 }
@@ -67,8 +75,14 @@ function mountMethods(node: NodePlugin): UnaryMethod[] {
       handle: async (request, { signal }) => {
         const { volumeId, stagingTargetPath: stagingPath, volumeContext } = request;
         const attachment = decodeAttachment(request.publishContext);
-        const [capability, chap] = [capabilityOf(request.volumeCapability), chapOf(request.secrets)];
-        await node.stage({ volumeId, stagingPath, capability, attachment, volumeContext, chap }, signal);
+        const [capability, chap] = [
+          capabilityOf(request.volumeCapability),
+          chapOf(request.secrets),
+        ];
+        await node.stage(
+          { volumeId, stagingPath, capability, attachment, volumeContext, chap },
+          signal,
+        );
         return {};
       },
     }),
@@ -118,7 +132,14 @@ function lookMethods(node: NodePlugin): UnaryMethod[] {
       quiet: true,
       handle: async (request, { signal }) => {
         const { volumeId, volumePath, stagingTargetPath } = request;
-        return { usage: usageMessages(await node.stats({ volumeId, volumePath, stagingPath: stagingTargetPath || undefined }, signal)) };
+        return {
+          usage: usageMessages(
+            await node.stats(
+              { volumeId, volumePath, stagingPath: stagingTargetPath || undefined },
+              signal,
+            ),
+          ),
+        };
       },
     }),
     method(Node.method.nodeGetInfo, {
@@ -130,7 +151,11 @@ function lookMethods(node: NodePlugin): UnaryMethod[] {
     }),
     method(Node.method.nodeGetCapabilities, {
       quiet: true,
-      handle: () => ({ capabilities: CAPABILITIES.map((type) => ({ type: { case: "rpc" as const, value: { type } } })) }),
+      handle: () => ({
+        capabilities: CAPABILITIES.map((type) => ({
+          type: { case: "rpc" as const, value: { type } },
+        })),
+      }),
     }),
   ];
 }
@@ -140,15 +165,27 @@ function healthMethods(node: NodePlugin): UnaryMethod[] {
     method(Node.method.nodeGetVolumeHealth, {
       quiet: true,
       handle: async ({ volumeId, volumePublishPath: volumePath, stagingTargetPath }) => {
-        const conditions = await node.health({ volumeId, volumePath, stagingPath: stagingTargetPath || undefined });
-        const healthStatuses = conditions.map(({ status, reason, message }) => ({ status: VOLUME_STATUS[status], reason, message }));
+        const conditions = await node.health({
+          volumeId,
+          volumePath,
+          stagingPath: stagingTargetPath || undefined,
+        });
+        const healthStatuses = conditions.map(({ status, reason, message }) => ({
+          status: VOLUME_STATUS[status],
+          reason,
+          message,
+        }));
         return { volumeHealth: { volumeId, healthStatuses } };
       },
     }),
     method(Node.method.nodeGetStorageHealth, {
       quiet: true,
       handle: () => ({
-        backendHealth: node.storageHealth().map(({ status, reason, message }) => ({ status: STORAGE_STATUS[status], reason, message })),
+        backendHealth: node.storageHealth().map(({ status, reason, message }) => ({
+          status: STORAGE_STATUS[status],
+          reason,
+          message,
+        })),
       }),
     }),
   ];

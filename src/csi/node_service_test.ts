@@ -7,7 +7,10 @@ import { createLogger } from "../log.ts";
 import { Metrics } from "../metrics.ts";
 import { NodePlugin } from "../node/node_plugin.ts";
 import type { Run } from "../run.ts";
-import { NodeStageVolumeRequestSchema, VolumeCapability_AccessMode_Mode as Mode } from "./generated/csi_pb.ts";
+import {
+  NodeStageVolumeRequestSchema,
+  VolumeCapability_AccessMode_Mode as Mode,
+} from "./generated/csi_pb.ts";
 import { nodeService } from "./node_service.ts";
 import { answer, callSamples } from "./unary.ts";
 
@@ -31,7 +34,8 @@ const PREPARED = {
   "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:n1\n",
   "/usr/sbin/iscsiadm": "",
   "/sys/module/iscsi_tcp/refcnt": "1\n",
-  "/proc/self/net/unix": "0: 00000002 00000000 00010000 0001 01 1354 @ISCSIADM_ABSTRACT_NAMESPACE\n",
+  "/proc/self/net/unix":
+    "0: 00000002 00000000 00010000 0001 01 1354 @ISCSIADM_ABSTRACT_NAMESPACE\n",
 };
 /** iscsiadm(8): the target refused the login. */
 const REFUSED = 24;
@@ -43,9 +47,17 @@ async function stage(secrets: Record<string, string>) {
   const shownPasswords: string[] = [];
   const settings = new Map<string, string>();
   const run: Run = (_tool, args, options) => {
-    args.forEach((word, index) => word === "-n" && settings.set(args[index + 1] ?? "", args[index + 3] ?? ""));
-    shownPasswords.push(...args.filter((word) => /secret/.test(word) && !options?.secrets?.includes(word)));
-    return Promise.resolve({ code: args.includes("--login") ? REFUSED : 0, stdout: "", stderr: "" });
+    args.forEach((word, index) =>
+      word === "-n" && settings.set(args[index + 1] ?? "", args[index + 3] ?? "")
+    );
+    shownPasswords.push(
+      ...args.filter((word) => /secret/.test(word) && !options?.secrets?.includes(word)),
+    );
+    return Promise.resolve({
+      code: args.includes("--login") ? REFUSED : 0,
+      stdout: "",
+      stderr: "",
+    });
   };
   try {
     for (const [path, text] of Object.entries(PREPARED)) {
@@ -62,18 +74,36 @@ async function stage(secrets: Record<string, string>) {
       maxVolumes: 0,
     };
     const host = { run, root: folder, namespaces: "chroot" } as const;
-    const node = new NodePlugin({ ...defaults, name: "n1", host, stateDir: `${folder}/state`, dataAddresses: ["192.0.2.9"], log });
+    const node = new NodePlugin({
+      ...defaults,
+      name: "n1",
+      host,
+      stateDir: `${folder}/state`,
+      dataAddresses: ["192.0.2.9"],
+      log,
+    });
     const row = nodeService(node).find(({ name }) => name === "NodeStageVolume");
     ok(row);
     const request = create(NodeStageVolumeRequestSchema, {
       volumeId: "0badcafe/k8s-pvc-1",
       publishContext: PUBLISHED,
       stagingTargetPath: "/stage",
-      volumeCapability: { accessType: { case: "mount", value: {} }, accessMode: { mode: Mode.SINGLE_NODE_WRITER } },
+      volumeCapability: {
+        accessType: { case: "mount", value: {} },
+        accessMode: { mode: Mode.SINGLE_NODE_WRITER },
+      },
       secrets,
     });
-    const environment = { log, locks: new KeyedLock(), samples: callSamples(new Metrics()), driverName: "pure-csi" };
-    const call = { bytes: toBinary(NodeStageVolumeRequestSchema, request), signal: new AbortController().signal };
+    const environment = {
+      log,
+      locks: new KeyedLock(),
+      samples: callSamples(new Metrics()),
+      driverName: "pure-csi",
+    };
+    const call = {
+      bytes: toBinary(NodeStageVolumeRequestSchema, request),
+      signal: new AbortController().signal,
+    };
     const outcome = await answer(row, call, environment);
     ok("status" in outcome, "the stage must have failed");
     return { ...outcome.status, settings, shownPasswords, log: lines.join("\n") };
@@ -85,7 +115,10 @@ async function stage(secrets: Record<string, string>) {
 Deno.test("NodeStageVolume logs in with the CHAP credentials of its secrets, and shows no password", async () => {
   const { code, message, settings, shownPasswords, log } = await stage(SECRETS);
   equal(code, status.UNAVAILABLE);
-  match(message, /refused the login at 192\.0\.2\.1:3260: the CHAP name or password is not the one/);
+  match(
+    message,
+    /refused the login at 192\.0\.2\.1:3260: the CHAP name or password is not the one/,
+  );
   for (const [key, value] of Object.entries(SECRETS)) equal(settings.get(key), value);
   equal(settings.get("node.session.auth.authmethod"), "CHAP");
   deepEqual(shownPasswords, [], "each is named to Run as a secret");
@@ -99,7 +132,10 @@ Deno.test("NodeStageVolume without secrets leaves CHAP to the host's own default
 });
 
 Deno.test("NodeStageVolume refuses CHAP credentials that no array takes", async () => {
-  const { code, message } = await stage({ ...SECRETS, "node.session.auth.password": "node-secret" });
+  const { code, message } = await stage({
+    ...SECRETS,
+    "node.session.auth.password": "node-secret",
+  });
   equal(code, status.INVALID_ARGUMENT);
   match(message, /node\.session\.auth\.password has 11 characters/);
 });

@@ -4,27 +4,40 @@ import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { csi_secret } from "./generated/csi_pb.ts";
 
 const REDACTED = "[redacted]";
-/** Keys of maps that are not marked csi_secret but can hold credentials: CHAP for the node, tokens of service accounts. */
+/**
+ * Keys of maps that are not marked csi_secret but can hold credentials: CHAP for the node, tokens
+ * of service accounts.
+ */
 const SECRET_KEY = /secret|passw|token|chap|credential/i;
 
 /**
- * The message as JSON values that may be logged: each field that the wire contract marks csi_secret, and each map entry whose key
- * speaks of a secret, says [redacted]. Fields of other versions are left out.
+ * The message as JSON values that may be logged: each field that the wire contract marks
+ * csi_secret, and each map entry whose key speaks of a secret, says [redacted]. Fields of other
+ * versions are left out.
  */
 export function redacted<T extends DescMessage>(schema: T, message: MessageShape<T>): unknown {
   return redactedMessage(reflect(schema, message));
 }
 
-/** The same, made only when it is printed: requests at debug level cost nothing while debug is off. */
-export function redactedLazily<T extends DescMessage>(schema: T, message: MessageShape<T>): { toJSON(): unknown } {
+/**
+ * The same, made only when it is printed: requests at debug level cost nothing while debug is off.
+ */
+export function redactedLazily<T extends DescMessage>(
+  schema: T,
+  message: MessageShape<T>,
+): { toJSON(): unknown } {
   return { toJSON: () => redacted(schema, message) };
 }
 
 function redactedMessage(message: ReflectMessage): unknown {
   // Timestamps and wrappers have a JSON form of their own.
-  if (message.desc.typeName.startsWith("google.protobuf.")) return toJson(message.desc, message.message);
+  if (message.desc.typeName.startsWith("google.protobuf.")) {
+    return toJson(message.desc, message.message);
+  }
   return Object.fromEntries(
-    message.fields.filter((field) => message.isSet(field)).map((field) => [field.name, redactedField(message, field)]),
+    message.fields.filter((field) => message.isSet(field)).map((
+      field,
+    ) => [field.name, redactedField(message, field)]),
   );
 }
 
@@ -32,7 +45,9 @@ function redactedField(message: ReflectMessage, field: DescField): unknown {
   if (getOption(field, csi_secret)) return REDACTED;
   if (field.fieldKind === "map") {
     return Object.fromEntries(
-      [...message.get(field)].map(([key, value]) => [key, SECRET_KEY.test(String(key)) ? REDACTED : plain(value)]),
+      [...message.get(field)].map((
+        [key, value],
+      ) => [key, SECRET_KEY.test(String(key)) ? REDACTED : plain(value)]),
     );
   }
   if (field.fieldKind === "list") return [...message.get(field)].map(plain);

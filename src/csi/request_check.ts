@@ -13,9 +13,10 @@ const AT_LEAST_ONE: Readonly<Record<string, readonly string[]>> = {
 const encoder = new TextEncoder();
 
 /**
- * Throws `invalid` with every fault of the request at once, each with the field's path as in the specification: a REQUIRED field
- * or member of a oneof is missing, a string, list or map is longer than the size limits allow (found and allowed bytes are named), a number is negative.
- * Paths are not judged: whether they exist or are absolute is for the handler, after it knows the volume.
+ * Throws `invalid` with every fault of the request at once, each with the field's path as in the
+ * specification: a REQUIRED field or member of a oneof is missing, a string, list or map is longer
+ * than the size limits allow (found and allowed bytes are named), a number is negative. Paths are
+ * not judged: whether they exist or are absolute is for the handler, after it knows the volume.
  */
 export function checkRequest<T extends DescMessage>(schema: T, request: MessageShape<T>): void {
   const faults = faultsOf(schema, request);
@@ -32,12 +33,21 @@ function messageFaults(message: ReflectMessage, path: string): string[] {
   const faults = message.fields.flatMap((field) => fieldFaults(message, field, at(field.name)));
   for (const oneof of message.oneofs) {
     if (message.oneofCase(oneof) === undefined) {
-      faults.push(`${at(oneof.name)} is missing: one of ${oneof.fields.map((field) => field.name).join(", ")} must be set`);
+      faults.push(
+        `${at(oneof.name)} is missing: one of ${
+          oneof.fields.map((field) => field.name).join(", ")
+        } must be set`,
+      );
     }
   }
   const group = AT_LEAST_ONE[message.desc.typeName];
-  if (group !== undefined && !message.fields.some((field) => group.includes(field.name) && message.isSet(field))) {
-    faults.push(`${path === "" ? message.desc.name : path} is empty: ${group.join(" or ")} must be set`);
+  if (
+    group !== undefined &&
+    !message.fields.some((field) => group.includes(field.name) && message.isSet(field))
+  ) {
+    faults.push(
+      `${path === "" ? message.desc.name : path} is empty: ${group.join(" or ")} must be set`,
+    );
   }
   return faults;
 }
@@ -45,17 +55,27 @@ function messageFaults(message: ReflectMessage, path: string): string[] {
 function fieldFaults(message: ReflectMessage, field: DescField, path: string): string[] {
   const rule = FIELD_RULES[message.desc.typeName]?.[field.name] ?? {};
   if (!message.isSet(field)) return rule.required ? [`${path} is missing`] : [];
-  return [...sizeFaults(message, field, { path, maxBytes: rule.maxBytes ?? Infinity }), ...valueFaults(message, field, path)];
+  return [
+    ...sizeFaults(message, field, { path, maxBytes: rule.maxBytes ?? Infinity }),
+    ...valueFaults(message, field, path),
+  ];
 }
 
-function sizeFaults(message: ReflectMessage, field: DescField, limit: { path: string; maxBytes: number }): string[] {
+function sizeFaults(
+  message: ReflectMessage,
+  field: DescField,
+  limit: { path: string; maxBytes: number },
+): string[] {
   const { path, maxBytes } = limit;
-  const fault = (where: string, bytes: number) => bytes > maxBytes ? [`${where} has ${bytes} bytes, at most ${maxBytes} are allowed`] : [];
+  const fault = (where: string, bytes: number) =>
+    bytes > maxBytes ? [`${where} has ${bytes} bytes, at most ${maxBytes} are allowed`] : [];
   if (field.fieldKind === "scalar") {
     const value = message.get(field);
     return typeof value === "string" ? fault(path, byteLength(value)) : [];
   }
-  if (field.fieldKind === "map") return fault(path, sum([...message.get(field)].flat().map(byteLength)));
+  if (field.fieldKind === "map") {
+    return fault(path, sum([...message.get(field)].flat().map(byteLength)));
+  }
   if (field.fieldKind !== "list" || field.listKind !== "scalar") return [];
   const lengths = [...message.get(field)].map(byteLength);
   // CSI limits the flags of a mount together, every other list string by string.
@@ -70,7 +90,9 @@ function valueFaults(message: ReflectMessage, field: DescField, path: string): s
     return isOurs(field.message) ? messageFaults(inner, path) : [];
   }
   if (field.fieldKind === "list" && field.listKind === "message" && isOurs(field.message)) {
-    return [...message.get(field)].flatMap((inner, i) => isReflected(inner) ? messageFaults(inner, `${path}[${i}]`) : []);
+    return [...message.get(field)].flatMap((inner, i) =>
+      isReflected(inner) ? messageFaults(inner, `${path}[${i}]`) : []
+    );
   }
   if (field.fieldKind !== "scalar") return [];
   const value = message.get(field);

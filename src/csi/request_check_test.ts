@@ -5,12 +5,19 @@ import * as pb from "./generated/csi_pb.ts";
 import { checkRequest, faultsOf } from "./request_check.ts";
 
 const Mode = pb.VolumeCapability_AccessMode_Mode;
-const CAPABILITY = { accessType: { case: "mount" as const, value: {} }, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
+const CAPABILITY = {
+  accessType: { case: "mount" as const, value: {} },
+  accessMode: { mode: Mode.SINGLE_NODE_WRITER },
+};
 
 function createFaults(init: MessageInitShape<typeof pb.CreateVolumeRequestSchema>): string[] {
   return faultsOf(
     pb.CreateVolumeRequestSchema,
-    create(pb.CreateVolumeRequestSchema, { name: "pvc-1", volumeCapabilities: [CAPABILITY], ...init }),
+    create(pb.CreateVolumeRequestSchema, {
+      name: "pvc-1",
+      volumeCapabilities: [CAPABILITY],
+      ...init,
+    }),
   );
 }
 
@@ -18,12 +25,28 @@ Deno.test("a request with what the specification requires has no fault", () => {
   deepEqual(createFaults({}), []);
 });
 
-const CASES: { name: string; init: MessageInitShape<typeof pb.CreateVolumeRequestSchema>; faults: string[] }[] = [
+const CASES: {
+  name: string;
+  init: MessageInitShape<typeof pb.CreateVolumeRequestSchema>;
+  faults: string[];
+}[] = [
   { name: "no name", init: { name: "" }, faults: ["name is missing"] },
-  { name: "no capabilities", init: { volumeCapabilities: [] }, faults: ["volume_capabilities is missing"] },
+  {
+    name: "no capabilities",
+    init: { volumeCapabilities: [] },
+    faults: ["volume_capabilities is missing"],
+  },
   { name: "a name of 128 bytes", init: { name: "x".repeat(128) }, faults: [] },
-  { name: "a name of 129 bytes", init: { name: "x".repeat(129) }, faults: ["name has 129 bytes, at most 128 are allowed"] },
-  { name: "a name of 65 characters of two bytes", init: { name: "é".repeat(65) }, faults: ["name has 130 bytes, at most 128 are allowed"] },
+  {
+    name: "a name of 129 bytes",
+    init: { name: "x".repeat(129) },
+    faults: ["name has 129 bytes, at most 128 are allowed"],
+  },
+  {
+    name: "a name of 65 characters of two bytes",
+    init: { name: "é".repeat(65) },
+    faults: ["name has 130 bytes, at most 128 are allowed"],
+  },
   { name: "parameters of 4 KiB", init: { parameters: { key: "x".repeat(4093) } }, faults: [] },
   {
     name: "parameters above 4 KiB",
@@ -46,7 +69,10 @@ const CASES: { name: string; init: MessageInitShape<typeof pb.CreateVolumeReques
   {
     name: "mount flags above 4 KiB together",
     init: {
-      volumeCapabilities: [{ ...CAPABILITY, accessType: { case: "mount", value: { mountFlags: ["x".repeat(4000), "y".repeat(97)] } } }],
+      volumeCapabilities: [{
+        ...CAPABILITY,
+        accessType: { case: "mount", value: { mountFlags: ["x".repeat(4000), "y".repeat(97)] } },
+      }],
     },
     faults: ["volume_capabilities[0].mount.mount_flags has 4097 bytes, at most 4096 are allowed"],
   },
@@ -89,31 +115,49 @@ Deno.test("checkRequest() throws invalid with all faults of a request", () => {
     () => checkRequest(pb.NodeStageVolumeRequestSchema, request),
     (error) =>
       isPsoError(error, "invalid") &&
-      error.message === "volume_id is missing; staging_target_path is missing; volume_capability is missing",
+      error.message ===
+        "volume_id is missing; staging_target_path is missing; volume_capability is missing",
   );
 });
 
 Deno.test("checkRequest() takes paths of any length and form, and node ids up to 256 bytes", () => {
-  const stats = create(pb.NodeGetVolumeStatsRequestSchema, { volumeId: "v", volumePath: "some/path".repeat(400) });
+  const stats = create(pb.NodeGetVolumeStatsRequestSchema, {
+    volumeId: "v",
+    volumePath: "some/path".repeat(400),
+  });
   checkRequest(pb.NodeGetVolumeStatsRequestSchema, stats);
   const publish = (bytes: number) =>
-    create(pb.ControllerPublishVolumeRequestSchema, { volumeId: "v", nodeId: "n".repeat(bytes), volumeCapability: CAPABILITY });
+    create(pb.ControllerPublishVolumeRequestSchema, {
+      volumeId: "v",
+      nodeId: "n".repeat(bytes),
+      volumeCapability: CAPABILITY,
+    });
   checkRequest(pb.ControllerPublishVolumeRequestSchema, publish(256));
-  deepEqual(faultsOf(pb.ControllerPublishVolumeRequestSchema, publish(257)), ["node_id has 257 bytes, at most 256 are allowed"]);
+  deepEqual(faultsOf(pb.ControllerPublishVolumeRequestSchema, publish(257)), [
+    "node_id has 257 bytes, at most 256 are allowed",
+  ]);
 });
 
 Deno.test("checkRequest() refuses a handle above 128 bytes in every call that names a volume", () => {
   const services = [pb.Controller, pb.Node];
-  const inputs = services.flatMap((service) => service.methods).map((rpc) => rpc.input).filter((input) => "volumeId" in input.field);
+  const inputs = services.flatMap((service) => service.methods).map((rpc) => rpc.input).filter((
+    input,
+  ) => "volumeId" in input.field);
   // 8 of Controller, 7 of Node.
   equal(inputs.length, 15);
   for (const input of inputs) {
     const request = Object.assign(create(input), { volumeId: "v".repeat(129) });
-    equal(faultsOf(input, request).includes("volume_id has 129 bytes, at most 128 are allowed"), true, input.name);
+    equal(
+      faultsOf(input, request).includes("volume_id has 129 bytes, at most 128 are allowed"),
+      true,
+      input.name,
+    );
   }
 });
 
 Deno.test("checkRequest() refuses a negative page size", () => {
   const request = create(pb.ListVolumesRequestSchema, { maxEntries: -1 });
-  deepEqual(faultsOf(pb.ListVolumesRequestSchema, request), ["max_entries is -1, it must not be negative"]);
+  deepEqual(faultsOf(pb.ListVolumesRequestSchema, request), [
+    "max_entries is -1, it must not be negative",
+  ]);
 });

@@ -7,27 +7,38 @@ import { statusOf } from "./status.ts";
 import { rangeOf, refuseMutable } from "./values.ts";
 
 Deno.test("statusOf() leaves by the table, and by that of the call where the specification has another code", () => {
-  const of = (method: string) => statusOf(new PsoError("unsupported", "no"), { method, requestId: "1" }).code;
+  const of = (method: string) =>
+    statusOf(new PsoError("unsupported", "no"), { method, requestId: "1" }).code;
   equal(of("CreateVolume"), status.INVALID_ARGUMENT);
   equal(of("NodeStageVolume"), status.FAILED_PRECONDITION);
   equal(of("NodePublishVolume"), status.FAILED_PRECONDITION);
 });
 
 Deno.test("statusOf() tells nothing of a fault of ours but where to look", () => {
-  const { code, message } = statusOf(new TypeError("secret detail"), { method: "CreateVolume", requestId: "4711" });
+  const { code, message } = statusOf(new TypeError("secret detail"), {
+    method: "CreateVolume",
+    requestId: "4711",
+  });
   equal(code, status.INTERNAL);
   match(message, /4711/);
   equal(message.includes("secret"), false);
 });
 
 Deno.test("rangeOf() refuses a limit below what is required, and numbers beyond any array", () => {
-  const range = (requiredBytes: bigint, limitBytes: bigint) => create(CapacityRangeSchema, { requiredBytes, limitBytes });
+  const range = (requiredBytes: bigint, limitBytes: bigint) =>
+    create(CapacityRangeSchema, { requiredBytes, limitBytes });
   deepEqual(rangeOf(range(1n, 0n)), { requiredBytes: 1, limitBytes: 0 });
-  throws(() => rangeOf(range(2n, 1n)), { code: "out_of_range", message: /required_bytes 2 is above limit_bytes 1/ });
+  throws(() => rangeOf(range(2n, 1n)), {
+    code: "out_of_range",
+    message: /required_bytes 2 is above limit_bytes 1/,
+  });
   throws(() => rangeOf(range(2n ** 60n, 0n)), { code: "out_of_range" });
 });
 
 Deno.test("refuseMutable() refuses what a VolumeAttributesClass asks for, not Kubernetes' own metadata", () => {
   refuseMutable({ "csi.storage.k8s.io/pvc/name": "claim" });
-  throws(() => refuseMutable({ iops_limit: "1000" }), { code: "invalid", message: /^mutable_parameters holds "iops_limit"/ });
+  throws(() => refuseMutable({ iops_limit: "1000" }), {
+    code: "invalid",
+    message: /^mutable_parameters holds "iops_limit"/,
+  });
 });

@@ -1,7 +1,7 @@
 /**
- * The one wrapper around every unary call. A service is a list of rows; the wrapper decodes, checks what the specification demands of
- * every field, takes the locks, gives the handler a signal that fires at the caller's deadline, and turns the outcome into a
- * status, one log line and one sample.
+ * The one wrapper around every unary call. A service is a list of rows; the wrapper decodes, checks
+ * what the specification demands of every field, takes the locks, gives the handler a signal that
+ * fires at the caller's deadline, and turns the outcome into a status, one log line and one sample.
  *
  * ```ts
  * export function controllerService(provisioner: Provisioner): UnaryMethod[] {
@@ -15,13 +15,17 @@
  *     }),
  *     method(Controller.method.controllerGetCapabilities, { quiet: true, handle: () => ({ capabilities }) }),
  *   ];
- * }
- * const endpoint = await startEndpoint({ endpoint: "unix:///csi/csi.sock", driverName, methods: [...identityService(…), ...controllerService(…)], log, metrics });
- * await endpoint.stop();
+ * } const endpoint = await startEndpoint({ endpoint: "unix:///csi/csi.sock", driverName, methods:
+ * [...identityService(…), ...controllerService(…)], log, metrics }); await endpoint.stop();
  * ```
  * A method without a row answers UNIMPLEMENTED. Rows throw PsoError; `status.ts` says how each code leaves.
  */
-import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
@@ -36,7 +40,10 @@ import { type RpcStatus, statusName, statusOf } from "./status.ts";
 export interface RequestContext {
   /** In every log line of the request, and in the message of an INTERNAL status. */
   requestId: string;
-  /** Fires at the caller's deadline, when the caller goes away, and when the endpoint stops; its reason is a PsoError. */
+  /**
+   * Fires at the caller's deadline, when the caller goes away, and when the endpoint stops; its
+   * reason is a PsoError.
+   */
   signal: AbortSignal;
   /** Bound to the request id, the method and what the request names. */
   log: Logger;
@@ -45,15 +52,25 @@ export interface RequestContext {
 /** One row of a service. */
 export interface UnaryRow<Request extends DescMessage, Response extends DescMessage> {
   /**
-   * What two calls must not do at once: the second one is answered ABORTED. Called after the fields were checked; may throw PsoError.
-   * Default: nothing is locked. All rows of an endpoint share one set of locks.
+   * What two calls must not do at once: the second one is answered ABORTED. Called after the fields
+   * were checked; may throw PsoError. Default: nothing is locked. All rows of an endpoint share one
+   * set of locks.
    */
   keys?: (request: MessageShape<Request>) => string[];
-  /** True for calls that a healthy system makes all the time: their line is at debug level unless they fail. */
+  /**
+   * True for calls that a healthy system makes all the time: their line is at debug level unless
+   * they fail.
+   */
   quiet?: boolean;
-  /** Fields for the log line, over those read from the request itself (volume, snapshot, group, node). */
+  /**
+   * Fields for the log line, over those read from the request itself (volume, snapshot, group,
+   * node).
+   */
   facts?: (request: MessageShape<Request>) => Fields;
-  /** Decides and acts. Must be safe to repeat. The fields are as the specification demands; paths are unjudged. */
+  /**
+   * Decides and acts. Must be safe to repeat. The fields are as the specification demands; paths
+   * are unjudged.
+   */
   handle: (
     request: MessageShape<Request>,
     context: RequestContext,
@@ -106,7 +123,10 @@ export function method<Request extends DescMessage, Response extends DescMessage
       },
       run: async (context) => {
         const response = create(desc.output, await row.handle(request, context));
-        return { bytes: toBinary(desc.output, response), printable: redactedLazily(desc.output, response) };
+        return {
+          bytes: toBinary(desc.output, response),
+          printable: redactedLazily(desc.output, response),
+        };
       },
     };
   };
@@ -114,8 +134,8 @@ export function method<Request extends DescMessage, Response extends DescMessage
 }
 
 /**
- * The histogram of all calls, named and labelled as csi-lib-utils names a plugin's own, with the sidecars' buckets; its `_count` is the
- * number of calls by method and code.
+ * The histogram of all calls, named and labelled as csi-lib-utils names a plugin's own, with the
+ * sidecars' buckets; its `_count` is the number of calls by method and code.
  */
 export function callSamples(metrics: Metrics): Histogram {
   return metrics.histogram("csi_plugin_operations_seconds", {
@@ -143,7 +163,8 @@ export async function answer(
     log.debug("rpc request", { message: request.printable });
     const keys = request.check();
     const work = () => request.run({ requestId, signal: call.signal, log });
-    const { bytes, printable } = await (keys.length > 0 ? locks.tryRun([...new Set(keys)], served.name, work) : work());
+    const { bytes, printable } =
+      await (keys.length > 0 ? locks.tryRun([...new Set(keys)], served.name, work) : work());
     log.debug("rpc response", { message: printable });
     outcome = { bytes };
   } catch (error) {
@@ -152,33 +173,54 @@ export async function answer(
   }
   const ms = now() - started;
   const code = "status" in outcome ? outcome.status.name : statusName(status.OK);
-  samples.observe(ms / 1000, { driver_name: driverName, method_name: `/${served.service}/${served.name}`, grpc_status_code: code });
+  samples.observe(ms / 1000, {
+    driver_name: driverName,
+    method_name: `/${served.service}/${served.name}`,
+    grpc_status_code: code,
+  });
   logOutcome(log, { quiet: served.quiet, code, ms: Math.round(ms), fault });
   return outcome;
 }
 
-function logOutcome(log: Logger, outcome: { quiet: boolean; code: string; ms: number; fault: unknown }): void {
+function logOutcome(
+  log: Logger,
+  outcome: { quiet: boolean; code: string; ms: number; fault: unknown },
+): void {
   const { quiet, code, ms, fault } = outcome;
   if (fault === undefined) (quiet ? log.debug : log.info)("rpc", { code, ms });
-  else if (isPsoError(fault)) log.warn("rpc", { code, ms, error: fault.message, cause: causeOf(fault) });
-  else log.error("rpc", { code, ms, error: messageOf(fault), stack: fault instanceof Error ? fault.stack : undefined });
+  else if (isPsoError(fault)) {
+    log.warn("rpc", { code, ms, error: fault.message, cause: causeOf(fault) });
+  } else {log.error("rpc", {
+      code,
+      ms,
+      error: messageOf(fault),
+      stack: fault instanceof Error ? fault.stack : undefined,
+    });}
 }
 
 function causeOf(error: PsoError): string | undefined {
   return error.cause === undefined ? undefined : messageOf(error.cause);
 }
 
-function decodeRequest<Request extends DescMessage>(desc: DescMethodUnary<Request>, bytes: Uint8Array): MessageShape<Request> {
+function decodeRequest<Request extends DescMessage>(
+  desc: DescMethodUnary<Request>,
+  bytes: Uint8Array,
+): MessageShape<Request> {
   try {
     return fromBinary(desc.input, bytes);
   } catch (error) {
     // Truncated, or text that is not UTF-8: the bytes are wrong, not we.
-    throw new PsoError("invalid", `cannot decode the ${desc.input.name}: ${messageOf(error)}`, { cause: error });
+    throw new PsoError("invalid", `cannot decode the ${desc.input.name}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
 /** Request fields that say what a call is about, and the log's name for each. */
-const FACTS = [["volumeId", "volume"], ["sourceVolumeId", "volume"], ["snapshotId", "snapshot"], ["groupSnapshotId", "group"], [
+const FACTS = [["volumeId", "volume"], ["sourceVolumeId", "volume"], ["snapshotId", "snapshot"], [
+  "groupSnapshotId",
+  "group",
+], [
   "nodeId",
   "node",
 ], [
@@ -188,6 +230,8 @@ const FACTS = [["volumeId", "volume"], ["sourceVolumeId", "volume"], ["snapshotI
 
 function requestFacts(request: object): Fields {
   const values = new Map<string, unknown>(Object.entries(request));
-  const given = FACTS.filter(([field]) => typeof values.get(field) === "string" && values.get(field) !== "");
+  const given = FACTS.filter(([field]) =>
+    typeof values.get(field) === "string" && values.get(field) !== ""
+  );
   return Object.fromEntries(given.map(([field, fact]) => [fact, values.get(field)]));
 }

@@ -13,7 +13,14 @@ import {
   VolumeCapability_AccessMode_Mode,
 } from "./generated/csi_pb.ts";
 import { DRIVER_NAME } from "./identity_service.ts";
-import { answer, callSamples, method, type UnaryAnswer, type UnaryEnvironment, type UnaryMethod } from "./unary.ts";
+import {
+  answer,
+  callSamples,
+  method,
+  type UnaryAnswer,
+  type UnaryEnvironment,
+  type UnaryMethod,
+} from "./unary.ts";
 
 interface Bench extends UnaryEnvironment {
   metrics: Metrics;
@@ -25,7 +32,15 @@ function bench(level: Level = "info"): Bench {
   const lines: Record<string, unknown>[] = [];
   const log = createLogger({ level, write: (line) => lines.push(JSON.parse(line)) });
   let clock = 0;
-  return { metrics, lines, log, locks: new KeyedLock(), samples: callSamples(metrics), driverName: DRIVER_NAME, now: () => clock += 1000 };
+  return {
+    metrics,
+    lines,
+    log,
+    locks: new KeyedLock(),
+    samples: callSamples(metrics),
+    driverName: DRIVER_NAME,
+    now: () => clock += 1000,
+  };
 }
 
 const CAPABILITY = {
@@ -40,11 +55,17 @@ function createRequest(init: MessageInitShape<typeof CreateVolumeRequestSchema> 
   );
 }
 
-function creates(handle: () => Promise<MessageInitShape<typeof CreateVolumeResponseSchema>>): UnaryMethod {
+function creates(
+  handle: () => Promise<MessageInitShape<typeof CreateVolumeResponseSchema>>,
+): UnaryMethod {
   return method(Controller.method.createVolume, { keys: (request) => [request.name], handle });
 }
 
-function call(row: UnaryMethod, bytes: Uint8Array, environment: UnaryEnvironment): Promise<UnaryAnswer> {
+function call(
+  row: UnaryMethod,
+  bytes: Uint8Array,
+  environment: UnaryEnvironment,
+): Promise<UnaryAnswer> {
   return answer(row, { bytes, signal: new AbortController().signal }, environment);
 }
 
@@ -69,10 +90,22 @@ Deno.test("a call answers what its handler gives, logs one line and takes one sa
   });
   equal(environment.lines.length, 1);
   const { time: _time, request, ...line } = environment.lines[0] ?? {};
-  deepEqual(line, { level: "info", event: "rpc", method: "CreateVolume", name: "pvc-1", code: "OK", ms: 1000 });
+  deepEqual(line, {
+    level: "info",
+    event: "rpc",
+    method: "CreateVolume",
+    name: "pvc-1",
+    code: "OK",
+    ms: 1000,
+  });
   match(String(request), /^[0-9a-f]{8}$/);
-  const labels = 'driver_name="pure-csi",method_name="/csi.v1.Controller/CreateVolume",grpc_status_code="OK"';
-  ok(environment.metrics.text().includes(`csi_plugin_operations_seconds_bucket{${labels},le="1"} 1\n`));
+  const labels =
+    'driver_name="pure-csi",method_name="/csi.v1.Controller/CreateVolume",grpc_status_code="OK"';
+  ok(
+    environment.metrics.text().includes(
+      `csi_plugin_operations_seconds_bucket{${labels},le="1"} 1\n`,
+    ),
+  );
   ok(environment.metrics.text().includes(`csi_plugin_operations_seconds_count{${labels}} 1\n`));
 });
 
@@ -94,7 +127,9 @@ const CODES: Record<ErrorCode, status> = {
 Deno.test("every error code leaves as its status, with its message and a warning in the log", async () => {
   for (const code of Object.keys(CODES) as ErrorCode[]) {
     const environment = bench();
-    const row = creates(() => Promise.reject(new PsoError(code, "what failed", { cause: new Error("why") })));
+    const row = creates(() =>
+      Promise.reject(new PsoError(code, "what failed", { cause: new Error("why") }))
+    );
     const { code: found, message } = statusIn(await call(row, createRequest(), environment));
     deepEqual({ code: found, message }, { code: CODES[code], message: "what failed" });
     equal(environment.lines[0]?.level, "warn");
@@ -106,18 +141,29 @@ Deno.test("every error code leaves as its status, with its message and a warning
 Deno.test("what is no PsoError leaves as INTERNAL without its text; the log has it, under the request named", async () => {
   const environment = bench();
   const { code, message } = statusIn(
-    await call(creates(() => Promise.reject(new TypeError("token abc at x.ts:1"))), createRequest(), environment),
+    await call(
+      creates(() => Promise.reject(new TypeError("token abc at x.ts:1"))),
+      createRequest(),
+      environment,
+    ),
   );
   equal(code, status.INTERNAL);
   const line = environment.lines[0] ?? {};
-  equal(message, `internal error, not caused by the request; the driver's log has it under request ${line.request}`);
+  equal(
+    message,
+    `internal error, not caused by the request; the driver's log has it under request ${line.request}`,
+  );
   equal(line.level, "error");
   match(String(line.stack), /TypeError: token abc/);
 });
 
 Deno.test("a message longer than a VolumeAttachment takes is cut between characters", async () => {
   const { message } = statusIn(
-    await call(creates(() => Promise.reject(new PsoError("invalid", "é".repeat(800)))), createRequest(), bench()),
+    await call(
+      creates(() => Promise.reject(new PsoError("invalid", "é".repeat(800)))),
+      createRequest(),
+      bench(),
+    ),
   );
   ok(new TextEncoder().encode(message).length <= 950);
   match(message, /^é+…$/);
@@ -129,7 +175,10 @@ Deno.test("a second call for a locked name is ABORTED and the lock goes with the
   const running = call(creates(() => first.promise), createRequest(), environment);
   const { code, message } = statusIn(await call(creates(done), createRequest(), environment));
   equal(code, status.ABORTED);
-  equal(message, "CreateVolume of pvc-1 must wait: CreateVolume is running; it will be tried again");
+  equal(
+    message,
+    "CreateVolume of pvc-1 must wait: CreateVolume is running; it will be tried again",
+  );
   first.resolve({ volume: { volumeId: "1/pvc-1" } });
   ok("bytes" in await running);
   equal(environment.locks.size, 0);
@@ -138,16 +187,32 @@ Deno.test("a second call for a locked name is ABORTED and the lock goes with the
 
 Deno.test("a handler that throws frees its lock", async () => {
   const environment = bench();
-  await call(creates(() => Promise.reject(new PsoError("unavailable", "no"))), createRequest(), environment);
+  await call(
+    creates(() => Promise.reject(new PsoError("unavailable", "no"))),
+    createRequest(),
+    environment,
+  );
   equal(environment.locks.size, 0);
 });
 
 Deno.test("argument errors come before locks and handlers, all at once, and the log knows the volume", async () => {
   const environment = bench();
-  const row = method(Controller.method.controllerPublishVolume, { keys: () => [""], handle: () => Promise.reject(new Error("reached")) });
+  const row = method(Controller.method.controllerPublishVolume, {
+    keys: () => [""],
+    handle: () => Promise.reject(new Error("reached")),
+  });
   const request = create(Controller.method.controllerPublishVolume.input, { volumeId: "v" });
-  const { code, message } = statusIn(await call(row, toBinary(Controller.method.controllerPublishVolume.input, request), environment));
-  deepEqual({ code, message }, { code: status.INVALID_ARGUMENT, message: "node_id is missing; volume_capability is missing" });
+  const { code, message } = statusIn(
+    await call(
+      row,
+      toBinary(Controller.method.controllerPublishVolume.input, request),
+      environment,
+    ),
+  );
+  deepEqual({ code, message }, {
+    code: status.INVALID_ARGUMENT,
+    message: "node_id is missing; volume_capability is missing",
+  });
   equal(environment.lines[0]?.volume, "v");
 });
 
@@ -165,16 +230,24 @@ Deno.test("bytes that are no message are INVALID_ARGUMENT, with a log line and a
 
 Deno.test("a quiet call is logged at debug, and as a warning when it fails", async () => {
   const environment = bench();
-  const quiet = (handle: () => Promise<{ nodeId: string }>) => method(Node.method.nodeGetInfo, { quiet: true, handle });
+  const quiet = (handle: () => Promise<{ nodeId: string }>) =>
+    method(Node.method.nodeGetInfo, { quiet: true, handle });
   await call(quiet(() => Promise.resolve({ nodeId: "n" })), new Uint8Array(), environment);
   equal(environment.lines.length, 0);
-  await call(quiet(() => Promise.reject(new PsoError("unavailable", "no"))), new Uint8Array(), environment);
+  await call(
+    quiet(() => Promise.reject(new PsoError("unavailable", "no"))),
+    new Uint8Array(),
+    environment,
+  );
   equal(environment.lines[0]?.level, "warn");
 });
 
 Deno.test("facts of a row replace those read from the request", async () => {
   const environment = bench();
-  const row = method(Controller.method.createVolume, { facts: () => ({ name: "short" }), handle: done });
+  const row = method(Controller.method.createVolume, {
+    facts: () => ({ name: "short" }),
+    handle: done,
+  });
   await call(row, createRequest(), environment);
   equal(environment.lines[0]?.name, "short");
 });
@@ -182,10 +255,20 @@ Deno.test("facts of a row replace those read from the request", async () => {
 Deno.test("at debug the request and the response are logged without secrets", async () => {
   const environment = bench("debug");
   const row = method(Controller.method.createVolume, {
-    handle: () => ({ volume: { volumeId: "v", volumeContext: { chapPassword: "hidden", fsType: "xfs" } } }),
+    handle: () => ({
+      volume: { volumeId: "v", volumeContext: { chapPassword: "hidden", fsType: "xfs" } },
+    }),
   });
   const source = { type: { case: "volume" as const, value: { volumeId: "src" } } };
-  await call(row, createRequest({ secrets: { token: "hidden" }, parameters: { "a": "b" }, volumeContentSource: source }), environment);
+  await call(
+    row,
+    createRequest({
+      secrets: { token: "hidden" },
+      parameters: { "a": "b" },
+      volumeContentSource: source,
+    }),
+    environment,
+  );
   const [request, response] = environment.lines;
   deepEqual(request?.message, {
     name: "pvc-1",
@@ -194,7 +277,9 @@ Deno.test("at debug the request and the response are logged without secrets", as
     secrets: "[redacted]",
     volume_content_source: { volume: { volume_id: "src" } },
   });
-  deepEqual(response?.message, { volume: { volume_id: "v", volume_context: { chapPassword: "[redacted]", fsType: "xfs" } } });
+  deepEqual(response?.message, {
+    volume: { volume_id: "v", volume_context: { chapPassword: "[redacted]", fsType: "xfs" } },
+  });
   ok(!JSON.stringify(environment.lines).includes("hidden"));
 });
 
@@ -202,7 +287,10 @@ Deno.test("the handler's signal is the call's", async () => {
   const environment = bench();
   const caller = new AbortController();
   const row = method(Controller.method.createVolume, {
-    handle: (_request, { signal }) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    handle: (_request, { signal }) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason))
+      ),
   });
   const answered = answer(row, { bytes: createRequest(), signal: caller.signal }, environment);
   caller.abort(new PsoError("timeout", "CreateVolume was not done within 5 ms"));

@@ -1,4 +1,7 @@
-/** The unix socket that the endpoint listens on: where it is, that it is ours, and that it goes when we go. */
+/**
+ * The unix socket that the endpoint listens on: where it is, that it is ours, and that it goes when
+ * we go.
+ */
 import { Buffer } from "node:buffer";
 import net from "node:net";
 import { dirname } from "node:path";
@@ -12,13 +15,18 @@ const HOLDER_TIMEOUT_MS = 2_000;
 /** sockaddr_un.sun_path without its final NUL (unix(7)). */
 const PATH_BYTES = 107;
 
-/** The path in `unix:///csi/csi.sock`, `unix:/csi/csi.sock` or `/csi/csi.sock`. Throws `invalid` for anything else. */
+/**
+ * The path in `unix:///csi/csi.sock`, `unix:/csi/csi.sock` or `/csi/csi.sock`. Throws `invalid` for
+ * anything else.
+ */
 export function socketPath(endpoint: string): string {
   const path = endpoint.replace(/^unix:(\/\/)?(?=\/)/, "");
   if (!path.startsWith("/")) {
     throw new PsoError(
       "invalid",
-      `the endpoint ${JSON.stringify(endpoint)} is not of the form unix:///path: give --endpoint or CSI_ENDPOINT`,
+      `the endpoint ${
+        JSON.stringify(endpoint)
+      } is not of the form unix:///path: give --endpoint or CSI_ENDPOINT`,
     );
   }
   const bytes = new TextEncoder().encode(path).length;
@@ -32,17 +40,23 @@ export function socketPath(endpoint: string): string {
 }
 
 /**
- * Listens at `path`, mode 0600 from the first moment, and hands over each connection. A socket that a killed process left there is
- * replaced. Throws `conflict` when something answers there, `invalid` when the folder is missing or the path is something else,
- * `denied` when the system refuses. Closing the listener removes the socket, also after this process gave up its write permission
- * (node:net does that; Deno.listen does not).
+ * Listens at `path`, mode 0600 from the first moment, and hands over each connection. A socket that
+ * a killed process left there is replaced. Throws `conflict` when something answers there,
+ * `invalid` when the folder is missing or the path is something else, `denied` when the system
+ * refuses. Closing the listener removes the socket, also after this process gave up its write
+ * permission (node:net does that; Deno.listen does not).
  */
-export async function listenOnSocket(path: string, accept: (socket: net.Socket) => void): Promise<net.Server> {
+export async function listenOnSocket(
+  path: string,
+  accept: (socket: net.Socket) => void,
+): Promise<net.Server> {
   checkFolder(path);
   await removeStale(path);
   // The other side may close its half first and still read our answer.
   const listener = net.createServer({ allowHalfOpen: true }, accept);
-  const bound = new Promise<void>((resolve, reject) => listener.once("listening", resolve).once("error", reject));
+  const bound = new Promise<void>((resolve, reject) =>
+    listener.once("listening", resolve).once("error", reject)
+  );
   // node:net binds within listen(): nobody can connect between the bind and a later chmod.
   const umask = Deno.umask(0o177);
   try {
@@ -53,9 +67,15 @@ export async function listenOnSocket(path: string, accept: (socket: net.Socket) 
   try {
     await bound;
   } catch (error) {
-    throw new PsoError("denied", `cannot listen on ${path}: ${messageOf(error)}; check the folder's owner and what else uses it`, {
-      cause: error,
-    });
+    throw new PsoError(
+      "denied",
+      `cannot listen on ${path}: ${
+        messageOf(error)
+      }; check the folder's owner and what else uses it`,
+      {
+        cause: error,
+      },
+    );
   }
   return listener;
 }
@@ -66,9 +86,15 @@ function checkFolder(path: string): void {
     if (Deno.statSync(folder).isDirectory) return;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new PsoError("invalid", `cannot listen on ${path}: the folder ${folder} is missing; mount or create it, or change --endpoint`);
+    throw new PsoError(
+      "invalid",
+      `cannot listen on ${path}: the folder ${folder} is missing; mount or create it, or change --endpoint`,
+    );
   }
-  throw new PsoError("invalid", `cannot listen on ${path}: ${folder} is not a folder; change --endpoint`);
+  throw new PsoError(
+    "invalid",
+    `cannot listen on ${path}: ${folder} is not a folder; change --endpoint`,
+  );
 }
 
 async function removeStale(path: string): Promise<void> {
@@ -79,9 +105,19 @@ async function removeStale(path: string): Promise<void> {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  if (!found.isSocket) throw new PsoError("invalid", `cannot listen on ${path}: something that is no socket is there; remove it`);
+  if (!found.isSocket) {
+    throw new PsoError(
+      "invalid",
+      `cannot listen on ${path}: something that is no socket is there; remove it`,
+    );
+  }
   if (await isAnswered(path)) {
-    throw new PsoError("conflict", `cannot listen on ${path}: ${await holder(path)} serves it; stop it or choose another --endpoint`);
+    throw new PsoError(
+      "conflict",
+      `cannot listen on ${path}: ${await holder(
+        path,
+      )} serves it; stop it or choose another --endpoint`,
+    );
   }
   try {
     Deno.removeSync(path);
@@ -100,7 +136,11 @@ function isAnswered(path: string): Promise<boolean> {
     });
     probe.once("error", (error: Error & { code?: string }) => {
       if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(false);
-      else reject(new PsoError("denied", `cannot tell whether ${path} is in use: ${error.message}`, { cause: error }));
+      else {reject(
+          new PsoError("denied", `cannot tell whether ${path} is in use: ${error.message}`, {
+            cause: error,
+          }),
+        );}
     });
   });
 }
@@ -117,8 +157,9 @@ function holder(path: string): Promise<string> {
       { deadline: Date.now() + HOLDER_TIMEOUT_MS },
       (error, info) => {
         if (info) resolve(`${info.name} ${info.vendorVersion}, another running instance,`);
-        else if (error?.code === status.DEADLINE_EXCEEDED) resolve("a process that does not answer calls");
-        else resolve("another process");
+        else if (error?.code === status.DEADLINE_EXCEEDED) {
+          resolve("a process that does not answer calls");
+        } else resolve("another process");
       },
     );
   }).finally(() => client.close());

@@ -1,4 +1,7 @@
-/** Protobuf on one side, the plain values of controller/ and node/ on the other. Fields were checked by request_check.ts before. */
+/**
+ * Protobuf on one side, the plain values of controller/ and node/ on the other. Fields were checked
+ * by request_check.ts before.
+ */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { AccessMode, Capability } from "../capability.ts";
@@ -30,47 +33,69 @@ const MODES: ReadonlyMap<Mode, AccessMode> = new Map([
   [Mode.SINGLE_NODE_MULTI_WRITER, "single-node-multi-writer"],
 ]);
 
-/** One capability as a plain value. `invalid` when it names no known access mode or no access type. */
+/**
+ * One capability as a plain value. `invalid` when it names no known access mode or no access type.
+ */
 export function capabilityOf(wire: VolumeCapability | undefined): Capability {
   const mode = MODES.get(wire?.accessMode?.mode ?? Mode.UNKNOWN);
   if (mode === undefined) {
     const found = wire?.accessMode?.mode ?? "missing";
-    throw new PsoError("invalid", `volume_capability.access_mode is ${found}: this driver knows ${[...MODES.values()].join(", ")}`);
+    throw new PsoError(
+      "invalid",
+      `volume_capability.access_mode is ${found}: this driver knows ${
+        [...MODES.values()].join(", ")
+      }`,
+    );
   }
   if (wire?.accessType.case === "block") return { access: { type: "block" }, mode };
   if (wire?.accessType.case === "mount") {
     const { fsType, mountFlags } = wire.accessType.value;
     return { access: { type: "mount", fsType, mountFlags }, mode };
   }
-  throw new PsoError("invalid", "volume_capability.access_type is missing: mount or block must be set");
+  throw new PsoError(
+    "invalid",
+    "volume_capability.access_type is missing: mount or block must be set",
+  );
 }
 
 /** Beyond this a number of bytes is no longer exact, and far beyond any array. */
 function bytesOf(wire: bigint): number {
   if (wire <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(wire);
-  throw new PsoError("out_of_range", `capacity_range asks for ${wire} bytes: no array serves a volume of more than 4 PiB`);
+  throw new PsoError(
+    "out_of_range",
+    `capacity_range asks for ${wire} bytes: no array serves a volume of more than 4 PiB`,
+  );
 }
 
-/** The size a request asks for. `out_of_range` for numbers beyond any array, and for a limit below what is required. */
+/**
+ * The size a request asks for. `out_of_range` for numbers beyond any array, and for a limit below
+ * what is required.
+ */
 export function rangeOf(wire: CapacityRange | undefined): Range | undefined {
   if (!wire) return undefined;
   const { requiredBytes, limitBytes } = wire;
   if (limitBytes > 0n && requiredBytes > limitBytes) {
-    throw new PsoError("out_of_range", `capacity_range is empty: required_bytes ${requiredBytes} is above limit_bytes ${limitBytes}`);
+    throw new PsoError(
+      "out_of_range",
+      `capacity_range is empty: required_bytes ${requiredBytes} is above limit_bytes ${limitBytes}`,
+    );
   }
   return { requiredBytes: bytesOf(requiredBytes), limitBytes: bytesOf(limitBytes) };
 }
 
 /**
- * `invalid` for attributes of a VolumeAttributesClass: MODIFY_VOLUME is not offered, and a limit that is dropped silently is believed to hold.
- * Kubernetes' own metadata among them is no attribute.
+ * `invalid` for attributes of a VolumeAttributesClass: MODIFY_VOLUME is not offered, and a limit
+ * that is dropped silently is believed to hold. Kubernetes' own metadata among them is no
+ * attribute.
  */
 export function refuseMutable(parameters: Record<string, string>): void {
   const key = Object.keys(parameters).find((name) => !name.startsWith("csi.storage.k8s.io/"));
   if (key === undefined) return;
   throw new PsoError(
     "invalid",
-    `mutable_parameters holds ${JSON.stringify(key)}: this driver has no VolumeAttributesClass yet, use class parameters`,
+    `mutable_parameters holds ${
+      JSON.stringify(key)
+    }: this driver has no VolumeAttributesClass yet, use class parameters`,
   );
 }
 
@@ -87,7 +112,8 @@ export function sourceOf(wire: VolumeContentSource | undefined): ContentSource |
 }
 
 export function topologyOf(wire: TopologyRequirement | undefined): Requirement | undefined {
-  const segments = (topologies: TopologyRequirement["requisite"]) => topologies.map((topology) => topology.segments);
+  const segments = (topologies: TopologyRequirement["requisite"]) =>
+    topologies.map((topology) => topology.segments);
   return wire && { requisite: segments(wire.requisite), preferred: segments(wire.preferred) };
 }
 

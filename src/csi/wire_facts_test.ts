@@ -1,11 +1,20 @@
 /** Holds the generated descriptors and the table of wire facts together, in both directions. */
 import { equal, ok } from "node:assert/strict";
 import { deepStrictEqual } from "node:assert";
-import { type DescEnum, type DescExtension, type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescEnum,
+  type DescExtension,
+  type DescField,
+  type DescMessage,
+  getOption,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import * as pb from "./generated/csi_pb.ts";
 import { FIELD_RULES } from "./generated/field_rules.ts";
 
-const facts = JSON.parse(Deno.readTextFileSync(new URL("../../proto/csi-wire-facts-1.13.json", import.meta.url)));
+const facts = JSON.parse(
+  Deno.readTextFileSync(new URL("../../proto/csi-wire-facts-1.13.json", import.meta.url)),
+);
 const PACKAGE = `${facts.package}.`;
 
 /** A name as the table writes it: without our package, nested names dotted. */
@@ -18,7 +27,9 @@ function scalarName(scalar: ScalarType): string {
 }
 
 function typeOf(field: DescField): string {
-  if (field.fieldKind === "map") return `map<${scalarName(field.mapKey)},${field.scalar ? scalarName(field.scalar) : "?"}>`;
+  if (field.fieldKind === "map") {
+    return `map<${scalarName(field.mapKey)},${field.scalar ? scalarName(field.scalar) : "?"}>`;
+  }
   if (field.message) return shortName(field.message.typeName);
   if (field.enum) return shortName(field.enum.typeName);
   return scalarName(field.scalar);
@@ -37,9 +48,17 @@ function fieldFacts(field: DescField): Record<string, unknown> {
   };
 }
 
-/** Reserved numbers as inclusive ranges; the descriptor of a message excludes its end, that of an enum includes it. */
-function reserved(ranges: { start: number; end: number }[], endIncluded: boolean): Record<string, unknown> {
-  return ranges.length === 0 ? {} : { reserved: ranges.map(({ start, end }) => [start, endIncluded ? end : end - 1]) };
+/**
+ * Reserved numbers as inclusive ranges; the descriptor of a message excludes its end, that of an
+ * enum includes it.
+ */
+function reserved(
+  ranges: { start: number; end: number }[],
+  endIncluded: boolean,
+): Record<string, unknown> {
+  return ranges.length === 0
+    ? {}
+    : { reserved: ranges.map(({ start, end }) => [start, endIncluded ? end : end - 1]) };
 }
 
 function allMessages(messages: readonly DescMessage[]): DescMessage[] {
@@ -68,7 +87,12 @@ Deno.test("csi.proto is of the package, syntax, imports and options of the table
       imports: [...proto.dependency].sort(),
       options: { go_package: proto.options?.goPackage },
     },
-    { syntax: facts.syntax, package: facts.package, imports: [...facts.imports].sort(), options: facts.options },
+    {
+      syntax: facts.syntax,
+      package: facts.package,
+      imports: [...facts.imports].sort(),
+      options: facts.options,
+    },
   );
 });
 
@@ -79,7 +103,9 @@ Deno.test("csi.proto has the services and calls of the table, and no other", () 
       req: shortName(method.input.typeName),
       res: shortName(method.output.typeName),
       ...(method.methodKind === "server_streaming" ? { stream: "server" } : {}),
-      ...(method.methodKind !== "unary" && method.methodKind !== "server_streaming" ? { stream: method.methodKind } : {}),
+      ...(method.methodKind !== "unary" && method.methodKind !== "server_streaming"
+        ? { stream: method.methodKind }
+        : {}),
       ...(getOption(method, pb.alpha_method) ? { alpha: true } : {}),
     })),
     ...(getOption(service, pb.alpha_service) ? { alpha: true } : {}),
@@ -105,7 +131,9 @@ Deno.test("csi.proto has the messages and fields of the table, and no other", ()
 Deno.test("csi.proto has the enum values of the table, and no other", () => {
   const found = Object.fromEntries(
     allEnums().map((desc) => [shortName(desc.typeName), {
-      values: desc.values.map((value) => [value.name, value.number, ...(getOption(value, pb.alpha_enum_value) ? ["alpha"] : [])]),
+      values: desc.values.map((
+        value,
+      ) => [value.name, value.number, ...(getOption(value, pb.alpha_enum_value) ? ["alpha"] : [])]),
       ...reserved(desc.proto.reservedRange, true),
       ...(getOption(desc, pb.alpha_enum) ? { alpha: true } : {}),
     }]),
@@ -129,7 +157,11 @@ Deno.test("field_rules.ts demands what the table marks as required, wherever the
       .filter((field: { req?: string; type: string; rep?: boolean }) =>
         field.req === "R" && (field.rep || !["bool", "int32", "int64"].includes(field.type))
       ).map((field: { name: string }) => field.name);
-    deepStrictEqual(Object.keys(rules).filter((name) => rules[name]?.required), marked, message.typeName);
+    deepStrictEqual(
+      Object.keys(rules).filter((name) => rules[name]?.required),
+      marked,
+      message.typeName,
+    );
   }
 });
 
@@ -137,10 +169,12 @@ Deno.test("field_rules.ts limits every string and map but paths", () => {
   for (const message of messages) {
     for (const field of message.fields) {
       const limit = FIELD_RULES[message.typeName]?.[field.name]?.maxBytes;
-      if (field.name.endsWith("_path")) equal(limit, undefined, `${message.typeName}.${field.name}`);
-      else if (field.fieldKind === "map") equal(limit, 4096, `${message.typeName}.${field.name}`);
-      else if (field.scalar === ScalarType.STRING) ok(limit !== undefined && limit >= 128, `${message.typeName}.${field.name}`);
-      else equal(limit, undefined, `${message.typeName}.${field.name}`);
+      if (field.name.endsWith("_path")) {
+        equal(limit, undefined, `${message.typeName}.${field.name}`);
+      } else if (field.fieldKind === "map") equal(limit, 4096, `${message.typeName}.${field.name}`);
+      else if (field.scalar === ScalarType.STRING) {
+        ok(limit !== undefined && limit >= 128, `${message.typeName}.${field.name}`);
+      } else equal(limit, undefined, `${message.typeName}.${field.name}`);
     }
   }
 });

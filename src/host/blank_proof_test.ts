@@ -36,7 +36,12 @@ Deno.test("areasOf() covers every place where a known format keeps a mark", () =
 Deno.test("areasOf() stays inside the device and small, whatever the size", () => {
   for (const sizeBytes of [512, MiB, 2 * MiB + 512, 320 * MiB + 512, 4096 * TiB]) {
     const areas = areasOf(sizeBytes);
-    assert.ok(areas.every(({ offset, length }) => offset >= 0 && length > 0 && offset + length <= sizeBytes), String(sizeBytes));
+    assert.ok(
+      areas.every(({ offset, length }) =>
+        offset >= 0 && length > 0 && offset + length <= sizeBytes
+      ),
+      String(sizeBytes),
+    );
     assert.ok(areas.reduce((sum, { length }) => sum + length, 0) < 4 * MiB, String(sizeBytes));
   }
 });
@@ -48,10 +53,23 @@ Deno.test("proveZero() calls a device blank only when every area was read whole 
 Deno.test("proveZero() never calls a device blank after an I/O error or a short read, at any area", async () => {
   for (const [index, area] of areasOf(400 * MiB).entries()) {
     const failing = (offset: number, length: number) =>
-      offset === area.offset ? Promise.reject(new Error("Input/output error (os error 5)")) : zeroes(length);
+      offset === area.offset
+        ? Promise.reject(new Error("Input/output error (os error 5)"))
+        : zeroes(length);
     const failed = await proveZero(failing, 400 * MiB);
-    assert.ok(!failed.blank && failed.found.endsWith("that cannot be read: Input/output error (os error 5)"), `area ${index}`);
-    const short = await proveZero((offset, length) => zeroes(offset === area.offset ? length - 512 : length), 400 * MiB);
-    assert.ok(!short.blank && short.found.startsWith(`a short read of ${area.length - 512} of ${area.length} bytes`), `area ${index}`);
+    assert.ok(
+      !failed.blank &&
+        failed.found.endsWith("that cannot be read: Input/output error (os error 5)"),
+      `area ${index}`,
+    );
+    const short = await proveZero(
+      (offset, length) => zeroes(offset === area.offset ? length - 512 : length),
+      400 * MiB,
+    );
+    assert.ok(
+      !short.blank &&
+        short.found.startsWith(`a short read of ${area.length - 512} of ${area.length} bytes`),
+      `area ${index}`,
+    );
   }
 });

@@ -7,9 +7,15 @@ import { filePath, type Host, type Namespaces } from "./host.ts";
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** No tool that we call prints more; one that does has gone wrong, and would fill our memory. */
 const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
-/** How long a process may take to die after SIGKILL. One in uninterruptible sleep (state D) does not: it is left to the kernel. */
+/**
+ * How long a process may take to die after SIGKILL. One in uninterruptible sleep (state D) does
+ * not: it is left to the kernel.
+ */
 const DEATH_WAIT_MS = 2_000;
-/** A daemon that a tool leaves behind may hold its pipes; what the tool itself printed is there long before. */
+/**
+ * A daemon that a tool leaves behind may hold its pipes; what the tool itself printed is there long
+ * before.
+ */
 const PIPE_WAIT_MS = 500;
 const MESSAGE_MAX = 400;
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -51,12 +57,17 @@ const RHEL_PACKAGES: Record<string, string> = {
   mount: "util-linux",
 };
 
-/** `install the package …` for the tool, by Debian's name and RHEL's where it is another one; `undefined` for a tool that is not known. */
+/**
+ * `install the package …` for the tool, by Debian's name and RHEL's where it is another one;
+ * `undefined` for a tool that is not known.
+ */
 export function installHint(tool: string): string | undefined {
   const debian = PACKAGES[tool];
   if (debian === undefined) return undefined;
   const rhel = RHEL_PACKAGES[debian];
-  return `install the package ${debian}${rhel === undefined ? "" : ` (RHEL: ${rhel})`} on this node`;
+  return `install the package ${debian}${
+    rhel === undefined ? "" : ` (RHEL: ${rhel})`
+  } on this node`;
 }
 
 export interface CommandOptions {
@@ -97,16 +108,20 @@ export function commandLine(
   if (namespaces === "chroot") return ["chroot", hostRoot, tool, ...args];
   const proc = hostRoot === "/" ? "" : hostRoot;
   if (namespaces === "nsenter") {
-    // ipc: device mapper waits for udev by a semaphore. net: iscsid and multipathd listen on abstract sockets.
-    const entered = [["mount", "mnt"], ["ipc", "ipc"], ["net", "net"]].map(([option, file]) => `--${option}=${proc}/proc/1/ns/${file}`);
+    // ipc: device mapper waits for udev by a semaphore. net: iscsid and multipathd listen on
+    // abstract sockets.
+    const entered = [["mount", "mnt"], ["ipc", "ipc"], ["net", "net"]].map(([option, file]) =>
+      `--${option}=${proc}/proc/1/ns/${file}`
+    );
     return ["nsenter", ...entered, "--", tool, ...args];
   }
   return [tool, ...args];
 }
 
 /**
- * Makes the Run that all of node/ and host/ use: the one place of the node plugin that starts processes. Each tool is the leader of a
- * process group of its own, gets `LC_ALL=C` and PATH and nothing else of our environment, and may print 4 MiB.
+ * Makes the Run that all of node/ and host/ use: the one place of the node plugin that starts
+ * processes. Each tool is the leader of a process group of its own, gets `LC_ALL=C` and PATH and
+ * nothing else of our environment, and may print 4 MiB.
  */
 export function createRun(options: CommandOptions): Run {
   const env = { LC_ALL: "C", PATH: toolPath(options.namespaces, options.path) };
@@ -115,23 +130,41 @@ export function createRun(options: CommandOptions): Run {
     const secrets = runOptions.secrets ?? [];
     const shown = redact([tool, ...args].join(" "), secrets);
     if (runOptions.signal?.aborted) throw abortError(runOptions.signal);
-    const child = spawn(commandLine(tool, args, options), { tool, env, stdin: runOptions.stdin !== undefined });
+    const child = spawn(commandLine(tool, args, options), {
+      tool,
+      env,
+      stdin: runOptions.stdin !== undefined,
+    });
     const result = await new RunningTool(child, shown).finish(runOptions);
-    options.log.debug("tool", { command: shown, code: result.code, ms: Math.round(performance.now() - started) });
+    options.log.debug("tool", {
+      command: shown,
+      code: result.code,
+      ms: Math.round(performance.now() - started),
+    });
     if ((runOptions.okCodes ?? [0]).includes(result.code)) return result;
     throw toolFailure({ tool, shown, result, secrets, namespaces: options.namespaces });
   };
 }
 
 function redact(text: string, secrets: string[]): string {
-  return secrets.filter((secret) => secret !== "").reduce((left, secret) => left.replaceAll(secret, "[redacted]"), text);
+  return secrets.filter((secret) => secret !== "").reduce(
+    (left, secret) => left.replaceAll(secret, "[redacted]"),
+    text,
+  );
 }
 
 function missing(tool: string, cause?: unknown): PsoError {
-  return new PsoError("unavailable", `tool ${tool} is missing: ${installHint(tool) ?? "install it on this node"}`, { cause });
+  return new PsoError(
+    "unavailable",
+    `tool ${tool} is missing: ${installHint(tool) ?? "install it on this node"}`,
+    { cause },
+  );
 }
 
-function spawn(line: string[], { tool, env, stdin }: { tool: string; env: Record<string, string>; stdin: boolean }): Deno.ChildProcess {
+function spawn(
+  line: string[],
+  { tool, env, stdin }: { tool: string; env: Record<string, string>; stdin: boolean },
+): Deno.ChildProcess {
   const [command = tool, ...args] = line;
   try {
     return new Deno.Command(command, {
@@ -146,11 +179,15 @@ function spawn(line: string[], { tool, env, stdin }: { tool: string; env: Record
     }).spawn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw missing(command, error);
-    throw new PsoError("unavailable", `tool ${command} cannot be started: ${String(error)}`, { cause: error });
+    throw new PsoError("unavailable", `tool ${command} cannot be started: ${String(error)}`, {
+      cause: error,
+    });
   }
 }
 
-/** What Run throws for an exit code that is no answer: tool, code and the end of what it printed. */
+/**
+ * What Run throws for an exit code that is no answer: tool, code and the end of what it printed.
+ */
 export function toolFailure({ tool, shown, result, secrets, namespaces }: {
   tool: string;
   shown: string;
@@ -160,8 +197,14 @@ export function toolFailure({ tool, shown, result, secrets, namespaces }: {
 }): PsoError {
   // chroot and nsenter answer 127 when the tool itself is not there.
   if (result.code === 127 && namespaces !== "direct") return missing(tool);
-  const printed = redact((result.stderr.trim() || result.stdout.trim()).slice(-MESSAGE_MAX), secrets).replaceAll(/\s+/g, " ");
-  return new PsoError("unavailable", `${shown} ended with code ${result.code}: ${printed || "it printed nothing"}`);
+  const printed = redact(
+    (result.stderr.trim() || result.stdout.trim()).slice(-MESSAGE_MAX),
+    secrets,
+  ).replaceAll(/\s+/g, " ");
+  return new PsoError(
+    "unavailable",
+    `${shown} ended with code ${result.code}: ${printed || "it printed nothing"}`,
+  );
 }
 
 /** A started tool: gathers what it prints and ends it, with all of its group, when it must end. */
@@ -176,15 +219,29 @@ class RunningTool {
   constructor(child: Deno.ChildProcess, shown: string) {
     this.#child = child;
     this.#shown = shown;
-    const tooMuch = () => this.#kill(new PsoError("unavailable", `${shown} printed more than ${OUTPUT_MAX_BYTES} bytes and was ended`));
+    const tooMuch = () =>
+      this.#kill(
+        new PsoError(
+          "unavailable",
+          `${shown} printed more than ${OUTPUT_MAX_BYTES} bytes and was ended`,
+        ),
+      );
     this.#pipes = [new Pipe(child.stdout, tooMuch), new Pipe(child.stderr, tooMuch)];
   }
 
-  async finish({ timeoutMs = DEFAULT_TIMEOUT_MS, signal, stdin }: RunOptions): Promise<CommandResult> {
-    const timer = setTimeout(() => this.#kill(new PsoError("timeout", `${this.#shown} did not end within ${timeoutMs} ms`)), timeoutMs);
+  async finish(
+    { timeoutMs = DEFAULT_TIMEOUT_MS, signal, stdin }: RunOptions,
+  ): Promise<CommandResult> {
+    const timer = setTimeout(
+      () =>
+        this.#kill(new PsoError("timeout", `${this.#shown} did not end within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
     const onAbort = () => this.#kill(abortError(signal));
     signal?.addEventListener("abort", onAbort, { once: true });
-    const overdue = new Promise<undefined>((resolve) => this.#onDeathOverdue = () => resolve(undefined));
+    const overdue = new Promise<undefined>((resolve) =>
+      this.#onDeathOverdue = () => resolve(undefined)
+    );
     try {
       const written = stdin === undefined ? undefined : this.#write(stdin);
       const status = await Promise.race([this.#child.status, overdue]);
@@ -271,6 +328,7 @@ class Pipe {
 
   text(): string {
     const decoder = new TextDecoder();
-    return this.#chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
+    return this.#chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") +
+      decoder.decode();
   }
 }

@@ -22,13 +22,20 @@ async function isSleeping(seconds: string): Promise<boolean> {
 }
 
 Deno.test("run() gives code, stdout and stderr, and passes arguments as they are", async () => {
-  const result = await run("sh", ["-c", 'printf %s "$1"; echo oops >&2; exit 3', "sh", "a b;$HOME"], { okCodes: [3] });
+  const result = await run(
+    "sh",
+    ["-c", 'printf %s "$1"; echo oops >&2; exit 3', "sh", "a b;$HOME"],
+    { okCodes: [3] },
+  );
   assert.deepEqual(result, { code: 3, stdout: "a b;$HOME", stderr: "oops\n" });
 });
 
 Deno.test("run() gives a tool LC_ALL and PATH and nothing else of our environment", async () => {
   const { stdout } = await run("env", []);
-  assert.deepEqual(stdout.trim().split("\n").map((line) => line.split("=")[0]).sort(), ["LC_ALL", "PATH"]);
+  assert.deepEqual(stdout.trim().split("\n").map((line) => line.split("=")[0]).sort(), [
+    "LC_ALL",
+    "PATH",
+  ]);
 });
 
 Deno.test("run() writes stdin and survives a tool that does not read it", async () => {
@@ -39,12 +46,18 @@ Deno.test("run() writes stdin and survives a tool that does not read it", async 
 Deno.test("run() throws unavailable with code and stderr when the exit code is no answer", async () => {
   const error = await failure(run("sh", ["-c", "echo no such target >&2; exit 21"]));
   assert.equal(error.code, "unavailable");
-  assert.equal(error.message, "sh -c echo no such target >&2; exit 21 ended with code 21: no such target");
+  assert.equal(
+    error.message,
+    "sh -c echo no such target >&2; exit 21 ended with code 21: no such target",
+  );
 });
 
 Deno.test("run() names the package of a missing tool", async () => {
   const nowhere = createRun({ namespaces: "chroot", hostRoot: "/", log: silentLogger });
-  assert.equal((await failure(run("no-such-tool", []))).message, "tool no-such-tool is missing: install it on this node");
+  assert.equal(
+    (await failure(run("no-such-tool", []))).message,
+    "tool no-such-tool is missing: install it on this node",
+  );
   // The chroot form of the same fact: chroot(1) itself is there and answers 127.
   const error = await failure(nowhere("nvme", ["list"]));
   assert.equal(error.message, "tool nvme is missing: install the package nvme-cli on this node");
@@ -88,7 +101,9 @@ Deno.test("run() keeps secrets out of errors and of the debug log", async () => 
     path,
   });
   const secrets = ["hunter2"];
-  const error = await failure(logged("sh", ["-c", "echo bad password hunter2 >&2; exit 1", "hunter2"], { secrets }));
+  const error = await failure(
+    logged("sh", ["-c", "echo bad password hunter2 >&2; exit 1", "hunter2"], { secrets }),
+  );
   await logged("true", ["hunter2"], { secrets });
   assert.equal([error.message, ...lines].some((text) => text.includes("hunter2")), false);
   assert.match(error.message, /bad password \[redacted\]/);
@@ -96,8 +111,16 @@ Deno.test("run() keeps secrets out of errors and of the debug log", async () => 
 });
 
 Deno.test("commandLine() enters the host's namespaces as asked", () => {
-  assert.deepEqual(commandLine("mount", ["-a"], { namespaces: "direct", hostRoot: "/host" }), ["mount", "-a"]);
-  assert.deepEqual(commandLine("mount", ["-a"], { namespaces: "chroot", hostRoot: "/host" }), ["chroot", "/host", "mount", "-a"]);
+  assert.deepEqual(commandLine("mount", ["-a"], { namespaces: "direct", hostRoot: "/host" }), [
+    "mount",
+    "-a",
+  ]);
+  assert.deepEqual(commandLine("mount", ["-a"], { namespaces: "chroot", hostRoot: "/host" }), [
+    "chroot",
+    "/host",
+    "mount",
+    "-a",
+  ]);
   assert.deepEqual(commandLine("mount", ["-a"], { namespaces: "nsenter", hostRoot: "/host" }), [
     "nsenter",
     "--mount=/host/proc/1/ns/mnt",
@@ -117,7 +140,12 @@ Deno.test("toolPath() looks in our own PATH first only when tools run in our own
 Deno.test("run() finds a tool in our own PATH first, as a shim that tests put there", async () => {
   const folder = await Deno.makeTempDir({ prefix: "pso-shim-" });
   await Deno.writeTextFile(`${folder}/losetup`, "#!/bin/sh\necho shim\n", { mode: 0o755 });
-  const shimmed = createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger, path: `${folder}:${path}` });
+  const shimmed = createRun({
+    namespaces: "direct",
+    hostRoot: "/",
+    log: silentLogger,
+    path: `${folder}:${path}`,
+  });
   assert.equal((await shimmed("losetup", [])).stdout, "shim\n");
   await Deno.remove(folder, { recursive: true });
 });

@@ -24,10 +24,30 @@ const TOOLS: Tool[] = [
   { name: "nvme", area: "nvme", version: ["version"], blocks: NVME_PROTOCOLS },
   { name: "mount.nfs", area: "nfs", version: ["-V"], blocks: ["nfs"] },
   { name: "mount", area: "file systems", version: ["--version"], loss: "nothing can be mounted" },
-  { name: "mkfs.xfs", area: "file systems", version: ["-V"], loss: "volumes cannot be formatted with xfs" },
-  { name: "xfs_growfs", area: "file systems", version: ["-V"], loss: "volumes with xfs cannot grow" },
-  { name: "mkfs.ext4", area: "file systems", version: ["-V"], loss: "volumes cannot be formatted with ext4" },
-  { name: "e2fsck", area: "file systems", version: ["-V"], loss: "volumes with ext4 cannot be mounted" },
+  {
+    name: "mkfs.xfs",
+    area: "file systems",
+    version: ["-V"],
+    loss: "volumes cannot be formatted with xfs",
+  },
+  {
+    name: "xfs_growfs",
+    area: "file systems",
+    version: ["-V"],
+    loss: "volumes with xfs cannot grow",
+  },
+  {
+    name: "mkfs.ext4",
+    area: "file systems",
+    version: ["-V"],
+    loss: "volumes cannot be formatted with ext4",
+  },
+  {
+    name: "e2fsck",
+    area: "file systems",
+    version: ["-V"],
+    loss: "volumes with ext4 cannot be mounted",
+  },
   { name: "resize2fs", area: "file systems", version: [], loss: "volumes with ext4 cannot grow" },
 ];
 
@@ -47,13 +67,21 @@ const MODULES: Module[] = [
 ];
 
 /**
- * What a host has for these protocols and what it lacks, as far as that does not come and go: initiator names, tools, modules, ports. A
- * node registers with this, so a service that is down for a moment is no part of it.
+ * What a host has for these protocols and what it lacks, as far as that does not come and go:
+ * initiator names, tools, modules, ports. A node registers with this, so a service that is down for
+ * a moment is no part of it.
  */
-export async function equipmentFindings(host: Host, { protocols }: { protocols: Protocol[] }): Promise<Finding[]> {
-  const isWanted = ({ blocks }: { blocks?: Protocol[] }) => blocks?.some((protocol) => protocols.includes(protocol)) ?? false;
+export async function equipmentFindings(
+  host: Host,
+  { protocols }: { protocols: Protocol[] },
+): Promise<Finding[]> {
+  const isWanted = ({ blocks }: { blocks?: Protocol[] }) =>
+    blocks?.some((protocol) => protocols.includes(protocol)) ?? false;
   const found = await Promise.all([
-    guarded({ area: "host", blocks: protocols.filter((protocol) => protocol !== "nfs") }, () => nameFindings(host)),
+    guarded(
+      { area: "host", blocks: protocols.filter((protocol) => protocol !== "nfs") },
+      () => nameFindings(host),
+    ),
     ...TOOLS.filter(isWanted).map((tool) => missingTool(host, tool)),
     ...MODULES.filter(isWanted).map((module) => missingModule(host, module)),
     ...(protocols.includes("nvme-roce") ? [missingRdma(host)] : []),
@@ -74,10 +102,12 @@ async function missingModule(host: Host, { name, area, blocks }: Module): Promis
   const there = await hasModule(host, name);
   if (there === true) return [];
   if (there !== false) {
-    const what = `kernel module ${name} is not loaded, and modprobe cannot say whether it is there: ${there.unknown}`;
+    const what =
+      `kernel module ${name} is not loaded, and modprobe cannot say whether it is there: ${there.unknown}`;
     return [{ area, level: "warn", what }];
   }
-  const fix = "install the modules of the running kernel (Debian: linux-image; RHEL: kernel-modules-core, kernel-modules-extra)";
+  const fix =
+    "install the modules of the running kernel (Debian: linux-image; RHEL: kernel-modules-core, kernel-modules-extra)";
   return [{ area, level: "fail", what: `the kernel has no module ${name}`, fix, blocks }];
 }
 
@@ -85,7 +115,10 @@ async function missingModule(host: Host, { name, area, blocks }: Module): Promis
 export async function hasModule(host: Host, name: string): Promise<boolean | { unknown: string }> {
   if (await isModuleLoaded(host, name)) return true;
   try {
-    const { code } = await host.run("modprobe", ["-n", "-q", name], { okCodes: [0, 1], timeoutMs: TOOL_TIMEOUT_MS });
+    const { code } = await host.run("modprobe", ["-n", "-q", name], {
+      okCodes: [0, 1],
+      timeoutMs: TOOL_TIMEOUT_MS,
+    });
     return code === 0;
   } catch (error) {
     return { unknown: messageOf(error) };
@@ -100,47 +133,92 @@ async function isModuleLoaded(host: Host, name: string): Promise<boolean> {
 /** RoCE needs a network card with RDMA (sysfs class infiniband), a soft one (rdma_rxe) included. */
 async function missingRdma(host: Host): Promise<Finding[]> {
   if ((await listHostFolder(host, "/sys/class/infiniband")).length > 0) return [];
-  return [{ area: "nvme", level: "warn", what: "no RDMA device in /sys/class/infiniband", blocks: ["nvme-roce"] }];
+  return [{
+    area: "nvme",
+    level: "warn",
+    what: "no RDMA device in /sys/class/infiniband",
+    blocks: ["nvme-roce"],
+  }];
 }
 
 const NATIVE_FIX = "start the host with nvme_core.multipath=Y on the kernel's command line";
 
-/** Without native multipath every path is a device of its own, and a volume on one of them is lost with its path. */
+/**
+ * Without native multipath every path is a device of its own, and a volume on one of them is lost
+ * with its path.
+ */
 async function nativeMultipath(host: Host): Promise<Finding[]> {
   const value = await readHostText(host, "/sys/module/nvme_core/parameters/multipath");
-  if (value === "Y") return [{ area: "nvme", level: "ok", what: "native multipath of the kernel is on" }];
-  const isOff = value === "N" || /(^|\s)nvme_core\.multipath=(0|n|off)\b/i.test(await readHostText(host, "/proc/cmdline") ?? "");
-  if (isOff) {
-    return [{ area: "nvme", level: "fail", what: "native NVMe multipath of the kernel is off", fix: NATIVE_FIX, blocks: NVME_PROTOCOLS }];
+  if (value === "Y") {
+    return [{ area: "nvme", level: "ok", what: "native multipath of the kernel is on" }];
   }
-  if (!await isModuleLoaded(host, "nvme_core")) return []; // it comes with the first connection, and is on by default
+  const isOff = value === "N" ||
+    /(^|\s)nvme_core\.multipath=(0|n|off)\b/i.test(await readHostText(host, "/proc/cmdline") ?? "");
+  if (isOff) {
+    return [{
+      area: "nvme",
+      level: "fail",
+      what: "native NVMe multipath of the kernel is off",
+      fix: NATIVE_FIX,
+      blocks: NVME_PROTOCOLS,
+    }];
+  }
+  // it comes with the first connection, and is on by default
+  if (!await isModuleLoaded(host, "nvme_core")) return [];
   const what = "the kernel was built without native NVMe multipath (CONFIG_NVME_MULTIPATH)";
-  return [{ area: "nvme", level: "fail", what, fix: "use a kernel that has it", blocks: NVME_PROTOCOLS }];
+  return [{
+    area: "nvme",
+    level: "fail",
+    what,
+    fix: "use a kernel that has it",
+    blocks: NVME_PROTOCOLS,
+  }];
 }
 
 /** Versions of the tools that are there, and the tools that are missing and block no protocol. */
-export async function toolFindings(host: Host, { multipath }: { multipath: boolean }): Promise<Finding[]> {
+export async function toolFindings(
+  host: Host,
+  { multipath }: { multipath: boolean },
+): Promise<Finding[]> {
   const tools = multipath ? [...TOOLS, ...MULTIPATH_TOOLS] : TOOLS;
   const found = await Promise.all(tools.map(async (tool): Promise<Finding[]> => {
     if (!await hasTool(host, tool.name)) return tool.blocks ? [] : await missingTool(host, tool);
-    return await guarded({ area: tool.area }, async () => [{ area: tool.area, level: "ok", what: await versionOf(host, tool) }]);
+    return await guarded(
+      { area: tool.area },
+      async () => [{ area: tool.area, level: "ok", what: await versionOf(host, tool) }],
+    );
   }));
   return found.flat();
 }
 
 /** multipathd itself tells no version, and is looked for by the service check. */
-const MULTIPATH_TOOLS: Tool[] = [{ name: "multipath", area: "multipath", version: ["-h"], blocks: SCSI_PROTOCOLS }];
+const MULTIPATH_TOOLS: Tool[] = [{
+  name: "multipath",
+  area: "multipath",
+  version: ["-h"],
+  blocks: SCSI_PROTOCOLS,
+}];
 
 async function versionOf(host: Host, { name, version }: Tool): Promise<string> {
-  if (version.length === 0) return name; // resize2fs has no such option, and would take any word for a device
-  const { stdout, stderr } = await host.run(name, version, { okCodes: [0, 1], timeoutMs: TOOL_TIMEOUT_MS });
+  // resize2fs has no such option, and would take any word for a device
+  if (version.length === 0) return name;
+  const { stdout, stderr } = await host.run(name, version, {
+    okCodes: [0, 1],
+    timeoutMs: TOOL_TIMEOUT_MS,
+  });
   return `${name} ${parseVersion(stdout || stderr) ?? "of unknown version"}`;
 }
 
-/** A line that multipath-tools prints of its own accord, such as of a mistake in multipath.conf: `46.019817 | …`. */
+/**
+ * A line that multipath-tools prints of its own accord, such as of a mistake in multipath.conf:
+ * `46.019817 | …`.
+ */
 const TIMED_LINE = /^\d+\.\d+ \| /;
 
-/** The first version number in what a tool says of itself: `mount.nfs: (linux nfs-utils 2.6.2)` → `2.6.2`. */
+/**
+ * The first version number in what a tool says of itself: `mount.nfs: (linux nfs-utils 2.6.2)` →
+ * `2.6.2`.
+ */
 export function parseVersion(text: string): string | undefined {
   const said = text.split("\n").filter((line) => !TIMED_LINE.test(line)).join("\n");
   return /(?:^|[\sv-])(\d+\.\d+(?:\.\d+)*)/.exec(said)?.[1];

@@ -2,16 +2,30 @@ import assert from "node:assert/strict";
 import { fcPlaces, fcRoutes } from "./fc.ts";
 import type { Host } from "./host.ts";
 
-/** A sysfs tree with these remote ports, as the kernel's FC transport shows them (drivers/scsi/scsi_transport_fc.c). */
-async function withRemotePorts(ports: Record<string, Record<string, string>>, work: (host: Host) => Promise<void>): Promise<void> {
+/**
+ * A sysfs tree with these remote ports, as the kernel's FC transport shows them
+ * (drivers/scsi/scsi_transport_fc.c).
+ */
+async function withRemotePorts(
+  ports: Record<string, Record<string, string>>,
+  work: (host: Host) => Promise<void>,
+): Promise<void> {
   const root = await Deno.makeTempDir({ prefix: "pso-fc-" });
   try {
     for (const [name, files] of Object.entries(ports)) {
-      const folder = `${root}/sys/class/${name.startsWith("host") ? "fc_host" : "fc_remote_ports"}/${name}`;
+      const folder = `${root}/sys/class/${
+        name.startsWith("host") ? "fc_host" : "fc_remote_ports"
+      }/${name}`;
       await Deno.mkdir(folder, { recursive: true });
-      for (const [file, value] of Object.entries(files)) await Deno.writeTextFile(`${folder}/${file}`, `${value}\n`);
+      for (const [file, value] of Object.entries(files)) {
+        await Deno.writeTextFile(`${folder}/${file}`, `${value}\n`);
+      }
     }
-    await work({ root, namespaces: "direct", run: () => Promise.reject(new Error("no tool is needed")) });
+    await work({
+      root,
+      namespaces: "direct",
+      run: () => Promise.reject(new Error("no tool is needed")),
+    });
   } finally {
     await Deno.remove(root, { recursive: true });
   }
@@ -34,7 +48,11 @@ Deno.test("fcPlaces() finds the LUN behind each port of the array that is on lin
   }));
 
 Deno.test("fcPlaces() finds nothing on a host without FC", () =>
-  withRemotePorts({}, async (host) => assert.deepEqual(await fcPlaces(host, { wwpns: ["524a937000000001"], lun: 1 }), [])));
+  withRemotePorts(
+    {},
+    async (host) =>
+      assert.deepEqual(await fcPlaces(host, { wwpns: ["524a937000000001"], lun: 1 }), []),
+  ));
 
 Deno.test("fcRoutes() pairs each port of this host with each port of the subsystem that it sees", () =>
   withRemotePorts({
@@ -42,10 +60,16 @@ Deno.test("fcRoutes() pairs each port of this host with each port of the subsyst
     "rport-2:0-1": { ...OURS, node_name: "0x524a937000000000" },
     "rport-2:0-2": { ...OURS, node_name: "0x5000000000000000", port_name: "0x5000000000000009" },
   }, async (host) => {
-    assert.deepEqual(await fcRoutes(host, { nqn: "nqn.2010-06.com.purestorage:flasharray.1", wwpns: ["524a937000000001"] }), [{
-      transport: "fc",
-      nqn: "nqn.2010-06.com.purestorage:flasharray.1",
-      traddr: "nn-0x524a937000000000:pn-0x524A937000000001",
-      hostTraddr: "nn-0x2000000000000001:pn-0x2100000000000001",
-    }]);
+    assert.deepEqual(
+      await fcRoutes(host, {
+        nqn: "nqn.2010-06.com.purestorage:flasharray.1",
+        wwpns: ["524a937000000001"],
+      }),
+      [{
+        transport: "fc",
+        nqn: "nqn.2010-06.com.purestorage:flasharray.1",
+        traddr: "nn-0x524a937000000000:pn-0x524A937000000001",
+        hostTraddr: "nn-0x2000000000000001:pn-0x2100000000000001",
+      }],
+    );
   }));

@@ -28,7 +28,10 @@ const LOSETUP = `{
 
 Deno.test("parseXfsGeometry() reads the data section, not the log's", () => {
   assert.equal(parseXfsGeometry(XFS_GROWFS), 320 * MiB);
-  assert.throws(() => parseXfsGeometry("xfs_growfs: not a mounted XFS filesystem"), /printed no data section/);
+  assert.throws(
+    () => parseXfsGeometry("xfs_growfs: not a mounted XFS filesystem"),
+    /printed no data section/,
+  );
 });
 
 Deno.test("parseLosetup() reads the devices, and an empty answer as none", () => {
@@ -59,19 +62,35 @@ Deno.test("parseUse() gives bytes and inodes of statfs", () => {
 
 Deno.test("toFsType() takes any case and names what is supported", () => {
   assert.equal(toFsType("XFS"), "xfs");
-  assert.throws(() => toFsType("vfat"), /file system type "vfat" is not supported: this driver makes xfs and ext4/);
+  assert.throws(
+    () => toFsType("vfat"),
+    /file system type "vfat" is not supported: this driver makes xfs and ext4/,
+  );
 });
 
 for (
-  const [type, option] of [["xfs", "-f"], ["xfs", "-qf"], ["xfs", "uuid=1"], ["ext4", "-F"], ["ext4", "-qF"], ["ext4", "-U"]] as const
+  const [type, option] of [["xfs", "-f"], ["xfs", "-qf"], ["xfs", "uuid=1"], ["ext4", "-F"], [
+    "ext4",
+    "-qF",
+  ], ["ext4", "-U"]] as const
 ) {
   Deno.test(`checkFormat() refuses ${option} for ${type}`, () => {
-    assert.throws(() => checkFormat(type, { sizeBytes: 300 * MiB, options: ["-q", option] }), { code: "invalid" });
+    assert.throws(() => checkFormat(type, { sizeBytes: 300 * MiB, options: ["-q", option] }), {
+      code: "invalid",
+    });
   });
 }
 
 Deno.test("checkFormat() takes usual options and the smallest xfs, and nothing smaller", () => {
-  checkFormat("xfs", { sizeBytes: 300 * MiB, options: ["-q", "-i", "size=512", "-m", "reflink=0"] });
-  checkFormat("ext4", { sizeBytes: 8 * MiB, options: ["-q", "-E", "lazy_itable_init=0", "-O", "^has_journal"] });
-  assert.throws(() => checkFormat("xfs", { sizeBytes: 300 * MiB - 512, options: [] }), { code: "out_of_range" });
+  checkFormat("xfs", {
+    sizeBytes: 300 * MiB,
+    options: ["-q", "-i", "size=512", "-m", "reflink=0"],
+  });
+  checkFormat("ext4", {
+    sizeBytes: 8 * MiB,
+    options: ["-q", "-E", "lazy_itable_init=0", "-O", "^has_journal"],
+  });
+  assert.throws(() => checkFormat("xfs", { sizeBytes: 300 * MiB - 512, options: [] }), {
+    code: "out_of_range",
+  });
 });

@@ -3,7 +3,17 @@ import { messageOf } from "../errors.ts";
 import { type Protocol, PROTOCOLS } from "../handoff.ts";
 
 /** What a finding is about; the report is in this order. */
-export const AREAS = ["host", "iscsi", "fc", "multipath", "nvme", "nfs", "file systems", "udev", "time"] as const;
+export const AREAS = [
+  "host",
+  "iscsi",
+  "fc",
+  "multipath",
+  "nvme",
+  "nfs",
+  "file systems",
+  "udev",
+  "time",
+] as const;
 export type Area = (typeof AREAS)[number];
 
 /** One thing that was looked at on a host. */
@@ -14,7 +24,10 @@ export interface Finding {
   what: string;
   /** What to do about it. */
   fix?: string;
-  /** Protocols that cannot be used while this is so. With `warn` that is no fault of the host: it just has no such hardware. */
+  /**
+   * Protocols that cannot be used while this is so. With `warn` that is no fault of the host: it
+   * just has no such hardware.
+   */
   blocks?: Protocol[];
 }
 
@@ -44,8 +57,14 @@ export function blockReasons(findings: Finding[]): Partial<Record<Protocol, stri
   return reasons;
 }
 
-/** What a check found; a check that throws, because a tool hangs or a file cannot be read, is a finding itself. */
-export async function guarded(check: { area: Area; blocks?: Protocol[] }, work: () => Promise<Finding[]>): Promise<Finding[]> {
+/**
+ * What a check found; a check that throws, because a tool hangs or a file cannot be read, is a
+ * finding itself.
+ */
+export async function guarded(
+  check: { area: Area; blocks?: Protocol[] },
+  work: () => Promise<Finding[]>,
+): Promise<Finding[]> {
   try {
     return await work();
   } catch (error) {
@@ -62,28 +81,38 @@ export interface HostReport {
 const LEVELS = { ok: "OK  ", warn: "WARN", fail: "FAIL" } as const;
 
 /**
- * One line per finding, by area, and a line that sums up. With `wanted` the host must be able to use those protocols, and whatever blocks
- * one is a FAIL; without it, one that works is enough.
+ * One line per finding, by area, and a line that sums up. With `wanted` the host must be able to
+ * use those protocols, and whatever blocks one is a FAIL; without it, one that works is enough.
  */
 export function reportOf(findings: Finding[], wanted?: Protocol[]): HostReport {
   const judged = findings.map((finding) => wanted ? judge(finding, wanted) : finding);
   const sorted = AREAS.flatMap((area) => judged.filter((finding) => finding.area === area));
-  const lines = sorted.map((finding) => `${LEVELS[finding.level]} ${finding.area}: ${textOf(finding)}`);
+  const lines = sorted.map((finding) =>
+    `${LEVELS[finding.level]} ${finding.area}: ${textOf(finding)}`
+  );
   const reasons = blockReasons(findings);
   const real = PROTOCOLS.filter((protocol) => protocol !== "local");
   const usable = real.filter((protocol) => reasons[protocol] === undefined);
   const blocked = real.filter((protocol) => reasons[protocol] !== undefined);
-  const count = (level: Finding["level"]) => judged.filter((finding) => finding.level === level).length;
+  const count = (level: Finding["level"]) =>
+    judged.filter((finding) => finding.level === level).length;
   lines.push(
-    `${count("fail")} FAIL, ${count("warn")} WARN, ${count("ok")} OK; usable: ${usable.join(", ") || "nothing"}; ` +
+    `${count("fail")} FAIL, ${count("warn")} WARN, ${count("ok")} OK; usable: ${
+      usable.join(", ") || "nothing"
+    }; ` +
       `not usable: ${blocked.join(", ") || "nothing"}`,
   );
-  const isUsable = wanted ? wanted.every((protocol) => reasons[protocol] === undefined) : usable.length > 0;
+  const isUsable = wanted
+    ? wanted.every((protocol) => reasons[protocol] === undefined)
+    : usable.length > 0;
   return { text: lines.map((line) => `${line}\n`).join(""), isUsable };
 }
 
 /** What nobody asked for is no FAIL, what blocks something that was asked for is one. */
 function judge(finding: Finding, wanted: Protocol[]): Finding {
   if (finding.blocks === undefined || finding.level === "ok") return finding;
-  return { ...finding, level: finding.blocks.some((protocol) => wanted.includes(protocol)) ? "fail" : "warn" };
+  return {
+    ...finding,
+    level: finding.blocks.some((protocol) => wanted.includes(protocol)) ? "fail" : "warn",
+  };
 }

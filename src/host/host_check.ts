@@ -5,7 +5,13 @@ import { type Finding, guarded } from "./finding.ts";
 import { type Host, readHostText } from "./host.ts";
 import { nameConflictFindings } from "./initiator_names.ts";
 import { parseMountinfo, readMounts } from "./mountinfo.ts";
-import { bootFindings, clockFindings, multipathSettingFindings, nfsFindings, serviceFindings } from "./service_check.ts";
+import {
+  bootFindings,
+  clockFindings,
+  multipathSettingFindings,
+  nfsFindings,
+  serviceFindings,
+} from "./service_check.ts";
 import { udevFindings } from "./udev_check.ts";
 
 const ALL: Protocol[] = PROTOCOLS.filter((protocol) => protocol !== "local");
@@ -18,8 +24,9 @@ export interface CheckOptions {
 }
 
 /**
- * Everything that can be seen of how a host is prepared: tools, names, services, kernel, multipath, udev, NFS, clock. Changes nothing
- * (one empty file in the state folder comes and goes). A tool that hangs or a file that cannot be read is a finding; it never throws.
+ * Everything that can be seen of how a host is prepared: tools, names, services, kernel, multipath,
+ * udev, NFS, clock. Changes nothing (one empty file in the state folder comes and goes). A tool
+ * that hangs or a file that cannot be read is a finding; it never throws.
  */
 export async function checkHost(host: Host, options: CheckOptions): Promise<Finding[]> {
   const root = await rootFindings(host);
@@ -42,7 +49,8 @@ export async function checkHost(host: Host, options: CheckOptions): Promise<Find
 const WITHOUT_MULTIPATH: Finding = {
   area: "multipath",
   level: "warn",
-  what: "flasharray.multipath is false: an iSCSI or FC volume has one path and is lost while that path is",
+  what:
+    "flasharray.multipath is false: an iSCSI or FC volume has one path and is lost while that path is",
 };
 
 /** Without the host's own /proc and /sys nothing can be seen, and nothing can be attached. */
@@ -64,18 +72,37 @@ async function stateDirFindings(host: Host, stateDir: string): Promise<Finding[]
     await Deno.remove(probe);
   } catch (error) {
     const what = `no file can be written in the state folder ${stateDir}: ${messageOf(error)}`;
-    return [{ area: "host", level: "fail", what, fix: "mount a folder of the host there that is writable", blocks: ALL }];
+    return [{
+      area: "host",
+      level: "fail",
+      what,
+      fix: "mount a folder of the host there that is writable",
+      blocks: ALL,
+    }];
   }
   const type = await fileSystemTypeOf(host, await Deno.realPath(stateDir));
-  if (type !== "tmpfs" && type !== "overlay") return [{ area: "host", level: "ok", what: `state folder ${stateDir} is writable` }];
-  const what = `state folder ${stateDir} is on ${type}: the records of staged volumes do not outlive this pod`;
-  return [{ area: "host", level: "warn", what, fix: "mount a folder of the host there (hostPath)" }];
+  if (type !== "tmpfs" && type !== "overlay") {
+    return [{ area: "host", level: "ok", what: `state folder ${stateDir} is writable` }];
+  }
+  const what =
+    `state folder ${stateDir} is on ${type}: the records of staged volumes do not outlive this pod`;
+  return [{
+    area: "host",
+    level: "warn",
+    what,
+    fix: "mount a folder of the host there (hostPath)",
+  }];
 }
 
-/** The type of what is mounted where a file of this process lies; `undefined` when this process cannot see its own mounts. */
+/**
+ * The type of what is mounted where a file of this process lies; `undefined` when this process
+ * cannot see its own mounts.
+ */
 async function fileSystemTypeOf(host: Host, path: string): Promise<string | undefined> {
   const text = await readHostText(host, "/proc/self/mountinfo");
-  const around = parseMountinfo(text ?? "").filter(({ target }) => target === "/" || path === target || path.startsWith(`${target}/`));
+  const around = parseMountinfo(text ?? "").filter(({ target }) =>
+    target === "/" || path === target || path.startsWith(`${target}/`)
+  );
   const longest = Math.max(...around.map(({ target }) => target.length));
   return around.findLast(({ target }) => target.length === longest)?.type;
 }

@@ -10,7 +10,17 @@ import { DEBIANS, Transcripts, withHostRoot } from "../../tests/support/test_hos
 import { udevFindings } from "./udev_check.ts";
 
 const UUID = "4c41422d-4e4f-4445-8000-000000000001";
-const TOOLS = ["iscsiadm", "multipathd", "multipath", "nvme", "mount.nfs", "rpc.statd", "rpcbind", "mount", "timedatectl"];
+const TOOLS = [
+  "iscsiadm",
+  "multipathd",
+  "multipath",
+  "nvme",
+  "mount.nfs",
+  "rpc.statd",
+  "rpcbind",
+  "mount",
+  "timedatectl",
+];
 const FS_TOOLS = ["mkfs.xfs", "xfs_growfs", "mkfs.ext4", "e2fsck", "resize2fs"];
 // As the kernel of the lab's guest shows them.
 const SOCKETS = `Num       RefCount Protocol Flags    Type St Inode Path
@@ -22,7 +32,8 @@ const PURE_RULES = `# FlashArray
 ACTION=="add|change", KERNEL=="sd*[!0-9]", SUBSYSTEM=="block", ENV{ID_VENDOR}=="PURE", ATTR{queue/scheduler}="none"
 ACTION=="add|change", KERNEL=="sd*[!0-9]", SUBSYSTEM=="block", ENV{ID_VENDOR}=="PURE", ATTR{device/timeout}="60"
 `;
-const UA_RULE = 'ACTION=="change", SUBSYSTEM=="scsi", ENV{SDEV_UA}=="CAPACITY_DATA_HAS_CHANGED", TEST=="rescan", ATTR{rescan}="x"\n';
+const UA_RULE =
+  'ACTION=="change", SUBSYSTEM=="scsi", ENV{SDEV_UA}=="CAPACITY_DATA_HAS_CHANGED", TEST=="rescan", ATTR{rescan}="x"\n';
 const SCAN_RULE =
   'ACTION=="change", SUBSYSTEM=="scsi", ENV{SDEV_UA}=="REPORTED_LUNS_DATA_HAS_CHANGED", RUN+="scan-scsi-target $env{DEVPATH}"\n';
 
@@ -52,21 +63,53 @@ interface Breaks {
 }
 
 function runOf(transcripts: Transcripts, { lacking = [], answers = [], hanging }: Breaks): Run {
-  const versions = ["iscsiadm", "multipath", "nvme", "mkfs.xfs", "xfs_growfs", "mkfs.ext4", "e2fsck", "mount.nfs", "mount"];
-  const run = transcripts.run(...versions.map((tool) => `version of ${tool}`), "multipathd runs", "multipathd config", ...answers);
+  const versions = [
+    "iscsiadm",
+    "multipath",
+    "nvme",
+    "mkfs.xfs",
+    "xfs_growfs",
+    "mkfs.ext4",
+    "e2fsck",
+    "mount.nfs",
+    "mount",
+  ];
+  const run = transcripts.run(
+    ...versions.map((tool) => `version of ${tool}`),
+    "multipathd runs",
+    "multipathd config",
+    ...answers,
+  );
   return (tool, args, options) => {
-    if (tool === hanging) return Promise.reject(new PsoError("timeout", `${[tool, ...args].join(" ")} did not end within 10000 ms`));
-    if (tool === "timedatectl") return Promise.resolve({ code: 0, stdout: "NTPSynchronized=yes\n", stderr: "" }); // timedatectl(1), show
+    if (tool === hanging) {
+      return Promise.reject(
+        new PsoError("timeout", `${[tool, ...args].join(" ")} did not end within 10000 ms`),
+      );
+    }
+    if (tool === "timedatectl") {
+      // timedatectl(1), show
+      return Promise.resolve({ code: 0, stdout: "NTPSynchronized=yes\n", stderr: "" });
+    }
     if (tool !== "modprobe") return run(tool, args, options);
     return Promise.resolve(
-      transcripts.result(lacking.includes(args.at(-1) ?? "") ? "modprobe of no module" : "modprobe of a module that is there"),
+      transcripts.result(
+        lacking.includes(args.at(-1) ?? "")
+          ? "modprobe of no module"
+          : "modprobe of a module that is there",
+      ),
     );
   };
 }
 
-async function findingsOf(transcripts: Transcripts, breaks: Breaks = {}, multipath = true): Promise<Finding[]> {
+async function findingsOf(
+  transcripts: Transcripts,
+  breaks: Breaks = {},
+  multipath = true,
+): Promise<Finding[]> {
   const files: Record<string, string> = {};
-  for (const [path, text] of Object.entries({ ...PREPARED, ...breaks.files })) if (text !== undefined) files[path] = text;
+  for (const [path, text] of Object.entries({ ...PREPARED, ...breaks.files })) {
+    if (text !== undefined) files[path] = text;
+  }
   let findings: Finding[] = [];
   await withHostRoot(files, async (host) => {
     findings = await checkHost(host, { multipath });
@@ -77,7 +120,9 @@ async function findingsOf(transcripts: Transcripts, breaks: Breaks = {}, multipa
 const ABSENT = ["no FC port in /sys/class/fc_host", "no RDMA device in /sys/class/infiniband"];
 
 function notRight(findings: Finding[]): string[] {
-  return findings.filter(({ level, what }) => level !== "ok" && !ABSENT.includes(what) && !what.includes("for FlashArray volumes"))
+  return findings.filter(({ level, what }) =>
+    level !== "ok" && !ABSENT.includes(what) && !what.includes("for FlashArray volumes")
+  )
     .map((finding) => `${finding.level} ${finding.area}: ${textOf(finding)}`);
 }
 
@@ -85,13 +130,15 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
   {
     name: "without iscsiadm",
     breaks: { files: { "/usr/sbin/iscsiadm": undefined } },
-    said: "fail iscsi: tool iscsiadm is not installed; install the package open-iscsi (RHEL: iscsi-initiator-utils) on this node",
+    said:
+      "fail iscsi: tool iscsiadm is not installed; install the package open-iscsi (RHEL: iscsi-initiator-utils) on this node",
     blocked: ["iscsi"],
   },
   {
     name: "with a placeholder for an initiator name",
     breaks: { files: { "/etc/iscsi/initiatorname.iscsi": "InitiatorName=/sbin/iscsi-iname\n" } },
-    said: 'fail iscsi: /etc/iscsi/initiatorname.iscsi holds "/sbin/iscsi-iname", which is no IQN: write InitiatorName=$(iscsi-iname)',
+    said:
+      'fail iscsi: /etc/iscsi/initiatorname.iscsi holds "/sbin/iscsi-iname", which is no IQN: write InitiatorName=$(iscsi-iname)',
     blocked: ["iscsi"],
   },
   {
@@ -103,15 +150,19 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
   },
   {
     name: "whose iscsid is started by systemd when it is needed",
-    breaks: { files: { "/proc/self/net/unix": "Num\n", "/bin/systemctl": "", "/run/systemd/system/": "" } },
-    said: "warn iscsi: iscsid does not run; iscsiadm starts it by /bin/systemctl start iscsid.socket; " +
+    breaks: {
+      files: { "/proc/self/net/unix": "Num\n", "/bin/systemctl": "", "/run/systemd/system/": "" },
+    },
+    said:
+      "warn iscsi: iscsid does not run; iscsiadm starts it by /bin/systemctl start iscsid.socket; " +
       "start it and let it start at boot: systemctl enable --now iscsid.socket (RHEL also: iscsid)",
     blocked: [],
   },
   {
     name: "whose multipathd does not run",
     breaks: { answers: ["multipathd does not run"] },
-    said: "fail multipath: multipathd does not run on this node, and a volume with one path is lost when that path is; " +
+    said:
+      "fail multipath: multipathd does not run on this node, and a volume with one path is lost when that path is; " +
       "start it and let it start at boot: systemctl enable --now multipathd, or set flasharray.multipath to false",
     blocked: ["iscsi"],
   },
@@ -138,18 +189,30 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
   {
     name: "that has native NVMe multipath off",
     breaks: { files: { "/sys/module/nvme_core/parameters/multipath": "N\n" } },
-    said: "fail nvme: native NVMe multipath of the kernel is off; start the host with nvme_core.multipath=Y on the kernel's command line",
+    said:
+      "fail nvme: native NVMe multipath of the kernel is off; start the host with nvme_core.multipath=Y on the kernel's command line",
     blocked: ["nvme-tcp"],
   },
   {
     name: "whose NVMe module is not loaded yet and will come without multipath",
-    breaks: { files: { "/sys/module/nvme_core/parameters/multipath": undefined, "/proc/cmdline": "quiet nvme_core.multipath=N ro\n" } },
-    said: "fail nvme: native NVMe multipath of the kernel is off; start the host with nvme_core.multipath=Y on the kernel's command line",
+    breaks: {
+      files: {
+        "/sys/module/nvme_core/parameters/multipath": undefined,
+        "/proc/cmdline": "quiet nvme_core.multipath=N ro\n",
+      },
+    },
+    said:
+      "fail nvme: native NVMe multipath of the kernel is off; start the host with nvme_core.multipath=Y on the kernel's command line",
     blocked: ["nvme-tcp"],
   },
   {
     name: "whose NQN comes from firmware that has no UUID",
-    breaks: { files: { "/etc/nvme/hostnqn": "nqn.2014-08.org.nvmexpress:uuid:03000200-0400-0500-0006-000700080009\n" } },
+    breaks: {
+      files: {
+        "/etc/nvme/hostnqn":
+          "nqn.2014-08.org.nvmexpress:uuid:03000200-0400-0500-0006-000700080009\n",
+      },
+    },
     said:
       "fail nvme: /etc/nvme/hostnqn holds the UUID 03000200-0400-0500-0006-000700080009, which many machines have whose firmware has none, " +
       "and hosts of one name share their volumes: write one UUID of uuidgen into /etc/nvme/hostnqn and /etc/nvme/hostid",
@@ -165,22 +228,29 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
   },
   {
     name: "whose iSCSI sessions run under another name",
-    breaks: { files: { "/sys/class/iscsi_session/session1/initiatorname": "iqn.1993-08.org.debian:01:old\n" } },
-    said: "warn iscsi: connections of this host run as iqn.1993-08.org.debian:01:old and /etc/iscsi/initiatorname.iscsi says " +
+    breaks: {
+      files: {
+        "/sys/class/iscsi_session/session1/initiatorname": "iqn.1993-08.org.debian:01:old\n",
+      },
+    },
+    said:
+      "warn iscsi: connections of this host run as iqn.1993-08.org.debian:01:old and /etc/iscsi/initiatorname.iscsi says " +
       "iqn.1993-08.org.debian:01:lab: the array takes them for two hosts; end those connections, or restore the old name",
     blocked: [],
   },
   {
     name: "whose kernel has no NVMe/TCP",
     breaks: { lacking: ["nvme_tcp"] },
-    said: "fail nvme: the kernel has no module nvme_tcp; install the modules of the running kernel (Debian: linux-image; RHEL: " +
+    said:
+      "fail nvme: the kernel has no module nvme_tcp; install the modules of the running kernel (Debian: linux-image; RHEL: " +
       "kernel-modules-core, kernel-modules-extra)",
     blocked: ["nvme-tcp"],
   },
   {
     name: "without mount.nfs",
     breaks: { files: { "/usr/sbin/mount.nfs": undefined } },
-    said: "fail nfs: tool mount.nfs is not installed; install the package nfs-common (RHEL: nfs-utils) on this node",
+    said:
+      "fail nfs: tool mount.nfs is not installed; install the package nfs-common (RHEL: nfs-utils) on this node",
     blocked: ["nfs"],
   },
   {
@@ -200,8 +270,11 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
   },
   {
     name: "whose services do not start at boot",
-    breaks: { files: { "/run/systemd/system/": "", "/usr/lib/systemd/system/multipathd.service": "" } },
-    said: "warn multipath: multipathd.service does not start at boot; systemctl enable multipathd.service",
+    breaks: {
+      files: { "/run/systemd/system/": "", "/usr/lib/systemd/system/multipathd.service": "" },
+    },
+    said:
+      "warn multipath: multipathd.service does not start at boot; systemctl enable multipathd.service",
     blocked: [],
   },
   {
@@ -224,22 +297,35 @@ for (const debian of DEBIANS) {
     const { text, isUsable } = reportOf(findings);
     assert.match(text, /^OK {3}iscsi: iscsiadm 2\.1\.\d+$/m);
     assert.match(text, /^OK {3}time: the clock is kept by a time source$/m);
-    assert.match(text, /\n0 FAIL, \d+ WARN, \d+ OK; usable: iscsi, nvme-tcp, nfs; not usable: fc, nvme-roce, nvme-fc\n$/);
+    assert.match(
+      text,
+      /\n0 FAIL, \d+ WARN, \d+ OK; usable: iscsi, nvme-tcp, nfs; not usable: fc, nvme-roce, nvme-fc\n$/,
+    );
     assert.equal(isUsable, true);
   });
 
-  Deno.test.each(CASES)(`${debian}: checkHost() of a host $name`, async ({ breaks, said, blocked }) => {
-    const findings = await findingsOf(transcripts, breaks);
-    assert.deepEqual(notRight(findings), [said]);
-    const absent = ["fc", "nvme-roce", "nvme-fc"];
-    assert.deepEqual(Object.keys(blockReasons(findings)).filter((protocol) => !absent.includes(protocol)), blocked);
-  });
+  Deno.test.each(CASES)(
+    `${debian}: checkHost() of a host $name`,
+    async ({ breaks, said, blocked }) => {
+      const findings = await findingsOf(transcripts, breaks);
+      assert.deepEqual(notRight(findings), [said]);
+      const absent = ["fc", "nvme-roce", "nvme-fc"];
+      assert.deepEqual(
+        Object.keys(blockReasons(findings)).filter((protocol) => !absent.includes(protocol)),
+        blocked,
+      );
+    },
+  );
 }
 
 const transcripts = await Transcripts.of("debian12");
 
 Deno.test("checkHost() wants no multipathd when the configuration switches multipath off, and says what that means", async () => {
-  const findings = await findingsOf(transcripts, { files: { "/usr/sbin/multipathd": undefined } }, false);
+  const findings = await findingsOf(
+    transcripts,
+    { files: { "/usr/sbin/multipathd": undefined } },
+    false,
+  );
   assert.deepEqual(notRight(findings), [
     "warn multipath: flasharray.multipath is false: an iSCSI or FC volume has one path and is lost while that path is",
   ]);
@@ -250,7 +336,10 @@ Deno.test("checkHost() says only that when the host's root is not there", () =>
     const [finding, ...more] = await checkHost(host, { multipath: true });
     assert.deepEqual(more, []);
     assert.equal(finding?.level, "fail");
-    assert.match(finding?.what ?? "", /is the host's \/ mounted at the folder that --host-root names\?$/);
+    assert.match(
+      finding?.what ?? "",
+      /is the host's \/ mounted at the folder that --host-root names\?$/,
+    );
     assert.equal(reportOf(finding ? [finding] : []).isUsable, false);
   }));
 
@@ -259,7 +348,9 @@ Deno.test("checkHost() wants a state folder that is writable, and warns of one t
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   await withHostRoot({ ...PREPARED, "/proc/self/mountinfo": mounts }, async (host) => {
     const about = async (stateDir: string) =>
-      (await checkHost(host, { multipath: true, stateDir })).filter(({ what }) => what.includes(stateDir)).map(({ level }) => level);
+      (await checkHost(host, { multipath: true, stateDir })).filter(({ what }) =>
+        what.includes(stateDir)
+      ).map(({ level }) => level);
     assert.deepEqual(await about(folder), ["warn"]);
     await Deno.writeTextFile(`${folder}/file`, "");
     assert.deepEqual(await about(`${folder}/file/below`), ["fail"]);
@@ -289,7 +380,10 @@ Deno.test("equipment and services of one protocol are looked at without those of
       return blockReasons(found)[protocol];
     };
     assert.equal(await blocked("nfs"), undefined);
-    assert.match(await blocked("iscsi") ?? "", /iscsiadm is not installed.*multipathd is not installed/);
+    assert.match(
+      await blocked("iscsi") ?? "",
+      /iscsiadm is not installed.*multipathd is not installed/,
+    );
   }, { run: () => Promise.resolve({ code: 0, stdout: "", stderr: "" }) }));
 
 Deno.test("udevFindings() leaves comments, and files that another folder replaces, out", () => {
@@ -301,10 +395,13 @@ Deno.test("udevFindings() leaves comments, and files that another folder replace
     "/usr/lib/udev/rules.d/90-scsi-ua.rules": SCAN_RULE,
   };
   return withHostRoot(files, async (host) => {
-    assert.deepEqual((await udevFindings(host)).map(({ level, what }) => `${level} ${what.split(":")[0]}`), [
-      "warn no rule sets queue/scheduler of FlashArray disks",
-      "warn no rule sets device/timeout of FlashArray disks",
-      "ok a rule takes a new size of a disk up",
-    ]);
+    assert.deepEqual(
+      (await udevFindings(host)).map(({ level, what }) => `${level} ${what.split(":")[0]}`),
+      [
+        "warn no rule sets queue/scheduler of FlashArray disks",
+        "warn no rule sets device/timeout of FlashArray disks",
+        "ok a rule takes a new size of a disk up",
+      ],
+    );
   });
 });

@@ -24,8 +24,9 @@ export interface SeenPath {
 }
 
 /**
- * The storage of this host at one moment, by mountinfo and sysfs alone: no process is started, and each folder is read once however many
- * volumes are looked at. Details of one volume are read when they are asked for.
+ * The storage of this host at one moment, by mountinfo and sysfs alone: no process is started, and
+ * each folder is read once however many volumes are looked at. Details of one volume are read when
+ * they are asked for.
  */
 export class HostView {
   readonly #host: Host;
@@ -40,7 +41,12 @@ export class HostView {
 
   private constructor(
     host: Host,
-    found: { mounts: Mount[]; sessions: IscsiSession[]; controllers: NvmeController[]; fcTargets: FcTarget[] },
+    found: {
+      mounts: Mount[];
+      sessions: IscsiSession[];
+      controllers: NvmeController[];
+      fcTargets: FcTarget[];
+    },
   ) {
     this.#host = host;
     this.mounts = found.mounts;
@@ -49,7 +55,10 @@ export class HostView {
     this.fcTargets = found.fcTargets;
   }
 
-  /** Reads what all volumes have in common. `unavailable` when mounts or classes of devices cannot be read: then nothing is known. */
+  /**
+   * Reads what all volumes have in common. `unavailable` when mounts or classes of devices cannot
+   * be read: then nothing is known.
+   */
   static async read(host: Host): Promise<HostView> {
     const [mounts, sessions, controllers, fcTargets] = await Promise.all([
       readMounts(host),
@@ -77,13 +86,17 @@ export class HostView {
 
   /** The WWID of a multipath map; `undefined` for every other device. */
   mapWwid(name: string): string | undefined {
-    const uuid = name.startsWith("dm-") ? peekHostText(this.#host, `${BLOCK}/${name}/dm/uuid`) : undefined;
+    const uuid = name.startsWith("dm-")
+      ? peekHostText(this.#host, `${BLOCK}/${name}/dm/uuid`)
+      : undefined;
     return uuid?.startsWith("mpath-") ? uuid.slice("mpath-".length) : undefined;
   }
 
   /** The WWID of an NVMe namespace; `undefined` for every other device. */
   namespaceWwid(name: string): string | undefined {
-    return /^nvme\d+n\d+$/.test(name) ? peekHostText(this.#host, `${BLOCK}/${name}/wwid`) : undefined;
+    return /^nvme\d+n\d+$/.test(name)
+      ? peekHostText(this.#host, `${BLOCK}/${name}/wwid`)
+      : undefined;
   }
 
   /** What `find` gives, asked once per view: facts that many volumes share. */
@@ -96,7 +109,12 @@ export class HostView {
   /** The session to a portal of a target. */
   sessionTo(target: IscsiPortal): IscsiSession | undefined {
     const key = `${target.iqn} ${target.portal}`;
-    if (!this.#sessionsByPortal.has(key)) this.#sessionsByPortal.set(key, this.sessions.find((one) => isSessionTo(one, target)));
+    if (!this.#sessionsByPortal.has(key)) {
+      this.#sessionsByPortal.set(
+        key,
+        this.sessions.find((one) => isSessionTo(one, target)),
+      );
+    }
     return this.#sessionsByPortal.get(key);
   }
 
@@ -119,7 +137,9 @@ export class HostView {
 
   /** The paths that a map holds, those of other volumes too. */
   pathsOf(mapName: string): SeenPath[] {
-    return peekHostFolder(this.#host, `${BLOCK}/${mapName}/slaves`).flatMap((name) => this.path(name) ?? []);
+    return peekHostFolder(this.#host, `${BLOCK}/${mapName}/slaves`).flatMap((name) =>
+      this.path(name) ?? []
+    );
   }
 
   /** One disk; `undefined` for what is no SCSI disk (any more). */

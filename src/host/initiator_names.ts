@@ -2,8 +2,12 @@ import type { Finding } from "./finding.ts";
 import { NVME_PROTOCOLS } from "./finding.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 
-/** RFC 3720 3.2.6.3 (iqn., eui., naa.); some hosts hold the name of the tool that should have made one instead (field lesson 38). */
-const IQN = /^(iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(:[^\s;,]+)?|eui\.[0-9a-f]{16}|naa\.[0-9a-f]{16}([0-9a-f]{16})?)$/i;
+/**
+ * RFC 3720 3.2.6.3 (iqn., eui., naa.); some hosts hold the name of the tool that should have made
+ * one instead (field lesson 38).
+ */
+const IQN =
+  /^(iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(:[^\s;,]+)?|eui\.[0-9a-f]{16}|naa\.[0-9a-f]{16}([0-9a-f]{16})?)$/i;
 /** NVMe base specification, "NVMe Qualified Names": at most 223 bytes. */
 const NQN = /^nqn\.\d{4}-\d{2}\.[a-zA-Z0-9.-]+:[^\s;,]{1,200}$/;
 
@@ -11,7 +15,9 @@ const ISCSI_FILE = "/etc/iscsi/initiatorname.iscsi";
 const NQN_FILE = "/etc/nvme/hostnqn";
 const HOSTID_FILE = "/etc/nvme/hostid";
 
-/** UUIDs that boards carry whose maker wrote none: `nvme gen-hostnqn` takes the one of the firmware. */
+/**
+ * UUIDs that boards carry whose maker wrote none: `nvme gen-hostnqn` takes the one of the firmware.
+ */
 const PLACEHOLDER_UUID =
   /^(0{8}-|f{8}-|03000200-0400-0500-0006-000700080009$|12345678-1234-5678-|00020003-0004-0005-0006-000700080009$|([0-9a-f])\2{7}-)/i;
 
@@ -21,27 +27,47 @@ export type Found<T> = { value: T } | { missing: string };
 /** The IQN in open-iscsi's file. */
 export async function readIqn(host: Host): Promise<Found<string>> {
   const text = await readHostText(host, ISCSI_FILE);
-  if (text === undefined) return { missing: `${ISCSI_FILE} does not exist: install open-iscsi on this node` };
+  if (text === undefined) {
+    return { missing: `${ISCSI_FILE} does not exist: install open-iscsi on this node` };
+  }
   const name = /^\s*InitiatorName\s*=\s*(\S+)\s*$/m.exec(text)?.[1];
-  if (name === undefined) return { missing: `${ISCSI_FILE} names no initiator: write InitiatorName=$(iscsi-iname) into it` };
+  if (name === undefined) {
+    return {
+      missing: `${ISCSI_FILE} names no initiator: write InitiatorName=$(iscsi-iname) into it`,
+    };
+  }
   if (!IQN.test(name)) {
-    return { missing: `${ISCSI_FILE} holds ${JSON.stringify(name)}, which is no IQN: write InitiatorName=$(iscsi-iname)` };
+    return {
+      missing: `${ISCSI_FILE} holds ${
+        JSON.stringify(name)
+      }, which is no IQN: write InitiatorName=$(iscsi-iname)`,
+    };
   }
   return { value: name.toLowerCase() };
 }
 
-/** The NQN in nvme-cli's file. One that many machines have is missing: two hosts of one name would share their volumes. */
+/**
+ * The NQN in nvme-cli's file. One that many machines have is missing: two hosts of one name would
+ * share their volumes.
+ */
 export async function readNqn(host: Host): Promise<Found<string>> {
   const text = await readHostText(host, NQN_FILE);
-  if (text === undefined) return { missing: `${NQN_FILE} does not exist: write it with nvme gen-hostnqn` };
+  if (text === undefined) {
+    return { missing: `${NQN_FILE} does not exist: write it with nvme gen-hostnqn` };
+  }
   const name = text.trim();
   if (!NQN.test(name)) {
-    return { missing: `${NQN_FILE} holds ${JSON.stringify(name)}, which is no NQN: write it with nvme gen-hostnqn` };
+    return {
+      missing: `${NQN_FILE} holds ${
+        JSON.stringify(name)
+      }, which is no NQN: write it with nvme gen-hostnqn`,
+    };
   }
   const uuid = uuidOf(name);
   if (uuid === undefined || !PLACEHOLDER_UUID.test(uuid)) return { value: name };
   return {
-    missing: `${NQN_FILE} holds the UUID ${uuid}, which many machines have whose firmware has none, and hosts of one name share their ` +
+    missing:
+      `${NQN_FILE} holds the UUID ${uuid}, which many machines have whose firmware has none, and hosts of one name share their ` +
       `volumes: write one UUID of uuidgen into ${NQN_FILE} and ${HOSTID_FILE}`,
   };
 }
@@ -54,8 +80,11 @@ function uuidOf(nqn: string): string | undefined {
 export async function readWwpns(host: Host): Promise<Found<string[]>> {
   const wwpns: string[] = [];
   for (const port of await listHostFolder(host, "/sys/class/fc_host")) {
-    const name = (await readHostText(host, `/sys/class/fc_host/${port}/port_name`))?.toLowerCase().replace(/^0x/, "");
-    if (name !== undefined && /^[0-9a-f]{16}$/.test(name) && !/^[0f]+$/.test(name)) wwpns.push(name);
+    const name = (await readHostText(host, `/sys/class/fc_host/${port}/port_name`))?.toLowerCase()
+      .replace(/^0x/, "");
+    if (name !== undefined && /^[0-9a-f]{16}$/.test(name) && !/^[0f]+$/.test(name)) {
+      wwpns.push(name);
+    }
   }
   return wwpns.length > 0 ? { value: wwpns } : { missing: "no FC port in /sys/class/fc_host" };
 }
@@ -77,17 +106,28 @@ export async function nameFindings(host: Host): Promise<Finding[]> {
 }
 
 /**
- * What can be said of the uniqueness of names from inside of one host: sessions that run under another name than the files have now, which
- * an array knows as another host, and an NQN and a host ID that do not belong together.
+ * What can be said of the uniqueness of names from inside of one host: sessions that run under
+ * another name than the files have now, which an array knows as another host, and an NQN and a host
+ * ID that do not belong together.
  */
 export async function nameConflictFindings(host: Host): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const [iqn, nqn, hostid] = await Promise.all([readIqn(host), readNqn(host), readHostText(host, HOSTID_FILE)]);
+  const [iqn, nqn, hostid] = await Promise.all([
+    readIqn(host),
+    readNqn(host),
+    readHostText(host, HOSTID_FILE),
+  ]);
   const iqnsInUse = await valuesOf(host, "/sys/class/iscsi_session", "initiatorname");
-  if ("value" in iqn) findings.push(...othersInUse({ area: "iscsi", file: ISCSI_FILE, name: iqn.value, inUse: iqnsInUse }));
+  if ("value" in iqn) {
+    findings.push(
+      ...othersInUse({ area: "iscsi", file: ISCSI_FILE, name: iqn.value, inUse: iqnsInUse }),
+    );
+  }
   const nqnsInUse = await valuesOf(host, "/sys/class/nvme", "hostnqn");
   if (!("value" in nqn)) return findings;
-  findings.push(...othersInUse({ area: "nvme", file: NQN_FILE, name: nqn.value, inUse: nqnsInUse }));
+  findings.push(
+    ...othersInUse({ area: "nvme", file: NQN_FILE, name: nqn.value, inUse: nqnsInUse }),
+  );
   const uuid = uuidOf(nqn.value);
   if (hostid === undefined) {
     findings.push({
@@ -100,7 +140,8 @@ export async function nameConflictFindings(host: Host): Promise<Finding[]> {
     findings.push({
       area: "nvme",
       level: "warn",
-      what: `host ID ${hostid.trim()} is not the UUID of the host NQN, and the kernel refuses one host ID with two NQNs (Invalid argument)`,
+      what:
+        `host ID ${hostid.trim()} is not the UUID of the host NQN, and the kernel refuses one host ID with two NQNs (Invalid argument)`,
       fix: `write ${uuid} into ${HOSTID_FILE} while no volume is attached`,
     });
   }
@@ -109,18 +150,28 @@ export async function nameConflictFindings(host: Host): Promise<Finding[]> {
 
 async function valuesOf(host: Host, folder: string, file: string): Promise<string[]> {
   const names = await listHostFolder(host, folder);
-  const values = await Promise.all(names.map((name) => readHostText(host, `${folder}/${name}/${file}`)));
-  return values.flatMap((value) => value === undefined || value === "" || value === "(null)" ? [] : [value]);
+  const values = await Promise.all(
+    names.map((name) => readHostText(host, `${folder}/${name}/${file}`)),
+  );
+  return values.flatMap((value) =>
+    value === undefined || value === "" || value === "(null)" ? [] : [value]
+  );
 }
 
 function othersInUse(
-  { area, file, name, inUse }: { area: "iscsi" | "nvme"; file: string; name: string; inUse: string[] },
+  { area, file, name, inUse }: {
+    area: "iscsi" | "nvme";
+    file: string;
+    name: string;
+    inUse: string[];
+  },
 ): Finding[] {
   const others = [...new Set(inUse.filter((one) => one.toLowerCase() !== name.toLowerCase()))];
   return others.map((other) => ({
     area,
     level: "warn",
-    what: `connections of this host run as ${other} and ${file} says ${name}: the array takes them for two hosts`,
+    what:
+      `connections of this host run as ${other} and ${file} says ${name}: the array takes them for two hosts`,
     fix: "end those connections, or restore the old name",
   }));
 }

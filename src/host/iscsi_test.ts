@@ -12,7 +12,10 @@ const [SESSION_EXISTS, NOTHING_FOUND] = [15, 21];
 /** What iscsiadm ends with for a record of an interface that is not there. */
 const NO_INTERFACE = 3;
 
-/** A host whose iscsid does what it is told: iscsiadm's answers as seen with 2.1.8, sessions in a sysfs tree. */
+/**
+ * A host whose iscsid does what it is told: iscsiadm's answers as seen with 2.1.8, sessions in a
+ * sysfs tree.
+ */
 class IscsiHost {
   readonly host: Host;
   readonly #root: string;
@@ -39,15 +42,29 @@ class IscsiHost {
     const number = ++this.#sessions;
     const [address = "", port = ""] = portal.split(":");
     const classes = `${this.#root}/sys/class`;
-    const device = `${this.#root}/sys/devices/platform/host${number}/session${number}/iscsi_session/session${number}`;
-    for (const folder of [device, `${classes}/iscsi_session`, `${classes}/iscsi_connection/connection${number}:0`]) {
+    const device =
+      `${this.#root}/sys/devices/platform/host${number}/session${number}/iscsi_session/session${number}`;
+    for (
+      const folder of [
+        device,
+        `${classes}/iscsi_session`,
+        `${classes}/iscsi_connection/connection${number}:0`,
+      ]
+    ) {
       await Deno.mkdir(folder, { recursive: true });
     }
     await Deno.symlink(device, `${classes}/iscsi_session/session${number}`);
     const facts = { targetname: iqn, state: "LOGGED_IN", ifacename: "pure-csi", target_id: "0" };
-    for (const [file, value] of Object.entries(facts)) await Deno.writeTextFile(`${device}/${file}`, `${value}\n`);
-    for (const [file, value] of Object.entries({ persistent_address: address, persistent_port: port })) {
-      await Deno.writeTextFile(`${classes}/iscsi_connection/connection${number}:0/${file}`, `${value}\n`);
+    for (const [file, value] of Object.entries(facts)) {
+      await Deno.writeTextFile(`${device}/${file}`, `${value}\n`);
+    }
+    for (
+      const [file, value] of Object.entries({ persistent_address: address, persistent_port: port })
+    ) {
+      await Deno.writeTextFile(
+        `${classes}/iscsi_connection/connection${number}:0/${file}`,
+        `${value}\n`,
+      );
     }
   }
 
@@ -72,7 +89,9 @@ class IscsiHost {
     if (args.includes("new") && !this.hasInterface) return NO_INTERFACE;
     if (args.includes("new")) this.records.set(portal, new Map());
     if (args.includes("update") && !record) return NOTHING_FOUND;
-    args.forEach((word, index) => word === "-n" && record?.set(args[index + 1] ?? "", args[index + 3] ?? ""));
+    args.forEach((word, index) =>
+      word === "-n" && record?.set(args[index + 1] ?? "", args[index + 3] ?? "")
+    );
     return 0;
   }
 }
@@ -86,7 +105,10 @@ Deno.test("login() makes the driver's interface on a host that lacks it", () =>
 
 Deno.test("login() to a portal works while a session to another one goes by our interface", () =>
   IscsiHost.use(async (iscsi) => {
-    await iscsi.addSession({ iqn: "iqn.2010-06.com.purestorage:flasharray.2", portal: "192.0.2.9:3260" });
+    await iscsi.addSession({
+      iqn: "iqn.2010-06.com.purestorage:flasharray.2",
+      portal: "192.0.2.9:3260",
+    });
     const session = await login(iscsi.host, TARGET, OPTIONS);
     deepEqual([session.iqn, session.address, session.isOurs], [TARGET.iqn, "192.0.2.1", true]);
     deepEqual(await login(iscsi.host, TARGET, OPTIONS), session, "again, it is used");
@@ -101,11 +123,16 @@ Deno.test("login() keeps the credentials of a record when it is told to, and wri
     equal(iscsi.records.get(TARGET.portal)?.get("node.session.scan"), "manual");
     const other = { ...TARGET, portal: "192.0.2.2:3260" };
     iscsi.records.set(other.portal, new Map([[password, "from-before"]]));
-    await login(iscsi.host, other, { ...OPTIONS, chap: { host: { user: "node", password: new Secret("given-now-1234") } } });
+    await login(iscsi.host, other, {
+      ...OPTIONS,
+      chap: { host: { user: "node", password: new Secret("given-now-1234") } },
+    });
     equal(iscsi.records.get(other.portal)?.get(password), "given-now-1234");
   }));
 
 Deno.test("login() refuses what is no portal", () =>
   IscsiHost.use(async (iscsi) => {
-    await rejects(login(iscsi.host, { ...TARGET, portal: "192.0.2.1:3260:1" }, OPTIONS), { code: "invalid" });
+    await rejects(login(iscsi.host, { ...TARGET, portal: "192.0.2.1:3260:1" }, OPTIONS), {
+      code: "invalid",
+    });
   }));

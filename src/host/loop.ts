@@ -23,7 +23,9 @@ export interface Image extends FileIdentity {
 export interface LoopDevice extends FileIdentity {
   /** `loop3` */
   name: string;
-  /** The file's path, as the kernel knows it; a file that was removed has ` (deleted)` at the end. */
+  /**
+   * The file's path, as the kernel knows it; a file that was removed has ` (deleted)` at the end.
+   */
   backingFile: string;
 }
 
@@ -35,17 +37,29 @@ export function majorMinorOf(device: number): string {
   return `${major}:${minor}`;
 }
 
-/** The image behind a path, links followed. `undefined` when there is none; `unavailable` when it is not a file or cannot be read. */
+/**
+ * The image behind a path, links followed. `undefined` when there is none; `unavailable` when it is
+ * not a file or cannot be read.
+ */
 export async function readImage(host: Host, path: string): Promise<Image | undefined> {
   try {
     const real = await Deno.realPath(filePath(host, path));
     const stat = await Deno.stat(real);
-    if (!stat.isFile || stat.ino === null) throw new PsoError("unavailable", `image ${path} is not a file`);
-    return { path: toolPathOf(host, real), sizeBytes: stat.size, inode: stat.ino, majorMinor: majorMinorOf(stat.dev) };
+    if (!stat.isFile || stat.ino === null) {
+      throw new PsoError("unavailable", `image ${path} is not a file`);
+    }
+    return {
+      path: toolPathOf(host, real),
+      sizeBytes: stat.size,
+      inode: stat.ino,
+      majorMinor: majorMinorOf(stat.dev),
+    };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     if (error instanceof PsoError) throw error;
-    throw new PsoError("unavailable", `image ${path} cannot be looked at: ${String(error)}`, { cause: error });
+    throw new PsoError("unavailable", `image ${path} cannot be looked at: ${String(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -56,7 +70,9 @@ interface LosetupRow {
   "back-maj:min"?: unknown;
 }
 
-/** The output of `losetup --list --json` (losetup(8)); nothing at all when no device is attached. */
+/**
+ * The output of `losetup --list --json` (losetup(8)); nothing at all when no device is attached.
+ */
 export function parseLosetup(text: string): LoopDevice[] {
   if (text.trim() === "") return [];
   const rows: LosetupRow[] = JSON.parse(text).loopdevices ?? [];
@@ -70,11 +86,20 @@ export function parseLosetup(text: string): LoopDevice[] {
 
 /** All attached loop devices. */
 export async function listLoopDevices(host: Host, signal?: AbortSignal): Promise<LoopDevice[]> {
-  const { stdout } = await host.run("losetup", ["--list", "--json", "--output", "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN"], { signal });
+  const { stdout } = await host.run("losetup", [
+    "--list",
+    "--json",
+    "--output",
+    "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN",
+  ], { signal });
   try {
     return parseLosetup(stdout);
   } catch (error) {
-    throw new PsoError("unavailable", `losetup --list printed what is no JSON: ${stdout.slice(0, 200)}`, { cause: error });
+    throw new PsoError(
+      "unavailable",
+      `losetup --list printed what is no JSON: ${stdout.slice(0, 200)}`,
+      { cause: error },
+    );
   }
 }
 
@@ -84,15 +109,25 @@ export function shows(loop: LoopDevice, image: FileIdentity): boolean {
 }
 
 /**
- * Attaches an image as a loop device and proves by the list that it is this very file. Not safe to repeat: callers look for a device
- * that shows it first. Buffered I/O (losetup's default), as direct I/O needs the sector size of the file system below.
+ * Attaches an image as a loop device and proves by the list that it is this very file. Not safe to
+ * repeat: callers look for a device that shows it first. Buffered I/O (losetup's default), as
+ * direct I/O needs the sector size of the file system below.
  */
-export async function attachLoop(host: Host, image: Image, signal?: AbortSignal): Promise<BlockDevice> {
+export async function attachLoop(
+  host: Host,
+  image: Image,
+  signal?: AbortSignal,
+): Promise<BlockDevice> {
   const { stdout } = await host.run("losetup", ["--find", "--show", image.path], { signal });
   const name = stdout.trim().replace("/dev/", "");
   const made = (await listLoopDevices(host, signal)).find((loop) => loop.name === name);
   if (!made || !shows(made, image)) {
-    throw new PsoError("unavailable", `losetup gave ${name} for ${image.path}, but that device shows ${made?.backingFile ?? "nothing"}`);
+    throw new PsoError(
+      "unavailable",
+      `losetup gave ${name} for ${image.path}, but that device shows ${
+        made?.backingFile ?? "nothing"
+      }`,
+    );
   }
   return await readBlockDevice(host, name);
 }
@@ -102,28 +137,43 @@ export async function growLoop(host: Host, name: string, signal?: AbortSignal): 
   await host.run("losetup", ["--set-capacity", `/dev/${name}`], { signal });
 }
 
-/** The backing file of a loop device from sysfs, as the tools know it; `undefined` when nothing is attached there. */
+/**
+ * The backing file of a loop device from sysfs, as the tools know it; `undefined` when nothing is
+ * attached there.
+ */
 export async function backingFileOf(host: Host, name: string): Promise<string | undefined> {
   const file = await readHostText(host, `/sys/block/${name}/loop/backing_file`);
   return file === undefined ? undefined : toolPathOf(host, file);
 }
 
 /**
- * Detaches a loop device and proves that it is gone. Only call it for a device that nothing mounts: the kernel would detach it at the
- * last close and say "done" at once. Already detached, or attached to another file by now, is success. `in_use` when something keeps
- * it open beyond 10 s.
+ * Detaches a loop device and proves that it is gone. Only call it for a device that nothing mounts:
+ * the kernel would detach it at the last close and say "done" at once. Already detached, or
+ * attached to another file by now, is success. `in_use` when something keeps it open beyond 10 s.
  */
-export async function detachLoop(host: Host, loop: { name: string; backingFile: string }, signal?: AbortSignal): Promise<void> {
+export async function detachLoop(
+  host: Host,
+  loop: { name: string; backingFile: string },
+  signal?: AbortSignal,
+): Promise<void> {
   const isGone = async () => (await backingFileOf(host, loop.name)) !== loop.backingFile;
   if (await isGone()) return;
   // 1: no such device; somebody else was faster. Sysfs decides.
   await host.run("losetup", ["--detach", `/dev/${loop.name}`], { okCodes: [0, 1], signal });
   try {
-    await until(`detaching of /dev/${loop.name}`, isGone, { timeoutMs: RELEASE_TIMEOUT_MS, intervalMs: 10, signal });
-  } catch (error) {
-    throw new PsoError("in_use", `loop device /dev/${loop.name} (${loop.backingFile}) is not let go: a process has it open`, {
-      cause: error,
+    await until(`detaching of /dev/${loop.name}`, isGone, {
+      timeoutMs: RELEASE_TIMEOUT_MS,
+      intervalMs: 10,
+      signal,
     });
+  } catch (error) {
+    throw new PsoError(
+      "in_use",
+      `loop device /dev/${loop.name} (${loop.backingFile}) is not let go: a process has it open`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

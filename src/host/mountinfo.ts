@@ -4,9 +4,15 @@ import { filePath, type Host, hostPath, toolPathOf } from "./host.ts";
 /** One mount (proc_pid_mountinfo(5)). */
 export interface Mount {
   id: number;
-  /** `major:minor` of the mounted file system; a block device's own number for ext4 and xfs, an anonymous one for NFS. */
+  /**
+   * `major:minor` of the mounted file system; a block device's own number for ext4 and xfs, an
+   * anonymous one for NFS.
+   */
   majorMinor: string;
-  /** What of the file system is mounted: `/`, a bind-mounted folder, or in a devtmpfs the device node (`/loop3`). */
+  /**
+   * What of the file system is mounted: `/`, a bind-mounted folder, or in a devtmpfs the device
+   * node (`/loop3`).
+   */
   root: string;
   target: string;
   /** Per-mount options: `ro`, `nosuid`, `relatime` … */
@@ -19,10 +25,16 @@ export interface Mount {
 
 /** mountinfo writes space, tab, newline and backslash as three octal digits. */
 function unescape(text: string): string {
-  return text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
+  return text.replaceAll(
+    /\\([0-7]{3})/g,
+    (_, digits: string) => String.fromCharCode(parseInt(digits, 8)),
+  );
 }
 
-/** All lines of a mountinfo file, in the order of mounting. PsoError `unavailable` for a line that is none. */
+/**
+ * All lines of a mountinfo file, in the order of mounting. PsoError `unavailable` for a line that
+ * is none.
+ */
 export function parseMountinfo(text: string): Mount[] {
   return text.split("\n").filter((line) => line !== "").map(parseLine);
 }
@@ -32,7 +44,9 @@ function parseLine(line: string): Mount {
   const separator = line.indexOf(" - ");
   const [id, , majorMinor, root, target, options] = line.slice(0, separator).split(" ");
   const [type, source, superOptions] = line.slice(separator + 3).split(" ");
-  if (separator < 0 || !majorMinor || !root || !target || !options || !type || source === undefined) {
+  if (
+    separator < 0 || !majorMinor || !root || !target || !options || !type || source === undefined
+  ) {
     throw new PsoError("unavailable", `mountinfo holds a line that cannot be read: ${line}`);
   }
   return {
@@ -48,17 +62,25 @@ function parseLine(line: string): Mount {
 }
 
 /**
- * The mounts that host tools see: those of our own mount namespace, or with `nsenter` those of the host's first process. With `chroot`
- * targets are given as the tools see them, and mounts outside of the new root are left out.
+ * The mounts that host tools see: those of our own mount namespace, or with `nsenter` those of the
+ * host's first process. With `chroot` targets are given as the tools see them, and mounts outside
+ * of the new root are left out.
  */
 export async function readMounts(host: Host): Promise<Mount[]> {
-  const file = hostPath(host, host.namespaces === "nsenter" ? "/proc/1/mountinfo" : "/proc/self/mountinfo");
+  const file = hostPath(
+    host,
+    host.namespaces === "nsenter" ? "/proc/1/mountinfo" : "/proc/self/mountinfo",
+  );
   let text: string;
   try {
     text = await Deno.readTextFile(file);
   } catch (error) {
     const fix = "is the host's / mounted at the folder that --host-root names?";
-    throw new PsoError("unavailable", `mounts cannot be read from ${file}: ${String(error)}; ${fix}`, { cause: error });
+    throw new PsoError(
+      "unavailable",
+      `mounts cannot be read from ${file}: ${String(error)}; ${fix}`,
+      { cause: error },
+    );
   }
   const mounts = parseMountinfo(text);
   if (host.namespaces !== "chroot" || host.root === "/") return mounts;
@@ -81,19 +103,31 @@ export function isReadOnlyMount(mount: Mount): boolean {
   return mount.options.includes("ro") || mount.superOptions.includes("ro");
 }
 
-/** Number of the device node that is bind-mounted here from a devtmpfs, by its name: `/loop3` → `loop3`. */
+/**
+ * Number of the device node that is bind-mounted here from a devtmpfs, by its name: `/loop3` →
+ * `loop3`.
+ */
 export function boundDeviceName(mount: Mount): string | undefined {
   return mount.type === "devtmpfs" && mount.root !== "/" ? mount.root.slice(1) : undefined;
 }
 
-/** Every mount of a block device: of the file system on it, and of its device node (raw block volumes). */
-export function mountsOfDevice(mounts: Mount[], device: { name: string; majorMinor: string }): Mount[] {
-  return mounts.filter((mount) => mount.majorMinor === device.majorMinor || boundDeviceName(mount) === device.name);
+/**
+ * Every mount of a block device: of the file system on it, and of its device node (raw block
+ * volumes).
+ */
+export function mountsOfDevice(
+  mounts: Mount[],
+  device: { name: string; majorMinor: string },
+): Mount[] {
+  return mounts.filter((mount) =>
+    mount.majorMinor === device.majorMinor || boundDeviceName(mount) === device.name
+  );
 }
 
 /**
- * `path` as mountinfo names it: symbolic links in the folders above it are followed, the last part is left as it is, so that a hung or
- * dead mount there is not touched. A path whose folder does not exist stays what it was.
+ * `path` as mountinfo names it: symbolic links in the folders above it are followed, the last part
+ * is left as it is, so that a hung or dead mount there is not touched. A path whose folder does not
+ * exist stays what it was.
  */
 export async function resolveTarget(host: Host, path: string): Promise<string> {
   const plain = path.replace(/\/+$/, "") || "/";
@@ -104,7 +138,11 @@ export async function resolveTarget(host: Host, path: string): Promise<string> {
     const seen = toolPathOf(host, folder);
     return `${seen === "/" ? "" : seen}/${plain.slice(slash + 1)}`;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return plain;
-    throw new PsoError("unavailable", `path ${path} cannot be looked at: ${String(error)}`, { cause: error });
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return plain;
+    }
+    throw new PsoError("unavailable", `path ${path} cannot be looked at: ${String(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -25,15 +25,28 @@ const mounts = parseMountinfo(RECORDED);
 
 Deno.test("parseMountinfo() undoes octal escapes and skips optional fields", () => {
   assert.equal(mounts[2]?.target, "/var/lib/kubelet/a b");
-  assert.deepEqual([mounts[2]?.type, mounts[2]?.source, mounts[2]?.superOptions], ["xfs", "/dev/loop0", ["rw", "nouuid", "discard"]]);
-  assert.throws(() => parseMountinfo("not a line of mountinfo"), /holds a line that cannot be read/);
+  assert.deepEqual([mounts[2]?.type, mounts[2]?.source, mounts[2]?.superOptions], [
+    "xfs",
+    "/dev/loop0",
+    ["rw", "nouuid", "discard"],
+  ]);
+  assert.throws(
+    () => parseMountinfo("not a line of mountinfo"),
+    /holds a line that cannot be read/,
+  );
 });
 
 Deno.test("mounts are found by target, the visible one last, and by device, raw or mounted", () => {
   assert.deepEqual(mountsAt(mounts, "/var/lib/kubelet/a b").map((mount) => mount.id), [65, 68]);
   assert.equal(mountAt(mounts, "/var/lib/kubelet/a b")?.id, 68);
-  assert.deepEqual(mountsOfDevice(mounts, { name: "loop0", majorMinor: "7:0" }).map((mount) => mount.id), [65, 66]);
-  assert.deepEqual(mountsOfDevice(mounts, { name: "loop1", majorMinor: "7:1" }).map((mount) => mount.id), [67]);
+  assert.deepEqual(
+    mountsOfDevice(mounts, { name: "loop0", majorMinor: "7:0" }).map((mount) => mount.id),
+    [65, 66],
+  );
+  assert.deepEqual(
+    mountsOfDevice(mounts, { name: "loop1", majorMinor: "7:1" }).map((mount) => mount.id),
+    [67],
+  );
   assert.deepEqual(mounts.map(boundDeviceName).filter(Boolean), ["loop1"]);
   assert.deepEqual(mounts.filter(isReadOnlyMount).map((mount) => mount.id), [66, 68]);
 });
@@ -43,22 +56,39 @@ Deno.test("readMounts() with chroot gives targets as the tools see them", async 
   await Deno.mkdir(`${root}/proc/self`, { recursive: true });
   await Deno.mkdir(`${root}/proc/1`, { recursive: true });
   const line = (target: string) => `1 1 8:1 / ${target} rw - ext4 /dev/sda1 rw\n`;
-  await Deno.writeTextFile(`${root}/proc/self/mountinfo`, line("/") + line(root) + line(`${root}/pods/1`));
+  await Deno.writeTextFile(
+    `${root}/proc/self/mountinfo`,
+    line("/") + line(root) + line(`${root}/pods/1`),
+  );
   await Deno.writeTextFile(`${root}/proc/1/mountinfo`, line("/of-the-host"));
-  const host: Host = { root, namespaces: "chroot", run: createRun({ namespaces: "direct", hostRoot: root, log: silentLogger }) };
+  const host: Host = {
+    root,
+    namespaces: "chroot",
+    run: createRun({ namespaces: "direct", hostRoot: root, log: silentLogger }),
+  };
   assert.deepEqual((await readMounts(host)).map((mount) => mount.target), ["/", "/pods/1"]);
-  assert.deepEqual((await readMounts({ ...host, namespaces: "nsenter" })).map((mount) => mount.target), ["/of-the-host"]);
+  assert.deepEqual(
+    (await readMounts({ ...host, namespaces: "nsenter" })).map((mount) => mount.target),
+    ["/of-the-host"],
+  );
   await Deno.remove(root, { recursive: true });
 });
 
 Deno.test("resolveTarget() follows links above the last part and keeps a path that is not there", async () => {
   const folder = await Deno.makeTempDir({ prefix: "pso-resolve-" });
-  const host: Host = { root: "/", namespaces: "direct", run: createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger }) };
+  const host: Host = {
+    root: "/",
+    namespaces: "direct",
+    run: createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger }),
+  };
   await Deno.mkdir(`${folder}/real`);
   await Deno.symlink("real", `${folder}/link`);
   await Deno.symlink("nowhere", `${folder}/real/last`);
   assert.equal(await resolveTarget(host, `${folder}/link/last/`), `${folder}/real/last`);
   assert.equal(await resolveTarget(host, `${folder}/missing/last`), `${folder}/missing/last`);
-  assert.equal(await resolveTarget({ ...host, root: folder, namespaces: "nsenter" }, "/link/last"), "/real/last");
+  assert.equal(
+    await resolveTarget({ ...host, root: folder, namespaces: "nsenter" }, "/link/last"),
+    "/real/last",
+  );
   await Deno.remove(folder, { recursive: true });
 });

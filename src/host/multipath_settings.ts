@@ -1,6 +1,8 @@
 import { type Finding, SCSI_PROTOCOLS } from "./finding.ts";
 
-/** One part of multipath's configuration: `defaults`, `blacklist`, `device` … (multipath.conf(5)). */
+/**
+ * One part of multipath's configuration: `defaults`, `blacklist`, `device` … (multipath.conf(5)).
+ */
 export interface ConfigSection {
   name: string;
   /** In order; a key may stand more than once in a blacklist. */
@@ -9,11 +11,19 @@ export interface ConfigSection {
 }
 
 /** Sections that lie in no other. */
-const OUTER = ["defaults", "blacklist", "blacklist_exceptions", "devices", "overrides", "multipaths"];
+const OUTER = [
+  "defaults",
+  "blacklist",
+  "blacklist_exceptions",
+  "devices",
+  "overrides",
+  "multipaths",
+];
 
 /**
- * What `multipathd show config` prints, or `undefined` when it is none. multipath-tools 0.9.4 leaves the closing brace of a `device` in a
- * blacklist out when it has no product: such a section ends where the next of its kind or an outer one begins.
+ * What `multipathd show config` prints, or `undefined` when it is none. multipath-tools 0.9.4
+ * leaves the closing brace of a `device` in a blacklist out when it has no product: such a section
+ * ends where the next of its kind or an outer one begins.
  */
 export function parseMultipathConfig(text: string): ConfigSection | undefined {
   const root: ConfigSection = { name: "", settings: [], sections: [] };
@@ -28,7 +38,9 @@ export function parseMultipathConfig(text: string): ConfigSection | undefined {
       (open.at(-1) ?? root).sections.push(begun);
       open.push(begun);
     } else if (/^\s*\}\s*$/.test(line)) open.pop();
-    else if (key !== undefined && value !== undefined) open.at(-1)?.settings.push({ key, value: value.replace(/^"(.*)"$/, "$1") });
+    else if (key !== undefined && value !== undefined) {
+      open.at(-1)?.settings.push({ key, value: value.replace(/^"(.*)"$/, "$1") });
+    }
   }
   return root.sections.some(({ name }) => name === "defaults") ? root : undefined;
 }
@@ -41,7 +53,10 @@ function settingOf(config: ConfigSection, key: string): string | undefined {
   return config.settings.findLast((one) => one.key === key)?.value;
 }
 
-/** POSIX regular expressions as multipath matches them: anywhere in the text, `!` before one turns it round. One that we cannot read hits nothing. */
+/**
+ * POSIX regular expressions as multipath matches them: anywhere in the text, `!` before one turns
+ * it round. One that we cannot read hits nothing.
+ */
 function hits(pattern: string, text: string): boolean {
   const isInverted = pattern.startsWith("!");
   try {
@@ -57,25 +72,39 @@ const PRODUCT = "FlashArray";
 function isForUs(device: ConfigSection): boolean {
   const vendor = settingOf(device, "vendor");
   const product = settingOf(device, "product");
-  return vendor !== undefined && hits(vendor, VENDOR) && (product === undefined || hits(product, PRODUCT));
+  return vendor !== undefined && hits(vendor, VENDOR) &&
+    (product === undefined || hits(product, PRODUCT));
 }
 
 /**
- * What holds for FlashArray volumes: the defaults, over them every device entry that fits (the later one wins), over all the overrides
- * (multipath.conf(5); libmultipath searches its table from the end).
+ * What holds for FlashArray volumes: the defaults, over them every device entry that fits (the
+ * later one wins), over all the overrides (multipath.conf(5); libmultipath searches its table from
+ * the end).
  */
 export function effectiveSettings(config: ConfigSection): Map<string, string> {
-  const devices = (section(config, "devices")?.sections ?? []).filter((one) => one.name === "device" && isForUs(one));
+  const devices = (section(config, "devices")?.sections ?? []).filter((one) =>
+    one.name === "device" && isForUs(one)
+  );
   const layers = [section(config, "defaults"), ...devices, section(config, "overrides")];
-  return new Map(layers.flatMap((layer) => layer?.settings.map(({ key, value }): [string, string] => [key, value]) ?? []));
+  return new Map(
+    layers.flatMap((layer) =>
+      layer?.settings.map(({ key, value }): [string, string] => [key, value]) ?? []
+    ),
+  );
 }
 
-/** Names that the paths of a volume may get; a rule that is meant for the host's own disk hits one of them at most. */
+/**
+ * Names that the paths of a volume may get; a rule that is meant for the host's own disk hits one
+ * of them at most.
+ */
 const DEVNODES = ["sdb", "sdk", "sdz", "sdab", "sdca"];
 const WWIDS = ["3624a93700123456789abcdef00011010", "3624a9370fedcba987654321000012abc"];
 
 type Kind = "devnode" | "device" | "protocol" | "wwid";
-/** libmultipath's order (filter_path() in blacklist.c); rules by udev property are left out, as every FlashArray path has an ID_WWN. */
+/**
+ * libmultipath's order (filter_path() in blacklist.c); rules by udev property are left out, as
+ * every FlashArray path has an ID_WWN.
+ */
 const KINDS: Kind[] = ["devnode", "device", "protocol", "wwid"];
 
 /** The rules of one kind that hit every FlashArray path. */
@@ -87,20 +116,29 @@ function rulesThatHit(list: ConfigSection | undefined, kind: Kind): string[] {
     );
   }
   const samples = { devnode: DEVNODES, wwid: WWIDS, protocol: ["scsi:iscsi", "scsi:fcp"] }[kind];
-  const rules = list.settings.filter((one) => one.key === kind && samples.every((sample) => hits(one.value, sample)));
+  const rules = list.settings.filter((one) =>
+    one.key === kind && samples.every((sample) => hits(one.value, sample))
+  );
   return rules.map(({ value }) => `${kind} "${value}"`);
 }
 
-/** Whether multipathd leaves FlashArray volumes alone: then none can be attached. An exception of the same kind wins over a rule. */
+/**
+ * Whether multipathd leaves FlashArray volumes alone: then none can be attached. An exception of
+ * the same kind wins over a rule.
+ */
 export function blacklistFindings(config: ConfigSection): Finding[] {
   for (const kind of KINDS) {
     const [rule] = rulesThatHit(section(config, "blacklist"), kind);
-    if (rule === undefined || rulesThatHit(section(config, "blacklist_exceptions"), kind).length > 0) continue;
+    if (
+      rule === undefined || rulesThatHit(section(config, "blacklist_exceptions"), kind).length > 0
+    ) continue;
     return [{
       area: "multipath",
       level: "fail",
       what: `the blacklist of multipathd hits every FlashArray volume by ${rule}`,
-      fix: `take it out of multipath.conf, or add ${EXCEPTIONS[kind]} to blacklist_exceptions, then multipathd reconfigure`,
+      fix: `take it out of multipath.conf, or add ${
+        EXCEPTIONS[kind]
+      } to blacklist_exceptions, then multipathd reconfigure`,
       blocks: SCSI_PROTOCOLS,
     }];
   }
@@ -125,15 +163,53 @@ export interface WantedSetting {
 const is = (...values: string[]) => (value: string) => values.includes(value);
 const atMost = (limit: number) => (value: string) => Number(value) <= limit;
 
-/** Vendor's values (Pure Storage, Linux recommended settings) and what this driver needs; docs/host-preparation.md shows this table. */
+/**
+ * Vendor's values (Pure Storage, Linux recommended settings) and what this driver needs;
+ * docs/host-preparation.md shows this table.
+ */
 export const WANTED_SETTINGS: WantedSetting[] = [
-  { key: "path_grouping_policy", isGood: is("group_by_prio"), wanted: "group_by_prio", why: "paths of the wrong controller carry I/O" },
-  { key: "prio", isGood: is("alua", "sysfs"), wanted: "alua", why: "the paths that the array prefers are not known" },
-  { key: "hardware_handler", isGood: is("1 alua"), wanted: "1 alua", why: "a change of the preferred controller is not followed" },
-  { key: "path_checker", isGood: is("tur"), wanted: "tur", why: "a path of a controller that restarts is judged wrongly" },
-  { key: "failback", isGood: is("immediate"), wanted: "immediate", why: "after a fault I/O stays on the slower paths" },
-  { key: "detect_prio", isGood: is("no"), wanted: "no", why: "the vendor found that it hurts while the array is upgraded" },
-  { key: "fast_io_fail_tmo", isGood: atMost(30), wanted: "10", why: "I/O on a lost path waits that long before another path takes it" },
+  {
+    key: "path_grouping_policy",
+    isGood: is("group_by_prio"),
+    wanted: "group_by_prio",
+    why: "paths of the wrong controller carry I/O",
+  },
+  {
+    key: "prio",
+    isGood: is("alua", "sysfs"),
+    wanted: "alua",
+    why: "the paths that the array prefers are not known",
+  },
+  {
+    key: "hardware_handler",
+    isGood: is("1 alua"),
+    wanted: "1 alua",
+    why: "a change of the preferred controller is not followed",
+  },
+  {
+    key: "path_checker",
+    isGood: is("tur"),
+    wanted: "tur",
+    why: "a path of a controller that restarts is judged wrongly",
+  },
+  {
+    key: "failback",
+    isGood: is("immediate"),
+    wanted: "immediate",
+    why: "after a fault I/O stays on the slower paths",
+  },
+  {
+    key: "detect_prio",
+    isGood: is("no"),
+    wanted: "no",
+    why: "the vendor found that it hurts while the array is upgraded",
+  },
+  {
+    key: "fast_io_fail_tmo",
+    isGood: atMost(30),
+    wanted: "10",
+    why: "I/O on a lost path waits that long before another path takes it",
+  },
   {
     key: "no_path_retry",
     isGood: (value) => value !== "queue",
@@ -158,12 +234,18 @@ export const WANTED_SETTINGS: WantedSetting[] = [
     wanted: "no",
     why: "a volume that was never seen on this host gets no map",
   },
-  { key: "polling_interval", isGood: atMost(10), wanted: "10", why: "a lost path is noticed, and a good one used again, that much later" },
+  {
+    key: "polling_interval",
+    isGood: atMost(10),
+    wanted: "10",
+    why: "a lost path is noticed, and a good one used again, that much later",
+  },
   {
     key: "skip_kpartx",
     isGood: is("yes"),
     wanted: "yes",
-    why: "partitions inside of a pod's raw volume become devices of this host, which keep the volume busy",
+    why:
+      "partitions inside of a pod's raw volume become devices of this host, which keep the volume busy",
   },
 ];
 
@@ -181,5 +263,9 @@ export function settingFindings(config: ConfigSection): Finding[] {
     }];
   });
   if (wrong.length > 0) return wrong;
-  return [{ area: "multipath", level: "ok", what: "multipathd's settings for FlashArray volumes are as wanted" }];
+  return [{
+    area: "multipath",
+    level: "ok",
+    what: "multipathd's settings for FlashArray volumes are as wanted",
+  }];
 }

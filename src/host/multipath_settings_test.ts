@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { blockReasons, textOf } from "./finding.ts";
-import { blacklistFindings, effectiveSettings, parseMultipathConfig, settingFindings, WANTED_SETTINGS } from "./multipath_settings.ts";
+import {
+  blacklistFindings,
+  effectiveSettings,
+  parseMultipathConfig,
+  settingFindings,
+  WANTED_SETTINGS,
+} from "./multipath_settings.ts";
 import { DEBIANS, Transcripts } from "../../tests/support/test_host.ts";
 
 function parsed(text: string) {
@@ -9,9 +15,13 @@ function parsed(text: string) {
   return config;
 }
 
-/** A configuration as multipathd prints it, with these lines in its blacklist and its exceptions. */
+/**
+ * A configuration as multipathd prints it, with these lines in its blacklist and its exceptions.
+ */
 function withLists(blacklist: string, exceptions = "") {
-  return parsed(`defaults {\n}\nblacklist {\n${blacklist}\n}\nblacklist_exceptions {\n${exceptions}\n}\n`);
+  return parsed(
+    `defaults {\n}\nblacklist {\n${blacklist}\n}\nblacklist_exceptions {\n${exceptions}\n}\n`,
+  );
 }
 
 for (const debian of DEBIANS) {
@@ -45,7 +55,10 @@ for (const debian of DEBIANS) {
   Deno.test(`${debian}: a blacklist that hits FlashArray volumes blocks iSCSI and FC, and names the rule`, () => {
     const [finding, ...more] = blacklistFindings(config("multipathd config that is wrong"));
     assert.deepEqual(more, []);
-    assert.equal(finding?.what, 'the blacklist of multipathd hits every FlashArray volume by device { vendor "PURE" product ".*" }');
+    assert.equal(
+      finding?.what,
+      'the blacklist of multipathd hits every FlashArray volume by device { vendor "PURE" product ".*" }',
+    );
     assert.deepEqual(Object.keys(blockReasons(finding ? [finding] : [])), ["iscsi", "fc"]);
   });
 
@@ -54,7 +67,10 @@ for (const debian of DEBIANS) {
   });
 
   Deno.test(`${debian}: the answer of a dead multipathd is no configuration`, () => {
-    assert.equal(parseMultipathConfig(transcripts.result("multipathd cannot be asked").stdout), undefined);
+    assert.equal(
+      parseMultipathConfig(transcripts.result("multipathd cannot be asked").stdout),
+      undefined,
+    );
   });
 }
 
@@ -68,8 +84,17 @@ for (
     { name: "Pure by WWID", blacklist: "\twwid 3624a9370", hit: 'wwid "3624a9370"' },
     { name: "iSCSI and FC", blacklist: '\tprotocol "scsi"', hit: 'protocol "scsi"' },
     { name: "FC alone", blacklist: '\tprotocol "scsi:fcp"' },
-    { name: "another kind's exception", blacklist: '\tdevnode "^sd"', exceptions: "\twwid 3624a9370", hit: 'devnode "^sd"' },
-    { name: "every vendor", blacklist: "\tdevice {\n\t\tvendor .*\n\t}", hit: 'device { vendor ".*" }' },
+    {
+      name: "another kind's exception",
+      blacklist: '\tdevnode "^sd"',
+      exceptions: "\twwid 3624a9370",
+      hit: 'devnode "^sd"',
+    },
+    {
+      name: "every vendor",
+      blacklist: "\tdevice {\n\t\tvendor .*\n\t}",
+      hit: 'device { vendor ".*" }',
+    },
     {
       name: "every vendor but Pure",
       blacklist: "\tdevice {\n\t\tvendor .*\n\t}",
@@ -80,14 +105,21 @@ for (
 ) {
   Deno.test(`blacklistFindings() with ${name}`, () => {
     const said = blacklistFindings(withLists(blacklist, exceptions)).map(({ what }) => what);
-    assert.deepEqual(said, hit === undefined ? [] : [`the blacklist of multipathd hits every FlashArray volume by ${hit}`]);
+    assert.deepEqual(
+      said,
+      hit === undefined
+        ? []
+        : [`the blacklist of multipathd hits every FlashArray volume by ${hit}`],
+    );
   });
 }
 
 Deno.test("effectiveSettings() takes the last device entry that fits, as libmultipath does", () => {
   const entry = (vendor: string, value: string) =>
     `\tdevice {\n\t\tvendor "${vendor}"\n\t\tproduct ".*"\n\t\tno_path_retry ${value}\n\t}\n`;
-  const text = `defaults {\n\tno_path_retry 1\n}\ndevices {\n${entry("PURE", "2")}${entry(".*", "3")}${entry("IBM", "4")}}\n`;
+  const text = `defaults {\n\tno_path_retry 1\n}\ndevices {\n${entry("PURE", "2")}${
+    entry(".*", "3")
+  }${entry("IBM", "4")}}\n`;
   assert.equal(effectiveSettings(parsed(text)).get("no_path_retry"), "3");
 });
 
@@ -103,7 +135,8 @@ Deno.test("settingFindings() says so when all settings are as wanted", () => {
 Deno.test("parseMultipathConfig() reads a blacklist whose devices lack their closing brace, as multipath-tools 0.9.4 prints one without product", () => {
   const device = '\tdevice {\n\t\tvendor "PURE"\n';
   const other = '\tdevice {\n\t\tvendor "SGI"\n\t\tproduct "Universal Xport"\n\t}\n';
-  const rest = 'blacklist_exceptions {\n\tproperty "(SCSI_IDENT_|ID_WWN)"\n}\ndevices {\n}\noverrides {\n\tno_path_retry 3\n}\n';
+  const rest =
+    'blacklist_exceptions {\n\tproperty "(SCSI_IDENT_|ID_WWN)"\n}\ndevices {\n}\noverrides {\n\tno_path_retry 3\n}\n';
   for (const devices of [device + other, other + device]) {
     const config = parsed(`defaults {\n\tverbosity 2\n}\nblacklist {\n${devices}}\n${rest}`);
     assert.match(blacklistFindings(config)[0]?.what ?? "", /by device \{ vendor "PURE" \}$/);

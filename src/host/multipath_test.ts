@@ -7,10 +7,14 @@ const WWID = "3624a9370000000000000000000011010";
 const OTHER = "3624a9370000000000000000000011011";
 
 /** A host root with one map `dm-0` over some paths, and its link in /dev/mapper. */
-async function rootWithMap({ wwid, paths }: { wwid: string; paths: string[] }): Promise<Host & AsyncDisposable> {
+async function rootWithMap(
+  { wwid, paths }: { wwid: string; paths: string[] },
+): Promise<Host & AsyncDisposable> {
   const root = await Deno.makeTempDir({ prefix: "pso-multipath-" });
   const map = `${root}/sys/class/block/dm-0`;
-  for (const folder of ["dm", "holders", "slaves"]) await Deno.mkdir(`${map}/${folder}`, { recursive: true });
+  for (const folder of ["dm", "holders", "slaves"]) {
+    await Deno.mkdir(`${map}/${folder}`, { recursive: true });
+  }
   await Deno.writeTextFile(`${map}/dm/uuid`, `mpath-${wwid}\n`);
   await Deno.writeTextFile(`${map}/dm/name`, "mpatha\n");
   for (const path of paths) {
@@ -20,7 +24,12 @@ async function rootWithMap({ wwid, paths }: { wwid: string; paths: string[] }): 
   await Deno.mkdir(`${root}/dev/mapper`, { recursive: true });
   await Deno.symlink("../dm-0", `${root}/dev/mapper/mpatha`);
   const run = () => Promise.reject(new Error("no tool is needed"));
-  return { root, namespaces: "direct", run, [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }) };
+  return {
+    root,
+    namespaces: "direct",
+    run,
+    [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
+  };
 }
 
 Deno.test("waitForMap() finds the map by whichever of its paths is in it already", async () => {

@@ -9,9 +9,15 @@ const CONNECT_TIMEOUT_MS = 60_000;
 const DISCONNECT_TIMEOUT_MS = 60_000;
 const RESCAN_TIMEOUT_MS = 15_000;
 const NAMESPACE = /^nvme\d+n\d+$/;
-/** NGUID of a FlashArray volume: 00, 14 digits of its serial number, the vendor's OUI, the other 10 digits. */
+/**
+ * NGUID of a FlashArray volume: 00, 14 digits of its serial number, the vendor's OUI, the other 10
+ * digits.
+ */
 const PURE = /^eui\.00[0-9a-f]{14}24a937[0-9a-f]{10}$/;
-/** A path that is lost is tried again every so many seconds, and for ever: I/O waits, and no namespace goes away under a pod. */
+/**
+ * A path that is lost is tried again every so many seconds, and for ever: I/O waits, and no
+ * namespace goes away under a pod.
+ */
 const RECONNECT_SECONDS = 5;
 
 const NQN_FILE = "/etc/nvme/hostnqn";
@@ -37,12 +43,18 @@ export interface NvmeController extends NvmeRoute {
   state: string;
 }
 
-/** What the kernel shows as `wwid` of the namespace of a FlashArray volume. `invalid` for what is not 24 hex digits. */
+/**
+ * What the kernel shows as `wwid` of the namespace of a FlashArray volume. `invalid` for what is
+ * not 24 hex digits.
+ */
 export function nvmeWwidOfSerial(serial: string): string {
   const digits = serial.toLowerCase();
   const wwid = `eui.00${digits.slice(0, 14)}24a937${digits.slice(14)}`;
   if (isPureNamespace(wwid)) return wwid;
-  throw new PsoError("invalid", `serial ${JSON.stringify(serial)} is none of a FlashArray volume: 24 hex digits are wanted`);
+  throw new PsoError(
+    "invalid",
+    `serial ${JSON.stringify(serial)} is none of a FlashArray volume: 24 hex digits are wanted`,
+  );
 }
 
 /** True for the namespace of a FlashArray volume. */
@@ -50,28 +62,49 @@ export function isPureNamespace(wwid: string | undefined): wwid is string {
   return wwid !== undefined && PURE.test(wwid);
 }
 
-/** `192.0.2.1:4420`, `[2001:db8::1]:4420` → the route there; 4420 when no port is named (NVMe/TCP transport specification). */
+/**
+ * `192.0.2.1:4420`, `[2001:db8::1]:4420` → the route there; 4420 when no port is named (NVMe/TCP
+ * transport specification).
+ */
 export function ipRoute(transport: "tcp" | "rdma", nqn: string, portal: string): NvmeRoute {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(portal) ?? [];
   const traddr = bracketed ?? plain;
-  if (traddr === undefined) throw new PsoError("invalid", `NVMe portal ${JSON.stringify(portal)} is no address with a port`);
+  if (traddr === undefined) {
+    throw new PsoError(
+      "invalid",
+      `NVMe portal ${JSON.stringify(portal)} is no address with a port`,
+    );
+  }
   return { transport, nqn, traddr, trsvcid: port ?? "4420" };
 }
 
-/** True when both lead from the same port of this host, where that is named, to the same port of the same subsystem. */
+/**
+ * True when both lead from the same port of this host, where that is named, to the same port of the
+ * same subsystem.
+ */
 export function isSameRoute(a: NvmeRoute, b: NvmeRoute): boolean {
-  const host = a.hostTraddr !== undefined && b.hostTraddr !== undefined && a.hostTraddr !== b.hostTraddr;
-  return a.transport === b.transport && a.nqn === b.nqn && a.traddr.toLowerCase() === b.traddr.toLowerCase() &&
+  const host = a.hostTraddr !== undefined && b.hostTraddr !== undefined &&
+    a.hostTraddr !== b.hostTraddr;
+  return a.transport === b.transport && a.nqn === b.nqn &&
+    a.traddr.toLowerCase() === b.traddr.toLowerCase() &&
     (a.trsvcid ?? "") === (b.trsvcid ?? "") && !host;
 }
 
 /** `traddr=127.0.0.1,trsvcid=4420,src_addr=127.0.0.1` of sysfs. */
-export function parseAddress(text: string): Pick<NvmeRoute, "traddr" | "trsvcid" | "hostTraddr"> | undefined {
-  const fields = new Map(text.split(",").map((part) => part.trim().split("=", 2) as [string, string]));
+export function parseAddress(
+  text: string,
+): Pick<NvmeRoute, "traddr" | "trsvcid" | "hostTraddr"> | undefined {
+  const fields = new Map(
+    text.split(",").map((part) => part.trim().split("=", 2) as [string, string]),
+  );
   const traddr = fields.get("traddr");
   if (!traddr) return undefined;
   const service = fields.get("trsvcid");
-  return { traddr, trsvcid: service === "none" ? undefined : service, hostTraddr: fields.get("host_traddr") };
+  return {
+    traddr,
+    trsvcid: service === "none" ? undefined : service,
+    hostTraddr: fields.get("host_traddr"),
+  };
 }
 
 /** All fabrics controllers of this host, from sysfs. */
@@ -79,9 +112,16 @@ export async function listControllers(host: Host): Promise<NvmeController[]> {
   const found: NvmeController[] = [];
   for (const name of await listHostFolder(host, CONTROLLERS)) {
     const read = (file: string) => readHostText(host, `${CONTROLLERS}/${name}/${file}`);
-    const [transport, nqn, address, state] = await Promise.all([read("transport"), read("subsysnqn"), read("address"), read("state")]);
+    const [transport, nqn, address, state] = await Promise.all([
+      read("transport"),
+      read("subsysnqn"),
+      read("address"),
+      read("state"),
+    ]);
     const place = parseAddress(address ?? "");
-    if ((transport !== "tcp" && transport !== "rdma" && transport !== "fc") || !nqn || !place) continue;
+    if ((transport !== "tcp" && transport !== "rdma" && transport !== "fc") || !nqn || !place) {
+      continue;
+    }
     found.push({ name, transport, nqn, state: state ?? "", ...place });
   }
   return found;
@@ -94,23 +134,32 @@ export interface NvmeNamespace {
   wwid: string;
 }
 
-/** `undefined` when the kernel shows no namespace of that WWID (any more). `unavailable` when it shows several, one for each path. */
+/**
+ * `undefined` when the kernel shows no namespace of that WWID (any more). `unavailable` when it
+ * shows several, one for each path.
+ */
 export async function findNamespace(host: Host, wwid: string): Promise<NvmeNamespace | undefined> {
   const found: NvmeNamespace[] = [];
   for (const name of await listHostFolder(host, "/sys/class/block")) {
-    if (NAMESPACE.test(name) && await namespaceWwid(host, name) === wwid) found.push({ name, wwid });
+    if (NAMESPACE.test(name) && await namespaceWwid(host, name) === wwid) {
+      found.push({ name, wwid });
+    }
   }
   if (found.length <= 1) return found[0];
   throw new PsoError(
     "unavailable",
-    `namespace ${wwid} has ${found.length} devices (${found.map(({ name }) => name).join(", ")}): native multipath of the kernel is off, ` +
+    `namespace ${wwid} has ${found.length} devices (${
+      found.map(({ name }) => name).join(", ")
+    }): native multipath of the kernel is off, ` +
       "start the host with nvme_core.multipath=Y",
   );
 }
 
 /** WWID of a namespace device; `undefined` for every other device. */
 export async function namespaceWwid(host: Host, name: string): Promise<string | undefined> {
-  return NAMESPACE.test(name) ? await readHostText(host, `/sys/class/block/${name}/wwid`) : undefined;
+  return NAMESPACE.test(name)
+    ? await readHostText(host, `/sys/class/block/${name}/wwid`)
+    : undefined;
 }
 
 /** Names of the namespaces of a subsystem that this host shows. */
@@ -123,9 +172,19 @@ export async function namespacesOf(host: Host, nqn: string): Promise<string[]> {
   return [];
 }
 
-/** Connects one path (nvme-connect(1)). Connected already is success, whoever did it. `unavailable` when the port does not answer. */
-export async function connect(host: Host, route: NvmeRoute, signal?: AbortSignal): Promise<NvmeController> {
-  const find = async () => (await listControllers(host)).find((one) => one.state !== "deleting" && isSameRoute(one, route));
+/**
+ * Connects one path (nvme-connect(1)). Connected already is success, whoever did it. `unavailable`
+ * when the port does not answer.
+ */
+export async function connect(
+  host: Host,
+  route: NvmeRoute,
+  signal?: AbortSignal,
+): Promise<NvmeController> {
+  const find = async () =>
+    (await listControllers(host)).find((one) =>
+      one.state !== "deleting" && isSameRoute(one, route)
+    );
   const existing = await find();
   if (existing) return existing;
   const { transport, nqn, traddr, trsvcid, hostTraddr } = route;
@@ -133,36 +192,77 @@ export async function connect(host: Host, route: NvmeRoute, signal?: AbortSignal
   if (trsvcid !== undefined) args.push("-s", trsvcid);
   if (hostTraddr !== undefined) args.push("-w", hostTraddr);
   args.push("--ctrl-loss-tmo=-1", `--reconnect-delay=${RECONNECT_SECONDS}`);
-  const { stderr } = await host.run("nvme", args, { okCodes: [0, 1], timeoutMs: CONNECT_TIMEOUT_MS, signal });
+  const { stderr } = await host.run("nvme", args, {
+    okCodes: [0, 1],
+    timeoutMs: CONNECT_TIMEOUT_MS,
+    signal,
+  });
   const made = await find();
   if (made) return made;
   const said = stderr.trim().replaceAll(/\s+/g, " ");
-  throw new PsoError("unavailable", `NVMe subsystem ${nqn} cannot be reached at ${traddr}${trsvcid ? ` port ${trsvcid}` : ""}: ${said}`);
+  throw new PsoError(
+    "unavailable",
+    `NVMe subsystem ${nqn} cannot be reached at ${traddr}${
+      trsvcid ? ` port ${trsvcid}` : ""
+    }: ${said}`,
+  );
 }
 
-/** Ends one path (nvme-disconnect(1)) and proves by sysfs that it is gone. Gone already is success. */
-export async function disconnect(host: Host, controller: NvmeController, signal?: AbortSignal): Promise<void> {
-  const isThere = async () => (await listControllers(host)).some((one) => one.name === controller.name && isSameRoute(one, controller));
+/**
+ * Ends one path (nvme-disconnect(1)) and proves by sysfs that it is gone. Gone already is success.
+ */
+export async function disconnect(
+  host: Host,
+  controller: NvmeController,
+  signal?: AbortSignal,
+): Promise<void> {
+  const isThere = async () =>
+    (await listControllers(host)).some((one) =>
+      one.name === controller.name && isSameRoute(one, controller)
+    );
   if (!await isThere()) return;
-  await host.run("nvme", ["disconnect", "-d", controller.name], { okCodes: [0, 1], timeoutMs: DISCONNECT_TIMEOUT_MS, signal });
-  await until(`end of NVMe connection ${controller.name} to ${controller.nqn}`, async () => !await isThere(), {
+  await host.run("nvme", ["disconnect", "-d", controller.name], {
+    okCodes: [0, 1],
     timeoutMs: DISCONNECT_TIMEOUT_MS,
+    signal,
+  });
+  await until(
+    `end of NVMe connection ${controller.name} to ${controller.nqn}`,
+    async () => !await isThere(),
+    {
+      timeoutMs: DISCONNECT_TIMEOUT_MS,
+      signal,
+    },
+  );
+}
+
+/**
+ * Lets the kernel look for new namespaces and sizes by this path; it does so by itself too, when
+ * the array's event reaches it.
+ */
+export async function rescanController(
+  host: Host,
+  name: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  await writeSysfs(host, `${CONTROLLERS}/${name}/rescan_controller`, {
+    value: "1",
+    timeoutMs: RESCAN_TIMEOUT_MS,
     signal,
   });
 }
 
-/** Lets the kernel look for new namespaces and sizes by this path; it does so by itself too, when the array's event reaches it. */
-export async function rescanController(host: Host, name: string, signal?: AbortSignal): Promise<void> {
-  await writeSysfs(host, `${CONTROLLERS}/${name}/rescan_controller`, { value: "1", timeoutMs: RESCAN_TIMEOUT_MS, signal });
-}
-
 /**
- * Gives a host that has nvme-cli and no name yet an NQN and a host ID, from one random UUID: what `nvme gen-hostnqn` derives from firmware is
- * the same on many machines without any. Names that are there stay. What cannot be written is missing, as a check of the host says.
+ * Gives a host that has nvme-cli and no name yet an NQN and a host ID, from one random UUID: what
+ * `nvme gen-hostnqn` derives from firmware is the same on many machines without any. Names that are
+ * there stay. What cannot be written is missing, as a check of the host says.
  */
 export async function ensureHostNames(host: Host): Promise<void> {
   if (!await hasTool(host, "nvme")) return;
-  const [nqn, id] = await Promise.all([readHostText(host, NQN_FILE), readHostText(host, HOSTID_FILE)]);
+  const [nqn, id] = await Promise.all([
+    readHostText(host, NQN_FILE),
+    readHostText(host, HOSTID_FILE),
+  ]);
   if (nqn && id) return;
   const uuid = /:uuid:([0-9a-f-]{36})$/i.exec(nqn ?? "")?.[1] ?? id ?? crypto.randomUUID();
   const write = (path: string, text: string) => host.run("tee", [path], { stdin: `${text}\n` });

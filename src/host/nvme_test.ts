@@ -1,16 +1,32 @@
 import assert from "node:assert/strict";
 import { isPsoError } from "../errors.ts";
 import type { Host } from "./host.ts";
-import { connect, ensureHostNames, findNamespace, ipRoute, isSameRoute, listControllers, nvmeWwidOfSerial, parseAddress } from "./nvme.ts";
+import {
+  connect,
+  ensureHostNames,
+  findNamespace,
+  ipRoute,
+  isSameRoute,
+  listControllers,
+  nvmeWwidOfSerial,
+  parseAddress,
+} from "./nvme.ts";
 
 const NQN = "nqn.2010-06.com.purestorage:flasharray.1234567890abcdef";
 
 /** A host whose files are these; tools are only written down. */
-async function withHost(files: Record<string, string>, work: (host: Host, commands: string[]) => Promise<void>): Promise<void> {
+async function withHost(
+  files: Record<string, string>,
+  work: (host: Host, commands: string[]) => Promise<void>,
+): Promise<void> {
   const root = await Deno.makeTempDir({ prefix: "pso-nvme-" });
   const commands: string[] = [];
   const run: Host["run"] = (tool, args, options = {}) => {
-    commands.push(`${[tool, ...args].join(" ")}${options.stdin === undefined ? "" : ` < ${options.stdin.trim()}`}`);
+    commands.push(
+      `${[tool, ...args].join(" ")}${
+        options.stdin === undefined ? "" : ` < ${options.stdin.trim()}`
+      }`,
+    );
     return Promise.resolve({ code: 0, stdout: "", stderr: "" });
   };
   try {
@@ -25,7 +41,10 @@ async function withHost(files: Record<string, string>, work: (host: Host, comman
 }
 
 Deno.test("nvmeWwidOfSerial() makes the identity that the kernel shows of a namespace", () => {
-  assert.equal(nvmeWwidOfSerial("1234567890ABCDEF00022010"), "eui.001234567890abcd24a937ef00022010");
+  assert.equal(
+    nvmeWwidOfSerial("1234567890ABCDEF00022010"),
+    "eui.001234567890abcd24a937ef00022010",
+  );
   assert.throws(() => nvmeWwidOfSerial("0123"), (error) => isPsoError(error, "invalid"));
 });
 
@@ -44,15 +63,35 @@ Deno.test("parseAddress() reads what the kernel shows of a controller over TCP a
 });
 
 Deno.test("ipRoute() takes IPv4, IPv6 in brackets, and the default port", () => {
-  assert.deepEqual(ipRoute("tcp", NQN, "10.0.0.1:4421"), { transport: "tcp", nqn: NQN, traddr: "10.0.0.1", trsvcid: "4421" });
-  assert.deepEqual(ipRoute("rdma", NQN, "[fd00::1]"), { transport: "rdma", nqn: NQN, traddr: "fd00::1", trsvcid: "4420" });
+  assert.deepEqual(ipRoute("tcp", NQN, "10.0.0.1:4421"), {
+    transport: "tcp",
+    nqn: NQN,
+    traddr: "10.0.0.1",
+    trsvcid: "4421",
+  });
+  assert.deepEqual(ipRoute("rdma", NQN, "[fd00::1]"), {
+    transport: "rdma",
+    nqn: NQN,
+    traddr: "fd00::1",
+    trsvcid: "4420",
+  });
   assert.throws(() => ipRoute("tcp", NQN, "fd00::1"), (error) => isPsoError(error, "invalid"));
 });
 
-const FC_ROUTE = { transport: "fc", nqn: NQN, traddr: "nn-0x1:pn-0x2", hostTraddr: "nn-0x3:pn-0x4" } as const;
+const FC_ROUTE = {
+  transport: "fc",
+  nqn: NQN,
+  traddr: "nn-0x1:pn-0x2",
+  hostTraddr: "nn-0x3:pn-0x4",
+} as const;
 
 Deno.test.each([
-  { name: "RoCE", route: ipRoute("rdma", NQN, "192.0.2.1:4420"), words: "-t rdma", address: "-a 192.0.2.1 -s 4420" },
+  {
+    name: "RoCE",
+    route: ipRoute("rdma", NQN, "192.0.2.1:4420"),
+    words: "-t rdma",
+    address: "-a 192.0.2.1 -s 4420",
+  },
   { name: "FC", route: FC_ROUTE, words: "-t fc", address: "-a nn-0x1:pn-0x2 -w nn-0x3:pn-0x4" },
 ])(
   "connect() over $name asks for a connection that the kernel never gives up, and is no success without one",
@@ -76,18 +115,27 @@ Deno.test("listControllers() lists fabrics controllers and leaves the machine's 
     const [controller, ...more] = await listControllers(host);
     assert.deepEqual(more, []);
     assert.equal(controller?.name, "nvme1");
-    assert.equal(controller && isSameRoute(controller, ipRoute("tcp", NQN, "127.0.0.1:4420")), true);
-    assert.equal(controller && isSameRoute(controller, ipRoute("tcp", NQN, "127.0.0.2:4420")), false);
+    assert.equal(
+      controller && isSameRoute(controller, ipRoute("tcp", NQN, "127.0.0.1:4420")),
+      true,
+    );
+    assert.equal(
+      controller && isSameRoute(controller, ipRoute("tcp", NQN, "127.0.0.2:4420")),
+      false,
+    );
   }));
 
 Deno.test("findNamespace() refuses a host whose kernel shows one device for each path", () => {
   const wwid = nvmeWwidOfSerial("1234567890ABCDEF00022010");
-  return withHost({ "/sys/class/block/nvme0n1/wwid": wwid, "/sys/class/block/nvme1n1/wwid": wwid }, async (host) => {
-    await assert.rejects(
-      findNamespace(host, wwid),
-      (error) => isPsoError(error, "unavailable") && /nvme_core.multipath=Y/.test(error.message),
-    );
-  });
+  return withHost(
+    { "/sys/class/block/nvme0n1/wwid": wwid, "/sys/class/block/nvme1n1/wwid": wwid },
+    async (host) => {
+      await assert.rejects(
+        findNamespace(host, wwid),
+        (error) => isPsoError(error, "unavailable") && /nvme_core.multipath=Y/.test(error.message),
+      );
+    },
+  );
 });
 
 Deno.test("ensureHostNames() writes NQN and host ID from one UUID, and keeps what is there", async () => {
@@ -101,10 +149,13 @@ Deno.test("ensureHostNames() writes NQN and host ID from one UUID, and keeps wha
       `tee /etc/nvme/hostnqn < nqn.2014-08.org.nvmexpress:uuid:${uuid}`,
     ]);
   });
-  await withHost({ "/usr/sbin/nvme": "", "/etc/nvme/hostnqn": "nqn.x", "/etc/nvme/hostid": "y" }, async (host, commands) => {
-    await ensureHostNames(host);
-    assert.deepEqual(commands, []);
-  });
+  await withHost(
+    { "/usr/sbin/nvme": "", "/etc/nvme/hostnqn": "nqn.x", "/etc/nvme/hostid": "y" },
+    async (host, commands) => {
+      await ensureHostNames(host);
+      assert.deepEqual(commands, []);
+    },
+  );
   await withHost({}, async (host, commands) => {
     await ensureHostNames(host);
     assert.deepEqual(commands, [], "a host without nvme-cli needs no name");

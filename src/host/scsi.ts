@@ -4,11 +4,17 @@ import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
 import { readHostLink, writeSysfs } from "./sysfs.ts";
 
 const DEVICES = "/sys/class/scsi_device";
-/** A path whose device does not answer holds these up for as long as its transport waits; the other paths must not wait for it. */
+/**
+ * A path whose device does not answer holds these up for as long as its transport waits; the other
+ * paths must not wait for it.
+ */
 const RESCAN_TIMEOUT_MS = 15_000;
 const SCAN_TIMEOUT_MS = 15_000;
 const DELETE_TIMEOUT_MS = 20_000;
-/** NAA 6, the vendor's OUI 24a937 and the 0 before the serial number: every FlashArray volume, and nothing else. */
+/**
+ * NAA 6, the vendor's OUI 24a937 and the 0 before the serial number: every FlashArray volume, and
+ * nothing else.
+ */
 const PURE = /^3624a9370[0-9a-f]{24}$/;
 
 /** Where a SCSI device answers: the kernel's `host:channel:target:lun`. */
@@ -23,11 +29,16 @@ export interface ScsiPlace {
 export interface ScsiDevice extends ScsiPlace {
   /** `3:0:0:12` */
   hctl: string;
-  /** As udev and multipath write it: `3` before the NAA number. Absent when the kernel could not read page 0x83. */
+  /**
+   * As udev and multipath write it: `3` before the NAA number. Absent when the kernel could not
+   * read page 0x83.
+   */
   wwid?: string;
   /** Kernel name of its block device, `sdc`; absent while it has none. */
   name?: string;
-  /** Its place in sysfs, which tells its transport: `/session4/` for iSCSI, `/rport-2:0-1/` for FC. */
+  /**
+   * Its place in sysfs, which tells its transport: `/session4/` for iSCSI, `/rport-2:0-1/` for FC.
+   */
   route: string;
 }
 
@@ -40,7 +51,10 @@ export function hctlOf({ host, channel, target, lun }: ScsiPlace): string {
 export function wwidOfSerial(serial: string): string {
   const wwid = `3624a9370${serial.toLowerCase()}`;
   if (isPureWwid(wwid)) return wwid;
-  throw new PsoError("invalid", `serial ${JSON.stringify(serial)} is none of a FlashArray volume: 24 hex digits are wanted`);
+  throw new PsoError(
+    "invalid",
+    `serial ${JSON.stringify(serial)} is none of a FlashArray volume: 24 hex digits are wanted`,
+  );
 }
 
 /** True for the WWID of a FlashArray volume. Nothing else is ever touched. */
@@ -49,7 +63,8 @@ export function isPureWwid(wwid: string | undefined): wwid is string {
 }
 
 /**
- * The NAA number of the logical unit in VPD page 0x83 (SPC-4 7.8.6), with the `3` that udev puts before it. The 16 byte form wins.
+ * The NAA number of the logical unit in VPD page 0x83 (SPC-4 7.8.6), with the `3` that udev puts
+ * before it. The 16 byte form wins.
  */
 export function naaOfPage83(page: Uint8Array): string | undefined {
   const found: string[] = [];
@@ -57,17 +72,25 @@ export function naaOfPage83(page: Uint8Array): string | undefined {
   for (let at = 4; at + 4 <= end; at += 4 + (page[at + 3] ?? 0)) {
     const kind = page[at + 1] ?? 0;
     const isUnit = (kind & 0x30) === 0; // association 0: the logical unit, neither port nor target
-    if (isUnit && (kind & 0x0f) === 3) found.push(`3${page.subarray(at + 4, at + 4 + (page[at + 3] ?? 0)).toHex()}`);
+    if (isUnit && (kind & 0x0f) === 3) {
+      found.push(`3${page.subarray(at + 4, at + 4 + (page[at + 3] ?? 0)).toHex()}`);
+    }
   }
   return found.find((one) => one.length === 33) ?? found[0];
 }
 
-/** What sysfs shows as `wwid` of a SCSI device, as udev and multipath write it; `undefined` for other kinds of names. */
+/**
+ * What sysfs shows as `wwid` of a SCSI device, as udev and multipath write it; `undefined` for
+ * other kinds of names.
+ */
 export function wwidOfText(text: string | undefined): string | undefined {
   return text?.startsWith("naa.") ? `3${text.slice(4).toLowerCase()}` : undefined;
 }
 
-/** The identity that the kernel holds for a device; it may be older than what the array shows there now (see rescanDevice). */
+/**
+ * The identity that the kernel holds for a device; it may be older than what the array shows there
+ * now (see rescanDevice).
+ */
 async function readWwid(host: Host, hctl: string): Promise<string | undefined> {
   try {
     const wwid = wwidOfText(await readHostText(host, `${DEVICES}/${hctl}/device/wwid`));
@@ -86,8 +109,14 @@ async function readWwid(host: Host, hctl: string): Promise<string | undefined> {
 export async function findScsiDevice(host: Host, hctl: string): Promise<ScsiDevice | undefined> {
   const route = await readHostLink(host, `${DEVICES}/${hctl}`);
   const [scsiHost, channel, target, lun] = hctl.split(":").map(Number);
-  if (route === undefined || scsiHost === undefined || channel === undefined || target === undefined || lun === undefined) return undefined;
-  const [wwid, names] = await Promise.all([readWwid(host, hctl), listHostFolder(host, `${DEVICES}/${hctl}/device/block`)]);
+  if (
+    route === undefined || scsiHost === undefined || channel === undefined ||
+    target === undefined || lun === undefined
+  ) return undefined;
+  const [wwid, names] = await Promise.all([
+    readWwid(host, hctl),
+    listHostFolder(host, `${DEVICES}/${hctl}/device/block`),
+  ]);
   return { hctl, host: scsiHost, channel, target, lun, wwid, name: names[0], route };
 }
 
@@ -104,7 +133,9 @@ export async function devicesWithWwid(host: Host, wwid: string): Promise<ScsiDev
 
 /** The routes of all SCSI devices: which transports still carry any. */
 export async function scsiRoutes(host: Host): Promise<string[]> {
-  const routes = await Promise.all((await listHostFolder(host, DEVICES)).map((hctl) => readHostLink(host, `${DEVICES}/${hctl}`)));
+  const routes = await Promise.all(
+    (await listHostFolder(host, DEVICES)).map((hctl) => readHostLink(host, `${DEVICES}/${hctl}`)),
+  );
   return routes.filter((route) => route !== undefined);
 }
 
@@ -116,16 +147,22 @@ export async function scsiDeviceOf(host: Host, name: string): Promise<ScsiDevice
 }
 
 /**
- * Lets the kernel read identity and size of a device anew: what it holds is from the last scan, and the array may show another volume at
- * the same LUN by now. What the device does not answer stays as it was.
+ * Lets the kernel read identity and size of a device anew: what it holds is from the last scan, and
+ * the array may show another volume at the same LUN by now. What the device does not answer stays
+ * as it was.
  */
 export async function rescanDevice(host: Host, hctl: string, signal?: AbortSignal): Promise<void> {
-  await writeSysfs(host, `${DEVICES}/${hctl}/device/rescan`, { value: "1", timeoutMs: RESCAN_TIMEOUT_MS, signal });
+  await writeSysfs(host, `${DEVICES}/${hctl}/device/rescan`, {
+    value: "1",
+    timeoutMs: RESCAN_TIMEOUT_MS,
+    signal,
+  });
 }
 
 /**
- * Lets a device run again that the kernel took off line after errors; nothing else ever does. Only the state `offline` is changed, and a
- * device that is still dead goes off line again at its next command.
+ * Lets a device run again that the kernel took off line after errors; nothing else ever does. Only
+ * the state `offline` is changed, and a device that is still dead goes off line again at its next
+ * command.
  */
 export async function reviveDevice(host: Host, hctl: string, signal?: AbortSignal): Promise<void> {
   const path = `${DEVICES}/${hctl}/device/state`;
@@ -134,14 +171,18 @@ export async function reviveDevice(host: Host, hctl: string, signal?: AbortSigna
 }
 
 /**
- * Takes one path away and proves by sysfs that it is gone. Gone already is success. Only call it for a device that nothing uses: the
- * kernel does not ask. `unavailable` when it stays.
+ * Takes one path away and proves by sysfs that it is gone. Gone already is success. Only call it
+ * for a device that nothing uses: the kernel does not ask. `unavailable` when it stays.
  */
 export async function deleteDevice(host: Host, hctl: string, signal?: AbortSignal): Promise<void> {
   const isGone = async () => await readHostLink(host, `${DEVICES}/${hctl}`) === undefined;
   if (await isGone()) return;
   try {
-    await writeSysfs(host, `${DEVICES}/${hctl}/device/delete`, { value: "1", timeoutMs: DELETE_TIMEOUT_MS, signal });
+    await writeSysfs(host, `${DEVICES}/${hctl}/device/delete`, {
+      value: "1",
+      timeoutMs: DELETE_TIMEOUT_MS,
+      signal,
+    });
   } catch (error) {
     if (!isPsoError(error, "unavailable") || !await isGone()) throw error;
   }
@@ -149,10 +190,15 @@ export async function deleteDevice(host: Host, hctl: string, signal?: AbortSigna
 }
 
 /**
- * Looks for a device at one address, and at no other. `false` when the SCSI host is dead or refuses: one bad host must not fail the
- * others. What was found is in sysfs when this returns, but for the block device, which comes a moment later.
+ * Looks for a device at one address, and at no other. `false` when the SCSI host is dead or
+ * refuses: one bad host must not fail the others. What was found is in sysfs when this returns, but
+ * for the block device, which comes a moment later.
  */
-export async function scanPlace(host: Host, place: ScsiPlace, signal?: AbortSignal): Promise<boolean> {
+export async function scanPlace(
+  host: Host,
+  place: ScsiPlace,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const folder = `/sys/class/scsi_host/host${place.host}`;
   const state = await readHostText(host, `${folder}/state`);
   if (state === undefined || state === "deleted" || state === "cancel") return false;
@@ -162,6 +208,8 @@ export async function scanPlace(host: Host, place: ScsiPlace, signal?: AbortSign
     return true;
   } catch (error) {
     if (isPsoError(error, "unavailable")) return false; // EINVAL of a host that is being taken away
-    throw new PsoError("timeout", `scan of ${hctlOf(place)} did not end: ${messageOf(error)}`, { cause: error });
+    throw new PsoError("timeout", `scan of ${hctlOf(place)} did not end: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }

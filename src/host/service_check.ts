@@ -5,14 +5,22 @@ import { hasModule, TOOL_TIMEOUT_MS } from "./equipment_check.ts";
 import { type Finding, guarded, SCSI_PROTOCOLS } from "./finding.ts";
 import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
 import { isMultipathRunning } from "./multipath.ts";
-import { blacklistFindings, type ConfigSection, parseMultipathConfig, settingFindings } from "./multipath_settings.ts";
+import {
+  blacklistFindings,
+  type ConfigSection,
+  parseMultipathConfig,
+  settingFindings,
+} from "./multipath_settings.ts";
 
-/** Abstract sockets on which the daemons listen, as /proc/net/unix shows them (open-iscsi, usr/mgmt_ipc.h). */
+/**
+ * Abstract sockets on which the daemons listen, as /proc/net/unix shows them (open-iscsi,
+ * usr/mgmt_ipc.h).
+ */
 const ISCSID_SOCKET = "@ISCSIADM_ABSTRACT_NAMESPACE";
 
 /**
- * What can change while a node runs, and what a protocol needs at the moment when a volume is attached: iscsid, multipathd, and a
- * multipath.conf that lets multipathd take FlashArray volumes.
+ * What can change while a node runs, and what a protocol needs at the moment when a volume is
+ * attached: iscsid, multipathd, and a multipath.conf that lets multipathd take FlashArray volumes.
  */
 export async function serviceFindings(
   host: Host,
@@ -21,31 +29,62 @@ export async function serviceFindings(
   const iscsi: Protocol[] = ["iscsi"];
   const isScsi = SCSI_PROTOCOLS.some((protocol) => protocols.includes(protocol));
   const found = await Promise.all([
-    protocols.includes("iscsi") ? guarded({ area: "iscsi", blocks: iscsi }, () => iscsidFindings(host)) : [],
-    isScsi && multipath ? guarded({ area: "multipath", blocks: SCSI_PROTOCOLS }, () => multipathFindings(host)) : [],
+    protocols.includes("iscsi")
+      ? guarded({ area: "iscsi", blocks: iscsi }, () => iscsidFindings(host))
+      : [],
+    isScsi && multipath
+      ? guarded({ area: "multipath", blocks: SCSI_PROTOCOLS }, () => multipathFindings(host))
+      : [],
   ]);
   return found.flat();
 }
 
-/** iscsid listens, or systemd does for it, or iscsiadm can start it (iscsid.conf, iscsid.startup). */
+/**
+ * iscsid listens, or systemd does for it, or iscsiadm can start it (iscsid.conf, iscsid.startup).
+ */
 async function iscsidFindings(host: Host): Promise<Finding[]> {
   if (!await hasTool(host, "iscsiadm")) return []; // said already
   const sockets = await listeningSockets(host);
-  if (sockets === undefined) return [{ area: "iscsi", level: "warn", what: "whether iscsid runs cannot be seen" }];
-  if (sockets.includes(ISCSID_SOCKET)) return [{ area: "iscsi", level: "ok", what: "iscsid answers" }];
-  const startup = /^\s*iscsid\.startup\s*=\s*(\S+)(.*)$/m.exec(await readHostText(host, "/etc/iscsi/iscsid.conf") ?? "");
-  const starter = startup?.[1];
-  const canStart = starter !== undefined && await exists(host, starter) && (!starter.endsWith("/systemctl") || await hasSystemd(host));
-  const fix = "start it and let it start at boot: systemctl enable --now iscsid.socket (RHEL also: iscsid)";
-  if (canStart) {
-    return [{ area: "iscsi", level: "warn", what: `iscsid does not run; iscsiadm starts it by ${starter}${startup?.[2] ?? ""}`, fix }];
+  if (sockets === undefined) {
+    return [{ area: "iscsi", level: "warn", what: "whether iscsid runs cannot be seen" }];
   }
-  return [{ area: "iscsi", level: "fail", what: "iscsid does not run, and nothing starts it when it is needed", fix, blocks: ["iscsi"] }];
+  if (sockets.includes(ISCSID_SOCKET)) {
+    return [{ area: "iscsi", level: "ok", what: "iscsid answers" }];
+  }
+  const startup = /^\s*iscsid\.startup\s*=\s*(\S+)(.*)$/m.exec(
+    await readHostText(host, "/etc/iscsi/iscsid.conf") ?? "",
+  );
+  const starter = startup?.[1];
+  const canStart = starter !== undefined && await exists(host, starter) &&
+    (!starter.endsWith("/systemctl") || await hasSystemd(host));
+  const fix =
+    "start it and let it start at boot: systemctl enable --now iscsid.socket (RHEL also: iscsid)";
+  if (canStart) {
+    return [{
+      area: "iscsi",
+      level: "warn",
+      what: `iscsid does not run; iscsiadm starts it by ${starter}${startup?.[2] ?? ""}`,
+      fix,
+    }];
+  }
+  return [{
+    area: "iscsi",
+    level: "fail",
+    what: "iscsid does not run, and nothing starts it when it is needed",
+    fix,
+    blocks: ["iscsi"],
+  }];
 }
 
-/** Names of the unix sockets in the network namespace of the tools; `undefined` when that cannot be seen. */
+/**
+ * Names of the unix sockets in the network namespace of the tools; `undefined` when that cannot be
+ * seen.
+ */
 async function listeningSockets(host: Host): Promise<string[] | undefined> {
-  const text = await readHostText(host, host.namespaces === "nsenter" ? "/proc/1/net/unix" : "/proc/self/net/unix");
+  const text = await readHostText(
+    host,
+    host.namespaces === "nsenter" ? "/proc/1/net/unix" : "/proc/self/net/unix",
+  );
   return text?.split("\n").flatMap((line) => line.trim().split(/\s+/)[7] ?? []);
 }
 
@@ -63,17 +102,26 @@ function hasSystemd(host: Host): Promise<boolean> {
   return exists(host, "/run/systemd/system");
 }
 
-const MULTIPATHD_FIX = "start it and let it start at boot: systemctl enable --now multipathd, or set flasharray.multipath to false";
+const MULTIPATHD_FIX =
+  "start it and let it start at boot: systemctl enable --now multipathd, or set flasharray.multipath to false";
 
 async function multipathFindings(host: Host): Promise<Finding[]> {
   if (!await hasTool(host, "multipathd")) {
-    const what = "multipathd is not installed, and a volume with one path is lost when that path is";
+    const what =
+      "multipathd is not installed, and a volume with one path is lost when that path is";
     const fix = `${installHint("multipathd")}, or set flasharray.multipath to false`;
     return [{ area: "multipath", level: "fail", what, fix, blocks: SCSI_PROTOCOLS }];
   }
   if (!await isRunningInTime(host)) {
-    const what = "multipathd does not run on this node, and a volume with one path is lost when that path is";
-    return [{ area: "multipath", level: "fail", what, fix: MULTIPATHD_FIX, blocks: SCSI_PROTOCOLS }];
+    const what =
+      "multipathd does not run on this node, and a volume with one path is lost when that path is";
+    return [{
+      area: "multipath",
+      level: "fail",
+      what,
+      fix: MULTIPATHD_FIX,
+      blocks: SCSI_PROTOCOLS,
+    }];
   }
   const config = await readMultipathConfig(host);
   const running: Finding = { area: "multipath", level: "ok", what: "multipathd answers" };
@@ -87,17 +135,28 @@ async function isRunningInTime(host: Host): Promise<boolean> {
     return await isMultipathRunning(host, deadline);
   } catch (error) {
     if (!deadline.aborted) throw error;
-    throw new PsoError("timeout", `multipathd does not answer within ${TOOL_TIMEOUT_MS} ms`, { cause: error });
+    throw new PsoError("timeout", `multipathd does not answer within ${TOOL_TIMEOUT_MS} ms`, {
+      cause: error,
+    });
   }
 }
 
-/** The configuration that multipathd works with now; `undefined` when it gives none that can be read. */
+/**
+ * The configuration that multipathd works with now; `undefined` when it gives none that can be
+ * read.
+ */
 async function readMultipathConfig(host: Host): Promise<ConfigSection | undefined> {
-  const { stdout } = await host.run("multipathd", ["show", "config"], { okCodes: [0, 1], timeoutMs: TOOL_TIMEOUT_MS });
+  const { stdout } = await host.run("multipathd", ["show", "config"], {
+    okCodes: [0, 1],
+    timeoutMs: TOOL_TIMEOUT_MS,
+  });
   return parseMultipathConfig(stdout);
 }
 
-/** What of multipathd's settings for FlashArray volumes is not as the vendor or this driver wants it. */
+/**
+ * What of multipathd's settings for FlashArray volumes is not as the vendor or this driver wants
+ * it.
+ */
 export function multipathSettingFindings(host: Host): Promise<Finding[]> {
   return guarded({ area: "multipath" }, async () => {
     if (!await isRunningInTime(host).catch(() => false)) return []; // said already
@@ -117,8 +176,14 @@ const UNITS = [
   { area: "multipath", names: ["multipathd.service", "multipathd.socket"] },
 ] as const;
 
-/** Services that run now and do not start at boot (systemd.unit(5): a link in some target's .wants folder). */
-export async function bootFindings(host: Host, { multipath }: { multipath: boolean }): Promise<Finding[]> {
+/**
+ * Services that run now and do not start at boot (systemd.unit(5): a link in some target's .wants
+ * folder).
+ */
+export async function bootFindings(
+  host: Host,
+  { multipath }: { multipath: boolean },
+): Promise<Finding[]> {
   if (!await hasSystemd(host)) return [];
   const findings: Finding[] = [];
   for (const { area, names } of UNITS) {
@@ -129,7 +194,9 @@ export async function bootFindings(host: Host, { multipath }: { multipath: boole
     if (first === undefined) continue;
     const enabled = await Promise.all(installed.map((name) => isEnabled(host, name)));
     if (enabled.includes(true)) continue;
-    const what = `${installed.join(" and ")} ${installed.length > 1 ? "do" : "does"} not start at boot`;
+    const what = `${installed.join(" and ")} ${
+      installed.length > 1 ? "do" : "does"
+    } not start at boot`;
     findings.push({ area, level: "warn", what, fix: `systemctl enable ${first}` });
   }
   return findings;
@@ -145,50 +212,82 @@ async function hasUnit(host: Host, name: string): Promise<boolean> {
 async function isEnabled(host: Host, name: string): Promise<boolean> {
   for (const folder of UNIT_FOLDERS) {
     for (const target of await listHostFolder(host, folder)) {
-      if (/\.(wants|requires)$/.test(target) && (await listHostFolder(host, `${folder}/${target}`)).includes(name)) return true;
+      if (
+        /\.(wants|requires)$/.test(target) &&
+        (await listHostFolder(host, `${folder}/${target}`)).includes(name)
+      ) return true;
     }
   }
   return false;
 }
 
-/** What NFS of version 3 needs beside the mount itself; version 4 needs none of it (nfs(5), rpc.statd(8)). */
+/**
+ * What NFS of version 3 needs beside the mount itself; version 4 needs none of it (nfs(5),
+ * rpc.statd(8)).
+ */
 export async function nfsFindings(host: Host): Promise<Finding[]> {
   if (!await hasTool(host, "mount.nfs")) return []; // said already
   const findings: Finding[] = [];
   if (await hasModule(host, "nfsv4") === false) {
-    const what = "the kernel has no NFS version 4 (module nfsv4): volumes are mounted with version 3";
+    const what =
+      "the kernel has no NFS version 4 (module nfsv4): volumes are mounted with version 3";
     findings.push({ area: "nfs", level: "warn", what, fix: "use a kernel that has it" });
   } else findings.push({ area: "nfs", level: "ok", what: "the kernel has NFS version 4" });
   const hasStatd = await hasTool(host, "rpc.statd");
   const hasRpcbind = await exists(host, "/run/rpcbind.sock") || await hasTool(host, "rpcbind");
   if (!hasStatd || !hasRpcbind) {
-    const lacking = [hasStatd ? "" : "rpc.statd", hasRpcbind ? "" : "rpcbind"].filter((name) => name !== "").join(" and ");
+    const lacking = [hasStatd ? "" : "rpc.statd", hasRpcbind ? "" : "rpcbind"].filter((name) =>
+      name !== ""
+    ).join(" and ");
     findings.push({
       area: "nfs",
       level: "warn",
       what: `${lacking} ${
         hasStatd || hasRpcbind ? "is" : "are"
       } not installed: mounts with vers=3 fail, those with vers=4.1 do not need it`,
-      fix: "install the packages nfs-common and rpcbind (RHEL: nfs-utils, rpcbind), or mount with vers=4.1",
+      fix:
+        "install the packages nfs-common and rpcbind (RHEL: nfs-utils, rpcbind), or mount with vers=4.1",
     });
   }
   return findings;
 }
 
-/** Whether something keeps the clock right, where systemd knows it (timedatectl(1)). Logs and certificates of arrays are read by the clock. */
+/**
+ * Whether something keeps the clock right, where systemd knows it (timedatectl(1)). Logs and
+ * certificates of arrays are read by the clock.
+ */
 export function clockFindings(host: Host): Promise<Finding[]> {
   const fix = "run chrony or systemd-timesyncd on this node, with the time source of the arrays";
   return guarded({ area: "time" }, async () => {
     if (!await hasTool(host, "timedatectl")) {
-      return [{ area: "time", level: "warn", what: "without timedatectl nobody says whether the clock is right", fix }];
+      return [{
+        area: "time",
+        level: "warn",
+        what: "without timedatectl nobody says whether the clock is right",
+        fix,
+      }];
     }
     try {
-      const { stdout } = await host.run("timedatectl", ["show", "--property=NTPSynchronized"], { timeoutMs: TOOL_TIMEOUT_MS });
-      if (/^NTPSynchronized=yes$/m.test(stdout)) return [{ area: "time", level: "ok", what: "the clock is kept by a time source" }];
-      return [{ area: "time", level: "warn", what: "the clock is not kept by any time source", fix }];
+      const { stdout } = await host.run("timedatectl", ["show", "--property=NTPSynchronized"], {
+        timeoutMs: TOOL_TIMEOUT_MS,
+      });
+      if (/^NTPSynchronized=yes$/m.test(stdout)) {
+        return [{ area: "time", level: "ok", what: "the clock is kept by a time source" }];
+      }
+      return [{
+        area: "time",
+        level: "warn",
+        what: "the clock is not kept by any time source",
+        fix,
+      }];
     } catch (error) {
       if (!isPsoError(error, "unavailable")) throw error;
-      return [{ area: "time", level: "warn", what: `whether the clock is right cannot be told: ${messageOf(error)}`, fix }];
+      return [{
+        area: "time",
+        level: "warn",
+        what: `whether the clock is right cannot be told: ${messageOf(error)}`,
+        fix,
+      }];
     }
   });
 }

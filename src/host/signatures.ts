@@ -1,4 +1,7 @@
-/** What may lie on a device and where it keeps the mark by which it is known. Names what the blank proof found; it never decides. */
+/**
+ * What may lie on a device and where it keeps the mark by which it is known. Names what the blank
+ * proof found; it never decides.
+ */
 interface Signature {
   name: string;
   /** Position of the mark: from the start, or when negative from the end of the device. */
@@ -23,14 +26,26 @@ const SIGNATURES: Signature[] = [
   { name: "xfs superblock", offset: 0, mark: text("XFSB") },
   { name: "ext2/ext3/ext4 superblock", offset: 1080, mark: EXT_MAGIC },
   { name: "btrfs superblock", offset: 64 * KiB + 64, mark: text("_BHRfS_M") },
-  ...[0, 512, 1024, 1536].map((sector) => ({ name: "LVM label", offset: sector, mark: text("LABELONE") })),
+  ...[0, 512, 1024, 1536].map((sector) => ({
+    name: "LVM label",
+    offset: sector,
+    mark: text("LABELONE"),
+  })),
   { name: "LUKS header", offset: 0, mark: bytes(0x4c, 0x55, 0x4b, 0x53, 0xba, 0xbe) },
-  { name: "LUKS2 secondary header", offset: 16 * KiB, mark: bytes(0x53, 0x4b, 0x55, 0x4c, 0xba, 0xbe) },
+  {
+    name: "LUKS2 secondary header",
+    offset: 16 * KiB,
+    mark: bytes(0x53, 0x4b, 0x55, 0x4c, 0xba, 0xbe),
+  },
   { name: "GPT partition table", offset: 512, mark: text("EFI PART") },
   { name: "GPT backup partition table", offset: -512, mark: text("EFI PART") },
   { name: "MD RAID superblock 1.1", offset: 0, mark: MD_MAGIC },
   { name: "MD RAID superblock 1.2", offset: 4 * KiB, mark: MD_MAGIC },
-  ...[4, 16, 64].map((page) => ({ name: "swap header", offset: page * KiB - 10, mark: text("SWAPSPACE2") })),
+  ...[4, 16, 64].map((page) => ({
+    name: "swap header",
+    offset: page * KiB - 10,
+    mark: text("SWAPSPACE2"),
+  })),
   { name: "vfat boot sector", offset: 82, mark: text("FAT32") },
   { name: "vfat boot sector", offset: 54, mark: text("FAT1") },
   { name: "NTFS boot sector", offset: 3, mark: text("NTFS    ") },
@@ -48,26 +63,36 @@ function mdSignatures(sizeBytes: number): Signature[] {
   }];
 }
 
-/** Ext4 keeps copies of its superblock at the start of some block groups (with 1 KiB blocks one block later); the mark is 56 bytes in. */
+/**
+ * Ext4 keeps copies of its superblock at the start of some block groups (with 1 KiB blocks one
+ * block later); the mark is 56 bytes in.
+ */
 function backupName(chunk: Uint8Array, offset: number): string | undefined {
   for (const start of [0, KiB]) {
-    if (isAt(chunk, start + 56, EXT_MAGIC)) return `ext2/ext3/ext4 backup superblock at byte ${offset + start}`;
+    if (isAt(chunk, start + 56, EXT_MAGIC)) {
+      return `ext2/ext3/ext4 backup superblock at byte ${offset + start}`;
+    }
   }
   return isAt(chunk, 0, text("XFSB")) ? `xfs secondary superblock at byte ${offset}` : undefined;
 }
 
 function isAt(chunk: Uint8Array, position: number, mark: Uint8Array): boolean {
-  return position >= 0 && position + mark.length <= chunk.length && mark.every((value, index) => chunk[position + index] === value);
+  return position >= 0 && position + mark.length <= chunk.length &&
+    mark.every((value, index) => chunk[position + index] === value);
 }
 
 /**
- * A name for the bytes found at `offset` of a device: `xfs superblock at byte 0`, or `data at byte 4711` with the first byte that is not
- * zero when nothing known is there.
+ * A name for the bytes found at `offset` of a device: `xfs superblock at byte 0`, or `data at byte
+ * 4711` with the first byte that is not zero when nothing known is there.
  */
-export function nameOf(chunk: Uint8Array, { offset, sizeBytes }: { offset: number; sizeBytes: number }): string {
+export function nameOf(
+  chunk: Uint8Array,
+  { offset, sizeBytes }: { offset: number; sizeBytes: number },
+): string {
   for (const signature of [...SIGNATURES, ...mdSignatures(sizeBytes)]) {
     const at = signature.offset < 0 ? sizeBytes + signature.offset : signature.offset;
     if (isAt(chunk, at - offset, signature.mark)) return `${signature.name} at byte ${at}`;
   }
-  return backupName(chunk, offset) ?? `data at byte ${offset + Math.max(0, chunk.findIndex((value) => value !== 0))}`;
+  return backupName(chunk, offset) ??
+    `data at byte ${offset + Math.max(0, chunk.findIndex((value) => value !== 0))}`;
 }

@@ -10,7 +10,12 @@ export type FsType = (typeof FS_TYPES)[number];
 export function toFsType(text: string): FsType {
   const known = FS_TYPES.find((type) => type === text.toLowerCase());
   if (known) return known;
-  throw new PsoError("invalid", `file system type ${JSON.stringify(text)} is not supported: this driver makes ${FS_TYPES.join(" and ")}`);
+  throw new PsoError(
+    "invalid",
+    `file system type ${JSON.stringify(text)} is not supported: this driver makes ${
+      FS_TYPES.join(" and ")
+    }`,
+  );
 }
 
 /** The primary superblock of a device. */
@@ -19,9 +24,15 @@ export interface Superblock {
   uuid: string;
   /** What the file system occupies, to its last block. */
   sizeBytes: number;
-  /** False while mkfs has not finished (xfs says so itself; ext4 writes its primary superblock last). */
+  /**
+   * False while mkfs has not finished (xfs says so itself; ext4 writes its primary superblock
+   * last).
+   */
   complete: boolean;
-  /** What the file system may leave unused at the end of its device, as the last group would be too small. */
+  /**
+   * What the file system may leave unused at the end of its device, as the last group would be too
+   * small.
+   */
   slackBytes: number;
 }
 
@@ -34,7 +45,8 @@ const XFS_SLACK_BLOCKS = 64;
 
 function uuidAt(bytes: Uint8Array, offset: number): string {
   const hex = bytes.subarray(offset, offset + 16).toHex();
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)]
+    .join("-");
 }
 
 /** XFS on-disk format, superblock: big-endian; sb_inprogress at byte 126. */
@@ -60,32 +72,58 @@ function readExt4(bytes: Uint8Array): Superblock | undefined {
   const has64bit = (view.getUint32(96, le) & 0x80) !== 0;
   const blocks = view.getUint32(4, le) + (has64bit ? view.getUint32(0x150, le) * 2 ** 32 : 0);
   const inodeTableBlocks = Math.ceil(view.getUint32(40, le) * view.getUint16(88, le) / blockBytes);
-  // resize2fs drops a last group that has no room for its own tables and 50 blocks; a group may also hold 1 + 1024 blocks of descriptors.
+  // resize2fs drops a last group that has no room for its own tables and 50 blocks; a group may
+  // also hold 1 + 1024 blocks of descriptors.
   const slackBytes = (inodeTableBlocks + 1024 + 64) * blockBytes;
-  return { type: "ext4", uuid: uuidAt(bytes, EXT4_AT + 104), sizeBytes: blocks * blockBytes, complete: true, slackBytes };
+  return {
+    type: "ext4",
+    uuid: uuidAt(bytes, EXT4_AT + 104),
+    sizeBytes: blocks * blockBytes,
+    complete: true,
+    slackBytes,
+  };
 }
 
-/** The primary superblock, if xfs or ext4 (or its older forms) is on the device. `unavailable` when it cannot be read. */
+/**
+ * The primary superblock, if xfs or ext4 (or its older forms) is on the device. `unavailable` when
+ * it cannot be read.
+ */
 export async function readSuperblock(readAt: ReadAt): Promise<Superblock | undefined> {
   let bytes: Uint8Array;
   try {
     bytes = await readAt(0, LENGTH);
   } catch (error) {
-    throw new PsoError("unavailable", `the first ${LENGTH} bytes of the device cannot be read: ${String(error)}`, { cause: error });
+    throw new PsoError(
+      "unavailable",
+      `the first ${LENGTH} bytes of the device cannot be read: ${String(error)}`,
+      { cause: error },
+    );
   }
-  if (bytes.length < LENGTH) throw new PsoError("unavailable", `the device gave ${bytes.length} of its first ${LENGTH} bytes`);
+  if (bytes.length < LENGTH) {
+    throw new PsoError(
+      "unavailable",
+      `the device gave ${bytes.length} of its first ${LENGTH} bytes`,
+    );
+  }
   return readXfs(bytes) ?? readExt4(bytes);
 }
 
 /**
- * UUID in what is left of a superblock at the beginning of an area: a secondary xfs or a backup ext4 one, or at byte 0 a primary xfs one
- * whose magic number wipefs has taken away (it leaves the rest). `undefined` when none of them can be there.
+ * UUID in what is left of a superblock at the beginning of an area: a secondary xfs or a backup
+ * ext4 one, or at byte 0 a primary xfs one whose magic number wipefs has taken away (it leaves the
+ * rest). `undefined` when none of them can be there.
  */
-export async function readRemainingUuid(readAt: ReadAt, offset: number): Promise<{ type: FsType; uuid: string } | undefined> {
+export async function readRemainingUuid(
+  readAt: ReadAt,
+  offset: number,
+): Promise<{ type: FsType; uuid: string } | undefined> {
   const bytes = await readAt(offset, LENGTH);
   if (bytes.length < LENGTH) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (offset === 0 || view.getUint32(0) === XFS_MAGIC) return { type: "xfs", uuid: uuidAt(bytes, 32) };
-  const start = [0, KiB].find((place) => view.getUint16(place + 56, true) === EXT_MAGIC); // 1 KiB in when its blocks are that small
+  if (offset === 0 || view.getUint32(0) === XFS_MAGIC) {
+    return { type: "xfs", uuid: uuidAt(bytes, 32) };
+  }
+  // 1 KiB in when its blocks are that small
+  const start = [0, KiB].find((place) => view.getUint16(place + 56, true) === EXT_MAGIC);
   return start === undefined ? undefined : { type: "ext4", uuid: uuidAt(bytes, start + 104) };
 }

@@ -2,8 +2,9 @@ import { PsoError } from "../errors.ts";
 import { type Host, hostPath } from "./host.ts";
 
 /**
- * Writes to a sysfs file as the host's tools see it (tee(1)). A process of its own, because a write that makes the kernel talk to a dead
- * device can hang, and only a process can be given up. `unavailable` with the kernel's word when it refuses.
+ * Writes to a sysfs file as the host's tools see it (tee(1)). A process of its own, because a write
+ * that makes the kernel talk to a dead device can hang, and only a process can be given up.
+ * `unavailable` with the kernel's word when it refuses.
  */
 export async function writeSysfs(
   host: Host,
@@ -20,6 +21,8 @@ export async function readHostLink(host: Host, path: string): Promise<string | u
     return await Deno.readLink(hostPath(host, path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new PsoError("unavailable", `host link ${path} cannot be read: ${String(error)}`, { cause: error });
+    throw new PsoError("unavailable", `host link ${path} cannot be read: ${String(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -1,9 +1,17 @@
-// What this program reads of its tools, against what those of Debian 12 and Debian 13 really said (tests/transcripts).
+// What this program reads of its tools, against what those of Debian 12 and Debian 13 really said
+// (tests/transcripts).
 import assert from "node:assert/strict";
 import { isPsoError } from "../errors.ts";
 import { MiB } from "../size.ts";
 import { parseVersion } from "./equipment_check.ts";
-import { checkExt4, growUnmountedExt4, makeFileSystem, parseUse, parseXfsGeometry, wipeUnfinished } from "./filesystem.ts";
+import {
+  checkExt4,
+  growUnmountedExt4,
+  makeFileSystem,
+  parseUse,
+  parseXfsGeometry,
+  wipeUnfinished,
+} from "./filesystem.ts";
 import type { Host } from "./host.ts";
 import { login, logout } from "./iscsi.ts";
 import { attachLoop, detachLoop, listLoopDevices, parseLosetup } from "./loop.ts";
@@ -29,8 +37,22 @@ async function refusal(work: Promise<unknown>): Promise<string> {
 }
 
 const VERSIONS = {
-  debian12: { kernel: "6.1.0", iscsiadm: "2.1.8", multipath: "0.9.4", nvme: "2.3", "mkfs.xfs": "6.1.0", "mkfs.ext4": "1.47.0" },
-  debian13: { kernel: "6.12.118", iscsiadm: "2.1.11", multipath: "0.11.1", nvme: "2.13", "mkfs.xfs": "6.13.0", "mkfs.ext4": "1.47.2" },
+  debian12: {
+    kernel: "6.1.0",
+    iscsiadm: "2.1.8",
+    multipath: "0.9.4",
+    nvme: "2.3",
+    "mkfs.xfs": "6.1.0",
+    "mkfs.ext4": "1.47.0",
+  },
+  debian13: {
+    kernel: "6.12.118",
+    iscsiadm: "2.1.11",
+    multipath: "0.11.1",
+    nvme: "2.13",
+    "mkfs.xfs": "6.13.0",
+    "mkfs.ext4": "1.47.2",
+  },
 };
 const MOUNT_VERSIONS = { debian12: ["2.6.2", "2.38.1"], debian13: ["2.8.3", "2.41.5"] };
 
@@ -42,14 +64,22 @@ for (const debian of DEBIANS) {
       const { stdout, stderr } = transcripts.result(`version of ${name}`);
       return parseVersion(stdout || stderr);
     };
-    for (const [name, version] of Object.entries(VERSIONS[debian])) assert.equal(versionOf(name), version, name);
+    for (const [name, version] of Object.entries(VERSIONS[debian])) {
+      assert.equal(versionOf(name), version, name);
+    }
     assert.deepEqual(["mount.nfs", "mount"].map(versionOf), MOUNT_VERSIONS[debian]);
   });
 
   Deno.test(`${debian}: isMultipathRunning() knows a daemon that answers from one that does not`, () =>
     withHostRoot({ "/usr/sbin/multipathd": "" }, async (host) => {
-      assert.equal(await isMultipathRunning({ ...host, run: transcripts.run("multipathd runs") }), true);
-      assert.equal(await isMultipathRunning({ ...host, run: transcripts.run("multipathd does not run") }), false);
+      assert.equal(
+        await isMultipathRunning({ ...host, run: transcripts.run("multipathd runs") }),
+        true,
+      );
+      assert.equal(
+        await isMultipathRunning({ ...host, run: transcripts.run("multipathd does not run") }),
+        false,
+      );
     }));
 
   Deno.test(`${debian}: untilForgotten() waits while multipathd has a path of the volume, and no longer`, () =>
@@ -60,12 +90,17 @@ for (const debian of DEBIANS) {
     }));
 
   Deno.test(`${debian}: resizeMap() does not take multipathd's ok for a new size`, () => {
-    const files = { "/sys/class/block/dm-0/dev": "253:0\n", "/sys/class/block/dm-0/size": "2048\n" };
+    const files = {
+      "/sys/class/block/dm-0/dev": "253:0\n",
+      "/sys/class/block/dm-0/size": "2048\n",
+    };
     return withHostRoot(files, async (host) => {
       const map = { name: "dm-0", alias: WWID, wwid: WWID, paths: ["sda"], holders: [] };
       assert.equal(
         await refusal(resizeMap(host, map, 2 * MiB)),
-        `unavailable: multipath map ${WWID} has ${MiB} bytes and its paths have ${2 * MiB}: multipathd resize map said ok`,
+        `unavailable: multipath map ${WWID} has ${MiB} bytes and its paths have ${
+          2 * MiB
+        }: multipathd resize map said ok`,
       );
     }, { run: transcripts.run("multipathd resizes a map") });
   });
@@ -130,15 +165,32 @@ for (const debian of DEBIANS) {
   }
 
   Deno.test(`${debian}: logout() of a session that is gone, with its record, is success`, () => {
-    const session = { name: "session2", iqn: IQN, address: "127.0.0.1", port: 3260, state: "LOGGED_IN", isOurs: true };
+    const session = {
+      name: "session2",
+      iqn: IQN,
+      address: "127.0.0.1",
+      port: 3260,
+      state: "LOGGED_IN",
+      isOurs: true,
+    };
     const run = transcripts.run("iscsiadm logs out again", "iscsiadm deletes no record");
-    return withHostRoot({}, (host) => logout(host, { ...session, scsiHost: 2, scsiTarget: 0 }), { run });
+    return withHostRoot({}, (host) => logout(host, { ...session, scsiHost: 2, scsiTarget: 0 }), {
+      run,
+    });
   });
 
   for (
     const { name, address, said } of [
-      { name: "nvme is refused", address: "127.0.0.9", said: /at 127\.0\.0\.9 port 4420: .*connection refused/i },
-      { name: "nvme connects again", address: "127.0.0.1", said: /at 127\.0\.0\.1 port 4420: already connected/ },
+      {
+        name: "nvme is refused",
+        address: "127.0.0.9",
+        said: /at 127\.0\.0\.9 port 4420: .*connection refused/i,
+      },
+      {
+        name: "nvme connects again",
+        address: "127.0.0.1",
+        said: /at 127\.0\.0\.1 port 4420: already connected/,
+      },
       { name: "nvme connects", address: "127.0.0.1", said: /at 127\.0\.0\.1 port 4420: $/ },
     ]
   ) {
@@ -158,7 +210,10 @@ for (const debian of DEBIANS) {
     };
     return withHostRoot(files, async (host) => {
       const controller = { name: "nvme0", state: "live", ...ipRoute("tcp", NQN, "127.0.0.1:4420") };
-      assert.match(await refusal(disconnect(host, controller, AbortSignal.timeout(50))), /^timeout: /);
+      assert.match(
+        await refusal(disconnect(host, controller, AbortSignal.timeout(50))),
+        /^timeout: /,
+      );
     }, { run: transcripts.run("nvme disconnects again") });
   });
 
@@ -166,7 +221,10 @@ for (const debian of DEBIANS) {
     const run = transcripts.run("losetup attaches", "losetup lists");
     return withHostRoot({}, async (host) => {
       const loops = await listLoopDevices(host);
-      assert.deepEqual(loops.map(({ name, backingFile }) => [name, backingFile]), [["loop1", "/run/ext4.img"], ["loop0", "/run/xfs.img"]]);
+      assert.deepEqual(loops.map(({ name, backingFile }) => [name, backingFile]), [[
+        "loop1",
+        "/run/ext4.img",
+      ], ["loop0", "/run/xfs.img"]]);
       assert.ok(loops.every(({ inode, majorMinor }) => inode > 0 && /^0:\d+$/.test(majorMinor)));
       assert.deepEqual(parseLosetup(transcripts.result("losetup lists nothing").stdout), []);
       const image = { path: "/run/xfs.img", sizeBytes: 400 * MiB, inode: 1, majorMinor: "0:19" };
@@ -189,12 +247,24 @@ for (const debian of DEBIANS) {
   });
 
   Deno.test(`${debian}: parseXfsGeometry() and parseUse() read the tools' output`, () => {
-    for (const name of ["mkfs.xfs makes", "xfs_growfs looks", "xfs_growfs has nothing to do", "xfs_growfs grows"]) {
-      assert.equal(parseXfsGeometry(transcripts.result(name).stdout), 400 * MiB, name); // growing prints the geometry from before
+    for (
+      const name of [
+        "mkfs.xfs makes",
+        "xfs_growfs looks",
+        "xfs_growfs has nothing to do",
+        "xfs_growfs grows",
+      ]
+    ) {
+      // growing prints the geometry from before
+      assert.equal(parseXfsGeometry(transcripts.result(name).stdout), 400 * MiB, name);
     }
-    assert.throws(() => parseXfsGeometry(transcripts.result("xfs_growfs finds no xfs").stdout), { code: "unavailable" });
+    assert.throws(() => parseXfsGeometry(transcripts.result("xfs_growfs finds no xfs").stdout), {
+      code: "unavailable",
+    });
     assert.equal(parseUse(transcripts.result("stat of a file system").stdout).inodes, 204_800);
-    assert.throws(() => parseUse(transcripts.result("stat of nothing").stdout), { code: "unavailable" });
+    assert.throws(() => parseUse(transcripts.result("stat of nothing").stdout), {
+      code: "unavailable",
+    });
   });
 
   Deno.test(`${debian}: makeFileSystem() and wipeUnfinished() give the tools' refusals on`, () =>
@@ -202,23 +272,45 @@ for (const debian of DEBIANS) {
       const device = { name: "loop0", majorMinor: "7:0", sizeBytes: 400 * MiB };
       const uuid = "0a1b2c3d-0000-4000-8000-00000000000f";
       const made = makeFileSystem(host, { device, type: "xfs", uuid, options: [] });
-      assert.match(await refusal(made), /^unavailable: .* ended with code 1: .*appears to contain an existing filesystem \(xfs\)/);
-      const mounted = makeFileSystem(host, { device: { ...device, name: "loop1" }, type: "ext4", uuid, options: ["-q"] });
+      assert.match(
+        await refusal(made),
+        /^unavailable: .* ended with code 1: .*appears to contain an existing filesystem \(xfs\)/,
+      );
+      const mounted = makeFileSystem(host, {
+        device: { ...device, name: "loop1" },
+        type: "ext4",
+        uuid,
+        options: ["-q"],
+      });
       assert.match(await refusal(mounted), /is mounted; will not make a filesystem here!$/);
-      assert.match(await refusal(wipeUnfinished(host, device, { type: "xfs" })), /Device or resource busy$/);
-    }, { run: transcripts.run("mkfs.xfs overwrites nothing", "mkfs.ext4 refuses a mounted device", "wipefs refuses a mounted device") }));
+      assert.match(
+        await refusal(wipeUnfinished(host, device, { type: "xfs" })),
+        /Device or resource busy$/,
+      );
+    }, {
+      run: transcripts.run(
+        "mkfs.xfs overwrites nothing",
+        "mkfs.ext4 refuses a mounted device",
+        "wipefs refuses a mounted device",
+      ),
+    }));
 
   Deno.test(`${debian}: checkExt4() is content with a clean file system and asks for a person otherwise`, () =>
     withHostRoot({}, async (host) => {
       const device = { name: "loop1", majorMinor: "7:1", sizeBytes: 64 * MiB };
-      await checkExt4({ ...host, run: transcripts.run("e2fsck is content") }, device, { full: true });
+      await checkExt4({ ...host, run: transcripts.run("e2fsck is content") }, device, {
+        full: true,
+      });
       const broken = { ...host, run: transcripts.run("e2fsck wants a person") };
       assert.match(
         await refusal(checkExt4(broken, device, { full: true })),
         /^unavailable: ext4 on \/dev\/loop1 needs a repair by hand \(e2fsck \/dev\/loop1\): .*UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY/,
       );
       const unchecked = { ...host, run: transcripts.run("resize2fs wants a check first") };
-      assert.match(await refusal(growUnmountedExt4(unchecked, device)), /code 1: .*Please run 'e2fsck -f \/dev\/loop1' first\.$/);
+      assert.match(
+        await refusal(growUnmountedExt4(unchecked, device)),
+        /code 1: .*Please run 'e2fsck -f \/dev\/loop1' first\.$/,
+      );
     }));
 
   Deno.test(`${debian}: umount's words tell a busy mount from one that is gone`, () => {
@@ -240,6 +332,9 @@ for (const debian of DEBIANS) {
   Deno.test(`${debian}: mountFileSystem() of a device without a file system gives mount's words on`, () =>
     withHostRoot({}, async (host) => {
       const mount = { source: "/dev/loop0", target: "/mnt/a", type: "xfs", options: ["nouuid"] };
-      assert.match(await refusal(mountFileSystem(host, mount)), /^unavailable: mount .* ended with code 32: .*wrong fs type/);
+      assert.match(
+        await refusal(mountFileSystem(host, mount)),
+        /^unavailable: mount .* ended with code 32: .*wrong fs type/,
+      );
     }, { run: transcripts.run("mount of no file system") }));
 }

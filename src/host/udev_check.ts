@@ -2,7 +2,13 @@ import type { Finding } from "./finding.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 
 /** A file in an earlier folder replaces one of the same name in a later one (udev(7)). */
-const FOLDERS = ["/etc/udev/rules.d", "/run/udev/rules.d", "/usr/local/lib/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d"];
+const FOLDERS = [
+  "/etc/udev/rules.d",
+  "/run/udev/rules.d",
+  "/usr/local/lib/udev/rules.d",
+  "/usr/lib/udev/rules.d",
+  "/lib/udev/rules.d",
+];
 
 interface Rule {
   file: string;
@@ -19,7 +25,10 @@ async function readRules(host: Host): Promise<Rule[]> {
   }
   const rules = await Promise.all([...files.values()].map(async (file) => {
     const text = (await readHostText(host, file) ?? "").replaceAll(/\\\n/g, " ");
-    return text.split("\n").filter((line) => !/^\s*(#|$)/.test(line)).map((line) => ({ file, text: line }));
+    return text.split("\n").filter((line) => !/^\s*(#|$)/.test(line)).map((line) => ({
+      file,
+      text: line,
+    }));
   }));
   return rules.flat();
 }
@@ -29,8 +38,16 @@ const UA_FILE = "/etc/udev/rules.d/90-scsi-ua.rules";
 
 /** What the rules should set on disks of a FlashArray, and what happens without it. */
 const QUEUE_RULES = [
-  { pattern: /queue\/scheduler/, name: "queue/scheduler", why: "the host sorts I/O that the array sorts better" },
-  { pattern: /(device\/)?timeout/, name: "device/timeout", why: "a command fails before a controller has taken over (60 s)" },
+  {
+    pattern: /queue\/scheduler/,
+    name: "queue/scheduler",
+    why: "the host sorts I/O that the array sorts better",
+  },
+  {
+    pattern: /(device\/)?timeout/,
+    name: "device/timeout",
+    why: "a command fails before a controller has taken over (60 s)",
+  },
 ];
 
 /** Rules of udev that are good for FlashArray volumes, and one that is bad for every volume. */
@@ -40,9 +57,16 @@ export async function udevFindings(host: Host): Promise<Finding[]> {
   const pure = rules.filter(({ text }) => /PURE|3624a937/i.test(text));
   const missing = QUEUE_RULES.filter(({ pattern }) => !pure.some(({ text }) => pattern.test(text)));
   for (const { name, why } of missing) {
-    findings.push({ area: "udev", level: "warn", what: `no rule sets ${name} of FlashArray disks: ${why}`, fix: `add ${PURE_FILE}` });
+    findings.push({
+      area: "udev",
+      level: "warn",
+      what: `no rule sets ${name} of FlashArray disks: ${why}`,
+      fix: `add ${PURE_FILE}`,
+    });
   }
-  if (missing.length === 0) findings.push({ area: "udev", level: "ok", what: "rules set the queue of FlashArray disks" });
+  if (missing.length === 0) {
+    findings.push({ area: "udev", level: "ok", what: "rules set the queue of FlashArray disks" });
+  }
   // open-iscsi and systemd know nothing of it; libstoragemgmt-udev brings both rules in one file.
   if (rules.some(({ text }) => /CAPACITY_DATA_HAS_CHANGED/.test(text) && /rescan/.test(text))) {
     findings.push({ area: "udev", level: "ok", what: "a rule takes a new size of a disk up" });
@@ -51,7 +75,11 @@ export async function udevFindings(host: Host): Promise<Finding[]> {
       "no rule takes a new size up by itself (CAPACITY_DATA_HAS_CHANGED): a volume that grows shows it only when the driver is told to grow it";
     findings.push({ area: "udev", level: "warn", what, fix: `add ${UA_FILE}` });
   }
-  for (const { file } of rules.filter(({ text }) => /REPORTED_LUNS_DATA_HAS_CHANGED/.test(text) && /scan/i.test(text))) {
+  for (
+    const { file } of rules.filter(({ text }) =>
+      /REPORTED_LUNS_DATA_HAS_CHANGED/.test(text) && /scan/i.test(text)
+    )
+  ) {
     findings.push({
       area: "udev",
       level: "warn",

@@ -2,13 +2,22 @@ import assert from "node:assert/strict";
 import { PsoError } from "../errors.ts";
 import { readMounts } from "../host/mountinfo.ts";
 import type { Run } from "../run.ts";
-import { BLOCK_CAPABILITY, mountCapability, TestNode, testRun, type TestVolume } from "../../tests/support/test_node.ts";
+import {
+  BLOCK_CAPABILITY,
+  mountCapability,
+  TestNode,
+  testRun,
+  type TestVolume,
+} from "../../tests/support/test_node.ts";
 
 /**
- * Host tools of a process that SIGKILL ends at its call number `at`, before or after the tool took effect: no code of the process runs
- * after that, so the call never returns. `died` tells when.
+ * Host tools of a process that SIGKILL ends at its call number `at`, before or after the tool took
+ * effect: no code of the process runs after that, so the call never returns. `died` tells when.
  */
-function mortalRun(at: number, when: "before" | "after"): { run: Run; died: Promise<"died">; calls: () => number } {
+function mortalRun(
+  at: number,
+  when: "before" | "after",
+): { run: Run; died: Promise<"died">; calls: () => number } {
   let calls = 0;
   let die: (value: "died") => void = () => {};
   const died = new Promise<"died">((resolve) => die = resolve);
@@ -24,8 +33,9 @@ function mortalRun(at: number, when: "before" | "after"): { run: Run; died: Prom
 }
 
 /**
- * Kills the process at every tool call of `step` in turn; a restarted one then repeats the step. `prepare` makes a volume and brings it to
- * where the step begins; `finish` proves the outcome and takes the volume away, after which nothing may be left.
+ * Kills the process at every tool call of `step` in turn; a restarted one then repeats the step.
+ * `prepare` makes a volume and brings it to where the step begins; `finish` proves the outcome and
+ * takes the volume away, after which nothing may be left.
  */
 async function killAtEachCall(test: TestNode, { step, prepare, finish }: {
   prepare: () => Promise<TestVolume>;
@@ -61,7 +71,9 @@ for (const { name, capability } of CASES) {
         prepare: () => test.volume(),
         step: (volume) => test.node.stage(test.stageRequest(volume, { capability })),
         finish: async (volume) => {
-          const mounts = (await readMounts({ ...test.host, root: "/" })).filter((mount) => mount.target.startsWith(volume.stagingPath));
+          const mounts = (await readMounts({ ...test.host, root: "/" })).filter((mount) =>
+            mount.target.startsWith(volume.stagingPath)
+          );
           assert.equal(mounts.length, 1);
           await test.node.unstage(volume);
         },
@@ -76,16 +88,29 @@ for (const { name, capability } of CASES) {
         await test.node.stage(test.stageRequest(volume, { capability }));
         return volume;
       };
-      const publish = (volume: TestVolume) => test.node.publish(test.publishRequest(volume, { capability, readOnly: true }));
-      await killAtEachCall(test, { prepare: staged, step: publish, finish: (volume) => test.takeAway(volume) });
+      const publish = (volume: TestVolume) =>
+        test.node.publish(test.publishRequest(volume, { capability, readOnly: true }));
+      await killAtEachCall(test, {
+        prepare: staged,
+        step: publish,
+        finish: (volume) => test.takeAway(volume),
+      });
       const published = async () => {
         const volume = await staged();
         await publish(volume);
         return volume;
       };
       const unpublish = (volume: TestVolume) => test.node.unpublish(volume);
-      await killAtEachCall(test, { prepare: published, step: unpublish, finish: (volume) => test.node.unstage(volume) });
-      await killAtEachCall(test, { prepare: staged, step: (volume) => test.node.unstage(volume), finish: () => Promise.resolve() });
+      await killAtEachCall(test, {
+        prepare: published,
+        step: unpublish,
+        finish: (volume) => test.node.unstage(volume),
+      });
+      await killAtEachCall(test, {
+        prepare: staged,
+        step: (volume) => test.node.unstage(volume),
+        finish: () => Promise.resolve(),
+      });
     }));
 }
 
@@ -95,7 +120,10 @@ Deno.test("a stage that was killed is taken away by unstage alone, at each tool 
       const volume = await test.volume();
       const { run, died } = mortalRun(at, "after");
       test.restart(run);
-      const outcome = await Promise.race([test.node.stage(test.stageRequest(volume)).then(() => "done"), died]);
+      const outcome = await Promise.race([
+        test.node.stage(test.stageRequest(volume)).then(() => "done"),
+        died,
+      ]);
       test.restart();
       await Deno.remove(volume.link);
       await test.node.unstage(volume);
@@ -109,7 +137,9 @@ Deno.test("every tool failure of stage leaves nothing behind, and the next stage
     for (let at = 1;; at++) {
       const volume = await test.volume();
       let calls = 0;
-      test.restart((tool, args, options) => testRun(++calls === at ? "false" : tool, calls === at ? [] : args, options));
+      test.restart((tool, args, options) =>
+        testRun(++calls === at ? "false" : tool, calls === at ? [] : args, options)
+      );
       const failed = await test.node.stage(test.stageRequest(volume)).then(() => false, () => true);
       if (failed) {
         const loops = (await test.leftovers()).filter((left) => !left.endsWith(".json"));
@@ -132,9 +162,13 @@ Deno.test("a deadline that passes at any tool call leaves nothing half done, and
         if (++calls === at) caller.abort(new PsoError("timeout", "the caller's deadline passed"));
         return testRun(tool, args, options);
       });
-      const failed = await test.node.stage(test.stageRequest(volume), caller.signal).then(() => false, () => true);
+      const failed = await test.node.stage(test.stageRequest(volume), caller.signal).then(
+        () => false,
+        () => true,
+      );
       const left = (await test.leftovers()).filter((one) => !one.endsWith(".json"));
-      if (failed && left.length > 0) assert.equal(left.length, 2, `call ${at}: ${left}`); // mounted just in time: mount and device
+      // mounted just in time: mount and device
+      if (failed && left.length > 0) assert.equal(left.length, 2, `call ${at}: ${left}`);
       test.restart();
       await test.node.stage(test.stageRequest(volume));
       await test.node.unstage(volume);

@@ -16,14 +16,19 @@ export interface IdentityOptions {
 }
 
 /**
- * Why each protocol cannot be used on this host, by what does not come and go (equipmentFindings()); protocols that can are left out. This
- * decides what a node registers with, so a service that is down for a moment is not asked here.
+ * Why each protocol cannot be used on this host, by what does not come and go
+ * (equipmentFindings()); protocols that can are left out. This decides what a node registers with,
+ * so a service that is down for a moment is not asked here.
  */
-export async function equipmentReasons(options: IdentityOptions): Promise<Partial<Record<Protocol, string>>> {
+export async function equipmentReasons(
+  options: IdentityOptions,
+): Promise<Partial<Record<Protocol, string>>> {
   const { host, attachable, localPlane } = options;
   const reasons = blockReasons(await equipmentFindings(host, { protocols: attachable }));
   for (const protocol of PROTOCOLS) {
-    if (!attachable.includes(protocol)) reasons[protocol] = "this version of the node plugin cannot attach it";
+    if (!attachable.includes(protocol)) {
+      reasons[protocol] = "this version of the node plugin cannot attach it";
+    }
   }
   if (!attachable.includes("local")) return reasons;
   if (localPlane === undefined) reasons.local = "the node was started without --local-plane";
@@ -31,16 +36,28 @@ export async function equipmentReasons(options: IdentityOptions): Promise<Partia
   return reasons;
 }
 
-/** Who this node is to the arrays (NodeGetInfo): names with valid syntax only, and the protocols that work here. */
+/**
+ * Who this node is to the arrays (NodeGetInfo): names with valid syntax only, and the protocols
+ * that work here.
+ */
 export async function readIdentity(options: IdentityOptions): Promise<NodeIdentity> {
   const { host, name, attachable } = options;
   const reasons = await equipmentReasons(options);
   const protocols = attachable.filter((protocol) => reasons[protocol] === undefined);
   const [iqn, nqn, wwpns] = await Promise.all([readIqn(host), readNqn(host), readWwpns(host)]);
-  const identity: NodeIdentity = { name, protocols, wwpns: [], addresses: await options.addresses() };
+  const identity: NodeIdentity = {
+    name,
+    protocols,
+    wwpns: [],
+    addresses: await options.addresses(),
+  };
   if (protocols.includes("iscsi") && "value" in iqn) identity.iqn = iqn.value;
-  if (protocols.some((protocol) => protocol.startsWith("nvme")) && "value" in nqn) identity.nqn = nqn.value;
-  if ((protocols.includes("fc") || protocols.includes("nvme-fc")) && "value" in wwpns) identity.wwpns = wwpns.value;
+  if (protocols.some((protocol) => protocol.startsWith("nvme")) && "value" in nqn) {
+    identity.nqn = nqn.value;
+  }
+  if ((protocols.includes("fc") || protocols.includes("nvme-fc")) && "value" in wwpns) {
+    identity.wwpns = wwpns.value;
+  }
   return identity;
 }
 
@@ -50,23 +67,35 @@ interface AddressRow {
 }
 
 /** Interfaces that containers and their networks make: no array is reached by their addresses. */
-const INNER = /^(lo|docker|veth|cni|cali|flannel|cilium|lxc|virbr|kube|br-|tunl|vxlan|nodelocaldns|dummy)/;
+const INNER =
+  /^(lo|docker|veth|cni|cali|flannel|cilium|lxc|virbr|kube|br-|tunl|vxlan|nodelocaldns|dummy)/;
 
-/** Addresses in the output of `ip -json address`: global ones of the host's own interfaces, IPv4 first. */
+/**
+ * Addresses in the output of `ip -json address`: global ones of the host's own interfaces, IPv4
+ * first.
+ */
 export function parseAddresses(text: string): string[] {
   let rows: AddressRow[];
   try {
     rows = JSON.parse(text);
   } catch (error) {
-    throw new PsoError("unavailable", `ip -json address printed what is no JSON: ${messageOf(error)}`, { cause: error });
+    throw new PsoError(
+      "unavailable",
+      `ip -json address printed what is no JSON: ${messageOf(error)}`,
+      { cause: error },
+    );
   }
   const outer = rows.filter((row) => typeof row.ifname === "string" && !INNER.test(row.ifname));
   const all = outer.flatMap((row) => row.addr_info ?? []).filter((one) => one.scope === "global");
-  const of = (family: string) => all.filter((one) => one.family === family).map((one) => String(one.local));
+  const of = (family: string) =>
+    all.filter((one) => one.family === family).map((one) => String(one.local));
   return [...new Set([...of("inet"), ...of("inet6")])];
 }
 
-/** The addresses of the host's own interfaces. `unavailable` when they cannot be read: then name them with --data-address. */
+/**
+ * The addresses of the host's own interfaces. `unavailable` when they cannot be read: then name
+ * them with --data-address.
+ */
 export async function readAddresses(host: Host, signal?: AbortSignal): Promise<string[]> {
   const { stdout } = await host.run("ip", ["-json", "address"], { signal });
   return parseAddresses(stdout);

@@ -4,14 +4,21 @@ import { readIqn, readNqn, readWwpns } from "../host/initiator_names.ts";
 import { equipmentReasons, parseAddresses, readIdentity } from "./identity.ts";
 
 /** A host root with these files. */
-async function withHost(files: Record<string, string>, work: (host: Host) => Promise<void>): Promise<void> {
+async function withHost(
+  files: Record<string, string>,
+  work: (host: Host) => Promise<void>,
+): Promise<void> {
   const root = await Deno.makeTempDir({ prefix: "pso-identity-" });
   try {
     for (const [path, text] of Object.entries(files)) {
       await Deno.mkdir(`${root}${path.slice(0, path.lastIndexOf("/"))}`, { recursive: true });
       await Deno.writeTextFile(`${root}${path}`, text);
     }
-    await work({ root, namespaces: "nsenter", run: () => Promise.reject(new Error("no tool is needed")) });
+    await work({
+      root,
+      namespaces: "nsenter",
+      run: () => Promise.reject(new Error("no tool is needed")),
+    });
   } finally {
     await Deno.remove(root, { recursive: true });
   }
@@ -31,7 +38,10 @@ for (
     {
       name: "the tool that should have made one",
       text: "InitiatorName=/sbin/iscsi-iname\n",
-      found: { missing: `${ISCSI} holds "/sbin/iscsi-iname", which is no IQN: write InitiatorName=$(iscsi-iname)` },
+      found: {
+        missing:
+          `${ISCSI} holds "/sbin/iscsi-iname", which is no IQN: write InitiatorName=$(iscsi-iname)`,
+      },
     },
     {
       name: "no name",
@@ -45,25 +55,59 @@ for (
 }
 
 Deno.test("readNqn() takes a valid NQN only", async () => {
-  await withHost({ [NVME]: `${NQN}\n` }, async (host) => assert.deepEqual(await readNqn(host), { value: NQN }));
+  await withHost(
+    { [NVME]: `${NQN}\n` },
+    async (host) => assert.deepEqual(await readNqn(host), { value: NQN }),
+  );
   const placeholder = "nqn.2014-08.org.nvmexpress:uuid:03000200-0400-0500-0006-000700080009";
-  await withHost({ [NVME]: placeholder }, async (host) => assert.match(JSON.stringify(await readNqn(host)), /which many machines have/));
-  await withHost({ [NVME]: "localhost\n" }, async (host) => assert.match(JSON.stringify(await readNqn(host)), /which is no NQN/));
-  await withHost({}, async (host) => assert.match(JSON.stringify(await readNqn(host)), /does not exist: write it with nvme gen-hostnqn/));
+  await withHost(
+    { [NVME]: placeholder },
+    async (host) => assert.match(JSON.stringify(await readNqn(host)), /which many machines have/),
+  );
+  await withHost(
+    { [NVME]: "localhost\n" },
+    async (host) => assert.match(JSON.stringify(await readNqn(host)), /which is no NQN/),
+  );
+  await withHost(
+    {},
+    async (host) =>
+      assert.match(
+        JSON.stringify(await readNqn(host)),
+        /does not exist: write it with nvme gen-hostnqn/,
+      ),
+  );
 });
 
 Deno.test("readWwpns() takes port names of 16 hex digits and no empty ones", async () => {
   const port = (number: number) => `/sys/class/fc_host/host${number}/port_name`;
-  const files = { [port(3)]: "0x2100001B32AABBCC\n", [port(4)]: "0xffffffffffffffff\n", [port(5)]: "0x0\n" };
-  await withHost(files, async (host) => assert.deepEqual(await readWwpns(host), { value: ["2100001b32aabbcc"] }));
+  const files = {
+    [port(3)]: "0x2100001B32AABBCC\n",
+    [port(4)]: "0xffffffffffffffff\n",
+    [port(5)]: "0x0\n",
+  };
+  await withHost(
+    files,
+    async (host) => assert.deepEqual(await readWwpns(host), { value: ["2100001b32aabbcc"] }),
+  );
 });
 
 Deno.test("readIdentity() names only the protocols that work here, with the names they need", () =>
   withHost(
-    { [ISCSI]: "InitiatorName=iqn.1993-08.org.debian:01:a\n", [NVME]: NQN, "/usr/sbin/iscsiadm": "", "/usr/sbin/losetup": "" },
+    {
+      [ISCSI]: "InitiatorName=iqn.1993-08.org.debian:01:a\n",
+      [NVME]: NQN,
+      "/usr/sbin/iscsiadm": "",
+      "/usr/sbin/losetup": "",
+    },
     async (host) => {
       const addresses = () => Promise.resolve(["10.0.0.1"]);
-      const options = { name: "n1", host, attachable: ["iscsi", "nvme-tcp", "fc", "local"] as const, localPlane: "/plane", addresses };
+      const options = {
+        name: "n1",
+        host,
+        attachable: ["iscsi", "nvme-tcp", "fc", "local"] as const,
+        localPlane: "/plane",
+        addresses,
+      };
       const attachable = [...options.attachable];
       assert.deepEqual(await readIdentity({ ...options, attachable }), {
         name: "n1",
@@ -88,7 +132,14 @@ Deno.test("parseAddresses() takes global addresses of the host's own interfaces,
   const info = (family: string, local: string, scope = "global") => ({ family, local, scope });
   const rows = [
     { ifname: "lo", addr_info: [info("inet", "127.0.0.1", "host")] },
-    { ifname: "ens3", addr_info: [info("inet6", "fd00::5"), info("inet", "10.0.0.5"), info("inet6", "fe80::1", "link")] },
+    {
+      ifname: "ens3",
+      addr_info: [
+        info("inet6", "fd00::5"),
+        info("inet", "10.0.0.5"),
+        info("inet6", "fe80::1", "link"),
+      ],
+    },
     { ifname: "cni0", addr_info: [info("inet", "10.244.0.1")] },
   ];
   assert.deepEqual(parseAddresses(JSON.stringify(rows)), ["10.0.0.5", "fd00::5"]);

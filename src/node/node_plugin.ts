@@ -27,7 +27,9 @@ import { stageVolume } from "./calls/staging.ts";
 import { TargetQueue } from "./target_queue.ts";
 import { unstageVolume } from "./calls/unstaging.ts";
 
-/** Volumes of which the last stage failed are remembered up to this number, for NodeGetVolumeHealth. */
+/**
+ * Volumes of which the last stage failed are remembered up to this number, for NodeGetVolumeHealth.
+ */
 const FAILED_STAGES_MAX = 100;
 
 /** What this version can attach; more come with their connections. */
@@ -61,8 +63,9 @@ export interface NodePluginOptions {
 }
 
 /**
- * The node plugin: what CSI asks of one node, in plain values. Every method is safe to repeat, also after a crash at any step, and throws
- * PsoError. Two calls for one volume at once: the second is `busy`.
+ * The node plugin: what CSI asks of one node, in plain values. Every method is safe to repeat, also
+ * after a crash at any step, and throws PsoError. Two calls for one volume at once: the second is
+ * `busy`.
  */
 export class NodePlugin {
   readonly maxVolumes: number;
@@ -78,7 +81,8 @@ export class NodePlugin {
 
   constructor(options: NodePluginOptions) {
     const { host, dataAddresses, log, stateDir, localPlane } = options;
-    const addresses = () => dataAddresses.length > 0 ? Promise.resolve(dataAddresses) : readAddresses(host);
+    const addresses = () =>
+      dataAddresses.length > 0 ? Promise.resolve(dataAddresses) : readAddresses(host);
     this.maxVolumes = options.maxVolumes;
     this.#records = new StageRecords(stateDir, { log });
     this.#identity = { name: options.name, host, attachable: ATTACHABLE, localPlane, addresses };
@@ -99,7 +103,12 @@ export class NodePlugin {
       nfs: new NfsServers({ host, log, now: options.now }),
       log,
     };
-    this.healer = new Healer({ context: this.#context, records: this.#records, locks: this.#locks, now: options.now });
+    this.healer = new Healer({
+      context: this.#context,
+      records: this.#records,
+      locks: this.#locks,
+      now: options.now,
+    });
   }
 
   /** Volumes that are being worked on now. */
@@ -116,7 +125,11 @@ export class NodePlugin {
   async stage(request: StageRequest, signal?: AbortSignal): Promise<void> {
     const { volumeId } = request;
     try {
-      await this.#locked(volumeId, "stage", () => stageVolume(this.#context, this.#records, request, signal));
+      await this.#locked(
+        volumeId,
+        "stage",
+        () => stageVolume(this.#context, this.#records, request, signal),
+      );
       this.#failedStages.delete(volumeId);
     } catch (error) {
       if (!isPsoError(error, "busy")) this.#noteFailure(volumeId, messageOf(error));
@@ -128,28 +141,46 @@ export class NodePlugin {
     this.#failedStages.delete(volumeId);
     this.#failedStages.set(volumeId, reason);
     const [oldest] = this.#failedStages.keys();
-    if (this.#failedStages.size > FAILED_STAGES_MAX && oldest !== undefined) this.#failedStages.delete(oldest);
+    if (this.#failedStages.size > FAILED_STAGES_MAX && oldest !== undefined) {
+      this.#failedStages.delete(oldest);
+    }
   }
 
   /** NodeUnstageVolume. */
   async unstage(request: UnstageRequest, signal?: AbortSignal): Promise<void> {
-    await this.#locked(request.volumeId, "unstage", () => unstageVolume(this.#context, this.#records, request, signal));
+    await this.#locked(
+      request.volumeId,
+      "unstage",
+      () => unstageVolume(this.#context, this.#records, request, signal),
+    );
     this.#failedStages.delete(request.volumeId);
   }
 
   /** NodePublishVolume. */
   publish(request: PublishRequest, signal?: AbortSignal): Promise<void> {
-    return this.#locked(request.volumeId, "publish", () => publishVolume(this.#context, this.#records, request, signal));
+    return this.#locked(
+      request.volumeId,
+      "publish",
+      () => publishVolume(this.#context, this.#records, request, signal),
+    );
   }
 
   /** NodeUnpublishVolume. */
   unpublish(request: UnpublishRequest, signal?: AbortSignal): Promise<void> {
-    return this.#locked(request.volumeId, "unpublish", () => unpublishVolume(this.#context, this.#records, request, signal));
+    return this.#locked(
+      request.volumeId,
+      "unpublish",
+      () => unpublishVolume(this.#context, this.#records, request, signal),
+    );
   }
 
   /** NodeExpandVolume. */
   expand(request: ExpandRequest, signal?: AbortSignal): Promise<{ sizeBytes: number }> {
-    return this.#locked(request.volumeId, "expand", () => expandVolume(this.#context, this.#records, request, signal));
+    return this.#locked(
+      request.volumeId,
+      "expand",
+      () => expandVolume(this.#context, this.#records, request, signal),
+    );
   }
 
   /** NodeGetVolumeStats. */
@@ -158,20 +189,27 @@ export class NodePlugin {
   }
 
   /**
-   * NodeGetVolumeHealth: what is wrong with a volume now; nothing means healthy. Also of a volume whose stage failed. `not_found` when this node
-   * knows nothing of it.
+   * NodeGetVolumeHealth: what is wrong with a volume now; nothing means healthy. Also of a volume
+   * whose stage failed. `not_found` when this node knows nothing of it.
    */
   async health(request: HealthRequest): Promise<Condition[]> {
     const { volumeId, volumePath, stagingPath } = request;
     const record = await this.#records.find(volumeId);
     const failure = this.#failedStages.get(volumeId);
-    const failed: Condition[] = failure === undefined ? [] : [{ status: "inaccessible", reason: "StageFailed", message: failure }];
+    const failed: Condition[] = failure === undefined
+      ? []
+      : [{ status: "inaccessible", reason: "StageFailed", message: failure }];
     if (record) return [...failed, ...await this.healer.conditionsOf(record)];
-    if (failed.length === 0) await volumeAt(this.#context, this.#records, { volumeId, volumePath, stagingPath });
+    if (failed.length === 0) {
+      await volumeAt(this.#context, this.#records, { volumeId, volumePath, stagingPath });
+    }
     return failed;
   }
 
-  /** NodeGetStorageHealth: what is wrong with the arrays and servers behind the volumes of this node, by the healer's last round. */
+  /**
+   * NodeGetStorageHealth: what is wrong with the arrays and servers behind the volumes of this
+   * node, by the healer's last round.
+   */
   storageHealth(): StorageCondition[] {
     return this.healer.storageConditions();
   }
@@ -181,7 +219,9 @@ export class NodePlugin {
     try {
       await ensureHostNames(this.#context.host);
     } catch (error) {
-      this.#context.log.warn("host has no NVMe names, and none could be written", { reason: messageOf(error) });
+      this.#context.log.warn("host has no NVMe names, and none could be written", {
+        reason: messageOf(error),
+      });
     }
     return await readIdentity(this.#identity);
   }

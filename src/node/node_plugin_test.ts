@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { createRun } from "../host/command.ts";
 import { MiB } from "../size.ts";
-import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun, VOLUME_BYTES } from "../../tests/support/test_node.ts";
+import {
+  BLOCK_CAPABILITY,
+  failureOf,
+  mountCapability,
+  TestNode,
+  testRun,
+  VOLUME_BYTES,
+} from "../../tests/support/test_node.ts";
 import { readMounts } from "../host/mountinfo.ts";
 
 async function mountAtPath(test: TestNode, path: string) {
@@ -14,8 +21,12 @@ for (const fsType of ["xfs", "ext4"]) {
       const volume = await test.volume();
       const capability = mountCapability(fsType);
       for (const round of ["first", "second"]) {
-        for (let times = 0; times < 2; times++) await test.node.stage(test.stageRequest(volume, { capability }));
-        for (let times = 0; times < 2; times++) await test.node.publish(test.publishRequest(volume, { capability }));
+        for (let times = 0; times < 2; times++) {
+          await test.node.stage(test.stageRequest(volume, { capability }));
+        }
+        for (let times = 0; times < 2; times++) {
+          await test.node.publish(test.publishRequest(volume, { capability }));
+        }
         if (round === "first") await Deno.writeTextFile(`${volume.targetPath}/file`, "kept");
         assert.equal(await Deno.readTextFile(`${volume.targetPath}/file`), "kept");
         const [mount] = await mountAtPath(test, volume.stagingPath);
@@ -34,14 +45,21 @@ Deno.test("a raw block volume shows the device's bytes and size at the target", 
   TestNode.use(async (test) => {
     const volume = await test.volume(8 * MiB);
     const capability = BLOCK_CAPABILITY;
-    for (let times = 0; times < 2; times++) await test.node.stage(test.stageRequest(volume, { capability }));
-    for (let times = 0; times < 2; times++) await test.node.publish(test.publishRequest(volume, { capability }));
+    for (let times = 0; times < 2; times++) {
+      await test.node.stage(test.stageRequest(volume, { capability }));
+    }
+    for (let times = 0; times < 2; times++) {
+      await test.node.publish(test.publishRequest(volume, { capability }));
+    }
     assert.equal((await Deno.stat(volume.targetPath)).isBlockDevice, true);
     await testRun("dd", [`of=${volume.targetPath}`, "conv=fsync"], { stdin: "bytes of a pod" });
-    assert.deepEqual(await test.node.stats({ volumeId: volume.volumeId, volumePath: volume.targetPath }), {
-      type: "block",
-      sizeBytes: 8 * MiB,
-    });
+    assert.deepEqual(
+      await test.node.stats({ volumeId: volume.volumeId, volumePath: volume.targetPath }),
+      {
+        type: "block",
+        sizeBytes: 8 * MiB,
+      },
+    );
     await test.takeAway(volume);
     const head = (await Deno.readTextFile(volume.image)).slice(0, 14);
     assert.equal(head, "bytes of a pod");
@@ -58,7 +76,10 @@ Deno.test("a read-only raw volume takes no writes, and a writable publication be
       /Operation not permitted|Read-only/,
     );
     const second = { ...volume, targetPath: `${volume.targetPath}-2` };
-    assert.equal((await failureOf(test.node.publish(test.publishRequest(second, { capability })))).code, "in_use");
+    assert.equal(
+      (await failureOf(test.node.publish(test.publishRequest(second, { capability })))).code,
+      "in_use",
+    );
     await test.node.unpublish(volume);
     await test.node.publish(test.publishRequest(second, { capability }));
     await testRun("dd", ["if=/dev/zero", `of=${second.targetPath}`, "bs=4k", "count=1"]);
@@ -71,7 +92,10 @@ Deno.test("stage before publish and after unpublish fails, also when it is still
     await Deno.remove(volume.link);
     const before = await failureOf(test.node.stage(test.stageRequest(volume)));
     assert.equal(before.code, "not_found");
-    assert.equal(before.message, "array fa-1 connects no volume to host node-1 at LUN 1: publish the volume to this node first");
+    assert.equal(
+      before.message,
+      "array fa-1 connects no volume to host node-1 at LUN 1: publish the volume to this node first",
+    );
     await Deno.symlink(volume.image, volume.link);
     await test.node.stage(test.stageRequest(volume));
     await Deno.remove(volume.link);
@@ -109,7 +133,12 @@ Deno.test("a foreign mount at the staging path is refused and left alone", () =>
     const volume = await test.volume();
     await Deno.mkdir(volume.stagingPath);
     await testRun("mount", ["-t", "tmpfs", "stranger", volume.stagingPath]);
-    for (const work of [() => test.node.stage(test.stageRequest(volume)), () => test.node.unstage(volume)]) {
+    for (
+      const work of [
+        () => test.node.stage(test.stageRequest(volume)),
+        () => test.node.unstage(volume),
+      ]
+    ) {
       const error = await failureOf(work());
       assert.equal(error.code, "in_use");
       assert.match(error.message, /holds tmpfs from stranger, which is not/);
@@ -136,8 +165,9 @@ Deno.test("a single-writer volume is refused at a second target, and a multi-wri
       await test.node.publish(test.publishRequest(volume, { capability }));
       const second = { ...volume, targetPath: `${volume.targetPath}-2` };
       const work = test.node.publish(test.publishRequest(second, { capability }));
-      if (mode === "single-node-single-writer") assert.equal((await failureOf(work)).code, "in_use");
-      else await work;
+      if (mode === "single-node-single-writer") {
+        assert.equal((await failureOf(work)).code, "in_use");
+      } else await work;
       assert.equal((await failureOf(test.node.unstage(volume))).code, "in_use");
       await test.node.unpublish(second);
       await test.takeAway(volume);
@@ -150,9 +180,13 @@ Deno.test("publish at the same target in another way is a conflict, and read-onl
     await test.node.stage(test.stageRequest(volume));
     await test.node.publish(test.publishRequest(volume, { readOnly: true }));
     await assert.rejects(Deno.writeTextFile(`${volume.targetPath}/file`, "x"), /os error 30/);
-    assert.equal((await failureOf(test.node.publish(test.publishRequest(volume)))).code, "conflict");
+    assert.equal(
+      (await failureOf(test.node.publish(test.publishRequest(volume)))).code,
+      "conflict",
+    );
     await test.node.publish(test.publishRequest(volume, { readOnly: true }));
-    await testRun("mount", ["-o", "remount,bind,rw", volume.targetPath]); // as a crash between bind and remount leaves it
+    // as a crash between bind and remount leaves it
+    await testRun("mount", ["-o", "remount,bind,rw", volume.targetPath]);
     await test.node.publish(test.publishRequest(volume, { readOnly: true }));
     await assert.rejects(Deno.writeTextFile(`${volume.targetPath}/file`, "x"), /os error 30/);
     await test.takeAway(volume);
@@ -166,14 +200,20 @@ Deno.test("publish of what is not staged is refused", () =>
     assert.match(error.message, /is not staged at .* as mount: stage it first/);
   }));
 
-/** Growing a mounted ext4 needs CAP_SYS_RESOURCE (ext4's EXT4_IOC_RESIZE_FS), which root in a container may lack. */
+/**
+ * Growing a mounted ext4 needs CAP_SYS_RESOURCE (ext4's EXT4_IOC_RESIZE_FS), which root in a
+ * container may lack.
+ */
 const CAP_SYS_RESOURCE = 24n;
-const capabilities = BigInt(`0x${/^CapEff:\s*(\S+)/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1] ?? "0"}`);
+const capabilities = BigInt(
+  `0x${/^CapEff:\s*(\S+)/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1] ?? "0"}`,
+);
 
 for (const fsType of ["xfs", "ext4"]) {
   const ignore = fsType === "ext4" && (capabilities & (1n << CAP_SYS_RESOURCE)) === 0n;
   const why = ignore ? " (skipped: growing a mounted ext4 needs CAP_SYS_RESOURCE)" : "";
-  const name = `expand grows a mounted ${fsType} online by its staging or published path and refuses until the array has grown${why}`;
+  const name =
+    `expand grows a mounted ${fsType} online by its staging or published path and refuses until the array has grown${why}`;
   Deno.test({ name, ignore }, () =>
     TestNode.use(async (test) => {
       const volume = await test.volume();
@@ -181,15 +221,31 @@ for (const fsType of ["xfs", "ext4"]) {
       await test.node.stage(test.stageRequest(volume, { capability }));
       await test.node.publish(test.publishRequest(volume, { capability }));
       const { volumeId, stagingPath, targetPath } = volume;
-      for (const [volumePath, sizeBytes] of [[targetPath, 400 * MiB], [stagingPath, 512 * MiB]] as const) {
-        const early = await failureOf(test.node.expand({ volumeId, volumePath, requiredBytes: sizeBytes }));
-        assert.match(early.message, new RegExp(`and ${sizeBytes} are asked for: it must be grown on its array first`));
+      for (
+        const [volumePath, sizeBytes] of [[targetPath, 400 * MiB], [
+          stagingPath,
+          512 * MiB,
+        ]] as const
+      ) {
+        const early = await failureOf(
+          test.node.expand({ volumeId, volumePath, requiredBytes: sizeBytes }),
+        );
+        assert.match(
+          early.message,
+          new RegExp(`and ${sizeBytes} are asked for: it must be grown on its array first`),
+        );
         await Deno.truncate(volume.image, sizeBytes);
         for (let times = 0; times < 2; times++) {
-          assert.ok((await test.node.expand({ volumeId, volumePath, requiredBytes: sizeBytes })).sizeBytes >= sizeBytes - MiB);
+          assert.ok(
+            (await test.node.expand({ volumeId, volumePath, requiredBytes: sizeBytes }))
+              .sizeBytes >= sizeBytes - MiB,
+          );
         }
         const stats = await test.node.stats({ volumeId, volumePath: targetPath });
-        assert.ok(stats.type === "mount" && stats.bytes.total > sizeBytes * 0.7 && stats.inodes.total > 0, JSON.stringify(stats));
+        assert.ok(
+          stats.type === "mount" && stats.bytes.total > sizeBytes * 0.7 && stats.inodes.total > 0,
+          JSON.stringify(stats),
+        );
       }
       await test.takeAway(volume);
     }));
@@ -205,7 +261,10 @@ for (const fsType of ["xfs", "ext4"]) {
       await test.node.stage(test.stageRequest(volume, { capability, attachment }));
       const { volumeId, stagingPath } = volume;
       const stats = await test.node.stats({ volumeId, volumePath: stagingPath });
-      assert.ok(stats.type === "mount" && stats.bytes.total > VOLUME_BYTES * 1.5, JSON.stringify(stats));
+      assert.ok(
+        stats.type === "mount" && stats.bytes.total > VOLUME_BYTES * 1.5,
+        JSON.stringify(stats),
+      );
       await test.node.unstage(volume);
     }));
 }
@@ -216,7 +275,10 @@ Deno.test("expand of a raw volume returns the new size of the device", () =>
     await test.node.stage(test.stageRequest(volume, { capability: BLOCK_CAPABILITY }));
     await Deno.truncate(volume.image, 16 * MiB);
     const { volumeId, stagingPath } = volume;
-    assert.deepEqual(await test.node.expand({ volumeId, volumePath: stagingPath, requiredBytes: 16 * MiB }), { sizeBytes: 16 * MiB });
+    assert.deepEqual(
+      await test.node.expand({ volumeId, volumePath: stagingPath, requiredBytes: 16 * MiB }),
+      { sizeBytes: 16 * MiB },
+    );
     await test.node.unstage(volume);
   }));
 
@@ -226,8 +288,14 @@ Deno.test("stats and expand of an unknown volume are not found, whatever the pat
     await test.node.stage(test.stageRequest(volume));
     for (const volumePath of ["some/path", "/some/path", test.folder]) {
       for (const volumeId of ["unknown", volume.volumeId]) {
-        assert.equal((await failureOf(test.node.stats({ volumeId, volumePath }))).code, "not_found");
-        assert.equal((await failureOf(test.node.expand({ volumeId, volumePath }))).code, "not_found");
+        assert.equal(
+          (await failureOf(test.node.stats({ volumeId, volumePath }))).code,
+          "not_found",
+        );
+        assert.equal(
+          (await failureOf(test.node.expand({ volumeId, volumePath }))).code,
+          "not_found",
+        );
       }
     }
     await test.node.unstage(volume);
@@ -244,12 +312,21 @@ Deno.test("the clone of a mounted xfs mounts beside its source, and a reader of 
     await testRun("sync", ["-f", source.stagingPath]);
     const clone = await test.volume();
     const reader = await test.volume();
-    for (const copy of [clone, reader]) await testRun("cp", ["--sparse=always", source.image, copy.image]);
-    await test.node.stage(test.stageRequest(clone, { attachment: { ...clone.attachment, everWritten: true } }));
+    for (const copy of [clone, reader]) {
+      await testRun("cp", ["--sparse=always", source.image, copy.image]);
+    }
+    await test.node.stage(
+      test.stageRequest(clone, { attachment: { ...clone.attachment, everWritten: true } }),
+    );
     assert.equal(await Deno.readTextFile(`${clone.stagingPath}/file`), "of the source");
     const before = (await testRun("sha256sum", [reader.image])).stdout;
     const capability = mountCapability("xfs", "multi-node-reader-only");
-    await test.node.stage(test.stageRequest(reader, { capability, attachment: { ...reader.attachment, everWritten: true } }));
+    await test.node.stage(
+      test.stageRequest(reader, {
+        capability,
+        attachment: { ...reader.attachment, everWritten: true },
+      }),
+    );
     assert.equal(await Deno.readTextFile(`${reader.stagingPath}/file`), "of the source");
     await test.node.unstage(reader);
     assert.equal((await testRun("sha256sum", [reader.image])).stdout, before);
@@ -272,7 +349,9 @@ Deno.test("umount that says done and leaves the mount is an error", () =>
     const volume = await test.volume();
     await test.node.stage(test.stageRequest(volume));
     test.restart((tool, args, options) =>
-      tool === "umount" ? Promise.resolve({ code: 0, stdout: "", stderr: "" }) : testRun(tool, args, options)
+      tool === "umount"
+        ? Promise.resolve({ code: 0, stdout: "", stderr: "" })
+        : testRun(tool, args, options)
     );
     const error = await failureOf(test.node.unstage(volume));
     assert.equal(error.code, "unavailable");
@@ -284,15 +363,24 @@ Deno.test("umount that says done and leaves the mount is an error", () =>
 Deno.test("stage refuses an unknown file system, a too small xfs and forced formats before it touches anything", () =>
   TestNode.use(async (test) => {
     const volume = await test.volume(64 * MiB);
-    const unknown = await failureOf(test.node.stage(test.stageRequest(volume, { capability: mountCapability("btrfs") })));
+    const unknown = await failureOf(
+      test.node.stage(test.stageRequest(volume, { capability: mountCapability("btrfs") })),
+    );
     assert.equal(
       `${unknown.code}: ${unknown.message}`,
       'invalid: file system type "btrfs" is not supported: this driver makes xfs and ext4',
     );
     const small = await failureOf(test.node.stage(test.stageRequest(volume)));
-    assert.equal(`${small.code}: ${small.message}`, "out_of_range: xfs needs at least 300 MiB, and the volume has 67108864 bytes");
+    assert.equal(
+      `${small.code}: ${small.message}`,
+      "out_of_range: xfs needs at least 300 MiB, and the volume has 67108864 bytes",
+    );
     const capability = mountCapability("ext4");
-    const forced = await failureOf(test.node.stage(test.stageRequest(volume, { capability, volumeContext: { createoptions: "-q -F" } })));
+    const forced = await failureOf(
+      test.node.stage(
+        test.stageRequest(volume, { capability, volumeContext: { createoptions: "-q -F" } }),
+      ),
+    );
     assert.equal(forced.code, "invalid");
     assert.deepEqual(await test.leftovers(), []);
   }));
@@ -300,8 +388,13 @@ Deno.test("stage refuses an unknown file system, a too small xfs and forced form
 Deno.test("createoptions of the volume reach mkfs", () =>
   TestNode.use(async (test) => {
     const volume = await test.volume();
-    await test.node.stage(test.stageRequest(volume, { volumeContext: { createoptions: '-q -L "my vol"' } }));
-    assert.equal((await testRun("xfs_admin", ["-l", volume.image])).stdout.trim(), 'label = "my vol"');
+    await test.node.stage(
+      test.stageRequest(volume, { volumeContext: { createoptions: '-q -L "my vol"' } }),
+    );
+    assert.equal(
+      (await testRun("xfs_admin", ["-l", volume.image])).stdout.trim(),
+      'label = "my vol"',
+    );
     await test.node.unstage(volume);
   }));
 
@@ -311,26 +404,46 @@ Deno.test("a shared file system of the plane is bound from its mount, and gone f
     const folder = `${test.plane}/fb-1/fs/7`;
     await Deno.mkdir(hosts, { recursive: true });
     await Deno.mkdir(folder, { recursive: true });
-    const attachment = { protocol: "local", type: "file", array: "fb-1", fileSystem: "k8s-share" } as const;
-    const paths = { stagingPath: `${test.folder}/shared`, targetPath: `${test.folder}/pods/shared` };
+    const attachment = {
+      protocol: "local",
+      type: "file",
+      array: "fb-1",
+      fileSystem: "k8s-share",
+    } as const;
+    const paths = {
+      stagingPath: `${test.folder}/shared`,
+      targetPath: `${test.folder}/pods/shared`,
+    };
     const capability = mountCapability("", "multi-node-multi-writer");
     const request = { volumeId: "share", ...paths, attachment, capability, volumeContext: {} };
     assert.equal((await failureOf(test.node.stage(request))).code, "not_found");
     await Deno.symlink("../../fs/7", `${hosts}/k8s-share`);
-    assert.match((await failureOf(test.node.stage(request))).message, /is exported, but nothing is mounted at/);
+    assert.match(
+      (await failureOf(test.node.stage(request))).message,
+      /is exported, but nothing is mounted at/,
+    );
     const image = `${test.plane}/fb-1/fs.img`;
     await testRun("truncate", ["-s", "16M", image]);
     await testRun("mkfs.ext4", ["-q", image]);
     await testRun("mount", ["-t", "ext4", "-o", "loop", image, folder]);
     for (let times = 0; times < 2; times++) await test.node.stage(request);
-    for (let times = 0; times < 2; times++) await test.node.publish({ ...request, readOnly: false });
+    for (let times = 0; times < 2; times++) {
+      await test.node.publish({ ...request, readOnly: false });
+    }
     await Deno.writeTextFile(`${paths.targetPath}/file`, "shared");
     assert.equal(await Deno.readTextFile(`${folder}/file`), "shared");
     const stats = await test.node.stats({ volumeId: "share", volumePath: paths.targetPath });
     assert.ok(stats.type === "mount" && stats.bytes.total > 8 * MiB, JSON.stringify(stats));
-    assert.deepEqual(await test.node.expand({ volumeId: "share", volumePath: paths.targetPath, requiredBytes: 16 * MiB }), {
-      sizeBytes: 16 * MiB,
-    });
+    assert.deepEqual(
+      await test.node.expand({
+        volumeId: "share",
+        volumePath: paths.targetPath,
+        requiredBytes: 16 * MiB,
+      }),
+      {
+        sizeBytes: 16 * MiB,
+      },
+    );
     await Deno.remove(`${hosts}/k8s-share`);
     assert.equal((await failureOf(test.node.stage(request))).code, "not_found");
     await test.node.unpublish({ volumeId: "share", ...paths });
@@ -354,7 +467,11 @@ Deno.test("expand by a read-only published path grows the file system through it
     await test.node.stage(test.stageRequest(volume));
     await test.node.publish(test.publishRequest(volume, { readOnly: true }));
     await Deno.truncate(volume.image, 400 * MiB);
-    const grown = await test.node.expand({ volumeId: volume.volumeId, volumePath: volume.targetPath, requiredBytes: 400 * MiB });
+    const grown = await test.node.expand({
+      volumeId: volume.volumeId,
+      volumePath: volume.targetPath,
+      requiredBytes: 400 * MiB,
+    });
     assert.deepEqual(grown, { sizeBytes: 400 * MiB });
     await test.takeAway(volume);
   }));

@@ -4,7 +4,9 @@ import { blockReasons } from "../host/finding.ts";
 import { serviceFindings } from "../host/service_check.ts";
 import { equipmentReasons, type IdentityOptions } from "./identity.ts";
 
-/** How long a look at the host counts; require() looks again at once at one that was not prepared. */
+/**
+ * How long a look at the host counts; require() looks again at once at one that was not prepared.
+ */
 const COUNTS_FOR_MS = 30_000;
 
 export interface PreparationOptions extends IdentityOptions {
@@ -22,8 +24,9 @@ interface Known {
 }
 
 /**
- * Whether this host can attach volumes by a protocol now: what it has, and the services that must run. Looking starts tools, so calls at one
- * time share one look, and what was found good is not looked at again for a while.
+ * Whether this host can attach volumes by a protocol now: what it has, and the services that must
+ * run. Looking starts tools, so calls at one time share one look, and what was found good is not
+ * looked at again for a while.
  */
 export class Preparation {
   readonly #options: PreparationOptions;
@@ -43,19 +46,28 @@ export class Preparation {
     throw new PsoError("unavailable", `this node is not prepared for ${protocol}: ${reason}`);
   }
 
-  /** Why each protocol cannot be used, at most 30 s old, for readiness; those that can are left out. */
+  /**
+   * Why each protocol cannot be used, at most 30 s old, for readiness; those that can are left out.
+   */
   async reasons(): Promise<Partial<Record<Protocol, string>>> {
     const found = await Promise.all(
-      PROTOCOLS.map(async (protocol) => [protocol, await this.#reason(protocol, { takesBad: true })] as const),
+      PROTOCOLS.map(async (protocol) =>
+        [protocol, await this.#reason(protocol, { takesBad: true })] as const
+      ),
     );
     return Object.fromEntries(found.filter(([, reason]) => reason !== undefined));
   }
 
-  async #reason(protocol: Protocol, { takesBad }: { takesBad: boolean }): Promise<string | undefined> {
+  async #reason(
+    protocol: Protocol,
+    { takesBad }: { takesBad: boolean },
+  ): Promise<string | undefined> {
     const known = this.#known.get(protocol);
     if (known && !known.outcome) return await known.look;
     const isFresh = known !== undefined && this.#nowMs() - known.atMs < COUNTS_FOR_MS;
-    if (isFresh && known.outcome && (takesBad || known.outcome.reason === undefined)) return known.outcome.reason;
+    if (isFresh && known.outcome && (takesBad || known.outcome.reason === undefined)) {
+      return known.outcome.reason;
+    }
     const next: Known = { atMs: this.#nowMs(), look: this.#look(protocol) };
     this.#known.set(protocol, next);
     try {
@@ -69,8 +81,13 @@ export class Preparation {
 
   async #look(protocol: Protocol): Promise<string | undefined> {
     const { host, attachable, multipath } = this.#options;
-    const equipment = (await equipmentReasons({ ...this.#options, attachable: attachable.filter((one) => one === protocol) }))[protocol];
+    const equipment = (await equipmentReasons({
+      ...this.#options,
+      attachable: attachable.filter((one) => one === protocol),
+    }))[protocol];
     if (equipment !== undefined) return equipment;
-    return blockReasons(await serviceFindings(host, { protocols: [protocol], multipath }))[protocol];
+    return blockReasons(
+      await serviceFindings(host, { protocols: [protocol], multipath }),
+    )[protocol];
   }
 }

@@ -12,7 +12,8 @@ const FILES = {
   "/sys/module/iscsi_tcp/refcnt": "1\n",
   "/sys/module/nfs/refcnt": "1\n",
   "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:lab\n",
-  "/proc/self/net/unix": "0: 00000002 00000000 00010000 0001 01 1354 @ISCSIADM_ABSTRACT_NAMESPACE\n",
+  "/proc/self/net/unix":
+    "0: 00000002 00000000 00010000 0001 01 1354 @ISCSIADM_ABSTRACT_NAMESPACE\n",
 };
 
 /** A node on a host of these files; `host.run` can be changed while it lives. */
@@ -23,8 +24,19 @@ async function withPreparation(
   await withHostRoot(files, async (host) => {
     const clock = { nowMs: 0 };
     const addresses = () => Promise.resolve([]);
-    const options = { name: "n1", host, attachable: [...PROTOCOLS], localPlane: "/plane", addresses, multipath: true };
-    await work({ preparation: new Preparation({ ...options, nowMs: () => clock.nowMs }), host, clock });
+    const options = {
+      name: "n1",
+      host,
+      attachable: [...PROTOCOLS],
+      localPlane: "/plane",
+      addresses,
+      multipath: true,
+    };
+    await work({
+      preparation: new Preparation({ ...options, nowMs: () => clock.nowMs }),
+      host,
+      clock,
+    });
   });
 }
 
@@ -58,7 +70,10 @@ for (const debian of DEBIANS) {
       clock.nowMs = 29_999;
       await preparation.require("iscsi");
       clock.nowMs = 30_000;
-      assert.match((await failureOf(preparation.require("iscsi"))).message, /multipathd does not run/);
+      assert.match(
+        (await failureOf(preparation.require("iscsi"))).message,
+        /multipathd does not run/,
+      );
     }));
 
   Deno.test(`${debian}: reasons() shows a service that was found down for 30 s, and require() asks it again at once`, () =>
@@ -97,7 +112,17 @@ Deno.test("reasons() says of each protocol that cannot be used why", () =>
   withPreparation(async ({ preparation, host }) => {
     host.run = () => Promise.resolve({ code: 1, stdout: "", stderr: "" });
     const reasons = await preparation.reasons();
-    assert.deepEqual(Object.keys(reasons), ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc", "local"]);
-    assert.match(reasons["nvme-tcp"] ?? "", /hostnqn does not exist.*; tool nvme is not installed; .*; the kernel has no module nvme_tcp/);
+    assert.deepEqual(Object.keys(reasons), [
+      "iscsi",
+      "fc",
+      "nvme-tcp",
+      "nvme-roce",
+      "nvme-fc",
+      "local",
+    ]);
+    assert.match(
+      reasons["nvme-tcp"] ?? "",
+      /hostnqn does not exist.*; tool nvme is not installed; .*; the kernel has no module nvme_tcp/,
+    );
     assert.equal(reasons.local, "tool losetup is not installed");
   }));

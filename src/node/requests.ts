@@ -9,8 +9,9 @@ import type { Attachment } from "../handoff.ts";
 //   await node.identity()                  NodeIdentity for encodeNodeId(); node.maxVolumes goes with it
 //   await node.protocolReasons()           readiness: what each protocol lacks on this host
 //
-// The service checks that required fields are there (argument errors come before existence errors) and decodes the publish_context with
-// decodeAttachment(); NodePlugin takes the lock of the volume and may be called twice with anything.
+// The service checks that required fields are there (argument errors come before existence errors)
+// and decodes the publish_context with decodeAttachment(); NodePlugin takes the lock of the volume
+// and may be called twice with anything.
 
 /** NodeStageVolume (CSI 1.13). */
 export interface StageRequest {
@@ -18,7 +19,10 @@ export interface StageRequest {
   stagingPath: string;
   capability: Capability;
   attachment: Attachment;
-  /** Of CreateVolume: `createoptions` (mkfs options) is the key that the node reads. Unknown keys are ignored. */
+  /**
+   * Of CreateVolume: `createoptions` (mkfs options) is the key that the node reads. Unknown keys
+   * are ignored.
+   */
   volumeContext: Record<string, string>;
   /** Of the class's node-stage secret; used by iSCSI only. */
   chap?: ChapCredentials;
@@ -45,12 +49,18 @@ export interface UnpublishRequest {
   targetPath: string;
 }
 
-/** NodeExpandVolume. `volumePath` is the staging path or a published path; `stagingPath` helps when it is known. */
+/**
+ * NodeExpandVolume. `volumePath` is the staging path or a published path; `stagingPath` helps when
+ * it is known.
+ */
 export interface ExpandRequest {
   volumeId: string;
   volumePath: string;
   stagingPath?: string;
-  /** What the device, and the file system on it, must at least hold. Absent: as large as the device is. */
+  /**
+   * What the device, and the file system on it, must at least hold. Absent: as large as the device
+   * is.
+   */
   requiredBytes?: number;
 }
 

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { NodePlugin } from "./node_plugin.ts";
-import { BLOCK_CAPABILITY, failureOf, mountCapability, TestNode, testRun } from "../../tests/support/test_node.ts";
+import {
+  BLOCK_CAPABILITY,
+  failureOf,
+  mountCapability,
+  TestNode,
+  testRun,
+} from "../../tests/support/test_node.ts";
 
 // One block volume, several nodes.
 
@@ -9,7 +15,9 @@ Deno.test("a block volume is not mounted by writers on several nodes, and may be
     const volume = await test.volume();
     const mode = "multi-node-multi-writer";
     assert.equal(
-      (await failureOf(test.node.stage(test.stageRequest(volume, { capability: mountCapability("xfs", mode) })))).code,
+      (await failureOf(
+        test.node.stage(test.stageRequest(volume, { capability: mountCapability("xfs", mode) })),
+      )).code,
       "unsupported",
     );
     await test.node.stage(test.stageRequest(volume, { capability: { ...BLOCK_CAPABILITY, mode } }));
@@ -22,8 +30,16 @@ Deno.test("a second node on this machine gets a device of its own for a shared r
     await Deno.mkdir(`${test.plane}/fa-1/hosts/node-2`);
     await Deno.symlink(volume.image, `${test.plane}/fa-1/hosts/node-2/1`);
     const first = test.node;
-    const second = new NodePlugin({ ...test.options(), name: "node-2", stateDir: `${test.folder}/state-2` });
-    const there = { ...volume, stagingPath: `${test.folder}/stage-2`, attachment: { ...volume.attachment, host: "node-2" } };
+    const second = new NodePlugin({
+      ...test.options(),
+      name: "node-2",
+      stateDir: `${test.folder}/state-2`,
+    });
+    const there = {
+      ...volume,
+      stagingPath: `${test.folder}/stage-2`,
+      attachment: { ...volume.attachment, host: "node-2" },
+    };
     const shared = { ...BLOCK_CAPABILITY, mode: "multi-node-multi-writer" } as const;
     await first.stage(test.stageRequest(volume, { capability: shared }));
     await second.stage(test.stageRequest(there, { capability: shared }));
@@ -43,7 +59,11 @@ Deno.test("a shared raw volume on two nodes: each reads what the other wrote, an
     const nodes = [
       { node: test.node, of: volume },
       {
-        node: new NodePlugin({ ...test.options(), name: "node-2", stateDir: `${test.folder}/state-2` }),
+        node: new NodePlugin({
+          ...test.options(),
+          name: "node-2",
+          stateDir: `${test.folder}/state-2`,
+        }),
         of: {
           ...volume,
           stagingPath: `${test.folder}/stage-2`,
@@ -63,12 +83,19 @@ Deno.test("a shared raw volume on two nodes: each reads what the other wrote, an
         "-c",
         `head -c 4096 /dev/urandom | dd of=${from.of.targetPath} bs=4096 oflag=direct conv=notrunc iflag=fullblock`,
       ]);
-      await testRun("bash", ["-c", `cmp <(dd if=${to.of.targetPath} bs=4096 count=1 iflag=direct) <(head -c 4096 ${volume.image})`]);
+      await testRun("bash", [
+        "-c",
+        `cmp <(dd if=${to.of.targetPath} bs=4096 count=1 iflag=direct) <(head -c 4096 ${volume.image})`,
+      ]);
     }
     await Deno.truncate(volume.image, sizeBytes);
     for (const { node, of } of nodes) {
       assert.equal(
-        (await node.expand({ volumeId: of.volumeId, volumePath: of.targetPath, requiredBytes: sizeBytes })).sizeBytes,
+        (await node.expand({
+          volumeId: of.volumeId,
+          volumePath: of.targetPath,
+          requiredBytes: sizeBytes,
+        })).sizeBytes,
         sizeBytes,
       );
       const { stdout } = await testRun("blockdev", ["--getsize64", of.targetPath]);

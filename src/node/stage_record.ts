@@ -6,26 +6,38 @@ import type { Logger } from "../log.ts";
 
 const RECORD_VERSION = 1;
 
-/** A format that this node began. Its UUID was chosen first, so what an interrupted mkfs left is known again as our own. */
+/**
+ * A format that this node began. Its UUID was chosen first, so what an interrupted mkfs left is
+ * known again as our own.
+ */
 export interface FormatRecord {
   state: "started" | "finished";
   type: FsType;
   uuid: string;
 }
 
-/** What this node meant to do with one volume, written before it did anything. Facts are in mountinfo and sysfs. */
+/**
+ * What this node meant to do with one volume, written before it did anything. Facts are in
+ * mountinfo and sysfs.
+ */
 export interface StageRecord {
   volumeId: string;
   stagingPath: string;
   attachment: Attachment;
   /** Kernel name of the device that this node attached; absent until it is known. */
   device?: string;
-  /** Local plane: the file behind the device, to find a device whose name a crash kept from being written down. */
+  /**
+   * Local plane: the file behind the device, to find a device whose name a crash kept from being
+   * written down.
+   */
   image?: { path: string; majorMinor: string; inode: number };
   format?: FormatRecord;
   /** Other nodes may have the volume at the same time. */
   shared?: boolean;
-  /** An unstage was begun: from here on the CO does not want the volume on this node, until it stages it again. */
+  /**
+   * An unstage was begun: from here on the CO does not want the volume on this node, until it
+   * stages it again.
+   */
   unstaging?: boolean;
   published: { targetPath: string; readOnly: boolean }[];
 }
@@ -35,7 +47,10 @@ export function newUuid(): string {
   return randomUUID();
 }
 
-/** The stage records of this node: one JSON file per volume in `<state-dir>/volumes`, replaced whole and synced. */
+/**
+ * The stage records of this node: one JSON file per volume in `<state-dir>/volumes`, replaced whole
+ * and synced.
+ */
 export class StageRecords {
   readonly #folder: string;
   readonly #log: Logger;
@@ -49,10 +64,15 @@ export class StageRecords {
 
   #path(volumeId: string): string {
     // Volume ids hold slashes and may be longer than a file name.
-    return `${this.#folder}/${createHash("sha256").update(volumeId).digest("hex").slice(0, 40)}.json`;
+    return `${this.#folder}/${
+      createHash("sha256").update(volumeId).digest("hex").slice(0, 40)
+    }.json`;
   }
 
-  /** The record of a volume. A missing or broken one is `undefined`, as the node copes without; a broken one is logged. */
+  /**
+   * The record of a volume. A missing or broken one is `undefined`, as the node copes without; a
+   * broken one is logged.
+   */
   async find(volumeId: string): Promise<StageRecord | undefined> {
     const path = this.#path(volumeId);
     const record = await this.#read(path);
@@ -64,7 +84,10 @@ export class StageRecords {
   async #read(path: string): Promise<StageRecord | undefined> {
     try {
       const { version, record } = JSON.parse(await Deno.readTextFile(path));
-      if (version === RECORD_VERSION && record?.volumeId && Array.isArray(record.published) && record.attachment) {
+      if (
+        version === RECORD_VERSION && record?.volumeId && Array.isArray(record.published) &&
+        record.attachment
+      ) {
         this.#said.delete(path);
         return record;
       }
@@ -92,7 +115,11 @@ export class StageRecords {
       }
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
-        throw new PsoError("unavailable", `stage records in ${this.#folder} cannot be listed: ${messageOf(error)}`, { cause: error });
+        throw new PsoError(
+          "unavailable",
+          `stage records in ${this.#folder} cannot be listed: ${messageOf(error)}`,
+          { cause: error },
+        );
       }
     }
     return found;
@@ -105,31 +132,47 @@ export class StageRecords {
       for await (const { name } of Deno.readDir(this.#folder)) if (name.endsWith(".json")) count++;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
-        throw new PsoError("unavailable", `stage records in ${this.#folder} cannot be counted: ${messageOf(error)}`, { cause: error });
+        throw new PsoError(
+          "unavailable",
+          `stage records in ${this.#folder} cannot be counted: ${messageOf(error)}`,
+          { cause: error },
+        );
       }
     }
     return count;
   }
 
-  /** Writes the record; it survives a crash of the host once this returns. `unavailable` when it cannot: then nothing may begin. */
+  /**
+   * Writes the record; it survives a crash of the host once this returns. `unavailable` when it
+   * cannot: then nothing may begin.
+   */
   async write(record: StageRecord): Promise<void> {
     const path = this.#path(record.volumeId);
     const fresh = `${path}.new`; // a left-over one is written over
     try {
       await Deno.mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      await this.#writeSynced(fresh, JSON.stringify({ version: RECORD_VERSION, record }, undefined, 2) + "\n");
+      await this.#writeSynced(
+        fresh,
+        JSON.stringify({ version: RECORD_VERSION, record }, undefined, 2) + "\n",
+      );
       await Deno.rename(fresh, path);
       await this.#syncFolder();
     } catch (error) {
       const fix = "make the node's --state-dir writable";
-      throw new PsoError("unavailable", `stage record ${path} cannot be written: ${messageOf(error)}; ${fix}`, { cause: error });
+      throw new PsoError(
+        "unavailable",
+        `stage record ${path} cannot be written: ${messageOf(error)}; ${fix}`,
+        { cause: error },
+      );
     }
   }
 
   async #writeSynced(path: string, text: string): Promise<void> {
     using file = await Deno.open(path, { write: true, create: true, truncate: true, mode: 0o600 });
     const bytes = new TextEncoder().encode(text);
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    for (let written = 0; written < bytes.length;) {
+      written += await file.write(bytes.subarray(written));
+    }
     await file.sync();
   }
 
@@ -138,10 +181,19 @@ export class StageRecords {
     await folder.sync();
   }
 
-  /** Forgets the devices of a volume, and the volume with them, unless this node must still know of a format that it began. */
+  /**
+   * Forgets the devices of a volume, and the volume with them, unless this node must still know of
+   * a format that it began.
+   */
   async release(record: StageRecord, { keepFormat }: { keepFormat: boolean }): Promise<void> {
     if (!keepFormat) return await this.remove(record.volumeId);
-    await this.write({ ...record, device: undefined, image: undefined, unstaging: undefined, published: [] });
+    await this.write({
+      ...record,
+      device: undefined,
+      image: undefined,
+      unstaging: undefined,
+      published: [],
+    });
   }
 
   /** Forgets a volume. Not there is success. */
@@ -151,7 +203,11 @@ export class StageRecords {
         await Deno.remove(path);
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) continue;
-        throw new PsoError("unavailable", `stage record ${path} cannot be removed: ${messageOf(error)}`, { cause: error });
+        throw new PsoError(
+          "unavailable",
+          `stage record ${path} cannot be removed: ${messageOf(error)}`,
+          { cause: error },
+        );
       }
     }
   }

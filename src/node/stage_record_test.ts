@@ -10,11 +10,17 @@ const RECORD: StageRecord = {
   published: [{ targetPath: "/pods/1", readOnly: true }],
 };
 
-async function withFolder(work: (folder: string, records: StageRecords, log: string[]) => Promise<void>): Promise<void> {
+async function withFolder(
+  work: (folder: string, records: StageRecords, log: string[]) => Promise<void>,
+): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "pso-state-" });
   const log: string[] = [];
   try {
-    await work(folder, new StageRecords(folder, { log: createLogger({ write: (line) => log.push(line) }) }), log);
+    await work(
+      folder,
+      new StageRecords(folder, { log: createLogger({ write: (line) => log.push(line) }) }),
+      log,
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -57,7 +63,10 @@ Deno.test("a record of a later version is not guessed at", () =>
   withFolder(async (folder, records) => {
     await records.write(RECORD);
     const path = await onlyFile(folder);
-    await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace('"version": 1', '"version": 2'));
+    await Deno.writeTextFile(
+      path,
+      (await Deno.readTextFile(path)).replace('"version": 1', '"version": 2'),
+    );
     assert.equal(await records.find(RECORD.volumeId), undefined);
   }));
 

@@ -1,8 +1,9 @@
 import { KeyedQueue } from "../async/keyed_queue.ts";
 
 /**
- * Who works with a target now: a session or connection without a volume is idle only when nobody is about to use it. Logins and logouts at one
- * portal go one after another, as two iscsiadm (or nvme) at once disturb each other; so do the scans of one SCSI host.
+ * Who works with a target now: a session or connection without a volume is idle only when nobody is
+ * about to use it. Logins and logouts at one portal go one after another, as two iscsiadm (or nvme)
+ * at once disturb each other; so do the scans of one SCSI host.
  */
 export class TargetQueue {
   readonly #users = new Map<string, number>();

@@ -20,7 +20,11 @@ for (const method of ["inTurn", "inTurnUnlessHung"] as const) {
   Deno.test(`${method}() begins work when what came before with this key has ended, and other keys at once`, async () => {
     const queue = new TargetQueue();
     const [first, second, other] = [controlled(), controlled(), controlled()];
-    const done = [queue[method]("host 1", first.work), queue[method]("host 1", second.work), queue[method]("host 2", other.work)];
+    const done = [
+      queue[method]("host 1", first.work),
+      queue[method]("host 1", second.work),
+      queue[method]("host 2", other.work),
+    ];
     await settled();
     assert.deepEqual([first, second, other].map((one) => one.hasBegun()), [true, false, true]);
     first.resolve("1");
@@ -33,7 +37,9 @@ for (const method of ["inTurn", "inTurnUnlessHung"] as const) {
 
   Deno.test(`${method}() goes on after work that failed`, async () => {
     const queue = new TargetQueue();
-    const failed = failureOf(queue[method]("host 1", () => Promise.reject(new PsoError("unavailable", "refused"))));
+    const failed = failureOf(
+      queue[method]("host 1", () => Promise.reject(new PsoError("unavailable", "refused"))),
+    );
     const next = queue[method]("host 1", () => Promise.resolve("fine"));
     assert.equal((await failed).message, "refused");
     assert.equal(await next, "fine");
@@ -44,9 +50,14 @@ Deno.test("inTurnUnlessHung() fails all that wait behind work that ran out of ti
   const queue = new TargetQueue();
   const hung = controlled();
   const behind = [controlled(), controlled()];
-  const failures = [hung, ...behind].map((one) => failureOf(queue.inTurnUnlessHung("host 1", one.work)));
+  const failures = [hung, ...behind].map((one) =>
+    failureOf(queue.inTurnUnlessHung("host 1", one.work))
+  );
   hung.reject(new PsoError("timeout", "scan did not end"));
-  assert.deepEqual((await Promise.all(failures)).map((error) => error.message), Array(3).fill("scan did not end"));
+  assert.deepEqual(
+    (await Promise.all(failures)).map((error) => error.message),
+    Array(3).fill("scan did not end"),
+  );
   assert.deepEqual(behind.map((one) => one.hasBegun()), [false, false]);
   assert.equal(await queue.inTurnUnlessHung("host 1", () => Promise.resolve("later")), "later");
 });

@@ -3,10 +3,15 @@ import { type BlockDevice, deviceNameOf, findBlockDevice } from "../host/block_d
 import { boundDeviceName, type Mount, mountAt } from "../host/mountinfo.ts";
 import type { NodeContext } from "./context.ts";
 
-/** Below the staging path of a raw block volume: the device node, bound there so that mountinfo tells which device it is. */
+/**
+ * Below the staging path of a raw block volume: the device node, bound there so that mountinfo
+ * tells which device it is.
+ */
 export const BLOCK_FILE = "device";
 
-/** Where a volume is staged: a file system at the staging path itself, a raw device at a file in it. */
+/**
+ * Where a volume is staged: a file system at the staging path itself, a raw device at a file in it.
+ */
 export function stagedPlace(stagingPath: string, access: "mount" | "block"): string {
   return access === "block" ? `${stagingPath}/${BLOCK_FILE}` : stagingPath;
 }
@@ -16,8 +21,14 @@ export function stagedMount(mounts: Mount[], stagingPath: string): Mount | undef
   return mountAt(mounts, stagedPlace(stagingPath, "block")) ?? mountAt(mounts, stagingPath);
 }
 
-/** The block device that a mount shows, with its file system or as a raw device; `undefined` for a file system without one. */
-export async function deviceOfMount(context: NodeContext, mount: Mount): Promise<BlockDevice | undefined> {
+/**
+ * The block device that a mount shows, with its file system or as a raw device; `undefined` for a
+ * file system without one.
+ */
+export async function deviceOfMount(
+  context: NodeContext,
+  mount: Mount,
+): Promise<BlockDevice | undefined> {
   const name = boundDeviceName(mount) ?? await deviceNameOf(context.host, mount.majorMinor);
   return name === undefined ? undefined : await findBlockDevice(context.host, name);
 }
@@ -28,15 +39,19 @@ export function isSameMount(one: Mount, other: Mount): boolean {
 }
 
 /**
- * Mounts of the same thing elsewhere. Copies of `known` places below a bind mount of the host's / (a host root) do not count: they end
- * in the same path, and go with the original.
+ * Mounts of the same thing elsewhere. Copies of `known` places below a bind mount of the host's /
+ * (a host root) do not count: they end in the same path, and go with the original.
  */
 export function mountsElsewhere(mounts: Mount[], shown: Mount, known: string[]): Mount[] {
-  return mounts.filter((mount) => isSameMount(mount, shown) && !known.some((place) => mount.target.endsWith(place)));
+  return mounts.filter((mount) =>
+    isSameMount(mount, shown) && !known.some((place) => mount.target.endsWith(place))
+  );
 }
 
 /** Refuses paths that are no place for a volume. `invalid`. */
 export function checkPath(path: string, what: string): void {
-  if (path.startsWith("/") && path.replaceAll("/", "") !== "" && !path.split("/").includes("..")) return;
+  if (path.startsWith("/") && path.replaceAll("/", "") !== "" && !path.split("/").includes("..")) {
+    return;
+  }
   throw new PsoError("invalid", `${what} ${JSON.stringify(path)} is not an absolute path below /`);
 }

@@ -24,18 +24,28 @@ export interface ArrayContext {
   limits?: Partial<ObjectLimits>;
 }
 
-/** Most objects of each sort, destroyed ones included (arrays.md D: the real figures are not public). */
+/**
+ * Most objects of each sort, destroyed ones included (arrays.md D: the real figures are not
+ * public).
+ */
 export interface ObjectLimits {
   volumes: number;
   snapshots: number;
   hosts: number;
 }
 
-/** Time after which a destroyed object is eradicated: 24 h, the default of real arrays (arrays.md A7). */
+/**
+ * Time after which a destroyed object is eradicated: 24 h, the default of real arrays (arrays.md
+ * A7).
+ */
 export const ERADICATION_DELAY_MS = 86_400_000;
 
 /** The `2.first` … `2.last` strings without the numbers that were never released. */
-export function versionRange(first: number, last: number, options: { missing?: number[] } = {}): string[] {
+export function versionRange(
+  first: number,
+  last: number,
+  options: { missing?: number[] } = {},
+): string[] {
   const numbers = Array.from({ length: last - first + 1 }, (_, at) => first + at);
   return numbers.filter((minor) => !options.missing?.includes(minor)).map((minor) => `2.${minor}`);
 }

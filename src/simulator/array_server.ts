@@ -10,8 +10,9 @@ import { errorBody, RestError } from "./rest_error.ts";
 import type { Sessions } from "./sessions.ts";
 
 /**
- * What a client can tell a simulated array of the local plane by; only such arrays offer protocol `local`. A FlashArray says it in `banner` of
- * GET /arrays, a FlashBlade, which has no banner, in `revision`.
+ * What a client can tell a simulated array of the local plane by; only such arrays offer protocol
+ * `local`. A FlashArray says it in `banner` of GET /arrays, a FlashBlade, which has no banner, in
+ * `revision`.
  */
 export const SIMULATED_BANNER = "PSO simulated array, data plane local";
 export const SIMULATED_REVISION = "pso-simulated";
@@ -33,14 +34,22 @@ export interface SimulatedArray {
   readonly kind: "flasharray" | "flashblade";
   readonly name: string;
   readonly dialect: Dialect;
-  /** REST versions it serves, in ascending order (arrays.md A1: the SDK walks the list from its end). */
+  /**
+   * REST versions it serves, in ascending order (arrays.md A1: the SDK walks the list from its
+   * end).
+   */
   readonly versions: readonly string[];
   readonly routes: ArrayRoutes;
   /** Brings the data plane in line with the stored state, after a start and after a crash. */
   start(): Promise<void>;
-  /** Eradicates what has been destroyed for longer than the eradication delay. Cheap when nothing is due; called before each call. */
+  /**
+   * Eradicates what has been destroyed for longer than the eradication delay. Cheap when nothing is
+   * due; called before each call.
+   */
   expire(): Promise<void>;
-  /** Takes down what the data plane holds of the host (mounts, loop devices) and closes the state. */
+  /**
+   * Takes down what the data plane holds of the host (mounts, loop devices) and closes the state.
+   */
   stop(): Promise<void>;
 }
 
@@ -70,14 +79,20 @@ export interface ArrayServerOptions {
   /** Added to every call. */
   latencyMs: number;
   log: Logger;
-  /** Sees every answer that is sent, with its request: for tests that hold answers against a specification. */
+  /**
+   * Sees every answer that is sent, with its request: for tests that hold answers against a
+   * specification.
+   */
   onAnswer?: (answer: ArrayAnswer) => void;
   /** Kills a caller for the kill faults; default Deno.kill with SIGKILL. */
   kill?: (pid: number) => void;
 }
 
 const USERNAME = "pureuser";
-/** What the gateway says it allows per minute and second; the SDK needs all four headers (arrays.md A1). */
+/**
+ * What the gateway says it allows per minute and second; the SDK needs all four headers (arrays.md
+ * A1).
+ */
 const RATE_HEADERS = {
   "X-RateLimit-Limit-second": "1000",
   "X-RateLimit-Limit-minute": "60000",
@@ -85,7 +100,9 @@ const RATE_HEADERS = {
   "X-RateLimit-Remaining-minute": "59000",
 };
 
-/** A path taken apart: `/api/2.26/volumes` → minor 26, resource `/volumes`; `/api/login` → no minor. */
+/**
+ * A path taken apart: `/api/2.26/volumes` → minor 26, resource `/volumes`; `/api/login` → no minor.
+ */
 interface Place {
   version: string | undefined;
   resource: string;
@@ -94,7 +111,10 @@ interface Place {
 function placeOf(pathname: string): Place {
   const found = /^\/api\/(\d+\.[A-Za-z0-9]+)(\/.*)$/.exec(pathname);
   if (found !== null) return { version: found[1], resource: found[2] ?? "/" };
-  return { version: undefined, resource: pathname.startsWith("/api/") ? pathname.slice("/api".length) : pathname };
+  return {
+    version: undefined,
+    resource: pathname.startsWith("/api/") ? pathname.slice("/api".length) : pathname,
+  };
 }
 
 function killProcess(pid: number): void {
@@ -106,7 +126,10 @@ function killProcess(pid: number): void {
   }
 }
 
-/** The management endpoint of one array: gate, faults, login and error bodies around the resources of its kind. */
+/**
+ * The management endpoint of one array: gate, faults, login and error bodies around the resources
+ * of its kind.
+ */
 export class ArrayServer {
   readonly array: SimulatedArray;
   readonly #options: ArrayServerOptions;
@@ -132,8 +155,12 @@ export class ArrayServer {
       durationMs: Math.round(performance.now() - started),
     });
     if (outcome === "dropped") return outcome;
-    // Always answered, with the caller's own id if it sent one: the SDK pages with it (arrays.md A1).
-    outcome.headers.set("X-Request-ID", incoming.headers.get("x-request-id") ?? crypto.randomUUID());
+    // Always answered, with the caller's own id if it sent one: the SDK pages with it (arrays.md
+    // A1).
+    outcome.headers.set(
+      "X-Request-ID",
+      incoming.headers.get("x-request-id") ?? crypto.randomUUID(),
+    );
     await this.#show(incoming, url, outcome);
     return outcome;
   }
@@ -143,7 +170,14 @@ export class ArrayServer {
     if (onAnswer === undefined) return;
     const text = await outcome.clone().text();
     onAnswer({
-      ...{ kind: this.array.kind, array: this.array.name, method, path: url.pathname, query: url.search.slice(1), status: outcome.status },
+      ...{
+        kind: this.array.kind,
+        array: this.array.name,
+        method,
+        path: url.pathname,
+        query: url.search.slice(1),
+        status: outcome.status,
+      },
       body: text === "" ? undefined : JSON.parse(text),
       // What was refused may have been no JSON at all.
       sent: outcome.status === 200 ? parseBody(body) : undefined,
@@ -152,14 +186,24 @@ export class ArrayServer {
 
   async #guarded(incoming: Incoming, url: URL): Promise<Outcome> {
     if (this.#running >= this.#options.concurrency) {
-      return this.#error(new RestError(429, "API rate limit exceeded: too many calls at once."), RATE_HEADERS);
+      return this.#error(
+        new RestError(429, "API rate limit exceeded: too many calls at once."),
+        RATE_HEADERS,
+      );
     }
     this.#running++;
     try {
       return await this.#withFaults(incoming, url);
     } catch (error) {
-      if (error instanceof RestError) return this.#error(error, error.status === 429 ? RATE_HEADERS : {});
-      this.#options.log.error("simulator call failed", { array: this.array.name, method: incoming.method, target: incoming.target, error });
+      if (error instanceof RestError) {
+        return this.#error(error, error.status === 429 ? RATE_HEADERS : {});
+      }
+      this.#options.log.error("simulator call failed", {
+        array: this.array.name,
+        method: incoming.method,
+        target: incoming.target,
+        error,
+      });
       return this.#error(new RestError(500, `Internal error: ${messageOf(error)}`));
     } finally {
       this.#running--;
@@ -169,49 +213,76 @@ export class ArrayServer {
   async #withFaults(incoming: Incoming, url: URL): Promise<Outcome> {
     const { faults, latencyMs } = this.#options;
     const kill = this.#options.kill ?? killProcess;
-    const hit = faults.take({ array: this.array.name, method: incoming.method, path: placeOf(url.pathname).resource });
+    const hit = faults.take({
+      array: this.array.name,
+      method: incoming.method,
+      path: placeOf(url.pathname).resource,
+    });
     const find = (action: Fault["action"]) => hit.find((fault) => fault.action === action);
-    const delayMs = hit.filter(({ action }) => action === "delay").reduce((sum, { value }) => sum + value, latencyMs);
+    const delayMs = hit.filter(({ action }) => action === "delay").reduce(
+      (sum, { value }) => sum + value,
+      latencyMs,
+    );
     if (delayMs > 0) await pause(delayMs);
 
     const killBefore = find("kill-before");
     if (killBefore !== undefined) kill(killBefore.value);
     if (killBefore !== undefined || find("drop-before")) return "dropped";
     const status = find("status");
-    if (status !== undefined) throw new RestError(status.value, `Simulated fault: status ${status.value}.`);
+    if (status !== undefined) {
+      throw new RestError(status.value, `Simulated fault: status ${status.value}.`);
+    }
 
-    const answer = await this.#answer(incoming, url, { stale: find("stale") !== undefined, full: find("full") !== undefined });
+    const answer = await this.#answer(incoming, url, {
+      stale: find("stale") !== undefined,
+      full: find("full") !== undefined,
+    });
     const killAfter = find("kill-after");
     if (killAfter !== undefined) kill(killAfter.value);
     return killAfter !== undefined || find("drop-after") ? "dropped" : answer;
   }
 
-  async #answer(incoming: Incoming, url: URL, state: { stale: boolean; full: boolean }): Promise<Response> {
+  async #answer(
+    incoming: Incoming,
+    url: URL,
+    state: { stale: boolean; full: boolean },
+  ): Promise<Response> {
     const { version, resource } = placeOf(url.pathname);
     const { dialect, versions, routes } = this.array;
     const { sessions } = this.#options;
-    if (url.pathname === "/api/api_version" && incoming.method === "GET") return Response.json({ [dialect.versionsKey]: versions });
+    if (url.pathname === "/api/api_version" && incoming.method === "GET") {
+      return Response.json({ [dialect.versionsKey]: versions });
+    }
     const minor = this.#minor(version);
     const hasOwnLogin = dialect.loginHasVersion === (version !== undefined);
-    if (hasOwnLogin && resource === "/login" && incoming.method === "POST") return this.#login(incoming.headers.get("api-token"));
+    if (hasOwnLogin && resource === "/login" && incoming.method === "POST") {
+      return this.#login(incoming.headers.get("api-token"));
+    }
     const session = incoming.headers.get("x-auth-token") ?? "";
     if (hasOwnLogin && resource === "/logout" && incoming.method === "POST") {
       sessions.logout(session);
       return new Response(null, { status: 200 });
     }
-    if (!sessions.use(session)) throw new RestError(401, "Authentication required: the session is unknown or has expired.");
+    if (!sessions.use(session)) {
+      throw new RestError(401, "Authentication required: the session is unknown or has expired.");
+    }
     if (minor === undefined) throw new RestError(404, "Not found.", url.pathname);
     await this.array.expire();
     const call: Call = { minor, query: url.searchParams, body: parseBody(incoming.body), ...state };
     return await routes.answer(incoming.method, resource, call);
   }
 
-  /** N of 2.N; `undefined` for a path without a version; RestError 404 for a version this array does not serve. */
+  /**
+   * N of 2.N; `undefined` for a path without a version; RestError 404 for a version this array does
+   * not serve.
+   */
   #minor(version: string | undefined): number | undefined {
     if (version === undefined) return undefined;
     const { versions, dialect } = this.array;
     // FlashBlade accepts the alias (arrays.md B1).
-    const asked = version === "2.latest" && !dialect.loginHasVersion ? versions.at(-1) ?? version : version;
+    const asked = version === "2.latest" && !dialect.loginHasVersion
+      ? versions.at(-1) ?? version
+      : version;
     if (!versions.includes(asked) || !asked.startsWith("2.")) {
       throw new RestError(404, `REST version ${version} is not supported.`, version);
     }
@@ -221,7 +292,9 @@ export class ArrayServer {
   #login(apiToken: string | null): Response {
     const token = apiToken === null ? undefined : this.#options.sessions.login(apiToken);
     if (token === undefined) throw new RestError(401, "Invalid API token.");
-    return Response.json(this.array.dialect.loginBody(USERNAME), { headers: { "x-auth-token": token } });
+    return Response.json(this.array.dialect.loginBody(USERNAME), {
+      headers: { "x-auth-token": token },
+    });
   }
 
   #error(error: RestError, headers: Record<string, string> = {}): Response {

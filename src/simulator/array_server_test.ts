@@ -13,11 +13,15 @@ Deno.test("array answers its versions without a login, ascending and without tho
 
 Deno.test("array gives a session for its API token alone, and 401 without one", async () => {
   await withFleet({}, async ({ array, fleet }) => {
-    const wrong = await array.raw("POST", "/api/2.26/login", { headers: { "api-token": crypto.randomUUID() } });
+    const wrong = await array.raw("POST", "/api/2.26/login", {
+      headers: { "api-token": crypto.randomUUID() },
+    });
     assert.equal(wrong.status, 401);
     assert.equal(wrong.headers.get("x-auth-token"), null);
     assert.equal((await array.raw("GET", "/api/2.26/volumes")).status, 401);
-    const right = await array.raw("POST", "/api/2.26/login", { headers: { "api-token": firstOf(fleet).token } });
+    const right = await array.raw("POST", "/api/2.26/login", {
+      headers: { "api-token": firstOf(fleet).token },
+    });
     assert.deepEqual(right.body, { items: [{ username: "pureuser" }] });
     assert.equal((await array.send("GET /volumes")).status, 200);
     await array.raw("POST", "/api/2.26/logout", { headers: { "x-auth-token": array.token } });
@@ -40,9 +44,14 @@ Deno.test("session ends after its idle time, and a use renews it", async () => {
 
 Deno.test("array returns the caller's X-Request-ID, or one of its own, also with errors", async () => {
   await withFleet({}, async ({ array }) => {
-    const sent = await array.raw("GET", "/api/2.26/nonsense", { headers: { "x-auth-token": array.token, "X-Request-ID": "abc" } });
+    const sent = await array.raw("GET", "/api/2.26/nonsense", {
+      headers: { "x-auth-token": array.token, "X-Request-ID": "abc" },
+    });
     assert.equal(sent.headers.get("x-request-id"), "abc");
-    assert.match((await array.send("GET /volumes")).headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
+    assert.match(
+      (await array.send("GET /volumes")).headers.get("x-request-id") ?? "",
+      /^[0-9a-f-]{36}$/,
+    );
   });
 });
 
@@ -51,11 +60,20 @@ Deno.test("array tells wrong paths, methods, versions and bodies apart", async (
     assert.equal(await array.refused("GET /nonsense"), "404 Not found. (/nonsense)");
     assert.equal(await array.refused("PUT /volumes"), "405 Method not allowed. (/volumes)");
     array.version = "2.12";
-    assert.equal(await array.refused("GET /volumes"), "404 REST version 2.12 is not supported. (2.12)");
+    assert.equal(
+      await array.refused("GET /volumes"),
+      "404 REST version 2.12 is not supported. (2.12)",
+    );
     array.version = "2.3";
-    assert.equal(await array.refused("GET /network-interfaces"), "404 Not found in REST 2.3. (/network-interfaces)");
+    assert.equal(
+      await array.refused("GET /network-interfaces"),
+      "404 Not found in REST 2.3. (/network-interfaces)",
+    );
     array.version = "2.26";
-    assert.equal(await array.refused("POST /volumes?names=v", "text"), "400 The request body must be a JSON object.");
+    assert.equal(
+      await array.refused("POST /volumes?names=v", "text"),
+      "400 The request body must be a JSON object.",
+    );
     assert.equal(
       await array.refused("POST /volumes?names=v", { provisioned: "1G" }),
       "400 Invalid value for provisioned: expected an integer. (provisioned)",
@@ -76,7 +94,10 @@ Deno.test("array answers 429 with message and the four rate headers above its co
         assert.match(headers.get(`X-RateLimit-${name}`) ?? "", /^\d+$/);
       }
       // Equal minute headers would make the vendor's SDK sleep for a minute.
-      assert.notEqual(headers.get("X-RateLimit-Limit-minute"), headers.get("X-RateLimit-Remaining-minute"));
+      assert.notEqual(
+        headers.get("X-RateLimit-Limit-minute"),
+        headers.get("X-RateLimit-Remaining-minute"),
+      );
     }
     assert.equal((await array.send("GET /volumes")).status, 200);
   });
@@ -93,8 +114,15 @@ Deno.test("fault status answers so many times, after so many calls, for the matc
       value: 503,
     });
     const status = async (call: string) => (await array.send(call)).status;
-    assert.deepEqual([await status("GET /volumes"), await status("GET /hosts"), await status("GET /volumes")], [200, 200, 503]);
-    assert.deepEqual([await status("GET /volume-snapshots"), await status("GET /volumes")], [503, 200]);
+    assert.deepEqual([
+      await status("GET /volumes"),
+      await status("GET /hosts"),
+      await status("GET /volumes"),
+    ], [200, 200, 503]);
+    assert.deepEqual([await status("GET /volume-snapshots"), await status("GET /volumes")], [
+      503,
+      200,
+    ]);
     await control("POST /faults", { action: "status", value: 403, times: 5 });
     const denied = await array.send("GET /volumes");
     assert.deepEqual([denied.status, Object.keys(denied.body)], [403, ["message"]]);
@@ -106,21 +134,43 @@ Deno.test("fault status answers so many times, after so many calls, for the matc
 for (const path of ["volumes", "/volumes", "/api/2.26/volumes", "/api/2.*/volumes"]) {
   Deno.test(`fault matches GET /volumes by the path ${path}`, async () => {
     await withFleet({}, async ({ array, control }) => {
-      assert.equal((await control("POST /faults", { match: { path }, action: "status", value: 503 })).body.path, "/volumes");
-      assert.deepEqual([(await array.send("GET /volumes")).status, (await array.send("GET /volumes")).status], [503, 200]);
+      assert.equal(
+        (await control("POST /faults", { match: { path }, action: "status", value: 503 })).body
+          .path,
+        "/volumes",
+      );
+      assert.deepEqual([
+        (await array.send("GET /volumes")).status,
+        (await array.send("GET /volumes")).status,
+      ], [503, 200]);
     });
   });
 }
 
 Deno.test("fault drop-before closes the connection and does nothing; drop-after does it first", async () => {
   await withFleet({}, async ({ array, control }) => {
-    await control("POST /faults", { match: { method: "POST", path: "/volumes" }, action: "drop-before" });
-    await assert.rejects(array.send("POST /volumes?names=v1", { provisioned: 1048576 }), /hang up|reset|closed/i);
+    await control("POST /faults", {
+      match: { method: "POST", path: "/volumes" },
+      action: "drop-before",
+    });
+    await assert.rejects(
+      array.send("POST /volumes?names=v1", { provisioned: 1048576 }),
+      /hang up|reset|closed/i,
+    );
     assert.equal(await array.refused("GET /volumes?names=v1"), "400 Volume does not exist. (v1)");
-    await control("POST /faults", { match: { method: "POST", path: "/volumes" }, action: "drop-after" });
-    await assert.rejects(array.send("POST /volumes?names=v1", { provisioned: 1048576 }), /hang up|reset|closed/i);
+    await control("POST /faults", {
+      match: { method: "POST", path: "/volumes" },
+      action: "drop-after",
+    });
+    await assert.rejects(
+      array.send("POST /volumes?names=v1", { provisioned: 1048576 }),
+      /hang up|reset|closed/i,
+    );
     assert.equal((await array.ok("GET /volumes?names=v1")).items.length, 1);
-    assert.equal(await array.refused("POST /volumes?names=v1", { provisioned: 1048576 }), "400 Volume already exists. (v1)");
+    assert.equal(
+      await array.refused("POST /volumes?names=v1", { provisioned: 1048576 }),
+      "400 Volume already exists. (v1)",
+    );
   });
 });
 
@@ -141,8 +191,8 @@ Deno.test("fault stale shows lists from before the last change", async () => {
     await array.ok("POST /volumes?names=v1", {});
     await array.ok("POST /volumes?names=v2", {});
     await control("POST /faults", { match: { method: "GET" }, action: "stale" });
-    // deno-lint-ignore no-explicit-any -- an answer of the wire
-    const names = async () => (await array.ok("GET /volumes")).items.map(({ name }: any) => name).join(",");
+    const names = async () =>
+      (await array.ok("GET /volumes")).items.map(({ name }: { name: string }) => name).join(",");
     assert.equal(await names(), "v1");
     assert.equal(await array.refused("GET /volumes?names=v2"), "400 Volume does not exist. (v2)");
     await array.ok("PATCH /volumes?names=v1", { destroyed: true });
@@ -158,8 +208,14 @@ Deno.test("fault full makes the array report no room and refuse what needs it", 
     await control("POST /faults", { action: "full" });
     const [item] = (await array.ok("GET /arrays")).items;
     assert.equal(item.space.total_physical, item.capacity);
-    assert.match(await array.refused("POST /volumes?names=v2", {}), /^400 Insufficient space: .*no space left/);
-    assert.match(await array.refused("PATCH /volumes?names=v1", { provisioned: 2 ** 21 }), /^400 Insufficient space/);
+    assert.match(
+      await array.refused("POST /volumes?names=v2", {}),
+      /^400 Insufficient space: .*no space left/,
+    );
+    assert.match(
+      await array.refused("PATCH /volumes?names=v1", { provisioned: 2 ** 21 }),
+      /^400 Insufficient space/,
+    );
     await array.ok("PATCH /volumes?names=v1", { destroyed: true });
   });
 });
@@ -167,7 +223,12 @@ Deno.test("fault full makes the array report no room and refuse what needs it", 
 Deno.test("fault kill-after kills the process at the call and leaves its effect", async () => {
   await withFleet({}, async ({ array, control }) => {
     const victim = new Deno.Command("sleep", { args: ["600"] }).spawn();
-    await control("POST /faults", { match: { method: "POST", path: "/volumes" }, after: 1, action: "kill-after", value: victim.pid });
+    await control("POST /faults", {
+      match: { method: "POST", path: "/volumes" },
+      after: 1,
+      action: "kill-after",
+      value: victim.pid,
+    });
     await array.ok("POST /volumes?names=v1", {});
     await assert.rejects(array.send("POST /volumes?names=v2", {}));
     assert.equal((await victim.status).signal, "SIGKILL");
@@ -207,11 +268,14 @@ Deno.test("GET /requests counts every call by array, method and path, with statu
       { array: "fa-1", method: "GET", path: "/volumes", count: 2 },
       { array: "fa-1", method: "GET", path: "/hosts", count: 1 },
     ]);
-    assert.deepEqual(body.last.map(({ status, query }: { status: number; query: string }) => [status, query]), [
-      [400, "?names=none"],
-      [200, ""],
-      [0, ""],
-    ]);
+    assert.deepEqual(
+      body.last.map(({ status, query }: { status: number; query: string }) => [status, query]),
+      [
+        [400, "?names=none"],
+        [200, ""],
+        [0, ""],
+      ],
+    );
     await control("DELETE /requests");
     assert.equal((await control("GET /requests")).body.total, 0);
   });

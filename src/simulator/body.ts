@@ -7,13 +7,15 @@ function isObject(value: unknown): value is Json {
 }
 
 /**
- * Typed reading of one JSON object of a request. Unknown fields are ignored as arrays do (arrays.md F23); a field of a wrong
- * type is a 400. `undefined` = not sent.
+ * Typed reading of one JSON object of a request. Unknown fields are ignored as arrays do (arrays.md
+ * F23); a field of a wrong type is a 400. `undefined` = not sent.
  */
 export class Fields {
   readonly #json: Json;
   constructor(json: unknown) {
-    if (json !== undefined && json !== null && !isObject(json)) throw refused("The request body must be a JSON object.");
+    if (json !== undefined && json !== null && !isObject(json)) {
+      throw refused("The request body must be a JSON object.");
+    }
     this.#json = isObject(json) ? json : {};
   }
 
@@ -27,27 +29,44 @@ export class Fields {
   }
 
   integer(field: string): number | undefined {
-    return this.#typed(field, "an integer", (value) => Number.isSafeInteger(value) ? Number(value) : undefined);
+    return this.#typed(
+      field,
+      "an integer",
+      (value) => Number.isSafeInteger(value) ? Number(value) : undefined,
+    );
   }
 
   boolean(field: string): boolean | undefined {
-    return this.#typed(field, "a boolean", (value) => typeof value === "boolean" ? value : undefined);
+    return this.#typed(
+      field,
+      "a boolean",
+      (value) => typeof value === "boolean" ? value : undefined,
+    );
   }
 
   texts(field: string): string[] | undefined {
     return this.#typed(
       field,
       "a list of strings",
-      (value) => Array.isArray(value) && value.every((one) => typeof one === "string") ? value : undefined,
+      (value) =>
+        Array.isArray(value) && value.every((one) => typeof one === "string") ? value : undefined,
     );
   }
 
   objects(field: string): Fields[] | undefined {
-    return this.#typed(field, "a list of objects", (value) => Array.isArray(value) ? value.map((one) => new Fields(one)) : undefined);
+    return this.#typed(
+      field,
+      "a list of objects",
+      (value) => Array.isArray(value) ? value.map((one) => new Fields(one)) : undefined,
+    );
   }
 
   object(field: string): Fields | undefined {
-    return this.#typed(field, "an object", (value) => isObject(value) ? new Fields(value) : undefined);
+    return this.#typed(
+      field,
+      "an object",
+      (value) => isObject(value) ? new Fields(value) : undefined,
+    );
   }
 
   /** A whole number, or `""`, which unsets a limit (arrays.md A4, QoS and quotas). */
@@ -62,7 +81,9 @@ export class Fields {
     const value = this.#json[field];
     if (value === undefined || value === null) return undefined;
     const found = read(value);
-    if (found === undefined) throw refused(`Invalid value for ${field}: expected ${wanted}.`, field);
+    if (found === undefined) {
+      throw refused(`Invalid value for ${field}: expected ${wanted}.`, field);
+    }
     return found;
   }
 }

@@ -14,7 +14,10 @@ export interface Call {
   full: boolean;
 }
 
-/** What a handler answers with status 200 (errors are thrown as RestError). No body = an empty answer, as DELETE gives. */
+/**
+ * What a handler answers with status 200 (errors are thrown as RestError). No body = an empty
+ * answer, as DELETE gives.
+ */
 export interface Answer {
   body?: unknown;
   headers?: Record<string, string>;
@@ -25,8 +28,8 @@ type Spec = `${"GET" | "POST" | "PATCH" | "PUT" | "DELETE"} /${string}`;
 type Env = { Bindings: { call: Call } };
 
 /**
- * The resources of one kind of array, by method and path without `/api/2.N`. An unknown path is 404, a known one with another
- * method 405, a resource newer than the version in the path 404.
+ * The resources of one kind of array, by method and path without `/api/2.N`. An unknown path is
+ * 404, a known one with another method 405, a resource newer than the version in the path 404.
  */
 export class ArrayRoutes {
   readonly #app = new Hono<Env>();
@@ -34,7 +37,9 @@ export class ArrayRoutes {
   constructor() {
     this.#app.notFound((context) => {
       const path = context.req.path;
-      throw this.#paths.has(path) ? new RestError(405, "Method not allowed.", path) : new RestError(404, "Not found.", path);
+      throw this.#paths.has(path)
+        ? new RestError(405, "Method not allowed.", path)
+        : new RestError(404, "Not found.", path);
     });
     this.#app.onError((error) => {
       throw error;
@@ -47,7 +52,9 @@ export class ArrayRoutes {
     this.#paths.add(path);
     this.#app.on(method, path, async (context) => {
       const { call } = context.env;
-      if (call.minor < (options.since ?? 0)) throw new RestError(404, `Not found in REST 2.${call.minor}.`, path);
+      if (call.minor < (options.since ?? 0)) {
+        throw new RestError(404, `Not found in REST 2.${call.minor}.`, path);
+      }
       const { body, headers } = await handler(call);
       if (body === undefined) return new Response(null, { status: 200, headers });
       return Response.json(body, { status: 200, headers });
@@ -71,7 +78,9 @@ export function flag(query: URLSearchParams, parameter: string): boolean | undef
   const value = query.get(parameter);
   if (value === null || value === "") return undefined;
   const lower = value.toLowerCase();
-  if (lower !== "true" && lower !== "false") throw new RestError(400, `Invalid value for ${parameter}: expected true or false.`, value);
+  if (lower !== "true" && lower !== "false") {
+    throw new RestError(400, `Invalid value for ${parameter}: expected true or false.`, value);
+  }
   return lower === "true";
 }
 
@@ -79,6 +88,8 @@ export function flag(query: URLSearchParams, parameter: string): boolean | undef
 export function count(query: URLSearchParams, parameter: string): number | undefined {
   const value = query.get(parameter);
   if (value === null || value === "") return undefined;
-  if (!/^\d{1,15}$/.test(value)) throw new RestError(400, `Invalid value for ${parameter}: expected a number from 0.`, value);
+  if (!/^\d{1,15}$/.test(value)) {
+    throw new RestError(400, `Invalid value for ${parameter}: expected a number from 0.`, value);
+  }
   return Number(value);
 }

@@ -17,22 +17,46 @@ function isThere(path: string): boolean {
 }
 
 /**
- * The certificate of a simulated array in `folder`, made by openssl(1) when it is not there: self-signed, CA:TRUE as real arrays ship
- * them, for 127.0.0.1, localhost and the name. It can be pinned or given as a CA. A later start finds the same one.
+ * The certificate of a simulated array in `folder`, made by openssl(1) when it is not there:
+ * self-signed, CA:TRUE as real arrays ship them, for 127.0.0.1, localhost and the name. It can be
+ * pinned or given as a CA. A later start finds the same one.
  */
-export async function certificateFor(name: string, options: { folder: string; run: Run; hostname: string }): Promise<Certificate> {
+export async function certificateFor(
+  name: string,
+  options: { folder: string; run: Run; hostname: string },
+): Promise<Certificate> {
   const [certPath, keyPath] = [`${options.folder}/${name}.pem`, `${options.folder}/${name}.key`];
   if (isThere(certPath) && isThere(keyPath)) return { certPath, keyPath };
   Deno.mkdirSync(options.folder, { recursive: true });
-  const address = /^[\d.]+$|:/.test(options.hostname) && options.hostname !== "127.0.0.1" ? `,IP:${options.hostname}` : "";
+  const address = /^[\d.]+$|:/.test(options.hostname) && options.hostname !== "127.0.0.1"
+    ? `,IP:${options.hostname}`
+    : "";
   await options.run("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", String(DAYS)],
+    ...[
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      String(DAYS),
+    ],
     ...["-subj", `/O=PSO simulator/CN=${name}`],
     ...["-addext", `subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:${name}${address}`],
-    ...["-addext", "basicConstraints=critical,CA:TRUE", "-keyout", keyPath, "-out", `${certPath}.new`],
+    ...[
+      "-addext",
+      "basicConstraints=critical,CA:TRUE",
+      "-keyout",
+      keyPath,
+      "-out",
+      `${certPath}.new`,
+    ],
   ]);
   Deno.chmodSync(keyPath, 0o600);
-  // The certificate comes last and whole: a crash before leaves no pair that would be taken for finished.
+  // The certificate comes last and whole: a crash before leaves no pair that would be taken for
+  // finished.
   Deno.renameSync(`${certPath}.new`, certPath);
   return { certPath, keyPath };
 }

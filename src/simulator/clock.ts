@@ -1,4 +1,7 @@
-/** Time of the simulated fleet, in milliseconds since 1970: real time plus what was added to it, so that a test can let a day pass. */
+/**
+ * Time of the simulated fleet, in milliseconds since 1970: real time plus what was added to it, so
+ * that a test can let a day pass.
+ */
 export class Clock {
   readonly #real: () => number;
   #offsetMs: number;
@@ -12,7 +15,10 @@ export class Clock {
   get offsetMs(): number {
     return this.#offsetMs;
   }
-  /** Lets `seconds` pass at once. Time never goes back: a negative number is refused by the caller (control.ts). */
+  /**
+   * Lets `seconds` pass at once. Time never goes back: a negative number is refused by the caller
+   * (control.ts).
+   */
   advance(seconds: number): void {
     this.#offsetMs += Math.round(seconds * 1000);
   }

@@ -1,15 +1,20 @@
 import { messageOf, PsoError } from "../errors.ts";
 import { removeIfThere } from "./images.ts";
 
-// configfs (kernel, filesystems/configfs.rst): a folder is an object of the kernel, made by mkdir and ended by rmdir; its files are the
-// object's attributes, which come and go with it; a link connects two objects.
+// configfs (kernel, filesystems/configfs.rst): a folder is an object of the kernel, made by mkdir
+// and ended by rmdir; its files are the object's attributes, which come and go with it; a link
+// connects two objects.
 
 /** Does one step and says what was done on what when the kernel refuses. */
 function step<T>(what: string, path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw new PsoError("unavailable", `cannot ${what} ${path}: ${messageOf(error)}; see the kernel's log`, { cause: error });
+    throw new PsoError(
+      "unavailable",
+      `cannot ${what} ${path}: ${messageOf(error)}; see the kernel's log`,
+      { cause: error },
+    );
   }
 }
 
@@ -18,7 +23,9 @@ export function makeObject(path: string): void {
   step("make", path, () => Deno.mkdirSync(path, { recursive: true }));
 }
 
-/** Ends an object; one that is gone is right. `unavailable` while another object is linked to it. */
+/**
+ * Ends an object; one that is gone is right. `unavailable` while another object is linked to it.
+ */
 export function endObject(path: string): void {
   step("remove", path, () => removeIfThere(path));
 }
@@ -28,7 +35,10 @@ export function setAttribute(path: string, value: string): void {
   step("set", path, () => Deno.writeTextFileSync(path, value));
 }
 
-/** The attribute without the line break at its end; `undefined` when there is no such object or attribute. */
+/**
+ * The attribute without the line break at its end; `undefined` when there is no such object or
+ * attribute.
+ */
 export function attribute(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path).trimEnd();
@@ -60,7 +70,9 @@ export function linkTarget(path: string): string | undefined {
 
 /** The names of the objects below this one that begin with `prefix`; none when it is not there. */
 export function objectsIn(path: string, prefix = ""): string[] {
-  return entriesOf(path).filter((entry) => entry.isDirectory && entry.name.startsWith(prefix)).map(({ name }) => name);
+  return entriesOf(path).filter((entry) => entry.isDirectory && entry.name.startsWith(prefix)).map((
+    { name },
+  ) => name);
 }
 
 /** The names of the links of this object. */

@@ -29,9 +29,10 @@ export interface ControlOptions {
 }
 
 /**
- * The control endpoint of the simulator, plain HTTP on its own port:
- * `POST /faults {array, match: {method, path}, after, times, action, value}`, `DELETE /faults`, `GET /requests`, `DELETE /requests`,
- * `POST /clock {advance: seconds}`, `DELETE /sessions?array=`, and `GET /`, which says what is served and what is not modelled.
+ * The control endpoint of the simulator, plain HTTP on its own port: `POST /faults {array, match:
+ * {method, path}, after, times, action, value}`, `DELETE /faults`, `GET /requests`, `DELETE
+ * /requests`, `POST /clock {advance: seconds}`, `DELETE /sessions?array=`, and `GET /`, which says
+ * what is served and what is not modelled.
  */
 export function controlRoutes(options: ControlOptions): Hono {
   const app = new Hono();
@@ -40,11 +41,22 @@ export function controlRoutes(options: ControlOptions): Hono {
     const status = error instanceof RestError ? error.status : 500;
     return Response.json({ message: error.message }, { status });
   });
-  app.get("/", (context) => context.json({ arrays: options.fleet.map(({ token: _, ...shown }) => shown), limits: LIMITS }));
+  app.get(
+    "/",
+    (context) =>
+      context.json({
+        arrays: options.fleet.map(({ token: _, ...shown }) => shown),
+        limits: LIMITS,
+      }),
+  );
   app.post("/faults", async (context) => {
     const rule = parseFaultRule(await jsonOf(context.req.raw));
     if (rule.array !== undefined && !options.fleet.some(({ name }) => name === rule.array)) {
-      throw refused(`no array is named ${rule.array}: there are ${options.fleet.map(({ name }) => name).join(", ")}`);
+      throw refused(
+        `no array is named ${rule.array}: there are ${
+          options.fleet.map(({ name }) => name).join(", ")
+        }`,
+      );
     }
     faults.add(rule);
     return context.json({ ...rule, times: Number.isFinite(rule.times) ? rule.times : null });
@@ -61,7 +73,9 @@ export function controlRoutes(options: ControlOptions): Hono {
   app.get("/clock", (context) => context.json({ nowMs: clock.now(), offsetMs: clock.offsetMs }));
   app.post("/clock", async (context) => {
     const advance = new Fields(await jsonOf(context.req.raw)).integer("advance");
-    if (advance === undefined || advance < 0) throw refused("advance must be a number of seconds, 0 or more: time does not go back");
+    if (advance === undefined || advance < 0) {
+      throw refused("advance must be a number of seconds, 0 or more: time does not go back");
+    }
     clock.advance(advance);
     await options.onClock();
     return context.json({ nowMs: clock.now(), offsetMs: clock.offsetMs });

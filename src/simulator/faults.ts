@@ -32,7 +32,10 @@ export interface FaultRule extends Fault {
   /** Name of one array; `undefined` = all. */
   array: string | undefined;
   method: string | undefined;
-  /** Path without `/api/2.N`, such as `/volumes`; `*` stands for any text; `undefined` = all. POST /faults takes it with that too. */
+  /**
+   * Path without `/api/2.N`, such as `/volumes`; `*` stands for any text; `undefined` = all. POST
+   * /faults takes it with that too.
+   */
   path: string | undefined;
   /** So many matching calls pass first. */
   after: number;
@@ -47,7 +50,10 @@ export interface FaultCall {
   path: string;
 }
 
-/** States rather than events: they last until DELETE /faults when `times` is not given. The others happen once. */
+/**
+ * States rather than events: they last until DELETE /faults when `times` is not given. The others
+ * happen once.
+ */
 const LASTING: FaultAction[] = ["delay", "stale", "full"];
 const NEEDS_VALUE: FaultAction[] = ["delay", "status", "kill-before", "kill-after"];
 
@@ -56,14 +62,25 @@ export function parseFaultRule(body: unknown): FaultRule {
   const fields = new Fields(body);
   const text = fields.text("action");
   const action = FAULT_ACTIONS.find((one) => one === text);
-  if (action === undefined) throw refused(`action must be one of ${FAULT_ACTIONS.join(", ")}; found ${text ?? "nothing"}`);
+  if (action === undefined) {
+    throw refused(`action must be one of ${FAULT_ACTIONS.join(", ")}; found ${text ?? "nothing"}`);
+  }
   const value = fields.integer("value");
-  if (value === undefined && NEEDS_VALUE.includes(action)) throw refused(`action ${action} needs a number in value`);
-  if (action === "status" && ((value ?? 0) < 400 || (value ?? 0) > 599)) throw refused(`status must be 400 to 599; found ${value}`);
-  const [after, times] = [fields.integer("after") ?? 0, fields.integer("times") ?? (LASTING.includes(action) ? Infinity : 1)];
+  if (value === undefined && NEEDS_VALUE.includes(action)) {
+    throw refused(`action ${action} needs a number in value`);
+  }
+  if (action === "status" && ((value ?? 0) < 400 || (value ?? 0) > 599)) {
+    throw refused(`status must be 400 to 599; found ${value}`);
+  }
+  const [after, times] = [
+    fields.integer("after") ?? 0,
+    fields.integer("times") ?? (LASTING.includes(action) ? Infinity : 1),
+  ];
   if (after < 0 || times < 1) throw refused("after must be at least 0 and times at least 1");
   // Process 1 and groups (negative ids) are never a caller of ours.
-  if (action.startsWith("kill") && (value ?? 0) <= 1) throw refused(`value of ${action} must be a process id above 1; found ${value}`);
+  if (action.startsWith("kill") && (value ?? 0) <= 1) {
+    throw refused(`value of ${action} must be a process id above 1; found ${value}`);
+  }
   const match = fields.object("match");
   return {
     array: fields.text("array") || undefined,
@@ -76,13 +93,17 @@ export function parseFaultRule(body: unknown): FaultRule {
   };
 }
 
-/** A path that would never match because it is written with the version or without its first slash, as calls are seen. */
+/**
+ * A path that would never match because it is written with the version or without its first slash,
+ * as calls are seen.
+ */
 function pathAsSeen(path: string | undefined): string | undefined {
   return path?.replace(/^(?=[^/*])/, "/").replace(/^\/api\/2\.[\d*]+(?=\/)/, "");
 }
 
 function matchesPath(pattern: string, path: string): boolean {
-  const source = pattern.split("*").map((piece) => piece.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*");
+  const source = pattern.split("*").map((piece) => piece.replace(/[.+?^${}()|[\]\\]/g, "\\$&"))
+    .join(".*");
   return new RegExp(`^${source}$`).test(path);
 }
 

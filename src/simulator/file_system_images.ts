@@ -16,18 +16,21 @@ const MIN_IMAGE_BYTES = 20 * MiB;
 const LOG_BYTES = 4 * MiB;
 
 /**
- * Length of the image of a file system of `sizeBytes`: log, headers and the blocks that XFS keeps in reserve (a twentieth, at most
- * 8,192 blocks) come on top, so that `df` shows at least what was provisioned and not much more.
+ * Length of the image of a file system of `sizeBytes`: log, headers and the blocks that XFS keeps
+ * in reserve (a twentieth, at most 8,192 blocks) come on top, so that `df` shows at least what was
+ * provisioned and not much more.
  */
 function imageBytes(sizeBytes: number): number {
-  const bytes = sizeBytes + LOG_BYTES + 2 * MiB + Math.min(Math.ceil(sizeBytes / 20), 32 * MiB) + Math.ceil(sizeBytes / 1024);
+  const bytes = sizeBytes + LOG_BYTES + 2 * MiB + Math.min(Math.ceil(sizeBytes / 20), 32 * MiB) +
+    Math.ceil(sizeBytes / 1024);
   return Math.max(MIN_IMAGE_BYTES, Math.ceil(bytes / MiB) * MiB);
 }
 
 /**
- * File systems of a simulated FlashBlade: sparse images that this host mounts at `fs/<id>`, so that ENOSPC,
- * statfs and growth are real. XFS, because it alone grows while mounted without CAP_SYS_RESOURCE, which containers lack (ext4's resize
- * ioctl wants it); `--unsupported` is for sizes below 300 MiB and a small log. Methods are safe to repeat; calls for one id must not
+ * File systems of a simulated FlashBlade: sparse images that this host mounts at `fs/<id>`, so that
+ * ENOSPC, statfs and growth are real. XFS, because it alone grows while mounted without
+ * CAP_SYS_RESOURCE, which containers lack (ext4's resize ioctl wants it); `--unsupported` is for
+ * sizes below 300 MiB and a small log. Methods are safe to repeat; calls for one id must not
  * overlap; the mounts outlive a killed simulator and are found again by reconcile().
  */
 export class FileSystemImages {
@@ -45,14 +48,33 @@ export class FileSystemImages {
     return `${this.#images.root}/fs/${id}`;
   }
 
-  /** Makes an empty file system of `sizeBytes` and mounts it. `exhausted` when this host's file system refuses the size. */
+  /**
+   * Makes an empty file system of `sizeBytes` and mounts it. `exhausted` when this host's file
+   * system refuses the size.
+   */
   async create(id: string, sizeBytes: number): Promise<void> {
     const bytes = imageBytes(sizeBytes);
     this.#images.createImage(id, bytes);
-    // One allocation group where it can be (1 TiB at most): growth adds more of the first one's size. No reflink and reverse map: they reserve room.
+    // One allocation group where it can be (1 TiB at most): growth adds more of the first one's
+    // size. No reflink and reverse map: they reserve room.
     const groups = bytes < TiB ? ["-d", "agcount=1"] : [];
-    const features = ["-m", "crc=1,reflink=0,rmapbt=0,finobt=0", "-i", "sparse=0", "-l", `size=${LOG_BYTES}`];
-    await this.#run("mkfs.xfs", ["--unsupported", "-q", "-f", "-K", ...groups, ...features, this.#images.imagePath(id)]);
+    const features = [
+      "-m",
+      "crc=1,reflink=0,rmapbt=0,finobt=0",
+      "-i",
+      "sparse=0",
+      "-l",
+      `size=${LOG_BYTES}`,
+    ];
+    await this.#run("mkfs.xfs", [
+      "--unsupported",
+      "-q",
+      "-f",
+      "-K",
+      ...groups,
+      ...features,
+      this.#images.imagePath(id),
+    ]);
     await this.mount(id);
   }
 
@@ -63,16 +85,28 @@ export class FileSystemImages {
     Deno.mkdirSync(path, { recursive: true });
     const device = await this.#attach(this.#images.imagePath(id));
     try {
-      // nouuid: a clone has the UUID of its source. allocsize: what XFS allocates ahead of a growing file would count as stored.
-      await this.#run("mount", ["-t", "xfs", "-o", "nosuid,nodev,nouuid,discard,allocsize=64k", device, path]);
+      // nouuid: a clone has the UUID of its source. allocsize: what XFS allocates ahead of a
+      // growing file would count as stored.
+      await this.#run("mount", [
+        "-t",
+        "xfs",
+        "-o",
+        "nosuid,nodev,nouuid,discard,allocsize=64k",
+        device,
+        path,
+      ]);
     } finally {
-      // Detaches now if nothing is mounted from it, else with the last mount, which nodes may hold longer than we.
+      // Detaches now if nothing is mounted from it, else with the last mount, which nodes may hold
+      // longer than we.
       await this.#run("losetup", ["-d", device]);
     }
     this.#mounted.add(id);
   }
 
-  /** Grows image, loop device and file system, while mounted. A size that it has already, or a smaller one, changes nothing. */
+  /**
+   * Grows image, loop device and file system, while mounted. A size that it has already, or a
+   * smaller one, changes nothing.
+   */
   async grow(id: string, sizeBytes: number): Promise<void> {
     const bytes = imageBytes(sizeBytes);
     const { bsize, blocks } = statfsSync(this.mountPath(id));
@@ -82,7 +116,10 @@ export class FileSystemImages {
     await this.#run("xfs_growfs", [this.mountPath(id)]);
   }
 
-  /** Copies the file system's bytes of one instant to a new image (a snapshot), which is not mounted. Writers are held meanwhile. */
+  /**
+   * Copies the file system's bytes of one instant to a new image (a snapshot), which is not
+   * mounted. Writers are held meanwhile.
+   */
   async snapshot(id: string, snapshotId: string): Promise<void> {
     const path = this.mountPath(id);
     await this.#run("fsfreeze", ["-f", path]);
@@ -99,16 +136,31 @@ export class FileSystemImages {
     await this.mount(id);
   }
 
-  /** Puts the files of a snapshot in the place of those of a file system, under the mounts that clients hold. */
+  /**
+   * Puts the files of a snapshot in the place of those of a file system, under the mounts that
+   * clients hold.
+   */
   async restore(snapshotId: string, id: string): Promise<void> {
     const aside = this.mountPath(`${snapshotId}.restore`);
     const path = this.mountPath(id);
     Deno.mkdirSync(aside, { recursive: true });
-    // norecovery: a frozen XFS is whole on disk, but marks its log, which a read-only mount could not clear.
-    await this.#run("mount", ["-t", "xfs", "-o", "loop,nosuid,nodev,nouuid,ro,norecovery", this.#images.imagePath(snapshotId), aside]);
+    // norecovery: a frozen XFS is whole on disk, but marks its log, which a read-only mount could
+    // not clear.
+    await this.#run("mount", [
+      "-t",
+      "xfs",
+      "-o",
+      "loop,nosuid,nodev,nouuid,ro,norecovery",
+      this.#images.imagePath(snapshotId),
+      aside,
+    ]);
     try {
-      for (const { name } of [...Deno.readDirSync(path)]) await Deno.remove(`${path}/${name}`, { recursive: true });
-      await this.#run("cp", ["--archive", "--sparse=always", `${aside}/.`, path], { timeoutMs: 10 * 60_000 });
+      for (const { name } of [...Deno.readDirSync(path)]) {
+        await Deno.remove(`${path}/${name}`, { recursive: true });
+      }
+      await this.#run("cp", ["--archive", "--sparse=always", `${aside}/.`, path], {
+        timeoutMs: 10 * 60_000,
+      });
     } finally {
       await this.#umount(aside);
       Deno.removeSync(aside);
@@ -129,20 +181,27 @@ export class FileSystemImages {
     this.#images.removeImage(id);
   }
 
-  /** Bytes in use inside the mounted file system as `df` counts them, XFS's own included; 0 when it is not mounted. */
+  /**
+   * Bytes in use inside the mounted file system as `df` counts them, XFS's own included; 0 when it
+   * is not mounted.
+   */
   usedBytes(id: string): number {
     if (!this.#mounted.has(id)) return 0;
     const { bsize, blocks, bfree } = statfsSync(this.mountPath(id));
     return bsize * (blocks - bfree);
   }
 
-  /** After a start: mounts what should be mounted, thaws what a crash left frozen, unmounts what the state does not know. */
+  /**
+   * After a start: mounts what should be mounted, thaws what a crash left frozen, unmounts what the
+   * state does not know.
+   */
   async reconcile(ids: Iterable<string>): Promise<void> {
     const wanted = new Set(ids);
     for (const id of await this.#found()) {
       this.#mounted.add(id);
-      if (wanted.has(id)) await this.#run("fsfreeze", ["-u", this.mountPath(id)], { okCodes: [0, 1] });
-      else await this.unmount(id);
+      if (wanted.has(id)) {
+        await this.#run("fsfreeze", ["-u", this.mountPath(id)], { okCodes: [0, 1] });
+      } else await this.unmount(id);
     }
     for (const id of await this.#attachedOnly()) await this.#run("losetup", ["-d", id]);
     for (const { name } of [...Deno.readDirSync(`${this.#images.root}/fs`)]) {
@@ -159,17 +218,24 @@ export class FileSystemImages {
   /** Ids of the file systems of this array that the host has mounted. */
   async #found(): Promise<Set<string>> {
     const folder = `${Deno.realPathSync(`${this.#images.root}/fs`)}/`;
-    const { stdout } = await this.#run("findmnt", ["-J", "-o", "TARGET", "-t", "xfs"], { okCodes: [0, 1] });
-    const tree: FindmntTree = stdout.trim() === "" ? {} : JSON.parse(stdout); // findmnt -J, util-linux
+    const { stdout } = await this.#run("findmnt", ["-J", "-o", "TARGET", "-t", "xfs"], {
+      okCodes: [0, 1],
+    });
+    // findmnt -J, util-linux
+    const tree: FindmntTree = stdout.trim() === "" ? {} : JSON.parse(stdout);
     const targets = (tree.filesystems ?? []).flatMap(function flat(entry): string[] {
       return [entry.target, ...(entry.children ?? []).flatMap(flat)];
     });
-    return new Set(targets.filter((target) => target.startsWith(folder)).map((target) => target.slice(folder.length)));
+    return new Set(
+      targets.filter((target) => target.startsWith(folder)).map((target) =>
+        target.slice(folder.length)
+      ),
+    );
   }
 
   /**
-   * A loop device that serves the image and takes writes: one keeps the mark of `blockdev --setro` when it is detached, and would mount the
-   * next image read-only without a word.
+   * A loop device that serves the image and takes writes: one keeps the mark of `blockdev --setro`
+   * when it is detached, and would mount the next image read-only without a word.
    */
   async #attach(image: string): Promise<string> {
     const device = (await this.#run("losetup", ["--find", "--show", image])).stdout.trim();
@@ -187,7 +253,8 @@ export class FileSystemImages {
       await this.#run("umount", [path]);
     } catch (error) {
       if (!isPsoError(error, "unavailable")) throw error;
-      // A process on this host works inside: an array takes a file system away from its clients all the same.
+      // A process on this host works inside: an array takes a file system away from its clients all
+      // the same.
       await this.#run("umount", ["-l", path], { okCodes: [0, UMOUNT_FAILED] });
     }
   }
@@ -197,11 +264,19 @@ export class FileSystemImages {
     const folder = `${Deno.realPathSync(`${this.#images.root}/images`)}/`;
     const { stdout } = await this.#run("losetup", ["-n", "-l", "-O", "NAME,AUTOCLEAR,BACK-FILE"]);
     const rows = stdout.split("\n").map((line) => /^(\S+)\s+(\d)\s+(.*)$/.exec(line.trim()));
-    return rows.flatMap((row) => row !== null && row[2] === "0" && (row[3] ?? "").startsWith(folder) ? [row[1] ?? ""] : []);
+    return rows.flatMap((row) =>
+      row !== null && row[2] === "0" && (row[3] ?? "").startsWith(folder) ? [row[1] ?? ""] : []
+    );
   }
 
   async #loopDevices(id: string): Promise<string[]> {
-    const { stdout } = await this.#run("losetup", ["-n", "-O", "NAME", "-j", this.#images.imagePath(id)]);
+    const { stdout } = await this.#run("losetup", [
+      "-n",
+      "-O",
+      "NAME",
+      "-j",
+      this.#images.imagePath(id),
+    ]);
     return stdout.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   }
 }

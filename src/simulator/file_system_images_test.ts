@@ -7,7 +7,9 @@ import { until } from "../async/wait.ts";
 const MiB = 1024 * 1024;
 
 /** Runs with a plane of its own and looks afterwards that no mount and no loop device stayed. */
-async function withPlane(test: (images: FileSystemImages, plane: LocalPlane) => Promise<void>): Promise<void> {
+async function withPlane(
+  test: (images: FileSystemImages, plane: LocalPlane) => Promise<void>,
+): Promise<void> {
   const folder = await Deno.makeTempDir();
   const plane = new LocalPlane(folder, { array: "fb-1", run: testRun });
   const images = new FileSystemImages(plane.images, testRun);
@@ -20,7 +22,9 @@ async function withPlane(test: (images: FileSystemImages, plane: LocalPlane) => 
       return (loops + (await testRun("findmnt", ["-n", "-o", "TARGET"])).stdout).includes(folder);
     };
     // A loop device goes a moment after its last mount when another process looks at it just then.
-    await until(`nothing of ${folder} left on the host`, async () => !(await left()), { timeoutMs: 10_000 });
+    await until(`nothing of ${folder} left on the host`, async () => !(await left()), {
+      timeoutMs: 10_000,
+    });
     await Deno.remove(folder, { recursive: true });
   }
 }
@@ -29,7 +33,9 @@ async function withPlane(test: (images: FileSystemImages, plane: LocalPlane) => 
 async function mounted(plane: LocalPlane): Promise<string[]> {
   const { stdout } = await testRun("findmnt", ["-rn", "-o", "TARGET"]);
   const folder = `${await Deno.realPath(plane.root)}/fs/`;
-  return stdout.split("\n").filter((target) => target.startsWith(folder)).map((target) => target.slice(folder.length)).sort();
+  return stdout.split("\n").filter((target) => target.startsWith(folder)).map((target) =>
+    target.slice(folder.length)
+  ).sort();
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -75,7 +81,10 @@ Deno.test("remove() takes a file system away even while a process has a file ope
     const open = await Deno.open(`${images.mountPath("a")}/f`, { create: true, write: true });
     await images.remove("a");
     await images.remove("a");
-    assert.deepEqual([await mounted(plane), [...Deno.readDirSync(`${plane.root}/images`)]], [[], []]);
+    assert.deepEqual([await mounted(plane), [...Deno.readDirSync(`${plane.root}/images`)]], [
+      [],
+      [],
+    ]);
     open.close();
   });
 });
@@ -92,7 +101,13 @@ Deno.test("reconcile() after a crash keeps mounts, mounts what is missing, thaws
     const next = new FileSystemImages(plane.images, testRun);
     await next.reconcile(["kept", "lost"]);
     assert.deepEqual(await mounted(plane), ["kept", "lost"]);
-    const attached = await testRun("losetup", ["-n", "-O", "NAME", "-j", plane.images.imagePath("lost")]);
+    const attached = await testRun("losetup", [
+      "-n",
+      "-O",
+      "NAME",
+      "-j",
+      plane.images.imagePath("lost"),
+    ]);
     assert.equal(attached.stdout.trim().split("\n").length, 1, "one device, that of the mount");
     await Deno.writeTextFile(`${next.mountPath("kept")}/f`, "thawed");
     assert.equal(await Deno.readTextFile(`${next.mountPath("kept")}/f`), "thawed");

@@ -3,9 +3,16 @@ import { refused } from "./rest_error.ts";
 export type Row = Record<string, unknown>;
 export type Predicate = (row: Row) => boolean;
 
-/** A literal of a filter. Text is kept as the pieces between its `*` wildcards, lower case: arrays compare names without case. */
+/**
+ * A literal of a filter. Text is kept as the pieces between its `*` wildcards, lower case: arrays
+ * compare names without case.
+ */
 type Literal = { text: string[] } | { number: number } | { boolean: boolean };
-type Token = { kind: "word" | "op" | "(" | ")" | "," | "end"; text: string } | { kind: "string"; pieces: string[]; text: string };
+type Token = { kind: "word" | "op" | "(" | ")" | "," | "end"; text: string } | {
+  kind: "string";
+  pieces: string[];
+  text: string;
+};
 
 const OPERATORS = ["!=", "<=", ">=", "=", "<", ">"];
 
@@ -22,7 +29,14 @@ function readString(source: string, start: number): { token: Token; next: number
     }
   }
   if (at >= source.length) throw refused("Invalid filter: a quoted string is not closed.", source);
-  return { token: { kind: "string", pieces: pieces.map((piece) => piece.toLowerCase()), text: source.slice(start, at + 1) }, next: at + 1 };
+  return {
+    token: {
+      kind: "string",
+      pieces: pieces.map((piece) => piece.toLowerCase()),
+      text: source.slice(start, at + 1),
+    },
+    next: at + 1,
+  };
 }
 
 function readTokens(source: string): Token[] {
@@ -51,12 +65,17 @@ function readTokens(source: string): Token[] {
   return tokens;
 }
 
-/** The values at a dotted path, lists flattened: a list-valued field matches if any element does (arrays.md A3). */
+/**
+ * The values at a dotted path, lists flattened: a list-valued field matches if any element does
+ * (arrays.md A3).
+ */
 function valuesAt(row: Row, path: string): unknown[] {
   let values: unknown[] = [row];
   for (const step of path.split(".")) {
     values = values.flatMap((value) => {
-      const found = typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined;
+      const found = typeof value === "object" && value !== null
+        ? Reflect.get(value, step)
+        : undefined;
       return Array.isArray(found) ? found : [found];
     });
   }
@@ -66,7 +85,9 @@ function valuesAt(row: Row, path: string): unknown[] {
 /** A reference whose members are all null is "not there" (arrays.md A6). */
 function exists(value: unknown): boolean {
   if (typeof value === "boolean") return value;
-  if (typeof value === "object" && value !== null) return Object.values(value).some((member) => member !== null);
+  if (typeof value === "object" && value !== null) {
+    return Object.values(value).some((member) => member !== null);
+  }
   return value !== "";
 }
 
@@ -90,12 +111,24 @@ function equals(value: unknown, literal: Literal): boolean {
   return String(value) === String(literal.boolean);
 }
 
-/** Negative, zero or positive as `value` is below, at or above the literal; NaN when the two cannot be ordered. */
+/**
+ * Negative, zero or positive as `value` is below, at or above the literal; NaN when the two cannot
+ * be ordered.
+ */
 function order(value: unknown, literal: Literal): number {
   if (typeof value === "number") {
-    return value - ("number" in literal ? literal.number : "text" in literal ? Number(literal.text.join("*")) : NaN);
+    return value -
+      ("number" in literal
+        ? literal.number
+        : "text" in literal
+        ? Number(literal.text.join("*"))
+        : NaN);
   }
-  const wanted = "text" in literal ? literal.text.join("*") : "number" in literal ? String(literal.number) : String(literal.boolean);
+  const wanted = "text" in literal
+    ? literal.text.join("*")
+    : "number" in literal
+    ? String(literal.number)
+    : String(literal.boolean);
   const found = String(value).toLowerCase();
   return found < wanted ? -1 : found > wanted ? 1 : 0;
 }
@@ -193,7 +226,8 @@ class Parser {
     this.fields.add("tags");
     return (row) =>
       valuesAt(row, "tags").some((tag) =>
-        typeof tag === "object" && tag !== null && matchesPieces(String(Reflect.get(tag, "key")).toLowerCase(), key) &&
+        typeof tag === "object" && tag !== null &&
+        matchesPieces(String(Reflect.get(tag, "key")).toLowerCase(), key) &&
         matchesPieces(String(Reflect.get(tag, "value")).toLowerCase(), value)
       );
   }
@@ -217,7 +251,10 @@ class Parser {
     const word = this.#expect("word").text;
     if (/^(true|false)$/i.test(word)) return { boolean: word.toLowerCase() === "true" };
     if (/^-?\d+(\.\d+)?$/.test(word)) return { number: Number(word) };
-    throw refused(`Invalid filter: ${word} is neither a quoted string, a number, true nor false.`, this.#source);
+    throw refused(
+      `Invalid filter: ${word} is neither a quoted string, a number, true nor false.`,
+      this.#source,
+    );
   }
 
   #string(): string[] {
@@ -262,11 +299,14 @@ export interface Filter {
 }
 
 /**
- * Compiles a filter expression of the arrays' list calls (grammar: arrays.md A3; REST 1.13 guide). Text compares without case.
- * Throws RestError 400 when it cannot be read.
+ * Compiles a filter expression of the arrays' list calls (grammar: arrays.md A3; REST 1.13 guide).
+ * Text compares without case. Throws RestError 400 when it cannot be read.
  */
 export function parseFilter(source: string): Filter {
   const parser = new Parser(source);
   const matches = parser.parse();
-  return { matches, fields: [...new Set([...parser.fields].map((field) => field.split(".")[0] ?? field))] };
+  return {
+    matches,
+    fields: [...new Set([...parser.fields].map((field) => field.split(".")[0] ?? field))],
+  };
 }

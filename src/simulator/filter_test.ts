@@ -12,8 +12,24 @@ const rows: Row[] = [
     pod: { name: "p1" },
     host_group: { name: null },
   },
-  { name: "CT1.ETH5", iqns: [], is_local: false, size: 2000, enabled: false, pod: { name: null }, host_group: { name: "g1" } },
-  { name: "it's * \\ here", iqns: ["IQN.C:3"], is_local: true, size: 30, enabled: true, pod: { name: "p2" }, host_group: { name: null } },
+  {
+    name: "CT1.ETH5",
+    iqns: [],
+    is_local: false,
+    size: 2000,
+    enabled: false,
+    pod: { name: null },
+    host_group: { name: "g1" },
+  },
+  {
+    name: "it's * \\ here",
+    iqns: ["IQN.C:3"],
+    is_local: true,
+    size: 30,
+    enabled: true,
+    pod: { name: "p2" },
+    host_group: { name: null },
+  },
 ];
 
 /** Positions of the rows that match. */
@@ -59,11 +75,26 @@ Deno.test("parseFilter() tags() matches key and value of one tag", () => {
   assert.equal(matches({ tags: [{ key: "k", value: "x" }, { key: "j", value: "v1" }] }), false);
 });
 
-for (const bad of ["", "name=", "name='x", "name 'x'", "(name='x'", "name='x' and", "name=x", "='x'", "name=='x'", "a;b"]) {
+for (
+  const bad of [
+    "",
+    "name=",
+    "name='x",
+    "name 'x'",
+    "(name='x'",
+    "name='x' and",
+    "name=x",
+    "='x'",
+    "name=='x'",
+    "a;b",
+  ]
+) {
   Deno.test(`parseFilter() refuses ${JSON.stringify(bad)} with 400`, () => {
     assert.throws(
       () => parseFilter(bad),
-      (error) => error instanceof RestError && error.status === 400 && error.message.startsWith("Invalid filter"),
+      (error) =>
+        error instanceof RestError && error.status === 400 &&
+        error.message.startsWith("Invalid filter"),
     );
   });
 }

@@ -10,9 +10,18 @@ import { type ServedFleet, serveFleet, type SimulateOptions } from "./simulate.t
 
 /** Runs real tools. */
 export const testRun: Run = async (tool, args, options = {}) => {
-  const output = await new Deno.Command(tool, { args, stdout: "piped", stderr: "piped", env: { LC_ALL: "C" } }).output();
+  const output = await new Deno.Command(tool, {
+    args,
+    stdout: "piped",
+    stderr: "piped",
+    env: { LC_ALL: "C" },
+  }).output();
   const text = new TextDecoder();
-  const result = { code: output.code, stdout: text.decode(output.stdout), stderr: text.decode(output.stderr) };
+  const result = {
+    code: output.code,
+    stdout: text.decode(output.stdout),
+    stderr: text.decode(output.stderr),
+  };
   if (!(options.okCodes ?? [0]).includes(result.code)) {
     throw new PsoError("unavailable", `${tool} ${args.join(" ")}: ${result.code} ${result.stderr}`);
   }
@@ -34,7 +43,8 @@ export class TestClient {
   version = "2.26";
   constructor(entry: { address: string; token: string; ca?: string }) {
     this.#entry = entry;
-    // One connection per call: on a kept one, Deno's node:http repeats a request by itself when it is closed without an answer.
+    // One connection per call: on a kept one, Deno's node:http repeats a request by itself when it
+    // is closed without an answer.
     this.#agent = entry.ca === undefined
       ? new HttpAgent({ keepAlive: false })
       : new HttpsAgent({ keepAlive: false, ca: Deno.readTextFileSync(entry.ca) });
@@ -45,7 +55,10 @@ export class TestClient {
     this.token = reply.headers.get("x-auth-token") ?? "";
   }
 
-  /** A call of a resource, as `GET /volumes?names=a`; only `%`, `&` and the like must be encoded already. */
+  /**
+   * A call of a resource, as `GET /volumes?names=a`; only `%`, `&` and the like must be encoded
+   * already.
+   */
   send(call: string, body?: unknown): Promise<Reply> {
     const [method, path] = parts(call);
     return this.raw(method, `/api/${this.version}${encodeURI(path).replaceAll("%25", "%")}`, {
@@ -68,7 +81,11 @@ export class TestClient {
     return reply.status === 200 ? `200 ${JSON.stringify(reply.body)}` : failure(reply);
   }
 
-  raw(method: string, target: string, options: { headers?: Record<string, string>; body?: unknown } = {}): Promise<Reply> {
+  raw(
+    method: string,
+    target: string,
+    options: { headers?: Record<string, string>; body?: unknown } = {},
+  ): Promise<Reply> {
     const [hostname = "", port = ""] = this.#entry.address.split(":");
     const text = options.body === undefined ? "" : JSON.stringify(options.body);
     const headers = {
@@ -86,7 +103,9 @@ export class TestClient {
           response.on("data", (part: string) => received += part);
           response.on("error", reject);
           response.on("end", () => {
-            const names = Object.entries(response.headers).map(([name, value]): [string, string] => [name, String(value)]);
+            const names = Object.entries(response.headers).map((
+              [name, value],
+            ): [string, string] => [name, String(value)]);
             resolve({
               status: response.statusCode ?? 0,
               headers: new Headers(names),
@@ -129,8 +148,15 @@ const DEFAULTS: SimulateOptions = {
 };
 
 /** A fleet in this process, by default one FlashArray in plain HTTP, with state in memory. */
-export function testFleet(options: Partial<SimulateOptions> = {}, run: Run = testRun): Promise<ServedFleet> {
-  return serveFleet({ ...DEFAULTS, ...options }, { run, log: silentLogger, signal: new AbortController().signal });
+export function testFleet(
+  options: Partial<SimulateOptions> = {},
+  run: Run = testRun,
+): Promise<ServedFleet> {
+  return serveFleet({ ...DEFAULTS, ...options }, {
+    run,
+    log: silentLogger,
+    signal: new AbortController().signal,
+  });
 }
 
 /** What a test gets: the fleet, a logged-in client of its first array, and the control endpoint. */
@@ -143,12 +169,18 @@ export interface Bench {
 }
 
 /** Runs `test` against a fleet of its own and takes all of it away. */
-export async function withFleet(options: Partial<SimulateOptions>, test: (bench: Bench) => Promise<void>): Promise<void> {
+export async function withFleet(
+  options: Partial<SimulateOptions>,
+  test: (bench: Bench) => Promise<void>,
+): Promise<void> {
   const fleet = await testFleet(options);
   const [entry] = fleet.arrays;
   if (entry === undefined) throw new Error("no array");
   const array = new TestClient(entry);
-  const controlClient = new TestClient({ address: fleet.control.slice("http://".length), token: "" });
+  const controlClient = new TestClient({
+    address: fleet.control.slice("http://".length),
+    token: "",
+  });
   try {
     await array.login(entry.kind === "flashblade" ? "/api/login" : undefined);
     await test({

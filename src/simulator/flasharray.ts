@@ -13,8 +13,9 @@ import { addVolumeRoutes } from "./flasharray_volumes.ts";
 export const FLASHARRAY_VERSIONS: readonly string[] = versionRange(0, 38, { missing: [12, 18] });
 
 /**
- * A simulated FlashArray: REST 2.x as drivers use it (reference arrays.md A), over one store and, when it has one, a data plane.
- * `banner` of GET /arrays says which (SIMULATED_BANNER). What it leaves out is in limits.ts.
+ * A simulated FlashArray: REST 2.x as drivers use it (reference arrays.md A), over one store and,
+ * when it has one, a data plane. `banner` of GET /arrays says which (SIMULATED_BANNER). What it
+ * leaves out is in limits.ts.
  */
 export class FlashArray implements SimulatedArray {
   readonly kind = "flasharray";
@@ -43,9 +44,14 @@ export class FlashArray implements SimulatedArray {
   start(): Promise<void> {
     const { state } = this;
     const { plane } = state.context;
-    plane?.images.keepOnly([...state.volumes.values(), ...state.snapshots.values()].map(({ id }) => id));
-    // A crash between an image's new size and the state: the state was not answered, so the image follows it.
-    for (const { id, provisioned } of state.volumes.values()) plane?.images.sizeImage(id, provisioned);
+    plane?.images.keepOnly(
+      [...state.volumes.values(), ...state.snapshots.values()].map(({ id }) => id),
+    );
+    // A crash between an image's new size and the state: the state was not answered, so the image
+    // follows it.
+    for (const { id, provisioned } of state.volumes.values()) {
+      plane?.images.sizeImage(id, provisioned);
+    }
     plane?.block.reconcile([...state.hosts.values()].map((host) => state.planeHost(host)));
     return Promise.resolve();
   }

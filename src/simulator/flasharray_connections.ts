@@ -1,7 +1,13 @@
 import { Fields } from "./body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "./call.ts";
 import { renderConnection } from "./flasharray_render.ts";
-import { connectionKey, type ConnectionRecord, type FlashArrayState, type HostRecord, type VolumeRecord } from "./flasharray_state.ts";
+import {
+  connectionKey,
+  type ConnectionRecord,
+  type FlashArrayState,
+  type HostRecord,
+  type VolumeRecord,
+} from "./flasharray_state.ts";
 import { liveVolume } from "./flasharray_volumes.ts";
 import { items } from "./list.ts";
 import { refused } from "./rest_error.ts";
@@ -10,7 +16,9 @@ import { refused } from "./rest_error.ts";
 const MAX_LUN = 4095;
 
 function hostsOf(state: FlashArrayState, call: Call): HostRecord[] | undefined {
-  if (csv(call.query, "host_group_names") !== undefined) throw refused("Host group does not exist.", call.query.get("host_group_names"));
+  if (csv(call.query, "host_group_names") !== undefined) {
+    throw refused("Host group does not exist.", call.query.get("host_group_names"));
+  }
   return csv(call.query, "host_names")?.map((name) => {
     const host = state.hostNamed(name);
     if (host === undefined) throw refused("Host does not exist.", name);
@@ -18,7 +26,11 @@ function hostsOf(state: FlashArrayState, call: Call): HostRecord[] | undefined {
   });
 }
 
-function volumesOf(state: FlashArrayState, call: Call, options: { live: boolean }): VolumeRecord[] | undefined {
+function volumesOf(
+  state: FlashArrayState,
+  call: Call,
+  options: { live: boolean },
+): VolumeRecord[] | undefined {
   const names = csv(call.query, "volume_names") ??
     csv(call.query, "volume_ids")?.map((id) => state.volumes.get(id)?.name ?? id);
   return names?.map((name) => {
@@ -32,15 +44,21 @@ function volumesOf(state: FlashArrayState, call: Call, options: { live: boolean 
 /** Both sides of a POST or DELETE; one of them has a single member. */
 function pairsOf(state: FlashArrayState, call: Call): { host: HostRecord; volume: VolumeRecord }[] {
   const [hosts, volumes] = [hostsOf(state, call), volumesOf(state, call, { live: true })];
-  if (hosts === undefined || volumes === undefined) throw refused("host_names and volume_names are required.");
-  if (hosts.length > 1 && volumes.length > 1) throw refused("Either one host or one volume can be named, not many of both.");
+  if (hosts === undefined || volumes === undefined) {
+    throw refused("host_names and volume_names are required.");
+  }
+  if (hosts.length > 1 && volumes.length > 1) {
+    throw refused("Either one host or one volume can be named, not many of both.");
+  }
   return hosts.flatMap((host) => volumes.map((volume) => ({ host, volume })));
 }
 
 function freeLun(state: FlashArrayState, host: HostRecord, wanted: number | undefined): number {
   const used = new Set(state.connectionsOfHost(host.name).map(({ lun }) => lun));
   if (wanted !== undefined) {
-    if (wanted < 1 || wanted > MAX_LUN) throw refused(`Invalid LUN: 1 to ${MAX_LUN}.`, String(wanted));
+    if (wanted < 1 || wanted > MAX_LUN) {
+      throw refused(`Invalid LUN: 1 to ${MAX_LUN}.`, String(wanted));
+    }
     if (used.has(wanted)) throw refused("LUN is already in use.", host.name);
     return wanted;
   }
@@ -48,7 +66,11 @@ function freeLun(state: FlashArrayState, host: HostRecord, wanted: number | unde
   throw refused("Maximum number of connections: limit reached.", host.name);
 }
 
-function showHosts(state: FlashArrayState, hosts: HostRecord[], ended?: ReadonlySet<ConnectionRecord>): void {
+function showHosts(
+  state: FlashArrayState,
+  hosts: HostRecord[],
+  ended?: ReadonlySet<ConnectionRecord>,
+): void {
   state.context.plane?.block.show([...new Set(hosts)].map((host) => state.planeHost(host, ended)));
 }
 
@@ -58,8 +80,14 @@ function postConnections(state: FlashArrayState, call: Call): Answer {
   const made = state.context.store.change(() =>
     pairs.map(({ host, volume }) => {
       const key = connectionKey(host.name, volume.id);
-      if (state.connections.get(key) !== undefined) throw refused("Connection already exists.", volume.name);
-      const connection = { host: host.name, volumeId: volume.id, lun: freeLun(state, host, wanted) };
+      if (state.connections.get(key) !== undefined) {
+        throw refused("Connection already exists.", volume.name);
+      }
+      const connection = {
+        host: host.name,
+        volumeId: volume.id,
+        lun: freeLun(state, host, wanted),
+      };
       state.connections.set(key, connection);
       return connection;
     })
@@ -68,7 +96,9 @@ function postConnections(state: FlashArrayState, call: Call): Answer {
     showHosts(state, pairs.map(({ host }) => host));
   } catch (error) {
     // A connection that stayed would be "already there" for whoever tries again, and lead nowhere.
-    state.context.store.change(() => made.forEach(({ host, volumeId }) => state.connections.delete(connectionKey(host, volumeId))));
+    state.context.store.change(() =>
+      made.forEach(({ host, volumeId }) => state.connections.delete(connectionKey(host, volumeId)))
+    );
     throw error;
   }
   return items(made.map((connection) => renderConnection(state, call, connection)));
@@ -83,19 +113,28 @@ function deleteConnections(state: FlashArrayState, call: Call): Answer {
   });
   // Before the state: what is said to be cut off is.
   showHosts(state, pairs.map(({ host }) => host), new Set(found));
-  state.context.store.change(() => found.forEach(({ host, volumeId }) => state.connections.delete(connectionKey(host, volumeId))));
+  state.context.store.change(() =>
+    found.forEach(({ host, volumeId }) => state.connections.delete(connectionKey(host, volumeId)))
+  );
   return {};
 }
 
-/** The narrowest set that holds what the call asks for: never all connections for one volume or host. */
+/**
+ * The narrowest set that holds what the call asks for: never all connections for one volume or
+ * host.
+ */
 function candidates(
   state: FlashArrayState,
   hosts: HostRecord[] | undefined,
   volumes: VolumeRecord[] | undefined,
 ): Iterable<ConnectionRecord> {
   if (volumes !== undefined) {
-    const names = hosts === undefined ? undefined : new Set(hosts.map(({ name }) => name.toLowerCase()));
-    return volumes.flatMap(({ id }) => state.connectionsOfVolume(id)).filter(({ host }) => names?.has(host.toLowerCase()) ?? true);
+    const names = hosts === undefined
+      ? undefined
+      : new Set(hosts.map(({ name }) => name.toLowerCase()));
+    return volumes.flatMap(({ id }) => state.connectionsOfVolume(id)).filter(({ host }) =>
+      names?.has(host.toLowerCase()) ?? true
+    );
   }
   return hosts?.flatMap(({ name }) => state.connectionsOfHost(name)) ?? state.connections.values();
 }
@@ -113,5 +152,8 @@ function getConnections(state: FlashArrayState, call: Call): Answer {
 export function addConnectionRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /connections", (call) => getConnections(state, call));
   routes.on("POST /connections", (call) => state.turns.take(() => postConnections(state, call)));
-  routes.on("DELETE /connections", (call) => state.turns.take(() => deleteConnections(state, call)));
+  routes.on(
+    "DELETE /connections",
+    (call) => state.turns.take(() => deleteConnections(state, call)),
+  );
 }

@@ -21,19 +21,32 @@ interface EthPort {
   address: string;
 }
 
-/** Addresses for documentation (RFC 5737): nothing answers there, the local plane needs no portal. */
+/**
+ * Addresses for documentation (RFC 5737): nothing answers there, the local plane needs no portal.
+ */
 const NO_ADDRESS = "192.0.2.";
 
-/** On the local plane two controllers, each with two iSCSI ports and one NVMe/TCP port; on the kernel plane one of each for every portal. */
+/**
+ * On the local plane two controllers, each with two iSCSI ports and one NVMe/TCP port; on the
+ * kernel plane one of each for every portal.
+ */
 function ethPorts({ context: { plane } }: FlashArrayState): EthPort[] {
-  const port = (at: number, name: string, service: EthPort["service"], address: string): EthPort => ({
+  const port = (
+    at: number,
+    name: string,
+    service: EthPort["service"],
+    address: string,
+  ): EthPort => ({
     controller: at % 2 === 0 ? 0 : 1,
     ...{ name, service, address },
   });
   if (plane?.portals !== undefined) {
     return plane.portals.flatMap((address, at) => {
       const row = Math.floor(at / 2);
-      return [port(at, `ETH${4 + 2 * row}`, "iscsi", address), port(at, `ETH${5 + 2 * row}`, "nvme-tcp", address)];
+      return [
+        port(at, `ETH${4 + 2 * row}`, "iscsi", address),
+        port(at, `ETH${5 + 2 * row}`, "nvme-tcp", address),
+      ];
     });
   }
   return [0, 1].flatMap((at) => [
@@ -77,7 +90,17 @@ function builtIn(what: string, all: Named[]): Listed<Named> {
 function controllers(): Named[] {
   return ["primary", "secondary"].map((mode, number) => {
     const name = `CT${number}`;
-    return { name, row: { name, mode, model: MODEL, status: "ready", type: "array_controller", version: FLASHARRAY_VERSION } };
+    return {
+      name,
+      row: {
+        name,
+        mode,
+        model: MODEL,
+        status: "ready",
+        type: "array_controller",
+        version: FLASHARRAY_VERSION,
+      },
+    };
   });
 }
 
@@ -89,19 +112,33 @@ function ports(state: FlashArrayState): Named[] {
     const host = address.includes(":") ? `[${address}]` : address;
     return {
       name,
-      row: { name, ...nothing, ...(service === "iscsi" ? { iqn, portal: `${host}:3260` } : { nqn, portal: `${host}:4420` }) },
+      row: {
+        name,
+        ...nothing,
+        ...(service === "iscsi"
+          ? { iqn, portal: `${host}:3260` }
+          : { nqn, portal: `${host}:4420` }),
+      },
     };
   });
-  return [...eth, ...fcPorts(state).map(({ name, wwn }): Named => ({ name, row: { name, ...nothing, wwn } }))];
+  return [
+    ...eth,
+    ...fcPorts(state).map(({ name, wwn }): Named => ({ name, row: { name, ...nothing, wwn } })),
+  ];
 }
 
 /** Pure's vendor part, and the end of the address. */
 function macOf(address: string): string {
-  const bytes = address.includes(".") ? address.split(".").slice(-3).map(Number) : [...new TextEncoder().encode(address)].slice(-3);
+  const bytes = address.includes(".")
+    ? address.split(".").slice(-3).map(Number)
+    : [...new TextEncoder().encode(address)].slice(-3);
   return ["24:a9:37", ...bytes.map((byte) => byte.toString(16).padStart(2, "0"))].join(":");
 }
 
-function ethInterface(name: string, options: { address: string; services: string[]; subtype: string }): Named {
+function ethInterface(
+  name: string,
+  options: { address: string; services: string[]; subtype: string },
+): Named {
   const eth = {
     address: options.address,
     gateway: "192.0.2.1",
@@ -113,7 +150,15 @@ function ethInterface(name: string, options: { address: string; services: string
     subtype: options.subtype,
     vlan: null,
   };
-  const row = { name, enabled: true, eth, fc: { wwn: null }, interface_type: "eth", services: options.services, speed: SPEED_BITS };
+  const row = {
+    name,
+    enabled: true,
+    eth,
+    fc: { wwn: null },
+    interface_type: "eth",
+    services: options.services,
+    speed: SPEED_BITS,
+  };
   return { name, row };
 }
 
@@ -131,13 +176,33 @@ function networkInterfaces(state: FlashArrayState): Named[] {
   };
   return [
     ethInterface("vir0", { address: "192.0.2.2", services: ["management"], subtype: "vif" }),
-    ethInterface("ct0.eth0", { address: "192.0.2.3", services: ["management"], subtype: "physical" }),
-    ethInterface("ct1.eth0", { address: "192.0.2.4", services: ["management"], subtype: "physical" }),
+    ethInterface("ct0.eth0", {
+      address: "192.0.2.3",
+      services: ["management"],
+      subtype: "physical",
+    }),
+    ethInterface("ct1.eth0", {
+      address: "192.0.2.4",
+      services: ["management"],
+      subtype: "physical",
+    }),
     ...ethPorts(state).map(({ controller, name, service, address }) =>
-      ethInterface(`ct${controller}.${name.toLowerCase()}`, { address, services: [service], subtype: "physical" })
+      ethInterface(`ct${controller}.${name.toLowerCase()}`, {
+        address,
+        services: [service],
+        subtype: "physical",
+      })
     ),
     ...fcPorts(state).map(({ name, wwn }): Named => {
-      const row = { name, enabled: true, eth: noEth, fc: { wwn }, interface_type: "fc", services: ["scsi-fc"], speed: 32_000_000_000 };
+      const row = {
+        name,
+        enabled: true,
+        eth: noEth,
+        fc: { wwn },
+        interface_type: "fc",
+        services: ["scsi-fc"],
+        speed: 32_000_000_000,
+      };
       return { name, row };
     }),
   ];
@@ -148,7 +213,9 @@ function arraySpace(state: FlashArrayState, call: Call): Row {
   const used = state.usedBytes(call);
   let snapshots = 0;
   const allocated = state.context.plane?.images.allocated();
-  if (allocated !== undefined) { for (const { id } of state.snapshots.values()) snapshots += allocated.get(id) ?? 0; }
+  if (allocated !== undefined) {
+    for (const { id } of state.snapshots.values()) snapshots += allocated.get(id) ?? 0;
+  }
   let provisioned = 0;
   for (const volume of state.volumes.values()) provisioned += volume.provisioned;
   return {
@@ -175,10 +242,15 @@ function arrayRow(state: FlashArrayState, call: Call): Row {
     banner: state.context.plane?.portals === undefined ? SIMULATED_BANNER : KERNEL_BANNER,
     capacity: state.capacityBytes,
     console_lock_enabled: false,
-    encryption: { data_at_rest: { algorithm: "AES-256-CTR", enabled: true }, module_version: "FA-1.4" },
+    encryption: {
+      data_at_rest: { algorithm: "AES-256-CTR", enabled: true },
+      module_version: "FA-1.4",
+    },
     eradication_config: {
       eradication_delay: ERADICATION_DELAY_MS,
-      ...(call.minor >= 26 ? { disabled_delay: ERADICATION_DELAY_MS, enabled_delay: ERADICATION_DELAY_MS } : {}),
+      ...(call.minor >= 26
+        ? { disabled_delay: ERADICATION_DELAY_MS, enabled_delay: ERADICATION_DELAY_MS }
+        : {}),
       manual_eradication: "all-enabled",
     },
     idle_timeout: 1_800_000,
@@ -216,7 +288,10 @@ function performanceRow(rates: Rates): Row {
   };
 }
 
-/** Fields that only the array's own samples have; volumes have none of the first two, and the others from 2.52 on. */
+/**
+ * Fields that only the array's own samples have; volumes have none of the first two, and the others
+ * from 2.52 on.
+ */
 const ARRAY_ONLY = { queue_depth: null, local_queue_usec_per_op: null };
 
 function volumePerformanceRow({ minor }: Call, rates: Rates): Row {
@@ -249,17 +324,35 @@ const ZERO_FIELDS = [
   "bytes_per_mirrored_write",
 ];
 
-/** What the array is rather than what it holds: /arrays, /controllers, /ports, /network-interfaces, /alerts, and all performance. */
+/**
+ * What the array is rather than what it holds: /arrays, /controllers, /ports, /network-interfaces,
+ * /alerts, and all performance.
+ */
 export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   const meter = new WriteMeter();
   const { clock, id, name } = state.context;
-  routes.on("GET /arrays", (call) => state.list(call, self(state, () => arrayRow(state, call))), { since: 2 });
+  routes.on("GET /arrays", (call) => state.list(call, self(state, () => arrayRow(state, call))), {
+    since: 2,
+  });
   routes.on("GET /arrays/space", (call) => {
-    const row = () => ({ id, name, capacity: state.capacityBytes, parity: 1, space: arraySpace(state, call), time: clock.now() });
+    const row = () => ({
+      id,
+      name,
+      capacity: state.capacityBytes,
+      parity: 1,
+      space: arraySpace(state, call),
+      time: clock.now(),
+    });
     return state.list(call, self(state, row));
   }, { since: 2 });
   routes.on("GET /arrays/performance", (call) => {
-    const row = () => ({ id, name, time: clock.now(), ...performanceRow(meter.rates("array", state.usedBytes())), ...ARRAY_ONLY });
+    const row = () => ({
+      id,
+      name,
+      time: clock.now(),
+      ...performanceRow(meter.rates("array", state.usedBytes())),
+      ...ARRAY_ONLY,
+    });
     return state.list(call, self(state, row));
   }, { since: 2 });
   routes.on("GET /volumes/performance", (call) =>
@@ -268,11 +361,22 @@ export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): 
       total: undefined,
       render: (volume) => {
         const bytes = state.context.plane?.images.allocatedBytes(volume.id) ?? 0;
-        return { id: volume.id, name: volume.name, time: clock.now(), ...volumePerformanceRow(call, meter.rates(volume.id, bytes)) };
+        return {
+          id: volume.id,
+          name: volume.name,
+          time: clock.now(),
+          ...volumePerformanceRow(call, meter.rates(volume.id, bytes)),
+        };
       },
     }));
-  routes.on("GET /controllers", (call) => state.list(call, builtIn("Controller", controllers())), { since: 2 });
+  routes.on("GET /controllers", (call) => state.list(call, builtIn("Controller", controllers())), {
+    since: 2,
+  });
   routes.on("GET /ports", (call) => state.list(call, builtIn("Port", ports(state))), { since: 2 });
-  routes.on("GET /network-interfaces", (call) => state.list(call, builtIn("Network interface", networkInterfaces(state))), { since: 4 });
+  routes.on(
+    "GET /network-interfaces",
+    (call) => state.list(call, builtIn("Network interface", networkInterfaces(state))),
+    { since: 4 },
+  );
   routes.on("GET /alerts", (call) => state.list(call, builtIn("Alert", [])), { since: 2 });
 }

@@ -12,7 +12,10 @@ const VLANS = /^(any|untagged|[1-9]\d{0,3})$/;
 type Family = "iqns" | "nqns" | "wwns";
 const FAMILIES: Family[] = ["iqns", "nqns", "wwns"];
 
-/** One spelling per initiator: WWNs upper case without colons (arrays.md A10), the others as they come. RestError 400 for what is none. */
+/**
+ * One spelling per initiator: WWNs upper case without colons (arrays.md A10), the others as they
+ * come. RestError 400 for what is none.
+ */
 function initiator(family: Family, text: string): string {
   if (family === "wwns") {
     const wwn = text.replaceAll(":", "").toUpperCase();
@@ -29,7 +32,10 @@ function without(list: string[], removed: string[]): string[] {
   return list.filter((text) => !gone.has(text.toLowerCase()));
 }
 
-/** The initiators of one family after a POST or PATCH: `iqns` replaces, `add_iqns` and `remove_iqns` change (arrays.md A10). */
+/**
+ * The initiators of one family after a POST or PATCH: `iqns` replaces, `add_iqns` and `remove_iqns`
+ * change (arrays.md A10).
+ */
 function initiatorsAfter(body: Fields, family: Family, old: string[]): string[] {
   const read = (field: string) => (body.texts(field) ?? []).map((text) => initiator(family, text));
   if (body.has(family)) return read(family);
@@ -42,7 +48,8 @@ function initiatorsAfter(body: Fields, family: Family, old: string[]): string[] 
 function chapAfter(body: Fields, old: HostRecord["chap"]): HostRecord["chap"] {
   const chap = body.object("chap");
   if (chap === undefined) return old;
-  const read = (field: string, kept: string | null) => chap.has(field) ? chap.text(field) || null : kept;
+  const read = (field: string, kept: string | null) =>
+    chap.has(field) ? chap.text(field) || null : kept;
   const after = {
     hostUser: read("host_user", old.hostUser),
     hostPassword: read("host_password", old.hostPassword),
@@ -50,7 +57,9 @@ function chapAfter(body: Fields, old: HostRecord["chap"]): HostRecord["chap"] {
     targetPassword: read("target_password", old.targetPassword),
   };
   for (const password of [after.hostPassword, after.targetPassword]) {
-    if (password !== null && !/^\S{12,255}$/.test(password)) throw refused("Invalid CHAP password: 12 to 255 characters without a space.");
+    if (password !== null && !/^\S{12,255}$/.test(password)) {
+      throw refused("Invalid CHAP password: 12 to 255 characters without a space.");
+    }
   }
   if (after.hostPassword !== null && after.hostPassword === after.targetPassword) {
     throw refused("Invalid CHAP password: the passwords of host and target must differ.");
@@ -64,7 +73,9 @@ function hostAfter(state: FlashArrayState, body: Fields, old: HostRecord): HostR
   if (personality && !PERSONALITIES.includes(personality)) {
     throw refused(`Invalid personality: one of ${PERSONALITIES.join(", ")}.`, personality);
   }
-  if (vlan !== undefined && !VLANS.test(vlan)) throw refused("Invalid vlan: any, untagged or 1 to 4094.", vlan);
+  if (vlan !== undefined && !VLANS.test(vlan)) {
+    throw refused("Invalid vlan: any, untagged or 1 to 4094.", vlan);
+  }
   const host: HostRecord = {
     name: old.name,
     iqns: initiatorsAfter(body, "iqns", old.iqns),
@@ -82,12 +93,18 @@ function hostAfter(state: FlashArrayState, body: Fields, old: HostRecord): HostR
 }
 
 function requireFree(state: FlashArrayState, host: HostRecord): void {
-  const mine = new Set(FAMILIES.flatMap((family) => host[family]).map((text) => text.toLowerCase()));
+  const mine = new Set(
+    FAMILIES.flatMap((family) => host[family]).map((text) => text.toLowerCase()),
+  );
   if (mine.size === 0) return;
   for (const other of state.hosts.values()) {
     if (other.name.toLowerCase() === host.name.toLowerCase()) continue;
-    const taken = FAMILIES.flatMap((family) => other[family]).find((text) => mine.has(text.toLowerCase()));
-    if (taken !== undefined) throw refused(`The specified initiator is already in use by host ${other.name}.`, taken);
+    const taken = FAMILIES.flatMap((family) => other[family]).find((text) =>
+      mine.has(text.toLowerCase())
+    );
+    if (taken !== undefined) {
+      throw refused(`The specified initiator is already in use by host ${other.name}.`, taken);
+    }
   }
 }
 
@@ -109,7 +126,9 @@ function postHosts(state: FlashArrayState, call: Call): Answer {
     requireHostName(name);
     if (state.hostNamed(name) !== undefined) throw refused("Host already exists.", name);
   }
-  if (state.hosts.size + names.length > state.limits.hosts) throw refused("Maximum number of hosts: limit reached.", names[0]);
+  if (state.hosts.size + names.length > state.limits.hosts) {
+    throw refused("Maximum number of hosts: limit reached.", names[0]);
+  }
   const blank = {
     iqns: [],
     nqns: [],
@@ -140,7 +159,10 @@ function renameHost(state: FlashArrayState, old: HostRecord, name: string): void
     state.hosts.set(name.toLowerCase(), { ...old, name });
     for (const connection of connections) {
       state.connections.delete(connectionKey(old.name, connection.volumeId));
-      state.connections.set(connectionKey(name, connection.volumeId), { ...connection, host: name });
+      state.connections.set(connectionKey(name, connection.volumeId), {
+        ...connection,
+        host: name,
+      });
     }
   });
   state.context.plane?.block.show([state.planeHost({ ...old, name })], [old.name]);
@@ -151,8 +173,12 @@ function patchHosts(state: FlashArrayState, call: Call): Answer {
   if (hosts === undefined) throw refused("names is required.");
   const body = new Fields(call.body);
   const name = body.text("name");
-  if (name !== undefined && hosts.length !== 1) throw refused("Only one host can be renamed at a time.");
-  if (body.has("host_group")) throw refused("Host group does not exist.", body.object("host_group")?.text("name") ?? null);
+  if (name !== undefined && hosts.length !== 1) {
+    throw refused("Only one host can be renamed at a time.");
+  }
+  if (body.has("host_group")) {
+    throw refused("Host group does not exist.", body.object("host_group")?.text("name") ?? null);
+  }
   const changed = state.context.store.change(() =>
     hosts.map((host) => {
       const after = hostAfter(state, body, host);
@@ -162,7 +188,9 @@ function patchHosts(state: FlashArrayState, call: Call): Answer {
   );
   state.context.plane?.block.show(changed.map((host) => state.planeHost(host)));
   const [first] = changed;
-  if (name === undefined || first === undefined) return items(changed.map((host) => renderHost(state, call, host)));
+  if (name === undefined || first === undefined) {
+    return items(changed.map((host) => renderHost(state, call, host)));
+  }
   renameHost(state, first, name);
   return items([renderHost(state, call, { ...first, name })]);
 }
@@ -171,8 +199,12 @@ function deleteHosts(state: FlashArrayState, call: Call): Answer {
   const hosts = named(call, listedHosts(state, call));
   if (hosts === undefined) throw refused("names is required.");
   const busy = hosts.find(({ name }) => state.connectionsOfHost(name).length > 0);
-  if (busy !== undefined) throw refused("Host cannot be deleted due to existing connections.", busy.name);
-  state.context.store.change(() => hosts.forEach(({ name }) => state.hosts.delete(name.toLowerCase())));
+  if (busy !== undefined) {
+    throw refused("Host cannot be deleted due to existing connections.", busy.name);
+  }
+  state.context.store.change(() =>
+    hosts.forEach(({ name }) => state.hosts.delete(name.toLowerCase()))
+  );
   state.context.plane?.block.show([], hosts.map(({ name }) => name));
   return {};
 }

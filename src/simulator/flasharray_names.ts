@@ -9,10 +9,17 @@ const MIN_VOLUME_BYTES = 1_048_576;
 /** 2^52 = 4 PiB. */
 const MAX_VOLUME_BYTES = 4_503_599_627_370_496;
 
-/** RestError 400 unless `name` can be a volume's name: 1 to 63 letters, digits, `-` and `_` (arrays.md A4). */
+/**
+ * RestError 400 unless `name` can be a volume's name: 1 to 63 letters, digits, `-` and `_`
+ * (arrays.md A4).
+ */
 export function requireVolumeName(name: string): void {
-  if (name.includes("::")) throw refused("Pod does not exist.", name.slice(0, name.lastIndexOf("::")));
-  if (name.includes("/")) throw refused("Volume group does not exist.", name.slice(0, name.lastIndexOf("/")));
+  if (name.includes("::")) {
+    throw refused("Pod does not exist.", name.slice(0, name.lastIndexOf("::")));
+  }
+  if (name.includes("/")) {
+    throw refused("Volume group does not exist.", name.slice(0, name.lastIndexOf("/")));
+  }
   if (!VOLUME_NAME.test(name)) {
     throw refused(
       "Invalid volume name: it must have 1 to 63 letters, digits, '-' and '_', and begin and end with a letter or digit.",
@@ -24,23 +31,37 @@ export function requireVolumeName(name: string): void {
 /** RestError 400 unless `name` can be a host's name: 1 to 63 letters, digits and `-`. */
 export function requireHostName(name: string): void {
   if (!HOST_NAME.test(name)) {
-    throw refused("Invalid host name: it must have 1 to 63 letters, digits and '-', and begin and end with a letter or digit.", name);
+    throw refused(
+      "Invalid host name: it must have 1 to 63 letters, digits and '-', and begin and end with a letter or digit.",
+      name,
+    );
   }
 }
 
 /** RestError 400 unless `suffix` can end a snapshot's name (arrays.md A4). */
 export function requireSuffix(suffix: string): void {
   if (!SUFFIX.test(suffix) && !NUMERIC_SUFFIX.test(suffix)) {
-    throw refused("Invalid snapshot suffix: it must have 1 to 63 letters, digits and '-', with at least one letter or '-'.", suffix);
+    throw refused(
+      "Invalid snapshot suffix: it must have 1 to 63 letters, digits and '-', with at least one letter or '-'.",
+      suffix,
+    );
   }
 }
 
-/** RestError 400 unless a volume can have this size (arrays.md A4). `name` is the context of the error. */
+/**
+ * RestError 400 unless a volume can have this size (arrays.md A4). `name` is the context of the
+ * error.
+ */
 export function requireSize(provisioned: number, name: string): void {
   if (provisioned < MIN_VOLUME_BYTES || provisioned > MAX_VOLUME_BYTES) {
-    throw refused(`Invalid volume size: ${provisioned} is not within ${MIN_VOLUME_BYTES} and ${MAX_VOLUME_BYTES}.`, name);
+    throw refused(
+      `Invalid volume size: ${provisioned} is not within ${MIN_VOLUME_BYTES} and ${MAX_VOLUME_BYTES}.`,
+      name,
+    );
   }
-  if (provisioned % 512 !== 0) throw refused(`Invalid volume size: ${provisioned} is not a multiple of 512.`, name);
+  if (provisioned % 512 !== 0) {
+    throw refused(`Invalid volume size: ${provisioned} is not a multiple of 512.`, name);
+  }
 }
 
 /** Size of a volume whose creation names none. */

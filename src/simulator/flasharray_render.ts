@@ -1,6 +1,12 @@
 import type { Call } from "./call.ts";
 import type { Row } from "./filter.ts";
-import type { ConnectionRecord, FlashArrayState, HostRecord, SnapshotRecord, VolumeRecord } from "./flasharray_state.ts";
+import type {
+  ConnectionRecord,
+  FlashArrayState,
+  HostRecord,
+  SnapshotRecord,
+  VolumeRecord,
+} from "./flasharray_state.ts";
 
 /** An unset reference is an object with null members, never null (arrays.md A6). */
 const NO_REFERENCE = { name: null, id: null };
@@ -10,7 +16,10 @@ function withContext(state: FlashArrayState, call: Call): Row {
   return call.minor >= 38 ? { context: { name: state.context.name, id: state.context.id } } : {};
 }
 
-/** Bytes that are stored in `images` and what the array reports about them: no data reduction, all of it unique. */
+/**
+ * Bytes that are stored in `images` and what the array reports about them: no data reduction, all
+ * of it unique.
+ */
 function space(call: Call, sizes: { provisioned: number; unique: number; snapshots: number }): Row {
   const { provisioned, unique, snapshots } = sizes;
   return {
@@ -28,8 +37,14 @@ function space(call: Call, sizes: { provisioned: number; unique: number; snapsho
   };
 }
 
-/** Figures that younger versions add (FA2.16, FA2.26, FA2.56; the versions between them from the SDK's models). */
-export function laterSpace({ minor }: Call, { provisioned, used }: { provisioned: number; used: number }): Row {
+/**
+ * Figures that younger versions add (FA2.16, FA2.26, FA2.56; the versions between them from the
+ * SDK's models).
+ */
+export function laterSpace(
+  { minor }: Call,
+  { provisioned, used }: { provisioned: number; used: number },
+): Row {
   return {
     ...(minor >= 23 ? { used_provisioned: provisioned } : {}),
     ...(minor >= 26 ? { total_used: used } : {}),
@@ -56,11 +71,18 @@ export function volumeSpace(state: FlashArrayState, call: Call, volume: VolumeRe
 
 function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
   const bytes = state.context.plane?.images.allocatedBytes(snapshot.id) ?? 0;
-  const { thin_provisioning: _, unique: __, ...shown } = space(call, { provisioned: snapshot.provisioned, unique: 0, snapshots: bytes });
+  const { thin_provisioning: _, unique: __, ...shown } = space(call, {
+    provisioned: snapshot.provisioned,
+    unique: 0,
+    snapshots: bytes,
+  });
   return { ...shown, thin_provisioning: null, unique: null };
 }
 
-/** Sums over volumes, from figures that may be a moment old: a list of 10,000 must not look at each image twice. */
+/**
+ * Sums over volumes, from figures that may be a moment old: a list of 10,000 must not look at each
+ * image twice.
+ */
 export function volumesTotal(state: FlashArrayState, call: Call, volumes: VolumeRecord[]): Row {
   const allocated = state.context.plane?.images.allocated() ?? new Map<string, number>();
   return {
@@ -70,7 +92,11 @@ export function volumesTotal(state: FlashArrayState, call: Call, volumes: Volume
     space: space(call, {
       provisioned: sum(volumes.map(({ provisioned }) => provisioned)),
       unique: sum(volumes.map(({ id }) => allocated.get(id) ?? 0)),
-      snapshots: sum(volumes.map(({ id }) => sum(state.snapshotsOf(id).map((snapshot) => allocated.get(snapshot.id) ?? 0)))),
+      snapshots: sum(
+        volumes.map(({ id }) =>
+          sum(state.snapshotsOf(id).map((snapshot) => allocated.get(snapshot.id) ?? 0))
+        ),
+      ),
     }),
   };
 }
@@ -79,7 +105,9 @@ export function volumesTotal(state: FlashArrayState, call: Call, volumes: Volume
 function laterVolume({ minor }: Call, { priority: { operator, value } }: VolumeRecord): Row {
   const adjustment = { priority_adjustment_operator: operator, priority_adjustment_value: value };
   return {
-    ...(minor >= 10 ? { priority: operator === "-" ? -value : value, priority_adjustment: adjustment } : {}),
+    ...(minor >= 10
+      ? { priority: operator === "-" ? -value : value, priority_adjustment: adjustment }
+      : {}),
     ...(minor >= 33 ? { protocol_endpoint: { container_version: null } } : {}),
   };
 }
@@ -102,7 +130,9 @@ export function renderVolume(state: FlashArrayState, call: Call, volume: VolumeR
     },
     time_remaining: state.timeRemaining(volume.destroyedMs),
     pod: NO_REFERENCE,
-    source: source === null ? NO_REFERENCE : { name: state.volumes.get(source.id)?.name ?? source.name, id: source.id },
+    source: source === null
+      ? NO_REFERENCE
+      : { name: state.volumes.get(source.id)?.name ?? source.name, id: source.id },
     subtype: "regular",
     volume_group: NO_REFERENCE,
     promotion_status: "promoted",
@@ -156,10 +186,14 @@ export function renderHost(state: FlashArrayState, call: Call, host: HostRecord)
     nqns: host.nqns,
     wwns: host.wwns,
     personality: host.personality,
-    port_connectivity: hasInitiators ? { details: "Redundant", status: "healthy" } : { details: "None", status: "critical" },
+    port_connectivity: hasInitiators
+      ? { details: "Redundant", status: "healthy" }
+      : { details: "None", status: "critical" },
     preferred_arrays: [],
     get space() {
-      const volumes = state.connectionsOfHost(host.name).flatMap(({ volumeId }) => state.volumes.get(volumeId) ?? []);
+      const volumes = state.connectionsOfHost(host.name).flatMap(({ volumeId }) =>
+        state.volumes.get(volumeId) ?? []
+      );
       return volumesTotal(state, call, volumes).space;
     },
     ...(call.minor >= 16 ? { vlan: host.vlan } : {}),
@@ -167,8 +201,14 @@ export function renderHost(state: FlashArrayState, call: Call, host: HostRecord)
   };
 }
 
-/** NVMe hosts see a namespace id from REST 2.27 on, before that it came as `lun` (arrays.md A10). */
-export function renderConnection(state: FlashArrayState, call: Call, connection: ConnectionRecord): Row {
+/**
+ * NVMe hosts see a namespace id from REST 2.27 on, before that it came as `lun` (arrays.md A10).
+ */
+export function renderConnection(
+  state: FlashArrayState,
+  call: Call,
+  connection: ConnectionRecord,
+): Row {
   const host = state.hostNamed(connection.host);
   const volume = state.volumes.get(connection.volumeId);
   const hasNsid = call.minor >= 27 && (host?.nqns.length ?? 0) > 0;

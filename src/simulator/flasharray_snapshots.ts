@@ -11,10 +11,15 @@ const MISSING = "No such volume or snapshot.";
 const SNAPSHOT_DESTROYED =
   "Volume snapshot has been destroyed. It can be recovered by purevol recover and eradicated by purevol eradicate.";
 
-/** The volumes of source_names or source_ids; `undefined` when neither is given. Only destroyed ones that the caller allows. */
+/**
+ * The volumes of source_names or source_ids; `undefined` when neither is given. Only destroyed ones
+ * that the caller allows.
+ */
 function sources(state: FlashArrayState, call: Call): VolumeRecord[] | undefined {
   const [names, ids] = [csv(call.query, "source_names"), csv(call.query, "source_ids")];
-  if (names !== undefined && ids !== undefined) throw refused("source_names and source_ids cannot be used together.");
+  if (names !== undefined && ids !== undefined) {
+    throw refused("source_names and source_ids cannot be used together.");
+  }
   return (names ?? ids)?.map((text) => {
     const volume = names === undefined ? state.volumes.get(text) : state.volumeNamed(text);
     if (volume === undefined) throw refused(MISSING, text);
@@ -26,7 +31,8 @@ function listedSnapshots(state: FlashArrayState, call: Call): Listed<SnapshotRec
   return {
     what: "Volume snapshot",
     missing: MISSING,
-    all: () => sources(state, call)?.flatMap(({ id }) => state.snapshotsOf(id)) ?? state.snapshots.values(),
+    all: () =>
+      sources(state, call)?.flatMap(({ id }) => state.snapshotsOf(id)) ?? state.snapshots.values(),
     byName: (name) => state.snapshotNamed(name),
     byId: (id) => state.snapshots.get(id),
     keyOf: (snapshot) => state.snapshotName(snapshot),
@@ -38,19 +44,30 @@ function listedSnapshots(state: FlashArrayState, call: Call): Listed<SnapshotRec
         id: null,
         name: null,
         provisioned: snapshots.reduce((sum, { provisioned }) => sum + provisioned, 0),
-        space: { total_physical: snapshots.reduce((sum, { id }) => sum + (state.context.plane?.images.allocatedBytes(id) ?? 0), 0) },
+        space: {
+          total_physical: snapshots.reduce(
+            (sum, { id }) => sum + (state.context.plane?.images.allocatedBytes(id) ?? 0),
+            0,
+          ),
+        },
       }),
     },
   };
 }
 
-function newSnapshot(state: FlashArrayState, volume: VolumeRecord, suffix: string | undefined): SnapshotRecord {
+function newSnapshot(
+  state: FlashArrayState,
+  volume: VolumeRecord,
+  suffix: string | undefined,
+): SnapshotRecord {
   const chosen = suffix ?? String(volume.nextSnapshot);
   const holder = state.snapshotNamed(`${volume.name}.${chosen}`);
   if (holder !== undefined) {
     const name = `${volume.name}.${chosen}`;
     throw refused(
-      holder.destroyedMs === null ? "Snapshot already exists." : "Snapshot already exists (destroyed, pending eradication).",
+      holder.destroyedMs === null
+        ? "Snapshot already exists."
+        : "Snapshot already exists (destroyed, pending eradication).",
       name,
     );
   }
@@ -79,13 +96,17 @@ async function postSnapshots(state: FlashArrayState, call: Call): Promise<Answer
     throw refused("Maximum number of snapshots: limit reached.", volumes[0]?.name);
   }
   const prepared = volumes.map((volume) => newSnapshot(state, volume, suffix));
-  for (const snapshot of prepared) await state.context.plane?.images.copyImage(snapshot.volumeId, snapshot.id);
+  for (const snapshot of prepared) {
+    await state.context.plane?.images.copyImage(snapshot.volumeId, snapshot.id);
+  }
   const made = state.context.store.change(() =>
     prepared.map((snapshot) => {
       const whole = { ...snapshot, serial: state.nextSerial() };
       state.snapshots.set(whole.id, whole);
       const volume = state.volumes.get(whole.volumeId);
-      if (volume !== undefined && suffix === undefined) state.volumes.set(volume.id, { ...volume, nextSnapshot: volume.nextSnapshot + 1 });
+      if (volume !== undefined && suffix === undefined) {
+        state.volumes.set(volume.id, { ...volume, nextSnapshot: volume.nextSnapshot + 1 });
+      }
       return whole;
     })
   );
@@ -96,19 +117,29 @@ async function postSnapshots(state: FlashArrayState, call: Call): Promise<Answer
 function setDestroyed(state: FlashArrayState, snapshot: SnapshotRecord, destroyed: boolean): void {
   const name = state.snapshotName(snapshot);
   if (destroyed && snapshot.destroyedMs !== null) throw refused(SNAPSHOT_DESTROYED, name);
-  if (!destroyed && snapshot.destroyedMs === null) throw refused("Volume snapshot has not been destroyed.", name);
+  if (!destroyed && snapshot.destroyedMs === null) {
+    throw refused("Volume snapshot has not been destroyed.", name);
+  }
   const volume = state.volumes.get(snapshot.volumeId);
   if (!destroyed && volume?.destroyedMs !== null) throw refused(VOLUME_DESTROYED, volume?.name);
-  state.snapshots.set(snapshot.id, { ...snapshot, destroyedMs: destroyed ? state.context.clock.now() : null, withVolume: false });
+  state.snapshots.set(snapshot.id, {
+    ...snapshot,
+    destroyedMs: destroyed ? state.context.clock.now() : null,
+    withVolume: false,
+  });
 }
 
 /** `name` in the body is the new suffix alone (arrays.md A9). */
 function renameSnapshot(state: FlashArrayState, snapshot: SnapshotRecord, suffix: string): void {
   requireSuffix(suffix);
-  if (snapshot.destroyedMs !== null) throw refused(SNAPSHOT_DESTROYED, state.snapshotName(snapshot));
+  if (snapshot.destroyedMs !== null) {
+    throw refused(SNAPSHOT_DESTROYED, state.snapshotName(snapshot));
+  }
   const taken = `${state.volumes.get(snapshot.volumeId)?.name}.${suffix}`;
   const holder = state.snapshotNamed(taken);
-  if (holder !== undefined && holder.id !== snapshot.id) throw refused("Snapshot already exists.", taken);
+  if (holder !== undefined && holder.id !== snapshot.id) {
+    throw refused("Snapshot already exists.", taken);
+  }
   state.snapshots.set(snapshot.id, { ...snapshot, suffix });
 }
 
@@ -117,22 +148,35 @@ function patchSnapshots(state: FlashArrayState, call: Call): Answer {
   if (snapshots === undefined) throw refused("names or ids is required.");
   const body = new Fields(call.body);
   const [destroyed, suffix] = [body.boolean("destroyed"), body.text("name")];
-  if (destroyed !== undefined && suffix !== undefined) throw refused("name and destroyed cannot be changed in one request.");
-  if (suffix !== undefined && snapshots.length !== 1) throw refused("Only one snapshot can be renamed at a time.");
+  if (destroyed !== undefined && suffix !== undefined) {
+    throw refused("name and destroyed cannot be changed in one request.");
+  }
+  if (suffix !== undefined && snapshots.length !== 1) {
+    throw refused("Only one snapshot can be renamed at a time.");
+  }
   state.context.store.change(() => {
     for (const snapshot of snapshots) {
       if (destroyed !== undefined) setDestroyed(state, snapshot, destroyed);
       if (suffix !== undefined) renameSnapshot(state, snapshot, suffix);
     }
   });
-  return items(snapshots.map((snapshot) => renderSnapshot(state, call, state.snapshots.get(snapshot.id) ?? snapshot)));
+  return items(
+    snapshots.map((snapshot) =>
+      renderSnapshot(state, call, state.snapshots.get(snapshot.id) ?? snapshot)
+    ),
+  );
 }
 
 function deleteSnapshots(state: FlashArrayState, call: Call): Answer {
   const snapshots = named(call, listedSnapshots(state, call));
   if (snapshots === undefined) throw refused("names or ids is required.");
   const live = snapshots.find(({ destroyedMs }) => destroyedMs === null);
-  if (live !== undefined) throw refused("Volume snapshot cannot be eradicated: it has not been destroyed.", state.snapshotName(live));
+  if (live !== undefined) {
+    throw refused(
+      "Volume snapshot cannot be eradicated: it has not been destroyed.",
+      state.snapshotName(live),
+    );
+  }
   for (const snapshot of snapshots) state.eradicateSnapshot(snapshot);
   return {};
 }
@@ -141,6 +185,12 @@ function deleteSnapshots(state: FlashArrayState, call: Call): Answer {
 export function addSnapshotRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /volume-snapshots", (call) => state.list(call, listedSnapshots(state, call)));
   routes.on("POST /volume-snapshots", (call) => state.turns.take(() => postSnapshots(state, call)));
-  routes.on("PATCH /volume-snapshots", (call) => state.turns.take(() => patchSnapshots(state, call)));
-  routes.on("DELETE /volume-snapshots", (call) => state.turns.take(() => deleteSnapshots(state, call)));
+  routes.on(
+    "PATCH /volume-snapshots",
+    (call) => state.turns.take(() => patchSnapshots(state, call)),
+  );
+  routes.on(
+    "DELETE /volume-snapshots",
+    (call) => state.turns.take(() => deleteSnapshots(state, call)),
+  );
 }

@@ -1,4 +1,9 @@
-import { type ArrayContext, ERADICATION_DELAY_MS, type ObjectLimits, Turns } from "./array_context.ts";
+import {
+  type ArrayContext,
+  ERADICATION_DELAY_MS,
+  type ObjectLimits,
+  Turns,
+} from "./array_context.ts";
 import type { Answer, Call } from "./call.ts";
 import type { Chap, PlaneHost } from "./plane.ts";
 import { listAnswer, type Listed, type ListStyle } from "./list.ts";
@@ -70,7 +75,11 @@ const DEFAULT_CAPACITY_BYTES = 20 * TEBIBYTE;
 const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 100_000, hosts: 2_000 };
 
 /** FlashArray pages (arrays.md A2): 1,000 items, `more_items_remaining`, count only when asked. */
-export const FLASHARRAY_LIST: ListStyle = { pageMax: 1000, moreItemsRemaining: true, alwaysCounts: false };
+export const FLASHARRAY_LIST: ListStyle = {
+  pageMax: 1000,
+  moreItemsRemaining: true,
+  alwaysCounts: false,
+};
 
 export function connectionKey(host: string, volumeId: string): string {
   return `${host.toLowerCase()}/${volumeId}`;
@@ -95,7 +104,10 @@ export class FlashArrayState {
   readonly connections: Table<ConnectionRecord>;
   readonly capacityBytes: number;
   readonly limits: ObjectLimits;
-  /** Every change takes its turn: copies of images wait, and nothing may change between a check and what relies on it. */
+  /**
+   * Every change takes its turn: copies of images wait, and nothing may change between a check and
+   * what relies on it.
+   */
   readonly turns = new Turns();
   readonly #meta: Table<{ serials: number }>;
   readonly #connectionsByVolume: Derived<Map<string, ConnectionRecord[]>>;
@@ -113,19 +125,38 @@ export class FlashArrayState {
     this.volumes = store.table("volumes", (volume) => volume.name.toLowerCase());
     this.snapshots = store.table("snapshots", (snapshot) => snapshot.id);
     this.hosts = store.table("hosts", (host) => host.name.toLowerCase());
-    this.connections = store.table("connections", (connection) => connectionKey(connection.host, connection.volumeId));
+    this.connections = store.table(
+      "connections",
+      (connection) => connectionKey(connection.host, connection.volumeId),
+    );
     this.#meta = store.table("meta", () => "meta");
-    this.#connectionsByVolume = new Derived(store, () => grouped(this.connections.values(), ({ volumeId }) => volumeId));
-    this.#connectionsByHost = new Derived(store, () => grouped(this.connections.values(), ({ host }) => host.toLowerCase()));
-    this.#snapshotsByVolume = new Derived(store, () => grouped(this.snapshots.values(), ({ volumeId }) => volumeId));
+    this.#connectionsByVolume = new Derived(
+      store,
+      () => grouped(this.connections.values(), ({ volumeId }) => volumeId),
+    );
+    this.#connectionsByHost = new Derived(
+      store,
+      () => grouped(this.connections.values(), ({ host }) => host.toLowerCase()),
+    );
+    this.#snapshotsByVolume = new Derived(
+      store,
+      () => grouped(this.snapshots.values(), ({ volumeId }) => volumeId),
+    );
     this.#snapshotsByName = new Derived(
       store,
-      () => new Map([...this.snapshots.values()].map((snapshot) => [this.snapshotName(snapshot).toLowerCase(), snapshot])),
+      () =>
+        new Map(
+          [...this.snapshots.values()].map((
+            snapshot,
+          ) => [this.snapshotName(snapshot).toLowerCase(), snapshot]),
+        ),
     );
     this.#nextEradicationMs = new Derived(store, () => this.#findNextEradication());
   }
 
-  /** The answer of a GET: a list, or with a `stale` fault the list as it was before the last change. */
+  /**
+   * The answer of a GET: a list, or with a `stale` fault the list as it was before the last change.
+   */
   list<T>(call: Call, listed: Listed<T>): Answer {
     const read = () => listAnswer(call, listed, FLASHARRAY_LIST);
     return call.stale ? this.context.store.stale(read) : read();
@@ -161,12 +192,21 @@ export class FlashArrayState {
   }
 
   /** The host as the data plane must show it, without the connections that are about to end. */
-  planeHost({ name, iqns, nqns, chap }: HostRecord, ended: ReadonlySet<ConnectionRecord> = new Set()): PlaneHost {
-    const connections = this.connectionsOfHost(name).filter((connection) => !ended.has(connection)).map(({ lun, volumeId }) => {
-      const volume = this.volumes.get(volumeId);
-      if (volume === undefined) throw new Error(`volume ${volumeId} is connected to ${name} and does not exist`);
-      return { lun, volume: { id: volumeId, serial: volume.serial, sizeBytes: volume.provisioned } };
-    });
+  planeHost(
+    { name, iqns, nqns, chap }: HostRecord,
+    ended: ReadonlySet<ConnectionRecord> = new Set(),
+  ): PlaneHost {
+    const connections = this.connectionsOfHost(name).filter((connection) => !ended.has(connection))
+      .map(({ lun, volumeId }) => {
+        const volume = this.volumes.get(volumeId);
+        if (volume === undefined) {
+          throw new Error(`volume ${volumeId} is connected to ${name} and does not exist`);
+        }
+        return {
+          lun,
+          volume: { id: volumeId, serial: volume.serial, sizeBytes: volume.provisioned },
+        };
+      });
     return { name, iqns, nqns, chap, connections };
   }
 
@@ -178,7 +218,9 @@ export class FlashArrayState {
     return (prefix + serials.toString(16).padStart(8, "0")).toUpperCase();
   }
 
-  /** Physical bytes that are stored. A call that a `full` fault hit sees the whole capacity in use. */
+  /**
+   * Physical bytes that are stored. A call that a `full` fault hit sees the whole capacity in use.
+   */
   usedBytes(call?: Call): number {
     if (call?.full) return this.capacityBytes;
     let used = 0;
@@ -186,13 +228,20 @@ export class FlashArrayState {
     return used;
   }
 
-  /** Refuses what would need new space on a full array. Creating is thin: only bytes that are really stored count. */
+  /**
+   * Refuses what would need new space on a full array. Creating is thin: only bytes that are really
+   * stored count.
+   */
   requireRoom(call: Call, name: string): void {
-    if (this.usedBytes(call) >= this.capacityBytes) throw refused("Insufficient space: the array is full, no space left.", name);
+    if (this.usedBytes(call) >= this.capacityBytes) {
+      throw refused("Insufficient space: the array is full, no space left.", name);
+    }
   }
 
   timeRemaining(destroyedMs: number | null): number | null {
-    return destroyedMs === null ? null : Math.max(0, destroyedMs + ERADICATION_DELAY_MS - this.context.clock.now());
+    return destroyedMs === null
+      ? null
+      : Math.max(0, destroyedMs + ERADICATION_DELAY_MS - this.context.clock.now());
   }
 
   /** Removes a destroyed volume for ever, with its snapshots. */
@@ -202,7 +251,8 @@ export class FlashArrayState {
       this.volumes.delete(volume.id);
       for (const { id } of snapshots) this.snapshots.delete(id);
     });
-    // After the state: a crash between the two leaves an image without an owner, which the next start removes.
+    // After the state: a crash between the two leaves an image without an owner, which the next
+    // start removes.
     for (const { id } of [volume, ...snapshots]) this.context.plane?.images.removeImage(id);
     this.context.plane?.images.remeasure();
   }
@@ -221,9 +271,14 @@ export class FlashArrayState {
   /** Eradicates what is due. */
   expire(): void {
     const now = this.context.clock.now();
-    const due = (destroyedMs: number | null) => destroyedMs !== null && destroyedMs + ERADICATION_DELAY_MS <= now;
-    for (const volume of [...this.volumes.values()]) if (due(volume.destroyedMs)) this.eradicateVolume(volume);
-    for (const snapshot of [...this.snapshots.values()]) if (due(snapshot.destroyedMs)) this.eradicateSnapshot(snapshot);
+    const due = (destroyedMs: number | null) =>
+      destroyedMs !== null && destroyedMs + ERADICATION_DELAY_MS <= now;
+    for (const volume of [...this.volumes.values()]) {
+      if (due(volume.destroyedMs)) this.eradicateVolume(volume);
+    }
+    for (const snapshot of [...this.snapshots.values()]) {
+      if (due(snapshot.destroyedMs)) this.eradicateSnapshot(snapshot);
+    }
   }
 
   #findNextEradication(): number {

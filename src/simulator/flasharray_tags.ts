@@ -15,8 +15,15 @@ export function parseTags(sent: Fields[]): Tag[] {
     if (key === undefined || key === "" || [...key].length > MAX_KEY) {
       throw refused(`Invalid tag key: 1 to ${MAX_KEY} characters.`, key ?? null);
     }
-    if ([...value].length > MAX_VALUE) throw refused(`Invalid tag value: at most ${MAX_VALUE} characters.`, key);
-    return { namespace: fields.text("namespace") ?? DEFAULT_NAMESPACE, key, value, copyable: fields.boolean("copyable") ?? true };
+    if ([...value].length > MAX_VALUE) {
+      throw refused(`Invalid tag value: at most ${MAX_VALUE} characters.`, key);
+    }
+    return {
+      namespace: fields.text("namespace") ?? DEFAULT_NAMESPACE,
+      key,
+      value,
+      copyable: fields.boolean("copyable") ?? true,
+    };
   });
 }
 
@@ -38,7 +45,9 @@ function resources(state: FlashArrayState, call: Call): VolumeRecord[] {
     if (volume === undefined) throw refused("Volume does not exist.", name);
     return volume;
   }) ?? [...state.volumes.values()];
-  return destroyed === undefined ? volumes : volumes.filter(({ destroyedMs }) => (destroyedMs !== null) === destroyed);
+  return destroyed === undefined
+    ? volumes
+    : volumes.filter(({ destroyedMs }) => (destroyedMs !== null) === destroyed);
 }
 
 function getTags(state: FlashArrayState, call: Call): Answer {
@@ -47,7 +56,9 @@ function getTags(state: FlashArrayState, call: Call): Answer {
     what: "Tag",
     all: () =>
       resources(state, call).flatMap((volume) =>
-        volume.tags.filter(({ namespace }) => namespaces?.includes(namespace) ?? true).map((tag) => ({ volume, tag }))
+        volume.tags.filter(({ namespace }) => namespaces?.includes(namespace) ?? true).map((
+          tag,
+        ) => ({ volume, tag }))
       ),
     keyOf: ({ volume, tag }) => `${volume.name}/${tag.namespace}/${tag.key}`,
     render: ({ volume, tag }) => renderTag(volume, tag),
@@ -56,7 +67,9 @@ function getTags(state: FlashArrayState, call: Call): Answer {
 
 function putTags(state: FlashArrayState, call: Call): Answer {
   const volumes = resources(state, call);
-  if (!call.query.has("resource_names") && !call.query.has("resource_ids")) throw refused("resource_names or resource_ids is required.");
+  if (!call.query.has("resource_names") && !call.query.has("resource_ids")) {
+    throw refused("resource_names or resource_ids is required.");
+  }
   const tags = parseTags(bodyList(call.body));
   state.context.store.change(() => {
     for (const volume of volumes) {
@@ -72,11 +85,19 @@ function deleteTags(state: FlashArrayState, call: Call): Answer {
   const keys = csv(call.query, "keys");
   const namespaces = csv(call.query, "namespaces") ?? [DEFAULT_NAMESPACE];
   if (namespaces.length > 1) throw refused("Only one namespace is allowed.", namespaces.join(","));
-  const gone = (tag: Tag) => namespaces.includes(tag.namespace) && (keys?.includes(tag.key) ?? true);
+  const gone = (tag: Tag) =>
+    namespaces.includes(tag.namespace) && (keys?.includes(tag.key) ?? true);
   const bare = volumes.find(({ tags }) => !tags.some(gone));
-  if (bare !== undefined && keys !== undefined) throw refused("Tag does not exist.", keys.join(","));
+  if (bare !== undefined && keys !== undefined) {
+    throw refused("Tag does not exist.", keys.join(","));
+  }
   state.context.store.change(() => {
-    for (const volume of volumes) state.volumes.set(volume.id, { ...volume, tags: volume.tags.filter((tag) => !gone(tag)) });
+    for (const volume of volumes) {
+      state.volumes.set(volume.id, {
+        ...volume,
+        tags: volume.tags.filter((tag) => !gone(tag)),
+      });
+    }
   });
   return {};
 }
@@ -84,6 +105,10 @@ function deleteTags(state: FlashArrayState, call: Call): Answer {
 /** /volumes/tags (from REST 2.2). */
 export function addTagRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /volumes/tags", (call) => getTags(state, call), { since: 2 });
-  routes.on("PUT /volumes/tags/batch", (call) => state.turns.take(() => putTags(state, call)), { since: 2 });
-  routes.on("DELETE /volumes/tags", (call) => state.turns.take(() => deleteTags(state, call)), { since: 2 });
+  routes.on("PUT /volumes/tags/batch", (call) => state.turns.take(() => putTags(state, call)), {
+    since: 2,
+  });
+  routes.on("DELETE /volumes/tags", (call) => state.turns.take(() => deleteTags(state, call)), {
+    since: 2,
+  });
 }

@@ -10,7 +10,8 @@ import { items, type Listed, named } from "./list.ts";
 import { refused } from "./rest_error.ts";
 
 /** What a destroyed volume answers to everything but recovery and eradication (arrays.md C). */
-export const VOLUME_DESTROYED = "Volume has been destroyed. It can be recovered by purevol recover and eradicated by purevol eradicate.";
+export const VOLUME_DESTROYED =
+  "Volume has been destroyed. It can be recovered by purevol recover and eradicated by purevol eradicate.";
 
 const BANDWIDTH = { least: 1_048_576, most: 549_755_813_888 };
 const IOPS = { least: 100, most: 100_000_000 };
@@ -50,24 +51,45 @@ function copySource(state: FlashArrayState, source: Fields): CopySource {
   const volume = name === undefined ? state.volumes.get(id ?? "") : state.volumeNamed(name);
   if (volume !== undefined) {
     if (volume.destroyedMs !== null) throw refused(VOLUME_DESTROYED, volume.name);
-    return { imageId: volume.id, provisioned: volume.provisioned, origin: { id: volume.id, name: volume.name }, tags: volume.tags };
+    return {
+      imageId: volume.id,
+      provisioned: volume.provisioned,
+      origin: { id: volume.id, name: volume.name },
+      tags: volume.tags,
+    };
   }
   const snapshot = name === undefined ? state.snapshots.get(id ?? "") : state.snapshotNamed(name);
   const parent = snapshot === undefined ? undefined : state.volumes.get(snapshot.volumeId);
-  if (snapshot === undefined || parent === undefined) throw refused("No such volume or snapshot.", name ?? id ?? null);
+  if (snapshot === undefined || parent === undefined) {
+    throw refused("No such volume or snapshot.", name ?? id ?? null);
+  }
   if (snapshot.destroyedMs !== null) {
-    const text = "Volume snapshot has been destroyed. It can be recovered by purevol recover and eradicated by purevol eradicate.";
+    const text =
+      "Volume snapshot has been destroyed. It can be recovered by purevol recover and eradicated by purevol eradicate.";
     throw refused(text, state.snapshotName(snapshot));
   }
-  // `source` is "the originating volume" also when the copy was made from a snapshot (FA2.26, Volume.source).
-  return { imageId: snapshot.id, provisioned: snapshot.provisioned, origin: { id: parent.id, name: parent.name }, tags: parent.tags };
+  // `source` is "the originating volume" also when the copy was made from a snapshot (FA2.26,
+  // Volume.source).
+  return {
+    imageId: snapshot.id,
+    provisioned: snapshot.provisioned,
+    origin: { id: parent.id, name: parent.name },
+    tags: parent.tags,
+  };
 }
 
-function limitWithin(value: number | "" | undefined, field: string, range: { least: number; most: number }): number | null | undefined {
+function limitWithin(
+  value: number | "" | undefined,
+  field: string,
+  range: { least: number; most: number },
+): number | null | undefined {
   if (value === undefined) return undefined;
   if (value === "") return null;
   if (value < range.least || value > range.most) {
-    throw refused(`Invalid value for ${field}: ${value} is not within ${range.least} and ${range.most}.`, field);
+    throw refused(
+      `Invalid value for ${field}: ${value} is not within ${range.least} and ${range.most}.`,
+      field,
+    );
   }
   return value;
 }
@@ -77,7 +99,10 @@ function qosOf(body: Fields, old: VolumeRecord["qos"]): VolumeRecord["qos"] {
   const qos = body.object("qos");
   const bandwidth = limitWithin(qos?.limit("bandwidth_limit"), "bandwidth_limit", BANDWIDTH);
   const iops = limitWithin(qos?.limit("iops_limit"), "iops_limit", IOPS);
-  return { bandwidthLimit: bandwidth === undefined ? old.bandwidthLimit : bandwidth, iopsLimit: iops === undefined ? old.iopsLimit : iops };
+  return {
+    bandwidthLimit: bandwidth === undefined ? old.bandwidthLimit : bandwidth,
+    iopsLimit: iops === undefined ? old.iopsLimit : iops,
+  };
 }
 
 function priorityOf(body: Fields, old: VolumeRecord["priority"]): VolumeRecord["priority"] {
@@ -96,12 +121,19 @@ async function onPlane(name: string, work: () => Promise<void> | void): Promise<
   try {
     await work();
   } catch (error) {
-    if (isPsoError(error, "exhausted")) throw refused(`Insufficient space: ${error.message}.`, name);
+    if (isPsoError(error, "exhausted")) {
+      throw refused(`Insufficient space: ${error.message}.`, name);
+    }
     throw error;
   }
 }
 
-function newVolume(state: FlashArrayState, name: string, body: Fields, source: CopySource | undefined): VolumeRecord {
+function newVolume(
+  state: FlashArrayState,
+  name: string,
+  body: Fields,
+  source: CopySource | undefined,
+): VolumeRecord {
   const provisioned = source?.provisioned ?? body.integer("provisioned") ?? DEFAULT_VOLUME_BYTES;
   requireSize(provisioned, name);
   return {
@@ -114,7 +146,10 @@ function newVolume(state: FlashArrayState, name: string, body: Fields, source: C
     source: source?.origin ?? null,
     qos: qosOf(body, { bandwidthLimit: null, iopsLimit: null }),
     priority: priorityOf(body, { operator: "+", value: 0 }),
-    tags: [...(source?.tags.filter(({ copyable }) => copyable) ?? []), ...parseTags(body.objects("tags") ?? [])],
+    tags: [
+      ...(source?.tags.filter(({ copyable }) => copyable) ?? []),
+      ...parseTags(body.objects("tags") ?? []),
+    ],
     nextSnapshot: 1,
   };
 }
@@ -124,9 +159,15 @@ function showSize(state: FlashArrayState, { id, serial, provisioned }: VolumeRec
   state.context.plane?.block.resized({ id, serial, sizeBytes: provisioned });
 }
 
-async function overwriteVolume(state: FlashArrayState, target: VolumeRecord, source: CopySource): Promise<VolumeRecord> {
+async function overwriteVolume(
+  state: FlashArrayState,
+  target: VolumeRecord,
+  source: CopySource,
+): Promise<VolumeRecord> {
   const { plane, store } = state.context;
-  if (source.imageId === target.id) throw refused("Volume cannot be copied onto itself.", target.name);
+  if (source.imageId === target.id) {
+    throw refused("Volume cannot be copied onto itself.", target.name);
+  }
   await onPlane(target.name, () => plane?.images.overwriteImage(source.imageId, target.id));
   // Name, id and serial stay (arrays.md A5).
   const overwritten = { ...target, provisioned: source.provisioned, source: source.origin };
@@ -135,12 +176,18 @@ async function overwriteVolume(state: FlashArrayState, target: VolumeRecord, sou
   return overwritten;
 }
 
-async function createVolume(state: FlashArrayState, volume: VolumeRecord, source: CopySource | undefined): Promise<VolumeRecord> {
+async function createVolume(
+  state: FlashArrayState,
+  volume: VolumeRecord,
+  source: CopySource | undefined,
+): Promise<VolumeRecord> {
   const { plane, store } = state.context;
   await onPlane(
     volume.name,
     () =>
-      source === undefined ? plane?.images.createImage(volume.id, volume.provisioned) : plane?.images.copyImage(source.imageId, volume.id),
+      source === undefined
+        ? plane?.images.createImage(volume.id, volume.provisioned)
+        : plane?.images.copyImage(source.imageId, volume.id),
   );
   return store.change(() => {
     const created = { ...volume, serial: state.nextSerial() };
@@ -154,20 +201,30 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
   if (names === undefined) throw refused("names is required.");
   const body = new Fields(call.body);
   const overwrite = flag(call.query, "overwrite") === true;
-  const protects = flag(call.query, "with_default_protection") !== undefined || call.query.has("add_to_protection_group_names");
+  const protects = flag(call.query, "with_default_protection") !== undefined ||
+    call.query.has("add_to_protection_group_names");
   const sent = body.object("source");
   const source = sent === undefined ? undefined : copySource(state, sent);
   if (overwrite && source === undefined) throw refused("overwrite needs a source.");
-  if (overwrite && protects) throw refused("with_default_protection and add_to_protection_group_names cannot be used with overwrite.");
+  if (overwrite && protects) {
+    throw refused(
+      "with_default_protection and add_to_protection_group_names cannot be used with overwrite.",
+    );
+  }
   for (const name of names) {
     const existing = state.volumeNamed(name);
     if (existing === undefined) requireVolumeName(name);
-    else if (existing.destroyedMs !== null) throw refused("Volume already exists (destroyed, pending eradication).", name);
-    else if (!overwrite) throw refused("Volume already exists.", name);
+    else if (existing.destroyedMs !== null) {
+      throw refused("Volume already exists (destroyed, pending eradication).", name);
+    } else if (!overwrite) throw refused("Volume already exists.", name);
     state.requireRoom(call, name);
   }
-  if (state.volumes.size + names.length > state.limits.volumes) throw refused("Maximum number of volumes: limit reached.", names[0]);
-  const prepared = names.map((name) => state.volumeNamed(name) ?? newVolume(state, name, body, source));
+  if (state.volumes.size + names.length > state.limits.volumes) {
+    throw refused("Maximum number of volumes: limit reached.", names[0]);
+  }
+  const prepared = names.map((name) =>
+    state.volumeNamed(name) ?? newVolume(state, name, body, source)
+  );
   const rows: Row[] = [];
   for (const volume of prepared) {
     const existing = state.volumes.get(volume.id);
@@ -183,16 +240,24 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
 
 /** Destroys or recovers, with the snapshots that go and come with the volume. */
 function setDestroyed(state: FlashArrayState, volume: VolumeRecord, destroyed: boolean): void {
-  if (destroyed && volume.destroyedMs !== null) throw refused("Volume has been deleted.", volume.name);
-  if (!destroyed && volume.destroyedMs === null) throw refused("Volume has not been destroyed.", volume.name);
+  if (destroyed && volume.destroyedMs !== null) {
+    throw refused("Volume has been deleted.", volume.name);
+  }
+  if (!destroyed && volume.destroyedMs === null) {
+    throw refused("Volume has not been destroyed.", volume.name);
+  }
   if (destroyed && state.connectionsOfVolume(volume.id).length > 0) {
     throw refused("Volume cannot be destroyed due to existing connections.", volume.name);
   }
   const destroyedMs = destroyed ? state.context.clock.now() : null;
   state.volumes.set(volume.id, { ...volume, destroyedMs });
   for (const snapshot of state.snapshotsOf(volume.id)) {
-    if (destroyed && snapshot.destroyedMs === null) state.snapshots.set(snapshot.id, { ...snapshot, destroyedMs, withVolume: true });
-    if (!destroyed && snapshot.withVolume) state.snapshots.set(snapshot.id, { ...snapshot, destroyedMs: null, withVolume: false });
+    if (destroyed && snapshot.destroyedMs === null) {
+      state.snapshots.set(snapshot.id, { ...snapshot, destroyedMs, withVolume: true });
+    }
+    if (!destroyed && snapshot.withVolume) {
+      state.snapshots.set(snapshot.id, { ...snapshot, destroyedMs: null, withVolume: false });
+    }
   }
 }
 
@@ -200,22 +265,40 @@ function newSize(volume: VolumeRecord, body: Fields, truncate: boolean): number 
   const provisioned = body.integer("provisioned") ?? volume.provisioned;
   requireSize(provisioned, volume.name);
   if (provisioned < volume.provisioned && !truncate) {
-    throw refused("Volume size cannot be reduced without truncate: the new size is smaller than the current one.", volume.name);
+    throw refused(
+      "Volume size cannot be reduced without truncate: the new size is smaller than the current one.",
+      volume.name,
+    );
   }
   return provisioned;
 }
 
-const PATCHABLE = ["name", "destroyed", "provisioned", "qos", "priority_adjustment", "requested_promotion_state", "pod", "volume_group"];
+const PATCHABLE = [
+  "name",
+  "destroyed",
+  "provisioned",
+  "qos",
+  "priority_adjustment",
+  "requested_promotion_state",
+  "pod",
+  "volume_group",
+];
 
 function checkPatch(state: FlashArrayState, body: Fields, volumes: VolumeRecord[]): void {
   const name = body.text("name");
-  if (name !== undefined && body.has("destroyed")) throw refused("name and destroyed cannot be changed in one request.", volumes[0]?.name);
-  if (body.has("pod") || body.has("volume_group")) throw refused("Volumes cannot be moved on this array.", volumes[0]?.name);
+  if (name !== undefined && body.has("destroyed")) {
+    throw refused("name and destroyed cannot be changed in one request.", volumes[0]?.name);
+  }
+  if (body.has("pod") || body.has("volume_group")) {
+    throw refused("Volumes cannot be moved on this array.", volumes[0]?.name);
+  }
   if (name === undefined) return;
   if (volumes.length !== 1) throw refused("Only one volume can be renamed at a time.");
   requireVolumeName(name);
   const holder = state.volumeNamed(name);
-  if (holder !== undefined && holder.id !== volumes[0]?.id) throw refused("Volume already exists.", name);
+  if (holder !== undefined && holder.id !== volumes[0]?.id) {
+    throw refused("Volume already exists.", name);
+  }
 }
 
 async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer> {
@@ -240,11 +323,20 @@ async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer>
     const provisioned = newSize(volume, body, truncate);
     if (provisioned > volume.provisioned) state.requireRoom(call, volume.name);
     const name = body.text("name") ?? volume.name;
-    return { ...volume, name, provisioned, qos: qosOf(body, volume.qos), priority: priorityOf(body, volume.priority) };
+    return {
+      ...volume,
+      name,
+      provisioned,
+      qos: qosOf(body, volume.qos),
+      priority: priorityOf(body, volume.priority),
+    };
   });
   for (const volume of sized) {
     if (volume.provisioned === state.volumes.get(volume.id)?.provisioned) continue;
-    await onPlane(volume.name, () => state.context.plane?.images.sizeImage(volume.id, volume.provisioned));
+    await onPlane(
+      volume.name,
+      () => state.context.plane?.images.sizeImage(volume.id, volume.provisioned),
+    );
     showSize(state, volume);
   }
   state.context.store.change(() => {
@@ -253,7 +345,9 @@ async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer>
       else setDestroyed(state, volume, destroyed);
     }
   });
-  return items(volumes.map(({ id }) => renderVolume(state, call, state.volumes.get(id) ?? refusedGone(id))));
+  return items(
+    volumes.map(({ id }) => renderVolume(state, call, state.volumes.get(id) ?? refusedGone(id))),
+  );
 }
 
 /** A volume that was changed in this call and is not there: a fault of the simulator. */
@@ -265,7 +359,9 @@ function deleteVolumes(state: FlashArrayState, call: Call): Answer {
   const volumes = named(call, listedVolumes(state, call));
   if (volumes === undefined) throw refused("names or ids is required.");
   const live = volumes.find(({ destroyedMs }) => destroyedMs === null);
-  if (live !== undefined) throw refused("Volume cannot be eradicated: it has not been destroyed.", live.name);
+  if (live !== undefined) {
+    throw refused("Volume cannot be eradicated: it has not been destroyed.", live.name);
+  }
   for (const volume of volumes) state.eradicateVolume(volume);
   return {};
 }
@@ -279,7 +375,19 @@ export function addVolumeRoutes(routes: ArrayRoutes, state: FlashArrayState): vo
   routes.on("GET /volumes/space", (call) =>
     state.list(call, {
       ...listedVolumes(state, call),
-      total: { always: true, of: (volumes) => ({ id: null, name: null, space: volumesTotal(state, call, volumes).space }) },
-      render: (volume) => ({ id: volume.id, name: volume.name, space: volumeSpace(state, call, volume), time: state.context.clock.now() }),
+      total: {
+        always: true,
+        of: (volumes) => ({
+          id: null,
+          name: null,
+          space: volumesTotal(state, call, volumes).space,
+        }),
+      },
+      render: (volume) => ({
+        id: volume.id,
+        name: volume.name,
+        space: volumeSpace(state, call, volume),
+        time: state.context.clock.now(),
+      }),
     }));
 }

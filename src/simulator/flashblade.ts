@@ -11,14 +11,19 @@ import { FlashBladeState } from "./flashblade_state.ts";
 export const FLASHBLADE_VERSIONS: readonly string[] = versionRange(0, 28);
 
 /**
- * A simulated FlashBlade: REST 2.x as drivers use it (reference arrays.md B), over one store and, when it has one, a local data
- * plane. `revision` of GET /arrays is SIMULATED_REVISION. What it leaves out is in limits.ts.
+ * A simulated FlashBlade: REST 2.x as drivers use it (reference arrays.md B), over one store and,
+ * when it has one, a local data plane. `revision` of GET /arrays is SIMULATED_REVISION. What it
+ * leaves out is in limits.ts.
  */
 export class FlashBlade implements SimulatedArray {
   readonly kind = "flashblade";
   readonly name: string;
   readonly versions: readonly string[];
-  readonly dialect: Dialect = { versionsKey: "versions", loginHasVersion: false, loginBody: (username) => ({ username }) };
+  readonly dialect: Dialect = {
+    versionsKey: "versions",
+    loginHasVersion: false,
+    loginBody: (username) => ({ username }),
+  };
   readonly routes = new ArrayRoutes();
   readonly state: FlashBladeState;
 

@@ -41,12 +41,16 @@ export function listOf<T>(state: FlashBladeState, call: Call, listed: Listed<T>)
   return call.stale ? state.context.store.stale(read) : read();
 }
 
-/** Runs work on the images; a size that this host cannot hold becomes the array's own "no space". */
+/**
+ * Runs work on the images; a size that this host cannot hold becomes the array's own "no space".
+ */
 export async function onImages(name: string, work: () => Promise<void> | undefined): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (isPsoError(error, "exhausted")) throw refused(`Insufficient space: ${error.message}.`, name);
+    if (isPsoError(error, "exhausted")) {
+      throw refused(`Insufficient space: ${error.message}.`, name);
+    }
     throw error;
   }
 }
@@ -55,17 +59,31 @@ function provisionedOf(body: Fields, old: number | null): number | null {
   const sent = body.limit("provisioned");
   if (sent === undefined) return old;
   if (sent === "") return null;
-  if (sent <= 0) throw refused(`Invalid value for provisioned: ${sent} is not above 0.`, "provisioned");
+  if (sent <= 0) {
+    throw refused(`Invalid value for provisioned: ${sent} is not above 0.`, "provisioned");
+  }
   return sent;
 }
 
-/** The NFS part of a body over what the file system has. `rules` and `export_policy` exclude each other (arrays.md B2). */
-function nfsOf(state: FlashBladeState, nfs: Fields | undefined, old: FileSystemRecord): Partial<FileSystemRecord> {
+/**
+ * The NFS part of a body over what the file system has. `rules` and `export_policy` exclude each
+ * other (arrays.md B2).
+ */
+function nfsOf(
+  state: FlashBladeState,
+  nfs: Fields | undefined,
+  old: FileSystemRecord,
+): Partial<FileSystemRecord> {
   if (nfs === undefined) return {};
   const rules = nfs.text("rules");
   const policy = nfs.object("export_policy");
-  const access: Partial<FileSystemRecord> = { v3: nfs.boolean("v3_enabled") ?? old.v3, v41: nfs.boolean("v4_1_enabled") ?? old.v41 };
-  if (rules !== undefined && policy !== undefined) throw refused("nfs.rules and nfs.export_policy cannot be used together.");
+  const access: Partial<FileSystemRecord> = {
+    v3: nfs.boolean("v3_enabled") ?? old.v3,
+    v41: nfs.boolean("v4_1_enabled") ?? old.v41,
+  };
+  if (rules !== undefined && policy !== undefined) {
+    throw refused("nfs.rules and nfs.export_policy cannot be used together.");
+  }
   if (policy !== undefined) {
     const [name, id] = [policy.text("name"), policy.text("id")];
     const found = name === undefined ? state.policies.get(id ?? "") : state.policyNamed(name);
@@ -75,7 +93,11 @@ function nfsOf(state: FlashBladeState, nfs: Fields | undefined, old: FileSystemR
   const [add, remove] = [nfs.text("add_rules"), nfs.text("remove_rules")];
   if (rules === undefined && add === undefined && remove === undefined) return access;
   if (rules !== undefined) parseRules(rules);
-  return { ...access, policyId: null, rules: rules ?? changedRules(old.rules ?? "", { add, remove }) };
+  return {
+    ...access,
+    policyId: null,
+    rules: rules ?? changedRules(old.rules ?? "", { add, remove }),
+  };
 }
 
 function multiProtocolOf(body: Fields, old: FileSystemRecord): Partial<FileSystemRecord> {
@@ -83,7 +105,9 @@ function multiProtocolOf(body: Fields, old: FileSystemRecord): Partial<FileSyste
   if (sent === undefined) return {};
   const accessControlStyle = sent.text("access_control_style") ?? old.accessControlStyle;
   const safeguardAcls = sent.boolean("safeguard_acls") ?? old.safeguardAcls;
-  if (!STYLES.includes(accessControlStyle)) throw refused(`Invalid value for access_control_style: expected ${STYLES.join(", ")}.`);
+  if (!STYLES.includes(accessControlStyle)) {
+    throw refused(`Invalid value for access_control_style: expected ${STYLES.join(", ")}.`);
+  }
   if (safeguardAcls && ["independent", "mode-bits"].includes(accessControlStyle)) {
     throw refused(`safeguard_acls must be false with access_control_style ${accessControlStyle}.`);
   }
@@ -139,31 +163,47 @@ function blank(state: FlashBladeState, call: Call, name: string): FileSystemReco
   };
 }
 
-/** The live snapshot that `source` in a body names. Only snapshots can be copied, not file systems (arrays.md B2). */
+/**
+ * The live snapshot that `source` in a body names. Only snapshots can be copied, not file systems
+ * (arrays.md B2).
+ */
 function sourceOf(state: FlashBladeState, body: Fields): FileSystemSnapshotRecord | undefined {
   const source = body.object("source");
   if (source === undefined) return undefined;
   const [name, id] = [source.text("name"), source.text("id")];
   const found = name === undefined ? state.snapshots.get(id ?? "") : state.snapshotNamed(name);
-  if (found === undefined) throw refused("File system snapshot does not exist.", name ?? id ?? null);
-  if (state.snapshotDestroyedMs(found) !== null) throw refused("File system snapshot has been destroyed.", state.snapshotName(found));
+  if (found === undefined) {
+    throw refused("File system snapshot does not exist.", name ?? id ?? null);
+  }
+  if (state.snapshotDestroyedMs(found) !== null) {
+    throw refused("File system snapshot has been destroyed.", state.snapshotName(found));
+  }
   return found;
 }
 
 /** `blankBytes` after an image has grown: what df counts more than before is XFS's own. */
 async function grownBlank(state: FlashBladeState, record: FileSystemRecord): Promise<number> {
   const before = state.images?.usedBytes(record.id) ?? 0;
-  await onImages(record.name, () => state.images?.grow(record.id, record.provisioned ?? UNLIMITED_BYTES));
+  await onImages(
+    record.name,
+    () => state.images?.grow(record.id, record.provisioned ?? UNLIMITED_BYTES),
+  );
   return record.blankBytes + (state.images?.usedBytes(record.id) ?? 0) - before;
 }
 
-async function restored(state: FlashBladeState, call: Call, at: { name: string; body: Fields }): Promise<FileSystemRecord> {
+async function restored(
+  state: FlashBladeState,
+  call: Call,
+  at: { name: string; body: Fields },
+): Promise<FileSystemRecord> {
   const target = state.fileSystemNamed(at.name);
   const source = sourceOf(state, at.body);
   if (target === undefined) throw refused("File system does not exist.", at.name);
   if (target.destroyedMs !== null) throw refused(DESTROYED, at.name);
   if (source === undefined) throw refused("overwrite requires a source snapshot.", at.name);
-  if (source.fileSystemId !== target.id) throw refused("Only a snapshot of the same file system can be restored over it.", at.name);
+  if (source.fileSystemId !== target.id) {
+    throw refused("Only a snapshot of the same file system can be restored over it.", at.name);
+  }
   if (flag(call.query, "discard_non_snapshotted_data") !== true) {
     throw refused("discard_non_snapshotted_data must be true to overwrite a file system.", at.name);
   }
@@ -181,53 +221,85 @@ function requireFree(state: FlashBladeState, call: Call, name: string): void {
     );
   }
   const holder = state.fileSystemNamed(name);
-  if (holder !== undefined) throw refused(holder.destroyedMs === null ? "File system already exists." : DESTROYED, name);
-  if (state.fileSystems.size >= state.limits.volumes) throw refused("File system limit reached: maximum number of file systems.", name);
+  if (holder !== undefined) {
+    throw refused(holder.destroyedMs === null ? "File system already exists." : DESTROYED, name);
+  }
+  if (state.fileSystems.size >= state.limits.volumes) {
+    throw refused("File system limit reached: maximum number of file systems.", name);
+  }
   state.requireRoom(call, name);
 }
 
 function requireCopyable(call: Call, name: string): void {
   if (call.minor < CLONE_SINCE) {
-    throw refused(`A snapshot cannot be copied to a new file system in REST 2.${call.minor}: 2.${CLONE_SINCE} is needed.`, name);
+    throw refused(
+      `A snapshot cannot be copied to a new file system in REST 2.${call.minor}: 2.${CLONE_SINCE} is needed.`,
+      name,
+    );
   }
   if (flag(call.query, "include_snapshot") !== true) {
     throw refused("include_snapshot must be true to copy a snapshot to a new file system.", name);
   }
 }
 
-async function created(state: FlashBladeState, call: Call, at: { name: string; body: Fields }): Promise<FileSystemRecord> {
+async function created(
+  state: FlashBladeState,
+  call: Call,
+  at: { name: string; body: Fields },
+): Promise<FileSystemRecord> {
   requireFree(state, call, at.name);
   const source = sourceOf(state, at.body);
   if (source !== undefined) requireCopyable(call, at.name);
   const start = blank(state, call, at.name);
-  const record = changed(state, at.body, source === undefined ? start : { ...start, provisioned: source.provisioned });
+  const record = changed(
+    state,
+    at.body,
+    source === undefined ? start : { ...start, provisioned: source.provisioned },
+  );
   const size = record.provisioned ?? UNLIMITED_BYTES;
   if (source === undefined) {
     await onImages(at.name, () => state.images?.create(record.id, size));
     record.blankBytes = state.images?.usedBytes(record.id) ?? 0;
   } else {
-    if (size < (source.provisioned ?? UNLIMITED_BYTES)) throw refused("provisioned is smaller than that of the source snapshot.", at.name);
+    if (size < (source.provisioned ?? UNLIMITED_BYTES)) {
+      throw refused("provisioned is smaller than that of the source snapshot.", at.name);
+    }
     record.source = { id: source.id, name: state.snapshotName(source) };
     await onImages(at.name, () => state.images?.clone(source.id, record.id));
     record.blankBytes = await grownBlank(state, { ...record, blankBytes: source.blankBytes });
   }
-  // After the image: a crash between the two leaves an image without an owner, which the next start removes.
+  // After the image: a crash between the two leaves an image without an owner, which the next start
+  // removes.
   state.context.store.change(() => state.fileSystems.set(record.id, record));
   await state.showExports([record]);
   return record;
 }
 
-function requireShrinkable(state: FlashBladeState, call: Call, at: { old: FileSystemRecord; record: FileSystemRecord }): void {
+function requireShrinkable(
+  state: FlashBladeState,
+  call: Call,
+  at: { old: FileSystemRecord; record: FileSystemRecord },
+): void {
   const { old, record } = at;
   if (record.provisioned === null || record.provisioned >= (old.provisioned ?? Infinity)) return;
   const used = state.writtenBytes(old);
   if (record.hardLimit && used > record.provisioned && flag(call.query, "ignore_usage") !== true) {
-    throw refused(`The new size ${record.provisioned} is below the ${used} bytes in use; ignore_usage is needed.`, old.name);
+    throw refused(
+      `The new size ${record.provisioned} is below the ${used} bytes in use; ignore_usage is needed.`,
+      old.name,
+    );
   }
 }
 
-/** Live → destroyed → live. Protocols must be off before, or go off in the same call (arrays.md B2, F27). */
-function destruction(state: FlashBladeState, body: Fields, at: { old: FileSystemRecord; record: FileSystemRecord }): number | null {
+/**
+ * Live → destroyed → live. Protocols must be off before, or go off in the same call (arrays.md B2,
+ * F27).
+ */
+function destruction(
+  state: FlashBladeState,
+  body: Fields,
+  at: { old: FileSystemRecord; record: FileSystemRecord },
+): number | null {
   const { old, record } = at;
   const destroyed = body.boolean("destroyed");
   if (old.destroyedMs !== null && destroyed !== false) throw refused(DESTROYED, old.name);
@@ -238,14 +310,22 @@ function destruction(state: FlashBladeState, body: Fields, at: { old: FileSystem
   return state.context.clock.now();
 }
 
-function renamed(state: FlashBladeState, body: Fields, at: { old: FileSystemRecord; alone: boolean }): string {
+function renamed(
+  state: FlashBladeState,
+  body: Fields,
+  at: { old: FileSystemRecord; alone: boolean },
+): string {
   const name = body.text("name");
   if (name === undefined || name === at.old.name) return at.old.name;
   if (!at.alone) throw refused("Only one file system can be renamed at a time.", name);
-  if (body.has("destroyed")) throw refused("name and destroyed cannot be changed together.", at.old.name);
+  if (body.has("destroyed")) {
+    throw refused("name and destroyed cannot be changed together.", at.old.name);
+  }
   if (!NAME.test(name)) throw refused("Invalid file system name.", name);
   const holder = state.fileSystemNamed(name);
-  if (holder !== undefined && holder.id !== at.old.id) throw refused("File system already exists.", name);
+  if (holder !== undefined && holder.id !== at.old.id) {
+    throw refused("File system already exists.", name);
+  }
   return name;
 }
 
@@ -254,15 +334,24 @@ async function patch(state: FlashBladeState, call: Call): Promise<Answer> {
   const olds = named(call, listedFileSystems(state, call));
   if (olds === undefined) throw refused("names or ids is required.");
   const records = olds.map((old) => {
-    const record = { ...changed(state, body, old), name: renamed(state, body, { old, alone: olds.length === 1 }) };
+    const record = {
+      ...changed(state, body, old),
+      name: renamed(state, body, { old, alone: olds.length === 1 }),
+    };
     const destroyedMs = destruction(state, body, { old, record });
     requireShrinkable(state, call, { old, record });
-    if ((record.provisioned ?? Infinity) > (old.provisioned ?? Infinity)) state.requireRoom(call, old.name);
+    if ((record.provisioned ?? Infinity) > (old.provisioned ?? Infinity)) {
+      state.requireRoom(call, old.name);
+    }
     return { ...record, destroyedMs };
   });
   // The image first: a file system that says it is larger must be.
-  for (const record of records) if (record.destroyedMs === null) record.blankBytes = await grownBlank(state, record);
-  state.context.store.change(() => records.forEach((record) => state.fileSystems.set(record.id, record)));
+  for (const record of records) {
+    if (record.destroyedMs === null) record.blankBytes = await grownBlank(state, record);
+  }
+  state.context.store.change(() =>
+    records.forEach((record) => state.fileSystems.set(record.id, record))
+  );
   await state.showExports(records);
   return items(records.map((record) => renderFileSystem(state, call, record)));
 }
@@ -274,7 +363,11 @@ async function post(state: FlashBladeState, call: Call): Promise<Answer> {
   const records: FileSystemRecord[] = [];
   for (const name of names) {
     const overwrites = flag(call.query, "overwrite") === true;
-    records.push(await (overwrites ? restored(state, call, { name, body }) : created(state, call, { name, body })));
+    records.push(
+      await (overwrites
+        ? restored(state, call, { name, body })
+        : created(state, call, { name, body })),
+    );
   }
   return items(records.map((record) => renderFileSystem(state, call, record)));
 }
@@ -283,7 +376,9 @@ async function eradicate(state: FlashBladeState, call: Call): Promise<Answer> {
   const found = named(call, listedFileSystems(state, call));
   if (found === undefined) throw refused("names or ids is required.");
   const live = found.find(({ destroyedMs }) => destroyedMs === null);
-  if (live !== undefined) throw refused("File system must be destroyed before it is eradicated.", live.name);
+  if (live !== undefined) {
+    throw refused("File system must be destroyed before it is eradicated.", live.name);
+  }
   for (const fileSystem of found) await state.eradicateFileSystem(fileSystem);
   return {};
 }

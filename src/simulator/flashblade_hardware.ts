@@ -39,11 +39,24 @@ function fixedId(state: FlashBladeState, number: number): string {
   return state.context.id.slice(0, -4) + number.toString(16).padStart(4, "0");
 }
 
-/** One interface for management and one with the service `data`, in one subnet each. Addresses for documentation (RFC 5737), but for the kernel plane's. */
-function network(state: FlashBladeState, call: Call): { interfaces: BuiltIn[]; subnets: BuiltIn[] } {
+/**
+ * One interface for management and one with the service `data`, in one subnet each. Addresses for
+ * documentation (RFC 5737), but for the kernel plane's.
+ */
+function network(
+  state: FlashBladeState,
+  call: Call,
+): { interfaces: BuiltIn[]; subnets: BuiltIn[] } {
   const [portal] = state.context.plane?.portals ?? [];
   const places = [
-    { name: "mgmt0", subnet: "management", service: "management", net: "192.0.2", host: 60, mtu: 1500 },
+    {
+      name: "mgmt0",
+      subnet: "management",
+      service: "management",
+      net: "192.0.2",
+      host: 60,
+      mtu: 1500,
+    },
     { name: "data1", subnet: "data", service: "data", net: "198.51.100", host: 60, mtu: 9000 },
   ];
   const interfaces = places.map(({ name, subnet, service, net, host, mtu }, at): BuiltIn => {
@@ -91,8 +104,13 @@ function arrayRow(state: FlashBladeState, call: Call): Row {
     name: state.context.name,
     _as_of: state.context.clock.now(),
     banner: null,
-    encryption: { data_at_rest: { algorithms: ["AES-256-CTR"], enabled: true, entropy_source: null } },
-    eradication_config: { eradication_delay: ERADICATION_DELAY_MS, manual_eradication: "all-enabled" },
+    encryption: {
+      data_at_rest: { algorithms: ["AES-256-CTR"], enabled: true, entropy_source: null },
+    },
+    eradication_config: {
+      eradication_delay: ERADICATION_DELAY_MS,
+      manual_eradication: "all-enabled",
+    },
     idle_timeout: 1_800_000,
     ntp_servers: [],
     os: "Purity//FB",
@@ -103,7 +121,9 @@ function arrayRow(state: FlashBladeState, call: Call): Row {
     smb_mode: "native",
     time_zone: "UTC",
     version: FLASHBLADE_VERSION,
-    ...(call.minor >= 17 ? { default_inbound_tls_policy: NO_REFERENCE, network_access_policy: NO_REFERENCE } : {}),
+    ...(call.minor >= 17
+      ? { default_inbound_tls_policy: NO_REFERENCE, network_access_policy: NO_REFERENCE }
+      : {}),
     ...withContext(state, call),
   };
 }
@@ -117,7 +137,12 @@ function arraySpace(state: FlashBladeState, call: Call): Row {
     virtual += state.writtenBytes(fileSystem);
   }
   for (const { id } of state.snapshots.values()) snapshots += allocated?.get(id) ?? 0;
-  const row = spaceRow(call, { provisioned, virtual, unique: Math.max(0, used - snapshots), snapshots });
+  const row = spaceRow(call, {
+    provisioned,
+    virtual,
+    unique: Math.max(0, used - snapshots),
+    snapshots,
+  });
   return { ...row, available_provisioned: null, available_ratio: null };
 }
 
@@ -129,11 +154,16 @@ function self(state: FlashBladeState, call: Call, row: () => Row): Answer {
 
 function parameter(call: Call, name: string, allowed: string[]): string {
   const value = (call.query.get(name) ?? "").toLowerCase();
-  if (value !== "" && !allowed.includes(value)) throw refused(`Invalid value for ${name}: expected ${allowed.join(", ")}.`, value);
+  if (value !== "" && !allowed.includes(value)) {
+    throw refused(`Invalid value for ${name}: expected ${allowed.join(", ")}.`, value);
+  }
   return value === "" ? allowed[0] ?? "" : value;
 }
 
-/** A performance sample (arrays.md B4): writes as the stored bytes show them, nothing else is seen by the simulator. */
+/**
+ * A performance sample (arrays.md B4): writes as the stored bytes show them, nothing else is seen
+ * by the simulator.
+ */
 function performanceRow(rates: Rates): Row {
   const { writesPerSec, writeBytesPerSec } = rates;
   const bytesPerWrite = writesPerSec === 0 ? 0 : Math.round(writeBytesPerSec / writesPerSec);
@@ -154,7 +184,10 @@ function performanceRow(rates: Rates): Row {
 
 const IDLE: Rates = { writesPerSec: 0, writeBytesPerSec: 0 };
 
-/** What the array is rather than what it holds: /arrays, /network-interfaces, /subnets, /alerts, and all performance. */
+/**
+ * What the array is rather than what it holds: /arrays, /network-interfaces, /subnets, /alerts, and
+ * all performance.
+ */
 export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeState): void {
   const meter = new WriteMeter();
   const { clock, id, name } = state.context;
@@ -175,7 +208,11 @@ export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeSta
   routes.on("GET /arrays/performance", (call) => {
     const served = ["all", "nfs"].includes(parameter(call, "protocol", PROTOCOLS));
     const rates = () => performanceRow(served ? meter.rates("array", state.usedBytes()) : IDLE);
-    return self(state, call, () => ({ id, name, time: clock.now(), ...rates(), ...withContext(state, call) }));
+    return self(
+      state,
+      call,
+      () => ({ id, name, time: clock.now(), ...rates(), ...withContext(state, call) }),
+    );
   });
   routes.on("GET /file-systems/performance", (call) => {
     const served = ["all", "nfs"].includes(parameter(call, "protocol", PROTOCOLS));
@@ -184,12 +221,23 @@ export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeSta
       total: undefined,
       render: (fileSystem) => {
         const rates = served ? meter.rates(fileSystem.id, state.writtenBytes(fileSystem)) : IDLE;
-        return { id: fileSystem.id, name: fileSystem.name, time: clock.now(), ...performanceRow(rates) };
+        return {
+          id: fileSystem.id,
+          name: fileSystem.name,
+          time: clock.now(),
+          ...performanceRow(rates),
+        };
       },
     });
   });
-  routes.on("GET /network-interfaces", (call) => listOf(state, call, builtIn("Network interface", network(state, call).interfaces)));
-  routes.on("GET /subnets", (call) => listOf(state, call, builtIn("Subnet", network(state, call).subnets)));
+  routes.on(
+    "GET /network-interfaces",
+    (call) => listOf(state, call, builtIn("Network interface", network(state, call).interfaces)),
+  );
+  routes.on(
+    "GET /subnets",
+    (call) => listOf(state, call, builtIn("Subnet", network(state, call).subnets)),
+  );
   routes.on("GET /policies", (call) => listOf(state, call, builtIn("Policy", [])));
   routes.on("GET /alerts", (call) => listOf(state, call, builtIn("Alert", [])));
 }

@@ -32,7 +32,9 @@ function listedPolicies(state: FlashBladeState, call: Call): Listed<PolicyRecord
 }
 
 function* allRules(state: FlashBladeState): Generator<PlacedRule> {
-  for (const policy of state.policies.values()) for (const rule of policy.rules) yield { policy, rule };
+  for (const policy of state.policies.values()) {
+    for (const rule of policy.rules) yield { policy, rule };
+  }
 }
 
 function listedRules(state: FlashBladeState, call: Call): Listed<PlacedRule> {
@@ -43,27 +45,39 @@ function listedRules(state: FlashBladeState, call: Call): Listed<PlacedRule> {
     what: "NFS export policy rule",
     all: () =>
       [...allRules(state)].filter(({ policy }) =>
-        (policies === undefined || policies.includes(policy.name.toLowerCase())) && (ids === undefined || ids.includes(policy.id))
+        (policies === undefined || policies.includes(policy.name.toLowerCase())) &&
+        (ids === undefined || ids.includes(policy.id))
       ),
-    byName: (name) => find(({ policy, rule }) => `${policy.name}.${rule.number}`.toLowerCase() === name.toLowerCase()),
+    byName: (name) =>
+      find(({ policy, rule }) =>
+        `${policy.name}.${rule.number}`.toLowerCase() === name.toLowerCase()
+      ),
     byId: (id) => find(({ rule }) => rule.id === id),
     // Places inside a policy: the order of evaluation is the order of the list.
-    keyOf: ({ policy, rule }) => `${policy.name}.${String(policy.rules.indexOf(rule)).padStart(6, "0")}`,
+    keyOf: ({ policy, rule }) =>
+      `${policy.name}.${String(policy.rules.indexOf(rule)).padStart(6, "0")}`,
     render: ({ policy, rule }) => renderRule(state, call, { policy, rule, listed: true }),
   };
 }
 
-/** RestError 412 when `versions` in the call names another version than the policies have (arrays.md B1, B3). */
+/**
+ * RestError 412 when `versions` in the call names another version than the policies have (arrays.md
+ * B1, B3).
+ */
 function requireVersions(call: Call, policies: PolicyRecord[]): void {
   const versions = csv(call.query, "versions");
   if (versions === undefined) return;
   const stale = policies.find((policy, at) => policy.version !== (versions[at] ?? versions.at(-1)));
-  if (stale !== undefined) throw new RestError(412, "Precondition failed: the policy has another version.", stale.name);
+  if (stale !== undefined) {
+    throw new RestError(412, "Precondition failed: the policy has another version.", stale.name);
+  }
 }
 
 function oneOf(body: Fields, field: string, allowed: string[]): string | undefined {
   const value = body.text(field);
-  if (value !== undefined && !allowed.includes(value)) throw refused(`Invalid value for ${field}: expected ${allowed.join(", ")}.`, value);
+  if (value !== undefined && !allowed.includes(value)) {
+    throw refused(`Invalid value for ${field}: expected ${allowed.join(", ")}.`, value);
+  }
   return value;
 }
 
@@ -82,7 +96,9 @@ function changedRule(body: Fields, old: PolicyRule): PolicyRule {
   if (parseRules(client).length !== 1) throw refused("A rule has exactly one client.", client);
   const security = body.texts("security") ?? old.security;
   const unknown = security.find((one) => !SECURITY.includes(one));
-  if (unknown !== undefined) throw refused(`Invalid value for security: expected ${SECURITY.join(", ")}.`, unknown);
+  if (unknown !== undefined) {
+    throw refused(`Invalid value for security: expected ${SECURITY.join(", ")}.`, unknown);
+  }
   return {
     ...old,
     client,
@@ -94,7 +110,8 @@ function changedRule(body: Fields, old: PolicyRule): PolicyRule {
     fileid32bit: body.boolean("fileid_32bit") ?? old.fileid32bit,
     secure: body.boolean("secure") ?? old.secure,
     security,
-    transportSecurity: oneOf(body, "required_transport_security", TRANSPORT) ?? old.transportSecurity,
+    transportSecurity: oneOf(body, "required_transport_security", TRANSPORT) ??
+      old.transportSecurity,
   };
 }
 
@@ -118,16 +135,28 @@ function newRule(body: Fields, number: number): PolicyRule {
 
 /** IP addresses are looked at before names and networks, and those before `*`. */
 function ordered(rules: PolicyRule[]): PolicyRule[] {
-  const group = ({ client }: PolicyRule) => client === "*" ? 2 : /^[0-9a-fA-F.:]+$/.test(client) ? 0 : 1;
+  const group = ({ client }: PolicyRule) =>
+    client === "*" ? 2 : /^[0-9a-fA-F.:]+$/.test(client) ? 0 : 1;
   return rules.toSorted((a, b) => group(a) - group(b));
 }
 
-/** Stores changed policies under fresh versions and shows the exports of the file systems that use them. */
+/**
+ * Stores changed policies under fresh versions and shows the exports of the file systems that use
+ * them.
+ */
 async function keep(state: FlashBladeState, policies: PolicyRecord[]): Promise<PolicyRecord[]> {
-  const kept = policies.map((policy) => ({ ...policy, rules: ordered(policy.rules), version: crypto.randomUUID() }));
+  const kept = policies.map((policy) => ({
+    ...policy,
+    rules: ordered(policy.rules),
+    version: crypto.randomUUID(),
+  }));
   state.context.store.change(() => kept.forEach((policy) => state.policies.set(policy.id, policy)));
   const ids = new Set(kept.map(({ id }) => id));
-  await state.showExports([...state.fileSystems.values()].filter(({ policyId }) => policyId !== null && ids.has(policyId)));
+  await state.showExports(
+    [...state.fileSystems.values()].filter(({ policyId }) =>
+      policyId !== null && ids.has(policyId)
+    ),
+  );
   return kept;
 }
 
@@ -141,9 +170,18 @@ async function postPolicies(state: FlashBladeState, call: Call): Promise<Answer>
   const body = new Fields(call.body);
   const made = (csv(call.query, "names") ?? []).map((name): PolicyRecord => {
     if (!NAME.test(name)) throw refused("Invalid NFS export policy name.", name);
-    if (state.policyNamed(name) !== undefined) throw refused("NFS export policy already exists.", name);
+    if (state.policyNamed(name) !== undefined) {
+      throw refused("NFS export policy already exists.", name);
+    }
     const rules = (body.objects("rules") ?? []).map((rule, at) => newRule(rule, at + 1));
-    return { id: crypto.randomUUID(), name, enabled: body.boolean("enabled") ?? true, rules, nextRule: rules.length + 1, version: "" };
+    return {
+      id: crypto.randomUUID(),
+      name,
+      enabled: body.boolean("enabled") ?? true,
+      rules,
+      nextRule: rules.length + 1,
+      version: "",
+    };
   });
   if (made.length === 0) throw refused("names is required.");
   return items((await keep(state, made)).map((policy) => renderPolicy(state, call, policy)));
@@ -154,10 +192,14 @@ async function patchPolicies(state: FlashBladeState, call: Call): Promise<Answer
   const olds = wanted(call, listedPolicies(state, call));
   requireVersions(call, olds);
   const name = body.text("name");
-  if (name !== undefined && (!NAME.test(name) || olds.length > 1)) throw refused("Invalid NFS export policy name.", name);
+  if (name !== undefined && (!NAME.test(name) || olds.length > 1)) {
+    throw refused("Invalid NFS export policy name.", name);
+  }
   const changed = olds.map((old): PolicyRecord => {
     const holder = name === undefined ? undefined : state.policyNamed(name);
-    if (holder !== undefined && holder.id !== old.id) throw refused("NFS export policy already exists.", name);
+    if (holder !== undefined && holder.id !== old.id) {
+      throw refused("NFS export policy already exists.", name);
+    }
     const rules = body.objects("rules")?.map((rule, at) => newRule(rule, old.nextRule + at));
     return {
       ...old,
@@ -175,7 +217,9 @@ function deletePolicies(state: FlashBladeState, call: Call): Answer {
   requireVersions(call, found);
   for (const { id, name } of found) {
     const user = [...state.fileSystems.values()].find(({ policyId }) => policyId === id);
-    if (user !== undefined) throw refused(`NFS export policy is in use by file system ${user.name}.`, name);
+    if (user !== undefined) {
+      throw refused(`NFS export policy is in use by file system ${user.name}.`, name);
+    }
   }
   state.context.store.change(() => found.forEach(({ id }) => state.policies.delete(id)));
   return {};
@@ -199,10 +243,17 @@ async function postRules(state: FlashBladeState, call: Call): Promise<Answer> {
   });
   if (policies.length === 0) throw refused("policy_names or policy_ids is required.");
   requireVersions(call, policies);
-  const added = policies.map((policy) => ({ policy, rule: newRule(new Fields(call.body), policy.nextRule) }));
+  const added = policies.map((policy) => ({
+    policy,
+    rule: newRule(new Fields(call.body), policy.nextRule),
+  }));
   const kept = await keep(
     state,
-    added.map(({ policy, rule }) => ({ ...policy, rules: withRule(call, policy, rule), nextRule: policy.nextRule + 1 })),
+    added.map(({ policy, rule }) => ({
+      ...policy,
+      rules: withRule(call, policy, rule),
+      nextRule: policy.nextRule + 1,
+    })),
   );
   return items(kept.flatMap((policy, at) => {
     const rule = added[at]?.rule;
@@ -213,7 +264,9 @@ async function postRules(state: FlashBladeState, call: Call): Promise<Answer> {
 /** Rules by policy, so that each policy changes once. */
 function rulesByPolicy(state: FlashBladeState, call: Call): Map<PolicyRecord, PolicyRule[]> {
   const byPolicy = new Map<PolicyRecord, PolicyRule[]>();
-  for (const { policy, rule } of wanted(call, listedRules(state, call))) byPolicy.set(policy, [...byPolicy.get(policy) ?? [], rule]);
+  for (const { policy, rule } of wanted(call, listedRules(state, call))) {
+    byPolicy.set(policy, [...byPolicy.get(policy) ?? [], rule]);
+  }
   requireVersions(call, [...byPolicy.keys()]);
   return byPolicy;
 }
@@ -234,25 +287,65 @@ async function patchRules(state: FlashBladeState, call: Call): Promise<Answer> {
   const kept = await keep(state, changed);
   return items(
     kept.flatMap((policy) =>
-      policy.rules.filter(({ id }) => ids.has(id)).map((rule) => renderRule(state, call, { policy, rule, listed: true }))
+      policy.rules.filter(({ id }) => ids.has(id)).map((rule) =>
+        renderRule(state, call, { policy, rule, listed: true })
+      )
     ),
   );
 }
 
 async function deleteRules(state: FlashBladeState, call: Call): Promise<Answer> {
   const byPolicy = rulesByPolicy(state, call);
-  await keep(state, [...byPolicy].map(([policy, gone]) => ({ ...policy, rules: policy.rules.filter((rule) => !gone.includes(rule)) })));
+  await keep(
+    state,
+    [...byPolicy].map(([policy, gone]) => ({
+      ...policy,
+      rules: policy.rules.filter((rule) => !gone.includes(rule)),
+    })),
+  );
   return {};
 }
 
 /** /nfs-export-policies and /nfs-export-policies/rules (arrays.md B3). Changes take their turn. */
 export function addExportPolicyRoutes(routes: ArrayRoutes, state: FlashBladeState): void {
-  routes.on("GET /nfs-export-policies", (call) => listOf(state, call, listedPolicies(state, call)), SINCE);
-  routes.on("POST /nfs-export-policies", (call) => state.turns.take(() => postPolicies(state, call)), SINCE);
-  routes.on("PATCH /nfs-export-policies", (call) => state.turns.take(() => patchPolicies(state, call)), SINCE);
-  routes.on("DELETE /nfs-export-policies", (call) => state.turns.take(() => deletePolicies(state, call)), SINCE);
-  routes.on("GET /nfs-export-policies/rules", (call) => listOf(state, call, listedRules(state, call)), SINCE);
-  routes.on("POST /nfs-export-policies/rules", (call) => state.turns.take(() => postRules(state, call)), SINCE);
-  routes.on("PATCH /nfs-export-policies/rules", (call) => state.turns.take(() => patchRules(state, call)), SINCE);
-  routes.on("DELETE /nfs-export-policies/rules", (call) => state.turns.take(() => deleteRules(state, call)), SINCE);
+  routes.on(
+    "GET /nfs-export-policies",
+    (call) => listOf(state, call, listedPolicies(state, call)),
+    SINCE,
+  );
+  routes.on(
+    "POST /nfs-export-policies",
+    (call) => state.turns.take(() => postPolicies(state, call)),
+    SINCE,
+  );
+  routes.on(
+    "PATCH /nfs-export-policies",
+    (call) => state.turns.take(() => patchPolicies(state, call)),
+    SINCE,
+  );
+  routes.on(
+    "DELETE /nfs-export-policies",
+    (call) => state.turns.take(() => deletePolicies(state, call)),
+    SINCE,
+  );
+  routes.on(
+    "GET /nfs-export-policies/rules",
+    (call) => listOf(state, call, listedRules(state, call)),
+    SINCE,
+  );
+  routes.on(
+    "POST /nfs-export-policies/rules",
+    (call) => state.turns.take(() => postRules(state, call)),
+    SINCE,
+  );
+  routes.on(
+    "PATCH /nfs-export-policies/rules",
+    (call) => state.turns.take(() => patchRules(state, call)),
+    SINCE,
+  );
+  routes.on(
+    "DELETE /nfs-export-policies/rules",
+    (call) => state.turns.take(() => deleteRules(state, call)),
+    SINCE,
+  );
 }

@@ -1,6 +1,12 @@
 import type { Call } from "./call.ts";
 import type { Row } from "./filter.ts";
-import type { FileSystemRecord, FileSystemSnapshotRecord, FlashBladeState, PolicyRecord, PolicyRule } from "./flashblade_state.ts";
+import type {
+  FileSystemRecord,
+  FileSystemSnapshotRecord,
+  FlashBladeState,
+  PolicyRecord,
+  PolicyRule,
+} from "./flashblade_state.ts";
 
 /** An unset reference is an object with null members (arrays.md B1). */
 export const NO_REFERENCE = { id: null, name: null, resource_type: null };
@@ -16,13 +22,21 @@ export function arrayReference(state: FlashBladeState): Row {
   return { id: state.context.id, name: state.context.name, resource_type: "arrays" };
 }
 
-/** Bytes as FlashBlade reports them: no data reduction; `virtual` is what files hold, the rest what is stored for them. */
-export function spaceRow(call: Call, sizes: { provisioned: number | null; virtual: number; unique: number; snapshots: number }): Row {
+/**
+ * Bytes as FlashBlade reports them: no data reduction; `virtual` is what files hold, the rest what
+ * is stored for them.
+ */
+export function spaceRow(
+  call: Call,
+  sizes: { provisioned: number | null; virtual: number; unique: number; snapshots: number },
+): Row {
   const { provisioned, virtual, unique, snapshots } = sizes;
   const available = provisioned === null ? null : Math.max(0, provisioned - virtual);
   return {
     available_provisioned: available,
-    available_ratio: provisioned === null || provisioned === 0 || available === null ? null : available / provisioned,
+    available_ratio: provisioned === null || provisioned === 0 || available === null
+      ? null
+      : available / provisioned,
     data_reduction: 1,
     destroyed: 0,
     destroyed_virtual: 0,
@@ -37,8 +51,16 @@ export function spaceRow(call: Call, sizes: { provisioned: number | null; virtua
 
 function fileSystemSpace(state: FlashBladeState, call: Call, fileSystem: FileSystemRecord): Row {
   const virtual = state.writtenBytes(fileSystem);
-  const snapshots = state.snapshotsOf(fileSystem.id).reduce((sum, { id }) => sum + state.storedBytes(id), 0);
-  return spaceRow(call, { provisioned: fileSystem.provisioned, virtual, unique: virtual, snapshots });
+  const snapshots = state.snapshotsOf(fileSystem.id).reduce(
+    (sum, { id }) => sum + state.storedBytes(id),
+    0,
+  );
+  return spaceRow(call, {
+    provisioned: fileSystem.provisioned,
+    virtual,
+    unique: virtual,
+    snapshots,
+  });
 }
 
 function nfsRow(state: FlashBladeState, { v3, v41, rules, policyId }: FileSystemRecord): Row {
@@ -47,7 +69,9 @@ function nfsRow(state: FlashBladeState, { v3, v41, rules, policyId }: FileSystem
     v3_enabled: v3,
     v4_1_enabled: v41,
     rules,
-    export_policy: policy === undefined ? NO_REFERENCE : { id: policy.id, name: policy.name, resource_type: "nfs-export-policies" },
+    export_policy: policy === undefined
+      ? NO_REFERENCE
+      : { id: policy.id, name: policy.name, resource_type: "nfs-export-policies" },
   };
 }
 
@@ -55,9 +79,20 @@ function nfsRow(state: FlashBladeState, { v3, v41, rules, policyId }: FileSystem
 function laterFields(fileSystem: FileSystemRecord, { minor }: Call): Row {
   return {
     ...(minor >= 13 ? { group_ownership: fileSystem.groupOwnership } : {}),
-    ...(minor >= 15 ? { eradication_config: { eradication_mode: "permission-based", manual_eradication: "enabled" } } : {}),
+    ...(minor >= 15
+      ? {
+        eradication_config: { eradication_mode: "permission-based", manual_eradication: "enabled" },
+      }
+      : {}),
     ...(minor >= 16
-      ? { storage_class: { name: "S500X-S", status: "transitioned", status_details: "Not Applicable", tiering_policy: NO_REFERENCE } }
+      ? {
+        storage_class: {
+          name: "S500X-S",
+          status: "transitioned",
+          status_details: "Not Applicable",
+          tiering_policy: NO_REFERENCE,
+        },
+      }
       : {}),
     ...(minor >= 17 ? { qos_policy: NO_REFERENCE } : {}),
     ...(minor >= 18 ? { node_group: NO_REFERENCE } : {}),
@@ -66,7 +101,11 @@ function laterFields(fileSystem: FileSystemRecord, { minor }: Call): Row {
   };
 }
 
-export function renderFileSystem(state: FlashBladeState, call: Call, fileSystem: FileSystemRecord): Row {
+export function renderFileSystem(
+  state: FlashBladeState,
+  call: Call,
+  fileSystem: FileSystemRecord,
+): Row {
   const { id, name, source } = fileSystem;
   return {
     id,
@@ -78,12 +117,20 @@ export function renderFileSystem(state: FlashBladeState, call: Call, fileSystem:
     fast_remove_directory_enabled: fileSystem.fastRemoveDirectory,
     hard_limit_enabled: fileSystem.hardLimit,
     http: { enabled: fileSystem.http },
-    multi_protocol: { access_control_style: fileSystem.accessControlStyle, safeguard_acls: fileSystem.safeguardAcls },
+    multi_protocol: {
+      access_control_style: fileSystem.accessControlStyle,
+      safeguard_acls: fileSystem.safeguardAcls,
+    },
     nfs: nfsRow(state, fileSystem),
     promotion_status: "promoted",
     provisioned: fileSystem.provisioned,
     requested_promotion_state: "promoted",
-    smb: { enabled: fileSystem.smb, client_policy: NO_REFERENCE, share_policy: NO_REFERENCE, continuous_availability_enabled: true },
+    smb: {
+      enabled: fileSystem.smb,
+      client_policy: NO_REFERENCE,
+      share_policy: NO_REFERENCE,
+      continuous_availability_enabled: true,
+    },
     snapshot_directory_enabled: fileSystem.snapshotDirectory,
     source: source === null ? NO_SOURCE : {
       ...source,
@@ -104,17 +151,29 @@ export function renderFileSystem(state: FlashBladeState, call: Call, fileSystem:
 }
 
 /** Sums over the listed file systems, in the same form as one of them (arrays.md B1: an object). */
-export function fileSystemsTotal(state: FlashBladeState, call: Call, fileSystems: FileSystemRecord[]): Row {
+export function fileSystemsTotal(
+  state: FlashBladeState,
+  call: Call,
+  fileSystems: FileSystemRecord[],
+): Row {
   let [provisioned, virtual, snapshots] = [0, 0, 0];
   for (const fileSystem of fileSystems) {
     provisioned += fileSystem.provisioned ?? 0;
     virtual += state.writtenBytes(fileSystem);
     for (const { id } of state.snapshotsOf(fileSystem.id)) snapshots += state.storedBytes(id);
   }
-  return { name: null, provisioned, space: spaceRow(call, { provisioned, virtual, unique: virtual, snapshots }) };
+  return {
+    name: null,
+    provisioned,
+    space: spaceRow(call, { provisioned, virtual, unique: virtual, snapshots }),
+  };
 }
 
-export function renderSnapshot(state: FlashBladeState, call: Call, snapshot: FileSystemSnapshotRecord): Row {
+export function renderSnapshot(
+  state: FlashBladeState,
+  call: Call,
+  snapshot: FileSystemSnapshotRecord,
+): Row {
   const owner = state.ownerOf(snapshot);
   const destroyedMs = state.snapshotDestroyedMs(snapshot);
   const reference = { id: owner.id, name: owner.name, resource_type: "file-systems" };
@@ -127,20 +186,32 @@ export function renderSnapshot(state: FlashBladeState, call: Call, snapshot: Fil
     owner_destroyed: owner.destroyedMs !== null,
     policies: [],
     policy: { ...NO_REFERENCE, display_name: null, is_local: null, location: NO_REFERENCE },
-    source: { ...reference, display_name: owner.name, is_local: true, location: arrayReference(state) },
+    source: {
+      ...reference,
+      display_name: owner.name,
+      is_local: true,
+      location: arrayReference(state),
+    },
     suffix: snapshot.suffix,
     time_remaining: state.timeRemaining(destroyedMs),
     ...withContext(state, call),
   };
 }
 
-/** From 2.22 on user and group ids are numbers, before that text (FB2.12 and FB2.28, NfsExportPolicyRule). */
+/**
+ * From 2.22 on user and group ids are numbers, before that text (FB2.12 and FB2.28,
+ * NfsExportPolicyRule).
+ */
 function anonymousId(text: string | null, { minor }: Call): string | number | null {
   return text === null || minor < 22 ? text : Number(text);
 }
 
 /** One rule; `index` is its place in the evaluation order, from 1. */
-export function renderRule(state: FlashBladeState, call: Call, at: { policy: PolicyRecord; rule: PolicyRule; listed: boolean }): Row {
+export function renderRule(
+  state: FlashBladeState,
+  call: Call,
+  at: { policy: PolicyRecord; rule: PolicyRule; listed: boolean },
+): Row {
   const { policy, rule } = at;
   return {
     id: rule.id,

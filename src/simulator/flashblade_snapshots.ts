@@ -2,7 +2,11 @@ import { Fields } from "./body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "./call.ts";
 import { listOf, onImages } from "./flashblade_file_systems.ts";
 import { renderSnapshot } from "./flashblade_render.ts";
-import type { FileSystemRecord, FileSystemSnapshotRecord, FlashBladeState } from "./flashblade_state.ts";
+import type {
+  FileSystemRecord,
+  FileSystemSnapshotRecord,
+  FlashBladeState,
+} from "./flashblade_state.ts";
 import { items, type Listed, named } from "./list.ts";
 import { refused } from "./rest_error.ts";
 
@@ -21,7 +25,10 @@ function listedSnapshots(state: FlashBladeState, call: Call): Listed<FileSystemS
   };
 }
 
-/** The snapshots that `names_or_owner_names` and `owner_ids` mean; `undefined` when the call has neither (there is no `names` on GET, arrays.md B1). */
+/**
+ * The snapshots that `names_or_owner_names` and `owner_ids` mean; `undefined` when the call has
+ * neither (there is no `names` on GET, arrays.md B1).
+ */
 function selected(state: FlashBladeState, call: Call): FileSystemSnapshotRecord[] | undefined {
   const names = csv(call.query, "names_or_owner_names");
   const owners = csv(call.query, "owner_ids");
@@ -29,7 +36,9 @@ function selected(state: FlashBladeState, call: Call): FileSystemSnapshotRecord[
   const byName = (names ?? []).flatMap((name) => {
     const snapshot = state.snapshotNamed(name);
     const owner = state.fileSystemNamed(name);
-    if (snapshot === undefined && owner === undefined) throw refused("File system snapshot does not exist.", name);
+    if (snapshot === undefined && owner === undefined) {
+      throw refused("File system snapshot does not exist.", name);
+    }
     return snapshot !== undefined ? [snapshot] : state.snapshotsOf(owner?.id ?? "");
   });
   const byOwner = (owners ?? []).flatMap((id) => {
@@ -41,13 +50,19 @@ function selected(state: FlashBladeState, call: Call): FileSystemSnapshotRecord[
 
 function list(state: FlashBladeState, call: Call): Answer {
   const listed = listedSnapshots(state, call);
-  return listOf(state, call, { ...listed, byName: undefined, all: () => selected(state, call) ?? state.snapshots.values() });
+  return listOf(state, call, {
+    ...listed,
+    byName: undefined,
+    all: () => selected(state, call) ?? state.snapshots.values(),
+  });
 }
 
 function sources(state: FlashBladeState, call: Call): FileSystemRecord[] {
   const [names, ids] = [csv(call.query, "source_names"), csv(call.query, "source_ids")];
   // No source at all means every file system of the array (arrays.md F26).
-  if (names === undefined && ids === undefined) return [...state.fileSystems.values()].filter(({ destroyedMs }) => destroyedMs === null);
+  if (names === undefined && ids === undefined) {
+    return [...state.fileSystems.values()].filter(({ destroyedMs }) => destroyedMs === null);
+  }
   return [...(names ?? []), ...(ids ?? [])].map((text) => {
     const found = names === undefined ? state.fileSystems.get(text) : state.fileSystemNamed(text);
     if (found === undefined) throw refused("File system does not exist.", text);
@@ -68,8 +83,12 @@ async function post(state: FlashBladeState, call: Call): Promise<Answer> {
   for (const owner of sources(state, call)) {
     const used = suffix ?? String(owner.nextSnapshot);
     const name = `${owner.name}.${used}`;
-    if (state.snapshotNamed(name) !== undefined) throw refused("File system snapshot already exists.", name);
-    if (state.snapshots.size >= state.limits.snapshots) throw refused("Snapshot limit reached: maximum number of snapshots.", name);
+    if (state.snapshotNamed(name) !== undefined) {
+      throw refused("File system snapshot already exists.", name);
+    }
+    if (state.snapshots.size >= state.limits.snapshots) {
+      throw refused("Snapshot limit reached: maximum number of snapshots.", name);
+    }
     state.requireRoom(call, name);
     const snapshot: FileSystemSnapshotRecord = {
       id: crypto.randomUUID(),
@@ -83,7 +102,9 @@ async function post(state: FlashBladeState, call: Call): Promise<Answer> {
     await onImages(name, () => state.images?.snapshot(owner.id, snapshot.id));
     state.context.store.change(() => {
       state.snapshots.set(snapshot.id, snapshot);
-      if (suffix === undefined) state.fileSystems.set(owner.id, { ...owner, nextSnapshot: owner.nextSnapshot + 1 });
+      if (suffix === undefined) {
+        state.fileSystems.set(owner.id, { ...owner, nextSnapshot: owner.nextSnapshot + 1 });
+      }
     });
     made.push(snapshot);
   }
@@ -101,18 +122,29 @@ function patch(state: FlashBladeState, call: Call): Answer {
   const records = wanted(state, call).map((old) => {
     const name = state.snapshotName(old);
     if (destroyed === undefined) throw refused("No attribute specified.", name);
-    if (state.ownerOf(old).destroyedMs !== null) throw refused("The snapshot's file system has been destroyed.", name);
-    if (destroyed && old.destroyedMs !== null) throw refused("File system snapshot has been destroyed.", name);
+    if (state.ownerOf(old).destroyedMs !== null) {
+      throw refused("The snapshot's file system has been destroyed.", name);
+    }
+    if (destroyed && old.destroyedMs !== null) {
+      throw refused("File system snapshot has been destroyed.", name);
+    }
     return { ...old, destroyedMs: destroyed ? state.context.clock.now() : null };
   });
-  state.context.store.change(() => records.forEach((record) => state.snapshots.set(record.id, record)));
+  state.context.store.change(() =>
+    records.forEach((record) => state.snapshots.set(record.id, record))
+  );
   return items(records.map((record) => renderSnapshot(state, call, record)));
 }
 
 async function eradicate(state: FlashBladeState, call: Call): Promise<Answer> {
   const found = wanted(state, call);
   const live = found.find((snapshot) => state.snapshotDestroyedMs(snapshot) === null);
-  if (live !== undefined) throw refused("File system snapshot must be destroyed before it is eradicated.", state.snapshotName(live));
+  if (live !== undefined) {
+    throw refused(
+      "File system snapshot must be destroyed before it is eradicated.",
+      state.snapshotName(live),
+    );
+  }
   for (const snapshot of found) await state.eradicateSnapshot(snapshot);
   return {};
 }
@@ -122,5 +154,8 @@ export function addFileSystemSnapshotRoutes(routes: ArrayRoutes, state: FlashBla
   routes.on("GET /file-system-snapshots", (call) => list(state, call));
   routes.on("POST /file-system-snapshots", (call) => state.turns.take(() => post(state, call)));
   routes.on("PATCH /file-system-snapshots", (call) => state.turns.take(() => patch(state, call)));
-  routes.on("DELETE /file-system-snapshots", (call) => state.turns.take(() => eradicate(state, call)));
+  routes.on(
+    "DELETE /file-system-snapshots",
+    (call) => state.turns.take(() => eradicate(state, call)),
+  );
 }

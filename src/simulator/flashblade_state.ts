@@ -1,4 +1,9 @@
-import { type ArrayContext, ERADICATION_DELAY_MS, type ObjectLimits, Turns } from "./array_context.ts";
+import {
+  type ArrayContext,
+  ERADICATION_DELAY_MS,
+  type ObjectLimits,
+  Turns,
+} from "./array_context.ts";
 import type { Call } from "./call.ts";
 import { FileSystemImages } from "./file_system_images.ts";
 import type { ListStyle } from "./list.ts";
@@ -87,12 +92,25 @@ const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 150_000, host
 /** What the image of a file system without a size gets: it needs an end. */
 export const UNLIMITED_BYTES = 64 * 1024 ** 3;
 
-/** FlashBlade pages only when `limit` is sent, says nothing of items that remain, and always counts (arrays.md B1). */
-export const FLASHBLADE_LIST: ListStyle = { pageMax: Number.MAX_SAFE_INTEGER, moreItemsRemaining: false, alwaysCounts: true };
+/**
+ * FlashBlade pages only when `limit` is sent, says nothing of items that remain, and always counts
+ * (arrays.md B1).
+ */
+export const FLASHBLADE_LIST: ListStyle = {
+  pageMax: Number.MAX_SAFE_INTEGER,
+  moreItemsRemaining: false,
+  alwaysCounts: true,
+};
 
 /** A policy's rule as `nfs.rules` would say it. */
-function ruleOf({ client, permission, access, anonuid, anongid, secure, security }: PolicyRule): ExportRule {
-  const squash = { "root-squash": "root_squash", "all-squash": "all_squash", "no-squash": "no_root_squash" }[access] ?? "root_squash";
+function ruleOf(
+  { client, permission, access, anonuid, anongid, secure, security }: PolicyRule,
+): ExportRule {
+  const squash = {
+    "root-squash": "root_squash",
+    "all-squash": "all_squash",
+    "no-squash": "no_root_squash",
+  }[access] ?? "root_squash";
   const options = [permission, squash, secure ? "secure" : "insecure", `sec=${security.join(":")}`];
   if (anonuid !== null) options.push(`anonuid=${anonuid}`);
   if (anongid !== null) options.push(`anongid=${anongid}`);
@@ -109,7 +127,10 @@ export class FlashBladeState {
   readonly limits: ObjectLimits;
   /** The images behind the file systems; `undefined` without a data plane. */
   readonly images: FileSystemImages | undefined;
-  /** Every change takes its turn: copies of images wait, and nothing may change between a check and what relies on it. */
+  /**
+   * Every change takes its turn: copies of images wait, and nothing may change between a check and
+   * what relies on it.
+   */
   readonly turns = new Turns();
   readonly #snapshotsByOwner: Derived<Map<string, FileSystemSnapshotRecord[]>>;
   readonly #oldestDestroyedMs: Derived<number>;
@@ -121,9 +142,15 @@ export class FlashBladeState {
     this.limits = { ...DEFAULT_LIMITS, ...context.limits };
     this.images = plane === undefined ? undefined : new FileSystemImages(plane.images, context.run);
     this.fileSystems = store.table("file-systems", ({ name }) => name.toLowerCase());
-    this.snapshots = store.table("file-system-snapshots", ({ fileSystemId, suffix }) => `${fileSystemId}.${suffix.toLowerCase()}`);
+    this.snapshots = store.table(
+      "file-system-snapshots",
+      ({ fileSystemId, suffix }) => `${fileSystemId}.${suffix.toLowerCase()}`,
+    );
     this.policies = store.table("nfs-export-policies", ({ name }) => name.toLowerCase());
-    this.#snapshotsByOwner = new Derived(store, () => Map.groupBy(this.snapshots.values(), ({ fileSystemId }) => fileSystemId));
+    this.#snapshotsByOwner = new Derived(
+      store,
+      () => Map.groupBy(this.snapshots.values(), ({ fileSystemId }) => fileSystemId),
+    );
     this.#oldestDestroyedMs = new Derived(store, () => this.#findOldestDestroyed());
   }
 
@@ -172,24 +199,36 @@ export class FlashBladeState {
     return this.context.plane?.images.allocatedBytes(id) ?? 0;
   }
 
-  /** Physical bytes that are stored. A call that a `full` fault hit sees the whole capacity in use. */
+  /**
+   * Physical bytes that are stored. A call that a `full` fault hit sees the whole capacity in use.
+   */
   usedBytes(call?: Call): number {
     if (call?.full) return this.capacityBytes;
-    // Files as `df` sees them, not the image's blocks: those lag behind by what the host has not written back yet.
+    // Files as `df` sees them, not the image's blocks: those lag behind by what the host has not
+    // written back yet.
     let used = 0;
     for (const fileSystem of this.fileSystems.values()) used += this.writtenBytes(fileSystem);
-    const allocated = this.snapshots.size === 0 ? undefined : this.context.plane?.images.allocated();
+    const allocated = this.snapshots.size === 0
+      ? undefined
+      : this.context.plane?.images.allocated();
     for (const { id } of this.snapshots.values()) used += allocated?.get(id) ?? 0;
     return used;
   }
 
-  /** Refuses what would need new space on a full array. Creating is thin: only bytes that are really stored count. */
+  /**
+   * Refuses what would need new space on a full array. Creating is thin: only bytes that are really
+   * stored count.
+   */
   requireRoom(call: Call, name: string): void {
-    if (this.usedBytes(call) >= this.capacityBytes) throw refused("Insufficient space: the array is full, no space left.", name);
+    if (this.usedBytes(call) >= this.capacityBytes) {
+      throw refused("Insufficient space: the array is full, no space left.", name);
+    }
   }
 
   timeRemaining(destroyedMs: number | null): number | null {
-    return destroyedMs === null ? null : Math.max(0, destroyedMs + ERADICATION_DELAY_MS - this.context.clock.now());
+    return destroyedMs === null
+      ? null
+      : Math.max(0, destroyedMs + ERADICATION_DELAY_MS - this.context.clock.now());
   }
 
   /** The rules that hold for a file system now, from its own text or its policy. */
@@ -199,17 +238,29 @@ export class FlashBladeState {
     return policy?.enabled ? policy.rules.map(ruleOf) : [];
   }
 
-  /** The file system as the data plane must show it: it lets in nobody while it is destroyed or its NFS is off. */
+  /**
+   * The file system as the data plane must show it: it lets in nobody while it is destroyed or its
+   * NFS is off.
+   */
   planeFileSystem(fileSystem: FileSystemRecord): PlaneFileSystem {
     const isServed = fileSystem.destroyedMs === null && (fileSystem.v3 || fileSystem.v41);
-    return { id: fileSystem.id, name: fileSystem.name, rules: isServed ? this.rulesOf(fileSystem) : [] };
+    return {
+      id: fileSystem.id,
+      name: fileSystem.name,
+      rules: isServed ? this.rulesOf(fileSystem) : [],
+    };
   }
 
-  /** Makes what clients reach equal to what is stored for these file systems; called after each change of a rule, a name or a state. */
+  /**
+   * Makes what clients reach equal to what is stored for these file systems; called after each
+   * change of a rule, a name or a state.
+   */
   async showExports(fileSystems: FileSystemRecord[]): Promise<void> {
     for (const { id, name } of fileSystems) {
       const stored = this.fileSystems.get(id);
-      await this.context.plane?.files.show(stored === undefined ? { id, name, rules: [] } : this.planeFileSystem(stored));
+      await this.context.plane?.files.show(
+        stored === undefined ? { id, name, rules: [] } : this.planeFileSystem(stored),
+      );
     }
   }
 
@@ -220,7 +271,8 @@ export class FlashBladeState {
       for (const { id } of snapshots) this.snapshots.delete(id);
       this.fileSystems.delete(fileSystem.id);
     });
-    // After the state: a crash between the two leaves images without an owner, which the next start removes.
+    // After the state: a crash between the two leaves images without an owner, which the next start
+    // removes.
     await this.showExports([fileSystem]);
     for (const { id } of [fileSystem, ...snapshots]) await this.images?.remove(id);
     this.context.plane?.images.remeasure();
@@ -241,8 +293,12 @@ export class FlashBladeState {
   async expire(): Promise<void> {
     const limit = this.context.clock.now() - ERADICATION_DELAY_MS;
     const due = (destroyedMs: number | null) => destroyedMs !== null && destroyedMs <= limit;
-    for (const fileSystem of [...this.fileSystems.values()]) if (due(fileSystem.destroyedMs)) await this.eradicateFileSystem(fileSystem);
-    for (const snapshot of [...this.snapshots.values()]) if (due(snapshot.destroyedMs)) await this.eradicateSnapshot(snapshot);
+    for (const fileSystem of [...this.fileSystems.values()]) {
+      if (due(fileSystem.destroyedMs)) await this.eradicateFileSystem(fileSystem);
+    }
+    for (const snapshot of [...this.snapshots.values()]) {
+      if (due(snapshot.destroyedMs)) await this.eradicateSnapshot(snapshot);
+    }
   }
 
   /** Brings the host in line with the stored state, after a start and after a crash. */
@@ -253,7 +309,9 @@ export class FlashBladeState {
     const ids = [...fileSystems, ...this.snapshots.values()].map(({ id }) => id);
     plane.images.keepOnly(ids);
     await this.images?.reconcile(fileSystems.map(({ id }) => id));
-    for (const { id, provisioned } of fileSystems) await this.images?.grow(id, provisioned ?? UNLIMITED_BYTES);
+    for (const { id, provisioned } of fileSystems) {
+      await this.images?.grow(id, provisioned ?? UNLIMITED_BYTES);
+    }
     await plane.files.reconcile(fileSystems.map((fileSystem) => this.planeFileSystem(fileSystem)));
   }
 
@@ -268,8 +326,12 @@ export class FlashBladeState {
 
   #findOldestDestroyed(): number {
     let oldest = Infinity;
-    for (const { destroyedMs } of this.fileSystems.values()) oldest = Math.min(oldest, destroyedMs ?? Infinity);
-    for (const { destroyedMs } of this.snapshots.values()) oldest = Math.min(oldest, destroyedMs ?? Infinity);
+    for (const { destroyedMs } of this.fileSystems.values()) {
+      oldest = Math.min(oldest, destroyedMs ?? Infinity);
+    }
+    for (const { destroyedMs } of this.snapshots.values()) {
+      oldest = Math.min(oldest, destroyedMs ?? Infinity);
+    }
     return oldest;
   }
 }

@@ -23,22 +23,35 @@ export interface ListenOptions {
   certificate?: { cert: string; key: string };
 }
 
-/** Keep-alive connections stay open longer than any client waits between two calls, so that no request races a close. */
+/**
+ * Keep-alive connections stay open longer than any client waits between two calls, so that no
+ * request races a close.
+ */
 const KEEP_ALIVE_MS = 10 * 60_000;
 
-/** A bound HTTP or HTTPS server. node:http rather than Deno.serve: only there a connection can be closed without an answer. */
+/**
+ * A bound HTTP or HTTPS server. node:http rather than Deno.serve: only there a connection can be
+ * closed without an answer.
+ */
 export class HttpListener {
   readonly port: number;
   readonly #server: ReturnType<typeof createServer>;
   readonly #running: Set<Promise<void>>;
-  private constructor(server: ReturnType<typeof createServer>, port: number, running: Set<Promise<void>>) {
+  private constructor(
+    server: ReturnType<typeof createServer>,
+    port: number,
+    running: Set<Promise<void>>,
+  ) {
     this.#server = server;
     this.port = port;
     this.#running = running;
   }
 
   /** Binds and serves. PsoError `unavailable` when the port cannot be bound. */
-  static async listen(options: ListenOptions, handle: (incoming: Incoming) => Promise<Outcome>): Promise<HttpListener> {
+  static async listen(
+    options: ListenOptions,
+    handle: (incoming: Incoming) => Promise<Outcome>,
+  ): Promise<HttpListener> {
     const running = new Set<Promise<void>>();
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       const work = serve(request, response, handle).finally(() => running.delete(work));
@@ -52,9 +65,15 @@ export class HttpListener {
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error: Error) =>
         reject(
-          new PsoError("unavailable", `cannot listen on ${options.hostname}:${options.port}: ${messageOf(error)}; choose another port`, {
-            cause: error,
-          }),
+          new PsoError(
+            "unavailable",
+            `cannot listen on ${options.hostname}:${options.port}: ${
+              messageOf(error)
+            }; choose another port`,
+            {
+              cause: error,
+            },
+          ),
         ));
       server.listen(options.port, options.hostname, () => resolve());
     });
@@ -79,27 +98,43 @@ function readBody(request: IncomingMessage): Promise<string> {
     request.on("end", () => resolve(Buffer.concat(parts).toString("utf8")));
     request.on("error", reject);
     // After "end" this changes nothing: a promise settles once.
-    request.on("close", () => reject(new Error("the caller went away before its request was complete")));
+    request.on(
+      "close",
+      () => reject(new Error("the caller went away before its request was complete")),
+    );
   });
 }
 
-async function serve(request: IncomingMessage, response: ServerResponse, handle: (incoming: Incoming) => Promise<Outcome>): Promise<void> {
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handle: (incoming: Incoming) => Promise<Outcome>,
+): Promise<void> {
   try {
     const headers = new Headers();
     for (const [name, value] of Object.entries(request.headers)) {
       if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
     }
     const body = await readBody(request);
-    const outcome = await handle({ method: request.method ?? "GET", target: request.url ?? "/", headers, body });
+    const outcome = await handle({
+      method: request.method ?? "GET",
+      target: request.url ?? "/",
+      headers,
+      body,
+    });
     if (outcome === "dropped") {
       request.socket.destroy();
       return;
     }
     const text = Buffer.from(await outcome.text());
-    response.writeHead(outcome.status, { ...Object.fromEntries(outcome.headers), "content-length": String(text.length) });
+    response.writeHead(outcome.status, {
+      ...Object.fromEntries(outcome.headers),
+      "content-length": String(text.length),
+    });
     response.end(text);
   } catch {
-    // The caller went away, or handle() broke its promise not to throw: either way nobody can be told on this connection.
+    // The caller went away, or handle() broke its promise not to throw: either way nobody can be
+    // told on this connection.
     request.socket.destroy();
   }
 }

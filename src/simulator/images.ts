@@ -3,12 +3,15 @@ import type { Run } from "../run.ts";
 
 /** A copy of a large image that is really full takes time; more than this is a hung file system. */
 const COPY_TIMEOUT_MS = 10 * 60_000;
-/** Sums over all images are measured again when this many times the cost of the last measurement has passed: at most 5 % of the time. */
+/**
+ * Sums over all images are measured again when this many times the cost of the last measurement has
+ * passed: at most 5 % of the time.
+ */
 const REMEASURE_FACTOR = 20;
 
 /**
- * What the volumes, file systems and snapshots of one array hold: `<root>/images/<id>`, a sparse file of the provisioned size. Every data plane
- * serves these. Every method is safe to repeat.
+ * What the volumes, file systems and snapshots of one array hold: `<root>/images/<id>`, a sparse
+ * file of the provisioned size. Every data plane serves these. Every method is safe to repeat.
  */
 export class Images {
   /** The array's folder in the plane's. */
@@ -27,15 +30,18 @@ export class Images {
   }
 
   /**
-   * Makes an image of zeroes, `sizeBytes` long and without a block of its own. PsoError `exhausted` when this host's file system
-   * refuses the size.
+   * Makes an image of zeroes, `sizeBytes` long and without a block of its own. PsoError `exhausted`
+   * when this host's file system refuses the size.
    */
   createImage(id: string, sizeBytes: number): void {
     Deno.openSync(this.imagePath(id), { create: true, write: true, truncate: true }).close();
     this.sizeImage(id, sizeBytes);
   }
 
-  /** Makes the image larger or smaller; what is beyond a smaller size is gone. `exhausted` as createImage(). */
+  /**
+   * Makes the image larger or smaller; what is beyond a smaller size is gone. `exhausted` as
+   * createImage().
+   */
   sizeImage(id: string, sizeBytes: number): void {
     const path = this.imagePath(id);
     try {
@@ -44,20 +50,28 @@ export class Images {
       if (error instanceof Deno.errors.NotFound) throw error;
       throw new PsoError(
         "exhausted",
-        `image ${path} cannot be ${sizeBytes} bytes long: ${messageOf(error)}; the data plane is bound by this host's file system`,
+        `image ${path} cannot be ${sizeBytes} bytes long: ${
+          messageOf(error)
+        }; the data plane is bound by this host's file system`,
         { cause: error },
       );
     }
   }
 
-  /** Copies all bytes of `from` as they are now; holes stay holes. The copy appears whole or not at all. */
+  /**
+   * Copies all bytes of `from` as they are now; holes stay holes. The copy appears whole or not at
+   * all.
+   */
   async copyImage(from: string, to: string): Promise<void> {
     const fresh = `${this.imagePath(to)}.new`;
     await this.#copy(this.imagePath(from), fresh);
     Deno.renameSync(fresh, this.imagePath(to));
   }
 
-  /** Replaces the bytes and the size of `to` by those of `from`, in place: hosts that have `to` attached keep it. */
+  /**
+   * Replaces the bytes and the size of `to` by those of `from`, in place: hosts that have `to`
+   * attached keep it.
+   */
   async overwriteImage(from: string, to: string): Promise<void> {
     await this.#copy(this.imagePath(from), this.imagePath(to));
   }
@@ -66,18 +80,25 @@ export class Images {
     removeIfThere(this.imagePath(id));
   }
 
-  /** Bytes that the image really occupies. 0 for an image that was never written, and for one that is not there. */
+  /**
+   * Bytes that the image really occupies. 0 for an image that was never written, and for one that
+   * is not there.
+   */
   allocatedBytes(id: string): number {
     return blocksOf(this.imagePath(id));
   }
 
-  /** allocatedBytes() of every image; up to a moment old when there are many (see REMEASURE_FACTOR). */
+  /**
+   * allocatedBytes() of every image; up to a moment old when there are many (see REMEASURE_FACTOR).
+   */
   allocated(): ReadonlyMap<string, number> {
     const now = performance.now();
     const last = this.#measured;
     if (last !== undefined && now - last.atMs < REMEASURE_FACTOR * last.costMs) return last.bytes;
     const bytes = new Map<string, number>();
-    for (const { name } of Deno.readDirSync(`${this.root}/images`)) bytes.set(name, blocksOf(this.imagePath(name)));
+    for (const { name } of Deno.readDirSync(`${this.root}/images`)) {
+      bytes.set(name, blocksOf(this.imagePath(name)));
+    }
     this.#measured = { bytes, atMs: performance.now(), costMs: performance.now() - now };
     return bytes;
   }
@@ -88,8 +109,9 @@ export class Images {
   }
 
   /**
-   * Removes images of objects that the stored state does not know, which a crash between image and state leaves. PsoError `unavailable` when an
-   * image is missing: making an empty one would hide lost data.
+   * Removes images of objects that the stored state does not know, which a crash between image and
+   * state leaves. PsoError `unavailable` when an image is missing: making an empty one would hide
+   * lost data.
    */
   keepOnly(wanted: Iterable<string>): void {
     const ids = new Set(wanted);
@@ -99,7 +121,9 @@ export class Images {
       if (!present.has(id)) {
         throw new PsoError(
           "unavailable",
-          `image ${this.imagePath(id)} is missing, although the simulator's state knows it; restore it or remove the state folder`,
+          `image ${
+            this.imagePath(id)
+          } is missing, although the simulator's state knows it; restore it or remove the state folder`,
         );
       }
     }
@@ -107,7 +131,9 @@ export class Images {
   }
 
   async #copy(from: string, to: string): Promise<void> {
-    await this.#run("cp", ["--sparse=always", "--reflink=auto", from, to], { timeoutMs: COPY_TIMEOUT_MS });
+    await this.#run("cp", ["--sparse=always", "--reflink=auto", from, to], {
+      timeoutMs: COPY_TIMEOUT_MS,
+    });
   }
 }
 

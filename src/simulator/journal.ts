@@ -11,15 +11,18 @@ function parseLine(path: string, line: string, number: number): Op[] {
   } catch (error) {
     throw new PsoError(
       "unavailable",
-      `simulator state ${path} cannot be read: line ${number} is damaged (${messageOf(error)}); remove the file to start empty`,
+      `simulator state ${path} cannot be read: line ${number} is damaged (${
+        messageOf(error)
+      }); remove the file to start empty`,
       { cause: error },
     );
   }
 }
 
 /**
- * An append-only file of changes, one line per change that must happen as a whole. What append() has returned from survives a
- * SIGKILL of this process: it is in the page cache (a power loss is not covered). compact() replaces the file atomically.
+ * An append-only file of changes, one line per change that must happen as a whole. What append()
+ * has returned from survives a SIGKILL of this process: it is in the page cache (a power loss is
+ * not covered). compact() replaces the file atomically.
  */
 export class Journal {
   readonly #path: string;
@@ -31,7 +34,10 @@ export class Journal {
     this.#lines = lines;
   }
 
-  /** Opens or creates the file; `changes` are what it holds. A last line that a crash left unfinished was never answered: it is cut off. */
+  /**
+   * Opens or creates the file; `changes` are what it holds. A last line that a crash left
+   * unfinished was never answered: it is cut off.
+   */
   static open(path: string): { journal: Journal; changes: Op[][] } {
     let text = "";
     try {
@@ -40,7 +46,9 @@ export class Journal {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
     const complete = text.slice(0, text.lastIndexOf("\n") + 1);
-    const changes = complete.split("\n").slice(0, -1).map((line, at) => parseLine(path, line, at + 1));
+    const changes = complete.split("\n").slice(0, -1).map((line, at) =>
+      parseLine(path, line, at + 1)
+    );
     const file = Deno.openSync(path, { create: true, append: true });
     if (complete.length < text.length) file.truncateSync(encoder.encode(complete).length);
     return { journal: new Journal(path, file, changes.length), changes };
@@ -51,7 +59,9 @@ export class Journal {
     return this.#lines;
   }
 
-  /** Throws when the line cannot be written as a whole (no space left): then nothing of it stays. */
+  /**
+   * Throws when the line cannot be written as a whole (no space left): then nothing of it stays.
+   */
   append(ops: Op[]): void {
     const { size } = this.#file.statSync();
     try {

@@ -19,9 +19,11 @@ export interface KernelExportsOptions {
 }
 
 /**
- * The file systems of one FlashBlade on the host's own NFS server: each that lets somebody in is bound to `/<name>` and exported there to just the
- * clients of its rules, by exportfs(8). What this makes is noted in `exports/<id>` of the array's folder before it is made, so that paths and exports of others are
- * never touched: a `/<name>` that is there already is refused. Methods are safe to repeat; calls must not overlap.
+ * The file systems of one FlashBlade on the host's own NFS server: each that lets somebody in is
+ * bound to `/<name>` and exported there to just the clients of its rules, by exportfs(8). What this
+ * makes is noted in `exports/<id>` of the array's folder before it is made, so that paths and
+ * exports of others are never touched: a `/<name>` that is there already is refused. Methods are
+ * safe to repeat; calls must not overlap.
  */
 export class KernelExports implements FilePlane {
   readonly #options: KernelExportsOptions;
@@ -44,7 +46,9 @@ export class KernelExports implements FilePlane {
   async show(fileSystem: PlaneFileSystem): Promise<void> {
     const { id, name, rules } = fileSystem;
     const noted = this.#noted().find((note) => note.id === id)?.name;
-    if (noted !== undefined && (noted !== name || rules.length === 0)) await this.#takeAway(id, noted);
+    if (noted !== undefined && (noted !== name || rules.length === 0)) {
+      await this.#takeAway(id, noted);
+    }
     if (rules.length === 0) return;
     await this.#bind(id, name);
     await this.#export(fileSystem);
@@ -60,7 +64,10 @@ export class KernelExports implements FilePlane {
 
   #noted(): { id: string; name: string }[] {
     try {
-      return [...Deno.readDirSync(this.#notes)].map(({ name: id }) => ({ id, name: Deno.readTextFileSync(`${this.#notes}/${id}`) }));
+      return [...Deno.readDirSync(this.#notes)].map(({ name: id }) => ({
+        id,
+        name: Deno.readTextFileSync(`${this.#notes}/${id}`),
+      }));
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
       throw error;
@@ -82,8 +89,13 @@ export class KernelExports implements FilePlane {
       Deno.renameSync(`${this.#notes}.new`, `${this.#notes}/${id}`);
     }
     // Without its mount the folder is one of this host's own file system.
-    if (deviceOf(source) === undefined || deviceOf(source) === deviceOf(this.#options.images.root)) {
-      throw new PsoError("unavailable", `file system ${name} cannot be exported: ${source} is not mounted; start the simulator again`);
+    if (
+      deviceOf(source) === undefined || deviceOf(source) === deviceOf(this.#options.images.root)
+    ) {
+      throw new PsoError(
+        "unavailable",
+        `file system ${name} cannot be exported: ${source} is not mounted; start the simulator again`,
+      );
     }
     Deno.mkdirSync(path, { recursive: true });
     if (deviceOf(path) === deviceOf(source)) return;
@@ -98,10 +110,14 @@ export class KernelExports implements FilePlane {
     for (const client of await this.#clientsOf(path)) {
       // exportfs adds options to those that a client has; only a new export forgets them.
       const isOld = given?.has(client) && given.get(client) !== wanted.get(client);
-      if (!wanted.has(client) || isOld) await this.#options.run("exportfs", ["-u", "--", exportName(client, path)]);
+      if (!wanted.has(client) || isOld) {
+        await this.#options.run("exportfs", ["-u", "--", exportName(client, path)]);
+      }
     }
     for (const [client, options] of wanted) {
-      if (given?.get(client) !== options) await this.#options.run("exportfs", ["-o", options, "--", exportName(client, path)]);
+      if (given?.get(client) !== options) {
+        await this.#options.run("exportfs", ["-o", options, "--", exportName(client, path)]);
+      }
     }
     this.#given.set(id, wanted);
   }
@@ -115,7 +131,9 @@ export class KernelExports implements FilePlane {
 
   async #takeAway(id: string, name: string): Promise<void> {
     const path = this.#pathOf(name);
-    for (const client of await this.#clientsOf(path)) await this.#options.run("exportfs", ["-u", "--", exportName(client, path)]);
+    for (const client of await this.#clientsOf(path)) {
+      await this.#options.run("exportfs", ["-u", "--", exportName(client, path)]);
+    }
     this.#given.delete(id);
     await this.#unmount(path);
     try {
@@ -123,13 +141,18 @@ export class KernelExports implements FilePlane {
     } catch (error) {
       // Somebody's files stand there: they are not ours to remove.
       if (!(error instanceof Deno.errors.NotFound)) {
-        throw new PsoError("unavailable", `cannot remove ${path}: ${messageOf(error)}`, { cause: error });
+        throw new PsoError("unavailable", `cannot remove ${path}: ${messageOf(error)}`, {
+          cause: error,
+        });
       }
     }
     Deno.removeSync(`${this.#notes}/${id}`);
   }
 
-  /** nfsd may hold files open for a while: an array takes a file system away from its clients all the same. */
+  /**
+   * nfsd may hold files open for a while: an array takes a file system away from its clients all
+   * the same.
+   */
   async #unmount(path: string): Promise<void> {
     try {
       await this.#options.run("umount", [path], { okCodes: [0] });
@@ -155,14 +178,18 @@ function exportName(client: string, path: string): string {
 }
 
 /**
- * A rule as exports(5) has it. What a rule does not say is as on a FlashBlade: root is squashed, any source port will do. The file system's
- * id tells it apart: copies of an XFS have one UUID.
+ * A rule as exports(5) has it. What a rule does not say is as on a FlashBlade: root is squashed,
+ * any source port will do. The file system's id tells it apart: copies of an XFS have one UUID.
  */
 export function exportOptions({ options }: ExportRule, id: string): string {
   const has = (name: string) => options.includes(name);
   const known = options.filter((option) => !UNKNOWN_TO_NFSD.has(option));
   const access = has("rw") || has("ro") ? [] : ["ro"];
   const port = has("secure") || has("insecure") ? [] : ["insecure"];
-  const squash = has("root_squash") || has("no_root_squash") || has("all_squash") ? [] : ["root_squash"];
-  return [...known, ...access, ...port, ...squash, "sync", "no_subtree_check", `fsid=${id}`].join(",");
+  const squash = has("root_squash") || has("no_root_squash") || has("all_squash")
+    ? []
+    : ["root_squash"];
+  return [...known, ...access, ...port, ...squash, "sync", "no_subtree_check", `fsid=${id}`].join(
+    ",",
+  );
 }

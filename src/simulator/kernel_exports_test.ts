@@ -10,7 +10,10 @@ for (
   const [rule, wanted] of [
     ["*(rw,no_root_squash)", `rw,no_root_squash,insecure,${FSID}`],
     ["10.0.0.1", `ro,insecure,root_squash,${FSID}`],
-    ["10.0.0.1(ro,all_squash,anonuid=7,secure,sec=krb5)", `ro,all_squash,anonuid=7,secure,sec=krb5,${FSID}`],
+    [
+      "10.0.0.1(ro,all_squash,anonuid=7,secure,sec=krb5)",
+      `ro,all_squash,anonuid=7,secure,sec=krb5,${FSID}`,
+    ],
     ["10.0.0.1(rw,fileid_32bit,noatime)", `rw,insecure,root_squash,${FSID}`],
   ] as const
 ) {
@@ -20,9 +23,14 @@ for (
   });
 }
 
-/** An exportfs that keeps a table, and mounts for which /proc stands: another device than that of the folder. */
+/**
+ * An exportfs that keeps a table, and mounts for which /proc stands: another device than that of
+ * the folder.
+ */
 async function withExports(
-  test: (bed: { exports: () => KernelExports; table: Map<string, string>; root: string }) => Promise<void>,
+  test: (
+    bed: { exports: () => KernelExports; table: Map<string, string>; root: string },
+  ) => Promise<void>,
 ): Promise<void> {
   const root = await Deno.makeTempDir();
   const table = new Map<string, string>();
@@ -43,7 +51,12 @@ async function withExports(
   const images = new Images(`${root}/plane`, run);
   await Deno.mkdir(`${root}/srv`);
   const exports = () =>
-    new KernelExports({ images, mountPath: (id) => id === "lost" ? `${root}/lost` : "/proc", run, root: `${root}/srv` });
+    new KernelExports({
+      images,
+      mountPath: (id) => id === "lost" ? `${root}/lost` : "/proc",
+      run,
+      root: `${root}/srv`,
+    });
   try {
     await test({ exports, table, root });
   } finally {
@@ -51,7 +64,11 @@ async function withExports(
   }
 }
 
-const fileSystem = (id: string, name: string, rules: string) => ({ id, name, rules: parseRules(rules) });
+const fileSystem = (id: string, name: string, rules: string) => ({
+  id,
+  name,
+  rules: parseRules(rules),
+});
 const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 
 Deno.test("KernelExports follows rules and names: only the clients of the rules are exported to, and the last rule takes the path away", async () => {
@@ -65,9 +82,15 @@ Deno.test("KernelExports follows rules and names: only the clients of the rules 
       [`10.0.0.0/8:${root}/srv/fs1`, "ro"],
     ]);
     await one.show(fileSystem("a", "fs2", "10.0.0.1(rw)"));
-    assert.deepEqual([[...table.keys()], names(`${root}/srv`)], [[`10.0.0.1:${root}/srv/fs2`], ["fs2"]]);
+    assert.deepEqual([[...table.keys()], names(`${root}/srv`)], [[`10.0.0.1:${root}/srv/fs2`], [
+      "fs2",
+    ]]);
     await one.show(fileSystem("a", "fs2", ""));
-    assert.deepEqual([[...table.keys()], names(`${root}/srv`), names(`${root}/plane/exports`)], [[], [], []]);
+    assert.deepEqual([[...table.keys()], names(`${root}/srv`), names(`${root}/plane/exports`)], [
+      [],
+      [],
+      [],
+    ]);
   });
 });
 
@@ -75,7 +98,10 @@ Deno.test("KernelExports refuses a path that is there already, and leaves export
   await withExports(async ({ exports, table, root }) => {
     table.set("10.0.0.9:/home", "rw");
     await Deno.mkdir(`${root}/srv/home`);
-    await assert.rejects(exports().show(fileSystem("a", "home", "*(rw)")), (error) => isPsoError(error, "in_use"));
+    await assert.rejects(
+      exports().show(fileSystem("a", "home", "*(rw)")),
+      (error) => isPsoError(error, "in_use"),
+    );
     await exports().stop();
     assert.deepEqual([[...table.keys()], names(`${root}/srv`)], [["10.0.0.9:/home"], ["home"]]);
   });
@@ -88,7 +114,9 @@ Deno.test("KernelExports after a start serves what is stored and takes away what
     await earlier.show(fileSystem("b", "gone", "10.0.0.1(rw)"));
     const next = exports();
     await next.reconcile([fileSystem("a", "kept", "10.0.0.1(rw)")]);
-    assert.deepEqual([[...table.keys()], names(`${root}/srv`)], [[`10.0.0.1:${root}/srv/kept`], ["kept"]]);
+    assert.deepEqual([[...table.keys()], names(`${root}/srv`)], [[`10.0.0.1:${root}/srv/kept`], [
+      "kept",
+    ]]);
     await next.stop();
     assert.deepEqual([[...table.keys()], names(`${root}/srv`)], [[], []]);
   });

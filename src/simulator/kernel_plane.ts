@@ -9,7 +9,9 @@ import type { BlockPlane, Plane, PlaneHost } from "./plane.ts";
 import { targetNames } from "./target_names.ts";
 
 export interface KernelHost {
-  /** Where the root of this host is seen: a compiled program may not open /sys and /proc themselves. */
+  /**
+   * Where the root of this host is seen: a compiled program may not open /sys and /proc themselves.
+   */
   hostRoot: string;
   run: Run;
 }
@@ -28,14 +30,25 @@ const MODULES = {
 };
 
 /**
- * Loads the kernel's targets and looks whether everything is there that arrays of these kinds need. PsoError `unsupported` when this host cannot
- * do it, `unavailable` when something must be started first; both say what to do.
+ * Loads the kernel's targets and looks whether everything is there that arrays of these kinds need.
+ * PsoError `unsupported` when this host cannot do it, `unavailable` when something must be started
+ * first; both say what to do.
  */
-export async function requireKernel(kinds: ReadonlySet<keyof typeof MODULES>, { hostRoot, run }: KernelHost): Promise<void> {
-  if (Deno.uid() !== 0) throw new PsoError("unsupported", "--data-plane kernel needs root, for the kernel's targets: start it as root");
+export async function requireKernel(
+  kinds: ReadonlySet<keyof typeof MODULES>,
+  { hostRoot, run }: KernelHost,
+): Promise<void> {
+  if (Deno.uid() !== 0) {
+    throw new PsoError(
+      "unsupported",
+      "--data-plane kernel needs root, for the kernel's targets: start it as root",
+    );
+  }
   for (const kind of kinds) await loadModules(MODULES[kind], run);
   if (kinds.has("flasharray")) {
-    for (const folder of ["target", "nvmet"]) requireConfigfs(`${hostRoot}/sys/kernel/config/${folder}`, hostRoot);
+    for (const folder of ["target", "nvmet"]) {
+      requireConfigfs(`${hostRoot}/sys/kernel/config/${folder}`, hostRoot);
+    }
   }
   if (kinds.has("flashblade") && !(Number(attribute(`${hostRoot}/proc/fs/nfsd/threads`)) > 0)) {
     throw new PsoError(
@@ -53,7 +66,9 @@ async function loadModules(modules: string[], run: Run): Promise<void> {
     if (!isPsoError(error, "unavailable")) throw error;
     throw new PsoError(
       "unsupported",
-      `--data-plane kernel needs the kernel modules ${modules.join(", ")}, which cannot be loaded: ${messageOf(error)}; use a host whose ` +
+      `--data-plane kernel needs the kernel modules ${
+        modules.join(", ")
+      }, which cannot be loaded: ${messageOf(error)}; use a host whose ` +
         "kernel has them, or --data-plane local",
       { cause: error },
     );
@@ -64,7 +79,9 @@ function requireConfigfs(folder: string, hostRoot: string): void {
   try {
     if (Deno.statSync(folder).isDirectory) return;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotCapable)) throw error;
+    if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotCapable)) {
+      throw error;
+    }
   }
   throw new PsoError(
     "unsupported",
@@ -74,12 +91,17 @@ function requireConfigfs(folder: string, hostRoot: string): void {
 }
 
 /**
- * The kernel data plane of one array: LIO and nvmet serve its volumes, the host's NFS server its file systems, all at `portals` (NFS at every
- * address of the host). Needs what requireKernel() looks for.
+ * The kernel data plane of one array: LIO and nvmet serve its volumes, the host's NFS server its
+ * file systems, all at `portals` (NFS at every address of the host). Needs what requireKernel()
+ * looks for.
  */
 export function kernelPlane({ root, array, portals, hostRoot, run }: KernelPlaneOptions): Plane {
   const images = new Images(`${root}/${array.name}`, run);
-  const common = { configfs: `${hostRoot}/sys/kernel/config`, portals, imagePath: (id: string) => images.imagePath(id) };
+  const common = {
+    configfs: `${hostRoot}/sys/kernel/config`,
+    portals,
+    imagePath: (id: string) => images.imagePath(id),
+  };
   const { iqn, nqn, serial } = targetNames(array.id);
   return {
     images,
@@ -87,7 +109,12 @@ export function kernelPlane({ root, array, portals, hostRoot, run }: KernelPlane
       new LioTarget({ ...common, arrayId: array.id, iqn }),
       new NvmetSubsystem({ ...common, nqn, serial }),
     ),
-    files: new KernelExports({ images, mountPath: (id) => `${images.root}/fs/${id}`, run, root: "/" }),
+    files: new KernelExports({
+      images,
+      mountPath: (id) => `${images.root}/fs/${id}`,
+      run,
+      root: "/",
+    }),
     portals,
   };
 }

@@ -3,15 +3,18 @@ import { LioTarget } from "./lio_target.ts";
 import { NvmetSubsystem } from "./nvmet_subsystem.ts";
 import type { PlaneHost } from "./plane.ts";
 
-// What is written into a folder that stands for configfs: names and values are the contract with the kernel. How objects end shows in
-// tests/lab/kernel_plane_test.ts, as a plain folder does not end with its attributes.
+// What is written into a folder that stands for configfs: names and values are the contract with
+// the kernel. How objects end shows in tests/lab/kernel_plane_test.ts, as a plain folder does not
+// end with its attributes.
 
 const SERIAL = "0123456789ABCDEF00011001";
 const NO_CHAP = { hostUser: null, hostPassword: null, targetUser: null, targetPassword: null };
 const volume = { id: "vol-1", serial: SERIAL, sizeBytes: 1_048_576 };
 const imagePath = (id: string) => `/images/${id}`;
 
-async function withConfigfs(test: (configfs: string, read: (path: string) => string) => void): Promise<void> {
+async function withConfigfs(
+  test: (configfs: string, read: (path: string) => string) => void,
+): Promise<void> {
   const configfs = await Deno.makeTempDir();
   try {
     test(configfs, (path) => Deno.readTextFileSync(`${configfs}/${path}`));
@@ -35,40 +38,87 @@ Deno.test("LioTarget.show() gives a host its volumes at its LUNs, with Pure's id
       `${group}/acls/iqn.host/auth`,
       `${group}/acls/iqn.host/attrib`,
     ]);
-    // An object of the right name but without `enable` is what a crash leaves: rmdir of it is refused here only, by the plain folder.
+    // An object of the right name but without `enable` is what a crash leaves: rmdir of it is
+    // refused here only, by the plain folder.
     Deno.writeTextFileSync(`${configfs}/${hba}/vol-1/enable`, "1\n");
     Deno.writeTextFileSync(
       `${configfs}/${hba}/vol-1/info`,
       "Status: ACTIVATED\n        TCM FILEIO ID: 0        File: /images/vol-1  Size: 524288  Mode: Buffered-WCE Async: 0\n",
     );
-    const target = new LioTarget({ configfs, arrayId: "1223344-0", iqn: "iqn.target", portals: ["10.0.0.1", "fd00::1"], imagePath });
-    const chap = { hostUser: "user", hostPassword: "secret-secret", targetUser: null, targetPassword: null };
-    const host: PlaneHost = { name: "h", iqns: ["iqn.host"], nqns: [], chap, connections: [{ lun: 7, volume }] };
+    const target = new LioTarget({
+      configfs,
+      arrayId: "1223344-0",
+      iqn: "iqn.target",
+      portals: ["10.0.0.1", "fd00::1"],
+      imagePath,
+    });
+    const chap = {
+      hostUser: "user",
+      hostPassword: "secret-secret",
+      targetUser: null,
+      targetPassword: null,
+    };
+    const host: PlaneHost = {
+      name: "h",
+      iqns: ["iqn.host"],
+      nqns: [],
+      chap,
+      connections: [{ lun: 7, volume }],
+    };
     target.show([host]);
-    assert.deepEqual([...Deno.readDirSync(`${configfs}/${group}/np`)].map(({ name }) => name).sort(), ["10.0.0.1:3260", "[fd00::1]:3260"]);
-    assert.equal(Deno.readLinkSync(`${configfs}/${group}/acls/iqn.host/lun_7/backstore`), `${configfs}/${group}/lun/lun_69633`);
-    assert.equal(Deno.readLinkSync(`${configfs}/${group}/lun/lun_69633/backstore`), `${configfs}/${hba}/vol-1`);
+    assert.deepEqual(
+      [...Deno.readDirSync(`${configfs}/${group}/np`)].map(({ name }) => name).sort(),
+      ["10.0.0.1:3260", "[fd00::1]:3260"],
+    );
+    assert.equal(
+      Deno.readLinkSync(`${configfs}/${group}/acls/iqn.host/lun_7/backstore`),
+      `${configfs}/${group}/lun/lun_69633`,
+    );
+    assert.equal(
+      Deno.readLinkSync(`${configfs}/${group}/lun/lun_69633/backstore`),
+      `${configfs}/${hba}/vol-1`,
+    );
     assert.equal(read(`${hba}/vol-1/control`), "fd_dev_size=1048576");
-    assert.deepEqual(["userid", "password"].map((name) => read(`${group}/acls/iqn.host/auth/${name}`)), ["user", "secret-secret"]);
+    assert.deepEqual(
+      ["userid", "password"].map((name) => read(`${group}/acls/iqn.host/auth/${name}`)),
+      ["user", "secret-secret"],
+    );
     assert.deepEqual([
       read(`${group}/acls/iqn.host/attrib/authentication`),
       read(`${group}/attrib/generate_node_acls`),
       read(`${group}/enable`),
     ], ["1", "0", "1"]);
     target.show([{ ...host, chap: NO_CHAP }]);
-    assert.deepEqual([read(`${group}/acls/iqn.host/auth/userid`), read(`${group}/acls/iqn.host/attrib/authentication`)], ["NULL", "0"]);
+    assert.deepEqual([
+      read(`${group}/acls/iqn.host/auth/userid`),
+      read(`${group}/acls/iqn.host/attrib/authentication`),
+    ], ["NULL", "0"]);
   });
 });
 
 Deno.test("NvmetSubsystem.show() gives namespaces by NGUID to connected NVMe hosts alone, and shares a port that is there", async () => {
   await withConfigfs((configfs, read) => {
     const subsystem = "nvmet/subsystems/nqn.target";
-    withDefaults(configfs, [`${subsystem}/allowed_hosts`, "nvmet/ports/3/subsystems", "nvmet/ports/24937/subsystems"]);
+    withDefaults(configfs, [
+      `${subsystem}/allowed_hosts`,
+      "nvmet/ports/3/subsystems",
+      "nvmet/ports/24937/subsystems",
+    ]);
     for (const [name, value] of [["trtype", "tcp"], ["traddr", "10.0.0.1"], ["trsvcid", "4420"]]) {
       Deno.writeTextFileSync(`${configfs}/nvmet/ports/3/addr_${name}`, `${value}\n`);
     }
-    const target = new NvmetSubsystem({ configfs, nqn: "nqn.target", serial: "AB", portals: ["10.0.0.1", "10.0.0.2"], imagePath });
-    const host = (name: string, nqns: string[], connections: PlaneHost["connections"]): PlaneHost => ({
+    const target = new NvmetSubsystem({
+      configfs,
+      nqn: "nqn.target",
+      serial: "AB",
+      portals: ["10.0.0.1", "10.0.0.2"],
+      imagePath,
+    });
+    const host = (
+      name: string,
+      nqns: string[],
+      connections: PlaneHost["connections"],
+    ): PlaneHost => ({
       name,
       iqns: [],
       nqns,
@@ -79,14 +129,25 @@ Deno.test("NvmetSubsystem.show() gives namespaces by NGUID to connected NVMe hos
       ...host("c", [], [{ lun: 1, volume }]),
       iqns: ["iqn.c"],
     }]);
-    assert.deepEqual([...Deno.readDirSync(`${configfs}/${subsystem}/allowed_hosts`)].map(({ name }) => name), ["nqn.a"]);
-    assert.equal(read(`${subsystem}/namespaces/69633/device_nguid`), "000123456789abcd24a937ef00011001");
+    assert.deepEqual(
+      [...Deno.readDirSync(`${configfs}/${subsystem}/allowed_hosts`)].map(({ name }) => name),
+      ["nqn.a"],
+    );
+    assert.equal(
+      read(`${subsystem}/namespaces/69633/device_nguid`),
+      "000123456789abcd24a937ef00011001",
+    );
     assert.equal(read(`${subsystem}/namespaces/69633/enable`), "1");
     // 24937 has no address: it is what a crash left, and is used.
-    assert.deepEqual(["3", "24937"].map((port) => Deno.readLinkSync(`${configfs}/nvmet/ports/${port}/subsystems/nqn.target`)), [
-      `${configfs}/${subsystem}`,
-      `${configfs}/${subsystem}`,
-    ]);
+    assert.deepEqual(
+      ["3", "24937"].map((port) =>
+        Deno.readLinkSync(`${configfs}/nvmet/ports/${port}/subsystems/nqn.target`)
+      ),
+      [
+        `${configfs}/${subsystem}`,
+        `${configfs}/${subsystem}`,
+      ],
+    );
     assert.equal(read("nvmet/ports/24937/addr_traddr"), "10.0.0.2");
   });
 });

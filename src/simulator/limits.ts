@@ -1,4 +1,7 @@
-/** What the simulator does not model; shown by GET / of the control endpoint. The one place for such facts. */
+/**
+ * What the simulator does not model; shown by GET / of the control endpoint. The one place for such
+ * facts.
+ */
 export const LIMITS: readonly string[] = [
   "FlashArray: pods, volume groups, protection groups, host groups, realms, presets, workloads, replication, offload " +
   "targets, directories and policies are not served; names that contain them are refused",

@@ -1,4 +1,14 @@
-import { attribute, endObject, ensureAttribute, linkObject, linksIn, linkTarget, makeObject, objectsIn, setAttribute } from "./configfs.ts";
+import {
+  attribute,
+  endObject,
+  ensureAttribute,
+  linkObject,
+  linksIn,
+  linkTarget,
+  makeObject,
+  objectsIn,
+  setAttribute,
+} from "./configfs.ts";
 import type { Chap, PlaneHost, PlaneVolume } from "./plane.ts";
 
 /** IANA's number for iSCSI targets. */
@@ -24,9 +34,10 @@ interface Access {
 }
 
 /**
- * The iSCSI target of one array in the kernel's LIO: one portal group with all portals, one ACL for each IQN of a host object, whose LUNs are the
- * host's connections, one fileio backstore for each volume that is connected. Backstores carry Pure's vendor, product and NAA number.
- * Only what bears the array's IQN or stands below its own HBA number is ever touched. Methods are safe to repeat.
+ * The iSCSI target of one array in the kernel's LIO: one portal group with all portals, one ACL for
+ * each IQN of a host object, whose LUNs are the host's connections, one fileio backstore for each
+ * volume that is connected. Backstores carry Pure's vendor, product and NAA number. Only what bears
+ * the array's IQN or stands below its own HBA number is ever touched. Methods are safe to repeat.
  */
 export class LioTarget {
   readonly #options: LioTargetOptions;
@@ -38,13 +49,22 @@ export class LioTarget {
     const target = `${options.configfs}/target`;
     this.#group = `${target}/iscsi/${options.iqn}/tpgt_1`;
     // A number of its own for each array, far above those that targetcli counts up from 0.
-    this.#hba = `${target}/core/fileio_${0x1000_0000 + parseInt(options.arrayId.replaceAll("-", "").slice(0, 7), 16)}`;
+    this.#hba = `${target}/core/fileio_${
+      0x1000_0000 + parseInt(options.arrayId.replaceAll("-", "").slice(0, 7), 16)
+    }`;
   }
 
-  /** Makes the target equal to what these hosts, all of the array's, may reach. Initiators that keep what they have notice nothing. */
+  /**
+   * Makes the target equal to what these hosts, all of the array's, may reach. Initiators that keep
+   * what they have notice nothing.
+   */
   show(hosts: PlaneHost[]): void {
     const access = accessOf(hosts);
-    const volumes = new Map([...access.values()].flatMap(({ luns }) => [...luns.values()]).map((volume) => [volume.id, volume]));
+    const volumes = new Map(
+      [...access.values()].flatMap(({ luns }) => [...luns.values()]).map((
+        volume,
+      ) => [volume.id, volume]),
+    );
     for (const iqn of objectsIn(`${this.#group}/acls`)) this.#cutOff(iqn, access.get(iqn));
     this.#dropVolumes(volumes);
     this.#prepare();
@@ -57,12 +77,16 @@ export class LioTarget {
   /** Initiators that look again see the new size. A volume that is not served changes nothing. */
   resized(volume: PlaneVolume): void {
     const backstore = `${this.#hba}/${volume.id}`;
-    if (attribute(`${backstore}/enable`) === "1") setAttribute(`${backstore}/control`, `fd_dev_size=${volume.sizeBytes}`);
+    if (attribute(`${backstore}/enable`) === "1") {
+      setAttribute(`${backstore}/control`, `fd_dev_size=${volume.sizeBytes}`);
+    }
   }
 
   /** Takes away everything that show() makes. */
   stop(): void {
-    if (attribute(`${this.#group}/enable`) !== undefined) ensureAttribute(`${this.#group}/enable`, "0");
+    if (attribute(`${this.#group}/enable`) !== undefined) {
+      ensureAttribute(`${this.#group}/enable`, "0");
+    }
     for (const iqn of objectsIn(`${this.#group}/acls`)) this.#cutOff(iqn, undefined);
     this.#dropVolumes(new Map());
     for (const portal of objectsIn(`${this.#group}/np`)) endObject(`${this.#group}/np/${portal}`);
@@ -77,29 +101,44 @@ export class LioTarget {
     ensureAttribute(`${this.#group}/attrib/generate_node_acls`, "0");
     ensureAttribute(`${this.#group}/attrib/authentication`, "0");
     for (const portal of this.#options.portals) {
-      makeObject(`${this.#group}/np/${portal.includes(":") ? `[${portal}]` : portal}:${ISCSI_PORT}`);
+      makeObject(
+        `${this.#group}/np/${portal.includes(":") ? `[${portal}]` : portal}:${ISCSI_PORT}`,
+      );
     }
   }
 
-  /** Takes away the LUNs that an initiator may not have any more, and with `undefined` the initiator itself: its sessions end. */
+  /**
+   * Takes away the LUNs that an initiator may not have any more, and with `undefined` the initiator
+   * itself: its sessions end.
+   */
   #cutOff(iqn: string, allowed: Access | undefined): void {
     const acl = `${this.#group}/acls/${iqn}`;
     for (const name of objectsIn(acl, "lun_")) {
       const volume = allowed?.luns.get(Number(name.slice("lun_".length)));
       const isRight = volume !== undefined && this.#isRight(volume) &&
-        linksIn(`${acl}/${name}`).some((link) => linkTarget(`${acl}/${name}/${link}`)?.endsWith(`/${lunOf(volume)}`));
+        linksIn(`${acl}/${name}`).some((link) =>
+          linkTarget(`${acl}/${name}/${link}`)?.endsWith(`/${lunOf(volume)}`)
+        );
       if (!isRight) removeLinked(`${acl}/${name}`);
     }
     if (allowed === undefined) endObject(acl);
   }
 
-  /** Ends the LUNs and backstores of volumes that nobody may reach any more, and those that a crash left half made. */
+  /**
+   * Ends the LUNs and backstores of volumes that nobody may reach any more, and those that a crash
+   * left half made.
+   */
   #dropVolumes(volumes: ReadonlyMap<string, PlaneVolume>): void {
-    const right = new Map([...volumes.values()].filter((volume) => this.#isRight(volume)).map((volume) => [lunOf(volume), volume]));
+    const right = new Map(
+      [...volumes.values()].filter((volume) => this.#isRight(volume)).map((
+        volume,
+      ) => [lunOf(volume), volume]),
+    );
     for (const name of objectsIn(`${this.#group}/lun`, "lun_")) {
       const lun = `${this.#group}/lun/${name}`;
       const id = right.get(name)?.id;
-      const isRight = id !== undefined && linksIn(lun).some((link) => linkTarget(`${lun}/${link}`)?.endsWith(`/${id}`));
+      const isRight = id !== undefined &&
+        linksIn(lun).some((link) => linkTarget(`${lun}/${link}`)?.endsWith(`/${id}`));
       if (!isRight) removeLinked(lun);
     }
     for (const id of objectsIn(this.#hba)) {
@@ -111,7 +150,8 @@ export class LioTarget {
   /** Whether the volume has a whole backstore over its image. */
   #isRight({ id }: PlaneVolume): boolean {
     const backstore = `${this.#hba}/${id}`;
-    return attribute(`${backstore}/enable`) === "1" && this.#fact(id, "File") === this.#options.imagePath(id);
+    return attribute(`${backstore}/enable`) === "1" &&
+      this.#fact(id, "File") === this.#options.imagePath(id);
   }
 
   /** A figure of the backstore's status: `File: /x  Size: 1048576  Mode: …`. */
@@ -125,7 +165,10 @@ export class LioTarget {
     if (attribute(`${backstore}/enable`) !== "1") {
       makeObject(backstore);
       // Buffered: the page cache of the image is one with what the simulator copies from.
-      setAttribute(`${backstore}/control`, `fd_dev_name=${this.#options.imagePath(id)},fd_dev_size=${sizeBytes},fd_buffered_io=1`);
+      setAttribute(
+        `${backstore}/control`,
+        `fd_dev_name=${this.#options.imagePath(id)},fd_dev_size=${sizeBytes},fd_buffered_io=1`,
+      );
       setAttribute(`${backstore}/wwn/vendor_id`, "PURE");
       setAttribute(`${backstore}/wwn/product_id`, "FlashArray");
       setAttribute(`${backstore}/wwn/revision`, "8888");
@@ -136,7 +179,9 @@ export class LioTarget {
     }
     if (this.#fact(id, "Size") !== String(sizeBytes)) this.resized(volume);
     // UNMAP and WRITE SAME with UNMAP, as thin volumes have.
-    for (const name of ["emulate_tpu", "emulate_tpws"]) ensureAttribute(`${backstore}/attrib/${name}`, "1");
+    for (const name of ["emulate_tpu", "emulate_tpws"]) {
+      ensureAttribute(`${backstore}/attrib/${name}`, "1");
+    }
     const lun = `${this.#group}/lun/${lunOf(volume)}`;
     makeObject(lun);
     linkObject(backstore, `${lun}/backstore`);
@@ -154,7 +199,9 @@ export class LioTarget {
     for (const [name, value] of Object.entries(wanted)) {
       // An attribute that was never set reads back empty or as LIO's word for it.
       const now = attribute(`${acl}/auth/${name}`) ?? "";
-      if (value !== null || (now !== "" && now !== UNSET)) ensureAttribute(`${acl}/auth/${name}`, value ?? UNSET);
+      if (value !== null || (now !== "" && now !== UNSET)) {
+        ensureAttribute(`${acl}/auth/${name}`, value ?? UNSET);
+      }
     }
     ensureAttribute(`${acl}/attrib/authentication`, chap.hostPassword === null ? "0" : "1");
     for (const [lun, volume] of luns) {
@@ -171,7 +218,10 @@ function accessOf(hosts: PlaneHost[]): Map<string, Access> {
   }));
 }
 
-/** The LUN of the portal group, which no initiator sees: the array's own count in the serial number, which is never given twice. */
+/**
+ * The LUN of the portal group, which no initiator sees: the array's own count in the serial number,
+ * which is never given twice.
+ */
 function lunOf({ serial }: PlaneVolume): string {
   return `lun_${parseInt(serial.slice(-8), 16)}`;
 }

@@ -24,7 +24,10 @@ export interface Listed<T> {
   keyOf: (item: T) => string;
   destroyed?: (item: T) => boolean;
   render: (item: T) => Row;
-  /** One row of sums over all that matched. `always` = even when `total_only` is not asked for (arrays.md A6). */
+  /**
+   * One row of sums over all that matched. `always` = even when `total_only` is not asked for
+   * (arrays.md A6).
+   */
   total?: { always: boolean; of: (items: T[]) => Row; asObject?: boolean };
   /** Message for a name that is not there; default `<what> does not exist.` */
   missing?: string;
@@ -36,13 +39,16 @@ export function items(rows: Row[]): Answer {
 }
 
 /**
- * The named objects, in the order of the names; RestError 400 with the name as context for the first that is not there, or not in
- * the state that `destroyed` asks for (arrays.md F2, F3). `undefined` when the call names none.
+ * The named objects, in the order of the names; RestError 400 with the name as context for the
+ * first that is not there, or not in the state that `destroyed` asks for (arrays.md F2, F3).
+ * `undefined` when the call names none.
  */
 export function named<T>(call: Call, listed: Listed<T>): T[] | undefined {
   const names = listed.byName === undefined ? undefined : csv(call.query, "names");
   const ids = listed.byId === undefined ? undefined : csv(call.query, "ids");
-  if (names !== undefined && ids !== undefined) throw refused("names and ids cannot be used together.");
+  if (names !== undefined && ids !== undefined) {
+    throw refused("names and ids cannot be used together.");
+  }
   const wanted = names ?? ids;
   if (wanted === undefined) return undefined;
   const read = names !== undefined ? listed.byName : listed.byId;
@@ -52,7 +58,9 @@ export function named<T>(call: Call, listed: Listed<T>): T[] | undefined {
     if (item === undefined) throw refused(listed.missing ?? `${listed.what} does not exist.`, text);
     const isDestroyed = listed.destroyed?.(item);
     if (state === false && isDestroyed) throw refused(`${listed.what} has been destroyed.`, text);
-    if (state === true && !isDestroyed) throw refused(listed.missing ?? `${listed.what} does not exist.`, text);
+    if (state === true && !isDestroyed) {
+      throw refused(listed.missing ?? `${listed.what} does not exist.`, text);
+    }
     return item;
   });
 }
@@ -77,7 +85,8 @@ function filtered<T>(found: T[], source: string, render: (item: T) => Row): T[] 
 
 function valueAt(row: Row, path: string): unknown {
   return path.split(".").reduce<unknown>(
-    (value, step) => typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined,
+    (value, step) =>
+      typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined,
     row,
   );
 }
@@ -129,8 +138,9 @@ function from<T>(call: Call, listed: Listed<T>, found: T[]): T[] {
 }
 
 /**
- * The answer of a GET on a collection: selection by names, ids, destroyed and filter, order, count and page (arrays.md A2). A token
- * is given only in the default order. The caller passes `store.stale` reading by wrapping `all`.
+ * The answer of a GET on a collection: selection by names, ids, destroyed and filter, order, count
+ * and page (arrays.md A2). A token is given only in the default order. The caller passes
+ * `store.stale` reading by wrapping `all`.
  */
 export function listAnswer<T>(call: Call, listed: Listed<T>, style: ListStyle): Answer {
   const filter = call.query.get("filter");
@@ -139,7 +149,9 @@ export function listAnswer<T>(call: Call, listed: Listed<T>, style: ListStyle): 
   if (filter) found = filtered(found, filter, listed.render);
   if (sort !== undefined) found = sorted(found, sort, listed.render);
   else if (found.length > 1) {
-    found = found.map((item) => ({ item, key: listed.keyOf(item) })).sort((a, b) => compare(a.key, b.key)).map(({ item }) => item);
+    found = found.map((item) => ({ item, key: listed.keyOf(item) })).sort((a, b) =>
+      compare(a.key, b.key)
+    ).map(({ item }) => item);
   }
 
   const rest = from(call, listed, found);
@@ -148,16 +160,22 @@ export function listAnswer<T>(call: Call, listed: Listed<T>, style: ListStyle): 
   const page = totalOnly ? [] : rest.slice(0, limit);
   const more = !totalOnly && rest.length > page.length;
   const last = page.at(-1);
-  const token = more && last !== undefined && sort === undefined ? encodeToken(listed.keyOf(last)) : null;
+  const token = more && last !== undefined && sort === undefined
+    ? encodeToken(listed.keyOf(last))
+    : null;
   const counts = style.alwaysCounts || flag(call.query, "total_item_count") === true || limit === 0;
-  const total = listed.total !== undefined && (listed.total.always || totalOnly) ? listed.total.of(found) : undefined;
+  const total = listed.total !== undefined && (listed.total.always || totalOnly)
+    ? listed.total.of(found)
+    : undefined;
   return {
     body: {
       continuation_token: token,
       ...(style.moreItemsRemaining ? { more_items_remaining: more } : {}),
       total_item_count: counts ? found.length : null,
       items: page.map(listed.render),
-      ...(total === undefined ? totalOnly ? { total: [] } : {} : { total: listed.total?.asObject ? total : [total] }),
+      ...(total === undefined
+        ? totalOnly ? { total: [] } : {}
+        : { total: listed.total?.asObject ? total : [total] }),
     },
     headers: token === null ? undefined : { "x-next-token": token },
   };

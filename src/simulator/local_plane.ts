@@ -14,7 +14,8 @@ export interface PlaneLink {
 }
 
 /**
- * The local data plane of one array, a folder that nodes on this machine are given by --local-plane:
+ * The local data plane of one array, a folder that nodes on this machine are given by
+ * --local-plane:
  *
  *     DIR/<array>/images/<id>            sparse image of a volume, a file system or a snapshot, of the provisioned size
  *     DIR/<array>/hosts/<host>/<lun>     block: link to the image, there exactly while host and volume are connected
@@ -22,7 +23,8 @@ export interface PlaneLink {
  *     DIR/<array>/hosts/<client>/<name>  file: link to that folder for each NFS rule with an IP address as client, and below
  *                                        `any` for the rule `*`. A node looks at its own data address first, then at `any`.
  *
- * Links are relative, so that they hold wherever DIR is bind-mounted. Every method is safe to repeat.
+ * Links are relative, so that they hold wherever DIR is bind-mounted. Every method is safe to
+ * repeat.
  */
 export class LocalPlane implements Plane {
   /** DIR/<array>. */
@@ -46,7 +48,8 @@ export class LocalPlane implements Plane {
     this.files = {
       reconcile: (all) => Promise.resolve(this.#reconcile(all.flatMap(linksOfFileSystem), "fs")),
       show: (fileSystem) => Promise.resolve(this.#showFileSystem(fileSystem)),
-      stop: () => Promise.resolve(this.links().forEach(({ host, name }) => this.unlink(host, name))),
+      stop: () =>
+        Promise.resolve(this.links().forEach(({ host, name }) => this.unlink(host, name))),
     };
   }
 
@@ -85,8 +88,11 @@ export class LocalPlane implements Plane {
     for (const host of hosts) {
       const wanted = linksOfHost(host);
       const present = new Set(this.#namesOf(host.name));
-      // A LUN number is free before it is used again, so that a link of the right name is the right link.
-      for (const name of present) if (!wanted.some((link) => link.name === name)) this.unlink(host.name, name);
+      // A LUN number is free before it is used again, so that a link of the right name is the right
+      // link.
+      for (const name of present) {
+        if (!wanted.some((link) => link.name === name)) this.unlink(host.name, name);
+      }
       for (const link of wanted) if (!present.has(link.name)) this.#link(link, "images");
     }
   }
@@ -94,8 +100,12 @@ export class LocalPlane implements Plane {
   #showFileSystem(fileSystem: PlaneFileSystem): void {
     const wanted = linksOfFileSystem(fileSystem);
     const existing = this.links().filter(({ id }) => id === fileSystem.id);
-    for (const link of existing) if (!wanted.some((one) => isSame(one, link))) this.unlink(link.host, link.name);
-    for (const link of wanted) if (!existing.some((one) => isSame(one, link))) this.#link(link, "fs");
+    for (const link of existing) {
+      if (!wanted.some((one) => isSame(one, link))) this.unlink(link.host, link.name);
+    }
+    for (const link of wanted) {
+      if (!existing.some((one) => isSame(one, link))) this.#link(link, "fs");
+    }
   }
 
   #reconcile(wanted: PlaneLink[], folder: "images" | "fs"): void {

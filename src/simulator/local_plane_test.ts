@@ -48,7 +48,10 @@ Deno.test("connecting links the volume's image below the host by its LUN, discon
     assert.equal(await exists(link), false);
     assert.equal(await exists(`${root}/hosts/node-1/2`), true);
     await array.ok("PATCH /hosts?names=node-1", { name: "node-9" });
-    assert.deepEqual([await exists(`${root}/hosts/node-1`), await exists(`${root}/hosts/node-9/2`)], [false, true]);
+    assert.deepEqual(
+      [await exists(`${root}/hosts/node-1`), await exists(`${root}/hosts/node-9/2`)],
+      [false, true],
+    );
   });
 });
 
@@ -64,7 +67,10 @@ Deno.test("a connected volume is a real device that grows while it is attached",
       await array.ok("PATCH /volumes?names=v1", { provisioned: 96 * MiB });
       await testRun("losetup", ["-c", device]);
       assert.equal(await size(), 96 * MiB);
-      assert.match((await testRun("blkid", ["-p", "-o", "value", "-s", "TYPE", device])).stdout, /ext4/);
+      assert.match(
+        (await testRun("blkid", ["-p", "-o", "value", "-s", "TYPE", device])).stdout,
+        /ext4/,
+      );
     });
   });
 });
@@ -89,18 +95,25 @@ Deno.test("space of volume and array follow the bytes that are really stored, an
 
 Deno.test("snapshot, clone and overwrite hold the bytes of their time, and images go with what they belong to", async () => {
   await withFleet({}, async ({ array, root }) => {
-    const image = async (name: string) => `${root}/images/${(await array.ok(`GET /volumes?names=${name}`)).items[0].id}`;
+    const image = async (name: string) =>
+      `${root}/images/${(await array.ok(`GET /volumes?names=${name}`)).items[0].id}`;
     await array.ok("POST /volumes?names=v1", { provisioned: 8 * MiB });
     await write(await image("v1"), "first");
     await array.ok("POST /volume-snapshots?source_names=v1", { suffix: "s" });
     await write(await image("v1"), "later");
     await array.ok("POST /volumes?names=fromsnap", { source: { name: "v1.s" } });
     await array.ok("POST /volumes?names=fromvol", { source: { name: "v1" } });
-    assert.deepEqual([await read(await image("fromsnap"), 5), await read(await image("fromvol"), 5)], ["first", "later"]);
+    assert.deepEqual([
+      await read(await image("fromsnap"), 5),
+      await read(await image("fromvol"), 5),
+    ], ["first", "later"]);
     assert.equal((await Deno.stat(await image("fromsnap"))).size, 8 * MiB);
     const inode = (await Deno.stat(await image("v1"))).ino;
     await array.ok("POST /volumes?names=v1&overwrite=true", { source: { name: "v1.s" } });
-    assert.deepEqual([await read(await image("v1"), 5), (await Deno.stat(await image("v1"))).ino], ["first", inode]);
+    assert.deepEqual([await read(await image("v1"), 5), (await Deno.stat(await image("v1"))).ino], [
+      "first",
+      inode,
+    ]);
     const { blocks } = await Deno.stat(await image("fromsnap"));
     assert.ok(blocks !== null && blocks < 100, `holes stay holes: ${blocks} blocks`);
     await array.ok("PATCH /volumes?names=v1,fromsnap,fromvol", { destroyed: true });
@@ -134,10 +147,16 @@ Deno.test("a start after a crash removes images and links that the state does no
   await Deno.remove(`${root}/hosts/node-1/1`);
   const second = await testFleet({ stateDir });
   assert.deepEqual([...Deno.readDirSync(`${root}/images`)].length, 1);
-  assert.deepEqual([await exists(`${root}/hosts/node-2`), await exists(`${root}/hosts/node-1/1`)], [false, true]);
+  assert.deepEqual([await exists(`${root}/hosts/node-2`), await exists(`${root}/hosts/node-1/1`)], [
+    false,
+    true,
+  ]);
   array.close();
   await second.stop();
   await Deno.remove(`${root}/images`, { recursive: true });
-  await assert.rejects(testFleet({ stateDir }), /image .* is missing, although the simulator's state knows it/);
+  await assert.rejects(
+    testFleet({ stateDir }),
+    /image .* is missing, although the simulator's state knows it/,
+  );
   await Deno.remove(stateDir, { recursive: true });
 });

@@ -1,9 +1,21 @@
-import { attribute, endObject, ensureAttribute, linkObject, linksIn, makeObject, objectsIn, setAttribute } from "./configfs.ts";
+import {
+  attribute,
+  endObject,
+  ensureAttribute,
+  linkObject,
+  linksIn,
+  makeObject,
+  objectsIn,
+  setAttribute,
+} from "./configfs.ts";
 import type { PlaneHost, PlaneVolume } from "./plane.ts";
 
 /** IANA's number for NVMe/TCP. */
 const NVME_PORT = "4420";
-/** Ports that simulators make have numbers from here on, so that each knows the others'; an address has one port for all arrays. */
+/**
+ * Ports that simulators make have numbers from here on, so that each knows the others'; an address
+ * has one port for all arrays.
+ */
 const FIRST_PORT = 24_937;
 const MOST_PORTS = 256;
 
@@ -17,9 +29,11 @@ export interface NvmetSubsystemOptions {
 }
 
 /**
- * The NVMe subsystem of one array in the kernel's nvmet, over TCP: a namespace for each volume that is connected to an NVMe host, with Pure's
- * NGUID. nvmet shows all namespaces of a subsystem to every host that it lets in, where a FlashArray shows each host its own; hosts without any
- * connection are not let in. Only what bears the array's NQN and ports of simulators are ever touched. Methods are safe to repeat.
+ * The NVMe subsystem of one array in the kernel's nvmet, over TCP: a namespace for each volume that
+ * is connected to an NVMe host, with Pure's NGUID. nvmet shows all namespaces of a subsystem to
+ * every host that it lets in, where a FlashArray shows each host its own; hosts without any
+ * connection are not let in. Only what bears the array's NQN and ports of simulators are ever
+ * touched. Methods are safe to repeat.
  */
 export class NvmetSubsystem {
   readonly #options: NvmetSubsystemOptions;
@@ -34,10 +48,18 @@ export class NvmetSubsystem {
 
   /** Makes the subsystem equal to what these hosts, all of the array's, may reach. */
   show(hosts: PlaneHost[]): void {
-    const connected = hosts.filter(({ nqns, connections }) => nqns.length > 0 && connections.length > 0);
-    const volumes = new Map(connected.flatMap(({ connections }) => connections).map(({ volume }) => [nsidOf(volume), volume]));
+    const connected = hosts.filter(({ nqns, connections }) =>
+      nqns.length > 0 && connections.length > 0
+    );
+    const volumes = new Map(
+      connected.flatMap(({ connections }) => connections).map((
+        { volume },
+      ) => [nsidOf(volume), volume]),
+    );
     const nqns = new Set(connected.flatMap((host) => host.nqns));
-    for (const nqn of linksIn(`${this.#subsystem}/allowed_hosts`)) if (!nqns.has(nqn)) this.#shutOut(nqn);
+    for (const nqn of linksIn(`${this.#subsystem}/allowed_hosts`)) {
+      if (!nqns.has(nqn)) this.#shutOut(nqn);
+    }
     for (const nsid of objectsIn(`${this.#subsystem}/namespaces`)) {
       const volume = volumes.get(nsid);
       if (volume === undefined || !this.#isRight(nsid, volume)) this.#drop(nsid);
@@ -50,11 +72,17 @@ export class NvmetSubsystem {
     }
     // Last, so that no host that comes back after a restart sees half of its namespaces.
     for (const portal of this.#options.portals) {
-      linkObject(this.#subsystem, `${this.#nvmet}/ports/${this.#portFor(portal)}/subsystems/${this.#options.nqn}`);
+      linkObject(
+        this.#subsystem,
+        `${this.#nvmet}/ports/${this.#portFor(portal)}/subsystems/${this.#options.nqn}`,
+      );
     }
   }
 
-  /** Tells the hosts that have the volume that its size is another. One that is not served changes nothing. */
+  /**
+   * Tells the hosts that have the volume that its size is another. One that is not served changes
+   * nothing.
+   */
   resized(volume: PlaneVolume): void {
     const namespace = `${this.#subsystem}/namespaces/${nsidOf(volume)}`;
     if (attribute(`${namespace}/enable`) === "1") setAttribute(`${namespace}/revalidate_size`, "1");
@@ -64,7 +92,9 @@ export class NvmetSubsystem {
   stop(): void {
     for (const port of objectsIn(`${this.#nvmet}/ports`)) {
       endObject(`${this.#nvmet}/ports/${port}/subsystems/${this.#options.nqn}`);
-      if (isOurs(port) && linksIn(`${this.#nvmet}/ports/${port}/subsystems`).length === 0) endObject(`${this.#nvmet}/ports/${port}`);
+      if (isOurs(port) && linksIn(`${this.#nvmet}/ports/${port}/subsystems`).length === 0) {
+        endObject(`${this.#nvmet}/ports/${port}`);
+      }
     }
     for (const nqn of linksIn(`${this.#subsystem}/allowed_hosts`)) this.#shutOut(nqn);
     for (const nsid of objectsIn(`${this.#subsystem}/namespaces`)) this.#drop(nsid);
@@ -80,7 +110,10 @@ export class NvmetSubsystem {
     ensureAttribute(`${this.#subsystem}/attr_allow_any_host`, "0");
   }
 
-  /** The host's own object goes with its last subsystem: the kernel keeps one that another still lets in. */
+  /**
+   * The host's own object goes with its last subsystem: the kernel keeps one that another still
+   * lets in.
+   */
   #shutOut(nqn: string): void {
     endObject(`${this.#subsystem}/allowed_hosts/${nqn}`);
     const isUsed = objectsIn(`${this.#nvmet}/subsystems`).some((one) =>
@@ -91,7 +124,8 @@ export class NvmetSubsystem {
 
   #isRight(nsid: string, { id, serial }: PlaneVolume): boolean {
     const namespace = `${this.#subsystem}/namespaces/${nsid}`;
-    return attribute(`${namespace}/enable`) === "1" && attribute(`${namespace}/device_path`) === this.#options.imagePath(id) &&
+    return attribute(`${namespace}/enable`) === "1" &&
+      attribute(`${namespace}/device_path`) === this.#options.imagePath(id) &&
       attribute(`${namespace}/device_nguid`)?.replaceAll("-", "") === nguidOf(serial);
   }
 
@@ -116,15 +150,21 @@ export class NvmetSubsystem {
   /** The port at this address, made when there is none. */
   #portFor(portal: string): string {
     const ports = objectsIn(`${this.#nvmet}/ports`);
-    const read = (port: string, name: string) => attribute(`${this.#nvmet}/ports/${port}/addr_${name}`);
+    const read = (port: string, name: string) =>
+      attribute(`${this.#nvmet}/ports/${port}/addr_${name}`);
     const existing = ports.find((port) =>
-      read(port, "trtype") === "tcp" && read(port, "traddr") === portal && read(port, "trsvcid") === NVME_PORT
+      read(port, "trtype") === "tcp" && read(port, "traddr") === portal &&
+      read(port, "trsvcid") === NVME_PORT
     );
     if (existing !== undefined) return existing;
     // One without an address is what a crash left of making it.
     const half = ports.find((port) => isOurs(port) && read(port, "trsvcid") !== NVME_PORT);
     const free = half ??
-      String(Array.from({ length: MOST_PORTS }, (_, at) => FIRST_PORT + at).find((port) => !ports.includes(String(port))));
+      String(
+        Array.from({ length: MOST_PORTS }, (_, at) => FIRST_PORT + at).find((port) =>
+          !ports.includes(String(port))
+        ),
+      );
     const path = `${this.#nvmet}/ports/${free}`;
     makeObject(path);
     setAttribute(`${path}/addr_trtype`, "tcp");
@@ -139,7 +179,10 @@ function isOurs(port: string): boolean {
   return Number(port) >= FIRST_PORT && Number(port) < FIRST_PORT + MOST_PORTS;
 }
 
-/** The array's own count in the serial number, which is never given twice: nvmet knows one number for all hosts, and nodes go by the NGUID. */
+/**
+ * The array's own count in the serial number, which is never given twice: nvmet knows one number
+ * for all hosts, and nodes go by the NGUID.
+ */
 function nsidOf({ serial }: PlaneVolume): string {
   return String(parseInt(serial.slice(-8), 16));
 }

@@ -9,7 +9,10 @@ export interface PlaneVolume {
   sizeBytes: number;
 }
 
-/** What the host proves itself with, and what the array proves itself with to the host; `null` = not asked for. */
+/**
+ * What the host proves itself with, and what the array proves itself with to the host; `null` = not
+ * asked for.
+ */
 export interface Chap {
   hostUser: string | null;
   hostPassword: string | null;
@@ -33,7 +36,10 @@ export interface PlaneFileSystem {
   rules: readonly ExportRule[];
 }
 
-/** How hosts reach the volumes of one array. Every method is safe to repeat, and a start after a crash in the middle of one sets it right. */
+/**
+ * How hosts reach the volumes of one array. Every method is safe to repeat, and a start after a
+ * crash in the middle of one sets it right.
+ */
 export interface BlockPlane {
   /** Makes what this array serves equal to what these hosts may reach, after a start. */
   reconcile(hosts: PlaneHost[]): void;
@@ -45,7 +51,9 @@ export interface BlockPlane {
   stop(): void;
 }
 
-/** How clients reach the mounted file systems of one array. As BlockPlane; calls must not overlap. */
+/**
+ * How clients reach the mounted file systems of one array. As BlockPlane; calls must not overlap.
+ */
 export interface FilePlane {
   reconcile(all: PlaneFileSystem[]): Promise<void>;
   show(fileSystem: PlaneFileSystem): Promise<void>;

@@ -35,8 +35,16 @@ export class RequestLog {
   }
 
   /** `total`, `counts` by array, method and path, and the `last` 1,000 calls, oldest first. */
-  report(): { total: number; counts: { array: string; method: string; path: string; count: number }[]; last: LoggedRequest[] } {
+  report(): {
+    total: number;
+    counts: { array: string; method: string; path: string; count: number }[];
+    last: LoggedRequest[];
+  } {
     const counts = [...this.#counts.values()];
-    return { total: counts.reduce((sum, { count }) => sum + count, 0), counts, last: this.#last.slice(-KEPT) };
+    return {
+      total: counts.reduce((sum, { count }) => sum + count, 0),
+      counts,
+      last: this.#last.slice(-KEPT),
+    };
   }
 }

@@ -31,10 +31,14 @@ export function readRoster(path: string): Roster {
   try {
     return JSON.parse(Deno.readTextFileSync(path)) as Roster; // written by writeRoster()
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { listenPort: 0, controlPort: 0, clockOffsetMs: 0, arrays: [] };
+    if (error instanceof Deno.errors.NotFound) {
+      return { listenPort: 0, controlPort: 0, clockOffsetMs: 0, arrays: [] };
+    }
     throw new PsoError(
       "unavailable",
-      `simulator state ${path} cannot be read: ${messageOf(error)}; remove the state folder to start empty`,
+      `simulator state ${path} cannot be read: ${
+        messageOf(error)
+      }; remove the state folder to start empty`,
       {
         cause: error,
       },
@@ -44,11 +48,16 @@ export function readRoster(path: string): Roster {
 
 /** Replaces the file atomically. Only root may read it: it holds the tokens. */
 export function writeRoster(path: string, roster: Roster): void {
-  Deno.writeTextFileSync(`${path}.new`, JSON.stringify(roster, undefined, 2) + "\n", { mode: 0o600 });
+  Deno.writeTextFileSync(`${path}.new`, JSON.stringify(roster, undefined, 2) + "\n", {
+    mode: 0o600,
+  });
   Deno.renameSync(`${path}.new`, path);
 }
 
-/** The wanted numbers of arrays, `fa-1`, `fa-2`, … `fb-1`, …: known ones keep what makes them the same, others get it now. */
+/**
+ * The wanted numbers of arrays, `fa-1`, `fa-2`, … `fb-1`, …: known ones keep what makes them the
+ * same, others get it now.
+ */
 export function enlist(known: RosterEntry[], wanted: Record<ArrayKind, number>): RosterEntry[] {
   const kinds: ArrayKind[] = ["flasharray", "flashblade"];
   return kinds.flatMap((kind) =>

@@ -3,7 +3,10 @@ import type { Clock } from "./clock.ts";
 /** REST sessions end after 30 minutes without a call (REST 1.13 guide; arrays.md A1). */
 export const DEFAULT_IDLE_MS = 30 * 60_000;
 
-/** The logins of one array: one API token for ever, sessions in memory until they idle out or this process ends. */
+/**
+ * The logins of one array: one API token for ever, sessions in memory until they idle out or this
+ * process ends.
+ */
 export class Sessions {
   readonly #apiToken: string;
   readonly #clock: Clock;

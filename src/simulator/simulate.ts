@@ -31,7 +31,10 @@ export interface SimulateOptions {
   flashblades: number;
   /** Where everything is kept; absent = a temporary folder that is removed at the end. */
   stateDir?: string;
-  /** Address of the first array, the others follow; port 0 = free ones. With a state folder the ports stay over restarts. */
+  /**
+   * Address of the first array, the others follow; port 0 = free ones. With a state folder the
+   * ports stay over restarts.
+   */
   listen: { hostname: string; port: number };
   /** Address of the control endpoint; absent = a free port of the host of `listen`. */
   adminAddress?: { hostname: string; port: number };
@@ -72,13 +75,15 @@ export interface ServedFleet {
   plane: string;
   /** Path of values.yaml. */
   values: string;
-  /** Finishes running calls, takes mounts, loop devices, targets and exports away, closes the state. */
+  /**
+   * Finishes running calls, takes mounts, loop devices, targets and exports away, closes the state.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * Mode `simulate`: serves a fleet until the signal, after printing the path of its values.yaml and then `ready`. Errors as
- * serveFleet().
+ * Mode `simulate`: serves a fleet until the signal, after printing the path of its values.yaml and
+ * then `ready`. Errors as serveFleet().
  */
 export async function simulate(options: SimulateOptions, tools: SimulateTools): Promise<void> {
   const print = tools.print ?? printLine;
@@ -97,15 +102,22 @@ export async function simulate(options: SimulateOptions, tools: SimulateTools): 
 
 function printLine(line: string): void {
   const bytes = new TextEncoder().encode(`${line}\n`);
-  for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
+  for (let written = 0; written < bytes.length;) {
+    written += Deno.stdout.writeSync(bytes.subarray(written));
+  }
 }
 
 /**
- * Starts the arrays, their data plane and the control endpoint, and writes `values.yaml` (Helm values with the fleet) and `arrays.json`
- * (`{control, plane, values, arrays}`) into the state folder. PsoError: `in_use` when another simulator uses the state
- * folder, `unavailable` when a port cannot be bound, the state cannot be read or a tool fails; for the kernel plane also as requireKernel().
+ * Starts the arrays, their data plane and the control endpoint, and writes `values.yaml` (Helm
+ * values with the fleet) and `arrays.json` (`{control, plane, values, arrays}`) into the state
+ * folder. PsoError: `in_use` when another simulator uses the state folder, `unavailable` when a
+ * port cannot be bound, the state cannot be read or a tool fails; for the kernel plane also as
+ * requireKernel().
  */
-export async function serveFleet(options: SimulateOptions, tools: SimulateTools): Promise<ServedFleet> {
+export async function serveFleet(
+  options: SimulateOptions,
+  tools: SimulateTools,
+): Promise<ServedFleet> {
   const stateDir = options.stateDir ?? await Deno.makeTempDir({ prefix: "pso-simulate-" });
   const fleet = new Fleet(stateDir, options, tools);
   try {
@@ -121,7 +133,11 @@ export async function serveFleet(options: SimulateOptions, tools: SimulateTools)
 function portsToTry(options: { saved: number; listenPort: number; at: number }): number[] {
   if (options.saved !== 0) return [options.saved];
   // A neighbour of the wanted port may be taken by somebody else: any free one will do then.
-  return options.listenPort === 0 ? [0] : options.at === 0 ? [options.listenPort] : [options.listenPort + options.at, 0];
+  return options.listenPort === 0
+    ? [0]
+    : options.at === 0
+    ? [options.listenPort]
+    : [options.listenPort + options.at, 0];
 }
 
 class Fleet implements ServedFleet {
@@ -151,10 +167,16 @@ class Fleet implements ServedFleet {
     const saved = readRoster(`${this.#stateDir}/fleet.json`);
     const wanted = { flasharray: options.flasharrays, flashblade: options.flashblades };
     const moved = options.listen.port !== 0 && options.listen.port !== saved.listenPort;
-    const entries = enlist(saved.arrays, wanted).map((entry) => moved ? { ...entry, port: 0 } : entry);
+    const entries = enlist(saved.arrays, wanted).map((entry) =>
+      moved ? { ...entry, port: 0 } : entry
+    );
     // Arrays that are not served this time keep their place for the next.
     const others = saved.arrays.filter(({ name }) => !entries.some((entry) => entry.name === name));
-    this.#roster = { ...saved, listenPort: options.listen.port || saved.listenPort, arrays: [...entries, ...others] };
+    this.#roster = {
+      ...saved,
+      listenPort: options.listen.port || saved.listenPort,
+      arrays: [...entries, ...others],
+    };
     this.#clock = new Clock({ offsetMs: saved.clockOffsetMs });
   }
 
@@ -162,12 +184,18 @@ class Fleet implements ServedFleet {
     await this.#takeLock();
     const served = this.#options.flasharrays + this.#options.flashblades;
     if (this.#options.dataPlane !== "local") await this.#requireKernel(this.#options.dataPlane);
-    for (const [at, entry] of this.#roster.arrays.slice(0, served).entries()) await this.#startArray(entry, at);
+    for (const [at, entry] of this.#roster.arrays.slice(0, served).entries()) {
+      await this.#startArray(entry, at);
+    }
     await this.#startControl();
     this.#saveRoster();
     this.#writeFiles();
     const names = this.arrays.map(({ name, address }) => `${name} ${address}`).join(", ");
-    this.#tools.log.info("simulating", { arrays: names, control: this.control, state: this.#stateDir });
+    this.#tools.log.info("simulating", {
+      arrays: names,
+      control: this.control,
+      state: this.#stateDir,
+    });
   }
 
   async stop(): Promise<void> {
@@ -183,7 +211,9 @@ class Fleet implements ServedFleet {
     this.#lock?.close();
     this.#lock = undefined;
     if (problems.length > 0) throw problems[0];
-    if (this.#options.stateDir === undefined) await Deno.remove(this.#stateDir, { recursive: true });
+    if (this.#options.stateDir === undefined) {
+      await Deno.remove(this.#stateDir, { recursive: true });
+    }
   }
 
   async #takeLock(): Promise<void> {
@@ -193,7 +223,10 @@ class Fleet implements ServedFleet {
       return;
     }
     lock.close();
-    throw new PsoError("in_use", `state folder ${this.#stateDir} is used by another simulator that runs; stop it or choose another folder`);
+    throw new PsoError(
+      "in_use",
+      `state folder ${this.#stateDir} is used by another simulator that runs; stop it or choose another folder`,
+    );
   }
 
   async #requireKernel({ hostRoot }: KernelPlaneAt): Promise<void> {
@@ -206,16 +239,32 @@ class Fleet implements ServedFleet {
 
   async #startArray(entry: RosterEntry, at: number): Promise<void> {
     const { run, log, onAnswer } = this.#tools;
-    const { http, listen, concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } = this.#options;
+    const { http, listen, concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } =
+      this.#options;
     const make = ARRAY_KINDS[entry.kind];
-    const certificate = http
-      ? undefined
-      : await certificateFor(entry.name, { folder: `${this.#stateDir}/certificates`, run, hostname: listen.hostname });
-    const store = new Store(stateDir === undefined ? undefined : `${this.#stateDir}/arrays/${entry.name}.journal`);
+    const certificate = http ? undefined : await certificateFor(entry.name, {
+      folder: `${this.#stateDir}/certificates`,
+      run,
+      hostname: listen.hostname,
+    });
+    const store = new Store(
+      stateDir === undefined ? undefined : `${this.#stateDir}/arrays/${entry.name}.journal`,
+    );
     const plane = this.#planeOf(entry);
     const versions = this.#options.versions?.[entry.kind];
     const { name, id } = entry;
-    const array = make({ name, id, clock: this.#clock, store, plane, run, log, capacityBytes, limits, versions });
+    const array = make({
+      name,
+      id,
+      clock: this.#clock,
+      store,
+      plane,
+      run,
+      log,
+      capacityBytes,
+      limits,
+      versions,
+    });
     const sessions = new Sessions(entry.token, { clock: this.#clock, idleMs: sessionIdleMs });
     const server = new ArrayServer(array, {
       ...{ clock: this.#clock, faults: this.#faults, requests: this.#requests, sessions },
@@ -225,14 +274,27 @@ class Fleet implements ServedFleet {
     this.#sessions.set(entry.name, sessions);
     await array.start();
     const pem = certificate &&
-      { cert: Deno.readTextFileSync(certificate.certPath), key: Deno.readTextFileSync(certificate.keyPath) };
+      {
+        cert: Deno.readTextFileSync(certificate.certPath),
+        key: Deno.readTextFileSync(certificate.keyPath),
+      };
     const listener = await this.#bind(
       portsToTry({ saved: entry.port, listenPort: listen.port, at }),
-      (port) => HttpListener.listen({ hostname: listen.hostname, port, certificate: pem }, (incoming) => server.handle(incoming)),
+      (port) =>
+        HttpListener.listen(
+          { hostname: listen.hostname, port, certificate: pem },
+          (incoming) => server.handle(incoming),
+        ),
     );
     entry.port = listener.port;
     const address = `${hostInUrl(listen.hostname)}:${listener.port}`;
-    this.arrays.push({ kind: entry.kind, name: entry.name, address, token: entry.token, ...(certificate && { ca: certificate.certPath }) });
+    this.arrays.push({
+      kind: entry.kind,
+      name: entry.name,
+      address,
+      token: entry.token,
+      ...(certificate && { ca: certificate.certPath }),
+    });
   }
 
   #planeOf({ name, id }: RosterEntry): Plane {
@@ -242,7 +304,10 @@ class Fleet implements ServedFleet {
     return kernelPlane({ root: this.plane, array: { name, id }, ...dataPlane, run });
   }
 
-  async #bind(ports: number[], listen: (port: number) => Promise<HttpListener>): Promise<HttpListener> {
+  async #bind(
+    ports: number[],
+    listen: (port: number) => Promise<HttpListener>,
+  ): Promise<HttpListener> {
     const [port = 0, ...rest] = ports;
     try {
       const listener = await listen(port);
@@ -255,7 +320,8 @@ class Fleet implements ServedFleet {
   }
 
   async #startControl(): Promise<void> {
-    const address = this.#options.adminAddress ?? { hostname: this.#options.listen.hostname, port: 0 };
+    const address = this.#options.adminAddress ??
+      { hostname: this.#options.listen.hostname, port: 0 };
     const app = controlRoutes({
       faults: this.#faults,
       requests: this.#requests,
@@ -266,14 +332,25 @@ class Fleet implements ServedFleet {
         for (const { array } of this.#servers) await array.expire();
       },
       endSessions: (name) => {
-        for (const [array, sessions] of this.#sessions) if (name === undefined || name === array) sessions.endAll();
+        for (const [array, sessions] of this.#sessions) {
+          if (name === undefined || name === array) sessions.endAll();
+        }
       },
     });
     const answer = async ({ method, target, headers, body }: Incoming) =>
-      await app.fetch(new Request(`http://control${target}`, { method, headers, ...(body === "" ? {} : { body }) }));
+      await app.fetch(
+        new Request(`http://control${target}`, {
+          method,
+          headers,
+          ...(body === "" ? {} : { body }),
+        }),
+      );
     const saved = this.#options.adminAddress === undefined ? this.#roster.controlPort : 0;
     const ports = saved === 0 ? [address.port] : [saved, 0];
-    const listener = await this.#bind(ports, (port) => HttpListener.listen({ hostname: address.hostname, port }, answer));
+    const listener = await this.#bind(
+      ports,
+      (port) => HttpListener.listen({ hostname: address.hostname, port }, answer),
+    );
     this.#roster.controlPort = listener.port;
     this.control = `http://${hostInUrl(address.hostname)}:${listener.port}`;
   }
@@ -298,8 +375,17 @@ class Fleet implements ServedFleet {
       FlashArrays: of("flasharray").map(entry),
       FlashBlades: of("flashblade").map((array) => ({ ...entry(array), NFSEndPoint: endPoint })),
     };
-    writeWhole(this.values, stringify({ arrays: fleet, ...(dataPlane === "local" ? {} : { flasharray: { sanType: "ISCSI" } }) }));
-    writeWhole(`${this.#stateDir}/arrays.json`, JSON.stringify({ control, plane, values, arrays }, undefined, 2) + "\n");
+    writeWhole(
+      this.values,
+      stringify({
+        arrays: fleet,
+        ...(dataPlane === "local" ? {} : { flasharray: { sanType: "ISCSI" } }),
+      }),
+    );
+    writeWhole(
+      `${this.#stateDir}/arrays.json`,
+      JSON.stringify({ control, plane, values, arrays }, undefined, 2) + "\n",
+    );
   }
 }
 

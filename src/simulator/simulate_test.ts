@@ -20,7 +20,15 @@ async function withFolder(test: (stateDir: string) => Promise<void>): Promise<vo
 
 /** A client that is logged in to the first array. */
 async function clientOf(
-  fleet: { arrays: { address: string; token: string; ca?: string; kind: "flasharray" | "flashblade"; name: string }[] },
+  fleet: {
+    arrays: {
+      address: string;
+      token: string;
+      ca?: string;
+      kind: "flasharray" | "flashblade";
+      name: string;
+    }[];
+  },
 ) {
   const client = new TestClient(firstOf(fleet));
   await client.login();
@@ -32,7 +40,10 @@ Deno.test("a second start with the same state folder serves the same arrays, por
     const first = await testFleet({ stateDir, flasharrays: 2, http: false });
     const before = await clientOf(first);
     await before.ok("POST /volumes?names=v1", { provisioned: 1048576 });
-    const [id, serial] = [(await before.ok("GET /arrays")).items[0].id, (await before.ok("GET /volumes")).items[0].serial];
+    const [id, serial] = [
+      (await before.ok("GET /arrays")).items[0].id,
+      (await before.ok("GET /volumes")).items[0].serial,
+    ];
     const pem = await Deno.readTextFile(firstOf(first).ca ?? "");
     before.close();
     await first.stop();
@@ -51,7 +62,9 @@ Deno.test("a second start with the same state folder serves the same arrays, por
 
 Deno.test("what was answered before a SIGKILL is there after the next start, and nothing is there half", async () => {
   await withFolder(async (stateDir) => {
-    const [module, fixture] = ["./simulate.ts", "./fixture_test.ts"].map((path) => import.meta.resolve(path));
+    const [module, fixture] = ["./simulate.ts", "./fixture_test.ts"].map((path) =>
+      import.meta.resolve(path)
+    );
     const log = import.meta.resolve("../log.ts");
     const options = {
       flasharrays: 1,
@@ -62,24 +75,37 @@ Deno.test("what was answered before a SIGKILL is there after the next start, and
       concurrency: 64,
       latencyMs: 0,
     };
-    const program = `import { simulate } from "${module}"; import { testRun } from "${fixture}"; import { silentLogger } from "${log}";
+    const program =
+      `import { simulate } from "${module}"; import { testRun } from "${fixture}"; import { silentLogger } from "${log}";
       await simulate(${
-      JSON.stringify({ ...options, dataPlane: "local" })
-    }, { run: testRun, log: silentLogger, signal: new AbortController().signal });`;
+        JSON.stringify({ ...options, dataPlane: "local" })
+      }, { run: testRun, log: silentLogger, signal: new AbortController().signal });`;
     const config = import.meta.resolve("../../deno.json").slice("file://".length);
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--config", config, "--no-lock", `data:application/typescript,${encodeURIComponent(program)}`],
+      args: [
+        "run",
+        "-A",
+        "--config",
+        config,
+        "--no-lock",
+        `data:application/typescript,${encodeURIComponent(program)}`,
+      ],
       stdout: "null",
       stderr: "inherit",
     }).spawn();
-    const arrays = await until("arrays.json", () => Deno.readTextFile(`${stateDir}/arrays.json`).then(JSON.parse, () => undefined), {
-      timeoutMs: 30_000,
-    });
+    const arrays = await until(
+      "arrays.json",
+      () => Deno.readTextFile(`${stateDir}/arrays.json`).then(JSON.parse, () => undefined),
+      {
+        timeoutMs: 30_000,
+      },
+    );
     const before = await clientOf(arrays);
     const answered: string[] = [];
     const calls = Array.from(
       { length: 300 },
-      (_, at) => before.ok(`POST /volumes?names=v${at}`).then(() => answered.push(`v${at}`), () => {}),
+      (_, at) =>
+        before.ok(`POST /volumes?names=v${at}`).then(() => answered.push(`v${at}`), () => {}),
     );
     await until("some answers", () => answered.length >= 50, { timeoutMs: 20_000, intervalMs: 1 });
     child.kill("SIGKILL");
@@ -87,10 +113,17 @@ Deno.test("what was answered before a SIGKILL is there after the next start, and
     before.close();
     const second = await testFleet({ stateDir });
     const after = await clientOf(second);
-    const found: string[] = (await after.ok("GET /volumes")).items.map(({ name }: { name: string }) => name);
+    const found: string[] = (await after.ok("GET /volumes")).items.map((
+      { name }: { name: string },
+    ) => name);
     assert.deepEqual(answered.filter((name) => !found.includes(name)), []);
     assert.equal([...Deno.readDirSync(`${second.plane}/fa-1/images`)].length, found.length);
-    assert.equal(new Set((await after.ok("GET /volumes")).items.map(({ serial }: { serial: string }) => serial)).size, found.length);
+    assert.equal(
+      new Set(
+        (await after.ok("GET /volumes")).items.map(({ serial }: { serial: string }) => serial),
+      ).size,
+      found.length,
+    );
     after.close();
     await second.stop();
   });
@@ -114,7 +147,8 @@ Deno.test("two simulators cannot use one state folder at once", async () => {
     const first = await testFleet({ stateDir });
     await assert.rejects(
       testFleet({ stateDir }),
-      (error) => isPsoError(error, "in_use") && error.message.includes("is used by another simulator"),
+      (error) =>
+        isPsoError(error, "in_use") && error.message.includes("is used by another simulator"),
     );
     await first.stop();
   });
@@ -125,7 +159,9 @@ Deno.test("a port that is taken is a clear error when it was asked for", async (
   const { port } = holder.addr;
   await assert.rejects(
     testFleet({ listen: { hostname: "127.0.0.1", port } }),
-    (error) => isPsoError(error, "unavailable") && error.message.startsWith(`cannot listen on 127.0.0.1:${port}: `),
+    (error) =>
+      isPsoError(error, "unavailable") &&
+      error.message.startsWith(`cannot listen on 127.0.0.1:${port}: `),
   );
   holder.close();
 });
@@ -160,7 +196,10 @@ Deno.test("the kernel data plane says which modules it cannot load, which config
     await refusal(block, failing("modprobe")),
     /^unsupported: .*nvmet_tcp, which cannot be loaded: Module nvmet not found; use a host/,
   );
-  assert.match(await refusal(block, failing("none")), /^unsupported: .*needs configfs at .*\/sys\/kernel\/config\/target: mount it/);
+  assert.match(
+    await refusal(block, failing("none")),
+    /^unsupported: .*needs configfs at .*\/sys\/kernel\/config\/target: mount it/,
+  );
   await Deno.mkdir(`${root}/proc/fs/nfsd`, { recursive: true });
   await Deno.writeTextFile(`${root}/proc/fs/nfsd/threads`, "0\n");
   assert.match(
@@ -173,7 +212,13 @@ Deno.test("the kernel data plane says which modules it cannot load, which config
 Deno.test("simulate() writes Helm values and arrays.json, prints the path and ready, and removes a folder of its own at the end", async () => {
   const lines: string[] = [];
   const stop = new AbortController();
-  const options = { flasharrays: 2, flashblades: 0, listen: { hostname: "127.0.0.1", port: 0 }, concurrency: 16, latencyMs: 0 };
+  const options = {
+    flasharrays: 2,
+    flashblades: 0,
+    listen: { hostname: "127.0.0.1", port: 0 },
+    concurrency: 16,
+    latencyMs: 0,
+  };
   const served = simulate({ ...options, http: false, dataPlane: "local" }, {
     run: testRun,
     log: silentLogger,
@@ -187,7 +232,10 @@ Deno.test("simulate() writes Helm values and arrays.json, prints the path and re
   const { control, plane, arrays } = JSON.parse(await Deno.readTextFile(`${folder}/arrays.json`));
   assert.deepEqual([values, plane], [`${folder}/values.yaml`, `${folder}/plane`]);
   assert.match(control, /^http:\/\/127\.0\.0\.1:\d+$/);
-  assert.deepEqual(arrays.map(({ name, kind }: { name: string; kind: string }) => [name, kind]), [["fa-1", "flasharray"], [
+  assert.deepEqual(arrays.map(({ name, kind }: { name: string; kind: string }) => [name, kind]), [[
+    "fa-1",
+    "flasharray",
+  ], [
     "fa-2",
     "flasharray",
   ]]);
@@ -212,7 +260,10 @@ Deno.test("each array of a fleet shows its own certificate, also to a client tha
   try {
     for (const [round, { address, ca = "" }] of [...fleet.arrays, ...fleet.arrays].entries()) {
       const { fingerprint256 } = new X509Certificate(Deno.readTextFileSync(ca));
-      const pinned = new HttpsClient({ address, tls: { verify: true, fingerprint: fingerprint256 } });
+      const pinned = new HttpsClient({
+        address,
+        tls: { verify: true, fingerprint: fingerprint256 },
+      });
       assert.equal(await pinned.presentedFingerprint(), fingerprint256, `round ${round}`);
       assert.equal((await pinned.fetch({ method: "GET", path: "/api/api_version" })).status, 200);
       pinned.close();

@@ -12,8 +12,9 @@ interface Indexed<T> {
 }
 
 /**
- * Records of one sort, by key, with one index (names; the caller decides the case). Records are never changed in place: set() a new
- * object, inside Store.change(). Reads inside Store.stale() see the table as it was before the last change.
+ * Records of one sort, by key, with one index (names; the caller decides the case). Records are
+ * never changed in place: set() a new object, inside Store.change(). Reads inside Store.stale() see
+ * the table as it was before the last change.
  */
 export class Table<T extends object> {
   readonly #store: Store;
@@ -60,13 +61,16 @@ export class Table<T extends object> {
 }
 
 /**
- * The state of one simulated array: named tables, changed only inside change(), which happens as a whole or not at all and is in the
- * journal when it returns. Without a path the state lives in memory.
+ * The state of one simulated array: named tables, changed only inside change(), which happens as a
+ * whole or not at all and is in the journal when it returns. Without a path the state lives in
+ * memory.
  */
 export class Store {
   readonly #tables = new Map<string, Indexed<object>>();
   readonly #journal: Journal | undefined;
-  /** What the journal held at the start; dropped with the first change, when all tables are there. */
+  /**
+   * What the journal held at the start; dropped with the first change, when all tables are there.
+   */
   #loaded: Op[][];
   #ops: { op: Op; old: object | undefined }[] | undefined;
   #stale = false;
@@ -88,18 +92,23 @@ export class Store {
   }
 
   /**
-   * The table of that name, filled with what the journal holds. Once per name and before the first change; `indexOf` stays the same
-   * over the file's life.
+   * The table of that name, filled with what the journal holds. Once per name and before the first
+   * change; `indexOf` stays the same over the file's life.
    */
   table<T extends object>(name: string, indexOf: (record: T) => string): Table<T> {
     // The journal is the only untyped edge: a table's records are those that the same table wrote.
     const inner: Indexed<T> = { records: new Map(), index: new Map(), indexOf, before: new Map() };
     this.#tables.set(name, inner as unknown as Indexed<object>);
-    for (const op of this.#loaded.flat()) if (op[0] === name) apply(inner as unknown as Indexed<object>, op[1], op[2]);
+    for (const op of this.#loaded.flat()) {
+      if (op[0] === name) apply(inner as unknown as Indexed<object>, op[1], op[2]);
+    }
     return new Table(this, name, inner);
   }
 
-  /** Runs `work` and makes its changes durable as one; when it throws, none of them happened. No change inside: nothing is written. */
+  /**
+   * Runs `work` and makes its changes durable as one; when it throws, none of them happened. No
+   * change inside: nothing is written.
+   */
   change<T>(work: () => T): T {
     if (this.#ops !== undefined) return work();
     const ops: { op: Op; old: object | undefined }[] = [];
@@ -117,7 +126,10 @@ export class Store {
     }
   }
 
-  /** Reads as if the last change had not happened yet (a list that lags behind). `read` must not wait for anything. */
+  /**
+   * Reads as if the last change had not happened yet (a list that lags behind). `read` must not
+   * wait for anything.
+   */
   stale<T>(read: () => T): T {
     this.#stale = true;
     try {
@@ -156,7 +168,9 @@ export class Store {
 
   #compactIfLong(): void {
     const live = [...this.#tables.values()].reduce((sum, table) => sum + table.records.size, 0);
-    if (this.#journal === undefined || this.#journal.lines <= Math.max(COMPACT_LINES, 2 * live)) return;
+    if (this.#journal === undefined || this.#journal.lines <= Math.max(COMPACT_LINES, 2 * live)) {
+      return;
+    }
     try {
       this.#journal.compact(this.#all());
     } catch {
@@ -165,11 +179,16 @@ export class Store {
   }
 
   #all(): Op[] {
-    return [...this.#tables].flatMap(([name, table]) => [...table.records].map(([key, value]): Op => [name, key, value]));
+    return [...this.#tables].flatMap(([name, table]) =>
+      [...table.records].map(([key, value]): Op => [name, key, value])
+    );
   }
 }
 
-/** Something computed from a store's tables, again only after a change. Stale reads compute it for themselves. */
+/**
+ * Something computed from a store's tables, again only after a change. Stale reads compute it for
+ * themselves.
+ */
 export class Derived<T> {
   readonly #store: Store;
   readonly #compute: () => T;
@@ -180,14 +199,18 @@ export class Derived<T> {
   }
   get(): T {
     if (this.#store.readsStale) return this.#compute();
-    if (this.#held?.version !== this.#store.version) this.#held = { version: this.#store.version, value: this.#compute() };
+    if (this.#held?.version !== this.#store.version) {
+      this.#held = { version: this.#store.version, value: this.#compute() };
+    }
     return this.#held.value;
   }
 }
 
 function apply(table: Indexed<object>, key: string, value: object | null): object | undefined {
   const old = table.records.get(key);
-  if (old !== undefined && table.index.get(table.indexOf(old)) === key) table.index.delete(table.indexOf(old));
+  if (old !== undefined && table.index.get(table.indexOf(old)) === key) {
+    table.index.delete(table.indexOf(old));
+  }
   if (value === null) table.records.delete(key);
   else {
     table.records.set(key, value);

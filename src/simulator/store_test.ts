@@ -81,7 +81,9 @@ Deno.test("Store.stale() reads what was before the last change, by key, by name 
 Deno.test("Store compacts a long journal and loses nothing", async () => {
   const dir = await Deno.makeTempDir();
   const first = open(`${dir}/state`);
-  for (let at = 0; at < 20_010; at++) first.store.change(() => first.things.set("1", { id: "1", name: `n${at}` }));
+  for (let at = 0; at < 20_010; at++) {
+    first.store.change(() => first.things.set("1", { id: "1", name: `n${at}` }));
+  }
   assert.ok((await Deno.readTextFile(`${dir}/state`)).split("\n").length < 100);
   first.store.close();
   const second = open(`${dir}/state`);
@@ -96,7 +98,10 @@ Deno.test("Store.change() that finds no room on the host leaves nothing behind, 
   try {
     const { store, things } = open(`${dir}/state`);
     store.change(() => things.set("1", { id: "1", name: "a" }));
-    assert.throws(() => store.change(() => things.set("2", { id: "2", name: "x".repeat(100_000) })), /[Nn]o space/);
+    assert.throws(
+      () => store.change(() => things.set("2", { id: "2", name: "x".repeat(100_000) })),
+      /[Nn]o space/,
+    );
     assert.equal(names(things), "a");
     store.change(() => things.set("3", { id: "3", name: "c" }));
     store.close();

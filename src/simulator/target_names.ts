@@ -1,4 +1,7 @@
-/** What a FlashArray is called by initiators: 16 hex digits that are the same in the IQN and the NQN of one array (arrays.md A5). */
+/**
+ * What a FlashArray is called by initiators: 16 hex digits that are the same in the IQN and the NQN
+ * of one array (arrays.md A5).
+ */
 export function targetNames(arrayId: string): { iqn: string; nqn: string; serial: string } {
   const digits = arrayId.replaceAll("-", "").slice(-16);
   return {

@@ -8,7 +8,10 @@ export interface Rates {
   writeBytesPerSec: number;
 }
 
-/** Turns stored bytes, looked at now and then, into rates of writing: the only I/O figure that the simulator can see. */
+/**
+ * Turns stored bytes, looked at now and then, into rates of writing: the only I/O figure that the
+ * simulator can see.
+ */
 export class WriteMeter {
   readonly #now: () => number;
   readonly #samples = new Map<string, { bytes: number; atMs: number; rates: Rates }>();
@@ -21,7 +24,9 @@ export class WriteMeter {
     const atMs = this.#now();
     const last = this.#samples.get(key);
     if (last !== undefined && atMs - last.atMs < LEAST_MS) return last.rates;
-    const writeBytesPerSec = last === undefined ? 0 : Math.round(Math.max(0, bytes - last.bytes) * 1000 / (atMs - last.atMs));
+    const writeBytesPerSec = last === undefined
+      ? 0
+      : Math.round(Math.max(0, bytes - last.bytes) * 1000 / (atMs - last.atMs));
     const rates = { writeBytesPerSec, writesPerSec: Math.ceil(writeBytesPerSec / BYTES_PER_WRITE) };
     this.#samples.set(key, { bytes, atMs, rates });
     return rates;

@@ -55,7 +55,10 @@ export async function rssMiB(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024 / MiB;
 }
 
-/** User and system time of a process in milliseconds; clock ticks are 10 ms on Linux (proc(5), stat). */
+/**
+ * User and system time of a process in milliseconds; clock ticks are 10 ms on Linux (proc(5),
+ * stat).
+ */
 export async function cpuMs(pid: number): Promise<number> {
   const fields = (await Deno.readTextFile(`/proc/${pid}/stat`)).replace(/^.*\) /, "").split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
@@ -63,11 +66,14 @@ export async function cpuMs(pid: number): Promise<number> {
 
 /** Prints rows under a header, columns aligned, numbers to the right. */
 export function table(header: string[], rows: (string | number)[][]): void {
-  const text = (cell: string | number) => typeof cell === "number" ? `${Math.round(cell * 100) / 100}` : cell;
+  const text = (cell: string | number) =>
+    typeof cell === "number" ? `${Math.round(cell * 100) / 100}` : cell;
   const all = [header, ...rows.map((row) => row.map(text))];
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   const line = (row: string[]) =>
-    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)).join("  ");
+    row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)
+    ).join("  ");
   say(line(header));
   say(widths.map((width) => "-".repeat(width)).join("  "));
   for (const row of all.slice(1)) say(line(row));

@@ -1,5 +1,6 @@
-// The node against its bars: staging beside a script that does the same by hand, and the loss of a path, in a lab guest; the cost of many
-// staged volumes at rest, on this host. Ends with 1 when a bar is missed.
+// The node against its bars: staging beside a script that does the same by hand, and the loss of a
+// path, in a lab guest; the cost of many staged volumes at rest, on this host. Ends with 1 when a
+// bar is missed.
 import { DENO, ROOT } from "../../scripts/program.ts";
 import { complain, runTool, say } from "../../scripts/shell.ts";
 import { flags, median, note, table } from "./bench.ts";
@@ -21,13 +22,22 @@ const IDLE_RSS_MAX_MIB = 20;
 const IDLE = { volumes: 200, seconds: 60 };
 const RESULT = "result.json";
 
-/** Runs node_guest.ts in a guest of its own. A guest has no network: what it imports is fetched before. */
+/**
+ * Runs node_guest.ts in a guest of its own. A guest has no network: what it imports is fetched
+ * before.
+ */
 async function measureInGuest(): Promise<GuestResult> {
   const out = await Deno.makeTempDir({ prefix: "pso-bench-" });
   try {
-    await runTool(DENO, ["cache", "--quiet", `${ROOT}/tests/bench/node_guest.ts`, `${ROOT}/main.ts`]);
+    await runTool(DENO, [
+      "cache",
+      "--quiet",
+      `${ROOT}/tests/bench/node_guest.ts`,
+      `${ROOT}/main.ts`,
+    ]);
     const passed = flags.has("--interpreted") ? " --interpreted" : "";
-    const command = `deno run -A --no-check --cached-only tests/bench/node_guest.ts /out/${RESULT} /out/node.log${passed}`;
+    const command =
+      `deno run -A --no-check --cached-only tests/bench/node_guest.ts /out/${RESULT} /out/node.log${passed}`;
     const { code } = await new Deno.Command(`${ROOT}/tests/lab/lab`, {
       args: ["run", "-C", ROOT, "-o", out, "-t", `${GUEST_SECONDS}`, command],
       env: { DENO },
@@ -35,7 +45,13 @@ async function measureInGuest(): Promise<GuestResult> {
       stdout: "null",
       stderr: flags.has("--json") ? "null" : "inherit",
     }).output();
-    if (code !== 0) throw new Error(`the guest ended with code ${code}; the end of the node's log:\n${await lastLines(`${out}/node.log`)}`);
+    if (code !== 0) {
+      throw new Error(
+        `the guest ended with code ${code}; the end of the node's log:\n${await lastLines(
+          `${out}/node.log`,
+        )}`,
+      );
+    }
     return JSON.parse(await Deno.readTextFile(`${out}/${RESULT}`));
   } finally {
     await Deno.remove(out, { recursive: true });
@@ -68,7 +84,12 @@ function barsOf({ rows, left, pathLoss }: GuestResult, idle: NodeIdle): Bar[] {
       wanted: "0, 0, 0",
       held: devices + maps + sessions === 0,
     },
-    { what: "I/O errors, one of two paths cut", found: `${pathLoss.errors}`, wanted: "0", held: pathLoss.errors === 0 },
+    {
+      what: "I/O errors, one of two paths cut",
+      found: `${pathLoss.errors}`,
+      wanted: "0",
+      held: pathLoss.errors === 0,
+    },
     {
       what: "path restored until it is used again",
       found: `${(pathLoss.healedMs / 1000).toFixed(1)} s`,
@@ -93,10 +114,13 @@ function barsOf({ rows, left, pathLoss }: GuestResult, idle: NodeIdle): Bar[] {
 function show(guest: GuestResult, idle: NodeIdle): void {
   const seconds = (values: number[]) => median(values) / 1000;
   const all = (values: number[]) => values.map((value) => (value / 1000).toFixed(1)).join(" ");
-  say("Stage and publish over iSCSI with two paths, medians in seconds (all rounds), in an emulated guest\n");
+  say(
+    "Stage and publish over iSCSI with two paths, medians in seconds (all rounds), in an emulated guest\n",
+  );
   table(
     ["work", "node", "script", "ratio", "node, rounds", "script, rounds"],
-    // The node looks at a hundred places before it formats, the script at two: what that costs is shown, and is no bar.
+    // The node looks at a hundred places before it formats, the script at two: what that costs is
+    // shown, and is no bar.
     guest.rows.map((
       row,
     ) => [
@@ -110,7 +134,9 @@ function show(guest: GuestResult, idle: NodeIdle): void {
   );
   const { writes, errors, stallMs, healedMs } = guest.pathLoss;
   say(
-    `\nOne of two paths cut under load: ${writes} writes, ${errors} errors, longest stall ${(stallMs / 1000).toFixed(1)} s; ` +
+    `\nOne of two paths cut under load: ${writes} writes, ${errors} errors, longest stall ${
+      (stallMs / 1000).toFixed(1)
+    } s; ` +
       `healed ${(healedMs / 1000).toFixed(1)} s after its return`,
   );
   say(`\nAt rest for ${idle.seconds} s, local plane\n`);
@@ -129,10 +155,23 @@ const idle = await measureIdle(IDLE);
 note("in a lab guest (some ten minutes) …");
 const guest = await measureInGuest();
 const bars = barsOf(guest, idle);
-if (flags.has("--json")) say(JSON.stringify({ ...guest, rows: guest.rows.map((row) => ({ ...row, ratio: ratioOf(row) })), idle, bars }));
-else {
+if (flags.has("--json")) {
+  say(
+    JSON.stringify({
+      ...guest,
+      rows: guest.rows.map((row) => ({ ...row, ratio: ratioOf(row) })),
+      idle,
+      bars,
+    }),
+  );
+} else {
   show(guest, idle);
-  table(["bar", "found", "wanted", ""], bars.map(({ what, found, wanted, held }) => [what, found, wanted, held ? "held" : "MISSED"]));
+  table(
+    ["bar", "found", "wanted", ""],
+    bars.map(({ what, found, wanted, held }) => [what, found, wanted, held ? "held" : "MISSED"]),
+  );
 }
-for (const { what, found, wanted } of bars.filter((bar) => !bar.held)) complain(`bench: bar missed: ${what}: ${found}, wanted ${wanted}`);
+for (const { what, found, wanted } of bars.filter((bar) => !bar.held)) {
+  complain(`bench: bar missed: ${what}: ${found}, wanted ${wanted}`);
+}
 if (bars.some((bar) => !bar.held)) Deno.exit(1);

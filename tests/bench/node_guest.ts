@@ -1,5 +1,6 @@
-// The part of the node bench that runs inside a lab guest: the real node process, driven as kubelet drives it, and `by_hand` beside it do
-// the same work on the same volumes in turn. The result is written as JSON to the file named by the first argument.
+// The part of the node bench that runs inside a lab guest: the real node process, driven as kubelet
+// drives it, and `by_hand` beside it do the same work on the same volumes in turn. The result is
+// written as JSON to the file named by the first argument.
 import { Child } from "../../scripts/child.ts";
 import { type CapabilityInit, mountCapability } from "../../scripts/claim.ts";
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
@@ -47,7 +48,10 @@ export interface BenchVolume {
 
 const SIZE_BYTES = 320 * MiB;
 const MANY = 20;
-/** A node runs for weeks: what its first stages take to be read and compiled is not what a pod waits for. */
+/**
+ * A node runs for weeks: what its first stages take to be read and compiled is not what a pod waits
+ * for.
+ */
 const WARM_UPS = 3;
 const CALL_MS = 600_000;
 const FOLDER = "/var/lib/kubelet";
@@ -74,9 +78,17 @@ class ByNode implements Way {
   }
 
   async #stageOne(volume: BenchVolume): Promise<void> {
-    const { volumeId, stagingPath: stagingTargetPath, targetPath, lun, serial, everWritten } = volume;
-    const publishContext = encodeAttachment(iscsiAttachment({ lun, serial, everWritten, sizeBytes: SIZE_BYTES }));
-    const both = { volumeId, publishContext, stagingTargetPath, volumeCapability: this.#capability };
+    const { volumeId, stagingPath: stagingTargetPath, targetPath, lun, serial, everWritten } =
+      volume;
+    const publishContext = encodeAttachment(
+      iscsiAttachment({ lun, serial, everWritten, sizeBytes: SIZE_BYTES }),
+    );
+    const both = {
+      volumeId,
+      publishContext,
+      stagingTargetPath,
+      volumeCapability: this.#capability,
+    };
     await this.#csi.node.nodeStageVolume(both);
     await this.#csi.node.nodePublishVolume({ ...both, targetPath });
   }
@@ -91,7 +103,9 @@ class ByNode implements Way {
 
 class ByScript implements Way {
   async #run(verb: string, volumes: BenchVolume[]): Promise<void> {
-    const words = volumes.map(({ serial, lun, stagingPath, targetPath }) => [serial, lun, stagingPath, targetPath].join(":"));
+    const words = volumes.map(({ serial, lun, stagingPath, targetPath }) =>
+      [serial, lun, stagingPath, targetPath].join(":")
+    );
     await runTool(`${ROOT}/tests/bench/by_hand`, [verb, ...words]);
   }
 
@@ -104,7 +118,10 @@ class ByScript implements Way {
   }
 }
 
-/** Makes a volume and maps it to this node; `formatted` with a file system on it, as one that was used before. */
+/**
+ * Makes a volume and maps it to this node; `formatted` with a file system on it, as one that was
+ * used before.
+ */
 async function makeVolume(lun: number, formatted: boolean): Promise<BenchVolume> {
   const name = `bench-${lun}`;
   const serial = await array("create", name, SIZE_BYTES);
@@ -112,7 +129,15 @@ async function makeVolume(lun: number, formatted: boolean): Promise<BenchVolume>
   if (formatted) await runTool("mkfs.xfs", ["-q", image]);
   await array("map", name, NODE_IQN, lun);
   const [stagingPath, targetPath] = [`${FOLDER}/plugins/${name}`, `${FOLDER}/pods/${name}/mount`];
-  return { volumeId: `0badcafe/${name}`, image, lun, serial, everWritten: formatted, stagingPath, targetPath };
+  return {
+    volumeId: `0badcafe/${name}`,
+    image,
+    lun,
+    serial,
+    everWritten: formatted,
+    stagingPath,
+    targetPath,
+  };
 }
 
 /** Gives a volume back its first state: all zeroes. */
@@ -135,14 +160,22 @@ interface Contest {
   blank?: BenchVolume;
 }
 
-/** Lets both do the same in turn, the node first in every other round and last in the last of an even number; unstaging is not timed. */
-async function contest({ node, script }: { node: Way; script: Way }, { what, volumes, rounds, blank }: Contest): Promise<Row> {
+/**
+ * Lets both do the same in turn, the node first in every other round and last in the last of an
+ * even number; unstaging is not timed.
+ */
+async function contest(
+  { node, script }: { node: Way; script: Way },
+  { what, volumes, rounds, blank }: Contest,
+): Promise<Row> {
   const row: Row = { what, formats: blank !== undefined, nodeMs: [], scriptMs: [] };
   const turn = async (way: Way, into: number[]) => {
     if (blank) await clear(blank);
     into.push(await timed(() => way.stage(volumes)));
     await way.unstage(volumes);
-    complain(`${what}: ${into === row.nodeMs ? "node" : "script"} ${Math.round(into.at(-1) ?? NaN)} ms`);
+    complain(
+      `${what}: ${into === row.nodeMs ? "node" : "script"} ${Math.round(into.at(-1) ?? NaN)} ms`,
+    );
   };
   for (let round = 0; round < rounds; round++) {
     const turns = [() => turn(node, row.nodeMs), () => turn(script, row.scriptMs)];
@@ -154,7 +187,11 @@ async function contest({ node, script }: { node: Way; script: Way }, { what, vol
 /** Devices, maps and sessions of the array's volumes on this host. */
 function leftovers(): Leftovers {
   const { disks, maps, sessions } = hostState();
-  return { devices: disks.filter((disk) => disk.startsWith("sd")).length, maps: maps.length, sessions: sessions.length };
+  return {
+    devices: disks.filter((disk) => disk.startsWith("sd")).length,
+    maps: maps.length,
+    sessions: sessions.length,
+  };
 }
 
 async function startNode(interpreted: boolean, log: string): Promise<Child> {
@@ -163,10 +200,21 @@ async function startNode(interpreted: boolean, log: string): Promise<Child> {
   await shareFolder(FOLDER);
   await mountHostRoot(HOST_ROOT, { shared: FOLDER, etc: "/etc" });
   const { command, args } = launchOf({ interpreted });
-  const own = ["node", "--endpoint", ENDPOINT, "--admin", ADMIN, "--node-name", "lab", "--state-dir", "/var/lib/pso"];
+  const own = [
+    "node",
+    "--endpoint",
+    ENDPOINT,
+    "--admin",
+    ADMIN,
+    "--node-name",
+    "lab",
+    "--state-dir",
+    "/var/lib/pso",
+  ];
   own.push("--host-root", HOST_ROOT, "--host-tools", "direct", "--data-address", "127.0.0.1");
   const node = Child.start("node", { command, args: [...args, ...own] }, { log, mark: "bench" });
-  const isReady = async () => (await fetch(`http://${ADMIN}/readyz`).catch(() => undefined))?.ok ?? false;
+  const isReady = async () =>
+    (await fetch(`http://${ADMIN}/readyz`).catch(() => undefined))?.ok ?? false;
   await node.becomes("it is ready", isReady, { timeoutMs: 120_000 });
   return node;
 }
@@ -191,7 +239,14 @@ async function measure(csi: CsiClient): Promise<GuestResult> {
   const rows = [await contest(ways, { what: "1 volume, logging in", volumes: [first], rounds: 7 })];
   await ways.node.stage(rest.slice(0, 1));
   rows.push(await contest(ways, { what: "1 volume, session there", volumes: [first], rounds: 7 }));
-  rows.push(await contest(ways, { what: "1 blank volume, formatted", volumes: [fresh], rounds: 3, blank: fresh }));
+  rows.push(
+    await contest(ways, {
+      what: "1 blank volume, formatted",
+      volumes: [fresh],
+      rounds: 3,
+      blank: fresh,
+    }),
+  );
   await ways.node.unstage(rest.slice(0, 1));
   rows.push(await contest(ways, { what: `${MANY} volumes at once`, volumes, rounds: 2 }));
   const left = leftovers(); // the node's turn came last
@@ -203,7 +258,9 @@ async function measure(csi: CsiClient): Promise<GuestResult> {
 
 const [resultFile = "", logFile = ""] = Deno.args;
 // It mounts over places of the host, and takes whole sessions away.
-if (!await exists("/run/lab/array") || resultFile === "") throw new Error("this runs in a lab guest only: use ./scripts/bench node");
+if (!await exists("/run/lab/array") || resultFile === "") {
+  throw new Error("this runs in a lab guest only: use ./scripts/bench node");
+}
 const node = await startNode(Deno.args.includes("--interpreted"), logFile);
 const csi = connectCsi(ENDPOINT, { timeoutMs: CALL_MS });
 try {

@@ -1,4 +1,5 @@
-// What a node costs that has much staged and nothing to do, beside an empty one in the same run, on the host's local plane.
+// What a node costs that has much staged and nothing to do, beside an empty one in the same run, on
+// the host's local plane.
 import {
   attachClaim,
   blockCapability,
@@ -35,11 +36,18 @@ export interface IdleOptions {
 
 const AT_ONCE = 4;
 const SIZE_BYTES = 16 * MiB;
-/** What staging leaves for the garbage collector and the arrays' own housekeeping is no part of rest. */
+/**
+ * What staging leaves for the garbage collector and the arrays' own housekeeping is no part of
+ * rest.
+ */
 const SETTLE_MS = 20_000;
 
 /** Stages and publishes `volumes` volumes, and gives back how to take them all away again. */
-async function stageAll(stand: Stand, controller: CsiClient, { node, volumes }: { node: CsiClient; volumes: number }) {
+async function stageAll(
+  stand: Stand,
+  controller: CsiClient,
+  { node, volumes }: { node: CsiClient; volumes: number },
+) {
   const { nodeId } = await node.node.nodeGetInfo({});
   const handle: NodeHandle = { name: "node-1", csi: node, nodeId };
   const staged: { claim: Claim; paths: Paths }[] = [];
@@ -55,7 +63,10 @@ async function stageAll(stand: Stand, controller: CsiClient, { node, volumes }: 
   return () => inParallel(staged.length, (index) => unmountOne(handle, staged[index]));
 }
 
-async function unmountOne(handle: NodeHandle, volume: { claim: Claim; paths: Paths } | undefined): Promise<void> {
+async function unmountOne(
+  handle: NodeHandle,
+  volume: { claim: Claim; paths: Paths } | undefined,
+): Promise<void> {
   if (volume) await unmountClaim(handle, volume.claim, volume.paths);
 }
 
@@ -84,7 +95,10 @@ export function measureIdle({ volumes, seconds }: IdleOptions): Promise<NodeIdle
     const rest = async (pid = NaN): Promise<Rest> => {
       const before = await cpuMs(pid);
       await pause(seconds * 1000);
-      return { cpuPercent: (await cpuMs(pid) - before) / (seconds * 10), rssMiB: await rssMiB(pid) };
+      return {
+        cpuPercent: (await cpuMs(pid) - before) / (seconds * 10),
+        rssMiB: await rssMiB(pid),
+      };
     };
     const [first, second] = await Promise.all([rest(staged), rest(empty)]);
     await takeAway(); // the stand's own clean-up is not made for hundreds of mounts

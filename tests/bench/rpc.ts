@@ -1,4 +1,5 @@
-// What the compiled program does with many CSI calls: calls per second and latency, 100 creates at once, memory, start-up time.
+// What the compiled program does with many CSI calls: calls per second and latency, 100 creates at
+// once, memory, start-up time.
 import { createClaim } from "../../scripts/claim.ts";
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
 import { launchOf } from "../../scripts/program.ts";
@@ -37,7 +38,11 @@ function pidOf(stand: Stand, name: string): number {
 }
 
 /** Runs `call` for 0 … count-1, `concurrency` at a time, and gives back each one's milliseconds. */
-async function runMany(count: number, concurrency: number, call: (index: number) => Promise<unknown>): Promise<number[]> {
+async function runMany(
+  count: number,
+  concurrency: number,
+  call: (index: number) => Promise<unknown>,
+): Promise<number[]> {
   const took: number[] = [];
   let next = 0;
   await Promise.all(Array.from({ length: concurrency }, async () => {
@@ -51,7 +56,11 @@ async function runMany(count: number, concurrency: number, call: (index: number)
   return took;
 }
 
-async function rate(stand: Stand, controller: CsiClient, at: { concurrency: number; latencyMs: number }): Promise<Rate> {
+async function rate(
+  stand: Stand,
+  controller: CsiClient,
+  at: { concurrency: number; latencyMs: number },
+): Promise<Rate> {
   const { concurrency, latencyMs } = at;
   const pid = pidOf(stand, "controller");
   const cpuBefore = await cpuMs(pid);
@@ -59,7 +68,8 @@ async function rate(stand: Stand, controller: CsiClient, at: { concurrency: numb
   const took = await runMany(
     RATE_CALLS,
     concurrency,
-    (index) => createClaim(controller, `pvc-rate-${concurrency}-${latencyMs}-${index}`, { sizeBytes: GiB }),
+    (index) =>
+      createClaim(controller, `pvc-rate-${concurrency}-${latencyMs}-${index}`, { sizeBytes: GiB }),
   );
   const seconds = (performance.now() - started) / 1000;
   return {
@@ -77,14 +87,25 @@ async function storms(controller: CsiClient): Promise<number[]> {
   const seconds: number[] = [];
   for (let storm = 0; storm < STORMS; storm++) {
     const started = performance.now();
-    await runMany(STORM_CREATES, STORM_CREATES, (index) => createClaim(controller, `pvc-storm-${storm}-${index}`, { sizeBytes: GiB }));
+    await runMany(
+      STORM_CREATES,
+      STORM_CREATES,
+      (index) => createClaim(controller, `pvc-storm-${storm}-${index}`, { sizeBytes: GiB }),
+    );
     seconds.push((performance.now() - started) / 1000);
   }
   return seconds;
 }
 
-/** Calls that a quiet cluster makes all day, in turn, on a new connection for every thousandth, as kubelet connects anew. */
-async function manyCalls(endpoint: string, count: number, call: (client: CsiClient, index: number) => Promise<unknown>): Promise<void> {
+/**
+ * Calls that a quiet cluster makes all day, in turn, on a new connection for every thousandth, as
+ * kubelet connects anew.
+ */
+async function manyCalls(
+  endpoint: string,
+  count: number,
+  call: (client: CsiClient, index: number) => Promise<unknown>,
+): Promise<void> {
   for (let done = 0; done < count; done += 1000) {
     const client = connectCsi(endpoint);
     await runMany(1000, 16, (index) => call(client, index));
@@ -101,16 +122,23 @@ async function memory(stand: Stand): Promise<Record<"controller" | "node", Memor
     return claim;
   })();
   const controllerCall = ({ controller, identity }: CsiClient, index: number) =>
-    index % 2 === 0
-      ? identity.probe({})
-      : controller.validateVolumeCapabilities({ volumeId: volume.volumeId, volumeCapabilities: [volume.capability] });
-  const nodeCall = ({ node, identity }: CsiClient, index: number) => index % 2 === 0 ? identity.probe({}) : node.nodeGetCapabilities({});
+    index % 2 === 0 ? identity.probe({}) : controller.validateVolumeCapabilities({
+      volumeId: volume.volumeId,
+      volumeCapabilities: [volume.capability],
+    });
+  const nodeCall = ({ node, identity }: CsiClient, index: number) =>
+    index % 2 === 0 ? identity.probe({}) : node.nodeGetCapabilities({});
   const of = {
     controller: { endpoint: stand.facts.controller, call: controllerCall, process: "controller" },
     node: { endpoint: node?.endpoint ?? "", call: nodeCall, process: "node-1" },
   };
   const result: Partial<Record<"controller" | "node", Memory>> = {};
-  for (const [name, { endpoint, call, process }] of Object.entries(of) as ["controller" | "node", typeof of.controller][]) {
+  for (
+    const [name, { endpoint, call, process }] of Object.entries(of) as [
+      "controller" | "node",
+      typeof of.controller,
+    ][]
+  ) {
     const pid = pidOf(stand, process);
     await manyCalls(endpoint, 1000, call);
     await pause(SETTLE_MS);
@@ -124,10 +152,19 @@ async function memory(stand: Stand): Promise<Record<"controller" | "node", Memor
   return result as Record<"controller" | "node", Memory>;
 }
 
-/** RSS of the controller before, at the peak of and after listing 10,000 volumes in pages of 500. */
-async function listing(stand: Stand, controller: CsiClient): Promise<{ volumes: number; extra_mib: number; seconds: number }> {
+/**
+ * RSS of the controller before, at the peak of and after listing 10,000 volumes in pages of 500.
+ */
+async function listing(
+  stand: Stand,
+  controller: CsiClient,
+): Promise<{ volumes: number; extra_mib: number; seconds: number }> {
   const volumes = flags.has("--quick") ? 1_000 : 10_000;
-  await runMany(volumes, 32, (index) => createClaim(controller, `pvc-list-${index}`, { sizeBytes: GiB }));
+  await runMany(
+    volumes,
+    32,
+    (index) => createClaim(controller, `pvc-list-${index}`, { sizeBytes: GiB }),
+  );
   const pid = pidOf(stand, "controller");
   await pause(SETTLE_MS / 6);
   const before = await rssMiB(pid);
@@ -158,12 +195,15 @@ async function startMs(): Promise<number> {
 
 const rpc: Rate[] = [];
 for (const latencyMs of [0, 20]) {
-  await withStand({ flasharrays: 2, flashblades: 0, nodes: 1, latencyMs }, async (stand, controller) => {
-    for (const concurrency of [1, 16, 64]) {
-      note(`creating volumes, ${concurrency} at once, ${latencyMs} ms a REST call …`);
-      rpc.push(await rate(stand, controller, { concurrency, latencyMs }));
-    }
-  });
+  await withStand(
+    { flasharrays: 2, flashblades: 0, nodes: 1, latencyMs },
+    async (stand, controller) => {
+      for (const concurrency of [1, 16, 64]) {
+        note(`creating volumes, ${concurrency} at once, ${latencyMs} ms a REST call …`);
+        rpc.push(await rate(stand, controller, { concurrency, latencyMs }));
+      }
+    },
+  );
 }
 note("storms of 100 creates …");
 const stormSeconds = await withStand(
@@ -174,24 +214,43 @@ note("memory (some minutes) …");
 const rss = await withStand({ flasharrays: 1, flashblades: 0, nodes: 1 }, (stand) => memory(stand));
 note("listing …");
 const list = await withStand({ flasharrays: 2, flashblades: 0, nodes: 1 }, listing);
-const result = { rpc, storm_s: { median: median(stormSeconds), all: stormSeconds }, rss_mib: rss, list, start_ms: await startMs() };
+const result = {
+  rpc,
+  storm_s: { median: median(stormSeconds), all: stormSeconds },
+  rss_mib: rss,
+  list,
+  start_ms: await startMs(),
+};
 
 if (flags.has("--json")) say(JSON.stringify(result));
 else {
   say("CreateVolume\n");
   table(
     ["at once", "REST latency ms", "per second", "p50 ms", "p99 ms", "CPU µs per call"],
-    rpc.map((row) => [`${row.concurrency}`, row.latency_ms, row.per_second, row.p50_ms, row.p99_ms, row.cpu_us]),
+    rpc.map((
+      row,
+    ) => [
+      `${row.concurrency}`,
+      row.latency_ms,
+      row.per_second,
+      row.p50_ms,
+      row.p99_ms,
+      row.cpu_us,
+    ]),
   );
   say(
-    `\n${STORM_CREATES} creates at once, 20 ms a REST call, 16 at once per array: median ${result.storm_s.median.toFixed(2)} s of ${
-      stormSeconds.map((s) => s.toFixed(2)).join(", ")
-    }\n`,
+    `\n${STORM_CREATES} creates at once, 20 ms a REST call, 16 at once per array: median ${
+      result.storm_s.median.toFixed(2)
+    } s of ${stormSeconds.map((s) => s.toFixed(2)).join(", ")}\n`,
   );
   table(
     ["RSS in MiB", "idle after 1,000 calls", "after 100,000", "after 200,000"],
     Object.entries(rss).map(([name, row]) => [name, row.idle, row.after_100k, row.after_200k]),
   );
-  say(`\nListing ${list.volumes} volumes in pages of 500: ${list.seconds.toFixed(2)} s, ${list.extra_mib.toFixed(1)} MiB more at the peak`);
+  say(
+    `\nListing ${list.volumes} volumes in pages of 500: ${list.seconds.toFixed(2)} s, ${
+      list.extra_mib.toFixed(1)
+    } MiB more at the peak`,
+  );
   say(`Start-up: ${result.start_ms.toFixed(0)} ms`);
 }

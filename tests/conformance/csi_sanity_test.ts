@@ -16,7 +16,14 @@ for (const run of RUNS) {
     fn: async (test) => {
       const dir = await Deno.makeTempDir({ prefix: "pso-sanity-" });
       const interpreted = Deno.env.has("PSO_INTERPRETED");
-      const stand = await startStand({ dir, flasharrays: 2, flashblades: 1, nodes: 1, interpreted, editValues: smallNodeLimit });
+      const stand = await startStand({
+        dir,
+        flasharrays: 2,
+        flashblades: 1,
+        nodes: 1,
+        interpreted,
+        editValues: smallNodeLimit,
+      });
       try {
         await judge(test, run.name, await runSanity(stand, run));
       } finally {

@@ -1,4 +1,5 @@
-// Upstream csi-sanity against a stand of the compiled program: a fixed seed, no skip and no focus, every spec's fate by name.
+// Upstream csi-sanity against a stand of the compiled program: a fixed seed, no skip and no focus,
+// every spec's fate by name.
 import { deepEqual, ok } from "node:assert/strict";
 import { exists } from "../../scripts/paths.ts";
 import { ROOT } from "../../scripts/program.ts";
@@ -8,7 +9,10 @@ import type { Stand } from "../../scripts/stand.ts";
 export const SANITY = "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity@v5.6.0";
 const PROGRAM = `${ROOT}/.tools/bin/csi-sanity`;
 
-/** Why csi-sanity cannot run here, or undefined: it needs Go 1.25 or newer once, to be built, and root for mounts. */
+/**
+ * Why csi-sanity cannot run here, or undefined: it needs Go 1.25 or newer once, to be built, and
+ * root for mounts.
+ */
 export async function whyNoSanity(): Promise<string | undefined> {
   if (Deno.env.get("CI") === "true") return undefined; // there a reason is a failure, not a skip
   if (Deno.uid() !== 0) return "mounts need root";
@@ -16,13 +20,17 @@ export async function whyNoSanity(): Promise<string | undefined> {
   const { code, stdout } = await tryTool("go", ["env", "GOVERSION"]);
   if (code !== 0) return "csi-sanity is built with Go 1.25 or newer, and there is no go here";
   const [major, minor] = stdout.trim().replace(/^go/, "").split(".").map(Number);
-  if ((major ?? 0) < 1 || (major === 1 && (minor ?? 0) < 25)) return `csi-sanity is built with Go 1.25 or newer, this is ${stdout.trim()}`;
+  if ((major ?? 0) < 1 || (major === 1 && (minor ?? 0) < 25)) {
+    return `csi-sanity is built with Go 1.25 or newer, this is ${stdout.trim()}`;
+  }
   return undefined;
 }
 
 /** The program, built when it is not there yet. */
 export async function sanityProgram(): Promise<string> {
-  if (!await exists(PROGRAM)) await runTool("go", ["install", SANITY], { env: { GOBIN: `${ROOT}/.tools/bin` } });
+  if (!await exists(PROGRAM)) {
+    await runTool("go", ["install", SANITY], { env: { GOBIN: `${ROOT}/.tools/bin` } });
+  }
   return PROGRAM;
 }
 
@@ -45,13 +53,23 @@ function unescapeXml(text: string): string {
 
 /** The specs of ginkgo's JUnit report; its own steps before and after the suite are left out. */
 export function specsOf(junit: string): Spec[] {
-  const fates: Record<string, Spec["fate"]> = { passed: "passed", skipped: "skipped", pending: "pending" };
-  return [...junit.matchAll(/<testcase name="([^"]*)"[^>]*status="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)]
+  const fates: Record<string, Spec["fate"]> = {
+    passed: "passed",
+    skipped: "skipped",
+    pending: "pending",
+  };
+  return [
+    ...junit.matchAll(
+      /<testcase name="([^"]*)"[^>]*status="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g,
+    ),
+  ]
     .filter(([, name]) => name?.startsWith("[It] "))
     .map(([, name = "", status = "", body = ""]) => ({
       name: unescapeXml(name).slice("[It] ".length),
       fate: fates[status] ?? "failed",
-      message: unescapeXml(/<(?:skipped|failure|error)[^>]*message="([^"]*)"/.exec(body)?.[1] ?? ""),
+      message: unescapeXml(
+        /<(?:skipped|failure|error)[^>]*message="([^"]*)"/.exec(body)?.[1] ?? "",
+      ),
     }));
 }
 
@@ -62,8 +80,14 @@ export interface SanityRun {
   timeoutMs: number;
 }
 
-/** Runs the whole suite against a stand with one node whose values smallNodeLimit() made, and gives back every spec. */
-export async function runSanity({ facts, dir }: Stand, { accessType, backend, timeoutMs }: SanityRun): Promise<Spec[]> {
+/**
+ * Runs the whole suite against a stand with one node whose values smallNodeLimit() made, and gives
+ * back every spec.
+ */
+export async function runSanity(
+  { facts, dir }: Stand,
+  { accessType, backend, timeoutMs }: SanityRun,
+): Promise<Spec[]> {
   const program = await sanityProgram();
   const run = `${dir}/sanity-${accessType}-${backend}`;
   await Deno.mkdir(run);
@@ -82,36 +106,59 @@ export async function runSanity({ facts, dir }: Stand, { accessType, backend, ti
     "--ginkgo.no-color",
     `--ginkgo.junit-report=${run}/junit.xml`,
   ], { timeoutMs });
-  if (!await exists(`${run}/junit.xml`)) throw new Error(`csi-sanity wrote no report:\n${(stdout + stderr).slice(-4000)}`);
+  if (!await exists(`${run}/junit.xml`)) {
+    throw new Error(`csi-sanity wrote no report:\n${(stdout + stderr).slice(-4000)}`);
+  }
   return specsOf(await Deno.readTextFile(`${run}/junit.xml`));
 }
 
-/** csi-sanity publishes one volume more than a node takes, so the limit must be a number that it reaches soon. */
+/**
+ * csi-sanity publishes one volume more than a node takes, so the limit must be a number that it
+ * reaches soon.
+ */
 export function smallNodeLimit(values: string): string {
   return `${values}\nmaxVolumesPerNode: 8\n`;
 }
 
-/** What may be skipped, and why: services and features that this driver does not offer yet. Nothing else may be. */
+/**
+ * What may be skipped, and why: services and features that this driver does not offer yet. Nothing
+ * else may be.
+ */
 const MAY_SKIP: [RegExp, string][] = [
   [/VolumeGroupSnapshot|GroupController/, "volume group snapshots are not offered yet"],
   [/ModifyVolume|volume attribute class/, "ControllerModifyVolume is not offered yet"],
-  [/Controller(Get|List)VolumeHealth/, "the controller's health services of CSI 1.13 are not offered yet"],
+  [
+    /Controller(Get|List)VolumeHealth/,
+    "the controller's health services of CSI 1.13 are not offered yet",
+  ],
   [/snapshot with accessibility requirements/, "snapshot topology is not offered yet"],
 ];
 
-/** Says what became of the specs, and fails when one failed, too few passed or one was skipped that may not be. */
+/**
+ * Says what became of the specs, and fails when one failed, too few passed or one was skipped that
+ * may not be.
+ */
 export async function judge(test: Deno.TestContext, name: string, specs: Spec[]): Promise<void> {
   const of = (fate: string) => specs.filter((spec) => spec.fate === fate);
   say(
-    `csi-sanity ${name}: ${of("passed").length} passed, ${of("failed").length} failed, ${of("skipped").length} skipped, ${
-      of("pending").length
-    } pending upstream`,
+    `csi-sanity ${name}: ${of("passed").length} passed, ${of("failed").length} failed, ${
+      of("skipped").length
+    } skipped, ${of("pending").length} pending upstream`,
   );
   for (const spec of of("skipped")) {
-    say(`  skipped: ${spec.name}: ${MAY_SKIP.find(([names]) => names.test(spec.name))?.[1] ?? spec.message}`);
+    say(
+      `  skipped: ${spec.name}: ${
+        MAY_SKIP.find(([names]) => names.test(spec.name))?.[1] ?? spec.message
+      }`,
+    );
   }
-  await test.step("no spec failed", () => deepEqual(of("failed").map(({ name, message }) => `${name}: ${message}`), []));
-  await test.step("at least 80 specs passed", () => ok(of("passed").length >= 80, `${of("passed").length} of ${specs.length} passed`));
+  await test.step("no spec failed", () =>
+    deepEqual(of("failed").map(({ name, message }) => `${name}: ${message}`), []));
+  await test.step("at least 80 specs passed", () =>
+    ok(of("passed").length >= 80, `${of("passed").length} of ${specs.length} passed`));
   await test.step("only what is not offered yet was skipped", () =>
-    deepEqual(of("skipped").filter((spec) => !MAY_SKIP.some(([names]) => names.test(spec.name))), []));
+    deepEqual(
+      of("skipped").filter((spec) => !MAY_SKIP.some(([names]) => names.test(spec.name))),
+      [],
+    ));
 }

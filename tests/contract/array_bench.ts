@@ -6,7 +6,11 @@ import type { NodeIdentity } from "../../src/handoff.ts";
 import { createRun } from "../../src/host/command.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
-import { type ServedFleet, serveFleet, type SimulateOptions } from "../../src/simulator/simulate.ts";
+import {
+  type ServedFleet,
+  serveFleet,
+  type SimulateOptions,
+} from "../../src/simulator/simulate.ts";
 import { OpenApiChecker } from "./openapi.ts";
 
 export type Kind = ArrayEndpoint["kind"];
@@ -44,7 +48,9 @@ export interface BenchOptions extends Partial<SimulateOptions> {
 
 /** Numbers of 2.N from `first` to `last` that exist on a FlashArray. */
 export function versionsUpTo(last: number): string[] {
-  return Array.from({ length: last + 1 }, (_, minor) => minor).filter((minor) => minor !== 12 && minor !== 18).map((minor) => `2.${minor}`);
+  return Array.from({ length: last + 1 }, (_, minor) => minor).filter((minor) =>
+    minor !== 12 && minor !== 18
+  ).map((minor) => `2.${minor}`);
 }
 
 export function node(number: number, changes: Partial<NodeIdentity> = {}): NodeIdentity {
@@ -59,11 +65,22 @@ export function node(number: number, changes: Partial<NodeIdentity> = {}): NodeI
   };
 }
 
-/** Runs `test` against an array of its own; at the end every answer must have fitted the OpenAPI file of its version. */
-export async function withArray(options: BenchOptions, test: (bench: ArrayBench) => Promise<void>): Promise<void> {
+/**
+ * Runs `test` against an array of its own; at the end every answer must have fitted the OpenAPI
+ * file of its version.
+ */
+export async function withArray(
+  options: BenchOptions,
+  test: (bench: ArrayBench) => Promise<void>,
+): Promise<void> {
   const { kind, restVersions, ...rest } = options;
   const checker = new OpenApiChecker();
-  const run = createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger, path: Deno.env.get("PATH") });
+  const run = createRun({
+    namespaces: "direct",
+    hostRoot: "/",
+    log: silentLogger,
+    path: Deno.env.get("PATH"),
+  });
   const fleet = await serveFleet({
     flasharrays: kind === "flasharray" ? 1 : 0,
     flashblades: kind === "flashblade" ? 1 : 0,
@@ -84,7 +101,9 @@ export async function withArray(options: BenchOptions, test: (bench: ArrayBench)
     await fleet.stop();
   }
   if (checker.problems().length > 0) {
-    throw new Error(`answers do not fit their OpenAPI file: ${JSON.stringify(checker.problems(), null, 1)}`);
+    throw new Error(
+      `answers do not fit their OpenAPI file: ${JSON.stringify(checker.problems(), null, 1)}`,
+    );
   }
 }
 
@@ -96,7 +115,9 @@ function benchOf(fleet: ServedFleet, kind: Kind, closers: (() => Promise<void>)[
     scheme: entry.ca === undefined ? "http" : "https",
     address: entry.address,
     token: () => new Secret(entry.token),
-    tls: entry.ca === undefined ? { verify: true } : { verify: true, caPem: Deno.readTextFileSync(entry.ca) },
+    tls: entry.ca === undefined
+      ? { verify: true }
+      : { verify: true, caPem: Deno.readTextFileSync(entry.ca) },
   };
   const open = (changes: Partial<ArrayEndpoint> = {}, options: Partial<OpenOptions> = {}) => {
     const opened = openArray({ ...endpoint, ...changes }, { log: silentLogger, ...options });
@@ -115,15 +136,27 @@ function benchOf(fleet: ServedFleet, kind: Kind, closers: (() => Promise<void>)[
     calls: async (work) => {
       await control(fleet, "DELETE", "/requests");
       await work();
-      const report: { last: { method: string; path: string }[] } = await control(fleet, "GET", "/requests");
+      const report: { last: { method: string; path: string }[] } = await control(
+        fleet,
+        "GET",
+        "/requests",
+      );
       return report.last.map(({ method, path }) => `${method} ${path}`);
     },
   };
 }
 
-// deno-lint-ignore no-explicit-any -- JSON of the simulator's control endpoint, read by tests only
-async function control(fleet: ServedFleet, method: string, path: string, body?: unknown): Promise<any> {
-  const response = await fetch(`${fleet.control}${path}`, { method, body: body === undefined ? undefined : JSON.stringify(body) });
+async function control(
+  fleet: ServedFleet,
+  method: string,
+  path: string,
+  body?: unknown,
+  // deno-lint-ignore no-explicit-any -- JSON of the simulator's control endpoint, for tests only
+): Promise<any> {
+  const response = await fetch(`${fleet.control}${path}`, {
+    method,
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
   const answer = await response.json();
   if (!response.ok) throw new PsoError("invalid", `${method} ${path}: ${JSON.stringify(answer)}`);
   return answer;

@@ -4,16 +4,34 @@ import { isPsoError } from "../../src/errors.ts";
 import { HttpsClient } from "../../src/https.ts";
 import { Secret } from "../../src/secret.ts";
 import { MiB } from "../../src/size.ts";
-import { type ArrayBench, type BenchOptions, type Kind, node, versionsUpTo, withArray } from "./array_bench.ts";
+import {
+  type ArrayBench,
+  type BenchOptions,
+  type Kind,
+  node,
+  versionsUpTo,
+  withArray,
+} from "./array_bench.ts";
 
 // What goes wrong between a client and an array, over both kinds.
 
-const LOCAL: ConnectOptions = { protocol: "local", exclusive: true, preempt: true, readOnly: false };
+const LOCAL: ConnectOptions = {
+  protocol: "local",
+  exclusive: true,
+  preempt: true,
+  readOnly: false,
+};
 const SIZE = 16 * MiB;
 const KINDS: Kind[] = ["flasharray", "flashblade"];
 
-function each(rule: string, test: (bench: ArrayBench) => Promise<void>, options: Partial<BenchOptions> = {}): void {
-  for (const kind of KINDS) Deno.test(`${kind}: ${rule}`, () => withArray({ kind, ...options }, test));
+function each(
+  rule: string,
+  test: (bench: ArrayBench) => Promise<void>,
+  options: Partial<BenchOptions> = {},
+): void {
+  for (const kind of KINDS) {
+    Deno.test(`${kind}: ${rule}`, () => withArray({ kind, ...options }, test));
+  }
 }
 
 each(
@@ -23,7 +41,9 @@ each(
     const right = (await endpoint.token()).reveal();
     const array = open({ token: () => new Secret(token) }, { now: () => nowMs });
     const logins = async () =>
-      (await calls(() => array.findVolume("k8s-pvc-1").catch(() => {}))).filter((call) => call === "POST /login").length;
+      (await calls(() => array.findVolume("k8s-pvc-1").catch(() => {}))).filter((call) =>
+        call === "POST /login"
+      ).length;
     await rejects(array.status(), (error) => {
       ok(isPsoError(error, "denied"), String(error));
       match(error.message, /refuses the API token.*pureadmin create --api-token/);
@@ -40,60 +60,81 @@ each(
   },
 );
 
-each("certificates: CA, pin and no check are accepted; a strange certificate and a wrong pin are `denied` and named", async (bench) => {
-  const { open, endpoint } = bench;
-  const probe = new HttpsClient({ ...endpoint, tls: { verify: false } });
-  const fingerprint = await probe.presentedFingerprint();
-  probe.close();
-  ok(fingerprint);
-  const good = [
-    endpoint.tls,
-    { verify: true, fingerprint },
-    { verify: true, fingerprint: fingerprint.replaceAll(":", "").toLowerCase() },
-    { verify: false },
-  ];
-  for (const tls of good) equal(await open({ tls }).findVolume("k8s-pvc-1"), undefined);
-  for (const tls of [{ verify: true }, { verify: true, fingerprint: "AB".repeat(32) }]) {
-    await rejects(open({ tls }).status(), (error) => {
-      ok(isPsoError(error, "denied"), String(error));
-      ok(error.message.includes(fingerprint), error.message);
-      match(error.message, /pin/);
+each(
+  "certificates: CA, pin and no check are accepted; a strange certificate and a wrong pin are `denied` and named",
+  async (bench) => {
+    const { open, endpoint } = bench;
+    const probe = new HttpsClient({ ...endpoint, tls: { verify: false } });
+    const fingerprint = await probe.presentedFingerprint();
+    probe.close();
+    ok(fingerprint);
+    const good = [
+      endpoint.tls,
+      { verify: true, fingerprint },
+      { verify: true, fingerprint: fingerprint.replaceAll(":", "").toLowerCase() },
+      { verify: false },
+    ];
+    for (const tls of good) equal(await open({ tls }).findVolume("k8s-pvc-1"), undefined);
+    for (const tls of [{ verify: true }, { verify: true, fingerprint: "AB".repeat(32) }]) {
+      await rejects(open({ tls }).status(), (error) => {
+        ok(isPsoError(error, "denied"), String(error));
+        ok(error.message.includes(fingerprint), error.message);
+        match(error.message, /pin/);
+        return true;
+      });
+    }
+    const { calls } = bench;
+    deepEqual(
+      await calls(() => open({ tls: { verify: true } }).status().catch(() => {})),
+      [],
+      "no byte of a request went out",
+    );
+  },
+  { http: false },
+);
+
+each(
+  "an array where nothing listens is `unavailable` at once, and says what to check",
+  async ({ open }) => {
+    // Port 1 of the loop-back: refused at once.
+    await rejects(open({ address: "127.0.0.1:1" }).status(), (error) => {
+      ok(isPsoError(error, "unavailable"), String(error));
+      match(error.message, /127\.0\.0\.1:1 cannot be reached: .*ECONNREFUSED/);
       return true;
     });
-  }
-  const { calls } = bench;
-  deepEqual(await calls(() => open({ tls: { verify: true } }).status().catch(() => {})), [], "no byte of a request went out");
-}, { http: false });
-
-each("an array where nothing listens is `unavailable` at once, and says what to check", async ({ open }) => {
-  // Port 1 of the loop-back: refused at once.
-  await rejects(open({ address: "127.0.0.1:1" }).status(), (error) => {
-    ok(isPsoError(error, "unavailable"), String(error));
-    match(error.message, /127\.0\.0\.1:1 cannot be reached: .*ECONNREFUSED/);
-    return true;
-  });
-});
+  },
+);
 
 each("an entry under the wrong kind says so", async ({ open, kind }) => {
   const wrong = kind === "flasharray" ? "flashblade" : "flasharray";
-  await rejects(open({ kind: wrong }).status(), (error) => isPsoError(error, "unsupported") && /other kind/.test(error.message));
+  await rejects(
+    open({ kind: wrong }).status(),
+    (error) => isPsoError(error, "unsupported") && /other kind/.test(error.message),
+  );
 });
 
 each("no REST version in common names both lists", async ({ open }) => {
   await rejects(
     open().status(),
-    (error) => isPsoError(error, "unsupported") && /speaks REST 2\.0, 2\.1, and this driver 2\.\d/.test(error.message),
+    (error) =>
+      isPsoError(error, "unsupported") &&
+      /speaks REST 2\.0, 2\.1, and this driver 2\.\d/.test(error.message),
   );
 }, { versions: { flasharray: ["2.0", "2.1"], flashblade: ["2.0", "2.1"] } });
 
-each("a session that ends is renewed once for all calls that meet it", async ({ array, calls, endSessions }) => {
-  await array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
-  await endSessions();
-  const made = await calls(() => Promise.all(Array.from({ length: 6 }, () => array.findVolume("k8s-pvc-1"))));
-  equal(made.filter((call) => call === "POST /login").length, 1);
-  await endSessions();
-  equal((await array.growVolume("k8s-pvc-1", 2 * SIZE)).sizeBytes, 2 * SIZE);
-});
+each(
+  "a session that ends is renewed once for all calls that meet it",
+  async ({ array, calls, endSessions }) => {
+    await array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
+    await endSessions();
+    const made = await calls(() =>
+      Promise.all(Array.from({ length: 6 }, () => array.findVolume("k8s-pvc-1")))
+    );
+    equal(made.filter((call) => call === "POST /login").length, 1);
+    await endSessions();
+    equal((await array.growVolume("k8s-pvc-1", 2 * SIZE)).sizeBytes, 2 * SIZE);
+  },
+);
 
 each("a storm of 429 delays and fails nothing", async ({ array }) => {
   const names = Array.from({ length: 24 }, (_, number) => `k8s-pvc-${number}`);
@@ -109,7 +150,10 @@ each("503 is repeated for every call, 502 for reads only", async ({ array, fault
   await fault({ action: "status", value: 502, times: 2 });
   ok(await array.findVolume("k8s-pvc-1"));
   await fault({ action: "status", value: 502, match: { method: "PATCH" } });
-  await rejects(array.deleteVolume("k8s-pvc-1", { mayHaveSnapshots: false }), (error) => isPsoError(error, "unavailable"));
+  await rejects(
+    array.deleteVolume("k8s-pvc-1", { mayHaveSnapshots: false }),
+    (error) => isPsoError(error, "unavailable"),
+  );
   await array.deleteVolume("k8s-pvc-1", { mayHaveSnapshots: false });
 });
 
@@ -124,34 +168,50 @@ each("a read whose connection breaks is repeated", async ({ array, fault }) => {
 each("a full array is `exhausted`", async ({ array, fault }) => {
   await array.status();
   await fault({ action: "full" });
-  await rejects(array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE }), (error) => isPsoError(error, "exhausted"));
+  await rejects(
+    array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE }),
+    (error) => isPsoError(error, "exhausted"),
+  );
 });
 
-each("the caller's deadline ends a call that the array does not answer", async ({ array, fault }) => {
-  await array.status();
-  await fault({ action: "delay", value: 300, times: 1 });
-  const deadline = new AbortController();
-  const call = array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE }, deadline.signal);
-  deadline.abort();
-  await rejects(call, (error) => isPsoError(error, "timeout"));
-});
+each(
+  "the caller's deadline ends a call that the array does not answer",
+  async ({ array, fault }) => {
+    await array.status();
+    await fault({ action: "delay", value: 300, times: 1 });
+    const deadline = new AbortController();
+    const call = array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE }, deadline.signal);
+    deadline.abort();
+    await rejects(call, (error) => isPsoError(error, "timeout"));
+  },
+);
 
-each("an array that does not answer in time is `timeout`, and the next call works", async ({ open, fault }) => {
-  const array = open({}, { callTimeoutMs: 500 });
-  await array.status();
-  await fault({ action: "delay", value: 1_500, times: 1, match: { method: "POST" } });
-  await rejects(array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE }), (error) => isPsoError(error, "timeout"));
-  equal((await array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE })).sizeBytes, SIZE);
-});
+each(
+  "an array that does not answer in time is `timeout`, and the next call works",
+  async ({ open, fault }) => {
+    const array = open({}, { callTimeoutMs: 500 });
+    await array.status();
+    await fault({ action: "delay", value: 1_500, times: 1, match: { method: "POST" } });
+    await rejects(
+      array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE }),
+      (error) => isPsoError(error, "timeout"),
+    );
+    equal((await array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE })).sizeBytes, SIZE);
+  },
+);
 
-/** Every operation that changes something: what must be there before, the operation, and what must hold after it was done twice. */
+/**
+ * Every operation that changes something: what must be there before, the operation, and what must
+ * hold after it was done twice.
+ */
 const CHANGES: Record<string, {
   before?: (array: StorageArray, name: string) => Promise<unknown>;
   change: (array: StorageArray, name: string) => Promise<unknown>;
   after: (array: StorageArray, name: string) => Promise<void>;
 }> = {
   createVolume: {
-    change: (array, name) => array.createVolume({ name, sizeBytes: SIZE, tags: { cluster: "k8s" } }),
+    change: (array, name) =>
+      array.createVolume({ name, sizeBytes: SIZE, tags: { cluster: "k8s" } }),
     after: async (array, name) => equal((await array.findVolume(name))?.sizeBytes, SIZE),
   },
   "clone of a snapshot": {
@@ -159,12 +219,18 @@ const CHANGES: Record<string, {
       await array.createVolume({ name: `${name}-src`, sizeBytes: SIZE });
       await array.createSnapshot(`${name}-src`, "snapshot-1");
     },
-    change: (array, name) => array.createVolume({ name, sizeBytes: 2 * SIZE, source: { snapshot: `${name}-src.snapshot-1` } }),
+    change: (array, name) =>
+      array.createVolume({
+        name,
+        sizeBytes: 2 * SIZE,
+        source: { snapshot: `${name}-src.snapshot-1` },
+      }),
     after: async (array, name) => equal((await array.findVolume(name))?.sizeBytes, 2 * SIZE),
   },
   "clone of a volume": {
     before: (array, name) => array.createVolume({ name: `${name}-src`, sizeBytes: SIZE }),
-    change: (array, name) => array.createVolume({ name, sizeBytes: 2 * SIZE, source: { volume: `${name}-src` } }),
+    change: (array, name) =>
+      array.createVolume({ name, sizeBytes: 2 * SIZE, source: { volume: `${name}-src` } }),
     after: async (array, name) => {
       equal((await array.findVolume(name))?.sizeBytes, 2 * SIZE);
       deepEqual((await array.listSnapshots({ limit: 100, volume: `${name}-src` })).items, []);
@@ -184,7 +250,8 @@ const CHANGES: Record<string, {
   createSnapshot: {
     before: (array, name) => array.createVolume({ name, sizeBytes: SIZE }),
     change: (array, name) => array.createSnapshot(name, "snapshot-1"),
-    after: async (array, name) => equal((await array.listSnapshots({ limit: 10, volume: name })).items.length, 1),
+    after: async (array, name) =>
+      equal((await array.listSnapshots({ limit: 10, volume: name })).items.length, 1),
   },
   deleteSnapshot: {
     before: async (array, name) => {
@@ -197,7 +264,8 @@ const CHANGES: Record<string, {
   "connect of a new node": {
     before: (array, name) => array.createVolume({ name, sizeBytes: SIZE }),
     change: (array, name) => array.connect(name, nodeOf(name), LOCAL),
-    after: async (array, name) => equal((await array.findVolume(name, { hosts: true }))?.hosts?.length, 1),
+    after: async (array, name) =>
+      equal((await array.findVolume(name, { hosts: true }))?.hosts?.length, 1),
   },
   "connect that fences another node off": {
     before: async (array, name) => {
@@ -218,7 +286,8 @@ const CHANGES: Record<string, {
       await array.connect(name, node(1), LOCAL);
     },
     change: (array, name) => array.disconnect(name, node(1)),
-    after: async (array, name) => deepEqual((await array.findVolume(name, { hosts: true }))?.hosts, []),
+    after: async (array, name) =>
+      deepEqual((await array.findVolume(name, { hosts: true }))?.hosts, []),
   },
 };
 
@@ -236,7 +305,9 @@ each(
     for (const [title, { before, change, after }] of Object.entries(CHANGES)) {
       const probe = `k8s-pvc-${round++}`;
       await before?.(array, probe);
-      const changing = (await calls(() => change(array, probe))).filter((call) => !call.startsWith("GET"));
+      const changing = (await calls(() => change(array, probe))).filter((call) =>
+        !call.startsWith("GET")
+      );
       ok(changing.length > 0, title);
       for (const [at, call] of changing.entries()) {
         for (const action of ["drop-before", "drop-after"] as const) {
@@ -261,10 +332,20 @@ each(
 );
 
 Deno.test("createVolume() answers with no final code once the volume exists, also when its tags are refused", () =>
-  withArray({ kind: "flasharray", restVersions: versionsUpTo(26) }, async ({ array, fault, clearFaults }) => {
-    await fault({ action: "status", value: 400, match: { method: "PUT", path: "/volumes/tags/batch" } });
-    const spec = { name: "k8s-pvc-1", sizeBytes: SIZE, tags: { cluster: "k8s" } };
-    await rejects(array.createVolume(spec), { code: "unavailable", message: /k8s-pvc-1 on array .* was created and cannot be tagged/ });
-    await clearFaults();
-    equal((await array.createVolume(spec)).name, "k8s-pvc-1");
-  }));
+  withArray(
+    { kind: "flasharray", restVersions: versionsUpTo(26) },
+    async ({ array, fault, clearFaults }) => {
+      await fault({
+        action: "status",
+        value: 400,
+        match: { method: "PUT", path: "/volumes/tags/batch" },
+      });
+      const spec = { name: "k8s-pvc-1", sizeBytes: SIZE, tags: { cluster: "k8s" } };
+      await rejects(array.createVolume(spec), {
+        code: "unavailable",
+        message: /k8s-pvc-1 on array .* was created and cannot be tagged/,
+      });
+      await clearFaults();
+      equal((await array.createVolume(spec)).name, "k8s-pvc-1");
+    },
+  ));

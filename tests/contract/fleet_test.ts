@@ -43,7 +43,10 @@ Deno.test(
     await first.array.createSnapshot("k8s-pvc-1", "snapshot-1");
     await silence("fa-2");
     await fleet.refresh();
-    deepEqual(fleet.members.map(({ warm, problem }) => [warm, problem?.code]), [[true, undefined], [false, "unavailable"], [
+    deepEqual(fleet.members.map(({ warm, problem }) => [warm, problem?.code]), [[true, undefined], [
+      false,
+      "unavailable",
+    ], [
       true,
       undefined,
     ]]);
@@ -69,7 +72,11 @@ Deno.test(
     ok(first && second);
     fleet.created(first, "k8s-pvc-1");
     fleet.unclear(second, "k8s-pvc-2");
-    deepEqual([fleet.mayHold(first, "k8s-pvc-1"), fleet.mayHold(second, "k8s-pvc-1"), fleet.mayHold(second, "k8s-pvc-2")], [
+    deepEqual([
+      fleet.mayHold(first, "k8s-pvc-1"),
+      fleet.mayHold(second, "k8s-pvc-1"),
+      fleet.mayHold(second, "k8s-pvc-2"),
+    ], [
       true,
       false,
       true,
@@ -80,7 +87,11 @@ Deno.test(
     fleet.snapshotCreated(first, "k8s-pvc-1.b");
     fleet.snapshotDeleted(first, "k8s-pvc-1.a");
     fleet.snapshotDeleted(first, "k8s-pvc-1.a");
-    equal(fleet.mayHaveSnapshots(first, "k8s-pvc-1"), true, "b is left, however often a was told deleted");
+    equal(
+      fleet.mayHaveSnapshots(first, "k8s-pvc-1"),
+      true,
+      "b is left, however often a was told deleted",
+    );
     fleet.snapshotDeleted(first, "k8s-pvc-1.b");
     equal(fleet.mayHaveSnapshots(first, "k8s-pvc-1"), false);
     fleet.deleted(first, "k8s-pvc-1");
@@ -103,13 +114,18 @@ Deno.test(
     match(arrayHint, /^[0-9a-f]{8}$/);
     equal(fleet.memberByHint(arrayHint), second);
     equal(fleet.memberByHint("00000000"), undefined);
-    const made = await calls(async () => equal((await fleet.find({ arrayHint, name: "k8s-pvc-1" }))?.member, second));
+    const made = await calls(async () =>
+      equal((await fleet.find({ arrayHint, name: "k8s-pvc-1" }))?.member, second)
+    );
     deepEqual(made, ["GET /volumes"]);
     const moved = { arrayHint: arrayHintOf(first.status.id), name: "k8s-pvc-1" };
     equal((await fleet.find(moved))?.member, second);
     equal((await fleet.find({ name: "k8s-pvc-1" }))?.member, second);
     equal(await fleet.find({ arrayHint, name: "k8s-pvc-2" }), undefined);
-    equal((await fleet.findSnapshot({ arrayHint, name: "k8s-pvc-1.snapshot-1" }))?.snapshot.volume, "k8s-pvc-1");
+    equal(
+      (await fleet.findSnapshot({ arrayHint, name: "k8s-pvc-1.snapshot-1" }))?.snapshot.volume,
+      "k8s-pvc-1",
+    );
     equal(await fleet.findSnapshot({ name: "k8s-pvc-1.snapshot-2" }), undefined);
   }),
 );
@@ -123,7 +139,11 @@ Deno.test(
     ok(first?.status && second?.status);
     await silence("fa-2");
     const arrayHint = arrayHintOf(first.status.id);
-    equal(await fleet.find({ arrayHint, name: "k8s-pvc-1" }), undefined, "fa-2 was listed and has no such name: it is unrelated");
+    equal(
+      await fleet.find({ arrayHint, name: "k8s-pvc-1" }),
+      undefined,
+      "fa-2 was listed and has no such name: it is unrelated",
+    );
     fleet.unclear(second, "k8s-pvc-1");
     await rejects(fleet.find({ arrayHint, name: "k8s-pvc-1" }), (error) => {
       ok(isPsoError(error, "unavailable"), String(error));
@@ -131,10 +151,17 @@ Deno.test(
       return true;
     });
     const lost = fleet.find({ arrayHint: arrayHintOf(second.status.id), name: "k8s-pvc-9" });
-    await rejects(lost, (error) => isPsoError(error, "unavailable"), "the array that made it does not answer");
+    await rejects(
+      lost,
+      (error) => isPsoError(error, "unavailable"),
+      "the array that made it does not answer",
+    );
     await rejects(fleet.find({ arrayHint: "00000000", name: "k8s-pvc-9" }), (error) => {
       ok(isPsoError(error, "unavailable"), String(error));
-      match(error.message, /made on the array 00000000…, which is not among the configured arrays \(fa-1, fa-2, fb-1\)/);
+      match(
+        error.message,
+        /made on the array 00000000…, which is not among the configured arrays \(fa-1, fa-2, fb-1\)/,
+      );
       return true;
     });
   }),
@@ -154,11 +181,16 @@ Deno.test(
 Deno.test(
   "Fleet: two entries for one array make the second a problem that names the first",
   withFleet(async ({ open }) => {
-    const fleet = new Fleet([{ array: open() }, { array: open({ label: "again" }) }], { log: silentLogger });
+    const fleet = new Fleet([{ array: open() }, { array: open({ label: "again" }) }], {
+      log: silentLogger,
+    });
     await fleet.refresh();
     const [first, second] = fleet.members;
     equal(first?.problem, undefined);
-    match(second?.problem?.message ?? "", /is the same array as .* \(fa-1\): remove one of the two entries/);
+    match(
+      second?.problem?.message ?? "",
+      /is the same array as .* \(fa-1\): remove one of the two entries/,
+    );
     ok(first);
     await first.array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
     equal((await fleet.find({ name: "k8s-pvc-1" }))?.member, first);
@@ -174,10 +206,16 @@ Deno.test(
     ok(one && two);
     let entry = one;
     const clients = new Map(
-      [one, two].map(({ address }) => [address, new HttpsClient({ scheme: "http", address, tls: { verify: true } })]),
+      [one, two].map((
+        { address },
+      ) => [address, new HttpsClient({ scheme: "http", address, tls: { verify: true } })]),
     );
-    const fetch: Fetch = (request) => clients.get(entry.address)?.fetch(request) ?? Promise.reject(new Error("no client"));
-    const fleet = new Fleet([{ array: open({ token: () => new Secret(entry.token) }, { fetch }) }], { log: silentLogger });
+    const fetch: Fetch = (request) =>
+      clients.get(entry.address)?.fetch(request) ?? Promise.reject(new Error("no client"));
+    const fleet = new Fleet(
+      [{ array: open({ token: () => new Secret(entry.token) }, { fetch }) }],
+      { log: silentLogger },
+    );
     await fleet.refresh();
     equal(fleet.members[0]?.status?.name, "fa-1");
     const [member] = fleet.members;
@@ -190,7 +228,10 @@ Deno.test(
     await fleet.refresh();
     equal(fleet.memberByHint(arrayHint), undefined, "no call may go to the wrong array");
     const problem = fleet.members[0]?.problem?.message ?? "";
-    match(problem, /is another one than before: id .*, and it was .*; if it was replaced on purpose, restart/);
+    match(
+      problem,
+      /is another one than before: id .*, and it was .*; if it was replaced on purpose, restart/,
+    );
     await rejects(
       fleet.find({ arrayHint, name: "k8s-pvc-1" }),
       (error) => isPsoError(error, "unavailable") && /another one than before/.test(error.message),
@@ -205,9 +246,13 @@ Deno.test(
     const fleet = fleetOf();
     const stop = new AbortController();
     const running = fleet.run(stop.signal, { intervalMs: 20 });
-    await until("all arrays warm", () => fleet.members.every(({ warm }) => warm), { timeoutMs: 10_000 });
+    await until("all arrays warm", () => fleet.members.every(({ warm }) => warm), {
+      timeoutMs: 10_000,
+    });
     await silence("fa-2");
-    await until("fa-2's problem", () => fleet.members[1]?.problem !== undefined, { timeoutMs: 10_000 });
+    await until("fa-2's problem", () => fleet.members[1]?.problem !== undefined, {
+      timeoutMs: 10_000,
+    });
     ok(fleet.members[1]?.status, "its last facts are kept");
     stop.abort();
     await running;

@@ -8,9 +8,15 @@ import { silentLogger } from "../../src/log.ts";
 import { MiB } from "../../src/size.ts";
 import { type ArrayBench, node, withArray } from "./array_bench.ts";
 
-// Host objects and portals of a FlashArray: what an administrator, another cluster or an older node may have left there.
+// Host objects and portals of a FlashArray: what an administrator, another cluster or an older node
+// may have left there.
 
-const ISCSI: ConnectOptions = { protocol: "iscsi", exclusive: true, preempt: true, readOnly: false };
+const ISCSI: ConnectOptions = {
+  protocol: "iscsi",
+  exclusive: true,
+  preempt: true,
+  readOnly: false,
+};
 const SIZE = 16 * MiB;
 
 interface Host {
@@ -31,8 +37,16 @@ function withHosts(test: (bench: HostBench) => Promise<void>): () => Promise<voi
     withArray({ kind: "flasharray" }, async (bench) => {
       const https = new HttpsClient(bench.endpoint);
       const { token } = bench.endpoint;
-      const rest = new RestClient({ fetch: https.fetch, dialect: FLASHARRAY_DIALECT, token, label: () => "admin", log: silentLogger });
-      for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) await bench.array.createVolume({ name, sizeBytes: SIZE });
+      const rest = new RestClient({
+        fetch: https.fetch,
+        dialect: FLASHARRAY_DIALECT,
+        token,
+        label: () => "admin",
+        log: silentLogger,
+      });
+      for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) {
+        await bench.array.createVolume({ name, sizeBytes: SIZE });
+      }
       const hosts = async () => (await rest.call<Host>({ method: "GET", path: "hosts" })).items;
       try {
         await test({ ...bench, admin: (call) => rest.call(call), hosts });
@@ -46,7 +60,10 @@ Deno.test(
   "connect() creates the host with the node's initiator once, and the attachment names targets, portals, LUN and serial",
   withHosts(async ({ array, hosts }) => {
     const volume = await array.findVolume("k8s-pvc-1");
-    const [first, second] = [await array.connect("k8s-pvc-1", node(1), ISCSI), await array.connect("k8s-pvc-2", node(1), ISCSI)];
+    const [first, second] = [
+      await array.connect("k8s-pvc-1", node(1), ISCSI),
+      await array.connect("k8s-pvc-2", node(1), ISCSI),
+    ];
     ok(first.protocol === "iscsi" && second.protocol === "iscsi");
     deepEqual([first.lun, second.lun], [1, 2]);
     deepEqual([first.serial, first.sizeBytes, first.everWritten], [volume?.serial, SIZE, false]);
@@ -55,7 +72,10 @@ Deno.test(
       match(iqn, /^iqn\.2010-06\.com\.purestorage:flasharray\./);
       match(portal, /:3260$/);
     }
-    deepEqual((await hosts()).map(({ name, iqns }) => ({ name, iqns })), [{ name: "node-1", iqns: [node(1).iqn] }]);
+    deepEqual((await hosts()).map(({ name, iqns }) => ({ name, iqns })), [{
+      name: "node-1",
+      iqns: [node(1).iqn],
+    }]);
   }),
 );
 
@@ -67,15 +87,25 @@ Deno.test(
     const [keep] = all.targets;
     ok(keep && all.targets.length > 1);
     const address = keep.portal.replace(/:\d+$/, "");
-    const some = await array.connect("k8s-pvc-1", node(1), { ...ISCSI, portalFilter: (one) => one === address });
+    const some = await array.connect("k8s-pvc-1", node(1), {
+      ...ISCSI,
+      portalFilter: (one) => one === address,
+    });
     ok(some.protocol === "iscsi");
     deepEqual(some.targets, [keep]);
-    await rejects(array.connect("k8s-pvc-2", node(2), { ...ISCSI, portalFilter: () => false }), (error) => {
-      ok(isPsoError(error, "unsupported"), String(error));
-      match(error.message, /none of its portals is inside the allowed CIDRs/);
-      return true;
-    });
-    deepEqual((await array.findVolume("k8s-pvc-2", { hosts: true }))?.hosts, [], "nothing was connected before it failed");
+    await rejects(
+      array.connect("k8s-pvc-2", node(2), { ...ISCSI, portalFilter: () => false }),
+      (error) => {
+        ok(isPsoError(error, "unsupported"), String(error));
+        match(error.message, /none of its portals is inside the allowed CIDRs/);
+        return true;
+      },
+    );
+    deepEqual(
+      (await array.findVolume("k8s-pvc-2", { hosts: true }))?.hosts,
+      [],
+      "nothing was connected before it failed",
+    );
   }),
 );
 
@@ -93,7 +123,12 @@ Deno.test(
 Deno.test(
   "connect() uses the host that holds the node's initiator already, whatever its name",
   withHosts(async ({ array, admin, hosts }) => {
-    await admin({ method: "POST", path: "hosts", query: { names: "by-hand" }, body: { iqns: [node(1).iqn] } });
+    await admin({
+      method: "POST",
+      path: "hosts",
+      query: { names: "by-hand" },
+      body: { iqns: [node(1).iqn] },
+    });
     await array.connect("k8s-pvc-1", node(1), ISCSI);
     deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, ["by-hand"]);
     equal((await hosts()).length, 1);
@@ -105,7 +140,12 @@ Deno.test(
 Deno.test(
   "disconnect() in a new process finds the node's host under another name by its initiator",
   withHosts(async ({ array, admin, open }) => {
-    await admin({ method: "POST", path: "hosts", query: { names: "by-hand" }, body: { iqns: [node(1).iqn] } });
+    await admin({
+      method: "POST",
+      path: "hosts",
+      query: { names: "by-hand" },
+      body: { iqns: [node(1).iqn] },
+    });
     await array.connect("k8s-pvc-1", node(1), ISCSI);
     await open().disconnect("k8s-pvc-1", node(1));
     deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, []);
@@ -115,10 +155,18 @@ Deno.test(
 Deno.test(
   "connect() refuses a host that holds other machines' initiators too, and names both",
   withHosts(async ({ array, admin }) => {
-    await admin({ method: "POST", path: "hosts", query: { names: "cluster" }, body: { iqns: [node(1).iqn, node(2).iqn] } });
+    await admin({
+      method: "POST",
+      path: "hosts",
+      query: { names: "cluster" },
+      body: { iqns: [node(1).iqn, node(2).iqn] },
+    });
     await rejects(array.connect("k8s-pvc-1", node(1), ISCSI), (error) => {
       ok(isPsoError(error, "in_use"), String(error));
-      match(error.message, /belongs to the host cluster together with iqn\..*node2, and the node's own host is node-1/);
+      match(
+        error.message,
+        /belongs to the host cluster together with iqn\..*node2, and the node's own host is node-1/,
+      );
       return true;
     });
   }),
@@ -128,7 +176,12 @@ Deno.test(
   "connect() never takes over a host of the node's name with a strange initiator, even an unused one: another cluster connects by that name",
   withHosts(async ({ array, admin, hosts }) => {
     const foreign = "iqn.1993-08.org.debian:01:other-cluster";
-    await admin({ method: "POST", path: "hosts", query: { names: "node-1" }, body: { iqns: [foreign] } });
+    await admin({
+      method: "POST",
+      path: "hosts",
+      query: { names: "node-1" },
+      body: { iqns: [foreign] },
+    });
     await array.connect("k8s-pvc-1", node(1), ISCSI);
     const [used] = (await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts ?? [];
     match(used ?? "", /^node-1-x[0-9a-f]{12}$/);
@@ -142,7 +195,10 @@ Deno.test(
   withHosts(async ({ array, admin, hosts }) => {
     await admin({ method: "POST", path: "hosts", query: { names: "node-1" }, body: {} });
     await array.connect("k8s-pvc-1", node(1), ISCSI);
-    deepEqual((await hosts()).map(({ name, iqns }) => ({ name, iqns })), [{ name: "node-1", iqns: [node(1).iqn] }]);
+    deepEqual((await hosts()).map(({ name, iqns }) => ({ name, iqns })), [{
+      name: "node-1",
+      iqns: [node(1).iqn],
+    }]);
   }),
 );
 
@@ -150,8 +206,17 @@ Deno.test(
   "connect() leaves a host of the node's name alone that serves volumes to another initiator (another cluster's node), and makes a second",
   withHosts(async ({ array, admin, hosts }) => {
     const foreign = "iqn.1993-08.org.debian:01:other-cluster";
-    await admin({ method: "POST", path: "hosts", query: { names: "node-1" }, body: { iqns: [foreign] } });
-    await admin({ method: "POST", path: "connections", query: { host_names: "node-1", volume_names: "k8s-pvc-2" } });
+    await admin({
+      method: "POST",
+      path: "hosts",
+      query: { names: "node-1" },
+      body: { iqns: [foreign] },
+    });
+    await admin({
+      method: "POST",
+      path: "connections",
+      query: { host_names: "node-1", volume_names: "k8s-pvc-2" },
+    });
     await array.connect("k8s-pvc-1", node(1), ISCSI);
     const found = await hosts();
     deepEqual(found.find(({ name }) => name === "node-1")?.iqns, [foreign]);
@@ -159,7 +224,11 @@ Deno.test(
     match(own?.name ?? "", /^node-1-x[0-9a-f]{12}$/);
     deepEqual(own?.iqns, [node(1).iqn]);
     await array.disconnect("k8s-pvc-2", node(1));
-    deepEqual((await array.findVolume("k8s-pvc-2", { hosts: true }))?.hosts, ["node-1"], "the other cluster's connection stays");
+    deepEqual(
+      (await array.findVolume("k8s-pvc-2", { hosts: true }))?.hosts,
+      ["node-1"],
+      "the other cluster's connection stays",
+    );
   }),
 );
 
@@ -179,7 +248,9 @@ Deno.test(
   withHosts(async ({ array, hosts, calls }) => {
     const names = Array.from({ length: 8 }, (_, number) => `k8s-many-${number}`);
     for (const name of names) await array.createVolume({ name, sizeBytes: SIZE });
-    const made = await calls(() => Promise.all(names.map((name) => array.connect(name, node(1), ISCSI))));
+    const made = await calls(() =>
+      Promise.all(names.map((name) => array.connect(name, node(1), ISCSI)))
+    );
     equal(made.filter((call) => call === "POST /hosts").length, 1);
     equal((await hosts()).length, 1);
     const luns = await Promise.all(names.map((name) => array.connect(name, node(1), ISCSI)));
@@ -191,10 +262,24 @@ Deno.test(
   "a list that names hosts leaves out a volume that is destroyed between its two calls",
   withHosts(async ({ array, fault, admin }) => {
     for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) await array.connect(name, node(1), ISCSI);
-    await fault({ action: "delay", value: 200, times: 1, match: { method: "GET", path: "/connections" } });
+    await fault({
+      action: "delay",
+      value: 200,
+      times: 1,
+      match: { method: "GET", path: "/connections" },
+    });
     const listing = array.listVolumes({ limit: 10, hosts: true });
-    await admin({ method: "DELETE", path: "connections", query: { host_names: "node-1", volume_names: "k8s-pvc-2" } });
-    await admin({ method: "PATCH", path: "volumes", query: { names: "k8s-pvc-2" }, body: { destroyed: true } });
+    await admin({
+      method: "DELETE",
+      path: "connections",
+      query: { host_names: "node-1", volume_names: "k8s-pvc-2" },
+    });
+    await admin({
+      method: "PATCH",
+      path: "volumes",
+      query: { names: "k8s-pvc-2" },
+      body: { destroyed: true },
+    });
     const page = await listing;
     deepEqual(page.items.find(({ name }) => name === "k8s-pvc-1")?.hosts, ["node-1"]);
   }),
@@ -203,10 +288,19 @@ Deno.test(
 Deno.test(
   "deleteVolume() is stopped by snapshots that people made, not by those of schedules",
   withHosts(async ({ array, admin }) => {
-    await admin({ method: "POST", path: "volume-snapshots", query: { source_names: "k8s-pvc-1" }, body: {} });
+    await admin({
+      method: "POST",
+      path: "volume-snapshots",
+      query: { source_names: "k8s-pvc-1" },
+      body: {},
+    });
     for (const suffix of ["a1", "b2", "c3", "d4"]) await array.createSnapshot("k8s-pvc-2", suffix);
     await array.deleteVolume("k8s-pvc-1", { mayHaveSnapshots: true });
-    equal(await array.findVolume("k8s-pvc-1"), undefined, "a numbered snapshot goes with its volume");
+    equal(
+      await array.findVolume("k8s-pvc-1"),
+      undefined,
+      "a numbered snapshot goes with its volume",
+    );
     await rejects(
       array.deleteVolume("k8s-pvc-2", { mayHaveSnapshots: true }),
       /has snapshots: k8s-pvc-2\.\w\d, k8s-pvc-2\.\w\d, k8s-pvc-2\.\w\d and more; delete them first/,
@@ -218,15 +312,22 @@ Deno.test(
   "connect() by two protocols keeps the initiators of a host apart, in either order",
   withHosts(async ({ array, hosts }) => {
     const nvme: ConnectOptions = { ...ISCSI, protocol: "nvme-tcp" };
-    if (!(await array.status()).protocols.has("nvme-tcp")) throw new Error("the simulated array serves no NVMe/TCP");
+    if (!(await array.status()).protocols.has("nvme-tcp")) {
+      throw new Error("the simulated array serves no NVMe/TCP");
+    }
     await array.connect("k8s-pvc-1", node(1), ISCSI);
     const attachment = await array.connect("k8s-pvc-2", node(1), nvme);
-    ok(attachment.protocol === "nvme-tcp" && attachment.portals.length > 0 && attachment.nqn.startsWith("nqn."));
+    ok(
+      attachment.protocol === "nvme-tcp" && attachment.portals.length > 0 &&
+        attachment.nqn.startsWith("nqn."),
+    );
     for (const { iqns, nqns } of await hosts()) equal(iqns.length + nqns.length, 1);
     equal((await hosts()).length, 2);
     await array.disconnect("k8s-pvc-1", node(1));
     await array.disconnect("k8s-pvc-2", node(1));
-    for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) deepEqual((await array.findVolume(name, { hosts: true }))?.hosts, []);
+    for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) {
+      deepEqual((await array.findVolume(name, { hosts: true }))?.hosts, []);
+    }
     await array.connect("k8s-pvc-2", node(1), ISCSI);
     const connected = (await array.findVolume("k8s-pvc-2", { hosts: true }))?.hosts?.[0];
     deepEqual((await hosts()).find(({ name }) => name === connected)?.iqns, [node(1).iqn]);
@@ -242,12 +343,25 @@ for (const other of [false, true]) {
       await array.connect("k8s-pvc-1", node(1), ISCSI);
       await array.connect("k8s-pvc-2", node(2), ISCSI);
       await array.disconnect("k8s-pvc-2", node(2));
-      await fault({ action: "delay", value: 400, times: 1, match: { method: "DELETE", path: "/connections" } });
+      await fault({
+        action: "delay",
+        value: 400,
+        times: 1,
+        match: { method: "DELETE", path: "/connections" },
+      });
       const ended = await calls(() =>
-        Promise.all([array.disconnect("k8s-pvc-1", node(1)), array.connect("k8s-pvc-2", node(other ? 2 : 1), ISCSI)])
+        Promise.all([
+          array.disconnect("k8s-pvc-1", node(1)),
+          array.connect("k8s-pvc-2", node(other ? 2 : 1), ISCSI),
+        ])
       );
       const changes = ended.filter((call) => call.endsWith(" /connections"));
-      deepEqual(changes, other ? ["POST /connections", "DELETE /connections"] : ["DELETE /connections", "POST /connections"]);
+      deepEqual(
+        changes,
+        other
+          ? ["POST /connections", "DELETE /connections"]
+          : ["DELETE /connections", "POST /connections"],
+      );
     }),
   );
 }
@@ -260,7 +374,9 @@ Deno.test("connect() never cuts a node off its own volume when another protocol 
     await array.connect(name, node(1), { ...options, protocol: "iscsi" });
     const hosts = async () => (await array.findVolume(name, { hosts: true }))?.hosts;
     const before = await hosts();
-    await rejects(array.connect(name, node(1), { ...options, protocol: "nvme-tcp" }), { code: "conflict" });
+    await rejects(array.connect(name, node(1), { ...options, protocol: "nvme-tcp" }), {
+      code: "conflict",
+    });
     deepEqual(await hosts(), before);
     await array.disconnect(name, node(1));
     await array.connect(name, node(1), { ...options, protocol: "nvme-tcp" });

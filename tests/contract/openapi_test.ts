@@ -37,7 +37,10 @@ const wrong: { name: string; given: Partial<Answer>; problem: RegExp }[] = [
   },
   {
     name: "a list that is null",
-    given: { path: "/api/2.26/hosts", body: { ...VOLUME_LIST, items: [{ name: "h", iqns: null }] } },
+    given: {
+      path: "/api/2.26/hosts",
+      body: { ...VOLUME_LIST, items: [{ name: "h", iqns: null }] },
+    },
     problem: /\/items\/\*\/iqns/,
   },
   {
@@ -55,8 +58,16 @@ const wrong: { name: string; given: Partial<Answer>; problem: RegExp }[] = [
     given: { query: "allow_errors=true" },
     problem: /query parameter allow_errors does not exist/,
   },
-  { name: "a query value of the wrong type", given: { query: "limit=many" }, problem: /query limit=many: .*integer/ },
-  { name: "a path that the version lacks", given: { path: "/api/2.26/realms" }, problem: /no such operation/ },
+  {
+    name: "a query value of the wrong type",
+    given: { query: "limit=many" },
+    problem: /query limit=many: .*integer/,
+  },
+  {
+    name: "a path that the version lacks",
+    given: { path: "/api/2.26/realms" },
+    problem: /no such operation/,
+  },
   {
     name: "a body after a DELETE",
     given: { method: "DELETE", query: "names=v", body: {} },
@@ -64,44 +75,95 @@ const wrong: { name: string; given: Partial<Answer>; problem: RegExp }[] = [
   },
   {
     name: "a request with a member of a later version",
-    given: { method: "POST", query: "names=v", body: { items: [] }, sent: { provisioned: 1048576, tags: [] } },
+    given: {
+      method: "POST",
+      query: "names=v",
+      body: { items: [] },
+      sent: { provisioned: 1048576, tags: [] },
+    },
     problem: /request .*additional properties .*tags/,
   },
   { name: "a status that is none of the vendor's", given: { status: 201 }, problem: /status 201/ },
-  { name: "an error without its list", given: { status: 400, body: { message: "no" } }, problem: /no list errors/ },
-  { name: "a 403 without its message", given: { status: 403, body: { errors: [] } }, problem: /no top-level message/ },
+  {
+    name: "an error without its list",
+    given: { status: 400, body: { message: "no" } },
+    problem: /no list errors/,
+  },
+  {
+    name: "a 403 without its message",
+    given: { status: 403, body: { errors: [] } },
+    problem: /no top-level message/,
+  },
   {
     name: "paging in FlashArray's way on a FlashBlade",
-    given: { kind: "flashblade", path: "/api/2.28/file-systems", body: { items: [], more_items_remaining: false } },
+    given: {
+      kind: "flashblade",
+      path: "/api/2.28/file-systems",
+      body: { items: [], more_items_remaining: false },
+    },
     problem: /^FB .*more_items_remaining/,
   },
 ];
 
 for (const { name, given, problem } of wrong) {
-  Deno.test({ name: `record() reports ${name}`, ignore, fn: () => match(problemsOf(given).join("\n"), problem) });
+  Deno.test({
+    name: `record() reports ${name}`,
+    ignore,
+    fn: () => match(problemsOf(given).join("\n"), problem),
+  });
 }
 
 Deno.test({
   name: "record() accepts a right answer, its query and request and unset scalars",
   ignore,
   fn: () => {
-    const body = { items: [{ name: "v", qos: { bandwidth_limit: null, iops_limit: null }, pod: { id: null, name: null } }] };
-    deepEqual(problemsOf({ query: "names=v,w&limit=5&sort=name-&destroyed=false", body: { ...VOLUME_LIST, ...body } }), []);
-    deepEqual(problemsOf({ method: "PATCH", query: "names=v", body, sent: { destroyed: true } }), []);
-    deepEqual(problemsOf({ status: 400, body: { errors: [{ message: "Volume does not exist.", context: "v" }] } }), []);
+    const body = {
+      items: [{
+        name: "v",
+        qos: { bandwidth_limit: null, iops_limit: null },
+        pod: { id: null, name: null },
+      }],
+    };
+    deepEqual(
+      problemsOf({
+        query: "names=v,w&limit=5&sort=name-&destroyed=false",
+        body: { ...VOLUME_LIST, ...body },
+      }),
+      [],
+    );
+    deepEqual(
+      problemsOf({ method: "PATCH", query: "names=v", body, sent: { destroyed: true } }),
+      [],
+    );
+    deepEqual(
+      problemsOf({
+        status: 400,
+        body: { errors: [{ message: "Volume does not exist.", context: "v" }] },
+      }),
+      [],
+    );
   },
 });
 
 Deno.test({
-  name: "record() counts what it checked, and holds a version without a file against the next newer one",
+  name:
+    "record() counts what it checked, and holds a version without a file against the next newer one",
   ignore,
   fn: () => {
     const checker = new OpenApiChecker();
     checker.record(answer({}));
-    checker.record(answer({ path: "/api/2.38/volumes", body: { ...VOLUME_LIST, items: [{ name: "v", context: {}, color: 1 }] } }));
+    checker.record(
+      answer({
+        path: "/api/2.38/volumes",
+        body: { ...VOLUME_LIST, items: [{ name: "v", context: {}, color: 1 }] },
+      }),
+    );
     checker.record(answer({ path: "/api/2.99/volumes" }));
     equal(checker.checked.get("GET /api/2.26/volumes"), 1);
-    match(checker.problems().join(), /^[^,]*2\.38.*additional properties .*color.*no file is as new as REST 2\.99$/);
+    match(
+      checker.problems().join(),
+      /^[^,]*2\.38.*additional properties .*color.*no file is as new as REST 2\.99$/,
+    );
     throws(() => checker.assertClean(), /2 deviations from OpenAPI/);
   },
 });
@@ -118,7 +180,9 @@ Deno.test({
   fn: async () => {
     const checker = new OpenApiChecker();
     const inner = () => Promise.resolve(Response.json({ ...VOLUME_LIST, items: [{ name: 1 }] }));
-    const response = await recordingFetch(checker, { kind: "flasharray", name: "fa-1" }, inner)("https://fa-1/api/2.26/volumes?names=v");
+    const response = await recordingFetch(checker, { kind: "flasharray", name: "fa-1" }, inner)(
+      "https://fa-1/api/2.26/volumes?names=v",
+    );
     equal((await response.json()).items.length, 1);
     equal(checker.problems().length, 1);
   },

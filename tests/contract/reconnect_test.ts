@@ -30,16 +30,25 @@ for (const protocol of ["iscsi", "fc", "nvme-tcp"] satisfies Protocol[]) {
 
 Deno.test("connect() by two processes at once gives both the same attachment, though the array refuses the second", () =>
   withArray({ kind: "flasharray" }, async ({ array, open, calls, fault }) => {
-    for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) await array.createVolume({ name, sizeBytes: SIZE });
+    for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) {
+      await array.createVolume({ name, sizeBytes: SIZE });
+    }
     const options: ConnectOptions = { ...BLOCK, protocol: "iscsi" };
     const other = open();
-    for (const one of [array, other]) await one.connect("k8s-pvc-2", NODE, options); // both know the array and its host now
+    // both know the array and its host now
+    for (const one of [array, other]) await one.connect("k8s-pvc-2", NODE, options);
     await fault({ action: "delay", value: 200, match: { method: "POST", path: "/connections" } });
     const made = await calls(async () => {
-      const [first, second] = await Promise.all([array, other].map((one) => one.connect("k8s-pvc-1", NODE, options)));
+      const [first, second] = await Promise.all(
+        [array, other].map((one) => one.connect("k8s-pvc-1", NODE, options)),
+      );
       deepEqual(first, second);
     });
-    equal(made.filter((call) => call === "POST /connections").length, 2, "both looked before either had connected");
+    equal(
+      made.filter((call) => call === "POST /connections").length,
+      2,
+      "both looked before either had connected",
+    );
   }));
 
 Deno.test("connect() knows the node's FC ports in the array's upper case with colons, and makes no second host", () =>
@@ -47,11 +56,22 @@ Deno.test("connect() knows the node's FC ports in the array's upper case with co
     await array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
     const https = new HttpsClient(endpoint);
     const { token } = endpoint;
-    const rest = new RestClient({ fetch: https.fetch, dialect: FLASHARRAY_DIALECT, token, label: () => "admin", log: silentLogger });
+    const rest = new RestClient({
+      fetch: https.fetch,
+      dialect: FLASHARRAY_DIALECT,
+      token,
+      label: () => "admin",
+      log: silentLogger,
+    });
     try {
       const wwns = WWPNS.map((wwpn) => wwpn.toUpperCase().replace(/..(?=.)/g, "$&:"));
       match(wwns[0] ?? "", /^21:00:00:1B:/);
-      await rest.call({ method: "POST", path: "hosts", query: { names: "by-hand" }, body: { wwns } });
+      await rest.call({
+        method: "POST",
+        path: "hosts",
+        query: { names: "by-hand" },
+        body: { wwns },
+      });
       await array.connect("k8s-pvc-1", NODE, { ...BLOCK, protocol: "fc" });
       deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, ["by-hand"]);
       equal((await rest.call({ method: "GET", path: "hosts" })).items.length, 1);
@@ -69,7 +89,10 @@ Deno.test("listVolumes() with hosts asks for the connections of all its volumes 
     }
     const made = await calls(async () => {
       const { items } = await array.listVolumes({ limit: 100, hosts: true });
-      ok(items.length === names.length && items.every(({ hosts }) => hosts?.[0] === "node-1"), JSON.stringify(items));
+      ok(
+        items.length === names.length && items.every(({ hosts }) => hosts?.[0] === "node-1"),
+        JSON.stringify(items),
+      );
     });
     deepEqual(made, ["GET /volumes", "GET /connections"]);
   }));

@@ -20,11 +20,18 @@ const cases: { kind: "flasharray" | "flashblade"; version?: string }[] = [
 
 for (const { kind, version } of cases) {
   Deno.test({
-    name: `the vendor's SDK drives a simulated ${kind}, REST ${version ?? "as it negotiates"}, and each answer fits the OpenAPI file`,
+    name: `the vendor's SDK drives a simulated ${kind}, REST ${
+      version ?? "as it negotiates"
+    }, and each answer fits the OpenAPI file`,
     ignore: python === undefined,
     fn: async () => {
       const checker = new OpenApiChecker();
-      const run = createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger, path: Deno.env.get("PATH") });
+      const run = createRun({
+        namespaces: "direct",
+        hostRoot: "/",
+        log: silentLogger,
+        path: Deno.env.get("PATH"),
+      });
       const fleet = await serveFleet({
         flasharrays: kind === "flasharray" ? 1 : 0,
         flashblades: kind === "flashblade" ? 1 : 0,
@@ -33,11 +40,21 @@ for (const { kind, version } of cases) {
         concurrency: 16,
         latencyMs: 0,
         dataPlane: "local",
-      }, { run, log: silentLogger, signal: new AbortController().signal, onAnswer: checker.record });
+      }, {
+        run,
+        log: silentLogger,
+        signal: new AbortController().signal,
+        onAnswer: checker.record,
+      });
       try {
         const [array] = fleet.arrays;
         ok(array?.ca && python);
-        const checks = await runSdk(python, kind, { address: array.address, token: array.token, ca: array.ca, version });
+        const checks = await runSdk(python, kind, {
+          address: array.address,
+          token: array.token,
+          ca: array.ca,
+          version,
+        });
         ok(checks.length >= LEAST_CHECKS, `only ${checks.length} checks: ${checks.join(", ")}`);
       } finally {
         await fleet.stop();

@@ -9,7 +9,10 @@ const MiB = 1024 * 1024;
 const NFS = { v3_enabled: true, v4_1_enabled: true, rules: "127.0.0.11(rw)" };
 const OFF = { nfs: { v3_enabled: false, v4_1_enabled: false }, destroyed: true };
 
-/** `METHOD /path?query`, the body, and the first REST version that has it. Each must be answered with 200, in this order. */
+/**
+ * `METHOD /path?query`, the body, and the first REST version that has it. Each must be answered
+ * with 200, in this order.
+ */
 type Step = [call: string, body?: unknown, since?: number];
 
 const FLASHARRAY: Step[] = [
@@ -20,18 +23,37 @@ const FLASHARRAY: Step[] = [
   ["GET /ports?sort=name-"],
   ["GET /network-interfaces?filter=services='iscsi'"],
   ["GET /alerts"],
-  ["POST /volumes?names=v1,v2&with_default_protection=false", { provisioned: 4 * MiB, qos: { iops_limit: 1000 } }, 16],
+  ["POST /volumes?names=v1,v2&with_default_protection=false", {
+    provisioned: 4 * MiB,
+    qos: { iops_limit: 1000 },
+  }, 16],
   ["POST /volumes?names=v3", { provisioned: MiB }],
-  ["POST /volumes?names=v4", { provisioned: MiB, tags: [{ namespace: "n", key: "k", value: "v", copyable: true }] }, 39],
-  ["PUT /volumes/tags/batch?resource_names=v3", [{ namespace: "n", key: "k", value: "v", copyable: false }]],
+  ["POST /volumes?names=v4", {
+    provisioned: MiB,
+    tags: [{ namespace: "n", key: "k", value: "v", copyable: true }],
+  }, 39],
+  ["PUT /volumes/tags/batch?resource_names=v3", [{
+    namespace: "n",
+    key: "k",
+    value: "v",
+    copyable: false,
+  }]],
   ["GET /volumes/tags?resource_names=v3&namespaces=n"],
   ["DELETE /volumes/tags?resource_names=v3&namespaces=n&keys=k"],
-  ["PATCH /volumes?names=v3", { provisioned: 2 * MiB, qos: { iops_limit: "", bandwidth_limit: 2 * MiB } }],
+  ["PATCH /volumes?names=v3", {
+    provisioned: 2 * MiB,
+    qos: { iops_limit: "", bandwidth_limit: 2 * MiB },
+  }],
   ["POST /volume-snapshots?source_names=v3", { suffix: "s1" }],
   ["POST /volumes?names=c1", { source: { name: "v3.s1" } }],
   ["POST /volumes?names=c1&overwrite=true", { source: { name: "v3" } }],
-  ["POST /hosts?names=h1", { iqns: ["iqn.2026-01.org.example:h1"], chap: { host_user: "user", host_password: "123456789012" } }],
-  ["POST /hosts?names=h2", { nqns: ["nqn.2014-08.org.nvmexpress:uuid:00000000-0000-4000-8000-000000000002"] }],
+  ["POST /hosts?names=h1", {
+    iqns: ["iqn.2026-01.org.example:h1"],
+    chap: { host_user: "user", host_password: "123456789012" },
+  }],
+  ["POST /hosts?names=h2", {
+    nqns: ["nqn.2014-08.org.nvmexpress:uuid:00000000-0000-4000-8000-000000000002"],
+  }],
   ["POST /hosts?names=h3", { wwns: ["2100F4C7AA002706"] }],
   ["PATCH /hosts?names=h1", { add_iqns: ["iqn.2026-01.org.example:h1b"] }],
   ["POST /connections?host_names=h1&volume_names=v3", {}],
@@ -62,7 +84,10 @@ const FLASHBLADE: Step[] = [
   ["GET /subnets"],
   ["GET /policies"],
   ["GET /alerts"],
-  ["POST /nfs-export-policies?names=p1", { enabled: true, rules: [{ client: "127.0.0.11", permission: "rw", access: "no-squash" }] }],
+  ["POST /nfs-export-policies?names=p1", {
+    enabled: true,
+    rules: [{ client: "127.0.0.11", permission: "rw", access: "no-squash" }],
+  }],
   ["POST /nfs-export-policies/rules?policy_names=p1", { client: "127.0.0.12", permission: "ro" }],
   ["PATCH /nfs-export-policies/rules?names=p1.2", { permission: "rw", anonuid: "7777" }],
   ["GET /nfs-export-policies/rules?policy_names=p1"],
@@ -70,14 +95,32 @@ const FLASHBLADE: Step[] = [
   ["PATCH /nfs-export-policies?names=p1", { enabled: false }],
   [
     "POST /file-systems?names=fs1",
-    { provisioned: 4 * MiB, hard_limit_enabled: true, nfs: NFS, fast_remove_directory_enabled: false, snapshot_directory_enabled: false },
+    {
+      provisioned: 4 * MiB,
+      hard_limit_enabled: true,
+      nfs: NFS,
+      fast_remove_directory_enabled: false,
+      snapshot_directory_enabled: false,
+    },
   ],
-  ["POST /file-systems?names=fs2", { provisioned: MiB, nfs: { v4_1_enabled: true, export_policy: { name: "p1" } } }],
-  ["PATCH /file-systems?names=fs1", { provisioned: 8 * MiB, nfs: { rules: "*(rw,no_root_squash)" } }],
+  ["POST /file-systems?names=fs2", {
+    provisioned: MiB,
+    nfs: { v4_1_enabled: true, export_policy: { name: "p1" } },
+  }],
+  ["PATCH /file-systems?names=fs1", {
+    provisioned: 8 * MiB,
+    nfs: { rules: "*(rw,no_root_squash)" },
+  }],
   ["POST /file-system-snapshots?source_names=fs1", { suffix: "s1" }],
   ["GET /file-system-snapshots?names_or_owner_names=fs1&destroyed=false"],
-  ["POST /file-systems?names=fs1&overwrite=true&discard_non_snapshotted_data=true", { source: { name: "fs1.s1" } }],
-  ["POST /file-systems?names=fs3&include_snapshot=true", { source: { name: "fs1.s1" }, nfs: NFS }, 25],
+  ["POST /file-systems?names=fs1&overwrite=true&discard_non_snapshotted_data=true", {
+    source: { name: "fs1.s1" },
+  }],
+  [
+    "POST /file-systems?names=fs3&include_snapshot=true",
+    { source: { name: "fs1.s1" }, nfs: NFS },
+    25,
+  ],
   ["GET /file-systems?limit=1&sort=name-"],
   ["GET /file-systems?filter=name='fs*'"],
   ["GET /file-systems?total_only=true"],
@@ -92,10 +135,20 @@ const FLASHBLADE: Step[] = [
   ["DELETE /nfs-export-policies?names=p1"],
 ];
 
-/** A fleet with one array of that kind, which serves every version up to the newest that has a file. */
-async function withArray(kind: "flasharray" | "flashblade", test: (call: Call, checker: OpenApiChecker) => Promise<void>): Promise<void> {
+/**
+ * A fleet with one array of that kind, which serves every version up to the newest that has a file.
+ */
+async function withArray(
+  kind: "flasharray" | "flashblade",
+  test: (call: Call, checker: OpenApiChecker) => Promise<void>,
+): Promise<void> {
   const checker = new OpenApiChecker();
-  const run = createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger, path: Deno.env.get("PATH") });
+  const run = createRun({
+    namespaces: "direct",
+    hostRoot: "/",
+    log: silentLogger,
+    path: Deno.env.get("PATH"),
+  });
   const fleet = await serveFleet({
     flasharrays: kind === "flasharray" ? 1 : 0,
     flashblades: kind === "flashblade" ? 1 : 0,
@@ -110,22 +163,39 @@ async function withArray(kind: "flasharray" | "flashblade", test: (call: Call, c
     const [array] = fleet.arrays;
     ok(array);
     const send: Call = (method, path, { headers, body } = {}) =>
-      fetch(`http://${array.address}${encodeURI(path)}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+      fetch(`http://${array.address}${encodeURI(path)}`, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
     await (await send("GET", "/api/api_version")).body?.cancel();
-    await test((method, path, options) => send(method, path, { headers: { "api-token": array.token }, ...options }), checker);
+    await test(
+      (method, path, options) =>
+        send(method, path, { headers: { "api-token": array.token }, ...options }),
+      checker,
+    );
   } finally {
     await fleet.stop();
   }
 }
 
-type Call = (method: string, path: string, options?: { headers?: Record<string, string>; body?: unknown }) => Promise<Response>;
+type Call = (
+  method: string,
+  path: string,
+  options?: { headers?: Record<string, string>; body?: unknown },
+) => Promise<Response>;
 
 async function walk(kind: "flasharray" | "flashblade", minor: number): Promise<void> {
-  const [steps, login] = kind === "flasharray" ? [FLASHARRAY, `/api/2.${minor}/login`] : [FLASHBLADE, "/api/login"];
+  const [steps, login] = kind === "flasharray"
+    ? [FLASHARRAY, `/api/2.${minor}/login`]
+    : [FLASHBLADE, "/api/login"];
   await withArray(kind, async (call, checker) => {
     const greeting = await call("POST", login);
     await greeting.body?.cancel();
-    const headers = { "x-auth-token": greeting.headers.get("x-auth-token") ?? "", "content-type": "application/json" };
+    const headers = {
+      "x-auth-token": greeting.headers.get("x-auth-token") ?? "",
+      "content-type": "application/json",
+    };
     for (const [step, body] of steps.filter(([, , since]) => minor >= (since ?? 0))) {
       const [, method = "", path = ""] = /^(\w+) (.*)$/.exec(step) ?? [];
       const response = await call(method, `/api/2.${minor}${path}`, { headers, body });
@@ -134,15 +204,20 @@ async function walk(kind: "flasharray" | "flashblade", minor: number): Promise<v
     }
     await (await call("POST", login.replace("login", "logout"), { headers })).body?.cancel();
     checker.assertClean();
-    if (checker.active) ok([...checker.checked.values()].reduce((sum, times) => sum + times, 0) > steps.length / 2);
+    if (checker.active) {
+      ok([...checker.checked.values()].reduce((sum, times) => sum + times, 0) > steps.length / 2);
+    }
   });
 }
 
-// 2.4 is the oldest version that our client takes, 2.38 the newest that a simulated FlashArray offers.
+// 2.4 is the oldest version that our client takes, 2.38 the newest that a simulated FlashArray
+// offers.
 for (const minor of [4, 16, 26, 38, 56]) {
-  Deno.test(`every answer of a simulated FlashArray at REST 2.${minor} fits its OpenAPI file`, () => walk("flasharray", minor));
+  Deno.test(`every answer of a simulated FlashArray at REST 2.${minor} fits its OpenAPI file`, () =>
+    walk("flasharray", minor));
 }
 // 2.22 is the first in which a rule's anonuid is a number, as in the file of 2.28.
 for (const minor of [3, 12, 22, 28]) {
-  Deno.test(`every answer of a simulated FlashBlade at REST 2.${minor} fits its OpenAPI file`, () => walk("flashblade", minor));
+  Deno.test(`every answer of a simulated FlashBlade at REST 2.${minor} fits its OpenAPI file`, () =>
+    walk("flashblade", minor));
 }

@@ -1,4 +1,5 @@
-// The demo itself, as a person starts it: it proves what it says, and takes everything away, also when it is interrupted.
+// The demo itself, as a person starts it: it proves what it says, and takes everything away, also
+// when it is interrupted.
 import { deepEqual, equal, match } from "node:assert/strict";
 import { loopDevices, mounts } from "../../scripts/mounts.ts";
 import { ROOT } from "../../scripts/program.ts";
@@ -14,7 +15,10 @@ interface Ended {
   said: string;
 }
 
-/** Runs the demo with a temporary folder of its own, sends SIGINT once `interruptAt` was said, and checks that nothing is left there. */
+/**
+ * Runs the demo with a temporary folder of its own, sends SIGINT once `interruptAt` was said, and
+ * checks that nothing is left there.
+ */
 async function runDemo(interruptAt?: RegExp): Promise<Ended> {
   const tmp = await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-demo-test-" }));
   const interpreted = Deno.env.has("PSO_INTERPRETED") ? ["--interpreted"] : [];
@@ -31,12 +35,17 @@ async function runDemo(interruptAt?: RegExp): Promise<Ended> {
     for await (const bytes of stream) said += decoder.decode(bytes);
   }));
   if (interruptAt !== undefined) {
-    await until(`the demo says ${interruptAt}`, () => interruptAt.test(said), { timeoutMs: 120_000 });
+    await until(`the demo says ${interruptAt}`, () => interruptAt.test(said), {
+      timeoutMs: 120_000,
+    });
     demo.kill("SIGINT");
   }
   const { code } = await demo.status;
   await reading;
-  deepEqual((await mounts()).filter(({ path }) => path.startsWith(tmp)).map(({ path }) => path), []);
+  deepEqual(
+    (await mounts()).filter(({ path }) => path.startsWith(tmp)).map(({ path }) => path),
+    [],
+  );
   deepEqual((await loopDevices()).filter(({ file }) => file.startsWith(tmp)), []);
   deepEqual([...Deno.readDirSync(tmp)].map(({ name }) => name), [], "what is left of the demo");
   await Deno.remove(tmp);
@@ -49,7 +58,17 @@ Deno.test({
   fn: async () => {
     const { code, said } = await runDemo();
     equal(code, 0, said);
-    for (const step of ["formatted and mounted", "moved to node-2", "grown online", "snapshot taken", "restored", "cloned", "deleted"]) {
+    for (
+      const step of [
+        "formatted and mounted",
+        "moved to node-2",
+        "grown online",
+        "snapshot taken",
+        "restored",
+        "cloned",
+        "deleted",
+      ]
+    ) {
       match(said, new RegExp(`\\d+\\. .*${step}.* \\d+ ms`), step);
     }
     match(said, /controller +http:\/\/127\.0\.0\.1:\d+\/readyz/);
@@ -57,7 +76,12 @@ Deno.test({
   },
 });
 
-for (const [when, line] of [["while it starts", /Starting a simulated fleet/], ["with volumes mounted", /moved to node-2/]] as const) {
+for (
+  const [when, line] of [["while it starts", /Starting a simulated fleet/], [
+    "with volumes mounted",
+    /moved to node-2/,
+  ]] as const
+) {
   Deno.test({
     name: `demo interrupted ${when} says so with code 1, and cleans up`,
     ignore,

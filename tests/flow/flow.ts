@@ -1,4 +1,5 @@
-// What the flow tests share: a stand of the compiled program, its clients, the simulator's faults, and what must be as it was before.
+// What the flow tests share: a stand of the compiled program, its clients, the simulator's faults,
+// and what must be as it was before.
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
 import type { NodeHandle, Paths } from "../../scripts/claim.ts";
 import { tryTool } from "../../scripts/shell.ts";
@@ -38,10 +39,19 @@ export class Flow {
     this.controller = connectCsi(stand.facts.controller);
   }
 
-  /** Runs `work` on a fresh stand; afterwards the stand and its folder are gone, whatever happened. */
-  static async run(options: Omit<StandOptions, "dir">, work: (flow: Flow) => Promise<void>): Promise<void> {
+  /**
+   * Runs `work` on a fresh stand; afterwards the stand and its folder are gone, whatever happened.
+   */
+  static async run(
+    options: Omit<StandOptions, "dir">,
+    work: (flow: Flow) => Promise<void>,
+  ): Promise<void> {
     const dir = await Deno.makeTempDir({ prefix: "pso-flow-" });
-    const stand = await startStand({ ...options, dir, interpreted: Deno.env.has("PSO_INTERPRETED") });
+    const stand = await startStand({
+      ...options,
+      dir,
+      interpreted: Deno.env.has("PSO_INTERPRETED"),
+    });
     const flow = new Flow(stand);
     try {
       await flow.ready();
@@ -78,7 +88,9 @@ export class Flow {
     }, { timeoutMs: 60_000 });
   }
 
-  /** Starts a process that a fault killed again, with a client that knows nothing of the old one. */
+  /**
+   * Starts a process that a fault killed again, with a client that knows nothing of the old one.
+   */
   async restart(name: string, env?: Record<string, string>): Promise<void> {
     await this.stand.start(name, { env });
     if (name === "controller") {
@@ -126,16 +138,25 @@ export class Flow {
     return entries.map((entry) => entry.volume?.volumeId ?? "").toSorted();
   }
 
-  /** Mounts of pods, and loop devices over FlashArray images: what nodes leave, not what a simulated FlashBlade holds mounted itself. */
+  /**
+   * Mounts of pods, and loop devices over FlashArray images: what nodes leave, not what a simulated
+   * FlashBlade holds mounted itself.
+   */
   async nodeLeftovers(): Promise<string[]> {
-    const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n").map((line) => line.split(" ")[4] ?? "");
-    const loops = (await tryTool("losetup", ["-a"])).stdout.split("\n").filter((line) => line.includes(`${this.stand.dir}/sim/plane/fa-`));
+    const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n").map((line) =>
+      line.split(" ")[4] ?? ""
+    );
+    const loops = (await tryTool("losetup", ["-a"])).stdout.split("\n").filter((line) =>
+      line.includes(`${this.stand.dir}/sim/plane/fa-`)
+    );
     return [...mounts.filter((path) => path.startsWith(`${this.stand.dir}/kubelet/`)), ...loops];
   }
 }
 
 /** The gRPC code (google.rpc.Code) and message that a call ended with; throws if it went well. */
-export async function failureOf(call: Promise<unknown>): Promise<{ code: number; message: string }> {
+export async function failureOf(
+  call: Promise<unknown>,
+): Promise<{ code: number; message: string }> {
   try {
     await call;
   } catch (error) {

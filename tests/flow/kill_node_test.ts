@@ -1,5 +1,6 @@
-// The node plugin is killed with SIGKILL at each tool call of stage, publish, unpublish and unstage: before the tool does its work and
-// after it. A new node plugin gets the same request again, as kubelet repeats it.
+// The node plugin is killed with SIGKILL at each tool call of stage, publish, unpublish and
+// unstage: before the tool does its work and after it. A new node plugin gets the same request
+// again, as kubelet repeats it.
 import { deepEqual, equal, ok } from "node:assert/strict";
 import {
   attachClaim,
@@ -16,7 +17,10 @@ import { GiB, MiB } from "../../src/size.ts";
 import { skip } from "../skips.ts";
 import { Flow, whyNoFlow } from "./flow.ts";
 
-/** Every tool that the node may call on the local plane; the shim for each counts its calls in one file. */
+/**
+ * Every tool that the node may call on the local plane; the shim for each counts its calls in one
+ * file.
+ */
 const TOOLS = [
   "losetup",
   "mkfs.xfs",
@@ -40,7 +44,9 @@ const TOOLS = [
   "tune2fs",
 ];
 
-/** The script that stands before one tool: the real one is the next of that name in the search path. */
+/**
+ * The script that stands before one tool: the real one is the next of that name in the search path.
+ */
 function shimText(folder: string, tool: string): string {
   return `#!/bin/sh
 PATH=$(echo "$PATH" | tr ':' '\\n' | grep -vxF "${folder}" | paste -sd:)
@@ -60,7 +66,10 @@ exit $code
 `;
 }
 
-/** Puts a script before each real tool: at call number `$at/number` it kills process `$at/pid`, before or after the tool's work. */
+/**
+ * Puts a script before each real tool: at call number `$at/number` it kills process `$at/pid`,
+ * before or after the tool's work.
+ */
 async function makeShims(folder: string): Promise<void> {
   await Deno.mkdir(folder);
   for (const tool of TOOLS) {
@@ -85,8 +94,8 @@ class ShimmedNode {
   }
 
   /**
-   * Runs `work` with a kill planted at a tool call; repeats it on a new process if it was killed. Answers the tool call that was hit, or
-   * undefined when there were not so many.
+   * Runs `work` with a kill planted at a tool call; repeats it on a new process if it was killed.
+   * Answers the tool call that was hit, or undefined when there were not so many.
    */
   async killedAt(kill: Kill, work: () => Promise<unknown>): Promise<string | undefined> {
     const pid = this.flow.stand.pid("node-1");
@@ -108,9 +117,14 @@ class ShimmedNode {
     try {
       await work();
     } catch (error) {
-      throw new Error(`after a kill ${kill.when} \`${hit}\` the repeat failed: ${error instanceof Error ? error.message : error}`, {
-        cause: error,
-      });
+      throw new Error(
+        `after a kill ${kill.when} \`${hit}\` the repeat failed: ${
+          error instanceof Error ? error.message : error
+        }`,
+        {
+          cause: error,
+        },
+      );
     }
     return hit;
   }
@@ -164,11 +178,21 @@ const CASES: Case[] = [
   },
 ];
 
-/** One life of a volume with one kill in its way there or its way back. Answers whether the kill was hit. */
-async function life(node: ShimmedNode, one: Case, kill: Kill & { during: "attach" | "detach" }): Promise<boolean> {
+/**
+ * One life of a volume with one kill in its way there or its way back. Answers whether the kill was
+ * hit.
+ */
+async function life(
+  node: ShimmedNode,
+  one: Case,
+  kill: Kill & { during: "attach" | "detach" },
+): Promise<boolean> {
   const { flow } = node;
   const name = `pvc-${crypto.randomUUID()}`;
-  const claim: Claim = await createClaim(flow.controller, name, { sizeBytes: one.sizeBytes, capability: one.capability });
+  const claim: Claim = await createClaim(flow.controller, name, {
+    sizeBytes: one.sizeBytes,
+    capability: one.capability,
+  });
   const handle = flow.node(0);
   const paths = flow.paths(handle, name);
   const attach = () => attachClaim(flow.controller, handle, claim, paths);
@@ -189,7 +213,8 @@ async function life(node: ShimmedNode, one: Case, kill: Kill & { during: "attach
 
 const reason = whyNoFlow();
 Deno.test({
-  name: "node: killed at each tool call of attach and detach and repeated, no data is lost and nothing is left",
+  name:
+    "node: killed at each tool call of attach and detach and repeated, no data is lost and nothing is left",
   ignore: reason !== undefined && skip("node killed at each tool call", reason),
   fn: (test) =>
     Flow.run({ flasharrays: 1, flashblades: 0, nodes: 1 }, async (flow) => {
@@ -202,7 +227,9 @@ Deno.test({
           await test.step(`${one.name}, ${during}`, async () => {
             let kills = 0;
             for (const when of ["before", "after"] as const) {
-              for (let number = 1; await life(node, one, { during, when, number }); number++) kills++;
+              for (let number = 1; await life(node, one, { during, when, number }); number++) {
+                kills++;
+              }
             }
             ok(kills >= 2, `${kills} kills were hit`);
           });

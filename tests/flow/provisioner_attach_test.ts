@@ -5,15 +5,24 @@ import { isUnclear, N1, N2, ProvisionerBed, RAW_RWX, RWX } from "./provisioner_b
 
 Deno.test("publishVolume() takes two calls once the node is known, and answers the same each time", async () => {
   await ProvisionerBed.run({}, async (bed) => {
-    const volumeIds = [await bed.create("pvc-1"), await bed.create("pvc-2"), await bed.create("pvc-3")];
+    const volumeIds = [
+      await bed.create("pvc-1"),
+      await bed.create("pvc-2"),
+      await bed.create("pvc-3"),
+    ];
     const [first = "", , third = ""] = volumeIds;
     for (const volumeId of volumeIds.slice(0, 2)) await bed.publish(volumeId, N1);
     const calls = await bed.calls(() => bed.publish(third, N1));
     ok(calls.length <= 2, calls.join(", "));
     deepEqual(await bed.publish(first, N1), await bed.publish(first, N1));
     const attachment = decodeAttachment(await bed.publish(first, N1));
-    ok(attachment.protocol === "local" && attachment.type === "block" && attachment.sizeBytes === GiB);
-    const gone = await bed.calls(() => bed.provisioner.unpublishVolume({ volumeId: first, nodeId: encodeNodeId(N1) }, bed.signal));
+    ok(
+      attachment.protocol === "local" && attachment.type === "block" &&
+        attachment.sizeBytes === GiB,
+    );
+    const gone = await bed.calls(() =>
+      bed.provisioner.unpublishVolume({ volumeId: first, nodeId: encodeNodeId(N1) }, bed.signal)
+    );
     ok(gone.length <= 2, gone.join(", "));
     deepEqual(await bed.publishedTo(first), []);
     deepEqual(await bed.publishedTo(third), [encodeNodeId(N1)]);
@@ -23,9 +32,15 @@ Deno.test("publishVolume() takes two calls once the node is known, and answers t
 Deno.test("publishVolume() tells unknown volumes, unknown nodes, wrong capabilities and contradictions apart", async () => {
   await ProvisionerBed.run({}, async (bed) => {
     const volumeId = await bed.create("pvc-1");
-    await rejects(bed.publish("fake-vol-id", N1), { code: "not_found", message: /^volume fake-vol-id does not exist/ });
+    await rejects(bed.publish("fake-vol-id", N1), {
+      code: "not_found",
+      message: /^volume fake-vol-id does not exist/,
+    });
     await rejects(bed.publish(`${volumeId}-x`, N1), { code: "not_found" });
-    await rejects(bed.publish(volumeId, N1, { nodeId: "some-node" }), { code: "not_found", message: /^node "some-node" is unknown/ });
+    await rejects(bed.publish(volumeId, N1, { nodeId: "some-node" }), {
+      code: "not_found",
+      message: /^node "some-node" is unknown/,
+    });
     await rejects(bed.publish(volumeId, N1, { capability: RWX }), { code: "invalid" });
     await rejects(bed.publish(volumeId, { ...N1, protocols: ["fc"] }), { code: "unsupported" });
     await bed.publish(volumeId, N1);
@@ -33,8 +48,14 @@ Deno.test("publishVolume() tells unknown volumes, unknown nodes, wrong capabilit
       code: "conflict",
       message: /is published to node-1.example.org already, writable/,
     });
-    await rejects(bed.publish(volumeId, N1, { capability: { ...RAW_RWX, mode: "single-node-writer" } }), { code: "conflict" });
-    await rejects(bed.publish(volumeId, { ...N2, iqn: N1.iqn }), { code: "in_use", message: /node-1.example.org and node-2.example.org/ });
+    await rejects(
+      bed.publish(volumeId, N1, { capability: { ...RAW_RWX, mode: "single-node-writer" } }),
+      { code: "conflict" },
+    );
+    await rejects(bed.publish(volumeId, { ...N2, iqn: N1.iqn }), {
+      code: "in_use",
+      message: /node-1.example.org and node-2.example.org/,
+    });
   });
 });
 
@@ -62,7 +83,10 @@ Deno.test("publishVolume() gives a shared raw block volume to several nodes, unp
   await ProvisionerBed.run({}, async (bed) => {
     const volumeId = await bed.create("pvc-1", { capabilities: [RAW_RWX] });
     for (const node of [N1, N2]) await bed.publish(volumeId, node, { capability: RAW_RWX });
-    deepEqual((await bed.publishedTo(volumeId)).sort(), [encodeNodeId(N1), encodeNodeId(N2)].sort());
+    deepEqual(
+      (await bed.publishedTo(volumeId)).sort(),
+      [encodeNodeId(N1), encodeNodeId(N2)].sort(),
+    );
     await bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(N1) }, bed.signal);
     deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N2)]);
     await bed.publish(volumeId, N1, { capability: RAW_RWX });
@@ -77,24 +101,39 @@ Deno.test("unpublishVolume() of an unknown node succeeds once no host holds the 
     await bed.provisioner.unpublishVolume({ volumeId: "fake-vol-id", nodeId: "gone" }, bed.signal);
     await bed.provisioner.unpublishVolume({ volumeId, nodeId: "gone" }, bed.signal);
     await bed.publish(volumeId, N1);
-    await rejects(bed.provisioner.unpublishVolume({ volumeId, nodeId: "gone" }, bed.signal), { code: "not_found", message: /node-1/ });
+    await rejects(bed.provisioner.unpublishVolume({ volumeId, nodeId: "gone" }, bed.signal), {
+      code: "not_found",
+      message: /node-1/,
+    });
     // PSO gave node names as node ids.
     await bed.provisioner.unpublishVolume({ volumeId, nodeId: N1.name }, bed.signal);
     deepEqual(await bed.publishedTo(volumeId), []);
   });
 });
 
-/** The hosts that hold a volume now, by what the arrays say and not by what a controller remembers. */
+/**
+ * The hosts that hold a volume now, by what the arrays say and not by what a controller remembers.
+ */
 async function hostsOf(bed: ProvisionerBed, volumeId: string): Promise<string[]> {
   const name = volumeId.split("/")[1] ?? "";
-  const found = await Promise.all(bed.fleet.members.map(({ array }) => array.findVolume(name, { hosts: true })));
+  const found = await Promise.all(
+    bed.fleet.members.map(({ array }) => array.findVolume(name, { hosts: true })),
+  );
   return found.flatMap((volume) => volume?.hosts ?? []);
 }
 
 for (
   const { name, fault, left } of [
-    { name: "before the old node is disconnected", fault: { method: "DELETE", path: "/connections" }, left: ["node-1-example-org"] },
-    { name: "between the disconnect and the connect", fault: { method: "POST", path: "/connections" }, left: [] },
+    {
+      name: "before the old node is disconnected",
+      fault: { method: "DELETE", path: "/connections" },
+      left: ["node-1-example-org"],
+    },
+    {
+      name: "between the disconnect and the connect",
+      fault: { method: "POST", path: "/connections" },
+      left: [],
+    },
   ]
 ) {
   Deno.test(`publishVolume() that is cut off ${name} is finished by another controller, and the volume never has two nodes`, async () => {
@@ -102,13 +141,20 @@ for (
       const volumeId = await bed.create("pvc-1");
       await bed.publish(volumeId, N1);
       await bed.fault({ action: "status", value: 503, times: 100_000, match: fault });
-      await rejects(bed.provisioner.publishVolume(bed.publishRequest(volumeId, N2), bed.soon()), isUnclear);
-      deepEqual((await hostsOf(bed, volumeId)).map((host) => host.toLowerCase().replaceAll(".", "-")), left);
+      await rejects(
+        bed.provisioner.publishVolume(bed.publishRequest(volumeId, N2), bed.soon()),
+        isUnclear,
+      );
+      deepEqual(
+        (await hostsOf(bed, volumeId)).map((host) => host.toLowerCase().replaceAll(".", "-")),
+        left,
+      );
       await bed.healFaults();
       await bed.restart();
       await bed.publish(volumeId, N2);
       deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N2)]);
-      await bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(N1) }, bed.signal); // csi-attacher's own, which comes late
+      // csi-attacher's own, which comes late
+      await bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(N1) }, bed.signal);
       deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N2)]);
     });
   });
@@ -118,8 +164,14 @@ Deno.test("publishVolume() connects nobody while the array refuses to disconnect
   await ProvisionerBed.run({}, async (bed) => {
     const volumeId = await bed.create("pvc-1");
     await bed.publish(volumeId, N1);
-    await bed.fault({ action: "status", value: 400, match: { method: "DELETE", path: "/connections" } });
-    const calls = await bed.calls(() => rejects(bed.publish(volumeId, N2), /refused DELETE connections/));
+    await bed.fault({
+      action: "status",
+      value: 400,
+      match: { method: "DELETE", path: "/connections" },
+    });
+    const calls = await bed.calls(() =>
+      rejects(bed.publish(volumeId, N2), /refused DELETE connections/)
+    );
     equal(calls.includes("POST /connections"), false);
     deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N1)]);
     await bed.healFaults();

@@ -1,4 +1,5 @@
-// The controller's decisions over real clients and simulated arrays, all in one process: what provisioner_test.ts stands on.
+// The controller's decisions over real clients and simulated arrays, all in one process: what
+// provisioner_test.ts stands on.
 import { deepEqual } from "node:assert/strict";
 import { Fleet } from "../../src/arrays/fleet.ts";
 import { type OpenArray, openArray } from "../../src/arrays/open.ts";
@@ -10,7 +11,11 @@ import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
 import { testRun } from "../../src/simulator/fixture_test.ts";
-import { type ServedFleet, serveFleet, type SimulateOptions } from "../../src/simulator/simulate.ts";
+import {
+  type ServedFleet,
+  serveFleet,
+  type SimulateOptions,
+} from "../../src/simulator/simulate.ts";
 import { GiB } from "../../src/size.ts";
 
 const OPTIONS: ProvisionerOptions = {
@@ -32,7 +37,13 @@ export const RAW_RWX: Capability = { access: { type: "block" }, mode: "multi-nod
 
 /** A node that attaches by the local plane. */
 function nodeNamed(name: string, address = "127.0.0.11"): NodeIdentity {
-  return { name, protocols: ["local"], iqn: `iqn.2024-01.org.example:${name}`, wwpns: [], addresses: [address] };
+  return {
+    name,
+    protocols: ["local"],
+    iqn: `iqn.2024-01.org.example:${name}`,
+    wwpns: [],
+    addresses: [address],
+  };
 }
 
 export const N1 = nodeNamed("node-1.example.org");
@@ -64,8 +75,14 @@ export class ProvisionerBed {
     this.provisioner = this.#newProvisioner();
   }
 
-  /** Runs `work` over a fleet of its own (two FlashArrays unless `options` say otherwise) and takes all of it away. */
-  static async run(options: BedOptions, work: (bed: ProvisionerBed) => Promise<void>): Promise<void> {
+  /**
+   * Runs `work` over a fleet of its own (two FlashArrays unless `options` say otherwise) and takes
+   * all of it away.
+   */
+  static async run(
+    options: BedOptions,
+    work: (bed: ProvisionerBed) => Promise<void>,
+  ): Promise<void> {
     const served = await serveFleet({
       flasharrays: 2,
       flashblades: 0,
@@ -95,7 +112,13 @@ export class ProvisionerBed {
   }
 
   request(name: string, change: Partial<CreateVolumeRequest> = {}): CreateVolumeRequest {
-    return { name, capacityRange: { requiredBytes: GiB, limitBytes: 0 }, capabilities: [RWO], parameters: {}, ...change };
+    return {
+      name,
+      capacityRange: { requiredBytes: GiB, limitBytes: 0 },
+      capabilities: [RWO],
+      parameters: {},
+      ...change,
+    };
   }
 
   /** Creates a volume and returns its handle. */
@@ -103,19 +126,39 @@ export class ProvisionerBed {
     return (await this.provisioner.createVolume(this.request(name, change), this.signal)).volumeId;
   }
 
-  publishRequest(volumeId: string, node: NodeIdentity, change: Partial<PublishRequest> = {}): PublishRequest {
-    return { volumeId, nodeId: encodeNodeId(node), capability: RWO, readOnly: false, volumeContext: {}, ...change };
+  publishRequest(
+    volumeId: string,
+    node: NodeIdentity,
+    change: Partial<PublishRequest> = {},
+  ): PublishRequest {
+    return {
+      volumeId,
+      nodeId: encodeNodeId(node),
+      capability: RWO,
+      readOnly: false,
+      volumeContext: {},
+      ...change,
+    };
   }
 
-  async publish(volumeId: string, node: NodeIdentity, change: Partial<PublishRequest> = {}): Promise<Record<string, string>> {
-    return await this.provisioner.publishVolume(this.publishRequest(volumeId, node, change), this.signal);
+  async publish(
+    volumeId: string,
+    node: NodeIdentity,
+    change: Partial<PublishRequest> = {},
+  ): Promise<Record<string, string>> {
+    return await this.provisioner.publishVolume(
+      this.publishRequest(volumeId, node, change),
+      this.signal,
+    );
   }
 
   /** Names of all live volumes, by array name. */
   async volumes(): Promise<Record<string, string[]>> {
     const names: Record<string, string[]> = {};
     for (const { array } of this.fleet.members) {
-      names[array.label] = (await array.listVolumes({ limit: 1000 }, this.signal)).items.map(({ name }) => name).sort();
+      names[array.label] = (await array.listVolumes({ limit: 1000 }, this.signal)).items.map((
+        { name },
+      ) => name).sort();
     }
     return names;
   }
@@ -136,7 +179,10 @@ export class ProvisionerBed {
   }
 
   async fault(fault: Record<string, unknown>): Promise<void> {
-    const answer = await fetch(`${this.served.control}/faults`, { method: "POST", body: JSON.stringify(fault) });
+    const answer = await fetch(`${this.served.control}/faults`, {
+      method: "POST",
+      body: JSON.stringify(fault),
+    });
     deepEqual(answer.status, 200, await answer.text());
   }
 
@@ -149,9 +195,9 @@ export class ProvisionerBed {
     await (await fetch(`${this.served.control}/requests`, { method: "DELETE" })).body?.cancel();
     await work();
     const report = await (await fetch(`${this.served.control}/requests`)).json();
-    return report.last.map(({ method, path }: { method: string; path: string }) => `${method} ${path}`).filter((call: string) =>
-      !call.includes("/login") && !call.includes("api_version")
-    );
+    return report.last.map(({ method, path }: { method: string; path: string }) =>
+      `${method} ${path}`
+    ).filter((call: string) => !call.includes("/login") && !call.includes("api_version"));
   }
 
   #connect(): OpenArray[] {

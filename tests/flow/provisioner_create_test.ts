@@ -8,7 +8,10 @@ Deno.test("createVolume() of a new name on a warm fleet makes one REST call, a r
   await ProvisionerBed.run({}, async (bed) => {
     const request = bed.request("pvc-1", { parameters: { "csi.storage.k8s.io/pvc/name": "data" } });
     const calls = await bed.calls(() => bed.provisioner.createVolume(request, bed.signal));
-    ok(calls.length <= 2 && calls.filter((call) => call === "POST /volumes").length === 1, calls.join(", "));
+    ok(
+      calls.length <= 2 && calls.filter((call) => call === "POST /volumes").length === 1,
+      calls.join(", "),
+    );
     const first = await bed.provisioner.createVolume(request, bed.signal);
     const second = await bed.provisioner.createVolume(request, bed.signal);
     deepEqual(first, second);
@@ -32,7 +35,10 @@ Deno.test("createVolume() answers conflict for the name with another size, sourc
     for (const change of changes) await rejects(bed.create("pvc-1", change), { code: "conflict" });
     equal(await bed.create("pvc-1", { capacityRange: exact }), volumeId);
     await bed.create("pvc-3", { contentSource: { volumeId } });
-    await rejects(bed.create("pvc-3"), { code: "conflict", message: /it has the source k8s-pvc-1 and no source is asked for/ });
+    await rejects(bed.create("pvc-3"), {
+      code: "conflict",
+      message: /it has the source k8s-pvc-1 and no source is asked for/,
+    });
   });
 });
 
@@ -65,7 +71,11 @@ Deno.test("createVolume() refuses bad input before any REST call", async () => {
 
 Deno.test("createVolume() looks a name up whose creation had an unclear outcome, and finds it", async () => {
   await ProvisionerBed.run({}, async (bed) => {
-    await bed.fault({ action: "drop-after", match: { method: "POST", path: "/volumes" }, times: 100 });
+    await bed.fault({
+      action: "drop-after",
+      match: { method: "POST", path: "/volumes" },
+      times: 100,
+    });
     await bed.fault({ action: "status", value: 503, match: { method: "GET" }, times: 100_000 });
     await rejects(bed.provisioner.createVolume(bed.request("pvc-1"), bed.soon()), isUnclear);
     await bed.healFaults();
@@ -94,7 +104,10 @@ Deno.test("createVolume() refuses a name that may be on an array that is silent,
       code: "unavailable",
       message: /may exist already on an array that is silent: fa-2/,
     });
-    deepEqual((await bed.fleet.members[0]?.array.listVolumes({ limit: 10 }, bed.signal))?.items, []);
+    deepEqual(
+      (await bed.fleet.members[0]?.array.listVolumes({ limit: 10 }, bed.signal))?.items,
+      [],
+    );
     await bed.healFaults();
     await bed.fleet.refresh(bed.signal);
     await bed.create("pvc-1");
@@ -117,32 +130,47 @@ Deno.test("createVolume() takes the next array when the first one turns out to b
 
 Deno.test("createVolume() keeps to topology and tells it, and answers exhausted where nothing fits", async () => {
   const zone = "topology.purestorage.com/zone";
-  await ProvisionerBed.run({ labels: { "fa-1": { [zone]: "a" }, "fa-2": { [zone]: "b" } } }, async (bed) => {
-    for (const value of ["a", "b"]) {
-      const topology = { requisite: [{ [zone]: value }], preferred: [{ [zone]: value }] };
-      const { accessibleTopology } = await bed.provisioner.createVolume(bed.request(`pvc-${value}`, { topology }), bed.signal);
-      deepEqual(accessibleTopology, [{ [zone]: value }]);
-    }
-    deepEqual(await bed.volumes(), { "fa-1": ["k8s-pvc-a"], "fa-2": ["k8s-pvc-b"] });
-    const nowhere = { requisite: [{ [zone]: "c" }], preferred: [] };
-    await rejects(bed.create("pvc-c", { topology: nowhere }), {
-      code: "exhausted",
-      message: `Cannot place pvc-c (1 GiB): fa-1 is not labelled ${zone}=c, fa-2 is not labelled ${zone}=c; add space or change the class`,
-    });
-    await rejects(bed.create("pvc-a", { topology: nowhere }), { code: "conflict" });
-  });
+  await ProvisionerBed.run(
+    { labels: { "fa-1": { [zone]: "a" }, "fa-2": { [zone]: "b" } } },
+    async (bed) => {
+      for (const value of ["a", "b"]) {
+        const topology = { requisite: [{ [zone]: value }], preferred: [{ [zone]: value }] };
+        const { accessibleTopology } = await bed.provisioner.createVolume(
+          bed.request(`pvc-${value}`, { topology }),
+          bed.signal,
+        );
+        deepEqual(accessibleTopology, [{ [zone]: value }]);
+      }
+      deepEqual(await bed.volumes(), { "fa-1": ["k8s-pvc-a"], "fa-2": ["k8s-pvc-b"] });
+      const nowhere = { requisite: [{ [zone]: "c" }], preferred: [] };
+      await rejects(bed.create("pvc-c", { topology: nowhere }), {
+        code: "exhausted",
+        message:
+          `Cannot place pvc-c (1 GiB): fa-1 is not labelled ${zone}=c, fa-2 is not labelled ${zone}=c; add space or change the class`,
+      });
+      await rejects(bed.create("pvc-a", { topology: nowhere }), { code: "conflict" });
+    },
+  );
 });
 
 Deno.test("createVolume() from a volume and from a snapshot stays on the source's array, grown in three calls", async () => {
   await ProvisionerBed.run({}, async (bed) => {
     const source = await bed.create("pvc-1");
-    const snapshot = await bed.provisioner.createSnapshot({ name: "snapshot-1", sourceVolumeId: source }, bed.signal);
+    const snapshot = await bed.provisioner.createSnapshot({
+      name: "snapshot-1",
+      sourceVolumeId: source,
+    }, bed.signal);
     const larger = { requiredBytes: 2 * GiB, limitBytes: 0 };
-    const calls = await bed.calls(() => bed.create("pvc-2", { contentSource: { volumeId: source }, capacityRange: larger }));
+    const calls = await bed.calls(() =>
+      bed.create("pvc-2", { contentSource: { volumeId: source }, capacityRange: larger })
+    );
     ok(calls.length <= 3, calls.join(", "));
     const contentSource = { snapshotId: snapshot.snapshotId };
     for (const name of ["pvc-3", "pvc-3"]) {
-      const copy = await bed.provisioner.createVolume(bed.request(name, { contentSource, capacityRange: larger }), bed.signal);
+      const copy = await bed.provisioner.createVolume(
+        bed.request(name, { contentSource, capacityRange: larger }),
+        bed.signal,
+      );
       equal(copy.volumeId.slice(0, 8), source.slice(0, 8));
       deepEqual([copy.capacityBytes, copy.contentSource], [2 * GiB, contentSource]);
     }
@@ -151,7 +179,11 @@ Deno.test("createVolume() from a volume and from a snapshot stays on the source'
       code: "out_of_range",
       message: /smaller than the source/,
     });
-    for (const gone of [{ snapshotId: "none.none" }, { snapshotId: "nothing" }, { volumeId: "nothing" }]) {
+    for (
+      const gone of [{ snapshotId: "none.none" }, { snapshotId: "nothing" }, {
+        volumeId: "nothing",
+      }]
+    ) {
       await rejects(bed.create("pvc-5", { contentSource: gone }), { code: "not_found" });
     }
     equal(Object.values(await bed.volumes()).flat().length, 3);
@@ -161,8 +193,15 @@ Deno.test("createVolume() from a volume and from a snapshot stays on the source'
 Deno.test("createVolume() finishes a clone that was made and not grown", async () => {
   await ProvisionerBed.run({}, async (bed) => {
     const contentSource = { volumeId: await bed.create("pvc-1") };
-    const clone = bed.request("pvc-2", { contentSource, capacityRange: { requiredBytes: 2 * GiB, limitBytes: 0 } });
-    await bed.fault({ action: "drop-before", match: { method: "PATCH", path: "/volumes" }, times: 10 });
+    const clone = bed.request("pvc-2", {
+      contentSource,
+      capacityRange: { requiredBytes: 2 * GiB, limitBytes: 0 },
+    });
+    await bed.fault({
+      action: "drop-before",
+      match: { method: "PATCH", path: "/volumes" },
+      times: 10,
+    });
     await rejects(
       bed.provisioner.createVolume(clone, bed.signal),
       (error: { code: string }) => ["unavailable", "timeout"].includes(error.code),
@@ -176,11 +215,15 @@ Deno.test("createVolume() finishes a clone that was made and not grown", async (
 const noFiles = Deno.uid() !== 0 && skip("file systems of the provisioner", "mounts need root");
 
 Deno.test({
-  name: "createVolume() of a shared file system goes to the FlashBlade by itself, from publish to delete",
+  name:
+    "createVolume() of a shared file system goes to the FlashBlade by itself, from publish to delete",
   ignore: noFiles,
   fn: async () => {
     await ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
-      const request = bed.request("pvc-1", { capabilities: [RWX], capacityRange: { requiredBytes: 64 * MiB, limitBytes: 0 } });
+      const request = bed.request("pvc-1", {
+        capabilities: [RWX],
+        capacityRange: { requiredBytes: 64 * MiB, limitBytes: 0 },
+      });
       const calls = await bed.calls(() => bed.provisioner.createVolume(request, bed.signal));
       deepEqual(calls, ["POST /file-systems"]);
       const { volumeId, volumeContext } = await bed.provisioner.createVolume(request, bed.signal);
@@ -189,15 +232,23 @@ Deno.test({
         const published = await bed.calls(() => bed.publish(volumeId, node, { capability: RWX }));
         ok(published.length <= 2, published.join(", "));
       }
-      deepEqual((await bed.publishedTo(volumeId)).sort(), [encodeNodeId(N1), encodeNodeId(N2)].sort());
+      deepEqual(
+        (await bed.publishedTo(volumeId)).sort(),
+        [encodeNodeId(N1), encodeNodeId(N2)].sort(),
+      );
       await rejects(bed.publish(volumeId, N1, { capability: RAW_RWX }), { code: "invalid" });
       for (const node of [N1, N2]) {
-        const gone = await bed.calls(() => bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(node) }, bed.signal));
+        const gone = await bed.calls(() =>
+          bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(node) }, bed.signal)
+        );
         ok(gone.length <= 2, gone.join(", "));
       }
       deepEqual(await bed.publishedTo(volumeId), []);
       const range = { requiredBytes: 128 * MiB, limitBytes: 0 };
-      const grown = await bed.provisioner.expandVolume({ volumeId, capacityRange: range }, bed.signal);
+      const grown = await bed.provisioner.expandVolume(
+        { volumeId, capacityRange: range },
+        bed.signal,
+      );
       deepEqual(grown, { capacityBytes: 128 * MiB, nodeExpansionRequired: false });
       const deleted = await bed.calls(() => bed.provisioner.deleteVolume(volumeId, bed.signal));
       ok(deleted.length <= 2, deleted.join(", "));
@@ -207,22 +258,37 @@ Deno.test({
 });
 
 Deno.test({
-  name: "createVolume() of a file system from a snapshot works by REST version, with a clear error below it",
+  name:
+    "createVolume() of a file system from a snapshot works by REST version, with a clear error below it",
   ignore: noFiles,
   fn: async () => {
     const range = { requiredBytes: 64 * MiB, limitBytes: 0 };
     const parameters = { backend: "file" };
-    await ProvisionerBed.run({ flasharrays: 1, flashblades: 1, versions: { flashblade: ["2.0", "2.3", "2.12"] } }, async (bed) => {
+    await ProvisionerBed.run({
+      flasharrays: 1,
+      flashblades: 1,
+      versions: { flashblade: ["2.0", "2.3", "2.12"] },
+    }, async (bed) => {
       const sourceVolumeId = await bed.create("pvc-1", { parameters, capacityRange: range });
-      const { snapshotId } = await bed.provisioner.createSnapshot({ name: "s-1", sourceVolumeId }, bed.signal);
-      await rejects(bed.create("pvc-2", { parameters, capacityRange: range, contentSource: { snapshotId } }), {
-        code: "unsupported",
-        message: /^Cannot place pvc-2 \(64 MiB\): fb-1 cannot make a volume from a snapshot or a volume \(REST 2\.12\)/,
-      });
+      const { snapshotId } = await bed.provisioner.createSnapshot(
+        { name: "s-1", sourceVolumeId },
+        bed.signal,
+      );
+      await rejects(
+        bed.create("pvc-2", { parameters, capacityRange: range, contentSource: { snapshotId } }),
+        {
+          code: "unsupported",
+          message:
+            /^Cannot place pvc-2 \(64 MiB\): fb-1 cannot make a volume from a snapshot or a volume \(REST 2\.12\)/,
+        },
+      );
     });
     await ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
       const sourceVolumeId = await bed.create("pvc-1", { parameters, capacityRange: range });
-      const { snapshotId } = await bed.provisioner.createSnapshot({ name: "s-1", sourceVolumeId }, bed.signal);
+      const { snapshotId } = await bed.provisioner.createSnapshot(
+        { name: "s-1", sourceVolumeId },
+        bed.signal,
+      );
       const larger = { requiredBytes: 96 * MiB, limitBytes: 0 };
       for (const name of ["pvc-2", "pvc-2"]) {
         const contentSource = { snapshotId };
@@ -233,12 +299,19 @@ Deno.test({
         equal(copy.capacityBytes, 96 * MiB);
       }
       for (const name of ["pvc-3", "pvc-3"]) {
-        await bed.create(name, { parameters, capacityRange: larger, contentSource: { volumeId: sourceVolumeId } });
+        await bed.create(name, {
+          parameters,
+          capacityRange: larger,
+          contentSource: { volumeId: sourceVolumeId },
+        });
       }
-      await rejects(bed.create("pvc-4", { parameters: { backend: "block" }, contentSource: { snapshotId } }), {
-        code: "invalid",
-        message: /its source is a file volume on fb-1 and backend block is asked for/,
-      });
+      await rejects(
+        bed.create("pvc-4", { parameters: { backend: "block" }, contentSource: { snapshotId } }),
+        {
+          code: "invalid",
+          message: /its source is a file volume on fb-1 and backend block is asked for/,
+        },
+      );
       equal((await bed.volumes())["fb-1"]?.length, 3);
     });
   },

@@ -1,4 +1,5 @@
-// Limits that a class or the configuration sets, where they must arrive: QoS on the array, volumes per node at publish.
+// Limits that a class or the configuration sets, where they must arrive: QoS on the array, volumes
+// per node at publish.
 import { deepEqual, ok, rejects } from "node:assert/strict";
 import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray.ts";
 import { RestClient } from "../../src/arrays/rest.ts";
@@ -14,12 +15,20 @@ interface Limits {
 }
 
 /** What the bed's first array says of the limits of its volumes. */
-async function limitsOnArray({ served, signal }: ProvisionerBed): Promise<Record<string, Limits["qos"]>> {
+async function limitsOnArray(
+  { served, signal }: ProvisionerBed,
+): Promise<Record<string, Limits["qos"]>> {
   const [entry] = served.arrays;
   ok(entry);
   const https = new HttpsClient({ scheme: "http", address: entry.address, tls: { verify: true } });
   const token = () => new Secret(entry.token);
-  const rest = new RestClient({ fetch: https.fetch, dialect: FLASHARRAY_DIALECT, token, label: () => "admin", log: silentLogger });
+  const rest = new RestClient({
+    fetch: https.fetch,
+    dialect: FLASHARRAY_DIALECT,
+    token,
+    label: () => "admin",
+    log: silentLogger,
+  });
   try {
     const { items } = await rest.call<Limits>({ method: "GET", path: "volumes", signal });
     return Object.fromEntries(items.map(({ name, qos }) => [name, qos]));
@@ -31,7 +40,10 @@ async function limitsOnArray({ served, signal }: ProvisionerBed): Promise<Record
 Deno.test("createVolume() gives a clone the limits of its own class, not those of its source", async () => {
   await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     const sourceVolumeId = await bed.create("pvc-1", { parameters: { iops_limit: "1000" } });
-    const { snapshotId } = await bed.provisioner.createSnapshot({ name: "s-1", sourceVolumeId }, bed.signal);
+    const { snapshotId } = await bed.provisioner.createSnapshot(
+      { name: "s-1", sourceVolumeId },
+      bed.signal,
+    );
     const parameters = { iops_limit: "2000", bandwidth_limit: "10M" };
     await bed.create("pvc-2", { contentSource: { snapshotId }, parameters });
     await bed.create("pvc-3", { contentSource: { volumeId: sourceVolumeId }, parameters });
@@ -48,10 +60,16 @@ Deno.test("publishVolume() answers exhausted at the node's limit, for that node 
   await ProvisionerBed.run({ provisioner: { maxVolumesPerNode: 1 } }, async (bed) => {
     const [first, second] = [await bed.create("pvc-1"), await bed.create("pvc-2")];
     await bed.publish(first, N1);
-    await rejects(bed.publish(second, N1), { code: "exhausted", message: /node-1.*holds 1 volumes.*maxVolumesPerNode/ });
+    await rejects(bed.publish(second, N1), {
+      code: "exhausted",
+      message: /node-1.*holds 1 volumes.*maxVolumesPerNode/,
+    });
     await bed.publish(first, N1);
     await bed.publish(second, N2);
-    await bed.provisioner.unpublishVolume({ volumeId: first, nodeId: encodeNodeId(N1) }, bed.signal);
+    await bed.provisioner.unpublishVolume(
+      { volumeId: first, nodeId: encodeNodeId(N1) },
+      bed.signal,
+    );
     await bed.publish(second, N1);
   });
 });

@@ -12,7 +12,9 @@ Deno.test("deleteVolume() takes two calls at most, and success for what is gone,
     const calls = await bed.calls(() => bed.provisioner.deleteVolume(volumeId, bed.signal));
     ok(calls.length <= 2, calls.join(", "));
     deepEqual(Object.values(await bed.volumes()).flat(), []);
-    for (const id of [volumeId, "fake-vol-id", "k8s/pvc-9", "a,b"]) await bed.provisioner.deleteVolume(id, bed.signal);
+    for (const id of [volumeId, "fake-vol-id", "k8s/pvc-9", "a,b"]) {
+      await bed.provisioner.deleteVolume(id, bed.signal);
+    }
   });
 });
 
@@ -32,7 +34,10 @@ Deno.test("deleteVolume() refuses a volume that a node or a snapshot holds", asy
     await bed.publish(volumeId, N1);
     await rejects(bed.provisioner.deleteVolume(volumeId, bed.signal), { code: "in_use" });
     await bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(N1) }, bed.signal);
-    const { snapshotId } = await bed.provisioner.createSnapshot({ name: "snapshot-1", sourceVolumeId: volumeId }, bed.signal);
+    const { snapshotId } = await bed.provisioner.createSnapshot({
+      name: "snapshot-1",
+      sourceVolumeId: volumeId,
+    }, bed.signal);
     await rejects(bed.provisioner.deleteVolume(volumeId, bed.signal), { code: "in_use" });
     await bed.provisioner.deleteSnapshot(snapshotId, bed.signal);
     await bed.provisioner.deleteVolume(volumeId, bed.signal);
@@ -40,11 +45,16 @@ Deno.test("deleteVolume() refuses a volume that a node or a snapshot holds", asy
 });
 
 Deno.test({
-  name: "deleteVolume() refuses a file system that a node may mount, and not one that only an administrator's rule exports",
+  name:
+    "deleteVolume() refuses a file system that a node may mount, and not one that only an administrator's rule exports",
   ignore: Deno.uid() !== 0 && skip("file systems of the provisioner", "mounts need root"),
   fn: () =>
     ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
-      const shared = { parameters: { backend: "file" }, capabilities: [RWX], capacityRange: { requiredBytes: 64 * MiB, limitBytes: 0 } };
+      const shared = {
+        parameters: { backend: "file" },
+        capabilities: [RWX],
+        capacityRange: { requiredBytes: 64 * MiB, limitBytes: 0 },
+      };
       const volumeId = await bed.create("pvc-1", shared);
       await bed.publish(volumeId, N1, { capability: RWX });
       await rejects(bed.provisioner.deleteVolume(volumeId, bed.signal), {
@@ -53,7 +63,10 @@ Deno.test({
       });
       await bed.provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(N1) }, bed.signal);
       await bed.provisioner.deleteVolume(volumeId, bed.signal);
-      const open = await bed.create("pvc-2", { ...shared, parameters: { backend: "file", exportrules: "10.9.9.9(rw)" } });
+      const open = await bed.create("pvc-2", {
+        ...shared,
+        parameters: { backend: "file", exportrules: "10.9.9.9(rw)" },
+      });
       await bed.provisioner.deleteVolume(open, bed.signal);
     }),
 });
@@ -78,15 +91,23 @@ Deno.test("listVolumes() goes through all arrays in pages and shows where volume
     const seen: string[] = [];
     let token = "";
     do {
-      const page = await bed.provisioner.listVolumes({ maxEntries: 3, startingToken: token }, bed.signal);
+      const page = await bed.provisioner.listVolumes(
+        { maxEntries: 3, startingToken: token },
+        bed.signal,
+      );
       ok(page.entries.length <= 3);
       seen.push(...page.entries.map(({ volume }) => volume.volumeId));
       token = page.nextToken;
     } while (token !== "");
     deepEqual(seen.sort(), ids.sort());
     const { entries } = await bed.provisioner.listVolumes(NOTHING, bed.signal);
-    deepEqual(entries.find(({ volume }) => volume.volumeId === first)?.publishedNodeIds, [encodeNodeId(N1)]);
-    await rejects(bed.provisioner.listVolumes({ maxEntries: 0, startingToken: "invalid-token" }, bed.signal), { code: "stale_token" });
+    deepEqual(entries.find(({ volume }) => volume.volumeId === first)?.publishedNodeIds, [
+      encodeNodeId(N1),
+    ]);
+    await rejects(
+      bed.provisioner.listVolumes({ maxEntries: 0, startingToken: "invalid-token" }, bed.signal),
+      { code: "stale_token" },
+    );
     await bed.silence("fa-2");
     await rejects(bed.provisioner.listVolumes(NOTHING, bed.soon()), isUnclear);
   });
@@ -97,7 +118,10 @@ Deno.test("listVolumes() names a volume as the cluster does once it was publishe
     await bed.create("pvc-1");
     await bed.publish("k8s/pvc-1", N1);
     const { entries } = await bed.provisioner.listVolumes(NOTHING, bed.signal);
-    deepEqual(entries.map(({ volume, publishedNodeIds }) => [volume.volumeId, publishedNodeIds]), [["k8s/pvc-1", [encodeNodeId(N1)]]]);
+    deepEqual(entries.map(({ volume, publishedNodeIds }) => [volume.volumeId, publishedNodeIds]), [[
+      "k8s/pvc-1",
+      [encodeNodeId(N1)],
+    ]]);
   });
 });
 
@@ -110,15 +134,34 @@ Deno.test("createSnapshot() is repeatable, one call when new, and refuses a name
     deepEqual(calls, ["POST /volume-snapshots"]);
     const snapshot = await bed.provisioner.createSnapshot(request, bed.signal);
     deepEqual(snapshot, await bed.provisioner.createSnapshot(request, bed.signal));
-    deepEqual([snapshot.snapshotId, snapshot.sourceVolumeId, snapshot.sizeBytes], [`${source}.snapshot-1`, source, GiB]);
+    deepEqual([snapshot.snapshotId, snapshot.sourceVolumeId, snapshot.sizeBytes], [
+      `${source}.snapshot-1`,
+      source,
+      GiB,
+    ]);
     for (const sourceVolumeId of ids.slice(1)) {
-      await rejects(bed.provisioner.createSnapshot({ name: "snapshot-1", sourceVolumeId }, bed.signal), { code: "conflict" });
+      await rejects(
+        bed.provisioner.createSnapshot({ name: "snapshot-1", sourceVolumeId }, bed.signal),
+        { code: "conflict" },
+      );
     }
     await bed.restart();
     await bed.fleet.refresh(bed.signal);
-    await rejects(bed.provisioner.createSnapshot({ name: "snapshot-1", sourceVolumeId: ids[1] ?? "" }, bed.signal), { code: "conflict" });
-    await rejects(bed.provisioner.createSnapshot({ name: "snapshot-2", sourceVolumeId: "none" }, bed.signal), { code: "not_found" });
-    const long = await bed.provisioner.createSnapshot({ name: "s".repeat(128), sourceVolumeId: source }, bed.signal);
+    await rejects(
+      bed.provisioner.createSnapshot(
+        { name: "snapshot-1", sourceVolumeId: ids[1] ?? "" },
+        bed.signal,
+      ),
+      { code: "conflict" },
+    );
+    await rejects(
+      bed.provisioner.createSnapshot({ name: "snapshot-2", sourceVolumeId: "none" }, bed.signal),
+      { code: "not_found" },
+    );
+    const long = await bed.provisioner.createSnapshot({
+      name: "s".repeat(128),
+      sourceVolumeId: source,
+    }, bed.signal);
     ok(long.snapshotId.length <= 128);
     deepEqual(await bed.provisioner.getSnapshot(long.snapshotId, bed.signal), long);
   });
@@ -128,13 +171,33 @@ Deno.test("listSnapshots() filters by handle and by volume, pages, and is empty 
   await ProvisionerBed.run({}, async (bed) => {
     const [a, b] = [await bed.create("pvc-1"), await bed.create("pvc-2")];
     const made = [];
-    for (const [name, sourceVolumeId] of [["s-1", a], ["s-2", a], ["s-3", b], ["s-4", b], ["s-5", b]] as const) {
+    for (
+      const [name, sourceVolumeId] of [["s-1", a], ["s-2", a], ["s-3", b], ["s-4", b], [
+        "s-5",
+        b,
+      ]] as const
+    ) {
       made.push(await bed.provisioner.createSnapshot({ name, sourceVolumeId }, bed.signal));
     }
-    const list = async (change: { snapshotId?: string; sourceVolumeId?: string; maxEntries?: number; startingToken?: string }) =>
-      await bed.provisioner.listSnapshots({ ...NOTHING, snapshotId: "", sourceVolumeId: "", ...change }, bed.signal);
+    const list = async (
+      change: {
+        snapshotId?: string;
+        sourceVolumeId?: string;
+        maxEntries?: number;
+        startingToken?: string;
+      },
+    ) =>
+      await bed.provisioner.listSnapshots({
+        ...NOTHING,
+        snapshotId: "",
+        sourceVolumeId: "",
+        ...change,
+      }, bed.signal);
     deepEqual((await list({ snapshotId: made[0]?.snapshotId })).entries, [made[0]]);
-    deepEqual((await list({ sourceVolumeId: a })).entries.map(({ snapshotId }) => snapshotId).sort(), [`${a}.s-1`, `${a}.s-2`]);
+    deepEqual(
+      (await list({ sourceVolumeId: a })).entries.map(({ snapshotId }) => snapshotId).sort(),
+      [`${a}.s-1`, `${a}.s-2`],
+    );
     deepEqual((await list({ sourceVolumeId: "nothing" })).entries, []);
     deepEqual((await list({ snapshotId: "nothing" })).entries, []);
     deepEqual((await list({ snapshotId: "none.none" })).entries, []);
@@ -149,9 +212,16 @@ Deno.test("listSnapshots() filters by handle and by volume, pages, and is empty 
 
 Deno.test("deleteSnapshot() is success for what is gone, getSnapshot() not_found", async () => {
   await ProvisionerBed.run({}, async (bed) => {
-    const { snapshotId } = await bed.provisioner.createSnapshot({ name: "s-1", sourceVolumeId: await bed.create("pvc-1") }, bed.signal);
-    for (const id of [snapshotId, snapshotId, "fake-snapshot-id", "none.none"]) await bed.provisioner.deleteSnapshot(id, bed.signal);
-    for (const id of [snapshotId, "fake-snapshot-id"]) await rejects(bed.provisioner.getSnapshot(id, bed.signal), { code: "not_found" });
+    const { snapshotId } = await bed.provisioner.createSnapshot({
+      name: "s-1",
+      sourceVolumeId: await bed.create("pvc-1"),
+    }, bed.signal);
+    for (const id of [snapshotId, snapshotId, "fake-snapshot-id", "none.none"]) {
+      await bed.provisioner.deleteSnapshot(id, bed.signal);
+    }
+    for (const id of [snapshotId, "fake-snapshot-id"]) {
+      await rejects(bed.provisioner.getSnapshot(id, bed.signal), { code: "not_found" });
+    }
   });
 });
 
@@ -159,12 +229,24 @@ Deno.test("expandVolume() grows once, leaves what is large enough, and refuses w
   await ProvisionerBed.run({}, async (bed) => {
     const volumeId = await bed.create("pvc-1");
     const expand = (requiredBytes: number, limitBytes = 0) =>
-      bed.provisioner.expandVolume({ volumeId, capacityRange: { requiredBytes, limitBytes }, capability: RWO }, bed.signal);
-    for (const size of [2 * GiB, 2 * GiB, GiB]) deepEqual(await expand(size), { capacityBytes: 2 * GiB, nodeExpansionRequired: true });
+      bed.provisioner.expandVolume({
+        volumeId,
+        capacityRange: { requiredBytes, limitBytes },
+        capability: RWO,
+      }, bed.signal);
+    for (const size of [2 * GiB, 2 * GiB, GiB]) {
+      deepEqual(await expand(size), { capacityBytes: 2 * GiB, nodeExpansionRequired: true });
+    }
     await rejects(expand(0, GiB), { code: "out_of_range" });
     const range = { requiredBytes: GiB, limitBytes: 0 };
-    await rejects(bed.provisioner.expandVolume({ volumeId: "none", capacityRange: range }, bed.signal), { code: "not_found" });
-    await rejects(bed.provisioner.expandVolume({ volumeId, capacityRange: range, capability: RWX }, bed.signal), { code: "invalid" });
+    await rejects(
+      bed.provisioner.expandVolume({ volumeId: "none", capacityRange: range }, bed.signal),
+      { code: "not_found" },
+    );
+    await rejects(
+      bed.provisioner.expandVolume({ volumeId, capacityRange: range, capability: RWX }, bed.signal),
+      { code: "invalid" },
+    );
   });
 });
 
@@ -172,9 +254,16 @@ Deno.test("validateCapabilities() confirms what works and says why not otherwise
   await ProvisionerBed.run({}, async (bed) => {
     const volumeId = await bed.create("pvc-1");
     const validate = (change: object) =>
-      bed.provisioner.validateCapabilities({ volumeId, capabilities: [RWO], parameters: {}, ...change }, bed.signal);
+      bed.provisioner.validateCapabilities({
+        volumeId,
+        capabilities: [RWO],
+        parameters: {},
+        ...change,
+      }, bed.signal);
     deepEqual(await validate({}), { confirmed: true });
-    const refused = [{ capabilities: [RWO, RWX] }, { parameters: { backend: "file" } }, { parameters: { nonsense: "1" } }];
+    const refused = [{ capabilities: [RWO, RWX] }, { parameters: { backend: "file" } }, {
+      parameters: { nonsense: "1" },
+    }];
     for (const change of refused) equal((await validate(change)).confirmed, false);
     await rejects(validate({ volumeId: "none" }), { code: "not_found" });
   });
@@ -182,26 +271,42 @@ Deno.test("validateCapabilities() confirms what works and says why not otherwise
 
 Deno.test("getCapacity() sums the room of the arrays that fit, without a REST call", async () => {
   const zone = "topology.purestorage.com/zone";
-  await ProvisionerBed.run({ labels: { "fa-1": { [zone]: "a" } }, capacityBytes: 100 * GiB }, async (bed) => {
-    const calls = await bed.calls(() => {
-      const ask = (change: object) => bed.provisioner.getCapacity({ capabilities: [], parameters: {}, ...change });
-      deepEqual(ask({}), { availableBytes: 190 * GiB, maximumVolumeBytes: 95 * GiB, minimumVolumeBytes: MiB });
-      equal(ask({ parameters: { "csi.storage.k8s.io/fstype": "xfs", backend: "block" } }).availableBytes, 190 * GiB);
-      equal(ask({ topology: { [zone]: "b" } }).availableBytes, 95 * GiB);
-      equal(ask({ parameters: { backend: "file" } }).availableBytes, 0);
-      equal(ask({ capabilities: [RWX] }).availableBytes, 0);
-      return Promise.resolve();
-    });
-    deepEqual(calls, []);
-  });
+  await ProvisionerBed.run(
+    { labels: { "fa-1": { [zone]: "a" } }, capacityBytes: 100 * GiB },
+    async (bed) => {
+      const calls = await bed.calls(() => {
+        const ask = (change: object) =>
+          bed.provisioner.getCapacity({ capabilities: [], parameters: {}, ...change });
+        deepEqual(ask({}), {
+          availableBytes: 190 * GiB,
+          maximumVolumeBytes: 95 * GiB,
+          minimumVolumeBytes: MiB,
+        });
+        equal(
+          ask({ parameters: { "csi.storage.k8s.io/fstype": "xfs", backend: "block" } })
+            .availableBytes,
+          190 * GiB,
+        );
+        equal(ask({ topology: { [zone]: "b" } }).availableBytes, 95 * GiB);
+        equal(ask({ parameters: { backend: "file" } }).availableBytes, 0);
+        equal(ask({ capabilities: [RWX] }).availableBytes, 0);
+        return Promise.resolve();
+      });
+      deepEqual(calls, []);
+    },
+  );
 });
 
 Deno.test("lockKey() is the same for a CSI name and every handle of what it names", async () => {
   await ProvisionerBed.run({ flasharrays: 1 }, ({ provisioner }) => {
     const key = provisioner.lockKey({ volumeName: "pvc-1" });
-    for (const volumeId of ["2dcf29ad/k8s-pvc-1", "k8s-pvc-1", "k8s/pvc-1"]) equal(provisioner.lockKey({ volumeId }), key);
+    for (const volumeId of ["2dcf29ad/k8s-pvc-1", "k8s-pvc-1", "k8s/pvc-1"]) {
+      equal(provisioner.lockKey({ volumeId }), key);
+    }
     const snapshot = provisioner.lockKey({ snapshotName: "snapshot-1" });
-    for (const snapshotId of ["2dcf29ad/k8s-pvc-1.snapshot-1", "v.snapshot-1"]) equal(provisioner.lockKey({ snapshotId }), snapshot);
+    for (const snapshotId of ["2dcf29ad/k8s-pvc-1.snapshot-1", "v.snapshot-1"]) {
+      equal(provisioner.lockKey({ snapshotId }), snapshot);
+    }
     notEqual(snapshot, key);
     return Promise.resolve();
   });

@@ -14,24 +14,41 @@ import { createLogger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { N1, ProvisionerBed } from "./provisioner_bed.ts";
 
-const SECRETS = { "node.session.auth.username": "node-user", "node.session.auth.password": "node-secret-1" };
+const SECRETS = {
+  "node.session.auth.username": "node-user",
+  "node.session.auth.password": "node-secret-1",
+};
 
 /** ControllerPublishVolume as csi-attacher sends it, and every log line that it made. */
 async function publish(
   bed: ProvisionerBed,
-  { volumeId, node, secrets }: { volumeId: string; node: NodeIdentity; secrets: Record<string, string> },
+  { volumeId, node, secrets }: {
+    volumeId: string;
+    node: NodeIdentity;
+    secrets: Record<string, string>;
+  },
 ): Promise<{ outcome: UnaryAnswer; log: string }> {
   const lines: string[] = [];
   const log = createLogger({ level: "debug", write: (line) => lines.push(line) });
-  const row = controllerService(() => bed.provisioner).find(({ name }) => name === "ControllerPublishVolume");
+  const row = controllerService(() => bed.provisioner).find(({ name }) =>
+    name === "ControllerPublishVolume"
+  );
   ok(row);
   const request = create(ControllerPublishVolumeRequestSchema, {
     volumeId,
     nodeId: encodeNodeId(node),
-    volumeCapability: { accessType: { case: "mount", value: {} }, accessMode: { mode: Mode.SINGLE_NODE_WRITER } },
+    volumeCapability: {
+      accessType: { case: "mount", value: {} },
+      accessMode: { mode: Mode.SINGLE_NODE_WRITER },
+    },
     secrets,
   });
-  const environment = { log, locks: new KeyedLock(), samples: callSamples(new Metrics()), driverName: "pure-csi" };
+  const environment = {
+    log,
+    locks: new KeyedLock(),
+    samples: callSamples(new Metrics()),
+    driverName: "pure-csi",
+  };
   const outcome = await answer(
     row,
     { bytes: toBinary(ControllerPublishVolumeRequestSchema, request), signal: bed.signal },
@@ -44,14 +61,22 @@ Deno.test("ControllerPublishVolume sets the CHAP credentials of its secrets for 
   await ProvisionerBed.run({}, async (bed) => {
     const volumeId = await bed.create("pvc-1");
     const iscsi: NodeIdentity = { ...N1, protocols: ["iscsi"] };
-    const wrong = await publish(bed, { volumeId, node: iscsi, secrets: { ...SECRETS, "node.session.auth.password": "node-secret" } });
+    const wrong = await publish(bed, {
+      volumeId,
+      node: iscsi,
+      secrets: { ...SECRETS, "node.session.auth.password": "node-secret" },
+    });
     ok("status" in wrong.outcome);
     equal(wrong.outcome.status.code, status.INVALID_ARGUMENT);
     match(wrong.outcome.status.message, /node\.session\.auth\.password has 11 characters/);
     deepEqual(await bed.publishedTo(volumeId), []);
 
     const patches = (calls: string[]) => calls.filter((call) => call === "PATCH /hosts").length;
-    equal(patches(await bed.calls(() => publish(bed, { volumeId, node: N1, secrets: SECRETS }))), 0, "the local plane knows no CHAP");
+    equal(
+      patches(await bed.calls(() => publish(bed, { volumeId, node: N1, secrets: SECRETS }))),
+      0,
+      "the local plane knows no CHAP",
+    );
     const calls = await bed.calls(async () => {
       const { outcome, log } = await publish(bed, { volumeId, node: iscsi, secrets: SECRETS });
       ok("bytes" in outcome, JSON.stringify(outcome));

@@ -24,7 +24,9 @@ function probe(client) {
 
 for (let i = 0; i < Number(connections); i++) {
   // A channel of its own each: grpc-js would share one connection between clients of one address.
-  const client = new Client(`unix:${path}`, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+  const client = new Client(`unix:${path}`, credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
+  });
   let left = Number(calls);
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     while (left-- > 0) await probe(client);

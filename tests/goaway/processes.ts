@@ -3,7 +3,14 @@ import { until } from "../../src/async/wait.ts";
 
 const CHILD_TIMEOUT_MS = 20_000;
 /** What the compiled program has. */
-const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-run", "--allow-net", "--allow-env", "--allow-sys"];
+const PERMISSIONS = [
+  "--allow-read",
+  "--allow-write",
+  "--allow-run",
+  "--allow-net",
+  "--allow-env",
+  "--allow-sys",
+];
 
 export interface EndpointProcess {
   path: string;
@@ -30,9 +37,21 @@ function program(name: string): string {
 }
 
 /** Starts `plain_endpoint.ts` or `repaired_endpoint.ts` on `path` and returns at once. */
-function spawnEndpoint(kind: "plain" | "repaired", path: string, options: EndpointProcessOptions = {}): EndpointProcess {
+function spawnEndpoint(
+  kind: "plain" | "repaired",
+  path: string,
+  options: EndpointProcessOptions = {},
+): EndpointProcess {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...PERMISSIONS, "--no-check", "--cached-only", program(`${kind}_endpoint.ts`), path, ...options.args ?? []],
+    args: [
+      "run",
+      ...PERMISSIONS,
+      "--no-check",
+      "--cached-only",
+      program(`${kind}_endpoint.ts`),
+      path,
+      ...options.args ?? [],
+    ],
     env: options.env,
     stdin: "null",
     stdout: "piped",
@@ -48,7 +67,9 @@ function spawnEndpoint(kind: "plain" | "repaired", path: string, options: Endpoi
     collect(child.stderr, (text) => self.stderr += text),
   ]);
   const end = async () => {
-    await until(`the end of ${kind}_endpoint.ts`, () => self.ended !== undefined, { timeoutMs: CHILD_TIMEOUT_MS });
+    await until(`the end of ${kind}_endpoint.ts`, () => self.ended !== undefined, {
+      timeoutMs: CHILD_TIMEOUT_MS,
+    });
     await done;
     return await child.status;
   };
@@ -61,8 +82,12 @@ function spawnEndpoint(kind: "plain" | "repaired", path: string, options: Endpoi
     kill: (signal) => child.kill(signal),
     said: async (word, times = 1) => {
       const heard = () => out.split("\n").filter((line) => line === word).length >= times;
-      await until(`"${word}" of ${kind}_endpoint.ts`, () => heard() || self.ended !== undefined, { timeoutMs: CHILD_TIMEOUT_MS });
-      if (!heard()) throw new Error(`${kind}_endpoint.ts ended before it said "${word}": ${self.stderr}`);
+      await until(`"${word}" of ${kind}_endpoint.ts`, () => heard() || self.ended !== undefined, {
+        timeoutMs: CHILD_TIMEOUT_MS,
+      });
+      if (!heard()) {
+        throw new Error(`${kind}_endpoint.ts ended before it said "${word}": ${self.stderr}`);
+      }
     },
     [Symbol.asyncDispose]: async () => {
       if (self.ended === undefined) child.kill("SIGKILL");
@@ -95,7 +120,10 @@ export interface Load {
 }
 
 /** Runs a client to its end; true when all its calls were answered. */
-export async function runClient(command: string, args: string[]): Promise<{ success: boolean; stderr: string }> {
+export async function runClient(
+  command: string,
+  args: string[],
+): Promise<{ success: boolean; stderr: string }> {
   const child = new Deno.Command(command, {
     args,
     stdin: "null",
@@ -108,12 +136,28 @@ export async function runClient(command: string, args: string[]): Promise<{ succ
 }
 
 /** A grpc-js client on Deno. */
-export function runDenoClient(path: string, { calls, connections }: Load): Promise<{ success: boolean; stderr: string }> {
-  const args = ["run", "-A", "--no-check", "--cached-only", program("client.mjs"), "@grpc/grpc-js", path, `${calls}`, `${connections}`];
+export function runDenoClient(
+  path: string,
+  { calls, connections }: Load,
+): Promise<{ success: boolean; stderr: string }> {
+  const args = [
+    "run",
+    "-A",
+    "--no-check",
+    "--cached-only",
+    program("client.mjs"),
+    "@grpc/grpc-js",
+    path,
+    `${calls}`,
+    `${connections}`,
+  ];
   return runClient(Deno.execPath(), args);
 }
 
-/** A folder for sockets that goes at the end of its scope. Short, because a socket's path may have 107 bytes. */
+/**
+ * A folder for sockets that goes at the end of its scope. Short, because a socket's path may have
+ * 107 bytes.
+ */
 export function socketFolder(): { path: string } & Disposable {
   const path = Deno.makeTempDirSync({ dir: "/tmp", prefix: "wire-" });
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };

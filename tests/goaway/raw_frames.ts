@@ -26,10 +26,19 @@ function uint32(value: number): number[] {
 
 function encode(frame: Frame): Uint8Array {
   const { length } = frame.payload;
-  return Uint8Array.from([...uint32(length).slice(1), frame.type, frame.flags, ...uint32(frame.stream), ...frame.payload]);
+  return Uint8Array.from([
+    ...uint32(length).slice(1),
+    frame.type,
+    frame.flags,
+    ...uint32(frame.stream),
+    ...frame.payload,
+  ]);
 }
 
-/** RFC 7541 6.2.2, literal without indexing, new name, no Huffman coding; texts shorter than 127 bytes. */
+/**
+ * RFC 7541 6.2.2, literal without indexing, new name, no Huffman coding; texts shorter than 127
+ * bytes.
+ */
 function literal(name: string, value: string): number[] {
   return [0, name.length, ...encoder.encode(name), value.length, ...encoder.encode(value)];
 }
@@ -44,7 +53,10 @@ const REQUEST_HEADERS = Uint8Array.from([
 ]);
 
 /** Reads frames until `wanted` says yes; false when the connection ended first. */
-async function readUntil(connection: Deno.Conn, wanted: (frame: Frame) => boolean): Promise<boolean> {
+async function readUntil(
+  connection: Deno.Conn,
+  wanted: (frame: Frame) => boolean,
+): Promise<boolean> {
   let bytes = new Uint8Array();
   const chunk = new Uint8Array(65_536);
   for (;;) {
@@ -52,7 +64,12 @@ async function readUntil(connection: Deno.Conn, wanted: (frame: Frame) => boolea
       const view = new DataView(bytes.buffer, bytes.byteOffset);
       const length = view.getUint32(0) >>> 8;
       if (bytes.length < HEADER_BYTES + length) break;
-      const frame = { type: view.getUint8(3), flags: view.getUint8(4), stream: view.getUint32(5), payload: bytes.slice(9, 9 + length) };
+      const frame = {
+        type: view.getUint8(3),
+        flags: view.getUint8(4),
+        stream: view.getUint32(5),
+        payload: bytes.slice(9, 9 + length),
+      };
       bytes = bytes.slice(HEADER_BYTES + length);
       if (wanted(frame)) return true;
     }
@@ -63,13 +80,16 @@ async function readUntil(connection: Deno.Conn, wanted: (frame: Frame) => boolea
 }
 
 /**
- * Connects, makes `calls` Probe calls one after the other, sends a GOAWAY with `lastStreamId`, a PING, and closes. Throws when a call
- * was not answered. Whether the server lived on is for the caller to see: it may die at the frame or later.
+ * Connects, makes `calls` Probe calls one after the other, sends a GOAWAY with `lastStreamId`, a
+ * PING, and closes. Throws when a call was not answered. Whether the server lived on is for the
+ * caller to see: it may die at the frame or later.
  */
 export async function sendGoaway(path: string, lastStreamId: number, calls: number): Promise<void> {
   using connection = await Deno.connect({ transport: "unix", path });
   const send = async (frame: Frame) => {
-    for (let rest = encode(frame); rest.length > 0;) rest = rest.subarray(await connection.write(rest));
+    for (let rest = encode(frame); rest.length > 0;) {
+      rest = rest.subarray(await connection.write(rest));
+    }
   };
   await connection.write(PREFACE);
   await send({ type: SETTINGS, flags: 0, stream: 0, payload: new Uint8Array() });
@@ -81,16 +101,24 @@ export async function sendGoaway(path: string, lastStreamId: number, calls: numb
     await send({ type: DATA, flags: END_STREAM, stream, payload: new Uint8Array(5) });
     const answered = await readUntil(
       connection,
-      (frame) => frame.type === HEADERS && frame.stream === stream && (frame.flags & END_STREAM) !== 0,
+      (frame) =>
+        frame.type === HEADERS && frame.stream === stream && (frame.flags & END_STREAM) !== 0,
     );
     if (!answered) throw new Error(`call ${i + 1} on a raw connection was not answered`);
   }
   try {
-    await send({ type: GOAWAY, flags: 0, stream: 0, payload: Uint8Array.from([...uint32(lastStreamId), ...uint32(0)]) });
+    await send({
+      type: GOAWAY,
+      flags: 0,
+      stream: 0,
+      payload: Uint8Array.from([...uint32(lastStreamId), ...uint32(0)]),
+    });
     await send({ type: PING, flags: 0, stream: 0, payload: new Uint8Array(8) });
     await readUntil(connection, (frame) => frame.type === PING);
   } catch (error) {
     // A server that died at the frame no longer reads.
-    if (!(error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset)) throw error;
+    if (
+      !(error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset)
+    ) throw error;
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Our endpoint in a process of its own. `path [drainMs]`; says "ready", then "called" when NodeGetInfo or NodeGetCapabilities began.
- * NodeGetInfo is answered only once SIGTERM came, NodeGetCapabilities only once its signal fired.
+ * Our endpoint in a process of its own. `path [drainMs]`; says "ready", then "called" when
+ * NodeGetInfo or NodeGetCapabilities began. NodeGetInfo is answered only once SIGTERM came,
+ * NodeGetCapabilities only once its signal fired.
  */
 import { startEndpoint } from "../../src/csi/endpoint.ts";
 import { Node } from "../../src/csi/generated/csi_pb.ts";
@@ -34,7 +35,9 @@ const endpoint = await startEndpoint({
     method(Node.method.nodeGetCapabilities, {
       handle: (_request, { signal }) => {
         say("called");
-        return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+        return new Promise((_resolve, reject) =>
+          signal.addEventListener("abort", () => reject(signal.reason))
+        );
       },
     }),
   ],

@@ -1,4 +1,7 @@
-/** A real cluster of two nodes with the compiled program as controller and as both nodes, on the simulator's local plane. */
+/**
+ * A real cluster of two nodes with the compiled program as controller and as both nodes, on the
+ * simulator's local plane.
+ */
 import { DRIVER_NAME } from "../../src/csi/identity_service.ts";
 import { runTool } from "../../scripts/shell.ts";
 import { ROOT } from "../../scripts/program.ts";
@@ -22,11 +25,18 @@ export class Cluster {
   static async start(): Promise<Cluster> {
     const dir = await Deno.makeTempDir({ prefix: "k-" });
     // The first time this builds Kubernetes, and says what it is at.
-    const { code } = await new Deno.Command(KUBE, { args: ["build"], stdin: "null", stdout: "null", stderr: "inherit" }).output();
+    const { code } = await new Deno.Command(KUBE, {
+      args: ["build"],
+      stdin: "null",
+      stdout: "null",
+      stderr: "inherit",
+    }).output();
     if (code !== 0) throw new Error(`kube build ended with code ${code}: see what it said above`);
     const exported = await runTool(KUBE, ["up", "--dir", `${dir}/kube`]);
     const env: Record<string, string> = {};
-    for (const [, name = "", value = ""] of exported.matchAll(/^export (\w+)=(.*)$/gm)) env[name] = value.replaceAll("\\", "");
+    for (const [, name = "", value = ""] of exported.matchAll(/^export (\w+)=(.*)$/gm)) {
+      env[name] = value.replaceAll("\\", "");
+    }
     let stand: Stand | undefined;
     try {
       stand = await startStand({
@@ -40,7 +50,15 @@ export class Cluster {
       await cluster.sidecars();
       for (const [index, { endpoint }] of stand.facts.nodes.entries()) {
         const socket = endpoint.replace("unix://", "");
-        await cluster.kube("register", "--driver", DRIVER_NAME, "--socket", socket, "--node", String(index + 1));
+        await cluster.kube(
+          "register",
+          "--driver",
+          DRIVER_NAME,
+          "--socket",
+          socket,
+          "--node",
+          String(index + 1),
+        );
       }
       return cluster;
     } catch (error) {
@@ -50,7 +68,10 @@ export class Cluster {
     }
   }
 
-  /** Ends everything; what the driver left on this machine would stay and be found by whoever compares. */
+  /**
+   * Ends everything; what the driver left on this machine would stay and be found by whoever
+   * compares.
+   */
   async stop(): Promise<void> {
     await runTool(KUBE, ["down", "--dir", `${this.dir}/kube`]);
     await this.stand.stop();
@@ -62,9 +83,18 @@ export class Cluster {
     return await runTool(KUBE, [mode, "--dir", `${this.dir}/kube`, ...rest], { env: this.#env });
   }
 
-  /** Upstream's sidecars end with the controller's connection, so they start again after each restart of it. */
+  /**
+   * Upstream's sidecars end with the controller's connection, so they start again after each
+   * restart of it.
+   */
   async sidecars(): Promise<void> {
-    await this.kube("sidecars", "--driver", DRIVER_NAME, "--controller", this.stand.facts.controller);
+    await this.kube(
+      "sidecars",
+      "--driver",
+      DRIVER_NAME,
+      "--controller",
+      this.stand.facts.controller,
+    );
   }
 
   async kubectl(...args: string[]): Promise<string> {
@@ -74,7 +104,10 @@ export class Cluster {
   /** Makes or changes objects. */
   async apply(...objects: KubeObject[]): Promise<void> {
     const file = await Deno.makeTempFile({ dir: this.dir, suffix: ".json" });
-    await Deno.writeTextFile(file, JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }));
+    await Deno.writeTextFile(
+      file,
+      JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }),
+    );
     await this.kubectl("apply", "-f", file);
     await Deno.remove(file);
   }
@@ -97,11 +130,20 @@ export class Cluster {
   }
 
   async #awaited(kind: string, names: string[], condition: string): Promise<void> {
-    const args = ["wait", "--for", condition, `--timeout=${WAIT_MS / 1000}s`, ...names.map((name) => `${kind}/${name}`)];
+    const args = [
+      "wait",
+      "--for",
+      condition,
+      `--timeout=${WAIT_MS / 1000}s`,
+      ...names.map((name) => `${kind}/${name}`),
+    ];
     await runTool("kubectl", args, { env: this.#env, timeoutMs: WAIT_MS + 5000 });
   }
 
-  /** What is known when a step fails: the events, as `kubectl get events` tells them, and what kubelets and driver complained of last. */
+  /**
+   * What is known when a step fails: the events, as `kubectl get events` tells them, and what
+   * kubelets and driver complained of last.
+   */
   async troubles(): Promise<string> {
     const events = await this.kubectl(
       "get",
@@ -110,8 +152,12 @@ export class Cluster {
       "-o",
       "custom-columns=KIND:.involvedObject.kind,NAME:.involvedObject.name,REASON:.reason,MESSAGE:.message",
     );
-    const kubelets = [1, 2].map((node) => this.#complaints(`${this.dir}/kube/log/kubelet-${node}.log`, /^E/));
-    const driver = ["controller", "node-1", "node-2"].map((name) => this.#complaints(this.stand.logOf(name), /"level":"(warn|error)"/));
+    const kubelets = [1, 2].map((node) =>
+      this.#complaints(`${this.dir}/kube/log/kubelet-${node}.log`, /^E/)
+    );
+    const driver = ["controller", "node-1", "node-2"].map((name) =>
+      this.#complaints(this.stand.logOf(name), /"level":"(warn|error)"/)
+    );
     return [events, ...await Promise.all([...kubelets, ...driver])].join("\n");
   }
 
@@ -157,7 +203,13 @@ export interface ClaimOptions {
 }
 
 export function claim(name: string, options: ClaimOptions = {}): KubeObject {
-  const { storageClass = "pure-block", size = "1Gi", mode = "Filesystem", access = "ReadWriteOnce", source } = options;
+  const {
+    storageClass = "pure-block",
+    size = "1Gi",
+    mode = "Filesystem",
+    access = "ReadWriteOnce",
+    source,
+  } = options;
   return {
     apiVersion: "v1",
     kind: "PersistentVolumeClaim",

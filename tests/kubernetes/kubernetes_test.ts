@@ -1,4 +1,7 @@
-/** The driver's first contact with Kubernetes: real control plane, kubelets and sidecars, the compiled program in all of its places. */
+/**
+ * The driver's first contact with Kubernetes: real control plane, kubelets and sidecars, the
+ * compiled program in all of its places.
+ */
 import assert from "node:assert/strict";
 import { say, tryTool } from "../../scripts/shell.ts";
 import type { ArrayFacts } from "../../scripts/stand.ts";
@@ -13,7 +16,9 @@ import { claim, Cluster, pod, storageClass, WAIT_MS } from "./cluster.ts";
 async function whyNoCluster(): Promise<string | undefined> {
   if (Deno.uid() !== 0) return "kubelets, containers and mounts need root";
   const hasGo = (await tryTool("go", ["version"])).code === 0;
-  return hasGo ? undefined : "Kubernetes is built from source, and Go 1.26.6 or newer is not installed";
+  return hasGo
+    ? undefined
+    : "Kubernetes is built from source, and Go 1.26.6 or newer is not installed";
 }
 
 const unable = Deno.env.get("CI") === "true" ? undefined : await whyNoCluster();
@@ -22,7 +27,10 @@ const ignore = unable !== undefined && skip("the driver in Kubernetes", unable);
 let cluster: Cluster;
 const took: { step: string; ms: number }[] = [];
 
-/** Runs one step and keeps what it took for the table at the end. When it fails, the error says what cluster and driver know of it. */
+/**
+ * Runs one step and keeps what it took for the table at the end. When it fails, the error says what
+ * cluster and driver know of it.
+ */
 async function timed<T>(step: string, work: () => Promise<T>): Promise<T> {
   const begun = performance.now();
   try {
@@ -45,7 +53,11 @@ Deno.test.beforeAll(async () => {
     driver: DRIVER_NAME,
     deletionPolicy: "Delete",
   };
-  await cluster.apply(storageClass("pure-block", "block", "xfs"), storageClass("pure-file", "file"), snapshotClass);
+  await cluster.apply(
+    storageClass("pure-block", "block", "xfs"),
+    storageClass("pure-file", "file"),
+    snapshotClass,
+  );
 });
 
 Deno.test.afterAll(async () => {
@@ -71,84 +83,130 @@ async function leftOn(array: ArrayFacts): Promise<string[]> {
   return found.flat();
 }
 
-/** A test of the running cluster. What it starts lives on between tests, so leaks are looked for at the end. */
+/**
+ * A test of the running cluster. What it starts lives on between tests, so leaks are looked for at
+ * the end.
+ */
 function scenario(name: string, work: () => Promise<void>): void {
   Deno.test({ name, ignore, sanitizeOps: false, sanitizeResources: false, fn: work });
 }
 
-scenario("a claim is bound, a pod writes, the pod moves to the other node and finds its data", async () => {
-  await timed("claim of 1 GiB is Bound", async () => {
-    await cluster.apply(claim("data"));
-    await cluster.bound("data");
-  });
-  await timed("pod runs with a new xfs", async () => {
-    await cluster.apply(pod("writer", 1, { claim: "data" }));
-    await cluster.running("writer");
-  });
-  await cluster.exec("writer", "echo hello >/data/file && sync");
-  assert.match(await cluster.exec("writer", "grep ' /data ' /proc/mounts"), /xfs/);
-  await timed("pod moves to the other node", async () => {
-    await cluster.delete("pod", "writer");
-    await cluster.apply(pod("reader", 2, { claim: "data" }));
-    await cluster.running("reader");
-  });
-  assert.equal(await cluster.exec("reader", "cat /data/file"), "hello");
-});
+scenario(
+  "a claim is bound, a pod writes, the pod moves to the other node and finds its data",
+  async () => {
+    await timed("claim of 1 GiB is Bound", async () => {
+      await cluster.apply(claim("data"));
+      await cluster.bound("data");
+    });
+    await timed("pod runs with a new xfs", async () => {
+      await cluster.apply(pod("writer", 1, { claim: "data" }));
+      await cluster.running("writer");
+    });
+    await cluster.exec("writer", "echo hello >/data/file && sync");
+    assert.match(await cluster.exec("writer", "grep ' /data ' /proc/mounts"), /xfs/);
+    await timed("pod moves to the other node", async () => {
+      await cluster.delete("pod", "writer");
+      await cluster.apply(pod("reader", 2, { claim: "data" }));
+      await cluster.running("reader");
+    });
+    assert.equal(await cluster.exec("reader", "cat /data/file"), "hello");
+  },
+);
 
 scenario("a volume grows while its pod runs", async () => {
   await timed("claim grows to 2 GiB online", async () => {
-    await cluster.kubectl("patch", "pvc", "data", "-p", '{"spec":{"resources":{"requests":{"storage":"2Gi"}}}}');
+    await cluster.kubectl(
+      "patch",
+      "pvc",
+      "data",
+      "-p",
+      '{"spec":{"resources":{"requests":{"storage":"2Gi"}}}}',
+    );
     await until("the array's part of the growth", async () => {
       const { status } = await cluster.get("pvc", "data");
-      return status.allocatedResourceStatuses?.storage === "NodeResizePending" || status.capacity.storage === "2Gi";
+      return status.allocatedResourceStatuses?.storage === "NodeResizePending" ||
+        status.capacity.storage === "2Gi";
     }, { timeoutMs: WAIT_MS, intervalMs: 500 });
-    // Kubelet looks at the volumes of a running pod again when the pod changes, and otherwise after 60 to 90 s.
+    // Kubelet looks at the volumes of a running pod again when the pod changes, and otherwise after
+    // 60 to 90 s.
     await cluster.kubectl("annotate", "pod", "reader", "look=again");
-    await cluster.kubectl("wait", "--for", "jsonpath={.status.capacity.storage}=2Gi", `--timeout=${WAIT_MS / 1000}s`, "pvc/data");
+    await cluster.kubectl(
+      "wait",
+      "--for",
+      "jsonpath={.status.capacity.storage}=2Gi",
+      `--timeout=${WAIT_MS / 1000}s`,
+      "pvc/data",
+    );
   });
   const [, blocks] = (await cluster.exec("reader", "df -k /data | tail -1")).split(/\s+/);
   assert.ok(Number(blocks) > 1.8 * 1024 * 1024, `the pod sees ${blocks} KiB`);
 });
 
-scenario("a snapshot, a restore and a clone hold what was there, and not what came later", async () => {
-  const ref = { volumeSnapshotClassName: "pure", source: { persistentVolumeClaimName: "data" } };
-  await timed("snapshot is ready", async () => {
-    await cluster.apply({ apiVersion: "snapshot.storage.k8s.io/v1", kind: "VolumeSnapshot", metadata: { name: "snap" }, spec: ref });
-    await cluster.kubectl("wait", "--for", "jsonpath={.status.readyToUse}=true", `--timeout=${WAIT_MS / 1000}s`, "volumesnapshot/snap");
-  });
-  await cluster.exec("reader", "echo later >/data/file && sync");
-  await timed("restore and clone run in pods beside their source", async () => {
-    await cluster.apply(
-      claim("restored", { size: "2Gi", source: { apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot", name: "snap" } }),
-      claim("cloned", { size: "3Gi", source: { kind: "PersistentVolumeClaim", name: "data" } }),
-      pod("restored", 2, { claim: "restored" }),
-      pod("cloned", 2, { claim: "cloned" }),
-    );
-    await cluster.running("restored", "cloned");
-  });
-  assert.equal(await cluster.exec("restored", "cat /data/file"), "hello");
-  assert.equal(await cluster.exec("cloned", "cat /data/file"), "later");
-  const [, blocks] = (await cluster.exec("cloned", "df -k /data | tail -1")).split(/\s+/);
-  assert.ok(Number(blocks) > 2.8 * 1024 * 1024, `the larger clone shows ${blocks} KiB`);
-});
+scenario(
+  "a snapshot, a restore and a clone hold what was there, and not what came later",
+  async () => {
+    const ref = { volumeSnapshotClassName: "pure", source: { persistentVolumeClaimName: "data" } };
+    await timed("snapshot is ready", async () => {
+      await cluster.apply({
+        apiVersion: "snapshot.storage.k8s.io/v1",
+        kind: "VolumeSnapshot",
+        metadata: { name: "snap" },
+        spec: ref,
+      });
+      await cluster.kubectl(
+        "wait",
+        "--for",
+        "jsonpath={.status.readyToUse}=true",
+        `--timeout=${WAIT_MS / 1000}s`,
+        "volumesnapshot/snap",
+      );
+    });
+    await cluster.exec("reader", "echo later >/data/file && sync");
+    await timed("restore and clone run in pods beside their source", async () => {
+      await cluster.apply(
+        claim("restored", {
+          size: "2Gi",
+          source: { apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot", name: "snap" },
+        }),
+        claim("cloned", { size: "3Gi", source: { kind: "PersistentVolumeClaim", name: "data" } }),
+        pod("restored", 2, { claim: "restored" }),
+        pod("cloned", 2, { claim: "cloned" }),
+      );
+      await cluster.running("restored", "cloned");
+    });
+    assert.equal(await cluster.exec("restored", "cat /data/file"), "hello");
+    assert.equal(await cluster.exec("cloned", "cat /data/file"), "later");
+    const [, blocks] = (await cluster.exec("cloned", "df -k /data | tail -1")).split(/\s+/);
+    assert.ok(Number(blocks) > 2.8 * 1024 * 1024, `the larger clone shows ${blocks} KiB`);
+  },
+);
 
-scenario("a raw block volume is written in one pod and read in another on the other node", async () => {
-  const raw = { claim: "raw", mode: "Block" } as const;
-  await timed("raw block: bound, written, moved, read", async () => {
-    await cluster.apply(claim("raw", { mode: "Block" }), pod("raw-1", 1, raw));
-    await cluster.running("raw-1");
-    await cluster.exec("raw-1", "echo block >/tmp/x && dd if=/tmp/x of=/data bs=6 count=1 conv=notrunc,fsync 2>/dev/null");
-    await cluster.delete("pod", "raw-1");
-    await cluster.apply(pod("raw-2", 2, raw));
-    await cluster.running("raw-2");
-  });
-  assert.equal(await cluster.exec("raw-2", "head -c 5 /data"), "block");
-});
+scenario(
+  "a raw block volume is written in one pod and read in another on the other node",
+  async () => {
+    const raw = { claim: "raw", mode: "Block" } as const;
+    await timed("raw block: bound, written, moved, read", async () => {
+      await cluster.apply(claim("raw", { mode: "Block" }), pod("raw-1", 1, raw));
+      await cluster.running("raw-1");
+      await cluster.exec(
+        "raw-1",
+        "echo block >/tmp/x && dd if=/tmp/x of=/data bs=6 count=1 conv=notrunc,fsync 2>/dev/null",
+      );
+      await cluster.delete("pod", "raw-1");
+      await cluster.apply(pod("raw-2", 2, raw));
+      await cluster.running("raw-2");
+    });
+    assert.equal(await cluster.exec("raw-2", "head -c 5 /data"), "block");
+  },
+);
 
 scenario("a shared file system is used by pods of two nodes at once", async () => {
   await timed("RWX claim of a FlashBlade in two pods", async () => {
     await cluster.apply(claim("shared", { storageClass: "pure-file", access: "ReadWriteMany" }));
-    await cluster.apply(pod("shared-1", 1, { claim: "shared" }), pod("shared-2", 2, { claim: "shared" }));
+    await cluster.apply(
+      pod("shared-1", 1, { claim: "shared" }),
+      pod("shared-2", 2, { claim: "shared" }),
+    );
     await cluster.running("shared-1", "shared-2");
   });
   await cluster.exec("shared-1", "echo one >/data/one");
@@ -157,70 +215,96 @@ scenario("a shared file system is used by pods of two nodes at once", async () =
   assert.equal(await cluster.exec("shared-2", "cat /data/one"), "one");
 });
 
-scenario("a node plugin is killed and started again while pods run, and serves the next ones", async () => {
-  await timed("node plugin restarts, pods go on", async () => {
-    await cluster.stand.kill("node-2", "SIGKILL");
-    assert.equal(await cluster.exec("reader", "echo still >/data/file && cat /data/file"), "still");
-    await cluster.restart("node-2");
-    await cluster.delete("pod", "raw-2");
-    await cluster.apply(pod("raw-3", 2, { claim: "raw", mode: "Block" }));
-    await cluster.running("raw-3");
-  });
-  assert.equal(await cluster.exec("raw-3", "head -c 5 /data"), "block");
-});
+scenario(
+  "a node plugin is killed and started again while pods run, and serves the next ones",
+  async () => {
+    await timed("node plugin restarts, pods go on", async () => {
+      await cluster.stand.kill("node-2", "SIGKILL");
+      assert.equal(
+        await cluster.exec("reader", "echo still >/data/file && cat /data/file"),
+        "still",
+      );
+      await cluster.restart("node-2");
+      await cluster.delete("pod", "raw-2");
+      await cluster.apply(pod("raw-3", 2, { claim: "raw", mode: "Block" }));
+      await cluster.running("raw-3");
+    });
+    assert.equal(await cluster.exec("raw-3", "head -c 5 /data"), "block");
+  },
+);
 
-scenario("a kubelet is started again while pods run, and takes their volumes away afterwards", async () => {
-  await timed("kubelet restarts, a pod goes", async () => {
-    const idOf = async () => (await cluster.get("pod", "reader")).status.containerStatuses[0].containerID;
-    const before = await idOf();
-    await cluster.kube("restart", "kubelet-2");
-    await until("node-2 is Ready", async () => {
-      const { status } = await cluster.get("node", "node-2");
-      return status.conditions.some((one: { type: string; status: string }) => one.type === "Ready" && one.status === "True");
-    }, { timeoutMs: WAIT_MS, intervalMs: 500 });
-    assert.equal(await idOf(), before);
-    await cluster.delete("pod", "raw-3");
-  });
-});
+scenario(
+  "a kubelet is started again while pods run, and takes their volumes away afterwards",
+  async () => {
+    await timed("kubelet restarts, a pod goes", async () => {
+      const idOf = async () =>
+        (await cluster.get("pod", "reader")).status.containerStatuses[0].containerID;
+      const before = await idOf();
+      await cluster.kube("restart", "kubelet-2");
+      await until("node-2 is Ready", async () => {
+        const { status } = await cluster.get("node", "node-2");
+        return status.conditions.some((one: { type: string; status: string }) =>
+          one.type === "Ready" && one.status === "True"
+        );
+      }, { timeoutMs: WAIT_MS, intervalMs: 500 });
+      assert.equal(await idOf(), before);
+      await cluster.delete("pod", "raw-3");
+    });
+  },
+);
 
 scenario("a claim that no array can hold says why in its events", async () => {
   await cluster.apply(claim("huge", { size: "900Ti" }));
-  const message = await timed("a claim that cannot be bound says why", () =>
-    until("an event that says why", async () => {
-      const { items } = await cluster.get("events", "--field-selector", "involvedObject.name=huge,reason=ProvisioningFailed");
-      return items[0]?.message as string | undefined;
-    }, { timeoutMs: WAIT_MS, intervalMs: 500 }));
+  const message = await timed(
+    "a claim that cannot be bound says why",
+    () =>
+      until("an event that says why", async () => {
+        const { items } = await cluster.get(
+          "events",
+          "--field-selector",
+          "involvedObject.name=huge,reason=ProvisioningFailed",
+        );
+        return items[0]?.message as string | undefined;
+      }, { timeoutMs: WAIT_MS, intervalMs: 500 }),
+  );
   assert.match(message, /fa-1/);
   assert.match(message, /fa-2/);
   await cluster.delete("pvc", "huge");
 });
 
-scenario("the controller is killed in the middle of 20 claims, and every one is bound", async () => {
-  const names = Array.from({ length: 20 }, (_, index) => `many-${index}`);
-  await timed("20 claims are Bound, the controller killed in the middle", async () => {
-    await cluster.apply(...names.map((name) => claim(name)));
-    await until("the first of them", async () => {
-      const { items } = await cluster.get("pvc");
-      return items.filter((one: { metadata: { name: string }; status: { phase: string } }) =>
-        one.metadata.name.startsWith("many-") && one.status.phase === "Bound"
-      ).length > 0;
-    }, { timeoutMs: WAIT_MS, intervalMs: 50 });
-    await cluster.stand.kill("controller", "SIGKILL");
-    await pause(500);
-    await cluster.restart("controller");
-    await cluster.bound(...names);
-  });
-});
+scenario(
+  "the controller is killed in the middle of 20 claims, and every one is bound",
+  async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `many-${index}`);
+    await timed("20 claims are Bound, the controller killed in the middle", async () => {
+      await cluster.apply(...names.map((name) => claim(name)));
+      await until("the first of them", async () => {
+        const { items } = await cluster.get("pvc");
+        return items.filter((one: { metadata: { name: string }; status: { phase: string } }) =>
+          one.metadata.name.startsWith("many-") && one.status.phase === "Bound"
+        ).length > 0;
+      }, { timeoutMs: WAIT_MS, intervalMs: 50 });
+      await cluster.stand.kill("controller", "SIGKILL");
+      await pause(500);
+      await cluster.restart("controller");
+      await cluster.bound(...names);
+    });
+  },
+);
 
 scenario("after everything is deleted nothing is left on the arrays or on the nodes", async () => {
   await timed("all pods, claims and snapshots are deleted", async () => {
     await cluster.delete("pod", "--all");
     await cluster.delete("volumesnapshot", "--all");
     await cluster.delete("pvc", "--all");
-    await until("the last volume is gone", async () => (await cluster.get("pv")).items.length === 0, {
-      timeoutMs: WAIT_MS,
-      intervalMs: 500,
-    });
+    await until(
+      "the last volume is gone",
+      async () => (await cluster.get("pv")).items.length === 0,
+      {
+        timeoutMs: WAIT_MS,
+        intervalMs: 500,
+      },
+    );
   });
   // Asked of the arrays themselves: the driver lists only what it knows as its own.
   for (const array of cluster.stand.facts.arrays) assert.deepEqual(await leftOn(array), []);
@@ -228,6 +312,13 @@ scenario("after everything is deleted nothing is left on the arrays or on the no
   for (const { stateDir } of cluster.stand.facts.nodes) {
     assert.deepEqual([...Deno.readDirSync(`${stateDir}/volumes`)].map(({ name }) => name), []);
   }
-  const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n").map((line) => line.split(" ")[4] ?? "");
-  assert.deepEqual(mounts.filter((path) => path.includes("/kubernetes.io~csi/") || path.includes("/plugins/kubernetes.io/csi/")), []);
+  const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n").map((line) =>
+    line.split(" ")[4] ?? ""
+  );
+  assert.deepEqual(
+    mounts.filter((path) =>
+      path.includes("/kubernetes.io~csi/") || path.includes("/plugins/kubernetes.io/csi/")
+    ),
+    [],
+  );
 });

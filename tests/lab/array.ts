@@ -17,7 +17,10 @@ const TIMEOUT_MS = 120_000;
 type IscsiAttachment = Extract<Attachment, { protocol: "iscsi" }>;
 
 /** Makes a blank volume and maps it to this node; gives back what the controller would publish. */
-export async function iscsiVolume(name: string, { lun, sizeBytes }: { lun: number; sizeBytes: number }): Promise<IscsiAttachment> {
+export async function iscsiVolume(
+  name: string,
+  { lun, sizeBytes }: { lun: number; sizeBytes: number },
+): Promise<IscsiAttachment> {
   await array("host", NODE_IQN);
   const serial = await array("create", name, sizeBytes);
   await array("map", name, NODE_IQN, lun);
@@ -25,22 +28,38 @@ export async function iscsiVolume(name: string, { lun, sizeBytes }: { lun: numbe
 }
 
 /** What the controller publishes of a volume that is mapped to this node. */
-export function iscsiAttachment(volume: Omit<IscsiAttachment, "protocol" | "targets">): IscsiAttachment {
-  return { protocol: "iscsi", targets: PORTALS.map((address) => ({ iqn: TARGET_IQN, portal: `${address}:3260` })), ...volume };
+export function iscsiAttachment(
+  volume: Omit<IscsiAttachment, "protocol" | "targets">,
+): IscsiAttachment {
+  return {
+    protocol: "iscsi",
+    targets: PORTALS.map((address) => ({ iqn: TARGET_IQN, portal: `${address}:3260` })),
+    ...volume,
+  };
 }
 
 type NvmeAttachment = Extract<Attachment, { portals: string[] }>;
 
 /** The same over NVMe/TCP, as namespace `nsid`. */
-export async function nvmeVolume(name: string, { nsid, sizeBytes }: { nsid: number; sizeBytes: number }): Promise<NvmeAttachment> {
+export async function nvmeVolume(
+  name: string,
+  { nsid, sizeBytes }: { nsid: number; sizeBytes: number },
+): Promise<NvmeAttachment> {
   const serial = await array("create", name, sizeBytes);
   await array("nvme-map", name, nsid);
   return nvmeAttachment({ serial, sizeBytes, everWritten: false });
 }
 
 /** What the controller publishes of a volume over NVMe/TCP. */
-export function nvmeAttachment(volume: Omit<NvmeAttachment, "protocol" | "nqn" | "portals">): NvmeAttachment {
-  return { protocol: "nvme-tcp", nqn: SUBSYSTEM_NQN, portals: PORTALS.map((address) => `${address}:4420`), ...volume };
+export function nvmeAttachment(
+  volume: Omit<NvmeAttachment, "protocol" | "nqn" | "portals">,
+): NvmeAttachment {
+  return {
+    protocol: "nvme-tcp",
+    nqn: SUBSYSTEM_NQN,
+    portals: PORTALS.map((address) => `${address}:4420`),
+    ...volume,
+  };
 }
 
 /** Runs `array` with these words; gives back what it printed. */

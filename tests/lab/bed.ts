@@ -1,4 +1,6 @@
-/** A node plugin on the guest's own root with its real tools, and what a test looks at beside it. */
+/**
+ * A node plugin on the guest's own root with its real tools, and what a test looks at beside it.
+ */
 import assert from "node:assert/strict";
 import type { Attachment } from "../../src/handoff.ts";
 import { createLogger } from "../../src/log.ts";
@@ -41,7 +43,9 @@ function namesIn(folder: string): string[] {
 export function hostState(): HostState {
   const blocks = namesIn("/sys/block").filter((name) => !/^(loop|ram|vd|fd|sr)/.test(name));
   const maps = blocks.filter((name) => name.startsWith("dm-"));
-  const mounts = Deno.readTextFileSync("/proc/self/mountinfo").trimEnd().split("\n").map((line) => line.split(" ")[4] ?? "");
+  const mounts = Deno.readTextFileSync("/proc/self/mountinfo").trimEnd().split("\n").map((line) =>
+    line.split(" ")[4] ?? ""
+  );
   return {
     mounts: mounts.sort(),
     disks: blocks.filter((name) => !maps.includes(name)),
@@ -81,7 +85,10 @@ export class LabNode {
     this.node = this.restart();
   }
 
-  /** A node plugin as after a restart of its process; with `run` in place of the real tools, or with other options. */
+  /**
+   * A node plugin as after a restart of its process; with `run` in place of the real tools, or with
+   * other options.
+   */
   restart(run: Run = testRun, changes: Partial<NodePluginOptions> = {}): NodePlugin {
     this.node = new NodePlugin({
       name: "lab",
@@ -113,12 +120,26 @@ export class LabNode {
 
   async stage(volume: LabVolume, changes: Partial<StageRequest> = {}): Promise<void> {
     const { volumeId, stagingPath, attachment } = volume;
-    await this.node.stage({ volumeId, stagingPath, attachment, capability: mountCapability(), volumeContext: {}, ...changes });
+    await this.node.stage({
+      volumeId,
+      stagingPath,
+      attachment,
+      capability: mountCapability(),
+      volumeContext: {},
+      ...changes,
+    });
   }
 
   async publish(volume: LabVolume, changes: Partial<PublishRequest> = {}): Promise<void> {
     const { volumeId, stagingPath, targetPath } = volume;
-    await this.node.publish({ volumeId, stagingPath, targetPath, capability: mountCapability(), readOnly: false, ...changes });
+    await this.node.publish({
+      volumeId,
+      stagingPath,
+      targetPath,
+      capability: mountCapability(),
+      readOnly: false,
+      ...changes,
+    });
   }
 
   async takeAway(volume: LabVolume): Promise<void> {
@@ -126,7 +147,10 @@ export class LabNode {
     await this.node.unstage(volume);
   }
 
-  /** Runs `work`; then the host must have just the mounts, disks, maps, sessions and records that it had before. */
+  /**
+   * Runs `work`; then the host must have just the mounts, disks, maps, sessions and records that it
+   * had before.
+   */
   static async leavesNothing(work: (lab: LabNode) => Promise<void>): Promise<void> {
     const lab = new LabNode();
     const before = hostState();

@@ -1,4 +1,7 @@
-/** The healer over real sessions, paths, maps and servers: what breaks by hand is said by NodeGetVolumeHealth, and comes back by itself. */
+/**
+ * The healer over real sessions, paths, maps and servers: what breaks by hand is said by
+ * NodeGetVolumeHealth, and comes back by itself.
+ */
 import assert from "node:assert/strict";
 import { BLOCK_CAPABILITY, mountCapability } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
@@ -16,7 +19,8 @@ function wwidOf({ attachment }: LabVolume): string {
 
 /** The disks in a map. */
 async function pathsOf(map: string): Promise<string[]> {
-  return (await sh(`ls /sys/block/$(basename $(readlink /dev/mapper/${map}))/slaves`)).split("\n").filter(Boolean);
+  return (await sh(`ls /sys/block/$(basename $(readlink /dev/mapper/${map}))/slaves`)).split("\n")
+    .filter(Boolean);
 }
 
 async function sizeOf(map: string): Promise<number> {
@@ -24,7 +28,9 @@ async function sizeOf(map: string): Promise<number> {
 }
 
 async function health(lab: LabNode, { volumeId, targetPath }: LabVolume): Promise<string[]> {
-  return (await lab.node.health({ volumeId, volumePath: targetPath })).map(({ status, reason }) => `${status} ${reason}`);
+  return (await lab.node.health({ volumeId, volumePath: targetPath })).map(({ status, reason }) =>
+    `${status} ${reason}`
+  );
 }
 
 async function round(lab: LabNode): Promise<void> {
@@ -36,7 +42,11 @@ async function round(lab: LabNode): Promise<void> {
 async function untilHealthy(lab: LabNode, volume: LabVolume): Promise<void> {
   const end = performance.now() + SLOW_MS;
   while ((await health(lab, volume)).length > 0) {
-    if (performance.now() > end) assert.fail(JSON.stringify(await lab.node.health({ ...volume, volumePath: volume.targetPath })));
+    if (performance.now() > end) {
+      assert.fail(
+        JSON.stringify(await lab.node.health({ ...volume, volumePath: volume.targetPath })),
+      );
+    }
     await round(lab);
   }
 }
@@ -51,7 +61,8 @@ Deno.test("a lost session, a deleted path, one out of its map and one off line a
     const portal = `${PORTALS[1]}:3260`;
     const breaks = [
       () => `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -I pure-csi --logout >/dev/null`,
-      (disk: string) => `multipathd del path ${disk} >/dev/null; echo 1 >/sys/block/${disk}/device/delete`,
+      (disk: string) =>
+        `multipathd del path ${disk} >/dev/null; echo 1 >/sys/block/${disk}/device/delete`,
       (disk: string) => `multipathd del path ${disk} >/dev/null`,
       (disk: string) => `echo offline >/sys/block/${disk}/device/state`,
     ];
@@ -67,7 +78,9 @@ Deno.test("a lost session, a deleted path, one out of its map and one off line a
       await untilHealthy(lab, volume);
       assert.equal((await pathsOf(map)).length, 2, line(disk));
     }
-    await sh("touch /run/enough; for i in $(seq 100); do [ -e /run/no-error ] && exit 0; sleep 0.2; done; exit 1");
+    await sh(
+      "touch /run/enough; for i in $(seq 100); do [ -e /run/no-error ] && exit 0; sleep 0.2; done; exit 1",
+    );
     await round(lab);
     assert.deepEqual(lab.node.healer.paths(), { up: 2, down: 0, missing: 0 });
     assert.equal(hostState().sessions.length, 2);
@@ -87,7 +100,9 @@ Deno.test("rules 4 and 30: a path of another volume in the map is MixedPaths and
     const [one = "", two = ""] = await pathsOf(map);
     const [foreign = ""] = await pathsOf(wwidOf(other));
     await sh(
-      `umount ${other.stagingPath}/*; multipathd del map ${wwidOf(other)} >/dev/null; multipathd del path ${foreign} >/dev/null
+      `umount ${other.stagingPath}/*; multipathd del map ${
+        wwidOf(other)
+      } >/dev/null; multipathd del path ${foreign} >/dev/null
       number() { cat /sys/block/$1/dev; }
       echo "0 $(blockdev --getsz /dev/mapper/${map}) multipath 0 0 1 1 service-time 0 3 1 $(number ${one}) 1 $(number ${two}) 1 $(number ${foreign}) 1" |
         dmsetup load ${map}
@@ -110,9 +125,9 @@ Deno.test("rules 8 and 12: an unstage that failed is finished when the device is
     lab.restart(undefined, { now: () => nowMs });
     const theirs = lab.volume(await iscsiVolume("theirs", { lun: 5, sizeBytes: SIZE }));
     await sh(`iscsiadm -m node -T ${TARGET_IQN} -p ${PORTALS[0]}:3260 -o new >/dev/null
-      iscsiadm -m node -T ${TARGET_IQN} -p ${PORTALS[0]}:3260 -l >/dev/null; until [ -e /dev/mapper/${
-      wwidOf(theirs)
-    } ]; do sleep 0.2; done`);
+      iscsiadm -m node -T ${TARGET_IQN} -p ${
+      PORTALS[0]
+    }:3260 -l >/dev/null; until [ -e /dev/mapper/${wwidOf(theirs)} ]; do sleep 0.2; done`);
     const before = hostState();
     const volume = lab.volume(await iscsiVolume("left", { lun: 1, sizeBytes: SIZE }));
     const raw = { capability: BLOCK_CAPABILITY };
@@ -132,8 +147,12 @@ Deno.test("rules 8 and 12: an unstage that failed is finished when the device is
       state: before,
       left: { volume: 0, session: 0, device: 0 },
     });
-    await sh(`multipathd del map ${wwidOf(theirs)} >/dev/null; iscsiadm -m session -u >/dev/null; rm -rf /etc/iscsi/nodes/*
-      until [ -z "$(ls /sys/class/scsi_device)" ]; do sleep 0.2; done`);
+    await sh(
+      `multipathd del map ${
+        wwidOf(theirs)
+      } >/dev/null; iscsiadm -m session -u >/dev/null; rm -rf /etc/iscsi/nodes/*
+      until [ -z "$(ls /sys/class/scsi_device)" ]; do sleep 0.2; done`,
+    );
     for (const name of ["theirs", "left"]) await array("delete", name);
   }));
 
@@ -147,7 +166,11 @@ Deno.test("rule 41: an NVMe path that was disconnected is PathsMissing and is co
     await untilHealthy(lab, volume);
     assert.equal(await sh(`cat /sys/class/nvme/*/subsysnqn`), `${SUBSYSTEM_NQN}\n${SUBSYSTEM_NQN}`);
     await lab.takeAway(volume);
-    assert.deepEqual(hostState().controllers, [], "a connection that the healer made is one of ours");
+    assert.deepEqual(
+      hostState().controllers,
+      [],
+      "a connection that the healer made is one of ours",
+    );
     await array("delete", "lost");
   }));
 
@@ -172,7 +195,10 @@ Deno.test("rule 45: a stale NFS mount is told and refused while a pod has it, an
     await renew();
     await round(lab);
     assert.deepEqual(await health(lab, volume), ["inaccessible StaleFileHandle"]);
-    assert.match(await refusal(lab.publish(second, NFS)), /^in_use: .*is stale on this node .*end the pods that use it/);
+    assert.match(
+      await refusal(lab.publish(second, NFS)),
+      /^in_use: .*is stale on this node .*end the pods that use it/,
+    );
     await lab.node.unpublish(volume);
     await lab.publish(second, NFS);
     assert.equal(await sh(`cat ${second.targetPath}/file`), "new");
@@ -194,13 +220,18 @@ Deno.test("rule 44: of a server that hangs the second mount fails at once with t
     let skippedMs = 0;
     lab.restart(undefined, { now: () => performance.now() + skippedMs });
     const alive = lab.volume({ protocol: "nfs", address: "127.0.0.1", path: "/pvc-alive" });
-    const dead = [1, 2].map(() => lab.volume({ protocol: "nfs", address: "127.0.0.9", path: "/pvc-alive" }));
+    const dead = [1, 2].map(() =>
+      lab.volume({ protocol: "nfs", address: "127.0.0.9", path: "/pvc-alive" })
+    );
     const [first, second] = dead;
     assert.ok(first && second);
     await array("path", "127.0.0.9", "down");
     const request = { ...first, ...NFS, volumeContext: {} };
     assert.match(await refusal(lab.node.stage(request, AbortSignal.timeout(15_000))), /^timeout: /);
-    assert.match(await refusal(lab.stage(second, NFS)), /^unavailable: NFS server 127\.0\.0\.9 has not answered this node for/);
+    assert.match(
+      await refusal(lab.stage(second, NFS)),
+      /^unavailable: NFS server 127\.0\.0\.9 has not answered this node for/,
+    );
     assert.deepEqual(lab.node.storageHealth().map(({ reason }) => reason), ["ServerNotAnswering"]);
     await lab.stage(alive, NFS);
     await lab.publish(alive, NFS);

@@ -1,4 +1,7 @@
-/** What goes wrong with SCSI devices, sessions and maps on real hosts; the numbers are those of docs/field-lessons.md. */
+/**
+ * What goes wrong with SCSI devices, sessions and maps on real hosts; the numbers are those of
+ * docs/field-lessons.md.
+ */
 import assert from "node:assert/strict";
 import { BLOCK_CAPABILITY, testRun } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
@@ -16,8 +19,12 @@ function wwidOf({ serial }: { serial: string }): string {
 
 /** The disks that are paths of a WWID, by sysfs. */
 async function pathsOf(wwid: string): Promise<string[]> {
-  const text = await sh(`grep -il ${wwid.slice(1)} /sys/class/scsi_device/*/device/wwid | cut -d/ -f5 || true`);
-  return (await sh(`for d in ${text.replaceAll("\n", " ")}; do ls /sys/class/scsi_device/$d/device/block; done`)).split("\n").filter(
+  const text = await sh(
+    `grep -il ${wwid.slice(1)} /sys/class/scsi_device/*/device/wwid | cut -d/ -f5 || true`,
+  );
+  return (await sh(
+    `for d in ${text.replaceAll("\n", " ")}; do ls /sys/class/scsi_device/$d/device/block; done`,
+  )).split("\n").filter(
     Boolean,
   );
 }
@@ -26,7 +33,8 @@ Deno.test("rule 1: a LUN that is used again shows the new volume, though map and
   LabNode.leavesNothing(async (lab) => {
     const old = lab.volume(await iscsiVolume("old", { lun: 1, sizeBytes: SIZE }));
     await lab.stage(old);
-    await sh(`umount ${old.stagingPath}; rm -r /var/lib/pso-test`); // a node that lost its state, and a driver that left the devices
+    // a node that lost its state, and a driver that left the devices
+    await sh(`umount ${old.stagingPath}; rm -r /var/lib/pso-test`);
     await array("unmap", "old");
     const fresh = lab.volume(await iscsiVolume("fresh", { lun: 1, sizeBytes: SIZE }));
     await lab.stage(fresh, RAW);
@@ -89,7 +97,12 @@ Deno.test("rule 5: a LUN that shows another, living volume is refused, and that 
     const theirs = lab.volume(await iscsiVolume("theirs", { lun: 1, sizeBytes: SIZE }));
     await lab.stage(theirs);
     const before = hostState();
-    const wrong = iscsiAttachment({ serial: "ABCDEF0123456789ABCDEF01", lun: 1, sizeBytes: SIZE, everWritten: false });
+    const wrong = iscsiAttachment({
+      serial: "ABCDEF0123456789ABCDEF01",
+      lun: 1,
+      sizeBytes: SIZE,
+      everWritten: false,
+    });
     assert.match(
       await refusal(lab.stage(lab.volume(wrong))),
       /^unavailable: .*the device at .* is volume 3624a9370.*, and the array was to show/,
@@ -128,7 +141,11 @@ Deno.test("rule 10: a map whose paths are dead and that carries partitions is re
     const attachment = await iscsiVolume("parts", { lun: 1, sizeBytes: SIZE });
     const volume = lab.volume(attachment);
     await lab.stage(volume, RAW);
-    await sh(`echo ',,L' | sfdisk -q /dev/mapper/${wwidOf(attachment)}; kpartx -a -s /dev/mapper/${wwidOf(attachment)}`);
+    await sh(
+      `echo ',,L' | sfdisk -q /dev/mapper/${wwidOf(attachment)}; kpartx -a -s /dev/mapper/${
+        wwidOf(attachment)
+      }`,
+    );
     assert.equal(hostState().maps.length, 2);
     await array("unmap", "parts");
     await lab.takeAway(volume);
@@ -139,7 +156,9 @@ Deno.test("rule 11: a removal that the kernel did not do is an error of unstage,
   LabNode.leavesNothing(async (lab) => {
     const volume = lab.volume(await iscsiVolume("liar", { lun: 1, sizeBytes: SIZE }));
     await lab.stage(volume);
-    lab.restart(runWith((tool, args) => tool === "tee" && args[0]?.endsWith("/delete") ? LIE : undefined));
+    lab.restart(
+      runWith((tool, args) => tool === "tee" && args[0]?.endsWith("/delete") ? LIE : undefined),
+    );
     assert.match(await refusal(lab.takeAway(volume)), /removal of SCSI device/);
     lab.restart();
     await lab.takeAway(volume);
@@ -149,7 +168,10 @@ Deno.test("rule 11: a removal that the kernel did not do is an error of unstage,
 Deno.test("rule 13: a place where another volume is mounted is refused, and stays as it is", () =>
   LabNode.leavesNothing(async (lab) => {
     const first = lab.volume(await iscsiVolume("first", { lun: 1, sizeBytes: SIZE }));
-    const second = { ...lab.volume(await iscsiVolume("second", { lun: 2, sizeBytes: SIZE })), stagingPath: first.stagingPath };
+    const second = {
+      ...lab.volume(await iscsiVolume("second", { lun: 2, sizeBytes: SIZE })),
+      stagingPath: first.stagingPath,
+    };
     await lab.stage(first);
     assert.match(await refusal(lab.stage(second)), /^in_use: .*which is not volume/);
     await lab.takeAway(first);
@@ -163,7 +185,10 @@ Deno.test("rule 14: a map is removed by multipathd, and past it only when it is 
     lab.restart(runWith((tool, args) => void tools.push([tool, ...args].join(" "))));
     await lab.stage(volume);
     await lab.takeAway(volume);
-    assert.ok(tools.some((line) => line.startsWith("multipathd del map")) && !tools.some((line) => /^(dmsetup|multipath -f)/.test(line)));
+    assert.ok(
+      tools.some((line) => line.startsWith("multipathd del map")) &&
+        !tools.some((line) => /^(dmsetup|multipath -f)/.test(line)),
+    );
     await lab.stage(volume);
     await sh("killall multipathd; while pidof multipathd; do sleep 0.1; done");
     await lab.takeAway(volume);
@@ -195,11 +220,28 @@ Deno.test("rule 16: a volume does not grow while one of its paths shows the old 
     const [stale = ""] = await pathsOf(wwidOf(volume.attachment as Parameters<typeof wwidOf>[0]));
     const hctl = await sh(`basename $(readlink -f /sys/block/${stale}/device)`);
     await array("grow", "grow", 2 * SIZE);
-    lab.restart(runWith((tool, args) => tool === "tee" && args[0]?.includes(`/${hctl}/device/rescan`) ? LIE : undefined));
-    const expand = { volumeId: volume.volumeId, volumePath: volume.targetPath, stagingPath: volume.stagingPath, requiredBytes: 2 * SIZE };
-    assert.match(await refusal(lab.node.expand(expand)), /^unavailable: the paths of one volume have different sizes/);
-    lab.restart(runWith((tool, args) => tool === "multipathd" && args[0] === "resize" ? LIE : undefined));
-    assert.match(await refusal(lab.node.expand(expand)), /^unavailable: multipath map .* has .* bytes and its paths have/);
+    lab.restart(
+      runWith((tool, args) =>
+        tool === "tee" && args[0]?.includes(`/${hctl}/device/rescan`) ? LIE : undefined
+      ),
+    );
+    const expand = {
+      volumeId: volume.volumeId,
+      volumePath: volume.targetPath,
+      stagingPath: volume.stagingPath,
+      requiredBytes: 2 * SIZE,
+    };
+    assert.match(
+      await refusal(lab.node.expand(expand)),
+      /^unavailable: the paths of one volume have different sizes/,
+    );
+    lab.restart(
+      runWith((tool, args) => tool === "multipathd" && args[0] === "resize" ? LIE : undefined),
+    );
+    assert.match(
+      await refusal(lab.node.expand(expand)),
+      /^unavailable: multipath map .* has .* bytes and its paths have/,
+    );
     lab.restart();
     assert.ok((await lab.node.expand(expand)).sizeBytes > SIZE);
     await lab.takeAway(volume);
@@ -244,8 +286,14 @@ Deno.test("a target that refuses this host is told as denied, with no record or 
 Deno.test("a size below what the array said, and a volume that the array does not show, are refused and leave nothing", () =>
   LabNode.leavesNothing(async (lab) => {
     const attachment = await iscsiVolume("small", { lun: 1, sizeBytes: SIZE });
-    assert.match(await refusal(lab.stage(lab.volume({ ...attachment, sizeBytes: 2 * SIZE }))), /^unavailable: .*and the array said/);
-    assert.match(await refusal(lab.stage(lab.volume({ ...attachment, lun: 9 }))), /^unavailable: .*shows no LUN 9 to this host/);
+    assert.match(
+      await refusal(lab.stage(lab.volume({ ...attachment, sizeBytes: 2 * SIZE }))),
+      /^unavailable: .*and the array said/,
+    );
+    assert.match(
+      await refusal(lab.stage(lab.volume({ ...attachment, lun: 9 }))),
+      /^unavailable: .*shows no LUN 9 to this host/,
+    );
     await array("delete", "small");
   }));
 
@@ -298,7 +346,9 @@ Deno.test("rule 43: a SCSI host that goes away in the middle of a stage costs it
     assert.match(lab.logLines.join("\n"), /volume has fewer paths.*takes no scan/);
     lab.restart();
     await lab.publish(volume, RAW);
-    await sh(`dd if=/dev/zero of=${volume.targetPath} bs=1M count=1 oflag=direct conv=notrunc status=none`);
+    await sh(
+      `dd if=/dev/zero of=${volume.targetPath} bs=1M count=1 oflag=direct conv=notrunc status=none`,
+    );
     await lab.takeAway(volume);
     await array("delete", "dying");
   }));
@@ -307,10 +357,14 @@ Deno.test("sessions, maps and mounts of somebody else stay as they are beside ou
   LabNode.leavesNothing(async (lab) => {
     const theirs = await iscsiVolume("foreign", { lun: 5, sizeBytes: SIZE });
     const portal = `${PORTALS[0]}:3260`;
-    await sh(`iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -o new >/dev/null; iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -l >/dev/null
+    await sh(
+      `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -o new >/dev/null; iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -l >/dev/null
       until [ -e /dev/mapper/${wwidOf(theirs)} ]; do sleep 0.2; done; mkfs.ext4 -q /dev/mapper/${
-      wwidOf(theirs)
-    }; mkdir -p /boot-like; mount /dev/mapper/${wwidOf(theirs)} /boot-like; echo here >/boot-like/file`);
+        wwidOf(theirs)
+      }; mkdir -p /boot-like; mount /dev/mapper/${
+        wwidOf(theirs)
+      } /boot-like; echo here >/boot-like/file`,
+    );
     const before = hostState();
     const volume = lab.volume(await iscsiVolume("ours", { lun: 6, sizeBytes: SIZE }));
     await lab.stage(volume);
@@ -321,7 +375,9 @@ Deno.test("sessions, maps and mounts of somebody else stay as they are beside ou
     assert.deepEqual(hostState(), before);
     assert.equal(await sh("cat /boot-like/file"), "here");
     await sh(
-      `umount /boot-like; multipathd del map ${wwidOf(theirs)} >/dev/null; iscsiadm -m session -u >/dev/null; rm -rf /etc/iscsi/nodes/*`,
+      `umount /boot-like; multipathd del map ${
+        wwidOf(theirs)
+      } >/dev/null; iscsiadm -m session -u >/dev/null; rm -rf /etc/iscsi/nodes/*`,
     );
     await sh('until [ -z "$(ls /sys/class/scsi_device)" ]; do sleep 0.2; done');
     for (const name of ["foreign", "ours"]) await array("delete", name);

@@ -14,7 +14,13 @@ Deno.test("rule 19: a blkid that finds nothing does not make a volume with data 
   LabNode.leavesNothing(async (lab) => {
     const volume = lab.volume(await iscsiVolume("blkid", { lun: 1, sizeBytes: SIZE }));
     await sh("mkfs.ext4 -q -F /var/lib/array/blkid");
-    lab.restart(runWith((tool) => ["blkid", "lsblk", "wipefs"].includes(tool) ? { code: 2, stdout: "", stderr: "" } : undefined));
+    lab.restart(
+      runWith((tool) =>
+        ["blkid", "lsblk", "wipefs"].includes(tool)
+          ? { code: 2, stdout: "", stderr: "" }
+          : undefined
+      ),
+    );
     assert.match(await refusal(lab.stage(volume)), /ext4/);
     assert.equal(await sh("blkid -p -o value -s TYPE /var/lib/array/blkid"), "ext4");
     await array("delete", "blkid");
@@ -23,7 +29,9 @@ Deno.test("rule 19: a blkid that finds nothing does not make a volume with data 
 Deno.test("rule 18: a volume that cannot be read is not formatted", () =>
   LabNode.leavesNothing(async (lab) => {
     const volume = lab.volume(await iscsiVolume("unreadable", { lun: 1, sizeBytes: SIZE }));
-    await sh("head -c 1M /dev/urandom | dd of=/var/lib/array/unreadable bs=1M seek=100 conv=notrunc status=none");
+    await sh(
+      "head -c 1M /dev/urandom | dd of=/var/lib/array/unreadable bs=1M seek=100 conv=notrunc status=none",
+    );
     const sum = await sh("sha256sum </var/lib/array/unreadable");
     await lab.stage(volume, { capability: BLOCK_CAPABILITY });
     await sh(
@@ -31,7 +39,9 @@ Deno.test("rule 18: a volume that cannot be read is not formatted", () =>
     );
     assert.match(await refusal(lab.stage(volume)), /^(unavailable|timeout|in_use): /);
     assert.equal(await sh("sha256sum </var/lib/array/unreadable"), sum);
-    await sh("for d in /sys/class/scsi_device/*; do [ ! -e $d ] || echo running >$d/device/state; done");
+    await sh(
+      "for d in /sys/class/scsi_device/*; do [ ! -e $d ] || echo running >$d/device/state; done",
+    );
     await lab.takeAway(volume);
     await array("delete", "unreadable");
   }));
@@ -46,7 +56,12 @@ for (const old of ["ext4", "xfs"]) {
         } /var/lib/array/data; dd if=/dev/zero of=/var/lib/array/data bs=64k count=1 conv=notrunc status=none`,
       );
       const sum = await sh("sha256sum </var/lib/array/data");
-      assert.match(await refusal(lab.stage(volume, { capability: mountCapability(old === "ext4" ? "xfs" : "ext4") })), /^\w+: /);
+      assert.match(
+        await refusal(
+          lab.stage(volume, { capability: mountCapability(old === "ext4" ? "xfs" : "ext4") }),
+        ),
+        /^\w+: /,
+      );
       assert.equal(await sh("sha256sum </var/lib/array/data"), sum);
       await array("delete", "data");
     }));
@@ -64,11 +79,15 @@ Deno.test("rule 24: the clone of a mounted xfs mounts beside its source on the s
   LabNode.leavesNothing(async (lab) => {
     const source = lab.volume(await iscsiVolume("source", { lun: 1, sizeBytes: SIZE }));
     await lab.stage(source);
-    await sh(`echo data >${source.stagingPath}/file; sync -f ${source.stagingPath}; fsfreeze -f ${source.stagingPath}`);
+    await sh(
+      `echo data >${source.stagingPath}/file; sync -f ${source.stagingPath}; fsfreeze -f ${source.stagingPath}`,
+    );
     const serial = await array("copy", "source", "clone");
     await sh(`fsfreeze -u ${source.stagingPath}`);
     await array("map", "clone", NODE_IQN, 2);
-    const clone = lab.volume(iscsiAttachment({ serial, lun: 2, sizeBytes: SIZE, everWritten: true }));
+    const clone = lab.volume(
+      iscsiAttachment({ serial, lun: 2, sizeBytes: SIZE, everWritten: true }),
+    );
     await lab.stage(clone);
     assert.equal(await sh(`cat ${clone.stagingPath}/file`), "data");
     await lab.takeAway(clone);
@@ -127,8 +146,12 @@ Deno.test("a volume that only readers use takes no write, mounted or raw", () =>
       const sum = await sh("sha256sum </var/lib/array/readers");
       await lab.stage(reader, { capability });
       await lab.publish(reader, { capability, readOnly: true });
-      const where = capability.access.type === "block" ? reader.targetPath : `${reader.targetPath}/file`;
-      await assert.rejects(sh(`dd if=/dev/urandom of=${where} bs=4k count=1 oflag=direct conv=notrunc`));
+      const where = capability.access.type === "block"
+        ? reader.targetPath
+        : `${reader.targetPath}/file`;
+      await assert.rejects(
+        sh(`dd if=/dev/urandom of=${where} bs=4k count=1 oflag=direct conv=notrunc`),
+      );
       await lab.takeAway(reader);
       assert.equal(await sh("sha256sum </var/lib/array/readers"), sum);
     }
@@ -142,7 +165,8 @@ Deno.test("a volume that carries the host's own system is never touched: not by 
     const login = (portal: string) =>
       `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -o new && iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -l`;
     await sh(`${PORTALS.map(login).join(" && ")}; until [ -e ${map} ]; do sleep 0.2; done`);
-    // What LVM makes of a logical volume (there is no lvm2 in the guest): a linear map with a UUID of LVM's.
+    // What LVM makes of a logical volume (there is no lvm2 in the guest): a linear map with a UUID
+    // of LVM's.
     await sh(
       `dmsetup create system-root --uuid LVM-Zm9vYmFy --table "0 $(($(blockdev --getsz ${map}) - 8192)) linear ${map} 8192" && udevadm settle
       mkfs.ext4 -q /dev/mapper/system-root; mkdir -p /system; mount /dev/mapper/system-root /system; echo here >/system/file; sync -f /system`,
@@ -150,7 +174,10 @@ Deno.test("a volume that carries the host's own system is never touched: not by 
     const before = hostState();
     const root = lab.volume(theirs);
     for (const capability of [mountCapability("ext4"), BLOCK_CAPABILITY]) {
-      assert.match(await refusal(lab.stage(root, { capability })), /^in_use: multipath map \S+ carries dm-\d+/);
+      assert.match(
+        await refusal(lab.stage(root, { capability })),
+        /^in_use: multipath map \S+ carries dm-\d+/,
+      );
       await lab.takeAway(root);
     }
     const ours = lab.volume(await iscsiVolume("beside", { lun: 10, sizeBytes: SIZE }));
@@ -162,7 +189,10 @@ Deno.test("a volume that carries the host's own system is never touched: not by 
     const path = await sh("ls /var/lib/pso-test/volumes/*.json");
     const { version, record } = JSON.parse(await Deno.readTextFile(path));
     await lab.takeAway(ours);
-    await Deno.writeTextFile(path, JSON.stringify({ version, record: { ...record, attachment: theirs, device: undefined } }));
+    await Deno.writeTextFile(
+      path,
+      JSON.stringify({ version, record: { ...record, attachment: theirs, device: undefined } }),
+    );
     assert.match(await refusal(lab.node.unstage(ours)), /^in_use: .*(carries|held by)/);
     await sh(`rm ${path}`);
     assert.deepEqual(hostState(), before);
@@ -176,7 +206,9 @@ Deno.test("a volume that carries the host's own system is never touched: not by 
   }));
 
 const OTHER_TARGET = "iqn.2010-06.com.purestorage:flasharray.fedcba0987654321";
-/** Logs in to another array, as an administrator or another driver would; with `false`, out again. */
+/**
+ * Logs in to another array, as an administrator or another driver would; with `false`, out again.
+ */
 const otherArray = (isIn: boolean) =>
   sh(
     isIn
@@ -188,14 +220,20 @@ Deno.test("rule 17: a serial number that a second array shows too is refused bef
   LabNode.leavesNothing(async (lab) => {
     const attachment = await iscsiVolume("twin", { lun: 1, sizeBytes: SIZE });
     const volume = lab.volume(attachment);
-    const other = (line: string) => sh(`export ARRAY_IQN=${OTHER_TARGET} ARRAY_PORTALS=127.0.0.3; ${line}`);
+    const other = (line: string) =>
+      sh(`export ARRAY_IQN=${OTHER_TARGET} ARRAY_PORTALS=127.0.0.3; ${line}`);
     await other(`array start iscsi; array map twin ${NODE_IQN} 1`);
     const others = () =>
-      sh("cd /sys/class/iscsi_session && grep -l fedcba0987654321 */targetname | wc -l; ls /sys/class/scsi_device | wc -l");
+      sh(
+        "cd /sys/class/iscsi_session && grep -l fedcba0987654321 */targetname | wc -l; ls /sys/class/scsi_device | wc -l",
+      );
     await otherArray(true);
     const before = await others();
     const said = await refusal(lab.stage(volume));
-    assert.match(said, /^in_use: .* by target iqn\S+fedcba0987654321 .* has iqn\S+1234567890abcdef: two arrays/);
+    assert.match(
+      said,
+      /^in_use: .* by target iqn\S+fedcba0987654321 .* has iqn\S+1234567890abcdef: two arrays/,
+    );
     assert.equal(await others(), before);
     await otherArray(false);
     let cameUp = false;
@@ -221,8 +259,9 @@ Deno.test("rule 17: a serial number that a second array shows too is refused bef
   }));
 
 /**
- * A process that SIGKILL ends at its tool call number `at`: no code of it runs after that, so the call never returns. Tools that ran beside it
- * come to their end before the next life begins, as they do when a container is started again.
+ * A process that SIGKILL ends at its tool call number `at`: no code of it runs after that, so the
+ * call never returns. Tools that ran beside it come to their end before the next life begins, as
+ * they do when a container is started again.
  */
 function mortalRun(at: number): { run: Run; died: Promise<"died"> } {
   let calls = 0;
@@ -250,7 +289,8 @@ for (const step of ["stage", "unstage"] as const) {
   Deno.test(`${step} dies after each of its tool calls: repeated at every second one, it ends well; unstaged at each, it leaves nothing`, () =>
     LabNode.leavesNothing(async (lab) => {
       const attachment = await iscsiVolume(`kill-${step}`, { lun: 1, sizeBytes: SIZE });
-      const act = async (volume: LabVolume) => step === "stage" ? await lab.stage(volume) : await lab.node.unstage(volume);
+      const act = async (volume: LabVolume) =>
+        step === "stage" ? await lab.stage(volume) : await lab.node.unstage(volume);
       for (let at = 1;; at++) {
         const volume = lab.volume({ ...attachment, everWritten: at > 1 });
         if (step === "unstage") await lab.stage(volume);
@@ -260,7 +300,9 @@ for (const step of ["stage", "unstage"] as const) {
         lab.restart();
         if (at % 2 === 0 || at === 1) await act(volume);
         await lab.takeAway(volume);
-        const left = await sh("ls /sys/class/scsi_device /sys/class/iscsi_session; dmsetup ls | grep -v 'No devices' || true");
+        const left = await sh(
+          "ls /sys/class/scsi_device /sys/class/iscsi_session; dmsetup ls | grep -v 'No devices' || true",
+        );
         assert.equal(left.replaceAll(/\s|\/sys\/class\/\w+:/g, ""), "", `killed after call ${at}`);
         if (outcome === "done") break;
       }

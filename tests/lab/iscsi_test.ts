@@ -22,16 +22,26 @@ for (const { fsType, lun } of [{ fsType: "xfs", lun: 1 }, { fsType: "ext4", lun:
       const map = `3624a9370${attachment.serial.toLowerCase()}`;
       assert.deepEqual(hostState().maps, [map]);
       assert.equal(hostState().disks.filter((disk) => disk.startsWith("sd")).length, 2);
-      await sh(`dd if=/dev/urandom of=${volume.targetPath}/file bs=1M count=16 conv=fsync status=none`);
+      await sh(
+        `dd if=/dev/urandom of=${volume.targetPath}/file bs=1M count=16 conv=fsync status=none`,
+      );
       const sum = await sh(`sha256sum <${volume.targetPath}/file`);
       await array("grow", name, 2 * SIZE);
-      const expand = { volumeId: volume.volumeId, volumePath: volume.targetPath, stagingPath: volume.stagingPath, requiredBytes: 2 * SIZE };
+      const expand = {
+        volumeId: volume.volumeId,
+        volumePath: volume.targetPath,
+        stagingPath: volume.stagingPath,
+        requiredBytes: 2 * SIZE,
+      };
       assert.equal((await lab.node.expand(expand)).sizeBytes >= 2 * SIZE * 0.9, true);
       assert.equal(await sh(`blockdev --getsize64 /dev/mapper/${map}`), String(2 * SIZE));
       await lab.takeAway(volume);
       await lab.takeAway(volume);
       assert.deepEqual(hostState().sessions, []);
-      await lab.stage({ ...volume, attachment: { ...attachment, everWritten: true, sizeBytes: 2 * SIZE } }, wanted);
+      await lab.stage({
+        ...volume,
+        attachment: { ...attachment, everWritten: true, sizeBytes: 2 * SIZE },
+      }, wanted);
       await lab.publish(volume, wanted);
       assert.equal(await sh(`sha256sum <${volume.targetPath}/file`), sum);
       await lab.takeAway(volume);
@@ -61,7 +71,9 @@ Deno.test("iSCSI: a raw block volume shows the map, and its data is there again 
 Deno.test("iSCSI under load: one of two paths cut, no I/O error; the session goes with the last volume only", () =>
   LabNode.leavesNothing(async (lab) => {
     const volumes = [];
-    for (const lun of [1, 2]) volumes.push(lab.volume(await iscsiVolume(`load-${lun}`, { lun, sizeBytes: SIZE })));
+    for (const lun of [1, 2]) {
+      volumes.push(lab.volume(await iscsiVolume(`load-${lun}`, { lun, sizeBytes: SIZE })));
+    }
     const [busy, idle] = volumes;
     assert.ok(busy && idle);
     await Promise.all(volumes.map((volume) => lab.stage(volume)));
@@ -84,11 +96,20 @@ Deno.test("iSCSI under load: one of two paths cut, no I/O error; the session goe
 Deno.test("iSCSI by IPv6 portals: logged in to, used and left, also where the array spells an address in another way", () =>
   LabNode.leavesNothing(async (lab) => {
     await sh("ip addr add fd00::2/128 dev lo; ARRAY_PORTALS='[::1] [fd00::2]' array start iscsi");
-    const targets = ["[::1]:3260", "[FD00:0::2]:3260"].map((portal) => ({ iqn: TARGET_IQN, portal }));
-    const volume = lab.volume({ ...await iscsiVolume("six", { lun: 4, sizeBytes: SIZE }), targets });
+    const targets = ["[::1]:3260", "[FD00:0::2]:3260"].map((portal) => ({
+      iqn: TARGET_IQN,
+      portal,
+    }));
+    const volume = lab.volume({
+      ...await iscsiVolume("six", { lun: 4, sizeBytes: SIZE }),
+      targets,
+    });
     await lab.stage(volume);
     await lab.stage(volume);
-    assert.equal((await sh("cat /sys/class/iscsi_connection/*/persistent_address | sort")).toLowerCase(), "::1\nfd00:0::2");
+    assert.equal(
+      (await sh("cat /sys/class/iscsi_connection/*/persistent_address | sort")).toLowerCase(),
+      "::1\nfd00:0::2",
+    );
     assert.equal(hostState().disks.filter((disk) => disk.startsWith("sd")).length, 2);
     await lab.publish(volume);
     await sh(`echo data >${volume.targetPath}/file; sync -f ${volume.targetPath}`);
@@ -104,14 +125,19 @@ Deno.test("iSCSI: a read-only publish takes no write, mounted or raw, and a writ
       const attachment = await iscsiVolume(name, { lun: 3, sizeBytes: SIZE });
       const volume = lab.volume(attachment);
       const isRaw = capability.access.type === "block";
-      const write = `dd if=/dev/urandom of=${volume.targetPath}${isRaw ? "" : "/file"} bs=4k count=1 oflag=direct conv=notrunc status=none`;
+      const write = `dd if=/dev/urandom of=${volume.targetPath}${
+        isRaw ? "" : "/file"
+      } bs=4k count=1 oflag=direct conv=notrunc status=none`;
       await lab.stage(volume, { capability });
       for (const readOnly of [true, false]) {
         await lab.publish(volume, { capability, readOnly });
-        const isReadOnly = await sh(`blockdev --getro /dev/mapper/3624a9370${attachment.serial.toLowerCase()}`);
+        const isReadOnly = await sh(
+          `blockdev --getro /dev/mapper/3624a9370${attachment.serial.toLowerCase()}`,
+        );
         if (isRaw) assert.equal(isReadOnly, readOnly ? "1" : "0");
-        if (readOnly) assert.match(await refusal(sh(write)), /Read-only file system|Operation not permitted/);
-        else await sh(write);
+        if (readOnly) {
+          assert.match(await refusal(sh(write)), /Read-only file system|Operation not permitted/);
+        } else await sh(write);
         await lab.node.unpublish(volume);
       }
       await lab.takeAway(volume);
@@ -126,12 +152,18 @@ Deno.test("iSCSI: a deleted file gives its blocks back to the array, and a publi
     await lab.publish(volume);
     const usedBytes = async () => Number(await sh("stat -c %b /var/lib/array/trim")) * 512;
     const before = await usedBytes();
-    await sh(`dd if=/dev/urandom of=${volume.targetPath}/file bs=1M count=64 conv=fsync status=none`);
+    await sh(
+      `dd if=/dev/urandom of=${volume.targetPath}/file bs=1M count=64 conv=fsync status=none`,
+    );
     assert.ok(await usedBytes() >= before + 60 * MiB);
-    await sh(`rm ${volume.targetPath}/file; fsfreeze -f ${volume.targetPath}`); // a freeze commits the journal, and `discard` goes with that
+    // a freeze commits the journal, and `discard` goes with that
+    await sh(`rm ${volume.targetPath}/file; fsfreeze -f ${volume.targetPath}`);
     assert.match(await refusal(sh(`fsfreeze -f ${volume.targetPath}`)), /busy/i);
     await sh(`fsfreeze -u ${volume.targetPath}; fstrim ${volume.targetPath}`);
-    assert.ok(await usedBytes() < before + 8 * MiB, `${await usedBytes()} bytes are used, ${before} were before`);
+    assert.ok(
+      await usedBytes() < before + 8 * MiB,
+      `${await usedBytes()} bytes are used, ${before} were before`,
+    );
     await sh(`echo data >${volume.targetPath}/file; sync -f ${volume.targetPath}`);
     await lab.takeAway(volume);
     await array("delete", "trim");

@@ -1,4 +1,7 @@
-/** The simulator's kernel data plane, driven by CSI calls alone: what an array promises is seen by the real initiators. */
+/**
+ * The simulator's kernel data plane, driven by CSI calls alone: what an array promises is seen by
+ * the real initiators.
+ */
 import assert from "node:assert/strict";
 import {
   attachClaim,
@@ -22,11 +25,14 @@ import { hostState, sh, SLOW_MS } from "./bed.ts";
 
 const SIZE = 384 * MiB;
 const CONFIGFS = "/sys/kernel/config";
-/** An address of this host whose traffic to itself comes from itself: another client than the node. */
+/**
+ * An address of this host whose traffic to itself comes from itself: another client than the node.
+ */
 const STRANGER = "10.99.99.99";
 
 /** Every object and link in the kernel's targets, without what counts and times. */
-const targets = () => sh(`cd ${CONFIGFS}; find target/core target/iscsi nvmet -not -path '*/statistics*' | sort`);
+const targets = () =>
+  sh(`cd ${CONFIGFS}; find target/core target/iscsi nvmet -not -path '*/statistics*' | sort`);
 const exports = () => sh("exportfs -s | cut -d'(' -f1");
 const sum = (path: string) => sh(`sha256sum <${path} | cut -d' ' -f1`);
 
@@ -35,7 +41,12 @@ await array("host", NODE_IQN);
 await array("create", "foreign", 64 * MiB);
 await array("map", "foreign", NODE_IQN, 1);
 await sh(`modprobe -a nvmet nvmet_tcp; ip addr add ${STRANGER}/32 dev lo`);
-const before = { targets: await targets(), exports: await exports(), root: await sh("ls /"), host: hostState() };
+const before = {
+  targets: await targets(),
+  exports: await exports(),
+  root: await sh("ls /"),
+  host: hostState(),
+};
 
 const stand = await startStand({
   ...{ dir: "/var/lib/stand", dataPlane: "kernel", flasharrays: 1, flashblades: 1, nodes: 1 },
@@ -59,9 +70,17 @@ async function deleteClaim({ volumeId }: Claim): Promise<void> {
 }
 
 /** Grows the claim while it is in use, as csi-resizer and kubelet do. */
-async function growClaim({ volumeId, capability }: Claim, paths: Paths, sizeBytes: number): Promise<void> {
+async function growClaim(
+  { volumeId, capability }: Claim,
+  paths: Paths,
+  sizeBytes: number,
+): Promise<void> {
   const capacityRange = { requiredBytes: BigInt(sizeBytes) };
-  await controller.controller.controllerExpandVolume({ volumeId, capacityRange, volumeCapability: capability });
+  await controller.controller.controllerExpandVolume({
+    volumeId,
+    capacityRange,
+    volumeCapability: capability,
+  });
   await csi.node.nodeExpandVolume({
     ...{ volumeId, capacityRange, volumeCapability: capability },
     ...{ volumePath: paths.target, stagingTargetPath: paths.staging },
@@ -69,12 +88,24 @@ async function growClaim({ volumeId, capability }: Claim, paths: Paths, sizeByte
 }
 
 /** A snapshot of the claim, and a new claim from it. */
-async function copyClaim({ volumeId, capability }: Claim, name: string, parameters: Record<string, string>) {
-  const { snapshot } = await controller.controller.createSnapshot({ sourceVolumeId: volumeId, name: `snapshot-${name}` });
+async function copyClaim(
+  { volumeId, capability }: Claim,
+  name: string,
+  parameters: Record<string, string>,
+) {
+  const { snapshot } = await controller.controller.createSnapshot({
+    sourceVolumeId: volumeId,
+    name: `snapshot-${name}`,
+  });
   assert.ok(snapshot);
   const { snapshotId } = snapshot;
   const source = { case: "snapshot", value: { snapshotId } } as const;
-  const copy = await createClaim(controller, name, { sizeBytes: Number(snapshot.sizeBytes), capability, parameters, source });
+  const copy = await createClaim(controller, name, {
+    sizeBytes: Number(snapshot.sizeBytes),
+    capability,
+    parameters,
+    source,
+  });
   return { copy, drop: () => controller.controller.deleteSnapshot({ snapshotId }) };
 }
 
@@ -85,14 +116,20 @@ const FILE = { backend: "file" };
 
 Deno.test("kernel plane", async (test) => {
   await test.step("iSCSI: a claim is Pure's by vendor, model and WWID; written, grown in use; a copy of its snapshot has the data", async () => {
-    const claim = await createClaim(controller, "pvc-iscsi", { sizeBytes: SIZE, parameters: BLOCK });
+    const claim = await createClaim(controller, "pvc-iscsi", {
+      sizeBytes: SIZE,
+      parameters: BLOCK,
+    });
     const paths = pathsOf("iscsi");
     const context = await attachClaim(controller, node, claim, paths);
     const { protocol, serial, targets: portals } = JSON.parse(context.attachment ?? "");
     assert.deepEqual([protocol, portals.length, devices().length], ["iscsi", 2, 2]);
     const map = `3624a9370${serial.toLowerCase()}`;
     assert.deepEqual(hostState().maps, [map]);
-    assert.match(await sh(`lsblk -dno VENDOR,MODEL,SERIAL /dev/${devices()[0]}`), new RegExp(`^PURE +FlashArray +0?${serial}$`, "i"));
+    assert.match(
+      await sh(`lsblk -dno VENDOR,MODEL,SERIAL /dev/${devices()[0]}`),
+      new RegExp(`^PURE +FlashArray +0?${serial}$`, "i"),
+    );
     await sh(`dd if=/dev/urandom of=${paths.target}/file bs=1M count=8 conv=fsync status=none`);
     const data = await sum(`${paths.target}/file`);
     await growClaim(claim, paths, 2 * SIZE);
@@ -110,16 +147,30 @@ Deno.test("kernel plane", async (test) => {
   });
 
   await test.step("iSCSI: publishing to another node cuts the first one off", async () => {
-    const claim = await createClaim(controller, "pvc-fence", { sizeBytes: SIZE, capability: blockCapability(), parameters: BLOCK });
+    const claim = await createClaim(controller, "pvc-fence", {
+      sizeBytes: SIZE,
+      capability: blockCapability(),
+      parameters: BLOCK,
+    });
     const paths = pathsOf("fence");
     await attachClaim(controller, node, claim, paths);
     const [device] = devices();
     await sh(`sg_turs /dev/${device}`);
     const identity = decodeNodeId(nodeId);
     assert.ok(identity);
-    const other = encodeNodeId({ ...identity, name: "node-2", iqn: "iqn.1993-08.org.debian:01:other", nqn: undefined });
+    const other = encodeNodeId({
+      ...identity,
+      name: "node-2",
+      iqn: "iqn.1993-08.org.debian:01:other",
+      nqn: undefined,
+    });
     const { volumeId, capability: volumeCapability, context: volumeContext } = claim;
-    await controller.controller.controllerPublishVolume({ volumeId, nodeId: other, volumeCapability, volumeContext });
+    await controller.controller.controllerPublishVolume({
+      volumeId,
+      nodeId: other,
+      volumeCapability,
+      volumeContext,
+    });
     await assert.rejects(sh(`sg_turs /dev/${device}`));
     await unmountClaim(node, claim, paths);
     await controller.controller.controllerUnpublishVolume({ volumeId, nodeId: other });
@@ -140,13 +191,25 @@ Deno.test("kernel plane", async (test) => {
     const iqn = "iqn.1993-08.org.debian:01:chap";
     const at = `-m node -T ${iscsiTarget} -p ${PORTALS[0]} -I chap`;
     const settings = (auth: Record<string, string>) =>
-      Object.entries(auth).map(([name, value]) => `iscsiadm ${at} -o update -n node.session.auth.${name} -v ${value}`).join(" && ");
+      Object.entries(auth).map(([name, value]) =>
+        `iscsiadm ${at} -o update -n node.session.auth.${name} -v ${value}`
+      ).join(" && ");
     await client.ok("POST /hosts?names=chap-host", { iqns: [iqn] });
-    await sh(`iscsiadm -m iface -I chap -o new && iscsiadm -m iface -I chap -o update -n iface.initiatorname -v ${iqn}`);
+    await sh(
+      `iscsiadm -m iface -I chap -o new && iscsiadm -m iface -I chap -o update -n iface.initiatorname -v ${iqn}`,
+    );
     await sh(`iscsiadm ${at} -o new && iscsiadm ${at} --login && iscsiadm ${at} --logout`);
-    const [host, target] = [{ user: "host-user", password: "host-password" }, { user: "target-user", password: "target-password" }];
+    const [host, target] = [{ user: "host-user", password: "host-password" }, {
+      user: "target-user",
+      password: "target-password",
+    }];
     await client.ok("PATCH /hosts?names=chap-host", {
-      chap: { host_user: host.user, host_password: host.password, target_user: target.user, target_password: target.password },
+      chap: {
+        host_user: host.user,
+        host_password: host.password,
+        target_user: target.user,
+        target_password: target.password,
+      },
     });
     await assert.rejects(sh(`iscsiadm ${at} --login`), /code 24/); // ISCSI_ERR_LOGIN_AUTH_FAILED
     await sh(
@@ -158,11 +221,23 @@ Deno.test("kernel plane", async (test) => {
         password_in: "wrong-password",
       }),
     );
-    await assert.rejects(sh(`iscsiadm ${at} --login`), /code (19|24)/, "the initiator asks the target for its secret as well");
-    await sh(`${settings({ password_in: target.password })} && iscsiadm ${at} --login && iscsiadm ${at} --logout`);
-    await client.ok("PATCH /hosts?names=chap-host", { chap: { host_user: "", host_password: "", target_user: "", target_password: "" } });
+    await assert.rejects(
+      sh(`iscsiadm ${at} --login`),
+      /code (19|24)/,
+      "the initiator asks the target for its secret as well",
+    );
+    await sh(
+      `${
+        settings({ password_in: target.password })
+      } && iscsiadm ${at} --login && iscsiadm ${at} --logout`,
+    );
+    await client.ok("PATCH /hosts?names=chap-host", {
+      chap: { host_user: "", host_password: "", target_user: "", target_password: "" },
+    });
     // A new record: one with a target's password in it insists on it.
-    await sh(`iscsiadm ${at} -o delete && iscsiadm ${at} -o new && iscsiadm ${at} --login && iscsiadm ${at} --logout`);
+    await sh(
+      `iscsiadm ${at} -o delete && iscsiadm ${at} -o new && iscsiadm ${at} --login && iscsiadm ${at} --logout`,
+    );
     await sh(`iscsiadm ${at} -o delete && iscsiadm -m iface -I chap -o delete`);
     await client.ok("DELETE /hosts?names=chap-host");
     client.close();
@@ -183,22 +258,33 @@ Deno.test("kernel plane", async (test) => {
     await detachClaim(controller, node, claim, paths);
     assert.deepEqual(hostState().controllers, []);
     assert.equal(
-      await sh(`ls ${CONFIGFS}/nvmet/subsystems/*/namespaces ${CONFIGFS}/nvmet/hosts`).then((text) => /^\d+$|uuid/m.test(text)),
+      await sh(`ls ${CONFIGFS}/nvmet/subsystems/*/namespaces ${CONFIGFS}/nvmet/hosts`).then((
+        text,
+      ) => /^\d+$|uuid/m.test(text)),
       false,
     );
     await deleteClaim(claim);
   });
 
   await test.step("NFS: exported to the node alone; a copy of its snapshot is another file system; full, grown, gone", async () => {
-    const claim = await createClaim(controller, "pvc-nfs", { sizeBytes: 64 * MiB, parameters: FILE });
+    const claim = await createClaim(controller, "pvc-nfs", {
+      sizeBytes: 64 * MiB,
+      parameters: FILE,
+    });
     const paths = pathsOf("nfs");
     const context = await attachClaim(controller, node, claim, paths);
     const { protocol, address, path } = JSON.parse(context.attachment ?? "");
     assert.deepEqual([protocol, address], ["nfs", "127.0.0.1"]);
     assert.equal(await exports(), `${path}  127.0.0.1`);
     await Deno.mkdir(`${stand.dir}/mnt`);
-    await assert.rejects(sh(`mount -t nfs -o vers=4.1,retry=0 ${STRANGER}:${path} ${stand.dir}/mnt`), /denied|No such file/);
-    await assert.rejects(sh(`mount -t nfs -o vers=3,nolock,retry=0 ${STRANGER}:${path} ${stand.dir}/mnt`), /denied/);
+    await assert.rejects(
+      sh(`mount -t nfs -o vers=4.1,retry=0 ${STRANGER}:${path} ${stand.dir}/mnt`),
+      /denied|No such file/,
+    );
+    await assert.rejects(
+      sh(`mount -t nfs -o vers=3,nolock,retry=0 ${STRANGER}:${path} ${stand.dir}/mnt`),
+      /denied/,
+    );
     await sh(`dd if=/dev/urandom of=${paths.target}/file bs=1M count=4 conv=fsync status=none`);
     const data = await sum(`${paths.target}/file`);
     const { copy, drop } = await copyClaim(claim, "pvc-nfs-copy", FILE);
@@ -206,7 +292,10 @@ Deno.test("kernel plane", async (test) => {
     await attachClaim(controller, node, copy, copyPaths);
     await sh(`echo changed >${paths.target}/file`);
     assert.equal(await sum(`${copyPaths.target}/file`), data);
-    await assert.rejects(sh(`dd if=/dev/zero of=${paths.target}/full bs=1M count=80 conv=fsync status=none`), /No space left/);
+    await assert.rejects(
+      sh(`dd if=/dev/zero of=${paths.target}/full bs=1M count=80 conv=fsync status=none`),
+      /No space left/,
+    );
     await growClaim(claim, paths, 128 * MiB);
     await sh(`dd if=/dev/zero of=${paths.target}/full bs=1M count=80 conv=fsync status=none`);
     await detachClaim(controller, node, copy, copyPaths);
@@ -219,24 +308,46 @@ Deno.test("kernel plane", async (test) => {
 
   await test.step("a simulator that is killed and started again: I/O goes on, nothing is doubled, what is half made goes", async () => {
     const claims = [
-      { claim: await createClaim(controller, "pvc-kill", { sizeBytes: SIZE, parameters: BLOCK }), paths: pathsOf("kill") },
-      { claim: await createClaim(controller, "pvc-kill-nvme", { sizeBytes: SIZE, parameters: NVME }), paths: pathsOf("kill-nvme") },
-      { claim: await createClaim(controller, "pvc-kill-nfs", { sizeBytes: 64 * MiB, parameters: FILE }), paths: pathsOf("kill-nfs") },
+      {
+        claim: await createClaim(controller, "pvc-kill", { sizeBytes: SIZE, parameters: BLOCK }),
+        paths: pathsOf("kill"),
+      },
+      {
+        claim: await createClaim(controller, "pvc-kill-nvme", {
+          sizeBytes: SIZE,
+          parameters: NVME,
+        }),
+        paths: pathsOf("kill-nvme"),
+      },
+      {
+        claim: await createClaim(controller, "pvc-kill-nfs", {
+          sizeBytes: 64 * MiB,
+          parameters: FILE,
+        }),
+        paths: pathsOf("kill-nfs"),
+      },
     ];
     for (const { claim, paths } of claims) await attachClaim(controller, node, claim, paths);
     const asItWas = [await targets(), await exports()];
     await stand.kill("simulator", "SIGKILL");
     const write = (name: string) =>
-      Promise.all(claims.map(({ paths }) => sh(`dd if=/dev/urandom of=${paths.target}/${name} bs=1M count=2 conv=fsync status=none`)));
+      Promise.all(
+        claims.map(({ paths }) =>
+          sh(`dd if=/dev/urandom of=${paths.target}/${name} bs=1M count=2 conv=fsync status=none`)
+        ),
+      );
     await write("while-dead");
     // What a kill in the middle of a connect leaves.
-    await sh(`cd ${CONFIGFS}/target/core; ours=$(ls -d fileio_* | grep -v fileio_0); mkdir $ours/${crypto.randomUUID()}`);
+    await sh(
+      `cd ${CONFIGFS}/target/core; ours=$(ls -d fileio_* | grep -v fileio_0); mkdir $ours/${crypto.randomUUID()}`,
+    );
     await stand.start("simulator");
     assert.deepEqual([await targets(), await exports()], asItWas);
     await write("after");
     for (const { claim, paths } of claims) {
       assert.equal(await sh(`ls ${paths.target} | grep -v lost`), "after\nwhile-dead");
-      await detachClaim(controller, node, claim, paths); // the controller's session ended with the simulator: it logs in again
+      // the controller's session ended with the simulator: it logs in again
+      await detachClaim(controller, node, claim, paths);
       await deleteClaim(claim);
     }
   });
@@ -244,16 +355,44 @@ Deno.test("kernel plane", async (test) => {
   await test.step("a simulator that is stopped leaves the kernel, the exports and the host as they were, and the foreign target", async () => {
     const claim = await createClaim(controller, "pvc-left", { sizeBytes: SIZE, parameters: BLOCK });
     const { volumeId, capability: volumeCapability, context: volumeContext } = claim;
-    await controller.controller.controllerPublishVolume({ volumeId, nodeId, volumeCapability, volumeContext });
-    const create = () => createClaim(controller, "pvc-left-nfs", { sizeBytes: 64 * MiB, parameters: FILE }).catch(() => undefined);
-    // The controller looks again every 30 s at an array that did not answer while the simulator was dead; csi-provisioner repeats as well.
-    const file = await until("pvc-left-nfs is made", create, { timeoutMs: SLOW_MS, intervalMs: 1000 });
-    await controller.controller.controllerPublishVolume({ volumeId: file.volumeId, nodeId, volumeCapability, volumeContext: file.context });
+    await controller.controller.controllerPublishVolume({
+      volumeId,
+      nodeId,
+      volumeCapability,
+      volumeContext,
+    });
+    const create = () =>
+      createClaim(controller, "pvc-left-nfs", { sizeBytes: 64 * MiB, parameters: FILE }).catch(() =>
+        undefined
+      );
+    // The controller looks again every 30 s at an array that did not answer while the simulator was
+    // dead; csi-provisioner repeats as well.
+    const file = await until("pvc-left-nfs is made", create, {
+      timeoutMs: SLOW_MS,
+      intervalMs: 1000,
+    });
+    await controller.controller.controllerPublishVolume({
+      volumeId: file.volumeId,
+      nodeId,
+      volumeCapability,
+      volumeContext: file.context,
+    });
     controller.close();
     csi.close();
     await stand.stop();
-    await until("nothing is left", async () => await targets() === before.targets, { timeoutMs: 10_000 });
-    assert.deepEqual({ targets: await targets(), exports: await exports(), root: await sh("ls /"), host: hostState() }, before);
-    assert.equal(await sh(`find ${CONFIGFS}/target/iscsi -name backstore | wc -l`), "2", "the foreign target has its LUN still");
+    await until("nothing is left", async () => await targets() === before.targets, {
+      timeoutMs: 10_000,
+    });
+    assert.deepEqual({
+      targets: await targets(),
+      exports: await exports(),
+      root: await sh("ls /"),
+      host: hostState(),
+    }, before);
+    assert.equal(
+      await sh(`find ${CONFIGFS}/target/iscsi -name backstore | wc -l`),
+      "2",
+      "the foreign target has its LUN still",
+    );
   });
 });

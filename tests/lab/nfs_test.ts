@@ -13,7 +13,10 @@ function capability(flags: string[]) {
 }
 
 /** Makes a file system of 256 MiB and exports it; the array takes it back after `work`. */
-async function withExport(name: string, work: (attachment: { protocol: "nfs"; address: string; path: string }) => Promise<void>) {
+async function withExport(
+  name: string,
+  work: (attachment: { protocol: "nfs"; address: string; path: string }) => Promise<void>,
+) {
   await array("fs-create", name, "256M");
   await array("export", name);
   try {
@@ -31,12 +34,21 @@ for (const { version, type } of [{ version: "4.1", type: "nfs4" }, { version: "3
         const wanted = { capability: capability(version === "3" ? ["vers=3"] : []) };
         await lab.stage(volume, wanted);
         await lab.publish(volume, wanted);
-        assert.match(await sh(`findmnt -no FSTYPE,OPTIONS ${volume.targetPath}`), new RegExp(`^${type} .*vers=${version}`));
+        assert.match(
+          await sh(`findmnt -no FSTYPE,OPTIONS ${volume.targetPath}`),
+          new RegExp(`^${type} .*vers=${version}`),
+        );
         await sh(`echo data >${volume.targetPath}/file && sync -f ${volume.targetPath}`);
         assert.equal(await sh(`cat ${attachment.path}/file`), "data");
         await array("fs-grow", attachment.path, "512M");
-        const stats = await lab.node.stats({ volumeId: volume.volumeId, volumePath: volume.targetPath });
-        assert.ok(stats.type === "mount" && stats.bytes.total > 400 * MiB, `the node sees ${JSON.stringify(stats)}`);
+        const stats = await lab.node.stats({
+          volumeId: volume.volumeId,
+          volumePath: volume.targetPath,
+        });
+        assert.ok(
+          stats.type === "mount" && stats.bytes.total > 400 * MiB,
+          `the node sees ${JSON.stringify(stats)}`,
+        );
         await lab.takeAway(volume);
         await lab.takeAway(volume); // again, as kubelet does
       })
@@ -68,7 +80,12 @@ Deno.test("NFS: a server that does not answer fails the stage of its volume in b
       const dead = lab.volume({ ...attachment, address: "127.0.0.9" });
       await array("path", "127.0.0.9", "down");
       const begun = performance.now();
-      const stuck = refusal(lab.node.stage({ ...dead, capability: capability([]), volumeContext: {} }, AbortSignal.timeout(20_000)));
+      const stuck = refusal(
+        lab.node.stage(
+          { ...dead, capability: capability([]), volumeContext: {} },
+          AbortSignal.timeout(20_000),
+        ),
+      );
       const alive = lab.volume(attachment);
       await lab.stage(alive, { capability: capability([]) });
       await lab.takeAway(alive);
@@ -86,7 +103,10 @@ Deno.test("NFS: an export that does not name this node is told as denied, and le
       await sh(`exportfs -o rw 192.0.2.1:${attachment.path}`);
       const volume = lab.volume(attachment);
       for (const flags of [[], ["vers=3"]]) {
-        assert.match(await refusal(lab.stage(volume, { capability: capability(flags) })), /^denied: NFS server refuses /);
+        assert.match(
+          await refusal(lab.stage(volume, { capability: capability(flags) })),
+          /^denied: NFS server refuses /,
+        );
         await lab.node.unstage(volume);
       }
       await sh(`exportfs -u 192.0.2.1:${attachment.path}`);

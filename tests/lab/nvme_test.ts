@@ -21,15 +21,25 @@ for (const fsType of ["xfs", "ext4"]) {
       await lab.publish(volume, wanted);
       assert.equal(hostState().controllers.length, 2);
       assert.equal(await sh("cat /sys/class/nvme/nvme0/ctrl_loss_tmo"), "off");
-      await sh(`dd if=/dev/urandom of=${volume.targetPath}/file bs=1M count=16 conv=fsync status=none`);
+      await sh(
+        `dd if=/dev/urandom of=${volume.targetPath}/file bs=1M count=16 conv=fsync status=none`,
+      );
       const sum = await sh(`sha256sum <${volume.targetPath}/file`);
       await array("grow", name, 2 * SIZE);
-      const expand = { volumeId: volume.volumeId, volumePath: volume.targetPath, stagingPath: volume.stagingPath, requiredBytes: 2 * SIZE };
+      const expand = {
+        volumeId: volume.volumeId,
+        volumePath: volume.targetPath,
+        stagingPath: volume.stagingPath,
+        requiredBytes: 2 * SIZE,
+      };
       assert.ok((await lab.node.expand(expand)).sizeBytes >= 2 * SIZE * 0.9);
       await lab.takeAway(volume);
       await lab.takeAway(volume);
       assert.deepEqual(hostState().controllers, [], "the last volume takes the connections along");
-      await lab.stage({ ...volume, attachment: { ...attachment, everWritten: true, sizeBytes: 2 * SIZE } }, wanted);
+      await lab.stage({
+        ...volume,
+        attachment: { ...attachment, everWritten: true, sizeBytes: 2 * SIZE },
+      }, wanted);
       await lab.publish(volume, wanted);
       assert.equal(await sh(`sha256sum <${volume.targetPath}/file`), sum);
       await lab.takeAway(volume);
@@ -49,7 +59,9 @@ Deno.test("NVMe/TCP under load: one of two paths cut, no I/O error, the kernel b
     await array("path", PORTALS[1] ?? "", "reset");
     await load;
     await array("path", PORTALS[1] ?? "", "up");
-    await sh('for i in $(seq 300); do [ "$(cat /sys/class/nvme/nvme*/state | grep -c live)" = 2 ] && exit 0; sleep 0.1; done; exit 1');
+    await sh(
+      'for i in $(seq 300); do [ "$(cat /sys/class/nvme/nvme*/state | grep -c live)" = 2 ] && exit 0; sleep 0.1; done; exit 1',
+    );
     await lab.takeAway(raw);
     assert.equal(hostState().controllers.length, 2, "the other volume still needs them");
     await lab.takeAway(busy);
@@ -63,7 +75,10 @@ Deno.test("NVMe/TCP: a connection that somebody else made is used, and stays aft
     await lab.stage(volume);
     assert.equal(hostState().controllers.length, 2);
     await lab.takeAway(volume);
-    assert.equal(await sh("cat /sys/class/nvme/nvme*/address"), "traddr=127.0.0.1,trsvcid=4420,src_addr=127.0.0.1");
+    assert.equal(
+      await sh("cat /sys/class/nvme/nvme*/address"),
+      "traddr=127.0.0.1,trsvcid=4420,src_addr=127.0.0.1",
+    );
     await array("delete", "guest");
     await sh(`nvme disconnect -n ${SUBSYSTEM_NQN}`);
   }));

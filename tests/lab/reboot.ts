@@ -29,8 +29,16 @@ function volume(name: string, attachment: Attachment): LabVolume {
 export function volumes(everWritten: boolean): Record<string, LabVolume> {
   const block = { sizeBytes: SIZE, everWritten };
   return Object.fromEntries([
-    ...ISCSI.map((name, index) => [name, volume(name, iscsiAttachment({ serial: serialOf(name), lun: index + 1, ...block }))]),
-    ...NVME.map((name) => [name, volume(name, nvmeAttachment({ serial: serialOf(name), ...block }))]),
+    ...ISCSI.map((
+      name,
+      index,
+    ) => [
+      name,
+      volume(name, iscsiAttachment({ serial: serialOf(name), lun: index + 1, ...block })),
+    ]),
+    ...NVME.map((
+      name,
+    ) => [name, volume(name, nvmeAttachment({ serial: serialOf(name), ...block }))]),
     ["nfs", volume("nfs", { protocol: "nfs", address: "127.0.0.1", path: EXPORT })],
   ]);
 }

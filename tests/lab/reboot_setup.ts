@@ -1,4 +1,7 @@
-/** First life: volumes of each protocol are staged, published and written; then the machine dies with all of them in use. */
+/**
+ * First life: volumes of each protocol are staged, published and written; then the machine dies
+ * with all of them in use.
+ */
 import { mountCapability } from "../support/test_node.ts";
 import { array, NODE_IQN } from "./array.ts";
 import { LabNode, sh } from "./bed.ts";
@@ -16,8 +19,14 @@ await array("export", EXPORT);
 
 const lab = new LabNode();
 for (const [name, volume] of Object.entries(volumes(false))) {
-  await lab.stage(volume, name === "nfs" ? { capability: mountCapability("nfs", "multi-node-multi-writer") } : {});
-  await lab.publish(volume, name === "nfs" ? { capability: mountCapability("nfs", "multi-node-multi-writer") } : {});
+  await lab.stage(
+    volume,
+    name === "nfs" ? { capability: mountCapability("nfs", "multi-node-multi-writer") } : {},
+  );
+  await lab.publish(
+    volume,
+    name === "nfs" ? { capability: mountCapability("nfs", "multi-node-multi-writer") } : {},
+  );
   await sh(`echo ${name} >${volume.targetPath}/file && sync -f ${volume.targetPath}`);
 }
 await sh("sync"); // the array's own disks; nothing of the node is ended

@@ -1,4 +1,7 @@
-/** Second life: the machine has come back with the records of what was staged, and with nothing attached (docs/field-lessons.md, 8 and 25). */
+/**
+ * Second life: the machine has come back with the records of what was staged, and with nothing
+ * attached (docs/field-lessons.md, 8 and 25).
+ */
 import assert from "node:assert/strict";
 import { mountCapability } from "../support/test_node.ts";
 import { array, NODE_IQN } from "./array.ts";
@@ -7,7 +10,8 @@ import { EXPORT, ISCSI, NVME, serialOf, SIZE, volumes } from "./reboot.ts";
 
 await array("start", "iscsi", "nvme", "nfs");
 await array("host", NODE_IQN);
-// LUNs and namespaces in another order than before: device names of the first life mean other volumes now.
+// LUNs and namespaces in another order than before: device names of the first life mean other
+// volumes now.
 for (const [index, name] of [...ISCSI, ...NVME].entries()) {
   await array("create", name, SIZE, serialOf(name));
   if (ISCSI.includes(name)) await array("map", name, NODE_IQN, index + 1);

@@ -1,5 +1,6 @@
 /**
- * Records what the real tools say, for the unit tests of the code that reads it. Runs in the guest; once for each Debian:
+ * Records what the real tools say, for the unit tests of the code that reads it. Runs in the guest;
+ * once for each Debian:
  *
  *     PSO_LAB_SUITE=bookworm tests/lab/lab run -o tests/transcripts -t 1200 'deno run -A tests/lab/record_transcripts.ts /out/debian12.json'
  *     PSO_LAB_SUITE=trixie   tests/lab/lab run -o tests/transcripts -t 1200 'deno run -A tests/lab/record_transcripts.ts /out/debian13.json'
@@ -23,13 +24,23 @@ const ANY_CODE = [...Array(256).keys()];
 const records: Record<string, Recorded> = {};
 
 async function record(name: string, tool: string, ...args: string[]): Promise<Recorded> {
-  const { code, stdout, stderr } = await testRun(tool, args, { okCodes: ANY_CODE, timeoutMs: SLOW_MS });
-  return records[name] = { tool, args, code, stdout: stdout.split("\n"), stderr: stderr.split("\n") };
+  const { code, stdout, stderr } = await testRun(tool, args, {
+    okCodes: ANY_CODE,
+    timeoutMs: SLOW_MS,
+  });
+  return records[name] = {
+    tool,
+    args,
+    code,
+    stdout: stdout.split("\n"),
+    stderr: stderr.split("\n"),
+  };
 }
 
 /** A step that is needed and not recorded. */
 async function sh(line: string): Promise<string> {
-  return (await testRun("bash", ["-c", line], { okCodes: ANY_CODE, timeoutMs: SLOW_MS })).stdout.trim();
+  return (await testRun("bash", ["-c", line], { okCodes: ANY_CODE, timeoutMs: SLOW_MS })).stdout
+    .trim();
 }
 
 async function recordVersions(): Promise<void> {
@@ -52,7 +63,13 @@ async function recordMultipath(): Promise<void> {
   await record("multipathd runs", "multipathd", "show", "daemon");
   await record("multipathd config", "multipathd", "show", "config");
   await record("multipathd has no path", "multipathd", "show", "paths", "raw", "format", "%w");
-  await record("multipathd knows no such map", "multipathd", "add", "map", "3624a9370ffffffffffffffffffffffff");
+  await record(
+    "multipathd knows no such map",
+    "multipathd",
+    "add",
+    "map",
+    "3624a9370ffffffffffffffffffffffff",
+  );
   await sh("cp /etc/multipath.conf /run/multipath.conf");
   const wrong = [
     "defaults {\n  user_friendly_names yes\n  find_multipaths strict\n  polling_interval 30\n}",
@@ -79,13 +96,39 @@ function node(...rest: string[]): string[] {
 async function recordIscsi(): Promise<void> {
   await array("start", "iscsi");
   await record("iscsiadm has no session", "iscsiadm", "-m", "session");
-  await record("iscsiadm makes an interface", "iscsiadm", "-m", "iface", "-I", "pure-csi", "-o", "new");
-  await record("iscsiadm makes an interface again", "iscsiadm", "-m", "iface", "-I", "pure-csi", "-o", "new");
+  await record(
+    "iscsiadm makes an interface",
+    "iscsiadm",
+    "-m",
+    "iface",
+    "-I",
+    "pure-csi",
+    "-o",
+    "new",
+  );
+  await record(
+    "iscsiadm makes an interface again",
+    "iscsiadm",
+    "-m",
+    "iface",
+    "-I",
+    "pure-csi",
+    "-o",
+    "new",
+  );
   await record("iscsiadm logs in without a record", "iscsiadm", ...node("--login"));
   await record("iscsiadm deletes no record", "iscsiadm", ...node("-o", "delete"));
   await record("iscsiadm makes a record", "iscsiadm", ...node("-o", "new"));
-  await record("iscsiadm changes a record", "iscsiadm", ...node("-o", "update", "-n", "node.session.scan", "-v", "manual"));
-  await sh(`iscsiadm ${node("-o", "update", "-n", "node.session.initial_login_retry_max", "-v", "1").join(" ")}`);
+  await record(
+    "iscsiadm changes a record",
+    "iscsiadm",
+    ...node("-o", "update", "-n", "node.session.scan", "-v", "manual"),
+  );
+  await sh(
+    `iscsiadm ${
+      node("-o", "update", "-n", "node.session.initial_login_retry_max", "-v", "1").join(" ")
+    }`,
+  );
   await record("iscsiadm is refused", "iscsiadm", ...node("--login"));
   await array("host", NODE_IQN);
   await record("iscsiadm logs in", "iscsiadm", ...node("--login"));
@@ -95,17 +138,44 @@ async function recordIscsi(): Promise<void> {
   await record("iscsiadm logs out again", "iscsiadm", ...node("--logout"));
   await record("iscsiadm deletes a record", "iscsiadm", ...node("-o", "delete"));
   const silent = ["-m", "node", "-T", TARGET_IQN, "-p", "127.0.0.9:3260", "-I", "pure-csi"];
-  await record("iscsiadm makes a record of a portal that is down", "iscsiadm", ...silent, "-o", "new");
-  const settings = [["node.session.initial_login_retry_max", "1"], ["node.conn[0].timeo.login_timeout", "5"]] as const;
+  await record(
+    "iscsiadm makes a record of a portal that is down",
+    "iscsiadm",
+    ...silent,
+    "-o",
+    "new",
+  );
+  const settings = [["node.session.initial_login_retry_max", "1"], [
+    "node.conn[0].timeo.login_timeout",
+    "5",
+  ]] as const;
   for (const [name, value] of settings) {
-    await record("iscsiadm changes a record of a portal that is down", "iscsiadm", ...silent, "-o", "update", "-n", name, "-v", value);
+    await record(
+      "iscsiadm changes a record of a portal that is down",
+      "iscsiadm",
+      ...silent,
+      "-o",
+      "update",
+      "-n",
+      name,
+      "-v",
+      value,
+    );
   }
   await array("path", "127.0.0.9", "reset");
   await record("iscsiadm finds no portal", "iscsiadm", ...silent, "--login");
   await array("path", "127.0.0.9", "up");
-  await record("iscsiadm deletes a record of a portal that is down", "iscsiadm", ...silent, "-o", "delete");
+  await record(
+    "iscsiadm deletes a record of a portal that is down",
+    "iscsiadm",
+    ...silent,
+    "-o",
+    "delete",
+  );
   await sh("mkdir -p '/etc/iscsi/nodes/iqn.2001-04.com.example:broken/192.0.2.1,3260,1'");
-  await sh("echo 'node.name = ' >'/etc/iscsi/nodes/iqn.2001-04.com.example:broken/192.0.2.1,3260,1/default'");
+  await sh(
+    "echo 'node.name = ' >'/etc/iscsi/nodes/iqn.2001-04.com.example:broken/192.0.2.1,3260,1/default'",
+  );
   await record("iscsiadm lists a broken record", "iscsiadm", "-m", "node");
   await record("iscsiadm makes a record beside a broken one", "iscsiadm", ...node("-o", "new"));
   await sh("rm -rf '/etc/iscsi/nodes/iqn.2001-04.com.example:broken'");
@@ -119,13 +189,18 @@ async function recordScsiDevice(): Promise<void> {
   const wwid = `3624a9370${serial.toLowerCase()}`;
   await array("map", "v1", NODE_IQN, 1);
   await sh("for host in /sys/class/scsi_host/host*; do echo 0 0 1 >$host/scan; done");
-  await sh(`for i in $(seq 300); do [ -b /dev/mapper/${wwid} ] && break; sleep 0.1; done; udevadm settle`);
+  await sh(
+    `for i in $(seq 300); do [ -b /dev/mapper/${wwid} ] && break; sleep 0.1; done; udevadm settle`,
+  );
   await record("multipathd has a path", "multipathd", "show", "paths", "raw", "format", "%w");
   await record("multipathd resizes a map", "multipathd", "resize", "map", wwid);
   await record("multipathd stops queueing", "multipathd", "disablequeueing", "map", wwid);
   await record("multipathd reloads a map", "multipathd", "reload", "map", wwid);
   const busy = `exec 5<>/dev/mapper/${wwid}; exec multipathd del map ${wwid}`;
-  const { code, stdout, stderr } = await testRun("bash", ["-c", busy], { okCodes: ANY_CODE, timeoutMs: SLOW_MS });
+  const { code, stdout, stderr } = await testRun("bash", ["-c", busy], {
+    okCodes: ANY_CODE,
+    timeoutMs: SLOW_MS,
+  });
   const args = ["del", "map", wwid];
   records["multipathd keeps a map that is open"] = {
     tool: "multipathd",
@@ -141,7 +216,9 @@ async function recordScsiDevice(): Promise<void> {
   const name = await sh("ls /sys/class/scsi_device/*/device/block | grep -m1 sd");
   await record("multipathd forgets a path", "multipathd", "del", "path", name);
   await record("multipathd forgets no path", "multipathd", "del", "path", "sdzz");
-  await sh("for device in /sys/class/scsi_device/*/device/delete; do echo 1 >$device; done; udevadm settle");
+  await sh(
+    "for device in /sys/class/scsi_device/*/device/delete; do echo 1 >$device; done; udevadm settle",
+  );
   await sh("pkill -x multipathd; sleep 5");
   await record("multipathd does not run", "multipathd", "show", "daemon");
   await record("multipathd cannot be asked", "multipathd", "show", "config");
@@ -154,15 +231,42 @@ async function recordNvme(): Promise<void> {
   const connect = (
     address: string,
     ...rest: string[]
-  ) => ["connect", "-t", "tcp", "-n", SUBSYSTEM_NQN, "-a", address, "-s", "4420", "--ctrl-loss-tmo=-1", "--reconnect-delay=5", ...rest];
+  ) => [
+    "connect",
+    "-t",
+    "tcp",
+    "-n",
+    SUBSYSTEM_NQN,
+    "-a",
+    address,
+    "-s",
+    "4420",
+    "--ctrl-loss-tmo=-1",
+    "--reconnect-delay=5",
+    ...rest,
+  ];
   await record("nvme lists nothing", "nvme", "list", "-o", "json");
   await record("nvme connects", "nvme", ...connect("127.0.0.1"));
   await record("nvme connects again", "nvme", ...connect("127.0.0.1"));
-  await record("nvme is another host of one id", "nvme", ...connect("127.0.0.2", "--hostnqn=nqn.2014-08.org.example:other"));
+  await record(
+    "nvme is another host of one id",
+    "nvme",
+    ...connect("127.0.0.2", "--hostnqn=nqn.2014-08.org.example:other"),
+  );
   await array("path", "127.0.0.9", "reset");
   await record("nvme is refused", "nvme", ...connect("127.0.0.9"));
   await array("path", "127.0.0.9", "up");
-  const unknown = ["connect", "-t", "tcp", "-n", "nqn.2010-06.com.example:none", "-a", "127.0.0.1", "-s", "4420"];
+  const unknown = [
+    "connect",
+    "-t",
+    "tcp",
+    "-n",
+    "nqn.2010-06.com.example:none",
+    "-a",
+    "127.0.0.1",
+    "-s",
+    "4420",
+  ];
   await record("nvme finds no such subsystem", "nvme", ...unknown);
   const name = await sh("ls /sys/class/nvme | head -n1");
   await record("nvme disconnects", "nvme", "disconnect", "-d", name);
@@ -173,10 +277,25 @@ async function recordFileSystems(): Promise<void> {
   const [xfs, ext4] = ["/run/xfs.img", "/run/ext4.img"];
   await sh("modprobe loop");
   await sh(`mkdir -p /mnt/a /mnt/b; truncate -s 400M ${xfs}; truncate -s 64M ${ext4}`);
-  await record("losetup lists nothing", "losetup", "--list", "--json", "--output", "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN");
-  const xfsLoop = (await record("losetup attaches", "losetup", "--find", "--show", xfs)).stdout[0] ?? "";
+  await record(
+    "losetup lists nothing",
+    "losetup",
+    "--list",
+    "--json",
+    "--output",
+    "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN",
+  );
+  const xfsLoop =
+    (await record("losetup attaches", "losetup", "--find", "--show", xfs)).stdout[0] ?? "";
   const ext4Loop = await sh(`losetup --find --show ${ext4}`);
-  await record("losetup lists", "losetup", "--list", "--json", "--output", "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN");
+  await record(
+    "losetup lists",
+    "losetup",
+    "--list",
+    "--json",
+    "--output",
+    "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN",
+  );
   const uuid = "0a1b2c3d-0000-4000-8000-00000000000f";
   await record("mkfs.xfs makes", "mkfs.xfs", "-m", `uuid=${uuid}`, xfsLoop);
   await record("mkfs.xfs overwrites nothing", "mkfs.xfs", "-m", `uuid=${uuid}`, xfsLoop);
@@ -190,9 +309,25 @@ async function recordFileSystems(): Promise<void> {
   await record("xfs_growfs has nothing to do", "xfs_growfs", "/mnt/a");
   await record("xfs_growfs finds no xfs", "xfs_growfs", "-n", "/mnt/b");
   await record("resize2fs has nothing to do", "resize2fs", ext4Loop);
-  await record("stat of a file system", "stat", "--file-system", "--format=%S %b %f %a %c %d", "--", "/mnt/a");
-  await record("stat of nothing", "stat", "--file-system", "--format=%S %b %f %a %c %d", "--", "/mnt/none");
-  const busy = await testRun("bash", ["-c", "cd /mnt/a; exec umount /mnt/a"], { okCodes: ANY_CODE });
+  await record(
+    "stat of a file system",
+    "stat",
+    "--file-system",
+    "--format=%S %b %f %a %c %d",
+    "--",
+    "/mnt/a",
+  );
+  await record(
+    "stat of nothing",
+    "stat",
+    "--file-system",
+    "--format=%S %b %f %a %c %d",
+    "--",
+    "/mnt/none",
+  );
+  const busy = await testRun("bash", ["-c", "cd /mnt/a; exec umount /mnt/a"], {
+    okCodes: ANY_CODE,
+  });
   records["umount of a busy mount"] = {
     tool: "umount",
     args: ["/mnt/a"],
@@ -222,18 +357,42 @@ async function recordNfs(): Promise<void> {
   await array("start", "nfs");
   await array("fs-create", "/pvc-1", "256M");
   await array("export", "/pvc-1");
-  const mount = (version: string, source: string) => ["-t", "nfs", "-o", `vers=${version}`, source, "/mnt/a"];
+  const mount = (
+    version: string,
+    source: string,
+  ) => ["-t", "nfs", "-o", `vers=${version}`, source, "/mnt/a"];
   await record("mount of NFS", "mount", ...mount("4.1", "127.0.0.1:/pvc-1"));
   await sh("umount /mnt/a");
-  await record("mount of NFS that is not exported, v4.1", "mount", ...mount("4.1", "127.0.0.1:/none"));
+  await record(
+    "mount of NFS that is not exported, v4.1",
+    "mount",
+    ...mount("4.1", "127.0.0.1:/none"),
+  );
   await record("mount of NFS that is not exported, v3", "mount", ...mount("3", "127.0.0.1:/none"));
   await array("unexport", "/pvc-1");
   await sh("exportfs -o rw 192.0.2.1:/pvc-1");
-  await record("mount of NFS that names another host, v4.1", "mount", ...mount("4.1", "127.0.0.1:/pvc-1"));
-  await record("mount of NFS that names another host, v3", "mount", ...mount("3", "127.0.0.1:/pvc-1"));
+  await record(
+    "mount of NFS that names another host, v4.1",
+    "mount",
+    ...mount("4.1", "127.0.0.1:/pvc-1"),
+  );
+  await record(
+    "mount of NFS that names another host, v3",
+    "mount",
+    ...mount("3", "127.0.0.1:/pvc-1"),
+  );
   await sh("exportfs -u 192.0.2.1:/pvc-1");
   await array("path", "127.0.0.9", "reset");
-  await record("mount of NFS from a server that refuses", "mount", "-t", "nfs", "-o", "vers=4.1,retry=0", "127.0.0.9:/pvc-1", "/mnt/a");
+  await record(
+    "mount of NFS from a server that refuses",
+    "mount",
+    "-t",
+    "nfs",
+    "-o",
+    "vers=4.1,retry=0",
+    "127.0.0.9:/pvc-1",
+    "/mnt/a",
+  );
   await array("path", "127.0.0.9", "up");
   await sh("rpc.nfsd 0; rpc.nfsd -N 4 -V 3 8");
   await record("mount of NFS that lacks v4.1", "mount", ...mount("4.1", "127.0.0.1:/pvc-1"));

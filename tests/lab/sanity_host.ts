@@ -1,4 +1,7 @@
-/** On the host, before the guest of sanity_test.ts boots: csi-sanity is built here, as the guest has neither network nor Go. */
+/**
+ * On the host, before the guest of sanity_test.ts boots: csi-sanity is built here, as the guest has
+ * neither network nor Go.
+ */
 import { sanityProgram, whyNoSanity } from "../conformance/sanity.ts";
 import { skip } from "../skips.ts";
 

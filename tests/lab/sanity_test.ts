@@ -1,7 +1,16 @@
-/** Upstream csi-sanity over real iSCSI and NFS: the simulator's kernel data plane, controller and node in one guest, started once. */
+/**
+ * Upstream csi-sanity over real iSCSI and NFS: the simulator's kernel data plane, controller and
+ * node in one guest, started once.
+ */
 import assert from "node:assert/strict";
 import { startStand } from "../../scripts/stand.ts";
-import { judge, runSanity, type SanityRun, smallNodeLimit, whyNoSanity } from "../conformance/sanity.ts";
+import {
+  judge,
+  runSanity,
+  type SanityRun,
+  smallNodeLimit,
+  whyNoSanity,
+} from "../conformance/sanity.ts";
 import { skip } from "../skips.ts";
 import { array } from "./array.ts";
 import { hostState } from "./bed.ts";
@@ -9,8 +18,18 @@ import { hostState } from "./bed.ts";
 /** Three of them fit into the life of a guest, so that a slow one is told by its name. */
 const TIMEOUT_MS = 540_000;
 const RUNS: (SanityRun & { name: string })[] = [
-  { name: "mount, FlashArray by iSCSI", accessType: "mount", backend: "block", timeoutMs: TIMEOUT_MS },
-  { name: "block, FlashArray by iSCSI", accessType: "block", backend: "block", timeoutMs: TIMEOUT_MS },
+  {
+    name: "mount, FlashArray by iSCSI",
+    accessType: "mount",
+    backend: "block",
+    timeoutMs: TIMEOUT_MS,
+  },
+  {
+    name: "block, FlashArray by iSCSI",
+    accessType: "block",
+    backend: "block",
+    timeoutMs: TIMEOUT_MS,
+  },
   { name: "mount, FlashBlade by NFS", accessType: "mount", backend: "file", timeoutMs: TIMEOUT_MS },
 ];
 
@@ -28,9 +47,16 @@ Deno.test({
     });
     try {
       for (const run of RUNS) {
-        await test.step(run.name, async (step) => await judge(step, run.name, await runSanity(stand, run)));
-        // csi-sanity uses some names in every run, and an array keeps the names of what was destroyed for a day.
-        await (await fetch(`${stand.facts.simulator}/clock`, { method: "POST", body: JSON.stringify({ advance: 86_401 }) })).body?.cancel();
+        await test.step(
+          run.name,
+          async (step) => await judge(step, run.name, await runSanity(stand, run)),
+        );
+        // csi-sanity uses some names in every run, and an array keeps the names of what was
+        // destroyed for a day.
+        await (await fetch(`${stand.facts.simulator}/clock`, {
+          method: "POST",
+          body: JSON.stringify({ advance: 86_401 }),
+        })).body?.cancel();
       }
     } finally {
       await stand.stop();

@@ -1,5 +1,6 @@
-// Started by ../permissions_test.ts with the permissions of the compiled program: does what the controller does once it serves, then tries
-// to get out, by Deno's own calls and by Node's. Prints a JSON object: what each attempt came to.
+// Started by ../permissions_test.ts with the permissions of the compiled program: does what the
+// controller does once it serves, then tries to get out, by Deno's own calls and by Node's. Prints
+// a JSON object: what each attempt came to.
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { giveUp, heldPermissions } from "../../src/permissions.ts";
@@ -29,4 +30,6 @@ async function attempts(tag: string): Promise<Record<string, string>> {
 const before = await attempts("before");
 giveUp(["run", "write", "sys"]);
 const after = await attempts("after");
-Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify({ before, after, held: heldPermissions() })));
+Deno.stdout.writeSync(
+  new TextEncoder().encode(JSON.stringify({ before, after, held: heldPermissions() })),
+);

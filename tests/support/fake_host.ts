@@ -1,4 +1,7 @@
-/** A host of files: the sysfs and mountinfo of iSCSI volumes in a folder, and tools that change them as the real ones do. For the tests beside. */
+/**
+ * A host of files: the sysfs and mountinfo of iSCSI volumes in a folder, and tools that change them
+ * as the real ones do. For the tests beside.
+ */
 import type { Attachment } from "../../src/handoff.ts";
 import type { Host } from "../../src/host/host.ts";
 import { createLogger } from "../../src/log.ts";
@@ -46,7 +49,10 @@ export class FakeHost {
   readonly deadPortals = new Set<string>();
   /** What stat(1) says of a mount in place of numbers. */
   readonly statFails = new Map<string, PsoError>();
-  /** What the kernel learns when it asks a disk anew, by the name of the disk; and what a map becomes by `multipathd resize`. */
+  /**
+   * What the kernel learns when it asks a disk anew, by the name of the disk; and what a map
+   * becomes by `multipathd resize`.
+   */
   readonly onRescan = new Map<string, () => void>();
   onResize: () => void = () => {};
   /** What other tools do to this host. */
@@ -59,8 +65,14 @@ export class FakeHost {
 
   private constructor(root: string) {
     this.root = root;
-    this.host = { root, namespaces: "nsenter", run: (tool, args, options) => this.#run(tool, args, options?.stdin ?? "") };
-    this.records = new StageRecords(`${root}/state`, { log: createLogger({ write: (line) => this.log.push(line) }) });
+    this.host = {
+      root,
+      namespaces: "nsenter",
+      run: (tool, args, options) => this.#run(tool, args, options?.stdin ?? ""),
+    };
+    this.records = new StageRecords(`${root}/state`, {
+      log: createLogger({ write: (line) => this.log.push(line) }),
+    });
   }
 
   static async use(work: (fake: FakeHost) => Promise<void>): Promise<void> {
@@ -72,7 +84,9 @@ export class FakeHost {
       Deno.mkdirSync(`${root}/sys/class/scsi_device`, { recursive: true });
       await work(fake);
     } catch (error) {
-      Deno.stderr.writeSync(new TextEncoder().encode([...fake.log, ...fake.commands, ""].join("\n")));
+      Deno.stderr.writeSync(
+        new TextEncoder().encode([...fake.log, ...fake.commands, ""].join("\n")),
+      );
       throw error;
     } finally {
       await Deno.remove(root, { recursive: true });
@@ -116,8 +130,13 @@ export class FakeHost {
     Deno.symlinkSync(to, this.root + path);
   }
 
-  addSession(number: number, portal: string, { iface = "pure-csi" }: { iface?: string } = {}): void {
-    const device = `/sys/devices/platform/host${number}/session${number}/iscsi_session/session${number}`;
+  addSession(
+    number: number,
+    portal: string,
+    { iface = "pure-csi" }: { iface?: string } = {},
+  ): void {
+    const device =
+      `/sys/devices/platform/host${number}/session${number}/iscsi_session/session${number}`;
     const texts = { targetname: TARGET, state: "LOGGED_IN", ifacename: iface, target_id: "0" };
     for (const [file, text] of Object.entries(texts)) this.write(`${device}/${file}`, text);
     this.#link(`/sys/class/iscsi_session/session${number}`, `../..${device.slice("/sys".length)}`);
@@ -139,7 +158,9 @@ export class FakeHost {
   }
 
   #disksAt(hctl: string): string[] {
-    return [...Deno.readDirSync(`${this.root}/sys/class/scsi_device/${hctl}/device/block`)].map(({ name }) => name);
+    return [...Deno.readDirSync(`${this.root}/sys/class/scsi_device/${hctl}/device/block`)].map((
+      { name },
+    ) => name);
   }
 
   #removeDevice(hctl: string): void {
@@ -151,14 +172,18 @@ export class FakeHost {
   }
 
   #mapsOf(disk: string): string[] {
-    return [...Deno.readDirSync(`${this.root}/sys/class/block/${disk}/holders`)].map(({ name }) => name);
+    return [...Deno.readDirSync(`${this.root}/sys/class/block/${disk}/holders`)].map(({ name }) =>
+      name
+    );
   }
 
   /** Adds an FC port of this host that sees one port of an array as SCSI target `target`. */
   addRemotePort(scsiHost: number, { wwpn, target }: { wwpn: string; target: number }): void {
     const name = `rport-${scsiHost}:0-${target}`;
     const texts = { port_name: `0x${wwpn}`, port_state: "Online", scsi_target_id: String(target) };
-    for (const [file, text] of Object.entries(texts)) this.write(`/sys/class/fc_remote_ports/${name}/${file}`, text);
+    for (const [file, text] of Object.entries(texts)) {
+      this.write(`/sys/class/fc_remote_ports/${name}/${file}`, text);
+    }
     this.write(`/sys/class/fc_host/host${scsiHost}/port_name`, `0x21000000000000${scsiHost}0`);
     this.write(`/sys/class/scsi_host/host${scsiHost}/state`, "running");
     this.#remotePorts.set(`${scsiHost}:0:${target}`, name);
@@ -169,7 +194,9 @@ export class FakeHost {
     const name = `sd${letters(this.#disks++)}`;
     const place = `${session}:0:${target}`;
     const hctl = `${place}:${lun}`;
-    const device = `/devices/platform/host${session}/${this.#remotePorts.get(place) ?? `session${session}`}/target${place}/${hctl}`;
+    const device = `/devices/platform/host${session}/${
+      this.#remotePorts.get(place) ?? `session${session}`
+    }/target${place}/${hctl}`;
     this.write(`/sys${device}/wwid`, `naa.${wwidOf(volume).slice(1)}`);
     this.write(`/sys${device}/state`, "running");
     this.#block(`/sys${device}/block/${name}`, `8:${this.#disks}`);
@@ -208,7 +235,9 @@ export class FakeHost {
   }
 
   pathsOf(map: string): string[] {
-    return [...Deno.readDirSync(`${this.root}/sys/class/block/${map}/slaves`)].map(({ name }) => name).sort();
+    return [...Deno.readDirSync(`${this.root}/sys/class/block/${map}/slaves`)].map(({ name }) =>
+      name
+    ).sort();
   }
 
   /** Mounts a device by its number, or an NFS export by its source. */
@@ -218,7 +247,9 @@ export class FakeHost {
     source?: string;
     options?: string;
   }): void {
-    this.#mount(`${this.#mounts.length + 1} 1 ${number} / ${target} rw - ${type} ${source} ${options}`);
+    this.#mount(
+      `${this.#mounts.length + 1} 1 ${number} / ${target} rw - ${type} ${source} ${options}`,
+    );
   }
 
   unmount(target: string): void {
@@ -236,14 +267,26 @@ export class FakeHost {
     const map = `dm-${number}`;
     this.luns.set(number, number);
     this.addMap(map, number);
-    for (const session of [1, 2]) this.join(this.addDisk({ session, lun: number, volume: number }), map);
-    const record = { volumeId: `v${number}`, stagingPath: `/stage/${number}`, attachment: attachment(number), device: map, published: [] };
+    for (const session of [1, 2]) {
+      this.join(this.addDisk({ session, lun: number, volume: number }), map);
+    }
+    const record = {
+      volumeId: `v${number}`,
+      stagingPath: `/stage/${number}`,
+      attachment: attachment(number),
+      device: map,
+      published: [],
+    };
     await this.records.write({ ...record, ...changes });
     this.mount(record.stagingPath, { number: `254:${number}` });
     return { ...record, ...changes };
   }
 
-  #run(tool: string, args: string[], stdin: string): Promise<{ code: number; stdout: string; stderr: string }> {
+  #run(
+    tool: string,
+    args: string[],
+    stdin: string,
+  ): Promise<{ code: number; stdout: string; stderr: string }> {
     this.commands.push([tool, ...args].join(" ").trim());
     const failure = tool === "iscsiadm" ? this.#iscsiadm(args) : undefined;
     if (failure) return Promise.reject(failure);
@@ -252,14 +295,19 @@ export class FakeHost {
     if (tool === "multipathd") this.#multipathd(args);
     const stat = tool === "stat" ? this.statFails.get(args.at(-1) ?? "") : undefined;
     if (stat) return Promise.reject(stat);
-    const answers: Record<string, string> = { stat: "4096 100 50 50 10 5", multipathd: args[0] === "show" ? "pid 9 idle" : "ok" };
+    const answers: Record<string, string> = {
+      stat: "4096 100 50 50 10 5",
+      multipathd: args[0] === "show" ? "pid 9 idle" : "ok",
+    };
     return Promise.resolve({ code: 0, stdout: answers[tool] ?? "", stderr: "" });
   }
 
   #iscsiadm(args: string[]): PsoError | undefined {
     const portal = args[args.indexOf("-p") + 1] ?? "";
     const found = PORTALS.indexOf(portal) + 1;
-    if (args.includes("--login") && this.deadPortals.has(portal)) return new PsoError("unavailable", `${portal} does not answer`);
+    if (args.includes("--login") && this.deadPortals.has(portal)) {
+      return new PsoError("unavailable", `${portal} does not answer`);
+    }
     if (args.includes("--login")) this.addSession(found, portal);
     if (args.includes("--logout")) this.removeSession(found);
     return undefined;
@@ -267,14 +315,17 @@ export class FakeHost {
 
   #tee(path: string, value: string): void {
     if (path.endsWith("/state")) this.write(path, value);
-    if (path.endsWith("/rescan")) { for (const disk of this.#disksAt(path.split("/").at(-3) ?? "")) this.onRescan.get(disk)?.(); }
+    if (path.endsWith("/rescan")) {
+      for (const disk of this.#disksAt(path.split("/").at(-3) ?? "")) this.onRescan.get(disk)?.();
+    }
     if (path.endsWith("/delete")) this.#removeDevice(path.split("/").at(-3) ?? "");
     const session = Number(/host(\d+)\/scan$/.exec(path)?.[1]);
     if (session) this.scans.push(`host${session} ${value}`);
     const [, target = 0, lun = 0] = value.split(" ").map(Number);
     const volume = this.luns.get(lun);
     if (!session || volume === undefined) return;
-    this.join(this.addDisk({ session, lun, volume, target }), `dm-${volume}`); // udev and multipathd do so
+    // udev and multipathd do so
+    this.join(this.addDisk({ session, lun, volume, target }), `dm-${volume}`);
   }
 
   #multipathd([verb, what, name = ""]: string[]): void {
@@ -283,7 +334,8 @@ export class FakeHost {
     if (what === "map" && verb === "del") this.#removeMap(`dm-${number(name)}`);
     if (what !== "path") return;
     if (verb === "del") { for (const map of this.#mapsOf(name)) this.leave(name, map); }
-    const wwid = () => Deno.readTextFileSync(`${this.root}/sys/class/block/${name}/device/wwid`).trim();
+    const wwid = () =>
+      Deno.readTextFileSync(`${this.root}/sys/class/block/${name}/device/wwid`).trim();
     if (verb === "add") this.join(name, `dm-${number(wwid())}`);
   }
 
@@ -295,7 +347,14 @@ export class FakeHost {
 
 export function attachment(number: number): Attachment {
   const targets = PORTALS.map((portal) => ({ iqn: TARGET, portal }));
-  return { protocol: "iscsi", lun: number, targets, serial: serialOf(number), sizeBytes: SIZE_BYTES, everWritten: true };
+  return {
+    protocol: "iscsi",
+    lun: number,
+    targets,
+    serial: serialOf(number),
+    sizeBytes: SIZE_BYTES,
+    everWritten: true,
+  };
 }
 
 /** a … z, aa … as the kernel names disks. */

@@ -33,8 +33,9 @@ export class Transcripts {
   }
 
   /**
-   * The tools, as they were when these were recorded; a later name answers in place of an earlier one with the same command line. Any other
-   * command line is a fault of the test: then the product calls the tool in a way that was never recorded.
+   * The tools, as they were when these were recorded; a later name answers in place of an earlier
+   * one with the same command line. Any other command line is a fault of the test: then the product
+   * calls the tool in a way that was never recorded.
    */
   run(...names: string[]): Run {
     const lines = names.map((name) => ({ name, line: lineOf(this.#record(name)) }));
@@ -44,7 +45,9 @@ export class Transcripts {
       if (name === undefined) return Promise.reject(new Error(`not recorded: ${line}`));
       const result = this.result(name);
       if ((options.okCodes ?? [0]).includes(result.code)) return Promise.resolve(result);
-      return Promise.reject(toolFailure({ tool, shown: line, result, secrets: [], namespaces: "direct" }));
+      return Promise.reject(
+        toolFailure({ tool, shown: line, result, secrets: [], namespaces: "direct" }),
+      );
     };
   }
 
@@ -62,7 +65,9 @@ function lineOf({ tool, args }: { tool: string; args: string[] }): string {
 /** A Run for checks that need no tool: it knows none. */
 export const noTool: Run = (tool) => Promise.reject(new Error(`tool ${tool} is not needed`));
 
-/** Runs `work` with a host whose / holds these files, by path; a path that ends in `/` is a folder. */
+/**
+ * Runs `work` with a host whose / holds these files, by path; a path that ends in `/` is a folder.
+ */
 export async function withHostRoot(
   files: Record<string, string>,
   work: (host: Host) => Promise<void>,

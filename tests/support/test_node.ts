@@ -1,4 +1,7 @@
-/** A node plugin over real loop devices in a folder of its own, for the tests beside. Needs root; runs with -A. */
+/**
+ * A node plugin over real loop devices in a folder of its own, for the tests beside. Needs root;
+ * runs with -A.
+ */
 import assert from "node:assert/strict";
 import type { Capability } from "../../src/capability.ts";
 import { isPsoError, type PsoError } from "../../src/errors.ts";
@@ -18,11 +21,17 @@ export const NODE_NAME = "node-1";
 export const VOLUME_BYTES = 320 * MiB;
 
 /** A capability to mount, as most tests want it. */
-export function mountCapability(fsType = "xfs", mode: Capability["mode"] = "single-node-writer"): Capability {
+export function mountCapability(
+  fsType = "xfs",
+  mode: Capability["mode"] = "single-node-writer",
+): Capability {
   return { access: { type: "mount", fsType, mountFlags: [] }, mode };
 }
 
-export const BLOCK_CAPABILITY: Capability = { access: { type: "block" }, mode: "single-node-writer" };
+export const BLOCK_CAPABILITY: Capability = {
+  access: { type: "block" },
+  mode: "single-node-writer",
+};
 
 /** Tools for the test's own looking and cleaning. */
 export const testRun: Run = createRun({
@@ -59,17 +68,29 @@ export class TestNode {
     this.node = this.restart();
   }
 
-  /** Runs `work` on a fresh node, with the host's / mounted below it, and takes everything away after it; fails when it left something. */
+  /**
+   * Runs `work` on a fresh node, with the host's / mounted below it, and takes everything away
+   * after it; fails when it left something.
+   */
   static async use(work: (test: TestNode) => Promise<void>): Promise<void> {
     const folder = await Deno.makeTempDir({ prefix: "pso-node-" });
     const test = new TestNode(folder);
     try {
-      for (const name of ["root", "state", `plane/${ARRAY}/images`, `plane/${ARRAY}/hosts/${NODE_NAME}`]) {
+      for (
+        const name of [
+          "root",
+          "state",
+          `plane/${ARRAY}/images`,
+          `plane/${ARRAY}/hosts/${NODE_NAME}`,
+        ]
+      ) {
         await Deno.mkdir(`${folder}/${name}`, { recursive: true });
       }
       await testRun("mount", ["--bind", "/", test.host.root]);
       await testRun("mount", ["--make-rslave", test.host.root]);
-      for (const name of ["proc", "sys", "dev"]) await testRun("mount", ["--bind", `/${name}`, `${test.host.root}/${name}`]);
+      for (const name of ["proc", "sys", "dev"]) {
+        await testRun("mount", ["--bind", `/${name}`, `${test.host.root}/${name}`]);
+      }
       await work(test);
       assert.deepEqual(await test.leftovers(), [], "left behind");
     } finally {
@@ -111,22 +132,46 @@ export class TestNode {
     await Deno.symlink(`../../images/${lun}`, link);
     return {
       volumeId: `0badcafe/k8s-pvc-${lun}`,
-      attachment: { protocol: "local", type: "block", array: ARRAY, host: NODE_NAME, lun, serial: "", sizeBytes, everWritten: false },
+      attachment: {
+        protocol: "local",
+        type: "block",
+        array: ARRAY,
+        host: NODE_NAME,
+        lun,
+        serial: "",
+        sizeBytes,
+        everWritten: false,
+      },
       image,
       link,
-      stagingPath: `${this.folder}/stage ${lun}`, // a blank in the path: mountinfo writes it as \040
+      // a blank in the path: mountinfo writes it as \040
+      stagingPath: `${this.folder}/stage ${lun}`,
       targetPath: `${this.folder}/pods/${lun}/mount`,
     };
   }
 
   stageRequest(volume: TestVolume, changes: Partial<StageRequest> = {}): StageRequest {
     const { volumeId, stagingPath, attachment } = volume;
-    return { volumeId, stagingPath, attachment, capability: mountCapability(), volumeContext: {}, ...changes };
+    return {
+      volumeId,
+      stagingPath,
+      attachment,
+      capability: mountCapability(),
+      volumeContext: {},
+      ...changes,
+    };
   }
 
   publishRequest(volume: TestVolume, changes: Partial<PublishRequest> = {}): PublishRequest {
     const { volumeId, stagingPath, targetPath } = volume;
-    return { volumeId, stagingPath, targetPath, capability: mountCapability(), readOnly: false, ...changes };
+    return {
+      volumeId,
+      stagingPath,
+      targetPath,
+      capability: mountCapability(),
+      readOnly: false,
+      ...changes,
+    };
   }
 
   async takeAway(volume: TestVolume): Promise<void> {
@@ -137,8 +182,12 @@ export class TestNode {
   /** Mounts, loop devices and records that exist for this test, its host root apart. */
   async leftovers(): Promise<string[]> {
     const direct: Host = { ...this.host, root: "/" };
-    const mounts = (await readMounts(direct)).map((mount) => mount.target).filter((target) => target.startsWith(`${this.folder}/`));
-    const loops = (await listLoopDevices(direct)).filter((loop) => loop.backingFile.startsWith(`${this.folder}/`)).map((loop) => loop.name);
+    const mounts = (await readMounts(direct)).map((mount) => mount.target).filter((target) =>
+      target.startsWith(`${this.folder}/`)
+    );
+    const loops = (await listLoopDevices(direct)).filter((loop) =>
+      loop.backingFile.startsWith(`${this.folder}/`)
+    ).map((loop) => loop.name);
     const records: string[] = [];
     try {
       for await (const { name } of Deno.readDir(`${this.folder}/state/volumes`)) records.push(name);
@@ -152,9 +201,13 @@ export class TestNode {
     const direct: Host = { ...this.host, root: "/" };
     const inside = (path: string) => path.startsWith(`${this.folder}/`);
     const targets = (await readMounts(direct)).map((mount) => mount.target).filter(inside);
-    for (const target of targets.reverse()) await testRun("umount", [target], { okCodes: [0, 1, 32] });
+    for (const target of targets.reverse()) {
+      await testRun("umount", [target], { okCodes: [0, 1, 32] });
+    }
     for (const loop of await listLoopDevices(direct)) {
-      if (inside(loop.backingFile)) await testRun("losetup", ["-d", `/dev/${loop.name}`], { okCodes: [0, 1] });
+      if (inside(loop.backingFile)) {
+        await testRun("losetup", ["-d", `/dev/${loop.name}`], { okCodes: [0, 1] });
+      }
     }
     await testRun("rm", ["-rf", "--one-file-system", this.folder]);
   }

@@ -51,16 +51,27 @@ interface Options {
 
 function optionsOf(args: string[]): Options {
   const known = { string: ["f", "host-root", "host-tools"], boolean: ["offline", "node"] };
-  const { _: words, f, offline, node, "host-root": root, "host-tools": tools, ...unknown } = parseArgs(args, known);
+  const { _: words, f, offline, node, "host-root": root, "host-tools": tools, ...unknown } =
+    parseArgs(args, known);
   const [strange] = [...Object.keys(unknown).map((name) => `--${name}`), ...words];
-  if (strange !== undefined) throw new UsageError(`Unknown argument ${strange} of admin check: see pso-bin admin check --help`);
+  if (strange !== undefined) {
+    throw new UsageError(
+      `Unknown argument ${strange} of admin check: see pso-bin admin check --help`,
+    );
+  }
   const file = typeof f === "string" && f !== "" ? f : undefined;
   if (file === undefined && node !== true) {
     throw new UsageError("admin check needs a values file: pso-bin admin check -f values.yaml");
   }
   const namespaces = NAMESPACES.find((one) => one === (tools ?? "nsenter"));
-  if (namespaces === undefined) throw new UsageError(`--host-tools is ${JSON.stringify(tools)}, wanted one of ${NAMESPACES.join(", ")}`);
-  const host = node === true ? { root: typeof root === "string" && root !== "" ? root : "/host", namespaces } : undefined;
+  if (namespaces === undefined) {
+    throw new UsageError(
+      `--host-tools is ${JSON.stringify(tools)}, wanted one of ${NAMESPACES.join(", ")}`,
+    );
+  }
+  const host = node === true
+    ? { root: typeof root === "string" && root !== "" ? root : "/host", namespaces }
+    : undefined;
   return { file, offline: offline === true, host };
 }
 
@@ -77,53 +88,108 @@ export async function check(args: string[], context: AdminContext): Promise<numb
     return isHostRight && results.every(({ ok }) => ok) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const problem of error.problems) print(`${problem.severity === "error" ? "FAIL" : "WARN"} ${problemText(problem)}\n`);
+    for (const problem of error.problems) {
+      print(`${problem.severity === "error" ? "FAIL" : "WARN"} ${problemText(problem)}\n`);
+    }
     return 2;
   }
 }
 
-async function readConfig(file: string, { print, readTextFile, env }: AdminContext): Promise<Config> {
-  const { config, warnings } = await loadConfig({ valuesFile: file, mode: "admin", strict: true, readTextFile, env });
+async function readConfig(
+  file: string,
+  { print, readTextFile, env }: AdminContext,
+): Promise<Config> {
+  const { config, warnings } = await loadConfig({
+    valuesFile: file,
+    mode: "admin",
+    strict: true,
+    readTextFile,
+    env,
+  });
   for (const problem of warnings) print(`WARN ${problemText(problem)}\n`);
-  print(`OK   ${file}: ${config.arrays.length} array${config.arrays.length === 1 ? "" : "s"}, volumes are named ${config.prefix}-…\n`);
+  print(
+    `OK   ${file}: ${config.arrays.length} array${
+      config.arrays.length === 1 ? "" : "s"
+    }, volumes are named ${config.prefix}-…\n`,
+  );
   return config;
 }
 
 /** True when nothing was asked of this host, or it can do what the values file asks for. */
 async function checkThisHost(
   { host }: Options,
-  { config, arrays, context }: { config?: Config; arrays: readonly ArrayConfig[]; context: AdminContext },
+  { config, arrays, context }: {
+    config?: Config;
+    arrays: readonly ArrayConfig[];
+    context: AdminContext;
+  },
 ): Promise<boolean> {
   if (!host) return true;
-  const run = createRun({ namespaces: host.namespaces, hostRoot: host.root, log: silentLogger, path: context.env("PATH") });
-  const findings = await checkHost({ ...host, run }, { multipath: config?.flasharray.multipath ?? true });
+  const run = createRun({
+    namespaces: host.namespaces,
+    hostRoot: host.root,
+    log: silentLogger,
+    path: context.env("PATH"),
+  });
+  const findings = await checkHost({ ...host, run }, {
+    multipath: config?.flasharray.multipath ?? true,
+  });
   const clocks = await Promise.all(arrays.map(clockFinding));
-  const { text, isUsable } = reportOf([...findings, ...clocks.flat()], config && wantedProtocols(config));
+  const { text, isUsable } = reportOf(
+    [...findings, ...clocks.flat()],
+    config && wantedProtocols(config),
+  );
   context.print(text);
   return isUsable;
 }
 
-/** What the arrays of a values file ask of a node; `undefined` when that is nothing in particular. */
+/**
+ * What the arrays of a values file ask of a node; `undefined` when that is nothing in particular.
+ */
 function wantedProtocols({ arrays, flasharray }: Config): Protocol[] | undefined {
-  const block = arrays.some(({ kind }) => kind === "flasharray") ? protocolsOf(flasharray.sanType) ?? [] : [];
-  const wanted: Protocol[] = arrays.some(({ kind }) => kind === "flashblade") ? [...block, "nfs"] : block;
+  const block = arrays.some(({ kind }) => kind === "flasharray")
+    ? protocolsOf(flasharray.sanType) ?? []
+    : [];
+  const wanted: Protocol[] = arrays.some(({ kind }) => kind === "flashblade")
+    ? [...block, "nfs"]
+    : block;
   return wanted.length > 0 ? wanted : undefined;
 }
 
-/** How far the clock of this host is from an array's, by the Date of its answer (RFC 9110 6.6.1). One that does not answer was told above. */
-async function clockFinding({ scheme, managementAddress: address, tls }: ArrayConfig): Promise<Finding[]> {
+/**
+ * How far the clock of this host is from an array's, by the Date of its answer (RFC 9110 6.6.1).
+ * One that does not answer was told above.
+ */
+async function clockFinding(
+  { scheme, managementAddress: address, tls }: ArrayConfig,
+): Promise<Finding[]> {
   const client = new HttpsClient({ scheme, address, tls });
   try {
     const askedMs = Date.now();
-    const { headers } = await client.fetch({ method: "GET", path: "/api/api_version", signal: AbortSignal.timeout(WAIT_MS) });
+    const { headers } = await client.fetch({
+      method: "GET",
+      path: "/api/api_version",
+      signal: AbortSignal.timeout(WAIT_MS),
+    });
     const aheadMs = (askedMs + Date.now()) / 2 - Date.parse(headers.date ?? "");
     if (Number.isNaN(aheadMs)) return [];
     if (Math.abs(aheadMs) <= CLOCK_TOLERANCE_MS) {
-      return [{ area: "time", level: "ok", what: `the clock agrees with that of array ${address}` }];
+      return [{
+        area: "time",
+        level: "ok",
+        what: `the clock agrees with that of array ${address}`,
+      }];
     }
     const seconds = Math.round(Math.abs(aheadMs) / 1000);
-    const what = `the clock of this host is ${seconds} s ${aheadMs > 0 ? "ahead of" : "behind"} that of array ${address}`;
-    return [{ area: "time", level: "warn", what, fix: "give host and array one time source (NTP)" }];
+    const what = `the clock of this host is ${seconds} s ${
+      aheadMs > 0 ? "ahead of" : "behind"
+    } that of array ${address}`;
+    return [{
+      area: "time",
+      level: "warn",
+      what,
+      fix: "give host and array one time source (NTP)",
+    }];
   } catch {
     return [];
   } finally {
@@ -133,13 +199,26 @@ async function clockFinding({ scheme, managementAddress: address, tls }: ArrayCo
 async function checkArray(config: ArrayConfig): Promise<{ ok: boolean; lines: string[] }> {
   const { kind, scheme, token, tls, managementAddress: address } = config;
   const nfsEndpoint = config.kind === "flashblade" ? config.nfsEndpoint : undefined;
-  const open = openArray({ kind, scheme, address, token: () => token, tls, label: config.name, nfsEndpoint }, { log: silentLogger });
+  const open = openArray({
+    kind,
+    scheme,
+    address,
+    token: () => token,
+    tls,
+    label: config.name,
+    nfsEndpoint,
+  }, { log: silentLogger });
   const lines: string[] = [];
   const signal = AbortSignal.timeout(WAIT_MS);
-  const fingerprint = scheme === "https" ? await new HttpsClient({ address, tls }).presentedFingerprint() : undefined;
-  if (fingerprint !== undefined) lines.push(`     its certificate has the SHA-256 fingerprint ${fingerprint}`);
+  const fingerprint = scheme === "https"
+    ? await new HttpsClient({ address, tls }).presentedFingerprint()
+    : undefined;
+  if (fingerprint !== undefined) {
+    lines.push(`     its certificate has the SHA-256 fingerprint ${fingerprint}`);
+  }
   try {
-    const { name, version, restVersion, capacityBytes, usedBytes, protocols } = await open.array.status(signal);
+    const { name, version, restVersion, capacityBytes, usedBytes, protocols } = await open.array
+      .status(signal);
     const room = `${formatSize(usedBytes)} of ${formatSize(capacityBytes)} used`;
     lines.unshift(
       `OK   ${config.path} ${address}: ${name}, Purity ${version}, REST ${restVersion}, ${room}, serves ${

@@ -5,10 +5,16 @@ function bed(files: Record<string, string> = {}) {
   const printed: string[] = [];
   const readTextFile = (path: string) => {
     const text = files[path];
-    return text === undefined ? Promise.reject(new Deno.errors.NotFound(path)) : Promise.resolve(text);
+    return text === undefined
+      ? Promise.reject(new Deno.errors.NotFound(path))
+      : Promise.resolve(text);
   };
   return {
-    context: { print: (text: string) => void printed.push(text), readTextFile, env: () => undefined },
+    context: {
+      print: (text: string) => void printed.push(text),
+      readTextFile,
+      env: () => undefined,
+    },
     said: () => printed.join(""),
   };
 }
@@ -21,7 +27,10 @@ arrays:
 `;
 
 Deno.test("runAdminVerb() names the nearest verb for one that does not exist", async () => {
-  await rejects(runAdminVerb("chek", [], bed().context), { code: "invalid", message: 'Unknown verb "chek": did you mean check?' });
+  await rejects(runAdminVerb("chek", [], bed().context), {
+    code: "invalid",
+    message: 'Unknown verb "chek": did you mean check?',
+  });
 });
 
 Deno.test("runAdminVerb() prints a verb's help", async () => {
@@ -37,7 +46,9 @@ Deno.test("admin check refuses wrong use with what would be right", async () => 
   await rejects(runAdminVerb("check", ["--node", "--host-tools", "ssh"], bed().context), {
     message: '--host-tools is "ssh", wanted one of direct, chroot, nsenter',
   });
-  await rejects(runAdminVerb("check", ["-f", "v", "--offlin"], bed().context), { message: /^Unknown argument --offlin of admin check/ });
+  await rejects(runAdminVerb("check", ["-f", "v", "--offlin"], bed().context), {
+    message: /^Unknown argument --offlin of admin check/,
+  });
 });
 
 Deno.test("admin check --offline says OK for a right file and asks no array", async () => {
@@ -76,9 +87,24 @@ Deno.test("admin check --node with a values file checks both, and wants what its
   await Deno.mkdir(`${root}/proc/self`, { recursive: true });
   await Deno.writeTextFile(`${root}/proc/self/mountinfo`, "");
   const { context, said } = bed({ v: `${FLEET}flasharray:\n  sanType: NVMEOF-TCP\n` });
-  equal(await runAdminVerb("check", ["-f", "v", "--offline", "--node", "--host-root", root, "--host-tools", "chroot"], context), 1);
+  equal(
+    await runAdminVerb("check", [
+      "-f",
+      "v",
+      "--offline",
+      "--node",
+      "--host-root",
+      root,
+      "--host-tools",
+      "chroot",
+    ], context),
+    1,
+  );
   match(said(), /^OK {3}v: 1 array/);
-  match(said(), /^FAIL nvme: tool nvme is not installed; install the package nvme-cli on this node$/m);
+  match(
+    said(),
+    /^FAIL nvme: tool nvme is not installed; install the package nvme-cli on this node$/m,
+  );
   match(said(), /^WARN iscsi: tool iscsiadm is not installed/m);
   await Deno.remove(root, { recursive: true });
 });

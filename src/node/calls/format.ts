@@ -1,7 +1,12 @@
 import { messageOf, PsoError } from "../../errors.ts";
 import { type BlockDevice, readBlockDevice, withDevice } from "../../host/block_device.ts";
 import { type BlankProof, proveBlank } from "../../host/blank_proof.ts";
-import { checkFormat, makeFileSystem, superblockOf, wipeUnfinished } from "../../host/filesystem.ts";
+import {
+  checkFormat,
+  makeFileSystem,
+  superblockOf,
+  wipeUnfinished,
+} from "../../host/filesystem.ts";
 import { type FsType, readRemainingUuid, type Superblock } from "../../host/superblock.ts";
 import type { BlockAttachment } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
@@ -21,10 +26,11 @@ export interface FormatPlan {
 }
 
 /**
- * Makes sure that the device holds the file system wanted, and returns its superblock. A file system that is there is used and never
- * touched. One is made only when all of design §4.10 holds: size and identity match, the array has never seen a write (or this node's
- * own record says that this very format was interrupted), and every superblock area reads back as zeroes. `conflict` for another type,
- * `in_use` with what was found when the volume does not prove blank.
+ * Makes sure that the device holds the file system wanted, and returns its superblock. A file
+ * system that is there is used and never touched. One is made only when all of design §4.10 holds:
+ * size and identity match, the array has never seen a write (or this node's own record says that
+ * this very format was interrupted), and every superblock area reads back as zeroes. `conflict` for
+ * another type, `in_use` with what was found when the volume does not prove blank.
  */
 export async function ensureFileSystem(
   context: NodeContext,
@@ -40,8 +46,13 @@ export async function ensureFileSystem(
   }
   mayFormat(device, plan);
   if (found) await wipeUnfinished(context.host, device, { type: found.type }, signal);
-  const proof = await proveBlank(context.host, { name: device.name, sizeBytes: plan.attachment.sizeBytes }, signal);
-  if (!proof.blank && !(await isRemainsOf(context, device, { proof, begun }))) throw refusal(plan, proof.found);
+  const proof = await proveBlank(context.host, {
+    name: device.name,
+    sizeBytes: plan.attachment.sizeBytes,
+  }, signal);
+  if (!proof.blank && !(await isRemainsOf(context, device, { proof, begun }))) {
+    throw refusal(plan, proof.found);
+  }
   return await format(context, device, plan, signal);
 }
 
@@ -62,8 +73,8 @@ async function useExisting(found: Superblock, plan: FormatPlan): Promise<Superbl
 }
 
 /**
- * Whether a format that the record says was begun has left what only this node, by this record, may format again. `true` too when
- * that cannot be found out: then the record is kept.
+ * Whether a format that the record says was begun has left what only this node, by this record, may
+ * format again. `true` too when that cannot be found out: then the record is kept.
  */
 export async function hasUnfinishedFormat(
   context: NodeContext,
@@ -76,7 +87,11 @@ export async function hasUnfinishedFormat(
     const { sizeBytes } = await readBlockDevice(context.host, deviceName);
     return !(await proveBlank(context.host, { name: deviceName, sizeBytes })).blank;
   } catch (error) {
-    context.log.warn("interrupted format not looked at", { volume: record.volumeId, device: deviceName, reason: messageOf(error) });
+    context.log.warn("interrupted format not looked at", {
+      volume: record.volumeId,
+      device: deviceName,
+      reason: messageOf(error),
+    });
     return true;
   }
 }
@@ -86,10 +101,16 @@ function mayFormat(device: BlockDevice, plan: FormatPlan): void {
   const { attachment, record, readOnly, type, mkfsOptions, volumeId } = plan;
   checkFormat(type, { sizeBytes: attachment.sizeBytes, options: mkfsOptions });
   if (readOnly) {
-    throw new PsoError("unsupported", `volume ${volumeId} holds no file system and is only to be read: use it once with ReadWriteOnce`);
+    throw new PsoError(
+      "unsupported",
+      `volume ${volumeId} holds no file system and is only to be read: use it once with ReadWriteOnce`,
+    );
   }
   if (device.sizeBytes !== attachment.sizeBytes) {
-    throw refusal(plan, `a size of ${device.sizeBytes} bytes where the array said ${attachment.sizeBytes}`);
+    throw refusal(
+      plan,
+      `a size of ${device.sizeBytes} bytes where the array said ${attachment.sizeBytes}`,
+    );
   }
   if (attachment.everWritten && record.format?.state !== "started") {
     throw refusal(plan, "no file system, although the array says that data was written to it");
@@ -104,7 +125,10 @@ function refusal({ volumeId, type }: FormatPlan, found: string): PsoError {
   );
 }
 
-/** True when what is not zero begins with a superblock, or its remains, that the interrupted format of this very node was writing. */
+/**
+ * True when what is not zero begins with a superblock, or its remains, that the interrupted format
+ * of this very node was writing.
+ */
 async function isRemainsOf(
   context: NodeContext,
   device: BlockDevice,
@@ -112,18 +136,38 @@ async function isRemainsOf(
 ): Promise<boolean> {
   const { area } = proof;
   if (begun?.state !== "started" || !area) return false;
-  const remains = await withDevice(context.host, device.name, (readAt) => readRemainingUuid(readAt, area.offset));
+  const remains = await withDevice(
+    context.host,
+    device.name,
+    (readAt) => readRemainingUuid(readAt, area.offset),
+  );
   return remains?.uuid === begun.uuid && remains.type === begun.type;
 }
 
-async function format(context: NodeContext, device: BlockDevice, plan: FormatPlan, signal?: AbortSignal): Promise<Superblock> {
+async function format(
+  context: NodeContext,
+  device: BlockDevice,
+  plan: FormatPlan,
+  signal?: AbortSignal,
+): Promise<Superblock> {
   const { record, type } = plan;
-  const begun = record.format?.state === "started" && record.format.type === type ? record.format : undefined;
+  const begun = record.format?.state === "started" && record.format.type === type
+    ? record.format
+    : undefined;
   const note: FormatRecord = begun ?? { state: "started", type, uuid: newUuid() };
   record.format = note;
   await plan.save(); // before mkfs: an interrupted one is known again by its UUID
-  context.log.info("formatting", { volume: plan.volumeId, device: device.name, type, uuid: note.uuid });
-  await makeFileSystem(context.host, { device, type, uuid: note.uuid, options: plan.mkfsOptions }, signal);
+  context.log.info("formatting", {
+    volume: plan.volumeId,
+    device: device.name,
+    type,
+    uuid: note.uuid,
+  });
+  await makeFileSystem(
+    context.host,
+    { device, type, uuid: note.uuid, options: plan.mkfsOptions },
+    signal,
+  );
   note.state = "finished";
   await plan.save(); // before the mount: from here on this node must never format it again
   const made = await superblockOf(context.host, device.name);

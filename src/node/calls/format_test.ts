@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { PsoError } from "../../errors.ts";
 import { MiB } from "../../size.ts";
-import { failureOf, mountCapability, TestNode, testRun, type TestVolume, VOLUME_BYTES } from "../../../tests/support/test_node.ts";
+import {
+  failureOf,
+  mountCapability,
+  TestNode,
+  testRun,
+  type TestVolume,
+  VOLUME_BYTES,
+} from "../../../tests/support/test_node.ts";
 
 async function writeAt(image: string, offset: number, bytes: Uint8Array): Promise<void> {
   using file = await Deno.open(image, { write: true });
@@ -24,9 +31,17 @@ async function checksum(image: string): Promise<string> {
 const LVM_LABEL = "LABELONE\x01\0\0\0\0\0\0\0";
 const MD_MAGIC = new Uint8Array([0xfc, 0x4e, 0x2b, 0xa9]);
 
-/** What may be on a volume that was never meant to be formatted, and what the refusal must say about it. */
+/**
+ * What may be on a volume that was never meant to be formatted, and what the refusal must say about
+ * it.
+ */
 const SMALL = 64 * MiB;
-const REMAINS: { name: string; sizeBytes?: number; put: (volume: TestVolume) => Promise<unknown>; found: string }[] = [
+const REMAINS: {
+  name: string;
+  sizeBytes?: number;
+  put: (volume: TestVolume) => Promise<unknown>;
+  found: string;
+}[] = [
   {
     name: "an old ext4 whose first MiB was wiped",
     sizeBytes: VOLUME_BYTES,
@@ -53,8 +68,16 @@ const REMAINS: { name: string; sizeBytes?: number; put: (volume: TestVolume) => 
     },
     found: "found xfs secondary superblock at byte 83886080",
   },
-  { name: "an LVM label", put: ({ image }) => writeAt(image, 512, text(LVM_LABEL)), found: "found LVM label at byte 512" },
-  { name: "a GPT", put: ({ image }) => writeAt(image, 512, text("EFI PART")), found: "found GPT partition table at byte 512" },
+  {
+    name: "an LVM label",
+    put: ({ image }) => writeAt(image, 512, text(LVM_LABEL)),
+    found: "found LVM label at byte 512",
+  },
+  {
+    name: "a GPT",
+    put: ({ image }) => writeAt(image, 512, text("EFI PART")),
+    found: "found GPT partition table at byte 512",
+  },
   {
     name: "a GPT of which only the backup is left",
     put: ({ image }) => writeAt(image, SMALL - 512, text("EFI PART")),
@@ -70,7 +93,11 @@ const REMAINS: { name: string; sizeBytes?: number; put: (volume: TestVolume) => 
     put: ({ image }) => writeAt(image, 0, new Uint8Array([0x4c, 0x55, 0x4b, 0x53, 0xba, 0xbe])),
     found: "found LUKS header at byte 0",
   },
-  { name: "swap", put: ({ image }) => testRun("mkswap", [image]), found: "found swap header at byte 4086" },
+  {
+    name: "swap",
+    put: ({ image }) => testRun("mkswap", [image]),
+    found: "found swap header at byte 4086",
+  },
   {
     name: "data only in the last MiB",
     put: ({ image }) => writeAt(image, SMALL - MiB + 4711, text("x")),
@@ -85,7 +112,11 @@ for (const { name, put, found, sizeBytes = SMALL } of REMAINS) {
       await put(volume);
       const before = await checksum(volume.image);
       const error = await failureOf(
-        test.node.stage(test.stageRequest(volume, { capability: mountCapability(sizeBytes === SMALL ? "ext4" : "xfs") })),
+        test.node.stage(
+          test.stageRequest(volume, {
+            capability: mountCapability(sizeBytes === SMALL ? "ext4" : "xfs"),
+          }),
+        ),
       );
       assert.equal(error.code, "in_use");
       assert.ok(
@@ -107,7 +138,10 @@ Deno.test("stage never formats a volume with another file system and says which 
     await testRun("mkfs.ext4", ["-q", volume.image]);
     const error = await failureOf(test.node.stage(test.stageRequest(volume)));
     assert.equal(error.code, "conflict");
-    assert.match(error.message, /holds ext4 and its class asks for xfs: set csi.storage.k8s.io\/fstype to ext4/);
+    assert.match(
+      error.message,
+      /holds ext4 and its class asks for xfs: set csi.storage.k8s.io\/fstype to ext4/,
+    );
     await test.node.stage(test.stageRequest(volume, { capability: mountCapability("ext4") }));
     await test.node.unstage(volume);
   }));
@@ -118,21 +152,36 @@ Deno.test("stage never formats a blank-looking clone or anything else that the a
     const attachment = { ...volume.attachment, everWritten: true };
     const error = await failureOf(test.node.stage(test.stageRequest(volume, { attachment })));
     assert.equal(error.code, "in_use");
-    assert.match(error.message, /found no file system, although the array says that data was written to it/);
+    assert.match(
+      error.message,
+      /found no file system, although the array says that data was written to it/,
+    );
   }));
 
 Deno.test("stage never formats a device whose size is off by 512 bytes", () =>
   TestNode.use(async (test) => {
     const volume = await test.volume(VOLUME_BYTES + 512);
     const larger = await failureOf(
-      test.node.stage(test.stageRequest(volume, { attachment: { ...volume.attachment, sizeBytes: VOLUME_BYTES } })),
+      test.node.stage(
+        test.stageRequest(volume, {
+          attachment: { ...volume.attachment, sizeBytes: VOLUME_BYTES },
+        }),
+      ),
     );
     assert.equal(larger.code, "in_use");
-    assert.match(larger.message, new RegExp(`found a size of ${VOLUME_BYTES + 512} bytes where the array said ${VOLUME_BYTES}`));
+    assert.match(
+      larger.message,
+      new RegExp(
+        `found a size of ${VOLUME_BYTES + 512} bytes where the array said ${VOLUME_BYTES}`,
+      ),
+    );
     const attachment = { ...volume.attachment, sizeBytes: VOLUME_BYTES + 1024 };
     const smaller = await failureOf(test.node.stage(test.stageRequest(volume, { attachment })));
     assert.equal(smaller.code, "unavailable");
-    assert.match(smaller.message, new RegExp(`has ${VOLUME_BYTES + 512} bytes where the array said ${VOLUME_BYTES + 1024}`));
+    assert.match(
+      smaller.message,
+      new RegExp(`has ${VOLUME_BYTES + 512} bytes where the array said ${VOLUME_BYTES + 1024}`),
+    );
   }));
 
 Deno.test("stage never formats when the image was cut short below a device of the declared size", () =>
@@ -140,7 +189,8 @@ Deno.test("stage never formats when the image was cut short below a device of th
     const volume = await test.volume();
     let cut = false;
     test.restart(async (tool, args, options) => {
-      // After the device was attached: reads beyond the cut now fail or fall short, while its size still says otherwise.
+      // After the device was attached: reads beyond the cut now fail or fall short, while its size
+      // still says otherwise.
       if (tool === "blockdev" && args[0] === "--flushbufs") {
         await Deno.truncate(volume.image, 200 * MiB);
         cut = true;
@@ -151,7 +201,11 @@ Deno.test("stage never formats when the image was cut short below a device of th
     assert.ok(cut);
     assert.equal(error.code, "in_use");
     assert.match(error.message, /found (\d+ bytes at byte \d+ that cannot be read|a short read)/);
-    assert.equal((await testRun("blkid", ["-p", volume.image], { okCodes: [0, 2] })).code, 2, "something was written");
+    assert.equal(
+      (await testRun("blkid", ["-p", volume.image], { okCodes: [0, 2] })).code,
+      2,
+      "something was written",
+    );
   }));
 
 Deno.test("stage refuses a blank volume that may only be read", () =>
@@ -169,12 +223,16 @@ Deno.test("an unfinished xfs of another node is refused, and one that this node'
     test.restart(async (tool, args, options) => {
       const result = await testRun(tool, args, options);
       if (tool === "mkfs.xfs") {
-        await writeAt(volume.image, 126, new Uint8Array([1])); // sb_inprogress, as while mkfs.xfs works
+        // sb_inprogress, as while mkfs.xfs works
+        await writeAt(volume.image, 126, new Uint8Array([1]));
         await testRun("blockdev", ["--flushbufs", args.at(-1) ?? ""]);
       }
       return result;
     });
-    assert.match((await failureOf(test.node.stage(test.stageRequest(volume)))).message, /ended well, but .* holds xfs/);
+    assert.match(
+      (await failureOf(test.node.stage(test.stageRequest(volume)))).message,
+      /ended well, but .* holds xfs/,
+    );
     const record = `${test.folder}/state/volumes`;
     await Deno.rename(record, `${record}-kept`);
     test.restart();
@@ -184,9 +242,14 @@ Deno.test("an unfinished xfs of another node is refused, and one that this node'
     await test.node.unstage(volume); // must not forget the format
     // Ended after wipefs and before mkfs:
     test.restart((tool, args, options) =>
-      tool === "mkfs.xfs" ? Promise.reject(new PsoError("timeout", "too late")) : testRun(tool, args, options)
+      tool === "mkfs.xfs"
+        ? Promise.reject(new PsoError("timeout", "too late"))
+        : testRun(tool, args, options)
     );
-    assert.equal((await failureOf(test.node.stage(test.stageRequest(volume, { attachment })))).code, "timeout");
+    assert.equal(
+      (await failureOf(test.node.stage(test.stageRequest(volume, { attachment })))).code,
+      "timeout",
+    );
     test.restart();
     await test.node.stage(test.stageRequest(volume, { attachment }));
     await test.node.unstage(volume);

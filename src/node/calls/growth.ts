@@ -1,7 +1,14 @@
 import { PsoError } from "../../errors.ts";
 import { type BlockDevice, readBlockDevice } from "../../host/block_device.ts";
 import { growMounted, mountedBytes, readFileSystemUse } from "../../host/filesystem.ts";
-import { boundDeviceName, isReadOnlyMount, type Mount, mountAt, readMounts, resolveTarget } from "../../host/mountinfo.ts";
+import {
+  boundDeviceName,
+  isReadOnlyMount,
+  type Mount,
+  mountAt,
+  readMounts,
+  resolveTarget,
+} from "../../host/mountinfo.ts";
 import { FS_TYPES } from "../../host/superblock.ts";
 import { blockConnection, isBlock, ownerOf } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
@@ -14,8 +21,15 @@ interface VolumeAt {
   record?: StageRecord;
 }
 
-/** The mount of a volume at one of its paths. `not_found` before any judgement of the paths themselves (csi-sanity sends `some/path`). */
-export async function volumeAt(context: NodeContext, records: StageRecords, request: StatsRequest): Promise<VolumeAt> {
+/**
+ * The mount of a volume at one of its paths. `not_found` before any judgement of the paths
+ * themselves (csi-sanity sends `some/path`).
+ */
+export async function volumeAt(
+  context: NodeContext,
+  records: StageRecords,
+  request: StatsRequest,
+): Promise<VolumeAt> {
   const record = await records.find(request.volumeId);
   const mounts = await readMounts(context.host);
   for (const path of [request.volumePath, request.stagingPath]) {
@@ -24,42 +38,66 @@ export async function volumeAt(context: NodeContext, records: StageRecords, requ
     const mount = mountAt(mounts, resolved) ?? stagedMount(mounts, resolved);
     if (mount && await isVolume(context, { mount, record })) return { mount, record };
   }
-  throw new PsoError("not_found", `volume ${request.volumeId} is neither staged nor published at ${request.volumePath} on this node`);
+  throw new PsoError(
+    "not_found",
+    `volume ${request.volumeId} is neither staged nor published at ${request.volumePath} on this node`,
+  );
 }
 
-/** Whether a mount shows the volume of the record; without a record, whether it shows any volume of this driver. */
+/**
+ * Whether a mount shows the volume of the record; without a record, whether it shows any volume of
+ * this driver.
+ */
 async function isVolume(context: NodeContext, { mount, record }: VolumeAt): Promise<boolean> {
   const device = await deviceOfMount(context, mount);
-  if (record && isBlock(record.attachment)) return device !== undefined && device.name === record.device;
+  if (record && isBlock(record.attachment)) {
+    return device !== undefined && device.name === record.device;
+  }
   if (record) return true;
   if (/^nfs4?$/.test(mount.type)) return true;
   return device !== undefined && await ownerOf(context, device.name) !== undefined;
 }
 
-/** NodeGetVolumeStats. `not_found` for a volume that is not mounted at the path, `timeout` when its file system does not answer. */
+/**
+ * NodeGetVolumeStats. `not_found` for a volume that is not mounted at the path, `timeout` when its
+ * file system does not answer.
+ */
 export async function volumeStats(
   context: NodeContext,
   records: StageRecords,
   request: StatsRequest,
   signal?: AbortSignal,
 ): Promise<VolumeStats> {
-  const { mount, record } = await volumeAt(context, records, { ...request, stagingPath: undefined });
+  const { mount, record } = await volumeAt(context, records, {
+    ...request,
+    stagingPath: undefined,
+  });
   checkPath(request.volumePath, "volume_path");
   const raw = boundDeviceName(mount);
-  if (raw !== undefined) return { type: "block", sizeBytes: (await readBlockDevice(context.host, raw)).sizeBytes };
+  if (raw !== undefined) {
+    return { type: "block", sizeBytes: (await readBlockDevice(context.host, raw)).sizeBytes };
+  }
   const read = () => readFileSystemUse(context.host, mount.target, signal);
-  // Of a server that hangs only one is asked: kubelet wants the numbers of every volume, and each would be a process that waits.
-  const use = record?.attachment.protocol === "nfs" ? await context.nfs.ask(record.attachment.address, read, { signal }) : await read();
+  // Of a server that hangs only one is asked: kubelet wants the numbers of every volume, and each
+  // would be a process that waits.
+  const use = record?.attachment.protocol === "nfs"
+    ? await context.nfs.ask(record.attachment.address, read, { signal })
+    : await read();
   return {
     type: "mount",
-    bytes: { total: use.totalBytes, used: use.totalBytes - use.freeBytes, available: use.availableBytes },
+    bytes: {
+      total: use.totalBytes,
+      used: use.totalBytes - use.freeBytes,
+      available: use.availableBytes,
+    },
     inodes: { total: use.inodes, used: use.inodes - use.freeInodes, available: use.freeInodes },
   };
 }
 
 /**
- * NodeExpandVolume: device first, then the file system, each proven by its new size. Returns what the volume now holds. `unavailable`
- * while the device is smaller than asked for (the array has not grown it, or this host does not see it yet).
+ * NodeExpandVolume: device first, then the file system, each proven by its new size. Returns what
+ * the volume now holds. `unavailable` while the device is smaller than asked for (the array has not
+ * grown it, or this host does not see it yet).
  */
 export async function expandVolume(
   context: NodeContext,
@@ -69,16 +107,25 @@ export async function expandVolume(
 ): Promise<{ sizeBytes: number }> {
   const { mount: found, record } = await volumeAt(context, records, request);
   const mount = await writableMount(context, { mount: found, record });
-  const device = record && !isBlock(record.attachment) ? undefined : await deviceOfMount(context, mount);
+  const device = record && !isBlock(record.attachment)
+    ? undefined
+    : await deviceOfMount(context, mount);
   if (!device) return { sizeBytes: await sharedBytes(context, { mount, request }, signal) };
   const grown = await growDevice(context, { device, record, request }, signal);
   if (boundDeviceName(mount) !== undefined) return { sizeBytes: grown.sizeBytes };
   const type = FS_TYPES.find((one) => one === mount.type);
   if (!type) {
-    throw new PsoError("unsupported", `${mount.type} at ${mount.target} cannot be grown: this driver grows ${FS_TYPES.join(" and ")}`);
+    throw new PsoError(
+      "unsupported",
+      `${mount.type} at ${mount.target} cannot be grown: this driver grows ${
+        FS_TYPES.join(" and ")
+      }`,
+    );
   }
   const mounted = { type, device: grown, target: mount.target };
-  if (!isReadOnlyMount(mount)) return { sizeBytes: await growMounted(context.host, mounted, signal) };
+  if (!isReadOnlyMount(mount)) {
+    return { sizeBytes: await growMounted(context.host, mounted, signal) };
+  }
   const sizeBytes = await mountedBytes(context.host, mounted, signal);
   if (sizeBytes >= (request.requiredBytes ?? 0)) return { sizeBytes };
   throw new PsoError(
@@ -87,7 +134,10 @@ export async function expandVolume(
   );
 }
 
-/** The staged mount in the place of a read-only publication: the file system grows through any writable mount of it. */
+/**
+ * The staged mount in the place of a read-only publication: the file system grows through any
+ * writable mount of it.
+ */
 async function writableMount(context: NodeContext, { mount, record }: VolumeAt): Promise<Mount> {
   if (!record || !isReadOnlyMount(mount)) return mount;
   const staged = stagedMount(await readMounts(context.host), record.stagingPath);
@@ -96,11 +146,19 @@ async function writableMount(context: NodeContext, { mount, record }: VolumeAt):
 
 async function growDevice(
   context: NodeContext,
-  { device, record, request }: { device: BlockDevice; record?: StageRecord; request: ExpandRequest },
+  { device, record, request }: {
+    device: BlockDevice;
+    record?: StageRecord;
+    request: ExpandRequest;
+  },
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
-  const connection = record ? blockConnection(record.attachment.protocol) : await ownerOf(context, device.name);
-  if (!connection) throw new PsoError("not_found", `device ${device.name} is not a volume of this driver`);
+  const connection = record
+    ? blockConnection(record.attachment.protocol)
+    : await ownerOf(context, device.name);
+  if (!connection) {
+    throw new PsoError("not_found", `device ${device.name} is not a volume of this driver`);
+  }
   await connection.grow(context, device.name, signal);
   const grown = await readBlockDevice(context.host, device.name);
   if (grown.sizeBytes >= (request.requiredBytes ?? 0)) return grown;
@@ -111,7 +169,10 @@ async function growDevice(
   );
 }
 
-/** A shared file system grows on its array alone. Its size is a limit there; what it keeps for itself is not counted by statfs. */
+/**
+ * A shared file system grows on its array alone. Its size is a limit there; what it keeps for
+ * itself is not counted by statfs.
+ */
 async function sharedBytes(
   context: NodeContext,
   { mount, request }: { mount: Mount; request: ExpandRequest },

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { MiB } from "../../size.ts";
-import { failureOf, mountCapability, TestNode, testRun, VOLUME_BYTES } from "../../../tests/support/test_node.ts";
+import {
+  failureOf,
+  mountCapability,
+  TestNode,
+  testRun,
+  VOLUME_BYTES,
+} from "../../../tests/support/test_node.ts";
 
 /** Makes every tool call of the node from now on visible in `calls`. */
 function watched(test: TestNode): string[] {
@@ -45,10 +51,14 @@ Deno.test("expand is an error when the tool says done and the file system has no
     await test.node.stage(test.stageRequest(volume));
     await Deno.truncate(volume.image, 400 * MiB);
     test.restart((tool, args, options) =>
-      tool === "xfs_growfs" && args[0] !== "-n" ? Promise.resolve({ code: 0, stdout: "", stderr: "" }) : testRun(tool, args, options)
+      tool === "xfs_growfs" && args[0] !== "-n"
+        ? Promise.resolve({ code: 0, stdout: "", stderr: "" })
+        : testRun(tool, args, options)
     );
     const { volumeId, stagingPath } = volume;
-    const error = await failureOf(test.node.expand({ volumeId, volumePath: stagingPath, requiredBytes: 400 * MiB }));
+    const error = await failureOf(
+      test.node.expand({ volumeId, volumePath: stagingPath, requiredBytes: 400 * MiB }),
+    );
     assert.equal(error.code, "unavailable");
     assert.match(error.message, /after growing, and its device has 419430400/);
     await test.node.unstage(volume);

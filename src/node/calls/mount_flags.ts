@@ -1,4 +1,6 @@
-/** `discard` and `nodiscard` say one thing each way; `noatime` and `noexec` are names of their own. */
+/**
+ * `discard` and `nodiscard` say one thing each way; `noatime` and `noexec` are names of their own.
+ */
 function opposite(flag: string): string {
   return flag.startsWith("no") ? flag.slice(2) : `no${flag}`;
 }
@@ -7,9 +9,16 @@ function nameOf(flag: string): string {
   return flag.split("=")[0] ?? flag;
 }
 
-/** Mount options for a new mount: those that must be, those wanted, and the defaults that neither repeat nor contradict the wanted ones. */
-export function combineMountFlags({ fixed, defaults, wanted }: { fixed: string[]; defaults: string[]; wanted: string[] }): string[] {
+/**
+ * Mount options for a new mount: those that must be, those wanted, and the defaults that neither
+ * repeat nor contradict the wanted ones.
+ */
+export function combineMountFlags(
+  { fixed, defaults, wanted }: { fixed: string[]; defaults: string[]; wanted: string[] },
+): string[] {
   const names = new Set(wanted.map(nameOf));
-  const usable = defaults.filter((flag) => !names.has(nameOf(flag)) && !names.has(opposite(nameOf(flag))));
+  const usable = defaults.filter((flag) =>
+    !names.has(nameOf(flag)) && !names.has(opposite(nameOf(flag)))
+  );
   return [...new Set([...fixed, ...usable, ...wanted.filter((flag) => flag !== "rw")])];
 }

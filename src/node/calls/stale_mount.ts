@@ -6,8 +6,9 @@ import type { StageRecord } from "../stage_record.ts";
 import { mountsElsewhere } from "../volume_mounts.ts";
 
 /**
- * Takes a stale staged mount away, so that the file system can be mounted anew. `in_use` while it is published: a pod keeps what it has opened,
- * and would see another file system than the pods after it.
+ * Takes a stale staged mount away, so that the file system can be mounted anew. `in_use` while it
+ * is published: a pod keeps what it has opened, and would see another file system than the pods
+ * after it.
  */
 export async function dropStaleMount(
   context: NodeContext,
@@ -15,7 +16,10 @@ export async function dropStaleMount(
   signal?: AbortSignal,
 ): Promise<void> {
   const elsewhere = mountsElsewhere(await readMounts(context.host), staged, [staged.target]);
-  const published = elsewhere.find(({ target }) => record.published.some(({ targetPath }) => targetPath === target)) ?? elsewhere[0];
+  const published =
+    elsewhere.find(({ target }) =>
+      record.published.some(({ targetPath }) => targetPath === target)
+    ) ?? elsewhere[0];
   if (published) {
     throw new PsoError(
       "in_use",
@@ -23,6 +27,10 @@ export async function dropStaleMount(
         "still shows it: end the pods that use it, then it is mounted anew",
     );
   }
-  context.log.warn("stale mount taken away", { volume: volumeId, source: staged.source, target: staged.target });
+  context.log.warn("stale mount taken away", {
+    volume: volumeId,
+    source: staged.source,
+    target: staged.target,
+  });
   await unmountStale(context.host, staged.target, signal);
 }

@@ -3,7 +3,9 @@ import { listLoopDevices } from "../../host/loop.ts";
 import { failureOf, TestNode, testRun } from "../../../tests/support/test_node.ts";
 
 async function deviceOf(test: TestNode, image: string): Promise<string> {
-  const device = (await listLoopDevices({ ...test.host, root: "/" })).find((loop) => loop.backingFile === image);
+  const device = (await listLoopDevices({ ...test.host, root: "/" })).find((loop) =>
+    loop.backingFile === image
+  );
   assert.ok(device, `nothing shows ${image}`);
   return device.name;
 }
@@ -12,7 +14,9 @@ Deno.test("unstage takes away every mount of the volume that lies over another",
   TestNode.use(async (test) => {
     const volume = await test.volume();
     await test.node.stage(test.stageRequest(volume));
-    for (let times = 0; times < 2; times++) await testRun("mount", ["--bind", volume.stagingPath, volume.stagingPath]);
+    for (let times = 0; times < 2; times++) {
+      await testRun("mount", ["--bind", volume.stagingPath, volume.stagingPath]);
+    }
     await test.node.unstage(volume);
     assert.deepEqual(await test.leftovers(), []);
   }));
@@ -63,7 +67,11 @@ Deno.test("an unstage that failed is finished by the healer once nothing mounts 
     busy.close();
     await testRun("umount", [volume.stagingPath]);
     await rounds();
-    assert.equal(await test.node.stagedVolumes(), 1, "it is wanted: the record and the device stay");
+    assert.equal(
+      await test.node.stagedVolumes(),
+      1,
+      "it is wanted: the record and the device stay",
+    );
     await test.node.stage(test.stageRequest(volume));
     const again = await Deno.open(`${volume.stagingPath}/file`, { read: true });
     assert.equal((await failureOf(test.node.unstage(volume))).code, "in_use");

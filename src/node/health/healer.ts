@@ -28,20 +28,31 @@ import { stagedMount } from "../volume_mounts.ts";
 const INTERVAL_MS = 15_000;
 /** A way or a volume that cannot be healed is tried this often at last. */
 const BACKOFF_MAX_MS = 300_000;
-/** The volume's lock is held so long at most: kubelet's calls for it are refused as busy meanwhile. */
+/**
+ * The volume's lock is held so long at most: kubelet's calls for it are refused as busy meanwhile.
+ */
 const REPAIR_TIMEOUT_MS = 30_000;
 /** Logins to dead portals wait for their time-out, and must not hold up the repair of volumes. */
 const LOGINS_AT_ONCE = 4;
 const REPAIRS_AT_ONCE = 4;
-/** Volumes of which the size is asked in one round, by a process for each path; each shared volume has its turn. */
+/**
+ * Volumes of which the size is asked in one round, by a process for each path; each shared volume
+ * has its turn.
+ */
 const SIZES_PER_ROUND = 4;
-/** Exports that are asked in one round, of each server: a twentieth of them, so that each has its turn within five minutes. */
+/**
+ * Exports that are asked in one round, of each server: a twentieth of them, so that each has its
+ * turn within five minutes.
+ */
 const PROBE_SHARE = 1 / 20;
 /** So many volumes are looked at before calls that wait have their turn. */
 const SLICE = 20;
 
 /** What a heal was about, and how it ended. */
-export type HealEvent = { what: "login" | "repair" | "size" | "unstage" | "session"; outcome: "ok" | "failed" };
+export type HealEvent = {
+  what: "login" | "repair" | "size" | "unstage" | "session";
+  outcome: "ok" | "failed";
+};
 
 export interface HealerOptions {
   context: NodeContext;
@@ -53,8 +64,9 @@ export interface HealerOptions {
 }
 
 /**
- * Looks at all staged volumes again and again, reconnects and repairs what is missing, and finishes the unstages that failed. It never logs out of
- * what a volume needs, and never removes what is mounted, open or not known to be ours. What it cannot find out it leaves alone.
+ * Looks at all staged volumes again and again, reconnects and repairs what is missing, and finishes
+ * the unstages that failed. It never logs out of what a volume needs, and never removes what is
+ * mounted, open or not known to be ours. What it cannot find out it leaves alone.
  */
 export class Healer {
   readonly #context: NodeContext;
@@ -94,7 +106,10 @@ export class Healer {
     await this.idle();
   }
 
-  /** One look at everything; what it finds to do goes on after it returns. Never throws: what cannot be looked at is logged, and nothing is done. */
+  /**
+   * One look at everything; what it finds to do goes on after it returns. Never throws: what cannot
+   * be looked at is logged, and nothing is done.
+   */
   async round(): Promise<void> {
     try {
       const records = await this.#records.list();
@@ -105,11 +120,17 @@ export class Healer {
       this.#report(looks);
       this.#heal(records, looks);
       await this.#cleanUp(view, records);
-      if (this.#fault !== undefined) this.#context.log.info("storage of this node is looked at again");
+      if (this.#fault !== undefined) {
+        this.#context.log.info("storage of this node is looked at again");
+      }
       this.#fault = undefined;
     } catch (error) {
       const said = messageOf(error);
-      if (said !== this.#fault) this.#context.log.warn("storage of this node cannot be looked at: nothing is healed", { reason: said });
+      if (said !== this.#fault) {
+        this.#context.log.warn("storage of this node cannot be looked at: nothing is healed", {
+          reason: said,
+        });
+      }
       this.#fault = said;
     }
   }
@@ -134,7 +155,11 @@ export class Healer {
   /** Paths of all volumes, by the last round. */
   paths(): PathCounts {
     const sum = { up: 0, down: 0, missing: 0 };
-    for (const { paths } of this.#looks.values()) for (const state of ["up", "down", "missing"] as const) sum[state] += paths[state];
+    for (const { paths } of this.#looks.values()) {
+      for (const state of ["up", "down", "missing"] as const) {
+        sum[state] += paths[state];
+      }
+    }
     return sum;
   }
 
@@ -157,19 +182,28 @@ export class Healer {
     const looks = new Map<string, VolumeLook>();
     for (const [index, record] of records.entries()) {
       if (index % SLICE === SLICE - 1) await pause(0);
-      if (!this.#locks.isHeld(record.volumeId)) looks.set(record.volumeId, await lookAt(this.#context, view, record));
+      if (!this.#locks.isHeld(record.volumeId)) {
+        looks.set(record.volumeId, await lookAt(this.#context, view, record));
+      }
     }
     return looks;
   }
 
-  /** With what the servers said, and with the last look at a volume that a call is changing: what is seen of it now may be no fault. */
+  /**
+   * With what the servers said, and with the last look at a volume that a call is changing: what is
+   * seen of it now may be no fault.
+   */
   #complete(records: StageRecord[], fresh: Map<string, VolumeLook>): Map<string, VolumeLook> {
     const looks = new Map<string, VolumeLook>();
     for (const record of records) {
       const look = fresh.get(record.volumeId);
       const before = this.#looks.get(record.volumeId);
-      if (look) looks.set(record.volumeId, { ...look, conditions: [...look.conditions, ...this.#nfsConditions(record)] });
-      else if (before) looks.set(record.volumeId, before);
+      if (look) {
+        looks.set(record.volumeId, {
+          ...look,
+          conditions: [...look.conditions, ...this.#nfsConditions(record)],
+        });
+      } else if (before) looks.set(record.volumeId, before);
     }
     return looks;
   }
@@ -182,20 +216,36 @@ export class Healer {
       return [{ status: "inaccessible", reason: "ServerNotAnswering", message }];
     }
     if (!this.#stale.has(volumeId)) return [];
-    const message = `NFS server ${attachment.address} says that ${attachment.path} is no longer what is mounted (stale file handle): ` +
+    const message =
+      `NFS server ${attachment.address} says that ${attachment.path} is no longer what is mounted (stale file handle): ` +
       "pods that use it must end, then it is mounted anew";
     return [{ status: "inaccessible", reason: "StaleFileHandle", message }];
   }
 
-  /** Asks each NFS server for some of what is mounted from it, one after another, and no further when it does not answer. */
+  /**
+   * Asks each NFS server for some of what is mounted from it, one after another, and no further
+   * when it does not answer.
+   */
   async #probe({ mounts }: HostView, used: StageRecord[]): Promise<void> {
-    const byServer = Map.groupBy(used, ({ attachment }) => attachment.protocol === "nfs" ? attachment.address : undefined);
+    const byServer = Map.groupBy(
+      used,
+      ({ attachment }) => attachment.protocol === "nfs" ? attachment.address : undefined,
+    );
     byServer.delete(undefined);
     await Promise.all([...byServer].map(async ([server = "", records]) => {
-      for (const record of turnOf(records, { turn: this.#turn, count: Math.ceil(records.length * PROBE_SHARE) })) {
+      for (
+        const record of turnOf(records, {
+          turn: this.#turn,
+          count: Math.ceil(records.length * PROBE_SHARE),
+        })
+      ) {
         const target = stagedMount(mounts, record.stagingPath)?.target;
         if (target === undefined) continue;
-        const found = await this.#context.nfs.probe(server, { target, again: true, signal: this.#signal }).catch(() => undefined);
+        const found = await this.#context.nfs.probe(server, {
+          target,
+          again: true,
+          signal: this.#signal,
+        }).catch(() => undefined);
         if (found === undefined) return;
         if (found === "stale") this.#stale.add(record.volumeId);
         else this.#stale.delete(record.volumeId);
@@ -209,10 +259,16 @@ export class Healer {
   #report(looks: Map<string, VolumeLook>): void {
     for (const [volume, { conditions }] of looks) {
       const reasons = conditions.map(({ reason }) => reason).join(" ");
-      const before = this.#looks.get(volume)?.conditions.map(({ reason }) => reason).join(" ") ?? "";
+      const before = this.#looks.get(volume)?.conditions.map(({ reason }) => reason).join(" ") ??
+        "";
       if (reasons === before) continue;
-      if (reasons === "") this.#context.log.info("volume is healthy again", { volume, was: before });
-      else this.#context.log.warn("volume is not healthy", { volume, reasons, found: conditions.map(({ message }) => message).join("; ") });
+      if (reasons === "") {
+        this.#context.log.info("volume is healthy again", { volume, was: before });
+      } else {this.#context.log.warn("volume is not healthy", {
+          volume,
+          reasons,
+          found: conditions.map(({ message }) => message).join("; "),
+        });}
     }
     this.#looks = looks;
   }
@@ -230,12 +286,22 @@ export class Healer {
       if (repair === undefined) continue;
       const key = `repair ${record.volumeId}`;
       wanted.add(key);
-      this.#start(key, { what: "repair", slots: this.#repairs, work: () => this.#repair(record.volumeId) });
+      this.#start(key, {
+        what: "repair",
+        slots: this.#repairs,
+        work: () => this.#repair(record.volumeId),
+      });
     }
-    const shared = records.filter((record) => record.shared && isBlock(record.attachment) && looks.get(record.volumeId)?.isUsed);
+    const shared = records.filter((record) =>
+      record.shared && isBlock(record.attachment) && looks.get(record.volumeId)?.isUsed
+    );
     for (const { volumeId } of shared) wanted.add(`size ${volumeId}`);
     for (const { volumeId } of turnOf(shared, { turn: this.#turn, count: SIZES_PER_ROUND })) {
-      this.#start(`size ${volumeId}`, { what: "size", slots: this.#repairs, work: () => this.#resize(volumeId) });
+      this.#start(`size ${volumeId}`, {
+        what: "size",
+        slots: this.#repairs,
+        work: () => this.#resize(volumeId),
+      });
     }
     for (const { volumeId } of records) wanted.add(`unstage ${volumeId}`);
     wanted.add("session");
@@ -244,7 +310,10 @@ export class Healer {
   }
 
   /** Begins a heal, unless it is going on or must wait. `work` says whether it changed anything. */
-  #start(key: string, { what, slots, work }: { what: HealEvent["what"]; slots: Slots; work: () => Promise<boolean> }): void {
+  #start(
+    key: string,
+    { what, slots, work }: { what: HealEvent["what"]; slots: Slots; work: () => Promise<boolean> },
+  ): void {
     if (this.#running.has(key) || !this.#backoff.isDue(key) || this.#signal?.aborted) return;
     const task = slots.run(async () => {
       try {
@@ -254,10 +323,15 @@ export class Healer {
         this.#context.log.info("healed", { what, of: key });
         this.onHeal({ what, outcome: "ok" });
       } catch (error) {
-        if (isPsoError(error, "busy") || this.#signal?.aborted) return; // the next round tries again
+        // the next round tries again
+        if (isPsoError(error, "busy") || this.#signal?.aborted) return;
         const said = messageOf(error);
         const isNews = this.#backoff.failed(key, said);
-        (isNews ? this.#context.log.warn : this.#context.log.debug)("not healed", { what, of: key, reason: said });
+        (isNews ? this.#context.log.warn : this.#context.log.debug)("not healed", {
+          what,
+          of: key,
+          reason: said,
+        });
         this.onHeal({ what, outcome: "failed" });
       } finally {
         this.#running.delete(key);
@@ -266,18 +340,30 @@ export class Healer {
     this.#running.set(key, task);
   }
 
-  /** By the code of attach, in the same queue; a session that no volume wants any more when it is there ends as an idle one. */
+  /**
+   * By the code of attach, in the same queue; a session that no volume wants any more when it is
+   * there ends as an idle one.
+   */
   async #reconnect(way: Way): Promise<boolean> {
     const { targets, multipath } = this.#context;
     if (way.kind === "nvme") {
-      await targets.using([way.route.nqn], () => connectRoute(this.#context, way.route, this.#signal));
+      await targets.using(
+        [way.route.nqn],
+        () => connectRoute(this.#context, way.route, this.#signal),
+      );
       return true;
     }
-    await targets.using([way.target.iqn], () => reach(this.#context, { target: way.target, multipath, isAgain: true }, this.#signal));
+    await targets.using(
+      [way.target.iqn],
+      () => reach(this.#context, { target: way.target, multipath, isAgain: true }, this.#signal),
+    );
     return true;
   }
 
-  /** Under the volume's lock, on a fresh look: what a round saw may have been put right, or taken away, since. */
+  /**
+   * Under the volume's lock, on a fresh look: what a round saw may have been put right, or taken
+   * away, since.
+   */
   async #repair(volumeId: string): Promise<boolean> {
     return await this.#locks.tryRun([volumeId], "repair", async () => {
       const record = await this.#records.find(volumeId);
@@ -285,7 +371,11 @@ export class Healer {
       const look = await lookAt(this.#context, await HostView.read(this.#context.host), record);
       if (!look.isUsed || look.repair === undefined) return false;
       const limits = { timeoutMs: REPAIR_TIMEOUT_MS, signal: this.#signal };
-      await withDeadline(`repair of ${volumeId} (${look.repair})`, limits, (own) => repairPaths(this.#context, record, own));
+      await withDeadline(
+        `repair of ${volumeId} (${look.repair})`,
+        limits,
+        (own) => repairPaths(this.#context, record, own),
+      );
       const after = await lookAt(this.#context, await HostView.read(this.#context.host), record);
       if (after.repair === undefined) return true;
       throw new PsoError("unavailable", `volume ${volumeId} still needs a repair: ${after.repair}`);
@@ -296,20 +386,35 @@ export class Healer {
   async #resize(volumeId: string): Promise<boolean> {
     return await this.#locks.tryRun([volumeId], "size check", async () => {
       const record = await this.#records.find(volumeId);
-      if (!record || record.unstaging || record.device === undefined || !isBlock(record.attachment)) return false;
+      if (
+        !record || record.unstaging || record.device === undefined || !isBlock(record.attachment)
+      ) return false;
       const { device, attachment } = record;
       const { host, log } = this.#context;
       const view = await HostView.read(host);
-      if (!(await lookAt(this.#context, view, record)).isUsed || view.sizeOf(device) === undefined) return false;
+      if (
+        !(await lookAt(this.#context, view, record)).isUsed || view.sizeOf(device) === undefined
+      ) return false;
       // The name is from when it was staged: after a reboot it may be another's.
-      if (!await blockConnection(attachment.protocol).isDeviceOf(this.#context, attachment, device)) return false;
+      if (
+        !await blockConnection(attachment.protocol).isDeviceOf(this.#context, attachment, device)
+      ) return false;
       const before = await readBlockDevice(host, device);
       const limits = { timeoutMs: REPAIR_TIMEOUT_MS, signal: this.#signal };
       const connection = blockConnection(attachment.protocol);
-      await withDeadline(`size check of ${volumeId}`, limits, (own) => connection.grow(this.#context, device, own));
+      await withDeadline(
+        `size check of ${volumeId}`,
+        limits,
+        (own) => connection.grow(this.#context, device, own),
+      );
       const after = await readBlockDevice(host, device);
       if (after.sizeBytes === before.sizeBytes) return false;
-      log.info("shared volume has a new size", { volume: volumeId, device, was: before.sizeBytes, is: after.sizeBytes });
+      log.info("shared volume has a new size", {
+        volume: volumeId,
+        device,
+        was: before.sizeBytes,
+        is: after.sizeBytes,
+      });
       return true;
     });
   }
@@ -317,11 +422,20 @@ export class Healer {
   async #cleanUp(view: HostView, records: StageRecord[]): Promise<void> {
     const due = await this.#leftovers.find(view, records, this.#looks);
     for (const { volumeId } of due.volumes) {
-      const work = () => this.#locks.tryRun([volumeId], "unstage", () => this.#leftovers.unstage(volumeId, this.#signal));
+      const work = () =>
+        this.#locks.tryRun(
+          [volumeId],
+          "unstage",
+          () => this.#leftovers.unstage(volumeId, this.#signal),
+        );
       this.#start(`unstage ${volumeId}`, { what: "unstage", slots: this.#repairs, work });
     }
     if (due.sessions) {
-      this.#start("session", { what: "session", slots: this.#logins, work: () => this.#leftovers.endSessions(this.#signal) });
+      this.#start("session", {
+        what: "session",
+        slots: this.#logins,
+        work: () => this.#leftovers.endSessions(this.#signal),
+      });
     }
   }
 }
@@ -329,5 +443,6 @@ export class Healer {
 /** `count` of a list, others in each turn, until all had theirs. */
 function turnOf<T>(list: T[], { turn, count }: { turn: number; count: number }): T[] {
   if (list.length <= count) return list;
-  return Array.from({ length: count }, (_, index) => list[(turn * count + index) % list.length]).filter((one) => one !== undefined);
+  return Array.from({ length: count }, (_, index) => list[(turn * count + index) % list.length])
+    .filter((one) => one !== undefined);
 }

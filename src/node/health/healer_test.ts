@@ -5,7 +5,10 @@ import { attachment, FakeHost, PORTALS, SIZE_BYTES } from "../../../tests/suppor
 import { failureOf, mountCapability } from "../../../tests/support/test_node.ts";
 
 /** A host with both sessions and these volumes staged. */
-function withVolumes(numbers: number[], work: (fake: FakeHost, node: NodePlugin) => Promise<void>): Promise<void> {
+function withVolumes(
+  numbers: number[],
+  work: (fake: FakeHost, node: NodePlugin) => Promise<void>,
+): Promise<void> {
   return FakeHost.use(async (fake) => {
     for (const [index, portal] of PORTALS.entries()) fake.addSession(index + 1, portal);
     for (const number of numbers) await fake.stagedVolume(number);
@@ -19,7 +22,9 @@ async function round({ healer }: NodePlugin): Promise<void> {
 }
 
 async function reasons(node: NodePlugin, volumeId: string): Promise<string[]> {
-  return (await node.health({ volumeId, volumePath: "" })).map(({ status, reason }) => `${status} ${reason}`);
+  return (await node.health({ volumeId, volumePath: "" })).map(({ status, reason }) =>
+    `${status} ${reason}`
+  );
 }
 
 Deno.test("a round over healthy volumes starts no process, and finds every path up", () =>
@@ -38,7 +43,9 @@ Deno.test("a lost session is logged in again once for all its volumes, and each 
     fake.removeSession(2);
     assert.deepEqual(await reasons(node, "v1"), ["degraded PathsMissing"]);
     await round(node);
-    assert.deepEqual(node.storageHealth().map(({ status, reason }) => `${status} ${reason}`), ["degraded PathsMissing"]);
+    assert.deepEqual(node.storageHealth().map(({ status, reason }) => `${status} ${reason}`), [
+      "degraded PathsMissing",
+    ]);
     assert.deepEqual(fake.commands.filter((line) => line.includes("--login")).length, 1);
     await round(node);
     await round(node);
@@ -57,7 +64,9 @@ Deno.test("a portal that is dead is tried after 15 s, 30 s … up to every 5 min
     for (; fake.nowMs < 1_500_000; fake.nowMs += 5_000) {
       const before = fake.commands.filter((line) => line.includes("--login")).length;
       await round(node);
-      if (fake.commands.filter((line) => line.includes("--login")).length > before) triedAt.push(fake.nowMs / 1000);
+      if (fake.commands.filter((line) => line.includes("--login")).length > before) {
+        triedAt.push(fake.nowMs / 1000);
+      }
     }
     assert.deepEqual(triedAt, [0, 15, 45, 105, 225, 465, 765, 1065, 1365]);
     assert.equal(fake.said("not healed").length, 1);
@@ -70,7 +79,9 @@ Deno.test("without any path a volume is inaccessible, and its array unreachable"
     for (const session of [1, 2]) fake.removeSession(session);
     await round(node);
     assert.deepEqual(await reasons(node, "v1"), ["inaccessible NoPath"]);
-    assert.deepEqual(node.storageHealth().map(({ status, reason }) => `${status} ${reason}`), ["unreachable ArrayUnreachable"]);
+    assert.deepEqual(node.storageHealth().map(({ status, reason }) => `${status} ${reason}`), [
+      "unreachable ArrayUnreachable",
+    ]);
     assert.deepEqual(node.healer.reasons(), new Map([["NoPath", 1]]));
   }));
 
@@ -111,7 +122,10 @@ Deno.test("what is wrong and cannot be healed from here is only said", () =>
     await round(node);
     assert.deepEqual(fake.commands, []);
     assert.deepEqual(await reasons(node, "v1"), ["degraded PathsMissing"]);
-    assert.deepEqual(await reasons(node, "v2"), ["degraded FileSystemReadOnly", "degraded PathsMissing"]);
+    assert.deepEqual(await reasons(node, "v2"), [
+      "degraded FileSystemReadOnly",
+      "degraded PathsMissing",
+    ]);
     assert.deepEqual(node.healer.paths(), { up: 2, down: 2, missing: 0 });
   }));
 
@@ -125,7 +139,10 @@ Deno.test("nothing is healed for a volume that nothing mounts, nor while the mou
     await round(node);
     await round(node);
     assert.deepEqual(fake.commands, []);
-    assert.equal(fake.said("storage of this node cannot be looked at: nothing is healed").length, 1);
+    assert.equal(
+      fake.said("storage of this node cannot be looked at: nothing is healed").length,
+      1,
+    );
   }));
 
 Deno.test("a volume of which an unstage failed goes in the second round that finds it unused; one that is mounted or has no unstage stays", () =>
@@ -156,7 +173,10 @@ Deno.test("an idle session of ours ends in the second round that finds it so; a 
     await round(node);
     assert.equal(fake.commands.filter((line) => line.includes("--logout")).length, 1);
     assert.deepEqual(node.healer.leftovers(), { volume: 0, session: 0, device: 0 });
-    assert.deepEqual([...Deno.readDirSync(`${fake.root}/sys/class/iscsi_session`)].map(({ name }) => name), ["session2"]);
+    assert.deepEqual(
+      [...Deno.readDirSync(`${fake.root}/sys/class/iscsi_session`)].map(({ name }) => name),
+      ["session2"],
+    );
   }));
 
 Deno.test("a map without a record is counted, and neither it nor its session is touched", () =>
@@ -193,11 +213,15 @@ Deno.test("a volume that a call works with is left alone until the call has ende
 Deno.test("a shared volume that has grown on its array gets its new size here in the next round, another volume waits for its expand", () =>
   withVolumes([1], async (fake, node) => {
     await fake.stagedVolume(2, { shared: true });
-    const grow = (name: string) => fake.write(`/sys/class/block/${name}/size`, String(SIZE_BYTES / 256));
+    const grow = (name: string) =>
+      fake.write(`/sys/class/block/${name}/size`, String(SIZE_BYTES / 256));
     for (const disk of fake.pathsOf("dm-2")) fake.onRescan.set(disk, () => grow(disk));
     fake.onResize = () => grow("dm-2");
     await round(node);
-    assert.equal(Deno.readTextFileSync(`${fake.root}/sys/class/block/dm-2/size`).trim(), String(SIZE_BYTES / 256));
+    assert.equal(
+      Deno.readTextFileSync(`${fake.root}/sys/class/block/dm-2/size`).trim(),
+      String(SIZE_BYTES / 256),
+    );
     assert.equal(fake.said("shared volume has a new size").length, 1);
     assert.deepEqual(fake.commands.filter((line) => line.includes("rescan")).length, 2);
   }));
@@ -207,15 +231,28 @@ Deno.test("an NVMe path that is gone is connected again, noted as ours; one that
     const nqn = "nqn.2010-06.com.purestorage:flasharray.1";
     const portals = ["192.0.2.1:4420", "192.0.2.2:4420"];
     const controller = (name: string, address: string, state = "live") => {
-      const texts = { transport: "tcp", subsysnqn: nqn, address: `traddr=${address},trsvcid=4420`, state };
-      for (const [file, text] of Object.entries(texts)) fake.write(`/sys/class/nvme/${name}/${file}`, text);
+      const texts = {
+        transport: "tcp",
+        subsysnqn: nqn,
+        address: `traddr=${address},trsvcid=4420`,
+        state,
+      };
+      for (const [file, text] of Object.entries(texts)) {
+        fake.write(`/sys/class/nvme/${name}/${file}`, text);
+      }
     };
     fake.write("/sys/class/block/nvme0n1/wwid", `eui.00${"0".repeat(14)}24a937${"0".repeat(10)}`);
     fake.write("/sys/class/block/nvme0n1/size", "2048");
     fake.write("/sys/class/block/nvme0n1/dev", "259:0");
     const facts = { serial: "0".repeat(24), sizeBytes: 1_048_576, everWritten: true };
     const attachment = { protocol: "nvme-tcp", nqn, portals, ...facts } as const;
-    await fake.records.write({ volumeId: "v1", stagingPath: "/stage/1", attachment, device: "nvme0n1", published: [] });
+    await fake.records.write({
+      volumeId: "v1",
+      stagingPath: "/stage/1",
+      attachment,
+      device: "nvme0n1",
+      published: [],
+    });
     fake.mount("/stage/1", { number: "259:0" });
     controller("nvme0", "192.0.2.1", "connecting");
     fake.onTool.set("nvme", (args) => controller("nvme1", args[args.indexOf("-a") + 1] ?? ""));
@@ -223,18 +260,32 @@ Deno.test("an NVMe path that is gone is connected again, noted as ours; one that
     assert.deepEqual(await reasons(node, "v1"), ["inaccessible NoPath"]);
     await round(node);
     assert.deepEqual(await reasons(node, "v1"), ["degraded PathsMissing"]);
-    assert.deepEqual(fake.commands.map((line) => line.split(" --")[0]), [`nvme connect -t tcp -n ${nqn} -a 192.0.2.2 -s 4420`]);
+    assert.deepEqual(fake.commands.map((line) => line.split(" --")[0]), [
+      `nvme connect -t tcp -n ${nqn} -a 192.0.2.2 -s 4420`,
+    ]);
     controller("nvme0", "192.0.2.1");
     await round(node);
     assert.deepEqual(await reasons(node, "v1"), []);
-    assert.match(Deno.readTextFileSync(`${fake.root}/state/nvme-connections.json`), /"192\.0\.2\.2"/);
+    assert.match(
+      Deno.readTextFileSync(`${fake.root}/state/nvme-connections.json`),
+      /"192\.0\.2\.2"/,
+    );
     fake.remove("/sys/class/block/nvme0n1");
     assert.deepEqual(await reasons(node, "v1"), ["inaccessible DeviceMissing"]);
-    const notes = () => JSON.parse(Deno.readTextFileSync(`${fake.root}/state/nvme-connections.json`)).routes.length;
+    const notes = () =>
+      JSON.parse(Deno.readTextFileSync(`${fake.root}/state/nvme-connections.json`)).routes.length;
     assert.equal(notes(), 1);
-    fake.remove("/sys/class/nvme/nvme1"); // somebody disconnects it, and whoever connects it next is not us
+    // somebody disconnects it, and whoever connects it next is not us
+    fake.remove("/sys/class/nvme/nvme1");
     fake.onTool.delete("nvme");
-    await fake.records.write({ volumeId: "v1", stagingPath: "/stage/1", attachment, device: "nvme0n1", published: [], unstaging: true });
+    await fake.records.write({
+      volumeId: "v1",
+      stagingPath: "/stage/1",
+      attachment,
+      device: "nvme0n1",
+      published: [],
+      unstaging: true,
+    });
     fake.unmount("/stage/1");
     await round(node);
     assert.equal(notes(), 0);
@@ -254,18 +305,36 @@ for (const stale of [true, false]) {
       const node = fake.plugin();
       for (const number of [1, 2, 3]) {
         const stagingPath = `/stage/${number}`;
-        const attachment = { protocol: "nfs", address: "192.0.2.7", path: `/fs-${number}` } as const;
-        await fake.records.write({ volumeId: `v${number}`, stagingPath, attachment, published: [] });
-        fake.mount(stagingPath, { number: `0:${number}`, type: "nfs4", source: `192.0.2.7:/fs-${number}` });
+        const attachment = {
+          protocol: "nfs",
+          address: "192.0.2.7",
+          path: `/fs-${number}`,
+        } as const;
+        await fake.records.write({
+          volumeId: `v${number}`,
+          stagingPath,
+          attachment,
+          published: [],
+        });
+        fake.mount(stagingPath, {
+          number: `0:${number}`,
+          type: "nfs4",
+          source: `192.0.2.7:/fs-${number}`,
+        });
       }
-      const said = stale ? new PsoError("unavailable", "stat: Stale file handle") : new PsoError("timeout", "stat did not end");
+      const said = stale
+        ? new PsoError("unavailable", "stat: Stale file handle")
+        : new PsoError("timeout", "stat did not end");
       for (const number of stale ? [1] : [1, 2, 3]) fake.statFails.set(`/stage/${number}`, said);
       for (let turn = 0; turn < 3; turn++) await round(node);
       assert.equal(fake.commands.length, 3);
       const reason = stale ? "inaccessible StaleFileHandle" : "inaccessible ServerNotAnswering";
       assert.deepEqual(await reasons(node, "v1"), [reason]);
       assert.deepEqual(await reasons(node, "v2"), stale ? [] : [reason]);
-      assert.deepEqual(node.storageHealth().map(({ status }) => status), stale ? [] : ["unreachable"]);
+      assert.deepEqual(
+        node.storageHealth().map(({ status }) => status),
+        stale ? [] : ["unreachable"],
+      );
       fake.statFails.clear();
       for (let turn = 0; turn < 3; turn++) await round(node);
       assert.deepEqual(await reasons(node, "v1"), []);
@@ -276,7 +345,8 @@ Deno.test("publish mounts a stale NFS volume anew when no pod has it, and refuse
   FakeHost.use(async (fake) => {
     const node = fake.plugin();
     const source = "192.0.2.7:/fs";
-    const stale = () => fake.statFails.set("/stage/1", new PsoError("unavailable", "stat: Stale file handle"));
+    const stale = () =>
+      fake.statFails.set("/stage/1", new PsoError("unavailable", "stat: Stale file handle"));
     fake.onTool.set("mount", (args) => {
       const [from = "", target = ""] = args.slice(-2);
       if (from === source) fake.statFails.clear();
@@ -285,14 +355,23 @@ Deno.test("publish mounts a stale NFS volume anew when no pod has it, and refuse
     fake.onTool.set("umount", (args) => fake.unmount(args.at(-1) ?? ""));
     const capability = mountCapability("nfs", "multi-node-multi-writer");
     const volume = { volumeId: "v1", stagingPath: "/stage/1", capability };
-    await node.stage({ ...volume, attachment: { protocol: "nfs", address: "192.0.2.7", path: "/fs" }, volumeContext: {} });
+    await node.stage({
+      ...volume,
+      attachment: { protocol: "nfs", address: "192.0.2.7", path: "/fs" },
+      volumeContext: {},
+    });
     stale();
     await node.publish({ ...volume, targetPath: "/pod/1", readOnly: false });
     assert.equal(fake.commands.filter((line) => line.startsWith("mount -t nfs")).length, 2);
     stale();
-    const { code, message } = await failureOf(node.publish({ ...volume, targetPath: "/pod/2", readOnly: false }));
+    const { code, message } = await failureOf(
+      node.publish({ ...volume, targetPath: "/pod/2", readOnly: false }),
+    );
     assert.equal(code, "in_use");
-    assert.match(message, /^volume v1 is stale on this node .* and \/pod\/1 still shows it: end the pods that use it/);
+    assert.match(
+      message,
+      /^volume v1 is stale on this node .* and \/pod\/1 still shows it: end the pods that use it/,
+    );
     assert.equal(fake.commands.filter((line) => line.startsWith("umount")).length, 1);
   }));
 
@@ -300,21 +379,40 @@ Deno.test("stage of a stale NFS volume mounts it anew without a look at its root
   FakeHost.use(async (fake) => {
     const node = fake.plugin();
     const source = "192.0.2.7:/fs";
-    fake.onTool.set("mount", (args) => fake.mount(args.at(-1) ?? "", { number: "0:8", type: "nfs4", source }));
+    fake.onTool.set(
+      "mount",
+      (args) => fake.mount(args.at(-1) ?? "", { number: "0:8", type: "nfs4", source }),
+    );
     fake.onTool.set("umount", (args) => fake.unmount(args.at(-1) ?? ""));
-    fake.write("/stage/1", ""); // stat(2) of a stale root fails: a folder can neither be made nor found
+    // stat(2) of a stale root fails: a folder can neither be made nor found
+    fake.write("/stage/1", "");
     fake.mount("/stage/1", { number: "0:7", type: "nfs4", source });
     fake.statFails.set("/stage/1", new PsoError("unavailable", "stat: Stale file handle"));
     const capability = mountCapability("nfs", "multi-node-multi-writer");
     const nfs = { protocol: "nfs", address: "192.0.2.7", path: "/fs" } as const;
-    await node.stage({ volumeId: "v1", stagingPath: "/stage/1", capability, attachment: nfs, volumeContext: {} });
-    assert.deepEqual(fake.commands.filter((line) => /^u?mount/.test(line)).map((line) => line.split(" ")[0]), ["umount", "mount"]);
+    await node.stage({
+      volumeId: "v1",
+      stagingPath: "/stage/1",
+      capability,
+      attachment: nfs,
+      volumeContext: {},
+    });
+    assert.deepEqual(
+      fake.commands.filter((line) => /^u?mount/.test(line)).map((line) => line.split(" ")[0]),
+      ["umount", "mount"],
+    );
   }));
 
 Deno.test("a volume whose stage failed is inaccessible with the reason, and unknown to a node that never heard of it", () =>
   withVolumes([], async (fake, node) => {
     const volume = { volumeId: "v8", volumePath: "" };
-    const request = { ...volume, stagingPath: "/stage/8", attachment: attachment(8), volumeContext: {}, capability: mountCapability() };
+    const request = {
+      ...volume,
+      stagingPath: "/stage/8",
+      attachment: attachment(8),
+      volumeContext: {},
+      capability: mountCapability(),
+    };
     assert.equal((await failureOf(node.health(volume))).code, "not_found");
     await failureOf(node.stage(request));
     const [condition] = await node.health(volume);

@@ -1,17 +1,22 @@
 import type { Metrics } from "../../metrics.ts";
 import type { Healer } from "./healer.ts";
 
-/** Registers what the healer knows: paths, unhealthy volumes and leftovers by its last round, heals as they end. */
+/**
+ * Registers what the healer knows: paths, unhealthy volumes and leftovers by its last round, heals
+ * as they end.
+ */
 export function registerHealth(metrics: Metrics, healer: Healer): void {
   const rows = <Label extends string>(label: Label, counts: Iterable<[string, number]>) =>
     [...counts].map(([value, count]) => [{ [label]: value }, count] as const);
   metrics.gauge("pso_volume_paths", {
-    help: "Paths of the volumes staged on this node: up carries I/O, down is there and does not, missing is offered by the array only",
+    help:
+      "Paths of the volumes staged on this node: up carries I/O, down is there and does not, missing is offered by the array only",
     labels: ["state"],
     collect: () => rows("state", Object.entries(healer.paths())),
   });
   metrics.gauge("pso_volumes_unhealthy", {
-    help: "Volumes staged on this node with something wrong, by reason; the reasons are those of NodeGetVolumeHealth",
+    help:
+      "Volumes staged on this node with something wrong, by reason; the reasons are those of NodeGetVolumeHealth",
     labels: ["reason"],
     collect: () => rows("reason", healer.reasons()),
   });

@@ -21,12 +21,17 @@ import type { StageRecord } from "../stage_record.ts";
 const SECTOR_BYTES = 512;
 const DELETED = " (deleted)";
 
-/** Block volumes of the simulator's local plane: image files, attached as loop devices (design §8, Local plane). */
+/**
+ * Block volumes of the simulator's local plane: image files, attached as loop devices (design §8,
+ * Local plane).
+ */
 export const localBlock: BlockConnection = { attach, isDeviceOf, grow, devicesOf, owns, detach };
 
 /** The image that the array connects to its host now. */
 async function publishedImage(context: NodeContext, attachment: BlockAttachment): Promise<Image> {
-  if (attachment.protocol !== "local") throw new PsoError("invalid", `protocol ${attachment.protocol} has no local image`);
+  if (attachment.protocol !== "local") {
+    throw new PsoError("invalid", `protocol ${attachment.protocol} has no local image`);
+  }
   const { array, host, lun, sizeBytes } = attachment;
   const path = linkPath(planeOf(context), { array, host, name: String(lun) });
   const image = await readImage(context.host, path);
@@ -53,14 +58,17 @@ async function attach(
   const existing = await usableLoop(context, image, options, signal);
   const { path, majorMinor, inode } = image;
   if (!existing) await options.note({ device: undefined, image: { path, majorMinor, inode } });
-  const device = existing ? await readBlockDevice(context.host, existing.name) : await attachLoop(context.host, image, signal);
+  const device = existing
+    ? await readBlockDevice(context.host, existing.name)
+    : await attachLoop(context.host, image, signal);
   await options.note({ device: device.name, image: { path, majorMinor, inode } });
   return await sized(context, { device, image }, signal);
 }
 
 /**
- * A loop device of this node that shows the image already. Two nodes on one machine may show one image: a device is this node's own
- * when its record names it, or names the image (a crash came before the device was noted) and nothing mounts the device.
+ * A loop device of this node that shows the image already. Two nodes on one machine may show one
+ * image: a device is this node's own when its record names it, or names the image (a crash came
+ * before the device was noted) and nothing mounts the device.
  */
 async function usableLoop(
   context: NodeContext,
@@ -69,7 +77,9 @@ async function usableLoop(
   signal?: AbortSignal,
 ): Promise<LoopDevice | undefined> {
   const { record, shared } = options;
-  const showing = (await listLoopDevices(context.host, signal)).filter((loop) => shows(loop, image));
+  const showing = (await listLoopDevices(context.host, signal)).filter((loop) =>
+    shows(loop, image)
+  );
   const named = showing.find((loop) => loop.name === record.device);
   if (named) return named;
   const mounts = await readMounts(context.host);
@@ -86,7 +96,10 @@ async function usableLoop(
   return undefined;
 }
 
-/** Brings the device to the size of its image, when that has grown since it was attached, and proves it. */
+/**
+ * Brings the device to the size of its image, when that has grown since it was attached, and proves
+ * it.
+ */
 async function sized(
   context: NodeContext,
   { device, image }: { device: BlockDevice; image: Image },
@@ -103,7 +116,12 @@ async function sized(
   );
 }
 
-async function isDeviceOf(context: NodeContext, attachment: BlockAttachment, deviceName: string, signal?: AbortSignal): Promise<boolean> {
+async function isDeviceOf(
+  context: NodeContext,
+  attachment: BlockAttachment,
+  deviceName: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const image = await publishedImage(context, attachment);
   const loop = (await listLoopDevices(context.host, signal)).find((one) => one.name === deviceName);
   return loop !== undefined && shows(loop, image);
@@ -113,11 +131,19 @@ async function grow(context: NodeContext, deviceName: string, signal?: AbortSign
   await growLoop(context.host, deviceName, signal);
 }
 
-async function devicesOf(context: NodeContext, record: StageRecord, signal?: AbortSignal): Promise<string[]> {
+async function devicesOf(
+  context: NodeContext,
+  record: StageRecord,
+  signal?: AbortSignal,
+): Promise<string[]> {
   const { image, device } = record;
   if (!image) return [];
-  const showing = (await listLoopDevices(context.host, signal)).filter((loop) => shows(loop, image));
-  if (device !== undefined) return showing.filter((loop) => loop.name === device).map((loop) => loop.name);
+  const showing = (await listLoopDevices(context.host, signal)).filter((loop) =>
+    shows(loop, image)
+  );
+  if (device !== undefined) {
+    return showing.filter((loop) => loop.name === device).map((loop) => loop.name);
+  }
   const mounts = await readMounts(context.host);
   const free: string[] = [];
   for (const { name } of showing) {
@@ -127,7 +153,10 @@ async function devicesOf(context: NodeContext, record: StageRecord, signal?: Abo
   return free;
 }
 
-/** Loop devices whose file lies in the local plane, but not those of file systems, which the simulator mounts there itself. */
+/**
+ * Loop devices whose file lies in the local plane, but not those of file systems, which the
+ * simulator mounts there itself.
+ */
 async function owns(context: NodeContext, deviceName: string): Promise<boolean> {
   if (context.localPlane === undefined || !isLoopName(deviceName)) return false;
   const file = await backingFileOf(context.host, deviceName);
@@ -138,8 +167,17 @@ async function owns(context: NodeContext, deviceName: string): Promise<boolean> 
   return !mounted.some((mount) => isInside(mount.target, plane));
 }
 
-async function detach(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void> {
-  if (!isLoopName(deviceName)) throw new PsoError("invalid", `device ${deviceName} is no loop device, and the local plane has no other`);
+async function detach(
+  context: NodeContext,
+  deviceName: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (!isLoopName(deviceName)) {
+    throw new PsoError(
+      "invalid",
+      `device ${deviceName} is no loop device, and the local plane has no other`,
+    );
+  }
   const backingFile = await backingFileOf(context.host, deviceName);
   if (backingFile === undefined) return;
   const plane = await realPlane(context);

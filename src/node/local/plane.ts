@@ -11,11 +11,22 @@ export function planeOf(context: NodeContext): string {
   );
 }
 
-/** `<plane>/<array>/hosts/<host>/<name>`: the link that is there exactly while the array connects the volume to the host. */
-export function linkPath(plane: string, link: { array: string; host: string; name: string }): string {
+/**
+ * `<plane>/<array>/hosts/<host>/<name>`: the link that is there exactly while the array connects
+ * the volume to the host.
+ */
+export function linkPath(
+  plane: string,
+  link: { array: string; host: string; name: string },
+): string {
   for (const part of [link.array, link.host, link.name]) {
     if (/^[^/]+$/.test(part) && part !== "." && part !== "..") continue;
-    throw new PsoError("invalid", `publish_context names ${JSON.stringify(part)}, which is no name of an array, host or file system`);
+    throw new PsoError(
+      "invalid",
+      `publish_context names ${
+        JSON.stringify(part)
+      }, which is no name of an array, host or file system`,
+    );
   }
   return `${plane}/${link.array}/hosts/${link.host}/${link.name}`;
 }
@@ -32,6 +43,10 @@ export async function realPlane(context: NodeContext): Promise<string> {
   try {
     return toolPathOf(host, await Deno.realPath(filePath(host, plane)));
   } catch (error) {
-    throw new PsoError("unavailable", `local plane ${plane} cannot be looked at: ${messageOf(error)}`, { cause: error });
+    throw new PsoError(
+      "unavailable",
+      `local plane ${plane} cannot be looked at: ${messageOf(error)}`,
+      { cause: error },
+    );
   }
 }

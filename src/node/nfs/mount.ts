@@ -11,9 +11,16 @@ export const nfsFile: FileConnection = { mount, isMountOf, isStale };
 /** Tried in this order when the class names no version. */
 const VERSIONS = ["4.1", "3"];
 const NAMES_VERSION = /^(nfs)?vers=|^v[34](\.\d)?$|^minorversion=/;
-/** What mount.nfs says when the server lacks a version; every other failure is one of reach or rights, and an older version hides it. */
-const NO_SUCH_VERSION = /Protocol not supported|requested NFS version or transport protocol is not supported|incorrect mount option/i;
-/** The server has the version, and not this file system by it: either it is exported by v3 alone, as PSO 5 made them, or it is not there. */
+/**
+ * What mount.nfs says when the server lacks a version; every other failure is one of reach or
+ * rights, and an older version hides it.
+ */
+const NO_SUCH_VERSION =
+  /Protocol not supported|requested NFS version or transport protocol is not supported|incorrect mount option/i;
+/**
+ * The server has the version, and not this file system by it: either it is exported by v3 alone, as
+ * PSO 5 made them, or it is not there.
+ */
 const NOT_THERE = /reason given by server: No such file or directory/i;
 
 /** `server:/path`, an IPv6 address in brackets. */
@@ -21,7 +28,10 @@ export function nfsSource({ address, path }: { address: string; path: string }):
   return `${address.includes(":") ? `[${address}]` : address}:${path}`;
 }
 
-/** The option lists to try, best first: the class's own version if it names one, else v4.1 and then v3. Never `nolock`. */
+/**
+ * The option lists to try, best first: the class's own version if it names one, else v4.1 and then
+ * v3. Never `nolock`.
+ */
 export function nfsOptions(flags: string[]): string[][] {
   const wanted = flags.filter((flag) => flag !== "nolock");
   if (wanted.some((flag) => NAMES_VERSION.test(flag))) return [wanted];
@@ -29,8 +39,8 @@ export function nfsOptions(flags: string[]): string[][] {
 }
 
 /**
- * Mounts an export, with v3 when server or file system has no v4.1. `denied` when the server refuses this node, `not_found` when it has no such
- * file system, else as mountFileSystem().
+ * Mounts an export, with v3 when server or file system has no v4.1. `denied` when the server
+ * refuses this node, `not_found` when it has no such file system, else as mountFileSystem().
  */
 export async function mountNfs(
   host: Host,
@@ -45,7 +55,9 @@ export async function mountNfs(
     } catch (error) {
       if (!isPsoError(error, "unavailable")) throw error;
       const isLast = index === tries.length - 1;
-      if (isLast || !NO_SUCH_VERSION.test(error.message) && !NOT_THERE.test(error.message)) throw refusal(source, error);
+      if (isLast || !NO_SUCH_VERSION.test(error.message) && !NOT_THERE.test(error.message)) {
+        throw refusal(source, error);
+      }
     }
   }
 }
@@ -56,7 +68,11 @@ function refusal(source: string, error: PsoError): PsoError {
     return new PsoError("denied", `NFS server refuses ${source}: ${why}`, { cause: error });
   }
   if (!NOT_THERE.test(error.message)) return error;
-  return new PsoError("not_found", `NFS server does not export ${source} by the NFS version that was asked for`, { cause: error });
+  return new PsoError(
+    "not_found",
+    `NFS server does not export ${source} by the NFS version that was asked for`,
+    { cause: error },
+  );
 }
 
 function nfsAttachment(attachment: FileAttachment): Extract<FileAttachment, { protocol: "nfs" }> {
@@ -72,14 +88,32 @@ async function mount(
 ): Promise<void> {
   const { address, path } = nfsAttachment(attachment);
   const source = nfsSource({ address, path });
-  await context.nfs.mount(address, () => mountNfs(context.host, { source, target, flags: options }, signal));
+  await context.nfs.mount(
+    address,
+    () => mountNfs(context.host, { source, target, flags: options }, signal),
+  );
 }
 
-function isMountOf(_context: NodeContext, attachment: FileAttachment, mounted: Mount): Promise<boolean> {
+function isMountOf(
+  _context: NodeContext,
+  attachment: FileAttachment,
+  mounted: Mount,
+): Promise<boolean> {
   const trimmed = (source: string) => source.replace(/\/+$/, "");
-  return Promise.resolve(/^nfs4?$/.test(mounted.type) && trimmed(mounted.source) === trimmed(nfsSource(nfsAttachment(attachment))));
+  return Promise.resolve(
+    /^nfs4?$/.test(mounted.type) &&
+      trimmed(mounted.source) === trimmed(nfsSource(nfsAttachment(attachment))),
+  );
 }
 
-async function isStale(context: NodeContext, attachment: FileAttachment, mounted: Mount, signal?: AbortSignal): Promise<boolean> {
-  return await context.nfs.probe(nfsAttachment(attachment).address, { target: mounted.target, signal }) === "stale";
+async function isStale(
+  context: NodeContext,
+  attachment: FileAttachment,
+  mounted: Mount,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  return await context.nfs.probe(nfsAttachment(attachment).address, {
+    target: mounted.target,
+    signal,
+  }) === "stale";
 }

@@ -7,7 +7,10 @@ import { NfsServers } from "./servers.ts";
 import { mountNfs, nfsFile, nfsOptions, nfsSource } from "./mount.ts";
 
 /** A host on which `mount` fails with the errors given, one for each call, and then succeeds. */
-async function withHost(errors: string[], work: (host: Host, commands: string[]) => Promise<void>): Promise<void> {
+async function withHost(
+  errors: string[],
+  work: (host: Host, commands: string[]) => Promise<void>,
+): Promise<void> {
   const root = await Deno.makeTempDir({ prefix: "pso-nfs-" });
   await Deno.mkdir(`${root}/proc/self`, { recursive: true });
   await Deno.writeTextFile(`${root}/proc/self/mountinfo`, "");
@@ -18,8 +21,13 @@ async function withHost(errors: string[], work: (host: Host, commands: string[])
     run: async (tool, args) => {
       commands.push([tool, ...args].join(" "));
       const said = errors[commands.length - 1];
-      if (said !== undefined) throw new PsoError("unavailable", `mount ended with code 32: ${said}`);
-      await Deno.writeTextFile(`${root}/proc/self/mountinfo`, `9 1 0:77 / ${args.at(-1)} rw - nfs4 ${args.at(-2)} rw\n`);
+      if (said !== undefined) {
+        throw new PsoError("unavailable", `mount ended with code 32: ${said}`);
+      }
+      await Deno.writeTextFile(
+        `${root}/proc/self/mountinfo`,
+        `9 1 0:77 / ${args.at(-1)} rw - nfs4 ${args.at(-2)} rw\n`,
+      );
       return { code: 0, stdout: "", stderr: "" };
     },
   };
@@ -38,36 +46,56 @@ Deno.test("mountNfs() asks for v4.1 first", () =>
     assert.deepEqual(commands, ["mount -t nfs -o vers=4.1,hard 10.0.0.9:/k8s-pvc-1 /stage/1"]);
   }));
 
-const NOT_THERE = "mount.nfs: mounting 10.0.0.9:/k8s-pvc-1 failed, reason given by server: No such file or directory";
+const NOT_THERE =
+  "mount.nfs: mounting 10.0.0.9:/k8s-pvc-1 failed, reason given by server: No such file or directory";
 
-for (const [lacks, said] of [["the server", "mount.nfs: Protocol not supported"], ["the file system", NOT_THERE]] as const) {
+for (
+  const [lacks, said] of [["the server", "mount.nfs: Protocol not supported"], [
+    "the file system",
+    NOT_THERE,
+  ]] as const
+) {
   Deno.test(`mountNfs() falls back to v3 when ${lacks} has no v4.1`, () =>
     withHost([said], async (host, commands) => {
       await mountNfs(host, PLACE);
-      assert.deepEqual(commands.map((command) => command.split(" ")[4]), ["vers=4.1,hard", "vers=3,hard"]);
+      assert.deepEqual(commands.map((command) => command.split(" ")[4]), [
+        "vers=4.1,hard",
+        "vers=3,hard",
+      ]);
     }));
 }
 
 Deno.test("mountNfs() says not_found of a file system that the server has by no version that may be tried", () =>
   withHost([NOT_THERE], async (host) => {
-    await assert.rejects(mountNfs(host, { ...PLACE, flags: ["vers=4.1"] }), (error) => isPsoError(error, "not_found"));
+    await assert.rejects(
+      mountNfs(host, { ...PLACE, flags: ["vers=4.1"] }),
+      (error) => isPsoError(error, "not_found"),
+    );
   }));
 
 for (
   const { said, code } of [
-    { said: "mount.nfs: access denied by server while mounting 10.0.0.9:/k8s-pvc-1", code: "denied" },
+    {
+      said: "mount.nfs: access denied by server while mounting 10.0.0.9:/k8s-pvc-1",
+      code: "denied",
+    },
     { said: "mount.nfs: Connection timed out", code: "unavailable" },
   ]
 ) {
   Deno.test(`mountNfs() does not try an older version after: ${said}`, () =>
     withHost([said], async (host, commands) => {
-      await assert.rejects(mountNfs(host, PLACE), (error) => isPsoError(error) && error.code === code);
+      await assert.rejects(
+        mountNfs(host, PLACE),
+        (error) => isPsoError(error) && error.code === code,
+      );
       assert.equal(commands.length, 1);
     }));
 }
 
 Deno.test("nfsOptions() keeps the version that the class names, and never nolock", () => {
-  for (const flag of ["vers=3", "nfsvers=4.2", "v4.1", "minorversion=2"]) assert.deepEqual(nfsOptions([flag, "nolock"]), [[flag]]);
+  for (const flag of ["vers=3", "nfsvers=4.2", "v4.1", "minorversion=2"]) {
+    assert.deepEqual(nfsOptions([flag, "nolock"]), [[flag]]);
+  }
 });
 
 Deno.test("nfsSource() puts IPv6 addresses in brackets", () => {
@@ -89,10 +117,26 @@ Deno.test("an NFS mount is known by its type and source", () =>
       requirePrepared: () => Promise.resolve(),
       log: silentLogger,
     };
-    const context = { ...own, defaultFsType: "xfs", mkfsOptions: [], mountFlags: [], multipath: true, iscsiLoginTimeoutSeconds: 20 };
-    const mount = { id: 1, majorMinor: "0:77", root: "/", target: "/stage/1", options: ["rw"], superOptions: ["rw"], type: "nfs4" };
+    const context = {
+      ...own,
+      defaultFsType: "xfs",
+      mkfsOptions: [],
+      mountFlags: [],
+      multipath: true,
+      iscsiLoginTimeoutSeconds: 20,
+    };
+    const mount = {
+      id: 1,
+      majorMinor: "0:77",
+      root: "/",
+      target: "/stage/1",
+      options: ["rw"],
+      superOptions: ["rw"],
+      type: "nfs4",
+    };
     const attachment = { protocol: "nfs", address: "10.0.0.9", path: "/a" } as const;
-    const isMountOf = (source: string, type = "nfs4") => nfsFile.isMountOf(context, attachment, { ...mount, source, type });
+    const isMountOf = (source: string, type = "nfs4") =>
+      nfsFile.isMountOf(context, attachment, { ...mount, source, type });
     assert.equal(await isMountOf("10.0.0.9:/a/"), true);
     assert.equal(await isMountOf("10.0.0.9:/b"), false);
     assert.equal(await isMountOf("10.0.0.9:/a", "tmpfs"), false);

@@ -4,14 +4,24 @@ import type { Host } from "../../host/host.ts";
 import type { Logger } from "../../log.ts";
 import { TargetQueue } from "../target_queue.ts";
 
-/** A mount that takes longer than this has met a server that does not answer: a healthy one takes less than a second. */
+/**
+ * A mount that takes longer than this has met a server that does not answer: a healthy one takes
+ * less than a second.
+ */
 const SLOW_MS = 10_000;
-/** So long nothing is asked of a server that did not answer; then one mount may try, and the others wait for what it finds. */
+/**
+ * So long nothing is asked of a server that did not answer; then one mount may try, and the others
+ * wait for what it finds.
+ */
 const RETRY_AFTER_MS = 30_000;
-/** Without a fresh failure for this long nobody uses the server here any more, and it is no longer reported. */
+/**
+ * Without a fresh failure for this long nobody uses the server here any more, and it is no longer
+ * reported.
+ */
 const FORGET_AFTER_MS = 600_000;
 /** What tools say of a server that is away; every other failure is an answer. */
-const SILENT = /timed out|no route to host|host is down|network is unreachable|input\/output error/i;
+const SILENT =
+  /timed out|no route to host|host is down|network is unreachable|input\/output error/i;
 const STALE = /stale (nfs )?file handle/i;
 
 /** A server that did not answer. */
@@ -37,8 +47,9 @@ export interface AskOptions {
 }
 
 /**
- * Which NFS servers answer this node. At most one mount and one probe per server are in flight, so that a server that hangs costs two processes
- * and no more; while it is silent every mount from it fails at once with the reason. Other servers are not concerned.
+ * Which NFS servers answer this node. At most one mount and one probe per server are in flight, so
+ * that a server that hangs costs two processes and no more; while it is silent every mount from it
+ * fails at once with the reason. Other servers are not concerned.
  */
 export class NfsServers {
   readonly #host: Host;
@@ -56,11 +67,16 @@ export class NfsServers {
 
   /** The servers that did not answer when they were asked last. */
   silent(): SilentServer[] {
-    for (const { server, lastMs } of this.#silent.values()) if (this.#now() - lastMs > FORGET_AFTER_MS) this.#silent.delete(server);
+    for (const { server, lastMs } of this.#silent.values()) {
+      if (this.#now() - lastMs > FORGET_AFTER_MS) this.#silent.delete(server);
+    }
     return [...this.#silent.values()];
   }
 
-  /** Runs one mount from this server, after those that came before. `unavailable` at once while the server is known not to answer. */
+  /**
+   * Runs one mount from this server, after those that came before. `unavailable` at once while the
+   * server is known not to answer.
+   */
   async mount<T>(server: string, work: () => Promise<T>): Promise<T> {
     this.#refuse(server);
     return await this.#turns.inTurn(`mount ${server}`, async () => {
@@ -72,7 +88,8 @@ export class NfsServers {
         this.#answered(server);
         return made;
       } catch (error) {
-        const isSilence = this.#now() - begun >= SLOW_MS && isPsoError(error, "timeout") || SILENT.test(messageOf(error));
+        const isSilence = this.#now() - begun >= SLOW_MS && isPsoError(error, "timeout") ||
+          SILENT.test(messageOf(error));
         if (isSilence) this.#unanswered(server, messageOf(error));
         throw error;
       } finally {
@@ -82,10 +99,15 @@ export class NfsServers {
   }
 
   /**
-   * Runs one short look at what is mounted from this server, after those that came before. `unavailable` when it does not answer; at once when
-   * that is known already, unless `again` is set. Any other error of `work` is an answer, and passes.
+   * Runs one short look at what is mounted from this server, after those that came before.
+   * `unavailable` when it does not answer; at once when that is known already, unless `again` is
+   * set. Any other error of `work` is an answer, and passes.
    */
-  async ask<T>(server: string, work: () => Promise<T>, { again = false, signal }: AskOptions = {}): Promise<T> {
+  async ask<T>(
+    server: string,
+    work: () => Promise<T>,
+    { again = false, signal }: AskOptions = {},
+  ): Promise<T> {
     if (!again) this.#refuse(server);
     return await this.#turns.inTurn(`ask ${server}`, async () => {
       if (!again) this.#refuse(server);
@@ -106,8 +128,14 @@ export class NfsServers {
     });
   }
 
-  /** Asks for the use of what is mounted at `target` (statfs(2)): `stale` when the server says that it is no longer there. Throws as ask(). */
-  async probe(server: string, { target, ...options }: AskOptions & { target: string }): Promise<"answers" | "stale"> {
+  /**
+   * Asks for the use of what is mounted at `target` (statfs(2)): `stale` when the server says that
+   * it is no longer there. Throws as ask().
+   */
+  async probe(
+    server: string,
+    { target, ...options }: AskOptions & { target: string },
+  ): Promise<"answers" | "stale"> {
     try {
       await this.ask(server, () => readFileSystemUse(this.#host, target, options.signal), options);
     } catch (error) {
@@ -121,14 +149,20 @@ export class NfsServers {
   #refuse(server: string): void {
     const begun = this.#mounting.get(server);
     const found = this.#silent.get(server);
-    if (found && (begun !== undefined || this.#now() - found.lastMs < RETRY_AFTER_MS)) throw this.#refusal(server);
+    if (found && (begun !== undefined || this.#now() - found.lastMs < RETRY_AFTER_MS)) {
+      throw this.#refusal(server);
+    }
     if (begun === undefined || this.#now() - begun < SLOW_MS) return;
-    this.#unanswered(server, `a mount from it has been waiting for ${Math.round((this.#now() - begun) / 1000)} s`);
+    this.#unanswered(
+      server,
+      `a mount from it has been waiting for ${Math.round((this.#now() - begun) / 1000)} s`,
+    );
     throw this.#refusal(server);
   }
 
   #refusal(server: string): PsoError {
-    const { sinceMs, reason } = this.#silent.get(server) ?? { sinceMs: this.#now(), reason: "no answer" };
+    const { sinceMs, reason } = this.#silent.get(server) ??
+      { sinceMs: this.#now(), reason: "no answer" };
     const seconds = Math.round((this.#now() - sinceMs) / 1000);
     return new PsoError(
       "unavailable",

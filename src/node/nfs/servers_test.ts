@@ -15,10 +15,16 @@ function servers() {
   };
   const run = () => {
     bed.commands++;
-    return bed.stat ? Promise.reject(bed.stat) : Promise.resolve({ code: 0, stdout: "4096 9 5 5 9 5", stderr: "" });
+    return bed.stat
+      ? Promise.reject(bed.stat)
+      : Promise.resolve({ code: 0, stdout: "4096 9 5 5 9 5", stderr: "" });
   };
   const log = createLogger({ write: (line) => bed.log.push(line) });
-  bed.nfs = new NfsServers({ host: { root: "/nowhere", namespaces: "direct", run }, log, now: () => bed.nowMs });
+  bed.nfs = new NfsServers({
+    host: { root: "/nowhere", namespaces: "direct", run },
+    log,
+    now: () => bed.nowMs,
+  });
   return bed;
 }
 
@@ -56,7 +62,12 @@ Deno.test("what a server answered, and what a caller ended early, is no silence"
   const bed = servers();
   const denied = new PsoError("denied", "access denied by server");
   await failureOf(bed.nfs.mount("a", failing(bed, { afterMs: 20_000, error: denied })));
-  await failureOf(bed.nfs.mount("a", failing(bed, { afterMs: 1_000, error: new PsoError("timeout", "the caller went away") })));
+  await failureOf(
+    bed.nfs.mount(
+      "a",
+      failing(bed, { afterMs: 1_000, error: new PsoError("timeout", "the caller went away") }),
+    ),
+  );
   assert.deepEqual(bed.nfs.silent(), []);
 });
 
@@ -72,7 +83,10 @@ Deno.test("mounts of one server go one after another; behind one that waits for 
   const order: string[] = [];
   const second = bed.nfs.mount("a", () => Promise.resolve(order.push("second")));
   bed.nowMs += 10_000;
-  assert.match((await failureOf(bed.nfs.mount("a", () => Promise.resolve()))).message, /a mount from it has been waiting for 10 s/);
+  assert.match(
+    (await failureOf(bed.nfs.mount("a", () => Promise.resolve()))).message,
+    /a mount from it has been waiting for 10 s/,
+  );
   assert.deepEqual(order, []);
   resolve("mounted");
   assert.equal(await first, "mounted");
@@ -83,7 +97,10 @@ Deno.test("probe() tells a stale handle from an answer, and a silent server from
   const bed = servers();
   const probe = (again = false) => bed.nfs.probe("a", { target: "/stage/1", again });
   assert.equal(await probe(), "answers");
-  bed.stat = new PsoError("unavailable", "stat ended with code 1: cannot read file system information: Stale file handle");
+  bed.stat = new PsoError(
+    "unavailable",
+    "stat ended with code 1: cannot read file system information: Stale file handle",
+  );
   assert.equal(await probe(), "stale");
   assert.deepEqual(bed.nfs.silent(), []);
   bed.stat = new PsoError("timeout", "stat did not end within 5000 ms");

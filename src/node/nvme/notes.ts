@@ -1,6 +1,11 @@
 import { messageOf, PsoError } from "../../errors.ts";
 import { readHostText } from "../../host/host.ts";
-import { isSameRoute, listControllers, type NvmeController, type NvmeRoute } from "../../host/nvme.ts";
+import {
+  isSameRoute,
+  listControllers,
+  type NvmeController,
+  type NvmeRoute,
+} from "../../host/nvme.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
 import type { NodeContext } from "../context.ts";
 
@@ -12,8 +17,9 @@ interface Notes {
 }
 
 /**
- * Which NVMe connections this driver made, in one small file of the node: the kernel shows nothing by which to know them again. A note is
- * written before the connection is made, and counts in the boot that it was written in only.
+ * Which NVMe connections this driver made, in one small file of the node: the kernel shows nothing
+ * by which to know them again. A note is written before the connection is made, and counts in the
+ * boot that it was written in only.
  */
 export class NvmeNotes {
   readonly #context: NodeContext;
@@ -24,7 +30,10 @@ export class NvmeNotes {
     this.#path = `${context.stateDir}/nvme-connections.json`;
   }
 
-  /** Notes a connection that is about to be made. `unavailable` when it cannot be written: then it must not be made. */
+  /**
+   * Notes a connection that is about to be made. `unavailable` when it cannot be written: then it
+   * must not be made.
+   */
   async add(route: NvmeRoute): Promise<void> {
     await this.#change((routes) => [...routes.filter((one) => !isSameRoute(one, route)), route]);
   }
@@ -35,8 +44,9 @@ export class NvmeNotes {
   }
 
   /**
-   * Forgets connections that others have ended: one that they make later by the same route is theirs. Safe beside an attach, which holds its
-   * target from before its note until its connection is there.
+   * Forgets connections that others have ended: one that they make later by the same route is
+   * theirs. Safe beside an attach, which holds its target from before its note until its connection
+   * is there.
    */
   async forgetEnded(): Promise<void> {
     await this.#change(async (routes) => {
@@ -44,7 +54,9 @@ export class NvmeNotes {
       const idle = routes.filter(({ nqn }) => !this.#context.targets.isUsed(nqn));
       if (idle.length === 0) return routes;
       const controllers = await listControllers(this.#context.host);
-      const ended = idle.filter((route) => !controllers.some((controller) => isSameRoute(route, controller)));
+      const ended = idle.filter((route) =>
+        !controllers.some((controller) => isSameRoute(route, controller))
+      );
       return ended.length === 0 ? routes : routes.filter((route) => !ended.includes(route));
     });
   }
@@ -52,24 +64,32 @@ export class NvmeNotes {
   /** Those of the controllers that this driver connected. */
   async ours(controllers: NvmeController[]): Promise<NvmeController[]> {
     const { routes } = await this.#read();
-    return controllers.filter((controller) => routes.some((route) => isSameRoute(route, controller)));
+    return controllers.filter((controller) =>
+      routes.some((route) => isSameRoute(route, controller))
+    );
   }
 
   async #read(): Promise<Notes> {
     const bootId = await readHostText(this.#context.host, BOOT_ID) ?? "";
     try {
       const notes = JSON.parse(await Deno.readTextFile(this.#path));
-      const isWhole = Array.isArray(notes.routes) && notes.routes.every((route: unknown) => typeof Object(route).nqn === "string");
+      const isWhole = Array.isArray(notes.routes) &&
+        notes.routes.every((route: unknown) => typeof Object(route).nqn === "string");
       if (notes.bootId === bootId && isWhole) return notes;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
-        this.#context.log.warn("notes of NVMe connections ignored", { path: this.#path, reason: messageOf(error) });
+        this.#context.log.warn("notes of NVMe connections ignored", {
+          path: this.#path,
+          reason: messageOf(error),
+        });
       }
     }
     return { bootId, routes: [] };
   }
 
-  /** Two changes of one process come one after another: each reads what the one before has written. */
+  /**
+   * Two changes of one process come one after another: each reads what the one before has written.
+   */
   async #change(edit: (routes: NvmeRoute[]) => NvmeRoute[] | Promise<NvmeRoute[]>): Promise<void> {
     await turns.inTurn(this.#path, async () => {
       const notes = await this.#read();
@@ -78,11 +98,17 @@ export class NvmeNotes {
       const fresh = `${this.#path}.new`;
       try {
         await Deno.mkdir(this.#context.stateDir, { recursive: true });
-        await Deno.writeTextFile(fresh, `${JSON.stringify({ ...notes, routes })}\n`, { mode: 0o600 });
+        await Deno.writeTextFile(fresh, `${JSON.stringify({ ...notes, routes })}\n`, {
+          mode: 0o600,
+        });
         await Deno.rename(fresh, this.#path);
       } catch (error) {
         const fix = "make the node's --state-dir writable";
-        throw new PsoError("unavailable", `notes ${this.#path} cannot be written: ${messageOf(error)}; ${fix}`, { cause: error });
+        throw new PsoError(
+          "unavailable",
+          `notes ${this.#path} cannot be written: ${messageOf(error)}; ${fix}`,
+          { cause: error },
+        );
       }
     });
   }

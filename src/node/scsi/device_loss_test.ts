@@ -46,7 +46,12 @@ Deno.test("a stage that failed and could not be undone is finished by the healer
     fake.luns.set(7, 7);
     fake.write(`/sys/fs/xfs/${disk}/stats/stats`, ""); // the device cannot be taken away
     const node = fake.plugin({ multipath: false });
-    const request = { ...VOLUME, attachment: attachment(7), volumeContext: {}, capability: BLOCK_CAPABILITY };
+    const request = {
+      ...VOLUME,
+      attachment: attachment(7),
+      volumeContext: {},
+      capability: BLOCK_CAPABILITY,
+    };
     await failureOf(node.stage(request)); // no device node can be bound in a folder of files
     assert.equal((await fake.records.find("v7"))?.unstaging, true);
     fake.remove(`/sys/fs/xfs/${disk}`);
@@ -68,9 +73,18 @@ Deno.test("partitions that kpartx made over our own map are no other user of the
     fake.write("/sys/class/block/dm-70/dm/uuid", `part1-mpath-${wwidOf(7)}`);
     fake.write("/sys/class/block/dm-70/dm/name", `${wwidOf(7)}-part1`);
     fake.write("/sys/class/block/dm-70/holders/dm-71", "");
-    const request = { ...VOLUME, attachment: attachment(7), volumeContext: {}, capability: BLOCK_CAPABILITY };
+    const request = {
+      ...VOLUME,
+      attachment: attachment(7),
+      volumeContext: {},
+      capability: BLOCK_CAPABILITY,
+    };
     const node = fake.plugin();
-    assert.match((await failureOf(node.stage(request))).message, /carries dm-70: somebody else uses this volume/);
+    assert.match(
+      (await failureOf(node.stage(request))).message,
+      /carries dm-70: somebody else uses this volume/,
+    );
     fake.remove("/sys/class/block/dm-70/holders/dm-71");
-    assert.doesNotMatch((await failureOf(node.stage(request))).message, /somebody else uses/); // no device node can be bound here
+    // no device node can be bound here
+    assert.doesNotMatch((await failureOf(node.stage(request))).message, /somebody else uses/);
   }));

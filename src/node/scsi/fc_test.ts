@@ -1,4 +1,7 @@
-/** Fibre Channel over a sysfs of files: what is its own beside the code that iSCSI runs. It was never run on hardware. */
+/**
+ * Fibre Channel over a sysfs of files: what is its own beside the code that iSCSI runs. It was
+ * never run on hardware.
+ */
 import assert from "node:assert/strict";
 import type { Attachment } from "../../handoff.ts";
 import { FakeHost, SIZE_BYTES } from "../../../tests/support/fake_host.ts";
@@ -13,9 +16,18 @@ const ATTACHMENT: Attachment = {
   sizeBytes: SIZE_BYTES,
   everWritten: true,
 };
-const REQUEST = { volumeId: "v7", stagingPath: "/stage/7", attachment: ATTACHMENT, volumeContext: {}, capability: BLOCK_CAPABILITY };
+const REQUEST = {
+  volumeId: "v7",
+  stagingPath: "/stage/7",
+  attachment: ATTACHMENT,
+  volumeContext: {},
+  capability: BLOCK_CAPABILITY,
+};
 
-/** A host with two FC ports, each of which sees one port of the array, and one of them a port of somebody else's. */
+/**
+ * A host with two FC ports, each of which sees one port of the array, and one of them a port of
+ * somebody else's.
+ */
 async function withFabric(work: (fake: FakeHost) => Promise<void>): Promise<void> {
   await FakeHost.use(async (fake) => {
     fake.addRemotePort(3, { wwpn: FIRST, target: 2 });
@@ -31,7 +43,8 @@ const scansOf = (fake: FakeHost) => fake.scans.toSorted();
 
 Deno.test("FC: a stage scans the LUN behind each port of the array, and nothing else; a stage that fails takes both paths and the map away", () =>
   withFabric(async (fake) => {
-    // No device node can be bound in a folder of files: the stage ends there, and takes away what it attached.
+    // No device node can be bound in a folder of files: the stage ends there, and takes away what
+    // it attached.
     assert.match((await failureOf(fake.plugin().stage(REQUEST))).message, /\/stage\/7\/device/);
     assert.deepEqual(scansOf(fake), ["host3 0 2 7", "host4 0 0 7"]);
     assert.equal(await fake.records.find("v7"), undefined);
@@ -42,10 +55,19 @@ Deno.test("FC: a stage scans the LUN behind each port of the array, and nothing 
 Deno.test("FC: a path that is gone is scanned for again by the healer, at its own place", () =>
   withFabric(async (fake) => {
     fake.join(fake.addDisk({ session: 3, target: 2, lun: 7, volume: 7 }), "dm-7");
-    await fake.records.write({ volumeId: "v7", stagingPath: "/stage/7", attachment: ATTACHMENT, device: "dm-7", published: [] });
+    await fake.records.write({
+      volumeId: "v7",
+      stagingPath: "/stage/7",
+      attachment: ATTACHMENT,
+      device: "dm-7",
+      published: [],
+    });
     fake.mount("/stage/7", { number: "254:7" });
     const node = fake.plugin();
-    assert.deepEqual((await node.health({ volumeId: "v7", volumePath: "" })).map(({ reason }) => reason), ["PathsMissing"]);
+    assert.deepEqual(
+      (await node.health({ volumeId: "v7", volumePath: "" })).map(({ reason }) => reason),
+      ["PathsMissing"],
+    );
     await node.healer.round();
     await node.healer.idle();
     assert.deepEqual(scansOf(fake), ["host4 0 0 7"]);
@@ -58,15 +80,27 @@ Deno.test("FC: a host that sees no port of the array says so and names the ports
     fake.addRemotePort(4, { wwpn: OTHER, target: 5 });
     const { code, message } = await failureOf(fake.plugin().stage(REQUEST));
     assert.equal(code, "unavailable");
-    assert.match(message, new RegExp(`no FC port of this host sees one of the array's ports ${FIRST}, ${SECOND}: check the zoning`));
+    assert.match(
+      message,
+      new RegExp(
+        `no FC port of this host sees one of the array's ports ${FIRST}, ${SECOND}: check the zoning`,
+      ),
+    );
     assert.deepEqual(scansOf(fake), []);
   }));
 
 Deno.test("FC: a port of the array that is lost is a missing path, and is only said", () =>
   withFabric(async (fake) => {
     fake.join(fake.addDisk({ session: 3, target: 2, lun: 7, volume: 7 }), "dm-7");
-    fake.write("/sys/class/fc_remote_ports/rport-4:0-0/port_state", "Not Present"); // the kernel has taken its disks away
-    await fake.records.write({ volumeId: "v7", stagingPath: "/stage/7", attachment: ATTACHMENT, device: "dm-7", published: [] });
+    // the kernel has taken its disks away
+    fake.write("/sys/class/fc_remote_ports/rport-4:0-0/port_state", "Not Present");
+    await fake.records.write({
+      volumeId: "v7",
+      stagingPath: "/stage/7",
+      attachment: ATTACHMENT,
+      device: "dm-7",
+      published: [],
+    });
     fake.mount("/stage/7", { number: "254:7" });
     const node = fake.plugin();
     await node.healer.round();
@@ -74,5 +108,8 @@ Deno.test("FC: a port of the array that is lost is a missing path, and is only s
     assert.deepEqual(fake.commands, []);
     assert.deepEqual(node.healer.paths(), { up: 1, down: 0, missing: 1 });
     const [condition] = await node.health({ volumeId: "v7", volumePath: "" });
-    assert.equal(condition?.message, `1 of 2 paths carry I/O: host4 to ${SECOND}: the port is lost`);
+    assert.equal(
+      condition?.message,
+      `1 of 2 paths carry I/O: host4 to ${SECOND}: the port is lost`,
+    );
   }));

@@ -5,13 +5,17 @@ import { listSessions } from "../../host/iscsi.ts";
 import { devicesWithWwid, findScsiDevice } from "../../host/scsi.ts";
 import type { ScsiAttachment } from "../protocol.ts";
 
-/** All ports of one FlashArray have the same first 14 of 16 digits: its own number comes before those of controller and port. */
+/**
+ * All ports of one FlashArray have the same first 14 of 16 digits: its own number comes before
+ * those of controller and port.
+ */
 const ARRAY_DIGITS = 14;
 
 /**
- * The array is part of a volume's identity: two arrays that show one serial number (a copy of a virtual array, a stretched pod) would be merged
- * into one multipath map, and each write would reach one of them. `in_use` when a device of this WWID is there by a target that the
- * publish context does not name; nothing is touched.
+ * The array is part of a volume's identity: two arrays that show one serial number (a copy of a
+ * virtual array, a stretched pod) would be merged into one multipath map, and each write would
+ * reach one of them. `in_use` when a device of this WWID is there by a target that the publish
+ * context does not name; nothing is touched.
  */
 export async function refuseOtherTargets(
   host: Host,
@@ -37,11 +41,19 @@ export async function refuseOtherTargets(
   }
 }
 
-function isNamed(attachment: ScsiAttachment, { iqn, port }: { iqn?: string; port?: string }): boolean {
-  if (attachment.protocol === "iscsi") return attachment.targets.some((target) => target.iqn === iqn);
-  return port !== undefined && attachment.wwpns.some((wwpn) => wwpn.slice(0, ARRAY_DIGITS) === port.slice(0, ARRAY_DIGITS));
+function isNamed(
+  attachment: ScsiAttachment,
+  { iqn, port }: { iqn?: string; port?: string },
+): boolean {
+  if (attachment.protocol === "iscsi") {
+    return attachment.targets.some((target) => target.iqn === iqn);
+  }
+  return port !== undefined &&
+    attachment.wwpns.some((wwpn) => wwpn.slice(0, ARRAY_DIGITS) === port.slice(0, ARRAY_DIGITS));
 }
 
 function namesOf(attachment: ScsiAttachment): string[] {
-  return attachment.protocol === "iscsi" ? [...new Set(attachment.targets.map(({ iqn }) => iqn))] : attachment.wwpns;
+  return attachment.protocol === "iscsi"
+    ? [...new Set(attachment.targets.map(({ iqn }) => iqn))]
+    : attachment.wwpns;
 }

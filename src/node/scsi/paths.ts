@@ -2,7 +2,15 @@ import { PsoError } from "../../errors.ts";
 import { readBlockDevice } from "../../host/block_device.ts";
 import type { Host } from "../../host/host.ts";
 import { dropPath, mapOfPath } from "../../host/multipath.ts";
-import { deleteDevice, findScsiDevice, hctlOf, rescanDevice, scanPlace, type ScsiDevice, type ScsiPlace } from "../../host/scsi.ts";
+import {
+  deleteDevice,
+  findScsiDevice,
+  hctlOf,
+  rescanDevice,
+  scanPlace,
+  type ScsiDevice,
+  type ScsiPlace,
+} from "../../host/scsi.ts";
 import { until } from "../../async/wait.ts";
 import type { NodeContext } from "../context.ts";
 
@@ -18,9 +26,11 @@ export interface Path {
 }
 
 /**
- * Makes one path to a volume appear, or takes the one that is there, and proves by its WWID that it leads to this very volume. A device of
- * another volume that is left from an earlier use of the LUN is taken away first, out of its map and out of the kernel: its old map would
- * write to the new volume. A device that still answers as another volume is live, and left alone. `unavailable` when the path cannot be used.
+ * Makes one path to a volume appear, or takes the one that is there, and proves by its WWID that it
+ * leads to this very volume. A device of another volume that is left from an earlier use of the LUN
+ * is taken away first, out of its map and out of the kernel: its old map would write to the new
+ * volume. A device that still answers as another volume is live, and left alone. `unavailable` when
+ * the path cannot be used.
  */
 export async function openPath(
   { host, targets }: Pick<NodeContext, "host" | "targets">,
@@ -29,8 +39,14 @@ export async function openPath(
 ): Promise<Path> {
   const { wwid, signal } = options;
   const hctl = hctlOf(place);
-  // The kernel does the scans of one SCSI host one after another: many that wait in it for their turn would run out of time together.
-  const scan = () => targets.inTurnUnlessHung(`scan of SCSI host ${place.host}`, () => scanPlace(host, place, signal), signal);
+  // The kernel does the scans of one SCSI host one after another: many that wait in it for their
+  // turn would run out of time together.
+  const scan = () =>
+    targets.inTurnUnlessHung(
+      `scan of SCSI host ${place.host}`,
+      () => scanPlace(host, place, signal),
+      signal,
+    );
   const before = await findScsiDevice(host, hctl);
   if (before) {
     // What the kernel holds is from the last scan.
@@ -39,36 +55,62 @@ export async function openPath(
     const isStale = before.wwid !== wwid && now?.wwid === wwid;
     const isOther = now?.wwid !== undefined && now.wwid !== wwid;
     if (isOther && await isAnswering(host, hctl, signal)) throw otherVolume(now, wwid);
-    if (isStale || isOther || await isOfOtherMap(host, { device: now, wwid })) await purge(host, before, signal);
+    if (isStale || isOther || await isOfOtherMap(host, { device: now, wwid })) {
+      await purge(host, before, signal);
+    }
   }
   if (!await findScsiDevice(host, hctl) && !await scan()) {
-    throw new PsoError("unavailable", `SCSI host ${place.host} takes no scan for ${hctl}: it is gone or being taken away`);
+    throw new PsoError(
+      "unavailable",
+      `SCSI host ${place.host} takes no scan for ${hctl}: it is gone or being taken away`,
+    );
   }
   const device = await findScsiDevice(host, hctl);
   if (!device) {
-    throw new PsoError("unavailable", `nothing answers at ${hctl}: the array shows no LUN ${place.lun} to this host by this path`);
+    throw new PsoError(
+      "unavailable",
+      `nothing answers at ${hctl}: the array shows no LUN ${place.lun} to this host by this path`,
+    );
   }
-  if (device.wwid === undefined) throw new PsoError("unavailable", `the device at ${hctl} does not say which volume it is (VPD page 0x83)`);
+  if (device.wwid === undefined) {
+    throw new PsoError(
+      "unavailable",
+      `the device at ${hctl} does not say which volume it is (VPD page 0x83)`,
+    );
+  }
   if (device.wwid !== wwid) throw otherVolume(device, wwid);
-  const name = await until(`disk of SCSI device ${hctl}`, async () => (await findScsiDevice(host, hctl))?.name, {
-    timeoutMs: DISK_TIMEOUT_MS,
-    signal,
-  });
+  const name = await until(
+    `disk of SCSI device ${hctl}`,
+    async () => (await findScsiDevice(host, hctl))?.name,
+    {
+      timeoutMs: DISK_TIMEOUT_MS,
+      signal,
+    },
+  );
   return { name, hctl, sizeBytes: (await readBlockDevice(host, name)).sizeBytes };
 }
 
 function otherVolume(device: ScsiDevice, wwid: string): PsoError {
-  return new PsoError("unavailable", `the device at ${device.hctl} is volume ${device.wwid}, and the array was to show ${wwid} there`);
+  return new PsoError(
+    "unavailable",
+    `the device at ${device.hctl} is volume ${device.wwid}, and the array was to show ${wwid} there`,
+  );
 }
 
 /**
- * Whether a device answers for what the kernel takes it for. A LUN that was taken away keeps its old identity in the kernel, also after a
- * rescan; a read tells.
+ * Whether a device answers for what the kernel takes it for. A LUN that was taken away keeps its
+ * old identity in the kernel, also after a rescan; a read tells.
  */
 async function isAnswering(host: Host, hctl: string, signal?: AbortSignal): Promise<boolean> {
   const name = (await findScsiDevice(host, hctl))?.name;
   if (name === undefined) return false;
-  const { code } = await host.run("dd", [`if=/dev/${name}`, "of=/dev/null", "bs=4096", "count=1", "iflag=direct"], {
+  const { code } = await host.run("dd", [
+    `if=/dev/${name}`,
+    "of=/dev/null",
+    "bs=4096",
+    "count=1",
+    "iflag=direct",
+  ], {
     okCodes: [0, 1],
     timeoutMs: 10_000,
     signal,
@@ -77,19 +119,31 @@ async function isAnswering(host: Host, hctl: string, signal?: AbortSignal): Prom
 }
 
 /** Whether a path that leads to our volume is still in the map of another one. */
-async function isOfOtherMap(host: Host, { device, wwid }: { device?: ScsiDevice; wwid: string }): Promise<boolean> {
+async function isOfOtherMap(
+  host: Host,
+  { device, wwid }: { device?: ScsiDevice; wwid: string },
+): Promise<boolean> {
   if (device?.name === undefined || device.wwid !== wwid) return false;
   const map = await mapOfPath(host, device.name);
   return map !== undefined && map.wwid !== wwid;
 }
 
 /** Takes one path away, out of its map first: the kernel asks nobody. Gone already is success. */
-export async function purge(host: Host, device: { name?: string; hctl: string }, signal?: AbortSignal): Promise<void> {
-  if (device.name !== undefined && await mapOfPath(host, device.name)) await dropPath(host, device.name, signal);
+export async function purge(
+  host: Host,
+  device: { name?: string; hctl: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  if (device.name !== undefined && await mapOfPath(host, device.name)) {
+    await dropPath(host, device.name, signal);
+  }
   await deleteDevice(host, device.hctl, signal);
 }
 
-/** Every path must show the volume in the size of the largest: a map over paths of different sizes loses what is beyond the smallest. */
+/**
+ * Every path must show the volume in the size of the largest: a map over paths of different sizes
+ * loses what is beyond the smallest.
+ */
 export function commonSize(paths: Path[]): number {
   const sizes = [...new Set(paths.map((path) => path.sizeBytes))];
   const [size] = sizes;

@@ -7,10 +7,19 @@ const ROOT = decodeURIComponent(new URL("../../../", import.meta.url).pathname);
 const VENV = `${ROOT}.tools/sdk-venv-1.90.0`;
 
 async function command(tool: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await new Deno.Command(tool, { args, stdin: "null", stdout: "piped", stderr: "piped" }).output();
+  const { code, stdout, stderr } = await new Deno.Command(tool, {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
   const said = new TextDecoder().decode(stdout);
   if (code !== 0) {
-    throw new Error(`${tool} ${args.join(" ")} ended with ${code}: ${said.slice(-2000)}${new TextDecoder().decode(stderr).slice(-2000)}`);
+    throw new Error(
+      `${tool} ${args.join(" ")} ended with ${code}: ${said.slice(-2000)}${
+        new TextDecoder().decode(stderr).slice(-2000)
+      }`,
+    );
   }
   return said;
 }
@@ -25,13 +34,24 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Builds beside the place and renames: what stands at VENV is complete, also when two test runs build at once. */
+/**
+ * Builds beside the place and renames: what stands at VENV is complete, also when two test runs
+ * build at once.
+ */
 async function install(): Promise<void> {
   await Deno.mkdir(`${ROOT}.tools`, { recursive: true });
   const fresh = await Deno.makeTempDir({ dir: `${ROOT}.tools`, prefix: "sdk-venv-new-" });
   try {
     await command("python3", "-m", "venv", fresh);
-    await command(`${fresh}/bin/python`, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", SDK);
+    await command(
+      `${fresh}/bin/python`,
+      "-m",
+      "pip",
+      "install",
+      "--quiet",
+      "--disable-pip-version-check",
+      SDK,
+    );
     await Deno.rename(fresh, VENV);
   } catch (error) {
     await Deno.remove(fresh, { recursive: true });
@@ -40,8 +60,9 @@ async function install(): Promise<void> {
 }
 
 /**
- * The Python that has the vendor's SDK, installed by pip into a folder that git ignores when it is not there yet.
- * Undefined, after saying the reason loudly, where Python or the package cannot be had; with CI set in the environment that throws instead.
+ * The Python that has the vendor's SDK, installed by pip into a folder that git ignores when it is
+ * not there yet. Undefined, after saying the reason loudly, where Python or the package cannot be
+ * had; with CI set in the environment that throws instead.
  */
 export async function findSdkPython(): Promise<string | undefined> {
   try {
@@ -55,8 +76,9 @@ export async function findSdkPython(): Promise<string | undefined> {
 }
 
 /**
- * Runs one script of this folder with the SDK against `array` ("127.0.0.1:PORT", its token, a PEM file with its certificate) and gives what it has
- * checked, one line each. Throws with the script's last words when a check fails.
+ * Runs one script of this folder with the SDK against `array` ("127.0.0.1:PORT", its token, a PEM
+ * file with its certificate) and gives what it has checked, one line each. Throws with the script's
+ * last words when a check fails.
  */
 export async function runSdk(
   python: string,
@@ -65,6 +87,14 @@ export async function runSdk(
 ): Promise<string[]> {
   const file = decodeURIComponent(new URL(`./${script}.py`, import.meta.url).pathname);
   // -B: no byte code beside the scripts.
-  const said = await command(python, "-B", file, array.address, array.token, array.ca, ...(array.version ? [array.version] : []));
+  const said = await command(
+    python,
+    "-B",
+    file,
+    array.address,
+    array.token,
+    array.ca,
+    ...(array.version ? [array.version] : []),
+  );
   return said.split("\n").filter((line) => line.startsWith("ok "));
 }
