@@ -1,6 +1,7 @@
 import { ARRAY_KEYS, type ArrayKey } from "../../src/config/array_keys.ts";
 import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { type ConfigKey, DRIVER_SECTIONS, type KeySection } from "../../src/config/keys.ts";
+import { names, table } from "./markdown.ts";
 
 const TYPE_NAMES: Readonly<Record<ConfigKey["type"] | ArrayKey["type"], string>> = {
   "text": "text",
@@ -16,11 +17,6 @@ const TYPE_NAMES: Readonly<Record<ConfigKey["type"] | ArrayKey["type"], string>>
   "secret reference": "mapping {name, key}",
   "labels": "mapping of texts",
 };
-
-/** A cell must not hold what ends it. */
-function cell(text: string): string {
-  return text.replaceAll("|", "\\|");
-}
 
 function typeText({ type, values, range, unit }: ConfigKey): string {
   if (type === "choice") return `one of ${(values ?? []).map((one) => `\`${one}\``).join(", ")}`;
@@ -40,18 +36,6 @@ function defaultText(key: ConfigKey): string {
     return key.type === "words" ? `\`${value.join(" ")}\`` : `\`[${value.join(", ")}]\``;
   }
   return `\`${value}\``;
-}
-
-function row(cells: readonly string[]): string {
-  return `| ${cells.map(cell).join(" | ")} |`;
-}
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [row(heads), row(heads.map(() => "---")), ...rows.map(row)].join("\n");
-}
-
-function names(list: readonly string[] | undefined): string {
-  return (list ?? []).map((name) => `\`${name}\``).join(", ");
 }
 
 function sectionText({ title, intro, keys }: KeySection): string {

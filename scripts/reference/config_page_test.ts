@@ -108,24 +108,6 @@ function schemaFaults(values: string): string[] {
   return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
 }
 
-for (
-  const [path, wanted] of [
-    ["docs/configuration.md", configurationPage],
-    [
-      "deploy/helm/pure-csi/values.schema.json",
-      () => `${JSON.stringify(valuesSchema(), null, 2)}\n`,
-    ],
-  ] as const
-) {
-  Deno.test(`${path} is what scripts/reference/generate.ts writes`, async () => {
-    assert.equal(
-      await Deno.readTextFile(new URL(`../../${path}`, import.meta.url)),
-      wanted(),
-      "run scripts/reference/generate.ts",
-    );
-  });
-}
-
 Deno.test("the page names every key, every old spelling, every variable and every default", () => {
   const page = configurationPage();
   for (const key of KEYS) {

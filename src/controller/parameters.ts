@@ -25,7 +25,7 @@ export interface ClassParameters {
   claim: { name?: string; namespace?: string; volume?: string };
 }
 
-/** QoS limits of a FlashArray volume (reference arrays A4; PSO 6 took the same). */
+/** QoS limits of a FlashArray volume, as its REST API states them; PSO 6 took the same. */
 const IOPS_MIN = 100;
 const IOPS_MAX = 100_000_000;
 const BANDWIDTH_MIN_BYTES = MiB;
@@ -36,6 +36,7 @@ const BANDWIDTH_UNITS: Record<string, number> = { "": 1, K: KiB, M: MiB, G: GiB 
  * file.
  */
 const TEXT_MAX = 1024;
+const ONE_LINE = `one line of at most ${TEXT_MAX} characters`;
 
 /** Keys of Kubernetes' own: metadata in CreateVolume, and the whole raw class in GetCapacity. */
 const METADATA_PREFIX = "csi.storage.k8s.io/";
@@ -55,74 +56,166 @@ const PROTOCOL_NAMES: Record<string, Protocol | "auto"> = {
   "nvmeof-fc": "nvme-fc",
 };
 
-type Reader = (value: string, parameters: ClassParameters) => void;
+/** A parameter that a StorageClass may have: how it is read, and what its page says of it. */
+export interface ClassParameter {
+  /** As a class writes it; any mix of upper and lower case is read. */
+  name: string;
+  /** What it takes, as a refusal says it after "wanted". */
+  takes: string;
+  /** What holds when the class does not have it. */
+  default: string;
+  appliesTo: VolumeKind | "both";
+  meaning: string;
+  /** A value that is accepted. */
+  example: string;
+  /** Which releases of PSO had it, and what is different here. */
+  heritage: string;
+  /** The value into its field. `invalid`, with what is wanted, for a value that it does not take. */
+  read: (value: string, parameters: ClassParameters) => void;
+}
 
-/** One row per parameter that this driver knows. */
-const READERS: Record<string, Reader> = {
-  backend: (value, parameters) => {
-    parameters.kind = oneOf("backend", value, KINDS);
+/** Every parameter that this driver knows. Reading and docs/class-parameters.md come from it. */
+export const CLASS_PARAMETERS: readonly ClassParameter[] = [
+  {
+    name: "backend",
+    takes: `one of ${Object.keys(KINDS).join(", ")}`,
+    default: "`file` when the claim needs several writers on a file system and a FlashBlade is " +
+      "configured, or when only FlashBlades are; else `block`",
+    appliesTo: "both",
+    meaning: "What the volume is: a FlashArray volume (`block`) or a FlashBlade file system " +
+      "(`file`).",
+    example: "block",
+    heritage: "All releases of PSO.",
+    read(value, parameters) {
+      parameters.kind = oneOf(this, value, KINDS);
+    },
   },
-  createoptions: (value, parameters) => {
-    parameters.createOptions = plainText("createoptions", value);
+  {
+    name: "createoptions",
+    takes: ONE_LINE,
+    default: "`flasharray.defaultFSOpt`",
+    appliesTo: "block",
+    meaning: "Options of `mkfs`, as on a command line: quotes group words, nothing is expanded. " +
+      "Options that force a format, set the UUID or name another device are refused. They replace " +
+      "the default and are kept with the volume. Volumes of the kind `file` do not use them.",
+    example: "-q -i size=512",
+    heritage: "PSO 5 and 6.",
+    read(value, parameters) {
+      parameters.createOptions = plainText(this, value);
+    },
   },
-  exportrules: (value, parameters) => {
-    parameters.exportRules = plainText("exportrules", value);
+  {
+    name: "exportrules",
+    takes: ONE_LINE,
+    default: "`flashblade.exportRules`; without it, an export to the nodes that use the volume",
+    appliesTo: "file",
+    meaning:
+      "NFS export rules of the file system, as Purity//FB takes them. With fixed rules the " +
+      "driver does not add and remove nodes, so that every host that the rules name can mount the " +
+      "volume. Volumes of the kind `block` do not use them.",
+    example: "10.20.0.0/16(rw,no_root_squash)",
+    heritage: "PSO 6. Its default was `*(rw,no_root_squash)`, an export to every host.",
+    read(value, parameters) {
+      parameters.exportRules = plainText(this, value);
+    },
   },
-  iops_limit: (value, parameters) => {
-    parameters.iopsLimit = readIops(value);
+  {
+    name: "iops_limit",
+    takes: `a whole number from ${IOPS_MIN} to ${IOPS_MAX}`,
+    default: "no limit",
+    appliesTo: "block",
+    meaning:
+      "I/O operations per second that each volume of the class may do. Refused for volumes " +
+      "of the kind `file`. Only arrays that can limit a volume are chosen.",
+    example: "5000",
+    heritage: "PSO 6.",
+    read(value, parameters) {
+      parameters.iopsLimit = readIops(this, value);
+    },
   },
-  bandwidth_limit: (value, parameters) => {
-    parameters.bandwidthLimitBytes = readBandwidth(value);
+  {
+    name: "bandwidth_limit",
+    takes: `bytes per second (${BANDWIDTH_MIN_BYTES} to ${BANDWIDTH_MAX_BYTES}, a multiple of ` +
+      "512) or a number with K, M or G, such as 100M",
+    default: "no limit",
+    appliesTo: "block",
+    meaning: "Bytes per second that each volume of the class may move; K, M and G are powers of " +
+      "1024. Refused for volumes of the kind `file`. Only arrays that can limit a volume are chosen.",
+    example: "100M",
+    heritage: "PSO 6.",
+    read(value, parameters) {
+      parameters.bandwidthLimitBytes = readBandwidth(this, value);
+    },
   },
-  array_selector: (value, parameters) => {
-    parameters.arraySelector = parseLabelSelector(value);
+  {
+    name: "array_selector",
+    takes: "terms k=v, k!=v, k or !k, with commas between",
+    default: "every array",
+    appliesTo: "both",
+    meaning: "Only arrays whose `Labels` in the values file meet all terms are chosen.",
+    example: "tier=gold,!test",
+    heritage: "New. The FlexVolume driver had the like as `spec.selector` of a claim.",
+    read(value, parameters) {
+      parameters.arraySelector = parseLabelSelector(value);
+    },
   },
-  protocol: (value, parameters) => {
-    parameters.protocol = oneOf("protocol", value, PROTOCOL_NAMES);
+  {
+    name: "protocol",
+    takes: `one of ${Object.keys(PROTOCOL_NAMES).join(", ")}`,
+    default: "`flasharray.sanType`; `nfs` for the kind `file`",
+    appliesTo: "both",
+    meaning: "How nodes reach the volume; `auto` takes the best that array and node share. It is " +
+      "fixed when the volume is created. The kind `file` takes `nfs` and `auto` only, the kind " +
+      "`block` anything but `nfs`.",
+    example: "nvme-tcp",
+    heritage:
+      "New. PSO had one protocol per cluster, `flasharray.sanType`; its spellings are read.",
+    read(value, parameters) {
+      parameters.protocol = oneOf(this, value, PROTOCOL_NAMES);
+    },
   },
-};
+];
 
-function refuse(key: string, value: string, wanted: string): PsoError {
+const BY_NAME = new Map(CLASS_PARAMETERS.map((parameter) => [parameter.name, parameter]));
+
+type Named = Pick<ClassParameter, "name" | "takes">;
+
+function refuse({ name, takes }: Named, value: string): PsoError {
   return new PsoError(
     "invalid",
-    `class parameter ${key} is ${JSON.stringify(value)}, wanted ${wanted}`,
+    `class parameter ${name} is ${JSON.stringify(value)}, wanted ${takes}`,
   );
 }
 
-function oneOf<T>(key: string, value: string, table: Record<string, T>): T {
+function oneOf<T>(parameter: Named, value: string, choices: Record<string, T>): T {
   const name = value.trim().toLowerCase();
-  const found = Object.hasOwn(table, name) ? table[name] : undefined;
-  if (found === undefined) throw refuse(key, value, `one of ${Object.keys(table).join(", ")}`);
+  const found = Object.hasOwn(choices, name) ? choices[name] : undefined;
+  if (found === undefined) throw refuse(parameter, value);
   return found;
 }
 
-function plainText(key: string, value: string): string {
+function plainText(parameter: Named, value: string): string {
   const text = value.trim();
   // deno-lint-ignore no-control-regex -- control characters are what is looked for
   if (text.length > TEXT_MAX || /[\x00-\x1f\x7f]/.test(text)) {
-    throw refuse(key, value.slice(0, 60), `one line of at most ${TEXT_MAX} characters`);
+    throw refuse(parameter, value.slice(0, 60));
   }
   return text;
 }
 
-function readIops(value: string): number {
+function readIops(parameter: Named, value: string): number {
   const limit = /^\d{1,12}$/.test(value.trim()) ? Number(value) : NaN;
   if (limit >= IOPS_MIN && limit <= IOPS_MAX) return limit;
-  throw refuse("iops_limit", value, `a whole number from ${IOPS_MIN} to ${IOPS_MAX}`);
+  throw refuse(parameter, value);
 }
 
-function readBandwidth(value: string): number {
+function readBandwidth(parameter: Named, value: string): number {
   const [, digits, unit] = /^(\d{1,15})\s*([KMG]?)$/.exec(value.trim().toUpperCase()) ?? [];
   const bytes = Number(digits ?? NaN) * (BANDWIDTH_UNITS[unit ?? ""] ?? NaN);
   if (bytes >= BANDWIDTH_MIN_BYTES && bytes <= BANDWIDTH_MAX_BYTES && bytes % 512 === 0) {
     return bytes;
   }
-  const range = `${BANDWIDTH_MIN_BYTES} to ${BANDWIDTH_MAX_BYTES}`;
-  throw refuse(
-    "bandwidth_limit",
-    value,
-    `bytes per second (${range}, a multiple of 512) or a number with K, M or G, such as 100M`,
-  );
+  throw refuse(parameter, value);
 }
 
 /**
@@ -138,10 +231,9 @@ export function parseParameters(raw: Record<string, string>): ClassParameters {
       continue;
     }
     if (IGNORED.test(key)) continue;
-    const name = key.toLowerCase();
-    const reader = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
-    if (reader === undefined) throw unknownKey(key);
-    reader(value, parameters);
+    const parameter = BY_NAME.get(key.toLowerCase());
+    if (parameter === undefined) throw unknownKey(key);
+    parameter.read(value, parameters);
   }
   return parameters;
 }
@@ -166,7 +258,7 @@ function readMetadata(key: string, value: string, { claim }: ClassParameters): v
 }
 
 function unknownKey(key: string): PsoError {
-  const known = Object.keys(READERS);
+  const known = [...BY_NAME.keys()];
   const near = nearest(key, known);
   const meant = near === undefined ? "" : `, did you mean ${near}`;
   return new PsoError(
