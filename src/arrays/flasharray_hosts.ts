@@ -3,6 +3,7 @@ import type { ChapCredentials } from "../chap.ts";
 import { PsoError } from "../errors.ts";
 import type { NodeIdentity, Protocol } from "../handoff.ts";
 import { KeyedQueue } from "../async/keyed_queue.ts";
+import { SingleFlight } from "../async/single_flight.ts";
 import { hostNameFor, NAME_MAX } from "../names.ts";
 import type { HostItem } from "./flasharray_wire.ts";
 import { filterText, type RestClient } from "./rest.ts";
@@ -92,7 +93,8 @@ export class HostObjects {
   readonly #label: () => string;
   /** Node, family and initiators → host name on the array. */
   readonly #known = new Map<string, string>();
-  readonly #running = new Map<string, Promise<string>>();
+  /** Two volumes for a new node at once: one connect creates the host, the other waits for it. */
+  readonly #settling = new SingleFlight<string, string>();
   /**
    * Host name on the array → digest of the CHAP credentials that this process set there; absent
    * when that is not certain.
@@ -154,11 +156,7 @@ export class HostObjects {
     const key = keyOf(node, initiators);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    // Two volumes for a new node at once: one creates the host, the other waits for it.
-    const running = this.#running.get(key) ??
-      this.#settle(node, initiators, signal).finally(() => this.#running.delete(key));
-    this.#running.set(key, running);
-    const name = await running;
+    const name = await this.#settling.run(key, () => this.#settle(node, initiators, signal));
     this.#known.set(key, name);
     return name;
   }

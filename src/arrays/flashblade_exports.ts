@@ -1,3 +1,4 @@
+import { KeyedQueue } from "../async/keyed_queue.ts";
 import { PsoError } from "../errors.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
 import type { ConnectOptions } from "./array.ts";
@@ -23,28 +24,14 @@ export interface ExportContext {
   find: (name: string, signal?: AbortSignal) => Promise<FileSystemItem | undefined>;
 }
 
-/**
- * Lets one after the other work on a file system: rules are read, changed and written back, and the
- * array knows no compare-and-set.
- */
-class Turns {
-  readonly #last = new Map<string, Promise<unknown>>();
-  async take<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    this.#last.set(key, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#last.get(key) === mine) this.#last.delete(key);
-    }
-  }
-}
-
 /** Which nodes may mount the file systems of one FlashBlade. */
 export class Exports {
   readonly #context: ExportContext;
-  readonly #turns = new Turns();
+  /**
+   * Changes of one file system's rules, one after another: the rules are read, changed and written
+   * back, and FlashBlade has no compare-and-set that would notice a change in between.
+   */
+  readonly #changes = new KeyedQueue();
 
   constructor(context: ExportContext) {
     this.#context = context;
@@ -61,7 +48,7 @@ export class Exports {
   ): Promise<Attachment> {
     const facts = await this.#context.facts(options.signal);
     const attachment = this.#attachment(volume, facts, options);
-    return await this.#turns.take(volume, async () => {
+    return await this.#changes.inTurn(volume, async () => {
       const item = await this.#context.find(volume, options.signal);
       if (!item) {
         throw new PsoError(
@@ -83,7 +70,7 @@ export class Exports {
     node: NodeIdentity | "all",
     signal?: AbortSignal,
   ): Promise<void> {
-    await this.#turns.take(volume, async () => {
+    await this.#changes.inTurn(volume, async () => {
       const item = await this.#context.find(volume, signal);
       if (!item) return;
       const rules = parseRules(item.nfs?.rules ?? "");

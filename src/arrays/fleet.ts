@@ -1,5 +1,6 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { SingleFlight } from "../async/single_flight.ts";
 import { pause, withDeadline } from "../async/wait.ts";
 import type { ArrayStatus, Snapshot, StorageArray, Volume } from "./array.ts";
 import {
@@ -53,6 +54,7 @@ export class Fleet {
   readonly #now: () => number;
   readonly #prefix: string;
   readonly #timeoutMs: number;
+  readonly #checks = new SingleFlight<Member, void>();
   /** Begins to watch a member that came later; nothing while run() does not run. */
   #watch: (member: Member) => void = () => {};
 
@@ -327,8 +329,7 @@ export class Fleet {
 
   /** One check at a time per array; who comes while one runs waits for it. */
   #refreshMember(member: Member, signal?: AbortSignal): Promise<void> {
-    member.refreshing ??= this.#check(member, signal).finally(() => member.refreshing = undefined);
-    return member.refreshing;
+    return this.#checks.run(member, () => this.#check(member, signal));
   }
 
   async #check(member: Member, signal?: AbortSignal): Promise<void> {

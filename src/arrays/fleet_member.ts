@@ -27,7 +27,6 @@ export class Member implements FleetMember {
   id?: string;
   /** Found to be the same array as an earlier entry: it is never asked for volumes. */
   twin = false;
-  refreshing?: Promise<void>;
   readonly index = new NameIndex();
 
   labels: Readonly<Record<string, string>>;

@@ -1,7 +1,8 @@
-import { isPsoError, PsoError } from "../errors.ts";
+import { SingleFlight } from "../async/single_flight.ts";
+import { withDeadline } from "../async/wait.ts";
+import { PsoError } from "../errors.ts";
 import type { Fetch, HttpResponse } from "../https.ts";
 import type { Secret } from "../secret.ts";
-import { withDeadline } from "../async/wait.ts";
 import { restErrorOf } from "./rest_errors.ts";
 
 /**
@@ -35,49 +36,17 @@ export interface SessionOptions {
  */
 const REFUSED_PAUSE_MS = 30_000;
 
-/** Runs `work` once for all who ask while it runs. */
-class SingleFlight<T> {
-  #running?: Promise<T>;
-  run(work: () => Promise<T>): Promise<T> {
-    this.#running ??= work().finally(() => this.#running = undefined);
-    return this.#running;
-  }
-}
-
-/**
- * Ends a caller's wait for shared work when its own signal fires; the work goes on for the others.
- */
-function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = () =>
-      reject(
-        isPsoError(signal.reason)
-          ? signal.reason
-          : new PsoError("timeout", "the deadline passed during the login"),
-      );
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
-
 /** REST version and session of one array: found out when first needed, once for all who wait. */
 export class RestSession {
   readonly #options: SessionOptions;
-  readonly #versions = new SingleFlight<number>();
-  readonly #logins = new SingleFlight<string>();
+  readonly #versions = new SingleFlight<"versions", number>();
+  readonly #logins = new SingleFlight<"login", string>();
   #minor?: number;
   #session?: string;
   #refused?: { atMs: number; token: string; error: PsoError };
 
   constructor(options: SessionOptions) {
     this.#options = options;
-  }
-
-  /** N of the REST version 2.N in use; undefined before the first contact. */
-  get minor(): number | undefined {
-    return this.#minor;
   }
 
   /**
@@ -90,7 +59,7 @@ export class RestSession {
 
   /** Asks for the versions again: an upgrade changes them. */
   negotiate(signal?: AbortSignal): Promise<number> {
-    return waitFor(this.#versions.run(() => this.#negotiate()), signal);
+    return this.#versions.run("versions", () => this.#negotiate(), signal);
   }
 
   /**
@@ -100,7 +69,7 @@ export class RestSession {
   async token(signal?: AbortSignal): Promise<string> {
     if (this.#session !== undefined) return this.#session;
     const minor = await this.version(signal);
-    return await waitFor(this.#logins.run(() => this.#login(`2.${minor}`)), signal);
+    return await this.#logins.run("login", () => this.#login(`2.${minor}`), signal);
   }
 
   /** To be called when the array answered 401 to `token`; a newer session stays. */
