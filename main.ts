@@ -165,7 +165,7 @@ function provisionerOptions(
     sanType: flasharray.sanType,
     preemptAttachments: flasharray.preemptAttachments,
     defaultFsType: flasharray.defaultFsType,
-    defaultMkfsOptions: flasharray.defaultMkfsOptions.join(" "),
+    defaultMkfsOptions: flasharray.defaultMkfsOptions,
     exportRules: flashblade.exportRules,
     snapshotDirectory: flashblade.snapshotDirectoryEnabled,
     portalFilter: iscsiAllowedCidrs.length === 0

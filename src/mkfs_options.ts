@@ -17,16 +17,6 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
  */
 const OTHER_DEVICE = /(^|[=,])\/dev\/|(^|[,lrdJ])(name|logdev|rtdev|device)=/;
 
-/**
- * A text of options as on a command line, as its words. Quotes group, as in `-L "my label"`;
- * nothing is expanded.
- */
-export function splitWords(text: string): string[] {
-  return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) =>
-    match[1] ?? match[2] ?? match[3] ?? ""
-  );
-}
-
 /** Why these options must not reach mkfs of `fsType`; `undefined` when they may. */
 export function mkfsOptionsFault(fsType: string, options: readonly string[]): string | undefined {
   const forced = options.find((option) => REFUSED[fsType]?.test(option));

@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import { mkfsOptionsFault, splitWords } from "./mkfs_options.ts";
-
-Deno.test("splitWords() keeps quoted words whole", () => {
-  assert.deepEqual(splitWords(`-q -L "my label"  -E 'a b'`), ["-q", "-L", "my label", "-E", "a b"]);
-  assert.deepEqual(splitWords("  "), []);
-});
+import { mkfsOptionsFault } from "./mkfs_options.ts";
+import { splitWords } from "./words.ts";
 
 for (
   const [type, option] of [["xfs", "-f"], ["xfs", "-qf"], ["xfs", "uuid=1"], ["ext4", "-F"], [

@@ -1,4 +1,5 @@
 import { type Cidr, hasHostBits, parseCidr, parseIp } from "../cidr.ts";
+import { hasOpenQuote, splitWords } from "../words.ts";
 import type { ConfigKey } from "./keys.ts";
 import { type ProblemList, shown } from "./problems.ts";
 
@@ -22,16 +23,6 @@ export function readSwitch(value: unknown): boolean | undefined {
 function readInteger(value: unknown): number | undefined {
   const number = typeof value === "string" && /^\s*-?\d+\s*$/.test(value) ? Number(value) : value;
   return typeof number === "number" && Number.isSafeInteger(number) ? number : undefined;
-}
-
-/**
- * The words of a command line: parted by blanks, quotes keep blanks inside a word. Undefined when a
- * quote is not closed.
- */
-export function splitWords(text: string): string[] | undefined {
-  const WORD = /(?:[^\s"']|"[^"]*"|'[^']*')+/g;
-  if (/["']/.test(text.replace(/"[^"]*"|'[^']*'/g, ""))) return undefined;
-  return (text.match(WORD) ?? []).map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
 /**
@@ -110,7 +101,7 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
     return found;
   },
   words: (_key, value, { path, problems }) => {
-    const words = readList(value, splitWords);
+    const words = readList(value, (text) => hasOpenQuote(text) ? undefined : splitWords(text));
     if (words) return words;
     problems.error(path, {
       found: `is ${shown(value)}`,

@@ -3,14 +3,15 @@ import { PsoError } from "../errors.ts";
 import { type Protocol, PROTOCOLS } from "../handoff.ts";
 import { nearest } from "../nearest.ts";
 import { GiB, KiB, MiB } from "../size.ts";
+import { splitWords } from "../words.ts";
 import { type LabelTerm, parseLabelSelector } from "./label_selector.ts";
 
 /** What a StorageClass asks for. */
 export interface ClassParameters {
   /** `backend`; absent = by capability and fleet. */
   kind?: VolumeKind;
-  /** `createoptions`: options of mkfs, block only. */
-  createOptions?: string;
+  /** `createoptions`: options of mkfs, word by word; block only. */
+  mkfsOptions?: string[];
   /** `exportrules`: file only. */
   exportRules?: string;
   /** `iops_limit` per second, block only. */
@@ -101,7 +102,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     example: "-q -i size=512",
     heritage: "PSO 5 and 6.",
     read(value, parameters) {
-      parameters.createOptions = plainText(this, value);
+      parameters.mkfsOptions = splitWords(plainText(this, value));
     },
   },
   {

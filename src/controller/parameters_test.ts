@@ -15,7 +15,7 @@ Deno.test("parseParameters() reads every parameter, keys in any case", () => {
     }),
     {
       kind: "block",
-      createOptions: "-q -i size=512",
+      mkfsOptions: ["-q", "-i", "size=512"],
       exportRules: "*(rw)",
       iopsLimit: 5000,
       bandwidthLimitBytes: 100 * MiB,

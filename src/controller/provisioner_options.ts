@@ -12,8 +12,8 @@ export interface ProvisionerOptions {
   preemptAttachments: boolean;
   /** File system of block volumes whose request names none, such as `xfs`. */
   defaultFsType: string;
-  /** `createoptions` of classes that give none, such as `-q`; empty = none. */
-  defaultMkfsOptions: string;
+  /** Options of mkfs for classes that give none, word by word, such as `-q`. */
+  defaultMkfsOptions: readonly string[];
   /**
    * `flashblade.exportRules` where an administrator set it; absent = only the nodes that use the
    * volume.

@@ -2,7 +2,8 @@ import type { CreateVolumeSpec, Feature, Volume, VolumeKind } from "../arrays/ar
 import type { FleetMember } from "../arrays/fleet.ts";
 import type { Capability } from "../capability.ts";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import { mkfsOptionsFault, splitWords } from "../mkfs_options.ts";
+import { mkfsOptionsFault } from "../mkfs_options.ts";
+import { joinWords } from "../words.ts";
 import { volumeNameFor } from "../names.ts";
 import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "./capability_check.ts";
 import type { ControllerContext } from "./controller_context.ts";
@@ -127,7 +128,7 @@ export class VolumeCreation {
   ) {
     if (kind === "file") return undefined;
     const { defaultFsType, defaultMkfsOptions } = this.#context.options();
-    const options = splitWords(parameters.createOptions ?? defaultMkfsOptions);
+    const options = parameters.mkfsOptions ?? defaultMkfsOptions;
     const fsTypes = capabilities.flatMap(({ access }) =>
       access.type === "mount" ? [(access.fsType || defaultFsType).toLowerCase()] : []
     );
@@ -385,10 +386,11 @@ export class VolumeCreation {
     const { locator, options } = this.#context;
     const { id } = await locator.statusOf(member, signal);
     const mounts = wanted.request.capabilities.some(({ access }) => access.type === "mount");
-    const createOptions = wanted.parameters.createOptions ?? options().defaultMkfsOptions;
     const volumeContext: Record<string, string> = { backend: wanted.kind };
-    if (wanted.kind === "block" && mounts && createOptions !== "") {
-      volumeContext.createoptions = createOptions;
+    if (wanted.kind === "block" && mounts) {
+      // Also an empty list, which is a choice too: without this key a node takes its own default.
+      const mkfsOptions = wanted.parameters.mkfsOptions ?? options().defaultMkfsOptions;
+      volumeContext.createoptions = joinWords(mkfsOptions);
     }
     if (wanted.parameters.protocol !== undefined) {
       volumeContext.protocol = wanted.parameters.protocol;

@@ -24,7 +24,7 @@ const OPTIONS: ProvisionerOptions = {
   preemptAttachments: true,
   maxVolumesPerNode: 256,
   defaultFsType: "xfs",
-  defaultMkfsOptions: "-q",
+  defaultMkfsOptions: ["-q"],
   snapshotDirectory: true,
 };
 

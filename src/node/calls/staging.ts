@@ -18,7 +18,7 @@ import {
   resolveTarget,
 } from "../../host/mountinfo.ts";
 import { type FsType, toFsType } from "../../host/superblock.ts";
-import { splitWords } from "../../mkfs_options.ts";
+import { splitWords } from "../../words.ts";
 import {
   type BlockAttachment,
   blockConnection,

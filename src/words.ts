@@ -1,0 +1,33 @@
+/**
+ * The words of a text, as a shell parts a command line: at blanks. Quotes, double or single, keep
+ * blanks inside a word and are taken away (`-L "my label"` and `-L'my label'`); nothing is expanded.
+ * A quote that is never closed counts as a letter, because texts with one are stored in volumes
+ * that exist. Who reads new text asks hasOpenQuote() first.
+ */
+export function splitWords(text: string): string[] {
+  const words = text.match(/(?:"[^"]*"|'[^']*'|\S)+/g) ?? [];
+  return words.map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
+}
+
+/** True when a quote in `text` is not closed, so that its author and splitWords() may disagree. */
+export function hasOpenQuote(text: string): boolean {
+  return /["']/.test(text.replace(/"[^"]*"|'[^']*'/g, ""));
+}
+
+/**
+ * One text of which splitWords() makes the same words again. A word is quoted as a whole, so that
+ * nodes of earlier versions, which know no quotes in the middle of a word, read the same; only a
+ * word with both kinds of quotes is beyond them.
+ */
+export function joinWords(words: readonly string[]): string {
+  return words.map(quoted).join(" ");
+}
+
+function quoted(word: string): string {
+  if (/^[^\s"']+$/.test(word)) return word;
+  if (!word.includes('"')) return `"${word}"`;
+  if (!word.includes("'")) return `'${word}'`;
+  return word.split(/("+)/).map((part) => part.startsWith('"') ? `'${part}'` : `"${part}"`).join(
+    "",
+  );
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { hasOpenQuote, joinWords, splitWords } from "./words.ts";
+
+for (
+  const [text, words] of [
+    [`-q -L "my label"  -E 'a b'`, ["-q", "-L", "my label", "-E", "a b"]],
+    [`-L"my label" --x='a "b"'`, ["-Lmy label", `--x=a "b"`]],
+    [`-L ""`, ["-L", ""]],
+    [`-L it's`, ["-L", "it's"]],
+    [`-L "my label`, ["-L", `"my`, "label"]],
+    ["  ", []],
+  ] as const
+) {
+  Deno.test(`splitWords() makes ${words.length} words of ${JSON.stringify(text)}`, () => {
+    assert.deepEqual(splitWords(text), words);
+  });
+}
+
+for (
+  const [text, open] of [
+    [`-L "my label"`, false],
+    [`-L "it's"`, false],
+    [`-L it's`, true],
+    [`-L "a`, true],
+  ] as const
+) {
+  Deno.test(`hasOpenQuote() is ${open} of ${text}`, () => assert.equal(hasOpenQuote(text), open));
+}
+
+/** How nodes of version 1 and before split the text that they find in volume_context. */
+function splitByEarlierNodes(text: string): string[] {
+  return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) =>
+    match[1] ?? match[2] ?? match[3] ?? ""
+  );
+}
+
+for (
+  const words of [
+    ["-q"],
+    ["-q", "-L", "my label"],
+    ["-L", ""],
+    ["-L", "it's"],
+    ["-L", `a "good" one`],
+    ["-m", "reflink=1, rmapbt=0", "-L", "\ttab"],
+    [],
+  ]
+) {
+  Deno.test(`joinWords() of ${JSON.stringify(words)} is read alike by this and earlier nodes`, () => {
+    assert.deepEqual(splitWords(joinWords(words)), words);
+    assert.deepEqual(splitByEarlierNodes(joinWords(words)), words);
+  });
+}
+
+for (const word of [`'a' "b"`, `"'`, `'"'`, `""''`, `a"b'c d`]) {
+  Deno.test(`joinWords() keeps the word ${word}, with both kinds of quotes, whole`, () => {
+    assert.deepEqual(splitWords(joinWords(["-L", word, "-q"])), ["-L", word, "-q"]);
+  });
+}
