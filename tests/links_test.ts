@@ -42,14 +42,84 @@ async function brokenLinks(path: string): Promise<string[]> {
   return broken;
 }
 
-Deno.test("every relative link of every document leads to a file and a heading that exist", async () => {
-  const documents =
-    (await runTool("git", ["ls-files", "-co", "--exclude-standard", "*.md"], { cwd: ROOT })).split(
-      "\n",
+/** Files of the project as git knows them, new ones too, from the project's folder. */
+async function filesOfProject(): Promise<string[]> {
+  const list = async (...flags: string[]) =>
+    (await runTool("git", ["ls-files", ...flags], { cwd: ROOT })).split("\n");
+  const gone = new Set(await list("--deleted"));
+  const files = await list("-co", "--exclude-standard");
+  return files.filter((path) => path !== "" && !gone.has(path));
+}
+
+const TOP_FOLDERS = "src|tests|scripts|docs|proto|compat|deploy";
+
+/**
+ * Paths of the project that a Markdown text names as code: what begins with a top folder, and what
+ * ends in `.ts` or, with a folder before it, in `/`. `*` stands for any part of a name, and so does `NAME`.
+ */
+function pathsNamedIn(text: string): string[] {
+  const prose = text.replace(/^```[\s\S]*?^```/gm, "");
+  return [...prose.matchAll(/`(?:\.\/)?([^`\s]+)[^`]*`/g)]
+    .map(([, path = ""]) => path)
+    .filter((path) =>
+      new RegExp(`^(${TOP_FOLDERS})/`).test(path) ||
+      /^[A-Za-z][\w*]*((\/[\w*]+)*\.ts|(\/[\w*]+)+\/)$/.test(path)
     );
-  const there = documents.filter((path) => path !== "");
-  assert.ok(there.includes("README.md"), "the documents were found");
-  assert.deepEqual((await Promise.all(there.map(brokenLinks))).flat(), []);
+}
+
+/**
+ * Whether a path that a document names is there: from the project's folder when it begins with a
+ * top folder, else as the end of the path of any file or folder.
+ */
+function isThere(path: string, files: readonly string[]): boolean {
+  const start = new RegExp(`^(${TOP_FOLDERS})/`).test(path) ? "^" : "(^|/)";
+  const name = path.replace(/\/$/, "").replace(/[.+?^${}()|[\]\\]/g, "\\$&")
+    .replace(/\*|NAME/g, "[^/]*");
+  const pattern = new RegExp(`${start}${name}${path.endsWith("/") ? "/" : "(/|$)"}`);
+  return files.some((file) => pattern.test(file));
+}
+
+Deno.test("every relative link of every document leads to a file and a heading that exist", async () => {
+  const documents = (await filesOfProject()).filter((path) => path.endsWith(".md"));
+  assert.ok(documents.includes("README.md"), "the documents were found");
+  assert.deepEqual((await Promise.all(documents.map(brokenLinks))).flat(), []);
+});
+
+Deno.test("every path of the project that a document names as code exists", async () => {
+  const files = await filesOfProject();
+  const missing: string[] = [];
+  for (const document of files.filter((path) => path.endsWith(".md"))) {
+    const paths = pathsNamedIn(await Deno.readTextFile(`${ROOT}/${document}`));
+    missing.push(
+      ...paths.filter((path) => !isThere(path, files)).map((path) =>
+        `${document}: ${path} does not exist`
+      ),
+    );
+  }
+  assert.deepEqual(missing, []);
+});
+
+Deno.test("every folder of src/ is in the table of rooms of ARCHITECTURE.md", async () => {
+  const text = await Deno.readTextFile(`${ROOT}/ARCHITECTURE.md`);
+  const rooms = text.slice(text.indexOf("## Rooms"), text.indexOf("## Flow of data"));
+  const folders = (await filesOfProject()).filter((path) => path.startsWith("src/"))
+    .map((path) => path.slice(0, path.lastIndexOf("/") + 1));
+  assert.ok(folders.includes("src/csi/"), "the folders were found");
+  const unnamed = [...new Set(folders)].filter((folder) =>
+    folder !== "src/" && !rooms.includes(`\`${folder}\``)
+  );
+  assert.deepEqual(unnamed, []);
+});
+
+Deno.test("pathsNamedIn() and isThere() know paths from the top, ends of paths and patterns", () => {
+  const text =
+    "`src/a.ts`, `./scripts/up --state`, `c*.ts`, `a/host/`, `/healthz`, `d.e`, `log/`\n" +
+    "```\n`src/f.ts`\n```\n";
+  const named = pathsNamedIn(text);
+  assert.deepEqual(named, ["src/a.ts", "scripts/up", "c*.ts", "a/host/"]);
+  const files = ["src/b/a.ts", "scripts/up", "src/a/host/call.ts"];
+  assert.deepEqual(named.filter((path) => !isThere(path, files)), ["src/a.ts"]);
+  assert.ok(!isThere("scripts/u", files) && !isThere("all.ts", files) && !isThere("ost/", files));
 });
 
 Deno.test("linksOf() takes links and images, and leaves code alone", () => {
