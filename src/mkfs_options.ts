@@ -1,14 +1,7 @@
 // Options of mkfs that a class may give. Controller and node judge them alike: the one before it
 // makes a volume, the other before it formats.
 
-/**
- * Force flags, and a UUID of the user's: this driver chooses it, to know an interrupted format
- * again.
- */
-const REFUSED: Readonly<Record<string, RegExp>> = {
-  xfs: /^-f$|^-[a-zA-Z]*f[a-zA-Z]*$|uuid=/,
-  ext4: /^-[a-zA-Z]*[FU][a-zA-Z]*$/,
-};
+import { FILE_SYSTEMS, findFsType } from "./file_systems.ts";
 
 /**
  * A data, log, realtime or journal device beside the volume's own, or a path of one (mkfs.xfs(8) -d
@@ -19,7 +12,9 @@ const OTHER_DEVICE = /(^|[=,])\/dev\/|(^|[,lrdJ])(name|logdev|rtdev|device)=/;
 
 /** Why these options must not reach mkfs of `fsType`; `undefined` when they may. */
 export function mkfsOptionsFault(fsType: string, options: readonly string[]): string | undefined {
-  const forced = options.find((option) => REFUSED[fsType]?.test(option));
+  const known = findFsType(fsType);
+  const forced = known &&
+    options.find((option) => FILE_SYSTEMS[known].refusedMkfsOption.test(option));
   if (forced !== undefined) {
     return `createoptions ${forced} is refused for ${fsType}: this driver never forces a format and chooses the UUID`;
   }

@@ -1,8 +1,6 @@
 import type { VolumeKind } from "../arrays/array.ts";
 import { type AccessMode, type Capability, isMultiNode } from "../capability.ts";
-
-/** File systems that nodes make on block volumes, in any case of letters. */
-const BLOCK_FILE_SYSTEMS: readonly string[] = ["xfs", "ext4"];
+import { findFsType, FS_TYPES } from "../file_systems.ts";
 
 const MODE_NAMES: Record<AccessMode, string> = {
   "single-node-writer": "ReadWriteOnce",
@@ -37,11 +35,11 @@ export function capabilityFault(capability: Capability, kind: VolumeKind): strin
   }
   if (
     access.type === "mount" && access.fsType !== "" &&
-    !BLOCK_FILE_SYSTEMS.includes(access.fsType.toLowerCase())
+    findFsType(access.fsType) === undefined
   ) {
     return `the file system ${
       JSON.stringify(access.fsType)
-    } is not supported: csi.storage.k8s.io/fstype takes ${BLOCK_FILE_SYSTEMS.join(", ")}`;
+    } is not supported: csi.storage.k8s.io/fstype takes ${FS_TYPES.join(", ")}`;
   }
   return undefined;
 }
@@ -70,9 +68,9 @@ export function defaultFsTypeFault(
 ): string | undefined {
   const isUsed = kind === "block" &&
     capabilities.some(({ access }) => access.type === "mount" && access.fsType === "");
-  if (!isUsed || BLOCK_FILE_SYSTEMS.includes(defaultFsType.toLowerCase())) return undefined;
+  if (!isUsed || findFsType(defaultFsType) !== undefined) return undefined;
   return `flasharray.defaultFSType is ${defaultFsType}, and nodes make ${
-    BLOCK_FILE_SYSTEMS.join(" and ")
+    FS_TYPES.join(" and ")
   } only: ` +
     "change it, or set csi.storage.k8s.io/fstype in the class";
 }

@@ -1,6 +1,7 @@
 import type { VolumeKind } from "../arrays/array.ts";
 import type { Capability } from "../capability.ts";
 import { PsoError } from "../errors.ts";
+import { FILE_SYSTEMS, findFsType, FS_TYPES } from "../file_systems.ts";
 import { formatSize, GiB, MiB, PiB, roundUp } from "../size.ts";
 import type { CapacityRange } from "./requests.ts";
 
@@ -12,12 +13,6 @@ const DEFAULT_SIZE_BYTES = 32 * GiB;
 const BLOCK_STEP_BYTES = 512;
 const BLOCK_MIN_BYTES = MiB;
 const MAX_BYTES = 4 * PiB;
-/**
- * mkfs.xfs refuses less than 300 MiB since xfsprogs 6; ext4 leaves no room for files below 8 MiB.
- * Nodes refuse to format less.
- */
-const FORMAT_MIN_BYTES: Readonly<Record<string, number>> = { xfs: 300 * MiB, ext4: 8 * MiB };
-
 /** What decides about a new volume's size besides the range. */
 export interface SizeOptions {
   kind: VolumeKind;
@@ -75,9 +70,9 @@ function neediest(
   const none = { fsType: "", bytes: kind === "block" ? BLOCK_MIN_BYTES : 1 };
   if (kind !== "block") return none;
   const fsTypes = capabilities.flatMap(({ access }) =>
-    access.type === "mount" ? [(access.fsType || defaultFsType).toLowerCase()] : []
+    access.type === "mount" ? findFsType(access.fsType || defaultFsType) ?? [] : []
   );
-  const needs = fsTypes.map((fsType) => ({ fsType, bytes: FORMAT_MIN_BYTES[fsType] ?? 0 }));
+  const needs = fsTypes.map((fsType) => ({ fsType, bytes: FILE_SYSTEMS[fsType].minimumBytes }));
   return needs.reduce((most, one) => one.bytes > most.bytes ? one : most, none);
 }
 
@@ -109,9 +104,10 @@ export function newVolumeSize(range: CapacityRange, options: SizeOptions): numbe
   // A clone brings its file system with it: nothing is formatted.
   const { fsType, bytes } = neediest(options);
   if (sourceBytes === undefined && size < bytes) {
-    const instead = fsType === "xfs"
-      ? "ask for more, or use csi.storage.k8s.io/fstype ext4"
-      : "ask for more";
+    const other = FS_TYPES.find((type) => FILE_SYSTEMS[type].minimumBytes <= size);
+    const instead = other === undefined
+      ? "ask for more"
+      : `ask for more, or use csi.storage.k8s.io/fstype ${other}`;
     throw outOfRange(
       `${shown(size)} is too small for ${fsType}, which needs ${shown(bytes)}: ${instead}`,
     );

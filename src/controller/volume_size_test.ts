@@ -98,7 +98,13 @@ const REFUSED: {
     name: "xfs below 300 MiB",
     range: range(299 * MiB),
     options: XFS,
-    message: /too small for xfs, which needs 314572800 bytes \(300 MiB\)/,
+    message: /\(300 MiB\): ask for more, or use csi\.storage\.k8s\.io\/fstype ext4$/,
+  },
+  {
+    name: "what is too small for every file system",
+    range: range(5 * MiB),
+    options: XFS,
+    message: /too small for xfs, which needs 314572800 bytes \(300 MiB\): ask for more$/,
   },
   {
     name: "less than the source",

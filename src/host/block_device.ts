@@ -1,4 +1,5 @@
 import { PsoError } from "../errors.ts";
+import { FS_TYPES } from "../file_systems.ts";
 import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
 
 /** A block device of the host as it is now. */
@@ -117,7 +118,7 @@ async function readAt(
  * now would lose what was written.
  */
 export async function refuseLiveFileSystem(host: Host, name: string): Promise<void> {
-  for (const type of ["ext4", "xfs"]) {
+  for (const type of FS_TYPES) {
     if ((await listHostFolder(host, `/sys/fs/${type}/${name}`)).length === 0) continue;
     throw new PsoError(
       "in_use",

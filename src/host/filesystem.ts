@@ -1,110 +1,89 @@
 import { PsoError } from "../errors.ts";
+import { FILE_SYSTEMS, type FsType } from "../file_systems.ts";
 import { mkfsOptionsFault } from "../mkfs_options.ts";
 import { MiB } from "../size.ts";
 import { abortError } from "../async/wait.ts";
 import { type BlockDevice, devicePath, readBlockDevice, withDevice } from "./block_device.ts";
 import type { Host } from "./host.ts";
-import { type FsType, readSuperblock, type Superblock } from "./superblock.ts";
+import { readSuperblock, type Superblock } from "./superblock.ts";
 
-/** mkfs on a large volume discards it first, which arrays may do slowly. */
+/** mkfs discards the whole volume first, and an array may take minutes for a large one. */
 const MKFS_TIMEOUT_MS = 300_000;
 const GROW_TIMEOUT_MS = 300_000;
 const FSCK_TIMEOUT_MS = 600_000;
-/** A server or device that does not answer must not hold up the one who asks for numbers. */
+/** kubelet asks for these numbers all the time, and must not wait for a server that is down. */
 const STATFS_TIMEOUT_MS = 5_000;
 
-interface FileSystemTools {
-  /**
-   * mkfs.xfs refuses less than 300 MiB (xfsprogs 5.19 and newer); ext4 below 8 MiB leaves no room
-   * for files.
-   */
-  minimumBytes: number;
-  mkfs(uuid: string): { tool: string; args: string[] };
-  /** mount options that are always right. */
-  mountOptions: string[];
-  /** mount option that leaves the log alone; only for read-only mounts. */
-  noRecovery: string;
-}
-
-const TOOLS: Record<FsType, FileSystemTools> = {
-  xfs: {
-    minimumBytes: 300 * MiB,
-    mkfs: (uuid) => ({ tool: "mkfs.xfs", args: ["-m", `uuid=${uuid}`] }),
-    // A clone and its source on one node have one UUID, and XFS refuses the second without this.
-    mountOptions: ["nouuid"],
-    noRecovery: "norecovery",
-  },
-  ext4: {
-    minimumBytes: 8 * MiB,
-    mkfs: (uuid) => ({ tool: "mkfs.ext4", args: ["-U", uuid] }),
-    mountOptions: [],
-    noRecovery: "noload",
-  },
-};
-
-/** Mount options that are always right for this file system. */
-export function fixedMountOptions(type: FsType): string[] {
-  return TOOLS[type].mountOptions;
-}
-
-/** The mount option that lets a read-only mount leave a dirty log alone. */
-export function noRecoveryOption(type: FsType): string {
-  return TOOLS[type].noRecovery;
-}
-
 /**
- * Checks size and mkfs options before anything is touched: `out_of_range` below the minimum,
- * `invalid` for an option that forces.
+ * Checks size and mkfs options before anything is written: `out_of_range` below the smallest size
+ * of this file system, `invalid` for an option that mkfsOptionsFault() refuses.
  */
 export function checkFormat(
   type: FsType,
   { sizeBytes, options }: { sizeBytes: number; options: string[] },
 ): void {
-  const { minimumBytes } = TOOLS[type];
+  const { minimumBytes } = FILE_SYSTEMS[type];
   if (sizeBytes < minimumBytes) {
     throw new PsoError(
       "out_of_range",
-      `${type} needs at least ${minimumBytes / MiB} MiB, and the volume has ${sizeBytes} bytes`,
+      `${type} needs at least ${minimumBytes / MiB} MiB, and the volume has ${sizeBytes} bytes: ` +
+        "make a larger volume",
     );
   }
   const fault = mkfsOptionsFault(type, options);
   if (fault !== undefined) throw new PsoError("invalid", fault);
 }
 
+/** The file system that makeFileSystem() shall make. */
+export interface NewFileSystem {
+  device: BlockDevice;
+  type: FsType;
+  /** Written down by the caller before, so that it recognises a format that was interrupted. */
+  uuid: string;
+  /** Options of mkfs, each a word of its own. */
+  options: string[];
+}
+
 /**
- * Makes a file system with the UUID given, so that an interrupted format is known again as our own.
- * Only for a device that is proven blank; never forced. The caller's deadline does not end it: half
- * a file system would have to be cleared by hand. `unavailable` with the tool's words when it
- * fails.
+ * Makes a file system and proves it by reading its superblock back. Call it only for a device that
+ * proveBlank() has found blank; it never forces mkfs. `signal` is looked at before mkfs starts and
+ * not after: somebody would have to clear half a file system by hand. `unavailable` with the words
+ * of mkfs when it fails.
  */
 export async function makeFileSystem(
   host: Host,
-  format: { device: BlockDevice; type: FsType; uuid: string; options: string[] },
+  format: NewFileSystem,
   signal?: AbortSignal,
 ): Promise<void> {
   const { device, type, uuid, options } = format;
   checkFormat(type, { sizeBytes: device.sizeBytes, options });
-  const { tool, args } = TOOLS[type].mkfs(uuid);
+  const { mkfsTool: tool, mkfsUuid } = FILE_SYSTEMS[type];
   if (signal?.aborted) throw abortError(signal);
-  await host.run(tool, [...args, ...options, devicePath(device)], { timeoutMs: MKFS_TIMEOUT_MS });
+  await host.run(tool, [...mkfsUuid(uuid), ...options, devicePath(device)], {
+    timeoutMs: MKFS_TIMEOUT_MS,
+  });
   const made = await superblockOf(host, device.name);
   if (made?.type === type && made.uuid === uuid && made.complete) return;
   throw new PsoError(
     "unavailable",
-    `${tool} ended well, but ${devicePath(device)} holds ${
+    `${tool} reported success, but ${devicePath(device)} holds ${
       made ? `${made.type} ${made.uuid}` : "no file system"
-    }`,
+    } instead of ${type} ${uuid}: look in the kernel's log for I/O errors of this device`,
   );
 }
 
-/** The primary superblock of a device. */
+/**
+ * The primary superblock of a device by its kernel name; `undefined` when it holds neither xfs nor
+ * ext4, `unavailable` when it cannot be read.
+ */
 export function superblockOf(host: Host, name: string): Promise<Superblock | undefined> {
   return withDevice(host, name, readSuperblock);
 }
 
 /**
- * Replays the journal and repairs what is safe to repair (e2fsck -p); xfs does this at mount.
- * `unavailable` when a person must look.
+ * Replays the journal of an unmounted ext4 and repairs what is safe to repair (e2fsck -p); xfs does
+ * the same at mount. `full` checks even a file system that is marked clean. `unavailable` when a
+ * person must decide how to repair it.
  */
 export async function checkExt4(
   host: Host,
@@ -112,7 +91,8 @@ export async function checkExt4(
   options: { full: boolean },
   signal?: AbortSignal,
 ): Promise<void> {
-  // 1: errors were corrected; 2: corrected, and a mounted root would need a reboot (e2fsck(8)).
+  // e2fsck(8): 1 and 2 are success (errors were corrected; with 2 a mounted root would need a
+  // reboot), 4 (errors are left) and 8 (operational error) need a person.
   const args = [...(options.full ? ["-f"] : []), "-p", devicePath(device)];
   const result = await host.run("e2fsck", args, {
     okCodes: [0, 1, 2, 4, 8],
@@ -123,50 +103,57 @@ export async function checkExt4(
   const said = (result.stdout + result.stderr).trim().slice(-300).replaceAll(/\s+/g, " ");
   throw new PsoError(
     "unavailable",
-    `ext4 on ${devicePath(device)} needs a repair by hand (e2fsck ${devicePath(device)}): ${said}`,
+    `e2fsck cannot repair the ext4 on ${devicePath(device)} by itself: ${said}; ` +
+      `run e2fsck ${devicePath(device)} on this node and answer its questions`,
   );
 }
 
 /**
- * Size of a mounted xfs, from the kernel: the superblock on the device may be behind (xfs_growfs -n
- * changes nothing).
+ * Size of a mounted xfs, from the kernel, as the superblock on the device may be older. xfs_growfs
+ * -n changes nothing.
  */
 async function mountedXfsBytes(host: Host, target: string, signal?: AbortSignal): Promise<number> {
   const { stdout } = await host.run("xfs_growfs", ["-n", target], { signal });
   return parseXfsGeometry(stdout);
 }
 
-/** Bytes of the data section in the output of xfs_growfs or xfs_info. */
+/**
+ * Bytes of the data section in what xfs_growfs or xfs_info prints; `unavailable` when there is
+ * none.
+ */
 export function parseXfsGeometry(text: string): number {
   const [, blockBytes, blocks] = /^data\s+=\s*bsize=(\d+)\s+blocks=(\d+)/m.exec(text) ?? [];
   if (!blockBytes || !blocks) {
-    throw new PsoError("unavailable", `xfs_growfs printed no data section: ${text.slice(0, 200)}`);
+    throw new PsoError(
+      "unavailable",
+      `the size of an xfs is unknown: xfs_growfs -n printed no data section: ${text.slice(0, 200)}`,
+    );
   }
   return Number(blockBytes) * Number(blocks);
 }
 
-/** Size of the mounted file system, to its last block. */
+/** Bytes of the mounted file system, to its last block: what growMounted() compares. */
 export async function mountedBytes(
   host: Host,
   mounted: MountedFileSystem,
   signal?: AbortSignal,
 ): Promise<number> {
   if (mounted.type === "xfs") return await mountedXfsBytes(host, mounted.target, signal);
-  // ext4 keeps its superblock in the device's own cache
+  // The kernel changes ext4's superblock in the cache of the device, where we read it.
   return (await superblockOf(host, mounted.device.name))?.sizeBytes ?? 0;
 }
 
 /** A file system, its device and where it is mounted for writing. */
-export interface MountedFileSystem {
+interface MountedFileSystem {
   type: FsType;
   device: BlockDevice;
   target: string;
 }
 
 /**
- * Grows an unmounted ext4, which checkExt4() with `full` must just have passed (resize2fs insists),
- * to the size of its device, and proves it. The caller's deadline does not end it: half a move of
- * inode tables is worse than a late answer.
+ * Grows an unmounted ext4 to the size of its device, and proves it by its superblock. Call
+ * checkExt4() with `full` right before: resize2fs insists on it. `signal` is looked at before
+ * resize2fs starts and not after, as it must not be stopped while it moves inode tables.
  */
 export async function growUnmountedExt4(
   host: Host,
@@ -174,21 +161,20 @@ export async function growUnmountedExt4(
   signal?: AbortSignal,
 ): Promise<void> {
   if (signal?.aborted) throw abortError(signal);
-  await host.run("resize2fs", [devicePath(device)], { timeoutMs: GROW_TIMEOUT_MS });
+  await host.run(FILE_SYSTEMS.ext4.growTool, [devicePath(device)], { timeoutMs: GROW_TIMEOUT_MS });
   const grown = await superblockOf(host, device.name);
   if (grown && grown.sizeBytes >= device.sizeBytes - grown.slackBytes) return;
   throw new PsoError(
     "unavailable",
-    `ext4 on ${
-      devicePath(device)
-    } has ${grown?.sizeBytes} bytes after growing, and the device ${device.sizeBytes}`,
+    `resize2fs left the ext4 on ${devicePath(device)} at ${grown?.sizeBytes} bytes, and the ` +
+      `device has ${device.sizeBytes}: the next stage tries again`,
   );
 }
 
 /**
- * Grows a mounted file system to the size of its device and proves it by the new size, which it
- * returns. A file system that fills its device is success. Growing online is a transaction of the
- * kernel: a crash leaves the old or the new size.
+ * Grows a mounted file system to the size of its device, proves it, and returns the new size in
+ * bytes. A file system that fills its device already is success. The kernel grows in transactions,
+ * so a crash leaves the old or the new size.
  */
 export async function growMounted(
   host: Host,
@@ -201,13 +187,15 @@ export async function growMounted(
   if (before >= device.sizeBytes - slackBytes) return before;
   // xfs_growfs takes the mount point, resize2fs the device.
   if (mounted.type === "xfs") {
-    await host.run("xfs_growfs", [mounted.target], { timeoutMs: GROW_TIMEOUT_MS, signal });
+    const options = { timeoutMs: GROW_TIMEOUT_MS, signal };
+    await host.run(FILE_SYSTEMS.xfs.growTool, [mounted.target], options);
   } else await growMountedExt4(host, device, signal);
   const after = await mountedBytes(host, mounted, signal);
   if (after >= device.sizeBytes - slackBytes) return after;
   throw new PsoError(
     "unavailable",
-    `${mounted.type} at ${mounted.target} has ${after} bytes after growing, and its device has ${device.sizeBytes}; it will be tried again`,
+    `the ${mounted.type} at ${mounted.target} was grown and has ${after} bytes, and its device ` +
+      `has ${device.sizeBytes}; kubelet will try again`,
   );
 }
 
@@ -216,7 +204,7 @@ async function growMountedExt4(
   device: BlockDevice,
   signal?: AbortSignal,
 ): Promise<void> {
-  const result = await host.run("resize2fs", [devicePath(device)], {
+  const result = await host.run(FILE_SYSTEMS.ext4.growTool, [devicePath(device)], {
     okCodes: [0, 1],
     timeoutMs: GROW_TIMEOUT_MS,
     signal,
@@ -225,13 +213,18 @@ async function growMountedExt4(
   const said = result.stderr.trim().slice(-300).replaceAll(/\s+/g, " ");
   // EPERM of EXT4_IOC_RESIZE_FS.
   const why = /Permission denied to resize/.test(said)
-    ? "; a mounted ext4 grows only with CAP_SYS_RESOURCE, without it when it is staged again"
+    ? "; the kernel grows a mounted ext4 only for a process with CAP_SYS_RESOURCE: give it to " +
+      "the node plugin, or stop all pods of the volume and start them again: the next stage " +
+      "grows it before the mount"
     : "";
-  throw new PsoError("unavailable", `ext4 on ${devicePath(device)} cannot be grown: ${said}${why}`);
+  throw new PsoError(
+    "unavailable",
+    `the mounted ext4 on ${devicePath(device)} cannot be grown: ${said}${why}`,
+  );
 }
 
-/** Use of the file system mounted at `target`. `timeout` when it does not answer within 5 s. */
-export interface FileSystemUse {
+/** How full a file system is, as statfs(2) tells it. */
+interface FileSystemUse {
   totalBytes: number;
   freeBytes: number;
   availableBytes: number;
@@ -240,8 +233,8 @@ export interface FileSystemUse {
 }
 
 /**
- * Asks the mounted file system how full it is (statfs(2), through stat(1), which can be given up
- * when a server hangs).
+ * How full the file system mounted at `target` is. Asked by stat(1) and not by a call of our own,
+ * because a process can be given up when an NFS server hangs. `timeout` after 5 s.
  */
 export async function readFileSystemUse(
   host: Host,
@@ -260,7 +253,10 @@ export async function readFileSystemUse(
   return parseUse(stdout);
 }
 
-/** `block size, blocks, free, available, inodes, free inodes`. */
+/**
+ * Reads the six numbers that readFileSystemUse() asks of stat(1): block size, blocks, free blocks,
+ * blocks available to users, inodes, free inodes. `unavailable` for anything else.
+ */
 export function parseUse(text: string): FileSystemUse {
   const numbers = text.trim().split(/\s+/).map(Number);
   const [
@@ -274,7 +270,7 @@ export function parseUse(text: string): FileSystemUse {
   if (numbers.length !== 6 || numbers.some(Number.isNaN)) {
     throw new PsoError(
       "unavailable",
-      `stat --file-system printed what cannot be read: ${text.slice(0, 200)}`,
+      `stat --file-system did not print six numbers but: ${text.slice(0, 200)}`,
     );
   }
   return {
@@ -287,9 +283,9 @@ export function parseUse(text: string): FileSystemUse {
 }
 
 /**
- * Takes away the superblock that an interrupted mkfs of our own left, and nothing of any other
- * type. wipefs opens the device exclusively, so it fails while that mkfs still runs or anything is
- * mounted (wipefs(8)).
+ * Removes the superblock that an interrupted mkfs of our own left, and no mark of another type.
+ * wipefs opens the device exclusively (wipefs(8)), so it fails while that mkfs still runs or while
+ * anything is mounted.
  */
 export async function wipeUnfinished(
   host: Host,

@@ -1,22 +1,7 @@
 import { PsoError } from "../errors.ts";
+import type { FsType } from "../file_systems.ts";
 import { KiB } from "../size.ts";
 import type { ReadAt } from "./block_device.ts";
-
-/** The file systems that this driver makes and mounts on block volumes. */
-export const FS_TYPES = ["xfs", "ext4"] as const;
-export type FsType = (typeof FS_TYPES)[number];
-
-/** `text` as a file system that this driver makes. `invalid` for any other, with those it knows. */
-export function toFsType(text: string): FsType {
-  const known = FS_TYPES.find((type) => type === text.toLowerCase());
-  if (known) return known;
-  throw new PsoError(
-    "invalid",
-    `file system type ${JSON.stringify(text)} is not supported: this driver makes ${
-      FS_TYPES.join(" and ")
-    }`,
-  );
-}
 
 /** The primary superblock of a device. */
 export interface Superblock {

@@ -304,7 +304,10 @@ for (const debian of DEBIANS) {
       const broken = { ...host, run: transcripts.run("e2fsck wants a person") };
       assert.match(
         await refusal(checkExt4(broken, device, { full: true })),
-        /^unavailable: ext4 on \/dev\/loop1 needs a repair by hand \(e2fsck \/dev\/loop1\): .*UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY/,
+        new RegExp(
+          "^unavailable: e2fsck cannot repair the ext4 on /dev/loop1 by itself: " +
+            ".*UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY",
+        ),
       );
       const unchecked = { ...host, run: transcripts.run("resize2fs wants a check first") };
       assert.match(

@@ -368,12 +368,13 @@ Deno.test("stage refuses an unknown file system, a too small xfs and forced form
     );
     assert.equal(
       `${unknown.code}: ${unknown.message}`,
-      'invalid: file system type "btrfs" is not supported: this driver makes xfs and ext4',
+      'invalid: file system type "btrfs" is not supported: use xfs or ext4',
     );
     const small = await failureOf(test.node.stage(test.stageRequest(volume)));
     assert.equal(
       `${small.code}: ${small.message}`,
-      "out_of_range: xfs needs at least 300 MiB, and the volume has 67108864 bytes",
+      "out_of_range: xfs needs at least 300 MiB, and the volume has 67108864 bytes: " +
+        "make a larger volume",
     );
     const capability = mountCapability("ext4");
     const forced = await failureOf(

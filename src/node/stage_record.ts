@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { messageOf, PsoError } from "../errors.ts";
+import type { FsType } from "../file_systems.ts";
 import type { Attachment } from "../handoff.ts";
-import type { FsType } from "../host/superblock.ts";
 import type { Logger } from "../log.ts";
 
 const RECORD_VERSION = 1;

@@ -1,4 +1,5 @@
 import { messageOf, PsoError } from "../../errors.ts";
+import type { FsType } from "../../file_systems.ts";
 import { type BlockDevice, readBlockDevice, withDevice } from "../../host/block_device.ts";
 import { type BlankProof, proveBlank } from "../../host/blank_proof.ts";
 import {
@@ -7,7 +8,7 @@ import {
   superblockOf,
   wipeUnfinished,
 } from "../../host/filesystem.ts";
-import { type FsType, readRemainingUuid, type Superblock } from "../../host/superblock.ts";
+import { readRemainingUuid, type Superblock } from "../../host/superblock.ts";
 import type { BlockAttachment } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
 import { type FormatRecord, newUuid, type StageRecord } from "../stage_record.ts";

@@ -231,7 +231,7 @@ Deno.test("an unfinished xfs of another node is refused, and one that this node'
     });
     assert.match(
       (await failureOf(test.node.stage(test.stageRequest(volume)))).message,
-      /ended well, but .* holds xfs/,
+      /reported success, but .* holds xfs/,
     );
     const record = `${test.folder}/state/volumes`;
     await Deno.rename(record, `${record}-kept`);

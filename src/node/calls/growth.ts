@@ -1,4 +1,5 @@
 import { PsoError } from "../../errors.ts";
+import { findFsType, FS_TYPES } from "../../file_systems.ts";
 import { type BlockDevice, readBlockDevice } from "../../host/block_device.ts";
 import { growMounted, mountedBytes, readFileSystemUse } from "../../host/filesystem.ts";
 import {
@@ -9,7 +10,6 @@ import {
   readMounts,
   resolveTarget,
 } from "../../host/mountinfo.ts";
-import { FS_TYPES } from "../../host/superblock.ts";
 import { blockConnection, isBlock, ownerOf } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
 import type { ExpandRequest, StatsRequest, VolumeStats } from "../requests.ts";
@@ -113,7 +113,7 @@ export async function expandVolume(
   if (!device) return { sizeBytes: await sharedBytes(context, { mount, request }, signal) };
   const grown = await growDevice(context, { device, record, request }, signal);
   if (boundDeviceName(mount) !== undefined) return { sizeBytes: grown.sizeBytes };
-  const type = FS_TYPES.find((one) => one === mount.type);
+  const type = findFsType(mount.type);
   if (!type) {
     throw new PsoError(
       "unsupported",

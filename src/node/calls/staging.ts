@@ -1,13 +1,8 @@
 import { type Capability, isMultiNode, isReadOnly } from "../../capability.ts";
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import { FILE_SYSTEMS, type FsType, toFsType } from "../../file_systems.ts";
 import { type BlockDevice, devicePath, setDeviceReadOnly } from "../../host/block_device.ts";
-import {
-  checkExt4,
-  fixedMountOptions,
-  growMounted,
-  growUnmountedExt4,
-  noRecoveryOption,
-} from "../../host/filesystem.ts";
+import { checkExt4, growMounted, growUnmountedExt4 } from "../../host/filesystem.ts";
 import { filePath } from "../../host/host.ts";
 import { bindMount, mountFileSystem } from "../../host/mount.ts";
 import {
@@ -17,7 +12,6 @@ import {
   readMounts,
   resolveTarget,
 } from "../../host/mountinfo.ts";
-import { type FsType, toFsType } from "../../host/superblock.ts";
 import { splitWords } from "../../words.ts";
 import {
   type BlockAttachment,
@@ -416,7 +410,7 @@ function mountFlags(
 ): string[] {
   const flags = capability.access.type === "mount" ? capability.access.mountFlags : [];
   return combineMountFlags({
-    fixed: fixedMountOptions(type),
+    fixed: FILE_SYSTEMS[type].mountOptions,
     defaults: context.mountFlags,
     wanted: flags,
   });
@@ -445,7 +439,7 @@ async function mountToRead(
     });
     await mountFileSystem(
       context.host,
-      { ...mount, options: [...options, noRecoveryOption(type)] },
+      { ...mount, options: [...options, FILE_SYSTEMS[type].noRecoveryOption] },
       signal,
     );
   }

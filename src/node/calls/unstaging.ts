@@ -1,4 +1,5 @@
 import { messageOf, PsoError } from "../../errors.ts";
+import { findFsType } from "../../file_systems.ts";
 import { findBlockDevice } from "../../host/block_device.ts";
 import { filePath, readHostText } from "../../host/host.ts";
 import { unmountAll, untilUnmounted } from "../../host/mount.ts";
@@ -158,7 +159,7 @@ async function heldBy(
  */
 async function isDeviceGone(context: NodeContext, mount: Mount): Promise<boolean> {
   if (mount.root.endsWith("//deleted")) return true;
-  return /^(xfs|ext4)$/.test(mount.type) &&
+  return findFsType(mount.type) !== undefined &&
     await readHostText(context.host, `/sys/dev/block/${mount.majorMinor}/uevent`) === undefined;
 }
 

@@ -1,0 +1,72 @@
+// What the controller and the nodes must know alike of the file systems on block volumes: the
+// controller refuses a volume that no node could format or mount.
+
+import { PsoError } from "./errors.ts";
+import { MiB } from "./size.ts";
+
+/** The file systems that this driver makes and mounts on block volumes. */
+export const FS_TYPES = ["xfs", "ext4"] as const;
+/** One of FS_TYPES, in lower case, as mount(8) and /sys/fs write it. */
+export type FsType = (typeof FS_TYPES)[number];
+
+/** What is true of one file system, whatever the volume. */
+export interface FileSystemFacts {
+  /** The smallest device that this driver formats. */
+  minimumBytes: number;
+  /** The program that makes the file system. */
+  mkfsTool: string;
+  /** Arguments of `mkfsTool` that give the new file system this UUID. */
+  mkfsUuid: (uuid: string) => string[];
+  /**
+   * Options of `mkfsTool` that a class must not give: those that force, and those that set a UUID.
+   * The driver chooses the UUID, so that it recognises a format that was interrupted.
+   */
+  refusedMkfsOption: RegExp;
+  /** Options that every mount of it gets. */
+  mountOptions: string[];
+  /** The mount option that leaves a dirty log as it is; allowed for read-only mounts only. */
+  noRecoveryOption: string;
+  /** The program that grows it; xfs_growfs takes the mount point, resize2fs the device. */
+  growTool: string;
+}
+
+/** The facts of each file system that this driver makes. */
+export const FILE_SYSTEMS: Readonly<Record<FsType, FileSystemFacts>> = {
+  xfs: {
+    // mkfs.xfs refuses less since xfsprogs 5.19.
+    minimumBytes: 300 * MiB,
+    mkfsTool: "mkfs.xfs",
+    mkfsUuid: (uuid) => ["-m", `uuid=${uuid}`],
+    refusedMkfsOption: /^-f$|^-[a-zA-Z]*f[a-zA-Z]*$|uuid=/,
+    // A clone and its source have one UUID, and XFS refuses the second of them on a node without
+    // this option (xfs(5)).
+    mountOptions: ["nouuid"],
+    noRecoveryOption: "norecovery",
+    growTool: "xfs_growfs",
+  },
+  ext4: {
+    // Below this, journal and inode tables leave no room for files.
+    minimumBytes: 8 * MiB,
+    mkfsTool: "mkfs.ext4",
+    mkfsUuid: (uuid) => ["-U", uuid],
+    refusedMkfsOption: /^-[a-zA-Z]*[FU][a-zA-Z]*$/,
+    mountOptions: [],
+    noRecoveryOption: "noload",
+    growTool: "resize2fs",
+  },
+};
+
+/** `text`, in any case of letters, as a file system that this driver makes; else `undefined`. */
+export function findFsType(text: string): FsType | undefined {
+  return FS_TYPES.find((type) => type === text.toLowerCase());
+}
+
+/** As findFsType(), with `invalid` for a file system that this driver does not make. */
+export function toFsType(text: string): FsType {
+  const known = findFsType(text);
+  if (known) return known;
+  throw new PsoError(
+    "invalid",
+    `file system type ${JSON.stringify(text)} is not supported: use ${FS_TYPES.join(" or ")}`,
+  );
+}
