@@ -4,7 +4,7 @@ import { runAdminVerb } from "./src/admin/commands/commands.ts";
 import { type Check, startAdmin } from "./src/admin/server.ts";
 import { Fleet, type FleetEntry, type FleetMember } from "./src/arrays/fleet.ts";
 import { type OpenArray, openArray } from "./src/arrays/open.ts";
-import type { CallRecord } from "./src/arrays/rest.ts";
+import type { CallRecord } from "./src/arrays/rest/client.ts";
 import { isAllowed } from "./src/cidr.ts";
 import {
   type CommandLine,

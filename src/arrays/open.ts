@@ -2,10 +2,10 @@ import { type Fetch, HttpsClient, type TlsTrust } from "../https.ts";
 import type { Logger } from "../log.ts";
 import type { Secret } from "../secret.ts";
 import type { StorageArray } from "./array.ts";
-import { FlashArray, FLASHARRAY_DIALECT } from "./flasharray.ts";
-import { FlashBlade, FLASHBLADE_DIALECT } from "./flashblade.ts";
-import type { Limiter } from "./limiter.ts";
-import { type CallRecord, RestClient } from "./rest.ts";
+import { FlashArray, FLASHARRAY_DIALECT } from "./flasharray/flasharray.ts";
+import { FlashBlade, FLASHBLADE_DIALECT } from "./flashblade/flashblade.ts";
+import type { Limiter } from "./rest/limiter.ts";
+import { type CallRecord, RestClient } from "./rest/client.ts";
 
 /** One configured array. */
 export interface ArrayEndpoint {

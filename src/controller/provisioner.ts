@@ -3,13 +3,13 @@ import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { snapshotSuffixFor, volumeNameFor } from "../names.ts";
 import { capabilitiesFault } from "./capability_check.ts";
-import type { ControllerContext } from "./controller_context.ts";
-import { listAcross } from "./listing.ts";
+import type { ControllerContext } from "./context.ts";
+import { listAcross } from "./calls/listing.ts";
 import { NodeRegistry } from "./node_registry.ts";
 import { PageTokens } from "./page_token.ts";
 import { parseParameters } from "./parameters.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
-import { Publishing } from "./publishing.ts";
+import { Publishing } from "./calls/publishing.ts";
 import { RecentPlacements } from "./recent_placements.ts";
 import type {
   CapacityAnswer,
@@ -30,10 +30,10 @@ import type {
   VolumeAnswer,
   VolumePage,
 } from "./requests.ts";
-import { Snapshots } from "./snapshots.ts";
+import { Snapshots } from "./calls/snapshots.ts";
 import { accessibleTopologyOf } from "./topology.ts";
 import { parseSnapshotId, parseVolumeId } from "./volume_id.ts";
-import { VolumeCreation } from "./volume_creation.ts";
+import { VolumeCreation } from "./calls/creation.ts";
 import { type LocatedVolume, VolumeLocator } from "./volume_locator.ts";
 import { grownSize } from "./volume_size.ts";
 

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { ConnectOptions } from "../../src/arrays/array.ts";
-import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray.ts";
-import { RestClient } from "../../src/arrays/rest.ts";
+import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/flasharray.ts";
+import { RestClient } from "../../src/arrays/rest/client.ts";
 import type { Protocol } from "../../src/handoff.ts";
 import { HttpsClient } from "../../src/https.ts";
 import { silentLogger } from "../../src/log.ts";

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import type { ChapCredentials } from "../chap.ts";
-import { PsoError } from "../errors.ts";
-import type { NodeIdentity, Protocol } from "../handoff.ts";
-import { KeyedQueue } from "../async/keyed_queue.ts";
-import { SingleFlight } from "../async/single_flight.ts";
-import { hostNameFor, NAME_MAX } from "../names.ts";
-import type { HostItem } from "./flasharray_wire.ts";
-import { filterText, type RestClient } from "./rest.ts";
-import { isRefusal } from "./rest_errors.ts";
+import type { ChapCredentials } from "../../chap.ts";
+import { PsoError } from "../../errors.ts";
+import type { NodeIdentity, Protocol } from "../../handoff.ts";
+import { KeyedQueue } from "../../async/keyed_queue.ts";
+import { SingleFlight } from "../../async/single_flight.ts";
+import { hostNameFor, NAME_MAX } from "../../names.ts";
+import type { HostItem } from "./wire.ts";
+import { filterText, type RestClient } from "../rest/client.ts";
+import { isRefusal } from "../rest/errors.ts";
 
 /** The kinds of initiator; a host object holds one kind only (reference A10). */
 type Family = "iqns" | "nqns" | "wwns";

@@ -1,14 +1,14 @@
-import { PsoError } from "../errors.ts";
-import { type Fetch, type HttpRequest, type HttpResponse, TransportError } from "../https.ts";
-import type { Logger } from "../log.ts";
-import type { Secret } from "../secret.ts";
-import { abortError, pause, withDeadline } from "../async/wait.ts";
-import type { Page } from "./array.ts";
+import { PsoError } from "../../errors.ts";
+import { type Fetch, type HttpRequest, type HttpResponse, TransportError } from "../../https.ts";
+import type { Logger } from "../../log.ts";
+import type { Secret } from "../../secret.ts";
+import { abortError, pause, withDeadline } from "../../async/wait.ts";
+import type { Page } from "../array.ts";
 import { type Lane, Limiter, type Permit } from "./limiter.ts";
-import { isRefusal, RestError, restErrorOf } from "./rest_errors.ts";
-import { type Dialect, RestSession } from "./rest_session.ts";
+import { isRefusal, RestError, restErrorOf } from "./errors.ts";
+import { type Dialect, RestSession } from "./session.ts";
 
-export type { Dialect } from "./rest_session.ts";
+export type { Dialect } from "./session.ts";
 
 /**
  * One REST call as metrics and log see it; `status` 0 = no answer. `path` has no version, no query,

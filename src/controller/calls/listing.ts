@@ -1,8 +1,8 @@
-import type { Page } from "../arrays/array.ts";
-import { PsoError } from "../errors.ts";
-import type { ListPosition, PageTokens } from "./page_token.ts";
-import type { ListRequest } from "./requests.ts";
-import type { ListedArray } from "./volume_locator.ts";
+import type { Page } from "../../arrays/array.ts";
+import { PsoError } from "../../errors.ts";
+import type { ListPosition, PageTokens } from "../page_token.ts";
+import type { ListRequest } from "../requests.ts";
+import type { ListedArray } from "../volume_locator.ts";
 
 /** Arrays give at most about 1,000 items per page. */
 const ARRAY_PAGE = 1000;

@@ -1,4 +1,4 @@
-import { abortError } from "../async/wait.ts";
+import { abortError } from "../../async/wait.ts";
 
 /** `attach` = what a pod that starts or moves waits for; `provision` = everything else. */
 export type Lane = "attach" | "provision";

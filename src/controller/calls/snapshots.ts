@@ -1,17 +1,17 @@
-import type { Snapshot } from "../arrays/array.ts";
-import type { FleetMember } from "../arrays/fleet.ts";
-import { PsoError } from "../errors.ts";
-import { snapshotSuffixFor } from "../names.ts";
-import { refuseSnapshotParameters } from "./parameters.ts";
+import type { Snapshot } from "../../arrays/array.ts";
+import type { FleetMember } from "../../arrays/fleet.ts";
+import { PsoError } from "../../errors.ts";
+import { snapshotSuffixFor } from "../../names.ts";
+import { refuseSnapshotParameters } from "../parameters.ts";
 import { listAcross, type ListedPage } from "./listing.ts";
-import type { ControllerContext } from "./controller_context.ts";
+import type { ControllerContext } from "../context.ts";
 import type {
   CreateSnapshotRequest,
   ListSnapshotsRequest,
   SnapshotAnswer,
   SnapshotPage,
-} from "./requests.ts";
-import type { ListedArray } from "./volume_locator.ts";
+} from "../requests.ts";
+import type { ListedArray } from "../volume_locator.ts";
 
 /** The snapshot calls of the Controller service. */
 export class Snapshots {

@@ -1,5 +1,5 @@
-import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import type { Attachment, NodeIdentity } from "../handoff.ts";
+import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import type { Attachment, NodeIdentity } from "../../handoff.ts";
 import type {
   ArrayStatus,
   ConnectOptions,
@@ -12,9 +12,9 @@ import type {
   StorageArray,
   Volume,
   VolumeKind,
-} from "./array.ts";
-import { Connections } from "./flasharray_connections.ts";
-import { type PortFacts, portFactsOf, protocolsOf } from "./flasharray_ports.ts";
+} from "../array.ts";
+import { Connections } from "./connections.ts";
+import { type PortFacts, portFactsOf, protocolsOf } from "./ports.ts";
 import {
   type ArrayItem,
   type ControllerItem,
@@ -27,10 +27,10 @@ import {
   snapshotOf,
   type VolumeItem,
   volumeOf,
-} from "./flasharray_wire.ts";
-import { filterText, type Query, type RestClient } from "./rest.ts";
-import { isRefusal, RestError } from "./rest_errors.ts";
-import type { Dialect } from "./rest_session.ts";
+} from "./wire.ts";
+import { filterText, type Query, type RestClient } from "../rest/client.ts";
+import { isRefusal, RestError } from "../rest/errors.ts";
+import type { Dialect } from "../rest/session.ts";
 
 /** REST versions that do not exist (reference arrays, Versions). */
 const NO_SUCH_MINORS = [12, 18];

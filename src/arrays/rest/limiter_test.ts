@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isPsoError } from "../errors.ts";
+import { isPsoError } from "../../errors.ts";
 import { type Lane, Limiter, type Permit } from "./limiter.ts";
 
 async function take(limiter: Limiter, lane: Lane, count: number): Promise<Permit[]> {

@@ -1,5 +1,5 @@
-import { isPsoError, PsoError } from "../errors.ts";
-import type { Attachment, NodeIdentity, Protocol } from "../handoff.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
+import type { Attachment, NodeIdentity, Protocol } from "../../handoff.ts";
 import type {
   ArrayStatus,
   ConnectOptions,
@@ -12,8 +12,8 @@ import type {
   StorageArray,
   Volume,
   VolumeKind,
-} from "./array.ts";
-import { loadOf, type PerformanceItem } from "./flasharray_wire.ts";
+} from "../array.ts";
+import { loadOf, type PerformanceItem } from "../flasharray/wire.ts";
 import {
   CLONE_SINCE,
   isFromSource,
@@ -21,8 +21,8 @@ import {
   PassingSnapshot,
   requireClone,
   settingsOf,
-} from "./flashblade_clone.ts";
-import { Exports } from "./flashblade_exports.ts";
+} from "./clone.ts";
+import { Exports } from "./exports.ts";
 import {
   type BladeInterfaceItem,
   type BladeItem,
@@ -35,10 +35,10 @@ import {
   isCloneSuffix,
   isScheduled,
   ownerOf,
-} from "./flashblade_wire.ts";
-import { filterText, type Query, type RestClient } from "./rest.ts";
-import { isRefusal, RestError } from "./rest_errors.ts";
-import type { Dialect } from "./rest_session.ts";
+} from "./wire.ts";
+import { filterText, type Query, type RestClient } from "../rest/client.ts";
+import { isRefusal, RestError } from "../rest/errors.ts";
+import type { Dialect } from "../rest/session.ts";
 
 /** /nfs-export-policies, from which `nfs.rules` behaves as it does today, came with 2.3. */
 const OLDEST_MINOR = 3;

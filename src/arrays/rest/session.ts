@@ -1,9 +1,9 @@
-import { SingleFlight } from "../async/single_flight.ts";
-import { withDeadline } from "../async/wait.ts";
-import { PsoError } from "../errors.ts";
-import type { Fetch, HttpResponse } from "../https.ts";
-import type { Secret } from "../secret.ts";
-import { restErrorOf } from "./rest_errors.ts";
+import { SingleFlight } from "../../async/single_flight.ts";
+import { withDeadline } from "../../async/wait.ts";
+import { PsoError } from "../../errors.ts";
+import type { Fetch, HttpResponse } from "../../https.ts";
+import type { Secret } from "../../secret.ts";
+import { restErrorOf } from "./errors.ts";
 
 /**
  * What differs between FlashArray and FlashBlade below their resources (reference arrays A1, B1).

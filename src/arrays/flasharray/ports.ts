@@ -1,6 +1,6 @@
-import { PsoError } from "../errors.ts";
-import type { Attachment, BlockFacts, Protocol } from "../handoff.ts";
-import type { ControllerItem, InterfaceItem, PortItem } from "./flasharray_wire.ts";
+import { PsoError } from "../../errors.ts";
+import type { Attachment, BlockFacts, Protocol } from "../../handoff.ts";
+import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
 
 /**
  * Where a FlashArray can be reached for data, by protocol; only ports of ready controllers and

@@ -1,12 +1,12 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { FlashArray, FLASHARRAY_DIALECT } from "../arrays/flasharray.ts";
-import { Fleet } from "../arrays/fleet.ts";
-import { RestClient } from "../arrays/rest.ts";
-import { silentLogger } from "../log.ts";
-import { Secret } from "../secret.ts";
+import { FlashArray, FLASHARRAY_DIALECT } from "../../arrays/flasharray/flasharray.ts";
+import { Fleet } from "../../arrays/fleet.ts";
+import { RestClient } from "../../arrays/rest/client.ts";
+import { silentLogger } from "../../log.ts";
+import { Secret } from "../../secret.ts";
 import { listAcross } from "./listing.ts";
-import { PageTokens } from "./page_token.ts";
-import type { ListedArray } from "./volume_locator.ts";
+import { PageTokens } from "../page_token.ts";
+import type { ListedArray } from "../volume_locator.ts";
 
 /** Arrays that answer nothing: the lists come from `partsOf`. */
 function arraysOf(...hints: string[]): ListedArray[] {

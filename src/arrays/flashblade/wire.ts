@@ -1,9 +1,9 @@
-import type { Snapshot, Volume } from "./array.ts";
+import type { Snapshot, Volume } from "../array.ts";
 import { isAddress, parseRules } from "./export_rules.ts";
-import type { Reference } from "./flasharray_wire.ts";
+import type { Reference } from "../flasharray/wire.ts";
 
 // Items of FlashBlade REST 2.x as the reference (B2 to B4) has them; every field is optional, see
-// flasharray_wire.ts.
+// ../flasharray/wire.ts.
 
 export interface FileSystemItem {
   id?: string;

@@ -1,12 +1,12 @@
-import { PsoError } from "../errors.ts";
-import type { Attachment, NodeIdentity } from "../handoff.ts";
-import { KeyedQueue } from "../async/keyed_queue.ts";
-import type { ConnectOptions } from "./array.ts";
-import { HostObjects } from "./flasharray_hosts.ts";
-import { attachmentOf, type PortFacts } from "./flasharray_ports.ts";
-import { type ConnectionItem, everWritten, type VolumeItem } from "./flasharray_wire.ts";
-import type { RestClient } from "./rest.ts";
-import { isRefusal } from "./rest_errors.ts";
+import { PsoError } from "../../errors.ts";
+import type { Attachment, NodeIdentity } from "../../handoff.ts";
+import { KeyedQueue } from "../../async/keyed_queue.ts";
+import type { ConnectOptions } from "../array.ts";
+import { HostObjects } from "./hosts.ts";
+import { attachmentOf, type PortFacts } from "./ports.ts";
+import { type ConnectionItem, everWritten, type VolumeItem } from "./wire.ts";
+import type { RestClient } from "../rest/client.ts";
+import { isRefusal } from "../rest/errors.ts";
 
 /** What connections need to know of the array besides its REST. */
 export interface ConnectionContext {

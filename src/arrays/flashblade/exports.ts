@@ -1,7 +1,7 @@
-import { KeyedQueue } from "../async/keyed_queue.ts";
-import { PsoError } from "../errors.ts";
-import type { Attachment, NodeIdentity } from "../handoff.ts";
-import type { ConnectOptions } from "./array.ts";
+import { KeyedQueue } from "../../async/keyed_queue.ts";
+import { PsoError } from "../../errors.ts";
+import type { Attachment, NodeIdentity } from "../../handoff.ts";
+import type { ConnectOptions } from "../array.ts";
 import {
   areEqual,
   areStatic,
@@ -11,9 +11,9 @@ import {
   withAddresses,
   withoutAddresses,
 } from "./export_rules.ts";
-import type { FileSystemItem } from "./flashblade_wire.ts";
-import type { RestClient } from "./rest.ts";
-import { isRefusal } from "./rest_errors.ts";
+import type { FileSystemItem } from "./wire.ts";
+import type { RestClient } from "../rest/client.ts";
+import { isRefusal } from "../rest/errors.ts";
 
 export interface ExportContext {
   rest: RestClient;

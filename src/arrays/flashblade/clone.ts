@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { PsoError } from "../errors.ts";
-import type { CreateVolumeSpec } from "./array.ts";
-import { type FileSystemItem, type FileSystemSnapshotItem, sourceOf } from "./flashblade_wire.ts";
-import type { RestClient } from "./rest.ts";
-import { isRefusal, RestError } from "./rest_errors.ts";
+import { PsoError } from "../../errors.ts";
+import type { CreateVolumeSpec } from "../array.ts";
+import { type FileSystemItem, type FileSystemSnapshotItem, sourceOf } from "./wire.ts";
+import type { RestClient } from "../rest/client.ts";
+import { isRefusal, RestError } from "../rest/errors.ts";
 
 /**
  * First REST 2.N with `include_snapshot`: the only way to a new file system from a snapshot

@@ -1,13 +1,13 @@
-import type { CreateVolumeSpec, Feature, Volume, VolumeKind } from "../arrays/array.ts";
-import type { FleetMember } from "../arrays/fleet.ts";
-import type { Capability } from "../capability.ts";
-import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import { mkfsOptionsFault } from "../mkfs_options.ts";
-import { joinWords } from "../words.ts";
-import { volumeNameFor } from "../names.ts";
-import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "./capability_check.ts";
-import type { ControllerContext } from "./controller_context.ts";
-import { type ClassParameters, parseParameters } from "./parameters.ts";
+import type { CreateVolumeSpec, Feature, Volume, VolumeKind } from "../../arrays/array.ts";
+import type { FleetMember } from "../../arrays/fleet.ts";
+import type { Capability } from "../../capability.ts";
+import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import { mkfsOptionsFault } from "../../mkfs_options.ts";
+import { joinWords } from "../../words.ts";
+import { volumeNameFor } from "../../names.ts";
+import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "../capability_check.ts";
+import type { ControllerContext } from "../context.ts";
+import { type ClassParameters, parseParameters } from "../parameters.ts";
 import {
   explain,
   place,
@@ -15,7 +15,7 @@ import {
   placementError,
   type PlacementRequest,
   roomOf,
-} from "./placement.ts";
+} from "../placement.ts";
 import type {
   CapacityAnswer,
   CapacityRange,
@@ -23,11 +23,11 @@ import type {
   ContentSource,
   CreateVolumeRequest,
   VolumeAnswer,
-} from "./requests.ts";
-import { accessibleTopologyOf, topologyFault } from "./topology.ts";
-import { parseSnapshotId, parseVolumeId } from "./volume_id.ts";
-import type { LocatedVolume } from "./volume_locator.ts";
-import { minimumVolumeBytes, newVolumeSize, sizeMismatch } from "./volume_size.ts";
+} from "../requests.ts";
+import { accessibleTopologyOf, topologyFault } from "../topology.ts";
+import { parseSnapshotId, parseVolumeId } from "../volume_id.ts";
+import type { LocatedVolume } from "../volume_locator.ts";
+import { minimumVolumeBytes, newVolumeSize, sizeMismatch } from "../volume_size.ts";
 
 const NO_RANGE: CapacityRange = { requiredBytes: 0, limitBytes: 0 };
 

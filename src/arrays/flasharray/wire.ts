@@ -1,4 +1,4 @@
-import type { Snapshot, Volume } from "./array.ts";
+import type { Snapshot, Volume } from "../array.ts";
 
 // Items of FlashArray REST 2.x as the reference (A6 to A11) has them. Every field is optional: an
 // older Purity leaves some out, and an unset reference is an object with null members.

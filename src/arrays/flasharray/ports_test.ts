@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { isPsoError } from "../errors.ts";
-import { attachmentOf, portFactsOf, protocolsOf } from "./flasharray_ports.ts";
-import { everWritten, isOwnSnapshot, loadOf } from "./flasharray_wire.ts";
+import { isPsoError } from "../../errors.ts";
+import { attachmentOf, portFactsOf, protocolsOf } from "./ports.ts";
+import { everWritten, isOwnSnapshot, loadOf } from "./wire.ts";
 
 const IQN = "iqn.2010-06.com.purestorage:flasharray.3aabb";
 const NQN = "nqn.2010-06.com.purestorage:flasharray.3aabb";

@@ -1,7 +1,7 @@
-import type { ConnectOptions } from "../arrays/array.ts";
-import type { FleetMember } from "../arrays/fleet.ts";
-import { isMultiNode, isReadOnly } from "../capability.ts";
-import { isPsoError, PsoError } from "../errors.ts";
+import type { ConnectOptions } from "../../arrays/array.ts";
+import type { FleetMember } from "../../arrays/fleet.ts";
+import { isMultiNode, isReadOnly } from "../../capability.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
 import {
   type Attachment,
   decodeNodeId,
@@ -9,13 +9,13 @@ import {
   type NodeIdentity,
   type Protocol,
   PROTOCOLS,
-} from "../handoff.ts";
-import { hostNameFor } from "../names.ts";
-import { capabilityFault } from "./capability_check.ts";
-import type { ControllerContext } from "./controller_context.ts";
-import { chooseProtocol } from "./protocol_choice.ts";
-import { type Publication, Publications } from "./publications.ts";
-import type { PublishRequest, UnpublishRequest } from "./requests.ts";
+} from "../../handoff.ts";
+import { hostNameFor } from "../../names.ts";
+import { capabilityFault } from "../capability_check.ts";
+import type { ControllerContext } from "../context.ts";
+import { chooseProtocol } from "../protocol_choice.ts";
+import { type Publication, Publications } from "../publications.ts";
+import type { PublishRequest, UnpublishRequest } from "../requests.ts";
 
 interface Target {
   member: FleetMember;

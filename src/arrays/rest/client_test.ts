@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { isPsoError, PsoError } from "../errors.ts";
-import { type Fetch, type HttpRequest, type HttpResponse, TransportError } from "../https.ts";
-import { createLogger, silentLogger } from "../log.ts";
-import { Secret } from "../secret.ts";
-import { FLASHARRAY_DIALECT } from "./flasharray.ts";
-import { FLASHBLADE_DIALECT } from "./flashblade.ts";
-import { type CallRecord, filterText, RestClient, type RestOptions } from "./rest.ts";
-import { isRefusal, type Refusal, RestError, restErrorOf } from "./rest_errors.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
+import { type Fetch, type HttpRequest, type HttpResponse, TransportError } from "../../https.ts";
+import { createLogger, silentLogger } from "../../log.ts";
+import { Secret } from "../../secret.ts";
+import { FLASHARRAY_DIALECT } from "../flasharray/flasharray.ts";
+import { FLASHBLADE_DIALECT } from "../flashblade/flashblade.ts";
+import { type CallRecord, filterText, RestClient, type RestOptions } from "./client.ts";
+import { isRefusal, type Refusal, RestError, restErrorOf } from "./errors.ts";
 
 type Answer = HttpResponse | Error;
 
