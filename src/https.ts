@@ -8,6 +8,7 @@ import {
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
+import { withoutBrackets } from "./address.ts";
 import { messageOf, PsoError } from "./errors.ts";
 
 // HTTP over node:https and not fetch: Deno's fetch refuses the self-signed certificates with
@@ -121,7 +122,7 @@ export class HttpsClient {
     this.#options = options;
     const scheme = options.scheme ?? "https";
     const url = new URL(`${scheme}://${options.address}`);
-    this.#host = url.hostname.replace(/^\[|\]$/g, "");
+    this.#host = withoutBrackets(url.hostname);
     this.#port = url.port === "" ? (scheme === "https" ? 443 : 80) : Number(url.port);
     this.#pin = options.tls.verify && options.tls.fingerprint !== undefined
       ? plainHex(options.tls.fingerprint)

@@ -1,5 +1,5 @@
 // src/admin/server.ts
 // src/admin/ may import base
-import type { ListenAddress } from "../cli/cli.ts";
+import type { NodeOptions } from "../cli/cli.ts";
 
-export type Address = ListenAddress;
+export type Options = NodeOptions;

@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { type ListenAddress, printHostPort } from "../address.ts";
 import type { Logger } from "../log.ts";
 import { METRICS_CONTENT_TYPE } from "../metrics.ts";
 
@@ -76,7 +77,7 @@ export interface AdminServer {
 
 /** Serves the admin endpoint. Throws when the address cannot be bound. Port 0 takes a free one. */
 export function startAdmin(
-  listen: { hostname: string; port: number },
+  listen: ListenAddress,
   sources: AdminSources,
   log: Logger,
 ): AdminServer {
@@ -87,7 +88,7 @@ export function startAdmin(
   }, adminApp(sources).fetch);
   const { hostname, port } = server.addr;
   return {
-    address: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
+    address: `http://${printHostPort({ host: hostname, port })}`,
     stop: () => server.shutdown(),
   };
 }

@@ -1,15 +1,10 @@
 import { parseArgs } from "@std/cli/parse-args";
+import { type ListenAddress, parseHostPort } from "../address.ts";
 import { parseIp } from "../cidr.ts";
 import { dashed, FLAGS, helpText, type Mode, MODES } from "./flags.ts";
 import { UsageError } from "../errors.ts";
 import { type Level, LEVELS } from "../log.ts";
 import { nearest } from "../nearest.ts";
-
-/** A place to listen; IPv6 without brackets, port 0 for any free one. */
-export interface ListenAddress {
-  hostname: string;
-  port: number;
-}
 
 export interface LogOptions {
   /** Left out: info, or debug when the configuration says so. */
@@ -85,7 +80,6 @@ export interface CliContext {
   version: string;
 }
 
-const PORT_MAX = 65535;
 const DEFAULT_ADMIN: ListenAddress = { hostname: "0.0.0.0", port: 9808 };
 
 /**
@@ -233,14 +227,9 @@ function parseEndpoint(
  * `HOST:PORT` with IPv6 in brackets; `:PORT` listens on all addresses. Undefined when it is none.
  */
 export function parseListenAddress(text: string): ListenAddress | undefined {
-  const [, bracketed, plain, portText] = /^(?:\[([^\]]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text) ??
-    [];
-  const port = Number(portText);
-  if (portText === undefined || port > PORT_MAX) return undefined;
-  if (bracketed !== undefined) {
-    return parseIp(bracketed) ? { hostname: bracketed, port } : undefined;
-  }
-  return { hostname: plain === undefined || plain === "" ? "0.0.0.0" : plain, port };
+  const { host, port } = parseHostPort(text) ?? {};
+  if (port === undefined) return undefined;
+  return { hostname: host || "0.0.0.0", port };
 }
 
 /** The flags of one mode, read by their types; each fault is a UsageError that names the flag. */

@@ -1,3 +1,4 @@
+import { parseHostPort, printHostPort, withoutBrackets } from "../address.ts";
 import { parseIp } from "../cidr.ts";
 import type { ArrayConfig, ArrayTls } from "./model.ts";
 import { ARRAY_KEYS, type ArrayKey } from "./array_keys.ts";
@@ -242,18 +243,12 @@ function readAddress(entry: Entry): Pick<ArrayConfig, "scheme" | "managementAddr
  * usual one.
  */
 function readAuthority(text: string, usualPort: number): string | undefined {
-  if (parseIp(text)?.family === 6) return `[${text.toLowerCase()}]`;
-  const [, bracketed, plain, portText] =
-    /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
-  const host = bracketed === undefined
-    ? plain
-    : parseIp(bracketed)?.family === 6
-    ? `[${bracketed}]`
-    : undefined;
-  if (host === undefined || (bracketed === undefined && !isHost(host))) return undefined;
-  const port = portText === undefined ? usualPort : Number(portText);
-  if (port < 1 || port > 65535) return undefined;
-  return `${host.toLowerCase()}${port === usualPort ? "" : `:${port}`}`;
+  const { host, port } = parseHostPort(text) ?? {};
+  if (host === undefined || port === 0 || !(parseIp(host) || isHost(host))) return undefined;
+  return printHostPort({
+    host: host.toLowerCase(),
+    port: port === usualPort ? undefined : port,
+  });
 }
 
 /**
@@ -278,7 +273,7 @@ function readNfsEndpoint(entry: Entry): string | undefined {
     });
     return undefined;
   }
-  const host = text.replace(/^\[(.*)\]$/, "$1");
+  const host = withoutBrackets(text);
   if (parseIp(host) || isHost(host)) return host.toLowerCase();
   entry.problems.error(path, {
     found: `is ${shown(text)}`,
