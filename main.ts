@@ -2,7 +2,8 @@
 // reader of Deno.args.
 import { runAdminVerb } from "./src/admin/commands/commands.ts";
 import { type Check, startAdmin } from "./src/admin/server.ts";
-import { Fleet, type FleetEntry, type FleetMember } from "./src/arrays/fleet.ts";
+import { Fleet, type FleetEntry } from "./src/arrays/fleet.ts";
+import { registerFleet } from "./src/arrays/fleet_metrics.ts";
 import { type OpenArray, openArray } from "./src/arrays/open.ts";
 import type { CallRecord } from "./src/arrays/rest/client.ts";
 import { isAllowed } from "./src/cidr.ts";
@@ -31,10 +32,11 @@ import { checkHost } from "./src/host/host_check.ts";
 import type { Host } from "./src/host/host.ts";
 import { KeyedLock } from "./src/async/keyed_lock.ts";
 import { createLogger, type Level, type Logger } from "./src/log.ts";
-import { type Labels, Metrics, REST_BUCKETS } from "./src/metrics.ts";
-import { registerHealth } from "./src/node/health/metrics.ts";
+import { Metrics } from "./src/metrics.ts";
+import { registerHealth, registerStaged } from "./src/node/health/metrics.ts";
 import { NodePlugin } from "./src/node/node_plugin.ts";
 import { giveUp, heldPermissions } from "./src/permissions.ts";
+import { registerProcess } from "./src/process_metrics.ts";
 import { simulate } from "./src/simulator/simulate.ts";
 import { VERSION } from "./src/version.ts";
 
@@ -80,18 +82,6 @@ function loggerFor(
     level: options.logLevel ?? (config.debug ? "debug" : "info"),
     format: options.logFormat,
   });
-}
-
-/** Metrics that every mode has. */
-function processMetrics(): Metrics {
-  const metrics = new Metrics();
-  metrics.gauge("pso_build_info", { help: "Always 1; the version is a label", labels: ["version"] })
-    .set(1, { version: VERSION });
-  metrics.gauge("process_resident_memory_bytes", {
-    help: "Resident memory",
-    collect: () => Deno.memoryUsage().rss,
-  });
-  return metrics;
 }
 
 /**
@@ -174,39 +164,6 @@ function provisionerOptions(
   };
 }
 
-function fleetMetrics(metrics: Metrics, fleet: Fleet, locks: KeyedLock): ArrayClients["onCall"] {
-  const perArray = (value: (member: FleetMember) => number | undefined) => () =>
-    fleet.members.flatMap((member): [Labels, number][] => {
-      const found = value(member);
-      return found === undefined ? [] : [[{ array: member.array.label }, found]];
-    });
-  const gauge = (name: string, help: string, value: (member: FleetMember) => number | undefined) =>
-    metrics.gauge(name, { help, labels: ["array"], collect: perArray(value) });
-  gauge(
-    "pso_array_up",
-    "1 when the last check of the array went well",
-    (member) => member.status && !member.problem ? 1 : 0,
-  );
-  gauge("pso_array_capacity_bytes", "Physical capacity", ({ status }) => status?.capacityBytes);
-  gauge("pso_array_used_bytes", "Physical bytes in use", ({ status }) => status?.usedBytes);
-  gauge(
-    "pso_array_volumes",
-    "Volumes of this cluster on the array",
-    (member) => member.warm ? fleet.indexedVolumes(member) : undefined,
-  );
-  metrics.gauge("pso_locks_held", {
-    help: "Volumes and snapshots that a call holds now",
-    collect: () => locks.size,
-  });
-  const samples = metrics.histogram("pso_rest_request_seconds", {
-    help: "REST calls to arrays, in seconds, by method, path and HTTP status (0 = no answer)",
-    labels: ["array", "method", "path", "code"],
-    buckets: REST_BUCKETS,
-  });
-  return ({ array, method, path, status, ms }) =>
-    samples.observe(ms / 1000, { array, method, path, code: `${status}` });
-}
-
 function arrayChecks(fleet: Fleet): Check[] {
   return fleet.members.map(({ array, problem, status, warm }) => {
     const name = array.label;
@@ -222,11 +179,12 @@ async function runController(options: ControllerOptions): Promise<void> {
   let { config } = loaded;
   const log = loggerFor(options, config);
   warnAbout(loaded, log);
-  const metrics = processMetrics();
+  const metrics = new Metrics();
   const locks = new KeyedLock();
+  registerProcess(metrics, () => locks.size);
   const clients = new ArrayClients(log);
   const fleet = new Fleet(clients.take(config.arrays), { log, prefix: `${config.prefix}-` });
-  clients.onCall = fleetMetrics(metrics, fleet, locks);
+  clients.onCall = registerFleet(metrics, fleet);
   const provisioner = new Provisioner({ fleet, options: () => provisionerOptions(config), log });
   const ended = terminated();
   const stop = new AbortController();
@@ -320,7 +278,7 @@ async function runNode(options: NodeOptions): Promise<number> {
   const { flasharray } = loaded.config;
   const log = loggerFor(options, loaded.config);
   warnAbout(loaded, log);
-  const metrics = processMetrics();
+  const metrics = new Metrics();
   const run = createRun({
     namespaces: options.hostTools,
     hostRoot: options.hostRoot,
@@ -343,11 +301,8 @@ async function runNode(options: NodeOptions): Promise<number> {
     maxVolumes: loaded.config.maxVolumesPerNode,
     log,
   });
-  metrics.gauge("pso_locks_held", {
-    help: "Volumes that a call holds now",
-    collect: () => node.locksHeld,
-  });
-  const staged = metrics.gauge("pso_staged_volumes", { help: "Volumes staged on this node" });
+  registerProcess(metrics, () => node.locksHeld);
+  const countStaged = registerStaged(metrics, () => node.stagedVolumes());
   const ended = terminated();
   const methods = [
     ...identityService({ version: VERSION, isReady: () => true }),
@@ -368,7 +323,7 @@ async function runNode(options: NodeOptions): Promise<number> {
     version: VERSION,
     ready: () => nodeChecks(node),
     metrics: async () => {
-      staged.set(await node.stagedVolumes());
+      await countStaged();
       return metrics.text();
     },
     permissions: heldPermissions,

@@ -55,6 +55,18 @@ export const REST_BUCKETS: readonly number[] = [
 export interface MetricOptions {
   help: string;
   labels?: readonly string[];
+  /** What makes it change, in a sentence for docs/metrics.md; a test wants it of every metric. */
+  moves?: string;
+  /** What to alert on, for docs/metrics.md; absent when nothing about it calls for a person. */
+  alert?: string;
+}
+
+/** A metric as it was registered. */
+export interface MetricFacts extends Required<Pick<MetricOptions, "help" | "labels">> {
+  name: string;
+  kind: "counter" | "gauge" | "histogram";
+  moves?: string;
+  alert?: string;
 }
 
 export interface GaugeOptions extends MetricOptions {
@@ -87,7 +99,7 @@ function number(value: number): string {
 abstract class Metric<Series> {
   readonly name: string;
   readonly labels: readonly string[];
-  readonly #help: string;
+  readonly #options: MetricOptions;
   readonly #series = new Map<string, { labels: string; series: Series }>();
 
   constructor(name: string, options: MetricOptions) {
@@ -98,10 +110,10 @@ abstract class Metric<Series> {
     if (bad !== undefined) throw new TypeError(`${bad} is no label name`);
     this.name = name;
     this.labels = options.labels ?? [];
-    this.#help = options.help;
+    this.#options = options;
   }
 
-  abstract readonly kind: "counter" | "gauge" | "histogram";
+  abstract readonly kind: MetricFacts["kind"];
   protected abstract empty(): Series;
   protected abstract lines(series: Series, labels: string): string[];
   /** Called before a scrape. */
@@ -122,6 +134,12 @@ abstract class Metric<Series> {
     this.#series.clear();
   }
 
+  facts(): MetricFacts {
+    const { name, kind, labels } = this;
+    const { help, moves, alert } = this.#options;
+    return { name, kind, labels, help, moves, alert };
+  }
+
   /** The lines of this metric, with HELP and TYPE. */
   text(): string {
     this.collect();
@@ -129,7 +147,7 @@ abstract class Metric<Series> {
       this.lines(series, labels)
     );
     return [
-      `# HELP ${this.name} ${escapeHelp(this.#help)}`,
+      `# HELP ${this.name} ${escapeHelp(this.#options.help)}`,
       `# TYPE ${this.name} ${this.kind}`,
       ...samples,
       "",
@@ -266,6 +284,11 @@ export class Metrics {
   /** Everything in the text format; its content type is `METRICS_CONTENT_TYPE`. */
   text(): string {
     return [...this.#metrics.values()].map((metric) => metric.text()).join("");
+  }
+
+  /** Every metric as it was registered, in that order. */
+  facts(): MetricFacts[] {
+    return [...this.#metrics.values()].map((metric) => metric.facts());
   }
 
   #known(

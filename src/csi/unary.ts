@@ -142,6 +142,9 @@ export function callSamples(metrics: Metrics): Histogram {
     help: "CSI calls served, in seconds, by method and gRPC code",
     labels: ["driver_name", "method_name", "grpc_status_code"],
     buckets: SIDECAR_BUCKETS,
+    moves: "At the end of each CSI call. `_count` is the number of calls.",
+    alert: "The share of codes other than `OK` stays high for 15 minutes. `ABORTED` alone is " +
+      "harmless: the volume was busy with an earlier call, and the caller tries again.",
   });
 }
 

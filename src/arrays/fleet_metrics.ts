@@ -1,0 +1,57 @@
+import { type Labels, type Metrics, REST_BUCKETS } from "../metrics.ts";
+import type { Fleet, FleetMember } from "./fleet.ts";
+import type { CallRecord } from "./rest/client.ts";
+
+const AT_CHECKS = "At each check of the array, every 30 seconds.";
+
+/**
+ * Registers what the controller knows of its arrays. The function returned takes every REST call as
+ * a sample.
+ */
+export function registerFleet(metrics: Metrics, fleet: Fleet): (call: CallRecord) => void {
+  const perArray = (value: (member: FleetMember) => number | undefined) => () =>
+    fleet.members.flatMap((member): [Labels, number][] => {
+      const found = value(member);
+      return found === undefined ? [] : [[{ array: member.array.label }, found]];
+    });
+  const labels = ["array"];
+  metrics.gauge("pso_array_up", {
+    help: "1 when the last check of the array went well",
+    labels,
+    collect: perArray((member) => member.status && !member.problem ? 1 : 0),
+    moves: AT_CHECKS,
+    alert:
+      "It is 0 for 5 minutes: the array does not answer, or refuses. No volume is placed on it.",
+  });
+  metrics.gauge("pso_array_capacity_bytes", {
+    help: "Physical capacity",
+    labels,
+    collect: perArray(({ status }) => status?.capacityBytes),
+    moves: AT_CHECKS,
+  });
+  metrics.gauge("pso_array_used_bytes", {
+    help: "Physical bytes in use",
+    labels,
+    collect: perArray(({ status }) => status?.usedBytes),
+    moves: AT_CHECKS,
+    alert: "It is above 90 % of `pso_array_capacity_bytes`. Placement keeps 5 % of an array free.",
+  });
+  metrics.gauge("pso_array_volumes", {
+    help: "Volumes of this cluster on the array",
+    labels,
+    collect: perArray((member) => member.warm ? fleet.indexedVolumes(member) : undefined),
+    moves:
+      "When a volume is created or deleted, and when the volumes of the array are listed. It " +
+      "is not shown before the first list is complete.",
+  });
+  const samples = metrics.histogram("pso_rest_request_seconds", {
+    help: "REST calls to arrays, in seconds, by method, path and HTTP status (0 = no answer)",
+    labels: ["array", "method", "path", "code"],
+    buckets: REST_BUCKETS,
+    moves: "At the end of each REST call. `_count` is the number of calls.",
+    alert: "The codes 429, 503 or 0 grow for 10 minutes: the array is overloaded or does not " +
+      "answer. The code 401 that keeps growing means a token that the array refuses.",
+  });
+  return ({ array, method, path, status, ms }) =>
+    samples.observe(ms / 1000, { array, method, path, code: `${status}` });
+}
