@@ -25,9 +25,9 @@ import { startEndpoint } from "./src/csi/endpoint.ts";
 import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
 import { nodeService } from "./src/csi/node_service.ts";
 import { isPsoError, messageOf, UsageError } from "./src/errors.ts";
-import { PROTOCOLS } from "./src/handoff.ts";
+import { PROTOCOLS, protocolsOfSanType } from "./src/protocols.ts";
 import { createRun } from "./src/host/command.ts";
-import { protocolsOf, reportOf } from "./src/host/finding.ts";
+import { reportOf } from "./src/host/finding.ts";
 import { checkHost } from "./src/host/host_check.ts";
 import type { Host } from "./src/host/host.ts";
 import { KeyedLock } from "./src/async/keyed_lock.ts";
@@ -267,7 +267,7 @@ async function checkNode(
   const findings = await checkHost(host, { multipath, stateDir: options.stateDir });
   const { text, isUsable } = reportOf(
     findings,
-    options.valuesFile === undefined ? undefined : protocolsOf(sanType),
+    options.valuesFile === undefined ? undefined : protocolsOfSanType(sanType),
   );
   print(text);
   return isUsable ? RIGHT : FAILED;

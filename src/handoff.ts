@@ -1,34 +1,9 @@
 import { PsoError } from "./errors.ts";
+import { type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "./protocols.ts";
 
 // What controller and nodes tell each other: node_id (node → controller) and publish_context
 // (controller → node). A rolling update runs two versions of this program at once, so both forms
 // carry a version and readers ignore keys they do not know.
-
-/**
- * How a node reaches a volume. `local` exists only between a simulated array and a node started
- * with --local-plane.
- */
-export const PROTOCOLS = [
-  "iscsi",
-  "fc",
-  "nvme-tcp",
-  "nvme-roce",
-  "nvme-fc",
-  "nfs",
-  "local",
-] as const;
-export type Protocol = (typeof PROTOCOLS)[number];
-
-/** One letter per protocol inside a node_id. Never reuse a letter. */
-const PROTOCOL_LETTERS: Record<Protocol, string> = {
-  iscsi: "i",
-  fc: "f",
-  "nvme-tcp": "t",
-  "nvme-roce": "r",
-  "nvme-fc": "c",
-  nfs: "n",
-  local: "l",
-};
 
 /** Who a node is to the arrays. */
 export interface NodeIdentity {
@@ -67,7 +42,7 @@ export function encodeNodeId(node: NodeIdentity): string {
   const parts = [
     "1",
     node.name,
-    node.protocols.map((protocol) => PROTOCOL_LETTERS[protocol]).join(""),
+    node.protocols.map((protocol) => PROTOCOL_FACTS[protocol].letter).join(""),
   ];
   if (node.iqn) parts.push(`i=${node.iqn}`);
   if (uuid) parts.push(`u=${hexToBase64(uuid.replaceAll("-", ""))}`);
@@ -98,7 +73,7 @@ export function decodeNodeId(nodeId: string): NodeIdentity | undefined {
   if (version !== "1" || !name || letters === undefined) return undefined;
   const node: NodeIdentity = {
     name,
-    protocols: PROTOCOLS.filter((protocol) => letters.includes(PROTOCOL_LETTERS[protocol])),
+    protocols: PROTOCOLS.filter((protocol) => letters.includes(PROTOCOL_FACTS[protocol].letter)),
     wwpns: [],
     addresses: [],
   };

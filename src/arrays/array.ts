@@ -1,5 +1,6 @@
 import type { ChapCredentials } from "../chap.ts";
-import type { Attachment, NodeIdentity, Protocol } from "../handoff.ts";
+import type { Attachment, NodeIdentity } from "../handoff.ts";
+import type { Protocol } from "../protocols.ts";
 
 /** Block volumes (FlashArray) or file systems (FlashBlade). */
 export type VolumeKind = "block" | "file";

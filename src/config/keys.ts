@@ -1,3 +1,5 @@
+import { SAN_TYPE_NAMES, SAN_TYPE_SYNONYMS } from "../protocols.ts";
+
 /**
  * What a key may hold. `mapping` and `list` are taken as they are: the chart gives them to
  * Kubernetes.
@@ -48,9 +50,6 @@ export interface KeySection {
   intro: string;
   keys: readonly ConfigKey[];
 }
-
-/** PSO's names of the protocols; `NVMEOF-TCP`, `NVMEOF-FC` and `AUTO` are new. */
-export const SAN_TYPES = ["ISCSI", "FC", "NVMEOF-RDMA", "NVMEOF-TCP", "NVMEOF-FC", "AUTO"] as const;
 
 /**
  * The rule in PSO's own values file; as it was given to everybody unasked, it counts as not set.
@@ -140,13 +139,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
       {
         path: "flasharray.sanType",
         type: "choice",
-        values: SAN_TYPES,
-        synonyms: {
-          "nvme-roce": "NVMEOF-RDMA",
-          "nvme-rdma": "NVMEOF-RDMA",
-          "nvme-tcp": "NVMEOF-TCP",
-          "nvme-fc": "NVMEOF-FC",
-        },
+        values: SAN_TYPE_NAMES,
+        synonyms: SAN_TYPE_SYNONYMS,
         default: "ISCSI",
         meaning:
           "Protocol to the FlashArrays. `NVMEOF-RDMA` is NVMe over RoCE; `AUTO` takes the best one that array and node share.",

@@ -1,12 +1,13 @@
 import { ARRAYS_KEY_PATH, readArrays } from "./array_entries.ts";
 import { CHART_SECTIONS } from "./chart_keys.ts";
 import { FileReader, parseMapping } from "./files.ts";
-import type { ArrayConfig, Config, SanType } from "./model.ts";
+import type { ArrayConfig, Config } from "./model.ts";
 import { type ConfigKey, DRIVER_SECTIONS, PSO_EXPORT_RULES } from "./keys.ts";
 import { ConfigError, type Problem, ProblemList } from "./problems.ts";
 import { Settings } from "./settings.ts";
 import { isMapping, KeyTree, type Mapping } from "./tree.ts";
 import { messageOf } from "../errors.ts";
+import { sanTypeOf } from "../protocols.ts";
 
 /** The Secret as the charts mount it: PSO's JSON, the content of `arrays`. */
 export const SECRET_FILE = "/etc/pure/pure.json";
@@ -144,22 +145,13 @@ function fromAppConfig({ exportRules, ...tree }: Mapping): Mapping {
   return { ...tree, flashblade: { exportRules, ...flashblade } };
 }
 
-const SAN_TYPE_NAMES: Readonly<Record<string, SanType>> = {
-  "ISCSI": "iscsi",
-  "FC": "fc",
-  "NVMEOF-RDMA": "nvme-roce",
-  "NVMEOF-TCP": "nvme-tcp",
-  "NVMEOF-FC": "nvme-fc",
-  "AUTO": "auto",
-};
-
 function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
   const exportRules = settings.text("flashblade.exportRules");
   return {
     prefix: readPrefix(settings),
     maxVolumesPerNode: settings.integer("maxVolumesPerNode"),
     flasharray: {
-      sanType: SAN_TYPE_NAMES[settings.text("flasharray.sanType")] ?? "iscsi",
+      sanType: sanTypeOf(settings.text("flasharray.sanType")),
       defaultFsType: settings.text("flasharray.defaultFSType"),
       defaultMkfsOptions: settings.texts("flasharray.defaultFSOpt"),
       defaultMountOptions: settings.texts("flasharray.defaultMountOpt"),

@@ -1,8 +1,6 @@
 import type { Cidr } from "../cidr.ts";
+import type { SanType } from "../protocols.ts";
 import type { Secret } from "../secret.ts";
-
-/** Block protocols as the driver names them; `auto` is the best one that array and node share. */
-export type SanType = "iscsi" | "fc" | "nvme-tcp" | "nvme-roce" | "nvme-fc" | "auto";
 
 /** How the certificate of an array is checked. */
 export interface ArrayTls {

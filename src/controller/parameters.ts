@@ -1,6 +1,6 @@
 import type { VolumeKind } from "../arrays/array.ts";
 import { PsoError } from "../errors.ts";
-import { type Protocol, PROTOCOLS } from "../handoff.ts";
+import { CLASS_PROTOCOLS, type Protocol } from "../protocols.ts";
 import { nearest } from "../nearest.ts";
 import { GiB, KiB, MiB } from "../size.ts";
 import { splitWords } from "../words.ts";
@@ -45,17 +45,6 @@ const METADATA_PREFIX = "csi.storage.k8s.io/";
 const IGNORED = /^(fstype|csi[a-z]*secretname(space)?)$/i;
 
 const KINDS: Record<string, VolumeKind> = { block: "block", file: "file" };
-
-/** PSO's spellings of `sanType` are taken for `protocol` too. */
-const PROTOCOL_NAMES: Record<string, Protocol | "auto"> = {
-  ...Object.fromEntries(
-    PROTOCOLS.filter((protocol) => protocol !== "local").map((protocol) => [protocol, protocol]),
-  ),
-  auto: "auto",
-  "nvmeof-rdma": "nvme-roce",
-  "nvmeof-tcp": "nvme-tcp",
-  "nvmeof-fc": "nvme-fc",
-};
 
 /** A parameter that a StorageClass may have: how it is read, and what its page says of it. */
 export interface ClassParameter {
@@ -162,7 +151,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
   },
   {
     name: "protocol",
-    takes: `one of ${Object.keys(PROTOCOL_NAMES).join(", ")}`,
+    takes: `one of ${Object.keys(CLASS_PROTOCOLS).join(", ")}`,
     default: "`flasharray.sanType`; `nfs` for the kind `file`",
     appliesTo: "both",
     meaning: "How nodes reach the volume; `auto` takes the best that array and node share. It is " +
@@ -172,7 +161,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     heritage:
       "New. PSO had one protocol per cluster, `flasharray.sanType`; its spellings are read.",
     read(value, parameters) {
-      parameters.protocol = oneOf(this, value, PROTOCOL_NAMES);
+      parameters.protocol = oneOf(this, value, CLASS_PROTOCOLS);
     },
   },
 ];

@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
 import type { ArrayStatus, Feature, VolumeKind } from "../arrays/array.ts";
 import { type ErrorCode, PsoError } from "../errors.ts";
-import type { Protocol } from "../handoff.ts";
+import {
+  type Protocol,
+  REAL_FILE_PROTOCOLS,
+  servesBlock,
+  SIMULATED_PROTOCOLS,
+} from "../protocols.ts";
 import { formatSize } from "../size.ts";
 import { type LabelTerm, unmetTerm } from "./label_selector.ts";
 import type { TopologyRequirement } from "./requests.ts";
@@ -137,7 +142,11 @@ function protocolFault(
   { protocol }: PlacementRequest,
 ): string | undefined {
   if (!status || servesProtocol(status.protocols, kind, protocol)) return undefined;
-  const wanted = kind === "file" ? "nfs" : protocol === "auto" ? "any block protocol" : protocol;
+  const wanted = kind === "file"
+    ? REAL_FILE_PROTOCOLS.join(" or ")
+    : protocol === "auto"
+    ? "any block protocol"
+    : protocol;
   return `serves ${[...status.protocols].join(", ") || "no protocol"}, not ${wanted}`;
 }
 
@@ -147,11 +156,9 @@ function servesProtocol(
   kind: VolumeKind,
   wanted: Protocol | "auto",
 ): boolean {
-  if (served.has("local")) return true;
-  if (kind === "file") return served.has("nfs");
-  return wanted === "auto"
-    ? [...served].some((protocol) => protocol !== "nfs")
-    : served.has(wanted);
+  if (SIMULATED_PROTOCOLS.some((protocol) => served.has(protocol))) return true;
+  if (kind === "file") return REAL_FILE_PROTOCOLS.some((protocol) => served.has(protocol));
+  return wanted === "auto" ? [...served].some(servesBlock) : served.has(wanted);
 }
 
 const FEATURE_FAULTS: Record<Feature, string> = {

@@ -1,12 +1,12 @@
 import type { VolumeKind } from "../arrays/array.ts";
 import { PsoError } from "../errors.ts";
-import type { NodeIdentity, Protocol } from "../handoff.ts";
-
-/**
- * What `auto` takes first, by what the path costs: NVMe before SCSI, a fabric of its own before a
- * shared network.
- */
-const BEST_FIRST: readonly Protocol[] = ["nvme-fc", "nvme-roce", "nvme-tcp", "fc", "iscsi"];
+import type { NodeIdentity } from "../handoff.ts";
+import {
+  AUTO_PROTOCOLS,
+  type Protocol,
+  REAL_FILE_PROTOCOLS,
+  SIMULATED_PROTOCOLS,
+} from "../protocols.ts";
 
 export interface ProtocolRequest {
   /** The array's name, for messages. */
@@ -25,11 +25,11 @@ export interface ProtocolRequest {
  */
 export function chooseProtocol({ array, kind, served, node, wanted }: ProtocolRequest): Protocol {
   const acceptable: readonly Protocol[] = kind === "file"
-    ? ["nfs"]
+    ? REAL_FILE_PROTOCOLS
     : wanted === "auto"
-    ? BEST_FIRST
+    ? AUTO_PROTOCOLS
     : [wanted];
-  const chosen = (["local", ...acceptable] as const).find((protocol) =>
+  const chosen = [...SIMULATED_PROTOCOLS, ...acceptable].find((protocol) =>
     served.has(protocol) && node.protocols.includes(protocol)
   );
   if (chosen !== undefined) return chosen;

@@ -1,6 +1,6 @@
 import { equal, throws } from "node:assert/strict";
 import type { VolumeKind } from "../arrays/array.ts";
-import type { Protocol } from "../handoff.ts";
+import type { Protocol } from "../protocols.ts";
 import { chooseProtocol } from "./protocol_choice.ts";
 
 const CASES: {

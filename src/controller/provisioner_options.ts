@@ -1,11 +1,11 @@
-import type { Protocol } from "../handoff.ts";
+import type { SanType } from "../protocols.ts";
 
 /** What the configuration says about volumes; main.ts fills it from config.ts. */
 export interface ProvisionerOptions {
   /** `clusterID` or `namespace.pure`: begins every volume name, with `-` after it. */
   prefix: string;
   /** `flasharray.sanType`: the protocol of block volumes whose class names none. */
-  sanType: Exclude<Protocol, "nfs" | "local"> | "auto";
+  sanType: SanType;
   /** Volumes that one node may hold at once. */
   maxVolumesPerNode: number;
   /** Disconnect other hosts before a single-node volume is connected to a new one. */

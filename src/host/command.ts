@@ -1,3 +1,4 @@
+import type { ProtocolTool } from "../protocols.ts";
 import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { CommandResult, Run, RunOptions } from "../run.ts";
@@ -21,7 +22,7 @@ const MESSAGE_MAX = 400;
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Debian's package of each tool, for the message that says what to install. */
-const PACKAGES: Record<string, string> = {
+const PACKAGES: Record<ProtocolTool, string> & Record<string, string> = {
   "mkfs.xfs": "xfsprogs",
   xfs_growfs: "xfsprogs",
   "mkfs.ext4": "e2fsprogs",

@@ -1,5 +1,12 @@
 import { messageOf } from "../errors.ts";
-import type { Protocol } from "../handoff.ts";
+import {
+  type Protocol,
+  PROTOCOL_FACTS,
+  PROTOCOLS,
+  type ProtocolTool,
+  REAL_PROTOCOLS,
+  servesBlock,
+} from "../protocols.ts";
 import { hasTool, installHint } from "./command.ts";
 import { type Area, type Finding, guarded, NVME_PROTOCOLS, SCSI_PROTOCOLS } from "./finding.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
@@ -14,15 +21,31 @@ interface Tool {
   area: Area;
   version: string[];
   /** Protocols that cannot do without it. */
-  blocks?: Protocol[];
+  blocks?: readonly Protocol[];
   /** What does not work without it, when that is no protocol. */
   loss?: string;
 }
 
-const TOOLS: Tool[] = [
-  { name: "iscsiadm", area: "iscsi", version: ["--version"], blocks: ["iscsi"] },
-  { name: "nvme", area: "nvme", version: ["version"], blocks: NVME_PROTOCOLS },
-  { name: "mount.nfs", area: "nfs", version: ["-V"], blocks: ["nfs"] },
+/** How the tools that the table of protocols names say their version. */
+const PROTOCOL_TOOL_VERSIONS: Record<ProtocolTool, string[]> = {
+  iscsiadm: ["--version"],
+  nvme: ["version"],
+  "mount.nfs": ["-V"],
+  losetup: ["--version"],
+};
+
+const PROTOCOL_TOOLS: Tool[] = PROTOCOLS.flatMap((protocol) =>
+  PROTOCOL_FACTS[protocol].tools.map((name) => ({ protocol, name }))
+).filter(({ name }, index, all) => all.findIndex((one) => one.name === name) === index)
+  .map(({ protocol, name }) => ({
+    name,
+    area: PROTOCOL_FACTS[protocol].area,
+    version: PROTOCOL_TOOL_VERSIONS[name],
+    blocks: PROTOCOLS.filter((one) => PROTOCOL_FACTS[one].tools.includes(name)),
+  }));
+
+/** Tools for what is mounted, whatever the protocol is. */
+const FILE_SYSTEM_TOOLS: Tool[] = [
   { name: "mount", area: "file systems", version: ["--version"], loss: "nothing can be mounted" },
   {
     name: "mkfs.xfs",
@@ -55,16 +78,13 @@ const TOOLS: Tool[] = [
 interface Module {
   name: string;
   area: Area;
-  blocks: Protocol[];
+  blocks: readonly Protocol[];
 }
 
-const MODULES: Module[] = [
-  { name: "iscsi_tcp", area: "iscsi", blocks: ["iscsi"] },
-  { name: "nvme_tcp", area: "nvme", blocks: ["nvme-tcp"] },
-  { name: "nvme_rdma", area: "nvme", blocks: ["nvme-roce"] },
-  { name: "nvme_fc", area: "nvme", blocks: ["nvme-fc"] },
-  { name: "nfs", area: "nfs", blocks: ["nfs"] },
-];
+const MODULES: Module[] = PROTOCOLS.flatMap((protocol) => {
+  const { area, modules } = PROTOCOL_FACTS[protocol];
+  return modules.map((name) => ({ name, area, blocks: [protocol] }));
+});
 
 /**
  * What a host has for these protocols and what it lacks, as far as that does not come and go:
@@ -73,16 +93,16 @@ const MODULES: Module[] = [
  */
 export async function equipmentFindings(
   host: Host,
-  { protocols }: { protocols: Protocol[] },
+  { protocols }: { protocols: readonly Protocol[] },
 ): Promise<Finding[]> {
-  const isWanted = ({ blocks }: { blocks?: Protocol[] }) =>
+  const isWanted = ({ blocks }: { blocks?: readonly Protocol[] }) =>
     blocks?.some((protocol) => protocols.includes(protocol)) ?? false;
   const found = await Promise.all([
     guarded(
-      { area: "host", blocks: protocols.filter((protocol) => protocol !== "nfs") },
+      { area: "host", blocks: protocols.filter(servesBlock) },
       () => nameFindings(host),
     ),
-    ...TOOLS.filter(isWanted).map((tool) => missingTool(host, tool)),
+    ...PROTOCOL_TOOLS.filter(isWanted).map((tool) => missingTool(host, tool)),
     ...MODULES.filter(isWanted).map((module) => missingModule(host, module)),
     ...(protocols.includes("nvme-roce") ? [missingRdma(host)] : []),
     ...(NVME_PROTOCOLS.some((one) => protocols.includes(one))
@@ -180,7 +200,9 @@ export async function toolFindings(
   host: Host,
   { multipath }: { multipath: boolean },
 ): Promise<Finding[]> {
-  const tools = multipath ? [...TOOLS, ...MULTIPATH_TOOLS] : TOOLS;
+  const isReal = ({ blocks }: Tool) => blocks?.some((one) => REAL_PROTOCOLS.includes(one)) ?? true;
+  const tools = [...PROTOCOL_TOOLS.filter(isReal), ...FILE_SYSTEM_TOOLS];
+  if (multipath) tools.push(...MULTIPATH_TOOLS);
   const found = await Promise.all(tools.map(async (tool): Promise<Finding[]> => {
     if (!await hasTool(host, tool.name)) return tool.blocks ? [] : await missingTool(host, tool);
     return await guarded(

@@ -1,6 +1,5 @@
-import type { SanType } from "../config/model.ts";
 import { messageOf } from "../errors.ts";
-import { type Protocol, PROTOCOLS } from "../handoff.ts";
+import { type Protocol, PROTOCOL_FACTS, PROTOCOLS, REAL_PROTOCOLS } from "../protocols.ts";
 
 /** What a finding is about; the report is in this order. */
 export const AREAS = [
@@ -28,17 +27,17 @@ export interface Finding {
    * Protocols that cannot be used while this is so. With `warn` that is no fault of the host: it
    * just has no such hardware.
    */
-  blocks?: Protocol[];
+  blocks?: readonly Protocol[];
 }
 
-/** Protocols that end in a SCSI disk or a namespace, by what they need of the host. */
-export const NVME_PROTOCOLS: Protocol[] = ["nvme-tcp", "nvme-roce", "nvme-fc"];
-export const SCSI_PROTOCOLS: Protocol[] = ["iscsi", "fc"];
-
-/** The protocols that `flasharray.sanType` asks for; `auto` asks for none in particular. */
-export function protocolsOf(sanType: SanType): Protocol[] | undefined {
-  return sanType === "auto" ? undefined : [sanType];
-}
+/** Protocols that end in an NVMe namespace: nvme-cli and native multipath serve them. */
+export const NVME_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
+  PROTOCOL_FACTS[protocol].device === "nvme"
+);
+/** Protocols that end in a SCSI disk: multipathd serves them. */
+export const SCSI_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
+  PROTOCOL_FACTS[protocol].device === "scsi"
+);
 
 /** A finding in one line, without its level. */
 export function textOf({ what, fix }: Finding): string {
@@ -62,7 +61,7 @@ export function blockReasons(findings: Finding[]): Partial<Record<Protocol, stri
  * finding itself.
  */
 export async function guarded(
-  check: { area: Area; blocks?: Protocol[] },
+  check: { area: Area; blocks?: readonly Protocol[] },
   work: () => Promise<Finding[]>,
 ): Promise<Finding[]> {
   try {
@@ -84,16 +83,15 @@ const LEVELS = { ok: "OK  ", warn: "WARN", fail: "FAIL" } as const;
  * One line per finding, by area, and a line that sums up. With `wanted` the host must be able to
  * use those protocols, and whatever blocks one is a FAIL; without it, one that works is enough.
  */
-export function reportOf(findings: Finding[], wanted?: Protocol[]): HostReport {
+export function reportOf(findings: Finding[], wanted?: readonly Protocol[]): HostReport {
   const judged = findings.map((finding) => wanted ? judge(finding, wanted) : finding);
   const sorted = AREAS.flatMap((area) => judged.filter((finding) => finding.area === area));
   const lines = sorted.map((finding) =>
     `${LEVELS[finding.level]} ${finding.area}: ${textOf(finding)}`
   );
   const reasons = blockReasons(findings);
-  const real = PROTOCOLS.filter((protocol) => protocol !== "local");
-  const usable = real.filter((protocol) => reasons[protocol] === undefined);
-  const blocked = real.filter((protocol) => reasons[protocol] !== undefined);
+  const usable = REAL_PROTOCOLS.filter((protocol) => reasons[protocol] === undefined);
+  const blocked = REAL_PROTOCOLS.filter((protocol) => reasons[protocol] !== undefined);
   const count = (level: Finding["level"]) =>
     judged.filter((finding) => finding.level === level).length;
   lines.push(
@@ -109,7 +107,7 @@ export function reportOf(findings: Finding[], wanted?: Protocol[]): HostReport {
 }
 
 /** What nobody asked for is no FAIL, what blocks something that was asked for is one. */
-function judge(finding: Finding, wanted: Protocol[]): Finding {
+function judge(finding: Finding, wanted: readonly Protocol[]): Finding {
   if (finding.blocks === undefined || finding.level === "ok") return finding;
   return {
     ...finding,

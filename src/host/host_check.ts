@@ -1,5 +1,5 @@
 import { messageOf } from "../errors.ts";
-import { type Protocol, PROTOCOLS } from "../handoff.ts";
+import { REAL_PROTOCOLS } from "../protocols.ts";
 import { equipmentFindings, toolFindings } from "./equipment_check.ts";
 import { type Finding, guarded } from "./finding.ts";
 import { type Host, readHostText } from "./host.ts";
@@ -13,8 +13,6 @@ import {
   serviceFindings,
 } from "./service_check.ts";
 import { udevFindings } from "./udev_check.ts";
-
-const ALL: Protocol[] = PROTOCOLS.filter((protocol) => protocol !== "local");
 
 export interface CheckOptions {
   /** flasharray.multipath */
@@ -33,8 +31,8 @@ export async function checkHost(host: Host, options: CheckOptions): Promise<Find
   if (root.some(({ level }) => level === "fail")) return root;
   if (options.stateDir !== undefined) root.push(...await stateDirFindings(host, options.stateDir));
   const found = await Promise.all([
-    equipmentFindings(host, { protocols: ALL }),
-    serviceFindings(host, { protocols: ALL, multipath: options.multipath }),
+    equipmentFindings(host, { protocols: REAL_PROTOCOLS }),
+    serviceFindings(host, { protocols: REAL_PROTOCOLS, multipath: options.multipath }),
     toolFindings(host, options),
     guarded({ area: "host" }, () => nameConflictFindings(host)),
     options.multipath ? multipathSettingFindings(host) : [],
@@ -59,7 +57,7 @@ async function rootFindings(host: Host): Promise<Finding[]> {
     await readMounts(host);
     return [{ area: "host", level: "ok", what: `the host's / is at ${host.root}` }];
   } catch (error) {
-    return [{ area: "host", level: "fail", what: messageOf(error), blocks: ALL }];
+    return [{ area: "host", level: "fail", what: messageOf(error), blocks: REAL_PROTOCOLS }];
   }
 }
 
@@ -77,7 +75,7 @@ async function stateDirFindings(host: Host, stateDir: string): Promise<Finding[]
       level: "fail",
       what,
       fix: "mount a folder of the host there that is writable",
-      blocks: ALL,
+      blocks: REAL_PROTOCOLS,
     }];
   }
   const type = await fileSystemTypeOf(host, await Deno.realPath(stateDir));

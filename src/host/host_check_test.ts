@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PsoError } from "../errors.ts";
-import type { Protocol } from "../handoff.ts";
+import type { Protocol } from "../protocols.ts";
 import type { Run } from "../run.ts";
 import { equipmentFindings } from "./equipment_check.ts";
 import { blockReasons, type Finding, reportOf, textOf } from "./finding.ts";

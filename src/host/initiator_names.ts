@@ -1,5 +1,5 @@
 import type { Finding } from "./finding.ts";
-import { NVME_PROTOCOLS } from "./finding.ts";
+import { FC_PROTOCOLS, protocolsOfInitiator } from "../protocols.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 
 /**
@@ -95,13 +95,13 @@ export async function nameFindings(host: Host): Promise<Finding[]> {
   return [
     "value" in iqn
       ? { area: "iscsi", level: "ok", what: `initiator name ${iqn.value}` }
-      : { area: "iscsi", level: "fail", what: iqn.missing, blocks: ["iscsi"] },
+      : { area: "iscsi", level: "fail", what: iqn.missing, blocks: protocolsOfInitiator("iqn") },
     "value" in wwpns
       ? { area: "fc", level: "ok", what: `port names ${wwpns.value.join(", ")}` }
-      : { area: "fc", level: "warn", what: wwpns.missing, blocks: ["fc", "nvme-fc"] },
+      : { area: "fc", level: "warn", what: wwpns.missing, blocks: FC_PROTOCOLS },
     "value" in nqn
       ? { area: "nvme", level: "ok", what: `host NQN ${nqn.value}` }
-      : { area: "nvme", level: "fail", what: nqn.missing, blocks: NVME_PROTOCOLS },
+      : { area: "nvme", level: "fail", what: nqn.missing, blocks: protocolsOfInitiator("nqn") },
   ];
 }
 

@@ -1,5 +1,5 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import type { Protocol } from "../handoff.ts";
+import type { Protocol } from "../protocols.ts";
 import { hasTool, installHint } from "./command.ts";
 import { hasModule, TOOL_TIMEOUT_MS } from "./equipment_check.ts";
 import { type Finding, guarded, SCSI_PROTOCOLS } from "./finding.ts";
@@ -24,9 +24,9 @@ const ISCSID_SOCKET = "@ISCSIADM_ABSTRACT_NAMESPACE";
  */
 export async function serviceFindings(
   host: Host,
-  { protocols, multipath }: { protocols: Protocol[]; multipath: boolean },
+  { protocols, multipath }: { protocols: readonly Protocol[]; multipath: boolean },
 ): Promise<Finding[]> {
-  const iscsi: Protocol[] = ["iscsi"];
+  const iscsi: readonly Protocol[] = ["iscsi"];
   const isScsi = SCSI_PROTOCOLS.some((protocol) => protocols.includes(protocol));
   const found = await Promise.all([
     protocols.includes("iscsi")

@@ -1,5 +1,5 @@
 import type { ChapCredentials } from "../chap.ts";
-import type { Protocol } from "../handoff.ts";
+import type { Protocol } from "../protocols.ts";
 import type { Host } from "../host/host.ts";
 import type { Logger } from "../log.ts";
 import type { NfsServers } from "./nfs/servers.ts";

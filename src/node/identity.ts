@@ -1,6 +1,12 @@
 import { messageOf, PsoError } from "../errors.ts";
-import { type NodeIdentity, type Protocol, PROTOCOLS } from "../handoff.ts";
-import { hasTool } from "../host/command.ts";
+import type { NodeIdentity } from "../handoff.ts";
+import {
+  FC_PROTOCOLS,
+  type Protocol,
+  PROTOCOLS,
+  protocolsOfInitiator,
+  SIMULATED_PROTOCOLS,
+} from "../protocols.ts";
 import { equipmentFindings } from "../host/equipment_check.ts";
 import { blockReasons } from "../host/finding.ts";
 import type { Host } from "../host/host.ts";
@@ -10,7 +16,7 @@ export interface IdentityOptions {
   name: string;
   host: Host;
   /** Protocols that this version of the node plugin can attach. */
-  attachable: Protocol[];
+  attachable: readonly Protocol[];
   localPlane?: string;
   addresses: () => Promise<string[]>;
 }
@@ -30,9 +36,10 @@ export async function equipmentReasons(
       reasons[protocol] = "this version of the node plugin cannot attach it";
     }
   }
-  if (!attachable.includes("local")) return reasons;
-  if (localPlane === undefined) reasons.local = "the node was started without --local-plane";
-  else if (!await hasTool(host, "losetup")) reasons.local = "tool losetup is not installed";
+  for (const protocol of SIMULATED_PROTOCOLS) {
+    if (localPlane !== undefined || !attachable.includes(protocol)) continue;
+    reasons[protocol] = "the node was started without --local-plane";
+  }
   return reasons;
 }
 
@@ -51,13 +58,10 @@ export async function readIdentity(options: IdentityOptions): Promise<NodeIdenti
     wwpns: [],
     addresses: await options.addresses(),
   };
-  if (protocols.includes("iscsi") && "value" in iqn) identity.iqn = iqn.value;
-  if (protocols.some((protocol) => protocol.startsWith("nvme")) && "value" in nqn) {
-    identity.nqn = nqn.value;
-  }
-  if ((protocols.includes("fc") || protocols.includes("nvme-fc")) && "value" in wwpns) {
-    identity.wwpns = wwpns.value;
-  }
+  const isFor = (those: readonly Protocol[]) => those.some((one) => protocols.includes(one));
+  if (isFor(protocolsOfInitiator("iqn")) && "value" in iqn) identity.iqn = iqn.value;
+  if (isFor(protocolsOfInitiator("nqn")) && "value" in nqn) identity.nqn = nqn.value;
+  if (isFor(FC_PROTOCOLS) && "value" in wwpns) identity.wwpns = wwpns.value;
   return identity;
 }
 

@@ -1,5 +1,6 @@
 import { isPsoError, messageOf } from "../errors.ts";
-import type { NodeIdentity, Protocol } from "../handoff.ts";
+import type { NodeIdentity } from "../handoff.ts";
+import type { Protocol } from "../protocols.ts";
 import type { Host } from "../host/host.ts";
 import { ensureHostNames } from "../host/nvme.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";

@@ -1,5 +1,5 @@
 import { PsoError } from "../errors.ts";
-import { type Protocol, PROTOCOLS } from "../handoff.ts";
+import { type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "../protocols.ts";
 import { blockReasons } from "../host/finding.ts";
 import { serviceFindings } from "../host/service_check.ts";
 import { equipmentReasons, type IdentityOptions } from "./identity.ts";
@@ -40,7 +40,7 @@ export class Preparation {
 
   /** `unavailable` with the reason and what to do when the protocol cannot be used now. */
   async require(protocol: Protocol): Promise<void> {
-    if (protocol === "local") return; // of simulated arrays; its connection looks itself
+    if (PROTOCOL_FACTS[protocol].isSimulated) return; // its connection looks itself
     const reason = await this.#reason(protocol, { takesBad: false });
     if (reason === undefined) return;
     throw new PsoError("unavailable", `this node is not prepared for ${protocol}: ${reason}`);

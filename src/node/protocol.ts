@@ -1,6 +1,7 @@
 import type { ChapCredentials } from "../chap.ts";
 import { PsoError } from "../errors.ts";
-import type { Attachment, Protocol } from "../handoff.ts";
+import type { Attachment } from "../handoff.ts";
+import type { Protocol } from "../protocols.ts";
 import type { BlockDevice } from "../host/block_device.ts";
 import type { Mount } from "../host/mountinfo.ts";
 import type { NodeContext } from "./context.ts";

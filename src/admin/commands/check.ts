@@ -4,8 +4,8 @@ import { loadConfig } from "../../config/load.ts";
 import type { ArrayConfig, Config } from "../../config/model.ts";
 import { ConfigError, problemText } from "../../config/problems.ts";
 import { messageOf, UsageError } from "../../errors.ts";
-import type { Protocol } from "../../handoff.ts";
-import { type Finding, protocolsOf, reportOf } from "../../host/finding.ts";
+import { type Protocol, protocolsOfSanType, REAL_FILE_PROTOCOLS } from "../../protocols.ts";
+import { type Finding, reportOf } from "../../host/finding.ts";
 import { checkHost } from "../../host/host_check.ts";
 import { NAMESPACES, type Namespaces } from "../../host/host.ts";
 import { createRun } from "../../host/command.ts";
@@ -148,10 +148,10 @@ async function checkThisHost(
  */
 function wantedProtocols({ arrays, flasharray }: Config): Protocol[] | undefined {
   const block = arrays.some(({ kind }) => kind === "flasharray")
-    ? protocolsOf(flasharray.sanType) ?? []
+    ? protocolsOfSanType(flasharray.sanType) ?? []
     : [];
   const wanted: Protocol[] = arrays.some(({ kind }) => kind === "flashblade")
-    ? [...block, "nfs"]
+    ? [...block, ...REAL_FILE_PROTOCOLS]
     : block;
   return wanted.length > 0 ? wanted : undefined;
 }

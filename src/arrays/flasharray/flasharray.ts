@@ -14,7 +14,7 @@ import type {
   VolumeKind,
 } from "../array.ts";
 import { Connections } from "./connections.ts";
-import { type PortFacts, portFactsOf, protocolsOf } from "./ports.ts";
+import { type PortFacts, portFactsOf, servedProtocols } from "./ports.ts";
 import {
   type ArrayItem,
   type ControllerItem,
@@ -102,7 +102,7 @@ export class FlashArray implements StorageArray {
       capacityBytes: array.capacity ?? 0,
       usedBytes: array.space?.total_physical ?? array.space?.total_used ?? 0,
       features: new Set<Feature>(["clone", "qos"]),
-      protocols: protocolsOf(facts, simulated),
+      protocols: servedProtocols(facts, simulated),
       ...(load ? { load } : {}),
     };
   }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { ChapCredentials } from "../../chap.ts";
 import { PsoError } from "../../errors.ts";
-import type { NodeIdentity, Protocol } from "../../handoff.ts";
+import type { NodeIdentity } from "../../handoff.ts";
+import { type InitiatorName, type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
 import { SingleFlight } from "../../async/single_flight.ts";
 import { hostNameFor, NAME_MAX } from "../../names.ts";
@@ -19,26 +20,37 @@ interface Initiators {
   names: string[];
 }
 
+/** All initiators of the node, by the name that PROTOCOL_FACTS has for their family. */
+function allInitiatorsOf(node: NodeIdentity) {
+  return {
+    iqn: { family: "iqns", names: node.iqn ? [node.iqn] : [] },
+    nqn: { family: "nqns", names: node.nqn ? [node.nqn] : [] },
+    wwpn: { family: "wwns", names: node.wwpns.map((wwpn) => wwpn.toUpperCase()) },
+  } satisfies Record<InitiatorName, Initiators>;
+}
+
+/** What a node without an initiator lacks, and what to do. */
+const MISSING: Record<InitiatorName, string> = {
+  iqn: "IQN; install open-iscsi on it, or choose another protocol in the class",
+  nqn: "NQN; install nvme-cli on it, or choose another protocol in the class",
+  wwpn: "FC port; choose another protocol in the class",
+};
+
 function initiatorsOf(node: NodeIdentity, protocol: Protocol): Initiators {
-  const wanted: Record<Exclude<Protocol, "nfs" | "local">, [Family, string[], string]> = {
-    iscsi: ["iqns", node.iqn ? [node.iqn] : [], "IQN: install open-iscsi there"],
-    fc: ["wwns", node.wwpns.map((wwpn) => wwpn.toUpperCase()), "FC port"],
-    "nvme-tcp": ["nqns", node.nqn ? [node.nqn] : [], "NQN: install nvme-cli there"],
-    "nvme-roce": ["nqns", node.nqn ? [node.nqn] : [], "NQN: install nvme-cli there"],
-    "nvme-fc": ["nqns", node.nqn ? [node.nqn] : [], "NQN: install nvme-cli there"],
-  };
-  if (protocol === "local") return { family: "iqns", names: node.iqn ? [node.iqn] : [] };
-  if (protocol === "nfs") {
+  const { initiator, isSimulated } = PROTOCOL_FACTS[protocol];
+  // A host object needs no initiator on the local plane, and carries the IQN where there is one.
+  if (isSimulated) return allInitiatorsOf(node).iqn;
+  if (initiator === null) {
     throw new PsoError(
       "unsupported",
-      "a FlashArray volume cannot be attached by nfs: use a class for file systems",
+      `a FlashArray volume cannot be attached by ${protocol}: use a class for file systems`,
     );
   }
-  const [family, names, what] = wanted[protocol];
-  if (names.length > 0) return { family, names };
+  const found = allInitiatorsOf(node)[initiator];
+  if (found.names.length > 0) return found;
   throw new PsoError(
     "unsupported",
-    `node ${node.name} cannot attach by ${protocol}: it has no ${what}, or choose another protocol`,
+    `node ${node.name} cannot attach by ${protocol}: it has no ${MISSING[initiator]}`,
   );
 }
 
@@ -181,11 +193,7 @@ export class HostObjects {
   /** Names of all hosts that are the node's: by name or by any of its initiators. One call. */
   async namesOf(node: NodeIdentity, signal?: AbortSignal): Promise<Set<string>> {
     const plain = hostNameFor(node.name);
-    const all: Initiators[] = [
-      { family: "iqns", names: node.iqn ? [node.iqn] : [] },
-      { family: "nqns", names: node.nqn ? [node.nqn] : [] },
-      { family: "wwns", names: node.wwpns.map((wwpn) => wwpn.toUpperCase()) },
-    ];
+    const all: Initiators[] = Object.values(allInitiatorsOf(node));
     const hosts = await this.#candidates(plain, all, signal);
     // A host of our name with initiators that are not this node's is another cluster's node, unless
     // we know no initiator of the node.

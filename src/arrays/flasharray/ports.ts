@@ -1,5 +1,6 @@
 import { PsoError } from "../../errors.ts";
-import type { Attachment, BlockFacts, Protocol } from "../../handoff.ts";
+import type { Attachment, BlockFacts } from "../../handoff.ts";
+import { type Protocol, PROTOCOLS } from "../../protocols.ts";
 import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
 
 /**
@@ -60,16 +61,20 @@ function addPort(facts: PortFacts, port: PortItem, services: string[]): void {
   if (services.includes("nvme-roce")) facts.nvme["nvme-roce"].push({ nqn, portal });
 }
 
-/** What the array serves now. `local` only for a simulated array. */
-export function protocolsOf(facts: PortFacts, simulated: boolean): Set<Protocol> {
-  const protocols = new Set<Protocol>();
-  if (facts.iscsi.length > 0) protocols.add("iscsi");
-  if (facts.fc.length > 0) protocols.add("fc");
-  if (facts.nvme["nvme-tcp"].length > 0) protocols.add("nvme-tcp");
-  if (facts.nvme["nvme-roce"].length > 0) protocols.add("nvme-roce");
-  if (facts.nvmeFc.length > 0) protocols.add("nvme-fc");
-  if (simulated) protocols.add("local");
-  return protocols;
+/** Whether an array with these ports serves a protocol. */
+const IS_SERVED: Record<Protocol, (facts: PortFacts, simulated: boolean) => boolean> = {
+  iscsi: ({ iscsi }) => iscsi.length > 0,
+  fc: ({ fc }) => fc.length > 0,
+  "nvme-tcp": ({ nvme }) => nvme["nvme-tcp"].length > 0,
+  "nvme-roce": ({ nvme }) => nvme["nvme-roce"].length > 0,
+  "nvme-fc": ({ nvmeFc }) => nvmeFc.length > 0,
+  nfs: () => false, // a FlashArray serves no file systems to this driver
+  local: (_facts, simulated) => simulated,
+};
+
+/** The protocols that the array serves now; `local` for a simulated array only. */
+export function servedProtocols(facts: PortFacts, simulated: boolean): Set<Protocol> {
+  return new Set(PROTOCOLS.filter((protocol) => IS_SERVED[protocol](facts, simulated)));
 }
 
 /** `10.0.0.1:3260`, `[fd00::1]:3260` → the address alone. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isPsoError } from "../../errors.ts";
-import { attachmentOf, portFactsOf, protocolsOf } from "./ports.ts";
+import { attachmentOf, portFactsOf, servedProtocols } from "./ports.ts";
 import { everWritten, isOwnSnapshot, loadOf } from "./wire.ts";
 
 const IQN = "iqn.2010-06.com.purestorage:flasharray.3aabb";
@@ -52,14 +52,14 @@ Deno.test("portFactsOf() sorts ports by protocol and leaves out what is disabled
     },
     nvmeFc: [{ nqn: NQN, wwpn: "524a9371af4e8201" }],
   });
-  assert.deepEqual([...protocolsOf(FACTS, false)], [
+  assert.deepEqual([...servedProtocols(FACTS, false)], [
     "iscsi",
     "fc",
-    "nvme-tcp",
     "nvme-roce",
+    "nvme-tcp",
     "nvme-fc",
   ]);
-  assert.deepEqual([...protocolsOf(portFactsOf([], [], []), true)], ["local"]);
+  assert.deepEqual([...servedProtocols(portFactsOf([], [], []), true)], ["local"]);
 });
 
 Deno.test("portFactsOf() keeps portals on bonds and VLANs, which are no physical ports", () => {

@@ -11,6 +11,7 @@ import {
   withAddresses,
   withoutAddresses,
 } from "./export_rules.ts";
+import { fileAttachmentOf, type FlashBladeFacts } from "./ports.ts";
 import type { FileSystemItem } from "./wire.ts";
 import type { RestClient } from "../rest/client.ts";
 import { isRefusal } from "../rest/errors.ts";
@@ -18,9 +19,7 @@ import { isRefusal } from "../rest/errors.ts";
 export interface ExportContext {
   rest: RestClient;
   label: () => string;
-  facts: (
-    signal?: AbortSignal,
-  ) => Promise<{ arrayName: string; simulated: boolean; dataAddress?: string }>;
+  facts: (signal?: AbortSignal) => Promise<FlashBladeFacts>;
   find: (name: string, signal?: AbortSignal) => Promise<FileSystemItem | undefined>;
 }
 
@@ -47,7 +46,10 @@ export class Exports {
     options: ConnectOptions & { signal?: AbortSignal },
   ): Promise<Attachment> {
     const facts = await this.#context.facts(options.signal);
-    const attachment = this.#attachment(volume, facts, options);
+    const attachment = fileAttachmentOf(options.protocol, facts, {
+      label: this.#context.label(),
+      fileSystem: volume,
+    });
     return await this.#changes.inTurn(volume, async () => {
       const item = await this.#context.find(volume, options.signal);
       if (!item) {
@@ -83,34 +85,6 @@ export class Exports {
         if (!isRefusal(error, "missing", "destroyed")) throw error;
       }
     });
-  }
-
-  #attachment(
-    volume: string,
-    facts: { arrayName: string; simulated: boolean; dataAddress?: string },
-    { protocol }: ConnectOptions,
-  ): Attachment {
-    const label = this.#context.label();
-    if (protocol === "local") {
-      if (facts.simulated) {
-        return { protocol, type: "file", array: facts.arrayName, fileSystem: volume };
-      }
-      throw new PsoError(
-        "unsupported",
-        `array ${label} is a real one: the protocol local exists on simulated arrays only`,
-      );
-    }
-    if (protocol !== "nfs") {
-      throw new PsoError(
-        "unsupported",
-        `array ${label} serves file systems by nfs only, and ${protocol} was asked for`,
-      );
-    }
-    if (facts.dataAddress) return { protocol, address: facts.dataAddress, path: `/${volume}` };
-    throw new PsoError(
-      "unsupported",
-      `array ${label} has no data interface that is up: add one, or set NFSEndPoint in its configuration`,
-    );
   }
 
   #wanted(

@@ -1,5 +1,6 @@
 import { isPsoError, PsoError } from "../../errors.ts";
-import type { Attachment, NodeIdentity, Protocol } from "../../handoff.ts";
+import type { Attachment, NodeIdentity } from "../../handoff.ts";
+import { type FlashBladeFacts, servedFileProtocols } from "./ports.ts";
 import type {
   ArrayStatus,
   ConnectOptions,
@@ -60,12 +61,6 @@ const SIMULATED = "pso-simulated";
  */
 const NAMES_PER_CALL = 50;
 
-interface Facts {
-  arrayName: string;
-  simulated: boolean;
-  dataAddress?: string;
-}
-
 /** A FlashBlade over REST 2.x: file systems. */
 export class FlashBlade implements StorageArray {
   readonly kind: VolumeKind = "file";
@@ -73,7 +68,7 @@ export class FlashBlade implements StorageArray {
   readonly #rest: RestClient;
   readonly #options: { label?: string; nfsEndpoint?: string };
   readonly #exports: Exports;
-  #facts?: Facts;
+  #facts?: FlashBladeFacts;
 
   constructor(
     rest: RestClient,
@@ -117,8 +112,7 @@ export class FlashBlade implements StorageArray {
       simulated,
       ...(dataAddress ? { dataAddress } : {}),
     };
-    const protocols = new Set<Protocol>(dataAddress ? ["nfs"] : []);
-    if (simulated) protocols.add("local");
+    const protocols = servedFileProtocols(this.#facts);
     const load = loadOf(samples);
     const used = space.items[0]?.space;
     return {
@@ -502,7 +496,7 @@ export class FlashBlade implements StorageArray {
     );
   }
 
-  async #knownFacts(signal?: AbortSignal): Promise<Facts> {
+  async #knownFacts(signal?: AbortSignal): Promise<FlashBladeFacts> {
     if (!this.#facts) await this.status(signal);
     if (this.#facts) return this.#facts;
     throw new PsoError("unavailable", `array ${this.label} gives no facts about itself`);

@@ -2,6 +2,7 @@ import type { CreateVolumeSpec, Feature, Volume, VolumeKind } from "../../arrays
 import type { FleetMember } from "../../arrays/fleet.ts";
 import type { Capability } from "../../capability.ts";
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import { REAL_FILE_PROTOCOLS, servesBlock, servesFiles } from "../../protocols.ts";
 import { mkfsOptionsFault } from "../../mkfs_options.ts";
 import { joinWords } from "../../words.ts";
 import { volumeNameFor } from "../../names.ts";
@@ -414,8 +415,8 @@ function parametersFault(
   kind: VolumeKind,
 ): string | undefined {
   if (kind === "block") {
-    return protocol === "nfs"
-      ? "class parameter protocol is nfs and the volume is a block volume: use backend file"
+    return protocol !== undefined && protocol !== "auto" && !servesBlock(protocol)
+      ? `class parameter protocol is ${protocol} and the volume is a block volume: use backend file`
       : undefined;
   }
   const limit = iopsLimit !== undefined
@@ -426,8 +427,10 @@ function parametersFault(
   if (limit !== undefined) {
     return `class parameter ${limit} works for block volumes only: remove it or use backend block`;
   }
-  if (protocol === undefined || protocol === "nfs" || protocol === "auto") return undefined;
-  return `class parameter protocol is ${protocol} and file systems are reached by nfs: remove it or use backend block`;
+  if (protocol === undefined || protocol === "auto" || servesFiles(protocol)) return undefined;
+  return `class parameter protocol is ${protocol} and file systems are reached by ${
+    REAL_FILE_PROTOCOLS.join(" or ")
+  }: remove it or use backend block`;
 }
 
 /** Tags of the array's volume, for people and for finding what belongs to whom. */

@@ -7,9 +7,8 @@ import {
   decodeNodeId,
   encodeAttachment,
   type NodeIdentity,
-  type Protocol,
-  PROTOCOLS,
 } from "../../handoff.ts";
+import { type Protocol, PROTOCOLS } from "../../protocols.ts";
 import { hostNameFor } from "../../names.ts";
 import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";

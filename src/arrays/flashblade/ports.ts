@@ -1,0 +1,67 @@
+import { PsoError } from "../../errors.ts";
+import type { Attachment } from "../../handoff.ts";
+import {
+  type FileProtocol,
+  type Protocol,
+  PROTOCOLS,
+  REAL_FILE_PROTOCOLS,
+  servesFiles,
+} from "../../protocols.ts";
+
+/** Where a FlashBlade can be reached for data. */
+export interface FlashBladeFacts {
+  arrayName: string;
+  simulated: boolean;
+  /** Host name or IP address that nodes mount from; absent: no data interface is up. */
+  dataAddress?: string;
+}
+
+interface FileService {
+  /** How a node reaches the file system; undefined when the array does not serve the protocol. */
+  attachment: (fileSystem: string, facts: FlashBladeFacts) => Attachment | undefined;
+  /** Why it is not served, and what to do. */
+  missing: string;
+}
+
+const SERVICES: Record<FileProtocol, FileService> = {
+  nfs: {
+    attachment: (fileSystem, { dataAddress }) =>
+      dataAddress === undefined
+        ? undefined
+        : { protocol: "nfs", address: dataAddress, path: `/${fileSystem}` },
+    missing: "has no data interface that is up: add one, or set NFSEndPoint in its configuration",
+  },
+  local: {
+    attachment: (fileSystem, { simulated, arrayName }) =>
+      simulated ? { protocol: "local", type: "file", array: arrayName, fileSystem } : undefined,
+    missing: "is a real one: the protocol local exists on simulated arrays only",
+  },
+};
+
+/** The protocols that the array serves now; `local` for a simulated array only. */
+export function servedFileProtocols(facts: FlashBladeFacts): Set<Protocol> {
+  const served = PROTOCOLS.filter(servesFiles).filter((protocol) =>
+    SERVICES[protocol].attachment("", facts) !== undefined
+  );
+  return new Set(served);
+}
+
+/** What the node needs to mount the file system. `unsupported` when the array does not serve it. */
+export function fileAttachmentOf(
+  protocol: Protocol,
+  facts: FlashBladeFacts,
+  { label, fileSystem }: { label: string; fileSystem: string },
+): Attachment {
+  if (!servesFiles(protocol)) {
+    const real = REAL_FILE_PROTOCOLS.join(" or ");
+    throw new PsoError(
+      "unsupported",
+      `array ${label} serves file systems by ${real} only, and ${protocol} was asked for: ` +
+        "remove the parameter protocol from the class",
+    );
+  }
+  const { attachment, missing } = SERVICES[protocol];
+  const found = attachment(fileSystem, facts);
+  if (found) return found;
+  throw new PsoError("unsupported", `array ${label} ${missing}`);
+}

@@ -1,0 +1,258 @@
+/** What a protocol can serve: block volumes (FlashArray), file systems (FlashBlade). */
+export type ProtocolKind = "block" | "file";
+
+/** All that the program knows of one protocol outside the code that speaks it. */
+interface ProtocolFacts {
+  /** Stands for the protocol inside a node_id. Never reuse one: nodes of older versions run. */
+  letter: string;
+  kinds: readonly ProtocolKind[];
+  /** By which name an array knows the node; null: the protocol has none. */
+  initiator: "iqn" | "wwpn" | "nqn" | null;
+  /** `fc`: the node needs Fibre Channel ports; null: the volume comes over no network. */
+  network: "ip" | "fc" | null;
+  /** What the kernel makes of an attached block volume; null for file systems. */
+  device: "scsi" | "nvme" | "loop" | null;
+  /** PSO's name of it in the values file, `flasharray.sanType`; null: it cannot be set there. */
+  sanType: string | null;
+  /** Other spellings that `flasharray.sanType` and the class parameter `protocol` take. */
+  spellings: readonly string[];
+  /** Place in the order in which `auto` tries, from 1; null: `auto` never takes it. */
+  autoRank: number | null;
+  /** Where the report on a host lists it. */
+  area: string;
+  /** Programs on the host without which nothing can be attached. */
+  tools: readonly string[];
+  /** Kernel modules without which nothing can be attached. */
+  modules: readonly string[];
+  /** True: only simulated arrays serve it, to nodes that were started with --local-plane. */
+  isSimulated: boolean;
+}
+
+/**
+ * The one list of protocols; every other list is made from it. The order of `auto` is by what a
+ * path costs: NVMe before SCSI, and a fabric of its own before a shared network.
+ */
+const TABLE = {
+  iscsi: {
+    letter: "i",
+    kinds: ["block"],
+    initiator: "iqn",
+    network: "ip",
+    device: "scsi",
+    sanType: "ISCSI",
+    spellings: [],
+    autoRank: 5,
+    area: "iscsi",
+    tools: ["iscsiadm"],
+    modules: ["iscsi_tcp"],
+    isSimulated: false,
+  },
+  fc: {
+    letter: "f",
+    kinds: ["block"],
+    initiator: "wwpn",
+    network: "fc",
+    device: "scsi",
+    sanType: "FC",
+    spellings: [],
+    autoRank: 4,
+    area: "fc",
+    tools: [],
+    modules: [], // the driver of the adapter, which has a name of its own for every maker
+    isSimulated: false,
+  },
+  "nvme-roce": {
+    letter: "r",
+    kinds: ["block"],
+    initiator: "nqn",
+    network: "ip",
+    device: "nvme",
+    sanType: "NVMEOF-RDMA",
+    spellings: ["nvme-rdma"],
+    autoRank: 2,
+    area: "nvme",
+    tools: ["nvme"],
+    modules: ["nvme_rdma"],
+    isSimulated: false,
+  },
+  "nvme-tcp": {
+    letter: "t",
+    kinds: ["block"],
+    initiator: "nqn",
+    network: "ip",
+    device: "nvme",
+    sanType: "NVMEOF-TCP",
+    spellings: [],
+    autoRank: 3,
+    area: "nvme",
+    tools: ["nvme"],
+    modules: ["nvme_tcp"],
+    isSimulated: false,
+  },
+  "nvme-fc": {
+    letter: "c",
+    kinds: ["block"],
+    initiator: "nqn",
+    network: "fc",
+    device: "nvme",
+    sanType: "NVMEOF-FC",
+    spellings: [],
+    autoRank: 1,
+    area: "nvme",
+    tools: ["nvme"],
+    modules: ["nvme_fc"],
+    isSimulated: false,
+  },
+  nfs: {
+    letter: "n",
+    kinds: ["file"],
+    initiator: null,
+    network: "ip",
+    device: null,
+    sanType: null,
+    spellings: [],
+    autoRank: null,
+    area: "nfs",
+    tools: ["mount.nfs"],
+    modules: ["nfs"],
+    isSimulated: false,
+  },
+  local: {
+    letter: "l",
+    kinds: ["block", "file"],
+    initiator: null,
+    network: null,
+    device: "loop",
+    sanType: null,
+    spellings: [],
+    autoRank: null,
+    area: "host",
+    tools: ["losetup"],
+    modules: [],
+    isSimulated: true,
+  },
+} as const satisfies Record<string, ProtocolFacts>;
+
+type Table = typeof TABLE;
+
+/** How a node reaches a volume. `local` exists only between a simulated array and its nodes. */
+export type Protocol = keyof Table;
+
+/** How block volumes may be asked for; `auto` is the best protocol that array and node share. */
+export type SanType =
+  | { [P in Protocol]: Table[P]["sanType"] extends string ? P : never }[Protocol]
+  | "auto";
+
+/** The protocols that serve file systems. */
+export type FileProtocol = {
+  [P in Protocol]: "file" extends Table[P]["kinds"][number] ? P : never;
+}[Protocol];
+
+/** The values in the table that other tables must have a row for. */
+export type InitiatorName = NonNullable<Table[Protocol]["initiator"]>;
+export type ProtocolTool = Table[Protocol]["tools"][number];
+export type ProtocolArea = Table[Protocol]["area"];
+
+/** The row of a protocol. Its `area` and `tools` keep their literal types for other tables. */
+export const PROTOCOL_FACTS: Readonly<
+  Record<
+    Protocol,
+    & Omit<ProtocolFacts, "area" | "tools">
+    & { area: ProtocolArea; tools: readonly ProtocolTool[] }
+  >
+> = TABLE;
+
+/** Every protocol, in the order of the table. */
+// The cast: TypeScript takes the keys of any object for strings.
+export const PROTOCOLS = Object.keys(TABLE) as Protocol[];
+
+/** What real arrays and hosts have. */
+export const REAL_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
+  !PROTOCOL_FACTS[protocol].isSimulated
+);
+
+/** What stands for the real ones where an array is simulated: taken before any other. */
+export const SIMULATED_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
+  PROTOCOL_FACTS[protocol].isSimulated
+);
+
+/** The protocols by which file systems of real arrays are mounted. */
+export const REAL_FILE_PROTOCOLS: readonly Protocol[] = REAL_PROTOCOLS.filter(servesFiles);
+
+/** The protocols for which the node needs Fibre Channel ports. */
+export const FC_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
+  PROTOCOL_FACTS[protocol].network === "fc"
+);
+
+/** The protocols that `auto` may take, best first. */
+export const AUTO_PROTOCOLS: readonly Protocol[] = PROTOCOLS
+  .flatMap((protocol) => {
+    const { autoRank } = PROTOCOL_FACTS[protocol];
+    return autoRank === null ? [] : [{ protocol, autoRank }];
+  })
+  .sort((one, other) => one.autoRank - other.autoRank)
+  .map(({ protocol }) => protocol);
+
+const SAN_PROTOCOLS = PROTOCOLS.filter(isSanType);
+
+/** What `flasharray.sanType` may be in the values file, as PSO writes it. */
+export const SAN_TYPE_NAMES: readonly string[] = [
+  ...SAN_PROTOCOLS.map(nameInValuesFile),
+  "AUTO",
+];
+
+/** Other spellings for the values file, in lower case, and the name that each stands for. */
+export const SAN_TYPE_SYNONYMS: Readonly<Record<string, string>> = Object.fromEntries(
+  SAN_PROTOCOLS.flatMap((protocol) => {
+    const name = nameInValuesFile(protocol);
+    return [protocol, ...PROTOCOL_FACTS[protocol].spellings]
+      .filter((spelling) => spelling !== name.toLowerCase())
+      .map((spelling) => [spelling, name]);
+  }),
+);
+
+/** Every spelling that the class parameter `protocol` takes, in lower case. */
+export const CLASS_PROTOCOLS: Readonly<Record<string, Protocol | "auto">> = {
+  ...Object.fromEntries(REAL_PROTOCOLS.map((protocol) => [protocol, protocol])),
+  auto: "auto",
+  ...Object.fromEntries(SAN_PROTOCOLS.flatMap((protocol) => [
+    [nameInValuesFile(protocol).toLowerCase(), protocol],
+    ...PROTOCOL_FACTS[protocol].spellings.map((spelling) => [spelling, protocol]),
+  ])),
+};
+
+function isSanType(protocol: Protocol): protocol is Exclude<SanType, "auto"> {
+  return PROTOCOL_FACTS[protocol].sanType !== null;
+}
+
+function nameInValuesFile(protocol: Exclude<SanType, "auto">): string {
+  return TABLE[protocol].sanType;
+}
+
+/** The setting that a name of SAN_TYPE_NAMES stands for. Any other name is a mistake of ours. */
+export function sanTypeOf(name: string): SanType {
+  if (name === "AUTO") return "auto";
+  const found = SAN_PROTOCOLS.find((protocol) => nameInValuesFile(protocol) === name);
+  if (found === undefined) throw new Error(`BUG: ${JSON.stringify(name)} is no flasharray.sanType`);
+  return found;
+}
+
+/** The protocols that a sanType asks of a host; undefined for `auto`, which takes what there is. */
+export function protocolsOfSanType(sanType: SanType): Protocol[] | undefined {
+  return sanType === "auto" ? undefined : [sanType];
+}
+
+/** The protocols by which an array knows a node by this kind of name. */
+export function protocolsOfInitiator(initiator: InitiatorName): Protocol[] {
+  return PROTOCOLS.filter((protocol) => PROTOCOL_FACTS[protocol].initiator === initiator);
+}
+
+/** True for protocols that serve block volumes. */
+export function servesBlock(protocol: Protocol): boolean {
+  return PROTOCOL_FACTS[protocol].kinds.includes("block");
+}
+
+/** True for protocols that serve file systems. */
+export function servesFiles(protocol: Protocol): protocol is FileProtocol {
+  return PROTOCOL_FACTS[protocol].kinds.includes("file");
+}
