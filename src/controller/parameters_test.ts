@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { GiB, MiB } from "../size.ts";
-import { parseParameters, refuseSnapshotParameters } from "./parameters.ts";
+import { CLASS_PARAMETERS, parseParameters, refuseSnapshotParameters } from "./parameters.ts";
 
 Deno.test("parseParameters() reads every parameter, keys in any case", () => {
   deepEqual(
@@ -44,9 +44,8 @@ Deno.test("parseParameters() takes Kubernetes' own keys and old ones without com
 Deno.test("parseParameters() names the nearest key and all known ones for an unknown key", () => {
   throws(() => parseParameters({ iops_limt: "100" }), {
     code: "invalid",
-    message:
-      'class parameter "iops_limt" is unknown, did you mean iops_limit; known are backend, createoptions, exportrules, ' +
-      "iops_limit, bandwidth_limit, array_selector, protocol",
+    message: 'class parameter "iops_limt" is unknown, did you mean iops_limit; known are ' +
+      CLASS_PARAMETERS.map(({ name }) => name).join(", "),
   });
   throws(() => parseParameters({ constructor: "1" }), { code: "invalid" });
 });

@@ -55,6 +55,7 @@ export interface PlacementRequest {
 }
 
 export type ScorePart = keyof typeof WEIGHTS;
+const SCORE_PARTS = Object.keys(WEIGHTS) as ScorePart[];
 
 export interface Candidate<A extends PlacementArray = PlacementArray> {
   array: A;
@@ -217,8 +218,11 @@ function candidateOf<A extends PlacementArray>(
   request: PlacementRequest,
 ): Candidate<A> {
   const fullBytes = status.usedBytes + array.recentBytes + request.sizeBytes;
-  const parts = { capacity: 1 - fullBytes / status.capacityBytes, load: 0 };
-  const score = WEIGHTS.capacity * parts.capacity + WEIGHTS.load * parts.load;
+  const parts: Record<ScorePart, number> = {
+    capacity: 1 - fullBytes / status.capacityBytes,
+    load: 0,
+  };
+  const score = SCORE_PARTS.reduce((sum, part) => sum + WEIGHTS[part] * parts[part], 0);
   return { array, score, parts, preference: preferenceRank(array.labels, request.topology) };
 }
 
@@ -273,11 +277,14 @@ export function explain({ candidates, rejected }: Decision): Record<string, unkn
     candidates: candidates.map(({ array, score, parts }) => ({
       array: array.label,
       score: rounded(score),
-      capacity: rounded(parts.capacity),
+      ...Object.fromEntries(WEIGHING.map((part) => [part, rounded(parts[part])])),
     })),
     rejected: rejected.map(({ array, reason }) => `${array} ${reason}`),
   };
 }
+
+/** Parts without a weight decide nothing: the log leaves them out. */
+const WEIGHING = SCORE_PARTS.filter((part) => WEIGHTS[part] !== 0);
 
 function rounded(value: number): number {
   return Number(value.toFixed(4));
