@@ -1,40 +1,26 @@
 import assert from "node:assert/strict";
 import { fcPlaces, fcRoutes } from "./fc.ts";
 import type { Host } from "./host.ts";
+import { withHostRoot } from "../../tests/support/test_host.ts";
 
-/**
- * A sysfs tree with these remote ports, as the kernel's FC transport shows them
- * (drivers/scsi/scsi_transport_fc.c).
- */
-async function withRemotePorts(
+/** A host with these ports, by the name and the files that the kernel's FC transport gives them. */
+function withPorts(
   ports: Record<string, Record<string, string>>,
   work: (host: Host) => Promise<void>,
 ): Promise<void> {
-  const root = await Deno.makeTempDir({ prefix: "pso-fc-" });
-  try {
-    for (const [name, files] of Object.entries(ports)) {
-      const folder = `${root}/sys/class/${
-        name.startsWith("host") ? "fc_host" : "fc_remote_ports"
-      }/${name}`;
-      await Deno.mkdir(folder, { recursive: true });
-      for (const [file, value] of Object.entries(files)) {
-        await Deno.writeTextFile(`${folder}/${file}`, `${value}\n`);
-      }
-    }
-    await work({
-      root,
-      namespaces: "direct",
-      run: () => Promise.reject(new Error("no tool is needed")),
-    });
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+  const classOf = (name: string) => name.startsWith("host") ? "fc_host" : "fc_remote_ports";
+  const files = Object.entries(ports).flatMap(([name, texts]) =>
+    Object.entries(texts).map((
+      [file, text],
+    ) => [`/sys/class/${classOf(name)}/${name}/${file}`, text])
+  );
+  return withHostRoot(Object.fromEntries(files), work);
 }
 
 const OURS = { port_name: "0x524A937000000001", port_state: "Online", scsi_target_id: "3" };
 
 Deno.test("fcPlaces() finds the LUN behind each port of the array that is on line, by every port of this host", () =>
-  withRemotePorts({
+  withPorts({
     "rport-2:0-1": OURS,
     "rport-5:0-12": { ...OURS, scsi_target_id: "0" },
     "rport-2:0-2": { ...OURS, port_name: "0x5000000000000009" },
@@ -48,14 +34,14 @@ Deno.test("fcPlaces() finds the LUN behind each port of the array that is on lin
   }));
 
 Deno.test("fcPlaces() finds nothing on a host without FC", () =>
-  withRemotePorts(
+  withPorts(
     {},
     async (host) =>
       assert.deepEqual(await fcPlaces(host, { wwpns: ["524a937000000001"], lun: 1 }), []),
   ));
 
 Deno.test("fcRoutes() pairs each port of this host with each port of the subsystem that it sees", () =>
-  withRemotePorts({
+  withPorts({
     "host2": { port_name: "0x2100000000000001", node_name: "0x2000000000000001" },
     "rport-2:0-1": { ...OURS, node_name: "0x524a937000000000" },
     "rport-2:0-2": { ...OURS, node_name: "0x5000000000000000", port_name: "0x5000000000000009" },

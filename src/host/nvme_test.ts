@@ -11,33 +11,22 @@ import {
   nvmeWwidOfSerial,
   parseAddress,
 } from "./nvme.ts";
+import { withHostRoot } from "../../tests/support/test_host.ts";
 
 const NQN = "nqn.2010-06.com.purestorage:flasharray.1234567890abcdef";
 
-/** A host whose files are these; tools are only written down. */
+/** A host whose files are these; tools are only written down, with what they are given to read. */
 async function withHost(
   files: Record<string, string>,
   work: (host: Host, commands: string[]) => Promise<void>,
 ): Promise<void> {
-  const root = await Deno.makeTempDir({ prefix: "pso-nvme-" });
   const commands: string[] = [];
-  const run: Host["run"] = (tool, args, options = {}) => {
-    commands.push(
-      `${[tool, ...args].join(" ")}${
-        options.stdin === undefined ? "" : ` < ${options.stdin.trim()}`
-      }`,
-    );
+  const run: Host["run"] = (tool, args, { stdin } = {}) => {
+    const line = [tool, ...args].join(" ");
+    commands.push(stdin === undefined ? line : `${line} < ${stdin.trim()}`);
     return Promise.resolve({ code: 0, stdout: "", stderr: "" });
   };
-  try {
-    for (const [path, text] of Object.entries(files)) {
-      await Deno.mkdir(`${root}${path}`.replace(/\/[^/]+$/, ""), { recursive: true });
-      await Deno.writeTextFile(`${root}${path}`, `${text}\n`);
-    }
-    await work({ root, namespaces: "chroot", run }, commands);
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+  await withHostRoot(files, (host) => work(host, commands), { run });
 }
 
 Deno.test("nvmeWwidOfSerial() makes the identity that the kernel shows of a namespace", () => {

@@ -1,28 +1,7 @@
 import assert from "node:assert/strict";
-import type { Host } from "../host/host.ts";
 import { readIqn, readNqn, readWwpns } from "../host/initiator_names.ts";
 import { equipmentReasons, parseAddresses, readIdentity } from "./identity.ts";
-
-/** A host root with these files. */
-async function withHost(
-  files: Record<string, string>,
-  work: (host: Host) => Promise<void>,
-): Promise<void> {
-  const root = await Deno.makeTempDir({ prefix: "pso-identity-" });
-  try {
-    for (const [path, text] of Object.entries(files)) {
-      await Deno.mkdir(`${root}${path.slice(0, path.lastIndexOf("/"))}`, { recursive: true });
-      await Deno.writeTextFile(`${root}${path}`, text);
-    }
-    await work({
-      root,
-      namespaces: "nsenter",
-      run: () => Promise.reject(new Error("no tool is needed")),
-    });
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
-}
+import { withHostRoot } from "../../tests/support/test_host.ts";
 
 const ISCSI = "/etc/iscsi/initiatorname.iscsi";
 const NVME = "/etc/nvme/hostnqn";
@@ -51,24 +30,24 @@ for (
   ]
 ) {
   Deno.test(`readIqn() with ${name} in the file`, () =>
-    withHost({ [ISCSI]: text }, async (host) => assert.deepEqual(await readIqn(host), found)));
+    withHostRoot({ [ISCSI]: text }, async (host) => assert.deepEqual(await readIqn(host), found)));
 }
 
 Deno.test("readNqn() takes a valid NQN only", async () => {
-  await withHost(
+  await withHostRoot(
     { [NVME]: `${NQN}\n` },
     async (host) => assert.deepEqual(await readNqn(host), { value: NQN }),
   );
   const placeholder = "nqn.2014-08.org.nvmexpress:uuid:03000200-0400-0500-0006-000700080009";
-  await withHost(
+  await withHostRoot(
     { [NVME]: placeholder },
     async (host) => assert.match(JSON.stringify(await readNqn(host)), /which many machines have/),
   );
-  await withHost(
+  await withHostRoot(
     { [NVME]: "localhost\n" },
     async (host) => assert.match(JSON.stringify(await readNqn(host)), /which is no NQN/),
   );
-  await withHost(
+  await withHostRoot(
     {},
     async (host) =>
       assert.match(
@@ -85,14 +64,14 @@ Deno.test("readWwpns() takes port names of 16 hex digits and no empty ones", asy
     [port(4)]: "0xffffffffffffffff\n",
     [port(5)]: "0x0\n",
   };
-  await withHost(
+  await withHostRoot(
     files,
     async (host) => assert.deepEqual(await readWwpns(host), { value: ["2100001b32aabbcc"] }),
   );
 });
 
 Deno.test("readIdentity() names only the protocols that work here, with the names they need", () =>
-  withHost(
+  withHostRoot(
     {
       [ISCSI]: "InitiatorName=iqn.1993-08.org.debian:01:a\n",
       [NVME]: NQN,

@@ -1,21 +1,24 @@
 /**
- * A host of files: the sysfs and mountinfo of iSCSI volumes in a folder, and tools that change them
- * as the real ones do. For the tests beside.
+ * A host of files: its sysfs, mountinfo and configuration in a folder, and tools that change them
+ * as the real ones do.
  */
+import { abortError } from "../../src/async/wait.ts";
 import type { Attachment } from "../../src/handoff.ts";
+import { toolFailure } from "../../src/host/command.ts";
 import type { Host } from "../../src/host/host.ts";
 import { createLogger } from "../../src/log.ts";
 import { PsoError } from "../../src/errors.ts";
-import { MiB } from "../../src/size.ts";
+import type { NodeContext } from "../../src/node/context.ts";
+import { NfsServers } from "../../src/node/nfs/servers.ts";
 import { NodePlugin, type NodePluginOptions } from "../../src/node/node_plugin.ts";
 import { type StageRecord, StageRecords } from "../../src/node/stage_record.ts";
-
-export const TARGET = "iqn.2010-06.com.purestorage:flasharray.1";
-export const PORTALS = ["192.0.2.1:3260", "192.0.2.2:3260"];
-export const SIZE_BYTES = 64 * MiB;
-/** Volume 7 is `0…7`. */
-const serialOf = (number: number) => String(number).padStart(24, "0");
-export const wwidOf = (number: number) => `3624a9370${serialOf(number)}`;
+import { TargetQueue } from "../../src/node/target_queue.ts";
+import type { CommandResult, RunOptions } from "../../src/run.ts";
+import { FakeLoop } from "./fake_loop.ts";
+import { FakeNvme } from "./fake_nvme.ts";
+import { FakeIscsi, PORTALS, TARGET } from "./fake_iscsi.ts";
+import { type Answer, FakeScsi, serialOf, SIZE_BYTES } from "./fake_scsi.ts";
+import { HostFiles } from "./host_files.ts";
 
 /** What a host needs before it attaches a volume. */
 const PREPARED = {
@@ -26,71 +29,56 @@ const PREPARED = {
   "/sys/module/nfs/refcnt": "1",
   "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:n1",
   "/proc/1/net/unix": "0: 00000002 00000000 00010000 0001 01 1354 @ISCSIADM_ABSTRACT_NAMESPACE",
+  "/proc/sys/kernel/random/boot_id": "0a1b2c3d-0000-4000-8000-00000000000b",
 };
 
-interface Disk {
-  /** Number of the SCSI host: of an iSCSI session it is that of the session, too. */
-  session: number;
-  lun: number;
-  volume: number;
-}
+/** What a tool does on this host; an answer takes the place of the fake host's own. */
+type Tool = (args: string[]) => Answer | void | Promise<Answer | void>;
 
-export class FakeHost {
-  readonly root: string;
+export class FakeHost extends HostFiles {
   readonly host: Host;
   readonly records: StageRecords;
+  readonly scsi: FakeScsi;
+  readonly iscsi: FakeIscsi;
+  readonly nvme: FakeNvme;
+  readonly loop: FakeLoop;
   readonly log: string[] = [];
-  /** Command lines of the tools, without iscsiadm's settings. */
+  /** Command lines of the tools. */
   readonly commands: string[] = [];
-  /** What the array shows at a LUN by every session. */
-  readonly luns = new Map<number, number>();
-  /** Every scan that was asked for: `host3 0 2 7` is channel 0, target 2, LUN 7. */
-  readonly scans: string[] = [];
-  readonly deadPortals = new Set<string>();
   /** What stat(1) says of a mount in place of numbers. */
   readonly statFails = new Map<string, PsoError>();
-  /**
-   * What the kernel learns when it asks a disk anew, by the name of the disk; and what a map
-   * becomes by `multipathd resize`.
-   */
-  readonly onRescan = new Map<string, () => void>();
-  onResize: () => void = () => {};
-  /** What other tools do to this host. */
-  readonly onTool = new Map<string, (args: string[]) => void>();
+  readonly onTool = new Map<string, Tool>();
   nowMs = 0;
-  #disks = 0;
-  /** By host, channel and target. */
-  readonly #remotePorts = new Map<string, string>();
   #mounts: string[] = [];
 
   private constructor(root: string) {
-    this.root = root;
-    this.host = {
-      root,
-      namespaces: "nsenter",
-      run: (tool, args, options) => this.#run(tool, args, options?.stdin ?? ""),
-    };
-    this.records = new StageRecords(`${root}/state`, {
-      log: createLogger({ write: (line) => this.log.push(line) }),
-    });
+    super(root);
+    this.host = { root, namespaces: "nsenter", run: (...call) => this.#run(...call) };
+    this.records = new StageRecords(`${root}/state`, { log: this.#logger() });
+    this.scsi = new FakeScsi(this);
+    this.iscsi = new FakeIscsi(this, this.scsi);
+    this.nvme = new FakeNvme(this);
+    this.loop = new FakeLoop(this);
   }
 
   static async use(work: (fake: FakeHost) => Promise<void>): Promise<void> {
-    const root = await Deno.makeTempDir({ prefix: "pso-fake-" });
+    const root = await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-fake-" }));
     const fake = new FakeHost(root);
     try {
-      fake.#mount();
+      fake.#writeMounts();
       for (const [path, text] of Object.entries(PREPARED)) fake.write(path, text);
-      Deno.mkdirSync(`${root}/sys/class/scsi_device`, { recursive: true });
       await work(fake);
     } catch (error) {
-      Deno.stderr.writeSync(
-        new TextEncoder().encode([...fake.log, ...fake.commands, ""].join("\n")),
-      );
+      const said = [...fake.log, ...fake.commands, ""].join("\n");
+      Deno.stderr.writeSync(new TextEncoder().encode(said));
       throw error;
     } finally {
       await Deno.remove(root, { recursive: true });
     }
+  }
+
+  #logger() {
+    return createLogger({ write: (line) => this.log.push(line) });
   }
 
   plugin(changes: Partial<NodePluginOptions> = {}): NodePlugin {
@@ -105,10 +93,32 @@ export class FakeHost {
       multipath: true,
       iscsiLoginTimeoutSeconds: 5,
       maxVolumes: 0,
-      log: createLogger({ write: (line) => this.log.push(line) }),
+      log: this.#logger(),
       now: () => this.nowMs,
       ...changes,
     });
+  }
+
+  /** What the parts of a node plugin stand on; each call is a plugin of its own. */
+  context(changes: Partial<NodeContext> = {}): NodeContext {
+    const log = this.#logger();
+    return {
+      host: this.host,
+      stateDir: `${this.root}/state`,
+      localPlane: undefined,
+      dataAddresses: () => Promise.resolve(["192.0.2.9"]),
+      defaultFsType: "xfs",
+      mkfsOptions: [],
+      mountFlags: [],
+      multipath: true,
+      iscsiLoginTimeoutSeconds: 5,
+      chap: new Map(),
+      targets: new TargetQueue(),
+      requirePrepared: () => Promise.resolve(),
+      nfs: new NfsServers({ host: this.host, log, now: () => this.nowMs }),
+      log,
+      ...changes,
+    };
   }
 
   /** Log lines with this event. */
@@ -116,159 +126,47 @@ export class FakeHost {
     return this.log.filter((line) => line.includes(`"event":"${event}"`));
   }
 
-  write(path: string, text: string): void {
-    Deno.mkdirSync(this.root + path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    Deno.writeTextFileSync(this.root + path, `${text}\n`);
-  }
-
-  remove(path: string): void {
-    Deno.removeSync(this.root + path, { recursive: true });
-  }
-
-  #link(path: string, to: string): void {
-    Deno.mkdirSync(this.root + path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    Deno.symlinkSync(to, this.root + path);
-  }
-
-  addSession(
-    number: number,
-    portal: string,
-    { iface = "pure-csi" }: { iface?: string } = {},
-  ): void {
-    const device =
-      `/sys/devices/platform/host${number}/session${number}/iscsi_session/session${number}`;
-    const texts = { targetname: TARGET, state: "LOGGED_IN", ifacename: iface, target_id: "0" };
-    for (const [file, text] of Object.entries(texts)) this.write(`${device}/${file}`, text);
-    this.#link(`/sys/class/iscsi_session/session${number}`, `../..${device.slice("/sys".length)}`);
-    const [address = "", port = ""] = portal.split(":");
-    this.write(`/sys/class/iscsi_connection/connection${number}:0/persistent_address`, address);
-    this.write(`/sys/class/iscsi_connection/connection${number}:0/persistent_port`, port);
-    this.write(`/sys/class/scsi_host/host${number}/state`, "running");
-  }
-
-  /** Takes a session away, with its disks, as a logout does. */
-  removeSession(number: number): void {
-    for (const { name } of [...Deno.readDirSync(`${this.root}/sys/class/scsi_device`)]) {
-      if (!name.startsWith(`${number}:`)) continue;
-      this.#removeDevice(name);
-    }
-    this.remove(`/sys/class/iscsi_session/session${number}`);
-    this.remove(`/sys/class/iscsi_connection/connection${number}:0`);
-    this.remove(`/sys/devices/platform/host${number}`);
-  }
-
-  #disksAt(hctl: string): string[] {
-    return [...Deno.readDirSync(`${this.root}/sys/class/scsi_device/${hctl}/device/block`)].map((
-      { name },
-    ) => name);
-  }
-
-  #removeDevice(hctl: string): void {
-    for (const name of this.#disksAt(hctl)) {
-      for (const map of this.#mapsOf(name)) this.remove(`/sys/class/block/${map}/slaves/${name}`);
-      this.remove(`/sys/class/block/${name}`);
-    }
-    this.remove(`/sys/class/scsi_device/${hctl}`);
-  }
-
-  #mapsOf(disk: string): string[] {
-    return [...Deno.readDirSync(`${this.root}/sys/class/block/${disk}/holders`)].map(({ name }) =>
-      name
-    );
-  }
-
-  /** Adds an FC port of this host that sees one port of an array as SCSI target `target`. */
-  addRemotePort(scsiHost: number, { wwpn, target }: { wwpn: string; target: number }): void {
-    const name = `rport-${scsiHost}:0-${target}`;
-    const texts = { port_name: `0x${wwpn}`, port_state: "Online", scsi_target_id: String(target) };
-    for (const [file, text] of Object.entries(texts)) {
-      this.write(`/sys/class/fc_remote_ports/${name}/${file}`, text);
-    }
-    this.write(`/sys/class/fc_host/host${scsiHost}/port_name`, `0x21000000000000${scsiHost}0`);
-    this.write(`/sys/class/scsi_host/host${scsiHost}/state`, "running");
-    this.#remotePorts.set(`${scsiHost}:0:${target}`, name);
-  }
-
-  /** Adds a disk, which is in no map yet, and gives its name. */
-  addDisk({ session, lun, volume, target = 0 }: Disk & { target?: number }): string {
-    const name = `sd${letters(this.#disks++)}`;
-    const place = `${session}:0:${target}`;
-    const hctl = `${place}:${lun}`;
-    const device = `/devices/platform/host${session}/${
-      this.#remotePorts.get(place) ?? `session${session}`
-    }/target${place}/${hctl}`;
-    this.write(`/sys${device}/wwid`, `naa.${wwidOf(volume).slice(1)}`);
-    this.write(`/sys${device}/state`, "running");
-    this.#block(`/sys${device}/block/${name}`, `8:${this.#disks}`);
-    this.#link(`/sys${device}/block/${name}/device`, `../../../${hctl}`);
-    this.#link(`/sys${device}/scsi_device/${hctl}/device`, `../../../${hctl}`);
-    this.#link(`/sys/class/scsi_device/${hctl}`, `../..${device}/scsi_device/${hctl}`);
-    this.#link(`/sys/class/block/${name}`, `../..${device}/block/${name}`);
-    return name;
-  }
-
-  #block(folder: string, majorMinor: string): void {
-    this.write(`/sys/dev/block/${majorMinor}/uevent`, `DEVNAME=${folder.split("/").at(-1)}`);
-    this.write(`${folder}/size`, String(SIZE_BYTES / 512));
-    this.write(`${folder}/dev`, majorMinor);
-    Deno.mkdirSync(`${this.root}${folder}/holders`, { recursive: true });
-  }
-
-  /** A map with the WWID of a volume. */
-  addMap(name: string, volume: number): void {
-    const folder = `/sys/class/block/${name}`;
-    this.#block(folder, `254:${name.slice(3)}`);
-    Deno.mkdirSync(`${this.root}${folder}/slaves`, { recursive: true });
-    this.write(`${folder}/dm/uuid`, `mpath-${wwidOf(volume)}`);
-    this.write(`${folder}/dm/name`, wwidOf(volume));
-    this.write(`/dev/mapper/${wwidOf(volume)}`, "");
-  }
-
-  join(disk: string, map: string): void {
-    this.write(`/sys/class/block/${map}/slaves/${disk}`, "");
-    this.write(`/sys/class/block/${disk}/holders/${map}`, "");
-  }
-
-  leave(disk: string, map: string): void {
-    this.remove(`/sys/class/block/${map}/slaves/${disk}`);
-    this.remove(`/sys/class/block/${disk}/holders/${map}`);
-  }
-
-  pathsOf(map: string): string[] {
-    return [...Deno.readDirSync(`${this.root}/sys/class/block/${map}/slaves`)].map(({ name }) =>
-      name
-    ).sort();
+  /** Command lines that hold these words. */
+  ran(words: string): string[] {
+    return this.commands.filter((line) => line.includes(words));
   }
 
   /** Mounts a device by its number, or an NFS export by its source. */
-  mount(target: string, { number, type = "xfs", source = "dev", options = "rw" }: {
-    number: string;
-    type?: string;
-    source?: string;
-    options?: string;
-  }): void {
-    this.#mount(
-      `${this.#mounts.length + 1} 1 ${number} / ${target} rw - ${type} ${source} ${options}`,
-    );
+  mount(
+    target: string,
+    { number, type = "xfs", source = "dev", options = "rw", root = "/" }: MountFacts,
+  ): void {
+    const id = this.#mounts.length + 1;
+    this.#mounts.push(`${id} 1 ${number} ${root} ${target} rw - ${type} ${source} ${options}`);
+    this.#writeMounts();
   }
 
-  unmount(target: string): void {
-    this.#mounts = this.#mounts.filter((line) => line.split(" ")[4] !== target);
-    this.#mount();
+  /** Mounts a block device by its name. */
+  mountDevice(name: string, target: string): void {
+    this.mount(target, { number: this.read(`/sys/class/block/${name}/dev`) });
   }
 
-  #mount(...lines: string[]): void {
-    this.#mounts.push(...lines);
-    this.write("/proc/1/mountinfo", this.#mounts.join("\n"));
+  /** Takes the uppermost mount at a place away; `false` when there is none. */
+  unmount(target: string): boolean {
+    const at = this.#mounts.findLastIndex((line) => line.split(" ")[4] === target);
+    if (at >= 0) this.#mounts.splice(at, 1);
+    this.#writeMounts();
+    return at >= 0;
+  }
+
+  #writeMounts(): void {
+    for (const process of ["1", "self"]) {
+      this.write(`/proc/${process}/mountinfo`, this.#mounts.join("\n"));
+    }
   }
 
   /** A record of a volume with a map, staged over both portals by sessions 1 and 2, and mounted. */
   async stagedVolume(number: number, changes: Partial<StageRecord> = {}): Promise<StageRecord> {
     const map = `dm-${number}`;
-    this.luns.set(number, number);
-    this.addMap(map, number);
+    this.scsi.luns.set(number, number);
+    this.scsi.addMap(map, number);
     for (const session of [1, 2]) {
-      this.join(this.addDisk({ session, lun: number, volume: number }), map);
+      this.scsi.join(this.scsi.addDisk({ session, lun: number, volume: number }), map);
     }
     const record = {
       volumeId: `v${number}`,
@@ -282,70 +180,97 @@ export class FakeHost {
     return { ...record, ...changes };
   }
 
-  #run(
-    tool: string,
-    args: string[],
-    stdin: string,
-  ): Promise<{ code: number; stdout: string; stderr: string }> {
-    this.commands.push([tool, ...args].join(" ").trim());
-    const failure = tool === "iscsiadm" ? this.#iscsiadm(args) : undefined;
-    if (failure) return Promise.reject(failure);
-    this.onTool.get(tool)?.(args);
-    if (tool === "tee") this.#tee(args[0] ?? "", stdin.trim());
-    if (tool === "multipathd") this.#multipathd(args);
-    const stat = tool === "stat" ? this.statFails.get(args.at(-1) ?? "") : undefined;
-    if (stat) return Promise.reject(stat);
-    const answers: Record<string, string> = {
-      stat: "4096 100 50 50 10 5",
-      multipathd: args[0] === "show" ? "pid 9 idle" : "ok",
-    };
-    return Promise.resolve({ code: 0, stdout: answers[tool] ?? "", stderr: "" });
+  async #run(tool: string, args: string[], options: RunOptions = {}): Promise<CommandResult> {
+    if (options.signal?.aborted) throw abortError(options.signal);
+    const shown = [tool, ...args].join(" ");
+    this.commands.push(shown);
+    const scripted = await this.onTool.get(tool)?.(args);
+    if (options.signal?.aborted) throw abortError(options.signal);
+    const answer = scripted ?? this.#answer(tool, args, options.stdin?.trim() ?? "");
+    const result = { code: 0, stdout: "", stderr: "", ...answer };
+    if ((options.okCodes ?? [0]).includes(result.code)) return result;
+    const { namespaces } = this.host;
+    throw toolFailure({ tool, shown, result, secrets: options.secrets ?? [], namespaces });
   }
 
-  #iscsiadm(args: string[]): PsoError | undefined {
-    const portal = args[args.indexOf("-p") + 1] ?? "";
-    const found = PORTALS.indexOf(portal) + 1;
-    if (args.includes("--login") && this.deadPortals.has(portal)) {
-      return new PsoError("unavailable", `${portal} does not answer`);
+  #answer(tool: string, args: string[], stdin: string): Answer {
+    const path = args.at(-1) ?? "";
+    switch (tool) {
+      case "iscsiadm":
+        return this.iscsi.iscsiadm(args);
+      case "multipathd":
+        return this.scsi.multipathd(args);
+      case "multipath":
+        return this.scsi.flush(path);
+      case "dmsetup":
+        return this.scsi.dmsetup(args);
+      case "dd":
+        return this.scsi.dd(args);
+      case "nvme":
+        return this.nvme.tool(args);
+      case "losetup":
+        return this.loop.losetup(args);
+      case "tee":
+        return this.#tee(path, stdin);
+      case "mount":
+        return this.#mountTool(args);
+      case "umount":
+        return this.unmount(path) ? {} : { code: 32, stderr: `umount: ${path}: not mounted.\n` };
+      case "stat":
+        return this.#stat(path);
     }
-    if (args.includes("--login")) this.addSession(found, portal);
-    if (args.includes("--logout")) this.removeSession(found);
-    return undefined;
+    return {};
   }
 
-  #tee(path: string, value: string): void {
-    if (path.endsWith("/state")) this.write(path, value);
-    if (path.endsWith("/rescan")) {
-      for (const disk of this.#disksAt(path.split("/").at(-3) ?? "")) this.onRescan.get(disk)?.();
+  #tee(path: string, value: string): Answer {
+    const controller = /^\/sys\/class\/nvme\/(nvme\d+)\/rescan_controller$/.exec(path)?.[1];
+    if (controller !== undefined) this.nvme.rescan(controller);
+    else this.scsi.tee(path, value);
+    return {};
+  }
+
+  #stat(path: string): Answer {
+    const failure = this.statFails.get(path);
+    if (failure) throw failure;
+    return { stdout: "4096 100 50 50 10 5" };
+  }
+
+  /** A file system of a device or an export, a device node that is bound, or a bound folder. */
+  #mountTool(args: string[]): Answer {
+    const [source = "", target = ""] = args.slice(-2);
+    const options = (args[args.indexOf("-o") + 1] ?? "").split(",");
+    const device = /^\/dev\/(.+)$/.exec(source)?.[1];
+    const mode = options.includes("ro") ? "ro" : "rw";
+    if (options.includes("bind") && device !== undefined) {
+      this.mount(target, { number: "0:5", type: "devtmpfs", source: "udev", root: `/${device}` });
+      return {};
     }
-    if (path.endsWith("/delete")) this.#removeDevice(path.split("/").at(-3) ?? "");
-    const session = Number(/host(\d+)\/scan$/.exec(path)?.[1]);
-    if (session) this.scans.push(`host${session} ${value}`);
-    const [, target = 0, lun = 0] = value.split(" ").map(Number);
-    const volume = this.luns.get(lun);
-    if (!session || volume === undefined) return;
-    // udev and multipathd do so
-    this.join(this.addDisk({ session, lun, volume, target }), `dm-${volume}`);
-  }
-
-  #multipathd([verb, what, name = ""]: string[]): void {
-    const number = (wwid: string) => Number(wwid.slice(-8));
-    if (verb === "resize") this.onResize();
-    if (what === "map" && verb === "del") this.#removeMap(`dm-${number(name)}`);
-    if (what !== "path") return;
-    if (verb === "del") { for (const map of this.#mapsOf(name)) this.leave(name, map); }
-    const wwid = () =>
-      Deno.readTextFileSync(`${this.root}/sys/class/block/${name}/device/wwid`).trim();
-    if (verb === "add") this.join(name, `dm-${number(wwid())}`);
-  }
-
-  #removeMap(map: string): void {
-    for (const disk of this.pathsOf(map)) this.leave(disk, map);
-    this.remove(`/sys/class/block/${map}`);
+    const type = args.includes("-t") ? args[args.indexOf("-t") + 1] ?? "" : "xfs";
+    if (options.includes("bind")) {
+      const below = this.#mounts.findLast((line) => line.split(" ")[4] === source);
+      const number = below?.split(" ")[2] ?? "0:1";
+      this.mount(target, { number, type: below?.split(" ").at(-3) ?? type, source, options: mode });
+      return {};
+    }
+    const number = device === undefined
+      ? `0:${100 + this.#mounts.length}`
+      : this.read(`/sys/class/block/${device}/dev`);
+    this.mount(target, { number, type: type === "nfs" ? "nfs4" : type, source, options: mode });
+    return {};
   }
 }
 
-export function attachment(number: number): Attachment {
+interface MountFacts {
+  /** `8:1` */
+  number: string;
+  type?: string;
+  source?: string;
+  options?: string;
+  root?: string;
+}
+
+/** Volume 7 by iSCSI, at LUN 7 of both portals. */
+export function attachment(number: number): Extract<Attachment, { protocol: "iscsi" }> {
   const targets = PORTALS.map((portal) => ({ iqn: TARGET, portal }));
   return {
     protocol: "iscsi",
@@ -355,10 +280,4 @@ export function attachment(number: number): Attachment {
     sizeBytes: SIZE_BYTES,
     everWritten: true,
   };
-}
-
-/** a … z, aa … as the kernel names disks. */
-function letters(index: number): string {
-  const rest = Math.floor(index / 26);
-  return (rest > 0 ? letters(rest - 1) : "") + String.fromCharCode(97 + index % 26);
 }

@@ -2,6 +2,7 @@
 import { toolFailure } from "../../src/host/command.ts";
 import type { CommandResult, Run } from "../../src/run.ts";
 import type { Host, Namespaces } from "../../src/host/host.ts";
+import { HostFiles } from "./host_files.ts";
 
 /** The distributions whose tools were recorded (tests/lab/record_transcripts.ts). */
 export const DEBIANS = ["debian12", "debian13"] as const;
@@ -74,10 +75,11 @@ export async function withHostRoot(
   { run = noTool, namespaces = "chroot" }: { run?: Run; namespaces?: Namespaces } = {},
 ): Promise<void> {
   const root = await Deno.makeTempDir({ prefix: "pso-host-" });
+  const hostFiles = new HostFiles(root);
   try {
     for (const [path, text] of Object.entries(files)) {
-      await Deno.mkdir(`${root}${path.slice(0, path.lastIndexOf("/"))}`, { recursive: true });
-      if (!path.endsWith("/")) await Deno.writeTextFile(`${root}${path}`, text);
+      if (path.endsWith("/")) hostFiles.folder(path);
+      else hostFiles.write(path, text);
     }
     await work({ root, namespaces, run });
   } finally {

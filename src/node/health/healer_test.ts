@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { PsoError } from "../../errors.ts";
 import type { NodePlugin } from "../node_plugin.ts";
-import { attachment, FakeHost, PORTALS, SIZE_BYTES } from "../../../tests/support/fake_host.ts";
+import { attachment, FakeHost } from "../../../tests/support/fake_host.ts";
+import { NQN, NVME_PORTALS } from "../../../tests/support/fake_nvme.ts";
+import { PORTALS } from "../../../tests/support/fake_iscsi.ts";
+import { serialOf, SIZE_BYTES } from "../../../tests/support/fake_scsi.ts";
 import { failureOf, mountCapability } from "../../../tests/support/test_node.ts";
 
 /** A host with both sessions and these volumes staged. */
@@ -10,7 +13,7 @@ function withVolumes(
   work: (fake: FakeHost, node: NodePlugin) => Promise<void>,
 ): Promise<void> {
   return FakeHost.use(async (fake) => {
-    for (const [index, portal] of PORTALS.entries()) fake.addSession(index + 1, portal);
+    for (const [index, portal] of PORTALS.entries()) fake.iscsi.addSession(index + 1, portal);
     for (const number of numbers) await fake.stagedVolume(number);
     await work(fake, fake.plugin());
   });
@@ -40,7 +43,7 @@ Deno.test("a lost session is logged in again once for all its volumes, and each 
   withVolumes([1, 2], async (fake, node) => {
     const events: string[] = [];
     node.healer.onHeal = ({ what, outcome }) => events.push(`${what} ${outcome}`);
-    fake.removeSession(2);
+    fake.iscsi.removeSession(2);
     assert.deepEqual(await reasons(node, "v1"), ["degraded PathsMissing"]);
     await round(node);
     assert.deepEqual(node.storageHealth().map(({ status, reason }) => `${status} ${reason}`), [
@@ -58,8 +61,8 @@ Deno.test("a lost session is logged in again once for all its volumes, and each 
 
 Deno.test("a portal that is dead is tried after 15 s, 30 s … up to every 5 minutes, and is told once", () =>
   withVolumes([1], async (fake, node) => {
-    fake.removeSession(2);
-    fake.deadPortals.add(PORTALS[1] ?? "");
+    fake.iscsi.removeSession(2);
+    fake.iscsi.deadPortals.add(PORTALS[1] ?? "");
     const triedAt: number[] = [];
     for (; fake.nowMs < 1_500_000; fake.nowMs += 5_000) {
       const before = fake.commands.filter((line) => line.includes("--login")).length;
@@ -75,8 +78,8 @@ Deno.test("a portal that is dead is tried after 15 s, 30 s … up to every 5 min
 
 Deno.test("without any path a volume is inaccessible, and its array unreachable", () =>
   withVolumes([1], async (fake, node) => {
-    for (const portal of PORTALS) fake.deadPortals.add(portal);
-    for (const session of [1, 2]) fake.removeSession(session);
+    for (const portal of PORTALS) fake.iscsi.deadPortals.add(portal);
+    for (const session of [1, 2]) fake.iscsi.removeSession(session);
     await round(node);
     assert.deepEqual(await reasons(node, "v1"), ["inaccessible NoPath"]);
     assert.deepEqual(node.storageHealth().map(({ status, reason }) => `${status} ${reason}`), [
@@ -89,7 +92,7 @@ for (
   const { name, harm, found } of [
     {
       name: "a path that is out of its map",
-      harm: (fake: FakeHost) => fake.leave("sda", "dm-1"),
+      harm: (fake: FakeHost) => fake.scsi.leave("sda", "dm-1"),
       found: ["degraded PathsMissing"],
     },
     {
@@ -99,7 +102,8 @@ for (
     },
     {
       name: "a path of another volume in the map",
-      harm: (fake: FakeHost) => fake.join(fake.addDisk({ session: 1, lun: 9, volume: 9 }), "dm-1"),
+      harm: (fake: FakeHost) =>
+        fake.scsi.join(fake.scsi.addDisk({ session: 1, lun: 9, volume: 9 }), "dm-1"),
       found: ["degraded MixedPaths"],
     },
   ]
@@ -110,7 +114,7 @@ for (
       assert.deepEqual(await reasons(node, "v1"), found);
       await round(node);
       assert.deepEqual(await reasons(node, "v1"), []);
-      assert.deepEqual(fake.pathsOf("dm-1"), ["sda", "sdb"]);
+      assert.deepEqual(fake.scsi.pathsOf("dm-1"), ["sda", "sdb"]);
     }));
 }
 
@@ -132,7 +136,7 @@ Deno.test("what is wrong and cannot be healed from here is only said", () =>
 Deno.test("nothing is healed for a volume that nothing mounts, nor while the mounts cannot be read, which is told once", () =>
   withVolumes([1], async (fake, node) => {
     fake.unmount("/stage/1");
-    fake.removeSession(2);
+    fake.iscsi.removeSession(2);
     await round(node);
     assert.deepEqual(await reasons(node, "v1"), ["inaccessible NotMounted"]);
     fake.remove("/proc/1/mountinfo");
@@ -164,8 +168,8 @@ Deno.test("a volume of which an unstage failed goes in the second round that fin
 Deno.test("an idle session of ours ends in the second round that finds it so; a foreign one stays", () =>
   FakeHost.use(async (fake) => {
     const node = fake.plugin();
-    fake.addSession(1, PORTALS[0] ?? "");
-    fake.addSession(2, PORTALS[1] ?? "", { iface: "default" });
+    fake.iscsi.addSession(1, PORTALS[0] ?? "");
+    fake.iscsi.addSession(2, PORTALS[1] ?? "", { iface: "default" });
     await round(node);
     assert.equal(fake.commands.length, 0);
     assert.equal(node.healer.leftovers().session, 1);
@@ -173,10 +177,7 @@ Deno.test("an idle session of ours ends in the second round that finds it so; a 
     await round(node);
     assert.equal(fake.commands.filter((line) => line.includes("--logout")).length, 1);
     assert.deepEqual(node.healer.leftovers(), { volume: 0, session: 0, device: 0 });
-    assert.deepEqual(
-      [...Deno.readDirSync(`${fake.root}/sys/class/iscsi_session`)].map(({ name }) => name),
-      ["session2"],
-    );
+    assert.deepEqual(fake.iscsi.sessions, ["session2"]);
   }));
 
 Deno.test("a map without a record is counted, and neither it nor its session is touched", () =>
@@ -190,7 +191,7 @@ Deno.test("a map without a record is counted, and neither it nor its session is 
 
 Deno.test("a volume that a call works with is left alone until the call has ended", () =>
   withVolumes([1], async (fake) => {
-    fake.leave("sda", "dm-1");
+    fake.scsi.leave("sda", "dm-1");
     const { promise, resolve } = Promise.withResolvers<void>();
     const busy = fake.plugin({
       host: {
@@ -215,8 +216,8 @@ Deno.test("a shared volume that has grown on its array gets its new size here in
     await fake.stagedVolume(2, { shared: true });
     const grow = (name: string) =>
       fake.write(`/sys/class/block/${name}/size`, String(SIZE_BYTES / 256));
-    for (const disk of fake.pathsOf("dm-2")) fake.onRescan.set(disk, () => grow(disk));
-    fake.onResize = () => grow("dm-2");
+    for (const disk of fake.scsi.pathsOf("dm-2")) fake.scsi.onRescan.set(disk, () => grow(disk));
+    fake.scsi.onResize = () => grow("dm-2");
     await round(node);
     assert.equal(
       Deno.readTextFileSync(`${fake.root}/sys/class/block/dm-2/size`).trim(),
@@ -228,67 +229,36 @@ Deno.test("a shared volume that has grown on its array gets its new size here in
 
 Deno.test("an NVMe path that is gone is connected again, noted as ours; one that the kernel brings back by itself is left to it", () =>
   FakeHost.use(async (fake) => {
-    const nqn = "nqn.2010-06.com.purestorage:flasharray.1";
-    const portals = ["192.0.2.1:4420", "192.0.2.2:4420"];
-    const controller = (name: string, address: string, state = "live") => {
-      const texts = {
-        transport: "tcp",
-        subsysnqn: nqn,
-        address: `traddr=${address},trsvcid=4420`,
-        state,
-      };
-      for (const [file, text] of Object.entries(texts)) {
-        fake.write(`/sys/class/nvme/${name}/${file}`, text);
-      }
-    };
-    fake.write("/sys/class/block/nvme0n1/wwid", `eui.00${"0".repeat(14)}24a937${"0".repeat(10)}`);
-    fake.write("/sys/class/block/nvme0n1/size", "2048");
-    fake.write("/sys/class/block/nvme0n1/dev", "259:0");
-    const facts = { serial: "0".repeat(24), sizeBytes: 1_048_576, everWritten: true };
-    const attachment = { protocol: "nvme-tcp", nqn, portals, ...facts } as const;
-    await fake.records.write({
-      volumeId: "v1",
-      stagingPath: "/stage/1",
-      attachment,
-      device: "nvme0n1",
-      published: [],
-    });
-    fake.mount("/stage/1", { number: "259:0" });
-    controller("nvme0", "192.0.2.1", "connecting");
-    fake.onTool.set("nvme", (args) => controller("nvme1", args[args.indexOf("-a") + 1] ?? ""));
+    fake.nvme.publish(1);
+    const first = { transport: "tcp", nqn: NQN, traddr: "192.0.2.1", trsvcid: "4420" } as const;
+    const controller = fake.nvme.addController(first);
+    const facts = { serial: serialOf(1), sizeBytes: SIZE_BYTES, everWritten: true };
+    const attachment = { protocol: "nvme-tcp", nqn: NQN, portals: NVME_PORTALS, ...facts } as const;
+    const [device] = fake.nvme.namespaces;
+    const record = { volumeId: "v1", stagingPath: "/stage/1", attachment, device, published: [] };
+    await fake.records.write(record);
+    fake.mountDevice(device ?? "", "/stage/1");
+    fake.nvme.setState(controller, "connecting");
     const node = fake.plugin();
     assert.deepEqual(await reasons(node, "v1"), ["inaccessible NoPath"]);
     await round(node);
     assert.deepEqual(await reasons(node, "v1"), ["degraded PathsMissing"]);
     assert.deepEqual(fake.commands.map((line) => line.split(" --")[0]), [
-      `nvme connect -t tcp -n ${nqn} -a 192.0.2.2 -s 4420`,
+      `nvme connect -t tcp -n ${NQN} -a 192.0.2.2 -s 4420`,
     ]);
-    controller("nvme0", "192.0.2.1");
+    fake.nvme.setState(controller, "live");
     await round(node);
     assert.deepEqual(await reasons(node, "v1"), []);
-    assert.match(
-      Deno.readTextFileSync(`${fake.root}/state/nvme-connections.json`),
-      /"192\.0\.2\.2"/,
-    );
-    fake.remove("/sys/class/block/nvme0n1");
+    const notes = () => JSON.parse(fake.read("/state/nvme-connections.json")).routes;
+    assert.deepEqual(notes().map(({ traddr }: { traddr: string }) => traddr), ["192.0.2.2"]);
+    fake.nvme.unpublish(1);
     assert.deepEqual(await reasons(node, "v1"), ["inaccessible DeviceMissing"]);
-    const notes = () =>
-      JSON.parse(Deno.readTextFileSync(`${fake.root}/state/nvme-connections.json`)).routes.length;
-    assert.equal(notes(), 1);
     // somebody disconnects it, and whoever connects it next is not us
-    fake.remove("/sys/class/nvme/nvme1");
-    fake.onTool.delete("nvme");
-    await fake.records.write({
-      volumeId: "v1",
-      stagingPath: "/stage/1",
-      attachment,
-      device: "nvme0n1",
-      published: [],
-      unstaging: true,
-    });
+    fake.nvme.removeController("nvme1");
+    await fake.records.write({ ...record, unstaging: true });
     fake.unmount("/stage/1");
     await round(node);
-    assert.equal(notes(), 0);
+    assert.deepEqual(notes(), []);
   }));
 
 Deno.test("run() ends when its signal fires", () =>
@@ -348,11 +318,8 @@ Deno.test("publish mounts a stale NFS volume anew when no pod has it, and refuse
     const stale = () =>
       fake.statFails.set("/stage/1", new PsoError("unavailable", "stat: Stale file handle"));
     fake.onTool.set("mount", (args) => {
-      const [from = "", target = ""] = args.slice(-2);
-      if (from === source) fake.statFails.clear();
-      fake.mount(target, { number: "0:7", type: "nfs4", source });
+      if (args.includes(source)) fake.statFails.clear();
     });
-    fake.onTool.set("umount", (args) => fake.unmount(args.at(-1) ?? ""));
     const capability = mountCapability("nfs", "multi-node-multi-writer");
     const volume = { volumeId: "v1", stagingPath: "/stage/1", capability };
     await node.stage({
@@ -379,11 +346,6 @@ Deno.test("stage of a stale NFS volume mounts it anew without a look at its root
   FakeHost.use(async (fake) => {
     const node = fake.plugin();
     const source = "192.0.2.7:/fs";
-    fake.onTool.set(
-      "mount",
-      (args) => fake.mount(args.at(-1) ?? "", { number: "0:8", type: "nfs4", source }),
-    );
-    fake.onTool.set("umount", (args) => fake.unmount(args.at(-1) ?? ""));
     // stat(2) of a stale root fails: a folder can neither be made nor found
     fake.write("/stage/1", "");
     fake.mount("/stage/1", { number: "0:7", type: "nfs4", source });

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { Metrics } from "../../metrics.ts";
 import { registerHealth } from "./metrics.ts";
-import { FakeHost, PORTALS } from "../../../tests/support/fake_host.ts";
+import { FakeHost } from "../../../tests/support/fake_host.ts";
+import { PORTALS } from "../../../tests/support/fake_iscsi.ts";
 
 Deno.test("paths, unhealthy volumes, leftovers and heals are shown as metrics", () =>
   FakeHost.use(async (fake) => {
-    for (const [index, portal] of PORTALS.entries()) fake.addSession(index + 1, portal);
+    for (const [index, portal] of PORTALS.entries()) fake.iscsi.addSession(index + 1, portal);
     await fake.stagedVolume(1);
     await fake.stagedVolume(2, { unstaging: true });
-    fake.leave("sda", "dm-1");
+    fake.scsi.leave("sda", "dm-1");
     const { healer } = fake.plugin();
     const metrics = new Metrics();
     registerHealth(metrics, healer);

@@ -1,41 +1,22 @@
 import assert from "node:assert/strict";
-import { isPsoError, PsoError } from "../../errors.ts";
+import { isPsoError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { silentLogger } from "../../log.ts";
-import { TargetQueue } from "../target_queue.ts";
-import { NfsServers } from "./servers.ts";
 import { mountNfs, nfsFile, nfsOptions, nfsSource } from "./mount.ts";
+import { FakeHost } from "../../../tests/support/fake_host.ts";
 
 /** A host on which `mount` fails with the errors given, one for each call, and then succeeds. */
-async function withHost(
+function withHost(
   errors: string[],
   work: (host: Host, commands: string[]) => Promise<void>,
 ): Promise<void> {
-  const root = await Deno.makeTempDir({ prefix: "pso-nfs-" });
-  await Deno.mkdir(`${root}/proc/self`, { recursive: true });
-  await Deno.writeTextFile(`${root}/proc/self/mountinfo`, "");
-  const commands: string[] = [];
-  const host: Host = {
-    root,
-    namespaces: "direct",
-    run: async (tool, args) => {
-      commands.push([tool, ...args].join(" "));
-      const said = errors[commands.length - 1];
-      if (said !== undefined) {
-        throw new PsoError("unavailable", `mount ended with code 32: ${said}`);
-      }
-      await Deno.writeTextFile(
-        `${root}/proc/self/mountinfo`,
-        `9 1 0:77 / ${args.at(-1)} rw - nfs4 ${args.at(-2)} rw\n`,
-      );
-      return { code: 0, stdout: "", stderr: "" };
-    },
-  };
-  try {
-    await work(host, commands);
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+  return FakeHost.use(async (fake) => {
+    const left = [...errors];
+    fake.onTool.set("mount", () => {
+      const said = left.shift();
+      return said === undefined ? undefined : { code: 32, stderr: said };
+    });
+    await work(fake.host, fake.commands);
+  });
 }
 
 const PLACE = { source: "10.0.0.9:/k8s-pvc-1", target: "/stage/1", flags: ["hard"] };
@@ -104,27 +85,8 @@ Deno.test("nfsSource() puts IPv6 addresses in brackets", () => {
 });
 
 Deno.test("an NFS mount is known by its type and source", () =>
-  withHost([], async (host) => {
-    const targets = new TargetQueue();
-    const nfs = new NfsServers({ host, log: silentLogger });
-    const own = {
-      targets,
-      nfs,
-      chap: new Map(),
-      host,
-      stateDir: "",
-      dataAddresses: () => Promise.resolve([]),
-      requirePrepared: () => Promise.resolve(),
-      log: silentLogger,
-    };
-    const context = {
-      ...own,
-      defaultFsType: "xfs",
-      mkfsOptions: [],
-      mountFlags: [],
-      multipath: true,
-      iscsiLoginTimeoutSeconds: 20,
-    };
+  FakeHost.use(async (fake) => {
+    const context = fake.context();
     const mount = {
       id: 1,
       majorMinor: "0:77",

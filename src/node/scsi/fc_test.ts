@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import type { Attachment } from "../../handoff.ts";
-import { FakeHost, SIZE_BYTES } from "../../../tests/support/fake_host.ts";
+import { FakeHost } from "../../../tests/support/fake_host.ts";
+import { SIZE_BYTES } from "../../../tests/support/fake_scsi.ts";
 import { BLOCK_CAPABILITY, failureOf } from "../../../tests/support/test_node.ts";
 
 const [FIRST, SECOND, OTHER] = ["524a937000000001", "524a937000000011", "5000000000000009"];
@@ -30,31 +31,30 @@ const REQUEST = {
  */
 async function withFabric(work: (fake: FakeHost) => Promise<void>): Promise<void> {
   await FakeHost.use(async (fake) => {
-    fake.addRemotePort(3, { wwpn: FIRST, target: 2 });
-    fake.addRemotePort(4, { wwpn: SECOND, target: 0 });
-    fake.addRemotePort(4, { wwpn: OTHER, target: 5 });
-    fake.luns.set(7, 7);
-    fake.addMap("dm-7", 7);
+    fake.scsi.addRemotePort(3, { wwpn: FIRST, target: 2 });
+    fake.scsi.addRemotePort(4, { wwpn: SECOND, target: 0 });
+    fake.scsi.addRemotePort(4, { wwpn: OTHER, target: 5 });
+    fake.scsi.luns.set(7, 7);
+    fake.scsi.addMap("dm-7", 7);
     await work(fake);
   });
 }
 
-const scansOf = (fake: FakeHost) => fake.scans.toSorted();
+const scansOf = (fake: FakeHost) => fake.scsi.scans.toSorted();
 
 Deno.test("FC: a stage scans the LUN behind each port of the array, and nothing else; a stage that fails takes both paths and the map away", () =>
   withFabric(async (fake) => {
-    // No device node can be bound in a folder of files: the stage ends there, and takes away what
-    // it attached.
+    fake.onTool.set("mount", () => ({ code: 32, stderr: "mount: cannot allocate memory\n" }));
     assert.match((await failureOf(fake.plugin().stage(REQUEST))).message, /\/stage\/7\/device/);
     assert.deepEqual(scansOf(fake), ["host3 0 2 7", "host4 0 0 7"]);
     assert.equal(await fake.records.find("v7"), undefined);
-    assert.deepEqual([...Deno.readDirSync(`${fake.root}/sys/class/scsi_device`)], []);
-    assert.throws(() => fake.pathsOf("dm-7"), Deno.errors.NotFound);
+    assert.deepEqual(fake.scsi.devices, []);
+    assert.equal(fake.has("/sys/class/block/dm-7"), false);
   }));
 
 Deno.test("FC: a path that is gone is scanned for again by the healer, at its own place", () =>
   withFabric(async (fake) => {
-    fake.join(fake.addDisk({ session: 3, target: 2, lun: 7, volume: 7 }), "dm-7");
+    fake.scsi.join(fake.scsi.addDisk({ session: 3, target: 2, lun: 7, volume: 7 }), "dm-7");
     await fake.records.write({
       volumeId: "v7",
       stagingPath: "/stage/7",
@@ -71,13 +71,13 @@ Deno.test("FC: a path that is gone is scanned for again by the healer, at its ow
     await node.healer.round();
     await node.healer.idle();
     assert.deepEqual(scansOf(fake), ["host4 0 0 7"]);
-    assert.deepEqual(fake.pathsOf("dm-7").length, 2);
+    assert.deepEqual(fake.scsi.pathsOf("dm-7").length, 2);
     assert.deepEqual(await node.health({ volumeId: "v7", volumePath: "" }), []);
   }));
 
 Deno.test("FC: a host that sees no port of the array says so and names the ports", () =>
   FakeHost.use(async (fake) => {
-    fake.addRemotePort(4, { wwpn: OTHER, target: 5 });
+    fake.scsi.addRemotePort(4, { wwpn: OTHER, target: 5 });
     const { code, message } = await failureOf(fake.plugin().stage(REQUEST));
     assert.equal(code, "unavailable");
     assert.match(
@@ -91,7 +91,7 @@ Deno.test("FC: a host that sees no port of the array says so and names the ports
 
 Deno.test("FC: a port of the array that is lost is a missing path, and is only said", () =>
   withFabric(async (fake) => {
-    fake.join(fake.addDisk({ session: 3, target: 2, lun: 7, volume: 7 }), "dm-7");
+    fake.scsi.join(fake.scsi.addDisk({ session: 3, target: 2, lun: 7, volume: 7 }), "dm-7");
     // the kernel has taken its disks away
     fake.write("/sys/class/fc_remote_ports/rport-4:0-0/port_state", "Not Present");
     await fake.records.write({

@@ -2,81 +2,43 @@ import { equal, match } from "node:assert/strict";
 import type { Host } from "../../host/host.ts";
 import type { ScsiAttachment } from "../protocol.ts";
 import { refuseOtherTargets } from "./other_targets.ts";
+import { FakeHost } from "../../../tests/support/fake_host.ts";
+import { PORTALS, TARGET } from "../../../tests/support/fake_iscsi.ts";
+import { serialOf, wwidOf } from "../../../tests/support/fake_scsi.ts";
 import { failureOf } from "../../../tests/support/test_node.ts";
 
-const SERIAL = "1234567890ABCDEF00011010";
-const WWID = `3624a9370${SERIAL.toLowerCase()}`;
-const [OURS, OTHER] = [
-  "iqn.2010-06.com.purestorage:flasharray.1",
-  "iqn.2010-06.com.purestorage:flasharray.2",
-];
-const FACTS = { lun: 1, serial: SERIAL, sizeBytes: 1 << 30, everWritten: false };
+const OTHER = "iqn.2010-06.com.purestorage:flasharray.2";
+const FACTS = { lun: 1, serial: serialOf(1), sizeBytes: 1 << 30, everWritten: false };
 const ISCSI: ScsiAttachment = {
   protocol: "iscsi",
-  targets: [{ iqn: OURS, portal: "192.0.2.1:3260" }],
+  targets: PORTALS.map((portal) => ({ iqn: TARGET, portal })),
   ...FACTS,
 };
 const FC: ScsiAttachment = { protocol: "fc", wwpns: ["524a937a00000100"], ...FACTS };
 
 interface Path {
-  hctl: string;
+  session: number;
   /** The volume, when it is another one. */
-  naa?: string;
+  volume?: number;
+  /** By an iSCSI session to this target, or by this port of an FC array; by neither when absent. */
   iqn?: string;
   wwpn?: string;
 }
 
-/** A sysfs tree with these paths, as scsi_transport_iscsi and scsi_transport_fc show them. */
-async function withPaths(paths: Path[], work: (host: Host) => Promise<void>): Promise<void> {
-  const root = await Deno.makeTempDir({ prefix: "pso-targets-" });
-  const write = async (path: string, text: string) => {
-    await Deno.mkdir(`${root}/sys/class/${path}`.replace(/\/[^/]+$/, ""), { recursive: true });
-    await Deno.writeTextFile(`${root}/sys/class/${path}`, `${text}\n`);
-  };
-  try {
-    for (const [index, { hctl, naa, iqn, wwpn }] of paths.entries()) {
-      const scsiHost = hctl.split(":")[0];
-      const by = wwpn === undefined ? `session${index}` : `rport-${scsiHost}:0-${index}`;
-      const device = `sys/devices/host${scsiHost}/${by}/target/${hctl}`;
-      await Deno.mkdir(`${root}/${device}/scsi_device/${hctl}`, { recursive: true });
-      await Deno.writeTextFile(`${root}/${device}/wwid`, `naa.${naa ?? WWID.slice(1)}\n`);
-      await Deno.symlink("../..", `${root}/${device}/scsi_device/${hctl}/device`);
-      await Deno.mkdir(`${root}/sys/class/scsi_device`, { recursive: true });
-      await Deno.symlink(
-        `../../../${device}/scsi_device/${hctl}`,
-        `${root}/sys/class/scsi_device/${hctl}`,
-      );
-      if (wwpn !== undefined) await write(`fc_remote_ports/${by}/port_name`, `0x${wwpn}`);
-      if (iqn === undefined) continue;
-      await Deno.mkdir(`${root}/${device}/../../iscsi_session/${by}`, { recursive: true });
-      await Deno.mkdir(`${root}/sys/class/iscsi_session`, { recursive: true });
-      await Deno.symlink(
-        `../../devices/host${scsiHost}/${by}/iscsi_session/${by}`,
-        `${root}/sys/class/iscsi_session/${by}`,
-      );
-      for (
-        const [file, value] of [["targetname", iqn], ["state", "LOGGED_IN"], [
-          "ifacename",
-          "default",
-        ], ["target_id", "0"]] as const
-      ) {
-        await write(`iscsi_session/${by}/${file}`, value);
-      }
-      await write(`iscsi_connection/connection${index}:0/persistent_address`, "192.0.2.1");
-      await write(`iscsi_connection/connection${index}:0/persistent_port`, "3260");
+/** A host with these paths, each at LUN 7 of a SCSI host of its own. */
+function withPaths(paths: Path[], work: (host: Host) => Promise<void>): Promise<void> {
+  return FakeHost.use(async (fake) => {
+    for (const { session, volume = 1, iqn, wwpn } of paths) {
+      if (iqn !== undefined) fake.iscsi.addSession(session, PORTALS[0] ?? "", { target: iqn });
+      if (wwpn !== undefined) fake.scsi.addRemotePort(session, { wwpn, target: 0 });
+      fake.scsi.addDisk({ session, volume, lun: 7 });
     }
-    await work({
-      root,
-      namespaces: "direct",
-      run: () => Promise.reject(new Error("no tool is needed")),
-    });
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+    await work(fake.host);
+  });
 }
 
 const refuse = (host: Host, attachment: ScsiAttachment) =>
-  refuseOtherTargets(host, { attachment, wwid: WWID });
+  refuseOtherTargets(host, { attachment, wwid: wwidOf(1) });
 
 for (
   const { name, attachment, paths } of [
@@ -84,17 +46,17 @@ for (
     {
       name: "paths by the published target only",
       attachment: ISCSI,
-      paths: [{ hctl: "3:0:0:1", iqn: OURS }, { hctl: "4:0:0:1", iqn: OURS }],
+      paths: [{ session: 3, iqn: TARGET }, { session: 4, iqn: TARGET }],
     },
     {
       name: "another volume by another target",
       attachment: ISCSI,
-      paths: [{ hctl: "3:0:0:1", iqn: OTHER, naa: "624a9370ffff" }],
+      paths: [{ session: 3, iqn: OTHER, volume: 2 }],
     },
     {
       name: "a port of the same array that came up later",
       attachment: FC,
-      paths: [{ hctl: "3:0:0:1", wwpn: "524A937A00000113" }],
+      paths: [{ session: 3, wwpn: "524A937A00000113" }],
     },
   ]
 ) {
@@ -107,32 +69,32 @@ for (
     {
       name: "another iSCSI target",
       attachment: ISCSI,
-      path: { hctl: "4:0:0:7", iqn: OTHER },
+      path: { session: 4, iqn: OTHER },
       said: `${OTHER} (device 4:0:0:7)`,
     },
     {
       name: "another array's FC port",
       attachment: FC,
-      path: { hctl: "4:0:0:7", wwpn: "524a937b00000100" },
+      path: { session: 4, wwpn: "524a937b00000100" },
       said: "524a937b00000100",
     },
     {
       name: "FC, published by iSCSI",
       attachment: ISCSI,
-      path: { hctl: "4:0:0:7", wwpn: "524a937a00000100" },
+      path: { session: 4, wwpn: "524a937a00000100" },
       said: "524a937a00000100",
     },
     {
       name: "a session that shows no target",
       attachment: ISCSI,
-      path: { hctl: "4:0:0:7" },
+      path: { session: 4 },
       said: "unknown",
     },
   ]
 ) {
   Deno.test(`refuseOtherTargets() refuses a volume that is there by ${name}, and names both`, () =>
     withPaths(
-      [{ hctl: "3:0:0:1", iqn: OURS }, path].slice(attachment === FC ? 1 : 0),
+      [{ session: 3, iqn: TARGET }, path].slice(attachment === FC ? 1 : 0),
       async (host) => {
         const { code, message } = await failureOf(refuse(host, attachment));
         equal(code, "in_use");
