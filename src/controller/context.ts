@@ -3,17 +3,25 @@ import type { Logger } from "../log.ts";
 import type { NodeRegistry } from "./node_registry.ts";
 import type { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
+import type { PublishMemory } from "./publish_memory.ts";
 import type { RecentPlacements } from "./recent_placements.ts";
 import type { VolumeLocator } from "./volume_locator.ts";
 
-/** What the parts of the provisioner share. */
+/**
+ * What the calls of the controller share. Nothing in here must survive: all that is remembered is a
+ * cache, which costs REST calls when it is lost.
+ */
 export interface ControllerContext {
   fleet: Fleet;
   locator: VolumeLocator;
   /** Read at each use: a configuration that changed holds from the next call on. */
   options: () => ProvisionerOptions;
   log: Logger;
+  /** Which node stands behind a host name or client address. */
   nodes: NodeRegistry;
+  /** How volumes were published, by this process. */
+  published: PublishMemory;
+  /** Bytes placed lately, which arrays do not show yet. */
   recent: RecentPlacements;
   tokens: PageTokens;
 }

@@ -1,15 +1,19 @@
-import type { Fleet, FleetMember } from "../arrays/fleet.ts";
-import { PsoError } from "../errors.ts";
+import type { Fleet } from "../arrays/fleet.ts";
 import type { Logger } from "../log.ts";
 import { snapshotSuffixFor, volumeNameFor } from "../names.ts";
-import { capabilitiesFault } from "./capability_check.ts";
+import { getCapacity } from "./calls/capacity.ts";
+import { createVolume } from "./calls/creation.ts";
+import { deleteVolume } from "./calls/deletion.ts";
+import { expandVolume } from "./calls/growth.ts";
+import { getVolume, listVolumes, validateCapabilities } from "./calls/inquiry.ts";
+import { publishVolume } from "./calls/publishing.ts";
+import { createSnapshot, deleteSnapshot, getSnapshot, listSnapshots } from "./calls/snapshots.ts";
+import { unpublishVolume } from "./calls/unpublishing.ts";
 import type { ControllerContext } from "./context.ts";
-import { listAcross } from "./calls/listing.ts";
 import { NodeRegistry } from "./node_registry.ts";
 import { PageTokens } from "./page_token.ts";
-import { parseParameters } from "./parameters.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
-import { Publishing } from "./calls/publishing.ts";
+import { PublishMemory } from "./publish_memory.ts";
 import { RecentPlacements } from "./recent_placements.ts";
 import type {
   CapacityAnswer,
@@ -30,13 +34,10 @@ import type {
   VolumeAnswer,
   VolumePage,
 } from "./requests.ts";
-import { Snapshots } from "./calls/snapshots.ts";
-import { accessibleTopologyOf } from "./topology.ts";
 import { parseSnapshotId, parseVolumeId } from "./volume_id.ts";
-import { VolumeCreation } from "./calls/creation.ts";
-import { type LocatedVolume, VolumeLocator } from "./volume_locator.ts";
-import { grownSize } from "./volume_size.ts";
+import { VolumeLocator } from "./volume_locator.ts";
 
+/** What a Provisioner is made of. */
 export interface ProvisionerSetup {
   fleet: Fleet;
   /** Read at each use, so that a changed configuration holds from the next call on. */
@@ -54,24 +55,18 @@ export interface ProvisionerSetup {
  */
 export class Provisioner {
   readonly #context: ControllerContext;
-  readonly #creation: VolumeCreation;
-  readonly #publishing: Publishing;
-  readonly #snapshots: Snapshots;
 
   constructor({ fleet, options, log, now }: ProvisionerSetup) {
-    const context: ControllerContext = {
+    this.#context = {
       fleet,
       options,
       log,
       locator: new VolumeLocator(fleet),
       nodes: new NodeRegistry(now),
+      published: new PublishMemory(),
       recent: new RecentPlacements(now),
       tokens: new PageTokens(),
     };
-    this.#context = context;
-    this.#creation = new VolumeCreation(context);
-    this.#publishing = new Publishing(context);
-    this.#snapshots = new Snapshots(context);
   }
 
   /**
@@ -100,37 +95,15 @@ export class Provisioner {
    * clone), `exhausted` (no array fits; the message says why for each).
    */
   createVolume(request: CreateVolumeRequest, signal: AbortSignal): Promise<VolumeAnswer> {
-    return this.#creation.create(request, signal);
+    return createVolume(this.#context, request, signal);
   }
 
   /**
    * Destroys the volume; gone already is success once every array that could hold it has answered.
    * `in_use` while a node or a snapshot holds it. A handle of ours: two REST calls.
    */
-  async deleteVolume(volumeId: string, signal: AbortSignal): Promise<void> {
-    const { fleet, locator } = this.#context;
-    const hinted = locator.hinted(volumeId);
-    if (
-      hinted && fleet.mayHold(hinted.member, hinted.name) && await this.#destroy(hinted, signal)
-    ) return;
-    // Not where the handle says: it may have been moved, or be gone.
-    const found = await locator.find(volumeId, signal);
-    if (found) await this.#destroy({ member: found.member, name: found.volume.name }, signal);
-  }
-
-  async #destroy(
-    { member, name }: { member: FleetMember; name: string },
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const { fleet, nodes } = this.#context;
-    const isNode = (client: string) => nodes.knows(client);
-    const destroyed = await member.array.deleteVolume(name, {
-      mayHaveSnapshots: fleet.mayHaveSnapshots(member, name),
-      isNode,
-      signal,
-    });
-    fleet.deleted(member, name);
-    return destroyed;
+  deleteVolume(volumeId: string, signal: AbortSignal): Promise<void> {
+    return deleteVolume(this.#context, volumeId, signal);
   }
 
   /**
@@ -140,7 +113,7 @@ export class Provisioner {
    * `unsupported` (no common protocol), `exhausted` (the node holds all it can).
    */
   publishVolume(request: PublishRequest, signal: AbortSignal): Promise<Record<string, string>> {
-    return this.#publishing.publish(request, signal);
+    return publishVolume(this.#context, request, signal);
   }
 
   /**
@@ -148,32 +121,14 @@ export class Provisioner {
    * once no host holds the volume, else `not_found`.
    */
   unpublishVolume(request: UnpublishRequest, signal: AbortSignal): Promise<void> {
-    return this.#publishing.unpublish(request, signal);
+    return unpublishVolume(this.#context, request, signal);
   }
 
   /**
    * Whether the volume can be used in all of these ways, and the parameters are known. `not_found`.
    */
-  async validateCapabilities(
-    request: ValidateRequest,
-    signal: AbortSignal,
-  ): Promise<ValidateAnswer> {
-    const { member } = await this.#context.locator.need(request.volumeId, signal);
-    const fault = capabilitiesFault(request.capabilities, member.array.kind);
-    if (fault !== undefined) return { confirmed: false, message: fault };
-    try {
-      const { kind } = parseParameters(request.parameters);
-      if (kind === undefined || kind === member.array.kind) return { confirmed: true };
-      return {
-        confirmed: false,
-        message: `backend ${kind} is asked for and the volume is a ${member.array.kind} volume`,
-      };
-    } catch (error) {
-      if (error instanceof PsoError && error.code === "invalid") {
-        return { confirmed: false, message: error.message };
-      }
-      throw error;
-    }
+  validateCapabilities(request: ValidateRequest, signal: AbortSignal): Promise<ValidateAnswer> {
+    return validateCapabilities(this.#context.locator, request, signal);
   }
 
   /**
@@ -181,28 +136,13 @@ export class Provisioner {
    * `stale_token`; `unavailable` while an array does not answer: a list without its volumes would
    * say that they are gone. volume_context is left out: arrays do not keep it.
    */
-  async listVolumes(request: ListRequest, signal: AbortSignal): Promise<VolumePage> {
-    const { locator, options, tokens } = this.#context;
-    const prefix = `${options().prefix}-`;
-    const { items, nextToken } = await listAcross(
-      request,
-      { arrays: locator.listOrder(), tokens },
-      ({ member }, part) => member.array.listVolumes({ prefix, hosts: true, ...part }, signal),
-    );
-    return {
-      entries: items.map(({ listed, item }) =>
-        this.#published({ member: listed.member, volume: item }, listed.arrayId)
-      ),
-      nextToken,
-    };
+  listVolumes(request: ListRequest, signal: AbortSignal): Promise<VolumePage> {
+    return listVolumes(this.#context, request, signal);
   }
 
   /** The volume and the nodes that it is published to. `not_found`. */
-  async getVolume(volumeId: string, signal: AbortSignal): Promise<PublishedVolume> {
-    const located = await this.#context.locator.need(volumeId, signal, { hosts: true });
-    const { id } = await this.#context.locator.statusOf(located.member, signal);
-    const { volume, publishedNodeIds } = this.#published(located, id);
-    return { volume: { ...volume, volumeId }, publishedNodeIds };
+  getVolume(volumeId: string, signal: AbortSignal): Promise<PublishedVolume> {
+    return getVolume(this.#context, volumeId, signal);
   }
 
   /**
@@ -210,7 +150,7 @@ export class Provisioner {
    * parameters.
    */
   getCapacity(request: CapacityRequest): CapacityAnswer {
-    return this.#creation.capacity(request);
+    return getCapacity(this.#context, request);
   }
 
   /**
@@ -218,7 +158,7 @@ export class Provisioner {
    * is a snapshot of another volume). One REST call.
    */
   createSnapshot(request: CreateSnapshotRequest, signal: AbortSignal): Promise<SnapshotAnswer> {
-    return this.#snapshots.create(request, signal);
+    return createSnapshot(this.#context, request, signal);
   }
 
   /**
@@ -226,7 +166,7 @@ export class Provisioner {
    * answered.
    */
   deleteSnapshot(snapshotId: string, signal: AbortSignal): Promise<void> {
-    return this.#snapshots.delete(snapshotId, signal);
+    return deleteSnapshot(this.#context, snapshotId, signal);
   }
 
   /**
@@ -234,46 +174,18 @@ export class Provisioner {
    * prefix. Unknown handles give an empty page. `stale_token`.
    */
   listSnapshots(request: ListSnapshotsRequest, signal: AbortSignal): Promise<SnapshotPage> {
-    return this.#snapshots.list(request, signal);
+    return listSnapshots(this.#context, request, signal);
   }
 
   /** The snapshot. `not_found`. */
   getSnapshot(snapshotId: string, signal: AbortSignal): Promise<SnapshotAnswer> {
-    return this.#snapshots.get(snapshotId, signal);
+    return getSnapshot(this.#context.locator, snapshotId, signal);
   }
 
   /**
-   * Grows the volume to the range; one that is large enough is answered as it is. The node must
-   * follow for block volumes, raw ones too: its device has to be read again. `not_found`,
-   * `out_of_range`, `invalid` (capability).
+   * Grows the volume to the range. `not_found`, `out_of_range`, `invalid` (capability).
    */
-  async expandVolume(
-    { volumeId, capacityRange, capability }: ExpandRequest,
-    signal: AbortSignal,
-  ): Promise<ExpandAnswer> {
-    const { member, volume } = await this.#context.locator.need(volumeId, signal);
-    const { kind } = member.array;
-    const fault = capability && capabilitiesFault([capability], kind);
-    if (fault !== undefined) throw new PsoError("invalid", `Cannot grow ${volume.name}: ${fault}`);
-    const nodeExpansionRequired = kind === "block";
-    const sizeBytes = grownSize(capacityRange, kind, volume.sizeBytes);
-    if (sizeBytes <= volume.sizeBytes) {
-      return { capacityBytes: volume.sizeBytes, nodeExpansionRequired };
-    }
-    const grown = await member.array.growVolume(volume.name, sizeBytes, signal);
-    return { capacityBytes: grown.sizeBytes, nodeExpansionRequired };
-  }
-
-  #published({ member, volume }: LocatedVolume, arrayId: string): PublishedVolume {
-    const { locator, nodes } = this.#context;
-    return {
-      volume: {
-        volumeId: locator.idOf(arrayId, volume.name),
-        capacityBytes: volume.sizeBytes,
-        volumeContext: {},
-        accessibleTopology: accessibleTopologyOf(member.labels),
-      },
-      publishedNodeIds: nodes.nodeIdsOf(volume.hosts ?? []),
-    };
+  expandVolume(request: ExpandRequest, signal: AbortSignal): Promise<ExpandAnswer> {
+    return expandVolume(this.#context.locator, request, signal);
   }
 }

@@ -2,7 +2,7 @@ import type { ArrayStatus, Snapshot, Volume } from "../arrays/array.ts";
 import { arrayHintOf, type Fleet, type FleetMember } from "../arrays/fleet.ts";
 import { PsoError } from "../errors.ts";
 import { BoundedMap } from "./bounded_map.ts";
-import { parseSnapshotId, parseVolumeId, snapshotIdOf, volumeIdOf } from "./volume_id.ts";
+import { parseSnapshotId, parseVolumeId, volumeIdOf } from "./volume_id.ts";
 
 /**
  * Volumes that the cluster knows by an old handle; forgetting one costs csi-attacher one needless
@@ -10,16 +10,31 @@ import { parseSnapshotId, parseVolumeId, snapshotIdOf, volumeIdOf } from "./volu
  */
 const MAX_OLD_HANDLES = 20_000;
 
+/** A live volume and the array that it is on. */
 export interface LocatedVolume {
   member: FleetMember;
   volume: Volume;
 }
 
+/** A live snapshot and the array that it is on. */
 export interface LocatedSnapshot {
   member: FleetMember;
   snapshot: Snapshot;
 }
 
+/** Where a volume is, as far as its handle says: enough for a call, and not yet looked up. */
+export interface VolumePlace {
+  member: FleetMember;
+  /** Name on the array. */
+  name: string;
+}
+
+/** One string per place, for maps. */
+export function placeKey({ member, name }: VolumePlace): string {
+  return `${member.array.label}\0${name}`;
+}
+
+/** An array that lists go through, with what tokens and handles call it. */
 export interface ListedArray {
   member: FleetMember;
   /** First 8 hex digits of `arrayId`. */
@@ -38,14 +53,31 @@ export class VolumeLocator {
   }
 
   /**
-   * The array and name that the handle itself says, without any call; `undefined` for old handles
-   * and unknown arrays.
+   * Where the handle itself says that the volume is, without any call. `undefined` for old handles,
+   * for unknown arrays, and when the array's list shows that it does not hold the name.
    */
-  hinted(volumeId: string): { member: FleetMember; name: string } | undefined {
+  placeByHandle(volumeId: string): VolumePlace | undefined {
     const { arrayHint, names } = parseVolumeId(volumeId);
     const member = arrayHint === undefined ? undefined : this.#fleet.memberByHint(arrayHint);
     const name = names[0];
-    return member && name !== undefined ? { member, name } : undefined;
+    if (!member || name === undefined || !this.#fleet.mayHold(member, name)) return undefined;
+    return { member, name };
+  }
+
+  /**
+   * Where the volume is: by its handle without a call, else by a search. `undefined` and errors as
+   * `find`.
+   */
+  async findPlace(volumeId: string, signal: AbortSignal): Promise<VolumePlace | undefined> {
+    const place = this.placeByHandle(volumeId);
+    if (place) return place;
+    const found = await this.find(volumeId, signal);
+    return found && { member: found.member, name: found.volume.name };
+  }
+
+  /** As `findPlace`, and `not_found` when there is none. */
+  async needPlace(volumeId: string, signal: AbortSignal): Promise<VolumePlace> {
+    return await this.findPlace(volumeId, signal) ?? notFound(volumeId);
   }
 
   /**
@@ -83,12 +115,7 @@ export class VolumeLocator {
     signal: AbortSignal,
     options: { hosts?: boolean } = {},
   ): Promise<LocatedVolume> {
-    const found = await this.find(volumeId, signal, options);
-    if (found) return found;
-    throw new PsoError(
-      "not_found",
-      `volume ${volumeId} does not exist: every array that could hold it was asked`,
-    );
+    return await this.find(volumeId, signal, options) ?? notFound(volumeId);
   }
 
   /** The live snapshot behind a handle, by the rules of `find`. */
@@ -110,10 +137,6 @@ export class VolumeLocator {
   idOf(arrayId: string, name: string): string {
     const ours = volumeIdOf(arrayId, name);
     return this.#oldHandles.get(ours) ?? ours;
-  }
-
-  snapshotIdOf(arrayId: string, name: string): string {
-    return snapshotIdOf(arrayId, name);
   }
 
   /** What is known of an array, asked for if nothing is. */
@@ -140,4 +163,11 @@ export class VolumeLocator {
     }
     return order.sort((a, b) => a.hint < b.hint ? -1 : 1);
   }
+}
+
+function notFound(volumeId: string): never {
+  throw new PsoError(
+    "not_found",
+    `volume ${volumeId} does not exist: every array that could hold it was asked`,
+  );
 }

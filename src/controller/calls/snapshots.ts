@@ -1,153 +1,170 @@
 import type { Snapshot } from "../../arrays/array.ts";
-import type { FleetMember } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
 import { snapshotSuffixFor } from "../../names.ts";
-import { refuseSnapshotParameters } from "../parameters.ts";
-import { listAcross, type ListedPage } from "./listing.ts";
 import type { ControllerContext } from "../context.ts";
+import { refuseSnapshotParameters } from "../parameters.ts";
 import type {
   CreateSnapshotRequest,
   ListSnapshotsRequest,
   SnapshotAnswer,
   SnapshotPage,
 } from "../requests.ts";
-import type { ListedArray } from "../volume_locator.ts";
+import { snapshotIdOf } from "../volume_id.ts";
+import type { VolumeLocator, VolumePlace } from "../volume_locator.ts";
+import { listAcross, type ListedPage } from "./listing.ts";
 
-/** The snapshot calls of the Controller service. */
-export class Snapshots {
-  readonly #context: ControllerContext;
+/**
+ * CreateSnapshot. A volume whose handle names its array is not looked up first: the array itself
+ * says `not_found`.
+ */
+export async function createSnapshot(
+  context: ControllerContext,
+  { name, sourceVolumeId, parameters = {} }: CreateSnapshotRequest,
+  signal: AbortSignal,
+): Promise<SnapshotAnswer> {
+  refuseSnapshotParameters(parameters);
+  const { fleet, locator } = context;
+  const place = await locator.needPlace(sourceVolumeId, signal);
+  const { id } = await locator.statusOf(place.member, signal);
+  const suffix = snapshotSuffixFor(name);
+  await refuseOtherSource(context, { ...place, snapshot: name, suffix }, signal);
+  // Noted before the call: should the reply be lost, the volume still counts as one that has
+  // snapshots, and its deletion looks for them.
+  fleet.snapshotCreated(place.member, `${place.name}.${suffix}`);
+  const snapshot = await place.member.array.createSnapshot(place.name, suffix, signal);
+  return { ...answerFor(locator, id, snapshot), sourceVolumeId };
+}
 
-  constructor(context: ControllerContext) {
-    this.#context = context;
-  }
+/** DeleteSnapshot. Unknown snapshot: success, once every array that could hold it has answered. */
+export async function deleteSnapshot(
+  { fleet, locator }: ControllerContext,
+  snapshotId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = await locator.findSnapshot(snapshotId, signal);
+  if (!found) return;
+  await found.member.array.deleteSnapshot(found.snapshot.name, signal);
+  fleet.snapshotDeleted(found.member, found.snapshot.name);
+}
 
-  /** See Provisioner.createSnapshot. */
-  async create(
-    { name, sourceVolumeId, parameters = {} }: CreateSnapshotRequest,
-    signal: AbortSignal,
-  ): Promise<SnapshotAnswer> {
-    refuseSnapshotParameters(parameters);
-    const { fleet, locator } = this.#context;
-    const hinted = locator.hinted(sourceVolumeId);
-    const known = hinted && fleet.mayHold(hinted.member, hinted.name) ? hinted : undefined;
-    const found = known ? undefined : await locator.need(sourceVolumeId, signal);
-    const member = known?.member ?? found?.member;
-    const volume = known?.name ?? found?.volume.name;
-    if (!member || volume === undefined) {
-      throw new PsoError("not_found", `volume ${sourceVolumeId} does not exist`);
+/** GetSnapshot: under the handle that the caller used. */
+export async function getSnapshot(
+  locator: VolumeLocator,
+  snapshotId: string,
+  signal: AbortSignal,
+): Promise<SnapshotAnswer> {
+  const answer = await findSnapshot(locator, snapshotId, signal);
+  if (answer) return answer;
+  throw new PsoError(
+    "not_found",
+    `snapshot ${snapshotId} does not exist: every array that could hold it was asked`,
+  );
+}
+
+/** ListSnapshots. With a handle of a snapshot, the other filter only decides whether it is shown. */
+export async function listSnapshots(
+  context: ControllerContext,
+  request: ListSnapshotsRequest,
+  signal: AbortSignal,
+): Promise<SnapshotPage> {
+  const { locator, options, tokens } = context;
+  if (request.snapshotId !== "") return await listOne(locator, request, signal);
+  if (request.sourceVolumeId !== "") return await listOfVolume(context, request, signal);
+  const prefix = `${options().prefix}-`;
+  const page = await listAcross(
+    request,
+    { arrays: locator.listOrder(), tokens },
+    ({ member }, part) => member.array.listSnapshots({ prefix, ...part }, signal),
+  );
+  return pageOf(locator, page);
+}
+
+async function listOne(
+  locator: VolumeLocator,
+  { snapshotId, sourceVolumeId }: ListSnapshotsRequest,
+  signal: AbortSignal,
+): Promise<SnapshotPage> {
+  const answer = await findSnapshot(locator, snapshotId, signal);
+  const matches = answer && (sourceVolumeId === "" || answer.sourceVolumeId === sourceVolumeId);
+  return { entries: matches ? [answer] : [], nextToken: "" };
+}
+
+async function listOfVolume(
+  { locator, tokens }: ControllerContext,
+  request: ListSnapshotsRequest,
+  signal: AbortSignal,
+): Promise<SnapshotPage> {
+  const { sourceVolumeId } = request;
+  const source = await locator.find(sourceVolumeId, signal);
+  if (!source) return { entries: [], nextToken: "" };
+  const { member, volume } = source;
+  const page = await listAcross(
+    request,
+    { arrays: locator.listOrder().filter((listed) => listed.member === member), tokens },
+    (_, part) => member.array.listSnapshots({ volume: volume.name, ...part }, signal),
+  );
+  const { entries, nextToken } = pageOf(locator, page);
+  return { entries: entries.map((entry) => ({ ...entry, sourceVolumeId })), nextToken };
+}
+
+function pageOf(
+  locator: VolumeLocator,
+  { items, nextToken }: ListedPage<Snapshot>,
+): SnapshotPage {
+  const entries = items.map(({ listed, item }) => answerFor(locator, listed.arrayId, item));
+  return { entries, nextToken };
+}
+
+async function findSnapshot(
+  locator: VolumeLocator,
+  snapshotId: string,
+  signal: AbortSignal,
+): Promise<SnapshotAnswer | undefined> {
+  const found = await locator.findSnapshot(snapshotId, signal);
+  if (!found) return undefined;
+  const { id } = await locator.statusOf(found.member, signal);
+  // The caller's own handle: a bare one stays bare.
+  return { ...answerFor(locator, id, found.snapshot), snapshotId };
+}
+
+/** A snapshot that is to be taken of the volume at a place. */
+interface WantedSnapshot extends VolumePlace {
+  /** CSI name. */
+  snapshot: string;
+  suffix: string;
+}
+
+/**
+ * `conflict` when the name is that of another volume's snapshot. A CSI name belongs to one volume in
+ * the whole fleet, and on arrays it is a suffix behind the volume's name, so that no array would
+ * refuse the second one. What listings and our own creations showed costs no call; only a hit is
+ * looked up, because it may be old.
+ */
+async function refuseOtherSource(
+  { fleet }: ControllerContext,
+  wanted: WantedSnapshot,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { member, volume } of fleet.volumesWithSnapshot(wanted.suffix)) {
+    if (member === wanted.member && volume === wanted.name.toLowerCase()) continue;
+    const name = `${volume}.${wanted.suffix}`;
+    if (await member.array.findSnapshot(name, signal)) {
+      throw new PsoError(
+        "conflict",
+        `snapshot ${wanted.snapshot} exists already of volume ${volume} on ` +
+          `${member.array.label}, and ${wanted.name} is asked for`,
+      );
     }
-    const { id } = await locator.statusOf(member, signal);
-    const suffix = snapshotSuffixFor(name);
-    await this.#refuseOtherSource({ name, suffix, member, volume }, signal);
-    // Noted first: should the reply be lost, the volume still counts as one that has snapshots, and
-    // its deletion looks.
-    fleet.snapshotCreated(member, `${volume}.${suffix}`);
-    const snapshot = await member.array.createSnapshot(volume, suffix, signal);
-    return this.#answer(id, snapshot, sourceVolumeId);
+    fleet.snapshotDeleted(member, name);
   }
+}
 
-  /** See Provisioner.deleteSnapshot. */
-  async delete(snapshotId: string, signal: AbortSignal): Promise<void> {
-    const found = await this.#context.locator.findSnapshot(snapshotId, signal);
-    if (!found) return;
-    await found.member.array.deleteSnapshot(found.snapshot.name, signal);
-    this.#context.fleet.snapshotDeleted(found.member, found.snapshot.name);
-  }
-
-  /** See Provisioner.getSnapshot. */
-  async get(snapshotId: string, signal: AbortSignal): Promise<SnapshotAnswer> {
-    const answer = await this.#find(snapshotId, signal);
-    if (answer) return answer;
-    throw new PsoError(
-      "not_found",
-      `snapshot ${snapshotId} does not exist: every array that could hold it was asked`,
-    );
-  }
-
-  /** See Provisioner.listSnapshots. */
-  async list(request: ListSnapshotsRequest, signal: AbortSignal): Promise<SnapshotPage> {
-    if (request.snapshotId !== "") return await this.#listOne(request, signal);
-    if (request.sourceVolumeId !== "") return await this.#listOfVolume(request, signal);
-    const { locator, options, tokens } = this.#context;
-    const prefix = `${options().prefix}-`;
-    const page = await listAcross(
-      request,
-      { arrays: locator.listOrder(), tokens },
-      ({ member }, part) => member.array.listSnapshots({ prefix, ...part }, signal),
-    );
-    return this.#page(page);
-  }
-
-  async #listOne(
-    { snapshotId, sourceVolumeId }: ListSnapshotsRequest,
-    signal: AbortSignal,
-  ): Promise<SnapshotPage> {
-    const answer = await this.#find(snapshotId, signal);
-    const matches = answer && (sourceVolumeId === "" || answer.sourceVolumeId === sourceVolumeId);
-    return { entries: matches ? [answer] : [], nextToken: "" };
-  }
-
-  async #listOfVolume(request: ListSnapshotsRequest, signal: AbortSignal): Promise<SnapshotPage> {
-    const { locator, tokens } = this.#context;
-    const source = await locator.find(request.sourceVolumeId, signal);
-    if (!source) return { entries: [], nextToken: "" };
-    const { member, volume } = source;
-    const own = locator.listOrder().filter((listed) => listed.member === member);
-    const page = await listAcross(
-      request,
-      { arrays: own, tokens },
-      (_, part) => member.array.listSnapshots({ volume: volume.name, ...part }, signal),
-    );
-    return this.#page(page, request.sourceVolumeId);
-  }
-
-  #page({ items, nextToken }: ListedPage<Snapshot>, sourceVolumeId?: string): SnapshotPage {
-    const entries = items.map(({ listed, item }: { listed: ListedArray; item: Snapshot }) =>
-      this.#answer(listed.arrayId, item, sourceVolumeId)
-    );
-    return { entries, nextToken };
-  }
-
-  async #find(snapshotId: string, signal: AbortSignal): Promise<SnapshotAnswer | undefined> {
-    const { locator } = this.#context;
-    const found = await locator.findSnapshot(snapshotId, signal);
-    if (!found) return undefined;
-    const { id } = await locator.statusOf(found.member, signal);
-    // The caller's own handle: a bare one stays bare.
-    return { ...this.#answer(id, found.snapshot), snapshotId };
-  }
-
-  /**
-   * A snapshot's name belongs to one volume in the whole fleet, and its handle shows that volume:
-   * the same suffix on another volume is a request that contradicts an earlier one. What listings
-   * and our own creations showed costs no call; only a hit is looked up, it may be old.
-   */
-  async #refuseOtherSource(
-    wanted: { name: string; suffix: string; member: FleetMember; volume: string },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { fleet } = this.#context;
-    for (const { member, volume } of fleet.volumesWithSnapshot(wanted.suffix)) {
-      if (member === wanted.member && volume === wanted.volume.toLowerCase()) continue;
-      const name = `${volume}.${wanted.suffix}`;
-      if (await member.array.findSnapshot(name, signal)) {
-        throw new PsoError(
-          "conflict",
-          `snapshot ${wanted.name} exists already of volume ${volume} on ${member.array.label}, and ${wanted.volume} is asked for`,
-        );
-      }
-      fleet.snapshotDeleted(member, name);
-    }
-  }
-
-  #answer(arrayId: string, snapshot: Snapshot, sourceVolumeId?: string): SnapshotAnswer {
-    const { locator } = this.#context;
-    return {
-      snapshotId: locator.snapshotIdOf(arrayId, snapshot.name),
-      sourceVolumeId: sourceVolumeId ?? locator.idOf(arrayId, snapshot.volume),
-      sizeBytes: snapshot.sizeBytes,
-      createdMs: snapshot.createdMs,
-      readyToUse: true,
-    };
-  }
+function answerFor(locator: VolumeLocator, arrayId: string, snapshot: Snapshot): SnapshotAnswer {
+  return {
+    snapshotId: snapshotIdOf(arrayId, snapshot.name),
+    sourceVolumeId: locator.idOf(arrayId, snapshot.volume),
+    sizeBytes: snapshot.sizeBytes,
+    createdMs: snapshot.createdMs,
+    readyToUse: true,
+  };
 }

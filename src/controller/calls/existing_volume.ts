@@ -1,0 +1,97 @@
+import type { Fleet } from "../../arrays/fleet.ts";
+import { messageOf, PsoError } from "../../errors.ts";
+import type { ContentSource } from "../requests.ts";
+import { topologyFault } from "../topology.ts";
+import { parseSnapshotId, parseVolumeId } from "../volume_id.ts";
+import type { LocatedVolume } from "../volume_locator.ts";
+import { sizeMismatch } from "../volume_size.ts";
+import type { WantedVolume } from "./wanted_volume.ts";
+
+/**
+ * The volume that bears the wanted name already; `undefined` when there is none. An array is asked
+ * only if it may hold the name: one that was listed completely and never showed the name needs no
+ * call. `unavailable` when an array that may hold the name does not answer, because two volumes of
+ * one name are worse than a wait.
+ */
+export async function findExistingVolume(
+  fleet: Fleet,
+  { name, kind, request }: WantedVolume,
+  signal: AbortSignal,
+): Promise<LocatedVolume | undefined> {
+  // A cold array of the other kind is not asked: the class of a claim never changes, and with it
+  // the kind.
+  const suspects = fleet.members.filter((member) =>
+    fleet.mayHold(member, name) && (member.array.kind === kind || member.warm)
+  );
+  const answers = await Promise.allSettled(
+    suspects.map((member) => member.array.findVolume(name, { signal })),
+  );
+  const silent: string[] = [];
+  let found: LocatedVolume | undefined;
+  for (const [index, answer] of answers.entries()) {
+    const member = suspects[index];
+    if (!member) continue;
+    if (answer.status === "rejected") {
+      silent.push(`${member.array.label} did not answer (${messageOf(answer.reason)})`);
+    } else if (answer.value) found ??= { member, volume: answer.value };
+  }
+  // A name that was not found stays in the index: a create whose outcome was unclear may still be
+  // on its way to the array.
+  if (found || silent.length === 0) return found;
+  throw new PsoError(
+    "unavailable",
+    `Cannot create ${request.name}: it may exist already on an array that is silent: ${
+      silent.join("; ")
+    }`,
+  );
+}
+
+/**
+ * `conflict` when the volume that bears the wanted name is not what the request describes: another
+ * kind, source, place or size. A clone that is still smaller than asked for passes, because it is
+ * grown after it was made.
+ */
+export function refuseDifferentVolume(
+  { member, volume }: LocatedVolume,
+  { request, kind, range }: WantedVolume,
+): void {
+  const refuse = (difference: string) =>
+    new PsoError(
+      "conflict",
+      `${request.name} exists already on ${member.array.label} as ${volume.name}, and differs: ` +
+        difference,
+    );
+  if (member.array.kind !== kind) {
+    throw refuse(`it is a ${member.array.kind} volume and ${kind} is asked for`);
+  }
+  const { contentSource } = request;
+  if (!isMadeFrom(volume.source, contentSource)) {
+    const asked = contentSource &&
+      ("snapshotId" in contentSource ? contentSource.snapshotId : contentSource.volumeId);
+    throw refuse(`it has ${sourceText(volume.source)} and ${sourceText(asked)} is asked for`);
+  }
+  const fault = topologyFault(member.labels, request.topology);
+  if (fault !== undefined) throw refuse(`the array ${fault}`);
+  const mismatch = sizeMismatch(
+    volume.sizeBytes,
+    contentSource ? { ...range, requiredBytes: 0 } : range,
+  );
+  if (mismatch !== undefined) throw refuse(mismatch);
+}
+
+function sourceText(source: string | undefined): string {
+  return source === undefined ? "no source" : `the source ${source}`;
+}
+
+/** Whether a volume whose source the array names so was made from `contentSource`. */
+function isMadeFrom(source: string | undefined, contentSource: ContentSource | undefined): boolean {
+  if (contentSource === undefined || source === undefined) {
+    return contentSource === undefined && source === undefined;
+  }
+  if ("volumeId" in contentSource) {
+    return parseVolumeId(contentSource.volumeId).names.includes(source);
+  }
+  const snapshot = parseSnapshotId(contentSource.snapshotId);
+  // Some versions of Purity name the volume of the snapshot instead of the snapshot.
+  return source === snapshot?.name || source === snapshot?.volume;
+}

@@ -1,0 +1,31 @@
+import { type ErrorCode, isPsoError, messageOf, PsoError } from "../../errors.ts";
+
+/** Codes that csi-provisioner never takes as "nothing was made": it asks again with the same name. */
+const NEVER_FINAL: readonly ErrorCode[] = ["unavailable", "timeout", "busy", "denied"];
+
+/** A change on an array, and what may be said of its failure. */
+export interface ArrayChange<T> {
+  /** Completes "Could not …" in messages: `create pvc-1 on fa-1`. */
+  what: string;
+  /** Codes that prove that no volume was made, so that the caller may forget the name. */
+  final: "all" | readonly ErrorCode[];
+  work: () => Promise<T>;
+}
+
+/**
+ * Runs a change on an array. csi-provisioner forgets a volume when it gets a final code, and a
+ * forgotten volume stays on the array for ever. So every failure that does not prove that nothing
+ * was made leaves as `unavailable`; that includes errors that are no PsoError.
+ */
+export async function neverFinalWhenUnclear<T>(
+  { what, final, work }: ArrayChange<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const mayPass = isPsoError(error) &&
+      (final === "all" || final.includes(error.code) || NEVER_FINAL.includes(error.code));
+    if (mayPass) throw error;
+    throw new PsoError("unavailable", `Could not ${what}: ${messageOf(error)}`, { cause: error });
+  }
+}

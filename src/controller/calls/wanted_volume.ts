@@ -1,0 +1,122 @@
+import type { VolumeKind } from "../../arrays/array.ts";
+import type { Fleet } from "../../arrays/fleet.ts";
+import type { Capability } from "../../capability.ts";
+import { PsoError } from "../../errors.ts";
+import { mkfsOptionsFault } from "../../mkfs_options.ts";
+import { volumeNameFor } from "../../names.ts";
+import { REAL_FILE_PROTOCOLS, servesBlock, servesFiles } from "../../protocols.ts";
+import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "../capability_check.ts";
+import type { ControllerContext } from "../context.ts";
+import { type ClassParameters, parseParameters } from "../parameters.ts";
+import type { ProvisionerOptions } from "../provisioner_options.ts";
+import type { CapacityRange, CreateVolumeRequest } from "../requests.ts";
+import { newVolumeSize } from "../volume_size.ts";
+
+const NO_RANGE: CapacityRange = { requiredBytes: 0, limitBytes: 0 };
+
+/** A CreateVolume request that is right in itself: nothing was asked of an array yet. */
+export interface WantedVolume {
+  request: CreateVolumeRequest;
+  /** Name on the array. */
+  name: string;
+  kind: VolumeKind;
+  parameters: ClassParameters;
+  range: CapacityRange;
+}
+
+/**
+ * Reads a CreateVolume request. `invalid` for parameters and capabilities that no array could
+ * serve, and for what the node would refuse to format: better said before there is a volume.
+ */
+export function readWantedVolume(
+  request: CreateVolumeRequest,
+  { fleet, options }: Pick<ControllerContext, "fleet" | "options">,
+): WantedVolume {
+  const { capabilities } = request;
+  const parameters = parseParameters(request.parameters);
+  const kind = kindFor({ parameters, capabilities }, fleet);
+  const { prefix, defaultFsType, defaultMkfsOptions } = options();
+  const fault = capabilitiesFault(capabilities, kind) ??
+    (kind === "block"
+      ? mkfsFault(request, {
+        defaultFsType,
+        mkfsOptions: parameters.mkfsOptions ?? defaultMkfsOptions,
+      })
+      : undefined) ??
+    defaultFsTypeFault(capabilities, kind, { defaultFsType }) ??
+    parametersFault(parameters, kind);
+  if (fault !== undefined) {
+    throw new PsoError("invalid", `Cannot create ${request.name}: ${fault}`);
+  }
+  const name = volumeNameFor(prefix, request.name);
+  return { request, name, kind, parameters, range: request.capacityRange ?? NO_RANGE };
+}
+
+/**
+ * The class's `backend`. Without one it is `file` for what only file systems of an array can do,
+ * else `block`; and what the fleet has, if it has arrays of one kind only.
+ */
+export function kindFor(
+  { parameters, capabilities }: {
+    parameters: ClassParameters;
+    capabilities: readonly Capability[];
+  },
+  fleet: Fleet,
+): VolumeKind {
+  if (parameters.kind) return parameters.kind;
+  const has = (kind: VolumeKind) => fleet.members.some(({ array }) => array.kind === kind);
+  if (!has("block") && has("file")) return "file";
+  return has("file") && capabilities.some(needsFileSharing) ? "file" : "block";
+}
+
+/** The bytes of the new volume, by the rules of newVolumeSize(). */
+export function wantedSize(
+  { range, kind, request }: WantedVolume,
+  { defaultFsType, sourceBytes }: { defaultFsType: string; sourceBytes?: number },
+): number {
+  const { capabilities } = request;
+  return newVolumeSize(range, { kind, capabilities, defaultFsType, sourceBytes });
+}
+
+function mkfsFault(
+  { capabilities }: CreateVolumeRequest,
+  { defaultFsType, mkfsOptions }: {
+    defaultFsType: ProvisionerOptions["defaultFsType"];
+    mkfsOptions: readonly string[];
+  },
+): string | undefined {
+  const fsTypes = capabilities.flatMap(({ access }) =>
+    access.type === "mount" ? [(access.fsType || defaultFsType).toLowerCase()] : []
+  );
+  return fsTypes.map((fsType) => mkfsOptionsFault(fsType, mkfsOptions)).find((fault) =>
+    fault !== undefined
+  );
+}
+
+/**
+ * Parameters that a volume of the kind cannot have. Options of mkfs and export rules are no fault:
+ * the other kind does not use them, as in PSO 5 and 6.
+ */
+function parametersFault(
+  { iopsLimit, bandwidthLimitBytes, protocol }: ClassParameters,
+  kind: VolumeKind,
+): string | undefined {
+  const isNamed = protocol !== undefined && protocol !== "auto";
+  if (kind === "block") {
+    return isNamed && !servesBlock(protocol)
+      ? `class parameter protocol is ${protocol} and the volume is a block volume: use backend file`
+      : undefined;
+  }
+  const limit = iopsLimit !== undefined
+    ? "iops_limit"
+    : bandwidthLimitBytes !== undefined
+    ? "bandwidth_limit"
+    : undefined;
+  if (limit !== undefined) {
+    return `class parameter ${limit} works for block volumes only: ` +
+      "remove it or use backend block";
+  }
+  if (!isNamed || servesFiles(protocol)) return undefined;
+  return `class parameter protocol is ${protocol} and file systems are reached by ` +
+    `${REAL_FILE_PROTOCOLS.join(" or ")}: remove it or use backend block`;
+}

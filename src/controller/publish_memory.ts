@@ -1,0 +1,62 @@
+import { BoundedMap } from "./bounded_map.ts";
+
+/** Volumes that are remembered; the one that was not used for longest is forgotten first. */
+const MAX_REMEMBERED = 50_000;
+
+/** In which way a volume is published to a node. */
+export interface PublishMode {
+  readOnly: boolean;
+  access: "block" | "mount";
+}
+
+/** A publish that was done. */
+export interface DonePublish extends PublishMode {
+  /** The volume is for one node alone: it was taken from all others. */
+  exclusive: boolean;
+}
+
+/**
+ * What this process published where: to notice a publish that contradicts the one before, and to
+ * count a node's volumes. A restart forgets it, so it may forbid a publish, and nothing may depend
+ * on its being whole.
+ */
+export class PublishMemory {
+  /** Volume → node → mode. */
+  readonly #volumes = new BoundedMap<string, Map<string, PublishMode>>(MAX_REMEMBERED);
+  /** Node → volumes. */
+  readonly #nodes = new Map<string, Set<string>>();
+
+  /** How the volume was published to the node; `undefined` when it was not, or that is forgotten. */
+  modeOf(volume: string, node: string): PublishMode | undefined {
+    return this.#volumes.get(volume)?.get(node);
+  }
+
+  /** How many volumes the node holds. */
+  countOf(node: string): number {
+    return this.#nodes.get(node)?.size ?? 0;
+  }
+
+  /** Notes a publish to the node; an exclusive one ends what other nodes had. */
+  add(volume: string, node: string, { readOnly, access, exclusive }: DonePublish): void {
+    if (exclusive) this.removeAll(volume);
+    const mode = { readOnly, access };
+    this.#volumes.set(volume, new Map([...this.#volumes.get(volume) ?? [], [node, mode]]));
+    const held = this.#nodes.get(node) ?? new Set();
+    this.#nodes.set(node, held.add(volume));
+  }
+
+  /** Notes that the node no longer has the volume. */
+  remove(volume: string, node: string): void {
+    const nodes = this.#volumes.get(volume);
+    nodes?.delete(node);
+    if (nodes?.size === 0) this.#volumes.delete(volume);
+    const held = this.#nodes.get(node);
+    held?.delete(volume);
+    if (held?.size === 0) this.#nodes.delete(node);
+  }
+
+  /** Notes that no node has the volume. */
+  removeAll(volume: string): void {
+    for (const node of this.#volumes.get(volume)?.keys() ?? []) this.remove(volume, node);
+  }
+}
