@@ -6,7 +6,6 @@ import { Fleet, type FleetEntry } from "./src/arrays/fleet.ts";
 import { registerFleet } from "./src/arrays/fleet_metrics.ts";
 import { type OpenArray, openArray } from "./src/arrays/open.ts";
 import type { CallRecord } from "./src/arrays/rest/client.ts";
-import { isAllowed } from "./src/cidr.ts";
 import {
   type CommandLine,
   type ControllerOptions,
@@ -18,7 +17,6 @@ import { loadConfig, type LoadedConfig } from "./src/config/load.ts";
 import type { ArrayConfig, Config } from "./src/config/model.ts";
 import { ConfigError, problemText } from "./src/config/problems.ts";
 import { watchConfig } from "./src/config/watch.ts";
-import type { ProvisionerOptions } from "./src/controller/provisioner_options.ts";
 import { Provisioner } from "./src/controller/provisioner.ts";
 import { controllerService } from "./src/csi/controller_service.ts";
 import { startEndpoint } from "./src/csi/endpoint.ts";
@@ -145,25 +143,6 @@ class ArrayClients {
   }
 }
 
-function provisionerOptions(
-  { prefix, maxVolumesPerNode, flasharray, flashblade }: Config,
-): ProvisionerOptions {
-  const { iscsiAllowedCidrs } = flasharray;
-  return {
-    prefix,
-    maxVolumesPerNode,
-    sanType: flasharray.sanType,
-    preemptAttachments: flasharray.preemptAttachments,
-    defaultFsType: flasharray.defaultFsType,
-    defaultMkfsOptions: flasharray.defaultMkfsOptions,
-    exportRules: flashblade.exportRules,
-    snapshotDirectory: flashblade.snapshotDirectoryEnabled,
-    portalFilter: iscsiAllowedCidrs.length === 0
-      ? undefined
-      : (address) => isAllowed(address, iscsiAllowedCidrs),
-  };
-}
-
 function arrayChecks(fleet: Fleet): Check[] {
   return fleet.members.map(({ array, problem, status, warm }) => {
     const name = array.label;
@@ -185,7 +164,7 @@ async function runController(options: ControllerOptions): Promise<void> {
   const clients = new ArrayClients(log);
   const fleet = new Fleet(clients.take(config.arrays), { log, prefix: `${config.prefix}-` });
   clients.onCall = registerFleet(metrics, fleet);
-  const provisioner = new Provisioner({ fleet, options: () => provisionerOptions(config), log });
+  const provisioner = new Provisioner({ fleet, options: () => config, log });
   const ended = terminated();
   const stop = new AbortController();
   const methods = [
@@ -275,7 +254,7 @@ async function checkNode(
 
 async function runNode(options: NodeOptions): Promise<number> {
   const loaded = await configReader(options)();
-  const { flasharray } = loaded.config;
+  const { flasharray, maxVolumesPerNode } = loaded.config;
   const log = loggerFor(options, loaded.config);
   warnAbout(loaded, log);
   const metrics = new Metrics();
@@ -293,12 +272,8 @@ async function runNode(options: NodeOptions): Promise<number> {
     stateDir: options.stateDir,
     localPlane: options.localPlane,
     dataAddresses: options.dataAddresses,
-    defaultFsType: flasharray.defaultFsType,
-    mkfsOptions: [...flasharray.defaultMkfsOptions],
-    mountFlags: [...flasharray.defaultMountOptions],
-    multipath: flasharray.multipath,
-    iscsiLoginTimeoutSeconds: flasharray.iscsiLoginTimeoutSeconds,
-    maxVolumes: loaded.config.maxVolumesPerNode,
+    flasharray,
+    maxVolumesPerNode,
     log,
   });
   registerProcess(metrics, () => node.locksHeld);

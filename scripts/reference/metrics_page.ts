@@ -40,12 +40,17 @@ function nodeMetrics(): MetricFacts[] {
     },
     stateDir: "",
     dataAddresses: [],
-    defaultFsType: "xfs",
-    mkfsOptions: [],
-    mountFlags: [],
-    multipath: true,
-    iscsiLoginTimeoutSeconds: 0,
-    maxVolumes: 0,
+    flasharray: {
+      sanType: "iscsi",
+      defaultFsType: "xfs",
+      defaultMkfsOptions: [],
+      defaultMountOptions: [],
+      preemptAttachments: true,
+      iscsiLoginTimeoutSeconds: 0,
+      iscsiAllowedCidrs: [],
+      multipath: true,
+    },
+    maxVolumesPerNode: 0,
     log,
   });
   registerProcess(metrics, () => 0);

@@ -47,6 +47,40 @@ export interface FlashBladeConfig extends ArrayCommon {
 /** One array of the fleet. */
 export type ArrayConfig = FlashArrayConfig | FlashBladeConfig;
 
+/** The section `flasharray` of the values file: how block volumes are attached and formatted. */
+export interface FlashArraySettings {
+  /** The protocol of block volumes whose class names none. */
+  sanType: SanType;
+  /**
+   * File system of a volume whose class names none, as the administrator wrote it. Judged when a
+   * volume needs it, because a cluster that is upgraded must start.
+   */
+  defaultFsType: string;
+  /** Options of mkfs for volumes whose class gives none, word by word. */
+  defaultMkfsOptions: readonly string[];
+  /** Mount options of block volumes, beside those of the class, which win. */
+  defaultMountOptions: readonly string[];
+  /** Disconnect other hosts before a single-node volume is connected to a new one. */
+  preemptAttachments: boolean;
+  /** Longest time of one login to one portal. */
+  iscsiLoginTimeoutSeconds: number;
+  /** Empty: every portal is allowed. Ask isAllowed() in cidr.ts. */
+  iscsiAllowedCidrs: readonly Cidr[];
+  /**
+   * True: a volume is used through one multipath map over all its paths. False: by one path alone,
+   * for hosts without multipathd.
+   */
+  multipath: boolean;
+}
+
+/** The section `flashblade` of the values file: how file systems are made and exported. */
+export interface FlashBladeSettings {
+  /** New file systems show their snapshots in the folder `.snapshot`. */
+  snapshotDirectoryEnabled: boolean;
+  /** A fixed rule for all file systems; undefined: each is exported to the nodes that use it. */
+  exportRules: string | undefined;
+}
+
 /**
  * Everything that an administrator can set, checked, with defaults filled in. Holds tokens only as
  * Secret.
@@ -57,22 +91,8 @@ export interface Config {
   /** Empty on a node. */
   arrays: readonly ArrayConfig[];
   maxVolumesPerNode: number;
-  flasharray: {
-    sanType: SanType;
-    defaultFsType: string;
-    defaultMkfsOptions: readonly string[];
-    defaultMountOptions: readonly string[];
-    preemptAttachments: boolean;
-    iscsiLoginTimeoutSeconds: number;
-    /** Empty: every portal is allowed. Ask isAllowed() in cidr.ts. */
-    iscsiAllowedCidrs: readonly Cidr[];
-    multipath: boolean;
-  };
-  flashblade: {
-    snapshotDirectoryEnabled: boolean;
-    /** A fixed rule for all file systems; undefined: each is exported to the nodes that use it. */
-    exportRules: string | undefined;
-  };
+  flasharray: FlashArraySettings;
+  flashblade: FlashBladeSettings;
   topology: { enable: boolean; strict: boolean };
   debug: boolean;
   orchestrator: { name: "k8s" | "openshift"; basePath: string };

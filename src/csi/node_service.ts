@@ -145,7 +145,7 @@ function lookMethods(node: NodePlugin): UnaryMethod[] {
     method(Node.method.nodeGetInfo, {
       handle: async () => ({
         nodeId: encodeNodeId(await node.identity()),
-        maxVolumesPerNode: BigInt(node.maxVolumes),
+        maxVolumesPerNode: BigInt(node.maxVolumesPerNode),
         accessibleTopology: { segments: ANYWHERE },
       }),
     }),

@@ -11,6 +11,7 @@ import {
   NodeStageVolumeRequestSchema,
   VolumeCapability_AccessMode_Mode as Mode,
 } from "./generated/csi_pb.ts";
+import { FLASHARRAY } from "../../tests/support/test_settings.ts";
 import { nodeService } from "./node_service.ts";
 import { answer, callSamples } from "./unary.ts";
 
@@ -65,17 +66,10 @@ async function stage(secrets: Record<string, string>) {
       await Deno.writeTextFile(`${folder}${path}`, text, { mode: 0o755 });
     }
     const log = createLogger({ level: "debug", write: (line) => lines.push(line) });
-    const defaults = {
-      defaultFsType: "xfs",
-      mkfsOptions: [],
-      mountFlags: [],
-      multipath: false,
-      iscsiLoginTimeoutSeconds: 20,
-      maxVolumes: 0,
-    };
     const host = { run, root: folder, namespaces: "chroot" } as const;
     const node = new NodePlugin({
-      ...defaults,
+      flasharray: { ...FLASHARRAY, multipath: false },
+      maxVolumesPerNode: 0,
       name: "n1",
       host,
       stateDir: `${folder}/state`,

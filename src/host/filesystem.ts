@@ -20,7 +20,7 @@ const STATFS_TIMEOUT_MS = 5_000;
  */
 export function checkFormat(
   type: FsType,
-  { sizeBytes, options }: { sizeBytes: number; options: string[] },
+  { sizeBytes, options }: { sizeBytes: number; options: readonly string[] },
 ): void {
   const { minimumBytes } = FILE_SYSTEMS[type];
   if (sizeBytes < minimumBytes) {
@@ -41,7 +41,7 @@ export interface NewFileSystem {
   /** Written down by the caller before, so that it recognises a format that was interrupted. */
   uuid: string;
   /** Options of mkfs, each a word of its own. */
-  options: string[];
+  options: readonly string[];
 }
 
 /**

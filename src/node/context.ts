@@ -1,4 +1,5 @@
 import type { ChapCredentials } from "../chap.ts";
+import type { FlashArraySettings } from "../config/model.ts";
 import type { Protocol } from "../protocols.ts";
 import type { Host } from "../host/host.ts";
 import type { Logger } from "../log.ts";
@@ -17,22 +18,8 @@ export interface NodeContext {
   localPlane?: string;
   /** Addresses from which this node reaches data ports. */
   dataAddresses: () => Promise<string[]>;
-  /**
-   * File system of a volume whose class names none; judged when a volume needs it, as an upgraded
-   * cluster must start.
-   */
-  defaultFsType: string;
-  /** Options of mkfs when the volume names none. */
-  mkfsOptions: string[];
-  /** Mount options of block volumes, beside those of the class. */
-  mountFlags: string[];
-  /**
-   * Volumes with several paths get one multipath map; false: one path, for hosts without
-   * multipathd.
-   */
-  multipath: boolean;
-  /** flasharray.iSCSILoginTimeout */
-  iscsiLoginTimeoutSeconds: number;
+  /** How block volumes are attached, formatted and mounted. */
+  flasharray: FlashArraySettings;
   /**
    * CHAP by the target's iSCSI name, as the last stage gave it: for every later login. In memory
    * only, so that no file of ours holds a password.

@@ -1,4 +1,5 @@
 import { isPsoError, messageOf } from "../errors.ts";
+import type { FlashArraySettings } from "../config/model.ts";
 import type { NodeIdentity } from "../handoff.ts";
 import type { Protocol } from "../protocols.ts";
 import type { Host } from "../host/host.ts";
@@ -46,18 +47,10 @@ export interface NodePluginOptions {
   localPlane?: string;
   /** Addresses given by --data-address; none: those of the host's own interfaces. */
   dataAddresses: string[];
-  /** flasharray.defaultFSType */
-  defaultFsType: string;
-  /** flasharray.defaultFSOpt */
-  mkfsOptions: string[];
-  /** flasharray.defaultMountOpt */
-  mountFlags: string[];
-  /** flasharray.multipath */
-  multipath: boolean;
-  /** flasharray.iSCSILoginTimeout */
-  iscsiLoginTimeoutSeconds: number;
+  /** How block volumes are attached, formatted and mounted. */
+  flasharray: FlashArraySettings;
   /** max_volumes_per_node of NodeGetInfo; 0 leaves the limit to the CO. */
-  maxVolumes: number;
+  maxVolumesPerNode: number;
   log: Logger;
   /** Milliseconds of a clock that never goes back. */
   now?: () => number;
@@ -69,7 +62,7 @@ export interface NodePluginOptions {
  * `busy`.
  */
 export class NodePlugin {
-  readonly maxVolumes: number;
+  readonly maxVolumesPerNode: number;
   readonly #context: NodeContext;
   readonly #records: StageRecords;
   readonly #locks = new KeyedLock();
@@ -81,23 +74,19 @@ export class NodePlugin {
   readonly healer: Healer;
 
   constructor(options: NodePluginOptions) {
-    const { host, dataAddresses, log, stateDir, localPlane } = options;
+    const { host, dataAddresses, flasharray, log, stateDir, localPlane } = options;
     const addresses = () =>
       dataAddresses.length > 0 ? Promise.resolve(dataAddresses) : readAddresses(host);
-    this.maxVolumes = options.maxVolumes;
+    this.maxVolumesPerNode = options.maxVolumesPerNode;
     this.#records = new StageRecords(stateDir, { log });
     this.#identity = { name: options.name, host, attachable: ATTACHABLE, localPlane, addresses };
-    this.#preparation = new Preparation({ ...this.#identity, multipath: options.multipath });
+    this.#preparation = new Preparation({ ...this.#identity, multipath: flasharray.multipath });
     this.#context = {
       host,
       stateDir,
       localPlane,
       dataAddresses: addresses,
-      defaultFsType: options.defaultFsType,
-      mkfsOptions: options.mkfsOptions,
-      mountFlags: options.mountFlags,
-      multipath: options.multipath,
-      iscsiLoginTimeoutSeconds: options.iscsiLoginTimeoutSeconds,
+      flasharray,
       chap: new Map(),
       targets: new TargetQueue(),
       requirePrepared: (protocol) => this.#preparation.require(protocol),

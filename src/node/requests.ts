@@ -6,7 +6,7 @@ import type { Attachment } from "../handoff.ts";
 //
 //   const node = new NodePlugin(options);
 //   await node.stage(request, signal)      unstage, publish, unpublish, expand, stats, health
-//   await node.identity()                  NodeIdentity for encodeNodeId(); node.maxVolumes goes with it
+//   await node.identity()                  NodeIdentity for encodeNodeId(); node.maxVolumesPerNode goes with it
 //   await node.protocolReasons()           readiness: what each protocol lacks on this host
 //
 // The service checks that required fields are there (argument errors come before existence errors)

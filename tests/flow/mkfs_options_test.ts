@@ -24,7 +24,7 @@ async function labelOf(
 ): Promise<string> {
   let label = "";
   await TestNode.use(async (test) => {
-    test.restart(testRun, { mkfsOptions: [...defaults] });
+    test.restart(testRun, { flasharray: { defaultMkfsOptions: defaults } });
     const volume = await test.volume();
     await test.node.stage(test.stageRequest(volume, { volumeContext }));
     label = (await testRun("xfs_admin", ["-l", volume.image])).stdout.trim();
@@ -63,7 +63,7 @@ for (
 ) {
   Deno.test(`${name} reaches mkfs word by word`, async () => {
     const defaultMkfsOptions = await mkfsOptionsOf(values);
-    await ProvisionerBed.run({ provisioner: { defaultMkfsOptions } }, async (bed) => {
+    await ProvisionerBed.run({ settings: { flasharray: { defaultMkfsOptions } } }, async (bed) => {
       const request = bed.request("pvc-1", { parameters });
       const { volumeContext } = await bed.provisioner.createVolume(request, bed.signal);
       assert.equal(await labelOf(volumeContext, defaultMkfsOptions), `label = "${label}"`);

@@ -71,12 +71,15 @@ Deno.test("publishVolume() moves a single-node volume, and lets go of what it re
 });
 
 Deno.test("publishVolume() without preemption refuses a volume that another node holds", async () => {
-  await ProvisionerBed.run({ provisioner: { preemptAttachments: false } }, async (bed) => {
-    const volumeId = await bed.create("pvc-1");
-    await bed.publish(volumeId, N1);
-    await rejects(bed.publish(volumeId, N2), { code: "in_use", message: /node-1/ });
-    deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N1)]);
-  });
+  await ProvisionerBed.run(
+    { settings: { flasharray: { preemptAttachments: false } } },
+    async (bed) => {
+      const volumeId = await bed.create("pvc-1");
+      await bed.publish(volumeId, N1);
+      await rejects(bed.publish(volumeId, N2), { code: "in_use", message: /node-1/ });
+      deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N1)]);
+    },
+  );
 });
 
 Deno.test("publishVolume() gives a shared raw block volume to several nodes, unpublishVolume() takes it from one or all", async () => {

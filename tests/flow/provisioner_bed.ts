@@ -3,6 +3,7 @@
 import { deepEqual } from "node:assert/strict";
 import { Fleet } from "../../src/arrays/fleet.ts";
 import { type OpenArray, openArray } from "../../src/arrays/open.ts";
+import type { FlashArraySettings, FlashBladeSettings } from "../../src/config/model.ts";
 import type { Capability } from "../../src/capability.ts";
 import { Provisioner } from "../../src/controller/provisioner.ts";
 import type { ProvisionerOptions } from "../../src/controller/provisioner_options.ts";
@@ -17,16 +18,25 @@ import {
   type SimulateOptions,
 } from "../../src/simulator/simulate.ts";
 import { GiB } from "../../src/size.ts";
+import { FLASHARRAY, FLASHBLADE } from "../support/test_settings.ts";
 
-const OPTIONS: ProvisionerOptions = {
-  prefix: "k8s",
-  sanType: "iscsi",
-  preemptAttachments: true,
-  maxVolumesPerNode: 256,
-  defaultFsType: "xfs",
-  defaultMkfsOptions: ["-q"],
-  snapshotDirectory: true,
-};
+/** Settings that a test wants otherwise than the bed has them, key by key. */
+interface SettingChanges {
+  prefix?: string;
+  maxVolumesPerNode?: number;
+  flasharray?: Partial<FlashArraySettings>;
+  flashblade?: Partial<FlashBladeSettings>;
+}
+
+function optionsWith({ flasharray, flashblade, ...changes }: SettingChanges): ProvisionerOptions {
+  return {
+    prefix: "k8s",
+    maxVolumesPerNode: 256,
+    ...changes,
+    flasharray: { ...FLASHARRAY, ...flasharray },
+    flashblade: { ...FLASHBLADE, snapshotDirectoryEnabled: true, ...flashblade },
+  };
+}
 
 export const RWO: Capability = {
   access: { type: "mount", fsType: "xfs", mountFlags: [] },
@@ -55,7 +65,7 @@ export function isUnclear(error: { code: string }): boolean {
 }
 
 export interface BedOptions extends Partial<SimulateOptions> {
-  provisioner?: Partial<ProvisionerOptions>;
+  settings?: SettingChanges;
   /** Labels by array name. */
   labels?: Record<string, Record<string, string>>;
   /** Start without having asked the arrays anything. */
@@ -220,7 +230,7 @@ export class ProvisionerBed {
   }
 
   #newProvisioner(): Provisioner {
-    const options = { ...OPTIONS, ...this.options.provisioner };
+    const options = optionsWith(this.options.settings ?? {});
     return new Provisioner({ fleet: this.fleet, options: () => options, log: silentLogger });
   }
 

@@ -57,7 +57,7 @@ Deno.test("createVolume() gives a clone the limits of its own class, not those o
 });
 
 Deno.test("publishVolume() answers exhausted at the node's limit, for that node and new volumes only", async () => {
-  await ProvisionerBed.run({ provisioner: { maxVolumesPerNode: 1 } }, async (bed) => {
+  await ProvisionerBed.run({ settings: { maxVolumesPerNode: 1 } }, async (bed) => {
     const [first, second] = [await bed.create("pvc-1"), await bed.create("pvc-2")];
     await bed.publish(first, N1);
     await rejects(bed.publish(second, N1), {

@@ -4,8 +4,9 @@
 import assert from "node:assert/strict";
 import type { Attachment } from "../../src/handoff.ts";
 import { createLogger } from "../../src/log.ts";
-import { NodePlugin, type NodePluginOptions } from "../../src/node/node_plugin.ts";
+import { NodePlugin } from "../../src/node/node_plugin.ts";
 import type { PublishRequest, StageRequest } from "../../src/node/requests.ts";
+import { FLASHARRAY, type NodeChanges } from "../support/test_settings.ts";
 import { failureOf, mountCapability, testRun } from "../support/test_node.ts";
 import type { CommandResult, Run } from "../../src/run.ts";
 
@@ -89,18 +90,14 @@ export class LabNode {
    * A node plugin as after a restart of its process; with `run` in place of the real tools, or with
    * other options.
    */
-  restart(run: Run = testRun, changes: Partial<NodePluginOptions> = {}): NodePlugin {
+  restart(run: Run = testRun, { flasharray, ...changes }: NodeChanges = {}): NodePlugin {
     this.node = new NodePlugin({
       name: "lab",
       host: { run, root: "/", namespaces: "direct" },
       stateDir: STATE,
       dataAddresses: ["127.0.0.1"],
-      defaultFsType: "xfs",
-      mkfsOptions: ["-q"],
-      mountFlags: ["discard"],
-      multipath: true,
-      iscsiLoginTimeoutSeconds: 60,
-      maxVolumes: 0,
+      flasharray: { ...FLASHARRAY, iscsiLoginTimeoutSeconds: 60, ...flasharray },
+      maxVolumesPerNode: 0,
       log: createLogger({ level: "debug", write: (line) => this.logLines.push(line) }),
       ...changes,
     });

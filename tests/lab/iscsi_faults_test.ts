@@ -264,7 +264,7 @@ Deno.test("a portal that refuses at stage costs a path, not the volume, and the 
     const attachment = await iscsiVolume("half", { lun: 1, sizeBytes: SIZE });
     const volume = lab.volume(attachment);
     await array("path", PORTALS[1] ?? "", "reset");
-    lab.restart(undefined, { iscsiLoginTimeoutSeconds: 8 });
+    lab.restart(undefined, { flasharray: { iscsiLoginTimeoutSeconds: 8 } });
     await lab.stage(volume);
     await array("path", PORTALS[1] ?? "", "up");
     assert.equal((await pathsOf(wwidOf(attachment))).length, 1);
@@ -314,7 +314,7 @@ Deno.test("with flasharray.multipath off a volume is used by one path, without m
   LabNode.leavesNothing(async (lab) => {
     const attachment = await iscsiVolume("single", { lun: 1, sizeBytes: SIZE });
     await sh("killall multipathd; while pidof multipathd; do sleep 0.1; done");
-    lab.restart(undefined, { multipath: false });
+    lab.restart(undefined, { flasharray: { multipath: false } });
     const volume = lab.volume(attachment);
     await lab.stage(volume);
     await lab.publish(volume);

@@ -3,6 +3,7 @@
  * as the real ones do.
  */
 import { abortError } from "../../src/async/wait.ts";
+import type { FlashArraySettings } from "../../src/config/model.ts";
 import type { Attachment } from "../../src/handoff.ts";
 import { toolFailure } from "../../src/host/command.ts";
 import type { Host } from "../../src/host/host.ts";
@@ -10,7 +11,7 @@ import { createLogger } from "../../src/log.ts";
 import { PsoError } from "../../src/errors.ts";
 import type { NodeContext } from "../../src/node/context.ts";
 import { NfsServers } from "../../src/node/nfs/servers.ts";
-import { NodePlugin, type NodePluginOptions } from "../../src/node/node_plugin.ts";
+import { NodePlugin } from "../../src/node/node_plugin.ts";
 import { type StageRecord, StageRecords } from "../../src/node/stage_record.ts";
 import { TargetQueue } from "../../src/node/target_queue.ts";
 import type { CommandResult, RunOptions } from "../../src/run.ts";
@@ -19,6 +20,7 @@ import { FakeNvme } from "./fake_nvme.ts";
 import { FakeIscsi, PORTALS, TARGET } from "./fake_iscsi.ts";
 import { type Answer, FakeScsi, serialOf, SIZE_BYTES } from "./fake_scsi.ts";
 import { HostFiles } from "./host_files.ts";
+import { FLASHARRAY, type NodeChanges } from "./test_settings.ts";
 
 /** What a host needs before it attaches a volume. */
 const PREPARED = {
@@ -30,6 +32,14 @@ const PREPARED = {
   "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:n1",
   "/proc/1/net/unix": "0: 00000002 00000000 00010000 0001 01 1354 @ISCSIADM_ABSTRACT_NAMESPACE",
   "/proc/sys/kernel/random/boot_id": "0a1b2c3d-0000-4000-8000-00000000000b",
+};
+
+/** No default options, so that the command lines of a test are short. */
+const TERSE: FlashArraySettings = {
+  ...FLASHARRAY,
+  defaultMkfsOptions: [],
+  defaultMountOptions: [],
+  iscsiLoginTimeoutSeconds: 5,
 };
 
 /** What a tool does on this host; an answer takes the place of the fake host's own. */
@@ -81,18 +91,14 @@ export class FakeHost extends HostFiles {
     return createLogger({ write: (line) => this.log.push(line) });
   }
 
-  plugin(changes: Partial<NodePluginOptions> = {}): NodePlugin {
+  plugin({ flasharray, ...changes }: NodeChanges = {}): NodePlugin {
     return new NodePlugin({
       name: "n1",
       host: this.host,
       stateDir: `${this.root}/state`,
       dataAddresses: ["192.0.2.9"],
-      defaultFsType: "xfs",
-      mkfsOptions: [],
-      mountFlags: [],
-      multipath: true,
-      iscsiLoginTimeoutSeconds: 5,
-      maxVolumes: 0,
+      flasharray: { ...TERSE, ...flasharray },
+      maxVolumesPerNode: 0,
       log: this.#logger(),
       now: () => this.nowMs,
       ...changes,
@@ -107,11 +113,7 @@ export class FakeHost extends HostFiles {
       stateDir: `${this.root}/state`,
       localPlane: undefined,
       dataAddresses: () => Promise.resolve(["192.0.2.9"]),
-      defaultFsType: "xfs",
-      mkfsOptions: [],
-      mountFlags: [],
-      multipath: true,
-      iscsiLoginTimeoutSeconds: 5,
+      flasharray: TERSE,
       chap: new Map(),
       targets: new TargetQueue(),
       requirePrepared: () => Promise.resolve(),

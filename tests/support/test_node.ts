@@ -15,6 +15,7 @@ import { MiB } from "../../src/size.ts";
 import type { BlockAttachment } from "../../src/node/protocol.ts";
 import { NodePlugin, type NodePluginOptions } from "../../src/node/node_plugin.ts";
 import type { PublishRequest, StageRequest } from "../../src/node/requests.ts";
+import { FLASHARRAY, type NodeChanges } from "./test_settings.ts";
 
 export const ARRAY = "fa-1";
 export const NODE_NAME = "node-1";
@@ -106,19 +107,19 @@ export class TestNode {
       stateDir: `${this.folder}/state`,
       localPlane: this.plane,
       dataAddresses: ["127.0.0.11"],
-      defaultFsType: "xfs",
-      mkfsOptions: ["-q"],
-      mountFlags: ["discard"],
-      multipath: true,
-      iscsiLoginTimeoutSeconds: 20,
-      maxVolumes: 0,
+      flasharray: FLASHARRAY,
+      maxVolumesPerNode: 0,
       log: this.log,
     };
   }
 
   /** A node plugin as after a restart of its process. */
-  restart(run: Run = testRun, changes: Partial<NodePluginOptions> = {}): NodePlugin {
-    this.node = new NodePlugin({ ...this.options(run), ...changes });
+  restart(run: Run = testRun, { flasharray, ...changes }: NodeChanges = {}): NodePlugin {
+    this.node = new NodePlugin({
+      ...this.options(run),
+      flasharray: { ...FLASHARRAY, ...flasharray },
+      ...changes,
+    });
     return this.node;
   }
 

@@ -17,7 +17,7 @@ export function getCapacity(
 ): CapacityAnswer {
   const parameters = parseParameters(raw);
   const kind = kindFor({ parameters, capabilities }, context.fleet);
-  const { defaultFsType, sanType } = context.options();
+  const { defaultFsType, sanType } = context.options().flasharray;
   const minimum = minimumVolumeBytes({ kind, capabilities, defaultFsType });
   if (capabilitiesFault(capabilities, kind) !== undefined) {
     return { availableBytes: 0, maximumVolumeBytes: 0, minimumVolumeBytes: minimum };

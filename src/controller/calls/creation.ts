@@ -1,5 +1,6 @@
 import type { CreateVolumeSpec, Volume } from "../../arrays/array.ts";
 import type { FleetMember } from "../../arrays/fleet.ts";
+import type { FlashArraySettings } from "../../config/model.ts";
 import { isPsoError, PsoError } from "../../errors.ts";
 import { joinWords } from "../../words.ts";
 import type { ControllerContext } from "../context.ts";
@@ -38,7 +39,7 @@ export async function createVolume(
   signal: AbortSignal,
 ): Promise<VolumeAnswer> {
   const { fleet, locator } = context;
-  const { defaultFsType } = context.options();
+  const { defaultFsType } = context.options().flasharray;
   const wanted = readWantedVolume(request, context);
   // Sizes that no source can change are judged before any call.
   if (!request.contentSource) wantedSize(wanted, { defaultFsType });
@@ -72,7 +73,7 @@ async function adoptVolume(
   let { volume } = existing;
   if (volume.sizeBytes < wanted.range.requiredBytes) {
     // Only a clone gets here: it has its source's size until it is grown.
-    const { defaultFsType } = context.options();
+    const { defaultFsType } = context.options().flasharray;
     const sizeBytes = wantedSize(wanted, { defaultFsType, sourceBytes: volume.sizeBytes });
     volume = await neverFinalWhenUnclear({
       what: `grow the clone ${wanted.request.name}`,
@@ -147,7 +148,7 @@ function placementRequest(
   { wanted, source, sizeBytes }: CreatePlan,
   options: ProvisionerOptions,
 ): PlacementRequest {
-  const demands = classDemands(wanted.kind, wanted.parameters, options);
+  const demands = classDemands(wanted.kind, wanted.parameters, options.flasharray);
   return {
     ...demands,
     features: source ? [...demands.features, "clone"] : demands.features,
@@ -191,19 +192,19 @@ async function sendCreate(
 
 function specOf(
   { wanted: { name, kind, parameters }, source, sizeBytes }: CreatePlan,
-  options: ProvisionerOptions,
+  { prefix, flashblade }: ProvisionerOptions,
 ): CreateVolumeSpec {
   const spec: CreateVolumeSpec = {
     name,
     sizeBytes,
     source: source?.spec,
-    tags: tagsOf(options.prefix, parameters),
+    tags: tagsOf(prefix, parameters),
   };
   if (kind === "file") {
     return {
       ...spec,
-      exportRules: parameters.exportRules ?? options.exportRules,
-      snapshotDirectory: options.snapshotDirectory,
+      exportRules: parameters.exportRules ?? flashblade.exportRules,
+      snapshotDirectory: flashblade.snapshotDirectoryEnabled,
     };
   }
   const { iopsLimit, bandwidthLimitBytes } = parameters;
@@ -234,7 +235,7 @@ async function answerFor(
   return {
     volumeId: locator.idOf(id, volume.name),
     capacityBytes: volume.sizeBytes,
-    volumeContext: volumeContextOf(wanted, options()),
+    volumeContext: volumeContextOf(wanted, options().flasharray),
     contentSource: wanted.request.contentSource,
     accessibleTopology: accessibleTopologyOf(member.labels),
   };
@@ -243,7 +244,7 @@ async function answerFor(
 /** What the node and later publishes need to know of the class; Kubernetes keeps it with the PV. */
 function volumeContextOf(
   { kind, parameters, request }: WantedVolume,
-  { defaultMkfsOptions }: ProvisionerOptions,
+  { defaultMkfsOptions }: FlashArraySettings,
 ): Record<string, string> {
   const isMounted = request.capabilities.some(({ access }) => access.type === "mount");
   const volumeContext: Record<string, string> = { backend: kind };

@@ -1,5 +1,6 @@
 import type { FleetMember } from "../../arrays/fleet.ts";
 import { isMultiNode, isReadOnly } from "../../capability.ts";
+import { isAllowed } from "../../cidr.ts";
 import { isPsoError, PsoError } from "../../errors.ts";
 import {
   type Attachment,
@@ -50,7 +51,7 @@ export async function publishVolume(
   refuseFullNode(published, {
     place,
     node: node.name,
-    maxVolumes: context.options().maxVolumesPerNode,
+    maxVolumesPerNode: context.options().maxVolumesPerNode,
   });
   nodes.learn(request.nodeId, node);
   const publish: Publish = { request, node, readOnly: mode.readOnly, place };
@@ -86,7 +87,7 @@ async function connect(
   { request, node, readOnly, place: { member, name } }: Publish,
   signal: AbortSignal,
 ): Promise<Attachment> {
-  const { sanType, preemptAttachments, portalFilter } = options();
+  const { sanType, preemptAttachments, iscsiAllowedCidrs } = options().flasharray;
   const { protocols: served } = await locator.statusOf(member, signal);
   const protocol = chooseProtocol({
     array: member.array.label,
@@ -100,7 +101,7 @@ async function connect(
     exclusive: !isMultiNode(request.capability.mode),
     preempt: preemptAttachments,
     readOnly,
-    portalFilter,
+    portalFilter: (address) => isAllowed(address, iscsiAllowedCidrs),
     chap: request.chap,
     signal,
   });
@@ -123,13 +124,13 @@ interface NodeAndPlace {
  */
 function refuseFullNode(
   published: PublishMemory,
-  { place, node, maxVolumes }: NodeAndPlace & { maxVolumes: number },
+  { place, node, maxVolumesPerNode }: NodeAndPlace & { maxVolumesPerNode: number },
 ): void {
   const isHeld = published.modeOf(placeKey(place), node) !== undefined;
-  if (isHeld || published.countOf(node) < maxVolumes) return;
+  if (isHeld || published.countOf(node) < maxVolumesPerNode) return;
   throw new PsoError(
     "exhausted",
-    `Cannot publish ${place.name} to ${node}: it holds ${maxVolumes} volumes, ` +
+    `Cannot publish ${place.name} to ${node}: it holds ${maxVolumesPerNode} volumes, ` +
       "and that is its limit; move pods away or raise maxVolumesPerNode",
   );
 }

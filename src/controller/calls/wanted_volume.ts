@@ -8,7 +8,6 @@ import { REAL_FILE_PROTOCOLS, servesBlock, servesFiles } from "../../protocols.t
 import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { type ClassParameters, parseParameters } from "../parameters.ts";
-import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { CapacityRange, CreateVolumeRequest } from "../requests.ts";
 import { newVolumeSize } from "../volume_size.ts";
 
@@ -35,7 +34,7 @@ export function readWantedVolume(
   const { capabilities } = request;
   const parameters = parseParameters(request.parameters);
   const kind = kindFor({ parameters, capabilities }, fleet);
-  const { prefix, defaultFsType, defaultMkfsOptions } = options();
+  const { prefix, flasharray: { defaultFsType, defaultMkfsOptions } } = options();
   const fault = capabilitiesFault(capabilities, kind) ??
     (kind === "block"
       ? mkfsFault(request, {
@@ -81,7 +80,7 @@ export function wantedSize(
 function mkfsFault(
   { capabilities }: CreateVolumeRequest,
   { defaultFsType, mkfsOptions }: {
-    defaultFsType: ProvisionerOptions["defaultFsType"];
+    defaultFsType: string;
     mkfsOptions: readonly string[];
   },
 ): string | undefined {

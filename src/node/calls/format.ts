@@ -18,7 +18,7 @@ export interface FormatPlan {
   volumeId: string;
   attachment: BlockAttachment;
   type: FsType;
-  mkfsOptions: string[];
+  mkfsOptions: readonly string[];
   /** A volume that may only be read is never formatted. */
   readOnly: boolean;
   record: StageRecord;

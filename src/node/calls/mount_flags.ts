@@ -14,7 +14,7 @@ function nameOf(flag: string): string {
  * repeat nor contradict the wanted ones.
  */
 export function combineMountFlags(
-  { fixed, defaults, wanted }: { fixed: string[]; defaults: string[]; wanted: string[] },
+  { fixed, defaults, wanted }: { fixed: string[]; defaults: readonly string[]; wanted: string[] },
 ): string[] {
   const names = new Set(wanted.map(nameOf));
   const usable = defaults.filter((flag) =>

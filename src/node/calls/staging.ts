@@ -130,7 +130,7 @@ async function refuseOtherStage(
 function fsTypeOf(context: NodeContext, { access }: Capability): FsType {
   return access.type === "mount" && access.fsType !== ""
     ? toFsType(access.fsType)
-    : toFsType(context.defaultFsType);
+    : toFsType(context.flasharray.defaultFsType);
 }
 
 /**
@@ -375,7 +375,9 @@ async function mountVolume(
     readOnly: isReadOnly(capability.mode),
   }, signal);
   const options = request.volumeContext.createoptions;
-  const mkfsOptions = options === undefined ? context.mkfsOptions : splitWords(options);
+  const mkfsOptions = options === undefined
+    ? context.flasharray.defaultMkfsOptions
+    : splitWords(options);
   const plan = {
     volumeId: request.volumeId,
     attachment,
@@ -411,7 +413,7 @@ function mountFlags(
   const flags = capability.access.type === "mount" ? capability.access.mountFlags : [];
   return combineMountFlags({
     fixed: FILE_SYSTEMS[type].mountOptions,
-    defaults: context.mountFlags,
+    defaults: context.flasharray.defaultMountOptions,
     wanted: flags,
   });
 }

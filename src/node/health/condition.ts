@@ -123,7 +123,10 @@ async function lookAtPaths(
   if (device === undefined || view.mapWwid(device) !== wwidOfSerial(attachment.serial)) {
     return { ...lookAtDevice(view, device), array };
   }
-  return { ...lookAtMap(view, { attachment, map: device, multipath: context.multipath }), array };
+  return {
+    ...lookAtMap(view, { attachment, map: device, multipath: context.flasharray.multipath }),
+    array,
+  };
 }
 
 /** One device without paths of its own to choose from: it is there and runs, or all is lost. */

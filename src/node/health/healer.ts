@@ -345,7 +345,7 @@ export class Healer {
    * there ends as an idle one.
    */
   async #reconnect(way: Way): Promise<boolean> {
-    const { targets, multipath } = this.#context;
+    const { targets, flasharray: { multipath } } = this.#context;
     if (way.kind === "nvme") {
       await targets.using(
         [way.route.nqn],

@@ -92,7 +92,7 @@ async function attach(
   const wwid = wwidOfSerial(attachment.serial);
   await refuseUsed(context, { wwid, options });
   await refuseOtherTargets(context.host, { attachment, wwid });
-  const { multipath } = context;
+  const { multipath } = context.flasharray;
   // Asked while the sessions are made; no LUN is scanned before the answer is there.
   const ready = requireMultipathd(context, signal);
   const iqns = attachment.protocol === "iscsi"
@@ -154,7 +154,7 @@ async function refuseMerge(
  * make it.
  */
 async function requireMultipathd(context: NodeContext, signal?: AbortSignal): Promise<void> {
-  if (!context.multipath || await isMultipathRunning(context.host, signal)) return;
+  if (!context.flasharray.multipath || await isMultipathRunning(context.host, signal)) return;
   throw new PsoError(
     "unavailable",
     "multipathd does not run on this node, and a volume with one path is lost when that path is: install and start multipath-tools " +
@@ -246,7 +246,7 @@ export async function reach(
   signal?: AbortSignal,
 ): Promise<IscsiSession> {
   const options = {
-    timeoutSeconds: context.iscsiLoginTimeoutSeconds,
+    timeoutSeconds: context.flasharray.iscsiLoginTimeoutSeconds,
     replacementSeconds: multipath ? REPLACEMENT_SECONDS.multipath : REPLACEMENT_SECONDS.single,
     chap: context.chap.get(target.iqn) ?? (isAgain ? "kept" as const : undefined),
   };

@@ -21,7 +21,7 @@ Deno.test("unstage takes the mount of a device away that the kernel has removed 
     fake.mount(VOLUME.stagingPath, { number, source: `/dev/${disk}` });
     fake.iscsi.removeSession(1);
     fake.remove(`/sys/dev/block/${number}`);
-    await fake.plugin({ multipath: false }).unstage(VOLUME);
+    await fake.plugin({ flasharray: { multipath: false } }).unstage(VOLUME);
     assert.deepEqual(fake.commands.filter((line) => line.startsWith("umount")).length, 1);
     assert.equal(await fake.records.find("v7"), undefined);
   }));
@@ -30,7 +30,7 @@ Deno.test("unstage leaves a device whose file system is still open somewhere, th
   FakeHost.use(async (fake) => {
     const disk = await singlePath(fake);
     fake.write(`/sys/fs/xfs/${disk}/stats/stats`, "");
-    const node = fake.plugin({ multipath: false });
+    const node = fake.plugin({ flasharray: { multipath: false } });
     const { code, message } = await failureOf(node.unstage(VOLUME));
     assert.equal(code, "in_use");
     assert.match(message, /the xfs on sda is unmounted here and still open/);
@@ -45,7 +45,7 @@ Deno.test("a stage that failed and could not be undone is finished by the healer
     const disk = await singlePath(fake);
     fake.scsi.luns.set(7, 7);
     fake.write(`/sys/fs/xfs/${disk}/stats/stats`, ""); // the device cannot be taken away
-    const node = fake.plugin({ multipath: false });
+    const node = fake.plugin({ flasharray: { multipath: false } });
     const request = {
       ...VOLUME,
       attachment: attachment(7),
