@@ -50,8 +50,8 @@ export const SUITES: Suite[] = [
   },
   {
     name: "links",
-    what: "links between documents, and the stand-ins that deno.json links to",
-    paths: ["tests/links_test.ts"],
+    what: "what documents name: links, paths, functions; the stand-ins that deno.json links to",
+    paths: ["tests/links_test.ts", "tests/claim_page_test.ts"],
     timeoutMs: MINUTE,
   },
   {
