@@ -4,26 +4,36 @@ import { type SourceFile, walk } from "./files.ts";
 /** For each file the files that it imports, both as paths from the checkout's folder. */
 export type ImportGraph = Map<string, string[]>;
 
+/** Which imports a graph holds. */
+export interface GraphOptions {
+  /** Default true: imports that are gone when the program runs are imports too. */
+  withTypes?: boolean;
+}
+
 /**
  * The graph of the relative imports among `files`: static, type-only, dynamic, re-exports and
  * `import("x")` types. An import of a file that is not in `files` is left out.
  */
-export function importGraph(files: SourceFile[]): ImportGraph {
+export function importGraph(files: SourceFile[], options: GraphOptions = {}): ImportGraph {
+  const { withTypes = true } = options;
   const known = new Set(files.map(({ path }) => path));
   return new Map(files.map((file) => {
-    const targets = specifiersOf(file.tree).filter((specifier) => specifier.startsWith("."))
+    const targets = specifiersOf(file.tree, withTypes).filter((specifier) =>
+      specifier.startsWith(".")
+    )
       .map((specifier) => resolve(specifier, file.path));
     return [file.path, [...new Set(targets)].filter((target) => known.has(target))];
   }));
 }
 
 /** What a file names as the source of an import, in whatever form. */
-function specifiersOf(tree: ts.SourceFile): string[] {
+function specifiersOf(tree: ts.SourceFile, withTypes: boolean): string[] {
   const found: string[] = [];
   const add = (node: ts.Node | undefined) => {
     if (node && ts.isStringLiteralLike(node)) found.push(node.text);
   };
   walk(tree, (node) => {
+    if (!withTypes && isForTypesOnly(node)) return;
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier);
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       add(node.argument.literal);
@@ -32,6 +42,17 @@ function specifiersOf(tree: ts.SourceFile): string[] {
     } else if (ts.isExternalModuleReference(node)) add(node.expression);
   });
   return found;
+}
+
+/** True for an import or re-export that names nothing but types. */
+function isForTypesOnly(node: ts.Node): boolean {
+  if (ts.isImportTypeNode(node)) return true;
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly;
+  if (!ts.isImportDeclaration(node) || !node.importClause) return false;
+  const { phaseModifier, name, namedBindings } = node.importClause;
+  if (phaseModifier === ts.SyntaxKind.TypeKeyword) return true;
+  return !name && namedBindings !== undefined && ts.isNamedImports(namedBindings) &&
+    namedBindings.elements.every(({ isTypeOnly }) => isTypeOnly);
 }
 
 function resolve(specifier: string, from: string): string {

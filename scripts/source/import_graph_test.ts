@@ -26,6 +26,20 @@ for (const { name, text } of FORMS) {
   });
 }
 
+Deno.test("importGraph() leaves out what is for types only, when asked to", () => {
+  const isLeft = (text: string) => {
+    const files = [parseSource("src/a.ts", text), parseSource("src/b.ts", "")];
+    return importGraph(files, { withTypes: false }).get("src/a.ts")?.length === 0;
+  };
+  const texts = [...FORMS.map(({ text }) => text), `import { type B, b } from "./b.ts";`];
+  const left = [`import { type B } from "./b.ts";`, `export type { B } from "./b.ts";`];
+  deepEqual([...texts, ...left].filter(isLeft), [
+    `import type { B } from "./b.ts"; export type A = B;`,
+    `export type A = import("./b.ts").B;`,
+    ...left,
+  ]);
+});
+
 Deno.test("importGraph() leaves out packages and files that it was not given", () => {
   const text = `import ts from "typescript"; import { c } from "./c.ts"; import "../src/b.ts";`;
   deepEqual(graphOf({ "src/a.ts": text, "src/b.ts": "" }).get("src/a.ts"), ["src/b.ts"]);
