@@ -58,6 +58,8 @@ export class FakeHost extends HostFiles {
   /** What stat(1) says of a mount in place of numbers. */
   readonly statFails = new Map<string, PsoError>();
   readonly onTool = new Map<string, Tool>();
+  /** Called when a tool has done its work, before its caller hears of it. */
+  afterTool: (count: number) => void = () => {};
   nowMs = 0;
   #mounts: string[] = [];
 
@@ -187,8 +189,9 @@ export class FakeHost extends HostFiles {
     const shown = [tool, ...args].join(" ");
     this.commands.push(shown);
     const scripted = await this.onTool.get(tool)?.(args);
-    if (options.signal?.aborted) throw abortError(options.signal);
     const answer = scripted ?? this.#answer(tool, args, options.stdin?.trim() ?? "");
+    this.afterTool(this.commands.length);
+    if (options.signal?.aborted) throw abortError(options.signal);
     const result = { code: 0, stdout: "", stderr: "", ...answer };
     if ((options.okCodes ?? [0]).includes(result.code)) return result;
     const { namespaces } = this.host;

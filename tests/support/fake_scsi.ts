@@ -11,6 +11,9 @@ export const SIZE_BYTES = 64 * MiB;
 export const serialOf = (number: number) => String(number).padStart(24, "0");
 export const wwidOf = (number: number) => `3624a9370${serialOf(number)}`;
 
+/** The volume behind a WWID of wwidOf(). */
+const volumeOf = (wwid: string) => Number(wwid.slice(-8));
+
 /** What a tool ends with; 0 and no text when nothing is said. */
 export interface Answer {
   code?: number;
@@ -39,8 +42,6 @@ export class FakeScsi {
   readonly deadDisks = new Set<string>();
   /** What the kernel learns when it asks a disk anew, by the name of the disk. */
   readonly onRescan = new Map<string, () => void>();
-  /** What a map becomes by `multipathd resize`, in place of the size of its paths. */
-  onResize: (() => void) | undefined;
   /** udev and multipathd take a new disk into the map of its WWID. */
   joins = true;
   multipathdRuns = true;
@@ -167,7 +168,7 @@ export class FakeScsi {
     const hctl = path.split("/").at(-3) ?? "";
     if (path.endsWith("/state")) this.#files.write(path, value);
     if (path.endsWith("/rescan")) {
-      for (const disk of this.#disksAt(hctl)) this.onRescan.get(disk)?.();
+      for (const disk of this.#disksAt(hctl)) this.#rescan(disk, this.#wwidAt(hctl));
     }
     if (path.endsWith("/delete")) this.removeDevice(hctl);
     const session = Number(/host(\d+)\/scan$/.exec(path)?.[1]);
@@ -180,10 +181,18 @@ export class FakeScsi {
     if (this.joins && this.multipathdRuns) this.#joinOwnMap(disk);
   }
 
+  #rescan(disk: string, wwid: string): void {
+    const sizeBytes = this.sizes.get(volumeOf(wwid));
+    if (sizeBytes !== undefined) {
+      this.#files.write(`/sys/class/block/${disk}/size`, String(sizeBytes / 512));
+    }
+    this.onRescan.get(disk)?.();
+  }
+
   #joinOwnMap(disk: string): void {
     const wwid = `3${this.#files.read(`/sys/class/block/${disk}/device/wwid`).slice(4)}`;
-    const map = `dm-${Number(wwid.slice(-8))}`;
-    if (!this.#files.has(`/sys/class/block/${map}`)) this.addMap(map, Number(wwid.slice(-8)));
+    const map = `dm-${volumeOf(wwid)}`;
+    if (!this.#files.has(`/sys/class/block/${map}`)) this.addMap(map, volumeOf(wwid));
     this.join(disk, map);
   }
 
@@ -201,7 +210,7 @@ export class FakeScsi {
       const wwids = this.devices.map((hctl) => this.#wwidAt(hctl));
       return { stdout: `${wwids.join("\n")}\n` };
     }
-    const map = `dm-${Number(name.slice(-8))}`;
+    const map = `dm-${volumeOf(name)}`;
     if (verb === "resize") this.#resize(map);
     if (what === "map" && verb === "del") {
       const isThere = this.#files.has(`/sys/class/block/${map}`);
@@ -215,7 +224,6 @@ export class FakeScsi {
   }
 
   #resize(map: string): void {
-    if (this.onResize) return this.onResize();
     const [disk] = this.pathsOf(map);
     if (disk === undefined) return;
     const sectors = this.#files.read(`/sys/class/block/${disk}/size`);

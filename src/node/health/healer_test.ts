@@ -214,15 +214,9 @@ Deno.test("a volume that a call works with is left alone until the call has ende
 Deno.test("a shared volume that has grown on its array gets its new size here in the next round, another volume waits for its expand", () =>
   withVolumes([1], async (fake, node) => {
     await fake.stagedVolume(2, { shared: true });
-    const grow = (name: string) =>
-      fake.write(`/sys/class/block/${name}/size`, String(SIZE_BYTES / 256));
-    for (const disk of fake.scsi.pathsOf("dm-2")) fake.scsi.onRescan.set(disk, () => grow(disk));
-    fake.scsi.onResize = () => grow("dm-2");
+    fake.scsi.sizes.set(2, 2 * SIZE_BYTES);
     await round(node);
-    assert.equal(
-      Deno.readTextFileSync(`${fake.root}/sys/class/block/dm-2/size`).trim(),
-      String(SIZE_BYTES / 256),
-    );
+    assert.equal(fake.read("/sys/class/block/dm-2/size"), String(2 * SIZE_BYTES / 512));
     assert.equal(fake.said("shared volume has a new size").length, 1);
     assert.deepEqual(fake.commands.filter((line) => line.includes("rescan")).length, 2);
   }));
