@@ -75,9 +75,10 @@ function arraysText(): string {
   ]);
   return `### Arrays
 
-\`arrays.FlashArrays\` and \`arrays.FlashBlades\` are lists with one entry per array. At least one array is needed, and each may be listed
-once. In these entries an unknown key is an error, so that a mistyped key for the certificate or the token cannot pass unseen. The driver takes
-the keys in any mix of upper and lower case, as PSO's did; the chart's schema wants the letters below.
+\`arrays.FlashArrays\` and \`arrays.FlashBlades\` are lists with one entry per array. At least one
+array is needed, and each may be listed once. In these entries an unknown key is an error, so that a
+mistyped key for the certificate or the token cannot pass unseen. The driver takes the keys in any
+mix of upper and lower case, as PSO's did; the chart's schema wants the letters below.
 
 ${table(["Key", "For", "Type", "Default", "Meaning", "Old spellings"], rows)}
 `;
@@ -88,8 +89,9 @@ const HEAD =
 
 # Configuration
 
-One values file serves chart, operator, \`pso-bin admin check -f values.yaml\` and the program itself. Values files of PSO 5 and PSO 6 work as they
-are: every old spelling is accepted, with a warning that names the present one.
+One values file serves chart, operator, \`pso-bin admin check -f values.yaml\` and the program
+itself. Values files of PSO 5 and PSO 6 work as they are: every old spelling is accepted, with a
+warning that names the present one.
 
 \`\`\`yaml
 clusterID: prod_berlin          # part of every volume name; never change it later
@@ -111,26 +113,32 @@ flasharray:
 
 ## How it is read
 
-1. \`-f values.yaml\`; or without it the mounted forms that the charts make: the Secret file \`/etc/pure/pure.json\` (JSON, the content of
-   \`arrays\`; another path by the variable \`PURE_DISCOVERY_CONF\`) and the ConfigMap file \`/etc/config/appconfig.json\` (\`exportRules\` as in PSO 6,
-   and any key of this page but \`arrays\`).
-2. For keys that no file sets: the environment variables of PSO's charts, named in the last column of the tables.
+1. \`-f values.yaml\`; or without it the mounted forms that the charts make: the Secret file
+   \`/etc/pure/pure.json\` (JSON, the content of \`arrays\`; another path by the variable
+   \`PURE_DISCOVERY_CONF\`) and the ConfigMap file \`/etc/config/appconfig.json\` (\`exportRules\`
+   as in PSO 6, and any key of this page but \`arrays\`).
+2. For keys that no file sets: the environment variables of PSO's charts, named in the last column
+   of the tables.
 3. For what is still not set: the default.
 
-A key with no value, or with \`null\`, counts as not set. A **node** needs no arrays and no tokens; it never reads the Secret file, and arrays in its
-values file are thrown away with a warning.
+A key with no value, or with \`null\`, counts as not set. A **node** needs no arrays and no tokens;
+it never reads the Secret file, and arrays in its values file are thrown away with a warning.
 
-**Problems** are reported all at once, one line each, with the key, what was found, what is wanted and what to do. An error keeps the program from
-starting (exit code 2). An unknown key is a warning that names the nearest known one, so that an upgraded cluster starts; inside an array's entry
-and in \`pso-bin admin check\` it is an error. API tokens are never printed: they read \`[redacted]\` in every log and output.
+**Problems** are reported all at once, one line each, with the key, what was found, what is wanted
+and what to do. An error keeps the program from starting (exit code 2). An unknown key is a warning
+that names the nearest known one, so that an upgraded cluster starts; inside an array's entry and in
+\`pso-bin admin check\` it is an error. API tokens are never printed: they read \`[redacted]\` in
+every log and output.
 
-**Changes** are taken up within seconds and with no restart, also those of files that the configuration names (tokens, certificates). A bad
-configuration is reported, and the last good one stays in use.
+**Changes** are taken up within seconds and with no restart, also those of files that the
+configuration names (tokens, certificates). A bad configuration is reported, and the last good one
+stays in use.
 
-**Certificates** of arrays are verified against the CA certificates of the system. Arrays come with a self-signed certificate: pin it by \`CertFingerprint\`, or
-name its CA by \`CACert\`.
+**Certificates** of arrays are verified against the CA certificates of the system. Arrays come with
+a self-signed certificate: pin it by \`CertFingerprint\`, or name its CA by \`CACert\`.
 
-Switches may be written \`true\` or \`"true"\` (also \`yes\`, \`on\`, \`1\`), numbers \`20\` or \`"20"\`, choices in upper or lower case.
+Switches may be written \`true\` or \`"true"\` (also \`yes\`, \`on\`, \`1\`), numbers \`20\` or
+\`"20"\`, choices in upper or lower case.
 
 ## Keys of the driver
 

@@ -1,6 +1,6 @@
 import type { VolumeKind } from "../arrays/array.ts";
 import { PsoError } from "../errors.ts";
-import { CLASS_PROTOCOLS, type Protocol } from "../protocols.ts";
+import { CLASS_PROTOCOLS, type Protocol, REAL_FILE_PROTOCOLS } from "../protocols.ts";
 import { nearest } from "../nearest.ts";
 import { GiB, KiB, MiB } from "../size.ts";
 import { splitWords } from "../words.ts";
@@ -46,6 +46,8 @@ const IGNORED = /^(fstype|csi[a-z]*secretname(space)?)$/i;
 
 const KINDS: Record<string, VolumeKind> = { block: "block", file: "file" };
 
+const FILE_NAMES = REAL_FILE_PROTOCOLS.map((name) => `\`${name}\``).join(" or ");
+
 /** A parameter that a StorageClass may have: how it is read, and what its page says of it. */
 export interface ClassParameter {
   /** As a class writes it; any mix of upper and lower case is read. */
@@ -60,7 +62,7 @@ export interface ClassParameter {
   example: string;
   /** Which releases of PSO had it, and what is different here. */
   heritage: string;
-  /** The value into its field. `invalid`, with what is wanted, for a value that it does not take. */
+  /** Puts the value into its field. `invalid`, with what is wanted, for any other value. */
   read: (value: string, parameters: ClassParameters) => void;
 }
 
@@ -86,8 +88,8 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     default: "`flasharray.defaultFSOpt`",
     appliesTo: "block",
     meaning: "Options of `mkfs`, as on a command line: quotes group words, nothing is expanded. " +
-      "Options that force a format, set the UUID or name another device are refused. They replace " +
-      "the default and are kept with the volume. Volumes of the kind `file` do not use them.",
+      "Options that force a format, set the UUID or name another device are refused. The options " +
+      "replace the default and are kept with the volume. Volumes of the kind `file` do not use them.",
     example: "-q -i size=512",
     heritage: "PSO 5 and 6.",
     read(value, parameters) {
@@ -101,7 +103,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     appliesTo: "file",
     meaning:
       "NFS export rules of the file system, as Purity//FB takes them. With fixed rules the " +
-      "driver does not add and remove nodes, so that every host that the rules name can mount the " +
+      "driver does not add and remove nodes: every host that the rules name can mount the " +
       "volume. Volumes of the kind `block` do not use them.",
     example: "10.20.0.0/16(rw,no_root_squash)",
     heritage: "PSO 6. Its default was `*(rw,no_root_squash)`, an export to every host.",
@@ -130,7 +132,8 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     default: "no limit",
     appliesTo: "block",
     meaning: "Bytes per second that each volume of the class may move; K, M and G are powers of " +
-      "1024. Refused for volumes of the kind `file`. Only arrays that can limit a volume are chosen.",
+      "1024. Refused for volumes of the kind `file`. Only arrays that can limit a volume are " +
+      "chosen.",
     example: "100M",
     heritage: "PSO 6.",
     read(value, parameters) {
@@ -152,11 +155,11 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
   {
     name: "protocol",
     takes: `one of ${Object.keys(CLASS_PROTOCOLS).join(", ")}`,
-    default: "`flasharray.sanType`; `nfs` for the kind `file`",
+    default: `\`flasharray.sanType\`; ${FILE_NAMES} for the kind \`file\``,
     appliesTo: "both",
     meaning: "How nodes reach the volume; `auto` takes the best that array and node share. It is " +
-      "fixed when the volume is created. The kind `file` takes `nfs` and `auto` only, the kind " +
-      "`block` anything but `nfs`.",
+      `fixed when the volume is created. The kind \`file\` takes ${FILE_NAMES} and \`auto\` only; ` +
+      `the kind \`block\` does not take ${FILE_NAMES}.`,
     example: "nvme-tcp",
     heritage:
       "New. PSO had one protocol per cluster, `flasharray.sanType`; its spellings are read.",

@@ -9,8 +9,8 @@ export function registerHealth(metrics: Metrics, healer: Healer): void {
   const rows = <Label extends string>(label: Label, counts: Iterable<[string, number]>) =>
     [...counts].map(([value, count]) => [{ [label]: value }, count] as const);
   metrics.gauge("pso_volume_paths", {
-    help:
-      "Paths of the volumes staged on this node: up carries I/O, down is there and does not, missing is offered by the array only",
+    help: "Paths of the volumes staged on this node: up carries I/O, down is there and does not, " +
+      "missing is offered by the array only",
     labels: ["state"],
     moves: "At each round of the healer, every 15 seconds.",
     alert: "`down` or `missing` is above 0 for 10 minutes: the volumes still work, with fewer " +
@@ -18,8 +18,8 @@ export function registerHealth(metrics: Metrics, healer: Healer): void {
     collect: () => rows("state", Object.entries(healer.paths())),
   });
   metrics.gauge("pso_volumes_unhealthy", {
-    help:
-      "Volumes staged on this node with something wrong, by reason; the reasons are those of NodeGetVolumeHealth",
+    help: "Volumes staged on this node with something wrong, by reason; the reasons are those of " +
+      "NodeGetVolumeHealth",
     labels: ["reason"],
     moves: "At each round of the healer, every 15 seconds. A reason without volumes is not shown.",
     alert: "It is above 0 for 5 minutes: the healer did not repair it. The log names the volume.",
@@ -27,7 +27,8 @@ export function registerHealth(metrics: Metrics, healer: Healer): void {
   });
   metrics.gauge("pso_leftovers", {
     help:
-      "What is left of volumes that this node should no longer have: volumes not unstaged to the end, sessions for nothing, unknown devices",
+      "What is left of volumes that this node should no longer have: volumes not unstaged to the " +
+      "end, sessions for nothing, unknown devices",
     labels: ["kind"],
     moves: "At each round of the healer, every 15 seconds. The kinds are `volume`, `session` and " +
       "`device`.",
