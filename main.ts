@@ -1,11 +1,11 @@
 // The program: reads its arguments, builds the objects of one mode and connects them. The only
 // reader of Deno.args.
 import { runAdminVerb } from "./src/admin/commands/commands.ts";
-import { type Check, startAdmin } from "./src/admin/server.ts";
-import { Fleet, type FleetEntry } from "./src/arrays/fleet.ts";
+import { startAdmin } from "./src/admin/server.ts";
+import { ArrayClients } from "./src/arrays/clients.ts";
+import { Fleet } from "./src/arrays/fleet.ts";
 import { registerFleet } from "./src/arrays/fleet_metrics.ts";
-import { type OpenArray, openArray } from "./src/arrays/open.ts";
-import type { CallRecord } from "./src/arrays/rest/client.ts";
+import { arrayReadiness } from "./src/arrays/readiness.ts";
 import {
   type CommandLine,
   type ControllerOptions,
@@ -14,7 +14,7 @@ import {
   type SimulateOptions,
 } from "./src/cli/cli.ts";
 import { loadConfig, type LoadedConfig } from "./src/config/load.ts";
-import type { ArrayConfig, Config } from "./src/config/model.ts";
+import type { Config } from "./src/config/model.ts";
 import { ConfigError, problemText } from "./src/config/problems.ts";
 import { watchConfig } from "./src/config/watch.ts";
 import { Provisioner } from "./src/controller/provisioner.ts";
@@ -23,7 +23,7 @@ import { startEndpoint } from "./src/csi/endpoint.ts";
 import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
 import { nodeService } from "./src/csi/node_service.ts";
 import { isPsoError, messageOf, UsageError } from "./src/errors.ts";
-import { PROTOCOLS, protocolsOfSanType } from "./src/protocols.ts";
+import { protocolsOfSanType } from "./src/protocols.ts";
 import { createRun } from "./src/host/command.ts";
 import { reportOf } from "./src/host/finding.ts";
 import { checkHost } from "./src/host/host_check.ts";
@@ -33,6 +33,7 @@ import { createLogger, type Level, type Logger } from "./src/log.ts";
 import { Metrics } from "./src/metrics.ts";
 import { registerHealth, registerStaged } from "./src/node/health/metrics.ts";
 import { NodePlugin } from "./src/node/node_plugin.ts";
+import { nodeReadiness } from "./src/node/readiness.ts";
 import { giveUp, heldPermissions } from "./src/permissions.ts";
 import { registerProcess } from "./src/process_metrics.ts";
 import { simulate } from "./src/simulator/simulate.ts";
@@ -82,76 +83,6 @@ function loggerFor(
   });
 }
 
-/**
- * The clients of the configured arrays. One whose entry did not change keeps its client, with its
- * session and connections.
- */
-class ArrayClients {
-  onCall: (call: CallRecord) => void = () => {};
-  readonly #log: Logger;
-  #open = new Map<string, OpenArray>();
-
-  constructor(log: Logger) {
-    this.#log = log;
-  }
-
-  /** Opens what is new, closes what is gone, and gives back all. */
-  take(arrays: readonly ArrayConfig[]): FleetEntry[] {
-    const before = this.#open;
-    this.#open = new Map(arrays.map((config) => {
-      const key = JSON.stringify([
-        config.kind,
-        config.scheme,
-        config.managementAddress,
-        config.token.reveal(),
-        config.tls,
-        config.name,
-        "nfsEndpoint" in config && config.nfsEndpoint,
-      ]);
-      return [key, before.get(key) ?? this.#openOne(config)];
-    }));
-    for (const [key, gone] of before) if (!this.#open.has(key)) void gone.close();
-    return [...this.#open.values()].map(({ array }, index) => ({
-      array,
-      labels: arrays[index]?.labels,
-    }));
-  }
-
-  load(): OpenArray[] {
-    return [...this.#open.values()];
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.load().map((open) => open.close()));
-  }
-
-  #openOne(config: ArrayConfig): OpenArray {
-    const { kind, scheme, token, tls } = config;
-    const nfsEndpoint = config.kind === "flashblade" ? config.nfsEndpoint : undefined;
-    return openArray({
-      kind,
-      scheme,
-      address: config.managementAddress,
-      token: () => token,
-      tls,
-      label: config.name,
-      nfsEndpoint,
-    }, {
-      log: this.#log,
-      onCall: (call) => this.onCall(call),
-    });
-  }
-}
-
-function arrayChecks(fleet: Fleet): Check[] {
-  return fleet.members.map(({ array, problem, status, warm }) => {
-    const name = array.label;
-    if (problem) return { name, ok: false, reason: problem.message };
-    if (!status) return { name, ok: false, reason: "has not answered yet" };
-    return warm ? { name, ok: true } : { name, ok: false, reason: "its volumes are being listed" };
-  });
-}
-
 async function runController(options: ControllerOptions): Promise<void> {
   const read = configReader(options);
   const loaded = await read();
@@ -161,7 +92,7 @@ async function runController(options: ControllerOptions): Promise<void> {
   const metrics = new Metrics();
   const locks = new KeyedLock();
   registerProcess(metrics, () => locks.size);
-  const clients = new ArrayClients(log);
+  const clients = new ArrayClients({ log });
   const fleet = new Fleet(clients.take(config.arrays), { log, prefix: `${config.prefix}-` });
   clients.onCall = registerFleet(metrics, fleet);
   const provisioner = new Provisioner({ fleet, options: () => config, log });
@@ -185,7 +116,7 @@ async function runController(options: ControllerOptions): Promise<void> {
   const admin = startAdmin(options.adminAddress, {
     mode: "controller",
     version: VERSION,
-    ready: () => arrayChecks(fleet),
+    ready: () => arrayReadiness(fleet),
     metrics: () => metrics.text(),
     permissions: heldPermissions,
   }, log);
@@ -217,21 +148,6 @@ async function runController(options: ControllerOptions): Promise<void> {
   stop.abort();
   await Promise.all([admin.stop(), ...background]);
   await clients.close();
-}
-
-/**
- * What each protocol lacks on this host. One that works is enough to be ready: a node without FC is
- * no broken node.
- */
-async function nodeChecks(node: NodePlugin): Promise<Check[]> {
-  const reasons = await node.protocolReasons();
-  const isUseful = PROTOCOLS.some((protocol) => reasons[protocol] === undefined);
-  return PROTOCOLS.map((name) => ({
-    name,
-    ok: reasons[name] === undefined,
-    reason: reasons[name],
-    optional: isUseful,
-  }));
 }
 
 /**
@@ -296,7 +212,7 @@ async function runNode(options: NodeOptions): Promise<number> {
   const admin = startAdmin(options.adminAddress, {
     mode: "node",
     version: VERSION,
-    ready: () => nodeChecks(node),
+    ready: () => nodeReadiness(node),
     metrics: async () => {
       await countStaged();
       return metrics.text();

@@ -2,16 +2,7 @@ import { Hono } from "hono";
 import { type ListenAddress, printHostPort } from "../address.ts";
 import type { Logger } from "../log.ts";
 import { METRICS_CONTENT_TYPE } from "../metrics.ts";
-
-/** One thing that readiness depends on, such as an array or a host tool. */
-export interface Check {
-  name: string;
-  ok: boolean;
-  /** Why it is not ok, or what is known of it. */
-  reason?: string;
-  /** Shown, but readiness does not hang on it. */
-  optional?: boolean;
-}
+import type { ReadinessCheck } from "../readiness.ts";
 
 export interface AdminSources {
   /** What this process is: `controller` or `node`, for the JSON answers. */
@@ -20,7 +11,7 @@ export interface AdminSources {
   /**
    * Everything readiness depends on; the process is ready when all that are not optional are ok.
    */
-  ready(): Promise<Check[]> | Check[];
+  ready(): Promise<ReadinessCheck[]> | ReadinessCheck[];
   /** Prometheus text. */
   metrics(): string | Promise<string>;
   /** Permissions that the process still holds, shown by /healthz. */

@@ -1,8 +1,9 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { adminApp, type Check, startAdmin } from "./server.ts";
+import type { ReadinessCheck } from "../readiness.ts";
+import { adminApp, startAdmin } from "./server.ts";
 import { silentLogger } from "../log.ts";
 
-function app(checks: Check[]) {
+function app(checks: ReadinessCheck[]) {
   return adminApp({
     mode: "controller",
     version: "7.0.0",

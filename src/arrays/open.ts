@@ -1,3 +1,4 @@
+import type { ArrayConfig } from "../config/model.ts";
 import { type Fetch, HttpsClient, type TlsTrust } from "../https.ts";
 import type { Logger } from "../log.ts";
 import type { Secret } from "../secret.ts";
@@ -7,7 +8,7 @@ import { FlashBlade, FLASHBLADE_DIALECT } from "./flashblade/flashblade.ts";
 import type { Limiter } from "./rest/limiter.ts";
 import { type CallRecord, RestClient } from "./rest/client.ts";
 
-/** One configured array. */
+/** How one array is reached, as its client needs it. */
 export interface ArrayEndpoint {
   kind: "flasharray" | "flashblade";
   /** Default `https`; `http` is for simulated arrays. */
@@ -17,7 +18,6 @@ export interface ArrayEndpoint {
   /** Asked at each login, so that a changed token is taken up. */
   token: () => Secret | Promise<Secret>;
   tls: TlsTrust;
-  labels?: Readonly<Record<string, string>>;
   /** What people call it; absent: its own name. */
   label?: string;
   /** FlashBlade: host name or address that nodes mount from; absent: its first data interface. */
@@ -38,11 +38,18 @@ export interface OpenOptions {
 
 export interface OpenArray {
   array: StorageArray;
-  labels: Readonly<Record<string, string>>;
   /** Ends the session and closes the connections. Never throws. */
   close(): Promise<void>;
-  /** Calls at once allowed, running and waiting now, for metrics. */
-  load(): { limit: number; running: number; waiting: number };
+}
+
+/** The client of an array as the configuration has it; otherwise as openArray(). */
+export function openConfigured(entry: ArrayConfig, options: OpenOptions): OpenArray {
+  const { kind, scheme, managementAddress: address, token, tls, name: label } = entry;
+  const nfsEndpoint = entry.kind === "flashblade" ? entry.nfsEndpoint : undefined;
+  return openArray(
+    { kind, scheme, address, token: () => token, tls, label, nfsEndpoint },
+    options,
+  );
 }
 
 /** The client of one array. Connects to nothing before its first call. */
@@ -66,15 +73,9 @@ export function openArray(endpoint: ArrayEndpoint, options: OpenOptions): OpenAr
     : new FlashBlade(rest, endpoint);
   return {
     array,
-    labels: endpoint.labels ?? {},
     close: async () => {
       await rest.logout();
       https?.close();
     },
-    load: () => ({
-      limit: rest.limiter.limit,
-      running: rest.limiter.running,
-      waiting: rest.limiter.waiting,
-    }),
   };
 }

@@ -219,14 +219,17 @@ export class ProvisionerBed {
         token: () => new Secret(token),
         tls: { verify: false },
         label: name,
-        labels: this.options.labels?.[name] ?? {},
         nfsEndpoint: "127.0.0.1",
       }, { log: silentLogger, callTimeoutMs: 2_000 })
     );
   }
 
   #newFleet(): Fleet {
-    return new Fleet(this.#open, { log: silentLogger, prefix: "k8s-", timeoutMs: 1_000 });
+    const entries = this.#open.map(({ array }) => ({
+      array,
+      labels: this.options.labels?.[array.label] ?? {},
+    }));
+    return new Fleet(entries, { log: silentLogger, prefix: "k8s-", timeoutMs: 1_000 });
   }
 
   #newProvisioner(): Provisioner {

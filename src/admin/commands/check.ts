@@ -1,5 +1,5 @@
 import { parseArgs } from "@std/cli/parse-args";
-import { openArray } from "../../arrays/open.ts";
+import { openConfigured } from "../../arrays/open.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { ArrayConfig, Config } from "../../config/model.ts";
 import { ConfigError, problemText } from "../../config/problems.ts";
@@ -196,18 +196,10 @@ async function clockFinding(
     client.close();
   }
 }
+
 async function checkArray(config: ArrayConfig): Promise<{ ok: boolean; lines: string[] }> {
-  const { kind, scheme, token, tls, managementAddress: address } = config;
-  const nfsEndpoint = config.kind === "flashblade" ? config.nfsEndpoint : undefined;
-  const open = openArray({
-    kind,
-    scheme,
-    address,
-    token: () => token,
-    tls,
-    label: config.name,
-    nfsEndpoint,
-  }, { log: silentLogger });
+  const { scheme, tls, managementAddress: address } = config;
+  const open = openConfigured(config, { log: silentLogger });
   const lines: string[] = [];
   const signal = AbortSignal.timeout(WAIT_MS);
   const fingerprint = scheme === "https"

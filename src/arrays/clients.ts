@@ -1,0 +1,78 @@
+import { createHash } from "node:crypto";
+import type { ArrayConfig } from "../config/model.ts";
+import type { Logger } from "../log.ts";
+import { Secret } from "../secret.ts";
+import type { FleetEntry } from "./fleet.ts";
+import { type OpenArray, openConfigured } from "./open.ts";
+import type { CallRecord } from "./rest/client.ts";
+
+/** What ArrayClients needs besides the entries. */
+export interface ArrayClientsOptions {
+  log: Logger;
+  /** Stands in for openConfigured() in tests. */
+  open?: typeof openConfigured;
+}
+
+/**
+ * The clients of the configured arrays. An entry that a changed configuration leaves as it was keeps
+ * its client, with the session, the connections and all that the fleet knows by it.
+ */
+export class ArrayClients {
+  /** Told of every REST call of every client; set once the metrics are there. */
+  onCall: (call: CallRecord) => void = () => {};
+  readonly #log: Logger;
+  readonly #open: typeof openConfigured;
+  /** By clientKey(). */
+  #clients = new Map<string, OpenArray>();
+
+  constructor({ log, open = openConfigured }: ArrayClientsOptions) {
+    this.#log = log;
+    this.#open = open;
+  }
+
+  /**
+   * Takes up the entries of a configuration: opens what is new or changed, begins to close what is
+   * gone, and answers with a member of the fleet for each entry, in their order.
+   */
+  take(entries: readonly ArrayConfig[]): FleetEntry[] {
+    const before = this.#clients;
+    this.#clients = new Map();
+    const members = entries.map((entry): FleetEntry => {
+      const key = clientKey(entry);
+      const client = this.#clients.get(key) ?? before.get(key) ?? this.#openOne(entry);
+      this.#clients.set(key, client);
+      return { array: client.array, labels: entry.labels };
+    });
+    for (const [key, client] of before) if (!this.#clients.has(key)) void client.close();
+    return members;
+  }
+
+  /** Ends every session and closes every connection. Never throws. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients.values()].map((client) => client.close()));
+  }
+
+  #openOne(entry: ArrayConfig): OpenArray {
+    return this.#open(entry, { log: this.#log, onCall: (call) => this.onCall(call) });
+  }
+}
+
+/**
+ * SHA-256 of a whole entry, its secrets included, in hexadecimal: equal keys, equal entries. A field
+ * that comes to the entries later counts by itself. Two things do not count, because a client never
+ * sees them and a new client would make the fleet list the array again: where the entry stands in
+ * the file, and its labels, which the fleet takes from the entry each time.
+ */
+function clientKey({ path: _path, labels: _labels, ...entry }: ArrayConfig): string {
+  return createHash("sha256").update(JSON.stringify(plainValue(entry))).digest("hex");
+}
+
+/** Secrets as their text, and the members of an object in one order. */
+function plainValue(value: unknown): unknown {
+  if (value instanceof Secret) return value.reveal();
+  if (Array.isArray(value)) return value.map(plainValue);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.entries(value)
+    .map(([name, one]) => [name, plainValue(one)])
+    .sort(([one], [other]) => String(one) < String(other) ? -1 : 1);
+}

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import type { ArrayConfig, FlashArrayConfig, FlashBladeConfig } from "../config/model.ts";
+import { silentLogger } from "../log.ts";
+import { Secret } from "../secret.ts";
+import { ArrayClients } from "./clients.ts";
+import { openConfigured } from "./open.ts";
+
+const TOKEN = "11111111-2222-3333-4444-555555555555";
+
+const FLASHARRAY: Required<FlashArrayConfig> = {
+  kind: "flasharray",
+  path: "arrays.FlashArrays[0]",
+  scheme: "https",
+  managementAddress: "fa-1.example.org",
+  token: new Secret(TOKEN),
+  tls: { verify: true, caPem: "PEM", caFile: "/ca.pem", fingerprint: "AB:CD" },
+  labels: { tier: "gold" },
+  name: "fa-1",
+};
+
+const FLASHBLADE: Required<FlashBladeConfig> = {
+  ...FLASHARRAY,
+  kind: "flashblade",
+  path: "arrays.FlashBlades[0]",
+  managementAddress: "fb-1.example.org",
+  nfsEndpoint: "192.0.2.1",
+};
+
+/** Clients that connect to nothing; `open` and `closed` name what was opened and closed so far. */
+function watchedClients() {
+  const opened: string[] = [];
+  const closed: string[] = [];
+  const clients = new ArrayClients({
+    log: silentLogger,
+    open: (entry, options) => {
+      const number = `${opened.push(entry.managementAddress)}`;
+      const client = openConfigured(entry, options);
+      const close = () => Promise.resolve(void closed.push(number)).then(() => client.close());
+      return { ...client, close };
+    },
+  });
+  return { clients, opened, closed };
+}
+
+/** Each field of an entry, changed. The types hold that none is left out. */
+const CHANGES: {
+  [Field in keyof Required<FlashBladeConfig>]:
+    | Required<FlashBladeConfig>[Field][]
+    | "tested below";
+} = {
+  kind: "tested below",
+  path: "tested below",
+  labels: "tested below",
+  scheme: ["http"],
+  managementAddress: ["fb-2.example.org"],
+  token: [new Secret(TOKEN.replace("1", "2"))],
+  tls: [
+    { ...FLASHBLADE.tls, verify: false },
+    { ...FLASHBLADE.tls, caPem: "OTHER" },
+    { ...FLASHBLADE.tls, caFile: "/other.pem" },
+    { ...FLASHBLADE.tls, fingerprint: "AB:CE" },
+    { verify: true },
+  ],
+  name: ["other"],
+  nfsEndpoint: ["192.0.2.2"],
+};
+
+for (const [field, values] of Object.entries(CHANGES)) {
+  for (const [index, value] of values === "tested below" ? [] : [...values].entries()) {
+    Deno.test(`an entry with another ${field} (${index + 1}) gets a new client, and the old one is closed`, async () => {
+      const { clients, opened, closed } = watchedClients();
+      const [blade, array] = clients.take([FLASHBLADE, FLASHARRAY]);
+      const changed: ArrayConfig = { ...FLASHBLADE, [field]: value };
+      const [bladeAfter, arrayAfter] = clients.take([changed, FLASHARRAY]);
+      assert.equal(opened.length, 3);
+      assert.deepEqual(closed, ["1"]);
+      assert.notEqual(bladeAfter?.array, blade?.array);
+      assert.equal(arrayAfter?.array, array?.array);
+      await clients.close();
+      assert.deepEqual(closed, ["1", "3", "2"]);
+    });
+  }
+}
+
+Deno.test("an entry that says the same keeps its client, wherever it stands and whatever its labels", async () => {
+  const { clients, opened, closed } = watchedClients();
+  const [before] = clients.take([FLASHARRAY]);
+  const same: ArrayConfig = {
+    name: "fa-1",
+    labels: { tier: "silver" },
+    tls: { fingerprint: "AB:CD", caFile: "/ca.pem", caPem: "PEM", verify: true },
+    token: new Secret(TOKEN),
+    managementAddress: "fa-1.example.org",
+    scheme: "https",
+    path: "arrays.FlashArrays[1]",
+    kind: "flasharray",
+  };
+  const members = clients.take([FLASHBLADE, same]);
+  assert.equal(members[1]?.array, before?.array);
+  assert.deepEqual(members.map(({ labels }) => labels), [{ tier: "gold" }, { tier: "silver" }]);
+  assert.deepEqual([opened.length, closed], [2, []]);
+  await clients.close();
+});
+
+Deno.test("a FlashBlade with the entry of a FlashArray gets a client of its own", async () => {
+  const { clients, opened, closed } = watchedClients();
+  clients.take([FLASHARRAY]);
+  clients.take([{ ...FLASHARRAY, kind: "flashblade", nfsEndpoint: "192.0.2.1" }]);
+  assert.deepEqual([opened.length, closed], [2, ["1"]]);
+  await clients.close();
+});
+
+Deno.test("an entry that is gone has its client closed, and comes back with a new one", async () => {
+  const { clients, opened, closed } = watchedClients();
+  clients.take([FLASHARRAY, FLASHBLADE]);
+  assert.deepEqual(clients.take([FLASHBLADE]).length, 1);
+  assert.deepEqual(closed, ["1"]);
+  clients.take([FLASHARRAY, FLASHBLADE]);
+  assert.equal(opened.length, 3);
+  await clients.close();
+});
+
+Deno.test("calls of clients that were opened before onCall was set reach it", () => {
+  const told: string[] = [];
+  let tell: Parameters<typeof openConfigured>[1]["onCall"];
+  const clients = new ArrayClients({
+    log: silentLogger,
+    open: (entry, options) => {
+      tell = options.onCall;
+      return openConfigured(entry, options);
+    },
+  });
+  clients.take([FLASHARRAY]);
+  clients.onCall = ({ array }) => void told.push(array);
+  tell?.({ array: "fa-1", method: "GET", path: "/arrays", status: 200, ms: 1 });
+  assert.deepEqual(told, ["fa-1"]);
+});
