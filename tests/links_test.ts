@@ -111,6 +111,35 @@ Deno.test("every folder of src/ is in the table of rooms of ARCHITECTURE.md", as
   assert.deepEqual(unnamed, []);
 });
 
+/** A row of the table "To add …": the files and the names in code that its second column has. */
+function waysToAdd(text: string): { what: string; files: string[]; names: string[] }[] {
+  const section = text.slice(text.indexOf("## To add"), text.indexOf("## Dependencies"));
+  return [...section.matchAll(/^\| (.+?) \| (.+) \|$/gm)].slice(2).map(
+    ([, what = "", way = ""]) => {
+      const spans = [...way.matchAll(/`([^`]+)`/g)].map(([, span = ""]) => span);
+      return {
+        what,
+        files: spans.filter((span) =>
+          /^(main|(src|tests|scripts)\/[\w/]+)\.ts$/.test(span) && !span.includes("NAME")
+        ),
+        names: spans.filter((span) => /^[A-Za-z]\w+$/.test(span)),
+      };
+    },
+  );
+}
+
+Deno.test('every name that a way "to add" something has is in a file of that way', async () => {
+  const ways = waysToAdd(await Deno.readTextFile(`${ROOT}/ARCHITECTURE.md`));
+  assert.ok(ways.length > 15 && ways.some(({ names }) => names.includes("WEIGHTS")), "the table");
+  const missing: string[] = [];
+  for (const { what, files, names } of ways) {
+    const sources = await Promise.all(files.map((file) => Deno.readTextFile(`${ROOT}/${file}`)));
+    const words = new Set(sources.flatMap((source) => source.match(/\w+/g) ?? []));
+    missing.push(...names.filter((name) => !words.has(name)).map((name) => `${what}: ${name}`));
+  }
+  assert.deepEqual(missing, []);
+});
+
 Deno.test("pathsNamedIn() and isThere() know paths from the top, ends of paths and patterns", () => {
   const text =
     "`src/a.ts`, `./scripts/up --state`, `c*.ts`, `a/host/`, `/healthz`, `d.e`, `log/`\n" +

@@ -89,7 +89,8 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     appliesTo: "block",
     meaning: "Options of `mkfs`, as on a command line: quotes group words, nothing is expanded. " +
       "Options that force a format, set the UUID or name another device are refused. The options " +
-      "replace the default and are kept with the volume. Volumes of the kind `file` do not use them.",
+      "replace the default and are kept with the volume. Volumes of the kind `file` do not use " +
+      "them.",
     example: "-q -i size=512",
     heritage: "PSO 5 and 6.",
     read(value, parameters) {
@@ -158,7 +159,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     default: `\`flasharray.sanType\`; ${FILE_NAMES} for the kind \`file\``,
     appliesTo: "both",
     meaning: "How nodes reach the volume; `auto` takes the best that array and node share. It is " +
-      `fixed when the volume is created. The kind \`file\` takes ${FILE_NAMES} and \`auto\` only; ` +
+      `fixed when the volume is created. The kind \`file\` takes ${FILE_NAMES} and \`auto\`; ` +
       `the kind \`block\` does not take ${FILE_NAMES}.`,
     example: "nvme-tcp",
     heritage:
