@@ -1,0 +1,133 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { status } from "@grpc/grpc-js";
+import { Controller, type ListSnapshotsRequestSchema } from "../../src/csi/generated/csi_pb.ts";
+import { encodeNodeId } from "../../src/handoff.ts";
+import { GiB } from "../../src/size.ts";
+import { N1, N2 } from "./provisioner_bed.ts";
+import { BLOCK, created, withRows, WRITER } from "./service_rows.ts";
+
+const rpc = Controller.method;
+
+Deno.test(
+  "ControllerPublishVolume gives the volume to the node that it names, in the way that it asks for",
+  withRows(async (rows, bed) => {
+    const volumeId = await created(rows, "pvc-1");
+    const request = { volumeId, nodeId: encodeNodeId(N1), volumeCapability: WRITER };
+    const { publishContext } = await rows.call(rpc.controllerPublishVolume, request);
+    equal(publishContext.protocol, "local");
+    deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N1)]);
+    equal(rows.lastLine().node, N1.name);
+    equal(rows.lastLine().volume, volumeId);
+    await rejects(rows.call(rpc.controllerPublishVolume, { ...request, readonly: true }), {
+      code: status.ALREADY_EXISTS,
+      message: /writable .*read-only/,
+    });
+    await rejects(rows.call(rpc.controllerPublishVolume, { ...request, volumeCapability: BLOCK }), {
+      code: status.ALREADY_EXISTS,
+    });
+    await rejects(rows.call(rpc.controllerPublishVolume, { ...request, nodeId: "nobody" }), {
+      code: status.NOT_FOUND,
+    });
+    equal(rows.lastLine().node, "nobody");
+  }),
+);
+
+Deno.test(
+  "ControllerPublishVolume attaches by the protocol that the class of the volume names",
+  withRows(async (rows) => {
+    const nodeId = encodeNodeId({
+      ...N1,
+      protocols: ["iscsi", "nvme-tcp"],
+      nqn: "nqn.2014-08.org.nvmexpress:uuid:00000000-0000-4000-8000-000000000001",
+    });
+    for (const protocol of ["nvme-tcp", "iscsi"]) {
+      const { volume } = await rows.call(rpc.createVolume, {
+        name: `pvc-${protocol}`,
+        volumeCapabilities: [WRITER],
+        parameters: { protocol },
+      });
+      equal(volume?.volumeContext.protocol, protocol);
+      const { publishContext } = await rows.call(rpc.controllerPublishVolume, {
+        volumeId: volume.volumeId,
+        nodeId,
+        volumeCapability: WRITER,
+        volumeContext: volume.volumeContext,
+      });
+      equal(publishContext.protocol, protocol);
+    }
+  }),
+);
+
+Deno.test(
+  "ControllerUnpublishVolume takes the volume from the node that it names, from all without one, and succeeds where no array holds it",
+  withRows(async (rows, bed) => {
+    const volumeId = await created(rows, "pvc-1");
+    await bed.publish(volumeId, N1);
+    await rows.call(rpc.controllerUnpublishVolume, { volumeId, nodeId: encodeNodeId(N2) });
+    deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N1)]);
+    await rows.call(rpc.controllerUnpublishVolume, { volumeId, nodeId: encodeNodeId(N1) });
+    equal(rows.lastLine().node, N1.name);
+    deepEqual(await bed.publishedTo(volumeId), []);
+    await bed.publish(volumeId, N1);
+    await rows.call(rpc.controllerUnpublishVolume, { volumeId });
+    deepEqual(await bed.publishedTo(volumeId), []);
+    await rows.call(rpc.deleteVolume, { volumeId });
+    for (const nodeId of [encodeNodeId(N1), "nobody", ""]) {
+      const calls = await bed.calls(() =>
+        rows.call(rpc.controllerUnpublishVolume, { volumeId, nodeId })
+      );
+      deepEqual(calls.filter((call) => !call.startsWith("GET") && !call.startsWith("DELETE")), []);
+    }
+  }),
+);
+
+Deno.test(
+  "CreateSnapshot, GetSnapshot, ListSnapshots and DeleteSnapshot speak of one snapshot",
+  withRows(async (rows) => {
+    const volumeId = await created(rows, "pvc-1");
+    const other = await created(rows, "pvc-2");
+    const began = Date.now();
+    const make = async (name: string, sourceVolumeId: string) => {
+      const { snapshot } = await rows.call(rpc.createSnapshot, { name, sourceVolumeId });
+      ok(snapshot);
+      return snapshot;
+    };
+    const snapshot = await make("snapshot-1", volumeId);
+    equal(snapshot.sourceVolumeId, volumeId);
+    equal(snapshot.sizeBytes, BigInt(GiB));
+    equal(snapshot.readyToUse, true);
+    const createdMs = Number(snapshot.creationTime?.seconds ?? 0n) * 1000;
+    ok(Math.abs(createdMs - began) < 60_000, `made at ${createdMs}, asked for at ${began}`);
+    deepEqual(await make("snapshot-1", volumeId), snapshot);
+    await rejects(make("snapshot-1", other), { code: status.ALREADY_EXISTS });
+    await rejects(
+      rows.call(rpc.createSnapshot, {
+        name: "snapshot-3",
+        sourceVolumeId: volumeId,
+        parameters: { "no-such": "1" },
+      }),
+      { code: status.INVALID_ARGUMENT },
+    );
+    const { snapshotId } = snapshot;
+    deepEqual((await rows.call(rpc.getSnapshot, { snapshotId })).snapshot, snapshot);
+    const second = await make("snapshot-2", other);
+
+    const listed = async (request: MessageInitShape<typeof ListSnapshotsRequestSchema>) =>
+      (await rows.call(rpc.listSnapshots, request)).entries.map((one) => one.snapshot?.snapshotId);
+    deepEqual((await listed({})).sort(), [snapshotId, second.snapshotId].sort());
+    deepEqual(await listed({ snapshotId }), [snapshotId]);
+    deepEqual(await listed({ sourceVolumeId: other }), [second.snapshotId]);
+    const page = await rows.call(rpc.listSnapshots, { maxEntries: 1 });
+    equal(page.entries.length, 1);
+    const rest = await listed({ startingToken: page.nextToken });
+    deepEqual(
+      [...page.entries.map((one) => one.snapshot?.snapshotId), ...rest].sort(),
+      [snapshotId, second.snapshotId].sort(),
+    );
+
+    for (let time = 0; time < 2; time++) await rows.call(rpc.deleteSnapshot, { snapshotId });
+    await rejects(rows.call(rpc.getSnapshot, { snapshotId }), { code: status.NOT_FOUND });
+    deepEqual(await listed({}), [second.snapshotId]);
+  }),
+);

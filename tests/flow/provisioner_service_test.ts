@@ -1,0 +1,258 @@
+import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
+import { status } from "@grpc/grpc-js";
+import {
+  Controller,
+  VolumeCapability_AccessMode_Mode as Mode,
+} from "../../src/csi/generated/csi_pb.ts";
+import { encodeNodeId } from "../../src/handoff.ts";
+import { GiB } from "../../src/size.ts";
+import { N1 } from "./provisioner_bed.ts";
+import { BLOCK, created, gibibytes, withRows, WRITER, ZONE } from "./service_rows.ts";
+
+const rpc = Controller.method;
+/** No block volume on a FlashArray can be written as a file system by several nodes. */
+const SHARED = { ...WRITER, accessMode: { mode: Mode.MULTI_NODE_MULTI_WRITER } };
+
+Deno.test(
+  "CreateVolume makes what every field of its message asks for, and answers what was made",
+  withRows(async (rows, bed) => {
+    const { volume } = await rows.call(rpc.createVolume, {
+      name: "pvc-1",
+      volumeCapabilities: [WRITER],
+      capacityRange: gibibytes(2, 3),
+      parameters: { createoptions: "-q", backend: "block" },
+      accessibilityRequirements: { requisite: [{ segments: { [ZONE]: "b" } }] },
+    });
+    equal(volume?.capacityBytes, BigInt(2 * GiB));
+    equal(volume.volumeContext.createoptions, "-q");
+    deepEqual(volume.accessibleTopology.map(({ segments }) => segments), [{ [ZONE]: "b" }]);
+    equal(volume.contentSource, undefined);
+    deepEqual(await bed.volumes(), { "fa-1": [], "fa-2": ["k8s-pvc-1"] });
+    equal(volume.volumeId.split("/")[1], "k8s-pvc-1");
+  }),
+);
+
+interface WrongCreate {
+  name: string;
+  change: Record<string, unknown>;
+  code: status;
+  message: RegExp;
+}
+
+const WRONG_CREATES: WrongCreate[] = [
+  {
+    name: "an attribute of a VolumeAttributesClass",
+    change: { mutableParameters: { iops: "1000" } },
+    code: status.INVALID_ARGUMENT,
+    message: /^mutable_parameters holds "iops"/,
+  },
+  {
+    name: "an unknown parameter",
+    change: { parameters: { "no-such": "1" } },
+    code: status.INVALID_ARGUMENT,
+    message: /^class parameter "no-such" is unknown/,
+  },
+  {
+    name: "a way of use that no volume has",
+    change: { volumeCapabilities: [SHARED], parameters: { backend: "block" } },
+    code: status.INVALID_ARGUMENT,
+    message: /^Cannot create pvc-1: .* ReadWriteMany/,
+  },
+  {
+    name: "an unknown source",
+    change: {
+      volumeContentSource: { type: { case: "volume", value: { volumeId: "k8s-gone" } } },
+    },
+    code: status.NOT_FOUND,
+    message: /^source volume k8s-gone does not exist/,
+  },
+  {
+    name: "a zone without an array",
+    change: { accessibilityRequirements: { requisite: [{ segments: { [ZONE]: "c" } }] } },
+    code: status.RESOURCE_EXHAUSTED,
+    message: /^Cannot place pvc-1 .*zone=c/,
+  },
+  {
+    name: "less room than it needs",
+    change: { capacityRange: gibibytes(2, 1) },
+    code: status.OUT_OF_RANGE,
+    message: /^capacity_range is empty/,
+  },
+];
+
+for (const { name, change, code, message } of WRONG_CREATES) {
+  Deno.test(
+    `CreateVolume refuses ${name}, and makes nothing`,
+    withRows(async (rows, bed) => {
+      const request = { name: "pvc-1", volumeCapabilities: [WRITER], ...change };
+      await rejects(rows.call(rpc.createVolume, request), { code, message });
+      deepEqual(await bed.volumes(), { "fa-1": [], "fa-2": [] });
+    }),
+  );
+}
+
+Deno.test(
+  "CreateVolume from a volume and from a snapshot makes it of that one, and says so",
+  withRows(async (rows, bed) => {
+    const volumeId = await created(rows, "pvc-1");
+    const { snapshot } = await rows.call(rpc.createSnapshot, {
+      name: "snapshot-1",
+      sourceVolumeId: volumeId,
+    });
+    const snapshotId = snapshot?.snapshotId ?? "";
+    const sources = [
+      { case: "volume" as const, value: { volumeId } },
+      { case: "snapshot" as const, value: { snapshotId } },
+    ];
+    for (const [index, type] of sources.entries()) {
+      const calls = await bed.calls(async () => {
+        const { volume } = await rows.call(rpc.createVolume, {
+          name: `pvc-copy-${index}`,
+          volumeCapabilities: [WRITER],
+          capacityRange: gibibytes(1),
+          volumeContentSource: { type },
+        });
+        equal(volume?.contentSource?.type.case, type.case);
+        const { value } = volume.contentSource.type;
+        ok(value && JSON.stringify(value).includes(Object.values(type.value)[0] ?? "none"));
+      });
+      ok(calls.includes("POST /volumes"), calls.join(", "));
+    }
+  }),
+);
+
+Deno.test(
+  "DeleteVolume takes the volume of its handle, and may be repeated",
+  withRows(async (rows, bed) => {
+    const volumeId = await created(rows, "pvc-1");
+    await created(rows, "pvc-2");
+    for (let time = 0; time < 2; time++) await rows.call(rpc.deleteVolume, { volumeId });
+    deepEqual(Object.values(await bed.volumes()).flat(), ["k8s-pvc-2"]);
+  }),
+);
+
+Deno.test(
+  "ControllerExpandVolume grows the volume of its handle to its range, and sends the node after it",
+  withRows(async (rows) => {
+    const volumeId = await created(rows, "pvc-1");
+    const capacityRange = gibibytes(2);
+    deepEqual(
+      withoutType(await rows.call(rpc.controllerExpandVolume, { volumeId, capacityRange })),
+      { capacityBytes: BigInt(2 * GiB), nodeExpansionRequired: true },
+    );
+    const { volume } = await rows.call(rpc.controllerGetVolume, { volumeId });
+    equal(volume?.capacityBytes, BigInt(2 * GiB));
+    await rejects(
+      rows.call(rpc.controllerExpandVolume, {
+        volumeId,
+        capacityRange: gibibytes(3),
+        volumeCapability: SHARED,
+      }),
+      { code: status.INVALID_ARGUMENT },
+    );
+  }),
+);
+
+/** The fields of a message alone, to be compared. */
+function withoutType(message: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(message).filter(([key]) => !key.startsWith("$")));
+}
+
+Deno.test(
+  "ValidateVolumeCapabilities confirms what it was asked, or says why not",
+  withRows(async (rows) => {
+    const volumeId = await created(rows, "pvc-1");
+    const request = {
+      volumeId,
+      volumeContext: { from: "the class" },
+      parameters: { backend: "block" },
+    };
+    const { confirmed, message } = await rows.call(rpc.validateVolumeCapabilities, {
+      ...request,
+      volumeCapabilities: [BLOCK, WRITER],
+    });
+    equal(message, "");
+    deepEqual(confirmed?.volumeContext, request.volumeContext);
+    deepEqual(confirmed?.parameters, request.parameters);
+    deepEqual(confirmed?.volumeCapabilities.map(({ accessType }) => accessType.case), [
+      "block",
+      "mount",
+    ]);
+    const refused = await rows.call(rpc.validateVolumeCapabilities, {
+      ...request,
+      volumeCapabilities: [WRITER, SHARED],
+    });
+    equal(refused.confirmed, undefined);
+    notEqual(refused.message, "");
+    const unknown = await rows.call(rpc.validateVolumeCapabilities, {
+      ...request,
+      volumeCapabilities: [WRITER],
+      parameters: { "no-such": "1" },
+    });
+    equal(unknown.confirmed, undefined);
+    await rejects(
+      rows.call(rpc.validateVolumeCapabilities, {
+        ...request,
+        volumeCapabilities: [WRITER],
+        mutableParameters: { iops: "1000" },
+      }),
+      { code: status.INVALID_ARGUMENT },
+    );
+  }),
+);
+
+Deno.test(
+  "ControllerGetVolume and ListVolumes name the nodes of each volume; a list goes on where it ended",
+  withRows(async (rows, bed) => {
+    const ids = [await created(rows, "pvc-1"), await created(rows, "pvc-2")];
+    const [first = ""] = ids;
+    await bed.publish(first, N1);
+    const found = await rows.call(rpc.controllerGetVolume, { volumeId: first });
+    equal(found.volume?.volumeId, first);
+    deepEqual(found.status?.publishedNodeIds, [encodeNodeId(N1)]);
+    await rejects(rows.call(rpc.controllerGetVolume, { volumeId: `${first}-x` }), {
+      code: status.NOT_FOUND,
+    });
+    const all = await rows.call(rpc.listVolumes, {});
+    const nodes = all.entries.map(({ volume, status }) => [
+      volume?.volumeId,
+      volume?.capacityBytes,
+      status?.publishedNodeIds,
+    ]);
+    const wanted = ids.map((id) => [id, BigInt(GiB), id === first ? [encodeNodeId(N1)] : []]);
+    deepEqual(new Set(nodes.map(String)), new Set(wanted.map(String)));
+    equal(all.nextToken, "");
+    const one = await rows.call(rpc.listVolumes, { maxEntries: 1 });
+    equal(one.entries.length, 1);
+    const rest = await rows.call(rpc.listVolumes, { startingToken: one.nextToken });
+    deepEqual(
+      [...one.entries, ...rest.entries].map(({ volume }) => volume?.volumeId).sort(),
+      ids.toSorted(),
+    );
+  }),
+);
+
+Deno.test(
+  "GetCapacity answers the room for the class, the zone and the way of use that it names",
+  withRows(async (rows, bed) => {
+    const all = await rows.call(rpc.getCapacity, {});
+    const room = bed.provisioner.getCapacity({ capabilities: [], parameters: {} });
+    ok(room.availableBytes > room.maximumVolumeBytes && room.minimumVolumeBytes > 0);
+    deepEqual(withoutType(all), {
+      availableCapacity: BigInt(room.availableBytes),
+      maximumVolumeSize: BigInt(room.maximumVolumeBytes),
+      minimumVolumeSize: BigInt(room.minimumVolumeBytes),
+    });
+    const zone = await rows.call(rpc.getCapacity, {
+      accessibleTopology: { segments: { [ZONE]: "a" } },
+    });
+    equal(zone.availableCapacity, all.maximumVolumeSize);
+    const file = await rows.call(rpc.getCapacity, { parameters: { backend: "file" } });
+    equal(file.availableCapacity, 0n);
+    const shared = await rows.call(rpc.getCapacity, {
+      volumeCapabilities: [SHARED],
+      parameters: { backend: "block" },
+    });
+    equal(shared.availableCapacity, 0n);
+  }),
+);
