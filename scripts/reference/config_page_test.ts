@@ -165,6 +165,10 @@ for (
     ["arrays: {FlashArrays: [{APIToken: x}]}", [
       "/arrays/FlashArrays/0 must have required property 'MgmtEndPoint'",
     ]],
+    ["orchestrator: {name: nomad}", [
+      "/orchestrator/name must be equal to one of the allowed values",
+    ]],
+    ["orchestrator: {basePath: kubelet}", ['/orchestrator/basePath must match pattern "^/"']],
     ["nodeSelector: [a]", ["/nodeSelector must be object,null"]],
   ] as const
 ) {

@@ -36,7 +36,7 @@ function keySchema(key: ConfigKey): Schema {
   const types: Readonly<Record<ConfigKey["type"], Schema>> = {
     text: key.path === "clusterID"
       ? { type: orNull(["string"]), maxLength: 22, pattern: "^[a-zA-Z0-9][a-zA-Z0-9_-]*$" }
-      : { type: orNull(["string"]) },
+      : { type: orNull(["string"]), ...key.pattern === undefined ? {} : { pattern: key.pattern } },
     switch: { type: orNull(["boolean", "string", "integer"]) },
     integer: { type: orNull(["integer", "string"]) },
     choice: { enum: [...spellings(key), ...key.usedBy === "driver" ? [""] : [], null] },

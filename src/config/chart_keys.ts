@@ -102,6 +102,30 @@ export const CHART_SECTIONS: readonly KeySection[] = [
     ],
   },
   {
+    title: "Orchestrator",
+    intro: "What kind of cluster this is. The chart makes its objects for it.",
+    keys: [
+      {
+        path: "orchestrator.name",
+        type: "choice",
+        values: ["k8s", "openshift"],
+        default: "k8s",
+        meaning: "`openshift` adds the security context constraints.",
+        usedBy: "chart",
+      },
+      {
+        path: "orchestrator.basePath",
+        type: "text",
+        pattern: "^/",
+        default: "/var/lib/kubelet",
+        meaning:
+          "Root folder of the kubelet on the nodes, for example `/opt/rke/var/lib/kubelet` " +
+          "or `/var/vcap/data/kubelet`.",
+        usedBy: "chart",
+      },
+    ],
+  },
+  {
     title: "Pods",
     intro:
       "Where the driver's pods run and under which account. The keys of one part count before those for all pods.",

@@ -29,6 +29,8 @@ export interface ConfigKey {
   synonyms?: Readonly<Record<string, string>>;
   /** Left out: not set. */
   default?: string | number | boolean | readonly string[];
+  /** What a `text` must match; the chart's schema holds it. */
+  pattern?: string;
   /** Bounds of an `integer`, inclusive. */
   range?: readonly [number, number];
   unit?: string;
@@ -89,22 +91,6 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         type: "switch",
         default: false,
         meaning: "Log at level `debug`.",
-        usedBy: "driver",
-      },
-      {
-        path: "orchestrator.name",
-        type: "choice",
-        values: ["k8s", "openshift"],
-        default: "k8s",
-        meaning: "`openshift` adds the security context constraints.",
-        usedBy: "driver",
-      },
-      {
-        path: "orchestrator.basePath",
-        type: "text",
-        default: "/var/lib/kubelet",
-        meaning:
-          "Root folder of the kubelet on the nodes, for example `/opt/rke/var/lib/kubelet` or `/var/vcap/data/kubelet`.",
         usedBy: "driver",
       },
     ],

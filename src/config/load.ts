@@ -169,10 +169,6 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
       strict: settings.switch("storagetopology.strictTopology"),
     },
     debug: settings.switch("app.debug"),
-    orchestrator: {
-      name: settings.text("orchestrator.name") === "openshift" ? "openshift" : "k8s",
-      basePath: settings.text("orchestrator.basePath"),
-    },
   };
 }
 
@@ -213,7 +209,7 @@ function readPrefix(settings: Settings): string {
 }
 
 /** Rules that need more than one key. */
-function checkTogether({ topology, arrays, orchestrator }: Config, problems: ProblemList): void {
+function checkTogether({ topology, arrays }: Config, problems: ProblemList): void {
   if (topology.strict && !topology.enable) {
     problems.warn("storagetopology.strictTopology", {
       found: "has no effect without storagetopology.enable",
@@ -229,12 +225,6 @@ function checkTogether({ topology, arrays, orchestrator }: Config, problems: Pro
     problems.warn(`${path}.Labels`, {
       found: "holds no label topology.purestorage.com/*",
       fix: "without one the array counts as reachable from every node",
-    });
-  }
-  if (!orchestrator.basePath.startsWith("/")) {
-    problems.error("orchestrator.basePath", {
-      found: `is ${JSON.stringify(orchestrator.basePath)}`,
-      wanted: "an absolute path",
     });
   }
 }

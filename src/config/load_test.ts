@@ -62,7 +62,6 @@ Deno.test("loadConfig() fills in every default", async () => {
     flashblade: { snapshotDirectoryEnabled: false, exportRules: undefined },
     topology: { enable: false, strict: false },
     debug: false,
-    orchestrator: { name: "k8s", basePath: "/var/lib/kubelet" },
   });
 });
 
@@ -71,7 +70,6 @@ Deno.test("loadConfig() reads every key of the driver", async () => {
 clusterID: prod_1
 maxVolumesPerNode: "100"
 app: {debug: true}
-orchestrator: {name: openshift, basePath: /opt/rke/var/lib/kubelet}
 storagetopology: {enable: true, strictTopology: true}
 flasharray:
   sanType: fc
@@ -109,7 +107,6 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
     flashblade: { snapshotDirectoryEnabled: true, exportRules: "10.0.0.0/8(rw)" },
     topology: { enable: true, strict: true },
     debug: true,
-    orchestrator: { name: "openshift", basePath: "/opt/rke/var/lib/kubelet" },
   });
 });
 
@@ -269,11 +266,6 @@ const FAULTS: [string, string][] = [
   [
     "flashblade: {snapshotDirectoryEnabled: 2}",
     "flashblade.snapshotDirectoryEnabled is the number 2, wanted true or false",
-  ],
-  ["orchestrator: {name: nomad}", 'orchestrator.name is "nomad", wanted one of k8s, openshift'],
-  [
-    "orchestrator: {basePath: kubelet}",
-    'orchestrator.basePath is "kubelet", wanted an absolute path',
   ],
   ["clusterID: 2024", "clusterID is the number 2024, wanted a text: put it in quotes"],
   ["clusterID: a.b", 'clusterID is "a.b", wanted 1 to 22 letters, digits and _'],

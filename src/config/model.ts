@@ -95,5 +95,4 @@ export interface Config {
   flashblade: FlashBladeSettings;
   topology: { enable: boolean; strict: boolean };
   debug: boolean;
-  orchestrator: { name: "k8s" | "openshift"; basePath: string };
 }
