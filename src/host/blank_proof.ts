@@ -5,8 +5,8 @@ import type { Host } from "./host.ts";
 import { nameOf } from "./signatures.ts";
 
 /**
- * Blank, or not proven to be: then why, with what was found, or what could not be read. `area` is
- * the first that was not zero.
+ * The device is blank, or it is not proven to be: then `found` tells what was found or could not be
+ * read, and `area` is the first area that is not zero.
  */
 export type BlankProof = { blank: true } | { blank: false; found: string; area?: Area };
 
@@ -18,37 +18,35 @@ export interface Area {
 
 const PROBE = 4 * KiB;
 /**
- * Ends of the device: everything that keeps its mark near one of them (LVM, GPT, MD, LUKS, swap,
- * xfs, ext4, btrfs, ZFS).
+ * How much is read at both ends of the device. LVM, GPT, MD, LUKS, swap, xfs, ext4, btrfs and ZFS
+ * all keep a mark that near to one of them.
  */
 const END = MiB;
-/**
- * Chunks spread over the rest of the device: cheap, and any data that one meets forbids a format.
- */
+/** How many chunks are read across the rest of the device; data in any of them forbids a format. */
 const SAMPLES = 64;
 
 /**
- * Groups in which ext4 keeps a backup superblock: 1 and the powers of 3, 5 and 7 (ext4 disk layout,
- * sparse_super).
+ * The block groups up to `last` in which ext4 keeps a backup superblock: 1 and the powers of 3, 5
+ * and 7 (ext4 disk layout, sparse_super).
  */
 function backupGroups(last: number): number[] {
   const groups = [1];
   for (const base of [3, 5, 7]) {
     for (let group = base; group <= last; group *= base) groups.push(group);
   }
-  // sparse_super2 keeps one in the last group
+  // With sparse_super2 the last group has one.
   return [...groups.filter((group) => group <= last), ...(last > 0 ? [last] : [])];
 }
 
 /**
- * Ext4 with a block size of 1, 2, 4 and 64 KiB; a group has as many blocks as a one-block bitmap
- * has bits.
+ * Offsets of ext4's backup superblocks for block sizes of 1, 2, 4 and 64 KiB. A group has as many
+ * blocks as a bitmap of one block has bits.
  */
 function ext4Offsets(sizeBytes: number): number[] {
   return [1, 2, 4, 64].flatMap((kib) => {
     const block = kib * KiB;
     const groupBytes = block * 8 * block;
-    const first = kib === 1 ? KiB : 0; // with 1 KiB blocks the first block is the boot block
+    const first = kib === 1 ? KiB : 0; // with blocks of 1 KiB, group 0 starts at block 1
     return backupGroups(Math.floor((sizeBytes - 1) / groupBytes)).map((group) =>
       group * groupBytes + first
     );
@@ -56,8 +54,8 @@ function ext4Offsets(sizeBytes: number): number[] {
 }
 
 /**
- * Xfs allocation groups as mkfs.xfs lays them out: 2 to 32 equal ones of whole 4 KiB blocks, or of
- * 1 TiB each.
+ * Offsets of xfs allocation groups as mkfs.xfs lays them out: 2 to 32 equal groups of whole 4 KiB
+ * blocks, or groups of 1 TiB. Each starts with a copy of the superblock.
  */
 function xfsOffsets(sizeBytes: number): number[] {
   const blocks = Math.floor(sizeBytes / PROBE);
@@ -74,14 +72,14 @@ function xfsOffsets(sizeBytes: number): number[] {
 }
 
 /**
- * LUKS2 keeps its second header at one of these (LUKS2 on-disk format, 2.1); btrfs a mirror of its
- * superblock at 64 MiB.
+ * The second header of LUKS2 is at one of the first three (LUKS2 on-disk format, 2.1); btrfs keeps
+ * mirrors of its superblock at 64 MiB and 256 GiB.
  */
 const FIXED_OFFSETS = [...[1024, 2048, 4096].map((kib) => kib * KiB), 64 * MiB, 256 * 1024 * MiB];
 
 /**
- * Where a device of this size must read as zeroes: both ends, every place of a known superblock,
- * and samples between.
+ * The areas of a device of this size that must read as zeroes: both ends, every place where a known
+ * format keeps a copy of its superblock, and samples in between.
  */
 export function areasOf(sizeBytes: number): Area[] {
   const ends = sizeBytes <= 2 * END
@@ -103,7 +101,7 @@ export function areasOf(sizeBytes: number): Area[] {
   return [...ends, ...between.map((offset) => ({ offset, length: PROBE }))];
 }
 
-/** Eight bytes at a time: a callback for each byte of some MiB takes longer than reading them. */
+/** Compares eight bytes at a time: a callback for each byte would take longer than the read. */
 function isZero(chunk: Uint8Array): boolean {
   const words = new BigUint64Array(chunk.buffer, chunk.byteOffset, Math.floor(chunk.length / 8));
   return words.every((word) => word === 0n) &&
@@ -111,9 +109,8 @@ function isZero(chunk: Uint8Array): boolean {
 }
 
 /**
- * Reads every area of a device of `sizeBytes` and says whether all of it is zero. An error, a short
- * read and anything else that is not a zero means: not blank. "Could not read" is never "blank"
- * (design, "Never format data").
+ * Reads every area of a device of `sizeBytes` and tells whether all of them are zero. A read that
+ * fails or is too short means "not blank": we would format data that we could not see.
  */
 export async function proveZero(readAt: ReadAt, sizeBytes: number): Promise<BlankProof> {
   for (const { offset, length } of areasOf(sizeBytes)) {
@@ -144,8 +141,9 @@ export async function proveZero(readAt: ReadAt, sizeBytes: number): Promise<Blan
 }
 
 /**
- * Proves that the device holds nothing: its size is exactly `sizeBytes`, and all areas read back as
- * zeroes, from the array and not from a cache. Safe to repeat; writes nothing.
+ * Proves that a device holds nothing: its size is exactly `sizeBytes`, and all areas of areasOf()
+ * read as zeroes, from the array and not from a cache. Safe to repeat; writes nothing. A device
+ * that cannot be read is not blank; `unavailable` when it has gone.
  */
 export async function proveBlank(
   host: Host,
@@ -156,7 +154,7 @@ export async function proveBlank(
   if (sizeBytes !== device.sizeBytes) {
     return {
       blank: false,
-      found: `a size of ${sizeBytes} bytes where the array says ${device.sizeBytes}`,
+      found: `a size of ${sizeBytes} bytes, and the array gives ${device.sizeBytes}`,
     };
   }
   await dropCache(host, device.name, signal);

@@ -10,28 +10,29 @@ export interface BlockDevice {
   sizeBytes: number;
 }
 
-/** What host tools call the device. */
+/** The path that host tools know the device by: `/dev/loop3`. */
 export function devicePath(device: { name: string }): string {
   return `/dev/${device.name}`;
 }
 
-/** sysfs counts in sectors of 512 bytes, whatever the device's own block size is. */
+/** The unit of `size` in sysfs, whatever the device's own block size is. */
 const SYSFS_SECTOR_BYTES = 512;
 
 /**
- * Number and size of a device by its kernel name, from sysfs. `unavailable` when the kernel does
- * not know it.
+ * Number and size of a device by its kernel name, read from sysfs now. `unavailable` when the
+ * kernel has no such device.
  */
 export async function readBlockDevice(host: Host, name: string): Promise<BlockDevice> {
   const device = await findBlockDevice(host, name);
   if (device) return device;
   throw new PsoError(
     "unavailable",
-    `block device ${name} is not there: the kernel lists no /sys/class/block/${name}`,
+    `block device ${name} has gone: the kernel lists no /sys/class/block/${name}; kubelet will ` +
+      "try again",
   );
 }
 
-/** As readBlockDevice(), with `undefined` for a device that is not there. */
+/** As readBlockDevice(), but `undefined` when the kernel has no such device. */
 export async function findBlockDevice(host: Host, name: string): Promise<BlockDevice | undefined> {
   const majorMinor = await readHostText(host, `/sys/class/block/${name}/dev`);
   const sectors = await readHostText(host, `/sys/class/block/${name}/size`);
@@ -40,8 +41,8 @@ export async function findBlockDevice(host: Host, name: string): Promise<BlockDe
 }
 
 /**
- * Kernel name of the device with this number; `undefined` for numbers of file systems without a
- * device (NFS, tmpfs).
+ * Kernel name of the device with this `major:minor`; `undefined` for the numbers that the kernel
+ * gives to file systems without a device (NFS, tmpfs).
  */
 export async function deviceNameOf(host: Host, majorMinor: string): Promise<string | undefined> {
   const uevent = await readHostText(host, `/sys/dev/block/${majorMinor}/uevent`);
@@ -54,8 +55,8 @@ async function isReadOnlyDevice(host: Host, name: string): Promise<boolean> {
 }
 
 /**
- * Makes the kernel refuse (or take again) writes to the device (blockdev(8)), and proves it. Safe
- * to repeat.
+ * Makes the kernel refuse writes to the device, or accept them again (blockdev(8)), and proves it
+ * by sysfs. Safe to repeat. `unavailable` when the device did not change.
  */
 export async function setDeviceReadOnly(
   host: Host,
@@ -69,25 +70,26 @@ export async function setDeviceReadOnly(
   if (await isReadOnlyDevice(host, device.name) === device.readOnly) return;
   throw new PsoError(
     "unavailable",
-    `block device ${device.name} did not become ${device.readOnly ? "read-only" : "writable"}`,
+    `blockdev reported success, but block device ${device.name} did not become ` +
+      `${device.readOnly ? "read-only" : "writable"}; kubelet will try again`,
   );
 }
 
 /**
- * Drops what this host has cached of the device, so that the next read comes from the array
- * (blockdev(8), BLKFLSBUF).
+ * Writes back and drops what this host has cached of the device (blockdev(8), BLKFLSBUF), so that
+ * the next read comes from the array.
  */
 export async function dropCache(host: Host, name: string, signal?: AbortSignal): Promise<void> {
   await host.run("blockdev", ["--flushbufs", devicePath({ name })], { signal });
 }
 
 /**
- * Reads up to `length` bytes at `offset`; fewer only at the end of what can be read. Rejects on an
- * I/O error.
+ * Reads `length` bytes at `offset`, and fewer only when the device ends before. Rejects on an I/O
+ * error.
  */
 export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>;
 
-/** Opens the device for reading while `work` runs. */
+/** Opens the device for reading, gives `work` a function that reads it, and closes it after. */
 export async function withDevice<T>(
   host: Host,
   name: string,
@@ -113,16 +115,18 @@ async function readAt(
 }
 
 /**
- * `in_use` while the kernel still has a file system of this device: it is mounted in another mount
- * namespace, or an unmount that mountinfo no longer shows is writing back. Taking the device away
- * now would lose what was written.
+ * Throws `in_use` while the kernel has a file system of this device open. It may be mounted in
+ * another mount namespace, or an unmount that mountinfo no longer shows may be writing back.
+ * Removing the device now would lose what was written.
  */
 export async function refuseLiveFileSystem(host: Host, name: string): Promise<void> {
   for (const type of FS_TYPES) {
     if ((await listHostFolder(host, `/sys/fs/${type}/${name}`)).length === 0) continue;
     throw new PsoError(
       "in_use",
-      `the ${type} on ${name} is unmounted here and still open: another mount namespace has it, or it is being written back; it will be tried again`,
+      `the ${type} on ${name} is unmounted here, but the kernel still has it open: it is being ` +
+        "written back, or another mount namespace has it mounted; kubelet will try again, and " +
+        `grep ${name} /proc/*/mountinfo shows who has it`,
     );
   }
 }

@@ -6,16 +6,16 @@ import { abortError } from "../async/wait.ts";
 import { filePath, type Host, type Namespaces } from "./host.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** No tool that we call prints more; one that does has gone wrong, and would fill our memory. */
+/** No tool that we call prints as much. One that does is broken, and would fill our memory. */
 const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
 /**
- * How long a process may take to die after SIGKILL. One in uninterruptible sleep (state D) does
- * not: it is left to the kernel.
+ * How long a process may take to die after SIGKILL. A process in uninterruptible sleep (state D)
+ * does not die; we stop waiting for it then.
  */
 const DEATH_WAIT_MS = 2_000;
 /**
- * A daemon that a tool leaves behind may hold its pipes; what the tool itself printed is there long
- * before.
+ * How long to read on after the tool has ended. A daemon that it started may keep its pipes open
+ * for ever; what the tool itself printed arrives well within this time.
  */
 const PIPE_WAIT_MS = 500;
 const MESSAGE_MAX = 400;
@@ -47,7 +47,7 @@ const PACKAGES: Record<ProtocolTool, string> & Record<string, string> = {
   exportfs: "nfs-kernel-server",
 };
 
-/** Where RHEL and its kin call a package otherwise. */
+/** The packages that have another name on RHEL and its relatives, by Debian's name. */
 const RHEL_PACKAGES: Record<string, string> = {
   "open-iscsi": "iscsi-initiator-utils",
   "multipath-tools": "device-mapper-multipath",
@@ -59,8 +59,8 @@ const RHEL_PACKAGES: Record<string, string> = {
 };
 
 /**
- * `install the package …` for the tool, by Debian's name and RHEL's where it is another one;
- * `undefined` for a tool that is not known.
+ * The sentence `install the package …` for a tool that is missing, with the package's name on
+ * Debian, and on RHEL where that differs. `undefined` for a tool that PACKAGES does not list.
  */
 export function installHint(tool: string): string | undefined {
   const debian = PACKAGES[tool];
@@ -71,21 +71,25 @@ export function installHint(tool: string): string | undefined {
   } on this node`;
 }
 
-export interface CommandOptions {
+/** Where and how createRun() starts tools. */
+interface CommandOptions {
   namespaces: Namespaces;
-  /** The host's `/`: the new root with `chroot`, and with `nsenter` where its /proc is found. */
+  /** Where the host's `/` is mounted: `chroot` changes to it, `nsenter` finds /proc below it. */
   hostRoot: string;
   log: Logger;
-  /** PATH of our own process; tools in our own namespaces are looked for there first. */
+  /** PATH of our own process. With `direct`, tools are looked for there first. */
   path?: string;
 }
 
-/** The search path for tools. */
+/**
+ * The PATH that tools are looked for in: the system's folders, and with `direct` before them those
+ * of our own process.
+ */
 export function toolPath(namespaces: Namespaces, ownPath: string | undefined): string {
   return namespaces === "direct" && ownPath ? `${ownPath}:${SYSTEM_PATH}` : SYSTEM_PATH;
 }
 
-/** Whether the host has this tool where our tools are looked for. */
+/** True when the host has this tool in a folder that Run looks in; nothing is started. */
 export async function hasTool(host: Host, tool: string): Promise<boolean> {
   const own = host.namespaces === "direct" ? Deno.env.get("PATH") : undefined;
   for (const folder of new Set(toolPath(host.namespaces, own).split(":"))) {
@@ -94,13 +98,16 @@ export async function hasTool(host: Host, tool: string): Promise<boolean> {
       await Deno.stat(filePath(host, `${folder}/${tool}`));
       return true;
     } catch {
-      // Not in this folder, or the folder cannot be looked into.
+      // Not in this folder, or we may not read the folder: try the next one.
     }
   }
   return false;
 }
 
-/** The command line that runs `tool` where it belongs (chroot(1), nsenter(1)). */
+/**
+ * The words of the command that runs `tool` in the host's namespaces: `tool` itself with `direct`,
+ * else through chroot(1) or nsenter(1).
+ */
 export function commandLine(
   tool: string,
   args: string[],
@@ -110,7 +117,7 @@ export function commandLine(
   const proc = hostRoot === "/" ? "" : hostRoot;
   if (namespaces === "nsenter") {
     // ipc: device mapper waits for udev by a semaphore. net: iscsid and multipathd listen on
-    // abstract sockets.
+    // abstract sockets, which belong to a network namespace.
     const entered = [["mount", "mnt"], ["ipc", "ipc"], ["net", "net"]].map(([option, file]) =>
       `--${option}=${proc}/proc/1/ns/${file}`
     );
@@ -120,9 +127,11 @@ export function commandLine(
 }
 
 /**
- * Makes the Run that all of node/ and host/ use: the one place of the node plugin that starts
- * processes. Each tool is the leader of a process group of its own, gets `LC_ALL=C` and PATH and
- * nothing else of our environment, and may print 4 MiB.
+ * Makes the Run that node/ and host/ use; nothing else in the node plugin starts a process. Each
+ * tool leads a process group of its own, so that a time-out ends its children too. Of our
+ * environment it gets `LC_ALL=C` and PATH only. It may print 4 MiB. Throws `unavailable` when the
+ * tool is missing, cannot start, or ends with a code that is not in `okCodes`; `timeout` when it
+ * does not end in time.
  */
 export function createRun(options: CommandOptions): Run {
   const env = { LC_ALL: "C", PATH: toolPath(options.namespaces, options.path) };
@@ -162,17 +171,21 @@ function missing(tool: string, cause?: unknown): PsoError {
   );
 }
 
-function spawn(
-  line: string[],
-  { tool, env, stdin }: { tool: string; env: Record<string, string>; stdin: boolean },
-): Deno.ChildProcess {
+interface SpawnOptions {
+  tool: string;
+  env: Record<string, string>;
+  /** True: the caller writes to its standard input. */
+  stdin: boolean;
+}
+
+function spawn(line: string[], { tool, env, stdin }: SpawnOptions): Deno.ChildProcess {
   const [command = tool, ...args] = line;
   try {
     return new Deno.Command(command, {
       args,
       env,
       clearEnv: true,
-      cwd: "/", // a current folder of ours on a mounted volume would keep it busy
+      cwd: "/", // a process with its current folder on a volume would keep the volume busy
       stdin: stdin ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
@@ -186,16 +199,23 @@ function spawn(
   }
 }
 
-/**
- * What Run throws for an exit code that is no answer: tool, code and the end of what it printed.
- */
-export function toolFailure({ tool, shown, result, secrets, namespaces }: {
+/** A tool that ended with a code that is not in `okCodes`. */
+interface FailedTool {
   tool: string;
+  /** Its command line without secrets. */
   shown: string;
   result: CommandResult;
   secrets: string[];
   namespaces: Namespaces;
-}): PsoError {
+}
+
+/**
+ * The `unavailable` that Run throws for an exit code that is not in `okCodes`: the command, the
+ * code and the end of what it printed, without secrets.
+ */
+export function toolFailure(
+  { tool, shown, result, secrets, namespaces }: FailedTool,
+): PsoError {
   // chroot and nsenter answer 127 when the tool itself is not there.
   if (result.code === 127 && namespaces !== "direct") return missing(tool);
   const printed = redact(
@@ -208,7 +228,7 @@ export function toolFailure({ tool, shown, result, secrets, namespaces }: {
   );
 }
 
-/** A started tool: gathers what it prints and ends it, with all of its group, when it must end. */
+/** A started tool. Collects what it prints, and kills its whole group when its time is over. */
 class RunningTool {
   readonly #child: Deno.ChildProcess;
   readonly #shown: string;
@@ -224,7 +244,8 @@ class RunningTool {
       this.#kill(
         new PsoError(
           "unavailable",
-          `${shown} printed more than ${OUTPUT_MAX_BYTES} bytes and was ended`,
+          `${shown} printed more than ${OUTPUT_MAX_BYTES} bytes and was killed: run it by hand ` +
+            "on this node to see what is wrong",
         ),
       );
     this.#pipes = [new Pipe(child.stdout, tooMuch), new Pipe(child.stderr, tooMuch)];
@@ -264,7 +285,7 @@ class RunningTool {
       await writer.write(new TextEncoder().encode(text));
       await writer.close();
     } catch {
-      // The tool ended without reading it all: its exit code says what that means.
+      // The tool ended before it had read everything. Its exit code tells whether that is wrong.
     }
   }
 
@@ -283,24 +304,25 @@ class RunningTool {
     try {
       Deno.kill(-this.#child.pid, "SIGKILL");
     } catch {
-      // The group has just ended by itself.
+      // The group has ended meanwhile.
     }
     this.#deathTimer = setTimeout(() => this.#onDeathOverdue(), DEATH_WAIT_MS);
   }
 
-  /** The process hangs in the kernel: nobody can end it, and nobody may wait for it. */
+  /** Gives up a process that SIGKILL did not end: waiting longer would hang us too. */
   async #abandon(): Promise<never> {
     this.#child.unref();
     await Promise.all(this.#pipes.map((pipe) => pipe.close()));
     const why = this.#killedFor?.message ?? this.#shown;
     throw new PsoError(
       "timeout",
-      `${why}, and it does not die: process ${this.#child.pid} hangs in the kernel (state D), check its device or server`,
+      `${why}, and SIGKILL does not end it: process ${this.#child.pid} hangs in the kernel ` +
+        "(state D); check the device or the server that it talks to",
     );
   }
 }
 
-/** One output of a tool, read to its end or to the limit. */
+/** One output of a tool, read to its end or to OUTPUT_MAX_BYTES. */
 class Pipe {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #chunks: Uint8Array[] = [];

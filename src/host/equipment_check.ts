@@ -12,17 +12,18 @@ import { type Area, type Finding, guarded, NVME_PROTOCOLS, SCSI_PROTOCOLS } from
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 import { nameFindings } from "./initiator_names.ts";
 
-/** Long enough for a busy host; a tool that needs more to say its version hangs. */
+/** A tool that takes longer to print its version or state hangs, even on a busy host. */
 export const TOOL_TIMEOUT_MS = 10_000;
 
-/** A tool that the node plugin calls, and how it says its version. */
+/** A tool that the node plugin calls. */
 interface Tool {
   name: string;
   area: Area;
+  /** The arguments with which it prints its version; none for a tool that prints none. */
   version: string[];
-  /** Protocols that cannot do without it. */
+  /** Protocols that cannot be used without it. */
   blocks?: readonly Protocol[];
-  /** What does not work without it, when that is no protocol. */
+  /** What does not work without it, when that is something else than a protocol. */
   loss?: string;
 }
 
@@ -74,7 +75,7 @@ const FILE_SYSTEM_TOOLS: Tool[] = [
   { name: "resize2fs", area: "file systems", version: [], loss: "volumes with ext4 cannot grow" },
 ];
 
-/** A kernel module that a protocol stands on. */
+/** A kernel module that protocols cannot be used without. */
 interface Module {
   name: string;
   area: Area;
@@ -87,9 +88,9 @@ const MODULES: Module[] = PROTOCOLS.flatMap((protocol) => {
 });
 
 /**
- * What a host has for these protocols and what it lacks, as far as that does not come and go:
- * initiator names, tools, modules, ports. A node registers with this, so a service that is down for
- * a moment is no part of it.
+ * Findings on what a host has and lacks for these protocols: initiator names, tools, modules,
+ * ports. A node registers with the protocols that this leaves, so services are not looked at: one
+ * that is down for a moment must not change what the node is registered with.
  */
 export async function equipmentFindings(
   host: Host,
@@ -123,15 +124,19 @@ async function missingModule(host: Host, { name, area, blocks }: Module): Promis
   if (there === true) return [];
   if (there !== false) {
     const what =
-      `kernel module ${name} is not loaded, and modprobe cannot say whether it is there: ${there.unknown}`;
-    return [{ area, level: "warn", what }];
+      `kernel module ${name} is not loaded, and modprobe cannot tell whether it can be: ` +
+      there.unknown;
+    return [{ area, level: "warn", what, fix: `run modprobe ${name} on this node to see` }];
   }
-  const fix =
-    "install the modules of the running kernel (Debian: linux-image; RHEL: kernel-modules-core, kernel-modules-extra)";
+  const fix = "install the modules of the running kernel (Debian: linux-image; RHEL: " +
+    "kernel-modules-core, kernel-modules-extra)";
   return [{ area, level: "fail", what: `the kernel has no module ${name}`, fix, blocks }];
 }
 
-/** Loaded, built in or loadable (modprobe(8), --dry-run), or why that cannot be found out. */
+/**
+ * True when the kernel has the module: loaded, built in or loadable (modprobe(8), --dry-run). With
+ * `unknown` the reason why that cannot be found out.
+ */
 export async function hasModule(host: Host, name: string): Promise<boolean | { unknown: string }> {
   if (await isModuleLoaded(host, name)) return true;
   try {
@@ -145,12 +150,12 @@ export async function hasModule(host: Host, name: string): Promise<boolean | { u
   }
 }
 
-/** Whether a module of the kernel is in use; most modules that are built in show here too. */
+/** True for a loaded module; most modules that are built in show in sysfs too. */
 async function isModuleLoaded(host: Host, name: string): Promise<boolean> {
   return (await listHostFolder(host, `/sys/module/${name}`)).length > 0;
 }
 
-/** RoCE needs a network card with RDMA (sysfs class infiniband), a soft one (rdma_rxe) included. */
+/** RoCE needs an RDMA device (sysfs class infiniband); the kernel's soft one (rdma_rxe) counts. */
 async function missingRdma(host: Host): Promise<Finding[]> {
   if ((await listHostFolder(host, "/sys/class/infiniband")).length > 0) return [];
   return [{
@@ -164,8 +169,8 @@ async function missingRdma(host: Host): Promise<Finding[]> {
 const NATIVE_FIX = "start the host with nvme_core.multipath=Y on the kernel's command line";
 
 /**
- * Without native multipath every path is a device of its own, and a volume on one of them is lost
- * with its path.
+ * Findings on the kernel's native NVMe multipath. Without it every path is a device of its own, and
+ * a volume that uses one of them is lost when that path is.
  */
 async function nativeMultipath(host: Host): Promise<Finding[]> {
   const value = await readHostText(host, "/sys/module/nvme_core/parameters/multipath");
@@ -183,19 +188,22 @@ async function nativeMultipath(host: Host): Promise<Finding[]> {
       blocks: NVME_PROTOCOLS,
     }];
   }
-  // it comes with the first connection, and is on by default
+  // The module is loaded with the first connection, and multipath is on by default.
   if (!await isModuleLoaded(host, "nvme_core")) return [];
   const what = "the kernel was built without native NVMe multipath (CONFIG_NVME_MULTIPATH)";
   return [{
     area: "nvme",
     level: "fail",
     what,
-    fix: "use a kernel that has it",
+    fix: "use a kernel with CONFIG_NVME_MULTIPATH",
     blocks: NVME_PROTOCOLS,
   }];
 }
 
-/** Versions of the tools that are there, and the tools that are missing and block no protocol. */
+/**
+ * An `ok` with the version of each tool that is installed, and a `fail` for each missing tool that
+ * no protocol depends on; equipmentFindings() reports the other missing ones.
+ */
 export async function toolFindings(
   host: Host,
   { multipath }: { multipath: boolean },
@@ -213,7 +221,7 @@ export async function toolFindings(
   return found.flat();
 }
 
-/** multipathd itself tells no version, and is looked for by the service check. */
+/** multipathd is missing here: it prints no version, and serviceFindings() looks for it. */
 const MULTIPATH_TOOLS: Tool[] = [{
   name: "multipath",
   area: "multipath",
@@ -222,7 +230,7 @@ const MULTIPATH_TOOLS: Tool[] = [{
 }];
 
 async function versionOf(host: Host, { name, version }: Tool): Promise<string> {
-  // resize2fs has no such option, and would take any word for a device
+  // resize2fs prints no version, and would take any argument for a device.
   if (version.length === 0) return name;
   const { stdout, stderr } = await host.run(name, version, {
     okCodes: [0, 1],
@@ -232,14 +240,14 @@ async function versionOf(host: Host, { name, version }: Tool): Promise<string> {
 }
 
 /**
- * A line that multipath-tools prints of its own accord, such as of a mistake in multipath.conf:
+ * A line of multipath-tools that belongs to no answer, such as a mistake in multipath.conf:
  * `46.019817 | …`.
  */
 const TIMED_LINE = /^\d+\.\d+ \| /;
 
 /**
- * The first version number in what a tool says of itself: `mount.nfs: (linux nfs-utils 2.6.2)` →
- * `2.6.2`.
+ * The first version number in what a tool prints about itself: `mount.nfs: (linux nfs-utils 2.6.2)`
+ * gives `2.6.2`. `undefined` when there is none.
  */
 export function parseVersion(text: string): string | undefined {
   const said = text.split("\n").filter((line) => !TIMED_LINE.test(line)).join("\n");

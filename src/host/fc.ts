@@ -4,7 +4,7 @@ import type { ScsiPlace } from "./scsi.ts";
 
 const REMOTE_PORTS = "/sys/class/fc_remote_ports";
 
-/** A port of a target that this host sees by one of its FC ports. */
+/** A target's port, as one FC port of this host sees it. */
 export interface FcTarget {
   host: number;
   channel: number;
@@ -12,15 +12,15 @@ export interface FcTarget {
   /** 16 lower-case hex digits. */
   wwpn: string;
   /**
-   * `false` for a port that is lost: the kernel keeps it and its target number (`Not Present`), and
-   * takes its disks away (dev_loss_tmo).
+   * False for a lost port: the kernel keeps the port and its target number (`Not Present`), and
+   * removes its disks after dev_loss_tmo.
    */
   isOnline: boolean;
 }
 
 /**
- * All remote ports that have a SCSI target, those that are lost too (sysfs class fc_remote_ports,
- * `rport-<host>:<channel>-<number>`).
+ * All remote ports that have a SCSI target, lost ones included. Read from the sysfs class
+ * fc_remote_ports, whose names are `rport-<host>:<channel>-<number>`.
  */
 export async function listFcTargets(host: Host): Promise<FcTarget[]> {
   const targets: FcTarget[] = [];
@@ -34,7 +34,7 @@ export async function listFcTargets(host: Host): Promise<FcTarget[]> {
       read("scsi_target_id"),
     ]);
     const wwpn = plainWwpn(portName);
-    // -1: the port is no target, or has just come and was not scanned yet.
+    // The kernel writes -1 for a port that is no target, or that it has not scanned yet.
     if (wwpn === undefined || !/^\d+$/.test(target ?? "")) continue;
     targets.push({
       host: Number(scsiHost),
@@ -48,8 +48,8 @@ export async function listFcTargets(host: Host): Promise<FcTarget[]> {
 }
 
 /**
- * Where a LUN can answer over Fibre Channel: one place for each remote port of these WWPNs that is
- * on line, by every FC port of this host.
+ * The addresses at which a LUN can answer over Fibre Channel: one for each pair of an FC port of
+ * this host and a remote port with one of these WWPNs that is on line.
  */
 export async function fcPlaces(
   host: Host,
@@ -67,8 +67,8 @@ export async function fcPlaces(
 }
 
 /**
- * The WWPN (16 lower-case hex digits) of the remote port that a SCSI device's route in sysfs goes
- * by; `undefined` for other transports.
+ * The WWPN (16 lower-case hex digits) of the remote port in a SCSI device's `route`; `undefined`
+ * for a device of another transport, or when the port has gone.
  */
 export async function fcPortOf(host: Host, route: string): Promise<string | undefined> {
   const rport = /\/(rport-\d+:\d+-\d+)\//.exec(route)?.[1];
@@ -80,8 +80,8 @@ function plainWwpn(portName: string | undefined): string | undefined {
 }
 
 /**
- * Every way over NVMe/FC from a port of this host to one of these WWPNs of the subsystem, as
- * nvme-connect(1) writes addresses.
+ * Every NVMe/FC route from an FC port of this host to a remote port of the subsystem with one of
+ * these WWPNs, if that port is on line. Addresses are written as nvme-connect(1) wants them.
  */
 export async function fcRoutes(
   host: Host,

@@ -1,8 +1,8 @@
 import { messageOf } from "../errors.ts";
 import { type Protocol, PROTOCOL_FACTS, PROTOCOLS, REAL_PROTOCOLS } from "../protocols.ts";
 
-/** What a finding is about; the report is in this order. */
-export const AREAS = [
+/** What a finding can be about, in the order of the report. */
+const AREAS = [
   "host",
   "iscsi",
   "fc",
@@ -13,19 +13,20 @@ export const AREAS = [
   "udev",
   "time",
 ] as const;
+/** What a finding is about. */
 export type Area = (typeof AREAS)[number];
 
-/** One thing that was looked at on a host. */
+/** The result of one look at a host. */
 export interface Finding {
   area: Area;
   level: "ok" | "warn" | "fail";
-  /** What is there, and why it matters when it is not right. */
+  /** What was found, and what follows from it when it is not right. */
   what: string;
   /** What to do about it. */
   fix?: string;
   /**
-   * Protocols that cannot be used while this is so. With `warn` that is no fault of the host: it
-   * just has no such hardware.
+   * Protocols that cannot be used while this is so. With `warn` it is no fault: the host just has
+   * no such hardware.
    */
   blocks?: readonly Protocol[];
 }
@@ -39,12 +40,12 @@ export const SCSI_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =
   PROTOCOL_FACTS[protocol].device === "scsi"
 );
 
-/** A finding in one line, without its level. */
+/** A finding as one line, the fix after a semicolon, without its level. */
 export function textOf({ what, fix }: Finding): string {
   return fix === undefined ? what : `${what}; ${fix}`;
 }
 
-/** Why each protocol cannot be used; those that can are left out. */
+/** The reason why a protocol cannot be used, for each protocol that findings block. */
 export function blockReasons(findings: Finding[]): Partial<Record<Protocol, string>> {
   const reasons: Partial<Record<Protocol, string>> = {};
   for (const finding of findings) {
@@ -57,8 +58,8 @@ export function blockReasons(findings: Finding[]): Partial<Record<Protocol, stri
 }
 
 /**
- * What a check found; a check that throws, because a tool hangs or a file cannot be read, is a
- * finding itself.
+ * The findings of a check. A check that throws, because a tool hangs or a file cannot be read, is a
+ * `fail` with that reason, so that the other checks still report.
  */
 export async function guarded(
   check: { area: Area; blocks?: readonly Protocol[] },
@@ -71,8 +72,7 @@ export async function guarded(
   }
 }
 
-/** A report for people and scripts, and whether this host will do. */
-export interface HostReport {
+interface HostReport {
   text: string;
   isUsable: boolean;
 }
@@ -80,8 +80,9 @@ export interface HostReport {
 const LEVELS = { ok: "OK  ", warn: "WARN", fail: "FAIL" } as const;
 
 /**
- * One line per finding, by area, and a line that sums up. With `wanted` the host must be able to
- * use those protocols, and whatever blocks one is a FAIL; without it, one that works is enough.
+ * A report with one line for each finding, by area, and a last line that sums up. With `wanted` the
+ * host is usable when all those protocols are, and whatever blocks one of them is a FAIL; without
+ * it, one usable protocol is enough.
  */
 export function reportOf(findings: Finding[], wanted?: readonly Protocol[]): HostReport {
   const judged = findings.map((finding) => wanted ? judge(finding, wanted) : finding);
@@ -106,7 +107,7 @@ export function reportOf(findings: Finding[], wanted?: readonly Protocol[]): Hos
   return { text: lines.map((line) => `${line}\n`).join(""), isUsable };
 }
 
-/** What nobody asked for is no FAIL, what blocks something that was asked for is one. */
+/** FAIL for a finding that blocks a wanted protocol, WARN for one that blocks only others. */
 function judge(finding: Finding, wanted: readonly Protocol[]): Finding {
   if (finding.blocks === undefined || finding.level === "ok") return finding;
   return {

@@ -2,10 +2,11 @@ import { PsoError } from "../errors.ts";
 import type { Run } from "../run.ts";
 
 /**
- * Where host tools run: in our own namespaces, with the host's root as theirs, or in the mount
- * namespace of the host's first process.
+ * Where host tools run. `direct`: in our own namespaces. `chroot`: with the host's `/` as their
+ * root. `nsenter`: in the namespaces of the host's first process.
  */
 export const NAMESPACES = ["direct", "chroot", "nsenter"] as const;
+/** One of NAMESPACES; the flag `--host-tools` sets it. */
 export type Namespaces = (typeof NAMESPACES)[number];
 
 /** The machine that this node plugin serves. */
@@ -19,15 +20,15 @@ export interface Host {
   namespaces: Namespaces;
 }
 
-/** How this process addresses the host's own file at `path`: for /proc, /sys, /dev and /etc. */
+/** The path by which this process opens the host's file `path`: for /proc, /sys, /dev and /etc. */
 export function hostPath(host: Host, path: string): string {
   return host.root === "/" ? path : `${host.root}${path}`;
 }
 
 /**
- * How this process addresses what the tools, kubelet and mountinfo call `path` (staging and target
- * paths, images). With tools in our own namespaces that is the path itself; a device still goes
- * below the host root.
+ * The path by which this process opens what tools, kubelet and mountinfo call `path`, such as
+ * staging and target paths and images. With `direct` both are the same, but for /proc, /sys and
+ * /dev, which this process always opens below the host root.
  */
 export function filePath(host: Host, path: string): string {
   return host.namespaces === "direct" && !/^\/(proc|sys|dev)(\/|$)/.test(path)
@@ -36,8 +37,8 @@ export function filePath(host: Host, path: string): string {
 }
 
 /**
- * The other way round: a path that this process, or the kernel for it, names below the host root,
- * as the tools know it.
+ * The inverse of filePath(): the name that tools use for a path which this process, or the kernel
+ * in its answer to it, names below the host root.
  */
 export function toolPathOf(host: Host, path: string): string {
   if (host.namespaces === "direct" || host.root === "/") return path;
@@ -47,14 +48,14 @@ export function toolPathOf(host: Host, path: string): string {
 }
 
 /**
- * The text of a host file without the newline at its end; `undefined` when there is none.
- * `unavailable` when it cannot be read.
+ * The text of a host file without the newline at its end; `undefined` when the file does not exist,
+ * or belongs to a device that is going away. `unavailable` when it cannot be read.
  */
 export async function readHostText(host: Host, path: string): Promise<string | undefined> {
   try {
     return (await Deno.readTextFile(hostPath(host, path))).trimEnd();
   } catch (error) {
-    // ENODEV and ENXIO: sysfs files of a device that is going away.
+    // ENXIO (6) and ENODEV (19): how sysfs answers for a device that is going away.
     if (error instanceof Deno.errors.NotFound || /os error (6|19)\)/.test(String(error))) {
       return undefined;
     }
@@ -64,7 +65,7 @@ export async function readHostText(host: Host, path: string): Promise<string | u
   }
 }
 
-/** Names in a host folder; none when it does not exist. */
+/** The names in a host folder, sorted; none when it does not exist. `unavailable` otherwise. */
 export async function listHostFolder(host: Host, path: string): Promise<string[]> {
   const names: string[] = [];
   try {
@@ -80,21 +81,21 @@ export async function listHostFolder(host: Host, path: string): Promise<string[]
 }
 
 /**
- * Text, folder and link of sysfs at once, without a thread: a tenth of the cost, for rounds over
- * hundreds of devices. Only for what the kernel answers from memory, never for what may wait for a
- * device or a server. What cannot be read is unknown: `undefined`, or no names.
+ * As readHostText(), but at once and without a thread, which costs a tenth: for rounds over
+ * hundreds of devices. Use it only for files that the kernel answers from memory; one that waits
+ * for a device or a server would stop this whole process. `undefined` for whatever cannot be read.
  */
 export function peekHostText(host: Host, path: string): string | undefined {
   return peek(() => Deno.readTextFileSync(hostPath(host, path)).trimEnd());
 }
 
-/** As peekHostText(), for the names in a folder. */
+/** As peekHostText(), for the sorted names in a folder; none when it cannot be read. */
 export function peekHostFolder(host: Host, path: string): string[] {
   return peek(() => [...Deno.readDirSync(hostPath(host, path))].map(({ name }) => name).sort()) ??
     [];
 }
 
-/** As peekHostText(), for the text of a symbolic link. */
+/** As peekHostText(), for the text of a symbolic link, which is not followed. */
 export function peekHostLink(host: Host, path: string): string | undefined {
   return peek(() => Deno.readLinkSync(hostPath(host, path)));
 }

@@ -14,17 +14,18 @@ import {
 } from "./service_check.ts";
 import { udevFindings } from "./udev_check.ts";
 
-export interface CheckOptions {
-  /** flasharray.multipath */
+/** What checkHost() looks at besides the host itself. */
+interface CheckOptions {
+  /** The setting flasharray.multipath. */
   multipath: boolean;
-  /** Folder of the stage records, when it is this process that will keep them. */
+  /** Folder of the stage records; absent when this process keeps none. */
   stateDir?: string;
 }
 
 /**
- * Everything that can be seen of how a host is prepared: tools, names, services, kernel, multipath,
- * udev, NFS, clock. Changes nothing (one empty file in the state folder comes and goes). A tool
- * that hangs or a file that cannot be read is a finding; it never throws.
+ * All findings on how a host is prepared: tools, names, services, kernel, multipath, udev, NFS,
+ * clock. It changes nothing, but for a file in the state folder that it writes and removes. It
+ * never throws: a tool that hangs or a file that cannot be read is a finding.
  */
 export async function checkHost(host: Host, options: CheckOptions): Promise<Finding[]> {
   const root = await rootFindings(host);
@@ -48,10 +49,13 @@ const WITHOUT_MULTIPATH: Finding = {
   area: "multipath",
   level: "warn",
   what:
-    "flasharray.multipath is false: an iSCSI or FC volume has one path and is lost while that path is",
+    "flasharray.multipath is false: an iSCSI or FC volume has one path, and is lost when that " +
+    "path is",
 };
 
-/** Without the host's own /proc and /sys nothing can be seen, and nothing can be attached. */
+/**
+ * Without the host's /proc and /sys, no other check sees anything and no volume can be attached.
+ */
 async function rootFindings(host: Host): Promise<Finding[]> {
   try {
     await readMounts(host);
@@ -61,7 +65,7 @@ async function rootFindings(host: Host): Promise<Finding[]> {
   }
 }
 
-/** The folder of the stage records must take files, and keep them over a restart of the pod. */
+/** The folder of the stage records must be writable, and keep its files when the pod restarts. */
 async function stateDirFindings(host: Host, stateDir: string): Promise<Finding[]> {
   const probe = `${stateDir}/.check`;
   try {
@@ -74,7 +78,7 @@ async function stateDirFindings(host: Host, stateDir: string): Promise<Finding[]
       area: "host",
       level: "fail",
       what,
-      fix: "mount a folder of the host there that is writable",
+      fix: "mount a writable folder of the host there (hostPath)",
       blocks: REAL_PROTOCOLS,
     }];
   }
@@ -83,7 +87,7 @@ async function stateDirFindings(host: Host, stateDir: string): Promise<Finding[]
     return [{ area: "host", level: "ok", what: `state folder ${stateDir} is writable` }];
   }
   const what =
-    `state folder ${stateDir} is on ${type}: the records of staged volumes do not outlive this pod`;
+    `state folder ${stateDir} is on ${type}: the records of staged volumes are lost with this pod`;
   return [{
     area: "host",
     level: "warn",
@@ -93,8 +97,8 @@ async function stateDirFindings(host: Host, stateDir: string): Promise<Finding[]
 }
 
 /**
- * The type of what is mounted where a file of this process lies; `undefined` when this process
- * cannot see its own mounts.
+ * Type of the file system that holds a file of this process; `undefined` when this process cannot
+ * read its own mounts.
  */
 async function fileSystemTypeOf(host: Host, path: string): Promise<string | undefined> {
   const text = await readHostText(host, "/proc/self/mountinfo");

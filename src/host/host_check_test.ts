@@ -130,21 +130,21 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
   {
     name: "without iscsiadm",
     breaks: { files: { "/usr/sbin/iscsiadm": undefined } },
-    said:
-      "fail iscsi: tool iscsiadm is not installed; install the package open-iscsi (RHEL: iscsi-initiator-utils) on this node",
+    said: "fail iscsi: tool iscsiadm is not installed; install the package open-iscsi " +
+      "(RHEL: iscsi-initiator-utils) on this node",
     blocked: ["iscsi"],
   },
   {
     name: "with a placeholder for an initiator name",
     breaks: { files: { "/etc/iscsi/initiatorname.iscsi": "InitiatorName=/sbin/iscsi-iname\n" } },
-    said:
-      'fail iscsi: /etc/iscsi/initiatorname.iscsi holds "/sbin/iscsi-iname", which is no IQN: write InitiatorName=$(iscsi-iname)',
+    said: 'fail iscsi: /etc/iscsi/initiatorname.iscsi holds "/sbin/iscsi-iname", which is no ' +
+      "IQN: write InitiatorName=$(iscsi-iname)",
     blocked: ["iscsi"],
   },
   {
     name: "whose iscsid does not run and cannot be started",
     breaks: { files: { "/proc/self/net/unix": "Num\n" } },
-    said: "fail iscsi: iscsid does not run, and nothing starts it when it is needed; " +
+    said: "fail iscsi: iscsid does not run, and iscsiadm has no command to start it; " +
       "start it and let it start at boot: systemctl enable --now iscsid.socket (RHEL also: iscsid)",
     blocked: ["iscsi"],
   },
@@ -161,17 +161,18 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
   {
     name: "whose multipathd does not run",
     breaks: { answers: ["multipathd does not run"] },
-    said:
-      "fail multipath: multipathd does not run on this node, and a volume with one path is lost when that path is; " +
-      "start it and let it start at boot: systemctl enable --now multipathd, or set flasharray.multipath to false",
+    said: "fail multipath: multipathd does not run on this node, and without it a volume is " +
+      "lost when its one path is; start it and let it start at boot: " +
+      "systemctl enable --now multipathd, or set flasharray.multipath to false",
     blocked: ["iscsi"],
   },
   {
     name: "whose multipathd leaves FlashArrays alone",
     breaks: { answers: ["multipathd config that is wrong"] },
-    said:
-      'fail multipath: the blacklist of multipathd hits every FlashArray volume by device { vendor "PURE" product ".*" }; take it out of ' +
-      'multipath.conf, or add device { vendor "PURE" product "FlashArray" } to blacklist_exceptions, then multipathd reconfigure',
+    said: "fail multipath: the blacklist of multipathd hits every FlashArray volume by " +
+      'device { vendor "PURE" product ".*" }; remove that rule from multipath.conf, or add ' +
+      'device { vendor "PURE" product "FlashArray" } to blacklist_exceptions, then run ' +
+      "multipathd reconfigure",
     blocked: ["iscsi"],
   },
   {
@@ -189,8 +190,8 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
   {
     name: "that has native NVMe multipath off",
     breaks: { files: { "/sys/module/nvme_core/parameters/multipath": "N\n" } },
-    said:
-      "fail nvme: native NVMe multipath of the kernel is off; start the host with nvme_core.multipath=Y on the kernel's command line",
+    said: "fail nvme: native NVMe multipath of the kernel is off; start the host with " +
+      "nvme_core.multipath=Y on the kernel's command line",
     blocked: ["nvme-tcp"],
   },
   {
@@ -201,8 +202,8 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
         "/proc/cmdline": "quiet nvme_core.multipath=N ro\n",
       },
     },
-    said:
-      "fail nvme: native NVMe multipath of the kernel is off; start the host with nvme_core.multipath=Y on the kernel's command line",
+    said: "fail nvme: native NVMe multipath of the kernel is off; start the host with " +
+      "nvme_core.multipath=Y on the kernel's command line",
     blocked: ["nvme-tcp"],
   },
   {
@@ -213,17 +214,18 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
           "nqn.2014-08.org.nvmexpress:uuid:03000200-0400-0500-0006-000700080009\n",
       },
     },
-    said:
-      "fail nvme: /etc/nvme/hostnqn holds the UUID 03000200-0400-0500-0006-000700080009, which many machines have whose firmware has none, " +
-      "and hosts of one name share their volumes: write one UUID of uuidgen into /etc/nvme/hostnqn and /etc/nvme/hostid",
+    said: "fail nvme: /etc/nvme/hostnqn holds the UUID 03000200-0400-0500-0006-000700080009, " +
+      "which many machines have, because their firmware has none of its own, and hosts with one " +
+      "NQN see each other's volumes: write one UUID of uuidgen into /etc/nvme/hostnqn and " +
+      "/etc/nvme/hostid",
     blocked: ["nvme-tcp"],
   },
   {
     name: "whose host ID belongs to another NQN",
     breaks: { files: { "/etc/nvme/hostid": "11111111-1111-1111-1111-111111111112\n" } },
-    said:
-      "warn nvme: host ID 11111111-1111-1111-1111-111111111112 is not the UUID of the host NQN, and the kernel refuses one host ID with " +
-      `two NQNs (Invalid argument); write ${UUID} into /etc/nvme/hostid while no volume is attached`,
+    said: "warn nvme: host ID 11111111-1111-1111-1111-111111111112 is not the UUID of the host " +
+      "NQN, and the kernel refuses one host ID with two NQNs (Invalid argument); " +
+      `write ${UUID} into /etc/nvme/hostid while no volume is attached`,
     blocked: [],
   },
   {
@@ -233,39 +235,38 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
         "/sys/class/iscsi_session/session1/initiatorname": "iqn.1993-08.org.debian:01:old\n",
       },
     },
-    said:
-      "warn iscsi: connections of this host run as iqn.1993-08.org.debian:01:old and /etc/iscsi/initiatorname.iscsi says " +
-      "iqn.1993-08.org.debian:01:lab: the array takes them for two hosts; end those connections, or restore the old name",
+    said: "warn iscsi: connections of this host run as iqn.1993-08.org.debian:01:old, and " +
+      "/etc/iscsi/initiatorname.iscsi has iqn.1993-08.org.debian:01:lab: the array takes them " +
+      "for two hosts; end those connections, or restore the old name",
     blocked: [],
   },
   {
     name: "whose kernel has no NVMe/TCP",
     breaks: { lacking: ["nvme_tcp"] },
-    said:
-      "fail nvme: the kernel has no module nvme_tcp; install the modules of the running kernel (Debian: linux-image; RHEL: " +
-      "kernel-modules-core, kernel-modules-extra)",
+    said: "fail nvme: the kernel has no module nvme_tcp; install the modules of the running " +
+      "kernel (Debian: linux-image; RHEL: kernel-modules-core, kernel-modules-extra)",
     blocked: ["nvme-tcp"],
   },
   {
     name: "without mount.nfs",
     breaks: { files: { "/usr/sbin/mount.nfs": undefined } },
-    said:
-      "fail nfs: tool mount.nfs is not installed; install the package nfs-common (RHEL: nfs-utils) on this node",
+    said: "fail nfs: tool mount.nfs is not installed; install the package nfs-common " +
+      "(RHEL: nfs-utils) on this node",
     blocked: ["nfs"],
   },
   {
     name: "without rpcbind",
     breaks: { files: { "/usr/sbin/rpcbind": undefined } },
-    said:
-      "warn nfs: rpcbind is not installed: mounts with vers=3 fail, those with vers=4.1 do not need it; install the packages nfs-common " +
-      "and rpcbind (RHEL: nfs-utils, rpcbind), or mount with vers=4.1",
+    said: "warn nfs: rpcbind is not installed: mounts with vers=3 fail, mounts with vers=4.1 " +
+      "work without; install the packages nfs-common and rpcbind (RHEL: nfs-utils, rpcbind), or " +
+      "mount with vers=4.1",
     blocked: [],
   },
   {
     name: "without mkfs.xfs",
     breaks: { files: { "/usr/sbin/mkfs.xfs": undefined } },
-    said:
-      "fail file systems: tool mkfs.xfs is not installed, volumes cannot be formatted with xfs; install the package xfsprogs on this node",
+    said: "fail file systems: tool mkfs.xfs is not installed, volumes cannot be formatted with " +
+      "xfs; install the package xfsprogs on this node",
     blocked: [],
   },
   {
@@ -273,16 +274,17 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
     breaks: {
       files: { "/run/systemd/system/": "", "/usr/lib/systemd/system/multipathd.service": "" },
     },
-    said:
-      "warn multipath: multipathd.service does not start at boot; systemctl enable multipathd.service",
+    said: "warn multipath: multipathd.service does not start at boot; " +
+      "run systemctl enable multipathd.service",
     blocked: [],
   },
   {
     name: "that scans LUNs by itself",
     breaks: { files: { "/etc/udev/rules.d/90-scsi-ua.rules": UA_RULE + SCAN_RULE } },
-    said:
-      "warn udev: /etc/udev/rules.d/90-scsi-ua.rules scans for LUNs by itself (REPORTED_LUNS_DATA_HAS_CHANGED): disks that the driver took " +
-      "away come back, and a LUN that is used again may show its old volume; put a file of that name without this rule into /etc/udev/rules.d",
+    said: "warn udev: /etc/udev/rules.d/90-scsi-ua.rules scans for LUNs by itself " +
+      "(REPORTED_LUNS_DATA_HAS_CHANGED): disks that the driver removed come back, and a LUN that " +
+      "is used again may show its old volume; put a file of that name without this rule into " +
+      "/etc/udev/rules.d",
     blocked: [],
   },
 ];
@@ -296,7 +298,7 @@ for (const debian of DEBIANS) {
     assert.deepEqual(Object.keys(blockReasons(findings)).sort(), ["fc", "nvme-fc", "nvme-roce"]);
     const { text, isUsable } = reportOf(findings);
     assert.match(text, /^OK {3}iscsi: iscsiadm 2\.1\.\d+$/m);
-    assert.match(text, /^OK {3}time: the clock is kept by a time source$/m);
+    assert.match(text, /^OK {3}time: a time source keeps the clock right$/m);
     assert.match(
       text,
       /\n0 FAIL, \d+ WARN, \d+ OK; usable: iscsi, nvme-tcp, nfs; not usable: fc, nvme-roce, nvme-fc\n$/,
@@ -327,7 +329,8 @@ Deno.test("checkHost() wants no multipathd when the configuration switches multi
     false,
   );
   assert.deepEqual(notRight(findings), [
-    "warn multipath: flasharray.multipath is false: an iSCSI or FC volume has one path and is lost while that path is",
+    "warn multipath: flasharray.multipath is false: an iSCSI or FC volume has one path, and is " +
+    "lost when that path is",
   ]);
 });
 
@@ -338,7 +341,7 @@ Deno.test("checkHost() says only that when the host's root is not there", () =>
     assert.equal(finding?.level, "fail");
     assert.match(
       finding?.what ?? "",
-      /is the host's \/ mounted at the folder that --host-root names\?$/,
+      /; mount the host's \/ at the folder that --host-root names$/,
     );
     assert.equal(reportOf(finding ? [finding] : []).isUsable, false);
   }));
@@ -400,7 +403,7 @@ Deno.test("udevFindings() leaves comments, and files that another folder replace
       [
         "warn no rule sets queue/scheduler of FlashArray disks",
         "warn no rule sets device/timeout of FlashArray disks",
-        "ok a rule takes a new size of a disk up",
+        "ok a rule reads a disk's new size",
       ],
     );
   });

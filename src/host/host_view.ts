@@ -8,13 +8,13 @@ import { wwidOfText } from "./scsi.ts";
 const BLOCK = "/sys/class/block";
 const SECTOR_BYTES = 512;
 
-/** A disk of a multipath map, or one that is used without a map, as the kernel shows it now. */
+/** A SCSI disk, in a multipath map or not, as the kernel shows it now. */
 export interface SeenPath {
   /** `sdc` */
   name: string;
   /** `3:0:0:12` */
   hctl: string;
-  /** `session4`; absent for other transports than iSCSI. */
+  /** `session4`; absent unless the transport is iSCSI. */
   session?: string;
   /** Absent when the kernel does not know it. */
   wwid?: string;
@@ -23,9 +23,17 @@ export interface SeenPath {
   sizeBytes: number;
 }
 
+/** What a HostView reads at once, because all volumes need it. */
+interface SharedFacts {
+  mounts: Mount[];
+  sessions: IscsiSession[];
+  controllers: NvmeController[];
+  fcTargets: FcTarget[];
+}
+
 /**
- * The storage of this host at one moment, by mountinfo and sysfs alone: no process is started, and
- * each folder is read once however many volumes are looked at. Details of one volume are read when
+ * The storage of this host at one moment, read from mountinfo and sysfs without starting a process.
+ * Each folder is read once, however many volumes are looked at. Details of one volume are read when
  * they are asked for.
  */
 export class HostView {
@@ -39,15 +47,7 @@ export class HostView {
   readonly #found = new Map<string, Promise<unknown>>();
   readonly #sessionsByPortal = new Map<string, IscsiSession | undefined>();
 
-  private constructor(
-    host: Host,
-    found: {
-      mounts: Mount[];
-      sessions: IscsiSession[];
-      controllers: NvmeController[];
-      fcTargets: FcTarget[];
-    },
-  ) {
+  private constructor(host: Host, found: SharedFacts) {
     this.#host = host;
     this.mounts = found.mounts;
     this.sessions = found.sessions;
@@ -56,8 +56,8 @@ export class HostView {
   }
 
   /**
-   * Reads what all volumes have in common. `unavailable` when mounts or classes of devices cannot
-   * be read: then nothing is known.
+   * Reads what all volumes have in common: mounts, sessions, controllers, FC ports. `unavailable`
+   * when one of them cannot be read.
    */
   static async read(host: Host): Promise<HostView> {
     const [mounts, sessions, controllers, fcTargets] = await Promise.all([
@@ -69,7 +69,7 @@ export class HostView {
     return new HostView(host, { mounts, sessions, controllers, fcTargets });
   }
 
-  /** Addresses of all SCSI devices. */
+  /** Addresses of all SCSI devices: `3:0:0:12`. */
   get scsiDevices(): string[] {
     return this.#scsiDevices ??= peekHostFolder(this.#host, "/sys/class/scsi_device");
   }
@@ -99,14 +99,14 @@ export class HostView {
       : undefined;
   }
 
-  /** What `find` gives, asked once per view: facts that many volumes share. */
+  /** What `find` returned when first asked under this key: for facts that many volumes share. */
   once<T>(key: string, find: () => Promise<T>): Promise<T> {
     const found = this.#found.get(key) as Promise<T> | undefined ?? find();
     this.#found.set(key, found);
     return found;
   }
 
-  /** The session to a portal of a target. */
+  /** The session to a portal of a target; `undefined` when there is none. */
   sessionTo(target: IscsiPortal): IscsiSession | undefined {
     const key = `${target.iqn} ${target.portal}`;
     if (!this.#sessionsByPortal.has(key)) {
@@ -118,7 +118,7 @@ export class HostView {
     return this.#sessionsByPortal.get(key);
   }
 
-  /** The connection that leads this way. */
+  /** The controller that is connected by this route; `undefined` when there is none. */
   controllerBy(route: NvmeRoute): NvmeController | undefined {
     return this.controllers.find((one) => one.state !== "deleting" && isSameRoute(one, route));
   }
@@ -129,20 +129,20 @@ export class HostView {
     return sectors === undefined ? undefined : Number(sectors) * SECTOR_BYTES;
   }
 
-  /** Every mount of a block device. */
+  /** Every mount of a block device, by its kernel name: see mountsOfDevice(). */
   mountsOf(name: string): Mount[] {
     const majorMinor = peekHostText(this.#host, `${BLOCK}/${name}/dev`);
     return majorMinor === undefined ? [] : mountsOfDevice(this.mounts, { name, majorMinor });
   }
 
-  /** The paths that a map holds, those of other volumes too. */
+  /** The paths that a map holds, also those that belong to another volume. */
   pathsOf(mapName: string): SeenPath[] {
     return peekHostFolder(this.#host, `${BLOCK}/${mapName}/slaves`).flatMap((name) =>
       this.path(name) ?? []
     );
   }
 
-  /** One disk; `undefined` for what is no SCSI disk (any more). */
+  /** The SCSI disk with this kernel name; `undefined` when it has gone, or is no SCSI disk. */
   path(name: string): SeenPath | undefined {
     // ../../devices/…/host3/session1/target3:0:0/3:0:0:12/block/sdc
     const link = peekHostLink(this.#host, `${BLOCK}/${name}`);

@@ -3,11 +3,14 @@ import { FC_PROTOCOLS, protocolsOfInitiator } from "../protocols.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 
 /**
- * RFC 3720 3.2.6.3 (iqn., eui., naa.); some hosts hold the name of the tool that should have made
- * one instead (field lesson 38).
+ * RFC 3720 3.2.6.3 (iqn., eui., naa.). Some hosts have the path of the tool that should have made a
+ * name in the file instead, because the tool failed at installation.
  */
-const IQN =
-  /^(iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(:[^\s;,]+)?|eui\.[0-9a-f]{16}|naa\.[0-9a-f]{16}([0-9a-f]{16})?)$/i;
+const ISCSI_NAMES = [
+  /^iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(:[^\s;,]+)?$/i,
+  /^eui\.[0-9a-f]{16}$/i,
+  /^naa\.[0-9a-f]{16}([0-9a-f]{16})?$/i,
+];
 /** NVMe base specification, "NVMe Qualified Names": at most 223 bytes. */
 const NQN = /^nqn\.\d{4}-\d{2}\.[a-zA-Z0-9.-]+:[^\s;,]{1,200}$/;
 
@@ -16,15 +19,20 @@ const NQN_FILE = "/etc/nvme/hostnqn";
 const HOSTID_FILE = "/etc/nvme/hostid";
 
 /**
- * UUIDs that boards carry whose maker wrote none: `nvme gen-hostnqn` takes the one of the firmware.
+ * UUIDs in the firmware of boards whose maker wrote none of his own. `nvme gen-hostnqn` uses the
+ * firmware's UUID, so hosts with such a board get one NQN.
  */
-const PLACEHOLDER_UUID =
-  /^(0{8}-|f{8}-|03000200-0400-0500-0006-000700080009$|12345678-1234-5678-|00020003-0004-0005-0006-000700080009$|([0-9a-f])\2{7}-)/i;
+const PLACEHOLDER_UUIDS = [
+  /^([0-9a-f])\1{7}-/i,
+  /^03000200-0400-0500-0006-000700080009$/i,
+  /^12345678-1234-5678-/i,
+  /^00020003-0004-0005-0006-000700080009$/i,
+];
 
 /** What this host has of one protocol: its initiator name, or the reason why it cannot use it. */
 export type Found<T> = { value: T } | { missing: string };
 
-/** The IQN in open-iscsi's file. */
+/** The IQN in open-iscsi's file, in lower case. */
 export async function readIqn(host: Host): Promise<Found<string>> {
   const text = await readHostText(host, ISCSI_FILE);
   if (text === undefined) {
@@ -36,7 +44,7 @@ export async function readIqn(host: Host): Promise<Found<string>> {
       missing: `${ISCSI_FILE} names no initiator: write InitiatorName=$(iscsi-iname) into it`,
     };
   }
-  if (!IQN.test(name)) {
+  if (!ISCSI_NAMES.some((one) => one.test(name))) {
     return {
       missing: `${ISCSI_FILE} holds ${
         JSON.stringify(name)
@@ -47,8 +55,8 @@ export async function readIqn(host: Host): Promise<Found<string>> {
 }
 
 /**
- * The NQN in nvme-cli's file. One that many machines have is missing: two hosts of one name would
- * share their volumes.
+ * The NQN in nvme-cli's file. An NQN that many machines have counts as missing: an array takes
+ * hosts with one NQN for one host, and shows each the volumes of the others.
  */
 export async function readNqn(host: Host): Promise<Found<string>> {
   const text = await readHostText(host, NQN_FILE);
@@ -64,11 +72,14 @@ export async function readNqn(host: Host): Promise<Found<string>> {
     };
   }
   const uuid = uuidOf(name);
-  if (uuid === undefined || !PLACEHOLDER_UUID.test(uuid)) return { value: name };
+  if (uuid === undefined || !PLACEHOLDER_UUIDS.some((one) => one.test(uuid))) {
+    return { value: name };
+  }
   return {
     missing:
-      `${NQN_FILE} holds the UUID ${uuid}, which many machines have whose firmware has none, and hosts of one name share their ` +
-      `volumes: write one UUID of uuidgen into ${NQN_FILE} and ${HOSTID_FILE}`,
+      `${NQN_FILE} holds the UUID ${uuid}, which many machines have, because their firmware has ` +
+      "none of its own, and hosts with one NQN see each other's volumes: write one UUID of " +
+      `uuidgen into ${NQN_FILE} and ${HOSTID_FILE}`,
   };
 }
 
@@ -76,7 +87,7 @@ function uuidOf(nqn: string): string | undefined {
   return /:uuid:([0-9a-f-]{36})$/i.exec(nqn)?.[1]?.toLowerCase();
 }
 
-/** The port names of all FC ports, 16 lower-case hex digits each. */
+/** The WWPNs of all FC ports of this host, 16 lower-case hex digits each. */
 export async function readWwpns(host: Host): Promise<Found<string[]>> {
   const wwpns: string[] = [];
   for (const port of await listHostFolder(host, "/sys/class/fc_host")) {
@@ -89,7 +100,7 @@ export async function readWwpns(host: Host): Promise<Found<string[]>> {
   return wwpns.length > 0 ? { value: wwpns } : { missing: "no FC port in /sys/class/fc_host" };
 }
 
-/** Whether this host has the names that its protocols need. */
+/** Findings on the initiator names of this host: one for iSCSI, one for FC, one for NVMe. */
 export async function nameFindings(host: Host): Promise<Finding[]> {
   const [iqn, nqn, wwpns] = await Promise.all([readIqn(host), readNqn(host), readWwpns(host)]);
   return [
@@ -106,9 +117,9 @@ export async function nameFindings(host: Host): Promise<Finding[]> {
 }
 
 /**
- * What can be said of the uniqueness of names from inside of one host: sessions that run under
- * another name than the files have now, which an array knows as another host, and an NQN and a host
- * ID that do not belong together.
+ * A `warn` for each name that contradicts another on this host: sessions that run under another
+ * name than the file has now, which an array takes for another host, and a host ID that is not the
+ * UUID of the NQN. Whether another host has the same name cannot be seen from here.
  */
 export async function nameConflictFindings(host: Host): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -141,7 +152,8 @@ export async function nameConflictFindings(host: Host): Promise<Finding[]> {
       area: "nvme",
       level: "warn",
       what:
-        `host ID ${hostid.trim()} is not the UUID of the host NQN, and the kernel refuses one host ID with two NQNs (Invalid argument)`,
+        `host ID ${hostid.trim()} is not the UUID of the host NQN, and the kernel refuses one ` +
+        "host ID with two NQNs (Invalid argument)",
       fix: `write ${uuid} into ${HOSTID_FILE} while no volume is attached`,
     });
   }
@@ -158,20 +170,23 @@ async function valuesOf(host: Host, folder: string, file: string): Promise<strin
   );
 }
 
-function othersInUse(
-  { area, file, name, inUse }: {
-    area: "iscsi" | "nvme";
-    file: string;
-    name: string;
-    inUse: string[];
-  },
-): Finding[] {
+/** The initiator name of one protocol, and the names that its sessions run under. */
+interface NamesInUse {
+  area: "iscsi" | "nvme";
+  file: string;
+  /** The name that `file` has now. */
+  name: string;
+  inUse: string[];
+}
+
+function othersInUse({ area, file, name, inUse }: NamesInUse): Finding[] {
   const others = [...new Set(inUse.filter((one) => one.toLowerCase() !== name.toLowerCase()))];
   return others.map((other) => ({
     area,
     level: "warn",
     what:
-      `connections of this host run as ${other} and ${file} says ${name}: the array takes them for two hosts`,
+      `connections of this host run as ${other}, and ${file} has ${name}: the array takes them ` +
+      "for two hosts",
     fix: "end those connections, or restore the old name",
   }));
 }

@@ -7,22 +7,25 @@ import { scsiRoutes } from "./scsi.ts";
 import { readHostLink } from "./sysfs.ts";
 
 /**
- * The open-iscsi interface of our sessions: the kernel shows its name with each session, so that
- * ours are known from those of others by looking, after any crash and without a note of our own. It
- * binds to no network card.
+ * The open-iscsi interface that our sessions go by. The kernel shows this name with each session,
+ * so we recognise our own sessions after any crash without keeping a record of them. The interface
+ * is bound to no network card.
  */
 const IFACE = "pure-csi";
 const SESSIONS = "/sys/class/iscsi_session";
 const CONNECTIONS = "/sys/class/iscsi_connection";
-/**
- * iscsiadm(8), exit status: the portal did not answer; a session is there already; the login failed
- * for good, which is how a target that cannot prove itself by CHAP shows (seen with 2.1.8); nothing
- * (no session, no record) was found; the target refused our login.
- */
+/** The portal did not answer (iscsiadm(8), exit 8). */
 const NO_ANSWER = 8;
+/** The session, or the interface, exists already (iscsiadm(8), exit 15). */
 const SESSION_EXISTS = 15;
+/**
+ * The login failed for good (iscsiadm(8), exit 19). iscsiadm 2.1.8 ends like this when the target
+ * does not prove itself by CHAP.
+ */
 const FAILED_FOR_GOOD = 19;
+/** There is no such session, record or interface (iscsiadm(8), exit 21). */
 const NOTHING_FOUND = 21;
+/** The target refused the login (iscsiadm(8), exit 24). */
 const REFUSED = 24;
 const LOGOUT_TIMEOUT_MS = 30_000;
 
@@ -39,29 +42,33 @@ export interface IscsiSession {
   iqn: string;
   address: string;
   port: number;
-  /** `LOGGED_IN`, `FAILED` (being brought back by iscsid), `FREE`. */
+  /** `LOGGED_IN`, `FAILED` (iscsid is logging in again), `FREE`. */
   state: string;
-  /** Made by this driver. */
+  /** True when this driver logged in. */
   isOurs: boolean;
   scsiHost: number;
   scsiTarget: number;
 }
 
+/** How login() makes a session. */
 export interface LoginOptions {
+  /** How long iscsid waits for one answer of the target. */
   timeoutSeconds: number;
   /**
-   * How long I/O waits for a lost session: short below multipath, which has other paths, long
-   * without it.
+   * How long I/O waits for a lost session before it fails. Short below multipath, which then uses
+   * another path; long without multipath.
    */
   replacementSeconds: number;
   /**
-   * Absent: the target asks for none. `kept`: those of the record that is there, for a login of a
-   * process that never saw them.
+   * Absent: log in without CHAP. `kept`: use the credentials that the open-iscsi record of this
+   * portal holds, for a process that was never given them.
    */
   chap?: ChapCredentials | "kept";
 }
 
-/** One spelling per address, so that what the array writes meets what the kernel shows. */
+/**
+ * One spelling per address: the array and the kernel may write the same IPv6 address differently.
+ */
 function addressKey(address: string): string {
   const ip = parseIp(address.replace(/^\[|\]$/g, ""));
   return ip ? `${ip.family}/${ip.value}` : address.toLowerCase();
@@ -88,8 +95,8 @@ export function isSessionTo(session: IscsiSession, target: IscsiPortal): boolean
 }
 
 /**
- * All iSCSI sessions of this host, from sysfs: iscsiadm gives up on all of them for one broken
- * record of somebody else.
+ * All iSCSI sessions of this host. Read from sysfs, because iscsiadm lists none of them when one
+ * record, which may be somebody else's, is broken.
  */
 export async function listSessions(host: Host): Promise<IscsiSession[]> {
   const connections = await listHostFolder(host, CONNECTIONS);
@@ -122,7 +129,8 @@ async function readSession(
     readHostLink(host, `${SESSIONS}/${name}`),
   ]);
   const scsiHost = /\/host(\d+)\//.exec(link ?? "")?.[1];
-  if (!iqn || !address || !port || scsiHost === undefined) return undefined; // it is going away
+  // The kernel removes these files one after the other when a session ends.
+  if (!iqn || !address || !port || scsiHost === undefined) return undefined;
   return {
     name,
     iqn,
@@ -149,15 +157,15 @@ function recordArguments({ iqn, portal }: IscsiPortal): string[] {
   ];
 }
 
-/** Settings of a node record (iscsid.conf(5)), as far as the host's own defaults do not stand. */
+/** The settings of a node record (iscsid.conf(5)) in which we differ from the host's defaults. */
 function settingsOf(
   { timeoutSeconds, replacementSeconds, chap }: LoginOptions,
 ): [string, string][] {
   const settings: [string, string][] = [
     ["node.startup", "manual"],
-    ["node.session.scan", "manual"], // a login attaches nothing by itself
+    ["node.session.scan", "manual"], // a login must attach no LUN that nobody asked for
     ["node.conn[0].timeo.login_timeout", String(timeoutSeconds)],
-    // the caller repeats; eight tries would hold up the other portals
+    // kubelet calls again; open-iscsi's own eight tries would delay the other portals
     ["node.session.initial_login_retry_max", "1"],
     ["node.session.timeo.replacement_timeout", String(replacementSeconds)],
   ];
@@ -177,11 +185,11 @@ function settingsOf(
 }
 
 /**
- * Logs in to one portal, without discovery, and returns the session as sysfs shows it. A session
- * that is there already is used, whoever made it. `timeout` when the portal does not answer,
- * `unavailable` when it cannot be used, `denied` when the target refuses us or does not prove
- * itself. CHAP passwords go to iscsid by the node record, a file of root's alone: iscsiadm takes
- * them as an argument only, so that `ps` on the host can show them for a moment.
+ * Logs in to one portal, without discovery, and returns the session as sysfs shows it. If a session
+ * to that portal exists, it is returned, whoever made it. `timeout` when the portal does not
+ * answer, `denied` when the target refuses us or does not prove itself by CHAP, `unavailable` for
+ * every other failure. iscsid reads CHAP passwords from the node record, a file that only root can
+ * read. iscsiadm takes them as arguments only, so `ps` on the host can show them for a moment.
  */
 export async function login(
   host: Host,
@@ -195,7 +203,8 @@ export async function login(
   const { host: ours, target: theirs } = chap === undefined || chap === "kept" ? {} : chap;
   const secrets = [ours, theirs].map((side) => side?.password.reveal() ?? "");
   const record = recordArguments(target);
-  const timeoutMs = (options.timeoutSeconds * 2 + 10) * 1000; // iscsid gives up by itself first
+  // Longer than iscsid's own time-outs for one login, so that iscsiadm tells us what failed.
+  const timeoutMs = (options.timeoutSeconds * 2 + 10) * 1000;
   const okCodes = [0, SESSION_EXISTS, REFUSED, NO_ANSWER, ...(theirs ? [FAILED_FOR_GOOD] : [])];
   let isNew = options.chap !== "kept";
   try {
@@ -210,7 +219,8 @@ export async function login(
     if (code === NO_ANSWER) {
       throw new PsoError(
         "timeout",
-        `portal ${target.portal} of target ${target.iqn} does not answer this node`,
+        `portal ${target.portal} of target ${target.iqn} does not answer this node: check the ` +
+          "network from this node to that address and port",
       );
     }
     if (code === FAILED_FOR_GOOD) throw unproven(target);
@@ -222,19 +232,27 @@ export async function login(
   if (made) return made;
   throw new PsoError(
     "unavailable",
-    `iscsiadm logged in to ${target.portal} of ${target.iqn}, and the kernel shows no such session`,
+    `iscsiadm logged in to ${target.portal} of ${target.iqn}, and the kernel shows no such ` +
+      "session: see the log of iscsid on this node; kubelet will try again",
   );
 }
 
+/** The record that writeRecord() writes. */
+interface RecordPlan {
+  options: LoginOptions;
+  /** What must not appear in logs and messages. */
+  secrets: string[];
+}
+
 /**
- * Writes the record of a portal, and the interface that it names when iscsiadm says that there is
- * none, which is once in a host's life. A new record has the host's own defaults, so that one whose
- * credentials are kept is only changed: `false` then.
+ * Writes the open-iscsi record of a portal; true when it is a new one. A new record starts from the
+ * host's defaults and so has no CHAP credentials: with `kept` an existing record is changed in
+ * place. Makes our interface when the host does not have it yet.
  */
 async function writeRecord(
   host: Host,
   target: IscsiPortal,
-  { options, secrets }: { options: LoginOptions; secrets: string[] },
+  { options, secrets }: RecordPlan,
   signal?: AbortSignal,
 ): Promise<boolean> {
   const record = recordArguments(target);
@@ -251,8 +269,8 @@ async function writeRecord(
     await make();
   } catch (error) {
     if (!isPsoError(error, "unavailable")) throw error;
-    // It is there already when any session goes by it, to whichever target, and iscsiadm then
-    // refuses to write it anew.
+    // Most likely the interface is missing. If it is there after all and a session uses it,
+    // iscsiadm refuses to write it again, which is fine.
     await host.run("iscsiadm", ["-m", "iface", "-I", IFACE, "-o", "new"], {
       okCodes: [0, SESSION_EXISTS],
       signal,
@@ -263,28 +281,32 @@ async function writeRecord(
   if (code !== NOTHING_FOUND) return true;
   throw new PsoError(
     "unavailable",
-    `the open-iscsi record of ${target.iqn} at ${target.portal} was made and is gone: it will be tried again`,
+    `the open-iscsi record of ${target.iqn} at ${target.portal} disappeared right after it was ` +
+      "made: does something else on this node delete open-iscsi records? kubelet will try again",
   );
 }
 
 function refused({ iqn, portal }: IscsiPortal, chap: LoginOptions["chap"]): PsoError {
   const fix = chap
-    ? "the CHAP name or password is not the one that it has for this host; check the class's secret and the host on the array"
-    : "it has no such host, or wants CHAP and the class names no secret for the node stage";
+    ? "the CHAP name or password is not the one that it has for this host; check the class's " +
+      "secret and the host on the array"
+    : "it has no such host, or it wants CHAP and the class names no secret for the node stage; " +
+      "check this node's IQN on the array, or name a secret in the class";
   return new PsoError("denied", `target ${iqn} refused the login at ${portal}: ${fix}`);
 }
 
 function unproven({ iqn, portal }: IscsiPortal): PsoError {
   return new PsoError(
     "denied",
-    `login to target ${iqn} at ${portal} failed for good: most likely it did not prove itself by the CHAP name and password that the class's ` +
-      "secret has for it (username_in, password_in); check that secret, the host on the array, and that it is this array",
+    `login to target ${iqn} at ${portal} failed for good: most likely the target did not prove ` +
+      "itself by the CHAP name and password that the class's secret has for it (username_in, " +
+      "password_in); check that secret, the host on the array, and that this address is that array",
   );
 }
 
 /**
- * Removes the record of a login that failed. What cannot be removed now is written over by the next
- * login.
+ * Removes the record of a login that failed. A failure is ignored, because the next login to this
+ * portal overwrites the record.
  */
 async function forget(host: Host, target: IscsiPortal): Promise<void> {
   await host.run("iscsiadm", [...recordArguments(target), "-o", "delete"], {
@@ -292,7 +314,7 @@ async function forget(host: Host, target: IscsiPortal): Promise<void> {
   }).catch(() => {});
 }
 
-/** Sessions of ours that carry no SCSI device, whoever attached it. */
+/** Our sessions through which this host sees no SCSI device: nobody's volume depends on them. */
 export async function idleSessions(host: Host): Promise<IscsiSession[]> {
   const ours = (await listSessions(host)).filter((session) => session.isOurs);
   if (ours.length === 0) return [];
@@ -301,8 +323,9 @@ export async function idleSessions(host: Host): Promise<IscsiSession[]> {
 }
 
 /**
- * Ends a session of ours and removes its record. Gone already is success. `unavailable` when the
- * kernel still shows it after that; a session that somebody else made is never ended (`in_use`).
+ * Ends a session of ours and removes its record. A session that is gone already is success.
+ * `timeout` when the kernel still shows it after 30 s; `in_use` for a session that somebody else
+ * made, which is never ended.
  */
 export async function logout(
   host: Host,
@@ -313,7 +336,8 @@ export async function logout(
   if (!isOurs) {
     throw new PsoError(
       "in_use",
-      `iSCSI session ${name} to ${iqn} was made by somebody else: it is left alone`,
+      `iSCSI session ${name} to ${iqn} was not made by this driver and is left alone: ` +
+        "end it with iscsiadm if nothing needs it",
     );
   }
   const record = recordArguments({
@@ -329,7 +353,7 @@ export async function logout(
       signal,
     });
   const { code } = await end(record);
-  // One that iscsid made after the login had been given up has no record.
+  // A session without a record: iscsid made it after we had given up and removed the record.
   if (code === NOTHING_FOUND && !await isGone()) {
     await end(["-m", "session", "-r", name.slice("session".length)]);
   }

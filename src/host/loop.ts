@@ -6,14 +6,14 @@ import { filePath, type Host, readHostText, toolPathOf } from "./host.ts";
 
 const RELEASE_TIMEOUT_MS = 10_000;
 
-/** A file by what it is and not by what it is called: the same in every mount namespace. */
-export interface FileIdentity {
+/** Identifies a file independently of its path, which differs between mount namespaces. */
+interface FileIdentity {
   /** `major:minor` of the file system that holds it. */
   majorMinor: string;
   inode: number;
 }
 
-/** An image file that can be attached. */
+/** A file that attachLoop() can attach. */
 export interface Image extends FileIdentity {
   path: string;
   sizeBytes: number;
@@ -23,13 +23,11 @@ export interface Image extends FileIdentity {
 export interface LoopDevice extends FileIdentity {
   /** `loop3` */
   name: string;
-  /**
-   * The file's path, as the kernel knows it; a file that was removed has ` (deleted)` at the end.
-   */
+  /** The file's path, as the kernel knows it; ` (deleted)` is at its end for a removed file. */
   backingFile: string;
 }
 
-/** st_dev in the kernel's 32+32 bit form → `major:minor` (makedev(3)). */
+/** A `st_dev` of stat(2) as `major:minor`, the form in which the kernel prints it (makedev(3)). */
 export function majorMinorOf(device: number): string {
   const wide = BigInt(device);
   const major = ((wide >> 8n) & 0xfffn) | ((wide >> 32n) & ~0xfffn);
@@ -38,15 +36,18 @@ export function majorMinorOf(device: number): string {
 }
 
 /**
- * The image behind a path, links followed. `undefined` when there is none; `unavailable` when it is
- * not a file or cannot be read.
+ * The image at a path, links followed. `undefined` when there is none; `unavailable` when it is not
+ * a regular file, or its path cannot be read.
  */
 export async function readImage(host: Host, path: string): Promise<Image | undefined> {
   try {
     const real = await Deno.realPath(filePath(host, path));
     const stat = await Deno.stat(real);
     if (!stat.isFile || stat.ino === null) {
-      throw new PsoError("unavailable", `image ${path} is not a file`);
+      throw new PsoError(
+        "unavailable",
+        `image ${path} is not a regular file: see with ls -l what is there`,
+      );
     }
     return {
       path: toolPathOf(host, real),
@@ -57,9 +58,11 @@ export async function readImage(host: Host, path: string): Promise<Image | undef
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     if (error instanceof PsoError) throw error;
-    throw new PsoError("unavailable", `image ${path} cannot be looked at: ${String(error)}`, {
-      cause: error,
-    });
+    throw new PsoError(
+      "unavailable",
+      `image ${path} cannot be read: ${String(error)}; give this process access to its folder`,
+      { cause: error },
+    );
   }
 }
 
@@ -71,7 +74,8 @@ interface LosetupRow {
 }
 
 /**
- * The output of `losetup --list --json` (losetup(8)); nothing at all when no device is attached.
+ * Reads what `losetup --list --json` prints (losetup(8)), which is nothing when no device is
+ * attached. Throws a SyntaxError for text that is no JSON.
  */
 export function parseLosetup(text: string): LoopDevice[] {
   if (text.trim() === "") return [];
@@ -84,7 +88,7 @@ export function parseLosetup(text: string): LoopDevice[] {
   }));
 }
 
-/** All attached loop devices. */
+/** All attached loop devices of this host, whoever attached them. */
 export async function listLoopDevices(host: Host, signal?: AbortSignal): Promise<LoopDevice[]> {
   const { stdout } = await host.run("losetup", [
     "--list",
@@ -97,21 +101,21 @@ export async function listLoopDevices(host: Host, signal?: AbortSignal): Promise
   } catch (error) {
     throw new PsoError(
       "unavailable",
-      `losetup --list printed what is no JSON: ${stdout.slice(0, 200)}`,
+      `losetup --list --json printed something else than JSON: ${stdout.slice(0, 200)}`,
       { cause: error },
     );
   }
 }
 
-/** True when this loop device shows this very file. */
+/** True when this file, and no other of the same path, is behind the loop device. */
 export function shows(loop: LoopDevice, image: FileIdentity): boolean {
   return loop.inode === image.inode && loop.majorMinor === image.majorMinor;
 }
 
 /**
- * Attaches an image as a loop device and proves by the list that it is this very file. Not safe to
- * repeat: callers look for a device that shows it first. Buffered I/O (losetup's default), as
- * direct I/O needs the sector size of the file system below.
+ * Attaches an image as a loop device, and proves by the list of devices that it is this file. Not
+ * safe to repeat: look with shows() for a device that has it first. I/O is buffered, losetup's
+ * default, because direct I/O needs the sector size of the file system below.
  */
 export async function attachLoop(
   host: Host,
@@ -124,22 +128,22 @@ export async function attachLoop(
   if (!made || !shows(made, image)) {
     throw new PsoError(
       "unavailable",
-      `losetup gave ${name} for ${image.path}, but that device shows ${
-        made?.backingFile ?? "nothing"
-      }`,
+      `losetup attached ${image.path} as ${name}, but ${name} shows ${
+        made?.backingFile ?? "no file"
+      }: that file was replaced or detached meanwhile; kubelet will try again`,
     );
   }
   return await readBlockDevice(host, name);
 }
 
-/** Lets a loop device take the size that its file has now (losetup -c). Safe to repeat. */
+/** Makes a loop device as large as its file is now (losetup -c). Safe to repeat. */
 export async function growLoop(host: Host, name: string, signal?: AbortSignal): Promise<void> {
   await host.run("losetup", ["--set-capacity", `/dev/${name}`], { signal });
 }
 
 /**
- * The backing file of a loop device from sysfs, as the tools know it; `undefined` when nothing is
- * attached there.
+ * The path of the file behind a loop device, as tools know it; `undefined` when no file is attached
+ * there.
  */
 export async function backingFileOf(host: Host, name: string): Promise<string | undefined> {
   const file = await readHostText(host, `/sys/block/${name}/loop/backing_file`);
@@ -147,9 +151,10 @@ export async function backingFileOf(host: Host, name: string): Promise<string | 
 }
 
 /**
- * Detaches a loop device and proves that it is gone. Only call it for a device that nothing mounts:
- * the kernel would detach it at the last close and say "done" at once. Already detached, or
- * attached to another file by now, is success. `in_use` when something keeps it open beyond 10 s.
+ * Detaches a loop device and proves by sysfs that it is detached. Call it only for a device that
+ * nothing mounts: for one in use the kernel reports success at once, and detaches it at the last
+ * close. Detached already, or attached to another file by now, is success. `in_use` when a process
+ * keeps it open for more than 10 s.
  */
 export async function detachLoop(
   host: Host,
@@ -158,7 +163,7 @@ export async function detachLoop(
 ): Promise<void> {
   const isGone = async () => (await backingFileOf(host, loop.name)) !== loop.backingFile;
   if (await isGone()) return;
-  // 1: no such device; somebody else was faster. Sysfs decides.
+  // Exit 1: no such device, because another call was faster. Sysfs decides.
   await host.run("losetup", ["--detach", `/dev/${loop.name}`], { okCodes: [0, 1], signal });
   try {
     await until(`detaching of /dev/${loop.name}`, isGone, {
@@ -169,15 +174,14 @@ export async function detachLoop(
   } catch (error) {
     throw new PsoError(
       "in_use",
-      `loop device /dev/${loop.name} (${loop.backingFile}) is not let go: a process has it open`,
-      {
-        cause: error,
-      },
+      `loop device /dev/${loop.name} (${loop.backingFile}) cannot be detached: a process has it ` +
+        `open; fuser -v /dev/${loop.name} names it`,
+      { cause: error },
     );
   }
 }
 
-/** True for the name of a loop device. */
+/** True for the kernel name of a loop device, `loop3`, and for no partition of one. */
 export function isLoopName(name: string): boolean {
   return /^loop\d+$/.test(name);
 }

@@ -5,13 +5,13 @@ import { isReadOnlyMount, type Mount, mountAt, mountsAt, readMounts } from "./mo
 
 const MOUNT_TIMEOUT_MS = 60_000;
 /**
- * A clean unmount writes back what is dirty; more than this is a device or server that does not
- * answer.
+ * Long enough for an unmount to write back what is dirty. One that takes longer waits for a device
+ * or server that does not answer.
  */
 const UNMOUNT_TIMEOUT_MS = 60_000;
 /**
- * Mounts pile up at one place when a driver mounts again without looking; more than this is not our
- * doing.
+ * A driver that mounts again without looking piles mounts up at one place. We unmount that many;
+ * for more of them a person must find out who makes them.
  */
 const STACK_MAX = 16;
 
@@ -31,21 +31,41 @@ const PER_MOUNT_OPTIONS = new Set([
 ]);
 
 /**
- * Those of `flags` that a bind mount can have of its own. The others came with the file system when
- * it was staged, a SELinux label (`context=`) too: mount(2) ignores it for a bind mount.
+ * Those of `flags` that a bind mount can have of its own. All others belong to the file system and
+ * were given when it was staged; this includes a SELinux label (`context=`), which mount(2) ignores
+ * for a bind mount.
  */
 export function perMountOptions(flags: string[]): string[] {
   return flags.filter((flag) => PER_MOUNT_OPTIONS.has(flag));
 }
 
+/** The mount that bindMount() shall make. */
+export interface NewBindMount {
+  /** A folder, a file or a device node. */
+  source: string;
+  target: string;
+  /** Per-mount options: see perMountOptions(). */
+  options: string[];
+}
+
+/** The mount that mountFileSystem() shall make. */
+export interface NewMount {
+  /** What holds the file system: a device, or `server:/path`. */
+  source: string;
+  target: string;
+  /** As `mount -t` wants it: `xfs`, `ext4`, `nfs`. */
+  type: string;
+  options: string[];
+}
+
 /**
- * Mounts the file system on `source` at `target` (mount(8)) and returns what mountinfo then says of
- * it. Not safe to repeat: callers look at mountinfo first, or mounts would pile up. `unavailable`
- * with the tool's words when it is refused or did not appear.
+ * Mounts a file system (mount(8)) and returns the mount as mountinfo shows it. Not safe to repeat:
+ * look into mountinfo first, or mounts pile up. `unavailable` with the words of mount(8) when it
+ * fails, or when mountinfo does not show the mount.
  */
 export async function mountFileSystem(
   host: Host,
-  mount: { source: string; target: string; type: string; options: string[] },
+  mount: NewMount,
   signal?: AbortSignal,
 ): Promise<Mount> {
   const options = mount.options.length > 0 ? ["-o", mount.options.join(",")] : [];
@@ -57,13 +77,13 @@ export async function mountFileSystem(
 }
 
 /**
- * Makes `source` (a folder, a file or a device node) visible at `target` too, with the per-mount
- * `options` given (mount(8), --bind). A mount that should be read-only and is not is taken away
- * again, and `unavailable`.
+ * Makes `source` visible at `target` too (mount(8), --bind), and returns the mount as mountinfo
+ * shows it. Not safe to repeat. `unavailable` when it fails, or when a mount that should be
+ * read-only is writable; it is unmounted then.
  */
 export async function bindMount(
   host: Host,
-  mount: { source: string; target: string; options: string[] },
+  mount: NewBindMount,
   signal?: AbortSignal,
 ): Promise<Mount> {
   await host.run(
@@ -79,13 +99,14 @@ export async function bindMount(
   await unmountAll(host, mount.target, signal);
   throw new PsoError(
     "unavailable",
-    `bind mount of ${mount.source} at ${mount.target} came up writable although read-only was asked for`,
+    `the bind mount of ${mount.source} at ${mount.target} is writable although it was asked to ` +
+      "be read-only, and was unmounted: update util-linux on this node (2.27 or newer)",
   );
 }
 
 /**
- * Gives an existing bind mount its per-mount options (again): the second half of a bind mount that
- * a crash cut in two.
+ * Gives an existing bind mount its per-mount options. mount(8) makes a bind mount in two steps; a
+ * crash between them leaves a mount without its options. Safe to repeat.
  */
 export async function remountBind(
   host: Host,
@@ -101,15 +122,16 @@ async function provenMount(host: Host, target: string): Promise<Mount> {
   if (made) return made;
   throw new PsoError(
     "unavailable",
-    `mount at ${target} ended well, but the mount is not in mountinfo; it will be tried again`,
+    `mount reported success, but mountinfo shows no mount at ${target}: another process ` +
+      "may have unmounted it; kubelet will try again",
   );
 }
 
 /**
- * Unmounts everything at `target`, the whole stack, and proves by mountinfo that nothing is left.
- * Nothing there is success. `in_use` when a process keeps it busy, `unavailable` when the tool says
- * "done" and the mount stays. Never forced and never lazy: a lazy unmount hides a file system that
- * is still written to.
+ * Unmounts everything at `target`, also mounts that lie over each other, and proves by mountinfo
+ * that nothing is left. Nothing there is success. `in_use` when a process uses the mount,
+ * `unavailable` when umount reports success and the mount stays. Never forced and never lazy: a
+ * lazy unmount hides a file system that is still being written to, and its device would be removed.
  */
 export async function unmountAll(host: Host, target: string, signal?: AbortSignal): Promise<void> {
   for (let left = STACK_MAX; left > 0; left--) {
@@ -120,20 +142,23 @@ export async function unmountAll(host: Host, target: string, signal?: AbortSigna
     if (after >= before) {
       throw new PsoError(
         "unavailable",
-        `umount of ${target} ended well, but mountinfo still shows it; it will be tried again`,
+        `umount of ${target} reported success, but mountinfo still shows the mount; kubelet will ` +
+          "try again",
       );
     }
   }
   throw new PsoError(
     "unavailable",
-    `more than ${STACK_MAX} mounts lie over each other at ${target}; unmount them by hand with umount ${target}`,
+    `more than ${STACK_MAX} mounts lie over each other at ${target}: find out who makes them, ` +
+      `then unmount each with umount ${target}`,
   );
 }
 
 /**
- * Takes a mount away whose server has said that the file system is no longer there (ESTALE), and
- * proves it by mountinfo. What keeps it busy gets an error at every step already and can write
- * nothing back, so a lazy unmount hides nothing. Only for such a mount.
+ * Unmounts a mount whose server has answered that the file system no longer exists (ESTALE), and
+ * proves it by mountinfo. Call it only for such a mount: it ends in a lazy unmount, which hides
+ * nothing here, because processes that use the mount get an error from every call and can write
+ * nothing back.
  */
 export async function unmountStale(
   host: Host,
@@ -150,8 +175,8 @@ export async function unmountStale(
 }
 
 async function unmountOnce(host: Host, target: string, signal?: AbortSignal): Promise<void> {
-  // 1: incorrect invocation or not permitted, 32: failed (umount(8)). Gone meanwhile is success;
-  // mountinfo decides.
+  // umount(8): 1 is wrong use or no permission, 32 a failure. Both also come for a mount that has
+  // gone meanwhile, so mountinfo decides.
   const result = await host.run("umount", [target], {
     okCodes: [0, 1, 32],
     timeoutMs: UNMOUNT_TIMEOUT_MS,
@@ -163,18 +188,20 @@ async function unmountOnce(host: Host, target: string, signal?: AbortSignal): Pr
   if (/busy/.test(said)) {
     throw new PsoError(
       "in_use",
-      `${target} cannot be unmounted: a process still uses it (fuser -vm ${target} names it)`,
+      `${target} cannot be unmounted, because a process uses it: fuser -vm ${target} names the ` +
+        "process; end it",
     );
   }
   throw new PsoError(
     "unavailable",
-    `${target} cannot be unmounted: ${said || `umount ended with code ${result.code}`}`,
+    `${target} cannot be unmounted: ${said || `umount ended with code ${result.code}`}; ` +
+      "kubelet will try again",
   );
 }
 
 /**
- * Waits until mountinfo shows none of the mounts that `select` picks, and returns those that are
- * left when the time is over.
+ * Waits until mountinfo shows none of the mounts that `select` picks. Returns those that are left
+ * when the time is over, so none means success. Throws only when mountinfo cannot be read.
  */
 export async function untilUnmounted(
   host: Host,

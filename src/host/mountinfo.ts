@@ -5,13 +5,13 @@ import { filePath, type Host, hostPath, toolPathOf } from "./host.ts";
 export interface Mount {
   id: number;
   /**
-   * `major:minor` of the mounted file system; a block device's own number for ext4 and xfs, an
-   * anonymous one for NFS.
+   * `major:minor` of the file system: for ext4 and xfs the number of its block device, for NFS one
+   * that the kernel made up.
    */
   majorMinor: string;
   /**
-   * What of the file system is mounted: `/`, a bind-mounted folder, or in a devtmpfs the device
-   * node (`/loop3`).
+   * Which part of the file system is mounted: `/` for all of it, a folder or file of it for a bind
+   * mount, the device node (`/loop3`) for one of a devtmpfs.
    */
   root: string;
   target: string;
@@ -32,8 +32,8 @@ function unescape(text: string): string {
 }
 
 /**
- * All lines of a mountinfo file, in the order of mounting. PsoError `unavailable` for a line that
- * is none.
+ * The mounts in the text of a mountinfo file, in the order of mounting. `unavailable` for a line
+ * that cannot be read: acting on half a list could remove a device that is mounted.
  */
 export function parseMountinfo(text: string): Mount[] {
   return text.split("\n").filter((line) => line !== "").map(parseLine);
@@ -47,7 +47,11 @@ function parseLine(line: string): Mount {
   if (
     separator < 0 || !majorMinor || !root || !target || !options || !type || source === undefined
   ) {
-    throw new PsoError("unavailable", `mountinfo holds a line that cannot be read: ${line}`);
+    throw new PsoError(
+      "unavailable",
+      `mountinfo has a line that this driver cannot read, report it with the kernel's version: ` +
+        line,
+    );
   }
   return {
     id: Number(id),
@@ -62,9 +66,9 @@ function parseLine(line: string): Mount {
 }
 
 /**
- * The mounts that host tools see: those of our own mount namespace, or with `nsenter` those of the
- * host's first process. With `chroot` targets are given as the tools see them, and mounts outside
- * of the new root are left out.
+ * The mounts that host tools see now: those of our own mount namespace, or with `nsenter` those of
+ * the host's first process. With `chroot`, targets are written as the tools see them, and mounts
+ * outside of the new root are left out. `unavailable` when they cannot be read.
  */
 export async function readMounts(host: Host): Promise<Mount[]> {
   const file = hostPath(
@@ -75,7 +79,7 @@ export async function readMounts(host: Host): Promise<Mount[]> {
   try {
     text = await Deno.readTextFile(file);
   } catch (error) {
-    const fix = "is the host's / mounted at the folder that --host-root names?";
+    const fix = "mount the host's / at the folder that --host-root names";
     throw new PsoError(
       "unavailable",
       `mounts cannot be read from ${file}: ${String(error)}; ${fix}`,
@@ -88,33 +92,30 @@ export async function readMounts(host: Host): Promise<Mount[]> {
     .map((mount) => ({ ...mount, target: toolPathOf(host, mount.target) }));
 }
 
-/** The stack of mounts at one place, the visible one last. */
+/** All mounts at one place, which lie over each other; the visible one is last. */
 export function mountsAt(mounts: Mount[], target: string): Mount[] {
   return mounts.filter((mount) => mount.target === target);
 }
 
-/** The visible mount at one place. */
+/** The visible mount at one place, which hides all others there; `undefined` when there is none. */
 export function mountAt(mounts: Mount[], target: string): Mount | undefined {
   return mounts.findLast((mount) => mount.target === target);
 }
 
-/** True when nothing can be written through this mount. */
+/** True when nothing can be written through this mount: itself or its file system is read-only. */
 export function isReadOnlyMount(mount: Mount): boolean {
   return mount.options.includes("ro") || mount.superOptions.includes("ro");
 }
 
 /**
- * Number of the device node that is bind-mounted here from a devtmpfs, by its name: `/loop3` →
- * `loop3`.
+ * The kernel name of the device whose node is bind-mounted here, as for a raw block volume;
+ * `undefined` for every other mount.
  */
 export function boundDeviceName(mount: Mount): string | undefined {
   return mount.type === "devtmpfs" && mount.root !== "/" ? mount.root.slice(1) : undefined;
 }
 
-/**
- * Every mount of a block device: of the file system on it, and of its device node (raw block
- * volumes).
- */
+/** Every mount of a block device: of the file system on it, and of its device node. */
 export function mountsOfDevice(
   mounts: Mount[],
   device: { name: string; majorMinor: string },
@@ -125,9 +126,9 @@ export function mountsOfDevice(
 }
 
 /**
- * `path` as mountinfo names it: symbolic links in the folders above it are followed, the last part
- * is left as it is, so that a hung or dead mount there is not touched. A path whose folder does not
- * exist stays what it was.
+ * `path` as mountinfo names it. Symbolic links in the folders above it are followed. The last part
+ * is not looked at, because a mount of a dead server there would hang us. A path whose folder does
+ * not exist is returned as it is, without a slash at its end.
  */
 export async function resolveTarget(host: Host, path: string): Promise<string> {
   const plain = path.replace(/\/+$/, "") || "/";
@@ -141,8 +142,10 @@ export async function resolveTarget(host: Host, path: string): Promise<string> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return plain;
     }
-    throw new PsoError("unavailable", `path ${path} cannot be looked at: ${String(error)}`, {
-      cause: error,
-    });
+    throw new PsoError(
+      "unavailable",
+      `the folder of ${path} cannot be read: ${String(error)}; kubelet will try again`,
+      { cause: error },
+    );
   }
 }

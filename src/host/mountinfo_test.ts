@@ -32,7 +32,7 @@ Deno.test("parseMountinfo() undoes octal escapes and skips optional fields", () 
   ]);
   assert.throws(
     () => parseMountinfo("not a line of mountinfo"),
-    /holds a line that cannot be read/,
+    /has a line that this driver cannot read/,
   );
 });
 

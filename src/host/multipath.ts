@@ -4,21 +4,21 @@ import { type BlockDevice, readBlockDevice } from "./block_device.ts";
 import { hasTool } from "./command.ts";
 import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
 
-/** multipathd learns of a new path by udev, which is busy when many come at once. */
+/** multipathd learns of new paths from udev, which takes long when many come at once. */
 const MAP_TIMEOUT_MS = 60_000;
 /**
- * After this long without a map we ask for it: multipathd makes one of a single path only when told
- * to (find_multipaths).
+ * When to ask multipathd for a map that it has not made: depending on find_multipaths, it makes a
+ * map of a single path only when told to.
  */
 const ASK_AFTER_MS = 3_000;
 const LINK_TIMEOUT_MS = 30_000;
 const REMOVE_TIMEOUT_MS = 30_000;
-/** udev reads a map that has just come up, and it cannot be removed meanwhile. */
+/** udev opens a new map for a moment to read it, and nobody can remove the map meanwhile. */
 const REMOVE_INTERVAL_MS = 300;
 const FORGET_TIMEOUT_MS = 20_000;
 const DROP_TIMEOUT_MS = 20_000;
 
-/** A multipath map (device mapper with a UUID of `mpath-<WWID>`), from sysfs. */
+/** A multipath map: a device-mapper device whose UUID is `mpath-<WWID>`. */
 export interface MultipathMap {
   /** `dm-3` */
   name: string;
@@ -27,11 +27,11 @@ export interface MultipathMap {
   wwid: string;
   /** Kernel names of its paths. */
   paths: string[];
-  /** Kernel names of devices that stand on it: partitions by kpartx, LVM … */
+  /** Kernel names of the devices built on it: partitions by kpartx, LVM … */
   holders: string[];
 }
 
-/** The map of that kernel name; `undefined` when it is not there or is no multipath map. */
+/** The map with this kernel name; `undefined` when the device is gone or no multipath map. */
 export async function readMap(host: Host, name: string): Promise<MultipathMap | undefined> {
   const folder = `/sys/class/block/${name}`;
   const [uuid, alias] = await Promise.all([
@@ -46,7 +46,10 @@ export async function readMap(host: Host, name: string): Promise<MultipathMap | 
   return { name, alias, wwid: uuid.slice("mpath-".length), paths, holders };
 }
 
-/** The map of a WWID. */
+/**
+ * The map of a WWID, by a look at every device-mapper device of the host; `undefined` when none has
+ * it.
+ */
 export async function findMap(host: Host, wwid: string): Promise<MultipathMap | undefined> {
   for (const name of await listHostFolder(host, "/sys/class/block")) {
     if (!name.startsWith("dm-")) continue;
@@ -57,7 +60,7 @@ export async function findMap(host: Host, wwid: string): Promise<MultipathMap | 
   return undefined;
 }
 
-/** The map that a path belongs to. */
+/** The map that holds a path, by the path's kernel name; `undefined` when no map holds it. */
 export async function mapOfPath(host: Host, pathName: string): Promise<MultipathMap | undefined> {
   for (const holder of await listHostFolder(host, `/sys/class/block/${pathName}/holders`)) {
     const map = await readMap(host, holder);
@@ -67,8 +70,8 @@ export async function mapOfPath(host: Host, pathName: string): Promise<Multipath
 }
 
 /**
- * Whether multipathd works on this host. One that does not answer in time is an error, not a no: it
- * may hold our maps.
+ * True when multipathd is installed and answers. Throws `timeout` when it does not answer in time:
+ * it is not "no", because multipathd may still hold our maps.
  */
 export async function isMultipathRunning(host: Host, signal?: AbortSignal): Promise<boolean> {
   if (!await hasTool(host, "multipathd")) return false;
@@ -77,10 +80,10 @@ export async function isMultipathRunning(host: Host, signal?: AbortSignal): Prom
 }
 
 /**
- * Waits for the map of a WWID and for its link in /dev/mapper, which says that udev is done with
- * it. `paths` are the kernel names of its paths here: they show their map without a look at every
- * device of the host, which many waiting at once would each take again and again. `unavailable`
- * when multipathd makes none.
+ * Waits for the map of a WWID, and for its link in /dev/mapper, which udev makes when it has
+ * finished with the map. `paths` are the kernel names of the volume's paths. Each path shows its
+ * map; without them every waiting attach would read all devices of the host again and again.
+ * `unavailable` when multipathd makes no map.
  */
 export async function waitForMap(
   host: Host,
@@ -96,7 +99,7 @@ export async function waitForMap(
     }
     if (now - asked < ASK_AFTER_MS) return undefined;
     asked = now;
-    const map = await findMap(host, wwid); // over other paths only
+    const map = await findMap(host, wwid); // a map that holds none of `paths`
     if (map && map.paths.length > 0) return map;
     await host.run("multipathd", ["add", "map", wwid], { okCodes: [0, 1], signal });
     return undefined;
@@ -108,14 +111,15 @@ export async function waitForMap(
     if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
     throw new PsoError(
       "unavailable",
-      `multipathd made no map of ${wwid} within ${MAP_TIMEOUT_MS} ms: see multipathd show paths and the blacklist in /etc/multipath.conf, ` +
-        "or switch flasharray.multipath off",
+      `multipathd made no map of ${wwid} within ${MAP_TIMEOUT_MS} ms: see multipathd show paths ` +
+        "and the blacklist in /etc/multipath.conf, or set flasharray.multipath to false",
       { cause: error },
     );
   }
   return await linked(host, map, signal);
 }
 
+/** The map, once udev has made its link in /dev/mapper. */
 async function linked(host: Host, map: MultipathMap, signal?: AbortSignal): Promise<MultipathMap> {
   const isThere = async () => {
     try {
@@ -133,13 +137,12 @@ async function linked(host: Host, map: MultipathMap, signal?: AbortSignal): Prom
 }
 
 /**
- * Lets a map take the size that its paths have now, and returns it. Every path must have that size
- * already.
+ * Makes a map as large as its paths, proves it by sysfs, and returns the grown device. Every path
+ * must have `sizeBytes` already. `unavailable` when the map keeps another size.
  */
 export async function resizeMap(
   host: Host,
-  map: MultipathMap,
-  wanted: number,
+  { map, sizeBytes: wanted }: { map: MultipathMap; sizeBytes: number },
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
   const before = await readBlockDevice(host, map.name);
@@ -152,22 +155,24 @@ export async function resizeMap(
   if (after.sizeBytes === wanted) return after;
   throw new PsoError(
     "unavailable",
-    `multipath map ${map.alias} has ${after.sizeBytes} bytes and its paths have ${wanted}: multipathd resize map said ${stdout.trim()}`,
+    `multipath map ${map.alias} has ${after.sizeBytes} bytes and its paths have ${wanted}: ` +
+      `multipathd resize map answered ${stdout.trim()}; kubelet will try again`,
   );
 }
 
 /**
- * Asks multipathd to take a path (back) into the map of its WWID: it does so by itself only when
- * udev tells of the path.
+ * Asks multipathd to put a path, by its kernel name, into the map of its WWID. By itself multipathd
+ * does so only when udev reports the path. Whether the path is in the map afterwards is for the
+ * caller to look.
  */
 export async function addPath(host: Host, pathName: string, signal?: AbortSignal): Promise<void> {
   await host.run("multipathd", ["add", "path", pathName], { okCodes: [0, 1], signal });
 }
 
 /**
- * Takes a path out of the map that it is in, and proves it by sysfs. multipathd may not know that
- * the map holds it, and then makes the map's table anew from the paths that it knows. In no map is
- * success; `unavailable` when it stays.
+ * Removes a path, by its kernel name, from the map that holds it, and proves it by sysfs. A path in
+ * no map is success. If multipathd does not know that the map holds the path, it is told to reload
+ * the map, which rebuilds it from the paths that multipathd knows. `timeout` when the path stays.
  */
 export async function dropPath(host: Host, pathName: string, signal?: AbortSignal): Promise<void> {
   await host.run("multipathd", ["del", "path", pathName], { okCodes: [0, 1], signal });
@@ -182,17 +187,17 @@ export async function dropPath(host: Host, pathName: string, signal?: AbortSigna
 }
 
 /**
- * Removes a map and proves by sysfs that it is gone; its paths stay. Gone already is success. Goes
- * through multipathd, which would make the map again otherwise, and past it only when it is dead.
- * `in_use` when something has the map open: it is never forced.
+ * Removes a map, by its kernel name, and proves by sysfs that it is gone; its paths stay. A map
+ * that is gone already is success. multipathd is asked to remove it, as it would make the map again
+ * otherwise; only when multipathd does not run, multipath(8) removes it. `in_use` when something
+ * has the map open: it is never forced.
  */
 export async function removeMap(host: Host, name: string, signal?: AbortSignal): Promise<void> {
   const map = await readMap(host, name);
   if (!map) return;
   await removePartitions(host, map, signal);
   const isRunning = await isMultipathRunning(host, signal);
-  // Paths that are gone must give an error now: I/O that queues for ever would keep the map for
-  // ever.
+  // I/O to a map without paths queues, possibly for ever, and keeps the map open. Let it fail now.
   if (isRunning) {
     await host.run("multipathd", ["disablequeueing", "map", map.wwid], { okCodes: [0, 1], signal });
   } else {await host.run("dmsetup", ["message", map.alias, "0", "fail_if_no_path"], {
@@ -216,7 +221,7 @@ export async function removeMap(host: Host, name: string, signal?: AbortSignal):
       signal,
     });
   } catch (error) {
-    // It stays: what the administrator wants of it when all paths are lost holds again.
+    // The map stays. Give it back the queueing that the administrator has configured.
     if (isRunning) {
       await host.run("multipathd", ["restorequeueing", "map", map.wwid], { okCodes: [0, 1] }).catch(
         () => {},
@@ -225,19 +230,16 @@ export async function removeMap(host: Host, name: string, signal?: AbortSignal):
     if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
     throw new PsoError(
       "in_use",
-      `multipath map ${map.alias} (${map.name}) is not let go, something has it open: ${
-        said || messageOf(error)
-      }`,
-      {
-        cause: error,
-      },
+      `multipath map ${map.alias} (${map.name}) cannot be removed, something has it open: ` +
+        `${said || messageOf(error)}; fuser -v /dev/${map.name} names the process`,
+      { cause: error },
     );
   }
 }
 
 /**
- * Partitions of a pod's raw volume that kpartx has mapped go first; anything else that stands on
- * the map is somebody's.
+ * Removes kpartx's mappings of the partitions on this map: a pod that partitions its raw volume
+ * leaves them behind. Throws `in_use` for every other device built on the map.
  */
 async function removePartitions(
   host: Host,
@@ -248,13 +250,12 @@ async function removePartitions(
     const folder = `/sys/class/block/${holder}`;
     const uuid = await readHostText(host, `${folder}/dm/uuid`);
     const alias = await readHostText(host, `${folder}/dm/name`);
-    if (uuid === undefined && alias === undefined) continue; // gone meanwhile
+    if (uuid === undefined && alias === undefined) continue; // it has gone meanwhile
     if (alias === undefined || !uuid?.endsWith(`-mpath-${map.wwid}`) || !uuid.startsWith("part")) {
       throw new PsoError(
         "in_use",
-        `multipath map ${map.alias} (${map.name}) carries ${
-          alias ?? holder
-        }: it is let go first by who made that`,
+        `multipath map ${map.alias} (${map.name}) is in use by ${alias ?? holder}: stop whatever ` +
+          `created ${alias ?? holder} (dmsetup info ${alias ?? holder})`,
       );
     }
     const { stderr } = await host.run("dmsetup", ["remove", "--retry", alias], {
@@ -264,14 +265,16 @@ async function removePartitions(
     if (await readHostText(host, `${folder}/dm/uuid`) !== uuid) continue;
     throw new PsoError(
       "in_use",
-      `partition ${alias} of multipath map ${map.alias} is in use: ${stderr.trim()}`,
+      `partition ${alias} of multipath map ${map.alias} is in use: ${stderr.trim()}; ` +
+        `fuser -v /dev/mapper/${alias} names the process`,
     );
   }
 }
 
 /**
- * Waits until multipathd knows no path of a WWID any more: a removal that it sees late would take
- * the next device of that name out of its map. A multipathd that is dead knows nothing.
+ * Waits until multipathd knows no path of a WWID. If multipathd noticed the removal of a disk only
+ * later, it would remove the next disk with the same kernel name from that disk's map. `timeout`
+ * after 20 s. Returns at once when multipathd is dead.
  */
 export async function untilForgotten(
   host: Host,

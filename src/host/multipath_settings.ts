@@ -21,9 +21,9 @@ const OUTER = [
 ];
 
 /**
- * What `multipathd show config` prints, or `undefined` when it is none. multipath-tools 0.9.4
- * leaves the closing brace of a `device` in a blacklist out when it has no product: such a section
- * ends where the next of its kind or an outer one begins.
+ * Reads what `multipathd show config` prints; `undefined` for a text without a `defaults` section.
+ * multipath-tools 0.9.4 omits the closing brace of a blacklist's `device` that names no product.
+ * Such a section ends where the next `device` or an outer section begins.
  */
 export function parseMultipathConfig(text: string): ConfigSection | undefined {
   const root: ConfigSection = { name: "", settings: [], sections: [] };
@@ -54,8 +54,8 @@ function settingOf(config: ConfigSection, key: string): string | undefined {
 }
 
 /**
- * POSIX regular expressions as multipath matches them: anywhere in the text, `!` before one turns
- * it round. One that we cannot read hits nothing.
+ * True when multipath's regular expression matches: anywhere in the text, and with a `!` before it
+ * when the rest does not match. An expression that JavaScript cannot read matches nothing.
  */
 function hits(pattern: string, text: string): boolean {
   const isInverted = pattern.startsWith("!");
@@ -77,9 +77,9 @@ function isForUs(device: ConfigSection): boolean {
 }
 
 /**
- * What holds for FlashArray volumes: the defaults, over them every device entry that fits (the
- * later one wins), over all the overrides (multipath.conf(5); libmultipath searches its table from
- * the end).
+ * The settings that multipathd uses for FlashArray volumes, by key. `overrides` win over the
+ * `device` entries that fit, a later entry over an earlier one, and both over `defaults`
+ * (multipath.conf(5); libmultipath searches its table from the end).
  */
 export function effectiveSettings(config: ConfigSection): Map<string, string> {
   const devices = (section(config, "devices")?.sections ?? []).filter((one) =>
@@ -94,16 +94,16 @@ export function effectiveSettings(config: ConfigSection): Map<string, string> {
 }
 
 /**
- * Names that the paths of a volume may get; a rule that is meant for the host's own disk hits one
- * of them at most.
+ * Names that paths of a volume may get. A blacklist rule that hits all of them is meant for every
+ * disk; one that is meant for the host's own disk hits one of them at most.
  */
 const DEVNODES = ["sdb", "sdk", "sdz", "sdab", "sdca"];
 const WWIDS = ["3624a93700123456789abcdef00011010", "3624a9370fedcba987654321000012abc"];
 
 type Kind = "devnode" | "device" | "protocol" | "wwid";
 /**
- * libmultipath's order (filter_path() in blacklist.c); rules by udev property are left out, as
- * every FlashArray path has an ID_WWN.
+ * In the order in which libmultipath looks at them (filter_path() in blacklist.c). Rules by udev
+ * property are left out: every FlashArray path has the property ID_WWN that they ask for.
  */
 const KINDS: Kind[] = ["devnode", "device", "protocol", "wwid"];
 
@@ -123,8 +123,8 @@ function rulesThatHit(list: ConfigSection | undefined, kind: Kind): string[] {
 }
 
 /**
- * Whether multipathd leaves FlashArray volumes alone: then none can be attached. An exception of
- * the same kind wins over a rule.
+ * A `fail` when the blacklist makes multipathd ignore every FlashArray volume, so that none can be
+ * attached; nothing otherwise. An exception of the same kind wins over a rule.
  */
 export function blacklistFindings(config: ConfigSection): Finding[] {
   for (const kind of KINDS) {
@@ -136,9 +136,9 @@ export function blacklistFindings(config: ConfigSection): Finding[] {
       area: "multipath",
       level: "fail",
       what: `the blacklist of multipathd hits every FlashArray volume by ${rule}`,
-      fix: `take it out of multipath.conf, or add ${
+      fix: `remove that rule from multipath.conf, or add ${
         EXCEPTIONS[kind]
-      } to blacklist_exceptions, then multipathd reconfigure`,
+      } to blacklist_exceptions, then run multipathd reconfigure`,
       blocks: SCSI_PROTOCOLS,
     }];
   }
@@ -152,11 +152,13 @@ const EXCEPTIONS: Record<Kind, string> = {
   wwid: 'wwid "^3624a9370"',
 };
 
-/** A setting that matters, what is wanted of it, and what happens otherwise. */
-export interface WantedSetting {
+/** A setting of multipath that matters for FlashArray volumes. */
+interface WantedSetting {
   key: string;
   isGood: (value: string) => boolean;
+  /** The value to recommend. */
   wanted: string;
+  /** What happens with a value that is not good. */
   why: string;
 }
 
@@ -164,8 +166,8 @@ const is = (...values: string[]) => (value: string) => values.includes(value);
 const atMost = (limit: number) => (value: string) => Number(value) <= limit;
 
 /**
- * Vendor's values (Pure Storage, Linux recommended settings) and what this driver needs;
- * docs/host-preparation.md shows this table.
+ * The vendor's values (Pure Storage, "Linux Recommended Settings") and what this driver needs
+ * besides. docs/host-preparation.md shows this table.
  */
 export const WANTED_SETTINGS: WantedSetting[] = [
   {
@@ -190,7 +192,7 @@ export const WANTED_SETTINGS: WantedSetting[] = [
     key: "path_checker",
     isGood: is("tur"),
     wanted: "tur",
-    why: "a path of a controller that restarts is judged wrongly",
+    why: "paths to a controller that restarts are taken for failed or for good at the wrong time",
   },
   {
     key: "failback",
@@ -232,7 +234,7 @@ export const WANTED_SETTINGS: WantedSetting[] = [
     key: "find_multipaths",
     isGood: (value) => value !== "strict",
     wanted: "no",
-    why: "a volume that was never seen on this host gets no map",
+    why: "multipathd makes no map of a volume that this host has never seen",
   },
   {
     key: "polling_interval",
@@ -244,12 +246,11 @@ export const WANTED_SETTINGS: WantedSetting[] = [
     key: "skip_kpartx",
     isGood: is("yes"),
     wanted: "yes",
-    why:
-      "partitions inside of a pod's raw volume become devices of this host, which keep the volume busy",
+    why: "partitions in a pod's raw volume become devices of this host and keep the volume busy",
   },
 ];
 
-/** One finding for each setting that is not as wanted, or one that all are. */
+/** A `warn` for each setting of WANTED_SETTINGS that is not good, or one `ok` when all are. */
 export function settingFindings(config: ConfigSection): Finding[] {
   const settings = effectiveSettings(config);
   const wrong = WANTED_SETTINGS.flatMap(({ key, isGood, wanted, why }): Finding[] => {
@@ -266,6 +267,6 @@ export function settingFindings(config: ConfigSection): Finding[] {
   return [{
     area: "multipath",
     level: "ok",
-    what: "multipathd's settings for FlashArray volumes are as wanted",
+    what: "multipathd's settings for FlashArray volumes are as recommended",
   }];
 }

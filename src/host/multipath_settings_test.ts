@@ -128,7 +128,7 @@ Deno.test("settingFindings() says so when all settings are as wanted", () => {
   const findings = settingFindings(parsed(`defaults {\n${lines}\n}\n`));
   assert.deepEqual(findings.map(({ level, what }) => [level, what]), [[
     "ok",
-    "multipathd's settings for FlashArray volumes are as wanted",
+    "multipathd's settings for FlashArray volumes are as recommended",
   ]]);
 });
 

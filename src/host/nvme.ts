@@ -10,20 +10,20 @@ const DISCONNECT_TIMEOUT_MS = 60_000;
 const RESCAN_TIMEOUT_MS = 15_000;
 const NAMESPACE = /^nvme\d+n\d+$/;
 /**
- * NGUID of a FlashArray volume: 00, 14 digits of its serial number, the vendor's OUI, the other 10
- * digits.
+ * The NGUID of a FlashArray volume: 00, the first 14 digits of its serial number, the vendor's OUI
+ * 24a937, and the other 10 digits.
  */
 const PURE = /^eui\.00[0-9a-f]{14}24a937[0-9a-f]{10}$/;
 /**
- * A path that is lost is tried again every so many seconds, and for ever: I/O waits, and no
- * namespace goes away under a pod.
+ * The kernel tries a lost path again after so many seconds, and for ever: I/O waits meanwhile, and
+ * no namespace disappears under a pod.
  */
 const RECONNECT_SECONDS = 5;
 
 const NQN_FILE = "/etc/nvme/hostnqn";
 const HOSTID_FILE = "/etc/nvme/hostid";
 
-/** One way to a subsystem; addresses as nvme-connect(1) takes them. */
+/** One route to a subsystem, with addresses as nvme-connect(1) wants them. */
 export interface NvmeRoute {
   transport: "tcp" | "rdma" | "fc";
   nqn: string;
@@ -39,13 +39,13 @@ export interface NvmeRoute {
 export interface NvmeController extends NvmeRoute {
   /** `nvme3` */
   name: string;
-  /** `live`, `connecting` (being brought back by the kernel), `deleting` … */
+  /** `live`, `connecting` (the kernel is connecting again), `deleting` … */
   state: string;
 }
 
 /**
- * What the kernel shows as `wwid` of the namespace of a FlashArray volume. `invalid` for what is
- * not 24 hex digits.
+ * The `wwid` that the kernel shows for the namespace of a FlashArray volume with this serial
+ * number. `invalid` when the serial number is not 24 hex digits.
  */
 export function nvmeWwidOfSerial(serial: string): string {
   const digits = serial.toLowerCase();
@@ -53,11 +53,11 @@ export function nvmeWwidOfSerial(serial: string): string {
   if (isPureNamespace(wwid)) return wwid;
   throw new PsoError(
     "invalid",
-    `serial ${JSON.stringify(serial)} is none of a FlashArray volume: 24 hex digits are wanted`,
+    `serial ${JSON.stringify(serial)} is not that of a FlashArray volume: 24 hex digits are wanted`,
   );
 }
 
-/** True for the namespace of a FlashArray volume. */
+/** True for the `wwid` of a FlashArray volume's namespace. No other namespace is ever touched. */
 export function isPureNamespace(wwid: string | undefined): wwid is string {
   return wwid !== undefined && PURE.test(wwid);
 }
@@ -79,18 +79,21 @@ export function ipRoute(transport: "tcp" | "rdma", nqn: string, portal: string):
 }
 
 /**
- * True when both lead from the same port of this host, where that is named, to the same port of the
- * same subsystem.
+ * True when both routes lead to the same port of the same subsystem, and start from the same port
+ * of this host if both name one.
  */
 export function isSameRoute(a: NvmeRoute, b: NvmeRoute): boolean {
-  const host = a.hostTraddr !== undefined && b.hostTraddr !== undefined &&
+  const differInHost = a.hostTraddr !== undefined && b.hostTraddr !== undefined &&
     a.hostTraddr !== b.hostTraddr;
   return a.transport === b.transport && a.nqn === b.nqn &&
     a.traddr.toLowerCase() === b.traddr.toLowerCase() &&
-    (a.trsvcid ?? "") === (b.trsvcid ?? "") && !host;
+    (a.trsvcid ?? "") === (b.trsvcid ?? "") && !differInHost;
 }
 
-/** `traddr=127.0.0.1,trsvcid=4420,src_addr=127.0.0.1` of sysfs. */
+/**
+ * Reads `address` of a controller in sysfs, such as `traddr=127.0.0.1,trsvcid=4420`. `undefined`
+ * when it names no `traddr`, as for a local PCIe disk.
+ */
 export function parseAddress(
   text: string,
 ): Pick<NvmeRoute, "traddr" | "trsvcid" | "hostTraddr"> | undefined {
@@ -107,7 +110,7 @@ export function parseAddress(
   };
 }
 
-/** All fabrics controllers of this host, from sysfs. */
+/** All controllers of this host over TCP, RDMA or FC, whoever connected them. */
 export async function listControllers(host: Host): Promise<NvmeController[]> {
   const found: NvmeController[] = [];
   for (const name of await listHostFolder(host, CONTROLLERS)) {
@@ -127,7 +130,7 @@ export async function listControllers(host: Host): Promise<NvmeController[]> {
   return found;
 }
 
-/** A namespace as pods use it: the head over all paths, by native multipath. */
+/** A namespace as pods use it: the one device that native multipath makes over all its paths. */
 export interface NvmeNamespace {
   /** `nvme0n1` */
   name: string;
@@ -135,8 +138,8 @@ export interface NvmeNamespace {
 }
 
 /**
- * `undefined` when the kernel shows no namespace of that WWID (any more). `unavailable` when it
- * shows several, one for each path.
+ * The namespace with this WWID; `undefined` when the kernel shows none. `unavailable` when it shows
+ * one device for each path, because native multipath is off.
  */
 export async function findNamespace(host: Host, wwid: string): Promise<NvmeNamespace | undefined> {
   const found: NvmeNamespace[] = [];
@@ -150,19 +153,19 @@ export async function findNamespace(host: Host, wwid: string): Promise<NvmeNames
     "unavailable",
     `namespace ${wwid} has ${found.length} devices (${
       found.map(({ name }) => name).join(", ")
-    }): native multipath of the kernel is off, ` +
-      "start the host with nvme_core.multipath=Y",
+    }), because native multipath of the kernel is off: ` +
+      "start the host with nvme_core.multipath=Y on the kernel's command line",
   );
 }
 
-/** WWID of a namespace device; `undefined` for every other device. */
+/** The WWID of a namespace, by its kernel name; `undefined` for every other device. */
 export async function namespaceWwid(host: Host, name: string): Promise<string | undefined> {
   return NAMESPACE.test(name)
     ? await readHostText(host, `/sys/class/block/${name}/wwid`)
     : undefined;
 }
 
-/** Names of the namespaces of a subsystem that this host shows. */
+/** Kernel names of the namespaces of a subsystem on this host; none when it is not connected. */
 export async function namespacesOf(host: Host, nqn: string): Promise<string[]> {
   for (const subsystem of await listHostFolder(host, "/sys/class/nvme-subsystem")) {
     const folder = `/sys/class/nvme-subsystem/${subsystem}`;
@@ -173,8 +176,9 @@ export async function namespacesOf(host: Host, nqn: string): Promise<string[]> {
 }
 
 /**
- * Connects one path (nvme-connect(1)). Connected already is success, whoever did it. `unavailable`
- * when the port does not answer.
+ * Connects one path (nvme-connect(1)) and returns its controller. If the path is connected, that
+ * controller is returned, whoever connected it. `unavailable` when the port does not answer or
+ * refuses.
  */
 export async function connect(
   host: Host,
@@ -199,17 +203,19 @@ export async function connect(
   });
   const made = await find();
   if (made) return made;
-  const said = stderr.trim().replaceAll(/\s+/g, " ");
+  const said = stderr.trim().replaceAll(/\s+/g, " ") ||
+    "nvme connect reported success, and the kernel shows no controller";
   throw new PsoError(
     "unavailable",
-    `NVMe subsystem ${nqn} cannot be reached at ${traddr}${
+    `NVMe subsystem ${nqn} cannot be connected at ${traddr}${
       trsvcid ? ` port ${trsvcid}` : ""
-    }: ${said}`,
+    }: ${said}; check the network from this node to that port, and this node's NQN on the array`,
   );
 }
 
 /**
- * Ends one path (nvme-disconnect(1)) and proves by sysfs that it is gone. Gone already is success.
+ * Disconnects one path (nvme-disconnect(1)), and proves by sysfs that it is gone. A path that is
+ * gone already is success; `timeout` when it stays.
  */
 export async function disconnect(
   host: Host,
@@ -237,8 +243,8 @@ export async function disconnect(
 }
 
 /**
- * Lets the kernel look for new namespaces and sizes by this path; it does so by itself too, when
- * the array's event reaches it.
+ * Makes the kernel look for new namespaces and sizes through one controller. The kernel does so by
+ * itself when the array's event arrives; this is for an event that was lost.
  */
 export async function rescanController(
   host: Host,
@@ -253,9 +259,9 @@ export async function rescanController(
 }
 
 /**
- * Gives a host that has nvme-cli and no name yet an NQN and a host ID, from one random UUID: what
- * `nvme gen-hostnqn` derives from firmware is the same on many machines without any. Names that are
- * there stay. What cannot be written is missing, as a check of the host says.
+ * Gives a host that has nvme-cli but no NQN or no host ID both of them, from one random UUID. `nvme
+ * gen-hostnqn` derives them from the firmware, which has the same UUID on many machines. A name
+ * that exists is kept. Throws `unavailable` when a file cannot be written.
  */
 export async function ensureHostNames(host: Host): Promise<void> {
   if (!await hasTool(host, "nvme")) return;

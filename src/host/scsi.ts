@@ -5,19 +5,19 @@ import { readHostLink, writeSysfs } from "./sysfs.ts";
 
 const DEVICES = "/sys/class/scsi_device";
 /**
- * A path whose device does not answer holds these up for as long as its transport waits; the other
- * paths must not wait for it.
+ * The kernel answers these writes only when the device has answered or its transport has given up.
+ * A dead path must not delay the good ones for longer than this.
  */
 const RESCAN_TIMEOUT_MS = 15_000;
 const SCAN_TIMEOUT_MS = 15_000;
 const DELETE_TIMEOUT_MS = 20_000;
 /**
- * NAA 6, the vendor's OUI 24a937 and the 0 before the serial number: every FlashArray volume, and
- * nothing else.
+ * The WWID of every FlashArray volume, and of nothing else: udev's 3, NAA type 6, the vendor's OUI
+ * 24a937, a 0, and the serial number.
  */
 const PURE = /^3624a9370[0-9a-f]{24}$/;
 
-/** Where a SCSI device answers: the kernel's `host:channel:target:lun`. */
+/** The address of a SCSI device: the kernel's `host:channel:target:lun`. */
 export interface ScsiPlace {
   host: number;
   channel: number;
@@ -25,53 +25,57 @@ export interface ScsiPlace {
   lun: number;
 }
 
-/** One SCSI device, that is one path to a volume. */
+/** One SCSI device; of a FlashArray volume it is one path. */
 export interface ScsiDevice extends ScsiPlace {
   /** `3:0:0:12` */
   hctl: string;
   /**
-   * As udev and multipath write it: `3` before the NAA number. Absent when the kernel could not
-   * read page 0x83.
+   * As udev and multipath write it: `3` and the NAA number. Absent when the kernel could not read
+   * the device's VPD page 0x83.
    */
   wwid?: string;
-  /** Kernel name of its block device, `sdc`; absent while it has none. */
+  /** Kernel name of its block device, `sdc`; absent until the kernel has made one. */
   name?: string;
   /**
-   * Its place in sysfs, which tells its transport: `/session4/` for iSCSI, `/rport-2:0-1/` for FC.
+   * Its folder in sysfs. It tells the transport: `/session4/` is in it for iSCSI, `/rport-2:0-1/`
+   * for FC.
    */
   route: string;
 }
 
-/** `3:0:0:12` */
+/** The address as sysfs names it: `3:0:0:12`. */
 export function hctlOf({ host, channel, target, lun }: ScsiPlace): string {
   return `${host}:${channel}:${target}:${lun}`;
 }
 
-/** The WWID of a FlashArray volume. `invalid` for what is not 24 hex digits. */
+/**
+ * The WWID of the FlashArray volume with this serial number. `invalid` when the serial number is
+ * not 24 hex digits.
+ */
 export function wwidOfSerial(serial: string): string {
   const wwid = `3624a9370${serial.toLowerCase()}`;
   if (isPureWwid(wwid)) return wwid;
   throw new PsoError(
     "invalid",
-    `serial ${JSON.stringify(serial)} is none of a FlashArray volume: 24 hex digits are wanted`,
+    `serial ${JSON.stringify(serial)} is not that of a FlashArray volume: 24 hex digits are wanted`,
   );
 }
 
-/** True for the WWID of a FlashArray volume. Nothing else is ever touched. */
+/** True for the WWID of a FlashArray volume. No other SCSI device is ever touched. */
 export function isPureWwid(wwid: string | undefined): wwid is string {
   return wwid !== undefined && PURE.test(wwid);
 }
 
 /**
- * The NAA number of the logical unit in VPD page 0x83 (SPC-4 7.8.6), with the `3` that udev puts
- * before it. The 16 byte form wins.
+ * The WWID in a VPD page 0x83 (SPC-4 7.8.6): `3` and the NAA number of the logical unit, as udev
+ * writes it. A number of 16 bytes is preferred to one of 8. `undefined` when the page has none.
  */
 export function naaOfPage83(page: Uint8Array): string | undefined {
   const found: string[] = [];
   const end = Math.min(page.length, 4 + ((page[2] ?? 0) << 8) + (page[3] ?? 0));
   for (let at = 4; at + 4 <= end; at += 4 + (page[at + 3] ?? 0)) {
     const kind = page[at + 1] ?? 0;
-    const isUnit = (kind & 0x30) === 0; // association 0: the logical unit, neither port nor target
+    const isUnit = (kind & 0x30) === 0; // association 0: names the logical unit, not a port
     if (isUnit && (kind & 0x0f) === 3) {
       found.push(`3${page.subarray(at + 4, at + 4 + (page[at + 3] ?? 0)).toHex()}`);
     }
@@ -80,32 +84,32 @@ export function naaOfPage83(page: Uint8Array): string | undefined {
 }
 
 /**
- * What sysfs shows as `wwid` of a SCSI device, as udev and multipath write it; `undefined` for
- * other kinds of names.
+ * The WWID as udev and multipath write it, from the text that sysfs shows as `wwid`; `undefined`
+ * for a text that is no NAA number.
  */
 export function wwidOfText(text: string | undefined): string | undefined {
   return text?.startsWith("naa.") ? `3${text.slice(4).toLowerCase()}` : undefined;
 }
 
 /**
- * The identity that the kernel holds for a device; it may be older than what the array shows there
- * now (see rescanDevice).
+ * The WWID that the kernel read when it found the device. The array may show another volume there
+ * by now: rescanDevice() makes the kernel read it again.
  */
 async function readWwid(host: Host, hctl: string): Promise<string | undefined> {
   try {
     const wwid = wwidOfText(await readHostText(host, `${DEVICES}/${hctl}/device/wwid`));
     if (wwid !== undefined) return wwid;
   } catch (error) {
-    if (!isPsoError(error, "unavailable")) throw error; // EINVAL: the device gave no page 0x83
+    if (!isPsoError(error, "unavailable")) throw error; // EINVAL: the device has no page 0x83
   }
   try {
     return naaOfPage83(await Deno.readFile(hostPath(host, `${DEVICES}/${hctl}/device/vpd_pg83`)));
   } catch {
-    return undefined; // unknown: nobody takes it for anything
+    return undefined; // a device of unknown identity is never used
   }
 }
 
-/** The device at an address; `undefined` when the kernel has none there. */
+/** The device at an address of the form `3:0:0:12`; `undefined` when the kernel has none there. */
 export async function findScsiDevice(host: Host, hctl: string): Promise<ScsiDevice | undefined> {
   const route = await readHostLink(host, `${DEVICES}/${hctl}`);
   const [scsiHost, channel, target, lun] = hctl.split(":").map(Number);
@@ -120,7 +124,10 @@ export async function findScsiDevice(host: Host, hctl: string): Promise<ScsiDevi
   return { hctl, host: scsiHost, channel, target, lun, wwid, name: names[0], route };
 }
 
-/** All SCSI devices with this WWID, by what the kernel holds. */
+/**
+ * All SCSI devices for which the kernel holds this WWID. It may hold an old one: see
+ * rescanDevice().
+ */
 export async function devicesWithWwid(host: Host, wwid: string): Promise<ScsiDevice[]> {
   const found: ScsiDevice[] = [];
   for (const hctl of await listHostFolder(host, DEVICES)) {
@@ -131,7 +138,7 @@ export async function devicesWithWwid(host: Host, wwid: string): Promise<ScsiDev
   return found;
 }
 
-/** The routes of all SCSI devices: which transports still carry any. */
+/** `route` of every SCSI device: it tells which sessions and ports still carry a device. */
 export async function scsiRoutes(host: Host): Promise<string[]> {
   const routes = await Promise.all(
     (await listHostFolder(host, DEVICES)).map((hctl) => readHostLink(host, `${DEVICES}/${hctl}`)),
@@ -139,7 +146,7 @@ export async function scsiRoutes(host: Host): Promise<string[]> {
   return routes.filter((route) => route !== undefined);
 }
 
-/** The SCSI device behind a block device such as `sdc`; `undefined` for other kinds of devices. */
+/** The SCSI device of a disk such as `sdc`; `undefined` for partitions and all other devices. */
 export async function scsiDeviceOf(host: Host, name: string): Promise<ScsiDevice | undefined> {
   if (!/^sd[a-z]+$/.test(name)) return undefined;
   const hctl = (await readHostLink(host, `/sys/class/block/${name}/device`))?.split("/").at(-1);
@@ -147,9 +154,9 @@ export async function scsiDeviceOf(host: Host, name: string): Promise<ScsiDevice
 }
 
 /**
- * Lets the kernel read identity and size of a device anew: what it holds is from the last scan, and
- * the array may show another volume at the same LUN by now. What the device does not answer stays
- * as it was.
+ * Makes the kernel read identity and size of a device again. It holds those of the last scan, and
+ * the array may show another volume at the same LUN by now. A device that does not answer keeps the
+ * old ones.
  */
 export async function rescanDevice(host: Host, hctl: string, signal?: AbortSignal): Promise<void> {
   await writeSysfs(host, `${DEVICES}/${hctl}/device/rescan`, {
@@ -160,9 +167,9 @@ export async function rescanDevice(host: Host, hctl: string, signal?: AbortSigna
 }
 
 /**
- * Lets a device run again that the kernel took off line after errors; nothing else ever does. Only
- * the state `offline` is changed, and a device that is still dead goes off line again at its next
- * command.
+ * Makes the kernel use a device again that it took off line after errors, which it never does by
+ * itself. Changes no other state than `offline`. A device that is still dead goes off line again at
+ * its next command.
  */
 export async function reviveDevice(host: Host, hctl: string, signal?: AbortSignal): Promise<void> {
   const path = `${DEVICES}/${hctl}/device/state`;
@@ -171,8 +178,9 @@ export async function reviveDevice(host: Host, hctl: string, signal?: AbortSigna
 }
 
 /**
- * Takes one path away and proves by sysfs that it is gone. Gone already is success. Only call it
- * for a device that nothing uses: the kernel does not ask. `unavailable` when it stays.
+ * Removes one device from the kernel, and proves by sysfs that it is gone. A device that is gone
+ * already is success. Call it only for a device that nothing uses: the kernel removes it even while
+ * it is mounted, and loses what was not written back. `timeout` when it stays.
  */
 export async function deleteDevice(host: Host, hctl: string, signal?: AbortSignal): Promise<void> {
   const isGone = async () => await readHostLink(host, `${DEVICES}/${hctl}`) === undefined;
@@ -190,9 +198,10 @@ export async function deleteDevice(host: Host, hctl: string, signal?: AbortSigna
 }
 
 /**
- * Looks for a device at one address, and at no other. `false` when the SCSI host is dead or
- * refuses: one bad host must not fail the others. What was found is in sysfs when this returns, but
- * for the block device, which comes a moment later.
+ * Makes the kernel look for a device at one address, and at no other. False when the SCSI host is
+ * going away or refuses, so that one bad host does not fail the scan of the others. A device that
+ * was found is in sysfs when this returns; its block device comes a moment later. `timeout` when
+ * the scan does not end.
  */
 export async function scanPlace(
   host: Host,
@@ -207,9 +216,12 @@ export async function scanPlace(
     await writeSysfs(host, `${folder}/scan`, { value, timeoutMs: SCAN_TIMEOUT_MS, signal });
     return true;
   } catch (error) {
-    if (isPsoError(error, "unavailable")) return false; // EINVAL of a host that is being taken away
-    throw new PsoError("timeout", `scan of ${hctlOf(place)} did not end: ${messageOf(error)}`, {
-      cause: error,
-    });
+    if (isPsoError(error, "unavailable")) return false; // EINVAL: the host is going away
+    throw new PsoError(
+      "timeout",
+      `the scan of SCSI address ${hctlOf(place)} did not end: ${messageOf(error)}; check the ` +
+        `paths of SCSI host ${place.host}`,
+      { cause: error },
+    );
   }
 }

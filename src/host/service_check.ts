@@ -19,8 +19,9 @@ import {
 const ISCSID_SOCKET = "@ISCSIADM_ABSTRACT_NAMESPACE";
 
 /**
- * What can change while a node runs, and what a protocol needs at the moment when a volume is
- * attached: iscsid, multipathd, and a multipath.conf that lets multipathd take FlashArray volumes.
+ * Findings on the services that these protocols need at the moment of an attach, and that can stop
+ * while a node runs: iscsid, multipathd, and a multipath.conf that does not exclude FlashArray
+ * volumes.
  */
 export async function serviceFindings(
   host: Host,
@@ -40,13 +41,18 @@ export async function serviceFindings(
 }
 
 /**
- * iscsid listens, or systemd does for it, or iscsiadm can start it (iscsid.conf, iscsid.startup).
+ * Looks for iscsid. It is fine when iscsid listens or systemd listens for it, and a `warn` when
+ * iscsiadm has to start it (iscsid.conf, iscsid.startup).
  */
 async function iscsidFindings(host: Host): Promise<Finding[]> {
-  if (!await hasTool(host, "iscsiadm")) return []; // said already
+  if (!await hasTool(host, "iscsiadm")) return []; // another finding reports this
   const sockets = await listeningSockets(host);
   if (sockets === undefined) {
-    return [{ area: "iscsi", level: "warn", what: "whether iscsid runs cannot be seen" }];
+    return [{
+      area: "iscsi",
+      level: "warn",
+      what: "cannot tell whether iscsid runs: this host shows no /proc/net/unix",
+    }];
   }
   if (sockets.includes(ISCSID_SOCKET)) {
     return [{ area: "iscsi", level: "ok", what: "iscsid answers" }];
@@ -70,15 +76,15 @@ async function iscsidFindings(host: Host): Promise<Finding[]> {
   return [{
     area: "iscsi",
     level: "fail",
-    what: "iscsid does not run, and nothing starts it when it is needed",
+    what: "iscsid does not run, and iscsiadm has no command to start it",
     fix,
     blocks: ["iscsi"],
   }];
 }
 
 /**
- * Names of the unix sockets in the network namespace of the tools; `undefined` when that cannot be
- * seen.
+ * Names of the unix sockets in the network namespace that tools run in; `undefined` when the kernel
+ * does not show them.
  */
 async function listeningSockets(host: Host): Promise<string[] | undefined> {
   const text = await readHostText(
@@ -97,24 +103,25 @@ async function exists(host: Host, path: string): Promise<boolean> {
   }
 }
 
-/** As sd_booted(3) knows it. */
+/** True when systemd is the init of this host (sd_booted(3)). */
 function hasSystemd(host: Host): Promise<boolean> {
   return exists(host, "/run/systemd/system");
 }
 
 const MULTIPATHD_FIX =
-  "start it and let it start at boot: systemctl enable --now multipathd, or set flasharray.multipath to false";
+  "start it and let it start at boot: systemctl enable --now multipathd, or set " +
+  "flasharray.multipath to false";
 
 async function multipathFindings(host: Host): Promise<Finding[]> {
   if (!await hasTool(host, "multipathd")) {
     const what =
-      "multipathd is not installed, and a volume with one path is lost when that path is";
+      "multipathd is not installed, and without it a volume is lost when its one path is";
     const fix = `${installHint("multipathd")}, or set flasharray.multipath to false`;
     return [{ area: "multipath", level: "fail", what, fix, blocks: SCSI_PROTOCOLS }];
   }
   if (!await isRunningInTime(host)) {
     const what =
-      "multipathd does not run on this node, and a volume with one path is lost when that path is";
+      "multipathd does not run on this node, and without it a volume is lost when its one path is";
     return [{
       area: "multipath",
       level: "fail",
@@ -128,23 +135,25 @@ async function multipathFindings(host: Host): Promise<Finding[]> {
   return config === undefined ? [running] : [running, ...blacklistFindings(config)];
 }
 
-/** As isMultipathRunning(); a multipathd that does not answer soon enough is told as that. */
+/**
+ * As isMultipathRunning(), with a message that names multipathd when it does not answer in time.
+ */
 async function isRunningInTime(host: Host): Promise<boolean> {
   const deadline = AbortSignal.timeout(TOOL_TIMEOUT_MS);
   try {
     return await isMultipathRunning(host, deadline);
   } catch (error) {
     if (!deadline.aborted) throw error;
-    throw new PsoError("timeout", `multipathd does not answer within ${TOOL_TIMEOUT_MS} ms`, {
-      cause: error,
-    });
+    throw new PsoError(
+      "timeout",
+      `multipathd does not answer within ${TOOL_TIMEOUT_MS} ms: see its log on this node ` +
+        "(journalctl -u multipathd) and restart it",
+      { cause: error },
+    );
   }
 }
 
-/**
- * The configuration that multipathd works with now; `undefined` when it gives none that can be
- * read.
- */
+/** The configuration that multipathd uses now; `undefined` when it prints none that we can read. */
 async function readMultipathConfig(host: Host): Promise<ConfigSection | undefined> {
   const { stdout } = await host.run("multipathd", ["show", "config"], {
     okCodes: [0, 1],
@@ -154,31 +163,32 @@ async function readMultipathConfig(host: Host): Promise<ConfigSection | undefine
 }
 
 /**
- * What of multipathd's settings for FlashArray volumes is not as the vendor or this driver wants
- * it.
+ * Findings on the settings that multipathd uses for FlashArray volumes: see WANTED_SETTINGS. None
+ * when multipathd does not run, which serviceFindings() reports.
  */
 export function multipathSettingFindings(host: Host): Promise<Finding[]> {
   return guarded({ area: "multipath" }, async () => {
-    if (!await isRunningInTime(host).catch(() => false)) return []; // said already
+    if (!await isRunningInTime(host).catch(() => false)) return []; // another finding reports this
     const config = await readMultipathConfig(host);
     if (config) return settingFindings(config);
     return [{
       area: "multipath",
       level: "warn",
-      what: "multipathd show config printed nothing that can be read: its settings are not checked",
+      what: "multipathd's settings are not checked: cannot read what multipathd show config prints",
     }];
   });
 }
 
-/** Units that must start at boot, where systemd is. One of each row is enough. */
+/** Units that must start at boot on a host with systemd. One unit of each row is enough. */
 const UNITS = [
   { area: "iscsi", names: ["iscsid.socket", "iscsid.service"] },
   { area: "multipath", names: ["multipathd.service", "multipathd.socket"] },
 ] as const;
 
 /**
- * Services that run now and do not start at boot (systemd.unit(5): a link in some target's .wants
- * folder).
+ * A `warn` for each service that is installed and does not start at boot. A unit starts at boot
+ * when some target's `.wants` or `.requires` folder links to it (systemd.unit(5)). None on a host
+ * without systemd.
  */
 export async function bootFindings(
   host: Host,
@@ -197,7 +207,7 @@ export async function bootFindings(
     const what = `${installed.join(" and ")} ${
       installed.length > 1 ? "do" : "does"
     } not start at boot`;
-    findings.push({ area, level: "warn", what, fix: `systemctl enable ${first}` });
+    findings.push({ area, level: "warn", what, fix: `run systemctl enable ${first}` });
   }
   return findings;
 }
@@ -222,16 +232,16 @@ async function isEnabled(host: Host, name: string): Promise<boolean> {
 }
 
 /**
- * What NFS of version 3 needs beside the mount itself; version 4 needs none of it (nfs(5),
- * rpc.statd(8)).
+ * Findings on the versions of NFS that this host can mount. Version 3 needs rpc.statd and rpcbind
+ * for its locks (rpc.statd(8)); version 4 needs neither (nfs(5)).
  */
 export async function nfsFindings(host: Host): Promise<Finding[]> {
-  if (!await hasTool(host, "mount.nfs")) return []; // said already
+  if (!await hasTool(host, "mount.nfs")) return []; // another finding reports this
   const findings: Finding[] = [];
   if (await hasModule(host, "nfsv4") === false) {
     const what =
       "the kernel has no NFS version 4 (module nfsv4): volumes are mounted with version 3";
-    findings.push({ area: "nfs", level: "warn", what, fix: "use a kernel that has it" });
+    findings.push({ area: "nfs", level: "warn", what, fix: "use a kernel with the module nfsv4" });
   } else findings.push({ area: "nfs", level: "ok", what: "the kernel has NFS version 4" });
   const hasStatd = await hasTool(host, "rpc.statd");
   const hasRpcbind = await exists(host, "/run/rpcbind.sock") || await hasTool(host, "rpcbind");
@@ -244,17 +254,18 @@ export async function nfsFindings(host: Host): Promise<Finding[]> {
       level: "warn",
       what: `${lacking} ${
         hasStatd || hasRpcbind ? "is" : "are"
-      } not installed: mounts with vers=3 fail, those with vers=4.1 do not need it`,
+      } not installed: mounts with vers=3 fail, mounts with vers=4.1 work without`,
       fix:
-        "install the packages nfs-common and rpcbind (RHEL: nfs-utils, rpcbind), or mount with vers=4.1",
+        "install the packages nfs-common and rpcbind (RHEL: nfs-utils, rpcbind), or mount with " +
+        "vers=4.1",
     });
   }
   return findings;
 }
 
 /**
- * Whether something keeps the clock right, where systemd knows it (timedatectl(1)). Logs and
- * certificates of arrays are read by the clock.
+ * A `warn` when no time source keeps the clock right, or nobody can tell (timedatectl(1)). A wrong
+ * clock makes certificates of arrays look expired, and logs hard to compare.
  */
 export function clockFindings(host: Host): Promise<Finding[]> {
   const fix = "run chrony or systemd-timesyncd on this node, with the time source of the arrays";
@@ -263,7 +274,7 @@ export function clockFindings(host: Host): Promise<Finding[]> {
       return [{
         area: "time",
         level: "warn",
-        what: "without timedatectl nobody says whether the clock is right",
+        what: "cannot tell whether a time source keeps the clock right: there is no timedatectl",
         fix,
       }];
     }
@@ -272,12 +283,12 @@ export function clockFindings(host: Host): Promise<Finding[]> {
         timeoutMs: TOOL_TIMEOUT_MS,
       });
       if (/^NTPSynchronized=yes$/m.test(stdout)) {
-        return [{ area: "time", level: "ok", what: "the clock is kept by a time source" }];
+        return [{ area: "time", level: "ok", what: "a time source keeps the clock right" }];
       }
       return [{
         area: "time",
         level: "warn",
-        what: "the clock is not kept by any time source",
+        what: "no time source keeps the clock right",
         fix,
       }];
     } catch (error) {
@@ -285,7 +296,7 @@ export function clockFindings(host: Host): Promise<Finding[]> {
       return [{
         area: "time",
         level: "warn",
-        what: `whether the clock is right cannot be told: ${messageOf(error)}`,
+        what: `cannot tell whether a time source keeps the clock right: ${messageOf(error)}`,
         fix,
       }];
     }

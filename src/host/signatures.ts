@@ -1,6 +1,6 @@
 /**
- * What may lie on a device and where it keeps the mark by which it is known. Names what the blank
- * proof found; it never decides.
+ * A format that may be on a device, and where its mark is. Used only to give a name to what the
+ * blank proof found: that anything is there decides, whatever its name.
  */
 interface Signature {
   name: string;
@@ -52,7 +52,7 @@ const SIGNATURES: Signature[] = [
   { name: "partition table (MBR)", offset: 510, mark: bytes(0x55, 0xaa) },
 ];
 
-/** MD keeps these at places that follow from the size (mdadm's super0.c and super1.c). */
+/** MD superblocks whose place depends on the device's size (mdadm's super0.c and super1.c). */
 function mdSignatures(sizeBytes: number): Signature[] {
   const md090 = Math.floor(sizeBytes / (64 * KiB)) * 64 * KiB - 64 * KiB;
   const md10 = Math.floor((sizeBytes - 8 * KiB) / (4 * KiB)) * 4 * KiB;
@@ -64,8 +64,8 @@ function mdSignatures(sizeBytes: number): Signature[] {
 }
 
 /**
- * Ext4 keeps copies of its superblock at the start of some block groups (with 1 KiB blocks one
- * block later); the mark is 56 bytes in.
+ * The name of a copy of a superblock at the start of `chunk`. Ext4 keeps copies at the start of
+ * some block groups, and with blocks of 1 KiB one block later; its mark is 56 bytes in.
  */
 function backupName(chunk: Uint8Array, offset: number): string | undefined {
   for (const start of [0, KiB]) {

@@ -3,20 +3,20 @@ import type { FsType } from "../file_systems.ts";
 import { KiB } from "../size.ts";
 import type { ReadAt } from "./block_device.ts";
 
-/** The primary superblock of a device. */
+/** What the primary superblock of a device tells of its file system. */
 export interface Superblock {
   type: FsType;
   uuid: string;
-  /** What the file system occupies, to its last block. */
+  /** What the file system uses of the device, to its last block. */
   sizeBytes: number;
   /**
-   * False while mkfs has not finished (xfs says so itself; ext4 writes its primary superblock
-   * last).
+   * False when mkfs did not finish. Xfs marks that in its superblock; mkfs.ext4 writes the primary
+   * superblock last, so that an unfinished ext4 has none.
    */
   complete: boolean;
   /**
-   * What the file system may leave unused at the end of its device, as the last group would be too
-   * small.
+   * The most that the file system leaves unused at the end of its device, because a last group of
+   * that size would be too small.
    */
   slackBytes: number;
 }
@@ -25,7 +25,7 @@ const LENGTH = 4 * KiB;
 const XFS_MAGIC = 0x58465342; // XFSB
 const EXT_MAGIC = 0xef53;
 const EXT4_AT = 1024;
-/** XFS does not grow by less than this many blocks (XFS_MIN_AG_BLOCKS). */
+/** XFS adds no allocation group of fewer blocks (XFS_MIN_AG_BLOCKS of the kernel). */
 const XFS_SLACK_BLOCKS = 64;
 
 function uuidAt(bytes: Uint8Array, offset: number): string {
@@ -57,8 +57,8 @@ function readExt4(bytes: Uint8Array): Superblock | undefined {
   const has64bit = (view.getUint32(96, le) & 0x80) !== 0;
   const blocks = view.getUint32(4, le) + (has64bit ? view.getUint32(0x150, le) * 2 ** 32 : 0);
   const inodeTableBlocks = Math.ceil(view.getUint32(40, le) * view.getUint16(88, le) / blockBytes);
-  // resize2fs drops a last group that has no room for its own tables and 50 blocks; a group may
-  // also hold 1 + 1024 blocks of descriptors.
+  // resize2fs makes no last group that has no room for its inode table and 50 blocks more. A group
+  // may also hold 1 + 1024 blocks of descriptors.
   const slackBytes = (inodeTableBlocks + 1024 + 64) * blockBytes;
   return {
     type: "ext4",
@@ -70,8 +70,8 @@ function readExt4(bytes: Uint8Array): Superblock | undefined {
 }
 
 /**
- * The primary superblock, if xfs or ext4 (or its older forms) is on the device. `unavailable` when
- * it cannot be read.
+ * The primary superblock of an xfs or an ext4 (ext2 and ext3 look alike); `undefined` when neither
+ * is on the device, `unavailable` when the device cannot be read.
  */
 export async function readSuperblock(readAt: ReadAt): Promise<Superblock | undefined> {
   let bytes: Uint8Array;
@@ -80,23 +80,26 @@ export async function readSuperblock(readAt: ReadAt): Promise<Superblock | undef
   } catch (error) {
     throw new PsoError(
       "unavailable",
-      `the first ${LENGTH} bytes of the device cannot be read: ${String(error)}`,
+      `the first ${LENGTH} bytes of the device cannot be read: ${String(error)}; check the ` +
+        "paths to it",
       { cause: error },
     );
   }
   if (bytes.length < LENGTH) {
     throw new PsoError(
       "unavailable",
-      `the device gave ${bytes.length} of its first ${LENGTH} bytes`,
+      `only ${bytes.length} of the first ${LENGTH} bytes of the device can be read: check its ` +
+        "size on the array and the paths to it",
     );
   }
   return readXfs(bytes) ?? readExt4(bytes);
 }
 
 /**
- * UUID in what is left of a superblock at the beginning of an area: a secondary xfs or a backup
- * ext4 one, or at byte 0 a primary xfs one whose magic number wipefs has taken away (it leaves the
- * rest). `undefined` when none of them can be there.
+ * Type and UUID of what is left of a superblock at `offset`: a copy (secondary xfs, backup ext4),
+ * or at byte 0 the primary xfs superblock whose magic number wipefs has removed, as it leaves the
+ * rest. By the UUID the caller recognises an interrupted format of its own. `undefined` when no
+ * superblock can have been there.
  */
 export async function readRemainingUuid(
   readAt: ReadAt,
@@ -108,7 +111,7 @@ export async function readRemainingUuid(
   if (offset === 0 || view.getUint32(0) === XFS_MAGIC) {
     return { type: "xfs", uuid: uuidAt(bytes, 32) };
   }
-  // 1 KiB in when its blocks are that small
+  // With blocks of 1 KiB, the backup superblock is in the second block of its group.
   const start = [0, KiB].find((place) => view.getUint16(place + 56, true) === EXT_MAGIC);
   return start === undefined ? undefined : { type: "ext4", uuid: uuidAt(bytes, start + 104) };
 }

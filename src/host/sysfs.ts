@@ -1,21 +1,28 @@
 import { PsoError } from "../errors.ts";
 import { type Host, hostPath } from "./host.ts";
 
+/** What writeSysfs() writes, and how long it may take. */
+export interface SysfsWrite {
+  value: string;
+  /** Default: that of Run. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
 /**
- * Writes to a sysfs file as the host's tools see it (tee(1)). A process of its own, because a write
- * that makes the kernel talk to a dead device can hang, and only a process can be given up.
- * `unavailable` with the kernel's word when it refuses.
+ * Writes to a sysfs file as the host's tools see it (tee(1)). By a process of its own: a write that
+ * makes the kernel talk to a dead device can hang, and only a process can be given up.
+ * `unavailable` with the kernel's reason when it refuses, `timeout` when it hangs.
  */
-export async function writeSysfs(
-  host: Host,
-  path: string,
-  options: { value: string; timeoutMs?: number; signal?: AbortSignal },
-): Promise<void> {
+export async function writeSysfs(host: Host, path: string, options: SysfsWrite): Promise<void> {
   const { value, timeoutMs, signal } = options;
   await host.run("tee", [path], { stdin: `${value}\n`, timeoutMs, signal });
 }
 
-/** The text of a symbolic link, not followed; `undefined` when it is not there. */
+/**
+ * Where a symbolic link of the host points; `undefined` when it does not exist, `unavailable` when
+ * it cannot be read.
+ */
 export async function readHostLink(host: Host, path: string): Promise<string | undefined> {
   try {
     return await Deno.readLink(hostPath(host, path));

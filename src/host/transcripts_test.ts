@@ -97,10 +97,10 @@ for (const debian of DEBIANS) {
     return withHostRoot(files, async (host) => {
       const map = { name: "dm-0", alias: WWID, wwid: WWID, paths: ["sda"], holders: [] };
       assert.equal(
-        await refusal(resizeMap(host, map, 2 * MiB)),
+        await refusal(resizeMap(host, { map, sizeBytes: 2 * MiB })),
         `unavailable: multipath map ${WWID} has ${MiB} bytes and its paths have ${
           2 * MiB
-        }: multipathd resize map said ok`,
+        }: multipathd resize map answered ok; kubelet will try again`,
       );
     }, { run: transcripts.run("multipathd resizes a map") });
   });
@@ -128,13 +128,14 @@ for (const debian of DEBIANS) {
         name: "iscsiadm is refused",
         portal: "127.0.0.1:3260",
         said: new RegExp(
-          `^denied: target ${IQN} refused the login at 127.0.0.1:3260: it has no such host, or wants CHAP and the class names no secret for the node stage$`,
+          `^denied: target ${IQN} refused the login at 127.0.0.1:3260: it has no such host, or ` +
+            "it wants CHAP and the class names no secret for the node stage; ",
         ),
       },
       {
         name: "iscsiadm finds no portal",
         portal: "127.0.0.9:3260",
-        said: /^timeout: portal 127\.0\.0\.9:3260 of target .* does not answer this node$/,
+        said: /^timeout: portal 127\.0\.0\.9:3260 of target .* does not answer this node: /,
       },
       {
         name: "iscsiadm logs in without iscsid",
@@ -144,12 +145,12 @@ for (const debian of DEBIANS) {
       {
         name: "iscsiadm logs in",
         portal: "127.0.0.1:3260",
-        said: /^unavailable: iscsiadm logged in .*, and the kernel shows no such session$/,
+        said: /^unavailable: iscsiadm logged in .*, and the kernel shows no such session: /,
       },
       {
         name: "iscsiadm logs in again",
         portal: "127.0.0.1:3260",
-        said: /^unavailable: iscsiadm logged in .*, and the kernel shows no such session$/,
+        said: /^unavailable: iscsiadm logged in .*, and the kernel shows no such session: /,
       },
       {
         name: "iscsiadm logs in without a record",
@@ -191,7 +192,11 @@ for (const debian of DEBIANS) {
         address: "127.0.0.1",
         said: /at 127\.0\.0\.1 port 4420: already connected/,
       },
-      { name: "nvme connects", address: "127.0.0.1", said: /at 127\.0\.0\.1 port 4420: $/ },
+      {
+        name: "nvme connects",
+        address: "127.0.0.1",
+        said: /at 127\.0\.0\.1 port 4420: nvme connect reported success, and/,
+      },
     ]
   ) {
     Deno.test(`${debian}: connect() when ${name}, and the kernel shows no controller`, () =>
@@ -230,7 +235,7 @@ for (const debian of DEBIANS) {
       const image = { path: "/run/xfs.img", sizeBytes: 400 * MiB, inode: 1, majorMinor: "0:19" };
       assert.match(
         await refusal(attachLoop(host, image)),
-        /^unavailable: losetup gave loop0 for .*, but that device shows \/run\/xfs\.img$/,
+        /^unavailable: losetup attached .* as loop0, but loop0 shows \/run\/xfs\.img: /,
       );
     }, { run });
   });
@@ -322,7 +327,8 @@ for (const debian of DEBIANS) {
       const busy = { ...host, run: transcripts.run("umount of a busy mount") };
       assert.equal(
         await refusal(unmountAll(busy, "/mnt/a")),
-        "in_use: /mnt/a cannot be unmounted: a process still uses it (fuser -vm /mnt/a names it)",
+        "in_use: /mnt/a cannot be unmounted, because a process uses it: fuser -vm /mnt/a names the " +
+          "process; end it",
       );
       const gone: Host["run"] = async (tool, args, options) => {
         await Deno.writeTextFile(`${host.root}/proc/self/mountinfo`, "");

@@ -15,7 +15,7 @@ interface Rule {
   text: string;
 }
 
-/** All rules that are in force, comments left out and continued lines joined. */
+/** All rules that udev uses, without comments, each on one line. */
 async function readRules(host: Host): Promise<Rule[]> {
   const files = new Map<string, string>();
   for (const folder of FOLDERS) {
@@ -36,12 +36,12 @@ async function readRules(host: Host): Promise<Rule[]> {
 const PURE_FILE = "/etc/udev/rules.d/99-pure-storage.rules";
 const UA_FILE = "/etc/udev/rules.d/90-scsi-ua.rules";
 
-/** What the rules should set on disks of a FlashArray, and what happens without it. */
+/** What rules should set on the disks of a FlashArray, and what happens otherwise. */
 const QUEUE_RULES = [
   {
     pattern: /queue\/scheduler/,
     name: "queue/scheduler",
-    why: "the host sorts I/O that the array sorts better",
+    why: "this host sorts I/O, which the array does better",
   },
   {
     pattern: /(device\/)?timeout/,
@@ -50,7 +50,10 @@ const QUEUE_RULES = [
   },
 ];
 
-/** Rules of udev that are good for FlashArray volumes, and one that is bad for every volume. */
+/**
+ * Findings on udev's rules: a `warn` for each rule that FlashArray volumes should have and do not,
+ * and for a rule that scans for LUNs by itself, which brings removed disks back.
+ */
 export async function udevFindings(host: Host): Promise<Finding[]> {
   const rules = await readRules(host);
   const findings: Finding[] = [];
@@ -61,19 +64,24 @@ export async function udevFindings(host: Host): Promise<Finding[]> {
       area: "udev",
       level: "warn",
       what: `no rule sets ${name} of FlashArray disks: ${why}`,
-      fix: `add ${PURE_FILE}`,
+      fix: `add ${PURE_FILE} (docs/host-preparation.md)`,
     });
   }
   if (missing.length === 0) {
     findings.push({ area: "udev", level: "ok", what: "rules set the queue of FlashArray disks" });
   }
-  // open-iscsi and systemd know nothing of it; libstoragemgmt-udev brings both rules in one file.
+  // Neither open-iscsi nor systemd has this rule. libstoragemgmt-udev has it, in one file with the
+  // rule that scans.
   if (rules.some(({ text }) => /CAPACITY_DATA_HAS_CHANGED/.test(text) && /rescan/.test(text))) {
-    findings.push({ area: "udev", level: "ok", what: "a rule takes a new size of a disk up" });
+    findings.push({ area: "udev", level: "ok", what: "a rule reads a disk's new size" });
   } else {
-    const what =
-      "no rule takes a new size up by itself (CAPACITY_DATA_HAS_CHANGED): a volume that grows shows it only when the driver is told to grow it";
-    findings.push({ area: "udev", level: "warn", what, fix: `add ${UA_FILE}` });
+    findings.push({
+      area: "udev",
+      level: "warn",
+      what: "no rule reads a disk's new size (CAPACITY_DATA_HAS_CHANGED): this host sees that a " +
+        "volume has grown only when Kubernetes expands it",
+      fix: `add ${UA_FILE} (docs/host-preparation.md)`,
+    });
   }
   for (
     const { file } of rules.filter(({ text }) =>
@@ -83,10 +91,9 @@ export async function udevFindings(host: Host): Promise<Finding[]> {
     findings.push({
       area: "udev",
       level: "warn",
-      what:
-        `${file} scans for LUNs by itself (REPORTED_LUNS_DATA_HAS_CHANGED): disks that the driver took away come back, and a LUN that is ` +
-        "used again may show its old volume",
-      fix: `put a file of that name without this rule into /etc/udev/rules.d`,
+      what: `${file} scans for LUNs by itself (REPORTED_LUNS_DATA_HAS_CHANGED): disks that the ` +
+        "driver removed come back, and a LUN that is used again may show its old volume",
+      fix: "put a file of that name without this rule into /etc/udev/rules.d",
     });
   }
   return findings;

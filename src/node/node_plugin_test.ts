@@ -355,7 +355,7 @@ Deno.test("umount that says done and leaves the mount is an error", () =>
     );
     const error = await failureOf(test.node.unstage(volume));
     assert.equal(error.code, "unavailable");
-    assert.match(error.message, /ended well, but mountinfo still shows it/);
+    assert.match(error.message, /reported success, but mountinfo still shows the mount/);
     test.restart();
     await test.node.unstage(volume);
   }));

@@ -52,7 +52,8 @@ for (const debian of DEBIANS) {
       assert.equal(error.code, "unavailable");
       assert.equal(
         error.message,
-        "this node is not prepared for iscsi: multipathd does not run on this node, and a volume with one path is lost when that path is; " +
+        "this node is not prepared for iscsi: multipathd does not run on this node, and without " +
+          "it a volume is lost when its one path is; " +
           "start it and let it start at boot: systemctl enable --now multipathd, or set flasharray.multipath to false",
       );
       await preparation.require("nfs");

@@ -45,7 +45,7 @@ const CASES = [
     spoil: `multipathd shutdown; it=multipathd; ${UNTIL_GONE}`,
     mend: `multipathd; ${UNTIL_ANSWERS}`,
     line:
-      /^FAIL multipath: multipathd does not run on this node, and a volume with one path is lost when that path is; start it/m,
+      /^FAIL multipath: multipathd does not run on this node, and without it a volume is lost when its one path is; start it/m,
     refused: "iscsi",
   },
   {
@@ -56,7 +56,7 @@ const CASES = [
       }`,
     mend: `cp /run/good ${CONF}; ${reconfigure({ until: "lacks", line: "PURE" })}`,
     line:
-      /^FAIL multipath: the blacklist of multipathd hits every FlashArray volume by device \{ vendor "PURE" .*\}; take it out of/m,
+      /^FAIL multipath: the blacklist of multipathd hits every FlashArray volume by device \{ vendor "PURE" .*\}; remove that rule from/m,
     refused: "iscsi",
   },
   {

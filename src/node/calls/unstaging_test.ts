@@ -44,7 +44,7 @@ Deno.test("unstage does not take a tool's word that the device is gone: sysfs mu
     });
     const error = await failureOf(test.node.unstage(volume, caller.signal));
     assert.equal(error.code, "in_use");
-    assert.match(error.message, /is not let go: a process has it open/);
+    assert.match(error.message, /cannot be detached: a process has it open/);
     test.restart();
     await test.node.unstage(volume);
   }));

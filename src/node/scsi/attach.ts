@@ -124,7 +124,7 @@ async function attach(
   const map = await mapOver(context, { wwid, paths, multipath }, signal);
   const name = map?.name ?? paths[0]?.name ?? "";
   const device = map
-    ? await resizeMap(context.host, map, sizeBytes, signal)
+    ? await resizeMap(context.host, { map, sizeBytes }, signal)
     : await readBlockDevice(context.host, name);
   await options.note({ device: device.name });
   return device;
@@ -402,7 +402,7 @@ async function grow(context: NodeContext, deviceName: string, signal?: AbortSign
     return { name, hctl: device.hctl, sizeBytes: (await readBlockDevice(host, name)).sizeBytes };
   }));
   const sizeBytes = commonSize(paths);
-  if (map) await resizeMap(host, map, sizeBytes, signal);
+  if (map) await resizeMap(host, { map, sizeBytes }, signal);
 }
 
 async function devicesOf(context: NodeContext, record: StageRecord): Promise<string[]> {

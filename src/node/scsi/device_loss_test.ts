@@ -33,7 +33,7 @@ Deno.test("unstage leaves a device whose file system is still open somewhere, th
     const node = fake.plugin({ flasharray: { multipath: false } });
     const { code, message } = await failureOf(node.unstage(VOLUME));
     assert.equal(code, "in_use");
-    assert.match(message, /the xfs on sda is unmounted here and still open/);
+    assert.match(message, /the xfs on sda is unmounted here, but the kernel still has it open/);
     assert.deepEqual(fake.scsi.devices.length, 1);
     fake.remove(`/sys/fs/xfs/${disk}`);
     await node.unstage(VOLUME);
