@@ -3,8 +3,10 @@ import { type Fetch, HttpsClient, type TlsTrust } from "../https.ts";
 import type { Logger } from "../log.ts";
 import type { Secret } from "../secret.ts";
 import type { StorageArray } from "./array.ts";
-import { FlashArray, FLASHARRAY_DIALECT } from "./flasharray/flasharray.ts";
-import { FlashBlade, FLASHBLADE_DIALECT } from "./flashblade/flashblade.ts";
+import { FlashArray } from "./flasharray/flasharray.ts";
+import { FLASHARRAY_DIALECT } from "./flasharray/status.ts";
+import { FlashBlade } from "./flashblade/flashblade.ts";
+import { FLASHBLADE_DIALECT } from "./flashblade/status.ts";
 import type { Limiter } from "./rest/limiter.ts";
 import { type CallRecord, RestClient } from "./rest/client.ts";
 

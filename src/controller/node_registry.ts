@@ -37,7 +37,7 @@ export class NodeRegistry {
    * (field lesson 37).
    */
   learn(nodeId: string, node: NodeIdentity): void {
-    const initiators = initiatorsOf(node);
+    const initiators = initiatorNames(node);
     for (const initiator of initiators) this.#refuseTaken(initiator, node.name);
     const claim = { node: node.name, claimedMs: this.#now() };
     for (const initiator of initiators) this.#claims.set(initiator, claim);
@@ -70,7 +70,7 @@ export class NodeRegistry {
   }
 }
 
-function initiatorsOf({ iqn, nqn, wwpns }: NodeIdentity): string[] {
+function initiatorNames({ iqn, nqn, wwpns }: NodeIdentity): string[] {
   return [iqn, nqn, ...wwpns].filter((name) => name !== undefined).map((name) =>
     name.toLowerCase()
   );

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { ConnectOptions, StorageArray } from "../../src/arrays/array.ts";
-import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/flasharray.ts";
+import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
 import { type ChapCredentials, chapOf } from "../../src/chap.ts";
 import { isPsoError } from "../../src/errors.ts";

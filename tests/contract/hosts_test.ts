@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import type { ConnectOptions } from "../../src/arrays/array.ts";
-import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/flasharray.ts";
+import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
 import { isPsoError } from "../../src/errors.ts";
 import { HttpsClient } from "../../src/https.ts";

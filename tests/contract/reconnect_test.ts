@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { ConnectOptions } from "../../src/arrays/array.ts";
-import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/flasharray.ts";
+import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { RestClient } from "../../src/arrays/rest/client.ts";
 import type { Protocol } from "../../src/protocols.ts";
 import { HttpsClient } from "../../src/https.ts";

@@ -1,7 +1,7 @@
 // Limits that a class or the configuration sets, where they must arrive: QoS on the array, volumes
 // per node at publish.
 import { deepEqual, ok, rejects } from "node:assert/strict";
-import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/flasharray.ts";
+import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { RestClient } from "../../src/arrays/rest/client.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
 import { HttpsClient } from "../../src/https.ts";

@@ -1,6 +1,7 @@
+import { parseHostPort } from "../../address.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, BlockFacts } from "../../handoff.ts";
-import { type Protocol, PROTOCOLS } from "../../protocols.ts";
+import { type Protocol, PROTOCOL_FACTS, PROTOCOLS, servesBlock } from "../../protocols.ts";
 import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
 
 /**
@@ -14,14 +15,33 @@ export interface PortFacts {
   nvmeFc: { nqn: string; wwpn: string }[];
 }
 
+/** What one look at a FlashArray shows of how nodes reach it. */
+export interface FlashArrayFacts {
+  arrayName: string;
+  /** Only a simulated array has the data plane behind the protocol `local`. */
+  simulated: boolean;
+  ports: PortFacts;
+}
+
+/** A volume that is connected to a host, and which portals its node may use. */
+export interface ConnectedVolume extends BlockFacts {
+  /** What messages call the array. */
+  label: string;
+  /** Name of the host object. */
+  host: string;
+  lun: number;
+  /** Absent: every portal. */
+  portalFilter?: (address: string) => boolean;
+}
+
 /** `52:4A:93:…` → 16 lower-case hex digits. */
 function wwpnOf(wwn: string): string {
   return wwn.replaceAll(":", "").toLowerCase();
 }
 
 /**
- * Sorts what /ports, /network-interfaces and /controllers say (reference A11). Ports are upper case
- * there and interfaces lower case.
+ * Sorts what /ports, /network-interfaces and /controllers say. One physical port is `CT0.ETH4` in
+ * /ports and `ct0.eth4` in /network-interfaces.
  */
 export function portFactsOf(
   ports: PortItem[],
@@ -61,68 +81,43 @@ function addPort(facts: PortFacts, port: PortItem, services: string[]): void {
   if (services.includes("nvme-roce")) facts.nvme["nvme-roce"].push({ nqn, portal });
 }
 
-/** Whether an array with these ports serves a protocol. */
-const IS_SERVED: Record<Protocol, (facts: PortFacts, simulated: boolean) => boolean> = {
-  iscsi: ({ iscsi }) => iscsi.length > 0,
-  fc: ({ fc }) => fc.length > 0,
-  "nvme-tcp": ({ nvme }) => nvme["nvme-tcp"].length > 0,
-  "nvme-roce": ({ nvme }) => nvme["nvme-roce"].length > 0,
-  "nvme-fc": ({ nvmeFc }) => nvmeFc.length > 0,
+/** Whether an array serves a protocol. */
+const IS_SERVED: Record<Protocol, (facts: FlashArrayFacts) => boolean> = {
+  iscsi: ({ ports }) => ports.iscsi.length > 0,
+  fc: ({ ports }) => ports.fc.length > 0,
+  "nvme-tcp": ({ ports }) => ports.nvme["nvme-tcp"].length > 0,
+  "nvme-roce": ({ ports }) => ports.nvme["nvme-roce"].length > 0,
+  "nvme-fc": ({ ports }) => ports.nvmeFc.length > 0,
   nfs: () => false, // a FlashArray serves no file systems to this driver
-  local: (_facts, simulated) => simulated,
+  local: ({ simulated }) => simulated,
 };
 
 /** The protocols that the array serves now; `local` for a simulated array only. */
-export function servedProtocols(facts: PortFacts, simulated: boolean): Set<Protocol> {
-  return new Set(PROTOCOLS.filter((protocol) => IS_SERVED[protocol](facts, simulated)));
-}
-
-/** `10.0.0.1:3260`, `[fd00::1]:3260` → the address alone. */
-function addressOf(portal: string): string {
-  return portal.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+export function servedProtocols(facts: FlashArrayFacts): Set<Protocol> {
+  return new Set(PROTOCOLS.filter((protocol) => IS_SERVED[protocol](facts)));
 }
 
 /**
- * What the node needs to find the volume. `unsupported` when no port or portal is left for the
- * protocol.
+ * What the node needs to find the volume. `unsupported` when the array does not serve the protocol,
+ * or no portal is left that the node may use.
  */
 export function attachmentOf(
   protocol: Protocol,
-  facts: PortFacts,
-  volume: BlockFacts & {
-    label: string;
-    array: string;
-    host: string;
-    lun: number;
-    portalFilter?: (address: string) => boolean;
-  },
+  facts: FlashArrayFacts,
+  volume: ConnectedVolume,
 ): Attachment {
-  const { label, array, host, lun, portalFilter } = volume;
-  const block = {
-    serial: volume.serial,
-    sizeBytes: volume.sizeBytes,
-    everWritten: volume.everWritten,
-  };
-  const allowed = <T extends { portal: string }>(all: T[]) =>
-    all.filter(({ portal }) => portalFilter?.(addressOf(portal)) ?? true);
-  const needed = <T>(left: T[], all: unknown[]): T[] => {
-    if (left.length > 0) return left;
-    const why = all.length > 0
-      ? "none of its portals is inside the allowed CIDRs"
-      : "it has no such port that is up";
-    throw new PsoError(
-      "unsupported",
-      `array ${label} does not serve ${protocol} to this node: ${why}; check the array's network settings`,
-    );
-  };
+  const { host, lun, serial, sizeBytes, everWritten } = volume;
+  const { iscsi, fc, nvme, nvmeFc } = facts.ports;
+  const block = { serial, sizeBytes, everWritten };
+  if (!IS_SERVED[protocol](facts)) throw unserved(protocol, volume.label);
   switch (protocol) {
     case "iscsi":
-      return { protocol, lun, targets: needed(allowed(facts.iscsi), facts.iscsi), ...block };
+      return { protocol, lun, targets: allowedPortals(protocol, iscsi, volume), ...block };
     case "fc":
-      return { protocol, lun, wwpns: needed(facts.fc, []), ...block };
+      return { protocol, lun, wwpns: fc, ...block };
     case "nvme-tcp":
     case "nvme-roce": {
-      const portals = needed(allowed(facts.nvme[protocol]), facts.nvme[protocol]);
+      const portals = allowedPortals(protocol, nvme[protocol], volume);
       return {
         protocol,
         nqn: portals[0]?.nqn ?? "",
@@ -130,16 +125,44 @@ export function attachmentOf(
         ...block,
       };
     }
-    case "nvme-fc": {
-      const ports = needed(facts.nvmeFc, []);
-      return { protocol, nqn: ports[0]?.nqn ?? "", wwpns: ports.map(({ wwpn }) => wwpn), ...block };
-    }
+    case "nvme-fc":
+      return {
+        protocol,
+        nqn: nvmeFc[0]?.nqn ?? "",
+        wwpns: nvmeFc.map(({ wwpn }) => wwpn),
+        ...block,
+      };
     case "local":
-      return { protocol, type: "block", array, host, lun, ...block };
+      return { protocol, type: "block", array: facts.arrayName, host, lun, ...block };
     case "nfs":
-      throw new PsoError(
-        "unsupported",
-        `array ${label} serves block volumes only, and nfs was asked for: use a class for file systems`,
-      );
+      throw unserved(protocol, volume.label);
   }
+}
+
+/** The portals that the configuration lets nodes use; `unsupported` when none is left. */
+function allowedPortals<T extends { portal: string }>(
+  protocol: Protocol,
+  portals: T[],
+  { label, portalFilter }: ConnectedVolume,
+): T[] {
+  const allowed = portals.filter(({ portal }) =>
+    portalFilter?.(parseHostPort(portal)?.host ?? portal) ?? true
+  );
+  if (allowed.length > 0) return allowed;
+  throw new PsoError(
+    "unsupported",
+    `array ${label} does not serve ${protocol} to this node: none of its portals is inside the ` +
+      `allowed CIDRs (it has ${portals.map(({ portal }) => portal).join(", ")}); ` +
+      "check flasharray.iSCSIAllowedCIDR and its like",
+  );
+}
+
+function unserved(protocol: Protocol, label: string): PsoError {
+  const { isSimulated } = PROTOCOL_FACTS[protocol];
+  const reason = isSimulated
+    ? `is a real one: the protocol ${protocol} exists on simulated arrays only`
+    : servesBlock(protocol)
+    ? `does not serve ${protocol}: it has no such port that is up; check its network settings`
+    : `serves block volumes only, and ${protocol} was asked for: use a class for file systems`;
+  return new PsoError("unsupported", `array ${label} ${reason}`);
 }

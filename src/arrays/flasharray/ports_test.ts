@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { isPsoError } from "../../errors.ts";
+import { PROTOCOLS } from "../../protocols.ts";
 import { attachmentOf, portFactsOf, servedProtocols } from "./ports.ts";
-import { everWritten, isOwnSnapshot, loadOf } from "./wire.ts";
+import { everWritten, isOwnSnapshot } from "./wire.ts";
 
 const IQN = "iqn.2010-06.com.purestorage:flasharray.3aabb";
 const NQN = "nqn.2010-06.com.purestorage:flasharray.3aabb";
 
-// Forms of a recorded //X70 (reference A11): ports upper case, interfaces lower case.
+// Forms of a recorded //X70: ports upper case, interfaces lower case.
 const PORTS = [
   { name: "CT0.ETH4", iqn: IQN, nqn: null, portal: "10.0.0.4:3260", wwn: null },
   { name: "CT1.ETH4", iqn: IQN, nqn: null, portal: "[fd00::4]:3260", wwn: null },
@@ -30,10 +31,14 @@ const CONTROLLERS = [
   { name: "CT2", status: "not ready", type: "array_controller" },
   { name: "SH0.CT0", status: "unknown", type: "shelf_controller" },
 ];
-const FACTS = portFactsOf(PORTS, INTERFACES, CONTROLLERS);
+const FACTS = {
+  arrayName: "fa-1",
+  simulated: false,
+  ports: portFactsOf(PORTS, INTERFACES, CONTROLLERS),
+};
+const NO_PORTS = { arrayName: "fa-1", simulated: false, ports: portFactsOf([], [], []) };
 const VOLUME = {
   label: "fa-1",
-  array: "fa-1",
   host: "node-1",
   lun: 7,
   serial: "6C1B16CE1C034D1C00013918",
@@ -43,7 +48,7 @@ const VOLUME = {
 const BLOCK = { serial: VOLUME.serial, sizeBytes: 512, everWritten: true };
 
 Deno.test("portFactsOf() sorts ports by protocol and leaves out what is disabled or not ready", () => {
-  assert.deepEqual(FACTS, {
+  assert.deepEqual(FACTS.ports, {
     iscsi: [{ iqn: IQN, portal: "10.0.0.4:3260" }, { iqn: IQN, portal: "[fd00::4]:3260" }],
     fc: ["524a9371af4e8200"],
     nvme: {
@@ -52,14 +57,14 @@ Deno.test("portFactsOf() sorts ports by protocol and leaves out what is disabled
     },
     nvmeFc: [{ nqn: NQN, wwpn: "524a9371af4e8201" }],
   });
-  assert.deepEqual([...servedProtocols(FACTS, false)], [
+  assert.deepEqual([...servedProtocols(FACTS)], [
     "iscsi",
     "fc",
     "nvme-roce",
     "nvme-tcp",
     "nvme-fc",
   ]);
-  assert.deepEqual([...servedProtocols(portFactsOf([], [], []), true)], ["local"]);
+  assert.deepEqual([...servedProtocols({ ...NO_PORTS, simulated: true })], ["local"]);
 });
 
 Deno.test("portFactsOf() keeps portals on bonds and VLANs, which are no physical ports", () => {
@@ -113,13 +118,22 @@ Deno.test("attachmentOf() says per protocol what a node needs", () => {
 });
 
 Deno.test("attachmentOf() refuses a protocol that the array does not serve", () => {
-  const none = portFactsOf([], [], []);
-  for (const protocol of ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc", "nfs"] as const) {
+  for (const protocol of PROTOCOLS) {
     assert.throws(
-      () => attachmentOf(protocol, none, VOLUME),
+      () => attachmentOf(protocol, NO_PORTS, VOLUME),
       (error) => isPsoError(error, "unsupported"),
     );
   }
+  assert.throws(() => attachmentOf("local", FACTS, VOLUME), {
+    message: "array fa-1 is a real one: the protocol local exists on simulated arrays only",
+  });
+});
+
+Deno.test("attachmentOf() names the portals when none of them is allowed", () => {
+  assert.throws(() => attachmentOf("nvme-tcp", FACTS, { ...VOLUME, portalFilter: () => false }), {
+    message: "array fa-1 does not serve nvme-tcp to this node: none of its portals is inside the " +
+      "allowed CIDRs (it has 10.0.1.6:4420); check flasharray.iSCSIAllowedCIDR and its like",
+  });
 });
 
 Deno.test("everWritten() is true for a source, stored bytes or snapshots, and false for empty references", () => {
@@ -136,19 +150,4 @@ Deno.test("isOwnSnapshot() tells a volume's snapshots from those of a protection
   assert.equal(isOwnSnapshot({ name: "v.a", source: { name: "v" } }), true);
   assert.equal(isOwnSnapshot({ name: "pg.12.v", source: { name: "v" } }), false);
   assert.equal(isOwnSnapshot({ name: "w.a", source: { name: "v" } }), false);
-});
-
-Deno.test("loadOf() weighs the newest sample's operations", () => {
-  const old = { time: 1, reads_per_sec: 1, usec_per_read_op: 9999 };
-  const newest = {
-    time: 2,
-    reads_per_sec: 100,
-    usec_per_read_op: 200,
-    writes_per_sec: 300,
-    usec_per_write_op: 400,
-    others_per_sec: null,
-  };
-  assert.deepEqual(loadOf([old, newest]), { usecPerOp: 350, opsPerSecond: 400 });
-  assert.deepEqual(loadOf([{ time: 1 }]), { usecPerOp: 0, opsPerSecond: 0 });
-  assert.equal(loadOf([]), undefined);
 });

@@ -1,12 +1,9 @@
 import type { Snapshot, Volume } from "../array.ts";
+import type { ArrayIdentityItem } from "../rest/array_facts.ts";
+import type { Reference } from "../rest/named_objects.ts";
 
-// Items of FlashArray REST 2.x as the reference (A6 to A11) has them. Every field is optional: an
-// older Purity leaves some out, and an unset reference is an object with null members.
-
-export interface Reference {
-  id?: string | null;
-  name?: string | null;
-}
+// Items of FlashArray REST 2.x, with the fields that this client reads. Every field is optional: an
+// older Purity leaves some out.
 
 export interface VolumeItem {
   id?: string;
@@ -51,23 +48,10 @@ export interface ConnectionItem {
   nsid?: number | null;
 }
 
-export interface ArrayItem {
-  id?: string;
-  name?: string;
-  version?: string;
+export interface ArrayItem extends ArrayIdentityItem {
   banner?: string | null;
   capacity?: number;
   space?: { total_physical?: number | null; total_used?: number | null } | null;
-}
-
-export interface PerformanceItem {
-  time?: number;
-  reads_per_sec?: number | null;
-  writes_per_sec?: number | null;
-  others_per_sec?: number | null;
-  usec_per_read_op?: number | null;
-  usec_per_write_op?: number | null;
-  usec_per_other_op?: number | null;
 }
 
 export interface PortItem {
@@ -129,23 +113,4 @@ export function isOwnSnapshot(item: SnapshotItem): boolean {
   const volume = item.source?.name;
   return Boolean(volume) && (item.name ?? "").startsWith(`${volume}.`) &&
     (item.name ?? "").split(".").length === 2;
-}
-
-/** Mean over reads, writes and the rest of an array's newest sample; `undefined` without one. */
-export function loadOf(
-  samples: PerformanceItem[],
-): { usecPerOp: number; opsPerSecond: number } | undefined {
-  const newest = samples.reduce<PerformanceItem | undefined>(
-    (best, one) => (best?.time ?? -1) > (one.time ?? 0) ? best : one,
-    undefined,
-  );
-  if (!newest) return undefined;
-  const kinds = [
-    [newest.reads_per_sec ?? 0, newest.usec_per_read_op ?? 0],
-    [newest.writes_per_sec ?? 0, newest.usec_per_write_op ?? 0],
-    [newest.others_per_sec ?? 0, newest.usec_per_other_op ?? 0],
-  ] as const;
-  const opsPerSecond = kinds.reduce((sum, [ops]) => sum + ops, 0);
-  const usec = kinds.reduce((sum, [ops, usecPerOp]) => sum + ops * usecPerOp, 0);
-  return { usecPerOp: opsPerSecond > 0 ? usec / opsPerSecond : 0, opsPerSecond };
 }

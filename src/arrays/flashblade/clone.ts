@@ -1,13 +1,15 @@
 import { createHash } from "node:crypto";
 import { PsoError } from "../../errors.ts";
 import type { CreateVolumeSpec } from "../array.ts";
-import { type FileSystemItem, type FileSystemSnapshotItem, sourceOf } from "./wire.ts";
 import type { RestClient } from "../rest/client.ts";
-import { isRefusal, RestError } from "../rest/errors.ts";
+import { isRefusal } from "../rest/errors.ts";
+import { type ArrayContext, mayBeAboutName, NamedObjects } from "../rest/named_objects.ts";
+import { FILE_SYSTEM_SNAPSHOTS } from "./snapshots.ts";
+import { type FileSystemItem, type FileSystemSnapshotItem, sourceOf } from "./wire.ts";
 
 /**
- * First REST 2.N with `include_snapshot`: the only way to a new file system from a snapshot
- * (reference arrays B2, B6).
+ * First REST 2.N whose POST file-systems takes `include_snapshot`, the only way from a snapshot to a
+ * new file system.
  */
 export const CLONE_SINCE = 25;
 
@@ -23,18 +25,20 @@ export function settingsOf(spec: CreateVolumeSpec): Record<string, unknown> {
   };
 }
 
-/** `unsupported` below REST 2.25. */
+/** `unsupported` when an array with REST 2.`minor` cannot make a file system from `source`. */
 export function requireClone(minor: number, label: string, source: string): void {
   if (minor >= CLONE_SINCE) return;
   throw new PsoError(
     "unsupported",
-    `array ${label} cannot make a file system from ${source}: that needs REST 2.${CLONE_SINCE}, and it has 2.${minor}; update Purity//FB ` +
-      `or choose a class on another array`,
+    `array ${label} cannot make a file system from ${source}: that needs REST ` +
+      `2.${CLONE_SINCE}, and it has 2.${minor}; update Purity//FB or choose a class on another ` +
+      "array",
   );
 }
 
 /**
- * True while a clone is not yet what was asked for: it has its source's size and rules at first.
+ * True while a clone is not yet what was asked for: at first it has the size and the rules of its
+ * source.
  */
 export function isUnfinished(item: FileSystemItem, spec: CreateVolumeSpec): boolean {
   return (item.provisioned ?? 0) < spec.sizeBytes || item.hard_limit_enabled !== true ||
@@ -50,81 +54,56 @@ export function isFromSource(item: FileSystemItem, spec: CreateVolumeSpec): bool
 }
 
 /**
- * The snapshot that stands between a file system and its clone; one per target name, so that a
- * repetition finds its own.
+ * The snapshot that stands between a file system and its clone, because an array clones snapshots
+ * only. Its name is made from the clone's, so that a repetition finds its own.
  */
 export class PassingSnapshot {
   readonly #rest: RestClient;
+  readonly #items: NamedObjects<FileSystemSnapshotItem>;
   readonly #source: string;
   readonly #suffix: string;
 
-  constructor(rest: RestClient, options: { source: string; target: string }) {
-    this.#rest = rest;
+  constructor(context: ArrayContext, options: { source: string; target: string }) {
+    this.#rest = context.rest;
+    this.#items = new NamedObjects(context, FILE_SYSTEM_SNAPSHOTS);
     this.#source = options.source;
     this.#suffix = `clone-${
       createHash("sha256").update(options.target).digest("hex").slice(0, 16)
     }`;
   }
 
+  /** Its full name, `volume.suffix`. */
   get name(): string {
     return `${this.#source}.${this.#suffix}`;
   }
 
   /**
-   * Present afterwards. One that was destroyed before is older than this clone: it is eradicated
-   * first.
+   * Takes the snapshot; one that is there already is left. A destroyed one of that name is older
+   * than this clone and would be cloned in its place: it is eradicated first.
    */
   async make(signal?: AbortSignal): Promise<void> {
     try {
       await this.#create(signal);
     } catch (error) {
-      if (
-        !(error instanceof RestError) || error.status !== 400 ||
-        isRefusal(error, "missing", "limit", "space")
-      ) throw error;
-      const query = { names_or_owner_names: this.name };
-      const item = (await this.#rest.call<FileSystemSnapshotItem>({
-        method: "GET",
-        path: "file-system-snapshots",
-        query,
-        signal,
-      })).items[0];
-      if (item && !item.destroyed) return;
+      if (!mayBeAboutName(error) || isRefusal(error, "missing")) throw error;
+      const item = await this.#items.find(this.name, { signal, destroyed: true });
       if (!item) throw error;
-      await this.#rest.call({
-        method: "DELETE",
-        path: "file-system-snapshots",
-        query: { names: this.name },
-        signal,
-      });
+      if (!item.destroyed) return;
+      const query = { names: this.name };
+      await this.#rest.call({ method: "DELETE", path: FILE_SYSTEM_SNAPSHOTS.path, query, signal });
       await this.#create(signal);
     }
   }
 
-  /** Destroyed afterwards; gone already is success. */
+  /** Destroys the snapshot; gone already is success. */
   async drop(signal?: AbortSignal): Promise<void> {
-    try {
-      const query = { names: this.name };
-      await this.#rest.call({
-        method: "PATCH",
-        path: "file-system-snapshots",
-        query,
-        body: { destroyed: true },
-        signal,
-      });
-    } catch (error) {
-      if (!isRefusal(error, "missing", "destroyed")) throw error;
-    }
+    await this.#items.destroy(this.name, { signal });
   }
 
   async #create(signal?: AbortSignal): Promise<void> {
     const query = { source_names: this.#source };
-    await this.#rest.call({
-      method: "POST",
-      path: "file-system-snapshots",
-      query,
-      body: { suffix: this.#suffix },
-      signal,
-    });
+    const body = { suffix: this.#suffix };
+    const { path } = FILE_SYSTEM_SNAPSHOTS;
+    await this.#rest.call({ method: "POST", path, query, body, signal });
   }
 }

@@ -13,14 +13,20 @@ import {
 } from "./export_rules.ts";
 import { fileAttachmentOf, type FlashBladeFacts } from "./ports.ts";
 import type { FileSystemItem } from "./wire.ts";
-import type { RestClient } from "../rest/client.ts";
 import { isRefusal } from "../rest/errors.ts";
+import type { ArrayContext } from "../rest/named_objects.ts";
 
-export interface ExportContext {
-  rest: RestClient;
-  label: () => string;
+/** What exports need to know of the array besides its REST. */
+export interface ExportContext extends ArrayContext {
+  /** The array's own name and data address; asked for when this process has no facts yet. */
   facts: (signal?: AbortSignal) => Promise<FlashBladeFacts>;
+  /** The live file system of that name. */
   find: (name: string, signal?: AbortSignal) => Promise<FileSystemItem | undefined>;
+}
+
+/** An export that is to be there. */
+interface WantedExport extends ConnectOptions {
+  node: NodeIdentity;
 }
 
 /** Which nodes may mount the file systems of one FlashBlade. */
@@ -37,8 +43,8 @@ export class Exports {
   }
 
   /**
-   * StorageArray.connect for files: reads the rules, and writes them all when they are not what
-   * they must be.
+   * As StorageArray.connect. Reads the rules of the file system, and writes all of them when they
+   * are not what they must be; a change of one rule alone does not exist.
    */
   async connect(
     volume: string,
@@ -59,14 +65,14 @@ export class Exports {
         );
       }
       const rules = parseRules(item.nfs?.rules ?? "");
-      if (hasOwnAccess(item, rules)) return attachment;
+      if (isAccessOfAdministrator(item, rules)) return attachment;
       const wanted = this.#wanted(volume, rules, { ...options, node });
       if (!areEqual(rules, wanted)) await this.#write(volume, wanted, options.signal);
       return attachment;
     });
   }
 
-  /** Not exported to the node, or no such file system, is success. */
+  /** As StorageArray.disconnect: takes the node's addresses out of the rules. */
   async disconnect(
     volume: string,
     node: NodeIdentity | "all",
@@ -76,7 +82,7 @@ export class Exports {
       const item = await this.#context.find(volume, signal);
       if (!item) return;
       const rules = parseRules(item.nfs?.rules ?? "");
-      if (hasOwnAccess(item, rules)) return;
+      if (isAccessOfAdministrator(item, rules)) return;
       const left = node === "all" ? [] : withoutAddresses(rules, node.addresses);
       if (areEqual(rules, left)) return;
       try {
@@ -87,26 +93,26 @@ export class Exports {
     });
   }
 
-  #wanted(
-    volume: string,
-    rules: ExportRule[],
-    options: ConnectOptions & { node: NodeIdentity },
-  ): ExportRule[] {
+  /**
+   * The rules with this node in them. For an exclusive volume the others go, if the configuration
+   * lets them be taken from; else `in_use`.
+   */
+  #wanted(volume: string, rules: ExportRule[], options: WantedExport): ExportRule[] {
     const { node, exclusive, preempt } = options;
     if (node.addresses.length === 0) {
       throw new PsoError(
         "unsupported",
-        `file system ${volume} cannot be exported to node ${node.name}: the node has told no data address; set --data-address there`,
+        `file system ${volume} cannot be exported to node ${node.name}: ` +
+          "the node has told no data address; set --data-address there",
       );
     }
     const others = withoutAddresses(rules, node.addresses);
     if (exclusive && others.length > 0 && !preempt) {
       throw new PsoError(
         "in_use",
-        `file system ${volume} on array ${this.#context.label()} is exported to ${
-          others.map(({ client }) => client).join(", ")
-        } and may serve ` +
-          `one node only: detach it there before it is attached to ${node.name}`,
+        `file system ${volume} on array ${this.#context.label()} is exported to ` +
+          `${others.map(({ client }) => client).join(", ")} and may serve one node only: ` +
+          `detach it there before it is attached to ${node.name}`,
       );
     }
     return withAddresses(exclusive ? [] : others, node.addresses, options);
@@ -126,9 +132,9 @@ export class Exports {
 }
 
 /**
- * Access that is not ours to change: rules with more than plain addresses, or an export policy of
- * the administrator's.
+ * True when an administrator decides who may mount the file system: a rule names more than plain
+ * addresses, or there are no rules and an export policy is set. Such access is never changed.
  */
-function hasOwnAccess(item: FileSystemItem, rules: ExportRule[]): boolean {
+function isAccessOfAdministrator(item: FileSystemItem, rules: ExportRule[]): boolean {
   return areStatic(rules) || (rules.length === 0 && Boolean(item.nfs?.export_policy?.name));
 }

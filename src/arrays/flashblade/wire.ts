@@ -1,9 +1,10 @@
 import type { Snapshot, Volume } from "../array.ts";
 import { isAddress, parseRules } from "./export_rules.ts";
-import type { Reference } from "../flasharray/wire.ts";
+import type { ArrayIdentityItem } from "../rest/array_facts.ts";
+import type { Reference } from "../rest/named_objects.ts";
 
-// Items of FlashBlade REST 2.x as the reference (B2 to B4) has them; every field is optional, see
-// ../flasharray/wire.ts.
+// Items of FlashBlade REST 2.x, with the fields that this client reads. Every field is optional: an
+// older Purity leaves some out.
 
 export interface FileSystemItem {
   id?: string;
@@ -38,10 +39,7 @@ export interface FileSystemSnapshotItem {
   policies?: Reference[] | null;
 }
 
-export interface BladeItem {
-  id?: string;
-  name?: string;
-  version?: string;
+export interface BladeItem extends ArrayIdentityItem {
   revision?: string;
 }
 
@@ -60,8 +58,13 @@ export interface BladeInterfaceItem {
 /** Suffix of the snapshot that is made only to clone a file system from another one. */
 const CLONE_SUFFIX = /^clone-[0-9a-f]{16}$/;
 
-export function isCloneSuffix(suffix: string): boolean {
+function isCloneSuffix(suffix: string): boolean {
   return CLONE_SUFFIX.test(suffix);
+}
+
+/** Whether the snapshot stands only between a file system and its clone. */
+export function isPassing(item: FileSystemSnapshotItem): boolean {
+  return isCloneSuffix(item.suffix ?? item.name?.split(".")[1] ?? "");
 }
 
 /**

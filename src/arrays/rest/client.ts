@@ -8,8 +8,6 @@ import { type Lane, Limiter, type Permit } from "./limiter.ts";
 import { isRefusal, RestError, restErrorOf } from "./errors.ts";
 import { type Dialect, RestSession } from "./session.ts";
 
-export type { Dialect } from "./session.ts";
-
 /**
  * One REST call as metrics and log see it; `status` 0 = no answer. `path` has no version, no query,
  * no name of an object.
@@ -134,10 +132,6 @@ export class RestClient {
       timeoutMs: options.callTimeoutMs ?? 30_000,
       onCall: (call) => this.#record(call),
     });
-  }
-
-  get limiter(): Limiter {
-    return this.#limiter;
   }
 
   /**

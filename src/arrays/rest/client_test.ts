@@ -3,8 +3,8 @@ import { isPsoError, PsoError } from "../../errors.ts";
 import { type Fetch, type HttpRequest, type HttpResponse, TransportError } from "../../https.ts";
 import { createLogger, silentLogger } from "../../log.ts";
 import { Secret } from "../../secret.ts";
-import { FLASHARRAY_DIALECT } from "../flasharray/flasharray.ts";
-import { FLASHBLADE_DIALECT } from "../flashblade/flashblade.ts";
+import { FLASHARRAY_DIALECT } from "../flasharray/status.ts";
+import { FLASHBLADE_DIALECT } from "../flashblade/status.ts";
 import { type CallRecord, filterText, RestClient, type RestOptions } from "./client.ts";
 import { isRefusal, type Refusal, RestError, restErrorOf } from "./errors.ts";
 

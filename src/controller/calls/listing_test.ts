@@ -1,5 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { FlashArray, FLASHARRAY_DIALECT } from "../../arrays/flasharray/flasharray.ts";
+import { FlashArray } from "../../arrays/flasharray/flasharray.ts";
+import { FLASHARRAY_DIALECT } from "../../arrays/flasharray/status.ts";
 import { Fleet } from "../../arrays/fleet.ts";
 import { RestClient } from "../../arrays/rest/client.ts";
 import { silentLogger } from "../../log.ts";

@@ -1,0 +1,62 @@
+import type { ArrayStatus, Feature } from "../array.ts";
+import { readArray, readLoad } from "../rest/array_facts.ts";
+import type { ArrayContext } from "../rest/named_objects.ts";
+import type { Dialect } from "../rest/session.ts";
+import { type FlashArrayFacts, portFactsOf, servedProtocols } from "./ports.ts";
+import type { ArrayItem, ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
+
+/** REST versions that were never released. */
+const NO_SUCH_MINORS = [12, 18];
+/** Oldest that has all we need: /network-interfaces came with 2.4. */
+const OLDEST_MINOR = 4;
+const NEWEST_MINOR = 56;
+
+/** How FlashArrays speak below their resources, and which REST versions this client knows. */
+export const FLASHARRAY_DIALECT: Dialect = {
+  kindName: "FlashArray",
+  versionsKey: "version",
+  loginPath: (version) => `/api/${version}/login`,
+  knows: (minor) =>
+    minor >= OLDEST_MINOR && minor <= NEWEST_MINOR && !NO_SUCH_MINORS.includes(minor),
+  known: `2.${OLDEST_MINOR} to 2.${NEWEST_MINOR}`,
+};
+
+/** How the banner of a simulated array begins, in lower case. */
+const SIMULATED = "pso simulated array";
+
+/** One look at a FlashArray: what everybody may know, and what only its client needs. */
+export async function readFlashArray(
+  context: ArrayContext,
+  signal?: AbortSignal,
+): Promise<{ status: ArrayStatus; facts: FlashArrayFacts }> {
+  const minor = await context.rest.negotiate(signal);
+  const [array, ports, interfaces, controllers, load] = await Promise.all([
+    readArray<ArrayItem>(context, signal),
+    list<PortItem>(context, "ports", signal),
+    list<InterfaceItem>(context, "network-interfaces", signal),
+    list<ControllerItem>(context, "controllers", signal),
+    readLoad(context, signal),
+  ]);
+  const facts: FlashArrayFacts = {
+    arrayName: array.name,
+    simulated: (array.banner ?? "").toLowerCase().includes(SIMULATED),
+    ports: portFactsOf(ports, interfaces, controllers),
+  };
+  const status: ArrayStatus = {
+    id: array.id,
+    name: array.name,
+    kind: "block",
+    version: array.version ?? "",
+    restVersion: `2.${minor}`,
+    capacityBytes: array.capacity ?? 0,
+    usedBytes: array.space?.total_physical ?? array.space?.total_used ?? 0,
+    features: new Set<Feature>(["clone", "qos"]),
+    protocols: servedProtocols(facts),
+    ...(load ? { load } : {}),
+  };
+  return { status, facts };
+}
+
+async function list<T>({ rest }: ArrayContext, path: string, signal?: AbortSignal): Promise<T[]> {
+  return await Array.fromAsync(rest.all<T>({ path, signal }));
+}

@@ -1,0 +1,208 @@
+import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import type { CreateVolumeSpec, DeleteOptions, ListOptions, Page, Volume } from "../array.ts";
+import {
+  type ArrayContext,
+  type Lookup,
+  mayBeAboutName,
+  NamedObjects,
+  prefixFilter,
+  refuseSnapshots,
+  type Resource,
+} from "../rest/named_objects.ts";
+import type { VolumeSnapshots } from "./snapshots.ts";
+import { type VolumeItem, volumeOf } from "./wire.ts";
+
+/** First REST 2.N in which POST volumes takes this. */
+const SINCE = { defaultProtection: 16, tags: 39 };
+
+const VOLUMES: Resource = {
+  path: "volumes",
+  noun: "volume",
+  nameKey: "names",
+  recovery: (name) =>
+    `get it back with \`purevol recover ${name}\`, ` +
+    `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,
+};
+
+/** What volumes need to know of their snapshots and hosts. */
+export interface VolumeContext extends ArrayContext {
+  snapshots: VolumeSnapshots;
+  /** Host names of each connected volume among these. */
+  hostsOf: (volumes: string[], signal?: AbortSignal) => Promise<Map<string, string[]>>;
+}
+
+/** The volumes of one FlashArray, as StorageArray has them. */
+export class Volumes {
+  readonly #context: VolumeContext;
+  readonly #items: NamedObjects<VolumeItem>;
+
+  constructor(context: VolumeContext) {
+    this.#context = context;
+    this.#items = new NamedObjects(context, VOLUMES);
+  }
+
+  /** The live volume of that name as the array shows it; with `destroyed`, also a destroyed one. */
+  async findItem(name: string, lookup: Lookup): Promise<VolumeItem | undefined> {
+    return await this.#items.find(name, lookup);
+  }
+
+  /** As StorageArray.findVolume. */
+  async find(
+    name: string,
+    { hosts, signal }: { hosts?: boolean; signal?: AbortSignal },
+  ): Promise<Volume | undefined> {
+    const item = await this.#items.find(name, { signal });
+    if (!item) return undefined;
+    return volumeOf(item, hosts ? await this.#hostsOf(item, signal) : undefined);
+  }
+
+  async #hostsOf(item: VolumeItem, signal?: AbortSignal): Promise<string[]> {
+    const name = item.name ?? "";
+    if ((item.connection_count ?? 0) === 0) return [];
+    return (await this.#context.hostsOf([name], signal)).get(name) ?? [];
+  }
+
+  /** As StorageArray.createVolume. */
+  async create(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume> {
+    const { name, tags, sizeBytes } = spec;
+    const minor = await this.#context.rest.minor(signal);
+    const source = sourceName(spec);
+    const item = await this.#post(spec, { minor, signal });
+    // A clone is made without tags on older releases: with the look-up of its source and a call to
+    // grow it, a call for tags would be the fourth.
+    if (tags && minor < SINCE.tags && source === undefined) await this.#tag(name, tags, signal);
+    if (source !== undefined && (item.provisioned ?? 0) < sizeBytes && isFrom(item, source)) {
+      return await this.grow(name, sizeBytes, signal);
+    }
+    return volumeOf(item);
+  }
+
+  /** The volume that was created, or that bears the name already. */
+  async #post(
+    spec: CreateVolumeSpec,
+    { minor, signal }: { minor: number; signal?: AbortSignal },
+  ): Promise<VolumeItem> {
+    const source = sourceName(spec);
+    const { qos, tags } = spec;
+    const body = {
+      ...(source === undefined ? { provisioned: spec.sizeBytes } : { source: { name: source } }),
+      ...(tags && minor >= SINCE.tags ? { tags: tagItems(tags) } : {}),
+      ...(qos
+        ? { qos: { iops_limit: qos.iopsLimit, bandwidth_limit: qos.bandwidthLimitBytes } }
+        : {}),
+    };
+    // Default protection (SafeMode) would put the volume into protection groups of the
+    // administrator, and it could not be eradicated before they let it go.
+    const query = {
+      names: spec.name,
+      with_default_protection: minor >= SINCE.defaultProtection ? false : undefined,
+    };
+    const call = { method: "POST", path: VOLUMES.path, query, body, signal } as const;
+    let item: VolumeItem | undefined;
+    try {
+      item = (await this.#context.rest.call<VolumeItem>(call)).items[0];
+    } catch (error) {
+      const missing = source === undefined
+        ? undefined
+        : `the source ${source} of volume ${spec.name}`;
+      return await this.#items.afterRefusedCreate(spec.name, { error, missing, signal });
+    }
+    if (item) return item;
+    throw this.#items.returnedNothing(spec.name);
+  }
+
+  async #tag(volume: string, tags: Record<string, string>, signal?: AbortSignal): Promise<void> {
+    const query = { resource_names: volume };
+    const path = "volumes/tags/batch";
+    try {
+      await this.#context.rest.call({ method: "PUT", path, query, body: tagItems(tags), signal });
+    } catch (error) {
+      if (isPsoError(error, "unavailable", "timeout", "busy", "denied")) throw error;
+      // The volume exists by now: a final code would make the caller forget it.
+      throw new PsoError(
+        "unavailable",
+        `volume ${volume} on array ${this.#context.label()} was created and cannot be tagged: ` +
+          messageOf(error),
+        { cause: error },
+      );
+    }
+  }
+
+  /** As StorageArray.growVolume. */
+  async grow(name: string, sizeBytes: number, signal?: AbortSignal): Promise<Volume> {
+    // Without `truncate` in its query, this call never makes a volume smaller.
+    const query = { names: name };
+    const body = { provisioned: sizeBytes };
+    const call = { method: "PATCH", path: VOLUMES.path, query, body, signal } as const;
+    try {
+      const item = (await this.#context.rest.call<VolumeItem>(call)).items[0];
+      if (item) return volumeOf(item);
+    } catch (error) {
+      if (!mayBeAboutName(error)) throw error;
+      const item = await this.#items.need(name, { signal, cause: error });
+      if ((item.provisioned ?? 0) < sizeBytes) throw error;
+      return volumeOf(item);
+    }
+    return volumeOf(await this.#items.need(name, { signal }));
+  }
+
+  /**
+   * As StorageArray.deleteVolume. The volume is read first: what is connected to a host or has
+   * snapshots that somebody asked for is not destroyed.
+   */
+  async delete(name: string, options: DeleteOptions): Promise<boolean> {
+    const { signal } = options;
+    const item = await this.#items.find(name, { signal, destroyed: true });
+    if (!item || item.destroyed) return false;
+    const shown = `volume ${name} on array ${this.#context.label()}`;
+    if ((item.connection_count ?? 0) > 0) {
+      const hosts = (await this.#context.hostsOf([name], signal)).get(item.name ?? name) ??
+        ["a host"];
+      throw new PsoError(
+        "in_use",
+        `${shown} is connected to ${hosts.join(", ")}: detach it first`,
+      );
+    }
+    if (options.mayHaveSnapshots || (item.space?.snapshots ?? 0) > 0) {
+      refuseSnapshots(shown, await this.#context.snapshots.keptOf(name, signal));
+    }
+    return await this.#items.destroy(name, { signal });
+  }
+
+  /** As StorageArray.listVolumes. */
+  async list(
+    options: ListOptions & { hosts?: boolean },
+    signal?: AbortSignal,
+  ): Promise<Page<Volume>> {
+    const query = { destroyed: false, filter: prefixFilter(options.prefix) };
+    const call = { path: VOLUMES.path, query, signal };
+    const page = await this.#context.rest.page<VolumeItem>(call, options);
+    if (!options.hosts) return { ...page, items: page.items.map((item) => volumeOf(item)) };
+    const connected = page.items.filter((item) => (item.connection_count ?? 0) > 0);
+    const hosts = await this.#context.hostsOf(connected.flatMap(({ name }) => name ?? []), signal);
+    const items = page.items.map((item) => volumeOf(item, hosts.get(item.name ?? "") ?? []));
+    return { ...page, items };
+  }
+}
+
+function sourceName({ source }: CreateVolumeSpec): string | undefined {
+  if (source === undefined) return undefined;
+  return "volume" in source ? source.volume : source.snapshot;
+}
+
+/** An array may name the snapshot or its volume as the source of a clone. */
+function isFrom(item: VolumeItem, source: string): boolean {
+  const from = item.source?.name;
+  return from === source || from === source.split(".")[0];
+}
+
+/** One tag as REST takes it; a copyable tag would go to clones, which belong to another claim. */
+interface TagItem {
+  key: string;
+  value: string;
+  copyable: false;
+}
+
+function tagItems(tags: Record<string, string>): TagItem[] {
+  return Object.entries(tags).map(([key, value]) => ({ key, value, copyable: false }));
+}

@@ -1,0 +1,196 @@
+import { PsoError } from "../../errors.ts";
+import type { CreateVolumeSpec, DeleteOptions, ListOptions, Page, Volume } from "../array.ts";
+import { isRefusal } from "../rest/errors.ts";
+import {
+  type ArrayContext,
+  type Lookup,
+  NamedObjects,
+  prefixFilter,
+  refuseSnapshots,
+  type Resource,
+} from "../rest/named_objects.ts";
+import { isFromSource, isUnfinished, PassingSnapshot, requireClone, settingsOf } from "./clone.ts";
+import type { FileSystemSnapshots } from "./snapshots.ts";
+import { clientsOf, type FileSystemItem, fileVolumeOf } from "./wire.ts";
+
+const FILE_SYSTEMS: Resource = {
+  path: "file-systems",
+  noun: "file system",
+  nameKey: "names",
+  recovery: () => "recover it there, or eradicate it to free the name (its data is lost then)",
+};
+
+/** What file systems need to know of their snapshots. */
+export interface FileSystemContext extends ArrayContext {
+  snapshots: FileSystemSnapshots;
+}
+
+/** The file systems of one FlashBlade, as StorageArray has them. */
+export class FileSystems {
+  readonly #context: FileSystemContext;
+  readonly #items: NamedObjects<FileSystemItem>;
+
+  constructor(context: FileSystemContext) {
+    this.#context = context;
+    this.#items = new NamedObjects(context, FILE_SYSTEMS);
+  }
+
+  /** The live file system as the array shows it; with `destroyed`, also a destroyed one. */
+  async findItem(name: string, lookup: Lookup): Promise<FileSystemItem | undefined> {
+    return await this.#items.find(name, lookup);
+  }
+
+  /** As StorageArray.findVolume; who it is exported to stands in the file system itself. */
+  async find(
+    name: string,
+    { hosts, signal }: { hosts?: boolean; signal?: AbortSignal },
+  ): Promise<Volume | undefined> {
+    const item = await this.#items.find(name, { signal });
+    return item && fileVolumeOf(item, hosts);
+  }
+
+  /** As StorageArray.createVolume. */
+  async create(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume> {
+    const { rest, label } = this.#context;
+    if (spec.qos) {
+      throw new PsoError(
+        "unsupported",
+        `array ${label()} has no limits of IOPS or bandwidth per file system: leave them out`,
+      );
+    }
+    const { source } = spec;
+    if (source === undefined) return fileVolumeOf(await this.#post(spec, { signal }));
+    const minor = await rest.minor(signal);
+    requireClone(minor, label(), "volume" in source ? source.volume : source.snapshot);
+    if ("snapshot" in source) return await this.#clone(spec, source.snapshot, signal);
+    const passing = new PassingSnapshot(this.#context, {
+      source: source.volume,
+      target: spec.name,
+    });
+    // Looked for first: a repetition must not take a second, later snapshot of the source.
+    const existing = await this.#items.find(spec.name, { signal });
+    if (!existing) await this.#makePassing(passing, source.volume, signal);
+    const volume = existing
+      ? await this.#finishClone(existing, spec, signal)
+      : await this.#clone(spec, passing.name, signal);
+    await passing.drop(signal);
+    return volume;
+  }
+
+  /** `not_found` when the source is gone. */
+  async #makePassing(
+    passing: PassingSnapshot,
+    source: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    try {
+      await passing.make(signal);
+    } catch (error) {
+      if (!isRefusal(error, "missing", "destroyed")) throw error;
+      throw new PsoError(
+        "not_found",
+        `the source ${source} is not on array ${this.#context.label()}`,
+        { cause: error },
+      );
+    }
+  }
+
+  async #clone(spec: CreateVolumeSpec, snapshot: string, signal?: AbortSignal): Promise<Volume> {
+    return await this.#finishClone(await this.#post(spec, { snapshot, signal }), spec, signal);
+  }
+
+  /**
+   * Gives a clone its own size, limit and rules, where the array did not take them with the source.
+   * A file system that was not made from the spec's source is left as it is.
+   */
+  async #finishClone(
+    item: FileSystemItem,
+    spec: CreateVolumeSpec,
+    signal?: AbortSignal,
+  ): Promise<Volume> {
+    if (!isFromSource(item, spec) || !isUnfinished(item, spec)) return fileVolumeOf(item);
+    const provisioned = Math.max(spec.sizeBytes, item.provisioned ?? 0);
+    return fileVolumeOf(
+      await this.#change(spec.name, { ...settingsOf(spec), provisioned }, signal) ??
+        { ...item, provisioned },
+    );
+  }
+
+  async #change(
+    name: string,
+    body: Record<string, unknown>,
+    signal?: AbortSignal,
+  ): Promise<FileSystemItem | undefined> {
+    const query = { names: name };
+    const call = { method: "PATCH", path: FILE_SYSTEMS.path, query, body, signal } as const;
+    return (await this.#context.rest.call<FileSystemItem>(call)).items[0];
+  }
+
+  /** The file system that was created, or that bears the name already. */
+  async #post(
+    spec: CreateVolumeSpec,
+    { snapshot, signal }: { snapshot?: string; signal?: AbortSignal },
+  ): Promise<FileSystemItem> {
+    const isClone = snapshot !== undefined;
+    const body = { ...settingsOf(spec), ...(isClone ? { source: { name: snapshot } } : {}) };
+    const query = { names: spec.name, include_snapshot: isClone ? true : undefined };
+    const call = { method: "POST", path: FILE_SYSTEMS.path, query, body, signal } as const;
+    let item: FileSystemItem | undefined;
+    try {
+      item = (await this.#context.rest.call<FileSystemItem>(call)).items[0];
+    } catch (error) {
+      const missing = isClone ? `the source ${snapshot} of file system ${spec.name}` : undefined;
+      return await this.#items.afterRefusedCreate(spec.name, { error, missing, signal });
+    }
+    if (item) return item;
+    throw this.#items.returnedNothing(spec.name);
+  }
+
+  /** As StorageArray.growVolume. */
+  async grow(name: string, sizeBytes: number, signal?: AbortSignal): Promise<Volume> {
+    // Read first: unlike a FlashArray, this array would make the file system smaller.
+    const item = await this.#items.need(name, { signal });
+    if ((item.provisioned ?? 0) >= sizeBytes) return fileVolumeOf(item);
+    const grown = await this.#change(name, { provisioned: sizeBytes }, signal);
+    return fileVolumeOf(grown ?? { ...item, provisioned: sizeBytes });
+  }
+
+  /**
+   * As StorageArray.deleteVolume. The file system is read first: what is exported to a node or has
+   * snapshots that somebody asked for is not destroyed.
+   */
+  async delete(name: string, options: DeleteOptions): Promise<boolean> {
+    const { signal, isNode } = options;
+    const item = await this.#items.find(name, { signal, destroyed: true });
+    if (!item || item.destroyed) return false;
+    const shown = `file system ${name} on array ${this.#context.label()}`;
+    const users = clientsOf(item).filter((client) => isNode?.(client));
+    if (users.length > 0) {
+      throw new PsoError(
+        "in_use",
+        `${shown} is exported to ${users.join(", ")}: unpublish it there first`,
+      );
+    }
+    if (options.mayHaveSnapshots || (item.space?.snapshots ?? 0) > 0) {
+      refuseSnapshots(shown, await this.#context.snapshots.keptOf(name, signal));
+    }
+    // The protocols go off in the same call: an array may refuse to destroy what is still served.
+    const changes = {
+      nfs: { v3_enabled: false, v4_1_enabled: false },
+      smb: { enabled: false },
+      http: { enabled: false },
+    };
+    return await this.#items.destroy(name, { changes, signal });
+  }
+
+  /** As StorageArray.listVolumes. */
+  async list(
+    options: ListOptions & { hosts?: boolean },
+    signal?: AbortSignal,
+  ): Promise<Page<Volume>> {
+    const query = { destroyed: false, filter: prefixFilter(options.prefix) };
+    const call = { path: FILE_SYSTEMS.path, query, signal };
+    const page = await this.#context.rest.page<FileSystemItem>(call, options);
+    return { ...page, items: page.items.map((item) => fileVolumeOf(item, options.hosts)) };
+  }
+}

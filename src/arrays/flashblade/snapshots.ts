@@ -1,0 +1,143 @@
+import { PsoError } from "../../errors.ts";
+import type { ListOptions, Page, Snapshot } from "../array.ts";
+import { filterText } from "../rest/client.ts";
+import { isRefusal } from "../rest/errors.ts";
+import {
+  type ArrayContext,
+  NamedObjects,
+  prefixFilter,
+  type Resource,
+  SNAPSHOTS_SEEN,
+} from "../rest/named_objects.ts";
+import {
+  fileSnapshotOf,
+  type FileSystemItem,
+  type FileSystemSnapshotItem,
+  isPassing,
+  isScheduled,
+  ownerOf,
+} from "./wire.ts";
+
+/**
+ * File systems asked for in one filter: with names of 63 characters it stays below the 8 KiB that
+ * web servers take as a URL.
+ */
+const NAMES_PER_CALL = 50;
+
+/** The resource of snapshots; looked up also by the name of their file system. */
+export const FILE_SYSTEM_SNAPSHOTS: Resource = {
+  path: "file-system-snapshots",
+  noun: "snapshot",
+  nameKey: "names_or_owner_names",
+  recovery: () => "recover it there, or eradicate it to free the name (its data is lost then)",
+};
+
+/** The snapshots of file systems on one FlashBlade, as StorageArray has them. */
+export class FileSystemSnapshots {
+  readonly #context: ArrayContext;
+  readonly #items: NamedObjects<FileSystemSnapshotItem>;
+
+  constructor(context: ArrayContext) {
+    this.#context = context;
+    this.#items = new NamedObjects(context, FILE_SYSTEM_SNAPSHOTS);
+  }
+
+  /** As StorageArray.findSnapshot. */
+  async find(name: string, signal?: AbortSignal): Promise<Snapshot | undefined> {
+    const item = await this.#items.find(name, { signal });
+    return item && await this.#withSize(item, signal);
+  }
+
+  /** As StorageArray.createSnapshot. */
+  async create(volume: string, suffix: string, signal?: AbortSignal): Promise<Snapshot> {
+    const name = `${volume}.${suffix}`;
+    // Without a source the array takes a snapshot of every file system that it has.
+    if (volume === "") throw new PsoError("invalid", `snapshot ${name} names no file system`);
+    const query = { source_names: volume };
+    const call = {
+      method: "POST",
+      path: FILE_SYSTEM_SNAPSHOTS.path,
+      query,
+      body: { suffix },
+      signal,
+    } as const;
+    let item: FileSystemSnapshotItem | undefined;
+    try {
+      item = (await this.#context.rest.call<FileSystemSnapshotItem>(call)).items[0];
+    } catch (error) {
+      const missing = `file system ${volume}`;
+      item = await this.#items.afterRefusedCreate(name, { error, missing, signal });
+    }
+    if (item) return await this.#withSize(item, signal);
+    throw this.#items.returnedNothing(name);
+  }
+
+  /** As StorageArray.deleteSnapshot. */
+  async delete(name: string, signal?: AbortSignal): Promise<void> {
+    await this.#items.destroy(name, { signal });
+  }
+
+  /** As StorageArray.listSnapshots. */
+  async list(
+    options: ListOptions & { volume?: string },
+    signal?: AbortSignal,
+  ): Promise<Page<Snapshot>> {
+    const query = {
+      destroyed: false,
+      filter: prefixFilter(options.prefix),
+      names_or_owner_names: options.volume,
+    };
+    try {
+      const call = { path: FILE_SYSTEM_SNAPSHOTS.path, query, signal };
+      const page = await this.#context.rest.page<FileSystemSnapshotItem>(call, options);
+      const items = page.items.filter((item) => !isPassing(item));
+      return { ...page, items: await this.#withSizes(items, signal) };
+    } catch (error) {
+      const isVolumeGone = options.volume !== undefined && isRefusal(error, "missing", "destroyed");
+      if (isVolumeGone) return { items: [] };
+      throw error;
+    }
+  }
+
+  /**
+   * The first few snapshots of the file system that somebody asked for. Those of schedules, and the
+   * one that only stands between a file system and its clone, do not keep it from being deleted.
+   */
+  async keptOf(volume: string, signal?: AbortSignal): Promise<FileSystemSnapshotItem[]> {
+    return await this.#items.firstFew(
+      { names_or_owner_names: volume, destroyed: false },
+      (item) => !isScheduled(item) && !isPassing(item),
+      { limit: SNAPSHOTS_SEEN, signal },
+    );
+  }
+
+  async #withSize(item: FileSystemSnapshotItem, signal?: AbortSignal): Promise<Snapshot> {
+    const sizes = await this.#sizesOf([ownerOf(item)], signal);
+    return fileSnapshotOf(item, sizes.get(ownerOf(item)) ?? 0);
+  }
+
+  async #withSizes(items: FileSystemSnapshotItem[], signal?: AbortSignal): Promise<Snapshot[]> {
+    const sizes = await this.#sizesOf([...new Set(items.map(ownerOf))], signal);
+    return items.map((item) => fileSnapshotOf(item, sizes.get(ownerOf(item)) ?? 0));
+  }
+
+  /** Sizes of file systems, because snapshots have none of their own. One call per fifty names. */
+  async #sizesOf(names: string[], signal?: AbortSignal): Promise<Map<string, number>> {
+    const sizes = new Map<string, number>();
+    for (let start = 0; start < names.length; start += NAMES_PER_CALL) {
+      const part = names.slice(start, start + NAMES_PER_CALL);
+      const filter = part.map((name) => `name=${filterText(name)}`).join(" or ");
+      const query = part.length === 1 ? { names: part } : { filter };
+      const call = { path: "file-systems", query, signal };
+      try {
+        for await (const item of this.#context.rest.all<FileSystemItem>(call)) {
+          sizes.set(item.name ?? "", item.provisioned ?? 0);
+        }
+      } catch (error) {
+        // The file system is gone since: its size is not known.
+        if (!isRefusal(error, "missing", "destroyed")) throw error;
+      }
+    }
+    return sizes;
+  }
+}

@@ -1,0 +1,202 @@
+import { PsoError } from "../../errors.ts";
+import { filterText, type Query, type RestClient } from "./client.ts";
+import { isRefusal, RestError } from "./errors.ts";
+import type { Lane } from "./limiter.ts";
+
+/** One array, as the code of its resources sees it. */
+export interface ArrayContext {
+  rest: RestClient;
+  /** What messages call the array. */
+  label: () => string;
+}
+
+/** A reference inside an item; where nothing is referred to, its members are null. */
+export interface Reference {
+  id?: string | null;
+  name?: string | null;
+}
+
+/** One resource of the REST whose objects have names and can be destroyed and recovered. */
+export interface Resource {
+  /** `volumes` */
+  path: string;
+  /** What messages call one object: `volume`. */
+  noun: string;
+  /** The query parameter that finds an object by its name. */
+  nameKey: "names" | "names_or_owner_names";
+  /** What to do about a destroyed object that still holds its name; completes a sentence. */
+  recovery: (name: string) => string;
+}
+
+/** How an object is looked up. */
+export interface Lookup {
+  signal?: AbortSignal;
+  /** Also an object that is destroyed and not eradicated yet. */
+  destroyed?: boolean;
+  lane?: Lane;
+}
+
+/** What is known of a create that the array refused. */
+export interface RefusedCreate {
+  error: unknown;
+  /** For `not_found`: what is missing if the array refuses because of what the object is made from. */
+  missing?: string;
+  signal?: AbortSignal;
+}
+
+/** How a destroy is sent. */
+export interface DestroyOptions {
+  /** Sent with `destroyed: true`. */
+  changes?: Record<string, unknown>;
+  signal?: AbortSignal;
+}
+
+/** `name='PREFIX*'` for a query's `filter`; undefined for no prefix. */
+export function prefixFilter(prefix: string | undefined): string | undefined {
+  return prefix === undefined || prefix === "" ? undefined : `name=${filterText(`${prefix}*`)}`;
+}
+
+/**
+ * True when the array refused a call for a reason that the object's name may explain (it is taken,
+ * or missing): status 400, and neither a limit nor room.
+ */
+export function mayBeAboutName(error: unknown): error is RestError {
+  return error instanceof RestError && error.status === 400 && !isRefusal(error, "limit", "space");
+}
+
+/**
+ * The objects of one resource, as both kinds of array treat them alike. What is there decides, and
+ * never the text of a refusal: texts differ between Purity releases.
+ */
+export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
+  readonly #context: ArrayContext;
+  readonly #resource: Resource;
+
+  constructor(context: ArrayContext, resource: Resource) {
+    this.#context = context;
+    this.#resource = resource;
+  }
+
+  /** The live object of that name; with `destroyed`, also one that is destroyed. One call. */
+  async find(name: string, lookup: Lookup = {}): Promise<T | undefined> {
+    const { signal, destroyed, lane } = lookup;
+    const { path, nameKey } = this.#resource;
+    const query = { [nameKey]: name, destroyed: destroyed ? undefined : false };
+    try {
+      const { rest } = this.#context;
+      return (await rest.call<T>({ method: "GET", path, query, lane, signal })).items[0];
+    } catch (error) {
+      // A name that is not there is status 400 here. The text for an object that is destroyed while
+      // live ones are asked for is not known: that the refusal is about this name is enough.
+      const isAboutName = error instanceof RestError && error.status === 400 &&
+        error.context === name;
+      if (isAboutName || isRefusal(error, "missing", "destroyed")) return undefined;
+      throw error;
+    }
+  }
+
+  /** As `find` for live objects, and `not_found` when there is none. */
+  async need(name: string, lookup: { signal?: AbortSignal; cause?: unknown }): Promise<T> {
+    return await this.find(name, lookup) ?? this.#missing(name, lookup.cause);
+  }
+
+  #missing(name: string, cause?: unknown): never {
+    throw new PsoError(
+      "not_found",
+      `${this.#resource.noun} ${name} is not on array ${this.#context.label()}`,
+      cause === undefined ? undefined : { cause },
+    );
+  }
+
+  /**
+   * The object that bears the name already, after the array refused to create it. `conflict` when a
+   * destroyed object holds the name, `not_found` when what the object is made from is missing, else
+   * the array's own error.
+   */
+  async afterRefusedCreate(name: string, refused: RefusedCreate): Promise<T> {
+    const { error, missing, signal } = refused;
+    if (!mayBeAboutName(error)) throw error;
+    const item = await this.find(name, { signal, destroyed: true });
+    if (item && !item.destroyed) return item;
+    if (item) {
+      const { noun, recovery } = this.#resource;
+      throw new PsoError(
+        "conflict",
+        `${noun} ${name} on array ${this.#context.label()} was destroyed and still holds its ` +
+          `name: ${recovery(name)}`,
+        { cause: error },
+      );
+    }
+    if (missing === undefined || !isRefusal(error, "missing", "destroyed")) throw error;
+    throw new PsoError("not_found", `${missing} is not on array ${this.#context.label()}`, {
+      cause: error,
+    });
+  }
+
+  /**
+   * `unavailable` when the array answered a create with success and no object: it may exist, and
+   * the next attempt looks.
+   */
+  returnedNothing(name: string): PsoError {
+    return new PsoError(
+      "unavailable",
+      `array ${this.#context.label()} created ${this.#resource.noun} ${name} and returned ` +
+        "nothing; try again",
+    );
+  }
+
+  /**
+   * Destroys the object. True when this call did it, false when it was gone or destroyed already.
+   */
+  async destroy(name: string, { changes, signal }: DestroyOptions = {}): Promise<boolean> {
+    const query = { names: name };
+    const body = { ...changes, destroyed: true };
+    const { path } = this.#resource;
+    try {
+      await this.#context.rest.call({ method: "PATCH", path, query, body, signal });
+      return true;
+    } catch (error) {
+      if (!isRefusal(error, "missing", "destroyed")) throw error;
+      return false;
+    }
+  }
+
+  /** The first objects that `query` gives and `counts` accepts; none when it names what is gone. */
+  async firstFew(
+    query: Query,
+    counts: (item: T) => boolean,
+    { limit, signal }: { limit: number; signal?: AbortSignal },
+  ): Promise<T[]> {
+    const found: T[] = [];
+    try {
+      const { path } = this.#resource;
+      for await (const item of this.#context.rest.all<T>({ path, query, signal })) {
+        if (counts(item)) found.push(item);
+        if (found.length === limit) break;
+      }
+    } catch (error) {
+      if (!isRefusal(error, "missing", "destroyed")) throw error;
+    }
+    return found;
+  }
+}
+
+/** Snapshots named in a refusal; more are only said to exist. */
+const NAMED_SNAPSHOTS = 3;
+
+/**
+ * `in_use` when the volume has snapshots: destroying it on the array would take them along.
+ * `snapshots` are the first few that somebody asked for.
+ */
+export function refuseSnapshots(
+  volume: string,
+  snapshots: readonly { name?: string }[],
+): void {
+  if (snapshots.length === 0) return;
+  const names = snapshots.slice(0, NAMED_SNAPSHOTS).map(({ name }) => name ?? "").join(", ");
+  const more = snapshots.length > NAMED_SNAPSHOTS ? " and more" : "";
+  throw new PsoError("in_use", `${volume} has snapshots: ${names}${more}; delete them first`);
+}
+
+/** How many snapshots refuseSnapshots() needs to see. */
+export const SNAPSHOTS_SEEN = NAMED_SNAPSHOTS + 1;
