@@ -29,7 +29,7 @@ import { reportOf } from "./src/host/finding.ts";
 import { checkHost } from "./src/host/host_check.ts";
 import type { Host } from "./src/host/host.ts";
 import { KeyedLock } from "./src/async/keyed_lock.ts";
-import { createLogger, type Level, type Logger } from "./src/log.ts";
+import { chosenLevel, createLogger, type Level, type Logger } from "./src/log.ts";
 import { Metrics } from "./src/metrics.ts";
 import { registerHealth, registerStaged } from "./src/node/health/metrics.ts";
 import { NodePlugin } from "./src/node/node_plugin.ts";
@@ -77,10 +77,8 @@ function loggerFor(
   options: { logLevel?: Level; logFormat: "json" | "text" },
   config: Config,
 ): Logger {
-  return createLogger({
-    level: options.logLevel ?? (config.debug ? "debug" : "info"),
-    format: options.logFormat,
-  });
+  const level = chosenLevel(options.logLevel, config);
+  return createLogger({ level, format: options.logFormat });
 }
 
 async function runController(options: ControllerOptions): Promise<void> {

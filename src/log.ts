@@ -43,6 +43,11 @@ function plain(value: unknown): unknown {
   return typeof value === "bigint" ? value.toString() : value;
 }
 
+/** The level of the flag, when there is one; else `debug` or `info`, as the configuration says. */
+export function chosenLevel(flag: Level | undefined, config: { debug: boolean }): Level {
+  return flag ?? (config.debug ? "debug" : "info");
+}
+
 export function createLogger(options: LogOptions = {}): Logger {
   const { level = "info", format = "json", write = writeStderr, now = Date.now } = options;
   const least = LEVELS.indexOf(level);
