@@ -45,7 +45,7 @@ export class Backoff {
    * Forgets every failure but those of `keys`: what is no longer wrong begins anew when it fails
    * again.
    */
-  keepOnly(keys: Set<string>): void {
+  keepOnly(keys: ReadonlySet<string>): void {
     for (const key of this.#failures.keys()) if (!keys.has(key)) this.#failures.delete(key);
   }
 }

@@ -2,7 +2,7 @@ import { isReadOnly } from "../capability.ts";
 import { chapOf } from "../chap.ts";
 import { PsoError } from "../errors.ts";
 import { decodeAttachment, encodeNodeId } from "../handoff.ts";
-import type { Condition, StorageCondition } from "../node/health/condition.ts";
+import type { Condition, StorageCondition } from "../node/look.ts";
 import type { NodePlugin } from "../node/node_plugin.ts";
 import type { VolumeStats } from "../node/requests.ts";
 import {

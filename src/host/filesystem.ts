@@ -224,7 +224,7 @@ async function growMountedExt4(
 }
 
 /** How full a file system is, as statfs(2) tells it. */
-interface FileSystemUse {
+export interface FileSystemUse {
   totalBytes: number;
   freeBytes: number;
   availableBytes: number;

@@ -2,14 +2,10 @@
 import assert from "node:assert/strict";
 import { mountAt, readMounts } from "../host/mountinfo.ts";
 import type { NodeContext } from "./context.ts";
-import { fileConnection } from "./protocol.ts";
+import type { FileConnection } from "./protocol.ts";
+import { fileConnection } from "./registry.ts";
 import { FakeHost } from "../../tests/support/fake_host.ts";
-import {
-  FILE_BEDS,
-  type FileBed,
-  type FileProtocol,
-  PLANE,
-} from "../../tests/support/protocol_beds.ts";
+import { FILE_BEDS, type FileBed, PLANE } from "../../tests/support/protocol_beds.ts";
 import { failureOf } from "../../tests/support/test_node.ts";
 
 interface FileRule {
@@ -20,13 +16,13 @@ interface FileRule {
 /** mount() and what mountinfo then shows at its target. */
 class Mounting {
   readonly context: NodeContext;
-  readonly connection;
+  readonly connection: FileConnection;
   readonly #fake: FakeHost;
   readonly #bed: FileBed;
 
-  constructor(fake: FakeHost, { protocol, bed }: { protocol: FileProtocol; bed: FileBed }) {
+  constructor(fake: FakeHost, bed: FileBed) {
     this.context = fake.context({ localPlane: PLANE });
-    this.connection = fileConnection(protocol);
+    this.connection = fileConnection(bed.attachment(7));
     this.#fake = fake;
     this.#bed = bed;
   }
@@ -93,8 +89,7 @@ for (const [protocol, makeBed] of Object.entries(FILE_BEDS)) {
       FakeHost.use(async (fake) => {
         fake.folder(PLANE);
         const bed = makeBed(fake);
-        const of = { protocol: protocol as FileProtocol, bed };
-        await check({ bed, mounts: new Mounting(fake, of) });
+        await check({ bed, mounts: new Mounting(fake, bed) });
       }));
   }
 }

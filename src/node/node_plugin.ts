@@ -6,7 +6,8 @@ import type { Host } from "../host/host.ts";
 import { ensureHostNames } from "../host/nvme.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
 import type { Logger } from "../log.ts";
-import type { Condition, StorageCondition } from "./health/condition.ts";
+import type { Condition, StorageCondition } from "./look.ts";
+import { ATTACHABLE } from "./registry.ts";
 import type { NodeContext } from "./context.ts";
 import { expandVolume, volumeAt, volumeStats } from "./calls/growth.ts";
 import { Healer } from "./health/healer.ts";
@@ -33,9 +34,6 @@ import { unstageVolume } from "./calls/unstaging.ts";
  * Volumes of which the last stage failed are remembered up to this number, for NodeGetVolumeHealth.
  */
 const FAILED_STAGES_MAX = 100;
-
-/** What this version can attach; more come with their connections. */
-const ATTACHABLE: Protocol[] = ["iscsi", "fc", "nvme-tcp", "nvme-roce", "nvme-fc", "nfs", "local"];
 
 export interface NodePluginOptions {
   /** The Kubernetes node name. */

@@ -1,23 +1,30 @@
 import type { ChapCredentials } from "../chap.ts";
-import { PsoError } from "../errors.ts";
 import type { Attachment } from "../handoff.ts";
-import type { Protocol } from "../protocols.ts";
 import type { BlockDevice } from "../host/block_device.ts";
+import type { FileSystemUse } from "../host/filesystem.ts";
+import type { HostView } from "../host/host_view.ts";
 import type { Mount } from "../host/mountinfo.ts";
+import type { Protocol } from "../protocols.ts";
 import type { NodeContext } from "./context.ts";
-import { localBlock } from "./local/block.ts";
-import { localFile } from "./local/file.ts";
-import { nfsFile } from "./nfs/mount.ts";
-import { nvmeBlock } from "./nvme/attach.ts";
-import { scsiBlock } from "./scsi/attach.ts";
+import type { Condition, PathLook, StorageCondition } from "./look.ts";
 import type { StageRecord } from "./stage_record.ts";
 
-/** Attachments that end in a block device, and those that end in a mounted folder. */
-export type BlockAttachment = Extract<Attachment, { serial: string }>;
-export type ScsiAttachment = Extract<BlockAttachment, { protocol: "iscsi" | "fc" }>;
-export type NvmeAttachment = Extract<BlockAttachment, { nqn: string }>;
-export type FileAttachment = Exclude<Attachment, BlockAttachment>;
+// The interface of a protocol. This file imports no implementation: registry.ts does.
 
+/** Attachments that end in a block device. */
+export type BlockAttachment = Extract<Attachment, { serial: string }>;
+/** Attachments that end in a mounted folder. */
+export type FileAttachment = Exclude<Attachment, BlockAttachment>;
+/** The attachments of block volumes by one protocol; `never` when it has none. */
+export type BlockAttachmentBy<P extends Protocol> = BlockAttachment & { protocol: P };
+/** The attachments of file systems by one protocol; `never` when it has none. */
+export type FileAttachmentBy<P extends Protocol> = FileAttachment & { protocol: P };
+/** Attachments that end in a SCSI disk. */
+export type ScsiAttachment = BlockAttachmentBy<"iscsi" | "fc">;
+/** Attachments that end in an NVMe namespace. */
+export type NvmeAttachment = BlockAttachmentBy<"nvme-tcp" | "nvme-roce" | "nvme-fc">;
+
+/** What attach() needs beside the attachment. */
 export interface AttachOptions {
   /**
    * The record of this volume on this node; attach() fills in what it learns through `note` before
@@ -31,129 +38,167 @@ export interface AttachOptions {
   chap?: ChapCredentials;
 }
 
-/** How block volumes of one protocol come and go. Every method is safe to repeat. */
-export interface BlockConnection {
+/** A block volume that may be attached, as a look needs it. */
+export interface AttachedVolume<A extends BlockAttachment> {
+  attachment: A;
+  /** Kernel name of its device; absent until it is known. */
+  device?: string;
+}
+
+/**
+ * How block volumes with attachments of the type `A` come, are looked after and go. Every function
+ * is safe to repeat.
+ */
+export interface BlockConnection<A extends BlockAttachment = BlockAttachment> {
   /**
    * Makes the device of a published volume appear and proves that it is this very volume, at least
    * as large as the array said. `not_found` when the volume is not published to this node (any
    * more), `in_use` when another user of this machine holds it.
    */
-  attach(
+  attach: (
     context: NodeContext,
-    attachment: BlockAttachment,
+    attachment: A,
     options: AttachOptions,
     signal?: AbortSignal,
-  ): Promise<BlockDevice>;
+  ) => Promise<BlockDevice>;
   /**
    * Whether a device that is there shows this very volume. Throws as attach() when the volume is
    * not published to this node.
    */
-  isDeviceOf(
+  isDeviceOf: (
     context: NodeContext,
-    attachment: BlockAttachment,
+    attachment: A,
     deviceName: string,
     signal?: AbortSignal,
-  ): Promise<boolean>;
+  ) => Promise<boolean>;
   /** Lets the device take the size that its volume has on the array now. */
-  grow(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void>;
+  grow: (context: NodeContext, deviceName: string, signal?: AbortSignal) => Promise<void>;
   /**
    * Names of the devices that this node attached for the volume of a record, whether a crash kept
    * the name from being noted or not. `in_use` when it cannot be told from what is another's.
    */
-  devicesOf(context: NodeContext, record: StageRecord, signal?: AbortSignal): Promise<string[]>;
+  devicesOf: (
+    context: NodeContext,
+    record: StageRecord<A>,
+    signal?: AbortSignal,
+  ) => Promise<string[]>;
   /**
    * Whether a device, found by a mount and without a record, is one that this protocol of this node
    * made.
    */
-  owns(context: NodeContext, deviceName: string): Promise<boolean>;
+  owns: (context: NodeContext, deviceName: string) => Promise<boolean>;
   /**
    * Takes the device away and proves that it is gone. Only called when nothing mounts it. Gone
    * already is success.
    */
-  detach(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void>;
+  detach: (context: NodeContext, deviceName: string, signal?: AbortSignal) => Promise<void>;
   /**
-   * Ends what this driver made and no volume uses any more, such as sessions; after an unstage or a
-   * failed stage. `others` are the records of the volumes that stay.
+   * Condition, paths and missing routes of a volume that something uses, from sysfs as the view
+   * shows it. Changes nothing and starts no process.
    */
-  tidy?(context: NodeContext, others: StageRecord[], signal?: AbortSignal): Promise<void>;
+  look: (
+    context: NodeContext,
+    view: HostView,
+    volume: AttachedVolume<A>,
+  ) => Promise<PathLook>;
+  /**
+   * Does what look() named as `repair`, at a volume that is mounted, by the steps of attach().
+   * Removes nothing that a volume needs. `unavailable` when something stays wrong.
+   */
+  repair: (context: NodeContext, record: StageRecord<A>, signal?: AbortSignal) => Promise<void>;
+  /**
+   * Names of the sessions or connections of ours that no volume of `records` needs and no attach is
+   * about to use.
+   */
+  idle: (context: NodeContext, view: HostView, records: StageRecord[]) => Promise<string[]>;
+  /**
+   * Ends what idle() would name, after asking again; after an unstage or a failed stage. `others`
+   * are the records of the volumes that stay. Sessions and connections of others are not touched.
+   */
+  tidy: (context: NodeContext, others: StageRecord[], signal?: AbortSignal) => Promise<void>;
+  /**
+   * Drops notes about connections of ours that somebody else has ended, so that one which others
+   * make later is not taken for ours.
+   */
+  forgetEnded: (context: NodeContext) => Promise<void>;
+  /**
+   * Names of devices that came by sessions of ours, that no record names and that nothing mounts.
+   * They are only counted: a lost record is no proof that nobody needs them.
+   */
+  unknownDevices: (view: HostView, records: StageRecord[]) => string[];
 }
 
-/** How shared file systems of one protocol are mounted. */
-export interface FileConnection {
+/** Where a shared file system is mounted, and how. */
+export interface MountPlace {
+  target: string;
+  options: string[];
+}
+
+/** A shared file system that is mounted on this node. */
+export interface MountedVolume<A extends FileAttachment> {
+  attachment: A;
+  /** Where it is staged, as mountinfo names it. */
+  target: string;
+}
+
+/** Which mounted volumes a round asks their server for. */
+export interface ProbeRound<A extends FileAttachment> {
+  volumes: MountedVolume<A>[];
+  /** Number of the round; each volume has its turn within twenty rounds. */
+  turn: number;
+}
+
+/** How shared file systems with attachments of the type `A` are mounted and looked after. */
+export interface FileConnection<A extends FileAttachment = FileAttachment> {
   /**
-   * Mounts at `target`, which holds nothing yet. `not_found` when it is not exported to this node.
+   * Mounts at `place.target`, which holds nothing yet. `not_found` when it is not exported to this
+   * node.
    */
-  mount(
+  mount: (
     context: NodeContext,
-    attachment: FileAttachment,
-    place: { target: string; options: string[] },
+    attachment: A,
+    place: MountPlace,
     signal?: AbortSignal,
-  ): Promise<void>;
+  ) => Promise<void>;
   /**
    * Whether an existing mount shows this very file system. Throws as mount() when it is not
    * exported to this node.
    */
-  isMountOf(context: NodeContext, attachment: FileAttachment, mount: Mount): Promise<boolean>;
+  isMountOf: (context: NodeContext, attachment: A, mount: Mount) => Promise<boolean>;
+  /** Whether a mount without a record is one that this protocol made. */
+  owns: (context: NodeContext, mount: Mount) => Promise<boolean>;
   /**
    * Whether the server says that what is mounted is no longer there (ESTALE). `unavailable` when it
    * does not answer in a few seconds.
    */
-  isStale?(
+  isStale: (
     context: NodeContext,
-    attachment: FileAttachment,
-    mount: Mount,
+    volume: MountedVolume<A>,
     signal?: AbortSignal,
-  ): Promise<boolean>;
-}
-
-const BLOCK: Partial<Record<Protocol, BlockConnection>> = {
-  local: localBlock,
-  iscsi: scsiBlock,
-  fc: scsiBlock,
-  "nvme-tcp": nvmeBlock,
-  "nvme-roce": nvmeBlock,
-  "nvme-fc": nvmeBlock,
-};
-const FILE: Partial<Record<Protocol, FileConnection>> = { local: localFile, nfs: nfsFile };
-
-function unsupported(protocol: Protocol): PsoError {
-  return new PsoError(
-    "unsupported",
-    `protocol ${protocol} cannot be attached by this version of the node plugin`,
-  );
-}
-
-/**
- * How this protocol attaches block volumes. `unsupported` for one that this version does not have.
- */
-export function blockConnection(protocol: Protocol): BlockConnection {
-  const connection = BLOCK[protocol];
-  if (connection) return connection;
-  throw unsupported(protocol);
-}
-
-/** How this protocol mounts file systems. `unsupported` as blockConnection(). */
-export function fileConnection(protocol: Protocol): FileConnection {
-  const connection = FILE[protocol];
-  if (connection) return connection;
-  throw unsupported(protocol);
-}
-
-/**
- * The connection that made a device which is only known by its mount; `undefined` when it is none
- * of ours.
- */
-export async function ownerOf(
-  context: NodeContext,
-  deviceName: string,
-): Promise<BlockConnection | undefined> {
-  for (const connection of new Set(Object.values(BLOCK))) {
-    if (await connection.owns(context, deviceName)) return connection;
-  }
-  return undefined;
+  ) => Promise<boolean>;
+  /**
+   * Bytes and inodes of the file system (statfs(2)). Of a server that hangs only one call waits;
+   * for the others it is `unavailable` at once.
+   */
+  readUse: (
+    context: NodeContext,
+    volume: MountedVolume<A>,
+    signal?: AbortSignal,
+  ) => Promise<FileSystemUse>;
+  /** Asks the servers of the volumes whether they answer, some volumes in each round. */
+  probe: (context: NodeContext, round: ProbeRound<A>, signal?: AbortSignal) => Promise<void>;
+  /** What the last probes found wrong with a volume; `target` is absent when nothing is mounted. */
+  look: (context: NodeContext, attachment: A, target: string | undefined) => Condition[];
+  /** What is wrong with the servers themselves, by the last calls to each. */
+  serverConditions: (context: NodeContext) => StorageCondition[];
 }
 
 /** True for attachments that end in a block device. */
 export function isBlock(attachment: Attachment): attachment is BlockAttachment {
   return "serial" in attachment;
+}
+
+/** True for records of volumes that end in a block device. */
+export function isBlockRecord(record: StageRecord): record is StageRecord<BlockAttachment> {
+  return isBlock(record.attachment);
 }

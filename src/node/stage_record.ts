@@ -20,10 +20,10 @@ export interface FormatRecord {
  * What this node meant to do with one volume, written before it did anything. Facts are in
  * mountinfo and sysfs.
  */
-export interface StageRecord {
+export interface StageRecord<A extends Attachment = Attachment> {
   volumeId: string;
   stagingPath: string;
-  attachment: Attachment;
+  attachment: A;
   /** Kernel name of the device that this node attached; absent until it is known. */
   device?: string;
   /**

@@ -1,5 +1,6 @@
 import type { NodeContext } from "../../src/node/context.ts";
-import { blockConnection } from "../../src/node/protocol.ts";
+import type { BlockAttachment, BlockConnection } from "../../src/node/protocol.ts";
+import { blockConnection } from "../../src/node/registry.ts";
 import type { StageRecord } from "../../src/node/stage_record.ts";
 import type { FakeHost } from "./fake_host.ts";
 import { BLOCK_BEDS, type BlockBed, type BlockProtocol, PLANE } from "./protocol_beds.ts";
@@ -13,14 +14,14 @@ interface AttachChanges {
 
 /** A node with one protocol for block volumes; what it notes of a volume outlives its process. */
 export class ProtocolNode {
-  readonly connection;
+  readonly connection: BlockConnection;
   readonly bed: BlockBed;
-  readonly records = new Map<number, StageRecord>();
+  readonly records = new Map<number, StageRecord<BlockAttachment>>();
   context: NodeContext;
 
   constructor(readonly protocol: BlockProtocol, readonly fake: FakeHost) {
-    this.connection = blockConnection(protocol);
     this.bed = BLOCK_BEDS[protocol](fake);
+    this.connection = blockConnection(this.bed.attachment(7));
     this.context = this.restart();
   }
 
@@ -29,7 +30,7 @@ export class ProtocolNode {
     return this.context = this.fake.context({ localPlane: PLANE });
   }
 
-  record(volume: number): StageRecord {
+  record(volume: number): StageRecord<BlockAttachment> {
     const known = this.records.get(volume);
     if (known) return known;
     const attachment = this.bed.attachment(volume);
@@ -72,7 +73,7 @@ export class ProtocolNode {
   }
 
   async tidy(...others: StageRecord[]): Promise<void> {
-    await this.connection.tidy?.(this.context, others);
+    await this.connection.tidy(this.context, others);
   }
 
   /** All that the host has of volumes: what must be the same after a second call. */

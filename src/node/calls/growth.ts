@@ -10,7 +10,8 @@ import {
   readMounts,
   resolveTarget,
 } from "../../host/mountinfo.ts";
-import { blockConnection, isBlock, ownerOf } from "../protocol.ts";
+import { isBlock } from "../protocol.ts";
+import { blockConnection, fileConnection, isFileMount, ownerOfDevice } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import type { ExpandRequest, StatsRequest, VolumeStats } from "../requests.ts";
 import type { StageRecord, StageRecords } from "../stage_record.ts";
@@ -54,8 +55,8 @@ async function isVolume(context: NodeContext, { mount, record }: VolumeAt): Prom
     return device !== undefined && device.name === record.device;
   }
   if (record) return true;
-  if (/^nfs4?$/.test(mount.type)) return true;
-  return device !== undefined && await ownerOf(context, device.name) !== undefined;
+  if (await isFileMount(context, mount)) return true;
+  return device !== undefined && await ownerOfDevice(context, device.name) !== undefined;
 }
 
 /**
@@ -77,12 +78,11 @@ export async function volumeStats(
   if (raw !== undefined) {
     return { type: "block", sizeBytes: (await readBlockDevice(context.host, raw)).sizeBytes };
   }
-  const read = () => readFileSystemUse(context.host, mount.target, signal);
-  // Of a server that hangs only one is asked: kubelet wants the numbers of every volume, and each
-  // would be a process that waits.
-  const use = record?.attachment.protocol === "nfs"
-    ? await context.nfs.ask(record.attachment.address, read, { signal })
-    : await read();
+  const { target } = mount;
+  const attachment = record?.attachment;
+  const use = attachment && !isBlock(attachment)
+    ? await fileConnection(attachment).readUse(context, { attachment, target }, signal)
+    : await readFileSystemUse(context.host, target, signal);
   return {
     type: "mount",
     bytes: {
@@ -153,9 +153,9 @@ async function growDevice(
   },
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
-  const connection = record
-    ? blockConnection(record.attachment.protocol)
-    : await ownerOf(context, device.name);
+  const connection = record && isBlock(record.attachment)
+    ? blockConnection(record.attachment)
+    : await ownerOfDevice(context, device.name);
   if (!connection) {
     throw new PsoError("not_found", `device ${device.name} is not a volume of this driver`);
   }

@@ -11,7 +11,8 @@ import {
   readMounts,
   resolveTarget,
 } from "../../host/mountinfo.ts";
-import { fileConnection, isBlock } from "../protocol.ts";
+import { isBlock } from "../protocol.ts";
+import { fileConnection } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import { realPlane } from "../local/plane.ts";
 import type { PublishRequest, UnpublishRequest } from "../requests.ts";
@@ -127,9 +128,8 @@ async function freshMount(
   const { capability, volumeId } = request;
   if (!record || isBlock(record.attachment)) return staged;
   const { attachment } = record;
-  if (!await fileConnection(attachment.protocol).isStale?.(context, attachment, staged, signal)) {
-    return staged;
-  }
+  const mounted = { attachment, target: staged.target };
+  if (!await fileConnection(attachment).isStale(context, mounted, signal)) return staged;
   await dropStaleMount(context, { volumeId, staged, record }, signal);
   await mountShared(context, { attachment, capability, target: staged.target }, signal);
   const fresh = mountAt(await readMounts(context.host), staged.target);

@@ -13,13 +13,8 @@ import {
   resolveTarget,
 } from "../../host/mountinfo.ts";
 import { splitWords } from "../../words.ts";
-import {
-  type BlockAttachment,
-  blockConnection,
-  type FileAttachment,
-  fileConnection,
-  isBlock,
-} from "../protocol.ts";
+import { type BlockAttachment, type FileAttachment, isBlock } from "../protocol.ts";
+import { blockConnection, fileConnection } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import { ensureFileSystem, hasUnfinishedFormat } from "./format.ts";
 import { combineMountFlags } from "./mount_flags.ts";
@@ -165,14 +160,13 @@ async function stageFileSystem(
   attachment: FileAttachment,
   signal?: AbortSignal,
 ): Promise<void> {
-  const connection = fileConnection(attachment.protocol);
+  const connection = fileConnection(attachment);
   const existing = mountAt(await readMounts(context.host), stage.place);
   if (existing) {
     if (!await connection.isMountOf(context, attachment, existing)) throw foreign(stage, existing);
     // A server that does not answer is no reason to doubt what is mounted: publish asks again.
-    const isStale = await connection.isStale?.(context, attachment, existing, signal).catch(() =>
-      false
-    );
+    const mounted = { attachment, target: existing.target };
+    const isStale = await connection.isStale(context, mounted, signal).catch(() => false);
     if (!isStale) return checkReadOnly(stage, existing);
     await dropStaleMount(context, {
       volumeId: stage.request.volumeId,
@@ -202,7 +196,7 @@ export async function mountShared(
   const { access } = capability;
   const flags = access.type === "mount" ? access.mountFlags : [];
   const options = wantsReadOnly(capability) && !flags.includes("ro") ? [...flags, "ro"] : flags;
-  await fileConnection(attachment.protocol).mount(context, attachment, { target, options }, signal);
+  await fileConnection(attachment).mount(context, attachment, { target, options }, signal);
 }
 
 function foreign({ place, request }: Stage, existing: Mount): PsoError {
@@ -256,7 +250,7 @@ async function confirmStaged(
   signal?: AbortSignal,
 ): Promise<void> {
   const device = await deviceOfMount(context, existing);
-  const connection = blockConnection(attachment.protocol);
+  const connection = blockConnection(attachment);
   if (!device || !await connection.isDeviceOf(context, attachment, device.name, signal)) {
     throw foreign(stage, existing);
   }
@@ -286,7 +280,7 @@ function attach(
     await save();
   };
   const options = { record, note, shared: isMultiNode(capability.mode), chap: request.chap };
-  return blockConnection(attachment.protocol).attach(context, attachment, options, signal);
+  return blockConnection(attachment).attach(context, attachment, options, signal);
 }
 
 /**
@@ -302,10 +296,10 @@ async function undo(
   try {
     // staged but for its growth; unstage takes it away
     if (mountAt(await readMounts(context.host), place)) return;
-    const connection = blockConnection(attachment.protocol);
+    const connection = blockConnection(attachment);
     // A device that somebody else uses on this node was never ours.
     const isForeign = record.device === undefined && isPsoError(reason, "in_use");
-    const names = isForeign ? [] : await connection.devicesOf(context, record);
+    const names = isForeign ? [] : await connection.devicesOf(context, { ...record, attachment });
     // Without a device nothing can be found out now: what was noted stays.
     let keepFormat = names.length === 0 && record.format?.state === "started";
     for (const deviceName of names) {

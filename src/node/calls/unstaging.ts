@@ -10,10 +10,10 @@ import {
   readMounts,
   resolveTarget,
 } from "../../host/mountinfo.ts";
-import { type BlockConnection, blockConnection, isBlock, ownerOf } from "../protocol.ts";
+import { type BlockConnection, isBlock, isBlockRecord } from "../protocol.ts";
+import { blockConnection, isFileMount, ownerOfDevice } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import { hasUnfinishedFormat } from "./format.ts";
-import { realPlane } from "../local/plane.ts";
 import type { UnstageRequest } from "../requests.ts";
 import type { StageRecord, StageRecords } from "../stage_record.ts";
 import { BLOCK_FILE, checkPath, deviceOfMount, stagedMount } from "../volume_mounts.ts";
@@ -22,7 +22,7 @@ import { BLOCK_FILE, checkPath, deviceOfMount, stagedMount } from "../volume_mou
 const COPIES_TIMEOUT_MS = 2_000;
 
 interface Held {
-  connection: BlockConnection;
+  connection: BlockConnection<never>;
   deviceName: string;
 }
 
@@ -53,7 +53,7 @@ export async function unstageVolume(
   const held = new Map<string, Held>();
   for (const place of places) {
     for (const mount of mountsAt(mounts, place)) {
-      const found = await heldBy(context, { record, mount });
+      const found = await deviceUnderMount(context, { record, mount });
       if (found) held.set(found.deviceName, found);
     }
   }
@@ -65,7 +65,7 @@ export async function unstageVolume(
   if (own && !own.unstaging) await records.write(Object.assign(own, { unstaging: true }));
   for (const place of places) await unmountAll(context.host, place, signal);
   await removeBlockFile(context, `${stagingPath}/${BLOCK_FILE}`);
-  for (const found of own ? await noted(context, own, signal) : []) {
+  for (const found of own ? await devicesOfRecord(context, own, signal) : []) {
     held.set(found.deviceName, found);
   }
   let keepFormat = held.size === 0 && own?.format?.state === "started";
@@ -81,11 +81,9 @@ export async function unstageVolume(
 }
 
 /** The connections that the volume used, also when a crash came before it had a device. */
-function connectionsOf(record: StageRecord | undefined, held: Held[]): Set<BlockConnection> {
+function connectionsOf(record: StageRecord | undefined, held: Held[]): Set<BlockConnection<never>> {
   const connections = new Set(held.map(({ connection }) => connection));
-  if (record && isBlock(record.attachment)) {
-    connections.add(blockConnection(record.attachment.protocol));
-  }
+  if (record && isBlock(record.attachment)) connections.add(blockConnection(record.attachment));
   return connections;
 }
 
@@ -95,11 +93,11 @@ function connectionsOf(record: StageRecord | undefined, held: Held[]): Set<Block
  */
 export async function tidy(
   context: NodeContext,
-  { connection, others }: { connection: BlockConnection; others: StageRecord[] },
+  { connection, others }: { connection: BlockConnection<never>; others: StageRecord[] },
   signal?: AbortSignal,
 ): Promise<void> {
   try {
-    await connection.tidy?.(context, others, signal);
+    await connection.tidy(context, others, signal);
   } catch (error) {
     context.log.warn("unused session not ended", { reason: messageOf(error) });
   }
@@ -132,21 +130,20 @@ function stillMounted(deviceName: string, mount: Mount): PsoError {
  * The device below a staged mount; `undefined` for a folder that has none of ours. `in_use` when
  * the mount is not this driver's.
  */
-async function heldBy(
+async function deviceUnderMount(
   context: NodeContext,
   { record, mount }: { record?: StageRecord; mount: Mount },
 ): Promise<Held | undefined> {
-  if (/^nfs4?$/.test(mount.type) || (record && !isBlock(record.attachment))) return undefined;
+  if (record && !isBlock(record.attachment)) return undefined;
   const device = await deviceOfMount(context, mount);
   if (device) {
-    const connection = await ownerOf(context, device.name);
+    const connection = await ownerOfDevice(context, device.name);
     if (connection) return { connection, deviceName: device.name };
   }
   if (record && stagedMount([mount], record.stagingPath) && await isDeviceGone(context, mount)) {
     return undefined;
   }
-  // its device, if it has one, is the simulator's
-  if (await isOfPlane(context, mount)) return undefined;
+  if (await isFileMount(context, mount)) return undefined;
   throw new PsoError(
     "in_use",
     `${mount.target} holds ${mount.type} from ${mount.source}, which is not a volume of this driver: it is left alone`,
@@ -163,24 +160,14 @@ async function isDeviceGone(context: NodeContext, mount: Mount): Promise<boolean
     await readHostText(context.host, `/sys/dev/block/${mount.majorMinor}/uevent`) === undefined;
 }
 
-/** True for a bind mount of what the simulator has mounted in its local plane. */
-async function isOfPlane(context: NodeContext, shown: Mount): Promise<boolean> {
-  if (context.localPlane === undefined) return false;
-  const plane = await realPlane(context);
-  const mounts = await readMounts(context.host);
-  return mounts.some((mount) =>
-    mount.majorMinor === shown.majorMinor && mount.target.startsWith(`${plane}/`)
-  );
-}
-
 /** What the record says this node attached. */
-async function noted(
+async function devicesOfRecord(
   context: NodeContext,
   record: StageRecord,
   signal?: AbortSignal,
 ): Promise<Held[]> {
-  if (!isBlock(record.attachment)) return [];
-  const connection = blockConnection(record.attachment.protocol);
+  if (!isBlockRecord(record)) return [];
+  const connection = blockConnection(record.attachment);
   return (await connection.devicesOf(context, record, signal)).map((deviceName) => ({
     connection,
     deviceName,

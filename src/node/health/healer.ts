@@ -1,33 +1,23 @@
-import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import { messageOf, PsoError } from "../../errors.ts";
 import { readBlockDevice } from "../../host/block_device.ts";
-import type { KeyedLock } from "../../async/keyed_lock.ts";
-import { pause, withDeadline } from "../../async/wait.ts";
-import { Backoff } from "../../async/backoff.ts";
-import {
-  type Condition,
-  lookAt,
-  type PathCounts,
-  type StorageCondition,
-  storageConditions,
-  type VolumeLook,
-  type Way,
-  wayKey,
-} from "./condition.ts";
-import { blockConnection, isBlock } from "../protocol.ts";
-import type { NodeContext } from "../context.ts";
 import { HostView } from "../../host/host_view.ts";
-import { Leftovers } from "./leftovers.ts";
-import { connectRoute } from "../nvme/attach.ts";
-import { reach } from "../scsi/attach.ts";
-import { repairPaths } from "../scsi/repair.ts";
+import { readMounts } from "../../host/mountinfo.ts";
+import type { KeyedLock } from "../../async/keyed_lock.ts";
 import { Slots } from "../../async/slots.ts";
+import { pause, withDeadline } from "../../async/wait.ts";
+import type { NodeContext } from "../context.ts";
+import type { Condition, MissingRoute, PathCounts, StorageCondition, VolumeLook } from "../look.ts";
+import { isBlock, isBlockRecord } from "../protocol.ts";
+import { blockConnection, fileConnection } from "../registry.ts";
+import { nextInTurn } from "../rounds.ts";
 import type { StageRecord, StageRecords } from "../stage_record.ts";
 import { stagedMount } from "../volume_mounts.ts";
+import { lookAt, storageConditions } from "./condition.ts";
+import { type Heal, type HealEvent, Heals } from "./heals.ts";
+import { Leftovers } from "./leftovers.ts";
 
 /** A lost path is back in half a minute, and 200 volumes cost less than a hundredth of a core. */
 const INTERVAL_MS = 15_000;
-/** A way or a volume that cannot be healed is tried this often at last. */
-const BACKOFF_MAX_MS = 300_000;
 /**
  * The volume's lock is held so long at most: kubelet's calls for it are refused as busy meanwhile.
  */
@@ -40,20 +30,10 @@ const REPAIRS_AT_ONCE = 4;
  * has its turn.
  */
 const SIZES_PER_ROUND = 4;
-/**
- * Exports that are asked in one round, of each server: a twentieth of them, so that each has its
- * turn within five minutes.
- */
-const PROBE_SHARE = 1 / 20;
 /** So many volumes are looked at before calls that wait have their turn. */
 const SLICE = 20;
 
-/** What a heal was about, and how it ended. */
-export type HealEvent = {
-  what: "login" | "repair" | "size" | "unstage" | "session";
-  outcome: "ok" | "failed";
-};
-
+/** What a Healer works with. */
 export interface HealerOptions {
   context: NodeContext;
   records: StageRecords;
@@ -73,26 +53,26 @@ export class Healer {
   readonly #records: StageRecords;
   readonly #locks: KeyedLock;
   readonly #leftovers: Leftovers;
-  readonly #backoff: Backoff;
+  readonly #heals: Heals;
   readonly #logins = new Slots(LOGINS_AT_ONCE);
   readonly #repairs = new Slots(REPAIRS_AT_ONCE);
-  readonly #running = new Map<string, Promise<void>>();
   /** Of the last round, by volume. */
   #looks = new Map<string, VolumeLook>();
-  /** Volumes whose server says that their export is gone, by the last probe of each. */
-  readonly #stale = new Set<string>();
   #turn = 0;
   #fault: string | undefined;
   #signal: AbortSignal | undefined;
-  /** Called at the end of each heal. */
-  onHeal: (event: HealEvent) => void = () => {};
 
   constructor({ context, records, locks, now = () => performance.now() }: HealerOptions) {
     this.#context = context;
     this.#records = records;
     this.#locks = locks;
-    this.#backoff = new Backoff({ firstMs: INTERVAL_MS, maxMs: BACKOFF_MAX_MS, now });
+    this.#heals = new Heals({ log: context.log, firstMs: INTERVAL_MS, now });
     this.#leftovers = new Leftovers({ context, records });
+  }
+
+  /** Calls `listener` at the end of each heal, in place of the listener before. */
+  set onHeal(listener: (event: HealEvent) => void) {
+    this.#heals.onHeal = listener;
   }
 
   /** Goes on until the signal fires, and returns when all that was begun has ended. */
@@ -112,11 +92,11 @@ export class Healer {
    */
   async round(): Promise<void> {
     try {
+      await this.#probe(await this.#records.list());
+      // Read after the probes, which may take seconds when a server hangs.
       const records = await this.#records.list();
       const view = await HostView.read(this.#context.host);
-      const fresh = await this.#look(view, records);
-      await this.#probe(view, records.filter(({ volumeId }) => fresh.get(volumeId)?.isUsed));
-      const looks = this.#complete(records, fresh);
+      const looks = await this.#look(view, records);
       this.#report(looks);
       this.#heal(records, looks);
       await this.#cleanUp(view, records);
@@ -136,20 +116,19 @@ export class Healer {
   }
 
   /** Resolves when no heal is going on. */
-  async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running.values());
+  idle(): Promise<void> {
+    return this.#heals.idle();
   }
 
   /** What is wrong with a volume that has a record, looked at now. */
   async conditionsOf(record: StageRecord): Promise<Condition[]> {
     const view = await HostView.read(this.#context.host);
-    const look = await lookAt(this.#context, view, record);
-    return [...look.conditions, ...this.#nfsConditions(record)];
+    return (await lookAt(this.#context, view, record)).conditions;
   }
 
   /** What is wrong with the arrays and servers behind the volumes, by the last round. */
   storageConditions(): StorageCondition[] {
-    return storageConditions([...this.#looks.values()], this.#context.nfs.silent());
+    return storageConditions(this.#context, [...this.#looks.values()]);
   }
 
   /** Paths of all volumes, by the last round. */
@@ -177,82 +156,37 @@ export class Healer {
     return this.#leftovers.counts;
   }
 
-  /** Looks at each volume that no call works with just now. */
+  /**
+   * Looks at each volume. One that a call is changing now keeps its last look: what would be seen
+   * of it may be no fault.
+   */
   async #look(view: HostView, records: StageRecord[]): Promise<Map<string, VolumeLook>> {
     const looks = new Map<string, VolumeLook>();
     for (const [index, record] of records.entries()) {
       if (index % SLICE === SLICE - 1) await pause(0);
-      if (!this.#locks.isHeld(record.volumeId)) {
-        looks.set(record.volumeId, await lookAt(this.#context, view, record));
-      }
+      const { volumeId } = record;
+      const look = this.#locks.isHeld(volumeId)
+        ? this.#looks.get(volumeId)
+        : await lookAt(this.#context, view, record);
+      if (look) looks.set(volumeId, look);
     }
     return looks;
   }
 
-  /**
-   * With what the servers said, and with the last look at a volume that a call is changing: what is
-   * seen of it now may be no fault.
-   */
-  #complete(records: StageRecord[], fresh: Map<string, VolumeLook>): Map<string, VolumeLook> {
-    const looks = new Map<string, VolumeLook>();
-    for (const record of records) {
-      const look = fresh.get(record.volumeId);
-      const before = this.#looks.get(record.volumeId);
-      if (look) {
-        looks.set(record.volumeId, {
-          ...look,
-          conditions: [...look.conditions, ...this.#nfsConditions(record)],
-        });
-      } else if (before) looks.set(record.volumeId, before);
-    }
-    return looks;
-  }
-
-  #nfsConditions({ attachment, volumeId }: StageRecord): Condition[] {
-    if (attachment.protocol !== "nfs") return [];
-    const silent = this.#context.nfs.silent().find(({ server }) => server === attachment.address);
-    if (silent) {
-      const message = `NFS server ${silent.server} does not answer this node: ${silent.reason}`;
-      return [{ status: "inaccessible", reason: "ServerNotAnswering", message }];
-    }
-    if (!this.#stale.has(volumeId)) return [];
-    const message =
-      `NFS server ${attachment.address} says that ${attachment.path} is no longer what is mounted (stale file handle): ` +
-      "pods that use it must end, then it is mounted anew";
-    return [{ status: "inaccessible", reason: "StaleFileHandle", message }];
-  }
-
-  /**
-   * Asks each NFS server for some of what is mounted from it, one after another, and no further
-   * when it does not answer.
-   */
-  async #probe({ mounts }: HostView, used: StageRecord[]): Promise<void> {
-    const byServer = Map.groupBy(
-      used,
-      ({ attachment }) => attachment.protocol === "nfs" ? attachment.address : undefined,
+  /** Asks the servers of the mounted file systems whether they answer. */
+  async #probe(records: StageRecord[]): Promise<void> {
+    const mounts = await readMounts(this.#context.host);
+    const volumes = records.flatMap(({ attachment, stagingPath, volumeId }) => {
+      const target = stagedMount(mounts, stagingPath)?.target;
+      if (target === undefined || this.#locks.isHeld(volumeId) || isBlock(attachment)) return [];
+      return [{ attachment, target }];
+    });
+    const byConnection = Map.groupBy(volumes, ({ attachment }) => fileConnection(attachment));
+    await Promise.all(
+      [...byConnection].map(([connection, those]) =>
+        connection.probe(this.#context, { volumes: those, turn: this.#turn }, this.#signal)
+      ),
     );
-    byServer.delete(undefined);
-    await Promise.all([...byServer].map(async ([server = "", records]) => {
-      for (
-        const record of turnOf(records, {
-          turn: this.#turn,
-          count: Math.ceil(records.length * PROBE_SHARE),
-        })
-      ) {
-        const target = stagedMount(mounts, record.stagingPath)?.target;
-        if (target === undefined) continue;
-        const found = await this.#context.nfs.probe(server, {
-          target,
-          again: true,
-          signal: this.#signal,
-        }).catch(() => undefined);
-        if (found === undefined) return;
-        if (found === "stale") this.#stale.add(record.volumeId);
-        else this.#stale.delete(record.volumeId);
-      }
-    }));
-    const known = new Set(used.map(({ volumeId }) => volumeId));
-    for (const volumeId of this.#stale) if (!known.has(volumeId)) this.#stale.delete(volumeId);
   }
 
   /** Says what has changed since the last round, a line for each volume. */
@@ -264,147 +198,96 @@ export class Healer {
       if (reasons === before) continue;
       if (reasons === "") {
         this.#context.log.info("volume is healthy again", { volume, was: before });
-      } else {this.#context.log.warn("volume is not healthy", {
-          volume,
-          reasons,
-          found: conditions.map(({ message }) => message).join("; "),
-        });}
+        continue;
+      }
+      const found = conditions.map(({ message }) => message).join("; ");
+      this.#context.log.warn("volume is not healthy", { volume, reasons, found });
     }
     this.#looks = looks;
   }
 
   #heal(records: StageRecord[], looks: Map<string, VolumeLook>): void {
-    const wanted = new Set<string>();
-    const ways = new Map<string, Way>();
-    for (const { lacking } of looks.values()) for (const way of lacking) ways.set(wayKey(way), way);
-    for (const [key, way] of ways) {
-      wanted.add(key);
-      this.#start(key, { what: "login", slots: this.#logins, work: () => this.#reconnect(way) });
+    const wanted = new Set(["session"]);
+    const routes = new Map<string, MissingRoute>();
+    for (const { missingRoutes } of looks.values()) {
+      for (const route of missingRoutes) routes.set(route.key, route);
     }
-    for (const record of records) {
-      const repair = looks.get(record.volumeId)?.repair;
-      if (repair === undefined) continue;
-      const key = `repair ${record.volumeId}`;
+    for (const [key, route] of routes) {
       wanted.add(key);
-      this.#start(key, {
-        what: "repair",
-        slots: this.#repairs,
-        work: () => this.#repair(record.volumeId),
-      });
+      const work = async () => {
+        await route.reconnect(this.#signal);
+        return true;
+      };
+      this.#heals.start(key, { what: "login", slots: this.#logins, work }, this.#signal);
+    }
+    for (const { volumeId } of records) {
+      wanted.add(`unstage ${volumeId}`);
+      if (looks.get(volumeId)?.repair === undefined) continue;
+      wanted.add(`repair ${volumeId}`);
+      this.#startFor(volumeId, { what: "repair", work: () => this.#repair(volumeId) });
     }
     const shared = records.filter((record) =>
-      record.shared && isBlock(record.attachment) && looks.get(record.volumeId)?.isUsed
+      record.shared && isBlockRecord(record) && looks.get(record.volumeId)?.isUsed
     );
     for (const { volumeId } of shared) wanted.add(`size ${volumeId}`);
-    for (const { volumeId } of turnOf(shared, { turn: this.#turn, count: SIZES_PER_ROUND })) {
-      this.#start(`size ${volumeId}`, {
-        what: "size",
-        slots: this.#repairs,
-        work: () => this.#resize(volumeId),
-      });
+    for (const { volumeId } of nextInTurn(shared, { turn: this.#turn, count: SIZES_PER_ROUND })) {
+      this.#startFor(volumeId, { what: "size", work: () => this.#resize(volumeId) });
     }
-    for (const { volumeId } of records) wanted.add(`unstage ${volumeId}`);
-    wanted.add("session");
-    this.#backoff.keepOnly(wanted);
+    this.#heals.keepOnly(wanted);
     this.#turn++;
   }
 
-  /** Begins a heal, unless it is going on or must wait. `work` says whether it changed anything. */
-  #start(
-    key: string,
-    { what, slots, work }: { what: HealEvent["what"]; slots: Slots; work: () => Promise<boolean> },
-  ): void {
-    if (this.#running.has(key) || !this.#backoff.isDue(key) || this.#signal?.aborted) return;
-    const task = slots.run(async () => {
-      try {
-        const isChanged = await work();
-        this.#backoff.worked(key);
-        if (!isChanged) return;
-        this.#context.log.info("healed", { what, of: key });
-        this.onHeal({ what, outcome: "ok" });
-      } catch (error) {
-        // the next round tries again
-        if (isPsoError(error, "busy") || this.#signal?.aborted) return;
-        const said = messageOf(error);
-        const isNews = this.#backoff.failed(key, said);
-        (isNews ? this.#context.log.warn : this.#context.log.debug)("not healed", {
-          what,
-          of: key,
-          reason: said,
-        });
-        this.onHeal({ what, outcome: "failed" });
-      } finally {
-        this.#running.delete(key);
-      }
-    });
-    this.#running.set(key, task);
+  /** Begins a heal of one volume. */
+  #startFor(volumeId: string, { what, work }: Omit<Heal, "slots">): void {
+    this.#heals.start(`${what} ${volumeId}`, { what, slots: this.#repairs, work }, this.#signal);
   }
 
   /**
-   * By the code of attach, in the same queue; a session that no volume wants any more when it is
-   * there ends as an idle one.
-   */
-  async #reconnect(way: Way): Promise<boolean> {
-    const { targets, flasharray: { multipath } } = this.#context;
-    if (way.kind === "nvme") {
-      await targets.using(
-        [way.route.nqn],
-        () => connectRoute(this.#context, way.route, this.#signal),
-      );
-      return true;
-    }
-    await targets.using(
-      [way.target.iqn],
-      () => reach(this.#context, { target: way.target, multipath, isAgain: true }, this.#signal),
-    );
-    return true;
-  }
-
-  /**
-   * Under the volume's lock, on a fresh look: what a round saw may have been put right, or taken
-   * away, since.
+   * Repairs a volume under its lock and on a fresh look: what a round saw may have been repaired,
+   * or taken away, since. `unavailable` when something still needs a repair afterwards.
    */
   async #repair(volumeId: string): Promise<boolean> {
     return await this.#locks.tryRun([volumeId], "repair", async () => {
       const record = await this.#records.find(volumeId);
-      if (!record || record.unstaging) return false;
-      const look = await lookAt(this.#context, await HostView.read(this.#context.host), record);
+      if (!record || record.unstaging || !isBlockRecord(record)) return false;
+      const look = await this.#lookNow(record);
       if (!look.isUsed || look.repair === undefined) return false;
-      const limits = { timeoutMs: REPAIR_TIMEOUT_MS, signal: this.#signal };
       await withDeadline(
         `repair of ${volumeId} (${look.repair})`,
-        limits,
-        (own) => repairPaths(this.#context, record, own),
+        { timeoutMs: REPAIR_TIMEOUT_MS, signal: this.#signal },
+        (own) => blockConnection(record.attachment).repair(this.#context, record, own),
       );
-      const after = await lookAt(this.#context, await HostView.read(this.#context.host), record);
+      const after = await this.#lookNow(record);
       if (after.repair === undefined) return true;
       throw new PsoError("unavailable", `volume ${volumeId} still needs a repair: ${after.repair}`);
     });
   }
 
-  /** A shared volume grows on its array by an order of which other nodes hear (field lesson 30). */
+  async #lookNow(record: StageRecord): Promise<VolumeLook> {
+    return await lookAt(this.#context, await HostView.read(this.#context.host), record);
+  }
+
+  /**
+   * Lets the device of a shared volume take its size under the volume's lock. The volume grows on
+   * its array by an order to one node, of which the others are not told.
+   */
   async #resize(volumeId: string): Promise<boolean> {
     return await this.#locks.tryRun([volumeId], "size check", async () => {
       const record = await this.#records.find(volumeId);
-      if (
-        !record || record.unstaging || record.device === undefined || !isBlock(record.attachment)
-      ) return false;
+      if (!record || record.unstaging || !isBlockRecord(record)) return false;
       const { device, attachment } = record;
+      if (device === undefined) return false;
       const { host, log } = this.#context;
       const view = await HostView.read(host);
-      if (
-        !(await lookAt(this.#context, view, record)).isUsed || view.sizeOf(device) === undefined
-      ) return false;
-      // The name is from when it was staged: after a reboot it may be another's.
-      if (
-        !await blockConnection(attachment.protocol).isDeviceOf(this.#context, attachment, device)
-      ) return false;
+      const { isUsed } = await lookAt(this.#context, view, record);
+      if (!isUsed || view.sizeOf(device) === undefined) return false;
+      const connection = blockConnection(attachment);
+      // The name is from when the volume was staged: after a reboot it may be another volume's.
+      if (!await connection.isDeviceOf(this.#context, attachment, device)) return false;
       const before = await readBlockDevice(host, device);
-      const limits = { timeoutMs: REPAIR_TIMEOUT_MS, signal: this.#signal };
-      const connection = blockConnection(attachment.protocol);
       await withDeadline(
         `size check of ${volumeId}`,
-        limits,
+        { timeoutMs: REPAIR_TIMEOUT_MS, signal: this.#signal },
         (own) => connection.grow(this.#context, device, own),
       );
       const after = await readBlockDevice(host, device);
@@ -422,27 +305,12 @@ export class Healer {
   async #cleanUp(view: HostView, records: StageRecord[]): Promise<void> {
     const due = await this.#leftovers.find(view, records, this.#looks);
     for (const { volumeId } of due.volumes) {
-      const work = () =>
-        this.#locks.tryRun(
-          [volumeId],
-          "unstage",
-          () => this.#leftovers.unstage(volumeId, this.#signal),
-        );
-      this.#start(`unstage ${volumeId}`, { what: "unstage", slots: this.#repairs, work });
+      const unstage = () => this.#leftovers.unstage(volumeId, this.#signal);
+      const work = () => this.#locks.tryRun([volumeId], "unstage", unstage);
+      this.#startFor(volumeId, { what: "unstage", work });
     }
-    if (due.sessions) {
-      this.#start("session", {
-        what: "session",
-        slots: this.#logins,
-        work: () => this.#leftovers.endSessions(this.#signal),
-      });
-    }
+    if (!due.sessions) return;
+    const work = () => this.#leftovers.endSessions(this.#signal);
+    this.#heals.start("session", { what: "session", slots: this.#logins, work }, this.#signal);
   }
-}
-
-/** `count` of a list, others in each turn, until all had theirs. */
-function turnOf<T>(list: T[], { turn, count }: { turn: number; count: number }): T[] {
-  if (list.length <= count) return list;
-  return Array.from({ length: count }, (_, index) => list[(turn * count + index) % list.length])
-    .filter((one) => one !== undefined);
 }

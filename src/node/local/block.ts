@@ -12,8 +12,10 @@ import {
   readImage,
   shows,
 } from "../../host/loop.ts";
+import type { Host } from "../../host/host.ts";
 import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
-import type { AttachOptions, BlockAttachment, BlockConnection } from "../protocol.ts";
+import { lookAtDevice } from "../look.ts";
+import type { AttachOptions, BlockAttachmentBy, BlockConnection } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
 import { isInside, linkPath, planeOf, realPlane } from "./plane.ts";
 import type { StageRecord } from "../stage_record.ts";
@@ -21,17 +23,27 @@ import type { StageRecord } from "../stage_record.ts";
 const SECTOR_BYTES = 512;
 const DELETED = " (deleted)";
 
-/**
- * Block volumes of the simulator's local plane: image files, attached as loop devices (design §8,
- * Local plane).
- */
-export const localBlock: BlockConnection = { attach, isDeviceOf, grow, devicesOf, owns, detach };
+type LocalAttachment = BlockAttachmentBy<"local">;
+
+/** Block volumes of the simulator's local plane: image files, attached as loop devices. */
+export const localBlock: BlockConnection<LocalAttachment> = {
+  attach,
+  isDeviceOf,
+  grow: ({ host }, deviceName, signal) => growLoop(host, deviceName, signal),
+  devicesOf,
+  owns,
+  detach,
+  look: (_context, view, { device }) => Promise.resolve(lookAtDevice(view, device)),
+  // A loop device has no paths and no sessions, and nothing about it is noted.
+  repair: () => Promise.resolve(),
+  idle: () => Promise.resolve([]),
+  tidy: () => Promise.resolve(),
+  forgetEnded: () => Promise.resolve(),
+  unknownDevices: () => [],
+};
 
 /** The image that the array connects to its host now. */
-async function publishedImage(context: NodeContext, attachment: BlockAttachment): Promise<Image> {
-  if (attachment.protocol !== "local") {
-    throw new PsoError("invalid", `protocol ${attachment.protocol} has no local image`);
-  }
+async function publishedImage(context: NodeContext, attachment: LocalAttachment): Promise<Image> {
   const { array, host, lun, sizeBytes } = attachment;
   const path = linkPath(planeOf(context), { array, host, name: String(lun) });
   const image = await readImage(context.host, path);
@@ -50,7 +62,7 @@ async function publishedImage(context: NodeContext, attachment: BlockAttachment)
 
 async function attach(
   context: NodeContext,
-  attachment: BlockAttachment,
+  attachment: LocalAttachment,
   options: AttachOptions,
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
@@ -62,7 +74,7 @@ async function attach(
     ? await readBlockDevice(context.host, existing.name)
     : await attachLoop(context.host, image, signal);
   await options.note({ device: device.name, image: { path, majorMinor, inode } });
-  return await sized(context, { device, image }, signal);
+  return await growLoopToImage(context.host, { device, image }, signal);
 }
 
 /**
@@ -90,25 +102,23 @@ async function usableLoop(
     if (!mounted || shared) continue;
     throw new PsoError(
       "in_use",
-      `volume image ${image.path} is still mounted at ${mounted.target} by another node: it must be let go there first`,
+      `volume image ${image.path} is still mounted at ${mounted.target} by another node: ` +
+        "unstage it there first",
     );
   }
   return undefined;
 }
 
-/**
- * Brings the device to the size of its image, when that has grown since it was attached, and proves
- * it.
- */
-async function sized(
-  context: NodeContext,
+/** Grows the loop device to the size of its image, if that has grown meanwhile, and proves it. */
+async function growLoopToImage(
+  host: Host,
   { device, image }: { device: BlockDevice; image: Image },
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
   const wanted = Math.floor(image.sizeBytes / SECTOR_BYTES) * SECTOR_BYTES;
   if (device.sizeBytes === wanted) return device;
-  await growLoop(context.host, device.name, signal);
-  const grown = await readBlockDevice(context.host, device.name);
+  await growLoop(host, device.name, signal);
+  const grown = await readBlockDevice(host, device.name);
   if (grown.sizeBytes === wanted) return grown;
   throw new PsoError(
     "unavailable",
@@ -118,7 +128,7 @@ async function sized(
 
 async function isDeviceOf(
   context: NodeContext,
-  attachment: BlockAttachment,
+  attachment: LocalAttachment,
   deviceName: string,
   signal?: AbortSignal,
 ): Promise<boolean> {
@@ -127,27 +137,20 @@ async function isDeviceOf(
   return loop !== undefined && shows(loop, image);
 }
 
-async function grow(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void> {
-  await growLoop(context.host, deviceName, signal);
-}
-
 async function devicesOf(
-  context: NodeContext,
-  record: StageRecord,
+  { host }: NodeContext,
+  { image, device }: StageRecord,
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const { image, device } = record;
   if (!image) return [];
-  const showing = (await listLoopDevices(context.host, signal)).filter((loop) =>
-    shows(loop, image)
-  );
+  const showing = (await listLoopDevices(host, signal)).filter((loop) => shows(loop, image));
   if (device !== undefined) {
     return showing.filter((loop) => loop.name === device).map((loop) => loop.name);
   }
-  const mounts = await readMounts(context.host);
+  const mounts = await readMounts(host);
   const free: string[] = [];
   for (const { name } of showing) {
-    const { majorMinor } = await readBlockDevice(context.host, name);
+    const { majorMinor } = await readBlockDevice(host, name);
     if (mountsOfDevice(mounts, { name, majorMinor }).length === 0) free.push(name);
   }
   return free;

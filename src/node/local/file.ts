@@ -1,25 +1,32 @@
 import { PsoError } from "../../errors.ts";
+import { readFileSystemUse } from "../../host/filesystem.ts";
 import { filePath, toolPathOf } from "../../host/host.ts";
 import { bindMount, perMountOptions } from "../../host/mount.ts";
 import { type Mount, mountAt, readMounts } from "../../host/mountinfo.ts";
-import type { FileAttachment, FileConnection } from "../protocol.ts";
+import type { FileAttachmentBy, FileConnection, MountPlace } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
-import { linkPath, planeOf } from "./plane.ts";
+import { linkPath, planeOf, realPlane } from "./plane.ts";
 
-/**
- * File systems of the simulator's local plane: folders that it mounts, bound into place (design §8,
- * Local plane).
- */
-export const localFile: FileConnection = { mount, isMountOf };
+type LocalAttachment = FileAttachmentBy<"local">;
+
+/** File systems of the simulator's local plane: folders that it mounts, bound into place. */
+export const localFile: FileConnection<LocalAttachment> = {
+  mount,
+  isMountOf,
+  owns,
+  // The simulator is no server that could hang or forget what it exports.
+  isStale: () => Promise.resolve(false),
+  readUse: ({ host }, { target }, signal) => readFileSystemUse(host, target, signal),
+  probe: () => Promise.resolve(),
+  look: () => [],
+  serverConditions: () => [],
+};
 
 /**
  * The mounted folder that the array exports to this node: by one of the node's addresses, or to
  * all.
  */
-async function exportedMount(context: NodeContext, attachment: FileAttachment): Promise<Mount> {
-  if (attachment.protocol !== "local") {
-    throw new PsoError("invalid", `protocol ${attachment.protocol} has no local folder`);
-  }
+async function exportedMount(context: NodeContext, attachment: LocalAttachment): Promise<Mount> {
   const { array, fileSystem } = attachment;
   const clients = [
     ...(await context.dataAddresses()).map((address) => address.toLowerCase()),
@@ -60,8 +67,8 @@ async function realFolder(context: NodeContext, link: string): Promise<string | 
 
 async function mount(
   context: NodeContext,
-  attachment: FileAttachment,
-  { target, options }: { target: string; options: string[] },
+  attachment: LocalAttachment,
+  { target, options }: MountPlace,
   signal?: AbortSignal,
 ): Promise<void> {
   const source = await exportedMount(context, attachment);
@@ -74,9 +81,19 @@ async function mount(
 
 async function isMountOf(
   context: NodeContext,
-  attachment: FileAttachment,
+  attachment: LocalAttachment,
   mounted: Mount,
 ): Promise<boolean> {
   const source = await exportedMount(context, attachment);
   return mounted.majorMinor === source.majorMinor && mounted.root === source.root;
+}
+
+/** True for a bind mount of what the simulator has mounted in its local plane. */
+async function owns(context: NodeContext, shown: Mount): Promise<boolean> {
+  if (context.localPlane === undefined) return false;
+  const plane = await realPlane(context);
+  const mounts = await readMounts(context.host);
+  return mounts.some((mount) =>
+    mount.majorMinor === shown.majorMinor && mount.target.startsWith(`${plane}/`)
+  );
 }

@@ -3,7 +3,7 @@ import { filePath, toolPathOf } from "../../host/host.ts";
 import type { NodeContext } from "../context.ts";
 
 /** The local plane's folder. `unsupported` on a node that was started without it. */
-export function planeOf(context: NodeContext): string {
+export function planeOf(context: Pick<NodeContext, "localPlane">): string {
   if (context.localPlane !== undefined) return context.localPlane;
   throw new PsoError(
     "unsupported",
@@ -37,7 +37,9 @@ export function isInside(path: string, folder: string): boolean {
 }
 
 /** The plane's folder without symbolic links, as the kernel names backing files and mounts. */
-export async function realPlane(context: NodeContext): Promise<string> {
+export async function realPlane(
+  context: Pick<NodeContext, "host" | "localPlane">,
+): Promise<string> {
   const { host } = context;
   const plane = planeOf(context);
   try {

@@ -1,12 +1,6 @@
 import { isPsoError, PsoError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { mountFileSystem } from "../../host/mount.ts";
-import type { Mount } from "../../host/mountinfo.ts";
-import type { FileAttachment, FileConnection } from "../protocol.ts";
-import type { NodeContext } from "../context.ts";
-
-/** Shared file systems over NFS (nfs(5), mount.nfs(8)). */
-export const nfsFile: FileConnection = { mount, isMountOf, isStale };
 
 /** Tried in this order when the class names no version. */
 const VERSIONS = ["4.1", "3"];
@@ -73,47 +67,4 @@ function refusal(source: string, error: PsoError): PsoError {
     `NFS server does not export ${source} by the NFS version that was asked for`,
     { cause: error },
   );
-}
-
-function nfsAttachment(attachment: FileAttachment): Extract<FileAttachment, { protocol: "nfs" }> {
-  if (attachment.protocol === "nfs") return attachment;
-  throw new PsoError("invalid", `protocol ${attachment.protocol} has no NFS export`);
-}
-
-async function mount(
-  context: NodeContext,
-  attachment: FileAttachment,
-  { target, options }: { target: string; options: string[] },
-  signal?: AbortSignal,
-): Promise<void> {
-  const { address, path } = nfsAttachment(attachment);
-  const source = nfsSource({ address, path });
-  await context.nfs.mount(
-    address,
-    () => mountNfs(context.host, { source, target, flags: options }, signal),
-  );
-}
-
-function isMountOf(
-  _context: NodeContext,
-  attachment: FileAttachment,
-  mounted: Mount,
-): Promise<boolean> {
-  const trimmed = (source: string) => source.replace(/\/+$/, "");
-  return Promise.resolve(
-    /^nfs4?$/.test(mounted.type) &&
-      trimmed(mounted.source) === trimmed(nfsSource(nfsAttachment(attachment))),
-  );
-}
-
-async function isStale(
-  context: NodeContext,
-  attachment: FileAttachment,
-  mounted: Mount,
-  signal?: AbortSignal,
-): Promise<boolean> {
-  return await context.nfs.probe(nfsAttachment(attachment).address, {
-    target: mounted.target,
-    signal,
-  }) === "stale";
 }

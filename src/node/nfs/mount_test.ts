@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { isPsoError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { mountNfs, nfsFile, nfsOptions, nfsSource } from "./mount.ts";
+import { nfsFile } from "./connection.ts";
+import { mountNfs, nfsOptions, nfsSource } from "./mount.ts";
 import { FakeHost } from "../../../tests/support/fake_host.ts";
 
 /** A host on which `mount` fails with the errors given, one for each call, and then succeeds. */

@@ -2,7 +2,7 @@ import { isPsoError, messageOf, PsoError } from "../../errors.ts";
 import { readFileSystemUse } from "../../host/filesystem.ts";
 import type { Host } from "../../host/host.ts";
 import type { Logger } from "../../log.ts";
-import { TargetQueue } from "../target_queue.ts";
+import { KeyedQueue } from "../../async/keyed_queue.ts";
 
 /**
  * A mount that takes longer than this has met a server that does not answer: a healthy one takes
@@ -57,7 +57,9 @@ export class NfsServers {
   readonly #now: () => number;
   readonly #silent = new Map<string, SilentServer>();
   readonly #mounting = new Map<string, number>();
-  readonly #turns = new TargetQueue();
+  /** Places whose server said by the last probe that what is mounted there is gone. */
+  readonly #stale = new Set<string>();
+  readonly #turns = new KeyedQueue();
 
   constructor({ host, log, now = () => performance.now() }: NfsServersOptions) {
     this.#host = host;
@@ -71,6 +73,22 @@ export class NfsServers {
       if (this.#now() - lastMs > FORGET_AFTER_MS) this.#silent.delete(server);
     }
     return [...this.#silent.values()];
+  }
+
+  /** Whether the last probe of what is mounted at `target` found it stale. */
+  isStale(target: string): boolean {
+    return this.#stale.has(target);
+  }
+
+  /** Forgets what probes found at `target`. */
+  forgetStale(target: string): void {
+    this.#stale.delete(target);
+  }
+
+  /** Forgets what probes found at places other than `targets`: nothing is mounted there now. */
+  forgetOthers(targets: string[]): void {
+    const known = new Set(targets);
+    for (const target of this.#stale) if (!known.has(target)) this.#stale.delete(target);
   }
 
   /**
@@ -139,10 +157,14 @@ export class NfsServers {
     try {
       await this.ask(server, () => readFileSystemUse(this.#host, target, options.signal), options);
     } catch (error) {
-      if (STALE.test(messageOf(error))) return "stale";
+      if (STALE.test(messageOf(error))) {
+        this.#stale.add(target);
+        return "stale";
+      }
       if (options.signal?.aborted || this.#silent.has(server)) throw error;
       this.#log.debug("NFS probe", { server, target, reason: messageOf(error) });
     }
+    this.#stale.delete(target);
     return "answers";
   }
 

@@ -6,165 +6,74 @@ import {
   readBlockDevice,
   refuseLiveFileSystem,
 } from "../../host/block_device.ts";
-import { fcRoutes } from "../../host/fc.ts";
-import { listHostFolder } from "../../host/host.ts";
+import { type Host, listHostFolder } from "../../host/host.ts";
 import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
 import {
-  connect,
-  disconnect,
   findNamespace,
-  ipRoute,
   isPureNamespace,
-  isSameRoute,
   listControllers,
   namespacesOf,
   namespaceWwid,
-  type NvmeController,
   type NvmeNamespace,
-  type NvmeRoute,
   nvmeWwidOfSerial,
   rescanController,
 } from "../../host/nvme.ts";
 import { until, withDeadline } from "../../async/wait.ts";
-import type {
-  AttachOptions,
-  BlockAttachment,
-  BlockConnection,
-  NvmeAttachment,
-} from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
-import { NvmeNotes } from "./notes.ts";
-import type { StageRecord } from "../stage_record.ts";
+import type { AttachOptions, NvmeAttachment } from "../protocol.ts";
+import { connectAll } from "./routes.ts";
 
-/**
- * Volumes by NVMe over Fabrics: one set of connections per array, the paths joined by the kernel's
- * native multipath. Identity is the NGUID alone. A namespace comes and goes with its connection on
- * the array; a host cannot remove one, only disconnect.
- */
-export const nvmeBlock: BlockConnection = {
-  attach,
-  isDeviceOf,
-  grow,
-  devicesOf,
-  owns,
-  detach,
-  tidy,
-};
-
-/** The array's event, or the rescan, makes a new namespace known. */
+/** The array's event, or the rescan, makes a new namespace known by then. */
 const APPEAR_TIMEOUT_MS = 30_000;
 const RESCAN_EVERY_MS = 3_000;
 const FLUSH_TIMEOUT_MS = 30_000;
 
-function nvmeAttachment(attachment: BlockAttachment): NvmeAttachment {
-  if ("nqn" in attachment) return attachment;
-  throw new PsoError("invalid", `protocol ${attachment.protocol} has no NVMe namespace`);
-}
+type ScanContext = Pick<NodeContext, "host" | "log">;
 
-/** Every way to the subsystem. `unavailable` when FC shows none. */
-export async function routesTo(
+/** BlockConnection.attach for volumes with an NVMe namespace. */
+export async function attachNvme(
   context: NodeContext,
   attachment: NvmeAttachment,
-): Promise<NvmeRoute[]> {
-  if (attachment.protocol !== "nvme-fc") {
-    const transport = attachment.protocol === "nvme-tcp" ? "tcp" : "rdma";
-    return attachment.portals.map((portal) => ipRoute(transport, attachment.nqn, portal));
-  }
-  const routes = await fcRoutes(context.host, attachment);
-  if (routes.length > 0) return routes;
-  throw new PsoError(
-    "unavailable",
-    `no FC port of this host sees one of the array's ports ${
-      attachment.wwpns.join(", ")
-    }: check the zoning`,
-  );
-}
-
-async function attach(
-  context: NodeContext,
-  blockAttachment: BlockAttachment,
   options: AttachOptions,
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
-  const attachment = nvmeAttachment(blockAttachment);
-  const wwid = nvmeWwidOfSerial(attachment.serial);
-  const namespace = await context.targets.using([attachment.nqn], async () => {
+  const { host } = context;
+  const { nqn } = attachment;
+  const namespace = await context.targets.using([nqn], async () => {
     await connectAll(context, attachment, signal);
-    return await appear(context, { attachment, wwid }, signal);
+    return await waitForNamespace(context, attachment, signal);
   });
-  if (!(await namespacesOf(context.host, attachment.nqn)).includes(namespace.name)) {
+  if (!(await namespacesOf(host, nqn)).includes(namespace.name)) {
+    const wwid = nvmeWwidOfSerial(attachment.serial);
     throw new PsoError(
       "in_use",
-      `namespace ${wwid} is on this node by another array than ${attachment.nqn}: two arrays must not show one serial number to a node; ` +
-        "disconnect the volume that is not meant",
+      `namespace ${wwid} is on this node by another array than ${nqn}: two arrays must not show ` +
+        "one serial number to a node; disconnect the volume that is not meant",
     );
   }
-  const device = await readBlockDevice(context.host, namespace.name);
-  await refuseUsed(context, device, options);
+  const device = await readBlockDevice(host, namespace.name);
+  await refuseUsed(host, device, options);
   await options.note({ device: device.name });
   return device;
 }
 
 /**
- * Connects every path of the array; those that are there already stay as they are. `unavailable`
- * with every reason when none works.
+ * Waits until the namespace is there in the size that the array said. The array's event may have
+ * been lost, so each path is asked again from time to time.
  */
-async function connectAll(
-  context: NodeContext,
-  attachment: NvmeAttachment,
-  signal?: AbortSignal,
-): Promise<void> {
-  const routes = await routesTo(context, attachment);
-  const outcomes = await Promise.allSettled(
-    routes.map((route) => connectRoute(context, route, signal)),
-  );
-  const reasons = outcomes.flatMap((outcome) =>
-    outcome.status === "rejected" ? [messageOf(outcome.reason)] : []
-  ).join("; ");
-  if (outcomes.every((outcome) => outcome.status === "rejected")) {
-    throw new PsoError("unavailable", `no NVMe path to the array works on this node: ${reasons}`);
-  }
-  if (reasons !== "") {
-    context.log.warn("array has fewer NVMe paths than it offers", {
-      nqn: attachment.nqn,
-      reason: reasons,
-    });
-  }
-}
-
-/**
- * Connects one path, after what goes on with it already; noted first when it will be ours. There
- * already is success.
- */
-export async function connectRoute(
-  context: NodeContext,
-  route: NvmeRoute,
-  signal?: AbortSignal,
-): Promise<void> {
-  // Of many stages at once only the first waits for a path that is dead.
-  await context.targets.inTurnUnlessHung(route.nqn + route.traddr, async () => {
-    const isThere = (await listControllers(context.host)).some((one) => isSameRoute(one, route));
-    if (!isThere) await new NvmeNotes(context).add(route);
-    await connect(context.host, route, signal);
-  }, signal);
-}
-
-/**
- * Waits for the namespace, in the size that the array said; asks each path from time to time, as an
- * event may have been lost.
- */
-async function appear(
-  context: NodeContext,
-  { attachment, wwid }: { attachment: NvmeAttachment; wwid: string },
+async function waitForNamespace(
+  context: ScanContext,
+  { serial, nqn, sizeBytes }: NvmeAttachment,
   signal?: AbortSignal,
 ): Promise<NvmeNamespace> {
-  const { nqn, sizeBytes } = attachment;
+  const { host } = context;
+  const wwid = nvmeWwidOfSerial(serial);
   let rescannedAt = performance.now();
   let found: NvmeNamespace | undefined;
   let shown = 0;
   const isUsable = async () => {
-    found = await findNamespace(context.host, wwid);
-    shown = found ? (await findBlockDevice(context.host, found.name))?.sizeBytes ?? 0 : 0;
+    found = await findNamespace(host, wwid);
+    shown = found ? (await findBlockDevice(host, found.name))?.sizeBytes ?? 0 : 0;
     if (found && shown > 0 && shown >= sizeBytes) return found;
     if (performance.now() - rescannedAt > RESCAN_EVERY_MS) {
       await rescanAll(context, nqn, signal);
@@ -183,70 +92,76 @@ async function appear(
   }
 }
 
-async function rescanAll(context: NodeContext, nqn: string, signal?: AbortSignal): Promise<void> {
-  const live = (await listControllers(context.host)).filter((one) =>
+/** Asks every live path of an array for its namespaces. A path that refuses is only logged. */
+async function rescanAll(
+  { host, log }: ScanContext,
+  nqn: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const live = (await listControllers(host)).filter((one) =>
     one.nqn === nqn && one.state === "live"
   );
   await Promise.all(
     live.map(({ name }) =>
-      rescanController(context.host, name, signal).catch((error) => {
-        context.log.warn("NVMe path not rescanned", { path: name, reason: messageOf(error) });
+      rescanController(host, name, signal).catch((error) => {
+        log.warn("NVMe path not rescanned", { path: name, reason: messageOf(error) });
       })
     ),
   );
 }
 
+/** Refuses a namespace that somebody else uses on this machine. */
 async function refuseUsed(
-  context: NodeContext,
+  host: Host,
   device: BlockDevice,
   { record, shared }: AttachOptions,
 ): Promise<void> {
-  const [holder] = await listHostFolder(context.host, `/sys/class/block/${device.name}/holders`);
-  if (holder !== undefined) {
-    throw new PsoError(
-      "in_use",
-      `namespace ${device.name} is held by ${holder}: somebody else uses it on this node`,
-    );
-  }
+  await refuseHolders(host, device.name);
   if (shared || record.device === device.name) return;
-  const [mounted] = mountsOfDevice(await readMounts(context.host), device);
+  const [mounted] = mountsOfDevice(await readMounts(host), device);
   if (mounted) {
     throw new PsoError(
       "in_use",
-      `namespace ${device.name} is mounted at ${mounted.target} already: it must be let go there first`,
+      `namespace ${device.name} is mounted at ${mounted.target} already: unmount it there first`,
     );
   }
 }
 
-async function isDeviceOf(
-  context: NodeContext,
-  attachment: BlockAttachment,
-  deviceName: string,
-): Promise<boolean> {
-  return await namespaceWwid(context.host, deviceName) ===
-    nvmeWwidOfSerial(nvmeAttachment(attachment).serial);
+async function refuseHolders(host: Host, deviceName: string): Promise<void> {
+  const [holder] = await listHostFolder(host, `/sys/class/block/${deviceName}/holders`);
+  if (holder === undefined) return;
+  throw new PsoError(
+    "in_use",
+    `namespace ${deviceName} is in use by ${holder}: stop whatever created ${holder} ` +
+      `(\`dmsetup info ${holder}\`), then retry`,
+  );
 }
 
-async function grow(context: NodeContext, deviceName: string, signal?: AbortSignal): Promise<void> {
-  for (const nqn of new Set((await listControllers(context.host)).map((one) => one.nqn))) {
-    if ((await namespacesOf(context.host, nqn)).includes(deviceName)) {
-      await rescanAll(context, nqn, signal);
-    }
+/** BlockConnection.grow for volumes with an NVMe namespace. */
+export async function growNvme(
+  context: ScanContext,
+  deviceName: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { host } = context;
+  for (const nqn of new Set((await listControllers(host)).map((one) => one.nqn))) {
+    if ((await namespacesOf(host, nqn)).includes(deviceName)) await rescanAll(context, nqn, signal);
   }
-  await settled(context, deviceName, signal);
+  await waitForStableSize(host, deviceName, signal);
 }
 
 /**
- * A rescan is done in the background (fs/nvme scan work): the size is read until it stands still.
+ * Reads the size until it stands still: the kernel does a rescan in the background (its
+ * nvme_scan_work), and nothing tells when it is done.
  */
-async function settled(
-  context: NodeContext,
+async function waitForStableSize(
+  host: Host,
   deviceName: string,
   signal?: AbortSignal,
 ): Promise<void> {
   let last = -1;
   const isStill = async () => {
-    const { sizeBytes } = await readBlockDevice(context.host, deviceName);
+    const { sizeBytes } = await readBlockDevice(host, deviceName);
     const isSame = sizeBytes === last;
     last = sizeBytes;
     return isSame;
@@ -258,26 +173,15 @@ async function settled(
   });
 }
 
-async function devicesOf(context: NodeContext, record: StageRecord): Promise<string[]> {
-  if (!("nqn" in record.attachment)) return [];
-  const namespace = await findNamespace(context.host, nvmeWwidOfSerial(record.attachment.serial));
-  return namespace ? [namespace.name] : [];
-}
-
-async function owns(context: NodeContext, deviceName: string): Promise<boolean> {
-  return isPureNamespace(await namespaceWwid(context.host, deviceName));
-}
-
 /**
- * Writes back what is cached and proves that nothing stands on the namespace. It goes when the
- * array disconnects it, or with tidy().
+ * Writes back what is cached and proves that nothing stands on the namespace. The namespace itself
+ * goes when the array disconnects it, or with its connection: a host cannot remove one.
  */
-async function detach(
-  context: NodeContext,
+export async function detachNvme(
+  { host, log }: ScanContext,
   deviceName: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { host } = context;
   const wwid = await namespaceWwid(host, deviceName);
   if (wwid === undefined && !await findBlockDevice(host, deviceName)) return;
   if (!isPureNamespace(wwid)) {
@@ -286,60 +190,15 @@ async function detach(
       `device ${deviceName} (${wwid ?? "unknown"}) is no volume of a FlashArray: it is left alone`,
     );
   }
-  const [holder] = await listHostFolder(host, `/sys/class/block/${deviceName}/holders`);
-  if (holder !== undefined) {
-    throw new PsoError(
-      "in_use",
-      `namespace ${deviceName} is held by ${holder}: it is let go first by who made that`,
-    );
-  }
+  await refuseHolders(host, deviceName);
   await refuseLiveFileSystem(host, deviceName);
   const flush = (own: AbortSignal) => dropCache(host, deviceName, own);
   await withDeadline(`flush of ${deviceName}`, { timeoutMs: FLUSH_TIMEOUT_MS, signal }, flush)
     .catch((error) => {
-      context.log.warn("device not flushed before its removal", {
+      log.warn("device not flushed before its removal", {
         device: deviceName,
         wwid,
         reason: messageOf(error),
       });
     });
-}
-
-/**
- * Disconnects what this driver connected to arrays that no other volume of this node uses.
- * Connections of others are never touched.
- */
-async function tidy(
-  context: NodeContext,
-  others: StageRecord[],
-  signal?: AbortSignal,
-): Promise<void> {
-  const notes = new NvmeNotes(context);
-  const ours = await notes.ours(await listControllers(context.host));
-  for (const nqn of new Set(ours.map((one) => one.nqn))) {
-    if (others.some(({ attachment }) => "nqn" in attachment && attachment.nqn === nqn)) continue;
-    for (const controller of ours.filter((one) => one.nqn === nqn)) {
-      await context.targets.inTurn(
-        nqn + controller.traddr,
-        () => endIdle(context, { controller, notes }, signal),
-      );
-    }
-  }
-}
-
-async function endIdle(
-  context: NodeContext,
-  { controller, notes }: { controller: NvmeController; notes: NvmeNotes },
-  signal?: AbortSignal,
-): Promise<void> {
-  const { nqn } = controller;
-  if (context.targets.isUsed(nqn)) return;
-  const mounts = await readMounts(context.host);
-  for (const name of await namespacesOf(context.host, nqn)) {
-    const device = await findBlockDevice(context.host, name);
-    if (device && mountsOfDevice(mounts, device).length > 0) return;
-    if ((await listHostFolder(context.host, `/sys/class/block/${name}/holders`)).length > 0) return;
-  }
-  await disconnect(context.host, controller, signal);
-  await notes.remove(controller);
 }

@@ -1,0 +1,33 @@
+import { readFileSystemUse } from "../../host/filesystem.ts";
+import type { FileAttachmentBy, FileConnection } from "../protocol.ts";
+import { lookAtNfs, probeServers, silentServerConditions } from "./health.ts";
+import { mountNfs, nfsSource } from "./mount.ts";
+
+/** Shared file systems over NFS (nfs(5), mount.nfs(8)). */
+export const nfsFile: FileConnection<FileAttachmentBy<"nfs">> = {
+  mount: async ({ host, nfs }, attachment, { target, options }, signal) => {
+    const source = nfsSource(attachment);
+    const work = () => mountNfs(host, { source, target, flags: options }, signal);
+    await nfs.mount(attachment.address, work);
+    nfs.forgetStale(target); // what was stale at this place is not what is mounted now
+  },
+  isMountOf: (_context, attachment, { type, source }) =>
+    Promise.resolve(isNfs(type) && trimmed(source) === trimmed(nfsSource(attachment))),
+  owns: (_context, { type }) => Promise.resolve(isNfs(type)),
+  isStale: async ({ nfs }, { attachment, target }, signal) =>
+    await nfs.probe(attachment.address, { target, signal }) === "stale",
+  readUse: ({ host, nfs }, { attachment, target }, signal) =>
+    nfs.ask(attachment.address, () => readFileSystemUse(host, target, signal), { signal }),
+  probe: probeServers,
+  look: lookAtNfs,
+  serverConditions: silentServerConditions,
+};
+
+function isNfs(type: string): boolean {
+  return /^nfs4?$/.test(type);
+}
+
+/** mountinfo shows the export as mount.nfs was told it, with or without a slash at its end. */
+function trimmed(source: string): string {
+  return source.replace(/\/+$/, "");
+}

@@ -1,0 +1,141 @@
+import { messageOf, PsoError } from "../../errors.ts";
+import { findBlockDevice } from "../../host/block_device.ts";
+import { fcRoutes } from "../../host/fc.ts";
+import { type Host, listHostFolder } from "../../host/host.ts";
+import type { HostView } from "../../host/host_view.ts";
+import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
+import {
+  connect,
+  disconnect,
+  ipRoute,
+  isSameRoute,
+  listControllers,
+  namespacesOf,
+  type NvmeController,
+  type NvmeRoute,
+} from "../../host/nvme.ts";
+import type { NodeContext } from "../context.ts";
+import type { NvmeAttachment } from "../protocol.ts";
+import type { StageRecord } from "../stage_record.ts";
+import { NvmeNotes } from "./notes.ts";
+
+/** Every route to the subsystem of a volume. `unavailable` when FC shows none. */
+export async function routesTo(host: Host, attachment: NvmeAttachment): Promise<NvmeRoute[]> {
+  if (attachment.protocol !== "nvme-fc") {
+    const transport = attachment.protocol === "nvme-tcp" ? "tcp" : "rdma";
+    return attachment.portals.map((portal) => ipRoute(transport, attachment.nqn, portal));
+  }
+  const routes = await fcRoutes(host, attachment);
+  if (routes.length > 0) return routes;
+  const wwpns = attachment.wwpns.join(", ");
+  throw new PsoError(
+    "unavailable",
+    `no FC port of this host sees one of the array's ports ${wwpns}: check the zoning`,
+  );
+}
+
+/**
+ * Connects every path of the array; those that are there already stay as they are. `unavailable`
+ * with every reason when none works.
+ */
+export async function connectAll(
+  context: NodeContext,
+  attachment: NvmeAttachment,
+  signal?: AbortSignal,
+): Promise<void> {
+  const routes = await routesTo(context.host, attachment);
+  const outcomes = await Promise.allSettled(
+    routes.map((route) => connectRoute(context, route, signal)),
+  );
+  const reasons = outcomes.flatMap((outcome) =>
+    outcome.status === "rejected" ? [messageOf(outcome.reason)] : []
+  ).join("; ");
+  if (outcomes.every((outcome) => outcome.status === "rejected")) {
+    throw new PsoError("unavailable", `no NVMe path to the array works on this node: ${reasons}`);
+  }
+  if (reasons !== "") {
+    context.log.warn("array has fewer NVMe paths than it offers", {
+      nqn: attachment.nqn,
+      reason: reasons,
+    });
+  }
+}
+
+/**
+ * Connects one path, after the work that goes on with that path. A connection that is not there yet
+ * is noted as ours first. There already is success.
+ */
+export async function connectRoute(
+  context: NodeContext,
+  route: NvmeRoute,
+  signal?: AbortSignal,
+): Promise<void> {
+  // Of many stages at once only the first waits for a dead path; the others fail with it at once.
+  await context.targets.inTurnUnlessHung(route.nqn + route.traddr, async () => {
+    const isThere = (await listControllers(context.host)).some((one) => isSameRoute(one, route));
+    if (!isThere) await new NvmeNotes(context).add(route);
+    await connect(context.host, route, signal);
+  }, signal);
+}
+
+/** Names of our connections to arrays that no volume of `records` is on and no attach is using. */
+export async function idleConnectionNames(
+  context: NodeContext,
+  view: HostView,
+  records: StageRecord[],
+): Promise<string[]> {
+  if (view.controllers.length === 0) return [];
+  const ours = await new NvmeNotes(context).ours(view.controllers);
+  const idle = ours.filter(({ nqn }) =>
+    !context.targets.isUsed(nqn) && !records.some((record) => isOn(record, nqn))
+  );
+  return idle.map(({ name }) => name);
+}
+
+/**
+ * Disconnects what this driver connected to arrays that no other volume of this node is on.
+ * Connections of others are never touched.
+ */
+export async function endIdleConnections(
+  context: NodeContext,
+  others: StageRecord[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const notes = new NvmeNotes(context);
+  const ours = await notes.ours(await listControllers(context.host));
+  for (const nqn of new Set(ours.map((one) => one.nqn))) {
+    if (others.some((record) => isOn(record, nqn))) continue;
+    for (const controller of ours.filter((one) => one.nqn === nqn)) {
+      await context.targets.inTurn(
+        nqn + controller.traddr,
+        () => endIdle(context, { controller, notes }, signal),
+      );
+    }
+  }
+}
+
+/** Whether the volume of a record is a namespace of this subsystem. */
+function isOn({ attachment }: StageRecord, nqn: string): boolean {
+  return "nqn" in attachment && attachment.nqn === nqn;
+}
+
+/**
+ * Ends one connection, when its turn has come, unless an attach is about to use it or something
+ * mounts or stands on a namespace of its subsystem: those have no other way to the array.
+ */
+async function endIdle(
+  { host, targets }: NodeContext,
+  { controller, notes }: { controller: NvmeController; notes: NvmeNotes },
+  signal?: AbortSignal,
+): Promise<void> {
+  const { nqn } = controller;
+  if (targets.isUsed(nqn)) return;
+  const mounts = await readMounts(host);
+  for (const name of await namespacesOf(host, nqn)) {
+    const device = await findBlockDevice(host, name);
+    if (device && mountsOfDevice(mounts, device).length > 0) return;
+    if ((await listHostFolder(host, `/sys/class/block/${name}/holders`)).length > 0) return;
+  }
+  await disconnect(host, controller, signal);
+  await notes.remove(controller);
+}

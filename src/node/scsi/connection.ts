@@ -1,0 +1,46 @@
+import { findMap } from "../../host/multipath.ts";
+import { devicesWithWwid, isPureWwid, wwidOfSerial } from "../../host/scsi.ts";
+import type { NodeContext } from "../context.ts";
+import type { BlockConnection, ScsiAttachment } from "../protocol.ts";
+import type { StageRecord } from "../stage_record.ts";
+import { attachScsi } from "./attach.ts";
+import { detachScsi, wwidOfDevice } from "./detach.ts";
+import { lookAtScsi, unknownMaps } from "./health.ts";
+import { growOverPaths } from "./map.ts";
+import { refuseOtherTargets } from "./other_targets.ts";
+import { repairPaths } from "./repair.ts";
+import { endIdleSessions, idleSessionNames } from "./sessions.ts";
+
+/**
+ * Volumes by SCSI: iSCSI and Fibre Channel, with one multipath map over their paths. Identity is
+ * the WWID alone, never a LUN.
+ */
+export const scsiBlock: BlockConnection<ScsiAttachment> = {
+  attach: attachScsi,
+  isDeviceOf: async ({ host }, { serial }, deviceName) =>
+    await wwidOfDevice(host, deviceName) === wwidOfSerial(serial),
+  grow: growOverPaths,
+  devicesOf,
+  owns: async ({ host }, deviceName) => isPureWwid(await wwidOfDevice(host, deviceName)),
+  detach: detachScsi,
+  look: (context, view, volume) => Promise.resolve(lookAtScsi(context, view, volume)),
+  repair: repairPaths,
+  idle: (context, view, records) => Promise.resolve(idleSessionNames(context, view, records)),
+  tidy: endIdleSessions,
+  forgetEnded: () => Promise.resolve(), // the kernel shows with each session whether it is ours
+  unknownDevices: unknownMaps,
+};
+
+async function devicesOf(
+  { host }: NodeContext,
+  { attachment }: StageRecord<ScsiAttachment>,
+): Promise<string[]> {
+  const wwid = wwidOfSerial(attachment.serial);
+  // A device of this WWID may be another array's: it is not ours to take away, nor is a map that
+  // holds paths of both arrays.
+  await refuseOtherTargets(host, { attachment, wwid });
+  const map = await findMap(host, wwid);
+  if (map) return [map.name];
+  const devices = await devicesWithWwid(host, wwid);
+  return devices.flatMap(({ name }) => name ?? []);
+}
