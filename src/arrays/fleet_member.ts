@@ -52,11 +52,23 @@ export function setTwin(second: Member, first: Member): void {
   second.twin = true;
   second.index.reset();
   second.problem = new IdentityError(
-    `${second.array.address} is the same array as ${first.array.address} (${first.array.label}): remove one of the two entries`,
+    `${second.array.address} is the same array as ${first.array.address} ` +
+      `(${first.array.label}): remove one of the two entries`,
   );
 }
 
 /** Whether another array than before answers there, or one that another entry stands for. */
 export function isIdentityProblem(member: Member): boolean {
   return member.problem instanceof IdentityError;
+}
+
+/** The eight hex digits that begin a volume handle. */
+export function arrayHintOf(arrayId: string): string {
+  return arrayId.replaceAll("-", "").slice(0, 8).toLowerCase();
+}
+
+/** The array whose id begins so. Undefined for a strange id, and for what has not answered yet. */
+export function memberByHint(members: readonly Member[], hint: string): Member | undefined {
+  const wanted = hint.toLowerCase();
+  return members.find(({ twin, id }) => !twin && id !== undefined && arrayHintOf(id) === wanted);
 }
