@@ -148,6 +148,11 @@ export type FileProtocol = {
   [P in Protocol]: "file" extends Table[P]["kinds"][number] ? P : never;
 }[Protocol];
 
+/** The protocols whose volumes are this kind of device on a node. */
+export type ProtocolWithDevice<D extends "scsi" | "nvme" | "loop"> = {
+  [P in Protocol]: Table[P]["device"] extends D ? P : never;
+}[Protocol];
+
 /** The values in the table that other tables must have a row for. */
 export type InitiatorName = NonNullable<Table[Protocol]["initiator"]>;
 export type ProtocolTool = Table[Protocol]["tools"][number];

@@ -4,7 +4,7 @@ import type { BlockDevice } from "../host/block_device.ts";
 import type { FileSystemUse } from "../host/filesystem.ts";
 import type { HostView } from "../host/host_view.ts";
 import type { Mount } from "../host/mountinfo.ts";
-import type { Protocol } from "../protocols.ts";
+import type { Protocol, ProtocolWithDevice } from "../protocols.ts";
 import type { NodeContext } from "./context.ts";
 import type { Condition, PathLook, StorageCondition } from "./look.ts";
 import type { StageRecord } from "./stage_record.ts";
@@ -20,9 +20,9 @@ export type BlockAttachmentBy<P extends Protocol> = BlockAttachment & { protocol
 /** The attachments of file systems by one protocol; `never` when it has none. */
 export type FileAttachmentBy<P extends Protocol> = FileAttachment & { protocol: P };
 /** Attachments that end in a SCSI disk. */
-export type ScsiAttachment = BlockAttachmentBy<"iscsi" | "fc">;
+export type ScsiAttachment = BlockAttachmentBy<ProtocolWithDevice<"scsi">>;
 /** Attachments that end in an NVMe namespace. */
-export type NvmeAttachment = BlockAttachmentBy<"nvme-tcp" | "nvme-roce" | "nvme-fc">;
+export type NvmeAttachment = BlockAttachmentBy<ProtocolWithDevice<"nvme">>;
 
 /** What attach() needs beside the attachment. */
 export interface AttachOptions {

@@ -1,5 +1,7 @@
+import type { Attachment } from "../../handoff.ts";
 import type { HostView, SeenPath } from "../../host/host_view.ts";
 import { isPureWwid, wwidOfSerial } from "../../host/scsi.ts";
+import { PROTOCOL_FACTS } from "../../protocols.ts";
 import type { NodeContext } from "../context.ts";
 import { lookAtDevice, type MissingRoute, pathConditions, type PathLook } from "../look.ts";
 import type { AttachedVolume, ScsiAttachment } from "../protocol.ts";
@@ -143,14 +145,19 @@ function loginRoute(
 
 /** Maps of FlashArray volumes over sessions of ours that no record names and nothing mounts. */
 export function unknownMaps(view: HostView, records: StageRecord[]): string[] {
-  const known = new Set(records.flatMap(({ attachment }) => {
-    const isScsi = attachment.protocol === "iscsi" || attachment.protocol === "fc";
-    return isScsi ? [wwidOfSerial(attachment.serial)] : [];
-  }));
+  const known = new Set(
+    records.flatMap(({ attachment }) =>
+      isScsi(attachment) ? [wwidOfSerial(attachment.serial)] : []
+    ),
+  );
   const ours = new Set(view.sessions.filter(({ isOurs }) => isOurs).map(({ name }) => name));
   const unknown = [...view.maps].filter(([wwid, map]) =>
     isPureWwid(wwid) && !known.has(wwid) && view.mountsOf(map).length === 0 &&
     view.pathsOf(map).some(({ session }) => session !== undefined && ours.has(session))
   );
   return unknown.map(([, map]) => map);
+}
+
+function isScsi(attachment: Attachment): attachment is ScsiAttachment {
+  return PROTOCOL_FACTS[attachment.protocol].device === "scsi";
 }

@@ -1,0 +1,88 @@
+/**
+ * A new protocol is one row of src/protocols.ts, and the compiler names every place that must decide
+ * something for it. Proven on a copy of the sources with two more rows.
+ */
+import { deepEqual } from "node:assert/strict";
+import { PROTOCOLS } from "../src/protocols.ts";
+import { ROOT } from "./program.ts";
+import { readSources } from "./source/files.ts";
+
+/** What the program needs to be checked by itself. */
+const SOURCES = ["src", "main.ts", "compat", "deno.json", "deno.lock"];
+
+/** Where a protocol is decided upon, beside its own folder in src/node/. */
+const PLACES = [
+  "src/arrays/flasharray/ports.ts", // whether an array serves it, and what a node is told
+  "src/arrays/flashblade/ports.ts", // the same for file systems
+  "src/handoff.ts", // the fields of publish_context
+  "src/host/command.ts", // the package of a tool that only this protocol needs
+  "src/host/equipment_check.ts", // how that tool says its version, and the area of its findings
+  "src/node/registry.ts", // its connections
+];
+
+/** Files that may name three protocols or more although no new one makes the compiler stop there. */
+const MAY_NAME_MANY = [
+  "src/protocols.ts", // the table
+  "src/host/finding.ts", // areas of a report, some of which are called as a protocol is
+];
+
+/** A row whose protocol has a tool, an area and a kind of its own. */
+function rowOf(name: string, kind: "block" | "file"): string {
+  return `  ${JSON.stringify(name)}: {
+    letter: ${JSON.stringify(name)},
+    kinds: ["${kind}"],
+    initiator: null,
+    network: "ip",
+    device: null,
+    sanType: null,
+    spellings: [],
+    autoRank: null,
+    area: "area of ${name}",
+    tools: ["tool of ${name}"],
+    modules: [],
+    isSimulated: false,
+  },
+`;
+}
+
+/** The files of a copy of the sources, in which the compiler finds a fault. */
+async function faultyFiles(folder: string): Promise<string[]> {
+  const { stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["check", "--quiet", "main.ts"],
+    cwd: folder,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder().decode(stderr);
+  // "    at file:///…" follows a fault; deeper ones only say where a type was declared.
+  const places = text.matchAll(/^ {4}at file:\/\/(\S+?):\d+:\d+$/gm);
+  return [...new Set([...places].map(([, path = ""]) => path.slice(folder.length + 1)))].sort();
+}
+
+Deno.test("a new protocol stops the compiler at each place that must decide, and nowhere else", async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-protocols-" }));
+  try {
+    const { success } = await new Deno.Command("cp", {
+      args: ["-r", ...SOURCES.map((name) => `${ROOT}/${name}`), folder],
+    }).output();
+    deepEqual([success, await faultyFiles(folder)], [true, []]);
+    const table = `${folder}/src/protocols.ts`;
+    const before = await Deno.readTextFile(table);
+    const rows = rowOf("new-block", "block") + rowOf("new-file", "file");
+    await Deno.writeTextFile(table, before.replace("} as const satisfies", `${rows}$&`));
+    deepEqual(await faultyFiles(folder), PLACES);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("no other file of the product holds a list of protocols", async () => {
+  const files = (await readSources(ROOT)).filter(({ path }) =>
+    path.startsWith("src/") && !path.startsWith("src/simulator/") && !path.endsWith("_test.ts")
+  );
+  const named = files.filter(({ text }) =>
+    PROTOCOLS.filter((protocol) => text.includes(`"${protocol}"`)).length > 2
+  );
+  const unexpected = named.map(({ path }) => path)
+    .filter((path) => !PLACES.includes(path) && !MAY_NAME_MANY.includes(path));
+  deepEqual(unexpected, []);
+});
