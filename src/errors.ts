@@ -15,6 +15,8 @@ export type ErrorCode =
   | "conflict"
   /** It is held by something else (another host, a snapshot, a mount) and must not be touched. */
   | "in_use"
+  /** The name stands for several objects: nothing is touched until the caller says which. */
+  | "ambiguous"
   /** Another operation on the same object is running: try again. */
   | "busy"
   /** A list token that was never given out or has gone stale. */

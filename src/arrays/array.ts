@@ -201,7 +201,10 @@ export interface StorageArray {
     options: ConnectOptions & { signal?: AbortSignal },
   ): Promise<Attachment>;
   /**
-   * Takes the volume away from one node, or from all. Not connected, or no such volume, is success.
+   * Takes the volume away from one node, or from all. Not connected is success; so is no such
+   * volume, which answers false.
    */
-  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<void>;
+  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<boolean>;
+  /** Whether the volume is connected to the node now; false when there is no such volume. */
+  holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean>;
 }

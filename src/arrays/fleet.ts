@@ -3,10 +3,24 @@ import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Snapshot, StorageArray, Volume } from "./array.ts";
 import { FleetChecks } from "./fleet_check.ts";
-import { type FleetMember, isIdentityProblem, Member, memberByHint } from "./fleet_member.ts";
-import { type Found, type Search, searchMembers } from "./fleet_search.ts";
+import { arrayHintOf, type FleetMember, isIdentityProblem, Member } from "./fleet_member.ts";
+import {
+  type BareHandle,
+  type BareOptions,
+  certainHits,
+  findAtHome,
+  findBare,
+  type Hit,
+  type HomeHandle,
+  memberByHint,
+  onlyHit,
+  type SearchedFleet,
+  snapshotQuestion,
+  volumeQuestion,
+} from "./fleet_search.ts";
 
-export { arrayHintOf, type FleetMember } from "./fleet_member.ts";
+export { arrayHintOf, type FleetMember, memberKey } from "./fleet_member.ts";
+export { type Hit, severalError } from "./fleet_search.ts";
 
 /** How a fleet is watched. */
 export interface FleetOptions {
@@ -23,13 +37,6 @@ export interface FleetOptions {
  * and blocks unclear creates.
  */
 const COLD_INTERVAL_MS = 5_000;
-
-/** Where to look for a volume or snapshot. */
-export interface FleetHandle {
-  /** First 8 hex digits of the array's id: where it was made. */
-  arrayHint?: string;
-  name: string;
-}
 
 /** What the fleet is made of. */
 export interface FleetEntry {
@@ -182,51 +189,91 @@ export class Fleet {
     return member && !isIdentityProblem(member) ? member : undefined;
   }
 
+  /** Labels of the arrays that may hold the name, without the one whose id begins so. */
+  namesakesOf({ arrayHint, name }: HomeHandle): string[] {
+    return this.#members.filter(({ id, index }) =>
+      id !== undefined && arrayHintOf(id) !== arrayHint && index.has(name)
+    ).map(({ array }) => array.label);
+  }
+
   /**
-   * Where the volume is: the hinted array is asked first, then all others at the same time (it may
-   * have been moved). `undefined` only when every array that could hold it has answered; otherwise
-   * `unavailable`, naming those that did not answer and why.
+   * The volume behind a handle that names its array. That array's answer is final: another array's
+   * volume of the same name counts only when its serial proves that the named array made it.
+   * `unavailable` when the named array does not answer, or is not configured and nothing is proven.
    */
   async find(
-    handle: FleetHandle,
+    handle: HomeHandle,
     signal?: AbortSignal,
     options: { hosts?: boolean } = {},
-  ): Promise<{ member: FleetMember; volume: Volume } | undefined> {
-    const { name } = handle;
-    const found = await this.#search({
-      ...handle,
-      what: `volume ${name}`,
-      volumeName: name,
-      ask: (array, within) => array.findVolume(name, { ...options, signal: within }),
-    }, signal);
-    return found && { member: found.member, volume: found.item };
+  ): Promise<Hit<Volume> | undefined> {
+    await this.#identify(handle.arrayHint);
+    return await findAtHome(this.#searched, handle, volumeQuestion({ ...options, signal }));
   }
 
-  /** Where the snapshot `volume.suffix` is, by the rules of `find`. */
-  async findSnapshot(
-    handle: FleetHandle,
+  /**
+   * Every volume that bears one of the names. `unavailable` when an array that may hold another one
+   * does not answer and the rule of `trust` does not allow to go on without it.
+   */
+  async findAll(
+    handle: BareHandle,
     signal?: AbortSignal,
-  ): Promise<{ member: FleetMember; snapshot: Snapshot } | undefined> {
-    const { name } = handle;
-    const found = await this.#search({
-      ...handle,
-      what: `snapshot ${name}`,
-      volumeName: name.split(".")[0] ?? name,
-      ask: (array, within) => array.findSnapshot(name, within),
-    }, signal);
-    return found && { member: found.member, snapshot: found.item };
+    options: BareOptions = {},
+  ): Promise<Hit<Volume>[]> {
+    await this.#identifyAll();
+    const question = volumeQuestion({ ...options, signal });
+    const finding = await findBare(this.#searched, handle, question);
+    return certainHits(finding, { handle, what: "volume", trusted: this.#trusted(options) });
   }
 
-  async #search<T>(search: Search<T>, signal?: AbortSignal): Promise<Found<T> | undefined> {
-    await this.#identifyAll(search.arrayHint);
-    const mayHold = (member: Member, name: string) => this.mayHold(member, name);
-    return await searchMembers({ members: () => this.#members, mayHold }, search, signal);
+  /** The one volume that bears one of the names; `ambiguous` when several do. */
+  async findOnly(
+    handle: BareHandle,
+    signal?: AbortSignal,
+    options: BareOptions = {},
+  ): Promise<Hit<Volume> | undefined> {
+    return onlyHit("volume", await this.findAll(handle, signal, options));
   }
 
-  /** A hint says nothing while an array was never asked who it is (right after the start). */
-  async #identifyAll(hint: string | undefined): Promise<void> {
-    if (hint === undefined || memberByHint(this.#members, hint)) return;
-    const unknown = this.#members.filter((member) => member.checkedMs === undefined);
+  /** The snapshot `volume.suffix` behind a handle that names its array, by the rules of `find`. */
+  async findSnapshot(
+    handle: HomeHandle,
+    signal?: AbortSignal,
+  ): Promise<Hit<Snapshot> | undefined> {
+    await this.#identify(handle.arrayHint);
+    return await findAtHome(this.#searched, handle, snapshotQuestion(signal));
+  }
+
+  /** The one snapshot `volume.suffix` of that name; `ambiguous` when several arrays have one. */
+  async findOnlySnapshot(
+    handle: BareHandle,
+    signal?: AbortSignal,
+    options: BareOptions = {},
+  ): Promise<Hit<Snapshot> | undefined> {
+    await this.#identifyAll();
+    const finding = await findBare(this.#searched, handle, snapshotQuestion(signal));
+    const what = "snapshot";
+    return onlyHit(what, certainHits(finding, { handle, what, trusted: this.#trusted(options) }));
+  }
+
+  /** Which names may be taken as this cluster's own, though an array did not answer. */
+  #trusted({ forDelete }: BareOptions): string | undefined {
+    return forDelete || this.#prefix === "" ? undefined : this.#prefix;
+  }
+
+  get #searched(): SearchedFleet {
+    return {
+      members: this.#members,
+      mayHold: (member, volumeName) => this.mayHold(member, volumeName),
+    };
+  }
+
+  /** An array's id says nothing until the array was asked for it once, right after the start. */
+  async #identify(hint: string): Promise<void> {
+    if (!memberByHint(this.#members, hint)) await this.#identifyAll();
+  }
+
+  async #identifyAll(): Promise<void> {
+    const unknown = this.#members.filter(({ checkedMs }) => checkedMs === undefined);
     await Promise.all(unknown.map((member) => this.#checks.check(member)));
   }
 

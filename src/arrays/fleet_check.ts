@@ -3,7 +3,7 @@ import { withDeadline } from "../async/wait.ts";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ArrayStatus, Page } from "./array.ts";
-import { IdentityError, type Member, setTwin } from "./fleet_member.ts";
+import { IdentityError, type Member, refuseSameHint, setTwin } from "./fleet_member.ts";
 
 /** Items that are asked for per call of a listing. */
 const PAGE_LIMIT = 1000;
@@ -23,6 +23,8 @@ export class FleetChecks {
   readonly #options: CheckOptions;
   readonly #members: () => readonly Member[];
   readonly #running = new SingleFlight<Member, void>();
+  /** Labels that two arrays have, and that were warned about. */
+  readonly #saidLabels = new Set<string>();
 
   constructor(members: () => readonly Member[], options: CheckOptions) {
     this.#members = members;
@@ -85,9 +87,25 @@ export class FleetChecks {
       setTwin(member, twin);
       throw member.problem;
     } else {
+      refuseSameHint(members, { member, id: status.id });
       member.twin = false;
     }
     member.id = status.id;
+    this.#warnOfSameLabel(member);
+  }
+
+  /** Two arrays of one label work, and people cannot tell them apart in messages and metrics. */
+  #warnOfSameLabel(member: Member): void {
+    const { label, address } = member.array;
+    const namesake = this.#members().find((other) =>
+      other !== member && !other.twin && other.array.label === label
+    );
+    if (!namesake || this.#saidLabels.has(label)) return;
+    this.#saidLabels.add(label);
+    this.#options.log.warn("two arrays have one name: set Name in one of the two entries", {
+      array: label,
+      addresses: `${address}, ${namesake.array.address}`,
+    });
   }
 
   /** Notes every name that the array holds. */

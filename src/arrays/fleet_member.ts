@@ -6,6 +6,8 @@ import { NameIndex } from "./name_index.ts";
 export interface FleetMember {
   readonly array: StorageArray;
   readonly labels: Readonly<Record<string, string>>;
+  /** The array's own UUID; absent until it has answered once. */
+  readonly id?: string;
   /** Facts of the last check that succeeded; kept while the array does not answer. */
   readonly status?: ArrayStatus;
   /** Why it cannot be used now; absent when the last check went well. */
@@ -67,8 +69,29 @@ export function arrayHintOf(arrayId: string): string {
   return arrayId.replaceAll("-", "").slice(0, 8).toLowerCase();
 }
 
-/** The array whose id begins so. Undefined for a strange id, and for what has not answered yet. */
-export function memberByHint(members: readonly Member[], hint: string): Member | undefined {
-  const wanted = hint.toLowerCase();
-  return members.find(({ twin, id }) => !twin && id !== undefined && arrayHintOf(id) === wanted);
+/** What tells two arrays apart: never the label, which an administrator may give twice. */
+export function memberKey({ id, array }: FleetMember): string {
+  return id ?? array.address;
+}
+
+/**
+ * Refuses an array whose id begins with the same 8 hex digits as another's: handles would not tell
+ * the two apart.
+ */
+export function refuseSameHint(
+  members: readonly Member[],
+  { member, id }: { member: Member; id: string },
+): void {
+  const other = members.find((one) =>
+    one !== member && !one.twin && one.id !== undefined && one.id !== id &&
+    arrayHintOf(one.id) === arrayHintOf(id)
+  );
+  if (!other) return;
+  member.twin = true;
+  member.index.reset();
+  throw new IdentityError(
+    `the array at ${member.array.address} has the id ${id} and the one at ${other.array.address} ` +
+      `has ${other.id}: their first 8 digits, which begin every volume handle, are the same; ` +
+      "serve one of the two from another cluster",
+  );
 }

@@ -1,132 +1,265 @@
 import { messageOf, PsoError } from "../errors.ts";
-import type { StorageArray } from "./array.ts";
-import { isIdentityProblem, type Member, memberByHint } from "./fleet_member.ts";
+import type { Snapshot, StorageArray, Volume, VolumeKind } from "./array.ts";
+import { arrayHintOf, isIdentityProblem, type Member } from "./fleet_member.ts";
 
-/** Something that may be on any array of the fleet. */
-export interface Search<T> {
-  /** What messages call it: `volume pvc-1`. */
+/**
+ * A handle of this driver's: the array that made the object, by the first 8 hex digits of its id,
+ * and the object's full name there. The array is part of the identity: a namesake on another array
+ * is another object.
+ */
+export interface HomeHandle {
+  arrayHint: string;
+  name: string;
+}
+
+/** A handle without an array, as PSO 5 and 6 gave them: any array may have made the object. */
+export interface BareHandle {
+  /** Names that the object may have. */
+  names: readonly string[];
+  /** Only arrays of this kind are asked; absent = both. */
+  kind?: VolumeKind;
+}
+
+/** What is asked of each array. */
+export interface Question<T> {
+  /** `volume` or `snapshot`, for messages. */
   what: string;
-  /** The volume that it is, or that it belongs to. */
-  volumeName: string;
-  /** First 8 hex digits of the id of the array where it was made. */
-  arrayHint?: string;
-  /** Looks for it on one array; undefined when it is not there. */
-  ask: (array: StorageArray, signal: AbortSignal) => Promise<T | undefined>;
+  /** The object of that name, if the array has it. */
+  ask: (array: StorageArray, name: string) => Promise<T | undefined>;
+  /**
+   * Serial of the volume that the object is, or belongs to. It proves what a name cannot: which
+   * array made the volume. Absent for file systems, which have none.
+   */
+  serialOf: (array: StorageArray, item: T) => Promise<string | undefined>;
+  /** The name by which the index of an array knows the volume. */
+  volumeNameOf: (name: string) => string;
 }
 
-/** Where is searched. */
-export interface SearchPlaces {
-  /** Asked for at each step: the configuration may change while a search runs. */
-  members: () => readonly Member[];
-  /** As Fleet.mayHold. */
-  mayHold: (member: Member, volumeName: string) => boolean;
-}
-
-/** What a search found, and where. */
-export interface Found<T> {
+/** An object and the array that has it. */
+export interface Hit<T> {
   member: Member;
   item: T;
+  name: string;
 }
 
-/** An array that gave no answer, and why. */
-interface Silence {
+/** An array that may hold the object and did not say. */
+export interface SilentArray {
   member: Member;
   error: unknown;
 }
 
-/**
- * Asks the likely array first: the one that the hint names, or whose list has the name. Then asks
- * all others at the same time, because the volume may have been moved. Undefined only when every
- * array that could hold it has answered, else `unavailable`. Calls that are not needed any more are
- * ended.
- */
-export async function searchMembers<T>(
-  places: SearchPlaces,
-  search: Search<T>,
-  signal?: AbortSignal,
-): Promise<Found<T> | undefined> {
-  const done = new AbortController();
-  const onAbort = () => done.abort(signal?.reason);
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await searchUntil(places, search, done.signal);
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
-    done.abort(); // the slower arrays need not answer any more
-  }
+/** What a search by bare names found. */
+export interface BareFinding<T> {
+  /** Objects that differ; several arrays that show one serial count once. */
+  hits: Hit<T>[];
+  silent: SilentArray[];
 }
 
-async function searchUntil<T>(
-  places: SearchPlaces,
-  search: Search<T>,
-  signal: AbortSignal,
-): Promise<Found<T> | undefined> {
-  const { members } = places;
-  const silences: Silence[] = [];
-  const askOne = async (member: Member) => {
+/** How a search by bare names is meant. */
+export interface BareOptions {
+  /** Volumes only: say who each is connected to. */
+  hosts?: boolean;
+  /** What is found will be destroyed: every array that may hold the name must have answered. */
+  forDelete?: boolean;
+}
+
+/** What a search needs to know of the fleet. */
+export interface SearchedFleet {
+  members: readonly Member[];
+  /** False only when a complete listing of the array does not show the volume. */
+  mayHold: (member: Member, volumeName: string) => boolean;
+}
+
+type Answer<T> = { member: Member; name: string; item?: T; error?: unknown };
+
+/**
+ * The object behind a handle that names its array. That array's answer is final: live is the
+ * object, everything else is gone. Another array's object counts only when its volume's serial
+ * shows that the named array made it, as in a pod that was stretched over both arrays.
+ * `unavailable` when the named array does not answer, or is not configured and no such proof is
+ * found; `ambiguous` when two different volumes show it.
+ */
+export async function findAtHome<T>(
+  fleet: SearchedFleet,
+  handle: HomeHandle,
+  question: Question<T>,
+): Promise<Hit<T> | undefined> {
+  const { arrayHint, name } = handle;
+  const home = memberByHint(fleet.members, arrayHint);
+  if (home) {
+    const [answer] = await askAll([home], [name], question);
+    if (answer?.item !== undefined) return { member: home, item: answer.item, name };
+    if (answer?.error !== undefined) {
+      throw silentError(question.what, [name], [{ member: home, error: answer.error }]);
+    }
+  }
+  const others = fleet.members.filter((member) => member !== home && !member.twin);
+  const proven = await provenCopies(others, handle, question);
+  if (proven.length > 1) throw severalError(question.what, proven);
+  if (proven[0] || home) return proven[0];
+  throw new PsoError(
+    "unavailable",
+    `cannot tell whether ${question.what} ${name} exists: the array ${arrayHint}…, which made it, ` +
+      `is not among the configured arrays (${labelsOf(fleet.members)}); configure that array again`,
+  );
+}
+
+/**
+ * Copies on other arrays whose serial begins with the home array's id: the first 16 digits of a
+ * serial are those of the array that made the volume, wherever it is now. An array that does not
+ * answer proves nothing.
+ */
+async function provenCopies<T>(
+  others: Member[],
+  { arrayHint, name }: HomeHandle,
+  question: Question<T>,
+): Promise<Hit<T>[]> {
+  const answers = await askAll(others.filter(({ array }) => array.kind === "block"), [name], {
+    ...question,
+    ask: async (array, name) => {
+      const item = await question.ask(array, name);
+      if (item === undefined) return undefined;
+      const serial = await question.serialOf(array, item);
+      return serial?.toLowerCase().startsWith(arrayHint) ? item : undefined;
+    },
+  });
+  return await distinct(hitsOf(answers), question);
+}
+
+/**
+ * Every object that bears one of the names, on any array of the kind, and the arrays that may hold
+ * another and did not answer. An array that was listed completely without the name need not answer.
+ */
+export async function findBare<T>(
+  fleet: SearchedFleet,
+  { names, kind }: BareHandle,
+  question: Question<T>,
+): Promise<BareFinding<T>> {
+  const asked = fleet.members.filter((member) =>
+    !member.twin && (kind === undefined || member.array.kind === kind)
+  );
+  const answers = await askAll(asked, names, question);
+  const silent = new Map<Member, SilentArray>();
+  for (const { member, name, error } of answers) {
+    if (error === undefined || !fleet.mayHold(member, question.volumeNameOf(name))) continue;
+    silent.set(member, { member, error });
+  }
+  return { hits: await distinct(hitsOf(answers), question), silent: [...silent.values()] };
+}
+
+/**
+ * The hits, once no silent array can change what they mean. `unavailable` while one can. An array
+ * that was never listed may be passed over when it is silent, but only if exactly one array has the
+ * name and the name begins with `trusted`, the prefix of this cluster's volumes. One whose list
+ * shows the name never is.
+ */
+export function certainHits<T>(
+  { hits, silent }: BareFinding<T>,
+  { handle, what, trusted }: { handle: BareHandle; what: string; trusted?: string },
+): Hit<T>[] {
+  const [only, second] = hits;
+  const isTrusted = only !== undefined && second === undefined && trusted !== undefined &&
+    only.name.startsWith(trusted);
+  if (silent.length === 0 || (isTrusted && silent.every(({ member }) => !member.warm))) return hits;
+  throw silentError(what, handle.names, silent);
+}
+
+/** The hit, if there is one; `ambiguous` when there are several. */
+export function onlyHit<T>(what: string, hits: readonly Hit<T>[]): Hit<T> | undefined {
+  if (hits.length > 1) throw severalError(what, hits);
+  return hits[0];
+}
+
+/** The member whose id begins so; `undefined` for an id that no configured array has. */
+export function memberByHint(members: readonly Member[], arrayHint: string): Member | undefined {
+  return members.find(({ id, twin }) => !twin && id !== undefined && arrayHintOf(id) === arrayHint);
+}
+
+/** A search for live volumes; with `hosts`, those found say who they are connected to. */
+export function volumeQuestion(
+  { hosts, signal }: { hosts?: boolean; signal?: AbortSignal },
+): Question<Volume> {
+  return {
+    what: "volume",
+    ask: (array, name) => array.findVolume(name, { hosts, signal }),
+    serialOf: (_, { serial }) => Promise.resolve(serial),
+    volumeNameOf: (name) => name,
+  };
+}
+
+/** A search for live snapshots; the volume's serial stands for theirs. */
+export function snapshotQuestion(signal?: AbortSignal): Question<Snapshot> {
+  return {
+    what: "snapshot",
+    ask: (array, name) => array.findSnapshot(name, signal),
+    serialOf: async (array, { volume }) => (await array.findVolume(volume, { signal }))?.serial,
+    volumeNameOf: (name) => name.slice(0, name.lastIndexOf(".")),
+  };
+}
+
+/** `unavailable`: these arrays may hold the object and did not answer. */
+export function silentError(
+  what: string,
+  names: readonly string[],
+  silent: readonly SilentArray[],
+): PsoError {
+  const reasons = silent.map(({ member, error }) =>
+    `${member.array.label} did not answer (${messageOf(error)})`
+  );
+  return new PsoError(
+    "unavailable",
+    `cannot tell whether ${what} ${names.join(" or ")} exists: ${reasons.join("; ")}`,
+    { cause: silent[0]?.error },
+  );
+}
+
+/** `ambiguous`: several objects bear the name, and the message lists the handle of each. */
+export function severalError<T>(what: string, hits: readonly Hit<T>[]): PsoError {
+  const handles = hits.map(({ member, name }) =>
+    `${arrayHintOf(member.id ?? "")}/${name} (${member.array.label})`
+  );
+  return new PsoError(
+    "ambiguous",
+    `${hits.length} arrays have a ${what} ${hits[0]?.name}, and the handle does not say which is ` +
+      `meant: write one of ${handles.join(", ")} into the PersistentVolume`,
+  );
+}
+
+/** Asks each array for each name, all at the same time. A failure is an answer too. */
+async function askAll<T>(
+  members: readonly Member[],
+  names: readonly string[],
+  { ask }: Pick<Question<T>, "ask">,
+): Promise<Answer<T>[]> {
+  const askOne = async (member: Member, name: string): Promise<Answer<T>> => {
     try {
       if (isIdentityProblem(member)) throw member.problem;
-      const item = await search.ask(member.array, signal);
-      return item === undefined ? undefined : { member, item };
+      return { member, name, item: await ask(member.array, name) };
     } catch (error) {
-      silences.push({ member, error });
-      return undefined;
+      return { member, name, error };
     }
   };
-  const likely = search.arrayHint === undefined
-    ? members().find((member) => member.index.has(search.volumeName))
-    : memberByHint(members(), search.arrayHint);
-  const here = likely && await askOne(likely);
-  if (here) return here;
-  const others = members().filter((member) => member !== likely && !member.twin);
-  const there = await firstFound(others.map(askOne));
-  if (there) return there;
-  refuseIfUnsure(places, search, { likely, silences });
-  return undefined;
+  return await Promise.all(members.flatMap((member) => names.map((name) => askOne(member, name))));
 }
 
-/** `unavailable` unless every array that could hold it has said that it does not. */
-function refuseIfUnsure<T>(
-  { members, mayHold }: SearchPlaces,
-  { what, volumeName, arrayHint }: Search<T>,
-  { likely, silences }: { likely?: Member; silences: Silence[] },
-): void {
-  // An array that answered before and was listed completely without the name need not answer now:
-  // it has nothing to do with the name.
-  const unsure = silences.filter(({ member }) => member === likely || mayHold(member, volumeName));
-  if (unsure.length > 0) {
-    const reasons = unsure.map(({ member, error }) =>
-      `${member.array.label} did not answer (${messageOf(error)})`
-    ).join("; ");
-    throw new PsoError("unavailable", `cannot tell whether ${what} exists: ${reasons}`, {
-      cause: unsure[0]?.error,
-    });
-  }
-  if (arrayHint !== undefined && likely === undefined) {
-    const labels = members().map((member) => member.array.label).join(", ") || "none";
-    throw new PsoError(
-      "unavailable",
-      `cannot tell whether ${what} exists: it was made on the array ${arrayHint}…, which is not ` +
-        `among the configured arrays (${labels}); configure that array again`,
-    );
-  }
+function hitsOf<T>(answers: readonly Answer<T>[]): Hit<T>[] {
+  return answers.flatMap(({ member, name, item }) =>
+    item === undefined ? [] : [{ member, name, item }]
+  );
 }
 
-/**
- * The first result that is there, or undefined when all have ended without one. The attempts must
- * not reject.
- */
-function firstFound<T>(attempts: Promise<T | undefined>[]): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    let open = attempts.length;
-    if (open === 0) resolve(undefined);
-    for (const attempt of attempts) {
-      attempt.then((found) => {
-        open -= 1;
-        if (found !== undefined) resolve(found);
-        else if (open === 0) resolve(undefined);
-      });
-    }
-  });
+/** One hit per serial: the arrays of a stretched pod show one volume. */
+async function distinct<T>(hits: Hit<T>[], { serialOf }: Question<T>): Promise<Hit<T>[]> {
+  if (hits.length < 2) return hits;
+  const bySerial = new Map<string, Hit<T>>();
+  for (const [index, hit] of hits.entries()) {
+    const serial = await serialOf(hit.member.array, hit.item);
+    const key = serial?.toUpperCase() ?? `no serial ${index}`;
+    if (!bySerial.has(key)) bySerial.set(key, hit);
+  }
+  return [...bySerial.values()];
+}
+
+function labelsOf(members: readonly Member[]): string {
+  return members.map(({ array }) => array.label).join(", ") || "none";
 }

@@ -29,6 +29,9 @@ const WEIGHTS = { capacity: 1, load: 0 } as const;
 
 /** What one array is to placement. */
 export interface PlacementArray {
+  /** What tells it apart: its id, or its address until it has answered. */
+  key: string;
+  /** Name for people; two arrays may have the same one. */
   label: string;
   kind: VolumeKind;
   labels: Readonly<Record<string, string>>;
@@ -50,7 +53,7 @@ export interface PlacementRequest {
   features: readonly Feature[];
   topology?: TopologyRequirement;
   arraySelector: readonly LabelTerm[];
-  /** A clone can only be made on the array of its source. */
+  /** `key` of the only array that can make it: a clone stays on the array of its source. */
   onlyArray?: string;
 }
 
@@ -66,6 +69,9 @@ export interface Candidate<A extends PlacementArray = PlacementArray> {
 }
 
 export interface Rejection {
+  /** `PlacementArray.key`. */
+  key: string;
+  /** Its label. */
   array: string;
   /** Continues the sentence that the array's name begins: `serves no block volumes`. */
   reason: string;
@@ -97,7 +103,7 @@ const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
   {
     name: "source",
     passing: false,
-    fault: ({ label }, { onlyArray }) => sourceFault(label, onlyArray),
+    fault: ({ key }, { onlyArray }) => sourceFault(key, onlyArray),
   },
   {
     name: "kind",
@@ -121,8 +127,8 @@ const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
   { name: "room", passing: false, fault: roomFault },
 ];
 
-function sourceFault(label: string, onlyArray: string | undefined): string | undefined {
-  return onlyArray === undefined || onlyArray === label ? undefined : "does not hold the source";
+function sourceFault(key: string, onlyArray: string | undefined): string | undefined {
+  return onlyArray === undefined || onlyArray === key ? undefined : "does not hold the source";
 }
 
 function labelFault(
@@ -207,7 +213,7 @@ export function place<A extends PlacementArray>(
 function rejectionOf(array: PlacementArray, request: PlacementRequest): Rejection | undefined {
   for (const { passing, fault } of FILTERS) {
     const reason = fault(array, request);
-    if (reason !== undefined) return { array: array.label, reason, passing };
+    if (reason !== undefined) return { key: array.key, array: array.label, reason, passing };
   }
   return undefined;
 }
@@ -251,7 +257,7 @@ function adviceFor({ rejected }: Decision, code: ErrorCode): string {
  * fleet that must change, and the claim is right.
  */
 export function placementError(request: PlacementRequest, decision: Decision): PsoError {
-  const onSource = decision.rejected.find(({ array }) => array === request.onlyArray);
+  const onSource = decision.rejected.find(({ key }) => key === request.onlyArray);
   const rejected = onSource ? [onSource] : decision.rejected;
   const cannotClone = onSource?.reason.startsWith(FEATURE_FAULTS.clone) ?? false;
   const code = rejected.some(({ passing }) => passing)

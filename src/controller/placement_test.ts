@@ -35,6 +35,7 @@ function block(
   facts: Partial<ArrayStatus> = {},
 ): PlacementArray {
   return {
+    key: label,
     label,
     kind: "block",
     labels: {},

@@ -1,3 +1,4 @@
+import type { VolumeKind } from "../arrays/array.ts";
 import type { Capability } from "../capability.ts";
 import type { ChapCredentials } from "../chap.ts";
 
@@ -62,6 +63,8 @@ export interface UnpublishRequest {
 
 export interface ValidateRequest {
   volumeId: string;
+  /** What CreateVolume answered, or what the administrator wrote into the PersistentVolume. */
+  volumeContext: Record<string, string>;
   /** At least one. */
   capabilities: Capability[];
   parameters: Record<string, string>;
@@ -146,4 +149,12 @@ export interface ExpandRequest {
 export interface ExpandAnswer {
   capacityBytes: number;
   nodeExpansionRequired: boolean;
+}
+
+/**
+ * Which kind of array a volume_context says that the volume is on; `undefined` when it says none,
+ * as in a PersistentVolume that an administrator wrote without it.
+ */
+export function backendOf({ backend }: Record<string, string>): VolumeKind | undefined {
+  return backend === "block" || backend === "file" ? backend : undefined;
 }

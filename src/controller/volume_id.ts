@@ -2,8 +2,9 @@ import { arrayHintOf } from "../arrays/fleet.ts";
 import { PsoError } from "../errors.ts";
 
 // Handles. A volume's is `<first 8 hex of the array id>/<volume name>`, a snapshot's `<8
-// hex>/<volume>.<suffix>`. The array part is a hint that makes the usual path one call; the name
-// alone decides. PSO 5 and 6 gave bare names and `<prefix>/<pv name>`: accepted for ever.
+// hex>/<volume>.<suffix>`. The array part is identity: it says which array made the volume, and a
+// volume of the same name on another array is another volume. PSO 5 and 6 gave bare names and
+// `<prefix>/<pv name>`. They are accepted for ever, as long as one array alone has such a volume.
 
 /** CSI limit of a string field without a limit of its own (spec, "Size Limits"). */
 const ID_MAX_BYTES = 128;

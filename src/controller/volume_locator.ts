@@ -1,6 +1,6 @@
-import type { ArrayStatus, Snapshot, Volume } from "../arrays/array.ts";
-import { arrayHintOf, type Fleet, type FleetMember } from "../arrays/fleet.ts";
-import { PsoError } from "../errors.ts";
+import type { ArrayStatus, Snapshot, Volume, VolumeKind } from "../arrays/array.ts";
+import { arrayHintOf, type Fleet, type FleetMember, type Hit, memberKey } from "../arrays/fleet.ts";
+import { isPsoError, PsoError } from "../errors.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { parseSnapshotId, parseVolumeId, volumeIdOf } from "./volume_id.ts";
 
@@ -31,7 +31,7 @@ export interface VolumePlace {
 
 /** One string per place, for maps. */
 export function placeKey({ member, name }: VolumePlace): string {
-  return `${member.array.label}\0${name}`;
+  return `${memberKey(member)}\0${name}`;
 }
 
 /** An array that lists go through, with what tokens and handles call it. */
@@ -40,6 +40,19 @@ export interface ListedArray {
   /** First 8 hex digits of `arrayId`. */
   hint: string;
   arrayId: string;
+}
+
+/** How a handle is searched for. */
+export interface SearchOptions {
+  /** Say who the volume is connected to. */
+  hosts?: boolean;
+  /** What is found will be destroyed. */
+  forDelete?: boolean;
+  /**
+   * `volume_context.backend`: an old handle then means a volume on arrays of that kind. Absent =
+   * both kinds.
+   */
+  kind?: VolumeKind;
 }
 
 /** From CSI handles to volumes on arrays and back. */
@@ -65,66 +78,116 @@ export class VolumeLocator {
   }
 
   /**
-   * Where the volume is: by its handle without a call, else by a search. `undefined` and errors as
-   * `find`.
+   * Runs `work` where the handle says that the volume is, without a look-up. If `work` answers
+   * `not_found` there, a search decides whether another array has this very volume.
    */
-  async findPlace(volumeId: string, signal: AbortSignal): Promise<VolumePlace | undefined> {
+  async atPlace<T>(
+    volumeId: string,
+    { signal, ...options }: SearchOptions & { signal: AbortSignal },
+    work: (place: VolumePlace) => Promise<T>,
+  ): Promise<T> {
     const place = this.placeByHandle(volumeId);
-    if (place) return place;
-    const found = await this.find(volumeId, signal);
-    return found && { member: found.member, name: found.volume.name };
-  }
-
-  /** As `findPlace`, and `not_found` when there is none. */
-  async needPlace(volumeId: string, signal: AbortSignal): Promise<VolumePlace> {
-    return await this.findPlace(volumeId, signal) ?? notFound(volumeId);
+    if (!place) return await work(placeOf(await this.need(volumeId, signal, options)));
+    try {
+      return await work(place);
+    } catch (error) {
+      if (!isPsoError(error, "not_found")) throw error;
+      const found = await this.need(volumeId, signal, options);
+      if (found.member === place.member) throw error;
+      return await work(placeOf(found));
+    }
   }
 
   /**
-   * The live volume behind a handle of any form. `undefined` only when every array that could hold
-   * it has answered, `unavailable` otherwise, `invalid` for a handle above 128 bytes.
+   * The live volume behind a handle. A handle that names its array means that array's volume and no
+   * other's (see `Fleet.find`). An old handle means the one volume of its name: `ambiguous` when
+   * several arrays have one. `undefined` when it is gone, `unavailable` when that cannot be told,
+   * `invalid` for a handle above 128 bytes.
    */
   async find(
     volumeId: string,
     signal: AbortSignal,
-    options: { hosts?: boolean } = {},
+    options: SearchOptions = {},
   ): Promise<LocatedVolume | undefined> {
     const { arrayHint, names } = parseVolumeId(volumeId);
-    const [ours, old] = names;
-    if (arrayHint === undefined) {
-      for (const name of names) {
-        const found = await this.#fleet.find({ name }, signal, options);
-        if (found) return found;
-      }
-      return undefined;
-    }
-    // PSO 5.0 handles began with a prefix, and one may look like an array's id: it does so only if
-    // no array of ours has that id.
-    if (old !== undefined && !this.#fleet.memberByHint(arrayHint)) {
-      const found = await this.#fleet.find({ name: old }, signal, options);
-      if (found) return found;
-    }
-    return ours === undefined
-      ? undefined
-      : await this.#fleet.find({ arrayHint, name: ours }, signal, options);
+    const { kind } = options;
+    const hit = arrayHint === undefined
+      ? await this.#fleet.findOnly({ names, kind }, signal, options)
+      : await this.#findAtHome({ arrayHint, names }, signal, options);
+    return hit && { member: hit.member, volume: hit.item };
   }
 
   /** As `find`, and `not_found` when there is none. */
   async need(
     volumeId: string,
     signal: AbortSignal,
-    options: { hosts?: boolean } = {},
+    options: SearchOptions = {},
   ): Promise<LocatedVolume> {
-    return await this.find(volumeId, signal, options) ?? notFound(volumeId);
+    const found = await this.find(volumeId, signal, options);
+    if (found) return found;
+    throw new PsoError(
+      "not_found",
+      `volume ${volumeId} does not exist: ${this.#goneText(volumeId)}`,
+    );
+  }
+
+  /**
+   * Every volume that an old handle may mean; for a handle that names its array that volume alone.
+   * Errors as `find`, without `ambiguous`.
+   */
+  async findAll(volumeId: string, signal: AbortSignal): Promise<Hit<Volume>[]> {
+    const { arrayHint, names } = parseVolumeId(volumeId);
+    if (arrayHint === undefined) return await this.#fleet.findAll({ names }, signal);
+    const hit = await this.#findAtHome({ arrayHint, names }, signal, {});
+    return hit ? [hit] : [];
   }
 
   /** The live snapshot behind a handle, by the rules of `find`. */
   async findSnapshot(
     snapshotId: string,
     signal: AbortSignal,
+    options: Pick<SearchOptions, "forDelete"> = {},
   ): Promise<LocatedSnapshot | undefined> {
     const handle = parseSnapshotId(snapshotId);
-    return handle && await this.#fleet.findSnapshot(handle, signal);
+    if (!handle) return undefined;
+    const { arrayHint, name } = handle;
+    const hit = arrayHint === undefined
+      ? await this.#fleet.findOnlySnapshot({ names: [name] }, signal, options)
+      : await this.#fleet.findSnapshot({ arrayHint, name }, signal);
+    return hit && { member: hit.member, snapshot: hit.item };
+  }
+
+  async #findAtHome(
+    { arrayHint, names: [ours, old] }: { arrayHint: string; names: string[] },
+    signal: AbortSignal,
+    options: SearchOptions,
+  ): Promise<Hit<Volume> | undefined> {
+    // PSO 5.0 handles began with the cluster's prefix, which may look like an array's id. Such a
+    // handle counts as an old one only if no configured array has that id and one array has the
+    // volume.
+    if (old !== undefined && !this.#fleet.memberByHint(arrayHint)) {
+      const hit = await this.#fleet.findOnly({ names: [old], kind: options.kind }, signal, options)
+        .catch((error) => {
+          if (isPsoError(error, "unavailable")) return undefined;
+          throw error;
+        });
+      if (hit) return hit;
+    }
+    if (ours === undefined) return undefined;
+    return await this.#fleet.find({ arrayHint, name: ours }, signal, options);
+  }
+
+  /** Why a volume counts as gone, and which arrays have another one of its name. */
+  #goneText(volumeId: string): string {
+    const { arrayHint, names } = parseVolumeId(volumeId);
+    const [name = volumeId] = names;
+    if (arrayHint === undefined) return "every array that could hold it was asked";
+    const home = this.#fleet.memberByHint(arrayHint)?.array.label ?? `${arrayHint}…`;
+    const gone = `the array that made it, ${home}, has no live volume of that name`;
+    const namesakes = this.#fleet.namesakesOf({ arrayHint, name });
+    if (namesakes.length === 0) return gone;
+    return `${gone}; ${namesakes.join(", ")} has one too, and that is another volume: ` +
+      "to use it, make a PersistentVolume with its handle (docs/handles.md)";
   }
 
   /** Notes by which handle the cluster calls a volume, so that lists name it so. */
@@ -165,9 +228,6 @@ export class VolumeLocator {
   }
 }
 
-function notFound(volumeId: string): never {
-  throw new PsoError(
-    "not_found",
-    `volume ${volumeId} does not exist: every array that could hold it was asked`,
-  );
+function placeOf({ member, volume }: LocatedVolume): VolumePlace {
+  return { member, name: volume.name };
 }

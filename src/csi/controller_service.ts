@@ -76,6 +76,7 @@ function inquiryMethods(provisioner: () => Provisioner): UnaryMethod[] {
         refuseMutable(request.mutableParameters);
         const answer = await provisioner().validateCapabilities({
           volumeId: request.volumeId,
+          volumeContext: request.volumeContext,
           capabilities: request.volumeCapabilities.map(capabilityOf),
           parameters: request.parameters,
         }, signal);

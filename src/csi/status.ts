@@ -16,6 +16,7 @@ const STATUS: Record<ErrorCode, status> = {
   not_found: status.NOT_FOUND,
   conflict: status.ALREADY_EXISTS,
   in_use: status.FAILED_PRECONDITION,
+  ambiguous: status.FAILED_PRECONDITION,
   busy: status.ABORTED,
   // ListVolumes and ListSnapshots errors, "Invalid starting_token".
   stale_token: status.ABORTED,

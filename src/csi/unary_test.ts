@@ -116,6 +116,7 @@ const CODES: Record<ErrorCode, status> = {
   not_found: status.NOT_FOUND,
   conflict: status.ALREADY_EXISTS,
   in_use: status.FAILED_PRECONDITION,
+  ambiguous: status.FAILED_PRECONDITION,
   busy: status.ABORTED,
   stale_token: status.ABORTED,
   exhausted: status.RESOURCE_EXHAUSTED,

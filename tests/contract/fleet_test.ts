@@ -102,7 +102,7 @@ Deno.test(
 );
 
 Deno.test(
-  "Fleet.find() asks the hinted array alone, and all others when it is not there",
+  "Fleet.find() asks the array that the handle names, and takes no other's namesake for it",
   withFleet(async ({ fleetOf, calls }) => {
     const fleet = fleetOf();
     await fleet.refresh();
@@ -118,63 +118,140 @@ Deno.test(
       equal((await fleet.find({ arrayHint, name: "k8s-pvc-1" }))?.member, second)
     );
     deepEqual(made, ["GET /volumes"]);
-    const moved = { arrayHint: arrayHintOf(first.status.id), name: "k8s-pvc-1" };
-    equal((await fleet.find(moved))?.member, second);
-    equal((await fleet.find({ name: "k8s-pvc-1" }))?.member, second);
     equal(await fleet.find({ arrayHint, name: "k8s-pvc-2" }), undefined);
-    equal(
-      (await fleet.findSnapshot({ arrayHint, name: "k8s-pvc-1.snapshot-1" }))?.snapshot.volume,
-      "k8s-pvc-1",
-    );
-    equal(await fleet.findSnapshot({ name: "k8s-pvc-1.snapshot-2" }), undefined);
+    const found = await fleet.findSnapshot({ arrayHint, name: "k8s-pvc-1.snapshot-1" });
+    equal(found?.item.volume, "k8s-pvc-1");
+    const other = arrayHintOf(first.status.id);
+    equal(await fleet.find({ arrayHint: other, name: "k8s-pvc-1" }), undefined);
+    equal(await fleet.findSnapshot({ arrayHint: other, name: "k8s-pvc-1.snapshot-1" }), undefined);
+    deepEqual(fleet.namesakesOf({ arrayHint: other, name: "k8s-pvc-1" }), []);
+    fleet.created(second, "k8s-pvc-1");
+    deepEqual(fleet.namesakesOf({ arrayHint: other, name: "k8s-pvc-1" }), ["fa-2"]);
   }),
 );
 
 Deno.test(
-  "Fleet.find() says 'not there' only when every array that could hold it has answered",
+  "Fleet.find() takes another array's volume only when its serial shows who made it",
+  withFleet(async ({ fleetOf, fleet: served, open, silence }) => {
+    const [one, two] = served.arrays;
+    ok(one && two);
+    const home = fleetOf();
+    await home.refresh();
+    const id = home.members[0]?.status?.id;
+    ok(id);
+    const arrayHint = arrayHintOf(id);
+    const name = "k8s-pvc-1";
+    await home.members[1]?.array.createVolume({ name, sizeBytes: SIZE });
+    // The second array shows a serial that the first one made, as in a pod stretched over both.
+    const client = new HttpsClient({ scheme: "http", address: two.address, tls: { verify: true } });
+    const fetch: Fetch = async (request) => {
+      const answer = await client.fetch(request);
+      const serial = id.replaceAll("-", "").slice(0, 16).toUpperCase();
+      return {
+        ...answer,
+        text: answer.text.replace(/"serial":"[0-9A-F]{16}/, `"serial":"${serial}`),
+      };
+    };
+    const copy = { array: open({ ...two, token: () => new Secret(two.token) }, { fetch }) };
+    const original = { array: open({ ...one, token: () => new Secret(one.token) }) };
+    const both = new Fleet([original, copy], { log: silentLogger });
+    await both.refresh();
+    equal((await both.find({ arrayHint, name }))?.member.array, copy.array, "home says gone");
+    const alone = new Fleet([copy], { log: silentLogger });
+    await alone.refresh();
+    equal((await alone.find({ arrayHint, name }))?.member.array, copy.array, "home not configured");
+    equal((await both.findAll({ names: [name] })).length, 1);
+    await original.array.createVolume({ name, sizeBytes: SIZE });
+    equal((await both.find({ arrayHint, name }))?.member.array, original.array, "home has it");
+    await silence("fa-1");
+    await rejects(both.find({ arrayHint, name }), /fa-1 did not answer/, "home is silent");
+    client.close();
+  }),
+);
+
+Deno.test(
+  "Fleet.find() knows nothing while the array that the handle names is silent or not configured",
   withFleet(async ({ fleetOf, silence }) => {
     const fleet = fleetOf();
     await fleet.refresh();
     const [first, second] = fleet.members;
     ok(first?.status && second?.status);
-    await silence("fa-2");
-    const arrayHint = arrayHintOf(first.status.id);
-    equal(
-      await fleet.find({ arrayHint, name: "k8s-pvc-1" }),
-      undefined,
-      "fa-2 was listed and has no such name: it is unrelated",
-    );
-    fleet.unclear(second, "k8s-pvc-1");
-    await rejects(fleet.find({ arrayHint, name: "k8s-pvc-1" }), (error) => {
+    await second.array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
+    await rejects(fleet.find({ arrayHint: "00000000", name: "k8s-pvc-1" }), (error) => {
       ok(isPsoError(error, "unavailable"), String(error));
-      match(error.message, /cannot tell whether volume k8s-pvc-1 exists: fa-2 did not answer/);
-      return true;
-    });
-    const lost = fleet.find({ arrayHint: arrayHintOf(second.status.id), name: "k8s-pvc-9" });
-    await rejects(
-      lost,
-      (error) => isPsoError(error, "unavailable"),
-      "the array that made it does not answer",
-    );
-    await rejects(fleet.find({ arrayHint: "00000000", name: "k8s-pvc-9" }), (error) => {
-      ok(isPsoError(error, "unavailable"), String(error));
-      match(
+      equal(
         error.message,
-        /made on the array 00000000…, which is not among the configured arrays \(fa-1, fa-2, fb-1\)/,
+        "cannot tell whether volume k8s-pvc-1 exists: the array 00000000…, which made it, is not " +
+          "among the configured arrays (fa-1, fa-2, fb-1); configure that array again",
       );
       return true;
     });
+    await silence("fa-1");
+    const lost = { arrayHint: arrayHintOf(first.status.id), name: "k8s-pvc-1" };
+    await rejects(fleet.find(lost), (error) => {
+      ok(isPsoError(error, "unavailable"), String(error));
+      match(error.message, /cannot tell whether volume k8s-pvc-1 exists: fa-1 did not answer/);
+      return true;
+    });
+    await silence("fa-2");
+    const gone = { arrayHint: arrayHintOf(second.status.id), name: "k8s-pvc-9" };
+    await rejects(fleet.find(gone), /fa-2 did not answer/);
   }),
 );
 
 Deno.test(
-  "Fleet: cold, an array that does not answer makes any absence unsure",
-  withFleet(async ({ fleetOf, silence }) => {
-    await silence("fb-1");
-    await rejects(
-      fleetOf().find({ name: "k8s-pvc-1" }),
-      (error) => isPsoError(error, "unavailable") && /did not answer/.test(error.message),
-    );
+  "Fleet.findOnly() refuses a name of several arrays, and lists the handles to write instead",
+  withFleet(async ({ fleetOf }) => {
+    const fleet = fleetOf("k8s-");
+    await fleet.refresh();
+    const [first, second, third] = fleet.members;
+    ok(first?.status && second?.status && third);
+    const names = ["oracle-data"];
+    await third.array.createVolume({ name: "oracle-data", sizeBytes: SIZE });
+    equal((await fleet.findOnly({ names }))?.member, third);
+    equal(await fleet.findOnly({ names, kind: "block" }), undefined);
+    for (const { array } of [first, second]) {
+      await array.createVolume({ name: "oracle-data", sizeBytes: SIZE });
+    }
+    const [one, two] = [first, second].map(({ status }) => arrayHintOf(status?.id ?? ""));
+    await rejects(fleet.findOnly({ names, kind: "block" }), (error) => {
+      ok(isPsoError(error, "ambiguous"), String(error));
+      equal(
+        error.message,
+        "2 arrays have a volume oracle-data, and the handle does not say which is meant: write " +
+          `one of ${one}/oracle-data (fa-1), ${two}/oracle-data (fa-2) into the PersistentVolume`,
+      );
+      return true;
+    });
+    equal((await fleet.findOnly({ names, kind: "file" }))?.member, third);
+    await rejects(fleet.findOnly({ names }), (error) => isPsoError(error, "ambiguous"));
+  }),
+);
+
+Deno.test(
+  "Fleet.findOnly() and a silent array: only one that was listed without the name counts as no",
+  withFleet(async ({ fleetOf, silence, clearFaults }) => {
+    const names = ["k8s-pvc-1"];
+    const fleet = fleetOf("k8s-");
+    await fleet.refresh();
+    const [first, second] = fleet.members;
+    ok(first && second);
+    await first.array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
+    await first.array.createVolume({ name: "oracle-data", sizeBytes: SIZE });
+    await silence("fa-2");
+    equal((await fleet.findOnly({ names }, undefined, { forDelete: true }))?.member, first);
+    const isUnsure = (error: unknown) =>
+      isPsoError(error, "unavailable") && /fa-2 did not answer/.test(error.message);
+    await rejects(fleet.findOnly({ names: ["oracle-data"] }), isUnsure, "no list covers it");
+    fleet.created(second, "k8s-pvc-1");
+    await rejects(fleet.findOnly({ names }), isUnsure, "its list shows the name too");
+    const cold = fleetOf("k8s-");
+    equal((await cold.findOnly({ names }))?.member.array, first.array, "never listed: our prefix");
+    await rejects(cold.findOnly({ names }, undefined, { forDelete: true }), isUnsure);
+    await rejects(cold.findOnly({ names: ["k8s-pvc-9"] }), isUnsure, "found nowhere");
+    await rejects(cold.findOnly({ names: ["oracle-data"] }), isUnsure, "not our prefix");
+    await clearFaults();
+    equal(await cold.findOnly({ names: ["k8s-pvc-9"] }), undefined);
   }),
 );
 
@@ -193,7 +270,7 @@ Deno.test(
     );
     ok(first);
     await first.array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
-    equal((await fleet.find({ name: "k8s-pvc-1" }))?.member, first);
+    equal((await fleet.findOnly({ names: ["k8s-pvc-1"] }))?.member, first);
     await fleet.refresh();
     ok(second?.problem);
   }),

@@ -66,6 +66,8 @@ export function isUnclear(error: { code: string }): boolean {
 
 export interface BedOptions extends Partial<SimulateOptions> {
   settings?: SettingChanges;
+  /** `Name` in the configuration, by the array's own name; absent = its own. */
+  names?: Record<string, string>;
   /** Labels by array name. */
   labels?: Record<string, Record<string, string>>;
   /** Start without having asked the arrays anything. */
@@ -218,7 +220,7 @@ export class ProvisionerBed {
         address,
         token: () => new Secret(token),
         tls: { verify: false },
-        label: name,
+        label: this.options.names?.[name] ?? name,
         nfsEndpoint: "127.0.0.1",
       }, { log: silentLogger, callTimeoutMs: 2_000 })
     );

@@ -255,6 +255,7 @@ Deno.test("validateCapabilities() confirms what works and says why not otherwise
     const volumeId = await bed.create("pvc-1");
     const validate = (change: object) =>
       bed.provisioner.validateCapabilities({
+        volumeContext: {},
         volumeId,
         capabilities: [RWO],
         parameters: {},

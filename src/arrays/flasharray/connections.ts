@@ -171,30 +171,40 @@ export class Connections {
   /**
    * As StorageArray.disconnect. One call per host object that this process connected the node by.
    * Only when none of them was connected are the volume's rows read: the node's host may have
-   * another name, or its connection came by a host group.
+   * another name, or its connection came by a host group. Only when there is no row either is the
+   * volume itself looked up.
    */
   async disconnect(
     volume: string,
     node: NodeIdentity | "all",
     signal?: AbortSignal,
-  ): Promise<void> {
-    if (node === "all") {
-      for (const row of await this.#rows({ volume_names: volume }, signal)) {
-        await this.#delete(volume, row, signal);
-      }
-      return;
-    }
+  ): Promise<boolean> {
     let isRemoved = false;
-    for (const name of this.#hosts.likelyNames(node)) {
+    for (const name of node === "all" ? [] : this.#hosts.likelyNames(node)) {
       isRemoved = await this.#delete(volume, { host: { name } }, signal) || isRemoved;
     }
-    if (isRemoved) return;
-    const rows = await this.#rows({ volume_names: volume }, signal);
-    if (rows.length === 0) return;
-    const ours = await this.#hosts.namesOf(node, signal);
-    for (const row of rows) {
-      if (ours.has(row.host?.name ?? "")) await this.#delete(volume, row, signal);
+    if (isRemoved) return true;
+    for (const row of await this.#rowsOfNode(volume, node, signal)) {
+      isRemoved = await this.#delete(volume, row, signal) || isRemoved;
     }
+    return isRemoved || await this.#context.find(volume, signal) !== undefined;
+  }
+
+  /** As StorageArray.holds. */
+  async holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean> {
+    return (await this.#rowsOfNode(volume, node, signal)).length > 0;
+  }
+
+  /** The volume's connections to one node, by any of its host objects, or to all nodes. */
+  async #rowsOfNode(
+    volume: string,
+    node: NodeIdentity | "all",
+    signal?: AbortSignal,
+  ): Promise<ConnectionItem[]> {
+    const rows = await this.#rows({ volume_names: volume }, signal);
+    if (node === "all" || rows.length === 0) return rows;
+    const ours = await this.#hosts.namesOf(node, signal);
+    return rows.filter((row) => ours.has(row.host?.name ?? ""));
   }
 
   /**

@@ -116,7 +116,11 @@ export class FlashArray implements StorageArray {
     return this.#connections.connect(volume, node, options);
   }
 
-  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<void> {
+  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<boolean> {
     return this.#connections.disconnect(volume, node, signal);
+  }
+
+  holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean> {
+    return this.#connections.holds(volume, node, signal);
   }
 }

@@ -77,20 +77,29 @@ export class Exports {
     volume: string,
     node: NodeIdentity | "all",
     signal?: AbortSignal,
-  ): Promise<void> {
-    await this.#changes.inTurn(volume, async () => {
+  ): Promise<boolean> {
+    return await this.#changes.inTurn(volume, async () => {
       const item = await this.#context.find(volume, signal);
-      if (!item) return;
+      if (!item) return false;
       const rules = parseRules(item.nfs?.rules ?? "");
-      if (isAccessOfAdministrator(item, rules)) return;
+      if (isAccessOfAdministrator(item, rules)) return true;
       const left = node === "all" ? [] : withoutAddresses(rules, node.addresses);
-      if (areEqual(rules, left)) return;
+      if (areEqual(rules, left)) return true;
       try {
         await this.#write(volume, left, signal);
+        return true;
       } catch (error) {
         if (!isRefusal(error, "missing", "destroyed")) throw error;
+        return false;
       }
     });
+  }
+
+  /** As StorageArray.holds: whether a rule names one of the node's addresses. */
+  async holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean> {
+    const item = await this.#context.find(volume, signal);
+    const rules = parseRules(item?.nfs?.rules ?? "");
+    return withoutAddresses(rules, node.addresses).length < rules.length;
   }
 
   /**

@@ -114,7 +114,11 @@ export class FlashBlade implements StorageArray {
     return this.#exports.connect(volume, node, options);
   }
 
-  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<void> {
+  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<boolean> {
     return this.#exports.disconnect(volume, node, signal);
+  }
+
+  holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean> {
+    return this.#exports.holds(volume, node, signal);
   }
 }

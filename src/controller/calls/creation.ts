@@ -1,5 +1,5 @@
 import type { CreateVolumeSpec, Volume } from "../../arrays/array.ts";
-import type { FleetMember } from "../../arrays/fleet.ts";
+import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
 import type { FlashArraySettings } from "../../config/model.ts";
 import { isPsoError, PsoError } from "../../errors.ts";
 import { joinWords } from "../../words.ts";
@@ -156,7 +156,7 @@ function placementRequest(
     requestName: wanted.request.name,
     sizeBytes,
     topology: wanted.request.topology,
-    onlyArray: source?.member.array.label,
+    onlyArray: source && memberKey(source.member),
   };
 }
 
@@ -173,7 +173,7 @@ async function sendCreate(
   fleet.unclear(member, wanted.name);
   // Counted before the answer: of a hundred creates at once, each must see those that were placed
   // before it.
-  recent.add(member.array.label, sizeBytes);
+  recent.add(memberKey(member), sizeBytes);
   // Two changes on the array: a clone that also grows, and a clone of a file system, which gets
   // rules of its own. When the second one fails the volume exists, so only those codes may be final
   // that the first change alone can give.

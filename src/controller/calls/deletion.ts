@@ -2,9 +2,9 @@ import type { ControllerContext } from "../context.ts";
 import type { VolumePlace } from "../volume_locator.ts";
 
 /**
- * DeleteVolume. The array that the handle names is asked first, without a look-up. If the volume is
- * not there, it may have been moved or be gone: then every array that could hold it must answer
- * before this is success.
+ * DeleteVolume. The array that the handle names is asked without a look-up, and its answer is
+ * final: a volume of the same name on another array is another volume and stays. Only a volume that
+ * is proven to be the same one is destroyed elsewhere.
  */
 export async function deleteVolume(
   context: ControllerContext,
@@ -14,7 +14,7 @@ export async function deleteVolume(
   const { locator } = context;
   const place = locator.placeByHandle(volumeId);
   if (place && await destroyAt(context, place, signal)) return;
-  const found = await locator.find(volumeId, signal);
+  const found = await locator.find(volumeId, signal, { forDelete: true });
   if (found) await destroyAt(context, { member: found.member, name: found.volume.name }, signal);
 }
 

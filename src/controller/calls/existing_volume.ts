@@ -27,22 +27,47 @@ export async function findExistingVolume(
     suspects.map((member) => member.array.findVolume(name, { signal })),
   );
   const silent: string[] = [];
-  let found: LocatedVolume | undefined;
+  const found: LocatedVolume[] = [];
   for (const [index, answer] of answers.entries()) {
     const member = suspects[index];
     if (!member) continue;
     if (answer.status === "rejected") {
       silent.push(`${member.array.label} did not answer (${messageOf(answer.reason)})`);
-    } else if (answer.value) found ??= { member, volume: answer.value };
+    } else if (answer.value) found.push({ member, volume: answer.value });
   }
   // A name that was not found stays in the index: a create whose outcome was unclear may still be
   // on its way to the array.
-  if (found || silent.length === 0) return found;
+  if (silent.length > 0) {
+    throw new PsoError(
+      "unavailable",
+      `Cannot create ${request.name}: it may exist already on an array that is silent: ${
+        silent.join("; ")
+      }`,
+    );
+  }
+  refuseNamesakes(name, found);
+  return found[0];
+}
+
+/**
+ * `unavailable` when several arrays have different volumes of the name: only one of them can be the
+ * volume that an earlier call made, and nothing shows which. Arrays that show one serial show one
+ * volume.
+ */
+function refuseNamesakes(name: string, found: readonly LocatedVolume[]): void {
+  const serials = new Set(found.map(({ volume }) => volume.serial ?? Symbol("no serial")));
+  if (serials.size < 2) return;
+  const places = found.map(({ member, volume }) =>
+    `${member.array.label} (${
+      volume.serial === undefined ? "file system" : `serial ${volume.serial}`
+    })`
+  );
   throw new PsoError(
     "unavailable",
-    `Cannot create ${request.name}: it may exist already on an array that is silent: ${
-      silent.join("; ")
-    }`,
+    `Cannot create ${name}: ${
+      places.join(" and ")
+    } both have it, and they are different volumes; ` +
+      "rename or remove the one that is not this claim's",
   );
 }
 

@@ -3,12 +3,13 @@ import { isPsoError } from "../../errors.ts";
 import { capabilitiesFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { parseParameters } from "../parameters.ts";
-import type {
-  ListRequest,
-  PublishedVolume,
-  ValidateAnswer,
-  ValidateRequest,
-  VolumePage,
+import {
+  backendOf,
+  type ListRequest,
+  type PublishedVolume,
+  type ValidateAnswer,
+  type ValidateRequest,
+  type VolumePage,
 } from "../requests.ts";
 import { accessibleTopologyOf } from "../topology.ts";
 import type { LocatedVolume, VolumeLocator } from "../volume_locator.ts";
@@ -17,10 +18,10 @@ import { listAcross } from "./listing.ts";
 /** ValidateVolumeCapabilities. What is wrong is an answer with a message, and no error. */
 export async function validateCapabilities(
   locator: VolumeLocator,
-  { volumeId, capabilities, parameters }: ValidateRequest,
+  { volumeId, volumeContext, capabilities, parameters }: ValidateRequest,
   signal: AbortSignal,
 ): Promise<ValidateAnswer> {
-  const { member } = await locator.need(volumeId, signal);
+  const { member } = await locator.need(volumeId, signal, { kind: backendOf(volumeContext) });
   const fault = capabilitiesFault(capabilities, member.array.kind) ??
     backendFault(parameters, member.array.kind);
   return fault === undefined ? { confirmed: true } : { confirmed: false, message: fault };

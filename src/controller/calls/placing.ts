@@ -1,5 +1,5 @@
 import type { Feature, VolumeKind } from "../../arrays/array.ts";
-import type { FleetMember } from "../../arrays/fleet.ts";
+import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
 import type { ControllerContext } from "../context.ts";
 import type { ClassParameters } from "../parameters.ts";
 import type { PlacementArray, PlacementRequest } from "../placement.ts";
@@ -15,12 +15,13 @@ export function memberArrays(
 ): MemberArray[] {
   return fleet.members.map((member) => ({
     member,
+    key: memberKey(member),
     label: member.array.label,
     kind: member.array.kind,
     labels: member.labels,
     status: member.status,
     problem: member.problem?.message,
-    recentBytes: recent.bytesOn(member.array.label),
+    recentBytes: recent.bytesOn(memberKey(member)),
   }));
 }
 

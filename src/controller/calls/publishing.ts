@@ -1,7 +1,6 @@
-import type { FleetMember } from "../../arrays/fleet.ts";
 import { isMultiNode, isReadOnly } from "../../capability.ts";
 import { isAllowed } from "../../cidr.ts";
-import { isPsoError, PsoError } from "../../errors.ts";
+import { PsoError } from "../../errors.ts";
 import {
   type Attachment,
   decodeNodeId,
@@ -13,7 +12,7 @@ import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { chooseProtocol } from "../protocol_choice.ts";
 import type { PublishMemory, PublishMode } from "../publish_memory.ts";
-import type { PublishRequest } from "../requests.ts";
+import { backendOf, type PublishRequest } from "../requests.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
 /** A publish that passed every check. */
@@ -34,9 +33,23 @@ export async function publishVolume(
   request: PublishRequest,
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
-  const { nodes, locator, published } = context;
   const node = decodeNodeId(request.nodeId);
-  const place = await locator.needPlace(request.volumeId, signal);
+  const kind = backendOf(request.volumeContext);
+  return await context.locator.atPlace(
+    request.volumeId,
+    { signal, kind },
+    (place) => publishAt(context, { request, node, place }, signal),
+  );
+}
+
+/** Publishes the volume at a place. `not_found` when it is not there, or the node is unknown. */
+async function publishAt(
+  context: ControllerContext,
+  { request, node, place }: { request: PublishRequest; node?: NodeIdentity; place: VolumePlace },
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  const { nodes, locator, published } = context;
+  const { member, name } = place;
   if (!node) {
     throw new PsoError(
       "not_found",
@@ -44,8 +57,8 @@ export async function publishVolume(
         "it was not registered by this driver's node plugin",
     );
   }
-  const fault = capabilityFault(request.capability, place.member.array.kind);
-  if (fault !== undefined) throw new PsoError("invalid", `Cannot publish ${place.name}: ${fault}`);
+  const fault = capabilityFault(request.capability, member.array.kind);
+  if (fault !== undefined) throw new PsoError("invalid", `Cannot publish ${name}: ${fault}`);
   const mode = modeOf(request);
   refuseOtherMode(published, { place, node: node.name, mode });
   refuseFullNode(published, {
@@ -54,32 +67,13 @@ export async function publishVolume(
     maxVolumesPerNode: context.options().maxVolumesPerNode,
   });
   nodes.learn(request.nodeId, node);
-  const publish: Publish = { request, node, readOnly: mode.readOnly, place };
-  const { member, attachment } = await connectWherever(context, publish, signal);
+  const { readOnly } = mode;
+  const attachment = await connect(context, { request, node, readOnly, place }, signal);
   const exclusive = !isMultiNode(request.capability.mode);
-  published.add(placeKey({ member, name: place.name }), node.name, { ...mode, exclusive });
+  published.add(placeKey(place), node.name, { ...mode, exclusive });
   const { id } = await locator.statusOf(member, signal);
-  locator.learn(request.volumeId, id, place.name);
+  locator.learn(request.volumeId, id, name);
   return encodeAttachment(attachment);
-}
-
-/** Connects the volume where its handle says it is, and if it is not there, where a search finds it. */
-async function connectWherever(
-  context: ControllerContext,
-  publish: Publish,
-  signal: AbortSignal,
-): Promise<{ member: FleetMember; attachment: Attachment }> {
-  const { place, request } = publish;
-  try {
-    return { member: place.member, attachment: await connect(context, publish, signal) };
-  } catch (error) {
-    if (!isPsoError(error, "not_found")) throw error;
-    // It was moved to another array, or it is gone.
-    const { member, volume } = await context.locator.need(request.volumeId, signal);
-    if (member === place.member) throw error;
-    const moved = { ...publish, place: { member, name: volume.name } };
-    return { member, attachment: await connect(context, moved, signal) };
-  }
 }
 
 async function connect(

@@ -23,25 +23,38 @@ export async function createSnapshot(
   signal: AbortSignal,
 ): Promise<SnapshotAnswer> {
   refuseSnapshotParameters(parameters);
-  const { fleet, locator } = context;
-  const place = await locator.needPlace(sourceVolumeId, signal);
-  const { id } = await locator.statusOf(place.member, signal);
   const suffix = snapshotSuffixFor(name);
-  await refuseOtherSource(context, { ...place, snapshot: name, suffix }, signal);
-  // Noted before the call: should the reply be lost, the volume still counts as one that has
-  // snapshots, and its deletion looks for them.
-  fleet.snapshotCreated(place.member, `${place.name}.${suffix}`);
-  const snapshot = await place.member.array.createSnapshot(place.name, suffix, signal);
-  return { ...answerFor(locator, id, snapshot), sourceVolumeId };
+  const take = (place: VolumePlace) =>
+    snapshotAt(context, { ...place, snapshot: name, suffix }, signal);
+  const answer = await context.locator.atPlace(sourceVolumeId, { signal }, take);
+  return { ...answer, sourceVolumeId };
 }
 
-/** DeleteSnapshot. Unknown snapshot: success, once every array that could hold it has answered. */
+async function snapshotAt(
+  context: ControllerContext,
+  wanted: WantedSnapshot,
+  signal: AbortSignal,
+): Promise<SnapshotAnswer> {
+  const { fleet, locator } = context;
+  const { member, name, suffix } = wanted;
+  const { id } = await locator.statusOf(member, signal);
+  await refuseOtherSource(context, wanted, signal);
+  // Noted before the call: should the reply be lost, the volume still counts as one that has
+  // snapshots, and its deletion looks for them.
+  fleet.snapshotCreated(member, `${name}.${suffix}`);
+  return answerFor(locator, id, await member.array.createSnapshot(name, suffix, signal));
+}
+
+/**
+ * DeleteSnapshot. Unknown snapshot: success. A snapshot of that name on another array than the
+ * handle names belongs to another volume and stays.
+ */
 export async function deleteSnapshot(
   { fleet, locator }: ControllerContext,
   snapshotId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const found = await locator.findSnapshot(snapshotId, signal);
+  const found = await locator.findSnapshot(snapshotId, signal, { forDelete: true });
   if (!found) return;
   await found.member.array.deleteSnapshot(found.snapshot.name, signal);
   fleet.snapshotDeleted(found.member, found.snapshot.name);
@@ -57,7 +70,7 @@ export async function getSnapshot(
   if (answer) return answer;
   throw new PsoError(
     "not_found",
-    `snapshot ${snapshotId} does not exist: every array that could hold it was asked`,
+    `snapshot ${snapshotId} does not exist: no array that could hold it has it`,
   );
 }
 

@@ -1,9 +1,10 @@
+import { severalError } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
-import { decodeNodeId } from "../../handoff.ts";
+import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
 import { hostNameFor } from "../../names.ts";
 import type { ControllerContext } from "../context.ts";
 import type { UnpublishRequest } from "../requests.ts";
-import { placeKey, type VolumeLocator } from "../volume_locator.ts";
+import { placeKey, type VolumeLocator, type VolumePlace } from "../volume_locator.ts";
 
 /**
  * ControllerUnpublishVolume. Volume that no array holds: success, because then no node holds it
@@ -11,17 +12,59 @@ import { placeKey, type VolumeLocator } from "../volume_locator.ts";
  * may be of another day.
  */
 export async function unpublishVolume(
-  { locator, published }: ControllerContext,
+  context: ControllerContext,
   { volumeId, nodeId }: UnpublishRequest,
   signal: AbortSignal,
 ): Promise<void> {
+  const { locator } = context;
   const node = nodeId === "" ? "all" : decodeNodeId(nodeId);
   if (node === undefined) return await unpublishUnknown(locator, { volumeId, nodeId }, signal);
-  const place = await locator.findPlace(volumeId, signal);
-  if (!place) return;
-  await place.member.array.disconnect(place.name, node, signal);
+  const place = locator.placeByHandle(volumeId);
+  if (place && await disconnectAt(context, { place, node }, signal)) return;
+  const found = await placeHolding(context, { volumeId, node }, signal);
+  if (found) await disconnectAt(context, { place: found, node }, signal);
+}
+
+/** A volume and who is to lose it. */
+interface Disconnection {
+  place: VolumePlace;
+  node: NodeIdentity | "all";
+}
+
+/** False when the array has no live volume of that name. */
+async function disconnectAt(
+  { published }: ControllerContext,
+  { place, node }: Disconnection,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const isThere = await place.member.array.disconnect(place.name, node, signal);
   if (node === "all") published.removeAll(placeKey(place));
   else published.remove(placeKey(place), node.name);
+  return isThere;
+}
+
+/**
+ * Which of the volumes that the handle may mean the node holds: the one that this process published
+ * to the node, else the one whose connections show the node. `undefined` when none does;
+ * `ambiguous` when several do, or when several exist and the caller names no node.
+ */
+async function placeHolding(
+  { locator, published }: ControllerContext,
+  { volumeId, node }: { volumeId: string; node: NodeIdentity | "all" },
+  signal: AbortSignal,
+): Promise<VolumePlace | undefined> {
+  const hits = await locator.findAll(volumeId, signal);
+  const places = hits.map(({ member, item }) => ({ member, name: item.name }));
+  if (places.length < 2) return places[0];
+  if (node === "all") throw severalError("volume", hits);
+  const known = places.filter((place) => published.modeOf(placeKey(place), node.name));
+  if (known.length === 1) return known[0];
+  const holds = await Promise.all(
+    places.map(({ member, name }) => member.array.holds(name, node, signal)),
+  );
+  const held = hits.filter((_, index) => holds[index]);
+  if (held.length > 1) throw severalError("volume", held);
+  return places.find((_, index) => holds[index]);
 }
 
 /**
@@ -42,7 +85,8 @@ async function unpublishUnknown(
   const hostName = hostNameFor(nodeId).toLowerCase();
   if (hosts.some((host) => host.toLowerCase() === hostName)) {
     const node = { name: nodeId, protocols: [], wwpns: [], addresses: [] };
-    return await member.array.disconnect(volume.name, node, signal);
+    await member.array.disconnect(volume.name, node, signal);
+    return;
   }
   throw new PsoError(
     "not_found",
