@@ -128,7 +128,8 @@ async function runController(options: ControllerOptions): Promise<void> {
         const { prefix } = config;
         if (changed.config.prefix !== prefix) {
           log.error(
-            "clusterID changed: it stays what it was, because the names of all volumes begin with it",
+            "clusterID changed: it stays what it was, because the names of all volumes " +
+              "begin with it",
             { prefix },
           );
         }

@@ -36,7 +36,10 @@ export function parseHostPort(text: string): HostPort | undefined {
   return port <= PORT_MAX ? { host, port } : undefined;
 }
 
-/** `HOST:PORT`, or the host alone without a port; IPv6 in brackets. parseHostPort() reads it back. */
+/**
+ * `HOST:PORT`, or the host alone when there is no port; IPv6 in brackets. parseHostPort() reads it
+ * back.
+ */
 export function printHostPort({ host, port }: HostPort): string {
   return port === undefined ? inBrackets(host) : `${inBrackets(host)}:${port}`;
 }

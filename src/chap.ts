@@ -2,7 +2,7 @@ import { PsoError } from "./errors.ts";
 import { Secret } from "./secret.ts";
 
 /** One side's proof in CHAP (RFC 7143, 12.1.3). */
-export interface ChapLogin {
+interface ChapLogin {
   user: string;
   password: Secret;
 }
@@ -45,7 +45,8 @@ export function chapOf(secrets: Record<string, string>): ChapCredentials | undef
   }
   if (target?.password.reveal() === host.password.reveal()) {
     throw invalid(
-      `${KEYS.host.password} and ${KEYS.target.password} are the same: an array takes only two that differ`,
+      `${KEYS.host.password} and ${KEYS.target.password} are the same: an array takes only two ` +
+        "that differ",
     );
   }
   return target ? { host, target } : { host };
@@ -61,12 +62,14 @@ function loginOf(
   if (!password) throw invalid(`${keys.password} is missing beside ${keys.user}`);
   if (/\s/.test(user)) {
     throw invalid(
-      `${keys.user} holds a space or the end of a line: write it with stringData, or encode it with printf`,
+      `${keys.user} holds a space or the end of a line: write it with stringData, or encode it ` +
+        "with printf",
     );
   }
   if (!PASSWORD.test(password)) {
     throw invalid(
-      `${keys.password} has ${password.length} characters, and 12 to 255 plain ones without a space or the end of a line are wanted`,
+      `${keys.password} has ${password.length} characters, and 12 to 255 plain ones without a ` +
+        "space or the end of a line are wanted",
     );
   }
   return { user, password: new Secret(password) };

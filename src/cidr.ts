@@ -1,7 +1,7 @@
 /**
  * An IP address as a number. An IPv4 address mapped into IPv6 (`::ffff:a.b.c.d`) counts as IPv4.
  */
-export interface IpAddress {
+interface IpAddress {
   family: 4 | 6;
   value: bigint;
 }
@@ -93,12 +93,12 @@ export function hasHostBits(cidr: Cidr): boolean {
 }
 
 /**
- * True when `address` lies in one of `cidrs`; no blocks at all allow every address. A text that is
- * no address lies in none.
+ * True when `address` (IPv6 without brackets) lies in one of `cidrs`. No blocks at all allow every
+ * address. A text that is no address lies in none.
  */
 export function isAllowed(address: string, cidrs: readonly Cidr[]): boolean {
   if (cidrs.length === 0) return true;
-  const ip = parseIp(address.replace(/^\[(.*)\]$/, "$1"));
+  const ip = parseIp(address);
   if (!ip) return false;
   return cidrs.some(({ family, network, prefixLength }) => {
     const hostBits = BigInt(BITS[family] - prefixLength);

@@ -22,7 +22,7 @@ export interface NodeIdentity {
 /** CSI limit of node_id, NodeGetInfoResponse. */
 const NODE_ID_MAX_BYTES = 256;
 const UUID_NQN =
-  /^nqn\.2014-08\.org\.nvmexpress:uuid:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
+  /^nqn\.2014-08\.org\.nvmexpress:uuid:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 function hexToBase64(hex: string): string {
   return Uint8Array.fromHex(hex).toBase64({ alphabet: "base64url", omitPadding: true });
@@ -54,8 +54,10 @@ export function encodeNodeId(node: NodeIdentity): string {
   if (bytes <= NODE_ID_MAX_BYTES) return nodeId;
   throw new PsoError(
     "invalid",
-    `node ${node.name} cannot be registered: its identity takes ${bytes} bytes and CSI allows ${NODE_ID_MAX_BYTES} ` +
-      `(${node.addresses.length} addresses, ${node.wwpns.length} WWPNs); name the data addresses with --data-address or shorten the IQN`,
+    `node ${node.name} cannot be registered: its identity takes ${bytes} bytes and CSI allows ` +
+      `${NODE_ID_MAX_BYTES} ` +
+      `(${node.addresses.length} addresses, ${node.wwpns.length} WWPNs); name the data ` +
+      "addresses with --data-address or shorten the IQN",
   );
 }
 

@@ -27,6 +27,7 @@ export interface TlsTrust {
   fingerprint?: string;
 }
 
+/** One request; the client adds content-type and content-length. */
 export interface HttpRequest {
   method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
   /** With the query: `/api/2.4/volumes?limit=1`. */
@@ -36,6 +37,7 @@ export interface HttpRequest {
   signal?: AbortSignal;
 }
 
+/** A complete answer, whatever its status. */
 export interface HttpResponse {
   status: number;
   /** Names in lower case. */
@@ -63,6 +65,7 @@ export class TransportError extends PsoError {
   }
 }
 
+/** One server, and how much is waited for and read of it. */
 export interface HttpsOptions {
   scheme?: "https" | "http";
   /** Host with `:port` where it is not the scheme's own; IPv6 in brackets. */
@@ -91,8 +94,10 @@ const IDLE_MS = 15_000;
 const MAX_IDLE_CONNECTIONS = 64;
 
 /** Node's and OpenSSL's codes for a certificate that was checked and refused. */
-const CERTIFICATE_CODES =
-  /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|HOSTNAME_MISMATCH|INVALID_CA|PIN_MISMATCH)/;
+const CERTIFICATE_CODES = new RegExp(
+  "^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|" +
+    "HOSTNAME_MISMATCH|INVALID_CA|PIN_MISMATCH)",
+);
 
 const REASONS: Record<string, string> = {
   ECONNREFUSED: "nothing listens there (ECONNREFUSED); check the address and port",
@@ -330,7 +335,8 @@ export class HttpsClient {
       : `${messageOf(error)} (${code}), checked against ${
         tls.caPem === undefined ? "the system's" : "the configured"
       } CA certificates; ` +
-        `configure the CA that signed it, or pin it: its SHA-256 fingerprint is ${shown} (compare it with the array's own first)`;
+        `configure the CA that signed it, or pin it: its SHA-256 fingerprint is ${shown} ` +
+        "(compare it with the array's own first)";
     return new TransportError("denied", `the certificate of ${address} is not trusted: ${why}`, {
       sent: false,
       cause: error,

@@ -1,6 +1,8 @@
 /** Levels in rising order; a logger drops what is below its own. */
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
+/** How grave a line is; `debug` is for finding faults and says every command and REST call. */
 export type Level = (typeof LEVELS)[number];
+/** The facts of a line, by name. An Error shows its message, a bigint its digits. */
 export type Fields = Record<string, unknown>;
 
 /**
@@ -16,9 +18,13 @@ export interface Logger {
   with(fields: Fields): Logger;
 }
 
+/** How a logger writes. */
 export interface LogOptions {
+  /** What is below it is dropped; default `info`. */
   level?: Level;
+  /** Default `json`. */
   format?: "json" | "text";
+  /** Takes each line with its line break; default: standard error. */
   write?: (line: string) => void;
   now?: () => number;
 }
@@ -48,6 +54,7 @@ export function chosenLevel(flag: Level | undefined, config: { debug: boolean })
   return flag ?? (config.debug ? "debug" : "info");
 }
 
+/** A logger without fields of its own; each line reaches `write` in one call. */
 export function createLogger(options: LogOptions = {}): Logger {
   const { level = "info", format = "json", write = writeStderr, now = Date.now } = options;
   const least = LEVELS.indexOf(level);

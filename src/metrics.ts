@@ -5,7 +5,8 @@
  *
  * ```ts
  * const metrics = new Metrics();
- * const calls = metrics.counter("pso_rest_requests_total", { help: "REST calls", labels: ["array", "code"] });
+ * const labels = ["array", "code"];
+ * const calls = metrics.counter("pso_rest_requests_total", { help: "REST calls", labels });
  * calls.add({ array: "fa-1", code: "200" });
  * metrics.gauge("pso_locks_held", { help: "Volumes locked now", collect: () => locks.size });
  * ```
@@ -52,7 +53,7 @@ export const REST_BUCKETS: readonly number[] = [
   60,
 ];
 
-export interface MetricOptions {
+interface MetricOptions {
   help: string;
   labels?: readonly string[];
   /** What makes it change, in a sentence for docs/metrics.md; a test wants it of every metric. */
@@ -69,7 +70,7 @@ export interface MetricFacts extends Required<Pick<MetricOptions, "help" | "labe
   alert?: string;
 }
 
-export interface GaugeOptions extends MetricOptions {
+interface GaugeOptions extends MetricOptions {
   /**
    * Asked at every scrape: a number, or a list of label values and numbers that replaces all that
    * was set.
@@ -77,7 +78,7 @@ export interface GaugeOptions extends MetricOptions {
   collect?: () => number | Iterable<readonly [Labels, number]>;
 }
 
-export interface HistogramOptions extends MetricOptions {
+interface HistogramOptions extends MetricOptions {
   /** Upper bounds in rising order, without +Inf. */
   buckets: readonly number[];
 }
@@ -160,7 +161,7 @@ function sample(name: string, labels: string, value: number): string {
 }
 
 /** A number that only grows. */
-export class Counter extends Metric<{ value: number }> {
+class Counter extends Metric<{ value: number }> {
   override readonly kind = "counter";
 
   /** Adds `by` (default 1, never negative). */
@@ -179,7 +180,7 @@ export class Counter extends Metric<{ value: number }> {
 }
 
 /** A number that is set, or asked for at each scrape. */
-export class Gauge extends Metric<{ value: number }> {
+class Gauge extends Metric<{ value: number }> {
   override readonly kind = "gauge";
   readonly #collect: GaugeOptions["collect"];
 
@@ -314,4 +315,5 @@ export class Metrics {
   }
 }
 
+/** The Content-Type that Prometheus expects of its text format, version 0.0.4. */
 export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";

@@ -16,9 +16,11 @@ export function mkfsOptionsFault(fsType: string, options: readonly string[]): st
   const forced = known &&
     options.find((option) => FILE_SYSTEMS[known].refusedMkfsOption.test(option));
   if (forced !== undefined) {
-    return `createoptions ${forced} is refused for ${fsType}: this driver never forces a format and chooses the UUID`;
+    return `createoptions ${forced} is refused for ${fsType}: this driver never forces a format ` +
+      "and chooses the UUID";
   }
   const other = options.find((option) => OTHER_DEVICE.test(option));
   if (other === undefined) return undefined;
-  return `createoptions ${other} is refused for ${fsType}: it names another device, and only the volume's own is written`;
+  return `createoptions ${other} is refused for ${fsType}: it names another device, and only ` +
+    "the volume's own is written";
 }

@@ -5,8 +5,8 @@ import { createHash } from "node:crypto";
 // hash, so that two CSI names never meet in one array name.
 
 /**
- * FlashArray volume, host and snapshot suffix limit; FlashBlade is kept to the same (reference
- * arrays A4, B7).
+ * Characters that a FlashArray takes in the name of a volume or host and in a snapshot's suffix
+ * (REST 2 reference, Volumes and Hosts). File systems of a FlashBlade are kept to the same.
  */
 export const NAME_MAX = 63;
 const HASHED = /-x[0-9a-f]{16}$/;

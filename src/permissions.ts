@@ -2,7 +2,7 @@
  * Kinds of permission that a program compiled by us may hold. A part of a granted kind cannot be
  * given back, a whole kind can.
  */
-export type PermissionKind = "run" | "write" | "sys" | "env" | "read" | "net";
+type PermissionKind = "run" | "write" | "sys" | "env" | "read" | "net";
 
 /**
  * Gives whole kinds of permission back, for good: no code of this process can ask for them again

@@ -5,6 +5,7 @@ export interface CommandResult {
   stderr: string;
 }
 
+/** How one call of a tool is limited and what of it is kept out of logs. */
 export interface RunOptions {
   /** Exit codes that are an answer; every other one throws. Default `[0]`. */
   okCodes?: number[];

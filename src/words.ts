@@ -1,8 +1,8 @@
 /**
  * The words of a text, as a shell parts a command line: at blanks. Quotes, double or single, keep
- * blanks inside a word and are taken away (`-L "my label"` and `-L'my label'`); nothing is expanded.
- * A quote that is never closed counts as a letter, because texts with one are stored in volumes
- * that exist. Who reads new text asks hasOpenQuote() first.
+ * blanks inside a word and are taken away (`-L "my label"`, `-L'my label'`). Nothing is expanded.
+ * A quote that is never closed counts as a letter, because volumes exist whose stored options have
+ * one. Whoever reads a new text asks hasOpenQuote() first.
  */
 export function splitWords(text: string): string[] {
   const words = text.match(/(?:"[^"]*"|'[^']*'|\S)+/g) ?? [];

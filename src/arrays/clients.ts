@@ -7,15 +7,15 @@ import { type OpenArray, openConfigured } from "./open.ts";
 import type { CallRecord } from "./rest/client.ts";
 
 /** What ArrayClients needs besides the entries. */
-export interface ArrayClientsOptions {
+interface ArrayClientsOptions {
   log: Logger;
   /** Stands in for openConfigured() in tests. */
   open?: typeof openConfigured;
 }
 
 /**
- * The clients of the configured arrays. An entry that a changed configuration leaves as it was keeps
- * its client, with the session, the connections and all that the fleet knows by it.
+ * The clients of the configured arrays. When the configuration changes, an entry that stays as it was
+ * keeps its client, and with it the session, the connections and all that the fleet knows.
  */
 export class ArrayClients {
   /** Told of every REST call of every client; set once the metrics are there. */
@@ -58,10 +58,10 @@ export class ArrayClients {
 }
 
 /**
- * SHA-256 of a whole entry, its secrets included, in hexadecimal: equal keys, equal entries. A field
- * that comes to the entries later counts by itself. Two things do not count, because a client never
- * sees them and a new client would make the fleet list the array again: where the entry stands in
- * the file, and its labels, which the fleet takes from the entry each time.
+ * SHA-256 of a whole entry in hexadecimal, its secrets included but not shown: equal keys, equal
+ * entries. A field that comes to the entries later counts by itself. Two things do not count: where
+ * the entry stands in the file, and its labels, which the fleet takes from the entry each time. A
+ * client never sees them, and a new client would make the fleet list the whole array again.
  */
 function clientKey({ path: _path, labels: _labels, ...entry }: ArrayConfig): string {
   return createHash("sha256").update(JSON.stringify(plainValue(entry))).digest("hex");

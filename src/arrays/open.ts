@@ -26,6 +26,7 @@ export interface ArrayEndpoint {
   nfsEndpoint?: string;
 }
 
+/** What a client needs besides the array's entry. Everything but `log` has a default. */
 export interface OpenOptions {
   log: Logger;
   /** Told of every REST call, for metrics. */
@@ -38,6 +39,7 @@ export interface OpenOptions {
   fetch?: Fetch;
 }
 
+/** A client, and the way to end it. */
 export interface OpenArray {
   array: StorageArray;
   /** Ends the session and closes the connections. Never throws. */

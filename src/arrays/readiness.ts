@@ -2,8 +2,8 @@ import type { ReadinessCheck } from "../readiness.ts";
 import type { Fleet } from "./fleet.ts";
 
 /**
- * One check per array, in the order of the configuration. An array is ready when its last check went
- * well and all its volumes were listed.
+ * One check per array, in the order of the configuration. An array is ready when its last check
+ * went well and all its volumes were listed.
  */
 export function arrayReadiness({ members }: Pick<Fleet, "members">): ReadinessCheck[] {
   return members.map(({ array, problem, status, warm }) => {

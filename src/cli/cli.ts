@@ -6,13 +6,15 @@ import { UsageError } from "../errors.ts";
 import { type Level, LEVELS } from "../log.ts";
 import { nearest } from "../nearest.ts";
 
-export interface LogOptions {
+/** The flags of the log, which every serving mode has. */
+interface LogFlags {
   /** Left out: info, or debug when the configuration says so. */
   logLevel?: Level;
   logFormat: "json" | "text";
 }
 
-export interface ControllerOptions extends LogOptions {
+/** `pso-bin controller`, every default filled in but those of the configuration. */
+export interface ControllerOptions extends LogFlags {
   mode: "controller";
   valuesFile?: string;
   /** `unix:///path`. */
@@ -20,7 +22,8 @@ export interface ControllerOptions extends LogOptions {
   adminAddress: ListenAddress;
 }
 
-export interface NodeOptions extends LogOptions {
+/** `pso-bin node`, every default filled in but those of the configuration. */
+export interface NodeOptions extends LogFlags {
   mode: "node";
   valuesFile?: string;
   /** `unix:///path`; with `check` it may be empty, nothing listens then. */
@@ -37,7 +40,8 @@ export interface NodeOptions extends LogOptions {
   check: boolean;
 }
 
-export interface SimulateOptions extends LogOptions {
+/** `pso-bin simulate` with at least one array, and with a state folder for a kernel plane. */
+export interface SimulateOptions extends LogFlags {
   mode: "simulate";
   flasharrays: number;
   flashblades: number;
@@ -53,7 +57,8 @@ export interface SimulateOptions extends LogOptions {
   adminAddress?: ListenAddress;
 }
 
-export interface AdminOptions {
+/** `pso-bin admin VERB`; the verb is not looked up yet. */
+interface AdminOptions {
   mode: "admin";
   verb: string;
   /** What follows the verb, for the verb to read. */
@@ -61,11 +66,12 @@ export interface AdminOptions {
 }
 
 /** Something to print on standard output, then end with code 0. */
-export interface PrintOptions {
+interface PrintOptions {
   mode: "help" | "version";
   text: string;
 }
 
+/** What one call of the program asks for, told apart by `mode`. */
 export type CommandLine =
   | ControllerOptions
   | NodeOptions
@@ -73,7 +79,9 @@ export type CommandLine =
   | AdminOptions
   | PrintOptions;
 
-export interface CliContext {
+/** What the command line does not say itself. */
+interface CliContext {
+  /** Environment variables. */
   env: (name: string) => string | undefined;
   /** The name of this host. */
   hostname: () => string;
@@ -192,7 +200,8 @@ function parseSimulate(flags: Flags): SimulateOptions {
   };
   if (options.dataPlane !== "local" && stateDir === undefined) {
     throw new UsageError(
-      "--data-plane kernel needs --state DIR: after a kill only a start with the same state can take away what the kernel serves",
+      "--data-plane kernel needs --state DIR: after a kill only a start with the same state can " +
+        "take away what the kernel serves",
     );
   }
   if (options.flasharrays + options.flashblades === 0) {
@@ -230,6 +239,13 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   const { host, port } = parseHostPort(text) ?? {};
   if (port === undefined) return undefined;
   return { hostname: host || "0.0.0.0", port };
+}
+
+/** A count without its flag, and the bounds of one with it, inclusive. */
+interface CountRange {
+  initial: number;
+  least: number;
+  most: number;
 }
 
 /** The flags of one mode, read by their types; each fault is a UsageError that names the flag. */
@@ -302,10 +318,7 @@ class Flags {
     return this.texts(name).at(-1);
   }
 
-  count(
-    name: string,
-    { initial, least, most }: { initial: number; least: number; most: number },
-  ): number {
+  count(name: string, { initial, least, most }: CountRange): number {
     const text = this.text(name);
     if (text === undefined) return initial;
     const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
@@ -357,7 +370,7 @@ class Flags {
     return valuesFile === undefined ? {} : { valuesFile };
   }
 
-  log(): LogOptions {
+  log(): LogFlags {
     const logLevel = this.choice("log-level", LEVELS);
     return {
       ...(logLevel === undefined ? {} : { logLevel }),

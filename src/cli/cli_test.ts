@@ -33,8 +33,10 @@ Deno.test("parseCommandLine() takes the mode as a word, as --mode=MODE and as --
 
 Deno.test("parseCommandLine() reads every flag of a node", () => {
   const line =
-    "node -f v.yaml --endpoint unix:///n.sock --node-name n1 --state-dir /s --host-root /h --data-address 127.0.0.11 " +
-    "--data-address fd00::1 --local-plane /lp --admin [::1]:9000 --log-level debug --log-format text";
+    "node -f v.yaml --endpoint unix:///n.sock --node-name n1 --state-dir /s --host-root /h " +
+    "--data-address 127.0.0.11 " +
+    "--data-address fd00::1 --local-plane /lp --admin [::1]:9000 --log-level debug " +
+    "--log-format text";
   assert.deepEqual(parse(line), {
     mode: "node",
     valuesFile: "v.yaml",
@@ -77,8 +79,8 @@ Deno.test("parseCommandLine() asks no endpoint of `node --check`", () => {
 });
 
 Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", () => {
-  const line =
-    "simulate --flasharrays 3 --flashblades 0 --state /s --listen 0.0.0.0:8000 --http --concurrency 4 --latency 20 --data-plane kernel " +
+  const line = "simulate --flasharrays 3 --flashblades 0 --state /s --listen 0.0.0.0:8000 --http " +
+    "--concurrency 4 --latency 20 --data-plane kernel " +
     "--portal 10.0.0.1 --portal fd00::1 --host-root /h --admin 127.0.0.1:0";
   assert.deepEqual(parse(line), {
     mode: "simulate",
@@ -188,7 +190,8 @@ const FAULTS: [string, string][] = [
   ["simulate --data-plane kernel --portal storage", '--portal is "storage", wanted an IP address'],
   [
     "simulate --data-plane kernel",
-    "--data-plane kernel needs --state DIR: after a kill only a start with the same state can take away what the kernel serves",
+    "--data-plane kernel needs --state DIR: after a kill only a start with the same state can " +
+    "take away what the kernel serves",
   ],
   ["simulate --portal 10.0.0.1", "--portal is for the kernel plane only: add --data-plane kernel"],
   ["simulate --data-plane disk", '--data-plane is "disk", wanted one of local, kernel'],

@@ -1,9 +1,10 @@
 /** The modes of the program. */
 export const MODES = ["controller", "node", "admin", "simulate"] as const;
+/** What one process of the program is; chosen by its first argument or --mode. */
 export type Mode = (typeof MODES)[number];
 
 /** One flag of a mode, as the help shows it. */
-export interface Flag {
+interface Flag {
   /** Without the dashes. One letter means `-x`. */
   name: string;
   /** What stands for its value in the help; left out: a switch without a value. */
@@ -15,8 +16,8 @@ export interface Flag {
 const VALUES: Flag = {
   name: "f",
   value: "FILE",
-  meaning:
-    "values.yaml with the configuration; default: the mounted /etc/pure/pure.json and /etc/config/appconfig.json",
+  meaning: "values.yaml with the configuration; default: the mounted /etc/pure/pure.json and " +
+    "/etc/config/appconfig.json",
 };
 const LOG: readonly Flag[] = [
   {
@@ -67,20 +68,22 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       name: "host-tools",
       value: "HOW",
       meaning:
-        "run mount, mkfs and the like of the host by nsenter or chroot, or direct those beside this program (default nsenter)",
+        "run mount, mkfs and the like of the host by nsenter or chroot, or direct those beside " +
+        "this program (default nsenter)",
     },
     {
       name: "data-address",
       value: "IP",
       meaning:
-        "address of this node in a storage network (repeatable; default: what the routes to the array say)",
+        "address of this node in a storage network (repeatable; default: what the routes to " +
+        "the array say)",
       repeat: true,
     },
     {
       name: "local-plane",
       value: "DIR",
-      meaning:
-        "folder of the simulated arrays' `local` data plane; without it the node refuses that protocol",
+      meaning: "folder of the simulated arrays' `local` data plane; without it the node refuses " +
+        "that protocol",
     },
     {
       name: "check",
@@ -102,8 +105,8 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
     {
       name: "listen",
       value: "HOST:PORT",
-      meaning:
-        "address of the first array, the others follow; port 0 takes free ones (default 127.0.0.1:0)",
+      meaning: "address of the first array, the others follow; port 0 takes free ones (default " +
+        "127.0.0.1:0)",
     },
     { name: "http", meaning: "serve the arrays without TLS" },
     {
@@ -116,13 +119,15 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       name: "data-plane",
       value: "PLANE",
       meaning:
-        "local (files that a node attaches on any Linux host) or kernel (LIO, nvmet, nfsd) (default local)",
+        "local (files that a node attaches on any Linux host) or kernel (LIO, nvmet, nfsd) " +
+        "(default local)",
     },
     {
       name: "portal",
       value: "IP",
       meaning:
-        "address of this host where the kernel plane serves (repeatable; default 127.0.0.1 and 127.0.0.2; NFS: the first)",
+        "address of this host where the kernel plane serves (repeatable; default 127.0.0.1 and " +
+        "127.0.0.2; NFS: the first)",
       repeat: true,
     },
     {
@@ -133,7 +138,8 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
     {
       ...ADMIN,
       meaning:
-        "where faults, requests and the clock are served, plain HTTP (default: a free port of the --listen address)",
+        "where faults, requests and the clock are served, plain HTTP (default: a free port of " +
+        "the --listen address)",
     },
     ...LOG,
     ...GENERAL,
@@ -145,22 +151,25 @@ const PURPOSE: Readonly<Record<Mode, { usage: string; text: string }>> = {
   controller: {
     usage: "pso-bin controller [flags]",
     text:
-      "Serves the CSI controller calls: makes, connects, grows, copies and deletes volumes on the arrays of the fleet.",
+      "Serves the CSI controller calls: makes, connects, grows, copies and deletes volumes on " +
+      "the arrays of the fleet.",
   },
   node: {
     usage: "pso-bin node [flags]",
-    text:
-      "Serves the CSI node calls on one host: attaches, formats and mounts volumes. Needs no arrays and no API tokens.",
+    text: "Serves the CSI node calls on one host: attaches, formats and mounts volumes. Needs no " +
+      "arrays and no API tokens.",
   },
   admin: {
     usage: "pso-bin admin VERB [arguments]",
     text:
-      "Commands for administrators, for example `pso-bin admin check -f values.yaml`. `pso-bin admin VERB --help` explains one.",
+      "Commands for administrators, for example `pso-bin admin check -f values.yaml`. `pso-bin " +
+      "admin VERB --help` explains one.",
   },
   simulate: {
     usage: "pso-bin simulate [flags]",
     text:
-      "Serves simulated FlashArrays and FlashBlades with a real data plane. Prints the path of a fitting values.yaml, then `ready`.",
+      "Serves simulated FlashArrays and FlashBlades with a real data plane. Prints the path of " +
+      "a fitting values.yaml, then `ready`.",
   },
 };
 
@@ -182,9 +191,11 @@ export function helpText(mode?: Mode): string {
     }\n${EXIT_CODES}`;
   }
   const modes = MODES.map((one) => `  ${one.padEnd(12)} ${PURPOSE[one].text}`).join("\n");
-  return `Storage of Pure FlashArrays and FlashBlades for Kubernetes.\n\nUsage: pso-bin MODE [flags], or pso-bin --mode=MODE [flags]\n\nModes:\n${modes}\n\n` +
+  return "Storage of Pure FlashArrays and FlashBlades for Kubernetes.\n\nUsage: pso-bin MODE " +
+    `[flags], or pso-bin --mode=MODE [flags]\n\nModes:\n${modes}\n\n` +
     `\`pso-bin MODE --help\` lists the flags of a mode.\n${EXIT_CODES}`;
 }
 
 const EXIT_CODES =
-  "\nExit codes: 0 right, 1 failed, 2 wrong use or configuration, 3 something needed is missing here.\n";
+  "\nExit codes: 0 right, 1 failed, 2 wrong use or configuration, 3 something needed is " +
+  "missing here.\n";

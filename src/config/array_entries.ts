@@ -1,38 +1,22 @@
-import { parseHostPort, printHostPort, withoutBrackets } from "../address.ts";
-import { parseIp } from "../cidr.ts";
-import type { ArrayConfig, ArrayTls } from "./model.ts";
+import { readAddress, readNfsEndpoint } from "./array_address.ts";
+import { readTls, readToken } from "./array_credentials.ts";
+import { type ArraysContext, type Entry, optionalText } from "./array_entry.ts";
 import { ARRAY_KEYS, type ArrayKey } from "./array_keys.ts";
-import { isToken, kindOf, type ProblemList, shown } from "./problems.ts";
+import type { ArrayConfig } from "./model.ts";
+import { kindOf, type ProblemList, shown } from "./problems.ts";
 import { isMapping } from "./tree.ts";
-import { readSwitch } from "./values.ts";
-import { messageOf } from "../errors.ts";
 import { nearest } from "../nearest.ts";
-import { Secret } from "../secret.ts";
 
 /** The key of the whole fleet in the values file. */
 export const ARRAYS_KEY_PATH = "arrays";
 
-/** Where the chart mounts the Secrets that `APITokenSecret` names: `<folder>/<name>/<key>`. */
-export const TOKEN_SECRETS_FOLDER = "/etc/pure/tokens";
-
-const LISTS = { FlashArrays: "flasharray", FlashBlades: "flashblade" } as const;
-type Kind = ArrayConfig["kind"];
-
-/** What reading the entries needs besides them. */
-export interface ArraysContext {
-  problems: ProblemList;
-  /** Reads a file that an entry names. */
-  readTextFile: (path: string) => Promise<string>;
-}
-
-/** One entry, its keys already under their right spelling. */
-interface Entry extends ArraysContext {
-  kind: Kind;
-  path: string;
-  values: Map<string, unknown>;
+/** An entry, and what must be known of those before it. */
+interface ListedEntry extends Entry {
   /** Addresses and names of the entries before this one, and where they stand. */
   seen: Map<string, string>;
 }
+
+const LISTS = { FlashArrays: "flasharray", FlashBlades: "flashblade" } as const;
 
 /**
  * The arrays of `sections` (each the content of `arrays`, which is also that of PSO's `pure.json`),
@@ -112,8 +96,8 @@ function namedLists(section: unknown, problems: ProblemList): [keyof typeof LIST
  */
 function entryValues(
   value: unknown,
-  { kind, path, problems }: { kind: Kind; path: string; problems: ProblemList },
-) {
+  { kind, path, problems }: Pick<Entry, "kind" | "path" | "problems">,
+): Map<string, unknown> | undefined {
   if (!isMapping(value)) {
     problems.error(path, {
       found: `is ${kindOf(value)}`,
@@ -161,7 +145,7 @@ function findKey(written: string): ArrayKey | undefined {
     ARRAY_KEYS.find(({ name }) => name.toLowerCase() === written.toLowerCase());
 }
 
-function keyAdvice(written: string, kind: Kind): string {
+function keyAdvice(written: string, kind: Entry["kind"]): string {
   const near = nearest(
     written,
     ARRAY_KEYS.filter(({ kinds }) => kinds.includes(kind)).map(({ name }) => name),
@@ -169,7 +153,7 @@ function keyAdvice(written: string, kind: Kind): string {
   return near ? `did you mean ${near}?` : "remove it";
 }
 
-async function readEntry(entry: Entry): Promise<ArrayConfig | undefined> {
+async function readEntry(entry: ListedEntry): Promise<ArrayConfig | undefined> {
   const { kind, path, problems } = entry;
   const address = readAddress(entry);
   const token = await readToken(entry);
@@ -190,246 +174,6 @@ async function readEntry(entry: Entry): Promise<ArrayConfig | undefined> {
   const common = { path, ...address, token, tls, labels, ...(name === undefined ? {} : { name }) };
   if (kind === "flasharray") return { kind, ...common };
   return nfsEndpoint === undefined ? undefined : { kind, nfsEndpoint, ...common };
-}
-
-/**
- * The text of a key, without blanks around it; undefined when it is not set, empty, or (told) no
- * text.
- */
-function optionalText({ path, values, problems }: Entry, name: string): string | undefined {
-  const value = values.get(name);
-  if (value === undefined) return undefined;
-  if (typeof value === "string") return value.trim() === "" ? undefined : value.trim();
-  problems.error(`${path}.${name}`, {
-    found: `is ${kindOf(value)}`,
-    wanted: "a text",
-    fix: "put it in quotes",
-  });
-  return undefined;
-}
-
-/** True when a key is there but optionalText() has already told what is wrong with it. */
-function isBadType({ values }: Entry, name: string): boolean {
-  const value = values.get(name);
-  return value !== undefined && typeof value !== "string";
-}
-
-function readAddress(entry: Entry): Pick<ArrayConfig, "scheme" | "managementAddress"> | undefined {
-  const path = `${entry.path}.MgmtEndPoint`;
-  const text = optionalText(entry, "MgmtEndPoint");
-  if (text === undefined) {
-    if (isBadType(entry, "MgmtEndPoint")) return undefined;
-    entry.problems.error(path, {
-      found: "is missing",
-      fix: "give the management address of the array, a name or an IP address",
-    });
-    return undefined;
-  }
-  const [, scheme, rest = ""] = /^(?:(https?):\/\/)?(.*?)\/?$/i.exec(text) ?? [];
-  const managementAddress = readAuthority(rest, scheme?.toLowerCase() === "http" ? 80 : 443);
-  if (managementAddress !== undefined) {
-    return { scheme: scheme?.toLowerCase() === "http" ? "http" : "https", managementAddress };
-  }
-  entry.problems.error(path, {
-    found: `is ${shown(text)}`,
-    wanted:
-      "a host name or an IP address, with `:port` if it is not 443, and no path (IPv6 with a port: `[fd00::1]:8443`)",
-  });
-  return undefined;
-}
-
-/**
- * `host[:port]` as a URL has it: lower case, IPv6 in brackets, the port left out when it is the
- * usual one.
- */
-function readAuthority(text: string, usualPort: number): string | undefined {
-  const { host, port } = parseHostPort(text) ?? {};
-  if (host === undefined || port === 0 || !(parseIp(host) || isHost(host))) return undefined;
-  return printHostPort({
-    host: host.toLowerCase(),
-    port: port === usualPort ? undefined : port,
-  });
-}
-
-/**
- * A DNS name (RFC 1123) or an IPv4 address; four numbers that are no address are no name either.
- */
-function isHost(text: string): boolean {
-  if (/^[\d.]+$/.test(text)) return parseIp(text) !== undefined;
-  return text.length <= 253 &&
-    text.replace(/\.$/, "").split(".").every((label) =>
-      /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label)
-    );
-}
-
-function readNfsEndpoint(entry: Entry): string | undefined {
-  const path = `${entry.path}.NFSEndPoint`;
-  const text = optionalText(entry, "NFSEndPoint");
-  if (text === undefined) {
-    if (isBadType(entry, "NFSEndPoint")) return undefined;
-    entry.problems.error(path, {
-      found: "is missing",
-      fix: "give the address of a data interface of the FlashBlade, from which the nodes mount",
-    });
-    return undefined;
-  }
-  const host = withoutBrackets(text);
-  if (parseIp(host) || isHost(host)) return host.toLowerCase();
-  entry.problems.error(path, {
-    found: `is ${shown(text)}`,
-    wanted: "a host name or an IP address, without port and path",
-  });
-  return undefined;
-}
-
-async function readToken(entry: Entry): Promise<Secret | undefined> {
-  const { path, values, problems } = entry;
-  const sources = ["APIToken", "APITokenFile", "APITokenSecret"].filter((name) => values.has(name));
-  if (sources.length > 1) {
-    problems.error(`${path}.${sources[1]}`, {
-      found: `stands beside ${sources[0]}`,
-      fix: "keep one of them",
-    });
-    return undefined;
-  }
-  if (sources[0] === "APITokenFile") {
-    return await tokenFromFile(entry, "APITokenFile", optionalText(entry, "APITokenFile"));
-  }
-  if (sources[0] === "APITokenSecret") {
-    return await tokenFromFile(entry, "APITokenSecret", secretPath(entry));
-  }
-  const text = optionalText(entry, "APIToken");
-  if (text !== undefined) return new Secret(text);
-  if (!isBadType(entry, "APIToken")) {
-    problems.error(`${path}.APIToken`, {
-      found: "is missing",
-      fix: "create one with `pureadmin create --api-token`",
-    });
-  }
-  return undefined;
-}
-
-function secretPath({ path, values, problems }: Entry): string | undefined {
-  const reference = values.get("APITokenSecret");
-  const { name, key = "token" } = isMapping(reference) ? reference : {};
-  const isPlain = (text: unknown) =>
-    typeof text === "string" && /^[-._a-zA-Z0-9]+$/.test(text) && !text.includes("..");
-  if (isPlain(name) && isPlain(key)) return `${TOKEN_SECRETS_FOLDER}/${name}/${key}`;
-  problems.error(`${path}.APITokenSecret`, {
-    found: `is ${kindOf(reference)}`,
-    wanted: "{name, key} of a Kubernetes Secret",
-  });
-  return undefined;
-}
-
-async function tokenFromFile(
-  entry: Entry,
-  name: string,
-  file: string | undefined,
-): Promise<Secret | undefined> {
-  if (file === undefined) {
-    if (name === "APITokenFile" && !isBadType(entry, name)) {
-      entry.problems.error(`${entry.path}.${name}`, {
-        found: "is empty",
-        wanted: "the path of a file that holds the token",
-      });
-    }
-    return undefined;
-  }
-  if (isToken(file)) {
-    entry.problems.error(`${entry.path}.${name}`, {
-      found: "holds a token",
-      wanted: "the path of a file",
-      fix: "call the key APIToken",
-    });
-    return undefined;
-  }
-  const text = await readNamedFile(entry, name, file);
-  if (text === undefined) return undefined;
-  if (/^\S+$/.test(text.trim())) return new Secret(text.trim());
-  const fix = "create one with `pureadmin create --api-token`";
-  entry.problems.error(`${entry.path}.${name}`, {
-    found: `names ${file}, which ${text.trim() === "" ? "is empty" : "holds more than one token"}`,
-    fix,
-  });
-  return undefined;
-}
-
-async function readNamedFile(
-  { path, problems, readTextFile }: Entry,
-  name: string,
-  file: string,
-): Promise<string | undefined> {
-  try {
-    return await readTextFile(file);
-  } catch (error) {
-    const why = error instanceof Deno.errors.NotFound
-      ? "does not exist"
-      : `cannot be read (${messageOf(error)})`;
-    const fix = name === "APITokenSecret"
-      ? "only the controller's pod has it mounted; elsewhere use APITokenFile"
-      : undefined;
-    problems.error(`${path}.${name}`, { found: `names ${file}, which ${why}`, fix });
-    return undefined;
-  }
-}
-
-async function readTls(entry: Entry): Promise<ArrayTls | undefined> {
-  const { path, values, problems } = entry;
-  const verify = readSwitch(values.get("TLSVerify") ?? true);
-  if (verify === undefined) {
-    problems.error(`${path}.TLSVerify`, {
-      found: `is ${shown(values.get("TLSVerify"))}`,
-      wanted: "true or false",
-    });
-  }
-  const fingerprint = readFingerprint(entry);
-  const ca = await readCa(entry);
-  if (verify === undefined || fingerprint === "bad" || ca === "bad") return undefined;
-  if (!verify) {
-    const pinned = fingerprint ? ", and CertFingerprint is not looked at" : "";
-    const found =
-      `is false, so that whoever answers at the array's address gets its API token${pinned}`;
-    problems.warn(`${path}.TLSVerify`, {
-      found,
-      fix: "pin the certificate by CertFingerprint (`pso-bin admin check` prints it)",
-    });
-  }
-  return { verify, ...ca, ...(fingerprint === undefined ? {} : { fingerprint }) };
-}
-
-function readFingerprint(entry: Entry): string | undefined | "bad" {
-  const text = optionalText(entry, "CertFingerprint");
-  if (text === undefined) return isBadType(entry, "CertFingerprint") ? "bad" : undefined;
-  const digits = text.replace(/^sha-?256[:=\s]*(fingerprint=)?/i, "").replaceAll(":", "")
-    .toUpperCase();
-  if (/^[0-9A-F]{64}$/.test(digits)) return digits.replace(/..(?=.)/g, "$&:");
-  const count = `${digits.length} characters without the colons`;
-  const why = /^[0-9A-F]{40}$/.test(digits)
-    ? "is a SHA-1 fingerprint"
-    : `is ${shown(text)} (${count})`;
-  entry.problems.error(`${entry.path}.CertFingerprint`, {
-    found: why,
-    wanted: "the 64 hexadecimal digits of a SHA-256 fingerprint",
-    fix: "`pso-bin admin check` prints it",
-  });
-  return "bad";
-}
-
-async function readCa(entry: Entry): Promise<Pick<ArrayTls, "caPem" | "caFile"> | "bad"> {
-  const text = optionalText(entry, "CACert");
-  if (text === undefined) return isBadType(entry, "CACert") ? "bad" : {};
-  const isInline = text.includes("-----BEGIN");
-  const caPem = isInline ? text : await readNamedFile(entry, "CACert", text);
-  if (caPem === undefined) return "bad";
-  if (/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(caPem)) {
-    return { caPem, ...(isInline ? {} : { caFile: text }) };
-  }
-  entry.problems.error(`${entry.path}.CACert`, {
-    found: isInline ? "holds no whole certificate" : `names ${text}, which holds no certificate`,
-    wanted: "PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----",
-  });
-  return "bad";
 }
 
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
@@ -486,7 +230,7 @@ function readLabels({ path, values, problems }: Entry): Record<string, string> {
  * its room twice.
  */
 function checkUnique(
-  { path, problems, seen }: Entry,
+  { path, problems, seen }: ListedEntry,
   { key, value }: { key: "MgmtEndPoint" | "Name"; value: string },
 ): void {
   const id = `${key} ${value.toLowerCase()}`;

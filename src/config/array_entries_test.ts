@@ -111,7 +111,8 @@ Deno.test("readArrays() takes http:// with a warning", async () => {
   });
   assert.deepEqual([arrays[0]?.scheme, arrays[0]?.managementAddress], ["http", "127.0.0.1"]);
   assert.deepEqual(texts, [
-    "warning: arrays.FlashArrays[0].MgmtEndPoint begins with http://, so that the API token travels in the clear: use https:// for anything but a simulated array",
+    "warning: arrays.FlashArrays[0].MgmtEndPoint begins with http://, so that the API token " +
+    "travels in the clear: use https:// for anything but a simulated array",
   ]);
 });
 
@@ -206,22 +207,26 @@ const CREATE = "create one with `pureadmin create --api-token`";
 const WARNED: [Record<string, unknown>, string][] = [
   [
     { TLSVerify: "false" },
-    `${FA}.TLSVerify is false, so that whoever answers at the array's address gets its API token: pin the certificate by CertFingerprint ` +
+    `${FA}.TLSVerify is false, so that whoever answers at the array's address gets its API ` +
+    "token: pin the certificate by CertFingerprint " +
     "(`pso-bin admin check` prints it)",
   ],
   [
     { TLSVerify: false, CertFingerprint: FINGERPRINT },
-    `${FA}.TLSVerify is false, so that whoever answers at the array's address gets its API token, and CertFingerprint is not looked at: ` +
+    `${FA}.TLSVerify is false, so that whoever answers at the array's address gets its API ` +
+    "token, and CertFingerprint is not looked at: " +
     "pin the certificate by CertFingerprint (`pso-bin admin check` prints it)",
   ],
   [{ Labels: { rack: 22 } }, `${FA}.Labels.rack is the number 22, taken as "22": put it in quotes`],
   [
     { Labels: { "a b": "x" } },
-    `${FA}.Labels.a b has a name that Kubernetes does not allow for a label, so that no node can match it`,
+    `${FA}.Labels.a b has a name that Kubernetes does not allow for a label, so that no node ` +
+    "can match it",
   ],
   [
     { Labels: { rack: "a b" } },
-    `${FA}.Labels.rack is "a b", which Kubernetes does not allow as a label, so that no node can match it`,
+    `${FA}.Labels.rack is "a b", which Kubernetes does not allow as a label, so that no node ` +
+    "can match it",
   ],
 ];
 
@@ -235,12 +240,14 @@ for (const [keys, text] of WARNED) {
 const ENTRY_FAULTS: [Record<string, unknown>, string][] = [
   [
     { MgmtEndPoint: null },
-    `${FA}.MgmtEndPoint is missing: give the management address of the array, a name or an IP address`,
+    `${FA}.MgmtEndPoint is missing: give the management address of the array, a name or ` +
+    "an IP address",
   ],
   [{ MgmtEndPoint: 10 }, `${FA}.MgmtEndPoint is a number, wanted a text: put it in quotes`],
   [
     { MgmtEndPoint: `fa1 APIToken: ${TOKEN}` },
-    `${FA}.MgmtEndPoint is "fa1 API[redacted]", wanted a host name or an IP address, with \`:port\` if it is not 443, and no path ` +
+    `${FA}.MgmtEndPoint is "fa1 API[redacted]", wanted a host name or an IP address, with ` +
+    `\`:port\` if it is not 443, and no path ` +
     "(IPv6 with a port: `[fd00::1]:8443`)",
   ],
   [{ APIToken: null }, `${FA}.APIToken is missing: ${CREATE}`],
@@ -283,7 +290,8 @@ const ENTRY_FAULTS: [Record<string, unknown>, string][] = [
   ],
   [
     { APIToken: null, APITokenSecret: { name: "fa9" } },
-    `${FA}.APITokenSecret names /etc/pure/tokens/fa9/token, which does not exist: only the controller's pod has it mounted; elsewhere use APITokenFile`,
+    `${FA}.APITokenSecret names /etc/pure/tokens/fa9/token, which does not exist: only the ` +
+    "controller's pod has it mounted; elsewhere use APITokenFile",
   ],
   [{ NFSEndPoint: "10.0.0.5" }, `${FA}.NFSEndPoint is not for a FlashArray: remove it`],
   [{ TLSVerfy: false }, `${FA}.TLSVerfy is not a known key: did you mean TLSVerify?`],
@@ -295,21 +303,25 @@ const ENTRY_FAULTS: [Record<string, unknown>, string][] = [
   ],
   [
     { CertFingerprint: "AB:CD" },
-    `${FA}.CertFingerprint is "AB:CD" (4 characters without the colons), wanted the 64 hexadecimal digits of a SHA-256 fingerprint: ` +
+    `${FA}.CertFingerprint is "AB:CD" (4 characters without the colons), wanted the 64 ` +
+    "hexadecimal digits of a SHA-256 fingerprint: " +
     "`pso-bin admin check` prints it",
   ],
   [
     { CertFingerprint: "a".repeat(40) },
-    `${FA}.CertFingerprint is a SHA-1 fingerprint, wanted the 64 hexadecimal digits of a SHA-256 fingerprint: \`pso-bin admin check\` prints it`,
+    `${FA}.CertFingerprint is a SHA-1 fingerprint, wanted the 64 hexadecimal digits of a ` +
+    `SHA-256 fingerprint: \`pso-bin admin check\` prints it`,
   ],
   [{ CACert: "/none" }, `${FA}.CACert names /none, which does not exist`],
   [
     { CACert: "/key.pem" },
-    `${FA}.CACert names /key.pem, which holds no certificate, wanted PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----`,
+    `${FA}.CACert names /key.pem, which holds no certificate, wanted PEM text from -----BEGIN ` +
+    "CERTIFICATE----- to -----END CERTIFICATE-----",
   ],
   [
     { CACert: "-----BEGIN CERTIFICATE-----\nMII" },
-    `${FA}.CACert holds no whole certificate, wanted PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----`,
+    `${FA}.CACert holds no whole certificate, wanted PEM text from -----BEGIN CERTIFICATE----- ` +
+    "to -----END CERTIFICATE-----",
   ],
   [{ Labels: "rack" }, `${FA}.Labels is "rack", wanted a mapping of label names to texts`],
   [{ Labels: { rack: [1] } }, `${FA}.Labels.rack is a list, wanted a text: put it in quotes`],
@@ -329,7 +341,8 @@ for (
   const [endpoint, text] of [
     [
       null,
-      "is missing: give the address of a data interface of the FlashBlade, from which the nodes mount",
+      "is missing: give the address of a data interface of the FlashBlade, from which the " +
+      "nodes mount",
     ],
     ["fb1:/share", 'is "fb1:/share", wanted a host name or an IP address, without port and path'],
     [

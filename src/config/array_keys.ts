@@ -26,8 +26,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "text",
     kinds: BOTH,
     required: true,
-    meaning:
-      "Management address: host name, IPv4 or IPv6 address, `:port` if it is not 443, `https://` allowed before it.",
+    meaning: "Management address: host name, IPv4 or IPv6 address, `:port` if it is not 443, " +
+      "`https://` allowed before it.",
   },
   {
     name: "APIToken",
@@ -35,7 +35,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     kinds: BOTH,
     required: false,
     meaning:
-      "API token of a user with the role Storage Admin, made by `pureadmin create --api-token`. Exactly one of `APIToken`, `APITokenFile` and " +
+      "API token of a user with the role Storage Admin, made by `pureadmin create --api-token`. " +
+      "Exactly one of `APIToken`, `APITokenFile` and " +
       "`APITokenSecret` is needed.",
   },
   {
@@ -51,7 +52,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     kinds: BOTH,
     required: false,
     meaning:
-      "`{name, key}` of an existing Kubernetes Secret in the driver's namespace that holds the token; the chart mounts it " +
+      "`{name, key}` of an existing Kubernetes Secret in the driver's namespace that holds the " +
+      "token; the chart mounts it " +
       "at `/etc/pure/tokens/<name>` in the controller. `key` is `token` when left out.",
   },
   {
@@ -68,15 +70,16 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     kinds: BOTH,
     required: false,
     meaning:
-      "Labels by which classes choose arrays; those named `topology.purestorage.com/*` are the array's topology.",
+      "Labels by which classes choose arrays; those named `topology.purestorage.com/*` are the " +
+      "array's topology.",
   },
   {
     name: "Name",
     type: "text",
     kinds: BOTH,
     required: false,
-    meaning:
-      "What log, metrics and console call the array. Default: the name that the array gives itself.",
+    meaning: "What log, metrics and console call the array. Default: the name that the array " +
+      "gives itself.",
   },
   {
     name: "TLSVerify",
@@ -85,7 +88,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     required: false,
     default: true,
     meaning:
-      "`false` accepts any certificate: whoever answers at the address gets the API token. A warning at every start.",
+      "`false` accepts any certificate: whoever answers at the address gets the API token. A " +
+      "warning at every start.",
   },
   {
     name: "CACert",
@@ -93,7 +97,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     kinds: BOTH,
     required: false,
     meaning:
-      "CA certificates that the array's certificate must be signed by, instead of the system's: a PEM text, or the path of a PEM file.",
+      "CA certificates that the array's certificate must be signed by, instead of the system's: " +
+      "a PEM text, or the path of a PEM file.",
   },
   {
     name: "CertFingerprint",
@@ -101,7 +106,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     kinds: BOTH,
     required: false,
     meaning:
-      "SHA-256 fingerprint of the array's certificate, 64 hexadecimal digits with or without colons. That very certificate is then " +
+      "SHA-256 fingerprint of the array's certificate, 64 hexadecimal digits with or without " +
+      "colons. That very certificate is then " +
       "accepted, self-signed or not, and no other. `pso-bin admin check` prints it.",
   },
 ];

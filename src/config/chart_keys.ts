@@ -128,7 +128,8 @@ export const CHART_SECTIONS: readonly KeySection[] = [
   {
     title: "Pods",
     intro:
-      "Where the driver's pods run and under which account. The keys of one part count before those for all pods.",
+      "Where the driver's pods run and under which account. The keys of one part count before " +
+      "those for all pods.",
     keys: [
       {
         path: "clusterrolebinding.serviceAccount.name",
@@ -145,7 +146,8 @@ export const CHART_SECTIONS: readonly KeySection[] = [
         type: "switch",
         default: false,
         meaning:
-          "The Secret `pure-provisioner-secret` is made by somebody else, with the content of `arrays` as JSON under `pure.json`; the chart makes none.",
+          "The Secret `pure-provisioner-secret` is made by somebody else, with the content of " +
+          "`arrays` as JSON under `pure.json`; the chart makes none.",
         usedBy: "chart",
       },
       {
@@ -181,7 +183,8 @@ export const CHART_SECTIONS: readonly KeySection[] = [
   {
     title: "Keys without effect",
     intro:
-      "PSO had a use for them, this driver has none (it needs no database, for example). They may stay in the file.",
+      "PSO had a use for them, this driver has none (it needs no database, for example). They " +
+      "may stay in the file.",
     keys: [
       gone(
         "upgrade",

@@ -47,6 +47,7 @@ export interface ConfigKey {
   env?: string;
 }
 
+/** Keys that stand together in docs/configuration.md, with what is said above them. */
 export interface KeySection {
   title: string;
   intro: string;
@@ -58,7 +59,7 @@ export interface KeySection {
  */
 export const PSO_EXPORT_RULES = "*(rw,no_root_squash)";
 
-/** The keys that the driver reads, but for the arrays themselves (config_array_keys.ts). */
+/** The keys that the driver reads, but for the arrays themselves (array_keys.ts). */
 export const DRIVER_SECTIONS: readonly KeySection[] = [
   {
     title: "Cluster",
@@ -68,9 +69,10 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         path: "clusterID",
         type: "text",
         default: "k8s",
-        meaning:
-          "Prefix of every volume name on the arrays (`<clusterID>-pvc-<UUID>`): 1 to 22 letters, digits and `_`. " +
-          "Must differ between clusters that share an array, and must never change while volumes exist. " +
+        meaning: "Prefix of every volume name on the arrays (`<clusterID>-pvc-<UUID>`): 1 to 22 " +
+          "letters, digits and `_`. " +
+          "Must differ between clusters that share an array, and must never change while " +
+          "volumes exist. " +
           "A hyphen is accepted for clusters that PSO 5 set up with one.",
         usedBy: "driver",
         old: ["namespace.pure"],
@@ -82,7 +84,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         default: 256,
         range: [1, 4095],
         meaning:
-          "How many volumes one node takes at once. Kubernetes places no more there, and the controller attaches no more. " +
+          "How many volumes one node takes at once. Kubernetes places no more there, and the " +
+          "controller attaches no more. " +
           "A FlashArray host takes 4095 at most.",
         usedBy: "driver",
       },
@@ -98,7 +101,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
   {
     title: "Topology",
     intro:
-      "Arrays carry topology labels `topology.purestorage.com/*` in their `Labels`, nodes carry them as node labels.",
+      "Arrays carry topology labels `topology.purestorage.com/*` in their `Labels`, nodes carry " +
+      "them as node labels.",
     keys: [
       {
         path: "storagetopology.enable",
@@ -112,7 +116,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         type: "switch",
         default: false,
         meaning:
-          "Only arrays whose labels match the chosen node may serve a volume; none matches: nothing is created. Needs `storagetopology.enable`.",
+          "Only arrays whose labels match the chosen node may serve a volume; none matches: " +
+          "nothing is created. Needs `storagetopology.enable`.",
         usedBy: "driver",
       },
     ],
@@ -120,7 +125,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
   {
     title: "FlashArray",
     intro:
-      "How nodes attach, format and mount block volumes. A storage class may say otherwise for its own volumes.",
+      "How nodes attach, format and mount block volumes. A storage class may say otherwise for " +
+      "its own volumes.",
     keys: [
       {
         path: "flasharray.sanType",
@@ -129,7 +135,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         synonyms: SAN_TYPE_SYNONYMS,
         default: "ISCSI",
         meaning:
-          "Protocol to the FlashArrays. `NVMEOF-RDMA` is NVMe over RoCE; `AUTO` takes the best one that array and node share.",
+          "Protocol to the FlashArrays. `NVMEOF-RDMA` is NVMe over RoCE; `AUTO` takes the best " +
+          "one that array and node share.",
         usedBy: "driver",
         env: "PURE_FLASHARRAY_SAN_TYPE",
       },
@@ -154,8 +161,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         path: "flasharray.defaultMountOpt",
         type: "options",
         default: ["discard"],
-        meaning:
-          "Mount options of block volumes. A list, or one text with the options parted by commas or blanks.",
+        meaning: "Mount options of block volumes. A list, or one text with the options parted by " +
+          "commas or blanks.",
         usedBy: "driver",
         env: "PURE_DEFAULT_BLOCK_MNT_OPT",
       },
@@ -164,7 +171,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         type: "switch",
         default: true,
         meaning:
-          "Before a ReadWriteOnce volume is connected to a node, disconnect it from every other one, so that two nodes never write to it.",
+          "Before a ReadWriteOnce volume is connected to a node, disconnect it from every other " +
+          "one, so that two nodes never write to it.",
         usedBy: "driver",
         env: "PURE_PREEMPT_RWO_ATTACHMENTS_DEFAULT",
       },
@@ -183,7 +191,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         type: "cidrs",
         default: [],
         meaning:
-          "Only iSCSI portals with an address in these blocks are used (IPv4 and IPv6; a list, or one text with commas). Empty: all portals.",
+          "Only iSCSI portals with an address in these blocks are used (IPv4 and IPv6; a list, " +
+          "or one text with commas). Empty: all portals.",
         usedBy: "driver",
         env: "PURE_ISCSI_ALLOWED_CIDRS",
       },
@@ -192,7 +201,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         type: "switch",
         default: true,
         meaning:
-          "iSCSI and FC volumes are used through dm-multipath by every path to their array; nodes need multipathd. `false`: by one path alone.",
+          "iSCSI and FC volumes are used through dm-multipath by every path to their array; " +
+          "nodes need multipathd. `false`: by one path alone.",
         usedBy: "driver",
       },
     ],
@@ -212,9 +222,10 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
       {
         path: "flashblade.exportRules",
         type: "text",
-        meaning:
-          "A fixed NFS export rule for every file system, for example `10.0.0.0/8(rw,no_root_squash)`. Not set: each file system is " +
-          `exported to just those nodes that use it. PSO's own default \`${PSO_EXPORT_RULES}\` counts as not set; who really wants every ` +
+        meaning: "A fixed NFS export rule for every file system, for example " +
+          "`10.0.0.0/8(rw,no_root_squash)`. Not set: each file system is " +
+          `exported to just those nodes that use it. PSO's own default \`${PSO_EXPORT_RULES}\` ` +
+          "counts as not set; who really wants every " +
           "host to have access as root writes `*(no_root_squash,rw)`.",
         usedBy: "driver",
       },

@@ -17,8 +17,12 @@ export const SECRET_FILE = "/etc/pure/pure.json";
  */
 export const APP_CONFIG_FILE = "/etc/config/appconfig.json";
 
+/**
+ * Where loadConfig() reads. With `valuesFile` only what is named here is read; without it the files
+ * that the chart mounts.
+ */
 export interface LoadOptions {
-  /** A values file; given, the mounted forms below are read only if they are given too. */
+  /** A values file, as for Helm. */
   valuesFile?: string;
   /**
    * Default without a values file: the variable PURE_DISCOVERY_CONF, else SECRET_FILE. Never read
@@ -36,6 +40,7 @@ export interface LoadOptions {
   env?: (name: string) => string | undefined;
 }
 
+/** A configuration without errors. */
 export interface LoadedConfig {
   config: Config;
   warnings: readonly Problem[];
@@ -57,9 +62,9 @@ const TREE = new KeyTree([...KEYS, {
 }]);
 
 /**
- * Reads and checks the whole configuration (design: one schema for chart, operator, `admin check`
- * and the binary). Throws ConfigError (`invalid`) with every problem at once. Safe to repeat; reads
- * files only.
+ * Reads and checks the whole configuration, by the one table of keys that also makes the chart's
+ * schema and docs/configuration.md. Throws ConfigError (`invalid`) with every problem at once. Safe
+ * to repeat: it reads files and changes nothing.
  */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const problems = new ProblemList();
@@ -183,7 +188,8 @@ function readPrefix(settings: Settings): string {
   const wanted = `1 to ${PREFIX_MAX} letters, digits and _`;
   if (PLACEHOLDER.test(prefix)) {
     const fix =
-      "choose an ID for this cluster that no other cluster on these arrays has, and never change it again";
+      "choose an ID for this cluster that no other cluster on these arrays has, and never " +
+      "change it again";
     problems.error(path, {
       found: "still holds the placeholder of PSO's values file",
       wanted,

@@ -83,7 +83,8 @@ flasharray:
 flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
 `);
   assert.deepEqual(warnings.map(problemText), [
-    "arrays.FlashArrays[0].Labels holds no label topology.purestorage.com/*: without one the array counts as reachable from every node",
+    "arrays.FlashArrays[0].Labels holds no label topology.purestorage.com/*: without one the " +
+    "array counts as reachable from every node",
   ]);
   const { iscsiAllowedCidrs, ...flasharray } = config.flasharray;
   assert.deepEqual(flasharray, {
@@ -175,7 +176,8 @@ const WARNINGS: [string, string[]][] = [
   ["namespace: {pure: k8s_1}", ["namespace.pure is an old spelling: write clusterID"]],
   ["clusterID: a\nnamespace: {pure: a}", ["namespace.pure is an old spelling: write clusterID"]],
   ["clusterID: my-cluster", [
-    'clusterID is "my-cluster", with a hyphen, wanted 1 to 22 letters, digits and _: keep it if PSO 5 made volumes under it, else choose one without',
+    'clusterID is "my-cluster", with a hyphen, wanted 1 to 22 letters, digits and _: keep it if ' +
+    "PSO 5 made volumes under it, else choose one without",
   ]],
   ["mounter: {nodeSelector: {a: b}}", [
     "mounter.nodeSelector is an old spelling: write nodeServer.nodeSelector",
@@ -204,13 +206,16 @@ const WARNINGS: [string, string[]][] = [
   ["tolerations: {}", ["tolerations is a mapping, wanted a list"]],
   ["storageclass: 3", ["storageclass is the number 3, wanted a mapping of keys"]],
   ["storagetopology: {strictTopology: true}", [
-    "storagetopology.strictTopology has no effect without storagetopology.enable: set both, or none",
+    "storagetopology.strictTopology has no effect without storagetopology.enable: set " +
+    "both, or none",
   ]],
   ["flasharray: {iSCSIAllowedCIDR: 10.1.2.3/16}", [
-    'flasharray.iSCSIAllowedCIDR holds "10.1.2.3/16", whose address has bits below the prefix length: all of its /16 block is allowed',
+    'flasharray.iSCSIAllowedCIDR holds "10.1.2.3/16", whose address has bits below the prefix ' +
+    "length: all of its /16 block is allowed",
   ]],
   [
-    "upgrade: true\ndatabase: {maxSuspectSeconds: 9, resources: {limits: {memory: 1Gi}}}\nglobal: {a: 1}\nexistingSecret: false",
+    "upgrade: true\ndatabase: {maxSuspectSeconds: 9, resources: {limits: {memory: " +
+    "1Gi}}}\nglobal: {a: 1}\nexistingSecret: false",
     [],
   ],
 ];
@@ -224,7 +229,8 @@ for (const [values, wanted] of WARNINGS) {
 const FAULTS: [string, string][] = [
   [
     "flasharray: {sanType: BOGUS}",
-    'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO',
+    'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, ' +
+    "NVMEOF-FC, AUTO",
   ],
   [
     "flasharray: {defaultFSType: zfs}",
@@ -232,7 +238,8 @@ const FAULTS: [string, string][] = [
   ],
   [
     "flasharray: {defaultFSOpt: '-L \"x'}",
-    'flasharray.defaultFSOpt is "-L \\"x", wanted a text or a list of texts, with every quote closed',
+    'flasharray.defaultFSOpt is "-L \\"x", wanted a text or a list of texts, with every ' +
+    "quote closed",
   ],
   [
     "flasharray: {defaultMountOpt: {discard: true}}",
@@ -252,15 +259,18 @@ const FAULTS: [string, string][] = [
   ],
   [
     "flasharray: {iSCSIAllowedCIDR: 10.0.0.0/33}",
-    'flasharray.iSCSIAllowedCIDR holds "10.0.0.0/33", which is no address block, wanted one such as 10.1.0.0/16 or fd00:1::/64',
+    'flasharray.iSCSIAllowedCIDR holds "10.0.0.0/33", which is no address block, wanted one ' +
+    "such as 10.1.0.0/16 or fd00:1::/64",
   ],
   [
     "flasharray: {iSCSIAllowedCIDR: [10.1.2.3]}",
-    'flasharray.iSCSIAllowedCIDR holds "10.1.2.3", which is no address block, wanted 10.1.2.3/32 for this one address',
+    'flasharray.iSCSIAllowedCIDR holds "10.1.2.3", which is no address block, wanted ' +
+    "10.1.2.3/32 for this one address",
   ],
   [
     "flasharray: {iSCSIAllowedCIDR: 10}",
-    "flasharray.iSCSIAllowedCIDR is the number 10, wanted address blocks such as 10.1.0.0/16, parted by commas",
+    "flasharray.iSCSIAllowedCIDR is the number 10, wanted address blocks such as 10.1.0.0/16, " +
+    "parted by commas",
   ],
   ["flasharray: [ISCSI]", "flasharray is a list, wanted a mapping of keys"],
   [
@@ -273,12 +283,14 @@ const FAULTS: [string, string][] = [
   ['clusterID: ""', 'clusterID is "", wanted 1 to 22 letters, digits and _'],
   [
     "namespace: {pure: abcdefghijklmnopqrstuvw}",
-    "namespace.pure has 23 characters, wanted 1 to 22 letters, digits and _: a longer one leaves no room for `-pvc-<UUID>` in the 63 characters " +
+    "namespace.pure has 23 characters, wanted 1 to 22 letters, digits and _: a longer one " +
+    "leaves no room for `-pvc-<UUID>` in the 63 characters " +
     "of a volume name",
   ],
   [
     "clusterID: REPLACE_CLUSTER_ID_WITH_A_UNIQUE_VALUE_FOR_YOUR_CLUSTER",
-    "clusterID still holds the placeholder of PSO's values file, wanted 1 to 22 letters, digits and _: choose an ID for this cluster that no other " +
+    "clusterID still holds the placeholder of PSO's values file, wanted 1 to 22 letters, digits " +
+    "and _: choose an ID for this cluster that no other " +
     "cluster on these arrays has, and never change it again",
   ],
   [
@@ -301,9 +313,11 @@ Deno.test("loadConfig() tells of all faults at once, errors first", async () => 
       ),
     ),
     [
-      'flasharray.sanType is "x", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO',
+      'flasharray.sanType is "x", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, ' +
+      "NVMEOF-FC, AUTO",
       'flasharray.iSCSILoginTimeout is "y", wanted 1 to 600 seconds',
-      "arrays.FlashArrays[0].MgmtEndPoint is missing: give the management address of the array, a name or an IP address",
+      "arrays.FlashArrays[0].MgmtEndPoint is missing: give the management address of the array, " +
+      "a name or an IP address",
       "arrays.FlashArrays[0].APIToken is missing: create one with `pureadmin create --api-token`",
       "warning: colour is not a known key: it has no effect, remove it",
     ],
@@ -326,11 +340,13 @@ const ADVICE = "look at indentation, tabs, colons and quotes there and in the li
 const BROKEN: [string, string][] = [
   [
     "a: b\n c: d",
-    `values.yaml is no valid YAML in line 2, column 3 (bad indentation of a mapping entry): ${ADVICE}`,
+    "values.yaml is no valid YAML in line 2, column 3 (bad indentation of a mapping " +
+    `entry): ${ADVICE}`,
   ],
   [
     "a:\n\tb: c",
-    `values.yaml is no valid YAML in line 2, column 1 (tab characters must not be used in indentation): ${ADVICE}`,
+    "values.yaml is no valid YAML in line 2, column 1 (tab characters must not be used in " +
+    `indentation): ${ADVICE}`,
   ],
   [
     "a: 1\na: 2",
@@ -438,7 +454,8 @@ Deno.test("loadConfig() tells of a Secret file that holds null or a list", async
 Deno.test("loadConfig() tells where a Secret file is broken", async () => {
   const broken = `{"FlashArrays": [\n  {"MgmtEndPoint": "fa1" "APIToken": "${TOKEN}"}\n]}`;
   assert.deepEqual(await faultsOf(load({ [SECRET_FILE]: broken })), [
-    `/etc/pure/pure.json is no valid JSON in line 2, column 26 (missed comma between flow collection entries): ${ADVICE}`,
+    "/etc/pure/pure.json is no valid JSON in line 2, column 26 (missed comma between flow " +
+    `collection entries): ${ADVICE}`,
   ]);
 });
 
@@ -452,7 +469,8 @@ Deno.test("loadConfig() throws the arrays of a node away with a warning and read
   const { config, warnings } = await load({}, { valuesFile: "v.yaml", mode: "node", readTextFile });
   assert.deepEqual(config.arrays, []);
   assert.deepEqual(warnings.map(problemText), [
-    "arrays stands in a node's configuration and was thrown away: nodes need no arrays and no API tokens, take them out",
+    "arrays stands in a node's configuration and was thrown away: nodes need no arrays and no " +
+    "API tokens, take them out",
   ]);
   await load({}, { mode: "node", readTextFile });
   assert.deepEqual(read, ["v.yaml", APP_CONFIG_FILE]);

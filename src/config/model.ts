@@ -34,10 +34,12 @@ interface ArrayCommon {
   name?: string;
 }
 
+/** An entry of `arrays.FlashArrays`. */
 export interface FlashArrayConfig extends ArrayCommon {
   kind: "flasharray";
 }
 
+/** An entry of `arrays.FlashBlades`. */
 export interface FlashBladeConfig extends ArrayCommon {
   kind: "flashblade";
   /** Host name or IP address (IPv6 without brackets) that nodes mount from. */

@@ -2,11 +2,24 @@ import type { Cidr } from "../cidr.ts";
 import type { ConfigKey } from "./keys.ts";
 import { type ProblemList, shown } from "./problems.ts";
 import { type Given, isMapping } from "./tree.ts";
-import { readValue, type Value } from "./values.ts";
+import { readValue, type Value, type ValuePlace } from "./values.ts";
 
 interface Found {
   path: string;
   value: Value | undefined;
+}
+
+/** What Settings are made of. */
+interface SettingsOptions {
+  /** The whole table: only its keys may be asked for. */
+  keys: readonly ConfigKey[];
+  /** The values of the files; what comes first counts first. */
+  given: readonly Given[];
+  problems: ProblemList;
+  /** Environment variables, which count where the files do not set a key. */
+  env: (name: string) => string | undefined;
+  /** Odd values of the chart's keys are errors and not warnings. */
+  strict: boolean;
 }
 
 /**
@@ -18,13 +31,7 @@ export class Settings {
   readonly #found = new Map<string, Found>();
   readonly #problems: ProblemList;
 
-  constructor({ keys, given, problems, env, strict }: {
-    keys: readonly ConfigKey[];
-    given: readonly Given[];
-    problems: ProblemList;
-    env: (name: string) => string | undefined;
-    strict: boolean;
-  }) {
+  constructor({ keys, given, problems, env, strict }: SettingsOptions) {
     this.#keys = new Map(keys.map((key) => [key.path, key]));
     this.#problems = problems;
     for (const one of given) if (this.#keys.has(one.key.path)) this.#take(one, strict);
@@ -61,7 +68,7 @@ export class Settings {
   }
 
   /** Where the value of `path` was found, for further checks of it. */
-  at(path: string): { path: string; problems: ProblemList } {
+  at(path: string): ValuePlace {
     return { path: this.#found.get(path)?.path ?? path, problems: this.#problems };
   }
 
@@ -104,7 +111,7 @@ export class Settings {
 function checkRoughly(
   key: ConfigKey,
   value: unknown,
-  { path, problems, strict }: { path: string; problems: ProblemList; strict: boolean },
+  { path, problems, strict }: ValuePlace & { strict: boolean },
 ): void {
   const tell = (wanted: string) =>
     problems[strict ? "error" : "warn"](path, { found: `is ${shown(value)}`, wanted });

@@ -29,7 +29,7 @@ function readInteger(value: unknown): number | undefined {
  * Mount options of one text, parted by commas or blanks; quotes keep both
  * (`context="system_u:object_r:x:s0:c1,c2"`).
  */
-export function splitMountOptions(text: string): string[] {
+function splitMountOptions(text: string): string[] {
   return text.match(/(?:[^\s,"]|"[^"]*"?)+/g) ?? [];
 }
 
@@ -43,6 +43,12 @@ function readList(
   return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
 }
 
+/** Where a value stands, and who is told what is wrong with it. */
+export interface ValuePlace {
+  path: string;
+  problems: ProblemList;
+}
+
 /** What a typed value of a key may be. */
 export type Value = string | boolean | number | string[] | Cidr[];
 
@@ -50,16 +56,16 @@ export type Value = string | boolean | number | string[] | Cidr[];
 export function readValue(
   key: ConfigKey,
   value: unknown,
-  to: { path: string; problems: ProblemList },
+  place: ValuePlace,
 ): Value | undefined {
   const read = READERS[key.type];
-  return read ? read(key, value, to) : undefined;
+  return read ? read(key, value, place) : undefined;
 }
 
 type Reader = (
   key: ConfigKey,
   value: unknown,
-  to: { path: string; problems: ProblemList },
+  place: ValuePlace,
 ) => Value | undefined;
 
 const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
@@ -132,7 +138,7 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
 
 function readCidr(
   text: string,
-  { path, problems }: { path: string; problems: ProblemList },
+  { path, problems }: ValuePlace,
 ): Cidr | undefined {
   const cidr = parseCidr(text);
   if (cidr && hasHostBits(cidr)) {

@@ -5,6 +5,7 @@ import { pause } from "../async/wait.ts";
 
 const INTERVAL_MS = 10_000;
 
+/** What watchConfig() reads, and whom it tells. */
 export interface WatchOptions {
   /** Reads everything again: loadConfig() with the options of the start. */
   load: () => Promise<LoadedConfig>;

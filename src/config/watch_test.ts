@@ -3,7 +3,8 @@ import { loadConfig } from "./load.ts";
 import { watchConfig } from "./watch.ts";
 
 function values(sanType: string): string {
-  return `arrays:\n  FlashArrays:\n  - {MgmtEndPoint: fa1, APITokenFile: /token}\nflasharray: {sanType: ${sanType}}\n`;
+  return "arrays:\n  FlashArrays:\n  - {MgmtEndPoint: fa1, APITokenFile: /token}\nflasharray: " +
+    `{sanType: ${sanType}}\n`;
 }
 
 /** Runs one look per step: each step may change files first. Gives what the watch reported. */
@@ -71,9 +72,12 @@ Deno.test("watchConfig() reports each bad content once, keeps the last good one 
   const same = () => files.set("values.yaml", values("ISCSI"));
   const good = () => files.set("values.yaml", values("AUTO"));
   assert.deepEqual(await watchSteps(files, [bad, () => {}, gone, () => {}, same, bad, good]), [
-    'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO',
-    "values.yaml does not exist: give a values file with -f, or mount the Secret and the ConfigMap of the chart",
-    'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, AUTO',
+    'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, ' +
+    "NVMEOF-FC, AUTO",
+    "values.yaml does not exist: give a values file with -f, or mount the Secret and the " +
+    "ConfigMap of the chart",
+    'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, ' +
+    "NVMEOF-FC, AUTO",
     "auto t1",
   ]);
 });

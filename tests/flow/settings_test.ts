@@ -1,6 +1,6 @@
 /**
- * From the values file to an effect: each key that the key tables give to the driver is changed, and
- * something that the driver does changes with it.
+ * From the values file to an effect: each key that the key tables give to the driver is changed,
+ * and something that the driver does changes with it.
  */
 import assert from "node:assert/strict";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";

@@ -1,0 +1,168 @@
+import { messageOf } from "../errors.ts";
+import { Secret } from "../secret.ts";
+import { type Entry, isBadType, optionalText } from "./array_entry.ts";
+import type { ArrayTls } from "./model.ts";
+import { isToken, kindOf, shown } from "./problems.ts";
+import { isMapping } from "./tree.ts";
+import { readSwitch } from "./values.ts";
+
+/** Where the chart mounts the Secrets that `APITokenSecret` names: `<folder>/<name>/<key>`. */
+const TOKEN_SECRETS_FOLDER = "/etc/pure/tokens";
+
+/**
+ * The API token of an entry, from the one of its three keys that is set. Undefined after telling
+ * the entry's problems why there is none; no problem ever holds the token.
+ */
+export async function readToken(entry: Entry): Promise<Secret | undefined> {
+  const { path, values, problems } = entry;
+  const sources = ["APIToken", "APITokenFile", "APITokenSecret"].filter((name) => values.has(name));
+  if (sources.length > 1) {
+    problems.error(`${path}.${sources[1]}`, {
+      found: `stands beside ${sources[0]}`,
+      fix: "keep one of them",
+    });
+    return undefined;
+  }
+  if (sources[0] === "APITokenFile") {
+    return await tokenFromFile(entry, "APITokenFile", optionalText(entry, "APITokenFile"));
+  }
+  if (sources[0] === "APITokenSecret") {
+    return await tokenFromFile(entry, "APITokenSecret", secretPath(entry));
+  }
+  const text = optionalText(entry, "APIToken");
+  if (text !== undefined) return new Secret(text);
+  if (!isBadType(entry, "APIToken")) {
+    problems.error(`${path}.APIToken`, {
+      found: "is missing",
+      fix: "create one with `pureadmin create --api-token`",
+    });
+  }
+  return undefined;
+}
+
+function secretPath({ path, values, problems }: Entry): string | undefined {
+  const reference = values.get("APITokenSecret");
+  const { name, key = "token" } = isMapping(reference) ? reference : {};
+  const isPlain = (text: unknown) =>
+    typeof text === "string" && /^[-._a-zA-Z0-9]+$/.test(text) && !text.includes("..");
+  if (isPlain(name) && isPlain(key)) return `${TOKEN_SECRETS_FOLDER}/${name}/${key}`;
+  problems.error(`${path}.APITokenSecret`, {
+    found: `is ${kindOf(reference)}`,
+    wanted: "{name, key} of a Kubernetes Secret",
+  });
+  return undefined;
+}
+
+async function tokenFromFile(
+  entry: Entry,
+  name: string,
+  file: string | undefined,
+): Promise<Secret | undefined> {
+  if (file === undefined) {
+    if (name === "APITokenFile" && !isBadType(entry, name)) {
+      entry.problems.error(`${entry.path}.${name}`, {
+        found: "is empty",
+        wanted: "the path of a file that holds the token",
+      });
+    }
+    return undefined;
+  }
+  if (isToken(file)) {
+    entry.problems.error(`${entry.path}.${name}`, {
+      found: "holds a token",
+      wanted: "the path of a file",
+      fix: "call the key APIToken",
+    });
+    return undefined;
+  }
+  const text = await readNamedFile(entry, name, file);
+  if (text === undefined) return undefined;
+  if (/^\S+$/.test(text.trim())) return new Secret(text.trim());
+  const fix = "create one with `pureadmin create --api-token`";
+  entry.problems.error(`${entry.path}.${name}`, {
+    found: `names ${file}, which ${text.trim() === "" ? "is empty" : "holds more than one token"}`,
+    fix,
+  });
+  return undefined;
+}
+
+async function readNamedFile(
+  { path, problems, readTextFile }: Entry,
+  name: string,
+  file: string,
+): Promise<string | undefined> {
+  try {
+    return await readTextFile(file);
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "does not exist"
+      : `cannot be read (${messageOf(error)})`;
+    const fix = name === "APITokenSecret"
+      ? "only the controller's pod has it mounted; elsewhere use APITokenFile"
+      : undefined;
+    problems.error(`${path}.${name}`, { found: `names ${file}, which ${why}`, fix });
+    return undefined;
+  }
+}
+
+/**
+ * How the certificate of an entry's array is checked; its CA file is read here. Undefined after
+ * telling the entry's problems what is wrong. Without verification a warning is told.
+ */
+export async function readTls(entry: Entry): Promise<ArrayTls | undefined> {
+  const { path, values, problems } = entry;
+  const verify = readSwitch(values.get("TLSVerify") ?? true);
+  if (verify === undefined) {
+    problems.error(`${path}.TLSVerify`, {
+      found: `is ${shown(values.get("TLSVerify"))}`,
+      wanted: "true or false",
+    });
+  }
+  const fingerprint = readFingerprint(entry);
+  const ca = await readCa(entry);
+  if (verify === undefined || fingerprint === "bad" || ca === "bad") return undefined;
+  if (!verify) {
+    const pinned = fingerprint ? ", and CertFingerprint is not looked at" : "";
+    const found =
+      `is false, so that whoever answers at the array's address gets its API token${pinned}`;
+    problems.warn(`${path}.TLSVerify`, {
+      found,
+      fix: "pin the certificate by CertFingerprint (`pso-bin admin check` prints it)",
+    });
+  }
+  return { verify, ...ca, ...(fingerprint === undefined ? {} : { fingerprint }) };
+}
+
+function readFingerprint(entry: Entry): string | undefined | "bad" {
+  const text = optionalText(entry, "CertFingerprint");
+  if (text === undefined) return isBadType(entry, "CertFingerprint") ? "bad" : undefined;
+  const digits = text.replace(/^sha-?256[:=\s]*(fingerprint=)?/i, "").replaceAll(":", "")
+    .toUpperCase();
+  if (/^[0-9A-F]{64}$/.test(digits)) return digits.replace(/..(?=.)/g, "$&:");
+  const count = `${digits.length} characters without the colons`;
+  const why = /^[0-9A-F]{40}$/.test(digits)
+    ? "is a SHA-1 fingerprint"
+    : `is ${shown(text)} (${count})`;
+  entry.problems.error(`${entry.path}.CertFingerprint`, {
+    found: why,
+    wanted: "the 64 hexadecimal digits of a SHA-256 fingerprint",
+    fix: "`pso-bin admin check` prints it",
+  });
+  return "bad";
+}
+
+async function readCa(entry: Entry): Promise<Pick<ArrayTls, "caPem" | "caFile"> | "bad"> {
+  const text = optionalText(entry, "CACert");
+  if (text === undefined) return isBadType(entry, "CACert") ? "bad" : {};
+  const isInline = text.includes("-----BEGIN");
+  const caPem = isInline ? text : await readNamedFile(entry, "CACert", text);
+  if (caPem === undefined) return "bad";
+  if (/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(caPem)) {
+    return { caPem, ...(isInline ? {} : { caFile: text }) };
+  }
+  entry.problems.error(`${entry.path}.CACert`, {
+    found: isInline ? "holds no whole certificate" : `names ${text}, which holds no certificate`,
+    wanted: "PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----",
+  });
+  return "bad";
+}
