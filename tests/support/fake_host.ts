@@ -42,6 +42,10 @@ const TERSE: FlashArraySettings = {
   iscsiLoginTimeoutSeconds: 5,
 };
 
+type ContextChanges =
+  & Omit<Partial<NodeContext>, "flasharray">
+  & Pick<NodeChanges, "flasharray">;
+
 /** What a tool does on this host; an answer takes the place of the fake host's own. */
 type Tool = (args: string[]) => Answer | void | Promise<Answer | void>;
 
@@ -108,14 +112,14 @@ export class FakeHost extends HostFiles {
   }
 
   /** What the parts of a node plugin stand on; each call is a plugin of its own. */
-  context(changes: Partial<NodeContext> = {}): NodeContext {
+  context({ flasharray, ...changes }: ContextChanges = {}): NodeContext {
     const log = this.#logger();
     return {
       host: this.host,
       stateDir: `${this.root}/state`,
       localPlane: undefined,
       dataAddresses: () => Promise.resolve(["192.0.2.9"]),
-      flasharray: TERSE,
+      flasharray: { ...TERSE, ...flasharray },
       chap: new Map(),
       targets: new TargetQueue(),
       requirePrepared: () => Promise.resolve(),

@@ -148,6 +148,8 @@ export class FakeScsi {
       }
       this.#files.remove(`/sys/class/block/${name}`);
     }
+    const device = Deno.realPathSync(`${this.#files.root}/sys/class/scsi_device/${hctl}/device`);
+    Deno.removeSync(device, { recursive: true });
     this.#files.remove(`/sys/class/scsi_device/${hctl}`);
   }
 

@@ -1,3 +1,4 @@
+import type { ChapCredentials } from "../../src/chap.ts";
 import type { NodeContext } from "../../src/node/context.ts";
 import type { BlockAttachment, BlockConnection } from "../../src/node/protocol.ts";
 import { blockConnection } from "../../src/node/registry.ts";
@@ -9,6 +10,7 @@ interface AttachChanges {
   /** What the array said of the size. */
   sizeBytes?: number;
   shared?: boolean;
+  chap?: ChapCredentials;
   signal?: AbortSignal;
 }
 
@@ -40,11 +42,11 @@ export class ProtocolNode {
     return record;
   }
 
-  async attach(volume: number, { sizeBytes, shared = false, signal }: AttachChanges = {}) {
+  async attach(volume: number, { sizeBytes, shared = false, chap, signal }: AttachChanges = {}) {
     const record = this.record(volume);
     const note = (facts: object) => Promise.resolve(void Object.assign(record, facts));
     const attachment = this.bed.attachment(volume, sizeBytes);
-    const options = { record, note, shared };
+    const options = { record, note, shared, chap };
     return await this.connection.attach(this.context, attachment, options, signal);
   }
 
