@@ -66,6 +66,7 @@ export interface Snapshot {
   createdMs: number;
 }
 
+/** A volume that is to be created, as an array understands it. */
 export interface CreateVolumeSpec {
   name: string;
   /** A multiple of 512. */
@@ -82,6 +83,7 @@ export interface CreateVolumeSpec {
   qos?: { iopsLimit?: number; bandwidthLimitBytes?: number };
 }
 
+/** How a volume is to be connected to a node. */
 export interface ConnectOptions {
   protocol: Protocol;
   /** Only this node may be connected. */
@@ -90,25 +92,28 @@ export interface ConnectOptions {
   preempt: boolean;
   /** File only: this node may not write. */
   readOnly: boolean;
-  /** iSCSI and NVMe/IP: only portals inside these blocks; empty = all. */
+  /** iSCSI and NVMe over IP: whether the node may use a portal; absent: every portal. */
   portalFilter?: (address: string) => boolean;
   /**
-   * iSCSI only: set on the node's host object before it is connected. Without it, what the host has
-   * is left as it is.
+   * iSCSI only: set on the node's host object before the volume is connected. Absent: what the host
+   * object has stays.
    */
   chap?: ChapCredentials;
 }
 
+/** What the caller of a delete knows that the array does not. */
 export interface DeleteOptions {
+  /** False only when it is certain that there are none; it spares the look-up. */
   mayHaveSnapshots: boolean;
   /**
-   * Whether a client address of an export rule is a node's; without it, and for rules of an
-   * administrator's, exports do not matter.
+   * Whether a client address of an export rule belongs to a node. A file system that is exported to
+   * a node is not deleted; without this, and for rules that an administrator wrote, it is.
    */
   isNode?: (client: string) => boolean;
   signal?: AbortSignal;
 }
 
+/** Which part of a list is asked for. */
 export interface ListOptions {
   /** Only names that begin so. */
   prefix?: string;
@@ -118,6 +123,7 @@ export interface ListOptions {
   token?: string;
 }
 
+/** One part of a list. */
 export interface Page<T> {
   items: T[];
   /** Absent on the last page. */
@@ -163,11 +169,10 @@ export interface StorageArray {
    */
   growVolume(name: string, sizeBytes: number, signal?: AbortSignal): Promise<Volume>;
   /**
-   * Destroys (the array keeps it recoverable for its eradication delay). Gone or destroyed already
-   * is success. `in_use` when it is connected to a host (block), is exported to a node that
-   * `isNode` knows (file), or has live snapshots; `mayHaveSnapshots: false` spares the look-up
-   * where the volume's own facts show none. True when this call destroyed it, false when there was
-   * no live volume of that name here.
+   * Destroys the volume; the array keeps it recoverable for its eradication delay. True when this
+   * call did it, false when there was no live volume of that name here. `in_use` when it is
+   * connected to a host (block), is exported to a node that `isNode` knows (file), or has snapshots
+   * that somebody asked for.
    */
   deleteVolume(name: string, options: DeleteOptions): Promise<boolean>;
   listVolumes(

@@ -14,8 +14,8 @@ interface ArrayClientsOptions {
 }
 
 /**
- * The clients of the configured arrays. When the configuration changes, an entry that stays as it was
- * keeps its client, and with it the session, the connections and all that the fleet knows.
+ * The clients of the configured arrays. When the configuration changes, an entry that stays as it
+ * was keeps its client, and with it the session, the connections and all that the fleet knows.
  */
 export class ArrayClients {
   /** Told of every REST call of every client; set once the metrics are there. */

@@ -1,8 +1,8 @@
 import { PsoError } from "../errors.ts";
 
 /**
- * Locks by name. They keep two requests for one volume apart inside this process; correctness must
- * not need them.
+ * Locks by name. They keep two requests for one volume apart inside this process. Correctness must
+ * not need them, because another process may work on the same volume.
  */
 export class KeyedLock {
   readonly #held = new Map<string, string>();

@@ -1,6 +1,6 @@
 import { isPsoError } from "../errors.ts";
 
-/** Work that must not overlap, in order of arrival for each key; other keys do not wait. */
+/** Runs work of one key in the order of arrival, never two at once; other keys do not wait. */
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<unknown>>();
 
@@ -12,9 +12,9 @@ export class KeyedQueue {
   }
 
   /**
-   * As inTurn(), for work that hangs when what it asks is dead: those that wait behind one that ran
-   * out of time fail with its error, as each would only hang as long again. One whose own caller
-   * went away (`signal`) tells nothing about the others.
+   * As inTurn(), for work that hangs when the other side is dead. When one piece of work runs out
+   * of time, those that wait behind it fail with its error: each would only hang as long again. A
+   * piece whose own caller went away (`signal`) proves nothing, and the next one runs.
    */
   inTurnUnlessHung<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();

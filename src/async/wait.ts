@@ -29,11 +29,19 @@ export function abortError(signal?: AbortSignal): PsoError {
 }
 
 /**
- * Between two looks at a fact: a tenth of the time waited so far, within these. Soon when it is
- * near, cheap when many wait long.
+ * Bounds of the pause between two looks at a fact. The pause grows with the time waited: a fact that
+ * comes soon is seen soon, and many long waits cost little.
  */
 const SHORTEST_INTERVAL_MS = 20;
 const LONGEST_INTERVAL_MS = 500;
+
+/** How long and how often until() looks. */
+export interface UntilOptions {
+  timeoutMs: number;
+  /** Absent: a tenth of the time waited so far, from 20 to 500 ms. */
+  intervalMs?: number;
+  signal?: AbortSignal;
+}
 
 /**
  * Polls `fact` until it gives something that is not undefined or false; throws `timeout` with
@@ -42,7 +50,7 @@ const LONGEST_INTERVAL_MS = 500;
 export async function until<T>(
   what: string,
   fact: () => Promise<T | undefined | false> | T | undefined | false,
-  options: { timeoutMs: number; intervalMs?: number; signal?: AbortSignal },
+  options: UntilOptions,
 ): Promise<T> {
   const started = performance.now();
   for (;;) {

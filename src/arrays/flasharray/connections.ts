@@ -99,8 +99,8 @@ export class Connections {
 
   /**
    * Returns the connections that belong to other nodes. A node has one host object per protocol, so
-   * a row may be this node's own, made while the class asked for another protocol. Pods may be using
-   * it: throw `conflict`, because the caller disconnects whatever we return.
+   * a row may be this node's own, made while the class asked for another protocol. Pods may be
+   * using it: throw `conflict`, because the caller disconnects whatever we return.
    */
   async #connectionsOfOtherNodes(
     rows: ConnectionItem[],

@@ -48,8 +48,8 @@ function secondNameFor(plain: string, initiators: Initiators): string {
 }
 
 /**
- * The nodes' host objects on one FlashArray. Their names are remembered, so that an ordinary connect
- * needs no look at hosts.
+ * The nodes' host objects on one FlashArray. Their names are remembered, so that an ordinary
+ * connect needs no look at hosts.
  */
 export class HostObjects {
   readonly #context: ArrayContext;
@@ -92,8 +92,8 @@ export class HostObjects {
   }
 
   /**
-   * Sets the credentials on the host object, once per process: the array shows no passwords, so that
-   * only what this process set is known to hold.
+   * Sets the credentials on the host object, once per process: the array shows no passwords, so
+   * that only what this process set is known to hold.
    */
   async #setChap(
     name: string,
@@ -144,8 +144,8 @@ export class HostObjects {
   }
 
   /**
-   * Names of all host objects of the node: those that hold one of its initiators, and the one of its
-   * plain name if that holds no initiator at all. One call.
+   * Names of all host objects of the node: those that hold one of its initiators, and the one of
+   * its plain name if that holds no initiator at all. One call.
    */
   async namesOf(node: NodeIdentity, signal?: AbortSignal): Promise<Set<string>> {
     const plain = hostNameFor(node.name);

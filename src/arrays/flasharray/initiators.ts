@@ -5,6 +5,7 @@ import type { HostItem } from "./wire.ts";
 
 /** The kinds of initiator; FlashArray refuses a host object that holds two kinds. */
 export type Family = "iqns" | "nqns" | "wwns";
+/** Every kind of initiator. */
 export const FAMILIES: readonly Family[] = ["iqns", "nqns", "wwns"];
 
 /** Initiator names of one kind. */

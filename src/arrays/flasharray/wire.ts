@@ -5,6 +5,7 @@ import type { Reference } from "../rest/named_objects.ts";
 // Items of FlashArray REST 2.x, with the fields that this client reads. Every field is optional: an
 // older Purity leaves some out.
 
+/** An item of /volumes. */
 export interface VolumeItem {
   id?: string;
   name?: string;
@@ -22,6 +23,7 @@ export interface VolumeItem {
   } | null;
 }
 
+/** An item of /volume-snapshots. */
 export interface SnapshotItem {
   name?: string;
   created?: number;
@@ -31,6 +33,7 @@ export interface SnapshotItem {
   suffix?: string;
 }
 
+/** An item of /hosts. */
 export interface HostItem {
   name?: string;
   is_local?: boolean;
@@ -40,6 +43,7 @@ export interface HostItem {
   connection_count?: number;
 }
 
+/** An item of /connections: one volume, one host, perhaps by a host group. */
 export interface ConnectionItem {
   host?: Reference | null;
   host_group?: Reference | null;
@@ -48,12 +52,14 @@ export interface ConnectionItem {
   nsid?: number | null;
 }
 
+/** The one item of /arrays. */
 export interface ArrayItem extends ArrayIdentityItem {
   banner?: string | null;
   capacity?: number;
   space?: { total_physical?: number | null; total_used?: number | null } | null;
 }
 
+/** An item of /ports: where targets listen. */
 export interface PortItem {
   name?: string;
   iqn?: string | null;
@@ -62,12 +68,14 @@ export interface PortItem {
   wwn?: string | null;
 }
 
+/** An item of /network-interfaces. */
 export interface InterfaceItem {
   name?: string;
   enabled?: boolean;
   services?: string[];
 }
 
+/** An item of /controllers. */
 export interface ControllerItem {
   name?: string;
   status?: string;
@@ -75,14 +83,15 @@ export interface ControllerItem {
 }
 
 /**
- * Whether the array may hold data in the volume. Only ever forbids a format: how fast real arrays
- * update `space` is not known.
+ * Whether the array may hold data of the volume. True forbids a format. False allows none by itself,
+ * because it is not known how fast real arrays update `space`.
  */
 export function everWritten(item: VolumeItem): boolean {
   return Boolean(item.source?.name) || (item.space?.virtual ?? 0) > 0 ||
     (item.space?.snapshots ?? 0) > 0;
 }
 
+/** A volume as the fleet sees it; `hosts` where they were asked for. */
 export function volumeOf(item: VolumeItem, hosts?: string[]): Volume {
   return {
     name: item.name ?? "",
@@ -96,6 +105,7 @@ export function volumeOf(item: VolumeItem, hosts?: string[]): Volume {
   };
 }
 
+/** A snapshot as the fleet sees it. */
 export function snapshotOf(item: SnapshotItem): Snapshot {
   return {
     name: item.name ?? "",
@@ -106,8 +116,8 @@ export function snapshotOf(item: SnapshotItem): Snapshot {
 }
 
 /**
- * True for `VOLUME.SUFFIX`; a protection group's are `GROUP.SUFFIX.VOLUME` and belong to its
- * schedule.
+ * True for `VOLUME.SUFFIX`. A snapshot of a protection group is `GROUP.SUFFIX.VOLUME` and belongs to
+ * the group's schedule.
  */
 export function isOwnSnapshot(item: SnapshotItem): boolean {
   const volume = item.source?.name;

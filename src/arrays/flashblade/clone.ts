@@ -8,8 +8,8 @@ import { FILE_SYSTEM_SNAPSHOTS } from "./snapshots.ts";
 import { type FileSystemItem, type FileSystemSnapshotItem, sourceOf } from "./wire.ts";
 
 /**
- * First REST 2.N whose POST file-systems takes `include_snapshot`, the only way from a snapshot to a
- * new file system.
+ * First REST 2.N whose POST file-systems takes `include_snapshot`, the only way from a snapshot to
+ * a new file system.
  */
 export const CLONE_SINCE = 25;
 

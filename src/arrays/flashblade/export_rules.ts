@@ -1,4 +1,4 @@
-/** One rule of a FlashBlade file system: `10.0.0.1(rw,no_root_squash)` (reference arrays B3). */
+/** One rule of a FlashBlade file system: `10.0.0.1(rw,no_root_squash)`. */
 export interface ExportRule {
   client: string;
   /** Text between the brackets; empty without any. */
@@ -16,6 +16,7 @@ export function parseRules(text: string): ExportRule[] {
   });
 }
 
+/** The rules as the array takes them; parseRules() reads them back. */
 export function formatRules(rules: ExportRule[]): string {
   return rules.map(({ client, options }) => options === "" ? client : `${client}(${options})`).join(
     " ",
@@ -63,6 +64,7 @@ export function withAddresses(
   return [...withoutAddresses(rules, addresses), ...wanted];
 }
 
+/** The rules without those of the addresses, in whatever way an IPv6 address is spelled. */
 export function withoutAddresses(rules: ExportRule[], addresses: string[]): ExportRule[] {
   return rules.filter(({ client }) => !addresses.some((address) => sameAddress(address, client)));
 }

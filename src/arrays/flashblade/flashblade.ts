@@ -18,6 +18,15 @@ import type { FlashBladeFacts } from "./ports.ts";
 import { FileSystemSnapshots } from "./snapshots.ts";
 import { type BladeContext, readFlashBlade } from "./status.ts";
 
+/** What the configuration says of one FlashBlade. */
+export interface FlashBladeOptions {
+  address: string;
+  /** What people call it; absent: its own name. */
+  label?: string;
+  /** Host name or address that nodes mount from; absent: its first data interface. */
+  nfsEndpoint?: string;
+}
+
 /** A FlashBlade over REST 2.x: file systems. */
 export class FlashBlade implements StorageArray {
   readonly kind: VolumeKind = "file";
@@ -29,10 +38,7 @@ export class FlashBlade implements StorageArray {
   readonly #exports: Exports;
   #facts?: FlashBladeFacts;
 
-  constructor(
-    rest: RestClient,
-    options: { address: string; label?: string; nfsEndpoint?: string },
-  ) {
+  constructor(rest: RestClient, options: FlashBladeOptions) {
     this.address = options.address;
     this.#configuredLabel = options.label;
     this.#context = { rest, label: () => this.label, nfsEndpoint: options.nfsEndpoint };

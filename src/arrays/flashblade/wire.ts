@@ -6,6 +6,7 @@ import type { Reference } from "../rest/named_objects.ts";
 // Items of FlashBlade REST 2.x, with the fields that this client reads. Every field is optional: an
 // older Purity leaves some out.
 
+/** An item of /file-systems. */
 export interface FileSystemItem {
   id?: string;
   name?: string;
@@ -28,6 +29,7 @@ export interface FileSystemItem {
   } | null;
 }
 
+/** An item of /file-system-snapshots. */
 export interface FileSystemSnapshotItem {
   name?: string;
   created?: number;
@@ -39,15 +41,18 @@ export interface FileSystemSnapshotItem {
   policies?: Reference[] | null;
 }
 
+/** The one item of /arrays. */
 export interface BladeItem extends ArrayIdentityItem {
   revision?: string;
 }
 
+/** The one item of /arrays/space. */
 export interface BladeSpaceItem {
   capacity?: number;
   space?: { total_physical?: number | null; total_used?: number | null } | null;
 }
 
+/** An item of /network-interfaces. */
 export interface BladeInterfaceItem {
   name?: string;
   address?: string;
@@ -77,11 +82,12 @@ export function sourceOf(item: FileSystemItem): string | undefined {
   return suffix !== undefined && isCloneSuffix(suffix) ? volume : name || undefined;
 }
 
-/** Clients of the rules that a node's address made. */
+/** The client addresses in the rules; blocks, names and netgroups are left out. */
 export function clientsOf(item: FileSystemItem): string[] {
   return parseRules(item.nfs?.rules ?? "").map(({ client }) => client).filter(isAddress);
 }
 
+/** A file system as the fleet sees it; with `hosts`, who it is exported to. */
 export function fileVolumeOf(item: FileSystemItem, hosts = false): Volume {
   const source = sourceOf(item);
   return {
@@ -106,7 +112,7 @@ export function fileSnapshotOf(item: FileSystemSnapshotItem, sizeBytes: number):
   return { name: item.name ?? "", volume: ownerOf(item), sizeBytes, createdMs: item.created ?? 0 };
 }
 
-/** Made by a snapshot policy and removed by it. */
+/** True for a snapshot that a snapshot policy made and will remove. */
 export function isScheduled(item: FileSystemSnapshotItem): boolean {
   return Boolean(item.policy?.name) || (item.policies ?? []).some((policy) => Boolean(policy.name));
 }

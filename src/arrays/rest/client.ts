@@ -6,20 +6,15 @@ import { abortError, pause, withDeadline } from "../../async/wait.ts";
 import type { Page } from "../array.ts";
 import { type Lane, Limiter, type Permit } from "./limiter.ts";
 import { isRefusal, RestError, restErrorOf } from "./errors.ts";
-import { type Dialect, RestSession } from "./session.ts";
+import { type Dialect, RestSession, type SentCall } from "./session.ts";
 
-/**
- * One REST call as metrics and log see it; `status` 0 = no answer. `path` has no version, no query,
- * no name of an object.
- */
-export interface CallRecord {
+/** One REST call as metrics and log see it. */
+export interface CallRecord extends SentCall {
+  /** What messages call the array. */
   array: string;
-  method: string;
-  path: string;
-  status: number;
-  ms: number;
 }
 
+/** Whom a RestClient talks to, and how. */
 export interface RestOptions {
   fetch: Fetch;
   dialect: Dialect;
@@ -39,8 +34,10 @@ export interface RestOptions {
   limiter?: Limiter;
 }
 
+/** Parameters of a call; undefined ones are left out, a list becomes one comma-separated value. */
 export type Query = Record<string, string | number | boolean | string[] | undefined>;
 
+/** One call of the REST. */
 export interface RestCall {
   method: HttpRequest["method"];
   /** Without `/api/2.N/`: `volumes`. */
@@ -88,9 +85,9 @@ function queryText(query: Query): string {
 }
 
 /**
- * Names come from volume handles, which anybody may write. A comma would make two names of one (and
- * destroy another's volume), an empty one means "all" to some calls: no object has such a name, so
- * the answer is "missing", without a call.
+ * Answers "missing", without a call, for a name that no object can have. Names come from volume
+ * handles, which anybody may write: a comma would make two names of one and destroy the volume of
+ * somebody else, and an empty name means "all" to some calls.
  */
 function refuseImpossibleNames(call: RestCall, array: string): void {
   for (const [key, value] of Object.entries(call.query ?? {})) {
@@ -109,7 +106,7 @@ function refuseImpossibleNames(call: RestCall, array: string): void {
   }
 }
 
-/** A string inside a filter expression (reference arrays A3). */
+/** A string inside the expression of a query's `filter`: quoted, with quotes and backslashes escaped. */
 export function filterText(text: string): string {
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 }
@@ -153,10 +150,10 @@ export class RestClient {
   }
 
   /**
-   * One call. Repeated by itself, within the caller's deadline: anything after 429 and 503, once
-   * after 401 (with a new session), reads after other trouble, and what surely never left. A change
-   * that was sent and got no clear answer is `unavailable` or `timeout`. RestError for every answer
-   * that is no success.
+   * One call. Within the caller's deadline it is repeated: always after 429 and 503, once after 401
+   * with a new session, after other trouble if it is a read or surely never left. A change that was
+   * sent and got no clear answer is `unavailable` or `timeout`. RestError for every answer that is
+   * no success.
    */
   async call<T>(call: RestCall): Promise<RestBody<T>> {
     refuseImpossibleNames(call, this.#options.label());
@@ -184,10 +181,9 @@ export class RestClient {
       }
       throw new PsoError(
         "stale_token",
-        `array ${this.#options.label()} does not take the list token any more: start the list again`,
-        {
-          cause: error,
-        },
+        `array ${this.#options.label()} does not take the list token any more: ` +
+          "start the list again",
+        { cause: error },
       );
     }
     const token = body.continuation_token || undefined;
@@ -198,7 +194,8 @@ export class RestClient {
     if (token === undefined || token === options.token) {
       throw new PsoError(
         "unavailable",
-        `array ${this.#options.label()} cut a list of ${call.path} off and gave no token for the rest`,
+        `array ${this.#options.label()} cut a list of ${call.path} off and gave no token for ` +
+          "the rest; try again",
       );
     }
     return { items: body.items, nextToken: token };
@@ -294,7 +291,7 @@ export class RestClient {
     }
   }
 
-  #record(call: Omit<CallRecord, "array">): void {
+  #record(call: SentCall): void {
     const record = { array: this.#options.label(), ...call };
     this.#options.onCall?.(record);
     this.#options.log.debug("rest", { ...record, ms: Math.round(record.ms) });
@@ -308,8 +305,8 @@ function tellLimiter(permit: Permit, status: number): void {
 
 /** Whether the call may be sent again although it failed so. */
 function mayRepeat(call: RestCall, error: unknown, attempt: number): boolean {
-  // 429: not done. 503: the array is busy or fails over, and all our changes may be repeated:
-  // "exists" and "gone" are answers to us.
+  // 429: the array did nothing. 503: it is busy or fails over, and may have done it. All our
+  // changes may be repeated, because "exists" and "gone" are answers to us.
   if (error instanceof RestError && (error.status === 429 || error.status === 503)) return true;
   if (attempt >= TROUBLE_REPEATS) return false;
   const isRead = call.method === "GET";
@@ -326,12 +323,13 @@ function parseBody<T>(response: HttpResponse, where: { array: string; call: stri
   } catch (error) {
     throw new PsoError(
       "unavailable",
-      `array ${where.array} answered ${where.call} with something that is not JSON`,
+      `array ${where.array} answered ${where.call} with something that is not JSON; ` +
+        "check that the address is its management endpoint",
       { cause: error },
     );
   }
   const items = body?.items ?? [];
-  // wire edge: fields are optional and checked where they are read
+  // The edge of the wire: fields are optional, and checked where they are read.
   if (Array.isArray(items)) return { ...body, items } as RestBody<T>;
   throw new PsoError(
     "unavailable",

@@ -32,18 +32,24 @@ export type Refusal =
   /** Something else is wrong with the call. */
   | "other";
 
+/** What an answer that is no success says. */
+export interface RefusalFacts {
+  refusal: Refusal;
+  /** HTTP status. */
+  status: number;
+  /** The array's own words; empty when it gave none. */
+  said: string;
+  /** The object that they are about; empty when the array named none. */
+  context: string;
+}
+
 /** The array answered, and it was no success. */
 export class RestError extends PsoError {
   readonly refusal: Refusal;
   readonly status: number;
-  /** What the array said, and about which object. */
   readonly said: string;
   readonly context: string;
-  constructor(
-    code: ErrorCode,
-    message: string,
-    facts: { refusal: Refusal; status: number; said: string; context: string },
-  ) {
+  constructor(code: ErrorCode, message: string, facts: RefusalFacts) {
     super(code, message);
     this.refusal = facts.refusal;
     this.status = facts.status;
@@ -58,8 +64,8 @@ export function isRefusal(error: unknown, ...refusals: Refusal[]): error is Rest
 }
 
 /**
- * Texts of status 400, matched without case; the first that fits counts (reference arrays C; texts
- * differ between Purity releases).
+ * Texts of status 400, matched without case; the first that fits counts. Texts differ between
+ * Purity releases, so that no guard of data may stand on them alone.
  */
 const TEXTS: [RegExp, Refusal][] = [
   [/has been (destroyed|deleted)|is destroyed|pending eradication/, "destroyed"],
@@ -68,7 +74,11 @@ const TEXTS: [RegExp, Refusal][] = [
   [/existing connections|is connected|has connections/, "connected"],
   [/does not exist|no such|could not be found|cannot be found|not found/, "missing"],
   [
-    /limit reached|maximum (number )?of|maximum.*(connection|volume|snapshot|file system)|too many|pgroup.*limit/,
+    /limit reached|maximum (number )?of|maximum.*(connection|volume|snapshot|file system)/,
+    "limit",
+  ],
+  [
+    /too many|pgroup.*limit/,
     "limit",
   ],
   [
@@ -76,7 +86,11 @@ const TEXTS: [RegExp, Refusal][] = [
     "space",
   ],
   [
-    /multiple of 512|size.*(small|large|range|between|minimum)|(small|large).*size|provisioned.*(between|range|least|most)/,
+    /multiple of 512|size.*(small|large|range|between|minimum)|(small|large).*size/,
+    "range",
+  ],
+  [
+    /provisioned.*(between|range|least|most)/,
     "range",
   ],
 ];
@@ -110,8 +124,8 @@ const CODES: Record<Refusal, ErrorCode> = {
 };
 
 const HINTS: Partial<Record<Refusal, string>> = {
-  limit:
-    "eradicate what is destroyed, or use another array: destroyed objects count until they are eradicated",
+  limit: "eradicate what is destroyed, or use another array: " +
+    "destroyed objects count until they are eradicated",
   space: "free or add space, or use another array",
   role: "give the token's user the role Storage Admin",
   session: "check the API token",

@@ -3,6 +3,7 @@ import { abortError } from "../../async/wait.ts";
 /** `attach` = what a pod that starts or moves waits for; `provision` = everything else. */
 export type Lane = "attach" | "provision";
 
+/** Limits of calls at once on one array. */
 export interface LimiterOptions {
   /** Calls at once in the beginning (default 12). */
   start?: number;
@@ -12,7 +13,7 @@ export interface LimiterOptions {
   floor?: number;
 }
 
-/** One call's right to run. */
+/** The right of one call to run. */
 export interface Permit {
   /** The answer came and the array did not complain: allows a little more. */
   ok(): void;
@@ -33,9 +34,9 @@ interface Waiter {
 const ATTACH_SHARE = 0.25;
 
 /**
- * How many calls run at once on one array: additive increase, multiplicative decrease. The array's
- * own limit is not known and changes with its load. `attach` goes before `provision`, which never
- * gets all of the limit.
+ * Decides how many calls run at once on one array. The array's own limit is not known and changes
+ * with its load: this one grows slowly while all is well and halves when the array complains.
+ * `attach` goes before `provision`, which never gets all of the limit.
  */
 export class Limiter {
   readonly #cap: number;

@@ -39,7 +39,7 @@ export interface Lookup {
 /** What is known of a create that the array refused. */
 export interface RefusedCreate {
   error: unknown;
-  /** For `not_found`: what is missing if the array refuses because of what the object is made from. */
+  /** What the object is made from, for `not_found` when that is what the array misses. */
   missing?: string;
   signal?: AbortSignal;
 }

@@ -5,9 +5,16 @@ import type { Fetch, HttpResponse } from "../../https.ts";
 import type { Secret } from "../../secret.ts";
 import { restErrorOf } from "./errors.ts";
 
-/**
- * What differs between FlashArray and FlashBlade below their resources (reference arrays A1, B1).
- */
+/** One request as metrics and log see it; `status` 0 = no answer. */
+export interface SentCall {
+  method: string;
+  /** Without version, query and name of an object. */
+  path: string;
+  status: number;
+  ms: number;
+}
+
+/** What differs between FlashArray and FlashBlade below their resources. */
 export interface Dialect {
   kindName: "FlashArray" | "FlashBlade";
   /** Key of the list in GET /api/api_version; the other kind's key betrays a wrong entry. */
@@ -19,6 +26,7 @@ export interface Dialect {
   known: string;
 }
 
+/** Whom a RestSession talks to, and how. */
 export interface SessionOptions {
   fetch: Fetch;
   dialect: Dialect;
@@ -27,7 +35,7 @@ export interface SessionOptions {
   label: () => string;
   now: () => number;
   timeoutMs: number;
-  onCall: (call: { method: string; path: string; status: number; ms: number }) => void;
+  onCall: (call: SentCall) => void;
 }
 
 /**
@@ -100,11 +108,13 @@ export class RestSession {
       throw Array.isArray(body[other])
         ? new PsoError(
           "unsupported",
-          `array ${label()} is no ${dialect.kindName}: list it under the other kind in the configuration`,
+          `array ${label()} is no ${dialect.kindName}: ` +
+            "list it under the other kind in the configuration",
         )
         : new PsoError(
           "unavailable",
-          `array ${label()} gives no list of REST versions: check that the address is its management endpoint`,
+          `array ${label()} gives no list of REST versions: ` +
+            "check that the address is its management endpoint",
         );
     }
     const minors = offered.flatMap((version) => /^2\.(\d+)$/.exec(String(version))?.[1] ?? []).map(
@@ -115,7 +125,8 @@ export class RestSession {
       const list = offered.length === 0 ? "none" : offered.join(", ");
       throw new PsoError(
         "unsupported",
-        `array ${label()} speaks REST ${list}, and this driver ${dialect.known}: update Purity or the driver`,
+        `array ${label()} speaks REST ${list}, and this driver ${dialect.known}: ` +
+          "update Purity or the driver",
       );
     }
     this.#minor = Math.max(...common);
@@ -139,13 +150,14 @@ export class RestSession {
       return session;
     }
     const cause = restErrorOf(response, { array: label(), call: "the login" });
-    // Which of 400, 401 and 403 answers a bad token differs between releases. Everything else is
-    // trouble of the moment.
+    // A bad token is answered by 400, 401 or 403, which differs between releases. Every other
+    // status is trouble of the moment.
     if (![400, 401, 403].includes(response.status)) throw cause;
     const error = new PsoError(
       "denied",
-      `array ${label()} refuses the API token (status ${response.status}): create one with \`pureadmin create --api-token\` ` +
-        `for a user with the role Storage Admin and put it into the configuration`,
+      `array ${label()} refuses the API token (status ${response.status}): create one with ` +
+        "`pureadmin create --api-token` for a user with the role Storage Admin " +
+        "and put it into the configuration",
       { cause },
     );
     this.#refused = { atMs: now(), token: apiToken, error };
