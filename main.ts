@@ -13,9 +13,10 @@ import {
   parseCommandLine,
   type SimulateOptions,
 } from "./src/cli/cli.ts";
+import { adoptConfig, logWarnings } from "./src/config/adopt.ts";
 import { loadConfig, type LoadedConfig } from "./src/config/load.ts";
 import type { Config } from "./src/config/model.ts";
-import { ConfigError, problemText } from "./src/config/problems.ts";
+import { ConfigError } from "./src/config/problems.ts";
 import { watchConfig } from "./src/config/watch.ts";
 import { Provisioner } from "./src/controller/provisioner.ts";
 import { controllerService } from "./src/csi/controller_service.ts";
@@ -59,13 +60,6 @@ function terminated(): Promise<void> {
   });
 }
 
-/** Warnings of the configuration are said at every start and at every change. */
-function warnAbout(loaded: LoadedConfig, log: Logger): void {
-  for (const problem of loaded.warnings) {
-    log.warn("configuration", { problem: problemText(problem) });
-  }
-}
-
 function configReader(
   options: { valuesFile?: string; mode: "controller" | "node" },
 ): () => Promise<LoadedConfig> {
@@ -86,7 +80,7 @@ async function runController(options: ControllerOptions): Promise<void> {
   const loaded = await read();
   let { config } = loaded;
   const log = loggerFor(options, config);
-  warnAbout(loaded, log);
+  logWarnings(loaded, log);
   const metrics = new Metrics();
   const locks = new KeyedLock();
   registerProcess(metrics, () => locks.size);
@@ -124,16 +118,7 @@ async function runController(options: ControllerOptions): Promise<void> {
     watchConfig(loaded, {
       load: read,
       onConfig: (changed) => {
-        warnAbout(changed, log);
-        const { prefix } = config;
-        if (changed.config.prefix !== prefix) {
-          log.error(
-            "clusterID changed: it stays what it was, because the names of all volumes " +
-              "begin with it",
-            { prefix },
-          );
-        }
-        config = { ...changed.config, prefix };
+        config = adoptConfig(config, changed, log);
         fleet.replace(clients.take(config.arrays));
         log.info("configuration taken up", { arrays: config.arrays.length });
       },
@@ -171,7 +156,7 @@ async function runNode(options: NodeOptions): Promise<number> {
   const loaded = await configReader(options)();
   const { flasharray, maxVolumesPerNode } = loaded.config;
   const log = loggerFor(options, loaded.config);
-  warnAbout(loaded, log);
+  logWarnings(loaded, log);
   const metrics = new Metrics();
   const run = createRun({
     namespaces: options.hostTools,

@@ -38,15 +38,16 @@ export function chapOf(secrets: Record<string, string>): ChapCredentials | undef
   if (!host) {
     if (target) {
       throw invalid(
-        `${KEYS.host.user} is missing: the array proves itself only to a node that does so first`,
+        `${KEYS.host.user} is missing: the array proves itself only to a node that does so first; ` +
+          "add the node's own user name and password",
       );
     }
     return undefined;
   }
   if (target?.password.reveal() === host.password.reveal()) {
     throw invalid(
-      `${KEYS.host.password} and ${KEYS.target.password} are the same: an array takes only two ` +
-        "that differ",
+      `${KEYS.host.password} and ${KEYS.target.password} are the same, and an array takes only two ` +
+        "that differ: choose another one",
     );
   }
   return target ? { host, target } : { host };
@@ -58,8 +59,8 @@ function loginOf(
 ): ChapLogin | undefined {
   const [user, password] = [secrets[keys.user], secrets[keys.password]];
   if (!user && !password) return undefined;
-  if (!user) throw invalid(`${keys.user} is missing beside ${keys.password}`);
-  if (!password) throw invalid(`${keys.password} is missing beside ${keys.user}`);
+  if (!user) throw invalid(`${keys.user} is missing beside ${keys.password}: add it`);
+  if (!password) throw invalid(`${keys.password} is missing beside ${keys.user}: add it`);
   if (/\s/.test(user)) {
     throw invalid(
       `${keys.user} holds a space or the end of a line: write it with stringData, or encode it ` +

@@ -105,8 +105,8 @@ const REASONS: Record<string, string> = {
   EAI_AGAIN: "its name cannot be looked up now (EAI_AGAIN); check the DNS",
   EHOSTUNREACH: "there is no way to it (EHOSTUNREACH); check network and firewall",
   ENETUNREACH: "there is no way to its network (ENETUNREACH); check network and firewall",
-  ECONNRESET: "the connection was closed before the answer (ECONNRESET)",
-  EPIPE: "the connection was closed before the answer (EPIPE)",
+  ECONNRESET: "the connection was closed before the answer (ECONNRESET); look at the array's state",
+  EPIPE: "the connection was closed before the answer (EPIPE); look at the array's state",
   ETIMEDOUT: "no connection in time (ETIMEDOUT); check network and firewall",
 };
 
@@ -303,15 +303,13 @@ export class HttpsClient {
   }
 
   #abortError(request: HttpRequest, sent: boolean): TransportError {
-    const why = request.signal?.reason;
-    const what = `${this.#options.address} did not answer ${request.method} ${
-      request.path.split("?")[0]
-    } in time`;
-    return new TransportError(
-      "timeout",
-      why instanceof PsoError ? `${what}: ${why.message}` : what,
-      { sent, cause: why },
-    );
+    const cause = request.signal?.reason;
+    const [path] = request.path.split("?");
+    const what = `${this.#options.address} did not answer ${request.method} ${path} in time`;
+    const why = cause instanceof PsoError
+      ? cause.message
+      : "look at the array's load and at the network";
+    return new TransportError("timeout", `${what}: ${why}`, { sent, cause });
   }
 
   async #explain(error: unknown, sent: boolean): Promise<TransportError> {
@@ -328,15 +326,14 @@ export class HttpsClient {
   async #certificateError(error: unknown, code: string): Promise<TransportError> {
     const { address, tls } = this.#options;
     const shown = await this.presentedFingerprint() ?? "unknown";
-    const why = this.#pin !== undefined
-      ? `its SHA-256 fingerprint is ${shown} and the pinned one is ${
-        withColons(this.#pin)
-      }; if it was changed on purpose, pin the new one`
-      : `${messageOf(error)} (${code}), checked against ${
-        tls.caPem === undefined ? "the system's" : "the configured"
-      } CA certificates; ` +
+    const pinned = this.#pin === undefined ? undefined : withColons(this.#pin);
+    const authorities = tls.caPem === undefined ? "the system's" : "the configured";
+    const why = pinned === undefined
+      ? `${messageOf(error)} (${code}), checked against ${authorities} CA certificates; ` +
         `configure the CA that signed it, or pin it: its SHA-256 fingerprint is ${shown} ` +
-        "(compare it with the array's own first)";
+        "(compare it with the array's own first)"
+      : `its SHA-256 fingerprint is ${shown} and the pinned one is ${pinned}; ` +
+        "if it was changed on purpose, pin the new one";
     return new TransportError("denied", `the certificate of ${address} is not trusted: ${why}`, {
       sent: false,
       cause: error,

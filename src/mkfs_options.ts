@@ -10,6 +10,8 @@ import { FILE_SYSTEMS, findFsType } from "./file_systems.ts";
  */
 const OTHER_DEVICE = /(^|[=,])\/dev\/|(^|[,lrdJ])(name|logdev|rtdev|device)=/;
 
+const REMEDY = "remove it from the class, or from flasharray.defaultFSOpt";
+
 /** Why these options must not reach mkfs of `fsType`; `undefined` when they may. */
 export function mkfsOptionsFault(fsType: string, options: readonly string[]): string | undefined {
   const known = findFsType(fsType);
@@ -17,10 +19,10 @@ export function mkfsOptionsFault(fsType: string, options: readonly string[]): st
     options.find((option) => FILE_SYSTEMS[known].refusedMkfsOption.test(option));
   if (forced !== undefined) {
     return `createoptions ${forced} is refused for ${fsType}: this driver never forces a format ` +
-      "and chooses the UUID";
+      `and chooses the UUID; ${REMEDY}`;
   }
   const other = options.find((option) => OTHER_DEVICE.test(option));
   if (other === undefined) return undefined;
   return `createoptions ${other} is refused for ${fsType}: it names another device, and only ` +
-    "the volume's own is written";
+    `the volume's own is written; ${REMEDY}`;
 }

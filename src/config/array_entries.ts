@@ -212,12 +212,14 @@ function readLabels({ path, values, problems }: Entry): Record<string, string> {
       problems.warn(labelPath, {
         found:
           "has a name that Kubernetes does not allow for a label, so that no node can match it",
+        fix:
+          "write letters, digits, `-`, `_` and `.`, with a domain and `/` before them if need be",
       });
     } else if (!LABEL_VALUE.test(text)) {
       problems.warn(labelPath, {
-        found: `is ${
-          shown(text)
-        }, which Kubernetes does not allow as a label, so that no node can match it`,
+        found: `is ${shown(text)}, which Kubernetes does not allow as a label, ` +
+          "so that no node can match it",
+        fix: "write at most 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends",
       });
     }
     labels[name] = text;

@@ -221,12 +221,14 @@ const WARNED: [Record<string, unknown>, string][] = [
   [
     { Labels: { "a b": "x" } },
     `${FA}.Labels.a b has a name that Kubernetes does not allow for a label, so that no node ` +
-    "can match it",
+    "can match it: " +
+    "write letters, digits, `-`, `_` and `.`, with a domain and `/` before them if need be",
   ],
   [
     { Labels: { rack: "a b" } },
     `${FA}.Labels.rack is "a b", which Kubernetes does not allow as a label, so that no node ` +
-    "can match it",
+    "can match it: " +
+    "write at most 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends",
   ],
 ];
 

@@ -1,0 +1,27 @@
+import type { Logger } from "../log.ts";
+import type { LoadedConfig } from "./load.ts";
+import type { Config } from "./model.ts";
+import { problemText } from "./problems.ts";
+
+/** Logs each warning of a configuration; done at every start and at every change. */
+export function logWarnings({ warnings }: Pick<LoadedConfig, "warnings">, log: Logger): void {
+  for (const problem of warnings) log.warn("configuration", { problem: problemText(problem) });
+}
+
+/**
+ * The configuration that a running controller takes up when the files have changed: all of it but
+ * the prefix, because the names of all volumes begin with the prefix and would not be found again.
+ * Logs the warnings, and an error when the prefix is another one.
+ */
+export function adoptConfig(current: Config, changed: LoadedConfig, log: Logger): Config {
+  logWarnings(changed, log);
+  const { prefix } = current;
+  if (changed.config.prefix !== prefix) {
+    log.error("clusterID changed and is not taken up", {
+      prefix,
+      reason: "the names of all volumes begin with it",
+      fix: `set clusterID to ${prefix} again`,
+    });
+  }
+  return { ...changed.config, prefix };
+}

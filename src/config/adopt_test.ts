@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { createLogger } from "../log.ts";
+import { adoptConfig } from "./adopt.ts";
+import { loadConfig } from "./load.ts";
+
+function load(values: string) {
+  return loadConfig({
+    valuesFile: "values.yaml",
+    mode: "node",
+    readTextFile: () => Promise.resolve(values),
+  });
+}
+
+async function adopt(before: string, after: string) {
+  const lines: string[] = [];
+  const log = createLogger({ write: (line) => lines.push(line) });
+  const { config } = await load(before);
+  return { config: adoptConfig(config, await load(after), log), log: lines.join("") };
+}
+
+Deno.test("adoptConfig() takes everything up but the prefix, and says how to set it right", async () => {
+  const { config, log } = await adopt(
+    "{clusterID: prod_1, maxVolumesPerNode: 9}",
+    "{clusterID: prod_2, maxVolumesPerNode: 8}",
+  );
+  assert.deepEqual([config.prefix, config.maxVolumesPerNode], ["prod_1", 8]);
+  assert.match(log, /"level":"error".*"fix":"set clusterID to prod_1 again"/);
+});
+
+Deno.test("adoptConfig() logs the warnings of the changed files, and nothing when all is well", async () => {
+  const { log } = await adopt("{clusterID: a}", "{clusterID: a, colour: red}");
+  assert.match(log, /"level":"warn".*colour is not a known key/);
+  assert.equal((await adopt("{clusterID: a}", "{clusterID: a}")).log, "");
+});
