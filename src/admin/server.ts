@@ -4,7 +4,8 @@ import type { Logger } from "../log.ts";
 import { METRICS_CONTENT_TYPE } from "../metrics.ts";
 import type { ReadinessCheck } from "../readiness.ts";
 
-export interface AdminSources {
+/** What the admin endpoint shows, asked anew for each request. */
+interface AdminSources {
   /** What this process is: `controller` or `node`, for the JSON answers. */
   mode: string;
   version: string;
@@ -60,7 +61,8 @@ export function adminApp(sources: AdminSources): Hono {
   return app;
 }
 
-export interface AdminServer {
+/** A running admin endpoint. */
+interface AdminServer {
   /** `http://host:port` as it really listens. */
   address: string;
   stop(): Promise<void>;

@@ -35,7 +35,7 @@ export function checkFormat(
 }
 
 /** The file system that makeFileSystem() shall make. */
-export interface NewFileSystem {
+interface NewFileSystem {
   device: BlockDevice;
   type: FsType;
   /** Written down by the caller before, so that it recognises a format that was interrupted. */

@@ -40,7 +40,7 @@ export function perMountOptions(flags: string[]): string[] {
 }
 
 /** The mount that bindMount() shall make. */
-export interface NewBindMount {
+interface NewBindMount {
   /** A folder, a file or a device node. */
   source: string;
   target: string;
@@ -49,7 +49,7 @@ export interface NewBindMount {
 }
 
 /** The mount that mountFileSystem() shall make. */
-export interface NewMount {
+interface NewMount {
   /** What holds the file system: a device, or `server:/path`. */
   source: string;
   target: string;

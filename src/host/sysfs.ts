@@ -2,7 +2,7 @@ import { PsoError } from "../errors.ts";
 import { type Host, hostPath } from "./host.ts";
 
 /** What writeSysfs() writes, and how long it may take. */
-export interface SysfsWrite {
+interface SysfsWrite {
   value: string;
   /** Default: that of Run. */
   timeoutMs?: number;

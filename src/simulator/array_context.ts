@@ -25,8 +25,8 @@ export interface ArrayContext {
 }
 
 /**
- * Most objects of each sort, destroyed ones included (arrays.md D: the real figures are not
- * public).
+ * The most objects of each sort that an array holds, destroyed ones included. The vendor does not
+ * publish the figures of real arrays.
  */
 export interface ObjectLimits {
   volumes: number;
@@ -34,10 +34,7 @@ export interface ObjectLimits {
   hosts: number;
 }
 
-/**
- * Time after which a destroyed object is eradicated: 24 h, the default of real arrays (arrays.md
- * A7).
- */
+/** Time after which a destroyed object is eradicated: 24 h, the default of real arrays. */
 export const ERADICATION_DELAY_MS = 86_400_000;
 
 /** The `2.first` … `2.last` strings without the numbers that were never released. */

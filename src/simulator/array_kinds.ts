@@ -3,6 +3,7 @@ import type { SimulatedArray } from "./array_server.ts";
 import { FlashArray } from "./flasharray.ts";
 import { FlashBlade } from "./flashblade.ts";
 
+/** Which of the two families an array belongs to. */
 export type ArrayKind = SimulatedArray["kind"];
 
 /** How each kind of array is made. A new kind is one line here and its own files. */

@@ -10,17 +10,18 @@ import { errorBody, RestError } from "./rest_error.ts";
 import type { Sessions } from "./sessions.ts";
 
 /**
- * What a client can tell a simulated array of the local plane by; only such arrays offer protocol
- * `local`. A FlashArray says it in `banner` of GET /arrays, a FlashBlade, which has no banner, in
- * `revision`.
+ * `banner` of GET /arrays on a FlashArray of the local plane. Clients recognise it: only such
+ * arrays offer the protocol `local`.
  */
 export const SIMULATED_BANNER = "PSO simulated array, data plane local";
+/** As SIMULATED_BANNER, in `revision` of a FlashBlade, which has no banner. */
 export const SIMULATED_REVISION = "pso-simulated";
-/** The same of the kernel plane, whose arrays are attached as real ones are. */
+/** `banner` of a FlashArray of the kernel plane, which nodes attach as they attach a real one. */
 export const KERNEL_BANNER = "PSO array simulator, data plane kernel";
+/** As KERNEL_BANNER, in `revision` of a FlashBlade. */
 export const KERNEL_REVISION = "pso-simulated-kernel";
 
-/** How the two families differ below their resources (arrays.md A1, B1). */
+/** How the two families differ below their resources. */
 export interface Dialect {
   /** Key of GET /api/api_version. */
   versionsKey: "version" | "versions";
@@ -34,10 +35,7 @@ export interface SimulatedArray {
   readonly kind: "flasharray" | "flashblade";
   readonly name: string;
   readonly dialect: Dialect;
-  /**
-   * REST versions it serves, in ascending order (arrays.md A1: the SDK walks the list from its
-   * end).
-   */
+  /** REST versions it serves, in ascending order: the vendor's SDK walks the list from its end. */
   readonly versions: readonly string[];
   readonly routes: ArrayRoutes;
   /** Brings the data plane in line with the stored state, after a start and after a crash. */
@@ -69,7 +67,8 @@ export interface ArrayAnswer {
   sent: unknown;
 }
 
-export interface ArrayServerOptions {
+/** What an ArrayServer shares with the other arrays of its fleet, and how it behaves. */
+interface ArrayServerOptions {
   clock: Clock;
   faults: Faults;
   requests: RequestLog;
@@ -90,8 +89,7 @@ export interface ArrayServerOptions {
 
 const USERNAME = "pureuser";
 /**
- * What the gateway says it allows per minute and second; the SDK needs all four headers (arrays.md
- * A1).
+ * What the gateway says it allows per second and minute; the vendor's SDK needs all four headers.
  */
 const RATE_HEADERS = {
   "X-RateLimit-Limit-second": "1000",
@@ -155,8 +153,7 @@ export class ArrayServer {
       durationMs: Math.round(performance.now() - started),
     });
     if (outcome === "dropped") return outcome;
-    // Always answered, with the caller's own id if it sent one: the SDK pages with it (arrays.md
-    // A1).
+    // Always answered, with the caller's own id if it sent one: the vendor's SDK pages with it.
     outcome.headers.set(
       "X-Request-ID",
       incoming.headers.get("x-request-id") ?? crypto.randomUUID(),
@@ -245,7 +242,7 @@ export class ArrayServer {
   async #answer(
     incoming: Incoming,
     url: URL,
-    state: { stale: boolean; full: boolean },
+    state: Pick<Call, "stale" | "full">,
   ): Promise<Response> {
     const { version, resource } = placeOf(url.pathname);
     const { dialect, versions, routes } = this.array;
@@ -279,7 +276,7 @@ export class ArrayServer {
   #minor(version: string | undefined): number | undefined {
     if (version === undefined) return undefined;
     const { versions, dialect } = this.array;
-    // FlashBlade accepts the alias (arrays.md B1).
+    // Only a FlashBlade accepts this alias of its newest version.
     const asked = version === "2.latest" && !dialect.loginHasVersion
       ? versions.at(-1) ?? version
       : version;

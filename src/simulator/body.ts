@@ -7,8 +7,8 @@ function isObject(value: unknown): value is Json {
 }
 
 /**
- * Typed reading of one JSON object of a request. Unknown fields are ignored as arrays do (arrays.md
- * F23); a field of a wrong type is a 400. `undefined` = not sent.
+ * Typed reading of one JSON object of a request. Unknown fields are ignored as arrays do; a field
+ * of a wrong type is a 400. `undefined` = not sent.
  */
 export class Fields {
   readonly #json: Json;
@@ -69,7 +69,7 @@ export class Fields {
     );
   }
 
-  /** A whole number, or `""`, which unsets a limit (arrays.md A4, QoS and quotas). */
+  /** A whole number, or `""`, which unsets a limit of QoS or a quota. */
   limit(field: string): number | "" | undefined {
     return this.#typed(field, 'an integer or ""', (value) => {
       if (value === "") return "";

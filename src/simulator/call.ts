@@ -23,7 +23,8 @@ export interface Answer {
   headers?: Record<string, string>;
 }
 
-export type Handler = (call: Call) => Answer | Promise<Answer>;
+/** Answers the calls of one method and path. Throws RestError for an answer that is not 200. */
+type Handler = (call: Call) => Answer | Promise<Answer>;
 type Spec = `${"GET" | "POST" | "PATCH" | "PUT" | "DELETE"} /${string}`;
 type Env = { Bindings: { call: Call } };
 
@@ -46,7 +47,7 @@ export class ArrayRoutes {
     });
   }
 
-  /** `since` = the first 2.N that has the resource (reference arrays.md A13, B6). */
+  /** `since` = the first 2.N that has the resource. */
   on(spec: Spec, handler: Handler, options: { since?: number } = {}): void {
     const [method = "", path = ""] = spec.split(" ");
     this.#paths.add(path);
@@ -67,7 +68,7 @@ export class ArrayRoutes {
   }
 }
 
-/** A csv parameter's elements; `undefined` when it is not given or empty (arrays.md F24). */
+/** A csv parameter's elements; `undefined` when it is not given or empty. */
 export function csv(query: URLSearchParams, parameter: string): string[] | undefined {
   const values = (query.get(parameter) ?? "").split(",").filter((value) => value !== "");
   return values.length > 0 ? values : undefined;

@@ -1,9 +1,17 @@
 import type { Run } from "../run.ts";
 
 /** PEM files of one array: its certificate, which is its own CA, and the key. */
-export interface Certificate {
+interface Certificate {
   certPath: string;
   keyPath: string;
+}
+
+/** Where and for which address certificateFor() makes a certificate. */
+interface CertificateOptions {
+  folder: string;
+  run: Run;
+  /** An IP address other than 127.0.0.1 gets into the certificate too. */
+  hostname: string;
 }
 
 const DAYS = 3650;
@@ -23,7 +31,7 @@ function isThere(path: string): boolean {
  */
 export async function certificateFor(
   name: string,
-  options: { folder: string; run: Run; hostname: string },
+  options: CertificateOptions,
 ): Promise<Certificate> {
   const [certPath, keyPath] = [`${options.folder}/${name}.pem`, `${options.folder}/${name}.key`];
   if (isThere(certPath) && isThere(keyPath)) return { certPath, keyPath };

@@ -17,7 +17,8 @@ export interface FleetEntry {
   ca?: string;
 }
 
-export interface ControlOptions {
+/** What the control endpoint shows and changes. */
+interface ControlOptions {
   faults: Faults;
   requests: RequestLog;
   clock: Clock;

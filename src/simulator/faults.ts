@@ -1,6 +1,7 @@
 import { Fields } from "./body.ts";
 import { refused } from "./rest_error.ts";
 
+/** What a fault can do to a call; docs/simulator.md explains them too. */
 export const FAULT_ACTIONS = [
   /** Waits `value` ms before the call is done. */
   "delay",
@@ -19,7 +20,7 @@ export const FAULT_ACTIONS = [
   /** Does the call, then kills process `value` with SIGKILL; no answer is sent. */
   "kill-after",
 ] as const;
-export type FaultAction = (typeof FAULT_ACTIONS)[number];
+type FaultAction = (typeof FAULT_ACTIONS)[number];
 
 /** What a fault does; `value` is ms, an HTTP status or a process id, as the action says. */
 export interface Fault {
@@ -28,7 +29,7 @@ export interface Fault {
 }
 
 /** A fault that waits for its calls. */
-export interface FaultRule extends Fault {
+interface FaultRule extends Fault {
   /** Name of one array; `undefined` = all. */
   array: string | undefined;
   method: string | undefined;
@@ -44,7 +45,7 @@ export interface FaultRule extends Fault {
 }
 
 /** A call as the rules see it. */
-export interface FaultCall {
+interface FaultCall {
   array: string;
   method: string;
   path: string;

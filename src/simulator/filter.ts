@@ -1,7 +1,8 @@
 import { refused } from "./rest_error.ts";
 
+/** An object as it goes over the wire: what filters and sorts look at. */
 export type Row = Record<string, unknown>;
-export type Predicate = (row: Row) => boolean;
+type Predicate = (row: Row) => boolean;
 
 /**
  * A literal of a filter. Text is kept as the pieces between its `*` wildcards, lower case: arrays
@@ -66,8 +67,7 @@ function readTokens(source: string): Token[] {
 }
 
 /**
- * The values at a dotted path, lists flattened: a list-valued field matches if any element does
- * (arrays.md A3).
+ * The values at a dotted path, lists flattened: a list-valued field matches if any element does.
  */
 function valuesAt(row: Row, path: string): unknown[] {
   let values: unknown[] = [row];
@@ -82,7 +82,7 @@ function valuesAt(row: Row, path: string): unknown[] {
   return values.filter((value) => value !== undefined && value !== null);
 }
 
-/** A reference whose members are all null is "not there" (arrays.md A6). */
+/** False for what counts as "not set": false, an empty text, a reference with only null members. */
 function exists(value: unknown): boolean {
   if (typeof value === "boolean") return value;
   if (typeof value === "object" && value !== null) {
@@ -299,8 +299,8 @@ export interface Filter {
 }
 
 /**
- * Compiles a filter expression of the arrays' list calls (grammar: arrays.md A3; REST 1.13 guide).
- * Text compares without case. Throws RestError 400 when it cannot be read.
+ * Compiles a filter expression of the arrays' list calls (FlashArray REST API 1.13 guide,
+ * "Filtering"). Text compares without case. Throws RestError 400 when it cannot be read.
  */
 export function parseFilter(source: string): Filter {
   const parser = new Parser(source);

@@ -9,13 +9,12 @@ import { FlashArrayState } from "./flasharray_state.ts";
 import { addTagRoutes } from "./flasharray_tags.ts";
 import { addVolumeRoutes } from "./flasharray_volumes.ts";
 
-/** REST 2.0 to 2.38; 2.12 and 2.18 were never released (arrays.md F16). */
-export const FLASHARRAY_VERSIONS: readonly string[] = versionRange(0, 38, { missing: [12, 18] });
+/** REST 2.0 to 2.38; 2.12 and 2.18 were never released. */
+const FLASHARRAY_VERSIONS: readonly string[] = versionRange(0, 38, { missing: [12, 18] });
 
 /**
- * A simulated FlashArray: REST 2.x as drivers use it (reference arrays.md A), over one store and,
- * when it has one, a data plane. `banner` of GET /arrays says which (SIMULATED_BANNER). What it
- * leaves out is in limits.ts.
+ * A simulated FlashArray: REST 2.x as drivers use it, over one store and, when it has one, a data
+ * plane. `banner` of GET /arrays says which (SIMULATED_BANNER). What it leaves out is in limits.ts.
  */
 export class FlashArray implements SimulatedArray {
   readonly kind = "flasharray";

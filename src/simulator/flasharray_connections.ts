@@ -12,7 +12,7 @@ import { liveVolume } from "./flasharray_volumes.ts";
 import { items } from "./list.ts";
 import { refused } from "./rest_error.ts";
 
-/** LUNs of a host: private connections are counted from 1 up (arrays.md A10). */
+/** LUNs of a host: private connections are counted from 1 up. */
 const MAX_LUN = 4095;
 
 function hostsOf(state: FlashArrayState, call: Call): HostRecord[] | undefined {
@@ -148,7 +148,7 @@ function getConnections(state: FlashArrayState, call: Call): Answer {
   });
 }
 
-/** /connections. */
+/** Serves /connections, one change after the other. */
 export function addConnectionRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /connections", (call) => getConnections(state, call));
   routes.on("POST /connections", (call) => state.turns.take(() => postConnections(state, call)));

@@ -135,10 +135,13 @@ function macOf(address: string): string {
   return ["24:a9:37", ...bytes.map((byte) => byte.toString(16).padStart(2, "0"))].join(":");
 }
 
-function ethInterface(
-  name: string,
-  options: { address: string; services: string[]; subtype: string },
-): Named {
+interface EthOptions {
+  address: string;
+  services: string[];
+  subtype: string;
+}
+
+function ethInterface(name: string, options: EthOptions): Named {
   const eth = {
     address: options.address,
     gateway: "192.0.2.1",
@@ -226,7 +229,7 @@ function arraySpace(state: FlashArrayState, call: Call): Row {
     system: 0,
     thin_provisioning: provisioned === 0 ? 0 : Math.max(0, 1 - used / provisioned),
     total_physical: used,
-    // null at array level on real arrays (arrays.md A7).
+    // null at array level on real arrays.
     total_provisioned: null,
     total_reduction: 1,
     unique: used - snapshots,
@@ -270,7 +273,7 @@ function self(state: FlashArrayState, row: () => Row): Listed<Named> {
   return { ...builtIn("Array", [{ name, row: {} }]), render: row };
 }
 
-/** Fields of a performance sample beside those that move (arrays.md A7). */
+/** Fields of a performance sample beside those that move. */
 function performanceRow(rates: Rates): Row {
   const { writesPerSec, writeBytesPerSec } = rates;
   const bytesPerWrite = writesPerSec === 0 ? 0 : Math.round(writeBytesPerSec / writesPerSec);

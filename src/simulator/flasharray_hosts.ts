@@ -13,8 +13,8 @@ type Family = "iqns" | "nqns" | "wwns";
 const FAMILIES: Family[] = ["iqns", "nqns", "wwns"];
 
 /**
- * One spelling per initiator: WWNs upper case without colons (arrays.md A10), the others as they
- * come. RestError 400 for what is none.
+ * One spelling per initiator: WWNs upper case without colons, the others as they come. RestError
+ * 400 for what is none.
  */
 function initiator(family: Family, text: string): string {
   if (family === "wwns") {
@@ -34,7 +34,7 @@ function without(list: string[], removed: string[]): string[] {
 
 /**
  * The initiators of one family after a POST or PATCH: `iqns` replaces, `add_iqns` and `remove_iqns`
- * change (arrays.md A10).
+ * change.
  */
 function initiatorsAfter(body: Fields, family: Family, old: string[]): string[] {
   const read = (field: string) => (body.texts(field) ?? []).map((text) => initiator(family, text));
@@ -209,7 +209,7 @@ function deleteHosts(state: FlashArrayState, call: Call): Answer {
   return {};
 }
 
-/** /hosts. */
+/** Serves /hosts, one change after the other. */
 export function addHostRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /hosts", (call) => state.list(call, listedHosts(state, call)));
   routes.on("POST /hosts", (call) => state.turns.take(() => postHosts(state, call)));

@@ -9,10 +9,7 @@ const MIN_VOLUME_BYTES = 1_048_576;
 /** 2^52 = 4 PiB. */
 const MAX_VOLUME_BYTES = 4_503_599_627_370_496;
 
-/**
- * RestError 400 unless `name` can be a volume's name: 1 to 63 letters, digits, `-` and `_`
- * (arrays.md A4).
- */
+/** RestError 400 unless `name` can be a volume's name: 1 to 63 letters, digits, `-` and `_`. */
 export function requireVolumeName(name: string): void {
   if (name.includes("::")) {
     throw refused("Pod does not exist.", name.slice(0, name.lastIndexOf("::")));
@@ -22,7 +19,8 @@ export function requireVolumeName(name: string): void {
   }
   if (!VOLUME_NAME.test(name)) {
     throw refused(
-      "Invalid volume name: it must have 1 to 63 letters, digits, '-' and '_', and begin and end with a letter or digit.",
+      "Invalid volume name: it must have 1 to 63 letters, digits, '-' and '_', and begin and end " +
+        "with a letter or digit.",
       name,
     );
   }
@@ -32,30 +30,30 @@ export function requireVolumeName(name: string): void {
 export function requireHostName(name: string): void {
   if (!HOST_NAME.test(name)) {
     throw refused(
-      "Invalid host name: it must have 1 to 63 letters, digits and '-', and begin and end with a letter or digit.",
+      "Invalid host name: it must have 1 to 63 letters, digits and '-', and begin and end with a " +
+        "letter or digit.",
       name,
     );
   }
 }
 
-/** RestError 400 unless `suffix` can end a snapshot's name (arrays.md A4). */
+/** RestError 400 unless `suffix` can end a snapshot's name. */
 export function requireSuffix(suffix: string): void {
   if (!SUFFIX.test(suffix) && !NUMERIC_SUFFIX.test(suffix)) {
     throw refused(
-      "Invalid snapshot suffix: it must have 1 to 63 letters, digits and '-', with at least one letter or '-'.",
+      "Invalid snapshot suffix: it must have 1 to 63 letters, digits and '-', with at least one " +
+        "letter or '-'.",
       suffix,
     );
   }
 }
 
-/**
- * RestError 400 unless a volume can have this size (arrays.md A4). `name` is the context of the
- * error.
- */
+/** RestError 400 unless a volume can have this size. `name` is the context of the error. */
 export function requireSize(provisioned: number, name: string): void {
   if (provisioned < MIN_VOLUME_BYTES || provisioned > MAX_VOLUME_BYTES) {
     throw refused(
-      `Invalid volume size: ${provisioned} is not within ${MIN_VOLUME_BYTES} and ${MAX_VOLUME_BYTES}.`,
+      `Invalid volume size: ${provisioned} is not within ${MIN_VOLUME_BYTES} and ` +
+        `${MAX_VOLUME_BYTES}.`,
       name,
     );
   }

@@ -8,19 +8,25 @@ import type {
   VolumeRecord,
 } from "./flasharray_state.ts";
 
-/** An unset reference is an object with null members, never null (arrays.md A6). */
+/** An unset reference is an object with null members, never null. */
 const NO_REFERENCE = { name: null, id: null };
 
-/** Newer Purity names the array in each item (arrays.md A6, S: `context` from 2.38). */
+/** Newer Purity names the array in each item (`context`, from REST 2.38 on). */
 function withContext(state: FlashArrayState, call: Call): Row {
   return call.minor >= 38 ? { context: { name: state.context.name, id: state.context.id } } : {};
 }
 
-/**
- * Bytes that are stored in `images` and what the array reports about them: no data reduction, all
- * of it unique.
- */
-function space(call: Call, sizes: { provisioned: number; unique: number; snapshots: number }): Row {
+/** Bytes that space() reports. */
+interface Sizes {
+  provisioned: number;
+  /** Stored for the object itself. */
+  unique: number;
+  /** Stored for its snapshots. */
+  snapshots: number;
+}
+
+/** `space` of an object as the array reports it: without data reduction, all bytes unique. */
+function space(call: Call, sizes: Sizes): Row {
   const { provisioned, unique, snapshots } = sizes;
   return {
     data_reduction: 1,
@@ -38,8 +44,9 @@ function space(call: Call, sizes: { provisioned: number; unique: number; snapsho
 }
 
 /**
- * Figures that younger versions add (FA2.16, FA2.26, FA2.56; the versions between them from the
- * SDK's models).
+ * Figures of `space` that later versions add: `used_provisioned` from REST 2.23, `total_used` from
+ * 2.26, `footprint` from 2.34 on (OpenAPI files of 2.16 and 2.26, models of the vendor's Python
+ * SDK).
  */
 export function laterSpace(
   { minor }: Call,
@@ -101,7 +108,7 @@ export function volumesTotal(state: FlashArrayState, call: Call, volumes: Volume
   };
 }
 
-/** What versions after 2.2 add to a volume (arrays.md A8). */
+/** What versions after 2.2 add to a volume. */
 function laterVolume({ minor }: Call, { priority: { operator, value } }: VolumeRecord): Row {
   const adjustment = { priority_adjustment_operator: operator, priority_adjustment_value: value };
   return {
@@ -142,6 +149,7 @@ export function renderVolume(state: FlashArrayState, call: Call, volume: VolumeR
   };
 }
 
+/** A snapshot as GET /volume-snapshots shows it. */
 export function renderSnapshot(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
   const volume = state.volumes.get(snapshot.volumeId);
   return {
@@ -168,6 +176,7 @@ function masked(secret: string | null): string | null {
   return secret === null ? null : "****";
 }
 
+/** A host as GET /hosts shows it, its CHAP passwords masked. */
 export function renderHost(state: FlashArrayState, call: Call, host: HostRecord): Row {
   const { chap } = host;
   const hasInitiators = host.iqns.length + host.nqns.length + host.wwns.length > 0;
@@ -202,7 +211,8 @@ export function renderHost(state: FlashArrayState, call: Call, host: HostRecord)
 }
 
 /**
- * NVMe hosts see a namespace id from REST 2.27 on, before that it came as `lun` (arrays.md A10).
+ * A connection as GET /connections shows it. From REST 2.27 on an NVMe host has the namespace id in
+ * `nsid`; before that it was in `lun`.
  */
 export function renderConnection(
   state: FlashArrayState,

@@ -9,7 +9,8 @@ import { refused } from "./rest_error.ts";
 
 const MISSING = "No such volume or snapshot.";
 const SNAPSHOT_DESTROYED =
-  "Volume snapshot has been destroyed. It can be recovered by purevol recover and eradicated by purevol eradicate.";
+  "Volume snapshot has been destroyed. It can be recovered by purevol recover and eradicated " +
+  "by purevol eradicate.";
 
 /**
  * The volumes of source_names or source_ids; `undefined` when neither is given. Only destroyed ones
@@ -129,7 +130,7 @@ function setDestroyed(state: FlashArrayState, snapshot: SnapshotRecord, destroye
   });
 }
 
-/** `name` in the body is the new suffix alone (arrays.md A9). */
+/** `name` in the body is the new suffix alone. */
 function renameSnapshot(state: FlashArrayState, snapshot: SnapshotRecord, suffix: string): void {
   requireSuffix(suffix);
   if (snapshot.destroyedMs !== null) {
@@ -181,7 +182,7 @@ function deleteSnapshots(state: FlashArrayState, call: Call): Answer {
   return {};
 }
 
-/** /volume-snapshots. */
+/** Serves /volume-snapshots, one change after the other. */
 export function addSnapshotRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /volume-snapshots", (call) => state.list(call, listedSnapshots(state, call)));
   routes.on("POST /volume-snapshots", (call) => state.turns.take(() => postSnapshots(state, call)));

@@ -10,11 +10,13 @@ import { listAnswer, type Listed, type ListStyle } from "./list.ts";
 import { refused } from "./rest_error.ts";
 import { Derived, type Table } from "./store.ts";
 
+/** Another object, with its name at the time of the reference. */
 export interface Reference {
   id: string;
   name: string;
 }
 
+/** One tag of a volume. */
 export interface Tag {
   namespace: string;
   key: string;
@@ -22,6 +24,7 @@ export interface Tag {
   copyable: boolean;
 }
 
+/** A volume as it is stored, also while it is destroyed and not yet eradicated. */
 export interface VolumeRecord {
   id: string;
   name: string;
@@ -39,6 +42,7 @@ export interface VolumeRecord {
   nextSnapshot: number;
 }
 
+/** A volume snapshot as it is stored. Its full name is `<volume>.<suffix>`. */
 export interface SnapshotRecord {
   id: string;
   suffix: string;
@@ -51,6 +55,7 @@ export interface SnapshotRecord {
   withVolume: boolean;
 }
 
+/** A host object as it is stored. */
 export interface HostRecord {
   name: string;
   iqns: string[];
@@ -61,6 +66,7 @@ export interface HostRecord {
   vlan: string | null;
 }
 
+/** A connection of a host to a volume as it is stored. */
 export interface ConnectionRecord {
   host: string;
   volumeId: string;
@@ -74,13 +80,14 @@ const TEBIBYTE = 1024 ** 4;
 const DEFAULT_CAPACITY_BYTES = 20 * TEBIBYTE;
 const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 100_000, hosts: 2_000 };
 
-/** FlashArray pages (arrays.md A2): 1,000 items, `more_items_remaining`, count only when asked. */
-export const FLASHARRAY_LIST: ListStyle = {
+/** FlashArray pages: 1,000 items, `more_items_remaining`, count only when asked. */
+const FLASHARRAY_LIST: ListStyle = {
   pageMax: 1000,
   moreItemsRemaining: true,
   alwaysCounts: false,
 };
 
+/** The key of a connection in its table; names of hosts differ by more than case. */
 export function connectionKey(host: string, volumeId: string): string {
   return `${host.toLowerCase()}/${volumeId}`;
 }
@@ -210,7 +217,7 @@ export class FlashArrayState {
     return { name, iqns, nqns, chap, connections };
   }
 
-  /** 24 upper-case hex digits, never given twice (arrays.md A5). Inside change(). */
+  /** 24 upper-case hex digits, never given twice. Inside change(). */
   nextSerial(): string {
     const serials = (this.#meta.get("serials")?.serials ?? FIRST_SERIAL) + 1;
     this.#meta.set("serials", { serials });

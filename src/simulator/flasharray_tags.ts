@@ -8,7 +8,7 @@ const MAX_KEY = 64;
 const MAX_VALUE = 256;
 const DEFAULT_NAMESPACE = "default";
 
-/** Reads tags of a request; RestError 400 for a missing or too long key or value (arrays.md A4). */
+/** Reads tags of a request; RestError 400 for a missing or too long key or value. */
 export function parseTags(sent: Fields[]): Tag[] {
   return sent.map((fields) => {
     const [key, value] = [fields.text("key"), fields.text("value") ?? ""];
@@ -102,7 +102,7 @@ function deleteTags(state: FlashArrayState, call: Call): Answer {
   return {};
 }
 
-/** /volumes/tags (from REST 2.2). */
+/** Serves /volumes/tags (from REST 2.2 on), one change after the other. */
 export function addTagRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /volumes/tags", (call) => getTags(state, call), { since: 2 });
   routes.on("PUT /volumes/tags/batch", (call) => state.turns.take(() => putTags(state, call)), {

@@ -9,9 +9,10 @@ import { parseTags } from "./flasharray_tags.ts";
 import { items, type Listed, named } from "./list.ts";
 import { refused } from "./rest_error.ts";
 
-/** What a destroyed volume answers to everything but recovery and eradication (arrays.md C). */
+/** What a destroyed volume answers to every call but recovery and eradication. */
 export const VOLUME_DESTROYED =
-  "Volume has been destroyed. It can be recovered by purevol recover and eradicated by purevol eradicate.";
+  "Volume has been destroyed. It can be recovered by purevol recover and eradicated by " +
+  "purevol eradicate.";
 
 const BANDWIDTH = { least: 1_048_576, most: 549_755_813_888 };
 const IOPS = { least: 100, most: 100_000_000 };
@@ -25,6 +26,7 @@ interface CopySource {
   tags: VolumeRecord["tags"];
 }
 
+/** The volumes of a list call: how GET and DELETE of /volumes find and show them. */
 export function listedVolumes(state: FlashArrayState, call: Call): Listed<VolumeRecord> {
   return {
     what: "Volume",
@@ -65,7 +67,8 @@ function copySource(state: FlashArrayState, source: Fields): CopySource {
   }
   if (snapshot.destroyedMs !== null) {
     const text =
-      "Volume snapshot has been destroyed. It can be recovered by purevol recover and eradicated by purevol eradicate.";
+      "Volume snapshot has been destroyed. It can be recovered by purevol recover and eradicated " +
+      "by purevol eradicate.";
     throw refused(text, state.snapshotName(snapshot));
   }
   // `source` is "the originating volume" also when the copy was made from a snapshot (FA2.26,
@@ -94,7 +97,7 @@ function limitWithin(
   return value;
 }
 
-/** The QoS limits of a body over those that the volume has; `""` unsets one (arrays.md A4). */
+/** The QoS limits of a body over those that the volume has; `""` unsets one. */
 function qosOf(body: Fields, old: VolumeRecord["qos"]): VolumeRecord["qos"] {
   const qos = body.object("qos");
   const bandwidth = limitWithin(qos?.limit("bandwidth_limit"), "bandwidth_limit", BANDWIDTH);
@@ -169,7 +172,7 @@ async function overwriteVolume(
     throw refused("Volume cannot be copied onto itself.", target.name);
   }
   await onPlane(target.name, () => plane?.images.overwriteImage(source.imageId, target.id));
-  // Name, id and serial stay (arrays.md A5).
+  // Name, id and serial stay.
   const overwritten = { ...target, provisioned: source.provisioned, source: source.origin };
   store.change(() => state.volumes.set(target.id, overwritten));
   if (overwritten.provisioned !== target.provisioned) showSize(state, overwritten);
@@ -266,7 +269,8 @@ function newSize(volume: VolumeRecord, body: Fields, truncate: boolean): number 
   requireSize(provisioned, volume.name);
   if (provisioned < volume.provisioned && !truncate) {
     throw refused(
-      "Volume size cannot be reduced without truncate: the new size is smaller than the current one.",
+      "Volume size cannot be reduced without truncate: the new size is smaller than the " +
+        "current one.",
       volume.name,
     );
   }
@@ -307,7 +311,7 @@ async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer>
   const body = new Fields(call.body);
   const context = volumes[0]?.name ?? null;
   if (!PATCHABLE.some((field) => body.has(field))) {
-    // Seen on real arrays: 200, the message, and nothing done (arrays.md A8).
+    // Seen on real arrays: 200, the message, and nothing done.
     const rows = volumes.map((volume) => renderVolume(state, call, volume));
     return { body: { items: rows, errors: [{ context, message: "No attribute specified." }] } };
   }

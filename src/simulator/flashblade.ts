@@ -8,12 +8,11 @@ import { addFileSystemSnapshotRoutes } from "./flashblade_snapshots.ts";
 import { FlashBladeState } from "./flashblade_state.ts";
 
 /** REST 2.0 to 2.28, without a gap. An array whose list ends below 2.25 cannot clone. */
-export const FLASHBLADE_VERSIONS: readonly string[] = versionRange(0, 28);
+const FLASHBLADE_VERSIONS: readonly string[] = versionRange(0, 28);
 
 /**
- * A simulated FlashBlade: REST 2.x as drivers use it (reference arrays.md B), over one store and,
- * when it has one, a local data plane. `revision` of GET /arrays is SIMULATED_REVISION. What it
- * leaves out is in limits.ts.
+ * A simulated FlashBlade: REST 2.x as drivers use it, over one store and, when it has one, a local
+ * data plane. `revision` of GET /arrays is SIMULATED_REVISION. What it leaves out is in limits.ts.
  */
 export class FlashBlade implements SimulatedArray {
   readonly kind = "flashblade";

@@ -13,15 +13,16 @@ import { items, listAnswer, type Listed, named } from "./list.ts";
 import { changedRules, parseRules } from "./nfs_rules.ts";
 import { refused } from "./rest_error.ts";
 
-/** Letters, digits, `-` and `_` (arrays.md B7, not in the specifications). */
+/** Letters, digits, `-` and `_`, as seen on real arrays; the OpenAPI files name no rule. */
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
-/** First version that copies a snapshot to a new file system (arrays.md B2). */
+/** First version that copies a snapshot to a new file system. */
 const CLONE_SINCE = 25;
-/** What a file system lets in when nothing is said (arrays.md B3). */
+/** The rules of a file system whose creation names none. */
 const DEFAULT_RULES = "*(rw,no_root_squash)";
 const DESTROYED = "File system has been destroyed.";
 const STYLES = ["nfs", "smb", "shared", "independent", "mode-bits"];
 
+/** The file systems of a list call: how GET and DELETE of /file-systems find and show them. */
 export function listedFileSystems(state: FlashBladeState, call: Call): Listed<FileSystemRecord> {
   return {
     what: "File system",
@@ -67,7 +68,7 @@ function provisionedOf(body: Fields, old: number | null): number | null {
 
 /**
  * The NFS part of a body over what the file system has. `rules` and `export_policy` exclude each
- * other (arrays.md B2).
+ * other.
  */
 function nfsOf(
   state: FlashBladeState,
@@ -164,8 +165,7 @@ function blank(state: FlashBladeState, call: Call, name: string): FileSystemReco
 }
 
 /**
- * The live snapshot that `source` in a body names. Only snapshots can be copied, not file systems
- * (arrays.md B2).
+ * The live snapshot that `source` in a body names. Only snapshots can be copied, not file systems.
  */
 function sourceOf(state: FlashBladeState, body: Fields): FileSystemSnapshotRecord | undefined {
   const source = body.object("source");
@@ -216,7 +216,8 @@ async function restored(
 function requireFree(state: FlashBladeState, call: Call, name: string): void {
   if (!NAME.test(name)) {
     throw refused(
-      "Invalid file system name: it must have 1 to 63 letters, digits, '-' and '_', and begin and end with a letter or digit.",
+      "Invalid file system name: it must have 1 to 63 letters, digits, '-' and '_', and begin " +
+        "and end with a letter or digit.",
       name,
     );
   }
@@ -233,7 +234,8 @@ function requireFree(state: FlashBladeState, call: Call, name: string): void {
 function requireCopyable(call: Call, name: string): void {
   if (call.minor < CLONE_SINCE) {
     throw refused(
-      `A snapshot cannot be copied to a new file system in REST 2.${call.minor}: 2.${CLONE_SINCE} is needed.`,
+      `A snapshot cannot be copied to a new file system in REST 2.${call.minor}: ` +
+        `2.${CLONE_SINCE} is needed.`,
       name,
     );
   }
@@ -285,15 +287,15 @@ function requireShrinkable(
   const used = state.writtenBytes(old);
   if (record.hardLimit && used > record.provisioned && flag(call.query, "ignore_usage") !== true) {
     throw refused(
-      `The new size ${record.provisioned} is below the ${used} bytes in use; ignore_usage is needed.`,
+      `The new size ${record.provisioned} is below the ${used} bytes in use; ` +
+        "ignore_usage is needed.",
       old.name,
     );
   }
 }
 
 /**
- * Live → destroyed → live. Protocols must be off before, or go off in the same call (arrays.md B2,
- * F27).
+ * Live → destroyed → live. Protocols must be off before, or go off in the same call.
  */
 function destruction(
   state: FlashBladeState,
@@ -383,7 +385,7 @@ async function eradicate(state: FlashBladeState, call: Call): Promise<Answer> {
   return {};
 }
 
-/** /file-systems (arrays.md B2). Changes take their turn. */
+/** Serves /file-systems, one change after the other. */
 export function addFileSystemRoutes(routes: ArrayRoutes, state: FlashBladeState): void {
   routes.on("GET /file-systems", (call) => listOf(state, call, listedFileSystems(state, call)));
   routes.on("POST /file-systems", (call) => state.turns.take(() => post(state, call)));

@@ -10,7 +10,7 @@ import { refused } from "./rest_error.ts";
 import { type Rates, WriteMeter } from "./write_meter.ts";
 
 /** A Purity//FB release that served REST 2.28. */
-export const FLASHBLADE_VERSION = "4.8.0";
+const FLASHBLADE_VERSION = "4.8.0";
 /** Service time that a lightly loaded array shows. */
 const WRITE_USEC = 900;
 const SPACE_TYPES = ["array", "file-system", "object-store"];
@@ -161,8 +161,8 @@ function parameter(call: Call, name: string, allowed: string[]): string {
 }
 
 /**
- * A performance sample (arrays.md B4): writes as the stored bytes show them, nothing else is seen
- * by the simulator.
+ * A performance sample: writes as the stored bytes show them, nothing else is seen by the
+ * simulator.
  */
 function performanceRow(rates: Rates): Row {
   const { writesPerSec, writeBytesPerSec } = rates;

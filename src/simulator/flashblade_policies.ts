@@ -7,7 +7,7 @@ import { items, type Listed, named } from "./list.ts";
 import { parseRules } from "./nfs_rules.ts";
 import { refused, RestError } from "./rest_error.ts";
 
-/** First version that has NFS export policies (arrays.md B6). */
+/** First version that has NFS export policies. */
 const SINCE = { since: 3 };
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
 const ACCESS = ["root-squash", "all-squash", "no-squash"];
@@ -60,10 +60,7 @@ function listedRules(state: FlashBladeState, call: Call): Listed<PlacedRule> {
   };
 }
 
-/**
- * RestError 412 when `versions` in the call names another version than the policies have (arrays.md
- * B1, B3).
- */
+/** RestError 412 when `versions` in the call names another version than the policies have. */
 function requireVersions(call: Call, policies: PolicyRecord[]): void {
   const versions = csv(call.query, "versions");
   if (versions === undefined) return;
@@ -115,7 +112,7 @@ function changedRule(body: Fields, old: PolicyRule): PolicyRule {
   };
 }
 
-/** Defaults of a rule: read-only for everybody, root squashed (arrays.md B3). */
+/** Defaults of a rule: read-only for everybody, root squashed. */
 function newRule(body: Fields, number: number): PolicyRule {
   return changedRule(body, {
     id: crypto.randomUUID(),
@@ -306,7 +303,7 @@ async function deleteRules(state: FlashBladeState, call: Call): Promise<Answer> 
   return {};
 }
 
-/** /nfs-export-policies and /nfs-export-policies/rules (arrays.md B3). Changes take their turn. */
+/** Serves /nfs-export-policies and /nfs-export-policies/rules, one change after the other. */
 export function addExportPolicyRoutes(routes: ArrayRoutes, state: FlashBladeState): void {
   routes.on(
     "GET /nfs-export-policies",

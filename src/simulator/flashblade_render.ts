@@ -8,28 +8,34 @@ import type {
   PolicyRule,
 } from "./flashblade_state.ts";
 
-/** An unset reference is an object with null members (arrays.md B1). */
+/** An unset reference is an object with null members. */
 export const NO_REFERENCE = { id: null, name: null, resource_type: null };
 
 const NO_SOURCE = { ...NO_REFERENCE, display_name: null, is_local: null, location: NO_REFERENCE };
 
-/** Names the array in each item, from 2.17 on (arrays.md B6). */
+/** Names the array in each item, from 2.17 on. */
 export function withContext(state: FlashBladeState, call: Call): Row {
   return call.minor >= 17 ? { context: arrayReference(state) } : {};
 }
 
-export function arrayReference(state: FlashBladeState): Row {
+function arrayReference(state: FlashBladeState): Row {
   return { id: state.context.id, name: state.context.name, resource_type: "arrays" };
 }
 
-/**
- * Bytes as FlashBlade reports them: no data reduction; `virtual` is what files hold, the rest what
- * is stored for them.
- */
-export function spaceRow(
-  call: Call,
-  sizes: { provisioned: number | null; virtual: number; unique: number; snapshots: number },
-): Row {
+/** Bytes that spaceRow() reports. */
+interface Sizes {
+  /** `null` = unlimited. */
+  provisioned: number | null;
+  /** What the files hold. */
+  virtual: number;
+  /** Stored for the files. */
+  unique: number;
+  /** Stored for snapshots. */
+  snapshots: number;
+}
+
+/** `space` of an object as FlashBlade reports it: without data reduction. */
+export function spaceRow(call: Call, sizes: Sizes): Row {
   const { provisioned, virtual, unique, snapshots } = sizes;
   const available = provisioned === null ? null : Math.max(0, provisioned - virtual);
   return {
@@ -75,7 +81,7 @@ function nfsRow(state: FlashBladeState, { v3, v41, rules, policyId }: FileSystem
   };
 }
 
-/** What versions after 2.12 add to a file system (arrays.md B2, B6). */
+/** What versions after 2.12 add to a file system. */
 function laterFields(fileSystem: FileSystemRecord, { minor }: Call): Row {
   return {
     ...(minor >= 13 ? { group_ownership: fileSystem.groupOwnership } : {}),
@@ -101,6 +107,7 @@ function laterFields(fileSystem: FileSystemRecord, { minor }: Call): Row {
   };
 }
 
+/** A file system as GET /file-systems shows it. */
 export function renderFileSystem(
   state: FlashBladeState,
   call: Call,
@@ -150,7 +157,7 @@ export function renderFileSystem(
   };
 }
 
-/** Sums over the listed file systems, in the same form as one of them (arrays.md B1: an object). */
+/** Sums over the listed file systems, as one object with the members of a file system. */
 export function fileSystemsTotal(
   state: FlashBladeState,
   call: Call,
@@ -169,6 +176,7 @@ export function fileSystemsTotal(
   };
 }
 
+/** A snapshot as GET /file-system-snapshots shows it. */
 export function renderSnapshot(
   state: FlashBladeState,
   call: Call,
@@ -199,19 +207,23 @@ export function renderSnapshot(
 }
 
 /**
- * From 2.22 on user and group ids are numbers, before that text (FB2.12 and FB2.28,
- * NfsExportPolicyRule).
+ * From REST 2.22 on user and group ids are numbers, before that text (NfsExportPolicyRule in the
+ * OpenAPI files of 2.12 and 2.28).
  */
 function anonymousId(text: string | null, { minor }: Call): string | number | null {
   return text === null || minor < 22 ? text : Number(text);
 }
 
+/** A rule and where it is shown. */
+interface RuleAt {
+  policy: PolicyRecord;
+  rule: PolicyRule;
+  /** True in a list of rules, false inside of its policy, where it names no array. */
+  listed: boolean;
+}
+
 /** One rule; `index` is its place in the evaluation order, from 1. */
-export function renderRule(
-  state: FlashBladeState,
-  call: Call,
-  at: { policy: PolicyRecord; rule: PolicyRule; listed: boolean },
-): Row {
+export function renderRule(state: FlashBladeState, call: Call, at: RuleAt): Row {
   const { policy, rule } = at;
   return {
     id: rule.id,
@@ -233,6 +245,7 @@ export function renderRule(
   };
 }
 
+/** A policy with all its rules as GET /nfs-export-policies shows it. */
 export function renderPolicy(state: FlashBladeState, call: Call, policy: PolicyRecord): Row {
   return {
     id: policy.id,

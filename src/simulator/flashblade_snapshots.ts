@@ -10,7 +10,7 @@ import type {
 import { items, type Listed, named } from "./list.ts";
 import { refused } from "./rest_error.ts";
 
-/** Letters, digits and `-` (arrays.md B7, not in the specifications). */
+/** Letters, digits and `-`, as seen on real arrays; the OpenAPI files name no rule. */
 const SUFFIX = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 
 function listedSnapshots(state: FlashBladeState, call: Call): Listed<FileSystemSnapshotRecord> {
@@ -27,7 +27,7 @@ function listedSnapshots(state: FlashBladeState, call: Call): Listed<FileSystemS
 
 /**
  * The snapshots that `names_or_owner_names` and `owner_ids` mean; `undefined` when the call has
- * neither (there is no `names` on GET, arrays.md B1).
+ * neither (GET has no parameter `names`).
  */
 function selected(state: FlashBladeState, call: Call): FileSystemSnapshotRecord[] | undefined {
   const names = csv(call.query, "names_or_owner_names");
@@ -59,7 +59,7 @@ function list(state: FlashBladeState, call: Call): Answer {
 
 function sources(state: FlashBladeState, call: Call): FileSystemRecord[] {
   const [names, ids] = [csv(call.query, "source_names"), csv(call.query, "source_ids")];
-  // No source at all means every file system of the array (arrays.md F26).
+  // No source at all means every file system of the array.
   if (names === undefined && ids === undefined) {
     return [...state.fileSystems.values()].filter(({ destroyedMs }) => destroyedMs === null);
   }
@@ -149,7 +149,7 @@ async function eradicate(state: FlashBladeState, call: Call): Promise<Answer> {
   return {};
 }
 
-/** /file-system-snapshots (arrays.md B4). Changes take their turn. */
+/** Serves /file-system-snapshots, one change after the other. */
 export function addFileSystemSnapshotRoutes(routes: ArrayRoutes, state: FlashBladeState): void {
   routes.on("GET /file-system-snapshots", (call) => list(state, call));
   routes.on("POST /file-system-snapshots", (call) => state.turns.take(() => post(state, call)));

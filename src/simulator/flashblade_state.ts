@@ -12,11 +12,13 @@ import type { PlaneFileSystem } from "./plane.ts";
 import { refused } from "./rest_error.ts";
 import { Derived, type Table } from "./store.ts";
 
-export interface Reference {
+/** Another object, with its name at the time of the reference. */
+interface Reference {
   id: string;
   name: string;
 }
 
+/** A file system as it is stored, also while it is destroyed and not yet eradicated. */
 export interface FileSystemRecord {
   id: string;
   name: string;
@@ -49,6 +51,7 @@ export interface FileSystemRecord {
   nextSnapshot: number;
 }
 
+/** A snapshot as it is stored. Its full name is `<file system>.<suffix>`. */
 export interface FileSystemSnapshotRecord {
   id: string;
   fileSystemId: string;
@@ -60,6 +63,7 @@ export interface FileSystemSnapshotRecord {
   blankBytes: number;
 }
 
+/** One rule of an NFS export policy as it is stored. */
 export interface PolicyRule {
   id: string;
   /** N of the rule's name `POLICY.N`. */
@@ -76,6 +80,7 @@ export interface PolicyRule {
   transportSecurity: string;
 }
 
+/** An NFS export policy as it is stored. */
 export interface PolicyRecord {
   id: string;
   name: string;
@@ -93,8 +98,7 @@ const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 150_000, host
 export const UNLIMITED_BYTES = 64 * 1024 ** 3;
 
 /**
- * FlashBlade pages only when `limit` is sent, says nothing of items that remain, and always counts
- * (arrays.md B1).
+ * FlashBlade pages only when `limit` is sent, says nothing of items that remain, and always counts.
  */
 export const FLASHBLADE_LIST: ListStyle = {
   pageMax: Number.MAX_SAFE_INTEGER,

@@ -15,7 +15,8 @@ export interface Incoming {
 /** An answer, or `dropped`: the connection is closed with no byte sent. */
 export type Outcome = Response | "dropped";
 
-export interface ListenOptions {
+/** Where an HttpListener listens, and with which certificate. */
+interface ListenOptions {
   hostname: string;
   /** 0 = the kernel chooses. */
   port: number;

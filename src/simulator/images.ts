@@ -9,6 +9,13 @@ const COPY_TIMEOUT_MS = 10 * 60_000;
  */
 const REMEASURE_FACTOR = 20;
 
+/** Stored bytes of every image, when that was measured, and how long it took. */
+interface Measurement {
+  bytes: Map<string, number>;
+  atMs: number;
+  costMs: number;
+}
+
 /**
  * What the volumes, file systems and snapshots of one array hold: `<root>/images/<id>`, a sparse
  * file of the provisioned size. Every data plane serves these. Every method is safe to repeat.
@@ -17,7 +24,7 @@ export class Images {
   /** The array's folder in the plane's. */
   readonly root: string;
   readonly #run: Run;
-  #measured: { bytes: Map<string, number>; atMs: number; costMs: number } | undefined;
+  #measured: Measurement | undefined;
 
   constructor(root: string, run: Run) {
     this.root = root;
@@ -123,7 +130,8 @@ export class Images {
           "unavailable",
           `image ${
             this.imagePath(id)
-          } is missing, although the simulator's state knows it; restore it or remove the state folder`,
+          } is missing, although the simulator's state knows it; restore it, or remove the state ` +
+            "folder",
         );
       }
     }

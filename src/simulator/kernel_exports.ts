@@ -9,7 +9,8 @@ const NOT_MOUNTED = 32;
 /** Options of a rule that nfsd has none for. */
 const UNKNOWN_TO_NFSD = new Set(["fileid_32bit", "no_fileid_32bit", "atime", "noatime"]);
 
-export interface KernelExportsOptions {
+/** The file systems to export, and where. */
+interface KernelExportsOptions {
   images: Images;
   /** Where the simulator has mounted the file system. */
   mountPath: (id: string) => string;
@@ -80,7 +81,8 @@ export class KernelExports implements FilePlane {
       if (deviceOf(path) !== undefined) {
         throw new PsoError(
           "in_use",
-          `file system ${name} cannot be exported as ${path}: that path is there already on this host; use another name`,
+          `file system ${name} cannot be exported as ${path}: this host has that path already; ` +
+            "use another name",
         );
       }
       Deno.mkdirSync(this.#notes, { recursive: true });
@@ -94,7 +96,8 @@ export class KernelExports implements FilePlane {
     ) {
       throw new PsoError(
         "unavailable",
-        `file system ${name} cannot be exported: ${source} is not mounted; start the simulator again`,
+        `file system ${name} cannot be exported: ${source} is not mounted; start the simulator ` +
+          "again",
       );
     }
     Deno.mkdirSync(path, { recursive: true });

@@ -8,7 +8,8 @@ import { NvmetSubsystem } from "./nvmet_subsystem.ts";
 import type { BlockPlane, Plane, PlaneHost } from "./plane.ts";
 import { targetNames } from "./target_names.ts";
 
-export interface KernelHost {
+/** This host, whose kernel serves the volumes. */
+interface KernelHost {
   /**
    * Where the root of this host is seen: a compiled program may not open /sys and /proc themselves.
    */
@@ -16,7 +17,8 @@ export interface KernelHost {
   run: Run;
 }
 
-export interface KernelPlaneOptions extends KernelHost {
+/** What kernelPlane() serves, and where. */
+interface KernelPlaneOptions extends KernelHost {
   /** Folder of all arrays' planes. */
   root: string;
   array: { name: string; id: string };
@@ -53,7 +55,8 @@ export async function requireKernel(
   if (kinds.has("flashblade") && !(Number(attribute(`${hostRoot}/proc/fs/nfsd/threads`)) > 0)) {
     throw new PsoError(
       "unavailable",
-      `--data-plane kernel exports file systems by this host's NFS server, which does not run (${hostRoot}/proc/fs/nfsd/threads): ` +
+      "--data-plane kernel exports file systems by this host's NFS server, which does not run " +
+        `(${hostRoot}/proc/fs/nfsd/threads): ` +
         "start it (systemctl start nfs-server), or use --flashblades 0",
     );
   }
@@ -85,7 +88,8 @@ function requireConfigfs(folder: string, hostRoot: string): void {
   }
   throw new PsoError(
     "unsupported",
-    `--data-plane kernel needs configfs at ${folder}: mount it (mount -t configfs configfs /sys/kernel/config), and give by --host-root where ` +
+    `--data-plane kernel needs configfs at ${folder}: mount it (mount -t configfs configfs ` +
+      "/sys/kernel/config), and give by --host-root where " +
       `the root of this host is seen (now ${hostRoot}; mount --rbind / /host makes one)`,
   );
 }

@@ -3,32 +3,44 @@
  * facts.
  */
 export const LIMITS: readonly string[] = [
-  "FlashArray: pods, volume groups, protection groups, host groups, realms, presets, workloads, replication, offload " +
-  "targets, directories and policies are not served; names that contain them are refused",
-  "FlashArray: volumes/batch, volumes/test, volumes/diff, volume-snapshots/batch and password login are not served",
-  "FlashArray: context_names and allow_errors are accepted and ignored: there is no fleet of arrays behind one",
-  "FlashArray: data reduction is 1: the bytes of a volume are the blocks that its image occupies on the host",
+  "FlashArray: pods, volume groups, protection groups, host groups, realms, presets, " +
+  "workloads, replication, offload targets, directories and policies are not served; names " +
+  "that contain them are refused",
+  "FlashArray: volumes/batch, volumes/test, volumes/diff, volume-snapshots/batch and password" +
+  " login are not served",
+  "FlashArray: context_names and allow_errors are accepted and ignored: there is no fleet of " +
+  "arrays behind one",
+  "FlashArray: data reduction is 1: the bytes of a volume are the blocks that its image " +
+  "occupies on the host",
   "FlashArray: limits of QoS are stored and shown, not applied to I/O",
-  "Performance figures follow the growth of the stored bytes between two looks: hosts do their I/O past the simulator, " +
-  "which sees no reads",
-  "FlashArray: an overwrite or a truncation leaves no undo snapshot, and an overwrite that is cut off by SIGKILL leaves " +
-  "the volume half written",
-  "FlashArray: ports, portals and interfaces are shown, but nothing answers there on the local data plane",
-  "FlashBlade: object store (accounts, users, buckets), quotas, file-system-exports, SMB, servers, realms, replication, " +
-  "fleets and password login are not served; /policies and /alerts are empty lists",
-  "FlashBlade: on the local data plane an NFS rule lets in the client that it names by IP address, or everybody; networks, " +
-  "host names and netgroups reach nobody, and ro, squash and security options are stored, not enforced",
-  "FlashBlade: provisioned is always a hard limit, also without hard_limit_enabled; a file system without it ends at 64 GiB; a " +
-  "smaller size is stored, but df keeps the larger one; .snapshot and the fast-remove directory do not appear",
-  "FlashArray: snapshots and clones copy the image's bytes while hosts may write: without reflink on the host's file " +
-  "system the copy is not of one instant (a FlashBlade's file system is frozen meanwhile)",
-  "Kernel data plane: no Fibre Channel and no RoCE; a FlashArray's unit serial number (VPD page 0x80, lsblk -o SERIAL) shows one 0 " +
-  "before it; vendor, product, WWID and NGUID are exact",
-  "Kernel data plane, NVMe/TCP: each host that has any connection sees all namespaces of its array, and a host that is cut off keeps " +
-  "what it has attached for as long as another host is connected to the volume; namespace ids are not those of the connections",
-  "Kernel data plane, NFS: the host's own NFS server answers at every address of the host, with the versions that it serves; fileid_32bit " +
-  "and atime are stored, not enforced; a file system is the path /NAME of the host, so that a name is served once",
+  "Performance figures follow the growth of the stored bytes between two looks: hosts do " +
+  "their I/O past the simulator, which sees no reads",
+  "FlashArray: an overwrite or a truncation leaves no undo snapshot, and an overwrite that is" +
+  " cut off by SIGKILL leaves the volume half written",
+  "FlashArray: ports, portals and interfaces are shown, but nothing answers there on the " +
+  "local data plane",
+  "FlashBlade: object store (accounts, users, buckets), quotas, file-system-exports, SMB, " +
+  "servers, realms, replication, fleets and password login are not served; /policies and " +
+  "/alerts are empty lists",
+  "FlashBlade: on the local data plane an NFS rule lets in the client that it names by IP " +
+  "address, or everybody; networks, host names and netgroups reach nobody, and ro, squash and" +
+  " security options are stored, not enforced",
+  "FlashBlade: provisioned is always a hard limit, also without hard_limit_enabled; a file " +
+  "system without it ends at 64 GiB; a smaller size is stored, but df keeps the larger one; " +
+  ".snapshot and the fast-remove directory do not appear",
+  "FlashArray: snapshots and clones copy the image's bytes while hosts may write: without " +
+  "reflink on the host's file system the copy is not of one instant (a FlashBlade's file " +
+  "system is frozen meanwhile)",
+  "Kernel data plane: no Fibre Channel and no RoCE; a FlashArray's unit serial number (VPD " +
+  "page 0x80, lsblk -o SERIAL) shows one 0 before it; vendor, product, WWID and NGUID are " +
+  "exact",
+  "Kernel data plane, NVMe/TCP: each host that has any connection sees all namespaces of its " +
+  "array, and a host that is cut off keeps what it has attached for as long as another host " +
+  "is connected to the volume; namespace ids are not those of the connections",
+  "Kernel data plane, NFS: the host's own NFS server answers at every address of the host, " +
+  "with the versions that it serves; fileid_32bit and atime are stored, not enforced; a file " +
+  "system is the path /NAME of the host, so that a name is served once",
   "State survives SIGKILL of the simulator, not a power loss of the host",
-  "Messages that no public source records (invalid size, name, LUN, full array, all FlashBlade texts) are the simulator's" +
-  " own and hold the substrings that drivers look for",
+  "Messages that no public source records (invalid size, name, LUN, full array, all " +
+  "FlashBlade texts) are the simulator's own and hold the substrings that drivers look for",
 ];

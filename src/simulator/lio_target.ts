@@ -16,7 +16,8 @@ const ISCSI_PORT = 3260;
 /** What LIO takes for "not set" in names and passwords of CHAP. */
 const UNSET = "NULL";
 
-export interface LioTargetOptions {
+/** What identifies an array to iSCSI initiators, and where it is served. */
+interface LioTargetOptions {
   /** Where configfs is seen. */
   configfs: string;
   /** UUID of the array. */

@@ -2,7 +2,7 @@ import { type Answer, type Call, count, csv, flag } from "./call.ts";
 import { parseFilter, type Row } from "./filter.ts";
 import { refused } from "./rest_error.ts";
 
-/** How one kind of array pages (arrays.md A2 and B1). */
+/** How one kind of array pages. */
 export interface ListStyle {
   /** Items of a page at most, also when `limit` is larger or absent. */
   pageMax: number;
@@ -10,6 +10,15 @@ export interface ListStyle {
   moreItemsRemaining: boolean;
   /** FlashBlade: `total_item_count` is a number on every GET; FlashArray: null unless asked for. */
   alwaysCounts: boolean;
+}
+
+/** The sums of a list. */
+interface Totals<T> {
+  /** True: also when the call does not ask for `total_only`. */
+  always: boolean;
+  of: (items: T[]) => Row;
+  /** True: `total` is one object and no list. */
+  asObject?: boolean;
 }
 
 /** The objects that a list call is about. `T` is the stored form, a Row what goes over the wire. */
@@ -24,11 +33,8 @@ export interface Listed<T> {
   keyOf: (item: T) => string;
   destroyed?: (item: T) => boolean;
   render: (item: T) => Row;
-  /**
-   * One row of sums over all that matched. `always` = even when `total_only` is not asked for
-   * (arrays.md A6).
-   */
-  total?: { always: boolean; of: (items: T[]) => Row; asObject?: boolean };
+  /** One row of sums over all that matched. */
+  total?: Totals<T>;
   /** Message for a name that is not there; default `<what> does not exist.` */
   missing?: string;
 }
@@ -40,8 +46,8 @@ export function items(rows: Row[]): Answer {
 
 /**
  * The named objects, in the order of the names; RestError 400 with the name as context for the
- * first that is not there, or not in the state that `destroyed` asks for (arrays.md F2, F3).
- * `undefined` when the call names none.
+ * first that is not there, or not in the state that `destroyed` asks for. `undefined` when the call
+ * names none.
  */
 export function named<T>(call: Call, listed: Listed<T>): T[] | undefined {
   const names = listed.byName === undefined ? undefined : csv(call.query, "names");
@@ -97,7 +103,7 @@ function compare(left: unknown, right: unknown): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** `sort=size-,name`: descending by a trailing minus (arrays.md F13). */
+/** `sort=size-,name`: descending by a trailing minus. */
 function sorted<T>(found: T[], sort: string[], render: (item: T) => Row): T[] {
   const keys = sort.map((key) => {
     const field = /^([a-z_]+(?:\.[a-z_]+)*)(-?)$/.exec(key);
@@ -139,8 +145,8 @@ function from<T>(call: Call, listed: Listed<T>, found: T[]): T[] {
 
 /**
  * The answer of a GET on a collection: selection by names, ids, destroyed and filter, order, count
- * and page (arrays.md A2). A token is given only in the default order. The caller passes
- * `store.stale` reading by wrapping `all`.
+ * and page. A token is given only in the default order. The caller passes `store.stale` reading by
+ * wrapping `all`.
  */
 export function listAnswer<T>(call: Call, listed: Listed<T>, style: ListStyle): Answer {
   const filter = call.query.get("filter");

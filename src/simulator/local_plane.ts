@@ -4,7 +4,7 @@ import type { BlockPlane, FilePlane, Plane, PlaneFileSystem, PlaneHost } from ".
 import type { Run } from "../run.ts";
 
 /** Where one host reaches one volume: `hosts/<host>/<name>`. */
-export interface PlaneLink {
+interface PlaneLink {
   /** Host object's name (block) or client address, or `any` (file). */
   host: string;
   /** LUN number (block) or name of the file system (file). */
@@ -17,11 +17,15 @@ export interface PlaneLink {
  * The local data plane of one array, a folder that nodes on this machine are given by
  * --local-plane:
  *
- *     DIR/<array>/images/<id>            sparse image of a volume, a file system or a snapshot, of the provisioned size
- *     DIR/<array>/hosts/<host>/<lun>     block: link to the image, there exactly while host and volume are connected
- *     DIR/<array>/fs/<id>                file: where the simulator mounts the image of a file system (file_system_images.ts)
- *     DIR/<array>/hosts/<client>/<name>  file: link to that folder for each NFS rule with an IP address as client, and below
- *                                        `any` for the rule `*`. A node looks at its own data address first, then at `any`.
+ *     DIR/<array>/images/<id>            sparse image of a volume, a file system or a
+ *                                        snapshot, of the provisioned size
+ *     DIR/<array>/hosts/<host>/<lun>     block: link to the image, there exactly while host and
+ *                                        volume are connected
+ *     DIR/<array>/fs/<id>                file: where the simulator mounts the image of a file
+ *                                        system (file_system_images.ts)
+ *     DIR/<array>/hosts/<client>/<name>  file: link to that folder for each NFS rule with an IP
+ *                                        address as client, and below `any` for the rule `*`. A
+ *                                        node looks at its own data address first, then at `any`.
  *
  * Links are relative, so that they hold wherever DIR is bind-mounted. Every method is safe to
  * repeat.

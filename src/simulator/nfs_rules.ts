@@ -9,7 +9,8 @@ export interface ExportRule {
 }
 
 const FLAGS = new Set(
-  "rw ro fileid_32bit no_fileid_32bit root_squash no_root_squash all_squash no_all_squash secure insecure atime noatime"
+  ("rw ro fileid_32bit no_fileid_32bit root_squash no_root_squash all_squash no_all_squash " +
+    "secure insecure atime noatime")
     .split(" "),
 );
 const SETTINGS = /^(anonuid=\d+|anongid=\d+|sec=[a-z0-9:]+)$/;
@@ -30,8 +31,8 @@ function parseRule(text: string): ExportRule {
 }
 
 /**
- * The rules of `nfs.rules`: `client(option,option) client(options)`, empty text = no client
- * (arrays.md B3). RestError 400 for anything else.
+ * The rules of `nfs.rules`: `client(option,option) client(options)`, empty text = no client.
+ * RestError 400 for anything else.
  */
 export function parseRules(text: string): ExportRule[] {
   return text.split(/\s+/).filter((rule) => rule !== "").map(parseRule);

@@ -19,7 +19,8 @@ const NVME_PORT = "4420";
 const FIRST_PORT = 24_937;
 const MOST_PORTS = 256;
 
-export interface NvmetSubsystemOptions {
+/** What identifies an array to NVMe hosts, and where it is served. */
+interface NvmetSubsystemOptions {
   configfs: string;
   nqn: string;
   /** Serial number of the array. */

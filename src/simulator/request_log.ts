@@ -1,5 +1,5 @@
 /** One REST call as it was answered. */
-export interface LoggedRequest {
+interface LoggedRequest {
   timeMs: number;
   array: string;
   method: string;
@@ -11,12 +11,28 @@ export interface LoggedRequest {
   durationMs: number;
 }
 
+/** How often one method and path of one array was called. */
+interface CallCount {
+  array: string;
+  method: string;
+  path: string;
+  count: number;
+}
+
+/** What GET /requests of the control endpoint answers. */
+interface RequestReport {
+  total: number;
+  counts: CallCount[];
+  /** The newest calls, oldest first. */
+  last: LoggedRequest[];
+}
+
 /** So many calls are kept in full. */
 const KEPT = 1000;
 
 /** Counts of all calls since the start or the last reset, and the newest ones in full. */
 export class RequestLog {
-  #counts = new Map<string, { array: string; method: string; path: string; count: number }>();
+  #counts = new Map<string, CallCount>();
   #last: LoggedRequest[] = [];
 
   add(request: LoggedRequest): void {
@@ -34,12 +50,8 @@ export class RequestLog {
     this.#last = [];
   }
 
-  /** `total`, `counts` by array, method and path, and the `last` 1,000 calls, oldest first. */
-  report(): {
-    total: number;
-    counts: { array: string; method: string; path: string; count: number }[];
-    last: LoggedRequest[];
-  } {
+  /** All counts, and the last 1,000 calls in full. */
+  report(): RequestReport {
     const counts = [...this.#counts.values()];
     return {
       total: counts.reduce((sum, { count }) => sum + count, 0),

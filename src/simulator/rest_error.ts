@@ -1,7 +1,4 @@
-/**
- * An error answer of an array: status, text and the name of the object it is about (reference
- * arrays.md, section C).
- */
+/** An error answer of an array: status, text, and `context`, the name of the object it is about. */
 export class RestError extends Error {
   override readonly name = "RestError";
   constructor(readonly status: number, message: string, readonly context: string | null = null) {
@@ -9,21 +6,16 @@ export class RestError extends Error {
   }
 }
 
-/**
- * The usual functional error: 400 with the object's name as context, "not found" included
- * (arrays.md F2).
- */
+/** The usual functional error: 400 with the object's name as context, "not found" included. */
 export function refused(message: string, context: string | null = null): RestError {
   return new RestError(400, message, context);
 }
 
 /**
  * The body of an error answer. 403 and 429 come from the gateway in front of the array and carry a
- * top-level `message`; all others a list `errors` (arrays.md A1, what the vendor's SDK reads).
+ * top-level `message`; all others a list `errors`. The vendor's SDK reads them so.
  */
-export function errorBody(
-  error: { status: number; message: string; context: string | null },
-): unknown {
+export function errorBody(error: RestError): unknown {
   if (error.status === 403 || error.status === 429) return { message: error.message };
   return { errors: [{ context: error.context, message: error.message }] };
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 
-/** REST sessions end after 30 minutes without a call (REST 1.13 guide; arrays.md A1). */
-export const DEFAULT_IDLE_MS = 30 * 60_000;
+/** REST sessions end after 30 minutes without a call (FlashArray REST API 1.13 guide). */
+const DEFAULT_IDLE_MS = 30 * 60_000;
 
 /**
  * The logins of one array: one API token for ever, sessions in memory until they idle out or this

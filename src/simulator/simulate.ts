@@ -19,13 +19,14 @@ import { Sessions } from "./sessions.ts";
 import { Store } from "./store.ts";
 
 /** The kernel data plane. */
-export interface KernelPlaneAt {
+interface KernelPlaneAt {
   /** Addresses of this host at which iSCSI and NVMe/TCP are served, at the first one NFS too. */
   portals: readonly string[];
   /** Where the root of this host is seen, for /sys and /proc. */
   hostRoot: string;
 }
 
+/** The fleet to serve, and how it behaves. */
 export interface SimulateOptions {
   flasharrays: number;
   flashblades: number;
@@ -55,7 +56,8 @@ export interface SimulateOptions {
   versions?: Partial<Record<ArrayKind, readonly string[]>>;
 }
 
-export interface SimulateTools {
+/** What the simulator uses of its process. */
+interface SimulateTools {
   run: Run;
   log: Logger;
   /** Ends the simulator. */
@@ -129,8 +131,18 @@ export async function serveFleet(
   }
 }
 
-/** Numbers of an array's own tries for a port, in order. */
-function portsToTry(options: { saved: number; listenPort: number; at: number }): number[] {
+/** What decides about the port of an array. */
+interface PortWish {
+  /** Its port in an earlier life; 0 = none. */
+  saved: number;
+  /** Port of the first array; 0 = any free one. */
+  listenPort: number;
+  /** The array's place in the fleet, from 0. */
+  at: number;
+}
+
+/** The ports to try for an array, in order; 0 takes any free one. */
+function portsToTry(options: PortWish): number[] {
   if (options.saved !== 0) return [options.saved];
   // A neighbour of the wanted port may be taken by somebody else: any free one will do then.
   return options.listenPort === 0
@@ -225,7 +237,8 @@ class Fleet implements ServedFleet {
     lock.close();
     throw new PsoError(
       "in_use",
-      `state folder ${this.#stateDir} is used by another simulator that runs; stop it or choose another folder`,
+      `state folder ${this.#stateDir} is used by another simulator that runs: stop it, or choose ` +
+        "another folder",
     );
   }
 

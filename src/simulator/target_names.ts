@@ -1,8 +1,13 @@
-/**
- * What a FlashArray is called by initiators: 16 hex digits that are the same in the IQN and the NQN
- * of one array (arrays.md A5).
- */
-export function targetNames(arrayId: string): { iqn: string; nqn: string; serial: string } {
+/** The names of a FlashArray's targets. */
+interface TargetNames {
+  iqn: string;
+  nqn: string;
+  /** 16 hex digits, the same in the IQN and the NQN. */
+  serial: string;
+}
+
+/** The names by which initiators know a FlashArray. They follow from its id, and never change. */
+export function targetNames(arrayId: string): TargetNames {
   const digits = arrayId.replaceAll("-", "").slice(-16);
   return {
     iqn: `iqn.2010-06.com.purestorage:flasharray.${digits}`,

@@ -3,9 +3,17 @@ const LEAST_MS = 1000;
 /** What the guest file systems of the local plane write in. */
 const BYTES_PER_WRITE = 4096;
 
+/** How much is written, as the arrays report it. */
 export interface Rates {
   writesPerSec: number;
   writeBytesPerSec: number;
+}
+
+/** The last look at one key. */
+interface Sample {
+  bytes: number;
+  atMs: number;
+  rates: Rates;
 }
 
 /**
@@ -14,7 +22,7 @@ export interface Rates {
  */
 export class WriteMeter {
   readonly #now: () => number;
-  readonly #samples = new Map<string, { bytes: number; atMs: number; rates: Rates }>();
+  readonly #samples = new Map<string, Sample>();
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }

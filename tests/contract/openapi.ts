@@ -154,7 +154,7 @@ function typedQuery(value: string, check: ValidateFunction): unknown {
 /**
  * Holds every answer that it is shown against the OpenAPI file of the answer's REST version: the
  * path and method exist there, each query parameter exists and has its type, the bodies have their
- * shape and no member of another version; an error has the form that drivers read (arrays.md A1).
+ * shape and no member of another version; an error has the form that drivers read.
  * Hand `record` to the simulator as `onAnswer`, or wrap a fetch by `recordingFetch`; at the end
  * call `assertClean()`.
  *
@@ -269,7 +269,7 @@ function operationProblems(operation: Operation | undefined, answer: Answer): st
 
 /**
  * 403 and 429 carry one `message` at the top, every other status a list `errors` of `{message,
- * context}` (arrays.md A1; 401: body free).
+ * context}` (as the vendor's SDK reads them); a 401 may have any body.
  */
 function errorProblems({ status, body }: Answer): string[] {
   if (status < 400 || status === 401 || status >= 500) {

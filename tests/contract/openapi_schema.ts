@@ -6,7 +6,7 @@ export type JsonSchema = { [key: string]: unknown };
 
 /**
  * Members that recorded answers of real arrays give as null although the specifications know no
- * null (arrays.md A6, A12).
+ * null.
  */
 const NULL_OBJECTS = new Set(["workload"]);
 
@@ -71,8 +71,7 @@ function merged(document: Node, part: Node): Node {
 /**
  * The JSON schema of an OpenAPI schema of the vendor, stricter than its words in one way and looser
  * in another: a member that the schema does not name is refused (it belongs to another version),
- * and a scalar may be null, because recorded answers hold nulls in every unset scalar (arrays.md
- * A6) while the specifications never say `nullable`. Lists and objects are never null there, so not
+ * and a scalar may be null, because recorded answers hold nulls in every unset scalar while the specifications never say `nullable`. Lists and objects are never null there, so not
  * here.
  */
 export function jsonSchema(document: Node, part: Node, name = ""): JsonSchema {

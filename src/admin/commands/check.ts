@@ -14,9 +14,11 @@ import { silentLogger } from "../../log.ts";
 import { formatSize } from "../../size.ts";
 import type { AdminContext } from "./context.ts";
 
+/** What `pso-bin admin check --help` prints. */
 export const CHECK_HELP =
-  `Checks a values file, every unknown key included, and asks each array that it names: certificate, login, version, room.
-With --node also how this host is prepared to attach volumes: tools, initiator names, services, multipath, udev, NFS, clock.
+  `Checks a values file, every unknown key included, and asks each array that it names: certificate,
+login, version, room. With --node also how this host is prepared to attach volumes: tools, initiator
+names, services, multipath, udev, NFS, clock.
 
 Usage: pso-bin admin check -f values.yaml [--offline]
        pso-bin admin check --node [-f values.yaml] [--host-root DIR] [--host-tools HOW]
@@ -29,13 +31,16 @@ Flags:
   --host-tools HOW  run the host's tools by nsenter or chroot, or direct (default nsenter)
   --help            print this
 
-This program reads /proc, /sys and /dev only below another folder than /. In a node's pod that is /host. On a plain host make it first:
+This program reads /proc, /sys and /dev only below another folder than /. In a node's pod that is
+/host. On a plain host make it first:
   mkdir -p /host && mount --rbind / /host && mount --make-rslave /host
 and take it away with: umount -R /host
 
-Prints one line per finding: OK, WARN or FAIL. For each array it prints the SHA-256 fingerprint of the certificate that it presents,
-which \`CertFingerprint\` can pin after you compared it with the array's own.
-Exit codes: 0 nothing failed, 1 an array failed or the host cannot use what flasharray.sanType asks for, 2 wrong use or configuration.
+Prints one line per finding: OK, WARN or FAIL. For each array it prints the SHA-256 fingerprint of
+the certificate that it presents, which \`CertFingerprint\` can pin after you compared it with the
+array's own.
+Exit codes: 0 nothing failed, 1 an array failed or the host cannot use what flasharray.sanType asks
+for, 2 wrong use or configuration.
 `;
 
 const WAIT_MS = 30_000;
@@ -115,14 +120,19 @@ async function readConfig(
   return config;
 }
 
+/** What the check of this host compares it with. */
+interface HostCheck {
+  /** Absent without a values file. */
+  config?: Config;
+  /** The arrays whose clocks are compared; none with --offline. */
+  arrays: readonly ArrayConfig[];
+  context: AdminContext;
+}
+
 /** True when nothing was asked of this host, or it can do what the values file asks for. */
 async function checkThisHost(
   { host }: Options,
-  { config, arrays, context }: {
-    config?: Config;
-    arrays: readonly ArrayConfig[];
-    context: AdminContext;
-  },
+  { config, arrays, context }: HostCheck,
 ): Promise<boolean> {
   if (!host) return true;
   const run = createRun({
@@ -212,10 +222,10 @@ async function checkArray(config: ArrayConfig): Promise<{ ok: boolean; lines: st
     const { name, version, restVersion, capacityBytes, usedBytes, protocols } = await open.array
       .status(signal);
     const room = `${formatSize(usedBytes)} of ${formatSize(capacityBytes)} used`;
+    const served = [...protocols].join(", ") || "no protocol";
     lines.unshift(
-      `OK   ${config.path} ${address}: ${name}, Purity ${version}, REST ${restVersion}, ${room}, serves ${
-        [...protocols].join(", ") || "no protocol"
-      }`,
+      `OK   ${config.path} ${address}: ${name}, Purity ${version}, REST ${restVersion}, ${room}, ` +
+        `serves ${served}`,
     );
     return { ok: true, lines };
   } catch (error) {

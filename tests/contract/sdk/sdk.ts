@@ -1,7 +1,7 @@
 import { messageOf } from "../../../src/errors.ts";
 import { skip } from "../../skips.ts";
 
-/** The vendor's Python SDK that the contract was read from (arrays.md, mark SDK). */
+/** The version of the vendor's Python SDK that the simulator's contract was read from. */
 const SDK = "py-pure-client==1.90.0";
 const ROOT = decodeURIComponent(new URL("../../../", import.meta.url).pathname);
 const VENV = `${ROOT}.tools/sdk-venv-1.90.0`;
