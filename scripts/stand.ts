@@ -5,15 +5,14 @@
  * ARCHITECTURE.md. Needs root and Linux.
  */
 import { parse, stringify } from "@std/yaml";
-import { Child, type Ended, killMarked, MARK } from "./child.ts";
-import { isBelow, mountHostRoot, releaseBelow, removeFolder, shareFolder } from "./mounts.ts";
-import { exists, readIfThere } from "./paths.ts";
-import { type Launch, launchOf, ROOT } from "./program.ts";
+import { Child, type Ended } from "./child.ts";
+import { mountHostRoot, shareFolder } from "./mounts.ts";
+import { accepts, freePort, isLive } from "./probe.ts";
+import { type Launch, launchOf } from "./program.ts";
+import { cleanStandFolder, makeStandFolder, ownEtc, takeStandFolder } from "./stand_folder.ts";
 
 const START_MS = 60_000;
 const STOP_MS = 30_000;
-/** sun_path holds 108 bytes with the zero at its end (unix(7)). */
-const SOCKET_PATH_BYTES = 107;
 
 export interface StandOptions {
   /**
@@ -119,6 +118,14 @@ export async function startStand(options: StandOptions): Promise<Stand> {
 /** Thrown by startStand when its signal fired in the middle; by then all is clean again. */
 export class StartCancelled extends Error {}
 
+/** The folder of a stand, once it is taken and clean. */
+interface HeldFolder {
+  dir: string;
+  lock: Deno.Listener;
+  /** Where the machine's / is mounted for each process. */
+  hostRoots: string;
+}
+
 export class Stand {
   readonly dir: string;
   /** Settles when a process ends that was not asked to; never rejects. */
@@ -130,10 +137,7 @@ export class Stand {
   #reportDeath: (death: Death) => void = () => {};
   #facts: Up | undefined;
 
-  private constructor(
-    options: StandOptions,
-    held: { dir: string; lock: Deno.Listener; hostRoots: string },
-  ) {
+  private constructor(options: StandOptions, held: HeldFolder) {
     this.#options = options;
     this.dir = held.dir;
     this.#lock = held.lock;
@@ -146,21 +150,10 @@ export class Stand {
    * ready.
    */
   static async prepare(options: StandOptions): Promise<Stand> {
-    await Deno.mkdir(`${options.dir}/log`, { recursive: true });
-    const dir = await Deno.realPath(options.dir);
-    if (isBelow(dir, ROOT)) {
-      throw new Error(
-        `${dir} lies inside the project, where mounts would confuse the compiler; choose a folder elsewhere`,
-      );
-    }
-    if (new TextEncoder().encode(`${dir}/controller.sock`).length > SOCKET_PATH_BYTES) {
-      throw new Error(
-        `${dir} is too long for a socket's path (${SOCKET_PATH_BYTES} bytes); choose a shorter one`,
-      );
-    }
-    const lock = takeFolder(dir);
+    const dir = await makeStandFolder(options.dir);
+    const lock = takeStandFolder(dir);
     try {
-      await clean(dir);
+      await cleanStandFolder(dir);
       const hostRoots = await Deno.makeTempDir({ prefix: "pso-host-" });
       await Deno.writeTextFile(`${dir}/host_roots`, hostRoots);
       await shareFolder(dir);
@@ -288,7 +281,7 @@ export class Stand {
     await Promise.all(before.map((name) => this.kill(name, "SIGTERM")));
     if (this.#parts.has("simulator")) await this.kill("simulator", "SIGTERM");
     try {
-      await clean(this.dir);
+      await cleanStandFolder(this.dir);
     } finally {
       this.#lock.close();
     }
@@ -402,83 +395,5 @@ export class Stand {
     if (isLocal) args.push("--local-plane", fleet.plane);
     const admin = await this.#addPart(name, { args, socket });
     return { name, endpoint: `unix://${socket}`, admin, stateDir, dataAddress, hostRoot };
-  }
-}
-
-/**
- * A node's /etc with initiator names of its own: two hosts of an array never share one. Written
- * once, so that they last.
- */
-async function ownEtc(etc: string, number: number): Promise<string> {
-  if (await exists(`${etc}/nvme/hostid`)) return etc;
-  const id = crypto.randomUUID();
-  await Deno.mkdir(`${etc}/iscsi`, { recursive: true });
-  await Deno.mkdir(`${etc}/nvme`, { recursive: true });
-  await Deno.writeTextFile(
-    `${etc}/iscsi/initiatorname.iscsi`,
-    `InitiatorName=iqn.1993-08.org.debian:01:${id.slice(0, 8)}${number}\n`,
-  );
-  await Deno.writeTextFile(`${etc}/nvme/hostnqn`, `nqn.2014-08.org.nvmexpress:uuid:${id}\n`);
-  await Deno.writeTextFile(`${etc}/nvme/hostid`, `${id}\n`);
-  return etc;
-}
-
-/**
- * Takes away whatever a stand in `dir` has outside of plain files. Safe to repeat, and the first
- * thing after a run that was killed.
- */
-async function clean(dir: string): Promise<void> {
-  await killMarked(MARK, dir);
-  const hostRoots = await readIfThere(`${dir}/host_roots`);
-  await releaseBelow(hostRoots === undefined ? [dir] : [hostRoots, dir]);
-  if (hostRoots !== undefined) {
-    await removeFolder(hostRoots);
-    await Deno.remove(`${dir}/host_roots`);
-  }
-  for await (const entry of Deno.readDir(dir)) {
-    if (entry.name.endsWith(".sock") || entry.name === "up.json") {
-      await Deno.remove(`${dir}/${entry.name}`);
-    }
-  }
-}
-
-/**
- * One stand per folder: held by an abstract socket (unix(7)), which is gone with its process
- * however that ends, and which, unlike a lock file in the folder, does not keep the folder's own
- * mount busy.
- */
-function takeFolder(dir: string): Deno.Listener {
-  try {
-    return Deno.listen({ transport: "unix", path: `\0pso-stand${dir}` });
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) {
-      throw new Error(`another stand is running in ${dir}; stop it or choose another folder`);
-    }
-    throw error;
-  }
-}
-
-/** A port of 127.0.0.1 that was free a moment ago. */
-async function freePort(): Promise<number> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return await Promise.resolve(listener.addr.port);
-}
-
-async function accepts(socket: string): Promise<boolean> {
-  try {
-    (await Deno.connect({ transport: "unix", path: socket })).close();
-    return true;
-  } catch {
-    return false; // no file yet, or nobody listens
-  }
-}
-
-async function isLive(admin: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${admin}/healthz`, { signal: AbortSignal.timeout(2000) });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false; // not listening yet
   }
 }

@@ -1,23 +1,11 @@
 /** Runs test suites and sums them up. Usage stands in `scripts/test`. */
-import { pause, until } from "../src/async/wait.ts";
-import { killMarked } from "./child.ts";
-import {
-  differences,
-  type MachineState,
-  readMachineState,
-  type StateOptions,
-} from "./machine_state.ts";
-import { releaseBelow, removeFolder } from "./mounts.ts";
-import { exists, readIfThere } from "./paths.ts";
+import { guestProblem, runInGuests } from "./guests.ts";
+import { readIfThere } from "./paths.ts";
 import { DENO, ROOT } from "./program.ts";
+import { interruption, runShown } from "./run_shown.ts";
 import { complain, say } from "./shell.ts";
 import { type Counts, filesOf, readCounts, skippedIn, type Suite, SUITES } from "./suites.ts";
-
-/**
- * A process that was told to stop, or a lazy close, needs a moment; what is there after it was left
- * behind.
- */
-const SETTLE_MS = 5000;
+import { Surroundings } from "./surroundings.ts";
 
 interface Options {
   names: string[];
@@ -34,129 +22,6 @@ interface Outcome extends Counts {
   /** What is not tested and why, and the names of tests that were skipped without a word. */
   skips: string[];
   problems: string[];
-}
-
-/** Fires at Ctrl-C: what runs is ended, what it made is taken away, and nothing more is started. */
-const interruption = new AbortController();
-
-interface RunOptions {
-  env: Record<string, string>;
-  timeoutMs: number;
-  /** Both outputs are shown when the command has ended, for those that run side by side. */
-  late?: boolean;
-}
-
-/**
- * Runs a command with its output shown as it comes; gives back its code and what it wrote to
- * stdout. Ends its whole group at the deadline.
- */
-async function runShown(
-  args: string[],
-  options: RunOptions,
-): Promise<{ code: number; output: string }> {
-  const child = new Deno.Command("timeout", {
-    args: ["-k", "10", String(options.timeoutMs / 1000), ...args],
-    cwd: ROOT,
-    env: options.env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: options.late ? "piped" : "inherit",
-  }).spawn();
-  const stop = () => child.kill("SIGTERM"); // timeout(1) passes it on to the whole group
-  interruption.signal.addEventListener("abort", stop);
-  let output = "";
-  let shownLate = "";
-  const read = async (stream: ReadableStream<Uint8Array>, { isOutput }: { isOutput: boolean }) => {
-    const decoder = new TextDecoder();
-    for await (const bytes of stream) {
-      const text = decoder.decode(bytes, { stream: true });
-      if (options.late) shownLate += text;
-      else Deno.stdout.writeSync(bytes);
-      if (isOutput) output += text;
-    }
-  };
-  const reading = Promise.all([
-    read(child.stdout, { isOutput: true }),
-    options.late ? read(child.stderr, { isOutput: false }) : undefined,
-  ]);
-  const { code } = await child.status;
-  interruption.signal.removeEventListener("abort", stop);
-  // A process that a test left behind may hold the pipe for ever; it is found and named by the
-  // comparison of the machine.
-  const over = new AbortController();
-  await Promise.race([reading, pause(SETTLE_MS, over.signal).catch(() => {})]);
-  over.abort();
-  if (options.late) say(shownLate.trimEnd());
-  return { code, output };
-}
-
-/**
- * One suite's own place: environment, temporary folder, and what the machine looked like before.
- */
-class Surroundings implements AsyncDisposable {
-  readonly tmp: string;
-  readonly env: Record<string, string>;
-  readonly #state: StateOptions;
-  #before: MachineState | undefined;
-
-  private constructor(tmp: string, options: Options) {
-    this.tmp = tmp;
-    this.#state = {
-      mark: { name: "PSO_SUITE", value: tmp },
-      tmp: `${tmp}/t`,
-      shared: options.shared,
-    };
-    this.env = {
-      PSO_SUITE: tmp,
-      TMPDIR: `${tmp}/t`,
-      PSO_SKIPS: `${tmp}/skips`,
-      RUST_BACKTRACE: "0",
-    };
-    if (options.interpreted) this.env.PSO_INTERPRETED = "1";
-  }
-
-  static async open(options: Options): Promise<Surroundings> {
-    const tmp = await Deno.makeTempDir({ prefix: "pso-" });
-    await Deno.mkdir(`${tmp}/t`);
-    const around = new Surroundings(tmp, options);
-    around.#before = await readMachineState(around.#state);
-    return around;
-  }
-
-  /** What the suite left behind or took away. */
-  async leftovers(): Promise<string[]> {
-    const before = this.#before;
-    if (!before) return [];
-    let found: string[] = [];
-    const isAsBefore = async () => {
-      found = differences(before, await readMachineState(this.#state));
-      return found.length === 0;
-    };
-    await until("the machine is as before", isAsBefore, { timeoutMs: SETTLE_MS, intervalMs: 100 })
-      .catch(() => {});
-    return found;
-  }
-
-  async skips(): Promise<string[]> {
-    return (await readIfThere(`${this.tmp}/skips`) ?? "").split("\n").filter((line) => line !== "");
-  }
-
-  /** Ends what still runs with the suite's mark, and takes its mounts and temporary files away. */
-  async clear(): Promise<void> {
-    await this.#release();
-    await removeFolder(`${this.tmp}/t`);
-    await Deno.mkdir(`${this.tmp}/t`);
-  }
-
-  async #release(): Promise<void> {
-    await killMarked(this.#state.mark.name, this.#state.mark.value);
-    await releaseBelow([this.tmp]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#release();
-    await removeFolder(this.tmp);
-  }
 }
 
 /**
@@ -189,97 +54,6 @@ async function runFiles(files: string[], { around, flags, timeoutMs }: TestRun):
     ({ code, output } = await once());
   }
   return readCounts(output, code);
-}
-
-const LAB = `${ROOT}/tests/lab/lab`;
-
-/** Why no guest can be started here, after installing what is missing; `undefined` when one can. */
-async function guestProblem(around: Surroundings, timeoutMs: number): Promise<string | undefined> {
-  if (Deno.uid() !== 0) {
-    return "a guest needs root, for the packages it is made of and for the machine it runs on";
-  }
-  const { code } = await runShown([LAB, "build"], { env: around.env, timeoutMs });
-  return code === 0
-    ? undefined
-    : `the guest cannot be built here (code ${code}): see what is said above`;
-}
-
-/**
- * A guest waits for devices and time-outs most of its life, and one emulated processor is busy at a
- * time: two take little longer than one.
- */
-const GUESTS_AT_ONCE = 2;
-
-/**
- * Runs each test file in a guest of its own, some side by side. A guest has no network: what the
- * tests import is fetched before.
- */
-async function runInGuests(
-  files: string[],
-  run: { around: Surroundings; timeoutMs: number; isCi: boolean },
-): Promise<Counts[]> {
-  const frozen = run.isCi ? ["--frozen"] : [];
-  const cache = [DENO, "cache", "--quiet", ...frozen, ...files, `${ROOT}/main.ts`];
-  const { code } = await runShown(cache, { env: {}, timeoutMs: run.timeoutMs });
-  if (code !== 0) return [{ passed: 0, failed: 1, skipped: 0 }];
-  const waiting = [...files];
-  const counts: Counts[] = [];
-  const work = async () => {
-    for (
-      let file = waiting.shift();
-      file !== undefined && !interruption.signal.aborted;
-      file = waiting.shift()
-    ) {
-      counts.push(
-        await runInGuest(file, run).catch((error) => {
-          complain(`test: ${file}: ${error}`);
-          return { passed: 0, failed: 1, skipped: 0 };
-        }),
-      );
-    }
-  };
-  await Promise.all(Array.from({ length: GUESTS_AT_ONCE }, work));
-  return counts;
-}
-
-async function runInGuest(
-  file: string,
-  { around, timeoutMs }: { around: Surroundings; timeoutMs: number },
-): Promise<Counts> {
-  say(`--- ${file} begins`);
-  const begun = performance.now();
-  const onHost = file.replace("_test.ts", "_host.ts");
-  if (await exists(`${ROOT}/${onHost}`)) {
-    const { code } = await runShown([DENO, "run", "-A", "--no-check", onHost], {
-      env: around.env,
-      timeoutMs,
-    });
-    if (code !== 0) return { passed: 0, failed: 1, skipped: 0 };
-  }
-  const seconds = String(timeoutMs / 1000 - 30);
-  const env = { ...around.env, DENO, TMPDIR: "/tmp" };
-  const passed = around.env.PSO_INTERPRETED === undefined ? [] : ["-e", "PSO_INTERPRETED"];
-  const boot = (flags: string[], command: string) =>
-    runShown([LAB, "run", "-C", ROOT, "-t", seconds, ...passed, ...flags, `deno ${command}`], {
-      env,
-      timeoutMs,
-      late: true,
-    });
-  const setup = file.replace("_test.ts", "_setup.ts");
-  const hasFirstLife = await exists(`${ROOT}/${setup}`);
-  const disk = hasFirstLife ? ["-d", `${around.tmp}/disk`] : [];
-  try {
-    const first = hasFirstLife
-      ? await boot(disk, `run -A --no-check --cached-only ${setup}`)
-      : undefined;
-    if (first && first.code !== 0) return { passed: 0, failed: 1, skipped: 0 };
-    const { code, output } = await boot(disk, `test -A --no-check --cached-only ${file}`);
-    say(`--- ${file} took ${((performance.now() - begun) / 1000).toFixed(0)} s`);
-    return readCounts(output, code);
-  } finally {
-    // a guest that never began has made none
-    if (hasFirstLife) await Deno.remove(`${around.tmp}/disk`).catch(() => {});
-  }
 }
 
 /** All test files below the paths, each once. */
