@@ -7,6 +7,7 @@ import { FLASHARRAY_DIALECT } from "../flasharray/status.ts";
 import { FLASHBLADE_DIALECT } from "../flashblade/status.ts";
 import { type CallRecord, filterText, RestClient, type RestOptions } from "./client.ts";
 import { isRefusal, type Refusal, RestError, restErrorOf } from "./errors.ts";
+import { Limiter } from "./limiter.ts";
 
 type Answer = HttpResponse | Error;
 
@@ -187,6 +188,75 @@ Deno.test("RestClient stops repeating when the caller's deadline passes", async 
     client.call({ method: "GET", path: "volumes", signal: deadline.signal }),
     (error) => isPsoError(error, "busy", "timeout"),
   );
+});
+
+const SLOW = new TransportError("timeout", "no answer within 30 s", { sent: true });
+
+const PACES: { name: string; answers: Answer[]; before: number; after: number }[] = [
+  { name: "429 halves", answers: [json(429, {}), json(200, {})], before: 16, after: 8 },
+  { name: "503 halves", answers: [json(503, {}), json(200, {})], before: 16, after: 8 },
+  { name: "an answer that does not come in time halves", answers: [SLOW], before: 16, after: 8 },
+  { name: "a reset keeps", answers: [RESET], before: 16, after: 16 },
+  { name: "a good answer raises", answers: [json(200, {})], before: 1, after: 2 },
+  {
+    name: "a refusal, which costs the array nothing, raises",
+    answers: [json(400, {})],
+    before: 1,
+    after: 2,
+  },
+  { name: "500 keeps", answers: [json(500, {})], before: 1, after: 1 },
+];
+
+for (const { name, answers, before, after } of PACES) {
+  Deno.test(`RestClient tells the limiter of each answer: ${name} the limit`, async () => {
+    const limiter = new Limiter({ start: before });
+    // a limit of 1 is raised by a part of 1 each time: three are enough
+    const times = before === 1 ? 3 : 1;
+    const { client } = scripted(Array.from({ length: times }, () => answers).flat(), { limiter });
+    for (let time = 0; time < times; time++) {
+      await client.call({ method: "POST", path: "volumes", lane: "attach" }).catch(() => {});
+    }
+    assert.equal(limiter.limit, after);
+    assert.equal(limiter.running, 0, "every permit is given back");
+  });
+}
+
+Deno.test("RestClient does not take it for a slow array when the caller goes away", async () => {
+  const limiter = new Limiter({ start: 16 });
+  const caller = new AbortController();
+  const { client } = scripted([], {
+    limiter,
+    fetch: (request) => {
+      if (request.path.endsWith("api_version")) {
+        return Promise.resolve(json(200, { version: ["2.26"] }));
+      }
+      if (request.path.endsWith("login")) {
+        return Promise.resolve(json(200, {}, { "x-auth-token": "s" }));
+      }
+      caller.abort(new PsoError("timeout", "the RPC's deadline"));
+      return Promise.reject(SLOW);
+    },
+  });
+  await assert.rejects(
+    client.call({ method: "GET", path: "volumes", signal: caller.signal }),
+    (error) => isPsoError(error, "timeout"),
+  );
+  assert.deepEqual([limiter.limit, limiter.running], [16, 0]);
+});
+
+Deno.test("RestClient waits for an answer no longer than its own limit, and slows down then", async () => {
+  const limiter = new Limiter({ start: 16 });
+  const { client } = scripted([], {
+    limiter,
+    callTimeoutMs: 20,
+    fetch: ({ path, signal }) => {
+      if (path.endsWith("api_version")) return Promise.resolve(json(200, { version: ["2.26"] }));
+      if (path.endsWith("login")) return Promise.resolve(json(200, {}, { "x-auth-token": "s" }));
+      return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(SLOW)));
+    },
+  });
+  await assert.rejects(client.call({ method: "POST", path: "volumes" }), SLOW);
+  assert.equal(limiter.limit, 8);
 });
 
 Deno.test("RestClient tells onCall of each call, with no query and no answer as 0", async () => {
