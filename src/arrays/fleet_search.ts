@@ -3,9 +3,9 @@ import type { Snapshot, StorageArray, Volume, VolumeKind } from "./array.ts";
 import { arrayHintOf, isIdentityProblem, type Member } from "./fleet_member.ts";
 
 /**
- * A handle of this driver's: the array that made the object, by the first 8 hex digits of its id,
- * and the object's full name there. The array is part of the identity: a namesake on another array
- * is another object.
+ * A handle that this driver gave: the array that made the object, by the first 8 hex digits of its
+ * id, and the object's full name there. The array is part of the identity: a namesake on another
+ * array is another object.
  */
 export interface HomeHandle {
   arrayHint: string;
@@ -63,6 +63,15 @@ export interface BareOptions {
   forDelete?: boolean;
 }
 
+/** What was searched for, to judge the answers. */
+export interface SearchedName {
+  handle: BareHandle;
+  /** `volume` or `snapshot`, for messages. */
+  what: string;
+  /** Prefix of this cluster's volumes; absent: an array that is silent is never passed over. */
+  trusted?: string;
+}
+
 /** What a search needs to know of the fleet. */
 export interface SearchedFleet {
   members: readonly Member[];
@@ -99,8 +108,9 @@ export async function findAtHome<T>(
   if (proven[0] || home) return proven[0];
   throw new PsoError(
     "unavailable",
-    `cannot tell whether ${question.what} ${name} exists: the array ${arrayHint}…, which made it, ` +
-      `is not among the configured arrays (${labelsOf(fleet.members)}); configure that array again`,
+    `cannot tell whether ${question.what} ${name} exists: the array ${arrayHint}…, which made ` +
+      `it, is not among the configured arrays (${labelsOf(fleet.members)}); ` +
+      "configure that array again",
   );
 }
 
@@ -155,7 +165,7 @@ export async function findBare<T>(
  */
 export function certainHits<T>(
   { hits, silent }: BareFinding<T>,
-  { handle, what, trusted }: { handle: BareHandle; what: string; trusted?: string },
+  { handle, what, trusted }: SearchedName,
 ): Hit<T>[] {
   const [only, second] = hits;
   const isTrusted = only !== undefined && second === undefined && trusted !== undefined &&

@@ -29,8 +29,8 @@ export function abortError(signal?: AbortSignal): PsoError {
 }
 
 /**
- * Bounds of the pause between two looks at a fact. The pause grows with the time waited: a fact that
- * comes soon is seen soon, and many long waits cost little.
+ * Bounds of the pause between two looks at a fact. The pause grows with the time waited: a fact
+ * that comes soon is seen soon, and many long waits cost little.
  */
 const SHORTEST_INTERVAL_MS = 20;
 const LONGEST_INTERVAL_MS = 500;

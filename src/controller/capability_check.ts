@@ -25,21 +25,19 @@ export function capabilityFault(capability: Capability, kind: VolumeKind): strin
   const { access, mode } = capability;
   if (kind === "file") {
     if (access.type === "mount") return undefined;
-    return "a FlashBlade file system cannot be a raw block volume: use volumeMode Filesystem, or a class with backend block";
+    return "a FlashBlade file system cannot be a raw block volume: " +
+      "use volumeMode Filesystem, or a class with backend block";
   }
   if (needsFileSharing(capability)) {
-    return `a FlashArray volume cannot be a file system for access mode ${
-      MODE_NAMES[mode]
-    }, two nodes would damage it: ` +
-      "use a class with backend file, or volumeMode Block";
+    return `a FlashArray volume cannot be a file system for access mode ${MODE_NAMES[mode]}, ` +
+      "two nodes would damage it: use a class with backend file, or volumeMode Block";
   }
   if (
     access.type === "mount" && access.fsType !== "" &&
     findFsType(access.fsType) === undefined
   ) {
-    return `the file system ${
-      JSON.stringify(access.fsType)
-    } is not supported: csi.storage.k8s.io/fstype takes ${FS_TYPES.join(", ")}`;
+    return `the file system ${JSON.stringify(access.fsType)} is not supported: ` +
+      `csi.storage.k8s.io/fstype takes ${FS_TYPES.join(", ")}`;
   }
   return undefined;
 }
@@ -69,8 +67,6 @@ export function defaultFsTypeFault(
   const isUsed = kind === "block" &&
     capabilities.some(({ access }) => access.type === "mount" && access.fsType === "");
   if (!isUsed || findFsType(defaultFsType) !== undefined) return undefined;
-  return `flasharray.defaultFSType is ${defaultFsType}, and nodes make ${
-    FS_TYPES.join(" and ")
-  } only: ` +
-    "change it, or set csi.storage.k8s.io/fstype in the class";
+  return `flasharray.defaultFSType is ${defaultFsType}, and nodes make ${FS_TYPES.join(" and ")} ` +
+    "only: change it, or set csi.storage.k8s.io/fstype in the class";
 }

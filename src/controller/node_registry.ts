@@ -8,8 +8,8 @@ const MAX_NODES = 10_000;
 /** IQN, NQN and up to 8 WWPNs each. */
 const MAX_INITIATORS = 10 * MAX_NODES;
 /**
- * A node that was renamed gives its initiators free after this, one that lives on claims them again
- * with each publish.
+ * After this the initiators of a node that was renamed are free. A node that lives on claims them
+ * again with each publish.
  */
 const CLAIM_MS = 60 * 60 * 1000;
 
@@ -33,8 +33,8 @@ export class NodeRegistry {
 
   /**
    * Notes the node behind `nodeId`. `in_use`, naming both nodes, when another node used one of its
-   * initiator names within the last hour: two machines with one name write to each other's volumes
-   * (field lesson 37).
+   * initiator names within the last hour: an array takes two machines with one initiator name for
+   * one, and each of them could write to the other's volumes.
    */
   learn(nodeId: string, node: NodeIdentity): void {
     const initiators = initiatorNames(node);
@@ -64,7 +64,8 @@ export class NodeRegistry {
     if (!claim || claim.node === nodeName || this.#now() - claim.claimedMs > CLAIM_MS) return;
     throw new PsoError(
       "in_use",
-      `nodes ${claim.node} and ${nodeName} both have the initiator name ${initiator}: give each node its own and restart its node plugin ` +
+      `nodes ${claim.node} and ${nodeName} both have the initiator name ${initiator}: ` +
+        "give each node its own and restart its node plugin " +
         `(if ${claim.node} is gone, this is tried again with success within the hour)`,
     );
   }

@@ -21,7 +21,8 @@ import { preferenceRank, topologyFault } from "./topology.ts";
 // exceeds the room.
 //
 // Score = sum of weight × part, more is better:
-//   capacity  share of the capacity that stays free if the new volume and all recently placed ones were full (may be negative)
+//   capacity  share of the capacity that stays free if the new volume and all recently placed ones
+//             were full (may be negative)
 //   load      0 until arrays are compared by load
 
 const RESERVE = 0.05;
@@ -42,6 +43,7 @@ export interface PlacementArray {
   recentBytes: number;
 }
 
+/** A volume that needs an array. */
 export interface PlacementRequest {
   /** Name on the array; decides ties. */
   volumeName: string;
@@ -57,10 +59,12 @@ export interface PlacementRequest {
   onlyArray?: string;
 }
 
-export type ScorePart = keyof typeof WEIGHTS;
+/** What a score is the weighted sum of. */
+type ScorePart = keyof typeof WEIGHTS;
 const SCORE_PARTS = Object.keys(WEIGHTS) as ScorePart[];
 
-export interface Candidate<A extends PlacementArray = PlacementArray> {
+/** An array that can take the volume. */
+interface Candidate<A extends PlacementArray = PlacementArray> {
   array: A;
   score: number;
   parts: Record<ScorePart, number>;
@@ -68,7 +72,8 @@ export interface Candidate<A extends PlacementArray = PlacementArray> {
   preference: number;
 }
 
-export interface Rejection {
+/** An array that cannot take the volume, and why. */
+interface Rejection {
   /** `PlacementArray.key`. */
   key: string;
   /** Its label. */
@@ -79,7 +84,8 @@ export interface Rejection {
   passing: boolean;
 }
 
-export interface Decision<A extends PlacementArray = PlacementArray> {
+/** What placement decided; every array is in one of the two lists. */
+interface Decision<A extends PlacementArray = PlacementArray> {
   /** Best first. */
   candidates: Candidate<A>[];
   rejected: Rejection[];

@@ -8,7 +8,8 @@ import {
   SIMULATED_PROTOCOLS,
 } from "../protocols.ts";
 
-export interface ProtocolRequest {
+/** Both sides of a volume that is to be reached, and what was asked for. */
+interface ProtocolRequest {
   /** The array's name, for messages. */
   array: string;
   kind: VolumeKind;

@@ -26,7 +26,7 @@ export class PublishMemory {
   /** Node → volumes. */
   readonly #nodes = new Map<string, Set<string>>();
 
-  /** How the volume was published to the node; `undefined` when it was not, or that is forgotten. */
+  /** How the volume was published to the node; undefined when it was not, or that is forgotten. */
   modeOf(volume: string, node: string): PublishMode | undefined {
     return this.#volumes.get(volume)?.get(node);
   }

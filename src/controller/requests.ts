@@ -18,6 +18,7 @@ export type ContentSource = { snapshotId: string } | { volumeId: string };
 /** One CSI Topology: its segments. */
 export type Topology = Record<string, string>;
 
+/** Where a new volume must be reachable from (CSI `TopologyRequirement`). */
 export interface TopologyRequirement {
   /** The volume must be reachable from at least one of these; empty = from anywhere. */
   requisite: Topology[];
@@ -25,6 +26,7 @@ export interface TopologyRequirement {
   preferred: Topology[];
 }
 
+/** CreateVolume: a claim, with the parameters of its class. */
 export interface CreateVolumeRequest {
   /** CSI name, at most 128 bytes. */
   name: string;
@@ -36,6 +38,7 @@ export interface CreateVolumeRequest {
   topology?: TopologyRequirement;
 }
 
+/** A volume as Kubernetes keeps it in a PersistentVolume. */
 export interface VolumeAnswer {
   volumeId: string;
   capacityBytes: number;
@@ -45,6 +48,7 @@ export interface VolumeAnswer {
   accessibleTopology: Topology[];
 }
 
+/** ControllerPublishVolume: a pod on the node wants the volume. */
 export interface PublishRequest {
   volumeId: string;
   nodeId: string;
@@ -55,12 +59,14 @@ export interface PublishRequest {
   chap?: ChapCredentials;
 }
 
+/** ControllerUnpublishVolume: no pod on the node uses the volume any more. */
 export interface UnpublishRequest {
   volumeId: string;
   /** Empty = from all nodes. */
   nodeId: string;
 }
 
+/** ValidateVolumeCapabilities: could the volume be used in all of these ways? */
 export interface ValidateRequest {
   volumeId: string;
   /** What CreateVolume answered, or what the administrator wrote into the PersistentVolume. */
@@ -73,6 +79,7 @@ export interface ValidateRequest {
 /** `confirmed`, or why not, in a sentence. */
 export type ValidateAnswer = { confirmed: true } | { confirmed: false; message: string };
 
+/** Which part of a list is asked for. */
 export interface ListRequest {
   /** 0 = no limit by the caller. */
   maxEntries: number;
@@ -86,12 +93,14 @@ export interface PublishedVolume {
   publishedNodeIds: string[];
 }
 
+/** One part of ListVolumes. */
 export interface VolumePage {
   entries: PublishedVolume[];
   /** Empty on the last page. */
   nextToken: string;
 }
 
+/** GetCapacity: how much room is there for a class? */
 export interface CapacityRequest {
   /** May be empty: csi-provisioner sends none. */
   capabilities: Capability[];
@@ -100,6 +109,7 @@ export interface CapacityRequest {
   topology?: Topology;
 }
 
+/** Bytes, by the last check of each array. */
 export interface CapacityAnswer {
   /** Room on all arrays that fit. */
   availableBytes: number;
@@ -109,6 +119,7 @@ export interface CapacityAnswer {
   minimumVolumeBytes: number;
 }
 
+/** CreateSnapshot: a VolumeSnapshot, with the parameters of its class. */
 export interface CreateSnapshotRequest {
   /** CSI name, at most 128 bytes. */
   name: string;
@@ -117,6 +128,7 @@ export interface CreateSnapshotRequest {
   parameters?: Record<string, string>;
 }
 
+/** A snapshot as Kubernetes keeps it in a VolumeSnapshotContent. */
 export interface SnapshotAnswer {
   snapshotId: string;
   sourceVolumeId: string;
@@ -126,6 +138,7 @@ export interface SnapshotAnswer {
   readyToUse: true;
 }
 
+/** ListSnapshots: the two filters hold together. */
 export interface ListSnapshotsRequest extends ListRequest {
   /** Empty = any. */
   snapshotId: string;
@@ -133,12 +146,14 @@ export interface ListSnapshotsRequest extends ListRequest {
   sourceVolumeId: string;
 }
 
+/** One part of ListSnapshots. */
 export interface SnapshotPage {
   entries: SnapshotAnswer[];
   /** Empty on the last page. */
   nextToken: string;
 }
 
+/** ControllerExpandVolume: the claim asks for more. */
 export interface ExpandRequest {
   volumeId: string;
   capacityRange: CapacityRange;
@@ -146,6 +161,7 @@ export interface ExpandRequest {
   capability?: Capability;
 }
 
+/** What a grown volume has now, and whether its node must follow. */
 export interface ExpandAnswer {
   capacityBytes: number;
   nodeExpansionRequired: boolean;

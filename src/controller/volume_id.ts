@@ -20,7 +20,7 @@ const ARRAY_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$/;
  * Where a volume may be: the array that the handle names, and the names it may have there,
  * likeliest first.
  */
-export interface VolumeHandle {
+interface VolumeHandle {
   /** First 8 hex digits of an array id. */
   arrayHint?: string;
   /** Empty when no array could hold what the handle says. */
@@ -28,7 +28,7 @@ export interface VolumeHandle {
 }
 
 /** A snapshot's handle, taken apart. */
-export interface SnapshotHandle {
+interface SnapshotHandle {
   arrayHint?: string;
   /** Full name of its volume. */
   volume: string;

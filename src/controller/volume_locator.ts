@@ -17,7 +17,7 @@ export interface LocatedVolume {
 }
 
 /** A live snapshot and the array that it is on. */
-export interface LocatedSnapshot {
+interface LocatedSnapshot {
   member: FleetMember;
   snapshot: Snapshot;
 }

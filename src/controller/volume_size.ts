@@ -7,12 +7,11 @@ import type { CapacityRange } from "./requests.ts";
 
 /** PSO's DefaultVolumeSize. */
 const DEFAULT_SIZE_BYTES = 32 * GiB;
-/**
- * FlashArray REST: `provisioned` is a multiple of 512 from 1 MiB to 4 PiB (reference arrays A4).
- */
+/** FlashArray REST: `provisioned` of a volume is a multiple of 512 from 1 MiB to 4 PiB. */
 const BLOCK_STEP_BYTES = 512;
 const BLOCK_MIN_BYTES = MiB;
 const MAX_BYTES = 4 * PiB;
+
 /** What decides about a new volume's size besides the range. */
 export interface SizeOptions {
   kind: VolumeKind;

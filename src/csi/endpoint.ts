@@ -21,13 +21,13 @@ import { answer, callSamples, type UnaryEnvironment, type UnaryMethod } from "./
 import { listenOnSocket, socketPath } from "./unix_socket.ts";
 
 /**
- * For calls without a deadline (csi-sanity, hand-made ones); longer than any sidecar or kubelet
- * waits.
+ * Deadline of calls that come without one, from csi-sanity or by hand; longer than any sidecar or
+ * kubelet waits.
  */
 const CEILING_MS = 300_000;
 /**
- * How long stop() lets running calls finish; with ABORT_MS it stays within 25 s, and kubelet kills
- * after 30 s.
+ * How long stop() lets running calls finish. With ABORT_MS and FLUSH_MS it takes 25 s at most;
+ * kubelet kills the pod after 30 s.
  */
 const DRAIN_MS = 22_000;
 /** How long aborted calls get to unwind and answer. */
@@ -35,6 +35,7 @@ const ABORT_MS = 2_000;
 /** How long clients get to take the last answers and close. */
 const FLUSH_MS = 500;
 
+/** What an endpoint serves, and where. */
 export interface EndpointOptions {
   /** `unix:///path` or `/path`. */
   endpoint: string;
@@ -44,7 +45,8 @@ export interface EndpointOptions {
   log: Logger;
   metrics: Metrics;
   /**
-   * Shared with others that must not touch the same volumes at once; default: the endpoint's own.
+   * Locks shared with others that must not touch the same volumes at once; default: the endpoint's
+   * own.
    */
   locks?: KeyedLock;
   drainMs?: number;
@@ -126,16 +128,18 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
   };
 }
 
+/** What stop() ends. */
+interface ServingEndpoint {
+  server: Server;
+  listener: Listener;
+  running: RunningCalls;
+  log: Logger;
+  drainMs: number;
+}
+
 async function stop(
-  parts: {
-    server: Server;
-    listener: Listener;
-    running: RunningCalls;
-    log: Logger;
-    drainMs: number;
-  },
+  { server, listener, running, log, drainMs }: ServingEndpoint,
 ): Promise<void> {
-  const { server, listener, running, log, drainMs } = parts;
   running.stopping = true;
   log.info("stopping", { running: running.size });
   // Removes the socket at once; the callback comes when the last connection is gone.

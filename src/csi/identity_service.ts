@@ -11,6 +11,7 @@ import { method, type UnaryMethod } from "./unary.ts";
  */
 export const DRIVER_NAME = "pure-csi";
 
+/** What the Identity service tells of this process. */
 export interface IdentityOptions {
   /** The version of the program, as GetPluginInfo reports it. */
   version: string;

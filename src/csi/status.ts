@@ -65,8 +65,8 @@ export function statusOf(
   { method, requestId }: { method: string; requestId: string },
 ): RpcStatus {
   if (!isPsoError(error)) {
-    const message =
-      `internal error, not caused by the request; the driver's log has it under request ${requestId}`;
+    const message = "internal error, not caused by the request; " +
+      `the driver's log has it under request ${requestId}`;
     return { code: status.INTERNAL, name: statusName(status.INTERNAL), message };
   }
   const code = STATUS_BY_METHOD[method]?.[error.code] ?? STATUS[error.code];
@@ -74,8 +74,8 @@ export function statusOf(
 }
 
 /**
- * The longest beginning of `text` that fits `maxBytes` as UTF-8, ending in … if something was cut.
- * Never half a character.
+ * The longest beginning of `text` that fits `maxBytes` as UTF-8, ending in … if something was cut,
+ * and never in half a character.
  */
 export function cut(text: string, maxBytes: number): string {
   const bytes = new TextEncoder().encode(text);

@@ -4,21 +4,16 @@
  * fires at the caller's deadline, and turns the outcome into a status, one log line and one sample.
  *
  * ```ts
- * export function controllerService(provisioner: Provisioner): UnaryMethod[] {
- *   return [
- *     method(Controller.method.createVolume, {
- *       keys: (request) => [request.name],
- *       handle: async (request, { signal, log }) => {
- *         const volume = await provisioner.create(request.name, { signal, log });
- *         return { volume: { volumeId: volume.handle, capacityBytes: BigInt(volume.sizeBytes) } };
- *       },
- *     }),
- *     method(Controller.method.controllerGetCapabilities, { quiet: true, handle: () => ({ capabilities }) }),
- *   ];
- * } const endpoint = await startEndpoint({ endpoint: "unix:///csi/csi.sock", driverName, methods:
- * [...identityService(…), ...controllerService(…)], log, metrics }); await endpoint.stop();
+ * method(Controller.method.deleteVolume, {
+ *   keys: (request) => [request.volumeId],
+ *   handle: async (request, { signal }) => {
+ *     await provisioner.deleteVolume(request.volumeId, signal);
+ *     return {};
+ *   },
+ * });
  * ```
- * A method without a row answers UNIMPLEMENTED. Rows throw PsoError; `status.ts` says how each code leaves.
+ * A method without a row answers UNIMPLEMENTED. Rows throw PsoError; `status.ts` says how each code
+ * leaves.
  */
 import type {
   DescMessage,
@@ -185,11 +180,17 @@ export async function answer(
   return outcome;
 }
 
-function logOutcome(
-  log: Logger,
-  outcome: { quiet: boolean; code: string; ms: number; fault: unknown },
-): void {
-  const { quiet, code, ms, fault } = outcome;
+/** How a call ended, for its log line. */
+interface CallOutcome {
+  quiet: boolean;
+  /** The gRPC name of its code. */
+  code: string;
+  ms: number;
+  /** What the handler threw; undefined when it did not. */
+  fault: unknown;
+}
+
+function logOutcome(log: Logger, { quiet, code, ms, fault }: CallOutcome): void {
   if (fault === undefined) (quiet ? log.debug : log.info)("rpc", { code, ms });
   else if (isPsoError(fault)) {
     log.warn("rpc", { code, ms, error: fault.message, cause: causeOf(fault) });

@@ -33,7 +33,8 @@ export function socketPath(endpoint: string): string {
   if (bytes > PATH_BYTES) {
     throw new PsoError(
       "invalid",
-      `the socket path ${path} has ${bytes} bytes, the system allows ${PATH_BYTES}: choose a shorter --endpoint`,
+      `the socket path ${path} has ${bytes} bytes, the system allows ${PATH_BYTES}: ` +
+        "choose a shorter --endpoint",
     );
   }
   return path;
@@ -88,7 +89,8 @@ function checkFolder(path: string): void {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new PsoError(
       "invalid",
-      `cannot listen on ${path}: the folder ${folder} is missing; mount or create it, or change --endpoint`,
+      `cannot listen on ${path}: the folder ${folder} is missing; ` +
+        "mount or create it, or change --endpoint",
     );
   }
   throw new PsoError(

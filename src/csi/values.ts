@@ -58,7 +58,7 @@ export function capabilityOf(wire: VolumeCapability | undefined): Capability {
   );
 }
 
-/** Beyond this a number of bytes is no longer exact, and far beyond any array. */
+/** `out_of_range` above 2^53, where a number is no longer exact and which no array can hold. */
 function bytesOf(wire: bigint): number {
   if (wire <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(wire);
   throw new PsoError(
@@ -111,6 +111,7 @@ export function sourceOf(wire: VolumeContentSource | undefined): ContentSource |
   }
 }
 
+/** Where the volume must be reachable from; undefined when the request does not say. */
 export function topologyOf(wire: TopologyRequirement | undefined): Requirement | undefined {
   const segments = (topologies: TopologyRequirement["requisite"]) =>
     topologies.map((topology) => topology.segments);

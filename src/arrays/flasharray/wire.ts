@@ -5,7 +5,7 @@ import type { Reference } from "../rest/named_objects.ts";
 // Items of FlashArray REST 2.x, with the fields that this client reads. Every field is optional: an
 // older Purity leaves some out.
 
-/** An item of /volumes. */
+/** An item of /volumes; `serial` and `space` tell what it is and whether it was written. */
 export interface VolumeItem {
   id?: string;
   name?: string;
@@ -33,7 +33,7 @@ export interface SnapshotItem {
   suffix?: string;
 }
 
-/** An item of /hosts. */
+/** An item of /hosts: the array's object for a node, with its initiators by kind. */
 export interface HostItem {
   name?: string;
   is_local?: boolean;
@@ -75,7 +75,7 @@ export interface InterfaceItem {
   services?: string[];
 }
 
-/** An item of /controllers. */
+/** An item of /controllers: only ports of one that is ready can be used. */
 export interface ControllerItem {
   name?: string;
   status?: string;
@@ -83,8 +83,8 @@ export interface ControllerItem {
 }
 
 /**
- * Whether the array may hold data of the volume. True forbids a format. False allows none by itself,
- * because it is not known how fast real arrays update `space`.
+ * Whether the array may hold data of the volume. True forbids a format. False allows none by
+ * itself, because it is not known how fast real arrays update `space`.
  */
 export function everWritten(item: VolumeItem): boolean {
   return Boolean(item.source?.name) || (item.space?.virtual ?? 0) > 0 ||
@@ -116,8 +116,8 @@ export function snapshotOf(item: SnapshotItem): Snapshot {
 }
 
 /**
- * True for `VOLUME.SUFFIX`. A snapshot of a protection group is `GROUP.SUFFIX.VOLUME` and belongs to
- * the group's schedule.
+ * True for `VOLUME.SUFFIX`. A snapshot of a protection group is `GROUP.SUFFIX.VOLUME` and belongs
+ * to the group's schedule.
  */
 export function isOwnSnapshot(item: SnapshotItem): boolean {
   const volume = item.source?.name;

@@ -6,7 +6,7 @@ import type { Reference } from "../rest/named_objects.ts";
 // Items of FlashBlade REST 2.x, with the fields that this client reads. Every field is optional: an
 // older Purity leaves some out.
 
-/** An item of /file-systems. */
+/** An item of /file-systems; its NFS rules say who may mount it. */
 export interface FileSystemItem {
   id?: string;
   name?: string;
@@ -29,7 +29,7 @@ export interface FileSystemItem {
   } | null;
 }
 
-/** An item of /file-system-snapshots. */
+/** An item of /file-system-snapshots; a policy made it if it names one. */
 export interface FileSystemSnapshotItem {
   name?: string;
   created?: number;

@@ -37,7 +37,7 @@ export interface RestOptions {
 /** Parameters of a call; undefined ones are left out, a list becomes one comma-separated value. */
 export type Query = Record<string, string | number | boolean | string[] | undefined>;
 
-/** One call of the REST. */
+/** What is asked of an array, without the session and the version. */
 export interface RestCall {
   method: HttpRequest["method"];
   /** Without `/api/2.N/`: `volumes`. */
@@ -106,7 +106,7 @@ function refuseImpossibleNames(call: RestCall, array: string): void {
   }
 }
 
-/** A string inside the expression of a query's `filter`: quoted, with quotes and backslashes escaped. */
+/** A string inside the expression of a `filter`: in quotes, with quotes and backslashes escaped. */
 export function filterText(text: string): string {
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 }

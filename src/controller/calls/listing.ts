@@ -58,6 +58,7 @@ function startAt(arrays: readonly ListedArray[], start: ListPosition | undefined
   if (at !== -1) return at;
   throw new PsoError(
     "stale_token",
-    `starting_token belongs to the array ${start.arrayHint}…, which is not configured any more: start again`,
+    `starting_token belongs to the array ${start.arrayHint}…, which is not configured any more: ` +
+      "start the list again with an empty one",
   );
 }

@@ -15,12 +15,18 @@ import type { PublishMemory, PublishMode } from "../publish_memory.ts";
 import { backendOf, type PublishRequest } from "../requests.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
-/** A publish that passed every check. */
-interface Publish {
+/** A request that is tried at a place where the volume may be. */
+interface PublishAttempt {
   request: PublishRequest;
+  /** Absent: this driver never gave out such a node_id. */
+  node?: NodeIdentity;
+  place: VolumePlace;
+}
+
+/** A publish that passed every check. */
+interface Publish extends PublishAttempt {
   node: NodeIdentity;
   readOnly: boolean;
-  place: VolumePlace;
 }
 
 /**
@@ -45,7 +51,7 @@ export async function publishVolume(
 /** Publishes the volume at a place. `not_found` when it is not there, or the node is unknown. */
 async function publishAt(
   context: ControllerContext,
-  { request, node, place }: { request: PublishRequest; node?: NodeIdentity; place: VolumePlace },
+  { request, node, place }: PublishAttempt,
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
   const { nodes, locator, published } = context;
@@ -53,8 +59,8 @@ async function publishAt(
   if (!node) {
     throw new PsoError(
       "not_found",
-      `node ${JSON.stringify(request.nodeId)} is unknown: ` +
-        "it was not registered by this driver's node plugin",
+      `node ${JSON.stringify(request.nodeId)} is unknown: it was not registered by this driver's ` +
+        "node plugin; check that the node plugin runs there",
     );
   }
   const fault = capabilityFault(request.capability, member.array.kind);

@@ -74,7 +74,7 @@ export async function getSnapshot(
   );
 }
 
-/** ListSnapshots. With a handle of a snapshot, the other filter only decides whether it is shown. */
+/** ListSnapshots. Of a snapshot's handle the other filter only decides whether it is shown. */
 export async function listSnapshots(
   context: ControllerContext,
   request: ListSnapshotsRequest,
@@ -148,8 +148,8 @@ interface WantedSnapshot extends VolumePlace {
 }
 
 /**
- * `conflict` when the name is that of another volume's snapshot. A CSI name belongs to one volume in
- * the whole fleet, and on arrays it is a suffix behind the volume's name, so that no array would
+ * `conflict` when the name is that of another volume's snapshot. A CSI name belongs to one volume
+ * in the whole fleet. On arrays it is a suffix behind the volume's name, so that no array would
  * refuse the second one. What listings and our own creations showed costs no call; only a hit is
  * looked up, because it may be old.
  */

@@ -1,6 +1,6 @@
 import { type ErrorCode, isPsoError, messageOf, PsoError } from "../../errors.ts";
 
-/** Codes that csi-provisioner never takes as "nothing was made": it asks again with the same name. */
+/** Codes that csi-provisioner never takes as "nothing was made": it asks again by the same name. */
 const NEVER_FINAL: readonly ErrorCode[] = ["unavailable", "timeout", "busy", "denied"];
 
 /** A change on an array, and what may be said of its failure. */
