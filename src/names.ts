@@ -34,9 +34,9 @@ function fit(head: string, text: string, allowed: RegExp): string {
   return `${readable}-x${shortHash(text)}`;
 }
 
-/** The array's name for a CSI volume: `<prefix>-<CSI name>`, at most 63 characters. */
-export function volumeNameFor(prefix: string, csiName: string): string {
-  return fit(`${prefix}-`, csiName, /^[a-zA-Z0-9][a-zA-Z0-9_-]*[a-zA-Z0-9]$/);
+/** The array's name for a CSI volume: `<clusterID>-<CSI name>`, at most 63 characters. */
+export function volumeNameFor(clusterId: string, csiName: string): string {
+  return fit(`${clusterId}-`, csiName, /^[a-zA-Z0-9][a-zA-Z0-9_-]*[a-zA-Z0-9]$/);
 }
 
 /**

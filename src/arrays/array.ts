@@ -1,3 +1,4 @@
+import type { Cidr } from "../cidr.ts";
 import type { ChapCredentials } from "../chap.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
 import type { Protocol } from "../protocols.ts";
@@ -92,8 +93,11 @@ export interface ConnectOptions {
   preempt: boolean;
   /** File only: this node may not write. */
   readOnly: boolean;
-  /** iSCSI and NVMe over IP: whether the node may use a portal; absent: every portal. */
-  portalFilter?: (address: string) => boolean;
+  /**
+   * iSCSI and NVMe over IP: the node may use only portals with an address in these blocks. Empty or
+   * absent: every portal.
+   */
+  iscsiAllowedCidrs?: readonly Cidr[];
   /**
    * iSCSI only: set on the node's host object before the volume is connected. Absent: what the host
    * object has stays.

@@ -10,18 +10,18 @@ export function logWarnings({ warnings }: Pick<LoadedConfig, "warnings">, log: L
 
 /**
  * The configuration that a running controller takes up when the files have changed: all of it but
- * the prefix, because the names of all volumes begin with the prefix and would not be found again.
- * Logs the warnings, and an error when the prefix is another one.
+ * clusterID, because the names of all volumes begin with it and would not be found again. Logs the
+ * warnings, and an error when clusterID is another one.
  */
 export function adoptConfig(current: Config, changed: LoadedConfig, log: Logger): Config {
   logWarnings(changed, log);
-  const { prefix } = current;
-  if (changed.config.prefix !== prefix) {
+  const { clusterId } = current;
+  if (changed.config.clusterId !== clusterId) {
     log.error("clusterID changed and is not taken up", {
-      prefix,
+      clusterId,
       reason: "the names of all volumes begin with it",
-      fix: `set clusterID to ${prefix} again`,
+      fix: `set clusterID to ${clusterId} again`,
     });
   }
-  return { ...changed.config, prefix };
+  return { ...changed.config, clusterId };
 }

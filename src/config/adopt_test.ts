@@ -18,12 +18,12 @@ async function adopt(before: string, after: string) {
   return { config: adoptConfig(config, await load(after), log), log: lines.join("") };
 }
 
-Deno.test("adoptConfig() takes everything up but the prefix, and says how to set it right", async () => {
+Deno.test("adoptConfig() takes everything up but clusterID, and says how to set it right", async () => {
   const { config, log } = await adopt(
     "{clusterID: prod_1, maxVolumesPerNode: 9}",
     "{clusterID: prod_2, maxVolumesPerNode: 8}",
   );
-  assert.deepEqual([config.prefix, config.maxVolumesPerNode], ["prod_1", 8]);
+  assert.deepEqual([config.clusterId, config.maxVolumesPerNode], ["prod_1", 8]);
   assert.match(log, /"level":"error".*"fix":"set clusterID to prod_1 again"/);
 });
 

@@ -153,7 +153,7 @@ function fromAppConfig({ exportRules, ...tree }: Mapping): Mapping {
 function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
   const exportRules = settings.text("flashblade.exportRules");
   return {
-    prefix: readPrefix(settings),
+    clusterId: readClusterId(settings),
     maxVolumesPerNode: settings.integer("maxVolumesPerNode"),
     flasharray: {
       sanType: sanTypeOf(settings.text("flasharray.sanType")),
@@ -178,15 +178,15 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
 }
 
 /** A volume name has 63 characters at most (FlashArray), of which `-pvc-<UUID>` takes 41. */
-const PREFIX_MAX = 22;
+const CLUSTER_ID_MAX = 22;
 /** PSO 6 ships REPLACE_CLUSTER_ID_WITH_… as the default, which nobody may keep. */
 const PLACEHOLDER = /^REPLACE_|^.{50,}$/s;
 
-function readPrefix(settings: Settings): string {
-  const prefix = settings.text("clusterID");
+function readClusterId(settings: Settings): string {
+  const clusterId = settings.text("clusterID");
   const { path, problems } = settings.at("clusterID");
-  const wanted = `1 to ${PREFIX_MAX} letters, digits and _`;
-  if (PLACEHOLDER.test(prefix)) {
+  const wanted = `1 to ${CLUSTER_ID_MAX} letters, digits and _`;
+  if (PLACEHOLDER.test(clusterId)) {
     const fix =
       "choose an ID for this cluster that no other cluster on these arrays has, and never " +
       "change it again";
@@ -195,23 +195,23 @@ function readPrefix(settings: Settings): string {
       wanted,
       fix,
     });
-  } else if (prefix.length > PREFIX_MAX) {
+  } else if (clusterId.length > CLUSTER_ID_MAX) {
     const fix =
       "a longer one leaves no room for `-pvc-<UUID>` in the 63 characters of a volume name";
-    problems.error(path, { found: `has ${prefix.length} characters`, wanted, fix });
-  } else if (!/^[A-Za-z0-9_-]+$/.test(prefix)) {
-    problems.error(path, { found: `is ${JSON.stringify(prefix)}`, wanted });
-  } else if (!/^[A-Za-z0-9]/.test(prefix)) {
+    problems.error(path, { found: `has ${clusterId.length} characters`, wanted, fix });
+  } else if (!/^[A-Za-z0-9_-]+$/.test(clusterId)) {
+    problems.error(path, { found: `is ${JSON.stringify(clusterId)}`, wanted });
+  } else if (!/^[A-Za-z0-9]/.test(clusterId)) {
     problems.error(path, {
-      found: `is ${JSON.stringify(prefix)}`,
+      found: `is ${JSON.stringify(clusterId)}`,
       wanted: "a letter or digit first",
       fix: "arrays refuse other names",
     });
-  } else if (prefix.includes("-")) {
+  } else if (clusterId.includes("-")) {
     const fix = "keep it if PSO 5 made volumes under it, else choose one without";
-    problems.warn(path, { found: `is ${JSON.stringify(prefix)}, with a hyphen`, wanted, fix });
+    problems.warn(path, { found: `is ${JSON.stringify(clusterId)}, with a hyphen`, wanted, fix });
   }
-  return prefix;
+  return clusterId;
 }
 
 /** Rules that need more than one key. */

@@ -46,7 +46,7 @@ Deno.test("loadConfig() fills in every default", async () => {
   const { config, warnings } = await loadValues(FLEET);
   assert.deepEqual(warnings, []);
   assert.deepEqual({ ...config, arrays: [] }, {
-    prefix: "k8s",
+    clusterId: "k8s",
     arrays: [],
     maxVolumesPerNode: 256,
     flasharray: {
@@ -101,7 +101,7 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
     [true, true, false],
   );
   assert.deepEqual({ ...config, arrays: 0, flasharray: 0 }, {
-    prefix: "prod_1",
+    clusterId: "prod_1",
     arrays: 0,
     maxVolumesPerNode: 100,
     flasharray: 0,
@@ -408,7 +408,7 @@ Deno.test("loadConfig() reads the mounted forms of PSO's charts and their variab
     env: (name) => variables[name],
   });
   assert.deepEqual(warnings, []);
-  assert.equal(config.prefix, "prod");
+  assert.equal(config.clusterId, "prod");
   assert.deepEqual(config.flashblade, { snapshotDirectoryEnabled: true, exportRules: "*(ro)" });
   assert.deepEqual({
     ...config.flasharray,
@@ -478,7 +478,7 @@ Deno.test("loadConfig() throws the arrays of a node away with a warning and read
 
 Deno.test("loadConfig() gives a node its defaults when there is no file at all", async () => {
   const { config, warnings } = await load({}, { mode: "node" });
-  assert.deepEqual([config.prefix, config.arrays, warnings], ["k8s", [], []]);
+  assert.deepEqual([config.clusterId, config.arrays, warnings], ["k8s", [], []]);
 });
 
 Deno.test("loadConfig() gives equal digests for equal files only", async () => {

@@ -88,8 +88,8 @@ export interface FlashBladeSettings {
  * Secret.
  */
 export interface Config {
-  /** Before every volume name (`clusterID`). */
-  prefix: string;
+  /** Begins the name of every volume, with `-` after it. */
+  clusterId: string;
   /** Empty on a node. */
   arrays: readonly ArrayConfig[];
   maxVolumesPerNode: number;

@@ -79,7 +79,7 @@ export class Provisioner {
     },
   ): string {
     if ("volumeName" in of) {
-      return `volume ${volumeNameFor(this.#context.options().prefix, of.volumeName)}`;
+      return `volume ${volumeNameFor(this.#context.options().clusterId, of.volumeName)}`;
     }
     if ("volumeId" in of) return `volume ${parseVolumeId(of.volumeId).names[0] ?? of.volumeId}`;
     if ("snapshotName" in of) return `snapshot ${snapshotSuffixFor(of.snapshotName)}`;

@@ -1,7 +1,9 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, fail, match, ok, rejects } from "node:assert/strict";
+import { parseHostPort } from "../../src/address.ts";
 import type { ConnectOptions } from "../../src/arrays/array.ts";
 import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
+import { type Cidr, parseCidr } from "../../src/cidr.ts";
 import { isPsoError } from "../../src/errors.ts";
 import { HttpsClient } from "../../src/https.ts";
 import { silentLogger } from "../../src/log.ts";
@@ -10,6 +12,10 @@ import { type ArrayBench, node, withArray } from "./array_bench.ts";
 
 // Host objects and portals of a FlashArray: what an administrator, another cluster or an older node
 // may have left there.
+
+function cidr(text: string): Cidr {
+  return parseCidr(text) ?? fail(text);
+}
 
 const ISCSI: ConnectOptions = {
   protocol: "iscsi",
@@ -86,15 +92,18 @@ Deno.test(
     ok(all.protocol === "iscsi");
     const [keep] = all.targets;
     ok(keep && all.targets.length > 1);
-    const address = keep.portal.replace(/:\d+$/, "");
+    const address = parseHostPort(keep.portal)?.host;
     const some = await array.connect("k8s-pvc-1", node(1), {
       ...ISCSI,
-      portalFilter: (one) => one === address,
+      iscsiAllowedCidrs: [cidr(`${address}/32`)],
     });
     ok(some.protocol === "iscsi");
     deepEqual(some.targets, [keep]);
     await rejects(
-      array.connect("k8s-pvc-2", node(2), { ...ISCSI, portalFilter: () => false }),
+      array.connect("k8s-pvc-2", node(2), {
+        ...ISCSI,
+        iscsiAllowedCidrs: [cidr("198.51.100.0/24")],
+      }),
       (error) => {
         ok(isPsoError(error, "unsupported"), String(error));
         match(error.message, /none of its portals is inside the allowed CIDRs/);

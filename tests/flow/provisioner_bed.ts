@@ -22,7 +22,7 @@ import { FLASHARRAY, FLASHBLADE } from "../support/test_settings.ts";
 
 /** Settings that a test wants otherwise than the bed has them, key by key. */
 interface SettingChanges {
-  prefix?: string;
+  clusterId?: string;
   maxVolumesPerNode?: number;
   flasharray?: Partial<FlashArraySettings>;
   flashblade?: Partial<FlashBladeSettings>;
@@ -30,7 +30,7 @@ interface SettingChanges {
 
 function optionsWith({ flasharray, flashblade, ...changes }: SettingChanges): ProvisionerOptions {
   return {
-    prefix: "k8s",
+    clusterId: "k8s",
     maxVolumesPerNode: 256,
     ...changes,
     flasharray: { ...FLASHARRAY, ...flasharray },

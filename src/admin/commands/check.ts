@@ -115,7 +115,7 @@ async function readConfig(
   print(
     `OK   ${file}: ${config.arrays.length} array${
       config.arrays.length === 1 ? "" : "s"
-    }, volumes are named ${config.prefix}-…\n`,
+    }, volumes are named ${config.clusterId}-…\n`,
   );
   return config;
 }

@@ -56,7 +56,7 @@ export class Connections {
     node: NodeIdentity,
     options: ConnectOptions & { signal?: AbortSignal },
   ): Promise<Attachment> {
-    const { signal, protocol, portalFilter } = options;
+    const { signal, protocol, iscsiAllowedCidrs } = options;
     const label = this.#context.label();
     const facts = await this.#context.facts(signal);
     const item = await this.#context.find(volume, signal);
@@ -66,7 +66,7 @@ export class Connections {
         label,
         host,
         lun,
-        portalFilter,
+        iscsiAllowedCidrs,
         serial: (item.serial ?? "").toUpperCase(),
         sizeBytes: item.provisioned ?? 0,
         everWritten: everWritten(item),

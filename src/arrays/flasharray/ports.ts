@@ -1,4 +1,5 @@
 import { parseHostPort } from "../../address.ts";
+import { type Cidr, isAllowed } from "../../cidr.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, BlockFacts } from "../../handoff.ts";
 import { type Protocol, PROTOCOL_FACTS, PROTOCOLS, servesBlock } from "../../protocols.ts";
@@ -30,8 +31,8 @@ export interface ConnectedVolume extends BlockFacts {
   /** Name of the host object. */
   host: string;
   lun: number;
-  /** Absent: every portal. */
-  portalFilter?: (address: string) => boolean;
+  /** Empty or absent: every portal. */
+  iscsiAllowedCidrs?: readonly Cidr[];
 }
 
 /** `52:4A:93:…` → 16 lower-case hex digits. */
@@ -143,10 +144,10 @@ export function attachmentOf(
 function allowedPortals<T extends { portal: string }>(
   protocol: Protocol,
   portals: T[],
-  { label, portalFilter }: ConnectedVolume,
+  { label, iscsiAllowedCidrs = [] }: ConnectedVolume,
 ): T[] {
   const allowed = portals.filter(({ portal }) =>
-    portalFilter?.(parseHostPort(portal)?.host ?? portal) ?? true
+    isAllowed(parseHostPort(portal)?.host ?? portal, iscsiAllowedCidrs)
   );
   if (allowed.length > 0) return allowed;
   throw new PsoError(

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type Cidr, parseCidr } from "../../cidr.ts";
 import { isPsoError } from "../../errors.ts";
 import { PROTOCOLS } from "../../protocols.ts";
 import { attachmentOf, portFactsOf, servedProtocols } from "./ports.ts";
@@ -6,6 +7,10 @@ import { everWritten, isOwnSnapshot } from "./wire.ts";
 
 const IQN = "iqn.2010-06.com.purestorage:flasharray.3aabb";
 const NQN = "nqn.2010-06.com.purestorage:flasharray.3aabb";
+
+function cidr(text: string): Cidr {
+  return parseCidr(text) ?? assert.fail(text);
+}
 
 // Forms of a recorded //X70: ports upper case, interfaces lower case.
 const PORTS = [
@@ -83,7 +88,7 @@ Deno.test("portFactsOf() keeps portals on bonds and VLANs, which are no physical
 
 Deno.test("attachmentOf() says per protocol what a node needs", () => {
   assert.deepEqual(
-    attachmentOf("iscsi", FACTS, { ...VOLUME, portalFilter: (address) => address === "fd00::4" }),
+    attachmentOf("iscsi", FACTS, { ...VOLUME, iscsiAllowedCidrs: [cidr("fd00::4/128")] }),
     {
       protocol: "iscsi",
       lun: 7,
@@ -130,10 +135,14 @@ Deno.test("attachmentOf() refuses a protocol that the array does not serve", () 
 });
 
 Deno.test("attachmentOf() names the portals when none of them is allowed", () => {
-  assert.throws(() => attachmentOf("nvme-tcp", FACTS, { ...VOLUME, portalFilter: () => false }), {
-    message: "array fa-1 does not serve nvme-tcp to this node: none of its portals is inside the " +
-      "allowed CIDRs (it has 10.0.1.6:4420); check flasharray.iSCSIAllowedCIDR and its like",
-  });
+  assert.throws(
+    () => attachmentOf("nvme-tcp", FACTS, { ...VOLUME, iscsiAllowedCidrs: [cidr("192.0.2.0/24")] }),
+    {
+      message:
+        "array fa-1 does not serve nvme-tcp to this node: none of its portals is inside the " +
+        "allowed CIDRs (it has 10.0.1.6:4420); check flasharray.iSCSIAllowedCIDR and its like",
+    },
+  );
 });
 
 Deno.test("everWritten() is true for a source, stored bytes or snapshots, and false for empty references", () => {

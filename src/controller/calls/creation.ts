@@ -192,13 +192,13 @@ async function sendCreate(
 
 function specOf(
   { wanted: { name, kind, parameters }, source, sizeBytes }: CreatePlan,
-  { prefix, flashblade }: ProvisionerOptions,
+  { clusterId, flashblade }: ProvisionerOptions,
 ): CreateVolumeSpec {
   const spec: CreateVolumeSpec = {
     name,
     sizeBytes,
     source: source?.spec,
-    tags: tagsOf(prefix, parameters),
+    tags: tagsOf(clusterId, parameters),
   };
   if (kind === "file") {
     return {
@@ -214,9 +214,9 @@ function specOf(
 }
 
 /** Tags of the array's volume, for people and for finding what belongs to whom. */
-function tagsOf(prefix: string, { claim }: ClassParameters): Record<string, string> {
+function tagsOf(clusterId: string, { claim }: ClassParameters): Record<string, string> {
   const tags = {
-    cluster: prefix,
+    cluster: clusterId,
     "pvc-namespace": claim.namespace,
     "pvc-name": claim.name,
     pv: claim.volume,

@@ -49,7 +49,7 @@ export async function listVolumes(
   signal: AbortSignal,
 ): Promise<VolumePage> {
   const { locator, options, tokens } = context;
-  const prefix = `${options().prefix}-`;
+  const prefix = `${options().clusterId}-`;
   const { items, nextToken } = await listAcross(
     request,
     { arrays: locator.listOrder(), tokens },

@@ -1,5 +1,4 @@
 import { isMultiNode, isReadOnly } from "../../capability.ts";
-import { isAllowed } from "../../cidr.ts";
 import { PsoError } from "../../errors.ts";
 import {
   type Attachment,
@@ -101,7 +100,7 @@ async function connect(
     exclusive: !isMultiNode(request.capability.mode),
     preempt: preemptAttachments,
     readOnly,
-    portalFilter: (address) => isAllowed(address, iscsiAllowedCidrs),
+    iscsiAllowedCidrs,
     chap: request.chap,
     signal,
   });

@@ -83,7 +83,7 @@ export async function listSnapshots(
   const { locator, options, tokens } = context;
   if (request.snapshotId !== "") return await listOne(locator, request, signal);
   if (request.sourceVolumeId !== "") return await listOfVolume(context, request, signal);
-  const prefix = `${options().prefix}-`;
+  const prefix = `${options().clusterId}-`;
   const page = await listAcross(
     request,
     { arrays: locator.listOrder(), tokens },

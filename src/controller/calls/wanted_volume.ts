@@ -34,7 +34,7 @@ export function readWantedVolume(
   const { capabilities } = request;
   const parameters = parseParameters(request.parameters);
   const kind = kindFor({ parameters, capabilities }, fleet);
-  const { prefix, flasharray: { defaultFsType, defaultMkfsOptions } } = options();
+  const { clusterId, flasharray: { defaultFsType, defaultMkfsOptions } } = options();
   const fault = capabilitiesFault(capabilities, kind) ??
     (kind === "block"
       ? mkfsFault(request, {
@@ -47,7 +47,7 @@ export function readWantedVolume(
   if (fault !== undefined) {
     throw new PsoError("invalid", `Cannot create ${request.name}: ${fault}`);
   }
-  const name = volumeNameFor(prefix, request.name);
+  const name = volumeNameFor(clusterId, request.name);
   return { request, name, kind, parameters, range: request.capacityRange ?? NO_RANGE };
 }
 
