@@ -323,13 +323,7 @@ const TIDY_RULES: Rule[] = [
       await node.attachedBySomebody(7);
       await node.letGo(7);
       const before = node.bed.sessions();
-      const attachment = node.bed.attachment(8);
-      const targets = "nqn" in attachment
-        ? [attachment.nqn]
-        : "targets" in attachment
-        ? attachment.targets.map(({ iqn }) => iqn)
-        : [];
-      await node.context.targets.using(targets, () => node.tidy());
+      await node.context.targets.using(node.bed.targets, () => node.tidy());
       assert.deepEqual(node.bed.sessions(), before);
     },
   },

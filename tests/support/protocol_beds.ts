@@ -25,12 +25,16 @@ export interface BlockBed {
   /** The array shows a volume to this host, or shows it in another size. */
   publish(volume: number, sizeBytes?: number): void;
   unpublish(volume: number): void;
+  /** Names of the iSCSI targets or NVMe subsystems that attach() logs in to. */
+  targets: string[];
   /** Names of everything that the host has of volumes: paths, maps, namespaces, loop devices. */
   devices(): string[];
   /** Names of the sessions or connections of this host; none where there are no such. */
   sessions(): string[];
   /** Another array shows the same serial number to this host, by somebody else's session. */
   showByOtherArray?(volume: number): void;
+  /** Somebody ends the session or connection by the second portal. */
+  loseSession?(): void;
   /** A session to another array that somebody else made, and that carries nothing. */
   addForeignSession?(): void;
   /** Adds a device of this kind that is no volume of a FlashArray, and gives its name. */
@@ -45,7 +49,10 @@ function blockFacts(volume: number, sizeBytes = SIZE_BYTES) {
 
 function scsiBed(
   fake: FakeHost,
-  own: Pick<BlockBed, "attachment" | "sessions" | "showByOtherArray" | "addForeignSession">,
+  own: Pick<
+    BlockBed,
+    "attachment" | "targets" | "sessions" | "showByOtherArray" | "addForeignSession" | "loseSession"
+  >,
 ): BlockBed {
   return {
     publish: (volume, sizeBytes = SIZE_BYTES) => {
@@ -71,7 +78,9 @@ const iscsi: MakeBlockBed = (fake) =>
       targets: PORTALS.map((portal) => ({ iqn: TARGET, portal })),
       ...blockFacts(volume, sizeBytes),
     }),
+    targets: [TARGET],
     sessions: () => fake.iscsi.sessions,
+    loseSession: () => fake.iscsi.removeSession(2),
     showByOtherArray: (volume) => {
       const { target, portal } = OTHER_ARRAY;
       fake.iscsi.addSession(9, portal, { target, iface: "default" });
@@ -96,6 +105,7 @@ const fc: MakeBlockBed = (fake) => {
       wwpns: WWPNS,
       ...blockFacts(volume, sizeBytes),
     }),
+    targets: [],
     sessions: () => [],
     showByOtherArray: (volume) => {
       fake.scsi.addRemotePort(9, { wwpn: OTHER_ARRAY.wwpn, target: 0 });
@@ -110,8 +120,10 @@ function nvmeBed(fake: FakeHost, attachment: BlockBed["attachment"]): BlockBed {
     attachment,
     publish: (volume, sizeBytes) => fake.nvme.publish(volume, { sizeBytes }),
     unpublish: (volume) => fake.nvme.unpublish(volume),
+    targets: [NQN],
     devices: () => fake.nvme.namespaces,
     sessions: () => fake.nvme.controllers,
+    loseSession: () => fake.nvme.removeController(fake.nvme.controllers.at(-1) ?? ""),
     showByOtherArray: (volume) => {
       fake.nvme.unpublish(volume);
       fake.nvme.publish(volume, { nqn: OTHER_ARRAY.nqn });
@@ -163,6 +175,7 @@ const localBlock: MakeBlockBed = (fake) => {
       if (!fake.has(link(volume))) fake.link(link(volume), `../../images/${volume}`);
     },
     unpublish: (volume) => fake.remove(link(volume)),
+    targets: [],
     devices: () => fake.loop.devices,
     sessions: () => [],
     addForeignDevice: () => {

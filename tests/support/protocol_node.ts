@@ -1,5 +1,7 @@
 import type { ChapCredentials } from "../../src/chap.ts";
+import { HostView } from "../../src/host/host_view.ts";
 import type { NodeContext } from "../../src/node/context.ts";
+import type { PathLook } from "../../src/node/look.ts";
 import type { BlockAttachment, BlockConnection } from "../../src/node/protocol.ts";
 import { blockConnection } from "../../src/node/registry.ts";
 import type { StageRecord } from "../../src/node/stage_record.ts";
@@ -76,6 +78,18 @@ export class ProtocolNode {
 
   async tidy(...others: StageRecord[]): Promise<void> {
     await this.connection.tidy(this.context, others);
+  }
+
+  /** What a look at the attached volume finds, as the healer takes it. */
+  async look(volume: number): Promise<PathLook> {
+    const { attachment, device } = this.record(volume);
+    const view = await HostView.read(this.fake.host);
+    return await this.connection.look(this.context, view, { attachment, device });
+  }
+
+  async idle(...records: StageRecord[]): Promise<string[]> {
+    const view = await HostView.read(this.fake.host);
+    return (await this.connection.idle(this.context, view, records)).sort();
   }
 
   /** All that the host has of volumes: what must be the same after a second call. */
