@@ -1,8 +1,10 @@
+import { type HostPort, printHostPort, withoutBrackets } from "../address.ts";
 import type { ChapCredentials } from "../chap.ts";
 import { parseIp } from "../cidr.ts";
 import { isPsoError, PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { readPortal } from "./portal.ts";
 import { scsiRoutes } from "./scsi.ts";
 import { readHostLink } from "./sysfs.ts";
 
@@ -28,6 +30,8 @@ const NOTHING_FOUND = 21;
 /** The target refused the login (iscsiadm(8), exit 24). */
 const REFUSED = 24;
 const LOGOUT_TIMEOUT_MS = 30_000;
+/** RFC 3720. */
+const DEFAULT_PORT = 3260;
 
 /** One portal of a target, as an array names it: `192.0.2.1:3260`, `[2001:db8::1]:3260`. */
 export interface IscsiPortal {
@@ -70,28 +74,19 @@ export interface LoginOptions {
  * One spelling per address: the array and the kernel may write the same IPv6 address differently.
  */
 function addressKey(address: string): string {
-  const ip = parseIp(address.replace(/^\[|\]$/g, ""));
+  const ip = parseIp(withoutBrackets(address));
   return ip ? `${ip.family}/${ip.value}` : address.toLowerCase();
 }
 
-/** `[2001:db8::1]:3260` → address and port; the port is 3260 when there is none (RFC 3720). */
-function splitPortal(portal: string): { address: string; port: number } {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(portal) ?? [];
-  const address = bracketed ?? plain;
-  if (address === undefined) {
-    throw new PsoError(
-      "invalid",
-      `iSCSI portal ${JSON.stringify(portal)} is no address with a port`,
-    );
-  }
-  return { address, port: Number(port ?? 3260) };
+function placeOf({ portal }: IscsiPortal): Required<HostPort> {
+  return readPortal(portal, { protocol: "iSCSI", defaultPort: DEFAULT_PORT });
 }
 
 /** True when the session goes to this portal of this target. */
 export function isSessionTo(session: IscsiSession, target: IscsiPortal): boolean {
-  const { address, port } = splitPortal(target.portal);
+  const { host, port } = placeOf(target);
   return session.iqn === target.iqn && session.port === port &&
-    addressKey(session.address) === addressKey(address);
+    addressKey(session.address) === addressKey(host);
 }
 
 /**
@@ -143,18 +138,9 @@ async function readSession(
   };
 }
 
-function recordArguments({ iqn, portal }: IscsiPortal): string[] {
-  const { address, port } = splitPortal(portal);
-  return [
-    "-m",
-    "node",
-    "-T",
-    iqn,
-    "-p",
-    `${address.includes(":") ? `[${address}]` : address}:${port}`,
-    "-I",
-    IFACE,
-  ];
+/** The arguments by which iscsiadm knows the record of a portal of a target. */
+function recordArguments(iqn: string, place: HostPort): string[] {
+  return ["-m", "node", "-T", iqn, "-p", printHostPort(place), "-I", IFACE];
 }
 
 /** The settings of a node record (iscsid.conf(5)) in which we differ from the host's defaults. */
@@ -202,7 +188,7 @@ export async function login(
   const { chap } = options;
   const { host: ours, target: theirs } = chap === undefined || chap === "kept" ? {} : chap;
   const secrets = [ours, theirs].map((side) => side?.password.reveal() ?? "");
-  const record = recordArguments(target);
+  const record = recordArguments(target.iqn, placeOf(target));
   // Longer than iscsid's own time-outs for one login, so that iscsiadm tells us what failed.
   const timeoutMs = (options.timeoutSeconds * 2 + 10) * 1000;
   const okCodes = [0, SESSION_EXISTS, REFUSED, NO_ANSWER, ...(theirs ? [FAILED_FOR_GOOD] : [])];
@@ -255,7 +241,7 @@ async function writeRecord(
   { options, secrets }: RecordPlan,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const record = recordArguments(target);
+  const record = recordArguments(target.iqn, placeOf(target));
   const settings = settingsOf(options).flatMap(([name, value]) => ["-n", name, "-v", value]);
   const update = () =>
     host.run("iscsiadm", [...record, "-o", "update", ...settings], {
@@ -309,7 +295,7 @@ function unproven({ iqn, portal }: IscsiPortal): PsoError {
  * portal overwrites the record.
  */
 async function forget(host: Host, target: IscsiPortal): Promise<void> {
-  await host.run("iscsiadm", [...recordArguments(target), "-o", "delete"], {
+  await host.run("iscsiadm", [...recordArguments(target.iqn, placeOf(target)), "-o", "delete"], {
     okCodes: [0, NOTHING_FOUND],
   }).catch(() => {});
 }
@@ -340,10 +326,7 @@ export async function logout(
         "end it with iscsiadm if nothing needs it",
     );
   }
-  const record = recordArguments({
-    iqn,
-    portal: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`,
-  });
+  const record = recordArguments(iqn, { host: withoutBrackets(address), port });
   const isGone = async () =>
     !(await listSessions(host)).some((one) => one.name === name && one.iqn === iqn);
   const end = (words: string[]) =>

@@ -2,9 +2,12 @@ import { PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
 import { hasTool } from "./command.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { readPortal } from "./portal.ts";
 import { writeSysfs } from "./sysfs.ts";
 
 const CONTROLLERS = "/sys/class/nvme";
+/** IANA's port of NVMe over TCP and RDMA (NVMe/TCP transport specification). */
+const DEFAULT_PORT = 4420;
 const CONNECT_TIMEOUT_MS = 60_000;
 const DISCONNECT_TIMEOUT_MS = 60_000;
 const RESCAN_TIMEOUT_MS = 15_000;
@@ -67,15 +70,11 @@ export function isPureNamespace(wwid: string | undefined): wwid is string {
  * transport specification).
  */
 export function ipRoute(transport: "tcp" | "rdma", nqn: string, portal: string): NvmeRoute {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(portal) ?? [];
-  const traddr = bracketed ?? plain;
-  if (traddr === undefined) {
-    throw new PsoError(
-      "invalid",
-      `NVMe portal ${JSON.stringify(portal)} is no address with a port`,
-    );
-  }
-  return { transport, nqn, traddr, trsvcid: port ?? "4420" };
+  const { host: traddr, port } = readPortal(portal, {
+    protocol: "NVMe",
+    defaultPort: DEFAULT_PORT,
+  });
+  return { transport, nqn, traddr, trsvcid: String(port) };
 }
 
 /**

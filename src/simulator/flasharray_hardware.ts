@@ -1,3 +1,4 @@
+import { printHostPort } from "../address.ts";
 import { KERNEL_BANNER, SIMULATED_BANNER } from "./array_server.ts";
 import { ERADICATION_DELAY_MS } from "./array_context.ts";
 import type { ArrayRoutes, Call } from "./call.ts";
@@ -109,15 +110,14 @@ function ports(state: FlashArrayState): Named[] {
   const nothing = { iqn: null, nqn: null, portal: null, wwn: null, failover: null };
   const eth = ethPorts(state).map(({ controller, name: port, service, address }): Named => {
     const name = `CT${controller}.${port}`;
-    const host = address.includes(":") ? `[${address}]` : address;
     return {
       name,
       row: {
         name,
         ...nothing,
         ...(service === "iscsi"
-          ? { iqn, portal: `${host}:3260` }
-          : { nqn, portal: `${host}:4420` }),
+          ? { iqn, portal: printHostPort({ host: address, port: 3260 }) }
+          : { nqn, portal: printHostPort({ host: address, port: 4420 }) }),
       },
     };
   });

@@ -1,3 +1,4 @@
+import { printHostPort } from "../address.ts";
 import {
   attribute,
   endObject,
@@ -103,7 +104,7 @@ export class LioTarget {
     ensureAttribute(`${this.#group}/attrib/authentication`, "0");
     for (const portal of this.#options.portals) {
       makeObject(
-        `${this.#group}/np/${portal.includes(":") ? `[${portal}]` : portal}:${ISCSI_PORT}`,
+        `${this.#group}/np/${printHostPort({ host: portal, port: ISCSI_PORT })}`,
       );
     }
   }

@@ -1,4 +1,5 @@
 import { stringify } from "@std/yaml";
+import { type ListenAddress, printHostPort } from "../address.ts";
 import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Run } from "../run.ts";
@@ -36,9 +37,9 @@ export interface SimulateOptions {
    * Address of the first array, the others follow; port 0 = free ones. With a state folder the
    * ports stay over restarts.
    */
-  listen: { hostname: string; port: number };
+  listen: ListenAddress;
   /** Address of the control endpoint; absent = a free port of the host of `listen`. */
-  adminAddress?: { hostname: string; port: number };
+  adminAddress?: ListenAddress;
   /** Arrays without TLS. */
   http: boolean;
   /** Calls at once per array; above: 429. */
@@ -300,7 +301,7 @@ class Fleet implements ServedFleet {
         ),
     );
     entry.port = listener.port;
-    const address = `${hostInUrl(listen.hostname)}:${listener.port}`;
+    const address = printHostPort({ host: listen.hostname, port: listener.port });
     this.arrays.push({
       kind: entry.kind,
       name: entry.name,
@@ -365,7 +366,7 @@ class Fleet implements ServedFleet {
       (port) => HttpListener.listen({ hostname: address.hostname, port }, answer),
     );
     this.#roster.controlPort = listener.port;
-    this.control = `http://${hostInUrl(address.hostname)}:${listener.port}`;
+    this.control = `http://${printHostPort({ host: address.hostname, port: listener.port })}`;
   }
 
   #saveRoster(): void {
@@ -400,10 +401,6 @@ class Fleet implements ServedFleet {
       JSON.stringify({ control, plane, values, arrays }, undefined, 2) + "\n",
     );
   }
-}
-
-function hostInUrl(hostname: string): string {
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 /** A reader sees the old file or the new one. Both hold tokens. */
