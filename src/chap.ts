@@ -8,8 +8,8 @@ interface ChapLogin {
 }
 
 /**
- * How node and array prove who they are to each other: the node always, the array too where
- * `target` is given (mutual CHAP).
+ * How node and array prove to each other who they are. The node always does; the array does so too
+ * when `target` is given (mutual CHAP).
  */
 export interface ChapCredentials {
   host: ChapLogin;
@@ -17,7 +17,7 @@ export interface ChapCredentials {
 }
 
 /**
- * Keys of a Secret of type kubernetes.io/iscsi-chap: `_in` is what the target proves itself with
+ * Keys of a Secret of type kubernetes.io/iscsi-chap. Those with `_in` are the target's own proof
  * (iscsid.conf(5)).
  */
 const KEYS = {
@@ -29,7 +29,7 @@ const PASSWORD = /^[\x21-\x7e]{12,255}$/;
 
 /**
  * The CHAP credentials among the secrets of a CSI call; `undefined` when it has none. Other keys
- * are none of ours. `invalid` for credentials that are incomplete or that no array takes; the
+ * are ignored. `invalid` for credentials that are incomplete or that no array takes; the
  * message never holds a value.
  */
 export function chapOf(secrets: Record<string, string>): ChapCredentials | undefined {
@@ -38,16 +38,16 @@ export function chapOf(secrets: Record<string, string>): ChapCredentials | undef
   if (!host) {
     if (target) {
       throw invalid(
-        `${KEYS.host.user} is missing: the array proves itself only to a node that does so first; ` +
-          "add the node's own user name and password",
+        `${KEYS.host.user} is missing: the array proves itself only to a node that does so ` +
+          "first; add the node's own user name and password",
       );
     }
     return undefined;
   }
   if (target?.password.reveal() === host.password.reveal()) {
     throw invalid(
-      `${KEYS.host.password} and ${KEYS.target.password} are the same, and an array takes only two ` +
-        "that differ: choose another one",
+      `${KEYS.host.password} and ${KEYS.target.password} are the same, and an array takes ` +
+        "only two that differ: choose another one",
     );
   }
   return target ? { host, target } : { host };

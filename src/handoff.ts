@@ -5,7 +5,7 @@ import { type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "./protocols.ts";
 // (controller → node). A rolling update runs two versions of this program at once, so both forms
 // carry a version and readers ignore keys they do not know.
 
-/** Who a node is to the arrays. */
+/** What the arrays must know of a node to give it volumes. */
 export interface NodeIdentity {
   /** The Kubernetes node name. */
   name: string;
@@ -104,8 +104,8 @@ export interface BlockFacts {
   serial: string;
   sizeBytes: number;
   /**
-   * The array has seen a write, or content by clone: the node must never format it. `false` alone
-   * allows nothing.
+   * True when the array has seen a write or cloned content into the volume: the node must never
+   * format it. `false` alone allows no format: the node also proves that the device is blank.
    */
   everWritten: boolean;
 }

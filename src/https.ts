@@ -16,13 +16,13 @@ import { messageOf, PsoError } from "./errors.ts";
 
 /** How the certificate of one server is checked. */
 export interface TlsTrust {
-  /** `false`: any certificate will do and nothing below counts. */
+  /** `false`: any certificate is accepted, and the fields below are ignored. */
   verify: boolean;
-  /** CA certificates that count instead of the system's. */
+  /** CA certificates that are trusted instead of the system's. */
   caPem?: string;
   /**
    * SHA-256 of the only accepted certificate, hexadecimal with or without colons. Chain, name and
-   * dates do not count then.
+   * dates are not checked then.
    */
   fingerprint?: string;
 }
@@ -80,9 +80,9 @@ export interface HttpsOptions {
 }
 
 /**
- * For connections whose certificate we look at ourselves. Without any `ca`, Deno 2.9 resumes the
- * TLS session of an earlier connection to the same host, whatever its port: a server that takes it
- * up shows no certificate, and that of the earlier one would be taken for its own.
+ * For connections whose certificate this file compares itself. Unless `ca` is given, Deno 2.9
+ * resumes the TLS session of an earlier connection to the same host, whatever the port. A server
+ * that resumes it shows no certificate, and that of the earlier connection would be compared.
  */
 const FULL_HANDSHAKE = { ca: [] };
 
@@ -172,8 +172,8 @@ export class HttpsClient {
   }
 
   /**
-   * SHA-256 of the certificate that the server shows now, as `AB:CD:…`, checked by nobody.
-   * `undefined` when there is none to be had.
+   * SHA-256 of the certificate that the server shows now, as `AB:CD:…`, without any
+   * check. `undefined` when the server shows none in time.
    */
   presentedFingerprint(): Promise<string | undefined> {
     const { connectTimeoutMs = 10_000 } = this.#options;
@@ -212,9 +212,9 @@ export class HttpsClient {
       agent: this.#agent,
     };
     const outgoing = this.#agent instanceof TlsAgent ? tlsRequest(options) : plainRequest(options);
-    // Deno 2.9 (Node does not) sends any request again by itself, a POST too and even one that was
-    // aborted, when a kept connection ends before the answer; it looks at this property to know.
-    // Whether a change may be repeated is not for the transport to decide.
+    // Deno 2.9 (not Node) repeats a request by itself when a kept connection ends before the
+    // answer, even a POST and even one that was aborted. It does so only when this property is
+    // true. A transport must not repeat changes, so the property is always false.
     Object.defineProperty(outgoing, "reusedSocket", { get: () => false, set: () => {} });
     return outgoing;
   }

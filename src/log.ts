@@ -84,5 +84,5 @@ export function createLogger(options: LogOptions = {}): Logger {
   return make({});
 }
 
-/** A logger that drops everything, for tests. */
+/** A logger that drops everything: for commands that print what they find, and for tests. */
 export const silentLogger: Logger = createLogger({ write: () => {} });

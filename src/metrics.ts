@@ -16,8 +16,7 @@
 export type Labels = Readonly<Record<string, string>>;
 
 /**
- * The sidecars' buckets in seconds (csi-lib-utils), so that their graphs and ours lie over each
- * other.
+ * The buckets of the CSI sidecars in seconds (csi-lib-utils), so that one graph can show both.
  */
 export const SIDECAR_BUCKETS: readonly number[] = [
   0.1,
@@ -261,8 +260,8 @@ export class Histogram extends Metric<Distribution> {
 }
 
 /**
- * All measurements of one process. Asking again for a name gives the same metric; for another kind
- * of it, TypeError.
+ * All measurements of one process. A name that is registered again gives the same metric, and a
+ * TypeError when the kind is another one.
  */
 export class Metrics {
   readonly #metrics = new Map<string, Counter | Gauge | Histogram>();

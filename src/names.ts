@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
-// Names of ours on the arrays. Kubernetes' own names (`pvc-<uid>`, `snapshot-<uid>`) go through
-// unchanged, as in PSO 5 and 6; any other CSI name (up to 128 bytes of anything) is cut and given a
-// hash, so that two CSI names never meet in one array name.
+// The names that this driver gives to objects on the arrays. Kubernetes' own names (`pvc-<uid>`,
+// `snapshot-<uid>`) go through unchanged, as in PSO 5 and 6. Any other CSI name (up to 128 bytes of
+// anything) is cut and gets a hash, so that two CSI names never become one name on an array.
 
 /**
  * Characters that a FlashArray takes in the name of a volume or host and in a snapshot's suffix
@@ -21,8 +21,8 @@ function shortHash(text: string): string {
  */
 function fit(head: string, text: string, allowed: RegExp): string {
   const plain = head + text;
-  // Arrays compare names without case, so capitals need the hash; a name that looks hashed gets one
-  // too, or it could be another's.
+  // Arrays compare names without regard to case, so a name with capitals needs the hash. So does a
+  // name that looks hashed already, because it could be the hashed name of another one.
   if (
     plain.length <= NAME_MAX && allowed.test(plain) && text === text.toLowerCase() &&
     !HASHED.test(plain)

@@ -14,7 +14,8 @@ export function giveUp(kinds: readonly PermissionKind[]): void {
     const { state } = Deno.permissions.revokeSync({ name });
     if (state === "granted") {
       throw new Error(
-        `the permission ${name} cannot be given back: compile the program with scripts/build, never with -A`,
+        `the permission ${name} cannot be given back: compile the program with scripts/build, ` +
+          "never with -A",
       );
     }
   }

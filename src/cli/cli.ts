@@ -34,7 +34,7 @@ export interface NodeOptions extends LogFlags {
   hostRoot: string;
   /** How the host's tools are run. */
   hostTools: "nsenter" | "chroot" | "direct";
-  /** Empty: what the routes to the arrays say. */
+  /** Empty: all addresses of the host's own interfaces. */
   dataAddresses: string[];
   localPlane?: string;
   check: boolean;
@@ -53,7 +53,7 @@ export interface SimulateOptions extends LogFlags {
   concurrency: number;
   latencyMs: number;
   dataPlane: "local" | { portals: string[]; hostRoot: string };
-  /** For faults; left out: a free port of the same host. */
+  /** Where faults, requests and the clock are served. Left out: a free port of the same host. */
   adminAddress?: ListenAddress;
 }
 
@@ -111,7 +111,7 @@ export function parseCommandLine(args: readonly string[], context: CliContext): 
   return mode === "node" ? parseNode(flags, context) : parseSimulate(flags);
 }
 
-/** The mode stands first, or behind `--mode`; the rest keeps its order. */
+/** The mode stands first, or behind `--mode`. The other words keep their order. */
 function findMode(args: readonly string[]): { mode?: Mode; rest: string[] } {
   const rest = [...args];
   const first = rest[0];
@@ -272,8 +272,8 @@ class Flags {
         }`,
       );
     }
-    // A flag whose value was forgotten swallows the next flag, depending on the parser: no value of
-    // ours begins with two dashes.
+    // When the value of a flag was forgotten, some parsers take the next flag for the value. No
+    // value of a flag begins with two dashes, so such a value shows the mistake.
     const hungry = withValue.find((name) =>
       [values[name]].flat().some((value) => typeof value === "string" && value.startsWith("--"))
     );

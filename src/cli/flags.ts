@@ -75,8 +75,8 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       name: "data-address",
       value: "IP",
       meaning:
-        "address of this node in a storage network (repeatable; default: what the routes to " +
-        "the array say)",
+        "address of this node in a storage network (repeatable; default: the addresses of the " +
+        "host's own interfaces)",
       repeat: true,
     },
     {

@@ -10,7 +10,7 @@ import { nearest } from "../nearest.ts";
 /** The key of the whole fleet in the values file. */
 export const ARRAYS_KEY_PATH = "arrays";
 
-/** An entry, and what must be known of those before it. */
+/** An entry, and what must be known of the entries before it. */
 interface ListedEntry extends Entry {
   /** Addresses and names of the entries before this one, and where they stand. */
   seen: Map<string, string>;
@@ -91,8 +91,8 @@ function namedLists(section: unknown, problems: ProblemList): [keyof typeof LIST
 }
 
 /**
- * Values under their right names. PSO's driver did not tell upper from lower case in these keys
- * (Go's JSON decoder), so neither do we.
+ * The values of an entry under the right names of their keys. Keys are read in any mix of upper and
+ * lower case, because PSO's driver did so (Go's JSON decoder ignores case).
  */
 function entryValues(
   value: unknown,
@@ -228,8 +228,8 @@ function readLabels({ path, values, problems }: Entry): Record<string, string> {
 }
 
 /**
- * Tells of an address or a name that an earlier entry has: two entries for one array would count
- * its room twice.
+ * Refuses an address or a name that an earlier entry has. Two entries for one array would count its
+ * room twice.
  */
 function checkUnique(
   { path, problems, seen }: ListedEntry,

@@ -13,7 +13,7 @@ export class FileReader {
     this.#readTextFile = readTextFile;
   }
 
-  /** The content of `path`; what it throws is that of the file system. */
+  /** The content of `path`. Throws what the file system throws. */
   readonly read = async (path: string): Promise<string> => {
     try {
       const text = await this.#readTextFile(path);

@@ -1,8 +1,8 @@
 import { SAN_TYPE_NAMES, SAN_TYPE_SYNONYMS } from "../protocols.ts";
 
 /**
- * What a key may hold. `mapping` and `list` are taken as they are: the chart gives them to
- * Kubernetes.
+ * What a key may hold. The content of a `mapping` or `list` is not read, because the chart gives it
+ * to Kubernetes as it is.
  */
 export type KeyType =
   | "text"
@@ -55,7 +55,8 @@ export interface KeySection {
 }
 
 /**
- * The rule in PSO's own values file; as it was given to everybody unasked, it counts as not set.
+ * The export rule in PSO's own values file. It counts as not set, because everybody got it without
+ * asking for it.
  */
 export const PSO_EXPORT_RULES = "*(rw,no_root_squash)";
 

@@ -4,15 +4,15 @@ import type { Secret } from "../secret.ts";
 
 /** How the certificate of an array is checked. */
 export interface ArrayTls {
-  /** False: any certificate will do, and nothing below counts. */
+  /** False: any certificate is accepted, and the fields below are ignored. */
   verify: boolean;
-  /** CA certificates that count instead of the system's. */
+  /** CA certificates that are trusted instead of the system's. */
   caPem?: string;
   /** The file that `caPem` was read from, for messages. */
   caFile?: string;
   /**
    * SHA-256 of the only accepted certificate, as `AB:CD:…` in upper case: what node:tls calls
-   * `fingerprint256`. Chain and name do not count then.
+   * `fingerprint256`. Chain and name are not checked then.
    */
   fingerprint?: string;
 }

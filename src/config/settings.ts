@@ -105,8 +105,8 @@ export class Settings {
 }
 
 /**
- * Keys of the chart are warned about only: the chart's schema is the judge, and the driver can do
- * its work without them.
+ * A wrong value of a key that is not the driver's is a warning only. The chart's schema refuses it,
+ * and the driver works without it.
  */
 function checkRoughly(
   key: ConfigKey,
