@@ -3,14 +3,14 @@ import type { ArrayConfig } from "../config/model.ts";
 import type { Logger } from "../log.ts";
 import { Secret } from "../secret.ts";
 import type { FleetEntry } from "./fleet.ts";
-import { type OpenArray, openConfigured } from "./open.ts";
+import { type OpenArray, openArray } from "./open.ts";
 import type { CallRecord } from "./rest/client.ts";
 
 /** What ArrayClients needs besides the entries. */
 interface ArrayClientsOptions {
   log: Logger;
-  /** Stands in for openConfigured() in tests. */
-  open?: typeof openConfigured;
+  /** Stands in for openArray() in tests. */
+  open?: typeof openArray;
 }
 
 /**
@@ -21,11 +21,11 @@ export class ArrayClients {
   /** Told of every REST call of every client; set once the metrics are there. */
   onCall: (call: CallRecord) => void = () => {};
   readonly #log: Logger;
-  readonly #open: typeof openConfigured;
+  readonly #open: typeof openArray;
   /** By clientKey(). */
   #clients = new Map<string, OpenArray>();
 
-  constructor({ log, open = openConfigured }: ArrayClientsOptions) {
+  constructor({ log, open = openArray }: ArrayClientsOptions) {
     this.#log = log;
     this.#open = open;
   }

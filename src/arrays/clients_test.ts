@@ -3,7 +3,7 @@ import type { ArrayConfig, FlashArrayConfig, FlashBladeConfig } from "../config/
 import { silentLogger } from "../log.ts";
 import { Secret } from "../secret.ts";
 import { ArrayClients } from "./clients.ts";
-import { openConfigured } from "./open.ts";
+import { openArray } from "./open.ts";
 
 const TOKEN = "11111111-2222-3333-4444-555555555555";
 
@@ -34,7 +34,7 @@ function watchedClients() {
     log: silentLogger,
     open: (entry, options) => {
       const number = `${opened.push(entry.managementAddress)}`;
-      const client = openConfigured(entry, options);
+      const client = openArray(entry, options);
       const close = () => Promise.resolve(void closed.push(number)).then(() => client.close());
       return { ...client, close };
     },
@@ -122,12 +122,12 @@ Deno.test("an entry that is gone has its client closed, and comes back with a ne
 
 Deno.test("calls of clients that were opened before onCall was set reach it", () => {
   const told: string[] = [];
-  let tell: Parameters<typeof openConfigured>[1]["onCall"];
+  let tell: Parameters<typeof openArray>[1]["onCall"];
   const clients = new ArrayClients({
     log: silentLogger,
     open: (entry, options) => {
       tell = options.onCall;
-      return openConfigured(entry, options);
+      return openArray(entry, options);
     },
   });
   clients.take([FLASHARRAY]);

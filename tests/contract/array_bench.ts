@@ -1,7 +1,7 @@
 import { ok } from "node:assert/strict";
 import { PsoError } from "../../src/errors.ts";
 import type { StorageArray } from "../../src/arrays/array.ts";
-import { type ArrayEndpoint, openArray, type OpenOptions } from "../../src/arrays/open.ts";
+import { type ArrayEntry, openArray, type OpenOptions } from "../../src/arrays/open.ts";
 import type { NodeIdentity } from "../../src/handoff.ts";
 import { createRun } from "../../src/host/command.ts";
 import { silentLogger } from "../../src/log.ts";
@@ -13,7 +13,7 @@ import {
 } from "../../src/simulator/simulate.ts";
 import { OpenApiChecker } from "./openapi.ts";
 
-export type Kind = ArrayEndpoint["kind"];
+export type Kind = ArrayEntry["kind"];
 
 export interface Fault {
   /** Name of one array; absent = all. */
@@ -31,8 +31,9 @@ export interface ArrayBench {
   array: StorageArray;
   fleet: ServedFleet;
   /** How the array is reached, to open a second client with something wrong. */
-  endpoint: ArrayEndpoint;
-  open(changes?: Partial<ArrayEndpoint>, options?: Partial<OpenOptions>): StorageArray;
+  /** The array's entry; `address` for tests that make a connection of their own. */
+  endpoint: ArrayEntry & { address: string };
+  open(changes?: Partial<ArrayEntry>, options?: Partial<OpenOptions>): StorageArray;
   fault(fault: Fault): Promise<void>;
   clearFaults(): Promise<void>;
   endSessions(): Promise<void>;
@@ -110,16 +111,17 @@ export async function withArray(
 function benchOf(fleet: ServedFleet, kind: Kind, closers: (() => Promise<void>)[]): ArrayBench {
   const [entry] = fleet.arrays;
   ok(entry);
-  const endpoint: ArrayEndpoint = {
+  const endpoint = {
     kind,
-    scheme: entry.ca === undefined ? "http" : "https",
+    scheme: entry.ca === undefined ? "http" as const : "https" as const,
+    managementAddress: entry.address,
     address: entry.address,
-    token: () => new Secret(entry.token),
+    token: new Secret(entry.token),
     tls: entry.ca === undefined
       ? { verify: true }
       : { verify: true, caPem: Deno.readTextFileSync(entry.ca) },
   };
-  const open = (changes: Partial<ArrayEndpoint> = {}, options: Partial<OpenOptions> = {}) => {
+  const open = (changes: Partial<ArrayEntry> = {}, options: Partial<OpenOptions> = {}) => {
     const opened = openArray({ ...endpoint, ...changes }, { log: silentLogger, ...options });
     closers.push(opened.close);
     return opened.array;

@@ -21,7 +21,7 @@ function withFleet(test: (bench: FleetBench) => Promise<void>): () => Promise<vo
   return () =>
     withArray({ kind: "flasharray", flasharrays: 2, flashblades: 1 }, async (bench) => {
       const arrays = bench.fleet.arrays.map(({ kind, address, token, name }) => ({
-        array: bench.open({ kind, address, token: () => new Secret(token) }),
+        array: bench.open({ kind, managementAddress: address, token: new Secret(token) }),
         labels: { array: name },
       }));
       await test({
@@ -152,8 +152,13 @@ Deno.test(
         text: answer.text.replace(/"serial":"[0-9A-F]{16}/, `"serial":"${serial}`),
       };
     };
-    const copy = { array: open({ ...two, token: () => new Secret(two.token) }, { fetch }) };
-    const original = { array: open({ ...one, token: () => new Secret(one.token) }) };
+    const entryOf = ({ kind, address, token }: typeof one) => ({
+      kind,
+      managementAddress: address,
+      token: new Secret(token),
+    });
+    const copy = { array: open(entryOf(two), { fetch }) };
+    const original = { array: open(entryOf(one)) };
     const both = new Fleet([original, copy], { log: silentLogger });
     await both.refresh();
     equal((await both.find({ arrayHint, name }))?.member.array, copy.array, "home says gone");
@@ -258,7 +263,7 @@ Deno.test(
 Deno.test(
   "Fleet: two entries for one array make the second a problem that names the first",
   withFleet(async ({ open }) => {
-    const fleet = new Fleet([{ array: open() }, { array: open({ label: "again" }) }], {
+    const fleet = new Fleet([{ array: open() }, { array: open({ name: "again" }) }], {
       log: silentLogger,
     });
     await fleet.refresh();
@@ -287,10 +292,15 @@ Deno.test(
         { address },
       ) => [address, new HttpsClient({ scheme: "http", address, tls: { verify: true } })]),
     );
-    const fetch: Fetch = (request) =>
-      clients.get(entry.address)?.fetch(request) ?? Promise.reject(new Error("no client"));
+    // Both arrays take the same API token: only their ids tell them apart.
+    const fetch: Fetch = (request) => {
+      const { headers = {} } = request;
+      const own = "api-token" in headers ? { ...headers, "api-token": entry.token } : headers;
+      return clients.get(entry.address)?.fetch({ ...request, headers: own }) ??
+        Promise.reject(new Error("no client"));
+    };
     const fleet = new Fleet(
-      [{ array: open({ token: () => new Secret(entry.token) }, { fetch }) }],
+      [{ array: open({ token: new Secret(entry.token) }, { fetch }) }],
       { log: silentLogger },
     );
     await fleet.refresh();

@@ -217,10 +217,10 @@ export class ProvisionerBed {
       openArray({
         kind,
         scheme: "http",
-        address,
-        token: () => new Secret(token),
+        managementAddress: address,
+        token: new Secret(token),
         tls: { verify: false },
-        label: this.options.names?.[name] ?? name,
+        name: this.options.names?.[name] ?? name,
         nfsEndpoint: "127.0.0.1",
       }, { log: silentLogger, callTimeoutMs: 2_000 })
     );

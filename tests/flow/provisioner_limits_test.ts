@@ -21,7 +21,7 @@ async function limitsOnArray(
   const [entry] = served.arrays;
   ok(entry);
   const https = new HttpsClient({ scheme: "http", address: entry.address, tls: { verify: true } });
-  const token = () => new Secret(entry.token);
+  const token = new Secret(entry.token);
   const rest = new RestClient({
     fetch: https.fetch,
     dialect: FLASHARRAY_DIALECT,

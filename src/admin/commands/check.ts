@@ -1,5 +1,5 @@
 import { parseArgs } from "@std/cli/parse-args";
-import { openConfigured } from "../../arrays/open.ts";
+import { openArray } from "../../arrays/open.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { ArrayConfig, Config } from "../../config/model.ts";
 import { ConfigError, problemText } from "../../config/problems.ts";
@@ -209,7 +209,7 @@ async function clockFinding(
 
 async function checkArray(config: ArrayConfig): Promise<{ ok: boolean; lines: string[] }> {
   const { scheme, tls, managementAddress: address } = config;
-  const open = openConfigured(config, { log: silentLogger });
+  const open = openArray(config, { log: silentLogger });
   const lines: string[] = [];
   const signal = AbortSignal.timeout(WAIT_MS);
   const fingerprint = scheme === "https"

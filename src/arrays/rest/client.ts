@@ -18,7 +18,7 @@ export interface CallRecord extends SentCall {
 export interface RestOptions {
   fetch: Fetch;
   dialect: Dialect;
-  token: () => Secret | Promise<Secret>;
+  token: Secret;
   /** What messages and metrics call the array. */
   label: () => string;
   log: Logger;

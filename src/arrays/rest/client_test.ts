@@ -40,7 +40,7 @@ function scripted(
   const client = new RestClient({
     fetch,
     dialect: kind === "FA" ? FLASHARRAY_DIALECT : FLASHBLADE_DIALECT,
-    token: () => new Secret("api-token-value"),
+    token: new Secret("api-token-value"),
     label: () => "fa-1",
     log: silentLogger,
     ...rest,

@@ -30,7 +30,7 @@ export interface Dialect {
 export interface SessionOptions {
   fetch: Fetch;
   dialect: Dialect;
-  token: () => Secret | Promise<Secret>;
+  token: Secret;
   /** What messages call the array. */
   label: () => string;
   now: () => number;
@@ -38,10 +38,7 @@ export interface SessionOptions {
   onCall: (call: SentCall) => void;
 }
 
-/**
- * After refused credentials the array is left alone for so long, or until the token changes: arrays
- * lock users out.
- */
+/** After refused credentials the array is left alone for so long: arrays lock users out. */
 const REFUSED_PAUSE_MS = 30_000;
 
 /** REST version and session of one array: found out when first needed, once for all who wait. */
@@ -51,7 +48,7 @@ export class RestSession {
   readonly #logins = new SingleFlight<"login", string>();
   #minor?: number;
   #session?: string;
-  #refused?: { atMs: number; token: string; error: PsoError };
+  #refused?: { atMs: number; error: PsoError };
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -135,13 +132,10 @@ export class RestSession {
 
   async #login(version: string): Promise<string> {
     const { dialect, label, now, token } = this.#options;
-    const apiToken = (await token()).reveal();
     const refused = this.#refused;
-    if (refused && refused.token === apiToken && now() - refused.atMs < REFUSED_PAUSE_MS) {
-      throw refused.error;
-    }
+    if (refused && now() - refused.atMs < REFUSED_PAUSE_MS) throw refused.error;
     const response = await this.#send("POST", dialect.loginPath(version), {
-      "api-token": apiToken,
+      "api-token": token.reveal(),
     });
     const session = response.headers["x-auth-token"];
     if (response.status === 200 && session) {
@@ -160,7 +154,7 @@ export class RestSession {
         "and put it into the configuration",
       { cause },
     );
-    this.#refused = { atMs: now(), token: apiToken, error };
+    this.#refused = { atMs: now(), error };
     throw error;
   }
 

@@ -15,7 +15,7 @@ function arraysOf(...hints: string[]): ListedArray[] {
     const rest = new RestClient({
       fetch: () => Promise.reject(new TypeError("no call belongs to this test")),
       dialect: FLASHARRAY_DIALECT,
-      token: () => new Secret("t"),
+      token: new Secret("t"),
       label: () => hint,
       log: silentLogger,
     });
