@@ -5,7 +5,8 @@ import { Controller, type ListSnapshotsRequestSchema } from "../../src/csi/gener
 import { encodeNodeId } from "../../src/handoff.ts";
 import { GiB } from "../../src/size.ts";
 import { N1, N2 } from "./provisioner_bed.ts";
-import { BLOCK, created, withRows, WRITER } from "./service_rows.ts";
+import { BLOCK, WRITER } from "../support/rpc_rows.ts";
+import { created, withRows } from "./service_rows.ts";
 
 const rpc = Controller.method;
 

@@ -6,7 +6,8 @@ import {
 } from "../../src/csi/generated/csi_pb.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
 import { N1 } from "./provisioner_bed.ts";
-import { created, gibibytes, type ServiceRows, withRows, WRITER } from "./service_rows.ts";
+import { type RpcRows, WRITER } from "../support/rpc_rows.ts";
+import { created, gibibytes, withRows } from "./service_rows.ts";
 
 const rpc = Controller.method;
 
@@ -36,7 +37,7 @@ Deno.test(
 );
 
 /** Calls of a volume `k8s-pvc-1` and of its snapshot, and the locks that each must wait for. */
-const LOCKED: { call: (rows: ServiceRows) => Promise<unknown>; name: string; keys: string[] }[] = [
+const LOCKED: { call: (rows: RpcRows) => Promise<unknown>; name: string; keys: string[] }[] = [
   {
     name: "CreateVolume",
     call: (rows) => created(rows, "pvc-1"),

@@ -7,7 +7,8 @@ import {
 import { encodeNodeId } from "../../src/handoff.ts";
 import { GiB } from "../../src/size.ts";
 import { N1 } from "./provisioner_bed.ts";
-import { BLOCK, created, gibibytes, withRows, WRITER, ZONE } from "./service_rows.ts";
+import { BLOCK, WRITER } from "../support/rpc_rows.ts";
+import { created, gibibytes, withRows, ZONE } from "./service_rows.ts";
 
 const rpc = Controller.method;
 /** No block volume on a FlashArray can be written as a file system by several nodes. */

@@ -2,8 +2,9 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
 import { Controller } from "../../src/csi/generated/csi_pb.ts";
 import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
+import { WRITER } from "../support/rpc_rows.ts";
 import { N1, ProvisionerBed } from "./provisioner_bed.ts";
-import { ServiceRows, WRITER } from "./service_rows.ts";
+import { rowsOf } from "./service_rows.ts";
 
 const SECRETS = {
   "node.session.auth.username": "node-user",
@@ -12,7 +13,7 @@ const SECRETS = {
 
 Deno.test("ControllerPublishVolume sets the CHAP credentials of its secrets for iSCSI alone, answers none of them, and refuses wrong ones", async () => {
   await ProvisionerBed.run({}, async (bed) => {
-    const rows = new ServiceRows(bed);
+    const rows = rowsOf(bed);
     const volumeId = await bed.create("pvc-1");
     const iscsi: NodeIdentity = { ...N1, protocols: ["iscsi"] };
     const publish = (node: NodeIdentity, secrets: Record<string, string>) =>
