@@ -67,6 +67,13 @@ export interface Snapshot {
   createdMs: number;
 }
 
+/** How a volume is looked up. */
+export interface FindOptions {
+  /** Fill `Volume.hosts` too. */
+  hosts?: boolean;
+  signal?: AbortSignal;
+}
+
 /** A volume that is to be created, as an array understands it. */
 export interface CreateVolumeSpec {
   name: string;
@@ -103,6 +110,7 @@ export interface ConnectOptions {
    * object has stays.
    */
   chap?: ChapCredentials;
+  signal?: AbortSignal;
 }
 
 /** What the caller of a delete knows that the array does not. */
@@ -125,6 +133,18 @@ export interface ListOptions {
   limit: number;
   /** From the page before. */
   token?: string;
+}
+
+/** Which part of a list of volumes is asked for. */
+export interface VolumeListOptions extends ListOptions {
+  /** Fill `Volume.hosts` too. */
+  hosts?: boolean;
+}
+
+/** Which part of a list of snapshots is asked for. */
+export interface SnapshotListOptions extends ListOptions {
+  /** Only the snapshots of this volume; none when it is gone. */
+  volume?: string;
 }
 
 /** One part of a list. */
@@ -159,7 +179,7 @@ export interface StorageArray {
    */
   findVolume(
     name: string,
-    options?: { hosts?: boolean; signal?: AbortSignal },
+    options?: FindOptions,
   ): Promise<Volume | undefined>;
   /**
    * Creates the volume; one that bears the name already is returned as it is, and the caller
@@ -180,7 +200,7 @@ export interface StorageArray {
    */
   deleteVolume(name: string, options: DeleteOptions): Promise<boolean>;
   listVolumes(
-    options: ListOptions & { hosts?: boolean },
+    options: VolumeListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Volume>>;
 
@@ -194,7 +214,7 @@ export interface StorageArray {
   /** Destroys; gone already is success. */
   deleteSnapshot(name: string, signal?: AbortSignal): Promise<void>;
   listSnapshots(
-    options: ListOptions & { volume?: string },
+    options: SnapshotListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Snapshot>>;
 
@@ -207,7 +227,7 @@ export interface StorageArray {
   connect(
     volume: string,
     node: NodeIdentity,
-    options: ConnectOptions & { signal?: AbortSignal },
+    options: ConnectOptions,
   ): Promise<Attachment>;
   /**
    * Takes the volume away from one node, or from all. Not connected is success; so is no such

@@ -1,5 +1,5 @@
 import { messageOf, PsoError } from "../errors.ts";
-import type { Snapshot, StorageArray, Volume, VolumeKind } from "./array.ts";
+import type { FindOptions, Snapshot, StorageArray, Volume, VolumeKind } from "./array.ts";
 import { arrayHintOf, isIdentityProblem, type Member } from "./fleet_member.ts";
 
 /**
@@ -187,7 +187,7 @@ export function memberByHint(members: readonly Member[], arrayHint: string): Mem
 
 /** A search for live volumes; with `hosts`, those found say who they are connected to. */
 export function volumeQuestion(
-  { hosts, signal }: { hosts?: boolean; signal?: AbortSignal },
+  { hosts, signal }: FindOptions,
 ): Question<Volume> {
   return {
     what: "volume",

@@ -54,7 +54,7 @@ export class Connections {
   async connect(
     volume: string,
     node: NodeIdentity,
-    options: ConnectOptions & { signal?: AbortSignal },
+    options: ConnectOptions,
   ): Promise<Attachment> {
     const { signal, protocol, iscsiAllowedCidrs } = options;
     const label = this.#context.label();

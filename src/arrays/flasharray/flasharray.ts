@@ -4,12 +4,14 @@ import type {
   ConnectOptions,
   CreateVolumeSpec,
   DeleteOptions,
-  ListOptions,
+  FindOptions,
   Page,
   Snapshot,
+  SnapshotListOptions,
   StorageArray,
   Volume,
   VolumeKind,
+  VolumeListOptions,
 } from "../array.ts";
 import type { RestClient } from "../rest/client.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
@@ -65,7 +67,7 @@ export class FlashArray implements StorageArray {
 
   findVolume(
     name: string,
-    options: { hosts?: boolean; signal?: AbortSignal } = {},
+    options: FindOptions = {},
   ): Promise<Volume | undefined> {
     return this.#volumes.find(name, options);
   }
@@ -83,7 +85,7 @@ export class FlashArray implements StorageArray {
   }
 
   listVolumes(
-    options: ListOptions & { hosts?: boolean },
+    options: VolumeListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Volume>> {
     return this.#volumes.list(options, signal);
@@ -102,7 +104,7 @@ export class FlashArray implements StorageArray {
   }
 
   listSnapshots(
-    options: ListOptions & { volume?: string },
+    options: SnapshotListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Snapshot>> {
     return this.#snapshots.list(options, signal);
@@ -111,7 +113,7 @@ export class FlashArray implements StorageArray {
   connect(
     volume: string,
     node: NodeIdentity,
-    options: ConnectOptions & { signal?: AbortSignal },
+    options: ConnectOptions,
   ): Promise<Attachment> {
     return this.#connections.connect(volume, node, options);
   }

@@ -1,4 +1,4 @@
-import type { ListOptions, Page, Snapshot } from "../array.ts";
+import type { Page, Snapshot, SnapshotListOptions } from "../array.ts";
 import { isRefusal } from "../rest/errors.ts";
 import {
   type ArrayContext,
@@ -56,7 +56,7 @@ export class VolumeSnapshots {
 
   /** As StorageArray.listSnapshots. */
   async list(
-    options: ListOptions & { volume?: string },
+    options: SnapshotListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Snapshot>> {
     const query = {

@@ -1,5 +1,12 @@
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
-import type { CreateVolumeSpec, DeleteOptions, ListOptions, Page, Volume } from "../array.ts";
+import type {
+  CreateVolumeSpec,
+  DeleteOptions,
+  FindOptions,
+  Page,
+  Volume,
+  VolumeListOptions,
+} from "../array.ts";
 import {
   type ArrayContext,
   type Lookup,
@@ -49,7 +56,7 @@ export class Volumes {
   /** As StorageArray.findVolume. */
   async find(
     name: string,
-    { hosts, signal }: { hosts?: boolean; signal?: AbortSignal },
+    { hosts, signal }: FindOptions,
   ): Promise<Volume | undefined> {
     const item = await this.#items.find(name, { signal });
     if (!item) return undefined;
@@ -171,7 +178,7 @@ export class Volumes {
 
   /** As StorageArray.listVolumes. */
   async list(
-    options: ListOptions & { hosts?: boolean },
+    options: VolumeListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Volume>> {
     const query = { destroyed: false, filter: prefixFilter(options.prefix) };

@@ -49,7 +49,7 @@ export class Exports {
   async connect(
     volume: string,
     node: NodeIdentity,
-    options: ConnectOptions & { signal?: AbortSignal },
+    options: ConnectOptions,
   ): Promise<Attachment> {
     const facts = await this.#context.facts(options.signal);
     const attachment = fileAttachmentOf(options.protocol, facts, {

@@ -1,5 +1,12 @@
 import { PsoError } from "../../errors.ts";
-import type { CreateVolumeSpec, DeleteOptions, ListOptions, Page, Volume } from "../array.ts";
+import type {
+  CreateVolumeSpec,
+  DeleteOptions,
+  FindOptions,
+  Page,
+  Volume,
+  VolumeListOptions,
+} from "../array.ts";
 import { isRefusal } from "../rest/errors.ts";
 import {
   type ArrayContext,
@@ -43,7 +50,7 @@ export class FileSystems {
   /** As StorageArray.findVolume; who it is exported to stands in the file system itself. */
   async find(
     name: string,
-    { hosts, signal }: { hosts?: boolean; signal?: AbortSignal },
+    { hosts, signal }: FindOptions,
   ): Promise<Volume | undefined> {
     const item = await this.#items.find(name, { signal });
     return item && fileVolumeOf(item, hosts);
@@ -185,7 +192,7 @@ export class FileSystems {
 
   /** As StorageArray.listVolumes. */
   async list(
-    options: ListOptions & { hosts?: boolean },
+    options: VolumeListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Volume>> {
     const query = { destroyed: false, filter: prefixFilter(options.prefix) };

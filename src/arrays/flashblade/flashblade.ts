@@ -4,12 +4,14 @@ import type {
   ConnectOptions,
   CreateVolumeSpec,
   DeleteOptions,
-  ListOptions,
+  FindOptions,
   Page,
   Snapshot,
+  SnapshotListOptions,
   StorageArray,
   Volume,
   VolumeKind,
+  VolumeListOptions,
 } from "../array.ts";
 import type { RestClient } from "../rest/client.ts";
 import { Exports } from "./exports.ts";
@@ -69,7 +71,7 @@ export class FlashBlade implements StorageArray {
 
   findVolume(
     name: string,
-    options: { hosts?: boolean; signal?: AbortSignal } = {},
+    options: FindOptions = {},
   ): Promise<Volume | undefined> {
     return this.#fileSystems.find(name, options);
   }
@@ -87,7 +89,7 @@ export class FlashBlade implements StorageArray {
   }
 
   listVolumes(
-    options: ListOptions & { hosts?: boolean },
+    options: VolumeListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Volume>> {
     return this.#fileSystems.list(options, signal);
@@ -106,7 +108,7 @@ export class FlashBlade implements StorageArray {
   }
 
   listSnapshots(
-    options: ListOptions & { volume?: string },
+    options: SnapshotListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Snapshot>> {
     return this.#snapshots.list(options, signal);
@@ -115,7 +117,7 @@ export class FlashBlade implements StorageArray {
   connect(
     volume: string,
     node: NodeIdentity,
-    options: ConnectOptions & { signal?: AbortSignal },
+    options: ConnectOptions,
   ): Promise<Attachment> {
     return this.#exports.connect(volume, node, options);
   }

@@ -1,5 +1,5 @@
 import { PsoError } from "../../errors.ts";
-import type { ListOptions, Page, Snapshot } from "../array.ts";
+import type { Page, Snapshot, SnapshotListOptions } from "../array.ts";
 import { filterText } from "../rest/client.ts";
 import { isRefusal } from "../rest/errors.ts";
 import {
@@ -79,7 +79,7 @@ export class FileSystemSnapshots {
 
   /** As StorageArray.listSnapshots. */
   async list(
-    options: ListOptions & { volume?: string },
+    options: SnapshotListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Snapshot>> {
     const query = {
