@@ -111,14 +111,15 @@ async function runController(options: ControllerOptions): Promise<void> {
     ready: () => arrayReadiness(fleet),
     metrics: () => metrics.text(),
     permissions: heldPermissions,
-  }, log);
+    log,
+  });
   giveUp(["run", "write", "sys"]);
   const background = [
     fleet.run(stop.signal, { intervalMs: STATUS_INTERVAL_MS }),
     watchConfig(loaded, {
       load: read,
       onConfig: (changed) => {
-        config = adoptConfig(config, changed, log);
+        config = adoptConfig({ current: config, changed }, log);
         fleet.replace(clients.take(config.arrays));
         log.info("configuration taken up", { arrays: config.arrays.length });
       },
@@ -134,30 +135,18 @@ async function runController(options: ControllerOptions): Promise<void> {
   await clients.close();
 }
 
-/**
- * `node --check`: a line for each thing that was looked at. Right when the protocol of the values
- * file works, without one when any does.
- */
-async function checkNode(
-  options: NodeOptions,
-  host: Host,
-  { sanType, multipath }: Config["flasharray"],
-): Promise<number> {
-  const findings = await checkHost(host, { multipath, stateDir: options.stateDir });
-  const { text, isUsable } = reportOf(
-    findings,
-    options.valuesFile === undefined ? undefined : protocolsOfSanType(sanType),
-  );
-  print(text);
-  return isUsable ? RIGHT : FAILED;
+/** What the two ways to run a node stand on. */
+interface NodeStart {
+  options: NodeOptions;
+  config: Config;
+  log: Logger;
 }
 
 async function runNode(options: NodeOptions): Promise<number> {
   const loaded = await configReader(options)();
-  const { flasharray, maxVolumesPerNode } = loaded.config;
-  const log = loggerFor(options, loaded.config);
+  const { config } = loaded;
+  const log = loggerFor(options, config);
   logWarnings(loaded, log);
-  const metrics = new Metrics();
   const run = createRun({
     namespaces: options.hostTools,
     hostRoot: options.hostRoot,
@@ -165,15 +154,32 @@ async function runNode(options: NodeOptions): Promise<number> {
     path: Deno.env.get("PATH"),
   });
   const host: Host = { run, root: options.hostRoot, namespaces: options.hostTools };
-  if (options.check) return await checkNode(options, host, flasharray);
+  return await (options.check ? checkNode : serveNode)(host, { options, config, log });
+}
+
+/**
+ * `node --check`: prints a line for each thing that was looked at. With a values file the result is
+ * right when the protocol of that file works; without one, when any protocol works.
+ */
+async function checkNode(host: Host, { options, config }: NodeStart): Promise<number> {
+  const { sanType, multipath } = config.flasharray;
+  const wanted = options.valuesFile === undefined ? undefined : protocolsOfSanType(sanType);
+  const findings = await checkHost(host, { multipath, stateDir: options.stateDir });
+  const { text, isUsable } = reportOf(findings, wanted);
+  print(text);
+  return isUsable ? RIGHT : FAILED;
+}
+
+async function serveNode(host: Host, { options, config, log }: NodeStart): Promise<number> {
+  const metrics = new Metrics();
   const node = new NodePlugin({
     name: options.nodeName,
     host,
     stateDir: options.stateDir,
     localPlane: options.localPlane,
     dataAddresses: options.dataAddresses,
-    flasharray,
-    maxVolumesPerNode,
+    flasharray: config.flasharray,
+    maxVolumesPerNode: config.maxVolumesPerNode,
     log,
   });
   registerProcess(metrics, () => node.locksHeld);
@@ -202,7 +208,8 @@ async function runNode(options: NodeOptions): Promise<number> {
       return metrics.text();
     },
     permissions: heldPermissions,
-  }, log);
+    log,
+  });
   giveUp(["sys"]);
   await ended;
   stop.abort();

@@ -134,17 +134,14 @@ export function encodeAttachment(attachment: Attachment): Record<string, string>
   };
 }
 
-/** Checks one field of the JSON that crossed the wire. */
-function has(
-  value: Record<string, unknown>,
-  field: string,
-  type: "string" | "number" | "boolean" | "array",
-): boolean {
-  // deno-lint-ignore valid-typeof -- the four names are the parameter's type
-  return type === "array" ? Array.isArray(value[field]) : typeof value[field] === type;
+type FieldType = "string" | "number" | "boolean" | "array";
+
+function hasType(value: unknown, type: FieldType): boolean {
+  // deno-lint-ignore valid-typeof -- the other three names are those of typeof
+  return type === "array" ? Array.isArray(value) : typeof value === type;
 }
 
-type FieldTypes = Record<string, "string" | "number" | "boolean" | "array">;
+type FieldTypes = Record<string, FieldType>;
 const BLOCK_FIELDS: FieldTypes = { serial: "string", sizeBytes: "number", everWritten: "boolean" };
 const FIELDS: Record<Protocol, (value: Record<string, unknown>) => FieldTypes> = {
   iscsi: () => ({ ...BLOCK_FIELDS, lun: "number", targets: "array" }),
@@ -186,7 +183,7 @@ export function decodeAttachment(context: Record<string, string>): Attachment {
     );
   }
   for (const [field, type] of Object.entries(FIELDS[protocol](value))) {
-    if (!has(value, field, type)) throw refuse(`lacks ${field} (${type})`);
+    if (!hasType(value[field], type)) throw refuse(`lacks ${field} (${type})`);
   }
   return value as unknown as Attachment; // wire edge: every field was checked above
 }

@@ -155,7 +155,7 @@ abstract class Metric<Series> {
   }
 }
 
-function sample(name: string, labels: string, value: number): string {
+function sample(name: string, { labels, value }: { labels: string; value: number }): string {
   return labels === "" ? `${name} ${number(value)}` : `${name}{${labels}} ${number(value)}`;
 }
 
@@ -174,7 +174,7 @@ class Counter extends Metric<{ value: number }> {
   }
 
   protected override lines(series: { value: number }, labels: string): string[] {
-    return [sample(this.name, labels, series.value)];
+    return [sample(this.name, { labels, value: series.value })];
   }
 }
 
@@ -205,7 +205,7 @@ class Gauge extends Metric<{ value: number }> {
   }
 
   protected override lines(series: { value: number }, labels: string): string[] {
-    return [sample(this.name, labels, series.value)];
+    return [sample(this.name, { labels, value: series.value })];
   }
 }
 
@@ -249,12 +249,15 @@ export class Histogram extends Metric<Distribution> {
     let total = 0;
     const buckets = [...this.buckets, Infinity].map((bound, i) => {
       total += counts[i] ?? 0;
-      return sample(`${this.name}_bucket`, `${before}le="${number(bound)}"`, total);
+      return sample(`${this.name}_bucket`, {
+        labels: `${before}le="${number(bound)}"`,
+        value: total,
+      });
     });
     return [
       ...buckets,
-      sample(`${this.name}_sum`, labels, sum),
-      sample(`${this.name}_count`, labels, total),
+      sample(`${this.name}_sum`, { labels, value: sum }),
+      sample(`${this.name}_count`, { labels, value: total }),
     ];
   }
 }
@@ -267,17 +270,17 @@ export class Metrics {
   readonly #metrics = new Map<string, Counter | Gauge | Histogram>();
 
   counter(name: string, options: MetricOptions): Counter {
-    const found = this.#known(name, options, "counter");
+    const found = this.#known(name, { kind: "counter", labels: options.labels });
     return found instanceof Counter ? found : this.#add(new Counter(name, options));
   }
 
   gauge(name: string, options: GaugeOptions): Gauge {
-    const found = this.#known(name, options, "gauge");
+    const found = this.#known(name, { kind: "gauge", labels: options.labels });
     return found instanceof Gauge ? found : this.#add(new Gauge(name, options));
   }
 
   histogram(name: string, options: HistogramOptions): Histogram {
-    const found = this.#known(name, options, "histogram");
+    const found = this.#known(name, { kind: "histogram", labels: options.labels });
     return found instanceof Histogram ? found : this.#add(new Histogram(name, options));
   }
 
@@ -293,13 +296,12 @@ export class Metrics {
 
   #known(
     name: string,
-    options: MetricOptions,
-    kind: string,
+    { kind, labels = [] }: Pick<MetricOptions, "labels"> & { kind: MetricFacts["kind"] },
   ): Counter | Gauge | Histogram | undefined {
     const found = this.#metrics.get(name);
     if (
       found !== undefined &&
-      (found.kind !== kind || found.labels.join() !== (options.labels ?? []).join())
+      (found.kind !== kind || found.labels.join() !== labels.join())
     ) {
       throw new TypeError(
         `${name} is a ${found.kind} with the labels [${found.labels.join()}] already`,

@@ -19,7 +19,7 @@ function shortHash(text: string): string {
  * `text` with `head` before it if that is a name by `allowed`, else a readable part of it and a
  * hash of the whole.
  */
-function fit(head: string, text: string, allowed: RegExp): string {
+function fit(text: string, { head, allowed }: { head: string; allowed: RegExp }): string {
   const plain = head + text;
   // Arrays compare names without regard to case, so a name with capitals needs the hash. So does a
   // name that looks hashed already, because it could be the hashed name of another one.
@@ -36,7 +36,10 @@ function fit(head: string, text: string, allowed: RegExp): string {
 
 /** The array's name for a CSI volume: `<clusterID>-<CSI name>`, at most 63 characters. */
 export function volumeNameFor(clusterId: string, csiName: string): string {
-  return fit(`${clusterId}-`, csiName, /^[a-zA-Z0-9][a-zA-Z0-9_-]*[a-zA-Z0-9]$/);
+  return fit(csiName, {
+    head: `${clusterId}-`,
+    allowed: /^[a-zA-Z0-9][a-zA-Z0-9_-]*[a-zA-Z0-9]$/,
+  });
 }
 
 /**
@@ -45,7 +48,10 @@ export function volumeNameFor(clusterId: string, csiName: string): string {
  */
 export function snapshotSuffixFor(csiName: string): string {
   const begins = /^[a-zA-Z0-9]/.test(csiName) ? "" : "s";
-  return fit(begins, csiName, /^(?=.*[a-zA-Z])[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/);
+  return fit(csiName, {
+    head: begins,
+    allowed: /^(?=.*[a-zA-Z])[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/,
+  });
 }
 
 /**

@@ -71,8 +71,7 @@ interface AdminServer {
 /** Serves the admin endpoint. Throws when the address cannot be bound. Port 0 takes a free one. */
 export function startAdmin(
   listen: ListenAddress,
-  sources: AdminSources,
-  log: Logger,
+  { log, ...sources }: AdminSources & { log: Logger },
 ): AdminServer {
   const server = Deno.serve({
     hostname: listen.hostname,

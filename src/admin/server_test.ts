@@ -56,8 +56,7 @@ Deno.test("GET of an unknown page names the pages that exist", async () => {
 Deno.test("startAdmin() serves on a free port and stops", async () => {
   const admin = startAdmin(
     { hostname: "127.0.0.1", port: 0 },
-    { mode: "node", version: "7", ready: () => [], metrics: () => "" },
-    silentLogger,
+    { mode: "node", version: "7", ready: () => [], metrics: () => "", log: silentLogger },
   );
   const answer = await fetch(`${admin.address}/healthz`);
   equal(answer.status, 200);

@@ -8,12 +8,18 @@ export function logWarnings({ warnings }: Pick<LoadedConfig, "warnings">, log: L
   for (const problem of warnings) log.warn("configuration", { problem: problemText(problem) });
 }
 
+/** The configuration in use, and the one that the files hold now. */
+interface ConfigChange {
+  current: Config;
+  changed: LoadedConfig;
+}
+
 /**
  * The configuration that a running controller takes up when the files have changed: all of it but
  * clusterID, because the names of all volumes begin with it and would not be found again. Logs the
  * warnings, and an error when clusterID is another one.
  */
-export function adoptConfig(current: Config, changed: LoadedConfig, log: Logger): Config {
+export function adoptConfig({ current, changed }: ConfigChange, log: Logger): Config {
   logWarnings(changed, log);
   const { clusterId } = current;
   if (changed.config.clusterId !== clusterId) {

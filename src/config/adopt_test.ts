@@ -15,7 +15,10 @@ async function adopt(before: string, after: string) {
   const lines: string[] = [];
   const log = createLogger({ write: (line) => lines.push(line) });
   const { config } = await load(before);
-  return { config: adoptConfig(config, await load(after), log), log: lines.join("") };
+  return {
+    config: adoptConfig({ current: config, changed: await load(after) }, log),
+    log: lines.join(""),
+  };
 }
 
 Deno.test("adoptConfig() takes everything up but clusterID, and says how to set it right", async () => {

@@ -24,10 +24,13 @@ export async function readToken(entry: Entry): Promise<Secret | undefined> {
     return undefined;
   }
   if (sources[0] === "APITokenFile") {
-    return await tokenFromFile(entry, "APITokenFile", optionalText(entry, "APITokenFile"));
+    return await tokenFromFile(entry, {
+      name: "APITokenFile",
+      file: optionalText(entry, "APITokenFile"),
+    });
   }
   if (sources[0] === "APITokenSecret") {
-    return await tokenFromFile(entry, "APITokenSecret", secretPath(entry));
+    return await tokenFromFile(entry, { name: "APITokenSecret", file: secretPath(entry) });
   }
   const text = optionalText(entry, "APIToken");
   if (text !== undefined) return new Secret(text);
@@ -53,10 +56,15 @@ function secretPath({ path, values, problems }: Entry): string | undefined {
   return undefined;
 }
 
+/** A file, and the key of the entry that names it. */
+interface NamedFile {
+  name: string;
+  file: string;
+}
+
 async function tokenFromFile(
   entry: Entry,
-  name: string,
-  file: string | undefined,
+  { name, file }: Pick<NamedFile, "name"> & Partial<NamedFile>,
 ): Promise<Secret | undefined> {
   if (file === undefined) {
     if (name === "APITokenFile" && !isBadType(entry, name)) {
@@ -75,7 +83,7 @@ async function tokenFromFile(
     });
     return undefined;
   }
-  const text = await readNamedFile(entry, name, file);
+  const text = await readNamedFile(entry, { name, file });
   if (text === undefined) return undefined;
   if (/^\S+$/.test(text.trim())) return new Secret(text.trim());
   const fix = "create one with `pureadmin create --api-token`";
@@ -88,8 +96,7 @@ async function tokenFromFile(
 
 async function readNamedFile(
   { path, problems, readTextFile }: Entry,
-  name: string,
-  file: string,
+  { name, file }: NamedFile,
 ): Promise<string | undefined> {
   try {
     return await readTextFile(file);
@@ -155,7 +162,7 @@ async function readCa(entry: Entry): Promise<Pick<ArrayTls, "caPem" | "caFile"> 
   const text = optionalText(entry, "CACert");
   if (text === undefined) return isBadType(entry, "CACert") ? "bad" : {};
   const isInline = text.includes("-----BEGIN");
-  const caPem = isInline ? text : await readNamedFile(entry, "CACert", text);
+  const caPem = isInline ? text : await readNamedFile(entry, { name: "CACert", file: text });
   if (caPem === undefined) return "bad";
   if (/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(caPem)) {
     return { caPem, ...(isInline ? {} : { caFile: text }) };

@@ -11,11 +11,17 @@ const PLACEMENT: readonly [string, KeyType, string][] = [
   ["affinity", "mapping", "Affinity"],
 ];
 
+/** What stands before the three keys of placement, now and in PSO's older spellings. */
+interface PlacementPlace {
+  path: string;
+  old?: readonly string[];
+}
+
 /**
  * nodeSelector, tolerations and affinity of the pods that `of` names, below `path`, in PSO's older
  * spellings too.
  */
-function placement(of: string, path: string, old: readonly string[] = []): ConfigKey[] {
+function placement(of: string, { path, old = [] }: PlacementPlace): ConfigKey[] {
   return PLACEMENT.map(([name, type, title]) => ({
     path: `${path}${name}`,
     type,
@@ -26,12 +32,8 @@ function placement(of: string, path: string, old: readonly string[] = []): Confi
 }
 
 /** Name, tag and pull policy of one image. */
-function image(
-  of: string,
-  path: string,
-  options: { old?: string; usedBy?: ConfigKey["usedBy"] } = {},
-): ConfigKey[] {
-  const { old, usedBy = "chart" } = options;
+function image(of: string, { path, old }: { path: string; old?: string }): ConfigKey[] {
+  const usedBy = "chart";
   const also = (name: string) => old === undefined ? [] : [`${old}.${name}`];
   return [
     { path: `${path}.name`, type: "text", meaning: `Image of ${of}.`, usedBy, old: also("name") },
@@ -63,8 +65,8 @@ const SIDECARS: readonly [string, string][] = [
   ["livenessProbe", "the liveness probe"],
 ];
 
-function gone(path: string, type: KeyType, meaning: string): ConfigKey {
-  return { path, type, meaning, usedBy: "nobody" };
+function gone(path: string, key: Pick<ConfigKey, "type" | "meaning">): ConfigKey {
+  return { path, ...key, usedBy: "nobody" };
 }
 
 /** Keys for the chart alone. */
@@ -138,9 +140,9 @@ export const CHART_SECTIONS: readonly KeySection[] = [
         meaning: "Service account that is made and bound.",
         usedBy: "chart",
       },
-      ...placement("all pods", ""),
-      ...placement("the node pods", "nodeServer.", ["mounter.", "flexDaemon."]),
-      ...placement("the controller pods", "controllerServer.", ["provisioner."]),
+      ...placement("all pods", { path: "" }),
+      ...placement("the node pods", { path: "nodeServer.", old: ["mounter.", "flexDaemon."] }),
+      ...placement("the controller pods", { path: "controllerServer.", old: ["provisioner."] }),
       {
         path: "existingSecret",
         type: "switch",
@@ -174,9 +176,9 @@ export const CHART_SECTIONS: readonly KeySection[] = [
     title: "Images",
     intro: "Only for registries of your own.",
     keys: [
-      ...image("the driver", "images.plugin", { old: "image" }),
+      ...image("the driver", { path: "images.plugin", old: "image" }),
       ...SIDECARS.flatMap(([name, of]) =>
-        image(of, `images.csi.${name}`, { old: `csi.${name}.image` })
+        image(of, { path: `images.csi.${name}`, old: `csi.${name}.image` })
       ),
     ],
   },
@@ -188,29 +190,37 @@ export const CHART_SECTIONS: readonly KeySection[] = [
     keys: [
       gone(
         "upgrade",
-        "switch",
-        "PSO 6 built its database from volumes of PSO 5; volumes are found by name now.",
+        {
+          type: "switch",
+          meaning: "PSO 6 built its database from volumes of PSO 5; volumes are found by name now.",
+        },
       ),
-      gone("DBTopology.enforce", "switch", "Placement of PSO 6's database."),
+      gone("DBTopology.enforce", { type: "switch", meaning: "Placement of PSO 6's database." }),
       ...["nodeSelector", "affinity", "resources"].map((name) =>
-        gone(`database.${name}`, "mapping", "PSO 6's database pods.")
+        gone(`database.${name}`, { type: "mapping", meaning: "PSO 6's database pods." })
       ),
-      gone("database.tolerations", "list", "PSO 6's database pods."),
-      gone("database.maxSuspectSeconds", "integer", "PSO 6's database."),
-      gone("database.maxStartupSeconds", "integer", "PSO 6's database."),
+      gone("database.tolerations", { type: "list", meaning: "PSO 6's database pods." }),
+      gone("database.maxSuspectSeconds", { type: "integer", meaning: "PSO 6's database." }),
+      gone("database.maxStartupSeconds", { type: "integer", meaning: "PSO 6's database." }),
       ...["deployer", "cockroachOperator", "psctl", "cockroachdb"].map((name) =>
-        gone(`images.database.${name}`, "mapping", "PSO 6's database.")
+        gone(`images.database.${name}`, { type: "mapping", meaning: "PSO 6's database." })
       ),
-      gone("csi.clusterDriverRegistrar", "mapping", "A sidecar of Kubernetes 1.13."),
+      gone("csi.clusterDriverRegistrar", {
+        type: "mapping",
+        meaning: "A sidecar of Kubernetes 1.13.",
+      }),
       gone(
         "app.prereq",
-        "switch",
-        "Node preparation in a release of PSO 6 that was withdrawn; see `pso-bin node --check`.",
+        {
+          type: "switch",
+          meaning:
+            "Node preparation in a release of PSO 6 that was withdrawn; see `pso-bin node --check`.",
+        },
       ),
-      gone("images.nodeConfig", "mapping", "Image of that node preparation."),
-      gone("flexPath", "text", "The flex driver's folder."),
-      gone("orchestrator.k8s", "mapping", "The flex driver's folders."),
-      gone("orchestrator.openshift", "mapping", "The flex driver's folders."),
+      gone("images.nodeConfig", { type: "mapping", meaning: "Image of that node preparation." }),
+      gone("flexPath", { type: "text", meaning: "The flex driver's folder." }),
+      gone("orchestrator.k8s", { type: "mapping", meaning: "The flex driver's folders." }),
+      gone("orchestrator.openshift", { type: "mapping", meaning: "The flex driver's folders." }),
     ],
   },
 ];

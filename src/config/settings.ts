@@ -2,7 +2,13 @@ import type { Cidr } from "../cidr.ts";
 import type { ConfigKey } from "./keys.ts";
 import { type ProblemList, shown } from "./problems.ts";
 import { type Given, isMapping } from "./tree.ts";
-import { readValue, type Value, type ValuePlace } from "./values.ts";
+import { readValue, type Value } from "./values.ts";
+
+/** Where a setting was found, and who is told what else is wrong with it. */
+interface SettingPlace {
+  path: string;
+  problems: ProblemList;
+}
 
 interface Found {
   path: string;
@@ -40,21 +46,24 @@ export class Settings {
       if (value !== undefined && value !== "" && key.env !== undefined) {
         this.#found.set(key.path, {
           path: key.env,
-          value: readValue(key, value, { path: key.env, problems }),
+          value: readValue({ key, path: key.env, value }, problems),
         });
       }
     }
   }
 
-  #take({ key, path, value }: Given, strict: boolean): void {
+  #take(given: Given, strict: boolean): void {
+    const { key, path, value } = given;
     const problems = this.#problems;
     if (path !== key.path) {
       problems.warn(path, { found: "is an old spelling", fix: `write ${key.path}` });
     }
-    if (key.usedBy !== "driver") return checkRoughly(key, value, { path, problems, strict });
+    if (key.usedBy !== "driver") {
+      return checkRoughly(given, problems[strict ? "error" : "warn"].bind(problems));
+    }
     const earlier = this.#found.get(key.path);
     if (value === "" && key.type !== "text" && key.type !== "words") return;
-    const read = readValue(key, value, { path, problems });
+    const read = readValue(given, problems);
     if (!earlier) this.#found.set(key.path, { path, value: read });
     else if (
       earlier.path !== path &&
@@ -68,7 +77,7 @@ export class Settings {
   }
 
   /** Where the value of `path` was found, for further checks of it. */
-  at(path: string): ValuePlace {
+  at(path: string): SettingPlace {
     return { path: this.#found.get(path)?.path ?? path, problems: this.#problems };
   }
 
@@ -109,12 +118,10 @@ export class Settings {
  * and the driver works without it.
  */
 function checkRoughly(
-  key: ConfigKey,
-  value: unknown,
-  { path, problems, strict }: ValuePlace & { strict: boolean },
+  { key, path, value }: Given,
+  complain: (path: string, problem: { found: string; wanted: string }) => void,
 ): void {
-  const tell = (wanted: string) =>
-    problems[strict ? "error" : "warn"](path, { found: `is ${shown(value)}`, wanted });
+  const tell = (wanted: string) => complain(path, { found: `is ${shown(value)}`, wanted });
   if (key.type === "mapping" && !isMapping(value)) tell("a mapping");
   else if (key.type === "list" && !Array.isArray(value)) tell("a list");
   else if (key.type !== "mapping" && key.type !== "list" && typeof value === "object") {

@@ -29,7 +29,7 @@ function branch(): Branch {
   return { children: new Map(), driver: false };
 }
 
-function plant(root: Branch, path: string, key: ConfigKey): void {
+function plant(root: Branch, { path, key }: { path: string; key: ConfigKey }): void {
   let at = root;
   for (const name of path.split(".")) {
     const next = at.children.get(name) ?? branch();
@@ -48,7 +48,7 @@ export class KeyTree {
   constructor(keys: Iterable<ConfigKey>) {
     for (const key of keys) {
       this.#paths.push(key.path);
-      for (const path of [key.path, ...key.old ?? []]) plant(this.#root, path, key);
+      for (const path of [key.path, ...key.old ?? []]) plant(this.#root, { path, key });
     }
   }
 
@@ -61,7 +61,7 @@ export class KeyTree {
     { problems, strict }: { problems: ProblemList; strict: boolean },
   ): Given[] {
     const given: Given[] = [];
-    const walk = (at: Branch, part: Mapping, parent: string) => {
+    const walk = (part: Mapping, { at, parent }: { at: Branch; parent: string }) => {
       for (const [name, value] of Object.entries(part)) {
         const path = parent + name;
         const child = at.children.get(name);
@@ -72,14 +72,14 @@ export class KeyTree {
           });
         } else if (value === null || value === undefined) continue;
         else if (child.key) given.push({ key: child.key, path, value });
-        else if (isMapping(value)) walk(child, value, `${path}.`);
+        else if (isMapping(value)) walk(value, { at: child, parent: `${path}.` });
         else {problems[child.driver || strict ? "error" : "warn"](path, {
             found: `is ${shown(value)}`,
             wanted: "a mapping of keys",
           });}
       }
     };
-    walk(this.#root, tree, "");
+    walk(tree, { at: this.#root, parent: "" });
     return given;
   }
 

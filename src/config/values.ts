@@ -1,6 +1,7 @@
 import { type Cidr, hasHostBits, parseCidr, parseIp } from "../cidr.ts";
 import { hasOpenQuote, splitWords } from "../words.ts";
 import type { ConfigKey } from "./keys.ts";
+import type { Given } from "./tree.ts";
 import { type ProblemList, shown } from "./problems.ts";
 
 /** Words that YAML 1.1 and environment variables use for a switch. */
@@ -43,33 +44,18 @@ function readList(
   return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
 }
 
-/** Where a value stands, and who is told what is wrong with it. */
-export interface ValuePlace {
-  path: string;
-  problems: ProblemList;
-}
-
 /** What a typed value of a key may be. */
 export type Value = string | boolean | number | string[] | Cidr[];
 
-/** The value of `key`, or undefined after telling `problems` what is wrong with it at `path`. */
-export function readValue(
-  key: ConfigKey,
-  value: unknown,
-  place: ValuePlace,
-): Value | undefined {
-  const read = READERS[key.type];
-  return read ? read(key, value, place) : undefined;
+/** The value as the type of its key has it, or undefined after telling `problems` what is wrong. */
+export function readValue(given: Given, problems: ProblemList): Value | undefined {
+  return READERS[given.key.type]?.(given, problems);
 }
 
-type Reader = (
-  key: ConfigKey,
-  value: unknown,
-  place: ValuePlace,
-) => Value | undefined;
+type Reader = (given: Given, problems: ProblemList) => Value | undefined;
 
 const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
-  text: (_key, value, { path, problems }) => {
+  text: ({ path, value }, problems) => {
     if (typeof value === "string") return value.trim();
     const fix = typeof value === "number" || typeof value === "boolean"
       ? "put it in quotes"
@@ -77,14 +63,14 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
     problems.error(path, { found: `is ${shown(value)}`, wanted: "a text", fix });
     return undefined;
   },
-  switch: (_key, value, { path, problems }) => {
+  switch: ({ path, value }, problems) => {
     const on = readSwitch(value);
     if (on === undefined) {
       problems.error(path, { found: `is ${shown(value)}`, wanted: "true or false" });
     }
     return on;
   },
-  integer: (key, value, { path, problems }) => {
+  integer: ({ key, path, value }, problems) => {
     const number = readInteger(value);
     const [least, most] = key.range ?? [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
     if (number !== undefined && number >= least && number <= most) return number;
@@ -95,7 +81,7 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
     });
     return undefined;
   },
-  choice: (key, value, { path, problems }) => {
+  choice: ({ key, path, value }, problems) => {
     const word = typeof value === "string" ? value.trim().toLowerCase() : "";
     const found = key.values?.find((one) => one.toLowerCase() === word) ?? key.synonyms?.[word];
     if (found === undefined) {
@@ -106,7 +92,7 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
     }
     return found;
   },
-  words: (_key, value, { path, problems }) => {
+  words: ({ path, value }, problems) => {
     const words = readList(value, (text) => hasOpenQuote(text) ? undefined : splitWords(text));
     if (words) return words;
     problems.error(path, {
@@ -115,16 +101,16 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
     });
     return undefined;
   },
-  options: (_key, value, { path, problems }) => {
+  options: ({ path, value }, problems) => {
     const options = readList(value, splitMountOptions);
     if (options) return options;
     problems.error(path, { found: `is ${shown(value)}`, wanted: "a list of mount options" });
     return undefined;
   },
-  cidrs: (_key, value, { path, problems }) => {
+  cidrs: ({ path, value }, problems) => {
     const texts = readList(value, (text) => text.split(/[\s,]+/).filter((part) => part !== ""));
     if (texts) {
-      return texts.map((text) => readCidr(text, { path, problems })).filter((cidr) =>
+      return texts.map((text) => readCidr({ path, text }, problems)).filter((cidr) =>
         cidr !== undefined
       );
     }
@@ -137,8 +123,8 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
 };
 
 function readCidr(
-  text: string,
-  { path, problems }: ValuePlace,
+  { path, text }: { path: string; text: string },
+  problems: ProblemList,
 ): Cidr | undefined {
   const cidr = parseCidr(text);
   if (cidr && hasHostBits(cidr)) {
