@@ -4,9 +4,10 @@ import { status } from "@grpc/grpc-js";
 import { Controller, type ListSnapshotsRequestSchema } from "../../src/csi/generated/csi_pb.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
 import { GiB } from "../../src/size.ts";
-import { N1, N2 } from "./provisioner_bed.ts";
+import type { SanType } from "../../src/protocols.ts";
+import { N1, N2, ProvisionerBed } from "./provisioner_bed.ts";
 import { BLOCK, WRITER } from "../support/rpc_rows.ts";
-import { created, withRows } from "./service_rows.ts";
+import { created, rowsOf, withRows } from "./service_rows.ts";
 
 const rpc = Controller.method;
 
@@ -34,31 +35,36 @@ Deno.test(
   }),
 );
 
-Deno.test(
-  "ControllerPublishVolume attaches by the protocol that the class of the volume names",
-  withRows(async (rows) => {
-    const nodeId = encodeNodeId({
-      ...N1,
-      protocols: ["iscsi", "nvme-tcp"],
-      nqn: "nqn.2014-08.org.nvmexpress:uuid:00000000-0000-4000-8000-000000000001",
-    });
-    for (const protocol of ["nvme-tcp", "iscsi"]) {
+const BY_CLASS: { class: Record<string, string>; sanType: SanType; attached: string }[] = [
+  { class: { protocol: "iscsi" }, sanType: "nvme-tcp", attached: "iscsi" },
+  { class: { protocol: "nvme-tcp" }, sanType: "iscsi", attached: "nvme-tcp" },
+  { class: { protocol: "auto" }, sanType: "iscsi", attached: "nvme-tcp" },
+  { class: {}, sanType: "iscsi", attached: "iscsi" },
+];
+
+for (const { class: parameters, sanType, attached } of BY_CLASS) {
+  Deno.test(`ControllerPublishVolume of a class with ${JSON.stringify(parameters)} under sanType ${sanType} attaches by ${attached}`, () =>
+    ProvisionerBed.run({ settings: { flasharray: { sanType } } }, async (bed) => {
+      const rows = rowsOf(bed);
       const { volume } = await rows.call(rpc.createVolume, {
-        name: `pvc-${protocol}`,
+        name: "pvc-1",
         volumeCapabilities: [WRITER],
-        parameters: { protocol },
+        parameters,
       });
-      equal(volume?.volumeContext.protocol, protocol);
+      equal(volume?.volumeContext.protocol, parameters.protocol);
       const { publishContext } = await rows.call(rpc.controllerPublishVolume, {
-        volumeId: volume.volumeId,
-        nodeId,
+        volumeId: volume?.volumeId,
+        nodeId: encodeNodeId({
+          ...N1,
+          protocols: ["iscsi", "nvme-tcp"],
+          nqn: "nqn.2014-08.org.nvmexpress:uuid:00000000-0000-4000-8000-000000000001",
+        }),
         volumeCapability: WRITER,
-        volumeContext: volume.volumeContext,
+        volumeContext: volume?.volumeContext,
       });
-      equal(publishContext.protocol, protocol);
-    }
-  }),
-);
+      equal(publishContext.protocol, attached);
+    }));
+}
 
 Deno.test(
   "ControllerUnpublishVolume takes the volume from the node that it names, from all without one, and succeeds where no array holds it",
@@ -67,7 +73,10 @@ Deno.test(
     await bed.publish(volumeId, N1);
     await rows.call(rpc.controllerUnpublishVolume, { volumeId, nodeId: encodeNodeId(N2) });
     deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(N1)]);
-    await rows.call(rpc.controllerUnpublishVolume, { volumeId, nodeId: encodeNodeId(N1) });
+    const calls = await bed.calls(() =>
+      rows.call(rpc.controllerUnpublishVolume, { volumeId, nodeId: encodeNodeId(N1) })
+    );
+    deepEqual(calls, ["DELETE /connections"]);
     equal(rows.lastLine().node, N1.name);
     deepEqual(await bed.publishedTo(volumeId), []);
     await bed.publish(volumeId, N1);
