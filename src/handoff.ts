@@ -5,7 +5,7 @@ import { type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "./protocols.ts";
 // (controller → node). A rolling update runs two versions of this program at once, so both forms
 // carry a version and readers ignore keys they do not know.
 
-/** What the arrays must know of a node to give it volumes. */
+/** Who a node is to the arrays. */
 export interface NodeIdentity {
   /** The Kubernetes node name. */
   name: string;
@@ -55,9 +55,8 @@ export function encodeNodeId(node: NodeIdentity): string {
   throw new PsoError(
     "invalid",
     `node ${node.name} cannot be registered: its identity takes ${bytes} bytes and CSI allows ` +
-      `${NODE_ID_MAX_BYTES} ` +
-      `(${node.addresses.length} addresses, ${node.wwpns.length} WWPNs); name the data ` +
-      "addresses with --data-address or shorten the IQN",
+      `${NODE_ID_MAX_BYTES} (${node.addresses.length} addresses, ${node.wwpns.length} WWPNs); ` +
+      "name the data addresses with --data-address or shorten the IQN",
   );
 }
 
@@ -104,8 +103,8 @@ export interface BlockFacts {
   serial: string;
   sizeBytes: number;
   /**
-   * True when the array has seen a write or cloned content into the volume: the node must never
-   * format it. `false` alone allows no format: the node also proves that the device is blank.
+   * The array has seen a write, or content by clone: the node must never format it. `false` alone
+   * allows nothing.
    */
   everWritten: boolean;
 }

@@ -153,9 +153,11 @@ export type ProtocolWithDevice<D extends "scsi" | "nvme" | "loop"> = {
   [P in Protocol]: Table[P]["device"] extends D ? P : never;
 }[Protocol];
 
-/** The values in the table that other tables must have a row for. */
+/** A kind of name by which arrays know nodes. Tables over it are total. */
 export type InitiatorName = NonNullable<Table[Protocol]["initiator"]>;
+/** A host tool of some protocol. Tables over it are total, so that each has its package. */
 export type ProtocolTool = Table[Protocol]["tools"][number];
+/** Where the report on a host lists some protocol. */
 export type ProtocolArea = Table[Protocol]["area"];
 
 /** The row of a protocol. Its `area` and `tools` keep their literal types for other tables. */

@@ -4,13 +4,16 @@ import type { Protocol } from "../protocols.ts";
 import type { Host } from "../host/host.ts";
 import type { Logger } from "../log.ts";
 import type { NfsServers } from "./nfs/servers.ts";
+import type { StageRecords } from "./stage_record.ts";
 import type { TargetQueue } from "./target_queue.ts";
 
 /** What every part of the node plugin stands on. */
 export interface NodeContext {
   host: Host;
-  /** Folder of this node's own; one small record per staged volume lies in it. */
+  /** Folder of this node's own. */
   stateDir: string;
+  /** One small record per staged volume, in the folder of the node. */
+  records: StageRecords;
   /**
    * Folder of the simulator's local data plane; absent on real nodes, which then refuse the
    * protocol.

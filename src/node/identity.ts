@@ -12,12 +12,15 @@ import { blockReasons } from "../host/finding.ts";
 import type { Host } from "../host/host.ts";
 import { readIqn, readNqn, readWwpns } from "../host/initiator_names.ts";
 
+/** The node whose identity is asked for. */
 export interface IdentityOptions {
   name: string;
   host: Host;
   /** Protocols that this version of the node plugin can attach. */
   attachable: readonly Protocol[];
+  /** Folder of the simulator's local plane; absent: simulated arrays are out of reach. */
   localPlane?: string;
+  /** Addresses from which the node reaches data ports. */
   addresses: () => Promise<string[]>;
 }
 
@@ -33,7 +36,7 @@ export async function equipmentReasons(
   const reasons = blockReasons(await equipmentFindings(host, { protocols: attachable }));
   for (const protocol of PROTOCOLS) {
     if (!attachable.includes(protocol)) {
-      reasons[protocol] = "this version of the node plugin cannot attach it";
+      reasons[protocol] = "this version of the node plugin cannot attach it: update it";
     }
   }
   for (const protocol of SIMULATED_PROTOCOLS) {
@@ -85,7 +88,8 @@ export function parseAddresses(text: string): string[] {
   } catch (error) {
     throw new PsoError(
       "unavailable",
-      `ip -json address printed what is no JSON: ${messageOf(error)}`,
+      `ip -json address printed what is no JSON (${messageOf(error)}): name the data addresses ` +
+        "with --data-address",
       { cause: error },
     );
   }

@@ -96,7 +96,10 @@ Deno.test("readIdentity() names only the protocols that work here, with the name
         addresses: ["10.0.0.1"],
       });
       const reasons = await equipmentReasons({ ...options, attachable, localPlane: undefined });
-      assert.equal(reasons["nvme-roce"], "this version of the node plugin cannot attach it");
+      assert.equal(
+        reasons["nvme-roce"],
+        "this version of the node plugin cannot attach it: update it",
+      );
       const { iscsi, "nvme-tcp": tcp, fc, local } = reasons;
       assert.deepEqual({ iscsi, "nvme-tcp": tcp, fc, local }, {
         iscsi: undefined,

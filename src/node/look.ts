@@ -59,7 +59,7 @@ export interface VolumeLook {
 /** What one look at the device and the paths of a volume found. */
 export type PathLook = Omit<VolumeLook, "isUsed">;
 
-/** What the paths of a volume say of it: nothing while all are up. `faults` names those that are not. */
+/** The condition of a volume by its paths; none while all are up. `faults` names the others. */
 export function pathConditions(paths: PathCounts, faults: string[]): Condition[] {
   const said = faults.join("; ");
   if (paths.up === 0) {

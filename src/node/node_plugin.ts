@@ -30,11 +30,10 @@ import { stageVolume } from "./calls/staging.ts";
 import { TargetQueue } from "./target_queue.ts";
 import { unstageVolume } from "./calls/unstaging.ts";
 
-/**
- * Volumes of which the last stage failed are remembered up to this number, for NodeGetVolumeHealth.
- */
+/** So many volumes whose last stage failed are remembered, for NodeGetVolumeHealth. */
 const FAILED_STAGES_MAX = 100;
 
+/** What a NodePlugin is made of. */
 export interface NodePluginOptions {
   /** The Kubernetes node name. */
   name: string;
@@ -56,13 +55,12 @@ export interface NodePluginOptions {
 
 /**
  * The node plugin: what CSI asks of one node, in plain values. Every method is safe to repeat, also
- * after a crash at any step, and throws PsoError. Two calls for one volume at once: the second is
- * `busy`.
+ * after a crash at any step, and throws PsoError. Of two calls for one volume at once the second is
+ * `busy`. The caller checks that required fields are there and decodes the publish_context.
  */
 export class NodePlugin {
   readonly maxVolumesPerNode: number;
   readonly #context: NodeContext;
-  readonly #records: StageRecords;
   readonly #locks = new KeyedLock();
   readonly #identity: IdentityOptions;
   readonly #preparation: Preparation;
@@ -76,12 +74,12 @@ export class NodePlugin {
     const addresses = () =>
       dataAddresses.length > 0 ? Promise.resolve(dataAddresses) : readAddresses(host);
     this.maxVolumesPerNode = options.maxVolumesPerNode;
-    this.#records = new StageRecords(stateDir, { log });
     this.#identity = { name: options.name, host, attachable: ATTACHABLE, localPlane, addresses };
     this.#preparation = new Preparation({ ...this.#identity, multipath: flasharray.multipath });
     this.#context = {
       host,
       stateDir,
+      records: new StageRecords(stateDir, { log }),
       localPlane,
       dataAddresses: addresses,
       flasharray,
@@ -93,7 +91,6 @@ export class NodePlugin {
     };
     this.healer = new Healer({
       context: this.#context,
-      records: this.#records,
       locks: this.#locks,
       now: options.now,
     });
@@ -106,7 +103,7 @@ export class NodePlugin {
 
   /** How many volumes this node has staged, by its records. */
   stagedVolumes(): Promise<number> {
-    return this.#records.count();
+    return this.#context.records.count();
   }
 
   /** NodeStageVolume. */
@@ -116,7 +113,7 @@ export class NodePlugin {
       await this.#locked(
         volumeId,
         "stage",
-        () => stageVolume(this.#context, this.#records, request, signal),
+        () => stageVolume(this.#context, request, signal),
       );
       this.#failedStages.delete(volumeId);
     } catch (error) {
@@ -139,7 +136,7 @@ export class NodePlugin {
     await this.#locked(
       request.volumeId,
       "unstage",
-      () => unstageVolume(this.#context, this.#records, request, signal),
+      () => unstageVolume(this.#context, request, signal),
     );
     this.#failedStages.delete(request.volumeId);
   }
@@ -149,7 +146,7 @@ export class NodePlugin {
     return this.#locked(
       request.volumeId,
       "publish",
-      () => publishVolume(this.#context, this.#records, request, signal),
+      () => publishVolume(this.#context, request, signal),
     );
   }
 
@@ -158,7 +155,7 @@ export class NodePlugin {
     return this.#locked(
       request.volumeId,
       "unpublish",
-      () => unpublishVolume(this.#context, this.#records, request, signal),
+      () => unpublishVolume(this.#context, request, signal),
     );
   }
 
@@ -167,13 +164,13 @@ export class NodePlugin {
     return this.#locked(
       request.volumeId,
       "expand",
-      () => expandVolume(this.#context, this.#records, request, signal),
+      () => expandVolume(this.#context, request, signal),
     );
   }
 
   /** NodeGetVolumeStats. */
   stats(request: StatsRequest, signal?: AbortSignal): Promise<VolumeStats> {
-    return volumeStats(this.#context, this.#records, request, signal);
+    return volumeStats(this.#context, request, signal);
   }
 
   /**
@@ -182,14 +179,14 @@ export class NodePlugin {
    */
   async health(request: HealthRequest): Promise<Condition[]> {
     const { volumeId, volumePath, stagingPath } = request;
-    const record = await this.#records.find(volumeId);
+    const record = await this.#context.records.find(volumeId);
     const failure = this.#failedStages.get(volumeId);
     const failed: Condition[] = failure === undefined
       ? []
       : [{ status: "inaccessible", reason: "StageFailed", message: failure }];
     if (record) return [...failed, ...await this.healer.conditionsOf(record)];
     if (failed.length === 0) {
-      await volumeAt(this.#context, this.#records, { volumeId, volumePath, stagingPath });
+      await volumeAt(this.#context, { volumeId, volumePath, stagingPath });
     }
     return failed;
   }

@@ -1,14 +1,17 @@
 import { PsoError } from "../errors.ts";
 import { type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "../protocols.ts";
+import { SingleFlight } from "../async/single_flight.ts";
 import { blockReasons } from "../host/finding.ts";
 import { serviceFindings } from "../host/service_check.ts";
 import { equipmentReasons, type IdentityOptions } from "./identity.ts";
 
 /**
- * How long a look at the host counts; require() looks again at once at one that was not prepared.
+ * How long a look at the host counts. After a look that found something missing, require() looks
+ * again at once: an administrator may have mended it.
  */
 const COUNTS_FOR_MS = 30_000;
 
+/** The host to look at, and what is asked of it. */
 export interface PreparationOptions extends IdentityOptions {
   /** flasharray.multipath */
   multipath: boolean;
@@ -16,11 +19,11 @@ export interface PreparationOptions extends IdentityOptions {
   nowMs?: () => number;
 }
 
+/** The end of a look at the host. */
 interface Known {
   atMs: number;
-  look: Promise<string | undefined>;
-  /** Set when the look is over: the reason why the protocol cannot be used, if there is one. */
-  outcome?: { reason: string | undefined };
+  /** Why the protocol cannot be used; absent when it can. */
+  reason: string | undefined;
 }
 
 /**
@@ -32,6 +35,7 @@ export class Preparation {
   readonly #options: PreparationOptions;
   readonly #nowMs: () => number;
   readonly #known = new Map<Protocol, Known>();
+  readonly #looks = new SingleFlight<Protocol, string | undefined>();
 
   constructor(options: PreparationOptions) {
     this.#options = options;
@@ -63,20 +67,14 @@ export class Preparation {
     { takesBad }: { takesBad: boolean },
   ): Promise<string | undefined> {
     const known = this.#known.get(protocol);
-    if (known && !known.outcome) return await known.look;
     const isFresh = known !== undefined && this.#nowMs() - known.atMs < COUNTS_FOR_MS;
-    if (isFresh && known.outcome && (takesBad || known.outcome.reason === undefined)) {
-      return known.outcome.reason;
-    }
-    const next: Known = { atMs: this.#nowMs(), look: this.#look(protocol) };
-    this.#known.set(protocol, next);
-    try {
-      next.outcome = { reason: await next.look };
-      return next.outcome.reason;
-    } catch (error) {
-      this.#known.delete(protocol);
-      throw error;
-    }
+    if (isFresh && (takesBad || known.reason === undefined)) return known.reason;
+    return await this.#looks.run(protocol, async () => {
+      const atMs = this.#nowMs();
+      const reason = await this.#look(protocol);
+      this.#known.set(protocol, { atMs, reason });
+      return reason;
+    });
   }
 
   async #look(protocol: Protocol): Promise<string | undefined> {

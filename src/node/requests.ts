@@ -2,16 +2,7 @@ import type { Capability } from "../capability.ts";
 import type { ChapCredentials } from "../chap.ts";
 import type { Attachment } from "../handoff.ts";
 
-// What the CSI node service asks of NodePlugin (node_plugin.ts), as plain values:
-//
-//   const node = new NodePlugin(options);
-//   await node.stage(request, signal)      unstage, publish, unpublish, expand, stats, health
-//   await node.identity()                  NodeIdentity for encodeNodeId(); node.maxVolumesPerNode goes with it
-//   await node.protocolReasons()           readiness: what each protocol lacks on this host
-//
-// The service checks that required fields are there (argument errors come before existence errors)
-// and decodes the publish_context with decodeAttachment(); NodePlugin takes the lock of the volume
-// and may be called twice with anything.
+// What the CSI node service asks of NodePlugin (node_plugin.ts), as plain values.
 
 /** NodeStageVolume (CSI 1.13). */
 export interface StageRequest {
@@ -19,22 +10,19 @@ export interface StageRequest {
   stagingPath: string;
   capability: Capability;
   attachment: Attachment;
-  /**
-   * Of CreateVolume: `createoptions` (mkfs options) is the key that the node reads. Unknown keys
-   * are ignored.
-   */
+  /** From CreateVolume. The node reads `createoptions` (mkfs options) and ignores other keys. */
   volumeContext: Record<string, string>;
   /** Of the class's node-stage secret; used by iSCSI only. */
   chap?: ChapCredentials;
 }
 
-/** NodeUnstageVolume. */
+/** NodeUnstageVolume: the volume, and the path where it was staged. */
 export interface UnstageRequest {
   volumeId: string;
   stagingPath: string;
 }
 
-/** NodePublishVolume. */
+/** NodePublishVolume: `targetPath` is in the folder of the pod, and may not be there yet. */
 export interface PublishRequest {
   volumeId: string;
   stagingPath: string;
@@ -43,7 +31,7 @@ export interface PublishRequest {
   readOnly: boolean;
 }
 
-/** NodeUnpublishVolume. */
+/** NodeUnpublishVolume: the volume may still be published at other paths. */
 export interface UnpublishRequest {
   volumeId: string;
   targetPath: string;
@@ -64,7 +52,7 @@ export interface ExpandRequest {
   requiredBytes?: number;
 }
 
-/** NodeGetVolumeStats. */
+/** NodeGetVolumeStats. Only `volumePath` is looked at. */
 export interface StatsRequest {
   volumeId: string;
   volumePath: string;

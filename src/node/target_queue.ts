@@ -1,15 +1,15 @@
 import { KeyedQueue } from "../async/keyed_queue.ts";
 
 /**
- * Who works with a target now: a session or connection without a volume is idle only when nobody is
- * about to use it. Logins and logouts at one portal go one after another, as two iscsiadm (or nvme)
- * at once disturb each other; so do the scans of one SCSI host.
+ * Knows which targets running attaches need (`using`, `isUsed`): tidy() must not end a session that
+ * an attach is about to use. Also runs the work of one key in turn (`inTurn`), because two iscsiadm
+ * or nvme commands to one portal disturb each other, and so do two scans of one SCSI host.
  */
 export class TargetQueue {
   readonly #users = new Map<string, number>();
   readonly #turns = new KeyedQueue();
 
-  /** Runs `work`; until its end isUsed() is true of these targets. */
+  /** Runs `work`; isUsed() is true of these targets until `work` has ended, well or not. */
   async using<T>(targets: string[], work: () => Promise<T>): Promise<T> {
     for (const target of targets) this.#users.set(target, (this.#users.get(target) ?? 0) + 1);
     try {

@@ -1,7 +1,7 @@
 import { PsoError } from "../errors.ts";
 import { type BlockDevice, deviceNameOf, findBlockDevice } from "../host/block_device.ts";
+import type { Host } from "../host/host.ts";
 import { boundDeviceName, type Mount, mountAt } from "../host/mountinfo.ts";
-import type { NodeContext } from "./context.ts";
 
 /**
  * Below the staging path of a raw block volume: the device node, bound there so that mountinfo
@@ -26,11 +26,11 @@ export function stagedMount(mounts: Mount[], stagingPath: string): Mount | undef
  * file system without one.
  */
 export async function deviceOfMount(
-  context: NodeContext,
+  host: Host,
   mount: Mount,
 ): Promise<BlockDevice | undefined> {
-  const name = boundDeviceName(mount) ?? await deviceNameOf(context.host, mount.majorMinor);
-  return name === undefined ? undefined : await findBlockDevice(context.host, name);
+  const name = boundDeviceName(mount) ?? await deviceNameOf(host, mount.majorMinor);
+  return name === undefined ? undefined : await findBlockDevice(host, name);
 }
 
 /** True when two mounts show the same thing. */
@@ -48,7 +48,7 @@ export function mountsElsewhere(mounts: Mount[], shown: Mount, known: string[]):
   );
 }
 
-/** Refuses paths that are no place for a volume. `invalid`. */
+/** Refuses a path that is no place for a volume: relative, `/` itself or with `..`. `invalid`. */
 export function checkPath(path: string, what: string): void {
   if (path.startsWith("/") && path.replaceAll("/", "") !== "" && !path.split("/").includes("..")) {
     return;

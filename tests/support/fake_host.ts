@@ -117,6 +117,7 @@ export class FakeHost extends HostFiles {
     return {
       host: this.host,
       stateDir: `${this.root}/state`,
+      records: this.records,
       localPlane: undefined,
       dataAddresses: () => Promise.resolve(["192.0.2.9"]),
       flasharray: { ...TERSE, ...flasharray },

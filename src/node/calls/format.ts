@@ -8,6 +8,7 @@ import {
   superblockOf,
   wipeUnfinished,
 } from "../../host/filesystem.ts";
+import type { Host } from "../../host/host.ts";
 import { readRemainingUuid, type Superblock } from "../../host/superblock.ts";
 import type { BlockAttachment } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
@@ -28,7 +29,7 @@ export interface FormatPlan {
 
 /**
  * Makes sure that the device holds the file system wanted, and returns its superblock. A file
- * system that is there is used and never touched. One is made only when all of design §4.10 holds:
+ * system that is there is used and never touched. A new one is made only when all of this holds:
  * size and identity match, the array has never seen a write (or this node's own record says that
  * this very format was interrupted), and every superblock area reads back as zeroes. `conflict` for
  * another type, `in_use` with what was found when the volume does not prove blank.
@@ -45,13 +46,13 @@ export async function ensureFileSystem(
   if (found && (begun?.state !== "started" || begun.uuid !== found.uuid)) {
     throw refusal(plan, `a ${found.type} file system that is not finished`);
   }
-  mayFormat(device, plan);
+  refuseFormat(device, plan);
   if (found) await wipeUnfinished(context.host, device, { type: found.type }, signal);
   const proof = await proveBlank(context.host, {
     name: device.name,
     sizeBytes: plan.attachment.sizeBytes,
   }, signal);
-  if (!proof.blank && !(await isRemainsOf(context, device, { proof, begun }))) {
+  if (!proof.blank && !(await isRemainsOf(context.host, device, { proof, begun }))) {
     throw refusal(plan, proof.found);
   }
   return await format(context, device, plan, signal);
@@ -62,33 +63,33 @@ async function useExisting(found: Superblock, plan: FormatPlan): Promise<Superbl
   if (found.type !== type) {
     throw new PsoError(
       "conflict",
-      `volume ${volumeId} holds ${found.type} and its class asks for ${type}: set csi.storage.k8s.io/fstype to ${found.type}; ` +
-        "data is never formatted over",
+      `volume ${volumeId} holds ${found.type} and its class asks for ${type}: set ` +
+        `csi.storage.k8s.io/fstype to ${found.type}; data is never formatted over`,
     );
   }
   if (record.format?.state === "started" && record.format.uuid === found.uuid) {
-    record.format.state = "finished"; // a crash came between mkfs and this note
+    record.format.state = "finished"; // a crash came between mkfs and its note
     await plan.save();
   }
   return found;
 }
 
 /**
- * Whether a format that the record says was begun has left what only this node, by this record, may
- * format again. `true` too when that cannot be found out: then the record is kept.
+ * Whether a format that the record says was begun has left something that only this node, by this
+ * record, may format again. `true` too when that cannot be found out: then the record is kept.
  */
 export async function hasUnfinishedFormat(
-  context: NodeContext,
+  { host, log }: Pick<NodeContext, "host" | "log">,
   { record, deviceName }: { record: StageRecord; deviceName: string },
 ): Promise<boolean> {
   if (record.format?.state !== "started") return false;
   try {
-    const found = await superblockOf(context.host, deviceName);
+    const found = await superblockOf(host, deviceName);
     if (found) return !found.complete;
-    const { sizeBytes } = await readBlockDevice(context.host, deviceName);
-    return !(await proveBlank(context.host, { name: deviceName, sizeBytes })).blank;
+    const { sizeBytes } = await readBlockDevice(host, deviceName);
+    return !(await proveBlank(host, { name: deviceName, sizeBytes })).blank;
   } catch (error) {
-    context.log.warn("interrupted format not looked at", {
+    log.warn("interrupted format not looked at", {
       volume: record.volumeId,
       device: deviceName,
       reason: messageOf(error),
@@ -97,14 +98,15 @@ export async function hasUnfinishedFormat(
   }
 }
 
-/** What forbids a format whatever the device holds. */
-function mayFormat(device: BlockDevice, plan: FormatPlan): void {
+/** Refuses what forbids a format, whatever the device holds. */
+function refuseFormat(device: BlockDevice, plan: FormatPlan): void {
   const { attachment, record, readOnly, type, mkfsOptions, volumeId } = plan;
   checkFormat(type, { sizeBytes: attachment.sizeBytes, options: mkfsOptions });
   if (readOnly) {
     throw new PsoError(
       "unsupported",
-      `volume ${volumeId} holds no file system and is only to be read: use it once with ReadWriteOnce`,
+      `volume ${volumeId} holds no file system and is only to be read: use it once with ` +
+        "ReadWriteOnce",
     );
   }
   if (device.sizeBytes !== attachment.sizeBytes) {
@@ -121,8 +123,9 @@ function mayFormat(device: BlockDevice, plan: FormatPlan): void {
 function refusal({ volumeId, type }: FormatPlan, found: string): PsoError {
   return new PsoError(
     "in_use",
-    `volume ${volumeId} is not formatted with ${type} because it does not prove blank: found ${found}. Restore or delete the volume, or, ` +
-      `if its content is worthless, attach it to one host and clear it there with wipefs --all and mkfs.${type}`,
+    `volume ${volumeId} is not formatted with ${type} because it does not prove blank: found ` +
+      `${found}. Restore or delete the volume, or, if its content is worthless, attach it to one ` +
+      `host and clear it there with wipefs --all and mkfs.${type}`,
   );
 }
 
@@ -131,14 +134,14 @@ function refusal({ volumeId, type }: FormatPlan, found: string): PsoError {
  * of this very node was writing.
  */
 async function isRemainsOf(
-  context: NodeContext,
+  host: Host,
   device: BlockDevice,
   { proof, begun }: { proof: Exclude<BlankProof, { blank: true }>; begun?: FormatRecord },
 ): Promise<boolean> {
   const { area } = proof;
   if (begun?.state !== "started" || !area) return false;
   const remains = await withDevice(
-    context.host,
+    host,
     device.name,
     (readAt) => readRemainingUuid(readAt, area.offset),
   );
@@ -157,7 +160,8 @@ async function format(
     : undefined;
   const note: FormatRecord = begun ?? { state: "started", type, uuid: newUuid() };
   record.format = note;
-  await plan.save(); // before mkfs: an interrupted one is known again by its UUID
+  // Before mkfs: by its UUID an interrupted format is known again as this node's own.
+  await plan.save();
   context.log.info("formatting", {
     volume: plan.volumeId,
     device: device.name,
@@ -170,8 +174,12 @@ async function format(
     signal,
   );
   note.state = "finished";
-  await plan.save(); // before the mount: from here on this node must never format it again
+  // Before the mount: from here on this node must never format the volume again.
+  await plan.save();
   const made = await superblockOf(context.host, device.name);
   if (made) return made;
-  throw new PsoError("unavailable", `file system just made on ${device.name} cannot be read back`);
+  throw new PsoError(
+    "unavailable",
+    `file system just made on ${device.name} cannot be read back: it will be tried again`,
+  );
 }

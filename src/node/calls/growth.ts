@@ -1,6 +1,7 @@
 import { PsoError } from "../../errors.ts";
 import { findFsType, FS_TYPES } from "../../file_systems.ts";
 import { type BlockDevice, readBlockDevice } from "../../host/block_device.ts";
+import type { Host } from "../../host/host.ts";
 import { growMounted, mountedBytes, readFileSystemUse } from "../../host/filesystem.ts";
 import {
   boundDeviceName,
@@ -14,24 +15,24 @@ import { isBlock } from "../protocol.ts";
 import { blockConnection, fileConnection, isFileMount, ownerOfDevice } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import type { ExpandRequest, StatsRequest, VolumeStats } from "../requests.ts";
-import type { StageRecord, StageRecords } from "../stage_record.ts";
+import type { StageRecord } from "../stage_record.ts";
 import { checkPath, deviceOfMount, isSameMount, stagedMount } from "../volume_mounts.ts";
 
+/** A mount that shows a volume. */
 interface VolumeAt {
   mount: Mount;
   record?: StageRecord;
 }
 
 /**
- * The mount of a volume at one of its paths. `not_found` before any judgement of the paths
- * themselves (csi-sanity sends `some/path`).
+ * The mount of a volume at one of its paths, which may be the staging path. `not_found` when there
+ * is none, also for a path that could be none, such as a relative one.
  */
 export async function volumeAt(
   context: NodeContext,
-  records: StageRecords,
   request: StatsRequest,
 ): Promise<VolumeAt> {
-  const record = await records.find(request.volumeId);
+  const record = await context.records.find(request.volumeId);
   const mounts = await readMounts(context.host);
   for (const path of [request.volumePath, request.stagingPath]) {
     if (!path?.startsWith("/")) continue;
@@ -41,7 +42,8 @@ export async function volumeAt(
   }
   throw new PsoError(
     "not_found",
-    `volume ${request.volumeId} is neither staged nor published at ${request.volumePath} on this node`,
+    `volume ${request.volumeId} is neither staged nor published at ${request.volumePath} on this ` +
+      "node: stage it first",
   );
 }
 
@@ -50,7 +52,7 @@ export async function volumeAt(
  * this driver.
  */
 async function isVolume(context: NodeContext, { mount, record }: VolumeAt): Promise<boolean> {
-  const device = await deviceOfMount(context, mount);
+  const device = await deviceOfMount(context.host, mount);
   if (record && isBlock(record.attachment)) {
     return device !== undefined && device.name === record.device;
   }
@@ -65,14 +67,11 @@ async function isVolume(context: NodeContext, { mount, record }: VolumeAt): Prom
  */
 export async function volumeStats(
   context: NodeContext,
-  records: StageRecords,
   request: StatsRequest,
   signal?: AbortSignal,
 ): Promise<VolumeStats> {
-  const { mount, record } = await volumeAt(context, records, {
-    ...request,
-    stagingPath: undefined,
-  });
+  // Only the path that is asked for counts: the numbers of another mount would mislead.
+  const { mount, record } = await volumeAt(context, { ...request, stagingPath: undefined });
   checkPath(request.volumePath, "volume_path");
   const raw = boundDeviceName(mount);
   if (raw !== undefined) {
@@ -101,16 +100,15 @@ export async function volumeStats(
  */
 export async function expandVolume(
   context: NodeContext,
-  records: StageRecords,
   request: ExpandRequest,
   signal?: AbortSignal,
 ): Promise<{ sizeBytes: number }> {
-  const { mount: found, record } = await volumeAt(context, records, request);
-  const mount = await writableMount(context, { mount: found, record });
+  const { mount: found, record } = await volumeAt(context, request);
+  const mount = await writableMount(context.host, { mount: found, record });
   const device = record && !isBlock(record.attachment)
     ? undefined
-    : await deviceOfMount(context, mount);
-  if (!device) return { sizeBytes: await sharedBytes(context, { mount, request }, signal) };
+    : await deviceOfMount(context.host, mount);
+  if (!device) return { sizeBytes: await sharedBytes(context.host, { mount, request }, signal) };
   const grown = await growDevice(context, { device, record, request }, signal);
   if (boundDeviceName(mount) !== undefined) return { sizeBytes: grown.sizeBytes };
   const type = findFsType(mount.type);
@@ -119,7 +117,7 @@ export async function expandVolume(
       "unsupported",
       `${mount.type} at ${mount.target} cannot be grown: this driver grows ${
         FS_TYPES.join(" and ")
-      }`,
+      }; grow it by hand`,
     );
   }
   const mounted = { type, device: grown, target: mount.target };
@@ -130,7 +128,8 @@ export async function expandVolume(
   if (sizeBytes >= (request.requiredBytes ?? 0)) return { sizeBytes };
   throw new PsoError(
     "in_use",
-    `${type} at ${mount.target} is mounted read-only with ${sizeBytes} bytes and grows to ${request.requiredBytes} when a writer stages it`,
+    `${type} at ${mount.target} is mounted read-only with ${sizeBytes} bytes: it grows to ` +
+      `${request.requiredBytes} when a writer stages it`,
   );
 }
 
@@ -138,46 +137,51 @@ export async function expandVolume(
  * The staged mount in the place of a read-only publication: the file system grows through any
  * writable mount of it.
  */
-async function writableMount(context: NodeContext, { mount, record }: VolumeAt): Promise<Mount> {
+async function writableMount(host: Host, { mount, record }: VolumeAt): Promise<Mount> {
   if (!record || !isReadOnlyMount(mount)) return mount;
-  const staged = stagedMount(await readMounts(context.host), record.stagingPath);
+  const staged = stagedMount(await readMounts(host), record.stagingPath);
   return staged && isSameMount(staged, mount) ? staged : mount;
+}
+
+interface GrowPlan {
+  device: BlockDevice;
+  record?: StageRecord;
+  request: ExpandRequest;
 }
 
 async function growDevice(
   context: NodeContext,
-  { device, record, request }: {
-    device: BlockDevice;
-    record?: StageRecord;
-    request: ExpandRequest;
-  },
+  { device, record, request }: GrowPlan,
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
   const connection = record && isBlock(record.attachment)
     ? blockConnection(record.attachment)
     : await ownerOfDevice(context, device.name);
   if (!connection) {
-    throw new PsoError("not_found", `device ${device.name} is not a volume of this driver`);
+    throw new PsoError(
+      "not_found",
+      `device ${device.name} is not a volume of this driver: it is left as it is`,
+    );
   }
   await connection.grow(context, device.name, signal);
   const grown = await readBlockDevice(context.host, device.name);
   if (grown.sizeBytes >= (request.requiredBytes ?? 0)) return grown;
   throw new PsoError(
     "unavailable",
-    `volume ${request.volumeId} has ${grown.sizeBytes} bytes on this node and ${request.requiredBytes} are asked for: ` +
-      "it must be grown on its array first",
+    `volume ${request.volumeId} has ${grown.sizeBytes} bytes on this node and ` +
+      `${request.requiredBytes} are asked for: it must be grown on its array first`,
   );
 }
 
 /**
- * A shared file system grows on its array alone. Its size is a limit there; what it keeps for
- * itself is not counted by statfs.
+ * Bytes of a shared file system, which grows on its array alone: at least what is asked for. Its
+ * size there is a limit, and statfs does not count what the file system keeps for itself.
  */
 async function sharedBytes(
-  context: NodeContext,
+  host: Host,
   { mount, request }: { mount: Mount; request: ExpandRequest },
   signal?: AbortSignal,
 ): Promise<number> {
-  const { totalBytes } = await readFileSystemUse(context.host, mount.target, signal);
+  const { totalBytes } = await readFileSystemUse(host, mount.target, signal);
   return Math.max(totalBytes, request.requiredBytes ?? 0);
 }

@@ -1,7 +1,7 @@
 import { type Capability, isReadOnly } from "../../capability.ts";
 import { messageOf, PsoError } from "../../errors.ts";
 import { setDeviceReadOnly } from "../../host/block_device.ts";
-import { filePath } from "../../host/host.ts";
+import { filePath, type Host } from "../../host/host.ts";
 import { bindMount, perMountOptions, remountBind, unmountAll } from "../../host/mount.ts";
 import {
   boundDeviceName,
@@ -16,9 +16,10 @@ import { fileConnection } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import { realPlane } from "../local/plane.ts";
 import type { PublishRequest, UnpublishRequest } from "../requests.ts";
-import type { StageRecord, StageRecords } from "../stage_record.ts";
+import type { StageRecord } from "../stage_record.ts";
 import { dropStaleMount } from "./stale_mount.ts";
-import { makeFile, mountShared } from "./staging.ts";
+import { makeFile, makeFolder } from "./places.ts";
+import { mountShared } from "./shared_stage.ts";
 import {
   checkPath,
   deviceOfMount,
@@ -27,7 +28,8 @@ import {
   stagedPlace,
 } from "../volume_mounts.ts";
 
-interface Publication {
+/** A publish in progress. */
+interface PublishPlan {
   request: PublishRequest;
   targetPath: string;
   readOnly: boolean;
@@ -44,29 +46,28 @@ interface Publication {
  */
 export async function publishVolume(
   context: NodeContext,
-  records: StageRecords,
   request: PublishRequest,
   signal?: AbortSignal,
 ): Promise<void> {
   checkPath(request.targetPath, "target_path");
   checkPath(request.stagingPath, "staging_target_path");
-  const publication = await examine(context, records, request, signal);
-  const { targetPath, readOnly, others, record } = publication;
+  const plan = await examine(context, request, signal);
+  const { targetPath, readOnly, others, record } = plan;
   const existing = mountAt(await readMounts(context.host), targetPath);
-  if (existing && !isSameMount(existing, publication.staged)) {
+  if (existing && !isSameMount(existing, plan.staged)) {
     throw new PsoError(
       "in_use",
-      `${targetPath} holds ${existing.type} from ${existing.source}, which is not volume ${request.volumeId}`,
+      `${targetPath} holds ${existing.type} from ${existing.source}, which is not volume ` +
+        `${request.volumeId}: unmount it by hand`,
     );
   }
-  if (existing && await isAsAsked(context, { publication, existing }, signal)) return;
-  if (existing) throw contrary(publication);
+  if (existing && await isAsAsked(context.host, { plan, existing }, signal)) return;
+  if (existing) throw accessConflict(plan);
   if (request.capability.mode === "single-node-single-writer" && others[0]) {
     throw new PsoError(
       "in_use",
-      `volume ${request.volumeId} is for one pod only, and is published at ${
-        others[0].target
-      } already`,
+      `volume ${request.volumeId} is for one pod only, and is published at ` +
+        `${others[0].target} already: end the pod that uses it there first`,
     );
   }
   if (record) {
@@ -74,20 +75,23 @@ export async function publishVolume(
       targetPath,
       readOnly,
     }];
-    await records.write(record);
+    await context.records.write(record);
   }
-  await bind(context, publication, signal);
+  await bind(context.host, plan, signal);
 }
 
+/**
+ * What is staged, proven to be the volume that is asked for, and where else it is published.
+ * `in_use` when the volume is not staged in the way that is asked for.
+ */
 async function examine(
   context: NodeContext,
-  records: StageRecords,
   request: PublishRequest,
   signal?: AbortSignal,
-): Promise<Publication> {
-  const { host } = context;
+): Promise<PublishPlan> {
+  const { host, records } = context;
   const { capability, volumeId } = request;
-  await makeParent(context, request.targetPath);
+  await makeParent(host, request.targetPath);
   const stagingPath = await resolveTarget(host, request.stagingPath);
   const targetPath = await resolveTarget(host, request.targetPath);
   const place = stagedPlace(stagingPath, capability.access.type);
@@ -97,11 +101,12 @@ async function examine(
   if (!staged || isRaw !== (capability.access.type === "block")) {
     throw new PsoError(
       "in_use",
-      `volume ${volumeId} is not staged at ${stagingPath} as ${capability.access.type}: stage it first`,
+      `volume ${volumeId} is not staged at ${stagingPath} as ${capability.access.type}: stage it ` +
+        "first",
     );
   }
   const record = await records.find(volumeId);
-  await refuseOtherVolume(context, { staged, stagingPath, record });
+  if (record) await refuseOtherVolume(host, { staged, stagingPath, record });
   const usable = await freshMount(context, { request, staged, record }, signal);
   const elsewhere = mountsElsewhere(mounts, usable, [place, targetPath]);
   const others = await publicationsAmong(context, { mounts: elsewhere, record });
@@ -115,14 +120,20 @@ async function examine(
   };
 }
 
+interface StagedVolume {
+  request: PublishRequest;
+  staged: Mount;
+  record?: StageRecord;
+}
+
 /**
- * The staged mount, or a new one in its place when its server says that it is stale (field lesson
- * 45). `unavailable` when the server does not answer: a bind mount of a hung one would hang as
- * well.
+ * The staged mount, or a new one in its place when its server says that it is stale: a pod could
+ * use nothing of a stale one. `unavailable` when the server does not answer, because a bind mount
+ * of a hung file system would hang as well.
  */
 async function freshMount(
   context: NodeContext,
-  { request, staged, record }: { request: PublishRequest; staged: Mount; record?: StageRecord },
+  { request, staged, record }: StagedVolume,
   signal?: AbortSignal,
 ): Promise<Mount> {
   const { capability, volumeId } = request;
@@ -136,40 +147,46 @@ async function freshMount(
   if (fresh) return fresh;
   throw new PsoError(
     "unavailable",
-    `volume ${volumeId} was mounted anew at ${staged.target} and is not there; it will be tried again`,
+    `volume ${volumeId} was mounted anew at ${staged.target} and is not there: it will be tried ` +
+      "again",
   );
 }
 
+interface RecordedStage {
+  staged: Mount;
+  stagingPath: string;
+  record: StageRecord;
+}
+
 /**
- * The staged mount must be the volume that is asked for: a pod that gets another's data damages
- * both.
+ * `in_use` when the staged mount is not the volume of the record: a pod that gets another's data
+ * damages both.
  */
 async function refuseOtherVolume(
-  context: NodeContext,
-  { staged, stagingPath, record }: { staged: Mount; stagingPath: string; record?: StageRecord },
+  host: Host,
+  { staged, stagingPath, record }: RecordedStage,
 ): Promise<void> {
-  if (!record) return;
   const { volumeId, attachment, device } = record;
   if (record.stagingPath !== stagingPath) {
     throw new PsoError(
       "in_use",
-      `volume ${volumeId} is staged at ${record.stagingPath} and not at ${stagingPath}: publish it from there`,
+      `volume ${volumeId} is staged at ${record.stagingPath} and not at ${stagingPath}: publish ` +
+        "it from there",
     );
   }
   if (!isBlock(attachment) || device === undefined) return;
-  const found = (await deviceOfMount(context, staged))?.name;
+  const found = (await deviceOfMount(host, staged))?.name;
   if (found === device) return;
   throw new PsoError(
     "in_use",
-    `${staged.target} shows ${
-      found ?? staged.source
-    }, and volume ${volumeId} was staged on ${device}: unstage it first`,
+    `${staged.target} shows ${found ?? staged.source}, and volume ${volumeId} was staged on ` +
+      `${device}: unstage it first`,
   );
 }
 
 /**
- * The record tells which mounts are publications. Without one all are, but for the simulator's own
- * mount of a file system in its plane.
+ * Those of the mounts that are publications. The record tells them; without a record all mounts
+ * count, but for the simulator's own mount of a file system in its plane.
  */
 async function publicationsAmong(
   context: NodeContext,
@@ -185,46 +202,38 @@ async function publicationsAmong(
   return mounts.filter((mount) => !mount.target.includes(`${plane}/`)); // below a host root too
 }
 
-async function makeParent(context: NodeContext, targetPath: string): Promise<void> {
+async function makeParent(host: Host, targetPath: string): Promise<void> {
   const parent = targetPath.replace(/\/+$/, "").split("/").slice(0, -1).join("/");
-  try {
-    if (parent !== "") {
-      await Deno.mkdir(filePath(context.host, parent), { recursive: true, mode: 0o750 });
-    }
-  } catch (error) {
-    throw new PsoError("unavailable", `folder ${parent} cannot be made: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
+  if (parent !== "") await makeFolder(host, parent);
 }
 
-function contrary({ request, targetPath, readOnly }: Publication): PsoError {
+/** The refusal of a publication that is there in the other way, writable or read-only. */
+function accessConflict({ request, targetPath, readOnly }: PublishPlan): PsoError {
   const [is, wanted] = readOnly ? ["writable", "read-only"] : ["read-only", "writable"];
   return new PsoError(
     "conflict",
-    `volume ${request.volumeId} is published ${is} at ${targetPath}, and ${wanted} is asked for`,
+    `volume ${request.volumeId} is published ${is} at ${targetPath}, and ${wanted} is asked for: ` +
+      "unpublish it there first",
   );
 }
 
 /**
- * Whether an existing publication is the one asked for. A read-only one that a crash left writable
- * is finished here.
+ * Whether an existing publication is the one asked for. One that must be read-only and that a crash
+ * left writable is made read-only here.
  */
 async function isAsAsked(
-  context: NodeContext,
-  { publication, existing }: { publication: Publication; existing: Mount },
+  host: Host,
+  { plan, existing }: { plan: PublishPlan; existing: Mount },
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const { record, targetPath, readOnly, request } = publication;
+  const { record, targetPath, readOnly, request } = plan;
   const noted = record?.published.find((one) => one.targetPath === targetPath);
   if (noted && noted.readOnly !== readOnly) return false;
-  if (isReadOnlyMount(existing) === (readOnly || isReadOnlyMount(publication.staged))) return true;
+  if (isReadOnlyMount(existing) === (readOnly || isReadOnlyMount(plan.staged))) return true;
   if (!readOnly) return false;
-  await remountBind(context.host, {
-    target: targetPath,
-    options: bindOptions(request.capability, readOnly),
-  }, signal);
-  const now = mountAt(await readMounts(context.host), targetPath);
+  const options = bindOptions(request.capability, readOnly);
+  await remountBind(host, { target: targetPath, options }, signal);
+  const now = mountAt(await readMounts(host), targetPath);
   return now !== undefined && isReadOnlyMount(now);
 }
 
@@ -233,57 +242,41 @@ function bindOptions({ access }: Capability, readOnly: boolean): string[] {
   return readOnly && !flags.includes("ro") ? [...flags, "ro"] : flags;
 }
 
-async function bind(
-  context: NodeContext,
-  publication: Publication,
-  signal?: AbortSignal,
-): Promise<void> {
-  const { request, targetPath, readOnly, staged } = publication;
+async function bind(host: Host, plan: PublishPlan, signal?: AbortSignal): Promise<void> {
+  const { request, targetPath, readOnly, staged } = plan;
   if (request.capability.access.type === "block") {
-    await setRawAccess(context, publication, signal);
-    await makeFile(context, targetPath);
+    await setRawAccess(host, plan, signal);
+    await makeFile(host, targetPath);
   } else {
-    await makeTargetFolder(context, targetPath);
+    await makeFolder(host, targetPath);
   }
   const options = bindOptions(request.capability, readOnly);
-  await bindMount(context.host, { source: staged.target, target: targetPath, options }, signal);
+  await bindMount(host, { source: staged.target, target: targetPath, options }, signal);
 }
 
 /**
- * A read-only mount of a device node does not keep anybody from writing to the device: the device
- * itself must refuse.
+ * Lets the device refuse writes, or take them: a read-only mount of a device node keeps nobody from
+ * writing to the device. `in_use` while the volume is published in the other way on this node.
  */
-async function setRawAccess(
-  context: NodeContext,
-  publication: Publication,
-  signal?: AbortSignal,
-): Promise<void> {
-  const { request, readOnly, staged, others } = publication;
+async function setRawAccess(host: Host, plan: PublishPlan, signal?: AbortSignal): Promise<void> {
+  const { request: { volumeId }, readOnly, staged, others } = plan;
   const name = boundDeviceName(staged);
   if (name === undefined) {
-    throw new PsoError("in_use", `volume ${request.volumeId} is not staged as a raw device`);
+    throw new PsoError(
+      "in_use",
+      `volume ${volumeId} is not staged as a raw device: unstage it, then stage it as one`,
+    );
   }
-  const contraryUse = others.find((other) => isReadOnlyMount(other) !== readOnly);
-  if (contraryUse) {
+  const opposite = others.find((other) => isReadOnlyMount(other) !== readOnly);
+  if (opposite) {
     const [is, wanted] = readOnly ? ["writable", "read-only"] : ["read-only", "writable"];
     throw new PsoError(
       "in_use",
-      `raw volume ${request.volumeId} is published ${is} at ${contraryUse.target} and cannot be ${wanted} on this node meanwhile`,
+      `raw volume ${volumeId} is published ${is} at ${opposite.target} and cannot be ${wanted} ` +
+        "on this node meanwhile: unpublish it there first",
     );
   }
-  await setDeviceReadOnly(context.host, { name, readOnly }, signal);
-}
-
-async function makeTargetFolder(context: NodeContext, targetPath: string): Promise<void> {
-  try {
-    await Deno.mkdir(filePath(context.host, targetPath), { recursive: true, mode: 0o750 });
-  } catch (error) {
-    throw new PsoError(
-      "unavailable",
-      `target ${targetPath} cannot be made a folder: ${messageOf(error)}`,
-      { cause: error },
-    );
-  }
+  await setDeviceReadOnly(host, { name, readOnly }, signal);
 }
 
 /**
@@ -292,27 +285,26 @@ async function makeTargetFolder(context: NodeContext, targetPath: string): Promi
  * removed.
  */
 export async function unpublishVolume(
-  context: NodeContext,
-  records: StageRecords,
+  { host, records }: Pick<NodeContext, "host" | "records">,
   request: UnpublishRequest,
   signal?: AbortSignal,
 ): Promise<void> {
   checkPath(request.targetPath, "target_path");
-  const targetPath = await resolveTarget(context.host, request.targetPath);
-  await unmountAll(context.host, targetPath, signal);
-  await removeTarget(context, targetPath);
+  const targetPath = await resolveTarget(host, request.targetPath);
+  await unmountAll(host, targetPath, signal);
+  await removeTarget(host, targetPath);
   const record = await records.find(request.volumeId);
   if (!record?.published.some((one) => one.targetPath === targetPath)) return;
   record.published = record.published.filter((one) => one.targetPath !== targetPath);
   await records.write(record);
 }
 
-async function removeTarget(context: NodeContext, targetPath: string): Promise<void> {
-  const path = filePath(context.host, targetPath);
+async function removeTarget(host: Host, targetPath: string): Promise<void> {
+  const path = filePath(host, targetPath);
   try {
     const stat = await Deno.lstat(path);
     if (stat.isFile && stat.size > 0) {
-      throw new PsoError("in_use", `target ${targetPath} is a file with content: it is left alone`);
+      throw new PsoError("in_use", `target ${targetPath} is a file with content: move it away`);
     }
     await Deno.remove(path);
   } catch (error) {

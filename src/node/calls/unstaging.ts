@@ -1,7 +1,7 @@
 import { messageOf, PsoError } from "../../errors.ts";
 import { findFsType } from "../../file_systems.ts";
 import { findBlockDevice } from "../../host/block_device.ts";
-import { filePath, readHostText } from "../../host/host.ts";
+import { filePath, type Host, readHostText } from "../../host/host.ts";
 import { unmountAll, untilUnmounted } from "../../host/mount.ts";
 import {
   type Mount,
@@ -15,13 +15,14 @@ import { blockConnection, isFileMount, ownerOfDevice } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import { hasUnfinishedFormat } from "./format.ts";
 import type { UnstageRequest } from "../requests.ts";
-import type { StageRecord, StageRecords } from "../stage_record.ts";
+import type { StageRecord } from "../stage_record.ts";
 import { BLOCK_FILE, checkPath, deviceOfMount, stagedMount } from "../volume_mounts.ts";
 
 /** Copies of a mount below host roots go with the original, a moment later. */
 const COPIES_TIMEOUT_MS = 2_000;
 
-interface Held {
+/** A device of this driver, and the connection that attached it. */
+export interface AttachedDevice {
   connection: BlockConnection<never>;
   deviceName: string;
 }
@@ -34,10 +35,10 @@ interface Held {
  */
 export async function unstageVolume(
   context: NodeContext,
-  records: StageRecords,
   request: UnstageRequest,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { records } = context;
   checkPath(request.stagingPath, "staging_target_path");
   const stagingPath = await resolveTarget(context.host, request.stagingPath);
   const record = await records.find(request.volumeId);
@@ -50,7 +51,7 @@ export async function unstageVolume(
   }
   const places = [`${stagingPath}/${BLOCK_FILE}`, stagingPath];
   const mounts = await readMounts(context.host);
-  const held = new Map<string, Held>();
+  const held = new Map<string, AttachedDevice>();
   for (const place of places) {
     for (const mount of mountsAt(mounts, place)) {
       const found = await deviceUnderMount(context, { record, mount });
@@ -58,13 +59,13 @@ export async function unstageVolume(
     }
   }
   for (const { deviceName } of held.values()) {
-    await refusePublished(context, { deviceName, mounts, places });
+    await refusePublished(context.host, { deviceName, mounts, places });
   }
   const own = record?.stagingPath === stagingPath ? record : undefined;
-  // the healer may finish what fails from here on
+  // From here on the healer may finish what fails, because the CO does not want the volume here.
   if (own && !own.unstaging) await records.write(Object.assign(own, { unstaging: true }));
   for (const place of places) await unmountAll(context.host, place, signal);
-  await removeBlockFile(context, `${stagingPath}/${BLOCK_FILE}`);
+  await removeBlockFile(context.host, `${stagingPath}/${BLOCK_FILE}`);
   for (const found of own ? await devicesOfRecord(context, own, signal) : []) {
     held.set(found.deviceName, found);
   }
@@ -81,15 +82,18 @@ export async function unstageVolume(
 }
 
 /** The connections that the volume used, also when a crash came before it had a device. */
-function connectionsOf(record: StageRecord | undefined, held: Held[]): Set<BlockConnection<never>> {
+function connectionsOf(
+  record: StageRecord | undefined,
+  held: AttachedDevice[],
+): Set<BlockConnection<never>> {
   const connections = new Set(held.map(({ connection }) => connection));
   if (record && isBlock(record.attachment)) connections.add(blockConnection(record.attachment));
   return connections;
 }
 
 /**
- * A session that cannot be ended now is no reason to keep a volume on this node: the next unstage
- * tries again.
+ * Ends what the connection made and no volume of `others` needs. A session that cannot be ended now
+ * is only logged: it is no reason to keep a volume on this node, and the next unstage tries again.
  */
 export async function tidy(
   context: NodeContext,
@@ -103,15 +107,19 @@ export async function tidy(
   }
 }
 
-/**
- * Nothing is unmounted while the volume is still mounted elsewhere. Copies of the staged mount
- * below host roots end in its path.
- */
+interface StagedDevice {
+  deviceName: string;
+  mounts: Mount[];
+  /** Where the volume may be staged; copies of those mounts below host roots end in these paths. */
+  places: string[];
+}
+
+/** `in_use` while the volume is mounted anywhere else: nothing is unmounted then. */
 async function refusePublished(
-  context: NodeContext,
-  { deviceName, mounts, places }: { deviceName: string; mounts: Mount[]; places: string[] },
+  host: Host,
+  { deviceName, mounts, places }: StagedDevice,
 ): Promise<void> {
-  const device = await findBlockDevice(context.host, deviceName);
+  const device = await findBlockDevice(host, deviceName);
   const other = device &&
     mountsOfDevice(mounts, device).find((mount) =>
       !places.some((place) => mount.target.endsWith(place))
@@ -133,20 +141,23 @@ function stillMounted(deviceName: string, mount: Mount): PsoError {
 async function deviceUnderMount(
   context: NodeContext,
   { record, mount }: { record?: StageRecord; mount: Mount },
-): Promise<Held | undefined> {
+): Promise<AttachedDevice | undefined> {
   if (record && !isBlock(record.attachment)) return undefined;
-  const device = await deviceOfMount(context, mount);
+  const device = await deviceOfMount(context.host, mount);
   if (device) {
     const connection = await ownerOfDevice(context, device.name);
     if (connection) return { connection, deviceName: device.name };
   }
-  if (record && stagedMount([mount], record.stagingPath) && await isDeviceGone(context, mount)) {
+  if (
+    record && stagedMount([mount], record.stagingPath) && await isDeviceGone(context.host, mount)
+  ) {
     return undefined;
   }
   if (await isFileMount(context, mount)) return undefined;
   throw new PsoError(
     "in_use",
-    `${mount.target} holds ${mount.type} from ${mount.source}, which is not a volume of this driver: it is left alone`,
+    `${mount.target} holds ${mount.type} from ${mount.source}, which is not a volume of this ` +
+      "driver: unmount it by hand",
   );
 }
 
@@ -154,18 +165,18 @@ async function deviceUnderMount(
  * Whether the kernel took the device away below its mount, as when the array disconnects an NVMe
  * volume: the mount is what is left of it.
  */
-async function isDeviceGone(context: NodeContext, mount: Mount): Promise<boolean> {
+async function isDeviceGone(host: Host, mount: Mount): Promise<boolean> {
   if (mount.root.endsWith("//deleted")) return true;
   return findFsType(mount.type) !== undefined &&
-    await readHostText(context.host, `/sys/dev/block/${mount.majorMinor}/uevent`) === undefined;
+    await readHostText(host, `/sys/dev/block/${mount.majorMinor}/uevent`) === undefined;
 }
 
-/** What the record says this node attached. */
+/** The devices that this node attached for the volume of its record, mounted or not. */
 async function devicesOfRecord(
   context: NodeContext,
   record: StageRecord,
   signal?: AbortSignal,
-): Promise<Held[]> {
+): Promise<AttachedDevice[]> {
   if (!isBlockRecord(record)) return [];
   const connection = blockConnection(record.attachment);
   return (await connection.devicesOf(context, record, signal)).map((deviceName) => ({
@@ -175,13 +186,13 @@ async function devicesOfRecord(
 }
 
 /**
- * Takes a device away that nothing mounts any more, `in_use` while something does: a raw
- * publication does not keep its device open, and the pod would write to whatever volume gets the
- * device next.
+ * Takes a device away, once nothing mounts it any more. `in_use` while something does: a raw
+ * publication does not keep its device open, so the kernel would let it go, and the pod would write
+ * to whatever volume gets the device next.
  */
 export async function releaseDevice(
   context: NodeContext,
-  { connection, deviceName }: Held,
+  { connection, deviceName }: AttachedDevice,
   signal?: AbortSignal,
 ): Promise<void> {
   const device = await findBlockDevice(context.host, deviceName);
@@ -195,10 +206,11 @@ export async function releaseDevice(
   await connection.detach(context, deviceName, signal);
 }
 
-async function removeBlockFile(context: NodeContext, path: string): Promise<void> {
+/** Removes the file that a raw device was bound to. A file with content is left alone. */
+async function removeBlockFile(host: Host, path: string): Promise<void> {
   try {
-    const stat = await Deno.lstat(filePath(context.host, path));
-    if (stat.isFile && stat.size === 0) await Deno.remove(filePath(context.host, path));
+    const stat = await Deno.lstat(filePath(host, path));
+    if (stat.isFile && stat.size === 0) await Deno.remove(filePath(host, path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
     throw new PsoError("unavailable", `file ${path} cannot be removed: ${messageOf(error)}`, {

@@ -10,7 +10,7 @@ import type { Condition, MissingRoute, PathCounts, StorageCondition, VolumeLook 
 import { isBlock, isBlockRecord } from "../protocol.ts";
 import { blockConnection, fileConnection } from "../registry.ts";
 import { nextInTurn } from "../rounds.ts";
-import type { StageRecord, StageRecords } from "../stage_record.ts";
+import type { StageRecord } from "../stage_record.ts";
 import { stagedMount } from "../volume_mounts.ts";
 import { lookAt, storageConditions } from "./condition.ts";
 import { type Heal, type HealEvent, Heals } from "./heals.ts";
@@ -36,7 +36,6 @@ const SLICE = 20;
 /** What a Healer works with. */
 export interface HealerOptions {
   context: NodeContext;
-  records: StageRecords;
   /** The locks of the volumes: no heal of a volume runs beside another call for it. */
   locks: KeyedLock;
   /** Milliseconds of a clock that never goes back. */
@@ -50,7 +49,6 @@ export interface HealerOptions {
  */
 export class Healer {
   readonly #context: NodeContext;
-  readonly #records: StageRecords;
   readonly #locks: KeyedLock;
   readonly #leftovers: Leftovers;
   readonly #heals: Heals;
@@ -62,12 +60,11 @@ export class Healer {
   #fault: string | undefined;
   #signal: AbortSignal | undefined;
 
-  constructor({ context, records, locks, now = () => performance.now() }: HealerOptions) {
+  constructor({ context, locks, now = () => performance.now() }: HealerOptions) {
     this.#context = context;
-    this.#records = records;
     this.#locks = locks;
     this.#heals = new Heals({ log: context.log, firstMs: INTERVAL_MS, now });
-    this.#leftovers = new Leftovers({ context, records });
+    this.#leftovers = new Leftovers(context);
   }
 
   /** Calls `listener` at the end of each heal, in place of the listener before. */
@@ -92,9 +89,9 @@ export class Healer {
    */
   async round(): Promise<void> {
     try {
-      await this.#probe(await this.#records.list());
+      await this.#probe(await this.#context.records.list());
       // Read after the probes, which may take seconds when a server hangs.
-      const records = await this.#records.list();
+      const records = await this.#context.records.list();
       const view = await HostView.read(this.#context.host);
       const looks = await this.#look(view, records);
       this.#report(looks);
@@ -248,7 +245,7 @@ export class Healer {
    */
   async #repair(volumeId: string): Promise<boolean> {
     return await this.#locks.tryRun([volumeId], "repair", async () => {
-      const record = await this.#records.find(volumeId);
+      const record = await this.#context.records.find(volumeId);
       if (!record || record.unstaging || !isBlockRecord(record)) return false;
       const look = await this.#lookNow(record);
       if (!look.isUsed || look.repair === undefined) return false;
@@ -273,7 +270,7 @@ export class Healer {
    */
   async #resize(volumeId: string): Promise<boolean> {
     return await this.#locks.tryRun([volumeId], "size check", async () => {
-      const record = await this.#records.find(volumeId);
+      const record = await this.#context.records.find(volumeId);
       if (!record || record.unstaging || !isBlockRecord(record)) return false;
       const { device, attachment } = record;
       if (device === undefined) return false;

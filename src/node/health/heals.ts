@@ -20,6 +20,7 @@ export interface Heal {
   work: () => Promise<boolean>;
 }
 
+/** What Heals works with. */
 export interface HealsOptions {
   log: Logger;
   /** Pause after the first failure of a heal. */
@@ -28,7 +29,7 @@ export interface HealsOptions {
   now: () => number;
 }
 
-/** The heals that are going on. Each has a key: one heal per key at once, with a pause after failures. */
+/** The heals that are going on: one per key at once, with a pause after each failure. */
 export class Heals {
   readonly #log: Logger;
   readonly #backoff: Backoff;

@@ -3,25 +3,24 @@ import { unstageVolume } from "../calls/unstaging.ts";
 import type { NodeContext } from "../context.ts";
 import type { VolumeLook } from "../look.ts";
 import { BLOCK_CONNECTIONS } from "../registry.ts";
-import type { StageRecord, StageRecords } from "../stage_record.ts";
+import type { StageRecord } from "../stage_record.ts";
 import { lookAt } from "./condition.ts";
 
 /** What a round found that may be taken away now. */
-export interface Due {
+interface Due {
   volumes: StageRecord[];
   /** Some session or connection of ours is for nothing. */
   sessions: boolean;
 }
 
 /**
- * What is left of volumes that this node should no longer have. Removed are only volumes of which
- * an unstage was begun, by that same unstage, and sessions of ours without a device; both when two
- * rounds in turn found them unused. Devices without a record are counted
- * and never touched: a lost record is no proof that nobody needs them.
+ * What is left of volumes that this node should no longer have. Two things are removed, each when
+ * two rounds in turn found it unused: a volume of which an unstage was begun, by that same unstage,
+ * and a session of ours without a device. Devices without a record are counted and never touched: a
+ * lost record is no proof that nobody needs them.
  */
 export class Leftovers {
   readonly #context: NodeContext;
-  readonly #records: StageRecords;
   #volumesBefore = new Set<string>();
   #sessionsBefore = new Set<string>();
   /** By the last find(). */
@@ -31,9 +30,8 @@ export class Leftovers {
     device: 0,
   };
 
-  constructor({ context, records }: { context: NodeContext; records: StageRecords }) {
+  constructor(context: NodeContext) {
     this.#context = context;
-    this.#records = records;
   }
 
   /**
@@ -62,14 +60,13 @@ export class Leftovers {
    * it staged again, or something mounts it.
    */
   async unstage(volumeId: string, signal?: AbortSignal): Promise<boolean> {
-    const record = await this.#records.find(volumeId);
+    const record = await this.#context.records.find(volumeId);
     if (!record?.unstaging) return false;
     if ((await lookAt(this.#context, await HostView.read(this.#context.host), record)).isUsed) {
       return false;
     }
     await unstageVolume(
       this.#context,
-      this.#records,
       { volumeId, stagingPath: record.stagingPath },
       signal,
     );
@@ -81,11 +78,11 @@ export class Leftovers {
    */
   async endSessions(signal?: AbortSignal): Promise<boolean> {
     const { host } = this.#context;
-    const before = await this.#idle(await HostView.read(host), await this.#records.list());
+    const before = await this.#idle(await HostView.read(host), await this.#context.records.list());
     for (const connection of BLOCK_CONNECTIONS) {
-      await connection.tidy(this.#context, await this.#records.list(), signal);
+      await connection.tidy(this.#context, await this.#context.records.list(), signal);
     }
-    const after = await this.#idle(await HostView.read(host), await this.#records.list());
+    const after = await this.#idle(await HostView.read(host), await this.#context.records.list());
     return [...before].some((name) => !after.has(name));
   }
 

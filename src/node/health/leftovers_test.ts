@@ -16,7 +16,7 @@ class Bed {
 
   constructor(readonly fake: FakeHost) {
     this.context = fake.context();
-    this.leftovers = new Leftovers({ context: this.context, records: fake.records });
+    this.leftovers = new Leftovers(this.context);
   }
 
   static use(work: (bed: Bed, fake: FakeHost) => Promise<void>): Promise<void> {

@@ -50,13 +50,15 @@ async function publishedImage(context: NodeContext, attachment: LocalAttachment)
   if (!image) {
     throw new PsoError(
       "not_found",
-      `array ${array} connects no volume to host ${host} at LUN ${lun}: publish the volume to this node first`,
+      `array ${array} connects no volume to host ${host} at LUN ${lun}: publish the volume to ` +
+        "this node first",
     );
   }
   if (image.sizeBytes >= sizeBytes) return image;
   throw new PsoError(
     "unavailable",
-    `volume at LUN ${lun} of array ${array} has ${image.sizeBytes} bytes where the array said ${sizeBytes}`,
+    `volume at LUN ${lun} of array ${array} has ${image.sizeBytes} bytes where the array said ` +
+      `${sizeBytes}: it will be tried again`,
   );
 }
 
@@ -122,7 +124,8 @@ async function growLoopToImage(
   if (grown.sizeBytes === wanted) return grown;
   throw new PsoError(
     "unavailable",
-    `loop device ${device.name} has ${grown.sizeBytes} bytes and its image ${image.path} has ${image.sizeBytes}`,
+    `loop device ${device.name} has ${grown.sizeBytes} bytes and its image ${image.path} has ` +
+      `${image.sizeBytes}: it will be tried again`,
   );
 }
 
@@ -187,7 +190,8 @@ async function detach(
   if (!isInside(backingFile.replace(DELETED, ""), plane)) {
     throw new PsoError(
       "in_use",
-      `loop device ${deviceName} shows ${backingFile}, which is not of the local plane ${plane}: it is left alone`,
+      `loop device ${deviceName} shows ${backingFile}, which is not of the local plane ${plane}: ` +
+        "it is left alone",
     );
   }
   // `blockdev --setro` outlives the detach, and whoever gets this loop device next could not write.

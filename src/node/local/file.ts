@@ -1,6 +1,6 @@
-import { PsoError } from "../../errors.ts";
+import { messageOf, PsoError } from "../../errors.ts";
 import { readFileSystemUse } from "../../host/filesystem.ts";
-import { filePath, toolPathOf } from "../../host/host.ts";
+import { filePath, type Host, toolPathOf } from "../../host/host.ts";
 import { bindMount, perMountOptions } from "../../host/mount.ts";
 import { type Mount, mountAt, readMounts } from "../../host/mountinfo.ts";
 import type { FileAttachmentBy, FileConnection, MountPlace } from "../protocol.ts";
@@ -23,8 +23,8 @@ export const localFile: FileConnection<LocalAttachment> = {
 };
 
 /**
- * The mounted folder that the array exports to this node: by one of the node's addresses, or to
- * all.
+ * The mounted folder that the array exports to this node, by one of the node's addresses or to all.
+ * `not_found` when there is no export, `unavailable` when nothing is mounted behind it.
  */
 async function exportedMount(context: NodeContext, attachment: LocalAttachment): Promise<Mount> {
   const { array, fileSystem } = attachment;
@@ -33,35 +33,35 @@ async function exportedMount(context: NodeContext, attachment: LocalAttachment):
     "any",
   ];
   for (const client of clients) {
-    const folder = await realFolder(
-      context,
-      linkPath(planeOf(context), { array, host: client, name: fileSystem }),
-    );
+    const link = linkPath(planeOf(context), { array, host: client, name: fileSystem });
+    const folder = await realFolder(context.host, link);
     if (folder === undefined) continue;
     const mounted = mountAt(await readMounts(context.host), folder);
     if (mounted) return mounted;
     // An empty folder would take the data that belongs on the file system.
     throw new PsoError(
       "unavailable",
-      `file system ${fileSystem} of array ${array} is exported, but nothing is mounted at ${folder}`,
+      `file system ${fileSystem} of array ${array} is exported, but nothing is mounted at ` +
+        `${folder}: is the simulator running?`,
     );
   }
   const tried = clients.join(", ");
   throw new PsoError(
     "not_found",
-    `array ${array} does not export file system ${fileSystem} to this node (${tried}): publish the volume to it first`,
+    `array ${array} does not export file system ${fileSystem} to this node (${tried}): publish ` +
+      "the volume to it first",
   );
 }
 
-async function realFolder(context: NodeContext, link: string): Promise<string | undefined> {
-  const { host } = context;
+/** The folder that a link leads to; `undefined` when there is no link. */
+async function realFolder(host: Host, link: string): Promise<string | undefined> {
   try {
     return toolPathOf(host, await Deno.realPath(filePath(host, link)));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new PsoError("unavailable", `export ${link} cannot be looked at: ${String(error)}`, {
-      cause: error,
-    });
+    const message = `export ${link} cannot be looked at (${messageOf(error)}): is the simulator ` +
+      "running?";
+    throw new PsoError("unavailable", message, { cause: error });
   }
 }
 

@@ -7,31 +7,38 @@ export function planeOf(context: Pick<NodeContext, "localPlane">): string {
   if (context.localPlane !== undefined) return context.localPlane;
   throw new PsoError(
     "unsupported",
-    "protocol local is only for simulated arrays: start this node with --local-plane to attach their volumes",
+    "protocol local is only for simulated arrays: start this node with --local-plane to attach " +
+      "their volumes",
   );
+}
+
+/** What a link of the plane stands for. */
+export interface PlaneLink {
+  array: string;
+  /** Host name of a block volume, client address of a file system. */
+  host: string;
+  /** LUN of a block volume, name of a file system. */
+  name: string;
 }
 
 /**
  * `<plane>/<array>/hosts/<host>/<name>`: the link that is there exactly while the array connects
  * the volume to the host.
  */
-export function linkPath(
-  plane: string,
-  link: { array: string; host: string; name: string },
-): string {
+export function linkPath(plane: string, link: PlaneLink): string {
   for (const part of [link.array, link.host, link.name]) {
     if (/^[^/]+$/.test(part) && part !== "." && part !== "..") continue;
+    const shown = JSON.stringify(part);
     throw new PsoError(
       "invalid",
-      `publish_context names ${
-        JSON.stringify(part)
-      }, which is no name of an array, host or file system`,
+      `publish_context names ${shown}, which is no name of an array, host or file system: ` +
+        "publish the volume again",
     );
   }
   return `${plane}/${link.array}/hosts/${link.host}/${link.name}`;
 }
 
-/** True when `path` lies in `folder`. */
+/** True when `path` lies below `folder`; both without symbolic links and `..`. */
 export function isInside(path: string, folder: string): boolean {
   return path.startsWith(`${folder}/`);
 }
@@ -47,7 +54,7 @@ export async function realPlane(
   } catch (error) {
     throw new PsoError(
       "unavailable",
-      `local plane ${plane} cannot be looked at: ${messageOf(error)}`,
+      `local plane ${plane} cannot be looked at (${messageOf(error)}): is the simulator running?`,
       { cause: error },
     );
   }

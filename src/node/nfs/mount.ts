@@ -10,10 +10,10 @@ const NAMES_VERSION = /^(nfs)?vers=|^v[34](\.\d)?$|^minorversion=/;
  * rights, and an older version hides it.
  */
 const NO_SUCH_VERSION =
-  /Protocol not supported|requested NFS version or transport protocol is not supported|incorrect mount option/i;
+  /Protocol not supported|version or transport protocol is not supported|incorrect mount option/i;
 /**
- * The server has the version, and not this file system by it: either it is exported by v3 alone, as
- * PSO 5 made them, or it is not there.
+ * The server has the version, and does not export this file system by it: either it is exported by
+ * v3 alone, as PSO 5 made them, or it is not there.
  */
 const NOT_THERE = /reason given by server: No such file or directory/i;
 
@@ -32,13 +32,22 @@ export function nfsOptions(flags: string[]): string[][] {
   return VERSIONS.map((version) => [`vers=${version}`, ...wanted]);
 }
 
+/** One export, and where and how it is to be mounted. */
+export interface NfsMount {
+  /** `server:/path`, as nfsSource() writes it. */
+  source: string;
+  target: string;
+  /** Mount options of the class. */
+  flags: string[];
+}
+
 /**
  * Mounts an export, with v3 when server or file system has no v4.1. `denied` when the server
  * refuses this node, `not_found` when it has no such file system, else as mountFileSystem().
  */
 export async function mountNfs(
   host: Host,
-  { source, target, flags }: { source: string; target: string; flags: string[] },
+  { source, target, flags }: NfsMount,
   signal?: AbortSignal,
 ): Promise<void> {
   const tries = nfsOptions(flags);

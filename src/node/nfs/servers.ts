@@ -10,8 +10,8 @@ import { KeyedQueue } from "../../async/keyed_queue.ts";
  */
 const SLOW_MS = 10_000;
 /**
- * So long nothing is asked of a server that did not answer; then one mount may try, and the others
- * wait for what it finds.
+ * So long nothing is asked of a server that did not answer. Then one mount may try, and the others
+ * wait for its outcome.
  */
 const RETRY_AFTER_MS = 30_000;
 /**
@@ -33,6 +33,7 @@ export interface SilentServer {
   reason: string;
 }
 
+/** What NfsServers works with. */
 export interface NfsServersOptions {
   host: Host;
   log: Logger;
@@ -40,6 +41,7 @@ export interface NfsServersOptions {
   now?: () => number;
 }
 
+/** How a server is asked. */
 export interface AskOptions {
   /** Ask also a server that is known to be silent. */
   again?: boolean;
@@ -98,7 +100,7 @@ export class NfsServers {
   async mount<T>(server: string, work: () => Promise<T>): Promise<T> {
     this.#refuse(server);
     return await this.#turns.inTurn(`mount ${server}`, async () => {
-      this.#refuse(server); // what came before may have found it silent
+      this.#refuse(server); // the mount before this one may have found it silent
       const begun = this.#now();
       this.#mounting.set(server, begun);
       try {
@@ -188,8 +190,8 @@ export class NfsServers {
     const seconds = Math.round((this.#now() - sinceMs) / 1000);
     return new PsoError(
       "unavailable",
-      `NFS server ${server} has not answered this node for ${seconds} s (${reason}): nothing is mounted from it before it answers; ` +
-        "check the server and the data network",
+      `NFS server ${server} has not answered this node for ${seconds} s (${reason}): nothing is ` +
+        "mounted from it before it answers; check the server and the data network",
     );
   }
 

@@ -11,28 +11,34 @@ import type { NodeContext } from "../context.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
+type NotesContext = Pick<NodeContext, "host" | "log" | "stateDir" | "targets">;
+
+/** One change after another of one file: each reads what the one before has written. */
+/** One change of a file after another: each reads what the one before has written. */
+const turns = new KeyedQueue();
+
 interface Notes {
   bootId: string;
   routes: NvmeRoute[];
 }
 
 /**
- * Which NVMe connections this driver made, in one small file of the node: the kernel shows nothing
- * by which to know them again. A note is written before the connection is made, and counts in the
- * boot that it was written in only.
+ * The NVMe connections that this driver made, in one small file of the node, because the kernel
+ * shows nothing by which to know them again. A note is written before its connection is made, and
+ * counts only in the boot in which it was written: connections do not outlive the boot.
  */
 export class NvmeNotes {
-  readonly #context: NodeContext;
+  readonly #context: NotesContext;
   readonly #path: string;
 
-  constructor(context: NodeContext) {
+  constructor(context: NotesContext) {
     this.#context = context;
     this.#path = `${context.stateDir}/nvme-connections.json`;
   }
 
   /**
-   * Notes a connection that is about to be made. `unavailable` when it cannot be written: then it
-   * must not be made.
+   * Notes a connection that is about to be made. `unavailable` when the note cannot be written:
+   * then the connection must not be made, because nobody would end it.
    */
   async add(route: NvmeRoute): Promise<void> {
     await this.#change((routes) => [...routes.filter((one) => !isSameRoute(one, route)), route]);
@@ -44,8 +50,8 @@ export class NvmeNotes {
   }
 
   /**
-   * Forgets connections that others have ended: one that they make later by the same route is
-   * theirs. Safe beside an attach, which holds its target from before its note until its connection
+   * Forgets connections that others have ended, because one that they make later by the same route
+   * is theirs. Safe beside an attach: it holds its target from before its note until its connection
    * is there.
    */
   async forgetEnded(): Promise<void> {
@@ -61,7 +67,7 @@ export class NvmeNotes {
     });
   }
 
-  /** Those of the controllers that this driver connected. */
+  /** Filters the controllers down to those that this driver connected in this boot. */
   async ours(controllers: NvmeController[]): Promise<NvmeController[]> {
     const { routes } = await this.#read();
     return controllers.filter((controller) =>
@@ -87,9 +93,7 @@ export class NvmeNotes {
     return { bootId, routes: [] };
   }
 
-  /**
-   * Two changes of one process come one after another: each reads what the one before has written.
-   */
+  /** Replaces the file with the edited routes, after the changes that came before. */
   async #change(edit: (routes: NvmeRoute[]) => NvmeRoute[] | Promise<NvmeRoute[]>): Promise<void> {
     await turns.inTurn(this.#path, async () => {
       const notes = await this.#read();
@@ -113,5 +117,3 @@ export class NvmeNotes {
     });
   }
 }
-
-const turns = new KeyedQueue();

@@ -56,7 +56,7 @@ export async function attachScsi(
   return device;
 }
 
-/** The IQNs of the targets, for TargetQueue.using(); none for Fibre Channel, which has no sessions. */
+/** The IQNs of the targets, for TargetQueue.using(); none for Fibre Channel: it has no sessions. */
 export function iqnsOf(attachment: ScsiAttachment): string[] {
   return attachment.protocol === "iscsi" ? attachment.targets.map(({ iqn }) => iqn) : [];
 }

@@ -54,7 +54,7 @@ export async function mapOver(
   );
 }
 
-/** Waits until the map holds all paths. One that stays outside is a warning: the others carry I/O. */
+/** Waits until the map holds all paths. A path that stays outside is only logged. */
 async function untilJoined(
   { host, log }: MapContext,
   map: MultipathMap,

@@ -12,10 +12,11 @@ import type { ScsiAttachment } from "../protocol.ts";
 const ARRAY_DIGITS = 14;
 
 /**
- * The array is part of a volume's identity: two arrays that show one serial number (a copy of a
- * virtual array, a stretched pod) would be merged into one multipath map, and each write would
- * reach one of them. `in_use` when a device of this WWID is there by a target that the publish
- * context does not name; nothing is touched.
+ * Refuses a volume that another array shows to this node as well. The array is part of a volume's
+ * identity: two arrays that show one serial number (a copy of a virtual array, a stretched pod)
+ * would be merged into one multipath map, and each write would reach one of them. `in_use` when a
+ * device of this WWID is there by a target that the publish context does not name; nothing is
+ * touched.
  */
 export async function refuseOtherTargets(
   host: Host,
@@ -31,12 +32,10 @@ export async function refuseOtherTargets(
     if (!await findScsiDevice(host, hctl)) continue; // it went away meanwhile
     throw new PsoError(
       "in_use",
-      `volume ${wwid} is on this node by target ${
-        session?.iqn ?? port ?? "unknown"
-      } (device ${hctl}), and the array that it is published by ` +
-        `has ${
-          namesOf(attachment).join(", ")
-        }: two arrays must not show one serial number to a node; disconnect the volume that is not meant`,
+      `volume ${wwid} is on this node by target ${session?.iqn ?? port ?? "unknown"} (device ` +
+        `${hctl}), and the array that it is published by has ${namesOf(attachment).join(", ")}: ` +
+        "two arrays must not show one serial number to a node; disconnect the volume that is not " +
+        "meant",
     );
   }
 }

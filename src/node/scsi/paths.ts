@@ -14,7 +14,7 @@ import {
 import { until } from "../../async/wait.ts";
 import type { NodeContext } from "../context.ts";
 
-/** A device is in sysfs at once; its block device follows when the disk driver has read it. */
+/** A scanned device is in sysfs at once; its disk follows when the disk driver has read it. */
 const DISK_TIMEOUT_MS = 20_000;
 
 /** One proven path to a volume. */
@@ -39,8 +39,8 @@ export async function openPath(
 ): Promise<Path> {
   const { wwid, signal } = options;
   const hctl = hctlOf(place);
-  // The kernel does the scans of one SCSI host one after another: many that wait in it for their
-  // turn would run out of time together.
+  // The kernel does the scans of one SCSI host one after another. Many that waited for their turn
+  // in the kernel would run out of time together; here only the running one counts its time.
   const scan = () =>
     targets.inTurnUnlessHung(
       `scan of SCSI host ${place.host}`,
@@ -49,7 +49,7 @@ export async function openPath(
     );
   const before = await findScsiDevice(host, hctl);
   if (before) {
-    // What the kernel holds is from the last scan.
+    // Ask the device anew: what the kernel knows of it is from the last scan.
     await rescanDevice(host, hctl, signal);
     const now = await findScsiDevice(host, hctl);
     const isStale = before.wwid !== wwid && now?.wwid === wwid;
@@ -62,20 +62,23 @@ export async function openPath(
   if (!await findScsiDevice(host, hctl) && !await scan()) {
     throw new PsoError(
       "unavailable",
-      `SCSI host ${place.host} takes no scan for ${hctl}: it is gone or being taken away`,
+      `SCSI host ${place.host} takes no scan for ${hctl}: it is gone or being taken away, and ` +
+        "will be tried again",
     );
   }
   const device = await findScsiDevice(host, hctl);
   if (!device) {
     throw new PsoError(
       "unavailable",
-      `nothing answers at ${hctl}: the array shows no LUN ${place.lun} to this host by this path`,
+      `nothing answers at ${hctl}: the array shows no LUN ${place.lun} to this host by this ` +
+        "path; check the host object on the array",
     );
   }
   if (device.wwid === undefined) {
     throw new PsoError(
       "unavailable",
-      `the device at ${hctl} does not say which volume it is (VPD page 0x83)`,
+      `the device at ${hctl} does not say which volume it is (VPD page 0x83): it will be tried ` +
+        "again",
     );
   }
   if (device.wwid !== wwid) throw otherVolume(device, wwid);
@@ -93,7 +96,8 @@ export async function openPath(
 function otherVolume(device: ScsiDevice, wwid: string): PsoError {
   return new PsoError(
     "unavailable",
-    `the device at ${device.hctl} is volume ${device.wwid}, and the array was to show ${wwid} there`,
+    `the device at ${device.hctl} is volume ${device.wwid}, and the array was to show ${wwid} ` +
+      "there: it will be tried again",
   );
 }
 
@@ -151,6 +155,7 @@ export function commonSize(paths: Path[]): number {
   const shown = paths.map((path) => `${path.name} (${path.hctl}) ${path.sizeBytes}`).join(", ");
   throw new PsoError(
     "unavailable",
-    `the paths of one volume have different sizes in bytes: ${shown}; one of them does not answer the rescan`,
+    `the paths of one volume have different sizes in bytes: ${shown}; one of them does not ` +
+      "answer the rescan",
   );
 }

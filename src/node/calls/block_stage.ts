@@ -1,0 +1,141 @@
+import { isMultiNode, isReadOnly } from "../../capability.ts";
+import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import { type BlockDevice, devicePath, setDeviceReadOnly } from "../../host/block_device.ts";
+import { growMounted } from "../../host/filesystem.ts";
+import { bindMount } from "../../host/mount.ts";
+import { isReadOnlyMount, type Mount, mountAt, readMounts } from "../../host/mountinfo.ts";
+import type { NodeContext } from "../context.ts";
+import type { BlockAttachment } from "../protocol.ts";
+import { blockConnection } from "../registry.ts";
+import type { StageRecord } from "../stage_record.ts";
+import { deviceOfMount } from "../volume_mounts.ts";
+import { mountVolume } from "./block_mount.ts";
+import { hasUnfinishedFormat } from "./format.ts";
+import { makeFile } from "./places.ts";
+import { foreignMountError, fsTypeOf, requireSameAccess, type Stage } from "./stage.ts";
+import { releaseDevice, tidy } from "./unstaging.ts";
+
+interface BlockStage {
+  stage: Stage;
+  attachment: BlockAttachment;
+}
+
+/**
+ * The stage of a block volume: attach, then bind the device node or mount the file system. A stage
+ * that fails is undone. One that is there already is only proven, and grown to its device.
+ */
+export async function stageBlock(
+  context: NodeContext,
+  { stage, attachment }: BlockStage,
+  signal?: AbortSignal,
+): Promise<void> {
+  const existing = mountAt(await readMounts(context.host), stage.place);
+  if (existing) return await confirmStaged(context, { stage, attachment, existing }, signal);
+  await context.requirePrepared(attachment.protocol);
+  await stage.save();
+  try {
+    const device = await attach(context, { stage, attachment }, signal);
+    if (stage.capability.access.type === "block") {
+      await bindDevice(context, { stage, device }, signal);
+    } else await mountVolume(context, { stage, device, attachment }, signal);
+  } catch (error) {
+    await undo(context, { stage, attachment }, error);
+    throw error;
+  }
+}
+
+interface ExistingStage extends BlockStage {
+  /** What is mounted where the volume belongs. */
+  existing: Mount;
+}
+
+/**
+ * Proves that what is mounted is this very volume, in the way that is asked for: `in_use` for any
+ * other volume, `conflict` for another way. The proof is the device's identity, never its name.
+ */
+async function confirmStaged(
+  context: NodeContext,
+  { stage, attachment, existing }: ExistingStage,
+  signal?: AbortSignal,
+): Promise<void> {
+  const device = await deviceOfMount(context.host, existing);
+  const connection = blockConnection(attachment);
+  if (!device || !await connection.isDeviceOf(context, attachment, device.name, signal)) {
+    throw foreignMountError(stage, existing);
+  }
+  requireSameAccess(stage, existing);
+  if (stage.capability.access.type === "block") return;
+  const type = fsTypeOf(context, stage.capability);
+  if (existing.type !== type) {
+    throw new PsoError(
+      "conflict",
+      `volume ${stage.request.volumeId} is staged with ${existing.type}, and ${type} is asked ` +
+        "for: unstage it first",
+    );
+  }
+  if (!isReadOnlyMount(existing)) {
+    await growMounted(context.host, { type, device, target: stage.place }, signal);
+  }
+}
+
+function attach(
+  context: NodeContext,
+  { stage, attachment }: BlockStage,
+  signal?: AbortSignal,
+): Promise<BlockDevice> {
+  const { record, save, capability, request } = stage;
+  const note = async (facts: Pick<StageRecord, "device" | "image">) => {
+    Object.assign(record, facts);
+    await save();
+  };
+  const options = { record, note, shared: isMultiNode(capability.mode), chap: request.chap };
+  return blockConnection(attachment).attach(context, attachment, options, signal);
+}
+
+/**
+ * Takes away what a failed stage has attached, because kubelet does not call unstage after a final
+ * error. The record stays only when it holds a format that was begun: by that record this node, and
+ * only this node, may finish the format.
+ */
+async function undo(
+  context: NodeContext,
+  { stage, attachment }: BlockStage,
+  reason: unknown,
+): Promise<void> {
+  const { records, log } = context;
+  const { record, place, request: { volumeId } } = stage;
+  try {
+    // The volume is mounted, and only its growth failed: unstage takes it away.
+    if (mountAt(await readMounts(context.host), place)) return;
+    const connection = blockConnection(attachment);
+    // A device that somebody else uses on this node was never ours.
+    const isForeign = record.device === undefined && isPsoError(reason, "in_use");
+    const names = isForeign ? [] : await connection.devicesOf(context, { ...record, attachment });
+    // Without a device nobody can see how far the format came: the note of it stays.
+    let keepFormat = names.length === 0 && record.format?.state === "started";
+    for (const deviceName of names) {
+      keepFormat ||= await hasUnfinishedFormat(context, { record, deviceName });
+      await releaseDevice(context, { connection, deviceName });
+    }
+    const others = (await records.list()).filter((other) => other.volumeId !== volumeId);
+    await tidy(context, { connection, others });
+    await records.release(record, { keepFormat });
+  } catch (error) {
+    log.warn("failed stage not undone", { volume: volumeId, reason: messageOf(error) });
+    // Hand it to the healer, which finishes unstages: kubelet may never ask for one.
+    await records.write({ ...record, unstaging: true }).catch(() => {});
+  }
+}
+
+/** Binds the device node to a file at the place, and lets the device refuse writes of readers. */
+async function bindDevice(
+  { host }: NodeContext,
+  { stage, device }: { stage: Stage; device: BlockDevice },
+  signal?: AbortSignal,
+): Promise<void> {
+  const { capability, place } = stage;
+  const readOnly = isReadOnly(capability.mode);
+  await setDeviceReadOnly(host, { name: device.name, readOnly }, signal);
+  await makeFile(host, place);
+  await bindMount(host, { source: devicePath(device), target: place, options: [] }, signal);
+}
