@@ -165,7 +165,8 @@ export async function findRuntime(arch: Arch): Promise<Runtime | undefined> {
   if (named) {
     if (!await exists(named)) {
       throw new Error(
-        `DENORT_BIN names ${named}, and nothing is there; name a denort ${DENO_VERSION} or unset it`,
+        `DENORT_BIN names ${named}, and nothing is there; name a denort ${DENO_VERSION} or ` +
+          "unset it",
       );
     }
     return { path: named, origin: "DENORT_BIN" };

@@ -61,15 +61,18 @@ function table(facts: Facts): string {
     }.json. Do not edit.`,
     "",
     "/**",
-    " * What a field must hold. `required`: a string, bytes, list, map or message must not be empty or absent, an enum not 0.",
-    " * `maxBytes`: UTF-8 bytes of a string, of each string of a list (of `mount_flags`: of all), of all keys and values of a map.",
+    " * What a field must hold. `required`: a string, bytes, list, map or message must " +
+    "not be empty or absent, an enum not 0.",
+    " * `maxBytes`: UTF-8 bytes of a string, of each string of a list (of `mount_flags`: " +
+    "of all), of all keys and values of a map.",
     " */",
     "export interface FieldRule {",
     "  readonly required?: boolean;",
     "  readonly maxBytes?: number;",
     "}",
     "",
-    `/** By full message name and field name; from the REQUIRED marks and size limits of CSI ${facts.csi}. */`,
+    "/** By full message name and field name; from the REQUIRED marks and size limits of " +
+    `CSI ${facts.csi}. */`,
     "export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldRule>>>> = {",
     ...lines,
     "};",

@@ -58,12 +58,14 @@ async function up(args: string[]): Promise<number> {
     throw error;
   }
   say(
-    `up: ${stand.dir}/up.json, controller ${stand.facts.admin}, ${stand.facts.nodes.length} nodes, ${stand.facts.arrays.length} arrays`,
+    `up: ${stand.dir}/up.json, controller ${stand.facts.admin}, ` +
+      `${stand.facts.nodes.length} nodes, ${stand.facts.arrays.length} arrays`,
   );
   const death: Death | undefined = await Promise.race([stand.died, asked]);
   if (death) {
     complain(
-      `up: ${death.name} ended with code ${death.ended.code}; the end of its log:\n${death.lastWords}`,
+      `up: ${death.name} ended with code ${death.ended.code}; the end of its ` +
+        `log:\n${death.lastWords}`,
     );
   }
   await stand.stop();

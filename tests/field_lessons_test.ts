@@ -21,9 +21,10 @@ function rowsOf(text: string): Row[] {
   ) => ({ rule, held }));
 }
 
-/** True when a text of the source, a whole string literal, is this title. */
+/** True when a whole string literal of the source is this title; it may be broken with `+`. */
 function hasTitle(source: string, title: string): boolean {
-  return ['"', "'", "`"].some((quote) => source.includes(`${quote}${title}${quote}`));
+  const joined = source.replaceAll(/(["'`]) \+\n\s*\1/g, "");
+  return ['"', "'", "`"].some((quote) => joined.includes(`${quote}${title}${quote}`));
 }
 
 /** What is wrong with a row. */

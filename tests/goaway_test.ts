@@ -27,7 +27,8 @@ const MALLOC_DEBUG = {
   MALLOC_PERTURB_: "85",
 };
 const NOTHING_PROVEN =
-  "the endpoint without the repair lived on, so this test proves nothing: is denoland/deno#36788 fixed in this runtime?";
+  "the endpoint without the repair lived on, so this test proves nothing: is " +
+  "denoland/deno#36788 fixed in this runtime?";
 
 async function has(command: string, args: string[]): Promise<boolean> {
   try {

@@ -32,10 +32,11 @@ const PURE_RULES = `# FlashArray
 ACTION=="add|change", KERNEL=="sd*[!0-9]", SUBSYSTEM=="block", ENV{ID_VENDOR}=="PURE", ATTR{queue/scheduler}="none"
 ACTION=="add|change", KERNEL=="sd*[!0-9]", SUBSYSTEM=="block", ENV{ID_VENDOR}=="PURE", ATTR{device/timeout}="60"
 `;
-const UA_RULE =
-  'ACTION=="change", SUBSYSTEM=="scsi", ENV{SDEV_UA}=="CAPACITY_DATA_HAS_CHANGED", TEST=="rescan", ATTR{rescan}="x"\n';
-const SCAN_RULE =
-  'ACTION=="change", SUBSYSTEM=="scsi", ENV{SDEV_UA}=="REPORTED_LUNS_DATA_HAS_CHANGED", RUN+="scan-scsi-target $env{DEVPATH}"\n';
+const UA_RULE = 'ACTION=="change", SUBSYSTEM=="scsi", ENV{SDEV_UA}=="CAPACITY_DATA_HAS_CHANGED", ' +
+  'TEST=="rescan", ATTR{rescan}="x"\n';
+const SCAN_RULE = 'ACTION=="change", SUBSYSTEM=="scsi", ' +
+  'ENV{SDEV_UA}=="REPORTED_LUNS_DATA_HAS_CHANGED", RUN+="scan-scsi-target ' +
+  '$env{DEVPATH}"\n';
 
 /** A host that lacks nothing but FC and RDMA. */
 const PREPARED: Record<string, string> = {
@@ -153,8 +154,8 @@ const CASES: { name: string; breaks: Breaks; said: string; blocked: Protocol[] }
     breaks: {
       files: { "/proc/self/net/unix": "Num\n", "/bin/systemctl": "", "/run/systemd/system/": "" },
     },
-    said:
-      "warn iscsi: iscsid does not run; iscsiadm starts it by /bin/systemctl start iscsid.socket; " +
+    said: "warn iscsi: iscsid does not run; iscsiadm starts it by /bin/systemctl start " +
+      "iscsid.socket; " +
       "start it and let it start at boot: systemctl enable --now iscsid.socket (RHEL also: iscsid)",
     blocked: [],
   },

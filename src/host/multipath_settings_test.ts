@@ -41,8 +41,10 @@ for (const debian of DEBIANS) {
     const said = settingFindings(wrong).map(textOf);
     for (
       const line of [
-        "path_grouping_policy is multibus for FlashArray volumes: paths of the wrong controller carry I/O; set path_grouping_policy group_by_prio",
-        "no_path_retry is queue for FlashArray volumes: a volume that lost all paths makes its processes hang for ever",
+        "path_grouping_policy is multibus for FlashArray volumes: paths of the wrong " +
+        "controller carry I/O; set path_grouping_policy group_by_prio",
+        "no_path_retry is queue for FlashArray volumes: a volume that lost all paths makes " +
+        "its processes hang for ever",
         "fast_io_fail_tmo is off for FlashArray volumes: ",
         "failback is manual for FlashArray volumes: ",
         "user_friendly_names is yes for FlashArray volumes: ",
@@ -57,7 +59,8 @@ for (const debian of DEBIANS) {
     assert.deepEqual(more, []);
     assert.equal(
       finding?.what,
-      'the blacklist of multipathd hits every FlashArray volume by device { vendor "PURE" product ".*" }',
+      'the blacklist of multipathd hits every FlashArray volume by device { vendor "PURE" ' +
+        'product ".*" }',
     );
     assert.deepEqual(Object.keys(blockReasons(finding ? [finding] : [])), ["iscsi", "fc"]);
   });
@@ -135,8 +138,8 @@ Deno.test("settingFindings() says so when all settings are as wanted", () => {
 Deno.test("parseMultipathConfig() reads a blacklist whose devices lack their closing brace, as multipath-tools 0.9.4 prints one without product", () => {
   const device = '\tdevice {\n\t\tvendor "PURE"\n';
   const other = '\tdevice {\n\t\tvendor "SGI"\n\t\tproduct "Universal Xport"\n\t}\n';
-  const rest =
-    'blacklist_exceptions {\n\tproperty "(SCSI_IDENT_|ID_WWN)"\n}\ndevices {\n}\noverrides {\n\tno_path_retry 3\n}\n';
+  const rest = 'blacklist_exceptions {\n\tproperty "(SCSI_IDENT_|ID_WWN)"\n}\ndevices ' +
+    "{\n}\noverrides {\n\tno_path_retry 3\n}\n";
   for (const devices of [device + other, other + device]) {
     const config = parsed(`defaults {\n\tverbosity 2\n}\nblacklist {\n${devices}}\n${rest}`);
     assert.match(blacklistFindings(config)[0]?.what ?? "", /by device \{ vendor "PURE" \}$/);

@@ -327,7 +327,8 @@ for (const debian of DEBIANS) {
       const busy = { ...host, run: transcripts.run("umount of a busy mount") };
       assert.equal(
         await refusal(unmountAll(busy, "/mnt/a")),
-        "in_use: /mnt/a cannot be unmounted, because a process uses it: fuser -vm /mnt/a names the " +
+        "in_use: /mnt/a cannot be unmounted, because a process uses it: fuser -vm /mnt/a " +
+          "names the " +
           "process; end it",
       );
       const gone: Host["run"] = async (tool, args, options) => {

@@ -102,7 +102,8 @@ const REFUSED: [call: string, body: unknown, error: string][] = [
   [
     "PATCH /volumes?names=v1",
     { provisioned: 4 * MiB },
-    "400 Volume size cannot be reduced without truncate: the new size is smaller than the current one. (v1)",
+    "400 Volume size cannot be reduced without truncate: the new size is smaller than " +
+    "the current one. (v1)",
   ],
   [
     "PATCH /volumes?names=v1",
@@ -123,7 +124,8 @@ const REFUSED: [call: string, body: unknown, error: string][] = [
   [
     "POST /volume-snapshots?source_names=v1",
     { suffix: "a_b" },
-    "400 Invalid snapshot suffix: it must have 1 to 63 letters, digits and '-', with at least one letter or '-'. (a_b)",
+    "400 Invalid snapshot suffix: it must have 1 to 63 letters, digits and '-', with at " +
+    "least one letter or '-'. (a_b)",
   ],
   ["POST /volume-snapshots", {}, "400 source_names or source_ids is required."],
   ["GET /volume-snapshots?names=v1.s", undefined, "400 No such volume or snapshot. (v1.s)"],
@@ -131,7 +133,8 @@ const REFUSED: [call: string, body: unknown, error: string][] = [
   [
     "POST /hosts?names=a_b",
     {},
-    "400 Invalid host name: it must have 1 to 63 letters, digits and '-', and begin and end with a letter or digit. (a_b)",
+    "400 Invalid host name: it must have 1 to 63 letters, digits and '-', and begin and " +
+    "end with a letter or digit. (a_b)",
   ],
   [
     "POST /hosts?names=h",
@@ -146,7 +149,8 @@ const REFUSED: [call: string, body: unknown, error: string][] = [
   [
     "POST /hosts?names=h",
     { personality: "linux" },
-    "400 Invalid personality: one of aix, esxi, hitachi-vsp, hpux, oracle-vm-server, solaris, vms. (linux)",
+    "400 Invalid personality: one of aix, esxi, hitachi-vsp, hpux, oracle-vm-server, " +
+    "solaris, vms. (linux)",
   ],
   [
     "POST /connections?host_names=none&volume_names=v1",

@@ -67,7 +67,8 @@ function clientsOf(root: string): string[] {
 }
 
 bladeTest(
-  "a FlashBlade logs in without a version, lists its versions under its own key and says that it is simulated",
+  "a FlashBlade logs in without a version, lists its versions under its own key and " +
+    "says that it is simulated",
   async ({ array }) => {
     const { body } = await array.raw("GET", "/api/api_version");
     assert.deepEqual([body.versions.at(0), body.versions.at(-1), body.version], [
@@ -128,7 +129,8 @@ bladeTest(
 );
 
 bladeTest(
-  "a list comes whole unless limit is sent, always with its count and never with more_items_remaining",
+  "a list comes whole unless limit is sent, always with its count and never with " +
+    "more_items_remaining",
   async ({ array }) => {
     for (const name of ["a", "b", "c"]) {
       await array.ok(`POST /file-systems?names=${name}`, sized(MiB));
@@ -177,7 +179,8 @@ bladeTest(
 );
 
 bladeTest(
-  "a file system refuses writes when it is full, grows while it is in use, and its space follows the files",
+  "a file system refuses writes when it is full, grows while it is in use, and its " +
+    "space follows the files",
   async ({ array, root }) => {
     await array.ok("POST /file-systems?names=fs1", sized(32 * MiB));
     const folder = exported(root, "any", "fs1");
@@ -262,7 +265,8 @@ bladeTest(
 );
 
 bladeTest(
-  "destroying needs the protocols off; destroyed can be recovered, refuses changes and is eradicated by DELETE",
+  "destroying needs the protocols off; destroyed can be recovered, refuses changes and " +
+    "is eradicated by DELETE",
   async ({ array, root }) => {
     await array.ok("POST /file-systems?names=fs1", sized(MiB));
     await array.ok("POST /file-system-snapshots?source_names=fs1", { suffix: "s1" });
@@ -330,7 +334,8 @@ bladeTest("what is destroyed goes for ever a day later", async ({ array, control
 });
 
 bladeTest(
-  "POST /file-system-snapshots without a source takes every live file system; destroyed snapshots are eradicated by DELETE",
+  "POST /file-system-snapshots without a source takes every live file system; " +
+    "destroyed snapshots are eradicated by DELETE",
   async ({ array }) => {
     for (const name of ["fs1", "fs2", "fs3"]) {
       await array.ok(`POST /file-systems?names=${name}`, sized(MiB));

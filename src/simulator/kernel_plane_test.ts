@@ -43,7 +43,8 @@ Deno.test("LioTarget.show() gives a host its volumes at its LUNs, with Pure's id
     Deno.writeTextFileSync(`${configfs}/${hba}/vol-1/enable`, "1\n");
     Deno.writeTextFileSync(
       `${configfs}/${hba}/vol-1/info`,
-      "Status: ACTIVATED\n        TCM FILEIO ID: 0        File: /images/vol-1  Size: 524288  Mode: Buffered-WCE Async: 0\n",
+      "Status: ACTIVATED\n        TCM FILEIO ID: 0        File: /images/vol-1  Size: " +
+        "524288  Mode: Buffered-WCE Async: 0\n",
     );
     const target = new LioTarget({
       configfs,

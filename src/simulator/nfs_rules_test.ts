@@ -3,8 +3,8 @@ import { changedRules, exportedTo, formatRule, parseRules } from "./nfs_rules.ts
 import { RestError } from "./rest_error.ts";
 
 Deno.test("parseRules() reads what a real array stored, and formatRule() writes it back", () => {
-  const text =
-    "10.20.225.2(rw) 2620::/16(no_root_squash) *(rw,no_root_squash) 10.20.30.40(root_squash,anonuid=7777,anongid=8888) @team *.dom?.com(ro)";
+  const text = "10.20.225.2(rw) 2620::/16(no_root_squash) *(rw,no_root_squash) " +
+    "10.20.30.40(root_squash,anonuid=7777,anongid=8888) @team *.dom?.com(ro)";
   const rules = parseRules(text);
   deepEqual(rules[3], {
     client: "10.20.30.40",

@@ -37,7 +37,8 @@ async function measureInGuest(): Promise<GuestResult> {
     ]);
     const passed = flags.has("--interpreted") ? " --interpreted" : "";
     const command =
-      `deno run -A --no-check --cached-only tests/bench/node_guest.ts /out/${RESULT} /out/node.log${passed}`;
+      `deno run -A --no-check --cached-only tests/bench/node_guest.ts /out/${RESULT} ` +
+      `/out/node.log${passed}`;
     const { code } = await new Deno.Command(`${ROOT}/tests/lab/lab`, {
       args: ["run", "-C", ROOT, "-o", out, "-t", `${GUEST_SECONDS}`, command],
       env: { DENO },
@@ -115,7 +116,8 @@ function show(guest: GuestResult, idle: NodeIdle): void {
   const seconds = (values: number[]) => median(values) / 1000;
   const all = (values: number[]) => values.map((value) => (value / 1000).toFixed(1)).join(" ");
   say(
-    "Stage and publish over iSCSI with two paths, medians in seconds (all rounds), in an emulated guest\n",
+    "Stage and publish over iSCSI with two paths, medians in seconds (all rounds), in an " +
+      "emulated guest\n",
   );
   table(
     ["work", "node", "script", "ratio", "node, rounds", "script, rounds"],

@@ -59,7 +59,8 @@ each(
 );
 
 each(
-  "certificates: CA, pin and no check are accepted; a strange certificate and a wrong pin are `denied` and named",
+  "certificates: CA, pin and no check are accepted; a strange certificate and a wrong " +
+    "pin are `denied` and named",
   async (bench) => {
     const { open, endpoint } = bench;
     const probe = new HttpsClient({ ...endpoint, tls: { verify: false } });
@@ -295,7 +296,8 @@ function nodeOf(name: string) {
 }
 
 each(
-  "each change whose connection breaks before or after its effect, at each of its calls, can be repeated",
+  "each change whose connection breaks before or after its effect, at each of its " +
+    "calls, can be repeated",
   async ({ array, calls, fault, clearFaults }) => {
     await array.status();
     let round = 0;

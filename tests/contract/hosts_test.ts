@@ -347,7 +347,8 @@ for (const other of [false, true]) {
   Deno.test(
     other
       ? "connections of different hosts change at the same time"
-      : "connections of one host change one after another: a connect waits for the disconnect that came before it",
+      : "connections of one host change one after another: a connect waits for the " +
+        "disconnect that came before it",
     withHosts(async ({ array, fault, calls }) => {
       await array.connect("k8s-pvc-1", node(1), ISCSI);
       await array.connect("k8s-pvc-2", node(2), ISCSI);

@@ -71,8 +71,8 @@ function merged(document: Node, part: Node): Node {
 /**
  * The JSON schema of an OpenAPI schema of the vendor, stricter than its words in one way and looser
  * in another: a member that the schema does not name is refused (it belongs to another version),
- * and a scalar may be null, because recorded answers hold nulls in every unset scalar while the specifications never say `nullable`. Lists and objects are never null there, so not
- * here.
+ * and a scalar may be null, because recorded answers hold nulls in every unset scalar while the
+ * specifications never say `nullable`. Lists and objects are never null there, so not here.
  */
 export function jsonSchema(document: Node, part: Node, name = ""): JsonSchema {
   const schema = merged(document, part);

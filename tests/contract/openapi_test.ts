@@ -146,8 +146,8 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "record() counts what it checked, and holds a version without a file against the next newer one",
+  name: "record() counts what it checked, and holds a version without a file against the " +
+    "next newer one",
   ignore,
   fn: () => {
     const checker = new OpenApiChecker();

@@ -215,8 +215,8 @@ async function killedAt(
 
 const reason = whyNoFlow();
 Deno.test({
-  name:
-    "controller: killed at each REST call of each operation and repeated, nothing is doubled or lost",
+  name: "controller: killed at each REST call of each operation and repeated, nothing is " +
+    "doubled or lost",
   ignore: reason !== undefined && skip("controller killed at each REST call", reason),
   fn: (test) =>
     Flow.run({ flasharrays: 2, flashblades: 0, nodes: 2 }, async (flow) => {

@@ -213,8 +213,8 @@ async function life(
 
 const reason = whyNoFlow();
 Deno.test({
-  name:
-    "node: killed at each tool call of attach and detach and repeated, no data is lost and nothing is left",
+  name: "node: killed at each tool call of attach and detach and repeated, no data is lost " +
+    "and nothing is left",
   ignore: reason !== undefined && skip("node killed at each tool call", reason),
   fn: (test) =>
     Flow.run({ flasharrays: 1, flashblades: 0, nodes: 1 }, async (flow) => {

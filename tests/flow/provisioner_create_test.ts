@@ -146,7 +146,8 @@ Deno.test("createVolume() keeps to topology and tells it, and answers exhausted 
       await rejects(bed.create("pvc-c", { topology: nowhere }), {
         code: "exhausted",
         message:
-          `Cannot place pvc-c (1 GiB): fa-1 is not labelled ${zone}=c, fa-2 is not labelled ${zone}=c; add space or change the class`,
+          `Cannot place pvc-c (1 GiB): fa-1 is not labelled ${zone}=c, fa-2 is not labelled ` +
+          `${zone}=c; add space or change the class`,
       });
       await rejects(bed.create("pvc-a", { topology: nowhere }), { code: "conflict" });
     },
@@ -215,8 +216,8 @@ Deno.test("createVolume() finishes a clone that was made and not grown", async (
 const noFiles = Deno.uid() !== 0 && skip("file systems of the provisioner", "mounts need root");
 
 Deno.test({
-  name:
-    "createVolume() of a shared file system goes to the FlashBlade by itself, from publish to delete",
+  name: "createVolume() of a shared file system goes to the FlashBlade by itself, from " +
+    "publish to delete",
   ignore: noFiles,
   fn: async () => {
     await ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
@@ -258,8 +259,8 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "createVolume() of a file system from a snapshot works by REST version, with a clear error below it",
+  name: "createVolume() of a file system from a snapshot works by REST version, with a clear " +
+    "error below it",
   ignore: noFiles,
   fn: async () => {
     const range = { requiredBytes: 64 * MiB, limitBytes: 0 };

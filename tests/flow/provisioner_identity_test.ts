@@ -144,7 +144,8 @@ Deno.test("NOT_FOUND names the arrays that have another volume of the name", asy
       equal(
         error.message,
         `volume ${volumeId} does not exist: the array that made it, ${home.label}, has no live ` +
-          `volume of that name; ${other.label} has one too, and that is another volume: to use it, ` +
+          `volume of that name; ${other.label} has one too, and that is another volume: to use ` +
+          "it, " +
           "make a PersistentVolume with its handle (docs/handles.md)",
       );
       return true;

@@ -45,8 +45,8 @@ Deno.test("deleteVolume() refuses a volume that a node or a snapshot holds", asy
 });
 
 Deno.test({
-  name:
-    "deleteVolume() refuses a file system that a node may mount, and not one that only an administrator's rule exports",
+  name: "deleteVolume() refuses a file system that a node may mount, and not one that only " +
+    "an administrator's rule exports",
   ignore: Deno.uid() !== 0 && skip("file systems of the provisioner", "mounts need root"),
   fn: () =>
     ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {

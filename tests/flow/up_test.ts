@@ -110,8 +110,8 @@ async function inFolder(work: (dir: string) => Promise<void>): Promise<void> {
 const ignore = reason !== undefined && skip("scripts/up", reason);
 
 Deno.test({
-  name:
-    "up: killed by SIGKILL and started again in its folder, it clears the old run away; after SIGTERM nothing is left",
+  name: "up: killed by SIGKILL and started again in its folder, it clears the old run away; " +
+    "after SIGTERM nothing is left",
   ignore,
   fn: () =>
     inFolder(async (dir) => {

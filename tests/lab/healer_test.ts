@@ -79,7 +79,8 @@ Deno.test("a lost session, a deleted path, one out of its map and one off line a
       assert.equal((await pathsOf(map)).length, 2, line(disk));
     }
     await sh(
-      "touch /run/enough; for i in $(seq 100); do [ -e /run/no-error ] && exit 0; sleep 0.2; done; exit 1",
+      "touch /run/enough; for i in $(seq 100); do [ -e /run/no-error ] && exit 0; sleep " +
+        "0.2; done; exit 1",
     );
     await round(lab);
     assert.deepEqual(lab.node.healer.paths(), { up: 2, down: 0, missing: 0 });

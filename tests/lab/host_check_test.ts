@@ -27,7 +27,8 @@ const NAME_FILE = "/etc/iscsi/initiatorname.iscsi";
 const UNTIL_GONE =
   "for i in $(seq 100); do pgrep -x $it >/dev/null || exit 0; sleep 0.1; done; exit 1";
 const UNTIL_ANSWERS =
-  "for i in $(seq 100); do multipathd show daemon | grep -q ^pid && exit 0; sleep 0.1; done; exit 1";
+  "for i in $(seq 100); do multipathd show daemon | grep -q ^pid && exit 0; sleep 0.1; " +
+  "done; exit 1";
 /**
  * Lets multipathd read its configuration, and waits until the blacklist or the whole of it has this
  * (or has it no more): it does so later.
@@ -35,7 +36,8 @@ const UNTIL_ANSWERS =
 function reconfigure(what: { until: "has" | "lacks"; line: string }): string {
   const look = `multipathd show config | sed -n '/^defaults/,/^devices/p' | grep -c '${what.line}'`;
   const isSo = what.until === "has" ? "-gt 0" : "-eq 0";
-  return `multipathd reconfigure; for i in $(seq 100); do n=$(${look}); multipathd show config | grep -c '^devices' | grep -qx 1 && ` +
+  return `multipathd reconfigure; for i in $(seq 100); do n=$(${look}); multipathd show ` +
+    "config | grep -c '^devices' | grep -qx 1 && " +
     `[ "$n" ${isSo} ] && exit 0; sleep 0.2; done; exit 1`;
 }
 
@@ -82,8 +84,8 @@ const CASES = [
   {
     name: "iscsid does not run and nothing starts it",
     spoil: `it=iscsid; pkill -x $it; ${UNTIL_GONE}`,
-    mend:
-      "iscsid; for i in $(seq 100); do grep -q @ISCSIADM /proc/net/unix && exit 0; sleep 0.1; done; exit 1",
+    mend: "iscsid; for i in $(seq 100); do grep -q @ISCSIADM /proc/net/unix && exit 0; sleep " +
+      "0.1; done; exit 1",
     line: /^FAIL iscsi: iscsid does not run, and nothing starts it when it is needed; start it/m,
     refused: "iscsi",
   },

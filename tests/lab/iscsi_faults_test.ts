@@ -335,7 +335,8 @@ Deno.test("rule 43: a SCSI host that goes away in the middle of a stage costs it
       if (tool === "tee" && scsiHost !== undefined && died === "") {
         died = scsiHost;
         await sh(
-          `session=$(basename /sys/class/scsi_host/${scsiHost}/device/session*); iscsiadm -m session -r ${"$"}{session#session} -u >/dev/null`,
+          `session=$(basename /sys/class/scsi_host/${scsiHost}/device/session*); iscsiadm -m ` +
+            `session -r ${"$"}{session#session} -u >/dev/null`,
         );
       }
       return await testRun(tool, args, options);

@@ -30,12 +30,14 @@ Deno.test("rule 18: a volume that cannot be read is not formatted", () =>
   LabNode.leavesNothing(async (lab) => {
     const volume = lab.volume(await iscsiVolume("unreadable", { lun: 1, sizeBytes: SIZE }));
     await sh(
-      "head -c 1M /dev/urandom | dd of=/var/lib/array/unreadable bs=1M seek=100 conv=notrunc status=none",
+      "head -c 1M /dev/urandom | dd of=/var/lib/array/unreadable bs=1M seek=100 " +
+        "conv=notrunc status=none",
     );
     const sum = await sh("sha256sum </var/lib/array/unreadable");
     await lab.stage(volume, { capability: BLOCK_CAPABILITY });
     await sh(
-      `umount ${volume.stagingPath}/*; rm -r ${volume.stagingPath}/*; for d in /sys/class/scsi_device/*; do echo offline >$d/device/state; done`,
+      `umount ${volume.stagingPath}/*; rm -r ${volume.stagingPath}/*; for d in ` +
+        "/sys/class/scsi_device/*; do echo offline >$d/device/state; done",
     );
     assert.match(await refusal(lab.stage(volume)), /^(unavailable|timeout|in_use): /);
     assert.equal(await sh("sha256sum </var/lib/array/unreadable"), sum);
@@ -80,7 +82,8 @@ Deno.test("rule 24: the clone of a mounted xfs mounts beside its source on the s
     const source = lab.volume(await iscsiVolume("source", { lun: 1, sizeBytes: SIZE }));
     await lab.stage(source);
     await sh(
-      `echo data >${source.stagingPath}/file; sync -f ${source.stagingPath}; fsfreeze -f ${source.stagingPath}`,
+      `echo data >${source.stagingPath}/file; sync -f ${source.stagingPath}; fsfreeze -f ` +
+        `${source.stagingPath}`,
     );
     const serial = await array("copy", "source", "clone");
     await sh(`fsfreeze -u ${source.stagingPath}`);
@@ -163,7 +166,8 @@ Deno.test("a volume that carries the host's own system is never touched: not by 
     const theirs = await iscsiVolume("system", { lun: 9, sizeBytes: SIZE });
     const map = `/dev/mapper/3624a9370${theirs.serial.toLowerCase()}`;
     const login = (portal: string) =>
-      `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -o new && iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -l`;
+      `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -o new && iscsiadm -m node -T ` +
+      `${TARGET_IQN} -p ${portal} -l`;
     await sh(`${PORTALS.map(login).join(" && ")}; until [ -e ${map} ]; do sleep 0.2; done`);
     // What LVM makes of a logical volume (there is no lvm2 in the guest): a linear map with a UUID
     // of LVM's.
@@ -199,7 +203,8 @@ Deno.test("a volume that carries the host's own system is never touched: not by 
     await sh("echo 3 >/proc/sys/vm/drop_caches");
     assert.equal(await sh("cat /system/file"), "here");
     await sh(
-      `umount /system; dmsetup remove system-root; multipath -f $(basename ${map}); iscsiadm -m session -u; rm -rf /etc/iscsi/nodes/*`,
+      `umount /system; dmsetup remove system-root; multipath -f $(basename ${map}); ` +
+        "iscsiadm -m session -u; rm -rf /etc/iscsi/nodes/*",
     );
     await sh('until [ -z "$(ls /sys/class/scsi_device)" ]; do sleep 0.2; done');
     for (const name of ["system", "beside"]) await array("delete", name);
@@ -212,8 +217,10 @@ const OTHER_TARGET = "iqn.2010-06.com.purestorage:flasharray.fedcba0987654321";
 const otherArray = (isIn: boolean) =>
   sh(
     isIn
-      ? `iscsiadm -m node -T ${OTHER_TARGET} -p 127.0.0.3 -o new && iscsiadm -m node -T ${OTHER_TARGET} -p 127.0.0.3 -l && udevadm settle`
-      : `multipath -f $(multipath -ll -v1 | head -1) ; iscsiadm -m node -T ${OTHER_TARGET} -u; iscsiadm -m node -T ${OTHER_TARGET} -o delete`,
+      ? `iscsiadm -m node -T ${OTHER_TARGET} -p 127.0.0.3 -o new && iscsiadm -m node -T ` +
+        `${OTHER_TARGET} -p 127.0.0.3 -l && udevadm settle`
+      : `multipath -f $(multipath -ll -v1 | head -1) ; iscsiadm -m node -T ${OTHER_TARGET} ` +
+        `-u; iscsiadm -m node -T ${OTHER_TARGET} -o delete`,
   );
 
 Deno.test("rule 17: a serial number that a second array shows too is refused before and during a stage; the other array's path stays", () =>
@@ -225,7 +232,8 @@ Deno.test("rule 17: a serial number that a second array shows too is refused bef
     await other(`array start iscsi; array map twin ${NODE_IQN} 1`);
     const others = () =>
       sh(
-        "cd /sys/class/iscsi_session && grep -l fedcba0987654321 */targetname | wc -l; ls /sys/class/scsi_device | wc -l",
+        "cd /sys/class/iscsi_session && grep -l fedcba0987654321 */targetname | wc -l; ls " +
+          "/sys/class/scsi_device | wc -l",
       );
     await otherArray(true);
     const before = await others();
@@ -301,7 +309,8 @@ for (const step of ["stage", "unstage"] as const) {
         if (at % 2 === 0 || at === 1) await act(volume);
         await lab.takeAway(volume);
         const left = await sh(
-          "ls /sys/class/scsi_device /sys/class/iscsi_session; dmsetup ls | grep -v 'No devices' || true",
+          "ls /sys/class/scsi_device /sys/class/iscsi_session; dmsetup ls | grep -v 'No " +
+            "devices' || true",
         );
         assert.equal(left.replaceAll(/\s|\/sys\/class\/\w+:/g, ""), "", `killed after call ${at}`);
         if (outcome === "done") break;

@@ -59,7 +59,8 @@ Deno.test("iSCSI: a raw block volume shows the map, and its data is there again 
       await lab.publish(volume, wanted);
       if (time === "first") {
         await sh(
-          `dd if=/dev/urandom of=${volume.targetPath} bs=1M count=4 conv=notrunc status=none; sha256sum </var/lib/array/raw >/dev/null`,
+          `dd if=/dev/urandom of=${volume.targetPath} bs=1M count=4 conv=notrunc status=none; ` +
+            "sha256sum </var/lib/array/raw >/dev/null",
         );
       }
       await sh(`cmp -n ${4 * MiB} ${volume.targetPath} /var/lib/array/raw`);
@@ -79,7 +80,8 @@ Deno.test("iSCSI under load: one of two paths cut, no I/O error; the session goe
     await Promise.all(volumes.map((volume) => lab.stage(volume)));
     await lab.publish(busy);
     const load = sh(
-      `cd ${busy.targetPath}; for i in $(seq 60); do dd if=/dev/zero of=f bs=1M count=2 oflag=direct conv=notrunc status=none || exit 1; sleep 0.5; done`,
+      `cd ${busy.targetPath}; for i in $(seq 60); do dd if=/dev/zero of=f bs=1M count=2 ` +
+        "oflag=direct conv=notrunc status=none || exit 1; sleep 0.5; done",
     );
     await array("path", PORTALS[1] ?? "", "reset");
     await load;

@@ -176,7 +176,8 @@ Deno.test("kernel plane", async (test) => {
     await controller.controller.controllerUnpublishVolume({ volumeId, nodeId: other });
     assert.equal(
       await sh(
-        `find ${CONFIGFS}/target/iscsi -path '*purestorage*' -path '*acls*lun_*' -name backstore | grep -vc 1234567890abcdef || true`,
+        `find ${CONFIGFS}/target/iscsi -path '*purestorage*' -path '*acls*lun_*' -name ` +
+          "backstore | grep -vc 1234567890abcdef || true",
       ),
       "0",
     );
@@ -196,7 +197,8 @@ Deno.test("kernel plane", async (test) => {
       ).join(" && ");
     await client.ok("POST /hosts?names=chap-host", { iqns: [iqn] });
     await sh(
-      `iscsiadm -m iface -I chap -o new && iscsiadm -m iface -I chap -o update -n iface.initiatorname -v ${iqn}`,
+      "iscsiadm -m iface -I chap -o new && iscsiadm -m iface -I chap -o update -n " +
+        `iface.initiatorname -v ${iqn}`,
     );
     await sh(`iscsiadm ${at} -o new && iscsiadm ${at} --login && iscsiadm ${at} --logout`);
     const [host, target] = [{ user: "host-user", password: "host-password" }, {
@@ -236,7 +238,8 @@ Deno.test("kernel plane", async (test) => {
     });
     // A new record: one with a target's password in it insists on it.
     await sh(
-      `iscsiadm ${at} -o delete && iscsiadm ${at} -o new && iscsiadm ${at} --login && iscsiadm ${at} --logout`,
+      `iscsiadm ${at} -o delete && iscsiadm ${at} -o new && iscsiadm ${at} --login && ` +
+        `iscsiadm ${at} --logout`,
     );
     await sh(`iscsiadm ${at} -o delete && iscsiadm -m iface -I chap -o delete`);
     await client.ok("DELETE /hosts?names=chap-host");
@@ -339,7 +342,8 @@ Deno.test("kernel plane", async (test) => {
     await write("while-dead");
     // What a kill in the middle of a connect leaves.
     await sh(
-      `cd ${CONFIGFS}/target/core; ours=$(ls -d fileio_* | grep -v fileio_0); mkdir $ours/${crypto.randomUUID()}`,
+      `cd ${CONFIGFS}/target/core; ours=$(ls -d fileio_* | grep -v fileio_0); mkdir ` +
+        `$ours/${crypto.randomUUID()}`,
     );
     await stand.start("simulator");
     assert.deepEqual([await targets(), await exports()], asItWas);

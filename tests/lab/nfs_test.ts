@@ -63,7 +63,8 @@ Deno.test("NFS: a server that is cut off stalls I/O, which goes on without an er
       await lab.stage(volume, wanted);
       await lab.publish(volume, wanted);
       const load = sh(
-        `for i in $(seq 20); do dd if=/dev/zero of=${volume.targetPath}/f bs=64k count=4 conv=fsync status=none || exit 1; sleep 0.3; done`,
+        `for i in $(seq 20); do dd if=/dev/zero of=${volume.targetPath}/f bs=64k count=4 ` +
+          "conv=fsync status=none || exit 1; sleep 0.3; done",
       );
       await sh("sleep 1");
       await array("path", "127.0.0.1", "down");

@@ -54,13 +54,15 @@ Deno.test("NVMe/TCP under load: one of two paths cut, no I/O error, the kernel b
     await Promise.all([lab.stage(busy), lab.stage(raw, { capability: BLOCK_CAPABILITY })]);
     await lab.publish(busy);
     const load = sh(
-      `cd ${busy.targetPath}; for i in $(seq 40); do dd if=/dev/zero of=f bs=1M count=2 oflag=direct conv=notrunc status=none || exit 1; sleep 0.5; done`,
+      `cd ${busy.targetPath}; for i in $(seq 40); do dd if=/dev/zero of=f bs=1M count=2 ` +
+        "oflag=direct conv=notrunc status=none || exit 1; sleep 0.5; done",
     );
     await array("path", PORTALS[1] ?? "", "reset");
     await load;
     await array("path", PORTALS[1] ?? "", "up");
     await sh(
-      'for i in $(seq 300); do [ "$(cat /sys/class/nvme/nvme*/state | grep -c live)" = 2 ] && exit 0; sleep 0.1; done; exit 1',
+      'for i in $(seq 300); do [ "$(cat /sys/class/nvme/nvme*/state | grep -c live)" = 2 ] ' +
+        "&& exit 0; sleep 0.1; done; exit 1",
     );
     await lab.takeAway(raw);
     assert.equal(hostState().controllers.length, 2, "the other volume still needs them");

@@ -73,8 +73,10 @@ async function recordMultipath(): Promise<void> {
   await sh("cp /etc/multipath.conf /run/multipath.conf");
   const wrong = [
     "defaults {\n  user_friendly_names yes\n  find_multipaths strict\n  polling_interval 30\n}",
-    'blacklist {\n  devnode "^(vd|loop|ram|zram|nvme)"\n  device {\n    vendor "PURE"\n    product ".*"\n  }\n}',
-    "overrides {\n  no_path_retry queue\n  path_grouping_policy multibus\n  failback manual\n  fast_io_fail_tmo off\n}",
+    'blacklist {\n  devnode "^(vd|loop|ram|zram|nvme)"\n  device {\n    vendor "PURE"\n  ' +
+    '  product ".*"\n  }\n}',
+    "overrides {\n  no_path_retry queue\n  path_grouping_policy multibus\n  failback " +
+    "manual\n  fast_io_fail_tmo off\n}",
   ];
   await Deno.writeTextFile("/etc/multipath.conf", `${wrong.join("\n")}\n`);
   await record("multipathd takes its configuration up", "multipathd", "reconfigure");
@@ -217,7 +219,8 @@ async function recordScsiDevice(): Promise<void> {
   await record("multipathd forgets a path", "multipathd", "del", "path", name);
   await record("multipathd forgets no path", "multipathd", "del", "path", "sdzz");
   await sh(
-    "for device in /sys/class/scsi_device/*/device/delete; do echo 1 >$device; done; udevadm settle",
+    "for device in /sys/class/scsi_device/*/device/delete; do echo 1 >$device; done; " +
+      "udevadm settle",
   );
   await sh("pkill -x multipathd; sleep 5");
   await record("multipathd does not run", "multipathd", "show", "daemon");
