@@ -13,7 +13,7 @@ const FLASHARRAY: Required<FlashArrayConfig> = {
   scheme: "https",
   managementAddress: "fa-1.example.org",
   token: new Secret(TOKEN),
-  tls: { verify: true, caPem: "PEM", caFile: "/ca.pem", fingerprint: "AB:CD" },
+  tls: { verify: true, caPem: "PEM", fingerprint: "AB:CD" },
   labels: { tier: "gold" },
   name: "fa-1",
 };
@@ -57,7 +57,6 @@ const CHANGES: {
   tls: [
     { ...FLASHBLADE.tls, verify: false },
     { ...FLASHBLADE.tls, caPem: "OTHER" },
-    { ...FLASHBLADE.tls, caFile: "/other.pem" },
     { ...FLASHBLADE.tls, fingerprint: "AB:CE" },
     { verify: true },
   ],
@@ -88,7 +87,7 @@ Deno.test("an entry that says the same keeps its client, wherever it stands and 
   const same: ArrayConfig = {
     name: "fa-1",
     labels: { tier: "silver" },
-    tls: { fingerprint: "AB:CD", caFile: "/ca.pem", caPem: "PEM", verify: true },
+    tls: { fingerprint: "AB:CD", caPem: "PEM", verify: true },
     token: new Secret(TOKEN),
     managementAddress: "fa-1.example.org",
     scheme: "https",

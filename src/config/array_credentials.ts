@@ -1,7 +1,7 @@
 import { messageOf } from "../errors.ts";
+import type { TlsTrust } from "../https.ts";
 import { Secret } from "../secret.ts";
 import { type Entry, isBadType, optionalText } from "./array_entry.ts";
-import type { ArrayTls } from "./model.ts";
 import { isToken, kindOf, shown } from "./problems.ts";
 import { isMapping } from "./tree.ts";
 import { readSwitch } from "./values.ts";
@@ -116,7 +116,7 @@ async function readNamedFile(
  * How the certificate of an entry's array is checked; its CA file is read here. Undefined after
  * telling the entry's problems what is wrong. Without verification a warning is told.
  */
-export async function readTls(entry: Entry): Promise<ArrayTls | undefined> {
+export async function readTls(entry: Entry): Promise<TlsTrust | undefined> {
   const { path, values, problems } = entry;
   const verify = readSwitch(values.get("TLSVerify") ?? true);
   if (verify === undefined) {
@@ -158,14 +158,14 @@ function readFingerprint(entry: Entry): string | undefined | "bad" {
   return "bad";
 }
 
-async function readCa(entry: Entry): Promise<Pick<ArrayTls, "caPem" | "caFile"> | "bad"> {
+async function readCa(entry: Entry): Promise<Pick<TlsTrust, "caPem"> | "bad"> {
   const text = optionalText(entry, "CACert");
   if (text === undefined) return isBadType(entry, "CACert") ? "bad" : {};
   const isInline = text.includes("-----BEGIN");
   const caPem = isInline ? text : await readNamedFile(entry, { name: "CACert", file: text });
   if (caPem === undefined) return "bad";
   if (/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(caPem)) {
-    return { caPem, ...(isInline ? {} : { caFile: text }) };
+    return { caPem };
   }
   entry.problems.error(`${entry.path}.CACert`, {
     found: isInline ? "holds no whole certificate" : `names ${text}, which holds no certificate`,

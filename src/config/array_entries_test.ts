@@ -63,7 +63,7 @@ Deno.test("readArrays() reads both kinds with every key", async () => {
       scheme: "https",
       managementAddress: "fa1",
       token: TOKEN,
-      tls: { verify: true, caPem: PEM, caFile: "/ca.pem", fingerprint: FINGERPRINT },
+      tls: { verify: true, caPem: PEM, fingerprint: FINGERPRINT },
       labels: { rack: "22" },
       name: "berlin-1",
     },

@@ -1,21 +1,7 @@
 import type { Cidr } from "../cidr.ts";
 import type { SanType } from "../protocols.ts";
+import type { TlsTrust } from "../https.ts";
 import type { Secret } from "../secret.ts";
-
-/** How the certificate of an array is checked. */
-export interface ArrayTls {
-  /** False: any certificate is accepted, and the fields below are ignored. */
-  verify: boolean;
-  /** CA certificates that are trusted instead of the system's. */
-  caPem?: string;
-  /** The file that `caPem` was read from, for messages. */
-  caFile?: string;
-  /**
-   * SHA-256 of the only accepted certificate, as `AB:CD:…` in upper case: what node:tls calls
-   * `fingerprint256`. Chain and name are not checked then.
-   */
-  fingerprint?: string;
-}
 
 interface ArrayCommon {
   /** Where the configuration has it, for messages: `arrays.FlashArrays[1]`. */
@@ -28,7 +14,8 @@ interface ArrayCommon {
    */
   managementAddress: string;
   token: Secret;
-  tls: ArrayTls;
+  /** The fingerprint as node:tls writes it: `AB:CD:…` in upper case. */
+  tls: TlsTrust;
   labels: Readonly<Record<string, string>>;
   /** What the administrator calls it; left out: the array's own name. */
   name?: string;
