@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readIqn, readNqn, readWwpns } from "../host/initiator_names.ts";
 import { equipmentReasons, parseAddresses, readIdentity } from "./identity.ts";
-import { withHostRoot } from "../../tests/support/test_host.ts";
+import { DEBIANS, Transcripts, withHostRoot } from "../../tests/support/test_host.ts";
 
 const ISCSI = "/etc/iscsi/initiatorname.iscsi";
 const NVME = "/etc/nvme/hostnqn";
@@ -127,3 +127,10 @@ Deno.test("parseAddresses() takes global addresses of the host's own interfaces,
   assert.deepEqual(parseAddresses(JSON.stringify(rows)), ["10.0.0.5", "fd00::5"]);
   assert.throws(() => parseAddresses("Object not found"), { code: "unavailable" });
 });
+
+for (const debian of DEBIANS) {
+  Deno.test(`${debian}: parseAddresses() finds no address of a host that has only its own`, async () => {
+    const { stdout } = (await Transcripts.of(debian)).result("ip shows addresses");
+    assert.deepEqual(parseAddresses(stdout), []);
+  });
+}

@@ -79,8 +79,7 @@ async function recordMultipath(): Promise<void> {
     "manual\n  fast_io_fail_tmo off\n}",
   ];
   await Deno.writeTextFile("/etc/multipath.conf", `${wrong.join("\n")}\n`);
-  await record("multipathd takes its configuration up", "multipathd", "reconfigure");
-  await sh("sleep 3");
+  await sh("multipathd reconfigure; sleep 3");
   await record("multipathd config that is wrong", "multipathd", "show", "config");
   await Deno.writeTextFile(
     "/etc/multipath.conf",
@@ -97,19 +96,8 @@ function node(...rest: string[]): string[] {
 
 async function recordIscsi(): Promise<void> {
   await array("start", "iscsi");
-  await record("iscsiadm has no session", "iscsiadm", "-m", "session");
   await record(
     "iscsiadm makes an interface",
-    "iscsiadm",
-    "-m",
-    "iface",
-    "-I",
-    "pure-csi",
-    "-o",
-    "new",
-  );
-  await record(
-    "iscsiadm makes an interface again",
     "iscsiadm",
     "-m",
     "iface",
@@ -174,13 +162,7 @@ async function recordIscsi(): Promise<void> {
     "-o",
     "delete",
   );
-  await sh("mkdir -p '/etc/iscsi/nodes/iqn.2001-04.com.example:broken/192.0.2.1,3260,1'");
-  await sh(
-    "echo 'node.name = ' >'/etc/iscsi/nodes/iqn.2001-04.com.example:broken/192.0.2.1,3260,1/default'",
-  );
-  await record("iscsiadm lists a broken record", "iscsiadm", "-m", "node");
-  await record("iscsiadm makes a record beside a broken one", "iscsiadm", ...node("-o", "new"));
-  await sh("rm -rf '/etc/iscsi/nodes/iqn.2001-04.com.example:broken'");
+  await sh(`iscsiadm ${node("-o", "new").join(" ")}`);
   await sh("pkill -x iscsid; sleep 2");
   await record("iscsiadm logs in without iscsid", "iscsiadm", ...node("--login"));
   await sh("iscsid; sleep 1");
@@ -231,10 +213,7 @@ async function recordScsiDevice(): Promise<void> {
 
 async function recordNvme(): Promise<void> {
   await array("start", "nvme");
-  const connect = (
-    address: string,
-    ...rest: string[]
-  ) => [
+  const connect = (address: string) => [
     "connect",
     "-t",
     "tcp",
@@ -246,31 +225,12 @@ async function recordNvme(): Promise<void> {
     "4420",
     "--ctrl-loss-tmo=-1",
     "--reconnect-delay=5",
-    ...rest,
   ];
-  await record("nvme lists nothing", "nvme", "list", "-o", "json");
   await record("nvme connects", "nvme", ...connect("127.0.0.1"));
   await record("nvme connects again", "nvme", ...connect("127.0.0.1"));
-  await record(
-    "nvme is another host of one id",
-    "nvme",
-    ...connect("127.0.0.2", "--hostnqn=nqn.2014-08.org.example:other"),
-  );
   await array("path", "127.0.0.9", "reset");
   await record("nvme is refused", "nvme", ...connect("127.0.0.9"));
   await array("path", "127.0.0.9", "up");
-  const unknown = [
-    "connect",
-    "-t",
-    "tcp",
-    "-n",
-    "nqn.2010-06.com.example:none",
-    "-a",
-    "127.0.0.1",
-    "-s",
-    "4420",
-  ];
-  await record("nvme finds no such subsystem", "nvme", ...unknown);
   const name = await sh("ls /sys/class/nvme | head -n1");
   await record("nvme disconnects", "nvme", "disconnect", "-d", name);
   await record("nvme disconnects again", "nvme", "disconnect", "-d", name);
@@ -302,7 +262,7 @@ async function recordFileSystems(): Promise<void> {
   const uuid = "0a1b2c3d-0000-4000-8000-00000000000f";
   await record("mkfs.xfs makes", "mkfs.xfs", "-m", `uuid=${uuid}`, xfsLoop);
   await record("mkfs.xfs overwrites nothing", "mkfs.xfs", "-m", `uuid=${uuid}`, xfsLoop);
-  await record("mkfs.ext4 makes", "mkfs.ext4", "-U", uuid, "-q", ext4Loop);
+  await sh(`mkfs.ext4 -U ${uuid} -q ${ext4Loop}`);
   await record("e2fsck is content", "e2fsck", "-f", "-p", ext4Loop);
   await record("mount of xfs", "mount", "-t", "xfs", "-o", "nouuid", xfsLoop, "/mnt/a");
   await sh(`mount ${ext4Loop} /mnt/b`);
@@ -311,7 +271,6 @@ async function recordFileSystems(): Promise<void> {
   await record("xfs_growfs looks", "xfs_growfs", "-n", "/mnt/a");
   await record("xfs_growfs has nothing to do", "xfs_growfs", "/mnt/a");
   await record("xfs_growfs finds no xfs", "xfs_growfs", "-n", "/mnt/b");
-  await record("resize2fs has nothing to do", "resize2fs", ext4Loop);
   await record(
     "stat of a file system",
     "stat",
@@ -342,7 +301,7 @@ async function recordFileSystems(): Promise<void> {
   await record("losetup takes a new size", "losetup", "--set-capacity", xfsLoop);
   await sh(`losetup --set-capacity ${ext4Loop}`);
   await record("xfs_growfs grows", "xfs_growfs", "/mnt/a");
-  await record("resize2fs grows a mounted ext4", "resize2fs", ext4Loop);
+  await sh(`resize2fs ${ext4Loop}`);
   await record("umount", "umount", "/mnt/a");
   await record("umount of what is not mounted", "umount", "/mnt/a");
   await sh("umount /mnt/b");

@@ -28,6 +28,11 @@ export class Transcripts {
     return new Transcripts(JSON.parse(await Deno.readTextFile(url)));
   }
 
+  /** Names of all answers. */
+  names(): string[] {
+    return Object.keys(this.#records);
+  }
+
   result(name: string): CommandResult {
     const { code, stdout, stderr } = this.#record(name);
     return { code, stdout: stdout.join("\n"), stderr: stderr.join("\n") };

@@ -4,6 +4,8 @@ import type { Host } from "../../host/host.ts";
 import { nfsFile } from "./connection.ts";
 import { mountNfs, nfsOptions, nfsSource } from "./mount.ts";
 import { FakeHost } from "../../../tests/support/fake_host.ts";
+import { DEBIANS, Transcripts } from "../../../tests/support/test_host.ts";
+import { failureOf } from "../../../tests/support/test_node.ts";
 
 /** A host on which `mount` fails with the errors given, one for each call, and then succeeds. */
 function withHost(
@@ -104,3 +106,61 @@ Deno.test("an NFS mount is known by its type and source", () =>
     assert.equal(await isMountOf("10.0.0.9:/b"), false);
     assert.equal(await isMountOf("10.0.0.9:/a", "tmpfs"), false);
   }));
+
+for (const debian of DEBIANS) {
+  const transcripts = await Transcripts.of(debian);
+
+  for (
+    const { name, source, flags = [], tries, ends } of [
+      { name: "has the export", tries: ["mount of NFS"] },
+      {
+        name: "exports nothing of that name",
+        source: "127.0.0.1:/none",
+        tries: [
+          "mount of NFS that is not exported, v4.1",
+          "mount of NFS that is not exported, v3",
+        ],
+        ends: "denied",
+      },
+      {
+        name: "exports nothing of that name by v4.1, which the class asks for",
+        source: "127.0.0.1:/none",
+        flags: ["vers=4.1"],
+        tries: ["mount of NFS that is not exported, v4.1"],
+        ends: "not_found",
+      },
+      {
+        name: "exports to another host",
+        tries: ["mount of NFS that names another host, v4.1"],
+        ends: "denied",
+      },
+      {
+        name: "lacks v4.1, and exports to another host by v3",
+        tries: ["mount of NFS that lacks v4.1", "mount of NFS that names another host, v3"],
+        ends: "denied",
+      },
+      {
+        name: "refuses connections",
+        source: "127.0.0.9:/pvc-1",
+        flags: ["retry=0"],
+        tries: ["mount of NFS from a server that refuses"],
+        ends: "unavailable",
+      },
+    ]
+  ) {
+    Deno.test(`${debian}: mountNfs() from a server that ${name} ${ends ? `is ${ends}` : "mounts"}`, () =>
+      FakeHost.use(async (fake) => {
+        const left = [...tries];
+        const run: Host["run"] = async (...call) => {
+          const result = await transcripts.run(left.shift() ?? "nothing more")(...call);
+          fake.mount("/mnt/a", { number: "0:77", type: "nfs4", source: "127.0.0.1:/pvc-1" });
+          return result;
+        };
+        const place = { source: source ?? "127.0.0.1:/pvc-1", target: "/mnt/a", flags };
+        const mounting = mountNfs({ ...fake.host, run }, place);
+        if (ends === undefined) await mounting;
+        else assert.equal((await failureOf(mounting)).code, ends);
+        assert.deepEqual(left, []);
+      }));
+  }
+}
