@@ -33,8 +33,8 @@ export interface FleetOptions {
 }
 
 /**
- * Until every array has been listed once, its next try comes this soon: a cold array costs look-ups
- * and blocks unclear creates.
+ * Pause before the next check of an array that was not listed yet: such an array costs look-ups,
+ * and creates wait for it when it does not answer.
  */
 const COLD_INTERVAL_MS = 5_000;
 
@@ -173,8 +173,8 @@ export class Fleet {
   }
 
   /**
-   * Nothing is known about names any more: another process may have made some (it was the leader
-   * meanwhile).
+   * Forgets every name. To be called when another process was the leader meanwhile and may have
+   * made some.
    */
   coolDown(): void {
     for (const member of this.#members) member.index.reset();

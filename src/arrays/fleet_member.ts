@@ -42,7 +42,7 @@ export class Member implements FleetMember {
   }
 }
 
-/** The address leads to the wrong array: nothing there may be asked or changed. */
+/** The address leads to the wrong array: nothing may be asked or changed there. */
 export class IdentityError extends PsoError {
   constructor(message: string) {
     super("unavailable", message);
@@ -59,7 +59,7 @@ export function setTwin(second: Member, first: Member): void {
   );
 }
 
-/** Whether another array than before answers there, or one that another entry stands for. */
+/** Whether the array at the member's address is not the member's own, or another entry's. */
 export function isIdentityProblem(member: Member): boolean {
   return member.problem instanceof IdentityError;
 }

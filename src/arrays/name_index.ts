@@ -13,8 +13,8 @@ function splitSnapshotName(name: string): { volume: string; suffix: string } {
 
 /**
  * What one array may hold, as far as this process knows: every name that a complete listing showed,
- * that we created, or that we tried to create with an unclear outcome. It may hold too much (a
- * look-up more), never too little once it is complete.
+ * that we created, or that we tried to create with an unclear outcome. A name too many costs a
+ * look-up. A name too few could make a second volume: once the index is complete, none is missing.
  */
 export class NameIndex {
   readonly #volumes = new Set<string>();
@@ -31,7 +31,7 @@ export class NameIndex {
     this.#volumes.add(keyOf(name));
   }
 
-  /** The volume and, with it, its snapshots. */
+  /** Forgets the volume and, with it, its snapshots. */
   remove(name: string): void {
     this.#volumes.delete(keyOf(name));
     this.#snapshots.delete(keyOf(name));

@@ -1,6 +1,6 @@
 /**
- * A map that forgets what was not set or read for longest once it holds `limit` entries: for what
- * is learned, never for what must be known.
+ * A map of at most `limit` entries: when there are more, it forgets the one that was not set or
+ * read for longest. For what may be forgotten, never for what must be known.
  */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();

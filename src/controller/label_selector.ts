@@ -1,6 +1,6 @@
 import { PsoError } from "../errors.ts";
 
-/** One term of a selector; `values` absent = only the key's presence counts. */
+/** One term of a selector. Without `value`, only the presence of the key counts. */
 export interface LabelTerm {
   key: string;
   value?: string;

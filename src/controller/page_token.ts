@@ -17,12 +17,13 @@ const TOKEN = /^([12])\.([0-9a-f]{8})\.([A-Za-z0-9_-]*)$/;
 
 /**
  * Tokens of lists over all arrays, opaque to the caller: `1.<8 hex>.<the array's token in
- * base64url>`. One that would be too long is kept here and stands as `2.<8 hex>.<number>`; a
- * restart forgets it, and the caller begins its list again.
+ * base64url>`. A token that would be too long stays here, and the caller gets `2.<8 hex>.<UUID>` in
+ * its place. A restart forgets such tokens, and the caller begins its list again.
  */
 export class PageTokens {
   readonly #kept = new BoundedMap<string, string>(MAX_KEPT);
 
+  /** The token by which the list goes on from here; decode() reads it back. */
   encode({ arrayHint, arrayToken = "" }: ListPosition): string {
     const bytes = new TextEncoder().encode(arrayToken);
     const whole = `1.${arrayHint}.${bytes.toBase64({ alphabet: "base64url", omitPadding: true })}`;

@@ -32,10 +32,7 @@ const IOPS_MAX = 100_000_000;
 const BANDWIDTH_MIN_BYTES = MiB;
 const BANDWIDTH_MAX_BYTES = 512 * GiB;
 const BANDWIDTH_UNITS: Record<string, number> = { "": 1, K: KiB, M: MiB, G: GiB };
-/**
- * mkfs options and export rules travel in volume_context or in a REST body: text for people, not a
- * file.
- */
+/** Longest mkfs options and export rules: they travel in volume_context or in a REST body. */
 const TEXT_MAX = 1024;
 const ONE_LINE = `one line of at most ${TEXT_MAX} characters`;
 

@@ -102,8 +102,8 @@ export function roomOf({ capacityBytes, usedBytes }: ArrayStatus): number {
 type Filter = (array: PlacementArray, request: PlacementRequest) => string | undefined;
 
 /**
- * Those that need no answer of the array come first: an array that does not fit anyway is never
- * blamed for being down.
+ * In this order. Filters that need no answer of the array come first, so that an array that does
+ * not fit anyway is never refused for being down.
  */
 const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
   {
@@ -163,7 +163,9 @@ function protocolFault(
   return `serves ${[...status.protocols].join(", ") || "no protocol"}, not ${wanted}`;
 }
 
-/** Simulated arrays serve everything by their local plane. */
+/**
+ * Whether an array with these protocols can serve the volume. The local plane serves every kind.
+ */
 function servesProtocol(
   served: ReadonlySet<Protocol>,
   kind: VolumeKind,
@@ -239,8 +241,8 @@ function candidateOf<A extends PlacementArray>(
 }
 
 /**
- * Rendezvous hash: each volume has its own order of the arrays, and an array more moves only what
- * it wins.
+ * Rendezvous hash: each volume has its own order of equal arrays, and a new array changes the
+ * choice only for the volumes that it wins.
  */
 function tieBreak({ label, status }: PlacementArray, { volumeName }: PlacementRequest): string {
   return createHash("sha256").update(`${status?.id ?? label}\0${volumeName}`).digest("hex");
@@ -257,10 +259,10 @@ function adviceFor({ rejected }: Decision, code: ErrorCode): string {
 }
 
 /**
- * The error of a decision without candidates. `unavailable` when an array that fits is only unwell
- * now, `unsupported` when the source's array cannot clone, else `exhausted` (CSI "Unable to
- * provision in accessible_topology"), also when no array of that kind is configured: it is the
- * fleet that must change, and the claim is right.
+ * The error of a decision without candidates. `unavailable` when an array that fits cannot be used
+ * just now, `unsupported` when the source's array cannot clone, else `exhausted` (CSI: "Unable to
+ * provision in accessible_topology"). `exhausted` also when no array of that kind is configured:
+ * the claim is right, and the fleet must change.
  */
 export function placementError(request: PlacementRequest, decision: Decision): PsoError {
   const onSource = decision.rejected.find(({ key }) => key === request.onlyArray);

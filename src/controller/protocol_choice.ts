@@ -20,9 +20,9 @@ interface ProtocolRequest {
 }
 
 /**
- * The protocol by which the node reaches the array: `local` where both have it (simulated arrays
- * only), else nfs for file systems and the wanted one, or for `auto` the best that both have, for
- * block. `unsupported` with both sides' protocols when there is none.
+ * The protocol by which the node reaches the array: `local` where both have it, which only
+ * simulated arrays do; nfs for file systems; for block volumes the wanted one, or for `auto` the
+ * best that both have. `unsupported` with both sides' protocols when there is none.
  */
 export function chooseProtocol({ array, kind, served, node, wanted }: ProtocolRequest): Protocol {
   const acceptable: readonly Protocol[] = kind === "file"

@@ -70,8 +70,8 @@ export class Provisioner {
   }
 
   /**
-   * What a call holds while it runs: the name on the array, the same for a CSI name and for every
-   * handle of what it names.
+   * The key of the lock that a call holds while it runs. It is made from the name on the array, and
+   * so the same for a CSI name and for every handle of the same volume.
    */
   lockKey(
     of: { volumeName: string } | { volumeId: string } | { snapshotName: string } | {
@@ -89,18 +89,19 @@ export class Provisioner {
 
   /**
    * Creates the volume on the array that placement chooses, or answers with the one that bears the
-   * name; finishes a clone that was not grown yet. Warm and new: one REST call. `invalid`
-   * (parameters, capabilities, source of the other kind), `out_of_range`, `not_found` (source),
-   * `conflict` (the name belongs to another volume), `unsupported` (the source's array cannot
-   * clone), `exhausted` (no array fits; the message says why for each).
+   * name already. A clone that was not grown yet is grown. One REST call for a new name once every
+   * array was listed. `invalid` (parameters, capabilities, source of the other kind),
+   * `out_of_range`, `not_found` (source), `conflict` (the name belongs to another volume),
+   * `unsupported` (the source's array cannot clone), `exhausted` (no array fits; the message says
+   * why for each).
    */
   createVolume(request: CreateVolumeRequest, signal: AbortSignal): Promise<VolumeAnswer> {
     return createVolume(this.#context, request, signal);
   }
 
   /**
-   * Destroys the volume; gone already is success once every array that could hold it has answered.
-   * `in_use` while a node or a snapshot holds it. A handle of ours: two REST calls.
+   * Destroys the volume. Gone already is success, as soon as no array can hold it any more.
+   * `in_use` while a node or a snapshot holds it. Two REST calls when the handle names the array.
    */
   deleteVolume(volumeId: string, signal: AbortSignal): Promise<void> {
     return deleteVolume(this.#context, volumeId, signal);

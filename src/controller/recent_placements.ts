@@ -1,9 +1,9 @@
 /**
- * Thin volumes do not show in an array's space until they are written; after this they count as
- * what is written.
+ * How long a new volume counts with its whole size. A thin volume takes no space on its array until
+ * it is written; after this time only what was written counts.
  */
 const WINDOW_MS = 5 * 60 * 1000;
-/** Placements are summed in steps of this, so that a storm of them costs no memory. */
+/** Placements within one step are kept as one sum, so that a storm of them costs no memory. */
 const STEP_MS = 15 * 1000;
 
 /** Bytes placed on each array within the last five minutes. */

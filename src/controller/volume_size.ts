@@ -5,7 +5,7 @@ import { FILE_SYSTEMS, findFsType, FS_TYPES } from "../file_systems.ts";
 import { formatSize, GiB, MiB, PiB, roundUp } from "../size.ts";
 import type { CapacityRange } from "./requests.ts";
 
-/** PSO's DefaultVolumeSize. */
+/** Size of a volume whose claim asks for none; PSO 5 and 6 had the same. */
 const DEFAULT_SIZE_BYTES = 32 * GiB;
 /** FlashArray REST: `provisioned` of a volume is a multiple of 512 from 1 MiB to 4 PiB. */
 const BLOCK_STEP_BYTES = 512;

@@ -7,9 +7,9 @@ import type { UnpublishRequest } from "../requests.ts";
 import { placeKey, type VolumeLocator, type VolumePlace } from "../volume_locator.ts";
 
 /**
- * ControllerUnpublishVolume. Volume that no array holds: success, because then no node holds it
- * either. The array is asked to disconnect even when this process remembers no publish: its memory
- * may be of another day.
+ * ControllerUnpublishVolume. Success for a volume that no array holds, because then no node holds
+ * it either. The array is asked to disconnect even when this process remembers no publish, because
+ * another process may have made it.
  */
 export async function unpublishVolume(
   context: ControllerContext,
