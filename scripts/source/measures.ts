@@ -38,8 +38,6 @@ const MAX_FILES = 18;
 const LARGE_FOLDERS: Record<string, number> = {
   "src/simulator": 49,
   "src/host": 24,
-  "src/controller": 22,
-  "src/arrays": 20,
 };
 
 /** Measures the files of one checkout, as `readSources` gives them. */
