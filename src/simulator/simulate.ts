@@ -1,4 +1,3 @@
-import { stringify } from "@std/yaml";
 import { type ListenAddress, printHostPort } from "../address.ts";
 import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -10,6 +9,7 @@ import { certificateFor } from "./certificates.ts";
 import { Clock } from "./clock.ts";
 import { controlRoutes, type FleetEntry } from "./control.ts";
 import { Faults } from "./faults.ts";
+import { writeFleetFiles } from "./fleet_files.ts";
 import { HttpListener, type Incoming } from "./http_listener.ts";
 import { kernelPlane, requireKernel } from "./kernel_plane.ts";
 import { LocalPlane } from "./local_plane.ts";
@@ -202,7 +202,14 @@ class Fleet implements ServedFleet {
     }
     await this.#startControl();
     this.#saveRoster();
-    this.#writeFiles();
+    const { dataPlane, http, listen } = this.#options;
+    const isLocal = dataPlane === "local";
+    writeFleetFiles(this, {
+      stateDir: this.#stateDir,
+      http,
+      nfsEndPoint: isLocal ? listen.hostname : dataPlane.portals[0],
+      sanType: isLocal ? undefined : "ISCSI",
+    });
     const names = this.arrays.map(({ name, address }) => `${name} ${address}`).join(", ");
     this.#tools.log.info("simulating", {
       arrays: names,
@@ -373,38 +380,4 @@ class Fleet implements ServedFleet {
     this.#roster.clockOffsetMs = this.#clock.offsetMs;
     writeRoster(`${this.#stateDir}/fleet.json`, this.#roster);
   }
-
-  #writeFiles(): void {
-    const { control, plane, values, arrays } = this;
-    const entry = ({ name, address, token, ca }: FleetEntry) => ({
-      MgmtEndPoint: this.#options.http ? `http://${address}` : address,
-      APIToken: token,
-      ...(ca === undefined ? {} : { CACert: ca }),
-      Labels: { array: name },
-    });
-    const of = (kind: FleetEntry["kind"]) => arrays.filter((array) => array.kind === kind);
-    const { dataPlane, listen } = this.#options;
-    const endPoint = dataPlane === "local" ? listen.hostname : dataPlane.portals[0];
-    const fleet = {
-      FlashArrays: of("flasharray").map(entry),
-      FlashBlades: of("flashblade").map((array) => ({ ...entry(array), NFSEndPoint: endPoint })),
-    };
-    writeWhole(
-      this.values,
-      stringify({
-        arrays: fleet,
-        ...(dataPlane === "local" ? {} : { flasharray: { sanType: "ISCSI" } }),
-      }),
-    );
-    writeWhole(
-      `${this.#stateDir}/arrays.json`,
-      JSON.stringify({ control, plane, values, arrays }, undefined, 2) + "\n",
-    );
-  }
-}
-
-/** A reader sees the old file or the new one. Both hold tokens. */
-function writeWhole(path: string, text: string): void {
-  Deno.writeTextFileSync(`${path}.new`, text, { mode: 0o600 });
-  Deno.renameSync(`${path}.new`, path);
 }

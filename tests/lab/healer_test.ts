@@ -135,7 +135,7 @@ Deno.test("rules 8 and 12: an unstage that failed is finished when the device is
     await lab.stage(volume, raw);
     await lab.publish(volume, raw);
     await sh(`dmsetup create keep --table "0 1024 linear /dev/mapper/${wwidOf(volume)} 0"`);
-    assert.match(await refusal(lab.takeAway(volume)), /^in_use: .* carries keep/);
+    assert.match(await refusal(lab.takeAway(volume)), /^in_use: .* is in use by keep/);
     for (let turn = 0; turn < 2; turn++) await round(lab);
     assert.equal(lab.node.healer.leftovers().volume, 1);
     assert.ok(hostState().maps.includes(wwidOf(volume)), "a map that is held stays");

@@ -86,7 +86,7 @@ const CASES = [
     spoil: `it=iscsid; pkill -x $it; ${UNTIL_GONE}`,
     mend: "iscsid; for i in $(seq 100); do grep -q @ISCSIADM /proc/net/unix && exit 0; sleep " +
       "0.1; done; exit 1",
-    line: /^FAIL iscsi: iscsid does not run, and nothing starts it when it is needed; start it/m,
+    line: /^FAIL iscsi: iscsid does not run, and iscsiadm has no command to start it; start it/m,
     refused: "iscsi",
   },
   {

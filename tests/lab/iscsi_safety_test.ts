@@ -197,7 +197,7 @@ Deno.test("a volume that carries the host's own system is never touched: not by 
       path,
       JSON.stringify({ version, record: { ...record, attachment: theirs, device: undefined } }),
     );
-    assert.match(await refusal(lab.node.unstage(ours)), /^in_use: .*(carries|held by)/);
+    assert.match(await refusal(lab.node.unstage(ours)), /^in_use: .*is in use by/);
     await sh(`rm ${path}`);
     assert.deepEqual(hostState(), before);
     await sh("echo 3 >/proc/sys/vm/drop_caches");
