@@ -126,7 +126,7 @@ export interface DeleteOptions {
 }
 
 /** Which part of a list is asked for. */
-export interface ListOptions {
+interface ListOptions {
   /** Only names that begin so. */
   prefix?: string;
   /** At most this many items; the array may give fewer. */

@@ -23,7 +23,7 @@ export { arrayHintOf, type FleetMember, memberKey } from "./fleet_member.ts";
 export { type Hit, severalError } from "./fleet_search.ts";
 
 /** How a fleet is watched. */
-export interface FleetOptions {
+interface FleetOptions {
   log: Logger;
   now?: () => number;
   /** Names that this cluster creates begin so (`k8s-`); only those are indexed. Absent: all. */

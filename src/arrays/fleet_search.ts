@@ -21,7 +21,7 @@ export interface BareHandle {
 }
 
 /** What is asked of each array. */
-export interface Question<T> {
+interface Question<T> {
   /** `volume` or `snapshot`, for messages. */
   what: string;
   /** The object of that name, if the array has it. */
@@ -43,13 +43,13 @@ export interface Hit<T> {
 }
 
 /** An array that may hold the object and did not say. */
-export interface SilentArray {
+interface SilentArray {
   member: Member;
   error: unknown;
 }
 
 /** What a search by bare names found. */
-export interface BareFinding<T> {
+interface BareFinding<T> {
   /** Objects that differ; several arrays that show one serial count once. */
   hits: Hit<T>[];
   silent: SilentArray[];
@@ -64,7 +64,7 @@ export interface BareOptions {
 }
 
 /** What was searched for, to judge the answers. */
-export interface SearchedName {
+interface SearchedName {
   handle: BareHandle;
   /** `volume` or `snapshot`, for messages. */
   what: string;
@@ -208,7 +208,7 @@ export function snapshotQuestion(signal?: AbortSignal): Question<Snapshot> {
 }
 
 /** `unavailable`: these arrays may hold the object and did not answer. */
-export function silentError(
+function silentError(
   what: string,
   names: readonly string[],
   silent: readonly SilentArray[],

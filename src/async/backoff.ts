@@ -1,5 +1,5 @@
 /** After the n-th failure in a row the next try waits `firstMs` * 2^(n-1), at most `maxMs`. */
-export interface BackoffOptions {
+interface BackoffOptions {
   firstMs: number;
   maxMs: number;
   /** Milliseconds of a clock that never goes back. */

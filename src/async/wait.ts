@@ -36,7 +36,7 @@ const SHORTEST_INTERVAL_MS = 20;
 const LONGEST_INTERVAL_MS = 500;
 
 /** How long and how often until() looks. */
-export interface UntilOptions {
+interface UntilOptions {
   timeoutMs: number;
   /** Absent: a tenth of the time waited so far, from 20 to 500 ms. */
   intervalMs?: number;

@@ -38,7 +38,7 @@ import { parseSnapshotId, parseVolumeId } from "./volume_id.ts";
 import { VolumeLocator } from "./volume_locator.ts";
 
 /** What a Provisioner is made of. */
-export interface ProvisionerSetup {
+interface ProvisionerSetup {
   fleet: Fleet;
   /** Read at each use, so that a changed configuration holds from the next call on. */
   options: () => ProvisionerOptions;

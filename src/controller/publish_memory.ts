@@ -10,7 +10,7 @@ export interface PublishMode {
 }
 
 /** A publish that was done. */
-export interface DonePublish extends PublishMode {
+interface DonePublish extends PublishMode {
   /** The volume is for one node alone: it was taken from all others. */
   exclusive: boolean;
 }

@@ -43,7 +43,7 @@ export interface ListedArray {
 }
 
 /** How a handle is searched for. */
-export interface SearchOptions {
+interface SearchOptions {
   /** Say who the volume is connected to. */
   hosts?: boolean;
   /** What is found will be destroyed. */

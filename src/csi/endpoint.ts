@@ -36,7 +36,7 @@ const ABORT_MS = 2_000;
 const FLUSH_MS = 500;
 
 /** What an endpoint serves, and where. */
-export interface EndpointOptions {
+interface EndpointOptions {
   /** `unix:///path` or `/path`. */
   endpoint: string;
   driverName: string;

@@ -32,7 +32,7 @@ import { checkRequest } from "./request_check.ts";
 import { type RpcStatus, statusName, statusOf } from "./status.ts";
 
 /** What a handler gets beside its request. */
-export interface RequestContext {
+interface RequestContext {
   /** In every log line of the request, and in the message of an INTERNAL status. */
   requestId: string;
   /**
@@ -45,7 +45,7 @@ export interface RequestContext {
 }
 
 /** One row of a service. */
-export interface UnaryRow<Request extends DescMessage, Response extends DescMessage> {
+interface UnaryRow<Request extends DescMessage, Response extends DescMessage> {
   /**
    * What two calls must not do at once: the second one is answered ABORTED. Called after the fields
    * were checked; may throw PsoError. Default: nothing is locked. All rows of an endpoint share one

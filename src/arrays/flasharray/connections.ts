@@ -10,7 +10,7 @@ import { isRefusal } from "../rest/errors.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 
 /** What connections need to know of the array besides its REST. */
-export interface ConnectionContext extends ArrayContext {
+interface ConnectionContext extends ArrayContext {
   /** The array's own name and ports; asked for when this process has no facts yet. */
   facts: (signal?: AbortSignal) => Promise<FlashArrayFacts>;
   /** The live volume of that name. */

@@ -9,7 +9,7 @@ import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
  * Where a FlashArray can be reached for data, by protocol; only ports of ready controllers and
  * enabled interfaces.
  */
-export interface PortFacts {
+interface PortFacts {
   iscsi: { iqn: string; portal: string }[];
   fc: string[];
   nvme: Record<"nvme-tcp" | "nvme-roce", { nqn: string; portal: string }[]>;
@@ -25,7 +25,7 @@ export interface FlashArrayFacts {
 }
 
 /** A volume that is connected to a host, and which portals its node may use. */
-export interface ConnectedVolume extends BlockFacts {
+interface ConnectedVolume extends BlockFacts {
   /** What messages call the array. */
   label: string;
   /** Name of the host object. */

@@ -32,7 +32,7 @@ const VOLUMES: Resource = {
 };
 
 /** What volumes need to know of their snapshots and hosts. */
-export interface VolumeContext extends ArrayContext {
+interface VolumeContext extends ArrayContext {
   snapshots: VolumeSnapshots;
   /** Host names of each connected volume among these. */
   hostsOf: (volumes: string[], signal?: AbortSignal) => Promise<Map<string, string[]>>;

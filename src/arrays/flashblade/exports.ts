@@ -17,7 +17,7 @@ import { isRefusal } from "../rest/errors.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 
 /** What exports need to know of the array besides its REST. */
-export interface ExportContext extends ArrayContext {
+interface ExportContext extends ArrayContext {
   /** The array's own name and data address; asked for when this process has no facts yet. */
   facts: (signal?: AbortSignal) => Promise<FlashBladeFacts>;
   /** The live file system of that name. */

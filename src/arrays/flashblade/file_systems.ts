@@ -28,7 +28,7 @@ const FILE_SYSTEMS: Resource = {
 };
 
 /** What file systems need to know of their snapshots. */
-export interface FileSystemContext extends ArrayContext {
+interface FileSystemContext extends ArrayContext {
   snapshots: FileSystemSnapshots;
 }
 

@@ -21,7 +21,7 @@ import { FileSystemSnapshots } from "./snapshots.ts";
 import { type BladeContext, readFlashBlade } from "./status.ts";
 
 /** What the configuration says of one FlashBlade. */
-export interface FlashBladeOptions {
+interface FlashBladeOptions {
   address: string;
   /** What people call it; absent: its own name. */
   label?: string;

@@ -10,7 +10,7 @@ export interface ArrayIdentityItem {
 }
 
 /** An item of GET arrays/performance: one sample of the whole array. */
-export interface PerformanceItem {
+interface PerformanceItem {
   time?: number;
   reads_per_sec?: number | null;
   writes_per_sec?: number | null;

@@ -53,7 +53,7 @@ export interface RestCall {
  * The body of a 200. Items are what the caller says they are: every field of theirs is optional and
  * read with care.
  */
-export interface RestBody<T> {
+interface RestBody<T> {
   items: T[];
   continuation_token?: string | null;
   more_items_remaining?: boolean;

@@ -33,7 +33,7 @@ export type Refusal =
   | "other";
 
 /** What an answer that is no success says. */
-export interface RefusalFacts {
+interface RefusalFacts {
   refusal: Refusal;
   /** HTTP status. */
   status: number;

@@ -4,7 +4,7 @@ import { abortError } from "../../async/wait.ts";
 export type Lane = "attach" | "provision";
 
 /** Limits of calls at once on one array. */
-export interface LimiterOptions {
+interface LimiterOptions {
   /** Calls at once in the beginning (default 12). */
   start?: number;
   /** Never more (default 64). */

@@ -37,7 +37,7 @@ export interface Lookup {
 }
 
 /** What is known of a create that the array refused. */
-export interface RefusedCreate {
+interface RefusedCreate {
   error: unknown;
   /** What the object is made from, for `not_found` when that is what the array misses. */
   missing?: string;
@@ -45,7 +45,7 @@ export interface RefusedCreate {
 }
 
 /** How a destroy is sent. */
-export interface DestroyOptions {
+interface DestroyOptions {
   /** Sent with `destroyed: true`. */
   changes?: Record<string, unknown>;
   signal?: AbortSignal;

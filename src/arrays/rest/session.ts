@@ -27,7 +27,7 @@ export interface Dialect {
 }
 
 /** Whom a RestSession talks to, and how. */
-export interface SessionOptions {
+interface SessionOptions {
   fetch: Fetch;
   dialect: Dialect;
   token: Secret;

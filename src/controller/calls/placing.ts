@@ -5,7 +5,7 @@ import type { ClassParameters } from "../parameters.ts";
 import type { PlacementArray, PlacementRequest } from "../placement.ts";
 
 /** An array as placement judges it, with the member of the fleet that it stands for. */
-export interface MemberArray extends PlacementArray {
+interface MemberArray extends PlacementArray {
   member: FleetMember;
 }
 

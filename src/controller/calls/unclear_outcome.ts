@@ -4,7 +4,7 @@ import { type ErrorCode, isPsoError, messageOf, PsoError } from "../../errors.ts
 const NEVER_FINAL: readonly ErrorCode[] = ["unavailable", "timeout", "busy", "denied"];
 
 /** A change on an array, and what may be said of its failure. */
-export interface ArrayChange<T> {
+interface ArrayChange<T> {
   /** Completes "Could not …" in messages: `create pvc-1 on fa-1`. */
   what: string;
   /** Codes that prove that no volume was made, so that the caller may forget the name. */
