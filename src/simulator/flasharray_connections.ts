@@ -66,6 +66,32 @@ function freeLun(state: FlashArrayState, host: HostRecord, wanted: number | unde
   throw refused("Maximum number of connections: limit reached.", host.name);
 }
 
+/** Whether the host speaks NVMe; undefined while it has no initiator and speaks nothing. */
+function isNvme({ iqns, nqns, wwns }: HostRecord): boolean | undefined {
+  if (nqns.length > 0) return true;
+  return iqns.length + wwns.length > 0 ? false : undefined;
+}
+
+/**
+ * A volume is connected by NVMe or by SCSI, never by both; iSCSI and Fibre Channel go together. The
+ * text for a host that is not NVMe is recorded from an array (kubev2v/forklift, issue 8307), the
+ * other one is made after it.
+ */
+function requireOneKind(
+  host: HostRecord,
+  connected: readonly (HostRecord | undefined)[],
+): void {
+  const wanted = isNvme(host);
+  if (wanted === undefined) return;
+  const isMixed = connected.some((other) => other && isNvme(other) === !wanted);
+  if (!isMixed) return;
+  const [one, other] = wanted ? ["NVME", "Non-NVME"] : ["Non-NVME", "NVME"];
+  throw refused(
+    `${one} connected hgroups and hosts cannot be connected to volumes already connected to ` +
+      `${other} connected hosts.`,
+  );
+}
+
 function showHosts(
   state: FlashArrayState,
   hosts: HostRecord[],
@@ -83,6 +109,10 @@ function postConnections(state: FlashArrayState, call: Call): Answer {
       if (state.connections.get(key) !== undefined) {
         throw refused("Connection already exists.", volume.name);
       }
+      requireOneKind(host, [
+        ...state.connectionsOfVolume(volume.id).map((other) => state.hostNamed(other.host)),
+        ...pairs.filter((pair) => pair.volume.id === volume.id).map((pair) => pair.host),
+      ]);
       const connection = {
         host: host.name,
         volumeId: volume.id,

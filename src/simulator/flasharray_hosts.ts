@@ -67,7 +67,10 @@ function chapAfter(body: Fields, old: HostRecord["chap"]): HostRecord["chap"] {
   return after;
 }
 
-/** The host after the body's changes; refuses mixed families and initiators of other hosts. */
+/**
+ * The host after the body's changes; refuses NQNs beside IQNs or WWNs (those two may stand
+ * together), and initiators of other hosts.
+ */
 function hostAfter(state: FlashArrayState, body: Fields, old: HostRecord): HostRecord {
   const [personality, vlan] = [body.text("personality"), body.text("vlan")];
   if (personality && !PERSONALITIES.includes(personality)) {
@@ -85,8 +88,8 @@ function hostAfter(state: FlashArrayState, body: Fields, old: HostRecord): HostR
     personality: body.has("personality") ? personality || null : old.personality,
     vlan: vlan ?? old.vlan,
   };
-  if (FAMILIES.filter((family) => host[family].length > 0).length > 1) {
-    throw refused("A host cannot have initiators of more than one protocol.", host.name);
+  if (host.nqns.length > 0 && host.iqns.length + host.wwns.length > 0) {
+    throw refused("An NVMe host cannot have initiators of another protocol.", host.name);
   }
   requireFree(state, host);
   return host;

@@ -138,8 +138,8 @@ const REFUSED: [call: string, body: unknown, error: string][] = [
   ],
   [
     "POST /hosts?names=h",
-    { iqns: ["iqn.a:1"], wwns: ["2100F4C7AA002706"] },
-    "400 A host cannot have initiators of more than one protocol. (h)",
+    { nqns: ["nqn.a:1"], wwns: ["2100F4C7AA002706"] },
+    "400 An NVMe host cannot have initiators of another protocol. (h)",
   ],
   [
     "POST /hosts?names=h",
@@ -397,6 +397,12 @@ withVolume(
   },
 );
 
+withVolume("hosts: IQNs and WWNs may stand together in one host", async ({ array }) => {
+  const initiators = { iqns: ["iqn.2024-01.a:1"], wwns: ["2100F4C7AA002706"] };
+  const [host] = (await array.ok("POST /hosts?names=h1", initiators)).items;
+  assert.deepEqual({ iqns: host.iqns, wwns: host.wwns }, initiators);
+});
+
 withVolume(
   "connections: lowest free LUN, once only, and neither host nor volume goes while connected",
   async ({ array }) => {
@@ -440,6 +446,32 @@ withVolume(
     await array.ok("POST /volumes?names=v4", {});
     assert.deepEqual(await connect("host_names=h1&volume_names=v4"), [1]);
     assert.deepEqual((await array.ok("GET /connections?host_names=h1&volume_names=v1")).items, []);
+  },
+);
+
+withVolume(
+  "connections: a volume is connected by NVMe or by SCSI, never by both; iSCSI and FC go together",
+  async ({ array }) => {
+    const nqns = ["nqn.2014-08.org.nvmexpress:uuid:1"];
+    await array.ok("POST /volumes?names=v2", {});
+    await array.ok("POST /hosts?names=nvme", { nqns });
+    await array.ok("POST /hosts?names=iscsi", { iqns: ["iqn.2024-01.a:1"] });
+    await array.ok("POST /hosts?names=fc", { wwns: ["2100F4C7AA002706"] });
+    await array.ok("POST /hosts?names=blank", {});
+    const mixed = (one: string, other: string) =>
+      `400 ${one} connected hgroups and hosts cannot be connected to volumes already connected ` +
+      `to ${other} connected hosts.`;
+    await array.ok("POST /connections?host_names=nvme&volume_names=v1");
+    assert.equal(
+      await array.refused("POST /connections?host_names=iscsi&volume_names=v1"),
+      mixed("Non-NVME", "NVME"),
+    );
+    await array.ok("POST /connections?host_names=blank&volume_names=v1");
+    await array.ok("POST /connections?host_names=iscsi,fc&volume_names=v2");
+    assert.equal(
+      await array.refused("POST /connections?host_names=nvme&volume_names=v2"),
+      mixed("NVME", "Non-NVME"),
+    );
   },
 );
 

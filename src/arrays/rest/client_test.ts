@@ -369,6 +369,46 @@ const REFUSALS: [number, unknown, Refusal, string][] = [
     "initiator taken",
     "in_use",
   ],
+  [
+    400,
+    {
+      errors: [{
+        message: "Non-NVME connected hgroups and hosts cannot be connected to volumes already " +
+          "connected to NVME connected hosts.",
+        location_context: { resource_type: "remote-arrays", name: "fa-1", id: null },
+      }],
+    },
+    "other protocol",
+    "conflict",
+  ],
+  // Parts of these sentences mean "done already" or "gone" elsewhere.
+  [400, { errors: [{ message: "LUN is already in use.", context: "h" }] }, "other", "invalid"],
+  [
+    400,
+    {
+      errors: [{ message: "Volume v is already connected to a host of the group.", context: "v" }],
+    },
+    "other",
+    "invalid",
+  ],
+  [
+    400,
+    { errors: [{ message: "The remote array of this volume was not found.", context: "v" }] },
+    "other",
+    "invalid",
+  ],
+  [
+    400,
+    { errors: [{ message: "A member of the group has been deleted.", context: "v" }] },
+    "other",
+    "invalid",
+  ],
+  [
+    400,
+    { errors: [{ message: "File system name is not fully qualified.", context: "v" }] },
+    "other",
+    "invalid",
+  ],
   [400, { errors: [{ message: "Volume limit reached." }] }, "limit", "exhausted"],
   [400, { errors: [{ message: "There is insufficient free space." }] }, "space", "exhausted"],
   [400, { errors: [{ message: "Size must be a multiple of 512." }] }, "range", "out_of_range"],

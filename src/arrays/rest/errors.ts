@@ -13,6 +13,8 @@ export type Refusal =
   | "initiator taken"
   /** Hosts are still connected. */
   | "connected"
+  /** The volume is connected by NVMe and the host is not an NVMe host, or the other way round. */
+  | "other protocol"
   /** A limit on the number of objects. */
   | "limit"
   /** No room. */
@@ -63,34 +65,49 @@ export function isRefusal(error: unknown, ...refusals: Refusal[]): error is Rest
   return error instanceof RestError && refusals.includes(error.refusal);
 }
 
+/** What the sentences below may be about. */
+const NOUN = "(?:the )?(?:specified )?(?:volume|volume snapshot|snapshot|host|host group|" +
+  "connection|pod|volume group|protection group|file system|file system snapshot|" +
+  "nfs export policy|tag)";
+
 /**
- * Texts of status 400, matched without case; the first that fits counts. Texts differ between
- * Purity releases, so that no guard of data may stand on them alone.
+ * Sentences of status 400 after which a caller goes on, because what it wants is so already or is
+ * not there any more. Each fits from its first to its last word: a part of a sentence may mean the
+ * opposite. `… cannot be connected to volumes already connected to NVME connected hosts` connected
+ * nothing. Recorded from arrays, or what drivers of the vendor rely on; in lower case, without the
+ * full stop at the end.
  */
-const TEXTS: [RegExp, Refusal][] = [
-  [/has been (destroyed|deleted)|is destroyed|pending eradication/, "destroyed"],
-  [/already in use/, "initiator taken"],
-  [/already exists|already connected/, "exists"],
-  [/existing connections|is connected|has connections/, "connected"],
-  [/does not exist|no such|could not be found|cannot be found|not found/, "missing"],
+const SENTENCES: [RegExp, Refusal][] = [
   [
-    /limit reached|maximum (number )?of|maximum.*(connection|volume|snapshot|file system)/,
+    new RegExp(`^${NOUN} has been (destroyed|deleted)(\\. it can be recovered by .+)?$`),
+    "destroyed",
+  ],
+  [/^the specified (initiator|iqn|nqn|wwn) is already in use( by .+)?$/, "initiator taken"],
+  [new RegExp(`^${NOUN} already exists( \\(.+\\))?$`), "exists"],
+  [new RegExp(`^${NOUN} (does not exist|could not be found|not found)$`), "missing"],
+  [/^no such volume or snapshot$/, "missing"],
+  [
+    /^(non-)?nvme connected hgroups and hosts cannot be connected to volumes already connected to (non-)?nvme connected hosts$/,
+    "other protocol",
+  ],
+];
+
+/**
+ * Parts of other texts of status 400, which differ between releases; the first that fits counts.
+ * They choose the error's code and its hint, and nobody goes on after one.
+ */
+const PARTS: [RegExp, Refusal][] = [
+  [/due to existing connections|has connections/, "connected"],
+  [
+    /limit reached|maximum (number )?of|maximum.*(connection|volume|snapshot|file system)|too many|pgroup.*limit/,
     "limit",
   ],
   [
-    /too many|pgroup.*limit/,
-    "limit",
-  ],
-  [
-    /no space|insufficient.*space|out.*of.*space|(array|system).*full|capacity.*exceed|quota/,
+    /no space|insufficient.*space|out.*of.*space|\b(array|system) is full\b|capacity.*exceed|quota/,
     "space",
   ],
   [
-    /multiple of 512|size.*(small|large|range|between|minimum)|(small|large).*size/,
-    "range",
-  ],
-  [
-    /provisioned.*(between|range|least|most)/,
+    /multiple of 512|size.*(small|large|range|between|minimum)|(small|large).*size|provisioned.*(between|range|least|most)/,
     "range",
   ],
 ];
@@ -112,6 +129,7 @@ const CODES: Record<Refusal, ErrorCode> = {
   exists: "conflict",
   "initiator taken": "in_use",
   connected: "in_use",
+  "other protocol": "conflict",
   limit: "exhausted",
   space: "exhausted",
   range: "out_of_range",
@@ -135,7 +153,8 @@ function refusalOf(status: number, said: string): Refusal {
   const byStatus = STATUSES[status];
   if (byStatus) return byStatus;
   if (status >= 500) return "trouble";
-  return TEXTS.find(([text]) => text.test(said.toLowerCase()))?.[1] ?? "other";
+  const text = said.toLowerCase().replace(/[.\s]+$/, "");
+  return [...SENTENCES, ...PARTS].find(([pattern]) => pattern.test(text))?.[1] ?? "other";
 }
 
 interface ErrorBody {

@@ -146,7 +146,8 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
   }
 
   /**
-   * Destroys the object. True when this call did it, false when it was gone or destroyed already.
+   * Destroys the object. True when this call did it, false when it was gone or destroyed already:
+   * after a refusal the object is read.
    */
   async destroy(name: string, { changes, signal }: DestroyOptions = {}): Promise<boolean> {
     const query = { names: name };
@@ -156,7 +157,10 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
       await this.#context.rest.call({ method: "PATCH", path, query, body, signal });
       return true;
     } catch (error) {
-      if (!isRefusal(error, "missing", "destroyed")) throw error;
+      if (isRefusal(error, "missing", "destroyed")) return false;
+      if (!mayBeAboutName(error)) throw error;
+      const item = await this.find(name, { signal, destroyed: true });
+      if (item && !item.destroyed) throw error;
       return false;
     }
   }
