@@ -1,12 +1,17 @@
 /** Pauses up to this long only wait for the next look at a fact; longer timers are deadlines. */
 const PAUSE_MAX_MS = 500;
 
+export interface TestClock {
+  /** Moves the clock on, and fires the timers that are due by then. */
+  move: (ms: number) => void;
+}
+
 /**
  * Runs `work` under a clock of its own, so that what takes half a minute takes as long as its looks
  * at files. A pause between two looks at a fact ends at once and moves the clock on by its length;
  * a deadline passes when the clock has come so far, and never by waiting.
  */
-export async function withTestClock<T>(work: () => Promise<T>): Promise<T> {
+export async function withTestClock<T>(work: (clock: TestClock) => Promise<T>): Promise<T> {
   const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout };
   const timers = new Map<number, { dueMs: number; fire: () => void }>();
   let nowMs = performance.now();
@@ -31,7 +36,7 @@ export async function withTestClock<T>(work: () => Promise<T>): Promise<T> {
   });
   performance.now = () => nowMs;
   try {
-    return await work();
+    return await work({ move: (ms) => moveTo(nowMs + ms) });
   } finally {
     Object.assign(globalThis, real);
     Reflect.deleteProperty(performance, "now");

@@ -60,6 +60,14 @@ Deno.test("repair() leaves the work of sessions that are being brought back to i
     assert.deepEqual(fake.commands, []);
   }));
 
+Deno.test("repair() opens paths by the one session that works, beside one that is being brought back", () =>
+  withVolume(async (fake, context) => {
+    fake.scsi.removeDevice("2:0:0:7");
+    fake.write("/sys/class/iscsi_session/session1/state", "FAILED");
+    await scsiBlock.repair(context, RECORD);
+    assert.deepEqual(fake.scsi.scans, ["host2 0 0 7"]);
+  }));
+
 Deno.test("repair() lets a map take the size of its paths, and only a map that is smaller", () =>
   withVolume(async (fake, context) => {
     await scsiBlock.repair(context, RECORD);
