@@ -3,14 +3,19 @@ import { isPsoError } from "../errors.ts";
 import type { Host } from "./host.ts";
 import {
   connect,
+  disconnect,
   ensureHostNames,
   findNamespace,
   ipRoute,
   isSameRoute,
   listControllers,
+  namespacesOf,
+  namespaceWwid,
   nvmeWwidOfSerial,
   parseAddress,
 } from "./nvme.ts";
+import { FakeHost } from "../../tests/support/fake_host.ts";
+import { nguidOf, NQN as FLASHARRAY_NQN } from "../../tests/support/fake_nvme.ts";
 import { withHostRoot } from "../../tests/support/test_host.ts";
 
 const NQN = "nqn.2010-06.com.purestorage:flasharray.1234567890abcdef";
@@ -150,3 +155,69 @@ Deno.test("ensureHostNames() writes NQN and host ID from one UUID, and keeps wha
     assert.deepEqual(commands, [], "a host without nvme-cli needs no name");
   });
 });
+
+Deno.test("isSameRoute() is by transport, subsystem, address, port, and host port where both name one", () => {
+  const route = { ...ipRoute("tcp", NQN, "192.0.2.1:4420") };
+  for (
+    const [change, isSame] of [
+      [{}, true],
+      [{ transport: "rdma" as const }, false],
+      [{ nqn: `${NQN}0` }, false],
+      [{ traddr: "192.0.2.2" }, false],
+      [{ trsvcid: "4421" }, false],
+      [{ trsvcid: undefined }, false],
+      [{ hostTraddr: "nn-0x1:pn-0x2" }, true],
+    ] as const
+  ) {
+    assert.equal(isSameRoute(route, { ...route, ...change }), isSame, JSON.stringify(change));
+  }
+  assert.equal(isSameRoute(FC_ROUTE, { ...FC_ROUTE, hostTraddr: "nn-0x9:pn-0x9" }), false);
+  assert.equal(isSameRoute(FC_ROUTE, { ...FC_ROUTE, traddr: "NN-0X1:PN-0X2" }), true);
+});
+
+const ROUTE = ipRoute("tcp", NQN, "192.0.2.1:4420");
+
+Deno.test("connect() takes the connection that is there, but not one that is being deleted", () =>
+  FakeHost.use(async ({ host, nvme, commands }) => {
+    const name = nvme.addController({ ...ROUTE, state: "connecting" });
+    assert.equal((await connect(host, ROUTE)).name, name);
+    assert.deepEqual(commands, []);
+    nvme.setState(name, "deleting");
+    nvme.addController({ ...ROUTE, nqn: `${NQN}0` });
+    await assert.rejects(connect(host, ROUTE), (error) => isPsoError(error, "unavailable"));
+    nvme.removeController(name);
+    assert.equal((await connect(host, ROUTE)).name, "nvme2");
+  }));
+
+Deno.test("disconnect() ends that connection only; gone already, or its name another's by now, is success", () =>
+  FakeHost.use(async ({ host, nvme, commands }) => {
+    const other = nvme.addController({ ...ROUTE, traddr: "192.0.2.2" });
+    const name = nvme.addController(ROUTE);
+    const controller = { name, state: "live", ...ROUTE };
+    for (const _time of ["once", "twice"]) await disconnect(host, controller);
+    await disconnect(host, { ...controller, name: other });
+    assert.deepEqual(commands, [`nvme disconnect -d ${name}`]);
+    assert.deepEqual(nvme.controllers, [other]);
+  }));
+
+Deno.test("namespacesOf() names the namespaces of one subsystem, without controllers and hidden devices", () =>
+  FakeHost.use(async ({ host, nvme }) => {
+    for (const volume of [7, 8]) nvme.publish(volume);
+    nvme.publish(9, { nqn: `${NQN}0` });
+    nvme.addController({ ...ROUTE, nqn: FLASHARRAY_NQN });
+    nvme.addController({ ...ROUTE, nqn: `${NQN}0` });
+    assert.deepEqual(await namespacesOf(host, FLASHARRAY_NQN), ["nvme0n1", "nvme0n2"]);
+    assert.deepEqual(await namespacesOf(host, `${NQN}0`), ["nvme1n3"]);
+    assert.deepEqual(await namespacesOf(host, `${NQN}1`), []);
+  }));
+
+Deno.test("namespaceWwid() knows namespaces, and not partitions, paths or disks", () =>
+  FakeHost.use(async (fake) => {
+    fake.nvme.publish(7);
+    fake.nvme.addController({ ...ROUTE, nqn: FLASHARRAY_NQN });
+    fake.write("/sys/class/block/nvme0n1p1/wwid", nguidOf(7));
+    assert.equal(await namespaceWwid(fake.host, "nvme0n1"), nguidOf(7));
+    for (const other of ["nvme0n1p1", "nvme0c0n1", "nvme5n5", "sda"]) {
+      assert.equal(await namespaceWwid(fake.host, other), undefined, other);
+    }
+  }));
