@@ -1,65 +1,17 @@
 import { deepEqual, equal, fail, match, ok, rejects } from "node:assert/strict";
 import { parseHostPort } from "../../src/address.ts";
 import type { ConnectOptions } from "../../src/arrays/array.ts";
-import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
-import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
 import { type Cidr, parseCidr } from "../../src/cidr.ts";
 import { isPsoError } from "../../src/errors.ts";
-import { HttpsClient } from "../../src/https.ts";
-import { silentLogger } from "../../src/log.ts";
 import { MiB } from "../../src/size.ts";
-import { type ArrayBench, node, withArray } from "./array_bench.ts";
+import { node, withArray } from "./array_bench.ts";
+import { ISCSI, VOLUME_BYTES, withHosts } from "./host_bench.ts";
 
 // Host objects and portals of a FlashArray: what an administrator, another cluster or an older node
 // may have left there.
 
 function cidr(text: string): Cidr {
   return parseCidr(text) ?? fail(text);
-}
-
-const ISCSI: ConnectOptions = {
-  protocol: "iscsi",
-  exclusive: true,
-  preempt: true,
-  readOnly: false,
-};
-const SIZE = 16 * MiB;
-
-interface Host {
-  name: string;
-  iqns: string[];
-  nqns: string[];
-  wwns: string[];
-}
-
-interface HostBench extends ArrayBench {
-  /** A call as an administrator would make it. */
-  admin: (call: RestCall) => Promise<unknown>;
-  hosts: () => Promise<Host[]>;
-}
-
-function withHosts(test: (bench: HostBench) => Promise<void>): () => Promise<void> {
-  return () =>
-    withArray({ kind: "flasharray" }, async (bench) => {
-      const https = new HttpsClient(bench.endpoint);
-      const { token } = bench.endpoint;
-      const rest = new RestClient({
-        fetch: https.fetch,
-        dialect: FLASHARRAY_DIALECT,
-        token,
-        label: () => "admin",
-        log: silentLogger,
-      });
-      for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) {
-        await bench.array.createVolume({ name, sizeBytes: SIZE });
-      }
-      const hosts = async () => (await rest.call<Host>({ method: "GET", path: "hosts" })).items;
-      try {
-        await test({ ...bench, admin: (call) => rest.call(call), hosts });
-      } finally {
-        https.close();
-      }
-    });
 }
 
 Deno.test(
@@ -72,7 +24,11 @@ Deno.test(
     ];
     ok(first.protocol === "iscsi" && second.protocol === "iscsi");
     deepEqual([first.lun, second.lun], [1, 2]);
-    deepEqual([first.serial, first.sizeBytes, first.everWritten], [volume?.serial, SIZE, false]);
+    deepEqual([first.serial, first.sizeBytes, first.everWritten], [
+      volume?.serial,
+      VOLUME_BYTES,
+      false,
+    ]);
     ok(first.targets.length >= 1);
     for (const { iqn, portal } of first.targets) {
       match(iqn, /^iqn\.2010-06\.com\.purestorage:flasharray\./);
@@ -256,7 +212,7 @@ Deno.test(
   "connect() of many volumes to a new node at once makes one host",
   withHosts(async ({ array, hosts, calls }) => {
     const names = Array.from({ length: 8 }, (_, number) => `k8s-many-${number}`);
-    for (const name of names) await array.createVolume({ name, sizeBytes: SIZE });
+    for (const name of names) await array.createVolume({ name, sizeBytes: VOLUME_BYTES });
     const made = await calls(() =>
       Promise.all(names.map((name) => array.connect(name, node(1), ISCSI)))
     );
