@@ -188,7 +188,6 @@ export class HostObjects {
     if (holder?.name) return await this.#useHolder(holder, wanted);
     const namesake = hosts.find((host) => host.name?.toLowerCase() === name.toLowerCase());
     if (!namesake?.name) return await this.#create(wanted);
-    if (initiators.names.length === 0 && holdsNone(namesake)) return namesake.name;
     if (holdsAlike(namesake, initiators)) return namesake.name;
     if (
       !holdsNone(namesake) && initiators.names.length > 0 &&

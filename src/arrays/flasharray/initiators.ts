@@ -64,12 +64,14 @@ export function holdsAny(host: HostItem, { family, names }: Initiators): boolean
   return names.some((name) => held.includes(plain(name)));
 }
 
-/** Whether the host holds as many initiators as these, of their kind only, and one of them. */
-export function holdsAlike(host: HostItem, initiators: Initiators): boolean {
-  const others = FAMILIES.filter((family) => family !== initiators.family);
-  const size = host[initiators.family]?.length ?? 0;
-  return size === initiators.names.length && (size === 0 || holdsAny(host, initiators)) &&
-    others.every((family) => (host[family]?.length ?? 0) === 0);
+/**
+ * Whether the host holds exactly these initiators, and none of another kind. As many are not
+ * enough: the one that differs may be another machine's, which would get the volume too.
+ */
+export function holdsAlike(host: HostItem, { family, names }: Initiators): boolean {
+  const held = (host[family] ?? []).map(plain);
+  return held.length === names.length && names.every((name) => held.includes(plain(name))) &&
+    FAMILIES.every((one) => one === family || (host[one]?.length ?? 0) === 0);
 }
 
 /** Whether the host holds an initiator that is none of the node's. */
