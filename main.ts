@@ -31,12 +31,12 @@ import { checkHost } from "./src/host/host_check.ts";
 import type { Host } from "./src/host/host.ts";
 import { KeyedLock } from "./src/async/keyed_lock.ts";
 import { chosenLevel, createLogger, type Level, type Logger } from "./src/log.ts";
-import { Metrics } from "./src/metrics.ts";
+import { Metrics } from "./src/metrics/metrics.ts";
 import { registerHealth, registerStaged } from "./src/node/health/metrics.ts";
 import { NodePlugin } from "./src/node/node_plugin.ts";
 import { nodeReadiness } from "./src/node/readiness.ts";
 import { giveUp, heldPermissions } from "./src/permissions.ts";
-import { registerProcess } from "./src/process_metrics.ts";
+import { registerProcess } from "./src/metrics/process.ts";
 import { simulate } from "./src/simulator/simulate.ts";
 import { VERSION } from "./src/version.ts";
 

@@ -2,10 +2,10 @@ import { Fleet } from "../../src/arrays/fleet.ts";
 import { callSamples } from "../../src/csi/unary.ts";
 import { createLogger } from "../../src/log.ts";
 import { registerFleet } from "../../src/arrays/fleet_metrics.ts";
-import { type MetricFacts, Metrics } from "../../src/metrics.ts";
+import { type MetricFacts, Metrics } from "../../src/metrics/metrics.ts";
 import { registerHealth, registerStaged } from "../../src/node/health/metrics.ts";
 import { NodePlugin } from "../../src/node/node_plugin.ts";
-import { registerProcess } from "../../src/process_metrics.ts";
+import { registerProcess } from "../../src/metrics/process.ts";
 import { names, table } from "./markdown.ts";
 
 const HEAD =

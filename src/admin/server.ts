@@ -1,7 +1,7 @@
 import { Hono } from "hono";
-import { type ListenAddress, printHostPort } from "../address.ts";
+import { type ListenAddress, printHostPort } from "../net/address.ts";
 import type { Logger } from "../log.ts";
-import { METRICS_CONTENT_TYPE } from "../metrics.ts";
+import { METRICS_CONTENT_TYPE } from "../metrics/metrics.ts";
 import type { ReadinessCheck } from "../readiness.ts";
 
 /** What the admin endpoint shows, asked anew for each request. */

@@ -1,4 +1,4 @@
-import type { Cidr } from "../cidr.ts";
+import type { Cidr } from "../net/cidr.ts";
 import type { ChapCredentials } from "../chap.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
 import type { Protocol } from "../protocols.ts";

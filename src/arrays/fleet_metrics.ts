@@ -1,4 +1,4 @@
-import { type Labels, type Metrics, REST_BUCKETS } from "../metrics.ts";
+import { type Labels, type Metrics, REST_BUCKETS } from "../metrics/metrics.ts";
 import type { Fleet, FleetMember } from "./fleet.ts";
 import type { CallRecord } from "./rest/client.ts";
 

@@ -1,5 +1,5 @@
 import type { ArrayConfig } from "../config/model.ts";
-import { type Fetch, HttpsClient } from "../https.ts";
+import { type Fetch, HttpsClient } from "../net/https.ts";
 import type { Logger } from "../log.ts";
 import type { StorageArray } from "./array.ts";
 import { FlashArray } from "./flasharray/flasharray.ts";

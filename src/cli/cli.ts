@@ -1,6 +1,6 @@
 import { parseArgs } from "@std/cli/parse-args";
-import { type ListenAddress, parseHostPort } from "../address.ts";
-import { parseIp } from "../cidr.ts";
+import { type ListenAddress, parseHostPort } from "../net/address.ts";
+import { parseIp } from "../net/cidr.ts";
 import { dashed, FLAGS, helpText, type Mode, MODES } from "./flags.ts";
 import { UsageError } from "../errors.ts";
 import { type Level, LEVELS } from "../log.ts";

@@ -1,5 +1,5 @@
-import { parseHostPort, printHostPort, withoutBrackets } from "../address.ts";
-import { parseIp } from "../cidr.ts";
+import { parseHostPort, printHostPort, withoutBrackets } from "../net/address.ts";
+import { parseIp } from "../net/cidr.ts";
 import { type Entry, isBadType, optionalText } from "./array_entry.ts";
 import type { ArrayConfig } from "./model.ts";
 import { shown } from "./problems.ts";

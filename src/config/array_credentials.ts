@@ -1,5 +1,5 @@
 import { messageOf } from "../errors.ts";
-import type { TlsTrust } from "../https.ts";
+import type { TlsTrust } from "../net/https.ts";
 import { Secret } from "../secret.ts";
 import { type Entry, isBadType, optionalText } from "./array_entry.ts";
 import { isToken, kindOf, shown } from "./problems.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isAllowed } from "../cidr.ts";
+import { isAllowed } from "../net/cidr.ts";
 import { APP_CONFIG_FILE, loadConfig, type LoadOptions, SECRET_FILE } from "./load.ts";
 import { ConfigError, problemText } from "./problems.ts";
 

@@ -1,6 +1,6 @@
-import type { Cidr } from "../cidr.ts";
+import type { Cidr } from "../net/cidr.ts";
 import type { SanType } from "../protocols.ts";
-import type { TlsTrust } from "../https.ts";
+import type { TlsTrust } from "../net/https.ts";
 import type { Secret } from "../secret.ts";
 
 interface ArrayCommon {

@@ -1,4 +1,4 @@
-import type { Cidr } from "../cidr.ts";
+import type { Cidr } from "../net/cidr.ts";
 import type { ConfigKey } from "./keys.ts";
 import { type ProblemList, shown } from "./problems.ts";
 import { type Given, isMapping } from "./tree.ts";

@@ -1,4 +1,4 @@
-import { type Cidr, hasHostBits, parseCidr, parseIp } from "../cidr.ts";
+import { type Cidr, hasHostBits, parseCidr, parseIp } from "../net/cidr.ts";
 import { hasOpenQuote, splitWords } from "../words.ts";
 import type { ConfigKey } from "./keys.ts";
 import type { Given } from "./tree.ts";

@@ -15,7 +15,7 @@ import {
 import { PsoError } from "../errors.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
 import type { Logger } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import { RepairedConnection } from "./goaway_repair.ts";
 import { answer, callSamples, type UnaryEnvironment, type UnaryMethod } from "./unary.ts";
 import { listenOnSocket, socketPath } from "./unix_socket.ts";

@@ -12,7 +12,7 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { isPsoError } from "../errors.ts";
 import { createLogger, silentLogger } from "../log.ts";
-import { Metrics } from "../metrics.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import { until } from "../async/wait.ts";
 import { type Endpoint, startEndpoint } from "./endpoint.ts";
 import { Controller, Identity, Node } from "./generated/csi_pb.ts";

@@ -4,7 +4,7 @@ import { status } from "@grpc/grpc-js";
 import { encodeAttachment } from "../handoff.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
 import { createLogger } from "../log.ts";
-import { Metrics } from "../metrics.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import { NodePlugin } from "../node/node_plugin.ts";
 import type { Run } from "../run.ts";
 import {

@@ -26,7 +26,7 @@ import { status } from "@grpc/grpc-js";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import type { KeyedLock } from "../async/keyed_lock.ts";
 import type { Fields, Logger } from "../log.ts";
-import { type Histogram, type Metrics, SIDECAR_BUCKETS } from "../metrics.ts";
+import { type Histogram, type Metrics, SIDECAR_BUCKETS } from "../metrics/metrics.ts";
 import { redactedLazily } from "./redaction.ts";
 import { checkRequest } from "./request_check.ts";
 import { type RpcStatus, statusName, statusOf } from "./status.ts";

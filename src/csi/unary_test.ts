@@ -4,7 +4,7 @@ import { status } from "@grpc/grpc-js";
 import { type ErrorCode, PsoError } from "../errors.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
 import { createLogger, type Level } from "../log.ts";
-import { Metrics } from "../metrics.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import {
   Controller,
   CreateVolumeRequestSchema,

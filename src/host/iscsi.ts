@@ -1,6 +1,6 @@
-import { type HostPort, printHostPort, withoutBrackets } from "../address.ts";
+import { type HostPort, printHostPort, withoutBrackets } from "../net/address.ts";
 import type { ChapCredentials } from "../chap.ts";
-import { parseIp } from "../cidr.ts";
+import { parseIp } from "../net/cidr.ts";
 import { isPsoError, PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";

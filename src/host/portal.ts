@@ -1,4 +1,4 @@
-import { type HostPort, inBrackets, parseHostPort } from "../address.ts";
+import { type HostPort, inBrackets, parseHostPort } from "../net/address.ts";
 import { PsoError } from "../errors.ts";
 
 /** Which kind of portal a text should be. */

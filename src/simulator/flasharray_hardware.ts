@@ -1,4 +1,4 @@
-import { printHostPort } from "../address.ts";
+import { printHostPort } from "../net/address.ts";
 import { KERNEL_BANNER, SIMULATED_BANNER } from "./array_server.ts";
 import { ERADICATION_DELAY_MS } from "./array_context.ts";
 import type { ArrayRoutes, Call } from "./call.ts";

@@ -1,4 +1,4 @@
-import { printHostPort } from "../address.ts";
+import { printHostPort } from "../net/address.ts";
 import {
   attribute,
   endObject,

@@ -1,4 +1,4 @@
-import { type ListenAddress, printHostPort } from "../address.ts";
+import { type ListenAddress, printHostPort } from "../net/address.ts";
 import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Run } from "../run.ts";

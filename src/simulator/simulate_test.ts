@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { parse } from "@std/yaml";
 import { isPsoError, PsoError } from "../errors.ts";
-import { HttpsClient } from "../https.ts";
+import { HttpsClient } from "../net/https.ts";
 import { silentLogger } from "../log.ts";
 import type { Run } from "../run.ts";
 import { until } from "../async/wait.ts";

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import type { ConnectOptions, StorageArray } from "../../src/arrays/array.ts";
 import { isPsoError } from "../../src/errors.ts";
-import { HttpsClient } from "../../src/https.ts";
+import { HttpsClient } from "../../src/net/https.ts";
 import { Secret } from "../../src/secret.ts";
 import { MiB } from "../../src/size.ts";
 import {

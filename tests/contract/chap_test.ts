@@ -5,7 +5,7 @@ import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
 import { type ChapCredentials, chapOf } from "../../src/chap.ts";
 import { isPsoError } from "../../src/errors.ts";
 import type { Attachment } from "../../src/handoff.ts";
-import { HttpsClient } from "../../src/https.ts";
+import { HttpsClient } from "../../src/net/https.ts";
 import { createLogger, silentLogger } from "../../src/log.ts";
 import { MiB } from "../../src/size.ts";
 import { type ArrayBench, node, withArray } from "./array_bench.ts";

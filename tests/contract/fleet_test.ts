@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { arrayHintOf, Fleet } from "../../src/arrays/fleet.ts";
 import { isPsoError } from "../../src/errors.ts";
-import { type Fetch, HttpsClient } from "../../src/https.ts";
+import { type Fetch, HttpsClient } from "../../src/net/https.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
 import { MiB } from "../../src/size.ts";

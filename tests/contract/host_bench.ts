@@ -1,7 +1,7 @@
 import type { ConnectOptions } from "../../src/arrays/array.ts";
 import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
-import { HttpsClient } from "../../src/https.ts";
+import { HttpsClient } from "../../src/net/https.ts";
 import { silentLogger } from "../../src/log.ts";
 import { MiB } from "../../src/size.ts";
 import { type ArrayBench, withArray } from "./array_bench.ts";

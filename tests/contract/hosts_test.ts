@@ -1,7 +1,7 @@
 import { deepEqual, equal, fail, match, ok, rejects } from "node:assert/strict";
-import { parseHostPort } from "../../src/address.ts";
+import { parseHostPort } from "../../src/net/address.ts";
 import type { ConnectOptions } from "../../src/arrays/array.ts";
-import { type Cidr, parseCidr } from "../../src/cidr.ts";
+import { type Cidr, parseCidr } from "../../src/net/cidr.ts";
 import { isPsoError } from "../../src/errors.ts";
 import { MiB } from "../../src/size.ts";
 import { node, withArray } from "./array_bench.ts";

@@ -3,7 +3,7 @@ import type { ConnectOptions } from "../../src/arrays/array.ts";
 import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { RestClient } from "../../src/arrays/rest/client.ts";
 import type { Protocol } from "../../src/protocols.ts";
-import { HttpsClient } from "../../src/https.ts";
+import { HttpsClient } from "../../src/net/https.ts";
 import { silentLogger } from "../../src/log.ts";
 import { MiB } from "../../src/size.ts";
 import { node, withArray } from "./array_bench.ts";

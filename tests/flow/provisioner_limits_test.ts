@@ -4,7 +4,7 @@ import { deepEqual, ok, rejects } from "node:assert/strict";
 import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { RestClient } from "../../src/arrays/rest/client.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
-import { HttpsClient } from "../../src/https.ts";
+import { HttpsClient } from "../../src/net/https.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
 import { N1, N2, ProvisionerBed } from "./provisioner_bed.ts";

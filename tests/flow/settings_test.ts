@@ -24,7 +24,7 @@ import { isPsoError } from "../../src/errors.ts";
 import { decodeAttachment, encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
 import { readMounts } from "../../src/host/mountinfo.ts";
 import { chosenLevel, silentLogger } from "../../src/log.ts";
-import { Metrics } from "../../src/metrics.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
 import { TestClient, testFleet, testRun } from "../../src/simulator/fixture_test.ts";
 import type { ServedFleet, SimulateOptions } from "../../src/simulator/simulate.ts";
 import { GiB, MiB } from "../../src/size.ts";

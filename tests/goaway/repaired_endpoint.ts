@@ -8,7 +8,7 @@ import { Node } from "../../src/csi/generated/csi_pb.ts";
 import { DRIVER_NAME, identityService } from "../../src/csi/identity_service.ts";
 import { method } from "../../src/csi/unary.ts";
 import { createLogger } from "../../src/log.ts";
-import { Metrics } from "../../src/metrics.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
 
 const [path = "", drainMs] = Deno.args;
 const terminated = Promise.withResolvers<void>();

@@ -14,7 +14,7 @@ import { KeyedLock } from "../../src/async/keyed_lock.ts";
 import { VolumeCapability_AccessMode_Mode as Mode } from "../../src/csi/generated/csi_pb.ts";
 import { answer, callSamples, type UnaryMethod } from "../../src/csi/unary.ts";
 import { createLogger } from "../../src/log.ts";
-import { Metrics } from "../../src/metrics.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
 
 /** A file system for one writer, as csi-provisioner sends it. */
 export const WRITER = {

@@ -9,7 +9,7 @@ import { type Finding, reportOf } from "../../host/finding.ts";
 import { checkHost } from "../../host/host_check.ts";
 import { NAMESPACES, type Namespaces } from "../../host/host.ts";
 import { createRun } from "../../host/command.ts";
-import { HttpsClient } from "../../https.ts";
+import { HttpsClient } from "../../net/https.ts";
 import { silentLogger } from "../../log.ts";
 import { formatSize } from "../../size.ts";
 import type { AdminContext } from "./context.ts";

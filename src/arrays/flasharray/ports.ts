@@ -1,5 +1,5 @@
-import { parseHostPort } from "../../address.ts";
-import { type Cidr, isAllowed } from "../../cidr.ts";
+import { parseHostPort } from "../../net/address.ts";
+import { type Cidr, isAllowed } from "../../net/cidr.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, BlockFacts } from "../../handoff.ts";
 import { type Protocol, PROTOCOL_FACTS, PROTOCOLS, servesBlock } from "../../protocols.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Cidr, parseCidr } from "../../cidr.ts";
+import { type Cidr, parseCidr } from "../../net/cidr.ts";
 import { isPsoError } from "../../errors.ts";
 import { PROTOCOLS } from "../../protocols.ts";
 import { attachmentOf, portFactsOf, servedProtocols } from "./ports.ts";

@@ -1,5 +1,10 @@
 import { PsoError } from "../../errors.ts";
-import { type Fetch, type HttpRequest, type HttpResponse, TransportError } from "../../https.ts";
+import {
+  type Fetch,
+  type HttpRequest,
+  type HttpResponse,
+  TransportError,
+} from "../../net/https.ts";
 import type { Logger } from "../../log.ts";
 import type { Secret } from "../../secret.ts";
 import { abortError, pause, withDeadline } from "../../async/wait.ts";

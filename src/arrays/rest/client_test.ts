@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { isPsoError, PsoError } from "../../errors.ts";
-import { type Fetch, type HttpRequest, type HttpResponse, TransportError } from "../../https.ts";
+import {
+  type Fetch,
+  type HttpRequest,
+  type HttpResponse,
+  TransportError,
+} from "../../net/https.ts";
 import { createLogger, silentLogger } from "../../log.ts";
 import { Secret } from "../../secret.ts";
 import { FLASHARRAY_DIALECT } from "../flasharray/status.ts";

@@ -1,5 +1,5 @@
 import { type ErrorCode, PsoError } from "../../errors.ts";
-import type { HttpResponse } from "../../https.ts";
+import type { HttpResponse } from "../../net/https.ts";
 
 /** What an array's refusal means, so that callers need not read its text. */
 export type Refusal =

@@ -1,7 +1,7 @@
 import { SingleFlight } from "../../async/single_flight.ts";
 import { withDeadline } from "../../async/wait.ts";
 import { PsoError } from "../../errors.ts";
-import type { Fetch, HttpResponse } from "../../https.ts";
+import type { Fetch, HttpResponse } from "../../net/https.ts";
 import type { Secret } from "../../secret.ts";
 import { restErrorOf } from "./errors.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Metrics } from "../../metrics.ts";
+import { Metrics } from "../../metrics/metrics.ts";
 import { registerHealth } from "./metrics.ts";
 import { FakeHost } from "../../../tests/support/fake_host.ts";
 import { PORTALS } from "../../../tests/support/fake_iscsi.ts";

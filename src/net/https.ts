@@ -9,7 +9,7 @@ import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { withoutBrackets } from "./address.ts";
-import { messageOf, PsoError } from "./errors.ts";
+import { messageOf, PsoError } from "../errors.ts";
 
 // HTTP over node:https and not fetch: Deno's fetch refuses the self-signed certificates with
 // CA:TRUE that arrays ship, even when told to trust them, and cannot pin one.

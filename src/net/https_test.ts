@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isPsoError } from "./errors.ts";
+import { isPsoError } from "../errors.ts";
 import { HttpsClient, type HttpsOptions, TransportError } from "./https.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Metrics } from "./metrics.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../version.ts";
 
 /** Registers what every mode with metrics shows. `locksHeld` is asked at each scrape. */
 export function registerProcess(metrics: Metrics, locksHeld: () => number): void {
