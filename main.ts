@@ -1,6 +1,6 @@
 // The program: reads its arguments, builds the objects of one mode and connects them. The only
 // reader of Deno.args.
-import { runAdminVerb } from "./src/admin/commands/commands.ts";
+import { runAdminVerb, VERB_LIST } from "./src/admin/commands/commands.ts";
 import { startAdmin } from "./src/admin/server.ts";
 import { ArrayClients } from "./src/arrays/clients.ts";
 import { Fleet } from "./src/arrays/fleet.ts";
@@ -266,6 +266,7 @@ async function main(args: string[]): Promise<number> {
         env: (name) => Deno.env.get(name),
         hostname: () => Deno.hostname(),
         version: VERSION,
+        verbs: VERB_LIST,
       }),
     );
   } catch (error) {

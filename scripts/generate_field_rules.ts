@@ -33,6 +33,12 @@ const OWN_LIMITS: Record<string, number | undefined> = {
   volume_publish_path: undefined,
 };
 
+/**
+ * Names and ids, of which CSI wants text without control characters (CreateVolumeRequest.name,
+ * CreateSnapshotRequest.name). What is made of a name and given back as an id is held to the same.
+ */
+const NAME_OR_ID = /^name$|_ids?$/;
+
 const NEVER_SEEN_MISSING = new Set(["bool", "int32", "int64"]);
 
 function rule(field: FieldFacts): string | undefined {
@@ -47,6 +53,7 @@ function rule(field: FieldFacts): string | undefined {
     : undefined;
   const limit = field.name in OWN_LIMITS ? OWN_LIMITS[field.name] : general;
   if (limit !== undefined) parts.push(`maxBytes: ${limit}`);
+  if (field.type === "string" && NAME_OR_ID.test(field.name)) parts.push("plainText: true");
   return parts.length > 0 ? `    ${field.name}: { ${parts.join(", ")} },` : undefined;
 }
 
@@ -65,10 +72,12 @@ function table(facts: Facts): string {
     "not be empty or absent, an enum not 0.",
     " * `maxBytes`: UTF-8 bytes of a string, of each string of a list (of `mount_flags`: " +
     "of all), of all keys and values of a map.",
+    " * `plainText`: no control characters but tab, line feed and carriage return.",
     " */",
     "export interface FieldRule {",
     "  readonly required?: boolean;",
     "  readonly maxBytes?: number;",
+    "  readonly plainText?: boolean;",
     "}",
     "",
     "/** By full message name and field name; from the REQUIRED marks and size limits of " +

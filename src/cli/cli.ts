@@ -1,7 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { type ListenAddress, parseHostPort } from "../net/address.ts";
 import { parseIp } from "../net/cidr.ts";
-import { dashed, FLAGS, helpText, type Mode, MODES } from "./flags.ts";
+import { adminHelp, dashed, FLAGS, type HelpLine, helpText, type Mode, MODES } from "./flags.ts";
 import { UsageError } from "../errors.ts";
 import { type Level, LEVELS } from "../log.ts";
 import { nearest } from "../nearest.ts";
@@ -86,6 +86,8 @@ interface CliContext {
   /** The name of this host. */
   hostname: () => string;
   version: string;
+  /** The verbs of `admin` and what each does, for the help. */
+  verbs: readonly HelpLine[];
 }
 
 const DEFAULT_ADMIN: ListenAddress = { hostname: "0.0.0.0", port: 9808 };
@@ -140,10 +142,10 @@ function checkMode(word: string): Mode {
   );
 }
 
-function parseAdmin(rest: string[], { version }: CliContext): AdminOptions | PrintOptions {
+function parseAdmin(rest: string[], { version, verbs }: CliContext): AdminOptions | PrintOptions {
   const [verb, ...args] = rest;
   if (verb === "--version") return { mode: "version", text: `pso-bin ${version}\n` };
-  if (verb === "--help" || verb === "-h") return { mode: "help", text: helpText("admin") };
+  if (verb === "--help" || verb === "-h") return { mode: "help", text: adminHelp(verbs) };
   if (verb === undefined || verb.startsWith("-")) {
     throw new UsageError(
       "admin needs a verb first, for example `pso-bin admin check -f values.yaml`",

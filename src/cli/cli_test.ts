@@ -12,6 +12,7 @@ function parse(line: string, env: Record<string, string> = {}) {
     env: (name) => env[name],
     hostname: () => "host-7",
     version: "1.2.3",
+    verbs: [{ name: "check", meaning: "looks at something" }],
   });
 }
 
@@ -123,6 +124,11 @@ Deno.test("parseCommandLine() answers --version and --help in every mode", () =>
     for (const flag of ["--help", "-h"]) assert.equal(parse(`${mode} ${flag}`).mode, "help");
   }
   assert.deepEqual(parse("node --help"), { mode: "help", text: helpText("node") });
+});
+
+Deno.test("parseCommandLine() answers admin --help with every verb and what it does", () => {
+  const { text } = parse("admin --help") as { text: string };
+  assert.match(text, /\n\nVerbs:\n {2}check +looks at something\n\nFlags:\n/);
 });
 
 Deno.test("helpText() names every flag of a mode and ends with the exit codes", () => {

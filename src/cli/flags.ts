@@ -173,9 +173,18 @@ const PURPOSE: Readonly<Record<Mode, { usage: string; text: string }>> = {
   },
 };
 
+/** A word of the command line and what it means, as one line of a help. */
+export interface HelpLine {
+  name: string;
+  meaning: string;
+}
+
+function helpLine({ name, meaning }: HelpLine): string {
+  return `  ${name.padEnd(25)} ${meaning}`;
+}
+
 function flagLine({ name, value, meaning }: Flag): string {
-  const written = `${dashed(name)}${value ? ` ${value}` : ""}`;
-  return `  ${written.padEnd(25)} ${meaning}`;
+  return helpLine({ name: `${dashed(name)}${value ? ` ${value}` : ""}`, meaning });
 }
 
 /** The flag as it is typed. */
@@ -194,6 +203,14 @@ export function helpText(mode?: Mode): string {
   return "Storage of Pure FlashArrays and FlashBlades for Kubernetes.\n\nUsage: pso-bin MODE " +
     `[flags], or pso-bin --mode=MODE [flags]\n\nModes:\n${modes}\n\n` +
     `\`pso-bin MODE --help\` lists the flags of a mode.\n${EXIT_CODES}`;
+}
+
+/** Help for the mode `admin`, whose verbs main.ts knows. Ends with a line break. */
+export function adminHelp(verbs: readonly HelpLine[]): string {
+  return helpText("admin").replace(
+    "\n\nFlags:",
+    `\n\nVerbs:\n${verbs.map(helpLine).join("\n")}\n\nFlags:`,
+  );
 }
 
 const EXIT_CODES =

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { parse as parseYaml } from "@std/yaml";
+import { duplicateKeys, placeOf } from "./duplicate_keys.ts";
 import { isMapping, type Mapping } from "./tree.ts";
 import { kindOf, type ProblemList } from "./problems.ts";
 import { messageOf } from "../errors.ts";
@@ -39,6 +40,15 @@ export function parseMapping(
   text: string,
   { file, problems }: { file: string; problems: ProblemList },
 ): Mapping | undefined {
+  // Before anything else: JSON.parse takes the last of two keys without a word.
+  const duplicates = duplicateKeys(text);
+  for (const { path, line } of duplicates) {
+    problems.error(path, {
+      found: `stands twice in ${file}, again in line ${line}`,
+      fix: "keep one of the two",
+    });
+  }
+  if (duplicates.length > 0) return undefined;
   let root: unknown;
   try {
     // JSON first: its rules for escapes and tabs differ a little from YAML's.
@@ -68,19 +78,14 @@ function tryJson(text: string): unknown {
  * tokens may stand: only its reason is kept.
  */
 function syntaxFault(error: unknown, language: string): { found: string; fix: string } {
-  const { reason, mark } = error instanceof Error
-    ? error as { reason?: unknown; mark?: { line?: unknown; column?: unknown } }
-    : {};
+  const { reason } = error instanceof Error ? error as { reason?: unknown } : {};
   const firstLine = messageOf(error).split("\n")[0] ?? "";
-  // @std/yaml writes "… at line 3, column 5:"; js-yaml has the same in fields, counted from 0.
-  const written = /^(.*?)(?: at line (\d+), column (\d+):?)?$/.exec(firstLine);
-  const line = typeof mark?.line === "number" ? mark.line + 1 : Number(written?.[2] ?? 0);
-  const column = typeof mark?.column === "number" ? mark.column + 1 : Number(written?.[3] ?? 0);
-  const why = (typeof reason === "string" ? reason : written?.[1] ?? firstLine).replace(
-    /\s*"[^"]*"|\s*!<[^>]*>/g,
-    "",
-  ).trim();
-  const where = line > 0 ? ` in line ${line}, column ${column}` : "";
+  const said = typeof reason === "string"
+    ? reason
+    : firstLine.replace(/ at line \d+, column \d+:?$/, "");
+  const why = said.replace(/\s*"[^"]*"|\s*!<[^>]*>/g, "").trim();
+  const place = placeOf(error);
+  const where = place ? ` in line ${place.line}, column ${place.column}` : "";
   return {
     found: `is no valid ${language}${where} (${why})`,
     fix: "look at indentation, tabs, colons and quotes there and in the line before",

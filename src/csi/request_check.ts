@@ -10,13 +10,17 @@ const AT_LEAST_ONE: Readonly<Record<string, readonly string[]>> = {
   "csi.v1.TopologyRequirement": ["requisite", "preferred"],
 };
 
+/** What CSI bans from names: U+0000-0008, U+000B, U+000C, U+000E-001F and U+007F-009F. */
+const BANNED = /[^\P{Cc}\t\n\r]/u;
+
 const encoder = new TextEncoder();
 
 /**
  * Throws `invalid` with every fault of the request at once, each with the field's path as in the
  * specification: a REQUIRED field or member of a oneof is missing, a string, list or map is longer
- * than the size limits allow (found and allowed bytes are named), a number is negative. Paths are
- * not judged: whether they exist or are absolute is for the handler, after it knows the volume.
+ * than the size limits allow (found and allowed bytes are named), a name or id holds a control
+ * character, a number is negative. Paths are not judged: whether they exist or are absolute is for
+ * the handler, after it knows the volume.
  */
 export function checkRequest<T extends DescMessage>(schema: T, request: MessageShape<T>): void {
   const faults = faultsOf(schema, request);
@@ -57,6 +61,7 @@ function fieldFaults(message: ReflectMessage, field: DescField, path: string): s
   if (!message.isSet(field)) return rule.required ? [`${path} is missing`] : [];
   return [
     ...sizeFaults(message, field, { path, maxBytes: rule.maxBytes ?? Infinity }),
+    ...(rule.plainText ? textFaults(message, field, path) : []),
     ...valueFaults(message, field, path),
   ];
 }
@@ -81,6 +86,19 @@ function sizeFaults(
   // CSI limits the flags of a mount together, every other list string by string.
   if (field.name === "mount_flags") return fault(path, sum(lengths));
   return lengths.flatMap((bytes, i) => fault(`${path}[${i}]`, bytes));
+}
+
+/** Faults of a name or an id, or of each in a list of them. */
+function textFaults(message: ReflectMessage, field: DescField, path: string): string[] {
+  const texts = field.fieldKind === "list" && field.listKind === "scalar"
+    ? [...message.get(field)].map((text, i) => ({ where: `${path}[${i}]`, text }))
+    : [{ where: path, text: message.get(field) }];
+  return texts.flatMap(({ where, text }) => {
+    const banned = typeof text === "string" ? BANNED.exec(text)?.[0] : undefined;
+    if (banned === undefined) return [];
+    const code = banned.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+    return [`${where} holds the control character U+${code}, which CSI allows in no name`];
+  });
 }
 
 /** Faults of the value itself, and of messages inside. */

@@ -155,6 +155,62 @@ Deno.test("checkRequest() refuses a handle above 128 bytes in every call that na
   }
 });
 
+const BANNED_RANGES = [[0x00, 0x08], [0x0b, 0x0c], [0x0e, 0x1f], [0x7f, 0x9f]] as const;
+
+Deno.test("a name may hold no control character but tab, line feed and carriage return", () => {
+  for (let code = 0; code <= 0xff; code++) {
+    const isBanned = BANNED_RANGES.some(([first, last]) => code >= first && code <= last);
+    const hex = code.toString(16).toUpperCase().padStart(4, "0");
+    deepEqual(
+      createFaults({ name: `pvc${String.fromCharCode(code)}1` }),
+      isBanned ? [`name holds the control character U+${hex}, which CSI allows in no name`] : [],
+    );
+  }
+});
+
+Deno.test("checkRequest() refuses a control character in every name and id of every request", () => {
+  const services = [pb.Controller, pb.Node, pb.GroupController, pb.SnapshotMetadata];
+  const inputs = services.flatMap((service) => service.methods).map((rpc) => rpc.input);
+  const seen: string[] = [];
+  for (const input of inputs) {
+    for (const { name, localName, fieldKind } of input.fields) {
+      if (!/^name$|_ids?$/.test(name)) continue;
+      const value = fieldKind === "list" ? ["ok", "a\x07"] : "a\x07";
+      const request = Object.assign(create(input), { [localName]: value });
+      const where = Array.isArray(value) ? `${name}[1]` : name;
+      equal(
+        faultsOf(input, request).includes(
+          `${where} holds the control character U+0007, which CSI allows in no name`,
+        ),
+        true,
+        `${input.name}.${name}`,
+      );
+      seen.push(name);
+    }
+  }
+  deepEqual([...new Set(seen)].toSorted(), [
+    "base_snapshot_id",
+    "group_snapshot_id",
+    "name",
+    "node_id",
+    "snapshot_id",
+    "snapshot_ids",
+    "source_volume_id",
+    "source_volume_ids",
+    "target_snapshot_id",
+    "volume_id",
+  ]);
+  deepEqual(
+    createFaults({
+      volumeContentSource: { type: { case: "volume", value: { volumeId: "a\x9f" } } },
+    }),
+    [
+      "volume_content_source.volume.volume_id holds the control character U+009F, " +
+      "which CSI allows in no name",
+    ],
+  );
+});
+
 Deno.test("checkRequest() refuses a negative page size", () => {
   const request = create(pb.ListVolumesRequestSchema, { maxEntries: -1 });
   deepEqual(faultsOf(pb.ListVolumesRequestSchema, request), [

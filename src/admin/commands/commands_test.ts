@@ -1,5 +1,5 @@
 import { equal, match, rejects } from "node:assert/strict";
-import { runAdminVerb } from "./commands.ts";
+import { runAdminVerb, VERB_LIST } from "./commands.ts";
 
 function bed(files: Record<string, string> = {}) {
   const printed: string[] = [];
@@ -31,6 +31,15 @@ Deno.test("runAdminVerb() names the nearest verb for one that does not exist", a
     code: "invalid",
     message: 'Unknown verb "chek": did you mean check?',
   });
+});
+
+Deno.test("VERB_LIST holds the verbs that runAdminVerb() knows", async () => {
+  for (const { name } of VERB_LIST) {
+    const { context, said } = bed();
+    equal(await runAdminVerb(name, ["--help"], context), 0);
+    match(said(), new RegExp(`Usage: pso-bin admin ${name} `));
+  }
+  equal(VERB_LIST.map(({ name }) => name).join(), "check");
 });
 
 Deno.test("runAdminVerb() prints a verb's help", async () => {

@@ -3,31 +3,33 @@
 /**
  * What a field must hold. `required`: a string, bytes, list, map or message must not be empty or absent, an enum not 0.
  * `maxBytes`: UTF-8 bytes of a string, of each string of a list (of `mount_flags`: of all), of all keys and values of a map.
+ * `plainText`: no control characters but tab, line feed and carriage return.
  */
 export interface FieldRule {
   readonly required?: boolean;
   readonly maxBytes?: number;
+  readonly plainText?: boolean;
 }
 
 /** By full message name and field name; from the REQUIRED marks and size limits of CSI 1.13.0. */
 export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldRule>>>> = {
   "csi.v1.GetPluginInfoResponse": {
-    name: { required: true, maxBytes: 128 },
+    name: { required: true, maxBytes: 128, plainText: true },
     vendor_version: { required: true, maxBytes: 128 },
     manifest: { maxBytes: 4096 },
   },
   "csi.v1.CreateVolumeRequest": {
-    name: { required: true, maxBytes: 128 },
+    name: { required: true, maxBytes: 128, plainText: true },
     volume_capabilities: { required: true },
     parameters: { maxBytes: 4096 },
     secrets: { maxBytes: 4096 },
     mutable_parameters: { maxBytes: 4096 },
   },
   "csi.v1.VolumeContentSource.SnapshotSource": {
-    snapshot_id: { required: true, maxBytes: 128 },
+    snapshot_id: { required: true, maxBytes: 128, plainText: true },
   },
   "csi.v1.VolumeContentSource.VolumeSource": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
   },
   "csi.v1.CreateVolumeResponse": {
     volume: { required: true },
@@ -44,19 +46,19 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     mode: { required: true },
   },
   "csi.v1.Volume": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     volume_context: { maxBytes: 4096 },
   },
   "csi.v1.Topology": {
     segments: { maxBytes: 4096 },
   },
   "csi.v1.DeleteVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.ControllerPublishVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
-    node_id: { required: true, maxBytes: 256 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
+    node_id: { required: true, maxBytes: 256, plainText: true },
     volume_capability: { required: true },
     secrets: { maxBytes: 4096 },
     volume_context: { maxBytes: 4096 },
@@ -65,12 +67,12 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     publish_context: { maxBytes: 4096 },
   },
   "csi.v1.ControllerUnpublishVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
-    node_id: { maxBytes: 256 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
+    node_id: { maxBytes: 256, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.ValidateVolumeCapabilitiesRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     volume_context: { maxBytes: 4096 },
     volume_capabilities: { required: true },
     parameters: { maxBytes: 4096 },
@@ -93,7 +95,7 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     next_token: { maxBytes: 128 },
   },
   "csi.v1.ListVolumesResponse.VolumeStatus": {
-    published_node_ids: { maxBytes: 256 },
+    published_node_ids: { maxBytes: 256, plainText: true },
   },
   "csi.v1.ListVolumesResponse.Entry": {
     volume: { required: true },
@@ -106,7 +108,7 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     next_token: { maxBytes: 128 },
   },
   "csi.v1.VolumeHealth": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
   },
   "csi.v1.VolumeHealth.VolumeHealthEntry": {
     status: { required: true },
@@ -114,24 +116,24 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     message: { maxBytes: 128 },
   },
   "csi.v1.ControllerGetVolumeHealthRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.ControllerGetVolumeHealthResponse": {
     volume_health: { required: true },
   },
   "csi.v1.ControllerGetVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
   },
   "csi.v1.ControllerGetVolumeResponse": {
     volume: { required: true },
     status: { required: true },
   },
   "csi.v1.ControllerGetVolumeResponse.VolumeStatus": {
-    published_node_ids: { maxBytes: 256 },
+    published_node_ids: { maxBytes: 256, plainText: true },
   },
   "csi.v1.ControllerModifyVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
     mutable_parameters: { required: true, maxBytes: 4096 },
   },
@@ -139,8 +141,8 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     parameters: { maxBytes: 4096 },
   },
   "csi.v1.CreateSnapshotRequest": {
-    source_volume_id: { required: true, maxBytes: 128 },
-    name: { required: true, maxBytes: 128 },
+    source_volume_id: { required: true, maxBytes: 128, plainText: true },
+    name: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
     parameters: { maxBytes: 4096 },
   },
@@ -148,38 +150,38 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     snapshot: { required: true },
   },
   "csi.v1.Snapshot": {
-    snapshot_id: { required: true, maxBytes: 128 },
-    source_volume_id: { required: true, maxBytes: 128 },
+    snapshot_id: { required: true, maxBytes: 128, plainText: true },
+    source_volume_id: { required: true, maxBytes: 128, plainText: true },
     creation_time: { required: true },
-    group_snapshot_id: { maxBytes: 128 },
+    group_snapshot_id: { maxBytes: 128, plainText: true },
   },
   "csi.v1.DeleteSnapshotRequest": {
-    snapshot_id: { required: true, maxBytes: 128 },
+    snapshot_id: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.ListSnapshotsRequest": {
     starting_token: { maxBytes: 128 },
-    source_volume_id: { maxBytes: 128 },
-    snapshot_id: { maxBytes: 128 },
+    source_volume_id: { maxBytes: 128, plainText: true },
+    snapshot_id: { maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.ListSnapshotsResponse": {
     next_token: { maxBytes: 128 },
   },
   "csi.v1.GetSnapshotRequest": {
-    snapshot_id: { required: true, maxBytes: 128 },
+    snapshot_id: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.GetSnapshotResponse": {
     snapshot: { required: true },
   },
   "csi.v1.ControllerExpandVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     capacity_range: { required: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.NodeStageVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     publish_context: { maxBytes: 4096 },
     staging_target_path: { required: true },
     volume_capability: { required: true },
@@ -187,11 +189,11 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     volume_context: { maxBytes: 4096 },
   },
   "csi.v1.NodeUnstageVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     staging_target_path: { required: true },
   },
   "csi.v1.NodePublishVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     publish_context: { maxBytes: 4096 },
     target_path: { required: true },
     volume_capability: { required: true },
@@ -199,18 +201,18 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     volume_context: { maxBytes: 4096 },
   },
   "csi.v1.NodeUnpublishVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     target_path: { required: true },
   },
   "csi.v1.NodeGetVolumeStatsRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     volume_path: { required: true },
   },
   "csi.v1.VolumeUsage": {
     unit: { required: true },
   },
   "csi.v1.NodeGetVolumeHealthRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
   },
   "csi.v1.NodeGetVolumeHealthResponse": {
     volume_health: { required: true },
@@ -224,16 +226,16 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     message: { maxBytes: 128 },
   },
   "csi.v1.NodeGetInfoResponse": {
-    node_id: { required: true, maxBytes: 256 },
+    node_id: { required: true, maxBytes: 256, plainText: true },
   },
   "csi.v1.NodeExpandVolumeRequest": {
-    volume_id: { required: true, maxBytes: 128 },
+    volume_id: { required: true, maxBytes: 128, plainText: true },
     volume_path: { required: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.CreateVolumeGroupSnapshotRequest": {
-    name: { required: true, maxBytes: 128 },
-    source_volume_ids: { required: true, maxBytes: 128 },
+    name: { required: true, maxBytes: 128, plainText: true },
+    source_volume_ids: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
     parameters: { maxBytes: 4096 },
   },
@@ -241,33 +243,33 @@ export const FIELD_RULES: Readonly<Record<string, Readonly<Record<string, FieldR
     group_snapshot: { required: true },
   },
   "csi.v1.VolumeGroupSnapshot": {
-    group_snapshot_id: { required: true, maxBytes: 128 },
+    group_snapshot_id: { required: true, maxBytes: 128, plainText: true },
     snapshots: { required: true },
     creation_time: { required: true },
   },
   "csi.v1.DeleteVolumeGroupSnapshotRequest": {
-    group_snapshot_id: { required: true, maxBytes: 128 },
-    snapshot_ids: { required: true, maxBytes: 128 },
+    group_snapshot_id: { required: true, maxBytes: 128, plainText: true },
+    snapshot_ids: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.GetVolumeGroupSnapshotRequest": {
-    group_snapshot_id: { required: true, maxBytes: 128 },
-    snapshot_ids: { required: true, maxBytes: 128 },
+    group_snapshot_id: { required: true, maxBytes: 128, plainText: true },
+    snapshot_ids: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.GetVolumeGroupSnapshotResponse": {
     group_snapshot: { required: true },
   },
   "csi.v1.GetMetadataAllocatedRequest": {
-    snapshot_id: { required: true, maxBytes: 128 },
+    snapshot_id: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.GetMetadataAllocatedResponse": {
     block_metadata_type: { required: true },
   },
   "csi.v1.GetMetadataDeltaRequest": {
-    base_snapshot_id: { required: true, maxBytes: 128 },
-    target_snapshot_id: { required: true, maxBytes: 128 },
+    base_snapshot_id: { required: true, maxBytes: 128, plainText: true },
+    target_snapshot_id: { required: true, maxBytes: 128, plainText: true },
     secrets: { maxBytes: 4096 },
   },
   "csi.v1.GetMetadataDeltaResponse": {
