@@ -28,8 +28,8 @@ class Mounting {
   }
 
   mount(number: number, { options = [], signal }: MountChanges = {}): Promise<void> {
-    const place = { target: "/stage/7", options };
-    return this.connection.mount(this.context, this.#bed.attachment(number), place, signal);
+    const wanted = { attachment: this.#bed.attachment(number), target: "/stage/7", options };
+    return this.connection.mount(this.context, wanted, signal);
   }
 
   async found() {
@@ -51,7 +51,10 @@ const FILE_RULES: FileRule[] = [
       const found = await mounts.found();
       assert.ok(found);
       const isMountOf = (number: number) =>
-        mounts.connection.isMountOf(mounts.context, bed.attachment(number), found);
+        mounts.connection.isMountOf(mounts.context, {
+          attachment: bed.attachment(number),
+          mount: found,
+        });
       assert.equal(await isMountOf(7), true);
       assert.equal(await isMountOf(8), false);
     },

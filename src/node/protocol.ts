@@ -24,7 +24,12 @@ export type ScsiAttachment = BlockAttachmentBy<ProtocolWithDevice<"scsi">>;
 /** Attachments that end in an NVMe namespace. */
 export type NvmeAttachment = BlockAttachmentBy<ProtocolWithDevice<"nvme">>;
 
-/** What attach() needs beside the attachment. */
+/** A volume to attach. */
+export interface AttachRequest<A extends BlockAttachment> extends AttachOptions {
+  attachment: A;
+}
+
+/** What an attach may learn and note, and who else may use the volume. */
 export interface AttachOptions {
   /**
    * The record of this volume on this node; attach() fills in what it learns through `note` before
@@ -45,6 +50,17 @@ export interface AttachedVolume<A extends BlockAttachment> {
   device?: string;
 }
 
+/** A block volume, and the storage of the host at the moment of a look. */
+export interface SeenVolume<A extends BlockAttachment> extends AttachedVolume<A> {
+  view: HostView;
+}
+
+/** The records of this node, and the storage of the host at the same moment. */
+export interface SeenRecords {
+  view: HostView;
+  records: StageRecord[];
+}
+
 /**
  * How block volumes with attachments of the type `A` come, are looked after and go. Every function
  * is safe to repeat.
@@ -57,8 +73,7 @@ export interface BlockConnection<A extends BlockAttachment = BlockAttachment> {
    */
   attach: (
     context: NodeContext,
-    attachment: A,
-    options: AttachOptions,
+    request: AttachRequest<A>,
     signal?: AbortSignal,
   ) => Promise<BlockDevice>;
   /**
@@ -67,8 +82,7 @@ export interface BlockConnection<A extends BlockAttachment = BlockAttachment> {
    */
   isDeviceOf: (
     context: NodeContext,
-    attachment: A,
-    deviceName: string,
+    volume: Required<AttachedVolume<A>>,
     signal?: AbortSignal,
   ) => Promise<boolean>;
   /** Lets the device take the size that its volume has on the array now. */
@@ -96,11 +110,7 @@ export interface BlockConnection<A extends BlockAttachment = BlockAttachment> {
    * Condition, paths and missing routes of a volume that something uses, from sysfs as the view
    * shows it. Changes nothing and starts no process.
    */
-  look: (
-    context: NodeContext,
-    view: HostView,
-    volume: AttachedVolume<A>,
-  ) => Promise<PathLook>;
+  look: (context: NodeContext, volume: SeenVolume<A>) => Promise<PathLook>;
   /**
    * Does what look() named as `repair`, at a volume that is mounted, by the steps of attach().
    * Removes nothing that a volume needs. `unavailable` when something stays wrong.
@@ -110,7 +120,7 @@ export interface BlockConnection<A extends BlockAttachment = BlockAttachment> {
    * Names of the sessions or connections of ours that no volume of `records` needs and no attach is
    * about to use.
    */
-  idle: (context: NodeContext, view: HostView, records: StageRecord[]) => Promise<string[]>;
+  idle: (context: NodeContext, seen: SeenRecords) => Promise<string[]>;
   /**
    * Ends what idle() would name, after asking again; after an unstage or a failed stage. `others`
    * are the records of the volumes that stay. Sessions and connections of others are not touched.
@@ -125,12 +135,15 @@ export interface BlockConnection<A extends BlockAttachment = BlockAttachment> {
    * Names of devices that came by sessions of ours, that no record names and that nothing mounts.
    * They are only counted: a lost record is no proof that nobody needs them.
    */
-  unknownDevices: (view: HostView, records: StageRecord[]) => string[];
+  unknownDevices: (seen: SeenRecords) => string[];
 }
 
-/** Where a shared file system is mounted, and how. */
-export interface MountPlace {
+/** A shared file system to mount. */
+export interface MountRequest<A extends FileAttachment> {
+  attachment: A;
+  /** Where to; nothing is mounted there yet. */
   target: string;
+  /** Mount options. */
   options: string[];
 }
 
@@ -151,20 +164,17 @@ export interface ProbeRound<A extends FileAttachment> {
 /** How shared file systems with attachments of the type `A` are mounted and looked after. */
 export interface FileConnection<A extends FileAttachment = FileAttachment> {
   /**
-   * Mounts at `place.target`, which holds nothing yet. `not_found` when it is not exported to this
-   * node.
+   * Mounts the file system. `not_found` when it is not exported to this node.
    */
-  mount: (
-    context: NodeContext,
-    attachment: A,
-    place: MountPlace,
-    signal?: AbortSignal,
-  ) => Promise<void>;
+  mount: (context: NodeContext, request: MountRequest<A>, signal?: AbortSignal) => Promise<void>;
   /**
    * Whether an existing mount shows this very file system. Throws as mount() when it is not
    * exported to this node.
    */
-  isMountOf: (context: NodeContext, attachment: A, mount: Mount) => Promise<boolean>;
+  isMountOf: (
+    context: NodeContext,
+    volume: { attachment: A; mount: Mount },
+  ) => Promise<boolean>;
   /** Whether a mount without a record is one that this protocol made. */
   owns: (context: NodeContext, mount: Mount) => Promise<boolean>;
   /**
@@ -188,7 +198,10 @@ export interface FileConnection<A extends FileAttachment = FileAttachment> {
   /** Asks the servers of the volumes whether they answer, some volumes in each round. */
   probe: (context: NodeContext, round: ProbeRound<A>, signal?: AbortSignal) => Promise<void>;
   /** What the last probes found wrong with a volume; `target` is absent when nothing is mounted. */
-  look: (context: NodeContext, attachment: A, target: string | undefined) => Condition[];
+  look: (
+    context: NodeContext,
+    volume: Partial<MountedVolume<A>> & { attachment: A },
+  ) => Condition[];
   /** What is wrong with the servers themselves, by the last calls to each. */
   serverConditions: (context: NodeContext) => StorageCondition[];
 }

@@ -48,8 +48,8 @@ export class ProtocolNode {
     const record = this.record(volume);
     const note = (facts: object) => Promise.resolve(void Object.assign(record, facts));
     const attachment = this.bed.attachment(volume, sizeBytes);
-    const options = { record, note, shared, chap };
-    return await this.connection.attach(this.context, attachment, options, signal);
+    const wanted = { attachment, record, note, shared, chap };
+    return await this.connection.attach(this.context, wanted, signal);
   }
 
   /** A volume that this node knows nothing of is on the host; gives its device. */
@@ -69,7 +69,10 @@ export class ProtocolNode {
   }
 
   isDeviceOf(volume: number, name: string): Promise<boolean> {
-    return this.connection.isDeviceOf(this.context, this.bed.attachment(volume), name);
+    return this.connection.isDeviceOf(this.context, {
+      attachment: this.bed.attachment(volume),
+      device: name,
+    });
   }
 
   devicesOf(volume: number): Promise<string[]> {
@@ -84,12 +87,12 @@ export class ProtocolNode {
   async look(volume: number): Promise<PathLook> {
     const { attachment, device } = this.record(volume);
     const view = await HostView.read(this.fake.host);
-    return await this.connection.look(this.context, view, { attachment, device });
+    return await this.connection.look(this.context, { view, attachment, device });
   }
 
   async idle(...records: StageRecord[]): Promise<string[]> {
     const view = await HostView.read(this.fake.host);
-    return (await this.connection.idle(this.context, view, records)).sort();
+    return (await this.connection.idle(this.context, { view, records })).sort();
   }
 
   /** All that the host has of volumes: what must be the same after a second call. */

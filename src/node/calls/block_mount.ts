@@ -38,8 +38,8 @@ export async function mountVolume(
   const mkfsOptions = options === undefined
     ? context.flasharray.defaultMkfsOptions
     : splitWords(options);
-  const plan = { volumeId, attachment, type, mkfsOptions, readOnly, record, save };
-  const superblock = await ensureFileSystem(context, device, plan, signal);
+  const plan = { volumeId, device, attachment, type, mkfsOptions, readOnly, record, save };
+  const superblock = await ensureFileSystem(context, plan, signal);
   if (readOnly) return await mountToRead(context, { stage, device, type }, signal);
   // A volume that was restored or cloned to a larger size has a file system of the old size. Ext4
   // grows before the mount, xfs only grows mounted.

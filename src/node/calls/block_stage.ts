@@ -60,9 +60,9 @@ async function confirmStaged(
 ): Promise<void> {
   const device = await deviceOfMount(context.host, existing);
   const connection = blockConnection(attachment);
-  if (!device || !await connection.isDeviceOf(context, attachment, device.name, signal)) {
-    throw foreignMountError(stage, existing);
-  }
+  const isOurs = device &&
+    await connection.isDeviceOf(context, { attachment, device: device.name }, signal);
+  if (!isOurs) throw foreignMountError(stage, existing);
   requireSameAccess(stage, existing);
   if (stage.capability.access.type === "block") return;
   const type = fsTypeOf(context, stage.capability);
@@ -88,8 +88,9 @@ function attach(
     Object.assign(record, facts);
     await save();
   };
-  const options = { record, note, shared: isMultiNode(capability.mode), chap: request.chap };
-  return blockConnection(attachment).attach(context, attachment, options, signal);
+  const shared = isMultiNode(capability.mode);
+  const wanted = { attachment, record, note, shared, chap: request.chap };
+  return blockConnection(attachment).attach(context, wanted, signal);
 }
 
 /**

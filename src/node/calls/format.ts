@@ -17,6 +17,7 @@ import { type FormatRecord, newUuid, type StageRecord } from "../stage_record.ts
 /** What a volume is to hold, and how it may come to hold it. */
 export interface FormatPlan {
   volumeId: string;
+  device: BlockDevice;
   attachment: BlockAttachment;
   type: FsType;
   mkfsOptions: readonly string[];
@@ -36,26 +37,26 @@ export interface FormatPlan {
  */
 export async function ensureFileSystem(
   context: NodeContext,
-  device: BlockDevice,
   plan: FormatPlan,
   signal?: AbortSignal,
 ): Promise<Superblock> {
+  const { device } = plan;
   const found = await superblockOf(context.host, device.name);
   if (found?.complete) return await useExisting(found, plan);
   const begun = plan.record.format;
   if (found && (begun?.state !== "started" || begun.uuid !== found.uuid)) {
     throw refusal(plan, `a ${found.type} file system that is not finished`);
   }
-  refuseFormat(device, plan);
+  refuseFormat(plan);
   if (found) await wipeUnfinished(context.host, device, { type: found.type }, signal);
   const proof = await proveBlank(context.host, {
     name: device.name,
     sizeBytes: plan.attachment.sizeBytes,
   }, signal);
-  if (!proof.blank && !(await isRemainsOf(context.host, device, { proof, begun }))) {
+  if (!proof.blank && !(await isRemainsOf(context.host, { device, proof, begun }))) {
     throw refusal(plan, proof.found);
   }
-  return await format(context, device, plan, signal);
+  return await format(context, plan, signal);
 }
 
 async function useExisting(found: Superblock, plan: FormatPlan): Promise<Superblock> {
@@ -99,8 +100,8 @@ export async function hasUnfinishedFormat(
 }
 
 /** Refuses what forbids a format, whatever the device holds. */
-function refuseFormat(device: BlockDevice, plan: FormatPlan): void {
-  const { attachment, record, readOnly, type, mkfsOptions, volumeId } = plan;
+function refuseFormat(plan: FormatPlan): void {
+  const { device, attachment, record, readOnly, type, mkfsOptions, volumeId } = plan;
   checkFormat(type, { sizeBytes: attachment.sizeBytes, options: mkfsOptions });
   if (readOnly) {
     throw new PsoError(
@@ -129,14 +130,20 @@ function refusal({ volumeId, type }: FormatPlan, found: string): PsoError {
   );
 }
 
+/** What makes a device not blank, and the format that this node has begun on it, if any. */
+interface Remains {
+  device: BlockDevice;
+  proof: Exclude<BlankProof, { blank: true }>;
+  begun?: FormatRecord;
+}
+
 /**
  * True when what is not zero begins with a superblock, or its remains, that the interrupted format
  * of this very node was writing.
  */
 async function isRemainsOf(
   host: Host,
-  device: BlockDevice,
-  { proof, begun }: { proof: Exclude<BlankProof, { blank: true }>; begun?: FormatRecord },
+  { device, proof, begun }: Remains,
 ): Promise<boolean> {
   const { area } = proof;
   if (begun?.state !== "started" || !area) return false;
@@ -150,11 +157,10 @@ async function isRemainsOf(
 
 async function format(
   context: NodeContext,
-  device: BlockDevice,
   plan: FormatPlan,
   signal?: AbortSignal,
 ): Promise<Superblock> {
-  const { record, type } = plan;
+  const { record, type, device } = plan;
   const begun = record.format?.state === "started" && record.format.type === type
     ? record.format
     : undefined;

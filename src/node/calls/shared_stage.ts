@@ -26,7 +26,7 @@ export async function stageFileSystem(
   const connection = fileConnection(attachment);
   const existing = mountAt(await readMounts(context.host), place);
   if (existing) {
-    if (!await connection.isMountOf(context, attachment, existing)) {
+    if (!await connection.isMountOf(context, { attachment, mount: existing })) {
       throw foreignMountError(stage, existing);
     }
     // A server that does not answer is no reason to doubt what is mounted: publish asks again.
@@ -49,5 +49,5 @@ export async function mountShared(
   const { access } = capability;
   const flags = access.type === "mount" ? access.mountFlags : [];
   const options = wantsReadOnly(capability) && !flags.includes("ro") ? [...flags, "ro"] : flags;
-  await fileConnection(attachment).mount(context, attachment, { target, options }, signal);
+  await fileConnection(attachment).mount(context, { attachment, target, options }, signal);
 }

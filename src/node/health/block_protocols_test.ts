@@ -136,7 +136,7 @@ const RULES: Rule[] = [
       node.bed.publish(7);
       const { name } = await node.attach(7);
       const unknown = async (...records: Parameters<typeof node.idle>) =>
-        node.connection.unknownDevices(await HostView.read(node.fake.host), records);
+        node.connection.unknownDevices({ view: await HostView.read(node.fake.host), records });
       assert.deepEqual(await unknown(node.record(7)), []);
       // Namespaces and loop devices go by themselves, and FC has no session of ours to know them by.
       assert.deepEqual(await unknown(), node.protocol === "iscsi" ? [name] : []);

@@ -37,11 +37,11 @@ export async function lookAt(
     conditions.push({ status: "degraded", reason: "FileSystemReadOnly", message });
   }
   if (!isBlock(attachment)) {
-    const said = fileConnection(attachment).look(context, attachment, staged?.target);
+    const said = fileConnection(attachment).look(context, { attachment, target: staged?.target });
     return { conditions: [...conditions, ...said], isUsed, paths: NONE, missingRoutes: [] };
   }
   if (!isUsed) return { conditions, isUsed, paths: NONE, missingRoutes: [] };
-  const found = await blockConnection(attachment).look(context, view, { attachment, device });
+  const found = await blockConnection(attachment).look(context, { view, attachment, device });
   return { ...found, isUsed, conditions: [...conditions, ...found.conditions] };
 }
 

@@ -280,7 +280,7 @@ export class Healer {
       if (!isUsed || view.sizeOf(device) === undefined) return false;
       const connection = blockConnection(attachment);
       // The name is from when the volume was staged: after a reboot it may be another volume's.
-      if (!await connection.isDeviceOf(this.#context, attachment, device)) return false;
+      if (!await connection.isDeviceOf(this.#context, { attachment, device })) return false;
       const before = await readBlockDevice(host, device);
       await withDeadline(
         `size check of ${volumeId}`,

@@ -46,7 +46,7 @@ export class Leftovers {
     this.counts = {
       volume: left.length,
       session: sessions.size,
-      device: BLOCK_CONNECTIONS.flatMap((one) => one.unknownDevices(view, records)).length,
+      device: BLOCK_CONNECTIONS.flatMap((one) => one.unknownDevices({ view, records })).length,
     };
     const volumes = unused.filter(({ volumeId }) => this.#volumesBefore.has(volumeId));
     const isIdleTwice = [...sessions].some((name) => this.#sessionsBefore.has(name));
@@ -89,7 +89,7 @@ export class Leftovers {
   /** Names of the sessions and connections of ours that no volume needs. */
   async #idle(view: HostView, records: StageRecord[]): Promise<Set<string>> {
     const found = await Promise.all(
-      BLOCK_CONNECTIONS.map((connection) => connection.idle(this.#context, view, records)),
+      BLOCK_CONNECTIONS.map((connection) => connection.idle(this.#context, { view, records })),
     );
     return new Set(found.flat());
   }

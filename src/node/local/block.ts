@@ -15,7 +15,13 @@ import {
 import type { Host } from "../../host/host.ts";
 import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
 import { lookAtDevice } from "../look.ts";
-import type { AttachOptions, BlockAttachmentBy, BlockConnection } from "../protocol.ts";
+import type {
+  AttachedVolume,
+  AttachOptions,
+  AttachRequest,
+  BlockAttachmentBy,
+  BlockConnection,
+} from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
 import { isInside, linkPath, planeOf, realPlane } from "./plane.ts";
 import type { StageRecord } from "../stage_record.ts";
@@ -33,7 +39,7 @@ export const localBlock: BlockConnection<LocalAttachment> = {
   devicesOf,
   owns,
   detach,
-  look: (_context, view, { device }) => Promise.resolve(lookAtDevice(view, device)),
+  look: (_context, { view, device }) => Promise.resolve(lookAtDevice(view, device)),
   // A loop device has no paths and no sessions, and nothing about it is noted.
   repair: () => Promise.resolve(),
   idle: () => Promise.resolve([]),
@@ -64,12 +70,11 @@ async function publishedImage(context: NodeContext, attachment: LocalAttachment)
 
 async function attach(
   context: NodeContext,
-  attachment: LocalAttachment,
-  options: AttachOptions,
+  { attachment, ...options }: AttachRequest<LocalAttachment>,
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
   const image = await publishedImage(context, attachment);
-  const existing = await usableLoop(context, image, options, signal);
+  const existing = await usableLoop(context.host, { ...options, image }, signal);
   const { path, majorMinor, inode } = image;
   if (!existing) await options.note({ device: undefined, image: { path, majorMinor, inode } });
   const device = existing
@@ -85,20 +90,16 @@ async function attach(
  * before the device was noted) and nothing mounts the device.
  */
 async function usableLoop(
-  context: NodeContext,
-  image: Image,
-  options: AttachOptions,
+  host: Host,
+  { image, record, shared }: AttachOptions & { image: Image },
   signal?: AbortSignal,
 ): Promise<LoopDevice | undefined> {
-  const { record, shared } = options;
-  const showing = (await listLoopDevices(context.host, signal)).filter((loop) =>
-    shows(loop, image)
-  );
+  const showing = (await listLoopDevices(host, signal)).filter((loop) => shows(loop, image));
   const named = showing.find((loop) => loop.name === record.device);
   if (named) return named;
-  const mounts = await readMounts(context.host);
+  const mounts = await readMounts(host);
   for (const loop of showing) {
-    const { majorMinor } = await readBlockDevice(context.host, loop.name);
+    const { majorMinor } = await readBlockDevice(host, loop.name);
     const mounted = mountsOfDevice(mounts, { name: loop.name, majorMinor })[0];
     if (!mounted && record.image !== undefined && shows(loop, record.image)) return loop;
     if (!mounted || shared) continue;
@@ -131,12 +132,11 @@ async function growLoopToImage(
 
 async function isDeviceOf(
   context: NodeContext,
-  attachment: LocalAttachment,
-  deviceName: string,
+  { attachment, device }: Required<AttachedVolume<LocalAttachment>>,
   signal?: AbortSignal,
 ): Promise<boolean> {
   const image = await publishedImage(context, attachment);
-  const loop = (await listLoopDevices(context.host, signal)).find((one) => one.name === deviceName);
+  const loop = (await listLoopDevices(context.host, signal)).find((one) => one.name === device);
   return loop !== undefined && shows(loop, image);
 }
 

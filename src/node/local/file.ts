@@ -3,7 +3,7 @@ import { readFileSystemUse } from "../../host/filesystem.ts";
 import { filePath, type Host, toolPathOf } from "../../host/host.ts";
 import { bindMount, perMountOptions } from "../../host/mount.ts";
 import { type Mount, mountAt, readMounts } from "../../host/mountinfo.ts";
-import type { FileAttachmentBy, FileConnection, MountPlace } from "../protocol.ts";
+import type { FileAttachmentBy, FileConnection, MountRequest } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
 import { linkPath, planeOf, realPlane } from "./plane.ts";
 
@@ -67,8 +67,7 @@ async function realFolder(host: Host, link: string): Promise<string | undefined>
 
 async function mount(
   context: NodeContext,
-  attachment: LocalAttachment,
-  { target, options }: MountPlace,
+  { attachment, target, options }: MountRequest<LocalAttachment>,
   signal?: AbortSignal,
 ): Promise<void> {
   const source = await exportedMount(context, attachment);
@@ -81,8 +80,7 @@ async function mount(
 
 async function isMountOf(
   context: NodeContext,
-  attachment: LocalAttachment,
-  mounted: Mount,
+  { attachment, mount: mounted }: { attachment: LocalAttachment; mount: Mount },
 ): Promise<boolean> {
   const source = await exportedMount(context, attachment);
   return mounted.majorMinor === source.majorMinor && mounted.root === source.root;

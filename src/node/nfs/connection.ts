@@ -5,13 +5,13 @@ import { mountNfs, nfsSource } from "./mount.ts";
 
 /** Shared file systems over NFS (nfs(5), mount.nfs(8)). */
 export const nfsFile: FileConnection<FileAttachmentBy<"nfs">> = {
-  mount: async ({ host, nfs }, attachment, { target, options }, signal) => {
+  mount: async ({ host, nfs }, { attachment, target, options }, signal) => {
     const source = nfsSource(attachment);
     const work = () => mountNfs(host, { source, target, flags: options }, signal);
     await nfs.mount(attachment.address, work);
     nfs.forgetStale(target); // what was stale at this place is not what is mounted now
   },
-  isMountOf: (_context, attachment, { type, source }) =>
+  isMountOf: (_context, { attachment, mount: { type, source } }) =>
     Promise.resolve(isNfs(type) && trimmed(source) === trimmed(nfsSource(attachment))),
   owns: (_context, { type }) => Promise.resolve(isNfs(type)),
   isStale: async ({ nfs }, { attachment, target }, signal) =>

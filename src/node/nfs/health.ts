@@ -35,8 +35,7 @@ export async function probeServers(
 /** FileConnection.look: whether the server answers and still has what is mounted. */
 export function lookAtNfs(
   { nfs }: NodeContext,
-  { address, path }: NfsAttachment,
-  target: string | undefined,
+  { attachment: { address, path }, target }: { attachment: NfsAttachment; target?: string },
 ): Condition[] {
   const silent = nfs.silent().find(({ server }) => server === address);
   if (silent) {

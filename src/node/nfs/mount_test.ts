@@ -101,7 +101,7 @@ Deno.test("an NFS mount is known by its type and source", () =>
     };
     const attachment = { protocol: "nfs", address: "10.0.0.9", path: "/a" } as const;
     const isMountOf = (source: string, type = "nfs4") =>
-      nfsFile.isMountOf(context, attachment, { ...mount, source, type });
+      nfsFile.isMountOf(context, { attachment, mount: { ...mount, source, type } });
     assert.equal(await isMountOf("10.0.0.9:/a/"), true);
     assert.equal(await isMountOf("10.0.0.9:/b"), false);
     assert.equal(await isMountOf("10.0.0.9:/a", "tmpfs"), false);

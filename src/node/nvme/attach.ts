@@ -20,7 +20,7 @@ import {
 } from "../../host/nvme.ts";
 import { until, withDeadline } from "../../async/wait.ts";
 import type { NodeContext } from "../context.ts";
-import type { AttachOptions, NvmeAttachment } from "../protocol.ts";
+import type { AttachOptions, AttachRequest, NvmeAttachment } from "../protocol.ts";
 import { connectAll } from "./routes.ts";
 
 /** The array's event, or the rescan, makes a new namespace known by then. */
@@ -33,8 +33,7 @@ type ScanContext = Pick<NodeContext, "host" | "log">;
 /** BlockConnection.attach for volumes with an NVMe namespace. */
 export async function attachNvme(
   context: NodeContext,
-  attachment: NvmeAttachment,
-  options: AttachOptions,
+  { attachment, ...options }: AttachRequest<NvmeAttachment>,
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
   const { host } = context;
@@ -52,7 +51,7 @@ export async function attachNvme(
     );
   }
   const device = await readBlockDevice(host, namespace.name);
-  await refuseUsed(host, device, options);
+  await refuseUsed(host, { ...options, device });
   await options.note({ device: device.name });
   return device;
 }
@@ -113,8 +112,7 @@ async function rescanAll(
 /** Refuses a namespace that somebody else uses on this machine. */
 async function refuseUsed(
   host: Host,
-  device: BlockDevice,
-  { record, shared }: AttachOptions,
+  { device, record, shared }: AttachOptions & { device: BlockDevice },
 ): Promise<void> {
   await refuseHolders(host, device.name);
   if (shared || record.device === device.name) return;

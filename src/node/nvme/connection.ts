@@ -17,8 +17,8 @@ import { endIdleConnections, idleConnectionNames } from "./routes.ts";
  */
 export const nvmeBlock: BlockConnection<NvmeAttachment> = {
   attach: attachNvme,
-  isDeviceOf: async ({ host }, { serial }, deviceName) =>
-    await namespaceWwid(host, deviceName) === nvmeWwidOfSerial(serial),
+  isDeviceOf: async ({ host }, { attachment, device }) =>
+    await namespaceWwid(host, device) === nvmeWwidOfSerial(attachment.serial),
   grow: growNvme,
   devicesOf: async ({ host }, { attachment }) => {
     const namespace = await findNamespace(host, nvmeWwidOfSerial(attachment.serial));

@@ -1,16 +1,14 @@
 import { messageOf } from "../../errors.ts";
-import type { HostView } from "../../host/host_view.ts";
 import { type NvmeRoute, nvmeWwidOfSerial } from "../../host/nvme.ts";
 import type { NodeContext } from "../context.ts";
 import { type MissingRoute, NONE, pathConditions, type PathLook } from "../look.ts";
-import type { AttachedVolume, NvmeAttachment } from "../protocol.ts";
+import type { NvmeAttachment, SeenVolume } from "../protocol.ts";
 import { connectRoute, routesTo } from "./routes.ts";
 
 /** BlockConnection.look for volumes with an NVMe namespace, whose paths the kernel joins. */
 export async function lookAtNvme(
   context: NodeContext,
-  view: HostView,
-  { attachment, device }: AttachedVolume<NvmeAttachment>,
+  { view, attachment, device }: SeenVolume<NvmeAttachment>,
 ): Promise<PathLook> {
   const wwid = nvmeWwidOfSerial(attachment.serial);
   const find = () => routesTo(context.host, attachment);

@@ -2,7 +2,6 @@ import { messageOf, PsoError } from "../../errors.ts";
 import { findBlockDevice } from "../../host/block_device.ts";
 import { fcRoutes } from "../../host/fc.ts";
 import { type Host, listHostFolder } from "../../host/host.ts";
-import type { HostView } from "../../host/host_view.ts";
 import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
 import {
   connect,
@@ -15,7 +14,7 @@ import {
   type NvmeRoute,
 } from "../../host/nvme.ts";
 import type { NodeContext } from "../context.ts";
-import type { NvmeAttachment } from "../protocol.ts";
+import type { NvmeAttachment, SeenRecords } from "../protocol.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { NvmeNotes } from "./notes.ts";
 
@@ -81,8 +80,7 @@ export async function connectRoute(
 /** Names of our connections to arrays that no volume of `records` is on and no attach is using. */
 export async function idleConnectionNames(
   context: NodeContext,
-  view: HostView,
-  records: StageRecord[],
+  { view, records }: SeenRecords,
 ): Promise<string[]> {
   if (view.controllers.length === 0) return [];
   const ours = await new NvmeNotes(context).ours(view.controllers);

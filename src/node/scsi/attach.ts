@@ -7,7 +7,7 @@ import { type Mount, mountsOfDevice, readMounts } from "../../host/mountinfo.ts"
 import { findMap, isMultipathRunning, resizeMap } from "../../host/multipath.ts";
 import { devicesWithWwid, type ScsiPlace, wwidOfSerial } from "../../host/scsi.ts";
 import type { NodeContext } from "../context.ts";
-import type { AttachOptions, ScsiAttachment } from "../protocol.ts";
+import type { AttachOptions, AttachRequest, ScsiAttachment } from "../protocol.ts";
 import { mapOver } from "./map.ts";
 import { refuseOtherTargets } from "./other_targets.ts";
 import { commonSize, openPath, type Path, purge } from "./paths.ts";
@@ -16,13 +16,12 @@ import { loginToPortal } from "./sessions.ts";
 /** BlockConnection.attach for volumes with a SCSI device. */
 export async function attachScsi(
   context: NodeContext,
-  attachment: ScsiAttachment,
-  options: AttachOptions,
+  { attachment, ...options }: AttachRequest<ScsiAttachment>,
   signal?: AbortSignal,
 ): Promise<BlockDevice> {
   const { host, flasharray: { multipath } } = context;
   const wwid = wwidOfSerial(attachment.serial);
-  await refuseUsed(host, wwid, options);
+  await refuseUsed(host, { ...options, wwid });
   await refuseOtherTargets(host, { attachment, wwid });
   // multipathd is asked while the sessions are made; no LUN is scanned before it has answered.
   const ready = requireMultipathd(context, signal);
@@ -190,8 +189,7 @@ function placeOf(session: IscsiSession, lun: number): ScsiPlace {
  */
 async function refuseUsed(
   host: Host,
-  wwid: string,
-  { record, shared }: AttachOptions,
+  { wwid, record, shared }: AttachOptions & { wwid: string },
 ): Promise<void> {
   const map = await findMap(host, wwid);
   const mounts = await readMounts(host);

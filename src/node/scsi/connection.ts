@@ -17,15 +17,15 @@ import { endIdleSessions, idleSessionNames } from "./sessions.ts";
  */
 export const scsiBlock: BlockConnection<ScsiAttachment> = {
   attach: attachScsi,
-  isDeviceOf: async ({ host }, { serial }, deviceName) =>
-    await wwidOfDevice(host, deviceName) === wwidOfSerial(serial),
+  isDeviceOf: async ({ host }, { attachment, device }) =>
+    await wwidOfDevice(host, device) === wwidOfSerial(attachment.serial),
   grow: growOverPaths,
   devicesOf,
   owns: async ({ host }, deviceName) => isPureWwid(await wwidOfDevice(host, deviceName)),
   detach: detachScsi,
-  look: (context, view, volume) => Promise.resolve(lookAtScsi(context, view, volume)),
+  look: (context, volume) => Promise.resolve(lookAtScsi(context, volume)),
   repair: repairPaths,
-  idle: (context, view, records) => Promise.resolve(idleSessionNames(context, view, records)),
+  idle: (context, seen) => Promise.resolve(idleSessionNames(context, seen)),
   tidy: endIdleSessions,
   forgetEnded: () => Promise.resolve(), // the kernel shows with each session whether it is ours
   unknownDevices: unknownMaps,

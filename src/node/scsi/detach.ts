@@ -60,7 +60,7 @@ export async function detachScsi(
   if (map) await removeMap(host, map.name, signal);
   // Read again: removing the map may take as long as a device needs to come or go.
   const devices = await devicesWithWwid(host, wwid);
-  await refuseHeldPaths(host, devices, wwid);
+  await refuseHeldPaths(host, devices);
   await Promise.all(devices.map((device) => deleteDevice(host, device.hctl, signal)));
   if (map && await isMultipathRunning(host, signal)) await untilForgotten(host, wwid, signal);
 }
@@ -79,8 +79,8 @@ async function refuseMountedPaths(host: Host, devices: ScsiDevice[]): Promise<vo
   }
 }
 
-async function refuseHeldPaths(host: Host, devices: ScsiDevice[], wwid: string): Promise<void> {
-  for (const { name } of devices) {
+async function refuseHeldPaths(host: Host, devices: ScsiDevice[]): Promise<void> {
+  for (const { name, wwid } of devices) {
     if (name === undefined) continue;
     const [holder] = await listHostFolder(host, `/sys/class/block/${name}/holders`);
     if (holder === undefined) continue;

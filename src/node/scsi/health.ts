@@ -4,15 +4,13 @@ import { isPureWwid, wwidOfSerial } from "../../host/scsi.ts";
 import { PROTOCOL_FACTS } from "../../protocols.ts";
 import type { NodeContext } from "../context.ts";
 import { lookAtDevice, type MissingRoute, pathConditions, type PathLook } from "../look.ts";
-import type { AttachedVolume, ScsiAttachment } from "../protocol.ts";
-import type { StageRecord } from "../stage_record.ts";
+import type { ScsiAttachment, SeenRecords, SeenVolume } from "../protocol.ts";
 import { loginToPortal } from "./sessions.ts";
 
 /** BlockConnection.look for volumes with a SCSI device, with or without a multipath map. */
 export function lookAtScsi(
   context: NodeContext,
-  view: HostView,
-  { attachment, device }: AttachedVolume<ScsiAttachment>,
+  { view, attachment, device }: SeenVolume<ScsiAttachment>,
 ): PathLook {
   const array = attachment.protocol === "iscsi"
     ? attachment.targets[0]?.iqn
@@ -20,20 +18,17 @@ export function lookAtScsi(
   if (device === undefined || view.mapWwid(device) !== wwidOfSerial(attachment.serial)) {
     return { ...lookAtDevice(view, device), array };
   }
-  return { ...lookAtMap(context, view, { attachment, map: device }), array };
+  return { ...lookAtMap(context, { view, attachment, map: device }), array };
 }
 
 /** A volume and the kernel name of the map over its paths. */
 interface MappedVolume {
+  view: HostView;
   attachment: ScsiAttachment;
   map: string;
 }
 
-function lookAtMap(
-  context: NodeContext,
-  view: HostView,
-  { attachment, map }: MappedVolume,
-): PathLook {
+function lookAtMap(context: NodeContext, { view, attachment, map }: MappedVolume): PathLook {
   const wwid = wwidOfSerial(attachment.serial);
   const seen = view.pathsOf(map);
   const own = seen.filter((path) => path.wwid === wwid);
@@ -42,7 +37,7 @@ function lookAtMap(
     faultOf(view, path) ?? []
   );
   const { missing, missingRoutes, canOpen } = context.flasharray.multipath
-    ? findMissingRoutes(context, view, { attachment, own })
+    ? findMissingRoutes(context, { view, attachment, own })
     : NOTHING_MISSING;
   const paths = {
     up: seen.length - foreign.length - faults.length,
@@ -95,6 +90,7 @@ interface Missing {
 const NOTHING_MISSING: Missing = { missing: [], missingRoutes: [], canOpen: false };
 
 interface OwnPaths {
+  view: HostView;
   attachment: ScsiAttachment;
   /** The paths of this volume in its map. */
   own: SeenPath[];
@@ -102,8 +98,7 @@ interface OwnPaths {
 
 function findMissingRoutes(
   context: NodeContext,
-  view: HostView,
-  { attachment, own }: OwnPaths,
+  { view, attachment, own }: OwnPaths,
 ): Missing {
   const found: Missing = { missing: [], missingRoutes: [], canOpen: false };
   if (attachment.protocol === "fc") {
@@ -144,7 +139,7 @@ function loginRoute(
 }
 
 /** Maps of FlashArray volumes over sessions of ours that no record names and nothing mounts. */
-export function unknownMaps(view: HostView, records: StageRecord[]): string[] {
+export function unknownMaps({ view, records }: SeenRecords): string[] {
   const known = new Set(
     records.flatMap(({ attachment }) =>
       isScsi(attachment) ? [wwidOfSerial(attachment.serial)] : []

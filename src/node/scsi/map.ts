@@ -29,6 +29,12 @@ export interface MapRequest {
   multipath: boolean;
 }
 
+/** A map, and the volume that alone may be in it. */
+interface MapOfVolume {
+  map: MultipathMap;
+  wwid: string;
+}
+
 /**
  * The map over the paths, with nothing in it but paths of this volume. `undefined` when the volume
  * is used without one. A map that another program made is used also when multipath is off, because
@@ -42,11 +48,11 @@ export async function mapOver(
   const { host } = context;
   if (!multipath && !await findMap(host, wwid)) return undefined;
   const made = await waitForMap(host, { wwid, paths: paths.map((path) => path.name) }, signal);
-  await untilJoined(context, made, { wwid, paths }, signal);
+  await untilJoined(context, { map: made, wwid, paths }, signal);
   const joined = await readMap(host, made.name) ?? made;
-  await dropForeignPaths(context, joined, wwid, signal);
+  await dropForeignPaths(context, { map: joined, wwid }, signal);
   const map = await readMap(host, joined.name) ?? joined;
-  await refuseForeignPaths(host, map, wwid);
+  await refuseForeignPaths(host, { map, wwid });
   if (map.paths.length > 0) return map;
   throw new PsoError(
     "unavailable",
@@ -57,8 +63,7 @@ export async function mapOver(
 /** Waits until the map holds all paths. A path that stays outside is only logged. */
 async function untilJoined(
   { host, log }: MapContext,
-  map: MultipathMap,
-  { wwid, paths }: { wwid: string; paths: Path[] },
+  { map, wwid, paths }: MapOfVolume & { paths: Path[] },
   signal?: AbortSignal,
 ): Promise<void> {
   let askAt = performance.now() + ASK_AFTER_MS;
@@ -88,8 +93,7 @@ async function untilJoined(
 /** Takes paths of other volumes out of the map: a write through the map would reach them. */
 async function dropForeignPaths(
   { host, log }: MapContext,
-  map: MultipathMap,
-  wwid: string,
+  { map, wwid }: MapOfVolume,
   signal?: AbortSignal,
 ): Promise<void> {
   for (const name of map.paths) {
@@ -104,7 +108,7 @@ async function dropForeignPaths(
   }
 }
 
-async function refuseForeignPaths(host: Host, map: MultipathMap, wwid: string): Promise<void> {
+async function refuseForeignPaths(host: Host, { map, wwid }: MapOfVolume): Promise<void> {
   for (const name of map.paths) {
     const is = (await scsiDeviceOf(host, name))?.wwid;
     if (is === wwid) continue;

@@ -1,5 +1,4 @@
 import { printHostPort } from "../../net/address.ts";
-import type { HostView } from "../../host/host_view.ts";
 import {
   idleSessions,
   type IscsiPortal,
@@ -9,6 +8,7 @@ import {
   logout,
 } from "../../host/iscsi.ts";
 import type { NodeContext } from "../context.ts";
+import type { SeenRecords } from "../protocol.ts";
 import type { StageRecord } from "../stage_record.ts";
 
 /**
@@ -74,8 +74,7 @@ export async function endIdleSessions(
 /** Names of the sessions that endIdleSessions() would end now, by what the view shows. */
 export function idleSessionNames(
   { targets }: Pick<NodeContext, "targets">,
-  view: HostView,
-  records: StageRecord[],
+  { view, records }: SeenRecords,
 ): string[] {
   const hasDevice = ({ scsiHost }: IscsiSession) =>
     view.scsiDevices.some((hctl) => hctl.startsWith(`${scsiHost}:`));
