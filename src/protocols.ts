@@ -1,5 +1,5 @@
 /** What a protocol can serve: block volumes (FlashArray), file systems (FlashBlade). */
-export type ProtocolKind = "block" | "file";
+type ProtocolKind = "block" | "file";
 
 /** All that the program knows of one protocol outside the code that speaks it. */
 interface ProtocolFacts {
@@ -158,7 +158,7 @@ export type InitiatorName = NonNullable<Table[Protocol]["initiator"]>;
 /** A host tool of some protocol. Tables over it are total, so that each has its package. */
 export type ProtocolTool = Table[Protocol]["tools"][number];
 /** Where the report on a host lists some protocol. */
-export type ProtocolArea = Table[Protocol]["area"];
+type ProtocolArea = Table[Protocol]["area"];
 
 /** The row of a protocol. Its `area` and `tools` keep their literal types for other tables. */
 export const PROTOCOL_FACTS: Readonly<

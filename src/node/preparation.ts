@@ -12,7 +12,7 @@ import { equipmentReasons, type IdentityOptions } from "./identity.ts";
 const COUNTS_FOR_MS = 30_000;
 
 /** The host to look at, and what is asked of it. */
-export interface PreparationOptions extends IdentityOptions {
+interface PreparationOptions extends IdentityOptions {
   /** flasharray.multipath */
   multipath: boolean;
   /** For tests. */

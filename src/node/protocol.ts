@@ -148,7 +148,7 @@ export interface MountRequest<A extends FileAttachment> {
 }
 
 /** A shared file system that is mounted on this node. */
-export interface MountedVolume<A extends FileAttachment> {
+interface MountedVolume<A extends FileAttachment> {
   attachment: A;
   /** Where it is staged, as mountinfo names it. */
   target: string;

@@ -1,5 +1,5 @@
 /** Which part of a list has its turn. */
-export interface Turn {
+interface Turn {
   /** Number of the round. */
   turn: number;
   /** How many of the list have their turn in one round. */

@@ -12,7 +12,7 @@ import { combineMountFlags } from "./mount_flags.ts";
 import { fsTypeOf, type Stage, wantsReadOnly } from "./stage.ts";
 
 /** A stage whose device is attached and proven. */
-export interface MountStage {
+interface MountStage {
   stage: Stage;
   device: BlockDevice;
   attachment: BlockAttachment;

@@ -15,7 +15,7 @@ import type { NodeContext } from "../context.ts";
 import { type FormatRecord, newUuid, type StageRecord } from "../stage_record.ts";
 
 /** What a volume is to hold, and how it may come to hold it. */
-export interface FormatPlan {
+interface FormatPlan {
   volumeId: string;
   device: BlockDevice;
   attachment: BlockAttachment;

@@ -10,7 +10,7 @@ function nameOf(flag: string): string {
 }
 
 /** Where the options of a mount come from. */
-export interface MountFlags {
+interface MountFlags {
   /** Those that the file system must have. */
   fixed: readonly string[];
   /** Those of the configuration. */

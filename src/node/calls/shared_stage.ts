@@ -7,7 +7,7 @@ import { foreignMountError, requireSameAccess, type Stage, wantsReadOnly } from 
 import { dropStaleMount } from "./stale_mount.ts";
 
 /** A shared file system, how it is asked for, and where it is to be mounted. */
-export interface SharedMount {
+interface SharedMount {
   attachment: FileAttachment;
   capability: Capability;
   target: string;

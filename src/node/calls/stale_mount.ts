@@ -6,7 +6,7 @@ import type { StageRecord } from "../stage_record.ts";
 import { mountsElsewhere } from "../volume_mounts.ts";
 
 /** A staged mount whose server says that it is no longer there. */
-export interface StaleMount {
+interface StaleMount {
   volumeId: string;
   staged: Mount;
   record: StageRecord;

@@ -22,7 +22,7 @@ import { BLOCK_FILE, checkPath, deviceOfMount, stagedMount } from "../volume_mou
 const COPIES_TIMEOUT_MS = 2_000;
 
 /** A device of this driver, and the connection that attached it. */
-export interface AttachedDevice {
+interface AttachedDevice {
   connection: BlockConnection<never>;
   deviceName: string;
 }

@@ -34,7 +34,7 @@ const SIZES_PER_ROUND = 4;
 const SLICE = 20;
 
 /** What a Healer works with. */
-export interface HealerOptions {
+interface HealerOptions {
   context: NodeContext;
   /** The locks of the volumes: no heal of a volume runs beside another call for it. */
   locks: KeyedLock;

@@ -21,7 +21,7 @@ export interface Heal {
 }
 
 /** What Heals works with. */
-export interface HealsOptions {
+interface HealsOptions {
   log: Logger;
   /** Pause after the first failure of a heal. */
   firstMs: number;

@@ -33,7 +33,7 @@ export function nfsOptions(flags: string[]): string[][] {
 }
 
 /** One export, and where and how it is to be mounted. */
-export interface NfsMount {
+interface NfsMount {
   /** `server:/path`, as nfsSource() writes it. */
   source: string;
   target: string;

@@ -25,7 +25,7 @@ const SILENT =
 const STALE = /stale (nfs )?file handle/i;
 
 /** A server that did not answer. */
-export interface SilentServer {
+interface SilentServer {
   server: string;
   /** When it was first found silent, and when last; ms as the clock of the plugin counts. */
   sinceMs: number;
@@ -34,7 +34,7 @@ export interface SilentServer {
 }
 
 /** What NfsServers works with. */
-export interface NfsServersOptions {
+interface NfsServersOptions {
   host: Host;
   log: Logger;
   /** Milliseconds of a clock that never goes back. */
@@ -42,7 +42,7 @@ export interface NfsServersOptions {
 }
 
 /** How a server is asked. */
-export interface AskOptions {
+interface AskOptions {
   /** Ask also a server that is known to be silent. */
   again?: boolean;
   signal?: AbortSignal;

@@ -104,7 +104,7 @@ async function requireMultipathd(
 }
 
 /** What openPaths() is to open. */
-export interface PathsRequest {
+interface PathsRequest {
   attachment: ScsiAttachment;
   wwid: string;
   /** False: the first path that works is enough. */

@@ -23,7 +23,7 @@ const ASK_AFTER_MS = 3_000;
 type MapContext = Pick<NodeContext, "host" | "log">;
 
 /** A volume and its open paths, which belong into one map. */
-export interface MapRequest {
+interface MapRequest {
   wwid: string;
   paths: Path[];
   multipath: boolean;

@@ -18,7 +18,7 @@ import type { StageRecord } from "../stage_record.ts";
 const REPLACEMENT_SECONDS = { multipath: 20, single: 120 };
 
 /** One login to make, and for what the session will be used. */
-export interface PortalLogin {
+interface PortalLogin {
   target: IscsiPortal;
   /** Whether a multipath map will stand on the session. */
   multipath: boolean;
