@@ -205,6 +205,35 @@ Deno.test("unpublishVolume() by a bare handle takes the volume that the node hol
   }
 });
 
+for (const restarted of [false, true]) {
+  const which = restarted
+    ? "refuses, after a restart, as no memory tells which one was published"
+    : "takes the one that was published, and leaves the other";
+  Deno.test(`unpublishVolume() by a bare handle of two volumes that the node holds ${which}`, async () => {
+    await ProvisionerBed.run({}, async (bed) => {
+      const name = "oracle-data";
+      const arrays = () => bed.fleet.members.map(({ array }) => array);
+      await arrays()[0]?.createVolume({ name, sizeBytes: GiB });
+      await bed.publish(name, N1);
+      await arrays()[1]?.createVolume({ name, sizeBytes: GiB });
+      const byHand = {
+        protocol: "local",
+        exclusive: true,
+        preempt: true,
+        readOnly: false,
+      } as const;
+      await arrays()[1]?.connect(name, N1, byHand);
+      if (restarted) await bed.restart();
+      const { nodeId } = bed.publishRequest("", N1);
+      const unpublished = bed.provisioner.unpublishVolume({ volumeId: name, nodeId }, bed.signal);
+      if (restarted) await rejects(unpublished, isAmbiguous);
+      else await unpublished;
+      const held = await Promise.all(arrays().map((array) => array.holds(name, N1)));
+      deepEqual(held, [restarted, true]);
+    });
+  });
+}
+
 Deno.test("createVolume() is repeated after a restart and refused while two arrays have the name", async () => {
   await ProvisionerBed.run({}, async (bed) => {
     const volumeId = await bed.create("pvc-1");
