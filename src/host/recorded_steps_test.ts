@@ -27,7 +27,7 @@ function addMap(fake: FakeHost): void {
   fake.write("/sys/class/block/sda/holders/dm-0", "");
 }
 
-/** The fake host with recorded tools, and what a command of theirs did to the host beside its words. */
+/** The fake host with recorded tools; `effects` are what they did to the host beside their words. */
 function recorded(
   { host }: FakeHost,
   transcripts: Transcripts,

@@ -5,8 +5,8 @@ import type { HostFiles } from "./host_files.ts";
 export const TARGET = "iqn.2010-06.com.purestorage:flasharray.1";
 export const PORTALS = ["192.0.2.1:3260", "192.0.2.2:3260"];
 /**
- * iscsiadm(8), exit status, as recorded of 2.1.8: the interface of a record is not there; the portal
- * did not answer; a session is there already; nothing of that name.
+ * iscsiadm(8), exit status, as recorded of 2.1.8: the interface of a record is not there; the
+ * portal did not answer; a session is there already; nothing of that name.
  */
 const [NO_INTERFACE, NO_ANSWER, SESSION_EXISTS, NOTHING_FOUND] = [3, 8, 15, 21];
 const OURS = "pure-csi";

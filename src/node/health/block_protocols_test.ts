@@ -138,7 +138,7 @@ const RULES: Rule[] = [
       const unknown = async (...records: Parameters<typeof node.idle>) =>
         node.connection.unknownDevices({ view: await HostView.read(node.fake.host), records });
       assert.deepEqual(await unknown(node.record(7)), []);
-      // Namespaces and loop devices go by themselves, and FC has no session of ours to know them by.
+      // Namespaces and loop devices go by themselves; FC has no session of ours to know them by.
       assert.deepEqual(await unknown(), node.protocol === "iscsi" ? [name] : []);
       node.fake.mountDevice(name, "/srv/theirs");
       assert.deepEqual(await unknown(), []);
