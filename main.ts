@@ -93,7 +93,7 @@ async function runController(options: ControllerOptions): Promise<void> {
   const methods = [
     ...identityService({
       version: VERSION,
-      isReady: () => fleet.members.some((member) => member.status),
+      isReady: () => fleet.members.length === 0 || fleet.members.some((member) => member.status),
     }),
     ...controllerService(() => provisioner),
   ];

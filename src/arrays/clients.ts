@@ -41,7 +41,7 @@ export class ArrayClients {
       const key = clientKey(entry);
       const client = this.#clients.get(key) ?? before.get(key) ?? this.#openOne(entry);
       this.#clients.set(key, client);
-      return { array: client.array, labels: entry.labels };
+      return { array: client.array, labels: entry.labels, suspended: entry.suspended };
     });
     for (const [key, client] of before) if (!this.#clients.has(key)) void client.close();
     return members;
@@ -59,11 +59,14 @@ export class ArrayClients {
 
 /**
  * SHA-256 of a whole entry in hexadecimal, its secrets included but not shown: equal keys, equal
- * entries. A field that comes to the entries later counts by itself. Two things do not count: where
- * the entry stands in the file, and its labels, which the fleet takes from the entry each time. A
- * client never sees them, and a new client would make the fleet list the whole array again.
+ * entries. A field that comes to the entries later counts by itself. Three things do not count:
+ * where the entry stands in the file, its labels and whether it is suspended. The fleet takes the
+ * last two from the entry each time. A client never sees them, and a new client would make the
+ * fleet list the whole array again.
  */
-function clientKey({ path: _path, labels: _labels, ...entry }: ArrayConfig): string {
+function clientKey(
+  { path: _path, labels: _labels, suspended: _suspended, ...entry }: ArrayConfig,
+): string {
   return createHash("sha256").update(JSON.stringify(plainValue(entry))).digest("hex");
 }
 

@@ -15,6 +15,7 @@ const FLASHARRAY: Required<FlashArrayConfig> = {
   token: new Secret(TOKEN),
   tls: { verify: true, caPem: "PEM", fingerprint: "AB:CD" },
   labels: { tier: "gold" },
+  suspended: false,
   name: "fa-1",
 };
 
@@ -51,6 +52,7 @@ const CHANGES: {
   kind: "tested below",
   path: "tested below",
   labels: "tested below",
+  suspended: "tested below",
   scheme: ["http"],
   managementAddress: ["fb-2.example.org"],
   token: [new Secret(TOKEN.replace("1", "2"))],
@@ -81,12 +83,13 @@ for (const [field, values] of Object.entries(CHANGES)) {
   }
 }
 
-Deno.test("an entry that says the same keeps its client, wherever it stands and whatever its labels", async () => {
+Deno.test("an entry that says the same keeps its client, wherever it stands, whatever its labels, suspended or not", async () => {
   const { clients, opened, closed } = watchedClients();
   const [before] = clients.take([FLASHARRAY]);
   const same: ArrayConfig = {
     name: "fa-1",
     labels: { tier: "silver" },
+    suspended: true,
     tls: { fingerprint: "AB:CD", caPem: "PEM", verify: true },
     token: new Secret(TOKEN),
     managementAddress: "fa-1.example.org",
@@ -97,6 +100,7 @@ Deno.test("an entry that says the same keeps its client, wherever it stands and 
   const members = clients.take([FLASHBLADE, same]);
   assert.equal(members[1]?.array, before?.array);
   assert.deepEqual(members.map(({ labels }) => labels), [{ tier: "gold" }, { tier: "silver" }]);
+  assert.deepEqual(members.map(({ suspended }) => suspended), [false, true]);
   assert.deepEqual([opened.length, closed], [2, []]);
   await clients.close();
 });

@@ -19,7 +19,7 @@ import {
   volumeQuestion,
 } from "./fleet_search.ts";
 
-export { arrayHintOf, type FleetMember, memberKey } from "./fleet_member.ts";
+export { arrayHintOf, type FleetMember, isIdentityProblem, memberKey } from "./fleet_member.ts";
 export { type Hit, severalError } from "./fleet_search.ts";
 
 /** How a fleet is watched. */
@@ -42,21 +42,23 @@ const COLD_INTERVAL_MS = 5_000;
 export interface FleetEntry {
   array: StorageArray;
   labels?: Readonly<Record<string, string>>;
+  /** Default false. */
+  suspended?: boolean;
 }
 
 /** All configured arrays: their health, where a name may be, and where it is. */
 export class Fleet {
-  #members: Member[];
+  #members: Member[] = [];
   readonly #prefix: string;
   readonly #checks: FleetChecks;
   /** Begins to watch a member that came later; nothing while run() does not run. */
   #watch: (member: Member) => void = () => {};
 
   constructor(members: FleetEntry[], options: FleetOptions) {
-    this.#members = members.map(({ array, labels }) => new Member(array, labels ?? {}));
     const { log, now = Date.now, prefix = "", timeoutMs = 30_000 } = options;
     this.#prefix = prefix;
     this.#checks = new FleetChecks(() => this.#members, { log, now, prefix, timeoutMs });
+    this.replace(members);
   }
 
   get members(): readonly FleetMember[] {
@@ -90,9 +92,10 @@ export class Fleet {
    */
   replace(entries: FleetEntry[]): void {
     const before = new Map(this.#members.map((member) => [member.array, member]));
-    this.#members = entries.map(({ array, labels = {} }) => {
-      const member = before.get(array) ?? new Member(array, labels);
+    this.#members = entries.map(({ array, labels = {}, suspended = false }) => {
+      const member = before.get(array) ?? new Member(array);
       member.labels = labels;
+      member.suspended = suspended;
       return member;
     });
     for (const member of this.#members) if (!before.has(member.array)) this.#watch(member);
@@ -113,10 +116,11 @@ export class Fleet {
   /**
    * Whether a volume of that name may be on the array. `false` only if the array was listed
    * completely, the name was not in that list, and no call of this process created it or tried to
-   * with an unclear outcome.
+   * with an unclear outcome; and for an entry that another one stands for.
    */
   mayHold(member: FleetMember, volumeName: string): boolean {
-    const { index, warm } = this.#own(member);
+    const { index, warm, twin } = this.#own(member);
+    if (twin) return false;
     return !warm || !volumeName.startsWith(this.#prefix) || index.has(volumeName);
   }
 
@@ -187,6 +191,12 @@ export class Fleet {
   memberByHint(hint: string): FleetMember | undefined {
     const member = memberByHint(this.#members, hint);
     return member && !isIdentityProblem(member) ? member : undefined;
+  }
+
+  /** As `memberByHint`, and right after the start only once the array has said its id. */
+  async identify(hint: string): Promise<FleetMember | undefined> {
+    await this.#identify(hint);
+    return this.memberByHint(hint);
   }
 
   /** Labels of the arrays that may hold the name, without the one whose id begins so. */
@@ -267,14 +277,28 @@ export class Fleet {
     };
   }
 
-  /** An array's id says nothing until the array was asked for it once, right after the start. */
+  /**
+   * Waits until the array of that id has answered, right after the start: ids say nothing before.
+   * Once it did, an array that is silent delays nobody.
+   */
   async #identify(hint: string): Promise<void> {
-    if (!memberByHint(this.#members, hint)) await this.#identifyAll();
+    const isKnown = () => memberByHint(this.#members, hint) !== undefined;
+    if (isKnown()) return;
+    await new Promise<void>((resolve) => {
+      const first = this.#firstChecks();
+      for (const check of first) void check.then(() => isKnown() && resolve());
+      void Promise.all(first).then(() => resolve());
+    });
   }
 
   async #identifyAll(): Promise<void> {
+    await Promise.all(this.#firstChecks());
+  }
+
+  /** The checks of the arrays that were never asked before. */
+  #firstChecks(): Promise<void>[] {
     const unknown = this.#members.filter(({ checkedMs }) => checkedMs === undefined);
-    await Promise.all(unknown.map((member) => this.#checks.check(member)));
+    return unknown.map((member) => this.#checks.check(member));
   }
 
   #own(member: FleetMember): Member {

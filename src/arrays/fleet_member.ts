@@ -6,6 +6,8 @@ import { NameIndex } from "./name_index.ts";
 export interface FleetMember {
   readonly array: StorageArray;
   readonly labels: Readonly<Record<string, string>>;
+  /** The administrator wants no new volumes there, and no create that waits for it. */
+  readonly suspended: boolean;
   /** The array's own UUID; absent until it has answered once. */
   readonly id?: string;
   /** Facts of the last check that succeeded; kept while the array does not answer. */
@@ -31,11 +33,10 @@ export class Member implements FleetMember {
   twin = false;
   readonly index = new NameIndex();
 
-  labels: Readonly<Record<string, string>>;
+  labels: Readonly<Record<string, string>> = {};
+  suspended = false;
 
-  constructor(readonly array: StorageArray, labels: Readonly<Record<string, string>>) {
-    this.labels = labels;
-  }
+  constructor(readonly array: StorageArray) {}
 
   get warm(): boolean {
     return this.index.complete;
@@ -60,7 +61,7 @@ export function setTwin(second: Member, first: Member): void {
 }
 
 /** Whether the array at the member's address is not the member's own, or another entry's. */
-export function isIdentityProblem(member: Member): boolean {
+export function isIdentityProblem(member: FleetMember): boolean {
   return member.problem instanceof IdentityError;
 }
 

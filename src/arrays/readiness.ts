@@ -1,15 +1,25 @@
 import type { ReadinessCheck } from "../readiness.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Fleet, FleetMember } from "./fleet.ts";
 
 /**
- * One check per array, in the order of the configuration. An array is ready when its last check
- * went well and all its volumes were listed.
+ * One check per array, in the order of the configuration. An array is served when its last check
+ * went well and all its volumes were listed. While one array is served, the faults of others are
+ * shown and do not count: a controller that serves the rest is ready.
  */
 export function arrayReadiness({ members }: Pick<Fleet, "members">): ReadinessCheck[] {
-  return members.map(({ array, problem, status, warm }) => {
-    const name = array.label;
-    if (problem) return { name, ok: false, reason: problem.message };
-    if (!status) return { name, ok: false, reason: "has not answered yet" };
-    return warm ? { name, ok: true } : { name, ok: false, reason: "its volumes are being listed" };
+  const isReady = members.some((member) => unservedReason(member) === undefined);
+  return members.map((member) => {
+    const name = member.array.label;
+    const reason = unservedReason(member);
+    if (reason !== undefined) return { name, ok: false, reason, ...isReady && { optional: true } };
+    return member.suspended
+      ? { name, ok: true, reason: "suspended: it gets no new volumes" }
+      : { name, ok: true };
   });
+}
+
+function unservedReason({ problem, status, warm }: FleetMember): string | undefined {
+  if (problem) return problem.message;
+  if (!status) return "has not answered yet";
+  return warm ? undefined : "its volumes are being listed";
 }

@@ -5,6 +5,7 @@ import { ARRAY_KEYS, type ArrayKey } from "./array_keys.ts";
 import type { ArrayConfig } from "./model.ts";
 import { kindOf, type ProblemList, shown } from "./problems.ts";
 import { isMapping } from "./tree.ts";
+import { readSwitch } from "./values.ts";
 import { nearest } from "../nearest.ts";
 
 /** The key of the whole fleet in the values file. */
@@ -160,6 +161,7 @@ async function readEntry(entry: ListedEntry): Promise<ArrayConfig | undefined> {
   const tls = await readTls(entry);
   const labels = readLabels(entry);
   const name = optionalText(entry, "Name");
+  const suspended = readSuspended(entry);
   const nfsEndpoint = kind === "flashblade" ? readNfsEndpoint(entry) : undefined;
   if (address) checkUnique(entry, { key: "MgmtEndPoint", value: address.managementAddress });
   if (name !== undefined) checkUnique(entry, { key: "Name", value: name });
@@ -171,9 +173,26 @@ async function readEntry(entry: ListedEntry): Promise<ArrayConfig | undefined> {
       fix: "use https:// for anything but a simulated array",
     });
   }
-  const common = { path, ...address, token, tls, labels, ...(name === undefined ? {} : { name }) };
+  const common = {
+    path,
+    ...address,
+    token,
+    tls,
+    labels,
+    suspended,
+    ...(name === undefined ? {} : { name }),
+  };
   if (kind === "flasharray") return { kind, ...common };
   return nfsEndpoint === undefined ? undefined : { kind, nfsEndpoint, ...common };
+}
+
+function readSuspended({ path, values, problems }: Entry): boolean {
+  const value = values.get("Suspended") ?? false;
+  const suspended = readSwitch(value);
+  if (suspended === undefined) {
+    problems.error(`${path}.Suspended`, { found: `is ${shown(value)}`, wanted: "true or false" });
+  }
+  return suspended ?? false;
 }
 
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;

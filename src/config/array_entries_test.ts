@@ -50,6 +50,7 @@ Deno.test("readArrays() reads both kinds with every key", async () => {
       ...FLASHARRAY,
       Name: "berlin-1",
       Labels: { rack: "22" },
+      Suspended: "yes",
       CertFingerprint: FINGERPRINT,
       CACert: "/ca.pem",
     }],
@@ -65,6 +66,7 @@ Deno.test("readArrays() reads both kinds with every key", async () => {
       token: TOKEN,
       tls: { verify: true, caPem: PEM, fingerprint: FINGERPRINT },
       labels: { rack: "22" },
+      suspended: true,
       name: "berlin-1",
     },
     {
@@ -76,7 +78,15 @@ Deno.test("readArrays() reads both kinds with every key", async () => {
       token: TOKEN,
       tls: { verify: true },
       labels: {},
+      suspended: false,
     },
+  ]);
+});
+
+Deno.test("readArrays() refuses a word for Suspended that is neither true nor false", async () => {
+  const { texts } = await read({ FlashArrays: [{ ...FLASHARRAY, Suspended: "maybe" }] });
+  assert.deepEqual(texts, [
+    'error: arrays.FlashArrays[0].Suspended is "maybe", wanted true or false',
   ]);
 });
 

@@ -82,6 +82,17 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
       "gives itself.",
   },
   {
+    name: "Suspended",
+    type: "switch",
+    kinds: BOTH,
+    required: false,
+    default: false,
+    meaning:
+      "`true`: the array gets no new volumes, and no create waits for it. What it holds is served " +
+      "as before. A claim that was tried there before may then exist twice: see " +
+      "[Arrays that do not answer](silent-arrays.md).",
+  },
+  {
     name: "TLSVerify",
     type: "switch",
     kinds: BOTH,

@@ -17,6 +17,8 @@ interface ArrayCommon {
   /** The fingerprint as node:tls writes it: `AB:CD:…` in upper case. */
   tls: TlsTrust;
   labels: Readonly<Record<string, string>>;
+  /** True: no new volumes, and no create waits for it. */
+  suspended: boolean;
   /** What the administrator calls it; left out: the array's own name. */
   name?: string;
 }

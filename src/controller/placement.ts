@@ -37,6 +37,8 @@ export interface PlacementArray {
   kind: VolumeKind;
   labels: Readonly<Record<string, string>>;
   status?: ArrayStatus;
+  /** The administrator wants no new volumes there. */
+  suspended?: boolean;
   /** Why it cannot be used now. */
   problem?: string;
   /** Placed lately and not visible in `status` yet. */
@@ -126,6 +128,11 @@ const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
     name: "labels",
     passing: false,
     fault: ({ labels }, { arraySelector }) => labelFault(labels, arraySelector),
+  },
+  {
+    name: "suspension",
+    passing: false,
+    fault: ({ suspended }) => suspended ? "is suspended and gets no new volumes" : undefined,
   },
   { name: "health", passing: true, fault: healthFault },
   { name: "protocol", passing: false, fault: protocolFault },

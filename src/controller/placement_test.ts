@@ -95,6 +95,12 @@ const REJECTIONS: {
     code: "unavailable",
   },
   {
+    name: "a suspension, whatever its health",
+    array: block("fa-1", { suspended: true, problem: "connection refused" }),
+    reason: "is suspended and gets no new volumes",
+    code: "exhausted",
+  },
+  {
     name: "another protocol",
     array: block("fa-1", {}, { protocols: new Set(["fc", "nvme-fc"]) }),
     reason: "serves fc, nvme-fc, not iscsi",

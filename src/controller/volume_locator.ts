@@ -165,7 +165,7 @@ export class VolumeLocator {
     // PSO 5.0 handles began with the cluster's prefix, which may look like an array's id. Such a
     // handle counts as an old one only if no configured array has that id and one array has the
     // volume.
-    if (old !== undefined && !this.#fleet.memberByHint(arrayHint)) {
+    if (old !== undefined && !(await this.#fleet.identify(arrayHint))) {
       const hit = await this.#fleet.findOnly({ names: [old], kind: options.kind }, signal, options)
         .catch((error) => {
           if (isPsoError(error, "unavailable")) return undefined;

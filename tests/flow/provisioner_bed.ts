@@ -11,6 +11,7 @@ import type { CreateVolumeRequest, PublishRequest } from "../../src/controller/r
 import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
+import { type Fetch, HttpsClient, TransportError } from "../../src/net/https.ts";
 import { testRun } from "../../src/simulator/fixture_test.ts";
 import {
   type ServedFleet,
@@ -70,8 +71,33 @@ export interface BedOptions extends Partial<SimulateOptions> {
   names?: Record<string, string>;
   /** Labels by array name. */
   labels?: Record<string, Record<string, string>>;
+  /** Arrays that get no new volumes. */
+  suspended?: string[];
   /** Start without having asked the arrays anything. */
   cold?: boolean;
+}
+
+/** `silent`: no call is answered. `unreachable`: no connection is made. */
+type CutLink = "silent" | "unreachable";
+
+/** The client's fetch, while `cut` does not say otherwise. */
+function cuttable(client: HttpsClient, cut: () => CutLink | undefined): Fetch {
+  return (request) => {
+    const state = cut();
+    if (state === undefined) return client.fetch(request);
+    if (state === "unreachable") {
+      return Promise.reject(
+        new TransportError("unavailable", "nothing listens there (ECONNREFUSED)", { sent: false }),
+      );
+    }
+    return new Promise((_, reject) =>
+      request.signal?.addEventListener(
+        "abort",
+        () => reject(new TransportError("timeout", "did not answer in time", { sent: true })),
+        { once: true },
+      )
+    );
+  };
 }
 
 /** One controller and its fleet. */
@@ -80,6 +106,8 @@ export class ProvisionerBed {
   provisioner: Provisioner;
   readonly signal = AbortSignal.timeout(60_000);
   #open: OpenArray[];
+  /** Arrays that cannot be reached now, and how that shows. */
+  readonly #cut = new Map<string, CutLink>();
 
   private constructor(readonly served: ServedFleet, readonly options: BedOptions) {
     this.#open = this.#connect();
@@ -185,6 +213,12 @@ export class ProvisionerBed {
     return AbortSignal.timeout(300);
   }
 
+  /** The way to the array is cut from now on, or whole again. */
+  link(array: string, state: CutLink | "whole"): void {
+    if (state === "whole") this.#cut.delete(array);
+    else this.#cut.set(array, state);
+  }
+
   /** All calls of one array, or of all, fail from now on as while its controllers restart. */
   async silence(array?: string): Promise<void> {
     await this.fault({ array, action: "status", value: 503, times: 100_000 });
@@ -213,8 +247,9 @@ export class ProvisionerBed {
   }
 
   #connect(): OpenArray[] {
-    return this.served.arrays.map(({ kind, name, address, token }) =>
-      openArray({
+    return this.served.arrays.map(({ kind, name, address, token }) => {
+      const https = new HttpsClient({ scheme: "http", address, tls: { verify: false } });
+      const { array, close } = openArray({
         kind,
         scheme: "http",
         managementAddress: address,
@@ -222,14 +257,20 @@ export class ProvisionerBed {
         tls: { verify: false },
         name: this.options.names?.[name] ?? name,
         nfsEndpoint: "127.0.0.1",
-      }, { log: silentLogger, callTimeoutMs: 2_000 })
-    );
+      }, {
+        log: silentLogger,
+        callTimeoutMs: 2_000,
+        fetch: cuttable(https, () => this.#cut.get(name)),
+      });
+      return { array, close: () => close().then(() => https.close()) };
+    });
   }
 
   #newFleet(): Fleet {
     const entries = this.#open.map(({ array }) => ({
       array,
       labels: this.options.labels?.[array.label] ?? {},
+      suspended: this.options.suspended?.includes(array.label),
     }));
     return new Fleet(entries, { log: silentLogger, prefix: "k8s-", timeoutMs: 1_000 });
   }

@@ -239,6 +239,14 @@ const ARRAY_EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     before: "fa-1",
     after: "berlin",
   }],
+  Suspended: [{
+    on: "where a volume is made",
+    value: true,
+    fleet: { flasharrays: 1 },
+    outcome: (world) => codeOf(createVolume(world)),
+    before: "done",
+    after: "exhausted",
+  }],
   TLSVerify: [{
     on: "the certificate",
     value: false,

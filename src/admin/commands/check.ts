@@ -89,8 +89,10 @@ export async function check(args: string[], context: AdminContext): Promise<numb
     const arrays = options.offline ? [] : config?.arrays ?? [];
     const results = await Promise.all(arrays.map(checkArray));
     for (const { lines } of results) print(lines.map((line) => `${line}\n`).join(""));
+    const twice = listedTwice(results);
+    print(twice.map((line) => `${line}\n`).join(""));
     const isHostRight = await checkThisHost(options, { config, arrays, context });
-    return isHostRight && results.every(({ ok }) => ok) ? 0 : 1;
+    return isHostRight && twice.length === 0 && results.every(({ ok }) => ok) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) {
@@ -207,10 +209,34 @@ async function clockFinding(
   }
 }
 
-async function checkArray(config: ArrayConfig): Promise<{ ok: boolean; lines: string[] }> {
+/** What was found out about one entry. */
+interface ArrayResult {
+  ok: boolean;
+  /** As messages name the entry. */
+  entry: string;
+  /** The array's own id; absent when it did not answer. */
+  id?: string;
+  lines: string[];
+}
+
+/**
+ * A line for each entry whose array an earlier entry has too, for example one by its address and
+ * one by its name: its room would count twice.
+ */
+function listedTwice(results: readonly ArrayResult[]): string[] {
+  return results.flatMap(({ entry, id }, index) => {
+    const first = results.slice(0, index).find((one) => id !== undefined && one.id === id);
+    return first
+      ? [`FAIL ${entry} is the same array as ${first.entry}: remove one of the two entries`]
+      : [];
+  });
+}
+
+async function checkArray(config: ArrayConfig): Promise<ArrayResult> {
   const { scheme, tls, managementAddress: address } = config;
   const open = openArray(config, { log: silentLogger });
   const lines: string[] = [];
+  const entry = `${config.path} ${address}`;
   const signal = AbortSignal.timeout(WAIT_MS);
   const fingerprint = scheme === "https"
     ? await new HttpsClient({ address, tls }).presentedFingerprint()
@@ -219,18 +245,18 @@ async function checkArray(config: ArrayConfig): Promise<{ ok: boolean; lines: st
     lines.push(`     its certificate has the SHA-256 fingerprint ${fingerprint}`);
   }
   try {
-    const { name, version, restVersion, capacityBytes, usedBytes, protocols } = await open.array
+    const { id, name, version, restVersion, capacityBytes, usedBytes, protocols } = await open.array
       .status(signal);
     const room = `${formatSize(usedBytes)} of ${formatSize(capacityBytes)} used`;
     const served = [...protocols].join(", ") || "no protocol";
     lines.unshift(
-      `OK   ${config.path} ${address}: ${name}, Purity ${version}, REST ${restVersion}, ${room}, ` +
+      `OK   ${entry}: ${name}, Purity ${version}, REST ${restVersion}, ${room}, ` +
         `serves ${served}`,
     );
-    return { ok: true, lines };
+    return { ok: true, entry, id, lines };
   } catch (error) {
-    lines.unshift(`FAIL ${config.path} ${address}: ${messageOf(error)}`);
-    return { ok: false, lines };
+    lines.unshift(`FAIL ${entry}: ${messageOf(error)}`);
+    return { ok: false, entry, lines };
   } finally {
     await open.close();
   }

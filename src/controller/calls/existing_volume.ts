@@ -1,4 +1,6 @@
-import type { Fleet } from "../../arrays/fleet.ts";
+import type { Volume } from "../../arrays/array.ts";
+import { type Fleet, type FleetMember, isIdentityProblem } from "../../arrays/fleet.ts";
+import { withDeadline } from "../../async/wait.ts";
 import { messageOf, PsoError } from "../../errors.ts";
 import type { ContentSource } from "../requests.ts";
 import { topologyFault } from "../topology.ts";
@@ -8,10 +10,17 @@ import { sizeMismatch } from "../volume_size.ts";
 import type { WantedVolume } from "./wanted_volume.ts";
 
 /**
+ * How long a create waits for an array that is known not to answer, or that never did. It may be
+ * back since its last check, and the claim's events shall show the reason and no deadline.
+ */
+const UNWELL_WAIT_MS = 800;
+
+/**
  * The volume that bears the wanted name already; `undefined` when there is none. An array is asked
  * only if it may hold the name: one that was listed completely and never showed the name needs no
  * call. `unavailable` when an array that may hold the name does not answer, because two volumes of
- * one name are worse than a wait.
+ * one name are worse than a wait. A suspended array that does not answer is passed over: that is
+ * what the administrator decided.
  */
 export async function findExistingVolume(
   fleet: Fleet,
@@ -24,7 +33,7 @@ export async function findExistingVolume(
     fleet.mayHold(member, name) && (member.array.kind === kind || member.warm)
   );
   const answers = await Promise.allSettled(
-    suspects.map((member) => member.array.findVolume(name, { signal })),
+    suspects.map((member) => lookUp(member, name, signal)),
   );
   const silent: string[] = [];
   const found: LocatedVolume[] = [];
@@ -32,6 +41,7 @@ export async function findExistingVolume(
     const member = suspects[index];
     if (!member) continue;
     if (answer.status === "rejected") {
+      if (member.suspended) continue;
       silent.push(`${member.array.label} did not answer (${messageOf(answer.reason)})`);
     } else if (answer.value) found.push({ member, volume: answer.value });
   }
@@ -47,6 +57,24 @@ export async function findExistingVolume(
   }
   refuseNamesakes(name, found);
   return found[0];
+}
+
+/** The volume of that name on the array; with the reason of the last check if it does not answer. */
+async function lookUp(
+  member: FleetMember,
+  name: string,
+  signal: AbortSignal,
+): Promise<Volume | undefined> {
+  const { array, problem, status, suspended } = member;
+  if (isIdentityProblem(member)) throw problem;
+  if (status && !problem && !suspended) return await array.findVolume(name, { signal });
+  try {
+    const what = `the search for ${name} on ${array.label}, which never answered so far,`;
+    const wait = { timeoutMs: UNWELL_WAIT_MS, signal };
+    return await withDeadline(what, wait, (within) => array.findVolume(name, { signal: within }));
+  } catch (error) {
+    throw problem ?? error;
+  }
 }
 
 /**

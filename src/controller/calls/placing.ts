@@ -19,6 +19,7 @@ export function memberArrays(
     label: member.array.label,
     kind: member.array.kind,
     labels: member.labels,
+    suspended: member.suspended,
     status: member.status,
     problem: member.problem?.message,
     recentBytes: recent.bytesOn(memberKey(member)),

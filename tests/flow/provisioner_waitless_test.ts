@@ -1,0 +1,145 @@
+// Provisioning that waits for nothing: arrays that are silent, dead, suspended or refuse, beside
+// arrays that work.
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { arrayReadiness } from "../../src/arrays/readiness.ts";
+import { until } from "../../src/async/wait.ts";
+import { ProvisionerBed } from "./provisioner_bed.ts";
+
+/** What `work` gives, and that it took no more than a second. */
+async function withinSecond<T>(work: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  try {
+    return await work();
+  } finally {
+    const tookMs = performance.now() - started;
+    ok(tookMs < 1_000, `took ${Math.round(tookMs)} ms`);
+  }
+}
+
+/** A create with a long deadline that is refused within a second. */
+async function refusedAtOnce(bed: ProvisionerBed, message: RegExp): Promise<void> {
+  await withinSecond(() => rejects(bed.create("pvc-1"), { code: "unavailable", message }));
+}
+
+Deno.test("a create is refused within a second, with what the health check knows of a silent array", async () => {
+  await ProvisionerBed.run({ cold: true }, async (bed) => {
+    bed.link("fa-2", "silent");
+    await bed.fleet.refresh(bed.signal);
+    const [, silent] = bed.fleet.members;
+    match(silent?.problem?.message ?? "", /the check of array fa-2 took longer than 1000 ms/);
+    await refusedAtOnce(bed, /^Cannot create pvc-1: .*fa-2 did not answer \(.*check of array fa-2/);
+  });
+});
+
+Deno.test("a create is refused within a second while an array has not answered its first check", async () => {
+  await ProvisionerBed.run({ cold: true }, async (bed) => {
+    bed.link("fa-2", "silent");
+    await refusedAtOnce(bed, /fa-2 did not answer \(.*which never answered so far/);
+  });
+});
+
+Deno.test("a create is refused within a second, with the reason, when a token is refused", async () => {
+  await ProvisionerBed.run({ cold: true }, async (bed) => {
+    await bed.fault({
+      array: "fa-2",
+      match: { path: "*/login" },
+      action: "status",
+      value: 401,
+      times: 100,
+    });
+    await bed.fleet.refresh(bed.signal);
+    await refusedAtOnce(bed, /fa-2 did not answer \(array fa-2 refuses the API token/);
+  });
+});
+
+Deno.test("an array that is back is found by the create itself, before the next check", async () => {
+  await ProvisionerBed.run({ cold: true }, async (bed) => {
+    bed.link("fa-2", "unreachable");
+    await bed.fleet.refresh(bed.signal);
+    await refusedAtOnce(bed, /fa-2 did not answer/);
+    bed.link("fa-2", "whole");
+    await bed.create("pvc-1");
+  });
+});
+
+Deno.test("the controller is ready while one array is served, and names the others' problems", async () => {
+  await ProvisionerBed.run({ cold: true }, async (bed) => {
+    bed.link("fa-2", "unreachable");
+    await bed.fleet.refresh(bed.signal);
+    const [first, second] = arrayReadiness(bed.fleet);
+    deepEqual(first, { name: "fa-1", ok: true });
+    deepEqual([second?.ok, second?.optional], [false, true]);
+    match(second?.reason ?? "", /ECONNREFUSED/);
+  });
+});
+
+Deno.test("a suspended array gets no new volumes, no create waits for it, and what it holds is served", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const entries = bed.fleet.members.map(({ array }) => ({ array }));
+    const suspend = (label: string) =>
+      bed.fleet.replace(
+        entries.map(({ array }) => ({ array, suspended: array.label === label })),
+      );
+    suspend("fa-2");
+    const onFirst = await bed.create("pvc-1");
+    suspend("fa-1");
+    await bed.create("pvc-2");
+    deepEqual(await bed.volumes(), { "fa-1": ["k8s-pvc-1"], "fa-2": ["k8s-pvc-2"] });
+    equal(await bed.create("pvc-1"), onFirst, "a claim that is there already is found");
+    await rejects(bed.create("pvc-3", { contentSource: { volumeId: onFirst } }), {
+      code: "exhausted",
+      message: /fa-1 is suspended and gets no new volumes/,
+    });
+    const { snapshotId } = await bed.provisioner.createSnapshot(
+      { name: "s-1", sourceVolumeId: onFirst },
+      bed.signal,
+    );
+    await bed.provisioner.deleteSnapshot(snapshotId, bed.signal);
+    await bed.provisioner.deleteVolume(onFirst, bed.signal);
+    deepEqual(await bed.volumes(), { "fa-1": [], "fa-2": ["k8s-pvc-2"] });
+  });
+});
+
+Deno.test("a suspended array that is silent or refuses stops no create, at a controller's start too", async () => {
+  for (const state of ["silent", "unreachable"] as const) {
+    await ProvisionerBed.run({ cold: true, suspended: ["fa-2"] }, async (bed) => {
+      bed.link("fa-2", state);
+      const checks = bed.fleet.refresh(bed.signal);
+      const [first] = bed.fleet.members;
+      await until("fa-1 is checked", () => first?.warm, { timeoutMs: 900 });
+      await withinSecond(() => bed.create("pvc-1"));
+      await checks;
+      await withinSecond(() => bed.create("pvc-2"));
+      const made = await first?.array.listVolumes({ limit: 10 }, bed.signal);
+      deepEqual(made?.items.map(({ name }) => name), ["k8s-pvc-1", "k8s-pvc-2"]);
+    });
+  }
+});
+
+Deno.test("a claim that exists on a suspended array too is refused by a repeat once that array is back", async () => {
+  await ProvisionerBed.run({ flasharrays: 2, cold: true, suspended: ["fa-2"] }, async (bed) => {
+    const [, second] = bed.fleet.members;
+    await second?.array.createVolume({ name: "k8s-pvc-1", sizeBytes: 2 ** 30 }, bed.signal);
+    bed.link("fa-2", "silent");
+    await bed.fleet.refresh(bed.signal);
+    const volumeId = await bed.create("pvc-1");
+    bed.link("fa-2", "whole");
+    await bed.fleet.refresh(bed.signal);
+    await rejects(bed.create("pvc-1"), {
+      code: "unavailable",
+      message: /fa-1 \(serial \w+\) and fa-2 \(serial \w+\) both have it/,
+    });
+    await bed.provisioner.deleteVolume(volumeId, bed.signal);
+    deepEqual(await bed.volumes(), { "fa-1": [], "fa-2": ["k8s-pvc-1"] });
+  });
+});
+
+Deno.test("a call for a volume waits for no array but the one that its handle names", async () => {
+  await ProvisionerBed.run({ flasharrays: 2 }, async (bed) => {
+    const [volumeId] = [await bed.create("pvc-1"), await bed.create("pvc-2")];
+    const home = bed.fleet.members.find(({ id }) => volumeId.startsWith(id?.slice(0, 8) ?? "-"));
+    await bed.restart();
+    bed.link(home?.array.label === "fa-1" ? "fa-2" : "fa-1", "silent");
+    await withinSecond(() => bed.provisioner.getVolume(volumeId, bed.signal));
+  });
+});
