@@ -152,8 +152,10 @@ async function runNode(options: NodeOptions): Promise<number> {
     hostRoot: options.hostRoot,
     log,
     path: Deno.env.get("PATH"),
+    toolFolders: options.toolFolders,
   });
-  const host: Host = { run, root: options.hostRoot, namespaces: options.hostTools };
+  const { hostRoot, hostTools, toolFolders } = options;
+  const host: Host = { run, root: hostRoot, namespaces: hostTools, toolFolders };
   return await (options.check ? checkNode : serveNode)(host, { options, config, log });
 }
 

@@ -34,6 +34,8 @@ export interface NodeOptions extends LogFlags {
   hostRoot: string;
   /** How the host's tools are run. */
   hostTools: "nsenter" | "chroot" | "direct";
+  /** Folders of the host in which tools are looked for first. */
+  toolFolders: string[];
   /** Empty: all addresses of the host's own interfaces. */
   dataAddresses: string[];
   localPlane?: string;
@@ -177,6 +179,7 @@ function parseNode(flags: Flags, { env, hostname }: CliContext): NodeOptions {
     stateDir: flags.text("state-dir") ?? "/var/lib/pso",
     hostRoot: flags.text("host-root") ?? "/host",
     hostTools: flags.choice("host-tools", ["nsenter", "chroot", "direct"]) ?? "nsenter",
+    toolFolders: flags.folders("tool-path"),
     dataAddresses,
     ...(localPlane === undefined ? {} : { localPlane }),
     check,
@@ -313,6 +316,17 @@ class Flags {
       throw new UsageError(`${dashed(name)} is ${JSON.stringify(wrong)}, wanted an IP address`);
     }
     return addresses;
+  }
+
+  folders(name: string): string[] {
+    const folders = this.texts(name);
+    const wrong = folders.find((folder) => !/^\/[^:]*$/.test(folder));
+    if (wrong !== undefined) {
+      throw new UsageError(
+        `${dashed(name)} is ${JSON.stringify(wrong)}, wanted one absolute path of a folder`,
+      );
+    }
+    return folders;
   }
 
   /** The last one counts, so that a wrapper's flag can be overridden. */

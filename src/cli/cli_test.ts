@@ -35,7 +35,7 @@ Deno.test("parseCommandLine() takes the mode as a word, as --mode=MODE and as --
 Deno.test("parseCommandLine() reads every flag of a node", () => {
   const line =
     "node -f v.yaml --endpoint unix:///n.sock --node-name n1 --state-dir /s --host-root /h " +
-    "--data-address 127.0.0.11 " +
+    "--tool-path /opt/a --tool-path /opt/b --data-address 127.0.0.11 " +
     "--data-address fd00::1 --local-plane /lp --admin [::1]:9000 --log-level debug " +
     "--log-format text";
   assert.deepEqual(parse(line), {
@@ -47,6 +47,7 @@ Deno.test("parseCommandLine() reads every flag of a node", () => {
     stateDir: "/s",
     hostRoot: "/h",
     hostTools: "nsenter",
+    toolFolders: ["/opt/a", "/opt/b"],
     dataAddresses: ["127.0.0.11", "fd00::1"],
     localPlane: "/lp",
     check: false,
@@ -185,6 +186,10 @@ const FAULTS: [string, string][] = [
   [
     `controller --endpoint ${SOCKET} --log-format xml`,
     '--log-format is "xml", wanted one of json, text',
+  ],
+  [
+    `node --endpoint ${SOCKET} --tool-path bin`,
+    '--tool-path is "bin", wanted one absolute path of a folder',
   ],
   [`node --endpoint ${SOCKET} --data-address fa1`, '--data-address is "fa1", wanted an IP address'],
   ["simulate --flasharrays two", '--flasharrays is "two", wanted a number from 0 to 100'],

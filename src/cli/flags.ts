@@ -72,6 +72,13 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
         "this program (default nsenter)",
     },
     {
+      name: "tool-path",
+      value: "DIR",
+      meaning: "folder of the host in which its tools are looked for before the system's own " +
+        "folders (repeatable)",
+      repeat: true,
+    },
+    {
       name: "data-address",
       value: "IP",
       meaning:

@@ -3,7 +3,7 @@ import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { CommandResult, Run, RunOptions } from "../run.ts";
 import { abortError } from "../async/wait.ts";
-import { filePath, type Host, type Namespaces } from "./host.ts";
+import { filePath, type Host, type Namespaces, realToolPath } from "./host.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** No tool that we call prints as much. One that does is broken, and would fill our memory. */
@@ -19,7 +19,16 @@ const DEATH_WAIT_MS = 2_000;
  */
 const PIPE_WAIT_MS = 500;
 const MESSAGE_MAX = 400;
-const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** The last one is where NixOS has its tools. */
+const SYSTEM_FOLDERS = [
+  "/usr/local/sbin",
+  "/usr/local/bin",
+  "/usr/sbin",
+  "/usr/bin",
+  "/sbin",
+  "/bin",
+  "/run/current-system/sw/bin",
+];
 
 /** Debian's package of each tool, for the message that says what to install. */
 const PACKAGES: Record<ProtocolTool, string> & Record<string, string> = {
@@ -79,24 +88,31 @@ interface CommandOptions {
   log: Logger;
   /** PATH of our own process. With `direct`, tools are looked for there first. */
   path?: string;
+  /** Folders before all others. */
+  toolFolders?: readonly string[];
 }
 
 /**
- * The PATH that tools are looked for in: the system's folders, and with `direct` before them those
- * of our own process.
+ * The folders that tools are looked for in, best first: those that `--tool-path` names, with
+ * `direct` those of our own process, the system's.
  */
-export function toolPath(namespaces: Namespaces, ownPath: string | undefined): string {
-  return namespaces === "direct" && ownPath ? `${ownPath}:${SYSTEM_PATH}` : SYSTEM_PATH;
+export function searchFolders(
+  { namespaces, path, toolFolders = [] }: Omit<CommandOptions, "hostRoot" | "log">,
+): string[] {
+  const own = namespaces === "direct" && path ? path.split(":") : [];
+  return [...new Set([...toolFolders, ...own, ...SYSTEM_FOLDERS])].filter((one) => one !== "");
 }
 
-/** True when the host has this tool in a folder that Run looks in; nothing is started. */
+/**
+ * True when the host has this tool in a folder that Run looks in; nothing is started. A link counts
+ * by what it leads to on the host.
+ */
 export async function hasTool(host: Host, tool: string): Promise<boolean> {
-  const own = host.namespaces === "direct" ? Deno.env.get("PATH") : undefined;
-  for (const folder of new Set(toolPath(host.namespaces, own).split(":"))) {
-    if (folder === "") continue;
+  const path = host.namespaces === "direct" ? Deno.env.get("PATH") : undefined;
+  for (const folder of searchFolders({ ...host, path })) {
     try {
-      await Deno.stat(filePath(host, `${folder}/${tool}`));
-      return true;
+      const file = await realToolPath(host, `${folder}/${tool}`, { followLast: true });
+      if ((await Deno.stat(filePath(host, file))).isFile) return true;
     } catch {
       // Not in this folder, or we may not read the folder: try the next one.
     }
@@ -134,7 +150,7 @@ export function commandLine(
  * does not end in time.
  */
 export function createRun(options: CommandOptions): Run {
-  const env = { LC_ALL: "C", PATH: toolPath(options.namespaces, options.path) };
+  const env = { LC_ALL: "C", PATH: searchFolders(options).join(":") };
   return async (tool, args, runOptions = {}) => {
     const started = performance.now();
     const secrets = runOptions.secrets ?? [];
@@ -166,7 +182,8 @@ function redact(text: string, secrets: string[]): string {
 function missing(tool: string, cause?: unknown): PsoError {
   return new PsoError(
     "unavailable",
-    `tool ${tool} is missing: ${installHint(tool) ?? "install it on this node"}`,
+    `tool ${tool} is missing: ${installHint(tool) ?? "install it on this node"}; if it is there, ` +
+      "name its folder with --tool-path",
     { cause },
   );
 }

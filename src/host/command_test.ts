@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { isPsoError, PsoError } from "../errors.ts";
 import { createLogger, silentLogger } from "../log.ts";
-import { commandLine, createRun, toolPath } from "./command.ts";
+import { HostFiles } from "../../tests/support/host_files.ts";
+import { commandLine, createRun, hasTool, searchFolders } from "./command.ts";
+import type { Host } from "./host.ts";
 
+const HINT = "if it is there, name its folder with --tool-path";
 const path = Deno.env.get("PATH");
 const run = createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger, path });
 
@@ -56,11 +59,14 @@ Deno.test("run() names the package of a missing tool", async () => {
   const nowhere = createRun({ namespaces: "chroot", hostRoot: "/", log: silentLogger });
   assert.equal(
     (await failure(run("no-such-tool", []))).message,
-    "tool no-such-tool is missing: install it on this node",
+    `tool no-such-tool is missing: install it on this node; ${HINT}`,
   );
   // The chroot form of the same fact: chroot(1) itself is there and answers 127.
   const error = await failure(nowhere("nvme", ["list"]));
-  assert.equal(error.message, "tool nvme is missing: install the package nvme-cli on this node");
+  assert.equal(
+    error.message,
+    `tool nvme is missing: install the package nvme-cli on this node; ${HINT}`,
+  );
 });
 
 Deno.test("run() kills the whole process group when the time is over", async () => {
@@ -132,10 +138,67 @@ Deno.test("commandLine() enters the host's namespaces as asked", () => {
   ]);
 });
 
-Deno.test("toolPath() looks in our own PATH first only when tools run in our own namespaces", () => {
-  assert.match(toolPath("direct", "/shim:/bin"), /^\/shim:\/bin:\/usr\/local\/sbin:/);
-  assert.match(toolPath("nsenter", "/shim:/bin"), /^\/usr\/local\/sbin:/);
+Deno.test("searchFolders() begins with --tool-path, then our own PATH if tools run in our own namespaces", () => {
+  const folders = (namespaces: "direct" | "nsenter") =>
+    searchFolders({ namespaces, path: "/shim:/bin", toolFolders: ["/opt/storage/bin"] });
+  assert.deepEqual(folders("direct").slice(0, 4), [
+    "/opt/storage/bin",
+    "/shim",
+    "/bin",
+    "/usr/local/sbin",
+  ]);
+  assert.deepEqual(folders("nsenter").slice(0, 2), ["/opt/storage/bin", "/usr/local/sbin"]);
 });
+
+for (
+  const { name, links = {}, files, toolFolders, has } of [
+    { name: "a file", files: ["/usr/sbin/iscsiadm"], has: true },
+    {
+      name: "an absolute link of the host",
+      files: ["/opt/iscsi/iscsiadm"],
+      links: { "/usr/sbin/iscsiadm": "/opt/iscsi/iscsiadm" },
+      has: true,
+    },
+    {
+      name: "a file in the only place where NixOS has tools",
+      files: ["/nix/store/1-iscsi/bin/iscsiadm"],
+      links: {
+        "/run/current-system": "/nix/store/1-system",
+        "/nix/store/1-system/sw/bin": "/nix/store/1-iscsi/bin",
+      },
+      has: true,
+    },
+    {
+      name: "a file in a folder of --tool-path",
+      files: ["/opt/iscsi/iscsiadm"],
+      toolFolders: ["/opt/iscsi"],
+      has: true,
+    },
+    { name: "a file elsewhere", files: ["/opt/iscsi/iscsiadm"], has: false },
+    {
+      name: "a link that leads nowhere on the host, and to a tool of this container",
+      files: [],
+      links: { "/usr/sbin/iscsiadm": "/bin/sh" },
+      has: false,
+    },
+  ] as {
+    name: string;
+    links?: Record<string, string>;
+    files: string[];
+    toolFolders?: string[];
+    has: boolean;
+  }[]
+) {
+  Deno.test(`hasTool() is ${has} for ${name}`, async () => {
+    const root = await Deno.makeTempDir({ prefix: "pso-tools-" });
+    const hostFiles = new HostFiles(root);
+    for (const file of files) hostFiles.write(file, "");
+    for (const [path, to] of Object.entries(links)) hostFiles.link(path, to);
+    const host: Host = { root, namespaces: "nsenter", run, toolFolders };
+    assert.equal(await hasTool(host, "iscsiadm"), has);
+    await Deno.remove(root, { recursive: true });
+  });
+}
 
 Deno.test("run() finds a tool in our own PATH first, as a shim that tests put there", async () => {
   const folder = await Deno.makeTempDir({ prefix: "pso-shim-" });

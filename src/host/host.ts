@@ -1,5 +1,6 @@
 import { PsoError } from "../errors.ts";
 import type { Run } from "../run.ts";
+import { followLinks } from "./links.ts";
 
 /**
  * Where host tools run. `direct`: in our own namespaces. `chroot`: with the host's `/` as their
@@ -18,7 +19,12 @@ export interface Host {
    */
   root: string;
   namespaces: Namespaces;
+  /** Folders in which tools are looked for before the system's own; `--tool-path` names them. */
+  toolFolders?: readonly string[];
 }
+
+/** What only the kernel makes: no link of an administrator is in its way. */
+const OF_KERNEL = /^\/(proc|sys|dev)(\/|$)/;
 
 /** The path by which this process opens the host's file `path`: for /proc, /sys, /dev and /etc. */
 export function hostPath(host: Host, path: string): string {
@@ -31,9 +37,30 @@ export function hostPath(host: Host, path: string): string {
  * /dev, which this process always opens below the host root.
  */
 export function filePath(host: Host, path: string): string {
-  return host.namespaces === "direct" && !/^\/(proc|sys|dev)(\/|$)/.test(path)
-    ? path
-    : hostPath(host, path);
+  return host.namespaces === "direct" && !OF_KERNEL.test(path) ? path : hostPath(host, path);
+}
+
+/**
+ * As hostPath(), for a file that an administrator may have put elsewhere by a link: its links are
+ * followed inside the host's root. `unavailable` when one of them leads nowhere.
+ */
+export async function realHostPath(host: Host, path: string): Promise<string> {
+  if (OF_KERNEL.test(path)) return hostPath(host, path);
+  const root = host.root === "/" ? "" : host.root;
+  return hostPath(host, await followLinks(root, path, { followLast: true }));
+}
+
+/**
+ * What tools, kubelet and mountinfo call `path` when its links are followed as on the host: see
+ * followLinks(). `followLast` false: the last part is not looked at.
+ */
+export function realToolPath(
+  host: Host,
+  path: string,
+  options: { followLast: boolean },
+): Promise<string> {
+  const root = host.namespaces === "direct" || host.root === "/" ? "" : host.root;
+  return followLinks(root, path, options);
 }
 
 /**
@@ -49,11 +76,13 @@ export function toolPathOf(host: Host, path: string): string {
 
 /**
  * The text of a host file without the newline at its end; `undefined` when the file does not exist,
- * or belongs to a device that is going away. `unavailable` when it cannot be read.
+ * or belongs to a device that is going away. `unavailable` when it cannot be read, or is a link
+ * that leads nowhere.
  */
 export async function readHostText(host: Host, path: string): Promise<string | undefined> {
+  const real = await realHostPath(host, path);
   try {
-    return (await Deno.readTextFile(hostPath(host, path))).trimEnd();
+    return (await Deno.readTextFile(real)).trimEnd();
   } catch (error) {
     // ENXIO (6) and ENODEV (19): how sysfs answers for a device that is going away.
     if (error instanceof Deno.errors.NotFound || /os error (6|19)\)/.test(String(error))) {
@@ -68,8 +97,9 @@ export async function readHostText(host: Host, path: string): Promise<string | u
 /** The names in a host folder, sorted; none when it does not exist. `unavailable` otherwise. */
 export async function listHostFolder(host: Host, path: string): Promise<string[]> {
   const names: string[] = [];
+  const real = await realHostPath(host, path);
   try {
-    for await (const entry of Deno.readDir(hostPath(host, path))) names.push(entry.name);
+    for await (const entry of Deno.readDir(real)) names.push(entry.name);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) {
       throw new PsoError("unavailable", `host folder ${path} cannot be read: ${String(error)}`, {

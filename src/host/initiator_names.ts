@@ -1,5 +1,8 @@
-import type { Finding } from "./finding.ts";
+import { isPsoError, PsoError } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import { FC_PROTOCOLS, protocolsOfInitiator } from "../protocols.ts";
+import { hasTool } from "./command.ts";
+import type { Finding } from "./finding.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 
 /**
@@ -32,12 +35,26 @@ const PLACEHOLDER_UUIDS = [
 /** What this host has of one protocol: its initiator name, or the reason why it cannot use it. */
 export type Found<T> = { value: T } | { missing: string };
 
+/** The text of a file of names, or why the host has none there. */
+async function readName(
+  host: Host,
+  { file, fix }: { file: string; fix: string },
+): Promise<Found<string>> {
+  try {
+    const text = await readHostText(host, file);
+    return text === undefined ? { missing: `${file} does not exist: ${fix}` } : { value: text };
+  } catch (error) {
+    // One name that cannot be read, such as a link that leads nowhere, costs its protocols only.
+    if (!isPsoError(error, "unavailable")) throw error;
+    return { missing: error.message };
+  }
+}
+
 /** The IQN in open-iscsi's file, in lower case. */
 export async function readIqn(host: Host): Promise<Found<string>> {
-  const text = await readHostText(host, ISCSI_FILE);
-  if (text === undefined) {
-    return { missing: `${ISCSI_FILE} does not exist: install open-iscsi on this node` };
-  }
+  const found = await readName(host, { file: ISCSI_FILE, fix: "install open-iscsi on this node" });
+  if ("missing" in found) return found;
+  const text = found.value;
   const name = /^\s*InitiatorName\s*=\s*(\S+)\s*$/m.exec(text)?.[1];
   if (name === undefined) {
     return {
@@ -59,11 +76,9 @@ export async function readIqn(host: Host): Promise<Found<string>> {
  * hosts with one NQN for one host, and shows each the volumes of the others.
  */
 export async function readNqn(host: Host): Promise<Found<string>> {
-  const text = await readHostText(host, NQN_FILE);
-  if (text === undefined) {
-    return { missing: `${NQN_FILE} does not exist: write it with nvme gen-hostnqn` };
-  }
-  const name = text.trim();
+  const found = await readName(host, { file: NQN_FILE, fix: "write it with nvme gen-hostnqn" });
+  if ("missing" in found) return found;
+  const name = found.value.trim();
   if (!NQN.test(name)) {
     return {
       missing: `${NQN_FILE} holds ${
@@ -85,6 +100,36 @@ export async function readNqn(host: Host): Promise<Found<string>> {
 
 function uuidOf(nqn: string): string | undefined {
   return /:uuid:([0-9a-f-]{36})$/i.exec(nqn)?.[1]?.toLowerCase();
+}
+
+/**
+ * Gives a host that has nvme-cli but no NQN or no host ID both of them, from one random UUID, and
+ * says so in the log: to the arrays the host is a new one from then on. `nvme gen-hostnqn` derives
+ * them from the firmware, which has the same UUID on many machines. A file that exists, be it by a
+ * link, is kept. `unavailable` when a file cannot be read or written, or when what was written is
+ * not read back: the next call would write another name.
+ */
+export async function ensureHostNames(host: Host, log: Logger): Promise<void> {
+  if (!await hasTool(host, "nvme")) return;
+  const [nqn, id] = await Promise.all([
+    readHostText(host, NQN_FILE),
+    readHostText(host, HOSTID_FILE),
+  ]);
+  if (nqn && id) return;
+  const uuid = uuidOf(nqn ?? "") ?? id ?? crypto.randomUUID();
+  const write = async (path: string, text: string) => {
+    log.warn("host name written, because the host had none", { path, name: text });
+    await host.run("tee", [path], { stdin: `${text}\n` });
+    if (await readHostText(host, path) === text) return;
+    throw new PsoError(
+      "unavailable",
+      `${text} was written to ${path} of the host and is not there: mount the host's / at the ` +
+        `folder that --host-root names, and see what ${path} is`,
+    );
+  };
+  await host.run("mkdir", ["-p", "/etc/nvme"]);
+  if (!id) await write(HOSTID_FILE, uuid);
+  if (!nqn) await write(NQN_FILE, `nqn.2014-08.org.nvmexpress:uuid:${uuid}`);
 }
 
 /** The WWPNs of all FC ports of this host, 16 lower-case hex digits each. */
@@ -126,7 +171,10 @@ export async function nameConflictFindings(host: Host): Promise<Finding[]> {
   const [iqn, nqn, hostid] = await Promise.all([
     readIqn(host),
     readNqn(host),
-    readHostText(host, HOSTID_FILE),
+    readName(host, {
+      file: HOSTID_FILE,
+      fix: "the node plugin writes it when it starts, from the UUID of the host NQN",
+    }),
   ]);
   const iqnsInUse = await valuesOf(host, "/sys/class/iscsi_session", "initiatorname");
   if ("value" in iqn) {
@@ -140,19 +188,14 @@ export async function nameConflictFindings(host: Host): Promise<Finding[]> {
     ...othersInUse({ area: "nvme", file: NQN_FILE, name: nqn.value, inUse: nqnsInUse }),
   );
   const uuid = uuidOf(nqn.value);
-  if (hostid === undefined) {
-    findings.push({
-      area: "nvme",
-      level: "warn",
-      what: `${HOSTID_FILE} does not exist`,
-      fix: "the node plugin writes it when it starts, from the UUID of the host NQN",
-    });
-  } else if (uuid !== undefined && hostid.trim().toLowerCase() !== uuid) {
+  if ("missing" in hostid) {
+    findings.push({ area: "nvme", level: "warn", what: hostid.missing });
+  } else if (uuid !== undefined && hostid.value.trim().toLowerCase() !== uuid) {
     findings.push({
       area: "nvme",
       level: "warn",
       what:
-        `host ID ${hostid.trim()} is not the UUID of the host NQN, and the kernel refuses one ` +
+        `host ID ${hostid.value.trim()} is not the UUID of the host NQN, and the kernel refuses one ` +
         "host ID with two NQNs (Invalid argument)",
       fix: `write ${uuid} into ${HOSTID_FILE} while no volume is attached`,
     });

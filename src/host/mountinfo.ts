@@ -1,5 +1,5 @@
 import { PsoError } from "../errors.ts";
-import { filePath, type Host, hostPath, toolPathOf } from "./host.ts";
+import { type Host, hostPath, realToolPath, toolPathOf } from "./host.ts";
 
 /** One mount (proc_pid_mountinfo(5)). */
 export interface Mount {
@@ -126,26 +126,11 @@ export function mountsOfDevice(
 }
 
 /**
- * `path` as mountinfo names it. Symbolic links in the folders above it are followed. The last part
- * is not looked at, because a mount of a dead server there would hang us. A path whose folder does
- * not exist is returned as it is, without a slash at its end.
+ * `path` as mountinfo names it. Symbolic links in the folders above it are followed as the host
+ * follows them, also absolute ones. The last part is not looked at, because a mount of a dead
+ * server there would hang us. What does not exist is kept as it is, without a slash at its end.
+ * `unavailable` when a link leads nowhere: kubelet's folder must not be taken for an empty one.
  */
 export async function resolveTarget(host: Host, path: string): Promise<string> {
-  const plain = path.replace(/\/+$/, "") || "/";
-  const slash = plain.lastIndexOf("/");
-  if (slash < 0) return plain;
-  try {
-    const folder = await Deno.realPath(filePath(host, plain.slice(0, slash) || "/"));
-    const seen = toolPathOf(host, folder);
-    return `${seen === "/" ? "" : seen}/${plain.slice(slash + 1)}`;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return plain;
-    }
-    throw new PsoError(
-      "unavailable",
-      `the folder of ${path} cannot be read: ${String(error)}; kubelet will try again`,
-      { cause: error },
-    );
-  }
+  return path.startsWith("/") ? await realToolPath(host, path, { followLast: false }) : path;
 }

@@ -1,6 +1,5 @@
 import { PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
-import { hasTool } from "./command.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 import { readPortal } from "./portal.ts";
 import { writeSysfs } from "./sysfs.ts";
@@ -22,9 +21,6 @@ const PURE = /^eui\.00[0-9a-f]{14}24a937[0-9a-f]{10}$/;
  * no namespace disappears under a pod.
  */
 const RECONNECT_SECONDS = 5;
-
-const NQN_FILE = "/etc/nvme/hostnqn";
-const HOSTID_FILE = "/etc/nvme/hostid";
 
 /** One route to a subsystem, with addresses as nvme-connect(1) wants them. */
 export interface NvmeRoute {
@@ -255,23 +251,4 @@ export async function rescanController(
     timeoutMs: RESCAN_TIMEOUT_MS,
     signal,
   });
-}
-
-/**
- * Gives a host that has nvme-cli but no NQN or no host ID both of them, from one random UUID. `nvme
- * gen-hostnqn` derives them from the firmware, which has the same UUID on many machines. A name
- * that exists is kept. Throws `unavailable` when a file cannot be written.
- */
-export async function ensureHostNames(host: Host): Promise<void> {
-  if (!await hasTool(host, "nvme")) return;
-  const [nqn, id] = await Promise.all([
-    readHostText(host, NQN_FILE),
-    readHostText(host, HOSTID_FILE),
-  ]);
-  if (nqn && id) return;
-  const uuid = /:uuid:([0-9a-f-]{36})$/i.exec(nqn ?? "")?.[1] ?? id ?? crypto.randomUUID();
-  const write = (path: string, text: string) => host.run("tee", [path], { stdin: `${text}\n` });
-  await host.run("mkdir", ["-p", "/etc/nvme"]);
-  if (!id) await write(HOSTID_FILE, uuid);
-  if (!nqn) await write(NQN_FILE, `nqn.2014-08.org.nvmexpress:uuid:${uuid}`);
 }

@@ -4,7 +4,6 @@ import type { Host } from "./host.ts";
 import {
   connect,
   disconnect,
-  ensureHostNames,
   findNamespace,
   ipRoute,
   isSameRoute,
@@ -130,30 +129,6 @@ Deno.test("findNamespace() refuses a host whose kernel shows one device for each
       );
     },
   );
-});
-
-Deno.test("ensureHostNames() writes NQN and host ID from one UUID, and keeps what is there", async () => {
-  await withHost({ "/usr/sbin/nvme": "" }, async (host, commands) => {
-    await ensureHostNames(host);
-    const uuid = /hostid < (.+)$/.exec(commands[1] ?? "")?.[1] ?? "";
-    assert.match(uuid, /^[0-9a-f]{8}-/);
-    assert.deepEqual(commands, [
-      "mkdir -p /etc/nvme",
-      `tee /etc/nvme/hostid < ${uuid}`,
-      `tee /etc/nvme/hostnqn < nqn.2014-08.org.nvmexpress:uuid:${uuid}`,
-    ]);
-  });
-  await withHost(
-    { "/usr/sbin/nvme": "", "/etc/nvme/hostnqn": "nqn.x", "/etc/nvme/hostid": "y" },
-    async (host, commands) => {
-      await ensureHostNames(host);
-      assert.deepEqual(commands, []);
-    },
-  );
-  await withHost({}, async (host, commands) => {
-    await ensureHostNames(host);
-    assert.deepEqual(commands, [], "a host without nvme-cli needs no name");
-  });
 });
 
 Deno.test("isSameRoute() is by transport, subsystem, address, port, and host port where both name one", () => {

@@ -3,7 +3,7 @@ import type { Protocol } from "../protocols.ts";
 import { hasTool, installHint } from "./command.ts";
 import { hasModule, TOOL_TIMEOUT_MS } from "./equipment_check.ts";
 import { type Finding, guarded, SCSI_PROTOCOLS } from "./finding.ts";
-import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
+import { type Host, listHostFolder, readHostText, realHostPath } from "./host.ts";
 import { isMultipathRunning } from "./multipath.ts";
 import {
   blacklistFindings,
@@ -96,7 +96,7 @@ async function listeningSockets(host: Host): Promise<string[] | undefined> {
 
 async function exists(host: Host, path: string): Promise<boolean> {
   try {
-    await Deno.stat(hostPath(host, path));
+    await Deno.stat(await realHostPath(host, path));
     return true;
   } catch {
     return false;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readIqn, readNqn, readWwpns } from "../host/initiator_names.ts";
 import { equipmentReasons, parseAddresses, readIdentity } from "./identity.ts";
+import { FakeHost } from "../../tests/support/fake_host.ts";
 import { DEBIANS, Transcripts, withHostRoot } from "../../tests/support/test_host.ts";
 
 const ISCSI = "/etc/iscsi/initiatorname.iscsi";
@@ -134,3 +135,27 @@ for (const debian of DEBIANS) {
     assert.deepEqual(parseAddresses(stdout), []);
   });
 }
+
+Deno.test("NodeGetInfo three times gives one identity when the names are absolute links of the host", () =>
+  FakeHost.use(async (fake) => {
+    fake.write("/usr/sbin/nvme", "");
+    fake.write("/sys/module/nvme_tcp/refcnt", "1");
+    fake.write("/persist/hostnqn", NQN);
+    fake.write("/persist/hostid", "0a1b2c3d-0000-4000-8000-00000000000f");
+    fake.link("/etc/nvme", "/persist");
+    const node = fake.plugin();
+    const seen = [await node.identity(), await node.identity(), await node.identity()];
+    assert.deepEqual(seen.map(({ nqn }) => nqn), [NQN, NQN, NQN]);
+    assert.deepEqual(fake.ran("tee"), []);
+  }));
+
+Deno.test("NodeGetInfo three times gives one identity on a host that had no NVMe name", () =>
+  FakeHost.use(async (fake) => {
+    fake.write("/usr/sbin/nvme", "");
+    fake.write("/sys/module/nvme_tcp/refcnt", "1");
+    const node = fake.plugin();
+    const seen = [await node.identity(), await node.identity(), await node.identity()];
+    assert.match(seen[0]?.nqn ?? "", /^nqn\.2014-08\.org\.nvmexpress:uuid:/);
+    assert.equal(new Set(seen.map(({ nqn }) => nqn)).size, 1);
+    assert.equal(fake.said("host name written, because the host had none").length, 2);
+  }));

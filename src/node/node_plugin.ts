@@ -3,7 +3,7 @@ import type { FlashArraySettings } from "../config/model.ts";
 import type { NodeIdentity } from "../handoff.ts";
 import type { Protocol } from "../protocols.ts";
 import type { Host } from "../host/host.ts";
-import { ensureHostNames } from "../host/nvme.ts";
+import { ensureHostNames } from "../host/initiator_names.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
 import type { Logger } from "../log.ts";
 import type { Condition, StorageCondition } from "./look.ts";
@@ -202,7 +202,7 @@ export class NodePlugin {
   /** NodeGetInfo: who this node is to the arrays. */
   async identity(): Promise<NodeIdentity> {
     try {
-      await ensureHostNames(this.#context.host);
+      await ensureHostNames(this.#context.host, this.#context.log);
     } catch (error) {
       this.#context.log.warn("host has no NVMe names, and none could be written", {
         reason: messageOf(error),

@@ -233,6 +233,10 @@ export class FakeHost extends HostFiles {
   }
 
   #tee(path: string, value: string): Answer {
+    if (path.startsWith("/etc/")) {
+      this.write(path, value);
+      return {};
+    }
     const controller = /^\/sys\/class\/nvme\/(nvme\d+)\/rescan_controller$/.exec(path)?.[1];
     if (controller !== undefined) this.nvme.rescan(controller);
     else this.scsi.tee(path, value);
@@ -258,8 +262,9 @@ export class FakeHost extends HostFiles {
     const type = args.includes("-t") ? args[args.indexOf("-t") + 1] ?? "" : "xfs";
     if (options.includes("bind")) {
       const below = this.#mounts.findLast((line) => line.split(" ")[4] === source);
-      const number = below?.split(" ")[2] ?? "0:1";
-      this.mount(target, { number, type: below?.split(" ").at(-3) ?? type, source, options: mode });
+      const [, , number = "0:1", root] = below?.split(" ") ?? [];
+      const shown = { number, root, type: below?.split(" ").at(-3) ?? type, source, options: mode };
+      this.mount(target, shown);
       return {};
     }
     const number = device === undefined

@@ -91,9 +91,9 @@ async function examine(
 ): Promise<PublishPlan> {
   const { host, records } = context;
   const { capability, volumeId } = request;
-  await makeParent(host, request.targetPath);
   const stagingPath = await resolveTarget(host, request.stagingPath);
   const targetPath = await resolveTarget(host, request.targetPath);
+  await makeParent(host, targetPath);
   const place = stagedPlace(stagingPath, capability.access.type);
   const mounts = await readMounts(host);
   const staged = mountAt(mounts, place);
@@ -203,7 +203,7 @@ async function publicationsAmong(
 }
 
 async function makeParent(host: Host, targetPath: string): Promise<void> {
-  const parent = targetPath.replace(/\/+$/, "").split("/").slice(0, -1).join("/");
+  const parent = targetPath.slice(0, targetPath.lastIndexOf("/"));
   if (parent !== "") await makeFolder(host, parent);
 }
 

@@ -112,7 +112,6 @@ async function refuseOtherStage(
  */
 async function placeFor(host: Host, path: string): Promise<string> {
   const place = await resolveTarget(host, path);
-  if (mountAt(await readMounts(host), place)) return place;
-  await makeFolder(host, path);
-  return await resolveTarget(host, path);
+  if (!mountAt(await readMounts(host), place)) await makeFolder(host, place);
+  return place;
 }
