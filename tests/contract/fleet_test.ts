@@ -39,6 +39,7 @@ Deno.test(
     const [first] = fleet.members;
     ok(first);
     equal(fleet.mayHold(first, "k8s-pvc-1"), true, "cold: anything may be there");
+    equal(fleet.mayHaveSnapshots(first, "k8s-pvc-1"), true, "cold: snapshots too");
     await first.array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
     await first.array.createSnapshot("k8s-pvc-1", "snapshot-1");
     await silence("fa-2");
@@ -82,6 +83,7 @@ Deno.test(
       true,
     ]);
     equal(fleet.mayHold(first, "other-pvc-1"), true, "names of other prefixes are not indexed");
+    equal(fleet.mayHaveSnapshots(first, "other-pvc-1"), true, "nor are their snapshots");
     fleet.snapshotCreated(first, "k8s-pvc-1.a");
     fleet.snapshotCreated(first, "k8s-pvc-1.a");
     fleet.snapshotCreated(first, "k8s-pvc-1.b");

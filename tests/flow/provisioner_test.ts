@@ -39,7 +39,7 @@ Deno.test("deleteVolume() refuses a volume that a node or a snapshot holds", asy
       sourceVolumeId: volumeId,
     }, bed.signal);
     await rejects(bed.provisioner.deleteVolume(volumeId, bed.signal), { code: "in_use" });
-    // A controller that has listed nothing yet must ask: the snapshot would be destroyed as well.
+    // A controller that has listed nothing yet, too: the snapshot would be destroyed as well.
     await bed.restart();
     await rejects(bed.provisioner.deleteVolume(volumeId, bed.signal), { code: "in_use" });
     await bed.provisioner.deleteSnapshot(snapshotId, bed.signal);
