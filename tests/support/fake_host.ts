@@ -19,7 +19,7 @@ import { FakeLoop } from "./fake_loop.ts";
 import { FakeNvme } from "./fake_nvme.ts";
 import { FakeIscsi, PORTALS, TARGET } from "./fake_iscsi.ts";
 import { type Answer, FakeScsi, serialOf, SIZE_BYTES } from "./fake_scsi.ts";
-import { HostFiles } from "./host_files.ts";
+import { HostFiles, makeHostFolder } from "./host_files.ts";
 import { FLASHARRAY, type NodeChanges } from "./test_settings.ts";
 
 /** What a host needs before it attaches a volume. */
@@ -78,7 +78,7 @@ export class FakeHost extends HostFiles {
   }
 
   static async use(work: (fake: FakeHost) => Promise<void>): Promise<void> {
-    const root = await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-fake-" }));
+    const root = await makeHostFolder();
     const fake = new FakeHost(root);
     try {
       fake.#writeMounts();

@@ -1,3 +1,13 @@
+/**
+ * Makes a folder for the files of a host, in memory where this machine has a place for that: sysfs
+ * is in memory too, and a test makes some hundred files.
+ */
+export async function makeHostFolder(): Promise<string> {
+  const memory = await Deno.stat("/dev/shm").catch(() => undefined);
+  const dir = memory?.isDirectory ? "/dev/shm" : undefined;
+  return await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-host-", dir }));
+}
+
 /** The files of a host in a folder: what /sys, /proc, /etc and /dev show to a program. */
 export class HostFiles {
   readonly root: string;

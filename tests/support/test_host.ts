@@ -2,7 +2,7 @@
 import { toolFailure } from "../../src/host/command.ts";
 import type { CommandResult, Run } from "../../src/run.ts";
 import type { Host, Namespaces } from "../../src/host/host.ts";
-import { HostFiles } from "./host_files.ts";
+import { HostFiles, makeHostFolder } from "./host_files.ts";
 
 /** The distributions whose tools were recorded (tests/lab/record_transcripts.ts). */
 export const DEBIANS = ["debian12", "debian13"] as const;
@@ -79,7 +79,7 @@ export async function withHostRoot(
   work: (host: Host) => Promise<void>,
   { run = noTool, namespaces = "chroot" }: { run?: Run; namespaces?: Namespaces } = {},
 ): Promise<void> {
-  const root = await Deno.makeTempDir({ prefix: "pso-host-" });
+  const root = await makeHostFolder();
   const hostFiles = new HostFiles(root);
   try {
     for (const [path, text] of Object.entries(files)) {
