@@ -15,15 +15,15 @@ const PLACES = [
   "src/arrays/flasharray/ports.ts", // whether an array serves it, and what a node is told
   "src/arrays/flashblade/ports.ts", // the same for file systems
   "src/handoff.ts", // the fields of publish_context
+  "src/host/check/equipment_check.ts", // how that tool says its version; area of findings
   "src/host/command.ts", // the package of a tool that only this protocol needs
-  "src/host/equipment_check.ts", // how that tool says its version, and the area of its findings
   "src/node/registry.ts", // its connections
 ];
 
 /** Files that may name three protocols or more although no new one makes the compiler stop there. */
 const MAY_NAME_MANY = [
   "src/protocols.ts", // the table
-  "src/host/finding.ts", // areas of a report, some of which are called as a protocol is
+  "src/host/check/finding.ts", // areas of a report, some of which are called as a protocol is
 ];
 
 /** A row whose protocol has a tool, an area and a kind of its own. */

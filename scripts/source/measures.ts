@@ -36,8 +36,8 @@ const MAX_FILES = 18;
 
 /** Folders that were larger before `MAX_FILES` was agreed, and what they may hold. */
 const LARGE_FOLDERS: Record<string, number> = {
-  "src/simulator": 49,
-  "src/host": 24,
+  "src/simulator": 45,
+  "src/host": 20,
 };
 
 /** Measures the files of one checkout, as `readSources` gives them. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { isPsoError } from "../errors.ts";
 import { MiB } from "../size.ts";
-import { parseVersion } from "./equipment_check.ts";
+import { parseVersion } from "./check/equipment_check.ts";
 import {
   checkExt4,
   growUnmountedExt4,

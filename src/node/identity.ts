@@ -7,10 +7,10 @@ import {
   protocolsOfInitiator,
   SIMULATED_PROTOCOLS,
 } from "../protocols.ts";
-import { equipmentFindings } from "../host/equipment_check.ts";
-import { blockReasons } from "../host/finding.ts";
+import { equipmentFindings } from "../host/check/equipment_check.ts";
+import { blockReasons } from "../host/check/finding.ts";
 import type { Host } from "../host/host.ts";
-import { readIqn, readNqn, readWwpns } from "../host/initiator_names.ts";
+import { readIqn, readNqn, readWwpns } from "../host/check/initiator_names.ts";
 
 /** The node whose identity is asked for. */
 export interface IdentityOptions {

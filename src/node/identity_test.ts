@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readIqn, readNqn, readWwpns } from "../host/initiator_names.ts";
+import { readIqn, readNqn, readWwpns } from "../host/check/initiator_names.ts";
 import { equipmentReasons, parseAddresses, readIdentity } from "./identity.ts";
 import { FakeHost } from "../../tests/support/fake_host.ts";
 import { DEBIANS, Transcripts, withHostRoot } from "../../tests/support/test_host.ts";

@@ -3,7 +3,7 @@ import type { FlashArraySettings } from "../config/model.ts";
 import type { NodeIdentity } from "../handoff.ts";
 import type { Protocol } from "../protocols.ts";
 import type { Host } from "../host/host.ts";
-import { ensureHostNames } from "../host/initiator_names.ts";
+import { ensureHostNames } from "../host/check/initiator_names.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
 import type { Logger } from "../log.ts";
 import type { Condition, StorageCondition } from "./look.ts";

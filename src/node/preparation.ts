@@ -1,8 +1,8 @@
 import { PsoError } from "../errors.ts";
 import { type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "../protocols.ts";
 import { SingleFlight } from "../async/single_flight.ts";
-import { blockReasons } from "../host/finding.ts";
-import { serviceFindings } from "../host/service_check.ts";
+import { blockReasons } from "../host/check/finding.ts";
+import { serviceFindings } from "../host/check/service_check.ts";
 import { equipmentReasons, type IdentityOptions } from "./identity.ts";
 
 /**

@@ -11,7 +11,7 @@ import { controlRoutes, type FleetEntry } from "./control.ts";
 import { Faults } from "./faults.ts";
 import { writeFleetFiles } from "./fleet_files.ts";
 import { HttpListener, type Incoming } from "./http_listener.ts";
-import { kernelPlane, requireKernel } from "./kernel_plane.ts";
+import { kernelPlane, requireKernel } from "./kernel/kernel_plane.ts";
 import { LocalPlane } from "./local_plane.ts";
 import type { Plane } from "./plane.ts";
 import { RequestLog } from "./request_log.ts";

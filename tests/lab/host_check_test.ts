@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../scripts/program.ts";
-import { blockReasons, reportOf } from "../../src/host/finding.ts";
-import { checkHost } from "../../src/host/host_check.ts";
+import { blockReasons, reportOf } from "../../src/host/check/finding.ts";
+import { checkHost } from "../../src/host/check/host_check.ts";
 import { mountCapability, testRun } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiVolume } from "./array.ts";

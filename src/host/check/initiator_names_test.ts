@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { FakeHost } from "../../tests/support/fake_host.ts";
-import { failureOf } from "../../tests/support/test_node.ts";
-import { createLogger } from "../log.ts";
+import { FakeHost } from "../../../tests/support/fake_host.ts";
+import { failureOf } from "../../../tests/support/test_node.ts";
+import { createLogger } from "../../log.ts";
 import { ensureHostNames, nameConflictFindings, readIqn, readNqn } from "./initiator_names.ts";
 
 const UUID = "0a1b2c3d-0000-4000-8000-00000000000f";

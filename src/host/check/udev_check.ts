@@ -1,5 +1,5 @@
 import type { Finding } from "./finding.ts";
-import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { type Host, listHostFolder, readHostText } from "../host.ts";
 
 /** A file in an earlier folder replaces one of the same name in a later one (udev(7)). */
 const FOLDERS = [

@@ -1,4 +1,4 @@
-import { printHostPort } from "../net/address.ts";
+import { printHostPort } from "../../net/address.ts";
 import {
   attribute,
   endObject,
@@ -10,7 +10,7 @@ import {
   objectsIn,
   setAttribute,
 } from "./configfs.ts";
-import type { Chap, PlaneHost, PlaneVolume } from "./plane.ts";
+import type { Chap, PlaneHost, PlaneVolume } from "../plane.ts";
 
 /** IANA's number for iSCSI targets. */
 const ISCSI_PORT = 3260;

@@ -1,5 +1,5 @@
-import { messageOf } from "../errors.ts";
-import { type Protocol, PROTOCOL_FACTS, PROTOCOLS, REAL_PROTOCOLS } from "../protocols.ts";
+import { messageOf } from "../../errors.ts";
+import { type Protocol, PROTOCOL_FACTS, PROTOCOLS, REAL_PROTOCOLS } from "../../protocols.ts";
 
 /** What a finding can be about, in the order of the report. */
 const AREAS = [

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { PsoError } from "../errors.ts";
-import type { Protocol } from "../protocols.ts";
-import type { Run } from "../run.ts";
+import { PsoError } from "../../errors.ts";
+import type { Protocol } from "../../protocols.ts";
+import type { Run } from "../../run.ts";
 import { equipmentFindings } from "./equipment_check.ts";
 import { blockReasons, type Finding, reportOf, textOf } from "./finding.ts";
 import { checkHost } from "./host_check.ts";
 import { serviceFindings } from "./service_check.ts";
-import { DEBIANS, Transcripts, withHostRoot } from "../../tests/support/test_host.ts";
+import { DEBIANS, Transcripts, withHostRoot } from "../../../tests/support/test_host.ts";
 import { udevFindings } from "./udev_check.ts";
 
 const UUID = "4c41422d-4e4f-4445-8000-000000000001";

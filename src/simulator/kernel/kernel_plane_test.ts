@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LioTarget } from "./lio_target.ts";
 import { NvmetSubsystem } from "./nvmet_subsystem.ts";
-import type { PlaneHost } from "./plane.ts";
+import type { PlaneHost } from "../plane.ts";
 
 // What is written into a folder that stands for configfs: names and values are the contract with
 // the kernel. How objects end shows in tests/lab/kernel_plane_test.ts, as a plain folder does not

@@ -8,7 +8,7 @@ import {
   objectsIn,
   setAttribute,
 } from "./configfs.ts";
-import type { PlaneHost, PlaneVolume } from "./plane.ts";
+import type { PlaneHost, PlaneVolume } from "../plane.ts";
 
 /** IANA's number for NVMe/TCP. */
 const NVME_PORT = "4420";

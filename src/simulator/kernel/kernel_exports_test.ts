@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { isPsoError } from "../errors.ts";
-import type { Run } from "../run.ts";
-import { Images } from "./images.ts";
+import { isPsoError } from "../../errors.ts";
+import type { Run } from "../../run.ts";
+import { Images } from "../images.ts";
 import { exportOptions, KernelExports } from "./kernel_exports.ts";
-import { parseRules } from "./nfs_rules.ts";
+import { parseRules } from "../nfs_rules.ts";
 
 const FSID = "sync,no_subtree_check,fsid=id-1";
 for (

@@ -7,7 +7,7 @@ import {
   settingFindings,
   WANTED_SETTINGS,
 } from "./multipath_settings.ts";
-import { DEBIANS, Transcripts } from "../../tests/support/test_host.ts";
+import { DEBIANS, Transcripts } from "../../../tests/support/test_host.ts";
 
 function parsed(text: string) {
   const config = parseMultipathConfig(text);

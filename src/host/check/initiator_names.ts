@@ -1,9 +1,9 @@
-import { isPsoError, PsoError } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import { FC_PROTOCOLS, protocolsOfInitiator } from "../protocols.ts";
-import { hasTool } from "./command.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
+import type { Logger } from "../../log.ts";
+import { FC_PROTOCOLS, protocolsOfInitiator } from "../../protocols.ts";
+import { hasTool } from "../command.ts";
 import type { Finding } from "./finding.ts";
-import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { type Host, listHostFolder, readHostText } from "../host.ts";
 
 /**
  * RFC 3720 3.2.6.3 (iqn., eui., naa.). Some hosts have the path of the tool that should have made a

@@ -1,10 +1,10 @@
-import { messageOf } from "../errors.ts";
-import { REAL_PROTOCOLS } from "../protocols.ts";
+import { messageOf } from "../../errors.ts";
+import { REAL_PROTOCOLS } from "../../protocols.ts";
 import { equipmentFindings, toolFindings } from "./equipment_check.ts";
 import { type Finding, guarded } from "./finding.ts";
-import { type Host, readHostText } from "./host.ts";
+import { type Host, readHostText } from "../host.ts";
 import { nameConflictFindings } from "./initiator_names.ts";
-import { parseMountinfo, readMounts } from "./mountinfo.ts";
+import { parseMountinfo, readMounts } from "../mountinfo.ts";
 import {
   bootFindings,
   clockFindings,

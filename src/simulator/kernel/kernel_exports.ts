@@ -1,8 +1,8 @@
-import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import type { Run } from "../run.ts";
-import type { Images } from "./images.ts";
-import type { ExportRule } from "./nfs_rules.ts";
-import type { FilePlane, PlaneFileSystem } from "./plane.ts";
+import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import type { Run } from "../../run.ts";
+import type { Images } from "../images.ts";
+import type { ExportRule } from "../nfs_rules.ts";
+import type { FilePlane, PlaneFileSystem } from "../plane.ts";
 
 /** umount(8): not mounted. */
 const NOT_MOUNTED = 32;

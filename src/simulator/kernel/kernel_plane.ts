@@ -1,12 +1,12 @@
-import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import type { Run } from "../run.ts";
+import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import type { Run } from "../../run.ts";
 import { attribute } from "./configfs.ts";
-import { Images } from "./images.ts";
+import { Images } from "../images.ts";
 import { KernelExports } from "./kernel_exports.ts";
 import { LioTarget } from "./lio_target.ts";
 import { NvmetSubsystem } from "./nvmet_subsystem.ts";
-import type { BlockPlane, Plane, PlaneHost } from "./plane.ts";
-import { targetNames } from "./target_names.ts";
+import type { BlockPlane, Plane, PlaneHost } from "../plane.ts";
+import { targetNames } from "../target_names.ts";
 
 /** This host, whose kernel serves the volumes. */
 interface KernelHost {

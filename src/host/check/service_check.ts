@@ -1,10 +1,10 @@
-import { isPsoError, messageOf, PsoError } from "../errors.ts";
-import type { Protocol } from "../protocols.ts";
-import { hasTool, installHint } from "./command.ts";
+import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import type { Protocol } from "../../protocols.ts";
+import { hasTool, installHint } from "../command.ts";
 import { hasModule, TOOL_TIMEOUT_MS } from "./equipment_check.ts";
 import { type Finding, guarded, SCSI_PROTOCOLS } from "./finding.ts";
-import { type Host, listHostFolder, readHostText, realHostPath } from "./host.ts";
-import { isMultipathRunning } from "./multipath.ts";
+import { type Host, listHostFolder, readHostText, realHostPath } from "../host.ts";
+import { isMultipathRunning } from "../multipath.ts";
 import {
   blacklistFindings,
   type ConfigSection,

@@ -1,4 +1,4 @@
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../../errors.ts";
 import {
   type Protocol,
   PROTOCOL_FACTS,
@@ -6,10 +6,10 @@ import {
   type ProtocolTool,
   REAL_PROTOCOLS,
   servesBlock,
-} from "../protocols.ts";
-import { hasTool, installHint } from "./command.ts";
+} from "../../protocols.ts";
+import { hasTool, installHint } from "../command.ts";
 import { type Area, type Finding, guarded, NVME_PROTOCOLS, SCSI_PROTOCOLS } from "./finding.ts";
-import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { type Host, listHostFolder, readHostText } from "../host.ts";
 import { nameFindings } from "./initiator_names.ts";
 
 /** A tool that takes longer to print its version or state hangs, even on a busy host. */

@@ -6,10 +6,10 @@ import {
   settingFindings,
   WANTED_SETTINGS,
 } from "./multipath_settings.ts";
-import { withHostRoot } from "../../tests/support/test_host.ts";
+import { withHostRoot } from "../../../tests/support/test_host.ts";
 import { udevFindings } from "./udev_check.ts";
 
-const text = await Deno.readTextFile(new URL("../../docs/host-preparation.md", import.meta.url));
+const text = await Deno.readTextFile(new URL("../../../docs/host-preparation.md", import.meta.url));
 const [multipathConf = "", pureRules = "", uaRules = ""] = [...text.matchAll(/^```\n(.*?)^```$/gms)]
   .map(([, block = ""]) => block);
 

@@ -1,5 +1,5 @@
-import { messageOf, PsoError } from "../errors.ts";
-import { removeIfThere } from "./images.ts";
+import { messageOf, PsoError } from "../../errors.ts";
+import { removeIfThere } from "../images.ts";
 
 // configfs (kernel, filesystems/configfs.rst): a folder is an object of the kernel, made by mkdir
 // and ended by rmdir; its files are the object's attributes, which come and go with it; a link
