@@ -55,6 +55,31 @@ export function isPsoError(error: unknown, ...codes: ErrorCode[]): error is PsoE
   return error instanceof PsoError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/**
+ * Whether the sidecars ask again by the same name after a code, and never take it for proof that
+ * nothing was made. `csi/status.ts` gives each of these a status that is not final.
+ */
+const NEVER_FINAL: Record<ErrorCode, boolean> = {
+  invalid: false,
+  unsupported: false,
+  out_of_range: false,
+  not_found: false,
+  conflict: false,
+  in_use: false,
+  ambiguous: false,
+  busy: true,
+  stale_token: false, // of lists alone: they make nothing
+  exhausted: false,
+  unavailable: true,
+  denied: true,
+  timeout: true,
+};
+
+/** True when the sidecars try again after this error, whatever was made before it. */
+export function isNeverFinal(error: unknown): error is PsoError {
+  return error instanceof PsoError && NEVER_FINAL[error.code];
+}
+
 /** The text of anything that was thrown, for use inside another message. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
-import { PsoError } from "../errors.ts";
+import { type ErrorCode, isNeverFinal, PsoError } from "../errors.ts";
 import { CapacityRangeSchema } from "./generated/csi_pb.ts";
 import { statusOf } from "./status.ts";
 import { rangeOf, refuseMutable } from "./values.ts";
@@ -12,6 +12,17 @@ Deno.test("statusOf() leaves by the table, and by that of the call where the spe
   equal(of("CreateVolume"), status.INVALID_ARGUMENT);
   equal(of("NodeStageVolume"), status.FAILED_PRECONDITION);
   equal(of("NodePublishVolume"), status.FAILED_PRECONDITION);
+});
+
+Deno.test("statusOf() gives no final status to an error after which a volume may exist", () => {
+  const notFinal = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.ABORTED];
+  const codes: ErrorCode[] = ["busy", "unavailable", "denied", "timeout"];
+  for (const code of codes) {
+    const error = new PsoError(code, "no");
+    const left = statusOf(error, { method: "CreateVolume", requestId: "1" }).code;
+    deepEqual([code, isNeverFinal(error), notFinal.includes(left)], [code, true, true]);
+  }
+  equal(isNeverFinal(new PsoError("exhausted", "full")), false);
 });
 
 Deno.test("statusOf() tells nothing of a fault of ours but where to look", () => {

@@ -6,7 +6,7 @@ import { HostObjects } from "./hosts.ts";
 import { attachmentOf, type FlashArrayFacts } from "./ports.ts";
 import { type ConnectionItem, everWritten, type VolumeItem } from "./wire.ts";
 import type { Query } from "../rest/client.ts";
-import { isRefusal } from "../rest/errors.ts";
+import { isRefusal } from "../rest/refusals.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 
 /** What connections need to know of the array besides its REST. */

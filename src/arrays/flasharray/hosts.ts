@@ -7,7 +7,7 @@ import type { NodeIdentity } from "../../handoff.ts";
 import { hostNameFor, NAME_MAX } from "../../names.ts";
 import type { Protocol } from "../../protocols.ts";
 import { filterText } from "../rest/client.ts";
-import { isRefusal } from "../rest/errors.ts";
+import { isRefusal } from "../rest/refusals.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import {
   allInitiatorsOf,

@@ -1,5 +1,5 @@
 import type { Page, Snapshot, SnapshotListOptions } from "../array.ts";
-import { isRefusal } from "../rest/errors.ts";
+import { isRefusal } from "../rest/refusals.ts";
 import {
   type ArrayContext,
   NamedObjects,

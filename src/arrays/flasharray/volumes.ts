@@ -1,4 +1,4 @@
-import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import { isNeverFinal, messageOf, PsoError } from "../../errors.ts";
 import type {
   CreateVolumeSpec,
   DeleteOptions,
@@ -10,12 +10,12 @@ import type {
 import {
   type ArrayContext,
   type Lookup,
-  mayBeAboutName,
   NamedObjects,
   prefixFilter,
   refuseSnapshots,
   type Resource,
 } from "../rest/named_objects.ts";
+import { mayBeAboutName } from "../rest/refusals.ts";
 import type { VolumeSnapshots } from "./snapshots.ts";
 import { type VolumeItem, volumeOf } from "./wire.ts";
 
@@ -124,7 +124,7 @@ export class Volumes {
     try {
       await this.#context.rest.call({ method: "PUT", path, query, body: tagItems(tags), signal });
     } catch (error) {
-      if (isPsoError(error, "unavailable", "timeout", "busy", "denied")) throw error;
+      if (isNeverFinal(error)) throw error;
       // The volume exists by now: a final code would make the caller forget it.
       throw new PsoError(
         "unavailable",

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { PsoError } from "../../errors.ts";
 import type { CreateVolumeSpec } from "../array.ts";
 import type { RestClient } from "../rest/client.ts";
-import { isRefusal } from "../rest/errors.ts";
-import { type ArrayContext, mayBeAboutName, NamedObjects } from "../rest/named_objects.ts";
+import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
+import { type ArrayContext, NamedObjects } from "../rest/named_objects.ts";
 import { FILE_SYSTEM_SNAPSHOTS } from "./snapshots.ts";
 import { type FileSystemItem, type FileSystemSnapshotItem, sourceOf } from "./wire.ts";
 

@@ -13,7 +13,7 @@ import {
 } from "./export_rules.ts";
 import { fileAttachmentOf, type FlashBladeFacts } from "./ports.ts";
 import type { FileSystemItem } from "./wire.ts";
-import { isRefusal } from "../rest/errors.ts";
+import { isRefusal } from "../rest/refusals.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 
 /** What exports need to know of the array besides its REST. */

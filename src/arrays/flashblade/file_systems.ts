@@ -7,7 +7,7 @@ import type {
   Volume,
   VolumeListOptions,
 } from "../array.ts";
-import { isRefusal } from "../rest/errors.ts";
+import { isRefusal } from "../rest/refusals.ts";
 import {
   type ArrayContext,
   type Lookup,

@@ -1,7 +1,7 @@
 import { PsoError } from "../../errors.ts";
 import type { Page, Snapshot, SnapshotListOptions } from "../array.ts";
 import { filterText } from "../rest/client.ts";
-import { isRefusal } from "../rest/errors.ts";
+import { isRefusal } from "../rest/refusals.ts";
 import {
   type ArrayContext,
   NamedObjects,

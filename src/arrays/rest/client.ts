@@ -10,7 +10,7 @@ import type { Secret } from "../../secret.ts";
 import { abortError, pause, withDeadline } from "../../async/wait.ts";
 import type { Page } from "../array.ts";
 import { type Lane, Limiter, type Permit } from "./limiter.ts";
-import { isRefusal, RestError, restErrorOf } from "./errors.ts";
+import { isRefusal, RestError, restErrorOf } from "./refusals.ts";
 import { type Dialect, RestSession, type SentCall } from "./session.ts";
 
 /** One REST call as metrics and log see it. */

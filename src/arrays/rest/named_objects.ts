@@ -1,6 +1,6 @@
 import { PsoError } from "../../errors.ts";
 import { filterText, type Query, type RestClient } from "./client.ts";
-import { isRefusal, RestError } from "./errors.ts";
+import { isRefusal, mayBeAboutName, RestError } from "./refusals.ts";
 import type { Lane } from "./limiter.ts";
 
 /** One array, as the code of its resources sees it. */
@@ -54,14 +54,6 @@ interface DestroyOptions {
 /** `name='PREFIX*'` for a query's `filter`; undefined for no prefix. */
 export function prefixFilter(prefix: string | undefined): string | undefined {
   return prefix === undefined || prefix === "" ? undefined : `name=${filterText(`${prefix}*`)}`;
-}
-
-/**
- * True when the array refused a call for a reason that the object's name may explain (it is taken,
- * or missing): status 400, and neither a limit nor room.
- */
-export function mayBeAboutName(error: unknown): error is RestError {
-  return error instanceof RestError && error.status === 400 && !isRefusal(error, "limit", "space");
 }
 
 /**

@@ -3,7 +3,7 @@ import { withDeadline } from "../../async/wait.ts";
 import { PsoError } from "../../errors.ts";
 import type { Fetch, HttpResponse } from "../../net/https.ts";
 import type { Secret } from "../../secret.ts";
-import { restErrorOf } from "./errors.ts";
+import { restErrorOf } from "./refusals.ts";
 
 /** One request as metrics and log see it; `status` 0 = no answer. */
 export interface SentCall {

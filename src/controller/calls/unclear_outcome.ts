@@ -1,7 +1,4 @@
-import { type ErrorCode, isPsoError, messageOf, PsoError } from "../../errors.ts";
-
-/** Codes that csi-provisioner never takes as "nothing was made": it asks again by the same name. */
-const NEVER_FINAL: readonly ErrorCode[] = ["unavailable", "timeout", "busy", "denied"];
+import { type ErrorCode, isNeverFinal, isPsoError, messageOf, PsoError } from "../../errors.ts";
 
 /** A change on an array, and what may be said of its failure. */
 interface ArrayChange<T> {
@@ -23,8 +20,8 @@ export async function neverFinalWhenUnclear<T>(
   try {
     return await work();
   } catch (error) {
-    const mayPass = isPsoError(error) &&
-      (final === "all" || final.includes(error.code) || NEVER_FINAL.includes(error.code));
+    const mayPass = isNeverFinal(error) ||
+      (isPsoError(error) && (final === "all" || final.includes(error.code)));
     if (mayPass) throw error;
     throw new PsoError("unavailable", `Could not ${what}: ${messageOf(error)}`, { cause: error });
   }

@@ -65,6 +65,14 @@ export function isRefusal(error: unknown, ...refusals: Refusal[]): error is Rest
   return error instanceof RestError && refusals.includes(error.refusal);
 }
 
+/**
+ * True when the array refused a call for a reason that the object's name may explain (it is taken,
+ * or missing): status 400, and a refusal whose row says so.
+ */
+export function mayBeAboutName(error: unknown): error is RestError {
+  return error instanceof RestError && error.status === 400 && ROWS[error.refusal].mayBeAboutName;
+}
+
 /** What the sentences below may be about. */
 const NOUN = "(?:the )?(?:specified )?(?:volume|volume snapshot|snapshot|host|host group|" +
   "connection|pod|volume group|protection group|file system|file system snapshot|" +
@@ -123,30 +131,47 @@ const STATUSES: Record<number, Refusal> = {
   429: "rate",
 };
 
-const CODES: Record<Refusal, ErrorCode> = {
-  missing: "not_found",
-  destroyed: "conflict",
-  exists: "conflict",
-  "initiator taken": "in_use",
-  connected: "in_use",
-  "other protocol": "conflict",
-  limit: "exhausted",
-  space: "exhausted",
-  range: "out_of_range",
-  session: "denied",
-  role: "denied",
-  rate: "busy",
-  trouble: "unavailable",
-  "no such call": "unsupported",
-  other: "invalid",
-};
+/** What follows from a refusal. */
+interface RefusalRow {
+  code: ErrorCode;
+  /**
+   * False when the object's name cannot be the reason (it is neither taken nor missing), so that
+   * nothing is gained by reading the object after a status 400.
+   */
+  mayBeAboutName: boolean;
+  /** What to do about it. */
+  hint?: string;
+}
 
-const HINTS: Partial<Record<Refusal, string>> = {
-  limit: "eradicate what is destroyed, or use another array: " +
-    "destroyed objects count until they are eradicated",
-  space: "free or add space, or use another array",
-  role: "give the token's user the role Storage Admin",
-  session: "check the API token",
+const ROWS: Record<Refusal, RefusalRow> = {
+  missing: { code: "not_found", mayBeAboutName: true },
+  destroyed: { code: "conflict", mayBeAboutName: true },
+  exists: { code: "conflict", mayBeAboutName: true },
+  "initiator taken": { code: "in_use", mayBeAboutName: true },
+  connected: { code: "in_use", mayBeAboutName: true },
+  "other protocol": { code: "conflict", mayBeAboutName: true },
+  limit: {
+    code: "exhausted",
+    mayBeAboutName: false,
+    hint: "eradicate what is destroyed, or use another array: " +
+      "destroyed objects count until they are eradicated",
+  },
+  space: {
+    code: "exhausted",
+    mayBeAboutName: false,
+    hint: "free or add space, or use another array",
+  },
+  range: { code: "out_of_range", mayBeAboutName: true },
+  session: { code: "denied", mayBeAboutName: false, hint: "check the API token" },
+  role: {
+    code: "denied",
+    mayBeAboutName: false,
+    hint: "give the token's user the role Storage Admin",
+  },
+  rate: { code: "busy", mayBeAboutName: false },
+  trouble: { code: "unavailable", mayBeAboutName: false },
+  "no such call": { code: "unsupported", mayBeAboutName: false },
+  other: { code: "invalid", mayBeAboutName: true },
 };
 
 function refusalOf(status: number, said: string): Refusal {
@@ -191,11 +216,12 @@ export function restErrorOf(
   const { said, context } = readBody(response.text);
   const refusal = refusalOf(response.status, said);
   const about = context === "" ? "" : ` (${context})`;
-  const hint = HINTS[refusal] === undefined ? "" : `; ${HINTS[refusal]}`;
+  const { code, hint } = ROWS[refusal];
   const text = said === ""
     ? `status ${response.status}`
     : `${said.replace(/\.\s*$/, "")}${about}, status ${response.status}`;
-  return new RestError(CODES[refusal], `array ${what.array} refused ${what.call}: ${text}${hint}`, {
+  const advice = hint === undefined ? "" : `; ${hint}`;
+  return new RestError(code, `array ${what.array} refused ${what.call}: ${text}${advice}`, {
     refusal,
     status: response.status,
     said,
