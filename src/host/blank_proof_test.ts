@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { GiB, KiB, MiB, TiB } from "../size.ts";
-import { areasOf, proveZero } from "./blank_proof.ts";
+import { FakeHost } from "../../tests/support/fake_host.ts";
+import { SIZE_BYTES } from "../../tests/support/fake_scsi.ts";
+import { failureOf } from "../../tests/support/test_node.ts";
+import { areasOf, judge, proveBlank } from "./blank_proof.ts";
 
 function covers(sizeBytes: number, byte: number): boolean {
   return areasOf(sizeBytes).some(({ offset, length }) => offset <= byte && byte < offset + length);
 }
-
-const zeroes = (length: number) => Promise.resolve(new Uint8Array(length));
 
 Deno.test("areasOf() covers every place where a known format keeps a mark", () => {
   const size = 100 * GiB;
@@ -38,7 +39,7 @@ Deno.test("areasOf() stays inside the device and small, whatever the size", () =
     const areas = areasOf(sizeBytes);
     assert.ok(
       areas.every(({ offset, length }) =>
-        offset >= 0 && length > 0 && offset + length <= sizeBytes
+        offset >= 0 && offset % 4096 === 0 && length > 0 && offset + length <= sizeBytes
       ),
       String(sizeBytes),
     );
@@ -46,30 +47,52 @@ Deno.test("areasOf() stays inside the device and small, whatever the size", () =
   }
 });
 
-Deno.test("proveZero() calls a device blank only when every area was read whole and is zero", async () => {
-  assert.deepEqual(await proveZero((_, length) => zeroes(length), GiB), { blank: true });
+/** What a blank device of this size gives for each of its areas. */
+function blankChunks(sizeBytes: number): Uint8Array[] {
+  return areasOf(sizeBytes).map(({ length }) => new Uint8Array(length));
+}
+
+Deno.test("judge() calls a device blank only when every area is there whole and is zero", () => {
+  assert.deepEqual(judge(areasOf(GiB), blankChunks(GiB), GiB), { blank: true });
 });
 
-Deno.test("proveZero() never calls a device blank after an I/O error or a short read, at any area", async () => {
-  for (const [index, area] of areasOf(400 * MiB).entries()) {
-    const failing = (offset: number, length: number) =>
-      offset === area.offset
-        ? Promise.reject(new Error("Input/output error (os error 5)"))
-        : zeroes(length);
-    const failed = await proveZero(failing, 400 * MiB);
-    assert.ok(
-      !failed.blank &&
-        failed.found.endsWith("that cannot be read: Input/output error (os error 5)"),
-      `area ${index}`,
-    );
-    const short = await proveZero(
-      (offset, length) => zeroes(offset === area.offset ? length - 512 : length),
-      400 * MiB,
-    );
-    assert.ok(
-      !short.blank &&
-        short.found.startsWith(`a short read of ${area.length - 512} of ${area.length} bytes`),
-      `area ${index}`,
-    );
+Deno.test("judge() never calls a device blank with one byte that is not zero, or one too few, in any area", () => {
+  const sizeBytes = 400 * MiB;
+  for (const [index, area] of areasOf(sizeBytes).entries()) {
+    for (const at of [0, area.length - 1]) {
+      const chunks = blankChunks(sizeBytes);
+      chunks[index]?.fill(1, at, at + 1);
+      const found = `data at byte ${area.offset + at}`;
+      assert.deepEqual(judge(areasOf(sizeBytes), chunks, sizeBytes), { blank: false, found, area });
+    }
+    const short = blankChunks(sizeBytes);
+    short[index] = new Uint8Array(area.length - 1);
+    const found = `${area.length - 1} of ${area.length} bytes at byte ${area.offset}`;
+    assert.deepEqual(judge(areasOf(sizeBytes), short, sizeBytes), { blank: false, found });
   }
+  const without = blankChunks(sizeBytes).slice(0, -1);
+  assert.equal(judge(areasOf(sizeBytes), without, sizeBytes).blank, false);
 });
+
+/** Volume 7 as a SCSI disk of this host. */
+function withDisk(work: (fake: FakeHost, name: string) => Promise<void>): Promise<void> {
+  return FakeHost.use((fake) => work(fake, fake.scsi.addDisk({ session: 1, lun: 7, volume: 7 })));
+}
+
+Deno.test("proveBlank() reads a blank device by four processes, past the cache", () =>
+  withDisk(async (fake, name) => {
+    assert.deepEqual(await proveBlank(fake.host, { name, sizeBytes: SIZE_BYTES }), { blank: true });
+    const reads = Array(4).fill(`read of /dev/${name}`);
+    assert.deepEqual(fake.commands, [`blockdev --flushbufs /dev/${name}`, ...reads]);
+  }));
+
+Deno.test("proveBlank() finds a device with an I/O error not blank, and gives up on one that hangs", () =>
+  withDisk(async (fake, name) => {
+    const prove = () => proveBlank(fake.host, { name, sizeBytes: SIZE_BYTES });
+    fake.reads.dead.add(name);
+    const proof = await prove();
+    assert.ok(!proof.blank && proof.area === undefined);
+    assert.match(proof.found, /^what cannot be read: read of .* Input\/output error at byte 0$/);
+    fake.reads.hung.add(name);
+    assert.equal((await failureOf(prove())).code, "timeout");
+  }));
