@@ -1,7 +1,7 @@
 import { messageOf, PsoError } from "../../errors.ts";
 import type { FsType } from "../../file_systems.ts";
 import { type BlockDevice, readBlockDevice } from "../../host/block_device.ts";
-import { type BlankProof, proveBlank } from "../../host/blank_proof.ts";
+import { type BlankProof, proveBlank } from "../../host/blank/blank_proof.ts";
 import {
   checkFormat,
   makeFileSystem,

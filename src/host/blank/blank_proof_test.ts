@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { GiB, KiB, MiB, TiB } from "../size.ts";
-import { FakeHost } from "../../tests/support/fake_host.ts";
-import { SIZE_BYTES } from "../../tests/support/fake_scsi.ts";
-import { failureOf } from "../../tests/support/test_node.ts";
+import { GiB, KiB, MiB, TiB } from "../../size.ts";
+import { FakeHost } from "../../../tests/support/fake_host.ts";
+import { SIZE_BYTES } from "../../../tests/support/fake_scsi.ts";
+import { failureOf } from "../../../tests/support/test_node.ts";
 import { areasOf, judge, proveBlank } from "./blank_proof.ts";
 
 function covers(sizeBytes: number, byte: number): boolean {
