@@ -1,7 +1,6 @@
 import type { Cidr } from "../net/cidr.ts";
 import type { ChapCredentials } from "../chap.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
-import { PsoError } from "../errors.ts";
 import type { Protocol } from "../protocols.ts";
 
 /** Block volumes (FlashArray) or file systems (FlashBlade). */
@@ -56,6 +55,11 @@ export interface Volume {
    * listVolumes when asked for.
    */
   hosts?: string[];
+  /**
+   * File only: whom rules that an administrator wrote let in. `any` when they name more than plain
+   * addresses: `hosts` does not tell then who uses the file system.
+   */
+  adminClients?: readonly string[] | "any";
 }
 
 /** A live snapshot. */
@@ -92,6 +96,30 @@ export interface CreateVolumeSpec {
   qos?: { iopsLimit?: number; bandwidthLimitBytes?: number };
 }
 
+/**
+ * What the controller knows of a node beside the identity that a call gives. It comes from the
+ * memory of one process: a restart forgets all of it but the cluster's name, and every rule must
+ * hold without it.
+ */
+export interface NodeKnowledge {
+  /** The prefix of this cluster's volumes, without its `-`: `k8s`. */
+  cluster?: string;
+  /** Identities that the node of this name had before: it was installed anew, or got a new port. */
+  earlier?: readonly NodeIdentity[];
+  /** The name of another node that has this initiator. */
+  otherNodeWith?: (initiator: string) => string | undefined;
+  /** File only: the addresses of other nodes that use the volume. */
+  addressesInUse?: readonly string[];
+  /** This process has published the volume to the node, and to no other since. */
+  isRepeat?: boolean;
+}
+
+/** How the attachment of one node is looked at or ended. */
+export interface NodeOptions {
+  known?: NodeKnowledge;
+  signal?: AbortSignal;
+}
+
 /** How a volume is to be connected to a node. */
 export interface ConnectOptions {
   protocol: Protocol;
@@ -111,6 +139,7 @@ export interface ConnectOptions {
    * object has stays.
    */
   chap?: ChapCredentials;
+  known?: NodeKnowledge;
   signal?: AbortSignal;
 }
 
@@ -119,10 +148,13 @@ export interface DeleteOptions {
   /** False only when it is certain that there are none; it spares the look-up. */
   mayHaveSnapshots: boolean;
   /**
-   * Whether a client address of an export rule belongs to a node. A file system that is exported to
-   * a node is not deleted; without this, and for rules that an administrator wrote, it is.
+   * File only: whether a client address of a rule of ours belongs to a node. A file system that is
+   * exported to a node is not deleted; without this, and for rules that an administrator wrote, it
+   * is.
    */
   isNode?: (client: string) => boolean;
+  /** File only: names of the nodes that the caller has published it to; it stays while there are any. */
+  publishedTo?: readonly string[];
   signal?: AbortSignal;
 }
 
@@ -140,6 +172,8 @@ interface ListOptions {
 export interface VolumeListOptions extends ListOptions {
   /** Fill `Volume.hosts` too. */
   hosts?: boolean;
+  /** Only volumes with one of these names, in place of `prefix`: at most 50. */
+  names?: readonly string[];
 }
 
 /** Which part of a list of snapshots is asked for. */
@@ -153,16 +187,6 @@ export interface Page<T> {
   items: T[];
   /** Absent on the last page. */
   nextToken?: string;
-}
-
-/**
- * A create that failed and surely made nothing: its request never left, or the array itself refused
- * it for a reason that lies not in the volume (role, limit, room). Another array may be tried.
- */
-export class NothingMadeError extends PsoError {
-  constructor(cause: PsoError) {
-    super(cause.code, cause.message, { cause });
-  }
 }
 
 /**
@@ -196,7 +220,7 @@ export interface StorageArray {
    * Creates the volume; one that bears the name already is returned as it is, and the caller
    * compares. A clone has its source's size at first and is grown to `sizeBytes`. `conflict` when a
    * destroyed volume holds the name, `not_found` when the source is missing, `unsupported` when the
-   * array cannot clone. NothingMadeError only if no attempt of this call can have made anything.
+   * array cannot clone.
    */
   createVolume(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume>;
   /**
@@ -206,8 +230,8 @@ export interface StorageArray {
   /**
    * Destroys the volume; the array keeps it recoverable for its eradication delay. True when this
    * call did it, false when there was no live volume of that name here. `in_use` when it is
-   * connected to a host (block), is exported to a node that `isNode` knows (file), or has snapshots
-   * that somebody asked for.
+   * connected to a host (block), is exported to a node that `isNode` knows or `publishedTo` names
+   * (file), or has snapshots that somebody asked for.
    */
   deleteVolume(name: string, options: DeleteOptions): Promise<boolean>;
   listVolumes(
@@ -230,10 +254,12 @@ export interface StorageArray {
   ): Promise<Page<Snapshot>>;
 
   /**
-   * Makes the volume reachable for the node and says how. Creates or corrects the node's host
-   * object (block) or export rule (file). Connected already is success with the same answer.
-   * `not_found` when the volume is missing, `in_use` when another host holds an exclusive volume
-   * and `preempt` is off, `unsupported` when the array does not serve the protocol to this node.
+   * Makes the volume reachable for the node, and for nothing that is not the node, and says how.
+   * Creates or corrects the node's host object (block) or export rule (file). Connected already is
+   * success with the same answer. `not_found` when the volume is missing, `in_use` when an
+   * initiator of the node belongs to a host with other machines, or when another host holds an
+   * exclusive volume and `preempt` is off, `conflict` when the node holds it by another protocol,
+   * `unsupported` when the array does not serve the protocol to this node.
    */
   connect(
     volume: string,
@@ -241,10 +267,19 @@ export interface StorageArray {
     options: ConnectOptions,
   ): Promise<Attachment>;
   /**
-   * Takes the volume away from one node, or from all. Not connected is success; so is no such
-   * volume, which answers false.
+   * Takes the volume away from one node, or from all: from everything that may be the node, also
+   * by what it was before. Not connected is success; so is no such volume, which answers false.
    */
-  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<boolean>;
+  disconnect(
+    volume: string,
+    node: NodeIdentity | "all",
+    options?: NodeOptions,
+  ): Promise<boolean>;
   /** Whether the volume is connected to the node now; false when there is no such volume. */
-  holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean>;
+  holds(volume: string, node: NodeIdentity, options?: NodeOptions): Promise<boolean>;
+  /**
+   * Block only: the host objects by which this process connected the node, as `Volume.hosts` names
+   * them. No call.
+   */
+  hostNamesOf(node: NodeIdentity): string[];
 }

@@ -59,7 +59,7 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
     limiter,
   });
   const array: StorageArray = kind === "flasharray"
-    ? new FlashArray(rest, { address, label })
+    ? new FlashArray(rest, { address, label, log: options.log })
     : new FlashBlade(rest, { address, label, nfsEndpoint });
   return {
     array,

@@ -14,6 +14,11 @@ export class BoundedMap<K, V> {
     return this.#entries.size;
   }
 
+  /** All keys; counts as no use of their entries. */
+  keys(): K[] {
+    return [...this.#entries.keys()];
+  }
+
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
     if (value === undefined) return undefined;

@@ -1,6 +1,6 @@
+import { addressKey } from "../net/address.ts";
 import { PsoError } from "../errors.ts";
 import type { NodeIdentity } from "../handoff.ts";
-import { hostNameFor } from "../names.ts";
 import { BoundedMap } from "./bounded_map.ts";
 
 /** Kubernetes' own limit is 5,000 nodes per cluster. */
@@ -19,11 +19,36 @@ interface Claim {
 }
 
 /**
+ * Identities of one node that are kept: each new installation, network card or address makes one
+ * more.
+ */
+const MAX_IDENTITIES = 8;
+
+/** Names of the nodes that may stand behind a host object or an address. */
+interface NodesBehind {
+  /** Those that are it, or were it before their identity changed. */
+  ever: string[];
+  /** Those that are it by their newest identity. */
+  now: string[];
+}
+
+interface KnownNode {
+  nodeId: string;
+  /** Newest first. */
+  identities: readonly NodeIdentity[];
+}
+
+/**
  * What publishes taught this process about nodes. Nothing depends on it being complete: after a
  * restart ListVolumes answers host names until csi-attacher's reconciliation has published again.
  */
 export class NodeRegistry {
-  readonly #nodeIds = new BoundedMap<string, string>(MAX_NODES);
+  /** By node name. */
+  readonly #nodes = new BoundedMap<string, KnownNode>(MAX_NODES);
+  /** Address → names of the nodes that have or had it: behind a NAT, several share one. */
+  readonly #addresses = new BoundedMap<string, Set<string>>(MAX_INITIATORS);
+  /** Array and host object → node name: on another array that name may be another machine's. */
+  readonly #hosts = new BoundedMap<string, string>(MAX_INITIATORS);
   readonly #claims = new BoundedMap<string, Claim>(MAX_INITIATORS);
   readonly #now: () => number;
 
@@ -41,22 +66,46 @@ export class NodeRegistry {
     for (const initiator of initiators) this.#refuseTaken(initiator, node.name);
     const claim = { node: node.name, claimedMs: this.#now() };
     for (const initiator of initiators) this.#claims.set(initiator, claim);
-    for (const client of [hostNameFor(node.name).toLowerCase(), ...node.addresses]) {
-      this.#nodeIds.set(client, nodeId);
+    const before = this.identitiesOf(node.name).filter((one) => !isSame(one, node));
+    const identities = [node, ...before].slice(0, MAX_IDENTITIES);
+    this.#nodes.set(node.name, { nodeId, identities });
+    for (const address of node.addresses.map(addressKey)) {
+      const names = this.#addresses.get(address) ?? new Set();
+      this.#addresses.set(address, names.add(node.name));
     }
   }
 
-  /**
-   * The node_ids of hosts (block) or client addresses (file), each once; a host that is not known
-   * stands for itself.
-   */
-  nodeIdsOf(hosts: readonly string[]): string[] {
-    return [...new Set(hosts.map((host) => this.#nodeIds.get(host.toLowerCase()) ?? host))];
+  /** Notes by which host objects of an array the node is connected. */
+  learnHosts(array: string, hosts: readonly string[], nodeName: string): void {
+    for (const host of hosts) this.#hosts.set(hostKey(array, host), nodeName);
   }
 
-  /** Whether this process has published something to a node by that host name or client address. */
-  knows(client: string): boolean {
-    return this.#nodeIds.get(client.toLowerCase()) !== undefined;
+  /** The identities that the node of this name has and had, newest first; none when not known. */
+  identitiesOf(nodeName: string): readonly NodeIdentity[] {
+    return this.#nodes.get(nodeName)?.identities ?? [];
+  }
+
+  /** The newest node_id of the node. */
+  nodeIdOf(nodeName: string): string | undefined {
+    return this.#nodes.get(nodeName)?.nodeId;
+  }
+
+  /** The name of another node that has this initiator, or had it last. */
+  otherNodeWith(initiator: string, nodeName: string): string | undefined {
+    const claim = this.#claims.get(initiatorKey(initiator));
+    return claim === undefined || claim.node === nodeName ? undefined : claim.node;
+  }
+
+  /** Which nodes an array may mean by a host object or a client address. */
+  nodesBehind(array: string, client: string): NodesBehind {
+    const byHost = this.#hosts.get(hostKey(array, client));
+    if (byHost !== undefined) return { ever: [byHost], now: [byHost] };
+    const key = addressKey(client);
+    const ever = [...this.#addresses.get(key) ?? []];
+    const now = ever.filter((name) =>
+      this.identitiesOf(name)[0]?.addresses.some((address) => addressKey(address) === key)
+    );
+    return { ever, now };
   }
 
   #refuseTaken(initiator: string, nodeName: string): void {
@@ -72,7 +121,22 @@ export class NodeRegistry {
 }
 
 function initiatorNames({ iqn, nqn, wwpns }: NodeIdentity): string[] {
-  return [iqn, nqn, ...wwpns].filter((name) => name !== undefined).map((name) =>
-    name.toLowerCase()
-  );
+  return [iqn, nqn, ...wwpns].filter((name) => name !== undefined).map(initiatorKey);
+}
+
+/** Arrays write WWNs in upper case, some with colons. */
+function initiatorKey(initiator: string): string {
+  const name = initiator.toLowerCase();
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){7}$/.test(name) ? name.replaceAll(":", "") : name;
+}
+
+function hostKey(array: string, host: string): string {
+  return `${array}\0${host.toLowerCase()}`;
+}
+
+/** Whether arrays cannot tell the two apart. */
+function isSame(one: NodeIdentity, other: NodeIdentity): boolean {
+  const facts = (node: NodeIdentity) =>
+    JSON.stringify([initiatorNames(node).toSorted(), node.addresses.map(addressKey).toSorted()]);
+  return facts(one) === facts(other);
 }

@@ -1,4 +1,4 @@
-import { deepEqual, throws } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import type { NodeIdentity } from "../handoff.ts";
 import { NodeRegistry } from "./node_registry.ts";
 
@@ -13,18 +13,45 @@ function node(name: string, change: Partial<NodeIdentity> = {}): NodeIdentity {
   };
 }
 
-Deno.test("NodeRegistry.nodeIdsOf() turns hosts and client addresses into node_ids, each once", () => {
+Deno.test("NodeRegistry knows a host object on the array where it was used, and nowhere else", () => {
   const registry = new NodeRegistry();
-  registry.learn("id-a", node("A.example.org", { addresses: ["10.0.0.1", "fd00::1"] }));
-  deepEqual(registry.nodeIdsOf(["a-example-org"]), ["id-a"]);
-  deepEqual(registry.nodeIdsOf(["10.0.0.1", "fd00::1", "10.0.0.9"]), ["id-a", "10.0.0.9"]);
+  registry.learn("id-a", node("a.example.org"));
+  registry.learnHosts("fa-1", ["UCS-blade-07"], "a.example.org");
+  deepEqual(registry.nodesBehind("fa-1", "ucs-blade-07").now, ["a.example.org"]);
+  deepEqual(registry.nodesBehind("fa-2", "ucs-blade-07"), { ever: [], now: [] });
+  deepEqual(registry.nodesBehind("fa-1", "a-example-org").ever, [], "a name alone proves nothing");
+  equal(registry.nodeIdOf("a.example.org"), "id-a");
 });
 
-Deno.test("NodeRegistry.learn() takes a new node_id of a node that was set up anew", () => {
+Deno.test("NodeRegistry knows all nodes that share an address, in any spelling", () => {
   const registry = new NodeRegistry();
-  registry.learn("old", node("a"));
-  registry.learn("new", node("a", { iqn: "iqn.2024-01.org.example:other" }));
-  deepEqual(registry.nodeIdsOf(["a"]), ["new"]);
+  registry.learn("id-a", node("a", { addresses: ["10.0.0.1", "fd00::1"] }));
+  registry.learn("id-b", node("b", { addresses: ["10.0.0.1"] }));
+  deepEqual(registry.nodesBehind("fb-1", "10.0.0.1").now, ["a", "b"]);
+  deepEqual(registry.nodesBehind("fb-1", "FD00:0::1").now, ["a"]);
+  deepEqual(registry.nodesBehind("fb-1", "10.0.0.9").ever, []);
+});
+
+Deno.test("NodeRegistry keeps what a node was before it was set up anew, each identity once", () => {
+  const registry = new NodeRegistry();
+  const old = node("a", { addresses: ["10.0.0.1"] });
+  const now = node("a", { iqn: "iqn.2024-01.org.example:other", addresses: ["10.0.0.2"] });
+  for (const [id, one] of [["old", old], ["new", now], ["new", now]] as const) {
+    registry.learn(id, one);
+  }
+  equal(registry.nodeIdOf("a"), "new");
+  deepEqual(registry.identitiesOf("a"), [now, old]);
+  deepEqual(registry.nodesBehind("fb-1", "10.0.0.1"), { ever: ["a"], now: [] });
+});
+
+Deno.test("NodeRegistry.otherNodeWith() names the node that has an initiator, in the array's spelling", () => {
+  const registry = new NodeRegistry();
+  registry.learn("id-a", node("a", { wwpns: ["2100f4c7aa002706"] }));
+  for (const wwn of ["2100F4C7AA002706", "21:00:F4:C7:AA:00:27:06"]) {
+    equal(registry.otherNodeWith(wwn, "b"), "a");
+  }
+  equal(registry.otherNodeWith("2100F4C7AA002706", "a"), undefined);
+  equal(registry.otherNodeWith("2100F4C7AA002707", "b"), undefined);
 });
 
 const SHARED: Partial<NodeIdentity>[] = [
@@ -41,7 +68,7 @@ for (const shared of SHARED) {
       code: "in_use",
       message: /nodes a and b both have the initiator name/,
     });
-    deepEqual(registry.nodeIdsOf(["b"]), ["b"]);
+    equal(registry.nodeIdOf("b"), undefined);
   });
 }
 

@@ -16,13 +16,14 @@ interface DonePublish extends PublishMode {
 }
 
 /**
- * What this process published where: to notice a publish that contradicts the one before, and to
- * count a node's volumes. A restart forgets it, so it may forbid a publish, and nothing may depend
- * on its being whole.
+ * What this process published where: to notice a publish that contradicts the one before, to count
+ * a node's volumes, and to tell who uses a volume where the array cannot (an administrator's export
+ * rules name no nodes). A restart forgets it, so it may forbid a publish or a delete, and nothing
+ * may depend on its being whole.
  */
 export class PublishMemory {
   /** Volume → node → mode. */
-  readonly #volumes = new BoundedMap<string, Map<string, PublishMode>>(MAX_REMEMBERED);
+  readonly #volumes = new BoundedMap<string, Map<string, DonePublish>>(MAX_REMEMBERED);
   /** Node → volumes. */
   readonly #nodes = new Map<string, Set<string>>();
 
@@ -31,15 +32,30 @@ export class PublishMemory {
     return this.#volumes.get(volume)?.get(node);
   }
 
+  /** Whether the volume was published to the node alone, and to no other since. */
+  isExclusive(volume: string, node: string): boolean {
+    const nodes = this.#volumes.get(volume);
+    return nodes?.size === 1 && nodes.get(node)?.exclusive === true;
+  }
+
+  /** Names of the nodes that the volume is published to. */
+  nodesOf(volume: string): string[] {
+    return [...this.#volumes.get(volume)?.keys() ?? []];
+  }
+
+  /** Every volume that is published to some node. */
+  volumes(): string[] {
+    return this.#volumes.keys();
+  }
+
   /** How many volumes the node holds. */
   countOf(node: string): number {
     return this.#nodes.get(node)?.size ?? 0;
   }
 
   /** Notes a publish to the node; an exclusive one ends what other nodes had. */
-  add(volume: string, node: string, { readOnly, access, exclusive }: DonePublish): void {
-    if (exclusive) this.removeAll(volume);
-    const mode = { readOnly, access };
+  add(volume: string, node: string, mode: DonePublish): void {
+    if (mode.exclusive) this.removeAll(volume);
     this.#volumes.set(volume, new Map([...this.#volumes.get(volume) ?? [], [node, mode]]));
     const held = this.#nodes.get(node) ?? new Set();
     this.#nodes.set(node, held.add(volume));

@@ -11,7 +11,7 @@ Deno.test("PublishMemory counts what a node holds, each volume once", () => {
   published.add("v1", "n1", alone);
   published.add("v2", "n1", shared);
   equal(published.countOf("n1"), 2);
-  deepEqual(published.modeOf("v1", "n1"), writable);
+  deepEqual(published.modeOf("v1", "n1"), alone);
 });
 
 Deno.test("PublishMemory takes an exclusive volume from every other node", () => {
@@ -30,4 +30,18 @@ Deno.test("PublishMemory forgets a volume on one node, or on all, and again", ()
   deepEqual([published.countOf("n1"), published.countOf("n2")], [0, 1]);
   published.removeAll("v1");
   equal(published.countOf("n2"), 0);
+});
+
+Deno.test("PublishMemory knows who uses a volume, and whether one node alone does", () => {
+  const published = new PublishMemory();
+  published.add("v1", "n1", alone);
+  published.add("v2", "n1", shared);
+  equal(published.isExclusive("v1", "n1"), true);
+  equal(published.isExclusive("v2", "n1"), false);
+  equal(published.isExclusive("v1", "n2"), false);
+  published.add("v1", "n2", shared);
+  equal(published.isExclusive("v1", "n1"), false);
+  deepEqual(published.nodesOf("v1"), ["n1", "n2"]);
+  deepEqual(published.nodesOf("v3"), []);
+  deepEqual(published.volumes().toSorted(), ["v1", "v2"]);
 });

@@ -34,6 +34,12 @@ export function placeKey({ member, name }: VolumePlace): string {
   return `${memberKey(member)}\0${name}`;
 }
 
+/** The name in a key of placeKey() if the place is on that array. */
+export function nameIn(member: FleetMember, key: string): string | undefined {
+  const [array, name] = key.split("\0");
+  return array === memberKey(member) ? name : undefined;
+}
+
 /** An array that lists go through, with what tokens and handles call it. */
 export interface ListedArray {
   member: FleetMember;

@@ -57,6 +57,15 @@ export function withoutBrackets(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");
 }
 
+/**
+ * One text for all spellings of an IP address, for comparing and for keys of maps; any other text
+ * stands for itself, in lower case. An IPv4 address mapped into IPv6 counts as IPv4.
+ */
+export function addressKey(text: string): string {
+  const ip = parseIp(text);
+  return ip === undefined ? text.toLowerCase() : `${ip.family} ${ip.value.toString(16)}`;
+}
+
 function isIpv6(text: string): boolean {
   return text.includes(":") && parseIp(text) !== undefined;
 }

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { inBrackets, parseHostPort, printHostPort, withoutBrackets } from "./address.ts";
+import {
+  addressKey,
+  inBrackets,
+  parseHostPort,
+  printHostPort,
+  withoutBrackets,
+} from "./address.ts";
 
 for (
   const [text, parsed] of [
@@ -56,4 +62,12 @@ Deno.test("inBrackets() and withoutBrackets() change IPv6 addresses only", () =>
   }
   assert.equal(inBrackets("2001:db8::1"), "[2001:db8::1]");
   assert.equal(withoutBrackets("[2001:db8::1]"), "2001:db8::1");
+});
+
+Deno.test("addressKey() is one text for every spelling of an address, and for nothing else", () => {
+  const spellings = ["fd00::1", "FD00:0:0::1", "fd00:0000::0001"];
+  assert.equal(new Set(spellings.map(addressKey)).size, 1);
+  assert.equal(addressKey("::ffff:10.0.0.1"), addressKey("10.0.0.1"));
+  assert.notEqual(addressKey("10.0.0.1"), addressKey("10.0.0.10"));
+  assert.equal(addressKey("Host.example"), "host.example");
 });

@@ -2,24 +2,22 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import type { ConnectOptions } from "../../src/arrays/array.ts";
 import type { NodeIdentity } from "../../src/handoff.ts";
 import { node } from "./array_bench.ts";
-import { type HostBench, ISCSI, withHosts } from "./host_bench.ts";
+import { type Host, type HostBench, ISCSI, KNOWN, withHosts } from "./host_bench.ts";
 
 // Whose host object is it, when names or initiators collide? A volume that is connected to the
 // wrong one is mounted by two machines.
 
 const FC: ConnectOptions = { ...ISCSI, protocol: "fc" };
 const NVME: ConnectOptions = { ...ISCSI, protocol: "nvme-tcp" };
-const [PORT_A, PORT_B, OTHER] = ["0000000000000A", "0000000000000B", "000000000000FF"].map((end) =>
-  `52${end}`
-);
+const [PORT_A, PORT_B, OTHER] = [
+  "520000000000000A",
+  "520000000000000B",
+  "52000000000000FF",
+] as const;
 
 /** A node with two Fibre Channel ports. */
 function fcNode(): NodeIdentity {
-  return node(1, { protocols: ["fc"], wwpns: [PORT_A ?? "", PORT_B ?? ""] });
-}
-
-async function makeHost({ admin }: HostBench, name: string, body: Record<string, unknown>) {
-  await admin({ method: "POST", path: "hosts", query: { names: name }, body });
+  return node(1, { protocols: ["fc"], wwpns: [PORT_A, PORT_B] });
 }
 
 /** WWNs of each host, in one spelling. */
@@ -32,10 +30,6 @@ async function wwnsByHost({ hosts }: HostBench): Promise<Record<string, string[]
   );
 }
 
-async function hostsOf({ array }: HostBench, volume: string): Promise<string[] | undefined> {
-  return (await array.findVolume(volume, { hosts: true }))?.hosts;
-}
-
 for (
   const { name, held } of [
     { name: "lacks one of the node's ports (an adapter was added)", held: [PORT_A] },
@@ -46,10 +40,10 @@ for (
   Deno.test(
     `connect() by FC corrects the node's own host when it ${name}`,
     withHosts(async (bench) => {
-      await makeHost(bench, "node-1", { wwns: held });
+      await bench.addHost("node-1", { wwns: held });
       await bench.array.connect("k8s-pvc-1", fcNode(), FC);
       deepEqual(await wwnsByHost(bench), { "node-1": [PORT_A, PORT_B] });
-      deepEqual(await hostsOf(bench, "k8s-pvc-1"), ["node-1"]);
+      deepEqual(await bench.hostsOf("k8s-pvc-1"), ["node-1"]);
     }),
   );
 }
@@ -58,14 +52,14 @@ for (const held of [[PORT_A, OTHER], [PORT_A, PORT_B, OTHER]]) {
   Deno.test(
     `connect() by FC refuses a host of another name that holds a strange port too, of ${held.length} in all`,
     withHosts(async (bench) => {
-      await makeHost(bench, "cluster", { wwns: held });
+      await bench.addHost("cluster", { wwns: held });
       await rejects(bench.array.connect("k8s-pvc-1", fcNode(), FC), {
         code: "in_use",
         message:
           /belongs to the host cluster together with .*FF, and the node's own host is node-1/,
       });
       deepEqual(await wwnsByHost(bench), { cluster: held.toSorted() });
-      deepEqual(await hostsOf(bench, "k8s-pvc-1"), []);
+      deepEqual(await bench.hostsOf("k8s-pvc-1"), []);
     }),
   );
 }
@@ -73,17 +67,17 @@ for (const held of [[PORT_A, OTHER], [PORT_A, PORT_B, OTHER]]) {
 Deno.test(
   "connect() uses a host that holds the node's initiators alone as it is, without a change to it",
   withHosts(async (bench) => {
-    await makeHost(bench, "by-hand", { wwns: [PORT_B, PORT_A] });
+    await bench.addHost("by-hand", { wwns: [PORT_B, PORT_A] });
     const calls = await bench.calls(() => bench.array.connect("k8s-pvc-1", fcNode(), FC));
     deepEqual(calls.filter((call) => call.endsWith(" /hosts")), ["GET /hosts"]);
-    deepEqual(await hostsOf(bench, "k8s-pvc-1"), ["by-hand"]);
+    deepEqual(await bench.hostsOf("k8s-pvc-1"), ["by-hand"]);
   }),
 );
 
 Deno.test(
   "connect() takes an empty host of the node's name, also one that a volume is connected to",
   withHosts(async (bench) => {
-    await makeHost(bench, "node-1", {});
+    await bench.addHost("node-1", {});
     const query = { host_names: "node-1", volume_names: "k8s-pvc-2" };
     await bench.admin({ method: "POST", path: "connections", query });
     await bench.array.connect("k8s-pvc-1", node(1), ISCSI);
@@ -104,7 +98,7 @@ Deno.test(
       { name: "node-1", iqns: [], nqns: [node(1).nqn] },
     ]);
     await array.connect("k8s-pvc-1", node(1), ISCSI);
-    const [used] = await hostsOf(bench, "k8s-pvc-1") ?? [];
+    const [used] = await bench.hostsOf("k8s-pvc-1");
     match(used ?? "", /^node-1-x[0-9a-f]{12}$/);
     deepEqual((await hosts()).find(({ name }) => name === used)?.iqns, [node(1).iqn]);
     deepEqual((await hosts()).find(({ name }) => name === "node-1")?.nqns, [node(1).nqn]);
@@ -129,53 +123,58 @@ Deno.test(
     ]);
     equal((await hosts()).length, 1);
     for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) {
-      deepEqual(await hostsOf(bench, name), ["node-1"]);
+      deepEqual(await bench.hostsOf(name), ["node-1"]);
     }
   }),
 );
 
 for (const path of ["/hosts", "/connections"]) {
   Deno.test(
-    `connect() fails when the array refuses POST ${path}, and does not look for what somebody else made`,
+    `connect() fails in the array's words when it refuses POST ${path}, and nothing is there that would do`,
     withHosts(async (bench) => {
       await bench.fault({ action: "status", value: 400, match: { method: "POST", path } });
-      const calls = await bench.calls(() =>
-        rejects(
-          bench.array.connect("k8s-pvc-1", node(1), ISCSI),
-          new RegExp(`refused POST ${path.slice(1)}`),
-        )
+      await rejects(
+        bench.array.connect("k8s-pvc-1", node(1), ISCSI),
+        new RegExp(`refused POST ${path.slice(1)}`),
       );
-      equal(calls.at(-1), `POST ${path}`);
-      deepEqual(await hostsOf(bench, "k8s-pvc-1"), []);
+      deepEqual(await bench.hostsOf("k8s-pvc-1"), []);
     }),
   );
 }
 
-const HOLDERS: { name: string; host: string; body: Record<string, unknown>; holds: boolean }[] = [
+const HOLDERS: { name: string; host: string; body: Partial<Host>; holds: string[] }[] = [
   {
     name: "a host of another name with its initiator",
     host: "by-hand",
-    body: { iqns: [node(1).iqn] },
-    holds: true,
+    body: { iqns: [node(1).iqn ?? ""] },
+    holds: ["k8s-pvc-1", "oracle-data"],
   },
-  { name: "a host of its name without initiators", host: "node-1", body: {}, holds: true },
+  {
+    name: "a host of its name without initiators",
+    host: "node-1",
+    body: {},
+    holds: ["k8s-pvc-1"],
+  },
   {
     name: "a host of its name with a strange initiator",
     host: "node-1",
-    body: { iqns: [node(2).iqn] },
-    holds: false,
+    body: { iqns: [node(2).iqn ?? ""] },
+    holds: ["k8s-pvc-1"],
   },
-  { name: "another host without initiators", host: "node-2", body: {}, holds: false },
+  { name: "another host without initiators", host: "node-2", body: {}, holds: [] },
 ];
 
 for (const { name, host, body, holds } of HOLDERS) {
   Deno.test(
-    `holds() says ${holds} of a node for ${name}`,
+    `holds() of a node says yes for ${name} about ${holds.join(" and ") || "no volume"}`,
     withHosts(async (bench) => {
-      await makeHost(bench, host, body);
-      const query = { host_names: host, volume_names: "k8s-pvc-1" };
-      await bench.admin({ method: "POST", path: "connections", query });
-      equal(await bench.array.holds("k8s-pvc-1", node(1)), holds);
+      await bench.addVolume("oracle-data");
+      await bench.addHost(host, body);
+      for (const volume of ["k8s-pvc-1", "oracle-data"]) {
+        await bench.connect(host, volume);
+        const isHeld = await bench.array.holds(volume, node(1), { known: KNOWN });
+        equal(isHeld, holds.includes(volume), volume);
+      }
     }),
   );
 }
@@ -185,8 +184,10 @@ Deno.test(
   withHosts(async (bench) => {
     await bench.array.connect("k8s-pvc-1", node(1), ISCSI);
     const nameless = { name: "node-1", protocols: [], wwpns: [], addresses: [] };
-    ok(await bench.array.holds("k8s-pvc-1", nameless));
-    equal(await bench.array.holds("k8s-pvc-1", { ...nameless, name: "node-2" }), false);
-    equal(await bench.array.holds("k8s-pvc-2", nameless), false);
+    const holds = (volume: string, name = "node-1") =>
+      bench.open().holds(volume, { ...nameless, name }, { known: KNOWN });
+    ok(await holds("k8s-pvc-1"));
+    equal(await holds("k8s-pvc-1", "node-2"), false);
+    equal(await holds("k8s-pvc-2"), false);
   }),
 );

@@ -3,7 +3,7 @@ import { decodeAttachment, encodeNodeId } from "../../src/handoff.ts";
 import { GiB } from "../../src/size.ts";
 import { isUnclear, N1, N2, ProvisionerBed, RAW_RWX, RWX } from "./provisioner_bed.ts";
 
-Deno.test("publishVolume() takes two calls once the node is known, and answers the same each time", async () => {
+Deno.test("publishVolume() takes two calls once the node is known, three when it is exclusive, and answers the same each time", async () => {
   await ProvisionerBed.run({}, async (bed) => {
     const volumeIds = [
       await bed.create("pvc-1"),
@@ -12,8 +12,16 @@ Deno.test("publishVolume() takes two calls once the node is known, and answers t
     ];
     const [first = "", , third = ""] = volumeIds;
     for (const volumeId of volumeIds.slice(0, 2)) await bed.publish(volumeId, N1);
-    const calls = await bed.calls(() => bed.publish(third, N1));
-    ok(calls.length <= 2, calls.join(", "));
+    const shared = await bed.create("pvc-4", { capabilities: [RAW_RWX] });
+    deepEqual(await bed.calls(() => bed.publish(shared, N1, { capability: RAW_RWX })), [
+      "GET /volumes",
+      "POST /connections",
+    ]);
+    deepEqual(await bed.calls(() => bed.publish(third, N1)), [
+      "GET /volumes",
+      "POST /connections",
+      "GET /connections",
+    ]);
     deepEqual(await bed.publish(first, N1), await bed.publish(first, N1));
     const attachment = decodeAttachment(await bed.publish(first, N1));
     ok(

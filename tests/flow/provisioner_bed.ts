@@ -3,6 +3,9 @@
 import { deepEqual } from "node:assert/strict";
 import { Fleet } from "../../src/arrays/fleet.ts";
 import { type OpenArray, openArray } from "../../src/arrays/open.ts";
+import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
+import { FLASHBLADE_DIALECT } from "../../src/arrays/flashblade/status.ts";
+import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
 import type { FlashArraySettings, FlashBladeSettings } from "../../src/config/model.ts";
 import type { Capability } from "../../src/capability.ts";
 import { Provisioner } from "../../src/controller/provisioner.ts";
@@ -190,6 +193,29 @@ export class ProvisionerBed {
       this.publishRequest(volumeId, node, change),
       this.signal,
     );
+  }
+
+  /** A REST call to an array as an administrator would make it. Answers the items. */
+  async admin<T>(array: string, call: RestCall): Promise<T[]> {
+    const entry = this.served.arrays.find(({ name }) => name === array);
+    if (!entry) throw new Error(`no array ${array}`);
+    const https = new HttpsClient({
+      scheme: "http",
+      address: entry.address,
+      tls: { verify: false },
+    });
+    const rest = new RestClient({
+      fetch: https.fetch,
+      dialect: entry.kind === "flasharray" ? FLASHARRAY_DIALECT : FLASHBLADE_DIALECT,
+      token: new Secret(entry.token),
+      label: () => "admin",
+      log: silentLogger,
+    });
+    try {
+      return (await rest.call<T>(call)).items;
+    } finally {
+      https.close();
+    }
   }
 
   /** Names of all live volumes, by array name. */

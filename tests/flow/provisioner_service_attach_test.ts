@@ -76,7 +76,7 @@ Deno.test(
     const calls = await bed.calls(() =>
       rows.call(rpc.controllerUnpublishVolume, { volumeId, nodeId: encodeNodeId(N1) })
     );
-    deepEqual(calls, ["DELETE /connections"]);
+    deepEqual(calls, ["DELETE /connections", "GET /connections"]);
     equal(rows.lastLine().node, N1.name);
     deepEqual(await bed.publishedTo(volumeId), []);
     await bed.publish(volumeId, N1);

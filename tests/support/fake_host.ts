@@ -19,7 +19,6 @@ import { FakeLoop } from "./fake_loop.ts";
 import { FakeNvme } from "./fake_nvme.ts";
 import { FakeIscsi, PORTALS, TARGET } from "./fake_iscsi.ts";
 import { type Answer, FakeScsi, serialOf, SIZE_BYTES } from "./fake_scsi.ts";
-import { FakeReads } from "./fake_reads.ts";
 import { HostFiles, makeHostFolder } from "./host_files.ts";
 import { FLASHARRAY, type NodeChanges } from "./test_settings.ts";
 
@@ -57,7 +56,6 @@ export class FakeHost extends HostFiles {
   readonly iscsi: FakeIscsi;
   readonly nvme: FakeNvme;
   readonly loop: FakeLoop;
-  readonly reads: FakeReads;
   readonly log: string[] = [];
   /** Command lines of the tools. */
   readonly commands: string[] = [];
@@ -77,7 +75,6 @@ export class FakeHost extends HostFiles {
     this.iscsi = new FakeIscsi(this, this.scsi);
     this.nvme = new FakeNvme(this);
     this.loop = new FakeLoop(this);
-    this.reads = new FakeReads(this);
   }
 
   static async use(work: (fake: FakeHost) => Promise<void>): Promise<void> {
@@ -194,12 +191,10 @@ export class FakeHost extends HostFiles {
 
   async #run(tool: string, args: string[], options: RunOptions = {}): Promise<CommandResult> {
     if (options.signal?.aborted) throw abortError(options.signal);
-    const shown = options.shownAs ?? [tool, ...args].join(" ");
+    const shown = [tool, ...args].join(" ");
     this.commands.push(shown);
     const scripted = await this.onTool.get(tool)?.(args);
-    const { hangs, ...answer } = scripted ??
-      this.#answer(tool, args, options.stdin?.trim() ?? "");
-    if (hangs) throw new PsoError("timeout", `${shown} did not end within its time`);
+    const answer = scripted ?? this.#answer(tool, args, options.stdin?.trim() ?? "");
     this.afterTool(this.commands.length);
     if (options.signal?.aborted) throw abortError(options.signal);
     const result = { code: 0, stdout: "", stderr: "", ...answer };
@@ -220,9 +215,7 @@ export class FakeHost extends HostFiles {
       case "dmsetup":
         return this.scsi.dmsetup(args);
       case "dd":
-        return this.reads.dd(args);
-      case "sh":
-        return this.reads.areas(args);
+        return this.scsi.dd(args);
       case "nvme":
         return this.nvme.tool(args);
       case "losetup":

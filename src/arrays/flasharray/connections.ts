@@ -1,16 +1,16 @@
 import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
-import type { ConnectOptions } from "../array.ts";
-import { HostObjects } from "./hosts.ts";
+import type { ConnectOptions, NodeOptions } from "../array.ts";
+import { ConnectionRows, holderOf, lunOf } from "./connection_rows.ts";
+import type { HostContext } from "./host_editor.ts";
+import { HostObjects, type HostRole } from "./hosts.ts";
 import { attachmentOf, type FlashArrayFacts } from "./ports.ts";
 import { type ConnectionItem, everWritten, type VolumeItem } from "./wire.ts";
-import type { Query } from "../rest/client.ts";
-import { isRefusal } from "../rest/refusals.ts";
-import type { ArrayContext } from "../rest/named_objects.ts";
+import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
 
 /** What connections need to know of the array besides its REST. */
-interface ConnectionContext extends ArrayContext {
+interface ConnectionContext extends HostContext {
   /** The array's own name and ports; asked for when this process has no facts yet. */
   facts: (signal?: AbortSignal) => Promise<FlashArrayFacts>;
   /** The live volume of that name. */
@@ -23,18 +23,32 @@ interface WantedConnection extends ConnectOptions {
   node: NodeIdentity;
   /** Name of the node's host object for the protocol. */
   host: string;
-  signal?: AbortSignal;
+}
+
+/** A connection of a volume to another host than the wanted one, and who that host is. */
+interface OtherConnection {
+  row: ConnectionItem;
+  role: HostRole;
+}
+
+/** What a volume is connected to. */
+interface Look {
+  /** The connection to the wanted host. */
+  own?: ConnectionItem;
+  others: OtherConnection[];
 }
 
 /**
- * Names per call: 100 names of 63 characters stay below the 8 KiB that web servers take as a URL.
+ * Looks at the connections before a call gives up: each but the last one ends what should not be
+ * there.
  */
-const NAMES_PER_CALL = 100;
+const LOOKS = 4;
 
 /** Which hosts volumes of one FlashArray are connected to. */
 export class Connections {
   readonly #context: ConnectionContext;
   readonly #hosts: HostObjects;
+  readonly #rows: ConnectionRows;
   /**
    * Connects and disconnects of one host, one after another; those of other hosts run meanwhile. A
    * connect beside a disconnect has been given a LUN whose old connection was not gone yet
@@ -45,11 +59,13 @@ export class Connections {
   constructor(context: ConnectionContext) {
     this.#context = context;
     this.#hosts = new HostObjects(context);
+    this.#rows = new ConnectionRows(context);
   }
 
   /**
-   * As StorageArray.connect. Order: read the volume, find or make the node's host object, connect.
-   * A host object that this process knows costs no call.
+   * As StorageArray.connect. Order: read the volume, find or make the node's host object, connect;
+   * an exclusive volume's connections are read once more after that. A host object that this
+   * process knows costs no call.
    */
   async connect(
     volume: string,
@@ -75,59 +91,100 @@ export class Connections {
     attachmentFor("", 0);
     const host = await this.#hosts.ensure(node, options);
     const wanted = { ...options, volume, node, host };
-    const isExclusive = options.exclusive && (item.connection_count ?? 0) > 0;
-    const row = (isExclusive ? await this.#takeFromOthers(wanted) : undefined) ??
-      await this.#create(wanted);
+    const row = options.exclusive
+      ? await this.#connectAlone(wanted, { isConnected: (item.connection_count ?? 0) > 0 })
+      : await this.#create(wanted);
     return attachmentFor(row.host?.name ?? host, lunOf(row));
   }
 
-  /**
-   * Makes sure that no other node holds the volume. Returns the row of this node, if there is one.
-   */
-  async #takeFromOthers(wanted: WantedConnection): Promise<ConnectionItem | undefined> {
-    const { volume, host, signal } = wanted;
-    const rows = await this.#rows({ volume_names: volume }, signal);
-    const otherHosts = rows.filter((row) => row.host?.name !== host);
-    const others = otherHosts.length > 0
-      ? await this.#connectionsOfOtherNodes(otherHosts, wanted)
-      : [];
-    if (others.length > 0) await this.#disconnectOthers(others, wanted);
-    // A row of this host that came by a host group went with the group.
-    const groups = new Set(others.flatMap((row) => row.host_group?.name ?? []));
-    return rows.find((row) => row.host?.name === host && !groups.has(row.host_group?.name ?? ""));
+  /** As StorageArray.hostNamesOf. */
+  hostNamesOf(node: NodeIdentity): string[] {
+    return this.#hosts.connectedNames(node);
   }
 
   /**
-   * Returns the connections that belong to other nodes. A node has one host object per protocol, so
-   * a row may be this node's own, made while the class asked for another protocol. Pods may be
-   * using it: throw `conflict`, because the caller disconnects whatever we return.
+   * Connects the volume to this node and to no other. What is connected is read again after our
+   * own connect: a connect of an earlier publish may have hung in the array all the while, and
+   * another controller may have begun at the same time. `unavailable` when others keep coming.
    */
-  async #connectionsOfOtherNodes(
-    rows: ConnectionItem[],
-    { volume, node, signal }: WantedConnection,
-  ): Promise<ConnectionItem[]> {
-    const ours = await this.#hosts.namesOf(node, signal);
-    const own = rows.find((row) => ours.has(row.host?.name ?? ""));
-    if (!own) return rows;
+  async #connectAlone(
+    asked: WantedConnection,
+    { isConnected }: { isConnected: boolean },
+  ): Promise<ConnectionItem> {
+    let wanted = asked;
+    let isMade = false;
+    let seen: Look = isConnected ? await this.#look(wanted) : { others: [] };
+    for (let look = 0; look < LOOKS; look++) {
+      if (seen.others.length > 0) await this.#disconnectOthers(seen, wanted, { isMade });
+      else if (seen.own) return seen.own;
+      if (!seen.own) {
+        if (isMade) break;
+        const row = await this.#create(wanted);
+        isMade = true;
+        wanted = { ...wanted, host: row.host?.name ?? wanted.host };
+      }
+      seen = await this.#look(wanted);
+    }
+    throw new PsoError(
+      "unavailable",
+      `volume ${wanted.volume} on array ${this.#context.label()} was taken by another host while ` +
+        `it was being connected to node ${wanted.node.name}; try again`,
+    );
+  }
+
+  /** Reads what the volume is connected to. `conflict` as `#refuseOtherHostOf`. */
+  async #look(wanted: WantedConnection): Promise<Look> {
+    const { volume, host, signal } = wanted;
+    const rows = await this.#rows.read({ volume_names: volume }, signal);
+    const otherRows = rows.filter((row) => row.host?.name !== host);
+    const names = otherRows.flatMap((row) => row.host?.name ?? []);
+    const roles = await this.#hosts.rolesOf(names, volume, wanted);
+    const others = otherRows.map((row) => ({
+      row,
+      role: roles.get(row.host?.name ?? "") ?? "other",
+    }));
+    this.#refuseOtherHostOf(wanted, others);
+    return { own: rows.find((row) => row.host?.name === host), others };
+  }
+
+  /**
+   * A node has one host object per kind of initiator, so that a connection may be this node's own,
+   * made while the class asked for another protocol. Pods may be using it: throws `conflict`,
+   * because the caller disconnects all the others.
+   */
+  #refuseOtherHostOf(
+    { volume, node, host, protocol }: WantedConnection,
+    others: readonly OtherConnection[],
+  ): void {
+    const own = others.find(({ role }) => role === "current");
+    if (!own) return;
     throw new PsoError(
       "conflict",
       `volume ${volume} on array ${this.#context.label()} is connected to node ${node.name} as ` +
-        `host ${own.host?.name}, by another protocol than is asked for now: ` +
+        `host ${own.row.host?.name}, and by ${protocol} the node is host ${host}: ` +
         "it stays so until it is detached there",
     );
   }
 
-  /** Disconnects other nodes, or throws `in_use` when the configuration forbids it. */
+  /**
+   * Disconnects all others. What the node had under a former identity goes in any case. `in_use`
+   * when another node holds the volume and the configuration forbids to take it away; what this
+   * call itself connected is undone then.
+   */
   async #disconnectOthers(
-    others: ConnectionItem[],
-    { volume, node, preempt, signal }: WantedConnection,
+    { own, others }: Look,
+    wanted: WantedConnection,
+    { isMade }: { isMade: boolean },
   ): Promise<void> {
-    if (preempt) {
-      for (const row of others) await this.#delete(volume, row, signal);
+    const { volume, node, preempt, signal } = wanted;
+    const foreign = others.filter(({ role }) => role === "other").map(({ row }) => row);
+    if (preempt || foreign.length === 0) {
+      for (const { row } of others) await this.#delete(volume, row, signal);
       return;
     }
+    if (isMade && own) await this.#delete(volume, own, signal);
     const names = new Set(
-      others.map((row) => row.host?.name ?? `host group ${row.host_group?.name}`),
+      foreign.map((row) => row.host?.name ?? `host group ${row.host_group?.name}`),
     );
     throw new PsoError(
       "in_use",
@@ -137,11 +194,15 @@ export class Connections {
     );
   }
 
-  /** Connects the volume; a connection that exists already is returned as it is. */
+  /**
+   * Connects the volume; a connection that exists already is returned as it is. Whether one exists
+   * is read from the array, whatever words it refuses in.
+   */
   async #create(wanted: WantedConnection, { isRetry = false } = {}): Promise<ConnectionItem> {
     const { rest, label } = this.#context;
     const { volume, host, signal } = wanted;
     const query = { host_names: host, volume_names: volume };
+    let refused: unknown;
     try {
       const call = { method: "POST", path: "connections", query, lane: "attach", signal } as const;
       const body = await this.#changes.inTurn(
@@ -151,16 +212,18 @@ export class Connections {
       const row = body.items[0];
       if (row && (row.lun ?? row.nsid) !== undefined) return row;
     } catch (error) {
-      if (isRefusal(error, "missing") && !/^volume/i.test(error.said) && !isRetry) {
+      if (isRefusal(error, "missing") && !/^(the )?volume\b/i.test(error.said) && !isRetry) {
         // Somebody deleted the host object that we knew: make it again, once.
         this.#hosts.forget(host);
         const again = await this.#hosts.ensure(wanted.node, wanted);
         return await this.#create({ ...wanted, host: again }, { isRetry: true });
       }
-      if (!isRefusal(error, "exists")) throw error;
+      if (!mayBeAboutName(error)) throw error;
+      refused = error;
     }
-    const found = (await this.#rows(query, signal))[0];
+    const found = (await this.#rows.read(query, signal))[0];
     if (found) return found;
+    if (refused !== undefined && !isRefusal(refused, "exists")) throw refused;
     throw new PsoError(
       "unavailable",
       `array ${label()} says that volume ${volume} is connected to ${host} and lists no such ` +
@@ -169,52 +232,60 @@ export class Connections {
   }
 
   /**
-   * As StorageArray.disconnect. One call per host object that this process connected the node by.
-   * Only when none of them was connected are the volume's rows read: the node's host may have
-   * another name, or its connection came by a host group. Only when there is no row either is the
-   * volume itself looked up.
+   * As StorageArray.disconnect. One call per host object that this process connected the node by,
+   * and one that reads what is left: the node may be connected by a host of another name, by one
+   * of its former identities or by a host group. Only when nothing was connected is the volume
+   * itself looked up. `unavailable` when connections of the node keep coming back.
    */
   async disconnect(
     volume: string,
     node: NodeIdentity | "all",
-    signal?: AbortSignal,
+    options: NodeOptions = {},
   ): Promise<boolean> {
+    const { known, signal } = options;
     let isRemoved = false;
-    for (const name of node === "all" ? [] : this.#hosts.likelyNames(node)) {
+    for (const name of node === "all" ? [] : this.#hosts.likelyNames(node, volume, known)) {
       isRemoved = await this.#delete(volume, { host: { name } }, signal) || isRemoved;
     }
-    if (isRemoved) return true;
-    for (const row of await this.#rowsOfNode(volume, node, signal)) {
-      isRemoved = await this.#delete(volume, row, signal) || isRemoved;
+    for (let look = 0; look < LOOKS; look++) {
+      const rows = await this.#rowsOfNode(volume, node, options);
+      if (rows.length === 0) {
+        return isRemoved || await this.#context.find(volume, signal) !== undefined;
+      }
+      for (const row of rows) isRemoved = await this.#delete(volume, row, signal) || isRemoved;
     }
-    return isRemoved || await this.#context.find(volume, signal) !== undefined;
+    const who = node === "all" ? "a host" : `node ${node.name}`;
+    throw new PsoError(
+      "unavailable",
+      `volume ${volume} on array ${this.#context.label()} was connected to ${who} again while it ` +
+        "was being disconnected; try again",
+    );
   }
 
   /** As StorageArray.holds. */
-  async holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean> {
-    return (await this.#rowsOfNode(volume, node, signal)).length > 0;
+  async holds(volume: string, node: NodeIdentity, options: NodeOptions = {}): Promise<boolean> {
+    return (await this.#rowsOfNode(volume, node, options)).length > 0;
   }
 
   /** The volume's connections to one node, by any of its host objects, or to all nodes. */
   async #rowsOfNode(
     volume: string,
     node: NodeIdentity | "all",
-    signal?: AbortSignal,
+    options: NodeOptions,
   ): Promise<ConnectionItem[]> {
-    const rows = await this.#rows({ volume_names: volume }, signal);
+    const rows = await this.#rows.read({ volume_names: volume }, options.signal);
     if (node === "all" || rows.length === 0) return rows;
-    const ours = await this.#hosts.namesOf(node, signal);
-    return rows.filter((row) => ours.has(row.host?.name ?? ""));
+    const names = rows.flatMap((row) => row.host?.name ?? []);
+    const roles = await this.#hosts.rolesOf(names, volume, { ...options, node });
+    return rows.filter((row) => roles.has(row.host?.name ?? ""));
   }
 
   /**
-   * Ends one connection; false when there was none. A connection by a host group ends for the whole
-   * group, because the array knows no other way.
+   * Ends one connection; false when there was none, whatever words the array refuses in. A
+   * connection by a host group ends for the whole group, because the array knows no other way.
    */
   async #delete(volume: string, row: ConnectionItem, signal?: AbortSignal): Promise<boolean> {
-    const holder = row.host_group?.name
-      ? { host_group_names: row.host_group.name }
-      : { host_names: row.host?.name ?? "" };
+    const holder = holderOf(row);
     const query = { ...holder, volume_names: volume };
     const call = { method: "DELETE", path: "connections", query, lane: "attach", signal } as const;
     try {
@@ -222,62 +293,16 @@ export class Connections {
       return true;
     } catch (error) {
       if (isRefusal(error, "missing", "destroyed")) return false;
-      throw error;
+      if (!mayBeAboutName(error)) throw error;
+      if ((await this.#rows.read(query, signal)).length > 0) throw error;
+      return false;
     }
   }
 
   /** Host names of each connected volume among `volumes`; what is gone meanwhile is left out. */
   async hostsOf(volumes: string[], signal?: AbortSignal): Promise<Map<string, string[]>> {
-    const hosts = new Map<string, string[]>();
-    for (let start = 0; start < volumes.length; start += NAMES_PER_CALL) {
-      const names = volumes.slice(start, start + NAMES_PER_CALL);
-      for (const row of await this.#rowsOfMany(names, signal)) {
-        const [volume, host] = [row.volume?.name, row.host?.name];
-        if (volume && host) hosts.set(volume, [...new Set([...hosts.get(volume) ?? [], host])]);
-      }
-    }
-    return hosts;
+    return await this.#rows.hostsOf(volumes, signal);
   }
-
-  /**
-   * Rows of several volumes. One volume that was destroyed a moment ago makes the array refuse all
-   * of the names: it is left out, and the others are asked for again.
-   */
-  async #rowsOfMany(volumes: string[], signal?: AbortSignal): Promise<ConnectionItem[]> {
-    const left = new Set(volumes);
-    while (left.size > 0) {
-      try {
-        return await this.#list({ volume_names: [...left] }, signal);
-      } catch (error) {
-        if (!isRefusal(error, "missing", "destroyed")) throw error;
-        if (left.delete(error.context)) continue;
-        const rows: ConnectionItem[] = [];
-        for (const name of left) rows.push(...await this.#rows({ volume_names: name }, signal));
-        return rows;
-      }
-    }
-    return [];
-  }
-
-  /** Rows by query; none when the volume or host is not there. */
-  async #rows(query: Query, signal?: AbortSignal): Promise<ConnectionItem[]> {
-    try {
-      return await this.#list(query, signal);
-    } catch (error) {
-      if (isRefusal(error, "missing", "destroyed")) return [];
-      throw error;
-    }
-  }
-
-  async #list(query: Query, signal?: AbortSignal): Promise<ConnectionItem[]> {
-    const call = { path: "connections", query, lane: "attach", signal } as const;
-    return await Array.fromAsync(this.#context.rest.all<ConnectionItem>(call));
-  }
-}
-
-/** LUN; for NVMe the namespace, which Purity before 6.6 gives as `lun` too. */
-function lunOf(row: ConnectionItem): number {
-  return row.lun ?? row.nsid ?? 0;
 }
 
 /** Changes with one key run one after another. Arrays compare host names without case. */

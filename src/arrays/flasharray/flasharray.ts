@@ -5,6 +5,7 @@ import type {
   CreateVolumeSpec,
   DeleteOptions,
   FindOptions,
+  NodeOptions,
   Page,
   Snapshot,
   SnapshotListOptions,
@@ -13,6 +14,7 @@ import type {
   VolumeKind,
   VolumeListOptions,
 } from "../array.ts";
+import type { Logger } from "../../log.ts";
 import type { RestClient } from "../rest/client.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import { Connections } from "./connections.ts";
@@ -32,7 +34,7 @@ export class FlashArray implements StorageArray {
   readonly #connections: Connections;
   #facts?: FlashArrayFacts;
 
-  constructor(rest: RestClient, options: { address: string; label?: string }) {
+  constructor(rest: RestClient, options: { address: string; label?: string; log: Logger }) {
     this.address = options.address;
     this.#configuredLabel = options.label;
     this.#context = { rest, label: () => this.label };
@@ -44,6 +46,7 @@ export class FlashArray implements StorageArray {
     });
     this.#connections = new Connections({
       ...this.#context,
+      log: options.log,
       facts: async (signal) => this.#facts ?? (await this.#look(signal)).facts,
       find: (name, signal) => this.#volumes.findItem(name, { lane: "attach", signal }),
     });
@@ -118,11 +121,19 @@ export class FlashArray implements StorageArray {
     return this.#connections.connect(volume, node, options);
   }
 
-  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<boolean> {
-    return this.#connections.disconnect(volume, node, signal);
+  disconnect(
+    volume: string,
+    node: NodeIdentity | "all",
+    options?: NodeOptions,
+  ): Promise<boolean> {
+    return this.#connections.disconnect(volume, node, options);
   }
 
-  holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean> {
-    return this.#connections.holds(volume, node, signal);
+  holds(volume: string, node: NodeIdentity, options?: NodeOptions): Promise<boolean> {
+    return this.#connections.holds(volume, node, options);
+  }
+
+  hostNamesOf(node: NodeIdentity): string[] {
+    return this.#connections.hostNamesOf(node);
   }
 }

@@ -4,57 +4,55 @@ import { SingleFlight } from "../../async/single_flight.ts";
 import type { ChapCredentials } from "../../chap.ts";
 import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
-import { hostNameFor, NAME_MAX } from "../../names.ts";
 import type { Protocol } from "../../protocols.ts";
+import type { NodeKnowledge, NodeOptions } from "../array.ts";
+import { isNamedBy } from "../node_knowledge.ts";
 import { filterText } from "../rest/client.ts";
-import { isRefusal } from "../rest/refusals.ts";
-import type { ArrayContext } from "../rest/named_objects.ts";
-import {
-  allInitiatorsOf,
-  FAMILIES,
-  holdsAlike,
-  holdsAny,
-  holdsForeign,
-  holdsNone,
-  type Initiators,
-  initiatorsFor,
-} from "./initiators.ts";
+import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
+import { areAllOfCluster } from "./cluster_volumes.ts";
+import { type HostContext, HostEditor } from "./host_editor.ts";
+import { HostOwner, secondNameFor } from "./host_rules.ts";
+import { holdsAny, holdsNone, type Initiators, initiatorsFor } from "./initiators.ts";
 import type { HostItem } from "./wire.ts";
 
 /** What the node's host object is needed for. */
 interface HostNeed {
   protocol: Protocol;
   chap?: ChapCredentials;
+  known?: NodeKnowledge;
   signal?: AbortSignal;
 }
 
 /** The host object that a node needs for one kind of initiator. */
 interface WantedHost {
-  node: NodeIdentity;
-  /** The name that the object gets if it must be created. */
-  name: string;
+  owner: HostOwner;
   initiators: Initiators;
+  cluster: string | undefined;
   signal?: AbortSignal;
 }
 
-/**
- * A name for a host object when the node's plain name is taken by another node or by another
- * protocol of this one. The same initiators give the same name.
- */
-function secondNameFor(plain: string, initiators: Initiators): string {
-  const hash = createHash("sha256").update(initiators.names.toSorted().join(",")).digest("hex")
-    .slice(0, 12);
-  return `${plain.slice(0, NAME_MAX - 14)}-x${hash}`;
-}
+/** Who a host is that a volume is connected to. */
+export type HostRole =
+  /** This node, with initiators that it has now. */
+  | "current"
+  /** This node as it was before: nothing of what it has now is in the host. */
+  | "former"
+  | "other";
+
+/** Names per call that a filter holds: each costs up to 90 bytes of the URL. */
+const NAMES_PER_FILTER = 50;
 
 /**
- * The nodes' host objects on one FlashArray. Their names are remembered, so that an ordinary
- * connect needs no look at hosts.
+ * The nodes' host objects on one FlashArray. Their names are remembered, so that an ordinary connect
+ * needs no look at hosts.
  */
 export class HostObjects {
-  readonly #context: ArrayContext;
+  readonly #context: HostContext;
+  readonly #editor: HostEditor;
   /** Node, family and initiators → host name on the array. */
   readonly #known = new Map<string, string>();
+  /** Host name in lower case → node that this process connected by it. */
+  readonly #nodes = new Map<string, string>();
   /** Two volumes for a new node at once: one connect creates the host, the other waits for it. */
   readonly #searches = new SingleFlight<string, string>();
   /**
@@ -65,8 +63,9 @@ export class HostObjects {
   /** By host name: of two volumes for one host, one connect sets the credentials. */
   readonly #chapChanges = new KeyedQueue();
 
-  constructor(context: ArrayContext) {
+  constructor(context: HostContext) {
     this.#context = context;
+    this.#editor = new HostEditor(context);
   }
 
   /**
@@ -75,8 +74,9 @@ export class HostObjects {
    * host with other initiators as well, `unsupported` when the node has no initiator for the
    * protocol, `invalid` when the array takes no such credentials.
    */
-  async ensure(node: NodeIdentity, { protocol, chap, signal }: HostNeed): Promise<string> {
-    const name = await this.#nameOf(node, protocol, signal);
+  async ensure(node: NodeIdentity, need: HostNeed): Promise<string> {
+    const { protocol, chap, signal } = need;
+    const name = await this.#nameOf(node, need);
     if (!chap || protocol !== "iscsi") return name;
     try {
       await this.#setChap(name, chap, signal);
@@ -85,15 +85,15 @@ export class HostObjects {
       if (!isRefusal(error, "missing")) throw error;
       // Somebody deleted the host object that we knew: make it again, once.
       this.forget(name);
-      const again = await this.#nameOf(node, protocol, signal);
+      const again = await this.#nameOf(node, need);
       await this.#setChap(again, chap, signal);
       return again;
     }
   }
 
   /**
-   * Sets the credentials on the host object, once per process: the array shows no passwords, so
-   * that only what this process set is known to hold.
+   * Sets the credentials on the host object, once per process: the array shows no passwords, so that
+   * only what this process set is known to hold.
    */
   async #setChap(
     name: string,
@@ -110,177 +110,214 @@ export class HostObjects {
     await this.#chapChanges.inTurn(name, async () => {
       if (this.#chap.get(name) === digest) return;
       this.#chap.delete(name); // should the answer be lost, it is not certain which ones hold
-      await this.#patch(name, { chap }, signal);
+      await this.#editor.patch(name, { chap }, signal);
       this.#chap.set(name, digest);
     });
   }
 
-  async #nameOf(node: NodeIdentity, protocol: Protocol, signal?: AbortSignal): Promise<string> {
+  async #nameOf(
+    node: NodeIdentity,
+    { protocol, known, signal }: HostNeed,
+  ): Promise<string> {
     const initiators = initiatorsFor(node, protocol);
     const key = keyOf(node, initiators);
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const wanted = { node, name: hostNameFor(node.name), initiators, signal };
+    const remembered = this.#known.get(key);
+    if (remembered !== undefined) return remembered;
+    const owner = new HostOwner(node, known);
+    const wanted = { owner, initiators, cluster: known?.cluster, signal };
     const name = await this.#searches.run(key, () => this.#findOrCreate(wanted));
     this.#known.set(key, name);
+    this.#nodes.set(name.toLowerCase(), node.name);
     return name;
   }
 
   /** Drops what is known of a host object. To be called when the array says that it is gone. */
   forget(hostName: string): void {
     for (const [key, name] of this.#known) if (name === hostName) this.#known.delete(key);
+    this.#nodes.delete(hostName.toLowerCase());
     this.#chap.delete(hostName);
   }
 
-  /**
-   * Names of the host objects by which this process connected the node; the node's plain host name
-   * when it connected none.
-   */
-  likelyNames(node: NodeIdentity): string[] {
+  /** Names of the host objects by which this process connected the node. */
+  connectedNames(node: NodeIdentity): string[] {
     const names = [...this.#known].flatMap(([key, name]) =>
       key.startsWith(`${node.name} `) ? [name] : []
     );
-    return names.length > 0 ? [...new Set(names)] : [hostNameFor(node.name)];
+    return [...new Set(names)];
   }
 
   /**
-   * Names of all host objects of the node: those that hold one of its initiators, and the one of
-   * its plain name if that holds no initiator at all. One call.
+   * Who the hosts are that the volume is connected to. One call for up to fifty that this process
+   * did not connect another node by, else none. By name alone a host is the node's only if the
+   * volume is this cluster's: a machine outside of the cluster may bear the name too.
    */
-  async namesOf(node: NodeIdentity, signal?: AbortSignal): Promise<Set<string>> {
-    const plain = hostNameFor(node.name);
-    const all: Initiators[] = Object.values(allInitiatorsOf(node));
-    const hosts = await this.#candidates(plain, all, signal);
-    // A host of the node's name with other initiators is a node of another cluster. Only when we
-    // know no initiator of the node must its name be enough.
-    const isAnonymous = all.every(({ names }) => names.length === 0);
-    const ours = hosts.filter((host) =>
-      all.some((one) => holdsAny(host, one)) ||
-      (host.name === plain && (isAnonymous || holdsNone(host)))
-    );
-    return new Set(ours.flatMap((host) => host.name ?? []));
+  async rolesOf(
+    hostNames: readonly string[],
+    volume: string,
+    { node, known, signal }: NodeOptions & { node: NodeIdentity },
+  ): Promise<Map<string, HostRole>> {
+    const roles = new Map<string, HostRole>();
+    const owner = new HostOwner(node, known);
+    const open = hostNames.filter((name) => {
+      const connected = this.#nodes.get(name.toLowerCase());
+      return connected === undefined || connected === node.name;
+    });
+    const hosts: HostItem[] = [];
+    for (let start = 0; start < open.length; start += NAMES_PER_FILTER) {
+      const terms = open.slice(start, start + NAMES_PER_FILTER).map(nameTerm);
+      hosts.push(...await this.#listed(terms, signal));
+    }
+    for (const host of hosts) {
+      if (owner.sharesWith(host)) roles.set(host.name ?? "", "current");
+      else if (
+        owner.otherNodeIn(host) === undefined &&
+        (owner.hadOneOf(host) || (owner.isNamedForNode(host.name ?? "") &&
+          await areAllOfCluster(this.#context, [volume], { cluster: known?.cluster, signal })))
+      ) roles.set(host.name ?? "", "former");
+    }
+    return roles;
   }
 
-  /** The host objects that bear the name or hold one of the initiators. */
-  async #candidates(
-    plain: string,
-    initiators: Initiators[],
-    signal?: AbortSignal,
-  ): Promise<HostItem[]> {
-    const terms = initiators.flatMap(({ family, names }) =>
-      names.map((name) => `${family}=${filterText(name)}`)
-    );
-    const filter = [`name=${filterText(plain)}`, ...terms].join(" or ");
-    const call = { path: "hosts", query: { filter }, lane: "attach", signal } as const;
+  /** Hosts that fit one of the terms of a filter. */
+  async #listed(terms: readonly string[], signal?: AbortSignal): Promise<HostItem[]> {
+    const query = { filter: terms.join(" or ") };
+    const call = { path: "hosts", query, lane: "attach", signal } as const;
     const hosts = await Array.fromAsync(this.#context.rest.all<HostItem>(call));
     // Hosts of a replication partner are listed too, as `array:host`.
     return hosts.filter((host) => host.is_local !== false);
   }
 
-  /**
-   * The name of the host object that serves the node, made or corrected when needed. A host that
-   * serves anything else is never changed.
-   */
-  async #findOrCreate(wanted: WantedHost): Promise<string> {
-    const { node, name, initiators, signal } = wanted;
-    const hosts = await this.#candidates(name, [initiators], signal);
-    const holder = hosts.find((host) => holdsAny(host, initiators));
-    if (holder?.name) return await this.#useHolder(holder, wanted);
-    const namesake = hosts.find((host) => host.name?.toLowerCase() === name.toLowerCase());
-    if (!namesake?.name) return await this.#create(wanted);
-    if (holdsAlike(namesake, initiators)) return namesake.name;
-    if (
-      !holdsNone(namesake) && initiators.names.length > 0 &&
-      (holdsForeign(namesake, node) || (namesake.connection_count ?? 0) > 0)
-    ) {
-      // The namesake serves volumes of this node by another protocol, or it is a node of the same
-      // name in another cluster. Do not take it over even if no volume is connected to it: the
-      // other cluster's controller knows the host by name and would connect its next volume to us.
-      return await this.#create({ ...wanted, name: secondNameFor(name, initiators) });
-    }
-    return initiators.names.length === 0
-      ? namesake.name
-      : await this.#setInitiators(namesake, initiators, signal);
+  /** The host objects that hold one of the initiators or bear one of the node's names for it. */
+  async #candidates({ owner, initiators, signal }: WantedHost): Promise<HostItem[]> {
+    const { family, names } = initiators;
+    return await this.#listed([
+      nameTerm(owner.plainName),
+      nameTerm(secondNameFor(owner.plainName, initiators)),
+      ...names.map((name) => `${family}=${filterText(name)}`),
+    ], signal);
   }
 
   /**
-   * Uses a host object that holds an initiator of the node. `in_use` when it holds strange
-   * initiators too: it may stand for a whole group of machines, and all of them would get the
-   * volume.
+   * The name of the host object that serves the node, made or corrected when needed: one that
+   * holds an initiator of the node counts first, then one that bears its name.
    */
-  async #useHolder(holder: HostItem, wanted: WantedHost): Promise<string> {
-    const { node, initiators, signal } = wanted;
-    const name = holder.name ?? wanted.name;
-    if (holdsAlike(holder, initiators)) return name;
-    const foreign = FAMILIES.flatMap((family) => holder[family] ?? []).filter((one) =>
-      !holdsAny({ [initiators.family]: [one] }, initiators)
-    );
-    if (foreign.length === 0 || (name === wanted.name && initiators.family === "wwns")) {
-      // The node's own host. A Fibre Channel adapter was added or exchanged, so that some of the
-      // node's ports are missing there or an old one is left.
-      return await this.#setInitiators(holder, initiators, signal);
+  async #findOrCreate(wanted: WantedHost): Promise<string> {
+    const { owner, initiators } = wanted;
+    const hosts = await this.#candidates(wanted);
+    const holder = await this.#useHolder(hosts, wanted);
+    if (holder !== undefined) return holder;
+    const second = secondNameFor(owner.plainName, initiators);
+    for (const name of [owner.plainName, second]) {
+      const namesake = hosts.find((host) => host.name?.toLowerCase() === name.toLowerCase());
+      if (!namesake) return await this.#create(name, wanted);
+      if (!await this.#mayTakeOver(namesake, wanted)) continue;
+      this.forget(namesake.name ?? name); // it may have been known as the host of another protocol
+      await this.#editor.replace(namesake, initiators, wanted.signal);
+      return namesake.name ?? name;
     }
     throw new PsoError(
       "in_use",
-      `node ${node.name} cannot be connected on array ${this.#context.label()}: its initiator ` +
-        `${initiators.names.join(", ")} belongs to the host ${name} together with ` +
-        `${foreign.join(", ")}, and the node's own host is ${wanted.name}; ` +
-        `take it out of ${name}, or give the node another one`,
+      `node ${owner.node.name} cannot be connected on array ${this.#context.label()}: the hosts ` +
+        `${owner.plainName} and ${second} hold initiators of other machines; rename one of them, ` +
+        `or give it ${initiators.names.join(", ")} and nothing else`,
     );
   }
 
-  /** Makes the host object hold these initiators and no others. */
-  async #setInitiators(
-    host: HostItem,
-    initiators: Initiators,
-    signal?: AbortSignal,
-  ): Promise<string> {
+  /**
+   * Uses a host object that holds an initiator of the node: its own name first, then the one with
+   * most of them. `undefined` when there is none; `in_use` when each holds initiators of other
+   * machines too, because all of them would get the volume.
+   */
+  async #useHolder(hosts: readonly HostItem[], wanted: WantedHost): Promise<string | undefined> {
+    const { owner, initiators, cluster, signal } = wanted;
+    const share = (host: HostItem) => host[initiators.family]?.length ?? 0;
+    const holders = hosts.filter((host) => holdsAny(host, initiators)).sort((a, b) =>
+      Number(owner.isNamedForNode(b.name ?? "")) - Number(owner.isNamedForNode(a.name ?? "")) ||
+      share(b) - share(a)
+    );
+    const own = holders.find((host) => owner.refusalOf(host) === undefined);
+    if (own) {
+      const others = holders.filter((host) => host !== own);
+      const isChanged = await this.#editor.complete(own, {
+        owner,
+        initiators,
+        others,
+        cluster,
+        signal,
+      });
+      if (isChanged) this.forget(own.name ?? "");
+      return own.name ?? owner.plainName;
+    }
+    const [first] = holders;
+    if (!first) return undefined;
+    throw new PsoError(
+      "in_use",
+      `node ${owner.node.name} cannot be connected on array ${this.#context.label()}: its ` +
+        `initiator ${
+          initiators.names.filter((name) => holdsAny(first, { ...initiators, names: [name] })).join(
+            ", ",
+          )
+        } ` +
+        `belongs to the host ${first.name} together with ${owner.refusalOf(first)}, and the ` +
+        `node's own host is ${owner.plainName}; take it out of ${first.name}, or give the node ` +
+        "another one",
+    );
+  }
+
+  /**
+   * Whether a host of the node's name, which holds no initiator of the wanted kind, may be given to
+   * the node. It may when the node had all of its initiators before, or when every volume that is
+   * connected to it is this cluster's (the node was installed anew). An unused host with strange
+   * initiators stays what it is: another cluster may know it by that name and would connect its
+   * next volume to us.
+   */
+  async #mayTakeOver(host: HostItem, wanted: WantedHost): Promise<boolean> {
+    const { owner, initiators, cluster, signal } = wanted;
     const name = host.name ?? "";
-    this.forget(name); // it may have been known as the host of another protocol
-    const others = FAMILIES.filter((family) =>
-      family !== initiators.family && (host[family]?.length ?? 0) > 0
-    );
-    // Other kinds first: the array refuses two kinds in one host, even for a moment.
-    for (const family of others) await this.#patch(name, { [family]: [] }, signal);
-    await this.#patch(name, { [initiators.family]: initiators.names }, signal);
-    return name;
+    // Only the local plane attaches without an initiator.
+    if (initiators.names.length === 0) return true;
+    if (owner.otherNodeIn(host) !== undefined) return false;
+    const isUnused = host.connection_count === 0;
+    // The node's host for another protocol: it may serve pods, unless nothing is connected to it.
+    if (owner.sharesWith(host)) return isUnused && owner.refusalOf(host) === undefined;
+    if (!holdsNone(host) && owner.extrasIn(host).every((held) => owner.had(held.name))) return true;
+    if (isUnused) return holdsNone(host);
+    const volumes = await this.#editor.volumesOf(name, signal);
+    if (volumes.length === 0) return holdsNone(host);
+    return await areAllOfCluster(this.#context, volumes, { cluster, signal });
   }
 
-  async #patch(
-    name: string,
-    body: Record<string, string[] | Record<string, string>>,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const query = { names: name };
-    await this.#context.rest.call({
-      method: "PATCH",
-      path: "hosts",
-      query,
-      body,
-      lane: "attach",
-      signal,
-    });
-  }
-
-  async #create(wanted: WantedHost): Promise<string> {
-    const { name, initiators, signal } = wanted;
-    const body = initiators.names.length > 0 ? { [initiators.family]: initiators.names } : {};
-    const query = { names: name };
-    const call = { method: "POST", path: "hosts", query, body, lane: "attach", signal } as const;
+  async #create(name: string, wanted: WantedHost): Promise<string> {
+    const { initiators, signal } = wanted;
     try {
-      await this.#context.rest.call(call);
+      await this.#editor.create(name, initiators, signal);
       return name;
     } catch (error) {
-      if (!isRefusal(error, "exists", "initiator taken")) throw error;
+      if (!mayBeAboutName(error)) throw error;
       // Somebody was quicker, or a call of ours whose answer was lost took effect: read again, and
       // use what is there if it is the node's.
-      const hosts = await this.#candidates(name, [initiators], signal);
-      const found = hosts.find((host) => holdsAny(host, initiators)) ??
-        hosts.find((host) => host.name === name && holdsAlike(host, initiators));
-      if (!found) throw error;
-      return await this.#useHolder(found, wanted);
+      const hosts = await this.#candidates(wanted);
+      const holder = await this.#useHolder(hosts, wanted);
+      if (holder !== undefined) return holder;
+      const isLocal = initiators.names.length === 0;
+      const same = hosts.find((host) => host.name === name && isLocal && holdsNone(host));
+      if (!same) throw error;
+      return name;
     }
   }
+
+  /** The names of host objects of the node that need no look to be tried. */
+  likelyNames(node: NodeIdentity, volume: string, known: NodeKnowledge | undefined): string[] {
+    const names = this.connectedNames(node);
+    if (names.length > 0 || !isNamedBy(known?.cluster, volume)) return names;
+    const plain = new HostOwner(node, known).plainName;
+    const connected = this.#nodes.get(plain.toLowerCase());
+    return connected === undefined || connected === node.name ? [plain] : [];
+  }
+}
+
+function nameTerm(name: string): string {
+  return `name=${filterText(name)}`;
 }
 
 /** One key per node and initiators: they change when a node is reinstalled. */

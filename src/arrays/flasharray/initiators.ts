@@ -3,9 +3,11 @@ import type { NodeIdentity } from "../../handoff.ts";
 import { type InitiatorName, type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
 import type { HostItem } from "./wire.ts";
 
-/** The kinds of initiator; FlashArray refuses a host object that holds two kinds. */
+/**
+ * The kinds of initiator. FlashArray refuses a host object that holds NQNs beside others; IQNs and
+ * WWNs may stand together.
+ */
 export type Family = "iqns" | "nqns" | "wwns";
-/** Every kind of initiator. */
 export const FAMILIES: readonly Family[] = ["iqns", "nqns", "wwns"];
 
 /** Initiator names of one kind. */
@@ -13,6 +15,13 @@ export interface Initiators {
   family: Family;
   /** As the array writes them: WWNs in upper case without colons. Empty only on the local plane. */
   names: string[];
+}
+
+/** One initiator that a host object holds. */
+export interface HeldInitiator {
+  family: Family;
+  /** In the array's own spelling, as a call to remove it needs it. */
+  name: string;
 }
 
 /** All initiators of the node, by the name that PROTOCOL_FACTS has for their family. */
@@ -23,7 +32,6 @@ export function allInitiatorsOf(node: NodeIdentity): Record<InitiatorName, Initi
     wwpn: { family: "wwns", names: node.wwpns.map((wwpn) => wwpn.toUpperCase()) },
   };
 }
-
 /** What a node without an initiator lacks, and what to do. */
 const MISSING: Record<InitiatorName, string> = {
   iqn: "IQN; install open-iscsi on it, or choose another protocol in the class",
@@ -53,34 +61,32 @@ export function initiatorsFor(node: NodeIdentity, protocol: Protocol): Initiator
   );
 }
 
-/** One spelling of an initiator name: the array writes WWNs with colons and in upper case. */
-function plain(name: string): string {
+/** One spelling of an initiator name: arrays write WWNs in upper case, some with colons. */
+export function spelled(name: string): string {
   return name.replaceAll(":", "").toLowerCase();
+}
+
+/** The initiators of these identities, all kinds together, each in one spelling. */
+export function spelledInitiatorsOf(nodes: readonly NodeIdentity[]): Set<string> {
+  return new Set(
+    nodes.flatMap((node) =>
+      Object.values(allInitiatorsOf(node)).flatMap(({ names }) => names.map(spelled))
+    ),
+  );
+}
+
+/** Every initiator of the host object. */
+export function heldBy(host: HostItem): HeldInitiator[] {
+  return FAMILIES.flatMap((family) => (host[family] ?? []).map((name) => ({ family, name })));
 }
 
 /** Whether the host holds at least one of the initiators. */
 export function holdsAny(host: HostItem, { family, names }: Initiators): boolean {
-  const held = (host[family] ?? []).map(plain);
-  return names.some((name) => held.includes(plain(name)));
-}
-
-/**
- * Whether the host holds exactly these initiators, and none of another kind. As many are not
- * enough: the one that differs may be another machine's, which would get the volume too.
- */
-export function holdsAlike(host: HostItem, { family, names }: Initiators): boolean {
-  const held = (host[family] ?? []).map(plain);
-  return held.length === names.length && names.every((name) => held.includes(plain(name))) &&
-    FAMILIES.every((one) => one === family || (host[one]?.length ?? 0) === 0);
-}
-
-/** Whether the host holds an initiator that is none of the node's. */
-export function holdsForeign(host: HostItem, { iqn, nqn, wwpns }: NodeIdentity): boolean {
-  const own = new Set([iqn, nqn, ...wwpns].filter((name) => name !== undefined).map(plain));
-  return FAMILIES.some((family) => (host[family] ?? []).some((name) => !own.has(plain(name))));
+  const held = new Set((host[family] ?? []).map(spelled));
+  return names.some((name) => held.has(spelled(name)));
 }
 
 /** Whether the host holds no initiator of any kind. */
 export function holdsNone(host: HostItem): boolean {
-  return FAMILIES.every((family) => (host[family]?.length ?? 0) === 0);
+  return heldBy(host).length === 0;
 }

@@ -3,7 +3,7 @@ import { isRefusal } from "../rest/refusals.ts";
 import {
   type ArrayContext,
   NamedObjects,
-  prefixFilter,
+  nameFilter,
   type Resource,
   SNAPSHOTS_SEEN,
 } from "../rest/named_objects.ts";
@@ -61,7 +61,7 @@ export class VolumeSnapshots {
   ): Promise<Page<Snapshot>> {
     const query = {
       destroyed: false,
-      filter: prefixFilter(options.prefix),
+      filter: nameFilter(options),
       source_names: options.volume,
     };
     try {

@@ -11,7 +11,7 @@ import {
   type ArrayContext,
   type Lookup,
   NamedObjects,
-  prefixFilter,
+  nameFilter,
   refuseSnapshots,
   type Resource,
 } from "../rest/named_objects.ts";
@@ -104,10 +104,10 @@ export class Volumes {
       names: spec.name,
       with_default_protection: minor >= SINCE.defaultProtection ? false : undefined,
     };
-    const call = { path: VOLUMES.path, query, body, signal };
+    const call = { method: "POST", path: VOLUMES.path, query, body, signal } as const;
     let item: VolumeItem | undefined;
     try {
-      item = (await this.#context.rest.create<VolumeItem>(call)).items[0];
+      item = (await this.#context.rest.call<VolumeItem>(call)).items[0];
     } catch (error) {
       const missing = source === undefined
         ? undefined
@@ -181,7 +181,7 @@ export class Volumes {
     options: VolumeListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Volume>> {
-    const query = { destroyed: false, filter: prefixFilter(options.prefix) };
+    const query = { destroyed: false, filter: nameFilter(options) };
     const call = { path: VOLUMES.path, query, signal };
     const page = await this.#context.rest.page<VolumeItem>(call, options);
     if (!options.hosts) return { ...page, items: page.items.map((item) => volumeOf(item)) };

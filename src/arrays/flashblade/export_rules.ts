@@ -1,9 +1,18 @@
+import { addressKey } from "../../net/address.ts";
+import { parseIp } from "../../net/cidr.ts";
+
 /** One rule of a FlashBlade file system: `10.0.0.1(rw,no_root_squash)`. */
 export interface ExportRule {
   client: string;
   /** Text between the brackets; empty without any. */
   options: string;
 }
+
+/**
+ * The options that this driver writes. Without no_root_squash the kubelet's chown for fsGroup
+ * fails.
+ */
+const ACCESS = { readOnly: "ro,no_root_squash", writable: "rw,no_root_squash" } as const;
 
 /**
  * Rules are separated by spaces; there is none inside one. Text that is no rule is kept as a
@@ -16,64 +25,71 @@ export function parseRules(text: string): ExportRule[] {
   });
 }
 
-/** The rules as the array takes them; parseRules() reads them back. */
-export function formatRules(rules: ExportRule[]): string {
+export function formatRules(rules: readonly ExportRule[]): string {
   return rules.map(({ client, options }) => options === "" ? client : `${client}(${options})`).join(
     " ",
   );
 }
 
-/**
- * One address, IPv4 or IPv6, and no block, name, `*` or netgroup: only such rules are made by this
- * driver.
- */
-export function isAddress(client: string): boolean {
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(client)) {
-    return client.split(".").every((part) => Number(part) <= 255);
-  }
-  return /^[0-9a-f:.]+$/i.test(client) && client.includes(":");
+/** One address, IPv4 or IPv6, and no block, name, `*` or netgroup. */
+function isAddress(client: string): boolean {
+  return parseIp(client) !== undefined;
 }
 
 /**
- * True when an administrator wrote the rules (a block, name, `*` or netgroup is among them): they
- * are left as they are.
+ * Whether this driver wrote the rule: one address, and exactly the options that it writes. Any
+ * other rule is an administrator's, also one for an address of a node: it is never dropped, and its
+ * client never counts as a user.
  */
-export function areStatic(rules: ExportRule[]): boolean {
-  return rules.some(({ client }) => !isAddress(client));
+export function isOwnRule({ client, options }: ExportRule): boolean {
+  return isAddress(client) && (options === ACCESS.readOnly || options === ACCESS.writable);
 }
 
-function sameAddress(a: string, b: string): boolean {
-  return canonical(a) === canonical(b);
+/**
+ * Whom an administrator's rules let in: their addresses, or `any` when one of them is a block, a
+ * name, `*` or a netgroup.
+ */
+export function adminClientsOf(rules: readonly ExportRule[]): string[] | "any" {
+  const clients = rules.filter((rule) => !isOwnRule(rule)).map(({ client }) => client);
+  return clients.every(isAddress) ? clients : "any";
 }
 
-/** IPv6 has many spellings of one address; the URL parser knows the one short form. */
-function canonical(address: string): string {
-  if (!address.includes(":")) return address;
-  return URL.parse(`http://[${address}]/`)?.hostname ?? address.toLowerCase();
+/**
+ * True when an administrator alone decides who may mount the file system: a block, a name, `*` or a
+ * netgroup is among the rules, and none of them is ours.
+ */
+export function areStatic(rules: readonly ExportRule[]): boolean {
+  return adminClientsOf(rules) === "any" && !rules.some(isOwnRule);
 }
 
-/** `rules` and the node's addresses, each with exactly the access asked for. */
+/**
+ * `rules` with one of ours, of the access asked for, for each address. An address that has a rule of
+ * an administrator's keeps that one alone.
+ */
 export function withAddresses(
-  rules: ExportRule[],
-  addresses: string[],
-  options: { readOnly: boolean },
+  rules: readonly ExportRule[],
+  addresses: readonly string[],
+  { readOnly }: { readOnly: boolean },
 ): ExportRule[] {
-  // Without no_root_squash the kubelet's chown for fsGroup fails.
-  const access = options.readOnly ? "ro,no_root_squash" : "rw,no_root_squash";
-  const wanted = addresses.map((client) => ({ client, options: access }));
-  return [...withoutAddresses(rules, addresses), ...wanted];
+  const options = readOnly ? ACCESS.readOnly : ACCESS.writable;
+  const others = withoutAddresses(rules, addresses);
+  const taken = new Set(others.map(({ client }) => addressKey(client)));
+  const added = addresses.filter((address) => !taken.has(addressKey(address)));
+  return [...others, ...added.map((client) => ({ client, options }))];
 }
 
-/** The rules without those of the addresses, in whatever way an IPv6 address is spelled. */
-export function withoutAddresses(rules: ExportRule[], addresses: string[]): ExportRule[] {
-  return rules.filter(({ client }) => !addresses.some((address) => sameAddress(address, client)));
+/** `rules` without those of ours that name one of the addresses. */
+export function withoutAddresses(
+  rules: readonly ExportRule[],
+  addresses: readonly string[],
+): ExportRule[] {
+  const gone = new Set(addresses.map(addressKey));
+  return rules.filter((rule) => !isOwnRule(rule) || !gone.has(addressKey(rule.client)));
 }
 
 /** The same rules in any order: an array may sort them. */
-export function areEqual(a: ExportRule[], b: ExportRule[]): boolean {
-  const key = (rules: ExportRule[]) =>
-    rules.map(({ client, options }) =>
-      `${canonical(client)}(${options.split(",").toSorted().join(",")})`
-    ).toSorted().join(" ");
+export function areEqual(a: readonly ExportRule[], b: readonly ExportRule[]): boolean {
+  const key = (rules: readonly ExportRule[]) =>
+    rules.map(({ client, options }) => `${addressKey(client)}(${options})`).toSorted().join(" ");
   return key(a) === key(b);
 }

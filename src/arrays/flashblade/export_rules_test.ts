@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import {
+  adminClientsOf,
   areEqual,
   areStatic,
   formatRules,
-  isAddress,
+  isOwnRule,
   parseRules,
   withAddresses,
   withoutAddresses,
@@ -21,10 +22,14 @@ Deno.test("parseRules() and formatRules() keep every rule as it was written", ()
   }
 });
 
-Deno.test("isAddress() takes single addresses only", () => {
+Deno.test("isOwnRule() takes single addresses with exactly the options that this driver writes", () => {
+  const isOwn = (text: string) => parseRules(text).every(isOwnRule);
   for (
     const client of ["10.0.0.1", "255.255.255.255", "fd00::1", "2620:0:0::AB", "::ffff:10.0.0.1"]
-  ) assert.ok(isAddress(client), client);
+  ) {
+    assert.ok(isOwn(`${client}(rw,no_root_squash)`), client);
+    assert.ok(isOwn(`${client}(ro,no_root_squash)`), client);
+  }
   for (
     const client of [
       "*",
@@ -37,14 +42,26 @@ Deno.test("isAddress() takes single addresses only", () => {
       "face",
     ]
   ) {
-    assert.ok(!isAddress(client), client);
+    assert.ok(!isOwn(`${client}(rw,no_root_squash)`), client);
+  }
+  for (const options of ["", "rw", "ro", "no_root_squash,rw", "rw,no_root_squash,sec=krb5"]) {
+    assert.ok(!isOwn(options === "" ? "10.0.0.1" : `10.0.0.1(${options})`), options);
   }
 });
 
-Deno.test("areStatic() sees an administrator's rule among addresses", () => {
+Deno.test("areStatic() sees rules that only an administrator decides about", () => {
   assert.equal(areStatic(parseRules("10.0.0.1(rw,no_root_squash) 10.0.0.2(ro)")), false);
   assert.equal(areStatic(parseRules("10.0.0.1(rw) 10.1.0.0/16(ro)")), true);
+  assert.equal(areStatic(parseRules("*(rw,no_root_squash)")), true);
+  assert.equal(areStatic(parseRules("10.0.0.1(rw,no_root_squash) 10.1.0.0/16(ro)")), false);
   assert.equal(areStatic([]), false);
+});
+
+Deno.test("adminClientsOf() names addresses, and any for everything else", () => {
+  assert.deepEqual(adminClientsOf(parseRules("10.0.0.1(rw,no_root_squash) 10.0.0.2(ro)")), [
+    "10.0.0.2",
+  ]);
+  assert.deepEqual(adminClientsOf(parseRules("10.0.0.1(rw,no_root_squash) @hosts(ro)")), "any");
 });
 
 Deno.test("withAddresses() gives each address exactly one rule of the access asked for", () => {
@@ -60,13 +77,23 @@ Deno.test("withAddresses() gives each address exactly one rule of the access ask
   );
 });
 
-Deno.test("withoutAddresses() knows one IPv6 address in all its spellings", () => {
-  const rules = parseRules("fd00:0:0::1(rw) FD00::2(rw) 10.0.0.1(rw)");
-  assert.equal(formatRules(withoutAddresses(rules, ["fd00::1", "fd00::2"])), "10.0.0.1(rw)");
+Deno.test("withAddresses() leaves an address to the administrator who wrote a rule for it", () => {
+  const rules = parseRules("FD00::1(rw,sec=krb5)");
+  const text = formatRules(withAddresses(rules, ["fd00:0::1", "10.0.0.1"], { readOnly: false }));
+  assert.equal(text, "FD00::1(rw,sec=krb5) 10.0.0.1(rw,no_root_squash)");
 });
 
-Deno.test("areEqual() ignores the order of rules and options", () => {
+Deno.test("withoutAddresses() knows one IPv6 address in all its spellings, and drops rules of ours only", () => {
+  const own = "(rw,no_root_squash)";
+  const rules = parseRules(`fd00:0:0::1${own} FD00::2${own} 10.0.0.1${own} 10.0.0.2(rw)`);
+  assert.equal(
+    formatRules(withoutAddresses(rules, ["fd00::1", "fd00::2", "10.0.0.2"])),
+    `10.0.0.1${own} 10.0.0.2(rw)`,
+  );
+});
+
+Deno.test("areEqual() ignores the order of rules and the spelling of addresses", () => {
   const a = parseRules("10.0.0.1(rw,no_root_squash) fd00::1(ro)");
-  assert.ok(areEqual(a, parseRules("fd00:0::1(ro) 10.0.0.1(no_root_squash,rw)")));
-  assert.ok(!areEqual(a, parseRules("fd00::1(rw) 10.0.0.1(no_root_squash,rw)")));
+  assert.ok(areEqual(a, parseRules("fd00:0::1(ro) 10.0.0.1(rw,no_root_squash)")));
+  assert.ok(!areEqual(a, parseRules("fd00::1(rw) 10.0.0.1(rw,no_root_squash)")));
 });

@@ -1,12 +1,15 @@
+import { addressKey } from "../../net/address.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
-import type { ConnectOptions } from "../array.ts";
+import type { ConnectOptions, NodeKnowledge, NodeOptions } from "../array.ts";
+import { identitiesOf } from "../node_knowledge.ts";
 import {
   areEqual,
   areStatic,
   type ExportRule,
   formatRules,
+  isOwnRule,
   parseRules,
   withAddresses,
   withoutAddresses,
@@ -72,18 +75,23 @@ export class Exports {
     });
   }
 
-  /** As StorageArray.disconnect: takes the node's addresses out of the rules. */
+  /**
+   * As StorageArray.disconnect: drops our rules for every address that the node has or is known to
+   * have had, unless another node that uses the file system has the same address. For all nodes:
+   * every rule of ours.
+   */
   async disconnect(
     volume: string,
     node: NodeIdentity | "all",
-    signal?: AbortSignal,
+    { known, signal }: NodeOptions = {},
   ): Promise<boolean> {
     return await this.#changes.inTurn(volume, async () => {
       const item = await this.#context.find(volume, signal);
       if (!item) return false;
       const rules = parseRules(item.nfs?.rules ?? "");
-      if (isAccessOfAdministrator(item, rules)) return true;
-      const left = node === "all" ? [] : withoutAddresses(rules, node.addresses);
+      const left = node === "all"
+        ? rules.filter((rule) => !isOwnRule(rule))
+        : withoutAddresses(rules, addressesOf(node, known));
       if (areEqual(rules, left)) return true;
       try {
         await this.#write(volume, left, signal);
@@ -95,19 +103,24 @@ export class Exports {
     });
   }
 
-  /** As StorageArray.holds: whether a rule names one of the node's addresses. */
-  async holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean> {
+  /** As StorageArray.holds: whether a rule of ours names one of the node's addresses. */
+  async holds(
+    volume: string,
+    node: NodeIdentity,
+    { known, signal }: NodeOptions = {},
+  ): Promise<boolean> {
     const item = await this.#context.find(volume, signal);
     const rules = parseRules(item?.nfs?.rules ?? "");
-    return withoutAddresses(rules, node.addresses).length < rules.length;
+    return withoutAddresses(rules, addressesOf(node, known)).length < rules.length;
   }
 
   /**
-   * The rules with this node in them. For an exclusive volume the others go, if the configuration
-   * lets them be taken from; else `in_use`.
+   * The rules with this node in them. For an exclusive volume our other rules go, if the
+   * configuration lets it be taken from other nodes; else `in_use`. A repeated publish to the node
+   * that has it drops none: nobody else was given the volume meanwhile.
    */
   #wanted(volume: string, rules: ExportRule[], options: WantedExport): ExportRule[] {
-    const { node, exclusive, preempt } = options;
+    const { node, known, exclusive, preempt } = options;
     if (node.addresses.length === 0) {
       throw new PsoError(
         "unsupported",
@@ -115,8 +128,10 @@ export class Exports {
           "the node has told no data address; set --data-address there",
       );
     }
-    const others = withoutAddresses(rules, node.addresses);
-    if (exclusive && others.length > 0 && !preempt) {
+    if (!exclusive || known?.isRepeat) return withAddresses(rules, node.addresses, options);
+    const everything = [...node.addresses, ...addressesOf(node, known)];
+    const others = withoutAddresses(rules, everything).filter(isOwnRule);
+    if (others.length > 0 && !preempt) {
       throw new PsoError(
         "in_use",
         `file system ${volume} on array ${this.#context.label()} is exported to ` +
@@ -124,7 +139,8 @@ export class Exports {
           `detach it there before it is attached to ${node.name}`,
       );
     }
-    return withAddresses(exclusive ? [] : others, node.addresses, options);
+    const admins = rules.filter((rule) => !isOwnRule(rule));
+    return withAddresses(admins, node.addresses, options);
   }
 
   async #write(volume: string, rules: ExportRule[], signal?: AbortSignal): Promise<void> {
@@ -141,8 +157,19 @@ export class Exports {
 }
 
 /**
- * True when an administrator decides who may mount the file system: a rule names more than plain
- * addresses, or there are no rules and an export policy is set. Such access is never changed.
+ * Every address that the node has or is known to have had, without those of other nodes that use the
+ * volume: behind one translated address (NAT) stand several nodes.
+ */
+function addressesOf(node: NodeIdentity, known: NodeKnowledge | undefined): string[] {
+  const inUse = new Set(known?.addressesInUse?.map(addressKey));
+  return identitiesOf(node, known).flatMap(({ addresses }) => addresses).filter((address) =>
+    !inUse.has(addressKey(address))
+  );
+}
+
+/**
+ * True when an administrator alone decides who may mount the file system: by rules of which none
+ * names a node only, or, without rules, by an export policy. Such access is never changed.
  */
 function isAccessOfAdministrator(item: FileSystemItem, rules: ExportRule[]): boolean {
   return areStatic(rules) || (rules.length === 0 && Boolean(item.nfs?.export_policy?.name));

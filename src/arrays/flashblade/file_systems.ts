@@ -12,7 +12,7 @@ import {
   type ArrayContext,
   type Lookup,
   NamedObjects,
-  prefixFilter,
+  nameFilter,
   refuseSnapshots,
   type Resource,
 } from "../rest/named_objects.ts";
@@ -141,10 +141,10 @@ export class FileSystems {
     const isClone = snapshot !== undefined;
     const body = { ...settingsOf(spec), ...(isClone ? { source: { name: snapshot } } : {}) };
     const query = { names: spec.name, include_snapshot: isClone ? true : undefined };
-    const call = { path: FILE_SYSTEMS.path, query, body, signal };
+    const call = { method: "POST", path: FILE_SYSTEMS.path, query, body, signal } as const;
     let item: FileSystemItem | undefined;
     try {
-      item = (await this.#context.rest.create<FileSystemItem>(call)).items[0];
+      item = (await this.#context.rest.call<FileSystemItem>(call)).items[0];
     } catch (error) {
       const missing = isClone ? `the source ${snapshot} of file system ${spec.name}` : undefined;
       return await this.#items.afterRefusedCreate(spec.name, { error, missing, signal });
@@ -167,11 +167,13 @@ export class FileSystems {
    * snapshots that somebody asked for is not destroyed.
    */
   async delete(name: string, options: DeleteOptions): Promise<boolean> {
-    const { signal, isNode } = options;
+    const { signal, isNode, publishedTo = [] } = options;
     const item = await this.#items.find(name, { signal, destroyed: true });
     if (!item || item.destroyed) return false;
     const shown = `file system ${name} on array ${this.#context.label()}`;
-    const users = clientsOf(item).filter((client) => isNode?.(client));
+    const clients = clientsOf(item).filter((client) => isNode?.(client));
+    // What an administrator's rules let in shows in no rule of ours: the caller knows those nodes.
+    const users = publishedTo.length > 0 ? publishedTo : clients;
     if (users.length > 0) {
       throw new PsoError(
         "in_use",
@@ -195,7 +197,7 @@ export class FileSystems {
     options: VolumeListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Volume>> {
-    const query = { destroyed: false, filter: prefixFilter(options.prefix) };
+    const query = { destroyed: false, filter: nameFilter(options) };
     const call = { path: FILE_SYSTEMS.path, query, signal };
     const page = await this.#context.rest.page<FileSystemItem>(call, options);
     return { ...page, items: page.items.map((item) => fileVolumeOf(item, options.hosts)) };

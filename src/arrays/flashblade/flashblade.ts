@@ -5,6 +5,7 @@ import type {
   CreateVolumeSpec,
   DeleteOptions,
   FindOptions,
+  NodeOptions,
   Page,
   Snapshot,
   SnapshotListOptions,
@@ -122,11 +123,19 @@ export class FlashBlade implements StorageArray {
     return this.#exports.connect(volume, node, options);
   }
 
-  disconnect(volume: string, node: NodeIdentity | "all", signal?: AbortSignal): Promise<boolean> {
-    return this.#exports.disconnect(volume, node, signal);
+  disconnect(
+    volume: string,
+    node: NodeIdentity | "all",
+    options?: NodeOptions,
+  ): Promise<boolean> {
+    return this.#exports.disconnect(volume, node, options);
   }
 
-  holds(volume: string, node: NodeIdentity, signal?: AbortSignal): Promise<boolean> {
-    return this.#exports.holds(volume, node, signal);
+  holds(volume: string, node: NodeIdentity, options?: NodeOptions): Promise<boolean> {
+    return this.#exports.holds(volume, node, options);
+  }
+
+  hostNamesOf(): string[] {
+    return [];
   }
 }

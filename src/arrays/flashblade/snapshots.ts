@@ -5,7 +5,7 @@ import { isRefusal } from "../rest/refusals.ts";
 import {
   type ArrayContext,
   NamedObjects,
-  prefixFilter,
+  nameFilter,
   type Resource,
   SNAPSHOTS_SEEN,
 } from "../rest/named_objects.ts";
@@ -84,7 +84,7 @@ export class FileSystemSnapshots {
   ): Promise<Page<Snapshot>> {
     const query = {
       destroyed: false,
-      filter: prefixFilter(options.prefix),
+      filter: nameFilter(options),
       names_or_owner_names: options.volume,
     };
     try {

@@ -1,5 +1,5 @@
 import type { Snapshot, Volume } from "../array.ts";
-import { isAddress, parseRules } from "./export_rules.ts";
+import { adminClientsOf, isOwnRule, parseRules } from "./export_rules.ts";
 import type { ArrayIdentityItem } from "../rest/array_facts.ts";
 import type { Reference } from "../rest/named_objects.ts";
 
@@ -82,9 +82,15 @@ export function sourceOf(item: FileSystemItem): string | undefined {
   return suffix !== undefined && isCloneSuffix(suffix) ? volume : name || undefined;
 }
 
-/** The client addresses in the rules; blocks, names and netgroups are left out. */
+/** Clients of the rules that this driver wrote: those are the nodes that may mount it. */
 export function clientsOf(item: FileSystemItem): string[] {
-  return parseRules(item.nfs?.rules ?? "").map(({ client }) => client).filter(isAddress);
+  return parseRules(item.nfs?.rules ?? "").filter(isOwnRule).map(({ client }) => client);
+}
+
+/** Whom an administrator lets in besides: by rules, or without any by an export policy. */
+function adminAccessOf({ nfs }: FileSystemItem): string[] | "any" {
+  const rules = parseRules(nfs?.rules ?? "");
+  return rules.length === 0 && nfs?.export_policy?.name ? "any" : adminClientsOf(rules);
 }
 
 /** A file system as the fleet sees it; with `hosts`, who it is exported to. */
@@ -98,7 +104,7 @@ export function fileVolumeOf(item: FileSystemItem, hosts = false): Volume {
     everWritten: source !== undefined || (item.space?.virtual ?? 0) > 0 ||
       (item.space?.snapshots ?? 0) > 0,
     usedBytes: item.space?.total_used ?? item.space?.total_physical ?? 0,
-    ...(hosts ? { hosts: clientsOf(item) } : {}),
+    ...(hosts ? { hosts: clientsOf(item), adminClients: adminAccessOf(item) } : {}),
   };
 }
 

@@ -51,8 +51,14 @@ interface DestroyOptions {
   signal?: AbortSignal;
 }
 
-/** `name='PREFIX*'` for a query's `filter`; undefined for no prefix. */
-export function prefixFilter(prefix: string | undefined): string | undefined {
+/**
+ * A query's `filter` for objects with one of the names, else for all whose name begins so; undefined
+ * for all.
+ */
+export function nameFilter(
+  { prefix, names }: { prefix?: string; names?: readonly string[] },
+): string | undefined {
+  if (names) return names.map((name) => `name=${filterText(name)}`).join(" or ");
   return prefix === undefined || prefix === "" ? undefined : `name=${filterText(`${prefix}*`)}`;
 }
 

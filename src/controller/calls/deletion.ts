@@ -1,5 +1,6 @@
+import { memberKey } from "../../arrays/fleet.ts";
 import type { ControllerContext } from "../context.ts";
-import type { VolumePlace } from "../volume_locator.ts";
+import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
 /**
  * DeleteVolume. The array that the handle names is asked without a look-up, and its answer is
@@ -20,15 +21,18 @@ export async function deleteVolume(
 
 /** False when there was no live volume of that name on the array. */
 async function destroyAt(
-  { fleet, nodes }: ControllerContext,
-  { member, name }: VolumePlace,
+  { fleet, nodes, published }: ControllerContext,
+  place: VolumePlace,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { member, name } = place;
   const destroyed = await member.array.deleteVolume(name, {
     mayHaveSnapshots: fleet.mayHaveSnapshots(member, name),
-    isNode: (client) => nodes.knows(client),
+    isNode: (client) => nodes.nodesBehind(memberKey(member), client).ever.length > 0,
+    publishedTo: published.nodesOf(placeKey(place)),
     signal,
   });
   fleet.deleted(member, name);
+  published.removeAll(placeKey(place));
   return destroyed;
 }

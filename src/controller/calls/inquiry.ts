@@ -1,5 +1,7 @@
-import type { VolumeKind } from "../../arrays/array.ts";
+import type { Page, Volume, VolumeKind } from "../../arrays/array.ts";
+import type { FleetMember } from "../../arrays/fleet.ts";
 import { isPsoError } from "../../errors.ts";
+import { publishedNodeIds } from "../attachments.ts";
 import { capabilitiesFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { parseParameters } from "../parameters.ts";
@@ -12,7 +14,7 @@ import {
   type VolumePage,
 } from "../requests.ts";
 import { accessibleTopologyOf } from "../topology.ts";
-import type { LocatedVolume, VolumeLocator } from "../volume_locator.ts";
+import { type LocatedVolume, nameIn, type VolumeLocator } from "../volume_locator.ts";
 import { listAcross } from "./listing.ts";
 
 /** ValidateVolumeCapabilities. What is wrong is an answer with a message, and no error. */
@@ -42,18 +44,21 @@ function backendFault(
   }
 }
 
-/** ListVolumes: the volumes with this cluster's prefix, array by array. */
+/**
+ * ListVolumes: the volumes with this cluster's prefix, array by array. After those of an array come
+ * its volumes of other names that this process has published: csi-attacher takes a volume that is
+ * missing here for detached.
+ */
 export async function listVolumes(
   context: ControllerContext,
   request: ListRequest,
   signal: AbortSignal,
 ): Promise<VolumePage> {
-  const { locator, options, tokens } = context;
-  const prefix = `${options().clusterId}-`;
+  const { locator, tokens } = context;
   const { items, nextToken } = await listAcross(
     request,
     { arrays: locator.listOrder(), tokens },
-    ({ member }, part) => member.array.listVolumes({ prefix, hosts: true, ...part }, signal),
+    ({ member }, part) => volumesOf(context, { member, ...part }, signal),
   );
   return {
     entries: items.map(({ listed, item }) =>
@@ -61,6 +66,53 @@ export async function listVolumes(
     ),
     nextToken,
   };
+}
+
+/** Which part of an array's volumes is asked for. */
+interface VolumesPart {
+  member: FleetMember;
+  limit: number;
+  token?: string;
+}
+
+/**
+ * Begins the token of a part that lists volumes of other names; the last name that was given
+ * follows. An array's own tokens hold no space.
+ */
+const OTHER_NAMES = "other names ";
+/** Names that an array is asked for at once. */
+const NAMES_AT_ONCE = 50;
+
+async function volumesOf(
+  context: ControllerContext,
+  { member, limit, token }: VolumesPart,
+  signal: AbortSignal,
+): Promise<Page<Volume>> {
+  const prefix = `${context.options().clusterId}-`;
+  if (!token?.startsWith(OTHER_NAMES)) {
+    const page = await member.array.listVolumes({ prefix, hosts: true, limit, token }, signal);
+    const isLast = page.nextToken === undefined;
+    const hasMore = isLast && otherNames(context, { member, prefix, after: "" }).length > 0;
+    return hasMore ? { ...page, nextToken: OTHER_NAMES } : page;
+  }
+  const left = otherNames(context, { member, prefix, after: token.slice(OTHER_NAMES.length) });
+  const names = left.slice(0, Math.min(limit, NAMES_AT_ONCE));
+  if (names.length === 0) return { items: [] };
+  const options = { names, hosts: true, limit: names.length };
+  const { items } = await member.array.listVolumes(options, signal);
+  return left.length > names.length
+    ? { items, nextToken: `${OTHER_NAMES}${names.at(-1)}` }
+    : { items };
+}
+
+/** Names without the prefix that this process has published on the array, in order. */
+function otherNames(
+  { published }: ControllerContext,
+  { member, prefix, after }: { member: FleetMember; prefix: string; after: string },
+): string[] {
+  return published.volumes().flatMap((key) => nameIn(member, key) ?? []).filter((name) =>
+    !name.toLowerCase().startsWith(prefix.toLowerCase()) && name > after
+  ).sort();
 }
 
 /** ControllerGetVolume: under the handle that the caller used. */
@@ -77,17 +129,18 @@ export async function getVolume(
 }
 
 function withNodes(
-  { locator, nodes }: Pick<ControllerContext, "locator" | "nodes">,
-  { member, volume }: LocatedVolume,
+  context: ControllerContext,
+  located: LocatedVolume,
   arrayId: string,
 ): PublishedVolume {
+  const { member, volume } = located;
   return {
     volume: {
-      volumeId: locator.idOf(arrayId, volume.name),
+      volumeId: context.locator.idOf(arrayId, volume.name),
       capacityBytes: volume.sizeBytes,
       volumeContext: {},
       accessibleTopology: accessibleTopologyOf(member.labels),
     },
-    publishedNodeIds: nodes.nodeIdsOf(volume.hosts ?? []),
+    publishedNodeIds: publishedNodeIds(context, located),
   };
 }

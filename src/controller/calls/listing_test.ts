@@ -19,7 +19,7 @@ function arraysOf(...hints: string[]): ListedArray[] {
       label: () => hint,
       log: silentLogger,
     });
-    return { array: new FlashArray(rest, { address: hint, label: hint }) };
+    return { array: new FlashArray(rest, { address: hint, label: hint, log: silentLogger }) };
   });
   const { members } = new Fleet(arrays, { log: silentLogger });
   return members.map((member) => ({

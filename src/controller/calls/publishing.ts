@@ -1,3 +1,4 @@
+import { memberKey } from "../../arrays/fleet.ts";
 import { isMultiNode, isReadOnly } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import {
@@ -7,6 +8,7 @@ import {
   type NodeIdentity,
 } from "../../handoff.ts";
 import { type Protocol, PROTOCOLS } from "../../protocols.ts";
+import { knowledgeOf } from "../attachments.ts";
 import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { chooseProtocol } from "../protocol_choice.ts";
@@ -74,6 +76,7 @@ async function publishAt(
   nodes.learn(request.nodeId, node);
   const { readOnly } = mode;
   const attachment = await connect(context, { request, node, readOnly, place }, signal);
+  nodes.learnHosts(memberKey(member), member.array.hostNamesOf(node), node.name);
   const exclusive = !isMultiNode(request.capability.mode);
   published.add(placeKey(place), node.name, { ...mode, exclusive });
   const { id } = await locator.statusOf(member, signal);
@@ -82,10 +85,12 @@ async function publishAt(
 }
 
 async function connect(
-  { locator, options }: ControllerContext,
-  { request, node, readOnly, place: { member, name } }: Publish,
+  context: ControllerContext,
+  { request, node, readOnly, place }: Publish,
   signal: AbortSignal,
 ): Promise<Attachment> {
+  const { locator, options } = context;
+  const { member, name } = place;
   const { sanType, preemptAttachments, iscsiAllowedCidrs } = options().flasharray;
   const { protocols: served } = await locator.statusOf(member, signal);
   const protocol = chooseProtocol({
@@ -102,6 +107,7 @@ async function connect(
     readOnly,
     iscsiAllowedCidrs,
     chap: request.chap,
+    known: knowledgeOf(context, place, node),
     signal,
   });
 }

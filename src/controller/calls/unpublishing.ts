@@ -1,10 +1,10 @@
 import { severalError } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
-import { hostNameFor } from "../../names.ts";
+import { knowledgeOf } from "../attachments.ts";
 import type { ControllerContext } from "../context.ts";
 import type { UnpublishRequest } from "../requests.ts";
-import { placeKey, type VolumeLocator, type VolumePlace } from "../volume_locator.ts";
+import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
 /**
  * ControllerUnpublishVolume. Success for a volume that no array holds, because then no node holds
@@ -16,9 +16,10 @@ export async function unpublishVolume(
   { volumeId, nodeId }: UnpublishRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  const { locator } = context;
-  const node = nodeId === "" ? "all" : decodeNodeId(nodeId);
-  if (node === undefined) return await unpublishUnknown(locator, { volumeId, nodeId }, signal);
+  const { locator, nodes } = context;
+  // A node_id of another driver may be the name of a node that this process knows.
+  const node = nodeId === "" ? "all" : decodeNodeId(nodeId) ?? nodes.identitiesOf(nodeId)[0];
+  if (node === undefined) return await unpublishUnknown(context, { volumeId, nodeId }, signal);
   const place = locator.placeByHandle(volumeId);
   if (place && await disconnectAt(context, { place, node }, signal)) return;
   const found = await placeHolding(context, { volumeId, node }, signal);
@@ -33,11 +34,13 @@ interface Disconnection {
 
 /** False when the array has no live volume of that name. */
 async function disconnectAt(
-  { published }: ControllerContext,
+  context: ControllerContext,
   { place, node }: Disconnection,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const isThere = await place.member.array.disconnect(place.name, node, signal);
+  const { published } = context;
+  const known = node === "all" ? undefined : knowledgeOf(context, place, node);
+  const isThere = await place.member.array.disconnect(place.name, node, { known, signal });
   if (node === "all") published.removeAll(placeKey(place));
   else published.remove(placeKey(place), node.name);
   return isThere;
@@ -49,10 +52,11 @@ async function disconnectAt(
  * `ambiguous` when several do, or when several exist and the caller names no node.
  */
 async function placeHolding(
-  { locator, published }: ControllerContext,
+  context: ControllerContext,
   { volumeId, node }: { volumeId: string; node: NodeIdentity | "all" },
   signal: AbortSignal,
 ): Promise<VolumePlace | undefined> {
+  const { locator, published } = context;
   const hits = await locator.findAll(volumeId, signal);
   const places = hits.map(({ member, item }) => ({ member, name: item.name }));
   if (places.length < 2) return places[0];
@@ -60,7 +64,10 @@ async function placeHolding(
   const known = places.filter((place) => published.modeOf(placeKey(place), node.name));
   if (known.length === 1) return known[0];
   const holds = await Promise.all(
-    places.map(({ member, name }) => member.array.holds(name, node, signal)),
+    places.map((place) => {
+      const known = knowledgeOf(context, place, node);
+      return place.member.array.holds(place.name, node, { known, signal });
+    }),
   );
   const held = hits.filter((_, index) => holds[index]);
   if (held.length > 1) throw severalError("volume", held);
@@ -69,23 +76,24 @@ async function placeHolding(
 
 /**
  * For a node_id that this driver never gave out, as after a change from another driver: it is taken
- * as a node name, as PSO 5 and 6 did. Where no such host holds the volume, success is certain only
- * if no host does; else `not_found`.
+ * as a node name, as PSO 5 and 6 did. A name alone is enough only for volumes of this cluster. Where
+ * no host of that name holds the volume, success is certain only if no host does; else `not_found`.
  */
 async function unpublishUnknown(
-  locator: VolumeLocator,
+  context: ControllerContext,
   { volumeId, nodeId }: UnpublishRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  const found = await locator.find(volumeId, signal, { hosts: true });
+  const found = await context.locator.find(volumeId, signal, { hosts: true });
   if (!found) return;
   const { member, volume } = found;
   const hosts = volume.hosts ?? [];
   if (hosts.length === 0) return;
-  const hostName = hostNameFor(nodeId).toLowerCase();
-  if (hosts.some((host) => host.toLowerCase() === hostName)) {
-    const node = { name: nodeId, protocols: [], wwpns: [], addresses: [] };
-    await member.array.disconnect(volume.name, node, signal);
+  const place = { member, name: volume.name };
+  const node: NodeIdentity = { name: nodeId, protocols: [], wwpns: [], addresses: [] };
+  const known = knowledgeOf(context, place, node);
+  if (await member.array.holds(volume.name, node, { known, signal })) {
+    await disconnectAt(context, { place, node }, signal);
     return;
   }
   throw new PsoError(

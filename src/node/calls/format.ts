@@ -1,7 +1,7 @@
 import { messageOf, PsoError } from "../../errors.ts";
 import type { FsType } from "../../file_systems.ts";
-import { type BlockDevice, readBlockDevice } from "../../host/block_device.ts";
-import { type BlankProof, proveBlank } from "../../host/blank/blank_proof.ts";
+import { type BlockDevice, readBlockDevice, withDevice } from "../../host/block_device.ts";
+import { type BlankProof, proveBlank } from "../../host/blank_proof.ts";
 import {
   checkFormat,
   makeFileSystem,
@@ -9,8 +9,7 @@ import {
   wipeUnfinished,
 } from "../../host/filesystem.ts";
 import type { Host } from "../../host/host.ts";
-import { readAreas } from "../../host/device_read.ts";
-import { parseRemainingUuid, type Superblock, SUPERBLOCK_AREA } from "../../host/superblock.ts";
+import { readRemainingUuid, type Superblock } from "../../host/superblock.ts";
 import type { BlockAttachment } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
 import { type FormatRecord, newUuid, type StageRecord } from "../stage_record.ts";
@@ -42,7 +41,7 @@ export async function ensureFileSystem(
   signal?: AbortSignal,
 ): Promise<Superblock> {
   const { device } = plan;
-  const found = await superblockOf(context.host, device.name, signal);
+  const found = await superblockOf(context.host, device.name);
   if (found?.complete) return await useExisting(found, plan);
   const begun = plan.record.format;
   if (found && (begun?.state !== "started" || begun.uuid !== found.uuid)) {
@@ -54,7 +53,7 @@ export async function ensureFileSystem(
     name: device.name,
     sizeBytes: plan.attachment.sizeBytes,
   }, signal);
-  if (!proof.blank && !(await isRemainsOf(context.host, { device, proof, begun }, signal))) {
+  if (!proof.blank && !(await isRemainsOf(context.host, { device, proof, begun }))) {
     throw refusal(plan, proof.found);
   }
   return await format(context, plan, signal);
@@ -145,14 +144,14 @@ interface Remains {
 async function isRemainsOf(
   host: Host,
   { device, proof, begun }: Remains,
-  signal?: AbortSignal,
 ): Promise<boolean> {
   const { area } = proof;
   if (begun?.state !== "started" || !area) return false;
-  const { offset } = area;
-  const areas = [{ ...SUPERBLOCK_AREA, offset }];
-  const [bytes] = await readAreas(host, { name: device.name, areas, direct: true }, signal);
-  const remains = bytes && parseRemainingUuid(bytes, offset);
+  const remains = await withDevice(
+    host,
+    device.name,
+    (readAt) => readRemainingUuid(readAt, area.offset),
+  );
   return remains?.uuid === begun.uuid && remains.type === begun.type;
 }
 
@@ -175,7 +174,7 @@ async function format(
     type,
     uuid: note.uuid,
   });
-  const made = await makeFileSystem(
+  await makeFileSystem(
     context.host,
     { device, type, uuid: note.uuid, options: plan.mkfsOptions },
     signal,
@@ -183,5 +182,10 @@ async function format(
   note.state = "finished";
   // Before the mount: from here on this node must never format the volume again.
   await plan.save();
-  return made;
+  const made = await superblockOf(context.host, device.name);
+  if (made) return made;
+  throw new PsoError(
+    "unavailable",
+    `file system just made on ${device.name} cannot be read back: it will be tried again`,
+  );
 }

@@ -1,0 +1,78 @@
+import { isRefusal } from "../rest/refusals.ts";
+import type { Query } from "../rest/client.ts";
+import type { ArrayContext } from "../rest/named_objects.ts";
+import type { ConnectionItem } from "./wire.ts";
+
+/**
+ * Names per call: 100 names of 63 characters stay below the 8 KiB that web servers take as a URL.
+ */
+const NAMES_PER_CALL = 100;
+
+/** Reads which hosts volumes of one FlashArray are connected to. */
+export class ConnectionRows {
+  readonly #context: ArrayContext;
+
+  constructor(context: ArrayContext) {
+    this.#context = context;
+  }
+
+  /** Rows by query; none when the volume or host is not there. */
+  async read(query: Query, signal?: AbortSignal): Promise<ConnectionItem[]> {
+    try {
+      return await this.#list(query, signal);
+    } catch (error) {
+      if (isRefusal(error, "missing", "destroyed")) return [];
+      throw error;
+    }
+  }
+
+  /** Host names of each connected volume among `volumes`; what is gone meanwhile is left out. */
+  async hostsOf(volumes: string[], signal?: AbortSignal): Promise<Map<string, string[]>> {
+    const hosts = new Map<string, string[]>();
+    for (let start = 0; start < volumes.length; start += NAMES_PER_CALL) {
+      const names = volumes.slice(start, start + NAMES_PER_CALL);
+      for (const row of await this.#ofMany(names, signal)) {
+        const [volume, host] = [row.volume?.name, row.host?.name];
+        if (volume && host) hosts.set(volume, [...new Set([...hosts.get(volume) ?? [], host])]);
+      }
+    }
+    return hosts;
+  }
+
+  /**
+   * Rows of several volumes. One volume that was destroyed a moment ago makes the array refuse all
+   * of the names: it is left out, and the others are asked for again.
+   */
+  async #ofMany(volumes: string[], signal?: AbortSignal): Promise<ConnectionItem[]> {
+    const left = new Set(volumes);
+    while (left.size > 0) {
+      try {
+        return await this.#list({ volume_names: [...left] }, signal);
+      } catch (error) {
+        if (!isRefusal(error, "missing", "destroyed")) throw error;
+        if (left.delete(error.context)) continue;
+        const rows: ConnectionItem[] = [];
+        for (const name of left) rows.push(...await this.read({ volume_names: name }, signal));
+        return rows;
+      }
+    }
+    return [];
+  }
+
+  async #list(query: Query, signal?: AbortSignal): Promise<ConnectionItem[]> {
+    const call = { path: "connections", query, lane: "attach", signal } as const;
+    return await Array.fromAsync(this.#context.rest.all<ConnectionItem>(call));
+  }
+}
+
+/** What holds a connection, as a call that ends it names it: the host group, if it came by one. */
+export function holderOf(
+  { host, host_group: group }: ConnectionItem,
+): { host_names?: string; host_group_names?: string } {
+  return group?.name ? { host_group_names: group.name } : { host_names: host?.name ?? "" };
+}
+
+/** LUN; for NVMe the namespace, which Purity before 6.6 gives as `lun` too. */
+export function lunOf(row: ConnectionItem): number {
+  return row.lun ?? row.nsid ?? 0;
+}

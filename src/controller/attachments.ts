@@ -1,0 +1,53 @@
+import { addressKey } from "../net/address.ts";
+import type { NodeKnowledge } from "../arrays/array.ts";
+import { memberKey } from "../arrays/fleet.ts";
+import type { NodeIdentity } from "../handoff.ts";
+import type { ControllerContext } from "./context.ts";
+import { type LocatedVolume, placeKey, type VolumePlace } from "./volume_locator.ts";
+
+/** What of the controller's memory tells who uses a volume. */
+type AttachmentMemory = Pick<ControllerContext, "nodes" | "published" | "options">;
+
+/** What this process knows of a node in front of a volume, for the array that connects the two. */
+export function knowledgeOf(
+  { nodes, published, options }: AttachmentMemory,
+  place: VolumePlace,
+  node: NodeIdentity,
+): NodeKnowledge {
+  const volume = placeKey(place);
+  const others = published.nodesOf(volume).filter((name) => name !== node.name);
+  return {
+    cluster: options().clusterId,
+    earlier: nodes.identitiesOf(node.name),
+    otherNodeWith: (initiator) => nodes.otherNodeWith(initiator, node.name),
+    addressesInUse: others.flatMap((name) => nodes.identitiesOf(name)[0]?.addresses ?? []),
+    isRepeat: published.isExclusive(volume, node.name),
+  };
+}
+
+/**
+ * The node_ids that a volume is published to. What the array shows counts, in the names that this
+ * process connected nodes by; a client that stands for no node, or for several of which none is
+ * known to have the volume, stands for itself. Nodes that an administrator's rules let in are not
+ * to be seen there: those that this process published the volume to are added.
+ */
+export function publishedNodeIds(
+  { nodes, published }: AttachmentMemory,
+  { member, volume }: LocatedVolume,
+): string[] {
+  const users = new Set(published.nodesOf(placeKey({ member, name: volume.name })));
+  const idOf = (name: string) => nodes.nodeIdOf(name) ?? name;
+  const shown = (volume.hosts ?? []).flatMap((client) => {
+    const { ever, now } = nodes.nodesBehind(memberKey(member), client);
+    const using = ever.filter((name) => users.has(name));
+    const certain = using.length > 0 || now.length > 1 ? using : now;
+    return certain.length > 0 ? certain.map(idOf) : [client];
+  });
+  const { adminClients = [] } = volume;
+  const isLetIn = (name: string) =>
+    adminClients === "any" ||
+    nodes.identitiesOf(name)[0]?.addresses.some((address) =>
+      adminClients.some((client) => addressKey(client) === addressKey(address))
+    );
+  return [...new Set([...shown, ...[...users].filter(isLetIn).map(idOf)])];
+}
