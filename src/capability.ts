@@ -3,6 +3,7 @@
  * (CSI VolumeCapability).
  */
 export interface Capability {
+  /** `mountFlags`: one mount option each, also where the class wrote several in one text. */
   access: { type: "block" } | { type: "mount"; fsType: string; mountFlags: string[] };
   mode: AccessMode;
 }

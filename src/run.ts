@@ -1,8 +1,11 @@
 /** What a finished tool left behind. `code` is the exit status, or 128 + signal. */
 export interface CommandResult {
   code: number;
+  /** Empty when `binary` was asked for. */
   stdout: string;
   stderr: string;
+  /** The standard output as it came; only when `binary` was asked for. */
+  bytes?: Uint8Array;
 }
 
 /** How one call of a tool is limited and what of it is kept out of logs. */
@@ -14,6 +17,10 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Text for the tool's standard input. */
   stdin?: string;
+  /** True: the output is no text, and `bytes` holds it. */
+  binary?: boolean;
+  /** What logs and errors call the command in place of its words, for one with many. */
+  shownAs?: string;
   /** Strings that must not appear in logs or errors (CHAP passwords). */
   secrets?: string[];
 }

@@ -1,6 +1,7 @@
 import type { Cidr } from "../net/cidr.ts";
 import type { ChapCredentials } from "../chap.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
+import { PsoError } from "../errors.ts";
 import type { Protocol } from "../protocols.ts";
 
 /** Block volumes (FlashArray) or file systems (FlashBlade). */
@@ -190,6 +191,16 @@ export interface Page<T> {
 }
 
 /**
+ * A create that failed and surely made nothing: its request never left, or the array itself refused
+ * it for a reason that lies not in the volume (role, limit, room). Another array may be tried.
+ */
+export class NothingMadeError extends PsoError {
+  constructor(cause: PsoError) {
+    super(cause.code, cause.message, { cause });
+  }
+}
+
+/**
  * One array. Every method is safe to repeat. Errors are PsoError: `unavailable`/`timeout` when the
  * array did not answer or the outcome is unclear, `denied` when it refuses our credentials or
  * certificate, `busy` when it asks us to slow down, `exhausted` when it has no room or hits a
@@ -220,7 +231,7 @@ export interface StorageArray {
    * Creates the volume; one that bears the name already is returned as it is, and the caller
    * compares. A clone has its source's size at first and is grown to `sizeBytes`. `conflict` when a
    * destroyed volume holds the name, `not_found` when the source is missing, `unsupported` when the
-   * array cannot clone.
+   * array cannot clone. NothingMadeError only if no attempt of this call can have made anything.
    */
   createVolume(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume>;
   /**

@@ -161,6 +161,14 @@ export class Fleet {
     this.#own(member).index.add(volumeName);
   }
 
+  /**
+   * To be noted when the array refused a create and surely made nothing; without a reason, when it
+   * took one. `problem` tells whether the array is there, this whether it may be changed.
+   */
+  refusedCreate(member: FleetMember, refusal?: PsoError): void {
+    this.#own(member).refusal = refusal;
+  }
+
   /** To be noted after the array confirmed that the volume is destroyed or gone. */
   deleted(member: FleetMember, volumeName: string): void {
     this.#own(member).index.remove(volumeName);

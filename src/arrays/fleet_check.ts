@@ -3,6 +3,7 @@ import { withDeadline } from "../async/wait.ts";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ArrayStatus, Page } from "./array.ts";
+import { proveRole } from "./role.ts";
 import { IdentityError, type Member, refuseSameHint, setTwin } from "./fleet_member.ts";
 
 /** Items that are asked for per call of a listing. */
@@ -47,6 +48,7 @@ export class FleetChecks {
       this.#identify(member, status);
       member.status = status;
       if (!member.warm) await this.#list(member, signal);
+      if (member.refusal) await this.#askAgain(member, signal);
       member.problem = undefined;
       if (before) log.info("array is well again", { array: member.array.label });
     } catch (error) {
@@ -65,6 +67,16 @@ export class FleetChecks {
       }
     }
     member.checkedMs = now();
+  }
+
+  /** Whether the array would still refuse what it refused to a create. */
+  async #askAgain(member: Member, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#timed(member, (within) => proveRole(member.array, within), signal);
+      member.refusal = undefined;
+    } catch (error) {
+      if (isPsoError(error)) member.refusal = error;
+    }
   }
 
   /**

@@ -14,6 +14,8 @@ export interface FleetMember {
   readonly status?: ArrayStatus;
   /** Why it cannot be used now; absent when the last check went well. */
   readonly problem?: PsoError;
+  /** Why the array refused a create though its checks go well; absent once it takes creates again. */
+  readonly refusal?: PsoError;
   /** When the last check ended, whatever its result; milliseconds since the epoch. */
   readonly checkedMs?: number;
   /**
@@ -26,6 +28,7 @@ export interface FleetMember {
 export class Member implements FleetMember {
   status?: ArrayStatus;
   problem?: PsoError;
+  refusal?: PsoError;
   checkedMs?: number;
   /** The id that answered first at this address: another one later is another array. */
   id?: string;

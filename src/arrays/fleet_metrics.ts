@@ -23,6 +23,15 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: CallRecord
     alert:
       "It is 0 for 5 minutes: the array does not answer, or refuses. No volume is placed on it.",
   });
+  metrics.gauge("pso_array_refuses", {
+    help: "1 when the array answers and refused the last create, for example for the user's role",
+    labels,
+    collect: perArray(({ refusal }) => refusal ? 1 : 0),
+    moves: "When an array refuses or takes a create, and at each check after a refusal.",
+    alert:
+      "It is 1 for 5 minutes: `/readyz` of the controller and `pso-bin admin check` tell why. " +
+      "New volumes go to other arrays.",
+  });
   metrics.gauge("pso_array_capacity_bytes", {
     help: "Physical capacity",
     labels,

@@ -3,7 +3,7 @@ import type { Fleet, FleetMember } from "./fleet.ts";
 
 /**
  * One check per array, in the order of the configuration. An array is served when its last check
- * went well and all its volumes were listed. While one array is served, the faults of others are
+ * went well and all its volumes were listed; that it refuses changes is shown. While one array is served, the faults of others are
  * shown and do not count: a controller that serves the rest is ready.
  */
 export function arrayReadiness({ members }: Pick<Fleet, "members">): ReadinessCheck[] {
@@ -12,6 +12,7 @@ export function arrayReadiness({ members }: Pick<Fleet, "members">): ReadinessCh
     const name = member.array.label;
     const reason = unservedReason(member);
     if (reason !== undefined) return { name, ok: false, reason, ...isReady && { optional: true } };
+    if (member.refusal) return { name, ok: false, reason: member.refusal.message, optional: true };
     return member.suspended
       ? { name, ok: true, reason: "suspended: it gets no new volumes" }
       : { name, ok: true };

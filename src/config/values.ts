@@ -1,4 +1,5 @@
 import { type Cidr, hasHostBits, parseCidr, parseIp } from "../net/cidr.ts";
+import { splitMountOptions } from "../mount_options.ts";
 import { hasOpenQuote, splitWords } from "../words.ts";
 import type { ConfigKey } from "./keys.ts";
 import type { Given } from "./tree.ts";
@@ -24,14 +25,6 @@ export function readSwitch(value: unknown): boolean | undefined {
 function readInteger(value: unknown): number | undefined {
   const number = typeof value === "string" && /^\s*-?\d+\s*$/.test(value) ? Number(value) : value;
   return typeof number === "number" && Number.isSafeInteger(number) ? number : undefined;
-}
-
-/**
- * Mount options of one text, parted by commas or blanks; quotes keep both
- * (`context="system_u:object_r:x:s0:c1,c2"`).
- */
-function splitMountOptions(text: string): string[] {
-  return text.match(/(?:[^\s,"]|"[^"]*"?)+/g) ?? [];
 }
 
 /** A text or a list of texts, each cut by `split`; undefined when something else is among them. */

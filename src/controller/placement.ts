@@ -13,7 +13,8 @@ import type { TopologyRequirement } from "./requests.ts";
 import { preferenceRank, topologyFault } from "./topology.ts";
 
 // Placement is a published formula. Filters throw out arrays, each with a reason; what is left is
-// ordered by the first preferred topology that it serves, then by score, then by a hash of volume
+// ordered: arrays that refused the last create come last, then by the first preferred topology that
+// an array serves, then by score, then by a hash of volume
 // and array, so that equal arrays share volumes evenly and a repeat decides alike.
 //
 // Room: an array has room for a volume that fits into what is physically free, less 5 % of its
@@ -39,6 +40,8 @@ export interface PlacementArray {
   status?: ArrayStatus;
   /** The administrator wants no new volumes there. */
   suspended?: boolean;
+  /** It refused the last create: it is tried after all others. */
+  refuses?: boolean;
   /** Why it cannot be used now. */
   problem?: string;
   /** Placed lately and not visible in `status` yet. */
@@ -219,6 +222,7 @@ export function place<A extends PlacementArray>(
     else if (array.status) decision.candidates.push(candidateOf(array, array.status, request));
   }
   decision.candidates.sort((a, b) =>
+    Number(a.array.refuses ?? false) - Number(b.array.refuses ?? false) ||
     a.preference - b.preference || b.score - a.score ||
     compare(tieBreak(b.array, request), tieBreak(a.array, request))
   );

@@ -239,6 +239,17 @@ Deno.test("place() prefers zones in the order asked for, before any score", () =
   equal(place({ ...WANTED, topology }, arrays).candidates[0]?.array.label, "fa-2");
 });
 
+Deno.test("place() puts an array that refused the last create behind all others, and keeps it", () => {
+  const arrays = [
+    block("fa-1", { refuses: true, labels: { [ZONE]: "a" } }, { usedBytes: 0 }),
+    block("fa-2", { labels: { [ZONE]: "b" } }, { usedBytes: 6 * TiB }),
+  ];
+  const preferred = [{ [ZONE]: "a" }, { [ZONE]: "b" }];
+  const topology = { requisite: preferred, preferred };
+  const { candidates } = place({ ...WANTED, topology }, arrays);
+  deepEqual(candidates.map(({ array }) => array.label), ["fa-2", "fa-1"]);
+});
+
 Deno.test("place() spreads volumes over equal arrays by name, always alike, and in any order of the arrays", () => {
   const arrays = [block("fa-1"), block("fa-2")];
   const chosen = (index: number, from: PlacementArray[]) =>

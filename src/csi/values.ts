@@ -13,6 +13,7 @@ import type {
   VolumeAnswer,
 } from "../controller/requests.ts";
 import { PsoError } from "../errors.ts";
+import { splitMountOptions } from "../mount_options.ts";
 import {
   type CapacityRange,
   type SnapshotSchema,
@@ -34,7 +35,8 @@ const MODES: ReadonlyMap<Mode, AccessMode> = new Map([
 ]);
 
 /**
- * One capability as a plain value. `invalid` when it names no known access mode or no access type.
+ * One capability as a plain value, each mount flag one option. `invalid` when it names no known
+ * access mode or no access type.
  */
 export function capabilityOf(wire: VolumeCapability | undefined): Capability {
   const mode = MODES.get(wire?.accessMode?.mode ?? Mode.UNKNOWN);
@@ -50,7 +52,8 @@ export function capabilityOf(wire: VolumeCapability | undefined): Capability {
   if (wire?.accessType.case === "block") return { access: { type: "block" }, mode };
   if (wire?.accessType.case === "mount") {
     const { fsType, mountFlags } = wire.accessType.value;
-    return { access: { type: "mount", fsType, mountFlags }, mode };
+    const options = mountFlags.flatMap(splitMountOptions);
+    return { access: { type: "mount", fsType, mountFlags: options }, mode };
   }
   throw new PsoError(
     "invalid",

@@ -41,6 +41,15 @@ for (const [wire, mode] of MODES) {
   });
 }
 
+Deno.test("capabilityOf() makes one flag of each option, also of those that stand in one text", () => {
+  const label = 'context="system_u:object_r:x:s0:c1,c2"';
+  const value = { fsType: "ext4", mountFlags: ["ro,noatime", `${label},nodev`] };
+  deepEqual(
+    capabilityOf(capability({ case: "mount", value }, Mode.SINGLE_NODE_WRITER)).access,
+    { type: "mount", fsType: "ext4", mountFlags: ["ro", "noatime", label, "nodev"] },
+  );
+});
+
 Deno.test("capabilityOf() refuses what names no mode or no way of access", () => {
   const refusals: [CapabilityInit | undefined, RegExp][] = [
     [undefined, /access_mode is missing: this driver knows single-node-writer, /],

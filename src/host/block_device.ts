@@ -1,6 +1,7 @@
 import { PsoError } from "../errors.ts";
 import { FS_TYPES } from "../file_systems.ts";
-import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
+import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { requireLivePath } from "./live_path.ts";
 
 /** A block device of the host as it is now. */
 export interface BlockDevice {
@@ -77,41 +78,11 @@ export async function setDeviceReadOnly(
 
 /**
  * Writes back and drops what this host has cached of the device (blockdev(8), BLKFLSBUF), so that
- * the next read comes from the array.
+ * the next read comes from the array. `unavailable` at once when no path carries I/O.
  */
 export async function dropCache(host: Host, name: string, signal?: AbortSignal): Promise<void> {
+  await requireLivePath(host, name);
   await host.run("blockdev", ["--flushbufs", devicePath({ name })], { signal });
-}
-
-/**
- * Reads `length` bytes at `offset`, and fewer only when the device ends before. Rejects on an I/O
- * error.
- */
-export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>;
-
-/** Opens the device for reading, gives `work` a function that reads it, and closes it after. */
-export async function withDevice<T>(
-  host: Host,
-  name: string,
-  work: (readAt: ReadAt) => Promise<T>,
-): Promise<T> {
-  using file = await Deno.open(hostPath(host, devicePath({ name })), { read: true });
-  return await work((offset, length) => readAt(file, { offset, length }));
-}
-
-async function readAt(
-  file: Deno.FsFile,
-  { offset, length }: { offset: number; length: number },
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  await file.seek(offset, Deno.SeekMode.Start);
-  let filled = 0;
-  while (filled < length) {
-    const read = await file.read(bytes.subarray(filled));
-    if (read === null || read === 0) break;
-    filled += read;
-  }
-  return bytes.subarray(0, filled);
 }
 
 /**

@@ -154,7 +154,7 @@ export function createRun(options: CommandOptions): Run {
   return async (tool, args, runOptions = {}) => {
     const started = performance.now();
     const secrets = runOptions.secrets ?? [];
-    const shown = redact([tool, ...args].join(" "), secrets);
+    const shown = redact(runOptions.shownAs ?? [tool, ...args].join(" "), secrets);
     if (runOptions.signal?.aborted) throw abortError(runOptions.signal);
     const child = spawn(commandLine(tool, args, options), {
       tool,
@@ -249,7 +249,7 @@ export function toolFailure(
 class RunningTool {
   readonly #child: Deno.ChildProcess;
   readonly #shown: string;
-  readonly #pipes: Pipe[];
+  readonly #pipes: readonly [out: Pipe, err: Pipe];
   #killedFor: PsoError | undefined;
   #onDeathOverdue: () => void = () => {};
   #deathTimer: ReturnType<typeof setTimeout> | undefined;
@@ -269,7 +269,7 @@ class RunningTool {
   }
 
   async finish(
-    { timeoutMs = DEFAULT_TIMEOUT_MS, signal, stdin }: RunOptions,
+    { timeoutMs = DEFAULT_TIMEOUT_MS, signal, stdin, binary = false }: RunOptions,
   ): Promise<CommandResult> {
     const timer = setTimeout(
       () =>
@@ -286,9 +286,10 @@ class RunningTool {
       const status = await Promise.race([this.#child.status, overdue]);
       if (status === undefined) return this.#abandon();
       await written;
-      const [stdout = "", stderr = ""] = await this.#outputs();
+      const [out, err] = await this.#outputs();
       if (this.#killedFor) throw this.#killedFor;
-      return { code: status.code, stdout, stderr };
+      const result = { code: status.code, stdout: "", stderr: err.text() };
+      return binary ? { ...result, bytes: out.bytes() } : { ...result, stdout: out.text() };
     } finally {
       clearTimeout(timer);
       clearTimeout(this.#deathTimer);
@@ -306,13 +307,14 @@ class RunningTool {
     }
   }
 
-  async #outputs(): Promise<string[]> {
+  /** The pipes, read to their ends or as far as a daemon that holds them open lets us. */
+  async #outputs(): Promise<readonly [out: Pipe, err: Pipe]> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const patience = new Promise<void>((resolve) => timer = setTimeout(resolve, PIPE_WAIT_MS));
     await Promise.race([Promise.all(this.#pipes.map((pipe) => pipe.ended)), patience]);
     clearTimeout(timer);
     await Promise.all(this.#pipes.map((pipe) => pipe.close()));
-    return this.#pipes.map((pipe) => pipe.text());
+    return this.#pipes;
   }
 
   #kill(reason: PsoError): void {
@@ -366,9 +368,17 @@ class Pipe {
     await this.ended;
   }
 
+  bytes(): Uint8Array {
+    const whole = new Uint8Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      whole.set(chunk, at);
+      at += chunk.length;
+    }
+    return whole;
+  }
+
   text(): string {
-    const decoder = new TextDecoder();
-    return this.#chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") +
-      decoder.decode();
+    return new TextDecoder().decode(this.bytes());
   }
 }

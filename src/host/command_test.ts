@@ -33,6 +33,15 @@ Deno.test("run() gives code, stdout and stderr, and passes arguments as they are
   assert.deepEqual(result, { code: 3, stdout: "a b;$HOME", stderr: "oops\n" });
 });
 
+Deno.test("run() gives the bytes of an output that is no text, and names the command as it is told", async () => {
+  const options = { binary: true, shownAs: "the bytes" };
+  const result = await run("printf", ["\\377\\0\\200x"], options);
+  assert.deepEqual(result.bytes, new Uint8Array([255, 0, 128, 120]));
+  assert.equal(result.stdout, "");
+  const error = await failure(run("sh", ["-c", "exit 4"], options));
+  assert.equal(error.message, "the bytes ended with code 4: it printed nothing");
+});
+
 Deno.test("run() gives a tool LC_ALL and PATH and nothing else of our environment", async () => {
   const { stdout } = await run("env", []);
   assert.deepEqual(stdout.trim().split("\n").map((line) => line.split("=")[0]).sort(), [

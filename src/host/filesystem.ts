@@ -3,9 +3,10 @@ import { FILE_SYSTEMS, type FsType } from "../file_systems.ts";
 import { mkfsOptionsFault } from "../mkfs_options.ts";
 import { MiB } from "../size.ts";
 import { abortError } from "../async/wait.ts";
-import { type BlockDevice, devicePath, readBlockDevice, withDevice } from "./block_device.ts";
+import { type BlockDevice, devicePath, readBlockDevice } from "./block_device.ts";
+import { readAreas } from "./device_read.ts";
 import type { Host } from "./host.ts";
-import { readSuperblock, type Superblock } from "./superblock.ts";
+import { parseSuperblock, type Superblock, SUPERBLOCK_AREA } from "./superblock.ts";
 
 /** mkfs discards the whole volume first, and an array may take minutes for a large one. */
 const MKFS_TIMEOUT_MS = 300_000;
@@ -45,7 +46,7 @@ interface NewFileSystem {
 }
 
 /**
- * Makes a file system and proves it by reading its superblock back. Call it only for a device that
+ * Makes a file system, proves it by reading its superblock back, and returns that. Call it only for a device that
  * proveBlank() has found blank; it never forces mkfs. `signal` is looked at before mkfs starts and
  * not after: somebody would have to clear half a file system by hand. `unavailable` with the words
  * of mkfs when it fails.
@@ -54,7 +55,7 @@ export async function makeFileSystem(
   host: Host,
   format: NewFileSystem,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<Superblock> {
   const { device, type, uuid, options } = format;
   checkFormat(type, { sizeBytes: device.sizeBytes, options });
   const { mkfsTool: tool, mkfsUuid } = FILE_SYSTEMS[type];
@@ -63,7 +64,7 @@ export async function makeFileSystem(
     timeoutMs: MKFS_TIMEOUT_MS,
   });
   const made = await superblockOf(host, device.name);
-  if (made?.type === type && made.uuid === uuid && made.complete) return;
+  if (made?.type === type && made.uuid === uuid && made.complete) return made;
   throw new PsoError(
     "unavailable",
     `${tool} reported success, but ${devicePath(device)} holds ${
@@ -73,11 +74,17 @@ export async function makeFileSystem(
 }
 
 /**
- * The primary superblock of a device by its kernel name; `undefined` when it holds neither xfs nor
- * ext4, `unavailable` when it cannot be read.
+ * The primary superblock of a device by its kernel name, as the kernel has it in its cache;
+ * `undefined` when it holds neither xfs nor ext4. Fails as readAreas().
  */
-export function superblockOf(host: Host, name: string): Promise<Superblock | undefined> {
-  return withDevice(host, name, readSuperblock);
+export async function superblockOf(
+  host: Host,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Superblock | undefined> {
+  const areas = [SUPERBLOCK_AREA];
+  const [bytes] = await readAreas(host, { name, areas, direct: false }, signal);
+  return bytes && parseSuperblock(bytes);
 }
 
 /**
@@ -140,7 +147,7 @@ export async function mountedBytes(
 ): Promise<number> {
   if (mounted.type === "xfs") return await mountedXfsBytes(host, mounted.target, signal);
   // The kernel changes ext4's superblock in the cache of the device, where we read it.
-  return (await superblockOf(host, mounted.device.name))?.sizeBytes ?? 0;
+  return (await superblockOf(host, mounted.device.name, signal))?.sizeBytes ?? 0;
 }
 
 /** A file system, its device and where it is mounted for writing. */
@@ -183,7 +190,7 @@ export async function growMounted(
 ): Promise<number> {
   const device = await readBlockDevice(host, mounted.device.name);
   const before = await mountedBytes(host, mounted, signal);
-  const slackBytes = (await superblockOf(host, device.name))?.slackBytes ?? 0;
+  const slackBytes = (await superblockOf(host, device.name, signal))?.slackBytes ?? 0;
   if (before >= device.sizeBytes - slackBytes) return before;
   // xfs_growfs takes the mount point, resize2fs the device.
   if (mounted.type === "xfs") {

@@ -1,7 +1,5 @@
-import { PsoError } from "../errors.ts";
 import type { FsType } from "../file_systems.ts";
 import { KiB } from "../size.ts";
-import type { ReadAt } from "./block_device.ts";
 
 /** What the primary superblock of a device tells of its file system. */
 export interface Superblock {
@@ -21,7 +19,8 @@ export interface Superblock {
   slackBytes: number;
 }
 
-const LENGTH = 4 * KiB;
+/** The area of a device that parseSuperblock() reads. */
+export const SUPERBLOCK_AREA = { offset: 0, length: 4 * KiB };
 const XFS_MAGIC = 0x58465342; // XFSB
 const EXT_MAGIC = 0xef53;
 const EXT4_AT = 1024;
@@ -70,43 +69,23 @@ function readExt4(bytes: Uint8Array): Superblock | undefined {
 }
 
 /**
- * The primary superblock of an xfs or an ext4 (ext2 and ext3 look alike); `undefined` when neither
- * is on the device, `unavailable` when the device cannot be read.
+ * The primary superblock in the first SUPERBLOCK_AREA of a device: of an xfs or an ext4 (ext2 and
+ * ext3 look alike); `undefined` when it holds neither.
  */
-export async function readSuperblock(readAt: ReadAt): Promise<Superblock | undefined> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readAt(0, LENGTH);
-  } catch (error) {
-    throw new PsoError(
-      "unavailable",
-      `the first ${LENGTH} bytes of the device cannot be read: ${String(error)}; check the ` +
-        "paths to it",
-      { cause: error },
-    );
-  }
-  if (bytes.length < LENGTH) {
-    throw new PsoError(
-      "unavailable",
-      `only ${bytes.length} of the first ${LENGTH} bytes of the device can be read: check its ` +
-        "size on the array and the paths to it",
-    );
-  }
+export function parseSuperblock(bytes: Uint8Array): Superblock | undefined {
   return readXfs(bytes) ?? readExt4(bytes);
 }
 
 /**
- * Type and UUID of what is left of a superblock at `offset`: a copy (secondary xfs, backup ext4),
- * or at byte 0 the primary xfs superblock whose magic number wipefs has removed, as it leaves the
- * rest. By the UUID the caller recognises an interrupted format of its own. `undefined` when no
- * superblock can have been there.
+ * Type and UUID of what is left of a superblock in the `bytes` at `offset`: a copy (secondary xfs,
+ * backup ext4), or at byte 0 the primary xfs superblock whose magic number wipefs has removed, as
+ * it leaves the rest. By the UUID the caller recognises an interrupted format of its own.
+ * `undefined` when no superblock can have been there.
  */
-export async function readRemainingUuid(
-  readAt: ReadAt,
+export function parseRemainingUuid(
+  bytes: Uint8Array,
   offset: number,
-): Promise<{ type: FsType; uuid: string } | undefined> {
-  const bytes = await readAt(offset, LENGTH);
-  if (bytes.length < LENGTH) return undefined;
+): { type: FsType; uuid: string } | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (offset === 0 || view.getUint32(0) === XFS_MAGIC) {
     return { type: "xfs", uuid: uuidAt(bytes, 32) };

@@ -36,3 +36,25 @@ Deno.test("admin check fails when one array is listed by its address and by its 
     await served.stop();
   }
 });
+
+Deno.test("admin check fails for a user whose role lets it only read, and makes or changes nothing", async () => {
+  const served = await testFleet({ flasharrays: 1 });
+  try {
+    const [array] = served.arrays;
+    const fault = { match: { method: "PATCH" }, action: "status", value: 403 };
+    await (await fetch(`${served.control}/faults`, { method: "POST", body: JSON.stringify(fault) }))
+      .body?.cancel();
+    const MgmtEndPoint = `http://${array?.address}`;
+    const { code, said } = await checked([{ MgmtEndPoint, APIToken: array?.token ?? "" }]);
+    equal(code, 1);
+    match(said, /^OK {3}arrays\.FlashArrays\[0\]/m);
+    match(said, /^FAIL arrays\.FlashArrays\[0\] .* may not be changed: .*role Storage Admin$/m);
+    const report = await (await fetch(`${served.control}/requests`)).json();
+    const changes = report.last.filter(({ method, path }: { method: string; path: string }) =>
+      method !== "GET" && !/log(in|out)$/.test(path)
+    );
+    equal(changes.length, 1);
+  } finally {
+    await served.stop();
+  }
+});

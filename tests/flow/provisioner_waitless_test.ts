@@ -1,5 +1,7 @@
 // Provisioning that waits for nothing: arrays that are silent, dead, suspended or refuse, beside
 // arrays that work.
+import { registerFleet } from "../../src/arrays/fleet_metrics.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { arrayReadiness } from "../../src/arrays/readiness.ts";
 import { until } from "../../src/async/wait.ts";
@@ -141,5 +143,92 @@ Deno.test("a call for a volume waits for no array but the one that its handle na
     await bed.restart();
     bed.link(home?.array.label === "fa-1" ? "fa-2" : "fa-1", "silent");
     await withinSecond(() => bed.provisioner.getVolume(volumeId, bed.signal));
+  });
+});
+
+const FORBIDDEN = { match: { method: "POST", path: "/volumes" }, action: "status", value: 403 };
+
+/** The value of `pso_array_refuses` for an array. */
+function refuses({ fleet }: ProvisionerBed, array: string): string | undefined {
+  const metrics = new Metrics();
+  registerFleet(metrics, fleet);
+  return new RegExp(`^pso_array_refuses\\{array="${array}"\\} (\\d)$`, "m").exec(metrics.text())
+    ?.[1];
+}
+
+Deno.test("30 of 30 claims are made while one of two arrays refuses the role, and the array's problem shows", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    await bed.fault({ ...FORBIDDEN, array: "fa-1", times: 1_000 });
+    await bed.fault({ array: "fa-1", match: { method: "PATCH" }, action: "status", value: 403 });
+    const calls = await bed.calls(async () => {
+      for (let index = 0; index < 30; index++) await bed.create(`pvc-${index}`);
+    });
+    equal((await bed.volumes())["fa-2"]?.length, 30);
+    // The first refusal puts fa-1 behind fa-2.
+    equal(calls.filter((call) => call === "POST /volumes").length, 31);
+    await bed.fleet.refresh(bed.signal);
+    const [shown] = arrayReadiness(bed.fleet);
+    deepEqual([shown?.name, shown?.ok, shown?.optional], ["fa-1", false, true]);
+    match(shown?.reason ?? "", /Storage Admin/);
+    deepEqual([refuses(bed, "fa-1"), refuses(bed, "fa-2")], ["1", "0"]);
+    await bed.healFaults();
+    await bed.fleet.refresh(bed.signal);
+    equal(refuses(bed, "fa-1"), "0");
+    deepEqual(arrayReadiness(bed.fleet)[0], { name: "fa-1", ok: true });
+  });
+});
+
+Deno.test("a claim goes to the next array when no connection was made, and a repeat needs the first one no more", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    for (const dead of ["fa-1", "fa-2"]) {
+      bed.link(dead, "unreachable");
+      for (let index = 0; index < 5; index++) {
+        const name = `pvc-${dead}-${index}`;
+        const volumeId = await bed.create(name);
+        equal(await bed.create(name), volumeId);
+      }
+      bed.link(dead, "whole");
+      await bed.fleet.refresh(bed.signal);
+    }
+    deepEqual(Object.values(await bed.volumes()).map((names) => names.length), [5, 5]);
+  });
+});
+
+Deno.test("a claim whose create may have worked goes to no other array", async () => {
+  const unclear = [
+    { action: "drop-after", match: FORBIDDEN.match },
+    { action: "drop-before", match: FORBIDDEN.match },
+    { action: "status", value: 500, match: FORBIDDEN.match },
+  ];
+  for (const fault of unclear) {
+    await ProvisionerBed.run({}, async (bed) => {
+      await bed.fault(fault);
+      await rejects(bed.create("pvc-1"), { code: "unavailable" });
+      const made = Object.values(await bed.volumes()).flat();
+      equal(made.length, fault.action === "drop-after" ? 1 : 0);
+    });
+  }
+});
+
+Deno.test("a role refused after an attempt without a clear answer moves the claim to no other array", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    await bed.fault({ action: "status", value: 503, match: FORBIDDEN.match });
+    await bed.fault({ ...FORBIDDEN, after: 1 });
+    await rejects(bed.create("pvc-1"), {
+      code: "unavailable",
+      message: /may have been carried out all the same/,
+    });
+    deepEqual(Object.values(await bed.volumes()).flat(), []);
+  });
+});
+
+Deno.test("a claim that every array refuses names each one's reason, and is tried again", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    await bed.fault({ ...FORBIDDEN, array: "fa-1", times: 10 });
+    bed.link("fa-2", "unreachable");
+    await rejects(bed.create("pvc-1"), {
+      code: "unavailable",
+      message: /^Cannot create pvc-1: (?=.*fa-1 refused POST volumes)(?=.*ECONNREFUSED)/,
+    });
   });
 });

@@ -19,6 +19,7 @@ import { FakeLoop } from "./fake_loop.ts";
 import { FakeNvme } from "./fake_nvme.ts";
 import { FakeIscsi, PORTALS, TARGET } from "./fake_iscsi.ts";
 import { type Answer, FakeScsi, serialOf, SIZE_BYTES } from "./fake_scsi.ts";
+import { FakeReads } from "./fake_reads.ts";
 import { HostFiles, makeHostFolder } from "./host_files.ts";
 import { FLASHARRAY, type NodeChanges } from "./test_settings.ts";
 
@@ -56,6 +57,7 @@ export class FakeHost extends HostFiles {
   readonly iscsi: FakeIscsi;
   readonly nvme: FakeNvme;
   readonly loop: FakeLoop;
+  readonly reads: FakeReads;
   readonly log: string[] = [];
   /** Command lines of the tools. */
   readonly commands: string[] = [];
@@ -75,6 +77,7 @@ export class FakeHost extends HostFiles {
     this.iscsi = new FakeIscsi(this, this.scsi);
     this.nvme = new FakeNvme(this);
     this.loop = new FakeLoop(this);
+    this.reads = new FakeReads(this);
   }
 
   static async use(work: (fake: FakeHost) => Promise<void>): Promise<void> {
@@ -191,10 +194,12 @@ export class FakeHost extends HostFiles {
 
   async #run(tool: string, args: string[], options: RunOptions = {}): Promise<CommandResult> {
     if (options.signal?.aborted) throw abortError(options.signal);
-    const shown = [tool, ...args].join(" ");
+    const shown = options.shownAs ?? [tool, ...args].join(" ");
     this.commands.push(shown);
     const scripted = await this.onTool.get(tool)?.(args);
-    const answer = scripted ?? this.#answer(tool, args, options.stdin?.trim() ?? "");
+    const { hangs, ...answer } = scripted ??
+      this.#answer(tool, args, options.stdin?.trim() ?? "");
+    if (hangs) throw new PsoError("timeout", `${shown} did not end within its time`);
     this.afterTool(this.commands.length);
     if (options.signal?.aborted) throw abortError(options.signal);
     const result = { code: 0, stdout: "", stderr: "", ...answer };
@@ -215,7 +220,9 @@ export class FakeHost extends HostFiles {
       case "dmsetup":
         return this.scsi.dmsetup(args);
       case "dd":
-        return this.scsi.dd(args);
+        return this.reads.dd(args);
+      case "sh":
+        return this.reads.areas(args);
       case "nvme":
         return this.nvme.tool(args);
       case "losetup":

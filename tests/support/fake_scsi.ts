@@ -19,6 +19,10 @@ export interface Answer {
   code?: number;
   stdout?: string;
   stderr?: string;
+  /** What it prints when that is no text. */
+  bytes?: Uint8Array;
+  /** It does not end, and its time runs out. */
+  hangs?: true;
 }
 
 interface Disk {
@@ -38,8 +42,6 @@ export class FakeScsi {
   readonly sizes = new Map<number, number>();
   /** Every scan that was asked for: `host3 0 2 7` is channel 0, target 2, LUN 7. */
   readonly scans: string[] = [];
-  /** Disks that give no answer to a read, whatever the kernel takes them for. */
-  readonly deadDisks = new Set<string>();
   /** What the kernel learns when it asks a disk anew, by the name of the disk. */
   readonly onRescan = new Map<string, () => void>();
   /** udev and multipathd take a new disk into the map of its WWID. */
@@ -196,12 +198,6 @@ export class FakeScsi {
     const map = `dm-${volumeOf(wwid)}`;
     if (!this.#files.has(`/sys/class/block/${map}`)) this.addMap(map, volumeOf(wwid));
     this.join(disk, map);
-  }
-
-  /** What read(2) of the first block of a disk ends with. */
-  dd(args: string[]): Answer {
-    const disk = /^if=\/dev\/(.+)$/.exec(args[0] ?? "")?.[1] ?? "";
-    return this.deadDisks.has(disk) ? { code: 1, stderr: "dd: Input/output error" } : {};
   }
 
   multipathd(args: string[]): Answer {

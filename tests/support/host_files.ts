@@ -5,7 +5,7 @@
 export async function makeHostFolder(): Promise<string> {
   const memory = await Deno.stat("/dev/shm").catch(() => undefined);
   const dir = memory?.isDirectory ? "/dev/shm" : undefined;
-  return await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-host-", dir }));
+  return await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-fake-", dir }));
 }
 
 /** The files of a host in a folder: what /sys, /proc, /etc and /dev show to a program. */

@@ -1,4 +1,5 @@
 import { parseArgs } from "@std/cli/parse-args";
+import { proveRole } from "../../arrays/role.ts";
 import { openArray } from "../../arrays/open.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { ArrayConfig, Config } from "../../config/model.ts";
@@ -17,8 +18,8 @@ import type { AdminContext } from "./context.ts";
 /** What `pso-bin admin check --help` prints. */
 export const CHECK_HELP =
   `Checks a values file, every unknown key included, and asks each array that it names: certificate,
-login, version, room. With --node also how this host is prepared to attach volumes: tools, initiator
-names, services, multipath, udev, NFS, clock.
+login, version, room, and whether the user's role lets it change anything. With --node also how this
+host is prepared to attach volumes: tools, initiator names, services, multipath, udev, NFS, clock.
 
 Usage: pso-bin admin check -f values.yaml [--offline]
        pso-bin admin check --node [-f values.yaml] [--host-root DIR] [--host-tools HOW]
@@ -253,7 +254,9 @@ async function checkArray(config: ArrayConfig): Promise<ArrayResult> {
       `OK   ${entry}: ${name}, Purity ${version}, REST ${restVersion}, ${room}, ` +
         `serves ${served}`,
     );
-    return { ok: true, entry, id, lines };
+    const refused = await proveRole(open.array, signal).then(() => undefined, messageOf);
+    if (refused !== undefined) lines.push(`FAIL ${entry} may not be changed: ${refused}`);
+    return { ok: refused === undefined, entry, id, lines };
   } catch (error) {
     lines.unshift(`FAIL ${entry}: ${messageOf(error)}`);
     return { ok: false, entry, lines };

@@ -104,10 +104,10 @@ export class Volumes {
       names: spec.name,
       with_default_protection: minor >= SINCE.defaultProtection ? false : undefined,
     };
-    const call = { method: "POST", path: VOLUMES.path, query, body, signal } as const;
+    const call = { path: VOLUMES.path, query, body, signal };
     let item: VolumeItem | undefined;
     try {
-      item = (await this.#context.rest.call<VolumeItem>(call)).items[0];
+      item = (await this.#context.rest.create<VolumeItem>(call)).items[0];
     } catch (error) {
       const missing = source === undefined
         ? undefined

@@ -141,10 +141,10 @@ export class FileSystems {
     const isClone = snapshot !== undefined;
     const body = { ...settingsOf(spec), ...(isClone ? { source: { name: snapshot } } : {}) };
     const query = { names: spec.name, include_snapshot: isClone ? true : undefined };
-    const call = { method: "POST", path: FILE_SYSTEMS.path, query, body, signal } as const;
+    const call = { path: FILE_SYSTEMS.path, query, body, signal };
     let item: FileSystemItem | undefined;
     try {
-      item = (await this.#context.rest.call<FileSystemItem>(call)).items[0];
+      item = (await this.#context.rest.create<FileSystemItem>(call)).items[0];
     } catch (error) {
       const missing = isClone ? `the source ${snapshot} of file system ${spec.name}` : undefined;
       return await this.#items.afterRefusedCreate(spec.name, { error, missing, signal });

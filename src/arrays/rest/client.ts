@@ -10,6 +10,7 @@ import type { Secret } from "../../secret.ts";
 import { abortError, pause, withDeadline } from "../../async/wait.ts";
 import type { Page } from "../array.ts";
 import { type Lane, Limiter, type Permit } from "./limiter.ts";
+import { ChangeTrail } from "./change_trail.ts";
 import { isRefusal, RestError, restErrorOf } from "./refusals.ts";
 import { type Dialect, RestSession, type SentCall } from "./session.ts";
 
@@ -107,6 +108,7 @@ function refuseImpossibleNames(call: RestCall, array: string): void {
       status: 400,
       said: "",
       context: String(impossible),
+      isOwn: false,
     });
   }
 }
@@ -161,13 +163,30 @@ export class RestClient {
    * no success.
    */
   async call<T>(call: RestCall): Promise<RestBody<T>> {
+    return await this.#follow<T>(call, new ChangeTrail());
+  }
+
+  /**
+   * As `call`, for the POST that makes an object. NothingMadeError when it is proven, over all
+   * attempts, that nothing was made.
+   */
+  async create<T>(call: Omit<RestCall, "method">): Promise<RestBody<T>> {
+    const trail = new ChangeTrail();
+    try {
+      return await this.#follow<T>({ ...call, method: "POST" }, trail);
+    } catch (error) {
+      throw call.signal?.aborted ? error : trail.judged(error);
+    }
+  }
+
+  async #follow<T>(call: RestCall, trail: ChangeTrail): Promise<RestBody<T>> {
     refuseImpossibleNames(call, this.#options.label());
-    if (call.signal) return await this.#repeat<T>(call, call.signal);
+    if (call.signal) return await this.#repeat<T>(call, { trail, signal: call.signal });
     const what = `${call.method} ${call.path} on array ${this.#options.label()}`;
     return await withDeadline(
       what,
       { timeoutMs: this.#options.budgetMs ?? 120_000 },
-      (signal) => this.#repeat<T>(call, signal),
+      (signal) => this.#repeat<T>(call, { trail, signal }),
     );
   }
 
@@ -216,12 +235,15 @@ export class RestClient {
     } while (token !== undefined);
   }
 
-  async #repeat<T>(call: RestCall, signal: AbortSignal): Promise<RestBody<T>> {
+  async #repeat<T>(
+    call: RestCall,
+    { trail, signal }: { trail: ChangeTrail; signal: AbortSignal },
+  ): Promise<RestBody<T>> {
     const requestId = crypto.randomUUID();
     let renewed = false;
     for (let attempt = 0;; attempt++) {
       try {
-        return await this.#once<T>(call, { requestId, signal });
+        return await this.#once<T>(call, { requestId, trail, signal });
       } catch (error) {
         if (isRefusal(error, "session") && !renewed) {
           renewed = true;
@@ -236,9 +258,11 @@ export class RestClient {
 
   async #once<T>(
     call: RestCall,
-    context: { requestId: string; signal: AbortSignal },
+    context: { requestId: string; trail: ChangeTrail; signal: AbortSignal },
   ): Promise<RestBody<T>> {
     const { label } = this.#options;
+    const { trail } = context;
+    trail.begin();
     const session = await this.#session.token(context.signal);
     const minor = await this.#session.version(context.signal);
     const headers = { "x-auth-token": session, "x-request-id": context.requestId };
@@ -250,12 +274,20 @@ export class RestClient {
       headers,
       body,
       signal: context.signal,
+    }).catch((error) => {
+      trail.lost(error);
+      throw error;
     });
     const where = { array: label(), call: `${call.method} ${call.path}` };
     if (response.status === 401) this.#session.expire(session);
     // 207: a list that is not complete, because some fleet member did not answer (only with
     // allow_errors, which we never send).
-    if (response.status !== 200) throw restErrorOf(response, where);
+    if (response.status !== 200) {
+      const error = restErrorOf(response, where);
+      trail.refused(error);
+      throw error;
+    }
+    trail.done();
     return parseBody<T>(response, where);
   }
 

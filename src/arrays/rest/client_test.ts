@@ -10,6 +10,7 @@ import { createLogger, silentLogger } from "../../log.ts";
 import { Secret } from "../../secret.ts";
 import { FLASHARRAY_DIALECT } from "../flasharray/status.ts";
 import { FLASHBLADE_DIALECT } from "../flashblade/status.ts";
+import { NothingMadeError } from "../array.ts";
 import { type CallRecord, filterText, RestClient, type RestOptions } from "./client.ts";
 import { isRefusal } from "./refusals.ts";
 import { Limiter } from "./limiter.ts";
@@ -56,6 +57,24 @@ function scripted(
 
 const RESET = new TransportError("unavailable", "reset", { sent: true });
 const UNSENT = new TransportError("unavailable", "refused", { sent: false });
+
+Deno.test("RestClient.create() throws NothingMadeError for a refusal that proves it, and for no other", async () => {
+  const role = json(403, { message: "Operation not permitted." });
+  const busy = json(503, { errors: [{ message: "Busy." }] });
+  const cases: [Answer[], boolean][] = [
+    [[role], true],
+    [[UNSENT, UNSENT, UNSENT], true],
+    [[busy, role], false],
+    [[RESET], false],
+    [[json(200, { items: 7 })], false],
+    [[{ ...role, text: "<html>" }], false],
+  ];
+  for (const [answers, isProof] of cases) {
+    const { client } = scripted([...answers]);
+    const error = await client.create({ path: "volumes" }).catch((error) => error);
+    assert.equal(error instanceof NothingMadeError, isProof, String(error));
+  }
+});
 
 Deno.test("RestClient takes the newest version that both know, skipping what it does not", async () => {
   const cases: [string[], string][] = [

@@ -43,6 +43,8 @@ interface RefusalFacts {
   said: string;
   /** The object that they are about; empty when the array named none. */
   context: string;
+  /** The body was the array's own JSON with its reason; false for the page of a proxy. */
+  isOwn: boolean;
 }
 
 /** The array answered, and it was no success. */
@@ -51,12 +53,14 @@ export class RestError extends PsoError {
   readonly status: number;
   readonly said: string;
   readonly context: string;
+  readonly isOwn: boolean;
   constructor(code: ErrorCode, message: string, facts: RefusalFacts) {
     super(code, message);
     this.refusal = facts.refusal;
     this.status = facts.status;
     this.said = facts.said;
     this.context = facts.context;
+    this.isOwn = facts.isOwn;
   }
 }
 
@@ -71,6 +75,14 @@ export function isRefusal(error: unknown, ...refusals: Refusal[]): error is Rest
  */
 export function mayBeAboutName(error: unknown): error is RestError {
   return error instanceof RestError && error.status === 400 && ROWS[error.refusal].mayBeAboutName;
+}
+
+/**
+ * True for a refusal after which no object can have been made by the call, if the array itself said
+ * it and no proxy before it.
+ */
+export function provesNothingMade(error: unknown): error is RestError {
+  return error instanceof RestError && ROWS[error.refusal].provesNothingMade;
 }
 
 /** What the sentences below may be about. */
@@ -139,39 +151,52 @@ interface RefusalRow {
    * nothing is gained by reading the object after a status 400.
    */
   mayBeAboutName: boolean;
+  /**
+   * True when the array says of the call itself that it did nothing. Not for what is about the
+   * object's name: that may be taken by what an earlier call made.
+   */
+  provesNothingMade: boolean;
   /** What to do about it. */
   hint?: string;
 }
 
 const ROWS: Record<Refusal, RefusalRow> = {
-  missing: { code: "not_found", mayBeAboutName: true },
-  destroyed: { code: "conflict", mayBeAboutName: true },
-  exists: { code: "conflict", mayBeAboutName: true },
-  "initiator taken": { code: "in_use", mayBeAboutName: true },
-  connected: { code: "in_use", mayBeAboutName: true },
-  "other protocol": { code: "conflict", mayBeAboutName: true },
+  missing: { code: "not_found", mayBeAboutName: true, provesNothingMade: false },
+  destroyed: { code: "conflict", mayBeAboutName: true, provesNothingMade: false },
+  exists: { code: "conflict", mayBeAboutName: true, provesNothingMade: false },
+  "initiator taken": { code: "in_use", mayBeAboutName: true, provesNothingMade: false },
+  connected: { code: "in_use", mayBeAboutName: true, provesNothingMade: false },
+  "other protocol": { code: "conflict", mayBeAboutName: true, provesNothingMade: false },
   limit: {
     code: "exhausted",
     mayBeAboutName: false,
+    provesNothingMade: true,
     hint: "eradicate what is destroyed, or use another array: " +
       "destroyed objects count until they are eradicated",
   },
   space: {
     code: "exhausted",
     mayBeAboutName: false,
+    provesNothingMade: true,
     hint: "free or add space, or use another array",
   },
-  range: { code: "out_of_range", mayBeAboutName: true },
-  session: { code: "denied", mayBeAboutName: false, hint: "check the API token" },
+  range: { code: "out_of_range", mayBeAboutName: true, provesNothingMade: false },
+  session: {
+    code: "denied",
+    mayBeAboutName: false,
+    provesNothingMade: true,
+    hint: "check the API token",
+  },
   role: {
     code: "denied",
     mayBeAboutName: false,
+    provesNothingMade: true,
     hint: "give the token's user the role Storage Admin",
   },
-  rate: { code: "busy", mayBeAboutName: false },
-  trouble: { code: "unavailable", mayBeAboutName: false },
-  "no such call": { code: "unsupported", mayBeAboutName: false },
-  other: { code: "invalid", mayBeAboutName: true },
+  rate: { code: "busy", mayBeAboutName: false, provesNothingMade: false },
+  trouble: { code: "unavailable", mayBeAboutName: false, provesNothingMade: false },
+  "no such call": { code: "unsupported", mayBeAboutName: false, provesNothingMade: false },
+  other: { code: "invalid", mayBeAboutName: true, provesNothingMade: false },
 };
 
 function refusalOf(status: number, said: string): Refusal {
@@ -191,17 +216,19 @@ interface ErrorBody {
  * Message and context in an error's body: the array's `errors` list, or the gateway's single
  * `message` (403, 429).
  */
-function readBody(text: string): { said: string; context: string } {
+function readBody(text: string): Pick<RefusalFacts, "said" | "context" | "isOwn"> {
   try {
     const body: ErrorBody = JSON.parse(text);
     const first = Array.isArray(body?.errors) ? body.errors[0] : undefined;
     const said = first?.message ?? body?.message;
     return {
       said: typeof said === "string" ? said : "",
+      isOwn: typeof said === "string" && said !== "",
       context: typeof first?.context === "string" ? first.context : "",
     };
   } catch {
-    return { said: text.trim().slice(0, 200), context: "" }; // a gateway's HTML
+    // A gateway's HTML.
+    return { said: text.trim().slice(0, 200), context: "", isOwn: false };
   }
 }
 
@@ -213,7 +240,7 @@ export function restErrorOf(
   response: HttpResponse,
   what: { array: string; call: string },
 ): RestError {
-  const { said, context } = readBody(response.text);
+  const { said, context, isOwn } = readBody(response.text);
   const refusal = refusalOf(response.status, said);
   const about = context === "" ? "" : ` (${context})`;
   const { code, hint } = ROWS[refusal];
@@ -226,5 +253,6 @@ export function restErrorOf(
     status: response.status,
     said,
     context,
+    isOwn,
   });
 }

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import type { ErrorCode } from "../../errors.ts";
-import { mayBeAboutName, type Refusal, RestError, restErrorOf } from "./refusals.ts";
+import {
+  mayBeAboutName,
+  provesNothingMade,
+  type Refusal,
+  RestError,
+  restErrorOf,
+} from "./refusals.ts";
 
 const REFUSALS: [number, unknown, Refusal, ErrorCode][] = [
   [
@@ -104,5 +110,7 @@ for (const [status, body, refusal, code] of REFUSALS) {
     assert.doesNotMatch(error.message, /\.$/);
     const isNoRoom = refusal === "limit" || refusal === "space";
     assert.equal(mayBeAboutName(error), status === 400 && !isNoRoom);
+    const isOfCall = isNoRoom || refusal === "role" || refusal === "session";
+    assert.equal(provesNothingMade(error), isOfCall);
   });
 }

@@ -1,7 +1,7 @@
-import type { CreateVolumeSpec, Volume } from "../../arrays/array.ts";
+import { type CreateVolumeSpec, NothingMadeError, type Volume } from "../../arrays/array.ts";
 import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
 import type { FlashArraySettings } from "../../config/model.ts";
-import { isPsoError, PsoError } from "../../errors.ts";
+import { PsoError } from "../../errors.ts";
 import { joinWords } from "../../words.ts";
 import type { ControllerContext } from "../context.ts";
 import type { ClassParameters } from "../parameters.ts";
@@ -113,8 +113,9 @@ async function findSource(
 }
 
 /**
- * Creates the volume on the first array of placement's order that takes it. An array that answers
- * that it is full knows better than its last status: the next one is asked.
+ * Creates the volume on the first array of placement's order that takes it. The next one is asked
+ * only if the one before surely made nothing: it could not be reached, or refused the call itself
+ * (the role, a limit, no room).
  */
 async function createOnBestArray(
   context: ControllerContext,
@@ -126,22 +127,37 @@ async function createOnBestArray(
   const request = placementRequest(plan, context.options());
   const decision = place(request, memberArrays(context));
   log.info("placement", { volume: wanted.name, sizeBytes, ...explain(decision) });
-  let full: PsoError | undefined;
+  const refusals: NothingMadeError[] = [];
   for (const { array: { member } } of decision.candidates) {
     try {
       const volume = await sendCreate(context, { ...plan, member }, signal);
       return await answerFor(context, { located: { member, volume }, wanted }, signal);
     } catch (error) {
-      if (!isPsoError(error, "exhausted")) throw error;
+      if (!(error instanceof NothingMadeError)) throw error;
       log.warn("array refused a placement", {
         volume: wanted.name,
         array: member.array.label,
         reason: error.message,
       });
-      full = error;
+      refusals.push(error);
     }
   }
-  throw full ?? placementError(request, decision);
+  throw refusedByAll(wanted, refusals) ?? placementError(request, decision);
+}
+
+/**
+ * The error when every candidate refused; `undefined` when there was none. `exhausted` only if all
+ * of them have no room: anything else may pass.
+ */
+function refusedByAll(
+  { request }: WantedVolume,
+  refusals: readonly NothingMadeError[],
+): PsoError | undefined {
+  const [first, second] = refusals;
+  const other = refusals.find(({ code }) => code !== "exhausted");
+  if (!first || !second || !other) return other ?? first;
+  const reasons = refusals.map(({ message }) => message).join("; ");
+  return new PsoError("unavailable", `Cannot create ${request.name}: ${reasons}`, { cause: other });
 }
 
 function placementRequest(
@@ -170,6 +186,7 @@ async function sendCreate(
   signal: AbortSignal,
 ): Promise<Volume> {
   const { member, wanted, source, sizeBytes } = plan;
+  const wasHere = fleet.mayHold(member, wanted.name);
   fleet.unclear(member, wanted.name);
   // Counted before the answer: of a hundred creates at once, each must see those that were placed
   // before it.
@@ -183,8 +200,16 @@ async function sendCreate(
     what: `create ${wanted.request.name} on ${member.array.label}`,
     final: hasTwoSteps ? ["not_found", "unsupported", "conflict"] : "all",
     work: () => member.array.createVolume(specOf(plan, options()), signal),
+  }).catch((error) => {
+    if (error instanceof NothingMadeError) {
+      // Nor did an earlier call make it: else a repeat would ask an array that is gone for it.
+      if (!wasHere) fleet.deleted(member, wanted.name);
+      if (error.code !== "exhausted") fleet.refusedCreate(member, error);
+    }
+    throw error;
   });
   fleet.created(member, wanted.name);
+  fleet.refusedCreate(member, undefined);
   // The array may have answered with a volume that was there already.
   refuseDifferentVolume({ member, volume }, wanted);
   return volume;

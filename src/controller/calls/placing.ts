@@ -20,6 +20,7 @@ export function memberArrays(
     kind: member.array.kind,
     labels: member.labels,
     suspended: member.suspended,
+    refuses: member.refusal !== undefined,
     status: member.status,
     problem: member.problem?.message,
     recentBytes: recent.bytesOn(memberKey(member)),

@@ -1,3 +1,4 @@
+import { NothingMadeError } from "../../arrays/array.ts";
 import { type ErrorCode, isNeverFinal, isPsoError, messageOf, PsoError } from "../../errors.ts";
 
 /** A change on an array, and what may be said of its failure. */
@@ -20,6 +21,7 @@ export async function neverFinalWhenUnclear<T>(
   try {
     return await work();
   } catch (error) {
+    if (error instanceof NothingMadeError) throw error;
     const mayPass = isNeverFinal(error) ||
       (isPsoError(error) && (final === "all" || final.includes(error.code)));
     if (mayPass) throw error;

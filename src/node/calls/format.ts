@@ -1,7 +1,7 @@
 import { messageOf, PsoError } from "../../errors.ts";
 import type { FsType } from "../../file_systems.ts";
-import { type BlockDevice, readBlockDevice, withDevice } from "../../host/block_device.ts";
-import { type BlankProof, proveBlank } from "../../host/blank_proof.ts";
+import { type BlockDevice, readBlockDevice } from "../../host/block_device.ts";
+import { type BlankProof, proveBlank } from "../../host/blank/blank_proof.ts";
 import {
   checkFormat,
   makeFileSystem,
@@ -9,7 +9,8 @@ import {
   wipeUnfinished,
 } from "../../host/filesystem.ts";
 import type { Host } from "../../host/host.ts";
-import { readRemainingUuid, type Superblock } from "../../host/superblock.ts";
+import { readAreas } from "../../host/device_read.ts";
+import { parseRemainingUuid, type Superblock, SUPERBLOCK_AREA } from "../../host/superblock.ts";
 import type { BlockAttachment } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
 import { type FormatRecord, newUuid, type StageRecord } from "../stage_record.ts";
@@ -41,7 +42,7 @@ export async function ensureFileSystem(
   signal?: AbortSignal,
 ): Promise<Superblock> {
   const { device } = plan;
-  const found = await superblockOf(context.host, device.name);
+  const found = await superblockOf(context.host, device.name, signal);
   if (found?.complete) return await useExisting(found, plan);
   const begun = plan.record.format;
   if (found && (begun?.state !== "started" || begun.uuid !== found.uuid)) {
@@ -53,7 +54,7 @@ export async function ensureFileSystem(
     name: device.name,
     sizeBytes: plan.attachment.sizeBytes,
   }, signal);
-  if (!proof.blank && !(await isRemainsOf(context.host, { device, proof, begun }))) {
+  if (!proof.blank && !(await isRemainsOf(context.host, { device, proof, begun }, signal))) {
     throw refusal(plan, proof.found);
   }
   return await format(context, plan, signal);
@@ -144,14 +145,14 @@ interface Remains {
 async function isRemainsOf(
   host: Host,
   { device, proof, begun }: Remains,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   const { area } = proof;
   if (begun?.state !== "started" || !area) return false;
-  const remains = await withDevice(
-    host,
-    device.name,
-    (readAt) => readRemainingUuid(readAt, area.offset),
-  );
+  const { offset } = area;
+  const areas = [{ ...SUPERBLOCK_AREA, offset }];
+  const [bytes] = await readAreas(host, { name: device.name, areas, direct: true }, signal);
+  const remains = bytes && parseRemainingUuid(bytes, offset);
   return remains?.uuid === begun.uuid && remains.type === begun.type;
 }
 
@@ -174,7 +175,7 @@ async function format(
     type,
     uuid: note.uuid,
   });
-  await makeFileSystem(
+  const made = await makeFileSystem(
     context.host,
     { device, type, uuid: note.uuid, options: plan.mkfsOptions },
     signal,
@@ -182,10 +183,5 @@ async function format(
   note.state = "finished";
   // Before the mount: from here on this node must never format the volume again.
   await plan.save();
-  const made = await superblockOf(context.host, device.name);
-  if (made) return made;
-  throw new PsoError(
-    "unavailable",
-    `file system just made on ${device.name} cannot be read back: it will be tried again`,
-  );
+  return made;
 }

@@ -61,7 +61,7 @@ Deno.test("openPath() leaves a disk that answers as another volume, and refuses"
 
 Deno.test("openPath() takes a dead disk of another volume away, and scans anew", () =>
   withSession(async (fake, context) => {
-    fake.scsi.deadDisks.add(fake.scsi.addDisk({ session: 1, lun: 7, volume: 9 }));
+    fake.reads.dead.add(fake.scsi.addDisk({ session: 1, lun: 7, volume: 9 }));
     assert.equal((await open(context)).name, "sdb");
     assert.deepEqual(fake.scsi.disksOf(9), []);
     assert.match(fake.ran("dd if=/dev/sda")[0] ?? "", /iflag=direct/);

@@ -1,7 +1,8 @@
-import { messageOf } from "../errors.ts";
-import { KiB, MiB } from "../size.ts";
-import { dropCache, type ReadAt, readBlockDevice, withDevice } from "./block_device.ts";
-import type { Host } from "./host.ts";
+import { isPsoError } from "../../errors.ts";
+import { KiB, MiB } from "../../size.ts";
+import { dropCache, readBlockDevice } from "../block_device.ts";
+import { type Area, readAreas } from "../device_read.ts";
+import type { Host } from "../host.ts";
 import { nameOf } from "./signatures.ts";
 
 /**
@@ -9,12 +10,6 @@ import { nameOf } from "./signatures.ts";
  * read, and `area` is the first area that is not zero.
  */
 export type BlankProof = { blank: true } | { blank: false; found: string; area?: Area };
-
-/** One stretch of the device that must read back as zeroes. */
-export interface Area {
-  offset: number;
-  length: number;
-}
 
 const PROBE = 4 * KiB;
 /**
@@ -39,16 +34,16 @@ function backupGroups(last: number): number[] {
 }
 
 /**
- * Offsets of ext4's backup superblocks for block sizes of 1, 2, 4 and 64 KiB. A group has as many
- * blocks as a bitmap of one block has bits.
+ * Offsets of the pages with ext4's backup superblocks for block sizes of 1, 2, 4 and 64 KiB. A
+ * group has as many blocks as a bitmap of one block has bits. With blocks of 1 KiB, group 0 starts
+ * at block 1, and so each copy is the second block of its page.
  */
 function ext4Offsets(sizeBytes: number): number[] {
   return [1, 2, 4, 64].flatMap((kib) => {
     const block = kib * KiB;
     const groupBytes = block * 8 * block;
-    const first = kib === 1 ? KiB : 0; // with blocks of 1 KiB, group 0 starts at block 1
     return backupGroups(Math.floor((sizeBytes - 1) / groupBytes)).map((group) =>
-      group * groupBytes + first
+      group * groupBytes
     );
   });
 }
@@ -79,12 +74,14 @@ const FIXED_OFFSETS = [...[1024, 2048, 4096].map((kib) => kib * KiB), 64 * MiB, 
 
 /**
  * The areas of a device of this size that must read as zeroes: both ends, every place where a known
- * format keeps a copy of its superblock, and samples in between.
+ * format keeps a copy of its superblock, and samples in between. All begin at a page, as a device
+ * with blocks of 4 KiB wants it of a direct read.
  */
 export function areasOf(sizeBytes: number): Area[] {
+  const tail = Math.floor((sizeBytes - END) / PROBE) * PROBE;
   const ends = sizeBytes <= 2 * END
     ? [{ offset: 0, length: sizeBytes }]
-    : [{ offset: 0, length: END }, { offset: sizeBytes - END, length: END }];
+    : [{ offset: 0, length: END }, { offset: tail, length: sizeBytes - tail }];
   const samples = Array.from(
     { length: SAMPLES },
     (_, index) => Math.floor((sizeBytes / PROBE) * ((index + 1) / (SAMPLES + 1))) * PROBE,
@@ -95,9 +92,8 @@ export function areasOf(sizeBytes: number): Area[] {
     ...xfsOffsets(sizeBytes),
     ...samples,
   ];
-  const between = [...new Set(offsets)].filter((offset) =>
-    offset >= END && offset + PROBE <= sizeBytes - END
-  ).sort((a, b) => a - b);
+  const between = [...new Set(offsets)].filter((offset) => offset >= END && offset + PROBE <= tail)
+    .sort((a, b) => a - b);
   return [...ends, ...between.map((offset) => ({ offset, length: PROBE }))];
 }
 
@@ -109,54 +105,50 @@ function isZero(chunk: Uint8Array): boolean {
 }
 
 /**
- * Reads every area of a device of `sizeBytes` and tells whether all of them are zero. A read that
- * fails or is too short means "not blank": we would format data that we could not see.
+ * Judges what was read of a device of `sizeBytes`, one chunk for each of its areas. Anything that
+ * is not a zero, in any of them, means "not blank".
  */
-export async function proveZero(readAt: ReadAt, sizeBytes: number): Promise<BlankProof> {
-  for (const { offset, length } of areasOf(sizeBytes)) {
-    let chunk: Uint8Array;
-    try {
-      chunk = await readAt(offset, length);
-    } catch (error) {
-      return {
-        blank: false,
-        found: `${length} bytes at byte ${offset} that cannot be read: ${messageOf(error)}`,
-      };
+export function judge(areas: Area[], chunks: Uint8Array[], sizeBytes: number): BlankProof {
+  for (const [index, { offset, length }] of areas.entries()) {
+    const chunk = chunks[index];
+    if (chunk?.length !== length) {
+      const found = `${chunk?.length ?? 0} of ${length} bytes at byte ${offset}`;
+      return { blank: false, found };
     }
-    if (!isZero(chunk)) {
-      return {
-        blank: false,
-        found: nameOf(chunk, { offset, sizeBytes }),
-        area: { offset, length },
-      };
-    }
-    if (chunk.length !== length) {
-      return {
-        blank: false,
-        found: `a short read of ${chunk.length} of ${length} bytes at byte ${offset}`,
-      };
-    }
+    if (isZero(chunk)) continue;
+    const found = nameOf(chunk, { offset, sizeBytes });
+    return { blank: false, found, area: { offset, length } };
   }
   return { blank: true };
 }
 
 /**
  * Proves that a device holds nothing: its size is exactly `sizeBytes`, and all areas of areasOf()
- * read as zeroes, from the array and not from a cache. Safe to repeat; writes nothing. A device
- * that cannot be read is not blank; `unavailable` when it has gone.
+ * read as zeroes, from the array and not from a cache. Safe to repeat; writes nothing. An area that
+ * cannot be read, or not to its end, means "not blank": we would format data that we could not see.
+ * `unavailable` when the device has gone, `timeout` when it does not answer.
  */
 export async function proveBlank(
   host: Host,
   device: { name: string; sizeBytes: number },
   signal?: AbortSignal,
 ): Promise<BlankProof> {
-  const { sizeBytes } = await readBlockDevice(host, device.name);
+  const { name } = device;
+  const { sizeBytes } = await readBlockDevice(host, name);
   if (sizeBytes !== device.sizeBytes) {
     return {
       blank: false,
       found: `a size of ${sizeBytes} bytes, and the array gives ${device.sizeBytes}`,
     };
   }
-  await dropCache(host, device.name, signal);
-  return await withDevice(host, device.name, (readAt) => proveZero(readAt, sizeBytes));
+  await dropCache(host, name, signal);
+  const areas = areasOf(sizeBytes);
+  let chunks: Uint8Array[];
+  try {
+    chunks = await readAreas(host, { name, areas, direct: true }, signal);
+  } catch (error) {
+    if (!isPsoError(error, "unavailable")) throw error;
+    return { blank: false, found: `what cannot be read: ${error.message}` };
+  }
+  return judge(areas, chunks, sizeBytes);
 }

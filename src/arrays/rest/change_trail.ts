@@ -1,0 +1,57 @@
+import { isPsoError, PsoError } from "../../errors.ts";
+import { TransportError } from "../../net/https.ts";
+import { NothingMadeError } from "../array.ts";
+import { provesNothingMade, type RestError } from "./refusals.ts";
+
+/**
+ * What an array may have done of one change, over all attempts of it. One attempt without a clear
+ * answer is enough: whatever a later one is told proves nothing about the first.
+ */
+export class ChangeTrail {
+  #mayBeDone = false;
+  #isAnswered = false;
+
+  /** An attempt begins, with the session and the version that it needs. */
+  begin(): void {
+    this.#isAnswered = false;
+  }
+
+  /** The request was handed to the network, and no answer came. */
+  lost(error: unknown): void {
+    if (!(error instanceof TransportError) || error.sent) this.#mayBeDone = true;
+  }
+
+  /** The array answered with success. */
+  done(): void {
+    this.#mayBeDone = true;
+  }
+
+  /** The array answered with a refusal, or a gateway before it did. */
+  refused({ status, isOwn }: RestError): void {
+    this.#isAnswered = true;
+    // 429: too many calls; whoever says that has not carried the call out.
+    if (status !== 429 && (status >= 500 || !isOwn)) this.#mayBeDone = true;
+  }
+
+  /**
+   * The error to throw for one that ended the attempts: NothingMadeError if it proves that nothing
+   * was made, `unavailable` if it looks like a proof and is none: a proxy said it, or an earlier
+   * attempt is unclear.
+   */
+  judged(error: unknown): unknown {
+    if (!isPsoError(error)) return error;
+    if (this.#mayBeDone) {
+      return provesNothingMade(error)
+        ? new PsoError(
+          "unavailable",
+          `${error.message}; it may have been carried out all the same`,
+          {
+            cause: error,
+          },
+        )
+        : error;
+    }
+    if (this.#isAnswered && !provesNothingMade(error)) return error;
+    return new NothingMadeError(error);
+  }
+}

@@ -1,0 +1,44 @@
+/** The reads of block devices of the fake host: what its `dd` gives. */
+import type { Answer } from "./fake_scsi.ts";
+import type { HostFiles } from "./host_files.ts";
+
+export class FakeReads {
+  readonly #files: HostFiles;
+  /** What the beginning of a device holds; everything else of it is zeroes. */
+  readonly contents = new Map<string, Uint8Array>();
+  /** Devices that answer every read with an I/O error, whatever the kernel takes them for. */
+  readonly dead = new Set<string>();
+  /** Devices of which a read does not end. */
+  readonly hung = new Set<string>();
+
+  constructor(files: HostFiles) {
+    this.#files = files;
+  }
+
+  /** `dd if=/dev/sda of=/dev/null …`, a read of the first block. */
+  dd(args: string[]): Answer {
+    const name = /^if=\/dev\/(.+)$/.exec(args[0] ?? "")?.[1] ?? "";
+    if (this.hung.has(name)) return { hangs: true };
+    return this.dead.has(name) ? { code: 1, stderr: "dd: Input/output error" } : {};
+  }
+
+  /** The script of readAreas(): `sh -c SCRIPT sh /dev/sda FLAGS OFFSET LENGTH …`. */
+  areas([, , , path = "", , ...places]: string[]): Answer {
+    const name = path.replace("/dev/", "");
+    if (this.hung.has(name)) return { hangs: true };
+    if (this.dead.has(name)) {
+      const stderr = `dd: error reading '${path}': Input/output error\nat byte ${places[0]}\n`;
+      return { code: 3, stderr };
+    }
+    const size = Number(this.#files.read(`/sys/class/block/${name}/size`)) * 512;
+    const head = this.contents.get(name) ?? new Uint8Array();
+    const chunks: number[] = [];
+    for (let at = 0; at < places.length; at += 2) {
+      const [offset = 0, length = 0] = places.slice(at, at + 2).map(Number);
+      for (let byte = offset; byte < Math.min(offset + length, size); byte++) {
+        chunks.push(head[byte] ?? 0);
+      }
+    }
+    return { bytes: new Uint8Array(chunks) };
+  }
+}
