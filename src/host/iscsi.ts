@@ -16,6 +16,8 @@ import { readHostLink } from "./sysfs.ts";
 const IFACE = "pure-csi";
 const SESSIONS = "/sys/class/iscsi_session";
 const CONNECTIONS = "/sys/class/iscsi_connection";
+/** The record's file cannot be read or written (iscsiadm(8), exit 6). */
+const DATABASE_FAILURE = 6;
 /** The portal did not answer (iscsiadm(8), exit 8). */
 const NO_ANSWER = 8;
 /** The session, or the interface, exists already (iscsiadm(8), exit 15). */
@@ -250,7 +252,15 @@ async function writeRecord(
       secrets,
     });
   if (options.chap === "kept" && (await update()).code === 0) return false;
-  const make = () => host.run("iscsiadm", [...record, "-o", "new"], { signal });
+  const make = async () => {
+    const { code } = await host.run("iscsiadm", [...record, "-o", "new"], {
+      okCodes: [0, DATABASE_FAILURE],
+      signal,
+    });
+    if (code === 0) return;
+    await removeBrokenRecord(host, target, signal);
+    await host.run("iscsiadm", [...record, "-o", "new"], { signal });
+  };
   try {
     await make();
   } catch (error) {
@@ -270,6 +280,28 @@ async function writeRecord(
     `the open-iscsi record of ${target.iqn} at ${target.portal} disappeared right after it was ` +
       "made: does something else on this node delete open-iscsi records? kubelet will try again",
   );
+}
+
+/** Where open-iscsi keeps its records: on Debian, and on RHEL. */
+const RECORD_FOLDERS = ["/etc/iscsi/nodes", "/var/lib/iscsi/nodes"];
+
+/**
+ * Removes the file of a portal's record when it is empty, zeroed or cut off, as a power cut leaves
+ * it: iscsiadm can then neither write nor delete the record. A file that ends as a whole record
+ * does stays, whatever else is wrong with it.
+ */
+async function removeBrokenRecord(
+  host: Host,
+  target: IscsiPortal,
+  signal?: AbortSignal,
+): Promise<void> {
+  const place = placeOf(target);
+  for (const folder of RECORD_FOLDERS) {
+    const path = `${folder}/${target.iqn}/${place.host},${place.port}`;
+    const text = await readHostText(host, path);
+    if (text === undefined || text.endsWith("# END RECORD")) continue;
+    await host.run("rm", ["-f", path], { signal });
+  }
 }
 
 function refused({ iqn, portal }: IscsiPortal, chap: LoginOptions["chap"]): PsoError {

@@ -3,6 +3,7 @@ import { Secret } from "../secret.ts";
 import type { Host } from "./host.ts";
 import { idleSessions, listSessions, login, type LoginOptions, logout } from "./iscsi.ts";
 import { FakeHost } from "../../tests/support/fake_host.ts";
+import { recordFile } from "../../tests/support/fake_iscsi.ts";
 import { withTestClock } from "../../tests/support/test_clock.ts";
 import { failureOf } from "../../tests/support/test_node.ts";
 
@@ -38,6 +39,39 @@ Deno.test("login() keeps the credentials of a record when it is told to, and wri
       chap: { host: { user: "node", password: new Secret("given-now-1234") } },
     });
     equal(iscsi.records.get(other.portal)?.get(password), "given-now-1234");
+  }));
+
+const WHOLE = "# BEGIN RECORD 2.1.8\nnode.name = iqn.x\n# END RECORD\n";
+
+for (
+  const { name, text } of [
+    { name: "empty", text: "" },
+    { name: "zeroed", text: "\0".repeat(2152) },
+    { name: "cut off", text: WHOLE.slice(0, 30) },
+  ]
+) {
+  for (const portal of [TARGET.portal, "[2001:db8::1]:3260"]) {
+    Deno.test(`login() to ${portal} makes the record anew that a power cut left ${name}`, () =>
+      FakeHost.use(async (fake) => {
+        const file = recordFile(portal);
+        fake.write(file, text);
+        for (const chap of ["kept", undefined] as const) {
+          const session = await login(fake.host, { ...TARGET, portal }, { ...OPTIONS, chap });
+          await logout(fake.host, session);
+          fake.write(file, text);
+        }
+        equal(fake.ran("rm -f").length, 2);
+      }));
+  }
+}
+
+Deno.test("login() leaves a record that is whole, whatever iscsiadm says of it", () =>
+  FakeHost.use(async (fake) => {
+    fake.write(recordFile(TARGET.portal), WHOLE);
+    const { code, message } = await failureOf(login(fake.host, TARGET, OPTIONS));
+    equal(code, "unavailable");
+    match(message, /iscsiadm .* -o new ended with code 6/);
+    deepEqual(fake.ran("rm "), []);
   }));
 
 Deno.test("login() refuses what is no portal", () =>

@@ -47,6 +47,14 @@ export async function readMap(host: Host, name: string): Promise<MultipathMap | 
 }
 
 /**
+ * The name by which multipathd knows a map now. With `user_friendly_names yes` it knows none by its
+ * WWID (seen in 0.9.4: `fail`), and it may rename a map when its configuration is read again.
+ */
+async function nameOf(host: Host, map: MultipathMap): Promise<string> {
+  return (await readMap(host, map.name))?.alias ?? map.alias;
+}
+
+/**
  * The map of a WWID, by a look at every device-mapper device of the host; `undefined` when none has
  * it.
  */
@@ -147,7 +155,7 @@ export async function resizeMap(
 ): Promise<BlockDevice> {
   const before = await readBlockDevice(host, map.name);
   if (before.sizeBytes === wanted) return before;
-  const { stdout } = await host.run("multipathd", ["resize", "map", map.wwid], {
+  const { stdout } = await host.run("multipathd", ["resize", "map", await nameOf(host, map)], {
     okCodes: [0, 1],
     signal,
   });
@@ -178,7 +186,7 @@ export async function dropPath(host: Host, pathName: string, signal?: AbortSigna
   await host.run("multipathd", ["del", "path", pathName], { okCodes: [0, 1], signal });
   const map = await mapOfPath(host, pathName);
   if (!map) return;
-  await host.run("multipathd", ["reload", "map", map.wwid], { okCodes: [0, 1], signal });
+  await host.run("multipathd", ["reload", "map", map.alias], { okCodes: [0, 1], signal });
   const isOut = async () => await mapOfPath(host, pathName) === undefined;
   await until(`removal of path ${pathName} from multipath map ${map.alias}`, isOut, {
     timeoutMs: DROP_TIMEOUT_MS,
@@ -199,17 +207,21 @@ export async function removeMap(host: Host, name: string, signal?: AbortSignal):
   const isRunning = await isMultipathRunning(host, signal);
   // I/O to a map without paths queues, possibly for ever, and keeps the map open. Let it fail now.
   if (isRunning) {
-    await host.run("multipathd", ["disablequeueing", "map", map.wwid], { okCodes: [0, 1], signal });
+    await host.run("multipathd", ["disablequeueing", "map", map.alias], {
+      okCodes: [0, 1],
+      signal,
+    });
   } else {await host.run("dmsetup", ["message", map.alias, "0", "fail_if_no_path"], {
       okCodes: [0, 1],
       signal,
     });}
   let said = "";
   const attempt = async () => {
-    if ((await readMap(host, name))?.wwid !== map.wwid) return true;
+    const now = await readMap(host, name);
+    if (now?.wwid !== map.wwid) return true;
     const [tool, args] = isRunning
-      ? ["multipathd", ["del", "map", map.wwid]] as const
-      : ["multipath", ["-f", map.alias]] as const;
+      ? ["multipathd", ["del", "map", now.alias]] as const
+      : ["multipath", ["-f", now.alias]] as const;
     const { stdout, stderr } = await host.run(tool, [...args], { okCodes: [0, 1], signal });
     said = (stderr.trim() || stdout.trim()).replaceAll(/\s+/g, " ");
     return (await readMap(host, name))?.wwid !== map.wwid;
@@ -223,9 +235,8 @@ export async function removeMap(host: Host, name: string, signal?: AbortSignal):
   } catch (error) {
     // The map stays. Give it back the queueing that the administrator has configured.
     if (isRunning) {
-      await host.run("multipathd", ["restorequeueing", "map", map.wwid], { okCodes: [0, 1] }).catch(
-        () => {},
-      );
+      const words = ["restorequeueing", "map", await nameOf(host, map)];
+      await host.run("multipathd", words, { okCodes: [0, 1] }).catch(() => {});
     }
     if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
     throw new PsoError(

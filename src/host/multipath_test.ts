@@ -110,7 +110,7 @@ Deno.test("dropPath() has a map reloaded that multipathd forgot to change, and f
       return {};
     });
     await dropPath(fake.host, "sda");
-    assert.deepEqual(fake.ran("reload"), [`multipathd reload map ${WWID}`]);
+    assert.deepEqual(fake.ran("reload"), ["multipathd reload map mpatha"]);
     fake.scsi.join("sda", "dm-7");
     fake.onTool.set("multipathd", () => ({}));
     const { code, message } = await failureOf(withTestClock(() => dropPath(fake.host, "sda")));
@@ -123,8 +123,8 @@ Deno.test("removeMap() lets I/O of a map fail first, then has multipathd remove 
     await removeMap(fake.host, "dm-7");
     assert.deepEqual(fake.commands, [
       "multipathd show daemon",
-      `multipathd disablequeueing map ${WWID}`,
-      `multipathd del map ${WWID}`,
+      "multipathd disablequeueing map mpatha",
+      "multipathd del map mpatha",
     ]);
     assert.deepEqual(fake.scsi.disksOf(7), ["sda", "sdb"]);
     assert.equal(fake.has("/sys/class/block/dm-7"), false);
@@ -152,7 +152,7 @@ Deno.test("removeMap() of a map that is open is in_use after half a minute, and 
     assert.equal(code, "in_use");
     assert.match(message, /mpatha \(dm-7\).*map or partition in use/);
     assert.ok(fake.ran("del map").length > 50);
-    assert.equal(fake.commands.at(-1), `multipathd restorequeueing map ${WWID}`);
+    assert.equal(fake.commands.at(-1), "multipathd restorequeueing map mpatha");
     assert.ok(fake.has("/sys/class/block/dm-7"));
   }));
 
@@ -166,7 +166,7 @@ Deno.test("removeMap() whose caller goes away ends as the caller's, and queueing
     });
     const { code } = await failureOf(removeMap(fake.host, "dm-7", caller.signal));
     assert.equal(code, "timeout");
-    assert.equal(fake.commands.at(-1), `multipathd restorequeueing map ${WWID}`);
+    assert.equal(fake.commands.at(-1), "multipathd restorequeueing map mpatha");
   }));
 
 Deno.test("removeMap() leaves a map that has become another volume's meanwhile", () =>

@@ -48,6 +48,26 @@ export function hctlOf({ host, channel, target, lun }: ScsiPlace): string {
   return `${host}:${channel}:${target}:${lun}`;
 }
 
+/** LUNs from here on do not fit into the short form of an address (SAM-5 4.7). */
+const FIRST_LONG_LUN = 256;
+/** What the kernel adds to a LUN that a target shows in flat space addressing. */
+const FLAT = 16_384;
+
+/**
+ * The addresses at which a LUN can be, the likeliest first: up to 255 there is one. From 256 on an
+ * array may show the LUN in either of two forms, and the kernel takes the form as a part of the
+ * number (scsilun_to_int): LUN 300 is 16684 in flat space addressing, else 300. A target that knows
+ * only the flat form may take the other for bus 1, LUN 44, so only the WWID tells what is there.
+ */
+export function formsOf(place: ScsiPlace): ScsiPlace[] {
+  return place.lun < FIRST_LONG_LUN ? [place] : [{ ...place, lun: FLAT + place.lun }, place];
+}
+
+/** The LUN as the array knows it, of an address of either form. */
+export function lunOf({ lun }: ScsiPlace): number {
+  return lun % FLAT;
+}
+
 /**
  * The WWID of the FlashArray volume with this serial number. `invalid` when the serial number is
  * not 24 hex digits.

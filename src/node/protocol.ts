@@ -89,7 +89,8 @@ export interface BlockConnection<A extends BlockAttachment = BlockAttachment> {
   grow: (context: NodeContext, deviceName: string, signal?: AbortSignal) => Promise<void>;
   /**
    * Names of the devices that this node attached for the volume of a record, whether a crash kept
-   * the name from being noted or not. `in_use` when it cannot be told from what is another's.
+   * the name from being noted or not. What the kernel gave no name, so that nothing can use it, is
+   * taken away. `in_use` when it cannot be told from what is another's.
    */
   devicesOf: (
     context: NodeContext,

@@ -9,18 +9,43 @@ await array("start", "iscsi");
 
 const SIZE = 384 * MiB;
 
-for (const { fsType, lun } of [{ fsType: "xfs", lun: 1 }, { fsType: "ext4", lun: 300 }]) {
-  Deno.test(`iSCSI with two paths: ${fsType} at LUN ${lun} is staged, written, grown online, taken away; nothing is left`, () =>
+const NAMES_OFF = { friendly: "no", find: "off" };
+const CONF = "/etc/multipath.conf";
+
+/** Lets multipathd name and find maps like this, and waits until it does. */
+async function nameMaps({ friendly, find }: typeof NAMES_OFF): Promise<void> {
+  await sh(
+    `sed -i 's/user_friendly_names .*/user_friendly_names ${friendly}/; ` +
+      `s/find_multipaths .*/find_multipaths ${find}/' ${CONF}; ` +
+      "rm -f /etc/multipath/wwids /etc/multipath/bindings; multipathd reconfigure",
+  );
+  const shown = `multipathd show config | grep -Eq 'find_multipaths "?${find}"?'`;
+  await sh(`for i in $(seq 100); do ${shown} && exit 0; sleep 0.2; done; exit 1`);
+}
+
+for (
+  const { fsType, lun, names = NAMES_OFF } of [
+    { fsType: "xfs", lun: 1 },
+    { fsType: "ext4", lun: 300 },
+    { fsType: "xfs", lun: 2, names: { friendly: "yes", find: "on" } },
+    { fsType: "ext4", lun: 3, names: { friendly: "yes", find: "smart" } },
+  ]
+) {
+  const how = names === NAMES_OFF ? "" : `, named mpathX, find_multipaths ${names.find},`;
+  Deno.test(`iSCSI with two paths: ${fsType} at LUN ${lun}${how} is staged, written, grown online, taken away; nothing is left`, () =>
     LabNode.leavesNothing(async (lab) => {
-      const name = `life-${fsType}`;
+      await nameMaps(names);
+      const name = `life-${lun}`;
       const attachment = await iscsiVolume(name, { lun, sizeBytes: SIZE });
       const volume = lab.volume(attachment);
       const wanted = { capability: mountCapability(fsType) };
       await lab.stage(volume, wanted);
       await lab.stage(volume, wanted); // again, as kubelet does
       await lab.publish(volume, wanted);
-      const map = `3624a9370${attachment.serial.toLowerCase()}`;
-      assert.deepEqual(hostState().maps, [map]);
+      const [map = "", ...more] = hostState().maps;
+      const wwid = `3624a9370${attachment.serial.toLowerCase()}`;
+      assert.match(map, names.friendly === "yes" ? /^mpath[a-z]$/ : new RegExp(`^${wwid}$`));
+      assert.deepEqual(more, []);
       assert.equal(hostState().disks.filter((disk) => disk.startsWith("sd")).length, 2);
       await sh(
         `dd if=/dev/urandom of=${volume.targetPath}/file bs=1M count=16 conv=fsync status=none`,
@@ -46,6 +71,7 @@ for (const { fsType, lun } of [{ fsType: "xfs", lun: 1 }, { fsType: "ext4", lun:
       assert.equal(await sh(`sha256sum <${volume.targetPath}/file`), sum);
       await lab.takeAway(volume);
       await array("delete", name);
+      await nameMaps(NAMES_OFF);
     }));
 }
 

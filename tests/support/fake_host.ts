@@ -227,6 +227,9 @@ export class FakeHost extends HostFiles {
         return this.nvme.tool(args);
       case "losetup":
         return this.loop.losetup(args);
+      case "rm":
+        if (this.has(path)) this.remove(path);
+        return {};
       case "tee":
         return this.#tee(path, stdin);
       case "mount":

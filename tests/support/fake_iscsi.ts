@@ -9,6 +9,8 @@ export const PORTALS = ["192.0.2.1:3260", "192.0.2.2:3260"];
  * portal did not answer; a session is there already; nothing of that name.
  */
 const [NO_INTERFACE, NO_ANSWER, SESSION_EXISTS, NOTHING_FOUND] = [3, 8, 15, 21];
+/** The file of a record is broken; only making one says so (seen of 2.1.8). */
+const DATABASE_FAILURE = 6;
 const OURS = "pure-csi";
 const SESSIONS = "/sys/class/iscsi_session";
 const CONNECTIONS = "/sys/class/iscsi_connection";
@@ -74,6 +76,9 @@ export class FakeIscsi {
     const after = (option: string) => args[args.indexOf(option) + 1] ?? "";
     const [portal, target] = [after("-p"), after("-T")];
     if (args.includes("iface")) return this.#addInterface();
+    if (this.#files.has(recordFile(portal, target))) {
+      return { code: args.includes("new") ? DATABASE_FAILURE : NOTHING_FOUND };
+    }
     if (args.includes("--login")) return this.#login(portal, target);
     if (args.includes("--logout")) {
       const name = args.includes("session")
@@ -127,4 +132,9 @@ export class FakeIscsi {
         `${host}:${read("persistent_port")}` === portal;
     });
   }
+}
+
+/** Where open-iscsi of Debian has the record of a portal. Here only a broken record has a file. */
+export function recordFile(portal: string, target = TARGET): string {
+  return `/etc/iscsi/nodes/${target}/${portal.replace(/:(\d+)$/, ",$1").replaceAll(/[[\]]/g, "")}`;
 }

@@ -46,6 +46,8 @@ export class FakeScsi {
   readonly onRescan = new Map<string, () => void>();
   /** udev and multipathd take a new disk into the map of its WWID. */
   joins = true;
+  /** `user_friendly_names yes`: new maps are named `mpath7` and not by their WWID. */
+  friendlyNames = false;
   multipathdRuns = true;
   #disks = 0;
   /** By host, channel and target. */
@@ -196,7 +198,10 @@ export class FakeScsi {
   #joinOwnMap(disk: string): void {
     const wwid = `3${this.#files.read(`/sys/class/block/${disk}/device/wwid`).slice(4)}`;
     const map = `dm-${volumeOf(wwid)}`;
-    if (!this.#files.has(`/sys/class/block/${map}`)) this.addMap(map, volumeOf(wwid));
+    if (!this.#files.has(`/sys/class/block/${map}`)) {
+      const volume = volumeOf(wwid);
+      this.addMap(map, volume, this.friendlyNames ? { alias: `mpath${volume}` } : {});
+    }
     this.join(disk, map);
   }
 
@@ -208,11 +213,11 @@ export class FakeScsi {
       const wwids = this.devices.map((hctl) => this.#wwidAt(hctl));
       return { stdout: `${wwids.join("\n")}\n` };
     }
-    const map = `dm-${volumeOf(name)}`;
-    if (verb === "resize") this.#resize(map);
-    if (what === "map" && verb === "del") {
-      const isThere = this.#files.has(`/sys/class/block/${map}`);
-      return isThere ? this.removeMap(map) : { code: 1, stdout: "device not found\n" };
+    if (what === "map" && verb !== "add") {
+      const map = this.#mapNamed(name);
+      if (map === undefined) return { code: 1, stdout: "fail\n" };
+      if (verb === "resize") this.#resize(map);
+      if (verb === "del") return this.removeMap(map);
     }
     if (what === "path" && verb === "del") {
       for (const holder of this.#holdersOf(name)) this.leave(name, holder);
@@ -257,12 +262,17 @@ export class FakeScsi {
     return {};
   }
 
-  /** `multipath -f ALIAS` */
-  flush(alias: string): Answer {
+  /** multipathd and multipath know a map by its name, and by its WWID only if that is its name. */
+  #mapNamed(alias: string): string | undefined {
     const file = (name: string) => `/sys/class/block/${name}/dm/name`;
-    const map = this.#files.list("/sys/class/block").find((name) =>
+    return this.#files.list("/sys/class/block").find((name) =>
       this.#files.has(file(name)) && this.#files.read(file(name)) === alias
     );
+  }
+
+  /** `multipath -f ALIAS` */
+  flush(alias: string): Answer {
+    const map = this.#mapNamed(alias);
     return map === undefined ? { code: 1, stdout: "device not found\n" } : this.removeMap(map);
   }
 

@@ -1,5 +1,5 @@
 import { findMap } from "../../host/multipath.ts";
-import { devicesWithWwid, isPureWwid, wwidOfSerial } from "../../host/scsi.ts";
+import { deleteDevice, devicesWithWwid, isPureWwid, wwidOfSerial } from "../../host/scsi.ts";
 import type { NodeContext } from "../context.ts";
 import type { BlockConnection, ScsiAttachment } from "../protocol.ts";
 import type { StageRecord } from "../stage_record.ts";
@@ -34,13 +34,17 @@ export const scsiBlock: BlockConnection<ScsiAttachment> = {
 async function devicesOf(
   { host }: NodeContext,
   { attachment }: StageRecord<ScsiAttachment>,
+  signal?: AbortSignal,
 ): Promise<string[]> {
   const wwid = wwidOfSerial(attachment.serial);
   // A device of this WWID may be another array's: it is not ours to take away, nor is a map that
   // holds paths of both arrays.
   await refuseOtherTargets(host, { attachment, wwid });
   const map = await findMap(host, wwid);
-  if (map) return [map.name];
   const devices = await devicesWithWwid(host, wwid);
-  return devices.flatMap(({ name }) => name ?? []);
+  // Nobody can name or open a SCSI device that has no disk: it would keep its session for ever.
+  for (const { name, hctl } of devices) {
+    if (name === undefined) await deleteDevice(host, hctl, signal);
+  }
+  return map ? [map.name] : devices.flatMap(({ name }) => name ?? []);
 }

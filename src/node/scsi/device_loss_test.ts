@@ -90,3 +90,14 @@ Deno.test("partitions that kpartx made over our own map are no other user of the
     await node.stage(request);
     assert.equal(await fake.records.find("v7").then((record) => record?.device), "dm-7");
   }));
+
+Deno.test("unstage takes a SCSI device of the volume away that has no disk, and no other volume's", () =>
+  FakeHost.use(async (fake) => {
+    const disk = await singlePath(fake);
+    fake.scsi.addDisk({ session: 1, lun: 8, volume: 8 });
+    for (const lun of [7, 8]) fake.remove(`/sys/class/scsi_device/1:0:0:${lun}/device/block`);
+    fake.remove(`/sys/class/block/${disk}`);
+    await fake.plugin({ flasharray: { multipath: false } }).unstage(VOLUME);
+    assert.deepEqual(fake.scsi.devices, ["1:0:0:8"], "another volume's stays");
+    assert.equal(await fake.records.find("v7"), undefined);
+  }));

@@ -1,11 +1,13 @@
-import { PsoError } from "../../errors.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
 import { readBlockDevice } from "../../host/block_device.ts";
 import type { Host } from "../../host/host.ts";
 import { dropPath, mapOfPath } from "../../host/multipath.ts";
 import {
   deleteDevice,
   findScsiDevice,
+  formsOf,
   hctlOf,
+  lunOf,
   rescanDevice,
   scanPlace,
   type ScsiDevice,
@@ -25,6 +27,44 @@ export interface Path {
   sizeBytes: number;
 }
 
+/** The volume that a path must lead to. */
+interface WantedVolume {
+  wwid: string;
+  signal?: AbortSignal;
+}
+
+/**
+ * One path to a volume at a LUN, by whichever form of the address the array shows it: see
+ * formsOf(). A form by which the volume is there already is taken first. `unavailable` with what
+ * each form showed when the path cannot be used.
+ */
+export async function openPath(
+  context: Pick<NodeContext, "host" | "targets">,
+  place: ScsiPlace,
+  wanted: WantedVolume,
+): Promise<Path> {
+  const { host } = context;
+  const forms = formsOf(place);
+  const shown = await Promise.all(forms.map((form) => findScsiDevice(host, hctlOf(form))));
+  const isThere = (at: number) => shown[at]?.wwid === wanted.wwid;
+  const ordered = [
+    ...forms.filter((_, at) => isThere(at)),
+    ...forms.filter((_, at) => !isThere(at)),
+  ];
+  const failures: PsoError[] = [];
+  for (const form of ordered) {
+    try {
+      return await openAt(context, form, wanted);
+    } catch (error) {
+      if (!isPsoError(error, "unavailable") || forms.length === 1) throw error;
+      failures.push(error);
+    }
+  }
+  throw new PsoError("unavailable", failures.map(({ message }) => message).join("; "), {
+    cause: failures[0],
+  });
+}
+
 /**
  * Makes one path to a volume appear, or takes the one that is there, and proves by its WWID that it
  * leads to this very volume. A device of another volume that is left from an earlier use of the LUN
@@ -32,12 +72,11 @@ export interface Path {
  * volume. A device that still answers as another volume is live, and left alone. `unavailable` when
  * the path cannot be used.
  */
-export async function openPath(
+async function openAt(
   { host, targets }: Pick<NodeContext, "host" | "targets">,
   place: ScsiPlace,
-  options: { wwid: string; signal?: AbortSignal },
+  { wwid, signal }: WantedVolume,
 ): Promise<Path> {
-  const { wwid, signal } = options;
   const hctl = hctlOf(place);
   // The kernel does the scans of one SCSI host one after another. Many that waited for their turn
   // in the kernel would run out of time together; here only the running one counts its time.
@@ -70,7 +109,7 @@ export async function openPath(
   if (!device) {
     throw new PsoError(
       "unavailable",
-      `nothing answers at ${hctl}: the array shows no LUN ${place.lun} to this host by this ` +
+      `nothing answers at ${hctl}: the array shows no LUN ${lunOf(place)} to this host by this ` +
         "path; check the host object on the array",
     );
   }
@@ -82,15 +121,28 @@ export async function openPath(
     );
   }
   if (device.wwid !== wwid) throw otherVolume(device, wwid);
-  const name = await until(
-    `disk of SCSI device ${hctl}`,
-    async () => (await findScsiDevice(host, hctl))?.name,
-    {
-      timeoutMs: DISK_TIMEOUT_MS,
-      signal,
-    },
-  );
+  const name = await diskOf(host, hctl, signal);
   return { name, hctl, sizeBytes: (await readBlockDevice(host, name)).sizeBytes };
+}
+
+/**
+ * The disk of a SCSI device of ours, once the disk driver has made it. A device that gets none is
+ * taken away, as nothing can use it and a scan passes over what is there: `unavailable`.
+ */
+async function diskOf(host: Host, hctl: string, signal?: AbortSignal): Promise<string> {
+  const find = async () => (await findScsiDevice(host, hctl))?.name;
+  try {
+    return await until(`disk of SCSI device ${hctl}`, find, { timeoutMs: DISK_TIMEOUT_MS, signal });
+  } catch (error) {
+    if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
+    await deleteDevice(host, hctl, signal);
+    throw new PsoError(
+      "unavailable",
+      `SCSI device ${hctl} got no disk within ${DISK_TIMEOUT_MS} ms and was taken away: see the ` +
+        "kernel's log; it will be tried again",
+      { cause: error },
+    );
+  }
 }
 
 function otherVolume(device: ScsiDevice, wwid: string): PsoError {

@@ -126,6 +126,62 @@ Deno.test("openPath() waits for the block device, which comes after the SCSI dev
     assert.equal((await open(context)).name, "sda");
   }));
 
+const FLAT_300 = 16_384 + 300;
+
+for (
+  const { form, lun, scans } of [
+    { form: "flat form", lun: FLAT_300, scans: [`host1 0 0 ${FLAT_300}`] },
+    { form: "plain form", lun: 300, scans: [`host1 0 0 ${FLAT_300}`, "host1 0 0 300"] },
+  ]
+) {
+  Deno.test(`openPath() finds LUN 300 in its ${form}, and goes by it the next time without a scan`, () =>
+    withSession(async (fake, context) => {
+      fake.scsi.luns.set(lun, 7);
+      const place = { ...PLACE, lun: 300 };
+      for (const _ of [1, 2]) {
+        const path = await openPath(context, place, { wwid: wwidOf(7) });
+        assert.deepEqual(path, { name: "sda", hctl: `1:0:0:${lun}`, sizeBytes: SIZE_BYTES });
+      }
+      assert.deepEqual(fake.scsi.scans, scans);
+    }));
+}
+
+Deno.test("openPath() takes what answers at one form of LUN 300 only by its WWID, and leaves the other", () =>
+  withSession(async (fake, context) => {
+    fake.scsi.addDisk({ session: 1, lun: FLAT_300, volume: 9 });
+    fake.scsi.luns.set(300, 7);
+    const path = await openPath(context, { ...PLACE, lun: 300 }, { wwid: wwidOf(7) });
+    assert.equal(path.hctl, "1:0:0:300");
+    assert.deepEqual(fake.scsi.disksOf(9), ["sda"]);
+  }));
+
+Deno.test("openPath() says of LUN 300 what each form showed", () =>
+  withSession(async (fake, context) => {
+    const { code, message } = await failureOf(
+      openPath(context, { ...PLACE, lun: 300 }, { wwid: wwidOf(7) }),
+    );
+    assert.equal(code, "unavailable");
+    assert.match(
+      message,
+      /nothing answers at 1:0:0:16684: .*no LUN 300 .*nothing answers at 1:0:0:300:/,
+    );
+    assert.deepEqual(fake.scsi.devices, []);
+  }));
+
+Deno.test("openPath() takes a SCSI device away that gets no disk, and finds it when it has one", () =>
+  withSession(async (fake, context) => {
+    const block = `/sys/class/scsi_device/${HCTL}/device/block`;
+    fake.afterTool = () => {
+      if (fake.has(block)) fake.remove(block);
+    };
+    const { code, message } = await failureOf(open(context));
+    assert.equal(code, "unavailable");
+    assert.match(message, /SCSI device 1:0:0:7 got no disk within 20000 ms and was taken away/);
+    assert.deepEqual(fake.scsi.devices, []);
+    fake.afterTool = () => {};
+    assert.equal((await open(context)).hctl, HCTL);
+  }));
+
 Deno.test("commonSize() is the size of all paths, and refuses one that differs with every path's size", async () => {
   const path = (name: string, sizeBytes: number) => ({ name, hctl: "1:0:0:7", sizeBytes });
   assert.equal(commonSize([path("sda", 512), path("sdb", 512)]), 512);
