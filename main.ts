@@ -79,6 +79,7 @@ async function runController(options: ControllerOptions): Promise<void> {
   const read = configReader(options);
   const loaded = await read();
   let { config } = loaded;
+  const { topology } = config;
   const log = loggerFor(options, config);
   logWarnings(loaded, log);
   const metrics = new Metrics();
@@ -93,9 +94,10 @@ async function runController(options: ControllerOptions): Promise<void> {
   const methods = [
     ...identityService({
       version: VERSION,
+      topology: topology.enable,
       isReady: () => fleet.members.length === 0 || fleet.members.some((member) => member.status),
     }),
-    ...controllerService(() => provisioner),
+    ...controllerService({ provisioner: () => provisioner, topology: topology.enable }),
   ];
   const endpoint = await startEndpoint({
     endpoint: options.endpoint,
@@ -188,7 +190,11 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
   const countStaged = registerStaged(metrics, () => node.stagedVolumes());
   const ended = terminated();
   const methods = [
-    ...identityService({ version: VERSION, isReady: () => true }),
+    ...identityService({
+      version: VERSION,
+      topology: config.topology.enable,
+      isReady: () => true,
+    }),
     ...nodeService(node),
   ];
   const endpoint = await startEndpoint({

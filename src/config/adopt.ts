@@ -15,13 +15,15 @@ interface ConfigChange {
 }
 
 /**
- * The configuration that a running controller takes up when the files have changed: all of it but
- * clusterID, because the names of all volumes begin with it and would not be found again. Logs the
- * warnings, and an error when clusterID is another one.
+ * The configuration that a running controller takes up when the files have changed. Two things stay
+ * as they were at the start: clusterID, because the names of all volumes begin with it and would
+ * not be found again; and the topology keys, because the sidecars ask for the driver's capabilities
+ * only once. Logs the warnings, an error for another clusterID, and a warning for other topology
+ * keys.
  */
 export function adoptConfig({ current, changed }: ConfigChange, log: Logger): Config {
   logWarnings(changed, log);
-  const { clusterId } = current;
+  const { clusterId, topology } = current;
   if (changed.config.clusterId !== clusterId) {
     log.error("clusterID changed and is not taken up", {
       clusterId,
@@ -29,5 +31,12 @@ export function adoptConfig({ current, changed }: ConfigChange, log: Logger): Co
       fix: `set clusterID to ${clusterId} again`,
     });
   }
-  return { ...changed.config, clusterId };
+  const { enable, strict } = changed.config.topology;
+  if (enable !== topology.enable || strict !== topology.strict) {
+    log.warn("storagetopology changed and is not taken up", {
+      reason: "the sidecars have asked for the driver's capabilities already",
+      fix: "restart the controller and the nodes",
+    });
+  }
+  return { ...changed.config, clusterId, topology };
 }

@@ -35,3 +35,12 @@ Deno.test("adoptConfig() logs the warnings of the changed files, and nothing whe
   assert.match(log, /"level":"warn".*colour is not a known key/);
   assert.equal((await adopt("{clusterID: a}", "{clusterID: a}")).log, "");
 });
+
+Deno.test("adoptConfig() keeps the topology keys of the start, and says that a restart is needed", async () => {
+  const { config, log } = await adopt(
+    "{clusterID: a}",
+    "{clusterID: a, storagetopology: {enable: true}}",
+  );
+  assert.deepEqual(config.topology, { enable: false, strict: false });
+  assert.match(log, /"level":"warn".*storagetopology changed and is not taken up.*restart/);
+});

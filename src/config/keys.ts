@@ -103,13 +103,19 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
     title: "Topology",
     intro:
       "Arrays carry topology labels `topology.purestorage.com/*` in their `Labels`, nodes carry " +
-      "them as node labels.",
+      "them as node labels. Nodes of this release do not report their labels yet: with " +
+      "`storagetopology.enable`, csi-provisioner makes no volume for a class with " +
+      "`WaitForFirstConsumer`. Use classes with `volumeBindingMode: Immediate` and " +
+      "`allowedTopologies`. Both keys are read once, at the start of the controller and of each node.",
     keys: [
       {
         path: "storagetopology.enable",
         type: "switch",
         default: false,
-        meaning: "Place volumes by topology labels.",
+        meaning:
+          "Place volumes by topology labels, and tell Kubernetes which nodes reach a volume. " +
+          "`false`: every node reaches every array, and topology labels of arrays bind nothing. " +
+          "A class may still choose by them, as by any label.",
         usedBy: "driver",
       },
       {
@@ -117,8 +123,9 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         type: "switch",
         default: false,
         meaning:
-          "Only arrays whose labels match the chosen node may serve a volume; none matches: " +
-          "nothing is created. Needs `storagetopology.enable`.",
+          "Only arrays whose labels match the chosen node may serve a volume; none matches, or the " +
+          "request names no topology: nothing is created (RESOURCE_EXHAUSTED). Needs " +
+          "`storagetopology.enable`.",
         usedBy: "driver",
       },
     ],

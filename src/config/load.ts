@@ -222,6 +222,12 @@ function checkTogether({ topology, arrays }: Config, problems: ProblemList): voi
       fix: "set both, or none",
     });
   }
+  if (topology.enable) {
+    problems.warn("storagetopology.enable", {
+      found: "is true, and nodes of this release do not report their labels yet",
+      fix: "use volumeBindingMode Immediate and allowedTopologies in classes, or set it to false",
+    });
+  }
   const unlabelled = topology.enable
     ? arrays.filter(({ labels }) =>
       !Object.keys(labels).some((name) => name.startsWith("topology."))

@@ -83,6 +83,8 @@ flasharray:
 flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
 `);
   assert.deepEqual(warnings.map(problemText), [
+    "storagetopology.enable is true, and nodes of this release do not report their labels yet: " +
+    "use volumeBindingMode Immediate and allowedTopologies in classes, or set it to false",
     "arrays.FlashArrays[0].Labels holds no label topology.purestorage.com/*: without one the " +
     "array counts as reachable from every node",
   ]);

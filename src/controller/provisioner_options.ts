@@ -3,5 +3,5 @@ import type { Config } from "../config/model.ts";
 /** The part of the configuration that decides about volumes. */
 export type ProvisionerOptions = Pick<
   Config,
-  "clusterId" | "maxVolumesPerNode" | "flasharray" | "flashblade"
+  "clusterId" | "maxVolumesPerNode" | "topology" | "flasharray" | "flashblade"
 >;

@@ -1,7 +1,7 @@
 import type { Topology, TopologyRequirement } from "./requests.ts";
 
 /** Only labels and segments of this prefix say where an array is (PSO 5.1 and later). */
-const TOPOLOGY_PREFIX = "topology.purestorage.com/";
+export const TOPOLOGY_PREFIX = "topology.purestorage.com/";
 
 function segmentsOf(labels: Readonly<Record<string, string>>): [string, string][] {
   return Object.entries(labels).filter(([key]) => key.startsWith(TOPOLOGY_PREFIX));
@@ -11,6 +11,11 @@ function segmentsOf(labels: Readonly<Record<string, string>>): [string, string][
 export function accessibleTopologyOf(labels: Readonly<Record<string, string>>): Topology[] {
   const segments = segmentsOf(labels);
   return segments.length === 0 ? [] : [Object.fromEntries(segments)];
+}
+
+/** Whether the requirement says anything of where the volume must be reachable from. */
+export function namesPlace(requirement: TopologyRequirement | undefined): boolean {
+  return (requirement?.requisite ?? []).some((term) => segmentsOf(term).length > 0);
 }
 
 /**

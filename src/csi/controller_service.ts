@@ -30,7 +30,18 @@ const CAPABILITIES: readonly Type[] = [
   Type.GET_SNAPSHOT,
 ];
 
-function volumeMethods(provisioner: () => Provisioner): UnaryMethod[] {
+/** What the rows of the Controller service are made of. */
+export interface ControllerRows {
+  /** Asked for at each call, because a new configuration brings a new one. */
+  provisioner: () => Provisioner;
+  /**
+   * `storagetopology.enable`. Without it the plugin offers no VOLUME_ACCESSIBILITY_CONSTRAINTS, and
+   * then neither reads nor writes what CSI has for topology.
+   */
+  topology: boolean;
+}
+
+function volumeMethods({ provisioner, topology }: ControllerRows): UnaryMethod[] {
   return [
     method(Controller.method.createVolume, {
       keys: (request) => [provisioner().lockKey({ volumeName: request.name })],
@@ -42,9 +53,9 @@ function volumeMethods(provisioner: () => Provisioner): UnaryMethod[] {
           capabilities: request.volumeCapabilities.map(capabilityOf),
           parameters: request.parameters,
           contentSource: sourceOf(request.volumeContentSource),
-          topology: topologyOf(request.accessibilityRequirements),
+          topology: topology ? topologyOf(request.accessibilityRequirements) : undefined,
         }, signal);
-        return { volume: volumeMessage(volume) };
+        return { volume: volumeMessage(volume, topology) };
       },
     }),
     method(Controller.method.deleteVolume, {
@@ -69,7 +80,7 @@ function volumeMethods(provisioner: () => Provisioner): UnaryMethod[] {
 }
 
 /** What is asked of volumes and room; changes nothing, so that no call holds a lock. */
-function inquiryMethods(provisioner: () => Provisioner): UnaryMethod[] {
+function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[] {
   return [
     method(Controller.method.validateVolumeCapabilities, {
       handle: async (request, { signal }) => {
@@ -91,7 +102,7 @@ function inquiryMethods(provisioner: () => Provisioner): UnaryMethod[] {
           request.volumeId,
           signal,
         );
-        return { volume: volumeMessage(volume), status: { publishedNodeIds } };
+        return { volume: volumeMessage(volume, topology), status: { publishedNodeIds } };
       },
     }),
     method(Controller.method.listVolumes, {
@@ -104,7 +115,7 @@ function inquiryMethods(provisioner: () => Provisioner): UnaryMethod[] {
         }, signal);
         return {
           entries: entries.map(({ volume, publishedNodeIds }) => ({
-            volume: volumeMessage(volume),
+            volume: volumeMessage(volume, topology),
             status: { publishedNodeIds },
           })),
           nextToken,
@@ -117,7 +128,7 @@ function inquiryMethods(provisioner: () => Provisioner): UnaryMethod[] {
         const room = provisioner().getCapacity({
           capabilities: request.volumeCapabilities.map(capabilityOf),
           parameters: request.parameters,
-          topology: request.accessibleTopology?.segments,
+          topology: topology ? request.accessibleTopology?.segments : undefined,
         });
         return {
           availableCapacity: BigInt(room.availableBytes),
@@ -214,16 +225,13 @@ function snapshotMethods(provisioner: () => Provisioner): UnaryMethod[] {
   ];
 }
 
-/**
- * The Controller service of CSI 1.13. `provisioner` is asked for at each call, because a new
- * configuration brings a new one.
- */
-export function controllerService(provisioner: () => Provisioner): UnaryMethod[] {
+/** The Controller service of CSI 1.13. */
+export function controllerService(rows: ControllerRows): UnaryMethod[] {
   return [
-    ...volumeMethods(provisioner),
-    ...inquiryMethods(provisioner),
-    ...attachMethods(provisioner),
-    ...snapshotMethods(provisioner),
+    ...volumeMethods(rows),
+    ...inquiryMethods(rows),
+    ...attachMethods(rows.provisioner),
+    ...snapshotMethods(rows.provisioner),
     method(Controller.method.controllerGetCapabilities, {
       quiet: true,
       handle: () => ({

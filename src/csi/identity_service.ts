@@ -15,6 +15,8 @@ export const DRIVER_NAME = "pure-csi";
 export interface IdentityOptions {
   /** The version of the program, as GetPluginInfo reports it. */
   version: string;
+  /** `storagetopology.enable`: volumes have places, and nodes reach only some. */
+  topology: boolean;
   /**
    * False while arrays are still being asked or tools looked for. Must answer at once: callers wait
    * one second.
@@ -27,7 +29,7 @@ export interface IdentityOptions {
  * instances, and csi-sanity and the sidecars read the plugin's capabilities from whichever socket
  * they were given.
  */
-export function identityService({ version, isReady }: IdentityOptions): UnaryMethod[] {
+export function identityService({ version, topology, isReady }: IdentityOptions): UnaryMethod[] {
   const service = (type: PluginCapability_Service_Type) => ({
     type: { case: "service" as const, value: { type } },
   });
@@ -44,7 +46,9 @@ export function identityService({ version, isReady }: IdentityOptions): UnaryMet
       handle: () => ({
         capabilities: [
           service(PluginCapability_Service_Type.CONTROLLER_SERVICE),
-          service(PluginCapability_Service_Type.VOLUME_ACCESSIBILITY_CONSTRAINTS),
+          ...(topology
+            ? [service(PluginCapability_Service_Type.VOLUME_ACCESSIBILITY_CONSTRAINTS)]
+            : []),
           expansion(PluginCapability_VolumeExpansion_Type.ONLINE),
         ],
       }),

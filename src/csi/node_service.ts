@@ -38,13 +38,6 @@ const STORAGE_STATUS: Record<StorageCondition["status"], StorageStatus> = {
   unreachable: StorageStatus.STORAGE_UNREACHABLE,
 };
 
-/**
- * The segment that every node of this driver reports while it knows no topology of the cluster.
- * Kubernetes wants the same keys from all nodes and never lets a value change, so it says nothing
- * that could; placement looks at `topology.purestorage.com/` keys only.
- */
-const ANYWHERE = { "topology.pure-csi/enabled": "true" };
-
 function usageMessages(stats: VolumeStats) {
   if (stats.type === "block") return [{ total: BigInt(stats.sizeBytes), unit: Unit.BYTES }];
   return ([["bytes", Unit.BYTES], ["inodes", Unit.INODES]] as const).map(([kind, unit]) => ({
@@ -146,7 +139,6 @@ function lookMethods(node: NodePlugin): UnaryMethod[] {
       handle: async () => ({
         nodeId: encodeNodeId(await node.identity()),
         maxVolumesPerNode: BigInt(node.maxVolumesPerNode),
-        accessibleTopology: { segments: ANYWHERE },
       }),
     }),
     method(Node.method.nodeGetCapabilities, {

@@ -121,8 +121,14 @@ export function topologyOf(wire: TopologyRequirement | undefined): Requirement |
   return wire && { requisite: segments(wire.requisite), preferred: segments(wire.preferred) };
 }
 
-/** A volume as CreateVolume, ListVolumes and ControllerGetVolume answer it. */
-export function volumeMessage(volume: VolumeAnswer): MessageInitShape<typeof VolumeSchema> {
+/**
+ * A volume as CreateVolume, ListVolumes and ControllerGetVolume answer it; without `topology` it
+ * says nothing of where it can be reached from.
+ */
+export function volumeMessage(
+  volume: VolumeAnswer,
+  topology: boolean,
+): MessageInitShape<typeof VolumeSchema> {
   const { contentSource: source } = volume;
   const type = source &&
     ("snapshotId" in source
@@ -133,7 +139,7 @@ export function volumeMessage(volume: VolumeAnswer): MessageInitShape<typeof Vol
     capacityBytes: BigInt(volume.capacityBytes),
     volumeContext: volume.volumeContext,
     contentSource: type && { type },
-    accessibleTopology: volume.accessibleTopology.map((segments) => ({ segments })),
+    accessibleTopology: topology ? volume.accessibleTopology.map((segments) => ({ segments })) : [],
   };
 }
 

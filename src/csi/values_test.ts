@@ -91,7 +91,7 @@ Deno.test("volumeMessage() says what the volume was made from, and from where it
     volumeContext: { key: "value" },
     accessibleTopology: [{ zone: "a" }],
   };
-  deepEqual(volumeMessage(volume), {
+  deepEqual(volumeMessage(volume, true), {
     volumeId: "a/b",
     capacityBytes: 5n,
     volumeContext: { key: "value" },
@@ -99,7 +99,7 @@ Deno.test("volumeMessage() says what the volume was made from, and from where it
     accessibleTopology: [{ segments: { zone: "a" } }],
   });
   const made = (contentSource: { snapshotId: string } | { volumeId: string }) =>
-    volumeMessage({ ...volume, contentSource }).contentSource?.type;
+    volumeMessage({ ...volume, contentSource }, true).contentSource?.type;
   deepEqual(made({ snapshotId: "a/b.c" }), { case: "snapshot", value: { snapshotId: "a/b.c" } });
   deepEqual(made({ volumeId: "a/d" }), { case: "volume", value: { volumeId: "a/d" } });
 });

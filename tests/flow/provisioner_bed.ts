@@ -28,6 +28,7 @@ import { FLASHARRAY, FLASHBLADE } from "../support/test_settings.ts";
 interface SettingChanges {
   clusterId?: string;
   maxVolumesPerNode?: number;
+  topology?: ProvisionerOptions["topology"];
   flasharray?: Partial<FlashArraySettings>;
   flashblade?: Partial<FlashBladeSettings>;
 }
@@ -36,6 +37,7 @@ function optionsWith({ flasharray, flashblade, ...changes }: SettingChanges): Pr
   return {
     clusterId: "k8s",
     maxVolumesPerNode: 256,
+    topology: { enable: true, strict: false },
     ...changes,
     flasharray: { ...FLASHARRAY, ...flasharray },
     flashblade: { ...FLASHBLADE, snapshotDirectoryEnabled: true, ...flashblade },

@@ -317,3 +317,25 @@ Deno.test({
     });
   },
 });
+
+Deno.test("createVolume() under strict topology takes no request that names no place", async () => {
+  const zone = "topology.purestorage.com/zone";
+  const settings = { topology: { enable: true, strict: true } };
+  const labels = { "fa-1": { [zone]: "a" }, "fa-2": { [zone]: "b" } };
+  await ProvisionerBed.run({ settings, labels }, async (bed) => {
+    const nowhere = [undefined, { requisite: [], preferred: [] }, {
+      requisite: [{ "kubernetes.io/hostname": "n1" }],
+      preferred: [],
+    }];
+    for (const topology of nowhere) {
+      await rejects(bed.create("pvc-1", { topology }), {
+        code: "exhausted",
+        message:
+          /^Cannot place pvc-1: storagetopology\.strictTopology is on, and the request names no/,
+      });
+    }
+    await bed.create("pvc-1", { topology: { requisite: [{ [zone]: "b" }], preferred: [] } });
+    deepEqual(await bed.volumes(), { "fa-1": [], "fa-2": ["k8s-pvc-1"] });
+    await bed.create("pvc-1");
+  });
+});

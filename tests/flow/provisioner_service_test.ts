@@ -257,3 +257,28 @@ Deno.test(
     equal(shared.availableCapacity, 0n);
   }),
 );
+
+Deno.test(
+  "without topology, labels of arrays bind no volume to a place and choose none",
+  withRows(async (rows, bed) => {
+    const { volume } = await rows.call(rpc.createVolume, {
+      name: "pvc-1",
+      volumeCapabilities: [WRITER],
+      accessibilityRequirements: { requisite: [{ segments: { [ZONE]: "nowhere" } }] },
+    });
+    deepEqual(volume?.accessibleTopology, []);
+    const { entries } = await rows.call(rpc.listVolumes, {});
+    deepEqual(entries.map((entry) => entry.volume?.accessibleTopology), [[]]);
+    const got = await rows.call(rpc.controllerGetVolume, { volumeId: volume?.volumeId ?? "" });
+    deepEqual(got.volume?.accessibleTopology, []);
+    const all = await rows.call(rpc.getCapacity, {});
+    const zone = await rows.call(rpc.getCapacity, {
+      accessibleTopology: { segments: { [ZONE]: "nowhere" } },
+    });
+    equal(zone.availableCapacity, all.availableCapacity);
+    const selected = await bed.create("pvc-2", {
+      parameters: { array_selector: `${ZONE}=b` },
+    });
+    ok(selected.startsWith(bed.fleet.members[1]?.id?.slice(0, 8) ?? "-"), "still a label");
+  }, false),
+);

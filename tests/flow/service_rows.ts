@@ -8,9 +8,12 @@ import { ProvisionerBed } from "./provisioner_bed.ts";
 /** A label that says where an array is. */
 export const ZONE = "topology.purestorage.com/zone";
 
-/** The rows of the controller over one bed; they follow it through a restart. */
-export function rowsOf(bed: ProvisionerBed): RpcRows {
-  return new RpcRows(controllerService(() => bed.provisioner));
+/**
+ * The rows of the controller over one bed; they follow it through a restart. `topology`:
+ * storagetopology.enable.
+ */
+export function rowsOf(bed: ProvisionerBed, topology = true): RpcRows {
+  return new RpcRows(controllerService({ provisioner: () => bed.provisioner, topology }));
 }
 
 /** A CapacityRange; 0 = no limit. */
@@ -21,9 +24,10 @@ export function gibibytes(required: number, limit = 0) {
 /** Two FlashArrays in two zones, and the rows of a controller over them. */
 export function withRows(
   test: (rows: RpcRows, bed: ProvisionerBed) => Promise<void>,
+  topology = true,
 ): () => Promise<void> {
   const labels = { "fa-1": { [ZONE]: "a" }, "fa-2": { [ZONE]: "b" } };
-  return () => ProvisionerBed.run({ labels }, (bed) => test(rowsOf(bed), bed));
+  return () => ProvisionerBed.run({ labels }, (bed) => test(rowsOf(bed, topology), bed));
 }
 
 /** Creates a volume by its row and returns its id. */

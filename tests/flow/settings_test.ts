@@ -15,9 +15,12 @@ import type { Config } from "../../src/config/model.ts";
 import { Provisioner } from "../../src/controller/provisioner.ts";
 import type { CreateVolumeRequest } from "../../src/controller/requests.ts";
 import {
+  Identity,
   NodeGetInfoRequestSchema,
   NodeGetInfoResponseSchema,
+  PluginCapability_Service_Type,
 } from "../../src/csi/generated/csi_pb.ts";
+import { identityService } from "../../src/csi/identity_service.ts";
 import { nodeService } from "../../src/csi/node_service.ts";
 import { answer, callSamples } from "../../src/csi/unary.ts";
 import { isPsoError } from "../../src/errors.ts";
@@ -30,6 +33,7 @@ import type { ServedFleet, SimulateOptions } from "../../src/simulator/simulate.
 import { GiB, MiB } from "../../src/size.ts";
 import { attachment, FakeHost } from "../support/fake_host.ts";
 import { BLOCK_CAPABILITY, mountCapability, TestNode } from "../support/test_node.ts";
+import { RpcRows } from "../support/rpc_rows.ts";
 import { N1, N2, RWO, RWX } from "./provisioner_bed.ts";
 
 const TOKEN_FILE = "/tokens/fa-1";
@@ -80,6 +84,31 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     outcome: ({ config }) => chosenLevel(undefined, config),
     before: "info",
     after: "debug",
+  }],
+  "storagetopology.enable": [{
+    on: "GetPluginCapabilities",
+    value: true,
+    outcome: async ({ config: { topology } }) => {
+      const options = { version: "1", topology: topology.enable, isReady: () => true };
+      const { capabilities } = await new RpcRows(identityService(options)).call(
+        Identity.method.getPluginCapabilities,
+        {},
+      );
+      const services = capabilities.flatMap(({ type }) =>
+        type.case === "service" ? PluginCapability_Service_Type[type.value.type] : []
+      );
+      return services.join();
+    },
+    before: "CONTROLLER_SERVICE",
+    after: "CONTROLLER_SERVICE,VOLUME_ACCESSIBILITY_CONSTRAINTS",
+  }],
+  "storagetopology.strictTopology": [{
+    on: "a claim that names no place",
+    value: true,
+    beside: { storagetopology: { enable: true } },
+    outcome: (world) => codeOf(createVolume(world)),
+    before: "done",
+    after: "exhausted",
   }],
   "flasharray.sanType": [{
     on: "the protocol of a publish",
@@ -271,12 +300,6 @@ const ARRAY_EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     before: "denied",
     after: "ok",
   }],
-};
-
-/** Keys of the driver that do nothing yet, and why. Take a key out when it gets an effect. */
-const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
-  "storagetopology.enable": "nodes do not report their labels yet, so topology is always on",
-  "storagetopology.strictTopology": "needs the nodes' labels, as storagetopology.enable does",
 };
 
 async function createVolume(world: World, change: Partial<CreateVolumeRequest> = {}) {
@@ -521,11 +544,10 @@ for (const [name, effects] of Object.entries(ARRAY_EFFECTS)) {
   }
 }
 
-Deno.test("every key of the driver has an effect above, or a reason why it has none", () => {
+Deno.test("every key of the driver has an effect above", () => {
   const keys = [...DRIVER_SECTIONS, ...CHART_SECTIONS].flatMap((section) => section.keys)
     .filter(({ usedBy }) => usedBy === "driver").map(({ path }) => path);
-  const known = [...Object.keys(EFFECTS), ...Object.keys(WITHOUT_EFFECT)];
-  assert.deepEqual(known.toSorted(), keys.toSorted());
+  assert.deepEqual(Object.keys(EFFECTS).toSorted(), keys.toSorted());
   assert.deepEqual(
     Object.keys(ARRAY_EFFECTS).toSorted(),
     ARRAY_KEYS.map(({ name }) => name).toSorted(),

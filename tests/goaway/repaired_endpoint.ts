@@ -24,7 +24,7 @@ const endpoint = await startEndpoint({
   metrics: new Metrics(),
   drainMs: drainMs === undefined ? undefined : Number(drainMs),
   methods: [
-    ...identityService({ version: "0.0.0-test", isReady: () => true }),
+    ...identityService({ version: "0.0.0-test", topology: false, isReady: () => true }),
     method(Node.method.nodeGetInfo, {
       handle: async () => {
         say("called");

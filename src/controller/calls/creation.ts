@@ -8,7 +8,7 @@ import type { ClassParameters } from "../parameters.ts";
 import { explain, place, placementError, type PlacementRequest } from "../placement.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { ContentSource, CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
-import { accessibleTopologyOf } from "../topology.ts";
+import { accessibleTopologyOf, namesPlace, TOPOLOGY_PREFIX } from "../topology.ts";
 import type { LocatedVolume, VolumeLocator } from "../volume_locator.ts";
 import { findExistingVolume, refuseDifferentVolume } from "./existing_volume.ts";
 import { classDemands, memberArrays } from "./placing.ts";
@@ -45,6 +45,7 @@ export async function createVolume(
   if (!request.contentSource) wantedSize(wanted, { defaultFsType });
   const existing = await findExistingVolume(fleet, wanted, signal);
   if (existing) return await adoptVolume(context, { existing, wanted }, signal);
+  refuseAnyPlace(request, context.options());
   const source = request.contentSource && await findSource(locator, request.contentSource, signal);
   if (source && source.member.array.kind !== wanted.kind) {
     const { kind, label } = source.member.array;
@@ -56,6 +57,23 @@ export async function createVolume(
   }
   const sizeBytes = wantedSize(wanted, { defaultFsType, sourceBytes: source?.sizeBytes });
   return await createOnBestArray(context, { wanted, source, sizeBytes }, signal);
+}
+
+/**
+ * `exhausted` when the topology is strict and the request names no place: csi-provisioner then
+ * looks for another node, and the claim says why it waits.
+ */
+function refuseAnyPlace(
+  { name, topology }: CreateVolumeRequest,
+  { topology: { strict, enable } }: ProvisionerOptions,
+): void {
+  if (!enable || !strict || namesPlace(topology)) return;
+  throw new PsoError(
+    "exhausted",
+    `Cannot place ${name}: storagetopology.strictTopology is on, and the request names no place ` +
+      `(a segment ${TOPOLOGY_PREFIX}…); nodes of this release report none: name one in ` +
+      "allowedTopologies of the class, or set strictTopology to false",
+  );
 }
 
 /**
