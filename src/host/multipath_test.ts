@@ -81,7 +81,7 @@ Deno.test("waitForMap() waits for a map that has paths, and for its link in /dev
     fake.remove("/dev/mapper/mpatha");
     await withTestClock(async () => {
       setTimeout(() => fake.scsi.join("sda", "dm-7"), 200);
-      setTimeout(() => fake.write("/dev/mapper/mpatha", ""), 400);
+      setTimeout(() => fake.write("/dev/mapper/mpatha", ""), 2_000);
       await waitForMap(fake.host, { wwid: WWID, paths: ["sda"] });
     });
     assert.ok(fake.has("/dev/mapper/mpatha"));

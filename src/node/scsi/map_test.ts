@@ -23,3 +23,14 @@ Deno.test("attach() whose caller goes away while a path does not join ends there
       assert.equal(fake.commands.at(-1), "multipathd add path sdb");
     })
   ));
+
+Deno.test("attach() refuses a map that holds what is no SCSI disk, which nobody knows for the volume", () =>
+  FakeHost.use(async (fake) => {
+    const node = new ProtocolNode("iscsi", fake);
+    const name = await node.attachedBySomebody(7);
+    fake.write(`/sys/class/block/${name}/slaves/vdb`, "");
+    const { code, message } = await failureOf(node.attach(7));
+    assert.equal(code, "unavailable");
+    assert.match(message, /vdb.*unknown/);
+    assert.equal(node.record(7).device, undefined);
+  }));
