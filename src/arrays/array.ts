@@ -31,8 +31,8 @@ export interface ArrayStatus {
   /** Protocols that the array serves now (ports and interfaces that are up). */
   protocols: ReadonlySet<Protocol>;
   /**
-   * Mean microseconds per operation and operations per second over the array's newest sample;
-   * absent if it gave none.
+   * Mean microseconds per operation and operations per second over the array's newest sample, both
+   * 0 for an idle array; absent if it gave none, or refused the call to this token's role.
    */
   load?: { usecPerOp: number; opsPerSecond: number };
 }

@@ -54,6 +54,8 @@ export interface ClassParameter {
   /** What holds when the class does not have it. */
   default: string;
   appliesTo: VolumeKind | "both";
+  /** Refused for a volume of the kind that it does not apply to; else such a volume ignores it. */
+  isRefusedElsewhere: boolean;
   meaning: string;
   /** A value that is accepted. */
   example: string;
@@ -71,6 +73,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     default: "`file` when the claim needs several writers on a file system and a FlashBlade is " +
       "configured, or when only FlashBlades are; else `block`",
     appliesTo: "both",
+    isRefusedElsewhere: false,
     meaning: "What the volume is: a FlashArray volume (`block`) or a FlashBlade file system " +
       "(`file`).",
     example: "block",
@@ -84,6 +87,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     takes: ONE_LINE,
     default: "`flasharray.defaultFSOpt`",
     appliesTo: "block",
+    isRefusedElsewhere: false,
     meaning: "Options of `mkfs`, as on a command line: quotes group words, nothing is expanded. " +
       "Options that force a format, set the UUID or name another device are refused. The options " +
       "replace the default and are kept with the volume. Volumes of the kind `file` do not use " +
@@ -99,6 +103,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     takes: ONE_LINE,
     default: "`flashblade.exportRules`; without it, an export to the nodes that use the volume",
     appliesTo: "file",
+    isRefusedElsewhere: false,
     meaning:
       "NFS export rules of the file system, as Purity//FB takes them. With fixed rules the " +
       "driver does not add and remove nodes: every host that the rules name can mount the " +
@@ -114,6 +119,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     takes: `a whole number from ${IOPS_MIN} to ${IOPS_MAX}`,
     default: "no limit",
     appliesTo: "block",
+    isRefusedElsewhere: true,
     meaning:
       "I/O operations per second that each volume of the class may do. Refused for volumes " +
       "of the kind `file`. Only arrays that can limit a volume are chosen.",
@@ -129,6 +135,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
       "512) or a number with K, M or G, such as 100M",
     default: "no limit",
     appliesTo: "block",
+    isRefusedElsewhere: true,
     meaning: "Bytes per second that each volume of the class may move; K, M and G are powers of " +
       "1024. Refused for volumes of the kind `file`. Only arrays that can limit a volume are " +
       "chosen.",
@@ -143,6 +150,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     takes: "terms k=v, k!=v, k or !k, with commas between",
     default: "every array",
     appliesTo: "both",
+    isRefusedElsewhere: false,
     meaning: "Only arrays whose `Labels` in the values file meet all terms are chosen.",
     example: "tier=gold,!test",
     heritage: "New. The FlexVolume driver had the like as `spec.selector` of a claim.",
@@ -155,6 +163,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     takes: `one of ${Object.keys(CLASS_PROTOCOLS).join(", ")}`,
     default: `\`flasharray.sanType\`; ${FILE_NAMES} for the kind \`file\``,
     appliesTo: "both",
+    isRefusedElsewhere: false,
     meaning: "How nodes reach the volume; `auto` takes the best that array and node share. It is " +
       `fixed when the volume is created. The kind \`file\` takes ${FILE_NAMES} and \`auto\`; ` +
       `the kind \`block\` does not take ${FILE_NAMES}.`,
@@ -227,6 +236,17 @@ export function parseParameters(raw: Record<string, string>): ClassParameters {
     parameter.read(value, parameters);
   }
   return parameters;
+}
+
+/** The first of these parameters that a volume of the kind must not have; undefined without one. */
+export function parameterOfOtherKind(
+  raw: Record<string, string>,
+  kind: VolumeKind,
+): string | undefined {
+  const given = new Set(Object.keys(raw).map((key) => key.toLowerCase()));
+  return CLASS_PARAMETERS.find(({ name, appliesTo, isRefusedElsewhere }) =>
+    isRefusedElsewhere && appliesTo !== "both" && appliesTo !== kind && given.has(name)
+  )?.name;
 }
 
 /** `invalid` for any parameter of a snapshot class but Kubernetes' own: there are none. */

@@ -1,6 +1,11 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { GiB, MiB } from "../size.ts";
-import { CLASS_PARAMETERS, parseParameters, refuseSnapshotParameters } from "./parameters.ts";
+import {
+  CLASS_PARAMETERS,
+  parameterOfOtherKind,
+  parseParameters,
+  refuseSnapshotParameters,
+} from "./parameters.ts";
 
 Deno.test("parseParameters() reads every parameter, keys in any case", () => {
   deepEqual(
@@ -84,6 +89,15 @@ for (const [key, value] of WRONG) {
     throws(() => parseParameters({ [key]: value }), { code: "invalid" });
   });
 }
+
+Deno.test("parameterOfOtherKind() names what the kind refuses, and leaves alone what it ignores", () => {
+  const limits = { Bandwidth_Limit: "100M", iops_limit: "5000" };
+  equal(parameterOfOtherKind(limits, "file"), "iops_limit");
+  equal(parameterOfOtherKind({ Bandwidth_Limit: "100M" }, "file"), "bandwidth_limit");
+  equal(parameterOfOtherKind(limits, "block"), undefined);
+  equal(parameterOfOtherKind({ createoptions: "-q", backend: "file" }, "file"), undefined);
+  equal(parameterOfOtherKind({ exportrules: "*(rw)" }, "block"), undefined);
+});
 
 Deno.test("refuseSnapshotParameters() takes Kubernetes' own keys and names any other", () => {
   refuseSnapshotParameters({

@@ -24,10 +24,10 @@ import { preferenceRank, topologyFault } from "./topology.ts";
 // Score = sum of weight × part, more is better:
 //   capacity  share of the capacity that stays free if the new volume and all recently placed ones
 //             were full (may be negative)
-//   load      0 until arrays are compared by load
+//   latency   0 until arrays are compared by the mean time of an operation (ArrayStatus.load)
 
 const RESERVE = 0.05;
-const WEIGHTS = { capacity: 1, load: 0 } as const;
+const WEIGHTS = { capacity: 1, latency: 0 } as const;
 
 /** What one array is to placement. */
 export interface PlacementArray {
@@ -245,7 +245,7 @@ function candidateOf<A extends PlacementArray>(
   const fullBytes = status.usedBytes + array.recentBytes + request.sizeBytes;
   const parts: Record<ScorePart, number> = {
     capacity: 1 - fullBytes / status.capacityBytes,
-    load: 0,
+    latency: 0,
   };
   const score = SCORE_PARTS.reduce((sum, part) => sum + WEIGHTS[part] * parts[part], 0);
   return { array, score, parts, preference: preferenceRank(array.labels, request.topology) };

@@ -7,7 +7,7 @@ import { volumeNameFor } from "../../names.ts";
 import { REAL_FILE_PROTOCOLS, servesBlock, servesFiles } from "../../protocols.ts";
 import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
-import { type ClassParameters, parseParameters } from "../parameters.ts";
+import { type ClassParameters, parameterOfOtherKind, parseParameters } from "../parameters.ts";
 import type { CapacityRange, CreateVolumeRequest } from "../requests.ts";
 import { newVolumeSize } from "../volume_size.ts";
 
@@ -43,7 +43,7 @@ export function readWantedVolume(
       })
       : undefined) ??
     defaultFsTypeFault(capabilities, kind, { defaultFsType }) ??
-    parametersFault(parameters, kind);
+    parametersFault(request.parameters, { kind, protocol: parameters.protocol });
   if (fault !== undefined) {
     throw new PsoError("invalid", `Cannot create ${request.name}: ${fault}`);
   }
@@ -93,29 +93,27 @@ function mkfsFault(
 }
 
 /**
- * Parameters that a volume of the kind cannot have. Options of mkfs and export rules are no fault:
- * the other kind does not use them, as in PSO 5 and 6.
+ * What a volume of the kind cannot have of its class: a parameter whose row of CLASS_PARAMETERS
+ * refuses the kind, or a protocol that does not serve it.
  */
 function parametersFault(
-  { iopsLimit, bandwidthLimitBytes, protocol }: ClassParameters,
-  kind: VolumeKind,
+  raw: Record<string, string>,
+  { kind, protocol }: { kind: VolumeKind; protocol?: ClassParameters["protocol"] },
 ): string | undefined {
-  const isNamed = protocol !== undefined && protocol !== "auto";
+  const other = kind === "block" ? "file" : "block";
+  const name = parameterOfOtherKind(raw, kind);
+  if (name !== undefined) {
+    return `class parameter ${name} works for ${other} volumes only: ` +
+      `remove it or use backend ${other}`;
+  }
+  if (protocol === undefined || protocol === "auto") return undefined;
   if (kind === "block") {
-    return isNamed && !servesBlock(protocol)
-      ? `class parameter protocol is ${protocol} and the volume is a block volume: use backend file`
-      : undefined;
+    return servesBlock(protocol)
+      ? undefined
+      : `class parameter protocol is ${protocol} and the volume is a block volume: ` +
+        "use backend file";
   }
-  const limit = iopsLimit !== undefined
-    ? "iops_limit"
-    : bandwidthLimitBytes !== undefined
-    ? "bandwidth_limit"
-    : undefined;
-  if (limit !== undefined) {
-    return `class parameter ${limit} works for block volumes only: ` +
-      "remove it or use backend block";
-  }
-  if (!isNamed || servesFiles(protocol)) return undefined;
+  if (servesFiles(protocol)) return undefined;
   return `class parameter protocol is ${protocol} and file systems are reached by ` +
     `${REAL_FILE_PROTOCOLS.join(" or ")}: remove it or use backend block`;
 }
