@@ -1,6 +1,6 @@
 /**
  * A new protocol is one row of src/protocols.ts, and the compiler names every place that must decide
- * something for it. Proven on a copy of the sources with two more rows.
+ * something for it. Proven on a copy of the sources with more rows.
  */
 import { deepEqual } from "node:assert/strict";
 import { PROTOCOLS } from "../src/protocols.ts";
@@ -26,14 +26,29 @@ const MAY_NAME_MANY = [
   "src/host/check/finding.ts", // areas of a report, some of which are called as a protocol is
 ];
 
-/** A row whose protocol has a tool, an area and a kind of its own. */
-function rowOf(name: string, kind: "block" | "file"): string {
+/** A row of the table for a new protocol. */
+interface Trial {
+  name: string;
+  kind: "block" | "file";
+  device: "scsi" | "nvme" | null;
+}
+
+const STRANGERS: Trial[] = [
+  { name: "new-block", kind: "block", device: null },
+  { name: "new-file", kind: "file", device: null },
+];
+
+/** Like protocols that are there, so that it could take over in silence what was decided for them. */
+const RELATIVE: Trial = { name: "new-nvme", kind: "block", device: "nvme" };
+
+/** A row whose protocol has a tool and an area of its own. */
+function rowOf({ name, kind, device }: Trial): string {
   return `  ${JSON.stringify(name)}: {
     letter: ${JSON.stringify(name)},
     kinds: ["${kind}"],
     initiator: null,
-    network: "ip",
-    device: null,
+    transport: "tcp",
+    device: ${JSON.stringify(device)},
     sanType: null,
     spellings: [],
     autoRank: null,
@@ -67,9 +82,14 @@ Deno.test("a new protocol stops the compiler at each place that must decide, and
     deepEqual([success, await faultyFiles(folder)], [true, []]);
     const table = `${folder}/src/protocols.ts`;
     const before = await Deno.readTextFile(table);
-    const rows = rowOf("new-block", "block") + rowOf("new-file", "file");
-    await Deno.writeTextFile(table, before.replace("} as const satisfies", `${rows}$&`));
-    deepEqual(await faultyFiles(folder), PLACES);
+    const placesOf = async (...trials: Trial[]) => {
+      const rows = trials.map(rowOf).join("");
+      await Deno.writeTextFile(table, before.replace("} as const satisfies", `${rows}$&`));
+      return await faultyFiles(folder);
+    };
+    deepEqual(await placesOf(...STRANGERS), PLACES);
+    const blockPlaces = PLACES.filter((path) => !path.includes("/flashblade/"));
+    deepEqual(await placesOf(RELATIVE), blockPlaces);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

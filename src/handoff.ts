@@ -1,5 +1,5 @@
 import { PsoError } from "./errors.ts";
-import { type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "./protocols.ts";
+import { type NvmePortalProtocol, type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "./protocols.ts";
 
 // What controller and nodes tell each other: node_id (node → controller) and publish_context
 // (controller → node). A rolling update runs two versions of this program at once, so both forms
@@ -113,7 +113,7 @@ export interface BlockFacts {
 export type Attachment =
   | ({ protocol: "iscsi"; lun: number; targets: { iqn: string; portal: string }[] } & BlockFacts)
   | ({ protocol: "fc"; lun: number; wwpns: string[] } & BlockFacts)
-  | ({ protocol: "nvme-tcp" | "nvme-roce"; nqn: string; portals: string[] } & BlockFacts)
+  | ({ protocol: NvmePortalProtocol; nqn: string; portals: string[] } & BlockFacts)
   | ({ protocol: "nvme-fc"; nqn: string; wwpns: string[] } & BlockFacts)
   | ({ protocol: "local"; type: "block"; array: string; host: string; lun: number } & BlockFacts)
   | { protocol: "local"; type: "file"; array: string; fileSystem: string }

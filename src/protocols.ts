@@ -1,6 +1,9 @@
 /** What a protocol can serve: block volumes (FlashArray), file systems (FlashBlade). */
 type ProtocolKind = "block" | "file";
 
+/** What carries a protocol between node and array; `tcp` and `rdma` go to portals of IP networks. */
+type Transport = "tcp" | "rdma" | "fc";
+
 /** All that the program knows of one protocol outside the code that speaks it. */
 interface ProtocolFacts {
   /** Stands for the protocol inside a node_id. Never reuse one: nodes of older versions run. */
@@ -8,8 +11,11 @@ interface ProtocolFacts {
   kinds: readonly ProtocolKind[];
   /** By which name an array knows the node; null: the protocol has none. */
   initiator: "iqn" | "wwpn" | "nqn" | null;
-  /** `fc`: the node needs Fibre Channel ports; null: the volume comes over no network. */
-  network: "ip" | "fc" | null;
+  /**
+   * What carries it: `rdma` needs an RDMA device on the node, `fc` Fibre Channel ports; null: the
+   * volume comes over no network.
+   */
+  transport: Transport | null;
   /** What the kernel makes of an attached block volume; null for file systems. */
   device: "scsi" | "nvme" | "loop" | null;
   /** PSO's name of it in the values file, `flasharray.sanType`; null: it cannot be set there. */
@@ -37,7 +43,7 @@ const TABLE = {
     letter: "i",
     kinds: ["block"],
     initiator: "iqn",
-    network: "ip",
+    transport: "tcp",
     device: "scsi",
     sanType: "ISCSI",
     spellings: [],
@@ -51,7 +57,7 @@ const TABLE = {
     letter: "f",
     kinds: ["block"],
     initiator: "wwpn",
-    network: "fc",
+    transport: "fc",
     device: "scsi",
     sanType: "FC",
     spellings: [],
@@ -65,7 +71,7 @@ const TABLE = {
     letter: "r",
     kinds: ["block"],
     initiator: "nqn",
-    network: "ip",
+    transport: "rdma",
     device: "nvme",
     sanType: "NVMEOF-RDMA",
     spellings: ["nvme-rdma"],
@@ -79,7 +85,7 @@ const TABLE = {
     letter: "t",
     kinds: ["block"],
     initiator: "nqn",
-    network: "ip",
+    transport: "tcp",
     device: "nvme",
     sanType: "NVMEOF-TCP",
     spellings: [],
@@ -93,7 +99,7 @@ const TABLE = {
     letter: "c",
     kinds: ["block"],
     initiator: "nqn",
-    network: "fc",
+    transport: "fc",
     device: "nvme",
     sanType: "NVMEOF-FC",
     spellings: [],
@@ -107,7 +113,7 @@ const TABLE = {
     letter: "n",
     kinds: ["file"],
     initiator: null,
-    network: "ip",
+    transport: "tcp",
     device: null,
     sanType: null,
     spellings: [],
@@ -121,7 +127,7 @@ const TABLE = {
     letter: "l",
     kinds: ["block", "file"],
     initiator: null,
-    network: null,
+    transport: null,
     device: "loop",
     sanType: null,
     spellings: [],
@@ -153,6 +159,11 @@ export type ProtocolWithDevice<D extends "scsi" | "nvme" | "loop"> = {
   [P in Protocol]: Table[P]["device"] extends D ? P : never;
 }[Protocol];
 
+/** A protocol by which NVMe goes to portals of IP networks. */
+export type NvmePortalProtocol = {
+  [P in ProtocolWithDevice<"nvme">]: Table[P]["transport"] extends "tcp" | "rdma" ? P : never;
+}[ProtocolWithDevice<"nvme">];
+
 /** A kind of name by which arrays know nodes. Tables over it are total. */
 export type InitiatorName = NonNullable<Table[Protocol]["initiator"]>;
 /** A host tool of some protocol. Tables over it are total, so that each has its package. */
@@ -160,14 +171,13 @@ export type ProtocolTool = Table[Protocol]["tools"][number];
 /** Where the report on a host lists some protocol. */
 type ProtocolArea = Table[Protocol]["area"];
 
-/** The row of a protocol. Its `area` and `tools` keep their literal types for other tables. */
-export const PROTOCOL_FACTS: Readonly<
-  Record<
-    Protocol,
-    & Omit<ProtocolFacts, "area" | "tools">
-    & { area: ProtocolArea; tools: readonly ProtocolTool[] }
-  >
-> = TABLE;
+/** A row whose `area`, `tools` and `transport` keep their literal types, for other tables. */
+type ProtocolRow<P extends Protocol> =
+  & Omit<ProtocolFacts, "area" | "tools" | "transport">
+  & { area: ProtocolArea; tools: readonly ProtocolTool[]; transport: Table[P]["transport"] };
+
+/** The row of a protocol. */
+export const PROTOCOL_FACTS: { readonly [P in Protocol]: ProtocolRow<P> } = TABLE;
 
 /** Every protocol, in the order of the table. */
 // The cast: TypeScript takes the keys of any object for strings.
@@ -188,7 +198,17 @@ export const REAL_FILE_PROTOCOLS: readonly Protocol[] = REAL_PROTOCOLS.filter(se
 
 /** The protocols for which the node needs Fibre Channel ports. */
 export const FC_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
-  PROTOCOL_FACTS[protocol].network === "fc"
+  PROTOCOL_FACTS[protocol].transport === "fc"
+);
+
+/** The protocols for which the node needs an RDMA device. */
+export const RDMA_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
+  PROTOCOL_FACTS[protocol].transport === "rdma"
+);
+
+/** The protocols by which NVMe goes to portals of IP networks. */
+export const NVME_PORTAL_PROTOCOLS: readonly NvmePortalProtocol[] = PROTOCOLS.filter(
+  isNvmePortalProtocol,
 );
 
 /** The protocols that `auto` may take, best first. */
@@ -227,6 +247,11 @@ export const CLASS_PROTOCOLS: Readonly<Record<string, Protocol | "auto">> = {
     ...PROTOCOL_FACTS[protocol].spellings.map((spelling) => [spelling, protocol]),
   ])),
 };
+
+function isNvmePortalProtocol(protocol: Protocol): protocol is NvmePortalProtocol {
+  const { device, transport } = PROTOCOL_FACTS[protocol];
+  return device === "nvme" && (transport === "tcp" || transport === "rdma");
+}
 
 function isSanType(protocol: Protocol): protocol is Exclude<SanType, "auto"> {
   return PROTOCOL_FACTS[protocol].sanType !== null;

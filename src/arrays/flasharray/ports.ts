@@ -2,7 +2,14 @@ import { parseHostPort } from "../../net/address.ts";
 import { type Cidr, isAllowed } from "../../net/cidr.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, BlockFacts } from "../../handoff.ts";
-import { type Protocol, PROTOCOL_FACTS, PROTOCOLS, servesBlock } from "../../protocols.ts";
+import {
+  NVME_PORTAL_PROTOCOLS,
+  type NvmePortalProtocol,
+  type Protocol,
+  PROTOCOL_FACTS,
+  PROTOCOLS,
+  servesBlock,
+} from "../../protocols.ts";
 import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
 
 /**
@@ -12,7 +19,7 @@ import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
 interface PortFacts {
   iscsi: { iqn: string; portal: string }[];
   fc: string[];
-  nvme: Record<"nvme-tcp" | "nvme-roce", { nqn: string; portal: string }[]>;
+  nvme: Record<NvmePortalProtocol, { nqn: string; portal: string }[]>;
   nvmeFc: { nqn: string; wwpn: string }[];
 }
 
@@ -71,6 +78,12 @@ export function portFactsOf(
   return facts;
 }
 
+/** What an array calls the service of an interface that serves the protocol. */
+const NVME_SERVICES: Record<NvmePortalProtocol, string> = {
+  "nvme-tcp": "nvme-tcp",
+  "nvme-roce": "nvme-roce",
+};
+
 function addPort(facts: PortFacts, port: PortItem, services: string[]): void {
   const { iqn, nqn, portal, wwn } = port;
   if (wwn && nqn) facts.nvmeFc.push({ nqn, wwpn: wwpnOf(wwn) });
@@ -78,8 +91,9 @@ function addPort(facts: PortFacts, port: PortItem, services: string[]): void {
   if (iqn && portal) facts.iscsi.push({ iqn, portal });
   if (!nqn || !portal) return;
   // A port does not say which NVMe transport it serves; its interface does.
-  if (services.includes("nvme-tcp")) facts.nvme["nvme-tcp"].push({ nqn, portal });
-  if (services.includes("nvme-roce")) facts.nvme["nvme-roce"].push({ nqn, portal });
+  for (const protocol of NVME_PORTAL_PROTOCOLS) {
+    if (services.includes(NVME_SERVICES[protocol])) facts.nvme[protocol].push({ nqn, portal });
+  }
 }
 
 /** Whether an array serves a protocol. */

@@ -4,6 +4,7 @@ import {
   PROTOCOL_FACTS,
   PROTOCOLS,
   type ProtocolTool,
+  RDMA_PROTOCOLS,
   REAL_PROTOCOLS,
   servesBlock,
 } from "../../protocols.ts";
@@ -105,7 +106,7 @@ export async function equipmentFindings(
     ),
     ...PROTOCOL_TOOLS.filter(isWanted).map((tool) => missingTool(host, tool)),
     ...MODULES.filter(isWanted).map((module) => missingModule(host, module)),
-    ...(protocols.includes("nvme-roce") ? [missingRdma(host)] : []),
+    ...RDMA_PROTOCOLS.filter((one) => protocols.includes(one)).map((one) => missingRdma(host, one)),
     ...(NVME_PROTOCOLS.some((one) => protocols.includes(one))
       ? [guarded({ area: "nvme", blocks: NVME_PROTOCOLS }, () => nativeMultipath(host))]
       : []),
@@ -155,14 +156,14 @@ async function isModuleLoaded(host: Host, name: string): Promise<boolean> {
   return (await listHostFolder(host, `/sys/module/${name}`)).length > 0;
 }
 
-/** RoCE needs an RDMA device (sysfs class infiniband); the kernel's soft one (rdma_rxe) counts. */
-async function missingRdma(host: Host): Promise<Finding[]> {
+/** An RDMA device shows in the sysfs class infiniband; the kernel's soft one (rdma_rxe) counts. */
+async function missingRdma(host: Host, protocol: Protocol): Promise<Finding[]> {
   if ((await listHostFolder(host, "/sys/class/infiniband")).length > 0) return [];
   return [{
-    area: "nvme",
+    area: PROTOCOL_FACTS[protocol].area,
     level: "warn",
     what: "no RDMA device in /sys/class/infiniband",
-    blocks: ["nvme-roce"],
+    blocks: [protocol],
   }];
 }
 

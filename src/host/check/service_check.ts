@@ -1,5 +1,5 @@
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
-import type { Protocol } from "../../protocols.ts";
+import { type Protocol, protocolsOfInitiator } from "../../protocols.ts";
 import { hasTool, installHint } from "../command.ts";
 import { hasModule, TOOL_TIMEOUT_MS } from "./equipment_check.ts";
 import { type Finding, guarded, SCSI_PROTOCOLS } from "./finding.ts";
@@ -27,10 +27,10 @@ export async function serviceFindings(
   host: Host,
   { protocols, multipath }: { protocols: readonly Protocol[]; multipath: boolean },
 ): Promise<Finding[]> {
-  const iscsi: readonly Protocol[] = ["iscsi"];
+  const iscsi = protocolsOfInitiator("iqn");
   const isScsi = SCSI_PROTOCOLS.some((protocol) => protocols.includes(protocol));
   const found = await Promise.all([
-    protocols.includes("iscsi")
+    iscsi.some((protocol) => protocols.includes(protocol))
       ? guarded({ area: "iscsi", blocks: iscsi }, () => iscsidFindings(host))
       : [],
     isScsi && multipath
@@ -78,7 +78,7 @@ async function iscsidFindings(host: Host): Promise<Finding[]> {
     level: "fail",
     what: "iscsid does not run, and iscsiadm has no command to start it",
     fix,
-    blocks: ["iscsi"],
+    blocks: protocolsOfInitiator("iqn"),
   }];
 }
 

@@ -13,6 +13,7 @@ import {
   type NvmeController,
   type NvmeRoute,
 } from "../../host/nvme.ts";
+import { PROTOCOL_FACTS } from "../../protocols.ts";
 import type { NodeContext } from "../context.ts";
 import type { NvmeAttachment, SeenRecords } from "../protocol.ts";
 import type { StageRecord } from "../stage_record.ts";
@@ -20,8 +21,8 @@ import { NvmeNotes } from "./notes.ts";
 
 /** Every route to the subsystem of a volume. `unavailable` when FC shows none. */
 export async function routesTo(host: Host, attachment: NvmeAttachment): Promise<NvmeRoute[]> {
-  if (attachment.protocol !== "nvme-fc") {
-    const transport = attachment.protocol === "nvme-tcp" ? "tcp" : "rdma";
+  if ("portals" in attachment) {
+    const { transport } = PROTOCOL_FACTS[attachment.protocol];
     return attachment.portals.map((portal) => ipRoute(transport, attachment.nqn, portal));
   }
   const routes = await fcRoutes(host, attachment);

@@ -57,7 +57,7 @@ export async function attachScsi(
 
 /** The IQNs of the targets, for TargetQueue.using(); none for Fibre Channel: it has no sessions. */
 export function iqnsOf(attachment: ScsiAttachment): string[] {
-  return attachment.protocol === "iscsi" ? attachment.targets.map(({ iqn }) => iqn) : [];
+  return "targets" in attachment ? attachment.targets.map(({ iqn }) => iqn) : [];
 }
 
 /** A volume, and the paths to it that were just opened. */
@@ -158,7 +158,7 @@ async function pathOpeners(
   { attachment, wwid, multipath, ready }: PathsRequest,
   signal?: AbortSignal,
 ): Promise<(() => Promise<Path>)[]> {
-  if (attachment.protocol === "iscsi") {
+  if ("targets" in attachment) {
     return attachment.targets.map((target) => async () => {
       const session = await loginToPortal(context, { target, multipath, isAgain: false }, signal);
       await ready;

@@ -12,9 +12,7 @@ export function lookAtScsi(
   context: NodeContext,
   { view, attachment, device }: SeenVolume<ScsiAttachment>,
 ): PathLook {
-  const array = attachment.protocol === "iscsi"
-    ? attachment.targets[0]?.iqn
-    : attachment.wwpns.join(",");
+  const array = "targets" in attachment ? attachment.targets[0]?.iqn : attachment.wwpns.join(",");
   if (device === undefined || view.mapWwid(device) !== wwidOfSerial(attachment.serial)) {
     return { ...lookAtDevice(view, device), array };
   }

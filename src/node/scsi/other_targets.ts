@@ -44,7 +44,7 @@ function isNamed(
   attachment: ScsiAttachment,
   { iqn, port }: { iqn?: string; port?: string },
 ): boolean {
-  if (attachment.protocol === "iscsi") {
+  if ("targets" in attachment) {
     return attachment.targets.some((target) => target.iqn === iqn);
   }
   return port !== undefined &&
@@ -52,7 +52,7 @@ function isNamed(
 }
 
 function namesOf(attachment: ScsiAttachment): string[] {
-  return attachment.protocol === "iscsi"
+  return "targets" in attachment
     ? [...new Set(attachment.targets.map(({ iqn }) => iqn))]
     : attachment.wwpns;
 }

@@ -50,7 +50,7 @@ async function reachablePart(
   host: Host,
   attachment: ScsiAttachment,
 ): Promise<ScsiAttachment | undefined> {
-  if (attachment.protocol !== "iscsi") return attachment;
+  if (!("targets" in attachment)) return attachment;
   const live = (await listSessions(host)).filter(({ state }) => state === "LOGGED_IN");
   const targets = attachment.targets.filter((target) =>
     live.some((session) => isSessionTo(session, target))

@@ -87,6 +87,6 @@ export function idleSessionNames(
 
 /** Whether an attached volume is offered by the portal of this session. */
 function isWantedBy(session: IscsiSession, { attachment, device }: StageRecord): boolean {
-  return device !== undefined && attachment.protocol === "iscsi" &&
+  return device !== undefined && "targets" in attachment &&
     attachment.targets.some((target) => isSessionTo(session, target));
 }
