@@ -185,6 +185,20 @@ Deno.test("lists name the node, whatever its host object is called and whatever 
   });
 });
 
+Deno.test("lists hold imported file systems and volumes of several arrays, each once", async () => {
+  await ProvisionerBed.run({ flasharrays: 2, flashblades: 1 }, async (bed) => {
+    const wanted: Record<string, string[]> = {};
+    for (const { array } of bed.fleet.members) {
+      const name = `data-on-${array.label}`;
+      await array.createVolume({ name, sizeBytes: GiB });
+      const capability = array.kind === "file" ? RWX : RAW_RWX;
+      for (const node of [N1, N2]) await bed.publish(name, node, { capability });
+      wanted[name] = [encodeNodeId(N1), encodeNodeId(N2)];
+    }
+    deepEqual(await listed(bed), wanted);
+  });
+});
+
 Deno.test("lists take no machine for a node because its host object has the node's name on another array", async () => {
   await ProvisionerBed.run({ flasharrays: 2, flashblades: 0 }, async (bed) => {
     const [one, two] = bed.fleet.members;

@@ -64,6 +64,14 @@ export class HostOwner {
     );
   }
 
+  /** Whether the other node has the same name, or an initiator that this one has or had. */
+  mayBe(other: NodeIdentity): boolean {
+    return other.name === this.node.name ||
+      [...spelledInitiatorsOf([other])].some((name) =>
+        this.#current.has(name) || this.#earlier.has(name)
+      );
+  }
+
   /** The host's initiators, of any kind, that the node does not have now. */
   extrasIn(host: HostItem): HeldInitiator[] {
     return heldBy(host).filter(({ name }) => !this.#current.has(spelled(name)));

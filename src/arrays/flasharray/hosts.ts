@@ -52,7 +52,7 @@ export class HostObjects {
   /** Node, family and initiators → host name on the array. */
   readonly #known = new Map<string, string>();
   /** Host name in lower case → node that this process connected by it. */
-  readonly #nodes = new Map<string, string>();
+  readonly #nodes = new Map<string, NodeIdentity>();
   /** Two volumes for a new node at once: one connect creates the host, the other waits for it. */
   readonly #searches = new SingleFlight<string, string>();
   /**
@@ -127,7 +127,7 @@ export class HostObjects {
     const wanted = { owner, initiators, cluster: known?.cluster, signal };
     const name = await this.#searches.run(key, () => this.#findOrCreate(wanted));
     this.#known.set(key, name);
-    this.#nodes.set(name.toLowerCase(), node.name);
+    this.#nodes.set(name.toLowerCase(), node);
     return name;
   }
 
@@ -158,10 +158,7 @@ export class HostObjects {
   ): Promise<Map<string, HostRole>> {
     const roles = new Map<string, HostRole>();
     const owner = new HostOwner(node, known);
-    const open = hostNames.filter((name) => {
-      const connected = this.#nodes.get(name.toLowerCase());
-      return connected === undefined || connected === node.name;
-    });
+    const open = hostNames.filter((name) => !this.#isOthers(name, owner));
     const hosts: HostItem[] = [];
     for (let start = 0; start < open.length; start += NAMES_PER_FILTER) {
       const terms = open.slice(start, start + NAMES_PER_FILTER).map(nameTerm);
@@ -176,6 +173,12 @@ export class HostObjects {
       ) roles.set(host.name ?? "", "former");
     }
     return roles;
+  }
+
+  /** Whether this process connected another node by the host: one that shares nothing with this. */
+  #isOthers(hostName: string, owner: HostOwner): boolean {
+    const connected = this.#nodes.get(hostName.toLowerCase());
+    return connected !== undefined && !owner.mayBe(connected);
   }
 
   /** Hosts that fit one of the terms of a filter. */
@@ -212,6 +215,7 @@ export class HostObjects {
       if (!namesake) return await this.#create(name, wanted);
       if (!await this.#mayTakeOver(namesake, wanted)) continue;
       this.forget(namesake.name ?? name); // it may have been known as the host of another protocol
+      this.#tellOfTakeOver(namesake, owner);
       await this.#editor.replace(namesake, initiators, wanted.signal);
       return namesake.name ?? name;
     }
@@ -287,6 +291,20 @@ export class HostObjects {
     return await areAllOfCluster(this.#context, volumes, { cluster, signal });
   }
 
+  #tellOfTakeOver(host: HostItem, owner: HostOwner): void {
+    const replaced = owner.extrasIn(host).map(({ name }) => name);
+    if (replaced.length === 0) return;
+    this.#context.log.warn(
+      "a host object of the node's name is taken over: it serves this cluster",
+      {
+        array: this.#context.label(),
+        host: host.name,
+        node: owner.node.name,
+        replaced,
+      },
+    );
+  }
+
   async #create(name: string, wanted: WantedHost): Promise<string> {
     const { initiators, signal } = wanted;
     try {
@@ -310,9 +328,8 @@ export class HostObjects {
   likelyNames(node: NodeIdentity, volume: string, known: NodeKnowledge | undefined): string[] {
     const names = this.connectedNames(node);
     if (names.length > 0 || !isNamedBy(known?.cluster, volume)) return names;
-    const plain = new HostOwner(node, known).plainName;
-    const connected = this.#nodes.get(plain.toLowerCase());
-    return connected === undefined || connected === node.name ? [plain] : [];
+    const owner = new HostOwner(node, known);
+    return this.#isOthers(owner.plainName, owner) ? [] : [owner.plainName];
   }
 }
 
