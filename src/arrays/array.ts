@@ -69,6 +69,7 @@ export interface Snapshot {
   name: string;
   /** Full name of its volume. */
   volume: string;
+  /** 0 when the array keeps no size of a snapshot (file). */
   sizeBytes: number;
   createdMs: number;
 }

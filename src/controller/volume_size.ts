@@ -20,6 +20,11 @@ export interface SizeOptions {
   defaultFsType: string;
   /** Size of the source of a clone or restore. */
   sourceBytes?: number;
+  /**
+   * Of a restore whose snapshot has no known size: what its volume has now. The snapshot may be of
+   * a smaller time, and needs no more than this.
+   */
+  sourceNowBytes?: number;
 }
 
 function shown(bytes: number): string {
@@ -83,12 +88,17 @@ export function minimumVolumeBytes(options: SizeOptions): number {
 /**
  * The size of a new volume for `range`: the required bytes, else the source's size, else 32 GiB if
  * the limit allows; for block in whole sectors. `out_of_range` for an empty range, above 4 PiB,
- * below the source's size, and below what a new file system needs (xfs 300 MiB, ext4 8 MiB).
+ * below the source's size, and below what a new file system needs (xfs 300 MiB, ext4 8 MiB). For
+ * `sourceNowBytes` the larger of that and the required bytes, as far as the limit allows.
  */
 export function newVolumeSize(range: CapacityRange, options: SizeOptions): number {
   checkRange(range);
   const { requiredBytes, limitBytes } = range;
-  const { kind, sourceBytes } = options;
+  const { kind, sourceBytes, sourceNowBytes } = options;
+  if (sourceNowBytes !== undefined) {
+    const wanted = Math.max(requiredBytes, sourceNowBytes);
+    return arraySize(limitBytes > 0 ? Math.min(wanted, limitBytes) : wanted, kind, limitBytes);
+  }
   if (sourceBytes !== undefined && (requiredBytes > 0 || limitBytes > 0)) {
     const most = requiredBytes > 0 ? arraySize(requiredBytes, kind, limitBytes) : limitBytes;
     if (most < sourceBytes) {

@@ -53,6 +53,30 @@ const SIZES: {
     size: 6 * GiB,
   },
   {
+    name: "what the source of a restore has now, for less than that",
+    range: range(2 * GiB),
+    options: { ...FILE, sourceNowBytes: 4 * GiB },
+    size: 4 * GiB,
+  },
+  {
+    name: "what is asked for, when the source of a restore has less now",
+    range: range(6 * GiB),
+    options: { ...FILE, sourceNowBytes: 4 * GiB },
+    size: 6 * GiB,
+  },
+  {
+    name: "the limit, when the source of a restore has more now",
+    range: range(2 * GiB, 3 * GiB),
+    options: { ...FILE, sourceNowBytes: 4 * GiB },
+    size: 3 * GiB,
+  },
+  {
+    name: "what the source of a restore has now, when nothing is asked for",
+    range: range(0),
+    options: { ...FILE, sourceNowBytes: 4 * GiB },
+    size: 4 * GiB,
+  },
+  {
     name: "a clone of a small xfs",
     range: range(64 * MiB),
     options: { ...XFS, sourceBytes: 64 * MiB },

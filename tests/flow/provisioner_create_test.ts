@@ -339,3 +339,42 @@ Deno.test("createVolume() under strict topology takes no request that names no p
     await bed.create("pvc-1");
   });
 });
+
+Deno.test({
+  name:
+    "a file system's snapshot has no size, and a restore of its old size works after it has grown",
+  ignore: noFiles,
+  fn: async () => {
+    await ProvisionerBed.run({ flasharrays: 0, flashblades: 1 }, async (bed) => {
+      const range = (required: number, limit = 0) => ({
+        capabilities: [RWX],
+        capacityRange: { requiredBytes: required * MiB, limitBytes: limit * MiB },
+      });
+      const volumeId = await bed.create("pvc-1", range(64));
+      const snapshot = { name: "s-1", sourceVolumeId: volumeId };
+      const before = await bed.provisioner.createSnapshot(snapshot, bed.signal);
+      await bed.provisioner.expandVolume({ volumeId, ...range(128) }, bed.signal);
+      const after = await bed.provisioner.createSnapshot(snapshot, bed.signal);
+      const list = { maxEntries: 0, startingToken: "", snapshotId: "", sourceVolumeId: "" };
+      const { entries: [listed] } = await bed.provisioner.listSnapshots(list, bed.signal);
+      const { snapshotId } = before;
+      const got = await bed.provisioner.getSnapshot(snapshotId, bed.signal);
+      deepEqual([before, after, listed, got].map((one) => one?.sizeBytes), [0, 0, 0, 0]);
+      const restored = async (name: string, required: number, limit = 0) => {
+        const request = bed.request(name, {
+          ...range(required, limit),
+          contentSource: { snapshotId },
+        });
+        const { capacityBytes } = await bed.provisioner.createVolume(request, bed.signal);
+        const again = await bed.provisioner.createVolume(request, bed.signal);
+        equal(again.capacityBytes, capacityBytes);
+        return capacityBytes / MiB;
+      };
+      equal(await restored("pvc-2", 64), 128, "the larger of what is asked and what it has now");
+      equal(await restored("pvc-3", 200), 200);
+      equal(await restored("pvc-4", 64, 96), 96, "the limit forbids more");
+      equal(await restored("pvc-5", 64, 64), 64);
+      equal(await restored("pvc-6", 0), 128);
+    });
+  },
+});

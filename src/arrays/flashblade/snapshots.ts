@@ -1,6 +1,5 @@
 import { PsoError } from "../../errors.ts";
 import type { Page, Snapshot, SnapshotListOptions } from "../array.ts";
-import { filterText } from "../rest/client.ts";
 import { isRefusal } from "../rest/refusals.ts";
 import {
   type ArrayContext,
@@ -9,20 +8,7 @@ import {
   type Resource,
   SNAPSHOTS_SEEN,
 } from "../rest/named_objects.ts";
-import {
-  fileSnapshotOf,
-  type FileSystemItem,
-  type FileSystemSnapshotItem,
-  isPassing,
-  isScheduled,
-  ownerOf,
-} from "./wire.ts";
-
-/**
- * File systems asked for in one filter: with names of 63 characters it stays below the 8 KiB that
- * web servers take as a URL.
- */
-const NAMES_PER_CALL = 50;
+import { fileSnapshotOf, type FileSystemSnapshotItem, isPassing, isScheduled } from "./wire.ts";
 
 /** The resource of snapshots; looked up also by the name of their file system. */
 export const FILE_SYSTEM_SNAPSHOTS: Resource = {
@@ -45,7 +31,7 @@ export class FileSystemSnapshots {
   /** As StorageArray.findSnapshot. */
   async find(name: string, signal?: AbortSignal): Promise<Snapshot | undefined> {
     const item = await this.#items.find(name, { signal });
-    return item && await this.#withSize(item, signal);
+    return item && fileSnapshotOf(item);
   }
 
   /** As StorageArray.createSnapshot. */
@@ -68,7 +54,7 @@ export class FileSystemSnapshots {
       const missing = `file system ${volume}`;
       item = await this.#items.afterRefusedCreate(name, { error, missing, signal });
     }
-    if (item) return await this.#withSize(item, signal);
+    if (item) return fileSnapshotOf(item);
     throw this.#items.returnedNothing(name);
   }
 
@@ -91,7 +77,7 @@ export class FileSystemSnapshots {
       const call = { path: FILE_SYSTEM_SNAPSHOTS.path, query, signal };
       const page = await this.#context.rest.page<FileSystemSnapshotItem>(call, options);
       const items = page.items.filter((item) => !isPassing(item));
-      return { ...page, items: await this.#withSizes(items, signal) };
+      return { ...page, items: items.map(fileSnapshotOf) };
     } catch (error) {
       const isVolumeGone = options.volume !== undefined && isRefusal(error, "missing", "destroyed");
       if (isVolumeGone) return { items: [] };
@@ -109,35 +95,5 @@ export class FileSystemSnapshots {
       (item) => !isScheduled(item) && !isPassing(item),
       { limit: SNAPSHOTS_SEEN, signal },
     );
-  }
-
-  async #withSize(item: FileSystemSnapshotItem, signal?: AbortSignal): Promise<Snapshot> {
-    const sizes = await this.#sizesOf([ownerOf(item)], signal);
-    return fileSnapshotOf(item, sizes.get(ownerOf(item)) ?? 0);
-  }
-
-  async #withSizes(items: FileSystemSnapshotItem[], signal?: AbortSignal): Promise<Snapshot[]> {
-    const sizes = await this.#sizesOf([...new Set(items.map(ownerOf))], signal);
-    return items.map((item) => fileSnapshotOf(item, sizes.get(ownerOf(item)) ?? 0));
-  }
-
-  /** Sizes of file systems, because snapshots have none of their own. One call per fifty names. */
-  async #sizesOf(names: string[], signal?: AbortSignal): Promise<Map<string, number>> {
-    const sizes = new Map<string, number>();
-    for (let start = 0; start < names.length; start += NAMES_PER_CALL) {
-      const part = names.slice(start, start + NAMES_PER_CALL);
-      const filter = part.map((name) => `name=${filterText(name)}`).join(" or ");
-      const query = part.length === 1 ? { names: part } : { filter };
-      const call = { path: "file-systems", query, signal };
-      try {
-        for await (const item of this.#context.rest.all<FileSystemItem>(call)) {
-          sizes.set(item.name ?? "", item.provisioned ?? 0);
-        }
-      } catch (error) {
-        // The file system is gone since: its size is not known.
-        if (!isRefusal(error, "missing", "destroyed")) throw error;
-      }
-    }
-    return sizes;
   }
 }

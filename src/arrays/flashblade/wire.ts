@@ -109,13 +109,17 @@ export function fileVolumeOf(item: FileSystemItem, hosts = false): Volume {
 }
 
 /** Full name of the file system that a snapshot was taken of. */
-export function ownerOf(item: FileSystemSnapshotItem): string {
+function ownerOf(item: FileSystemSnapshotItem): string {
   return item.source?.name ?? item.owner?.name ?? item.name?.split(".")[0] ?? "";
 }
 
-/** `sizeBytes`: a snapshot has no size of its own, its file system's is given. */
-export function fileSnapshotOf(item: FileSystemSnapshotItem, sizeBytes: number): Snapshot {
-  return { name: item.name ?? "", volume: ownerOf(item), sizeBytes, createdMs: item.created ?? 0 };
+/**
+ * `sizeBytes` is 0: the array keeps none, and the size that the file system has now is another one
+ * once it has grown.
+ */
+export function fileSnapshotOf(item: FileSystemSnapshotItem): Snapshot {
+  const createdMs = item.created ?? 0;
+  return { name: item.name ?? "", volume: ownerOf(item), sizeBytes: 0, createdMs };
 }
 
 /** True for a snapshot that a snapshot policy made and will remove. */

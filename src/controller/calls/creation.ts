@@ -19,7 +19,10 @@ import { readWantedVolume, wantedSize, type WantedVolume } from "./wanted_volume
 interface Source {
   member: FleetMember;
   spec: { volume: string } | { snapshot: string };
-  sizeBytes: number;
+  /** Its own size; absent for a snapshot of which the array keeps none. */
+  sizeBytes?: number;
+  /** For such a snapshot: the size of its volume now, unless that is gone. */
+  nowBytes?: number;
 }
 
 /** A volume that does not exist yet, with all that is decided about it but the array. */
@@ -55,7 +58,11 @@ export async function createVolume(
         `and backend ${wanted.kind} is asked for; use a class of the source's backend`,
     );
   }
-  const sizeBytes = wantedSize(wanted, { defaultFsType, sourceBytes: source?.sizeBytes });
+  const sizeBytes = wantedSize(wanted, {
+    defaultFsType,
+    sourceBytes: source?.sizeBytes,
+    sourceNowBytes: source?.nowBytes,
+  });
   return await createOnBestArray(context, { wanted, source, sizeBytes }, signal);
 }
 
@@ -112,7 +119,10 @@ async function findSource(
     const found = await locator.findSnapshot(contentSource.snapshotId, signal);
     if (found) {
       const { member, snapshot } = found;
-      return { member, spec: { snapshot: snapshot.name }, sizeBytes: snapshot.sizeBytes };
+      const spec = { snapshot: snapshot.name };
+      if (snapshot.sizeBytes > 0) return { member, spec, sizeBytes: snapshot.sizeBytes };
+      const volume = await member.array.findVolume(snapshot.volume, { signal });
+      return { member, spec, nowBytes: volume?.sizeBytes };
     }
     throw new PsoError(
       "not_found",
@@ -213,7 +223,7 @@ async function sendCreate(
   // rules of its own. When the second one fails the volume exists, so only those codes may be final
   // that the first change alone can give.
   const hasTwoSteps = source !== undefined &&
-    (wanted.kind === "file" || sizeBytes > source.sizeBytes);
+    (wanted.kind === "file" || sizeBytes > (source.sizeBytes ?? 0));
   const volume = await neverFinalWhenUnclear({
     what: `create ${wanted.request.name} on ${member.array.label}`,
     final: hasTwoSteps ? ["not_found", "unsupported", "conflict"] : "all",

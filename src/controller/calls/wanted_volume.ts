@@ -9,7 +9,7 @@ import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "../capa
 import type { ControllerContext } from "../context.ts";
 import { type ClassParameters, parameterOfOtherKind, parseParameters } from "../parameters.ts";
 import type { CapacityRange, CreateVolumeRequest } from "../requests.ts";
-import { newVolumeSize } from "../volume_size.ts";
+import { newVolumeSize, type SizeOptions } from "../volume_size.ts";
 
 const NO_RANGE: CapacityRange = { requiredBytes: 0, limitBytes: 0 };
 
@@ -71,10 +71,10 @@ export function kindFor(
 /** The bytes of the new volume, by the rules of newVolumeSize(). */
 export function wantedSize(
   { range, kind, request }: WantedVolume,
-  { defaultFsType, sourceBytes }: { defaultFsType: string; sourceBytes?: number },
+  options: Omit<SizeOptions, "kind" | "capabilities">,
 ): number {
   const { capabilities } = request;
-  return newVolumeSize(range, { kind, capabilities, defaultFsType, sourceBytes });
+  return newVolumeSize(range, { kind, capabilities, ...options });
 }
 
 function mkfsFault(
