@@ -176,6 +176,11 @@ export interface FileConnection<A extends FileAttachment = FileAttachment> {
     context: NodeContext,
     volume: { attachment: A; mount: Mount },
   ) => Promise<boolean>;
+  /**
+   * These mounts without those of this host that file systems of this protocol are mounted from:
+   * they show a volume and are no publication.
+   */
+  withoutSources: (context: NodeContext, mounts: Mount[]) => Promise<Mount[]>;
   /** Whether a mount without a record is one that this protocol made. */
   owns: (context: NodeContext, mount: Mount) => Promise<boolean>;
   /**

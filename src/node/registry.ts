@@ -91,6 +91,16 @@ export async function ownerOfDevice(
   return undefined;
 }
 
+/** These mounts of shared file systems without those that some protocol mounts them from. */
+export async function withoutSourceMounts(
+  context: NodeContext,
+  mounts: Mount[],
+): Promise<Mount[]> {
+  let left = mounts;
+  for (const connection of FILE_CONNECTIONS) left = await connection.withoutSources(context, left);
+  return left;
+}
+
 /** Whether a mount, known without a record, shows a shared file system that this driver mounted. */
 export async function isFileMount(context: NodeContext, mount: Mount): Promise<boolean> {
   for (const connection of FILE_CONNECTIONS) {

@@ -26,9 +26,9 @@ interface PortFacts {
 /** What one look at a FlashArray shows of how nodes reach it. */
 export interface FlashArrayFacts {
   arrayName: string;
-  /** Only a simulated array has the data plane behind the protocol `local`. */
-  simulated: boolean;
   ports: PortFacts;
+  /** Its name in the data plane behind the protocol `local`; absent: it has none, as real ones. */
+  localArray?: string;
 }
 
 /** A volume that is connected to a host, and which portals its node may use. */
@@ -104,7 +104,7 @@ const IS_SERVED: Record<Protocol, (facts: FlashArrayFacts) => boolean> = {
   "nvme-roce": ({ ports }) => ports.nvme["nvme-roce"].length > 0,
   "nvme-fc": ({ ports }) => ports.nvmeFc.length > 0,
   nfs: () => false, // a FlashArray serves no file systems to this driver
-  local: ({ simulated }) => simulated,
+  local: ({ localArray }) => localArray !== undefined,
 };
 
 /** The protocols that the array serves now; `local` for a simulated array only. */
@@ -148,7 +148,7 @@ export function attachmentOf(
         ...block,
       };
     case "local":
-      return { protocol, type: "block", array: facts.arrayName, host, lun, ...block };
+      return { protocol, type: "block", array: facts.localArray ?? "", host, lun, ...block };
     case "nfs":
       throw unserved(protocol, volume.label);
   }

@@ -38,10 +38,9 @@ const CONTROLLERS = [
 ];
 const FACTS = {
   arrayName: "fa-1",
-  simulated: false,
   ports: portFactsOf(PORTS, INTERFACES, CONTROLLERS),
 };
-const NO_PORTS = { arrayName: "fa-1", simulated: false, ports: portFactsOf([], [], []) };
+const NO_PORTS = { arrayName: "fa-1", ports: portFactsOf([], [], []) };
 const VOLUME = {
   label: "fa-1",
   host: "node-1",
@@ -69,7 +68,7 @@ Deno.test("portFactsOf() sorts ports by protocol and leaves out what is disabled
     "nvme-tcp",
     "nvme-fc",
   ]);
-  assert.deepEqual([...servedProtocols({ ...NO_PORTS, simulated: true })], ["local"]);
+  assert.deepEqual([...servedProtocols({ ...NO_PORTS, localArray: "fa-1" })], ["local"]);
 });
 
 Deno.test("portFactsOf() keeps portals on bonds and VLANs, which are no physical ports", () => {

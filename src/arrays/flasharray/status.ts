@@ -39,8 +39,8 @@ export async function readFlashArray(
   ]);
   const facts: FlashArrayFacts = {
     arrayName: array.name,
-    simulated: (array.banner ?? "").toLowerCase().includes(SIMULATED),
     ports: portFactsOf(ports, interfaces, controllers),
+    ...(array.banner?.toLowerCase().includes(SIMULATED) ? { localArray: array.name } : {}),
   };
   const status: ArrayStatus = {
     id: array.id,

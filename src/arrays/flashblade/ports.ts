@@ -11,7 +11,8 @@ import {
 /** Where a FlashBlade can be reached for data. */
 export interface FlashBladeFacts {
   arrayName: string;
-  simulated: boolean;
+  /** Its name in the data plane behind the protocol `local`; absent: it has none, as real ones. */
+  localArray?: string;
   /** Host name or IP address that nodes mount from; absent: no data interface is up. */
   dataAddress?: string;
 }
@@ -32,8 +33,10 @@ const SERVICES: Record<FileProtocol, FileService> = {
     missing: "has no data interface that is up: add one, or set NFSEndPoint in its configuration",
   },
   local: {
-    attachment: (fileSystem, { simulated, arrayName }) =>
-      simulated ? { protocol: "local", type: "file", array: arrayName, fileSystem } : undefined,
+    attachment: (fileSystem, { localArray }) =>
+      localArray === undefined
+        ? undefined
+        : { protocol: "local", type: "file", array: localArray, fileSystem },
     missing: "is a real one: the protocol local exists on simulated arrays only",
   },
 };

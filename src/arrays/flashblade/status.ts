@@ -45,7 +45,7 @@ export async function readFlashBlade(
   const dataAddress = nfsEndpoint ?? interfaces.find(servesData)?.address;
   const facts: FlashBladeFacts = {
     arrayName: array.name,
-    simulated: array.revision === SIMULATED,
+    ...(array.revision === SIMULATED ? { localArray: array.name } : {}),
     ...(dataAddress ? { dataAddress } : {}),
   };
   const used = space.items[0]?.space;

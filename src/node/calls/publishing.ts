@@ -12,9 +12,8 @@ import {
   resolveTarget,
 } from "../../host/mountinfo.ts";
 import { isBlock } from "../protocol.ts";
-import { fileConnection } from "../registry.ts";
+import { fileConnection, withoutSourceMounts } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
-import { realPlane } from "../local/plane.ts";
 import type { PublishRequest, UnpublishRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { dropStaleMount } from "./stale_mount.ts";
@@ -186,7 +185,7 @@ async function refuseOtherVolume(
 
 /**
  * Those of the mounts that are publications. The record tells them; without a record all mounts
- * count, but for the simulator's own mount of a file system in its plane.
+ * count, but for those that a protocol mounts from.
  */
 async function publicationsAmong(
   context: NodeContext,
@@ -197,9 +196,7 @@ async function publicationsAmong(
       record.published.some(({ targetPath }) => targetPath === mount.target)
     );
   }
-  if (context.localPlane === undefined) return mounts;
-  const plane = await realPlane(context);
-  return mounts.filter((mount) => !mount.target.includes(`${plane}/`)); // below a host root too
+  return await withoutSourceMounts(context, mounts);
 }
 
 async function makeParent(host: Host, targetPath: string): Promise<void> {

@@ -13,6 +13,7 @@ type LocalAttachment = FileAttachmentBy<"local">;
 export const localFile: FileConnection<LocalAttachment> = {
   mount,
   isMountOf,
+  withoutSources,
   owns,
   // The simulator is no server that could hang or forget what it exports.
   isStale: () => Promise.resolve(false),
@@ -84,6 +85,13 @@ async function isMountOf(
 ): Promise<boolean> {
   const source = await exportedMount(context, attachment);
   return mounted.majorMinor === source.majorMinor && mounted.root === source.root;
+}
+
+/** The simulator mounts each file system in its plane, and every volume is bound from there. */
+async function withoutSources(context: NodeContext, mounts: Mount[]): Promise<Mount[]> {
+  if (context.localPlane === undefined) return mounts;
+  const plane = await realPlane(context);
+  return mounts.filter((mount) => !mount.target.includes(`${plane}/`)); // below a host root too
 }
 
 /** True for a bind mount of what the simulator has mounted in its local plane. */

@@ -13,6 +13,7 @@ export const nfsFile: FileConnection<FileAttachmentBy<"nfs">> = {
   },
   isMountOf: (_context, { attachment, mount: { type, source } }) =>
     Promise.resolve(isNfs(type) && trimmed(source) === trimmed(nfsSource(attachment))),
+  withoutSources: (_context, mounts) => Promise.resolve(mounts), // it mounts from servers
   owns: (_context, { type }) => Promise.resolve(isNfs(type)),
   isStale: async ({ nfs }, { attachment, target }, signal) =>
     await nfs.probe(attachment.address, { target, signal }) === "stale",
