@@ -137,3 +137,13 @@ function peek<T>(read: () => T): T | undefined {
     return undefined;
   }
 }
+
+/** Whether something is at this path of the host, at the end of links inside its root. */
+export async function existsOnHost(host: Host, path: string): Promise<boolean> {
+  try {
+    await Deno.stat(await realHostPath(host, path));
+    return true;
+  } catch {
+    return false;
+  }
+}

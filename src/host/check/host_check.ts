@@ -5,13 +5,8 @@ import { type Finding, guarded } from "./finding.ts";
 import { type Host, readHostText } from "../host.ts";
 import { nameConflictFindings } from "./initiator_names.ts";
 import { parseMountinfo, readMounts } from "../mountinfo.ts";
-import {
-  bootFindings,
-  clockFindings,
-  multipathSettingFindings,
-  nfsFindings,
-  serviceFindings,
-} from "./service_check.ts";
+import { multipathSettingFindings, serviceFindings } from "./service_check.ts";
+import { bootFindings, clockFindings, nfsFindings } from "./system_check.ts";
 import { udevFindings } from "./udev_check.ts";
 
 /** What checkHost() looks at besides the host itself. */

@@ -1,12 +1,15 @@
 // docs/host-preparation.md: what it tells people to copy is what the check wants.
 import assert from "node:assert/strict";
+import type { Area } from "./finding.ts";
 import {
   blacklistFindings,
   parseMultipathConfig,
   settingFindings,
   WANTED_SETTINGS,
 } from "./multipath_settings.ts";
-import { withHostRoot } from "../../../tests/support/test_host.ts";
+import { findingsOf } from "../../../tests/support/prepared_host.ts";
+import { Transcripts, withHostRoot } from "../../../tests/support/test_host.ts";
+import { PROTOCOL_FACTS, REAL_PROTOCOLS } from "../../protocols.ts";
 import { udevFindings } from "./udev_check.ts";
 
 const text = await Deno.readTextFile(new URL("../../../docs/host-preparation.md", import.meta.url));
@@ -18,6 +21,28 @@ Deno.test("docs/host-preparation.md lists every setting of multipath that is che
     columns
   );
   assert.deepEqual(rows, WANTED_SETTINGS.map(({ key, wanted, why }) => [key, wanted, why]));
+});
+
+/** The rows of "What is looked at": areas and the rest of the row. */
+const looks = [...text.matchAll(/^\| ([a-z, ]+) \| (.+) \|$/gm)].map((
+  [, areas = "", row = ""],
+) => ({
+  areas: areas.split(", "),
+  row,
+}));
+
+Deno.test("docs/host-preparation.md lists tools and modules of each protocol, and every area of a report", async () => {
+  const wanted: { area: Area; name: string }[] = REAL_PROTOCOLS.flatMap((protocol) => {
+    const { area, tools, modules } = PROTOCOL_FACTS[protocol];
+    return [...tools, ...modules].map((name) => ({ area, name: `\`${name}\`` }));
+  });
+  assert.ok(wanted.length > 5);
+  const findings = await findingsOf(await Transcripts.of("debian12"));
+  wanted.push(...findings.map(({ area }) => ({ area, name: "" })));
+  const missing = wanted.filter(({ area, name }) =>
+    !looks.some(({ areas, row }) => areas.includes(area) && row.includes(name))
+  );
+  assert.deepEqual(missing, []);
 });
 
 Deno.test("the multipath.conf of docs/host-preparation.md is as wanted", () => {
