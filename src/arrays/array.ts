@@ -110,8 +110,8 @@ export interface NodeKnowledge {
   earlier?: readonly NodeIdentity[];
   /** The name of another node that has this initiator. */
   otherNodeWith?: (initiator: string) => string | undefined;
-  /** File only: the addresses of other nodes that use the volume. */
-  addressesInUse?: readonly string[];
+  /** Other nodes that this process has published the volume to. */
+  otherUsers?: readonly NodeIdentity[];
   /** This process has published the volume to the node, and to no other since. */
   isRepeat?: boolean;
 }

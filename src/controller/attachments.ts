@@ -20,7 +20,7 @@ export function knowledgeOf(
     cluster: options().clusterId,
     earlier: nodes.identitiesOf(node.name),
     otherNodeWith: (initiator) => nodes.otherNodeWith(initiator, node.name),
-    addressesInUse: others.flatMap((name) => nodes.identitiesOf(name)[0]?.addresses ?? []),
+    otherUsers: others.flatMap((name) => nodes.identitiesOf(name)[0] ?? []),
     isRepeat: published.isExclusive(volume, node.name),
   };
 }

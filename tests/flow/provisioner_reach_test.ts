@@ -326,6 +326,23 @@ Deno.test("a volume that two nodes shared becomes exclusive: the other node's ru
   });
 });
 
+for (const rules of ["", "*(rw,no_root_squash)"]) {
+  Deno.test(`publishVolume() without preemption refuses a file system that another node uses, though ${rules || "one shared address"} does not show it`, async () => {
+    const settings = { flasharray: { preemptAttachments: false } };
+    await ProvisionerBed.run({ ...FILE, settings }, async (bed) => {
+      const parameters = { ...FILE_CLASS.parameters, ...(rules ? { exportrules: rules } : {}) };
+      const volumeId = await bed.create("pvc-1", { parameters });
+      await bed.publish(volumeId, NA);
+      await bed.publish(volumeId, NA);
+      await rejects(bed.publish(volumeId, NB), { code: "in_use", message: /to node na and may/ });
+      deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(NA)]);
+      await unpublish(bed, volumeId, NA);
+      await bed.publish(volumeId, NB);
+      deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(NB)]);
+    });
+  });
+}
+
 Deno.test("a node whose address has a rule of an administrator's is let in by that one, and listed", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     const volumeId = await bed.create("pvc-1", SHARED_FILE);

@@ -213,6 +213,8 @@ export class HostObjects {
     for (const name of [owner.plainName, second]) {
       const namesake = hosts.find((host) => host.name?.toLowerCase() === name.toLowerCase());
       if (!namesake) return await this.#create(name, wanted);
+      // Only the local plane attaches without an initiator: there is nothing to set.
+      if (initiators.names.length === 0) return namesake.name ?? name;
       if (!await this.#mayTakeOver(namesake, wanted)) continue;
       this.forget(namesake.name ?? name); // it may have been known as the host of another protocol
       this.#tellOfTakeOver(namesake, owner);
@@ -276,10 +278,8 @@ export class HostObjects {
    * next volume to us.
    */
   async #mayTakeOver(host: HostItem, wanted: WantedHost): Promise<boolean> {
-    const { owner, initiators, cluster, signal } = wanted;
+    const { owner, cluster, signal } = wanted;
     const name = host.name ?? "";
-    // Only the local plane attaches without an initiator.
-    if (initiators.names.length === 0) return true;
     if (owner.otherNodeIn(host) !== undefined) return false;
     const isUnused = host.connection_count === 0;
     // The node's host for another protocol: it may serve pods, unless nothing is connected to it.

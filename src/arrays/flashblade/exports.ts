@@ -68,7 +68,9 @@ export class Exports {
         );
       }
       const rules = parseRules(item.nfs?.rules ?? "");
-      if (isAccessOfAdministrator(item, rules)) return attachment;
+      const isStatic = isAccessOfAdministrator(item, rules);
+      this.#refuseHiddenUser(volume, { ...options, node, isStatic });
+      if (isStatic) return attachment;
       const wanted = this.#wanted(volume, rules, { ...options, node });
       if (!areEqual(rules, wanted)) await this.#write(volume, wanted, options.signal);
       return attachment;
@@ -112,6 +114,28 @@ export class Exports {
     const item = await this.#context.find(volume, signal);
     const rules = parseRules(item?.nfs?.rules ?? "");
     return withoutAddresses(rules, addressesOf(node, known)).length < rules.length;
+  }
+
+  /**
+   * `in_use` when an exclusive volume must not be taken from another node that uses it, and no rule
+   * shows that node: an administrator's rules let everybody in, or both have one address.
+   */
+  #refuseHiddenUser(
+    volume: string,
+    { node, known, exclusive, preempt, isStatic }: WantedExport & { isStatic: boolean },
+  ): void {
+    if (!exclusive || preempt) return;
+    const own = new Set(node.addresses.map(addressKey));
+    const user = known?.otherUsers?.find(({ addresses }) =>
+      isStatic || addresses.some((address) => own.has(addressKey(address)))
+    );
+    if (!user) return;
+    throw new PsoError(
+      "in_use",
+      `file system ${volume} on array ${this.#context.label()} is published to node ` +
+        `${user.name} and may serve one node only: unpublish it there before it is attached to ` +
+        node.name,
+    );
   }
 
   /**
@@ -161,7 +185,8 @@ export class Exports {
  * volume: behind one translated address (NAT) stand several nodes.
  */
 function addressesOf(node: NodeIdentity, known: NodeKnowledge | undefined): string[] {
-  const inUse = new Set(known?.addressesInUse?.map(addressKey));
+  const others = known?.otherUsers ?? [];
+  const inUse = new Set(others.flatMap(({ addresses }) => addresses.map(addressKey)));
   return identitiesOf(node, known).flatMap(({ addresses }) => addresses).filter((address) =>
     !inUse.has(addressKey(address))
   );
