@@ -271,6 +271,17 @@ Deno.test(
 );
 
 Deno.test(
+  "connect() on the local plane by a node without initiators changes no host",
+  withHosts(async ({ array, addHost, hosts, hostsOf }) => {
+    await addHost("w1", { iqns: [OLD] });
+    const bare = node(1, { name: "w1", iqn: undefined, nqn: undefined });
+    await array.connect(V, bare, { ...ISCSI, protocol: "local" });
+    deepEqual(await hostsOf(V), ["w1"]);
+    deepEqual((await hosts())[0]?.iqns, [OLD]);
+  }),
+);
+
+Deno.test(
   "connect() gives the array's own words when it refuses NVMe beside iSCSI, as a conflict",
   withHosts(async ({ array, addHost, connect }) => {
     await addHost("elsewhere", { nqns: ["nqn.2014-08.org.nvmexpress:uuid:1"] });
