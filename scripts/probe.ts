@@ -26,3 +26,13 @@ export async function isLive(admin: string): Promise<boolean> {
     return false; // not listening yet
   }
 }
+
+/**
+ * Whether the controller serves every array, by the checks that its /readyz shows. The status alone
+ * is 200 as soon as one array is served.
+ */
+export async function servesAll(admin: string): Promise<boolean> {
+  const answer = await fetch(`${admin}/readyz`).catch(() => undefined);
+  const body: { checks?: { ok: boolean }[] } | undefined = await answer?.json();
+  return answer?.ok === true && (body?.checks ?? []).every(({ ok }) => ok);
+}

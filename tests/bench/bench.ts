@@ -2,6 +2,8 @@
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
 import { complain, say } from "../../scripts/shell.ts";
 import { type Stand, type StandOptions, startStand } from "../../scripts/stand.ts";
+import { servesAll } from "../../scripts/probe.ts";
+import { until } from "../../src/async/wait.ts";
 import { MiB } from "../../src/size.ts";
 
 export const flags: ReadonlySet<string> = new Set(Deno.args);
@@ -29,15 +31,9 @@ export async function withStand<T>(
   }
 }
 
-/** Waits until /readyz of `admin` is 200. */
+/** Waits until the controller at `admin` serves every array. */
 export async function isReady(admin: string): Promise<void> {
-  for (const deadline = Date.now() + 60_000;;) {
-    const answer = await fetch(`${admin}/readyz`).catch(() => undefined);
-    const text = await answer?.text();
-    if (answer?.ok) return;
-    if (Date.now() > deadline) throw new Error(`${admin} is not ready: ${text}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await until(`${admin} serves every array`, () => servesAll(admin), { timeoutMs: 60_000 });
 }
 
 export function median(values: number[]): number {

@@ -4,6 +4,7 @@ import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
 import type { NodeHandle, Paths } from "../../scripts/claim.ts";
 import { tryTool } from "../../scripts/shell.ts";
 import { type Stand, type StandOptions, startStand } from "../../scripts/stand.ts";
+import { servesAll } from "../../scripts/probe.ts";
 import { until } from "../../src/async/wait.ts";
 
 /** Why flow tests cannot run here, or undefined. */
@@ -81,11 +82,9 @@ export class Flow {
 
   /** Waits until the controller says that all arrays answer. */
   async ready(): Promise<void> {
-    await until("the controller's readiness", async () => {
-      const answer = await fetch(`${this.stand.facts.admin}/readyz`).catch(() => undefined);
-      await answer?.body?.cancel();
-      return answer?.ok;
-    }, { timeoutMs: 60_000 });
+    await until("the controller's readiness", () => servesAll(this.stand.facts.admin), {
+      timeoutMs: 60_000,
+    });
   }
 
   /**

@@ -6,6 +6,7 @@ import { DRIVER_NAME } from "../../src/csi/identity_service.ts";
 import { runTool } from "../../scripts/shell.ts";
 import { ROOT } from "../../scripts/program.ts";
 import { type Stand, startStand } from "../../scripts/stand.ts";
+import { servesAll } from "../../scripts/probe.ts";
 import { until } from "../../src/async/wait.ts";
 
 const KUBE = `${ROOT}/tests/kube/kube`;
@@ -174,11 +175,9 @@ export class Cluster {
   async restart(name: string): Promise<void> {
     await this.stand.start(name);
     if (name !== "controller") return;
-    await until("the controller's readiness", async () => {
-      const answer = await fetch(`${this.stand.facts.admin}/readyz`).catch(() => undefined);
-      await answer?.body?.cancel();
-      return answer?.ok;
-    }, { timeoutMs: 60_000 });
+    await until("the controller's readiness", () => servesAll(this.stand.facts.admin), {
+      timeoutMs: 60_000,
+    });
     await this.sidecars();
   }
 }
