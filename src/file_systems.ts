@@ -18,6 +18,11 @@ export interface FileSystemFacts {
   /** Arguments of `mkfsTool` that give the new file system this UUID. */
   mkfsUuid: (uuid: string) => string[];
   /**
+   * The options of `mkfsTool` with one that discards nothing: on a blank volume a discard only costs
+   * time, minutes on a large one. An option that says whether to discard stays as it is.
+   */
+  withoutDiscard: (options: readonly string[]) => string[];
+  /**
    * Options of `mkfsTool` that a class must not give: those that force, and those that set a UUID.
    * The driver chooses the UUID, so that it recognises a format that was interrupted.
    */
@@ -37,6 +42,7 @@ export const FILE_SYSTEMS: Readonly<Record<FsType, FileSystemFacts>> = {
     minimumBytes: 300 * MiB,
     mkfsTool: "mkfs.xfs",
     mkfsUuid: (uuid) => ["-m", `uuid=${uuid}`],
+    withoutDiscard: (options) => options.includes("-K") ? [...options] : ["-K", ...options],
     refusedMkfsOption: /^-f$|^-[a-zA-Z]*f[a-zA-Z]*$|uuid=/,
     // A clone and its source have one UUID, and XFS refuses the second of them on a node without
     // this option (xfs(5)).
@@ -49,12 +55,22 @@ export const FILE_SYSTEMS: Readonly<Record<FsType, FileSystemFacts>> = {
     minimumBytes: 8 * MiB,
     mkfsTool: "mkfs.ext4",
     mkfsUuid: (uuid) => ["-U", uuid],
+    withoutDiscard: withoutExt4Discard,
     refusedMkfsOption: /^-[a-zA-Z]*[FU][a-zA-Z]*$/,
     mountOptions: [],
     noRecoveryOption: "noload",
     growTool: "resize2fs",
   },
 };
+
+/** mke2fs heeds its last -E alone, so the word is added to that one. */
+function withoutExt4Discard(options: readonly string[]): string[] {
+  const last = options.findLastIndex((option) => /^-[a-zA-Z]*E/.test(option));
+  if (last < 0) return ["-E", "nodiscard", ...options];
+  const at = /E$/.test(options[last] ?? "") ? last + 1 : last;
+  const isSaid = /(^|[,E])(no)?discard(,|$)/.test(options[at] ?? "");
+  return options.map((option, index) => index === at && !isSaid ? `${option},nodiscard` : option);
+}
 
 /** `text`, in any case of letters, as a file system that this driver makes; else `undefined`. */
 export function findFsType(text: string): FsType | undefined {

@@ -12,7 +12,7 @@ export interface CommandResult {
 export interface RunOptions {
   /** Exit codes that are an answer; every other one throws. Default `[0]`. */
   okCodes?: number[];
-  /** Kills the whole process group when over; default 30,000. */
+  /** Kills the whole process group when over; default 30,000. `Infinity`: never. */
   timeoutMs?: number;
   signal?: AbortSignal;
   /** Text for the tool's standard input. */

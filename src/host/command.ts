@@ -271,11 +271,9 @@ class RunningTool {
   async finish(
     { timeoutMs = DEFAULT_TIMEOUT_MS, signal, stdin, binary = false }: RunOptions,
   ): Promise<CommandResult> {
-    const timer = setTimeout(
-      () =>
-        this.#kill(new PsoError("timeout", `${this.#shown} did not end within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
+    const late = () =>
+      this.#kill(new PsoError("timeout", `${this.#shown} did not end within ${timeoutMs} ms`));
+    const timer = timeoutMs === Infinity ? undefined : setTimeout(late, timeoutMs);
     const onAbort = () => this.#kill(abortError(signal));
     signal?.addEventListener("abort", onAbort, { once: true });
     const overdue = new Promise<undefined>((resolve) =>

@@ -2,16 +2,14 @@ import { PsoError } from "../errors.ts";
 import { FILE_SYSTEMS, type FsType } from "../file_systems.ts";
 import { mkfsOptionsFault } from "../mkfs_options.ts";
 import { MiB } from "../size.ts";
-import { abortError } from "../async/wait.ts";
 import { type BlockDevice, devicePath, readBlockDevice } from "./block_device.ts";
 import { readAreas } from "./device_read.ts";
 import type { Host } from "./host.ts";
 import { parseSuperblock, type Superblock, SUPERBLOCK_AREA } from "./superblock.ts";
 
-/** mkfs discards the whole volume first, and an array may take minutes for a large one. */
-const MKFS_TIMEOUT_MS = 300_000;
+/** What is ended half way has to be begun anew, and would never come to its end. */
+const NO_TIMEOUT_MS = Infinity;
 const GROW_TIMEOUT_MS = 300_000;
-const FSCK_TIMEOUT_MS = 600_000;
 /** kubelet asks for these numbers all the time, and must not wait for a server that is down. */
 const STATFS_TIMEOUT_MS = 5_000;
 
@@ -46,22 +44,21 @@ interface NewFileSystem {
 }
 
 /**
- * Makes a file system, proves it by reading its superblock back, and returns that. Call it only for a device that
- * proveBlank() has found blank; it never forces mkfs. `signal` is looked at before mkfs starts and
- * not after: somebody would have to clear half a file system by hand. `unavailable` with the words
- * of mkfs when it fails.
+ * Makes a file system, proves it by reading its superblock back, and returns that. Call it only for
+ * a device that proveBlank() has found blank; it never forces mkfs, and discards nothing, as
+ * nothing is there. Takes as long as mkfs lives: somebody would have to clear half a file system by
+ * hand.
+ * `unavailable` with the words of mkfs when it fails.
  */
 export async function makeFileSystem(
   host: Host,
   format: NewFileSystem,
-  signal?: AbortSignal,
 ): Promise<Superblock> {
   const { device, type, uuid, options } = format;
   checkFormat(type, { sizeBytes: device.sizeBytes, options });
-  const { mkfsTool: tool, mkfsUuid } = FILE_SYSTEMS[type];
-  if (signal?.aborted) throw abortError(signal);
-  await host.run(tool, [...mkfsUuid(uuid), ...options, devicePath(device)], {
-    timeoutMs: MKFS_TIMEOUT_MS,
+  const { mkfsTool: tool, mkfsUuid, withoutDiscard } = FILE_SYSTEMS[type];
+  await host.run(tool, [...mkfsUuid(uuid), ...withoutDiscard(options), devicePath(device)], {
+    timeoutMs: NO_TIMEOUT_MS,
   });
   const made = await superblockOf(host, device.name);
   if (made?.type === type && made.uuid === uuid && made.complete) return made;
@@ -89,22 +86,20 @@ export async function superblockOf(
 
 /**
  * Replays the journal of an unmounted ext4 and repairs what is safe to repair (e2fsck -p); xfs does
- * the same at mount. `full` checks even a file system that is marked clean. `unavailable` when a
- * person must decide how to repair it.
+ * the same at mount. `full` checks even a file system that is marked clean. Takes as long as e2fsck
+ * lives. `unavailable` when a person must decide how to repair it.
  */
 export async function checkExt4(
   host: Host,
   device: BlockDevice,
   options: { full: boolean },
-  signal?: AbortSignal,
 ): Promise<void> {
   // e2fsck(8): 1 and 2 are success (errors were corrected; with 2 a mounted root would need a
   // reboot), 4 (errors are left) and 8 (operational error) need a person.
   const args = [...(options.full ? ["-f"] : []), "-p", devicePath(device)];
   const result = await host.run("e2fsck", args, {
     okCodes: [0, 1, 2, 4, 8],
-    timeoutMs: FSCK_TIMEOUT_MS,
-    signal,
+    timeoutMs: NO_TIMEOUT_MS,
   });
   if (result.code < 4) return;
   const said = (result.stdout + result.stderr).trim().slice(-300).replaceAll(/\s+/g, " ");
@@ -159,16 +154,11 @@ interface MountedFileSystem {
 
 /**
  * Grows an unmounted ext4 to the size of its device, and proves it by its superblock. Call
- * checkExt4() with `full` right before: resize2fs insists on it. `signal` is looked at before
- * resize2fs starts and not after, as it must not be stopped while it moves inode tables.
+ * checkExt4() with `full` right before: resize2fs insists on it. Takes as long as resize2fs lives,
+ * as it must not be stopped while it moves inode tables.
  */
-export async function growUnmountedExt4(
-  host: Host,
-  device: BlockDevice,
-  signal?: AbortSignal,
-): Promise<void> {
-  if (signal?.aborted) throw abortError(signal);
-  await host.run(FILE_SYSTEMS.ext4.growTool, [devicePath(device)], { timeoutMs: GROW_TIMEOUT_MS });
+export async function growUnmountedExt4(host: Host, device: BlockDevice): Promise<void> {
+  await host.run(FILE_SYSTEMS.ext4.growTool, [devicePath(device)], { timeoutMs: NO_TIMEOUT_MS });
   const grown = await superblockOf(host, device.name);
   if (grown && grown.sizeBytes >= device.sizeBytes - grown.slackBytes) return;
   throw new PsoError(

@@ -3,6 +3,7 @@ import type { FlashArraySettings } from "../config/model.ts";
 import type { Protocol } from "../protocols.ts";
 import type { Host } from "../host/host.ts";
 import type { Logger } from "../log.ts";
+import type { DeviceWork } from "./device_work.ts";
 import type { NfsServers } from "./nfs/servers.ts";
 import type { StageRecords } from "./stage_record.ts";
 import type { TargetQueue } from "./target_queue.ts";
@@ -30,6 +31,8 @@ export interface NodeContext {
   chap: Map<string, ChapCredentials>;
   /** Who works with which iSCSI target or NVMe subsystem now. */
   targets: TargetQueue;
+  /** What runs on which device until it ends by itself. */
+  deviceWork: DeviceWork;
   /** `unavailable` with the reason when this host cannot use the protocol now. */
   requirePrepared: (protocol: Protocol) => Promise<void>;
   /** Which NFS servers answer this node. */

@@ -9,6 +9,7 @@ import type { Logger } from "../log.ts";
 import type { Condition, StorageCondition } from "./look.ts";
 import { ATTACHABLE } from "./registry.ts";
 import type { NodeContext } from "./context.ts";
+import { DeviceWork } from "./device_work.ts";
 import { expandVolume, volumeAt, volumeStats } from "./calls/growth.ts";
 import { Healer } from "./health/healer.ts";
 import { type IdentityOptions, readAddresses, readIdentity } from "./identity.ts";
@@ -85,6 +86,7 @@ export class NodePlugin {
       flasharray,
       chap: new Map(),
       targets: new TargetQueue(),
+      deviceWork: new DeviceWork(log),
       requirePrepared: (protocol) => this.#preparation.require(protocol),
       nfs: new NfsServers({ host, log, now: options.now }),
       log,

@@ -10,6 +10,7 @@ import type { Host } from "../../src/host/host.ts";
 import { createLogger } from "../../src/log.ts";
 import { PsoError } from "../../src/errors.ts";
 import type { NodeContext } from "../../src/node/context.ts";
+import { DeviceWork } from "../../src/node/device_work.ts";
 import { NfsServers } from "../../src/node/nfs/servers.ts";
 import { NodePlugin } from "../../src/node/node_plugin.ts";
 import { type StageRecord, StageRecords } from "../../src/node/stage_record.ts";
@@ -126,6 +127,7 @@ export class FakeHost extends HostFiles {
       flasharray: { ...TERSE, ...flasharray },
       chap: new Map(),
       targets: new TargetQueue(),
+      deviceWork: new DeviceWork(log),
       requirePrepared: () => Promise.resolve(),
       nfs: new NfsServers({ host: this.host, log, now: () => this.nowMs }),
       log,

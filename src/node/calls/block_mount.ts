@@ -39,13 +39,20 @@ export async function mountVolume(
     ? context.flasharray.defaultMkfsOptions
     : splitWords(options);
   const plan = { volumeId, device, attachment, type, mkfsOptions, readOnly, record, save };
+  // A format or check of an earlier call may still run.
+  await context.deviceWork.settled(device.name, signal);
   const superblock = await ensureFileSystem(context, plan, signal);
   if (readOnly) return await mountToRead(context, { stage, device, type }, signal);
   // A volume that was restored or cloned to a larger size has a file system of the old size. Ext4
   // grows before the mount, xfs only grows mounted.
   const isSmall = superblock.sizeBytes < device.sizeBytes - superblock.slackBytes;
-  if (type === "ext4") await checkExt4(host, device, { full: isSmall }, signal);
-  if (type === "ext4" && isSmall) await growUnmountedExt4(host, device, signal);
+  if (type === "ext4") {
+    const work = async () => {
+      await checkExt4(host, device, { full: isSmall });
+      if (isSmall) await growUnmountedExt4(host, device);
+    };
+    await context.deviceWork.run({ device: device.name, what: "e2fsck", work }, signal);
+  }
   const mount = { source: devicePath(device), target: place, type };
   const flags = mountFlags(context, { capability, type });
   await mountFileSystem(host, { ...mount, options: flags }, signal);

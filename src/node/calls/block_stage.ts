@@ -114,6 +114,8 @@ async function undo(
     const names = isForeign ? [] : await connection.devicesOf(context, { ...record, attachment });
     // Without a device nobody can see how far the format came: the note of it stays.
     let keepFormat = names.length === 0 && record.format?.state === "started";
+    // The next stage waits for it.
+    if (names.some((deviceName) => context.deviceWork.on(deviceName) !== undefined)) return;
     for (const deviceName of names) {
       keepFormat ||= await hasUnfinishedFormat(context, { record, deviceName });
       await releaseDevice(context, { connection, deviceName });

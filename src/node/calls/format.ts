@@ -1,5 +1,5 @@
 import { messageOf, PsoError } from "../../errors.ts";
-import type { FsType } from "../../file_systems.ts";
+import { FILE_SYSTEMS, type FsType } from "../../file_systems.ts";
 import { type BlockDevice, readBlockDevice } from "../../host/block_device.ts";
 import { type BlankProof, proveBlank } from "../../host/blank/blank_proof.ts";
 import {
@@ -175,11 +175,12 @@ async function format(
     type,
     uuid: note.uuid,
   });
-  const made = await makeFileSystem(
-    context.host,
-    { device, type, uuid: note.uuid, options: plan.mkfsOptions },
-    signal,
-  );
+  const wanted = { device, type, uuid: note.uuid, options: plan.mkfsOptions };
+  const made = await context.deviceWork.run({
+    device: device.name,
+    what: FILE_SYSTEMS[type].mkfsTool,
+    work: () => makeFileSystem(context.host, wanted),
+  }, signal);
   note.state = "finished";
   // Before the mount: from here on this node must never format the volume again.
   await plan.save();

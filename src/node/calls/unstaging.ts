@@ -71,6 +71,7 @@ export async function unstageVolume(
   }
   let keepFormat = held.size === 0 && own?.format?.state === "started";
   for (const { connection, deviceName } of held.values()) {
+    context.deviceWork.refuse(deviceName);
     if (own) keepFormat ||= await hasUnfinishedFormat(context, { record: own, deviceName });
     await releaseDevice(context, { connection, deviceName }, signal);
   }
@@ -186,7 +187,8 @@ async function devicesOfRecord(
 }
 
 /**
- * Takes a device away, once nothing mounts it any more. `in_use` while something does: a raw
+ * Takes a device away, once nothing mounts it any more. `in_use` while something does, or while a
+ * format or check of it still runs: a raw
  * publication does not keep its device open, so the kernel would let it go, and the pod would write
  * to whatever volume gets the device next.
  */
@@ -197,6 +199,7 @@ export async function releaseDevice(
 ): Promise<void> {
   const device = await findBlockDevice(context.host, deviceName);
   if (!device) return;
+  context.deviceWork.refuse(deviceName);
   const select = (mounts: Mount[]) => mountsOfDevice(mounts, device);
   const [left] = await untilUnmounted(context.host, select, {
     timeoutMs: COPIES_TIMEOUT_MS,
