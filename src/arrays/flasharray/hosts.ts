@@ -43,8 +43,8 @@ export type HostRole =
 const NAMES_PER_FILTER = 50;
 
 /**
- * The nodes' host objects on one FlashArray. Their names are remembered, so that an ordinary connect
- * needs no look at hosts.
+ * The nodes' host objects on one FlashArray. Their names are remembered, so that an ordinary
+ * connect needs no look at hosts.
  */
 export class HostObjects {
   readonly #context: HostContext;
@@ -92,8 +92,8 @@ export class HostObjects {
   }
 
   /**
-   * Sets the credentials on the host object, once per process: the array shows no passwords, so that
-   * only what this process set is known to hold.
+   * Sets the credentials on the host object, once per process: the array shows no passwords, so
+   * that only what this process set is known to hold.
    */
   async #setChap(
     name: string,

@@ -8,6 +8,7 @@ import type { HostItem } from "./wire.ts";
  * WWNs may stand together.
  */
 export type Family = "iqns" | "nqns" | "wwns";
+/** Every kind, in the order in which host objects are looked through. */
 export const FAMILIES: readonly Family[] = ["iqns", "nqns", "wwns"];
 
 /** Initiator names of one kind. */

@@ -25,6 +25,7 @@ export function parseRules(text: string): ExportRule[] {
   });
 }
 
+/** The text that parseRules() reads back to the same rules. */
 export function formatRules(rules: readonly ExportRule[]): string {
   return rules.map(({ client, options }) => options === "" ? client : `${client}(${options})`).join(
     " ",

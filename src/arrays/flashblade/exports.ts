@@ -181,8 +181,8 @@ export class Exports {
 }
 
 /**
- * Every address that the node has or is known to have had, without those of other nodes that use the
- * volume: behind one translated address (NAT) stand several nodes.
+ * Every address that the node has or is known to have had, without those of other nodes that use
+ * the volume: behind one translated address (NAT) stand several nodes.
  */
 function addressesOf(node: NodeIdentity, known: NodeKnowledge | undefined): string[] {
   const others = known?.otherUsers ?? [];

@@ -1,7 +1,7 @@
 import type { Page, Volume, VolumeKind } from "../../arrays/array.ts";
 import type { FleetMember } from "../../arrays/fleet.ts";
 import { isPsoError } from "../../errors.ts";
-import { publishedNodeIds } from "../attachments.ts";
+import { publishedNodeIds } from "./attachments.ts";
 import { capabilitiesFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { parseParameters } from "../parameters.ts";
@@ -105,10 +105,18 @@ async function volumesOf(
     : { items };
 }
 
+/** Which names are asked for. */
+interface OtherNames {
+  member: FleetMember;
+  prefix: string;
+  /** The last one that was given. */
+  after: string;
+}
+
 /** Names without the prefix that this process has published on the array, in order. */
 function otherNames(
   { published }: ControllerContext,
-  { member, prefix, after }: { member: FleetMember; prefix: string; after: string },
+  { member, prefix, after }: OtherNames,
 ): string[] {
   return published.volumes().flatMap((key) => nameIn(member, key) ?? []).filter((name) =>
     !name.toLowerCase().startsWith(prefix.toLowerCase()) && name > after

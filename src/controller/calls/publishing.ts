@@ -8,7 +8,7 @@ import {
   type NodeIdentity,
 } from "../../handoff.ts";
 import { type Protocol, PROTOCOLS } from "../../protocols.ts";
-import { knowledgeOf } from "../attachments.ts";
+import { knowledgeOf } from "./attachments.ts";
 import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { chooseProtocol } from "../protocol_choice.ts";

@@ -1,7 +1,7 @@
 import { severalError } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
-import { knowledgeOf } from "../attachments.ts";
+import { knowledgeOf } from "./attachments.ts";
 import type { ControllerContext } from "../context.ts";
 import type { UnpublishRequest } from "../requests.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";

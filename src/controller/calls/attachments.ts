@@ -1,9 +1,9 @@
-import { addressKey } from "../net/address.ts";
-import type { NodeKnowledge } from "../arrays/array.ts";
-import { memberKey } from "../arrays/fleet.ts";
-import type { NodeIdentity } from "../handoff.ts";
-import type { ControllerContext } from "./context.ts";
-import { type LocatedVolume, placeKey, type VolumePlace } from "./volume_locator.ts";
+import { addressKey } from "../../net/address.ts";
+import type { NodeKnowledge } from "../../arrays/array.ts";
+import { memberKey } from "../../arrays/fleet.ts";
+import type { NodeIdentity } from "../../handoff.ts";
+import type { ControllerContext } from "../context.ts";
+import { type LocatedVolume, placeKey, type VolumePlace } from "../volume_locator.ts";
 
 /** What of the controller's memory tells who uses a volume. */
 type AttachmentMemory = Pick<ControllerContext, "nodes" | "published" | "options">;
