@@ -27,13 +27,6 @@ export interface DeviceRead {
  * time-out below multipath). What takes longer does not come.
  */
 const READ_TIMEOUT_MS = 30_000;
-/**
- * So many shells read at once when there are many areas: what a read costs is the start of its
- * dd(1), and the array answers several reads as fast as one.
- */
-const LANES = 4;
-/** A shell of its own is not worth while for fewer areas. */
-const SHARE_MIN = 16;
 /** One dd(1) for each area, all by one shell: its arguments are the device, dd's flags, areas. */
 const READ_ALL = `device=$1 flags=$2; shift 2
 while [ $# -gt 0 ]; do
@@ -54,22 +47,6 @@ export async function readAreas(
   signal?: AbortSignal,
 ): Promise<Uint8Array[]> {
   await requireLivePath(host, name);
-  const share = Math.max(SHARE_MIN, Math.ceil(areas.length / LANES));
-  const shares = Array.from(
-    { length: Math.ceil(areas.length / share) },
-    (_, index) => areas.slice(index * share, (index + 1) * share),
-  );
-  const read = await Promise.all(
-    shares.map((own) => readShare(host, { name, areas: own, direct }, signal)),
-  );
-  return read.flat();
-}
-
-async function readShare(
-  host: Host,
-  { name, areas, direct }: DeviceRead,
-  signal?: AbortSignal,
-): Promise<Uint8Array[]> {
   const path = devicePath({ name });
   const flags = `skip_bytes,fullblock${direct ? ",direct" : ""}`;
   const places = areas.flatMap(({ offset, length }) => [String(offset), String(length)]);

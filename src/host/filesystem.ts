@@ -1,10 +1,11 @@
-import { PsoError } from "../errors.ts";
+import { isPsoError, PsoError } from "../errors.ts";
 import { FILE_SYSTEMS, type FsType } from "../file_systems.ts";
 import { mkfsOptionsFault } from "../mkfs_options.ts";
 import { MiB } from "../size.ts";
 import { type BlockDevice, devicePath, readBlockDevice } from "./block_device.ts";
 import { readAreas } from "./device_read.ts";
 import type { Host } from "./host.ts";
+import { type Mount, stoppedBy } from "./mountinfo.ts";
 import { parseSuperblock, type Superblock, SUPERBLOCK_AREA } from "./superblock.ts";
 
 /** What is ended half way has to be begun anew, and would never come to its end. */
@@ -12,6 +13,9 @@ const NO_TIMEOUT_MS = Infinity;
 const GROW_TIMEOUT_MS = 300_000;
 /** kubelet asks for these numbers all the time, and must not wait for a server that is down. */
 const STATFS_TIMEOUT_MS = 5_000;
+const PROBE_TIMEOUT_MS = 10_000;
+/** EIO, EUCLEAN, ENXIO and ENODEV, as stat(1) says them of a stopped file system. */
+const STOPPED = /input\/output error|structure needs cleaning|no such device/i;
 
 /**
  * Checks size and mkfs options before anything is written: `out_of_range` below the smallest size
@@ -248,6 +252,33 @@ export async function readFileSystemUse(
     signal,
   });
   return parseUse(stdout);
+}
+
+/**
+ * Why a mounted file system of a device takes no access any more; `undefined` while it lives. After
+ * errors the kernel stops a file system for good, and neither a path that comes back nor time
+ * changes that: it must be mounted anew. Asked by mountinfo and by stat(1) of its root, because a
+ * stopped xfs shows itself by EIO alone. `timeout` when it does not answer within 10 s.
+ */
+export async function faultOfFileSystem(
+  host: Host,
+  mount: Mount,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const word = stoppedBy(mount);
+  if (word !== undefined) {
+    return `the kernel has stopped its ${mount.type} after an error (option ${word})`;
+  }
+  try {
+    await host.run("stat", ["--format=%i", "--", mount.target], {
+      timeoutMs: PROBE_TIMEOUT_MS,
+      signal,
+    });
+    return undefined;
+  } catch (error) {
+    if (!isPsoError(error, "unavailable") || !STOPPED.test(error.message)) throw error;
+    return `the kernel has stopped its ${mount.type} after an error (${error.message})`;
+  }
 }
 
 /**

@@ -108,6 +108,17 @@ export function isReadOnlyMount(mount: Mount): boolean {
 }
 
 /**
+ * The option by which mountinfo shows that the kernel has stopped a file system after an error:
+ * `abort`, `emergency_ro` and `shutdown` are words of its own, `ro` is one when the mount itself
+ * was asked to be writable. `undefined` when it shows none; a stopped xfs shows none.
+ */
+export function stoppedBy({ options, superOptions }: Mount): string | undefined {
+  const word = superOptions.find((option) => /^(abort|emergency_ro|shutdown)$/.test(option));
+  if (word !== undefined) return word;
+  return options.includes("rw") && superOptions.includes("ro") ? "ro" : undefined;
+}
+
+/**
  * The kernel name of the device whose node is bind-mounted here, as for a raw block volume;
  * `undefined` for every other mount.
  */

@@ -11,6 +11,7 @@ import { ATTACHABLE } from "./registry.ts";
 import type { NodeContext } from "./context.ts";
 import { DeviceWork } from "./device_work.ts";
 import { expandVolume, volumeAt, volumeStats } from "./calls/growth.ts";
+import { probeFileSystem } from "./health/condition.ts";
 import { Healer } from "./health/healer.ts";
 import { type IdentityOptions, readAddresses, readIdentity } from "./identity.ts";
 import { NfsServers } from "./nfs/servers.ts";
@@ -186,7 +187,10 @@ export class NodePlugin {
     const failed: Condition[] = failure === undefined
       ? []
       : [{ status: "inaccessible", reason: "StageFailed", message: failure }];
-    if (record) return [...failed, ...await this.healer.conditionsOf(record)];
+    if (record) {
+      const found = await this.healer.conditionsOf(record);
+      return [...failed, ...found, ...await probeFileSystem(this.#context, record)];
+    }
     if (failed.length === 0) {
       await volumeAt(this.#context, { volumeId, volumePath, stagingPath });
     }

@@ -39,6 +39,10 @@ export interface StageRecord<A extends Attachment = Attachment> {
    * stages it again.
    */
   unstaging?: boolean;
+  /**
+   * A dead mount of the volume is being replaced: until a new one is there, a publish may make it.
+   */
+  remounting?: boolean;
   published: { targetPath: string; readOnly: boolean }[];
 }
 
@@ -192,6 +196,7 @@ export class StageRecords {
       device: undefined,
       image: undefined,
       unstaging: undefined,
+      remounting: undefined,
       published: [],
     });
   }

@@ -198,7 +198,7 @@ Deno.test("rule 45: a stale NFS mount is told and refused while a pod has it, an
     assert.deepEqual(await health(lab, volume), ["inaccessible StaleFileHandle"]);
     assert.match(
       await refusal(lab.publish(second, NFS)),
-      /^in_use: .*is stale on this node .*end the pods that use it/,
+      /^in_use: .*it is stale: .*end the pods that use it/,
     );
     await lab.node.unpublish(volume);
     await lab.publish(second, NFS);

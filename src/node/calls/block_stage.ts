@@ -10,6 +10,7 @@ import { blockConnection } from "../registry.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { deviceOfMount } from "../volume_mounts.ts";
 import { mountVolume } from "./block_mount.ts";
+import { deathOf, dropDeadMount } from "./dead_mount.ts";
 import { hasUnfinishedFormat } from "./format.ts";
 import { makeFile } from "./places.ts";
 import { foreignMountError, fsTypeOf, requireSameAccess, type Stage } from "./stage.ts";
@@ -22,7 +23,8 @@ interface BlockStage {
 
 /**
  * The stage of a block volume: attach, then bind the device node or mount the file system. A stage
- * that fails is undone. One that is there already is only proven, and grown to its device.
+ * that fails is undone. One that is there already is only proven, and grown to its device; one
+ * that is dead is replaced, unless something still uses it (`in_use`).
  */
 export async function stageBlock(
   context: NodeContext,
@@ -30,7 +32,7 @@ export async function stageBlock(
   signal?: AbortSignal,
 ): Promise<void> {
   const existing = mountAt(await readMounts(context.host), stage.place);
-  if (existing) return await confirmStaged(context, { stage, attachment, existing }, signal);
+  if (existing && await isKept(context, { stage, attachment, existing }, signal)) return;
   await context.requirePrepared(attachment.protocol);
   await stage.save();
   try {
@@ -38,8 +40,13 @@ export async function stageBlock(
     if (stage.capability.access.type === "block") {
       await bindDevice(context, { stage, device }, signal);
     } else await mountVolume(context, { stage, device, attachment }, signal);
+    if (stage.record.remounting) {
+      stage.record.remounting = undefined;
+      await stage.save();
+    }
   } catch (error) {
-    await undo(context, { stage, attachment }, error);
+    // The volume was staged before this call: it stays attached, and the repeat goes on.
+    if (!stage.record.remounting) await undo(context, { stage, attachment }, error);
     throw error;
   }
 }
@@ -50,21 +57,35 @@ interface ExistingStage extends BlockStage {
 }
 
 /**
- * Proves that what is mounted is this very volume, in the way that is asked for: `in_use` for any
- * other volume, `conflict` for another way. The proof is the device's identity, never its name.
+ * Proves that what is mounted is this very volume, in the way that is asked for, and alive: `in_use`
+ * for any other volume, `conflict` for another way. The proof is the device's identity, never its
+ * name. False when it was dead, and is taken away.
  */
-async function confirmStaged(
+async function isKept(
   context: NodeContext,
   { stage, attachment, existing }: ExistingStage,
   signal?: AbortSignal,
-): Promise<void> {
-  const device = await deviceOfMount(context.host, existing);
-  const connection = blockConnection(attachment);
+): Promise<boolean> {
+  const { host } = context;
+  const { record } = stage;
+  const device = await deviceOfMount(host, existing);
   const isOurs = device &&
-    await connection.isDeviceOf(context, { attachment, device: device.name }, signal);
-  if (!isOurs) throw foreignMountError(stage, existing);
+    await blockConnection(attachment).isDeviceOf(
+      context,
+      { attachment, device: device.name },
+      signal,
+    );
+  if (device && !isOurs) throw foreignMountError(stage, existing);
+  const why = await deathOf(host, { staged: existing, record }, signal);
+  if (why !== undefined) {
+    record.remounting = true;
+    await stage.save();
+    await dropDeadMount(context, { staged: existing, record, why }, signal);
+    return false;
+  }
+  if (!device) throw foreignMountError(stage, existing);
   requireSameAccess(stage, existing);
-  if (stage.capability.access.type === "block") return;
+  if (stage.capability.access.type === "block") return true;
   const type = fsTypeOf(context, stage.capability);
   if (existing.type !== type) {
     throw new PsoError(
@@ -74,8 +95,9 @@ async function confirmStaged(
     );
   }
   if (!isReadOnlyMount(existing)) {
-    await growMounted(context.host, { type, device, target: stage.place }, signal);
+    await growMounted(host, { type, device, target: stage.place }, signal);
   }
+  return true;
 }
 
 function attach(

@@ -11,14 +11,15 @@ import {
   readMounts,
   resolveTarget,
 } from "../../host/mountinfo.ts";
-import { isBlock } from "../protocol.ts";
+import { isBlock, isBlockRecord } from "../protocol.ts";
 import { fileConnection, withoutSourceMounts } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import type { PublishRequest, UnpublishRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
-import { dropStaleMount } from "./stale_mount.ts";
+import { stageBlock } from "./block_stage.ts";
+import { deathOf, dropDeadMount } from "./dead_mount.ts";
 import { makeFile, makeFolder } from "./places.ts";
-import { mountShared } from "./shared_stage.ts";
+import { mountShared, staleReason } from "./shared_stage.ts";
 import {
   checkPath,
   deviceOfMount,
@@ -94,6 +95,10 @@ async function examine(
   const targetPath = await resolveTarget(host, request.targetPath);
   await makeParent(host, targetPath);
   const place = stagedPlace(stagingPath, capability.access.type);
+  const record = await records.find(volumeId);
+  if (record?.stagingPath === stagingPath) {
+    await replaceDeadMount(context, { request, record, place }, signal);
+  }
   const mounts = await readMounts(host);
   const staged = mountAt(mounts, place);
   const isRaw = staged !== undefined && boundDeviceName(staged) !== undefined;
@@ -104,7 +109,6 @@ async function examine(
         "first",
     );
   }
-  const record = await records.find(volumeId);
   if (record) await refuseOtherVolume(host, { staged, stagingPath, record });
   const usable = await freshMount(context, { request, staged, record }, signal);
   const elsewhere = mountsElsewhere(mounts, usable, [place, targetPath]);
@@ -117,6 +121,41 @@ async function examine(
     others,
     record,
   };
+}
+
+interface RecordedPublish {
+  request: PublishRequest;
+  record: StageRecord;
+  /** Where the volume is staged. */
+  place: string;
+}
+
+/**
+ * Stages a block volume anew by its record when what is staged is dead, or was taken away for that
+ * and nothing came in its place. `in_use` while other pods have it.
+ */
+async function replaceDeadMount(
+  context: NodeContext,
+  { request, record, place }: RecordedPublish,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (!isBlockRecord(record) || record.unstaging) return;
+  const staged = mountAt(await readMounts(context.host), place);
+  const isNeeded = staged
+    ? await deathOf(context.host, { staged, record }, signal) !== undefined
+    : record.remounting === true;
+  if (!isNeeded) return;
+  const { volumeId, capability } = request;
+  const { stagingPath } = record;
+  // It was staged before: nothing that is found on it now may be formatted over.
+  const attachment = { ...record.attachment, everWritten: true };
+  const again = { volumeId, stagingPath, capability, attachment, volumeContext: {} };
+  const save = () => context.records.write(record);
+  await stageBlock(
+    context,
+    { stage: { request: again, capability, place, record, save }, attachment },
+    signal,
+  );
 }
 
 interface StagedVolume {
@@ -140,7 +179,8 @@ async function freshMount(
   const { attachment } = record;
   const mounted = { attachment, target: staged.target };
   if (!await fileConnection(attachment).isStale(context, mounted, signal)) return staged;
-  await dropStaleMount(context, { volumeId, staged, record }, signal);
+  const why = staleReason(staged.source);
+  await dropDeadMount(context, { staged, record, why }, signal);
   await mountShared(context, { attachment, capability, target: staged.target }, signal);
   const fresh = mountAt(await readMounts(context.host), staged.target);
   if (fresh) return fresh;

@@ -4,7 +4,7 @@ import type { NodeContext } from "../context.ts";
 import type { FileAttachment } from "../protocol.ts";
 import { fileConnection } from "../registry.ts";
 import { foreignMountError, requireSameAccess, type Stage, wantsReadOnly } from "./stage.ts";
-import { dropStaleMount } from "./stale_mount.ts";
+import { dropDeadMount } from "./dead_mount.ts";
 
 /** A shared file system, how it is asked for, and where it is to be mounted. */
 interface SharedMount {
@@ -22,7 +22,7 @@ export async function stageFileSystem(
   { stage, attachment }: { stage: Stage; attachment: FileAttachment },
   signal?: AbortSignal,
 ): Promise<void> {
-  const { capability, place, record, request: { volumeId } } = stage;
+  const { capability, place, record } = stage;
   const connection = fileConnection(attachment);
   const existing = mountAt(await readMounts(context.host), place);
   if (existing) {
@@ -33,11 +33,17 @@ export async function stageFileSystem(
     const mounted = { attachment, target: existing.target };
     const isStale = await connection.isStale(context, mounted, signal).catch(() => false);
     if (!isStale) return requireSameAccess(stage, existing);
-    await dropStaleMount(context, { volumeId, staged: existing, record }, signal);
+    const why = staleReason(existing.source);
+    await dropDeadMount(context, { staged: existing, record, why }, signal);
   }
   await context.requirePrepared(attachment.protocol);
   await stage.save();
   await mountShared(context, { attachment, capability, target: place }, signal);
+}
+
+/** Why a mounted file system is of no use when its server says that it is stale. */
+export function staleReason(source: string): string {
+  return `it is stale: its server no longer has what was mounted from ${source}`;
 }
 
 /** Mounts a shared file system in the way that the capability asks for. */

@@ -1,7 +1,6 @@
 import { messageOf, PsoError } from "../../errors.ts";
-import { findFsType } from "../../file_systems.ts";
 import { findBlockDevice } from "../../host/block_device.ts";
-import { filePath, type Host, readHostText } from "../../host/host.ts";
+import { filePath, type Host } from "../../host/host.ts";
 import { unmountAll, untilUnmounted } from "../../host/mount.ts";
 import {
   type Mount,
@@ -13,6 +12,7 @@ import {
 import { type BlockConnection, isBlock, isBlockRecord } from "../protocol.ts";
 import { blockConnection, isFileMount, ownerOfDevice } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
+import { isDeviceGone } from "./dead_mount.ts";
 import { hasUnfinishedFormat } from "./format.ts";
 import type { UnstageRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
@@ -160,16 +160,6 @@ async function deviceUnderMount(
     `${mount.target} holds ${mount.type} from ${mount.source}, which is not a volume of this ` +
       "driver: unmount it by hand",
   );
-}
-
-/**
- * Whether the kernel took the device away below its mount, as when the array disconnects an NVMe
- * volume: the mount is what is left of it.
- */
-async function isDeviceGone(host: Host, mount: Mount): Promise<boolean> {
-  if (mount.root.endsWith("//deleted")) return true;
-  return findFsType(mount.type) !== undefined &&
-    await readHostText(host, `/sys/dev/block/${mount.majorMinor}/uevent`) === undefined;
 }
 
 /** The devices that this node attached for the volume of its record, mounted or not. */

@@ -1,4 +1,12 @@
-import { mountAt } from "../../host/mountinfo.ts";
+import { messageOf } from "../../errors.ts";
+import { faultOfFileSystem } from "../../host/filesystem.ts";
+import {
+  boundDeviceName,
+  type Mount,
+  mountAt,
+  readMounts,
+  stoppedBy,
+} from "../../host/mountinfo.ts";
 import type { HostView } from "../../host/host_view.ts";
 import type { NodeContext } from "../context.ts";
 import { type Condition, NONE, type StorageCondition, type VolumeLook } from "../look.ts";
@@ -28,13 +36,8 @@ export async function lookAt(
       ? "an unstage was begun and has not ended"
       : `nothing is mounted at ${stagingPath}`;
     conditions.push({ status: "inaccessible", reason, message });
-  } else if (
-    isBlock(attachment) && staged.options.includes("rw") &&
-    staged.superOptions.some((option) => /^(ro|emergency_ro|shutdown)$/.test(option))
-  ) {
-    const message = `the kernel takes no more writes to ${staged.type} at ${stagingPath} after ` +
-      "an error: see its log";
-    conditions.push({ status: "degraded", reason: "FileSystemReadOnly", message });
+  } else if (isBlock(attachment) && stoppedBy(staged) !== undefined) {
+    conditions.push(stoppedCondition(staged));
   }
   if (!isBlock(attachment)) {
     const said = fileConnection(attachment).look(context, { attachment, target: staged?.target });
@@ -43,6 +46,40 @@ export async function lookAt(
   if (!isUsed) return { conditions, isUsed, paths: NONE, missingRoutes: [] };
   const found = await blockConnection(attachment).look(context, { view, attachment, device });
   return { ...found, isUsed, conditions: [...conditions, ...found.conditions] };
+}
+
+/** The condition of a volume whose file system the kernel has stopped, as mountinfo shows it. */
+function stoppedCondition(staged: Mount): Condition {
+  const word = stoppedBy(staged);
+  const message = `the kernel has stopped ${staged.type} at ${staged.target} after an error ` +
+    `(option ${word}): see its log; when the pods that use it have ended, it is mounted anew`;
+  // After `ro` alone, what is there can still be read.
+  return word === "ro"
+    ? { status: "degraded", reason: "FileSystemReadOnly", message }
+    : { status: "inaccessible", reason: "FileSystemStopped", message };
+}
+
+/**
+ * What is wrong with the staged file system of a block volume that neither sysfs nor mountinfo
+ * shows: a stopped xfs, or one that does not answer. Asked by a process, unlike lookAt().
+ */
+export async function probeFileSystem(
+  { host }: NodeContext,
+  { attachment, stagingPath }: StageRecord,
+  signal?: AbortSignal,
+): Promise<Condition[]> {
+  const staged = stagedMount(await readMounts(host), stagingPath);
+  if (!staged || !isBlock(attachment) || boundDeviceName(staged) !== undefined) return [];
+  if (stoppedBy(staged) !== undefined) return []; // lookAt() tells it
+  try {
+    const message = await faultOfFileSystem(host, staged, signal);
+    return message === undefined
+      ? []
+      : [{ status: "inaccessible", reason: "FileSystemStopped", message }];
+  } catch (error) {
+    const message = messageOf(error);
+    return [{ status: "inaccessible", reason: "FileSystemNotAnswering", message }];
+  }
 }
 
 /**

@@ -240,7 +240,7 @@ Deno.test("an NVMe path that is gone is connected again, noted as ours; one that
     assert.deepEqual(await reasons(node, "v1"), ["inaccessible NoPath"]);
     await round(node);
     assert.deepEqual(await reasons(node, "v1"), ["degraded PathsMissing"]);
-    assert.deepEqual(fake.commands.map((line) => line.split(" --")[0]), [
+    assert.deepEqual(fake.ran("nvme").map((line) => line.split(" --")[0]), [
       `nvme connect -t tcp -n ${NQN} -a 192.0.2.2 -s 4420`,
     ]);
     fake.nvme.setState(controller, "live");
@@ -326,7 +326,7 @@ Deno.test("publish mounts a stale NFS volume anew when no pod has it, and refuse
     assert.equal(code, "in_use");
     assert.match(
       message,
-      /^volume v1 is stale on this node .* and \/pod\/1 still shows it: end the pods that use it/,
+      /^volume v1 cannot be used on this node \(it is stale: .*\), and \/pod\/1 still shows it: end the pods that use it/,
     );
     assert.equal(fake.commands.filter((line) => line.startsWith("umount")).length, 1);
   }));
