@@ -21,6 +21,7 @@ export const testRun: Run = async (tool, args, options = {}) => {
     code: output.code,
     stdout: text.decode(output.stdout),
     stderr: text.decode(output.stderr),
+    ...options.binary ? { bytes: output.stdout } : {},
   };
   if (!(options.okCodes ?? [0]).includes(result.code)) {
     throw new PsoError("unavailable", `${tool} ${args.join(" ")}: ${result.code} ${result.stderr}`);
