@@ -7,7 +7,6 @@ import {
   mountCapability,
   TestNode,
   testRun,
-  VOLUME_BYTES,
 } from "../../tests/support/test_node.ts";
 import { readMounts } from "../host/mountinfo.ts";
 
@@ -63,27 +62,6 @@ Deno.test("a raw block volume shows the device's bytes and size at the target", 
     await test.takeAway(volume);
     const head = (await Deno.readTextFile(volume.image)).slice(0, 14);
     assert.equal(head, "bytes of a pod");
-  }));
-
-Deno.test("a read-only raw volume takes no writes, and a writable publication beside it is refused", () =>
-  TestNode.use(async (test) => {
-    const volume = await test.volume(8 * MiB);
-    const capability = BLOCK_CAPABILITY;
-    await test.node.stage(test.stageRequest(volume, { capability }));
-    await test.node.publish(test.publishRequest(volume, { capability, readOnly: true }));
-    await assert.rejects(
-      testRun("dd", ["if=/dev/zero", `of=${volume.targetPath}`, "bs=4k", "count=1"]),
-      /Operation not permitted|Read-only/,
-    );
-    const second = { ...volume, targetPath: `${volume.targetPath}-2` };
-    assert.equal(
-      (await failureOf(test.node.publish(test.publishRequest(second, { capability })))).code,
-      "in_use",
-    );
-    await test.node.unpublish(volume);
-    await test.node.publish(test.publishRequest(second, { capability }));
-    await testRun("dd", ["if=/dev/zero", `of=${second.targetPath}`, "bs=4k", "count=1"]);
-    await test.takeAway(second);
   }));
 
 Deno.test("stage before publish and after unpublish fails, also when it is still mounted", () =>
@@ -154,151 +132,6 @@ Deno.test("another volume at the staging path is refused and left alone", () =>
     await test.node.stage(test.stageRequest(first));
     assert.equal((await failureOf(test.node.stage(test.stageRequest(second)))).code, "in_use");
     await test.node.unstage(first);
-  }));
-
-Deno.test("a single-writer volume is refused at a second target, and a multi-writer one is not", () =>
-  TestNode.use(async (test) => {
-    for (const mode of ["single-node-single-writer", "single-node-multi-writer"] as const) {
-      const volume = await test.volume();
-      const capability = mountCapability("xfs", mode);
-      await test.node.stage(test.stageRequest(volume, { capability }));
-      await test.node.publish(test.publishRequest(volume, { capability }));
-      const second = { ...volume, targetPath: `${volume.targetPath}-2` };
-      const work = test.node.publish(test.publishRequest(second, { capability }));
-      if (mode === "single-node-single-writer") {
-        assert.equal((await failureOf(work)).code, "in_use");
-      } else await work;
-      assert.equal((await failureOf(test.node.unstage(volume))).code, "in_use");
-      await test.node.unpublish(second);
-      await test.takeAway(volume);
-    }
-  }));
-
-Deno.test("publish at the same target in another way is a conflict, and read-only takes no writes", () =>
-  TestNode.use(async (test) => {
-    const volume = await test.volume();
-    await test.node.stage(test.stageRequest(volume));
-    await test.node.publish(test.publishRequest(volume, { readOnly: true }));
-    await assert.rejects(Deno.writeTextFile(`${volume.targetPath}/file`, "x"), /os error 30/);
-    assert.equal(
-      (await failureOf(test.node.publish(test.publishRequest(volume)))).code,
-      "conflict",
-    );
-    await test.node.publish(test.publishRequest(volume, { readOnly: true }));
-    // as a crash between bind and remount leaves it
-    await testRun("mount", ["-o", "remount,bind,rw", volume.targetPath]);
-    await test.node.publish(test.publishRequest(volume, { readOnly: true }));
-    await assert.rejects(Deno.writeTextFile(`${volume.targetPath}/file`, "x"), /os error 30/);
-    await test.takeAway(volume);
-  }));
-
-Deno.test("publish of what is not staged is refused", () =>
-  TestNode.use(async (test) => {
-    const volume = await test.volume();
-    const error = await failureOf(test.node.publish(test.publishRequest(volume)));
-    assert.equal(error.code, "in_use");
-    assert.match(error.message, /is not staged at .* as mount: stage it first/);
-  }));
-
-/**
- * Growing a mounted ext4 needs CAP_SYS_RESOURCE (ext4's EXT4_IOC_RESIZE_FS), which root in a
- * container may lack.
- */
-const CAP_SYS_RESOURCE = 24n;
-const capabilities = BigInt(
-  `0x${/^CapEff:\s*(\S+)/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1] ?? "0"}`,
-);
-
-for (const fsType of ["xfs", "ext4"]) {
-  const ignore = fsType === "ext4" && (capabilities & (1n << CAP_SYS_RESOURCE)) === 0n;
-  const why = ignore ? " (skipped: growing a mounted ext4 needs CAP_SYS_RESOURCE)" : "";
-  const name =
-    `expand grows a mounted ${fsType} online by its staging or published path and refuses until the array has grown${why}`;
-  Deno.test({ name, ignore }, () =>
-    TestNode.use(async (test) => {
-      const volume = await test.volume();
-      const capability = mountCapability(fsType);
-      await test.node.stage(test.stageRequest(volume, { capability }));
-      await test.node.publish(test.publishRequest(volume, { capability }));
-      const { volumeId, stagingPath, targetPath } = volume;
-      for (
-        const [volumePath, sizeBytes] of [[targetPath, 400 * MiB], [
-          stagingPath,
-          512 * MiB,
-        ]] as const
-      ) {
-        const early = await failureOf(
-          test.node.expand({ volumeId, volumePath, requiredBytes: sizeBytes }),
-        );
-        assert.match(
-          early.message,
-          new RegExp(`and ${sizeBytes} are asked for: it must be grown on its array first`),
-        );
-        await Deno.truncate(volume.image, sizeBytes);
-        for (let times = 0; times < 2; times++) {
-          assert.ok(
-            (await test.node.expand({ volumeId, volumePath, requiredBytes: sizeBytes }))
-              .sizeBytes >= sizeBytes - MiB,
-          );
-        }
-        const stats = await test.node.stats({ volumeId, volumePath: targetPath });
-        assert.ok(
-          stats.type === "mount" && stats.bytes.total > sizeBytes * 0.7 && stats.inodes.total > 0,
-          JSON.stringify(stats),
-        );
-      }
-      await test.takeAway(volume);
-    }));
-
-  Deno.test(`stage grows a ${fsType} that was restored to a larger volume`, () =>
-    TestNode.use(async (test) => {
-      const volume = await test.volume();
-      const capability = mountCapability(fsType);
-      await test.node.stage(test.stageRequest(volume, { capability }));
-      await test.node.unstage(volume);
-      await Deno.truncate(volume.image, 2 * VOLUME_BYTES);
-      const attachment = { ...volume.attachment, sizeBytes: 2 * VOLUME_BYTES, everWritten: true };
-      await test.node.stage(test.stageRequest(volume, { capability, attachment }));
-      const { volumeId, stagingPath } = volume;
-      const stats = await test.node.stats({ volumeId, volumePath: stagingPath });
-      assert.ok(
-        stats.type === "mount" && stats.bytes.total > VOLUME_BYTES * 1.5,
-        JSON.stringify(stats),
-      );
-      await test.node.unstage(volume);
-    }));
-}
-
-Deno.test("expand of a raw volume returns the new size of the device", () =>
-  TestNode.use(async (test) => {
-    const volume = await test.volume(8 * MiB);
-    await test.node.stage(test.stageRequest(volume, { capability: BLOCK_CAPABILITY }));
-    await Deno.truncate(volume.image, 16 * MiB);
-    const { volumeId, stagingPath } = volume;
-    assert.deepEqual(
-      await test.node.expand({ volumeId, volumePath: stagingPath, requiredBytes: 16 * MiB }),
-      { sizeBytes: 16 * MiB },
-    );
-    await test.node.unstage(volume);
-  }));
-
-Deno.test("stats and expand of an unknown volume are not found, whatever the path", () =>
-  TestNode.use(async (test) => {
-    const volume = await test.volume();
-    await test.node.stage(test.stageRequest(volume));
-    for (const volumePath of ["some/path", "/some/path", test.folder]) {
-      for (const volumeId of ["unknown", volume.volumeId]) {
-        assert.equal(
-          (await failureOf(test.node.stats({ volumeId, volumePath }))).code,
-          "not_found",
-        );
-        assert.equal(
-          (await failureOf(test.node.expand({ volumeId, volumePath }))).code,
-          "not_found",
-        );
-      }
-    }
-    await test.node.unstage(volume);
   }));
 
 Deno.test("the clone of a mounted xfs mounts beside its source, and a reader of one with a dirty log writes nothing", () =>
@@ -460,21 +293,6 @@ Deno.test("two calls for one volume at once: the second is busy", () =>
     assert.equal((await failureOf(test.node.stage(test.stageRequest(volume)))).code, "busy");
     await first;
     await test.node.unstage(volume);
-  }));
-
-Deno.test("expand by a read-only published path grows the file system through its staged mount", () =>
-  TestNode.use(async (test) => {
-    const volume = await test.volume();
-    await test.node.stage(test.stageRequest(volume));
-    await test.node.publish(test.publishRequest(volume, { readOnly: true }));
-    await Deno.truncate(volume.image, 400 * MiB);
-    const grown = await test.node.expand({
-      volumeId: volume.volumeId,
-      volumePath: volume.targetPath,
-      requiredBytes: 400 * MiB,
-    });
-    assert.deepEqual(grown, { sizeBytes: 400 * MiB });
-    await test.takeAway(volume);
   }));
 
 for (const capability of [mountCapability(), BLOCK_CAPABILITY]) {

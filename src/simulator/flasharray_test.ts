@@ -1,17 +1,8 @@
 import assert from "node:assert/strict";
-import { type Bench, withFleet } from "./fixture_test.ts";
+import { withFleet } from "./fixture_test.ts";
+import { MiB, withVolume } from "./flasharray_fixture_test.ts";
 
-const MiB = 1024 * 1024;
 const DAY_SECONDS = 86_400;
-
-/** Runs with one FlashArray that holds a 8 MiB volume `v1`. */
-function withVolume(name: string, test: (bench: Bench) => Promise<void>): void {
-  Deno.test(name, () =>
-    withFleet({}, async (bench) => {
-      await bench.array.ok("POST /volumes?names=v1", { provisioned: 8 * MiB });
-      await test(bench);
-    }));
-}
 
 Deno.test("GET /arrays says that the array is simulated, and its capacity in physical bytes", async () => {
   await withFleet({ capacityBytes: 2 ** 40 }, async ({ array }) => {
@@ -49,124 +40,6 @@ withVolume(
     assert.notEqual(second.serial, volume.serial);
   },
 );
-
-const REFUSED: [call: string, body: unknown, error: string][] = [
-  ["POST /volumes", {}, "400 names is required."],
-  ["POST /volumes?names=v1", { provisioned: MiB }, "400 Volume already exists. (v1)"],
-  ["POST /volumes?names=V1", { provisioned: MiB }, "400 Volume already exists. (V1)"],
-  [
-    "POST /volumes?names=v2",
-    { provisioned: MiB - 512 },
-    "400 Invalid volume size: 1048064 is not within 1048576 and 4503599627370496. (v2)",
-  ],
-  [
-    "POST /volumes?names=v2",
-    { provisioned: MiB + 1 },
-    "400 Invalid volume size: 1048577 is not a multiple of 512. (v2)",
-  ],
-  ["POST /volumes?names=p::v", {}, "400 Pod does not exist. (p)"],
-  ["POST /volumes?names=g/v", {}, "400 Volume group does not exist. (g)"],
-  [
-    "POST /volumes?names=v2",
-    { source: { name: "none" } },
-    "400 No such volume or snapshot. (none)",
-  ],
-  [
-    "POST /volumes?names=v2",
-    { source: { name: "v1.none" } },
-    "400 No such volume or snapshot. (v1.none)",
-  ],
-  ["POST /volumes?names=v1&overwrite=true", {}, "400 overwrite needs a source."],
-  [
-    "POST /volumes?names=v2",
-    { qos: { iops_limit: 99 } },
-    "400 Invalid value for iops_limit: 99 is not within 100 and 100000000. (iops_limit)",
-  ],
-  ["GET /volumes?names=v1,none", undefined, "400 Volume does not exist. (none)"],
-  ["GET /volumes?names=v*", undefined, "400 Volume does not exist. (v*)"],
-  ["GET /volumes?names=v1&destroyed=true", undefined, "400 Volume does not exist. (v1)"],
-  ["GET /volumes?names=v1&ids=x", undefined, "400 names and ids cannot be used together."],
-  [
-    "GET /volumes?filter=nonsense='x'",
-    undefined,
-    "400 Invalid filter: no field nonsense. (nonsense='x')",
-  ],
-  [
-    "GET /volumes?destroyed=maybe",
-    undefined,
-    "400 Invalid value for destroyed: expected true or false. (maybe)",
-  ],
-  ["GET /volumes?sort=-name", undefined, "400 Invalid value for sort. (-name)"],
-  ["GET /volumes?continuation_token=xyz", undefined, "400 Invalid continuation token. (xyz)"],
-  ["PATCH /volumes?names=none", { destroyed: true }, "400 Volume does not exist. (none)"],
-  [
-    "PATCH /volumes?names=v1",
-    { provisioned: 4 * MiB },
-    "400 Volume size cannot be reduced without truncate: the new size is smaller than " +
-    "the current one. (v1)",
-  ],
-  [
-    "PATCH /volumes?names=v1",
-    { name: "v2", destroyed: true },
-    "400 name and destroyed cannot be changed in one request. (v1)",
-  ],
-  ["PATCH /volumes?names=v1", { destroyed: false }, "400 Volume has not been destroyed. (v1)"],
-  [
-    "DELETE /volumes?names=v1",
-    undefined,
-    "400 Volume cannot be eradicated: it has not been destroyed. (v1)",
-  ],
-  [
-    "POST /volume-snapshots?source_names=none",
-    { suffix: "s" },
-    "400 No such volume or snapshot. (none)",
-  ],
-  [
-    "POST /volume-snapshots?source_names=v1",
-    { suffix: "a_b" },
-    "400 Invalid snapshot suffix: it must have 1 to 63 letters, digits and '-', with at " +
-    "least one letter or '-'. (a_b)",
-  ],
-  ["POST /volume-snapshots", {}, "400 source_names or source_ids is required."],
-  ["GET /volume-snapshots?names=v1.s", undefined, "400 No such volume or snapshot. (v1.s)"],
-  ["GET /volume-snapshots?source_names=none", undefined, "400 No such volume or snapshot. (none)"],
-  [
-    "POST /hosts?names=a_b",
-    {},
-    "400 Invalid host name: it must have 1 to 63 letters, digits and '-', and begin and " +
-    "end with a letter or digit. (a_b)",
-  ],
-  [
-    "POST /hosts?names=h",
-    { nqns: ["nqn.a:1"], wwns: ["2100F4C7AA002706"] },
-    "400 An NVMe host cannot have initiators of another protocol. (h)",
-  ],
-  [
-    "POST /hosts?names=h",
-    { chap: { host_user: "u", host_password: "short" } },
-    "400 Invalid CHAP password: 12 to 255 characters without a space.",
-  ],
-  [
-    "POST /hosts?names=h",
-    { personality: "linux" },
-    "400 Invalid personality: one of aix, esxi, hitachi-vsp, hpux, oracle-vm-server, " +
-    "solaris, vms. (linux)",
-  ],
-  [
-    "POST /connections?host_names=none&volume_names=v1",
-    undefined,
-    "400 Host does not exist. (none)",
-  ],
-  ["DELETE /hosts?names=none", undefined, "400 Host does not exist. (none)"],
-];
-for (const [call, body, error] of REFUSED) {
-  withVolume(
-    `array refuses ${call} ${body === undefined ? "" : JSON.stringify(body)}`,
-    async ({ array }) => {
-      assert.equal(await array.refused(call, body), error);
-    },
-  );
-}
 
 withVolume(
   "destroyed volume keeps its name, stays in lists and can be recovered",
@@ -483,83 +356,6 @@ withVolume("an NVMe host sees nsid from REST 2.27 and lun before", async ({ arra
   array.version = "2.27";
   const [now] = (await array.ok("GET /connections")).items;
   assert.deepEqual([now.lun, now.nsid], [null, 1]);
-});
-
-Deno.test("lists page with limit, token and offset, and sort without a token", async () => {
-  await withFleet({}, async ({ array }) => {
-    await array.ok("POST /volumes?names=a1,a2,a3,a4,a5", {});
-    await array.ok("PATCH /volumes?names=a2", { provisioned: 4 * MiB });
-    const page = async (query: string) => {
-      const body = await array.ok(`GET /volumes?${query}`);
-      return {
-        names: body.items.map(({ name }: { name: string }) => name).join(),
-        more: body.more_items_remaining,
-        token: body.continuation_token,
-        count: body.total_item_count,
-      };
-    };
-    const first = await page("limit=2");
-    assert.deepEqual([first.names, first.more, first.count], ["a1,a2", true, null]);
-    // A volume that appears and one that goes between two pages neither repeat nor hide others.
-    await array.ok("POST /volumes?names=a0", {});
-    await array.ok("PATCH /volumes?names=a1", { destroyed: true });
-    await array.ok("DELETE /volumes?names=a1");
-    const second = await page(`limit=2&continuation_token=${encodeURIComponent(first.token)}`);
-    assert.deepEqual([second.names, second.more], ["a3,a4", true]);
-    const last = await page(`limit=2&continuation_token=${encodeURIComponent(second.token)}`);
-    assert.deepEqual([last.names, last.more, last.token], ["a5", false, null]);
-    assert.equal((await page("offset=3&limit=9")).names, "a4,a5");
-    assert.deepEqual(await page("limit=0&total_item_count=true"), {
-      names: "",
-      more: true,
-      token: null,
-      count: 5,
-    });
-    const sorted = await page("sort=provisioned-,name-&limit=2");
-    assert.deepEqual([sorted.names, sorted.more, sorted.token], ["a2,a5", true, null]);
-    const reply = await array.send("GET /volumes?limit=1");
-    assert.equal(reply.headers.get("x-next-token"), reply.body.continuation_token);
-    const total = await array.ok("GET /volumes?total_only=true");
-    assert.deepEqual([total.items, total.total[0].provisioned], [[], 8 * MiB]);
-  });
-});
-
-Deno.test("a page holds at most 1,000 items, and all pages together every volume once", async () => {
-  await withFleet({}, async ({ array }) => {
-    for (let block = 0; block < 21; block++) {
-      await array.ok(
-        `POST /volumes?names=${
-          Array.from({ length: 100 }, (_, at) => `v${block * 100 + at}`).join()
-        }`,
-        {},
-      );
-    }
-    const seen = new Set<string>();
-    const sizes: number[] = [];
-    for (let token = "";;) {
-      const body = await array.ok(
-        `GET /volumes?limit=5000${token && `&continuation_token=${encodeURIComponent(token)}`}`,
-      );
-      for (const { name } of body.items) seen.add(name);
-      sizes.push(body.items.length);
-      if (!body.more_items_remaining) break;
-      token = body.continuation_token;
-    }
-    assert.deepEqual([sizes, seen.size], [[1000, 1000, 100], 2100]);
-  });
-});
-
-Deno.test("object limits are reached with destroyed volumes counted", async () => {
-  await withFleet({ limits: { volumes: 2 } }, async ({ array }) => {
-    await array.ok("POST /volumes?names=a,b", {});
-    await array.ok("PATCH /volumes?names=a", { destroyed: true });
-    assert.equal(
-      await array.refused("POST /volumes?names=c", {}),
-      "400 Maximum number of volumes: limit reached. (c)",
-    );
-    await array.ok("DELETE /volumes?names=a");
-    await array.ok("POST /volumes?names=c", {});
-  });
 });
 
 Deno.test("ports, controllers and interfaces name the same targets in their own case", async () => {
