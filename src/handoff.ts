@@ -32,12 +32,32 @@ function base64ToHex(text: string): string {
   return Uint8Array.fromBase64(text, { alphabet: "base64url" }).toHex();
 }
 
+/** Whether the identity fits into the 256 bytes that CSI allows: encodeNodeId() takes it. */
+export function fitsNodeId(node: NodeIdentity): boolean {
+  return bytesOf(nodeIdOf(node)) <= NODE_ID_MAX_BYTES;
+}
+
 /**
  * node_id of CSI: `1;<name>;<protocol letters>` and then `;i=<IQN>`, `;u=<UUID of the NQN>` or
  * `;n=<NQN>`, `;w=<WWPNs>`, `;a=<addresses>` for what there is. UUID and WWPNs are binary in
  * base64url. Throws `invalid` when it does not fit in 256 bytes.
  */
 export function encodeNodeId(node: NodeIdentity): string {
+  const nodeId = nodeIdOf(node);
+  if (fitsNodeId(node)) return nodeId;
+  throw new PsoError(
+    "invalid",
+    `node ${node.name} cannot be registered: its identity takes ${bytesOf(nodeId)} bytes and CSI ` +
+      `allows ${NODE_ID_MAX_BYTES} (${node.addresses.length} addresses, ${node.wwpns.length} ` +
+      "WWPNs); name fewer data addresses with --data-address or shorten the IQN",
+  );
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+function nodeIdOf(node: NodeIdentity): string {
   const uuid = UUID_NQN.exec(node.nqn?.toLowerCase() ?? "")?.[1];
   const parts = [
     "1",
@@ -49,15 +69,7 @@ export function encodeNodeId(node: NodeIdentity): string {
   else if (node.nqn) parts.push(`n=${node.nqn}`);
   if (node.wwpns.length > 0) parts.push(`w=${hexToBase64(node.wwpns.join(""))}`);
   if (node.addresses.length > 0) parts.push(`a=${node.addresses.join(",")}`);
-  const nodeId = parts.join(";");
-  const bytes = new TextEncoder().encode(nodeId).length;
-  if (bytes <= NODE_ID_MAX_BYTES) return nodeId;
-  throw new PsoError(
-    "invalid",
-    `node ${node.name} cannot be registered: its identity takes ${bytes} bytes and CSI allows ` +
-      `${NODE_ID_MAX_BYTES} (${node.addresses.length} addresses, ${node.wwpns.length} WWPNs); ` +
-      "name the data addresses with --data-address or shorten the IQN",
-  );
+  return parts.join(";");
 }
 
 function uuidOf(hex: string): string {

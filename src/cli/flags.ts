@@ -83,7 +83,7 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       value: "IP",
       meaning:
         "address of this node in a storage network (repeatable; default: the addresses of the " +
-        "host's own interfaces)",
+        "host's own interfaces, as many as CSI has room for)",
       repeat: true,
     },
     {

@@ -1,5 +1,6 @@
 import { messageOf, PsoError } from "../errors.ts";
-import type { NodeIdentity } from "../handoff.ts";
+import { fitsNodeId, type NodeIdentity } from "../handoff.ts";
+import { type Cidr, isAllowed } from "../net/cidr.ts";
 import {
   FC_PROTOCOLS,
   type Protocol,
@@ -66,6 +67,27 @@ export async function readIdentity(options: IdentityOptions): Promise<NodeIdenti
   if (isFor(protocolsOfInitiator("nqn")) && "value" in nqn) identity.nqn = nqn.value;
   if (isFor(FC_PROTOCOLS) && "value" in wwpns) identity.wwpns = wwpns.value;
   return identity;
+}
+
+/**
+ * The identity with as many of its addresses as a node_id holds, and those that were left out. An
+ * address in one of `networks` is kept before all others; else the order of the addresses decides,
+ * so the same host gives the same identity each time.
+ */
+export function withFittingAddresses(
+  identity: NodeIdentity,
+  networks: readonly Cidr[],
+): { identity: NodeIdentity; leftOut: string[] } {
+  const isNear = (address: string) => networks.length > 0 && isAllowed(address, networks);
+  const all = identity.addresses;
+  const ranked = [...all.filter(isNear), ...all.filter((address) => !isNear(address))];
+  const leftOut: string[] = [];
+  let fitting = identity;
+  while (!fitsNodeId(fitting) && ranked.length > 0) {
+    leftOut.unshift(...ranked.splice(-1));
+    fitting = { ...identity, addresses: all.filter((address) => ranked.includes(address)) };
+  }
+  return { identity: fitting, leftOut };
 }
 
 interface AddressRow {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { readIqn, readNqn, readWwpns } from "../host/check/initiator_names.ts";
+import { encodeNodeId } from "../handoff.ts";
+import { parseCidr } from "../net/cidr.ts";
 import { equipmentReasons, parseAddresses, readIdentity } from "./identity.ts";
 import { FakeHost } from "../../tests/support/fake_host.ts";
 import { DEBIANS, Transcripts, withHostRoot } from "../../tests/support/test_host.ts";
@@ -158,4 +160,55 @@ Deno.test("NodeGetInfo three times gives one identity on a host that had no NVMe
     assert.match(seen[0]?.nqn ?? "", /^nqn\.2014-08\.org\.nvmexpress:uuid:/);
     assert.equal(new Set(seen.map(({ nqn }) => nqn)).size, 1);
     assert.equal(fake.said("host name written, because the host had none").length, 2);
+  }));
+
+/** A host with so many addresses of each family, by interfaces of its own. */
+function manyAddresses(fake: FakeHost): void {
+  const row = (at: number) => ({
+    ifname: `bond0.${at}`,
+    addr_info: [
+      { family: "inet", local: `10.128.${100 + at}.254`, scope: "global" },
+      { family: "inet6", local: `2001:db8:0:${at}::1234`, scope: "global" },
+    ],
+  });
+  const rows = Array.from({ length: 10 }, (_, at) => row(at));
+  fake.onTool.set("ip", () => ({ stdout: JSON.stringify(rows) }));
+}
+
+for (
+  const { name, cidrs, first } of [
+    { name: "", cidrs: [], first: "10.128.100.254" },
+    {
+      name: ", those in the array's networks first",
+      cidrs: ["2001:db8:0:7::/64", "10.128.109.0/24"],
+      first: "10.128.109.254",
+    },
+  ]
+) {
+  Deno.test(`NodeGetInfo of a host with 20 addresses gives the same as many as fit${name}, and says which not`, () =>
+    FakeHost.use(async (fake) => {
+      manyAddresses(fake);
+      const iscsiAllowedCidrs = cidrs.flatMap((text) => parseCidr(text) ?? []);
+      const node = fake.plugin({ dataAddresses: [], flasharray: { iscsiAllowedCidrs } });
+      const [one, again] = [await node.identity(), await node.identity()];
+      assert.deepEqual(one, again);
+      assert.ok(new TextEncoder().encode(encodeNodeId(one)).length <= 256);
+      assert.ok(one.addresses.includes(first), one.addresses.join());
+      if (cidrs.length > 0) assert.ok(one.addresses.includes("2001:db8:0:7::1234"));
+      const [line = ""] = fake.said(
+        "addresses of this node left out, because CSI has no room for them",
+      );
+      assert.match(line, /2001:db8:0:9::1234.*--data-address/);
+    }));
+}
+
+Deno.test("NodeGetInfo leaves out no address that an administrator named, and says that they are too many", () =>
+  FakeHost.use(async (fake) => {
+    const dataAddresses = Array.from({ length: 20 }, (_, at) => `10.128.100.${100 + at}`);
+    const identity = await fake.plugin({ dataAddresses }).identity();
+    assert.equal(identity.addresses.length, 20);
+    assert.throws(() => encodeNodeId(identity), {
+      code: "invalid",
+      message: /name fewer data addresses/,
+    });
   }));

@@ -13,7 +13,12 @@ import { DeviceWork } from "./device_work.ts";
 import { expandVolume, volumeAt, volumeStats } from "./calls/growth.ts";
 import { probeFileSystem } from "./health/condition.ts";
 import { Healer } from "./health/healer.ts";
-import { type IdentityOptions, readAddresses, readIdentity } from "./identity.ts";
+import {
+  type IdentityOptions,
+  readAddresses,
+  readIdentity,
+  withFittingAddresses,
+} from "./identity.ts";
 import { NfsServers } from "./nfs/servers.ts";
 import { Preparation } from "./preparation.ts";
 import { publishVolume, unpublishVolume } from "./calls/publishing.ts";
@@ -65,6 +70,8 @@ export class NodePlugin {
   readonly #context: NodeContext;
   readonly #locks = new KeyedLock();
   readonly #identity: IdentityOptions;
+  /** An administrator named the addresses: then none of them is left out. */
+  readonly #hasChosenAddresses: boolean;
   readonly #preparation: Preparation;
   /** Why the last stage of a volume failed; such a volume has no record. */
   readonly #failedStages = new Map<string, string>();
@@ -75,6 +82,7 @@ export class NodePlugin {
     const { host, dataAddresses, flasharray, log, stateDir, localPlane } = options;
     const addresses = () =>
       dataAddresses.length > 0 ? Promise.resolve(dataAddresses) : readAddresses(host);
+    this.#hasChosenAddresses = dataAddresses.length > 0;
     this.maxVolumesPerNode = options.maxVolumesPerNode;
     this.#identity = { name: options.name, host, attachable: ATTACHABLE, localPlane, addresses };
     this.#preparation = new Preparation({ ...this.#identity, multipath: flasharray.multipath });
@@ -214,7 +222,18 @@ export class NodePlugin {
         reason: messageOf(error),
       });
     }
-    return await readIdentity(this.#identity);
+    const whole = await readIdentity(this.#identity);
+    if (this.#hasChosenAddresses) return whole;
+    const { iscsiAllowedCidrs } = this.#context.flasharray;
+    const { identity, leftOut } = withFittingAddresses(whole, iscsiAllowedCidrs);
+    if (leftOut.length > 0) {
+      this.#context.log.warn("addresses of this node left out, because CSI has no room for them", {
+        kept: identity.addresses.join(", "),
+        leftOut: leftOut.join(", "),
+        fix: "name the addresses in storage networks with --data-address",
+      });
+    }
+    return identity;
   }
 
   /** Why a protocol cannot be used on this host, for readiness; those that can are left out. */

@@ -10,12 +10,30 @@ export async function makeFolder(host: Host, path: string): Promise<void> {
   }
 }
 
-/** Makes an empty file to bind a device node onto. One that is there is kept. */
+/**
+ * Makes an empty file to bind a device node onto. One that is there is kept. `in_use` when a folder
+ * is there: it may hold something, so it is not removed.
+ */
 export async function makeFile(host: Host, path: string): Promise<void> {
+  if (await isFolder(host, path)) {
+    throw new PsoError(
+      "in_use",
+      `${path} is a folder, and a raw device is bound to a file there: see what made the folder, ` +
+        "and remove it if it is empty",
+    );
+  }
   try {
     (await Deno.open(filePath(host, path), { write: true, create: true, mode: 0o600 })).close();
   } catch (error) {
     throw cannotMake(`file ${path}`, error);
+  }
+}
+
+async function isFolder(host: Host, path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(filePath(host, path))).isDirectory;
+  } catch {
+    return false; // what is wrong shows when the file is made
   }
 }
 

@@ -7,6 +7,7 @@ import { mountNfs, nfsSource } from "./mount.ts";
 export const nfsFile: FileConnection<FileAttachmentBy<"nfs">> = {
   mount: async ({ host, nfs }, { attachment, target, options }, signal) => {
     const source = nfsSource(attachment);
+    if (options.includes("nolock")) nfs.sayNolockLeftOut(source);
     const work = () => mountNfs(host, { source, target, flags: options }, signal);
     await nfs.mount(attachment.address, work);
     nfs.forgetStale(target); // what was stale at this place is not what is mounted now

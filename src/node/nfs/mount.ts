@@ -24,7 +24,7 @@ export function nfsSource({ address, path }: { address: string; path: string }):
 
 /**
  * The option lists to try, best first: the class's own version if it names one, else v4.1 and then
- * v3. Never `nolock`.
+ * v3. Never `nolock`: two pods on two nodes would each get a lock that the other holds.
  */
 export function nfsOptions(flags: string[]): string[][] {
   const wanted = flags.filter((flag) => flag !== "nolock");
@@ -69,6 +69,15 @@ function refusal(source: string, error: PsoError): PsoError {
   if (/access denied by server/i.test(error.message)) {
     const why = "it is not exported, or its export rules do not name an address of this node";
     return new PsoError("denied", `NFS server refuses ${source}: ${why}`, { cause: error });
+  }
+  if (/nolock|rpc\.statd/.test(error.message)) {
+    // mount.nfs advises nolock here, which would let two pods hold one lock.
+    return new PsoError(
+      "unavailable",
+      `${source} cannot be mounted by NFS version 3, because rpc.statd does not run on this node: ` +
+        "start it (package nfs-common; RHEL: nfs-utils) and rpcbind, or let the class name vers=4.1",
+      { cause: error },
+    );
   }
   if (!NOT_THERE.test(error.message)) return error;
   return new PsoError(

@@ -82,6 +82,30 @@ Deno.test("nfsOptions() keeps the version that the class names, and never nolock
   }
 });
 
+Deno.test("a class's nolock is not used, and that is said once with the reason", () =>
+  FakeHost.use(async (fake) => {
+    const context = fake.context();
+    const attachment = { protocol: "nfs", type: "file", address: "10.0.0.9" } as const;
+    for (const at of [1, 2]) {
+      const wanted = { attachment: { ...attachment, path: `/k8s-pvc-${at}` }, options: ["nolock"] };
+      await nfsFile.mount(context, { ...wanted, target: `/stage/${at}` });
+    }
+    assert.deepEqual(fake.ran("nolock"), []);
+    assert.equal(fake.said("mount option nolock of the class is not used").length, 1);
+    assert.match(fake.log.join(), /would hold the same lock/);
+  }));
+
+Deno.test("mountNfs() hands mount.nfs's advice to use nolock to nobody", () =>
+  withHost([
+    "mount.nfs: rpc.statd is not running but is required for remote locking.\n" +
+    "mount.nfs: Either use '-o nolock' to keep locks local, or start statd.",
+  ], async (host) => {
+    const { code, message } = await failureOf(mountNfs(host, { ...PLACE, flags: ["vers=3"] }));
+    assert.equal(code, "unavailable");
+    assert.match(message, /rpc\.statd does not run on this node: start it/);
+    assert.doesNotMatch(message, /nolock/);
+  }));
+
 Deno.test("nfsSource() puts IPv6 addresses in brackets", () => {
   assert.equal(nfsSource({ address: "10.0.0.9", path: "/a" }), "10.0.0.9:/a");
   assert.equal(nfsSource({ address: "fd00::9", path: "/a" }), "[fd00::9]:/a");

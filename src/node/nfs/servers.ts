@@ -62,11 +62,22 @@ export class NfsServers {
   /** Places whose server said by the last probe that what is mounted there is gone. */
   readonly #stale = new Set<string>();
   readonly #turns = new KeyedQueue();
+  #hasSaidNolock = false;
 
   constructor({ host, log, now = () => performance.now() }: NfsServersOptions) {
     this.#host = host;
     this.#log = log;
     this.#now = now;
+  }
+
+  /** Logs, once in the life of this process, why a class's option `nolock` is not used. */
+  sayNolockLeftOut(source: string): void {
+    if (this.#hasSaidNolock) return;
+    this.#hasSaidNolock = true;
+    this.#log.warn("mount option nolock of the class is not used", {
+      source,
+      reason: "with it pods on two nodes would hold the same lock of a file; take it out",
+    });
   }
 
   /** The servers that did not answer when they were asked last. */
