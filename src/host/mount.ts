@@ -9,6 +9,8 @@ const MOUNT_TIMEOUT_MS = 60_000;
  * or server that does not answer.
  */
 const UNMOUNT_TIMEOUT_MS = 60_000;
+/** Short, as a lazy unmount must still fit into the time that a caller gives. */
+const NFS_UNMOUNT_TIMEOUT_MS = 15_000;
 /**
  * A driver that mounts again without looking piles mounts up at one place. We unmount that many;
  * for more of them a person must find out who makes them.
@@ -130,8 +132,9 @@ async function provenMount(host: Host, target: string): Promise<Mount> {
 /**
  * Unmounts everything at `target`, also mounts that lie over each other, and proves by mountinfo
  * that nothing is left. Nothing there is success. `in_use` when a process uses the mount,
- * `unavailable` when umount reports success and the mount stays. Never forced and never lazy: a
- * lazy unmount hides a file system that is still being written to, and its device would be removed.
+ * `unavailable` when umount reports success and the mount stays. What has a device is never
+ * unmounted by force and never lazily: that hides a file system that is still being written to, and
+ * its device would be removed. A mount of an NFS server that does not answer is.
  */
 export async function unmountAll(host: Host, target: string, signal?: AbortSignal): Promise<void> {
   for (let left = STACK_MAX; left > 0; left--) {
@@ -175,13 +178,46 @@ export async function unmountStale(
 }
 
 async function unmountOnce(host: Host, target: string, signal?: AbortSignal): Promise<void> {
+  const isNfs = /^nfs4?$/.test(mountAt(await readMounts(host), target)?.type ?? "");
+  if (isNfs) return await unmountNfs(host, target, signal);
+  await umount(host, { target, options: [], timeoutMs: UNMOUNT_TIMEOUT_MS }, signal);
+}
+
+/**
+ * Unmounts what is mounted from an NFS server, also when that is gone. umount(8) would look the path
+ * up first and its helper would tell the server, and both wait for an answer that never comes:
+ * neither is done. When the kernel itself waits, what it cannot write back is lost either way, and
+ * no device is taken from below it, so the mount is taken out of sight (lazy), which ends at once.
+ */
+async function unmountNfs(host: Host, target: string, signal?: AbortSignal): Promise<void> {
+  const options = ["--no-canonicalize", "--internal-only"];
+  const timeoutMs = NFS_UNMOUNT_TIMEOUT_MS;
+  try {
+    await umount(host, { target, options, timeoutMs }, signal);
+  } catch (error) {
+    if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
+    if (mountsAt(await readMounts(host), target).length === 0) return;
+    const lazy = [...options, "--force", "--lazy"];
+    await umount(host, { target, options: lazy, timeoutMs }, signal);
+  }
+}
+
+/** One umount(8), and where. */
+interface Umount {
+  target: string;
+  options: string[];
+  timeoutMs: number;
+}
+
+async function umount(
+  host: Host,
+  { target, options, timeoutMs }: Umount,
+  signal?: AbortSignal,
+): Promise<void> {
   // umount(8): 1 is wrong use or no permission, 32 a failure. Both also come for a mount that has
   // gone meanwhile, so mountinfo decides.
-  const result = await host.run("umount", [target], {
-    okCodes: [0, 1, 32],
-    timeoutMs: UNMOUNT_TIMEOUT_MS,
-    signal,
-  });
+  const okCodes = [0, 1, 32];
+  const result = await host.run("umount", [...options, target], { okCodes, timeoutMs, signal });
   if (result.code === 0) return;
   if (mountsAt(await readMounts(host), target).length === 0) return;
   const said = result.stderr.trim();

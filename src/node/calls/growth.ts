@@ -2,7 +2,12 @@ import { PsoError } from "../../errors.ts";
 import { findFsType, FS_TYPES } from "../../file_systems.ts";
 import { type BlockDevice, readBlockDevice } from "../../host/block_device.ts";
 import type { Host } from "../../host/host.ts";
-import { growMounted, mountedBytes, readFileSystemUse } from "../../host/filesystem.ts";
+import {
+  type FileSystemUse,
+  growMounted,
+  mountedBytes,
+  readFileSystemUse,
+} from "../../host/filesystem.ts";
 import {
   boundDeviceName,
   isReadOnlyMount,
@@ -77,11 +82,7 @@ export async function volumeStats(
   if (raw !== undefined) {
     return { type: "block", sizeBytes: (await readBlockDevice(context.host, raw)).sizeBytes };
   }
-  const { target } = mount;
-  const attachment = record?.attachment;
-  const use = attachment && !isBlock(attachment)
-    ? await fileConnection(attachment).readUse(context, { attachment, target }, signal)
-    : await readFileSystemUse(context.host, target, signal);
+  const use = await useOf(context, { mount, record }, signal);
   return {
     type: "mount",
     bytes: {
@@ -108,7 +109,9 @@ export async function expandVolume(
   const device = record && !isBlock(record.attachment)
     ? undefined
     : await deviceOfMount(context.host, mount);
-  if (!device) return { sizeBytes: await sharedBytes(context.host, { mount, request }, signal) };
+  if (!device) {
+    return { sizeBytes: await sharedBytes(context, { mount, record, request }, signal) };
+  }
   const grown = await growDevice(context, { device, record, request }, signal);
   if (boundDeviceName(mount) !== undefined) return { sizeBytes: grown.sizeBytes };
   const type = findFsType(mount.type);
@@ -178,10 +181,22 @@ async function growDevice(
  * size there is a limit, and statfs does not count what the file system keeps for itself.
  */
 async function sharedBytes(
-  host: Host,
-  { mount, request }: { mount: Mount; request: ExpandRequest },
+  context: NodeContext,
+  { mount, record, request }: VolumeAt & { request: ExpandRequest },
   signal?: AbortSignal,
 ): Promise<number> {
-  const { totalBytes } = await readFileSystemUse(host, mount.target, signal);
+  const { totalBytes } = await useOf(context, { mount, record }, signal);
   return Math.max(totalBytes, request.requiredBytes ?? 0);
+}
+
+/** Use of a mounted file system; of one whose server is known to be silent nothing is asked. */
+async function useOf(
+  context: NodeContext,
+  { mount: { target }, record }: VolumeAt,
+  signal?: AbortSignal,
+): Promise<FileSystemUse> {
+  const attachment = record?.attachment;
+  return attachment && !isBlock(attachment)
+    ? await fileConnection(attachment).readUse(context, { attachment, target }, signal)
+    : await readFileSystemUse(context.host, target, signal);
 }

@@ -4,6 +4,7 @@ import { filePath, type Host } from "../../host/host.ts";
 import { unmountAll, untilUnmounted } from "../../host/mount.ts";
 import {
   type Mount,
+  mountAt,
   mountsAt,
   mountsOfDevice,
   readMounts,
@@ -16,7 +17,13 @@ import { isDeviceGone } from "./dead_mount.ts";
 import { hasUnfinishedFormat } from "./format.ts";
 import type { UnstageRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
-import { BLOCK_FILE, checkPath, deviceOfMount, stagedMount } from "../volume_mounts.ts";
+import {
+  BLOCK_FILE,
+  checkPath,
+  deviceOfMount,
+  isSameMount,
+  stagedMount,
+} from "../volume_mounts.ts";
 
 /** Copies of a mount below host roots go with the original, a moment later. */
 const COPIES_TIMEOUT_MS = 2_000;
@@ -62,6 +69,7 @@ export async function unstageVolume(
     await refusePublished(context.host, { deviceName, mounts, places });
   }
   const own = record?.stagingPath === stagingPath ? record : undefined;
+  if (own && !isBlock(own.attachment)) refuseSharedPublished(own, { mounts, places });
   // From here on the healer may finish what fails, because the CO does not want the volume here.
   if (own && !own.unstaging) await records.write(Object.assign(own, { unstaging: true }));
   for (const place of places) await unmountAll(context.host, place, signal);
@@ -126,6 +134,26 @@ async function refusePublished(
       !places.some((place) => mount.target.endsWith(place))
     );
   if (other) throw stillMounted(deviceName, other);
+}
+
+/**
+ * `in_use` while a shared file system is published on this node. Other volumes of its server may
+ * look like it, so the record tells the publications.
+ */
+function refuseSharedPublished(
+  { volumeId, published, stagingPath }: StageRecord,
+  { mounts, places }: Pick<StagedDevice, "mounts" | "places">,
+): void {
+  const staged = places.map((place) => mountAt(mounts, place)).find((mount) => mount);
+  const left = published.map(({ targetPath }) => mountAt(mounts, targetPath)).find((mount) =>
+    mount !== undefined && (staged === undefined || isSameMount(mount, staged))
+  );
+  if (!left) return;
+  throw new PsoError(
+    "in_use",
+    `volume ${volumeId}, staged at ${stagingPath}, is still published at ${left.target}: ` +
+      "unpublish it there first",
+  );
 }
 
 function stillMounted(deviceName: string, mount: Mount): PsoError {
