@@ -38,7 +38,7 @@ const ALLOWED: Record<string, string> = {
     import { PsoError } from "../errors.ts";
     import { inTurn } from "../async/keyed_queue.ts";
     export const all = [parse, PsoError, inTurn, Deno.env];`,
-  "src/controller/placement.ts": `
+  "src/controller/provisioner.ts": `
     import type { Array } from "../arrays/array.ts";
     import { Fleet } from "../arrays/fleet.ts";
     import { PsoError } from "../errors.ts";

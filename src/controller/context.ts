@@ -4,7 +4,7 @@ import type { NodeRegistry } from "./node_registry.ts";
 import type { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
 import type { PublishMemory } from "./publish_memory.ts";
-import type { RecentPlacements } from "./recent_placements.ts";
+import type { RecentPlacements } from "./placement/recent_placements.ts";
 import type { VolumeLocator } from "./volume_locator.ts";
 
 /**

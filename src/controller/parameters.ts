@@ -4,7 +4,7 @@ import { CLASS_PROTOCOLS, type Protocol, REAL_FILE_PROTOCOLS } from "../protocol
 import { nearest } from "../nearest.ts";
 import { GiB, KiB, MiB } from "../size.ts";
 import { splitWords } from "../words.ts";
-import { type LabelTerm, parseLabelSelector } from "./label_selector.ts";
+import { type LabelTerm, parseLabelSelector } from "./placement/label_selector.ts";
 
 /** What a StorageClass asks for. */
 export interface ClassParameters {

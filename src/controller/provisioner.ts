@@ -14,7 +14,7 @@ import { NodeRegistry } from "./node_registry.ts";
 import { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
 import { PublishMemory } from "./publish_memory.ts";
-import { RecentPlacements } from "./recent_placements.ts";
+import { RecentPlacements } from "./placement/recent_placements.ts";
 import type {
   CapacityAnswer,
   CapacityRequest,

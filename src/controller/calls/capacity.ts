@@ -1,7 +1,7 @@
 import { capabilitiesFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { parseParameters } from "../parameters.ts";
-import { place, roomOf } from "../placement.ts";
+import { place, roomOf } from "../placement/placement.ts";
 import type { CapacityAnswer, CapacityRequest } from "../requests.ts";
 import { minimumVolumeBytes } from "../volume_size.ts";
 import { classDemands, memberArrays } from "./placing.ts";

@@ -5,7 +5,7 @@ import { PsoError } from "../../errors.ts";
 import { joinWords } from "../../words.ts";
 import type { ControllerContext } from "../context.ts";
 import type { ClassParameters } from "../parameters.ts";
-import { explain, place, placementError, type PlacementRequest } from "../placement.ts";
+import { explain, place, placementError, type PlacementRequest } from "../placement/placement.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { ContentSource, CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
 import { accessibleTopologyOf, namesPlace, TOPOLOGY_PREFIX } from "../topology.ts";

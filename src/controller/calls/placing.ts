@@ -2,7 +2,7 @@ import type { Feature, VolumeKind } from "../../arrays/array.ts";
 import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
 import type { ControllerContext } from "../context.ts";
 import type { ClassParameters } from "../parameters.ts";
-import type { PlacementArray, PlacementRequest } from "../placement.ts";
+import type { PlacementArray, PlacementRequest } from "../placement/placement.ts";
 
 /** An array as placement judges it, with the member of the fleet that it stands for. */
 interface MemberArray extends PlacementArray {

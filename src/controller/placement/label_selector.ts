@@ -1,4 +1,4 @@
-import { PsoError } from "../errors.ts";
+import { PsoError } from "../../errors.ts";
 
 /** One term of a selector. Without `value`, only the presence of the key counts. */
 export interface LabelTerm {

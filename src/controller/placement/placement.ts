@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
-import type { ArrayStatus, Feature, VolumeKind } from "../arrays/array.ts";
-import { type ErrorCode, PsoError } from "../errors.ts";
+import type { ArrayStatus, Feature, VolumeKind } from "../../arrays/array.ts";
+import { type ErrorCode, PsoError } from "../../errors.ts";
 import {
   type Protocol,
   REAL_FILE_PROTOCOLS,
   servesBlock,
   SIMULATED_PROTOCOLS,
-} from "../protocols.ts";
-import { formatSize } from "../size.ts";
+} from "../../protocols.ts";
+import { formatSize } from "../../size.ts";
 import { type LabelTerm, unmetTerm } from "./label_selector.ts";
-import type { TopologyRequirement } from "./requests.ts";
-import { preferenceRank, topologyFault } from "./topology.ts";
+import type { TopologyRequirement } from "../requests.ts";
+import { preferenceRank, topologyFault } from "../topology.ts";
 
 // Placement is a published formula. Filters throw out arrays, each with a reason; what is left is
 // ordered: arrays that refused the last create come last, then by the first preferred topology that

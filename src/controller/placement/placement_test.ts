@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { ArrayStatus, Feature } from "../arrays/array.ts";
-import type { Protocol } from "../protocols.ts";
-import { GiB, TiB } from "../size.ts";
+import type { ArrayStatus, Feature } from "../../arrays/array.ts";
+import type { Protocol } from "../../protocols.ts";
+import { GiB, TiB } from "../../size.ts";
 import { parseLabelSelector } from "./label_selector.ts";
 import {
   explain,
