@@ -282,6 +282,10 @@ Deno.test("a shared file system of the plane is bound from its mount, and gone f
     assert.equal((await failureOf(test.node.stage(request))).code, "not_found");
     await test.node.unpublish({ volumeId: "share", ...paths });
     await Deno.remove(`${test.folder}/state/volumes`, { recursive: true });
+    // Without a record, the simulator's own mount of the file system is no other publication.
+    const alone = mountCapability("", "single-node-single-writer");
+    await test.node.publish({ ...request, capability: alone, readOnly: false });
+    await test.node.unpublish({ volumeId: "share", ...paths });
     await test.node.unstage({ volumeId: "share", ...paths });
     await testRun("umount", [folder]);
   }));

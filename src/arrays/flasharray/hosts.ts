@@ -4,7 +4,7 @@ import { SingleFlight } from "../../async/single_flight.ts";
 import type { ChapCredentials } from "../../chap.ts";
 import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
-import type { Protocol } from "../../protocols.ts";
+import { type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
 import type { NodeKnowledge, NodeOptions } from "../array.ts";
 import { isNamedBy } from "../node_knowledge.ts";
 import { filterText } from "../rest/client.ts";
@@ -77,7 +77,7 @@ export class HostObjects {
   async ensure(node: NodeIdentity, need: HostNeed): Promise<string> {
     const { protocol, chap, signal } = need;
     const name = await this.#nameOf(node, need);
-    if (!chap || protocol !== "iscsi") return name;
+    if (!chap || PROTOCOL_FACTS[protocol].initiator !== "iqn") return name;
     try {
       await this.#setChap(name, chap, signal);
       return name;
