@@ -1,4 +1,4 @@
-import { abortError } from "./wait.ts";
+import { abortError, untilAborted } from "./wait.ts";
 
 /**
  * Runs one piece of work per key at a time and gives its result to everybody who asks while it
@@ -25,12 +25,4 @@ export class SingleFlight<K, T> {
     this.#running.set(key, started);
     return started;
   }
-}
-
-function untilAborted<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(abortError(signal));
-    signal.addEventListener("abort", onAbort, { once: true });
-    shared.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -28,6 +28,15 @@ export function abortError(signal?: AbortSignal): PsoError {
     });
 }
 
+/** What `shared` ends with, or `timeout` when the signal fires before; `shared` itself goes on. */
+export function untilAborted<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(abortError(signal));
+    signal.addEventListener("abort", onAbort, { once: true });
+    shared.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
 /**
  * Bounds of the pause between two looks at a fact. The pause grows with the time waited: a fact
  * that comes soon is seen soon, and many long waits cost little.

@@ -88,25 +88,31 @@ export async function superblockOf(
   return bytes && parseSuperblock(bytes);
 }
 
+/** What e2fsck says of a superblock whose feature bits it does not know; it ends with 8 then. */
+const UNKNOWN_FEATURE = /unsupported (read-only )?feature|Get a newer version of e2fsck/i;
+
 /**
  * Replays the journal of an unmounted ext4 and repairs what is safe to repair (e2fsck -p); xfs does
  * the same at mount. `full` checks even a file system that is marked clean. Takes as long as e2fsck
- * lives. `unavailable` when a person must decide how to repair it.
+ * lives. `unknown` with the words of e2fsck when the file system has a feature that this e2fsck does
+ * not know, as one that a newer node made; nothing was checked then, and mount(2) decides.
+ * `unavailable` when a person must decide how to repair it.
  */
 export async function checkExt4(
   host: Host,
   device: BlockDevice,
   options: { full: boolean },
-): Promise<void> {
+): Promise<"checked" | { unknown: string }> {
   // e2fsck(8): 1 and 2 are success (errors were corrected; with 2 a mounted root would need a
-  // reboot), 4 (errors are left) and 8 (operational error) need a person.
+  // reboot), 4 (errors are left) and 8 (operational error) need a person; a code is a sum of them.
   const args = [...(options.full ? ["-f"] : []), "-p", devicePath(device)];
   const result = await host.run("e2fsck", args, {
-    okCodes: [0, 1, 2, 4, 8],
+    okCodes: [...Array(16).keys()],
     timeoutMs: NO_TIMEOUT_MS,
   });
-  if (result.code < 4) return;
+  if (result.code < 4) return "checked";
   const said = (result.stdout + result.stderr).trim().slice(-300).replaceAll(/\s+/g, " ");
+  if (UNKNOWN_FEATURE.test(said)) return { unknown: said };
   throw new PsoError(
     "unavailable",
     `e2fsck cannot repair the ext4 on ${devicePath(device)} by itself: ${said}; ` +

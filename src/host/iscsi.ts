@@ -1,6 +1,5 @@
-import { type HostPort, printHostPort, withoutBrackets } from "../net/address.ts";
+import { addressKey, type HostPort, printHostPort, withoutBrackets } from "../net/address.ts";
 import type { ChapCredentials } from "../chap.ts";
-import { parseIp } from "../net/cidr.ts";
 import { isPsoError, PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
@@ -72,23 +71,21 @@ export interface LoginOptions {
   chap?: ChapCredentials | "kept";
 }
 
-/**
- * One spelling per address: the array and the kernel may write the same IPv6 address differently.
- */
-function addressKey(address: string): string {
-  const ip = parseIp(withoutBrackets(address));
-  return ip ? `${ip.family}/${ip.value}` : address.toLowerCase();
-}
-
 function placeOf({ portal }: IscsiPortal): Required<HostPort> {
   return readPortal(portal, { protocol: "iSCSI", defaultPort: DEFAULT_PORT });
 }
 
+/** One text for one portal of a target, however its address is spelled: the key of its queue. */
+export function portalKey(target: IscsiPortal): string {
+  const { host, port } = placeOf(target);
+  return `${target.iqn} ${addressKey(host)} ${port}`;
+}
+
 /** True when the session goes to this portal of this target. */
 export function isSessionTo(session: IscsiSession, target: IscsiPortal): boolean {
-  const { host, port } = placeOf(target);
-  return session.iqn === target.iqn && session.port === port &&
-    addressKey(session.address) === addressKey(host);
+  const { iqn, address, port } = session;
+  return iqn === target.iqn &&
+    `${iqn} ${addressKey(address)} ${port}` === portalKey(target);
 }
 
 /**

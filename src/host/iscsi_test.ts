@@ -1,7 +1,14 @@
-import { deepEqual, doesNotMatch, equal, match, rejects } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, notEqual, rejects } from "node:assert/strict";
 import { Secret } from "../secret.ts";
 import type { Host } from "./host.ts";
-import { idleSessions, listSessions, login, type LoginOptions, logout } from "./iscsi.ts";
+import {
+  idleSessions,
+  listSessions,
+  login,
+  type LoginOptions,
+  logout,
+  portalKey,
+} from "./iscsi.ts";
 import { FakeHost } from "../../tests/support/fake_host.ts";
 import { recordFile } from "../../tests/support/fake_iscsi.ts";
 import { withTestClock } from "../../tests/support/test_clock.ts";
@@ -267,3 +274,10 @@ Deno.test("logout() is no success while the kernel shows the session", () =>
     match(message, /session1/);
     equal(iscsi.records.size, 1);
   }));
+
+Deno.test("portalKey() is one text for every spelling of a portal, so that they have one queue", () => {
+  const key = (portal: string, iqn = TARGET.iqn) => portalKey({ iqn, portal });
+  equal(key("[2001:db8::1]:3260"), key("[2001:DB8:0:0::1]"));
+  notEqual(key("[2001:db8::1]:3260"), key("[2001:db8::1]:3261"));
+  notEqual(key("[2001:db8::1]:3260"), key("[2001:db8::1]:3260", "iqn.other"));
+});

@@ -1,4 +1,5 @@
 import { PsoError } from "../errors.ts";
+import { addressKey } from "../net/address.ts";
 import { until } from "../async/wait.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 import { readPortal } from "./portal.ts";
@@ -21,6 +22,11 @@ const PURE = /^eui\.00[0-9a-f]{14}24a937[0-9a-f]{10}$/;
  * no namespace disappears under a pod.
  */
 const RECONNECT_SECONDS = 5;
+
+/** One text for all routes to one address of a subsystem, however it is spelled. */
+export function routeKey({ nqn, traddr }: Pick<NvmeRoute, "nqn" | "traddr">): string {
+  return `${nqn} ${addressKey(traddr)}`;
+}
 
 /** One route to a subsystem, with addresses as nvme-connect(1) wants them. */
 export interface NvmeRoute {
@@ -81,7 +87,7 @@ export function isSameRoute(a: NvmeRoute, b: NvmeRoute): boolean {
   const differInHost = a.hostTraddr !== undefined && b.hostTraddr !== undefined &&
     a.hostTraddr !== b.hostTraddr;
   return a.transport === b.transport && a.nqn === b.nqn &&
-    a.traddr.toLowerCase() === b.traddr.toLowerCase() &&
+    addressKey(a.traddr) === addressKey(b.traddr) &&
     (a.trsvcid ?? "") === (b.trsvcid ?? "") && !differInHost;
 }
 

@@ -12,6 +12,7 @@ import {
   namespaceWwid,
   nvmeWwidOfSerial,
   parseAddress,
+  routeKey,
 } from "./nvme.ts";
 import { FakeHost } from "../../tests/support/fake_host.ts";
 import { nguidOf, NQN as FLASHARRAY_NQN } from "../../tests/support/fake_nvme.ts";
@@ -196,3 +197,11 @@ Deno.test("namespaceWwid() knows namespaces, and not partitions, paths or disks"
       assert.equal(await namespaceWwid(fake.host, other), undefined, other);
     }
   }));
+
+Deno.test("a route by IPv6 is one route, with one queue, however the address is spelled", () => {
+  const route = { transport: "tcp", nqn: NQN, traddr: "2001:db8::1", trsvcid: "4420" } as const;
+  const other = { ...route, traddr: "2001:DB8:0:0::1" };
+  assert.equal(isSameRoute(route, other), true);
+  assert.equal(routeKey(route), routeKey(other));
+  assert.notEqual(routeKey(route), routeKey({ ...route, traddr: "2001:db8::2" }));
+});

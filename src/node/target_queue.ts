@@ -28,9 +28,9 @@ export class TargetQueue {
     return this.#users.has(target);
   }
 
-  /** Runs `work` when everything with this key that came before has ended, well or not. */
-  inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
-    return this.#turns.inTurn(key, work);
+  /** As KeyedQueue.inTurn(). */
+  inTurn<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#turns.inTurn(key, work, signal);
   }
 
   /** As KeyedQueue.inTurnUnlessHung(). */

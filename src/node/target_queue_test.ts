@@ -35,6 +35,22 @@ for (const method of ["inTurn", "inTurnUnlessHung"] as const) {
     assert.deepEqual(await Promise.all(done), ["1", "2", "3"]);
   });
 
+  Deno.test(`${method}() ends the wait of a caller at its deadline, never begins its work, and keeps the order`, async () => {
+    const queue = new TargetQueue();
+    const [slow, late, next] = [controlled(), controlled(), controlled()];
+    const caller = new AbortController();
+    const first = queue[method]("host 1", slow.work);
+    const second = failureOf(queue[method]("host 1", late.work, caller.signal));
+    caller.abort(new PsoError("timeout", "the call took longer than 5 ms"));
+    assert.equal((await second).message, "the call took longer than 5 ms");
+    const third = queue[method]("host 1", next.work);
+    await settled();
+    assert.deepEqual([late.hasBegun(), next.hasBegun()], [false, false]);
+    slow.resolve("1");
+    next.resolve("3");
+    assert.deepEqual([await first, await third, late.hasBegun()], ["1", "3", false]);
+  });
+
   Deno.test(`${method}() goes on after work that failed`, async () => {
     const queue = new TargetQueue();
     const failed = failureOf(

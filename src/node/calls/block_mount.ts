@@ -27,7 +27,7 @@ export async function mountVolume(
   { stage, device, attachment }: MountStage,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { host } = context;
+  const { host, log } = context;
   const { request: { volumeId, volumeContext }, capability, record, save, place } = stage;
   const type = fsTypeOf(context, capability);
   const readOnly = wantsReadOnly(capability);
@@ -48,8 +48,17 @@ export async function mountVolume(
   const isSmall = superblock.sizeBytes < device.sizeBytes - superblock.slackBytes;
   if (type === "ext4") {
     const work = async () => {
-      await checkExt4(host, device, { full: isSmall });
-      if (isSmall) await growUnmountedExt4(host, device);
+      const found = await checkExt4(host, device, { full: isSmall });
+      if (found !== "checked") {
+        log.warn(
+          "ext4 is mounted without a check, because this e2fsck does not know a feature of it",
+          {
+            volume: volumeId,
+            reason: found.unknown,
+            fix: "update e2fsprogs on this node",
+          },
+        );
+      } else if (isSmall) await growUnmountedExt4(host, device);
     };
     await context.deviceWork.run({ device: device.name, what: "e2fsck", work }, signal);
   }

@@ -9,7 +9,7 @@ export const nfsFile: FileConnection<FileAttachmentBy<"nfs">> = {
     const source = nfsSource(attachment);
     if (options.includes("nolock")) nfs.sayNolockLeftOut(source);
     const work = () => mountNfs(host, { source, target, flags: options }, signal);
-    await nfs.mount(attachment.address, work);
+    await nfs.mount(attachment.address, work, signal);
     nfs.forgetStale(target); // what was stale at this place is not what is mounted now
   },
   isMountOf: (_context, { attachment, mount: { type, source } }) =>

@@ -108,7 +108,7 @@ export class NfsServers {
    * Runs one mount from this server, after those that came before. `unavailable` at once while the
    * server is known not to answer.
    */
-  async mount<T>(server: string, work: () => Promise<T>): Promise<T> {
+  async mount<T>(server: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     this.#refuse(server);
     return await this.#turns.inTurn(`mount ${server}`, async () => {
       this.#refuse(server); // the mount before this one may have found it silent
@@ -126,7 +126,7 @@ export class NfsServers {
       } finally {
         this.#mounting.delete(server);
       }
-    });
+    }, signal);
   }
 
   /**
@@ -156,7 +156,7 @@ export class NfsServers {
         this.#answered(server);
         throw error;
       }
-    });
+    }, signal);
   }
 
   /**

@@ -12,6 +12,7 @@ import {
   namespacesOf,
   type NvmeController,
   type NvmeRoute,
+  routeKey,
 } from "../../host/nvme.ts";
 import { PROTOCOL_FACTS } from "../../protocols.ts";
 import type { NodeContext } from "../context.ts";
@@ -71,7 +72,7 @@ export async function connectRoute(
   signal?: AbortSignal,
 ): Promise<void> {
   // Of many stages at once only the first waits for a dead path; the others fail with it at once.
-  await context.targets.inTurnUnlessHung(route.nqn + route.traddr, async () => {
+  await context.targets.inTurnUnlessHung(routeKey(route), async () => {
     const isThere = (await listControllers(context.host)).some((one) => isSameRoute(one, route));
     if (!isThere) await new NvmeNotes(context).add(route);
     await connect(context.host, route, signal);
@@ -106,8 +107,9 @@ export async function endIdleConnections(
     if (others.some((record) => isOn(record, nqn))) continue;
     for (const controller of ours.filter((one) => one.nqn === nqn)) {
       await context.targets.inTurn(
-        nqn + controller.traddr,
+        routeKey(controller),
         () => endIdle(context, { controller, notes }, signal),
+        signal,
       );
     }
   }

@@ -6,6 +6,7 @@ import {
   isSessionTo,
   login,
   logout,
+  portalKey,
 } from "../../host/iscsi.ts";
 import type { NodeContext } from "../context.ts";
 import type { SeenRecords } from "../protocol.ts";
@@ -44,7 +45,7 @@ export async function loginToPortal(
   // Of many stages at once only the first waits for a dead portal; the others fail with it at once
   // and go on with the paths that they have.
   return await context.targets.inTurnUnlessHung(
-    `${target.iqn} ${target.portal}`,
+    portalKey(target),
     () => login(context.host, target, options, signal),
     signal,
   );
@@ -63,11 +64,12 @@ export async function endIdleSessions(
     if (others.some((record) => isWantedBy(session, record))) continue;
     const { iqn, address, port } = session;
     // Asked again when the turn has come: an attach that went before may use the session now.
-    await targets.inTurn(`${iqn} ${printHostPort({ host: address, port })}`, async () => {
+    const key = portalKey({ iqn, portal: printHostPort({ host: address, port }) });
+    await targets.inTurn(key, async () => {
       if (targets.isUsed(iqn)) return;
       const isIdle = (await idleSessions(host)).some((one) => one.name === session.name);
       if (isIdle) await logout(host, session, signal);
-    });
+    }, signal);
   }
 }
 
