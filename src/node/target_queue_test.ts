@@ -81,8 +81,11 @@ Deno.test("inTurnUnlessHung() fails all that wait behind work that ran out of ti
 Deno.test("inTurnUnlessHung() lets the others go on when a caller went away", async () => {
   const queue = new TargetQueue();
   const gone = controlled();
-  const failed = failureOf(queue.inTurnUnlessHung("host 1", gone.work, AbortSignal.abort()));
+  const caller = new AbortController();
+  const failed = failureOf(queue.inTurnUnlessHung("host 1", gone.work, caller.signal));
   const next = queue.inTurnUnlessHung("host 1", () => Promise.resolve("fine"));
+  await settled();
+  caller.abort();
   gone.reject(new PsoError("timeout", "the caller went away"));
   assert.equal((await failed).code, "timeout");
   assert.equal(await next, "fine");
