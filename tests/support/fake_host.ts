@@ -224,7 +224,7 @@ export class FakeHost extends HostFiles {
       case "dd":
         return this.reads.dd(args);
       case "sh":
-        return this.reads.areas(args);
+        return args.length === 2 ? this.reads.openers() : this.reads.areas(args);
       case "nvme":
         return this.nvme.tool(args);
       case "losetup":

@@ -11,6 +11,9 @@ export class FakeReads {
   /** Devices of which a read does not end. */
   readonly hung = new Set<string>();
 
+  /** Devices that process 4711, a program of this name, has open. */
+  readonly open = new Map<string, string>();
+
   constructor(files: HostFiles) {
     this.#files = files;
   }
@@ -20,6 +23,16 @@ export class FakeReads {
     const name = /^if=\/dev\/(.+)$/.exec(args[0] ?? "")?.[1] ?? "";
     if (this.hung.has(name)) return { hangs: true };
     return this.dead.has(name) ? { code: 1, stderr: "dd: Input/output error" } : {};
+  }
+
+  /** The script that lists open devices: number in hex, and the file of the process. */
+  openers(): Answer {
+    const lines = [...this.open].map(([name, program]) => {
+      this.#files.write("/proc/4711/comm", program);
+      const number = this.#files.read(`/sys/class/block/${name}/dev`).split(":");
+      return `${number.map((part) => Number(part).toString(16)).join(":")} /proc/4711/fd/3\n`;
+    });
+    return { stdout: lines.join("") };
   }
 
   /** The script of readAreas(): `sh -c SCRIPT sh /dev/sda FLAGS OFFSET LENGTH …`. */

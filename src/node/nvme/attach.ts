@@ -18,9 +18,11 @@ import {
   nvmeWwidOfSerial,
   rescanController,
 } from "../../host/nvme.ts";
+import { refuseOpenDevice } from "../../host/open_device.ts";
 import { until, withDeadline } from "../../async/wait.ts";
 import type { NodeContext } from "../context.ts";
 import type { AttachOptions, AttachRequest, NvmeAttachment } from "../protocol.ts";
+import { NvmeNotes } from "./notes.ts";
 import { connectAll } from "./routes.ts";
 
 /** The array's event, or the rescan, makes a new namespace known by then. */
@@ -52,6 +54,7 @@ export async function attachNvme(
   }
   const device = await readBlockDevice(host, namespace.name);
   await refuseUsed(host, { ...options, device });
+  await new NvmeNotes(context).take(namespace.wwid);
   await options.note({ device: device.name });
   return device;
 }
@@ -172,14 +175,16 @@ async function waitForStableSize(
 }
 
 /**
- * Writes back what is cached and proves that nothing stands on the namespace. The namespace itself
- * goes when the array disconnects it, or with its connection: a host cannot remove one.
+ * Writes back what is cached, proves that nothing uses the namespace and notes that we are done with
+ * it. The namespace itself goes when the array disconnects it, or with its connection: a host cannot
+ * remove one.
  */
 export async function detachNvme(
-  { host, log }: ScanContext,
+  context: NodeContext,
   deviceName: string,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { host, log } = context;
   const wwid = await namespaceWwid(host, deviceName);
   if (wwid === undefined && !await findBlockDevice(host, deviceName)) return;
   if (!isPureNamespace(wwid)) {
@@ -190,6 +195,7 @@ export async function detachNvme(
   }
   await refuseHolders(host, deviceName);
   await refuseLiveFileSystem(host, deviceName);
+  await refuseOpenDevice(context, deviceName, signal);
   const flush = (own: AbortSignal) => dropCache(host, deviceName, own);
   await withDeadline(`flush of ${deviceName}`, { timeoutMs: FLUSH_TIMEOUT_MS, signal }, flush)
     .catch((error) => {
@@ -199,4 +205,11 @@ export async function detachNvme(
         reason: messageOf(error),
       });
     });
+  const names = await listHostFolder(host, "/sys/class/block");
+  const there = await Promise.all(names.map((name) => namespaceWwid(host, name)));
+  const notes = new NvmeNotes(context);
+  await notes.release(wwid, there.filter((one) => one !== undefined)).catch((error) => {
+    // Its connection stays then, which costs nobody anything.
+    log.warn("released namespace not noted", { wwid, reason: messageOf(error) });
+  });
 }

@@ -185,14 +185,54 @@ Deno.test("detach() of a device that is gone is success; of one that has no iden
 
 Deno.test("tidy() ends connections of ours whose namespaces nobody uses, and forgets that they were ours", () =>
   withNode(async (node, fake) => {
-    await node.attachedBySomebody(7);
+    const name = await node.attachedBySomebody(7);
     assert.deepEqual(notesOf(fake), ["192.0.2.1", "192.0.2.2"]);
+    await node.connection.detach(node.context, name);
     await node.tidy();
     assert.deepEqual(node.has(), []);
     assert.deepEqual(notesOf(fake), []);
     for (const route of ROUTES) fake.nvme.addController(route); // somebody else's, from now on
     await node.tidy();
     assert.equal(node.bed.sessions().length, 2);
+  }));
+
+Deno.test("tidy() leaves the connections while the array shows a namespace that this driver did not let go, or that is open", () =>
+  withNode(async (node, fake) => {
+    node.bed.publish(8); // no volume of this driver
+    const name = await node.attachedBySomebody(7);
+    await node.connection.detach(node.context, name);
+    await node.tidy();
+    assert.equal(node.bed.sessions().length, 2);
+    assert.deepEqual(await node.idle(), [], "they are no leftovers");
+    node.bed.unpublish(8);
+    fake.reads.open.set(name, "fio"); // begun after our unstage
+    await node.tidy();
+    assert.equal(node.bed.sessions().length, 2);
+    fake.reads.open.clear();
+    await node.tidy();
+    assert.deepEqual(node.has(), []);
+  }));
+
+Deno.test("a namespace that was let go and is attached again is in use again", () =>
+  withNode(async (node) => {
+    const name = await node.attachedBySomebody(7);
+    await node.connection.detach(node.context, name);
+    await node.attach(7);
+    node.restart();
+    await node.tidy();
+    assert.equal(node.bed.sessions().length, 2);
+  }));
+
+Deno.test("detach() is in_use while a process has the namespace open, and not for a program that watches devices", () =>
+  withNode(async (node, fake) => {
+    const name = await node.attachedBySomebody(7);
+    fake.reads.open.set(name, "qemu-system-x86");
+    const { code, message } = await failureOf(node.connection.detach(node.context, name));
+    assert.equal(code, "in_use");
+    assert.match(message, /is still open in process 4711 \(qemu-system-x86\): end it/);
+    assert.deepEqual(fake.ran("blockdev"), []);
+    fake.reads.open.set(name, "multipathd");
+    await node.connection.detach(node.context, name);
   }));
 
 Deno.test("tidy() leaves the paths that were there before the driver came, beside its own", () =>
@@ -210,7 +250,7 @@ Deno.test("tidy() leaves the paths that were there before the driver came, besid
 
 Deno.test("tidy() is not held up by volumes of other arrays and other protocols", () =>
   withNode(async (node, fake) => {
-    await node.attachedBySomebody(7);
+    await node.connection.detach(node.context, await node.attachedBySomebody(7));
     const iscsi = new ProtocolNode("iscsi", fake).record(8);
     const other = { ...node.bed.attachment(9), nqn: OTHER_NQN } as typeof iscsi.attachment;
     await node.tidy(iscsi, { ...iscsi, attachment: other });

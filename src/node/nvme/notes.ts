@@ -13,13 +13,14 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 type NotesContext = Pick<NodeContext, "host" | "log" | "stateDir" | "targets">;
 
-/** One change after another of one file: each reads what the one before has written. */
 /** One change of a file after another: each reads what the one before has written. */
 const turns = new KeyedQueue();
 
 interface Notes {
   bootId: string;
   routes: NvmeRoute[];
+  /** WWIDs of the namespaces that this driver has let go, and that may still be there. */
+  released?: string[];
 }
 
 /**
@@ -67,6 +68,28 @@ export class NvmeNotes {
     });
   }
 
+  /** Notes that this driver is done with a namespace; `there` are those that the kernel shows. */
+  async release(wwid: string, there: string[]): Promise<void> {
+    await this.#replace(({ released = [], ...notes }) => ({
+      ...notes,
+      released: [...released.filter((one) => one !== wwid && there.includes(one)), wwid],
+    }));
+  }
+
+  /** Notes that a namespace is used again. */
+  async take(wwid: string): Promise<void> {
+    await this.#replace((notes) =>
+      notes.released?.includes(wwid)
+        ? { ...notes, released: notes.released.filter((one) => one !== wwid) }
+        : notes
+    );
+  }
+
+  /** The WWIDs of the namespaces that this driver let go in this boot. */
+  async released(): Promise<string[]> {
+    return (await this.#read()).released ?? [];
+  }
+
   /** Filters the controllers down to those that this driver connected in this boot. */
   async ours(controllers: NvmeController[]): Promise<NvmeController[]> {
     const { routes } = await this.#read();
@@ -93,16 +116,23 @@ export class NvmeNotes {
     return { bootId, routes: [] };
   }
 
-  /** Replaces the file with the edited routes, after the changes that came before. */
   async #change(edit: (routes: NvmeRoute[]) => NvmeRoute[] | Promise<NvmeRoute[]>): Promise<void> {
-    await turns.inTurn(this.#path, async () => {
-      const notes = await this.#read();
+    await this.#replace(async (notes) => {
       const routes = await edit(notes.routes);
-      if (routes === notes.routes) return;
+      return routes === notes.routes ? notes : { ...notes, routes };
+    });
+  }
+
+  /** Replaces the file with the edited notes, after the changes that came before. */
+  async #replace(edit: (notes: Notes) => Notes | Promise<Notes>): Promise<void> {
+    await turns.inTurn(this.#path, async () => {
+      const before = await this.#read();
+      const notes = await edit(before);
+      if (notes === before) return;
       const fresh = `${this.#path}.new`;
       try {
         await Deno.mkdir(this.#context.stateDir, { recursive: true });
-        await Deno.writeTextFile(fresh, `${JSON.stringify({ ...notes, routes })}\n`, {
+        await Deno.writeTextFile(fresh, `${JSON.stringify(notes)}\n`, {
           mode: 0o600,
         });
         await Deno.rename(fresh, this.#path);

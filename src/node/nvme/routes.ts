@@ -10,11 +10,13 @@ import {
   isSameRoute,
   listControllers,
   namespacesOf,
+  namespaceWwid,
   type NvmeController,
   type NvmeRoute,
   routeKey,
 } from "../../host/nvme.ts";
 import { PROTOCOL_FACTS } from "../../protocols.ts";
+import { openersOf } from "../../host/open_device.ts";
 import type { NodeContext } from "../context.ts";
 import type { NvmeAttachment, SeenRecords } from "../protocol.ts";
 import type { StageRecord } from "../stage_record.ts";
@@ -85,11 +87,35 @@ export async function idleConnectionNames(
   { view, records }: SeenRecords,
 ): Promise<string[]> {
   if (view.controllers.length === 0) return [];
-  const ours = await new NvmeNotes(context).ours(view.controllers);
+  const notes = new NvmeNotes(context);
+  const ours = await notes.ours(view.controllers);
   const idle = ours.filter(({ nqn }) =>
     !context.targets.isUsed(nqn) && !records.some((record) => isOn(record, nqn))
   );
-  return idle.map(({ name }) => name);
+  const names: string[] = [];
+  for (const { name, nqn } of idle) {
+    if (!await hasOthers(context, { nqn, notes })) names.push(name);
+  }
+  return names;
+}
+
+/** A subsystem, and what this driver notes of its own work. */
+interface NotedSubsystem {
+  nqn: string;
+  notes: NvmeNotes;
+}
+
+/**
+ * Whether a subsystem shows a namespace that this driver has not let go: somebody else may use it,
+ * and has no other way to the array.
+ */
+async function hasOthers({ host }: NodeContext, { nqn, notes }: NotedSubsystem): Promise<boolean> {
+  const released = await notes.released();
+  for (const name of await namespacesOf(host, nqn)) {
+    const wwid = await namespaceWwid(host, name);
+    if (wwid === undefined || !released.includes(wwid)) return true;
+  }
+  return false;
 }
 
 /**
@@ -121,22 +147,27 @@ function isOn({ attachment }: StageRecord, nqn: string): boolean {
 }
 
 /**
- * Ends one connection, when its turn has come, unless an attach is about to use it or something
- * mounts or stands on a namespace of its subsystem: those have no other way to the array.
+ * Ends one connection, when its turn has come, unless an attach is about to use it, or its subsystem
+ * has a namespace that we have not let go or that something mounts, stands on or has open: those
+ * have no other way to the array.
  */
 async function endIdle(
-  { host, targets }: NodeContext,
+  context: NodeContext,
   { controller, notes }: { controller: NvmeController; notes: NvmeNotes },
   signal?: AbortSignal,
 ): Promise<void> {
+  const { host, targets } = context;
   const { nqn } = controller;
-  if (targets.isUsed(nqn)) return;
+  if (targets.isUsed(nqn) || await hasOthers(context, { nqn, notes })) return;
   const mounts = await readMounts(host);
+  const numbers: string[] = [];
   for (const name of await namespacesOf(host, nqn)) {
     const device = await findBlockDevice(host, name);
     if (device && mountsOfDevice(mounts, device).length > 0) return;
     if ((await listHostFolder(host, `/sys/class/block/${name}/holders`)).length > 0) return;
+    if (device) numbers.push(device.majorMinor);
   }
+  if (numbers.length > 0 && (await openersOf(context, numbers, signal)).length > 0) return;
   await disconnect(host, controller, signal);
   await notes.remove(controller);
 }

@@ -9,6 +9,7 @@ import {
   removeMap,
   untilForgotten,
 } from "../../host/multipath.ts";
+import { refuseOpenDevice } from "../../host/open_device.ts";
 import {
   deleteDevice,
   devicesWithWwid,
@@ -57,6 +58,8 @@ export async function detachScsi(
       });
     });
   const map = await findMap(host, wwid);
+  // A map that is open refuses to go; the kernel takes a disk away from whoever has it open.
+  if (!map) await refuseOpenDevice({ host, log }, deviceName, signal);
   if (map) await removeMap(host, map.name, signal);
   // Read again: removing the map may take as long as a device needs to come or go.
   const devices = await devicesWithWwid(host, wwid);

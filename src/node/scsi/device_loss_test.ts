@@ -40,6 +40,20 @@ Deno.test("unstage leaves a device whose file system is still open somewhere, th
     assert.deepEqual(fake.scsi.devices, []);
   }));
 
+Deno.test("unstage leaves a disk without a map that a process has open", () =>
+  FakeHost.use(async (fake) => {
+    const disk = await singlePath(fake);
+    fake.reads.open.set(disk, "postgres");
+    const node = fake.plugin({ flasharray: { multipath: false } });
+    const { code, message } = await failureOf(node.unstage(VOLUME));
+    assert.equal(code, "in_use");
+    assert.match(message, /device sda is still open in process 4711 \(postgres\): end it/);
+    assert.deepEqual(fake.scsi.devices.length, 1);
+    fake.reads.open.clear();
+    await node.unstage(VOLUME);
+    assert.deepEqual(fake.scsi.devices, []);
+  }));
+
 Deno.test("a stage that failed and could not be undone is finished by the healer when it can be", () =>
   FakeHost.use(async (fake) => {
     const disk = await singlePath(fake);
