@@ -2,6 +2,7 @@ import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
 import { type BlockDevice, readBlockDevice } from "./block_device.ts";
 import { hasTool } from "./command.ts";
+import { holderAdvice } from "./holders.ts";
 import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
 
 /** multipathd learns of new paths from udev, which takes long when many come at once. */
@@ -265,8 +266,7 @@ async function removePartitions(
     if (alias === undefined || !uuid?.endsWith(`-mpath-${map.wwid}`) || !uuid.startsWith("part")) {
       throw new PsoError(
         "in_use",
-        `multipath map ${map.alias} (${map.name}) is in use by ${alias ?? holder}: stop whatever ` +
-          `created ${alias ?? holder} (dmsetup info ${alias ?? holder})`,
+        `multipath map ${map.alias} (${map.name}) is ${await holderAdvice(host, holder)}`,
       );
     }
     const { stderr } = await host.run("dmsetup", ["remove", "--retry", alias], {
@@ -274,6 +274,14 @@ async function removePartitions(
       signal,
     });
     if (await readHostText(host, `${folder}/dm/uuid`) !== uuid) continue;
+    const [above] = await listHostFolder(host, `${folder}/holders`);
+    if (above !== undefined) {
+      throw new PsoError(
+        "in_use",
+        `partition ${alias} of multipath map ${map.alias} is ${await holderAdvice(host, above)} ` +
+          `(${stderr.trim()})`,
+      );
+    }
     throw new PsoError(
       "in_use",
       `partition ${alias} of multipath map ${map.alias} is in use: ${stderr.trim()}; ` +

@@ -2,6 +2,7 @@ import { messageOf } from "../../errors.ts";
 import { REAL_PROTOCOLS } from "../../protocols.ts";
 import { equipmentFindings, toolFindings } from "./equipment_check.ts";
 import { type Finding, guarded } from "./finding.ts";
+import { lvmFindings } from "./lvm_check.ts";
 import { type Host, readHostText } from "../host.ts";
 import { nameConflictFindings } from "./initiator_names.ts";
 import { parseMountinfo, readMounts } from "../mountinfo.ts";
@@ -35,6 +36,7 @@ export async function checkHost(host: Host, options: CheckOptions): Promise<Find
     guarded({ area: "host" }, () => bootFindings(host, options)),
     guarded({ area: "nfs" }, () => nfsFindings(host)),
     guarded({ area: "udev" }, () => udevFindings(host)),
+    guarded({ area: "host" }, () => lvmFindings(host)),
     clockFindings(host),
   ]);
   return [...root, ...found.flat(), ...(options.multipath ? [] : [WITHOUT_MULTIPATH])];

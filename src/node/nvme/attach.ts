@@ -20,6 +20,7 @@ import {
 } from "../../host/nvme.ts";
 import { refuseOpenDevice } from "../../host/open_device.ts";
 import { until, withDeadline } from "../../async/wait.ts";
+import { holderAdvice } from "../../host/holders.ts";
 import type { NodeContext } from "../context.ts";
 import type { AttachOptions, AttachRequest, NvmeAttachment } from "../protocol.ts";
 import { NvmeNotes } from "./notes.ts";
@@ -133,8 +134,7 @@ async function refuseHolders(host: Host, deviceName: string): Promise<void> {
   if (holder === undefined) return;
   throw new PsoError(
     "in_use",
-    `namespace ${deviceName} is in use by ${holder}: stop whatever created ${holder} ` +
-      `(\`dmsetup info ${holder}\`), then retry`,
+    `namespace ${deviceName} is ${await holderAdvice(host, holder)}`,
   );
 }
 

@@ -2,6 +2,7 @@ import { isPsoError, messageOf, PsoError } from "../../errors.ts";
 import { type BlockDevice, findBlockDevice, readBlockDevice } from "../../host/block_device.ts";
 import { fcPlaces } from "../../host/fc.ts";
 import { type Host, listHostFolder, readHostText } from "../../host/host.ts";
+import { holderAdvice } from "../../host/holders.ts";
 import type { IscsiSession } from "../../host/iscsi.ts";
 import { type Mount, mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
 import { findMap, isMultipathRunning, resizeMap } from "../../host/multipath.ts";
@@ -197,8 +198,7 @@ async function refuseUsed(
     if (await isIdlePartition(host, { holder, wwid, mounts })) continue;
     throw new PsoError(
       "in_use",
-      `multipath map ${map?.alias} carries ${holder}: somebody else uses this volume on this ` +
-        `node; stop whatever made ${holder} (\`dmsetup info ${holder}\`)`,
+      `multipath map ${map?.alias} of this volume is ${await holderAdvice(host, holder)}`,
     );
   }
   const names = map

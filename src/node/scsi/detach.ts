@@ -1,5 +1,6 @@
 import { messageOf, PsoError } from "../../errors.ts";
 import { dropCache, findBlockDevice, refuseLiveFileSystem } from "../../host/block_device.ts";
+import { holderAdvice } from "../../host/holders.ts";
 import { type Host, listHostFolder } from "../../host/host.ts";
 import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
 import {
@@ -89,8 +90,7 @@ async function refuseHeldPaths(host: Host, devices: ScsiDevice[]): Promise<void>
     if (holder === undefined) continue;
     throw new PsoError(
       "in_use",
-      `path ${name} of volume ${wwid} is in use by ${holder}: stop whatever created ${holder} ` +
-        `(\`dmsetup info ${holder}\`), then retry`,
+      `path ${name} of volume ${wwid} is ${await holderAdvice(host, holder)}`,
     );
   }
 }
