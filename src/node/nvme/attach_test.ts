@@ -78,6 +78,29 @@ Deno.test("attach() goes on by the path that is there, and says which one is not
     assert.doesNotMatch(line, /192\.0\.2\.1/);
   }));
 
+Deno.test("attach() does not wait for a path that gives no answer when another one works", () =>
+  withTestClock(({ move }) =>
+    FakeHost.use(async (fake) => {
+      const node = new ProtocolNode("nvme-tcp", fake);
+      node.bed.publish(7);
+      let isAttached = false;
+      const tick = () => {
+        move(1_000);
+        if (!isAttached) setTimeout(tick, 0);
+      };
+      fake.onTool.set("nvme", (args) => {
+        if (!args.includes("192.0.2.2")) return;
+        tick();
+        return new Promise(() => {});
+      });
+      await node.attach(7);
+      isAttached = true;
+      const [line = ""] = fake.said("array has fewer NVMe paths than it offers");
+      assert.match(line, /a path did not answer within 3000 ms after another one/);
+      assert.deepEqual(node.bed.sessions(), ["nvme0"]);
+    })
+  ));
+
 Deno.test("attach() says nothing of paths when all are there", () =>
   withNode(async (node, fake) => {
     node.bed.publish(7);

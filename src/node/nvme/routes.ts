@@ -38,8 +38,15 @@ export async function routesTo(host: Host, attachment: NvmeAttachment): Promise<
 }
 
 /**
- * Connects every path of the array; those that are there already stay as they are. `unavailable`
- * with every reason when none works.
+ * So long paths may take that are slower than the first one. A path that is dead is not waited for:
+ * the healer connects it when it is back.
+ */
+const SLOWER_MS = 3_000;
+
+/**
+ * Connects every path of the array; those that are there already stay as they are. One path that
+ * works is enough: the others have SLOWER_MS from then on. `unavailable` with every reason when
+ * none works.
  */
 export async function connectAll(
   context: NodeContext,
@@ -47,9 +54,21 @@ export async function connectAll(
   signal?: AbortSignal,
 ): Promise<void> {
   const routes = await routesTo(context.host, attachment);
-  const outcomes = await Promise.allSettled(
-    routes.map((route) => connectRoute(context, route, signal)),
-  );
+  const slow = new AbortController();
+  const own = AbortSignal.any([slow.signal, ...(signal ? [signal] : [])]);
+  const connecting = routes.map((route) => connectRoute(context, route, own));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isOver = false;
+  const giveUp = () => {
+    const message = `a path did not answer within ${SLOWER_MS} ms after another one`;
+    slow.abort(new PsoError("timeout", message));
+  };
+  Promise.any(connecting).then(() => {
+    if (!isOver) timer = setTimeout(giveUp, SLOWER_MS);
+  }, () => {}); // none works: told below
+  const outcomes = await Promise.allSettled(connecting);
+  isOver = true;
+  clearTimeout(timer);
   const reasons = outcomes.flatMap((outcome) =>
     outcome.status === "rejected" ? [messageOf(outcome.reason)] : []
   ).join("; ");

@@ -28,9 +28,10 @@ export async function attachScsi(
   const ready = requireMultipathd(context, signal);
   const iqns = iqnsOf(attachment);
   if (options.chap) { for (const iqn of iqns) context.chap.set(iqn, options.chap); }
+  const isAgain = options.record.device !== undefined;
   const opening = context.targets.using(
     iqns,
-    () => openPaths(context, { attachment, wwid, multipath, ready }, signal),
+    () => openPaths(context, { attachment, wwid, multipath, ready, isAgain }, signal),
   );
   // Wait for both before failing, so that no login still runs after we return. If both fail, report
   // the missing multipathd: it is the cause, the failed paths are the symptom.
@@ -110,6 +111,8 @@ interface PathsRequest {
   wwid: string;
   /** False: the first path that works is enough. */
   multipath: boolean;
+  /** True for a volume that this node had before: see PortalLogin. */
+  isAgain: boolean;
   /** No LUN is scanned before this; its failure is the failure of each path. */
   ready?: Promise<void>;
 }
@@ -156,12 +159,12 @@ export async function openPaths(
 /** One function per path that may lead to the volume. `unavailable` when FC shows no port. */
 async function pathOpeners(
   context: NodeContext,
-  { attachment, wwid, multipath, ready }: PathsRequest,
+  { attachment, wwid, multipath, ready, isAgain }: PathsRequest,
   signal?: AbortSignal,
 ): Promise<(() => Promise<Path>)[]> {
   if ("targets" in attachment) {
     return attachment.targets.map((target) => async () => {
-      const session = await loginToPortal(context, { target, multipath, isAgain: false }, signal);
+      const session = await loginToPortal(context, { target, multipath, isAgain }, signal);
       await ready;
       return await openPath(context, placeOf(session, attachment.lun), { wwid, signal });
     });

@@ -123,6 +123,18 @@ Deno.test("attach() gives CHAP credentials to each portal of the target, and kee
     assert.deepEqual([...node.context.chap.keys()], [TARGET]);
   }));
 
+Deno.test("attach() of a volume that was attached before a restart keeps the CHAP credentials of open-iscsi's record", () =>
+  withNode(async (node, fake) => {
+    const chap = { host: { user: "node", password: new Secret("given-now-1234") } };
+    await node.attach(7, { chap });
+    fake.iscsi.removeSession(2);
+    node.restart();
+    await node.attach(7); // as a publish does in place of a dead mount: it is given no secret
+    assert.equal(fake.iscsi.sessions.length, 2);
+    const settings = fake.iscsi.records.get(SECOND);
+    assert.equal(settings?.get("node.session.auth.password"), "given-now-1234");
+  }));
+
 /** Another array's path of volume 7 comes up while the paths of ours are being opened. */
 function addStrangerDuringScan(fake: FakeHost): void {
   fake.afterTool = () => {

@@ -33,7 +33,8 @@ export async function repairPaths(
   if (!reachable) return;
   const paths = await context.targets.using(
     iqnsOf(attachment),
-    () => openPaths(context, { attachment: reachable, wwid, multipath: true }, signal),
+    () =>
+      openPaths(context, { attachment: reachable, wwid, multipath: true, isAgain: true }, signal),
   );
   const map = await mapOver(context, { wwid, paths, multipath: true }, signal);
   const isSmall = map &&
