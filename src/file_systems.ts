@@ -22,11 +22,6 @@ export interface FileSystemFacts {
    * time, minutes on a large one. An option that says whether to discard stays as it is.
    */
   withoutDiscard: (options: readonly string[]) => string[];
-  /**
-   * Options of `mkfsTool` that a class must not give: those that force, and those that set a UUID.
-   * The driver chooses the UUID, so that it recognises a format that was interrupted.
-   */
-  refusedMkfsOption: RegExp;
   /** Options that every mount of it gets. */
   mountOptions: string[];
   /** The mount option that leaves a dirty log as it is; allowed for read-only mounts only. */
@@ -43,7 +38,6 @@ export const FILE_SYSTEMS: Readonly<Record<FsType, FileSystemFacts>> = {
     mkfsTool: "mkfs.xfs",
     mkfsUuid: (uuid) => ["-m", `uuid=${uuid}`],
     withoutDiscard: (options) => options.includes("-K") ? [...options] : ["-K", ...options],
-    refusedMkfsOption: /^-f$|^-[a-zA-Z]*f[a-zA-Z]*$|uuid=/,
     // A clone and its source have one UUID, and XFS refuses the second of them on a node without
     // this option (xfs(5)).
     mountOptions: ["nouuid"],
@@ -56,7 +50,6 @@ export const FILE_SYSTEMS: Readonly<Record<FsType, FileSystemFacts>> = {
     mkfsTool: "mkfs.ext4",
     mkfsUuid: (uuid) => ["-U", uuid],
     withoutDiscard: withoutExt4Discard,
-    refusedMkfsOption: /^-[a-zA-Z]*[FU][a-zA-Z]*$/,
     mountOptions: [],
     noRecoveryOption: "noload",
     growTool: "resize2fs",

@@ -59,7 +59,8 @@ These stand in the same map and are not this driver's. Their keys begin with
 ${OTHERS}
 
 \`mountOptions\` is a field of the class beside \`parameters\`: \`flasharray.defaultMountOpt\` of
-the [configuration](configuration.md) is added to it for block volumes.
+the [configuration](configuration.md) is added to it for block volumes. What it may hold is in
+[formatting options](formatting-options.md).
 
 ## Snapshot classes
 

@@ -1,5 +1,6 @@
 import { classParametersPage } from "./class_parameters_page.ts";
 import { configurationPage } from "./config_page.ts";
+import { formattingPage } from "./formatting_page.ts";
 import { metricsPage } from "./metrics_page.ts";
 import { valuesSchema } from "./values_schema.ts";
 
@@ -10,6 +11,7 @@ import { valuesSchema } from "./values_schema.ts";
 export const PAGES: Readonly<Record<string, () => string>> = {
   "docs/class-parameters.md": classParametersPage,
   "docs/configuration.md": configurationPage,
+  "docs/formatting-options.md": formattingPage,
   "docs/metrics.md": metricsPage,
   "deploy/helm/pure-csi/values.schema.json": () => `${JSON.stringify(valuesSchema(), null, 2)}\n`,
 };

@@ -161,7 +161,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         path: "flasharray.defaultFSOpt",
         type: "words",
         default: ["-q"],
-        meaning: "Options of `mkfs`, one text as on a command line.",
+        meaning: "Options of `mkfs`, one text as on a command line: those of " +
+          "[formatting options](formatting-options.md).",
         usedBy: "driver",
         env: "PURE_DEFAULT_BLOCK_FS_OPT",
       },
@@ -170,7 +171,7 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         type: "options",
         default: ["discard"],
         meaning: "Mount options of block volumes. A list, or one text with the options parted by " +
-          "commas or blanks.",
+          "commas or blanks. See [formatting options](formatting-options.md).",
         usedBy: "driver",
         env: "PURE_DEFAULT_BLOCK_MNT_OPT",
       },

@@ -1,6 +1,7 @@
 import { ARRAYS_KEY_PATH, readArrays } from "./array_entries.ts";
 import { CHART_SECTIONS } from "./chart_keys.ts";
 import { FileReader, parseMapping } from "./files.ts";
+import { readMkfsOptions, readMountOptions } from "./format_defaults.ts";
 import type { ArrayConfig, Config } from "./model.ts";
 import { type ConfigKey, DRIVER_SECTIONS, PSO_EXPORT_RULES } from "./keys.ts";
 import { ConfigError, type Problem, ProblemList } from "./problems.ts";
@@ -158,8 +159,8 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
     flasharray: {
       sanType: sanTypeOf(settings.text("flasharray.sanType")),
       defaultFsType: settings.text("flasharray.defaultFSType"),
-      defaultMkfsOptions: settings.texts("flasharray.defaultFSOpt"),
-      defaultMountOptions: settings.texts("flasharray.defaultMountOpt"),
+      defaultMkfsOptions: readMkfsOptions(settings),
+      defaultMountOptions: readMountOptions(settings),
       preemptAttachments: settings.switch("flasharray.preemptAttachments"),
       iscsiLoginTimeoutSeconds: settings.integer("flasharray.iSCSILoginTimeout"),
       iscsiAllowedCidrs: settings.cidrs("flasharray.iSCSIAllowedCIDR"),

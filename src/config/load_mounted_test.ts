@@ -20,7 +20,7 @@ Deno.test("loadConfig() reads the mounted forms of PSO's charts and their variab
     PURE_K8S_NAMESPACE: "prod",
     PURE_FLASHARRAY_SAN_TYPE: "NVMEOF-RDMA",
     PURE_DEFAULT_BLOCK_FS_TYPE: "ext4",
-    PURE_DEFAULT_BLOCK_FS_OPT: "-q -F",
+    PURE_DEFAULT_BLOCK_FS_OPT: "-q -K",
     PURE_DEFAULT_BLOCK_MNT_OPT: "discard noatime",
     PURE_PREEMPT_RWO_ATTACHMENTS_DEFAULT: "false",
     PURE_ISCSI_LOGIN_TIMEOUT: "7",
@@ -40,7 +40,7 @@ Deno.test("loadConfig() reads the mounted forms of PSO's charts and their variab
   }, {
     sanType: "fc",
     defaultFsType: "ext4",
-    defaultMkfsOptions: ["-q", "-F"],
+    defaultMkfsOptions: ["-q", "-K"],
     defaultMountOptions: ["discard", "noatime"],
     preemptAttachments: false,
     iscsiLoginTimeoutSeconds: 7,

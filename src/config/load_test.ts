@@ -47,8 +47,8 @@ storagetopology: {enable: true, strictTopology: true}
 flasharray:
   sanType: fc
   defaultFSType: ext4
-  defaultFSOpt: -q -m "reflink=1, rmapbt=0"
-  defaultMountOpt: [noatime, 'context="a:b,c"']
+  defaultFSOpt: -q -L "my label"
+  defaultMountOpt: [noatime, 'context="a:b:c:s0:c1,c2"']
   preemptAttachments: "false"
   iSCSILoginTimeout: "30"
   iSCSIAllowedCIDR: 10.0.0.0/8, fd00::/8
@@ -65,8 +65,8 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
   assert.deepEqual(flasharray, {
     sanType: "fc",
     defaultFsType: "ext4",
-    defaultMkfsOptions: ["-q", "-m", "reflink=1, rmapbt=0"],
-    defaultMountOptions: ["noatime", 'context="a:b,c"'],
+    defaultMkfsOptions: ["-q", "-L", "my label"],
+    defaultMountOptions: ["noatime", 'context="a:b:c:s0:c1,c2"'],
     preemptAttachments: false,
     iscsiLoginTimeoutSeconds: 30,
     multipath: false,
@@ -170,6 +170,16 @@ const WARNINGS: [string, string[]][] = [
   ["csi: {resizer: {image: {name: x}}}", [
     "csi.resizer.image.name is an old spelling: write images.csi.resizer.name",
   ]],
+  ["flasharray: {defaultFSOpt: -E lazy_itable_init=0}", [
+    "flasharray.defaultFSOpt holds an option that mkfs must not get: -E is refused for xfs: it " +
+    "is none of those that docs/formatting-options.md lists: volumes of xfs are refused until " +
+    "it is taken out, or until their class has createoptions of its own",
+  ]],
+  ["flasharray: {defaultFSType: ext4, defaultFSOpt: -q -K -E lazy_itable_init=0 -m 0}", []],
+  ["flasharray: {defaultMountOpt: [discard, zeal, data=ordered]}", [
+    'flasharray.defaultMountOpt holds "zeal", known for neither xfs nor ext4: volumes cannot be ' +
+    "mounted if it is mistyped; docs/formatting-options.md lists what is known",
+  ]],
   ["flasharay: {sanType: FC}", ["flasharay is not a known key: did you mean flasharray?"]],
   ["flasharray: {santype: FC}", [
     "flasharray.santype is not a known key: did you mean flasharray.sanType?",
@@ -215,6 +225,31 @@ const FAULTS: [string, string][] = [
     "flasharray: {defaultFSOpt: '-L \"x'}",
     'flasharray.defaultFSOpt is "-L \\"x", wanted a text or a list of texts, with every ' +
     "quote closed",
+  ],
+  [
+    "flasharray: {defaultFSOpt: -q -d /etc}",
+    'flasharray.defaultFSOpt holds an option that mkfs must not get: "-d /etc" is refused for ' +
+    "xfs: it is none of those that docs/formatting-options.md lists: take it out; " +
+    "docs/formatting-options.md lists what may be given",
+  ],
+  [
+    "flasharray: {defaultFSType: ext4, defaultFSOpt: [-q, '-d /etc']}",
+    "flasharray.defaultFSOpt holds an option that mkfs must not get: -d is refused for ext4: " +
+    "it reads or writes a file of the host: take it out; docs/formatting-options.md lists what " +
+    "may be given",
+  ],
+  [
+    "flasharray: {defaultFSType: btrfs, defaultFSOpt: //dev/sdb -L}",
+    'flasharray.defaultFSOpt holds an option that mkfs must not get: "//dev/sdb" is refused ' +
+    "for xfs: only options may be given, each with one dash and one letter; a value of several " +
+    "words needs quotes around all of it: take it out; docs/formatting-options.md lists what " +
+    "may be given",
+  ],
+  [
+    "flasharray: {defaultMountOpt: 'discard,loop'}",
+    "flasharray.defaultMountOpt holds a mount option that no node takes: loop is refused: it " +
+    "mounts something other than the volume as it is: take it out; " +
+    "docs/formatting-options.md lists what may be given",
   ],
   [
     "flasharray: {defaultMountOpt: {discard: true}}",

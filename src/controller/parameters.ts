@@ -3,7 +3,7 @@ import { PsoError } from "../errors.ts";
 import { CLASS_PROTOCOLS, type Protocol, REAL_FILE_PROTOCOLS } from "../protocols.ts";
 import { nearest } from "../nearest.ts";
 import { GiB, KiB, MiB } from "../size.ts";
-import { splitWords } from "../words.ts";
+import { hasOpenQuote, splitWords } from "../words.ts";
 import { type LabelTerm, parseLabelSelector } from "./placement/label_selector.ts";
 
 /** What a StorageClass asks for. */
@@ -84,18 +84,21 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
   },
   {
     name: "createoptions",
-    takes: ONE_LINE,
+    takes: `${ONE_LINE}, with every quote closed`,
     default: "`flasharray.defaultFSOpt`",
     appliesTo: "block",
     isRefusedElsewhere: false,
     meaning: "Options of `mkfs`, as on a command line: quotes group words, nothing is expanded. " +
-      "Options that force a format, set the UUID or name another device are refused. The options " +
+      "Only those of [formatting options](formatting-options.md) may be given: none that names a " +
+      "file, a folder or a device of the node, forces a format or sets the UUID. The options " +
       "replace the default and are kept with the volume. Volumes of the kind `file` do not use " +
       "them.",
     example: "-q -i size=512",
     heritage: "PSO 5 and 6.",
     read(value, parameters) {
-      parameters.mkfsOptions = splitWords(plainText(this, value));
+      const text = plainText(this, value);
+      if (hasOpenQuote(text)) throw refuse(this, text.slice(0, 60));
+      parameters.mkfsOptions = splitWords(text);
     },
   },
   {

@@ -82,6 +82,9 @@ const WRONG: [string, string][] = [
   ["array_selector", "a in (b)"],
   ["array_selector", "!a=b"],
   ["createoptions", "-q\n-f"],
+  ["createoptions", "-q\u0000"],
+  ["createoptions", '-L "my label'],
+  ["createoptions", "-L it's"],
   ["exportrules", "x".repeat(1025)],
 ];
 for (const [key, value] of WRONG) {

@@ -19,7 +19,8 @@ const STOPPED = /input\/output error|structure needs cleaning|no such device/i;
 
 /**
  * Checks size and mkfs options before anything is written: `out_of_range` below the smallest size
- * of this file system, `invalid` for an option that mkfsOptionsFault() refuses.
+ * of this file system, `invalid` for an option that mkfsOptionsFault() refuses. A volume that has
+ * its file system already is never asked: it mounts whatever its options are.
  */
 export function checkFormat(
   type: FsType,
@@ -34,7 +35,12 @@ export function checkFormat(
     );
   }
   const fault = mkfsOptionsFault(type, options);
-  if (fault !== undefined) throw new PsoError("invalid", fault);
+  if (fault === undefined) return;
+  throw new PsoError(
+    "invalid",
+    `the volume has no file system yet, and none is made: createoptions ${fault}; mend the class ` +
+      "and make the claim anew, because a volume keeps its options",
+  );
 }
 
 /** The file system that makeFileSystem() shall make. */
@@ -61,7 +67,8 @@ export async function makeFileSystem(
   const { device, type, uuid, options } = format;
   checkFormat(type, { sizeBytes: device.sizeBytes, options });
   const { mkfsTool: tool, mkfsUuid, withoutDiscard } = FILE_SYSTEMS[type];
-  await host.run(tool, [...mkfsUuid(uuid), ...withoutDiscard(options), devicePath(device)], {
+  const args = [...mkfsUuid(uuid), ...withoutDiscard(options), "--", devicePath(device)];
+  await host.run(tool, args, {
     timeoutMs: NO_TIMEOUT_MS,
   });
   const made = await superblockOf(host, device.name);

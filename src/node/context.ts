@@ -37,5 +37,7 @@ export interface NodeContext {
   requirePrepared: (protocol: Protocol) => Promise<void>;
   /** Which NFS servers answer this node. */
   nfs: NfsServers;
+  /** Names of mount options that were unknown when a volume was staged; each is logged once. */
+  unknownMountOptions: Set<string>;
   log: Logger;
 }

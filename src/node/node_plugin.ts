@@ -98,6 +98,7 @@ export class NodePlugin {
       deviceWork: new DeviceWork(log),
       requirePrepared: (protocol) => this.#preparation.require(protocol),
       nfs: new NfsServers({ host, log, now: options.now }),
+      unknownMountOptions: new Set(),
       log,
     };
     this.healer = new Healer({

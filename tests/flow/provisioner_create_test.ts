@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import type { Capability } from "../../src/capability.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
 import { GiB, MiB } from "../../src/size.ts";
 import { skip } from "../skips.ts";
@@ -49,6 +50,36 @@ Deno.test("createVolume() spreads many volumes evenly over equal arrays", async 
   });
 });
 
+const FILE = { backend: "file" };
+
+/** A file system of this type for one writer, mounted with these options. */
+function mounting(fsType: string, ...mountFlags: string[]): Capability {
+  return { access: { type: "mount", fsType, mountFlags }, mode: "single-node-writer" };
+}
+
+Deno.test("createVolume() says which option is refused, why, and what to do", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const messageOf = async (change: Parameters<typeof bed.request>[1]) => {
+      let message = "";
+      await rejects(bed.create("pvc-1", change), (error: Error) => {
+        message = error.message;
+        return true;
+      });
+      return message;
+    };
+    equal(
+      await messageOf({ parameters: { createoptions: "-q -p /protofile" } }),
+      "Cannot create pvc-1: createoptions -p is refused for xfs: it reads or writes a file of " +
+        "the host; take it out of the class, or of flasharray.defaultFSOpt",
+    );
+    equal(
+      await messageOf({ capabilities: [mounting("ext4", "noatime", "loop")] }),
+      "Cannot create pvc-1: mount option loop is refused: it mounts something other than the " +
+        "volume as it is; take it out of the class",
+    );
+  });
+});
+
 Deno.test("createVolume() refuses bad input before any REST call", async () => {
   await ProvisionerBed.run({}, async (bed) => {
     const cases: [string, Parameters<typeof bed.request>[1]][] = [
@@ -58,6 +89,17 @@ Deno.test("createVolume() refuses bad input before any REST call", async () => {
       ["invalid", { parameters: { protocol: "nfs" } }],
       ["invalid", { parameters: { createoptions: "-l logdev=/dev/sdb" } }],
       ["invalid", { parameters: { createoptions: "-q -f" } }],
+      ["invalid", { parameters: { createoptions: "-p /protofile" } }],
+      ["invalid", { parameters: { createoptions: "//dev/loop1 -L" } }],
+      ["invalid", { parameters: { createoptions: "-d /etc" }, capabilities: [mounting("ext4")] }],
+      ["invalid", { parameters: { createoptions: "-d /etc" }, capabilities: [mounting("EXT4")] }],
+      ["invalid", { capabilities: [mounting("ext4 -F")] }],
+      ["invalid", { capabilities: [mounting("xfs", "loop")] }],
+      ["invalid", { capabilities: [mounting("", "noatime", "offset=0")] }],
+      ["invalid", { capabilities: [mounting("xfs", "data=ordered")] }],
+      ["invalid", { capabilities: [mounting("ext4", "errors=panic")] }],
+      ["invalid", { capabilities: [mounting("", "addr=192.0.2.1")], parameters: FILE }],
+      ["invalid", { capabilities: [mounting("", "discard")], parameters: FILE }],
       ["out_of_range", { capacityRange: { requiredBytes: 100 * MiB, limitBytes: 0 } }],
       ["out_of_range", { capacityRange: { requiredBytes: 2 * GiB, limitBytes: GiB } }],
       ["exhausted", { parameters: { backend: "file" } }],

@@ -265,9 +265,10 @@ Deno.test("validateCapabilities() confirms what works and says why not otherwise
         ...change,
       }, bed.signal);
     deepEqual(await validate({}), { confirmed: true });
+    const looped = { ...RWO, access: { type: "mount", fsType: "", mountFlags: ["loop"] } };
     const refused = [{ capabilities: [RWO, RWX] }, { parameters: { backend: "file" } }, {
       parameters: { nonsense: "1" },
-    }];
+    }, { capabilities: [looped] }];
     for (const change of refused) equal((await validate(change)).confirmed, false);
     await rejects(validate({ volumeId: "none" }), { code: "not_found" });
   });

@@ -130,6 +130,7 @@ export class FakeHost extends HostFiles {
       deviceWork: new DeviceWork(log),
       requirePrepared: () => Promise.resolve(),
       nfs: new NfsServers({ host: this.host, log, now: () => this.nowMs }),
+      unknownMountOptions: new Set(),
       log,
       ...changes,
     };

@@ -1,6 +1,8 @@
 import type { Page, Volume, VolumeKind } from "../../arrays/array.ts";
 import type { FleetMember } from "../../arrays/fleet.ts";
+import type { Capability } from "../../capability.ts";
 import { isPsoError } from "../../errors.ts";
+import { refusedMountOption } from "../../mount_options.ts";
 import { publishedNodeIds } from "./attachments.ts";
 import { capabilitiesFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
@@ -25,8 +27,18 @@ export async function validateCapabilities(
 ): Promise<ValidateAnswer> {
   const { member } = await locator.need(volumeId, signal, { kind: backendOf(volumeContext) });
   const fault = capabilitiesFault(capabilities, member.array.kind) ??
+    nodesRefusal(capabilities) ??
     backendFault(parameters, member.array.kind);
   return fault === undefined ? { confirmed: true } : { confirmed: false, message: fault };
+}
+
+/** Why no node would mount so. */
+function nodesRefusal(capabilities: readonly Capability[]): string | undefined {
+  const flags = capabilities.flatMap(({ access }) =>
+    access.type === "mount" ? access.mountFlags : []
+  );
+  const fault = refusedMountOption(flags);
+  return fault && `mount option ${fault}`;
 }
 
 /** Why a class with these parameters would not have made a volume of that kind. */

@@ -3,8 +3,10 @@ import type { Fleet } from "../../arrays/fleet.ts";
 import type { Capability } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import { mkfsOptionsFault } from "../../mkfs_options.ts";
+import { mountOptionsFault } from "../../mount_options.ts";
 import { volumeNameFor } from "../../names.ts";
 import { REAL_FILE_PROTOCOLS, servesBlock, servesFiles } from "../../protocols.ts";
+import { findFsType } from "../../file_systems.ts";
 import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { type ClassParameters, parameterOfOtherKind, parseParameters } from "../parameters.ts";
@@ -42,6 +44,7 @@ export function readWantedVolume(
         mkfsOptions: parameters.mkfsOptions ?? defaultMkfsOptions,
       })
       : undefined) ??
+    mountFault(request, kind, { defaultFsType }) ??
     defaultFsTypeFault(capabilities, kind, { defaultFsType }) ??
     parametersFault(request.parameters, { kind, protocol: parameters.protocol });
   if (fault !== undefined) {
@@ -87,9 +90,26 @@ function mkfsFault(
   const fsTypes = capabilities.flatMap(({ access }) =>
     access.type === "mount" ? [(access.fsType || defaultFsType).toLowerCase()] : []
   );
-  return fsTypes.map((fsType) => mkfsOptionsFault(fsType, mkfsOptions)).find((fault) =>
-    fault !== undefined
+  const fault = fsTypes.map((fsType) => mkfsOptionsFault(fsType, mkfsOptions)).find((one) =>
+    one !== undefined
   );
+  return fault &&
+    `createoptions ${fault}; take it out of the class, or of flasharray.defaultFSOpt`;
+}
+
+/** What speaks against the class's `mountOptions`, which come with each capability. */
+function mountFault(
+  { capabilities }: CreateVolumeRequest,
+  kind: VolumeKind,
+  { defaultFsType }: { defaultFsType: string },
+): string | undefined {
+  for (const { access } of capabilities) {
+    if (access.type === "block") continue;
+    const type = kind === "file" ? "nfs" : findFsType(access.fsType || defaultFsType);
+    const fault = type && mountOptionsFault(type, access.mountFlags);
+    if (fault !== undefined) return `mount option ${fault}; take it out of the class`;
+  }
+  return undefined;
 }
 
 /**

@@ -1,3 +1,44 @@
+import type { Capability } from "../../capability.ts";
+import { PsoError } from "../../errors.ts";
+import { refusedMountOption, unknownMountOptions } from "../../mount_options.ts";
+import type { MountedType } from "../../mount_tables.ts";
+import type { NodeContext } from "../context.ts";
+
+/** How many names of unknown options are remembered; what comes later is not logged. */
+const UNKNOWN_MAX = 100;
+
+/** The flags of a volume, and what is to be mounted with them. */
+interface FlagsInUse {
+  volumeId: string;
+  capability: Capability;
+  type: MountedType;
+}
+
+/**
+ * Refuses mount flags that would change what is mounted, where, or by whom (`invalid`). One that is
+ * unknown passes, because volumes of earlier releases have their flags for good; its name is logged
+ * once.
+ */
+export function checkMountFlags(
+  { log, unknownMountOptions: logged }: Pick<NodeContext, "log" | "unknownMountOptions">,
+  { volumeId, capability: { access }, type }: FlagsInUse,
+): void {
+  if (access.type === "block") return;
+  const fault = refusedMountOption(access.mountFlags);
+  if (fault !== undefined) {
+    throw new PsoError(
+      "invalid",
+      `volume ${volumeId} is not mounted: mount option ${fault}; take it out of mountOptions of ` +
+        "the PV and of its class",
+    );
+  }
+  for (const option of unknownMountOptions(type, access.mountFlags)) {
+    if (logged.has(option) || logged.size >= UNKNOWN_MAX) continue;
+    logged.add(option);
+    log.warn("mount option unknown, given to mount as it is", { volume: volumeId, type, option });
+  }
+}
+
 /**
  * `discard` and `nodiscard` say one thing each way; `noatime` and `noexec` are names of their own.
  */

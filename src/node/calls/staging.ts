@@ -8,6 +8,7 @@ import type { StageRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { checkPath, stagedMount, stagedPlace } from "../volume_mounts.ts";
 import { stageBlock } from "./block_stage.ts";
+import { checkMountFlags } from "./mount_flags.ts";
 import { makeFolder } from "./places.ts";
 import { stageFileSystem } from "./shared_stage.ts";
 import { fsTypeOf, type Stage } from "./stage.ts";
@@ -44,14 +45,19 @@ export async function stageVolume(
   else await stageFileSystem(context, { stage, attachment }, signal);
 }
 
-/** `unsupported` for what can never be staged, before anything is looked at. */
+/**
+ * `unsupported` for what can never be staged, and `invalid` for mount flags that no volume gets,
+ * before anything is looked at.
+ */
 function refuseUnsupported(
   context: NodeContext,
   { capability, attachment, volumeId }: StageRequest,
 ): void {
   const { access, mode } = capability;
   if (!isBlock(attachment)) {
-    if (access.type === "mount") return;
+    if (access.type === "mount") {
+      return checkMountFlags(context, { volumeId, capability, type: "nfs" });
+    }
     throw new PsoError(
       "unsupported",
       `volume ${volumeId} is a shared file system and cannot be used as a raw block device: set ` +
@@ -59,7 +65,7 @@ function refuseUnsupported(
     );
   }
   if (access.type === "block") return;
-  fsTypeOf(context, capability);
+  checkMountFlags(context, { volumeId, capability, type: fsTypeOf(context, capability) });
   if (!isMultiNode(mode) || isReadOnly(mode)) return;
   throw new PsoError(
     "unsupported",
