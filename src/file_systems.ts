@@ -56,9 +56,12 @@ export const FILE_SYSTEMS: Readonly<Record<FsType, FileSystemFacts>> = {
   },
 };
 
-/** mke2fs heeds its last -E alone, so the word is added to that one. */
+/**
+ * mke2fs heeds its last -E alone, so the word is added to that one. Only letters without a value may
+ * stand before it in its word: `-LE` is a label.
+ */
 function withoutExt4Discard(options: readonly string[]): string[] {
-  const last = options.findLastIndex((option) => /^-[a-zA-Z]*E/.test(option));
+  const last = options.findLastIndex((option) => /^-[DKjqv]*E/.test(option));
   if (last < 0) return ["-E", "nodiscard", ...options];
   const at = /E$/.test(options[last] ?? "") ? last + 1 : last;
   const isSaid = /(^|[,E])(no)?discard(,|$)/.test(options[at] ?? "");

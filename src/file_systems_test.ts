@@ -21,6 +21,8 @@ for (
     ["ext4", ["-q"], ["-E", "nodiscard", "-q"]],
     ["ext4", ["-E", "lazy_itable_init=0", "-q"], ["-E", "lazy_itable_init=0,nodiscard", "-q"]],
     ["ext4", ["-qE", "stride=2"], ["-qE", "stride=2,nodiscard"]],
+    ["ext4", ["-LE"], ["-E", "nodiscard", "-LE"]],
+    ["ext4", ["-qLNAME", "-jE", "stride=2"], ["-qLNAME", "-jE", "stride=2,nodiscard"]],
     ["ext4", ["-Estride=2"], ["-Estride=2,nodiscard"]],
     ["ext4", ["-E", "stride=2", "-E", "discard"], ["-E", "stride=2", "-E", "discard"]],
   ] as const

@@ -260,13 +260,15 @@ async function recordFileSystems(): Promise<void> {
     "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN",
   );
   const uuid = "0a1b2c3d-0000-4000-8000-00000000000f";
-  await record("mkfs.xfs makes", "mkfs.xfs", "-m", `uuid=${uuid}`, "--", xfsLoop);
-  await record("mkfs.xfs overwrites nothing", "mkfs.xfs", "-m", `uuid=${uuid}`, "--", xfsLoop);
+  await record("mkfs.xfs makes", "mkfs.xfs", "-m", `uuid=${uuid}`, xfsLoop);
+  const again = ["-m", `uuid=${uuid}`, "-K", "--", xfsLoop];
+  await record("mkfs.xfs overwrites nothing", "mkfs.xfs", ...again);
   await sh(`mkfs.ext4 -U ${uuid} -q ${ext4Loop}`);
   await record("e2fsck is content", "e2fsck", "-f", "-p", ext4Loop);
   await record("mount of xfs", "mount", "-t", "xfs", "-o", "nouuid", xfsLoop, "/mnt/a");
   await sh(`mount ${ext4Loop} /mnt/b`);
-  await record("mkfs.ext4 refuses a mounted device", "mkfs.ext4", "-U", uuid, "-q", "--", ext4Loop);
+  const mounted = ["-U", uuid, "-E", "nodiscard", "-q", "--", ext4Loop];
+  await record("mkfs.ext4 refuses a mounted device", "mkfs.ext4", ...mounted);
   await record("wipefs refuses a mounted device", "wipefs", "--all", "--types", "xfs", xfsLoop);
   await record("xfs_growfs looks", "xfs_growfs", "-n", "/mnt/a");
   await record("xfs_growfs has nothing to do", "xfs_growfs", "/mnt/a");
