@@ -79,7 +79,6 @@ export async function unstageVolume(
   }
   let keepFormat = held.size === 0 && own?.format?.state === "started";
   for (const { connection, deviceName } of held.values()) {
-    context.deviceWork.refuse(deviceName);
     if (own) keepFormat ||= await hasUnfinishedFormat(context, { record: own, deviceName });
     await releaseDevice(context, { connection, deviceName }, signal);
   }
