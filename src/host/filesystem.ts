@@ -3,10 +3,10 @@ import { FILE_SYSTEMS, type FsType } from "../file_systems.ts";
 import { mkfsOptionsFault } from "../mkfs_options.ts";
 import { MiB } from "../size.ts";
 import { type BlockDevice, devicePath, readBlockDevice } from "./block_device.ts";
-import { readAreas } from "./device_read.ts";
+import { readAreas } from "./content/device_read.ts";
 import type { Host } from "./host.ts";
 import { type Mount, stoppedBy } from "./mountinfo.ts";
-import { parseSuperblock, type Superblock, SUPERBLOCK_AREA } from "./superblock.ts";
+import { parseSuperblock, type Superblock, SUPERBLOCK_AREA } from "./content/superblock.ts";
 
 /** What is ended half way has to be begun anew, and would never come to its end. */
 const NO_TIMEOUT_MS = Infinity;

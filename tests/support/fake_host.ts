@@ -2,7 +2,7 @@
  * A host of files: its sysfs, mountinfo and configuration in a folder, and tools that change them
  * as the real ones do.
  */
-import { abortError, untilAborted } from "../../src/async/wait.ts";
+import { abortError } from "../../src/async/wait.ts";
 import type { FlashArraySettings } from "../../src/config/model.ts";
 import type { Attachment } from "../../src/handoff.ts";
 import { toolFailure } from "../../src/host/command.ts";
@@ -49,7 +49,7 @@ type ContextChanges =
   & Pick<NodeChanges, "flasharray">;
 
 /** What a tool does on this host; an answer takes the place of the fake host's own. */
-type Tool = (args: string[]) => Answer | void | Promise<Answer | void>;
+type Tool = (args: string[], signal?: AbortSignal) => Answer | void | Promise<Answer | void>;
 
 export class FakeHost extends HostFiles {
   readonly host: Host;
@@ -199,7 +199,7 @@ export class FakeHost extends HostFiles {
     if (options.signal?.aborted) throw abortError(options.signal);
     const shown = options.shownAs ?? [tool, ...args].join(" ");
     this.commands.push(shown);
-    const scripted = await killable(this.onTool.get(tool)?.(args), options.signal);
+    const scripted = await this.onTool.get(tool)?.(args, options.signal);
     const { hangs, ...answer } = scripted ??
       this.#answer(tool, args, options.stdin?.trim() ?? "");
     if (hangs) throw new PsoError("timeout", `${shown} did not end within its time`);
@@ -286,11 +286,6 @@ export class FakeHost extends HostFiles {
     this.mount(target, { number, type: type === "nfs" ? "nfs4" : type, source, options: mode });
     return {};
   }
-}
-
-/** What a tool does, until its caller goes away. */
-async function killable(work: ReturnType<Tool>, signal?: AbortSignal): Promise<Answer | void> {
-  return signal ? await untilAborted(Promise.resolve(work), signal) : await work;
 }
 
 interface MountFacts {

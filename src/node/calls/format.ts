@@ -1,7 +1,7 @@
 import { messageOf, PsoError } from "../../errors.ts";
 import { FILE_SYSTEMS, type FsType } from "../../file_systems.ts";
 import { type BlockDevice, readBlockDevice } from "../../host/block_device.ts";
-import { type BlankProof, proveBlank } from "../../host/blank/blank_proof.ts";
+import { type BlankProof, proveBlank } from "../../host/content/blank_proof.ts";
 import {
   checkFormat,
   makeFileSystem,
@@ -9,8 +9,12 @@ import {
   wipeUnfinished,
 } from "../../host/filesystem.ts";
 import type { Host } from "../../host/host.ts";
-import { readAreas } from "../../host/device_read.ts";
-import { parseRemainingUuid, type Superblock, SUPERBLOCK_AREA } from "../../host/superblock.ts";
+import { readAreas } from "../../host/content/device_read.ts";
+import {
+  parseRemainingUuid,
+  type Superblock,
+  SUPERBLOCK_AREA,
+} from "../../host/content/superblock.ts";
 import type { BlockAttachment } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
 import { type FormatRecord, newUuid, type StageRecord } from "../stage_record.ts";

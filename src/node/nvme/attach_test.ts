@@ -1,5 +1,6 @@
 /** What is NVMe's own; what it shares with the other protocols is in block_protocols_test.ts. */
 import assert from "node:assert/strict";
+import { untilAborted } from "../../async/wait.ts";
 import { FakeHost } from "../../../tests/support/fake_host.ts";
 import { nguidOf, NQN, NVME_PORTALS } from "../../../tests/support/fake_nvme.ts";
 import { SIZE_BYTES } from "../../../tests/support/fake_scsi.ts";
@@ -88,10 +89,10 @@ Deno.test("attach() does not wait for a path that gives no answer when another o
         move(1_000);
         if (!isAttached) setTimeout(tick, 0);
       };
-      fake.onTool.set("nvme", (args) => {
-        if (!args.includes("192.0.2.2")) return;
+      fake.onTool.set("nvme", (args, signal) => {
+        if (!args.includes("192.0.2.2") || !signal) return;
         tick();
-        return new Promise(() => {});
+        return untilAborted(new Promise(() => {}), signal);
       });
       await node.attach(7);
       isAttached = true;

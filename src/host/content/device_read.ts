@@ -1,7 +1,7 @@
-import { PsoError } from "../errors.ts";
-import { devicePath } from "./block_device.ts";
-import type { Host } from "./host.ts";
-import { requireLivePath } from "./live_path.ts";
+import { PsoError } from "../../errors.ts";
+import { devicePath } from "../block_device.ts";
+import type { Host } from "../host.ts";
+import { requireLivePath } from "../live_path.ts";
 
 /** One stretch of a device. */
 export interface Area {

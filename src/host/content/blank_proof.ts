@@ -1,7 +1,7 @@
 import { isPsoError } from "../../errors.ts";
 import { KiB, MiB } from "../../size.ts";
 import { dropCache, readBlockDevice } from "../block_device.ts";
-import { type Area, readAreas } from "../device_read.ts";
+import { type Area, readAreas } from "./device_read.ts";
 import type { Host } from "../host.ts";
 import { nameOf } from "./signatures.ts";
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { silentLogger } from "../log.ts";
-import { MiB } from "../size.ts";
-import { FakeHost } from "../../tests/support/fake_host.ts";
-import { NQN } from "../../tests/support/fake_nvme.ts";
-import { failureOf } from "../../tests/support/test_node.ts";
-import { dropCache } from "./block_device.ts";
-import { createRun } from "./command.ts";
+import { silentLogger } from "../../log.ts";
+import { MiB } from "../../size.ts";
+import { FakeHost } from "../../../tests/support/fake_host.ts";
+import { NQN } from "../../../tests/support/fake_nvme.ts";
+import { failureOf } from "../../../tests/support/test_node.ts";
+import { dropCache } from "../block_device.ts";
+import { createRun } from "../command.ts";
 import { readAreas } from "./device_read.ts";
 
 const path = Deno.env.get("PATH");

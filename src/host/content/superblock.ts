@@ -1,5 +1,5 @@
-import type { FsType } from "../file_systems.ts";
-import { KiB } from "../size.ts";
+import type { FsType } from "../../file_systems.ts";
+import { KiB } from "../../size.ts";
 
 /** What the primary superblock of a device tells of its file system. */
 export interface Superblock {
