@@ -55,6 +55,12 @@ export const SUITES: Suite[] = [
     timeoutMs: MINUTE,
   },
   {
+    name: "fuzz",
+    what: "hostile inputs by a fixed seed for some seconds; each fuzzer also runs on and on",
+    paths: ["tests/fuzz"],
+    timeoutMs: 5 * MINUTE,
+  },
+  {
     name: "contract",
     what: "one suite over both kinds of array; the OpenAPI files; the vendor's SDK",
     paths: ["tests/contract"],

@@ -1,0 +1,140 @@
+/**
+ * A fuzzer for the judges of options that reach root's tools: whatever they let pass is harmless by
+ * oracles of their own, and real mkfs writes nothing but its image. Open-ended, until it is stopped
+ * or finds a fault:
+ *
+ *     ./scripts/deno run -A tests/fuzz/options_fuzz.ts --seed 1 [--seconds 600]
+ */
+import { deepEqual, equal } from "node:assert/strict";
+import { parseArgs } from "@std/cli/parse-args";
+import { FILE_SYSTEMS, FS_TYPES, type FsType } from "../../src/file_systems.ts";
+import { mkfsOptionsFault } from "../../src/mkfs_options.ts";
+import {
+  mountOptionsFault,
+  refusedMountOption,
+  splitMountOptions,
+  unknownMountOptions,
+} from "../../src/mount_options.ts";
+import { MiB } from "../../src/size.ts";
+import { joinWords, splitWords } from "../../src/words.ts";
+import { labelsIn, mkfsHarm, mountHarm } from "./option_oracles.ts";
+import { mkfsText, mkfsWords, mountElement } from "./option_texts.ts";
+import { Random } from "./random.ts";
+
+/** How long one judgement may take: patterns must not go back and forth over a text. */
+const JUDGE_MS_MAX = 200;
+/** Of so many inputs that pass, one is given to the real mkfs. */
+const REAL_EVERY = 200;
+const IMAGE_BYTES: Record<FsType, number> = { xfs: 320 * MiB, ext4: 64 * MiB };
+const UUID = "0a1b2c3d-0000-4000-8000-00000000000f";
+
+/** How much a run saw. */
+export interface FuzzCounts {
+  mkfs: { judged: number; passed: number; real: number };
+  mount: { judged: number; passed: number };
+}
+
+interface FuzzOptions {
+  seed: number;
+  /** Absent: for ever. */
+  seconds?: number;
+}
+
+/** Runs until the time is over; throws at the first fault, which names the input and the seed. */
+export async function fuzzOptions({ seed, seconds }: FuzzOptions): Promise<FuzzCounts> {
+  const random = new Random(seed);
+  const counts: FuzzCounts = {
+    mkfs: { judged: 0, passed: 0, real: 0 },
+    mount: { judged: 0, passed: 0 },
+  };
+  const end = seconds === undefined ? Infinity : performance.now() + seconds * 1000;
+  while (performance.now() < end) {
+    const type = random.pick(FS_TYPES);
+    const words = random.oneIn(2) ? mkfsWords(random, type) : splitWords(mkfsText(random, type));
+    const elements = Array.from({ length: 1 + random.below(3) }, () => mountElement(random));
+    try {
+      judgeMount(elements, counts);
+      const passed = timed(() => mkfsOptionsFault(type, words)) === undefined;
+      counts.mkfs.judged++;
+      if (!passed) continue;
+      checkMkfs(type, words);
+      if (counts.mkfs.passed++ % REAL_EVERY === 0) {
+        await checkRealMkfs(type, words);
+        counts.mkfs.real++;
+      }
+    } catch (error) {
+      const input = JSON.stringify({ seed, type, words, elements });
+      throw new Error(`input ${input}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  return counts;
+}
+
+function timed<T>(judge: () => T): T {
+  const start = performance.now();
+  const found = judge();
+  const took = performance.now() - start;
+  if (took > JUDGE_MS_MAX) throw new Error(`judged for ${Math.round(took)} ms`);
+  return found;
+}
+
+function checkMkfs(type: FsType, words: readonly string[]): void {
+  const given = FILE_SYSTEMS[type].withoutDiscard(words);
+  for (const list of [words, given]) equal(mkfsHarm(type, list), undefined);
+  deepEqual(labelsIn(type, given), labelsIn(type, words), "the label is what was asked for");
+  deepEqual(splitWords(joinWords(words)), words, "a node reads what the controller read");
+}
+
+function judgeMount(elements: readonly string[], counts: FuzzCounts): void {
+  const options = elements.flatMap(splitMountOptions);
+  const isTaken = timed(() => refusedMountOption(options)) === undefined;
+  counts.mount.judged++;
+  if (isTaken) {
+    counts.mount.passed++;
+    equal(mountHarm(options.join(",")), undefined);
+  }
+  for (const type of [...FS_TYPES, "nfs"] as const) {
+    if (timed(() => mountOptionsFault(type, options)) !== undefined) continue;
+    equal(isTaken, true, "a node takes what a class may ask for");
+    deepEqual(unknownMountOptions(type, options), []);
+  }
+}
+
+/** Real mkfs on an image: it may refuse the values, and touches nothing beside the image. */
+async function checkRealMkfs(type: FsType, words: readonly string[]): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "pso-fuzz-" });
+  try {
+    await Deno.writeTextFile(`${folder}/other`, "untouched");
+    const image = `${folder}/image`;
+    (await Deno.create(image)).close();
+    await Deno.truncate(image, IMAGE_BYTES[type]);
+    const { mkfsTool, mkfsUuid, withoutDiscard } = FILE_SYSTEMS[type];
+    const { success } = await new Deno.Command(mkfsTool, {
+      args: [...mkfsUuid(UUID), ...withoutDiscard(words), "--", "image"],
+      cwd: folder,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["image", "other"]);
+    equal(await Deno.readTextFile(`${folder}/other`), "untouched");
+    if (success) equal(await uuidOf(image), UUID, "mkfs made the file system that was asked for");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function uuidOf(image: string): Promise<string> {
+  const args = ["-p", "-o", "value", "-s", "UUID", image];
+  const { stdout } = await new Deno.Command("blkid", { args }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+if (import.meta.main) {
+  const flags = parseArgs(Deno.args, { string: ["seed", "seconds"] });
+  const seed = Number(flags.seed ?? Date.now() % 1_000_000);
+  const seconds = flags.seconds === undefined ? undefined : Number(flags.seconds);
+  const say = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  say(`seed ${seed}, ${seconds === undefined ? "until it is stopped" : `${seconds} s`}`);
+  say(JSON.stringify(await fuzzOptions({ seed, seconds })));
+}
