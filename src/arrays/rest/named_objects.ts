@@ -1,6 +1,6 @@
 import { PsoError } from "../../errors.ts";
 import { filterText, type Query, type RestClient } from "./client.ts";
-import { isRefusal, mayBeAboutName, RestError } from "./refusals.ts";
+import { isRefusal, mayBeAboutName, type RestError } from "./refusals.ts";
 import type { Lane } from "./limiter.ts";
 
 /** One array, as the code of its resources sees it. */
@@ -64,7 +64,8 @@ export function nameFilter(
 
 /**
  * The objects of one resource, as both kinds of array treat them alike. What is there decides, and
- * never the text of a refusal: texts differ between Purity releases.
+ * of the texts of refusals only those that are known to say "gone": texts differ between Purity
+ * releases.
  */
 export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
   readonly #context: ArrayContext;
@@ -75,22 +76,34 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
     this.#resource = resource;
   }
 
-  /** The live object of that name; with `destroyed`, also one that is destroyed. One call. */
+  /**
+   * The live object of that name; with `destroyed`, also one that is destroyed. One call.
+   * `unavailable` when the array refuses in words that do not say that the object is gone: a volume
+   * in a demoted pod is not gone, and a delete must not take it for that.
+   */
   async find(name: string, lookup: Lookup = {}): Promise<T | undefined> {
     const { signal, destroyed, lane } = lookup;
     const { path, nameKey } = this.#resource;
-    const query = { [nameKey]: name, destroyed: destroyed ? undefined : false };
+    const { rest } = this.#context;
+    // Destroyed ones are asked for too: an item says that it is destroyed in the same way with
+    // every release, and a refusal does not.
+    const call = { method: "GET", path, query: { [nameKey]: name }, lane, signal } as const;
     try {
-      const { rest } = this.#context;
-      return (await rest.call<T>({ method: "GET", path, query, lane, signal })).items[0];
+      const { items } = await rest.call<T>(call);
+      return items.find((item) => !item.destroyed) ?? (destroyed ? items[0] : undefined);
     } catch (error) {
-      // A name that is not there is status 400 here. The text for an object that is destroyed while
-      // live ones are asked for is not known: that the refusal is about this name is enough.
-      const isAboutName = error instanceof RestError && error.status === 400 &&
-        error.context === name;
-      if (isAboutName || isRefusal(error, "missing", "destroyed")) return undefined;
-      throw error;
+      if (isRefusal(error, "missing", "destroyed")) return undefined;
+      throw mayBeAboutName(error) ? this.#unclear(name, error) : error;
     }
+  }
+
+  #unclear(name: string, cause: RestError): PsoError {
+    return new PsoError(
+      "unavailable",
+      `${cause.message}; this does not say whether ${this.#resource.noun} ${name} is there: look ` +
+        "at it on the array",
+      { cause },
+    );
   }
 
   /** As `find` for live objects, and `not_found` when there is none. */
@@ -145,7 +158,7 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
 
   /**
    * Destroys the object. True when this call did it, false when it was gone or destroyed already:
-   * after a refusal the object is read.
+   * after a refusal the object is read, unless the refusal can be about nothing else.
    */
   async destroy(name: string, { changes, signal }: DestroyOptions = {}): Promise<boolean> {
     const query = { names: name };
@@ -155,7 +168,8 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
       await this.#context.rest.call({ method: "PATCH", path, query, body, signal });
       return true;
     } catch (error) {
-      if (isRefusal(error, "missing", "destroyed")) return false;
+      // With `changes`, something that they name may be what is missing.
+      if (!changes && isRefusal(error, "missing", "destroyed")) return false;
       if (!mayBeAboutName(error)) throw error;
       const item = await this.find(name, { signal, destroyed: true });
       if (item && !item.destroyed) throw error;

@@ -1,0 +1,111 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import type { Fetch } from "../../net/https.ts";
+import { silentLogger } from "../../log.ts";
+import { Secret } from "../../secret.ts";
+import { Exports } from "../flashblade/exports.ts";
+import { FLASHARRAY_DIALECT } from "../flasharray/status.ts";
+import type { FileSystemItem } from "../flashblade/wire.ts";
+import { RestClient } from "./client.ts";
+import { type ArrayContext, NamedObjects, type Resource } from "./named_objects.ts";
+
+const VOLUMES: Resource = {
+  path: "volumes",
+  noun: "volume",
+  nameKey: "names",
+  recovery: () => "recover it",
+};
+
+/** A text of status 400, or items. */
+type Answer = string | { name: string; destroyed?: boolean }[];
+
+/** An array that gives `answers` in order, and what was asked of it. */
+function scripted(...answers: Answer[]): { context: ArrayContext; asked: string[] } {
+  const asked: string[] = [];
+  const json = (status: number, body: unknown, headers: Record<string, string> = {}) =>
+    Promise.resolve({ status, headers, text: JSON.stringify(body) });
+  const fetch: Fetch = ({ method, path }) => {
+    if (path === "/api/api_version") return json(200, { version: ["2.26"] });
+    if (path.endsWith("/login")) return json(200, { items: [] }, { "x-auth-token": "session" });
+    asked.push(`${method} ${path.replace("/api/2.26/", "")}`);
+    const answer = answers.shift();
+    if (answer === undefined) return Promise.reject(new Error("no more answers"));
+    if (typeof answer !== "string") return json(200, { items: answer });
+    return json(400, { errors: [{ message: answer, context: "k8s-1" }] });
+  };
+  const token = new Secret("token");
+  const label = () => "fa-1";
+  const options = { fetch, dialect: FLASHARRAY_DIALECT, token, label, log: silentLogger };
+  return { context: { rest: new RestClient(options), label }, asked };
+}
+
+function volumesOf(...answers: Answer[]) {
+  const { context, asked } = scripted(...answers);
+  return {
+    volumes: new NamedObjects<{ name?: string; destroyed?: boolean }>(context, VOLUMES),
+    asked,
+  };
+}
+
+const UNCLEAR = {
+  code: "unavailable",
+  message: /Pod is demoted.*does not say whether volume k8s-1 is there/,
+};
+
+for (const text of ["Volume does not exist.", "No such volume or snapshot."]) {
+  Deno.test(`find() takes "${text}" for a volume that is not there`, async () => {
+    const { volumes, asked } = volumesOf(text, text);
+    equal(await volumes.find("k8s-1"), undefined);
+    equal(await volumes.find("k8s-1", { destroyed: true }), undefined);
+    equal(asked.length, 2);
+  });
+}
+
+Deno.test("find() is `unavailable` after a refusal about the name that does not say that it is gone", async () => {
+  for (const destroyed of [false, true]) {
+    const { volumes, asked } = volumesOf("Pod is demoted.");
+    await rejects(volumes.find("k8s-1", { destroyed }), UNCLEAR);
+    equal(asked.length, 1);
+  }
+});
+
+Deno.test("find() tells a destroyed object by its item, in one call, and prefers a live one", async () => {
+  const destroyed = { name: "k8s-1", destroyed: true };
+  const live = { name: "k8s-1", destroyed: false };
+  const { volumes, asked } = volumesOf([destroyed], [destroyed], [destroyed, live]);
+  equal(await volumes.find("k8s-1"), undefined);
+  deepEqual(await volumes.find("k8s-1", { destroyed: true }), destroyed);
+  deepEqual(await volumes.find("k8s-1", { destroyed: true }), live);
+  deepEqual(asked, Array(3).fill("GET volumes?names=k8s-1"));
+});
+
+Deno.test("destroy() and afterRefusedCreate() are `unavailable` when the look after a refusal is unclear", async () => {
+  const { volumes } = volumesOf("Pod is demoted.", "Pod is demoted.", "Pod is demoted.");
+  await rejects(volumes.destroy("k8s-1"), UNCLEAR);
+  const refused = await volumes.find("k8s-1").catch((error) => error.cause);
+  const { volumes: others } = volumesOf("Pod is demoted.");
+  await rejects(others.afterRefusedCreate("k8s-1", { error: refused }), UNCLEAR);
+});
+
+Deno.test("destroy() with changes reads the object after a refusal: what they name may be missing", async () => {
+  const missing = "NFS export policy does not exist.";
+  const changes = { nfs: {} };
+  const live = volumesOf(missing, [{ name: "k8s-1", destroyed: false }]);
+  await rejects(live.volumes.destroy("k8s-1", { changes }), /NFS export policy does not exist/);
+  const gone = volumesOf("Volume does not exist.", "Volume does not exist.");
+  equal(await gone.volumes.destroy("k8s-1", { changes }), false);
+  const plain = volumesOf("Volume does not exist.");
+  equal(await plain.volumes.destroy("k8s-1"), false);
+});
+
+Deno.test("a disconnect from a FlashBlade is not done when the rules are refused and the file system is there", async () => {
+  const { context } = scripted("NFS export policy does not exist.", "File system does not exist.");
+  const shown: FileSystemItem = { name: "k8s-1", nfs: { rules: "10.0.0.1(rw,no_root_squash)" } };
+  let looks = 0;
+  let isThere = true;
+  const find = () => Promise.resolve(looks++ === 0 || isThere ? shown : undefined);
+  const facts = () => Promise.reject(new Error("not asked for"));
+  const exports = new Exports({ ...context, find, facts });
+  await rejects(exports.disconnect("k8s-1", "all"), /NFS export policy does not exist/);
+  [looks, isThere] = [0, false];
+  equal(await exports.disconnect("k8s-1", "all"), false);
+});
