@@ -70,6 +70,65 @@ Deno.test("NVMe/TCP under load: one of two paths cut, no I/O error, the kernel b
     for (const name of ["busy", "raw"]) await array("delete", name);
   }));
 
+Deno.test("NVMe/TCP, both portals dropped: every call ends by its deadline, no lock stays, and all goes on when they are back", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const old = lab.volume(await nvmeVolume("old", { nsid: 1, sizeBytes: SIZE }));
+    const young = lab.volume(await nvmeVolume("young", { nsid: 2, sizeBytes: SIZE }));
+    await lab.stage(old);
+    await lab.publish(old);
+    await sh(`echo kept >${old.targetPath}/file; sync ${old.targetPath}/file`);
+    for (const portal of PORTALS) await array("path", portal, "down");
+    await sh(
+      "for i in $(seq 600); do cat /sys/class/nvme/nvme*/state | grep -q live || exit 0; " +
+        "sleep 0.1; done; exit 1",
+    );
+    const { volumeId, stagingPath, targetPath, attachment } = old;
+    const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
+      stage: (signal) =>
+        lab.node.stage({
+          ...young,
+          capability: mountCapability(),
+          volumeContext: {},
+        }, signal),
+      expand: (signal) =>
+        lab.node.expand({ volumeId, volumePath: targetPath, stagingPath }, signal),
+      unpublish: (signal) => lab.node.unpublish({ volumeId, targetPath }, signal),
+      unstage: (signal) => lab.node.unstage({ volumeId, stagingPath }, signal),
+      "stage again": (signal) =>
+        lab.node.stage({
+          volumeId,
+          stagingPath,
+          attachment,
+          capability: mountCapability(),
+          volumeContext: {},
+        }, signal),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const begun = performance.now();
+      await call(AbortSignal.timeout(20_000)).catch(() => {});
+      const seconds = (performance.now() - begun) / 1000;
+      assert.ok(seconds < 30, `${name} took ${seconds} s`);
+      assert.equal(lab.node.locksHeld, 0, name);
+    }
+    for (const portal of PORTALS) await array("path", portal, "up");
+    await sh(
+      'for i in $(seq 600); do [ "$(cat /sys/class/nvme/nvme*/state | grep -c live)" = 2 ] ' +
+        "&& exit 0; sleep 0.1; done; exit 1",
+    );
+    // What was given up in the kernel ends now; until then the volume is said to be in use.
+    await sh(
+      "for i in $(seq 300); do pgrep -x umount >/dev/null || exit 0; sleep 0.1; done; exit 1",
+    );
+    await lab.takeAway(old);
+    const kept = { ...old, attachment: { ...attachment, everWritten: true } };
+    await lab.stage(kept);
+    await lab.publish(kept);
+    assert.equal(await sh(`cat ${targetPath}/file`), "kept");
+    await lab.takeAway(kept);
+    await lab.takeAway(young);
+    for (const name of ["old", "young"]) await array("delete", name);
+  }));
+
 Deno.test("NVMe/TCP: a connection that somebody else made is used, and stays after the last volume", () =>
   LabNode.leavesNothing(async (lab) => {
     await sh(`nvme connect -t tcp -a 127.0.0.1 -s 4420 -n ${SUBSYSTEM_NQN}`);
