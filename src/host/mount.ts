@@ -1,5 +1,6 @@
 import { isPsoError, PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
+import { refusedMountOption } from "../mount_options.ts";
 import type { Host } from "./host.ts";
 import { isReadOnlyMount, type Mount, mountAt, mountsAt, readMounts } from "./mountinfo.ts";
 
@@ -63,13 +64,22 @@ interface NewMount {
 /**
  * Mounts a file system (mount(8)) and returns the mount as mountinfo shows it. Not safe to repeat:
  * look into mountinfo first, or mounts pile up. `unavailable` with the words of mount(8) when it
- * fails, or when mountinfo does not show the mount.
+ * fails, or when mountinfo does not show the mount; `invalid`, before anything is run, for an option
+ * that refusedMountOption() knows.
  */
 export async function mountFileSystem(
   host: Host,
   mount: NewMount,
   signal?: AbortSignal,
 ): Promise<Mount> {
+  const fault = refusedMountOption(mount.options);
+  if (fault !== undefined) {
+    throw new PsoError(
+      "invalid",
+      `${mount.source} is not mounted: mount option ${fault}; take it out of mountOptions of the ` +
+        "PV and of its class",
+    );
+  }
   const options = mount.options.length > 0 ? ["-o", mount.options.join(",")] : [];
   await host.run("mount", ["-t", mount.type, ...options, mount.source, mount.target], {
     timeoutMs: MOUNT_TIMEOUT_MS,

@@ -2,8 +2,10 @@
 // left behind, and volumes that have their file system go on.
 
 import { deepEqual, equal, match } from "node:assert/strict";
+import { PsoError } from "../errors.ts";
 import type { Run } from "../run.ts";
 import { MiB } from "../size.ts";
+import { FakeHost } from "../../tests/support/fake_host.ts";
 import {
   failureOf,
   mountCapability,
@@ -187,6 +189,52 @@ Deno.test("publish gives mount(8) no flag but those of one mount", () =>
     }));
     deepEqual(given, ["bind,noatime"]);
     await test.takeAway(volume);
+  }));
+
+Deno.test("publish does not mount a dead block volume anew with flags that no node takes", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    await test.node.stage(flagged(test, { volume, flags: [] }));
+    await testRun("xfs_io", ["-x", "-c", "shutdown", volume.stagingPath]);
+    const tools: string[] = [];
+    const node = test.restart((tool, args, options) => {
+      tools.push(tool);
+      return testRun(tool, args, options);
+    });
+    const { capability } = flagged(test, { volume, flags: ["loop"] });
+    const refused = await failureOf(node.publish(test.publishRequest(volume, { capability })));
+    equal(refused.code, "invalid");
+    match(refused.message, /mount option loop is refused/);
+    deepEqual(tools.filter((tool) => /mount$/.test(tool)), []);
+    await node.unstage(volume);
+  }));
+
+Deno.test("publish does not mount a stale NFS volume anew with flags that no node takes", () =>
+  FakeHost.use(async (fake) => {
+    const node = fake.plugin();
+    const mode = "multi-node-multi-writer" as const;
+    const volume = { volumeId: "v1", stagingPath: "/stage/1" };
+    const asked = (mountFlags: string[]) =>
+      ({ access: { type: "mount", fsType: "", mountFlags }, mode }) as const;
+    await node.stage({
+      ...volume,
+      capability: asked(["hard"]),
+      attachment: { protocol: "nfs", address: "192.0.2.7", path: "/fs" },
+      volumeContext: {},
+    });
+    fake.statFails.set("/stage/1", new PsoError("unavailable", "stat: Stale file handle"));
+    const before = fake.ran("mount").length;
+    const refused = await failureOf(
+      node.publish({
+        ...volume,
+        capability: asked(["hard", "addr=192.0.2.66"]),
+        targetPath: "/pod/1",
+        readOnly: false,
+      }),
+    );
+    equal(refused.code, "invalid");
+    match(refused.message, /mount option addr=192\.0\.2\.66 is refused/);
+    equal(fake.ran("mount").length, before);
   }));
 
 for (const fsType of ["ext4 -F", "-F", "ext4\u0000", "ext4\n", " ext4", "ext4,xfs", "../ext4"]) {

@@ -21,7 +21,10 @@ import { labelsIn, mkfsHarm, mountHarm } from "./option_oracles.ts";
 import { mkfsText, mkfsWords, mountElement } from "./option_texts.ts";
 import { Random } from "./random.ts";
 
-/** How long one judgement may take: patterns must not go back and forth over a text. */
+/**
+ * How long one judgement may take: patterns must not go back and forth over a text. It counts when
+ * it is exceeded three times in a row, because a busy machine exceeds it now and then.
+ */
 const JUDGE_MS_MAX = 200;
 /** Of so many inputs that pass, one is given to the real mkfs. */
 const REAL_EVERY = 200;
@@ -71,11 +74,14 @@ export async function fuzzOptions({ seed, seconds }: FuzzOptions): Promise<FuzzC
 }
 
 function timed<T>(judge: () => T): T {
-  const start = performance.now();
-  const found = judge();
-  const took = performance.now() - start;
-  if (took > JUDGE_MS_MAX) throw new Error(`judged for ${Math.round(took)} ms`);
-  return found;
+  let took = 0;
+  for (let left = 3; left > 0; left--) {
+    const start = performance.now();
+    const found = judge();
+    took = performance.now() - start;
+    if (took <= JUDGE_MS_MAX) return found;
+  }
+  throw new Error(`judged for ${Math.round(took)} ms`);
 }
 
 function checkMkfs(type: FsType, words: readonly string[]): void {

@@ -19,7 +19,9 @@ import type { StageRecord } from "../stage_record.ts";
 import { stageBlock } from "./block_stage.ts";
 import { deathOf, dropDeadMount } from "./dead_mount.ts";
 import { makeFile, makeFolder } from "./places.ts";
+import { checkMountFlags } from "./mount_flags.ts";
 import { mountShared, staleReason } from "./shared_stage.ts";
+import { fsTypeOf } from "./stage.ts";
 import {
   checkPath,
   deviceOfMount,
@@ -146,6 +148,9 @@ async function replaceDeadMount(
     : record.remounting === true;
   if (!isNeeded) return;
   const { volumeId, capability } = request;
+  if (capability.access.type === "mount") {
+    checkMountFlags(context, { volumeId, capability, type: fsTypeOf(context, capability) });
+  }
   const { stagingPath } = record;
   // It was staged before: nothing that is found on it now may be formatted over.
   const attachment = { ...record.attachment, everWritten: true };
@@ -179,6 +184,7 @@ async function freshMount(
   const { attachment } = record;
   const mounted = { attachment, target: staged.target };
   if (!await fileConnection(attachment).isStale(context, mounted, signal)) return staged;
+  checkMountFlags(context, { volumeId, capability, type: "nfs" });
   const why = staleReason(staged.source);
   await dropDeadMount(context, { staged, record, why }, signal);
   await mountShared(context, { attachment, capability, target: staged.target }, signal);
