@@ -279,6 +279,14 @@ export function protocolsOfInitiator(initiator: InitiatorName): Protocol[] {
   return PROTOCOLS.filter((protocol) => PROTOCOL_FACTS[protocol].initiator === initiator);
 }
 
+/**
+ * The protocols that may carry a file system: the wanted one if it serves files (a `sanType` is
+ * about block volumes and does not count), else every real one.
+ */
+export function fileProtocolsFor(wanted: Protocol | "auto"): readonly Protocol[] {
+  return wanted !== "auto" && servesFiles(wanted) ? [wanted] : REAL_FILE_PROTOCOLS;
+}
+
 /** True for protocols that serve block volumes. */
 export function servesBlock(protocol: Protocol): boolean {
   return PROTOCOL_FACTS[protocol].kinds.includes("block");

@@ -3,8 +3,8 @@ import { PsoError } from "../errors.ts";
 import type { NodeIdentity } from "../handoff.ts";
 import {
   AUTO_PROTOCOLS,
+  fileProtocolsFor,
   type Protocol,
-  REAL_FILE_PROTOCOLS,
   SIMULATED_PROTOCOLS,
 } from "../protocols.ts";
 
@@ -15,18 +15,18 @@ interface ProtocolRequest {
   kind: VolumeKind;
   served: ReadonlySet<Protocol>;
   node: NodeIdentity;
-  /** By class or `flasharray.sanType`; ignored for file systems. */
+  /** By class or `flasharray.sanType`; for file systems only if it is a protocol of files. */
   wanted: Protocol | "auto";
 }
 
 /**
  * The protocol by which the node reaches the array: `local` where both have it, which only
- * simulated arrays do; nfs for file systems; for block volumes the wanted one, or for `auto` the
- * best that both have. `unsupported` with both sides' protocols when there is none.
+ * simulated arrays do; else the wanted one. Without one, file systems take any protocol of files
+ * that both have, and block volumes the best. `unsupported` with both sides' protocols when there is none.
  */
 export function chooseProtocol({ array, kind, served, node, wanted }: ProtocolRequest): Protocol {
   const acceptable: readonly Protocol[] = kind === "file"
-    ? REAL_FILE_PROTOCOLS
+    ? fileProtocolsFor(wanted)
     : wanted === "auto"
     ? AUTO_PROTOCOLS
     : [wanted];

@@ -53,6 +53,13 @@ const CASES: {
     wanted: "fc",
     chosen: "nfs",
   },
+  {
+    name: "never falls back to another protocol of files than the wanted one",
+    kind: "file",
+    served: ["nfs"],
+    node: ["nfs"],
+    wanted: "local",
+  },
   { name: "never gives nfs to block", served: ["nfs"], node: ["nfs"], wanted: "auto" },
 ];
 for (const { name, kind = "block", served, node, wanted, chosen } of CASES) {

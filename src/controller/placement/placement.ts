@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import type { ArrayStatus, Feature, VolumeKind } from "../../arrays/array.ts";
 import { type ErrorCode, PsoError } from "../../errors.ts";
 import {
+  fileProtocolsFor,
   type Protocol,
-  REAL_FILE_PROTOCOLS,
   servesBlock,
   SIMULATED_PROTOCOLS,
 } from "../../protocols.ts";
@@ -166,7 +166,7 @@ function protocolFault(
 ): string | undefined {
   if (!status || servesProtocol(status.protocols, kind, protocol)) return undefined;
   const wanted = kind === "file"
-    ? REAL_FILE_PROTOCOLS.join(" or ")
+    ? fileProtocolsFor(protocol).join(" or ")
     : protocol === "auto"
     ? "any block protocol"
     : protocol;
@@ -182,7 +182,7 @@ function servesProtocol(
   wanted: Protocol | "auto",
 ): boolean {
   if (SIMULATED_PROTOCOLS.some((protocol) => served.has(protocol))) return true;
-  if (kind === "file") return REAL_FILE_PROTOCOLS.some((protocol) => served.has(protocol));
+  if (kind === "file") return fileProtocolsFor(wanted).some((protocol) => served.has(protocol));
   return wanted === "auto" ? [...served].some(servesBlock) : served.has(wanted);
 }
 

@@ -114,6 +114,13 @@ const REJECTIONS: {
     code: "exhausted",
   },
   {
+    name: "another protocol of files",
+    array: file("fb-1"),
+    wanted: { kind: "file", protocol: "local" },
+    reason: "serves nfs, not local",
+    code: "exhausted",
+  },
+  {
     name: "no QoS",
     array: block("fa-1", {}, { features: new Set(["clone"]) }),
     wanted: { features: ["qos"] },
