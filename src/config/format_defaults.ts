@@ -1,6 +1,6 @@
 import { findFsType, FS_TYPES } from "../file_systems.ts";
-import { mkfsOptionsFault } from "../mkfs_options.ts";
-import { refusedMountOption, unknownMountOptions } from "../mount_options.ts";
+import { mkfsOptionsFault } from "../options/mkfs_options.ts";
+import { refusedMountOption, unknownMountOptions } from "../options/mount_options.ts";
 import type { Settings } from "./settings.ts";
 
 const PAGE = "docs/formatting-options.md";

@@ -1,5 +1,5 @@
 import { type Cidr, hasHostBits, parseCidr, parseIp } from "../net/cidr.ts";
-import { splitMountOptions } from "../mount_options.ts";
+import { splitMountOptions } from "../options/mount_options.ts";
 import { hasOpenQuote, splitWords } from "../words.ts";
 import type { ConfigKey } from "./keys.ts";
 import type { Given } from "./tree.ts";

@@ -13,7 +13,7 @@ import type {
   VolumeAnswer,
 } from "../controller/requests.ts";
 import { PsoError } from "../errors.ts";
-import { splitMountOptions } from "../mount_options.ts";
+import { splitMountOptions } from "../options/mount_options.ts";
 import {
   type CapacityRange,
   type SnapshotSchema,

@@ -1,6 +1,6 @@
 import { isPsoError, PsoError } from "../errors.ts";
 import { FILE_SYSTEMS, type FsType } from "../file_systems.ts";
-import { mkfsOptionsFault } from "../mkfs_options.ts";
+import { mkfsOptionsFault } from "../options/mkfs_options.ts";
 import { MiB } from "../size.ts";
 import { type BlockDevice, devicePath, readBlockDevice } from "./block_device.ts";
 import { readAreas } from "./content/device_read.ts";

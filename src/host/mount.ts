@@ -1,6 +1,6 @@
 import { isPsoError, PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
-import { refusedMountOption } from "../mount_options.ts";
+import { refusedMountOption } from "../options/mount_options.ts";
 import type { Host } from "./host.ts";
 import { isReadOnlyMount, type Mount, mountAt, mountsAt, readMounts } from "./mountinfo.ts";
 

@@ -8,13 +8,13 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { parseArgs } from "@std/cli/parse-args";
 import { FILE_SYSTEMS, FS_TYPES, type FsType } from "../../src/file_systems.ts";
-import { mkfsOptionsFault } from "../../src/mkfs_options.ts";
+import { mkfsOptionsFault } from "../../src/options/mkfs_options.ts";
 import {
   mountOptionsFault,
   refusedMountOption,
   splitMountOptions,
   unknownMountOptions,
-} from "../../src/mount_options.ts";
+} from "../../src/options/mount_options.ts";
 import { MiB } from "../../src/size.ts";
 import { joinWords, splitWords } from "../../src/words.ts";
 import { labelsIn, mkfsHarm, mountHarm } from "./option_oracles.ts";

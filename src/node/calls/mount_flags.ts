@@ -1,7 +1,7 @@
 import type { Capability } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
-import { refusedMountOption, unknownMountOptions } from "../../mount_options.ts";
-import type { MountedType } from "../../mount_tables.ts";
+import { refusedMountOption, unknownMountOptions } from "../../options/mount_options.ts";
+import type { MountedType } from "../../options/mount_tables.ts";
 import type { NodeContext } from "../context.ts";
 
 /** How many names of unknown options are remembered; what comes later is not logged. */

@@ -1,8 +1,8 @@
 import { equal, match } from "node:assert/strict";
-import { FS_TYPES, type FsType } from "./file_systems.ts";
+import { FS_TYPES, type FsType } from "../file_systems.ts";
 import { mkfsOptionsFault } from "./mkfs_options.ts";
 import { MKFS_TABLES } from "./mkfs_tables.ts";
-import { splitWords } from "./words.ts";
+import { splitWords } from "../words.ts";
 
 /** What must never reach a mkfs that root runs, with a word of the reason. */
 const ATTACKS: [FsType | "both", string, RegExp][] = [

@@ -1,7 +1,7 @@
 // Options of mkfs that a class may give. Controller and node judge them alike: the one before it
 // makes a volume, the other before it formats.
 
-import { findFsType } from "./file_systems.ts";
+import { findFsType } from "../file_systems.ts";
 import { MKFS_TABLES, type MkfsOption, type MkfsTable, type MkfsValue } from "./mkfs_tables.ts";
 
 /** How much of an option a message shows. */

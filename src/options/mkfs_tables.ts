@@ -2,7 +2,7 @@
 // (e2fsprogs 1.47), and why others are refused. Judging, messages and docs/formatting-options.md
 // come from these tables.
 
-import type { FsType } from "./file_systems.ts";
+import type { FsType } from "../file_systems.ts";
 
 /** What a value may be. */
 export interface MkfsValue {
