@@ -20,10 +20,10 @@ device of the node, forces a format, or changes what is mounted, where, or by wh
 | Where they stand | Judged when | What is not on the lists |
 | --- | --- | --- |
 | \`createoptions\` of a class | the volume is created, and on the node before it is formatted | is refused (InvalidArgument) |
-| \`flasharray.defaultFSOpt\` | the values file is read, and then as \`createoptions\` | stops the start when no file system takes it; is a warning when only another one than \`flasharray.defaultFSType\` takes it |
+| \`flasharray.defaultFSOpt\` | the values file is read, and then as \`createoptions\` | is a warning at the start; volumes that would be made with it are refused (InvalidArgument) |
 | \`mountOptions\` of a class | the volume is created | is refused (InvalidArgument) |
 | \`mountOptions\` of a PV | a node mounts it | passes and is logged once, but for what [no node takes](#what-no-node-takes) |
-| \`flasharray.defaultMountOpt\` | the values file is read | is a warning, but for what no node takes: that stops the start |
+| \`flasharray.defaultMountOpt\` | the values file is read | is a warning at the start; for what no node takes, mounts are refused (InvalidArgument) |
 
 A volume that has its file system already is mounted whatever its \`createoptions\` are. One that has
 none yet and bad options is never formatted: mend the class and make the claim anew, because

@@ -6,39 +6,37 @@ import type { Settings } from "./settings.ts";
 const PAGE = "docs/formatting-options.md";
 
 /**
- * `flasharray.defaultFSOpt`. An error when no file system's mkfs may have these options. Options
- * that only another file system than the default one takes are a warning: classes may name that one
- * each, as clusters of PSO did.
+ * `flasharray.defaultFSOpt`. Options that mkfs must not get are a warning and no error: a cluster of
+ * PSO may hold them, and must start to serve the volumes that it has. Creates and formats that
+ * would use them are refused one by one.
  */
 export function readMkfsOptions(settings: Settings): string[] {
   const options = settings.texts("flasharray.defaultFSOpt");
   const { path, problems } = settings.at("flasharray.defaultFSOpt");
   const type = findFsType(settings.text("flasharray.defaultFSType")) ?? "xfs";
   const fault = mkfsOptionsFault(type, options);
-  if (fault === undefined) return options;
-  const found = `holds an option that mkfs must not get: ${fault}`;
-  if (FS_TYPES.every((other) => mkfsOptionsFault(other, options) !== undefined)) {
-    const fix = `take it out; ${PAGE} lists what may be given`;
-    problems.error(path, { found, fix });
-  } else {
-    const fix = `volumes of ${type} are refused until it is taken out, or until their class has ` +
-      "createoptions of its own";
-    problems.warn(path, { found, fix });
+  if (fault !== undefined) {
+    problems.warn(path, {
+      found: `holds an option that mkfs must not get: ${fault}`,
+      fix: `volumes of ${type} are refused until it is taken out, or until their class has ` +
+        `createoptions of its own; ${PAGE} lists what may be given`,
+    });
   }
   return options;
 }
 
 /**
- * `flasharray.defaultMountOpt`. An error for what no node mounts with; what is known for no file
- * system is a warning, because clusters of PSO may have it and mount with it.
+ * `flasharray.defaultMountOpt`. What no node mounts with, and what is known for no file system, is a
+ * warning, for the reason that readMkfsOptions() says: nodes refuse the one and try the other.
  */
 export function readMountOptions(settings: Settings): string[] {
   const options = settings.texts("flasharray.defaultMountOpt");
   const { path, problems } = settings.at("flasharray.defaultMountOpt");
   const refused = refusedMountOption(options);
   if (refused !== undefined) {
-    const fix = `take it out; ${PAGE} lists what may be given`;
-    problems.error(path, { found: `holds a mount option that no node takes: ${refused}`, fix });
+    const fix =
+      `block volumes cannot be mounted until it is taken out; ${PAGE} lists what may be given`;
+    problems.warn(path, { found: `holds a mount option that no node takes: ${refused}`, fix });
   }
   const unknown = options.filter((option) =>
     FS_TYPES.every((type) => unknownMountOptions(type, [option]).length > 0)

@@ -173,7 +173,24 @@ const WARNINGS: [string, string[]][] = [
   ["flasharray: {defaultFSOpt: -E lazy_itable_init=0}", [
     "flasharray.defaultFSOpt holds an option that mkfs must not get: -E is refused for xfs: it " +
     "is none of those that docs/formatting-options.md lists: volumes of xfs are refused until " +
-    "it is taken out, or until their class has createoptions of its own",
+    "it is taken out, or until their class has createoptions of its own; " +
+    "docs/formatting-options.md lists what may be given",
+  ]],
+  ["flasharray: {defaultFSOpt: -q -d /etc}", [
+    'flasharray.defaultFSOpt holds an option that mkfs must not get: "-d /etc" is refused for ' +
+    "xfs: it is none of those that docs/formatting-options.md lists: volumes of xfs are refused " +
+    "until it is taken out, or until their class has createoptions of its own; " +
+    "docs/formatting-options.md lists what may be given",
+  ]],
+  ["flasharray: {defaultFSType: ext4, defaultFSOpt: [-q, -F]}", [
+    "flasharray.defaultFSOpt holds an option that mkfs must not get: -F is refused for ext4: " +
+    "this driver never forces a format: volumes of ext4 are refused until it is taken out, or " +
+    "until their class has createoptions of its own; docs/formatting-options.md lists what may be given",
+  ]],
+  ["flasharray: {defaultMountOpt: 'discard,loop'}", [
+    "flasharray.defaultMountOpt holds a mount option that no node takes: loop is refused: it " +
+    "mounts something other than the volume as it is: block volumes cannot be mounted until it " +
+    "is taken out; docs/formatting-options.md lists what may be given",
   ]],
   ["flasharray: {defaultFSType: ext4, defaultFSOpt: -q -K -E lazy_itable_init=0 -m 0}", []],
   ["flasharray: {defaultMountOpt: [discard, zeal, data=ordered]}", [
@@ -225,31 +242,6 @@ const FAULTS: [string, string][] = [
     "flasharray: {defaultFSOpt: '-L \"x'}",
     'flasharray.defaultFSOpt is "-L \\"x", wanted a text or a list of texts, with every ' +
     "quote closed",
-  ],
-  [
-    "flasharray: {defaultFSOpt: -q -d /etc}",
-    'flasharray.defaultFSOpt holds an option that mkfs must not get: "-d /etc" is refused for ' +
-    "xfs: it is none of those that docs/formatting-options.md lists: take it out; " +
-    "docs/formatting-options.md lists what may be given",
-  ],
-  [
-    "flasharray: {defaultFSType: ext4, defaultFSOpt: [-q, '-d /etc']}",
-    "flasharray.defaultFSOpt holds an option that mkfs must not get: -d is refused for ext4: " +
-    "it reads or writes a file of the host: take it out; docs/formatting-options.md lists what " +
-    "may be given",
-  ],
-  [
-    "flasharray: {defaultFSType: btrfs, defaultFSOpt: //dev/sdb -L}",
-    'flasharray.defaultFSOpt holds an option that mkfs must not get: "//dev/sdb" is refused ' +
-    "for xfs: only options may be given, each with one dash and one letter; a value of several " +
-    "words needs quotes around all of it: take it out; docs/formatting-options.md lists what " +
-    "may be given",
-  ],
-  [
-    "flasharray: {defaultMountOpt: 'discard,loop'}",
-    "flasharray.defaultMountOpt holds a mount option that no node takes: loop is refused: it " +
-    "mounts something other than the volume as it is: take it out; " +
-    "docs/formatting-options.md lists what may be given",
   ],
   [
     "flasharray: {defaultMountOpt: {discard: true}}",
