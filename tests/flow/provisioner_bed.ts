@@ -85,8 +85,14 @@ export interface BedOptions extends Partial<SimulateOptions> {
 /** `silent`: no call is answered. `unreachable`: no connection is made. */
 type CutLink = "silent" | "unreachable";
 
-/** The client's fetch, while `cut` does not say otherwise. */
-function cuttable(client: HttpsClient, cut: () => CutLink | undefined): Fetch {
+/**
+ * The client's fetch, while `cut` does not say otherwise. A call that is not answered ends with
+ * `closed`, as it does when the client closes its connections.
+ */
+function cuttable(
+  client: HttpsClient,
+  { cut, closed }: { cut: () => CutLink | undefined; closed: AbortSignal },
+): Fetch {
   return (request) => {
     const state = cut();
     if (state === undefined) return client.fetch(request);
@@ -95,8 +101,9 @@ function cuttable(client: HttpsClient, cut: () => CutLink | undefined): Fetch {
         new TransportError("unavailable", "nothing listens there (ECONNREFUSED)", { sent: false }),
       );
     }
+    const { signal } = request;
     return new Promise((_, reject) =>
-      request.signal?.addEventListener(
+      (signal ? AbortSignal.any([signal, closed]) : closed).addEventListener(
         "abort",
         () => reject(new TransportError("timeout", "did not answer in time", { sent: true })),
         { once: true },
@@ -277,6 +284,7 @@ export class ProvisionerBed {
   #connect(): OpenArray[] {
     return this.served.arrays.map(({ kind, name, address, token }) => {
       const https = new HttpsClient({ scheme: "http", address, tls: { verify: false } });
+      const closed = new AbortController();
       const { array, close } = openArray({
         kind,
         scheme: "http",
@@ -288,9 +296,14 @@ export class ProvisionerBed {
       }, {
         log: silentLogger,
         callTimeoutMs: 2_000,
-        fetch: cuttable(https, () => this.#cut.get(name)),
+        fetch: cuttable(https, { cut: () => this.#cut.get(name), closed: closed.signal }),
       });
-      return { array, close: () => close().then(() => https.close()) };
+      const closeAll = async () => {
+        closed.abort();
+        await close();
+        https.close();
+      };
+      return { array, close: closeAll };
     });
   }
 
@@ -310,5 +323,7 @@ export class ProvisionerBed {
 
   async #close(): Promise<void> {
     await Promise.all(this.#open.map((one) => one.close()));
+    // Calls and checks that nobody waits for have ended by now, and clear their deadlines next.
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }

@@ -89,7 +89,7 @@ async function growClaim(
 
 /** A snapshot of the claim, and a new claim from it. */
 async function copyClaim(
-  { volumeId, capability }: Claim,
+  { volumeId, capability, capacityBytes }: Claim,
   name: string,
   parameters: Record<string, string>,
 ) {
@@ -101,7 +101,7 @@ async function copyClaim(
   const { snapshotId } = snapshot;
   const source = { case: "snapshot", value: { snapshotId } } as const;
   const copy = await createClaim(controller, name, {
-    sizeBytes: Number(snapshot.sizeBytes),
+    sizeBytes: capacityBytes,
     capability,
     parameters,
     source,
