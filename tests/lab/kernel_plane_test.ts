@@ -101,7 +101,7 @@ async function copyClaim(
   const { snapshotId } = snapshot;
   const source = { case: "snapshot", value: { snapshotId } } as const;
   const copy = await createClaim(controller, name, {
-    sizeBytes: capacityBytes,
+    sizeBytes: Number(snapshot.sizeBytes) || capacityBytes, // a FlashBlade's has none: 0
     capability,
     parameters,
     source,
