@@ -200,8 +200,9 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         type: "cidrs",
         default: [],
         meaning:
-          "Only iSCSI portals with an address in these blocks are used (IPv4 and IPv6; a list, " +
-          "or one text with commas). Empty: all portals.",
+          "Only iSCSI and NVMe portals with an address in these blocks are used (IPv4 and IPv6; a " +
+          "list, or one text with commas). Addresses of a node in these blocks are kept first " +
+          "when not all fit into its identity. Empty: all portals.",
         usedBy: "driver",
         env: "PURE_ISCSI_ALLOWED_CIDRS",
       },

@@ -44,7 +44,7 @@ export function filePath(host: Host, path: string): string {
  * As hostPath(), for a file that an administrator may have put elsewhere by a link: its links are
  * followed inside the host's root. `unavailable` when one of them leads nowhere.
  */
-export async function realHostPath(host: Host, path: string): Promise<string> {
+async function realHostPath(host: Host, path: string): Promise<string> {
   if (OF_KERNEL.test(path)) return hostPath(host, path);
   const root = host.root === "/" ? "" : host.root;
   return hostPath(host, await followLinks(root, path, { followLast: true }));

@@ -168,7 +168,7 @@ function allowedPortals<T extends { portal: string }>(
     "unsupported",
     `array ${label} does not serve ${protocol} to this node: none of its portals is inside the ` +
       `allowed CIDRs (it has ${portals.map(({ portal }) => portal).join(", ")}); ` +
-      "check flasharray.iSCSIAllowedCIDR and its like",
+      "check flasharray.iSCSIAllowedCIDR",
   );
 }
 

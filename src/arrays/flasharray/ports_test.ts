@@ -139,7 +139,7 @@ Deno.test("attachmentOf() names the portals when none of them is allowed", () =>
     {
       message:
         "array fa-1 does not serve nvme-tcp to this node: none of its portals is inside the " +
-        "allowed CIDRs (it has 10.0.1.6:4420); check flasharray.iSCSIAllowedCIDR and its like",
+        "allowed CIDRs (it has 10.0.1.6:4420); check flasharray.iSCSIAllowedCIDR",
     },
   );
 });
