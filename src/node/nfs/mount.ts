@@ -1,6 +1,7 @@
 import { isPsoError, PsoError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { mountFileSystem } from "../../host/mount.ts";
+import { inBrackets } from "../../net/address.ts";
 
 /** Tried in this order when the class names no version. */
 const VERSIONS = ["4.1", "3"];
@@ -19,7 +20,7 @@ const NOT_THERE = /reason given by server: No such file or directory/i;
 
 /** `server:/path`, an IPv6 address in brackets. */
 export function nfsSource({ address, path }: { address: string; path: string }): string {
-  return `${address.includes(":") ? `[${address}]` : address}:${path}`;
+  return `${inBrackets(address)}:${path}`;
 }
 
 /**

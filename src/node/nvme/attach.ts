@@ -1,7 +1,6 @@
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
 import {
   type BlockDevice,
-  dropCache,
   findBlockDevice,
   readBlockDevice,
   refuseLiveFileSystem,
@@ -19,9 +18,10 @@ import {
   rescanController,
 } from "../../host/nvme.ts";
 import { refuseOpenDevice } from "../../host/open_device.ts";
-import { until, withDeadline } from "../../async/wait.ts";
+import { until } from "../../async/wait.ts";
 import { holderAdvice } from "../../host/holders.ts";
 import type { NodeContext } from "../context.ts";
+import { flushForRemoval } from "../flush.ts";
 import type { AttachOptions, AttachRequest, NvmeAttachment } from "../protocol.ts";
 import { NvmeNotes } from "./notes.ts";
 import { connectAll } from "./routes.ts";
@@ -29,7 +29,6 @@ import { connectAll } from "./routes.ts";
 /** The array's event, or the rescan, makes a new namespace known by then. */
 const APPEAR_TIMEOUT_MS = 30_000;
 const RESCAN_EVERY_MS = 3_000;
-const FLUSH_TIMEOUT_MS = 30_000;
 
 type ScanContext = Pick<NodeContext, "host" | "log">;
 
@@ -196,15 +195,7 @@ export async function detachNvme(
   await refuseHolders(host, deviceName);
   await refuseLiveFileSystem(host, deviceName);
   await refuseOpenDevice(context, deviceName, signal);
-  const flush = (own: AbortSignal) => dropCache(host, deviceName, own);
-  await withDeadline(`flush of ${deviceName}`, { timeoutMs: FLUSH_TIMEOUT_MS, signal }, flush)
-    .catch((error) => {
-      log.warn("device not flushed before its removal", {
-        device: deviceName,
-        wwid,
-        reason: messageOf(error),
-      });
-    });
+  await flushForRemoval(context, { device: deviceName, wwid }, signal);
   const names = await listHostFolder(host, "/sys/class/block");
   const there = await Promise.all(names.map((name) => namespaceWwid(host, name)));
   const notes = new NvmeNotes(context);

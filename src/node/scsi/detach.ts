@@ -1,5 +1,5 @@
-import { messageOf, PsoError } from "../../errors.ts";
-import { dropCache, findBlockDevice, refuseLiveFileSystem } from "../../host/block_device.ts";
+import { PsoError } from "../../errors.ts";
+import { findBlockDevice, refuseLiveFileSystem } from "../../host/block_device.ts";
 import { holderAdvice } from "../../host/holders.ts";
 import { type Host, listHostFolder } from "../../host/host.ts";
 import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
@@ -18,10 +18,8 @@ import {
   type ScsiDevice,
   scsiDeviceOf,
 } from "../../host/scsi.ts";
-import { withDeadline } from "../../async/wait.ts";
 import type { NodeContext } from "../context.ts";
-
-const FLUSH_TIMEOUT_MS = 30_000;
+import { flushForRemoval } from "../flush.ts";
 
 /** The WWID behind a map or a disk; `undefined` for every other device. */
 export async function wwidOfDevice(host: Host, deviceName: string): Promise<string | undefined> {
@@ -48,16 +46,7 @@ export async function detachScsi(
   }
   await refuseMountedPaths(host, await devicesWithWwid(host, wwid));
   await refuseLiveFileSystem(host, deviceName);
-  // The last close has written everything back; this only makes an error of that visible.
-  const flush = (own: AbortSignal) => dropCache(host, deviceName, own);
-  await withDeadline(`flush of ${deviceName}`, { timeoutMs: FLUSH_TIMEOUT_MS, signal }, flush)
-    .catch((error) => {
-      log.warn("device not flushed before its removal", {
-        device: deviceName,
-        wwid,
-        reason: messageOf(error),
-      });
-    });
+  await flushForRemoval({ host, log }, { device: deviceName, wwid }, signal);
   const map = await findMap(host, wwid);
   // A map that is open refuses to go; the kernel takes a disk away from whoever has it open.
   if (!map) await refuseOpenDevice({ host, log }, deviceName, signal);
