@@ -14,6 +14,8 @@ export interface TestClock {
 export async function withTestClock<T>(work: (clock: TestClock) => Promise<T>): Promise<T> {
   const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout };
   const timers = new Map<number, { dueMs: number; fire: () => void }>();
+  /** Timers of the real clock that look at a pause; none may outlive the work. */
+  const looks = new Set<ReturnType<typeof setTimeout>>();
   let nowMs = performance.now();
   let last = 0;
   const moveTo = (ms: number) => {
@@ -27,7 +29,13 @@ export async function withTestClock<T>(work: (clock: TestClock) => Promise<T>): 
     const id = ++last;
     const dueMs = nowMs + ms;
     timers.set(id, { dueMs, fire });
-    if (ms <= PAUSE_MAX_MS) real.setTimeout(() => timers.has(id) && moveTo(dueMs), 0);
+    if (ms <= PAUSE_MAX_MS) {
+      const look = real.setTimeout(() => {
+        looks.delete(look);
+        if (timers.has(id)) moveTo(dueMs);
+      }, 0);
+      looks.add(look);
+    }
     return id;
   };
   Object.assign(globalThis, {
@@ -40,5 +48,6 @@ export async function withTestClock<T>(work: (clock: TestClock) => Promise<T>): 
   } finally {
     Object.assign(globalThis, real);
     Reflect.deleteProperty(performance, "now");
+    for (const look of looks) clearTimeout(look);
   }
 }
