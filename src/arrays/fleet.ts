@@ -33,10 +33,11 @@ interface FleetOptions {
 }
 
 /**
- * Pause before the next check of an array that was not listed yet: such an array costs look-ups,
- * and creates wait for it when it does not answer.
+ * Pause before the next check of an array that was not listed yet, or that had a problem: the one
+ * costs look-ups, and creates wait for it when it does not answer; the other gets no new volume,
+ * and should get them soon after it is well again.
  */
-const COLD_INTERVAL_MS = 5_000;
+const UNSETTLED_INTERVAL_MS = 5_000;
 
 /** What the fleet is made of. */
 export interface FleetEntry {
@@ -107,7 +108,8 @@ export class Fleet {
   ): Promise<void> {
     while (!signal.aborted && this.#members.includes(member)) {
       await this.#checks.check(member, signal);
-      const nextMs = member.warm ? intervalMs : Math.min(COLD_INTERVAL_MS, intervalMs);
+      const isSettled = member.warm && member.problem === undefined;
+      const nextMs = isSettled ? intervalMs : Math.min(UNSETTLED_INTERVAL_MS, intervalMs);
       // A fifth of spread, so that many arrays are not all asked in the same moment.
       await pause(nextMs * (0.9 + Math.random() * 0.2), signal).catch(() => {});
     }

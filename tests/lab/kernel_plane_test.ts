@@ -357,7 +357,14 @@ Deno.test("kernel plane", async (test) => {
   });
 
   await test.step("a simulator that is stopped leaves the kernel, the exports and the host as they were, and the foreign target", async () => {
-    const claim = await createClaim(controller, "pvc-left", { sizeBytes: SIZE, parameters: BLOCK });
+    // The controller refuses until it has looked again at an array that did not answer while the
+    // simulator was dead; csi-provisioner repeats as well.
+    const made = (name: string, spec: Parameters<typeof createClaim>[2]) =>
+      until(`${name} is made`, () => createClaim(controller, name, spec).catch(() => undefined), {
+        timeoutMs: SLOW_MS,
+        intervalMs: 1000,
+      });
+    const claim = await made("pvc-left", { sizeBytes: SIZE, parameters: BLOCK });
     const { volumeId, capability: volumeCapability, context: volumeContext } = claim;
     await controller.controller.controllerPublishVolume({
       volumeId,
@@ -365,16 +372,7 @@ Deno.test("kernel plane", async (test) => {
       volumeCapability,
       volumeContext,
     });
-    const create = () =>
-      createClaim(controller, "pvc-left-nfs", { sizeBytes: 64 * MiB, parameters: FILE }).catch(() =>
-        undefined
-      );
-    // The controller looks again every 30 s at an array that did not answer while the simulator was
-    // dead; csi-provisioner repeats as well.
-    const file = await until("pvc-left-nfs is made", create, {
-      timeoutMs: SLOW_MS,
-      intervalMs: 1000,
-    });
+    const file = await made("pvc-left-nfs", { sizeBytes: 64 * MiB, parameters: FILE });
     await controller.controller.controllerPublishVolume({
       volumeId: file.volumeId,
       nodeId,

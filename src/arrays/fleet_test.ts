@@ -1,0 +1,53 @@
+import { deepEqual } from "node:assert/strict";
+import { until } from "../async/wait.ts";
+import { withTestClock } from "../../tests/support/test_clock.ts";
+import { PsoError } from "../errors.ts";
+import { silentLogger } from "../log.ts";
+import type { StorageArray } from "./array.ts";
+import { Fleet } from "./fleet.ts";
+
+/** An array that holds nothing, and says how often it was asked for its facts. */
+function emptyArray(name: string, isWell: () => boolean): StorageArray & { asked: number } {
+  const none = () => Promise.resolve({ items: [] });
+  const array = {
+    label: name,
+    address: `${name}.example`,
+    asked: 0,
+    status: () => {
+      array.asked++;
+      return isWell()
+        ? Promise.resolve({ id: `${name}-id` })
+        : Promise.reject(new PsoError("unavailable", `${name} does not answer`));
+    },
+    listVolumes: none,
+    listSnapshots: none,
+  };
+  return array as unknown as StorageArray & { asked: number };
+}
+
+Deno.test("run() looks soon again at an array that has a problem, and seldom at one that is well", async () => {
+  let isWell = true;
+  const well = emptyArray("well", () => true);
+  const broken = emptyArray("broken", () => isWell);
+  const fleet = new Fleet([{ array: well }, { array: broken }], { log: silentLogger });
+  const stop = new AbortController();
+  await withTestClock(async ({ move }) => {
+    const running = fleet.run(stop.signal, { intervalMs: 30_000 });
+    const checked = (count: number) =>
+      until("the checks", () => broken.asked === count, { timeoutMs: 1_000_000 });
+    await checked(1);
+    isWell = false;
+    move(33_000);
+    await checked(2);
+    move(5_500);
+    await checked(3);
+    isWell = true;
+    move(5_500);
+    await until("the problem is over", () => fleet.members.every(({ problem }) => !problem), {
+      timeoutMs: 1_000_000,
+    });
+    deepEqual([well.asked, broken.asked], [2, 4]);
+    stop.abort();
+    await running;
+  });
+});
