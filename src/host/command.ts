@@ -18,6 +18,7 @@ const DEATH_WAIT_MS = 2_000;
  * for ever; what the tool itself printed arrives well within this time.
  */
 const PIPE_WAIT_MS = 500;
+const SLOW_FIX = "see in the kernel's log of this node what it waits for";
 const MESSAGE_MAX = 400;
 /** The last one is where NixOS has its tools. */
 const SYSTEM_FOLDERS = [
@@ -210,9 +211,11 @@ function spawn(line: string[], { tool, env, stdin }: SpawnOptions): Deno.ChildPr
     }).spawn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw missing(command, error);
-    throw new PsoError("unavailable", `tool ${command} cannot be started: ${String(error)}`, {
-      cause: error,
-    });
+    throw new PsoError(
+      "unavailable",
+      `tool ${command} cannot be started: ${String(error)}; run it by hand on this node to see why`,
+      { cause: error },
+    );
   }
 }
 
@@ -251,6 +254,7 @@ class RunningTool {
   readonly #shown: string;
   readonly #pipes: readonly [out: Pipe, err: Pipe];
   #killedFor: PsoError | undefined;
+  #killedBecause: string | undefined;
   #onDeathOverdue: () => void = () => {};
   #deathTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -271,8 +275,10 @@ class RunningTool {
   async finish(
     { timeoutMs = DEFAULT_TIMEOUT_MS, signal, stdin, binary = false }: RunOptions,
   ): Promise<CommandResult> {
-    const late = () =>
-      this.#kill(new PsoError("timeout", `${this.#shown} did not end within ${timeoutMs} ms`));
+    const late = () => {
+      const why = `${this.#shown} did not end within ${timeoutMs} ms`;
+      this.#kill(new PsoError("timeout", `${why}: ${SLOW_FIX}`), why);
+    };
     const timer = timeoutMs === Infinity ? undefined : setTimeout(late, timeoutMs);
     const onAbort = () => this.#kill(abortError(signal));
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -315,9 +321,11 @@ class RunningTool {
     return this.#pipes;
   }
 
-  #kill(reason: PsoError): void {
+  /** `why` is the reason without what to do: that is another thing when SIGKILL does not help. */
+  #kill(reason: PsoError, why = reason.message): void {
     if (this.#killedFor) return;
     this.#killedFor = reason;
+    this.#killedBecause = why;
     try {
       Deno.kill(-this.#child.pid, "SIGKILL");
     } catch {
@@ -330,7 +338,7 @@ class RunningTool {
   async #abandon(): Promise<never> {
     this.#child.unref();
     await Promise.all(this.#pipes.map((pipe) => pipe.close()));
-    const why = this.#killedFor?.message ?? this.#shown;
+    const why = this.#killedBecause ?? this.#shown;
     throw new PsoError(
       "timeout",
       `${why}, and SIGKILL does not end it: process ${this.#child.pid} hangs in the kernel ` +

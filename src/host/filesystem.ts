@@ -145,7 +145,8 @@ export function parseXfsGeometry(text: string): number {
   if (!blockBytes || !blocks) {
     throw new PsoError(
       "unavailable",
-      `the size of an xfs is unknown: xfs_growfs -n printed no data section: ${text.slice(0, 200)}`,
+      `the size of an xfs is unknown: xfs_growfs -n printed no data section, but ` +
+        `${JSON.stringify(text.slice(0, 200))}; see the version of xfsprogs on this node`,
     );
   }
   return Number(blockBytes) * Number(blocks);
@@ -181,7 +182,7 @@ export async function growUnmountedExt4(host: Host, device: BlockDevice): Promis
   throw new PsoError(
     "unavailable",
     `resize2fs left the ext4 on ${devicePath(device)} at ${grown?.sizeBytes} bytes, and the ` +
-      `device has ${device.sizeBytes}: the next stage tries again`,
+      `device has ${device.sizeBytes}: see the kernel's log of this node; kubelet will try again`,
   );
 }
 
@@ -230,7 +231,7 @@ async function growMountedExt4(
     ? "; the kernel grows a mounted ext4 only for a process with CAP_SYS_RESOURCE: give it to " +
       "the node plugin, or stop all pods of the volume and start them again: the next stage " +
       "grows it before the mount"
-    : "";
+    : "; see the kernel's log of this node; kubelet will try again";
   throw new PsoError(
     "unavailable",
     `the mounted ext4 on ${devicePath(device)} cannot be grown: ${said}${why}`,
@@ -311,7 +312,8 @@ export function parseUse(text: string): FileSystemUse {
   if (numbers.length !== 6 || numbers.some(Number.isNaN)) {
     throw new PsoError(
       "unavailable",
-      `stat --file-system did not print six numbers but: ${text.slice(0, 200)}`,
+      `stat --file-system did not print six numbers but ${JSON.stringify(text.slice(0, 200))}: ` +
+        "see with stat --version what this node has for it, and name coreutils with --tool-path",
     );
   }
   return {

@@ -1,6 +1,5 @@
-import { PsoError } from "../errors.ts";
 import type { Run } from "../run.ts";
-import { followLinks } from "./links.ts";
+import { followLinks, unreadable } from "./links.ts";
 
 /**
  * Where host tools run. `direct`: in our own namespaces. `chroot`: with the host's `/` as their
@@ -88,9 +87,7 @@ export async function readHostText(host: Host, path: string): Promise<string | u
     if (error instanceof Deno.errors.NotFound || /os error (6|19)\)/.test(String(error))) {
       return undefined;
     }
-    throw new PsoError("unavailable", `host file ${path} cannot be read: ${String(error)}`, {
-      cause: error,
-    });
+    throw unreadable(`file ${path}`, error);
   }
 }
 
@@ -102,9 +99,7 @@ export async function listHostFolder(host: Host, path: string): Promise<string[]
     for await (const entry of Deno.readDir(real)) names.push(entry.name);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) {
-      throw new PsoError("unavailable", `host folder ${path} cannot be read: ${String(error)}`, {
-        cause: error,
-      });
+      throw unreadable(`folder ${path}`, error);
     }
   }
   return names.sort();

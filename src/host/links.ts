@@ -77,10 +77,18 @@ async function lookAt(file: string, path: string): Promise<Seen> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return { kind: "missing" };
     }
-    throw new PsoError("unavailable", `${path} on this host cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw unreadable(path, error);
   }
+}
+
+/** `unavailable` for something of the host that this process cannot read, with what to do. */
+export function unreadable(what: string, error: unknown): PsoError {
+  return new PsoError(
+    "unavailable",
+    `${what} on this host cannot be read: ${messageOf(error)}; see with ls -l what is there, and ` +
+      "give the node plugin the rights to read it",
+    { cause: error },
+  );
 }
 
 function dangling({ path, to }: { path: string; to: string }, missing: string): PsoError {

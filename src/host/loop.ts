@@ -101,7 +101,8 @@ export async function listLoopDevices(host: Host, signal?: AbortSignal): Promise
   } catch (error) {
     throw new PsoError(
       "unavailable",
-      `losetup --list --json printed something else than JSON: ${stdout.slice(0, 200)}`,
+      `losetup --list --json printed something else than JSON: ${stdout.slice(0, 200)}; ` +
+        "update util-linux on this node",
       { cause: error },
     );
   }

@@ -58,7 +58,8 @@ export function nvmeWwidOfSerial(serial: string): string {
   if (isPureNamespace(wwid)) return wwid;
   throw new PsoError(
     "invalid",
-    `serial ${JSON.stringify(serial)} is not that of a FlashArray volume: 24 hex digits are wanted`,
+    `serial ${JSON.stringify(serial)} is not that of a FlashArray volume, which has 24 hex ` +
+      "digits: publish the volume again",
   );
 }
 

@@ -77,7 +77,8 @@ export function wwidOfSerial(serial: string): string {
   if (isPureWwid(wwid)) return wwid;
   throw new PsoError(
     "invalid",
-    `serial ${JSON.stringify(serial)} is not that of a FlashArray volume: 24 hex digits are wanted`,
+    `serial ${JSON.stringify(serial)} is not that of a FlashArray volume, which has 24 hex ` +
+      "digits: publish the volume again",
   );
 }
 

@@ -1,5 +1,5 @@
-import { PsoError } from "../errors.ts";
 import { type Host, hostPath } from "./host.ts";
+import { unreadable } from "./links.ts";
 
 /** What writeSysfs() writes, and how long it may take. */
 interface SysfsWrite {
@@ -28,8 +28,6 @@ export async function readHostLink(host: Host, path: string): Promise<string | u
     return await Deno.readLink(hostPath(host, path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new PsoError("unavailable", `host link ${path} cannot be read: ${String(error)}`, {
-      cause: error,
-    });
+    throw unreadable(`link ${path}`, error);
   }
 }

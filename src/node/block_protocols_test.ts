@@ -269,7 +269,7 @@ const DEVICE_RULES: Rule[] = [
       const before = node.bed.devices();
       const { code, message } = await failureOf(node.connection.detach(node.context, foreign));
       assert.equal(code, "in_use");
-      assert.match(message, /left alone/);
+      assert.match(message, /is not taken away: .* if nothing needs it$/);
       assert.deepEqual(node.bed.devices(), before);
     },
   },

@@ -70,7 +70,8 @@ export class DeviceWork {
     if (what === undefined) return;
     throw new PsoError(
       "in_use",
-      `${what} is still running on ${device} of this node: the device is taken away when it ends`,
+      `${what} is still running on ${device} of this node, and the device stays until it ends: ` +
+        "wait for it; kubelet will try again",
     );
   }
 
@@ -86,7 +87,8 @@ export class DeviceWork {
       if (!signal?.aborted || what === undefined || !isPsoError(error, "timeout")) throw error;
       throw new PsoError(
         "timeout",
-        `${what} is still running on ${device} of this node, and goes on; the next call waits for it`,
+        `${what} is still running on ${device} of this node, and goes on: wait for it; the next ` +
+          "call goes on from there",
         { cause: error },
       );
     }

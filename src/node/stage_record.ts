@@ -6,6 +6,9 @@ import type { Logger } from "../log.ts";
 
 const RECORD_VERSION = 1;
 
+const READABLE = "make the node's --state-dir readable";
+const WRITABLE = "make the node's --state-dir writable";
+
 /**
  * A format that this node began. Its UUID was chosen first, so what an interrupted mkfs left is
  * known again as our own.
@@ -121,7 +124,7 @@ export class StageRecords {
       if (!(error instanceof Deno.errors.NotFound)) {
         throw new PsoError(
           "unavailable",
-          `stage records in ${this.#folder} cannot be listed: ${messageOf(error)}`,
+          `stage records in ${this.#folder} cannot be listed: ${messageOf(error)}; ${READABLE}`,
           { cause: error },
         );
       }
@@ -138,7 +141,7 @@ export class StageRecords {
       if (!(error instanceof Deno.errors.NotFound)) {
         throw new PsoError(
           "unavailable",
-          `stage records in ${this.#folder} cannot be counted: ${messageOf(error)}`,
+          `stage records in ${this.#folder} cannot be counted: ${messageOf(error)}; ${READABLE}`,
           { cause: error },
         );
       }
@@ -162,10 +165,9 @@ export class StageRecords {
       await Deno.rename(fresh, path);
       await this.#syncFolder();
     } catch (error) {
-      const fix = "make the node's --state-dir writable";
       throw new PsoError(
         "unavailable",
-        `stage record ${path} cannot be written: ${messageOf(error)}; ${fix}`,
+        `stage record ${path} cannot be written: ${messageOf(error)}; ${WRITABLE}`,
         { cause: error },
       );
     }
@@ -210,7 +212,7 @@ export class StageRecords {
         if (error instanceof Deno.errors.NotFound) continue;
         throw new PsoError(
           "unavailable",
-          `stage record ${path} cannot be removed: ${messageOf(error)}`,
+          `stage record ${path} cannot be removed: ${messageOf(error)}; ${WRITABLE}`,
           { cause: error },
         );
       }

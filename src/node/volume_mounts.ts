@@ -53,5 +53,9 @@ export function checkPath(path: string, what: string): void {
   if (path.startsWith("/") && path.replaceAll("/", "") !== "" && !path.split("/").includes("..")) {
     return;
   }
-  throw new PsoError("invalid", `${what} ${JSON.stringify(path)} is not an absolute path below /`);
+  throw new PsoError(
+    "invalid",
+    `${what} ${JSON.stringify(path)} is no place for a volume: the caller must name an absolute ` +
+      "path below / without ..",
+  );
 }

@@ -69,8 +69,8 @@ async function useExisting(found: Superblock, plan: FormatPlan): Promise<Superbl
   if (found.type !== type) {
     throw new PsoError(
       "conflict",
-      `volume ${volumeId} holds ${found.type} and its class asks for ${type}: set ` +
-        `csi.storage.k8s.io/fstype to ${found.type}; data is never formatted over`,
+      `volume ${volumeId} holds ${found.type} and its class asks for ${type}: data is ` +
+        `never formatted over; set csi.storage.k8s.io/fstype to ${found.type}`,
     );
   }
   if (record.format?.state === "started" && record.format.uuid === found.uuid) {

@@ -140,7 +140,7 @@ Deno.test("stage never formats a volume with another file system and says which 
     assert.equal(error.code, "conflict");
     assert.match(
       error.message,
-      /holds ext4 and its class asks for xfs: set csi.storage.k8s.io\/fstype to ext4/,
+      /holds ext4 and its class asks for xfs: data is never formatted over; set csi.storage.k8s.io\/fstype to ext4$/,
     );
     await test.node.stage(test.stageRequest(volume, { capability: mountCapability("ext4") }));
     await test.node.unstage(volume);

@@ -131,8 +131,8 @@ export async function expandVolume(
   if (sizeBytes >= (request.requiredBytes ?? 0)) return { sizeBytes };
   throw new PsoError(
     "in_use",
-    `${type} at ${mount.target} is mounted read-only with ${sizeBytes} bytes: it grows to ` +
-      `${request.requiredBytes} when a writer stages it`,
+    `${type} at ${mount.target} is mounted read-only with ${sizeBytes} bytes and cannot grow to ` +
+      `${request.requiredBytes}: start a pod that mounts the volume for writing, and it grows then`,
   );
 }
 
@@ -163,7 +163,8 @@ async function growDevice(
   if (!connection) {
     throw new PsoError(
       "not_found",
-      `device ${device.name} is not a volume of this driver: it is left as it is`,
+      `device ${device.name} at ${request.volumePath} is not a volume of this driver and is not ` +
+        "grown: see what mounted it there, and unmount it",
     );
   }
   await connection.grow(context, device.name, signal);
@@ -172,7 +173,7 @@ async function growDevice(
   throw new PsoError(
     "unavailable",
     `volume ${request.volumeId} has ${grown.sizeBytes} bytes on this node and ` +
-      `${request.requiredBytes} are asked for: it must be grown on its array first`,
+      `${request.requiredBytes} are asked for: grow it on its array first`,
   );
 }
 

@@ -192,8 +192,8 @@ async function freshMount(
   if (fresh) return fresh;
   throw new PsoError(
     "unavailable",
-    `volume ${volumeId} was mounted anew at ${staged.target} and is not there: it will be tried ` +
-      "again",
+    `volume ${volumeId} was mounted anew at ${staged.target} and is not there: see what unmounts ` +
+      "it on this node; kubelet will try again",
   );
 }
 
@@ -353,8 +353,13 @@ async function removeTarget(host: Host, targetPath: string): Promise<void> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
     if (error instanceof PsoError) throw error;
-    throw new PsoError("in_use", `target ${targetPath} cannot be removed: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new PsoError(
+      "in_use",
+      `target ${targetPath} cannot be removed: ${
+        messageOf(error)
+      }; see what is there, and remove ` +
+        "it by hand",
+      { cause: error },
+    );
   }
 }

@@ -233,8 +233,12 @@ async function removeBlockFile(host: Host, path: string): Promise<void> {
     if (stat.isFile && stat.size === 0) await Deno.remove(filePath(host, path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
-    throw new PsoError("unavailable", `file ${path} cannot be removed: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new PsoError(
+      "unavailable",
+      `file ${path} cannot be removed: ${
+        messageOf(error)
+      }; see what is there, and remove it by hand`,
+      { cause: error },
+    );
   }
 }

@@ -256,7 +256,10 @@ export class Healer {
       );
       const after = await this.#lookNow(record);
       if (after.repair === undefined) return true;
-      throw new PsoError("unavailable", `volume ${volumeId} still needs a repair: ${after.repair}`);
+      throw new PsoError(
+        "unavailable",
+        `volume ${volumeId} still needs a repair: ${after.repair}; check the paths to the array`,
+      );
     });
   }
 

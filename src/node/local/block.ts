@@ -64,7 +64,7 @@ async function publishedImage(context: NodeContext, attachment: LocalAttachment)
   throw new PsoError(
     "unavailable",
     `volume at LUN ${lun} of array ${array} has ${image.sizeBytes} bytes where the array said ` +
-      `${sizeBytes}: it will be tried again`,
+      `${sizeBytes}: see the simulator's log; kubelet will try again`,
   );
 }
 
@@ -126,7 +126,7 @@ async function growLoopToImage(
   throw new PsoError(
     "unavailable",
     `loop device ${device.name} has ${grown.sizeBytes} bytes and its image ${image.path} has ` +
-      `${image.sizeBytes}: it will be tried again`,
+      `${image.sizeBytes}: see the kernel's log; kubelet will try again`,
   );
 }
 
@@ -181,7 +181,8 @@ async function detach(
   if (!isLoopName(deviceName)) {
     throw new PsoError(
       "invalid",
-      `device ${deviceName} is no loop device, and the local plane has no other`,
+      `device ${deviceName} is no loop device, and the local plane has no other: see with lsblk ` +
+        "what it is",
     );
   }
   const backingFile = await backingFileOf(context.host, deviceName);
@@ -190,8 +191,8 @@ async function detach(
   if (!isInside(backingFile.replace(DELETED, ""), plane)) {
     throw new PsoError(
       "in_use",
-      `loop device ${deviceName} shows ${backingFile}, which is not of the local plane ${plane}: ` +
-        "it is left alone",
+      `loop device ${deviceName} shows ${backingFile}, which is not of the local plane ${plane}, ` +
+        "and is not taken away: detach it with losetup --detach if nothing needs it",
     );
   }
   // `blockdev --setro` outlives the detach, and whoever gets this loop device next could not write.

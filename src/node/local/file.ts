@@ -43,7 +43,7 @@ async function exportedMount(context: NodeContext, attachment: LocalAttachment):
     throw new PsoError(
       "unavailable",
       `file system ${fileSystem} of array ${array} is exported, but nothing is mounted at ` +
-        `${folder}: is the simulator running?`,
+        `${folder}: start the simulator`,
     );
   }
   const tried = clients.join(", ");
@@ -60,8 +60,8 @@ async function realFolder(host: Host, link: string): Promise<string | undefined>
     return toolPathOf(host, await Deno.realPath(filePath(host, link)));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    const message = `export ${link} cannot be looked at (${messageOf(error)}): is the simulator ` +
-      "running?";
+    const message = `export ${link} cannot be looked at (${messageOf(error)}): start the ` +
+      "simulator";
     throw new PsoError("unavailable", message, { cause: error });
   }
 }

@@ -54,7 +54,7 @@ export async function realPlane(
   } catch (error) {
     throw new PsoError(
       "unavailable",
-      `local plane ${plane} cannot be looked at (${messageOf(error)}): is the simulator running?`,
+      `local plane ${plane} cannot be looked at (${messageOf(error)}): start the simulator`,
       { cause: error },
     );
   }

@@ -68,8 +68,12 @@ export async function mountNfs(
 
 function refusal(source: string, error: PsoError): PsoError {
   if (/access denied by server/i.test(error.message)) {
-    const why = "it is not exported, or its export rules do not name an address of this node";
-    return new PsoError("denied", `NFS server refuses ${source}: ${why}`, { cause: error });
+    return new PsoError(
+      "denied",
+      `NFS server refuses ${source}: see that the file system is exported, and that its export ` +
+        "rules name an address of this node",
+      { cause: error },
+    );
   }
   if (/nolock|rpc\.statd/.test(error.message)) {
     // mount.nfs advises nolock here, which would let two pods hold one lock.
@@ -83,7 +87,8 @@ function refusal(source: string, error: PsoError): PsoError {
   if (!NOT_THERE.test(error.message)) return error;
   return new PsoError(
     "not_found",
-    `NFS server does not export ${source} by the NFS version that was asked for`,
+    `NFS server does not export ${source} by the NFS version that was asked for: enable that ` +
+      "version for the file system on the array, or name another one in mountOptions of the class",
     { cause: error },
   );
 }

@@ -88,8 +88,8 @@ async function waitForNamespace(
   } catch (error) {
     if (!isPsoError(error, "timeout") || signal?.aborted) throw error;
     const why = found
-      ? `has ${shown} bytes where the array said ${sizeBytes}`
-      : "did not appear: the array shows this host no such volume";
+      ? `has ${shown} bytes where the array said ${sizeBytes}: check the paths with nvme list-subsys`
+      : "did not appear: see that the array connects the volume to the host of this node's NQN";
     throw new PsoError("unavailable", `namespace ${wwid} of ${nqn} ${why}`, { cause: error });
   }
 }
@@ -189,7 +189,8 @@ export async function detachNvme(
   if (!isPureNamespace(wwid)) {
     throw new PsoError(
       "in_use",
-      `device ${deviceName} (${wwid ?? "unknown"}) is no volume of a FlashArray: it is left alone`,
+      `device ${deviceName} (${wwid ?? "unknown"}) is no volume of a FlashArray and is not taken ` +
+        "away: see what it is with nvme list, and detach it by hand if nothing needs it",
     );
   }
   await refuseHolders(host, deviceName);

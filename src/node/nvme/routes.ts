@@ -60,7 +60,8 @@ export async function connectAll(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isOver = false;
   const giveUp = () => {
-    const message = `a path did not answer within ${SLOWER_MS} ms after another one`;
+    const message = `a path did not answer within ${SLOWER_MS} ms after another one: check the ` +
+      "network from this node to the array's ports";
     slow.abort(new PsoError("timeout", message));
   };
   Promise.any(connecting).then(() => {
@@ -73,7 +74,10 @@ export async function connectAll(
     outcome.status === "rejected" ? [messageOf(outcome.reason)] : []
   ).join("; ");
   if (outcomes.every((outcome) => outcome.status === "rejected")) {
-    throw new PsoError("unavailable", `no NVMe path to the array works on this node: ${reasons}`);
+    throw new PsoError(
+      "unavailable",
+      `no NVMe path to subsystem ${attachment.nqn} works on this node: ${reasons}`,
+    );
   }
   if (reasons !== "") {
     context.log.warn("array has fewer NVMe paths than it offers", {

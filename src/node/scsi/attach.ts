@@ -46,7 +46,7 @@ export async function attachScsi(
     throw new PsoError(
       "unavailable",
       `volume ${wwid} has ${sizeBytes} bytes on this node and the array said ` +
-        `${attachment.sizeBytes}: it will be tried again`,
+        `${attachment.sizeBytes}: check the paths to the array; kubelet will try again`,
     );
   }
   const map = await mapOver(context, { wwid, paths, multipath }, signal);

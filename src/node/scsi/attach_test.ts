@@ -29,6 +29,20 @@ function useOnePath(node: ProtocolNode, fake: FakeHost): void {
   fake.scsi.multipathdRuns = false;
 }
 
+/** Writes to sysfs that take a while at one address, and are refused where `refuses` says so. */
+function slowSysfs(fake: FakeHost, hctl: string, refuses = (_path: string) => false) {
+  const writes = { begun: 0, ended: 0 };
+  fake.onTool.set("tee", async ([path = ""]) => {
+    if (refuses(path)) return { code: 1, stderr: "tee: refused" };
+    if (!path.includes(hctl)) return undefined;
+    writes.begun++;
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    writes.ended++;
+    return undefined;
+  });
+  return writes;
+}
+
 const sizeOf = (fake: FakeHost, name: string) =>
   Number(fake.read(`/sys/class/block/${name}/size`)) * 512;
 
@@ -274,6 +288,19 @@ Deno.test("grow() refuses a path that is no disk, and sizes that differ when one
     fake.onTool.clear();
     fake.write(`/sys/class/block/${name}/slaves/loop1`, "");
     assert.match((await failureOf(grow())).message, /path loop1 of .* is no SCSI device/);
+  }));
+
+Deno.test("grow() and detach() fail only when nothing that they began goes on", () =>
+  withNode(async (node, fake) => {
+    const { name } = await node.attach(7);
+    fake.write(`/sys/class/block/${name}/slaves/loop1`, "");
+    const slow = slowSysfs(fake, "1:0:0:7");
+    await failureOf(node.connection.grow(node.context, name));
+    assert.deepEqual(slow, { begun: 1, ended: 1 });
+    await Deno.remove(`${fake.root}/sys/class/block/${name}/slaves/loop1`);
+    const last = slowSysfs(fake, "1:0:0:7", (path) => path.includes("2:0:0:7"));
+    await failureOf(node.connection.detach(node.context, name));
+    assert.deepEqual(last, { begun: 1, ended: 1 });
   }));
 
 Deno.test("grow() of a disk without a map rescans it alone", () =>

@@ -1,3 +1,4 @@
+import { allEnded } from "../../async/all_ended.ts";
 import { PsoError } from "../../errors.ts";
 import { findBlockDevice, refuseLiveFileSystem } from "../../host/block_device.ts";
 import { holderAdvice } from "../../host/holders.ts";
@@ -41,7 +42,8 @@ export async function detachScsi(
   if (!isPureWwid(wwid)) {
     throw new PsoError(
       "in_use",
-      `device ${deviceName} (${wwid ?? "unknown"}) is no volume of a FlashArray: it is left alone`,
+      `device ${deviceName} (${wwid ?? "unknown"}) is no volume of a FlashArray and is not taken ` +
+        "away: see what it is with lsblk, and detach it by hand if nothing needs it",
     );
   }
   await refuseMountedPaths(host, await devicesWithWwid(host, wwid));
@@ -54,7 +56,7 @@ export async function detachScsi(
   // Read again: removing the map may take as long as a device needs to come or go.
   const devices = await devicesWithWwid(host, wwid);
   await refuseHeldPaths(host, devices);
-  await Promise.all(devices.map((device) => deleteDevice(host, device.hctl, signal)));
+  await allEnded(devices.map((device) => deleteDevice(host, device.hctl, signal)));
   if (map && await isMultipathRunning(host, signal)) await untilForgotten(host, wwid, signal);
 }
 

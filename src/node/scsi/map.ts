@@ -11,6 +11,7 @@ import {
   waitForMap,
 } from "../../host/multipath.ts";
 import { rescanDevice, scsiDeviceOf } from "../../host/scsi.ts";
+import { allEnded } from "../../async/all_ended.ts";
 import { until } from "../../async/wait.ts";
 import type { NodeContext } from "../context.ts";
 import { commonSize, type Path } from "./paths.ts";
@@ -116,7 +117,7 @@ async function refuseForeignPaths(host: Host, { map, wwid }: MapOfVolume): Promi
       "unavailable",
       `multipath map ${map.alias} holds ${name}, which is volume ${
         is ?? "unknown"
-      } and not ${wwid}: it must not be used before that path is out of it`,
+      } and not ${wwid}: take that path out of it with multipathd del path ${name}`,
     );
   }
 }
@@ -132,12 +133,13 @@ export async function growOverPaths(
 ): Promise<void> {
   const map = await readMap(host, deviceName);
   const names = map ? map.paths : [deviceName];
-  const paths = await Promise.all(names.map(async (name): Promise<Path> => {
+  const paths = await allEnded(names.map(async (name): Promise<Path> => {
     const device = await scsiDeviceOf(host, name);
     if (!device) {
       throw new PsoError(
         "unavailable",
-        `path ${name} of ${map?.alias ?? deviceName} is no SCSI device (any more)`,
+        `path ${name} of ${map?.alias ?? deviceName} is no SCSI device (any more): look at ` +
+          "multipathd show paths; kubelet will try again",
       );
     }
     // A path that does not answer keeps its old size, and commonSize() finds the difference.

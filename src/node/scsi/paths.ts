@@ -101,8 +101,8 @@ async function openAt(
   if (!await findScsiDevice(host, hctl) && !await scan()) {
     throw new PsoError(
       "unavailable",
-      `SCSI host ${place.host} takes no scan for ${hctl}: it is gone or being taken away, and ` +
-        "will be tried again",
+      `SCSI host ${place.host} takes no scan for ${hctl}, because it is gone or being taken away: ` +
+        "check the network to the array; kubelet will try again",
     );
   }
   const device = await findScsiDevice(host, hctl);
@@ -116,8 +116,8 @@ async function openAt(
   if (device.wwid === undefined) {
     throw new PsoError(
       "unavailable",
-      `the device at ${hctl} does not say which volume it is (VPD page 0x83): it will be tried ` +
-        "again",
+      `the device at ${hctl} does not say which volume it is (VPD page 0x83): see the kernel's log ` +
+        "for its errors; kubelet will try again",
     );
   }
   if (device.wwid !== wwid) throw otherVolume(device, wwid);
@@ -139,7 +139,7 @@ async function diskOf(host: Host, hctl: string, signal?: AbortSignal): Promise<s
     throw new PsoError(
       "unavailable",
       `SCSI device ${hctl} got no disk within ${DISK_TIMEOUT_MS} ms and was taken away: see the ` +
-        "kernel's log; it will be tried again",
+        "kernel's log; kubelet will try again",
       { cause: error },
     );
   }
@@ -149,7 +149,7 @@ function otherVolume(device: ScsiDevice, wwid: string): PsoError {
   return new PsoError(
     "unavailable",
     `the device at ${device.hctl} is volume ${device.wwid}, and the array was to show ${wwid} ` +
-      "there: it will be tried again",
+      "there: check the LUNs of this node's host on the array; kubelet will try again",
   );
 }
 
@@ -207,7 +207,7 @@ export function commonSize(paths: Path[]): number {
   const shown = paths.map((path) => `${path.name} (${path.hctl}) ${path.sizeBytes}`).join(", ");
   throw new PsoError(
     "unavailable",
-    `the paths of one volume have different sizes in bytes: ${shown}; one of them does not ` +
-      "answer the rescan",
+    `the paths of one volume have different sizes in bytes: ${shown}; a path that did not answer ` +
+      "the rescan keeps its old size: check the network to the array; kubelet will try again",
   );
 }
