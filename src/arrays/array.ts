@@ -92,6 +92,8 @@ export interface CreateVolumeSpec {
   tags?: Record<string, string>;
   /** File only: rules text; absent = no client until a node is connected. */
   exportRules?: string;
+  /** A clone of a file system may be in use already: it keeps the rules that it has. */
+  isPublished?: boolean;
   /** File only: show `.snapshot`. */
   snapshotDirectory?: boolean;
   /** Block only. */
@@ -230,7 +232,8 @@ export interface StorageArray {
   ): Promise<Volume | undefined>;
   /**
    * Creates the volume; one that bears the name already is returned as it is, and the caller
-   * compares. A clone has its source's size at first and is grown to `sizeBytes`. `conflict` when a
+   * compares. A clone has its source's size and export rules at first: it gets its own, also when
+   * an earlier call made it and was cut. `conflict` when a
    * destroyed volume holds the name, `not_found` when the source is missing, `unsupported` when the
    * array cannot clone. NothingMadeError only if no attempt of this call can have made anything.
    */

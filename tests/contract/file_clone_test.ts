@@ -37,3 +37,47 @@ Deno.test("createVolume() of a clone leaves a file system of its name alone that
     equal(made.includes("PATCH /file-systems"), false, made.join(", "));
     deepEqual(await array.findVolume("k8s-other"), before);
   }));
+
+for (const from of ["volume", "snapshot"] as const) {
+  Deno.test(`createVolume() of a clone of a ${from} gives it its own rules, which a cut call left as the source's`, () =>
+    withArray({ kind: "flashblade" }, async ({ array, calls }) => {
+      await array.createVolume({ name: "k8s-pvc-1", sizeBytes: GiB });
+      await array.createSnapshot("k8s-pvc-1", "s-1");
+      const source = from === "volume" ? { volume: "k8s-pvc-1" } : { snapshot: "k8s-pvc-1.s-1" };
+      const spec = { name: "k8s-clone", sizeBytes: GiB, source, exportRules: "10.8.0.0/16(ro)" };
+      // What a call leaves that was cut between its POST and its PATCH: rules of other nodes.
+      const ofSource = "10.1.0.1(rw,no_root_squash) 10.9.0.0/16(rw)";
+      await array.createVolume({ ...spec, exportRules: ofSource });
+      await array.createVolume(spec);
+      const clone = await array.findVolume(spec.name, { hosts: true });
+      deepEqual([clone?.hosts, clone?.adminClients], [[], "any"]);
+      await array.createVolume({ ...spec, exportRules: undefined });
+      deepEqual((await array.findVolume(spec.name, { hosts: true }))?.adminClients, []);
+      const repeated = await calls(() => array.createVolume({ ...spec, exportRules: undefined }));
+      equal(repeated.includes("PATCH /file-systems"), false, repeated.join(", "));
+    }));
+}
+
+Deno.test("createVolume() of a clone that nodes use already takes no rule away", () =>
+  withArray({ kind: "flashblade" }, async ({ array }) => {
+    const source = { volume: "k8s-pvc-1" };
+    await array.createVolume({ name: source.volume, sizeBytes: GiB });
+    const spec = { name: "k8s-clone", sizeBytes: GiB, source };
+    await array.createVolume({ ...spec, exportRules: "10.1.0.1(rw,no_root_squash)" });
+    for (const sizeBytes of [GiB, 2 * GiB]) {
+      const clone = await array.createVolume({ ...spec, sizeBytes, isPublished: true });
+      equal(clone.sizeBytes, sizeBytes);
+      const { hosts } = await array.findVolume(spec.name, { hosts: true }) ?? {};
+      deepEqual(hosts, ["10.1.0.1"]);
+    }
+  }));
+
+Deno.test("createVolume() of a clone finds it before it asks for a new one: a full array takes no POST", () =>
+  withArray({ kind: "flashblade" }, async ({ array, calls }) => {
+    await array.createVolume({ name: "k8s-pvc-1", sizeBytes: GiB });
+    await array.createSnapshot("k8s-pvc-1", "s-1");
+    const source = { snapshot: "k8s-pvc-1.s-1" };
+    const spec = { name: "k8s-clone", sizeBytes: GiB, source };
+    await array.createVolume(spec);
+    deepEqual(await calls(() => array.createVolume(spec)), ["GET /file-systems"]);
+  }));

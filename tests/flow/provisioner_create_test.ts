@@ -360,6 +360,40 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "createVolume() adopts a clone of a file system with the class's rules, never its source's",
+  ignore: noFiles,
+  fn: async () => {
+    await ProvisionerBed.run({ flasharrays: 0, flashblades: 1 }, async (bed) => {
+      const request = {
+        parameters: { backend: "file" },
+        capabilities: [RWX],
+        capacityRange: { requiredBytes: 64 * MiB, limitBytes: 0 },
+      };
+      const volumeId = await bed.create("pvc-1", request);
+      const clone = { ...request, contentSource: { volumeId } };
+      const cloneId = await bed.create("pvc-2", clone);
+      const fileSystem = { path: "file-systems", query: { names: "k8s-pvc-2" } } as const;
+      const rules = async () => {
+        const call = { ...fileSystem, method: "GET" } as const;
+        return (await bed.admin<{ nfs: { rules: string } }>("fb-1", call))[0]?.nfs.rules;
+      };
+      // What a call leaves that was cut between the POST of the clone and the PATCH of its rules.
+      const ofSource = "127.0.0.12(rw,no_root_squash) 10.9.0.0/16(rw)";
+      await bed.admin("fb-1", {
+        ...fileSystem,
+        method: "PATCH",
+        body: { nfs: { rules: ofSource } },
+      });
+      equal(await bed.create("pvc-2", clone), cloneId);
+      equal(await rules(), "");
+      await bed.publish(cloneId, N1, { capability: RWX });
+      equal(await bed.create("pvc-2", clone), cloneId);
+      equal(await rules(), "127.0.0.11(rw,no_root_squash)", "a node that has it keeps it");
+    });
+  },
+});
+
 Deno.test("createVolume() under strict topology takes no request that names no place", async () => {
   const zone = "topology.purestorage.com/zone";
   const settings = { topology: { enable: true, strict: true } };

@@ -4,6 +4,7 @@ import type { CreateVolumeSpec } from "../array.ts";
 import type { RestClient } from "../rest/client.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
 import { type ArrayContext, NamedObjects } from "../rest/named_objects.ts";
+import { areEqual, parseRules } from "./export_rules.ts";
 import { FILE_SYSTEM_SNAPSHOTS } from "./snapshots.ts";
 import { type FileSystemItem, type FileSystemSnapshotItem, sourceOf } from "./wire.ts";
 
@@ -13,15 +14,33 @@ import { type FileSystemItem, type FileSystemSnapshotItem, sourceOf } from "./wi
  */
 export const CLONE_SINCE = 25;
 
-/** What goes into POST and PATCH of a file system besides its source. */
+/** Protocols by which every file system of this driver is served. */
+const PROTOCOLS = { v3_enabled: true, v4_1_enabled: true };
+
+/**
+ * What goes into the POST of a file system besides its source. Without rules the array would let
+ * everybody in.
+ */
 export function settingsOf(spec: CreateVolumeSpec): Record<string, unknown> {
   return {
     provisioned: spec.sizeBytes,
     hard_limit_enabled: true,
-    nfs: { v3_enabled: true, v4_1_enabled: true, rules: spec.exportRules ?? "" },
+    nfs: { ...PROTOCOLS, rules: spec.exportRules ?? "" },
     ...(spec.snapshotDirectory === undefined
       ? {}
       : { snapshot_directory_enabled: spec.snapshotDirectory }),
+  };
+}
+
+/**
+ * What goes into the PATCH that finishes a clone. It is never made smaller than its source, and one
+ * that nodes may use already keeps its rules, because theirs are among them.
+ */
+export function finishOf(item: FileSystemItem, spec: CreateVolumeSpec): Record<string, unknown> {
+  return {
+    ...settingsOf(spec),
+    provisioned: Math.max(spec.sizeBytes, item.provisioned ?? 0),
+    ...(spec.isPublished ? { nfs: PROTOCOLS } : {}),
   };
 }
 
@@ -37,12 +56,21 @@ export function requireClone(minor: number, label: string, source: string): void
 }
 
 /**
- * True while a clone is not yet what was asked for: at first it has the size and the rules of its
- * source.
+ * True while a clone is not yet what was asked for: at first it has the size, the settings and the
+ * rules of its source. The rules are not judged once nodes may use it.
  */
 export function isUnfinished(item: FileSystemItem, spec: CreateVolumeSpec): boolean {
+  const { nfs, snapshot_directory_enabled: showsSnapshots } = item;
   return (item.provisioned ?? 0) < spec.sizeBytes || item.hard_limit_enabled !== true ||
-    item.nfs?.v4_1_enabled !== true;
+    nfs?.v3_enabled !== true || nfs.v4_1_enabled !== true ||
+    (spec.snapshotDirectory !== undefined && showsSnapshots !== spec.snapshotDirectory) ||
+    (!spec.isPublished && !hasRulesOf(nfs, spec));
+}
+
+/** Whether those may mount the file system that the spec names, and nobody else. */
+function hasRulesOf(nfs: FileSystemItem["nfs"], { exportRules = "" }: CreateVolumeSpec): boolean {
+  return !nfs?.export_policy?.name &&
+    areEqual(parseRules(nfs?.rules ?? ""), parseRules(exportRules));
 }
 
 /** Whether the file system was made from what the spec names. */

@@ -16,7 +16,14 @@ import {
   refuseSnapshots,
   type Resource,
 } from "../rest/named_objects.ts";
-import { isFromSource, isUnfinished, PassingSnapshot, requireClone, settingsOf } from "./clone.ts";
+import {
+  finishOf,
+  isFromSource,
+  isUnfinished,
+  PassingSnapshot,
+  requireClone,
+  settingsOf,
+} from "./clone.ts";
 import type { FileSystemSnapshots } from "./snapshots.ts";
 import { clientsOf, type FileSystemItem, fileVolumeOf } from "./wire.ts";
 
@@ -69,13 +76,18 @@ export class FileSystems {
     if (source === undefined) return fileVolumeOf(await this.#post(spec, { signal }));
     const minor = await rest.minor(signal);
     requireClone(minor, label(), "volume" in source ? source.volume : source.snapshot);
-    if ("snapshot" in source) return await this.#clone(spec, source.snapshot, signal);
+    // Looked for first: a repetition must not take a second, later snapshot of the source, nor be
+    // told that a full array has no room for what is there.
+    const existing = await this.#items.find(spec.name, { signal });
+    if ("snapshot" in source) {
+      return existing
+        ? await this.#finishClone(existing, spec, signal)
+        : await this.#clone(spec, source.snapshot, signal);
+    }
     const passing = new PassingSnapshot(this.#context, {
       source: source.volume,
       target: spec.name,
     });
-    // Looked for first: a repetition must not take a second, later snapshot of the source.
-    const existing = await this.#items.find(spec.name, { signal });
     if (!existing) await this.#makePassing(passing, source.volume, signal);
     const volume = existing
       ? await this.#finishClone(existing, spec, signal)
@@ -116,11 +128,8 @@ export class FileSystems {
     signal?: AbortSignal,
   ): Promise<Volume> {
     if (!isFromSource(item, spec) || !isUnfinished(item, spec)) return fileVolumeOf(item);
-    const provisioned = Math.max(spec.sizeBytes, item.provisioned ?? 0);
-    return fileVolumeOf(
-      await this.#change(spec.name, { ...settingsOf(spec), provisioned }, signal) ??
-        { ...item, provisioned },
-    );
+    const body = finishOf(item, spec);
+    return fileVolumeOf(await this.#change(spec.name, body, signal) ?? { ...item, ...body });
   }
 
   async #change(

@@ -14,6 +14,7 @@ export interface FileSystemItem {
   destroyed?: boolean;
   provisioned?: number | null;
   hard_limit_enabled?: boolean;
+  snapshot_directory_enabled?: boolean;
   nfs?: {
     v3_enabled?: boolean;
     v4_1_enabled?: boolean;

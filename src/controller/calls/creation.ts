@@ -9,7 +9,7 @@ import { explain, place, placementError, type PlacementRequest } from "../placem
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { ContentSource, CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
 import { accessibleTopologyOf, namesPlace, TOPOLOGY_PREFIX } from "../topology.ts";
-import type { LocatedVolume, VolumeLocator } from "../volume_locator.ts";
+import { type LocatedVolume, placeKey, type VolumeLocator } from "../volume_locator.ts";
 import { findExistingVolume, refuseDifferentVolume } from "./existing_volume.ts";
 import { classDemands, memberArrays } from "./placing.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
@@ -30,6 +30,11 @@ interface CreatePlan {
   wanted: WantedVolume;
   source?: Source;
   sizeBytes: number;
+}
+
+/** The same with its array. */
+interface PlacedPlan extends CreatePlan {
+  member: FleetMember;
 }
 
 /**
@@ -85,7 +90,8 @@ function refuseAnyPlace(
 
 /**
  * Answers with a volume that bears the name already, if it is what the request asks for. A clone
- * that an earlier call made and did not grow is grown now.
+ * that an earlier call made and did not finish is finished now: a block volume grows, a file system
+ * gets its own size and export rules in place of its source's.
  */
 async function adoptVolume(
   context: ControllerContext,
@@ -95,18 +101,36 @@ async function adoptVolume(
   const { member } = existing;
   context.fleet.created(member, wanted.name);
   refuseDifferentVolume(existing, wanted);
-  let { volume } = existing;
-  if (volume.sizeBytes < wanted.range.requiredBytes) {
-    // Only a clone gets here: it has its source's size until it is grown.
-    const { defaultFsType } = context.options().flasharray;
-    const sizeBytes = wantedSize(wanted, { defaultFsType, sourceBytes: volume.sizeBytes });
-    volume = await neverFinalWhenUnclear({
-      what: `grow the clone ${wanted.request.name}`,
-      final: [],
-      work: () => member.array.growVolume(wanted.name, sizeBytes, signal),
-    });
-  }
+  const volume = await finishedVolume(context, { existing, wanted }, signal);
   return await answerFor(context, { located: { member, volume }, wanted }, signal);
+}
+
+async function finishedVolume(
+  context: ControllerContext,
+  { existing: { member, volume }, wanted }: { existing: LocatedVolume; wanted: WantedVolume },
+  signal: AbortSignal,
+): Promise<Volume> {
+  const { array } = member;
+  const { contentSource } = wanted.request;
+  const isSmall = volume.sizeBytes < wanted.range.requiredBytes;
+  if (!contentSource || !volume.source || (array.kind === "block" && !isSmall)) return volume;
+  const { defaultFsType } = context.options().flasharray;
+  const sizeBytes = isSmall
+    ? wantedSize(wanted, { defaultFsType, sourceBytes: volume.sizeBytes })
+    : volume.sizeBytes;
+  const spec = "snapshotId" in contentSource
+    ? { snapshot: volume.source }
+    : { volume: volume.source };
+  const plan = { wanted, member, sizeBytes, source: { member, spec } };
+  return await neverFinalWhenUnclear({
+    what: `finish the clone ${wanted.request.name}`,
+    final: [],
+    // A file system's size does not tell whether it has its own rules yet: the array's client looks.
+    work: () =>
+      array.kind === "block"
+        ? array.growVolume(wanted.name, sizeBytes, signal)
+        : array.createVolume(specOf(context, plan), signal),
+  });
 }
 
 /** `not_found` when there is no such snapshot or volume. */
@@ -209,10 +233,11 @@ function placementRequest(
  * up before it creates it again, whatever becomes of this call.
  */
 async function sendCreate(
-  { fleet, recent, options }: ControllerContext,
-  plan: CreatePlan & { member: FleetMember },
+  context: ControllerContext,
+  plan: PlacedPlan,
   signal: AbortSignal,
 ): Promise<Volume> {
+  const { fleet, recent } = context;
   const { member, wanted, source, sizeBytes } = plan;
   const wasHere = fleet.mayHold(member, wanted.name);
   fleet.unclear(member, wanted.name);
@@ -227,7 +252,7 @@ async function sendCreate(
   const volume = await neverFinalWhenUnclear({
     what: `create ${wanted.request.name} on ${member.array.label}`,
     final: hasTwoSteps ? ["not_found", "unsupported", "conflict"] : "all",
-    work: () => member.array.createVolume(specOf(plan, options()), signal),
+    work: () => member.array.createVolume(specOf(context, plan), signal),
   }).catch((error) => {
     if (error instanceof NothingMadeError) {
       // Nor did an earlier call make it: else a repeat would ask an array that is gone for it.
@@ -244,9 +269,10 @@ async function sendCreate(
 }
 
 function specOf(
-  { wanted: { name, kind, parameters }, source, sizeBytes }: CreatePlan,
-  { clusterId, flashblade }: ProvisionerOptions,
+  { options, published }: ControllerContext,
+  { wanted: { name, kind, parameters }, member, source, sizeBytes }: PlacedPlan,
 ): CreateVolumeSpec {
+  const { clusterId, flashblade } = options();
   const spec: CreateVolumeSpec = {
     name,
     sizeBytes,
@@ -257,6 +283,7 @@ function specOf(
     return {
       ...spec,
       exportRules: parameters.exportRules ?? flashblade.exportRules,
+      isPublished: published.nodesOf(placeKey({ member, name })).length > 0,
       snapshotDirectory: flashblade.snapshotDirectoryEnabled,
     };
   }
