@@ -5,11 +5,27 @@
 type PermissionKind = "run" | "write" | "sys" | "env" | "read" | "net";
 
 /**
+ * What a browser's page stores its data by. Deno serves it without the permission to write, in
+ * files below the home folder; and a worker has all of it anew.
+ */
+const STORES = [
+  "caches",
+  "Cache",
+  "CacheStorage",
+  "localStorage",
+  "sessionStorage",
+  "Storage",
+  "Worker",
+];
+
+/**
  * Gives whole kinds of permission back, for good: no code of this process can ask for them again
- * (`--no-prompt`). Throws when one is still granted afterwards, because a program that believes
- * itself confined must be. Repeating it changes nothing.
+ * (`--no-prompt`). With `write` go the stores of a browser's page, which ask for no permission.
+ * Throws when one is still granted afterwards, because a program that believes itself confined must
+ * be. Repeating it changes nothing.
  */
 export function giveUp(kinds: readonly PermissionKind[]): void {
+  if (kinds.includes("write")) closeStores();
   for (const name of kinds) {
     const { state } = Deno.permissions.revokeSync({ name });
     if (state === "granted") {
@@ -18,6 +34,16 @@ export function giveUp(kinds: readonly PermissionKind[]): void {
           "never with -A",
       );
     }
+  }
+}
+
+function closeStores(): void {
+  for (const name of STORES) {
+    Object.defineProperty(globalThis, name, {
+      value: undefined,
+      writable: false,
+      configurable: false,
+    });
   }
 }
 

@@ -77,6 +77,10 @@ Deno.test("Containerfile: the program is started directly, as a user without rig
   );
 });
 
+Deno.test("Containerfile: there is no home folder, where Deno keeps stores that need no permission", () => {
+  assert.ok(of("ENV").includes("HOME=/dev/null"));
+});
+
 Deno.test("Containerfile: packages come without recommendations, and the lists do not stay", () => {
   for (const rest of of("RUN").filter((rest) => rest.includes("apt-get install"))) {
     assert.match(rest, /--no-install-recommends/);

@@ -5,7 +5,7 @@ import { DENO, PERMISSIONS, ROOT } from "../scripts/program.ts";
 import { Flow, whyNoFlow } from "./flow/flow.ts";
 import { skip } from "./skips.ts";
 
-Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls and from Node's", async () => {
+Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls, Node's and a browser's stores", async () => {
   const folder = await Deno.makeTempDir({ prefix: "pso-permissions-" });
   for (const tag of ["before", "after"]) await Deno.writeTextFile(`${folder}/there-${tag}`, "");
   const { stdout, stderr } = await new Deno.Command(DENO, {
@@ -18,6 +18,8 @@ Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls an
       `${ROOT}/tests/permissions/confined.ts`,
       folder,
     ],
+    // The stores of a browser's page are files there.
+    env: { DENO_DIR: `${folder}/deno` },
     stdin: "null",
   }).output();
   const said = new TextDecoder().decode(stdout);
@@ -29,6 +31,10 @@ Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls an
     write: "done",
     writeByNode: "done",
     remove: "done",
+    cache: "done",
+    localStorage: "done",
+    sessionStorage: "done",
+    worker: "done",
     askAgain: "granted",
   });
   deepEqual({ ...after, writeByNode: "" }, {
@@ -37,6 +43,10 @@ Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls an
     write: "NotCapable",
     writeByNode: "",
     remove: "NotCapable",
+    cache: "TypeError", // there is none any more; Deno asks for no permission here
+    localStorage: "TypeError",
+    sessionStorage: "TypeError",
+    worker: "TypeError",
     askAgain: "denied",
   });
   deepEqual([held.run, held.write, held.sys], [false, false, false]);

@@ -23,6 +23,15 @@ async function attempts(tag: string): Promise<Record<string, string>> {
     write: await attempt(() => Deno.writeTextFile(`${folder}/deno-${tag}`, "x")),
     writeByNode: await attempt(() => writeFileSync(`${folder}/node-${tag}`, "x")),
     remove: await attempt(() => Deno.remove(`${folder}/there-${tag}`)),
+    cache: await attempt(async () => {
+      const cache = await caches.open("pso");
+      await cache.put("https://pso.invalid/", new Response(tag));
+    }),
+    localStorage: await attempt(() => void localStorage.setItem("pso", tag)),
+    sessionStorage: await attempt(() => void sessionStorage.setItem("pso", tag)),
+    worker: await attempt(() =>
+      new Worker("data:text/javascript,", { type: "module" }).terminate()
+    ),
     askAgain: await attempt(async () => (await Deno.permissions.request({ name: "write" })).state),
   };
 }
