@@ -114,7 +114,7 @@ export interface NodeKnowledge {
   otherNodeWith?: (initiator: string) => string | undefined;
   /** Other nodes that this process has published the volume to. */
   otherUsers?: readonly NodeIdentity[];
-  /** This process has published the volume to the node, and to no other since. */
+  /** This process has published the volume to the node, and tried no other since. */
   isRepeat?: boolean;
 }
 

@@ -53,10 +53,20 @@ export class PublishMemory {
     return this.#nodes.get(node)?.size ?? 0;
   }
 
+  /**
+   * To be noted before a publish to the node is sent, because its answer may be lost: the array may
+   * have let the node in, so that from now on no other node is known to have the volume alone.
+   */
+  trying(volume: string, node: string): void {
+    for (const [other, publish] of this.#volumes.get(volume) ?? []) {
+      if (other !== node) publish.exclusive = false;
+    }
+  }
+
   /** Notes a publish to the node; an exclusive one ends what other nodes had. */
   add(volume: string, node: string, mode: DonePublish): void {
     if (mode.exclusive) this.removeAll(volume);
-    this.#volumes.set(volume, new Map([...this.#volumes.get(volume) ?? [], [node, mode]]));
+    this.#volumes.set(volume, new Map([...this.#volumes.get(volume) ?? [], [node, { ...mode }]]));
     const held = this.#nodes.get(node) ?? new Set();
     this.#nodes.set(node, held.add(volume));
   }

@@ -45,3 +45,15 @@ Deno.test("PublishMemory knows who uses a volume, and whether one node alone doe
   deepEqual(published.nodesOf("v3"), []);
   deepEqual(published.volumes().toSorted(), ["v1", "v2"]);
 });
+
+Deno.test("PublishMemory takes nobody for a volume's only user once a publish to another node was tried", () => {
+  const published = new PublishMemory();
+  published.add("v1", "n1", alone);
+  published.trying("v1", "n1");
+  equal(published.isExclusive("v1", "n1"), true);
+  published.trying("v1", "n2");
+  equal(published.isExclusive("v1", "n1"), false);
+  deepEqual([published.nodesOf("v1"), published.countOf("n1")], [["n1"], 1]);
+  published.add("v1", "n1", alone);
+  equal(published.isExclusive("v1", "n1"), true);
+});

@@ -4,7 +4,7 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { isPsoError } from "../../src/errors.ts";
 import { decodeNodeId, encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
 import { GiB } from "../../src/size.ts";
-import { N1, N2, ProvisionerBed, RAW_RWX, RWO, RWX } from "./provisioner_bed.ts";
+import { isUnclear, N1, N2, ProvisionerBed, RAW_RWX, RWO, RWX } from "./provisioner_bed.ts";
 
 const BLOCK = { flasharrays: 1, flashblades: 0 };
 const FILE = { flasharrays: 0, flashblades: 1 };
@@ -312,6 +312,36 @@ Deno.test("a repeated publish of an exclusive file system drops no rule; the nex
     deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(two)]);
     await bed.provisioner.unpublishVolume({ volumeId, nodeId: "" }, bed.signal);
     equal(await rulesOf(bed, "k8s-pvc-1"), "10.77.0.5(ro) 10.88.0.0/16(ro)");
+  });
+});
+
+Deno.test("an exclusive file system whose publish to another node was cut is fenced again for the first node", async () => {
+  await ProvisionerBed.run(FILE, async (bed) => {
+    const volumeId = await bed.create("pvc-1", { ...FILE_CLASS, capabilities: [RWO] });
+    const one = nodeOf("1;n1;n;a=10.1.0.1");
+    const two = nodeOf("1;n2;n;a=10.1.0.2");
+    await bed.publish(volumeId, one);
+    for (const capability of [RWO, RWX]) {
+      await bed.fault({
+        action: "drop-after",
+        match: { method: "PATCH", path: "/file-systems" },
+        times: 1,
+      });
+      await rejects(bed.publish(volumeId, two, { capability }), isUnclear);
+      await bed.publish(volumeId, one);
+      equal(await rulesOf(bed, "k8s-pvc-1"), "10.1.0.1(rw,no_root_squash)");
+    }
+  });
+});
+
+Deno.test("a publish is no repeat once another controller has taken the node's own rule away", async () => {
+  await ProvisionerBed.run(FILE, async (bed) => {
+    const volumeId = await bed.create("pvc-1", { ...FILE_CLASS, capabilities: [RWO] });
+    const one = nodeOf("1;n1;n;a=10.1.0.1");
+    await bed.publish(volumeId, one);
+    await setRules(bed, "k8s-pvc-1", "10.1.0.2(rw,no_root_squash)");
+    await bed.publish(volumeId, one);
+    equal(await rulesOf(bed, "k8s-pvc-1"), "10.1.0.1(rw,no_root_squash)");
   });
 });
 

@@ -88,6 +88,11 @@ export function withoutAddresses(
   return rules.filter((rule) => !isOwnRule(rule) || !gone.has(addressKey(rule.client)));
 }
 
+/** Whether a rule, whoever wrote it, names this very address. */
+export function isNamed(rules: readonly ExportRule[], address: string): boolean {
+  return rules.some(({ client }) => addressKey(client) === addressKey(address));
+}
+
 /** The same rules in any order: an array may sort them. */
 export function areEqual(a: readonly ExportRule[], b: readonly ExportRule[]): boolean {
   const key = (rules: readonly ExportRule[]) =>

@@ -9,6 +9,7 @@ import {
   areStatic,
   type ExportRule,
   formatRules,
+  isNamed,
   isOwnRule,
   parseRules,
   withAddresses,
@@ -155,7 +156,9 @@ export class Exports {
           "the node has told no data address; set --data-address there",
       );
     }
-    if (!exclusive || known?.isRepeat) return withAddresses(rules, node.addresses, options);
+    // What this process remembers is no proof: another one may have taken the volume meanwhile.
+    const isRepeat = known?.isRepeat && node.addresses.every((address) => isNamed(rules, address));
+    if (!exclusive || isRepeat) return withAddresses(rules, node.addresses, options);
     const everything = [...node.addresses, ...addressesOf(node, known)];
     const others = withoutAddresses(rules, everything).filter(isOwnRule);
     if (others.length > 0 && !preempt) {

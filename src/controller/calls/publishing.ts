@@ -89,7 +89,7 @@ async function connect(
   { request, node, readOnly, place }: Publish,
   signal: AbortSignal,
 ): Promise<Attachment> {
-  const { locator, options } = context;
+  const { locator, options, published } = context;
   const { member, name } = place;
   const { sanType, preemptAttachments, iscsiAllowedCidrs } = options().flasharray;
   const { protocols: served } = await locator.statusOf(member, signal);
@@ -100,6 +100,8 @@ async function connect(
     node,
     wanted: classProtocol(request.volumeContext) ?? sanType,
   });
+  const known = knowledgeOf(context, place, node);
+  published.trying(placeKey(place), node.name);
   return await member.array.connect(name, node, {
     protocol,
     exclusive: !isMultiNode(request.capability.mode),
@@ -107,7 +109,7 @@ async function connect(
     readOnly,
     iscsiAllowedCidrs,
     chap: request.chap,
-    known: knowledgeOf(context, place, node),
+    known,
     signal,
   });
 }
