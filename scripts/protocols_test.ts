@@ -55,7 +55,7 @@ function rowOf({ name, kind, device }: Trial): string {
     area: "area of ${name}",
     tools: ["tool of ${name}"],
     modules: [],
-    isSimulated: false,
+    isSubstitute: false,
   },
 `;
 }

@@ -30,8 +30,8 @@ interface ProtocolFacts {
   tools: readonly string[];
   /** Kernel modules without which nothing can be attached. */
   modules: readonly string[];
-  /** True: only simulated arrays serve it, to nodes that were started with --local-plane. */
-  isSimulated: boolean;
+  /** True: taken in place of what is asked for, where array and node have it; nobody asks for it. */
+  isSubstitute: boolean;
 }
 
 /**
@@ -51,7 +51,7 @@ const TABLE = {
     area: "iscsi",
     tools: ["iscsiadm"],
     modules: ["iscsi_tcp"],
-    isSimulated: false,
+    isSubstitute: false,
   },
   fc: {
     letter: "f",
@@ -65,7 +65,7 @@ const TABLE = {
     area: "fc",
     tools: [],
     modules: [], // the driver of the adapter, which has a name of its own for every maker
-    isSimulated: false,
+    isSubstitute: false,
   },
   "nvme-roce": {
     letter: "r",
@@ -79,7 +79,7 @@ const TABLE = {
     area: "nvme",
     tools: ["nvme"],
     modules: ["nvme_rdma"],
-    isSimulated: false,
+    isSubstitute: false,
   },
   "nvme-tcp": {
     letter: "t",
@@ -93,7 +93,7 @@ const TABLE = {
     area: "nvme",
     tools: ["nvme"],
     modules: ["nvme_tcp"],
-    isSimulated: false,
+    isSubstitute: false,
   },
   "nvme-fc": {
     letter: "c",
@@ -107,7 +107,7 @@ const TABLE = {
     area: "nvme",
     tools: ["nvme"],
     modules: ["nvme_fc"],
-    isSimulated: false,
+    isSubstitute: false,
   },
   nfs: {
     letter: "n",
@@ -121,7 +121,7 @@ const TABLE = {
     area: "nfs",
     tools: ["mount.nfs"],
     modules: ["nfs"],
-    isSimulated: false,
+    isSubstitute: false,
   },
   local: {
     letter: "l",
@@ -135,7 +135,7 @@ const TABLE = {
     area: "host",
     tools: ["losetup"],
     modules: [],
-    isSimulated: true,
+    isSubstitute: true,
   },
 } as const satisfies Record<string, ProtocolFacts>;
 
@@ -183,14 +183,19 @@ export const PROTOCOL_FACTS: { readonly [P in Protocol]: ProtocolRow<P> } = TABL
 // The cast: TypeScript takes the keys of any object for strings.
 export const PROTOCOLS = Object.keys(TABLE) as Protocol[];
 
-/** What real arrays and hosts have. */
+/** What may be asked for, and what real arrays and hosts have. */
 export const REAL_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
-  !PROTOCOL_FACTS[protocol].isSimulated
+  !PROTOCOL_FACTS[protocol].isSubstitute
 );
 
-/** What stands for the real ones where an array is simulated: taken before any other. */
-export const SIMULATED_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
-  PROTOCOL_FACTS[protocol].isSimulated
+/** What an array that has one serves in place of any other: it is taken first. */
+export const SUBSTITUTE_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
+  PROTOCOL_FACTS[protocol].isSubstitute
+);
+
+/** The protocols that need a folder which array and node share, and no network. */
+export const LOCAL_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
+  PROTOCOL_FACTS[protocol].transport === null
 );
 
 /** The protocols by which file systems of real arrays are mounted. */

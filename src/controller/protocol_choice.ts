@@ -3,10 +3,34 @@ import { PsoError } from "../errors.ts";
 import type { NodeIdentity } from "../handoff.ts";
 import {
   AUTO_PROTOCOLS,
+  CLASS_PROTOCOLS,
   fileProtocolsFor,
   type Protocol,
-  SIMULATED_PROTOCOLS,
+  REAL_PROTOCOLS,
+  SUBSTITUTE_PROTOCOLS,
 } from "../protocols.ts";
+
+const KNOWN = [...REAL_PROTOCOLS, "auto"].join(", ");
+
+/**
+ * What the volume_context of the volume `name` says of its protocol, in any spelling that a class
+ * takes; `undefined` when it says nothing, as those of PSO's volumes. `invalid` for a protocol that
+ * this version does not know: the volume would be reached by another one, without a word.
+ */
+export function wantedProtocol(
+  name: string,
+  { protocol }: Record<string, string>,
+): Protocol | "auto" | undefined {
+  if (protocol === undefined) return undefined;
+  const spelling = protocol.trim().toLowerCase();
+  if (Object.hasOwn(CLASS_PROTOCOLS, spelling)) return CLASS_PROTOCOLS[spelling];
+  throw new PsoError(
+    "invalid",
+    `Cannot publish ${name}: its volume_context names protocol ${JSON.stringify(protocol)}, ` +
+      `which this version does not know (it knows ${KNOWN}): update the driver, or make the PV ` +
+      "anew with one of these in volumeAttributes",
+  );
+}
 
 /** Both sides of a volume that is to be reached, and what was asked for. */
 interface ProtocolRequest {
@@ -20,8 +44,8 @@ interface ProtocolRequest {
 }
 
 /**
- * The protocol by which the node reaches the array: `local` where both have it, which only
- * simulated arrays do; else the wanted one. Without one, file systems take any protocol of files
+ * The protocol by which the node reaches the array: a substitute where both have one, else the
+ * wanted one. Without one, file systems take any protocol of files
  * that both have, and block volumes the best. `unsupported` with both sides' protocols when there is none.
  */
 export function chooseProtocol({ array, kind, served, node, wanted }: ProtocolRequest): Protocol {
@@ -30,7 +54,7 @@ export function chooseProtocol({ array, kind, served, node, wanted }: ProtocolRe
     : wanted === "auto"
     ? AUTO_PROTOCOLS
     : [wanted];
-  const chosen = [...SIMULATED_PROTOCOLS, ...acceptable].find((protocol) =>
+  const chosen = [...SUBSTITUTE_PROTOCOLS, ...acceptable].find((protocol) =>
     served.has(protocol) && node.protocols.includes(protocol)
   );
   if (chosen !== undefined) return chosen;

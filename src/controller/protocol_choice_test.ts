@@ -1,7 +1,7 @@
 import { equal, throws } from "node:assert/strict";
 import type { VolumeKind } from "../arrays/array.ts";
 import type { Protocol } from "../protocols.ts";
-import { chooseProtocol } from "./protocol_choice.ts";
+import { chooseProtocol, wantedProtocol } from "./protocol_choice.ts";
 
 const CASES: {
   name: string;
@@ -77,4 +77,28 @@ for (const { name, kind = "block", served, node, wanted, chosen } of CASES) {
         message: /^node n1 cannot reach fa-1: the volume needs/,
       });}
   });
+}
+
+for (
+  const [given, wanted] of [
+    [undefined, undefined],
+    ["nvme-tcp", "nvme-tcp"],
+    [" NVMEOF-TCP", "nvme-tcp"],
+    ["auto", "auto"],
+    ["nfs", "nfs"],
+  ] as const
+) {
+  Deno.test(`wantedProtocol() of a volume_context with protocol ${given} is ${wanted}`, () =>
+    equal(wantedProtocol("pvc-1", given === undefined ? {} : { protocol: given }), wanted));
+}
+
+for (const given of ["nvme-quic", "", "constructor", "local"]) {
+  Deno.test(`wantedProtocol() refuses protocol ${JSON.stringify(given)}, and names the volume`, () =>
+    throws(() => wantedProtocol("pvc-1", { protocol: given }), {
+      code: "invalid",
+      message:
+        `Cannot publish pvc-1: its volume_context names protocol ${JSON.stringify(given)}, ` +
+        "which this version does not know (it knows iscsi, fc, nvme-roce, nvme-tcp, nvme-fc, nfs, " +
+        "auto): update the driver, or make the PV anew with one of these in volumeAttributes",
+    }));
 }

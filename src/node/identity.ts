@@ -3,10 +3,10 @@ import { fitsNodeId, type NodeIdentity } from "../handoff.ts";
 import { type Cidr, isAllowed } from "../net/cidr.ts";
 import {
   FC_PROTOCOLS,
+  LOCAL_PROTOCOLS,
   type Protocol,
   PROTOCOLS,
   protocolsOfInitiator,
-  SIMULATED_PROTOCOLS,
 } from "../protocols.ts";
 import { equipmentFindings } from "../host/check/equipment_check.ts";
 import { blockReasons } from "../host/check/finding.ts";
@@ -40,9 +40,9 @@ export async function equipmentReasons(
       reasons[protocol] = "this version of the node plugin cannot attach it: update it";
     }
   }
-  for (const protocol of SIMULATED_PROTOCOLS) {
+  for (const protocol of LOCAL_PROTOCOLS) {
     if (localPlane !== undefined || !attachable.includes(protocol)) continue;
-    reasons[protocol] = "the node was started without --local-plane";
+    reasons[protocol] = "it was started without --local-plane: start it with that flag";
   }
   return reasons;
 }

@@ -108,7 +108,7 @@ Deno.test("readIdentity() names only the protocols that work here, with the name
         iscsi: undefined,
         "nvme-tcp": "tool nvme is not installed; install the package nvme-cli on this node",
         fc: "no FC port in /sys/class/fc_host",
-        local: "the node was started without --local-plane",
+        local: "it was started without --local-plane: start it with that flag",
       });
     },
   ));

@@ -102,8 +102,12 @@ Deno.test("a node without --local-plane refuses the protocol", () =>
     const volume = await test.volume();
     test.restart(testRun, { localPlane: undefined });
     const error = await failureOf(test.node.stage(test.stageRequest(volume)));
-    assert.equal(error.code, "unsupported");
-    assert.match(error.message, /start this node with --local-plane/);
+    assert.equal(error.code, "unavailable");
+    assert.equal(
+      error.message,
+      "this node is not prepared for local: it was started without --local-plane: start it with " +
+        "that flag",
+    );
   }));
 
 Deno.test("a foreign mount at the staging path is refused and left alone", () =>

@@ -1,5 +1,5 @@
 import { PsoError } from "../errors.ts";
-import { type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "../protocols.ts";
+import { type Protocol, PROTOCOLS } from "../protocols.ts";
 import { SingleFlight } from "../async/single_flight.ts";
 import { blockReasons } from "../host/check/finding.ts";
 import { serviceFindings } from "../host/check/service_check.ts";
@@ -44,7 +44,6 @@ export class Preparation {
 
   /** `unavailable` with the reason and what to do when the protocol cannot be used now. */
   async require(protocol: Protocol): Promise<void> {
-    if (PROTOCOL_FACTS[protocol].isSimulated) return; // its connection looks itself
     const reason = await this.#reason(protocol, { takesBad: false });
     if (reason === undefined) return;
     throw new PsoError("unavailable", `this node is not prepared for ${protocol}: ${reason}`);

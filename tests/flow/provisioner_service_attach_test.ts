@@ -66,6 +66,27 @@ for (const { class: parameters, sanType, attached } of BY_CLASS) {
     }));
 }
 
+Deno.test("ControllerPublishVolume of a volume_context with an unknown protocol is refused, and connects nothing", () =>
+  ProvisionerBed.run({}, async (bed) => {
+    const rows = rowsOf(bed);
+    const { volume } = await rows.call(rpc.createVolume, {
+      name: "pvc-1",
+      volumeCapabilities: [WRITER],
+    });
+    await rejects(
+      rows.call(rpc.controllerPublishVolume, {
+        volumeId: volume?.volumeId,
+        nodeId: encodeNodeId(N1),
+        volumeCapability: WRITER,
+        volumeContext: { ...volume?.volumeContext, protocol: "nvme-quic" },
+      }),
+      { code: status.INVALID_ARGUMENT, message: /pvc-1.*"nvme-quic".*update the driver/ },
+    );
+    for (const { name } of bed.served.arrays) {
+      deepEqual(await bed.admin(name, { method: "GET", path: "hosts" }), []);
+    }
+  }));
+
 Deno.test(
   "ControllerUnpublishVolume takes the volume from the node that it names, from all without one, and succeeds where no array holds it",
   withRows(async (rows, bed) => {

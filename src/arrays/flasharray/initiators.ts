@@ -1,6 +1,6 @@
 import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
-import { type InitiatorName, type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
+import { type InitiatorName, type Protocol, PROTOCOL_FACTS, servesBlock } from "../../protocols.ts";
 import type { HostItem } from "./wire.ts";
 
 /**
@@ -45,15 +45,15 @@ const MISSING: Record<InitiatorName, string> = {
  * for protocols of file systems.
  */
 export function initiatorsFor(node: NodeIdentity, protocol: Protocol): Initiators {
-  const { initiator, isSimulated } = PROTOCOL_FACTS[protocol];
-  // A host object needs no initiator on the local plane, and carries the IQN where there is one.
-  if (isSimulated) return allInitiatorsOf(node).iqn;
-  if (initiator === null) {
+  if (!servesBlock(protocol)) {
     throw new PsoError(
       "unsupported",
       `a FlashArray volume cannot be attached by ${protocol}: use a class for file systems`,
     );
   }
+  const { initiator } = PROTOCOL_FACTS[protocol];
+  // An array that needs to know the node by no name gets the IQN, where there is one.
+  if (initiator === null) return allInitiatorsOf(node).iqn;
   const found = allInitiatorsOf(node)[initiator];
   if (found.names.length > 0) return found;
   throw new PsoError(

@@ -6,9 +6,7 @@ import {
   NVME_PORTAL_PROTOCOLS,
   type NvmePortalProtocol,
   type Protocol,
-  PROTOCOL_FACTS,
   PROTOCOLS,
-  servesBlock,
 } from "../../protocols.ts";
 import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
 
@@ -96,20 +94,33 @@ function addPort(facts: PortFacts, port: PortItem, services: string[]): void {
   }
 }
 
-/** Whether an array serves a protocol. */
-const IS_SERVED: Record<Protocol, (facts: FlashArrayFacts) => boolean> = {
-  iscsi: ({ ports }) => ports.iscsi.length > 0,
-  fc: ({ ports }) => ports.fc.length > 0,
-  "nvme-tcp": ({ ports }) => ports.nvme["nvme-tcp"].length > 0,
-  "nvme-roce": ({ ports }) => ports.nvme["nvme-roce"].length > 0,
-  "nvme-fc": ({ ports }) => ports.nvmeFc.length > 0,
-  nfs: () => false, // a FlashArray serves no file systems to this driver
-  local: ({ localArray }) => localArray !== undefined,
+interface Service {
+  isServed: (facts: FlashArrayFacts) => boolean;
+  /** Why it is not served, and what to do. */
+  missing: string;
+}
+
+const NO_PORT = "has no port for it that is up: check its network settings";
+
+const SERVICES: Record<Protocol, Service> = {
+  iscsi: { isServed: ({ ports }) => ports.iscsi.length > 0, missing: NO_PORT },
+  fc: { isServed: ({ ports }) => ports.fc.length > 0, missing: NO_PORT },
+  "nvme-tcp": { isServed: ({ ports }) => ports.nvme["nvme-tcp"].length > 0, missing: NO_PORT },
+  "nvme-roce": { isServed: ({ ports }) => ports.nvme["nvme-roce"].length > 0, missing: NO_PORT },
+  "nvme-fc": { isServed: ({ ports }) => ports.nvmeFc.length > 0, missing: NO_PORT },
+  nfs: {
+    isServed: () => false,
+    missing: "serves block volumes only: use a class for file systems",
+  },
+  local: {
+    isServed: ({ localArray }) => localArray !== undefined,
+    missing: "is a real one, and only simulated arrays have it: name another protocol in the class",
+  },
 };
 
 /** The protocols that the array serves now; `local` for a simulated array only. */
 export function servedProtocols(facts: FlashArrayFacts): Set<Protocol> {
-  return new Set(PROTOCOLS.filter((protocol) => IS_SERVED[protocol](facts)));
+  return new Set(PROTOCOLS.filter((protocol) => SERVICES[protocol].isServed(facts)));
 }
 
 /**
@@ -124,7 +135,7 @@ export function attachmentOf(
   const { host, lun, serial, sizeBytes, everWritten } = volume;
   const { iscsi, fc, nvme, nvmeFc } = facts.ports;
   const block = { serial, sizeBytes, everWritten };
-  if (!IS_SERVED[protocol](facts)) throw unserved(protocol, volume.label);
+  if (!SERVICES[protocol].isServed(facts)) throw unserved(protocol, volume.label);
   switch (protocol) {
     case "iscsi":
       return { protocol, lun, targets: allowedPortals(protocol, iscsi, volume), ...block };
@@ -173,11 +184,8 @@ function allowedPortals<T extends { portal: string }>(
 }
 
 function unserved(protocol: Protocol, label: string): PsoError {
-  const { isSimulated } = PROTOCOL_FACTS[protocol];
-  const reason = isSimulated
-    ? `is a real one: the protocol ${protocol} exists on simulated arrays only`
-    : servesBlock(protocol)
-    ? `does not serve ${protocol}: it has no such port that is up; check its network settings`
-    : `serves block volumes only, and ${protocol} was asked for: use a class for file systems`;
-  return new PsoError("unsupported", `array ${label} ${reason}`);
+  return new PsoError(
+    "unsupported",
+    `array ${label} does not serve ${protocol}: it ${SERVICES[protocol].missing}`,
+  );
 }

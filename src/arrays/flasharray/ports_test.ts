@@ -128,9 +128,19 @@ Deno.test("attachmentOf() refuses a protocol that the array does not serve", () 
       (error) => isPsoError(error, "unsupported"),
     );
   }
-  assert.throws(() => attachmentOf("local", FACTS, VOLUME), {
-    message: "array fa-1 is a real one: the protocol local exists on simulated arrays only",
-  });
+  const messages = [
+    [
+      "local",
+      "it is a real one, and only simulated arrays have it: name another protocol in the class",
+    ],
+    ["fc", "it has no port for it that is up: check its network settings"],
+    ["nfs", "it serves block volumes only: use a class for file systems"],
+  ] as const;
+  for (const [protocol, reason] of messages) {
+    assert.throws(() => attachmentOf(protocol, NO_PORTS, VOLUME), {
+      message: `array fa-1 does not serve ${protocol}: ${reason}`,
+    });
+  }
 });
 
 Deno.test("attachmentOf() names the portals when none of them is allowed", () => {

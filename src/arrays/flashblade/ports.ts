@@ -37,7 +37,9 @@ const SERVICES: Record<FileProtocol, FileService> = {
       localArray === undefined
         ? undefined
         : { protocol: "local", type: "file", array: localArray, fileSystem },
-    missing: "is a real one: the protocol local exists on simulated arrays only",
+    missing:
+      "is a real one, and only simulated arrays have the protocol local: remove the parameter " +
+      "protocol from the class",
   },
 };
 

@@ -7,11 +7,10 @@ import {
   encodeAttachment,
   type NodeIdentity,
 } from "../../handoff.ts";
-import { type Protocol, PROTOCOLS } from "../../protocols.ts";
 import { knowledgeOf } from "./attachments.ts";
 import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
-import { chooseProtocol } from "../protocol_choice.ts";
+import { chooseProtocol, wantedProtocol } from "../protocol_choice.ts";
 import type { PublishMemory, PublishMode } from "../publish_memory.ts";
 import { backendOf, type PublishRequest } from "../requests.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
@@ -92,13 +91,14 @@ async function connect(
   const { locator, options, published } = context;
   const { member, name } = place;
   const { sanType, preemptAttachments, iscsiAllowedCidrs } = options().flasharray;
+  const wanted = wantedProtocol(name, request.volumeContext) ?? sanType;
   const { protocols: served } = await locator.statusOf(member, signal);
   const protocol = chooseProtocol({
     array: member.array.label,
     kind: member.array.kind,
     served,
     node,
-    wanted: classProtocol(request.volumeContext) ?? sanType,
+    wanted,
   });
   const known = knowledgeOf(context, place, node);
   published.trying(placeKey(place), node.name);
@@ -112,11 +112,6 @@ async function connect(
     known,
     signal,
   });
-}
-
-/** The protocol that the volume's class named at creation. */
-function classProtocol({ protocol }: Record<string, string>): Protocol | "auto" | undefined {
-  return protocol === "auto" ? "auto" : PROTOCOLS.find((known) => known === protocol);
 }
 
 /** A node, and a volume that is to be published to it. */

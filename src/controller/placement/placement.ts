@@ -5,7 +5,7 @@ import {
   fileProtocolsFor,
   type Protocol,
   servesBlock,
-  SIMULATED_PROTOCOLS,
+  SUBSTITUTE_PROTOCOLS,
 } from "../../protocols.ts";
 import { formatSize } from "../../size.ts";
 import { type LabelTerm, unmetTerm } from "./label_selector.ts";
@@ -174,14 +174,15 @@ function protocolFault(
 }
 
 /**
- * Whether an array with these protocols can serve the volume. The local plane serves every kind.
+ * Whether an array with these protocols can serve the volume: by what is asked for, or by what it
+ * has in the place of any.
  */
 function servesProtocol(
   served: ReadonlySet<Protocol>,
   kind: VolumeKind,
   wanted: Protocol | "auto",
 ): boolean {
-  if (SIMULATED_PROTOCOLS.some((protocol) => served.has(protocol))) return true;
+  if (SUBSTITUTE_PROTOCOLS.some((protocol) => served.has(protocol))) return true;
   if (kind === "file") return fileProtocolsFor(wanted).some((protocol) => served.has(protocol));
   return wanted === "auto" ? [...served].some(servesBlock) : served.has(wanted);
 }
