@@ -233,7 +233,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         path: "flashblade.exportRules",
         type: "text",
         meaning: "A fixed NFS export rule for every file system, for example " +
-          "`10.0.0.0/8(rw,no_root_squash)`. Not set: each file system is " +
+          "`10.0.0.0/8(rw,no_root_squash)`. A node that a block does not let in gets a rule " +
+          "beside it. Not set: each file system is " +
           `exported to just those nodes that use it. PSO's own default \`${PSO_EXPORT_RULES}\` ` +
           "counts as not set; who really wants every " +
           "host to have access as root writes `*(no_root_squash,rw)`.",

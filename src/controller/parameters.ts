@@ -109,8 +109,8 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     isRefusedElsewhere: false,
     meaning:
       "NFS export rules of the file system, as Purity//FB takes them. With fixed rules the " +
-      "driver does not add and remove nodes: every host that the rules name can mount the " +
-      "volume. Volumes of the kind `block` do not use them.",
+      "driver does not add and remove the nodes that they let in: every host that the rules name " +
+      "can mount the volume. A node outside a block gets a rule of its own. Volumes of the kind `block` do not use them.",
     example: "10.20.0.0/16(rw,no_root_squash)",
     heritage: "PSO 6. Its default was `*(rw,no_root_squash)`, an export to every host.",
     read(value, parameters) {

@@ -1,6 +1,6 @@
 // Who may reach a volume: host objects and export rules that were there before, nodes that changed,
 // and what lists, deletes and unpublishes make of them. docs/reach.md says it for administrators.
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { isPsoError } from "../../src/errors.ts";
 import { decodeNodeId, encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
 import { GiB } from "../../src/size.ts";
@@ -256,7 +256,7 @@ Deno.test("lists do not guess which of several nodes an address means: the addre
   });
 });
 
-for (const rules of ["10.0.0.0/8(rw)", "*(rw,no_root_squash)"]) {
+for (const rules of ["127.0.0.0/8(rw)", "*(rw,no_root_squash)"]) {
   Deno.test(`a file system with ${rules} is listed with its nodes, keeps its rules, and is not deleted in use`, async () => {
     await ProvisionerBed.run(FILE, async (bed) => {
       const parameters = { ...FILE_CLASS.parameters, exportrules: rules };
@@ -307,7 +307,7 @@ Deno.test("a repeated publish of an exclusive file system drops no rule; the nex
     await bed.publish(volumeId, two);
     equal(
       await rulesOf(bed, "k8s-pvc-1"),
-      "10.77.0.5(ro) 10.88.0.0/16(ro) 10.1.0.2(rw,no_root_squash)",
+      "10.1.0.2(rw,no_root_squash) 10.77.0.5(ro) 10.88.0.0/16(ro)",
     );
     deepEqual(await bed.publishedTo(volumeId), [encodeNodeId(two)]);
     await bed.provisioner.unpublishVolume({ volumeId, nodeId: "" }, bed.signal);
@@ -372,6 +372,42 @@ for (const rules of ["", "*(rw,no_root_squash)"]) {
     });
   });
 }
+
+for (const rules of ["10.0.0.0/8(rw)", "10.0.0.1(rw)"]) {
+  Deno.test(`publishVolume() without preemption refuses a file system that another node uses by ${rules}`, async () => {
+    const settings = { flasharray: { preemptAttachments: false } };
+    await ProvisionerBed.run({ ...FILE, settings }, async (bed) => {
+      const parameters = { ...FILE_CLASS.parameters, exportrules: rules };
+      const volumeId = await bed.create("pvc-1", { parameters });
+      await bed.publish(volumeId, NA);
+      await rejects(bed.publish(volumeId, N1), { code: "in_use", message: /to node na and may/ });
+      equal(await rulesOf(bed, "k8s-pvc-1"), rules);
+    });
+  });
+}
+
+Deno.test("a block of an administrator's keeps no node out: each gets a rule of its own that the block does not let in", async () => {
+  await ProvisionerBed.run(FILE, async (bed) => {
+    const volumeId = await bed.create("pvc-1", SHARED_FILE);
+    const blocks = "10.9.0.0/16(ro) 10.8.0.0/16(rw)";
+    await setRules(bed, "k8s-pvc-1", blocks);
+    const [outside, reader, inside] = ["10.1.0.1", "10.9.0.1", "10.8.0.1"].map((address, index) =>
+      nodeOf(`1;n${index};n;a=${address}`)
+    );
+    ok(outside && reader && inside);
+    for (const node of [outside, reader, inside]) {
+      await bed.publish(volumeId, node, { capability: RWX });
+    }
+    const own = "(rw,no_root_squash)";
+    equal(await rulesOf(bed, "k8s-pvc-1"), `10.1.0.1${own} 10.9.0.1${own} ${blocks}`);
+    const nodes = [outside, reader, inside].map(encodeNodeId);
+    deepEqual((await bed.publishedTo(volumeId)).toSorted(), nodes.toSorted());
+    await bed.publish(volumeId, outside);
+    equal(await rulesOf(bed, "k8s-pvc-1"), `10.1.0.1${own} ${blocks}`);
+    await unpublish(bed, volumeId, outside);
+    equal(await rulesOf(bed, "k8s-pvc-1"), blocks);
+  });
+});
 
 Deno.test("a node whose address has a rule of an administrator's is let in by that one, and listed", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {

@@ -1,5 +1,5 @@
 import { addressKey } from "../../net/address.ts";
-import { parseIp } from "../../net/cidr.ts";
+import { isAllowed, parseCidr, parseIp } from "../../net/cidr.ts";
 
 /** One rule of a FlashBlade file system: `10.0.0.1(rw,no_root_squash)`. */
 export interface ExportRule {
@@ -56,16 +56,35 @@ export function adminClientsOf(rules: readonly ExportRule[]): string[] | "any" {
 }
 
 /**
- * True when an administrator alone decides who may mount the file system: a block, a name, `*` or a
- * netgroup is among the rules, and none of them is ours.
+ * True when an administrator alone decides who may mount the file system: a name, `*` or a netgroup
+ * is among the rules, of which nobody here can tell whom it means, and none of them is ours.
  */
 export function areStatic(rules: readonly ExportRule[]): boolean {
-  return adminClientsOf(rules) === "any" && !rules.some(isOwnRule);
+  return rules.some(({ client }) => !isAddress(client) && parseCidr(client) === undefined) &&
+    !rules.some(isOwnRule);
 }
 
 /**
- * `rules` with one of ours, of the access asked for, for each address. An address that has a rule of
- * an administrator's keeps that one alone.
+ * Whether a rule of an administrator's lets the address in: one for this very address, or a block
+ * with it that allows what is asked for.
+ */
+export function isLetIn(
+  rules: readonly ExportRule[],
+  address: string,
+  { readOnly }: { readOnly: boolean },
+): boolean {
+  const admins = rules.filter((rule) => !isOwnRule(rule));
+  return isNamed(admins, address) || admins.some(({ client, options }) => {
+    const block = parseCidr(client);
+    const isEnough = readOnly || options.split(",").includes("rw");
+    return block !== undefined && isEnough && isAllowed(address, [block]);
+  });
+}
+
+/**
+ * `rules` with one of ours, of the access asked for, for each address that no rule of an
+ * administrator's lets in; one that is there stays beside a block. Ours stand first: an array that
+ * takes the first rule that fits must not find a block before it that allows less.
  */
 export function withAddresses(
   rules: readonly ExportRule[],
@@ -73,10 +92,16 @@ export function withAddresses(
   { readOnly }: { readOnly: boolean },
 ): ExportRule[] {
   const options = readOnly ? ACCESS.readOnly : ACCESS.writable;
-  const others = withoutAddresses(rules, addresses);
-  const taken = new Set(others.map(({ client }) => addressKey(client)));
-  const added = addresses.filter((address) => !taken.has(addressKey(address)));
-  return [...others, ...added.map((client) => ({ client, options }))];
+  const own = rules.filter(isOwnRule);
+  const admins = rules.filter((rule) => !isOwnRule(rule));
+  const added = addresses.filter((address) =>
+    !isLetIn(rules, address, { readOnly }) || (isNamed(own, address) && !isNamed(admins, address))
+  );
+  return [
+    ...withoutAddresses(own, addresses),
+    ...added.map((client) => ({ client, options })),
+    ...admins,
+  ];
 }
 
 /** `rules` without those of ours that name one of the addresses. */

@@ -4,6 +4,7 @@ import {
   areEqual,
   areStatic,
   formatRules,
+  isLetIn,
   isOwnRule,
   parseRules,
   withAddresses,
@@ -49,12 +50,29 @@ Deno.test("isOwnRule() takes single addresses with exactly the options that this
   }
 });
 
-Deno.test("areStatic() sees rules that only an administrator decides about", () => {
-  assert.equal(areStatic(parseRules("10.0.0.1(rw,no_root_squash) 10.0.0.2(ro)")), false);
-  assert.equal(areStatic(parseRules("10.0.0.1(rw) 10.1.0.0/16(ro)")), true);
-  assert.equal(areStatic(parseRules("*(rw,no_root_squash)")), true);
-  assert.equal(areStatic(parseRules("10.0.0.1(rw,no_root_squash) 10.1.0.0/16(ro)")), false);
-  assert.equal(areStatic([]), false);
+Deno.test("areStatic() sees rules that only an administrator can judge, and takes no block for one", () => {
+  for (const client of ["*", "host", "*.example.org", "@group", "10.0.0.0/255.0.0.0"]) {
+    assert.equal(areStatic(parseRules(`10.0.0.1(rw) ${client}(ro)`)), true, client);
+    assert.equal(areStatic(parseRules(`10.0.0.1(rw,no_root_squash) ${client}(ro)`)), false, client);
+  }
+  for (const text of ["", "10.0.0.2(ro)", "10.0.0.1(rw) 10.1.0.0/16(ro)", "fd00::/64(rw)"]) {
+    assert.equal(areStatic(parseRules(text)), false, text);
+  }
+});
+
+Deno.test("isLetIn() takes an administrator's rule for the address, and a block with enough access", () => {
+  const letsIn = (rules: string, address: string, readOnly = false) =>
+    isLetIn(parseRules(rules), address, { readOnly });
+  assert.ok(letsIn("10.0.0.1(ro)", "10.0.0.1"));
+  assert.ok(letsIn("10.0.0.0/8(rw) fd00::/64(ro)", "10.9.9.9"));
+  assert.ok(letsIn("fd00::/64(sec=sys,rw)", "FD00::9"));
+  assert.ok(letsIn("10.0.0.0/8(ro)", "10.9.9.9", true));
+  assert.ok(!letsIn("10.0.0.0/8(ro) 10.0.0.0/8 10.0.0.0/8(rwx)", "10.9.9.9"));
+  assert.ok(!letsIn("10.0.0.0/8(rw) 10.0.0.1(rw,no_root_squash)", "11.0.0.1"));
+  assert.ok(
+    !letsIn("10.0.0.1(rw,no_root_squash)", "10.0.0.1"),
+    "ours is none of an administrator's",
+  );
 });
 
 Deno.test("adminClientsOf() names addresses, and any for everything else", () => {
@@ -78,9 +96,21 @@ Deno.test("withAddresses() gives each address exactly one rule of the access ask
 });
 
 Deno.test("withAddresses() leaves an address to the administrator who wrote a rule for it", () => {
-  const rules = parseRules("FD00::1(rw,sec=krb5)");
-  const text = formatRules(withAddresses(rules, ["fd00:0::1", "10.0.0.1"], { readOnly: false }));
-  assert.equal(text, "FD00::1(rw,sec=krb5) 10.0.0.1(rw,no_root_squash)");
+  const rules = parseRules("FD00::1(rw,sec=krb5) 10.9.0.0/16(rw) 10.8.0.0/16(ro)");
+  const text = (addresses: string[], readOnly = false) =>
+    formatRules(withAddresses(rules, addresses, { readOnly }));
+  const own = "(rw,no_root_squash)";
+  const admins = "FD00::1(rw,sec=krb5) 10.9.0.0/16(rw) 10.8.0.0/16(ro)";
+  assert.equal(text(["fd00:0::1", "10.0.0.1"]), `10.0.0.1${own} ${admins}`);
+  assert.equal(text(["10.9.0.1", "10.8.0.1"]), `10.8.0.1${own} ${admins}`);
+  assert.equal(text(["10.8.0.1"], true), admins);
+});
+
+Deno.test("withAddresses() keeps a rule of ours beside a block that came later, and before it", () => {
+  const own = "10.9.0.1(rw,no_root_squash)";
+  const rules = parseRules(`10.9.0.0/16(rw) ${own}`);
+  const text = formatRules(withAddresses(rules, ["10.9.0.1"], { readOnly: false }));
+  assert.equal(text, `${own} 10.9.0.0/16(rw)`);
 });
 
 Deno.test("withoutAddresses() knows one IPv6 address in all its spellings, and drops rules of ours only", () => {

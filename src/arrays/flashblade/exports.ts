@@ -9,6 +9,7 @@ import {
   areStatic,
   type ExportRule,
   formatRules,
+  isLetIn,
   isNamed,
   isOwnRule,
   parseRules,
@@ -31,6 +32,13 @@ interface ExportContext extends ArrayContext {
 /** An export that is to be there. */
 interface WantedExport extends ConnectOptions {
   node: NodeIdentity;
+}
+
+/** What the file system shows now. */
+interface SeenRules {
+  rules: readonly ExportRule[];
+  /** Who may mount it is an administrator's affair alone. */
+  isStatic: boolean;
 }
 
 /** Which nodes may mount the file systems of one FlashBlade. */
@@ -70,7 +78,7 @@ export class Exports {
       }
       const rules = parseRules(item.nfs?.rules ?? "");
       const isStatic = isAccessOfAdministrator(item, rules);
-      this.#refuseHiddenUser(volume, { ...options, node, isStatic });
+      this.#refuseHiddenUser(volume, { ...options, node, rules, isStatic });
       if (isStatic) return attachment;
       const wanted = this.#wanted(volume, rules, { ...options, node });
       if (!areEqual(rules, wanted)) await this.#write(volume, wanted, options.signal);
@@ -122,16 +130,19 @@ export class Exports {
 
   /**
    * `in_use` when an exclusive volume must not be taken from another node that uses it, and no rule
-   * shows that node: an administrator's rules let everybody in, or both have one address.
+   * of ours shows that node: an administrator's rules let it in, or both have one address.
    */
   #refuseHiddenUser(
     volume: string,
-    { node, known, exclusive, preempt, isStatic }: WantedExport & { isStatic: boolean },
+    { node, known, exclusive, preempt, rules, isStatic }: WantedExport & SeenRules,
   ): void {
     if (!exclusive || preempt) return;
     const own = new Set(node.addresses.map(addressKey));
     const user = known?.otherUsers?.find(({ addresses }) =>
-      isStatic || addresses.some((address) => own.has(addressKey(address)))
+      isStatic ||
+      addresses.some((address) =>
+        own.has(addressKey(address)) || isLetIn(rules, address, { readOnly: true })
+      )
     );
     if (!user) return;
     throw new PsoError(
@@ -169,8 +180,9 @@ export class Exports {
           `detach it there before it is attached to ${node.name}`,
       );
     }
-    const admins = rules.filter((rule) => !isOwnRule(rule));
-    return withAddresses(admins, node.addresses, options);
+    const now = new Set(node.addresses.map(addressKey));
+    const kept = rules.filter((rule) => !isOwnRule(rule) || now.has(addressKey(rule.client)));
+    return withAddresses(kept, node.addresses, options);
   }
 
   async #write(volume: string, rules: ExportRule[], signal?: AbortSignal): Promise<void> {
@@ -199,8 +211,9 @@ function addressesOf(node: NodeIdentity, known: NodeKnowledge | undefined): stri
 }
 
 /**
- * True when an administrator alone decides who may mount the file system: by rules of which none
- * names a node only, or, without rules, by an export policy. Such access is never changed.
+ * True when an administrator alone decides who may mount the file system: by a rule for a name, `*`
+ * or a netgroup and none of ours, or, without rules, by an export policy. Such access is never
+ * changed.
  */
 function isAccessOfAdministrator(item: FileSystemItem, rules: ExportRule[]): boolean {
   return areStatic(rules) || (rules.length === 0 && Boolean(item.nfs?.export_policy?.name));
