@@ -1,3 +1,5 @@
+import { maskSecrets } from "./secret.ts";
+
 /**
  * What went wrong, as facts about storage; `csi/status.ts` alone turns them into gRPC codes. A
  * closed list.
@@ -32,12 +34,13 @@ export type ErrorCode =
 
 /**
  * The one error that crosses module borders. `message` says what failed, on what, why, and what to
- * do, without a full stop, a secret or a stack; the cause is kept once, in `cause`.
+ * do, without a full stop or a stack; the value of a Secret is masked in it, whoever quoted it. The
+ * cause is kept once, in `cause`.
  */
 export class PsoError extends Error {
   override readonly name = "PsoError";
   constructor(readonly code: ErrorCode, message: string, options: { cause?: unknown } = {}) {
-    super(message, options);
+    super(maskSecrets(message), options);
   }
 }
 

@@ -1,3 +1,5 @@
+import { maskSecrets } from "./secret.ts";
+
 /** Levels in rising order; a logger drops what is below its own. */
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
 /** How grave a line is; `debug` is for finding faults and says every command and REST call. */
@@ -7,7 +9,7 @@ export type Fields = Record<string, unknown>;
 
 /**
  * Writes one line per call: an event in few fixed words, and its facts as fields. `undefined`
- * fields are left out.
+ * fields are left out. The value of a Secret is masked, wherever in a line it stands.
  */
 export interface Logger {
   debug(event: string, fields?: Fields): void;
@@ -56,7 +58,8 @@ export function chosenLevel(flag: Level | undefined, config: { debug: boolean })
 
 /** A logger without fields of its own; each line reaches `write` in one call. */
 export function createLogger(options: LogOptions = {}): Logger {
-  const { level = "info", format = "json", write = writeStderr, now = Date.now } = options;
+  const { level = "info", format = "json", now = Date.now } = options;
+  const write = (line: string) => (options.write ?? writeStderr)(maskSecrets(line));
   const least = LEVELS.indexOf(level);
   const make = (bound: Fields): Logger => {
     const emit = (at: Level) => (event: string, fields: Fields = {}) => {

@@ -136,6 +136,8 @@ stays in use.
 
 **Certificates** of arrays are verified against the CA certificates of the system. Arrays come with
 a self-signed certificate: pin it by \`CertFingerprint\`, or name its CA by \`CACert\`.
+With a CA, the certificate must name the array's address in its subjectAltName: its common name does
+not count. A certificate without one can be pinned.
 
 Switches may be written \`true\` or \`"true"\` (also \`yes\`, \`on\`, \`1\`), numbers \`20\` or
 \`"20"\`, choices in upper or lower case.

@@ -7,9 +7,13 @@ import {
 } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import type { Socket } from "node:net";
-import { connect as tlsConnect } from "node:tls";
+import { connect as tlsConnect, type TLSSocket } from "node:tls";
 import { withoutBrackets } from "./address.ts";
+import { AnswerReader, type HttpResponse, TOO_LARGE, withCode } from "./answer_reader.ts";
 import { messageOf, PsoError } from "../errors.ts";
+import { foreignText } from "../foreign_text.ts";
+
+export type { HttpResponse } from "./answer_reader.ts";
 
 // HTTP over node:https and not fetch: Deno's fetch refuses the self-signed certificates with
 // CA:TRUE that arrays ship, even when told to trust them, and cannot pin one.
@@ -37,15 +41,10 @@ export interface HttpRequest {
   signal?: AbortSignal;
 }
 
-/** A complete answer, whatever its status. */
-export interface HttpResponse {
-  status: number;
-  /** Names in lower case. */
-  headers: Record<string, string>;
-  text: string;
-}
-
-/** The edge to one HTTP server. Rejects with TransportError when no complete answer came. */
+/**
+ * The edge to one HTTP server. Rejects with TransportError when no complete answer came, and at
+ * once when the signal fires, whatever the server does.
+ */
 export type Fetch = (request: HttpRequest) => Promise<HttpResponse>;
 
 /**
@@ -65,6 +64,9 @@ export class TransportError extends PsoError {
   }
 }
 
+/** The answer was larger than is read: fewer objects may be asked for. */
+export class AnswerTooLargeError extends TransportError {}
+
 /** One server, and how much is waited for and read of it. */
 export interface HttpsOptions {
   scheme?: "https" | "http";
@@ -73,10 +75,10 @@ export interface HttpsOptions {
   tls: TlsTrust;
   /** Longest wait for a connection, TLS included (default 10 s). */
   connectTimeoutMs?: number;
-  /**
-   * A larger answer is cut off and refused (default 32 MiB; a page of 1,000 volumes has about 2).
-   */
+  /** A larger answer is cut off and refused (default 4 MiB). */
   maxResponseBytes?: number;
+  /** Of answers that are larger than this, one is read at a time (default 64 KiB). */
+  smallAnswerBytes?: number;
 }
 
 /**
@@ -93,10 +95,13 @@ const FULL_HANDSHAKE = { ca: [] };
 const IDLE_MS = 15_000;
 const MAX_IDLE_CONNECTIONS = 64;
 
+/** Answers "wait" (100, 102, 103) before the answer itself; more are a flood. */
+export const INTERIM_ANSWERS_MAX = 8;
+
 /** Node's and OpenSSL's codes for a certificate that was checked and refused. */
 const CERTIFICATE_CODES = new RegExp(
   "^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|" +
-    "HOSTNAME_MISMATCH|INVALID_CA|PIN_MISMATCH)",
+    "HOSTNAME_MISMATCH|INVALID_CA|PIN_MISMATCH|NO_HOST_NAMES)",
 );
 
 const REASONS: Record<string, string> = {
@@ -122,6 +127,7 @@ export class HttpsClient {
   readonly #pin: string | undefined;
   /** Sockets still being set up: close() must end them too, the agent does not know them yet. */
   readonly #connecting = new Set<Socket>();
+  readonly #reader: AnswerReader;
 
   constructor(options: HttpsOptions) {
     this.#options = options;
@@ -132,6 +138,10 @@ export class HttpsClient {
     this.#pin = options.tls.verify && options.tls.fingerprint !== undefined
       ? plainHex(options.tls.fingerprint)
       : undefined;
+    this.#reader = new AnswerReader({
+      answerBytes: options.maxResponseBytes ?? 4 * 1024 * 1024,
+      smallAnswerBytes: options.smallAnswerBytes ?? 64 * 1024,
+    });
     const pool = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS, timeout: IDLE_MS };
     this.#agent = scheme === "http" ? new PlainAgent(pool) : this.#tlsAgent(pool);
   }
@@ -148,22 +158,45 @@ export class HttpsClient {
         if (socket.connecting) socket.once("connect", () => state.sent = true);
         else state.sent = true;
       });
-      const onAbort = () => outgoing.destroy(new Error("aborted"));
-      request.signal?.addEventListener("abort", onAbort, { once: true });
-      const fail = (error: unknown) => {
-        request.signal?.removeEventListener("abort", onAbort);
-        if (request.signal?.aborted) return reject(this.#abortError(request, state.sent));
-        this.#explain(error, state.sent).then(reject);
+      const onAbort = () => {
+        reject(this.#abortError(request, state.sent)); // not when the socket agrees to close
+        outgoing.destroy();
       };
-      outgoing.on("error", fail);
-      outgoing.on("response", (incoming: IncomingMessage) => {
-        this.#read(incoming).then((response) => {
-          request.signal?.removeEventListener("abort", onAbort);
-          resolve(response);
-        }, fail);
-      });
+      request.signal?.addEventListener("abort", onAbort, { once: true });
+      const settle = () => request.signal?.removeEventListener("abort", onAbort);
+      const fail = (error: unknown) => {
+        outgoing.destroy();
+        this.#explain(error, state.sent).then(reject).finally(settle);
+      };
+      this.#answerTo(outgoing).then(resolve, fail).finally(settle);
       outgoing.end(request.body);
     });
+
+  /** The whole answer to a request; an Error when its connection ends in any other way. */
+  #answerTo(outgoing: ClientRequest): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => {
+      let interim = 0;
+      outgoing.on("error", reject);
+      outgoing.on("information", () => {
+        if (++interim !== INTERIM_ANSWERS_MAX + 1) return; // one error, not one for each
+        reject(withCode("it only answers that it will answer", "EPROTO"));
+        outgoing.destroy();
+      });
+      outgoing.on("upgrade", (_: IncomingMessage, socket: Socket) => {
+        socket.destroy();
+        reject(withCode("it answered 101 and leaves HTTP; check what listens there", "EPROTO"));
+      });
+      this.#reader.watch(outgoing, reject);
+      let isAnswered = false;
+      outgoing.on("response", (incoming: IncomingMessage) => {
+        isAnswered = true;
+        this.#reader.read(incoming).then(resolve, reject);
+      });
+      outgoing.on("close", () => {
+        if (!isAnswered) reject(withCode("closed before the answer", "ECONNRESET"));
+      });
+    });
+  }
 
   /** Closes all connections; requests that still run fail. */
   close(): void {
@@ -185,7 +218,7 @@ export class HttpsClient {
         rejectUnauthorized: false,
         ...FULL_HANDSHAKE,
       });
-      const timer = setTimeout(() => socket.destroy(), connectTimeoutMs);
+      const timer = setTimeout(() => done(undefined), connectTimeoutMs);
       const done = (fingerprint: string | undefined) => {
         clearTimeout(timer);
         socket.destroy();
@@ -266,38 +299,16 @@ export class HttpsClient {
         if (pin !== undefined && shown !== pin) {
           return fail(withCode("certificate is not the pinned one", "PIN_MISMATCH"));
         }
+        if (tls.verify && pin === undefined && namesNoHost(socket)) {
+          return fail(
+            withCode("it names no host: give the array one with a subjectAltName", "NO_HOST_NAMES"),
+          );
+        }
         clearTimeout(timer);
         this.#connecting.delete(socket);
         socket.removeAllListeners("close");
         socket.off("error", fail);
         resolve(socket);
-      });
-    });
-  }
-
-  #read(incoming: IncomingMessage): Promise<HttpResponse> {
-    const { maxResponseBytes = 32 * 1024 * 1024 } = this.#options;
-    return new Promise((resolve, reject) => {
-      const parts: Uint8Array[] = [];
-      let size = 0;
-      incoming.on("data", (part: Uint8Array) => {
-        size += part.length;
-        if (size <= maxResponseBytes) parts.push(part);
-        else {incoming.destroy(
-            withCode(`the answer is larger than ${maxResponseBytes} bytes`, "TOO_LARGE"),
-          );}
-      });
-      incoming.on("error", reject);
-      incoming.on("aborted", () => reject(withCode("the answer was cut off", "ECONNRESET")));
-      incoming.on("end", () => {
-        const headers = Object.entries(incoming.headers).map((
-          [name, value],
-        ) => [name, Array.isArray(value) ? value.join(", ") : value ?? ""]);
-        resolve({
-          status: incoming.statusCode ?? 0,
-          headers: Object.fromEntries(headers),
-          text: Buffer.concat(parts).toString("utf8"),
-        });
       });
     });
   }
@@ -315,12 +326,14 @@ export class HttpsClient {
   async #explain(error: unknown, sent: boolean): Promise<TransportError> {
     const code = codeOf(error);
     if (CERTIFICATE_CODES.test(code)) return await this.#certificateError(error, code);
-    const reason = REASONS[code] ?? messageOf(error);
-    return new TransportError(
-      "unavailable",
-      `${this.#options.address} cannot be reached: ${reason}`,
-      { sent, cause: error },
-    );
+    const options = { sent, cause: error };
+    const { address } = this.#options;
+    if (code === TOO_LARGE) {
+      const message = `${address} gave more than is read: ${messageOf(error)}`;
+      return new AnswerTooLargeError("unavailable", message, options);
+    }
+    const reason = REASONS[code] ?? foreignText(messageOf(error));
+    return new TransportError("unavailable", `${address} cannot be reached: ${reason}`, options);
   }
 
   async #certificateError(error: unknown, code: string): Promise<TransportError> {
@@ -329,7 +342,9 @@ export class HttpsClient {
     const pinned = this.#pin === undefined ? undefined : withColons(this.#pin);
     const authorities = tls.caPem === undefined ? "the system's" : "the configured";
     const why = pinned === undefined
-      ? `${messageOf(error)} (${code}), checked against ${authorities} CA certificates; ` +
+      ? `${
+        foreignText(messageOf(error))
+      } (${code}), checked against ${authorities} CA certificates; ` +
         `configure the CA that signed it, or pin it: its SHA-256 fingerprint is ${shown} ` +
         "(compare it with the array's own first)"
       : `its SHA-256 fingerprint is ${shown} and the pinned one is ${pinned}; ` +
@@ -346,16 +361,20 @@ function serverName(host: string): string {
   return /^[\d.]+$|:/.test(host) ? "" : host;
 }
 
+/**
+ * A certificate without subjectAltName: the runtime would take its common name for the host's, which
+ * authorities have not checked since RFC 6125.
+ */
+function namesNoHost(socket: TLSSocket): boolean {
+  return (socket.getPeerCertificate().subjectaltname ?? "") === "";
+}
+
 function plainHex(fingerprint: string): string {
   return fingerprint.replaceAll(/[^0-9a-fA-F]/g, "").toLowerCase();
 }
 
 function withColons(hex: string): string {
   return (hex.toUpperCase().match(/../g) ?? []).join(":");
-}
-
-function withCode(message: string, code: string): Error {
-  return Object.assign(new Error(message), { code });
 }
 
 function codeOf(error: unknown): string {

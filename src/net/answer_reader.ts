@@ -1,0 +1,113 @@
+import { Buffer } from "node:buffer";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { Slots } from "../async/slots.ts";
+
+/** How much is read of one server's answers. */
+export interface AnswerLimits {
+  /** A larger answer is cut off and refused. */
+  answerBytes: number;
+  /**
+   * Of answers that are larger than this, one is read at a time: so many answers at once cannot
+   * hold more memory than one large and many small ones.
+   */
+  smallAnswerBytes: number;
+}
+
+/** A complete answer, whatever its status. */
+export interface HttpResponse {
+  status: number;
+  /** Names in lower case. */
+  headers: Record<string, string>;
+  text: string;
+}
+
+/** What an answer may have beside its body: head, sizes of chunks, trailers. */
+const BESIDE_BODY_BYTES = 256 * 1024;
+
+/** What `AnswerReader` throws for an answer that is larger than the limit. */
+export const TOO_LARGE = "TOO_LARGE";
+
+/** Reads the answers of one server within limits. */
+export class AnswerReader {
+  readonly #limits: AnswerLimits;
+  readonly #large = new Slots(1);
+
+  constructor(limits: AnswerLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Reads one answer to its end. Throws an Error with a `code` when it does not come whole; the
+   * caller closes the connection then.
+   */
+  async read(incoming: IncomingMessage): Promise<HttpResponse> {
+    const bytes = await this.#bytesOf(incoming);
+    const headers = Object.entries(incoming.headers).map((
+      [name, value],
+    ) => [name, Array.isArray(value) ? value.join(", ") : value ?? ""]);
+    return {
+      status: incoming.statusCode ?? 0,
+      headers: Object.fromEntries(headers),
+      text: bytes.toString("utf8"),
+    };
+  }
+
+  /**
+   * Ends the request, with `refuse` told, when its connection gives more bytes than an answer may
+   * have: a chunk may have an extension without end, which is no body.
+   */
+  watch(outgoing: ClientRequest, refuse: (error: Error) => void): void {
+    let left = this.#limits.answerBytes + BESIDE_BODY_BYTES;
+    let stop = () => {};
+    const count = ({ length }: Uint8Array) => {
+      left -= length;
+      if (left >= 0) return;
+      stop();
+      refuse(this.#tooLarge());
+      outgoing.destroy();
+    };
+    outgoing.on("socket", (socket: Socket) => {
+      socket.on("data", count);
+      stop = () => socket.off("data", count);
+    });
+    outgoing.on("close", () => stop());
+  }
+
+  #tooLarge(): Error {
+    return withCode(`the answer is larger than ${this.#limits.answerBytes} bytes`, TOO_LARGE);
+  }
+
+  #bytesOf(incoming: IncomingMessage): Promise<Buffer> {
+    const { answerBytes, smallAnswerBytes } = this.#limits;
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    incoming.on("data", (part: Uint8Array) => {
+      const wasSmall = size <= smallAnswerBytes;
+      size += part.length;
+      if (size > answerBytes) {
+        parts.length = 0;
+        return reject(this.#tooLarge());
+      }
+      parts.push(part);
+      if (!wasSmall || size <= smallAnswerBytes) return;
+      incoming.pause();
+      const goOn = () => {
+        incoming.resume();
+        return promise;
+      };
+      this.#large.run(goOn).catch(() => {}); // whoever reads this answer gets the error
+    });
+    incoming.on("error", reject);
+    incoming.on("aborted", () => reject(withCode("the answer was cut off", "ECONNRESET")));
+    incoming.on("end", () => resolve(Buffer.concat(parts)));
+    incoming.on("close", () => reject(withCode("the answer was cut off", "ECONNRESET")));
+    return promise;
+  }
+}
+
+/** An Error with the code by which its reason is found. */
+export function withCode(message: string, code: string): Error {
+  return Object.assign(new Error(message), { code });
+}
