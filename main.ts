@@ -23,6 +23,7 @@ import { controllerService } from "./src/csi/controller_service.ts";
 import { startEndpoint } from "./src/csi/endpoint.ts";
 import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
 import { nodeService } from "./src/csi/node_service.ts";
+import type { UnaryMethod } from "./src/csi/unary.ts";
 import { isPsoError, messageOf, UsageError } from "./src/errors.ts";
 import { protocolsOfSanType } from "./src/protocols.ts";
 import { createRun } from "./src/host/command.ts";
@@ -75,6 +76,25 @@ function loggerFor(
   return createLogger({ level, format: options.logFormat });
 }
 
+/** What the calls of a controller stand on. */
+interface ControllerParts {
+  fleet: Fleet;
+  provisioner: Provisioner;
+  /** storagetopology.enable, as it was at the start. */
+  topology: boolean;
+}
+
+function controllerMethods({ fleet, provisioner, topology }: ControllerParts): UnaryMethod[] {
+  return [
+    ...identityService({
+      version: VERSION,
+      topology,
+      isReady: () => fleet.members.length === 0 || fleet.members.some((member) => member.status),
+    }),
+    ...controllerService({ provisioner: () => provisioner, topology }),
+  ];
+}
+
 async function runController(options: ControllerOptions): Promise<void> {
   const read = configReader(options);
   const loaded = await read();
@@ -91,18 +111,10 @@ async function runController(options: ControllerOptions): Promise<void> {
   const provisioner = new Provisioner({ fleet, options: () => config, log });
   const ended = terminated();
   const stop = new AbortController();
-  const methods = [
-    ...identityService({
-      version: VERSION,
-      topology: topology.enable,
-      isReady: () => fleet.members.length === 0 || fleet.members.some((member) => member.status),
-    }),
-    ...controllerService({ provisioner: () => provisioner, topology: topology.enable }),
-  ];
   const endpoint = await startEndpoint({
     endpoint: options.endpoint,
     driverName: DRIVER_NAME,
-    methods,
+    methods: controllerMethods({ fleet, provisioner, topology: topology.enable }),
     log,
     metrics,
     locks,

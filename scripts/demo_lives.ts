@@ -153,13 +153,27 @@ async function blockLife(demo: Demo): Promise<() => Promise<void>> {
     `same sha256, ${formatSize(WRITTEN_BYTES)}`,
   );
 
+  await growOnline(demo, { claim, there });
+  const copies = await copyLife(demo, { claim, there, written });
+  return async () => {
+    await detachClaim(controller, second, claim, there);
+    await copies();
+    await controller.controller.deleteVolume({ volumeId: claim.volumeId });
+  };
+}
+
+/** Grows a claim that is mounted on the second node, and proves that its file system grew. */
+async function growOnline(
+  demo: Demo,
+  { claim, there }: Omit<MountedClaim, "written">,
+): Promise<void> {
   const before = await mountedSize(there.target);
-  const grown = await controller.controller.controllerExpandVolume({
+  const grown = await demo.controller.controller.controllerExpandVolume({
     volumeId: claim.volumeId,
     capacityRange: { requiredBytes: BigInt(2 * GiB) },
     volumeCapability: claim.capability,
   });
-  await second.csi.node.nodeExpandVolume({
+  await demo.node(1).csi.node.nodeExpandVolume({
     volumeId: claim.volumeId,
     volumePath: there.target,
     stagingTargetPath: there.staging,
@@ -172,13 +186,6 @@ async function blockLife(demo: Demo): Promise<() => Promise<void>> {
     `the file system grew (${formatSize(before)} to ${formatSize(after)})`,
   );
   demo.step("grown online to 2 GiB", `file system ${formatSize(before)} → ${formatSize(after)}`);
-
-  const copies = await copyLife(demo, { claim, there, written });
-  return async () => {
-    await detachClaim(controller, second, claim, there);
-    await copies();
-    await controller.controller.deleteVolume({ volumeId: claim.volumeId });
-  };
 }
 
 /** A claim that is mounted on the second node. */

@@ -9,6 +9,9 @@ export const FS_TYPES = ["xfs", "ext4"] as const;
 /** One of FS_TYPES, in lower case, as mount(8) and /sys/fs write it. */
 export type FsType = (typeof FS_TYPES)[number];
 
+/** The file system of a volume when nobody says another. */
+export const DEFAULT_FS_TYPE: FsType = "xfs";
+
 /** What is true of one file system, whatever the volume. */
 export interface FileSystemFacts {
   /** The smallest device that this driver formats. */

@@ -121,9 +121,15 @@ export interface BlockFacts {
   everWritten: boolean;
 }
 
+/** One portal of a target, as an array names it: `192.0.2.1:3260`, `[2001:db8::1]:3260`. */
+export interface IscsiPortal {
+  iqn: string;
+  portal: string;
+}
+
 /** Everything a node needs to find one published volume; travels in publish_context. */
 export type Attachment =
-  | ({ protocol: "iscsi"; lun: number; targets: { iqn: string; portal: string }[] } & BlockFacts)
+  | ({ protocol: "iscsi"; lun: number; targets: IscsiPortal[] } & BlockFacts)
   | ({ protocol: "fc"; lun: number; wwpns: string[] } & BlockFacts)
   | ({ protocol: NvmePortalProtocol; nqn: string; portals: string[] } & BlockFacts)
   | ({ protocol: "nvme-fc"; nqn: string; wwpns: string[] } & BlockFacts)

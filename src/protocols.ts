@@ -169,7 +169,7 @@ export type InitiatorName = NonNullable<Table[Protocol]["initiator"]>;
 /** A host tool of some protocol. Tables over it are total, so that each has its package. */
 export type ProtocolTool = Table[Protocol]["tools"][number];
 /** Where the report on a host lists some protocol. */
-type ProtocolArea = Table[Protocol]["area"];
+export type ProtocolArea = Table[Protocol]["area"];
 
 /** A row whose `area`, `tools` and `transport` keep their literal types, for other tables. */
 type ProtocolRow<P extends Protocol> =

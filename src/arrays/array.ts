@@ -34,7 +34,7 @@ export interface ArrayStatus {
    * Mean microseconds per operation and operations per second over the array's newest sample, both
    * 0 for an idle array; absent if it gave none, or refused the call to this token's role.
    */
-  load?: { usecPerOp: number; opsPerSecond: number };
+  latency?: { usecPerOp: number; opsPerSecond: number };
 }
 
 /** A live volume (never a destroyed one). */

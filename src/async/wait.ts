@@ -44,12 +44,16 @@ export function untilAborted<T>(shared: Promise<T>, signal: AbortSignal): Promis
 const SHORTEST_INTERVAL_MS = 20;
 const LONGEST_INTERVAL_MS = 500;
 
-/** How long and how often until() looks. */
-interface UntilOptions {
+/** How long work may take; the signal of its caller ends it earlier. */
+export interface Deadline {
   timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+/** How long and how often until() looks. */
+interface UntilOptions extends Deadline {
   /** Absent: a tenth of the time waited so far, from 20 to 500 ms. */
   intervalMs?: number;
-  signal?: AbortSignal;
 }
 
 /**
@@ -82,7 +86,7 @@ export async function until<T>(
  */
 export async function withDeadline<T>(
   what: string,
-  options: { timeoutMs: number; signal?: AbortSignal },
+  options: Deadline,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { timeoutMs, signal } = options;

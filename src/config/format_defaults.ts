@@ -1,4 +1,4 @@
-import { findFsType, FS_TYPES } from "../file_systems.ts";
+import { DEFAULT_FS_TYPE, findFsType, FS_TYPES } from "../file_systems.ts";
 import { mkfsOptionsFault } from "../options/mkfs_options.ts";
 import { refusedMountOption, unknownMountOptions } from "../options/mount_options.ts";
 import type { Settings } from "./settings.ts";
@@ -13,7 +13,7 @@ const PAGE = "docs/formatting-options.md";
 export function readMkfsOptions(settings: Settings): string[] {
   const options = settings.texts("flasharray.defaultFSOpt");
   const { path, problems } = settings.at("flasharray.defaultFSOpt");
-  const type = findFsType(settings.text("flasharray.defaultFSType")) ?? "xfs";
+  const type = findFsType(settings.text("flasharray.defaultFSType")) ?? DEFAULT_FS_TYPE;
   const fault = mkfsOptionsFault(type, options);
   if (fault !== undefined) {
     problems.warn(path, {

@@ -1,3 +1,4 @@
+import { DEFAULT_FS_TYPE } from "../file_systems.ts";
 import { SAN_TYPE_NAMES, SAN_TYPE_SYNONYMS } from "../protocols.ts";
 
 /**
@@ -152,7 +153,7 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         path: "flasharray.defaultFSType",
         type: "choice",
         values: ["xfs", "ext4", "btrfs", "vfat"],
-        default: "xfs",
+        default: DEFAULT_FS_TYPE,
         meaning: "File system of a volume whose class names none.",
         usedBy: "driver",
         env: "PURE_DEFAULT_BLOCK_FS_TYPE",

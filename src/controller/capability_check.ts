@@ -1,5 +1,6 @@
 import type { VolumeKind } from "../arrays/array.ts";
 import { type AccessMode, type Capability, isMultiNode } from "../capability.ts";
+import type { Config } from "../config/model.ts";
 import { findFsType, FS_TYPES } from "../file_systems.ts";
 
 const MODE_NAMES: Record<AccessMode, string> = {
@@ -55,6 +56,9 @@ export function capabilitiesFault(
   );
 }
 
+/** The file system of volumes whose class names none. */
+export type DefaultFsType = Pick<Config["flasharray"], "defaultFsType">;
+
 /**
  * Why a volume of capabilities that name no file system would never be formatted: the configured
  * default is one that nodes do not make.
@@ -62,7 +66,7 @@ export function capabilitiesFault(
 export function defaultFsTypeFault(
   capabilities: readonly Capability[],
   kind: VolumeKind,
-  { defaultFsType }: { defaultFsType: string },
+  { defaultFsType }: DefaultFsType,
 ): string | undefined {
   const isUsed = kind === "block" &&
     capabilities.some(({ access }) => access.type === "mount" && access.fsType === "");

@@ -166,10 +166,16 @@ async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
   clearTimeout(timer);
 }
 
+/** What all calls of an endpoint have in common. */
+interface SharedByCalls {
+  environment: UnaryEnvironment;
+  running: RunningCalls;
+}
+
 function addServices(
   server: Server,
   methods: UnaryMethod[],
-  shared: { environment: UnaryEnvironment; running: RunningCalls },
+  shared: SharedByCalls,
 ): void {
   for (const [service, rows] of Map.groupBy(methods, (row) => row.service)) {
     const definition: Record<string, MethodDefinition<Buffer, Uint8Array>> = {};
@@ -205,7 +211,7 @@ interface ServedCall {
 
 async function serve(
   { row, call, reply }: ServedCall,
-  shared: { environment: UnaryEnvironment; running: RunningCalls },
+  shared: SharedByCalls,
 ): Promise<void> {
   const { environment, running } = shared;
   if (running.stopping) {

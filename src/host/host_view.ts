@@ -1,6 +1,7 @@
 import { type FcTarget, listFcTargets } from "./fc.ts";
 import { type Host, peekHostFolder, peekHostLink, peekHostText } from "./host.ts";
-import { type IscsiPortal, type IscsiSession, isSessionTo, listSessions } from "./iscsi.ts";
+import type { IscsiPortal } from "../handoff.ts";
+import { type IscsiSession, isSessionTo, listSessions } from "./iscsi.ts";
 import { type Mount, mountsOfDevice, readMounts } from "./mountinfo.ts";
 import { isSameRoute, listControllers, type NvmeController, type NvmeRoute } from "./nvme.ts";
 import { wwidOfText } from "./scsi.ts";

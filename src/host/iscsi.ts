@@ -1,6 +1,7 @@
 import { addressKey, type HostPort, printHostPort, withoutBrackets } from "../net/address.ts";
 import type { ChapCredentials } from "../chap.ts";
 import { isPsoError, PsoError } from "../errors.ts";
+import type { IscsiPortal } from "../handoff.ts";
 import { until } from "../async/wait.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
 import { readPortal } from "./portal.ts";
@@ -33,12 +34,6 @@ const REFUSED = 24;
 const LOGOUT_TIMEOUT_MS = 30_000;
 /** RFC 3720. */
 const DEFAULT_PORT = 3260;
-
-/** One portal of a target, as an array names it: `192.0.2.1:3260`, `[2001:db8::1]:3260`. */
-export interface IscsiPortal {
-  iqn: string;
-  portal: string;
-}
 
 /** One iSCSI session of this host, from sysfs. */
 export interface IscsiSession {

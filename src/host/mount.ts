@@ -1,5 +1,5 @@
 import { isPsoError, PsoError } from "../errors.ts";
-import { until } from "../async/wait.ts";
+import { type Deadline, until } from "../async/wait.ts";
 import { refusedMountOption } from "../options/mount_options.ts";
 import type { Host } from "./host.ts";
 import { isReadOnlyMount, type Mount, mountAt, mountsAt, readMounts } from "./mountinfo.ts";
@@ -252,7 +252,7 @@ async function umount(
 export async function untilUnmounted(
   host: Host,
   select: (mounts: Mount[]) => Mount[],
-  options: { timeoutMs: number; signal?: AbortSignal },
+  options: Deadline,
 ): Promise<Mount[]> {
   let left: Mount[] = [];
   try {

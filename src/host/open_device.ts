@@ -27,13 +27,19 @@ interface Opener {
   name: string;
 }
 
+/** A host, and where what cannot be found out on it is said. */
+interface LoggedHost {
+  host: Host;
+  log: Logger;
+}
+
 /**
  * Throws `in_use` while a process of this machine has the device open: the kernel lets a disk or a
  * namespace go from under it. Programs that only watch devices do not count. When nobody can tell,
  * as while another file of some process hangs, it is said in the log and does not count either.
  */
 export async function refuseOpenDevice(
-  { host, log }: { host: Host; log: Logger },
+  { host, log }: LoggedHost,
   name: string,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -58,7 +64,7 @@ export async function refuseOpenDevice(
 
 /** The processes that have one of these devices open; none when that cannot be found out. */
 export async function openersOf(
-  { host, log }: { host: Host; log: Logger },
+  { host, log }: LoggedHost,
   numbers: readonly string[],
   signal?: AbortSignal,
 ): Promise<Opener[]> {

@@ -5,9 +5,9 @@ import type { NodeKnowledge } from "../array.ts";
 import { identitiesOf } from "../node_knowledge.ts";
 import {
   allInitiatorsOf,
-  heldBy,
   type HeldInitiator,
   type Initiators,
+  initiatorsHeldBy,
   spelled,
   spelledInitiatorsOf,
 } from "./initiators.ts";
@@ -74,12 +74,12 @@ export class HostOwner {
 
   /** The host's initiators, of any kind, that the node does not have now. */
   extrasIn(host: HostItem): HeldInitiator[] {
-    return heldBy(host).filter(({ name }) => !this.#current.has(spelled(name)));
+    return initiatorsHeldBy(host).filter(({ name }) => !this.#current.has(spelled(name)));
   }
 
   /** Whether the host holds an initiator, of any kind, that the node has now. */
   sharesWith(host: HostItem): boolean {
-    return heldBy(host).some(({ name }) => this.#current.has(spelled(name)));
+    return initiatorsHeldBy(host).some(({ name }) => this.#current.has(spelled(name)));
   }
 
   /** Whether the node had the initiator before, as far as this process knows. */
@@ -89,7 +89,7 @@ export class HostOwner {
 
   /** Whether the host holds an initiator that the node had before. */
   hadOneOf(host: HostItem): boolean {
-    return heldBy(host).some(({ name }) => this.had(name));
+    return initiatorsHeldBy(host).some(({ name }) => this.had(name));
   }
 
   /** An initiator of the host that another known node has, and that node's name. */

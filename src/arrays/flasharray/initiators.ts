@@ -77,7 +77,7 @@ export function spelledInitiatorsOf(nodes: readonly NodeIdentity[]): Set<string>
 }
 
 /** Every initiator of the host object. */
-export function heldBy(host: HostItem): HeldInitiator[] {
+export function initiatorsHeldBy(host: HostItem): HeldInitiator[] {
   return FAMILIES.flatMap((family) => (host[family] ?? []).map((name) => ({ family, name })));
 }
 
@@ -89,5 +89,5 @@ export function holdsAny(host: HostItem, { family, names }: Initiators): boolean
 
 /** Whether the host holds no initiator of any kind. */
 export function holdsNone(host: HostItem): boolean {
-  return heldBy(host).length === 0;
+  return initiatorsHeldBy(host).length === 0;
 }

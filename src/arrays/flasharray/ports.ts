@@ -1,7 +1,7 @@
 import { parseHostPort } from "../../net/address.ts";
 import { type Cidr, isAllowed } from "../../net/cidr.ts";
 import { PsoError } from "../../errors.ts";
-import type { Attachment, BlockFacts } from "../../handoff.ts";
+import type { Attachment, BlockFacts, IscsiPortal } from "../../handoff.ts";
 import {
   NVME_PORTAL_PROTOCOLS,
   type NvmePortalProtocol,
@@ -15,7 +15,7 @@ import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
  * enabled interfaces.
  */
 interface PortFacts {
-  iscsi: { iqn: string; portal: string }[];
+  iscsi: IscsiPortal[];
   fc: string[];
   nvme: Record<NvmePortalProtocol, { nqn: string; portal: string }[]>;
   nvmeFc: { nqn: string; wwpn: string }[];

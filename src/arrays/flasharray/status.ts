@@ -1,5 +1,5 @@
 import type { ArrayStatus, Feature } from "../array.ts";
-import { readArray, readLoad } from "../rest/array_facts.ts";
+import { readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
 import { type FlashArrayFacts, portFactsOf, servedProtocols } from "./ports.ts";
@@ -30,12 +30,12 @@ export async function readFlashArray(
   signal?: AbortSignal,
 ): Promise<{ status: ArrayStatus; facts: FlashArrayFacts }> {
   const minor = await context.rest.negotiate(signal);
-  const [array, ports, interfaces, controllers, load] = await Promise.all([
+  const [array, ports, interfaces, controllers, latency] = await Promise.all([
     readArray<ArrayItem>(context, signal),
     list<PortItem>(context, "ports", signal),
     list<InterfaceItem>(context, "network-interfaces", signal),
     list<ControllerItem>(context, "controllers", signal),
-    readLoad(context, signal),
+    readLatency(context, signal),
   ]);
   const facts: FlashArrayFacts = {
     arrayName: array.name,
@@ -52,7 +52,7 @@ export async function readFlashArray(
     usedBytes: array.space?.total_physical ?? array.space?.total_used ?? 0,
     features: new Set<Feature>(["clone", "qos"]),
     protocols: servedProtocols(facts),
-    ...(load ? { load } : {}),
+    ...(latency ? { latency } : {}),
   };
   return { status, facts };
 }

@@ -1,5 +1,5 @@
 import type { ArrayStatus, Feature } from "../array.ts";
-import { readArray, readLoad } from "../rest/array_facts.ts";
+import { readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
 import { CLONE_SINCE } from "./clone.ts";
@@ -36,11 +36,11 @@ export async function readFlashBlade(
   const { rest, nfsEndpoint } = context;
   const minor = await rest.negotiate(signal);
   const query = { type: "array" };
-  const [array, space, interfaces, load] = await Promise.all([
+  const [array, space, interfaces, latency] = await Promise.all([
     readArray<BladeItem>(context, signal),
     rest.call<BladeSpaceItem>({ method: "GET", path: "arrays/space", query, signal }),
     Array.fromAsync(rest.all<BladeInterfaceItem>({ path: "network-interfaces", signal })),
-    readLoad(context, signal),
+    readLatency(context, signal),
   ]);
   const dataAddress = nfsEndpoint ?? interfaces.find(servesData)?.address;
   const facts: FlashBladeFacts = {
@@ -59,7 +59,7 @@ export async function readFlashBlade(
     usedBytes: used?.total_physical ?? used?.total_used ?? 0,
     features: new Set<Feature>(minor >= CLONE_SINCE ? ["clone"] : []),
     protocols: servedFileProtocols(facts),
-    ...(load ? { load } : {}),
+    ...(latency ? { latency } : {}),
   };
   return { status, facts };
 }

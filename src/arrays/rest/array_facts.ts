@@ -35,16 +35,16 @@ export async function readArray<T extends ArrayIdentityItem>(
 }
 
 /**
- * The array's load; undefined when it gives none. A role that may not read it must not make the
+ * How long the array takes for an operation; undefined when it does not say. A role that may not read it must not make the
  * array unusable, so that every refusal counts as none.
  */
-export async function readLoad(
+export async function readLatency(
   { rest }: ArrayContext,
   signal?: AbortSignal,
-): Promise<ArrayStatus["load"]> {
+): Promise<ArrayStatus["latency"]> {
   try {
     const path = "arrays/performance";
-    return loadOf((await rest.call<PerformanceItem>({ method: "GET", path, signal })).items);
+    return latencyOf((await rest.call<PerformanceItem>({ method: "GET", path, signal })).items);
   } catch (error) {
     if (isPsoError(error, "timeout", "unavailable")) throw error;
     return undefined;
@@ -52,7 +52,7 @@ export async function readLoad(
 }
 
 /** Mean over reads, writes and the rest of the newest sample; undefined without one. */
-export function loadOf(samples: PerformanceItem[]): ArrayStatus["load"] {
+export function latencyOf(samples: PerformanceItem[]): ArrayStatus["latency"] {
   const newest = samples.reduce<PerformanceItem | undefined>(
     (best, one) => (best?.time ?? -1) > (one.time ?? 0) ? best : one,
     undefined,

@@ -11,7 +11,7 @@ import { abortError, pause, withDeadline } from "../../async/wait.ts";
 import type { Page } from "../array.ts";
 import { type Lane, Limiter, type Permit } from "./limiter.ts";
 import { ChangeTrail } from "./change_trail.ts";
-import { isRefusal, RestError, restErrorOf } from "./refusals.ts";
+import { isRefusal, type NamedCall, RestError, restErrorOf } from "./refusals.ts";
 import { type Dialect, RestSession, type SentCall } from "./session.ts";
 
 /** One REST call as metrics and log see it. */
@@ -278,7 +278,7 @@ export class RestClient {
       trail.lost(error);
       throw error;
     });
-    const where = { array: label(), call: `${call.method} ${call.path}` };
+    const where: NamedCall = { array: label(), call: `${call.method} ${call.path}` };
     if (response.status === 401) this.#session.expire(session);
     // 207: a list that is not complete, because some fleet member did not answer (only with
     // allow_errors, which we never send).
@@ -352,7 +352,7 @@ function mayRepeat(call: RestCall, error: unknown, attempt: number): boolean {
   return false;
 }
 
-function parseBody<T>(response: HttpResponse, where: { array: string; call: string }): RestBody<T> {
+function parseBody<T>(response: HttpResponse, where: NamedCall): RestBody<T> {
   if (response.text.trim() === "") return { items: [] }; // DELETE answers so
   let body: { items?: unknown } | null;
   try {

@@ -232,13 +232,18 @@ function readBody(text: string): Pick<RefusalFacts, "said" | "context" | "isOwn"
   }
 }
 
-/**
- * The error of an answer that is no success. `what` names call and array: `fa-1 refused POST
- * volumes`.
- */
+/** A REST call as messages name it. */
+export interface NamedCall {
+  /** What messages call the array. */
+  array: string;
+  /** `POST volumes` */
+  call: string;
+}
+
+/** The error of an answer that is no success: `array fa-1 refused POST volumes: …`. */
 export function restErrorOf(
   response: HttpResponse,
-  what: { array: string; call: string },
+  what: NamedCall,
 ): RestError {
   const { said, context, isOwn } = readBody(response.text);
   const refusal = refusalOf(response.status, said);

@@ -88,6 +88,12 @@ function refuseAnyPlace(
   );
 }
 
+/** A volume that bears the name already, and what is asked for. */
+interface Adoption {
+  existing: LocatedVolume;
+  wanted: WantedVolume;
+}
+
 /**
  * Answers with a volume that bears the name already, if it is what the request asks for. A clone
  * that an earlier call made and did not finish is finished now: a block volume grows, a file system
@@ -95,7 +101,7 @@ function refuseAnyPlace(
  */
 async function adoptVolume(
   context: ControllerContext,
-  { existing, wanted }: { existing: LocatedVolume; wanted: WantedVolume },
+  { existing, wanted }: Adoption,
   signal: AbortSignal,
 ): Promise<VolumeAnswer> {
   const { member } = existing;
@@ -107,7 +113,7 @@ async function adoptVolume(
 
 async function finishedVolume(
   context: ControllerContext,
-  { existing: { member, volume }, wanted }: { existing: LocatedVolume; wanted: WantedVolume },
+  { existing: { member, volume }, wanted }: Adoption,
   signal: AbortSignal,
 ): Promise<Volume> {
   const { array } = member;

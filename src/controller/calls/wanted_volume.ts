@@ -7,7 +7,12 @@ import { mountOptionsFault } from "../../options/mount_options.ts";
 import { volumeNameFor } from "../../names.ts";
 import { REAL_FILE_PROTOCOLS, servesBlock, servesFiles } from "../../protocols.ts";
 import { findFsType } from "../../file_systems.ts";
-import { capabilitiesFault, defaultFsTypeFault, needsFileSharing } from "../capability_check.ts";
+import {
+  capabilitiesFault,
+  type DefaultFsType,
+  defaultFsTypeFault,
+  needsFileSharing,
+} from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { type ClassParameters, parameterOfOtherKind, parseParameters } from "../parameters.ts";
 import type { CapacityRange, CreateVolumeRequest } from "../requests.ts";
@@ -101,7 +106,7 @@ function mkfsFault(
 function mountFault(
   { capabilities }: CreateVolumeRequest,
   kind: VolumeKind,
-  { defaultFsType }: { defaultFsType: string },
+  { defaultFsType }: DefaultFsType,
 ): string | undefined {
   for (const { access } of capabilities) {
     if (access.type === "block") continue;

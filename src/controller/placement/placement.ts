@@ -24,7 +24,7 @@ import { preferenceRank, topologyFault } from "../topology.ts";
 // Score = sum of weight × part, more is better:
 //   capacity  share of the capacity that stays free if the new volume and all recently placed ones
 //             were full (may be negative)
-//   latency   0 until arrays are compared by the mean time of an operation (ArrayStatus.load)
+//   latency   0 until arrays are compared by the mean time of an operation (ArrayStatus.latency)
 
 const RESERVE = 0.05;
 const WEIGHTS = { capacity: 1, latency: 0 } as const;

@@ -9,7 +9,14 @@ import {
   servesBlock,
 } from "../../protocols.ts";
 import { hasTool, installHint } from "../command.ts";
-import { type Area, type Finding, guarded, NVME_PROTOCOLS, SCSI_PROTOCOLS } from "./finding.ts";
+import {
+  type Area,
+  type Finding,
+  guarded,
+  NVME_PROTOCOLS,
+  type PathSettings,
+  SCSI_PROTOCOLS,
+} from "./finding.ts";
 import { type Host, listHostFolder, readHostText } from "../host.ts";
 import { nameFindings } from "./initiator_names.ts";
 
@@ -207,7 +214,7 @@ async function nativeMultipath(host: Host): Promise<Finding[]> {
  */
 export async function toolFindings(
   host: Host,
-  { multipath }: { multipath: boolean },
+  { multipath }: PathSettings,
 ): Promise<Finding[]> {
   const isReal = ({ blocks }: Tool) => blocks?.some((one) => REAL_PROTOCOLS.includes(one)) ?? true;
   const tools = [...PROTOCOL_TOOLS.filter(isReal), ...FILE_SYSTEM_TOOLS];

@@ -1,20 +1,29 @@
 import { messageOf } from "../../errors.ts";
-import { type Protocol, PROTOCOL_FACTS, PROTOCOLS, REAL_PROTOCOLS } from "../../protocols.ts";
+import {
+  type Protocol,
+  PROTOCOL_FACTS,
+  type ProtocolArea,
+  PROTOCOLS,
+  REAL_PROTOCOLS,
+} from "../../protocols.ts";
+
+/** What a finding can be about beside a protocol, in the order of the report. */
+const OTHER_AREAS = ["multipath", "file systems", "udev", "time"] as const;
+/** What a finding is about. */
+export type Area = "host" | ProtocolArea | (typeof OTHER_AREAS)[number];
 
 /** What a finding can be about, in the order of the report. */
-const AREAS = [
+const AREAS: ReadonlySet<Area> = new Set<Area>([
   "host",
-  "iscsi",
-  "fc",
-  "multipath",
-  "nvme",
-  "nfs",
-  "file systems",
-  "udev",
-  "time",
-] as const;
-/** What a finding is about. */
-export type Area = (typeof AREAS)[number];
+  ...PROTOCOLS.map((protocol) => PROTOCOL_FACTS[protocol].area),
+  ...OTHER_AREAS,
+]);
+
+/** What of the configuration decides which findings count. */
+export interface PathSettings {
+  /** flasharray.multipath */
+  multipath: boolean;
+}
 
 /** The result of one look at a host. */
 export interface Finding {
@@ -86,7 +95,7 @@ const LEVELS = { ok: "OK  ", warn: "WARN", fail: "FAIL" } as const;
  */
 export function reportOf(findings: Finding[], wanted?: readonly Protocol[]): HostReport {
   const judged = findings.map((finding) => wanted ? judge(finding, wanted) : finding);
-  const sorted = AREAS.flatMap((area) => judged.filter((finding) => finding.area === area));
+  const sorted = [...AREAS].flatMap((area) => judged.filter((finding) => finding.area === area));
   const lines = sorted.map((finding) =>
     `${LEVELS[finding.level]} ${finding.area}: ${textOf(finding)}`
   );

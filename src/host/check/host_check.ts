@@ -1,7 +1,7 @@
 import { messageOf } from "../../errors.ts";
 import { REAL_PROTOCOLS } from "../../protocols.ts";
 import { equipmentFindings, toolFindings } from "./equipment_check.ts";
-import { type Finding, guarded } from "./finding.ts";
+import { type Finding, guarded, type PathSettings } from "./finding.ts";
 import { lvmFindings } from "./lvm_check.ts";
 import { type Host, readHostText } from "../host.ts";
 import { nameConflictFindings } from "./initiator_names.ts";
@@ -11,9 +11,7 @@ import { bootFindings, clockFindings, nfsFindings } from "./system_check.ts";
 import { udevFindings } from "./udev_check.ts";
 
 /** What checkHost() looks at besides the host itself. */
-interface CheckOptions {
-  /** The setting flasharray.multipath. */
-  multipath: boolean;
+interface CheckOptions extends PathSettings {
   /** Folder of the stage records; absent when this process keeps none. */
   stateDir?: string;
 }

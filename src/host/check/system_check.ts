@@ -2,7 +2,7 @@ import { isPsoError, messageOf } from "../../errors.ts";
 import { hasTool } from "../command.ts";
 import { existsOnHost, type Host, listHostFolder } from "../host.ts";
 import { hasModule, TOOL_TIMEOUT_MS } from "./equipment_check.ts";
-import { type Finding, guarded } from "./finding.ts";
+import { type Finding, guarded, type PathSettings } from "./finding.ts";
 
 /** True when systemd is the init of this host (sd_booted(3)). */
 export function hasSystemd(host: Host): Promise<boolean> {
@@ -22,7 +22,7 @@ const UNITS = [
  */
 export async function bootFindings(
   host: Host,
-  { multipath }: { multipath: boolean },
+  { multipath }: PathSettings,
 ): Promise<Finding[]> {
   if (!await hasSystemd(host)) return [];
   const findings: Finding[] = [];

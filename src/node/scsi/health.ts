@@ -1,4 +1,4 @@
-import type { Attachment } from "../../handoff.ts";
+import type { Attachment, IscsiPortal } from "../../handoff.ts";
 import type { HostView, SeenPath } from "../../host/host_view.ts";
 import { isPureWwid, wwidOfSerial } from "../../host/scsi.ts";
 import { PROTOCOL_FACTS } from "../../protocols.ts";
@@ -121,7 +121,7 @@ function findMissingRoutes(
 
 function loginRoute(
   context: NodeContext,
-  target: { iqn: string; portal: string },
+  target: IscsiPortal,
 ): MissingRoute {
   const { multipath } = context.flasharray;
   return {

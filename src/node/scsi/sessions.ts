@@ -1,7 +1,7 @@
+import type { IscsiPortal } from "../../handoff.ts";
 import { printHostPort } from "../../net/address.ts";
 import {
   idleSessions,
-  type IscsiPortal,
   type IscsiSession,
   isSessionTo,
   login,
