@@ -106,7 +106,7 @@ async function runController(options: ControllerOptions): Promise<void> {
   const locks = new KeyedLock();
   registerProcess(metrics, () => locks.size);
   const clients = new ArrayClients({ log });
-  const fleet = new Fleet(clients.take(config.arrays), { log, prefix: `${config.clusterId}-` });
+  const fleet = new Fleet(clients.take(config.arrays), { log, cluster: config.clusterId });
   clients.onCall = registerFleet(metrics, fleet);
   const provisioner = new Provisioner({ fleet, options: () => config, log });
   const ended = terminated();

@@ -1,5 +1,6 @@
 // What Kubernetes does with one claim, call by call: the sidecars' part to the controller,
 // kubelet's part to a node.
+import { createHash } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   VolumeCapability_AccessMode_Mode as Mode,
@@ -45,6 +46,16 @@ export interface ClaimOptions {
   capability?: CapabilityInit;
   parameters?: Record<string, string>;
   source?: MessageInitShape<typeof VolumeContentSourceSchema>["type"];
+}
+
+/**
+ * The name that csi-provisioner gives a volume: `pvc-<UUID>`, of which one claim has one. Only by
+ * such a name does the driver know a volume of its own without asking.
+ */
+export function claimNameOf(claim: string): string {
+  const hex = createHash("sha256").update(claim).digest("hex");
+  const parts = [hex.slice(0, 8), ...hex.slice(8, 20).match(/.{4}/g) ?? [], hex.slice(20, 32)];
+  return `pvc-${parts.join("-")}`;
 }
 
 /** CreateVolume, as csi-provisioner asks for it (required_bytes only). */

@@ -3,6 +3,7 @@ import {
   attachClaim,
   blockCapability,
   type Claim,
+  claimNameOf,
   createClaim,
   detachClaim,
   Mode,
@@ -119,11 +120,11 @@ async function digestOf(path: string): Promise<string> {
 async function blockLife(demo: Demo): Promise<() => Promise<void>> {
   const { controller } = demo;
   const [first, second] = [demo.node(0), demo.node(1)];
-  const claim = await createClaim(controller, "pvc-demo-block", {
+  const claim = await createClaim(controller, claimNameOf("demo-block"), {
     sizeBytes: GiB,
     parameters: { backend: "block" },
   });
-  demo.step("claim pvc-demo-block (1 GiB, block) is bound", claim.volumeId);
+  demo.step("claim demo-block (1 GiB, block) is bound", claim.volumeId);
 
   const here = demo.paths(first, "writer");
   const context = await attachClaim(controller, first, claim, here);
@@ -211,7 +212,7 @@ async function copyLife(
   await Deno.writeTextFile(`${there.target}/later`, "written after the snapshot");
   demo.step("snapshot taken, one more file written after it", snapshot.snapshotId);
 
-  const restored = await createClaim(controller, "pvc-demo-restored", {
+  const restored = await createClaim(controller, claimNameOf("demo-restored"), {
     sizeBytes: 2 * GiB,
     parameters: { backend: "block" },
     source: { case: "snapshot", value: { snapshotId: snapshot.snapshotId } },
@@ -228,7 +229,7 @@ async function copyLife(
     "same sha256; the later file is not in it",
   );
 
-  const cloned = await createClaim(controller, "pvc-demo-clone", {
+  const cloned = await createClaim(controller, claimNameOf("demo-clone"), {
     sizeBytes: 3 * GiB,
     parameters: { backend: "block" },
     source: { case: "volume", value: { volumeId: claim.volumeId } },
@@ -260,7 +261,7 @@ async function copyLife(
 async function fileLife(demo: Demo): Promise<() => Promise<void>> {
   const { controller } = demo;
   const [first, second] = [demo.node(0), demo.node(1)];
-  const claim = await createClaim(controller, "pvc-demo-file", {
+  const claim = await createClaim(controller, claimNameOf("demo-file"), {
     sizeBytes: GiB,
     parameters: { backend: "file" },
     capability: mountCapability(Mode.MULTI_NODE_MULTI_WRITER),
@@ -274,7 +275,7 @@ async function fileLife(demo: Demo): Promise<() => Promise<void>> {
     "the second node reads what the first wrote",
   );
   demo.step(
-    "claim pvc-demo-file (RWX, file) in two pods on two nodes",
+    "claim demo-file (RWX, file) in two pods on two nodes",
     `written on ${first.name}, same sha256 on ${second.name}`,
   );
   return async () => {
@@ -288,7 +289,7 @@ async function fileLife(demo: Demo): Promise<() => Promise<void>> {
 async function rawLife(demo: Demo): Promise<() => Promise<void>> {
   const { controller } = demo;
   const node = demo.node(0);
-  const claim: Claim = await createClaim(controller, "pvc-demo-raw", {
+  const claim: Claim = await createClaim(controller, claimNameOf("demo-raw"), {
     sizeBytes: 100 * MiB,
     parameters: { backend: "block" },
     capability: blockCapability(),
@@ -298,7 +299,7 @@ async function rawLife(demo: Demo): Promise<() => Promise<void>> {
   const isDevice = (await Deno.stat(paths.target)).isBlockDevice === true;
   prove(isDevice, "the target is a block device");
   demo.step(
-    "claim pvc-demo-raw (volumeMode Block) is a device in the pod",
+    "claim demo-raw (volumeMode Block) is a device in the pod",
     paths.target.replace(demo.folder, "…"),
   );
   return async () => {

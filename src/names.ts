@@ -43,6 +43,26 @@ export function volumeNameFor(clusterId: string, csiName: string): string {
 }
 
 /**
+ * What csi-provisioner calls a volume: `pvc-<UUID>`; with `--volume-name-uuid-length`, the UUID
+ * without its hyphens and cut.
+ */
+const CLAIM_NAME = /^pvc-([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{1,32})$/;
+
+/**
+ * Whether the name of a volume proves that this cluster made it: `<clusterID>-pvc-<UUID>`, as PSO
+ * and csi-provisioner have it, or a hashed name of ours. It stands after the pod (`pod::name`) or
+ * volume group (`group/name`) that an administrator moved the volume into. The prefix alone proves
+ * nothing: `k8s-prod-…` may be a volume of the cluster `k8s-prod`.
+ */
+export function isOwnVolumeName(clusterId: string | undefined, volume: string): boolean {
+  if (clusterId === undefined || clusterId === "") return false;
+  const name = (volume.split(/::|\//).at(-1) ?? "").toLowerCase();
+  const head = `${clusterId.toLowerCase()}-`;
+  if (!name.startsWith(head)) return false;
+  return CLAIM_NAME.test(name.slice(head.length)) || HASHED.test(name.slice(head.length - 1));
+}
+
+/**
  * The suffix for a CSI snapshot: letters, digits and `-`, with at least one letter;
  * `snapshot-<uid>` stays what it is.
  */

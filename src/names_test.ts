@@ -1,5 +1,5 @@
 import { equal, match, notEqual, ok } from "node:assert/strict";
-import { hostNameFor, snapshotSuffixFor, volumeNameFor } from "./names.ts";
+import { hostNameFor, isOwnVolumeName, snapshotSuffixFor, volumeNameFor } from "./names.ts";
 
 const UID = "0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
 
@@ -44,6 +44,33 @@ Deno.test("volumeNameFor() never gives two names one array name", () => {
     new Set(names.map((name) => volumeNameFor("k", name).toLowerCase())).size,
     new Set(names).size,
   );
+});
+
+Deno.test("isOwnVolumeName() knows what PSO and this driver call a volume of this cluster", () => {
+  const made = [`pvc-${UID}`, "pvc-0b5e2e94", "PVC-1", "a.b", "日本", "x".repeat(128)];
+  for (const name of made.map((csiName) => volumeNameFor("k8s", csiName))) {
+    for (const moved of [name, `pod::${name}`, `realm::pod::${name}`, `group/${name}`]) {
+      ok(isOwnVolumeName("k8s", moved), moved);
+      ok(isOwnVolumeName("K8s", moved.toUpperCase()), moved);
+    }
+  }
+});
+
+Deno.test("isOwnVolumeName() takes no volume of another cluster for ours, whose name begins alike", () => {
+  const others = ["k8s-prod", "k8s-pvc", "k8s2", "k8s_a", "prod", "prod-k8s"];
+  const names = others.map((cluster) => volumeNameFor(cluster, `pvc-${UID}`));
+  const odd = [
+    "k8s",
+    "k8s-",
+    "oracle-data",
+    "k8s-oracle",
+    "k8s-pod::oracle-data",
+    "k8s-group/data",
+  ];
+  for (const name of [...names, ...odd, `k8s-pvc-${UID}-u`, `k8s-pvc-${UID}::data`]) {
+    ok(!isOwnVolumeName("k8s", name), name);
+  }
+  for (const none of [undefined, ""]) ok(!isOwnVolumeName(none, `-pvc-${UID}`));
 });
 
 Deno.test("snapshotSuffixFor() keeps snapshot-<uid> and gives every suffix a letter, no _ and no dot", () => {

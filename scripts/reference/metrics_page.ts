@@ -25,7 +25,7 @@ const log = createLogger({ level: "error", format: "json", write: () => {} });
 function controllerMetrics(): MetricFacts[] {
   const metrics = new Metrics();
   registerProcess(metrics, () => 0);
-  registerFleet(metrics, new Fleet([], { log, prefix: "" }));
+  registerFleet(metrics, new Fleet([], { log, cluster: undefined }));
   callSamples(metrics);
   return metrics.facts();
 }

@@ -1,6 +1,7 @@
 import { pause } from "../async/wait.ts";
 import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { isOwnVolumeName } from "../names.ts";
 import type { Snapshot, StorageArray, Volume } from "./array.ts";
 import { FleetChecks } from "./fleet_check.ts";
 import { arrayHintOf, type FleetMember, isIdentityProblem, Member } from "./fleet_member.ts";
@@ -26,8 +27,8 @@ export { type Hit, severalError } from "./fleet_search.ts";
 interface FleetOptions {
   log: Logger;
   now?: () => number;
-  /** Names that this cluster creates begin so (`k8s-`); only those are indexed. Absent: all. */
-  prefix?: string;
+  /** This cluster's prefix (`k8s`): only names that begin with it and `-` are indexed. Absent: all. */
+  cluster?: string;
   /** Longest wait for one array's facts (default 30 s); a listing has it per page. */
   timeoutMs?: number;
 }
@@ -50,13 +51,17 @@ export interface FleetEntry {
 /** All configured arrays: their health, where a name may be, and where it is. */
 export class Fleet {
   #members: Member[] = [];
+  readonly #cluster: string | undefined;
+  /** `k8s-`: names that this cluster gives begin so, and perhaps some of other clusters. */
   readonly #prefix: string;
   readonly #checks: FleetChecks;
   /** Begins to watch a member that came later; nothing while run() does not run. */
   #watch: (member: Member) => void = () => {};
 
   constructor(members: FleetEntry[], options: FleetOptions) {
-    const { log, now = Date.now, prefix = "", timeoutMs = 30_000 } = options;
+    const { log, now = Date.now, cluster, timeoutMs = 30_000 } = options;
+    const prefix = cluster === undefined ? "" : `${cluster}-`;
+    this.#cluster = cluster;
     this.#prefix = prefix;
     this.#checks = new FleetChecks(() => this.#members, { log, now, prefix, timeoutMs });
     this.replace(members);
@@ -142,9 +147,11 @@ export class Fleet {
     );
   }
 
-  /** How many volume names are indexed for the array. */
+  /** How many volumes of this cluster are indexed for the array, by their names. */
   indexedVolumes(member: FleetMember): number {
-    return this.#own(member).index.size;
+    return this.#own(member).index.count((name) =>
+      this.#cluster === undefined || isOwnVolumeName(this.#cluster, name)
+    );
   }
 
   /**
@@ -275,9 +282,9 @@ export class Fleet {
     return onlyHit(what, certainHits(finding, { handle, what, trusted: this.#trusted(options) }));
   }
 
-  /** Which names may be taken as this cluster's own, though an array did not answer. */
+  /** Whose names may be taken as this cluster's own, though an array did not answer. */
   #trusted({ forDelete }: BareOptions): string | undefined {
-    return forDelete || this.#prefix === "" ? undefined : this.#prefix;
+    return forDelete ? undefined : this.#cluster;
   }
 
   get #searched(): SearchedFleet {

@@ -1,4 +1,5 @@
 import { messageOf, PsoError } from "../errors.ts";
+import { isOwnVolumeName } from "../names.ts";
 import type { FindOptions, Snapshot, StorageArray, Volume, VolumeKind } from "./array.ts";
 import { arrayHintOf, isIdentityProblem, type Member } from "./fleet_member.ts";
 
@@ -68,7 +69,10 @@ interface SearchedName {
   handle: BareHandle;
   /** `volume` or `snapshot`, for messages. */
   what: string;
-  /** Prefix of this cluster's volumes; absent: an array that is silent is never passed over. */
+  /**
+   * The cluster whose names prove that it made the volume; absent: an array that is silent is never
+   * passed over.
+   */
   trusted?: string;
 }
 
@@ -160,16 +164,16 @@ export async function findBare<T>(
 /**
  * The hits, once no silent array can change what they mean. `unavailable` while one can. An array
  * that was never listed may be passed over when it is silent, but only if exactly one array has the
- * name and the name begins with `trusted`, the prefix of this cluster's volumes. One whose list
- * shows the name never is.
+ * name and the name proves that `trusted`, this cluster, made the volume. One whose list shows the
+ * name never is.
  */
 export function certainHits<T>(
   { hits, silent }: BareFinding<T>,
   { handle, what, trusted }: SearchedName,
 ): Hit<T>[] {
   const [only, second] = hits;
-  const isTrusted = only !== undefined && second === undefined && trusted !== undefined &&
-    only.name.startsWith(trusted);
+  const isTrusted = only !== undefined && second === undefined &&
+    isOwnVolumeName(trusted, volumeOf(what, only.name));
   if (silent.length === 0 || (isTrusted && silent.every(({ member }) => !member.warm))) return hits;
   throw silentError(what, handle.names, silent);
 }
@@ -203,8 +207,13 @@ export function snapshotQuestion(signal?: AbortSignal): Question<Snapshot> {
     what: "snapshot",
     ask: (array, name) => array.findSnapshot(name, signal),
     serialOf: async (array, { volume }) => (await array.findVolume(volume, { signal }))?.serial,
-    volumeNameOf: (name) => name.slice(0, name.lastIndexOf(".")),
+    volumeNameOf: (name) => volumeOf("snapshot", name),
   };
+}
+
+/** The name of the volume that the object is, or belongs to. */
+function volumeOf(what: string, name: string): string {
+  return what === "snapshot" ? name.slice(0, name.lastIndexOf(".")) : name;
 }
 
 /** `unavailable`: these arrays may hold the object and did not answer. */

@@ -23,8 +23,11 @@ export class NameIndex {
   /** True when the array was listed completely since the last reset. */
   complete = false;
 
-  get size(): number {
-    return this.#volumes.size;
+  /** How many volumes' names (in lower case) are accepted. */
+  count(counts: (name: string) => boolean): number {
+    let found = 0;
+    for (const name of this.#volumes) if (counts(name)) found++;
+    return found;
   }
 
   add(name: string): void {

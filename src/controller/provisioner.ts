@@ -133,7 +133,7 @@ export class Provisioner {
   }
 
   /**
-   * A page of the volumes with this cluster's prefix and of the nodes that each is published to.
+   * A page of the volumes with this cluster's names and of the nodes that each is published to.
    * `stale_token`; `unavailable` while an array does not answer: a list without its volumes would
    * say that they are gone. volume_context is left out: arrays do not keep it.
    */
@@ -172,7 +172,7 @@ export class Provisioner {
 
   /**
    * A page of snapshots: of one handle, of one volume, or of all volumes with this cluster's
-   * prefix. Unknown handles give an empty page. `stale_token`.
+   * names. Unknown handles give an empty page. `stale_token`.
    */
   listSnapshots(request: ListSnapshotsRequest, signal: AbortSignal): Promise<SnapshotPage> {
     return listSnapshots(this.#context, request, signal);

@@ -2,7 +2,7 @@
 // the controller's start (design 4.9) and has seen the node before. Cold: the first operation of a
 // controller that was just started and has listed nothing yet.
 import { status } from "@grpc/grpc-js";
-import { createClaim, mountCapability } from "../../scripts/claim.ts";
+import { claimNameOf, createClaim, mountCapability } from "../../scripts/claim.ts";
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
 import { say } from "../../scripts/shell.ts";
 import type { Stand } from "../../scripts/stand.ts";
@@ -74,7 +74,7 @@ async function showNodeToAll(stand: Stand, life: Life): Promise<void> {
   for (let number = 0; seen.size < stand.facts.arrays.length; number++) {
     const { volumeId, capability: volumeCapability } = await createClaim(
       life.controller,
-      `pvc-seen-${number}`,
+      claimNameOf(`seen-${number}`),
       { sizeBytes: GiB },
     );
     await controller.controllerPublishVolume({ volumeId, nodeId: life.nodeId, volumeCapability });
@@ -88,7 +88,7 @@ async function warmCounts(stand: Stand, life: Life): Promise<Counts> {
   for (const operation of OPERATIONS) {
     const rounds: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const run = await life.prepare(operation, `pvc-warm-${operation}-${round}`);
+      const run = await life.prepare(operation, claimNameOf(`warm-${operation}-${round}`));
       const before = await requests(stand);
       await run();
       rounds.push(await requests(stand) - before);
@@ -124,7 +124,7 @@ async function callsOfStart(
 
 async function coldCounts(stand: Stand, life: Life): Promise<Counts> {
   const prepared = await Promise.all(OPERATIONS.map(async (operation) => {
-    const name = `pvc-cold-${operation}`;
+    const name = claimNameOf(`cold-${operation}`);
     if (operation !== "create") await life.prepare(operation, name);
     return [operation, name] as const;
   }));

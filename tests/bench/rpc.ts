@@ -1,6 +1,6 @@
 // What the compiled program does with many CSI calls: calls per second and latency, 100 creates at
 // once, memory, start-up time.
-import { createClaim } from "../../scripts/claim.ts";
+import { claimNameOf, createClaim } from "../../scripts/claim.ts";
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
 import { launchOf } from "../../scripts/program.ts";
 import { say } from "../../scripts/shell.ts";
@@ -69,7 +69,9 @@ async function rate(
     RATE_CALLS,
     concurrency,
     (index) =>
-      createClaim(controller, `pvc-rate-${concurrency}-${latencyMs}-${index}`, { sizeBytes: GiB }),
+      createClaim(controller, claimNameOf(`rate-${concurrency}-${latencyMs}-${index}`), {
+        sizeBytes: GiB,
+      }),
   );
   const seconds = (performance.now() - started) / 1000;
   return {
@@ -90,7 +92,8 @@ async function storms(controller: CsiClient): Promise<number[]> {
     await runMany(
       STORM_CREATES,
       STORM_CREATES,
-      (index) => createClaim(controller, `pvc-storm-${storm}-${index}`, { sizeBytes: GiB }),
+      (index) =>
+        createClaim(controller, claimNameOf(`storm-${storm}-${index}`), { sizeBytes: GiB }),
     );
     seconds.push((performance.now() - started) / 1000);
   }
@@ -117,7 +120,7 @@ async function memory(stand: Stand): Promise<Record<"controller" | "node", Memor
   const node = stand.facts.nodes[0];
   const volume = await (async () => {
     const controller = connectCsi(stand.facts.controller);
-    const claim = await createClaim(controller, "pvc-memory", { sizeBytes: GiB });
+    const claim = await createClaim(controller, claimNameOf("memory"), { sizeBytes: GiB });
     controller.close();
     return claim;
   })();
@@ -163,7 +166,7 @@ async function listing(
   await runMany(
     volumes,
     32,
-    (index) => createClaim(controller, `pvc-list-${index}`, { sizeBytes: GiB }),
+    (index) => createClaim(controller, claimNameOf(`list-${index}`), { sizeBytes: GiB }),
   );
   const pid = pidOf(stand, "controller");
   await pause(SETTLE_MS / 6);

@@ -11,7 +11,7 @@ import { type ArrayBench, withArray } from "./array_bench.ts";
 const SIZE = 16 * MiB;
 
 interface FleetBench extends ArrayBench {
-  fleetOf: (prefix?: string) => Fleet;
+  fleetOf: (cluster?: string) => Fleet;
   /** The array of that name answers nothing any more. */
   silence: (array: string) => Promise<void>;
 }
@@ -26,7 +26,7 @@ function withFleet(test: (bench: FleetBench) => Promise<void>): () => Promise<vo
       }));
       await test({
         ...bench,
-        fleetOf: (prefix) => new Fleet(arrays, { log: silentLogger, prefix }),
+        fleetOf: (cluster) => new Fleet(arrays, { log: silentLogger, cluster }),
         silence: (array) => bench.fault({ array, action: "drop-before", times: 1_000_000 }),
       });
     });
@@ -67,7 +67,7 @@ Deno.test(
 Deno.test(
   "Fleet keeps its index right by the notes of those who change things",
   withFleet(async ({ fleetOf }) => {
-    const fleet = fleetOf("k8s-");
+    const fleet = fleetOf("k8s");
     await fleet.refresh();
     const [first, second] = fleet.members;
     ok(first && second);
@@ -209,7 +209,7 @@ Deno.test(
 Deno.test(
   "Fleet.findOnly() refuses a name of several arrays, and lists the handles to write instead",
   withFleet(async ({ fleetOf }) => {
-    const fleet = fleetOf("k8s-");
+    const fleet = fleetOf("k8s");
     await fleet.refresh();
     const [first, second, third] = fleet.members;
     ok(first?.status && second?.status && third);
@@ -239,7 +239,7 @@ Deno.test(
   "Fleet.findOnly() and a silent array: only one that was listed without the name counts as no",
   withFleet(async ({ fleetOf, silence, clearFaults }) => {
     const names = ["k8s-pvc-1"];
-    const fleet = fleetOf("k8s-");
+    const fleet = fleetOf("k8s");
     await fleet.refresh();
     const [first, second] = fleet.members;
     ok(first && second);
@@ -252,13 +252,29 @@ Deno.test(
     await rejects(fleet.findOnly({ names: ["oracle-data"] }), isUnsure, "no list covers it");
     fleet.created(second, "k8s-pvc-1");
     await rejects(fleet.findOnly({ names }), isUnsure, "its list shows the name too");
-    const cold = fleetOf("k8s-");
+    const cold = fleetOf("k8s");
     equal((await cold.findOnly({ names }))?.member.array, first.array, "never listed: our prefix");
     await rejects(cold.findOnly({ names }, undefined, { forDelete: true }), isUnsure);
     await rejects(cold.findOnly({ names: ["k8s-pvc-9"] }), isUnsure, "found nowhere");
     await rejects(cold.findOnly({ names: ["oracle-data"] }), isUnsure, "not our prefix");
+    await rejects(cold.findOnly({ names: ["k8s-prod-pvc-1"] }), isUnsure, "cluster k8s-prod's");
     await clearFaults();
     equal(await cold.findOnly({ names: ["k8s-pvc-9"] }), undefined);
+  }),
+);
+
+Deno.test(
+  "Fleet.indexedVolumes() counts no volumes of a cluster whose longer name begins with ours",
+  withFleet(async ({ fleetOf }) => {
+    const fleet = fleetOf("k8s");
+    const [first] = fleet.members;
+    ok(first);
+    for (const name of ["k8s-pvc-1", "k8s-prod-pvc-1", "k8s-prod-pvc-2"]) {
+      await first.array.createVolume({ name, sizeBytes: SIZE });
+    }
+    await fleet.refresh();
+    equal(fleet.indexedVolumes(first), 1);
+    equal(fleet.mayHold(first, "k8s-prod-pvc-1"), true, "a name that is there is looked up");
   }),
 );
 

@@ -2,7 +2,7 @@
 // effect and after it; a new controller gets the same request again, as the sidecars repeat it.
 // Nothing may be doubled, lost or left.
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { type Claim, createClaim, mountCapability } from "../../scripts/claim.ts";
+import { type Claim, claimNameOf, createClaim, mountCapability } from "../../scripts/claim.ts";
 import { GiB } from "../../src/size.ts";
 import { skip } from "../skips.ts";
 import { Flow, whyNoFlow } from "./flow.ts";
@@ -16,7 +16,7 @@ interface Step {
   holds(flow: Flow, tag: string, claim: Claim | undefined): Promise<void>;
 }
 
-const volume = (tag: string) => `pvc-${tag}`;
+const volume = claimNameOf;
 
 async function bound(flow: Flow, tag: string, sizeBytes = GiB): Promise<Claim> {
   return await createClaim(flow.controller, volume(tag), { sizeBytes });

@@ -6,6 +6,7 @@ import {
   blockCapability,
   type CapabilityInit,
   type Claim,
+  claimNameOf,
   createClaim,
   detachClaim,
   Mode,
@@ -345,7 +346,7 @@ Deno.test({
         }));
       await test.step("stage before publish and after unpublish fails", () =>
         noStageUnpublished(flow));
-      const known = await createClaim(flow.controller, "pvc-known", {
+      const known = await createClaim(flow.controller, claimNameOf("known"), {
         sizeBytes: GiB,
         parameters: { backend: "block" },
       });
@@ -358,7 +359,7 @@ Deno.test({
       }
       await test.step("an ENOSPC is the file system's own", async () => {
         const node = flow.node(0);
-        const claim = await createClaim(flow.controller, "pvc-full", {
+        const claim = await createClaim(flow.controller, claimNameOf("full"), {
           sizeBytes: 64 * MiB,
           parameters: { backend: "file" },
         });

@@ -313,7 +313,7 @@ export class ProvisionerBed {
       labels: this.options.labels?.[array.label] ?? {},
       suspended: this.options.suspended?.includes(array.label),
     }));
-    return new Fleet(entries, { log: silentLogger, prefix: "k8s-", timeoutMs: 1_000 });
+    return new Fleet(entries, { log: silentLogger, cluster: "k8s", timeoutMs: 1_000 });
   }
 
   #newProvisioner(): Provisioner {

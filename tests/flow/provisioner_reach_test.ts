@@ -199,6 +199,26 @@ Deno.test("lists hold imported file systems and volumes of several arrays, each 
   });
 });
 
+Deno.test("lists hold no volumes and snapshots of a cluster whose longer name begins with ours, but for those that are published here", async () => {
+  await ProvisionerBed.run(BLOCK, async (bed) => {
+    const array = bed.fleet.members[0]?.array;
+    for (const name of ["k8s-prod-pvc-1", "k8s-prod-pvc-2"]) {
+      await array?.createVolume({ name, sizeBytes: GiB });
+      await array?.createSnapshot(name, "snapshot-1");
+    }
+    const volumeId = await bed.create("pvc-1");
+    await array?.createSnapshot("k8s-pvc-1", "snapshot-1");
+    await bed.publish("k8s-prod-pvc-2", NEW_W1);
+    deepEqual(await listed(bed), {
+      [volumeId]: [],
+      "k8s-prod-pvc-2": [encodeNodeId(NEW_W1)],
+    });
+    const all = { maxEntries: 0, startingToken: "", snapshotId: "", sourceVolumeId: "" };
+    const { entries } = await bed.provisioner.listSnapshots(all, bed.signal);
+    deepEqual(entries.map(({ sourceVolumeId }) => sourceVolumeId), [volumeId]);
+  });
+});
+
 Deno.test("lists take no machine for a node because its host object has the node's name on another array", async () => {
   await ProvisionerBed.run({ flasharrays: 2, flashblades: 0 }, async (bed) => {
     const [one, two] = bed.fleet.members;

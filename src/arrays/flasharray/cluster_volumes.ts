@@ -1,4 +1,4 @@
-import { isNamedBy } from "../node_knowledge.ts";
+import { isOwnVolumeName } from "../../names.ts";
 import { isRefusal } from "../rest/refusals.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 
@@ -23,30 +23,60 @@ export interface ClusterQuestion {
 }
 
 /**
- * Whether every one of these volumes is the cluster's: by its name, else by its tag (a volume keeps
- * its tags when an administrator renames it). No call as long as the names say so. What cannot be
- * read is not the cluster's.
+ * Whether every one of these volumes is the cluster's, so that a host object that serves them may be
+ * changed. The tag decides, because a volume keeps it when an administrator renames it; a volume
+ * without one is the cluster's by its name. What cannot be read is not the cluster's.
  */
 export async function areAllOfCluster(
-  { rest }: ArrayContext,
+  context: ArrayContext,
   volumes: readonly string[],
   { cluster, signal }: ClusterQuestion,
 ): Promise<boolean> {
   if (cluster === undefined) return false;
-  const others = volumes.filter((volume) => !isNamedBy(cluster, volume));
-  for (let start = 0; start < others.length; start += NAMES_PER_CALL) {
-    const names = others.slice(start, start + NAMES_PER_CALL);
-    const query = { resource_names: names };
-    const tagged = new Set<string>();
-    try {
-      const call = { path: "volumes/tags", query, lane: "attach", signal } as const;
-      for await (const { key, value, resource } of rest.all<TagItem>(call)) {
-        if (key === CLUSTER_TAG && value === cluster) tagged.add(resource?.name ?? "");
-      }
-    } catch (error) {
-      if (!isRefusal(error, "missing", "destroyed")) throw error;
-    }
-    if (!names.every((name) => tagged.has(name))) return false;
+  for (let start = 0; start < volumes.length; start += NAMES_PER_CALL) {
+    const names = volumes.slice(start, start + NAMES_PER_CALL);
+    const tags = await clusterTagsOf(context, names, signal);
+    const isOwn = (name: string) => {
+      const tag = tags?.get(spelled(name));
+      return tag === undefined ? isOwnVolumeName(cluster, name) : tag === cluster;
+    };
+    if (tags === undefined || !names.every(isOwn)) return false;
   }
   return true;
+}
+
+/** Whether the volume is the cluster's: by its name, without a call, else by its tag. */
+export async function isOfCluster(
+  context: ArrayContext,
+  volume: string,
+  { cluster, signal }: ClusterQuestion,
+): Promise<boolean> {
+  if (isOwnVolumeName(cluster, volume)) return true;
+  if (cluster === undefined) return false;
+  return (await clusterTagsOf(context, [volume], signal))?.get(spelled(volume)) === cluster;
+}
+
+/** Arrays compare names without case. */
+function spelled(volume: string | null | undefined): string {
+  return (volume ?? "").toLowerCase();
+}
+
+/** Volume in lower case → value of its tag `cluster`, where it has one; `undefined` when one of them is gone. */
+async function clusterTagsOf(
+  { rest }: ArrayContext,
+  volumes: string[],
+  signal?: AbortSignal,
+): Promise<Map<string, string> | undefined> {
+  const tags = new Map<string, string>();
+  try {
+    const query = { resource_names: volumes };
+    const call = { path: "volumes/tags", query, lane: "attach", signal } as const;
+    for await (const { key, value, resource } of rest.all<TagItem>(call)) {
+      if (key === CLUSTER_TAG && value !== undefined) tags.set(spelled(resource?.name), value);
+    }
+    return tags;
+  } catch (error) {
+    if (isRefusal(error, "missing", "destroyed")) return undefined;
+    throw error;
+  }
 }

@@ -4,12 +4,12 @@ import { SingleFlight } from "../../async/single_flight.ts";
 import type { ChapCredentials } from "../../chap.ts";
 import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
+import { isOwnVolumeName } from "../../names.ts";
 import { type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
 import type { NodeKnowledge, NodeOptions } from "../array.ts";
-import { isNamedBy } from "../node_knowledge.ts";
 import { filterText } from "../rest/client.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
-import { areAllOfCluster } from "./cluster_volumes.ts";
+import { areAllOfCluster, isOfCluster } from "./cluster_volumes.ts";
 import { type HostContext, HostEditor } from "./host_editor.ts";
 import { HostOwner, secondNameFor } from "./host_rules.ts";
 import { holdsAny, holdsNone, type Initiators, initiatorsFor } from "./initiators.ts";
@@ -169,7 +169,7 @@ export class HostObjects {
       else if (
         owner.otherNodeIn(host) === undefined &&
         (owner.hadOneOf(host) || (owner.isNamedForNode(host.name ?? "") &&
-          await areAllOfCluster(this.#context, [volume], { cluster: known?.cluster, signal })))
+          await isOfCluster(this.#context, volume, { cluster: known?.cluster, signal })))
       ) roles.set(host.name ?? "", "former");
     }
     return roles;
@@ -327,7 +327,7 @@ export class HostObjects {
   /** The names of host objects of the node that need no look to be tried. */
   likelyNames(node: NodeIdentity, volume: string, known: NodeKnowledge | undefined): string[] {
     const names = this.connectedNames(node);
-    if (names.length > 0 || !isNamedBy(known?.cluster, volume)) return names;
+    if (names.length > 0 || !isOwnVolumeName(known?.cluster, volume)) return names;
     const owner = new HostOwner(node, known);
     return this.#isOthers(owner.plainName, owner) ? [] : [owner.plainName];
   }

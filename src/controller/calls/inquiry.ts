@@ -2,6 +2,7 @@ import type { Page, Volume, VolumeKind } from "../../arrays/array.ts";
 import type { FleetMember } from "../../arrays/fleet.ts";
 import type { Capability } from "../../capability.ts";
 import { isPsoError } from "../../errors.ts";
+import { isOwnVolumeName } from "../../names.ts";
 import { refusedMountOption } from "../../options/mount_options.ts";
 import { publishedNodeIds } from "./attachments.ts";
 import { capabilitiesFault } from "../capability_check.ts";
@@ -57,8 +58,8 @@ function backendFault(
 }
 
 /**
- * ListVolumes: the volumes with this cluster's prefix, array by array. After those of an array come
- * its volumes of other names that this process has published: csi-attacher takes a volume that is
+ * ListVolumes: the volumes whose names are this cluster's, array by array. After those of an array
+ * come its volumes of other names that this process has published: csi-attacher takes a volume that is
  * missing here for detached.
  */
 export async function listVolumes(
@@ -100,14 +101,16 @@ async function volumesOf(
   { member, limit, token }: VolumesPart,
   signal: AbortSignal,
 ): Promise<Page<Volume>> {
-  const prefix = `${context.options().clusterId}-`;
+  const { clusterId } = context.options();
   if (!token?.startsWith(OTHER_NAMES)) {
+    const prefix = `${clusterId}-`;
     const page = await member.array.listVolumes({ prefix, hosts: true, limit, token }, signal);
+    const items = page.items.filter(({ name }) => isListedByPrefix(clusterId, name));
     const isLast = page.nextToken === undefined;
-    const hasMore = isLast && otherNames(context, { member, prefix, after: "" }).length > 0;
-    return hasMore ? { ...page, nextToken: OTHER_NAMES } : page;
+    const hasMore = isLast && otherNames(context, { member, after: "" }).length > 0;
+    return { items, nextToken: hasMore ? OTHER_NAMES : page.nextToken };
   }
-  const left = otherNames(context, { member, prefix, after: token.slice(OTHER_NAMES.length) });
+  const left = otherNames(context, { member, after: token.slice(OTHER_NAMES.length) });
   const names = left.slice(0, Math.min(limit, NAMES_AT_ONCE));
   if (names.length === 0) return { items: [] };
   const options = { names, hosts: true, limit: names.length };
@@ -120,19 +123,25 @@ async function volumesOf(
 /** Which names are asked for. */
 interface OtherNames {
   member: FleetMember;
-  prefix: string;
   /** The last one that was given. */
   after: string;
 }
 
-/** Names without the prefix that this process has published on the array, in order. */
+/** Names that the list by prefix leaves out and that this process has published there, in order. */
 function otherNames(
-  { published }: ControllerContext,
-  { member, prefix, after }: OtherNames,
+  { published, options }: ControllerContext,
+  { member, after }: OtherNames,
 ): string[] {
+  const { clusterId } = options();
   return published.volumes().flatMap((key) => nameIn(member, key) ?? []).filter((name) =>
-    !name.toLowerCase().startsWith(prefix.toLowerCase()) && name > after
+    !isListedByPrefix(clusterId, name) && name > after
   ).sort();
+}
+
+/** Whether the list by prefix shows the volume: an own name that stands in no pod and no group. */
+function isListedByPrefix(clusterId: string, name: string): boolean {
+  return name.toLowerCase().startsWith(`${clusterId.toLowerCase()}-`) &&
+    isOwnVolumeName(clusterId, name);
 }
 
 /** ControllerGetVolume: under the handle that the caller used. */

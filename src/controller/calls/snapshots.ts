@@ -1,6 +1,6 @@
 import type { Snapshot } from "../../arrays/array.ts";
 import { PsoError } from "../../errors.ts";
-import { snapshotSuffixFor } from "../../names.ts";
+import { isOwnVolumeName, snapshotSuffixFor } from "../../names.ts";
 import type { ControllerContext } from "../context.ts";
 import { refuseSnapshotParameters } from "../parameters.ts";
 import type {
@@ -83,11 +83,15 @@ export async function listSnapshots(
   const { locator, options, tokens } = context;
   if (request.snapshotId !== "") return await listOne(locator, request, signal);
   if (request.sourceVolumeId !== "") return await listOfVolume(context, request, signal);
-  const prefix = `${options().clusterId}-`;
+  const { clusterId } = options();
+  const prefix = `${clusterId}-`;
   const page = await listAcross(
     request,
     { arrays: locator.listOrder(), tokens },
-    ({ member }, part) => member.array.listSnapshots({ prefix, ...part }, signal),
+    async ({ member }, part) => {
+      const { items, nextToken } = await member.array.listSnapshots({ prefix, ...part }, signal);
+      return { items: items.filter(({ volume }) => isOwnVolumeName(clusterId, volume)), nextToken };
+    },
   );
   return pageOf(locator, page);
 }
