@@ -1,5 +1,7 @@
 import { PsoError } from "./errors.ts";
 import { type NvmePortalProtocol, type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "./protocols.ts";
+import { parseIp } from "./net/cidr.ts";
+import { isStorageName, type StorageName, storageNameFault } from "./storage_names.ts";
 
 // What controller and nodes tell each other: node_id (node → controller) and publish_context
 // (controller → node). A rolling update runs two versions of this program at once, so both forms
@@ -77,9 +79,19 @@ function uuidOf(hex: string): string {
     .join("-");
 }
 
+/** What a name of an initiator may hold: an array takes such text into host objects. */
+const INITIATOR = /^(?:iqn|eui|naa|nqn)\.[^\s\p{Cc};,"'*]{1,219}$/iu;
+
+/** Whether every name is one that a node can have: addresses become export rules. */
+function isSane({ name, iqn, nqn, wwpns, addresses }: NodeIdentity): boolean {
+  return !/[\p{Cc}\s]/u.test(name) && [iqn, nqn].every((one) => !one || INITIATOR.test(one)) &&
+    wwpns.every((one) => isStorageName("port", one)) &&
+    addresses.every((one) => parseIp(one) !== undefined);
+}
+
 /**
- * The identity inside a node_id; `undefined` for text that no version of this program made. Unknown
- * keys are ignored.
+ * The identity inside a node_id; `undefined` for text that no version of this program made, such as
+ * one whose address is none. Unknown keys are ignored.
  */
 export function decodeNodeId(nodeId: string): NodeIdentity | undefined {
   const [version, name, letters, ...rest] = nodeId.split(";");
@@ -103,7 +115,7 @@ export function decodeNodeId(nodeId: string): NodeIdentity | undefined {
   } catch {
     return undefined; // broken base64: not made by us
   }
-  return node;
+  return isSane(node) ? node : undefined;
 }
 
 /** What is true of a block volume by any protocol. */
@@ -153,54 +165,143 @@ export function encodeAttachment(attachment: Attachment): Record<string, string>
 
 type FieldType = "string" | "number" | "boolean" | "array";
 
+/** A field of an attachment. */
+interface Field {
+  type: FieldType;
+  /** What is wrong with the value, as the start of a sentence; its type is right. */
+  fault?: (value: unknown) => string | undefined;
+}
+
 function hasType(value: unknown, type: FieldType): boolean {
   // deno-lint-ignore valid-typeof -- the other three names are those of typeof
   return type === "array" ? Array.isArray(value) : typeof value === type;
 }
 
-type FieldTypes = Record<string, FieldType>;
-const BLOCK_FIELDS: FieldTypes = { serial: "string", sizeBytes: "number", everWritten: "boolean" };
-const FIELDS: Record<Protocol, (value: Record<string, unknown>) => FieldTypes> = {
-  iscsi: () => ({ ...BLOCK_FIELDS, lun: "number", targets: "array" }),
-  fc: () => ({ ...BLOCK_FIELDS, lun: "number", wwpns: "array" }),
-  "nvme-tcp": () => ({ ...BLOCK_FIELDS, nqn: "string", portals: "array" }),
-  "nvme-roce": () => ({ ...BLOCK_FIELDS, nqn: "string", portals: "array" }),
-  "nvme-fc": () => ({ ...BLOCK_FIELDS, nqn: "string", wwpns: "array" }),
-  nfs: () => ({ address: "string", path: "string" }),
-  local: (value): FieldTypes => {
-    if (value.type === "file") return { array: "string", fileSystem: "string" };
-    return { ...BLOCK_FIELDS, array: "string", host: "string", lun: "number" };
-  },
+type Fields = Record<string, Field>;
+
+const TEXT: Field = { type: "string" };
+
+function name(kind: StorageName): Field {
+  return { type: "string", fault: (value) => storageNameFault(kind, value) };
+}
+
+function names(kind: StorageName): Field {
+  return { type: "array", fault: (value) => faultIn(value, (one) => storageNameFault(kind, one)) };
+}
+
+/** More paths than any array offers: each of them costs a login. */
+const PATHS_MAX = 256;
+
+/** The first fault of a list of paths. */
+function faultIn(
+  value: unknown,
+  faultOf: (one: unknown) => string | undefined,
+): string | undefined {
+  const list = value as unknown[];
+  if (list.length > PATHS_MAX) return `${list.length} paths are more than ${PATHS_MAX}`;
+  return list.map(faultOf).find((fault) => fault !== undefined);
+}
+
+/** A whole number from 0 to `max`. */
+function whole(what: string, max: number): Field {
+  const fault = (value: unknown) =>
+    Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= max
+      ? undefined
+      : `${what} ${value} is no whole number from 0 to ${max}`;
+  return { type: "number", fault };
+}
+
+const TARGETS: Field = {
+  type: "array",
+  fault: (value) =>
+    faultIn(value, (one) => {
+      const { iqn, portal } = (one ?? {}) as Record<string, unknown>;
+      return storageNameFault("target", iqn) ?? storageNameFault("portal", portal);
+    }),
 };
+/** The largest LUN that SCSI's flat form of an address has room for (SAM-5 4.7). */
+const LUN: Field = whole("LUN", 16_383);
+const FACTS: Fields = {
+  sizeBytes: whole("size", Number.MAX_SAFE_INTEGER),
+  everWritten: { type: "boolean" },
+};
+const BLOCK: Fields = { serial: name("serial"), ...FACTS };
+/** Simulated arrays need not give a serial. */
+const LOCAL_SERIAL: Field = {
+  type: "string",
+  fault: (value) => value === "" ? undefined : storageNameFault("serial", value),
+};
+const LOCAL: Record<string, Fields> = {
+  block: { serial: LOCAL_SERIAL, ...FACTS, type: TEXT, array: TEXT, host: TEXT, lun: LUN },
+  file: { type: TEXT, array: TEXT, fileSystem: TEXT },
+};
+const FIELDS: Record<Exclude<Protocol, "local">, Fields> = {
+  iscsi: { ...BLOCK, lun: LUN, targets: TARGETS },
+  fc: { ...BLOCK, lun: LUN, wwpns: names("port") },
+  "nvme-tcp": { ...BLOCK, nqn: name("subsystem"), portals: names("portal") },
+  "nvme-roce": { ...BLOCK, nqn: name("subsystem"), portals: names("portal") },
+  "nvme-fc": { ...BLOCK, nqn: name("subsystem"), wwpns: names("port") },
+  nfs: { address: name("server"), path: name("path") },
+};
+
+/** The fields of an attachment; `undefined` for a kind of volume that no version of this driver made. */
+function fieldsOf(protocol: Protocol, type: unknown): Fields | undefined {
+  if (protocol !== "local") return FIELDS[protocol];
+  return typeof type === "string" && Object.hasOwn(LOCAL, type) ? LOCAL[type] : undefined;
+}
+
+function refusal(why: string, cause?: unknown): PsoError {
+  return new PsoError(
+    "invalid",
+    `publish_context ${why}: the volume must be published by this driver's controller first`,
+    { cause },
+  );
+}
 
 /**
  * The attachment inside a publish_context. `invalid` when the context was not made by
- * ControllerPublishVolume of this driver.
+ * ControllerPublishVolume of this driver, or holds a name that no array has. Fields that the
+ * protocol does not have are left out, so that nothing takes the volume for another kind.
  */
 export function decodeAttachment(context: Record<string, string>): Attachment {
-  const refuse = (why: string, cause?: unknown) =>
-    new PsoError(
-      "invalid",
-      `publish_context ${why}: the volume must be published by this driver's controller first`,
-      { cause },
-    );
-  if (context.attachment === undefined) throw refuse("holds no attachment");
-  let value: Record<string, unknown>;
+  if (context.attachment === undefined) throw refusal("holds no attachment");
+  let value: unknown;
   try {
     value = JSON.parse(context.attachment);
   } catch (error) {
-    throw refuse("holds a broken attachment", error);
+    throw refusal("holds a broken attachment", error);
   }
-  const protocol = PROTOCOLS.find((known) => known === value?.protocol);
+  const attachment = shapedAttachment(value);
+  if (typeof attachment === "string") throw refusal(attachment);
+  for (const [field, { fault }] of Object.entries(fieldsFor(attachment))) {
+    const found = fault?.(Reflect.get(attachment, field));
+    if (found !== undefined) throw refusal(`is not to be used, because its ${found}`);
+  }
+  return attachment;
+}
+
+function fieldsFor(attachment: Attachment): Fields {
+  return fieldsOf(attachment.protocol, "type" in attachment && attachment.type) ?? {};
+}
+
+/**
+ * The attachment that a value read from JSON holds: every field of its protocol in its type, and no
+ * other. Else why it is none, as the end of a sentence. Names and numbers are not judged.
+ */
+export function shapedAttachment(value: unknown): Attachment | string {
+  const given = (value ?? {}) as Record<string, unknown>;
+  const protocol = PROTOCOLS.find((known) => known === given.protocol);
   if (protocol === undefined) {
-    throw refuse(
-      `names the protocol ${JSON.stringify(value?.protocol)}, and this node knows ${
-        PROTOCOLS.join(", ")
-      }`,
-    );
+    return `names the protocol ${JSON.stringify(given.protocol)}, and this node knows ${
+      PROTOCOLS.join(", ")
+    }`;
   }
-  for (const [field, type] of Object.entries(FIELDS[protocol](value))) {
-    if (!hasType(value[field], type)) throw refuse(`lacks ${field} (${type})`);
+  const fields = fieldsOf(protocol, given.type);
+  if (!fields) return `names the type ${JSON.stringify(given.type)} of a local volume`;
+  const shaped: Record<string, unknown> = { protocol };
+  for (const [field, { type }] of Object.entries(fields)) {
+    if (!hasType(given[field], type)) return `lacks ${field} (${type})`;
+    shaped[field] = given[field];
   }
-  return value as unknown as Attachment; // wire edge: every field was checked above
+  return shaped as unknown as Attachment; // wire edge: every field was checked above
 }

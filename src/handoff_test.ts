@@ -78,3 +78,78 @@ for (
   Deno.test(`decodeAttachment() refuses ${JSON.stringify(context)}`, () =>
     throws(() => decodeAttachment(context), message));
 }
+
+const TARGET = { iqn: "iqn.2010-06.com.purestorage:flasharray.1", portal: "10.0.0.1:3260" };
+const ISCSI = { protocol: "iscsi", lun: 1, targets: [TARGET], ...block };
+const NVME = {
+  protocol: "nvme-tcp",
+  nqn: "nqn.2010-06.com.purestorage:flasharray.1",
+  portals: ["10.0.0.1:4420"],
+  ...block,
+};
+const NFS = { protocol: "nfs", address: "10.0.0.9", path: "/k8s-pvc-1" };
+
+for (
+  const { value, fault } of [
+    {
+      value: { ...ISCSI, targets: [{ ...TARGET, iqn: "../../../../etc/cron.d/x" }] },
+      fault: /its iSCSI target "\.\.\/.*cron\.d\/x" is not an IQN/,
+    },
+    { value: { ...ISCSI, targets: [{ ...TARGET, iqn: "-x" }] }, fault: /"-x" is not an IQN/ },
+    {
+      value: { ...ISCSI, targets: [{ ...TARGET, portal: "10.0.0.1:3260\n-x" }] },
+      fault: /its portal "10\.0\.0\.1:3260\\n-x" is not an address with a port/,
+    },
+    { value: { ...ISCSI, targets: [null] }, fault: /its iSCSI target undefined is not an IQN/ },
+    {
+      value: { ...ISCSI, targets: Array(257).fill(TARGET) },
+      fault: /its 257 paths are more than 256/,
+    },
+    {
+      value: { ...ISCSI, serial: "../x" },
+      fault: /its serial "\.\.\/x" is not that of a FlashArray/,
+    },
+    { value: { ...ISCSI, lun: 16_384 }, fault: /its LUN 16384 is no whole number from 0 to 16383/ },
+    { value: { ...ISCSI, lun: 0.5 }, fault: /its LUN 0\.5 is no whole number/ },
+    { value: { ...ISCSI, sizeBytes: -1 }, fault: /its size -1 is no whole number/ },
+    {
+      value: { ...NVME, nqn: "nqn.2010-06.com.purestorage:a,hostnqn=x" },
+      fault: /its NVMe subsystem "nqn.*" is not an NQN/,
+    },
+    { value: { ...NVME, portals: ["-x"] }, fault: /its portal "-x" is not an address/ },
+    {
+      value: { ...NVME, protocol: "nvme-fc", wwpns: ["0x52"] },
+      fault: /its FC port "0x52" is not a WWPN/,
+    },
+    { value: { ...NFS, address: "-o" }, fault: /its NFS server "-o" is not an IP address/ },
+    { value: { ...NFS, path: "/a/../b" }, fault: /its NFS export "\/a\/\.\.\/b" is not a path/ },
+    {
+      value: { protocol: "local", type: "tape", array: "a" },
+      fault: /names the type "tape" of a local volume/,
+    },
+  ]
+) {
+  Deno.test(`decodeAttachment() lets nothing through that a tool would take otherwise: ${fault.source.slice(0, 60)}`, () =>
+    throws(
+      () => decodeAttachment({ attachment: JSON.stringify(value) }),
+      { code: "invalid", message: fault },
+    ));
+}
+
+Deno.test("decodeAttachment() leaves out what the protocol does not have: a file system is no block volume", () => {
+  const mixed = { attachment: JSON.stringify({ ...NFS, ...block, lun: 1, later: true }) };
+  deepEqual(decodeAttachment(mixed), NFS);
+});
+
+Deno.test("decodeNodeId() takes no address or name that would become another export rule or host", () => {
+  for (
+    const part of [
+      "a=*",
+      "a=10.0.0.0/8",
+      "a=10.0.0.1(rw) *",
+      "i=iqn.x y",
+      "i=-x",
+      "n=nqn.x,y",
+    ]
+  ) equal(decodeNodeId(`1;n1;i;${part}`), undefined, part);
+});

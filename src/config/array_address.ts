@@ -1,5 +1,4 @@
-import { parseHostPort, printHostPort, withoutBrackets } from "../net/address.ts";
-import { parseIp } from "../net/cidr.ts";
+import { isHost, parseHostPort, printHostPort, withoutBrackets } from "../net/address.ts";
 import { type Entry, isBadType, optionalText } from "./array_entry.ts";
 import type { ArrayConfig } from "./model.ts";
 import { shown } from "./problems.ts";
@@ -40,22 +39,11 @@ export function readAddress(
  */
 function readAuthority(text: string, usualPort: number): string | undefined {
   const { host, port } = parseHostPort(text) ?? {};
-  if (host === undefined || port === 0 || !(parseIp(host) || isHost(host))) return undefined;
+  if (host === undefined || port === 0 || !isHost(host)) return undefined;
   return printHostPort({
     host: host.toLowerCase(),
     port: port === usualPort ? undefined : port,
   });
-}
-
-/**
- * A DNS name (RFC 1123) or an IPv4 address; four numbers that are no address are no name either.
- */
-function isHost(text: string): boolean {
-  if (/^[\d.]+$/.test(text)) return parseIp(text) !== undefined;
-  return text.length <= 253 &&
-    text.replace(/\.$/, "").split(".").every((label) =>
-      /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label)
-    );
 }
 
 /**
@@ -74,7 +62,7 @@ export function readNfsEndpoint(entry: Entry): string | undefined {
     return undefined;
   }
   const host = withoutBrackets(text);
-  if (parseIp(host) || isHost(host)) return host.toLowerCase();
+  if (isHost(host)) return host.toLowerCase();
   entry.problems.error(path, {
     found: `is ${shown(text)}`,
     wanted: "a host name or an IP address, without port and path",

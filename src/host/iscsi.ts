@@ -4,6 +4,7 @@ import { isPsoError, PsoError } from "../errors.ts";
 import type { IscsiPortal } from "../handoff.ts";
 import { until } from "../async/wait.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { isStorageName, storageNameFault } from "../storage_names.ts";
 import { readPortal } from "./portal.ts";
 import { scsiRoutes } from "./scsi.ts";
 import { readHostLink } from "./sysfs.ts";
@@ -132,8 +133,13 @@ async function readSession(
   };
 }
 
-/** The arguments by which iscsiadm knows the record of a portal of a target. */
+/**
+ * The arguments by which iscsiadm knows the record of a portal of a target. `invalid` for a name
+ * that is none: open-iscsi makes folders of it, as root.
+ */
 function recordArguments(iqn: string, place: HostPort): string[] {
+  const fault = storageNameFault("target", iqn);
+  if (fault !== undefined) throw new PsoError("invalid", `${fault}: correct it on the array`);
   return ["-m", "node", "-T", iqn, "-p", printHostPort(place), "-I", IFACE];
 }
 
@@ -350,7 +356,9 @@ export async function logout(
         "end it with iscsiadm if nothing needs it",
     );
   }
-  const record = recordArguments(iqn, { host: withoutBrackets(address), port });
+  const record = isStorageName("target", iqn)
+    ? recordArguments(iqn, { host: withoutBrackets(address), port })
+    : undefined;
   const isGone = async () =>
     !(await listSessions(host)).some((one) => one.name === name && one.iqn === iqn);
   const end = (words: string[]) =>
@@ -359,14 +367,15 @@ export async function logout(
       timeoutMs: LOGOUT_TIMEOUT_MS,
       signal,
     });
-  const { code } = await end(record);
+  const isEnded = record !== undefined && (await end(record)).code !== NOTHING_FOUND;
   // A session without a record: iscsid made it after we had given up and removed the record.
-  if (code === NOTHING_FOUND && !await isGone()) {
+  if (!isEnded && !await isGone()) {
     await end(["-m", "session", "-r", name.slice("session".length)]);
   }
   await until(`end of iSCSI session ${name} to ${iqn}`, isGone, {
     timeoutMs: LOGOUT_TIMEOUT_MS,
     signal,
   });
+  if (!record) return;
   await host.run("iscsiadm", [...record, "-o", "delete"], { okCodes: [0, NOTHING_FOUND], signal });
 }

@@ -88,6 +88,26 @@ Deno.test("login() refuses what is no portal", () =>
     });
   }));
 
+Deno.test("login() gives iscsiadm no name of which it would make a path or an option", () =>
+  FakeHost.use(async ({ host, commands }) => {
+    for (
+      const iqn of ["../../../../etc/cron.d/x", "-x", "iqn.2010-06.com.purestorage:a\nb", ""]
+    ) {
+      const { code, message } = await failureOf(login(host, { ...TARGET, iqn }, OPTIONS));
+      equal(code, "invalid");
+      match(message, /^iSCSI target ".*" is not an IQN such as .*: correct it on the array$/);
+    }
+    deepEqual(commands, []);
+  }));
+
+Deno.test("logout() ends a session of ours whose name is none by its number, and touches no record", () =>
+  FakeHost.use(async ({ host, iscsi, commands }) => {
+    iscsi.addSession(1, TARGET.portal, { target: "../../../../etc/cron.d/x" });
+    await logout(host, await sessionOf(host, "session1"));
+    deepEqual(iscsi.sessions, []);
+    deepEqual(commands, ["iscsiadm -m session -r 1 --logout"]);
+  }));
+
 const [SECOND, SIXTH] = ["192.0.2.2:3260", "[2001:db8::1]:3260"];
 /** iscsiadm(8), exit status. */
 const [NO_DAEMON, FAILED_FOR_GOOD, REFUSED] = [20, 19, 24];

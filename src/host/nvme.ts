@@ -2,6 +2,7 @@ import { PsoError } from "../errors.ts";
 import { addressKey } from "../net/address.ts";
 import { until } from "../async/wait.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { storageNameFault } from "../storage_names.ts";
 import { readPortal } from "./portal.ts";
 import { writeSysfs } from "./sysfs.ts";
 
@@ -180,7 +181,7 @@ export async function namespacesOf(host: Host, nqn: string): Promise<string[]> {
 /**
  * Connects one path (nvme-connect(1)) and returns its controller. If the path is connected, that
  * controller is returned, whoever connected it. `unavailable` when the port does not answer or
- * refuses.
+ * refuses; `invalid` for a subsystem whose name is no NQN: the kernel reads it among its options.
  */
 export async function connect(
   host: Host,
@@ -194,6 +195,8 @@ export async function connect(
   const existing = await find();
   if (existing) return existing;
   const { transport, nqn, traddr, trsvcid, hostTraddr } = route;
+  const fault = storageNameFault("subsystem", nqn);
+  if (fault !== undefined) throw new PsoError("invalid", `${fault}: correct it on the array`);
   const args = ["connect", "-t", transport, "-n", nqn, "-a", traddr];
   if (trsvcid !== undefined) args.push("-s", trsvcid);
   if (hostTraddr !== undefined) args.push("-w", hostTraddr);

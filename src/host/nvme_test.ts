@@ -165,6 +165,17 @@ Deno.test("connect() takes the connection that is there, but not one that is bei
     assert.equal((await connect(host, ROUTE)).name, "nvme2");
   }));
 
+Deno.test("connect() gives the kernel no subsystem whose name holds another option", () =>
+  withHost({}, async (host, commands) => {
+    for (const nqn of [`${NQN},hostnqn=x`, "-x", `${NQN}\n`, ""]) {
+      await assert.rejects(connect(host, ipRoute("tcp", nqn, "10.0.0.1")), {
+        code: "invalid",
+        message: /^NVMe subsystem ".*" is not an NQN such as .*: correct it on the array$/,
+      });
+    }
+    assert.deepEqual(commands, []);
+  }));
+
 Deno.test("disconnect() ends that connection only; gone already, or its name another's by now, is success", () =>
   FakeHost.use(async ({ host, nvme, commands }) => {
     const other = nvme.addController({ ...ROUTE, traddr: "192.0.2.2" });

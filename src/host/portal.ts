@@ -1,5 +1,6 @@
-import { type HostPort, inBrackets, parseHostPort } from "../net/address.ts";
 import { PsoError } from "../errors.ts";
+import { type HostPort, parseHostPort } from "../net/address.ts";
+import { isStorageName } from "../storage_names.ts";
 
 /** Which kind of portal a text should be. */
 interface PortalKind {
@@ -19,7 +20,7 @@ export function readPortal(
   { protocol, defaultPort }: PortalKind,
 ): Required<HostPort> {
   const { host, port = defaultPort } = parseHostPort(portal) ?? { host: "" };
-  if (host !== "" && portal.startsWith(inBrackets(host))) return { host, port };
+  if (isStorageName("portal", portal)) return { host, port };
   throw new PsoError(
     "invalid",
     `${protocol} portal ${JSON.stringify(portal)} is no address with a port: the array must name ` +

@@ -58,6 +58,19 @@ export function withoutBrackets(host: string): string {
 }
 
 /**
+ * Whether the text is an IP address, IPv6 without brackets, or a DNS name (RFC 1123, underscores
+ * allowed). Four numbers that are no address are no name either; a name never begins with `-`, so
+ * that no tool takes it for an option.
+ */
+export function isHost(text: string): boolean {
+  if (/^[\d.]+$/.test(text) || text.includes(":")) return parseIp(text) !== undefined;
+  return text.length <= 253 &&
+    text.replace(/\.$/, "").split(".").every((label) =>
+      /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label)
+    );
+}
+
+/**
  * One text for all spellings of an IP address, for comparing and for keys of maps; any other text
  * stands for itself, in lower case. An IPv4 address mapped into IPv6 counts as IPv4.
  */

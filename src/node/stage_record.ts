@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { messageOf, PsoError } from "../errors.ts";
 import type { FsType } from "../file_systems.ts";
-import type { Attachment } from "../handoff.ts";
+import { type Attachment, shapedAttachment } from "../handoff.ts";
 import type { Logger } from "../log.ts";
 
 const RECORD_VERSION = 1;
@@ -49,6 +49,13 @@ export interface StageRecord<A extends Attachment = Attachment> {
   published: { targetPath: string; readOnly: boolean }[];
 }
 
+/** Whether a value read from a file has what every record has; its attachment is not looked at. */
+function isRecord(value: Partial<StageRecord> | undefined): value is StageRecord {
+  return typeof value?.volumeId === "string" && typeof value.stagingPath === "string" &&
+    Array.isArray(value.published) &&
+    value.published.every((one) => typeof one?.targetPath === "string");
+}
+
 /** A UUID for a new file system. */
 export function newUuid(): string {
   return randomUUID();
@@ -90,15 +97,15 @@ export class StageRecords {
 
   async #read(path: string): Promise<StageRecord | undefined> {
     try {
-      const { version, record } = JSON.parse(await Deno.readTextFile(path));
-      if (
-        version === RECORD_VERSION && record?.volumeId && Array.isArray(record.published) &&
-        record.attachment
-      ) {
+      const { version, record } = JSON.parse(await Deno.readTextFile(path)) ?? {};
+      const attachment = shapedAttachment(record?.attachment);
+      if (version !== RECORD_VERSION || !isRecord(record)) {
+        this.#ignore(path, "not of this version");
+      } else if (typeof attachment === "string") this.#ignore(path, `its attachment ${attachment}`);
+      else {
         this.#said.delete(path);
-        return record;
+        return { ...record, attachment };
       }
-      this.#ignore(path, "not of this version");
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) this.#ignore(path, messageOf(error));
     }

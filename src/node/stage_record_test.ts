@@ -70,6 +70,35 @@ Deno.test("a record of a later version is not guessed at", () =>
     assert.equal(await records.find(RECORD.volumeId), undefined);
   }));
 
+Deno.test("a record whose attachment is of two kinds is read as what its protocol has", () =>
+  withFolder(async (_folder, records) => {
+    const share = { protocol: "nfs", address: "10.0.0.9", path: "/a" } as const;
+    const mixed = { ...share, serial: "", sizeBytes: 1, everWritten: true };
+    await records.write({ ...RECORD, attachment: mixed });
+    assert.deepEqual((await records.find(RECORD.volumeId))?.attachment, share);
+  }));
+
+Deno.test("a record that lacks what every record has is no record, and each fault is logged once", () =>
+  withFolder(async (folder, records) => {
+    await records.write(RECORD);
+    const path = await onlyFile(folder);
+    for (
+      const record of [
+        null,
+        { ...RECORD, stagingPath: 7 },
+        { ...RECORD, published: [null] },
+        { ...RECORD, attachment: { protocol: "iscsi" } },
+        { ...RECORD, attachment: "x" },
+      ]
+    ) {
+      await Deno.writeTextFile(path, JSON.stringify({ version: 1, record }));
+      assert.equal(await records.find(RECORD.volumeId), undefined);
+      assert.deepEqual(await records.list(), []);
+    }
+    await Deno.writeTextFile(path, "null");
+    assert.equal(await records.find(RECORD.volumeId), undefined);
+  }));
+
 Deno.test("a state folder that cannot be written stops the stage before it begins", async () => {
   const records = new StageRecords("/dev/null/state", { log: createLogger({ write: () => {} }) });
   await assert.rejects(records.write(RECORD), {

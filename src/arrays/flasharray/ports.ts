@@ -8,6 +8,7 @@ import {
   type Protocol,
   PROTOCOLS,
 } from "../../protocols.ts";
+import { storageNameFault } from "../../storage_names.ts";
 import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
 
 /**
@@ -25,6 +26,8 @@ interface PortFacts {
 export interface FlashArrayFacts {
   arrayName: string;
   ports: PortFacts;
+  /** Ports that are not used because of what the array calls them; absent: none. */
+  portFaults?: string[];
   /** Its name in the data plane behind the protocol `local`; absent: it has none, as real ones. */
   localArray?: string;
 }
@@ -82,8 +85,35 @@ const NVME_SERVICES: Record<NvmePortalProtocol, string> = {
   "nvme-roce": "nvme-roce",
 };
 
+/** Which rule each field of a port has to keep, as nodes are given it. */
+const PORT_NAMES = { iqn: "target", nqn: "subsystem", portal: "portal", wwn: "port" } as const;
+
+/** What is wrong with the names of a port; `undefined` for one that nodes may be told of. */
+function faultOf(port: PortItem): string | undefined {
+  for (const [field, kind] of Object.entries(PORT_NAMES)) {
+    const value = Reflect.get(port, field);
+    if (value === undefined || value === null || value === "") continue;
+    const text = kind === "port" && typeof value === "string" ? wwpnOf(value) : value;
+    const fault = storageNameFault(kind, text);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+/**
+ * Why some of the ports are not used: their names would reach root's tools on the nodes. Each is a
+ * part of a sentence that names the port.
+ */
+export function portFaultsOf(ports: PortItem[]): string[] {
+  return ports.flatMap((port) => {
+    const fault = faultOf(port);
+    return fault === undefined ? [] : [`port ${JSON.stringify(port.name ?? "")}: ${fault}`];
+  });
+}
+
 function addPort(facts: PortFacts, port: PortItem, services: string[]): void {
   const { iqn, nqn, portal, wwn } = port;
+  if (faultOf(port) !== undefined) return;
   if (wwn && nqn) facts.nvmeFc.push({ nqn, wwpn: wwpnOf(wwn) });
   else if (wwn) facts.fc.push(wwpnOf(wwn));
   if (iqn && portal) facts.iscsi.push({ iqn, portal });
@@ -134,13 +164,17 @@ export function attachmentOf(
 ): Attachment {
   const { host, lun, serial, sizeBytes, everWritten } = volume;
   const { iscsi, fc, nvme, nvmeFc } = facts.ports;
-  const block = { serial, sizeBytes, everWritten };
-  if (!SERVICES[protocol].isServed(facts)) throw unserved(protocol, volume.label);
+  if (!SERVICES[protocol].isServed(facts)) throw unserved(protocol, volume.label, facts.portFaults);
   switch (protocol) {
     case "iscsi":
-      return { protocol, lun, targets: allowedPortals(protocol, iscsi, volume), ...block };
+      return {
+        protocol,
+        lun,
+        targets: allowedPortals(protocol, iscsi, volume),
+        ...knownAgain(volume),
+      };
     case "fc":
-      return { protocol, lun, wwpns: fc, ...block };
+      return { protocol, lun, wwpns: fc, ...knownAgain(volume) };
     case "nvme-tcp":
     case "nvme-roce": {
       const portals = allowedPortals(protocol, nvme[protocol], volume);
@@ -148,7 +182,7 @@ export function attachmentOf(
         protocol,
         nqn: portals[0]?.nqn ?? "",
         portals: portals.map(({ portal }) => portal),
-        ...block,
+        ...knownAgain(volume),
       };
     }
     case "nvme-fc":
@@ -156,14 +190,26 @@ export function attachmentOf(
         protocol,
         nqn: nvmeFc[0]?.nqn ?? "",
         wwpns: nvmeFc.map(({ wwpn }) => wwpn),
-        ...block,
+        ...knownAgain(volume),
       };
     case "local":
-      return { protocol, type: "block", array: facts.localArray ?? "", host, lun, ...block };
+      return {
+        protocol,
+        type: "block",
+        array: facts.localArray ?? "",
+        host,
+        lun,
+        serial,
+        sizeBytes,
+        everWritten,
+      };
     case "nfs":
       throw unserved(protocol, volume.label);
   }
 }
+
+/** Ports with a fault that a message names. */
+const FAULTS_SHOWN = 2;
 
 /** The portals that the configuration lets nodes use; `unsupported` when none is left. */
 function allowedPortals<T extends { portal: string }>(
@@ -183,9 +229,25 @@ function allowedPortals<T extends { portal: string }>(
   );
 }
 
-function unserved(protocol: Protocol, label: string): PsoError {
+/**
+ * What a node knows the volume again by. `unavailable` when the array's serial is none of a
+ * FlashArray volume.
+ */
+function knownAgain({ serial, sizeBytes, everWritten, label }: ConnectedVolume): BlockFacts {
+  const fault = storageNameFault("serial", serial);
+  if (fault === undefined) return { serial, sizeBytes, everWritten };
+  throw new PsoError(
+    "unavailable",
+    `array ${label} tells no node how to know the volume: ${fault}; see what answers at its address`,
+  );
+}
+
+function unserved(protocol: Protocol, label: string, portFaults: string[] = []): PsoError {
+  const notUsed = portFaults.length > 0
+    ? ` (not used: ${portFaults.slice(0, FAULTS_SHOWN).join("; ")})`
+    : "";
   return new PsoError(
     "unsupported",
-    `array ${label} does not serve ${protocol}: it ${SERVICES[protocol].missing}`,
+    `array ${label} does not serve ${protocol}: it ${SERVICES[protocol].missing}${notUsed}`,
   );
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Cidr, parseCidr } from "../../net/cidr.ts";
 import { isPsoError } from "../../errors.ts";
 import { PROTOCOLS } from "../../protocols.ts";
-import { attachmentOf, portFactsOf, servedProtocols } from "./ports.ts";
+import { attachmentOf, portFactsOf, portFaultsOf, servedProtocols } from "./ports.ts";
 import { everWritten, isOwnSnapshot } from "./wire.ts";
 
 const IQN = "iqn.2010-06.com.purestorage:flasharray.3aabb";
@@ -168,4 +168,35 @@ Deno.test("isOwnSnapshot() tells a volume's snapshots from those of a protection
   assert.equal(isOwnSnapshot({ name: "v.a", source: { name: "v" } }), true);
   assert.equal(isOwnSnapshot({ name: "pg.12.v", source: { name: "v" } }), false);
   assert.equal(isOwnSnapshot({ name: "w.a", source: { name: "v" } }), false);
+});
+
+Deno.test("a port whose names are none is not used, whatever else it has, and the refusal names it", () => {
+  const bad = [
+    { name: "CT0.ETH4", iqn: "../../../../etc/cron.d/x", portal: "10.0.0.4:3260" },
+    { name: "CT0.ETH5", iqn: IQN, portal: "10.0.0.5:3260 -x" },
+    { name: "CT0.ETH6", nqn: `${NQN},hostnqn=x`, portal: "10.0.1.6:4420" },
+    { name: "CT0.FC0", wwn: "52:4A:93:71:AF:4E:82:00:00" },
+  ];
+  assert.deepEqual(portFactsOf(bad, INTERFACES, CONTROLLERS), portFactsOf([], [], []));
+  assert.equal(portFaultsOf(bad).length, bad.length);
+  assert.deepEqual(portFaultsOf(PORTS), []);
+  const one = PORTS.slice(1, 2);
+  assert.deepEqual(portFactsOf([...bad, ...one], INTERFACES, CONTROLLERS).iscsi, [
+    { iqn: IQN, portal: "[fd00::4]:3260" },
+  ]);
+  const facts = { ...NO_PORTS, portFaults: portFaultsOf(bad) };
+  assert.throws(
+    () => attachmentOf("iscsi", facts, VOLUME),
+    /fa-1 does not serve iscsi: .* \(not used: port "CT0\.ETH4": iSCSI target "\.\..*" is not an IQN/,
+  );
+});
+
+Deno.test("a volume without the serial of a FlashArray is not published: no node could know it again", () => {
+  for (const serial of ["", "../x", "6C1B16CE1C034D1C0001391"]) {
+    assert.throws(
+      () => attachmentOf("iscsi", FACTS, { ...VOLUME, serial }),
+      (error) =>
+        isPsoError(error, "unavailable") && /serial ".*" is not that of/.test(error.message),
+    );
+  }
 });

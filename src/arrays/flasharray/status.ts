@@ -2,7 +2,7 @@ import type { ArrayStatus, Feature } from "../array.ts";
 import { readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
-import { type FlashArrayFacts, portFactsOf, servedProtocols } from "./ports.ts";
+import { type FlashArrayFacts, portFactsOf, portFaultsOf, servedProtocols } from "./ports.ts";
 import type { ArrayItem, ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
 
 /** REST versions that were never released. */
@@ -37,9 +37,11 @@ export async function readFlashArray(
     list<ControllerItem>(context, "controllers", signal),
     readLatency(context, signal),
   ]);
+  const portFaults = portFaultsOf(ports);
   const facts: FlashArrayFacts = {
     arrayName: array.name,
     ports: portFactsOf(ports, interfaces, controllers),
+    ...(portFaults.length > 0 ? { portFaults } : {}),
     ...(array.banner?.toLowerCase().includes(SIMULATED) ? { localArray: array.name } : {}),
   };
   const status: ArrayStatus = {

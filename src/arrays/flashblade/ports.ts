@@ -7,6 +7,7 @@ import {
   REAL_FILE_PROTOCOLS,
   servesFiles,
 } from "../../protocols.ts";
+import { storageNameFault } from "../../storage_names.ts";
 
 /** Where a FlashBlade can be reached for data. */
 export interface FlashBladeFacts {
@@ -51,7 +52,10 @@ export function servedFileProtocols(facts: FlashBladeFacts): Set<Protocol> {
   return new Set(served);
 }
 
-/** What the node needs to mount the file system. `unsupported` when the array does not serve it. */
+/**
+ * What the node needs to mount the file system. `unsupported` when the array does not serve it, or
+ * when its name cannot be given to mount(8).
+ */
 export function fileAttachmentOf(
   protocol: Protocol,
   facts: FlashBladeFacts,
@@ -67,6 +71,10 @@ export function fileAttachmentOf(
   }
   const { attachment, missing } = SERVICES[protocol];
   const found = attachment(fileSystem, facts);
+  const fault = found?.protocol === "nfs" ? storageNameFault("path", found.path) : undefined;
+  if (fault !== undefined) {
+    throw new PsoError("unsupported", `array ${label}: ${fault}; rename the file system there`);
+  }
   if (found) return found;
   throw new PsoError("unsupported", `array ${label} ${missing}`);
 }

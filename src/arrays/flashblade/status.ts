@@ -3,6 +3,7 @@ import { readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
 import { CLONE_SINCE } from "./clone.ts";
+import { isStorageName } from "../../storage_names.ts";
 import { type FlashBladeFacts, servedFileProtocols } from "./ports.ts";
 import type { BladeInterfaceItem, BladeItem, BladeSpaceItem } from "./wire.ts";
 
@@ -64,6 +65,7 @@ export async function readFlashBlade(
   return { status, facts };
 }
 
-function servesData({ enabled, services = [] }: BladeInterfaceItem): boolean {
-  return enabled !== false && services.includes("data");
+/** Whether nodes can mount by this interface: what is no address would reach mount(8) as root. */
+function servesData({ enabled, services = [], address }: BladeInterfaceItem): boolean {
+  return enabled !== false && services.includes("data") && isStorageName("server", address);
 }
