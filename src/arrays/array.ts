@@ -149,15 +149,22 @@ export interface ConnectOptions {
 
 /** What the caller of a delete knows that the array does not. */
 export interface DeleteOptions {
-  /** False only when it is certain that there are none; it spares the look-up. */
-  mayHaveSnapshots: boolean;
+  /**
+   * Block only: the prefix of this cluster's volumes, without its `-`. The connections of a volume
+   * of another name are read before anything is sent; of the cluster's own the array's refusal to
+   * destroy what is connected is enough.
+   */
+  cluster?: string;
   /**
    * File only: whether a client address of a rule of ours belongs to a node. A file system that is
    * exported to a node is not deleted; without this, and for rules that an administrator wrote, it
    * is.
    */
   isNode?: (client: string) => boolean;
-  /** File only: names of the nodes that the caller has published it to; it stays while there are any. */
+  /**
+   * Names of the nodes that the caller has published it to: a file system stays while there are
+   * any, the connections of a block volume are read before anything is sent.
+   */
   publishedTo?: readonly string[];
   signal?: AbortSignal;
 }
@@ -246,9 +253,10 @@ export interface StorageArray {
    * Destroys the volume; the array keeps it recoverable for its eradication delay. True when this
    * call did it, false when there was no live volume of that name here. `in_use` when it is
    * connected to a host (block), is exported to a node that `isNode` knows or `publishedTo` names
-   * (file), or has snapshots that somebody asked for.
+   * (file), or has snapshots that somebody asked for: those are asked for each time, because
+   * another controller or a person may have made one a moment ago.
    */
-  deleteVolume(name: string, options: DeleteOptions): Promise<boolean>;
+  deleteVolume(name: string, options?: DeleteOptions): Promise<boolean>;
   listVolumes(
     options: VolumeListOptions,
     signal?: AbortSignal,

@@ -131,12 +131,6 @@ export class Fleet {
     return !warm || !volumeName.startsWith(this.#prefix) || index.has(volumeName);
   }
 
-  /** Whether the volume may have snapshots there; `false` only by the rule of `mayHold`. */
-  mayHaveSnapshots(member: FleetMember, volumeName: string): boolean {
-    const { index, warm } = this.#own(member);
-    return !warm || !volumeName.startsWith(this.#prefix) || index.hasSnapshotsOf(volumeName);
-  }
-
   /**
    * Where a snapshot of that suffix may be, by listings and our own creations; names in lower case.
    * Nothing is known of arrays that are not warm.
@@ -195,7 +189,7 @@ export class Fleet {
 
   /**
    * Forgets every name. To be called when another process was the leader meanwhile and may have
-   * made some.
+   * made some. The caller forgets then what it published too: other nodes may have the volumes.
    */
   coolDown(): void {
     for (const member of this.#members) member.index.reset();

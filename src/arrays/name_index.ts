@@ -57,10 +57,6 @@ export class NameIndex {
     if (suffixes?.delete(suffix) && suffixes.size === 0) this.#snapshots.delete(volume);
   }
 
-  hasSnapshotsOf(volume: string): boolean {
-    return this.#snapshots.has(keyOf(volume));
-  }
-
   /** Volumes that have a snapshot with that suffix, in the index's spelling (lower case). */
   volumesWithSnapshot(suffix: string): string[] {
     const wanted = keyOf(suffix);

@@ -150,10 +150,10 @@ each("503 is repeated for every call, 502 for reads only", async ({ array, fault
   ok(await array.findVolume("k8s-pvc-1"));
   await fault({ action: "status", value: 502, match: { method: "PATCH" } });
   await rejects(
-    array.deleteVolume("k8s-pvc-1", { mayHaveSnapshots: false }),
+    array.deleteVolume("k8s-pvc-1"),
     (error) => isPsoError(error, "unavailable"),
   );
-  await array.deleteVolume("k8s-pvc-1", { mayHaveSnapshots: false });
+  await array.deleteVolume("k8s-pvc-1");
 });
 
 each("a read whose connection breaks is repeated", async ({ array, fault }) => {
@@ -233,7 +233,7 @@ const CHANGES: Record<string, {
     after: async (array, name) => {
       equal((await array.findVolume(name))?.sizeBytes, 2 * SIZE);
       deepEqual((await array.listSnapshots({ limit: 100, volume: `${name}-src` })).items, []);
-      await array.deleteVolume(`${name}-src`, { mayHaveSnapshots: true });
+      await array.deleteVolume(`${name}-src`);
     },
   },
   growVolume: {
@@ -243,7 +243,7 @@ const CHANGES: Record<string, {
   },
   deleteVolume: {
     before: (array, name) => array.createVolume({ name, sizeBytes: SIZE }),
-    change: (array, name) => array.deleteVolume(name, { mayHaveSnapshots: true }),
+    change: (array, name) => array.deleteVolume(name),
     after: async (array, name) => equal(await array.findVolume(name), undefined),
   },
   createSnapshot: {

@@ -39,7 +39,6 @@ Deno.test(
     const [first] = fleet.members;
     ok(first);
     equal(fleet.mayHold(first, "k8s-pvc-1"), true, "cold: anything may be there");
-    equal(fleet.mayHaveSnapshots(first, "k8s-pvc-1"), true, "cold: snapshots too");
     await first.array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
     await first.array.createSnapshot("k8s-pvc-1", "snapshot-1");
     await silence("fa-2");
@@ -56,7 +55,7 @@ Deno.test(
     equal(fleet.mayHold(first, "k8s-pvc-1"), true);
     equal(fleet.mayHold(first, "K8S-PVC-1"), true, "arrays compare names without case");
     equal(fleet.mayHold(first, "k8s-pvc-2"), false);
-    equal(fleet.mayHaveSnapshots(first, "k8s-pvc-1"), true);
+    deepEqual(fleet.volumesWithSnapshot("snapshot-1"), [{ member: first, volume: "k8s-pvc-1" }]);
     equal(fleet.indexedVolumes(first), 1);
     await clearFaults();
     await fleet.refresh();
@@ -83,19 +82,15 @@ Deno.test(
       true,
     ]);
     equal(fleet.mayHold(first, "other-pvc-1"), true, "names of other prefixes are not indexed");
-    equal(fleet.mayHaveSnapshots(first, "other-pvc-1"), true, "nor are their snapshots");
     fleet.snapshotCreated(first, "k8s-pvc-1.a");
     fleet.snapshotCreated(first, "k8s-pvc-1.a");
     fleet.snapshotCreated(first, "k8s-pvc-1.b");
     fleet.snapshotDeleted(first, "k8s-pvc-1.a");
     fleet.snapshotDeleted(first, "k8s-pvc-1.a");
-    equal(
-      fleet.mayHaveSnapshots(first, "k8s-pvc-1"),
-      true,
-      "b is left, however often a was told deleted",
-    );
+    deepEqual(fleet.volumesWithSnapshot("a"), []);
+    deepEqual(fleet.volumesWithSnapshot("b"), [{ member: first, volume: "k8s-pvc-1" }]);
     fleet.snapshotDeleted(first, "k8s-pvc-1.b");
-    equal(fleet.mayHaveSnapshots(first, "k8s-pvc-1"), false);
+    deepEqual(fleet.volumesWithSnapshot("b"), []);
     fleet.deleted(first, "k8s-pvc-1");
     equal(fleet.mayHold(first, "k8s-pvc-1"), false);
     fleet.coolDown();

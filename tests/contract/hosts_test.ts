@@ -1,6 +1,6 @@
 import { deepEqual, equal, fail, match, ok, rejects } from "node:assert/strict";
 import { parseHostPort } from "../../src/net/address.ts";
-import type { ConnectOptions } from "../../src/arrays/array.ts";
+import type { ConnectOptions, DeleteOptions } from "../../src/arrays/array.ts";
 import { type Cidr, parseCidr } from "../../src/net/cidr.ts";
 import { isPsoError } from "../../src/errors.ts";
 import { MiB } from "../../src/size.ts";
@@ -239,6 +239,37 @@ Deno.test(
 );
 
 Deno.test(
+  "deleteVolume() leaves a connected volume alone and names the host, by the array's refusal or by a look before",
+  withHosts(async ({ array, calls }) => {
+    for (const name of ["k8s-pvc-1", "oracle-data"]) {
+      await array.createVolume({ name, sizeBytes: VOLUME_BYTES });
+      await array.connect(name, node(1), ISCSI);
+    }
+    const refused = (name: string, options: DeleteOptions) =>
+      calls(() =>
+        rejects(
+          array.deleteVolume(name, options),
+          (error) =>
+            isPsoError(error, "in_use") && /is connected to node-1: detach/.test(error.message),
+        )
+      );
+    const own = await refused("k8s-pvc-1", { cluster: "k8s" });
+    ok(own.includes("PATCH /volumes"), own.join(", "));
+    for (
+      const [name, options] of [
+        ["oracle-data", { cluster: "k8s" }],
+        ["k8s-pvc-1", {}],
+        ["k8s-pvc-1", { cluster: "k8s", publishedTo: ["node-1"] }],
+      ] as const
+    ) {
+      const made = await refused(name, options);
+      deepEqual(made.filter((call) => !call.startsWith("GET ")), [], name);
+      ok(await array.findVolume(name));
+    }
+  }),
+);
+
+Deno.test(
   "deleteVolume() is stopped by snapshots that people made, not by those of schedules",
   withHosts(async ({ array, admin }) => {
     await admin({
@@ -248,14 +279,14 @@ Deno.test(
       body: {},
     });
     for (const suffix of ["a1", "b2", "c3", "d4"]) await array.createSnapshot("k8s-pvc-2", suffix);
-    await array.deleteVolume("k8s-pvc-1", { mayHaveSnapshots: true });
+    await array.deleteVolume("k8s-pvc-1");
     equal(
       await array.findVolume("k8s-pvc-1"),
       undefined,
       "a numbered snapshot goes with its volume",
     );
     await rejects(
-      array.deleteVolume("k8s-pvc-2", { mayHaveSnapshots: true }),
+      array.deleteVolume("k8s-pvc-2"),
       /has snapshots: k8s-pvc-2\.\w\d, k8s-pvc-2\.\w\d, k8s-pvc-2\.\w\d and more; delete them first/,
     );
   }),

@@ -104,7 +104,7 @@ Deno.test("a volume that is destroyed on its array is gone, whatever namesake an
     const volumeId = await bed.create("pvc-1");
     const [home, other] = await homeAndOther(bed);
     await makeNamesake(other);
-    await home.deleteVolume(NAME, { mayHaveSnapshots: false });
+    await home.deleteVolume(NAME);
     const { provisioner, signal } = bed;
     await rejects(bed.publish(volumeId, N1), isGone);
     await rejects(
@@ -138,7 +138,6 @@ Deno.test("NOT_FOUND names the arrays that have another volume of the name", asy
     await bed.fleet.refresh(bed.signal);
     await bed.fleet.members.find(({ array }) => array.label === home.label)?.array.deleteVolume(
       NAME,
-      { mayHaveSnapshots: false },
     );
     await rejects(bed.provisioner.getVolume(volumeId, bed.signal), (error: Error) => {
       equal(
@@ -251,7 +250,7 @@ Deno.test("createVolume() is repeated after a restart and refused while two arra
     });
     for (const { array } of bed.fleet.members) {
       if (array.label === other.label) {
-        await array.deleteVolume(NAME, { mayHaveSnapshots: false });
+        await array.deleteVolume(NAME);
       }
     }
     equal(await bed.create("pvc-1"), volumeId);

@@ -2,7 +2,7 @@ import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
 import { encodeNodeId } from "../../src/handoff.ts";
 import { GiB, MiB } from "../../src/size.ts";
 import { skip } from "../skips.ts";
-import { isUnclear, N1, ProvisionerBed, RWO, RWX } from "./provisioner_bed.ts";
+import { isUnclear, N1, ProvisionerBed, RAW_RWX, RWO, RWX } from "./provisioner_bed.ts";
 
 const NOTHING = { maxEntries: 0, startingToken: "" };
 
@@ -46,6 +46,45 @@ Deno.test("deleteVolume() refuses a volume that a node or a snapshot holds", asy
     await bed.provisioner.deleteVolume(volumeId, bed.signal);
   });
 });
+
+for (const backend of ["block", "file"] as const) {
+  const ignore = backend === "file" && Deno.uid() !== 0 &&
+    skip("file systems of the provisioner", "mounts need root");
+  const name = `deleteVolume() of a ${backend} volume sees a snapshot made on the array just now`;
+  Deno.test({
+    name,
+    ignore,
+    fn: () =>
+      ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
+        const volumeId = await bed.create("pvc-1", {
+          parameters: { backend },
+          capabilities: [backend === "block" ? RAW_RWX : RWX],
+          capacityRange: { requiredBytes: 512 * MiB, limitBytes: 0 },
+        });
+        const [array, path] = backend === "block"
+          ? ["fa-1", "volume-snapshots"]
+          : ["fb-1", "file-system-snapshots"];
+        await bed.admin(array, {
+          method: "POST",
+          path,
+          query: { source_names: "k8s-pvc-1" },
+          body: { suffix: "before-upgrade" },
+        });
+        await rejects(bed.provisioner.deleteVolume(volumeId, bed.signal), {
+          code: "in_use",
+          message: /has snapshots: k8s-pvc-1\.before-upgrade; delete them first/,
+        });
+        const [snapshot] = await bed.admin<{ destroyed: boolean }>(array, {
+          method: "GET",
+          path,
+          query: backend === "block"
+            ? { names: "k8s-pvc-1.before-upgrade" }
+            : { names_or_owner_names: "k8s-pvc-1.before-upgrade" },
+        });
+        equal(snapshot?.destroyed, false);
+      }),
+  });
+}
 
 Deno.test({
   name: "deleteVolume() refuses a file system that a node may mount, and not one that only " +

@@ -83,7 +83,7 @@ export class FlashArray implements StorageArray {
     return this.#volumes.grow(name, sizeBytes, signal);
   }
 
-  deleteVolume(name: string, options: DeleteOptions): Promise<boolean> {
+  deleteVolume(name: string, options?: DeleteOptions): Promise<boolean> {
     return this.#volumes.delete(name, options);
   }
 

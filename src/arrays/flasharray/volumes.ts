@@ -1,4 +1,5 @@
 import { isNeverFinal, messageOf, PsoError } from "../../errors.ts";
+import { isOwnVolumeName } from "../../names.ts";
 import type {
   CreateVolumeSpec,
   DeleteOptions,
@@ -15,6 +16,7 @@ import {
   refuseSnapshots,
   type Resource,
 } from "../rest/named_objects.ts";
+
 import { mayBeAboutName } from "../rest/refusals.ts";
 import type { VolumeSnapshots } from "./snapshots.ts";
 import { type VolumeItem, volumeOf } from "./wire.ts";
@@ -154,26 +156,32 @@ export class Volumes {
   }
 
   /**
-   * As StorageArray.deleteVolume. The volume is read first: what is connected to a host or has
-   * snapshots that somebody asked for is not destroyed.
+   * As StorageArray.deleteVolume. The snapshots are read first: destroying the volume would take
+   * them along. Whether a host is connected, the array judges itself, so that no connect can come
+   * between; what it refuses is read for the names of the hosts, whatever its words are.
    */
-  async delete(name: string, options: DeleteOptions): Promise<boolean> {
-    const { signal } = options;
-    const item = await this.#items.find(name, { signal, destroyed: true });
-    if (!item || item.destroyed) return false;
+  async delete(
+    name: string,
+    { cluster, publishedTo = [], signal }: DeleteOptions = {},
+  ): Promise<boolean> {
     const shown = `volume ${name} on array ${this.#context.label()}`;
-    if ((item.connection_count ?? 0) > 0) {
-      const hosts = (await this.#context.hostsOf([name], signal)).get(item.name ?? name) ??
-        ["a host"];
+    const refuseConnected = async (item: VolumeItem) => {
+      const hosts = await this.#hostsOf(item, signal);
+      if ((item.connection_count ?? 0) === 0) return;
+      const names = hosts.length > 0 ? hosts : ["a host"];
       throw new PsoError(
         "in_use",
-        `${shown} is connected to ${hosts.join(", ")}: detach it first`,
+        `${shown} is connected to ${names.join(", ")}: detach it first`,
       );
-    }
-    if (options.mayHaveSnapshots || (item.space?.snapshots ?? 0) > 0) {
-      refuseSnapshots(shown, await this.#context.snapshots.keptOf(name, signal));
-    }
-    return await this.#items.destroy(name, { signal });
+    };
+    const looksFirst = publishedTo.length > 0 || !isOwnVolumeName(cluster, name);
+    const [item, kept] = await Promise.all([
+      looksFirst ? this.#items.find(name, { signal }) : undefined,
+      this.#context.snapshots.keptOf(name, signal),
+    ]);
+    if (item) await refuseConnected(item);
+    refuseSnapshots(shown, kept);
+    return await this.#items.destroy(name, { onRefused: refuseConnected, signal });
   }
 
   /** As StorageArray.listVolumes. */

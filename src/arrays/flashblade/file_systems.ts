@@ -172,12 +172,15 @@ export class FileSystems {
   }
 
   /**
-   * As StorageArray.deleteVolume. The file system is read first: what is exported to a node or has
-   * snapshots that somebody asked for is not destroyed.
+   * As StorageArray.deleteVolume. The file system and its snapshots are read first, both at once:
+   * what is exported to a node or has snapshots that somebody asked for is not destroyed.
    */
-  async delete(name: string, options: DeleteOptions): Promise<boolean> {
+  async delete(name: string, options: DeleteOptions = {}): Promise<boolean> {
     const { signal, isNode, publishedTo = [] } = options;
-    const item = await this.#items.find(name, { signal, destroyed: true });
+    const [item, kept] = await Promise.all([
+      this.#items.find(name, { signal, destroyed: true }),
+      this.#context.snapshots.keptOf(name, signal),
+    ]);
     if (!item || item.destroyed) return false;
     const shown = `file system ${name} on array ${this.#context.label()}`;
     const clients = clientsOf(item).filter((client) => isNode?.(client));
@@ -189,9 +192,7 @@ export class FileSystems {
         `${shown} is exported to ${users.join(", ")}: unpublish it there first`,
       );
     }
-    if (options.mayHaveSnapshots || (item.space?.snapshots ?? 0) > 0) {
-      refuseSnapshots(shown, await this.#context.snapshots.keptOf(name, signal));
-    }
+    refuseSnapshots(shown, kept);
     // The protocols go off in the same call: an array may refuse to destroy what is still served.
     const changes = {
       nfs: { v3_enabled: false, v4_1_enabled: false },

@@ -85,7 +85,7 @@ export class FlashBlade implements StorageArray {
     return this.#fileSystems.grow(name, sizeBytes, signal);
   }
 
-  deleteVolume(name: string, options: DeleteOptions): Promise<boolean> {
+  deleteVolume(name: string, options?: DeleteOptions): Promise<boolean> {
     return this.#fileSystems.delete(name, options);
   }
 

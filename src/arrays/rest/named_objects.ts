@@ -45,9 +45,11 @@ interface RefusedCreate {
 }
 
 /** How a destroy is sent. */
-interface DestroyOptions {
+interface DestroyOptions<T> {
   /** Sent with `destroyed: true`. */
   changes?: Record<string, unknown>;
+  /** Judges the live object that the array refused to destroy; may throw what says it better. */
+  onRefused?: (item: T) => Promise<void>;
   signal?: AbortSignal;
 }
 
@@ -160,7 +162,10 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
    * Destroys the object. True when this call did it, false when it was gone or destroyed already:
    * after a refusal the object is read, unless the refusal can be about nothing else.
    */
-  async destroy(name: string, { changes, signal }: DestroyOptions = {}): Promise<boolean> {
+  async destroy(
+    name: string,
+    { changes, onRefused, signal }: DestroyOptions<T> = {},
+  ): Promise<boolean> {
     const query = { names: name };
     const body = { ...changes, destroyed: true };
     const { path } = this.#resource;
@@ -172,8 +177,9 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
       if (!changes && isRefusal(error, "missing", "destroyed")) return false;
       if (!mayBeAboutName(error)) throw error;
       const item = await this.find(name, { signal, destroyed: true });
-      if (item && !item.destroyed) throw error;
-      return false;
+      if (!item || item.destroyed) return false;
+      await onRefused?.(item);
+      throw error;
     }
   }
 

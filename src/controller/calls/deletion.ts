@@ -21,13 +21,13 @@ export async function deleteVolume(
 
 /** False when there was no live volume of that name on the array. */
 async function destroyAt(
-  { fleet, nodes, published }: ControllerContext,
+  { fleet, nodes, options, published }: ControllerContext,
   place: VolumePlace,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { member, name } = place;
   const destroyed = await member.array.deleteVolume(name, {
-    mayHaveSnapshots: fleet.mayHaveSnapshots(member, name),
+    cluster: options().clusterId,
     isNode: (client) => nodes.nodesBehind(memberKey(member), client).ever.length > 0,
     publishedTo: published.nodesOf(placeKey(place)),
     signal,
