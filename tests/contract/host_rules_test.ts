@@ -187,27 +187,6 @@ for (const volume of ["oracle-data", "other-pvc-1", "k8s-pvc-9"]) {
   );
 }
 
-for (const cluster of ["k8s-prod", "k8s-pvc"]) {
-  Deno.test(
-    `connect() leaves the host and the ports of a node of the cluster ${cluster} alone, whose volumes begin with our prefix too`,
-    withHosts(async ({ array, addHost, connect, hosts, hostsOf, addVolume }) => {
-      const volume = `${cluster}-pvc-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11`;
-      await addVolume(volume); // made by PSO: without a tag
-      await addHost("w1", { iqns: [OLD] });
-      await addHost("w2", { wwns: [A, B] });
-      for (const host of ["w1", "w2"]) await connect(host, volume);
-      await array.connect(V, installed(NEW), ISCSI);
-      match((await hostsOf(V)).join(), /^w1-x[0-9a-f]{12}$/);
-      const w2 = node(2, { name: "w2", wwpns: [A.toLowerCase()] });
-      await array.connect(V2, w2, FC);
-      const left = Object.fromEntries((await hosts()).map((host) => [host.name, host]));
-      deepEqual([left.w1?.iqns, left.w2?.wwns], [[OLD], [A, B]]);
-      await array.disconnect(volume, installed(NEW), { known: KNOWN });
-      deepEqual((await hostsOf(volume)).toSorted(), ["w1", "w2"]);
-    }),
-  );
-}
-
 Deno.test(
   "connect() moves an exclusive volume from what the node was before, though preemption is off",
   withHosts(async ({ array, addHost, connect, hostsOf, addVolume }) => {

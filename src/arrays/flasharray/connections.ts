@@ -33,6 +33,8 @@ interface OtherConnection {
 
 /** What a volume is connected to. */
 interface Look {
+  /** The wanted host, by the name that it has now. */
+  host: string;
   /** The connection to the wanted host. */
   own?: ConnectionItem;
   others: OtherConnection[];
@@ -113,8 +115,9 @@ export class Connections {
   ): Promise<ConnectionItem> {
     let wanted = asked;
     let isMade = false;
-    let seen: Look = isConnected ? await this.#look(wanted) : { others: [] };
+    let seen: Look = isConnected ? await this.#look(wanted) : { host: wanted.host, others: [] };
     for (let look = 0; look < LOOKS; look++) {
+      wanted = { ...wanted, host: seen.host };
       if (seen.others.length > 0) await this.#disconnectOthers(seen, wanted, { isMade });
       else if (seen.own) return seen.own;
       if (!seen.own) {
@@ -132,8 +135,12 @@ export class Connections {
     );
   }
 
-  /** Reads what the volume is connected to. `conflict` as `#refuseOtherHostOf`. */
-  async #look(wanted: WantedConnection): Promise<Look> {
+  /**
+   * Reads what the volume is connected to. When this node has it by a host of another name, the
+   * host object that we knew may have been renamed: it is looked for once more. `conflict` as
+   * `#refuseOtherHostOf` when it is another one all the same.
+   */
+  async #look(wanted: WantedConnection, { isAgain = false } = {}): Promise<Look> {
     const { volume, host, signal } = wanted;
     const rows = await this.#rows.read({ volume_names: volume }, signal);
     const otherRows = rows.filter((row) => row.host?.name !== host);
@@ -143,8 +150,13 @@ export class Connections {
       row,
       role: roles.get(row.host?.name ?? "") ?? "other",
     }));
+    if (!isAgain && others.some(({ role }) => role === "current")) {
+      this.#hosts.forget(host);
+      const now = await this.#hosts.ensure(wanted.node, wanted);
+      return await this.#look({ ...wanted, host: now }, { isAgain: true });
+    }
     this.#refuseOtherHostOf(wanted, others);
-    return { own: rows.find((row) => row.host?.name === host), others };
+    return { host, own: rows.find((row) => row.host?.name === host), others };
   }
 
   /**
@@ -242,9 +254,11 @@ export class Connections {
     node: NodeIdentity | "all",
     options: NodeOptions = {},
   ): Promise<boolean> {
-    const { known, signal } = options;
+    const { signal } = options;
     let isRemoved = false;
-    for (const name of node === "all" ? [] : this.#hosts.likelyNames(node, volume, known)) {
+    // Only host objects that this process connected the node by are tried without a look: one that
+    // bears the node's name may be another machine's.
+    for (const name of node === "all" ? [] : this.#hosts.connectedNames(node)) {
       isRemoved = await this.#delete(volume, { host: { name } }, signal) || isRemoved;
     }
     for (let look = 0; look < LOOKS; look++) {

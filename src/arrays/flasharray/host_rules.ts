@@ -67,9 +67,7 @@ export class HostOwner {
   /** Whether the other node has the same name, or an initiator that this one has or had. */
   mayBe(other: NodeIdentity): boolean {
     return other.name === this.node.name ||
-      [...spelledInitiatorsOf([other])].some((name) =>
-        this.#current.has(name) || this.#earlier.has(name)
-      );
+      [...spelledInitiatorsOf([other])].some((name) => this.#current.has(name) || this.had(name));
   }
 
   /** The host's initiators, of any kind, that the node does not have now. */
@@ -82,9 +80,12 @@ export class HostOwner {
     return initiatorsHeldBy(host).some(({ name }) => this.#current.has(spelled(name)));
   }
 
-  /** Whether the node had the initiator before, as far as this process knows. */
+  /**
+   * Whether the node had the initiator before, as far as this process knows, and no other node has
+   * claimed it since: what a node has counts before what another one had.
+   */
   had(name: string): boolean {
-    return this.#earlier.has(spelled(name));
+    return this.#earlier.has(spelled(name)) && this.#known.otherNodeWith?.(name) === undefined;
   }
 
   /** Whether the host holds an initiator that the node had before. */
@@ -95,7 +96,7 @@ export class HostOwner {
   /** An initiator of the host that another known node has, and that node's name. */
   otherNodeIn(host: HostItem): { port: string; node: string } | undefined {
     for (const { name } of this.extrasIn(host)) {
-      const node = this.had(name) ? undefined : this.#known.otherNodeWith?.(name);
+      const node = this.#known.otherNodeWith?.(name);
       if (node !== undefined) return { port: name, node };
     }
     return undefined;

@@ -4,7 +4,6 @@ import { SingleFlight } from "../../async/single_flight.ts";
 import type { ChapCredentials } from "../../chap.ts";
 import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
-import { isOwnVolumeName } from "../../names.ts";
 import { type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
 import type { NodeKnowledge, NodeOptions } from "../array.ts";
 import { filterText } from "../rest/client.ts";
@@ -126,6 +125,11 @@ export class HostObjects {
     const owner = new HostOwner(node, known);
     const wanted = { owner, initiators, cluster: known?.cluster, signal };
     const name = await this.#searches.run(key, () => this.#findOrCreate(wanted));
+    // What it was for another node before is over: that one must not be cut off by it blindly.
+    for (const [other, hostName] of this.#known) {
+      const isSame = hostName.toLowerCase() === name.toLowerCase();
+      if (isSame && !other.startsWith(`${node.name} `)) this.#known.delete(other);
+    }
     this.#known.set(key, name);
     this.#nodes.set(name.toLowerCase(), node);
     return name;
@@ -322,14 +326,6 @@ export class HostObjects {
       if (!same) throw error;
       return name;
     }
-  }
-
-  /** The names of host objects of the node that need no look to be tried. */
-  likelyNames(node: NodeIdentity, volume: string, known: NodeKnowledge | undefined): string[] {
-    const names = this.connectedNames(node);
-    if (names.length > 0 || !isOwnVolumeName(known?.cluster, volume)) return names;
-    const owner = new HostOwner(node, known);
-    return this.#isOthers(owner.plainName, owner) ? [] : [owner.plainName];
   }
 }
 
