@@ -31,6 +31,7 @@ import { reportOf } from "./src/host/check/finding.ts";
 import { checkHost } from "./src/host/check/host_check.ts";
 import type { Host } from "./src/host/host.ts";
 import { KeyedLock } from "./src/async/keyed_lock.ts";
+import { atMost } from "./src/async/wait.ts";
 import { chosenLevel, createLogger, type Level, type Logger } from "./src/log.ts";
 import { Metrics } from "./src/metrics/metrics.ts";
 import { registerHealth, registerStaged } from "./src/node/health/metrics.ts";
@@ -44,6 +45,11 @@ import { VERSION } from "./src/version.ts";
 const RIGHT = 0, FAILED = 1, WRONG_USE = 2;
 /** How often arrays are asked for their health and room while nothing else happens. */
 const STATUS_INTERVAL_MS = 30_000;
+/**
+ * How long what goes on beside the calls may take to end: an array that hangs is not waited for at
+ * its logout, nor a tool of a heal. With the 20 s of the endpoint it is less than kubelet's 30.
+ */
+const END_MS = 4_000;
 
 /**
  * Resolves at the first SIGTERM or SIGINT; a second one ends the program at once, as people who
@@ -119,7 +125,9 @@ async function runController(options: ControllerOptions): Promise<void> {
     metrics,
     locks,
   });
-  const admin = startAdmin(options.adminAddress, {
+  const admin = await startAdmin({
+    listen: options.adminAddress,
+    csiSocket: endpoint.path,
     mode: "controller",
     version: VERSION,
     ready: () => arrayReadiness(fleet),
@@ -145,8 +153,8 @@ async function runController(options: ControllerOptions): Promise<void> {
   await ended;
   await endpoint.stop();
   stop.abort();
-  await Promise.all([admin.stop(), ...background]);
-  await clients.close();
+  const closed = Promise.all([admin.stop(), ...background]).then(() => clients.close());
+  await atMost(END_MS, closed);
 }
 
 /** What the two ways to run a node stand on. */
@@ -219,7 +227,9 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
   registerHealth(metrics, node.healer);
   const stop = new AbortController();
   const healing = node.healer.run(stop.signal);
-  const admin = startAdmin(options.adminAddress, {
+  const admin = await startAdmin({
+    listen: options.adminAddress,
+    csiSocket: endpoint.path,
     mode: "node",
     version: VERSION,
     ready: () => nodeReadiness(node),
@@ -233,7 +243,7 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
   giveUp(["sys"]);
   await ended;
   stop.abort();
-  await Promise.all([endpoint.stop(), healing]);
+  await Promise.all([endpoint.stop(), atMost(END_MS, healing)]);
   await admin.stop();
   return RIGHT;
 }

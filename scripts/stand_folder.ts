@@ -17,7 +17,7 @@ export async function makeStandFolder(path: string): Promise<string> {
         "elsewhere",
     );
   }
-  if (new TextEncoder().encode(`${dir}/controller.sock`).length > SOCKET_PATH_BYTES) {
+  if (new TextEncoder().encode(`${dir}/controller-admin.sock`).length > SOCKET_PATH_BYTES) {
     throw new Error(
       `${dir} is too long for a socket's path (${SOCKET_PATH_BYTES} bytes); choose a shorter one`,
     );

@@ -41,9 +41,19 @@ function writeStderr(line: string): void {
   }
 }
 
+/** Characters of one text in a line; what is longer was not written by us. */
+export const LOG_TEXT_CHARS_MAX = 4096;
+
+/** For JSON.stringify(): texts at any depth cut to what a line may hold. */
+function cutTexts(_key: string, value: unknown): unknown {
+  if (typeof value !== "string" || value.length <= LOG_TEXT_CHARS_MAX) return value;
+  return `${value.slice(0, LOG_TEXT_CHARS_MAX)}… (${value.length} characters)`;
+}
+
 /** A text value that needs quotes in the text form is written as JSON. */
 function textValue(value: unknown): string {
-  return typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+  const cut = cutTexts("", value);
+  return typeof cut === "string" && /^[^\s"=]+$/.test(cut) ? cut : JSON.stringify(cut, cutTexts);
 }
 
 function plain(value: unknown): unknown {
@@ -71,7 +81,8 @@ export function createLogger(options: LogOptions = {}): Logger {
       ) => [key, plain(value)]);
       const time = new Date(now()).toISOString();
       if (format === "json") {
-        write(JSON.stringify({ time, level: at, event, ...Object.fromEntries(entries) }) + "\n");
+        const line = { time, level: at, event, ...Object.fromEntries(entries) };
+        write(JSON.stringify(line, cutTexts) + "\n");
       } else {write(`${time} ${at.padEnd(5)} ${event}${
           entries.map(([key, value]) => ` ${key}=${textValue(value)}`).join("")
         }\n`);}

@@ -1,86 +1,139 @@
-import { Hono } from "hono";
-import { type ListenAddress, printHostPort } from "../net/address.ts";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Hono } from "hono";
 import type { Logger } from "../log.ts";
-import { METRICS_CONTENT_TYPE } from "../metrics/metrics.ts";
-import type { ReadinessCheck } from "../readiness.ts";
-
-/** What the admin endpoint shows, asked anew for each request. */
-interface AdminSources {
-  /** What this process is: `controller` or `node`, for the JSON answers. */
-  mode: string;
-  version: string;
-  /**
-   * Everything readiness depends on; the process is ready when all that are not optional are ok.
-   */
-  ready(): Promise<ReadinessCheck[]> | ReadinessCheck[];
-  /** Prometheus text. */
-  metrics(): string | Promise<string>;
-  /** Permissions that the process still holds, shown by /healthz. */
-  permissions?(): Record<string, boolean>;
-}
+import { Acceptor, type ConnectionUse } from "../net/acceptor.ts";
+import { type ListenAddress, printHostPort } from "../net/address.ts";
+import { ConnectionStream } from "../net/connection_stream.ts";
+import { listenOnUnixSocket } from "../net/unix_listener.ts";
+import { KiB } from "../size.ts";
+import { adminApps, type AdminSources } from "./app.ts";
 
 /**
- * The admin endpoint as one Hono app: `/healthz` (this process answers), `/readyz` (503 until all
- * checks are ok, with reasons), `/metrics` (Prometheus text 0.0.4). It changes nothing and shows no
- * secret.
+ * Connections at once, of the port and of the socket each; beyond that the one that has been idle
+ * longest is closed.
  */
-export function adminApp(sources: AdminSources): Hono {
-  const app = new Hono();
-  app.get(
-    "/",
-    (context) =>
-      context.text(`pso-bin ${sources.version} ${sources.mode}\n\n/healthz\n/readyz\n/metrics\n`),
-  );
-  app.get(
-    "/healthz",
-    (context) =>
-      context.json({
-        status: "ok",
-        mode: sources.mode,
-        version: sources.version,
-        permissions: sources.permissions?.(),
-      }),
-  );
-  app.get("/readyz", async (context) => {
-    const checks = await sources.ready();
-    const ready = checks.every((check) => check.ok || check.optional);
-    return context.json({ ready, mode: sources.mode, checks }, ready ? 200 : 503);
-  });
-  app.get(
-    "/metrics",
-    async (context) =>
-      context.body(await sources.metrics(), 200, { "content-type": METRICS_CONTENT_TYPE }),
-  );
-  app.notFound((context) =>
-    context.json(
-      { error: `no page ${context.req.path}; there are /healthz, /readyz and /metrics` },
-      404,
-    )
-  );
-  app.onError((error, context) => context.json({ error: error.message }, 500));
-  return app;
+export const ADMIN_CONNECTIONS_MAX = 64;
+/** How long a connection may take for its one request and its answer. */
+export const ADMIN_CONNECTION_MS = 15_000;
+/** Bytes of the headers of a request. */
+export const ADMIN_HEADER_BYTES_MAX = 8 * KiB;
+
+/** Where the admin endpoint is served, and what it shows. */
+interface AdminOptions extends AdminSources {
+  /** Served to everybody who reaches it. */
+  listen: ListenAddress;
+  /** The CSI socket; the full texts are served on a socket beside it. */
+  csiSocket: string;
+  log: Logger;
+  /** Default: ADMIN_CONNECTION_MS. */
+  connectionMs?: number;
 }
 
 /** A running admin endpoint. */
 interface AdminServer {
   /** `http://host:port` as it really listens. */
   address: string;
+  /** The path of the socket with the full texts. */
+  socket: string;
+  /** Ends every connection and removes the socket. */
   stop(): Promise<void>;
 }
 
-/** Serves the admin endpoint. Throws when the address cannot be bound. Port 0 takes a free one. */
-export function startAdmin(
-  listen: ListenAddress,
-  { log, ...sources }: AdminSources & { log: Logger },
-): AdminServer {
-  const server = Deno.serve({
-    hostname: listen.hostname,
-    port: listen.port,
-    onListen: ({ hostname, port }) => log.info("admin endpoint listens", { hostname, port }),
-  }, adminApp(sources).fetch);
-  const { hostname, port } = server.addr;
+/** `admin.sock` beside `csi.sock`; beside a socket of another name, with that name before it. */
+export function adminSocketOf(csiSocket: string): string {
+  const [, folder = "", name = ""] = /^(.*\/)?(.*?)(?:\.sock)?$/.exec(csiSocket) ?? [];
+  return `${folder}${name === "csi" ? "" : `${name}-`}admin.sock`;
+}
+
+/**
+ * Serves the admin endpoint. Throws when the address cannot be bound, or as `listenOnUnixSocket`
+ * does. Port 0 takes a free one. Each connection serves one request.
+ */
+export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
+  const { listen, csiSocket, log, connectionMs = ADMIN_CONNECTION_MS, ...sources } = options;
+  const apps = adminApps(sources);
+  const socket = adminSocketOf(csiSocket);
+  const unix = await listenOnUnixSocket(socket, () => Promise.resolve("another process"));
+  const tcp = listenOn(listen, unix);
+  const { hostname, port } = tcp.addr;
+  const acceptors = [
+    serve(tcp, { app: apps.open, name: "the admin port", log, connectionMs }),
+    serve(unix, { app: apps.full, name: socket, log, connectionMs }),
+  ];
+  log.info("admin endpoint listens", { hostname, port, socket });
   return {
     address: `http://${printHostPort({ host: hostname, port })}`,
-    stop: () => server.shutdown(),
+    socket,
+    stop: async () => {
+      await Promise.all(acceptors.map((acceptor) => acceptor.stop()));
+      for (const acceptor of acceptors) acceptor.closeAll();
+    },
   };
+}
+
+/** The port; when it cannot be had, the socket that was bound before goes again. */
+function listenOn(listen: ListenAddress, unix: Deno.UnixListener): Deno.TcpListener {
+  try {
+    return Deno.listen(listen);
+  } catch (error) {
+    unix.close();
+    throw error;
+  }
+}
+
+/** How one listener is served. */
+interface Serving {
+  app: Hono;
+  name: string;
+  log: Logger;
+  connectionMs: number;
+}
+
+function serve(listener: Deno.Listener, serving: Serving): Acceptor {
+  const { app, name, log, connectionMs } = serving;
+  const uses = new WeakMap<object, ConnectionUse>();
+  const server: Server = createServer(
+    { maxHeaderSize: ADMIN_HEADER_BYTES_MAX },
+    (incoming, outgoing) => {
+      // One that is still sending its request counts as idle.
+      uses.get(incoming.socket)?.begin();
+      answer(app, { incoming, outgoing }).catch(() => outgoing.destroy());
+    },
+  );
+  server.on("clientError", (_error, connection) => connection.destroy());
+  return new Acceptor({
+    listener,
+    name,
+    most: ADMIN_CONNECTIONS_MAX,
+    log,
+    take: (accepted, use) => {
+      const connection = new ConnectionStream(accepted);
+      const timer = setTimeout(() => connection.destroy(), connectionMs);
+      connection.once("close", () => clearTimeout(timer));
+      uses.set(connection, use);
+      server.emit("connection", connection);
+      return connection;
+    },
+  });
+}
+
+interface Exchange {
+  incoming: IncomingMessage;
+  outgoing: ServerResponse;
+}
+
+/** Answers GET and HEAD; the body of a request is never read. */
+async function answer(app: Hono, { incoming, outgoing }: Exchange): Promise<void> {
+  const { method = "", url = "" } = incoming;
+  const address = URL.parse(url, "http://admin");
+  const response = (method === "GET" || method === "HEAD") && address !== null
+    ? await app.fetch(new Request(address, { method }))
+    : Response.json({ error: "only GET and HEAD are served" }, { status: 405 });
+  const body = new Uint8Array(await response.arrayBuffer());
+  outgoing.writeHead(response.status, {
+    ...Object.fromEntries(response.headers),
+    "content-length": body.length,
+    connection: "close",
+  });
+  outgoing.end(body);
 }

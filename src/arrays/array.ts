@@ -222,6 +222,8 @@ export interface StorageArray {
    * address.
    */
   readonly label: string;
+  /** What the configuration calls it, its name or else its address: never the array's own words. */
+  readonly configuredName: string;
   readonly kind: VolumeKind;
   /** `host:port` of its management endpoint. */
   readonly address: string;

@@ -12,7 +12,7 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: CallRecord
   const perArray = (value: (member: FleetMember) => number | undefined) => () =>
     fleet.members.flatMap((member): [Labels, number][] => {
       const found = value(member);
-      return found === undefined ? [] : [[{ array: member.array.label }, found]];
+      return found === undefined ? [] : [[{ array: member.array.configuredName }, found]];
     });
   const labels = ["array"];
   metrics.gauge("pso_array_up", {
@@ -28,8 +28,7 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: CallRecord
     labels,
     collect: perArray(({ refusal }) => refusal ? 1 : 0),
     moves: "When an array refuses or takes a create, and at each check after a refusal.",
-    alert:
-      "It is 1 for 5 minutes: `/readyz` of the controller and `pso-bin admin check` tell why. " +
+    alert: "It is 1 for 5 minutes: the log of the controller and `pso-bin admin check` tell why. " +
       "New volumes go to other arrays.",
   });
   metrics.gauge("pso_array_capacity_bytes", {
@@ -54,7 +53,8 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: CallRecord
       "is not shown before the first list is complete.",
   });
   const samples = metrics.histogram("pso_rest_request_seconds", {
-    help: "REST calls to arrays, in seconds, by method, path and HTTP status (0 = no answer)",
+    help:
+      "REST calls to arrays, in seconds, by method, path and HTTP status (0 = no answer, other = an odd one)",
     labels: ["array", "method", "path", "code"],
     buckets: REST_BUCKETS,
     moves: "At the end of each REST call. `_count` is the number of calls.",
@@ -62,5 +62,32 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: CallRecord
       "answer. The code 401 that keeps growing means a token that the array refuses.",
   });
   return ({ array, method, path, status, ms }) =>
-    samples.observe(ms / 1000, { array, method, path, code: `${status}` });
+    samples.observe(ms / 1000, { array, method, path, code: codeLabel(status) });
+}
+
+/** Statuses with a label of their own: an array that answers odd ones makes no new series. */
+const STATUSES = [
+  0,
+  200,
+  201,
+  202,
+  204,
+  400,
+  401,
+  403,
+  404,
+  405,
+  409,
+  413,
+  415,
+  422,
+  429,
+  500,
+  502,
+  503,
+  504,
+];
+
+function codeLabel(status: number): string {
+  return STATUSES.includes(status) ? `${status}` : "other";
 }

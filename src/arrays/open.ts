@@ -53,7 +53,8 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
     token,
     label: () => array.label,
     log,
-    onCall,
+    // Metrics call the array as the configuration does: its own words make no series.
+    onCall: onCall && ((call) => onCall({ ...call, array: array.configuredName })),
     now,
     callTimeoutMs,
     limiter,

@@ -1,26 +1,39 @@
-import type { ReadinessCheck } from "../readiness.ts";
-import type { Fleet, FleetMember } from "./fleet.ts";
+import { isPsoError } from "../errors.ts";
+import type { ReadinessCheck, ReadyState } from "../readiness.ts";
+import { type Fleet, type FleetMember } from "./fleet.ts";
+import { isIdentityProblem } from "./fleet_member.ts";
 
 /**
  * One check per array, in the order of the configuration. An array is served when its last check
- * went well and all its volumes were listed; that it refuses changes is shown. While one array is served, the faults of others are
- * shown and do not count: a controller that serves the rest is ready.
+ * went well and all its volumes were listed; that it refuses changes is shown. While one array is
+ * served, the faults of others are shown and do not count: a controller that serves the rest is
+ * ready.
  */
 export function arrayReadiness({ members }: Pick<Fleet, "members">): ReadinessCheck[] {
-  const isReady = members.some((member) => unservedReason(member) === undefined);
+  const isReady = members.some((member) => unserved(member) === undefined);
   return members.map((member) => {
-    const name = member.array.label;
-    const reason = unservedReason(member);
-    if (reason !== undefined) return { name, ok: false, reason, ...isReady && { optional: true } };
-    if (member.refusal) return { name, ok: false, reason: member.refusal.message, optional: true };
+    const name = member.array.configuredName;
+    const fault = unserved(member);
+    if (fault !== undefined) return { name, ok: false, ...fault, ...isReady && { optional: true } };
+    if (member.refusal) {
+      const reason = member.refusal.message;
+      return { name, ok: false, state: "refusing", reason, optional: true };
+    }
     return member.suspended
-      ? { name, ok: true, reason: "suspended: it gets no new volumes" }
-      : { name, ok: true };
+      ? { name, ok: true, state: "suspended", reason: "suspended: it gets no new volumes" }
+      : { name, ok: true, state: "ok" };
   });
 }
 
-function unservedReason({ problem, status, warm }: FleetMember): string | undefined {
-  if (problem) return problem.message;
-  if (!status) return "has not answered yet";
-  return warm ? undefined : "its volumes are being listed";
+function unserved(member: FleetMember): { state: ReadyState; reason: string } | undefined {
+  const { problem, status, warm } = member;
+  if (problem) return { state: stateOf(member), reason: problem.message };
+  if (!status) return { state: "waiting", reason: "has not answered yet" };
+  return warm ? undefined : { state: "listing", reason: "its volumes are being listed" };
+}
+
+function stateOf(member: FleetMember): ReadyState {
+  if (isIdentityProblem(member)) return "wrong";
+  if (isPsoError(member.problem, "denied")) return "denied";
+  return isPsoError(member.problem, "unavailable", "timeout") ? "unreachable" : "failed";
 }

@@ -28,6 +28,16 @@ export function abortError(signal?: AbortSignal): PsoError {
     });
 }
 
+/**
+ * Waits for `work`, but no longer than `ms`; the work itself goes on. Throws what the work throws
+ * meanwhile.
+ */
+export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, promise]).finally(() => clearTimeout(timer));
+}
+
 /** What `shared` ends with, or `timeout` when the signal fires before; `shared` itself goes on. */
 export function untilAborted<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

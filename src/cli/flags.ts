@@ -31,7 +31,9 @@ const LOG: readonly Flag[] = [
 const ADMIN: Flag = {
   name: "admin",
   value: "HOST:PORT",
-  meaning: "where /healthz, /readyz and /metrics are served (default 0.0.0.0:9808)",
+  meaning:
+    "where /healthz, /readyz and /metrics are served (default 0.0.0.0:9808); with reasons on " +
+    "admin.sock beside the CSI socket",
 };
 const ENDPOINT: Flag = {
   name: "endpoint",

@@ -3,7 +3,6 @@
  * and an orderly end.
  */
 import { Buffer } from "node:buffer";
-import type { Server as Listener, Socket } from "node:net";
 import {
   type MethodDefinition,
   type sendUnaryData,
@@ -14,8 +13,17 @@ import {
 } from "@grpc/grpc-js";
 import { PsoError } from "../errors.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
+import { atMost } from "../async/wait.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { Acceptor } from "../net/acceptor.ts";
+import {
+  CallGate,
+  type CallLimits,
+  CONNECTION_CALLS_MAX,
+  CONNECTIONS_MAX,
+  MESSAGE_BYTES_MAX,
+} from "./call_limits.ts";
 import { RepairedConnection } from "./goaway_repair.ts";
 import { answer, callSamples, type UnaryEnvironment, type UnaryMethod } from "./unary.ts";
 import { listenOnSocket, socketPath } from "./unix_socket.ts";
@@ -26,14 +34,14 @@ import { listenOnSocket, socketPath } from "./unix_socket.ts";
  */
 const CEILING_MS = 300_000;
 /**
- * How long stop() lets running calls finish. With ABORT_MS and FLUSH_MS it takes 25 s at most;
+ * How long stop() lets running calls finish. With ABORT_MS and FLUSH_MS it takes 20 s at most;
  * kubelet kills the pod after 30 s.
  */
-const DRAIN_MS = 22_000;
+export const DRAIN_MS = 17_500;
 /** How long aborted calls get to unwind and answer. */
-const ABORT_MS = 2_000;
+export const ABORT_MS = 2_000;
 /** How long clients get to take the last answers and close. */
-const FLUSH_MS = 500;
+export const FLUSH_MS = 500;
 
 /** What an endpoint serves, and where. */
 interface EndpointOptions {
@@ -50,6 +58,8 @@ interface EndpointOptions {
    */
   locks?: KeyedLock;
   drainMs?: number;
+  /** Other limits than the endpoint's own. */
+  limits?: Partial<CallLimits>;
 }
 
 /** An endpoint that serves. */
@@ -60,7 +70,7 @@ export interface Endpoint {
   running(): number;
   /**
    * Takes no more connections and calls, removes the socket, lets running calls finish for
-   * `drainMs`, then fires their signals and ends after 25 s at the latest. Never throws; a second
+   * `drainMs`, then fires their signals and ends after 20 s at the latest. Never throws; a second
    * call waits for the first.
    */
   stop(): Promise<void>;
@@ -112,38 +122,53 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
   const path = socketPath(options.endpoint);
   const running = new RunningCalls();
   const environment: UnaryEnvironment = { log, locks, driverName, samples: callSamples(metrics) };
-  const server = new Server({ "grpc.enable_channelz": 0 });
+  const gate = new CallGate(options.limits);
+  const server = new Server({
+    "grpc.enable_channelz": 0,
+    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+    "grpc.max_concurrent_streams": CONNECTION_CALLS_MAX,
+    interceptors: [gate.intercept],
+  });
   addServices(server, options.methods, { environment, running });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const listener = await listenOnSocket(
-    path,
-    (socket: Socket) => injector.injectConnection(new RepairedConnection(socket)),
-  );
+  const listener = await listenOnSocket(path);
+  const acceptor = new Acceptor({
+    listener,
+    name: path,
+    most: CONNECTIONS_MAX,
+    log,
+    take: (accepted, use) => {
+      const connection = new RepairedConnection(accepted, gate.enter(use));
+      connection.once("close", () => gate.leave(connection.remotePort));
+      injector.injectConnection(connection);
+      return connection;
+    },
+  });
   log.info("serving", { endpoint: path, methods: options.methods.length });
   let stopped: Promise<void> | undefined;
   return {
     path,
     running: () => running.size,
-    stop: () => stopped ??= stop({ server, listener, running, log, drainMs }),
+    stop: () => stopped ??= stop({ server, acceptor, running, log, drainMs }),
   };
 }
 
 /** What stop() ends. */
 interface ServingEndpoint {
   server: Server;
-  listener: Listener;
+  acceptor: Acceptor;
   running: RunningCalls;
   log: Logger;
   drainMs: number;
 }
 
 async function stop(
-  { server, listener, running, log, drainMs }: ServingEndpoint,
+  { server, acceptor, running, log, drainMs }: ServingEndpoint,
 ): Promise<void> {
   running.stopping = true;
   log.info("stopping", { running: running.size });
-  // Removes the socket at once; the callback comes when the last connection is gone.
-  const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+  // Removes the socket at once.
+  await acceptor.stop();
   // Tells each client that no new call is taken, and lets the ones that run be answered.
   const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
   if (!await running.idle(drainMs)) {
@@ -154,16 +179,9 @@ async function stop(
     }
   }
   // What was answered must reach its caller before connections are cut.
-  await atMost(FLUSH_MS, Promise.all([closed, drained]));
+  await atMost(FLUSH_MS, Promise.all([acceptor.closed(), drained]));
   server.forceShutdown();
-}
-
-/** Waits for `work`, but no longer than `ms`. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([work, promise]);
-  clearTimeout(timer);
+  acceptor.closeAll();
 }
 
 /** What all calls of an endpoint have in common. */

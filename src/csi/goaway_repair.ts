@@ -11,9 +11,7 @@
  * Never dropped, because that leaks the session. To be removed when the runtime is fixed;
  * `tests/goaway_test.ts` notices.
  */
-import { Duplex } from "node:stream";
-import type { Socket } from "node:net";
-import type { Buffer } from "node:buffer";
+import { ConnectionStream } from "../net/connection_stream.ts";
 
 /** RFC 9113 3.4: what a client sends before its first frame. */
 const PREFACE_BYTES = 24;
@@ -116,58 +114,24 @@ export class GoawayRepair {
 }
 
 /**
- * A client's connection as the gRPC server may see it: the bytes of `socket`, inbound ones
- * repaired. Ends and errors pass both ways.
+ * A client's connection as the gRPC server may see it: its bytes, repaired. grpc-js tells each call
+ * of it the address and the port; a unix socket has none, so the port is the connection's number.
  */
-export class RepairedConnection extends Duplex {
-  readonly #socket: Socket;
+export class RepairedConnection extends ConnectionStream {
   readonly #repair = new GoawayRepair();
+  readonly remoteAddress = "unix";
+  readonly remotePort: number;
 
-  constructor(socket: Socket) {
-    super({ allowHalfOpen: true });
-    this.#socket = socket;
-    socket.on("data", (chunk: Buffer) => {
-      if (!this.#pushAll(this.#repair.apply(chunk))) socket.pause();
-    });
-    socket.on("end", () => {
-      this.#pushAll(this.#repair.end());
-      this.push(null);
-    });
-    socket.on("error", (error: Error) => this.destroy(error));
-    socket.on("close", () => this.destroy());
-    // A client that goes away is no event for this process; without a listener its ECONNRESET would
-    // end it.
-    this.on("error", () => {});
+  constructor(connection: Deno.Conn, number: number) {
+    super(connection);
+    this.remotePort = number;
   }
 
-  /** False when the reader wants no more for now. */
-  #pushAll(parts: Uint8Array[]): boolean {
-    return parts.reduce((wanted, part) => this.push(part) && wanted, true);
+  protected override received(chunk: Uint8Array): Uint8Array[] {
+    return this.#repair.apply(chunk);
   }
 
-  override _read(): void {
-    this.#socket.resume();
-  }
-
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#socket.write(chunk, done);
-  }
-
-  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    this.#socket.cork();
-    const last = chunks.length - 1;
-    chunks.forEach(({ chunk }, i) =>
-      i === last ? this.#socket.write(chunk, done) : this.#socket.write(chunk)
-    );
-    this.#socket.uncork();
-  }
-
-  override _final(done: (error?: Error | null) => void): void {
-    this.#socket.end(() => done());
-  }
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#socket.destroy();
-    done(error);
+  protected override ended(): Uint8Array[] {
+    return this.#repair.end();
   }
 }

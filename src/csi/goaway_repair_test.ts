@@ -114,24 +114,22 @@ Deno.test("GoawayRepair takes out a GOAWAY that is too short or empty", () => {
 interface Pair {
   client: net.Socket;
   connection: RepairedConnection;
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** A client over a real unix socket, and what the server sees of it. */
 async function connect(): Promise<Pair> {
   const folder = Deno.makeTempDirSync();
   const path = `${folder}/test.sock`;
-  const accepted = Promise.withResolvers<net.Socket>();
-  const listener = net.createServer({ allowHalfOpen: true }, accepted.resolve);
-  listener.listen({ path });
-  await once(listener, "listening");
+  const listener = Deno.listen({ transport: "unix", path });
+  const accepted = listener.accept();
   const client = net.connect({ path, allowHalfOpen: true });
   await once(client, "connect");
-  const connection = new RepairedConnection(await accepted.promise);
-  const close = async () => {
+  const connection = new RepairedConnection(await accepted, 1);
+  const close = () => {
     client.destroy();
     connection.destroy();
-    await new Promise((resolve) => listener.close(resolve));
+    listener.close();
     Deno.removeSync(folder, { recursive: true });
   };
   return { client, connection, close };
@@ -153,7 +151,7 @@ Deno.test("RepairedConnection passes bytes and ends both ways, the GOAWAY at the
   connection.end(Buffer.from("three"));
   await answered;
   equal(Buffer.concat(answers).toString(), "one two three");
-  await close();
+  close();
 });
 
 Deno.test("RepairedConnection carries more than its buffers hold while the reader is slow", async () => {
@@ -167,7 +165,7 @@ Deno.test("RepairedConnection carries more than its buffers hold while the reade
     await Promise.resolve();
   }
   equal(read, total);
-  await close();
+  close();
 });
 
 Deno.test("RepairedConnection survives a client that vanishes", async () => {
@@ -178,5 +176,5 @@ Deno.test("RepairedConnection survives a client that vanishes", async () => {
   connection.write(Buffer.alloc(1024 * 1024));
   connection.end();
   await closed;
-  await close();
+  close();
 });

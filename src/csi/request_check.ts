@@ -13,18 +13,27 @@ const AT_LEAST_ONE: Readonly<Record<string, readonly string[]>> = {
 /** What CSI bans from names: U+0000-0008, U+000B, U+000C, U+000E-001F and U+007F-009F. */
 const BANNED = /[^\P{Cc}\t\n\r]/u;
 
+/** Items of one list of messages, such as capabilities or topologies. */
+export const LIST_ITEMS_MAX = 1_000;
+/** Faults of one request that are told. */
+const FAULTS_TOLD = 20;
+
 const encoder = new TextEncoder();
 
 /**
  * Throws `invalid` with every fault of the request at once, each with the field's path as in the
  * specification: a REQUIRED field or member of a oneof is missing, a string, list or map is longer
  * than the size limits allow (found and allowed bytes are named), a name or id holds a control
- * character, a number is negative. Paths are not judged: whether they exist or are absolute is for
+ * character, a number is negative, a list has too many items. Of many faults the first are told.
+ * Paths are not judged: whether they exist or are absolute is for
  * the handler, after it knows the volume.
  */
 export function checkRequest<T extends DescMessage>(schema: T, request: MessageShape<T>): void {
   const faults = faultsOf(schema, request);
-  if (faults.length > 0) throw new PsoError("invalid", faults.join("; "));
+  if (faults.length === 0) return;
+  const more = faults.length - FAULTS_TOLD;
+  const told = more > 0 ? [...faults.slice(0, FAULTS_TOLD), `and ${more} more faults`] : faults;
+  throw new PsoError("invalid", told.join("; "));
 }
 
 /** The faults of any CSI message by the same rules, in the order of its fields. */
@@ -108,6 +117,10 @@ function valueFaults(message: ReflectMessage, field: DescField, path: string): s
     return isOurs(field.message) ? messageFaults(inner, path) : [];
   }
   if (field.fieldKind === "list" && field.listKind === "message" && isOurs(field.message)) {
+    const { size } = message.get(field);
+    if (size > LIST_ITEMS_MAX) {
+      return [`${path} has ${size} items, at most ${LIST_ITEMS_MAX} are allowed`];
+    }
     return [...message.get(field)].flatMap((inner, i) =>
       isReflected(inner) ? messageFaults(inner, `${path}[${i}]`) : []
     );

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { isPsoError } from "../errors.ts";
 import * as pb from "./generated/csi_pb.ts";
@@ -216,4 +216,25 @@ Deno.test("checkRequest() refuses a negative page size", () => {
   deepEqual(faultsOf(pb.ListVolumesRequestSchema, request), [
     "max_entries is -1, it must not be negative",
   ]);
+});
+
+Deno.test("checkRequest() tells a list of too many items once, and looks at none of them", () => {
+  const volumeCapabilities = Array.from({ length: 120_000 }, () => ({}));
+  deepEqual(createFaults({ volumeCapabilities }), [
+    "volume_capabilities has 120000 items, at most 1000 are allowed",
+  ]);
+  const preferred = Array.from({ length: 1001 }, () => ({ segments: {} }));
+  deepEqual(createFaults({ accessibilityRequirements: { preferred } }), [
+    "accessibility_requirements.preferred has 1001 items, at most 1000 are allowed",
+  ]);
+});
+
+Deno.test("checkRequest() tells the first of many faults and counts the others", () => {
+  const volumeCapabilities = Array.from({ length: 500 }, () => ({}));
+  const request = create(pb.CreateVolumeRequestSchema, { name: "pvc-1", volumeCapabilities });
+  throws(() => checkRequest(pb.CreateVolumeRequestSchema, request), (error: Error) => {
+    match(error.message, /^volume_capabilities\[0\]\.access_mode is missing; /);
+    match(error.message, /; and \d+ more faults$/);
+    return error.message.length < 5_000;
+  });
 });

@@ -232,10 +232,20 @@ const FACTS = [["volumeId", "volume"], ["sourceVolumeId", "volume"], ["snapshotI
   "name",
 ]] as const;
 
+/** Characters of a fact in the log. CSI allows names and ids of 128 bytes, node ids of 256. */
+export const FACT_CHARS_MAX = 256;
+
 function requestFacts(request: object): Fields {
   const values = new Map<string, unknown>(Object.entries(request));
-  const given = FACTS.filter(([field]) =>
-    typeof values.get(field) === "string" && values.get(field) !== ""
-  );
-  return Object.fromEntries(given.map(([field, fact]) => [fact, values.get(field)]));
+  return Object.fromEntries(FACTS.flatMap(([field, fact]) => {
+    const text = values.get(field);
+    return typeof text === "string" && text !== "" ? [[fact, cutFact(text)]] : [];
+  }));
+}
+
+function cutFact(text: string): string {
+  const { length } = text;
+  return length > FACT_CHARS_MAX
+    ? `${text.slice(0, FACT_CHARS_MAX)}… (${length} characters)`
+    : text;
 }

@@ -297,3 +297,15 @@ Deno.test("the handler's signal is the call's", async () => {
   caller.abort(new PsoError("timeout", "CreateVolume was not done within 5 ms"));
   deepEqual(statusIn(await answered).code, status.DEADLINE_EXCEEDED);
 });
+
+Deno.test("facts of a request are cut in the log, and a message at debug level too", async () => {
+  const environment = bench("debug");
+  const row = creates(done);
+  const name = "n".repeat(100_000);
+  const parameters = { note: "v".repeat(100_000) };
+  await call(row, createRequest({ name, parameters }), environment);
+  const [request, ...others] = environment.lines;
+  equal(request?.name, `${"n".repeat(256)}… (100000 characters)`);
+  ok(JSON.stringify(request).length < 20_000);
+  ok(JSON.stringify(others).length < 20_000);
+});

@@ -14,6 +14,7 @@ export async function nodeReadiness(
   return PROTOCOLS.map((name) => ({
     name,
     ok: reasons[name] === undefined,
+    state: reasons[name] === undefined ? "ok" : "unusable",
     reason: reasons[name],
     optional: isUseful,
   }));

@@ -13,7 +13,7 @@ Deno.test("a node with one protocol that works is ready: what the others lack is
   assert.deepEqual(checks.map(({ name }) => name), [...PROTOCOLS]);
   assert.ok(checks.every(({ optional }) => optional));
   assert.deepEqual(checks.find(({ name }) => name === "nfs")?.ok, true);
-  const fc = { name: "fc", ok: false, reason: "no fc", optional: true };
+  const fc = { name: "fc", ok: false, state: "unusable", reason: "no fc", optional: true };
   assert.deepEqual(checks.find(({ name }) => name === "fc"), fc);
 });
 

@@ -52,6 +52,10 @@ export class FlashArray implements StorageArray {
     });
   }
 
+  get configuredName(): string {
+    return this.#configuredLabel ?? this.address;
+  }
+
   get label(): string {
     return this.#configuredLabel ?? this.#facts?.arrayName ?? this.address;
   }

@@ -54,6 +54,10 @@ export class FlashBlade implements StorageArray {
     });
   }
 
+  get configuredName(): string {
+    return this.#configuredLabel ?? this.address;
+  }
+
   get label(): string {
     return this.#configuredLabel ?? this.#facts?.arrayName ?? this.address;
   }
