@@ -83,7 +83,7 @@ export class Provisioner {
     }
     if ("volumeId" in of) return `volume ${parseVolumeId(of.volumeId).names[0] ?? of.volumeId}`;
     if ("snapshotName" in of) return `snapshot ${snapshotSuffixFor(of.snapshotName)}`;
-    const name = parseSnapshotId(of.snapshotId)?.name ?? of.snapshotId;
+    const name = parseSnapshotId(of.snapshotId).names[0] ?? of.snapshotId;
     return `snapshot ${name.slice(name.lastIndexOf(".") + 1)}`;
   }
 

@@ -4,7 +4,7 @@ import { PsoError } from "../errors.ts";
 // Handles. A volume's is `<first 8 hex of the array id>/<volume name>`, a snapshot's `<8
 // hex>/<volume>.<suffix>`. The array part is identity: it says which array made the volume, and a
 // volume of the same name on another array is another volume. PSO 5 and 6 gave bare names and
-// `<prefix>/<pv name>`. They are accepted for ever, as long as one array alone has such a volume.
+// `<prefix>/<pv name>`, with `.<suffix>` behind for a snapshot. They are accepted for ever, as long as one array alone has such a volume.
 
 /** CSI limit of a string field without a limit of its own (spec, "Size Limits"). */
 const ID_MAX_BYTES = 128;
@@ -17,23 +17,14 @@ const OLD_FORM = /^([^/]+)\/([^/]+)$/;
 const ARRAY_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$/;
 
 /**
- * Where a volume may be: the array that the handle names, and the names it may have there,
- * likeliest first.
+ * Where a volume or snapshot may be: the array that the handle names, and the full names it may have
+ * there, likeliest first.
  */
-interface VolumeHandle {
+export interface Handle {
   /** First 8 hex digits of an array id. */
   arrayHint?: string;
   /** Empty when no array could hold what the handle says. */
   names: string[];
-}
-
-/** A snapshot's handle, taken apart. */
-interface SnapshotHandle {
-  arrayHint?: string;
-  /** Full name of its volume. */
-  volume: string;
-  /** `volume.suffix`. */
-  name: string;
 }
 
 function checkLength(what: string, id: string): void {
@@ -61,30 +52,34 @@ export function snapshotIdOf(arrayId: string, name: string): string {
 }
 
 /** Takes a volume's handle apart, in any form that was ever given. `invalid` above 128 bytes. */
-export function parseVolumeId(volumeId: string): VolumeHandle {
+export function parseVolumeId(volumeId: string): Handle {
   checkLength("volume_id", volumeId);
-  if (!ARRAY_NAME.test(volumeId)) return { names: [] };
-  const oldForm = volumeId.replace(OLD_FORM, "$1-$2");
-  const [, arrayHint, name] = HINTED.exec(volumeId) ?? [];
-  // The prefix of an old cluster may look like 8 hex digits too.
-  if (arrayHint !== undefined && name !== undefined) {
-    return { arrayHint, names: [name, ...(oldForm === volumeId ? [] : [oldForm])] };
-  }
-  // `group/volume`, a volume in a FlashArray volume group, looks like `prefix/pv`.
-  return { names: oldForm === volumeId ? [volumeId] : [oldForm, volumeId] };
+  return parseHandle(volumeId);
 }
 
 /**
- * Takes a snapshot's handle apart; `undefined` for text that names no snapshot. `invalid` above 128
- * bytes.
+ * Takes a snapshot's handle apart, by the rules of a volume's; no names for text that names no
+ * snapshot. `invalid` above 128 bytes.
  */
-export function parseSnapshotId(snapshotId: string): SnapshotHandle | undefined {
+export function parseSnapshotId(snapshotId: string): Handle {
   checkLength("snapshot_id", snapshotId);
-  if (!ARRAY_NAME.test(snapshotId)) return undefined;
-  const [, arrayHint, hinted] = HINTED.exec(snapshotId) ?? [];
-  const name = hinted ?? snapshotId;
-  const dot = name.lastIndexOf(".");
-  if (dot <= 0 || dot === name.length - 1) return undefined;
-  const volume = name.slice(0, dot);
-  return arrayHint === undefined ? { volume, name } : { arrayHint, volume, name };
+  const handle = parseHandle(snapshotId);
+  return { ...handle, names: handle.names.filter((name) => /.\.[^.]+$/.test(name)) };
+}
+
+/** The volume of a snapshot `volume.suffix`. */
+export function volumeOfSnapshot(name: string): string {
+  return name.slice(0, name.lastIndexOf("."));
+}
+
+function parseHandle(id: string): Handle {
+  if (!ARRAY_NAME.test(id)) return { names: [] };
+  const oldForm = id.replace(OLD_FORM, "$1-$2");
+  const [, arrayHint, name] = HINTED.exec(id) ?? [];
+  // The prefix of an old cluster may look like 8 hex digits too.
+  if (arrayHint !== undefined && name !== undefined) {
+    return { arrayHint, names: [name, ...(oldForm === id ? [] : [oldForm])] };
+  }
+  // `group/volume`, a volume in a FlashArray volume group, looks like `prefix/pv`.
+  return { names: oldForm === id ? [id] : [oldForm, id] };
 }

@@ -1,5 +1,11 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { parseSnapshotId, parseVolumeId, snapshotIdOf, volumeIdOf } from "./volume_id.ts";
+import {
+  parseSnapshotId,
+  parseVolumeId,
+  snapshotIdOf,
+  volumeIdOf,
+  volumeOfSnapshot,
+} from "./volume_id.ts";
 
 const ARRAY = "2dcf29ad-6465-4b8c-9b6b-1f0b0d5c7a11";
 
@@ -56,18 +62,23 @@ Deno.test("handles over 128 bytes are invalid", () => {
 Deno.test("snapshotIdOf() drops the hint where 128 bytes would not hold it, and such a handle is still understood", () => {
   const name = `${"v".repeat(63)}.${"s".repeat(63)}`;
   equal(snapshotIdOf(ARRAY, name), name);
-  deepEqual(parseSnapshotId(name), { volume: "v".repeat(63), name });
+  deepEqual(parseSnapshotId(name), { names: [name] });
   equal(snapshotIdOf(ARRAY, "v.s"), "2dcf29ad/v.s");
 });
 
-Deno.test("parseSnapshotId() accepts both forms and knows what is no snapshot", () => {
+Deno.test("parseSnapshotId() accepts every form that was ever given and knows what is no snapshot", () => {
   deepEqual(parseSnapshotId("2dcf29ad/v.s-1"), {
     arrayHint: "2dcf29ad",
-    volume: "v",
-    name: "v.s-1",
+    names: ["v.s-1", "2dcf29ad-v.s-1"],
   });
-  deepEqual(parseSnapshotId("v.s-1"), { volume: "v", name: "v.s-1" });
-  for (const id of ["fake-snapshot", "v.", ".s", "v.a,w.b", "v.*", ""]) {
-    equal(parseSnapshotId(id), undefined, id);
+  deepEqual(parseSnapshotId("v.s-1"), { names: ["v.s-1"] });
+  deepEqual(parseSnapshotId("k8s/pvc-1.s-1"), { names: ["k8s-pvc-1.s-1", "k8s/pvc-1.s-1"] });
+  deepEqual(parseSnapshotId("pod::v.s-1"), { names: ["pod::v.s-1"] });
+  for (const id of ["fake-snapshot", "v.", ".s", "v.a,w.b", "v.*", "", "k8s/pvc-1"]) {
+    deepEqual(parseSnapshotId(id).names, [], id);
   }
+});
+
+Deno.test("volumeOfSnapshot() takes the suffix off", () => {
+  equal(volumeOfSnapshot("group/v.s-1"), "group/v");
 });

@@ -1,8 +1,15 @@
 import type { ArrayStatus, Snapshot, Volume, VolumeKind } from "../arrays/array.ts";
-import { arrayHintOf, type Fleet, type FleetMember, type Hit, memberKey } from "../arrays/fleet.ts";
+import {
+  arrayHintOf,
+  type Fleet,
+  type FleetMember,
+  type Hit,
+  type HomeHandle,
+  memberKey,
+} from "../arrays/fleet.ts";
 import { isPsoError, PsoError } from "../errors.ts";
 import { BoundedMap } from "./bounded_map.ts";
-import { parseSnapshotId, parseVolumeId, volumeIdOf } from "./volume_id.ts";
+import { type Handle, parseSnapshotId, parseVolumeId, volumeIdOf } from "./volume_id.ts";
 
 /**
  * Volumes that the cluster knows by an old handle; forgetting one costs csi-attacher one needless
@@ -61,6 +68,12 @@ interface SearchOptions {
   kind?: VolumeKind;
 }
 
+/** How the fleet is asked for what a handle means. */
+interface Search<T> {
+  atHome: (handle: HomeHandle) => Promise<Hit<T> | undefined>;
+  byName: (names: string[]) => Promise<Hit<T> | undefined>;
+}
+
 /** From CSI handles to volumes on arrays and back. */
 export class VolumeLocator {
   readonly #fleet: Fleet;
@@ -115,11 +128,7 @@ export class VolumeLocator {
     signal: AbortSignal,
     options: SearchOptions = {},
   ): Promise<LocatedVolume | undefined> {
-    const { arrayHint, names } = parseVolumeId(volumeId);
-    const { kind } = options;
-    const hit = arrayHint === undefined
-      ? await this.#fleet.findOnly({ names, kind }, signal, options)
-      : await this.#findAtHome({ arrayHint, names }, signal, options);
+    const hit = await this.#search(parseVolumeId(volumeId), this.#volumes(signal, options));
     return hit && { member: hit.member, volume: hit.item };
   }
 
@@ -142,9 +151,9 @@ export class VolumeLocator {
    * Errors as `find`, without `ambiguous`.
    */
   async findAll(volumeId: string, signal: AbortSignal): Promise<Hit<Volume>[]> {
-    const { arrayHint, names } = parseVolumeId(volumeId);
-    if (arrayHint === undefined) return await this.#fleet.findAll({ names }, signal);
-    const hit = await this.#findAtHome({ arrayHint, names }, signal, {});
+    const handle = parseVolumeId(volumeId);
+    if (handle.arrayHint === undefined) return await this.#fleet.findAll(handle, signal);
+    const hit = await this.#search(handle, this.#volumes(signal, {}));
     return hit ? [hit] : [];
   }
 
@@ -154,33 +163,38 @@ export class VolumeLocator {
     signal: AbortSignal,
     options: Pick<SearchOptions, "forDelete"> = {},
   ): Promise<LocatedSnapshot | undefined> {
-    const handle = parseSnapshotId(snapshotId);
-    if (!handle) return undefined;
-    const { arrayHint, name } = handle;
-    const hit = arrayHint === undefined
-      ? await this.#fleet.findOnlySnapshot({ names: [name] }, signal, options)
-      : await this.#fleet.findSnapshot({ arrayHint, name }, signal);
+    const hit = await this.#search(parseSnapshotId(snapshotId), {
+      atHome: (handle) => this.#fleet.findSnapshot(handle, signal),
+      byName: (names) => this.#fleet.findOnlySnapshot({ names }, signal, options),
+    });
     return hit && { member: hit.member, snapshot: hit.item };
   }
 
-  async #findAtHome(
-    { arrayHint, names: [ours, old] }: { arrayHint: string; names: string[] },
-    signal: AbortSignal,
-    options: SearchOptions,
-  ): Promise<Hit<Volume> | undefined> {
+  #volumes(signal: AbortSignal, { kind, ...options }: SearchOptions): Search<Volume> {
+    return {
+      atHome: (handle) => this.#fleet.find(handle, signal, options),
+      byName: (names) => this.#fleet.findOnly({ names, kind }, signal, options),
+    };
+  }
+
+  async #search<T>(
+    { arrayHint, names }: Handle,
+    { atHome, byName }: Search<T>,
+  ): Promise<Hit<T> | undefined> {
+    const [ours, old] = names;
+    if (ours === undefined) return undefined;
+    if (arrayHint === undefined) return await byName(names);
     // PSO 5.0 handles began with the cluster's prefix, which may look like an array's id. Such a
     // handle counts as an old one only if no configured array has that id and one array has the
     // volume.
     if (old !== undefined && !(await this.#fleet.identify(arrayHint))) {
-      const hit = await this.#fleet.findOnly({ names: [old], kind: options.kind }, signal, options)
-        .catch((error) => {
-          if (isPsoError(error, "unavailable")) return undefined;
-          throw error;
-        });
+      const hit = await byName([old]).catch((error) => {
+        if (isPsoError(error, "unavailable")) return undefined;
+        throw error;
+      });
       if (hit) return hit;
     }
-    if (ours === undefined) return undefined;
-    return await this.#fleet.find({ arrayHint, name: ours }, signal, options);
+    return await atHome({ arrayHint, name: ours });
   }
 
   /** Why a volume counts as gone, and which arrays have another one of its name. */

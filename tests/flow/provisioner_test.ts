@@ -252,6 +252,27 @@ Deno.test("listSnapshots() filters by handle and by volume, pages, and is empty 
   });
 });
 
+for (const id of ["k8s-pvc-1.snapshot-1", "k8s/pvc-1.snapshot-1"]) {
+  Deno.test(`deleteSnapshot(), getSnapshot() and a restore know k8s-pvc-1.snapshot-1 by PSO's old handle ${id}`, async () => {
+    await ProvisionerBed.run({}, async (bed) => {
+      const sourceVolumeId = await bed.create("pvc-1");
+      const made = await bed.provisioner.createSnapshot(
+        { name: "snapshot-1", sourceVolumeId },
+        bed.signal,
+      );
+      const got = await bed.provisioner.getSnapshot(id, bed.signal);
+      deepEqual(got, { ...made, snapshotId: id });
+      const restored = bed.request("pvc-2", { contentSource: { snapshotId: id } });
+      const first = await bed.provisioner.createVolume(restored, bed.signal);
+      deepEqual(await bed.provisioner.createVolume(restored, bed.signal), first);
+      await bed.provisioner.deleteSnapshot(id, bed.signal);
+      await rejects(bed.provisioner.getSnapshot(made.snapshotId, bed.signal), {
+        code: "not_found",
+      });
+    });
+  });
+}
+
 Deno.test("deleteSnapshot() is success for what is gone, getSnapshot() not_found", async () => {
   await ProvisionerBed.run({}, async (bed) => {
     const { snapshotId } = await bed.provisioner.createSnapshot({

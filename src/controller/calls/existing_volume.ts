@@ -4,7 +4,7 @@ import { withDeadline } from "../../async/wait.ts";
 import { messageOf, PsoError } from "../../errors.ts";
 import type { ContentSource } from "../requests.ts";
 import { topologyFault } from "../topology.ts";
-import { parseSnapshotId, parseVolumeId } from "../volume_id.ts";
+import { parseSnapshotId, parseVolumeId, volumeOfSnapshot } from "../volume_id.ts";
 import type { LocatedVolume } from "../volume_locator.ts";
 import { sizeMismatch } from "../volume_size.ts";
 import type { WantedVolume } from "./wanted_volume.ts";
@@ -144,7 +144,8 @@ function isMadeFrom(source: string | undefined, contentSource: ContentSource | u
   if ("volumeId" in contentSource) {
     return parseVolumeId(contentSource.volumeId).names.includes(source);
   }
-  const snapshot = parseSnapshotId(contentSource.snapshotId);
   // Some versions of Purity name the volume of the snapshot instead of the snapshot.
-  return source === snapshot?.name || source === snapshot?.volume;
+  return parseSnapshotId(contentSource.snapshotId).names.some((name) =>
+    source === name || source === volumeOfSnapshot(name)
+  );
 }
