@@ -49,8 +49,8 @@ interface SilentArray {
   error: unknown;
 }
 
-/** What a search by bare names found. */
-interface BareFinding<T> {
+/** What a search over several arrays found. */
+interface Finding<T> {
   /** Objects that differ; several arrays that show one serial count once. */
   hits: Hit<T>[];
   silent: SilentArray[];
@@ -90,7 +90,8 @@ type Answer<T> = { member: Member; name: string; item?: T; error?: unknown };
  * object, everything else is gone. Another array's object counts only when its volume's serial
  * shows that the named array made it, as in a pod that was stretched over both arrays.
  * `unavailable` when the named array does not answer, or is not configured and no such proof is
- * found; `ambiguous` when two different volumes show it.
+ * found, or when it says "gone" and an array that may have such a copy does not answer;
+ * `ambiguous` when two different volumes show it.
  */
 export async function findAtHome<T>(
   fleet: SearchedFleet,
@@ -107,9 +108,11 @@ export async function findAtHome<T>(
     }
   }
   const others = fleet.members.filter((member) => member !== home && !member.twin);
-  const proven = await provenCopies(others, handle, question);
-  if (proven.length > 1) throw severalError(question.what, proven);
-  if (proven[0] || home) return proven[0];
+  const { hits, silent } = await provenCopies(others, handle, question);
+  if (hits.length > 1) throw severalError(question.what, hits);
+  if (hits[0]) return hits[0];
+  if (home && silent.length > 0) throw silentError(question.what, [name], silent);
+  if (home) return undefined;
   throw new PsoError(
     "unavailable",
     `cannot tell whether ${question.what} ${name} exists: the array ${arrayHint}…, which made ` +
@@ -121,23 +124,34 @@ export async function findAtHome<T>(
 /**
  * Copies on other arrays whose serial begins with the home array's id: the first 16 digits of a
  * serial are those of the array that made the volume, wherever it is now. An array that does not
- * answer proves nothing.
+ * answer is no "no" if it may have one: the name is that of a volume in a pod, or the array's list
+ * or answer shows the name.
  */
 async function provenCopies<T>(
   others: Member[],
   { arrayHint, name }: HomeHandle,
   question: Question<T>,
-): Promise<Hit<T>[]> {
+): Promise<Finding<T>> {
+  const volume = question.volumeNameOf(name);
+  const suspects = new Set(
+    others.filter(({ index }) => volume.includes("::") || index.has(volume)).map(({ array }) =>
+      array
+    ),
+  );
   const answers = await askAll(others.filter(({ array }) => array.kind === "block"), [name], {
     ...question,
     ask: async (array, name) => {
       const item = await question.ask(array, name);
       if (item === undefined) return undefined;
+      suspects.add(array);
       const serial = await question.serialOf(array, item);
       return serial?.toLowerCase().startsWith(arrayHint) ? item : undefined;
     },
   });
-  return await distinct(hitsOf(answers), question);
+  const silent = answers.filter(({ member, error }) =>
+    error !== undefined && suspects.has(member.array)
+  ).map(({ member, error }) => ({ member, error }));
+  return { hits: await distinct(hitsOf(answers), question), silent };
 }
 
 /**
@@ -148,7 +162,7 @@ export async function findBare<T>(
   fleet: SearchedFleet,
   { names, kind }: BareHandle,
   question: Question<T>,
-): Promise<BareFinding<T>> {
+): Promise<Finding<T>> {
   const asked = fleet.members.filter((member) =>
     !member.twin && (kind === undefined || member.array.kind === kind)
   );
@@ -168,7 +182,7 @@ export async function findBare<T>(
  * name never is.
  */
 export function certainHits<T>(
-  { hits, silent }: BareFinding<T>,
+  { hits, silent }: Finding<T>,
   { handle, what, trusted }: SearchedName,
 ): Hit<T>[] {
   const [only, second] = hits;

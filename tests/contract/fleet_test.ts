@@ -172,6 +172,32 @@ Deno.test(
 );
 
 Deno.test(
+  "Fleet.find() takes no silence for a no where a copy may be: of a volume in a pod, or of a listed name",
+  withFleet(async ({ fleetOf, silence, clearFaults }) => {
+    const fleet = fleetOf();
+    await fleet.refresh();
+    const [first, second] = fleet.members;
+    ok(first?.status && second);
+    const arrayHint = arrayHintOf(first.status.id);
+    const inPod = { arrayHint, name: "pod-1::k8s-pvc-1" };
+    const snapshotInPod = { arrayHint, name: "pod-1::k8s-pvc-1.snapshot-1" };
+    const listed = { arrayHint, name: "k8s-pvc-2" };
+    fleet.created(second, listed.name);
+    const never = { arrayHint, name: "k8s-pvc-3" };
+    const isSilent = (error: unknown) =>
+      isPsoError(error, "unavailable") && /fa-2 did not answer/.test(error.message);
+    await silence("fa-2");
+    for (const handle of [inPod, listed]) await rejects(fleet.find(handle), isSilent);
+    await rejects(fleet.findSnapshot(snapshotInPod), isSilent);
+    equal(await fleet.find(never), undefined, "the array that made it has the last word");
+    await clearFaults();
+    for (const handle of [inPod, listed]) equal(await fleet.find(handle), undefined);
+    await silence("fb-1");
+    equal(await fleet.find(inPod), undefined, "a FlashBlade has no pods");
+  }),
+);
+
+Deno.test(
   "Fleet.find() knows nothing while the array that the handle names is silent or not configured",
   withFleet(async ({ fleetOf, silence }) => {
     const fleet = fleetOf();
