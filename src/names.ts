@@ -74,11 +74,31 @@ export function snapshotSuffixFor(csiName: string): string {
   });
 }
 
+/** Node names that are host names as they are, and that arrays take. */
+const PLAIN_HOST = /^(?=.*[a-z-])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** Ends of names that this driver makes itself: of a node's own host, and of its second one. */
+const HOST_HASHED = /-x([0-9a-f]{12}|[0-9a-f]{16})$/;
+
 /**
- * Node name → host name on the array: what the array refuses becomes `-` (`a.b.c` → `a-b-c`, as PSO
- * did), too long ones get a hash.
+ * Node name → name of the host object that this driver makes for it: the node name itself if an
+ * array takes it, else a readable part and a hash of the whole. No two nodes get one name: `a.b` and
+ * `a-b` differ, and so does a node whose name looks like one with a hash.
  */
 export function hostNameFor(nodeName: string): string {
-  const name = nodeName.replaceAll(/[^a-zA-Z0-9-]/g, "-").replace(/^-+|-+$/g, "");
-  return name.length <= NAME_MAX ? name : `${name.slice(0, NAME_MAX - 18)}-x${shortHash(nodeName)}`;
+  if (PLAIN_HOST.test(nodeName) && !HOST_HASHED.test(nodeName)) return nodeName;
+  const readable = cleaned(nodeName).slice(0, NAME_MAX - 18).replace(/-+$/, "") || "node";
+  return `${readable}-x${shortHash(nodeName)}`;
+}
+
+/**
+ * Node name → what PSO called its host object: what the array refuses became `-`. Several nodes may
+ * have one such name, so that it proves nothing without an initiator.
+ */
+export function psoHostNameFor(nodeName: string): string {
+  const name = cleaned(nodeName);
+  return name.length <= NAME_MAX ? name : hostNameFor(nodeName);
+}
+
+function cleaned(nodeName: string): string {
+  return nodeName.replaceAll(/[^a-zA-Z0-9-]/g, "-").replace(/^-+|-+$/g, "");
 }

@@ -1,5 +1,11 @@
 import { equal, match, notEqual, ok } from "node:assert/strict";
-import { hostNameFor, isOwnVolumeName, snapshotSuffixFor, volumeNameFor } from "./names.ts";
+import {
+  hostNameFor,
+  isOwnVolumeName,
+  psoHostNameFor,
+  snapshotSuffixFor,
+  volumeNameFor,
+} from "./names.ts";
 
 const UID = "0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
 
@@ -81,10 +87,41 @@ Deno.test("snapshotSuffixFor() keeps snapshot-<uid> and gives every suffix a let
   notEqual(snapshotSuffixFor("a_b"), snapshotSuffixFor("a.b"));
 });
 
-Deno.test("hostNameFor() turns dots into dashes and keeps 63 characters", () => {
+Deno.test("hostNameFor() keeps a node's name where an array takes it", () => {
+  for (const name of ["w1", "worker-1", "10-0-0-1", "n".repeat(63)]) {
+    equal(hostNameFor(name), name);
+    equal(psoHostNameFor(name), name);
+  }
+});
+
+Deno.test("hostNameFor() never gives two nodes one name, and no node the second name of another", () => {
+  const long = "n".repeat(100);
+  const names = [
+    "a.b",
+    "a-b",
+    "a_b",
+    "A-b",
+    "-a-b",
+    "a-b-",
+    "10.0.0.1",
+    "1",
+    "日本",
+    long,
+    `${long}2`,
+  ];
+  names.push("a-b-x0123456789ab", ...names.map(hostNameFor));
+  const given = new Set(names.map((name) => hostNameFor(name).toLowerCase()));
+  equal(given.size, new Set(names).size);
+  for (const name of given) {
+    match(name, /^(?=.*[a-z-])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+    ok(!/^a-b-x[0-9a-f]{12}$/.test(name), name);
+  }
+});
+
+Deno.test("psoHostNameFor() turns dots into dashes and keeps 63 characters, as PSO did", () => {
   equal(
-    hostNameFor("ocp-lab-worker03.ocp-lab.caas.ny.gov"),
+    psoHostNameFor("ocp-lab-worker03.ocp-lab.caas.ny.gov"),
     "ocp-lab-worker03-ocp-lab-caas-ny-gov",
   );
-  equal(hostNameFor("n".repeat(200)).length, 63);
+  equal(psoHostNameFor("n".repeat(200)).length, 63);
 });

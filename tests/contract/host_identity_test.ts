@@ -1,5 +1,6 @@
-import { deepEqual, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import type { ConnectOptions } from "../../src/arrays/array.ts";
+import { hostNameFor } from "../../src/names.ts";
 import { node } from "./array_bench.ts";
 import { ISCSI, KNOWN, withHosts } from "./host_bench.ts";
 
@@ -100,3 +101,67 @@ for (
     }),
   );
 }
+
+/** Two nodes of which the host names were one for PSO. */
+const dotted = (changes: Parameters<typeof node>[1]) =>
+  node(1, { name: "a.b", nqn: undefined, ...changes });
+const dashed = (changes: Parameters<typeof node>[1]) =>
+  node(2, { name: "a-b", nqn: undefined, ...changes });
+
+Deno.test(
+  "connect() gives nodes a.b and a-b a host object each, whoever comes first and whatever a controller remembers",
+  withHosts(async ({ open, hosts, hostsOf }) => {
+    const [one, other] = [dotted({ iqn: OLD }), dashed({ iqn: NEW })];
+    for (const [first, second] of [[one, other], [other, one]] as const) {
+      await open().connect(V, first, ISCSI);
+      await open().connect(V2, second, ISCSI);
+      deepEqual(await hostsOf(V), [hostNameFor(first.name)]);
+      deepEqual(await hostsOf(V2), [hostNameFor(second.name)]);
+    }
+    deepEqual(
+      new Map((await hosts()).map(({ name, iqns }) => [name, iqns])),
+      new Map([[hostNameFor("a.b"), [OLD]], ["a-b", [NEW]]]),
+    );
+  }),
+);
+
+Deno.test(
+  "a host a-b is no node's a.b by its name alone: it is not taken over, and no volume is taken from it",
+  withHosts(async ({ array, addHost, connect, hosts, hostsOf }) => {
+    await addHost("a-b", { iqns: [OLD] });
+    await connect("a-b", V);
+    const one = dotted({ iqn: NEW });
+    await array.connect(V2, one, ISCSI);
+    deepEqual((await hosts()).find(({ name }) => name === "a-b")?.iqns, [OLD]);
+    for (const nameless of [one, { ...one, iqn: undefined }]) {
+      equal(await array.holds(V, nameless, { known: KNOWN }), false);
+      await array.disconnect(V, nameless, { known: KNOWN });
+    }
+    await rejects(array.connect(V, one, { ...ISCSI, preempt: false }), { code: "in_use" });
+    deepEqual(await hostsOf(V), ["a-b"]);
+  }),
+);
+
+Deno.test(
+  "connect() uses the host object that PSO made for the node a.b, by the initiator that both have",
+  withHosts(async ({ array, addHost, connect, hosts, hostsOf }) => {
+    await addHost("a-b", { wwns: [A, B] });
+    await connect("a-b", V2);
+    const wwpns = [A, C].map((wwn) => wwn.toLowerCase());
+    await array.connect(V, dotted({ iqn: undefined, wwpns }), FC);
+    deepEqual(await hostsOf(V), ["a-b"]);
+    deepEqual((await hosts()).map(({ wwns }) => wwns.toSorted()), [[A, C]]);
+  }),
+);
+
+Deno.test(
+  "connect() takes over the host of the node a.b after a new installation, and disconnect() ends what it had",
+  withHosts(async ({ open, hosts, hostsOf }) => {
+    await open().connect(V, dotted({ iqn: OLD }), ISCSI);
+    const again = open();
+    await again.connect(V2, dotted({ iqn: NEW }), ISCSI);
+    deepEqual((await hosts()).map(({ name, iqns }) => [name, iqns]), [[hostNameFor("a.b"), [NEW]]]);
+    await again.disconnect(V, dotted({ iqn: NEW }), { known: KNOWN });
+    deepEqual(await hostsOf(V), []);
+  }),
+);

@@ -3,6 +3,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { isPsoError } from "../../src/errors.ts";
 import { decodeNodeId, encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
+import { hostNameFor } from "../../src/names.ts";
 import { GiB } from "../../src/size.ts";
 import { isUnclear, N1, N2, ProvisionerBed, RAW_RWX, RWO, RWX } from "./provisioner_bed.ts";
 
@@ -225,7 +226,7 @@ Deno.test("lists take no machine for a node because its host object has the node
     await one?.array.createVolume({ name: "oracle-a", sizeBytes: GiB });
     await two?.array.createVolume({ name: "k8s-elsewhere", sizeBytes: GiB });
     await bed.publish("oracle-a", N1);
-    const name = "node-1-example-org";
+    const name = hostNameFor(N1.name);
     const query = { names: name };
     await bed.admin("fa-2", { method: "POST", path: "hosts", query, body: { iqns: [FOREIGN] } });
     await bed.admin("fa-2", {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { NodeIdentity } from "../../handoff.ts";
-import { hostNameFor, NAME_MAX } from "../../names.ts";
+import { hostNameFor, NAME_MAX, psoHostNameFor } from "../../names.ts";
 import type { NodeKnowledge } from "../array.ts";
 import { identitiesOf } from "../node_knowledge.ts";
 import {
@@ -47,9 +47,25 @@ export class HostOwner {
     this.#earlier = spelledInitiatorsOf(this.#known.earlier ?? []);
   }
 
-  /** Whether this driver names host objects of the node so. */
+  /**
+   * Whether the name tells that the host object is the node's: this driver gives it to no other
+   * node.
+   */
   isNamedForNode(hostName: string): boolean {
-    const [name, plain] = [hostName.toLowerCase(), this.plainName.toLowerCase()];
+    return this.#isNamedAfter(this.plainName, hostName);
+  }
+
+  /**
+   * Whether the node's host object may bear the name: also one that PSO gave, which another node may
+   * have too. It counts only beside an initiator of the node.
+   */
+  mayBearName(hostName: string): boolean {
+    return this.isNamedForNode(hostName) ||
+      this.#isNamedAfter(psoHostNameFor(this.node.name), hostName);
+  }
+
+  #isNamedAfter(plainName: string, hostName: string): boolean {
+    const [name, plain] = [hostName.toLowerCase(), plainName.toLowerCase()];
     if (name === plain) return true;
     // A long name is cut before the hash, and another node's may begin alike: only a hash of what
     // this node is known to have had counts then.
@@ -59,7 +75,7 @@ export class HostOwner {
     }
     return this.#identities.some((identity) =>
       Object.values(allInitiatorsOf(identity)).some((initiators) =>
-        secondNameFor(this.plainName, initiators).toLowerCase() === name
+        secondNameFor(plainName, initiators).toLowerCase() === name
       )
     );
   }
@@ -112,7 +128,7 @@ export class HostOwner {
     if (extras.length === 0) return undefined;
     const other = this.otherNodeIn(host);
     if (other) return `${other.port}, which is node ${other.node}'s`;
-    if (this.isNamedForNode(host.name ?? "")) return undefined;
+    if (this.mayBearName(host.name ?? "")) return undefined;
     return extras.map(({ name }) => name).join(", ");
   }
 }

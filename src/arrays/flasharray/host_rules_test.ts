@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { NodeIdentity } from "../../handoff.ts";
+import { hostNameFor } from "../../names.ts";
 import { HostOwner, secondNameFor } from "./host_rules.ts";
 
 function node(name: string, change: Partial<NodeIdentity> = {}): NodeIdentity {
@@ -9,7 +10,7 @@ function node(name: string, change: Partial<NodeIdentity> = {}): NodeIdentity {
 const IQN = "iqn.2024-01.org.example:a";
 
 Deno.test("HostOwner.isNamedForNode() knows the plain name and the second names, in any case", () => {
-  const owner = new HostOwner(node("W1.example.org"), undefined);
+  const owner = new HostOwner(node("w1-example-org"), undefined);
   for (const name of ["w1-example-org", "W1-EXAMPLE-ORG", "w1-example-org-x0123456789ab"]) {
     assert.ok(owner.isNamedForNode(name), name);
   }
@@ -21,8 +22,21 @@ Deno.test("HostOwner.isNamedForNode() knows the plain name and the second names,
       "w1-example-org-x0123456789a",
       "w1-example-org-x0123456789abc",
       "x-w1-example-org",
+      hostNameFor("w1.example.org"),
     ]
   ) assert.ok(!owner.isNamedForNode(name), name);
+});
+
+Deno.test("HostOwner knows a name that several nodes may have, as PSO gave them, only beside an initiator", () => {
+  const owner = new HostOwner(node("w1.example.org", { iqn: IQN }), undefined);
+  for (const name of ["w1-example-org", "w1-example-org-x0123456789ab"]) {
+    assert.ok(owner.mayBearName(name), name);
+    assert.ok(!owner.isNamedForNode(name), name);
+    assert.equal(owner.refusalOf({ name, iqns: [IQN, `${IQN}-2`] }), undefined);
+  }
+  const own = hostNameFor("w1.example.org");
+  for (const name of [own, `${own}-x0123456789ab`]) assert.ok(owner.isNamedForNode(name), name);
+  assert.ok(!owner.mayBearName("w2-example-org"));
 });
 
 Deno.test("HostOwner.isNamedForNode() does not take a second name for a node's whose long name only begins alike", () => {

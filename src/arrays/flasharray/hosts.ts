@@ -242,7 +242,7 @@ export class HostObjects {
     const { owner, initiators, cluster, signal } = wanted;
     const share = (host: HostItem) => host[initiators.family]?.length ?? 0;
     const holders = hosts.filter((host) => holdsAny(host, initiators)).sort((a, b) =>
-      Number(owner.isNamedForNode(b.name ?? "")) - Number(owner.isNamedForNode(a.name ?? "")) ||
+      Number(owner.mayBearName(b.name ?? "")) - Number(owner.mayBearName(a.name ?? "")) ||
       share(b) - share(a)
     );
     const own = holders.find((host) => owner.refusalOf(host) === undefined);
