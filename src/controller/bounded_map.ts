@@ -5,9 +5,12 @@
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #limit: number;
+  readonly #onForgotten: (key: K, value: V) => void;
 
-  constructor(limit: number) {
+  /** `onForgotten` is told of each entry that goes because there are too many. */
+  constructor(limit: number, onForgotten: (key: K, value: V) => void = () => {}) {
     this.#limit = limit;
+    this.#onForgotten = onForgotten;
   }
 
   get size(): number {
@@ -31,8 +34,9 @@ export class BoundedMap<K, V> {
     this.#entries.delete(key);
     this.#entries.set(key, value);
     if (this.#entries.size <= this.#limit) return;
-    for (const oldest of this.#entries.keys()) {
+    for (const [oldest, forgotten] of this.#entries) {
       this.#entries.delete(oldest);
+      this.#onForgotten(oldest, forgotten);
       return;
     }
   }

@@ -23,9 +23,16 @@ interface DonePublish extends PublishMode {
  */
 export class PublishMemory {
   /** Volume → node → mode. */
-  readonly #volumes = new BoundedMap<string, Map<string, DonePublish>>(MAX_REMEMBERED);
+  readonly #volumes: BoundedMap<string, Map<string, DonePublish>>;
   /** Node → volumes. */
   readonly #nodes = new Map<string, Set<string>>();
+
+  /** `limit` is the number of volumes that are remembered. */
+  constructor(limit: number = MAX_REMEMBERED) {
+    this.#volumes = new BoundedMap(limit, (volume, nodes) => {
+      for (const node of nodes.keys()) this.#letGo(volume, node);
+    });
+  }
 
   /** How the volume was published to the node; undefined when it was not, or that is forgotten. */
   modeOf(volume: string, node: string): PublishMode | undefined {
@@ -76,6 +83,10 @@ export class PublishMemory {
     const nodes = this.#volumes.get(volume);
     nodes?.delete(node);
     if (nodes?.size === 0) this.#volumes.delete(volume);
+    this.#letGo(volume, node);
+  }
+
+  #letGo(volume: string, node: string): void {
     const held = this.#nodes.get(node);
     held?.delete(volume);
     if (held?.size === 0) this.#nodes.delete(node);

@@ -32,6 +32,15 @@ Deno.test("PublishMemory forgets a volume on one node, or on all, and again", ()
   equal(published.countOf("n2"), 0);
 });
 
+Deno.test("PublishMemory counts no volume that it had to forget", () => {
+  const published = new PublishMemory(2);
+  for (const volume of ["v1", "v2", "v3"]) published.add(volume, "n1", alone);
+  deepEqual(published.volumes(), ["v2", "v3"]);
+  equal(published.countOf("n1"), 2);
+  published.add("v1", "n2", shared);
+  deepEqual([published.countOf("n1"), published.countOf("n2")], [1, 1]);
+});
+
 Deno.test("PublishMemory knows who uses a volume, and whether one node alone does", () => {
   const published = new PublishMemory();
   published.add("v1", "n1", alone);

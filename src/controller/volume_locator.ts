@@ -97,6 +97,18 @@ export class VolumeLocator {
   }
 
   /**
+   * Every place that the handle may mean, without a call and without proof that anything is there:
+   * for what is remembered by place.
+   */
+  placesByHandle(volumeId: string): VolumePlace[] {
+    const { arrayHint, names } = parseVolumeId(volumeId);
+    const home = arrayHint === undefined ? undefined : this.#fleet.memberByHint(arrayHint);
+    const [ours] = names;
+    if (home) return ours === undefined ? [] : [{ member: home, name: ours }];
+    return this.#fleet.members.flatMap((member) => names.map((name) => ({ member, name })));
+  }
+
+  /**
    * Runs `work` where the handle says that the volume is, without a look-up. If `work` answers
    * `not_found` there, a search decides whether another array has this very volume.
    */

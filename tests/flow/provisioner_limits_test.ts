@@ -6,6 +6,7 @@ import { RestClient } from "../../src/arrays/rest/client.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
 import { HttpsClient } from "../../src/net/https.ts";
 import { silentLogger } from "../../src/log.ts";
+import { GiB } from "../../src/size.ts";
 import { Secret } from "../../src/secret.ts";
 import { N1, N2, ProvisionerBed } from "./provisioner_bed.ts";
 
@@ -73,3 +74,27 @@ Deno.test("publishVolume() answers exhausted at the node's limit, for that node 
     await bed.publish(second, N1);
   });
 });
+
+for (const last of ["unpublish", "unpublish by name", "unpublish from all", "delete"] as const) {
+  Deno.test(`a node holds no volume any more that was destroyed by hand, after ${last}`, async () => {
+    await ProvisionerBed.run({ settings: { maxVolumesPerNode: 1 } }, async (bed) => {
+      const [member] = bed.fleet.members;
+      ok(member);
+      for (const name of ["oracle-1", "oracle-2"]) {
+        await member.array.createVolume({ name, sizeBytes: GiB });
+      }
+      await bed.publish("oracle-1", N1);
+      await member.array.disconnect("oracle-1", "all");
+      await member.array.deleteVolume("oracle-1");
+      await rejects(bed.publish("oracle-2", N1), { code: "exhausted" });
+      const nodeId = last === "unpublish"
+        ? encodeNodeId(N1)
+        : last === "unpublish by name"
+        ? N1.name
+        : "";
+      if (last === "delete") await bed.provisioner.deleteVolume("oracle-1", bed.signal);
+      else await bed.provisioner.unpublishVolume({ volumeId: "oracle-1", nodeId }, bed.signal);
+      await bed.publish("oracle-2", N1);
+    });
+  });
+}

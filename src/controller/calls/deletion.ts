@@ -12,11 +12,12 @@ export async function deleteVolume(
   volumeId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { locator } = context;
+  const { locator, published } = context;
   const place = locator.placeByHandle(volumeId);
   if (place && await destroyAt(context, place, signal)) return;
   const found = await locator.find(volumeId, signal, { forDelete: true });
   if (found) await destroyAt(context, { member: found.member, name: found.volume.name }, signal);
+  else for (const gone of locator.placesByHandle(volumeId)) published.removeAll(placeKey(gone));
 }
 
 /** False when there was no live volume of that name on the array. */

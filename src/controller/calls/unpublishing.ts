@@ -24,6 +24,19 @@ export async function unpublishVolume(
   if (place && await disconnectAt(context, { place, node }, signal)) return;
   const found = await placeHolding(context, { volumeId, node }, signal);
   if (found) await disconnectAt(context, { place: found, node }, signal);
+  else forget(context, volumeId, node);
+}
+
+/** Notes that the node holds nothing that the handle may mean. */
+function forget(
+  { locator, published }: ControllerContext,
+  volumeId: string,
+  node: { name: string } | "all",
+): void {
+  for (const place of locator.placesByHandle(volumeId)) {
+    if (node === "all") published.removeAll(placeKey(place));
+    else published.remove(placeKey(place), node.name);
+  }
 }
 
 /** A volume and who is to lose it. */
@@ -85,7 +98,7 @@ async function unpublishUnknown(
   signal: AbortSignal,
 ): Promise<void> {
   const found = await context.locator.find(volumeId, signal, { hosts: true });
-  if (!found) return;
+  if (!found) return forget(context, volumeId, { name: nodeId });
   const { member, volume } = found;
   const hosts = volume.hosts ?? [];
   if (hosts.length === 0) return;
