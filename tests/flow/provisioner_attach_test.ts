@@ -46,10 +46,15 @@ Deno.test("publishVolume() tells unknown volumes, unknown nodes, wrong capabilit
       message: /^volume fake-vol-id does not exist/,
     });
     await rejects(bed.publish(`${volumeId}-x`, N1), { code: "not_found" });
-    await rejects(bed.publish(volumeId, N1, { nodeId: "some-node" }), {
-      code: "not_found",
-      message: /^node "some-node" is unknown/,
-    });
+    for (const handle of [volumeId, "fake-vol-id"]) {
+      const asked = await bed.calls(() =>
+        rejects(bed.publish(handle, N1, { nodeId: "some-node" }), {
+          code: "not_found",
+          message: /^node "some-node" is unknown/,
+        })
+      );
+      deepEqual(asked, [], "no array is asked for a node that is not known");
+    }
     await rejects(bed.publish(volumeId, N1, { capability: RWX }), { code: "invalid" });
     await rejects(bed.publish(volumeId, { ...N1, protocols: ["fc"] }), { code: "unsupported" });
     await bed.publish(volumeId, N1);

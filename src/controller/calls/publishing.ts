@@ -18,14 +18,12 @@ import { placeKey, type VolumePlace } from "../volume_locator.ts";
 /** A request that is tried at a place where the volume may be. */
 interface PublishAttempt {
   request: PublishRequest;
-  /** Absent: this driver never gave out such a node_id. */
-  node?: NodeIdentity;
+  node: NodeIdentity;
   place: VolumePlace;
 }
 
 /** A publish that passed every check. */
 interface Publish extends PublishAttempt {
-  node: NodeIdentity;
   readOnly: boolean;
 }
 
@@ -40,6 +38,14 @@ export async function publishVolume(
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
   const node = decodeNodeId(request.nodeId);
+  // Before the volume: a `not_found` of the volume makes the whole fleet be searched.
+  if (!node) {
+    throw new PsoError(
+      "not_found",
+      `node ${JSON.stringify(request.nodeId)} is unknown: it was not registered by this driver's ` +
+        "node plugin; check that the node plugin runs there",
+    );
+  }
   const kind = backendOf(request.volumeContext);
   return await context.locator.atPlace(
     request.volumeId,
@@ -48,7 +54,7 @@ export async function publishVolume(
   );
 }
 
-/** Publishes the volume at a place. `not_found` when it is not there, or the node is unknown. */
+/** Publishes the volume at a place. `not_found` when it is not there. */
 async function publishAt(
   context: ControllerContext,
   { request, node, place }: PublishAttempt,
@@ -56,13 +62,6 @@ async function publishAt(
 ): Promise<Record<string, string>> {
   const { nodes, locator, published } = context;
   const { member, name } = place;
-  if (!node) {
-    throw new PsoError(
-      "not_found",
-      `node ${JSON.stringify(request.nodeId)} is unknown: it was not registered by this driver's ` +
-        "node plugin; check that the node plugin runs there",
-    );
-  }
   const fault = capabilityFault(request.capability, member.array.kind);
   if (fault !== undefined) throw new PsoError("invalid", `Cannot publish ${name}: ${fault}`);
   const mode = modeOf(request);
