@@ -1,7 +1,7 @@
 /**
- * The test suites, in the order in which they run. Test files run one after the other: with
- * --parallel they are threads of one process, and a process that one of them starts holds the file
- * locks of the others for a moment.
+ * The test suites, in the order in which they run. The test files of one process run one after the
+ * other: with --parallel they are threads of it, and a process that one of them starts holds the
+ * file locks of the others for a moment.
  */
 
 export interface Suite {
@@ -19,6 +19,8 @@ export interface Suite {
    * runtime can end such a process.
    */
   eachAlone?: boolean;
+  /** Some processes at once, with a share of the files each. */
+  sideBySide?: boolean;
   /**
    * Each test file in a guest of its own, with a kernel and an array of its own
    * (tests/lab/README.md).
@@ -46,6 +48,7 @@ export const SUITES: Suite[] = [
     name: "unit",
     what: "rules, tables and parsers, beside their source",
     paths: ["src", "scripts"],
+    sideBySide: true,
     timeoutMs: 10 * MINUTE,
   },
   {
@@ -58,12 +61,14 @@ export const SUITES: Suite[] = [
     name: "fuzz",
     what: "hostile inputs by a fixed seed for some seconds; each fuzzer also runs on and on",
     paths: ["tests/fuzz"],
+    sideBySide: true,
     timeoutMs: 5 * MINUTE,
   },
   {
     name: "contract",
     what: "one suite over both kinds of array; the OpenAPI files; the vendor's SDK",
     paths: ["tests/contract"],
+    sideBySide: true,
     timeoutMs: 15 * MINUTE,
   },
   {
@@ -78,6 +83,7 @@ export const SUITES: Suite[] = [
     what: "controller and nodes over real sockets with real devices; each step killed once",
     paths: ["tests/flow"],
     eachAlone: true,
+    sideBySide: true,
     needsProgram: true,
     timeoutMs: 40 * MINUTE,
   },

@@ -22,6 +22,13 @@ interface SurroundingsOptions {
   shared: boolean;
 }
 
+/** A part of a suite that runs beside others: what it starts and makes is its own. */
+export interface Lane {
+  env: Record<string, string>;
+  /** Ends what still runs with the lane's mark, and takes its mounts and temporary files away. */
+  clear: () => Promise<void>;
+}
+
 /**
  * One suite's own place: environment, temporary folder, and what the machine looked like before.
  */
@@ -29,6 +36,7 @@ export class Surroundings implements AsyncDisposable {
   readonly tmp: string;
   readonly env: Record<string, string>;
   readonly #state: StateOptions;
+  readonly #lanes: string[] = [];
   #before: MachineState | undefined;
 
   private constructor(tmp: string, options: SurroundingsOptions) {
@@ -61,6 +69,8 @@ export class Surroundings implements AsyncDisposable {
     if (!before) return [];
     let found: string[] = [];
     const isAsBefore = async () => {
+      // A lane's folder goes when it is empty; what is in it is a leftover.
+      for (const lane of this.#lanes) await Deno.remove(lane).catch(() => {});
       found = differences(before, await readMachineState(this.#state));
       return found.length === 0;
     };
@@ -73,11 +83,24 @@ export class Surroundings implements AsyncDisposable {
     return (await readIfThere(`${this.tmp}/skips`) ?? "").split("\n").filter((line) => line !== "");
   }
 
-  /** Ends what still runs with the suite's mark, and takes its mounts and temporary files away. */
-  async clear(): Promise<void> {
-    await this.#release();
-    await removeFolder(`${this.tmp}/t`);
-    await Deno.mkdir(`${this.tmp}/t`);
+  /** The place of what runs beside others; its number is its own. */
+  async lane(number: number): Promise<Lane> {
+    const tmp = `${this.tmp}/t/${number}`;
+    const mark = "PSO_LANE";
+    const release = async () => {
+      await killMarked(mark, tmp);
+      await releaseBelow([tmp]);
+      await removeFolder(tmp);
+    };
+    await Deno.mkdir(tmp);
+    this.#lanes.push(tmp);
+    return {
+      env: { ...this.env, [mark]: tmp, TMPDIR: tmp },
+      clear: async () => {
+        await release();
+        await Deno.mkdir(tmp);
+      },
+    };
   }
 
   async #release(): Promise<void> {

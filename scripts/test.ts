@@ -5,7 +5,7 @@ import { DENO, ROOT } from "./program.ts";
 import { interruption, runShown } from "./run_shown.ts";
 import { complain, say } from "./shell.ts";
 import { type Counts, filesOf, readCounts, skippedIn, type Suite, SUITES } from "./suites.ts";
-import { Surroundings } from "./surroundings.ts";
+import { type Lane, Surroundings } from "./surroundings.ts";
 
 interface Options {
   names: string[];
@@ -29,11 +29,17 @@ interface Outcome extends Counts {
  * broke down, no test said anything.
  */
 const BREAKDOWNS = [128 + 6, 128 + 11];
+/** Processes of a suite that run side by side. Most tests wait as long as they compute. */
+const LANES = 2;
+/** A process starts in seconds, and the last one to end should not go on alone for long. */
+const GROUPS = 3 * LANES;
 
 interface TestRun {
-  around: Surroundings;
+  place: Lane;
   flags: string[];
   timeoutMs: number;
+  /** See runShown(). */
+  late: boolean;
 }
 
 /**
@@ -42,18 +48,22 @@ interface TestRun {
  * (denoland/deno#36788). The product's side is repaired, and no failure of a test is covered: a run
  * that ends with another code counts as it is.
  */
-async function runFiles(files: string[], { around, flags, timeoutMs }: TestRun): Promise<Counts> {
+async function runFiles(
+  files: string[],
+  { place, flags, timeoutMs, late }: TestRun,
+): Promise<Counts> {
   for (let repeatsLeft = 2;; repeatsLeft--) {
     const { code, output } = await runShown([DENO, ...flags, ...files], {
-      env: around.env,
+      env: place.env,
       timeoutMs,
+      late,
     });
     if (!BREAKDOWNS.includes(code) || repeatsLeft === 0) return readCounts(output, code);
     say(
       `*** the process of ${files.join(", ")} broke down with code ${code}, which is a fault of ` +
         "the runtime: it is run again",
     );
-    await around.clear();
+    await place.clear();
   }
 }
 
@@ -72,6 +82,45 @@ function testFiles(paths: string[]): string[] {
   return [...new Set(found)];
 }
 
+/** The files that one process runs, process by process. */
+function groupsOf(suite: Suite, files: string[]): string[][] {
+  if (suite.eachAlone) return testFiles(files).map((file) => [file]);
+  if (!suite.sideBySide) return [files];
+  const groups: string[][] = Array.from({ length: GROUPS }, () => []);
+  testFiles(files).forEach((file, index) => groups[index % GROUPS]?.push(file));
+  return groups.filter((group) => group.length > 0);
+}
+
+/** Runs the groups of a suite, a process for each; gives back the names of skipped tests. */
+async function runGroups(
+  groups: string[][],
+  options: { around: Surroundings; flags: string[]; suite: Suite; add: (counts: Counts) => void },
+): Promise<string[]> {
+  const { around, suite, add } = options;
+  const waiting = [...groups];
+  const names: string[] = [];
+  const work = async (_: unknown, index: number) => {
+    const place = await around.lane(index);
+    const junit = `${around.tmp}/junit-${index}.xml`;
+    const run = {
+      place,
+      flags: [...options.flags, `--junit-path=${junit}`],
+      timeoutMs: suite.timeoutMs,
+      late: suite.sideBySide ?? false,
+    };
+    for (
+      let group = waiting.shift();
+      group !== undefined && !interruption.signal.aborted;
+      group = waiting.shift()
+    ) {
+      add(await runFiles(group, run));
+      names.push(...skippedIn(await readIfThere(junit) ?? ""));
+    }
+  };
+  await Promise.all(Array.from({ length: suite.sideBySide ? LANES : 1 }, work));
+  return names;
+}
+
 async function runTests(
   suite: Suite,
   files: string[],
@@ -82,30 +131,21 @@ async function runTests(
   if (problem !== undefined && !options.isCi) {
     return { passed: 0, failed: 0, skipped: 1, skips: [`the whole suite: ${problem}`] };
   }
-  const junit = `${around.tmp}/junit.xml`;
-  const flags = ["test", "-A", "--sanitize-ops", "--sanitize-resources", `--junit-path=${junit}`];
-  if (options.isCi) flags.push("--frozen");
   const total: Counts & { skips: string[] } = { passed: 0, failed: 0, skipped: 0, skips: [] };
-  const names: string[] = [];
-  const run = { around, timeoutMs: suite.timeoutMs };
   const add = (counts: Counts) => {
     for (const kind of ["passed", "failed", "skipped"] as const) total[kind] += counts[kind];
   };
+  let names: string[] = [];
   if (suite.inGuest) {
-    (await runInGuests(testFiles(files), { ...run, isCi: options.isCi })).forEach(add);
-  }
-  if (suite.inGuest && total.skipped > 0) {
-    total.skips.push(`${total.skipped} in guests: the reasons stand in what the guests said`);
-  }
-  for (
-    const group of suite.inGuest
-      ? []
-      : suite.eachAlone
-      ? testFiles(files).map((file) => [file])
-      : [files]
-  ) {
-    add(await runFiles(group, { ...run, flags }));
-    names.push(...skippedIn(await readIfThere(junit) ?? ""));
+    const run = { around, timeoutMs: suite.timeoutMs, isCi: options.isCi };
+    (await runInGuests(testFiles(files), run)).forEach(add);
+    if (total.skipped > 0) {
+      total.skips.push(`${total.skipped} in guests: the reasons stand in what the guests said`);
+    }
+  } else {
+    const flags = ["test", "-A", "--sanitize-ops", "--sanitize-resources"];
+    if (options.isCi) flags.push("--frozen");
+    names = await runGroups(groupsOf(suite, files), { around, flags, suite, add });
   }
   const said = await around.skips();
   // A test in src/ cannot use skip(): its name says why.
