@@ -26,22 +26,40 @@ export function knowledgeOf(
 }
 
 /**
+ * Names of the nodes that a host object or an export rule of the volume stands for. An address
+ * proves nothing by itself, because DHCP gives it to another machine later: where it has changed
+ * hands, the rule may be one that the former node left, and only those nodes count that this process
+ * published the volume to.
+ */
+export function nodesBehindRule(
+  { nodes, published }: AttachmentMemory,
+  place: VolumePlace,
+  client: string,
+): string[] {
+  const { ever, now } = nodes.nodesBehind(memberKey(place.member), client);
+  const users = new Set(published.nodesOf(placeKey(place)));
+  const using = ever.filter((name) => users.has(name));
+  return using.length > 0 || ever.length > now.length ? using : now;
+}
+
+/**
  * The node_ids that a volume is published to. What the array shows counts, in the names that this
  * process connected nodes by; a client that stands for no node, or for several of which none is
  * known to have the volume, stands for itself. Nodes that an administrator's rules let in are not
  * to be seen there: those that this process published the volume to are added.
  */
 export function publishedNodeIds(
-  { nodes, published }: AttachmentMemory,
+  memory: AttachmentMemory,
   { member, volume }: LocatedVolume,
 ): string[] {
-  const users = new Set(published.nodesOf(placeKey({ member, name: volume.name })));
+  const { nodes, published } = memory;
+  const place = { member, name: volume.name };
+  const users = new Set(published.nodesOf(placeKey(place)));
   const idOf = (name: string) => nodes.nodeIdOf(name) ?? name;
   const shown = (volume.hosts ?? []).flatMap((client) => {
-    const { ever, now } = nodes.nodesBehind(memberKey(member), client);
-    const using = ever.filter((name) => users.has(name));
-    const certain = using.length > 0 || now.length > 1 ? using : now;
-    return certain.length > 0 ? certain.map(idOf) : [client];
+    const behind = nodesBehindRule(memory, place, client);
+    const isCertain = behind.length === 1 || behind.some((name) => users.has(name));
+    return isCertain ? behind.map(idOf) : [client];
   });
   const { adminClients = [] } = volume;
   const isLetIn = (name: string) =>

@@ -1,5 +1,5 @@
-import { memberKey } from "../../arrays/fleet.ts";
 import type { ControllerContext } from "../context.ts";
+import { nodesBehindRule } from "./attachments.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
 /**
@@ -22,14 +22,15 @@ export async function deleteVolume(
 
 /** False when there was no live volume of that name on the array. */
 async function destroyAt(
-  { fleet, nodes, options, published }: ControllerContext,
+  context: ControllerContext,
   place: VolumePlace,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { fleet, options, published } = context;
   const { member, name } = place;
   const destroyed = await member.array.deleteVolume(name, {
     cluster: options().clusterId,
-    isNode: (client) => nodes.nodesBehind(memberKey(member), client).ever.length > 0,
+    isNode: (client) => nodesBehindRule(context, place, client).length > 0,
     publishedTo: published.nodesOf(placeKey(place)),
     signal,
   });
