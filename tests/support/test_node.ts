@@ -3,6 +3,7 @@
  * runs with -A.
  */
 import assert from "node:assert/strict";
+import { releaseBelow, removeFolder } from "../../scripts/mounts.ts";
 import type { Capability } from "../../src/capability.ts";
 import { isPsoError, type PsoError } from "../../src/errors.ts";
 import { createRun } from "../../src/host/command.ts";
@@ -95,7 +96,8 @@ export class TestNode {
       await work(test);
       assert.deepEqual(await test.leftovers(), [], "left behind");
     } finally {
-      await test.#clean();
+      await releaseBelow([folder]);
+      await removeFolder(folder);
     }
   }
 
@@ -196,21 +198,6 @@ export class TestNode {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
     return [...mounts.filter((target) => !target.startsWith(this.host.root)), ...loops, ...records];
-  }
-
-  async #clean(): Promise<void> {
-    const direct: Host = { ...this.host, root: "/" };
-    const inside = (path: string) => path.startsWith(`${this.folder}/`);
-    const targets = (await readMounts(direct)).map((mount) => mount.target).filter(inside);
-    for (const target of targets.reverse()) {
-      await testRun("umount", [target], { okCodes: [0, 1, 32] });
-    }
-    for (const loop of await listLoopDevices(direct)) {
-      if (inside(loop.backingFile)) {
-        await testRun("losetup", ["-d", `/dev/${loop.name}`], { okCodes: [0, 1] });
-      }
-    }
-    await testRun("rm", ["-rf", "--one-file-system", this.folder]);
   }
 }
 
