@@ -27,6 +27,7 @@ import type { UnaryMethod } from "./src/csi/unary.ts";
 import { isPsoError, messageOf, UsageError } from "./src/errors.ts";
 import { protocolsOfSanType } from "./src/protocols.ts";
 import { createRun } from "./src/host/command.ts";
+import { forbidCoreFiles } from "./src/host/core_files.ts";
 import { reportOf } from "./src/host/check/finding.ts";
 import { checkHost } from "./src/host/check/host_check.ts";
 import type { Host } from "./src/host/host.ts";
@@ -101,12 +102,19 @@ function controllerMethods({ fleet, provisioner, topology }: ControllerParts): U
   ];
 }
 
+/** As forbidCoreFiles(), before the program serves. */
+async function withoutCoreFiles(log: Logger): Promise<void> {
+  const path = Deno.env.get("PATH");
+  await forbidCoreFiles(createRun({ namespaces: "direct", hostRoot: "/", log, path }), log);
+}
+
 async function runController(options: ControllerOptions): Promise<void> {
   const read = configReader(options);
   const loaded = await read();
   let { config } = loaded;
   const { topology } = config;
   const log = loggerFor(options, config);
+  await withoutCoreFiles(log);
   logWarnings(loaded, log);
   const metrics = new Metrics();
   const locks = new KeyedLock();
@@ -195,6 +203,7 @@ async function checkNode(host: Host, { options, config }: NodeStart): Promise<nu
 }
 
 async function serveNode(host: Host, { options, config, log }: NodeStart): Promise<number> {
+  await withoutCoreFiles(log);
   const metrics = new Metrics();
   const node = new NodePlugin({
     name: options.nodeName,

@@ -1,5 +1,5 @@
 // The controller can start no process and write no file once it serves.
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { exists } from "../scripts/paths.ts";
 import { DENO, PERMISSIONS, ROOT } from "../scripts/program.ts";
 import { Flow, whyNoFlow } from "./flow/flow.ts";
@@ -76,6 +76,8 @@ Deno.test({
         read: true,
         net: true,
       });
+      const limits = await Deno.readTextFile(`/proc/${stand.pid("controller")}/limits`);
+      match(limits, /^Max core file size +0 +0 /m);
       await stand.kill("controller", "SIGTERM");
       equal(
         await exists(stand.facts.controller.replace("unix://", "")),

@@ -1,7 +1,7 @@
 import { isReadOnly } from "../capability.ts";
 import { chapOf } from "../chap.ts";
 import { PsoError } from "../errors.ts";
-import { decodeAttachment, encodeNodeId } from "../handoff.ts";
+import { type Attachment, decodeAttachment, encodeNodeId } from "../handoff.ts";
 import type { Condition, StorageCondition } from "../node/look.ts";
 import type { NodePlugin } from "../node/node_plugin.ts";
 import type { VolumeStats } from "../node/requests.ts";
@@ -62,6 +62,11 @@ function stagingPathOf(stagingTargetPath: string): string {
   return stagingTargetPath;
 }
 
+/** The attachment in a publish_context; `undefined` in one of PSO's, which has none. */
+function knownAttachment(context: Record<string, string>): Attachment | undefined {
+  return context.attachment === undefined ? undefined : decodeAttachment(context);
+}
+
 function mountMethods(node: NodePlugin): UnaryMethod[] {
   return [
     method(Node.method.nodeStageVolume, {
@@ -94,6 +99,7 @@ function mountMethods(node: NodePlugin): UnaryMethod[] {
           targetPath: request.targetPath,
           capability,
           readOnly: request.readonly || isReadOnly(capability.mode),
+          attachment: knownAttachment(request.publishContext),
         }, signal);
         return {};
       },

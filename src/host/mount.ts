@@ -1,7 +1,7 @@
 import { isPsoError, PsoError } from "../errors.ts";
 import { type Deadline, until } from "../async/wait.ts";
 import { refusedMountOption } from "../options/mount_options.ts";
-import type { Host } from "./host.ts";
+import { type Host, realToolPath } from "./host.ts";
 import { isReadOnlyMount, type Mount, mountAt, mountsAt, readMounts } from "./mountinfo.ts";
 
 const MOUNT_TIMEOUT_MS = 60_000;
@@ -81,11 +81,12 @@ export async function mountFileSystem(
     );
   }
   const options = mount.options.length > 0 ? ["-o", mount.options.join(",")] : [];
+  const before = await readMounts(host);
   await host.run("mount", ["-t", mount.type, ...options, mount.source, mount.target], {
     timeoutMs: MOUNT_TIMEOUT_MS,
     signal,
   });
-  return await provenMount(host, mount.target);
+  return await provenMount(host, { target: mount.target, before }, signal);
 }
 
 /**
@@ -98,6 +99,7 @@ export async function bindMount(
   mount: NewBindMount,
   signal?: AbortSignal,
 ): Promise<Mount> {
+  const before = await readMounts(host);
   await host.run(
     "mount",
     ["-o", ["bind", ...mount.options].join(","), mount.source, mount.target],
@@ -106,7 +108,7 @@ export async function bindMount(
       signal,
     },
   );
-  const made = await provenMount(host, mount.target);
+  const made = await provenMount(host, { target: mount.target, before }, signal);
   if (!mount.options.includes("ro") || isReadOnlyMount(made)) return made;
   await unmountAll(host, mount.target, signal);
   throw new PsoError(
@@ -129,9 +131,38 @@ export async function remountBind(
   await host.run("mount", ["-o", options, mount.target], { timeoutMs: MOUNT_TIMEOUT_MS, signal });
 }
 
-async function provenMount(host: Host, target: string): Promise<Mount> {
-  const made = mountAt(await readMounts(host), target);
+/** A mount that was just made. */
+interface FreshMount {
+  target: string;
+  /** What was mounted before it. */
+  before: Mount[];
+}
+
+/**
+ * The mount as mountinfo shows it. `unavailable` when it shows none at the target; what was mounted
+ * elsewhere in its place, because a link came between, is unmounted again.
+ */
+async function provenMount(
+  host: Host,
+  { target, before }: FreshMount,
+  signal?: AbortSignal,
+): Promise<Mount> {
+  const mounts = await readMounts(host);
+  const made = mountAt(mounts, target);
   if (made) return made;
+  const real = await realToolPath(host, target, { followLast: true });
+  const stray = real === target ? undefined : mountAt(mounts, real);
+  // The kernel gives the number of a mount that has gone to the next one.
+  const isOld = (mount: Mount) =>
+    before.some((one) => one.id === mount.id && one.target === mount.target);
+  if (stray && !isOld(stray)) {
+    await umount(host, { target: real, options: [], timeoutMs: UNMOUNT_TIMEOUT_MS }, signal);
+    throw new PsoError(
+      "in_use",
+      `${target} became a symbolic link to ${real} while it was mounted, and what was mounted ` +
+        "there was unmounted again: see who made the link, and remove it",
+    );
+  }
   throw new PsoError(
     "unavailable",
     `mount reported success, but mountinfo shows no mount at ${target}: another process ` +
@@ -147,9 +178,28 @@ async function provenMount(host: Host, target: string): Promise<Mount> {
  * its device would be removed. A mount of an NFS server that does not answer is.
  */
 export async function unmountAll(host: Host, target: string, signal?: AbortSignal): Promise<void> {
+  await unmountProven(host, { target, prove: () => Promise.resolve() }, signal);
+}
+
+/** What is to be unmounted, and the proof that it may be. */
+interface ProvenTarget {
+  target: string;
+  /** Called with each mount before it goes; what it throws ends the work. */
+  prove: (mount: Mount) => Promise<void>;
+}
+
+/** As unmountAll(), for a place where something else may be mounted: each mount is proven first. */
+export async function unmountProven(
+  host: Host,
+  { target, prove }: ProvenTarget,
+  signal?: AbortSignal,
+): Promise<void> {
   for (let left = STACK_MAX; left > 0; left--) {
-    const before = mountsAt(await readMounts(host), target).length;
-    if (before === 0) return;
+    const layers = mountsAt(await readMounts(host), target);
+    const before = layers.length;
+    const uppermost = layers.at(-1);
+    if (!uppermost) return;
+    await prove(uppermost);
     await unmountOnce(host, target, signal);
     const after = mountsAt(await readMounts(host), target).length;
     if (after >= before) {

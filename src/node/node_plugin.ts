@@ -20,8 +20,10 @@ import {
   withFittingAddresses,
 } from "./identity.ts";
 import { NfsServers } from "./nfs/servers.ts";
+import { volumeKey } from "./protocol.ts";
 import { Preparation } from "./preparation.ts";
-import { publishVolume, unpublishVolume } from "./calls/publishing.ts";
+import { publishVolume } from "./calls/publishing.ts";
+import { unpublishVolume } from "./calls/unpublishing.ts";
 import type {
   ExpandRequest,
   HealthRequest,
@@ -122,8 +124,9 @@ export class NodePlugin {
   async stage(request: StageRequest, signal?: AbortSignal): Promise<void> {
     const { volumeId } = request;
     try {
-      await this.#locked(
-        volumeId,
+      // Two ids may name one volume: it must not be attached and formatted for both at once.
+      await this.#locks.tryRun(
+        [volumeId, volumeKey(request.attachment)],
         "stage",
         () => stageVolume(this.#context, request, signal),
       );

@@ -184,6 +184,13 @@ export interface FileConnection<A extends FileAttachment = FileAttachment> {
   /** Whether a mount without a record is one that this protocol made. */
   owns: (context: NodeContext, mount: Mount) => Promise<boolean>;
   /**
+   * Whether a mount shows this file system as far as the mount itself tells, also one that is
+   * exported to this node no more. Asks nobody.
+   */
+  shows: (context: NodeContext, volume: { attachment: A; mount: Mount }) => Promise<boolean>;
+  /** What the source of a mount calls the file system; `undefined` when it tells no name. */
+  fileSystemIn: (mount: Mount) => string | undefined;
+  /**
    * Whether the server says that what is mounted is no longer there (ESTALE). `unavailable` when it
    * does not answer in a few seconds.
    */
@@ -220,4 +227,19 @@ export function isBlock(attachment: Attachment): attachment is BlockAttachment {
 /** True for records of volumes that end in a block device. */
 export function isBlockRecord(record: StageRecord): record is StageRecord<BlockAttachment> {
   return isBlock(record.attachment);
+}
+
+/**
+ * One text for one volume, by whatever id it is asked for: a key of locks. Attachments of the local
+ * plane that have no serial are known by their place.
+ */
+export function volumeKey(attachment: Attachment): string {
+  if (isBlock(attachment)) {
+    if (attachment.serial !== "") return `serial ${attachment.serial.toUpperCase()}`;
+    const { array, host, lun } = attachment as BlockAttachmentBy<"local">;
+    return `local ${array} ${host} ${lun}`;
+  }
+  return attachment.protocol === "nfs"
+    ? `export ${attachment.address} ${attachment.path}`
+    : `local ${attachment.array} ${attachment.fileSystem}`;
 }

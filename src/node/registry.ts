@@ -108,3 +108,10 @@ export async function isFileMount(context: NodeContext, mount: Mount): Promise<b
   }
   return false;
 }
+
+/** What the source of a mount calls the shared file system; `undefined` when it tells no name. */
+export function fileSystemIn(mount: Mount): string | undefined {
+  return FILE_CONNECTIONS.map((connection) => connection.fileSystemIn(mount)).find((name) =>
+    name !== undefined
+  );
+}

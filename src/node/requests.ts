@@ -29,6 +29,8 @@ export interface PublishRequest {
   targetPath: string;
   capability: Capability;
   readOnly: boolean;
+  /** Which volume the controller has published; it must be the staged one when given. */
+  attachment?: Attachment;
 }
 
 /** NodeUnpublishVolume: the volume may still be published at other paths. */

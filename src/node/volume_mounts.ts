@@ -48,14 +48,16 @@ export function mountsElsewhere(mounts: Mount[], shown: Mount, known: string[]):
   );
 }
 
-/** Refuses a path that is no place for a volume: relative, `/` itself or with `..`. `invalid`. */
+/**
+ * Refuses a path that is no place for a volume: relative, `/` itself, with `..`, or with a zero,
+ * which no file can have in its name. `invalid`.
+ */
 export function checkPath(path: string, what: string): void {
-  if (path.startsWith("/") && path.replaceAll("/", "") !== "" && !path.split("/").includes("..")) {
-    return;
-  }
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  const isPlace = path.startsWith("/") && parts.length > 0 && !parts.includes("..");
+  if (isPlace && !path.includes("\0")) return;
   throw new PsoError(
     "invalid",
-    `${what} ${JSON.stringify(path)} is no place for a volume: the caller must name an absolute ` +
-      "path below / without ..",
+    `${what} ${JSON.stringify(path)} is not an absolute path below /: give one without ..`,
   );
 }

@@ -1,4 +1,5 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { passingSuffix } from "../../src/arrays/flashblade/wire.ts";
 import { GiB } from "../../src/size.ts";
 import { withArray } from "./array_bench.ts";
 
@@ -80,4 +81,26 @@ Deno.test("createVolume() of a clone finds it before it asks for a new one: a fu
     const spec = { name: "k8s-clone", sizeBytes: GiB, source };
     await array.createVolume(spec);
     deepEqual(await calls(() => array.createVolume(spec)), ["GET /file-systems"]);
+  }));
+
+Deno.test("a snapshot that somebody calls as this driver calls a clone's is listed, and its file system is not deleted", () =>
+  withArray({ kind: "flashblade" }, async ({ array }) => {
+    await array.createVolume({ name: "k8s-pvc-1", sizeBytes: GiB });
+    for (const suffix of ["clone-0123456789abcdef", "clone-0123456789abcdef-01234567"]) {
+      await array.createSnapshot("k8s-pvc-1", suffix);
+      const { items } = await array.listSnapshots({ limit: 10, volume: "k8s-pvc-1" });
+      deepEqual(items.map(({ name }) => name), [`k8s-pvc-1.${suffix}`]);
+      await rejects(array.deleteVolume("k8s-pvc-1"), { code: "in_use" });
+      await array.deleteSnapshot(`k8s-pvc-1.${suffix}`);
+    }
+    await array.deleteVolume("k8s-pvc-1");
+  }));
+
+Deno.test("the snapshot that a cut clone left is in no list, and keeps no file system", () =>
+  withArray({ kind: "flashblade" }, async ({ array }) => {
+    await array.createVolume({ name: "k8s-pvc-1", sizeBytes: GiB });
+    const suffix = passingSuffix({ source: "k8s-pvc-1", target: "k8s-clone" });
+    await array.createSnapshot("k8s-pvc-1", suffix);
+    deepEqual((await array.listSnapshots({ limit: 10 })).items, []);
+    await array.deleteVolume("k8s-pvc-1");
   }));

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { PsoError } from "../../errors.ts";
 import type { CreateVolumeSpec } from "../array.ts";
 import type { RestClient } from "../rest/client.ts";
@@ -6,7 +5,12 @@ import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
 import { type ArrayContext, NamedObjects } from "../rest/named_objects.ts";
 import { areEqual, parseRules } from "./export_rules.ts";
 import { FILE_SYSTEM_SNAPSHOTS } from "./snapshots.ts";
-import { type FileSystemItem, type FileSystemSnapshotItem, sourceOf } from "./wire.ts";
+import {
+  type FileSystemItem,
+  type FileSystemSnapshotItem,
+  passingSuffix,
+  sourceOf,
+} from "./wire.ts";
 
 /**
  * First REST 2.N whose POST file-systems takes `include_snapshot`, the only way from a snapshot to
@@ -95,9 +99,7 @@ export class PassingSnapshot {
     this.#rest = context.rest;
     this.#items = new NamedObjects(context, FILE_SYSTEM_SNAPSHOTS);
     this.#source = options.source;
-    this.#suffix = `clone-${
-      createHash("sha256").update(options.target).digest("hex").slice(0, 16)
-    }`;
+    this.#suffix = passingSuffix(options);
   }
 
   /** Its full name, `volume.suffix`. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Snapshot, Volume } from "../array.ts";
 import { adminClientsOf, isOwnRule, parseRules } from "./export_rules.ts";
 import type { ArrayIdentityItem } from "../rest/array_facts.ts";
@@ -61,16 +62,29 @@ export interface BladeInterfaceItem {
   services?: string[];
 }
 
-/** Suffix of the snapshot that is made only to clone a file system from another one. */
-const CLONE_SUFFIX = /^clone-[0-9a-f]{16}$/;
+/** What a passing snapshot is called: after its clone, with a check of that and of its source. */
+const PASSING = /^(clone-[0-9a-f]{16})-([0-9a-f]{8})$/;
+/** As PASSING, or without the check, as early versions of this driver called it. */
+const CLONE_SUFFIX = /^clone-[0-9a-f]{16}(-[0-9a-f]{8})?$/;
 
-function isCloneSuffix(suffix: string): boolean {
-  return CLONE_SUFFIX.test(suffix);
+function hexOf(text: string, digits: number): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, digits);
 }
 
-/** Whether the snapshot stands only between a file system and its clone. */
+/** Suffix of the snapshot that is made only to clone `source` as `target`. */
+export function passingSuffix({ source, target }: { source: string; target: string }): string {
+  const name = `clone-${hexOf(target, 16)}`;
+  return `${name}-${hexOf(`${source}.${name}`, 8)}`;
+}
+
+/**
+ * Whether the snapshot stands only between a file system and its clone. Its suffix proves it by a
+ * check that nobody writes by chance: a snapshot that somebody calls so is one to keep.
+ */
 export function isPassing(item: FileSystemSnapshotItem): boolean {
-  return isCloneSuffix(item.suffix ?? item.name?.split(".")[1] ?? "");
+  const [volume, suffix] = item.name?.split(".") ?? [];
+  const [, name, check] = PASSING.exec(item.suffix ?? suffix ?? "") ?? [];
+  return name !== undefined && hexOf(`${item.source?.name ?? volume}.${name}`, 8) === check;
 }
 
 /**
@@ -80,7 +94,7 @@ export function isPassing(item: FileSystemSnapshotItem): boolean {
 export function sourceOf(item: FileSystemItem): string | undefined {
   const name = item.source?.name ?? undefined;
   const [volume, suffix] = name?.split(".") ?? [];
-  return suffix !== undefined && isCloneSuffix(suffix) ? volume : name || undefined;
+  return suffix !== undefined && CLONE_SUFFIX.test(suffix) ? volume : name || undefined;
 }
 
 /** Clients of the rules that this driver wrote: those are the nodes that may mount it. */

@@ -21,6 +21,7 @@ import { blockConnection, fileConnection, isFileMount, ownerOfDevice } from "../
 import type { NodeContext } from "../context.ts";
 import type { ExpandRequest, StatsRequest, VolumeStats } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
+import { claimantOf, isMountOfRecord } from "./proof.ts";
 import { checkPath, deviceOfMount, isSameMount, stagedMount } from "../volume_mounts.ts";
 
 /** A mount that shows a volume. */
@@ -40,10 +41,12 @@ export async function volumeAt(
   const record = await context.records.find(request.volumeId);
   const mounts = await readMounts(context.host);
   for (const path of [request.volumePath, request.stagingPath]) {
-    if (!path?.startsWith("/")) continue;
+    if (!path?.startsWith("/") || path.includes("\0")) continue;
     const resolved = await resolveTarget(context.host, path);
     const mount = mountAt(mounts, resolved) ?? stagedMount(mounts, resolved);
-    if (mount && await isVolume(context, { mount, record })) return { mount, record };
+    if (mount && await isVolume(context, { mount, record }, request.volumeId)) {
+      return { mount, record };
+    }
   }
   throw new PsoError(
     "not_found",
@@ -54,14 +57,19 @@ export async function volumeAt(
 
 /**
  * Whether a mount shows the volume of the record; without a record, whether it shows any volume of
- * this driver.
+ * this driver that no record says is another.
  */
-async function isVolume(context: NodeContext, { mount, record }: VolumeAt): Promise<boolean> {
+async function isVolume(
+  context: NodeContext,
+  { mount, record }: VolumeAt,
+  volumeId: string,
+): Promise<boolean> {
   const device = await deviceOfMount(context.host, mount);
   if (record && isBlock(record.attachment)) {
     return device !== undefined && device.name === record.device;
   }
-  if (record) return true;
+  if (record) return await isMountOfRecord(context, { mount, record });
+  if (await claimantOf(context, { mount, volumeId })) return false;
   if (await isFileMount(context, mount)) return true;
   return device !== undefined && await ownerOfDevice(context, device.name) !== undefined;
 }

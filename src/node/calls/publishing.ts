@@ -1,34 +1,28 @@
 import { type Capability, isReadOnly } from "../../capability.ts";
-import { messageOf, PsoError } from "../../errors.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
+import type { Attachment } from "../../handoff.ts";
 import { setDeviceReadOnly } from "../../host/block_device.ts";
-import { filePath, type Host } from "../../host/host.ts";
-import { bindMount, perMountOptions, remountBind, unmountAll } from "../../host/mount.ts";
+import type { Host } from "../../host/host.ts";
+import { bindMount, perMountOptions, remountBind } from "../../host/mount.ts";
 import {
   boundDeviceName,
   isReadOnlyMount,
   type Mount,
   mountAt,
   readMounts,
-  resolveTarget,
 } from "../../host/mountinfo.ts";
 import { isBlock, isBlockRecord } from "../protocol.ts";
-import { fileConnection, withoutSourceMounts } from "../registry.ts";
+import { blockConnection, fileConnection, withoutSourceMounts } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
-import type { PublishRequest, UnpublishRequest } from "../requests.ts";
+import type { PublishRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { stageBlock } from "./block_stage.ts";
 import { deathOf, dropDeadMount } from "./dead_mount.ts";
-import { makeFile, makeFolder } from "./places.ts";
+import { makeFile, makeFolder, resolvePlace } from "./places.ts";
 import { checkMountFlags } from "./mount_flags.ts";
 import { mountShared, staleReason } from "./shared_stage.ts";
 import { fsTypeOf } from "./stage.ts";
-import {
-  checkPath,
-  deviceOfMount,
-  isSameMount,
-  mountsElsewhere,
-  stagedPlace,
-} from "../volume_mounts.ts";
+import { deviceOfMount, isSameMount, mountsElsewhere, stagedPlace } from "../volume_mounts.ts";
 
 /** A publish in progress. */
 interface PublishPlan {
@@ -43,16 +37,14 @@ interface PublishPlan {
 
 /**
  * NodePublishVolume: binds the staged volume to the target. Published there already in the same way
- * is success, in another way a `conflict`. `in_use` when the volume is not staged, when a
- * single-writer volume is published elsewhere, or when the target holds something else.
+ * is success, in another way a `conflict`. `in_use` when the volume is not staged, or not proven to
+ * be what is staged, when a single-writer volume is published elsewhere, or when the target holds something else.
  */
 export async function publishVolume(
   context: NodeContext,
   request: PublishRequest,
   signal?: AbortSignal,
 ): Promise<void> {
-  checkPath(request.targetPath, "target_path");
-  checkPath(request.stagingPath, "staging_target_path");
   const plan = await examine(context, request, signal);
   const { targetPath, readOnly, others, record } = plan;
   const existing = mountAt(await readMounts(context.host), targetPath);
@@ -93,8 +85,8 @@ async function examine(
 ): Promise<PublishPlan> {
   const { host, records } = context;
   const { capability, volumeId } = request;
-  const stagingPath = await resolveTarget(host, request.stagingPath);
-  const targetPath = await resolveTarget(host, request.targetPath);
+  const targetPath = await resolvePlace(host, request.targetPath, "target_path");
+  const stagingPath = await resolvePlace(host, request.stagingPath, "staging_target_path");
   await makeParent(host, targetPath);
   const place = stagedPlace(stagingPath, capability.access.type);
   const record = await records.find(volumeId);
@@ -111,7 +103,8 @@ async function examine(
         "first",
     );
   }
-  if (record) await refuseOtherVolume(host, { staged, stagingPath, record });
+  if (record) await refuseOtherVolume(host, { request, staged, stagingPath, record });
+  else await requireStaged(context, { request, staged }, signal);
   const usable = await freshMount(context, { request, staged, record }, signal);
   const elsewhere = mountsElsewhere(mounts, usable, [place, targetPath]);
   const others = await publicationsAmong(context, { mounts: elsewhere, record });
@@ -197,8 +190,47 @@ async function freshMount(
   );
 }
 
-interface RecordedStage {
-  staged: Mount;
+/**
+ * Proves without a record that what is staged is the volume of publish_context, by its identity.
+ * `in_use` when it is another, or when publish_context does not say which it is.
+ */
+async function requireStaged(
+  context: NodeContext,
+  { request: { volumeId, attachment }, staged }: StagedVolume,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (attachment && await isStagedAs(context, { attachment, mount: staged }, signal)) return;
+  const why = attachment
+    ? "it is not the volume that publish_context names"
+    : "publish_context does not name the volume";
+  throw new PsoError(
+    "in_use",
+    `volume ${volumeId} has no record on this node, and what is staged at ${staged.target} is ` +
+      `${staged.type} from ${staged.source}, which is not proven to be it (${why}): stage it first`,
+  );
+}
+
+async function isStagedAs(
+  context: NodeContext,
+  { attachment, mount }: { attachment: Attachment; mount: Mount },
+  signal?: AbortSignal,
+): Promise<boolean> {
+  if (!isBlock(attachment)) {
+    const connection = fileConnection(attachment);
+    try {
+      return await connection.isMountOf(context, { attachment, mount });
+    } catch (error) {
+      if (!isPsoError(error, "not_found")) throw error;
+      // What is exported to this node no more was so when it was staged.
+      return await connection.shows(context, { attachment, mount });
+    }
+  }
+  const device = (await deviceOfMount(context.host, mount))?.name;
+  return device !== undefined &&
+    await blockConnection(attachment).isDeviceOf(context, { attachment, device }, signal);
+}
+
+interface RecordedStage extends StagedVolume {
   stagingPath: string;
   record: StageRecord;
 }
@@ -209,9 +241,17 @@ interface RecordedStage {
  */
 async function refuseOtherVolume(
   host: Host,
-  { staged, stagingPath, record }: RecordedStage,
+  { request, staged, stagingPath, record }: RecordedStage,
 ): Promise<void> {
   const { volumeId, attachment, device } = record;
+  const [is, asked] = [attachment, request.attachment ?? attachment].map(identityOf);
+  if (is !== asked) {
+    throw new PsoError(
+      "in_use",
+      `volume ${volumeId} was staged as ${is}, and publish_context names ${asked}: unstage it ` +
+        "first, then stage it again",
+    );
+  }
   if (record.stagingPath !== stagingPath) {
     throw new PsoError(
       "in_use",
@@ -227,6 +267,14 @@ async function refuseOtherVolume(
     `${staged.target} shows ${found ?? staged.source}, and volume ${volumeId} was staged on ` +
       `${device}: unstage it first`,
   );
+}
+
+/** By what an attachment names its volume, whatever way leads there. */
+function identityOf(attachment: Attachment): string {
+  if (isBlock(attachment)) return `serial ${attachment.serial.toUpperCase()}`;
+  return "path" in attachment
+    ? `export ${attachment.path}`
+    : `file system ${attachment.fileSystem}`;
 }
 
 /**
@@ -320,46 +368,4 @@ async function setRawAccess(host: Host, plan: PublishPlan, signal?: AbortSignal)
     );
   }
   await setDeviceReadOnly(host, { name, readOnly }, signal);
-}
-
-/**
- * NodeUnpublishVolume: unmounts the target and removes it. Nothing there is success. `in_use` while
- * a process keeps it busy, or when something lies below the mount: what is not known is not
- * removed.
- */
-export async function unpublishVolume(
-  { host, records }: Pick<NodeContext, "host" | "records">,
-  request: UnpublishRequest,
-  signal?: AbortSignal,
-): Promise<void> {
-  checkPath(request.targetPath, "target_path");
-  const targetPath = await resolveTarget(host, request.targetPath);
-  await unmountAll(host, targetPath, signal);
-  await removeTarget(host, targetPath);
-  const record = await records.find(request.volumeId);
-  if (!record?.published.some((one) => one.targetPath === targetPath)) return;
-  record.published = record.published.filter((one) => one.targetPath !== targetPath);
-  await records.write(record);
-}
-
-async function removeTarget(host: Host, targetPath: string): Promise<void> {
-  const path = filePath(host, targetPath);
-  try {
-    const stat = await Deno.lstat(path);
-    if (stat.isFile && stat.size > 0) {
-      throw new PsoError("in_use", `target ${targetPath} is a file with content: move it away`);
-    }
-    await Deno.remove(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
-    if (error instanceof PsoError) throw error;
-    throw new PsoError(
-      "in_use",
-      `target ${targetPath} cannot be removed: ${
-        messageOf(error)
-      }; see what is there, and remove ` +
-        "it by hand",
-      { cause: error },
-    );
-  }
 }

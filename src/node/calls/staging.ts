@@ -1,7 +1,7 @@
 import { isMultiNode, isReadOnly } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { mountAt, readMounts, resolveTarget } from "../../host/mountinfo.ts";
+import { mountAt, readMounts } from "../../host/mountinfo.ts";
 import type { NodeContext } from "../context.ts";
 import { isBlock } from "../protocol.ts";
 import type { StageRequest } from "../requests.ts";
@@ -9,7 +9,7 @@ import type { StageRecord } from "../stage_record.ts";
 import { checkPath, stagedMount, stagedPlace } from "../volume_mounts.ts";
 import { stageBlock } from "./block_stage.ts";
 import { checkMountFlags } from "./mount_flags.ts";
-import { makeFolder } from "./places.ts";
+import { makeFolder, resolvePlace } from "./places.ts";
 import { stageFileSystem } from "./shared_stage.ts";
 import { fsTypeOf, type Stage } from "./stage.ts";
 
@@ -117,7 +117,7 @@ async function refuseOtherStage(
  * because even a look at the root of a dead mount hangs or fails.
  */
 async function placeFor(host: Host, path: string): Promise<string> {
-  const place = await resolveTarget(host, path);
+  const place = await resolvePlace(host, path, "staging_target_path");
   if (!mountAt(await readMounts(host), place)) await makeFolder(host, place);
   return place;
 }

@@ -2,28 +2,17 @@ import { messageOf, PsoError } from "../../errors.ts";
 import { findBlockDevice } from "../../host/block_device.ts";
 import { filePath, type Host } from "../../host/host.ts";
 import { unmountAll, untilUnmounted } from "../../host/mount.ts";
-import {
-  type Mount,
-  mountAt,
-  mountsAt,
-  mountsOfDevice,
-  readMounts,
-  resolveTarget,
-} from "../../host/mountinfo.ts";
+import { type Mount, mountAt, mountsAt, mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
 import { type BlockConnection, isBlock, isBlockRecord } from "../protocol.ts";
 import { blockConnection, isFileMount, ownerOfDevice } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import { isDeviceGone } from "./dead_mount.ts";
 import { hasUnfinishedFormat } from "./format.ts";
+import { resolvePlace } from "./places.ts";
+import { refuseOthersStage } from "./proof.ts";
 import type { UnstageRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
-import {
-  BLOCK_FILE,
-  checkPath,
-  deviceOfMount,
-  isSameMount,
-  stagedMount,
-} from "../volume_mounts.ts";
+import { BLOCK_FILE, deviceOfMount, isSameMount, stagedMount } from "../volume_mounts.ts";
 
 /** Copies of a mount below host roots go with the original, a moment later. */
 const COPIES_TIMEOUT_MS = 2_000;
@@ -46,8 +35,7 @@ export async function unstageVolume(
   signal?: AbortSignal,
 ): Promise<void> {
   const { records } = context;
-  checkPath(request.stagingPath, "staging_target_path");
-  const stagingPath = await resolveTarget(context.host, request.stagingPath);
+  const stagingPath = await resolvePlace(context.host, request.stagingPath, "staging_target_path");
   const record = await records.find(request.volumeId);
   if (record && record.stagingPath !== stagingPath) {
     context.log.info("nothing staged here", {
@@ -58,6 +46,9 @@ export async function unstageVolume(
   }
   const places = [`${stagingPath}/${BLOCK_FILE}`, stagingPath];
   const mounts = await readMounts(context.host);
+  if (places.some((place) => mountAt(mounts, place))) {
+    await refuseOthersStage(context, { volumeId: request.volumeId, path: stagingPath, record });
+  }
   const held = new Map<string, AttachedDevice>();
   for (const place of places) {
     for (const mount of mountsAt(mounts, place)) {

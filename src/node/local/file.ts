@@ -15,6 +15,8 @@ export const localFile: FileConnection<LocalAttachment> = {
   isMountOf,
   withoutSources,
   owns,
+  shows: (context, { mount }) => owns(context, mount), // a bind mount does not tell which one
+  fileSystemIn: () => undefined,
   // The simulator is no server that could hang or forget what it exports.
   isStale: () => Promise.resolve(false),
   readUse: ({ host }, { target }, signal) => readFileSystemUse(host, target, signal),

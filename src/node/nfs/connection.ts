@@ -1,4 +1,5 @@
 import { readFileSystemUse } from "../../host/filesystem.ts";
+import type { Mount } from "../../host/mountinfo.ts";
 import type { FileAttachmentBy, FileConnection } from "../protocol.ts";
 import { lookAtNfs, probeServers, silentServerConditions } from "./health.ts";
 import { mountNfs, nfsSource } from "./mount.ts";
@@ -16,6 +17,10 @@ export const nfsFile: FileConnection<FileAttachmentBy<"nfs">> = {
     Promise.resolve(isNfs(type) && trimmed(source) === trimmed(nfsSource(attachment))),
   withoutSources: (_context, mounts) => Promise.resolve(mounts), // it mounts from servers
   owns: (_context, { type }) => Promise.resolve(isNfs(type)),
+  // The address may have been changed in the configuration since.
+  shows: (_context, { attachment: { path }, mount }) =>
+    Promise.resolve(fileSystemIn(mount) === trimmed(path).slice(1)),
+  fileSystemIn,
   isStale: async ({ nfs }, { attachment, target }, signal) =>
     await nfs.probe(attachment.address, { target, signal }) === "stale",
   readUse: ({ host, nfs }, { attachment, target }, signal) =>
@@ -27,6 +32,10 @@ export const nfsFile: FileConnection<FileAttachmentBy<"nfs">> = {
 
 function isNfs(type: string): boolean {
   return /^nfs4?$/.test(type);
+}
+
+function fileSystemIn({ type, source }: Mount): string | undefined {
+  return isNfs(type) ? trimmed(source).replace(/^.*:\//, "") : undefined;
 }
 
 /** mountinfo shows the export as mount.nfs was told it, with or without a slash at its end. */
