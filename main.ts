@@ -16,6 +16,7 @@ import {
 import { adoptConfig, logWarnings } from "./src/config/adopt.ts";
 import { loadConfig, type LoadedConfig } from "./src/config/load.ts";
 import type { Config } from "./src/config/model.ts";
+import { readPlainFile } from "./src/config/plain_file.ts";
 import { ConfigError } from "./src/config/problems.ts";
 import { watchConfig } from "./src/config/watch.ts";
 import { Provisioner } from "./src/controller/provisioner.ts";
@@ -72,7 +73,7 @@ function configReader(
   options: { valuesFile?: string; mode: "controller" | "node" },
 ): () => Promise<LoadedConfig> {
   return () =>
-    loadConfig({ ...options, readTextFile: Deno.readTextFile, env: (name) => Deno.env.get(name) });
+    loadConfig({ ...options, readTextFile: readPlainFile, env: (name) => Deno.env.get(name) });
 }
 
 function loggerFor(
@@ -286,7 +287,7 @@ async function runMode(command: CommandLine): Promise<number> {
     case "admin":
       return await runAdminVerb(command.verb, command.args, {
         print,
-        readTextFile: Deno.readTextFile,
+        readTextFile: readPlainFile,
         env: (name) => Deno.env.get(name),
       });
   }

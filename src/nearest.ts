@@ -20,6 +20,9 @@ export function editDistance(left: string, right: string): number {
   return previous[b.length] ?? 0;
 }
 
+/** A longer word was not meant to be any of ours. */
+const WORD_CHARS_MAX = 200;
+
 /**
  * The candidate that `word` was probably meant to be, or undefined when none is near: at most a
  * third of the letters may differ.
@@ -27,9 +30,11 @@ export function editDistance(left: string, right: string): number {
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Infinity;
+  if (word.length > WORD_CHARS_MAX) return undefined;
   for (const candidate of candidates) {
-    const distance = editDistance(word, candidate);
     const allowed = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
+    if (Math.abs(word.length - candidate.length) > allowed) continue;
+    const distance = editDistance(word, candidate);
     if (distance <= allowed && distance < least) [best, least] = [candidate, distance];
   }
   return best;

@@ -6,6 +6,9 @@ import { isToken, kindOf, shown } from "./problems.ts";
 import { isMapping } from "./tree.ts";
 import { readSwitch } from "./values.ts";
 
+/** Characters of an API token; an array's own has 36 to 38. */
+export const TOKEN_CHARS_MAX = 1024;
+
 /** Where the chart mounts the Secrets that `APITokenSecret` names: `<folder>/<name>/<key>`. */
 const TOKEN_SECRETS_FOLDER = "/etc/pure/tokens";
 
@@ -33,7 +36,14 @@ export async function readToken(entry: Entry): Promise<Secret | undefined> {
     return await tokenFromFile(entry, { name: "APITokenSecret", file: secretPath(entry) });
   }
   const text = optionalText(entry, "APIToken");
-  if (text !== undefined) return new Secret(text);
+  if (text !== undefined && text.length <= TOKEN_CHARS_MAX) return new Secret(text);
+  if (text !== undefined) {
+    problems.error(`${path}.APIToken`, {
+      found: `has ${text.length} characters`,
+      wanted: `at most ${TOKEN_CHARS_MAX}`,
+    });
+    return undefined;
+  }
   if (!isBadType(entry, "APIToken")) {
     problems.error(`${path}.APIToken`, {
       found: "is missing",
@@ -85,7 +95,7 @@ async function tokenFromFile(
   }
   const text = await readNamedFile(entry, { name, file });
   if (text === undefined) return undefined;
-  if (/^\S+$/.test(text.trim())) return new Secret(text.trim());
+  if (text.length <= TOKEN_CHARS_MAX && /^\S+$/.test(text.trim())) return new Secret(text.trim());
   const fix = "create one with `pureadmin create --api-token`";
   entry.problems.error(`${entry.path}.${name}`, {
     found: `names ${file}, which ${text.trim() === "" ? "is empty" : "holds more than one token"}`,

@@ -4,9 +4,17 @@ import { type ArraysContext, type Entry, optionalText } from "./array_entry.ts";
 import { ARRAY_KEYS, type ArrayKey } from "./array_keys.ts";
 import type { ArrayConfig } from "./model.ts";
 import { kindOf, type ProblemList, shown } from "./problems.ts";
+import { withoutSecrets } from "./secret_looks.ts";
 import { isMapping } from "./tree.ts";
 import { readSwitch } from "./values.ts";
 import { nearest } from "../nearest.ts";
+
+/** Arrays of one installation. */
+export const ARRAYS_MAX = 256;
+/** Characters of an array's name. */
+export const NAME_CHARS_MAX = 128;
+/** Labels of one array. */
+export const LABELS_MAX = 64;
 
 /** The key of the whole fleet in the values file. */
 export const ARRAYS_KEY_PATH = "arrays";
@@ -32,10 +40,17 @@ export async function readArrays(
   const lists = sections.flatMap((section) => namedLists(section, problems));
   const arrays: ArrayConfig[] = [];
   const seen = new Map<string, string>();
-  let entries = 0;
+  const entries = lists.reduce((count, [, list]) => count + list.length, 0);
+  if (entries > ARRAYS_MAX) {
+    problems.error("arrays", {
+      found: `lists ${entries} arrays`,
+      wanted: `at most ${ARRAYS_MAX}`,
+      fix: "serve the others from another installation, with a clusterID of its own",
+    });
+    return [];
+  }
   for (const [name, list] of lists) {
     for (const [index, value] of list.entries()) {
-      entries++;
       const path = `arrays.${name}[${index}]`;
       const values = entryValues(value, { kind: LISTS[name], path, problems });
       const array = values &&
@@ -117,7 +132,7 @@ function entryValues(
         });
       } else {problems.error(`${path}.${written}`, {
           found: "is not a known key",
-          fix: keyAdvice(written, kind),
+          fix: problems.isFull ? undefined : keyAdvice(written, kind),
         });}
       continue;
     }
@@ -164,7 +179,10 @@ async function readEntry(entry: ListedEntry): Promise<ArrayConfig | undefined> {
   const suspended = readSuspended(entry);
   const nfsEndpoint = kind === "flashblade" ? readNfsEndpoint(entry) : undefined;
   if (address) checkUnique(entry, { key: "MgmtEndPoint", value: address.managementAddress });
-  if (name !== undefined) checkUnique(entry, { key: "Name", value: name });
+  if (name !== undefined) {
+    checkUnique(entry, { key: "Name", value: name });
+    checkName(entry, name);
+  }
   if (!address || !token || !tls) return undefined;
   if (address.scheme === "http") {
     const found = "begins with http://, so that the API token travels in the clear";
@@ -184,6 +202,21 @@ async function readEntry(entry: ListedEntry): Promise<ArrayConfig | undefined> {
   };
   if (kind === "flasharray") return { kind, ...common };
   return nfsEndpoint === undefined ? undefined : { kind, nfsEndpoint, ...common };
+}
+
+/** Names stand in the log, in metrics and on pages that everybody may read. */
+function checkName({ path, problems }: Entry, name: string): void {
+  if (name.length > NAME_CHARS_MAX) {
+    problems.error(`${path}.Name`, {
+      found: `has ${name.length} characters`,
+      wanted: `at most ${NAME_CHARS_MAX}`,
+    });
+  } else if (withoutSecrets(name) !== name) {
+    problems.error(`${path}.Name`, {
+      found: "looks like a token, and everybody can read the names of arrays",
+      fix: "choose a shorter name of words",
+    });
+  }
 }
 
 function readSuspended({ path, values, problems }: Entry): boolean {
@@ -209,6 +242,14 @@ function readLabels({ path, values, problems }: Entry): Record<string, string> {
     return {};
   }
   const labels: Record<string, string> = {};
+  const count = Object.keys(given).length;
+  if (count > LABELS_MAX) {
+    problems.error(`${path}.Labels`, {
+      found: `holds ${count} labels`,
+      wanted: `at most ${LABELS_MAX}`,
+    });
+    return {};
+  }
   for (const [name, value] of Object.entries(given)) {
     if (value === null || value === undefined) continue;
     const labelPath = `${path}.Labels.${name}`;

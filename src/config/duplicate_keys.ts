@@ -1,6 +1,7 @@
 import { parse as parseYaml } from "@std/yaml";
 import { messageOf } from "../errors.ts";
 import { isMapping } from "./tree.ts";
+import { boundsFault } from "./tree_bounds.ts";
 
 /** A key that its mapping has twice. */
 export interface DuplicateKey {
@@ -25,7 +26,9 @@ export function duplicateKeys(text: string): DuplicateKey[] {
   let marked = text;
   while (lines.length < MOST) {
     try {
-      return pathsOfMarks(parseYaml(marked)).map(({ path, mark }) => ({
+      const tree = parseYaml(marked);
+      if (lines.length === 0 || boundsFault(tree) !== undefined) return [];
+      return pathsOfMarks(tree).map(({ path, mark }) => ({
         path,
         line: lines[mark] ?? 0,
       }));

@@ -4,6 +4,8 @@ import { duplicateKeys, placeOf } from "./duplicate_keys.ts";
 import { isMapping, type Mapping } from "./tree.ts";
 import { kindOf, type ProblemList } from "./problems.ts";
 import { messageOf } from "../errors.ts";
+import { refuseLargeText } from "./plain_file.ts";
+import { boundsFault } from "./tree_bounds.ts";
 
 /** Reads files for one load, and remembers a digest of all that it read. */
 export class FileReader {
@@ -18,6 +20,7 @@ export class FileReader {
   readonly read = async (path: string): Promise<string> => {
     try {
       const text = await this.#readTextFile(path);
+      refuseLargeText(text);
       this.#hash.update(`${path}\0${text}\0`);
       return text;
     } catch (error) {
@@ -55,6 +58,11 @@ export function parseMapping(
     root = tryJson(text) ?? parseYaml(text) ?? {};
   } catch (error) {
     problems.error(file, syntaxFault(error, file.endsWith(".json") ? "JSON" : "YAML"));
+    return undefined;
+  }
+  const fault = boundsFault(root);
+  if (fault !== undefined) {
+    problems.error(file, { found: fault, fix: "write it with fewer aliases, lists and levels" });
     return undefined;
   }
   if (isMapping(root)) return root;

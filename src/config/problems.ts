@@ -1,4 +1,5 @@
 import { PsoError } from "../errors.ts";
+import { withoutSecrets } from "./secret_looks.ts";
 
 /**
  * One fault of a configuration. Reads as a sentence: `<path> <found>, wanted <wanted>: <fix>`;
@@ -53,11 +54,11 @@ export function isToken(text: string): boolean {
   return text !== "" && text.replace(TOKEN, "") === "";
 }
 
-function redacted(text: string): string;
-function redacted(text: string | undefined): string | undefined;
-function redacted(text: string | undefined): string | undefined {
-  return text?.replace(TOKEN, "[redacted]");
-}
+/** Problems that are told; the others are counted. */
+export const PROBLEMS_MAX = 100;
+/** Characters of a key's path, and of each other part of a problem. */
+const PATH_CHARS_MAX = 200;
+const PART_CHARS_MAX = 1000;
 
 /**
  * Problems in the order they were found. A token that slipped into another key, or even a key's
@@ -65,6 +66,8 @@ function redacted(text: string | undefined): string | undefined {
  */
 export class ProblemList {
   readonly #problems: Problem[] = [];
+  #untold = 0;
+  #hasErrors = false;
 
   error(path: string, problem: Omit<Problem, "severity" | "path">): void {
     this.#add({ severity: "error", path, ...problem });
@@ -75,22 +78,44 @@ export class ProblemList {
   }
 
   #add({ severity, path, found, wanted, fix }: Problem): void {
+    this.#hasErrors ||= severity === "error";
+    if (this.isFull) {
+      this.#untold++;
+      return;
+    }
     this.#problems.push({
       severity,
-      path: redacted(path),
-      found: redacted(found),
-      wanted: redacted(wanted),
-      fix: redacted(fix),
+      path: cut(withoutSecrets(path), PATH_CHARS_MAX),
+      found: cut(withoutSecrets(found), PART_CHARS_MAX),
+      wanted: wanted && cut(withoutSecrets(wanted), PART_CHARS_MAX),
+      fix: fix && cut(withoutSecrets(fix), PART_CHARS_MAX),
     });
   }
 
+  /** True when nothing more is told: advice for a further problem is not worth its time. */
+  get isFull(): boolean {
+    return this.#problems.length >= PROBLEMS_MAX;
+  }
+
+  /** All that are told, and how many are not. */
   get all(): readonly Problem[] {
-    return this.#problems;
+    if (this.#untold === 0) return this.#problems;
+    const found = `has ${this.#untold} more problems`;
+    return [...this.#problems, {
+      severity: this.#hasErrors ? "error" : "warning",
+      path: "the configuration",
+      found,
+      fix: "repair these first",
+    }];
   }
 
   get hasErrors(): boolean {
-    return this.#problems.some(({ severity }) => severity === "error");
+    return this.#hasErrors;
   }
+}
+
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 const SHOWN_LENGTH = 60;
@@ -106,7 +131,7 @@ export function shown(value: unknown): string {
   if (typeof value === "number") return `the number ${value}`;
   if (typeof value === "object") return "a mapping";
   if (typeof value !== "string") return String(value);
-  const text = redacted(value).replace(/token\s*[:=].*/is, "[redacted]");
+  const text = withoutSecrets(value);
   return JSON.stringify(text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text);
 }
 

@@ -68,7 +68,7 @@ export class KeyTree {
         if (!child) {
           problems[strict ? "error" : "warn"](path, {
             found: "is not a known key",
-            fix: this.#advice(at, { parent, name }),
+            fix: problems.isFull ? undefined : this.#advice(at, { parent, name }),
           });
         } else if (value === null || value === undefined) continue;
         else if (child.key) given.push({ key: child.key, path, value });

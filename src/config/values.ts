@@ -37,6 +37,11 @@ function readList(
   return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
 }
 
+/** Characters of a text, such as export rules; a class parameter may have no more either. */
+export const TEXT_CHARS_MAX = 4_096;
+/** Blocks of addresses of one key: each portal is compared with all of them. */
+export const CIDRS_MAX = 1_000;
+
 /** What a typed value of a key may be. */
 export type Value = string | boolean | number | string[] | Cidr[];
 
@@ -49,7 +54,14 @@ type Reader = (given: Given, problems: ProblemList) => Value | undefined;
 
 const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
   text: ({ path, value }, problems) => {
-    if (typeof value === "string") return value.trim();
+    if (typeof value === "string" && value.length <= TEXT_CHARS_MAX) return value.trim();
+    if (typeof value === "string") {
+      problems.error(path, {
+        found: `has ${value.length} characters`,
+        wanted: `at most ${TEXT_CHARS_MAX}`,
+      });
+      return undefined;
+    }
     const fix = typeof value === "number" || typeof value === "boolean"
       ? "put it in quotes"
       : undefined;
@@ -102,6 +114,13 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
   },
   cidrs: ({ path, value }, problems) => {
     const texts = readList(value, (text) => text.split(/[\s,]+/).filter((part) => part !== ""));
+    if (texts && texts.length > CIDRS_MAX) {
+      problems.error(path, {
+        found: `holds ${texts.length} address blocks`,
+        wanted: `at most ${CIDRS_MAX}`,
+      });
+      return undefined;
+    }
     if (texts) {
       return texts.map((text) => readCidr({ path, text }, problems)).filter((cidr) =>
         cidr !== undefined

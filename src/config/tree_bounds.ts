@@ -1,0 +1,35 @@
+import { isMapping } from "./tree.ts";
+
+/** Values of a file, each counted as often as its aliases repeat it. */
+export const FILE_VALUES_MAX = 50_000;
+/** Mappings and lists inside each other. */
+export const FILE_DEPTH_MAX = 50;
+
+/**
+ * Why a parsed file must not be walked through, as the rest of a sentence; undefined when it may
+ * be. YAML's aliases let some lines stand for billions of values, or for themselves.
+ */
+export function boundsFault(root: unknown): string | undefined {
+  const sizes = new Map<unknown, number>();
+  const open = new Set<unknown>();
+  let fault: string | undefined;
+  const sizeOf = (value: unknown, depth: number): number => {
+    if (!Array.isArray(value) && !isMapping(value)) return 1;
+    if (open.has(value)) fault ??= "holds an alias that stands for itself";
+    else if (depth > FILE_DEPTH_MAX) {
+      fault ??= `is nested more than ${FILE_DEPTH_MAX} levels deep`;
+    }
+    if (fault !== undefined) return Infinity;
+    const known = sizes.get(value);
+    if (known !== undefined) return known;
+    open.add(value);
+    let size = 1;
+    for (const one of Object.values(value)) size += sizeOf(one, depth + 1);
+    open.delete(value);
+    sizes.set(value, size);
+    return size;
+  };
+  const size = sizeOf(root, 0);
+  return fault ??
+    (size > FILE_VALUES_MAX ? `stands for more than ${FILE_VALUES_MAX} values` : undefined);
+}
