@@ -228,6 +228,13 @@ export interface StorageArray {
   /** `host:port` of its management endpoint. */
   readonly address: string;
 
+  /**
+   * SHA-256 of the public key that the server at `address` proves to have now: two addresses with
+   * one key lead to one machine, whatever id it gives. `undefined` over plain HTTP, and when the
+   * server does not answer.
+   */
+  serverKey(): Promise<string | undefined>;
+
   /** Fresh facts; also finds out versions, ports and interfaces again. */
   status(signal?: AbortSignal): Promise<ArrayStatus>;
 

@@ -22,6 +22,8 @@ export interface FleetMember {
    * Its volumes and snapshots were listed completely since this process started or `coolDown()`.
    */
   readonly warm: boolean;
+  /** Another entry stands for the same array: this one is never asked for volumes. */
+  readonly twin: boolean;
 }
 
 /** A member as the fleet itself sees it: only the fleet writes. */
@@ -32,7 +34,8 @@ export class Member implements FleetMember {
   checkedMs?: number;
   /** The id that answered first at this address: another one later is another array. */
   id?: string;
-  /** Found to be the same array as an earlier entry: it is never asked for volumes. */
+  /** As `StorageArray.serverKey`, the last time that it was asked for; seldom needed. */
+  key?: string;
   twin = false;
   readonly index = new NameIndex();
 
@@ -53,17 +56,10 @@ export class IdentityError extends PsoError {
   }
 }
 
-/** Marks `second` as another entry for the array of `first`: it is never asked for volumes. */
-export function setTwin(second: Member, first: Member): void {
-  second.twin = true;
-  second.index.reset();
-  second.problem = new IdentityError(
-    `${second.array.address} is the same array as ${first.array.address} ` +
-      `(${first.array.label}): remove one of the two entries`,
-  );
-}
-
-/** Whether the array at the member's address is not the member's own, or another entry's. */
+/**
+ * Whether the array at the member's address is not the member's own, or another entry's, or may be:
+ * nothing may be asked there.
+ */
 export function isIdentityProblem(member: FleetMember): boolean {
   return member.problem instanceof IdentityError;
 }
@@ -76,26 +72,4 @@ export function arrayHintOf(arrayId: string): string {
 /** What tells two arrays apart: never the label, which an administrator may give twice. */
 export function memberKey({ id, array }: FleetMember): string {
   return id ?? array.address;
-}
-
-/**
- * Refuses an array whose id begins with the same 8 hex digits as another's: handles would not tell
- * the two apart.
- */
-export function refuseSameHint(
-  members: readonly Member[],
-  { member, id }: { member: Member; id: string },
-): void {
-  const other = members.find((one) =>
-    one !== member && !one.twin && one.id !== undefined && one.id !== id &&
-    arrayHintOf(one.id) === arrayHintOf(id)
-  );
-  if (!other) return;
-  member.twin = true;
-  member.index.reset();
-  throw new IdentityError(
-    `the array at ${member.array.address} has the id ${id} and the one at ${other.array.address} ` +
-      `has ${other.id}: their first 8 digits, which begin every volume handle, are the same; ` +
-      "serve one of the two from another cluster",
-  );
 }

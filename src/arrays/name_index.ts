@@ -20,8 +20,23 @@ export class NameIndex {
   readonly #volumes = new Set<string>();
   /** Volume → suffixes. Suffixes and not a count: a note that comes twice must change nothing. */
   readonly #snapshots = new Map<string, Set<string>>();
-  /** True when the array was listed completely since the last reset. */
-  complete = false;
+  #complete = false;
+  /** Counts resets and doubts: a listing that one of them came into is not whole. */
+  #doubts = 0;
+
+  /** True when the array was listed completely since the last reset or doubt. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  /**
+   * A listing begins. To be called once every name was noted that it showed: the index is complete
+   * then, unless a reset or a doubt came between.
+   */
+  beginListing(): () => void {
+    const doubts = this.#doubts;
+    return () => this.#complete = doubts === this.#doubts;
+  }
 
   /** How many volumes' names (in lower case) are accepted. */
   count(counts: (name: string) => boolean): number {
@@ -69,6 +84,15 @@ export class NameIndex {
   reset(): void {
     this.#volumes.clear();
     this.#snapshots.clear();
-    this.complete = false;
+    this.doubt();
+  }
+
+  /**
+   * The array must be listed again, because another one may have answered. What is known stays: a
+   * create of ours may be on its way.
+   */
+  doubt(): void {
+    this.#doubts++;
+    this.#complete = false;
   }
 }

@@ -28,6 +28,8 @@ export interface OpenOptions {
   limiter?: Limiter;
   /** Stands in for the network in tests. */
   fetch?: Fetch;
+  /** Stands in for `StorageArray.serverKey` in tests. */
+  serverKey?: StorageArray["serverKey"];
 }
 
 /** A client, and the way to end it. */
@@ -59,9 +61,10 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
     callTimeoutMs,
     limiter,
   });
+  const { serverKey = () => https?.presentedKey() ?? Promise.resolve(undefined) } = options;
   const array: StorageArray = kind === "flasharray"
-    ? new FlashArray(rest, { address, label, log: options.log })
-    : new FlashBlade(rest, { address, label, nfsEndpoint });
+    ? new FlashArray(rest, { address, label, serverKey, log: options.log })
+    : new FlashBlade(rest, { address, label, serverKey, nfsEndpoint });
   return {
     array,
     close: async () => {

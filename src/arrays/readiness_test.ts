@@ -13,7 +13,7 @@ function member(label: string, facts: Omit<Partial<FleetMember>, "array">): Flee
     configuredName: label,
     label: `own name of ${label}`,
   });
-  return { array, labels: {}, warm: false, suspended: false, ...facts };
+  return { array, labels: {}, warm: false, twin: false, suspended: false, ...facts };
 }
 
 Deno.test("while one array is served, the faults of others are shown and do not count", () => {

@@ -5,6 +5,7 @@ import {
   type FleetMember,
   type Hit,
   type HomeHandle,
+  isIdentityProblem,
   memberKey,
 } from "../arrays/fleet.ts";
 import { isPsoError, PsoError } from "../errors.ts";
@@ -240,14 +241,16 @@ export class VolumeLocator {
   }
 
   /**
-   * Arrays in the order in which lists go through them. `unavailable` while one has never answered:
-   * a list without it would say that its volumes are gone.
+   * Arrays in the order in which lists go through them, each once. `unavailable` while one has never
+   * answered, or may be another than it seems: a list without it would say that its volumes are
+   * gone.
    */
   listOrder(): ListedArray[] {
     const order: ListedArray[] = [];
     for (const member of this.#fleet.members) {
-      const { array, status, problem } = member;
-      if (!status) {
+      const { array, status, problem, twin } = member;
+      if (twin) continue;
+      if (!status || isIdentityProblem(member)) {
         throw problem ??
           new PsoError(
             "unavailable",

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import {
   Agent as PlainAgent,
   type ClientRequest,
@@ -7,7 +8,7 @@ import {
 } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import type { Socket } from "node:net";
-import { connect as tlsConnect, type TLSSocket } from "node:tls";
+import { connect as tlsConnect, type PeerCertificate, type TLSSocket } from "node:tls";
 import { withoutBrackets } from "./address.ts";
 import { AnswerReader, type HttpResponse, TOO_LARGE, withCode } from "./answer_reader.ts";
 import { messageOf, PsoError } from "../errors.ts";
@@ -209,6 +210,22 @@ export class HttpsClient {
    * check. `undefined` when the server shows none in time.
    */
   presentedFingerprint(): Promise<string | undefined> {
+    return this.#presented(({ fingerprint256 }) => fingerprint256);
+  }
+
+  /**
+   * SHA-256 of the public key that the server proves to have now, whatever its certificate says and
+   * whoever signed that: a renewed certificate may have the same key. `undefined` when there is
+   * none in time, and over plain HTTP.
+   */
+  async presentedKey(): Promise<string | undefined> {
+    if (this.#options.scheme === "http") return undefined;
+    const key = await this.#presented(({ pubkey }) => pubkey);
+    return key && createHash("sha256").update(key).digest("hex");
+  }
+
+  /** Makes a whole handshake of its own, which shows a certificate and proves its key. */
+  #presented<T>(read: (certificate: PeerCertificate) => T): Promise<T | undefined> {
     const { connectTimeoutMs = 10_000 } = this.#options;
     return new Promise((resolve) => {
       const socket = tlsConnect({
@@ -219,12 +236,12 @@ export class HttpsClient {
         ...FULL_HANDSHAKE,
       });
       const timer = setTimeout(() => done(undefined), connectTimeoutMs);
-      const done = (fingerprint: string | undefined) => {
+      const done = (shown: T | undefined) => {
         clearTimeout(timer);
         socket.destroy();
-        resolve(fingerprint);
+        resolve(shown);
       };
-      socket.once("secureConnect", () => done(socket.getPeerCertificate().fingerprint256));
+      socket.once("secureConnect", () => done(read(socket.getPeerCertificate())));
       socket.once("error", () => done(undefined));
       socket.once("close", () => done(undefined));
     });

@@ -70,6 +70,8 @@ async function certificates(): Promise<string> {
       "ext",
     ];
     await openssl("x509", "-req", "-in", `${leaf}.csr`, "-out", `${leaf}.pem`, ...signed);
+    // The same key in another certificate.
+    await openssl("x509", "-req", "-in", `${leaf}.csr`, "-out", `${leaf}-renewed.pem`, ...signed);
   }
   return folder;
 }
@@ -104,6 +106,33 @@ async function withServer(
 }
 
 const hello = () => new Response("hello", { headers: { "X-Auth-Token": "abc" } });
+
+Deno.test("presentedKey() tells servers apart by their keys, whatever their certificates say", async () => {
+  const folder = await certificates();
+  const read = (name: string) => Deno.readTextFileSync(`${folder}/${name}`);
+  const keyOf = async (certificate?: string, key = "") => {
+    let shown: string | undefined;
+    await withServer(
+      hello,
+      async (make) => {
+        shown = await make({ tls: { verify: false } }).presentedKey();
+      },
+      certificate === undefined ? undefined : { cert: read(certificate), key: read(key) },
+    );
+    return shown;
+  };
+  try {
+    const leaf = await keyOf("leaf.pem", "leaf.key");
+    assert.match(leaf ?? "", /^[0-9a-f]{64}$/);
+    assert.equal(await keyOf("leaf-renewed.pem", "leaf.key"), leaf);
+    assert.notEqual(await keyOf("self.pem", "self.key"), leaf);
+    assert.equal(await keyOf(), undefined, "plain HTTP");
+    const gone = new HttpsClient({ address: "127.0.0.1:1", tls: { verify: false } });
+    assert.equal(await gone.presentedKey(), undefined, "nobody answers");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 Deno.test("HttpsClient checks by CA and name, by pin alone, or not at all", async () => {
   const folder = await certificates();

@@ -69,7 +69,7 @@ Deno.test("the controller is ready while one array is served, and names the othe
     bed.link("fa-2", "unreachable");
     await bed.fleet.refresh(bed.signal);
     const [first, second] = arrayReadiness(bed.fleet);
-    deepEqual(first, { name: "fa-1", ok: true });
+    deepEqual(first, { name: "fa-1", ok: true, state: "ok" });
     deepEqual([second?.ok, second?.optional], [false, true]);
     match(second?.reason ?? "", /ECONNREFUSED/);
   });
@@ -174,7 +174,7 @@ Deno.test("30 of 30 claims are made while one of two arrays refuses the role, an
     await bed.healFaults();
     await bed.fleet.refresh(bed.signal);
     equal(refuses(bed, "fa-1"), "0");
-    deepEqual(arrayReadiness(bed.fleet)[0], { name: "fa-1", ok: true });
+    deepEqual(arrayReadiness(bed.fleet)[0], { name: "fa-1", ok: true, state: "ok" });
   });
 });
 

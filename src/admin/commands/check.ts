@@ -14,6 +14,7 @@ import { HttpsClient } from "../../net/https.ts";
 import { silentLogger } from "../../log.ts";
 import { formatSize } from "../../size.ts";
 import type { AdminContext } from "./context.ts";
+import { listedTwice } from "./listed_twice.ts";
 
 /** What `pso-bin admin check --help` prints. */
 export const CHECK_HELP =
@@ -217,20 +218,9 @@ interface ArrayResult {
   entry: string;
   /** The array's own id; absent when it did not answer. */
   id?: string;
+  /** As `StorageArray.serverKey`. */
+  key?: string;
   lines: string[];
-}
-
-/**
- * A line for each entry whose array an earlier entry has too, for example one by its address and
- * one by its name: its room would count twice.
- */
-function listedTwice(results: readonly ArrayResult[]): string[] {
-  return results.flatMap(({ entry, id }, index) => {
-    const first = results.slice(0, index).find((one) => id !== undefined && one.id === id);
-    return first
-      ? [`FAIL ${entry} is the same array as ${first.entry}: remove one of the two entries`]
-      : [];
-  });
 }
 
 async function checkArray(config: ArrayConfig): Promise<ArrayResult> {
@@ -256,7 +246,8 @@ async function checkArray(config: ArrayConfig): Promise<ArrayResult> {
     );
     const refused = await proveRole(open.array, signal).then(() => undefined, messageOf);
     if (refused !== undefined) lines.push(`FAIL ${entry} may not be changed: ${refused}`);
-    return { ok: refused === undefined, entry, id, lines };
+    const key = await open.array.serverKey();
+    return { ok: refused === undefined, entry, id, key, lines };
   } catch (error) {
     lines.unshift(`FAIL ${entry}: ${messageOf(error)}`);
     return { ok: false, entry, lines };

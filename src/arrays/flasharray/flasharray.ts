@@ -23,10 +23,20 @@ import { VolumeSnapshots } from "./snapshots.ts";
 import { readFlashArray } from "./status.ts";
 import { Volumes } from "./volumes.ts";
 
+/** What the configuration says of one FlashArray. */
+interface FlashArrayOptions {
+  address: string;
+  /** What people call it; absent: its own name. */
+  label?: string;
+  serverKey: StorageArray["serverKey"];
+  log: Logger;
+}
+
 /** A FlashArray over REST 2.x: block volumes. */
 export class FlashArray implements StorageArray {
   readonly kind: VolumeKind = "block";
   readonly address: string;
+  readonly serverKey: StorageArray["serverKey"];
   readonly #context: ArrayContext;
   readonly #configuredLabel?: string;
   readonly #volumes: Volumes;
@@ -34,8 +44,9 @@ export class FlashArray implements StorageArray {
   readonly #connections: Connections;
   #facts?: FlashArrayFacts;
 
-  constructor(rest: RestClient, options: { address: string; label?: string; log: Logger }) {
+  constructor(rest: RestClient, options: FlashArrayOptions) {
     this.address = options.address;
+    this.serverKey = options.serverKey;
     this.#configuredLabel = options.label;
     this.#context = { rest, label: () => this.label };
     this.#snapshots = new VolumeSnapshots(this.#context);

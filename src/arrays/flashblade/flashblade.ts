@@ -26,6 +26,7 @@ interface FlashBladeOptions {
   address: string;
   /** What people call it; absent: its own name. */
   label?: string;
+  serverKey: StorageArray["serverKey"];
   /** Host name or address that nodes mount from; absent: its first data interface. */
   nfsEndpoint?: string;
 }
@@ -34,6 +35,7 @@ interface FlashBladeOptions {
 export class FlashBlade implements StorageArray {
   readonly kind: VolumeKind = "file";
   readonly address: string;
+  readonly serverKey: StorageArray["serverKey"];
   readonly #context: BladeContext;
   readonly #configuredLabel?: string;
   readonly #fileSystems: FileSystems;
@@ -43,6 +45,7 @@ export class FlashBlade implements StorageArray {
 
   constructor(rest: RestClient, options: FlashBladeOptions) {
     this.address = options.address;
+    this.serverKey = options.serverKey;
     this.#configuredLabel = options.label;
     this.#context = { rest, label: () => this.label, nfsEndpoint: options.nfsEndpoint };
     this.#snapshots = new FileSystemSnapshots(this.#context);

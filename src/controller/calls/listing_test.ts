@@ -19,7 +19,9 @@ function arraysOf(...hints: string[]): ListedArray[] {
       label: () => hint,
       log: silentLogger,
     });
-    return { array: new FlashArray(rest, { address: hint, label: hint, log: silentLogger }) };
+    const serverKey = () => Promise.resolve(undefined);
+    const options = { address: hint, label: hint, serverKey, log: silentLogger };
+    return { array: new FlashArray(rest, options) };
   });
   const { members } = new Fleet(arrays, { log: silentLogger });
   return members.map((member) => ({

@@ -9,11 +9,11 @@ interface MemberArray extends PlacementArray {
   member: FleetMember;
 }
 
-/** Every configured array as placement judges it, by its last check; no REST call. */
+/** Every array, each once, as placement judges it by its last check; no REST call. */
 export function memberArrays(
   { fleet, recent }: Pick<ControllerContext, "fleet" | "recent">,
 ): MemberArray[] {
-  return fleet.members.map((member) => ({
+  return fleet.members.filter(({ twin }) => !twin).map((member) => ({
     member,
     key: memberKey(member),
     label: member.array.label,

@@ -1,0 +1,148 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { until } from "../async/wait.ts";
+import { isPsoError, PsoError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { silentLogger } from "../log.ts";
+import type { StorageArray } from "./array.ts";
+import { arrayHintOf, Fleet } from "./fleet.ts";
+
+const ID = "2dcf29ad-6465-4b8c-9b6b-1f0b0d5c7a11";
+const HANDLE = { arrayHint: arrayHintOf(ID), name: "k8s-pvc-1" };
+
+/** What one address answers; a test changes it. */
+interface Answers {
+  id: string;
+  /** Absent: plain HTTP, or a server that shows none now. */
+  key?: string;
+  /** Resolves before the answer is given. */
+  status?: () => Promise<unknown>;
+  list?: () => Promise<unknown>;
+}
+
+/** An array with one volume, which notes every call but those of checks. */
+function arrayAt(address: string, answers: Answers) {
+  const asked: string[] = [];
+  const array = {
+    label: address,
+    configuredName: address,
+    kind: "block",
+    address,
+    serverKey: () => Promise.resolve(answers.key),
+    status: async () => {
+      await answers.status?.();
+      return { id: answers.id, name: address, protocols: new Set(), features: new Set() };
+    },
+    listVolumes: async () => {
+      await answers.list?.();
+      return { items: [{ name: HANDLE.name }] };
+    },
+    listSnapshots: () => Promise.resolve({ items: [] }),
+    findVolume: (name: string) => {
+      asked.push(name);
+      return Promise.resolve({ name });
+    },
+  } as unknown as StorageArray;
+  return { array, asked, answers };
+}
+
+const SOON = { timeoutMs: 10_000 };
+
+const isRefused = (error: unknown) => isPsoError(error, "unavailable");
+
+for (const key of ["k1", undefined]) {
+  Deno.test(`one array under two entries, ${key ? "with one key" : "over HTTP"}: the first counts, and the second is said`, async () => {
+    const warnings: unknown[] = [];
+    const log: Logger = { ...silentLogger, warn: (_, facts) => warnings.push(facts?.problem) };
+    const [one, two] = [arrayAt("fa-1", { id: ID, key }), arrayAt("10.0.0.1", { id: ID, key })];
+    const fleet = new Fleet([one, two], { log });
+    for (let round = 0; round < 2; round++) await fleet.refresh();
+    deepEqual(fleet.members.map(({ twin, warm }) => [twin, warm]), [[false, true], [true, false]]);
+    deepEqual(warnings, [
+      "10.0.0.1 is the same array as fa-1 (fa-1): remove one of the two entries",
+    ]);
+    equal((await fleet.find(HANDLE))?.member.array, one.array);
+    deepEqual(two.asked, []);
+  });
+}
+
+Deno.test("two arrays that claim one id with different keys are both asked nothing, until one entry is gone", async () => {
+  const [one, two] = [
+    arrayAt("fa-1", { id: ID, key: "k1" }),
+    arrayAt("10.0.0.1", { id: ID, key: "k2" }),
+  ];
+  const fleet = new Fleet([one, two], { log: silentLogger });
+  for (let round = 0; round < 2; round++) {
+    await fleet.refresh();
+    for (const member of fleet.members) {
+      match(
+        member.problem?.message ?? "",
+        /(fa-1 and 10\.0\.0\.1|10\.0\.0\.1 and fa-1) both say that they are the array 2dcf29ad-/,
+      );
+      equal(fleet.mayHold(member, "k8s-pvc-9"), true, "what was listed may be the other's");
+    }
+    equal(fleet.memberByHint(HANDLE.arrayHint), undefined);
+    await rejects(fleet.find(HANDLE), isRefused);
+    await rejects(
+      fleet.findOnly({ names: [HANDLE.name] }, undefined, { forDelete: true }),
+      isRefused,
+    );
+  }
+  deepEqual([one.asked, two.asked], [[], []]);
+  fleet.replace([two]);
+  await fleet.refresh();
+  equal((await fleet.find(HANDLE))?.member.array, two.array);
+});
+
+Deno.test("a server that shows no key for a moment keeps the one that it proved", async () => {
+  const [one, two] = [
+    arrayAt("fa-1", { id: ID, key: "k1" }),
+    arrayAt("10.0.0.1", { id: ID, key: "k1" }),
+  ];
+  const fleet = new Fleet([one, two], { log: silentLogger });
+  await fleet.refresh();
+  one.answers.key = undefined;
+  await fleet.refresh();
+  equal((await fleet.find(HANDLE))?.member.array, one.array);
+  two.answers.key = "k2";
+  await fleet.refresh();
+  await rejects(fleet.find(HANDLE), isRefused);
+});
+
+for (const ending of ["ends well", "fails"]) {
+  Deno.test(`an entry that turns out to be another's while it is listed is used no more, though the list ${ending}`, async () => {
+    let isListing = false;
+    const one = arrayAt("fa-1", {
+      id: ID,
+      status: () => until("the second is being listed", () => isListing, SOON),
+    });
+    const two = arrayAt("10.0.0.1", {
+      id: ID,
+      list: async () => {
+        isListing = true;
+        await until("the first is known", () => fleet.members[1]?.twin === true, SOON);
+        if (ending === "fails") throw new PsoError("timeout", "the list did not end");
+      },
+    });
+    const fleet = new Fleet([one, two], { log: silentLogger });
+    await fleet.refresh();
+    const [, second] = fleet.members;
+    match(second?.problem?.message ?? "", /is the same array as/);
+    equal(second?.warm, false);
+    equal((await fleet.find(HANDLE))?.member.array, one.array);
+    await fleet.findAll({ names: [HANDLE.name] });
+    deepEqual(two.asked, []);
+  });
+}
+
+Deno.test("an address that led to another array is asked nothing after a time-out either", async () => {
+  const one = arrayAt("fa-1", { id: ID });
+  const fleet = new Fleet([one], { log: silentLogger });
+  await fleet.refresh();
+  one.answers.id = "99999999-6465-4b8c-9b6b-1f0b0d5c7a11";
+  await fleet.refresh();
+  one.answers.status = () => Promise.reject(new PsoError("timeout", "no answer"));
+  await fleet.refresh();
+  match(fleet.members[0]?.problem?.message ?? "", /is another one than before/);
+  await rejects(fleet.find(HANDLE), isRefused);
+  deepEqual(one.asked, []);
+});

@@ -1,0 +1,26 @@
+import { equal } from "node:assert/strict";
+import { NameIndex } from "./name_index.ts";
+
+Deno.test("NameIndex is complete after a listing, and not when a reset or a doubt came into it", () => {
+  const index = new NameIndex();
+  for (
+    const [between, complete] of [["nothing", true], ["doubt", false], ["reset", false]] as const
+  ) {
+    const finish = index.beginListing();
+    index.add("k8s-pvc-1");
+    if (between !== "nothing") index[between]();
+    finish();
+    equal(index.complete, complete, between);
+    index.beginListing()();
+    equal(index.complete, true);
+  }
+});
+
+Deno.test("NameIndex keeps what it knows in doubt, and forgets it in a reset", () => {
+  const index = new NameIndex();
+  index.add("k8s-pvc-1");
+  index.doubt();
+  equal(index.has("K8S-PVC-1"), true);
+  index.reset();
+  equal(index.has("k8s-pvc-1"), false);
+});
