@@ -2,9 +2,9 @@ import type { ArrayConfig } from "../config/model.ts";
 import { type Fetch, HttpsClient } from "../net/https.ts";
 import type { Logger } from "../log.ts";
 import type { StorageArray } from "./array.ts";
-import { FlashArray } from "./flasharray/flasharray.ts";
+import { flashArray } from "./flasharray/flasharray.ts";
 import { FLASHARRAY_DIALECT } from "./flasharray/status.ts";
-import { FlashBlade } from "./flashblade/flashblade.ts";
+import { flashBlade } from "./flashblade/flashblade.ts";
 import { FLASHBLADE_DIALECT } from "./flashblade/status.ts";
 import type { Limiter } from "./rest/limiter.ts";
 import { type CallRecord, RestClient } from "./rest/client.ts";
@@ -63,8 +63,8 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
   });
   const { serverKey = () => https?.presentedKey() ?? Promise.resolve(undefined) } = options;
   const array: StorageArray = kind === "flasharray"
-    ? new FlashArray(rest, { address, label, serverKey, log: options.log })
-    : new FlashBlade(rest, { address, label, serverKey, nfsEndpoint });
+    ? flashArray(rest, { address, label, serverKey, log: options.log })
+    : flashBlade(rest, { address, label, serverKey, nfsEndpoint });
   return {
     array,
     close: async () => {

@@ -18,8 +18,8 @@ import {
 } from "../rest/named_objects.ts";
 
 import { mayBeAboutName } from "../rest/refusals.ts";
-import type { VolumeSnapshots } from "./snapshots.ts";
-import { type VolumeItem, volumeOf } from "./wire.ts";
+import type { Snapshots } from "../rest/snapshots.ts";
+import { type SnapshotItem, type VolumeItem, volumeOf } from "./wire.ts";
 
 /** First REST 2.N in which POST volumes takes this. */
 const SINCE = { defaultProtection: 16, tags: 39 };
@@ -35,7 +35,7 @@ const VOLUMES: Resource = {
 
 /** What volumes need to know of their snapshots and hosts. */
 interface VolumeContext extends ArrayContext {
-  snapshots: VolumeSnapshots;
+  snapshots: Snapshots<SnapshotItem>;
   /** Host names of each connected volume among these. */
   hostsOf: (volumes: string[], signal?: AbortSignal) => Promise<Map<string, string[]>>;
 }

@@ -97,7 +97,7 @@ export class PassingSnapshot {
 
   constructor(context: ArrayContext, options: { source: string; target: string }) {
     this.#rest = context.rest;
-    this.#items = new NamedObjects(context, FILE_SYSTEM_SNAPSHOTS);
+    this.#items = new NamedObjects(context, FILE_SYSTEM_SNAPSHOTS.resource);
     this.#source = options.source;
     this.#suffix = passingSuffix(options);
   }
@@ -120,7 +120,12 @@ export class PassingSnapshot {
       if (!item) throw error;
       if (!item.destroyed) return;
       const query = { names: this.name };
-      await this.#rest.call({ method: "DELETE", path: FILE_SYSTEM_SNAPSHOTS.path, query, signal });
+      await this.#rest.call({
+        method: "DELETE",
+        path: FILE_SYSTEM_SNAPSHOTS.resource.path,
+        query,
+        signal,
+      });
       await this.#create(signal);
     }
   }
@@ -133,7 +138,7 @@ export class PassingSnapshot {
   async #create(signal?: AbortSignal): Promise<void> {
     const query = { source_names: this.#source };
     const body = { suffix: this.#suffix };
-    const { path } = FILE_SYSTEM_SNAPSHOTS;
+    const { path } = FILE_SYSTEM_SNAPSHOTS.resource;
     await this.#rest.call({ method: "POST", path, query, body, signal });
   }
 }

@@ -128,6 +128,11 @@ export class Exports {
     return withoutAddresses(rules, addressesOf(node, known)).length < rules.length;
   }
 
+  /** As StorageArray.hostNamesOf: a FlashBlade has no host objects. */
+  hostNamesOf(): string[] {
+    return [];
+  }
+
   /**
    * `in_use` when an exclusive volume must not be taken from another node that uses it, and no rule
    * of ours shows that node: an administrator's rules let it in, or both have one address.

@@ -24,8 +24,13 @@ import {
   requireClone,
   settingsOf,
 } from "./clone.ts";
-import type { FileSystemSnapshots } from "./snapshots.ts";
-import { clientsOf, type FileSystemItem, fileVolumeOf } from "./wire.ts";
+import type { Snapshots } from "../rest/snapshots.ts";
+import {
+  clientsOf,
+  type FileSystemItem,
+  type FileSystemSnapshotItem,
+  fileVolumeOf,
+} from "./wire.ts";
 
 const FILE_SYSTEMS: Resource = {
   path: "file-systems",
@@ -36,7 +41,7 @@ const FILE_SYSTEMS: Resource = {
 
 /** What file systems need to know of their snapshots. */
 interface FileSystemContext extends ArrayContext {
-  snapshots: FileSystemSnapshots;
+  snapshots: Snapshots<FileSystemSnapshotItem>;
 }
 
 /** The file systems of one FlashBlade, as StorageArray has them. */

@@ -1,5 +1,5 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { FlashArray } from "../../arrays/flasharray/flasharray.ts";
+import { flashArray } from "../../arrays/flasharray/flasharray.ts";
 import { FLASHARRAY_DIALECT } from "../../arrays/flasharray/status.ts";
 import { Fleet } from "../../arrays/fleet.ts";
 import { RestClient } from "../../arrays/rest/client.ts";
@@ -21,7 +21,7 @@ function arraysOf(...hints: string[]): ListedArray[] {
     });
     const serverKey = () => Promise.resolve(undefined);
     const options = { address: hint, label: hint, serverKey, log: silentLogger };
-    return { array: new FlashArray(rest, options) };
+    return { array: flashArray(rest, options) };
   });
   const { members } = new Fleet(arrays, { log: silentLogger });
   return members.map((member) => ({

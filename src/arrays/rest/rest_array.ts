@@ -1,0 +1,88 @@
+import type { ArrayStatus, FindOptions, StorageArray, Volume, VolumeKind } from "../array.ts";
+import type { RestClient } from "./client.ts";
+import type { ArrayContext } from "./named_objects.ts";
+
+/** What the configuration says of one array, and how its server proves its key. */
+export interface RestArrayOptions {
+  address: string;
+  /** What people call it; absent: its own name. */
+  label?: string;
+  serverKey: StorageArray["serverKey"];
+}
+
+/** One look at an array: what everybody may know, and what only its client needs. */
+interface Look<F> {
+  status: ArrayStatus;
+  facts: F;
+}
+
+/** What the parts of one array share. */
+export interface PartsContext<F> extends ArrayContext {
+  /** Of the last look; asked for when this process has none yet. */
+  facts: (signal?: AbortSignal) => Promise<F>;
+}
+
+/** The resources of one kind of array, which do what StorageArray promises. */
+export interface ArrayParts<F> {
+  look: (signal?: AbortSignal) => Promise<Look<F>>;
+  volumes: {
+    find: (name: string, options: FindOptions) => Promise<Volume | undefined>;
+    create: StorageArray["createVolume"];
+    grow: StorageArray["growVolume"];
+    delete: StorageArray["deleteVolume"];
+    list: StorageArray["listVolumes"];
+  };
+  snapshots: {
+    find: StorageArray["findSnapshot"];
+    create: StorageArray["createSnapshot"];
+    delete: StorageArray["deleteSnapshot"];
+    list: StorageArray["listSnapshots"];
+  };
+  attachments: Pick<StorageArray, "connect" | "disconnect" | "holds" | "hostNamesOf">;
+}
+
+/** How an array is made of its parts. */
+interface ArrayKind<F> {
+  kind: VolumeKind;
+  partsOf: (context: PartsContext<F>) => ArrayParts<F>;
+}
+
+/** The array behind `rest`; every call goes to the part that it is about. */
+export function restArray<F extends { arrayName: string }>(
+  rest: RestClient,
+  { address, label, serverKey, kind, partsOf }: RestArrayOptions & ArrayKind<F>,
+): StorageArray {
+  let known: F | undefined;
+  const shown = () => label ?? known?.arrayName ?? address;
+  const look = async (signal?: AbortSignal) => {
+    const seen = await parts.look(signal);
+    known = seen.facts;
+    return seen;
+  };
+  const facts = async (signal?: AbortSignal) => known ?? (await look(signal)).facts;
+  const parts = partsOf({ rest, label: shown, facts });
+  const { volumes, snapshots, attachments } = parts;
+  return {
+    kind,
+    address,
+    serverKey,
+    get label() {
+      return shown();
+    },
+    configuredName: label ?? address,
+    status: async (signal) => (await look(signal)).status,
+    findVolume: (name, options = {}) => volumes.find(name, options),
+    createVolume: (spec, signal) => volumes.create(spec, signal),
+    growVolume: (name, sizeBytes, signal) => volumes.grow(name, sizeBytes, signal),
+    deleteVolume: (name, options) => volumes.delete(name, options),
+    listVolumes: (options, signal) => volumes.list(options, signal),
+    findSnapshot: (name, signal) => snapshots.find(name, signal),
+    createSnapshot: (volume, suffix, signal) => snapshots.create(volume, suffix, signal),
+    deleteSnapshot: (name, signal) => snapshots.delete(name, signal),
+    listSnapshots: (options, signal) => snapshots.list(options, signal),
+    connect: (volume, node, options) => attachments.connect(volume, node, options),
+    disconnect: (volume, node, options) => attachments.disconnect(volume, node, options),
+    holds: (volume, node, options) => attachments.holds(volume, node, options),
+    hostNamesOf: (node) => attachments.hostNamesOf(node),
+  };
+}

@@ -1,0 +1,90 @@
+import type { Page, Snapshot, SnapshotListOptions } from "../array.ts";
+import {
+  type ArrayContext,
+  NamedObjects,
+  nameFilter,
+  type Resource,
+  SNAPSHOTS_SEEN,
+} from "./named_objects.ts";
+import { isRefusal } from "./refusals.ts";
+
+/** What tells the snapshots of one kind of array from those of the other. */
+export interface SnapshotKind<T> {
+  resource: Resource;
+  /** The query parameter of a list that finds the snapshots of one volume. */
+  ownerKey: "source_names" | "names_or_owner_names";
+  /** What messages call the volume. */
+  owner: string;
+  shownOf: (item: T) => Snapshot;
+  /** False for what lists leave out: it is nobody's to see. */
+  isListed: (item: T) => boolean;
+  /** False, of what is listed, for what a schedule made: it does not keep its volume from a delete. */
+  isKept: (item: T) => boolean;
+}
+
+/** The snapshots on one array, as StorageArray has them. */
+export class Snapshots<T extends { name?: string; destroyed?: boolean }> {
+  readonly #context: ArrayContext;
+  readonly #kind: SnapshotKind<T>;
+  readonly #items: NamedObjects<T>;
+
+  constructor(context: ArrayContext, kind: SnapshotKind<T>) {
+    this.#context = context;
+    this.#kind = kind;
+    this.#items = new NamedObjects(context, kind.resource);
+  }
+
+  /** As StorageArray.findSnapshot. */
+  async find(name: string, signal?: AbortSignal): Promise<Snapshot | undefined> {
+    const item = await this.#items.find(name, { signal });
+    return item && this.#kind.shownOf(item);
+  }
+
+  /**
+   * As StorageArray.createSnapshot. The volume is always named: without one, a FlashBlade takes a
+   * snapshot of every file system that it has.
+   */
+  async create(volume: string, suffix: string, signal?: AbortSignal): Promise<Snapshot> {
+    const { resource: { path }, owner, shownOf } = this.#kind;
+    const name = `${volume}.${suffix}`;
+    const query = { source_names: volume };
+    const call = { method: "POST", path, query, body: { suffix }, signal } as const;
+    try {
+      const item = (await this.#context.rest.call<T>(call)).items[0];
+      if (item) return shownOf(item);
+    } catch (error) {
+      const missing = `${owner} ${volume}`;
+      return shownOf(await this.#items.afterRefusedCreate(name, { error, missing, signal }));
+    }
+    throw this.#items.returnedNothing(name);
+  }
+
+  /** As StorageArray.deleteSnapshot. */
+  async delete(name: string, signal?: AbortSignal): Promise<void> {
+    await this.#items.destroy(name, { signal });
+  }
+
+  /** As StorageArray.listSnapshots. */
+  async list(options: SnapshotListOptions, signal?: AbortSignal): Promise<Page<Snapshot>> {
+    const { resource: { path }, ownerKey, isListed, shownOf } = this.#kind;
+    const { volume } = options;
+    const query = { destroyed: false, filter: nameFilter(options), [ownerKey]: volume };
+    try {
+      const page = await this.#context.rest.page<T>({ path, query, signal }, options);
+      return { ...page, items: page.items.filter(isListed).map(shownOf) };
+    } catch (error) {
+      if (volume !== undefined && isRefusal(error, "missing", "destroyed")) return { items: [] };
+      throw error;
+    }
+  }
+
+  /** The first few snapshots of the volume that somebody asked for: they keep it from a delete. */
+  async keptOf(volume: string, signal?: AbortSignal): Promise<T[]> {
+    const { ownerKey, isListed, isKept } = this.#kind;
+    return await this.#items.firstFew(
+      { [ownerKey]: volume, destroyed: false },
+      (item) => isListed(item) && isKept(item),
+      { limit: SNAPSHOTS_SEEN, signal },
+    );
+  }
+}
