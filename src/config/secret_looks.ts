@@ -7,6 +7,8 @@ const UUID_PARTS = [
   /[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{3,}/i,
   /[0-9a-f]{3,}-[0-9a-f]{8,}/i,
 ];
+/** What a token without its hyphens, or a part of one, is made of. */
+const HEX_PARTS = /[0-9a-f]{10,}/gi;
 
 /**
  * The text without what looks like a secret, wherever it stands: API tokens, also damaged or cut
@@ -25,10 +27,15 @@ export function withoutSecrets(text: string): string {
 function isSecretLooking(run: string): boolean {
   if (UUID_PARTS.some((part) => part.test(run)) && /\d/.test(run)) return true;
   const letters = run.replaceAll(/[_+=-]/g, "");
-  const digits = letters.replaceAll(/\D/g, "").length;
+  const parts = letters.match(HEX_PARTS) ?? [];
+  if (parts.some((part) => digitsIn(part) >= 2 && digitsIn(part) < part.length)) return true;
+  const digits = digitsIn(letters);
   const hex = letters.replaceAll(/[^0-9a-f]/gi, "").length;
-  if (letters.length >= 10 && hex === letters.length) return digits >= 2 && digits < hex;
   if (letters.length >= 16 && hex >= 0.8 * letters.length) return digits >= 4;
   const isMixed = /[a-z]/.test(letters) && /[A-Z]/.test(letters) && digits > 0;
   return letters.length >= 24 && isMixed || letters.length >= 32 && digits >= 6;
+}
+
+function digitsIn(text: string): number {
+  return text.replaceAll(/\D/g, "").length;
 }

@@ -30,6 +30,8 @@ export interface EndpointProcess {
 export interface EndpointProcessOptions {
   args?: string[];
   env?: Record<string, string>;
+  /** How many files and connections it may have open. */
+  descriptors?: number;
 }
 
 function program(name: string): string {
@@ -42,8 +44,13 @@ function spawnEndpoint(
   path: string,
   options: EndpointProcessOptions = {},
 ): EndpointProcess {
-  const child = new Deno.Command(Deno.execPath(), {
+  const limit = options.descriptors === undefined ? ":" : `ulimit -n ${options.descriptors}`;
+  const child = new Deno.Command("sh", {
     args: [
+      "-c",
+      `${limit}; exec "$@"`,
+      "sh",
+      Deno.execPath(),
       "run",
       ...PERMISSIONS,
       "--no-check",

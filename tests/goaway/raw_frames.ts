@@ -1,19 +1,22 @@
 /** HTTP/2 by hand, for frames that no client library would send on request (RFC 9113, RFC 7541). */
 
-const SETTINGS = 0x04;
-const HEADERS = 0x01;
-const DATA = 0x00;
-const PING = 0x06;
+export const SETTINGS = 0x04;
+export const HEADERS = 0x01;
+export const DATA = 0x00;
+export const RST_STREAM = 0x03;
+export const PING = 0x06;
+export const WINDOW_UPDATE = 0x08;
+export const CONTINUATION = 0x09;
 const GOAWAY = 0x07;
 const ACK = 0x1;
 const END_STREAM = 0x1;
-const END_HEADERS = 0x4;
+export const END_HEADERS = 0x4;
 const HEADER_BYTES = 9;
 
 const encoder = new TextEncoder();
-const PREFACE = encoder.encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+export const PREFACE = encoder.encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-interface Frame {
+export interface Frame {
   type: number;
   flags: number;
   stream: number;
@@ -24,7 +27,7 @@ function uint32(value: number): number[] {
   return [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
 }
 
-function encode(frame: Frame): Uint8Array {
+export function encode(frame: Frame): Uint8Array {
   const { length } = frame.payload;
   return Uint8Array.from([
     ...uint32(length).slice(1),
@@ -43,7 +46,7 @@ function literal(name: string, value: string): number[] {
   return [0, name.length, ...encoder.encode(name), value.length, ...encoder.encode(value)];
 }
 
-const REQUEST_HEADERS = Uint8Array.from([
+export const REQUEST_HEADERS = Uint8Array.from([
   ...literal(":method", "POST"),
   ...literal(":scheme", "http"),
   ...literal(":path", "/csi.v1.Identity/Probe"),

@@ -1,8 +1,9 @@
 /**
- * Our endpoint in a process of its own. `path [drainMs]`; says "ready", then "called" when
- * NodeGetInfo or NodeGetCapabilities began. NodeGetInfo is answered only once SIGTERM came,
- * NodeGetCapabilities only once its signal fired.
+ * Our endpoint in a process of its own, with its admin endpoint beside it. `path [drainMs [port]]`;
+ * says "ready", then "called" when NodeGetInfo or NodeGetCapabilities began. NodeGetInfo is
+ * answered only once SIGTERM came, NodeGetCapabilities only once its signal fired.
  */
+import { startAdmin } from "../../src/admin/server.ts";
 import { startEndpoint } from "../../src/csi/endpoint.ts";
 import { Node } from "../../src/csi/generated/csi_pb.ts";
 import { DRIVER_NAME, identityService } from "../../src/csi/identity_service.ts";
@@ -10,7 +11,7 @@ import { method } from "../../src/csi/unary.ts";
 import { createLogger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 
-const [path = "", drainMs] = Deno.args;
+const [path = "", drainMs, port] = Deno.args;
 const terminated = Promise.withResolvers<void>();
 
 function say(word: string): void {
@@ -42,12 +43,21 @@ const endpoint = await startEndpoint({
     }),
   ],
 });
+const admin = await startAdmin({
+  listen: { hostname: "127.0.0.1", port: Number(port ?? 0) },
+  csiSocket: path,
+  log: createLogger({ level: "error" }),
+  mode: "node",
+  version: "0.0.0-test",
+  ready: () => [],
+  metrics: () => "",
+});
 // As the controller does once it serves: the socket must go at the end all the same.
 for (const name of ["run", "write"] as const) Deno.permissions.revokeSync({ name });
 Deno.addSignalListener("SIGTERM", async () => {
   const stopped = endpoint.stop();
   terminated.resolve();
-  await stopped;
+  await Promise.all([stopped, admin.stop()]);
   Deno.exit(0);
 });
 say("ready");
