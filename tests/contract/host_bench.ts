@@ -4,6 +4,7 @@ import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
 import { HttpsClient } from "../../src/net/https.ts";
 import { silentLogger } from "../../src/log.ts";
 import { MiB } from "../../src/size.ts";
+import { asIs } from "../support/as_is.ts";
 import { type ArrayBench, withArray } from "./array_bench.ts";
 
 /** What a controller knows that has just started: which cluster it serves. */
@@ -70,7 +71,7 @@ function callsOf(rest: RestClient): Omit<HostBench, keyof ArrayBench> {
     void await rest.call({ method: "POST", path, query, body });
   return {
     admin: (call) => rest.call(call),
-    hosts: async () => (await rest.call<Host>({ method: "GET", path: "hosts" })).items,
+    hosts: async () => (await rest.call({ method: "GET", path: "hosts", item: asIs<Host> })).items,
     addHost: (name, initiators) => post("hosts", { names: name }, initiators),
     addVolume: (name) => post("volumes", { names: name }, { provisioned: VOLUME_BYTES }),
     connect: (host, volume) => post("connections", { host_names: host, volume_names: volume }),
@@ -81,8 +82,9 @@ function callsOf(rest: RestClient): Omit<HostBench, keyof ArrayBench> {
     },
     hostsOf: async (volume) => {
       const query = { volume_names: volume };
-      const call = { method: "GET", path: "connections", query } as const;
-      const { items } = await rest.call<{ host: { name: string } }>(call);
+      const item = asIs<{ host: { name: string } }>;
+      const call = { method: "GET", path: "connections", query, item } as const;
+      const { items } = await rest.call(call);
       return items.map(({ host }) => host.name);
     },
   };

@@ -22,6 +22,7 @@ import {
   type SimulateOptions,
 } from "../../src/simulator/simulate.ts";
 import { GiB } from "../../src/size.ts";
+import { asIs } from "../support/as_is.ts";
 import { FLASHARRAY, FLASHBLADE } from "../support/test_settings.ts";
 
 /** Settings that a test wants otherwise than the bed has them, key by key. */
@@ -221,7 +222,7 @@ export class ProvisionerBed {
       log: silentLogger,
     });
     try {
-      return (await rest.call<T>(call)).items;
+      return (await rest.call({ ...call, item: asIs<T> })).items;
     } finally {
       https.close();
     }

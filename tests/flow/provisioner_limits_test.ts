@@ -8,6 +8,7 @@ import { HttpsClient } from "../../src/net/https.ts";
 import { silentLogger } from "../../src/log.ts";
 import { GiB } from "../../src/size.ts";
 import { Secret } from "../../src/secret.ts";
+import { asIs } from "../support/as_is.ts";
 import { N1, N2, ProvisionerBed } from "./provisioner_bed.ts";
 
 interface Limits {
@@ -31,7 +32,12 @@ async function limitsOnArray(
     log: silentLogger,
   });
   try {
-    const { items } = await rest.call<Limits>({ method: "GET", path: "volumes", signal });
+    const { items } = await rest.call({
+      method: "GET",
+      path: "volumes",
+      item: asIs<Limits>,
+      signal,
+    });
     return Object.fromEntries(items.map(({ name, qos }) => [name, qos]));
   } finally {
     https.close();

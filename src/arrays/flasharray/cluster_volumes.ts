@@ -1,6 +1,7 @@
 import { isOwnVolumeName } from "../../names.ts";
 import { isRefusal } from "../rest/refusals.ts";
-import type { ArrayContext } from "../rest/named_objects.ts";
+import { type ArrayContext, type Reference, reference } from "../rest/named_objects.ts";
+import { type Reader, record, text } from "../rest/shape.ts";
 
 /** The tag that a volume gets at its creation, with the cluster's prefix as its value. */
 const CLUSTER_TAG = "cluster";
@@ -12,8 +13,14 @@ const NAMES_PER_CALL = 100;
 interface TagItem {
   key?: string;
   value?: string;
-  resource?: { name?: string | null } | null;
+  resource?: Reference | null;
 }
+
+const tagItem: Reader<TagItem> = record<TagItem>({
+  key: text(),
+  value: text(),
+  resource: reference,
+});
 
 /** Whose volumes a question is about. */
 export interface ClusterQuestion {
@@ -70,7 +77,8 @@ async function clusterTagsOf(
   const tags = new Map<string, string>();
   try {
     const query = { resource_names: volumes };
-    const call = { path: "volumes/tags", query, lane: "attach", signal } as const;
+    const path = "volumes/tags";
+    const call = { path, query, item: tagItem, lane: "attach", signal } as const;
     for await (const { key, value, resource } of rest.all<TagItem>(call)) {
       if (key === CLUSTER_TAG && value !== undefined) tags.set(spelled(resource?.name), value);
     }

@@ -1,7 +1,7 @@
 import { isRefusal } from "../rest/refusals.ts";
-import type { Query } from "../rest/client.ts";
+import type { Query } from "../rest/query.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
-import type { ConnectionItem } from "./wire.ts";
+import { type ConnectionItem, connectionItem } from "./wire.ts";
 
 /**
  * Names per call: 100 names of 63 characters stay below the 8 KiB that web servers take as a URL.
@@ -60,7 +60,8 @@ export class ConnectionRows {
   }
 
   async #list(query: Query, signal?: AbortSignal): Promise<ConnectionItem[]> {
-    const call = { path: "connections", query, lane: "attach", signal } as const;
+    const path = "connections";
+    const call = { path, query, item: connectionItem, lane: "attach", signal } as const;
     return await Array.fromAsync(this.#context.rest.all<ConnectionItem>(call));
   }
 }

@@ -6,7 +6,7 @@ import { ConnectionRows, holderOf, lunOf } from "./connection_rows.ts";
 import type { HostContext } from "./host_editor.ts";
 import { HostObjects, type HostRole } from "./hosts.ts";
 import { attachmentOf, type FlashArrayFacts } from "./ports.ts";
-import { type ConnectionItem, everWritten, type VolumeItem } from "./wire.ts";
+import { type ConnectionItem, connectionItem, everWritten, type VolumeItem } from "./wire.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
 
 /** What connections need to know of the array besides its REST. */
@@ -20,6 +20,8 @@ interface ConnectionContext extends HostContext {
 /** A connection that is to be there, for a node that has this host object. */
 interface WantedConnection extends ConnectOptions {
   volume: string;
+  /** Its id, as the array gave it; absent: it gave none. */
+  volumeId?: string;
   node: NodeIdentity;
   /** Name of the node's host object for the protocol. */
   host: string;
@@ -92,7 +94,7 @@ export class Connections {
     // A protocol that the array does not serve must fail before anything is connected.
     attachmentFor("", 0);
     const host = await this.#hosts.ensure(node, options);
-    const wanted = { ...options, volume, node, host };
+    const wanted = { ...options, volume, volumeId: item.id, node, host };
     const row = options.exclusive
       ? await this.#connectAlone(wanted, { isConnected: (item.connection_count ?? 0) > 0 })
       : await this.#create(wanted);
@@ -216,12 +218,14 @@ export class Connections {
     const query = { host_names: host, volume_names: volume };
     let refused: unknown;
     try {
-      const call = { method: "POST", path: "connections", query, lane: "attach", signal } as const;
+      const [method, path, item] = ["POST", "connections", connectionItem] as const;
+      const call = { method, path, query, item, lane: "attach", signal } as const;
       const body = await this.#changes.inTurn(
         changeKey(query),
         () => rest.call<ConnectionItem>(call),
       );
       const row = body.items[0];
+      this.#refuseOtherVolume(wanted, row);
       if (row && (row.lun ?? row.nsid) !== undefined) return row;
     } catch (error) {
       if (isRefusal(error, "missing") && !/^(the )?volume\b/i.test(error.said) && !isRetry) {
@@ -240,6 +244,17 @@ export class Connections {
       "unavailable",
       `array ${label()} says that volume ${volume} is connected to ${host} and lists no such ` +
         "connection; try again",
+    );
+  }
+
+  /** `unavailable` when the name came to mean another volume than the one that was looked at. */
+  #refuseOtherVolume({ volume, volumeId, host }: WantedConnection, row?: ConnectionItem): void {
+    const found = row?.volume?.id ?? undefined;
+    if (found === undefined || volumeId === undefined || found === volumeId) return;
+    throw new PsoError(
+      "unavailable",
+      `array ${this.#context.label()} connected another volume than was looked at to ${host}: ` +
+        `${volume} has the id ${found}, and it had ${volumeId}; try again`,
     );
   }
 

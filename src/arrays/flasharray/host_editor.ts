@@ -3,7 +3,7 @@ import type { ArrayContext } from "../rest/named_objects.ts";
 import { areAllOfCluster } from "./cluster_volumes.ts";
 import type { HostOwner } from "./host_rules.ts";
 import { FAMILIES, type HeldInitiator, holdsAny, type Initiators, spelled } from "./initiators.ts";
-import type { ConnectionItem, HostItem } from "./wire.ts";
+import { connectionItem, type HostItem } from "./wire.ts";
 
 /** What host objects need to know of the array besides its REST. */
 export interface HostContext extends ArrayContext {
@@ -50,8 +50,9 @@ export class HostEditor {
   /** Names of the volumes that are connected to the host. */
   async volumesOf(name: string, signal?: AbortSignal): Promise<string[]> {
     const query = { host_names: name };
-    const call = { path: "connections", query, lane: "attach", signal } as const;
-    const rows = await Array.fromAsync(this.#context.rest.all<ConnectionItem>(call));
+    const path = "connections";
+    const call = { path, query, item: connectionItem, lane: "attach", signal } as const;
+    const rows = await Array.fromAsync(this.#context.rest.all(call));
     return rows.flatMap(({ volume }) => volume?.name ?? []);
   }
 

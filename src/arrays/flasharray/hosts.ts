@@ -6,13 +6,13 @@ import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
 import { type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
 import type { NodeKnowledge, NodeOptions } from "../array.ts";
-import { filterText } from "../rest/client.ts";
+import { filterText } from "../rest/query.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
 import { areAllOfCluster, isOfCluster } from "./cluster_volumes.ts";
 import { type HostContext, HostEditor } from "./host_editor.ts";
 import { HostOwner, secondNameFor } from "./host_rules.ts";
 import { holdsAny, holdsNone, type Initiators, initiatorsFor } from "./initiators.ts";
-import type { HostItem } from "./wire.ts";
+import { type HostItem, hostItem } from "./wire.ts";
 
 /** What the node's host object is needed for. */
 interface HostNeed {
@@ -188,8 +188,8 @@ export class HostObjects {
   /** Hosts that fit one of the terms of a filter. */
   async #listed(terms: readonly string[], signal?: AbortSignal): Promise<HostItem[]> {
     const query = { filter: terms.join(" or ") };
-    const call = { path: "hosts", query, lane: "attach", signal } as const;
-    const hosts = await Array.fromAsync(this.#context.rest.all<HostItem>(call));
+    const call = { path: "hosts", query, item: hostItem, lane: "attach", signal } as const;
+    const hosts = await Array.fromAsync(this.#context.rest.all(call));
     // Hosts of a replication partner are listed too, as `array:host`.
     return hosts.filter((host) => host.is_local !== false);
   }

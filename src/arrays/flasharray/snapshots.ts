@@ -1,5 +1,5 @@
 import type { SnapshotKind } from "../rest/snapshots.ts";
-import { isOwnSnapshot, type SnapshotItem, snapshotOf } from "./wire.ts";
+import { isOwnSnapshot, type SnapshotItem, snapshotItem, snapshotOf } from "./wire.ts";
 
 /**
  * The snapshots of volumes. Those of protection groups are nobody's to see, and numbered ones were
@@ -10,6 +10,7 @@ export const VOLUME_SNAPSHOTS: SnapshotKind<SnapshotItem> = {
     path: "volume-snapshots",
     noun: "snapshot",
     nameKey: "names",
+    item: snapshotItem,
     recovery: (name) =>
       `get it back with \`purevol recover ${name}\`, ` +
       `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,

@@ -2,8 +2,9 @@ import type { ArrayStatus, Feature } from "../array.ts";
 import { readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
+import type { Reader } from "../rest/shape.ts";
 import { type FlashArrayFacts, portFactsOf, portFaultsOf, servedProtocols } from "./ports.ts";
-import type { ArrayItem, ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
+import { arrayItem, controllerItem, interfaceItem, portItem } from "./wire.ts";
 
 /** REST versions that were never released. */
 const NO_SUCH_MINORS = [12, 18];
@@ -31,10 +32,10 @@ export async function readFlashArray(
 ): Promise<{ status: ArrayStatus; facts: FlashArrayFacts }> {
   const minor = await context.rest.negotiate(signal);
   const [array, ports, interfaces, controllers, latency] = await Promise.all([
-    readArray<ArrayItem>(context, signal),
-    list<PortItem>(context, "ports", signal),
-    list<InterfaceItem>(context, "network-interfaces", signal),
-    list<ControllerItem>(context, "controllers", signal),
+    readArray(context, arrayItem, signal),
+    list(context, { path: "ports", item: portItem, signal }),
+    list(context, { path: "network-interfaces", item: interfaceItem, signal }),
+    list(context, { path: "controllers", item: controllerItem, signal }),
     readLatency(context, signal),
   ]);
   const portFaults = portFaultsOf(ports);
@@ -59,6 +60,9 @@ export async function readFlashArray(
   return { status, facts };
 }
 
-async function list<T>({ rest }: ArrayContext, path: string, signal?: AbortSignal): Promise<T[]> {
-  return await Array.fromAsync(rest.all<T>({ path, signal }));
+async function list<T>(
+  { rest }: ArrayContext,
+  call: { path: string; item: Reader<T>; signal?: AbortSignal },
+): Promise<T[]> {
+  return await Array.fromAsync(rest.all<T>(call));
 }

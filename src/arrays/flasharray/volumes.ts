@@ -1,4 +1,4 @@
-import { isNeverFinal, messageOf, PsoError } from "../../errors.ts";
+import { messageOf, PsoError } from "../../errors.ts";
 import { isOwnVolumeName } from "../../names.ts";
 import type {
   CreateVolumeSpec,
@@ -10,28 +10,31 @@ import type {
 } from "../array.ts";
 import {
   type ArrayContext,
+  isAskedFor,
   type Lookup,
   NamedObjects,
   nameFilter,
   refuseSnapshots,
   type Resource,
 } from "../rest/named_objects.ts";
-
-import { mayBeAboutName } from "../rest/refusals.ts";
+import { mayBeAboutName, RestError } from "../rest/refusals.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
-import { type SnapshotItem, type VolumeItem, volumeOf } from "./wire.ts";
+import { type SnapshotItem, type VolumeItem, volumeItem, volumeOf } from "./wire.ts";
 
 /** First REST 2.N in which POST volumes takes this. */
 const SINCE = { defaultProtection: 16, tags: 39 };
 
-const VOLUMES: Resource = {
+const VOLUMES: Resource<VolumeItem> = {
   path: "volumes",
   noun: "volume",
   nameKey: "names",
+  item: volumeItem,
   recovery: (name) =>
     `get it back with \`purevol recover ${name}\`, ` +
     `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,
 };
+
+const VOLUME_CALL = { path: VOLUMES.path, item: volumeItem };
 
 /** What volumes need to know of their snapshots and hosts. */
 interface VolumeContext extends ArrayContext {
@@ -106,7 +109,7 @@ export class Volumes {
       names: spec.name,
       with_default_protection: minor >= SINCE.defaultProtection ? false : undefined,
     };
-    const call = { path: VOLUMES.path, query, body, signal };
+    const call = { ...VOLUME_CALL, query, body, signal };
     let item: VolumeItem | undefined;
     try {
       item = (await this.#context.rest.create<VolumeItem>(call)).items[0];
@@ -126,7 +129,7 @@ export class Volumes {
     try {
       await this.#context.rest.call({ method: "PUT", path, query, body: tagItems(tags), signal });
     } catch (error) {
-      if (isNeverFinal(error)) throw error;
+      if (!(error instanceof RestError)) throw error;
       // The volume exists by now: a final code would make the caller forget it.
       throw new PsoError(
         "unavailable",
@@ -142,7 +145,7 @@ export class Volumes {
     // Without `truncate` in its query, this call never makes a volume smaller.
     const query = { names: name };
     const body = { provisioned: sizeBytes };
-    const call = { method: "PATCH", path: VOLUMES.path, query, body, signal } as const;
+    const call = { ...VOLUME_CALL, method: "PATCH", query, body, signal } as const;
     try {
       const item = (await this.#context.rest.call<VolumeItem>(call)).items[0];
       if (item) return volumeOf(item);
@@ -181,7 +184,8 @@ export class Volumes {
     ]);
     if (item) await refuseConnected(item);
     refuseSnapshots(shown, kept);
-    return await this.#items.destroy(name, { onRefused: refuseConnected, signal });
+    const id = item?.id;
+    return await this.#items.destroy(name, { id, onRefused: refuseConnected, signal });
   }
 
   /** As StorageArray.listVolumes. */
@@ -190,12 +194,13 @@ export class Volumes {
     signal?: AbortSignal,
   ): Promise<Page<Volume>> {
     const query = { destroyed: false, filter: nameFilter(options) };
-    const call = { path: VOLUMES.path, query, signal };
+    const call = { ...VOLUME_CALL, query, signal };
     const page = await this.#context.rest.page<VolumeItem>(call, options);
-    if (!options.hosts) return { ...page, items: page.items.map((item) => volumeOf(item)) };
-    const connected = page.items.filter((item) => (item.connection_count ?? 0) > 0);
+    const asked = page.items.filter((item) => isAskedFor(item, options));
+    if (!options.hosts) return { ...page, items: asked.map((item) => volumeOf(item)) };
+    const connected = asked.filter((item) => (item.connection_count ?? 0) > 0);
     const hosts = await this.#context.hostsOf(connected.flatMap(({ name }) => name ?? []), signal);
-    const items = page.items.map((item) => volumeOf(item, hosts.get(item.name ?? "") ?? []));
+    const items = asked.map((item) => volumeOf(item, hosts.get(item.name ?? "") ?? []));
     return { ...page, items };
   }
 }

@@ -1,9 +1,28 @@
 import type { Snapshot, Volume } from "../array.ts";
-import type { ArrayIdentityItem } from "../rest/array_facts.ts";
-import type { Reference } from "../rest/named_objects.ts";
+import { type ArrayIdentityItem, identityFields } from "../rest/array_facts.ts";
+import { type Reference, reference } from "../rest/named_objects.ts";
+import {
+  count,
+  flag,
+  list,
+  moment,
+  name,
+  number,
+  type Reader,
+  record,
+  ShapeFault,
+  text,
+} from "../rest/shape.ts";
 
 // Items of FlashArray REST 2.x, with the fields that this client reads. Every field is optional: an
-// older Purity leaves some out.
+// older Purity leaves some out. A reader beside each says what it must be where it is there.
+
+/** A serial number makes the WWID by which nodes know the device. */
+const serial: Reader<string> = (value, at) => {
+  const found = text()(value, at);
+  if (/^[0-9a-fA-F]{1,32}$/.test(found)) return found;
+  throw new ShapeFault(`${at} is no serial number`);
+};
 
 /** An item of /volumes; `serial` and `space` tell what it is and whether it was written. */
 export interface VolumeItem {
@@ -23,8 +42,27 @@ export interface VolumeItem {
   } | null;
 }
 
+/** Reads a VolumeItem; refuses one without a name. */
+export const volumeItem: Reader<VolumeItem> = record<VolumeItem>({
+  id: text(),
+  name,
+  connection_count: count,
+  created: moment,
+  destroyed: flag,
+  provisioned: count,
+  serial,
+  source: reference,
+  space: record<NonNullable<VolumeItem["space"]>>({
+    virtual: number,
+    snapshots: number,
+    total_used: count,
+    total_physical: count,
+  }),
+}, ["name"]);
+
 /** An item of /volume-snapshots. */
 export interface SnapshotItem {
+  id?: string;
   name?: string;
   created?: number;
   destroyed?: boolean;
@@ -32,6 +70,17 @@ export interface SnapshotItem {
   source?: Reference | null;
   suffix?: string;
 }
+
+/** Reads a SnapshotItem; refuses one without a name. */
+export const snapshotItem: Reader<SnapshotItem> = record<SnapshotItem>({
+  id: text(),
+  name,
+  created: moment,
+  destroyed: flag,
+  provisioned: count,
+  source: reference,
+  suffix: text(),
+}, ["name"]);
 
 /** An item of /hosts: the array's object for a node, with its initiators by kind. */
 export interface HostItem {
@@ -43,6 +92,16 @@ export interface HostItem {
   connection_count?: number;
 }
 
+/** Reads a HostItem; refuses one without a name. */
+export const hostItem: Reader<HostItem> = record<HostItem>({
+  name,
+  is_local: flag,
+  iqns: list(text()),
+  nqns: list(text()),
+  wwns: list(text()),
+  connection_count: count,
+}, ["name"]);
+
 /** An item of /connections: one volume, one host, perhaps by a host group. */
 export interface ConnectionItem {
   host?: Reference | null;
@@ -52,12 +111,29 @@ export interface ConnectionItem {
   nsid?: number | null;
 }
 
+/** Reads a ConnectionItem; what it is about is compared with the call by `readAnswer`. */
+export const connectionItem: Reader<ConnectionItem> = record<ConnectionItem>({
+  host: reference,
+  host_group: reference,
+  volume: reference,
+  lun: count,
+  nsid: count,
+});
+
 /** The one item of /arrays. */
 export interface ArrayItem extends ArrayIdentityItem {
   banner?: string | null;
   capacity?: number;
   space?: { total_physical?: number | null; total_used?: number | null } | null;
 }
+
+/** Reads an ArrayItem; its id and name are judged, because handles and messages carry them. */
+export const arrayItem: Reader<ArrayItem> = record<ArrayItem>({
+  ...identityFields,
+  banner: text(),
+  capacity: count,
+  space: record<NonNullable<ArrayItem["space"]>>({ total_physical: count, total_used: count }),
+});
 
 /** An item of /ports: where targets listen. */
 export interface PortItem {
@@ -68,6 +144,15 @@ export interface PortItem {
   wwn?: string | null;
 }
 
+/** Reads a PortItem; what nodes may do with it is judged in `ports.ts`. */
+export const portItem: Reader<PortItem> = record<PortItem>({
+  name: text(),
+  iqn: text(),
+  nqn: text(),
+  portal: text(),
+  wwn: text(),
+});
+
 /** An item of /network-interfaces. */
 export interface InterfaceItem {
   name?: string;
@@ -75,12 +160,26 @@ export interface InterfaceItem {
   services?: string[];
 }
 
+/** Reads an InterfaceItem, of which only `services` and `enabled` decide. */
+export const interfaceItem: Reader<InterfaceItem> = record<InterfaceItem>({
+  name: text(),
+  enabled: flag,
+  services: list(text()),
+});
+
 /** An item of /controllers: only ports of one that is ready can be used. */
 export interface ControllerItem {
   name?: string;
   status?: string;
   type?: string;
 }
+
+/** Reads a ControllerItem, of which only those that are ready count. */
+export const controllerItem: Reader<ControllerItem> = record<ControllerItem>({
+  name: text(),
+  status: text(),
+  type: text(),
+});
 
 /**
  * Whether the array may hold data of the volume. True forbids a format. False allows none by

@@ -10,6 +10,7 @@ import type {
 import { isRefusal } from "../rest/refusals.ts";
 import {
   type ArrayContext,
+  isAskedFor,
   type Lookup,
   NamedObjects,
   nameFilter,
@@ -28,16 +29,20 @@ import type { Snapshots } from "../rest/snapshots.ts";
 import {
   clientsOf,
   type FileSystemItem,
+  fileSystemItem,
   type FileSystemSnapshotItem,
   fileVolumeOf,
 } from "./wire.ts";
 
-const FILE_SYSTEMS: Resource = {
+const FILE_SYSTEMS: Resource<FileSystemItem> = {
   path: "file-systems",
   noun: "file system",
   nameKey: "names",
+  item: fileSystemItem,
   recovery: () => "recover it there, or eradicate it to free the name (its data is lost then)",
 };
+
+const FILE_SYSTEM_CALL = { path: FILE_SYSTEMS.path, item: fileSystemItem };
 
 /** What file systems need to know of their snapshots. */
 interface FileSystemContext extends ArrayContext {
@@ -143,7 +148,7 @@ export class FileSystems {
     signal?: AbortSignal,
   ): Promise<FileSystemItem | undefined> {
     const query = { names: name };
-    const call = { method: "PATCH", path: FILE_SYSTEMS.path, query, body, signal } as const;
+    const call = { ...FILE_SYSTEM_CALL, method: "PATCH", query, body, signal } as const;
     return (await this.#context.rest.call<FileSystemItem>(call)).items[0];
   }
 
@@ -155,7 +160,7 @@ export class FileSystems {
     const isClone = snapshot !== undefined;
     const body = { ...settingsOf(spec), ...(isClone ? { source: { name: snapshot } } : {}) };
     const query = { names: spec.name, include_snapshot: isClone ? true : undefined };
-    const call = { path: FILE_SYSTEMS.path, query, body, signal };
+    const call = { ...FILE_SYSTEM_CALL, query, body, signal };
     let item: FileSystemItem | undefined;
     try {
       item = (await this.#context.rest.create<FileSystemItem>(call)).items[0];
@@ -204,7 +209,7 @@ export class FileSystems {
       smb: { enabled: false },
       http: { enabled: false },
     };
-    return await this.#items.destroy(name, { changes, signal });
+    return await this.#items.destroy(name, { id: item.id, changes, signal });
   }
 
   /** As StorageArray.listVolumes. */
@@ -213,8 +218,9 @@ export class FileSystems {
     signal?: AbortSignal,
   ): Promise<Page<Volume>> {
     const query = { destroyed: false, filter: nameFilter(options) };
-    const call = { path: FILE_SYSTEMS.path, query, signal };
+    const call = { ...FILE_SYSTEM_CALL, query, signal };
     const page = await this.#context.rest.page<FileSystemItem>(call, options);
-    return { ...page, items: page.items.map((item) => fileVolumeOf(item, options.hosts)) };
+    const asked = page.items.filter((item) => isAskedFor(item, options));
+    return { ...page, items: asked.map((item) => fileVolumeOf(item, options.hosts)) };
   }
 }

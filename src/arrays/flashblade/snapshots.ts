@@ -1,5 +1,11 @@
 import type { SnapshotKind } from "../rest/snapshots.ts";
-import { fileSnapshotOf, type FileSystemSnapshotItem, isPassing, isScheduled } from "./wire.ts";
+import {
+  fileSnapshotOf,
+  type FileSystemSnapshotItem,
+  fileSystemSnapshotItem,
+  isPassing,
+  isScheduled,
+} from "./wire.ts";
 
 /**
  * The snapshots of file systems, looked up also by the name of their file system. The one that only
@@ -10,6 +16,7 @@ export const FILE_SYSTEM_SNAPSHOTS: SnapshotKind<FileSystemSnapshotItem> = {
     path: "file-system-snapshots",
     noun: "snapshot",
     nameKey: "names_or_owner_names",
+    item: fileSystemSnapshotItem,
     recovery: () => "recover it there, or eradicate it to free the name (its data is lost then)",
   },
   ownerKey: "names_or_owner_names",

@@ -5,7 +5,7 @@ import type { Dialect } from "../rest/session.ts";
 import { CLONE_SINCE } from "./clone.ts";
 import { isStorageName } from "../../storage_names.ts";
 import { type FlashBladeFacts, servedFileProtocols } from "./ports.ts";
-import type { BladeInterfaceItem, BladeItem, BladeSpaceItem } from "./wire.ts";
+import { type BladeInterfaceItem, bladeInterfaceItem, bladeItem, bladeSpaceItem } from "./wire.ts";
 
 /** /nfs-export-policies, from which `nfs.rules` behaves as it does today, came with 2.3. */
 const OLDEST_MINOR = 3;
@@ -38,9 +38,11 @@ export async function readFlashBlade(
   const minor = await rest.negotiate(signal);
   const query = { type: "array" };
   const [array, space, interfaces, latency] = await Promise.all([
-    readArray<BladeItem>(context, signal),
-    rest.call<BladeSpaceItem>({ method: "GET", path: "arrays/space", query, signal }),
-    Array.fromAsync(rest.all<BladeInterfaceItem>({ path: "network-interfaces", signal })),
+    readArray(context, bladeItem, signal),
+    rest.call({ method: "GET", path: "arrays/space", query, item: bladeSpaceItem, signal }),
+    Array.fromAsync(
+      rest.all({ path: "network-interfaces", item: bladeInterfaceItem, signal }),
+    ),
     readLatency(context, signal),
   ]);
   const dataAddress = nfsEndpoint ?? interfaces.find(servesData)?.address;

@@ -1,11 +1,22 @@
 import { createHash } from "node:crypto";
 import type { Snapshot, Volume } from "../array.ts";
 import { adminClientsOf, isOwnRule, parseRules } from "./export_rules.ts";
-import type { ArrayIdentityItem } from "../rest/array_facts.ts";
-import type { Reference } from "../rest/named_objects.ts";
+import { type ArrayIdentityItem, identityFields } from "../rest/array_facts.ts";
+import { type Reference, reference } from "../rest/named_objects.ts";
+import {
+  count,
+  flag,
+  list,
+  moment,
+  name,
+  number,
+  type Reader,
+  record,
+  text,
+} from "../rest/shape.ts";
 
 // Items of FlashBlade REST 2.x, with the fields that this client reads. Every field is optional: an
-// older Purity leaves some out.
+// older Purity leaves some out. A reader beside each says what it must be where it is there.
 
 /** An item of /file-systems; its NFS rules say who may mount it. */
 export interface FileSystemItem {
@@ -31,8 +42,33 @@ export interface FileSystemItem {
   } | null;
 }
 
+/** Reads a FileSystemItem; refuses one without a name. */
+export const fileSystemItem: Reader<FileSystemItem> = record<FileSystemItem>({
+  id: text(),
+  name,
+  created: moment,
+  destroyed: flag,
+  provisioned: count,
+  hard_limit_enabled: flag,
+  snapshot_directory_enabled: flag,
+  nfs: record<NonNullable<FileSystemItem["nfs"]>>({
+    v3_enabled: flag,
+    v4_1_enabled: flag,
+    rules: text(),
+    export_policy: reference,
+  }),
+  source: reference,
+  space: record<NonNullable<FileSystemItem["space"]>>({
+    virtual: number,
+    snapshots: number,
+    total_used: count,
+    total_physical: count,
+  }),
+}, ["name"]);
+
 /** An item of /file-system-snapshots; a policy made it if it names one. */
 export interface FileSystemSnapshotItem {
+  id?: string;
   name?: string;
   created?: number;
   destroyed?: boolean;
@@ -43,16 +79,43 @@ export interface FileSystemSnapshotItem {
   policies?: Reference[] | null;
 }
 
+/** Reads a FileSystemSnapshotItem; refuses one without a name. */
+export const fileSystemSnapshotItem: Reader<FileSystemSnapshotItem> = record<
+  FileSystemSnapshotItem
+>({
+  id: text(),
+  name,
+  created: moment,
+  destroyed: flag,
+  suffix: text(),
+  source: reference,
+  owner: reference,
+  policy: reference,
+  policies: list(reference),
+}, ["name"]);
+
 /** The one item of /arrays. */
 export interface BladeItem extends ArrayIdentityItem {
   revision?: string;
 }
+
+/** Reads a BladeItem; its id and name are judged, because handles and messages carry them. */
+export const bladeItem: Reader<BladeItem> = record<BladeItem>({
+  ...identityFields,
+  revision: text(),
+});
 
 /** The one item of /arrays/space. */
 export interface BladeSpaceItem {
   capacity?: number;
   space?: { total_physical?: number | null; total_used?: number | null } | null;
 }
+
+/** Reads a BladeSpaceItem: sizes in whole bytes. */
+export const bladeSpaceItem: Reader<BladeSpaceItem> = record<BladeSpaceItem>({
+  capacity: count,
+  space: record<NonNullable<BladeSpaceItem["space"]>>({ total_physical: count, total_used: count }),
+});
 
 /** An item of /network-interfaces. */
 export interface BladeInterfaceItem {
@@ -61,6 +124,14 @@ export interface BladeInterfaceItem {
   enabled?: boolean;
   services?: string[];
 }
+
+/** Reads a BladeInterfaceItem, of which the first that serves data is mounted from. */
+export const bladeInterfaceItem: Reader<BladeInterfaceItem> = record<BladeInterfaceItem>({
+  name: text(),
+  address: text(),
+  enabled: flag,
+  services: list(text()),
+});
 
 /** What a passing snapshot is called: after its clone, with a check of that and of its source. */
 const PASSING = /^(clone-[0-9a-f]{16})-([0-9a-f]{8})$/;

@@ -1,6 +1,9 @@
-import { isPsoError, PsoError } from "../../errors.ts";
+import { PsoError } from "../../errors.ts";
 import type { ArrayStatus } from "../array.ts";
+import { REST_LIMITS } from "./limits.ts";
 import type { ArrayContext } from "./named_objects.ts";
+import { RestError } from "./refusals.ts";
+import { type Fields, number, type Reader, record, ShapeFault, text } from "./shape.ts";
 
 /** What GET arrays says on both kinds of array. */
 export interface ArrayIdentityItem {
@@ -8,6 +11,29 @@ export interface ArrayIdentityItem {
   name?: string;
   version?: string;
 }
+
+const shortText = text(REST_LIMITS.arrayNameChars.value);
+
+/** The id of an array: its first eight digits begin every handle. */
+const arrayId: Reader<string> = (value, at) => {
+  const id = shortText(value, at);
+  if (/^[0-9a-fA-F]{8}[0-9a-fA-F-]*$/.test(id)) return id;
+  throw new ShapeFault(`${at} is no id of an array`);
+};
+
+/** The array's own name, as messages show it. */
+const arrayName: Reader<string> = (value, at) => {
+  const name = shortText(value, at);
+  if (/^[\p{L}\p{N}._ -]+$/u.test(name)) return name;
+  throw new ShapeFault(`${at} is no name of an array`);
+};
+
+/** How the fields of an ArrayIdentityItem are read. */
+export const identityFields: Fields<ArrayIdentityItem> = {
+  id: arrayId,
+  name: arrayName,
+  version: shortText,
+};
 
 /** An item of GET arrays/performance: one sample of the whole array. */
 interface PerformanceItem {
@@ -20,14 +46,25 @@ interface PerformanceItem {
   usec_per_other_op?: number | null;
 }
 
+const performance: Reader<PerformanceItem> = record<PerformanceItem>({
+  time: number,
+  reads_per_sec: number,
+  writes_per_sec: number,
+  others_per_sec: number,
+  usec_per_read_op: number,
+  usec_per_write_op: number,
+  usec_per_other_op: number,
+});
+
 /** The array itself. `unavailable` when it gives no id: volumes could not be told apart then. */
 export async function readArray<T extends ArrayIdentityItem>(
   { rest, label }: ArrayContext,
+  item: Reader<T>,
   signal?: AbortSignal,
 ): Promise<T & { id: string; name: string }> {
-  const item = (await rest.call<T>({ method: "GET", path: "arrays", signal })).items[0];
-  const { id, name } = item ?? {};
-  if (item && id && name) return { ...item, id, name };
+  const [found] = (await rest.call<T>({ method: "GET", path: "arrays", item, signal })).items;
+  const { id, name } = found ?? {};
+  if (found && id && name) return { ...found, id, name };
   throw new PsoError(
     "unavailable",
     `array ${label()} does not say who it is: GET arrays returned no id and name`,
@@ -44,10 +81,11 @@ export async function readLatency(
 ): Promise<ArrayStatus["latency"]> {
   try {
     const path = "arrays/performance";
-    return latencyOf((await rest.call<PerformanceItem>({ method: "GET", path, signal })).items);
+    const call = { method: "GET", path, item: performance, signal } as const;
+    return latencyOf((await rest.call<PerformanceItem>(call)).items);
   } catch (error) {
-    if (isPsoError(error, "timeout", "unavailable")) throw error;
-    return undefined;
+    if (error instanceof RestError && error.refusal !== "trouble") return undefined;
+    throw error;
   }
 }
 

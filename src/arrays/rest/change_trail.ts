@@ -1,7 +1,7 @@
-import { isPsoError, PsoError } from "../../errors.ts";
+import { isNeverFinal, isPsoError, PsoError } from "../../errors.ts";
 import { TransportError } from "../../net/https.ts";
 import { NothingMadeError } from "../array.ts";
-import { provesNothingMade, type RestError } from "./refusals.ts";
+import { provesNothingMade, RestError, unclearRefusal } from "./refusals.ts";
 
 /**
  * What an array may have done of one change, over all attempts of it. One attempt without a clear
@@ -34,24 +34,29 @@ export class ChangeTrail {
   }
 
   /**
-   * The error to throw for one that ended the attempts: NothingMadeError if it proves that nothing
-   * was made, `unavailable` if it looks like a proof and is none: a proxy said it, or an earlier
-   * attempt is unclear.
+   * The error to throw for one that ended the attempts of a change: `unavailable` in place of a
+   * final code when what one of them did is not known.
+   */
+  settled(error: unknown): unknown {
+    const isFinal = isPsoError(error) && !isNeverFinal(error);
+    return this.#mayBeDone && isFinal ? unclear(error) : error;
+  }
+
+  /**
+   * As `settled`, of a create: NothingMadeError if the error proves that nothing was made,
+   * `unavailable` if it looks like a proof and is none: a proxy said it, or an earlier attempt is
+   * unclear.
    */
   judged(error: unknown): unknown {
     if (!isPsoError(error)) return error;
-    if (this.#mayBeDone) {
-      return provesNothingMade(error)
-        ? new PsoError(
-          "unavailable",
-          `${error.message}; it may have been carried out all the same`,
-          {
-            cause: error,
-          },
-        )
-        : error;
-    }
+    if (this.#mayBeDone) return provesNothingMade(error) ? unclear(error) : this.settled(error);
     if (this.#isAnswered && !provesNothingMade(error)) return error;
     return new NothingMadeError(error);
   }
+}
+
+function unclear(error: PsoError): PsoError {
+  if (error instanceof RestError) return unclearRefusal(error);
+  const message = `${error.message}; it may have been carried out all the same`;
+  return new PsoError("unavailable", message, { cause: error });
 }

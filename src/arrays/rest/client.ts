@@ -1,5 +1,6 @@
 import { PsoError } from "../../errors.ts";
 import {
+  AnswerTooLargeError,
   type Fetch,
   type HttpRequest,
   type HttpResponse,
@@ -9,10 +10,14 @@ import type { Logger } from "../../log.ts";
 import type { Secret } from "../../secret.ts";
 import { abortError, pause, withDeadline } from "../../async/wait.ts";
 import type { Page } from "../array.ts";
+import { readAnswer, type RestBody } from "./answer.ts";
 import { type Lane, Limiter, type Permit } from "./limiter.ts";
 import { ChangeTrail } from "./change_trail.ts";
+import { REST_LIMITS } from "./limits.ts";
+import { type Query, queryText, refuseImpossibleNames } from "./query.ts";
 import { isRefusal, type NamedCall, RestError, restErrorOf } from "./refusals.ts";
 import { type Dialect, RestSession, type SentCall } from "./session.ts";
+import type { Reader } from "./shape.ts";
 
 /** One REST call as metrics and log see it. */
 export interface CallRecord extends SentCall {
@@ -40,30 +45,23 @@ export interface RestOptions {
   limiter?: Limiter;
 }
 
-/** Parameters of a call; undefined ones are left out, a list becomes one comma-separated value. */
-export type Query = Record<string, string | number | boolean | string[] | undefined>;
-
 /** What is asked of an array, without the session and the version. */
-export interface RestCall {
+export interface RestCall<T = never> {
   method: HttpRequest["method"];
   /** Without `/api/2.N/`: `volumes`. */
   path: string;
   query?: Query;
   body?: unknown;
+  /** What each item of the answer must be; absent: the items are not read. */
+  item?: Reader<T>;
   /** Default `provision`. */
   lane?: Lane;
   signal?: AbortSignal;
 }
 
-/**
- * The body of a 200. Items are what the caller says they are: every field of theirs is optional and
- * read with care.
- */
-interface RestBody<T> {
-  items: T[];
-  continuation_token?: string | null;
-  more_items_remaining?: boolean;
-  total_item_count?: number | null;
+/** A call whose items are read. */
+export interface ReadingCall<T> extends RestCall<T> {
+  item: Reader<T>;
 }
 
 /** First wait before a repetition; doubled each time, half of it random. */
@@ -74,49 +72,8 @@ const BACKOFF_MAX_MS = 5_000;
  * instead).
  */
 const TROUBLE_REPEATS = 2;
-
-/**
- * `a=1&names=x,y`: lists joined by a literal comma, as the vendor's SDK writes them; undefined is
- * left out.
- */
-function queryText(query: Query): string {
-  const parts = Object.entries(query).flatMap(([key, value]) => {
-    if (value === undefined) return [];
-    const text = Array.isArray(value)
-      ? value.map(encodeURIComponent).join(",")
-      : encodeURIComponent(String(value));
-    return [`${key}=${text}`];
-  });
-  return parts.length === 0 ? "" : `?${parts.join("&")}`;
-}
-
-/**
- * Answers "missing", without a call, for a name that no object can have. Names come from volume
- * handles, which anybody may write: a comma would make two names of one and destroy the volume of
- * somebody else, and an empty name means "all" to some calls.
- */
-function refuseImpossibleNames(call: RestCall, array: string): void {
-  for (const [key, value] of Object.entries(call.query ?? {})) {
-    if (value === undefined || !key.endsWith("names")) continue;
-    const impossible = [value].flat().find((name) => !/^[^,*\s'"\\]+$/.test(String(name)));
-    if (impossible === undefined) continue;
-    const message = `${
-      JSON.stringify(impossible)
-    } is on array ${array}: no object can have that name`;
-    throw new RestError("not_found", `nothing named ${message}`, {
-      refusal: "missing",
-      status: 400,
-      said: "",
-      context: String(impossible),
-      isOwn: false,
-    });
-  }
-}
-
-/** A string inside the expression of a `filter`: in quotes, with quotes and backslashes escaped. */
-export function filterText(text: string): string {
-  return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
-}
+/** A page that is too large to be read is asked for again with so many times fewer items. */
+const FEWER = 5;
 
 /** The REST of one array: login, versions, limits, repetition and errors. Knows no resource. */
 export class RestClient {
@@ -162,25 +119,32 @@ export class RestClient {
    * sent and got no clear answer is `unavailable` or `timeout`. RestError for every answer that is
    * no success.
    */
-  async call<T>(call: RestCall): Promise<RestBody<T>> {
-    return await this.#follow<T>(call, new ChangeTrail());
+  async call(call: RestCall): Promise<RestBody<never>>;
+  async call<T>(call: ReadingCall<T>): Promise<RestBody<T>>;
+  async call<T>(call: RestCall<T>): Promise<RestBody<T>> {
+    const trail = new ChangeTrail();
+    try {
+      return await this.#follow<T>(call, trail);
+    } catch (error) {
+      throw call.method === "GET" ? error : trail.settled(error);
+    }
   }
 
   /**
    * As `call`, for the POST that makes an object. NothingMadeError when it is proven, over all
    * attempts, that nothing was made.
    */
-  async create<T>(call: Omit<RestCall, "method">): Promise<RestBody<T>> {
+  async create<T>(call: Omit<ReadingCall<T>, "method">): Promise<RestBody<T>> {
     const trail = new ChangeTrail();
     try {
       return await this.#follow<T>({ ...call, method: "POST" }, trail);
     } catch (error) {
-      throw call.signal?.aborted ? error : trail.judged(error);
+      throw call.signal?.aborted ? trail.settled(error) : trail.judged(error);
     }
   }
 
-  async #follow<T>(call: RestCall, trail: ChangeTrail): Promise<RestBody<T>> {
-    refuseImpossibleNames(call, this.#options.label());
+  async #follow<T>(call: RestCall<T>, trail: ChangeTrail): Promise<RestBody<T>> {
+    refuseImpossibleNames(call.query, this.#options.label());
     if (call.signal) return await this.#repeat<T>(call, { trail, signal: call.signal });
     const what = `${call.method} ${call.path} on array ${this.#options.label()}`;
     return await withDeadline(
@@ -190,53 +154,92 @@ export class RestClient {
     );
   }
 
-  /** One page of a list. `stale_token` when the array no longer takes the token. */
+  /**
+   * One page of a list, of `limit` items at most and often fewer; without an item only at the end of
+   * the list. `stale_token` when the array no longer takes the token.
+   */
   async page<T>(
-    call: Omit<RestCall, "method">,
+    call: Omit<ReadingCall<T>, "method">,
     options: { limit?: number; token?: string },
   ): Promise<Page<T>> {
-    const query = { ...call.query, limit: options.limit, continuation_token: options.token };
-    let body: RestBody<T>;
-    try {
-      body = await this.call<T>({ ...call, method: "GET", query });
-    } catch (error) {
-      if (options.token === undefined || !(error instanceof RestError) || error.status !== 400) {
-        throw error;
-      }
-      throw new PsoError(
-        "stale_token",
-        `array ${this.#options.label()} does not take the list token any more: ` +
-          "start the list again",
-        { cause: error },
-      );
+    let { token } = options;
+    for (let empty = 0; empty < REST_LIMITS.emptyPages.value; empty++) {
+      const page = await this.#page<T>(call, { ...options, token });
+      if (page.items.length > 0 || page.nextToken === undefined) return page;
+      token = page.nextToken;
     }
-    const token = body.continuation_token || undefined;
-    // FlashArray says whether more follows; FlashBlade has no such field, and gives a token only if
-    // more follows.
-    const more = body.more_items_remaining ?? token !== undefined;
-    if (!more) return { items: body.items };
-    if (token === undefined || token === options.token) {
-      throw new PsoError(
-        "unavailable",
-        `array ${this.#options.label()} cut a list of ${call.path} off and gave no token for ` +
-          "the rest; try again",
-      );
-    }
-    return { items: body.items, nextToken: token };
+    throw this.#cutOff(call.path, "gave page after page without anything on it");
   }
 
-  /** All items, page by page; only one page is held at a time. */
-  async *all<T>(call: Omit<RestCall, "method">, limit = 1000): AsyncGenerator<T> {
+  async #page<T>(
+    call: Omit<ReadingCall<T>, "method">,
+    options: { limit?: number; token?: string },
+  ): Promise<Page<T>> {
+    const body = await this.#pageBody(call, options);
+    const token = body.continuationToken;
+    // FlashArray says whether more follows; FlashBlade has no such field, and gives a token only if
+    // more follows.
+    const more = body.moreItemsRemaining ?? token !== undefined;
+    if (!more) return { items: body.items };
+    if (token !== undefined && token !== options.token) {
+      return { items: body.items, nextToken: token };
+    }
+    throw this.#cutOff(call.path, "cut it off and gave no token for the rest");
+  }
+
+  #cutOff(path: string, how: string): PsoError {
+    return new PsoError(
+      "unavailable",
+      `array ${this.#options.label()} was asked for the list of ${path} and ${how}; try again`,
+    );
+  }
+
+  /** Asks for fewer items where they are so large that a page of them is not read. */
+  async #pageBody<T>(
+    call: Omit<ReadingCall<T>, "method">,
+    { limit = Infinity, token }: { limit?: number; token?: string },
+  ): Promise<RestBody<T>> {
+    let items = Math.min(limit, REST_LIMITS.pageItems.value);
+    for (;;) {
+      const query = { ...call.query, limit: items, continuation_token: token };
+      try {
+        return await this.call<T>({ ...call, method: "GET", query });
+      } catch (error) {
+        if (error instanceof AnswerTooLargeError && items >= FEWER) {
+          items = Math.floor(items / FEWER);
+        } else if (token !== undefined && error instanceof RestError && error.status === 400) {
+          throw new PsoError(
+            "stale_token",
+            `array ${this.#options.label()} does not take the list token any more: ` +
+              "start the list again",
+            { cause: error },
+          );
+        } else throw error;
+      }
+    }
+  }
+
+  /** All items, page by page; only one page is held at a time. `unavailable` when they never end. */
+  async *all<T>(call: Omit<ReadingCall<T>, "method">): AsyncGenerator<T> {
+    const { gatheredItems, pages } = REST_LIMITS;
     let token: string | undefined;
+    let [items, gotten] = [0, 0];
     do {
-      const page: Page<T> = await this.page<T>(call, { limit, token });
+      const page: Page<T> = await this.page<T>(call, { token });
+      items += page.items.length;
+      if (items > gatheredItems.value || ++gotten > pages.value) {
+        throw this.#cutOff(
+          call.path,
+          `gave more than ${gatheredItems.value} items or ${pages.value} pages`,
+        );
+      }
       yield* page.items;
       token = page.nextToken;
     } while (token !== undefined);
   }
 
   async #repeat<T>(
-    call: RestCall,
+    call: RestCall<T>,
     { trail, signal }: { trail: ChangeTrail; signal: AbortSignal },
   ): Promise<RestBody<T>> {
     const requestId = crypto.randomUUID();
@@ -257,7 +260,7 @@ export class RestClient {
   }
 
   async #once<T>(
-    call: RestCall,
+    call: RestCall<T>,
     context: { requestId: string; trail: ChangeTrail; signal: AbortSignal },
   ): Promise<RestBody<T>> {
     const { label } = this.#options;
@@ -265,7 +268,7 @@ export class RestClient {
     trail.begin();
     const session = await this.#session.token(context.signal);
     const minor = await this.#session.version(context.signal);
-    const headers = { "x-auth-token": session, "x-request-id": context.requestId };
+    const headers = { "x-auth-token": session.reveal(), "x-request-id": context.requestId };
     const path = `/api/2.${minor}/${call.path}${queryText(call.query ?? {})}`;
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     const response = await this.#limited(call, {
@@ -288,12 +291,13 @@ export class RestClient {
       throw error;
     }
     trail.done();
-    return parseBody<T>(response, where);
+    const { query, item } = call;
+    return readAnswer(response.text, { ...where, query, item, isChange: call.method !== "GET" });
   }
 
   /** Sends within the limits of the array, and tells the limiter how it went. */
   async #limited(
-    call: RestCall,
+    call: RestCall<unknown>,
     request: HttpRequest & { signal: AbortSignal },
   ): Promise<HttpResponse> {
     const { callTimeoutMs = 30_000, fetch } = this.#options;
@@ -341,35 +345,14 @@ function tellLimiter(permit: Permit, status: number): void {
 }
 
 /** Whether the call may be sent again although it failed so. */
-function mayRepeat(call: RestCall, error: unknown, attempt: number): boolean {
+function mayRepeat(call: RestCall<unknown>, error: unknown, attempt: number): boolean {
   // 429: the array did nothing. 503: it is busy or fails over, and may have done it. All our
   // changes may be repeated, because "exists" and "gone" are answers to us.
   if (error instanceof RestError && (error.status === 429 || error.status === 503)) return true;
   if (attempt >= TROUBLE_REPEATS) return false;
   const isRead = call.method === "GET";
+  if (error instanceof AnswerTooLargeError) return false;
   if (error instanceof RestError) return isRead && (error.status === 502 || error.status === 504);
   if (error instanceof TransportError && error.code === "unavailable") return isRead || !error.sent;
   return false;
-}
-
-function parseBody<T>(response: HttpResponse, where: NamedCall): RestBody<T> {
-  if (response.text.trim() === "") return { items: [] }; // DELETE answers so
-  let body: { items?: unknown } | null;
-  try {
-    body = JSON.parse(response.text);
-  } catch (error) {
-    throw new PsoError(
-      "unavailable",
-      `array ${where.array} answered ${where.call} with something that is not JSON; ` +
-        "check that the address is its management endpoint",
-      { cause: error },
-    );
-  }
-  const items = body?.items ?? [];
-  // The edge of the wire: fields are optional, and checked where they are read.
-  if (Array.isArray(items)) return { ...body, items } as RestBody<T>;
-  throw new PsoError(
-    "unavailable",
-    `array ${where.array} answered ${where.call} without a list of items`,
-  );
 }

@@ -11,9 +11,11 @@ import { Secret } from "../../secret.ts";
 import { FLASHARRAY_DIALECT } from "../flasharray/status.ts";
 import { FLASHBLADE_DIALECT } from "../flashblade/status.ts";
 import { NothingMadeError } from "../array.ts";
-import { type CallRecord, filterText, RestClient, type RestOptions } from "./client.ts";
+import { type CallRecord, RestClient, type RestOptions } from "./client.ts";
+import { filterText } from "./query.ts";
 import { isRefusal } from "./refusals.ts";
 import { Limiter } from "./limiter.ts";
+import { number } from "./shape.ts";
 
 type Answer = HttpResponse | Error;
 
@@ -71,7 +73,7 @@ Deno.test("RestClient.create() throws NothingMadeError for a refusal that proves
   ];
   for (const [answers, isProof] of cases) {
     const { client } = scripted([...answers]);
-    const error = await client.create({ path: "volumes" }).catch((error) => error);
+    const error = await client.create({ path: "volumes", item: number }).catch((error) => error);
     assert.equal(error instanceof NothingMadeError, isProof, String(error));
   }
 });
@@ -152,12 +154,17 @@ Deno.test("RestClient repeats a login that met a busy array", async () => {
       return Promise.resolve(json(statuses.shift() ?? 500, {}, { "x-auth-token": "s" }));
     },
   });
-  assert.deepEqual((await client.call({ method: "POST", path: "volumes" })).items, [1]);
+  assert.deepEqual((await client.call({ method: "POST", path: "volumes", item: number })).items, [
+    1,
+  ]);
 });
 
 Deno.test("RestClient renews the session once after 401, and gives up after the second", async () => {
   const once = scripted([json(401, {}), json(200, { items: [1] })]);
-  assert.deepEqual((await once.client.call({ method: "POST", path: "volumes" })).items, [1]);
+  assert.deepEqual(
+    (await once.client.call({ method: "POST", path: "volumes", item: number })).items,
+    [1],
+  );
   assert.equal(once.paths().filter((path) => path.endsWith("/login")).length, 2);
   const twice = scripted([json(401, {}), json(401, {})]);
   await assert.rejects(
@@ -168,9 +175,15 @@ Deno.test("RestClient renews the session once after 401, and gives up after the 
 
 Deno.test("RestClient repeats a read after a reset, and a change only when it surely never left", async () => {
   const read = scripted([RESET, json(504, {}), json(200, { items: [1] })]);
-  assert.deepEqual((await read.client.call({ method: "GET", path: "volumes" })).items, [1]);
+  assert.deepEqual(
+    (await read.client.call({ method: "GET", path: "volumes", item: number })).items,
+    [1],
+  );
   const unsent = scripted([UNSENT, json(200, { items: [1] })]);
-  assert.deepEqual((await unsent.client.call({ method: "POST", path: "volumes" })).items, [1]);
+  assert.deepEqual(
+    (await unsent.client.call({ method: "POST", path: "volumes", item: number })).items,
+    [1],
+  );
   for (const answer of [RESET, json(502, {}), json(500, {}), json(504, {})]) {
     const sent = scripted([answer, json(200, { items: [1] })]);
     await assert.rejects(
@@ -299,7 +312,7 @@ Deno.test("RestClient tells onCall of each call, with no query and no answer as 
 
 Deno.test("page() follows FlashArray's more_items_remaining and FlashBlade's token alone", async () => {
   const page = (kind: "FA" | "FB", body: unknown) =>
-    scripted([json(200, body)], { kind }).client.page({ path: "x" }, { limit: 2 });
+    scripted([json(200, body)], { kind }).client.page({ path: "x", item: number }, { limit: 2 });
   const list = { items: [1, 2], continuation_token: "next" };
   assert.deepEqual(await page("FA", { ...list, more_items_remaining: true }), {
     items: [1, 2],
@@ -317,7 +330,7 @@ Deno.test("page() follows FlashArray's more_items_remaining and FlashBlade's tok
   assert.deepEqual(await page("FB", { items: [1], continuation_token: null }), { items: [1] });
   await assert.rejects(
     page("FA", { items: [1], continuation_token: null, more_items_remaining: true }),
-    (error) => isPsoError(error, "unavailable") && /cut a list of x off/.test(error.message),
+    (error) => isPsoError(error, "unavailable") && /list of x and cut it off/.test(error.message),
     "items must never be lost in silence",
   );
 });
@@ -330,17 +343,17 @@ Deno.test("all() reads every page, and a list that repeats its token is refused 
       more_items_remaining: token !== undefined,
     });
   const three = scripted([body([1, 2], "a"), body([3, 4], "b"), body([5])]);
-  assert.deepEqual(await Array.fromAsync(three.client.all({ path: "volumes" }, 2)), [
+  assert.deepEqual(await Array.fromAsync(three.client.all({ path: "volumes", item: number })), [
     1,
     2,
     3,
     4,
     5,
   ]);
-  assert.match(three.paths()[4] ?? "", /limit=2&continuation_token=b$/);
+  assert.match(three.paths()[4] ?? "", /limit=500&continuation_token=b$/);
   const loop = scripted([body([1], "a"), body([2], "a")]);
   await assert.rejects(
-    Array.fromAsync(loop.client.all({ path: "volumes" })),
+    Array.fromAsync(loop.client.all({ path: "volumes", item: number })),
     (error) => isPsoError(error, "unavailable"),
   );
 });

@@ -1,7 +1,11 @@
-import { PsoError } from "../../errors.ts";
-import { filterText, type Query, type RestClient } from "./client.ts";
-import { isRefusal, mayBeAboutName, type RestError } from "./refusals.ts";
+import { isNeverFinal, PsoError } from "../../errors.ts";
+import { foreignText } from "../../foreign_text.ts";
+import type { RestClient } from "./client.ts";
+import { filterText, type Query } from "./query.ts";
+import { isRefusal, mayBeAboutName, type RestError, unclearRefusal } from "./refusals.ts";
 import type { Lane } from "./limiter.ts";
+import { REST_LIMITS } from "./limits.ts";
+import { name, type Reader, record, text } from "./shape.ts";
 
 /** One array, as the code of its resources sees it. */
 export interface ArrayContext {
@@ -16,14 +20,22 @@ export interface Reference {
   name?: string | null;
 }
 
+/** A Reference as arrays write it: an empty name is none. */
+export const reference: Reader<Reference> = record({
+  id: text(),
+  name: (value, at) => value === "" ? "" : name(value, at),
+});
+
 /** One resource of the REST whose objects have names and can be destroyed and recovered. */
-export interface Resource {
+export interface Resource<T> {
   /** `volumes` */
   path: string;
   /** What messages call one object: `volume`. */
   noun: string;
   /** The query parameter that finds an object by its name. */
   nameKey: "names" | "names_or_owner_names";
+  /** What each object must be. */
+  item: Reader<T>;
   /** What to do about a destroyed object that still holds its name; completes a sentence. */
   recovery: (name: string) => string;
 }
@@ -46,6 +58,8 @@ interface RefusedCreate {
 
 /** How a destroy is sent. */
 interface DestroyOptions<T> {
+  /** The id of the object that was looked at before. */
+  id?: string;
   /** Sent with `destroyed: true`. */
   changes?: Record<string, unknown>;
   /** Judges the live object that the array refused to destroy; may throw what says it better. */
@@ -65,15 +79,29 @@ export function nameFilter(
 }
 
 /**
+ * Whether an object is one that `nameFilter` asks for. An array, or a proxy before it, may not know
+ * the filter: a volume that is not this cluster's must not be listed as its own.
+ */
+export function isAskedFor(
+  { name = "" }: { name?: string },
+  { prefix = "", names }: { prefix?: string; names?: readonly string[] },
+): boolean {
+  const spelled = name.toLowerCase();
+  return names
+    ? names.some((one) => one.toLowerCase() === spelled)
+    : spelled.startsWith(prefix.toLowerCase());
+}
+
+/**
  * The objects of one resource, as both kinds of array treat them alike. What is there decides, and
  * of the texts of refusals only those that are known to say "gone": texts differ between Purity
  * releases.
  */
-export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
+export class NamedObjects<T extends { id?: string; name?: string; destroyed?: boolean }> {
   readonly #context: ArrayContext;
-  readonly #resource: Resource;
+  readonly #resource: Resource<T>;
 
-  constructor(context: ArrayContext, resource: Resource) {
+  constructor(context: ArrayContext, resource: Resource<T>) {
     this.#context = context;
     this.#resource = resource;
   }
@@ -85,12 +113,13 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
    */
   async find(name: string, lookup: Lookup = {}): Promise<T | undefined> {
     const { signal, destroyed, lane } = lookup;
-    const { path, nameKey } = this.#resource;
+    const { path, nameKey, item: reader } = this.#resource;
     const { rest } = this.#context;
     // Destroyed ones are asked for too: an item says that it is destroyed in the same way with
     // every release, and a refusal does not.
-    const call = { method: "GET", path, query: { [nameKey]: name }, lane, signal } as const;
+    const query = { [nameKey]: name };
     try {
+      const call = { method: "GET", path, query, item: reader, lane, signal } as const;
       const { items } = await rest.call<T>(call);
       return items.find((item) => !item.destroyed) ?? (destroyed ? items[0] : undefined);
     } catch (error) {
@@ -140,10 +169,14 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
         { cause: error },
       );
     }
-    if (missing === undefined || !isRefusal(error, "missing", "destroyed")) throw error;
-    throw new PsoError("not_found", `${missing} is not on array ${this.#context.label()}`, {
-      cause: error,
-    });
+    if (isNeverFinal(error)) throw error;
+    if (missing !== undefined && isRefusal(error, "missing", "destroyed")) {
+      const message = `${missing} is not on array ${this.#context.label()}`;
+      throw new PsoError("not_found", message, { cause: error });
+    }
+    // It says of the call itself why nothing was made; other words fit no create whose object is
+    // not there.
+    throw isRefusal(error, "missing", "range") ? error : unclearRefusal(error);
   }
 
   /**
@@ -164,13 +197,15 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
    */
   async destroy(
     name: string,
-    { changes, onRefused, signal }: DestroyOptions<T> = {},
+    { id, changes, onRefused, signal }: DestroyOptions<T> = {},
   ): Promise<boolean> {
     const query = { names: name };
     const body = { ...changes, destroyed: true };
-    const { path } = this.#resource;
+    const { path, item } = this.#resource;
     try {
-      await this.#context.rest.call({ method: "PATCH", path, query, body, signal });
+      const call = { method: "PATCH", path, query, body, item, signal } as const;
+      const [destroyed] = (await this.#context.rest.call<T>(call)).items;
+      this.#refuseOther(name, { wanted: id, found: destroyed?.id });
       return true;
     } catch (error) {
       // With `changes`, something that they name may be what is missing.
@@ -183,6 +218,18 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
     }
   }
 
+  /** `unavailable` when both ids are known and differ: the name came to mean another object. */
+  #refuseOther(name: string, { wanted, found }: { wanted?: string; found?: string }): void {
+    if (wanted === undefined || found === undefined || wanted === found) return;
+    const shown = (id: string) => foreignText(id, REST_LIMITS.arrayNameChars.value);
+    throw new PsoError(
+      "unavailable",
+      `array ${this.#context.label()} destroyed another ${this.#resource.noun} than was looked ` +
+        `at: ${name} has the id ${shown(found)}, and it had ${shown(wanted)}; look at both on ` +
+        "the array, which can recover what was destroyed",
+    );
+  }
+
   /** The first objects that `query` gives and `counts` accepts; none when it names what is gone. */
   async firstFew(
     query: Query,
@@ -191,8 +238,8 @@ export class NamedObjects<T extends { name?: string; destroyed?: boolean }> {
   ): Promise<T[]> {
     const found: T[] = [];
     try {
-      const { path } = this.#resource;
-      for await (const item of this.#context.rest.all<T>({ path, query, signal })) {
+      const { path, item: reader } = this.#resource;
+      for await (const item of this.#context.rest.all<T>({ path, query, item: reader, signal })) {
         if (counts(item)) found.push(item);
         if (found.length === limit) break;
       }

@@ -6,17 +6,25 @@ import { Exports } from "../flashblade/exports.ts";
 import { FLASHARRAY_DIALECT } from "../flasharray/status.ts";
 import type { FileSystemItem } from "../flashblade/wire.ts";
 import { RestClient } from "./client.ts";
-import { type ArrayContext, NamedObjects, type Resource } from "./named_objects.ts";
+import { flag, name, record, text } from "./shape.ts";
+import { type ArrayContext, isAskedFor, NamedObjects, type Resource } from "./named_objects.ts";
 
-const VOLUMES: Resource = {
+interface Item {
+  id?: string;
+  name?: string;
+  destroyed?: boolean;
+}
+
+const VOLUMES: Resource<Item> = {
   path: "volumes",
   noun: "volume",
   nameKey: "names",
+  item: record<Item>({ id: text(), name, destroyed: flag }, ["name"]),
   recovery: () => "recover it",
 };
 
 /** A text of status 400, or items. */
-type Answer = string | { name: string; destroyed?: boolean }[];
+type Answer = string | { id?: string; name: string; destroyed?: boolean }[];
 
 /** An array that gives `answers` in order, and what was asked of it. */
 function scripted(...answers: Answer[]): { context: ArrayContext; asked: string[] } {
@@ -41,7 +49,8 @@ function scripted(...answers: Answer[]): { context: ArrayContext; asked: string[
 function volumesOf(...answers: Answer[]) {
   const { context, asked } = scripted(...answers);
   return {
-    volumes: new NamedObjects<{ name?: string; destroyed?: boolean }>(context, VOLUMES),
+    context,
+    volumes: new NamedObjects<Item>(context, VOLUMES),
     asked,
   };
 }
@@ -108,4 +117,46 @@ Deno.test("a disconnect from a FlashBlade is not done when the rules are refused
   await rejects(exports.disconnect("k8s-1", "all"), /NFS export policy does not exist/);
   [looks, isThere] = [0, false];
   equal(await exports.disconnect("k8s-1", "all"), false);
+});
+
+Deno.test("find() refuses an object of another name, also beside the one that was asked for", async () => {
+  for (const answer of [[{ name: "k8s-2" }], [{ name: "k8s-1" }, { name: "k8s-2" }]]) {
+    const { volumes } = volumesOf(answer);
+    await rejects(volumes.find("k8s-1"), {
+      code: "unavailable",
+      message: /about k8s-2, and k8s-1/,
+    });
+  }
+  const { volumes } = volumesOf([{ name: "K8S-1" }]);
+  equal((await volumes.find("k8s-1"))?.name, "K8S-1");
+});
+
+Deno.test("destroy() of an object that was looked at tells when the array destroyed another of its name", async () => {
+  const other = { code: "unavailable", message: /k8s-1 has the id b, and it had a; .*recover/ };
+  const { volumes } = volumesOf([{ id: "b", name: "k8s-1", destroyed: true }]);
+  await rejects(volumes.destroy("k8s-1", { id: "a" }), other);
+  const same = volumesOf([{ id: "a", name: "k8s-1", destroyed: true }]);
+  equal(await same.volumes.destroy("k8s-1", { id: "a" }), true);
+});
+
+Deno.test("afterRefusedCreate() takes no final code from words that what is there contradicts", async () => {
+  const cases: [string, string][] = [
+    ["Volume already exists.", "unavailable"],
+    ["Something new.", "unavailable"],
+    ["Size must be a multiple of 512.", "out_of_range"],
+  ];
+  for (const [text, code] of cases) {
+    const { volumes, context } = volumesOf(text, []);
+    const call = { path: "volumes", query: { names: "k8s-1" }, item: VOLUMES.item };
+    const error = await context.rest.create<Item>(call).catch((error) => error);
+    await rejects(volumes.afterRefusedCreate("k8s-1", { error }), { code });
+  }
+});
+
+Deno.test("isAskedFor() leaves out what an array lists beside what its filter asks for", () => {
+  equal(isAskedFor({ name: "K8S-1" }, { prefix: "k8s-" }), true);
+  equal(isAskedFor({ name: "k8s2-1" }, { prefix: "k8s-" }), false);
+  equal(isAskedFor({ name: "k8s-1" }, { names: ["k8s-2", "K8s-1"], prefix: "x" }), true);
+  equal(isAskedFor({ name: "k8s-1" }, { names: ["k8s-2"] }), false);
+  equal(isAskedFor({ name: "k8s-1" }, {}), true);
 });

@@ -1,5 +1,7 @@
 import { type ErrorCode, PsoError } from "../../errors.ts";
+import { foreignText } from "../../foreign_text.ts";
 import type { HttpResponse } from "../../net/https.ts";
+import { REST_LIMITS } from "./limits.ts";
 
 /** What an array's refusal means, so that callers need not read its text. */
 export type Refusal =
@@ -64,6 +66,13 @@ export class RestError extends PsoError {
   }
 }
 
+/** The same refusal when it is not known what the array has done: a code that is not final. */
+export function unclearRefusal(error: RestError): RestError {
+  const { message, refusal, status, said, context, isOwn } = error;
+  const text = `${message}; it may have been carried out all the same`;
+  return new RestError("unavailable", text, { refusal, status, said, context, isOwn });
+}
+
 /** True for a RestError with one of `refusals`. */
 export function isRefusal(error: unknown, ...refusals: Refusal[]): error is RestError {
   return error instanceof RestError && refusals.includes(error.refusal);
@@ -112,26 +121,66 @@ const SENTENCES: [RegExp, Refusal][] = [
   ],
 ];
 
+/** Words that stand in a text in this order, or a pattern that reads it once. */
+type Part = readonly string[] | RegExp;
+
 /**
  * Parts of other texts of status 400, which differ between releases; the first that fits counts.
- * They choose the error's code and its hint, and nobody goes on after one.
+ * They choose the error's code and its hint, and nobody goes on after one. An array writes these
+ * texts: a pattern that goes back over one, as `out.*of.*space` does, would stop everything.
  */
-const PARTS: [RegExp, Refusal][] = [
-  [/due to existing connections|has connections/, "connected"],
-  [
-    /limit reached|maximum (number )?of|maximum.*(connection|volume|snapshot|file system)|too many|pgroup.*limit/,
-    "limit",
-  ],
-  [
-    /no space|insufficient.*space|out.*of.*space|\b(array|system) is full\b|capacity.*exceed|quota/,
-    "space",
-  ],
-  [
-    /multiple of 512|size.*(small|large|range|between|minimum)|(small|large).*size|provisioned.*(between|range|least|most)/,
-    "range",
-  ],
+const PARTS: [readonly Part[], Refusal][] = [
+  [[["due to existing connections"], ["has connections"]], "connected"],
+  [[
+    ["limit reached"],
+    ["maximum of"],
+    ["maximum number of"],
+    ["maximum", "connection"],
+    ["maximum", "volume"],
+    ["maximum", "snapshot"],
+    ["maximum", "file system"],
+    ["too many"],
+    ["pgroup", "limit"],
+  ], "limit"],
+  [[
+    ["no space"],
+    ["insufficient", "space"],
+    ["out", "of", "space"],
+    /\b(array|system) is full\b/,
+    ["capacity", "exceed"],
+    ["quota"],
+  ], "space"],
+  [[
+    ["multiple of 512"],
+    ...["small", "large", "range", "between", "minimum"].map((word) => ["size", word]),
+    ["small", "size"],
+    ["large", "size"],
+    ...["between", "range", "least", "most"].map((word) => ["provisioned", word]),
+  ], "range"],
 ];
 
+/** Whether the words stand in the text, each after the one before; looks at no letter twice. */
+function hasInOrder(text: string, words: readonly string[]): boolean {
+  let from = 0;
+  return words.every((word) => {
+    const at = text.indexOf(word, from);
+    from = at + word.length;
+    return at >= 0;
+  });
+}
+
+function fits(text: string, part: Part): boolean {
+  return part instanceof RegExp ? part.test(text) : hasInOrder(text, part);
+}
+
+/** The text without full stops and blanks at its end. */
+function withoutEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && ". ".includes(text.charAt(end - 1))) end--;
+  return text.slice(0, end);
+}
+
+/** What a status means by itself, when the array's own JSON comes with it. */
 const STATUSES: Record<number, Refusal> = {
   401: "session",
   403: "role",
@@ -142,6 +191,9 @@ const STATUSES: Record<number, Refusal> = {
   412: "other",
   429: "rate",
 };
+
+/** The same for the page of whoever stands before the array; none of these is final to callers. */
+const FOREIGN_STATUSES: Record<number, Refusal> = { 401: "session", 403: "role", 429: "rate" };
 
 /** What follows from a refusal. */
 interface RefusalRow {
@@ -195,16 +247,20 @@ const ROWS: Record<Refusal, RefusalRow> = {
   },
   rate: { code: "busy", mayBeAboutName: false, provesNothingMade: false },
   trouble: { code: "unavailable", mayBeAboutName: false, provesNothingMade: false },
-  "no such call": { code: "unsupported", mayBeAboutName: false, provesNothingMade: false },
-  other: { code: "invalid", mayBeAboutName: true, provesNothingMade: false },
+  // Versions are agreed on: whoever does not know our calls is no array, or not now.
+  "no such call": { code: "unavailable", mayBeAboutName: false, provesNothingMade: false },
+  // Nobody knows what such a text says of the change.
+  other: { code: "unavailable", mayBeAboutName: true, provesNothingMade: false },
 };
 
-function refusalOf(status: number, said: string): Refusal {
+function refusalOf(status: number, { said, isOwn }: Pick<RefusalFacts, "said" | "isOwn">): Refusal {
+  if (!isOwn) return FOREIGN_STATUSES[status] ?? "trouble";
   const byStatus = STATUSES[status];
   if (byStatus) return byStatus;
-  if (status >= 500) return "trouble";
-  const text = said.toLowerCase().replace(/[.\s]+$/, "");
-  return [...SENTENCES, ...PARTS].find(([pattern]) => pattern.test(text))?.[1] ?? "other";
+  if (status !== 400) return "trouble";
+  const text = withoutEnd(said.toLowerCase());
+  return SENTENCES.find(([pattern]) => pattern.test(text))?.[1] ??
+    PARTS.find(([parts]) => parts.some((part) => fits(text, part)))?.[1] ?? "other";
 }
 
 interface ErrorBody {
@@ -214,23 +270,29 @@ interface ErrorBody {
 
 /**
  * Message and context in an error's body: the array's `errors` list, or the gateway's single
- * `message` (403, 429).
+ * `message` (403, 429). Both are cut, and shown without our secrets.
  */
 function readBody(text: string): Pick<RefusalFacts, "said" | "context" | "isOwn"> {
+  const page = { said: foreignText(text.trim(), PAGE_CHARS), context: "" };
+  if (text.length > REST_LIMITS.smallAnswerBytes.value) return { ...page, isOwn: false };
   try {
     const body: ErrorBody = JSON.parse(text);
     const first = Array.isArray(body?.errors) ? body.errors[0] : undefined;
     const said = first?.message ?? body?.message;
     return {
-      said: typeof said === "string" ? said : "",
+      said: typeof said === "string" ? foreignText(said) : "",
       isOwn: typeof said === "string" && said !== "",
-      context: typeof first?.context === "string" ? first.context : "",
+      context: typeof first?.context === "string"
+        ? foreignText(first.context, REST_LIMITS.nameChars.value)
+        : "",
     };
   } catch {
-    // A gateway's HTML.
-    return { said: text.trim().slice(0, 200), context: "", isOwn: false };
+    return { ...page, isOwn: false };
   }
 }
+
+/** What is shown of the page of a gateway. */
+const PAGE_CHARS = 200;
 
 /** A REST call as messages name it. */
 export interface NamedCall {
@@ -246,12 +308,12 @@ export function restErrorOf(
   what: NamedCall,
 ): RestError {
   const { said, context, isOwn } = readBody(response.text);
-  const refusal = refusalOf(response.status, said);
+  const refusal = refusalOf(response.status, { said, isOwn });
   const about = context === "" ? "" : ` (${context})`;
   const { code, hint } = ROWS[refusal];
   const text = said === ""
     ? `status ${response.status}`
-    : `${said.replace(/\.\s*$/, "")}${about}, status ${response.status}`;
+    : `${withoutEnd(said)}${about}, status ${response.status}`;
   const advice = hint === undefined ? "" : `; ${hint}`;
   return new RestError(code, `array ${what.array} refused ${what.call}: ${text}${advice}`, {
     refusal,

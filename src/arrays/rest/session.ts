@@ -2,7 +2,10 @@ import { SingleFlight } from "../../async/single_flight.ts";
 import { withDeadline } from "../../async/wait.ts";
 import { PsoError } from "../../errors.ts";
 import type { Fetch, HttpResponse } from "../../net/https.ts";
-import type { Secret } from "../../secret.ts";
+import { foreignText } from "../../foreign_text.ts";
+import { Secret } from "../../secret.ts";
+import { parseObject, refuseExcess } from "./answer.ts";
+import { REST_LIMITS } from "./limits.ts";
 import { restErrorOf } from "./refusals.ts";
 
 /** One request as metrics and log see it; `status` 0 = no answer. */
@@ -38,6 +41,9 @@ interface SessionOptions {
   onCall: (call: SentCall) => void;
 }
 
+/** What is shown of one REST version that an array offers. */
+const VERSION_CHARS = 20;
+
 /** After refused credentials the array is left alone for so long: arrays lock users out. */
 const REFUSED_PAUSE_MS = 30_000;
 
@@ -45,9 +51,9 @@ const REFUSED_PAUSE_MS = 30_000;
 export class RestSession {
   readonly #options: SessionOptions;
   readonly #versions = new SingleFlight<"versions", number>();
-  readonly #logins = new SingleFlight<"login", string>();
+  readonly #logins = new SingleFlight<"login", Secret>();
   #minor?: number;
-  #session?: string;
+  #session?: Secret;
   #refused?: { atMs: number; error: PsoError };
 
   constructor(options: SessionOptions) {
@@ -71,14 +77,14 @@ export class RestSession {
    * The session's token, by login when there is none. `denied` when the array refuses the API
    * token.
    */
-  async token(signal?: AbortSignal): Promise<string> {
+  async token(signal?: AbortSignal): Promise<Secret> {
     if (this.#session !== undefined) return this.#session;
     const minor = await this.version(signal);
     return await this.#logins.run("login", () => this.#login(`2.${minor}`), signal);
   }
 
   /** To be called when the array answered 401 to `token`; a newer session stays. */
-  expire(token: string): void {
+  expire(token: Secret): void {
     if (this.#session === token) this.#session = undefined;
   }
 
@@ -89,7 +95,7 @@ export class RestSession {
     this.#session = undefined;
     const path = this.#options.dialect.loginPath(`2.${this.#minor}`).replace(/login$/, "logout");
     // A session that stays behind ends by itself after its idle time.
-    await this.#send("POST", path, { "x-auth-token": session }).catch(() => {});
+    await this.#send("POST", path, { "x-auth-token": session.reveal() }).catch(() => {});
   }
 
   async #negotiate(): Promise<number> {
@@ -98,7 +104,7 @@ export class RestSession {
     if (response.status !== 200) {
       throw restErrorOf(response, { array: label(), call: "GET api_version" });
     }
-    const body = parseObject(response.text);
+    const body = bodyOf(response.text);
     const offered = body[dialect.versionsKey];
     if (!Array.isArray(offered)) {
       const other = dialect.versionsKey === "version" ? "versions" : "version";
@@ -114,12 +120,13 @@ export class RestSession {
             "check that the address is its management endpoint",
         );
     }
-    const minors = offered.flatMap((version) => /^2\.(\d+)$/.exec(String(version))?.[1] ?? []).map(
-      Number,
+    const versions = offered.slice(0, REST_LIMITS.versions.value).map((one) =>
+      typeof one === "string" ? foreignText(one, VERSION_CHARS) : "?"
     );
+    const minors = versions.flatMap((version) => /^2\.(\d+)$/.exec(version)?.[1] ?? []).map(Number);
     const common = minors.filter(dialect.knows);
     if (common.length === 0) {
-      const list = offered.length === 0 ? "none" : offered.join(", ");
+      const list = versions.length === 0 ? "none" : foreignText(versions.join(", "));
       throw new PsoError(
         "unsupported",
         `array ${label()} speaks REST ${list}, and this driver ${dialect.known}: ` +
@@ -130,7 +137,7 @@ export class RestSession {
     return this.#minor;
   }
 
-  async #login(version: string): Promise<string> {
+  async #login(version: string): Promise<Secret> {
     const { dialect, label, now, token } = this.#options;
     const refused = this.#refused;
     if (refused && now() - refused.atMs < REFUSED_PAUSE_MS) throw refused.error;
@@ -139,9 +146,15 @@ export class RestSession {
     });
     const session = response.headers["x-auth-token"];
     if (response.status === 200 && session) {
+      if (session.length > REST_LIMITS.sessionChars.value || !/^[\x21-\x7e]+$/.test(session)) {
+        throw new PsoError(
+          "unavailable",
+          `array ${label()} gave a session that cannot be sent back: check that the address is ` +
+            "its management endpoint",
+        );
+      }
       this.#refused = undefined;
-      this.#session = session;
-      return session;
+      return this.#session = new Secret(session);
     }
     const cause = restErrorOf(response, { array: label(), call: "the login" });
     // A bad token is answered by 400, 401 or 403, which differs between releases. Every other
@@ -185,10 +198,10 @@ export class RestSession {
   }
 }
 
-function parseObject(text: string): Record<string, unknown> {
+function bodyOf(text: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? { ...value } : {};
+    refuseExcess(text, 0);
+    return parseObject(text);
   } catch {
     return {};
   }

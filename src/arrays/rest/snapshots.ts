@@ -1,6 +1,7 @@
 import type { Page, Snapshot, SnapshotListOptions } from "../array.ts";
 import {
   type ArrayContext,
+  isAskedFor,
   NamedObjects,
   nameFilter,
   type Resource,
@@ -10,7 +11,7 @@ import { isRefusal } from "./refusals.ts";
 
 /** What tells the snapshots of one kind of array from those of the other. */
 export interface SnapshotKind<T> {
-  resource: Resource;
+  resource: Resource<T>;
   /** The query parameter of a list that finds the snapshots of one volume. */
   ownerKey: "source_names" | "names_or_owner_names";
   /** What messages call the volume. */
@@ -23,7 +24,7 @@ export interface SnapshotKind<T> {
 }
 
 /** The snapshots on one array, as StorageArray has them. */
-export class Snapshots<T extends { name?: string; destroyed?: boolean }> {
+export class Snapshots<T extends { id?: string; name?: string; destroyed?: boolean }> {
   readonly #context: ArrayContext;
   readonly #kind: SnapshotKind<T>;
   readonly #items: NamedObjects<T>;
@@ -45,13 +46,14 @@ export class Snapshots<T extends { name?: string; destroyed?: boolean }> {
    * snapshot of every file system that it has.
    */
   async create(volume: string, suffix: string, signal?: AbortSignal): Promise<Snapshot> {
-    const { resource: { path }, owner, shownOf } = this.#kind;
+    const { resource: { path, item: reader }, owner, shownOf } = this.#kind;
     const name = `${volume}.${suffix}`;
     const query = { source_names: volume };
-    const call = { method: "POST", path, query, body: { suffix }, signal } as const;
+    const body = { suffix };
+    const call = { method: "POST", path, query, body, item: reader, signal } as const;
     try {
       const item = (await this.#context.rest.call<T>(call)).items[0];
-      if (item) return shownOf(item);
+      if (item && isAskedFor(item, { names: [name] })) return shownOf(item);
     } catch (error) {
       const missing = `${owner} ${volume}`;
       return shownOf(await this.#items.afterRefusedCreate(name, { error, missing, signal }));
@@ -66,12 +68,13 @@ export class Snapshots<T extends { name?: string; destroyed?: boolean }> {
 
   /** As StorageArray.listSnapshots. */
   async list(options: SnapshotListOptions, signal?: AbortSignal): Promise<Page<Snapshot>> {
-    const { resource: { path }, ownerKey, isListed, shownOf } = this.#kind;
+    const { resource: { path, item }, ownerKey, isListed, shownOf } = this.#kind;
     const { volume } = options;
     const query = { destroyed: false, filter: nameFilter(options), [ownerKey]: volume };
     try {
-      const page = await this.#context.rest.page<T>({ path, query, signal }, options);
-      return { ...page, items: page.items.filter(isListed).map(shownOf) };
+      const page = await this.#context.rest.page<T>({ path, query, item, signal }, options);
+      const asked = page.items.filter((one) => isAskedFor(one, options) && isListed(one));
+      return { ...page, items: asked.map(shownOf) };
     } catch (error) {
       if (volume !== undefined && isRefusal(error, "missing", "destroyed")) return { items: [] };
       throw error;
