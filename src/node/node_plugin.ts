@@ -157,12 +157,14 @@ export class NodePlugin {
   }
 
   /** NodePublishVolume. */
-  publish(request: PublishRequest, signal?: AbortSignal): Promise<void> {
-    return this.#locked(
+  async publish(request: PublishRequest, signal?: AbortSignal): Promise<void> {
+    await this.#locked(
       request.volumeId,
       "publish",
       () => publishVolume(this.#context, request, signal),
     );
+    // What is published is staged and lives: it may have been mounted anew for this pod.
+    this.#failedStages.delete(request.volumeId);
   }
 
   /** NodeUnpublishVolume. */

@@ -51,10 +51,12 @@ for (const { what, fsType, stop } of STOPS) {
         await stop(volume.stagingPath);
         const health = { volumeId: volume.volumeId, volumePath: volume.stagingPath };
         assert.deepEqual((await node.health(health)).map(({ status }) => status), ["inaccessible"]);
+        for (const refused of [stage, publish]) {
+          const { code, message } = await failureOf(refused());
+          assert.equal(code, "in_use");
+          assert.match(message, /the kernel has stopped its .* still shows it: end the pods that/);
+        }
         const again = call === "stage" ? stage : publish;
-        const { code, message } = await failureOf(again());
-        assert.equal(code, "in_use");
-        assert.match(message, /the kernel has stopped its .* still shows it: end the pods that/);
         await node.unpublish(volume);
         await again();
         if (call === "stage") await publish();
