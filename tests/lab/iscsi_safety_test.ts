@@ -21,49 +21,83 @@ Deno.test("rule 19: a blkid that finds nothing does not make a volume with data 
           : undefined
       ),
     );
-    assert.match(await refusal(lab.stage(volume)), /ext4/);
+    assert.match(
+      await refusal(lab.stage(volume)),
+      /^conflict: volume \S+ holds ext4 and its class asks for xfs: data is never formatted over/,
+    );
     assert.equal(await sh("blkid -p -o value -s TYPE /var/lib/array/blkid"), "ext4");
     await array("delete", "blkid");
   }));
 
+/**
+ * Lets the array read this volume from a device of which a MiB from here on cannot be read, with its
+ * name and number as they are; gives back how that ends.
+ */
+async function spoil(name: string, fromByte: number): Promise<() => Promise<string>> {
+  const sector = fromByte / 512;
+  await sh(
+    `modprobe loop; loop=$(losetup -f --show /var/lib/array/${name})
+    printf '%s\n' "0 ${sector} linear $loop 0" "${sector} 2048 error" \
+      "${sector + 2048} ${SIZE / 512 - sector - 2048} linear $loop ${sector + 2048}" |
+      dmsetup create spoilt && udevadm settle
+    cd /sys/kernel/config/target/core/fileio_0; serial=$(cat /var/lib/array/${name}.serial)
+    rmdir ${name}; mkdir ${name}; cd ${name}
+    put() { printf %s "$2" >"$1"; }
+    put control fd_dev_name=/dev/mapper/spoilt,fd_dev_size=${SIZE},fd_buffered_io=1
+    put wwn/vendor_id PURE; put wwn/product_id FlashArray; put wwn/company_id 0x24a937
+    put wwn/vpd_unit_serial "0$serial"; put enable 1`,
+  );
+  return async () => {
+    await array("delete", name);
+    return await sh("dmsetup remove --retry spoilt; losetup -D");
+  };
+}
+
 Deno.test("rule 18: a volume that cannot be read is not formatted", () =>
   LabNode.leavesNothing(async (lab) => {
-    const volume = lab.volume(await iscsiVolume("unreadable", { lun: 1, sizeBytes: SIZE }));
-    await sh(
-      "head -c 1M /dev/urandom | dd of=/var/lib/array/unreadable bs=1M seek=100 " +
-        "conv=notrunc status=none",
+    await array("host", NODE_IQN);
+    const serial = await array("create", "unreadable", SIZE);
+    const mend = await spoil("unreadable", 96 * MiB);
+    await array("map", "unreadable", NODE_IQN, 1);
+    const volume = lab.volume(
+      iscsiAttachment({ serial, lun: 1, sizeBytes: SIZE, everWritten: false }),
     );
-    const sum = await sh("sha256sum </var/lib/array/unreadable");
-    await lab.stage(volume, { capability: BLOCK_CAPABILITY });
-    await sh(
-      `umount ${volume.stagingPath}/*; rm -r ${volume.stagingPath}/*; for d in ` +
-        "/sys/class/scsi_device/*; do echo offline >$d/device/state; done",
+    assert.match(
+      await refusal(lab.stage(volume)),
+      /^in_use: .* is not formatted with xfs because it does not prove blank: found what cannot be read: .*Input\/output error at byte 100663296/,
     );
-    assert.match(await refusal(lab.stage(volume)), /^(unavailable|timeout|in_use): /);
-    assert.equal(await sh("sha256sum </var/lib/array/unreadable"), sum);
-    await sh(
-      "for d in /sys/class/scsi_device/*; do [ ! -e $d ] || echo running >$d/device/state; done",
-    );
-    await lab.takeAway(volume);
-    await array("delete", "unreadable");
+    assert.equal(await sh("tr -d '\\0' </var/lib/array/unreadable | wc -c"), "0");
+    await mend();
   }));
 
-for (const old of ["ext4", "xfs"]) {
+for (
+  const { old, wanted, mkfs, found } of [
+    {
+      old: "ext4",
+      wanted: "xfs",
+      mkfs: "mkfs.ext4 -q -F -b 4096",
+      found: "ext2/ext3/ext4 backup superblock at byte 134217728",
+    },
+    {
+      old: "xfs",
+      wanted: "ext4",
+      mkfs: "mkfs.xfs -q -f",
+      found: "xfs secondary superblock at byte 100663296",
+    },
+  ]
+) {
   Deno.test(`rules 21 and 23: a device with an old ${old} is never formatted, though the array says that it was never written`, () =>
     LabNode.leavesNothing(async (lab) => {
       const volume = lab.volume(await iscsiVolume("data", { lun: 1, sizeBytes: SIZE }));
       await sh(
-        `mkfs.${old} -q ${
-          old === "ext4" ? "-F" : "-f"
-        } /var/lib/array/data; dd if=/dev/zero of=/var/lib/array/data bs=64k count=1 conv=notrunc status=none`,
+        `${mkfs} /var/lib/array/data; dd if=/dev/zero of=/var/lib/array/data bs=1M count=1 ` +
+          "conv=notrunc status=none",
       );
       const sum = await sh("sha256sum </var/lib/array/data");
-      assert.match(
-        await refusal(
-          lab.stage(volume, { capability: mountCapability(old === "ext4" ? "xfs" : "ext4") }),
-        ),
-        /^\w+: /,
-      );
+      const said = await refusal(lab.stage(volume, { capability: mountCapability(wanted) }));
+      const refused = `is not formatted with ${wanted} because it does not prove blank: found `;
+      assert.match(said, /^in_use: /);
+      assert.ok(said.includes(`${refused}${found}. `), said);
       assert.equal(await sh("sha256sum </var/lib/array/data"), sum);
       await array("delete", "data");
     }));
@@ -72,7 +106,10 @@ for (const old of ["ext4", "xfs"]) {
 Deno.test("rule 23: a blank-looking volume that the array has seen a write to is not formatted", () =>
   LabNode.leavesNothing(async (lab) => {
     const attachment = await iscsiVolume("written", { lun: 1, sizeBytes: SIZE });
-    await refusal(lab.stage(lab.volume({ ...attachment, everWritten: true })));
+    assert.match(
+      await refusal(lab.stage(lab.volume({ ...attachment, everWritten: true }))),
+      /^in_use: .* is not formatted with xfs because it does not prove blank: found no file system, although the array says that data was written to it/,
+    );
     assert.equal(await sh("tr -d '\\0' </var/lib/array/written | wc -c"), "0");
     await array("delete", "written");
   }));
@@ -169,7 +206,7 @@ Deno.test("a volume that carries the host's own system is never touched: not by 
       `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -o new && iscsiadm -m node -T ` +
       `${TARGET_IQN} -p ${portal} -l`;
     await sh(`${PORTALS.map(login).join(" && ")}; until [ -e ${map} ]; do sleep 0.2; done`);
-    // What LVM makes of a logical volume (there is no lvm2 in the guest): a linear map with a UUID
+    // What LVM makes of a logical volume, without its own records: a linear map with a UUID
     // of LVM's.
     await sh(
       `dmsetup create system-root --uuid LVM-Zm9vYmFy --table "0 $(($(blockdev --getsz ${map}) - 8192)) linear ${map} 8192" && udevadm settle

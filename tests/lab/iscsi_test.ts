@@ -75,6 +75,25 @@ for (
     }));
 }
 
+Deno.test("iSCSI: LUN 300 of an array that shows it in flat addressing is found, used, grown and taken away", () =>
+  LabNode.leavesNothing(async (lab) => {
+    const lun = 300;
+    // what Linux makes of the flat form of LUN 300, and so what it asks LIO for
+    const flat = 0x4000 + lun;
+    const attachment = { ...await iscsiVolume("flat", { lun: flat, sizeBytes: SIZE }), lun };
+    const volume = lab.volume(attachment);
+    await lab.stage(volume);
+    await lab.publish(volume);
+    const luns = await sh("ls /sys/class/scsi_device | cut -d: -f4 | sort -u");
+    assert.equal(luns, `${flat}`);
+    await array("grow", "flat", 2 * SIZE);
+    const { volumeId, targetPath: volumePath, stagingPath } = volume;
+    const wanted = { volumeId, volumePath, stagingPath, requiredBytes: 2 * SIZE };
+    assert.ok((await lab.node.expand(wanted)).sizeBytes >= 2 * SIZE * 0.9);
+    await lab.takeAway(volume);
+    await array("delete", "flat");
+  }));
+
 Deno.test("iSCSI: a raw block volume shows the map, and its data is there again after a second stage", () =>
   LabNode.leavesNothing(async (lab) => {
     const attachment = await iscsiVolume("raw", { lun: 7, sizeBytes: SIZE });
