@@ -5,8 +5,13 @@ import { createRun } from "./command.ts";
 const path = Deno.env.get("PATH");
 const run = createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger, path });
 
-/** A program that starts a tool, waits for it for 100 ms, tells how that ended, and has no more. */
+/**
+ * A program that starts a tool, waits for it for 100 ms, tells how that ended, and has no more. Its
+ * clock runs ten times as fast.
+ */
 const PROGRAM = `
+const wait = globalThis.setTimeout;
+globalThis.setTimeout = (work, ms) => wait(work, ms / 10);
 import { createRun } from ${JSON.stringify(import.meta.resolve("./command.ts"))};
 import { silentLogger } from ${JSON.stringify(import.meta.resolve("../log.ts"))};
 const path = Deno.env.get("PATH");

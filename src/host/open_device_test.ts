@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { silentLogger } from "../log.ts";
+import { withTestClock } from "../../tests/support/test_clock.ts";
 import { failureOf } from "../../tests/support/test_node.ts";
 import { createRun } from "./command.ts";
 import { refuseOpenDevice } from "./open_device.ts";
@@ -39,7 +40,7 @@ Deno.test("refuseOpenDevice() finds a process by the device's number, also by a 
       args: ["-c", 'exec 3<"$1"; exec sleep 7303', "sh", `${folder}/xvda`],
     }).spawn();
     try {
-      const { code, message } = await failureOf(refuse());
+      const { code, message } = await failureOf(withTestClock(refuse));
       assert.equal(code, "in_use");
       assert.ok(message.includes(`is still open in process ${child.pid} (sleep)`), message);
     } finally {

@@ -5,12 +5,14 @@ import { listLoopDevices } from "../host/loop.ts";
 import { MiB } from "../size.ts";
 import {
   BLOCK_CAPABILITY,
+  checksumOf,
   failureOf,
   mountCapability,
   TestNode,
   testRun,
   type TestVolume,
 } from "../../tests/support/test_node.ts";
+import { withTestClock } from "../../tests/support/test_clock.ts";
 
 async function loopOf(test: TestNode, volume: TestVolume): Promise<string | undefined> {
   return (await listLoopDevices({ ...test.host, root: "/" })).find((loop) =>
@@ -123,7 +125,8 @@ Deno.test("a stage that fails never takes the device of a raw publication away, 
       if (tool === "mount") throw new Error("mount fails");
       return testRun(tool, args, options);
     });
-    await assert.rejects(test.node.stage(test.stageRequest(volume, { capability })), /mount fails/);
+    const stage = () => test.node.stage(test.stageRequest(volume, { capability }));
+    await assert.rejects(withTestClock(stage), /mount fails/);
     assert.equal(await loopOf(test, volume), device);
     test.restart();
     await test.node.stage(test.stageRequest(volume, { capability }));
@@ -144,7 +147,7 @@ Deno.test("an interrupted format is not touched by a reader", () =>
     });
     await assert.rejects(test.node.stage(test.stageRequest(volume)), /killed/);
     test.restart();
-    const before = (await testRun("sha256sum", [volume.image])).stdout;
+    const before = await checksumOf(volume.image);
     const capability: Capability = {
       mode: "single-node-writer",
       access: { type: "mount", fsType: "xfs", mountFlags: ["ro"] },
@@ -153,7 +156,7 @@ Deno.test("an interrupted format is not touched by a reader", () =>
       (await failureOf(test.node.stage(test.stageRequest(volume, { capability })))).code,
       "unsupported",
     );
-    assert.equal((await testRun("sha256sum", [volume.image])).stdout, before);
+    assert.equal(await checksumOf(volume.image), before);
     await test.node.stage(test.stageRequest(volume));
     await test.node.unstage(volume);
   }));

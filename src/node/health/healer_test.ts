@@ -5,6 +5,7 @@ import { attachment, FakeHost } from "../../../tests/support/fake_host.ts";
 import { NQN, NVME_PORTALS } from "../../../tests/support/fake_nvme.ts";
 import { PORTALS } from "../../../tests/support/fake_iscsi.ts";
 import { serialOf, SIZE_BYTES } from "../../../tests/support/fake_scsi.ts";
+import { withTestClock } from "../../../tests/support/test_clock.ts";
 import { failureOf, mountCapability } from "../../../tests/support/test_node.ts";
 
 /** A host with both sessions and these volumes staged. */
@@ -12,11 +13,13 @@ function withVolumes(
   numbers: number[],
   work: (fake: FakeHost, node: NodePlugin) => Promise<void>,
 ): Promise<void> {
-  return FakeHost.use(async (fake) => {
-    for (const [index, portal] of PORTALS.entries()) fake.iscsi.addSession(index + 1, portal);
-    for (const number of numbers) await fake.stagedVolume(number);
-    await work(fake, fake.plugin());
-  });
+  return withTestClock(() =>
+    FakeHost.use(async (fake) => {
+      for (const [index, portal] of PORTALS.entries()) fake.iscsi.addSession(index + 1, portal);
+      for (const number of numbers) await fake.stagedVolume(number);
+      await work(fake, fake.plugin());
+    })
+  );
 }
 
 async function round({ healer }: NodePlugin): Promise<void> {

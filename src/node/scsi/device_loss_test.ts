@@ -1,5 +1,6 @@
 /** Devices that go, stay or hide at the wrong moment, over a sysfs of files. */
 import assert from "node:assert/strict";
+import { withTestClock } from "../../../tests/support/test_clock.ts";
 import { attachment, FakeHost } from "../../../tests/support/fake_host.ts";
 import { wwidOf } from "../../../tests/support/fake_scsi.ts";
 import { BLOCK_CAPABILITY, failureOf } from "../../../tests/support/test_node.ts";
@@ -31,7 +32,7 @@ Deno.test("unstage leaves a device whose file system is still open somewhere, th
     const disk = await singlePath(fake);
     fake.write(`/sys/fs/xfs/${disk}/stats/stats`, "");
     const node = fake.plugin({ flasharray: { multipath: false } });
-    const { code, message } = await failureOf(node.unstage(VOLUME));
+    const { code, message } = await failureOf(withTestClock(() => node.unstage(VOLUME)));
     assert.equal(code, "in_use");
     assert.match(message, /the xfs on sda is unmounted here, but the kernel still has it open/);
     assert.deepEqual(fake.scsi.devices.length, 1);
@@ -45,7 +46,7 @@ Deno.test("unstage leaves a disk without a map that a process has open", () =>
     const disk = await singlePath(fake);
     fake.reads.open.set(disk, "postgres");
     const node = fake.plugin({ flasharray: { multipath: false } });
-    const { code, message } = await failureOf(node.unstage(VOLUME));
+    const { code, message } = await failureOf(withTestClock(() => node.unstage(VOLUME)));
     assert.equal(code, "in_use");
     assert.match(message, /device sda is still open in process 4711 \(postgres\): end it/);
     assert.deepEqual(fake.scsi.devices.length, 1);
