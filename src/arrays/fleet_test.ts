@@ -2,7 +2,7 @@ import { deepEqual } from "node:assert/strict";
 import { until } from "../async/wait.ts";
 import { withTestClock } from "../../tests/support/test_clock.ts";
 import { PsoError } from "../errors.ts";
-import { silentLogger } from "../log.ts";
+import { createLogger, silentLogger } from "../log.ts";
 import type { StorageArray } from "./array.ts";
 import { Fleet } from "./fleet.ts";
 
@@ -50,4 +50,22 @@ Deno.test("run() looks soon again at an array that has a problem, and seldom at 
     stop.abort();
     await running;
   });
+});
+
+Deno.test("refresh() says once that an array has a problem, and once that it is well again", async () => {
+  let isWell = true;
+  const lines: string[] = [];
+  const log = createLogger({ write: (line) => lines.push(line) });
+  const fleet = new Fleet([{ array: emptyArray("fa-1", () => isWell) }], { log });
+  for (const next of [true, false, false, true, true]) {
+    isWell = next;
+    await fleet.refresh(new AbortController().signal);
+  }
+  const said = lines.map((line) => JSON.parse(line)).filter(({ event }) =>
+    /problem|well/.test(event)
+  );
+  deepEqual(said.map(({ event, array }) => `${event}: ${array}`), [
+    "array has a problem: fa-1",
+    "array is well again: fa-1",
+  ]);
 });

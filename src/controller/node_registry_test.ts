@@ -76,6 +76,8 @@ Deno.test("NodeRegistry.learn() gives the initiators of a node that is gone to a
   let now = 0;
   const registry = new NodeRegistry(() => now);
   registry.learn("id-a", node("a", { iqn: "iqn.x:1" }));
+  now = 59 * 60 * 1000;
+  throws(() => registry.learn("id-b", node("b", { iqn: "IQN.x:1" })), { code: "in_use" });
   now = 61 * 60 * 1000;
   registry.learn("id-b", node("b", { iqn: "IQN.x:1" }));
   throws(() => registry.learn("id-a", node("a", { iqn: "iqn.x:1" })), { code: "in_use" });

@@ -15,6 +15,24 @@ for (const arrayToken of [undefined, "tök=en/+|1", LONG]) {
   });
 }
 
+// 11 bytes of its own, and 4 for each 3 of the array's token
+Deno.test("PageTokens.decode() reads a token after a restart as long as its whole is within 128 bytes", () => {
+  const position = (length: number) => ({ arrayHint: "2dcf29ad", arrayToken: "x".repeat(length) });
+  const longest = new PageTokens().encode(position(87));
+  deepEqual([longest.length, new PageTokens().decode(longest)], [127, position(87)]);
+  const tooLong = new PageTokens().encode(position(88));
+  ok(tooLong.length <= 128, tooLong);
+  throws(() => new PageTokens().decode(tooLong), { code: "stale_token" });
+});
+
+Deno.test("PageTokens keeps the long tokens of a thousand lists that are under way", () => {
+  const tokens = new PageTokens();
+  const position = (list: number) => ({ arrayHint: "2dcf29ad", arrayToken: LONG + list });
+  const given = Array.from({ length: 1_001 }, (_, list) => tokens.encode(position(list)));
+  throws(() => tokens.decode(given[0] ?? ""), { code: "stale_token" });
+  deepEqual(tokens.decode(given[1] ?? ""), position(1));
+});
+
 Deno.test("PageTokens.decode() answers stale_token for anything that was never given out, and for a long one after a restart", () => {
   const forgotten = new PageTokens().encode({ arrayHint: "2dcf29ad", arrayToken: LONG });
   for (

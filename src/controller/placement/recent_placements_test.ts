@@ -10,7 +10,9 @@ Deno.test("RecentPlacements sums per array and forgets after five minutes", () =
   recent.add("fa-1", 7);
   equal(recent.bytesOn("fa-1"), 22);
   equal(recent.bytesOn("fa-2"), 0);
-  now += 4 * 60 * 1000;
+  now += 2.5 * 60 * 1000;
+  equal(recent.bytesOn("fa-1"), 22);
+  now += 1.5 * 60 * 1000;
   equal(recent.bytesOn("fa-1"), 7);
   now += 2 * 60 * 1000;
   equal(recent.bytesOn("fa-1"), 0);
