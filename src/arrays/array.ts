@@ -228,6 +228,9 @@ export interface StorageArray {
   /** `host:port` of its management endpoint. */
   readonly address: string;
 
+  /** Why it is taken for silent: the last call got no answer in time, and none came since. */
+  readonly silence?: PsoError;
+
   /**
    * SHA-256 of the public key that the server at `address` proves to have now: two addresses with
    * one key lead to one machine, whatever id it gives. `undefined` over plain HTTP, and when the

@@ -6,9 +6,15 @@ import type { Page } from "./array.ts";
 import { proveRole } from "./role.ts";
 import { FleetIdentity } from "./fleet_identity.ts";
 import { IdentityError, isIdentityProblem, type Member } from "./fleet_member.ts";
+import { NameListing } from "./name_listing.ts";
+import { REST_LIMITS } from "./rest/limits.ts";
 
-/** Items that are asked for per call of a listing. */
-const PAGE_LIMIT = 1000;
+/** Which part of a listing is asked for. */
+interface ListedPart {
+  prefix?: string;
+  limit: number;
+  token?: string;
+}
 
 /** How arrays are checked. */
 export interface CheckOptions {
@@ -85,38 +91,45 @@ export class FleetChecks {
 
   /** Notes every name that the array holds. */
   async #list(member: Member, signal?: AbortSignal): Promise<void> {
-    const { prefix: text, log } = this.#options;
+    const { log } = this.#options;
     const { array, index } = member;
-    const prefix = text === "" ? undefined : text;
     const finish = index.beginListing();
-    const pages = async <T>(
-      page: (token: string | undefined, within: AbortSignal) => Promise<Page<T>>,
-      note: (item: T) => void,
-    ) => {
-      let token: string | undefined;
-      do {
-        const from = token;
-        const { items, nextToken } = await this.#timed(
-          member,
-          (within) => page(from, within),
-          signal,
-        );
-        items.forEach(note);
-        token = nextToken;
-      } while (token !== undefined);
-    };
-    await pages(
-      (token, within) => array.listVolumes({ prefix, limit: PAGE_LIMIT, token }, within),
-      ({ name }) => index.add(name),
-    );
-    await pages(
-      (token, within) => array.listSnapshots({ prefix, limit: PAGE_LIMIT, token }, within),
-      ({ name }) => index.addSnapshot(name),
+    const what = `the listing of array ${array.label}`;
+    const listing = await withDeadline(
+      what,
+      { timeoutMs: REST_LIMITS.listingMs.value, signal },
+      (within) => this.#namesOf(member, within),
     );
     // A volume that was deleted while we listed may be in the index again, by a page from before:
     // that costs a look-up, nothing else.
+    listing.noteIn(index);
     finish();
     log.info("array listed", { array: array.label, names: index.count(() => true) });
+  }
+
+  async #namesOf(member: Member, signal: AbortSignal): Promise<NameListing> {
+    const { array } = member;
+    const prefix = this.#options.prefix === "" ? undefined : this.#options.prefix;
+    const listing = new NameListing(array.label);
+    const pages = async (
+      what: "volumes" | "snapshots",
+      page: (part: ListedPart, within: AbortSignal) => Promise<Page<{ name: string }>>,
+    ) => {
+      let token: string | undefined;
+      do {
+        const part = { prefix, limit: REST_LIMITS.pageItems.value, token };
+        const { items, nextToken } = await this.#timed(
+          member,
+          (within) => page(part, within),
+          signal,
+        );
+        listing.add(what, items.map(({ name }) => name));
+        token = nextToken;
+      } while (token !== undefined);
+    };
+    await pages("volumes", (part, within) => array.listVolumes(part, within));
+    await pages("snapshots", (part, within) => array.listSnapshots(part, within));
+    return listing;
   }
 
   #timed<T>(

@@ -12,7 +12,7 @@ export interface FleetMember {
   readonly id?: string;
   /** Facts of the last check that succeeded; kept while the array does not answer. */
   readonly status?: ArrayStatus;
-  /** Why it cannot be used now; absent when the last check went well. */
+  /** Why it cannot be used now; absent when the last check went well and it answers. */
   readonly problem?: PsoError;
   /** Why the array refused a create though its checks go well; absent once it takes creates again. */
   readonly refusal?: PsoError;
@@ -29,7 +29,6 @@ export interface FleetMember {
 /** A member as the fleet itself sees it: only the fleet writes. */
 export class Member implements FleetMember {
   status?: ArrayStatus;
-  problem?: PsoError;
   refusal?: PsoError;
   checkedMs?: number;
   /** The id that answered first at this address: another one later is another array. */
@@ -42,7 +41,18 @@ export class Member implements FleetMember {
   labels: Readonly<Record<string, string>> = {};
   suspended = false;
 
+  #problem?: PsoError;
+
   constructor(readonly array: StorageArray) {}
+
+  /** What the last check found, else that a call since then got no answer in time. */
+  get problem(): PsoError | undefined {
+    return this.#problem ?? this.array.silence;
+  }
+
+  set problem(problem: PsoError | undefined) {
+    this.#problem = problem;
+  }
 
   get warm(): boolean {
     return this.index.complete;

@@ -6,6 +6,7 @@ import { flashArray } from "./flasharray/flasharray.ts";
 import { FLASHARRAY_DIALECT } from "./flasharray/status.ts";
 import { flashBlade } from "./flashblade/flashblade.ts";
 import { FLASHBLADE_DIALECT } from "./flashblade/status.ts";
+import { REST_LIMITS } from "./rest/limits.ts";
 import type { Limiter } from "./rest/limiter.ts";
 import { type CallRecord, RestClient } from "./rest/client.ts";
 
@@ -46,7 +47,13 @@ export interface OpenArray {
 export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
   const { kind, scheme, managementAddress: address, token, tls, name: label, nfsEndpoint } = entry;
   const { log, onCall, now, callTimeoutMs, limiter } = options;
-  const https = options.fetch ? undefined : new HttpsClient({ scheme, address, tls });
+  const https = options.fetch ? undefined : new HttpsClient({
+    scheme,
+    address,
+    tls,
+    maxResponseBytes: REST_LIMITS.answerBytes.value,
+    smallAnswerBytes: REST_LIMITS.smallAnswerBytes.value,
+  });
   const fetch = options.fetch ?? https?.fetch;
   if (!fetch) throw new TypeError("an array needs a way to be reached");
   const rest: RestClient = new RestClient({

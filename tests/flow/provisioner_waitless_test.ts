@@ -232,3 +232,21 @@ Deno.test("a claim that every array refuses names each one's reason, and is trie
     });
   });
 });
+
+Deno.test("an array whose call gets no answer in time is not chosen again, before any check says so", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const names = Array.from({ length: 12 }, (_, at) => `pvc-${at}`);
+    for (const array of ["fa-1", "fa-2"]) {
+      bed.link(array, "silent");
+      const lost: string[] = [];
+      for (const name of names.map((one) => `${one}-${array}`)) {
+        const signal = AbortSignal.timeout(1_200);
+        const request = bed.request(name);
+        await bed.provisioner.createVolume(request, signal).catch(() => lost.push(name));
+      }
+      equal(lost.length, 1, `the first time-out of ${array} counts: ${lost.join(", ")}`);
+      bed.link(array, "whole");
+      await bed.fleet.refresh(bed.signal);
+    }
+  });
+});

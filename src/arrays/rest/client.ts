@@ -18,6 +18,7 @@ import { type Query, queryText, refuseImpossibleNames } from "./query.ts";
 import { isRefusal, type NamedCall, RestError, restErrorOf } from "./refusals.ts";
 import { type Dialect, RestSession, type SentCall } from "./session.ts";
 import type { Reader } from "./shape.ts";
+import { Silence } from "./silence.ts";
 
 /** One REST call as metrics and log see it. */
 export interface CallRecord extends SentCall {
@@ -80,10 +81,12 @@ export class RestClient {
   readonly #options: RestOptions;
   readonly #session: RestSession;
   readonly #limiter: Limiter;
+  readonly #silence: Silence;
 
   constructor(options: RestOptions) {
     this.#options = options;
     this.#limiter = options.limiter ?? new Limiter();
+    this.#silence = new Silence(options);
     this.#session = new RestSession({
       fetch: options.fetch,
       dialect: options.dialect,
@@ -101,6 +104,11 @@ export class RestClient {
    */
   minor(signal?: AbortSignal): Promise<number> {
     return this.#session.version(signal);
+  }
+
+  /** As StorageArray.silence. */
+  get silence(): PsoError | undefined {
+    return this.#silence.error;
   }
 
   /** Asks the array for its versions again. */
@@ -304,6 +312,7 @@ export class RestClient {
     const permit = await this.#limiter.acquire(call.lane ?? "provision", request.signal);
     const started = performance.now();
     let status = 0;
+    let end: SentCall["end"];
     try {
       const what = `${call.method} ${call.path}`;
       const response = await withDeadline(
@@ -315,9 +324,9 @@ export class RestClient {
       tellLimiter(permit, status);
       return response;
     } catch (error) {
-      if (error instanceof TransportError && error.code === "timeout" && !request.signal.aborted) {
-        permit.slow();
-      }
+      if (request.signal.aborted) end = "caller";
+      else if (error instanceof TransportError && error.code === "timeout") end = "timeout";
+      if (end === "timeout") permit.slow();
       throw request.signal.aborted && !(error instanceof TransportError)
         ? abortError(request.signal)
         : error;
@@ -328,11 +337,13 @@ export class RestClient {
         path: call.path,
         status,
         ms: performance.now() - started,
+        end,
       });
     }
   }
 
   #record(call: SentCall): void {
+    this.#silence.note(call);
     const record = { array: this.#options.label(), ...call };
     this.#options.onCall?.(record);
     this.#options.log.debug("rest", { ...record, ms: Math.round(record.ms) });

@@ -70,6 +70,9 @@ export function restArray<F extends { arrayName: string }>(
       return shown();
     },
     configuredName: label ?? address,
+    get silence() {
+      return rest.silence;
+    },
     status: async (signal) => (await look(signal)).status,
     findVolume: (name, options = {}) => volumes.find(name, options),
     createVolume: (spec, signal) => volumes.create(spec, signal),

@@ -1,6 +1,6 @@
 import { SingleFlight } from "../../async/single_flight.ts";
 import { withDeadline } from "../../async/wait.ts";
-import { PsoError } from "../../errors.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
 import type { Fetch, HttpResponse } from "../../net/https.ts";
 import { foreignText } from "../../foreign_text.ts";
 import { Secret } from "../../secret.ts";
@@ -15,6 +15,8 @@ export interface SentCall {
   path: string;
   status: number;
   ms: number;
+  /** How it ended without an answer: its time was over, or its caller's; absent for other reasons. */
+  end?: "timeout" | "caller";
 }
 
 /** What differs between FlashArray and FlashBlade below their resources. */
@@ -179,6 +181,7 @@ export class RestSession {
     const { fetch, timeoutMs, label, onCall } = this.#options;
     const started = performance.now();
     let status = 0;
+    let end: SentCall["end"];
     try {
       const response = await withDeadline(
         `the login at array ${label()}`,
@@ -187,12 +190,16 @@ export class RestSession {
       );
       status = response.status;
       return response;
+    } catch (error) {
+      if (isPsoError(error, "timeout")) end = "timeout"; // no caller can end it
+      throw error;
     } finally {
       onCall({
         method,
         path: path.replace(/^\/api\/(2\.\d+\/)?/, ""),
         status,
         ms: performance.now() - started,
+        end,
       });
     }
   }
