@@ -1,27 +1,10 @@
 // A handle names one volume on one array: what happens when other arrays have one of the same name.
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import type { StorageArray } from "../../src/arrays/array.ts";
 import { isPsoError } from "../../src/errors.ts";
 import { hostNameFor } from "../../src/names.ts";
 import { GiB } from "../../src/size.ts";
+import { homeAndOther, makeNamesake, NAME } from "./namesakes.ts";
 import { N1, N2, ProvisionerBed, RAW_RWX, RWX } from "./provisioner_bed.ts";
-
-const NAME = "k8s-pvc-1";
-
-/** The array that has the volume, and the first of the others. */
-async function homeAndOther(bed: ProvisionerBed): Promise<[StorageArray, StorageArray]> {
-  const arrays = bed.fleet.members.map(({ array }) => array).filter(({ kind }) => kind === "block");
-  const found = await Promise.all(arrays.map((array) => array.findVolume(NAME)));
-  const home = arrays.find((_, index) => found[index]);
-  const other = arrays.find((_, index) => !found[index]);
-  if (!home || !other) throw new Error("the volume is not on exactly one of the arrays");
-  return [home, other];
-}
-
-/** A volume that somebody made, as by the array's own console. */
-async function makeNamesake(array: StorageArray, name = NAME): Promise<void> {
-  await array.createVolume({ name, sizeBytes: GiB });
-}
 
 const isGone = (error: unknown) => isPsoError(error, "not_found");
 const isAmbiguous = (error: unknown) => isPsoError(error, "ambiguous");

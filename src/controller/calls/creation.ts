@@ -10,7 +10,12 @@ import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { ContentSource, CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
 import { accessibleTopologyOf, namesPlace, TOPOLOGY_PREFIX } from "../topology.ts";
 import { type LocatedVolume, placeKey, type VolumeLocator } from "../volume_locator.ts";
-import { findExistingVolume, refuseDifferentVolume } from "./existing_volume.ts";
+import {
+  type Adoption,
+  findExistingVolume,
+  refuseDifferentVolume,
+  refuseNamesakesCopy,
+} from "./existing_volume.ts";
 import { classDemands, memberArrays } from "./placing.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
 import { readWantedVolume, wantedSize, type WantedVolume } from "./wanted_volume.ts";
@@ -88,12 +93,6 @@ function refuseAnyPlace(
   );
 }
 
-/** A volume that bears the name already, and what is asked for. */
-interface Adoption {
-  existing: LocatedVolume;
-  wanted: WantedVolume;
-}
-
 /**
  * Answers with a volume that bears the name already, if it is what the request asks for. A clone
  * that an earlier call made and did not finish is finished now: a block volume grows, a file system
@@ -107,6 +106,7 @@ async function adoptVolume(
   const { member } = existing;
   context.fleet.created(member, wanted.name);
   refuseDifferentVolume(existing, wanted);
+  await refuseNamesakesCopy(context, { existing, wanted }, signal);
   const volume = await finishedVolume(context, { existing, wanted }, signal);
   return await answerFor(context, { located: { member, volume }, wanted }, signal);
 }

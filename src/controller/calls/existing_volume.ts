@@ -5,8 +5,9 @@ import { messageOf, PsoError } from "../../errors.ts";
 import type { ContentSource } from "../requests.ts";
 import { topologyFault } from "../topology.ts";
 import { parseSnapshotId, parseVolumeId, volumeOfSnapshot } from "../volume_id.ts";
-import type { LocatedVolume } from "../volume_locator.ts";
+import type { LocatedVolume, VolumeLocator } from "../volume_locator.ts";
 import { sizeMismatch } from "../volume_size.ts";
+import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
 import type { WantedVolume } from "./wanted_volume.ts";
 
 /**
@@ -96,6 +97,45 @@ function refuseNamesakes(name: string, found: readonly LocatedVolume[]): void {
       places.join(" and ")
     } both have it, and they are different volumes; ` +
       "rename or remove the one that is not this claim's",
+  );
+}
+
+/** A volume that bears the wanted name, and what is asked for. */
+export interface Adoption {
+  existing: LocatedVolume;
+  wanted: WantedVolume;
+}
+
+/**
+ * `conflict` when the volume was made from a namesake of the wanted source: an array tells only the
+ * name of a source, and that means one volume only together with the array. `unavailable` while it
+ * cannot be told which array has the wanted source. No call when the source's handle names the
+ * array that the volume is on.
+ */
+export async function refuseNamesakesCopy(
+  { fleet, locator }: { fleet: Fleet; locator: VolumeLocator },
+  { existing: { member, volume }, wanted: { request } }: Adoption,
+  signal: AbortSignal,
+): Promise<void> {
+  const { contentSource } = request;
+  if (!contentSource) return;
+  const isSnapshot = "snapshotId" in contentSource;
+  const id = isSnapshot ? contentSource.snapshotId : contentSource.volumeId;
+  const { arrayHint } = isSnapshot ? parseSnapshotId(id) : parseVolumeId(id);
+  if (arrayHint !== undefined && await fleet.identify(arrayHint) === member) return;
+  const source = await neverFinalWhenUnclear({
+    what: `tell whether ${volume.name} on ${member.array.label} was made from ${id}`,
+    final: [],
+    work: async (): Promise<{ member: FleetMember } | undefined> =>
+      isSnapshot ? await locator.findSnapshot(id, signal) : await locator.find(id, signal),
+  });
+  if (source?.member === member) return;
+  const place = source ? `is on ${source.member.array.label}` : "does not exist any more";
+  throw new PsoError(
+    "conflict",
+    `${request.name} exists already on ${member.array.label} as ${volume.name}, and differs: ` +
+      `it was made from ${volume.source} of that array, and the source ${id} that is asked for ` +
+      `${place}; rename or remove the one that is not this claim's`,
   );
 }
 
