@@ -74,6 +74,12 @@ export function snapshotSuffixFor(csiName: string): string {
   });
 }
 
+/** Whether the suffix of a snapshot is one that PSO and this driver give: `snapshot-…` or a hashed one. */
+export function isOwnSnapshotSuffix(suffix: string): boolean {
+  const name = suffix.toLowerCase();
+  return name.startsWith("snapshot-") || HASHED.test(name);
+}
+
 /** Node names that are host names as they are, and that arrays take. */
 const PLAIN_HOST = /^(?=.*[a-z-])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 /** Ends of names that this driver makes itself: of a node's own host, and of its second one. */

@@ -110,8 +110,10 @@ export interface NodeKnowledge {
   cluster?: string;
   /** Identities that the node of this name had before: it was installed anew, or got a new port. */
   earlier?: readonly NodeIdentity[];
-  /** The name of another node that has this initiator. */
+  /** The name of another node that has this initiator; of any, when the call is about no node. */
   otherNodeWith?: (initiator: string) => string | undefined;
+  /** Whether a node of this cluster stands behind a client address of the volume's rules. */
+  isNodeAddress?: (client: string) => boolean;
   /** Other nodes that this process has published the volume to. */
   otherUsers?: readonly NodeIdentity[];
   /** This process has published the volume to the node, and tried no other since. */
@@ -147,14 +149,29 @@ export interface ConnectOptions {
   signal?: AbortSignal;
 }
 
-/** What the caller of a delete knows that the array does not. */
-export interface DeleteOptions {
-  /**
-   * Block only: the prefix of this cluster's volumes, without its `-`. The connections of a volume
-   * of another name are read before anything is sent; of the cluster's own the array's refusal to
-   * destroy what is connected is enough.
-   */
+/** What a delete may destroy beside what the cluster made itself. */
+export interface DeleteRights {
+  /** What was imported: nobody's by its name, or of a cluster that `deletePrefixes` names. */
+  deleteImported: boolean;
+  /** Of what has the tag of another cluster, only what has one of these. */
+  deletePrefixes: readonly string[];
+}
+
+/** Whose objects a delete may destroy. */
+export interface DeleteScope {
+  /** The prefix of this cluster's volumes, without its `-`. */
   cluster?: string;
+  /** What else it may destroy; absent: anything. */
+  rights?: DeleteRights;
+  signal?: AbortSignal;
+}
+
+/**
+ * What the caller of a delete knows that the array does not. Who reaches a volume of another name
+ * than the cluster's own is read before anything is sent; of its own block volumes the array's
+ * refusal to destroy what is connected is enough.
+ */
+export interface DeleteOptions extends DeleteScope {
   /**
    * File only: whether a client address of a rule of ours belongs to a node. A file system that is
    * exported to a node is not deleted; without this, and for rules that an administrator wrote, it
@@ -166,7 +183,6 @@ export interface DeleteOptions {
    * any, the connections of a block volume are read before anything is sent.
    */
   publishedTo?: readonly string[];
-  signal?: AbortSignal;
 }
 
 /** Which part of a list is asked for. */
@@ -266,7 +282,8 @@ export interface StorageArray {
    * call did it, false when there was no live volume of that name here. `in_use` when it is
    * connected to a host (block), is exported to a node that `isNode` knows or `publishedTo` names
    * (file), or has snapshots that somebody asked for: those are asked for each time, because
-   * another controller or a person may have made one a moment ago.
+   * another controller or a person may have made one a moment ago. So it is for a volume that the
+   * cluster did not make: when `rights` do not allow it, or any client has a rule (file).
    */
   deleteVolume(name: string, options?: DeleteOptions): Promise<boolean>;
   listVolumes(
@@ -281,8 +298,11 @@ export interface StorageArray {
    * missing.
    */
   createSnapshot(volume: string, suffix: string, signal?: AbortSignal): Promise<Snapshot>;
-  /** Destroys; gone already is success. */
-  deleteSnapshot(name: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Destroys; gone already is success. `in_use` when the scope does not let the cluster destroy a
+   * snapshot that it did not make.
+   */
+  deleteSnapshot(name: string, options?: DeleteScope): Promise<void>;
   listSnapshots(
     options: SnapshotListOptions,
     signal?: AbortSignal,

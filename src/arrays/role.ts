@@ -7,5 +7,5 @@ import type { StorageArray } from "./array.ts";
  */
 export async function proveRole(array: StorageArray, signal?: AbortSignal): Promise<void> {
   const nobodys = crypto.randomUUID().replaceAll("-", "");
-  await array.deleteSnapshot(`role-check-${nobodys}.none`, signal);
+  await array.deleteSnapshot(`role-check-${nobodys}.none`, { signal });
 }

@@ -81,6 +81,25 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         env: "PURE_K8S_NAMESPACE",
       },
       {
+        path: "deleteImported",
+        type: "switch",
+        default: true,
+        meaning: "A volume or snapshot that this cluster did not make is destroyed when its " +
+          "PersistentVolume or VolumeSnapshotContent says `Delete`. `false`: it is never " +
+          "destroyed. See [who may reach a volume](reach.md#what-this-cluster-did-not-make).",
+        usedBy: "driver",
+      },
+      {
+        path: "deletePrefixes",
+        type: "options",
+        default: [],
+        meaning: "`clusterID`s of other clusters of which this one may destroy volumes and " +
+          "snapshots, as after a move from a cluster that is gone. A list, or one text with the " +
+          "IDs parted by commas or blanks. What has the tag `cluster` of any other cluster is " +
+          "never destroyed.",
+        usedBy: "driver",
+      },
+      {
         path: "maxVolumesPerNode",
         type: "integer",
         default: 256,

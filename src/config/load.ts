@@ -155,6 +155,8 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
   const exportRules = settings.text("flashblade.exportRules");
   return {
     clusterId: readClusterId(settings),
+    deleteImported: settings.switch("deleteImported"),
+    deletePrefixes: settings.texts("deletePrefixes"),
     maxVolumesPerNode: settings.integer("maxVolumesPerNode"),
     flasharray: {
       sanType: sanTypeOf(settings.text("flasharray.sanType")),

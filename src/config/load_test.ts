@@ -20,6 +20,8 @@ Deno.test("loadConfig() fills in every default", async () => {
   assert.deepEqual(warnings, []);
   assert.deepEqual({ ...config, arrays: [] }, {
     clusterId: "k8s",
+    deleteImported: true,
+    deletePrefixes: [],
     arrays: [],
     maxVolumesPerNode: 256,
     flasharray: {
@@ -41,6 +43,8 @@ Deno.test("loadConfig() fills in every default", async () => {
 Deno.test("loadConfig() reads every key of the driver", async () => {
   const { config, warnings } = await loadValues(`${FLEET}
 clusterID: prod_1
+deleteImported: "false"
+deletePrefixes: old_1, old_2
 maxVolumesPerNode: "100"
 app: {debug: true}
 storagetopology: {enable: true, strictTopology: true}
@@ -77,6 +81,8 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
   );
   assert.deepEqual({ ...config, arrays: 0, flasharray: 0 }, {
     clusterId: "prod_1",
+    deleteImported: false,
+    deletePrefixes: ["old_1", "old_2"],
     arrays: 0,
     maxVolumesPerNode: 100,
     flasharray: 0,

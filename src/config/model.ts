@@ -79,6 +79,10 @@ export interface FlashBladeSettings {
 export interface Config {
   /** Begins the name of every volume, with `-` after it. */
   clusterId: string;
+  /** DeleteVolume and DeleteSnapshot destroy also what this cluster did not make. */
+  deleteImported: boolean;
+  /** Of what has the tag of another cluster, only what has one of these is destroyed. */
+  deletePrefixes: readonly string[];
   /** Empty on a node. */
   arrays: readonly ArrayConfig[];
   maxVolumesPerNode: number;

@@ -3,5 +3,11 @@ import type { Config } from "../config/model.ts";
 /** The part of the configuration that decides about volumes. */
 export type ProvisionerOptions = Pick<
   Config,
-  "clusterId" | "maxVolumesPerNode" | "topology" | "flasharray" | "flashblade"
+  | "clusterId"
+  | "deleteImported"
+  | "deletePrefixes"
+  | "maxVolumesPerNode"
+  | "topology"
+  | "flasharray"
+  | "flashblade"
 >;

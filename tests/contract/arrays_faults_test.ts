@@ -20,6 +20,7 @@ const LOCAL: ConnectOptions = {
   exclusive: true,
   preempt: true,
   readOnly: false,
+  known: { cluster: "k8s" },
 };
 const SIZE = 16 * MiB;
 const KINDS: Kind[] = ["flasharray", "flashblade"];

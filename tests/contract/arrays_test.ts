@@ -41,6 +41,7 @@ const LOCAL: ConnectOptions = {
   exclusive: true,
   preempt: true,
   readOnly: false,
+  known: { cluster: "k8s" },
 };
 const SIZE = 64 * MiB;
 
@@ -262,11 +263,11 @@ each(
     await array.disconnect("k8s-pvc-1", node(1));
     await array.disconnect("k8s-pvc-1", node(1));
     deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, [hostOf(2)]);
-    await array.disconnect("k8s-pvc-1", "all");
-    await array.disconnect("k8s-pvc-1", "all");
+    await array.disconnect("k8s-pvc-1", "all", { known: LOCAL.known });
+    await array.disconnect("k8s-pvc-1", "all", { known: LOCAL.known });
     deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, []);
     await array.disconnect("k8s-no-such", node(1));
-    await array.disconnect("k8s-no-such", "all");
+    await array.disconnect("k8s-no-such", "all", { known: LOCAL.known });
     await rejects(
       array.connect("k8s-no-such", node(1), LOCAL),
       (error) => isPsoError(error, "not_found"),

@@ -254,7 +254,7 @@ Deno.test(
       const known = { ...KNOWN, earlier: [installed(OLD)] };
       equal(await one.disconnect(V, now, { known }), true);
       deepEqual(await hostsOf(V), ["another"]);
-      await one.disconnect(V, "all");
+      await one.disconnect(V, "all", { known: KNOWN });
       deepEqual(await hostsOf(V), []);
     }
   }),

@@ -28,6 +28,8 @@ import { FLASHARRAY, FLASHBLADE } from "../support/test_settings.ts";
 /** Settings that a test wants otherwise than the bed has them, key by key. */
 interface SettingChanges {
   clusterId?: string;
+  deleteImported?: boolean;
+  deletePrefixes?: readonly string[];
   maxVolumesPerNode?: number;
   topology?: ProvisionerOptions["topology"];
   flasharray?: Partial<FlashArraySettings>;
@@ -37,6 +39,8 @@ interface SettingChanges {
 function optionsWith({ flasharray, flashblade, ...changes }: SettingChanges): ProvisionerOptions {
   return {
     clusterId: "k8s",
+    deleteImported: true,
+    deletePrefixes: [],
     maxVolumesPerNode: 256,
     topology: { enable: true, strict: false },
     ...changes,

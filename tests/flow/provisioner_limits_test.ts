@@ -90,7 +90,7 @@ for (const last of ["unpublish", "unpublish by name", "unpublish from all", "del
         await member.array.createVolume({ name, sizeBytes: GiB });
       }
       await bed.publish("oracle-1", N1);
-      await member.array.disconnect("oracle-1", "all");
+      await member.array.disconnect("oracle-1", N1);
       await member.array.deleteVolume("oracle-1");
       await rejects(bed.publish("oracle-2", N1), { code: "exhausted" });
       const nodeId = last === "unpublish"

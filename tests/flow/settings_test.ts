@@ -74,6 +74,20 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     before: "k8s-pvc-1",
     after: "prod_1-pvc-1",
   }],
+  deleteImported: [{
+    on: "the delete of an imported volume",
+    value: false,
+    outcome: (world) => deleteImported(world, {}),
+    before: "done",
+    after: "in_use",
+  }],
+  deletePrefixes: [{
+    on: "the delete of a volume of another cluster",
+    value: ["old"],
+    outcome: (world) => deleteImported(world, { cluster: "old" }),
+    before: "in_use",
+    after: "done",
+  }],
   maxVolumesPerNode: [
     { on: "publish", value: 1, outcome: publishTwo, before: "published", after: "exhausted" },
     { on: "NodeGetInfo", value: 1, outcome: nodeInfo, before: "256", after: "1" },
@@ -310,6 +324,16 @@ async function createVolume(world: World, change: Partial<CreateVolumeRequest> =
     parameters: {},
     ...change,
   }, world.signal);
+}
+
+/** Deletes a volume with these tags that somebody else made. */
+async function deleteImported(
+  { fleet, provisioner, signal }: World,
+  tags: Record<string, string>,
+): Promise<string> {
+  const array = fleet.members.find(({ array }) => array.kind === "block")?.array;
+  await array?.createVolume({ name: "oracle-data", sizeBytes: GiB, tags });
+  return await codeOf(provisioner.deleteVolume("oracle-data", signal));
 }
 
 async function publish(

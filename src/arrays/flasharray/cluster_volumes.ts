@@ -59,8 +59,16 @@ export async function isOfCluster(
   { cluster, signal }: ClusterQuestion,
 ): Promise<boolean> {
   if (isOwnVolumeName(cluster, volume)) return true;
-  if (cluster === undefined) return false;
-  return (await clusterTagsOf(context, [volume], signal))?.get(spelled(volume)) === cluster;
+  return cluster !== undefined && await clusterTagOf(context, volume, signal) === cluster;
+}
+
+/** The value of the volume's tag `cluster`; `undefined` without one, or when it is gone. */
+export async function clusterTagOf(
+  context: ArrayContext,
+  volume: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  return (await clusterTagsOf(context, [volume], signal))?.get(spelled(volume));
 }
 
 /** Arrays compare names without case. */
@@ -68,7 +76,10 @@ function spelled(volume: string | null | undefined): string {
   return (volume ?? "").toLowerCase();
 }
 
-/** Volume in lower case → value of its tag `cluster`, where it has one; `undefined` when one of them is gone. */
+/**
+ * Volume in lower case → value of its tag `cluster`, where it has one; `undefined` when one of them
+ * is gone.
+ */
 async function clusterTagsOf(
   { rest }: ArrayContext,
   volumes: string[],

@@ -3,6 +3,7 @@ import type { Attachment, NodeIdentity } from "../../handoff.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
 import type { ConnectOptions, NodeOptions } from "../array.ts";
 import { ConnectionRows, holderOf, lunOf } from "./connection_rows.ts";
+import { isOfCluster } from "./cluster_volumes.ts";
 import type { HostContext } from "./host_editor.ts";
 import { HostObjects, type HostRole } from "./hosts.ts";
 import { attachmentOf, type FlashArrayFacts } from "./ports.ts";
@@ -182,8 +183,9 @@ export class Connections {
 
   /**
    * Disconnects all others. What the node had under a former identity goes in any case. `in_use`
-   * when another node holds the volume and the configuration forbids to take it away; what this
-   * call itself connected is undone then.
+   * when another node holds the volume and the configuration forbids to take it away, or when this
+   * cluster did not make the volume and the other is no known node of it; what this call itself
+   * connected is undone then.
    */
   async #disconnectOthers(
     { own, others }: Look,
@@ -192,20 +194,36 @@ export class Connections {
   ): Promise<void> {
     const { volume, node, preempt, signal } = wanted;
     const foreign = others.filter(({ role }) => role === "other").map(({ row }) => row);
-    if (preempt || foreign.length === 0) {
+    const fixed = preempt ? await this.#rowsOfOthers(volume, foreign, wanted) : foreign;
+    if (fixed.length === 0) {
       for (const { row } of others) await this.#delete(volume, row, signal);
       return;
     }
     if (isMade && own) await this.#delete(volume, own, signal);
-    const names = new Set(
-      foreign.map((row) => row.host?.name ?? `host group ${row.host_group?.name}`),
-    );
+    const why = preempt ? ` (${NOT_KNOWN})` : "";
     throw new PsoError(
       "in_use",
       `volume ${volume} on array ${this.#context.label()} is connected to ` +
-        `${[...names].join(", ")} and may serve one node only: ` +
+        `${holdersIn(fixed)}${why} and may serve one node only: ` +
         `detach it there before it is attached to ${node.name}`,
     );
+  }
+
+  /**
+   * Those of the connections that must stay. A volume that this cluster did not make may serve
+   * machines outside of it: only what is known as a node of this cluster may be cut off.
+   */
+  async #rowsOfOthers(
+    volume: string,
+    rows: ConnectionItem[],
+    { known, signal }: NodeOptions,
+  ): Promise<ConnectionItem[]> {
+    if (rows.length === 0) return [];
+    const { cluster } = known ?? {};
+    if (await isOfCluster(this.#context, volume, { cluster, signal })) return [];
+    const names = rows.flatMap((row) => row.host?.name ?? []);
+    const nodes = await this.#hosts.nodesAmong(names, { known, signal });
+    return rows.filter((row) => !nodes.has(row.host?.name ?? ""));
   }
 
   /**
@@ -281,13 +299,25 @@ export class Connections {
       if (rows.length === 0) {
         return isRemoved || await this.#context.find(volume, signal) !== undefined;
       }
-      for (const row of rows) isRemoved = await this.#delete(volume, row, signal) || isRemoved;
+      const fixed = node === "all" ? await this.#rowsOfOthers(volume, rows, options) : [];
+      for (const row of rows.filter((row) => !fixed.includes(row))) {
+        isRemoved = await this.#delete(volume, row, signal) || isRemoved;
+      }
+      if (fixed.length > 0) throw this.#stillConnected(volume, fixed);
     }
     const who = node === "all" ? "a host" : `node ${node.name}`;
     throw new PsoError(
       "unavailable",
       `volume ${volume} on array ${this.#context.label()} was connected to ${who} again while it ` +
         "was being disconnected; try again",
+    );
+  }
+
+  #stillConnected(volume: string, rows: readonly ConnectionItem[]): PsoError {
+    return new PsoError(
+      "in_use",
+      `volume ${volume} on array ${this.#context.label()} is still connected to ` +
+        `${holdersIn(rows)} (${NOT_KNOWN}): detach it there`,
     );
   }
 
@@ -332,6 +362,14 @@ export class Connections {
   async hostsOf(volumes: string[], signal?: AbortSignal): Promise<Map<string, string[]>> {
     return await this.#rows.hostsOf(volumes, signal);
   }
+}
+
+/** Completes a sentence about a host that has a volume which this cluster did not make. */
+const NOT_KNOWN = "no known node of this cluster, which did not make the volume";
+
+function holdersIn(rows: readonly ConnectionItem[]): string {
+  const names = rows.map((row) => row.host?.name ?? `host group ${row.host_group?.name}`);
+  return [...new Set(names)].join(", ");
 }
 
 /** Changes with one key run one after another. Arrays compare host names without case. */

@@ -109,6 +109,16 @@ export class HostOwner {
     return initiatorsHeldBy(host).some(({ name }) => this.had(name));
   }
 
+  /** Whether the host holds initiators of known nodes of this cluster, and nothing else. */
+  isOfNodes(host: HostItem): boolean {
+    const held = initiatorsHeldBy(host);
+    return held.length > 0 &&
+      held.every(({ name }) =>
+        this.#current.has(spelled(name)) || this.had(name) ||
+        this.#known.otherNodeWith?.(name) !== undefined
+      );
+  }
+
   /** An initiator of the host that another known node has, and that node's name. */
   otherNodeIn(host: HostItem): { port: string; node: string } | undefined {
     for (const { name } of this.extrasIn(host)) {

@@ -163,12 +163,7 @@ export class HostObjects {
     const roles = new Map<string, HostRole>();
     const owner = new HostOwner(node, known);
     const open = hostNames.filter((name) => !this.#isOthers(name, owner));
-    const hosts: HostItem[] = [];
-    for (let start = 0; start < open.length; start += NAMES_PER_FILTER) {
-      const terms = open.slice(start, start + NAMES_PER_FILTER).map(nameTerm);
-      hosts.push(...await this.#listed(terms, signal));
-    }
-    for (const host of hosts) {
+    for (const host of await this.#named(open, signal)) {
       if (owner.sharesWith(host)) roles.set(host.name ?? "", "current");
       else if (
         owner.otherNodeIn(host) === undefined &&
@@ -177,6 +172,29 @@ export class HostObjects {
       ) roles.set(host.name ?? "", "former");
     }
     return roles;
+  }
+
+  /**
+   * Those of the hosts that are known nodes of this cluster by all that they hold. One call for up
+   * to fifty.
+   */
+  async nodesAmong(
+    hostNames: readonly string[],
+    { known, signal }: NodeOptions,
+  ): Promise<Set<string>> {
+    const anybody = { name: "", protocols: [], wwpns: [], addresses: [] };
+    const owner = new HostOwner(anybody, known);
+    const hosts = await this.#named(hostNames, signal);
+    return new Set(hosts.filter((host) => owner.isOfNodes(host)).map(({ name }) => name ?? ""));
+  }
+
+  async #named(hostNames: readonly string[], signal?: AbortSignal): Promise<HostItem[]> {
+    const hosts: HostItem[] = [];
+    for (let start = 0; start < hostNames.length; start += NAMES_PER_FILTER) {
+      const terms = hostNames.slice(start, start + NAMES_PER_FILTER).map(nameTerm);
+      hosts.push(...await this.#listed(terms, signal));
+    }
+    return hosts;
   }
 
   /** Whether this process connected another node by the host: one that shares nothing with this. */

@@ -1,4 +1,5 @@
 import type { SnapshotKind } from "../rest/snapshots.ts";
+import { clusterTagOf } from "./cluster_volumes.ts";
 import { isOwnSnapshot, type SnapshotItem, snapshotItem, snapshotOf } from "./wire.ts";
 
 /**
@@ -17,6 +18,7 @@ export const VOLUME_SNAPSHOTS: SnapshotKind<SnapshotItem> = {
   },
   ownerKey: "source_names",
   owner: "volume",
+  tagOf: clusterTagOf,
   shownOf: snapshotOf,
   isListed: isOwnSnapshot,
   isKept: ({ name = "" }) => !/^\d+$/.test(name.split(".")[1] ?? ""),

@@ -18,6 +18,8 @@ import {
   type Resource,
 } from "../rest/named_objects.ts";
 import { mayBeAboutName, RestError } from "../rest/refusals.ts";
+import { refuseNotOwn, RETAIN } from "../ownership.ts";
+import { clusterTagOf } from "./cluster_volumes.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import { type SnapshotItem, type VolumeItem, volumeItem, volumeOf } from "./wire.ts";
 
@@ -165,7 +167,7 @@ export class Volumes {
    */
   async delete(
     name: string,
-    { cluster, publishedTo = [], signal }: DeleteOptions = {},
+    { cluster, rights, publishedTo = [], signal }: DeleteOptions = {},
   ): Promise<boolean> {
     const shown = `volume ${name} on array ${this.#context.label()}`;
     const refuseConnected = async (item: VolumeItem) => {
@@ -177,12 +179,18 @@ export class Volumes {
         `${shown} is connected to ${names.join(", ")}: detach it first`,
       );
     };
-    const looksFirst = publishedTo.length > 0 || !isOwnVolumeName(cluster, name);
-    const [item, kept] = await Promise.all([
-      looksFirst ? this.#items.find(name, { signal }) : undefined,
+    const isOwn = isOwnVolumeName(cluster, name);
+    const [item, kept, tag] = await Promise.all([
+      isOwn && publishedTo.length === 0 ? undefined : this.#items.find(name, { signal }),
       this.#context.snapshots.keptOf(name, signal),
+      isOwn || !rights ? undefined : clusterTagOf(this.#context, name, signal),
     ]);
     if (item) await refuseConnected(item);
+    if (item && !isOwn) {
+      refuseNotOwn({ shown, cluster, tag, rights, otherwise: RETAIN.volume });
+    }
+    // Of what is judged by its tag nothing may be destroyed that came to be after the look.
+    if (!item && !isOwn) return false;
     refuseSnapshots(shown, kept);
     const id = item?.id;
     return await this.#items.destroy(name, { id, onRefused: refuseConnected, signal });

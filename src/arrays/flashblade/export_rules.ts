@@ -33,7 +33,7 @@ export function formatRules(rules: readonly ExportRule[]): string {
 }
 
 /** One address, IPv4 or IPv6, and no block, name, `*` or netgroup. */
-function isAddress(client: string): boolean {
+export function isAddress(client: string): boolean {
   return parseIp(client) !== undefined;
 }
 

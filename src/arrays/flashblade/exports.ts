@@ -2,6 +2,7 @@ import { addressKey } from "../../net/address.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
+import { isOwnVolumeName } from "../../names.ts";
 import type { ConnectOptions, NodeKnowledge, NodeOptions } from "../array.ts";
 import { identitiesOf } from "../node_knowledge.ts";
 import {
@@ -100,13 +101,21 @@ export class Exports {
       const item = await this.#context.find(volume, signal);
       if (!item) return false;
       const rules = parseRules(item.nfs?.rules ?? "");
+      const fixed = node === "all" ? rulesOfOthers(volume, rules.filter(isOwnRule), known) : [];
       const left = node === "all"
-        ? rules.filter((rule) => !isOwnRule(rule))
+        ? rules.filter((rule) => !isOwnRule(rule) || fixed.includes(rule))
         : withoutAddresses(rules, addressesOf(node, known));
-      if (areEqual(rules, left)) return true;
+      const refuseRest = () => {
+        if (fixed.length === 0) return true;
+        throw new PsoError(
+          "in_use",
+          `file system ${volume} on array ${this.#context.label()} is still exported to ` +
+            `${clientsIn(fixed)} (${NOT_KNOWN}): take the rule out on the array`,
+        );
+      };
+      if (areEqual(rules, left)) return refuseRest();
       try {
         await this.#write(volume, left, signal);
-        return true;
       } catch (error) {
         // Something that the rules name may be what is missing: then the node is still let in.
         const isGone = isRefusal(error, "missing", "destroyed") &&
@@ -114,6 +123,7 @@ export class Exports {
         if (!isGone) throw error;
         return false;
       }
+      return refuseRest();
     });
   }
 
@@ -177,11 +187,13 @@ export class Exports {
     if (!exclusive || isRepeat) return withAddresses(rules, node.addresses, options);
     const everything = [...node.addresses, ...addressesOf(node, known)];
     const others = withoutAddresses(rules, everything).filter(isOwnRule);
-    if (others.length > 0 && !preempt) {
+    const fixed = preempt ? rulesOfOthers(volume, others, known) : others;
+    if (fixed.length > 0) {
+      const why = preempt ? ` (${NOT_KNOWN})` : "";
       throw new PsoError(
         "in_use",
         `file system ${volume} on array ${this.#context.label()} is exported to ` +
-          `${others.map(({ client }) => client).join(", ")} and may serve one node only: ` +
+          `${clientsIn(fixed)}${why} and may serve one node only: ` +
           `detach it there before it is attached to ${node.name}`,
       );
     }
@@ -201,6 +213,26 @@ export class Exports {
       signal,
     });
   }
+}
+
+/** Completes a sentence about a client of a file system that this cluster did not make. */
+const NOT_KNOWN = "no known node of this cluster, which did not make the file system";
+
+/**
+ * Those of our rules that must stay. A file system that this cluster did not make may serve another
+ * one, whose driver writes the same rules: only what lets a node of this cluster in may be dropped.
+ */
+function rulesOfOthers(
+  volume: string,
+  rules: readonly ExportRule[],
+  known: NodeKnowledge | undefined,
+): ExportRule[] {
+  if (isOwnVolumeName(known?.cluster, volume)) return [];
+  return rules.filter(({ client }) => !known?.isNodeAddress?.(client));
+}
+
+function clientsIn(rules: readonly ExportRule[]): string {
+  return rules.map(({ client }) => client).join(", ");
 }
 
 /**

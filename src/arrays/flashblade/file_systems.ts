@@ -1,4 +1,5 @@
 import { PsoError } from "../../errors.ts";
+import { isOwnVolumeName } from "../../names.ts";
 import type {
   CreateVolumeSpec,
   DeleteOptions,
@@ -7,6 +8,7 @@ import type {
   Volume,
   VolumeListOptions,
 } from "../array.ts";
+import { refuseNotOwn, RETAIN } from "../ownership.ts";
 import { isRefusal } from "../rest/refusals.ts";
 import {
   type ArrayContext,
@@ -27,6 +29,7 @@ import {
 } from "./clone.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import {
+  addressesIn,
   clientsOf,
   type FileSystemItem,
   fileSystemItem,
@@ -186,7 +189,7 @@ export class FileSystems {
    * what is exported to a node or has snapshots that somebody asked for is not destroyed.
    */
   async delete(name: string, options: DeleteOptions = {}): Promise<boolean> {
-    const { signal, isNode, publishedTo = [] } = options;
+    const { cluster, rights, signal, isNode, publishedTo = [] } = options;
     const [item, kept] = await Promise.all([
       this.#items.find(name, { signal, destroyed: true }),
       this.#context.snapshots.keptOf(name, signal),
@@ -201,6 +204,10 @@ export class FileSystems {
         "in_use",
         `${shown} is exported to ${users.join(", ")}: unpublish it there first`,
       );
+    }
+    if (rights && !isOwnVolumeName(cluster, name)) {
+      refuseClients(shown, addressesIn(item));
+      refuseNotOwn({ shown, cluster, rights, otherwise: RETAIN.volume });
     }
     refuseSnapshots(shown, kept);
     // The protocols go off in the same call: an array may refuse to destroy what is still served.
@@ -223,4 +230,17 @@ export class FileSystems {
     const asked = page.items.filter((item) => isAskedFor(item, options));
     return { ...page, items: asked.map((item) => fileVolumeOf(item, options.hosts)) };
   }
+}
+
+/**
+ * `in_use` when a rule names an address: of a file system that this cluster did not make, any
+ * machine may be a user. Blocks, names and `*` do not tell whether anybody uses it.
+ */
+function refuseClients(shown: string, addresses: readonly string[]): void {
+  if (addresses.length === 0) return;
+  throw new PsoError(
+    "in_use",
+    `${shown} was not made by this cluster and is exported to ${addresses.join(", ")}: take the ` +
+      `rule out on the array if that machine does not need it, or ${RETAIN.volume}`,
+  );
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Snapshot, Volume } from "../array.ts";
-import { adminClientsOf, isOwnRule, parseRules } from "./export_rules.ts";
+import { adminClientsOf, isAddress, isOwnRule, parseRules } from "./export_rules.ts";
 import { type ArrayIdentityItem, identityFields } from "../rest/array_facts.ts";
 import { type Reference, reference } from "../rest/named_objects.ts";
 import {
@@ -171,6 +171,11 @@ export function sourceOf(item: FileSystemItem): string | undefined {
 /** Clients of the rules that this driver wrote: those are the nodes that may mount it. */
 export function clientsOf(item: FileSystemItem): string[] {
   return parseRules(item.nfs?.rules ?? "").filter(isOwnRule).map(({ client }) => client);
+}
+
+/** Every single address that a rule lets in, whoever wrote it. */
+export function addressesIn(item: FileSystemItem): string[] {
+  return parseRules(item.nfs?.rules ?? "").map(({ client }) => client).filter(isAddress);
 }
 
 /** Whom an administrator lets in besides: by rules, or without any by an export policy. */

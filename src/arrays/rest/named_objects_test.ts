@@ -108,15 +108,22 @@ Deno.test("destroy() with changes reads the object after a refusal: what they na
 
 Deno.test("a disconnect from a FlashBlade is not done when the rules are refused and the file system is there", async () => {
   const { context } = scripted("NFS export policy does not exist.", "File system does not exist.");
-  const shown: FileSystemItem = { name: "k8s-1", nfs: { rules: "10.0.0.1(rw,no_root_squash)" } };
+  const shown: FileSystemItem = {
+    name: "k8s-pvc-1",
+    nfs: { rules: "10.0.0.1(rw,no_root_squash)" },
+  };
   let looks = 0;
   let isThere = true;
   const find = () => Promise.resolve(looks++ === 0 || isThere ? shown : undefined);
   const facts = () => Promise.reject(new Error("not asked for"));
   const exports = new Exports({ ...context, find, facts });
-  await rejects(exports.disconnect("k8s-1", "all"), /NFS export policy does not exist/);
+  const options = { known: { cluster: "k8s" } };
+  await rejects(
+    exports.disconnect("k8s-pvc-1", "all", options),
+    /NFS export policy does not exist/,
+  );
   [looks, isThere] = [0, false];
-  equal(await exports.disconnect("k8s-1", "all"), false);
+  equal(await exports.disconnect("k8s-pvc-1", "all", options), false);
 });
 
 Deno.test("find() refuses an object of another name, also beside the one that was asked for", async () => {

@@ -81,7 +81,7 @@ export function restArray<F extends { arrayName: string }>(
     listVolumes: (options, signal) => volumes.list(options, signal),
     findSnapshot: (name, signal) => snapshots.find(name, signal),
     createSnapshot: (volume, suffix, signal) => snapshots.create(volume, suffix, signal),
-    deleteSnapshot: (name, signal) => snapshots.delete(name, signal),
+    deleteSnapshot: (name, options) => snapshots.delete(name, options),
     listSnapshots: (options, signal) => snapshots.list(options, signal),
     connect: (volume, node, options) => attachments.connect(volume, node, options),
     disconnect: (volume, node, options) => attachments.disconnect(volume, node, options),

@@ -1,4 +1,6 @@
-import type { Page, Snapshot, SnapshotListOptions } from "../array.ts";
+import { isOwnSnapshotSuffix, isOwnVolumeName } from "../../names.ts";
+import type { DeleteScope, Page, Snapshot, SnapshotListOptions } from "../array.ts";
+import { refuseNotOwn, RETAIN } from "../ownership.ts";
 import {
   type ArrayContext,
   isAskedFor,
@@ -17,6 +19,12 @@ export interface SnapshotKind<T> {
   /** What messages call the volume. */
   owner: string;
   shownOf: (item: T) => Snapshot;
+  /** Value of the tag `cluster` of a volume, where the array has tags. */
+  tagOf?: (
+    context: ArrayContext,
+    volume: string,
+    signal?: AbortSignal,
+  ) => Promise<string | undefined>;
   /** False for what lists leave out: it is nobody's to see. */
   isListed: (item: T) => boolean;
   /** False, of what is listed, for what a schedule made: it does not keep its volume from a delete. */
@@ -61,8 +69,20 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
     throw this.#items.returnedNothing(name);
   }
 
-  /** As StorageArray.deleteSnapshot. */
-  async delete(name: string, signal?: AbortSignal): Promise<void> {
+  /**
+   * As StorageArray.deleteSnapshot. A snapshot is the cluster's by its suffix, whosever its volume
+   * is; without such a suffix, the tag of the volume tells whose it is.
+   */
+  async delete(name: string, { cluster, rights, signal }: DeleteScope = {}): Promise<void> {
+    const dot = name.lastIndexOf(".");
+    if (rights && !isOwnSnapshotSuffix(name.slice(dot + 1))) {
+      const volume = name.slice(0, dot);
+      const tag = isOwnVolumeName(cluster, volume)
+        ? undefined
+        : await this.#kind.tagOf?.(this.#context, volume, signal);
+      const shown = `snapshot ${name} on array ${this.#context.label()}`;
+      refuseNotOwn({ shown, cluster, tag, rights, otherwise: RETAIN.snapshot });
+    }
     await this.#items.destroy(name, { signal });
   }
 

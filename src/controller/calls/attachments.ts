@@ -8,20 +8,29 @@ import { type LocatedVolume, placeKey, type VolumePlace } from "../volume_locato
 /** What of the controller's memory tells who uses a volume. */
 type AttachmentMemory = Pick<ControllerContext, "nodes" | "published" | "options">;
 
-/** What this process knows of a node in front of a volume, for the array that connects the two. */
+/**
+ * What this process knows of a node, or of all nodes, in front of a volume, for the array that
+ * connects the two.
+ */
 export function knowledgeOf(
   { nodes, published, options }: AttachmentMemory,
   place: VolumePlace,
-  node: NodeIdentity,
+  node?: NodeIdentity,
 ): NodeKnowledge {
   const volume = placeKey(place);
-  const others = published.nodesOf(volume).filter((name) => name !== node.name);
+  const name = node?.name ?? "";
+  const users = published.nodesOf(volume);
+  const others = users.filter((user) => user !== name);
   return {
     cluster: options().clusterId,
-    earlier: nodes.identitiesOf(node.name),
-    otherNodeWith: (initiator) => nodes.otherNodeWith(initiator, node.name),
+    earlier: nodes.identitiesOf(name),
+    otherNodeWith: (initiator) => nodes.otherNodeWith(initiator, name),
+    isNodeAddress: (client) => {
+      const { ever, now } = nodes.nodesBehind(memberKey(place.member), client);
+      return now.length > 0 || ever.some((user) => users.includes(user));
+    },
     otherUsers: others.flatMap((name) => nodes.identitiesOf(name)[0] ?? []),
-    isRepeat: published.isExclusive(volume, node.name),
+    isRepeat: published.isExclusive(volume, name),
   };
 }
 

@@ -1,4 +1,6 @@
+import type { DeleteScope } from "../../arrays/array.ts";
 import type { ControllerContext } from "../context.ts";
+import type { ProvisionerOptions } from "../provisioner_options.ts";
 import { nodesBehindRule } from "./attachments.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
@@ -20,6 +22,13 @@ export async function deleteVolume(
   else for (const gone of locator.placesByHandle(volumeId)) published.removeAll(placeKey(gone));
 }
 
+/** Whose objects this cluster may destroy. */
+export function deleteScopeOf(
+  { clusterId, deleteImported, deletePrefixes }: ProvisionerOptions,
+): Pick<DeleteScope, "cluster" | "rights"> {
+  return { cluster: clusterId, rights: { deleteImported, deletePrefixes } };
+}
+
 /** False when there was no live volume of that name on the array. */
 async function destroyAt(
   context: ControllerContext,
@@ -29,7 +38,7 @@ async function destroyAt(
   const { fleet, options, published } = context;
   const { member, name } = place;
   const destroyed = await member.array.deleteVolume(name, {
-    cluster: options().clusterId,
+    ...deleteScopeOf(options()),
     isNode: (client) => nodesBehindRule(context, place, client).length > 0,
     publishedTo: published.nodesOf(placeKey(place)),
     signal,

@@ -11,6 +11,7 @@ import type {
 } from "../requests.ts";
 import { snapshotIdOf } from "../volume_id.ts";
 import type { VolumeLocator, VolumePlace } from "../volume_locator.ts";
+import { deleteScopeOf } from "./deletion.ts";
 import { listAcross, type ListedPage } from "./listing.ts";
 
 /**
@@ -50,13 +51,16 @@ async function snapshotAt(
  * handle names belongs to another volume and stays.
  */
 export async function deleteSnapshot(
-  { fleet, locator }: ControllerContext,
+  { fleet, locator, options }: ControllerContext,
   snapshotId: string,
   signal: AbortSignal,
 ): Promise<void> {
   const found = await locator.findSnapshot(snapshotId, signal, { forDelete: true });
   if (!found) return;
-  await found.member.array.deleteSnapshot(found.snapshot.name, signal);
+  await found.member.array.deleteSnapshot(found.snapshot.name, {
+    ...deleteScopeOf(options()),
+    signal,
+  });
   fleet.snapshotDeleted(found.member, found.snapshot.name);
 }
 

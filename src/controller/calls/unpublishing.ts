@@ -52,7 +52,7 @@ async function disconnectAt(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { published } = context;
-  const known = node === "all" ? undefined : knowledgeOf(context, place, node);
+  const known = knowledgeOf(context, place, node === "all" ? undefined : node);
   const isThere = await place.member.array.disconnect(place.name, node, { known, signal });
   if (node === "all") published.removeAll(placeKey(place));
   else published.remove(placeKey(place), node.name);
