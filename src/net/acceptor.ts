@@ -30,12 +30,16 @@ interface Entry {
   changed: number;
 }
 
+/** The acceptors of this process: they share its file descriptors. */
+const ACCEPTORS = new Set<Acceptor>();
+
 /**
  * Takes connections in for a server, `most` at once: beyond that the one that has been idle longest
  * is closed for the new one, and only if none is idle the one whose request has run longest. So a
- * polite client always gets in. When the system has no file descriptor left it does the same, waits
- * and goes on: a server of node:net never accepts again then, and one of Deno.serve ends the
- * process.
+ * polite client always gets in. When the process has no file descriptor left, the acceptor with the
+ * most connections closes one in the same way. It need not be the one that the system refused: the
+ * system refuses even when nobody waits to be accepted. A server of node:net never accepts again
+ * then, and one of Deno.serve ends the process.
  */
 export class Acceptor {
   readonly #options: AcceptorOptions;
@@ -47,6 +51,7 @@ export class Acceptor {
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
+    ACCEPTORS.add(this);
     this.#ended = this.#run();
   }
 
@@ -54,6 +59,7 @@ export class Acceptor {
   async stop(): Promise<void> {
     if (this.#stop.signal.aborted) return await this.#ended;
     this.#stop.abort();
+    ACCEPTORS.delete(this);
     this.#options.listener.close();
     await this.#ended;
   }
@@ -81,7 +87,8 @@ export class Acceptor {
         if (signal.aborted) return;
         if (!isRefused) log.error("connections are refused", { name, error: messageOf(error) });
         isRefused = true;
-        this.#makeRoom();
+        const [fullest] = [...ACCEPTORS].sort((a, b) => b.#open.size - a.#open.size);
+        if (fullest) fullest.#makeRoom();
         await pause(REFUSED_PAUSE_MS, signal).catch(() => {});
       }
     }
@@ -102,13 +109,13 @@ export class Acceptor {
 
   /** Closes what has been idle longest, else what has run longest. */
   #makeRoom(): void {
-    const entries = [...this.#open];
-    const idle = entries.filter(({ running }) => running === 0);
-    const [first, ...others] = idle.length > 0 ? idle : entries;
+    const isRunning = ({ running }: Entry) => Number(running > 0);
+    const [first] = [...this.#open].sort((a, b) =>
+      isRunning(a) - isRunning(b) || a.changed - b.changed
+    );
     if (!first) return;
-    const longest = others.reduce((a, b) => b.changed < a.changed ? b : a, first);
-    this.#leave(longest);
-    longest.connection?.destroy();
+    this.#leave(first);
+    first.connection?.destroy();
   }
 
   #leave(entry: Entry): void {

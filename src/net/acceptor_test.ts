@@ -5,6 +5,8 @@ import { Acceptor, type ConnectionUse } from "./acceptor.ts";
 import { ConnectionStream } from "./connection_stream.ts";
 
 interface Bed extends AsyncDisposable {
+  /** The system's accept fails so often; resolves when it has. */
+  refuse(times: number): Promise<unknown>;
   uses: ConnectionUse[];
   lines: string[];
   acceptor: Acceptor;
@@ -12,8 +14,8 @@ interface Bed extends AsyncDisposable {
   open(): Promise<Deno.Conn>;
 }
 
-/** An acceptor of two connections at once; `refuse` makes the system's accept fail that often. */
-function bed({ refuse = 0 } = {}): Bed {
+/** An acceptor; `refuse` makes the system's accept fail that often. */
+function bed({ refuse = 0, most = 2 } = {}): Bed {
   const real = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const listener: Deno.Listener = Object.assign(Object.create(null), {
     accept: () =>
@@ -26,7 +28,7 @@ function bed({ refuse = 0 } = {}): Bed {
   const acceptor = new Acceptor({
     listener,
     name: "test",
-    most: 2,
+    most,
     log: createLogger({ write: (line) => lines.push(line) }),
     take: (accepted, use) => {
       uses.push(use);
@@ -34,6 +36,10 @@ function bed({ refuse = 0 } = {}): Bed {
     },
   });
   return {
+    refuse: (times) => {
+      refuse = times;
+      return until("the refusals", () => refuse <= 0, { timeoutMs: 5_000 });
+    },
     uses,
     lines,
     acceptor,
@@ -85,6 +91,22 @@ Deno.test("a system without file descriptors is waited for, told once, and room 
   await served.open();
   equal(served.lines.length, 1);
   deepEqual(JSON.parse(served.lines[0] ?? "").error, "Too many open files (os error 24)");
+});
+
+Deno.test("without file descriptors the fullest acceptor closes one, and not a client of one's own", async () => {
+  await using full = bed({ most: 3 });
+  await using own = bed();
+  const mine = await own.open(); // idle for longer than the others
+  let isMineClosed = false;
+  const ended = isClosed(mine).then((closed) => isMineClosed = closed);
+  const [first] = [await full.open(), await full.open(), await full.open()];
+  const refused = own.refuse(1);
+  await own.open(); // the accept that waits already takes it, the next one fails
+  await refused;
+  await Promise.race([isClosed(first), ended]);
+  equal(isMineClosed, false);
+  own.acceptor.closeAll();
+  equal(await ended, true);
 });
 
 Deno.test("stop() ends while nothing can be accepted", async () => {
