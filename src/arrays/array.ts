@@ -168,8 +168,7 @@ export interface DeleteScope {
 
 /**
  * What the caller of a delete knows that the array does not. Who reaches a volume of another name
- * than the cluster's own is read before anything is sent; of its own block volumes the array's
- * refusal to destroy what is connected is enough.
+ * than the cluster's own is read before anything is sent.
  */
 export interface DeleteOptions extends DeleteScope {
   /**
@@ -183,6 +182,11 @@ export interface DeleteOptions extends DeleteScope {
    * any, the connections of a block volume are read before anything is sent.
    */
   publishedTo?: readonly string[];
+  /**
+   * Block only: the caller made the volume itself, so that `publishedTo` is all there is. Otherwise
+   * its connections are read before anything is sent.
+   */
+  isWatched?: boolean;
 }
 
 /** Which part of a list is asked for. */

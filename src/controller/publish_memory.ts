@@ -24,6 +24,8 @@ interface DonePublish extends PublishMode {
 export class PublishMemory {
   /** Volume → node → mode. */
   readonly #volumes: BoundedMap<string, Map<string, DonePublish>>;
+  /** Volumes that this process made: no process before it can have published them. */
+  readonly #made: BoundedMap<string, true>;
   /** Node → volumes. */
   readonly #nodes = new Map<string, Set<string>>();
 
@@ -31,7 +33,22 @@ export class PublishMemory {
   constructor(limit: number = MAX_REMEMBERED) {
     this.#volumes = new BoundedMap(limit, (volume, nodes) => {
       for (const node of nodes.keys()) this.#letGo(volume, node);
+      this.#made.delete(volume);
     });
+    this.#made = new BoundedMap(limit);
+  }
+
+  /** To be noted when a volume came to be by this process's own create. */
+  made(volume: string): void {
+    this.#made.set(volume, true);
+  }
+
+  /**
+   * Whether this process made the volume, and so knows of every publish there was; false when that
+   * is forgotten.
+   */
+  sawAllOf(volume: string): boolean {
+    return this.#made.get(volume) !== undefined;
   }
 
   /** How the volume was published to the node; undefined when it was not, or that is forgotten. */

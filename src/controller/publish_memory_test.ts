@@ -66,3 +66,17 @@ Deno.test("PublishMemory takes nobody for a volume's only user once a publish to
   published.add("v1", "n1", alone);
   equal(published.isExclusive("v1", "n1"), true);
 });
+
+Deno.test("PublishMemory saw all of a volume only while it remembers that this process made it", () => {
+  const published = new PublishMemory(2);
+  published.made("v1");
+  published.add("v2", "n1", alone);
+  published.add("v1", "n1", alone);
+  published.removeAll("v1");
+  deepEqual([published.sawAllOf("v1"), published.sawAllOf("v2")], [true, false]);
+  for (const volume of ["v3", "v4"]) published.made(volume);
+  equal(published.sawAllOf("v1"), false);
+  published.add("v4", "n1", shared);
+  for (const volume of ["v5", "v6"]) published.add(volume, "n1", shared);
+  equal(published.sawAllOf("v4"), false, "where it is published was forgotten");
+});

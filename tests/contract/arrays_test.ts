@@ -348,7 +348,9 @@ each(
         source: { snapshot: "k8s-pvc-1.snapshot-1" },
       };
       ok((await calls(() => array.createVolume(clone))).length <= 3);
-      const deleted = await calls(() => array.deleteVolume("k8s-pvc-2", { cluster: "k8s" }));
+      const deleted = await calls(() =>
+        array.deleteVolume("k8s-pvc-2", { cluster: "k8s", isWatched: true })
+      );
       // A FlashArray itself refuses to destroy what is connected; a FlashBlade serves on.
       equal(deleted.length, block ? 2 : 3, deleted.join(", "));
     }

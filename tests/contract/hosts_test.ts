@@ -253,13 +253,13 @@ Deno.test(
             isPsoError(error, "in_use") && /is connected to node-1: detach/.test(error.message),
         )
       );
-    const own = await refused("k8s-pvc-1", { cluster: "k8s" });
+    const own = await refused("k8s-pvc-1", { cluster: "k8s", isWatched: true });
     ok(own.includes("PATCH /volumes"), own.join(", "));
     for (
       const [name, options] of [
-        ["oracle-data", { cluster: "k8s" }],
-        ["k8s-pvc-1", {}],
-        ["k8s-pvc-1", { cluster: "k8s", publishedTo: ["node-1"] }],
+        ["oracle-data", { cluster: "k8s", isWatched: true }],
+        ["k8s-pvc-1", { cluster: "k8s" }],
+        ["k8s-pvc-1", { cluster: "k8s", isWatched: true, publishedTo: ["node-1"] }],
       ] as const
     ) {
       const made = await refused(name, options);

@@ -61,7 +61,10 @@ async function stateOf(array: StorageArray) {
 const CALLS: [string, (array: StorageArray) => Promise<unknown>][] = [
   ["findVolume()", (array) => array.findVolume(SECOND)],
   ["deleteVolume()", (array) => array.deleteVolume(SECOND, {})],
-  ["deleteVolume() of an own volume", (array) => array.deleteVolume(SECOND, { cluster: "k8s" })],
+  [
+    "deleteVolume() of a watched volume",
+    (array) => array.deleteVolume(SECOND, { cluster: "k8s", isWatched: true }),
+  ],
   ["connect()", (array) => array.connect(SECOND, node(1), LOCAL)],
   ["disconnect()", (array) => array.disconnect(SECOND, "all")],
   ["holds()", (array) => array.holds(SECOND, node(1))],

@@ -206,3 +206,28 @@ for (const method of ["DELETE", "POST"]) {
     });
   });
 }
+
+Deno.test("deleteVolume() of a volume that an earlier process may have published looks for its hosts before it sends a change", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const [held, free, own] = [
+      await bed.create("pvc-1"),
+      await bed.create("pvc-2"),
+      await bed.create("pvc-3"),
+    ];
+    await bed.publish(held, N1);
+    const deleted = (volumeId: string) =>
+      bed.calls(() => bed.provisioner.deleteVolume(volumeId, bed.signal));
+    deepEqual((await deleted(own)).toSorted(), ["GET /volume-snapshots", "PATCH /volumes"]);
+    await bed.restart();
+    await bed.fleet.refresh(bed.signal);
+    const refused = await bed.calls(() =>
+      rejects(bed.provisioner.deleteVolume(held, bed.signal), { code: "in_use", message: /node-1/ })
+    );
+    deepEqual(refused.filter((call) => !call.startsWith("GET ")), []);
+    deepEqual((await deleted(free)).toSorted(), [
+      "GET /volume-snapshots",
+      "GET /volumes",
+      "PATCH /volumes",
+    ]);
+  });
+});

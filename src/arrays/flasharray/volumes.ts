@@ -162,12 +162,13 @@ export class Volumes {
 
   /**
    * As StorageArray.deleteVolume. The snapshots are read first: destroying the volume would take
-   * them along. Whether a host is connected, the array judges itself, so that no connect can come
-   * between; what it refuses is read for the names of the hosts, whatever its words are.
+   * them along. So are the connections, but for a volume that the caller made and knows to be
+   * nowhere. The array judges them once more itself, so that no connect can come between; what it
+   * refuses is read for the names of the hosts, whatever its words are.
    */
   async delete(
     name: string,
-    { cluster, rights, publishedTo = [], signal }: DeleteOptions = {},
+    { cluster, rights, publishedTo = [], isWatched, signal }: DeleteOptions = {},
   ): Promise<boolean> {
     const shown = `volume ${name} on array ${this.#context.label()}`;
     const refuseConnected = async (item: VolumeItem) => {
@@ -180,8 +181,9 @@ export class Volumes {
       );
     };
     const isOwn = isOwnVolumeName(cluster, name);
+    const isNowhere = isOwn && isWatched && publishedTo.length === 0;
     const [item, kept, tag] = await Promise.all([
-      isOwn && publishedTo.length === 0 ? undefined : this.#items.find(name, { signal }),
+      isNowhere ? undefined : this.#items.find(name, { signal }),
       this.#context.snapshots.keptOf(name, signal),
       isOwn || !rights ? undefined : clusterTagOf(this.#context, name, signal),
     ]);

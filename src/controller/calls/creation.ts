@@ -243,7 +243,7 @@ async function sendCreate(
   plan: PlacedPlan,
   signal: AbortSignal,
 ): Promise<Volume> {
-  const { fleet, recent } = context;
+  const { fleet, published, recent } = context;
   const { member, wanted, source, sizeBytes } = plan;
   const wasHere = fleet.mayHold(member, wanted.name);
   fleet.unclear(member, wanted.name);
@@ -268,6 +268,7 @@ async function sendCreate(
     throw error;
   });
   fleet.created(member, wanted.name);
+  if (!wasHere) published.made(placeKey({ member, name: wanted.name }));
   fleet.refusedCreate(member, undefined);
   // The array may have answered with a volume that was there already.
   refuseDifferentVolume({ member, volume }, wanted);

@@ -41,6 +41,7 @@ async function destroyAt(
     ...deleteScopeOf(options()),
     isNode: (client) => nodesBehindRule(context, place, client).length > 0,
     publishedTo: published.nodesOf(placeKey(place)),
+    isWatched: published.sawAllOf(placeKey(place)),
     signal,
   });
   fleet.deleted(member, name);
