@@ -2,6 +2,7 @@ import { classParametersPage } from "./class_parameters_page.ts";
 import { configurationPage } from "./config_page.ts";
 import { formattingPage } from "./formatting_page.ts";
 import { metricsPage } from "./metrics_page.ts";
+import { securityPage } from "./security_page.ts";
 import { valuesSchema } from "./values_schema.ts";
 
 /**
@@ -13,5 +14,6 @@ export const PAGES: Readonly<Record<string, () => string>> = {
   "docs/configuration.md": configurationPage,
   "docs/formatting-options.md": formattingPage,
   "docs/metrics.md": metricsPage,
+  "docs/security.md": securityPage,
   "deploy/helm/pure-csi/values.schema.json": () => `${JSON.stringify(valuesSchema(), null, 2)}\n`,
 };

@@ -37,7 +37,7 @@ function readList(
   return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
 }
 
-/** Characters of a text, such as export rules; a class parameter may have no more either. */
+/** Characters of a text, such as export rules; CSI allows as much for all parameters of a class. */
 export const TEXT_CHARS_MAX = 4_096;
 /** Blocks of addresses of one key: each portal is compared with all of them. */
 export const CIDRS_MAX = 1_000;

@@ -9,11 +9,11 @@ import type { ConnectionUse } from "../net/acceptor.ts";
 import { KiB } from "../size.ts";
 
 /**
- * Bytes of one message. CSI allows 4 KiB for each map and 128 bytes for most texts: the largest
- * request of a sidecar has some 20 KiB.
+ * Bytes of one message. CSI allows 4 KiB for each map and 128 bytes for most texts, so that a request
+ * has some 20 KiB at most.
  */
 export const MESSAGE_BYTES_MAX = 256 * KiB;
-/** Calls at once on one connection; a sidecar makes 100 at most, each kubelet call has its own. */
+/** Calls at once on one connection; a sidecar makes 100 unless it is told otherwise, each kubelet call has its own. */
 export const CONNECTION_CALLS_MAX = 128;
 /** Calls at once on all connections together, those that have not sent their message included. */
 export const CALLS_MAX = 2_000;

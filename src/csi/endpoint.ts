@@ -32,7 +32,7 @@ import { listenOnSocket, socketPath } from "./unix_socket.ts";
  * Deadline of calls that come without one, from csi-sanity or by hand; longer than any sidecar or
  * kubelet waits.
  */
-const CEILING_MS = 300_000;
+export const CEILING_MS = 300_000;
 /**
  * How long stop() lets running calls finish. With ABORT_MS and FLUSH_MS it takes 20 s at most;
  * kubelet kills the pod after 30 s.

@@ -42,7 +42,7 @@ const STATUS_BY_METHOD: Readonly<Record<string, Partial<Record<ErrorCode, status
  * a VolumeAttachment, and the API server refuses more than 1024 there: the attach error would never
  * be seen.
  */
-const MESSAGE_BYTES = 950;
+export const MESSAGE_BYTES = 950;
 
 /** What the caller is told. `name` is the code's gRPC name, as in logs and metrics. */
 export interface RpcStatus {

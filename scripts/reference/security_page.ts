@@ -1,0 +1,213 @@
+import {
+  ADMIN_CONNECTION_MS,
+  ADMIN_CONNECTIONS_MAX,
+  ADMIN_HEADER_BYTES_MAX,
+} from "../../src/admin/server.ts";
+import { type Limit, REST_LIMITS } from "../../src/arrays/rest/limits.ts";
+import { TOKEN_CHARS_MAX } from "../../src/config/array_credentials.ts";
+import { ARRAYS_MAX, LABELS_MAX, NAME_CHARS_MAX } from "../../src/config/array_entries.ts";
+import { CONFIG_FILE_BYTES_MAX } from "../../src/config/plain_file.ts";
+import { PROBLEMS_MAX } from "../../src/config/problems.ts";
+import { FILE_DEPTH_MAX, FILE_VALUES_MAX } from "../../src/config/tree_bounds.ts";
+import { CIDRS_MAX, TEXT_CHARS_MAX } from "../../src/config/values.ts";
+import {
+  CALLS_MAX,
+  CONNECTION_CALLS_MAX,
+  CONNECTIONS_MAX,
+  MESSAGE_BYTES_MAX,
+  MESSAGE_WAIT_MS,
+} from "../../src/csi/call_limits.ts";
+import { ABORT_MS, CEILING_MS, DRAIN_MS, FLUSH_MS } from "../../src/csi/endpoint.ts";
+import { LIST_ITEMS_MAX } from "../../src/csi/request_check.ts";
+import { MESSAGE_BYTES } from "../../src/csi/status.ts";
+import { FACT_CHARS_MAX } from "../../src/csi/unary.ts";
+import { LOG_TEXT_CHARS_MAX } from "../../src/log.ts";
+import { formatSize } from "../../src/size.ts";
+import { table } from "./markdown.ts";
+
+const FILE = new URL("../../docs/security.md", import.meta.url);
+/** What stands after this line is generated. */
+const MARK =
+  "<!-- Generated from here on by scripts/reference/generate.ts: change the constants. -->\n";
+
+const ADMIN: readonly Limit[] = [
+  {
+    what: "Connections at once, of the port and of `admin.sock` each",
+    value: ADMIN_CONNECTIONS_MAX,
+    unit: "connections",
+    why: "Beyond that the one that has been idle longest is closed, so that a probe gets in.",
+  },
+  {
+    what: "A connection, with its one request and its answer",
+    value: ADMIN_CONNECTION_MS,
+    unit: "ms",
+    why: "Prometheus waits 10 s for an answer, kubelet less.",
+  },
+  {
+    what: "The headers of a request",
+    value: ADMIN_HEADER_BYTES_MAX,
+    unit: "bytes",
+    why: "A body is never read.",
+  },
+];
+
+const CSI: readonly Limit[] = [
+  {
+    what: "Connections at once",
+    value: CONNECTIONS_MAX,
+    unit: "connections",
+    why: "kubelet opens one for each call. Beyond that the one that has been idle longest is " +
+      "closed.",
+  },
+  {
+    what: "Calls at once on one connection",
+    value: CONNECTION_CALLS_MAX,
+    unit: "calls",
+    why: "A sidecar makes 100 unless it is told otherwise. Others wait at the client.",
+  },
+  {
+    what: "Calls at once in all",
+    value: CALLS_MAX,
+    unit: "calls",
+    why: "Beyond that a call is UNAVAILABLE at once, and is made again.",
+  },
+  {
+    what: "The wait for the message of a call",
+    value: MESSAGE_WAIT_MS,
+    unit: "ms",
+    why: "A call without a message holds its place no longer.",
+  },
+  {
+    what: "One message",
+    value: MESSAGE_BYTES_MAX,
+    unit: "bytes",
+    why: "By the limits that CSI has for each field, which hold beside it, a request has some " +
+      "20 KiB.",
+  },
+  {
+    what: "Items of one list in a message",
+    value: LIST_ITEMS_MAX,
+    unit: "items",
+    why: "A request names a few capabilities, and one topology for each zone.",
+  },
+  {
+    what: "A call without a deadline of its own",
+    value: CEILING_MS,
+    unit: "ms",
+    why: "Longer than any sidecar or kubelet waits.",
+  },
+  {
+    what: "Running calls after SIGTERM",
+    value: DRAIN_MS + ABORT_MS + FLUSH_MS,
+    unit: "ms",
+    why: "kubelet kills the process after 30 seconds. One that is idle ends within 5.",
+  },
+];
+
+const TEXTS: readonly Limit[] = [
+  {
+    what: "The message of a refused call",
+    value: MESSAGE_BYTES,
+    unit: "bytes",
+    why: "Kubernetes refuses to store a longer one, and nobody would see it.",
+  },
+  {
+    what: "An id or a name of a request in the log",
+    value: FACT_CHARS_MAX,
+    unit: "characters",
+    why: "CSI allows 128 bytes, and 256 for a node's.",
+  },
+  {
+    what: "Any text in the log",
+    value: LOG_TEXT_CHARS_MAX,
+    unit: "characters",
+    why: "What is longer was not written by this program.",
+  },
+];
+
+const CONFIG: readonly Limit[] = [
+  {
+    what: "A file, also one that the file names",
+    value: CONFIG_FILE_BYTES_MAX,
+    unit: "bytes",
+    why: "Kubernetes allows a Secret as much. It must be a plain file: no device, no pipe.",
+  },
+  {
+    what: "Values in a file, each counted as often as aliases repeat it",
+    value: FILE_VALUES_MAX,
+    unit: "values",
+    why: "YAML's aliases let ten lines stand for a billion.",
+  },
+  {
+    what: "Mappings and lists inside each other",
+    value: FILE_DEPTH_MAX,
+    unit: "levels",
+    why: "The chart needs far fewer.",
+  },
+  {
+    what: "Arrays",
+    value: ARRAYS_MAX,
+    unit: "arrays",
+    why: "Each is asked for its health all the time.",
+  },
+  {
+    what: "Labels of an array",
+    value: LABELS_MAX,
+    unit: "labels",
+    why: "Placement compares them for each claim.",
+  },
+  {
+    what: "The name of an array",
+    value: NAME_CHARS_MAX,
+    unit: "characters",
+    why: "It stands in messages and metrics.",
+  },
+  {
+    what: "An API token",
+    value: TOKEN_CHARS_MAX,
+    unit: "characters",
+    why: "An array's own has 38 at most.",
+  },
+  {
+    what: "Any other text, such as export rules",
+    value: TEXT_CHARS_MAX,
+    unit: "characters",
+    why: "CSI allows as much for all parameters of a class together.",
+  },
+  {
+    what: "Blocks of addresses of one key",
+    value: CIDRS_MAX,
+    unit: "blocks",
+    why: "Each portal is compared with all of them.",
+  },
+  {
+    what: "Problems that are told",
+    value: PROBLEMS_MAX,
+    unit: "problems",
+    why: "The others are counted.",
+  },
+];
+
+/** A limit as people write it: 4 MiB, 15 s, 1,000 items. */
+function amount({ value, unit }: Limit): string {
+  if (unit === "bytes") return formatSize(value);
+  if (unit === "ms") return `${value / 1000} s`;
+  return `${value.toLocaleString("en-US")} ${unit}`;
+}
+
+function section(title: string, limits: readonly Limit[]): string {
+  const rows = limits.map((limit) => [limit.what, amount(limit), limit.why]);
+  return `### ${title}\n\n${table(["What", "At most", "Why"], rows)}\n`;
+}
+
+/** The page docs/security.md: its text as it stands there, with the limits of the constants. */
+export function securityPage(): string {
+  const [prose = ""] = Deno.readTextFileSync(FILE).split(MARK);
+  return prose + MARK + "\n" + [
+    section("The admin port", ADMIN),
+    section("The CSI socket", CSI),
+    section("Messages and the log", TEXTS),
+    section("Values files", CONFIG),
+    section("Answers of arrays", Object.values(REST_LIMITS)),
+  ].join("\n");
+}
