@@ -1,3 +1,4 @@
+import { KeyedQueue } from "../src/async/keyed_queue.ts";
 import { tryTool } from "./shell.ts";
 import { applyMutation, type Mutation } from "./source/mutations.ts";
 
@@ -84,6 +85,7 @@ export class Copy {
 /** What each test file does while the code is right, found out at the first question. */
 export class Baseline {
   readonly #copy: Copy;
+  readonly #turns = new KeyedQueue();
   readonly #known = new Map<string, Promise<number | undefined>>();
   /** Test files that fail without any fault: they can notice none. */
   readonly failing: string[] = [];
@@ -100,11 +102,14 @@ export class Baseline {
     return known;
   }
 
-  async #measure(path: string): Promise<number | undefined> {
-    const started = performance.now();
-    if (await this.#copy.test([path], 600_000) === "passed") return performance.now() - started;
-    this.failing.push(path);
-    return undefined;
+  /** One after the other: forty at once take each other's time, and those that wait for it fail. */
+  #measure(path: string): Promise<number | undefined> {
+    return this.#turns.inTurn("", async () => {
+      const started = performance.now();
+      if (await this.#copy.test([path], 600_000) === "passed") return performance.now() - started;
+      this.failing.push(path);
+      return undefined;
+    });
   }
 }
 
