@@ -74,6 +74,12 @@ async function fixture(methods: UnaryMethod[], drainMs?: number): Promise<Fixtur
   };
 }
 
+/** The lines that tell of calls while the endpoint ends: level, event, and how many run. */
+function saidAtTheEnd({ lines }: Fixture): string[] {
+  return lines.map((line) => JSON.parse(line)).filter(({ running }) => running !== undefined)
+    .map(({ level, event, running }) => `${level} ${event} ${running}`);
+}
+
 const identity = identityService({ version: "7.1.2", topology: false, isReady: () => true });
 
 function codeIs(code: status, text?: RegExp): (error: unknown) => boolean {
@@ -197,6 +203,7 @@ Deno.test("stop() lets a running call finish, takes no other, and removes the so
   equal((await running).nodeId, "done");
   await stopped;
   await served.endpoint.stop();
+  deepEqual(saidAtTheEnd(served), ["info stopping 1"]);
 });
 
 Deno.test("stop() aborts what does not finish, with a code that is not final", async () => {
@@ -218,6 +225,8 @@ Deno.test("stop() aborts what does not finish, with a code that is not final", a
   await began.promise;
   await served.endpoint.stop();
   await refused;
+  deepEqual(saidAtTheEnd(served), ["info stopping 1", "warn aborting calls 1"]);
+  equal(served.endpoint.running(), 0);
 });
 
 Deno.test("the socket has mode 0600 whatever the umask", async () => {
