@@ -24,3 +24,14 @@ Deno.test("NameIndex keeps what it knows in doubt, and forgets it in a reset", (
   index.reset();
   equal(index.has("k8s-pvc-1"), false);
 });
+
+Deno.test("NameIndex.remove() forgets the volume that is meant, in any spelling, and no other", () => {
+  const index = new NameIndex();
+  index.add("k8s-pvc-1");
+  index.add("k8s-pvc-10");
+  equal(index.count((name) => name.startsWith("k8s-")), 2);
+  index.remove("K8S-pvc-1");
+  equal(index.has("k8s-pvc-1"), false);
+  equal(index.has("k8s-pvc-10"), true);
+  equal(index.count((name) => name.startsWith("k8s-")), 1);
+});

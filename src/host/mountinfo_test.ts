@@ -36,6 +36,24 @@ Deno.test("parseMountinfo() undoes octal escapes and skips optional fields", () 
   );
 });
 
+const WHOLE = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue";
+for (
+  const [lacks, line] of [
+    ["the lone dash", WHOLE.replace(" - ", " ")],
+    ["the options", "36 35 98:0 /mnt1 /mnt2 - ext3 /dev/root rw"],
+    ["the target", "36 35 98:0 /mnt1 - ext3 /dev/root rw"],
+    ["the root", "36 35 98:0 - ext3 /dev/root rw"],
+    ["the device number", "36 35 - ext3 /dev/root rw"],
+    ["the source", "36 35 98:0 /mnt1 /mnt2 rw - ext3"],
+    ["the type", "36 35 98:0 /mnt1 /mnt2 rw - "],
+  ] as const
+) {
+  Deno.test(`parseMountinfo() refuses the whole list when a line lacks ${lacks}`, () => {
+    assert.equal(parseMountinfo(WHOLE)[0]?.target, "/mnt2");
+    assert.throws(() => parseMountinfo(`${WHOLE}\n${line}\n`), { code: "unavailable" });
+  });
+}
+
 Deno.test("mounts are found by target, the visible one last, and by device, raw or mounted", () => {
   assert.deepEqual(mountsAt(mounts, "/var/lib/kubelet/a b").map((mount) => mount.id), [65, 68]);
   assert.equal(mountAt(mounts, "/var/lib/kubelet/a b")?.id, 68);

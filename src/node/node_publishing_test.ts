@@ -72,3 +72,17 @@ Deno.test("publish of what is not staged is refused", () =>
     assert.equal(error.code, "in_use");
     assert.match(error.message, /is not staged at .* as mount: stage it first/);
   }));
+
+Deno.test("a mount of the volume that an administrator made is no publication: it keeps no pod from the volume", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    const capability = mountCapability("xfs", "single-node-single-writer");
+    await test.node.stage(test.stageRequest(volume, { capability }));
+    const theirs = `${test.folder}/debug`;
+    await Deno.mkdir(theirs);
+    await testRun("mount", ["--bind", volume.stagingPath, theirs]);
+    await test.node.publish(test.publishRequest(volume, { capability }));
+    await test.node.unpublish(volume);
+    await testRun("umount", [theirs]);
+    await test.node.unstage(volume);
+  }));

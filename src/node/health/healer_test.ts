@@ -136,6 +136,13 @@ Deno.test("what is wrong and cannot be healed from here is only said", () =>
     assert.deepEqual(node.healer.paths(), { up: 2, down: 2, missing: 0 });
   }));
 
+Deno.test("a volume whose unstage has not ended says so, and not that its mount was lost", () =>
+  FakeHost.use(async (fake) => {
+    await fake.stagedVolume(1, { unstaging: true });
+    fake.unmount("/stage/1");
+    assert.deepEqual(await reasons(fake.plugin(), "v1"), ["inaccessible UnstageUnfinished"]);
+  }));
+
 Deno.test("nothing is healed for a volume that nothing mounts, nor while the mounts cannot be read, which is told once", () =>
   withVolumes([1], async (fake, node) => {
     fake.unmount("/stage/1");
