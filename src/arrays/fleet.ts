@@ -195,6 +195,11 @@ export class Fleet {
     for (const member of this.#members) member.index.reset();
   }
 
+  /** Whether this cluster's names begin so: what stands before `/` in PSO's handles. */
+  isPrefix(text: string): boolean {
+    return this.#cluster?.toLowerCase() === text.toLowerCase();
+  }
+
   /**
    * The array whose id begins so; `undefined` for a strange id, while the array has not answered
    * yet, or when another answers in its place.

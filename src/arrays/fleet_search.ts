@@ -254,7 +254,8 @@ export function severalError<T>(what: string, hits: readonly Hit<T>[]): PsoError
   return new PsoError(
     "ambiguous",
     `${hits.length} arrays have a ${what} ${hits[0]?.name}, and the handle does not say which is ` +
-      `meant: write one of ${handles.join(", ")} into the PersistentVolume`,
+      `meant: write one of ${handles.join(", ")} into the ` +
+      (what === "snapshot" ? "VolumeSnapshotContent" : "PersistentVolume"),
   );
 }
 

@@ -13,6 +13,8 @@ export interface PublishMode {
 interface DonePublish extends PublishMode {
   /** The volume is for one node alone: it was taken from all others. */
   exclusive: boolean;
+  /** The handle by which the cluster called the volume. */
+  handle: string;
 }
 
 /**
@@ -54,6 +56,14 @@ export class PublishMemory {
   /** How the volume was published to the node; undefined when it was not, or that is forgotten. */
   modeOf(volume: string, node: string): PublishMode | undefined {
     return this.#volumes.get(volume)?.get(node);
+  }
+
+  /** The handle by which the volume was last published: to the node, or to each if none is given. */
+  handlesOf(volume: string, node?: string): string[] {
+    const nodes = this.#volumes.get(volume);
+    if (node === undefined) return [...nodes?.values() ?? []].map(({ handle }) => handle);
+    const handle = nodes?.get(node)?.handle;
+    return handle === undefined ? [] : [handle];
   }
 
   /** Whether the volume was published to the node alone, and to no other since. */

@@ -2,8 +2,8 @@ import { deepEqual, equal } from "node:assert/strict";
 import { PublishMemory } from "./publish_memory.ts";
 
 const writable = { readOnly: false, access: "mount" } as const;
-const alone = { ...writable, exclusive: true };
-const shared = { ...writable, exclusive: false };
+const alone = { ...writable, exclusive: true, handle: "h1" };
+const shared = { ...writable, exclusive: false, handle: "h1" };
 
 Deno.test("PublishMemory counts what a node holds, each volume once", () => {
   const published = new PublishMemory();
@@ -79,4 +79,15 @@ Deno.test("PublishMemory saw all of a volume only while it remembers that this p
   published.add("v4", "n1", shared);
   for (const volume of ["v5", "v6"]) published.add(volume, "n1", shared);
   equal(published.sawAllOf("v4"), false, "where it is published was forgotten");
+});
+
+Deno.test("PublishMemory knows by which handle a volume was last published to each node", () => {
+  const published = new PublishMemory();
+  published.add("v1", "n1", shared);
+  published.add("v1", "n2", { ...shared, handle: "h2" });
+  deepEqual([published.handlesOf("v1"), published.handlesOf("v1", "n2")], [["h1", "h2"], ["h2"]]);
+  published.add("v1", "n1", { ...shared, handle: "h3" });
+  deepEqual(published.handlesOf("v1", "n1"), ["h3"]);
+  published.remove("v1", "n1");
+  deepEqual([published.handlesOf("v1", "n1"), published.handlesOf("v2")], [[], []]);
 });

@@ -72,7 +72,8 @@ interface SearchOptions {
 /** How the fleet is asked for what a handle means. */
 interface Search<T> {
   atHome: (handle: HomeHandle) => Promise<Hit<T> | undefined>;
-  byName: (names: string[]) => Promise<Hit<T> | undefined>;
+  /** `ambiguous` for several, where one alone is wanted. */
+  byName: (names: string[]) => Promise<Hit<T>[]>;
 }
 
 /** From CSI handles to volumes on arrays and back. */
@@ -141,7 +142,11 @@ export class VolumeLocator {
     signal: AbortSignal,
     options: SearchOptions = {},
   ): Promise<LocatedVolume | undefined> {
-    const hit = await this.#search(parseVolumeId(volumeId), this.#volumes(signal, options));
+    const { kind, ...rest } = options;
+    const [hit] = await this.#search(parseVolumeId(volumeId), {
+      atHome: (handle) => this.#fleet.find(handle, signal, rest),
+      byName: async (names) => listOf(await this.#fleet.findOnly({ names, kind }, signal, rest)),
+    });
     return hit && { member: hit.member, volume: hit.item };
   }
 
@@ -161,13 +166,17 @@ export class VolumeLocator {
 
   /**
    * Every volume that an old handle may mean; for a handle that names its array that volume alone.
-   * Errors as `find`, without `ambiguous`.
+   * Errors as `find`, but no `ambiguous` for an old handle.
    */
-  async findAll(volumeId: string, signal: AbortSignal): Promise<Hit<Volume>[]> {
-    const handle = parseVolumeId(volumeId);
-    if (handle.arrayHint === undefined) return await this.#fleet.findAll(handle, signal);
-    const hit = await this.#search(handle, this.#volumes(signal, {}));
-    return hit ? [hit] : [];
+  async findAll(
+    volumeId: string,
+    signal: AbortSignal,
+    options: Pick<SearchOptions, "hosts"> = {},
+  ): Promise<Hit<Volume>[]> {
+    return await this.#search(parseVolumeId(volumeId), {
+      atHome: (handle) => this.#fleet.find(handle, signal, options),
+      byName: (names) => this.#fleet.findAll({ names }, signal, options),
+    });
   }
 
   /** The live snapshot behind a handle, by the rules of `find`. */
@@ -176,38 +185,33 @@ export class VolumeLocator {
     signal: AbortSignal,
     options: Pick<SearchOptions, "forDelete"> = {},
   ): Promise<LocatedSnapshot | undefined> {
-    const hit = await this.#search(parseSnapshotId(snapshotId), {
+    const [hit] = await this.#search(parseSnapshotId(snapshotId), {
       atHome: (handle) => this.#fleet.findSnapshot(handle, signal),
-      byName: (names) => this.#fleet.findOnlySnapshot({ names }, signal, options),
+      byName: async (names) =>
+        listOf(await this.#fleet.findOnlySnapshot({ names }, signal, options)),
     });
     return hit && { member: hit.member, snapshot: hit.item };
-  }
-
-  #volumes(signal: AbortSignal, { kind, ...options }: SearchOptions): Search<Volume> {
-    return {
-      atHome: (handle) => this.#fleet.find(handle, signal, options),
-      byName: (names) => this.#fleet.findOnly({ names, kind }, signal, options),
-    };
   }
 
   async #search<T>(
     { arrayHint, names }: Handle,
     { atHome, byName }: Search<T>,
-  ): Promise<Hit<T> | undefined> {
+  ): Promise<Hit<T>[]> {
     const [ours, old] = names;
-    if (ours === undefined) return undefined;
+    if (ours === undefined) return [];
     if (arrayHint === undefined) return await byName(names);
     // PSO 5.0 handles began with the cluster's prefix, which may look like an array's id. Such a
-    // handle counts as an old one only if no configured array has that id and one array has the
-    // volume.
+    // handle counts as an old one only if no configured array has that id, and the prefix is this
+    // cluster's or an array has the volume.
     if (old !== undefined && !(await this.#fleet.identify(arrayHint))) {
-      const hit = await byName([old]).catch((error) => {
-        if (isPsoError(error, "unavailable")) return undefined;
+      if (this.#fleet.isPrefix(arrayHint)) return await byName([old]);
+      const hits = await byName([old]).catch((error) => {
+        if (isPsoError(error, "unavailable")) return [];
         throw error;
       });
-      if (hit) return hit;
+      if (hits.length > 0) return hits;
     }
-    return await atHome({ arrayHint, name: ours });
+    return listOf(await atHome({ arrayHint, name: ours }));
   }
 
   /** Why a volume counts as gone, and which arrays have another one of its name. */
@@ -265,4 +269,8 @@ export class VolumeLocator {
 
 function placeOf({ member, volume }: LocatedVolume): VolumePlace {
   return { member, name: volume.name };
+}
+
+function listOf<T>(one: T | undefined): T[] {
+  return one === undefined ? [] : [one];
 }

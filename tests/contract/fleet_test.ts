@@ -253,6 +253,11 @@ Deno.test(
     });
     equal((await fleet.findOnly({ names, kind: "file" }))?.member, third);
     await rejects(fleet.findOnly({ names }), (error) => isPsoError(error, "ambiguous"));
+    for (const { array } of [first, second]) await array.createSnapshot("oracle-data", "nightly");
+    await rejects(
+      fleet.findOnlySnapshot({ names: ["oracle-data.nightly"] }),
+      /2 arrays have a snapshot oracle-data\.nightly, .* into the VolumeSnapshotContent$/,
+    );
   }),
 );
 

@@ -318,7 +318,8 @@ export class ProvisionerBed {
       labels: this.options.labels?.[array.label] ?? {},
       suspended: this.options.suspended?.includes(array.label),
     }));
-    return new Fleet(entries, { log: silentLogger, cluster: "k8s", timeoutMs: 1_000 });
+    const cluster = this.options.settings?.clusterId ?? "k8s";
+    return new Fleet(entries, { log: silentLogger, cluster, timeoutMs: 1_000 });
   }
 
   #newProvisioner(): Provisioner {

@@ -76,7 +76,8 @@ async function publishAt(
   const attachment = await connect(context, { request, node, readOnly, place }, signal);
   nodes.learnHosts(memberKey(member), member.array.hostNamesOf(node), node.name);
   const exclusive = !isMultiNode(request.capability.mode);
-  published.add(placeKey(place), node.name, { ...mode, exclusive });
+  const handle = request.volumeId;
+  published.add(placeKey(place), node.name, { ...mode, exclusive, handle });
   const { id } = await locator.statusOf(member, signal);
   locator.learn(request.volumeId, id, name);
   return encodeAttachment(attachment);

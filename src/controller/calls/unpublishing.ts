@@ -1,4 +1,5 @@
-import { severalError } from "../../arrays/fleet.ts";
+import type { Volume } from "../../arrays/array.ts";
+import { type Hit, isIdentityProblem, severalError } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
 import { knowledgeOf } from "./attachments.ts";
@@ -22,21 +23,29 @@ export async function unpublishVolume(
   if (node === undefined) return await unpublishUnknown(context, { volumeId, nodeId }, signal);
   const place = locator.placeByHandle(volumeId);
   if (place && await disconnectAt(context, { place, node }, signal)) return;
+  const published = publishedPlaces(context, volumeId, node);
+  for (const one of published) await disconnectAt(context, { place: one, node }, signal);
+  if (published.length > 0) return;
   const found = await placeHolding(context, { volumeId, node }, signal);
   if (found) await disconnectAt(context, { place: found, node }, signal);
-  else forget(context, volumeId, node);
 }
 
-/** Notes that the node holds nothing that the handle may mean. */
-function forget(
+/**
+ * Where this process published a volume to the node by this very handle. `unavailable` when another
+ * array answers there now.
+ */
+function publishedPlaces(
   { locator, published }: ControllerContext,
   volumeId: string,
-  node: { name: string } | "all",
-): void {
-  for (const place of locator.placesByHandle(volumeId)) {
-    if (node === "all") published.removeAll(placeKey(place));
-    else published.remove(placeKey(place), node.name);
-  }
+  node: NodeIdentity | "all",
+): VolumePlace[] {
+  const name = node === "all" ? undefined : node.name;
+  const places = locator.placesByHandle(volumeId).filter((place) =>
+    !place.member.twin && published.handlesOf(placeKey(place), name).includes(volumeId)
+  );
+  const wrong = places.find(({ member }) => isIdentityProblem(member));
+  if (wrong) throw wrong.member.problem;
+  return places;
 }
 
 /** A volume and who is to lose it. */
@@ -60,9 +69,10 @@ async function disconnectAt(
 }
 
 /**
- * Which of the volumes that the handle may mean the node holds: the one that this process published
- * to the node, else the one whose connections show the node. `undefined` when none does;
- * `ambiguous` when several do, or when several exist and the caller names no node.
+ * Which of the volumes that the handle may mean the node holds, if this process published none by
+ * that handle. What it published to the node by another handle is not meant. `undefined` when none
+ * is left; `ambiguous` when several hold the node, or when several exist and the caller names no
+ * node.
  */
 async function placeHolding(
   context: ControllerContext,
@@ -70,21 +80,30 @@ async function placeHolding(
   signal: AbortSignal,
 ): Promise<VolumePlace | undefined> {
   const { locator, published } = context;
-  const hits = await locator.findAll(volumeId, signal);
-  const places = hits.map(({ member, item }) => ({ member, name: item.name }));
-  if (places.length < 2) return places[0];
+  const name = node === "all" ? undefined : node.name;
+  const hits = (await locator.findAll(volumeId, signal)).filter((hit) =>
+    published.handlesOf(placeKey(hit), name).length === 0
+  );
+  if (hits.length < 2) return hits[0];
   if (node === "all") throw severalError("volume", hits);
-  const known = places.filter((place) => published.modeOf(placeKey(place), node.name));
-  if (known.length === 1) return known[0];
+  return await onlyHolding(context, { hits, node }, signal);
+}
+
+/** The one volume that shows the node; `undefined` for none, `ambiguous` for several. */
+async function onlyHolding(
+  context: ControllerContext,
+  { hits, node }: { hits: Hit<Volume>[]; node: NodeIdentity },
+  signal: AbortSignal,
+): Promise<VolumePlace | undefined> {
   const holds = await Promise.all(
-    places.map((place) => {
+    hits.map((place) => {
       const known = knowledgeOf(context, place, node);
       return place.member.array.holds(place.name, node, { known, signal });
     }),
   );
   const held = hits.filter((_, index) => holds[index]);
   if (held.length > 1) throw severalError("volume", held);
-  return places.find((_, index) => holds[index]);
+  return held[0];
 }
 
 /**
@@ -97,22 +116,23 @@ async function unpublishUnknown(
   { volumeId, nodeId }: UnpublishRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  const found = await context.locator.find(volumeId, signal, { hosts: true });
-  if (!found) return forget(context, volumeId, { name: nodeId });
-  const { member, volume } = found;
-  const hosts = volume.hosts ?? [];
-  if (hosts.length === 0) return;
-  const place = { member, name: volume.name };
+  const found = await context.locator.findAll(volumeId, signal, { hosts: true });
+  const hits = found.filter(({ item }) => item.hosts && item.hosts.length > 0);
+  const [first] = hits;
+  if (!first) return;
   const node: NodeIdentity = { name: nodeId, protocols: [], wwpns: [], addresses: [] };
-  const known = knowledgeOf(context, place, node);
-  if (await member.array.holds(volume.name, node, { known, signal })) {
+  const place = await onlyHolding(context, { hits, node }, signal);
+  if (place) {
     await disconnectAt(context, { place, node }, signal);
     return;
   }
+  const holders = hits.map(({ member, item }) =>
+    `${item.hosts?.join(", ")} on ${member.array.label}`
+  );
   throw new PsoError(
     "not_found",
-    `Cannot unpublish ${volume.name} from the unknown node ${JSON.stringify(nodeId)}: ` +
-      `${hosts.join(", ")} on ${member.array.label} still holds it and may be that node; ` +
+    `Cannot unpublish ${first.name} from the unknown node ${JSON.stringify(nodeId)}: ` +
+      `${holders.join(" and ")} still holds it and may be that node; ` +
       "disconnect it on the array if it is",
   );
 }
