@@ -7,6 +7,7 @@ import {
   attachClaim,
   blockCapability,
   type Claim,
+  claimNameOf,
   createClaim,
   detachClaim,
   type NodeHandle,
@@ -116,7 +117,7 @@ const FILE = { backend: "file" };
 
 Deno.test("kernel plane", async (test) => {
   await test.step("iSCSI: a claim is Pure's by vendor, model and WWID; written, grown in use; a copy of its snapshot has the data", async () => {
-    const claim = await createClaim(controller, "pvc-iscsi", {
+    const claim = await createClaim(controller, claimNameOf("iscsi"), {
       sizeBytes: SIZE,
       parameters: BLOCK,
     });
@@ -134,7 +135,7 @@ Deno.test("kernel plane", async (test) => {
     const data = await sum(`${paths.target}/file`);
     await growClaim(claim, paths, 2 * SIZE);
     assert.equal(await sh(`blockdev --getsize64 /dev/mapper/${map}`), String(2 * SIZE));
-    const { copy, drop } = await copyClaim(claim, "pvc-copy", BLOCK);
+    const { copy, drop } = await copyClaim(claim, claimNameOf("copy"), BLOCK);
     const copyPaths = pathsOf("copy");
     await attachClaim(controller, node, copy, copyPaths);
     assert.equal(await sum(`${copyPaths.target}/file`), data);
@@ -147,7 +148,7 @@ Deno.test("kernel plane", async (test) => {
   });
 
   await test.step("iSCSI: publishing to another node cuts the first one off", async () => {
-    const claim = await createClaim(controller, "pvc-fence", {
+    const claim = await createClaim(controller, claimNameOf("fence"), {
       sizeBytes: SIZE,
       capability: blockCapability(),
       parameters: BLOCK,
@@ -247,7 +248,10 @@ Deno.test("kernel plane", async (test) => {
   });
 
   await test.step("NVMe/TCP: a claim has Pure's NGUID, is written and grown in use, and goes", async () => {
-    const claim = await createClaim(controller, "pvc-nvme", { sizeBytes: SIZE, parameters: NVME });
+    const claim = await createClaim(controller, claimNameOf("nvme"), {
+      sizeBytes: SIZE,
+      parameters: NVME,
+    });
     const paths = pathsOf("nvme");
     const context = await attachClaim(controller, node, claim, paths);
     const { protocol, serial } = JSON.parse(context.attachment ?? "");
@@ -270,7 +274,7 @@ Deno.test("kernel plane", async (test) => {
   });
 
   await test.step("NFS: exported to the node alone; a copy of its snapshot is another file system; full, grown, gone", async () => {
-    const claim = await createClaim(controller, "pvc-nfs", {
+    const claim = await createClaim(controller, claimNameOf("nfs"), {
       sizeBytes: 64 * MiB,
       parameters: FILE,
     });
@@ -290,7 +294,7 @@ Deno.test("kernel plane", async (test) => {
     );
     await sh(`dd if=/dev/urandom of=${paths.target}/file bs=1M count=4 conv=fsync status=none`);
     const data = await sum(`${paths.target}/file`);
-    const { copy, drop } = await copyClaim(claim, "pvc-nfs-copy", FILE);
+    const { copy, drop } = await copyClaim(claim, claimNameOf("nfs-copy"), FILE);
     const copyPaths = pathsOf("nfs-copy");
     await attachClaim(controller, node, copy, copyPaths);
     await sh(`echo changed >${paths.target}/file`);
@@ -312,18 +316,21 @@ Deno.test("kernel plane", async (test) => {
   await test.step("a simulator that is killed and started again: I/O goes on, nothing is doubled, what is half made goes", async () => {
     const claims = [
       {
-        claim: await createClaim(controller, "pvc-kill", { sizeBytes: SIZE, parameters: BLOCK }),
+        claim: await createClaim(controller, claimNameOf("kill"), {
+          sizeBytes: SIZE,
+          parameters: BLOCK,
+        }),
         paths: pathsOf("kill"),
       },
       {
-        claim: await createClaim(controller, "pvc-kill-nvme", {
+        claim: await createClaim(controller, claimNameOf("kill-nvme"), {
           sizeBytes: SIZE,
           parameters: NVME,
         }),
         paths: pathsOf("kill-nvme"),
       },
       {
-        claim: await createClaim(controller, "pvc-kill-nfs", {
+        claim: await createClaim(controller, claimNameOf("kill-nfs"), {
           sizeBytes: 64 * MiB,
           parameters: FILE,
         }),
@@ -364,7 +371,7 @@ Deno.test("kernel plane", async (test) => {
         timeoutMs: SLOW_MS,
         intervalMs: 1000,
       });
-    const claim = await made("pvc-left", { sizeBytes: SIZE, parameters: BLOCK });
+    const claim = await made(claimNameOf("left"), { sizeBytes: SIZE, parameters: BLOCK });
     const { volumeId, capability: volumeCapability, context: volumeContext } = claim;
     await controller.controller.controllerPublishVolume({
       volumeId,
@@ -372,7 +379,7 @@ Deno.test("kernel plane", async (test) => {
       volumeCapability,
       volumeContext,
     });
-    const file = await made("pvc-left-nfs", { sizeBytes: 64 * MiB, parameters: FILE });
+    const file = await made(claimNameOf("left-nfs"), { sizeBytes: 64 * MiB, parameters: FILE });
     await controller.controller.controllerPublishVolume({
       volumeId: file.volumeId,
       nodeId,

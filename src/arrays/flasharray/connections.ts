@@ -223,7 +223,8 @@ export class Connections {
     if (await isOfCluster(this.#context, volume, { cluster, signal })) return [];
     const names = rows.flatMap((row) => row.host?.name ?? []);
     const nodes = await this.#hosts.nodesAmong(names, { known, signal });
-    return rows.filter((row) => !nodes.has(row.host?.name ?? ""));
+    const others = rows.filter((row) => !nodes.has(row.host?.name ?? ""));
+    return rows.filter((row) => others.includes(row) || hasGroupIn(others, row));
   }
 
   /**
@@ -295,12 +296,13 @@ export class Connections {
       isRemoved = await this.#delete(volume, { host: { name } }, signal) || isRemoved;
     }
     for (let look = 0; look < LOOKS; look++) {
-      const rows = await this.#rowsOfNode(volume, node, options);
+      const { rows, mates } = await this.#rowsOfNode(volume, node, options);
       if (rows.length === 0) {
         return isRemoved || await this.#context.find(volume, signal) !== undefined;
       }
-      const fixed = node === "all" ? await this.#rowsOfOthers(volume, rows, options) : [];
-      for (const row of rows.filter((row) => !fixed.includes(row))) {
+      const asked = node === "all" ? rows : mates;
+      const fixed = await this.#rowsOfOthers(volume, asked, options);
+      for (const row of rows.filter((row) => !fixed.includes(row) && !hasGroupIn(fixed, row))) {
         isRemoved = await this.#delete(volume, row, signal) || isRemoved;
       }
       if (fixed.length > 0) throw this.#stillConnected(volume, fixed);
@@ -323,20 +325,24 @@ export class Connections {
 
   /** As StorageArray.holds. */
   async holds(volume: string, node: NodeIdentity, options: NodeOptions = {}): Promise<boolean> {
-    return (await this.#rowsOfNode(volume, node, options)).length > 0;
+    return (await this.#rowsOfNode(volume, node, options)).rows.length > 0;
   }
 
-  /** The volume's connections to one node, by any of its host objects, or to all nodes. */
+  /**
+   * The volume's connections to one node, by any of its host objects, or to all nodes; and those of
+   * other hosts that end with them, because they came by the same host group.
+   */
   async #rowsOfNode(
     volume: string,
     node: NodeIdentity | "all",
     options: NodeOptions,
-  ): Promise<ConnectionItem[]> {
-    const rows = await this.#rows.read({ volume_names: volume }, options.signal);
-    if (node === "all" || rows.length === 0) return rows;
-    const names = rows.flatMap((row) => row.host?.name ?? []);
+  ): Promise<{ rows: ConnectionItem[]; mates: ConnectionItem[] }> {
+    const all = await this.#rows.read({ volume_names: volume }, options.signal);
+    if (node === "all" || all.length === 0) return { rows: all, mates: [] };
+    const names = all.flatMap((row) => row.host?.name ?? []);
     const roles = await this.#hosts.rolesOf(names, volume, { ...options, node });
-    return rows.filter((row) => roles.has(row.host?.name ?? ""));
+    const rows = all.filter((row) => roles.has(row.host?.name ?? ""));
+    return { rows, mates: all.filter((row) => !rows.includes(row) && hasGroupIn(rows, row)) };
   }
 
   /**
@@ -370,6 +376,14 @@ const NOT_KNOWN = "no known node of this cluster, which did not make the volume"
 function holdersIn(rows: readonly ConnectionItem[]): string {
   const names = rows.map((row) => row.host?.name ?? `host group ${row.host_group?.name}`);
   return [...new Set(names)].join(", ");
+}
+
+/** Whether the connection came by a host group by which one of the rows came too. */
+function hasGroupIn(
+  rows: readonly ConnectionItem[],
+  { host_group: group }: ConnectionItem,
+): boolean {
+  return Boolean(group?.name) && rows.some((row) => row.host_group?.name === group?.name);
 }
 
 /** Changes with one key run one after another. Arrays compare host names without case. */

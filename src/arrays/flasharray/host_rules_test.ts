@@ -69,3 +69,13 @@ Deno.test("HostOwner.mayBe() takes a renamed machine for the same", () => {
   assert.ok(owner.mayBe(node("w2")));
   assert.ok(!owner.mayBe(node("w1", { iqn: `${IQN}-2` })));
 });
+
+Deno.test("HostOwner.isOfNodes() wants every initiator of the host to be a known node's", () => {
+  const otherNodeWith = (name: string) => name === `${IQN}-2` ? "w2" : undefined;
+  const owner = new HostOwner(node("w1", { iqn: IQN }), { otherNodeWith });
+  assert.ok(owner.isOfNodes({ name: "a", iqns: [`${IQN}-2`] }));
+  assert.ok(owner.isOfNodes({ name: "a", iqns: [IQN, `${IQN}-2`] }));
+  assert.ok(!owner.isOfNodes({ name: "w2", iqns: [`${IQN}-2`, `${IQN}-3`] }));
+  assert.ok(!owner.isOfNodes({ name: "w2", iqns: [`${IQN}-2`], wwns: ["2100001B32AABBA0"] }));
+  assert.ok(!owner.isOfNodes({ name: "w2" }), "a name proves nothing");
+});
