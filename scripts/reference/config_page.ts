@@ -1,4 +1,4 @@
-import { ARRAY_KEYS, type ArrayKey } from "../../src/config/array_keys.ts";
+import { ARRAY_KEYS, type ArrayKey } from "../../src/config/arrays/keys.ts";
 import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { type ConfigKey, DRIVER_SECTIONS, type KeySection } from "../../src/config/keys.ts";
 import { names, table } from "./markdown.ts";

@@ -3,7 +3,7 @@ import { Ajv } from "ajv";
 import { parse } from "@std/yaml";
 import { loadConfig } from "../../src/config/load.ts";
 import { configurationPage } from "./config_page.ts";
-import { ARRAY_KEYS } from "../../src/config/array_keys.ts";
+import { ARRAY_KEYS } from "../../src/config/arrays/keys.ts";
 import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { DRIVER_SECTIONS } from "../../src/config/keys.ts";
 import { problemText } from "../../src/config/problems.ts";

@@ -4,8 +4,8 @@ import {
   ADMIN_HEADER_BYTES_MAX,
 } from "../../src/admin/server.ts";
 import { type Limit, REST_LIMITS } from "../../src/arrays/rest/limits.ts";
-import { TOKEN_CHARS_MAX } from "../../src/config/array_credentials.ts";
-import { ARRAYS_MAX, LABELS_MAX, NAME_CHARS_MAX } from "../../src/config/array_entries.ts";
+import { TOKEN_CHARS_MAX } from "../../src/config/arrays/credentials.ts";
+import { ARRAYS_MAX, LABELS_MAX, NAME_CHARS_MAX } from "../../src/config/arrays/entries.ts";
 import { CONFIG_FILE_BYTES_MAX } from "../../src/config/plain_file.ts";
 import { PROBLEMS_MAX } from "../../src/config/problems.ts";
 import { FILE_DEPTH_MAX, FILE_VALUES_MAX } from "../../src/config/tree_bounds.ts";

@@ -61,7 +61,7 @@ export interface KeySection {
  */
 export const PSO_EXPORT_RULES = "*(rw,no_root_squash)";
 
-/** The keys that the driver reads, but for the arrays themselves (array_keys.ts). */
+/** The keys that the driver reads, but for the arrays themselves (arrays/keys.ts). */
 export const DRIVER_SECTIONS: readonly KeySection[] = [
   {
     title: "Cluster",

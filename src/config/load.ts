@@ -1,4 +1,4 @@
-import { ARRAYS_KEY_PATH, readArrays } from "./array_entries.ts";
+import { ARRAYS_KEY_PATH, readArrays } from "./arrays/entries.ts";
 import { CHART_SECTIONS } from "./chart_keys.ts";
 import { FileReader, parseMapping } from "./files.ts";
 import { readMkfsOptions, readMountOptions } from "./format_defaults.ts";

@@ -7,7 +7,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ArrayClients } from "../../src/arrays/clients.ts";
 import { Fleet } from "../../src/arrays/fleet.ts";
 import { KeyedLock } from "../../src/async/keyed_lock.ts";
-import { ARRAY_KEYS } from "../../src/config/array_keys.ts";
+import { ARRAY_KEYS } from "../../src/config/arrays/keys.ts";
 import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { DRIVER_SECTIONS } from "../../src/config/keys.ts";
 import { loadConfig } from "../../src/config/load.ts";

@@ -1,6 +1,6 @@
 /** Values files that somebody could write by mistake or to do harm, each with secrets in it. */
 import { stringify } from "@std/yaml";
-import { ARRAY_KEYS } from "../../src/config/array_keys.ts";
+import { ARRAY_KEYS } from "../../src/config/arrays/keys.ts";
 import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { DRIVER_SECTIONS } from "../../src/config/keys.ts";
 import type { Random } from "./random.ts";

@@ -1,6 +1,6 @@
 /** Entries of arrays for tests of readArrays(). */
 import assert from "node:assert/strict";
-import { readArrays } from "../../src/config/array_entries.ts";
+import { readArrays } from "../../src/config/arrays/entries.ts";
 import { ProblemList, problemText } from "../../src/config/problems.ts";
 
 export const TOKEN = "T-c4925090-c9bf-4033-8537-d24ee5669135";

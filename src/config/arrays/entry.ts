@@ -1,5 +1,5 @@
-import type { ArrayConfig } from "./model.ts";
-import { kindOf, type ProblemList } from "./problems.ts";
+import type { ArrayConfig } from "../model.ts";
+import { kindOf, type ProblemList } from "../problems.ts";
 
 /** What reading the entries needs besides them. */
 export interface ArraysContext {

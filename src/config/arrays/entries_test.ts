@@ -7,7 +7,7 @@ import {
   PEM,
   readEntries,
   TOKEN,
-} from "../../tests/support/test_entries.ts";
+} from "../../../tests/support/test_entries.ts";
 
 const FLASHBLADE = { MgmtEndPoint: "fb1", APIToken: TOKEN, NFSEndPoint: "10.0.0.5" };
 

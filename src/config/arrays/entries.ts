@@ -1,13 +1,13 @@
-import { readAddress, readNfsEndpoint } from "./array_address.ts";
-import { readTls, readToken } from "./array_credentials.ts";
-import { type ArraysContext, type Entry, optionalText } from "./array_entry.ts";
-import { ARRAY_KEYS, type ArrayKey } from "./array_keys.ts";
-import type { ArrayConfig } from "./model.ts";
-import { kindOf, type ProblemList, shown } from "./problems.ts";
-import { withoutSecrets } from "./secret_looks.ts";
-import { isMapping } from "./tree.ts";
-import { readSwitch } from "./values.ts";
-import { nearest } from "../nearest.ts";
+import { readAddress, readNfsEndpoint } from "./address.ts";
+import { readTls, readToken } from "./credentials.ts";
+import { type ArraysContext, type Entry, optionalText } from "./entry.ts";
+import { ARRAY_KEYS, type ArrayKey } from "./keys.ts";
+import type { ArrayConfig } from "../model.ts";
+import { kindOf, type ProblemList, shown } from "../problems.ts";
+import { withoutSecrets } from "../secret_looks.ts";
+import { isMapping } from "../tree.ts";
+import { readSwitch } from "../values.ts";
+import { nearest } from "../../nearest.ts";
 
 /** Arrays of one installation. */
 export const ARRAYS_MAX = 256;

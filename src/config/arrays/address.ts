@@ -1,7 +1,7 @@
-import { isHost, parseHostPort, printHostPort, withoutBrackets } from "../net/address.ts";
-import { type Entry, isBadType, optionalText } from "./array_entry.ts";
-import type { ArrayConfig } from "./model.ts";
-import { shown } from "./problems.ts";
+import { isHost, parseHostPort, printHostPort, withoutBrackets } from "../../net/address.ts";
+import { type Entry, isBadType, optionalText } from "./entry.ts";
+import type { ArrayConfig } from "../model.ts";
+import { shown } from "../problems.ts";
 
 /**
  * The management address of an entry, in the form that `ArrayConfig` promises. Undefined after

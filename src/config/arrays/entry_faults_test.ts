@@ -6,7 +6,7 @@ import {
   FLASHARRAY,
   readEntries,
   TOKEN,
-} from "../../tests/support/test_entries.ts";
+} from "../../../tests/support/test_entries.ts";
 
 const WARNED: [Record<string, unknown>, string][] = [
   [

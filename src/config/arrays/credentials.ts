@@ -1,10 +1,10 @@
-import { messageOf } from "../errors.ts";
-import type { TlsTrust } from "../net/https.ts";
-import { Secret } from "../secret.ts";
-import { type Entry, isBadType, optionalText } from "./array_entry.ts";
-import { isToken, kindOf, shown } from "./problems.ts";
-import { isMapping } from "./tree.ts";
-import { readSwitch } from "./values.ts";
+import { messageOf } from "../../errors.ts";
+import type { TlsTrust } from "../../net/https.ts";
+import { Secret } from "../../secret.ts";
+import { type Entry, isBadType, optionalText } from "./entry.ts";
+import { isToken, kindOf, shown } from "../problems.ts";
+import { isMapping } from "../tree.ts";
+import { readSwitch } from "../values.ts";
 
 /** Characters of an API token; an array's own has 36 to 38. */
 export const TOKEN_CHARS_MAX = 1024;
