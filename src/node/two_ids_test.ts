@@ -1,7 +1,16 @@
-/** Two PVs that name one volume, as after an import by hand. */
+/** Two PVs that name one volume, as after an import by hand, and volumes whose record was lost. */
 import assert from "node:assert/strict";
 import { isPsoError } from "../errors.ts";
-import { BLOCK_CAPABILITY, mountCapability, TestNode } from "../../tests/support/test_node.ts";
+import { attachment, FakeHost } from "../../tests/support/fake_host.ts";
+import {
+  BLOCK_CAPABILITY,
+  failureOf,
+  mountCapability,
+  TestNode,
+} from "../../tests/support/test_node.ts";
+
+const targetsOf = (fake: FakeHost) =>
+  fake.read("/proc/1/mountinfo").split("\n").flatMap((line) => line.split(" ")[4] ?? []);
 
 for (const capability of [mountCapability(), BLOCK_CAPABILITY]) {
   for (const path of ["the same path", "two paths"]) {
@@ -25,3 +34,82 @@ for (const capability of [mountCapability(), BLOCK_CAPABILITY]) {
       }));
   }
 }
+
+for (const order of [[0, 1], [1, 0]]) {
+  Deno.test(`a raw volume that is staged by two ids for several nodes goes with the second unstage, in the order ${order}`, () =>
+    FakeHost.use(async (fake) => {
+      fake.scsi.luns.set(7, 7);
+      const node = fake.plugin();
+      const capability = { ...BLOCK_CAPABILITY, mode: "multi-node-multi-writer" } as const;
+      const volumes = ["v7", "k8s-v7"].map((volumeId, index) => ({
+        volumeId,
+        stagingPath: `/stage/${index}`,
+        targetPath: `/pods/${index}`,
+      }));
+      for (const volume of volumes) {
+        const stage = { ...volume, attachment: attachment(7), capability, volumeContext: {} };
+        await node.stage(stage);
+        await node.publish({ ...volume, capability, readOnly: false });
+      }
+      const [first = volumes[0], second = volumes[1]] = order.map((index) => volumes[index]);
+      assert.ok(first && second);
+      assert.equal((await failureOf(node.unstage(first))).code, "in_use");
+      await node.unpublish(first);
+      await node.unstage(first);
+      assert.deepEqual(targetsOf(fake).length, 2, "the other id has the volume as before");
+      assert.ok(fake.scsi.devices.length > 0);
+      await node.unpublish(second);
+      await node.unstage(second);
+      assert.deepEqual([targetsOf(fake), fake.scsi.devices], [[], []]);
+    }));
+}
+
+Deno.test("stage takes neither a path where another id is staged nor one where kubelet publishes", () =>
+  FakeHost.use(async (fake) => {
+    await fake.stagedVolume(7);
+    const target = `/var/lib/kubelet/pods/u-1/volumes/kubernetes.io~csi/pvc-1/mount`;
+    for (const stagingPath of ["/stage/7", target]) {
+      const request = { volumeId: "k8s-v7", stagingPath, attachment: attachment(7) };
+      const capability = mountCapability();
+      const staging = fake.plugin().stage({ ...request, capability, volumeContext: {} });
+      assert.equal((await failureOf(staging)).code, "in_use");
+    }
+    assert.equal(await fake.records.find("k8s-v7"), undefined);
+  }));
+
+Deno.test("a record that was lost comes back with the next stage or publish", () =>
+  FakeHost.use(async (fake) => {
+    fake.scsi.luns.set(7, 7);
+    const capability = BLOCK_CAPABILITY;
+    const volume = { volumeId: "v7", stagingPath: "/stage/7", targetPath: "/pods/7/raw" };
+    const stage = { ...volume, attachment: attachment(7), capability, volumeContext: {} };
+    const node = fake.plugin();
+    await node.stage(stage);
+    const { device } = await fake.records.find("v7") ?? {};
+    await fake.records.remove("v7");
+    await node.stage(stage);
+    assert.equal((await fake.records.find("v7"))?.device, device);
+    await fake.records.remove("v7");
+    await node.publish({ ...stage, readOnly: false });
+    const found = await fake.records.find("v7");
+    assert.deepEqual([found?.device, found?.published.length], [device, 1]);
+    await node.unpublish(volume);
+    await node.unstage(volume);
+    assert.deepEqual([targetsOf(fake), fake.scsi.devices], [[], []]);
+  }));
+
+Deno.test("a target at which a volume is published by one id is not another's", () =>
+  FakeHost.use(async (fake) => {
+    fake.scsi.luns.set(7, 7);
+    const capability = { ...BLOCK_CAPABILITY, mode: "multi-node-multi-writer" } as const;
+    const node = fake.plugin();
+    const targetPath = "/pods/7/raw";
+    for (const [volumeId, stagingPath] of [["v7", "/stage/7"], ["k8s-v7", "/stage/8"]] as const) {
+      const stage = { volumeId, stagingPath, attachment: attachment(7), capability };
+      await node.stage({ ...stage, volumeContext: {} });
+      const publishing = node.publish({ ...stage, targetPath, readOnly: false });
+      if (volumeId === "v7") await publishing;
+      else assert.match((await failureOf(publishing)).message, /where volume v7 is published/);
+    }
+    await node.unpublish({ volumeId: "v7", targetPath });
+  }));

@@ -6,7 +6,6 @@
  *     ./scripts/deno run -A tests/fuzz/options_fuzz.ts --seed 1 [--seconds 600]
  */
 import { deepEqual, equal } from "node:assert/strict";
-import { parseArgs } from "@std/cli/parse-args";
 import { FILE_SYSTEMS, FS_TYPES, type FsType } from "../../src/file_systems.ts";
 import { mkfsOptionsFault } from "../../src/options/mkfs_options.ts";
 import {
@@ -19,6 +18,7 @@ import { MiB } from "../../src/size.ts";
 import { joinWords, splitWords } from "../../src/words.ts";
 import { labelsIn, mkfsHarm, mountHarm } from "./option_oracles.ts";
 import { mkfsText, mkfsWords, mountElement } from "./option_texts.ts";
+import { type FuzzOptions, runFuzzer } from "./fuzz_main.ts";
 import { Random } from "./random.ts";
 
 /**
@@ -35,12 +35,6 @@ const UUID = "0a1b2c3d-0000-4000-8000-00000000000f";
 export interface FuzzCounts {
   mkfs: { judged: number; passed: number; real: number };
   mount: { judged: number; passed: number };
-}
-
-interface FuzzOptions {
-  seed: number;
-  /** Absent: for ever. */
-  seconds?: number;
 }
 
 /** Runs until the time is over; throws at the first fault, which names the input and the seed. */
@@ -136,11 +130,4 @@ async function uuidOf(image: string): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-if (import.meta.main) {
-  const flags = parseArgs(Deno.args, { string: ["seed", "seconds"] });
-  const seed = Number(flags.seed ?? Date.now() % 1_000_000);
-  const seconds = flags.seconds === undefined ? undefined : Number(flags.seconds);
-  const say = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-  say(`seed ${seed}, ${seconds === undefined ? "until it is stopped" : `${seconds} s`}`);
-  say(JSON.stringify(await fuzzOptions({ seed, seconds })));
-}
+if (import.meta.main) await runFuzzer(fuzzOptions);

@@ -268,6 +268,13 @@ export class FakeHost extends HostFiles {
     const options = (args[args.indexOf("-o") + 1] ?? "").split(",");
     const device = /^\/dev\/(.+)$/.exec(source)?.[1];
     const mode = options.includes("ro") ? "ro" : "rw";
+    if (options.includes("remount")) {
+      const at = this.#mounts.findLastIndex((line) => line.split(" ")[4] === target);
+      if (at < 0) return { code: 32, stderr: `mount: ${target}: mount point not mounted.` };
+      this.#mounts[at] = (this.#mounts[at] ?? "").replace(/ r[ow] - /, ` ${mode} - `);
+      this.#writeMounts();
+      return {};
+    }
     if (options.includes("bind") && device !== undefined) {
       this.mount(target, { number: "0:5", type: "devtmpfs", source: "udev", root: `/${device}` });
       return {};
@@ -275,8 +282,11 @@ export class FakeHost extends HostFiles {
     const type = args.includes("-t") ? args[args.indexOf("-t") + 1] ?? "" : "xfs";
     if (options.includes("bind")) {
       const below = this.#mounts.findLast((line) => line.split(" ")[4] === source);
-      const [, , number = "0:1", root] = below?.split(" ") ?? [];
-      const shown = { number, root, type: below?.split(" ").at(-3) ?? type, source, options: mode };
+      const words = below?.split(" ") ?? [];
+      const [, , number = "0:1", root] = words;
+      // A bind mount shows the source of the file system, as the kernel does.
+      const facts = { type: words.at(-3) ?? type, source: words.at(-2) ?? source };
+      const shown = { number, root, ...facts, options: mode };
       this.mount(target, shown);
       return {};
     }

@@ -85,6 +85,10 @@ async function isKept(
   }
   if (!device) throw foreignMountError(stage, existing);
   requireSameAccess(stage, existing);
+  if (record.device === undefined) { // the record was lost
+    record.device = device.name;
+    await stage.save();
+  }
   if (stage.capability.access.type === "block") return true;
   const type = fsTypeOf(context, stage.capability);
   if (existing.type !== type) {

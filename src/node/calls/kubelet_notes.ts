@@ -22,6 +22,11 @@ export function isKubeletStagingPath(path: string): boolean {
   return STAGING.test(path);
 }
 
+/** Whether kubelet uses such a path to publish volumes to pods, and never to stage one. */
+export function isKubeletTargetPath(path: string): boolean {
+  return MOUNTED_TARGET.test(path) || RAW_TARGET.test(path);
+}
+
 function noteOf(targetPath: string): string | undefined {
   const [, folder] = MOUNTED_TARGET.exec(targetPath) ?? [];
   if (folder !== undefined) return `${folder}/${NOTE}`;
@@ -47,6 +52,16 @@ export async function handleAtTarget(host: Host, targetPath: string): Promise<st
   }
 }
 
+function hashOf(volumeId: string): string {
+  return createHash("sha256").update(volumeId).digest("hex");
+}
+
+/** Whether kubelet named a staging path after this volume; `undefined` for a path that tells none. */
+export function isStagedByKubelet(path: string, volumeId: string): boolean | undefined {
+  const hash = STAGED_BY_HANDLE.exec(path)?.[1];
+  return hash === undefined ? undefined : hash === hashOf(volumeId);
+}
+
 /**
  * Whether kubelet has staged what `shown` shows for this volume: `other` when it did so for other
  * volumes only, `undefined` when none of its staging paths that name a volume shows it.
@@ -55,10 +70,9 @@ export function stagedByKubelet(
   mounts: readonly Mount[],
   { shown, volumeId }: { shown: Mount; volumeId: string },
 ): "this" | "other" | undefined {
-  const hash = createHash("sha256").update(volumeId).digest("hex");
   const hashes = mounts.filter((mount) => isSameMount(mount, shown)).flatMap(({ target }) =>
     STAGED_BY_HANDLE.exec(target)?.[1] ?? []
   );
   if (hashes.length === 0) return undefined;
-  return hashes.includes(hash) ? "this" : "other";
+  return hashes.includes(hashOf(volumeId)) ? "this" : "other";
 }

@@ -13,7 +13,12 @@ import {
 import type { StageRecord } from "../stage_record.ts";
 import { deviceOfMount, isSameMount, stagedPlace } from "../volume_mounts.ts";
 import { isDeviceGone } from "./dead_mount.ts";
-import { handleAtTarget, isKubeletStagingPath, stagedByKubelet } from "./kubelet_notes.ts";
+import {
+  handleAtTarget,
+  isKubeletStagingPath,
+  isStagedByKubelet,
+  stagedByKubelet,
+} from "./kubelet_notes.ts";
 
 /** A mount, and the record of the volume that it may show. */
 interface RecordedMount {
@@ -86,52 +91,56 @@ export interface Place {
   record?: StageRecord;
 }
 
-/** The record of another volume that is staged at this path, or whose raw device is bound there. */
-async function stagedHere(
-  { records }: NodeContext,
-  path: string,
-): Promise<StageRecord | undefined> {
-  return (await records.list()).find(({ stagingPath }) =>
-    path === stagingPath || path === stagedPlace(stagingPath, "block")
-  );
+/** What is mounted at the place of a volume. */
+interface PlaceMount extends Place {
+  mount: Mount;
+}
+
+/** Whether the volume of a record is staged at this path, or its raw device bound there. */
+function isStagedAt({ stagingPath }: StageRecord, path: string): boolean {
+  return path === stagingPath || path === stagedPlace(stagingPath, "block");
 }
 
 /**
- * `in_use` for a target that is a staging path: unpublish would take away what all pods of the
- * volume use.
+ * `in_use` for a target that is a staging path: a publish would hide what is staged there, and an
+ * unpublish would take away what all pods of the volume use.
  */
 export async function refuseStagingPath(
   context: NodeContext,
   { volumeId, path }: Place,
 ): Promise<void> {
-  const staged = await stagedHere(context, path);
+  const staged = (await context.records.list()).find((record) => isStagedAt(record, path));
   if (!staged && !isKubeletStagingPath(path)) return;
   const whose = staged ? `volume ${staged.volumeId} is` : "kubelet has volumes";
   throw new PsoError(
     "in_use",
-    `${path} is where ${whose} staged, and no target: volume ${volumeId} is not unpublished there; ` +
-      "NodeUnstageVolume takes it away",
+    `${path} is where ${whose} staged, and no target for volume ${volumeId}: publish it elsewhere; ` +
+      "NodeUnstageVolume takes away what is staged",
   );
 }
 
-/** `in_use` when the record of another volume says that it is staged at this path. */
+/**
+ * `in_use` when another volume is staged at this path, by that volume's record, or by the name that
+ * kubelet gave the path. When both are silent the caller's word counts: what is unmounted here is
+ * still there for the pods that have it, and what stayed would be in nobody's way but a person's.
+ */
 export async function refuseOthersStage(
   context: NodeContext,
-  { volumeId, path, record }: Place,
+  { volumeId, path, record, mount }: PlaceMount,
 ): Promise<void> {
-  if (record?.stagingPath === path) return;
-  const other = await stagedHere(context, path);
-  if (!other || other.volumeId === volumeId) return;
+  const other = (await context.records.list()).find((one) =>
+    one.volumeId !== volumeId && isStagedAt(one, path)
+  );
+  const own = record?.stagingPath === path ? record : undefined;
+  if (own && (!other || await isMountOfRecord(context, { mount, record: own }))) return;
+  const isOthersPath = isStagedByKubelet(path, volumeId) === false;
+  if (!other && !isOthersPath) return;
+  const who = other ? `volume ${other.volumeId} is` : "kubelet has another volume";
   throw new PsoError(
     "in_use",
-    `${path} is where volume ${other.volumeId} is staged, and not volume ${volumeId}: it is left ` +
-      `as it is; unstage ${other.volumeId} there`,
+    `${path} is where ${who} staged, and not volume ${volumeId}: it is left as it is` +
+      (other ? `; unstage ${other.volumeId} there` : "; see what it is, and unmount it by hand"),
   );
-}
-
-/** What is mounted at a target that is to be unpublished. */
-interface TargetMount extends Place {
-  mount: Mount;
 }
 
 /**
@@ -141,7 +150,7 @@ interface TargetMount extends Place {
  */
 export async function requirePublication(
   context: NodeContext,
-  target: TargetMount,
+  target: PlaceMount,
 ): Promise<void> {
   const doubt = await doubtOf(context, target);
   if (doubt === undefined) return;
@@ -154,7 +163,7 @@ export async function requirePublication(
 }
 
 /** Why the mount is not known for the volume; `undefined` when it is. */
-async function doubtOf(context: NodeContext, target: TargetMount): Promise<string | undefined> {
+async function doubtOf(context: NodeContext, target: PlaceMount): Promise<string | undefined> {
   const { volumeId, path, mount, record } = target;
   if (record && await isMountOfRecord(context, { mount, record })) return undefined;
   const isGone = await isDeviceGone(context.host, mount);
@@ -184,7 +193,7 @@ async function isMadeByUs(context: NodeContext, mount: Mount): Promise<boolean> 
  */
 async function doubtWithoutNotes(
   context: NodeContext,
-  { volumeId, path, mount, mounts, record }: TargetMount & { mounts: Mount[] },
+  { volumeId, path, mount, mounts, record }: PlaceMount & { mounts: Mount[] },
 ): Promise<string | undefined> {
   if (record) return "the record of the volume names another device or export";
   const other = await claimantOf(context, { mount, volumeId });

@@ -66,7 +66,7 @@ Deno.test("unpublish never takes a staging path for a target, its own volume's n
     fake.folder("/stage/7");
     assert.match(
       (await failureOf(unpublish(fake, "v7", "/stage/7"))).message,
-      /^\/stage\/7 is where volume v7 is staged, and no target: .*NodeUnstageVolume/,
+      /^\/stage\/7 is where volume v7 is staged, and no target for volume v7: .*NodeUnstageVolume/,
     );
     fake.unmount("/stage/7");
     const paths = [
@@ -78,6 +78,7 @@ Deno.test("unpublish never takes a staging path for a target, its own volume's n
     for (const path of paths) {
       fake.folder(path);
       assert.equal((await failureOf(unpublish(fake, "v7", path))).code, "in_use", path);
+      assert.equal((await failureOf(publish(fake, { targetPath: path }))).code, "in_use", path);
       assert.ok(fake.has(path), path);
     }
   }));
@@ -308,6 +309,33 @@ Deno.test("unstage of an unknown volume leaves what another has staged at the pa
     assert.match(message, /^\/stage\/7 is where volume v7 is staged, and not .*k8s-pvc-unknown/);
     assert.deepEqual(targetsOf(fake), ["/stage/7"]);
     await node.unstage({ volumeId: "v7", stagingPath: "/stage/7" });
+    assert.deepEqual(targetsOf(fake), []);
+  }));
+
+Deno.test("unstage of a shared file system leaves a mount that is none of ours, wherever its record says it is", () =>
+  FakeHost.use(async (fake) => {
+    const share = { protocol: "nfs", address: "10.0.0.9", path: "/a" } as const;
+    for (const stagingPath of ["/stage/7", "/data"]) {
+      await fake.records.write({ volumeId: "v7", stagingPath, attachment: share, published: [] });
+      fake.write("/sys/dev/block/8:1/uevent", "DEVNAME=sda1");
+      fake.mount("/data", { number: "8:1", type: "ext4", source: "/dev/sda1" });
+      const unstaging = fake.plugin().unstage({ volumeId: "v7", stagingPath: "/data" });
+      assert.match((await failureOf(unstaging)).message, /^\/data holds ext4 from \/dev\/sda1/);
+      assert.deepEqual(targetsOf(fake), ["/data"]);
+      fake.unmount("/data");
+    }
+  }));
+
+Deno.test("unstage without a record goes by the name that kubelet gave the staging path", () =>
+  FakeHost.use(async (fake) => {
+    const hash = createHash("sha256").update("v7").digest("hex");
+    const stagingPath = `${CSI}/pure-csi/${hash}/globalmount`;
+    fake.mount(stagingPath, { number: "0:92", type: "nfs4", source: "10.0.0.9:/a" });
+    const node = fake.plugin();
+    const { code, message } = await failureOf(node.unstage({ volumeId: "v8", stagingPath }));
+    assert.equal(code, "in_use");
+    assert.match(message, /is where kubelet has another volume staged, and not volume v8/);
+    await node.unstage({ volumeId: "v7", stagingPath });
     assert.deepEqual(targetsOf(fake), []);
   }));
 

@@ -1,6 +1,5 @@
 import { type Capability, isReadOnly } from "../../capability.ts";
-import { isPsoError, PsoError } from "../../errors.ts";
-import type { Attachment } from "../../handoff.ts";
+import { PsoError } from "../../errors.ts";
 import { setDeviceReadOnly } from "../../host/block_device.ts";
 import type { Host } from "../../host/host.ts";
 import { bindMount, perMountOptions, remountBind } from "../../host/mount.ts";
@@ -12,7 +11,7 @@ import {
   readMounts,
 } from "../../host/mountinfo.ts";
 import { isBlock, isBlockRecord } from "../protocol.ts";
-import { blockConnection, fileConnection, withoutSourceMounts } from "../registry.ts";
+import { fileConnection, withoutSourceMounts } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
 import type { PublishRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
@@ -20,9 +19,11 @@ import { stageBlock } from "./block_stage.ts";
 import { deathOf, dropDeadMount } from "./dead_mount.ts";
 import { makeFile, makeFolder, resolvePlace } from "./places.ts";
 import { checkMountFlags } from "./mount_flags.ts";
+import { refuseStagingPath } from "./proof.ts";
 import { mountShared, staleReason } from "./shared_stage.ts";
 import { fsTypeOf } from "./stage.ts";
-import { deviceOfMount, isSameMount, mountsElsewhere, stagedPlace } from "../volume_mounts.ts";
+import { provenRecord, refuseOtherVolume, type StagedVolume } from "./staged_proof.ts";
+import { isSameMount, mountsElsewhere, stagedPlace } from "../volume_mounts.ts";
 
 /** A publish in progress. */
 interface PublishPlan {
@@ -32,7 +33,7 @@ interface PublishPlan {
   staged: Mount;
   /** Other places where this volume is published on this node. */
   others: Mount[];
-  record?: StageRecord;
+  record: StageRecord;
 }
 
 /**
@@ -55,6 +56,7 @@ export async function publishVolume(
         `${request.volumeId}: unmount it by hand`,
     );
   }
+  if (existing) await refuseOthersTarget(context, plan);
   if (existing && await isAsAsked(context.host, { plan, existing }, signal)) return;
   if (existing) throw accessConflict(plan);
   if (request.capability.mode === "single-node-single-writer" && others[0]) {
@@ -64,14 +66,29 @@ export async function publishVolume(
         `${others[0].target} already: end the pod that uses it there first`,
     );
   }
-  if (record) {
-    record.published = [...record.published.filter((one) => one.targetPath !== targetPath), {
-      targetPath,
-      readOnly,
-    }];
-    await context.records.write(record);
-  }
+  record.published = [...record.published.filter((one) => one.targetPath !== targetPath), {
+    targetPath,
+    readOnly,
+  }];
+  await context.records.write(record);
   await bind(context.host, plan, signal);
+}
+
+/** `in_use` for a target at which the same volume is published by another id. */
+async function refuseOthersTarget(
+  { records }: NodeContext,
+  { request: { volumeId }, targetPath, record }: PublishPlan,
+): Promise<void> {
+  const isListed = ({ published }: StageRecord) =>
+    published.some((one) => one.targetPath === targetPath);
+  if (isListed(record)) return;
+  const other = (await records.list()).find((one) => one.volumeId !== volumeId && isListed(one));
+  if (!other) return;
+  throw new PsoError(
+    "in_use",
+    `${targetPath} is where volume ${other.volumeId} is published, and not volume ${volumeId}: ` +
+      `unpublish ${other.volumeId} there first`,
+  );
 }
 
 /**
@@ -87,6 +104,7 @@ async function examine(
   const { capability, volumeId } = request;
   const targetPath = await resolvePlace(host, request.targetPath, "target_path");
   const stagingPath = await resolvePlace(host, request.stagingPath, "staging_target_path");
+  await refuseStagingPath(context, { volumeId, path: targetPath });
   await makeParent(host, targetPath);
   const place = stagedPlace(stagingPath, capability.access.type);
   const record = await records.find(volumeId);
@@ -104,17 +122,23 @@ async function examine(
     );
   }
   if (record) await refuseOtherVolume(host, { request, staged, stagingPath, record });
-  else await requireStaged(context, { request, staged }, signal);
+  const proven = record ?? await provenRecord(context, { request, staged, stagingPath }, signal);
   const usable = await freshMount(context, { request, staged, record }, signal);
   const elsewhere = mountsElsewhere(mounts, usable, [place, targetPath]);
   const others = await publicationsAmong(context, { mounts: elsewhere, record });
+  if (!record) {
+    proven.published = others.map((other) => ({
+      targetPath: other.target,
+      readOnly: isReadOnlyMount(other),
+    }));
+  }
   return {
     request,
     targetPath,
     readOnly: request.readOnly || isReadOnly(capability.mode),
     staged: usable,
     others,
-    record,
+    record: proven,
   };
 }
 
@@ -156,12 +180,6 @@ async function replaceDeadMount(
   );
 }
 
-interface StagedVolume {
-  request: PublishRequest;
-  staged: Mount;
-  record?: StageRecord;
-}
-
 /**
  * The staged mount, or a new one in its place when its server says that it is stale: a pod could
  * use nothing of a stale one. `unavailable` when the server does not answer, because a bind mount
@@ -188,93 +206,6 @@ async function freshMount(
     `volume ${volumeId} was mounted anew at ${staged.target} and is not there: see what unmounts ` +
       "it on this node; kubelet will try again",
   );
-}
-
-/**
- * Proves without a record that what is staged is the volume of publish_context, by its identity.
- * `in_use` when it is another, or when publish_context does not say which it is.
- */
-async function requireStaged(
-  context: NodeContext,
-  { request: { volumeId, attachment }, staged }: StagedVolume,
-  signal?: AbortSignal,
-): Promise<void> {
-  if (attachment && await isStagedAs(context, { attachment, mount: staged }, signal)) return;
-  const why = attachment
-    ? "it is not the volume that publish_context names"
-    : "publish_context does not name the volume";
-  throw new PsoError(
-    "in_use",
-    `volume ${volumeId} has no record on this node, and what is staged at ${staged.target} is ` +
-      `${staged.type} from ${staged.source}, which is not proven to be it (${why}): stage it first`,
-  );
-}
-
-async function isStagedAs(
-  context: NodeContext,
-  { attachment, mount }: { attachment: Attachment; mount: Mount },
-  signal?: AbortSignal,
-): Promise<boolean> {
-  if (!isBlock(attachment)) {
-    const connection = fileConnection(attachment);
-    try {
-      return await connection.isMountOf(context, { attachment, mount });
-    } catch (error) {
-      if (!isPsoError(error, "not_found")) throw error;
-      // What is exported to this node no more was so when it was staged.
-      return await connection.shows(context, { attachment, mount });
-    }
-  }
-  const device = (await deviceOfMount(context.host, mount))?.name;
-  return device !== undefined &&
-    await blockConnection(attachment).isDeviceOf(context, { attachment, device }, signal);
-}
-
-interface RecordedStage extends StagedVolume {
-  stagingPath: string;
-  record: StageRecord;
-}
-
-/**
- * `in_use` when the staged mount is not the volume of the record: a pod that gets another's data
- * damages both.
- */
-async function refuseOtherVolume(
-  host: Host,
-  { request, staged, stagingPath, record }: RecordedStage,
-): Promise<void> {
-  const { volumeId, attachment, device } = record;
-  const [is, asked] = [attachment, request.attachment ?? attachment].map(identityOf);
-  if (is !== asked) {
-    throw new PsoError(
-      "in_use",
-      `volume ${volumeId} was staged as ${is}, and publish_context names ${asked}: unstage it ` +
-        "first, then stage it again",
-    );
-  }
-  if (record.stagingPath !== stagingPath) {
-    throw new PsoError(
-      "in_use",
-      `volume ${volumeId} is staged at ${record.stagingPath} and not at ${stagingPath}: publish ` +
-        "it from there",
-    );
-  }
-  if (!isBlock(attachment) || device === undefined) return;
-  const found = (await deviceOfMount(host, staged))?.name;
-  if (found === device) return;
-  throw new PsoError(
-    "in_use",
-    `${staged.target} shows ${found ?? staged.source}, and volume ${volumeId} was staged on ` +
-      `${device}: unstage it first`,
-  );
-}
-
-/** By what an attachment names its volume, whatever way leads there. */
-function identityOf(attachment: Attachment): string {
-  if (isBlock(attachment)) return `serial ${attachment.serial.toUpperCase()}`;
-  return "path" in attachment
-    ? `export ${attachment.path}`
-    : `file system ${attachment.fileSystem}`;
 }
 
 /**
@@ -318,7 +249,7 @@ async function isAsAsked(
   signal?: AbortSignal,
 ): Promise<boolean> {
   const { record, targetPath, readOnly, request } = plan;
-  const noted = record?.published.find((one) => one.targetPath === targetPath);
+  const noted = record.published.find((one) => one.targetPath === targetPath);
   if (noted && noted.readOnly !== readOnly) return false;
   if (isReadOnlyMount(existing) === (readOnly || isReadOnlyMount(plan.staged))) return true;
   if (!readOnly) return false;

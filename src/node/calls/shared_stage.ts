@@ -32,7 +32,10 @@ export async function stageFileSystem(
     // A server that does not answer is no reason to doubt what is mounted: publish asks again.
     const mounted = { attachment, target: existing.target };
     const isStale = await connection.isStale(context, mounted, signal).catch(() => false);
-    if (!isStale) return requireSameAccess(stage, existing);
+    if (!isStale) {
+      requireSameAccess(stage, existing);
+      return await stage.save(); // the record may have been lost
+    }
     const why = staleReason(existing.source);
     await dropDeadMount(context, { staged: existing, record, why }, signal);
   }

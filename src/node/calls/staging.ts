@@ -8,6 +8,7 @@ import type { StageRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { checkPath, stagedMount, stagedPlace } from "../volume_mounts.ts";
 import { stageBlock } from "./block_stage.ts";
+import { isKubeletTargetPath } from "./kubelet_notes.ts";
 import { checkMountFlags } from "./mount_flags.ts";
 import { makeFolder, resolvePlace } from "./places.ts";
 import { stageFileSystem } from "./shared_stage.ts";
@@ -28,8 +29,15 @@ export async function stageVolume(
   checkPath(request.stagingPath, "staging_target_path");
   refuseUnsupported(context, request);
   const stagingPath = await placeFor(context.host, request.stagingPath);
+  if (isKubeletTargetPath(stagingPath)) {
+    throw new PsoError(
+      "in_use",
+      `${stagingPath} is a path at which kubelet publishes to a pod: stage volume ${volumeId} at a ` +
+        "path of its own",
+    );
+  }
   const earlier = await records.find(volumeId);
-  await refuseOtherStage(context.host, { request, stagingPath, earlier });
+  await refuseOtherStage(context, { request, stagingPath, earlier });
   const record: StageRecord = {
     ...(earlier ?? { volumeId, published: [] }),
     stagingPath,
@@ -83,16 +91,28 @@ interface StagePlace {
 }
 
 /**
- * Refuses a second stage of a volume, and a stage in the other way at one path. Mounting what is in
+ * Refuses a second stage of a volume, a stage where another id has staged, be it the same volume, and
+ * a stage in the other way at one path. Mounting what is in
  * use as a raw device would give it two writers, and a raw device is bound to a file that would be
  * made inside of a mounted volume.
  */
 async function refuseOtherStage(
-  host: Host,
+  { host, records }: NodeContext,
   { request, stagingPath, earlier }: StagePlace,
 ): Promise<void> {
   const mounts = await readMounts(host);
   const { volumeId, capability } = request;
+  const holder = stagedMount(mounts, stagingPath) &&
+    (await records.list()).find((one) =>
+      one.volumeId !== volumeId && one.stagingPath === stagingPath
+    );
+  if (holder) {
+    throw new PsoError(
+      "in_use",
+      `${stagingPath} is where volume ${holder.volumeId} is staged, which is not volume ` +
+        `${volumeId}: stage it at a path of its own`,
+    );
+  }
   if (earlier && earlier.stagingPath !== stagingPath && stagedMount(mounts, earlier.stagingPath)) {
     throw new PsoError(
       "in_use",

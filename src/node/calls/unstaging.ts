@@ -9,7 +9,8 @@ import type { NodeContext } from "../context.ts";
 import { isDeviceGone } from "./dead_mount.ts";
 import { hasUnfinishedFormat } from "./format.ts";
 import { resolvePlace } from "./places.ts";
-import { refuseOthersStage } from "./proof.ts";
+import { isKubeletStagingPath } from "./kubelet_notes.ts";
+import { isMountOfRecord, refuseOthersStage } from "./proof.ts";
 import type { UnstageRequest } from "../requests.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { BLOCK_FILE, deviceOfMount, isSameMount, stagedMount } from "../volume_mounts.ts";
@@ -46,8 +47,9 @@ export async function unstageVolume(
   }
   const places = [`${stagingPath}/${BLOCK_FILE}`, stagingPath];
   const mounts = await readMounts(context.host);
-  if (places.some((place) => mountAt(mounts, place))) {
-    await refuseOthersStage(context, { volumeId: request.volumeId, path: stagingPath, record });
+  for (const mount of places.flatMap((place) => mountAt(mounts, place) ?? [])) {
+    const { volumeId } = request;
+    await refuseOthersStage(context, { volumeId, path: stagingPath, record, mount });
   }
   const held = new Map<string, AttachedDevice>();
   for (const place of places) {
@@ -56,8 +58,9 @@ export async function unstageVolume(
       if (found) held.set(found.deviceName, found);
     }
   }
+  const others = (await records.list()).filter(({ volumeId }) => volumeId !== request.volumeId);
   for (const { deviceName } of held.values()) {
-    await refusePublished(context.host, { deviceName, mounts, places });
+    await refusePublished(context.host, { deviceName, mounts, places, others, record });
   }
   const own = record?.stagingPath === stagingPath ? record : undefined;
   if (own && !isBlock(own.attachment)) refuseSharedPublished(own, { mounts, places });
@@ -71,9 +74,9 @@ export async function unstageVolume(
   let keepFormat = held.size === 0 && own?.format?.state === "started";
   for (const { connection, deviceName } of held.values()) {
     if (own) keepFormat ||= await hasUnfinishedFormat(context, { record: own, deviceName });
+    if (await isKeptForOthers(context.host, { deviceName, others })) continue;
     await releaseDevice(context, { connection, deviceName }, signal);
   }
-  const others = (await records.list()).filter(({ volumeId }) => volumeId !== request.volumeId);
   for (const connection of connectionsOf(own, [...held.values()])) {
     await tidy(context, { connection, others }, signal);
   }
@@ -109,21 +112,50 @@ export async function tidy(
 interface StagedDevice {
   deviceName: string;
   mounts: Mount[];
+  /** Records of other volumes: one of them may be the same volume by another id. */
+  others: StageRecord[];
+  record?: StageRecord;
   /** Where the volume may be staged; copies of those mounts below host roots end in these paths. */
   places: string[];
 }
 
-/** `in_use` while the volume is mounted anywhere else: nothing is unmounted then. */
+/**
+ * `in_use` while the volume is mounted anywhere else: nothing is unmounted then. Where it is staged
+ * or published by another id does not count: its own calls take it away there.
+ */
 async function refusePublished(
   host: Host,
-  { deviceName, mounts, places }: StagedDevice,
+  { deviceName, mounts, places, others, record }: StagedDevice,
 ): Promise<void> {
   const device = await findBlockDevice(host, deviceName);
+  const isOwn = ({ target }: Mount) =>
+    record?.published.some(({ targetPath }) => target.endsWith(targetPath));
   const other = device &&
     mountsOfDevice(mounts, device).find((mount) =>
-      !places.some((place) => mount.target.endsWith(place))
+      isOwn(mount) ||
+      !places.some((place) => mount.target.endsWith(place)) && !isPlaceOfOthers(mount, others)
     );
   if (other) throw stillMounted(deviceName, other);
+}
+
+/** Whether another volume is staged or published where this mount is. */
+function isPlaceOfOthers({ target }: Mount, others: StageRecord[]): boolean {
+  if (isKubeletStagingPath(target.replace(new RegExp(`/${BLOCK_FILE}$`), ""))) return true;
+  return others.some(({ stagingPath, published }) =>
+    [stagingPath, `${stagingPath}/${BLOCK_FILE}`, ...published.map(({ targetPath }) => targetPath)]
+      .some((place) => target.endsWith(place))
+  );
+}
+
+/** Whether the device stays, because the same volume is staged by another id. */
+async function isKeptForOthers(
+  host: Host,
+  { deviceName, others }: Pick<StagedDevice, "deviceName" | "others">,
+): Promise<boolean> {
+  if (others.some(({ device, unstaging }) => device === deviceName && !unstaging)) return true;
+  const device = await findBlockDevice(host, deviceName);
+  return device !== undefined &&
+    mountsOfDevice(await readMounts(host), device).some((mount) => isPlaceOfOthers(mount, others));
 }
 
 /**
@@ -161,7 +193,9 @@ async function deviceUnderMount(
   context: NodeContext,
   { record, mount }: { record?: StageRecord; mount: Mount },
 ): Promise<AttachedDevice | undefined> {
-  if (record && !isBlock(record.attachment)) return undefined;
+  if (record && !isBlock(record.attachment) && await isMountOfRecord(context, { mount, record })) {
+    return undefined;
+  }
   const device = await deviceOfMount(context.host, mount);
   if (device) {
     const connection = await ownerOfDevice(context, device.name);

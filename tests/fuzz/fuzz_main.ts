@@ -1,0 +1,18 @@
+import { parseArgs } from "@std/cli/parse-args";
+
+/** How long a fuzzer runs, and what its random choices begin with. */
+export interface FuzzOptions {
+  seed: number;
+  /** Absent: for ever. */
+  seconds?: number;
+}
+
+/** Runs a fuzzer by the command line: says the seed first, and at the end what the run saw. */
+export async function runFuzzer(fuzz: (options: FuzzOptions) => Promise<unknown>): Promise<void> {
+  const flags = parseArgs(Deno.args, { string: ["seed", "seconds"] });
+  const seed = Number(flags.seed ?? Date.now() % 1_000_000);
+  const seconds = flags.seconds === undefined ? undefined : Number(flags.seconds);
+  const say = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  say(`seed ${seed}, ${seconds === undefined ? "until it is stopped" : `${seconds} s`}`);
+  say(JSON.stringify(await fuzz({ seed, seconds })));
+}
