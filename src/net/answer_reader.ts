@@ -38,7 +38,7 @@ export class AnswerReader {
   }
 
   /**
-   * Reads one answer to its end. Throws an Error with a `code` when it does not come whole; the
+   * Reads one answer to its end; of a large one that is no success only the beginning. Throws an Error with a `code` when it does not come whole; the
    * caller closes the connection then.
    */
   async read(incoming: IncomingMessage): Promise<HttpResponse> {
@@ -91,6 +91,12 @@ export class AnswerReader {
         return reject(this.#tooLarge());
       }
       parts.push(part);
+      if (incoming.statusCode !== 200 && size > smallAnswerBytes) {
+        // No server has so much to say of an error: its beginning is enough.
+        resolve(Buffer.concat(parts));
+        incoming.destroy();
+        return;
+      }
       if (!wasSmall || size <= smallAnswerBytes) return;
       incoming.pause();
       const goOn = () => {

@@ -149,6 +149,18 @@ Deno.test("HttpsClient reads one large answer at a time, and small ones beside i
   });
 });
 
+Deno.test("HttpsClient reads the beginning of a large error alone, and keeps its status", async () => {
+  const talk: Talk = async (one) => {
+    await say(one, "HTTP/1.1 503 Busy\r\n\r\n");
+    await sayForever(one, "x".repeat(10_000));
+  };
+  await withTalk(talk, async (client) => {
+    const { status, text } = await client.fetch(POST);
+    equal(status, 503);
+    ok(text.length > 64 * 1024 && text.length < 256 * 1024, `${text.length}`);
+  });
+});
+
 Deno.test("HttpsClient says of an answer that is too large that fewer objects may be asked for", async () => {
   const talk: Talk = (one) =>
     say(one, `HTTP/1.1 200 OK\r\ncontent-length: 101\r\n\r\n${"a".repeat(101)}`);
