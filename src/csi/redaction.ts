@@ -4,6 +4,8 @@ import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { csi_secret } from "./generated/csi_pb.ts";
 
 const REDACTED = "[redacted]";
+/** Items of a list that are shown. */
+const ITEMS_SHOWN = 100;
 /**
  * Keys of maps that are not marked csi_secret but can hold credentials: CHAP for the node, tokens
  * of service accounts.
@@ -50,12 +52,22 @@ function redactedField(message: ReflectMessage, field: DescField): unknown {
       ) => [key, SECRET_KEY.test(String(key)) ? REDACTED : plain(value)]),
     );
   }
-  if (field.fieldKind === "list") return [...message.get(field)].map(plain);
+  if (field.fieldKind === "list") return firstItems(message.get(field));
   if (field.fieldKind === "enum") {
     const value = message.get(field);
     return field.enum.value[value]?.name ?? value;
   }
   return plain(message.get(field));
+}
+
+/** The first items of a list, and how many there are if these are not all. */
+function firstItems(list: Iterable<unknown> & { readonly size: number }): unknown[] {
+  const items: unknown[] = [];
+  for (const item of list) {
+    if (items.length === ITEMS_SHOWN) return [...items, `… (${list.size} items)`];
+    items.push(plain(item));
+  }
+  return items;
 }
 
 function plain(value: unknown): unknown {

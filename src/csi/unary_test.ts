@@ -309,3 +309,12 @@ Deno.test("facts of a request are cut in the log, and a message at debug level t
   ok(JSON.stringify(request).length < 20_000);
   ok(JSON.stringify(others).length < 20_000);
 });
+
+Deno.test("a long list of a message is cut at debug level", async () => {
+  const environment = bench("debug");
+  const volumeCapabilities = Array.from({ length: 5_000 }, () => CAPABILITY);
+  await call(creates(done), createRequest({ volumeCapabilities }), environment);
+  const { volume_capabilities: shown } = Object(environment.lines[0]?.message);
+  equal(shown.length, 101);
+  equal(shown.at(-1), "… (5000 items)");
+});
