@@ -109,7 +109,7 @@ export class Baseline {
       if (await this.#copy.test([path], 600_000) === "passed") return performance.now() - started;
       this.failing.push(path);
       return undefined;
-    });
+    }, undefined);
   }
 }
 

@@ -9,6 +9,15 @@ import { createHash } from "node:crypto";
  * (REST 2 reference, Volumes and Hosts). File systems of a FlashBlade are kept to the same.
  */
 export const NAME_MAX = 63;
+
+/**
+ * The key of a name for maps, queues and comparisons: arrays compare the names of volumes,
+ * snapshots and hosts without case, so that two spellings are one object.
+ */
+export function nameKey(name: string): string {
+  return name.toLowerCase();
+}
+
 const HASHED = /-x[0-9a-f]{16}$/;
 
 function shortHash(text: string): string {

@@ -1,7 +1,4 @@
-/** The key of a name: arrays compare names without case. */
-function keyOf(name: string): string {
-  return name.toLowerCase();
-}
+import { nameKey } from "../names.ts";
 
 /** `volume.suffix` → its two parts; the volume's name holds no dot. */
 function splitSnapshotName(name: string): { volume: string; suffix: string } {
@@ -46,35 +43,35 @@ export class NameIndex {
   }
 
   add(name: string): void {
-    this.#volumes.add(keyOf(name));
+    this.#volumes.add(nameKey(name));
   }
 
   /** Forgets the volume and, with it, its snapshots. */
   remove(name: string): void {
-    this.#volumes.delete(keyOf(name));
-    this.#snapshots.delete(keyOf(name));
+    this.#volumes.delete(nameKey(name));
+    this.#snapshots.delete(nameKey(name));
   }
 
   has(name: string): boolean {
-    return this.#volumes.has(keyOf(name));
+    return this.#volumes.has(nameKey(name));
   }
 
   addSnapshot(name: string): void {
-    const { volume, suffix } = splitSnapshotName(keyOf(name));
+    const { volume, suffix } = splitSnapshotName(nameKey(name));
     const suffixes = this.#snapshots.get(volume);
     if (suffixes) suffixes.add(suffix);
     else this.#snapshots.set(volume, new Set([suffix]));
   }
 
   removeSnapshot(name: string): void {
-    const { volume, suffix } = splitSnapshotName(keyOf(name));
+    const { volume, suffix } = splitSnapshotName(nameKey(name));
     const suffixes = this.#snapshots.get(volume);
     if (suffixes?.delete(suffix) && suffixes.size === 0) this.#snapshots.delete(volume);
   }
 
   /** Volumes that have a snapshot with that suffix, in the index's spelling (lower case). */
   volumesWithSnapshot(suffix: string): string[] {
-    const wanted = keyOf(suffix);
+    const wanted = nameKey(suffix);
     return [...this.#snapshots].flatMap(([volume, suffixes]) =>
       suffixes.has(wanted) ? [volume] : []
     );

@@ -19,7 +19,7 @@ export class KeyedQueue {
   readonly #tails = new Map<string, Promise<unknown>>();
 
   /** Runs `work` when everything with this key that came before has ended, well or not. */
-  inTurn<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  inTurn<T>(key: string, work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
     const begin = unlessGone(work, signal);
     const mine = before.then(begin, begin);
@@ -31,7 +31,11 @@ export class KeyedQueue {
    * of time, those that wait behind it fail with its error: each would only hang as long again. A
    * piece whose own caller went away (`signal`) proves nothing, and the next one runs.
    */
-  inTurnUnlessHung<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  inTurnUnlessHung<T>(
+    key: string,
+    work: () => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
     const mine = before.then(unlessGone(work, signal));
     const tail = mine.catch((error) => {

@@ -9,9 +9,9 @@ Deno.test("inTurn() runs the work of one key in order, also after a failure, whi
     await gate.promise;
     order.push("a1");
     throw new Error("a1 failed");
-  });
-  const second = queue.inTurn("a", () => Promise.resolve(void order.push("a2")));
-  await queue.inTurn("b", () => Promise.resolve(void order.push("b1")));
+  }, undefined);
+  const second = queue.inTurn("a", () => Promise.resolve(void order.push("a2")), undefined);
+  await queue.inTurn("b", () => Promise.resolve(void order.push("b1")), undefined);
   gate.resolve();
   await rejects(first, /a1 failed/);
   await second;

@@ -1,6 +1,6 @@
 import type { Fleet } from "../arrays/fleet.ts";
 import type { Logger } from "../log.ts";
-import { snapshotSuffixFor, volumeNameFor } from "../names.ts";
+import { nameKey, snapshotSuffixFor, volumeNameFor } from "../names.ts";
 import { getCapacity } from "./calls/capacity.ts";
 import { createVolume } from "./calls/creation.ts";
 import { deleteVolume } from "./calls/deletion.ts";
@@ -79,12 +79,14 @@ export class Provisioner {
     },
   ): string {
     if ("volumeName" in of) {
-      return `volume ${volumeNameFor(this.#context.options().clusterId, of.volumeName)}`;
+      return `volume ${nameKey(volumeNameFor(this.#context.options().clusterId, of.volumeName))}`;
     }
-    if ("volumeId" in of) return `volume ${parseVolumeId(of.volumeId).names[0] ?? of.volumeId}`;
-    if ("snapshotName" in of) return `snapshot ${snapshotSuffixFor(of.snapshotName)}`;
+    if ("volumeId" in of) {
+      return `volume ${nameKey(parseVolumeId(of.volumeId).names[0] ?? of.volumeId)}`;
+    }
+    if ("snapshotName" in of) return `snapshot ${nameKey(snapshotSuffixFor(of.snapshotName))}`;
     const name = parseSnapshotId(of.snapshotId).names[0] ?? of.snapshotId;
-    return `snapshot ${name.slice(name.lastIndexOf(".") + 1)}`;
+    return `snapshot ${nameKey(name.slice(name.lastIndexOf(".") + 1))}`;
   }
 
   /**

@@ -11,6 +11,7 @@ import {
 import { isPsoError, PsoError } from "../errors.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { type Handle, parseSnapshotId, parseVolumeId, volumeIdOf } from "./volume_id.ts";
+import { nameKey } from "../names.ts";
 
 /**
  * Volumes that the cluster knows by an old handle; forgetting one costs csi-attacher one needless
@@ -37,12 +38,12 @@ export interface VolumePlace {
   name: string;
 }
 
-/** One string per place, for maps. */
+/** One string per place, for maps: the same for every spelling of the name. */
 export function placeKey({ member, name }: VolumePlace): string {
-  return `${memberKey(member)}\0${name}`;
+  return `${memberKey(member)}\0${nameKey(name)}`;
 }
 
-/** The name in a key of placeKey() if the place is on that array. */
+/** The name in a key of placeKey(), in lower case, if the place is on that array. */
 export function nameIn(member: FleetMember, key: string): string | undefined {
   const [array, name] = key.split("\0");
   return array === memberKey(member) ? name : undefined;
@@ -229,14 +230,14 @@ export class VolumeLocator {
 
   /** Notes by which handle the cluster calls a volume, so that lists name it so. */
   learn(volumeId: string, arrayId: string, name: string): void {
-    const ours = volumeIdOf(arrayId, name);
+    const ours = nameKey(volumeIdOf(arrayId, name));
     if (ours !== volumeId) this.#oldHandles.set(ours, volumeId);
   }
 
   /** The handle of a volume: the one that the cluster uses, if it showed another than ours. */
   idOf(arrayId: string, name: string): string {
     const ours = volumeIdOf(arrayId, name);
-    return this.#oldHandles.get(ours) ?? ours;
+    return this.#oldHandles.get(nameKey(ours)) ?? ours;
   }
 
   /** What is known of an array, asked for if nothing is. */

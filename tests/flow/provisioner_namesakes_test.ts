@@ -172,3 +172,24 @@ Deno.test("a handle of PSO whose prefix is this cluster's, and looks like an arr
     );
   });
 });
+
+Deno.test("createSnapshot() is repeated after a restart though a namesake has a snapshot of that name", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const sourceVolumeId = await bed.create("pvc-1");
+    const [, other] = await homeAndOther(bed);
+    const request = { name: SUFFIX, sourceVolumeId };
+    const { snapshotId } = await bed.provisioner.createSnapshot(request, bed.signal);
+    await makeNamesake(other);
+    await other.createSnapshot(NAME, SUFFIX);
+    await bed.restart();
+    await bed.fleet.refresh(bed.signal);
+    const again = await bed.provisioner.createSnapshot(request, bed.signal);
+    equal(again.snapshotId, snapshotId);
+    // The name belongs to two volumes now; a third one gets none of it.
+    const third = { ...request, sourceVolumeId: await bed.create("pvc-3") };
+    await rejects(
+      bed.provisioner.createSnapshot(third, bed.signal),
+      (error) => isPsoError(error, "conflict"),
+    );
+  });
+});

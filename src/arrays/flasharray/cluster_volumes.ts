@@ -1,4 +1,4 @@
-import { isOwnVolumeName } from "../../names.ts";
+import { isOwnVolumeName, nameKey } from "../../names.ts";
 import { isRefusal } from "../rest/refusals.ts";
 import { type ArrayContext, type Reference, reference } from "../rest/named_objects.ts";
 import { type Reader, record, text } from "../rest/shape.ts";
@@ -44,7 +44,7 @@ export async function areAllOfCluster(
     const names = volumes.slice(start, start + NAMES_PER_CALL);
     const tags = await clusterTagsOf(context, names, signal);
     const isOwn = (name: string) => {
-      const tag = tags?.get(spelled(name));
+      const tag = tags?.get(nameKey(name));
       return tag === undefined ? isOwnVolumeName(cluster, name) : tag === cluster;
     };
     if (tags === undefined || !names.every(isOwn)) return false;
@@ -68,12 +68,7 @@ export async function clusterTagOf(
   volume: string,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  return (await clusterTagsOf(context, [volume], signal))?.get(spelled(volume));
-}
-
-/** Arrays compare names without case. */
-function spelled(volume: string | null | undefined): string {
-  return (volume ?? "").toLowerCase();
+  return (await clusterTagsOf(context, [volume], signal))?.get(nameKey(volume));
 }
 
 /**
@@ -91,7 +86,9 @@ async function clusterTagsOf(
     const path = "volumes/tags";
     const call = { path, query, item: tagItem, lane: "attach", signal } as const;
     for await (const { key, value, resource } of rest.all<TagItem>(call)) {
-      if (key === CLUSTER_TAG && value !== undefined) tags.set(spelled(resource?.name), value);
+      if (key === CLUSTER_TAG && value !== undefined) {
+        tags.set(nameKey(resource?.name ?? ""), value);
+      }
     }
     return tags;
   } catch (error) {

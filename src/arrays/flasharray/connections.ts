@@ -9,6 +9,7 @@ import { HostObjects, type HostRole } from "./hosts.ts";
 import { attachmentOf, type FlashArrayFacts } from "./ports.ts";
 import { type ConnectionItem, connectionItem, everWritten, type VolumeItem } from "./wire.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
+import { nameKey } from "../../names.ts";
 
 /** What connections need to know of the array besides its REST. */
 interface ConnectionContext extends HostContext {
@@ -242,6 +243,7 @@ export class Connections {
       const body = await this.#changes.inTurn(
         changeKey(query),
         () => rest.call<ConnectionItem>(call),
+        signal,
       );
       const row = body.items[0];
       this.#refuseOtherVolume(wanted, row);
@@ -354,7 +356,8 @@ export class Connections {
     const query = { ...holder, volume_names: volume };
     const call = { method: "DELETE", path: "connections", query, lane: "attach", signal } as const;
     try {
-      await this.#changes.inTurn(changeKey(holder), () => this.#context.rest.call(call));
+      const { rest } = this.#context;
+      await this.#changes.inTurn(changeKey(holder), () => rest.call(call), signal);
       return true;
     } catch (error) {
       if (isRefusal(error, "missing", "destroyed")) return false;
@@ -386,7 +389,7 @@ function hasGroupIn(
   return Boolean(group?.name) && rows.some((row) => row.host_group?.name === group?.name);
 }
 
-/** Changes with one key run one after another. Arrays compare host names without case. */
+/** Changes with one key run one after another. */
 function changeKey(holder: { host_names?: string; host_group_names?: string }): string {
-  return (holder.host_names ?? `group ${holder.host_group_names}`).toLowerCase();
+  return nameKey(holder.host_names ?? `group ${holder.host_group_names}`);
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { NodeIdentity } from "../../handoff.ts";
-import { hostNameFor, NAME_MAX, psoHostNameFor } from "../../names.ts";
+import { hostNameFor, NAME_MAX, nameKey, psoHostNameFor } from "../../names.ts";
 import type { NodeKnowledge } from "../array.ts";
 import { identitiesOf } from "../node_knowledge.ts";
 import {
@@ -65,7 +65,7 @@ export class HostOwner {
   }
 
   #isNamedAfter(plainName: string, hostName: string): boolean {
-    const [name, plain] = [hostName.toLowerCase(), plainName.toLowerCase()];
+    const [name, plain] = [nameKey(hostName), nameKey(plainName)];
     if (name === plain) return true;
     // A long name is cut before the hash, and another node's may begin alike: only a hash of what
     // this node is known to have had counts then.
@@ -75,7 +75,7 @@ export class HostOwner {
     }
     return this.#identities.some((identity) =>
       Object.values(allInitiatorsOf(identity)).some((initiators) =>
-        secondNameFor(plainName, initiators).toLowerCase() === name
+        nameKey(secondNameFor(plainName, initiators)) === name
       )
     );
   }

@@ -13,6 +13,7 @@ import { type HostContext, HostEditor } from "./host_editor.ts";
 import { HostOwner, secondNameFor } from "./host_rules.ts";
 import { holdsAny, holdsNone, type Initiators, initiatorsFor } from "./initiators.ts";
 import { type HostItem, hostItem } from "./wire.ts";
+import { nameKey } from "../../names.ts";
 
 /** What the node's host object is needed for. */
 interface HostNeed {
@@ -106,12 +107,13 @@ export class HostObjects {
       ? { ...sides, target_user: target.user, target_password: target.password.reveal() }
       : sides;
     const digest = createHash("sha256").update(JSON.stringify(chap)).digest("hex");
-    await this.#chapChanges.inTurn(name, async () => {
-      if (this.#chap.get(name) === digest) return;
-      this.#chap.delete(name); // should the answer be lost, it is not certain which ones hold
+    const key = nameKey(name);
+    await this.#chapChanges.inTurn(key, async () => {
+      if (this.#chap.get(key) === digest) return;
+      this.#chap.delete(key); // should the answer be lost, it is not certain which ones hold
       await this.#editor.patch(name, { chap }, signal);
-      this.#chap.set(name, digest);
-    });
+      this.#chap.set(key, digest);
+    }, signal);
   }
 
   async #nameOf(
@@ -127,19 +129,21 @@ export class HostObjects {
     const name = await this.#searches.run(key, () => this.#findOrCreate(wanted));
     // What it was for another node before is over: that one must not be cut off by it blindly.
     for (const [other, hostName] of this.#known) {
-      const isSame = hostName.toLowerCase() === name.toLowerCase();
+      const isSame = nameKey(hostName) === nameKey(name);
       if (isSame && !other.startsWith(`${node.name} `)) this.#known.delete(other);
     }
     this.#known.set(key, name);
-    this.#nodes.set(name.toLowerCase(), node);
+    this.#nodes.set(nameKey(name), node);
     return name;
   }
 
   /** Drops what is known of a host object. To be called when the array says that it is gone. */
   forget(hostName: string): void {
-    for (const [key, name] of this.#known) if (name === hostName) this.#known.delete(key);
-    this.#nodes.delete(hostName.toLowerCase());
-    this.#chap.delete(hostName);
+    for (const [key, name] of this.#known) {
+      if (nameKey(name) === nameKey(hostName)) this.#known.delete(key);
+    }
+    this.#nodes.delete(nameKey(hostName));
+    this.#chap.delete(nameKey(hostName));
   }
 
   /** Names of the host objects by which this process connected the node. */
@@ -199,7 +203,7 @@ export class HostObjects {
 
   /** Whether this process connected another node by the host: one that shares nothing with this. */
   #isOthers(hostName: string, owner: HostOwner): boolean {
-    const connected = this.#nodes.get(hostName.toLowerCase());
+    const connected = this.#nodes.get(nameKey(hostName));
     return connected !== undefined && !owner.mayBe(connected);
   }
 
@@ -233,7 +237,7 @@ export class HostObjects {
     if (holder !== undefined) return holder;
     const second = secondNameFor(owner.plainName, initiators);
     for (const name of [owner.plainName, second]) {
-      const namesake = hosts.find((host) => host.name?.toLowerCase() === name.toLowerCase());
+      const namesake = hosts.find((host) => nameKey(host.name ?? "") === nameKey(name));
       if (!namesake) return await this.#create(name, wanted);
       // Only the local plane attaches without an initiator: there is nothing to set.
       if (initiators.names.length === 0) return namesake.name ?? name;

@@ -2,7 +2,7 @@ import { addressKey } from "../../net/address.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
-import { isOwnVolumeName } from "../../names.ts";
+import { isOwnVolumeName, nameKey } from "../../names.ts";
 import type { ConnectOptions, NodeKnowledge, NodeOptions } from "../array.ts";
 import { identitiesOf } from "../node_knowledge.ts";
 import {
@@ -69,7 +69,7 @@ export class Exports {
       label: this.#context.label(),
       fileSystem: volume,
     });
-    return await this.#changes.inTurn(volume, async () => {
+    return await this.#changes.inTurn(nameKey(volume), async () => {
       const item = await this.#context.find(volume, options.signal);
       if (!item) {
         throw new PsoError(
@@ -84,7 +84,7 @@ export class Exports {
       const wanted = this.#wanted(volume, rules, { ...options, node });
       if (!areEqual(rules, wanted)) await this.#write(volume, wanted, options.signal);
       return attachment;
-    });
+    }, options.signal);
   }
 
   /**
@@ -97,7 +97,7 @@ export class Exports {
     node: NodeIdentity | "all",
     { known, signal }: NodeOptions = {},
   ): Promise<boolean> {
-    return await this.#changes.inTurn(volume, async () => {
+    return await this.#changes.inTurn(nameKey(volume), async () => {
       const item = await this.#context.find(volume, signal);
       if (!item) return false;
       const rules = parseRules(item.nfs?.rules ?? "");
@@ -124,7 +124,7 @@ export class Exports {
         return false;
       }
       return refuseRest();
-    });
+    }, signal);
   }
 
   /** As StorageArray.holds: whether a rule of ours names one of the node's addresses. */

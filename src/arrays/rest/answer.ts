@@ -4,6 +4,7 @@ import { REST_LIMITS } from "./limits.ts";
 import type { Query } from "./query.ts";
 import type { NamedCall } from "./refusals.ts";
 import { flag, list, type Reader, ShapeFault, text } from "./shape.ts";
+import { nameKey } from "../../names.ts";
 
 /** The body of a 200, checked. */
 export interface RestBody<T> {
@@ -130,8 +131,8 @@ function refuseStranger(item: unknown, query: Query = {}): void {
   for (const [key, value] of Object.entries(query)) {
     const shown = NAMED_BY[key]?.(item);
     if (shown === undefined || value === undefined) continue;
-    const asked = new Set([value].flat().map((one) => String(one).toLowerCase()));
-    if (shown.some((one) => one !== undefined && asked.has(one.toLowerCase()))) continue;
+    const asked = new Set([value].flat().map((one) => nameKey(String(one))));
+    if (shown.some((one) => one !== undefined && asked.has(nameKey(one)))) continue;
     const found = shown.find((one) => one !== undefined);
     throw new ShapeFault(
       `it is about ${found === undefined ? "an object without a name" : shownName(found)}, and ` +

@@ -6,6 +6,7 @@ import { isRefusal, mayBeAboutName, type RestError, unclearRefusal } from "./ref
 import type { Lane } from "./limiter.ts";
 import { REST_LIMITS } from "./limits.ts";
 import { name, type Reader, record, text } from "./shape.ts";
+import { nameKey } from "../../names.ts";
 
 /** One array, as the code of its resources sees it. */
 export interface ArrayContext {
@@ -86,10 +87,8 @@ export function isAskedFor(
   { name = "" }: { name?: string },
   { prefix = "", names }: { prefix?: string; names?: readonly string[] },
 ): boolean {
-  const spelled = name.toLowerCase();
-  return names
-    ? names.some((one) => one.toLowerCase() === spelled)
-    : spelled.startsWith(prefix.toLowerCase());
+  const key = nameKey(name);
+  return names ? names.some((one) => nameKey(one) === key) : key.startsWith(nameKey(prefix));
 }
 
 /**

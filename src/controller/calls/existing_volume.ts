@@ -9,6 +9,7 @@ import type { LocatedVolume, VolumeLocator } from "../volume_locator.ts";
 import { sizeMismatch } from "../volume_size.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
 import type { WantedVolume } from "./wanted_volume.ts";
+import { nameKey } from "../../names.ts";
 
 /**
  * How long a create waits for an array that is known not to answer, or that never did. It may be
@@ -181,11 +182,12 @@ function isMadeFrom(source: string | undefined, contentSource: ContentSource | u
   if (contentSource === undefined || source === undefined) {
     return contentSource === undefined && source === undefined;
   }
+  const isSource = (name: string) => nameKey(name) === nameKey(source);
   if ("volumeId" in contentSource) {
-    return parseVolumeId(contentSource.volumeId).names.includes(source);
+    return parseVolumeId(contentSource.volumeId).names.some(isSource);
   }
   // Some versions of Purity name the volume of the snapshot instead of the snapshot.
   return parseSnapshotId(contentSource.snapshotId).names.some((name) =>
-    source === name || source === volumeOfSnapshot(name)
+    isSource(name) || isSource(volumeOfSnapshot(name))
   );
 }

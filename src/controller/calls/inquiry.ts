@@ -2,7 +2,7 @@ import type { Page, Volume, VolumeKind } from "../../arrays/array.ts";
 import type { FleetMember } from "../../arrays/fleet.ts";
 import type { Capability } from "../../capability.ts";
 import { isPsoError } from "../../errors.ts";
-import { isOwnVolumeName } from "../../names.ts";
+import { isOwnVolumeName, nameKey } from "../../names.ts";
 import { refusedMountOption } from "../../options/mount_options.ts";
 import { publishedNodeIds } from "./attachments.ts";
 import { capabilitiesFault } from "../capability_check.ts";
@@ -140,7 +140,7 @@ function otherNames(
 
 /** Whether the list by prefix shows the volume: an own name that stands in no pod and no group. */
 function isListedByPrefix(clusterId: string, name: string): boolean {
-  return name.toLowerCase().startsWith(`${clusterId.toLowerCase()}-`) &&
+  return nameKey(name).startsWith(nameKey(`${clusterId}-`)) &&
     isOwnVolumeName(clusterId, name);
 }
 

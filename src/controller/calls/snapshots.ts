@@ -1,6 +1,6 @@
 import type { Snapshot } from "../../arrays/array.ts";
 import { PsoError } from "../../errors.ts";
-import { isOwnVolumeName, snapshotSuffixFor } from "../../names.ts";
+import { isOwnVolumeName, nameKey, snapshotSuffixFor } from "../../names.ts";
 import type { ControllerContext } from "../context.ts";
 import { refuseSnapshotParameters } from "../parameters.ts";
 import type {
@@ -156,18 +156,22 @@ interface WantedSnapshot extends VolumePlace {
 }
 
 /**
- * `conflict` when the name is that of another volume's snapshot. A CSI name belongs to one volume
- * in the whole fleet. On arrays it is a suffix behind the volume's name, so that no array would
- * refuse the second one. What listings and our own creations showed costs no call; only a hit is
- * looked up, because it may be old.
+ * `conflict` when the name is that of another volume's snapshot, unless the wanted one is there
+ * already: then this is a repeat. A CSI name belongs to one volume in the whole fleet. On arrays it
+ * is a suffix behind the volume's name, so that no array would refuse the second one. What listings
+ * and our own creations showed costs no call; only a hit is looked up, because it may be old.
  */
 async function refuseOtherSource(
   { fleet }: ControllerContext,
   wanted: WantedSnapshot,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { member, volume } of fleet.volumesWithSnapshot(wanted.suffix)) {
-    if (member === wanted.member && volume === wanted.name.toLowerCase()) continue;
+  const others = fleet.volumesWithSnapshot(wanted.suffix).filter(({ member, volume }) =>
+    member !== wanted.member || volume !== nameKey(wanted.name)
+  );
+  if (others.length === 0) return;
+  if (await wanted.member.array.findSnapshot(`${wanted.name}.${wanted.suffix}`, signal)) return;
+  for (const { member, volume } of others) {
     const name = `${volume}.${wanted.suffix}`;
     if (await member.array.findSnapshot(name, signal)) {
       throw new PsoError(

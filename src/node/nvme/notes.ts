@@ -144,6 +144,6 @@ export class NvmeNotes {
           { cause: error },
         );
       }
-    });
+    }, undefined); // a small file: it is written, whoever has left meanwhile
   }
 }
