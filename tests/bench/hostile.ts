@@ -136,6 +136,7 @@ async function measure(
 ): Promise<{ without: Run[]; under: Run[] }> {
   const runs = { without: [] as Run[], under: [] as Run[] };
   for (const now of [attack, "none", attack, "none", attack, "none"] as const) {
+    await pause(500);
     await stand.kill("controller", "SIGTERM");
     await hostile.tell({ attack: now });
     await stand.start("controller");
@@ -174,6 +175,8 @@ const rows: (string | number)[][] = [];
 let isMissed = false;
 await withStand(options, async (stand, controller) => {
   const volumes = await makeVolumes(stand, controller);
+  controller.close(); // each controller ends below, and nobody's connection may be open then
+  await pause(500);
   for (const attack of ATTACKS.filter(isChosen)) {
     const { without, under } = await measure(stand, { hostile, volumes, attack });
     const isGood = isWithin(without, under);

@@ -41,7 +41,7 @@ export function readAnswer<T>(answer: string, answered: AnsweredCall<T>): RestBo
     const token = body.continuation_token || undefined;
     const more = body.more_items_remaining ?? undefined;
     return {
-      items: item ? items.map((one, at) => item(one, `items[${at}]`)) : [],
+      items: item ? list(item)(items, "items") : [],
       ...(token === undefined ? {} : { continuationToken: tokenText(token, "continuation_token") }),
       ...(more === undefined ? {} : { moreItemsRemaining: flag(more, "more_items_remaining") }),
     };

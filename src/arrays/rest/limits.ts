@@ -55,7 +55,7 @@ export const REST_LIMITS = {
     value: 500,
     unit: "items",
     what: "Items in one page of a list, and in any other answer",
-    why: "To read a page of 500 volumes keeps the process busy for about 10 ms.",
+    why: "To read a page of 500 volumes keeps the process busy for 5 to 15 ms.",
   },
   pages: {
     value: 1000,
@@ -121,12 +121,12 @@ export const REST_LIMITS = {
     value: 2048,
     unit: "characters",
     what: "The token of a session, and the token of the next page",
-    why: "Both are sent back with each call. Arrays give a UUID, and up to 400 characters.",
+    why: "Both are sent back with each call. Arrays give a few hundred characters.",
   },
   versions: {
     value: 200,
     unit: "versions",
     what: "REST versions that an array offers",
-    why: "The newest array offers 70.",
+    why: "An array of today offers about 60.",
   },
 } as const satisfies Record<string, Limit>;

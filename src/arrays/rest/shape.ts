@@ -3,6 +3,12 @@ import { REST_LIMITS } from "./limits.ts";
 /** Something in an answer is not what it must be; `message` says where, and what it is. */
 export class ShapeFault extends Error {
   override readonly name = "ShapeFault";
+
+  /** The same fault, seen from what holds the value under `key`. */
+  inside(key: string): ShapeFault {
+    const between = /^[[ ]/.test(this.message) ? "" : "."; // a member of a list has no name
+    return new ShapeFault(`${key}${between}${this.message}`);
+  }
 }
 
 /** Takes a value of an answer for what it must be, or throws ShapeFault. */
@@ -70,7 +76,13 @@ export const flag: Reader<boolean> = (value, at) => {
 export function list<T>(one: Reader<T>): Reader<T[]> {
   return (value, at) => {
     if (!Array.isArray(value)) throw fault(at, "list");
-    return value.map((member, index) => one(member, `${at}[${index}]`));
+    return value.map((member, index) => {
+      try {
+        return one(member, "");
+      } catch (error) {
+        throw error instanceof ShapeFault ? error.inside(`${at}[${index}]`) : error;
+      }
+    });
   };
 }
 
@@ -93,8 +105,13 @@ export function record<T extends object>(
     const found: [string, unknown][] = [];
     for (const [key, reader] of readers) {
       const member: unknown = Reflect.get(value, key) ?? undefined;
-      if (member !== undefined) found.push([key, reader(member, at === "" ? key : `${at}.${key}`)]);
-      else if (needed.some((one) => one === key)) throw new ShapeFault(`${key} is missing`);
+      try {
+        if (member !== undefined) found.push([key, reader(member, key)]);
+        else if (needed.some((one) => one === key)) throw new ShapeFault(`${key} is missing`);
+      } catch (error) {
+        // Where it is, is told only of what is wrong: a page has thousands of fields.
+        throw error instanceof ShapeFault ? error.inside(at) : error;
+      }
     }
     // Each field went through its own reader.
     return Object.fromEntries(found) as T;
