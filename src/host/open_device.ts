@@ -1,45 +1,66 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
-import type { Logger } from "../log.ts";
-import { findBlockDevice } from "./block_device.ts";
+import { type BlockDevice, findBlockDevice } from "./block_device.ts";
 import { type Host, peekHostText } from "./host.ts";
 
 const SCAN_TIMEOUT_MS = 5_000;
 /** What only looks at a new or changed device has closed it by then. */
 const GLANCE_MS = 2_000;
+const SECTOR_BYTES = 512;
 /** They hold devices open to watch them, and let go of one that is taken away. */
 const WATCHERS = /^(multipathd|systemd-udevd|udevd|\(udev-worker\)|udisksd|smartd)$/;
 /**
  * Prints number and process of every block device that is open, whatever the path is by which its
- * process has opened it: a container has nodes of its own.
+ * process has opened it: a container has nodes of its own. Then the same for the devices below loop
+ * devices, which no process has open; `?` for a loop device whose file is not to be found here. The
+ * kernel answers `--cached=always` from memory: a file of a server that is gone stops no scan. The
+ * first and the last line prove that stat(1) works and that nothing was left out.
  */
-const SCAN = `for fd in /proc/[0-9]*/fd/*; do
-[ -b "$fd" ] && stat -L --format="%t:%T $fd" "$fd" 2>/dev/null
+const SCAN = `cached=--cached=always
+stat $cached / >/dev/null 2>&1 || cached=
+stat -L $cached --format="works %t:%T" /dev/null || exit 1
+look() {
+[ -n "$list" ] || return
+stat -L $cached --format="%f %t:%T %n" $list 2>/dev/null
+[ $? -le 1 ] || echo failed
+list= n=0
+}
+list= n=0
+{
+for fd in /proc/[0-9]*/fd/*; do
+list="$list $fd" n=$((n + 1))
+[ $n -lt 500 ] || look
 done
-exit 0`;
+look
+for file in /sys/block/loop*/loop/backing_file; do
+IFS= read -r path 2>/dev/null <"$file" || continue
+stat -L $cached --format="%f %t:%T $file" "$path" 2>/dev/null || echo "? $file"
+done
+echo whole
+} | grep -v "^[1248ac]"`;
 
-/** A process that has a block device open. */
+/** What has a block device open. */
 interface Opener {
-  /** Number of the device: `259:4`. */
-  majorMinor: string;
-  pid: string;
-  /** Name of the program. */
-  name: string;
+  /** `process 812 (fio)` */
+  shown: string;
+  cure: string;
 }
 
-/** A host, and where what cannot be found out on it is said. */
-interface LoggedHost {
-  host: Host;
-  log: Logger;
+/** What the scan says of one open file or loop device. */
+interface ScanRow {
+  /** Number of the device: `259:4`; `undefined` for a loop device whose file was not found. */
+  majorMinor?: string;
+  pid?: string;
+  loop?: string;
 }
 
 /**
- * Throws `in_use` while a process of this machine has the device open: the kernel lets a disk or a
- * namespace go from under it. Programs that only watch devices do not count. When nobody can tell,
- * as while another file of some process hangs, it is said in the log and does not count either.
+ * Throws `in_use` while a process or a loop device of this machine has the device open: the kernel
+ * lets a disk or a namespace go from under it. Programs that only watch devices do not count. When
+ * nobody can tell, the device counts as open.
  */
 export async function refuseOpenDevice(
-  { host, log }: LoggedHost,
+  host: Host,
   name: string,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -47,7 +68,7 @@ export async function refuseOpenDevice(
   if (!device) return;
   let opener: Opener | undefined;
   const isClosed = async () => {
-    opener = (await openersOf({ host, log }, [device.majorMinor], signal))[0];
+    opener = (await openersOf(host, [device], signal))[0];
     return opener === undefined;
   };
   try {
@@ -56,35 +77,85 @@ export async function refuseOpenDevice(
     if (!opener || signal?.aborted || !isPsoError(error, "timeout")) throw error;
     throw new PsoError(
       "in_use",
-      `device ${name} is still open in process ${opener.pid} (${opener.name}): end it, then it ` +
-        "will be tried again",
+      `device ${name} is still open in ${opener.shown}: ${opener.cure}, then it will be tried again`,
     );
   }
 }
 
-/** The processes that have one of these devices open; none when that cannot be found out. */
+/**
+ * The processes and loop devices that have one of these devices open. `in_use` when that cannot be
+ * found out.
+ */
 export async function openersOf(
-  { host, log }: LoggedHost,
-  numbers: readonly string[],
+  host: Host,
+  devices: readonly BlockDevice[],
   signal?: AbortSignal,
 ): Promise<Opener[]> {
-  let text: string;
-  try {
-    const options = { timeoutMs: SCAN_TIMEOUT_MS, signal, shownAs: "look for open devices" };
-    text = (await host.run("sh", ["-c", SCAN], options)).stdout;
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    log.warn("open devices not looked for", { reason: messageOf(error) });
-    return [];
+  const rows = await scan(host, devices, signal);
+  const openers: Opener[] = [];
+  for (const { majorMinor, pid, loop } of rows) {
+    if (loop !== undefined) {
+      const isOn = devices.some((device) =>
+        majorMinor === undefined
+          ? reachesTo(host, loop) === device.sizeBytes
+          : majorMinor === device.majorMinor
+      );
+      const file = peekHostText(host, `/sys/block/${loop}/loop/backing_file`);
+      const cure = `run losetup --detach /dev/${loop} on this node when nothing needs it`;
+      if (isOn) openers.push({ shown: `loop device ${loop} (${file ?? "no file"})`, cure });
+    } else if (devices.some((device) => device.majorMinor === majorMinor)) {
+      const program = peekHostText(host, `/proc/${pid}/comm`) ?? "ended";
+      if (WATCHERS.test(program)) continue;
+      openers.push({ shown: `process ${pid} (${program})`, cure: "end it" });
+    }
   }
-  return parseOpeners(text).filter(({ majorMinor }) => numbers.includes(majorMinor))
-    .map((one) => ({ ...one, name: peekHostText(host, `/proc/${one.pid}/comm`) ?? "ended" }))
-    .filter(({ name }) => !WATCHERS.test(name));
+  return openers;
 }
 
-/** Reads `103:4 /proc/812/fd/3`, whose numbers are in hex (stat(1), %t and %T). */
-function parseOpeners(text: string): Omit<Opener, "name">[] {
-  return [...text.matchAll(/^([0-9a-f]+):([0-9a-f]+) \/proc\/(\d+)\/fd\/\d+$/gm)].map((
-    [, major = "", minor = "", pid = ""],
-  ) => ({ majorMinor: `${parseInt(major, 16)}:${parseInt(minor, 16)}`, pid }));
+async function scan(
+  host: Host,
+  devices: readonly BlockDevice[],
+  signal?: AbortSignal,
+): Promise<ScanRow[]> {
+  let reason = "the scan of /proc/*/fd and /sys/block/loop* broke off";
+  try {
+    const options = { timeoutMs: SCAN_TIMEOUT_MS, signal, shownAs: "scan of /proc/*/fd" };
+    const { stdout } = await host.run("sh", ["-c", SCAN], options);
+    const isWhole = /^works 1:3$/m.test(stdout) && /^whole$/m.test(stdout);
+    if (isWhole && !/^failed$/m.test(stdout)) return parseScan(stdout);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    reason = messageOf(error);
+  }
+  const names = devices.map(({ name }) => name).join(", ");
+  throw new PsoError(
+    "in_use",
+    `it is not known whether a process has device ${names} open: ${reason}. It stays until ` +
+      "/proc/*/fd of this node can be read: see there what hangs, a file of a server that is gone " +
+      "for one; it will be tried again",
+  );
+}
+
+/**
+ * The byte at which the file below a loop device ends, as far as the loop device tells: a container's
+ * node of a device has no path on the host, but its size.
+ */
+function reachesTo(host: Host, loop: string): number {
+  const sectors = Number(peekHostText(host, `/sys/class/block/${loop}/size`));
+  return sectors * SECTOR_BYTES + Number(peekHostText(host, `/sys/block/${loop}/loop/offset`) ?? 0);
+}
+
+/**
+ * Reads `61b0 103:4 /proc/812/fd/3`, whose numbers are in hex (stat(1), %t and %T),
+ * `61b0 8:0 /sys/block/loop5/loop/backing_file`, and `? ` with the latter.
+ */
+function parseScan(text: string): ScanRow[] {
+  const rows = text.matchAll(
+    /^(?:\?|6[0-9a-f]{3} ([0-9a-f]+):([0-9a-f]+)) \/(?:proc\/(\d+)\/fd\/\d+|sys\/block\/(loop\d+)\/.+)$/gm,
+  );
+  return [...rows].map(([, major, minor = "", pid, loop]) => ({
+    majorMinor: major && `${parseInt(major, 16)}:${parseInt(minor, 16)}`,
+    pid,
+    loop,
+  }));
 }

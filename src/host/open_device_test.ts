@@ -29,7 +29,7 @@ async function withLoop(work: (host: Host, name: string, folder: string) => Prom
 
 Deno.test("refuseOpenDevice() finds a process by the device's number, also by a node of its own", () =>
   withLoop(async (host, name, folder) => {
-    const refuse = () => refuseOpenDevice({ host, log: silentLogger }, name);
+    const refuse = () => refuseOpenDevice(host, name);
     await refuse();
     const { stdout } = await run("stat", ["--format=%t %T", `/dev/${name}`]);
     const [major = "", minor = ""] = stdout.trim().split(" ").map((hex) =>
@@ -48,4 +48,46 @@ Deno.test("refuseOpenDevice() finds a process by the device's number, also by a 
       await child.status;
     }
     await refuse();
+  }));
+
+Deno.test("refuseOpenDevice() finds a loop device by the device's number, and by its size when its node has gone", () =>
+  withLoop(async (host, name, folder) => {
+    const refuse = () => refuseOpenDevice(host, name);
+    const { stdout } = await run("stat", ["--format=%Hr %Lr", `/dev/${name}`]);
+    await run("mknod", [`${folder}/xvda`, "b", ...stdout.trim().split(" ")]);
+    const offset = ["--offset", "4096", "--find", "--show", `${folder}/xvda`];
+    const upper = (await run("losetup", offset)).stdout.trim();
+    try {
+      for (const step of ["present", "gone"]) {
+        if (step === "gone") await run("rm", [`${folder}/xvda`]);
+        const { code, message } = await failureOf(withTestClock(refuse));
+        assert.equal(code, "in_use");
+        const shown = `is still open in loop device ${upper.slice(5)} (${folder}/xvda`;
+        assert.ok(message.includes(shown), message);
+      }
+    } finally {
+      await run("losetup", ["--detach", upper]);
+    }
+    await refuse();
+  }));
+
+Deno.test("refuseOpenDevice() takes no scan for whole whose tools do not work", () =>
+  withLoop(async (host, name, folder) => {
+    for (const [tool, body] of [["stat", "exit 0"], ["stat", "exit 127"], ["grep", "exit 0"]]) {
+      await run("sh", ["-c", `printf '#!/bin/sh\\n%s\\n' "$1" >"$2"; chmod +x "$2"`, "sh", ...[
+        body ?? "",
+        `${folder}/${tool}`,
+      ]]);
+      const broken = createRun({
+        namespaces: "direct",
+        hostRoot: "/",
+        log: silentLogger,
+        path,
+        toolFolders: [folder],
+      });
+      const { code, message } = await failureOf(refuseOpenDevice({ ...host, run: broken }, name));
+      assert.equal(code, "in_use");
+      assert.match(message, /it is not known whether a process has device loop\d+ open/);
+      await run("rm", [`${folder}/${tool}`]);
+    }
   }));

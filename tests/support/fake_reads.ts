@@ -25,14 +25,23 @@ export class FakeReads {
     return this.dead.has(name) ? { code: 1, stderr: "dd: Input/output error" } : {};
   }
 
-  /** The script that lists open devices: number in hex, and the file of the process. */
+  /** The script that lists open devices: mode and number in hex, and who has it open. */
   openers(): Answer {
     const lines = [...this.open].map(([name, program]) => {
       this.#files.write("/proc/4711/comm", program);
-      const number = this.#files.read(`/sys/class/block/${name}/dev`).split(":");
-      return `${number.map((part) => Number(part).toString(16)).join(":")} /proc/4711/fd/3\n`;
+      return `${this.#numberOf(name)} /proc/4711/fd/3`;
     });
-    return { stdout: lines.join("") };
+    for (const loop of this.#files.list("/sys/block").filter((one) => one.startsWith("loop"))) {
+      const file = `/sys/block/${loop}/loop/backing_file`;
+      const name = /^\/dev\/(\w+)$/.exec(this.#files.read(file))?.[1];
+      if (name !== undefined) lines.push(`${this.#numberOf(name)} ${file}`);
+    }
+    return { stdout: ["works 1:3", ...lines, "whole", ""].join("\n") };
+  }
+
+  #numberOf(name: string): string {
+    const number = this.#files.read(`/sys/class/block/${name}/dev`).split(":");
+    return `61b0 ${number.map((part) => Number(part).toString(16)).join(":")}`;
   }
 
   /** The script of readAreas(): `sh -c SCRIPT sh /dev/sda FLAGS OFFSET LENGTH …`. */

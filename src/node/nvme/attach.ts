@@ -195,7 +195,7 @@ export async function detachNvme(
   }
   await refuseHolders(host, deviceName);
   await refuseLiveFileSystem(host, deviceName);
-  await refuseOpenDevice(context, deviceName, signal);
+  await refuseOpenDevice(host, deviceName, signal);
   await flushForRemoval(context, { device: deviceName, wwid }, signal);
   const names = await listHostFolder(host, "/sys/class/block");
   const there = await Promise.all(names.map((name) => namespaceWwid(host, name)));

@@ -259,6 +259,35 @@ Deno.test("detach() is in_use while a process has the namespace open, and not fo
     await node.connection.detach(node.context, name);
   }));
 
+Deno.test("detach() is in_use and tidy() leaves the connections while a loop device has the namespace, or nobody can tell", () =>
+  withNode(async (node, fake) => {
+    const name = await node.attachedBySomebody(7);
+    const { context } = node;
+    const backing = "/sys/block/loop5/loop/backing_file";
+    const begin = [
+      () => fake.write(backing, `/dev/${name}`),
+      () => {
+        fake.remove("/sys/block/loop5");
+        fake.onTool.set("sh", () => ({ hangs: true }));
+      },
+    ];
+    for (const hold of begin) {
+      hold();
+      assert.equal((await failureOf(node.connection.detach(context, name))).code, "in_use");
+    }
+    fake.onTool.delete("sh");
+    await node.connection.detach(context, name);
+    for (const hold of begin) {
+      hold();
+      await node.tidy();
+      assert.equal(node.bed.sessions().length, 2);
+    }
+    assert.match(fake.said("idle NVMe connection kept")[0] ?? "", /not known whether .*nvme0n1/);
+    fake.onTool.delete("sh");
+    await node.tidy();
+    assert.deepEqual(node.has(), []);
+  }));
+
 Deno.test("tidy() leaves the paths that were there before the driver came, beside its own", () =>
   withNode(async (node, fake) => {
     node.bed.publish(7);

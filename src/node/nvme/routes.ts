@@ -1,5 +1,5 @@
-import { messageOf, PsoError } from "../../errors.ts";
-import { findBlockDevice } from "../../host/block_device.ts";
+import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import { type BlockDevice, findBlockDevice } from "../../host/block_device.ts";
 import { fcRoutes } from "../../host/fc.ts";
 import { type Host, listHostFolder } from "../../host/host.ts";
 import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
@@ -183,14 +183,30 @@ async function endIdle(
   const { nqn } = controller;
   if (targets.isUsed(nqn) || await hasOthers(context, { nqn, notes })) return;
   const mounts = await readMounts(host);
-  const numbers: string[] = [];
+  const devices: BlockDevice[] = [];
   for (const name of await namespacesOf(host, nqn)) {
     const device = await findBlockDevice(host, name);
     if (device && mountsOfDevice(mounts, device).length > 0) return;
     if ((await listHostFolder(host, `/sys/class/block/${name}/holders`)).length > 0) return;
-    if (device) numbers.push(device.majorMinor);
+    if (device) devices.push(device);
   }
-  if (numbers.length > 0 && (await openersOf(context, numbers, signal)).length > 0) return;
+  if (await mayBeOpen(context, devices, signal)) return;
   await disconnect(host, controller, signal);
   await notes.remove(controller);
+}
+
+/** Whether something has one of these namespaces open, or nobody can tell, which the log says. */
+async function mayBeOpen(
+  { host, log }: NodeContext,
+  devices: readonly BlockDevice[],
+  signal?: AbortSignal,
+): Promise<boolean> {
+  if (devices.length === 0) return false;
+  try {
+    return (await openersOf(host, devices, signal)).length > 0;
+  } catch (error) {
+    if (!isPsoError(error, "in_use")) throw error;
+    log.warn("idle NVMe connection kept", { reason: messageOf(error) });
+    return true;
+  }
 }

@@ -51,7 +51,7 @@ export async function detachScsi(
   await flushForRemoval({ host, log }, { device: deviceName, wwid }, signal);
   const map = await findMap(host, wwid);
   // A map that is open refuses to go; the kernel takes a disk away from whoever has it open.
-  if (!map) await refuseOpenDevice({ host, log }, deviceName, signal);
+  if (!map) await refuseOpenDevice(host, deviceName, signal);
   if (map) await removeMap(host, map.name, signal);
   // Read again: removing the map may take as long as a device needs to come or go.
   const devices = await devicesWithWwid(host, wwid);

@@ -55,6 +55,46 @@ Deno.test("unstage leaves a disk without a map that a process has open", () =>
     assert.deepEqual(fake.scsi.devices, []);
   }));
 
+Deno.test("unstage leaves a disk without a map while nobody can tell who has it open", () =>
+  FakeHost.use(async (fake) => {
+    await singlePath(fake);
+    const node = fake.plugin({ flasharray: { multipath: false } });
+    for (
+      const answer of [
+        { code: 1, stderr: "stat: not found" },
+        { hangs: true } as const,
+        { stdout: "works 1:3\n" },
+        { stdout: "whole\n" },
+        { stdout: "works 1:3\nfailed\nwhole\n" },
+      ]
+    ) {
+      fake.onTool.set("sh", () => answer);
+      const { code, message } = await failureOf(withTestClock(() => node.unstage(VOLUME)));
+      assert.equal(code, "in_use");
+      assert.match(
+        message,
+        /it is not known whether a process has device sda open: .*\/proc\/\*\/fd/,
+      );
+    }
+    assert.deepEqual(fake.scsi.devices.length, 1);
+    fake.onTool.delete("sh");
+    await node.unstage(VOLUME);
+    assert.deepEqual(fake.scsi.devices, []);
+  }));
+
+Deno.test("unstage leaves a disk without a map that a loop device stands on", () =>
+  FakeHost.use(async (fake) => {
+    const disk = await singlePath(fake);
+    fake.write("/sys/block/loop5/loop/backing_file", `/dev/${disk}`);
+    const node = fake.plugin({ flasharray: { multipath: false } });
+    const { code, message } = await failureOf(withTestClock(() => node.unstage(VOLUME)));
+    assert.equal(code, "in_use");
+    assert.match(message, /device sda is still open in loop device loop5 .*losetup --detach/);
+    fake.remove("/sys/block/loop5");
+    await node.unstage(VOLUME);
+    assert.deepEqual(fake.scsi.devices, []);
+  }));
+
 Deno.test("a stage that failed and could not be undone is finished by the healer when it can be", () =>
   FakeHost.use(async (fake) => {
     const disk = await singlePath(fake);
