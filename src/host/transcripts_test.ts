@@ -332,7 +332,7 @@ for (const debian of DEBIANS) {
   });
 
   Deno.test(`${debian}: mountFileSystem() of a device without a file system gives mount's words on`, () =>
-    withHostRoot({}, async (host) => {
+    withHostRoot({ "/proc/self/mountinfo": "" }, async (host) => {
       const mount = { source: "/dev/loop0", target: "/mnt/a", type: "xfs", options: ["nouuid"] };
       assert.match(
         await refusal(mountFileSystem(host, mount)),
