@@ -63,7 +63,16 @@ export class Copy {
 
   /** Runs test files one after the other until a test fails. */
   async test(paths: string[], timeoutMs: number): Promise<Outcome> {
-    const args = ["test", "-A", "--quiet", "--no-check", "--fail-fast", ...paths];
+    const args = [
+      "test",
+      "-A",
+      "--quiet",
+      "--no-check",
+      "--sanitize-ops",
+      "--sanitize-resources",
+      "--fail-fast",
+      ...paths,
+    ];
     const { code } = await this.#run(args, timeoutMs);
     // 124 and 137 are timeout's own: it ended the tests, by SIGKILL in the end
     if (code === 124 || code === 137) return "hung";

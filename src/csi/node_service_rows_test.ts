@@ -121,6 +121,8 @@ Deno.test(
       capacityRange: { requiredBytes: BigInt(wanted) },
       volumeCapability: WRITER,
     };
+    const unclear = { ...request, volumeCapability: { accessMode: WRITER.accessMode } };
+    await rejects(rows.call(rpc.nodeExpandVolume, unclear), { code: status.INVALID_ARGUMENT });
     await rejects(rows.call(rpc.nodeExpandVolume, request), { code: status.UNAVAILABLE });
     await Deno.truncate(image, wanted);
     const { capacityBytes } = await rows.call(rpc.nodeExpandVolume, request);

@@ -168,6 +168,16 @@ Deno.test("openPath() says of LUN 300 what each form showed", () =>
     assert.deepEqual(fake.scsi.devices, []);
   }));
 
+Deno.test("openPath() of LUN 300 tries no other form when the scan of one does not end", () =>
+  withSession(async (fake, context) => {
+    fake.onTool.set("tee", () => ({ hangs: true }));
+    const { code } = await failureOf(
+      openPath(context, { ...PLACE, lun: 300 }, { wwid: wwidOf(7) }),
+    );
+    assert.equal(code, "timeout");
+    assert.equal(fake.ran("/scan").length, 1);
+  }));
+
 Deno.test("openPath() takes a SCSI device away that gets no disk, and finds it when it has one", () =>
   withSession(async (fake, context) => {
     const block = `/sys/class/scsi_device/${HCTL}/device/block`;
