@@ -75,12 +75,14 @@ interface LosetupRow {
 
 /**
  * Reads what `losetup --list --json` prints (losetup(8)), which is nothing when no device is
- * attached. Throws a SyntaxError for text that is no JSON.
+ * attached. Throws a SyntaxError for text that is no such JSON.
  */
 export function parseLosetup(text: string): LoopDevice[] {
   if (text.trim() === "") return [];
-  const rows: LosetupRow[] = JSON.parse(text).loopdevices ?? [];
-  return rows.map((row) => ({
+  const rows: unknown = JSON.parse(text)?.loopdevices ?? [];
+  if (!Array.isArray(rows)) throw new SyntaxError("loopdevices is no list");
+  const objects: LosetupRow[] = rows.filter((row) => typeof row === "object" && row !== null);
+  return objects.map((row) => ({
     name: String(row.name).replace("/dev/", ""),
     backingFile: String(row["back-file"] ?? ""),
     inode: Number(row["back-ino"]),

@@ -81,7 +81,7 @@ export async function mountFileSystem(
     );
   }
   const options = mount.options.length > 0 ? ["-o", mount.options.join(",")] : [];
-  const before = await readMounts(host);
+  const before = await mountsBefore(host);
   await host.run("mount", ["-t", mount.type, ...options, mount.source, mount.target], {
     timeoutMs: MOUNT_TIMEOUT_MS,
     signal,
@@ -99,7 +99,7 @@ export async function bindMount(
   mount: NewBindMount,
   signal?: AbortSignal,
 ): Promise<Mount> {
-  const before = await readMounts(host);
+  const before = await mountsBefore(host);
   await host.run(
     "mount",
     ["-o", ["bind", ...mount.options].join(","), mount.source, mount.target],
@@ -131,11 +131,16 @@ export async function remountBind(
   await host.run("mount", ["-o", options, mount.target], { timeoutMs: MOUNT_TIMEOUT_MS, signal });
 }
 
+/** What is mounted now; what is wrong with mountinfo shows when the mount is proven. */
+async function mountsBefore(host: Host): Promise<Mount[] | undefined> {
+  return await readMounts(host).catch(() => undefined);
+}
+
 /** A mount that was just made. */
 interface FreshMount {
   target: string;
-  /** What was mounted before it. */
-  before: Mount[];
+  /** What was mounted before it; absent: not known, and then nothing is unmounted again. */
+  before?: Mount[];
 }
 
 /**
@@ -154,8 +159,8 @@ async function provenMount(
   const stray = real === target ? undefined : mountAt(mounts, real);
   // The kernel gives the number of a mount that has gone to the next one.
   const isOld = (mount: Mount) =>
-    before.some((one) => one.id === mount.id && one.target === mount.target);
-  if (stray && !isOld(stray)) {
+    before?.some((one) => one.id === mount.id && one.target === mount.target);
+  if (stray && before && !isOld(stray)) {
     await umount(host, { target: real, options: [], timeoutMs: UNMOUNT_TIMEOUT_MS }, signal);
     throw new PsoError(
       "in_use",

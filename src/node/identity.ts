@@ -1,6 +1,6 @@
 import { messageOf, PsoError } from "../errors.ts";
 import { fitsNodeId, type NodeIdentity } from "../handoff.ts";
-import { type Cidr, isAllowed } from "../net/cidr.ts";
+import { type Cidr, isAllowed, parseIp } from "../net/cidr.ts";
 import {
   FC_PROTOCOLS,
   LOCAL_PROTOCOLS,
@@ -90,11 +90,6 @@ export function withFittingAddresses(
   return { identity: fitting, leftOut };
 }
 
-interface AddressRow {
-  ifname?: unknown;
-  addr_info?: { family?: unknown; local?: unknown; scope?: unknown }[];
-}
-
 /** Interfaces that containers and their networks make: no array is reached by their addresses. */
 const INNER =
   /^(lo|docker|veth|cni|cali|flannel|cilium|lxc|virbr|kube|br-|tunl|vxlan|nodelocaldns|dummy)/;
@@ -104,9 +99,21 @@ const INNER =
  * first.
  */
 export function parseAddresses(text: string): string[] {
-  let rows: AddressRow[];
+  const outer = rowsOf(text).filter(({ ifname }) =>
+    typeof ifname === "string" && !INNER.test(ifname)
+  );
+  const all = outer.flatMap((row) => objectsIn(row.addr_info)).filter((one) =>
+    one.scope === "global"
+  );
+  const of = (family: string) =>
+    all.filter((one) => one.family === family).map((one) => String(one.local))
+      .filter((address) => parseIp(address) !== undefined);
+  return [...new Set([...of("inet"), ...of("inet6")])];
+}
+
+function rowsOf(text: string): Record<string, unknown>[] {
   try {
-    rows = JSON.parse(text);
+    return objectsIn(JSON.parse(text));
   } catch (error) {
     throw new PsoError(
       "unavailable",
@@ -115,11 +122,11 @@ export function parseAddresses(text: string): string[] {
       { cause: error },
     );
   }
-  const outer = rows.filter((row) => typeof row.ifname === "string" && !INNER.test(row.ifname));
-  const all = outer.flatMap((row) => row.addr_info ?? []).filter((one) => one.scope === "global");
-  const of = (family: string) =>
-    all.filter((one) => one.family === family).map((one) => String(one.local));
-  return [...new Set([...of("inet"), ...of("inet6")])];
+}
+
+/** The objects in a list; none in anything that is no list. */
+function objectsIn(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === "object" && one !== null) : [];
 }
 
 /**

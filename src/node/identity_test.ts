@@ -212,3 +212,18 @@ Deno.test("NodeGetInfo leaves out no address that an administrator named, and sa
       message: /name fewer data addresses/,
     });
   }));
+
+Deno.test("parseAddresses() takes no row that is none, and no address that would become an export rule", () => {
+  for (
+    const text of ["{}", "null", "7", "[null, 7, []]", '[{"ifname":"eth0","addr_info":[null]}]']
+  ) {
+    assert.deepEqual(parseAddresses(text), [], text);
+  }
+  const local = ["*", "10.0.0.1(rw) *", "192.0.2.1"].map((one) => ({
+    family: "inet",
+    scope: "global",
+    local: one,
+  }));
+  const text = JSON.stringify([{ ifname: "eth0", addr_info: local }]);
+  assert.deepEqual(parseAddresses(text), ["192.0.2.1"]);
+});
