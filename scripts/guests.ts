@@ -3,7 +3,7 @@ import { exists } from "./paths.ts";
 import { DENO, ROOT } from "./program.ts";
 import { interruption, runShown } from "./run_shown.ts";
 import { complain, say } from "./shell.ts";
-import { type Counts, readCounts } from "./suites.ts";
+import { type Counts, readCounts, TEST_COMMAND } from "./suites.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const LAB = `${ROOT}/tests/lab/lab`;
@@ -97,7 +97,10 @@ async function runInGuest(
       ? await boot(disk, `run -A --no-check --cached-only ${setup}`)
       : undefined;
     if (first && first.code !== 0) return { passed: 0, failed: 1, skipped: 0 };
-    const { code, output } = await boot(disk, `test -A --no-check --cached-only ${file}`);
+    const { code, output } = await boot(
+      disk,
+      `${TEST_COMMAND.join(" ")} --no-check --cached-only ${file}`,
+    );
     say(`--- ${file} took ${((performance.now() - begun) / 1000).toFixed(0)} s`);
     return readCounts(output, code);
   } finally {

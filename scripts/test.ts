@@ -4,7 +4,15 @@ import { readIfThere } from "./paths.ts";
 import { DENO, ROOT } from "./program.ts";
 import { interruption, runShown } from "./run_shown.ts";
 import { complain, say } from "./shell.ts";
-import { type Counts, filesOf, readCounts, skippedIn, type Suite, SUITES } from "./suites.ts";
+import {
+  type Counts,
+  filesOf,
+  readCounts,
+  skippedIn,
+  type Suite,
+  SUITES,
+  TEST_COMMAND,
+} from "./suites.ts";
 import { type Lane, Surroundings } from "./surroundings.ts";
 
 interface Options {
@@ -143,7 +151,7 @@ async function runTests(
       total.skips.push(`${total.skipped} in guests: the reasons stand in what the guests said`);
     }
   } else {
-    const flags = ["test", "-A", "--sanitize-ops", "--sanitize-resources"];
+    const flags = [...TEST_COMMAND];
     if (options.isCi) flags.push("--frozen");
     names = await runGroups(groupsOf(suite, files), { around, flags, suite, add });
   }

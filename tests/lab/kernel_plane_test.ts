@@ -15,7 +15,7 @@ import {
   unmountClaim,
 } from "../../scripts/claim.ts";
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
-import { startStand } from "../../scripts/stand.ts";
+import { type ArrayFacts, type Stand, startStand } from "../../scripts/stand.ts";
 import { decodeNodeId, encodeNodeId } from "../../src/handoff.ts";
 import { TestClient } from "../../src/simulator/fixture_test.ts";
 import { targetNames } from "../../src/simulator/target_names.ts";
@@ -49,21 +49,33 @@ const before = {
   host: hostState(),
 };
 
-const stand = await startStand({
-  ...{ dir: "/var/lib/stand", dataPlane: "kernel", flasharrays: 1, flashblades: 1, nodes: 1 },
-  interpreted: Deno.env.has("PSO_INTERPRETED"),
-});
-const [facts] = stand.facts.nodes;
-const [arrayFacts] = stand.facts.arrays;
-assert.ok(facts && arrayFacts);
-const controller: CsiClient = connectCsi(stand.facts.controller, { timeoutMs: SLOW_MS });
-const csi = connectCsi(facts.endpoint, { timeoutMs: SLOW_MS });
-const { nodeId } = await csi.node.nodeGetInfo({});
-const node: NodeHandle = { name: facts.name, csi, nodeId };
+let stand: Stand, arrayFacts: ArrayFacts, controller: CsiClient, csi: CsiClient, nodeId: string;
+let node: NodeHandle;
+
+/** Starts the stand inside of the test: what a test ends, it has begun. */
+async function begin(): Promise<void> {
+  const data = { dataPlane: "kernel", flasharrays: 1, flashblades: 1, nodes: 1 } as const;
+  const interpreted = Deno.env.has("PSO_INTERPRETED");
+  stand = await startStand({ dir: "/var/lib/stand", ...data, interpreted });
+  const { nodes: [facts], arrays: [first] } = stand.facts;
+  assert.ok(facts && first);
+  arrayFacts = first;
+  controller = connectCsi(stand.facts.controller, { timeoutMs: SLOW_MS });
+  csi = connectCsi(facts.endpoint, { timeoutMs: SLOW_MS });
+  ({ nodeId } = await csi.node.nodeGetInfo({}));
+  node = { name: facts.name, csi, nodeId };
+}
 
 function pathsOf(name: string): Paths {
   Deno.mkdirSync(`${stand.dir}/pods/${name}`, { recursive: true });
   return { staging: `${stand.dir}/staging/${name}`, target: `${stand.dir}/pods/${name}/volume` };
+}
+
+/** As csi-attacher does, for this node or another one. */
+async function attach(claim: Claim, id = nodeId): Promise<void> {
+  const { volumeId, capability: volumeCapability, context: volumeContext } = claim;
+  const wanted = { volumeId, nodeId: id, volumeCapability, volumeContext };
+  await controller.controller.controllerPublishVolume(wanted);
 }
 
 async function deleteClaim({ volumeId }: Claim): Promise<void> {
@@ -116,6 +128,7 @@ const NVME = { backend: "block", protocol: "nvme-tcp" };
 const FILE = { backend: "file" };
 
 Deno.test("kernel plane", async (test) => {
+  await begin();
   await test.step("iSCSI: a claim is Pure's by vendor, model and WWID; written, grown in use; a copy of its snapshot has the data", async () => {
     const claim = await createClaim(controller, claimNameOf("iscsi"), {
       sizeBytes: SIZE,
@@ -156,7 +169,8 @@ Deno.test("kernel plane", async (test) => {
     const paths = pathsOf("fence");
     await attachClaim(controller, node, claim, paths);
     const [device] = devices();
-    await sh(`sg_turs /dev/${device}`);
+    const read = `dd if=/dev/${device} of=/dev/null bs=4k count=1 iflag=direct status=none`;
+    await sh(read);
     const identity = decodeNodeId(nodeId);
     assert.ok(identity);
     const other = encodeNodeId({
@@ -165,15 +179,10 @@ Deno.test("kernel plane", async (test) => {
       iqn: "iqn.1993-08.org.debian:01:other",
       nqn: undefined,
     });
-    const { volumeId, capability: volumeCapability, context: volumeContext } = claim;
-    await controller.controller.controllerPublishVolume({
-      volumeId,
-      nodeId: other,
-      volumeCapability,
-      volumeContext,
-    });
-    await assert.rejects(sh(`sg_turs /dev/${device}`));
+    await attach(claim, other);
+    await assert.rejects(sh(read));
     await unmountClaim(node, claim, paths);
+    const { volumeId } = claim;
     await controller.controller.controllerUnpublishVolume({ volumeId, nodeId: other });
     assert.equal(
       await sh(
@@ -372,20 +381,9 @@ Deno.test("kernel plane", async (test) => {
         intervalMs: 1000,
       });
     const claim = await made(claimNameOf("left"), { sizeBytes: SIZE, parameters: BLOCK });
-    const { volumeId, capability: volumeCapability, context: volumeContext } = claim;
-    await controller.controller.controllerPublishVolume({
-      volumeId,
-      nodeId,
-      volumeCapability,
-      volumeContext,
-    });
+    await attach(claim);
     const file = await made(claimNameOf("left-nfs"), { sizeBytes: 64 * MiB, parameters: FILE });
-    await controller.controller.controllerPublishVolume({
-      volumeId: file.volumeId,
-      nodeId,
-      volumeCapability,
-      volumeContext: file.context,
-    });
+    await attach(file);
     controller.close();
     csi.close();
     await stand.stop();
