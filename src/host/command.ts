@@ -35,6 +35,7 @@ const SYSTEM_FOLDERS = [
 const PACKAGES: Record<ProtocolTool, string> & Record<string, string> = {
   "mkfs.xfs": "xfsprogs",
   xfs_growfs: "xfsprogs",
+  xfs_io: "xfsprogs",
   "mkfs.ext4": "e2fsprogs",
   resize2fs: "e2fsprogs",
   e2fsck: "e2fsprogs",
@@ -46,6 +47,7 @@ const PACKAGES: Record<ProtocolTool, string> & Record<string, string> = {
   nsenter: "util-linux",
   ip: "iproute2",
   stat: "coreutils",
+  sync: "coreutils",
   "mount.nfs": "nfs-common",
   iscsiadm: "open-iscsi",
   multipath: "multipath-tools",

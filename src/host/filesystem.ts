@@ -2,9 +2,11 @@ import { isPsoError, PsoError } from "../errors.ts";
 import { FILE_SYSTEMS, type FsType } from "../file_systems.ts";
 import { mkfsOptionsFault } from "../options/mkfs_options.ts";
 import { MiB } from "../size.ts";
-import { type BlockDevice, devicePath, readBlockDevice } from "./block_device.ts";
+import { type BlockDevice, deviceNameOf, devicePath, readBlockDevice } from "./block_device.ts";
 import { readAreas } from "./content/device_read.ts";
-import type { Host } from "./host.ts";
+import { type Host, readHostText } from "./host.ts";
+import type { RunOptions } from "../run.ts";
+import { requireLivePath } from "./live_path.ts";
 import { type Mount, stoppedBy } from "./mountinfo.ts";
 import { parseSuperblock, type Superblock, SUPERBLOCK_AREA } from "./content/superblock.ts";
 
@@ -14,8 +16,9 @@ const GROW_TIMEOUT_MS = 300_000;
 /** kubelet asks for these numbers all the time, and must not wait for a server that is down. */
 const STATFS_TIMEOUT_MS = 5_000;
 const PROBE_TIMEOUT_MS = 10_000;
-/** EIO, EUCLEAN, ENXIO and ENODEV, as stat(1) says them of a stopped file system. */
-const STOPPED = /input\/output error|structure needs cleaning|no such device/i;
+/** EIO, EROFS, EUCLEAN, ENXIO and ENODEV, as tools say them of a stopped file system. */
+const STOPPED =
+  /input\/output error|read-only file system|structure needs cleaning|no such device/i;
 
 /**
  * Checks size and mkfs options before anything is written: `out_of_range` below the smallest size
@@ -272,7 +275,9 @@ export async function readFileSystemUse(
  * Why a mounted file system of a device takes no access any more; `undefined` while it lives. After
  * errors the kernel stops a file system for good, and neither a path that comes back nor time
  * changes that: it must be mounted anew. Asked by mountinfo and by stat(1) of its root, because a
- * stopped xfs shows itself by EIO alone. `timeout` when it does not answer within 10 s.
+ * stopped xfs shows itself by EIO alone; of an ext4 by a flush of its root too, because Linux before
+ * 6.15 shows neither that it was shut down nor that its journal was lost. The flush is left out
+ * while no path carries I/O, as it would wait. `timeout` when it does not answer within 10 s.
  */
 export async function faultOfFileSystem(
   host: Host,
@@ -283,15 +288,48 @@ export async function faultOfFileSystem(
   if (word !== undefined) {
     return `the kernel has stopped its ${mount.type} after an error (option ${word})`;
   }
+  const ask = { timeoutMs: PROBE_TIMEOUT_MS, signal };
   try {
-    await host.run("stat", ["--format=%i", "--", mount.target], {
-      timeoutMs: PROBE_TIMEOUT_MS,
-      signal,
-    });
+    await host.run("stat", ["--format=%i", "--", mount.target], ask);
+    if (/^ext[234]$/.test(mount.type)) await probeExt4(host, mount, ask);
     return undefined;
   } catch (error) {
     if (!isPsoError(error, "unavailable") || !STOPPED.test(error.message)) throw error;
     return `the kernel has stopped its ${mount.type} after an error (${error.message})`;
+  }
+}
+
+/**
+ * Fails with the kernel's own error when an ext4 was stopped. A flush of its root tells that of most;
+ * Linux 6.1 lets it pass after a lost journal, and refuses changes alone: one that has met errors is
+ * asked for a file without a name, which is gone at once. One without errors is never changed.
+ */
+async function probeExt4(
+  host: Host,
+  { majorMinor, target, superOptions }: Mount,
+  ask: RunOptions,
+): Promise<void> {
+  const name = await deviceNameOf(host, majorMinor);
+  if (name !== undefined && !await hasLivePath(host, name)) return;
+  await host.run("sync", ["--", target], ask);
+  const errors = await readHostText(host, `/sys/fs/ext4/${name}/errors_count`);
+  if (errors === undefined || errors === "0" || superOptions.includes("ro")) return;
+  try {
+    await host.run("xfs_io", ["-T", "-c", "quit", target], ask);
+  } catch (error) {
+    // One that is full, or a host without the tool, tells nothing.
+    if (!isPsoError(error, "unavailable") || STOPPED.test(error.message)) throw error;
+  }
+}
+
+/** False when sysfs shows that no path to a device carries I/O. */
+async function hasLivePath(host: Host, name: string): Promise<boolean> {
+  try {
+    await requireLivePath(host, name);
+    return true;
+  } catch (error) {
+    if (!isPsoError(error, "unavailable")) throw error;
+    return false;
   }
 }
 

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { MiB } from "../size.ts";
-import { checkFormat, parseUse, parseXfsGeometry } from "./filesystem.ts";
+import { checkFormat, faultOfFileSystem, parseUse, parseXfsGeometry } from "./filesystem.ts";
 import { majorMinorOf, parseLosetup } from "./loop.ts";
+import { parseMountinfo } from "./mountinfo.ts";
+import { withHostRoot } from "../../tests/support/test_host.ts";
+import { PsoError } from "../errors.ts";
 
 // Recorded from xfsprogs 6.1.0.
 const XFS_GROWFS = `meta-data=/dev/loop0             isize=512    agcount=4, agsize=20480 blks
@@ -85,3 +88,48 @@ Deno.test("checkFormat() takes usual options and the smallest xfs, and nothing s
     code: "out_of_range",
   });
 });
+
+const EIO = "Input/output error";
+const EROFS = "Read-only file system";
+for (
+  const { what, type = "ext4", state = "running", errors = "0", fails, dead } of [
+    { what: "ext4 whose root is not flushed", fails: { sync: EIO }, dead: true },
+    {
+      what: "ext4 that met errors and takes no file",
+      errors: "5",
+      fails: { xfs_io: EROFS },
+      dead: true,
+    },
+    { what: "ext4 that met errors and is full", errors: "5", fails: { xfs_io: "No space left" } },
+    { what: "ext4 without errors, which is not changed", fails: { xfs_io: EROFS } },
+    {
+      what: "ext4 without a living path, which would wait",
+      state: "offline",
+      fails: { sync: EIO },
+    },
+    { what: "xfs, which stat(1) tells", type: "xfs", fails: { sync: EIO } },
+    { what: "xfs whose root cannot be looked at", type: "xfs", fails: { stat: EIO }, dead: true },
+  ]
+) {
+  Deno.test(`faultOfFileSystem() of an ${what}: ${dead ? "stopped" : "nothing"}`, () => {
+    const mount = parseMountinfo(`40 30 8:0 / /stage rw - ${type} /dev/sda rw\n`)[0];
+    assert.ok(mount);
+    const failures = new Map(Object.entries(fails));
+    const run = (tool: string) => {
+      const said = failures.get(tool);
+      return said === undefined
+        ? Promise.resolve({ code: 0, stdout: "", stderr: "" })
+        : Promise.reject(new PsoError("unavailable", `${tool} ended with code 1: ${said}`));
+    };
+    const files = {
+      "/sys/dev/block/8:0/uevent": "MAJOR=8\nMINOR=0\nDEVNAME=sda\n",
+      "/sys/class/block/sda/device/state": `${state}\n`,
+      "/sys/fs/ext4/sda/errors_count": `${errors}\n`,
+    };
+    return withHostRoot(files, async (host) => {
+      const found = await faultOfFileSystem(host, mount);
+      if (dead) assert.match(found ?? "", /^the kernel has stopped its (ext4|xfs) after an error/);
+      else assert.equal(found, undefined);
+    }, { run });
+  });
+}
