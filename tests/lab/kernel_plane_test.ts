@@ -323,29 +323,16 @@ Deno.test("kernel plane", async (test) => {
   });
 
   await test.step("a simulator that is killed and started again: I/O goes on, nothing is doubled, what is half made goes", async () => {
-    const claims = [
-      {
-        claim: await createClaim(controller, claimNameOf("kill"), {
-          sizeBytes: SIZE,
-          parameters: BLOCK,
-        }),
-        paths: pathsOf("kill"),
-      },
-      {
-        claim: await createClaim(controller, claimNameOf("kill-nvme"), {
-          sizeBytes: SIZE,
-          parameters: NVME,
-        }),
-        paths: pathsOf("kill-nvme"),
-      },
-      {
-        claim: await createClaim(controller, claimNameOf("kill-nfs"), {
-          sizeBytes: 64 * MiB,
-          parameters: FILE,
-        }),
-        paths: pathsOf("kill-nfs"),
-      },
-    ];
+    const kinds = {
+      kill: { sizeBytes: SIZE, parameters: BLOCK },
+      "kill-nvme": { sizeBytes: SIZE, parameters: NVME },
+      "kill-nfs": { sizeBytes: 64 * MiB, parameters: FILE },
+    };
+    const claims: { claim: Claim; paths: Paths }[] = [];
+    for (const [name, kind] of Object.entries(kinds)) {
+      const claim = await createClaim(controller, claimNameOf(name), kind);
+      claims.push({ claim, paths: pathsOf(name) });
+    }
     for (const { claim, paths } of claims) await attachClaim(controller, node, claim, paths);
     const asItWas = [await targets(), await exports()];
     await stand.kill("simulator", "SIGKILL");

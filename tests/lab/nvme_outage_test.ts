@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import {
   attachClaim,
   type Claim,
+  claimNameOf,
   createClaim,
   detachClaim,
   type NodeHandle,
@@ -77,7 +78,7 @@ async function makeVolume(stand: Stand, name: string): Promise<Used> {
   const parameters = { backend: "block", protocol: "nvme-tcp" };
   const claim = await withCsi(
     stand.facts.controller,
-    (csi) => createClaim(csi, name, { sizeBytes: SIZE, parameters }),
+    (csi) => createClaim(csi, claimNameOf(name), { sizeBytes: SIZE, parameters }),
   );
   return { claim, paths };
 }
