@@ -123,6 +123,8 @@ export class ProvisionerBed {
   provisioner: Provisioner;
   readonly signal = AbortSignal.timeout(60_000);
   #open: OpenArray[];
+  /** What the answers of an array are made into before a controller reads them. */
+  readonly #rewritten = new Map<string, (text: string) => string>();
   /** Arrays that cannot be reached now, and how that shows. */
   readonly #cut = new Map<string, CutLink>();
 
@@ -248,6 +250,11 @@ export class ProvisionerBed {
     return (await this.provisioner.getVolume(volumeId, this.signal)).publishedNodeIds;
   }
 
+  /** Every answer of the array is changed so from now on, for what no simulated array can show. */
+  rewrite(array: string, change: (text: string) => string): void {
+    this.#rewritten.set(array, change);
+  }
+
   /** The deadline of a caller that does not wait long for arrays that are silent. */
   soon(): AbortSignal {
     return AbortSignal.timeout(300);
@@ -290,6 +297,8 @@ export class ProvisionerBed {
     return this.served.arrays.map(({ kind, name, address, token }) => {
       const https = new HttpsClient({ scheme: "http", address, tls: { verify: false } });
       const closed = new AbortController();
+      const link = { cut: () => this.#cut.get(name), closed: closed.signal };
+      const reach = cuttable(https, link);
       const { array, close } = openArray({
         kind,
         scheme: "http",
@@ -301,7 +310,10 @@ export class ProvisionerBed {
       }, {
         log: silentLogger,
         callTimeoutMs: 2_000,
-        fetch: cuttable(https, { cut: () => this.#cut.get(name), closed: closed.signal }),
+        fetch: async (request) => {
+          const answer = await reach(request);
+          return { ...answer, text: this.#rewritten.get(name)?.(answer.text) ?? answer.text };
+        },
       });
       const closeAll = async () => {
         closed.abort();

@@ -1,5 +1,10 @@
 import type { Volume } from "../../arrays/array.ts";
-import { type Fleet, type FleetMember, isIdentityProblem } from "../../arrays/fleet.ts";
+import {
+  arrayHintOf,
+  type Fleet,
+  type FleetMember,
+  isIdentityProblem,
+} from "../../arrays/fleet.ts";
 import { withDeadline } from "../../async/wait.ts";
 import { messageOf, PsoError } from "../../errors.ts";
 import type { ContentSource } from "../requests.ts";
@@ -58,7 +63,12 @@ export async function findExistingVolume(
     );
   }
   refuseNamesakes(name, found);
-  return found[0];
+  return found.find(isAtHome) ?? found[0];
+}
+
+/** Whether the volume's serial shows that the array made it: its handle names that array. */
+function isAtHome({ member: { id }, volume: { serial } }: LocatedVolume): boolean {
+  return id !== undefined && serial?.toLowerCase().startsWith(arrayHintOf(id)) === true;
 }
 
 /** The volume of that name on the array; with the reason of the last check if it does not answer. */

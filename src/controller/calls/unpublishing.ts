@@ -81,9 +81,11 @@ async function placeHolding(
 ): Promise<VolumePlace | undefined> {
   const { locator, published } = context;
   const name = node === "all" ? undefined : node.name;
-  const hits = (await locator.findAll(volumeId, signal)).filter((hit) =>
-    published.handlesOf(placeKey(hit), name).length === 0
-  );
+  const hits = (await locator.findAll(volumeId, signal)).filter((hit) => {
+    const handles = published.handlesOf(placeKey(hit), name);
+    // Its own handle: a copy on another array than the handle names.
+    return handles.length === 0 || handles.includes(volumeId);
+  });
   if (hits.length < 2) return hits[0];
   if (node === "all") throw severalError("volume", hits);
   return await onlyHolding(context, { hits, node }, signal);
