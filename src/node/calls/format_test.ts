@@ -219,6 +219,38 @@ Deno.test("stage refuses a blank volume that may only be read", () =>
     assert.equal(error.code, "unsupported");
   }));
 
+/** How the format of the only record on this node's disk stands. */
+async function formatOnDisk({ folder }: TestNode): Promise<string | undefined> {
+  const [file] = await Array.fromAsync(Deno.readDir(`${folder}/state/volumes`));
+  const text = await Deno.readTextFile(`${folder}/state/volumes/${file?.name}`);
+  return JSON.parse(text).record.format?.state;
+}
+
+Deno.test("a format that a crash kept from being noted is noted before anything is mounted: later remains of it are nobody's to format", () =>
+  TestNode.use(async (test) => {
+    const volume = await test.volume();
+    for (
+      const { killed, noted } of [
+        { killed: "mkfs.xfs", noted: "started" },
+        { killed: "mount", noted: "finished" },
+      ]
+    ) {
+      const died = Promise.withResolvers<void>();
+      test.restart(async (tool, args, options) => {
+        if (tool !== killed) return await testRun(tool, args, options);
+        if (tool === "mkfs.xfs") await testRun(tool, args, options);
+        died.resolve();
+        return await new Promise<never>(() => {}); // SIGKILL: no code of the process runs on
+      });
+      void test.node.stage(test.stageRequest(volume));
+      await died.promise;
+      assert.equal(await formatOnDisk(test), noted, `killed at ${killed}`);
+    }
+    test.restart();
+    await test.node.stage(test.stageRequest(volume));
+    await test.node.unstage(volume);
+  }));
+
 Deno.test("an unfinished xfs of another node is refused, and one that this node's own record tells of is finished", () =>
   TestNode.use(async (test) => {
     const volume = await test.volume();
