@@ -7,6 +7,12 @@ export interface FuzzOptions {
   seconds?: number;
 }
 
+/**
+ * How long a test lets a fuzzer run: on CI half a minute for each of its two seeds, elsewhere as
+ * long as it takes to see that it works.
+ */
+export const TEST_SECONDS = Deno.env.get("CI") === "true" ? 30 : 10;
+
 /** Runs a fuzzer by the command line: says the seed first, and at the end what the run saw. */
 export async function runFuzzer(fuzz: (options: FuzzOptions) => Promise<unknown>): Promise<void> {
   const flags = parseArgs(Deno.args, { string: ["seed", "seconds"] });

@@ -1,5 +1,6 @@
 import { equal, ok } from "node:assert/strict";
 import { fromBinary } from "@bufbuild/protobuf";
+import { TEST_SECONDS } from "./fuzz_main.ts";
 import { Node, NodeStageVolumeRequestSchema } from "../../src/csi/generated/csi_pb.ts";
 import { method } from "../../src/csi/unary.ts";
 import { fuzzNodeRpc } from "./node_rpc_fuzz.ts";
@@ -9,7 +10,7 @@ import { CANARY, RpcMessages } from "./rpc_messages.ts";
 
 for (const seed of [13, 7351]) {
   Deno.test(`the node service answers every message, keeps others' mounts and gives all back, seed ${seed}`, async () => {
-    const counts = await fuzzNodeRpc({ seed, seconds: 15 });
+    const counts = await fuzzNodeRpc({ seed, seconds: TEST_SECONDS });
     const calls = Object.values(counts).reduce((sum, count) => sum + count, 0);
     ok(calls > 100, JSON.stringify(counts));
     ok((counts["NodeStageVolume OK"] ?? 0) > 0, JSON.stringify(counts));

@@ -1,10 +1,11 @@
 import { ok } from "node:assert/strict";
+import { TEST_SECONDS } from "./fuzz_main.ts";
 import { fuzzOptions } from "./options_fuzz.ts";
 import { mkfsHarm, mountHarm } from "./option_oracles.ts";
 
 for (const seed of [13, 7351]) {
   Deno.test(`options of classes that pass their judges are harmless, seed ${seed}`, async () => {
-    const { mkfs, mount } = await fuzzOptions({ seed, seconds: 5 });
+    const { mkfs, mount } = await fuzzOptions({ seed, seconds: TEST_SECONDS });
     ok(mkfs.judged > 1000 && mkfs.passed > 20 && mkfs.real > 0, JSON.stringify(mkfs));
     ok(mount.judged > 1000 && mount.passed > 20, JSON.stringify(mount));
   });

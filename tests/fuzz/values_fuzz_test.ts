@@ -1,9 +1,10 @@
 import { equal, ok } from "node:assert/strict";
+import { TEST_SECONDS } from "./fuzz_main.ts";
 import { fuzzValues, leakIn } from "./values_fuzz.ts";
 
 for (const seed of [19, 4242]) {
   Deno.test(`values files are taken or refused in time, and tell no token, seed ${seed}`, async () => {
-    const { taken, refused } = await fuzzValues({ seed, seconds: 10 });
+    const { taken, refused } = await fuzzValues({ seed, seconds: TEST_SECONDS });
     ok(taken > 5 && refused > 50, JSON.stringify({ taken, refused }));
   });
 }
