@@ -6,10 +6,10 @@
  *     ./scripts/deno run -A tests/fuzz/values_fuzz.ts --seed 1 [--seconds 600]
  */
 import { equal, ok } from "node:assert/strict";
-import { parseArgs } from "@std/cli/parse-args";
 import { loadConfig, type LoadedConfig } from "../../src/config/load.ts";
 import { ConfigError, PROBLEMS_MAX, problemText } from "../../src/config/problems.ts";
 import { CONFIG_FILE_BYTES_MAX } from "../../src/config/plain_file.ts";
+import { type FuzzOptions, runFuzzer } from "./fuzz_main.ts";
 import { Random } from "./random.ts";
 import { canaryOf, valuesText } from "./value_texts.ts";
 
@@ -23,12 +23,6 @@ const MODES = ["controller", "controller", "node", "admin"] as const;
 export interface ValuesCounts {
   taken: number;
   refused: number;
-}
-
-interface FuzzOptions {
-  seed: number;
-  /** Absent: for ever. */
-  seconds?: number;
 }
 
 /** Runs until the time is over; throws at the first fault, which names the input and the seed. */
@@ -109,11 +103,4 @@ async function timed<T>(work: () => Promise<T>): Promise<T> {
   throw new Error(`read for ${Math.round(took)} ms`);
 }
 
-if (import.meta.main) {
-  const flags = parseArgs(Deno.args, { string: ["seed", "seconds"] });
-  const seed = Number(flags.seed ?? Date.now() % 1_000_000);
-  const seconds = flags.seconds === undefined ? undefined : Number(flags.seconds);
-  const say = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-  say(`seed ${seed}, ${seconds === undefined ? "until it is stopped" : `${seconds} s`}`);
-  say(JSON.stringify(await fuzzValues({ seed, seconds })));
-}
+if (import.meta.main) await runFuzzer(fuzzValues);
