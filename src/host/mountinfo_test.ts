@@ -11,6 +11,7 @@ import {
   parseMountinfo,
   readMounts,
   resolveTarget,
+  stoppedBy,
 } from "./mountinfo.ts";
 
 // Recorded from Linux 6.18.
@@ -68,6 +69,36 @@ Deno.test("mounts are found by target, the visible one last, and by device, raw 
   assert.deepEqual(mounts.map(boundDeviceName).filter(Boolean), ["loop1"]);
   assert.deepEqual(mounts.filter(isReadOnlyMount).map((mount) => mount.id), [66, 68]);
 });
+
+/** Options of the mount, of its file system, and the word by which the file system is stopped. */
+const STOPS: [string, string, string | undefined][] = [
+  ["rw,relatime", "rw,nouuid,discard", undefined],
+  ["rw,relatime", "rw,emergency_ro", "emergency_ro"],
+  ["rw,relatime", "ro,abort,errors=remount-ro", "abort"],
+  ["rw,relatime", "rw,abort", "abort"],
+  ["rw,relatime", "rw,shutdown", "shutdown"],
+  ["rw,relatime", "ro,emergency_ro", "emergency_ro"],
+  ["rw,relatime", "ro,nouuid", "ro"],
+  // Asked to be read-only: a pod's mount, or that of the whole file system.
+  ["ro,relatime", "rw,nouuid", undefined],
+  ["ro,relatime", "ro,nouuid", undefined],
+  ["ro,relatime", "ro,emergency_ro", "emergency_ro"],
+  ["ro,relatime", "rw,shutdown", "shutdown"],
+  // A word counts whole: these are options of a healthy file system.
+  ["rw,relatime", "rw,errors=remount-ro", undefined],
+  ["rw,relatime", "rw,noshutdown,norecovery", undefined],
+  ["rw,relatime", "rw,abort_on_full=0", undefined],
+  ["rw,shutdown", "rw", undefined],
+  ["rw,relatime", "", undefined],
+];
+for (const [options, superOptions, word] of STOPS) {
+  Deno.test(`stoppedBy() of a mount ${options} of a file system [${superOptions}] is ${word}`, () => {
+    const line = `65 27 7:0 / /mnt ${options} shared:3 - ext4 /dev/loop0 ${superOptions}`;
+    const [mount] = parseMountinfo(line);
+    assert.ok(mount);
+    assert.equal(stoppedBy(mount), word);
+  });
+}
 
 Deno.test("readMounts() with chroot gives targets as the tools see them", async () => {
   const root = await Deno.makeTempDir({ prefix: "pso-root-" });

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { ConnectOptions } from "../../src/arrays/array.ts";
 import { isPsoError } from "../../src/errors.ts";
+import { type Fetch, HttpsClient } from "../../src/net/https.ts";
 import { MiB } from "../../src/size.ts";
 import { node, withArray } from "./array_bench.ts";
 
@@ -82,4 +83,78 @@ Deno.test("connect() refuses a node that has told no address", () =>
       array.connect("k8s-pvc-1", node(1, { addresses: [] }), NFS),
       (error) => isPsoError(error, "unsupported") && /no data address/.test(error.message),
     );
+  }));
+
+for (const preempt of [true, false]) {
+  Deno.test(`connect() of an exclusive file system by a node's new address takes its old rule away, with preempt ${preempt}`, () =>
+    withArray(FLASHBLADE, async ({ array }) => {
+      await array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
+      const [before, now] = [
+        node(1, { addresses: ["10.0.0.1"] }),
+        node(1, { addresses: ["10.0.0.9"] }),
+      ];
+      const exclusive = { ...NFS, exclusive: true, preempt };
+      await array.connect("k8s-pvc-1", before, exclusive);
+      const known = { cluster: "k8s", earlier: [before] };
+      await array.connect("k8s-pvc-1", now, { ...exclusive, known });
+      const hosts = async () => (await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts;
+      deepEqual(await hosts(), ["10.0.0.9"]);
+      // A user that is no earlier self of the node is refused or cut off, as the operator says.
+      const other = node(2, { addresses: ["10.0.0.2"] });
+      if (preempt) {
+        await array.connect("k8s-pvc-1", other, { ...exclusive, known: { cluster: "k8s" } });
+      } else await rejects(array.connect("k8s-pvc-1", other, exclusive), { code: "in_use" });
+      deepEqual(await hosts(), [preempt ? "10.0.0.2" : "10.0.0.9"]);
+    }));
+}
+
+Deno.test("holds() and disconnect() know a node by an address that it had before, and no other node by it", () =>
+  withArray(FLASHBLADE, async ({ array }) => {
+    await array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
+    const [before, now, other] = ["10.0.0.1", "10.0.0.9", "10.0.0.1"].map((address, at) =>
+      node(at === 2 ? 2 : 1, { addresses: [address] })
+    );
+    ok(before && now && other);
+    await array.connect("k8s-pvc-1", before, NFS);
+    equal(await array.holds("k8s-pvc-1", now, {}), false);
+    const known = { earlier: [before] };
+    equal(await array.holds("k8s-pvc-1", now, { known }), true);
+    // Another user has the address by now: the rule is its, and stays.
+    const shared = { earlier: [before], otherUsers: [other] };
+    equal(await array.holds("k8s-pvc-1", now, { known: shared }), false);
+    await array.disconnect("k8s-pvc-1", now, { known: shared });
+    deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, ["10.0.0.1"]);
+    await array.disconnect("k8s-pvc-1", now, { known });
+    deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, []);
+  }));
+
+Deno.test("disconnect() whose change is refused because something that the rules name is missing is no success", () =>
+  withArray(FLASHBLADE, async ({ open, endpoint }) => {
+    const https = new HttpsClient(endpoint);
+    let refusal: string | undefined;
+    const fetch: Fetch = (request) => {
+      if (refusal === undefined || request.method !== "PATCH") return https.fetch(request);
+      const errors = [{ context: "k8s-pvc-1", message: refusal }];
+      return Promise.resolve({ status: 400, headers: {}, text: JSON.stringify({ errors }) });
+    };
+    try {
+      const array = open({}, { fetch });
+      const known = { cluster: "k8s" };
+      await array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
+      await array.connect("k8s-pvc-1", node(1), NFS);
+      for (const said of ["Policy does not exist.", "File system does not exist."]) {
+        refusal = said;
+        for (const who of [node(1), "all"] as const) {
+          await rejects(array.disconnect("k8s-pvc-1", who, { known }), (error: Error) => {
+            return isPsoError(error) && error.message.includes(said.slice(0, -1));
+          });
+        }
+      }
+      deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, node(1).addresses);
+      refusal = undefined;
+      equal(await array.disconnect("k8s-pvc-1", node(1)), true);
+      deepEqual((await array.findVolume("k8s-pvc-1", { hosts: true }))?.hosts, []);
+    } finally {
+      https.close();
+    }
   }));

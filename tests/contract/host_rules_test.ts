@@ -25,6 +25,19 @@ function ports(...wwns: string[]) {
   return node(1, { name: "w1", wwpns: wwns.map((wwn) => wwn.toLowerCase()) });
 }
 
+/** A log that keeps the fields of its warnings. */
+function warningsInto(warnings: Record<string, unknown>[]): Logger {
+  const quiet = () => {};
+  const log: Logger = {
+    debug: quiet,
+    info: quiet,
+    error: quiet,
+    warn: (_, fields = {}) => void warnings.push(fields),
+    with: () => log,
+  };
+  return log;
+}
+
 /** Node w1 with this IQN. */
 function installed(iqn: string) {
   return node(1, { name: "w1", iqn, nqn: undefined });
@@ -107,14 +120,7 @@ Deno.test(
   "connect() leaves ports in the node's host that serve a volume which is not this cluster's, and warns of them",
   async () => {
     const warnings: Record<string, unknown>[] = [];
-    const quiet = () => {};
-    const log: Logger = {
-      debug: quiet,
-      info: quiet,
-      error: quiet,
-      warn: (_, fields = {}) => void warnings.push(fields),
-      with: () => log,
-    };
+    const log = warningsInto(warnings);
     await withHosts(async ({ open, addHost, connect, hosts, hostsOf, addVolume }) => {
       await addHost("w1", { wwns: [A, B, C, D] });
       await addVolume("boot-w1");
@@ -188,6 +194,38 @@ for (const volume of ["oracle-data", "other-pvc-1", "k8s-pvc-9"]) {
 }
 
 Deno.test(
+  "connect() leaves a host of the node's name alone whose initiator another known node has, whatever is on it",
+  withHosts(async ({ array, addHost, connect, hosts, hostsOf }) => {
+    await addHost("w1", { iqns: [OLD] });
+    await connect("w1", V2);
+    const known = { ...KNOWN, otherNodeWith: (iqn: string) => iqn === OLD ? "w2" : undefined };
+    await array.connect(V, installed(NEW), { ...ISCSI, known });
+    match((await hostsOf(V))[0] ?? "", /^w1-x[0-9a-f]{12}$/);
+    deepEqual((await hosts()).find(({ name }) => name === "w1")?.iqns, [OLD]);
+    deepEqual(await hostsOf(V2), ["w1"]);
+  }),
+);
+
+Deno.test(
+  "connect() takes an old initiator out of the node's host and names one of another kind that stays",
+  async () => {
+    const warnings: Record<string, unknown>[] = [];
+    const log = warningsInto(warnings);
+    await withHosts(async ({ open, addHost, connect, hosts }) => {
+      await addHost("w1", { iqns: [NEW, OLD], wwns: [B] });
+      await connect("w1", V2);
+      await open({}, { log }).connect(V, installed(NEW), ISCSI);
+      deepEqual((await hosts()).map(({ iqns, wwns }) => ({ iqns, wwns })), [
+        { iqns: [NEW], wwns: [B] },
+      ]);
+      deepEqual(warnings.map(({ host, initiators }) => ({ host, initiators })), [
+        { host: "w1", initiators: [B] },
+      ]);
+    })();
+  },
+);
+
+Deno.test(
   "connect() moves an exclusive volume from what the node was before, though preemption is off",
   withHosts(async ({ array, addHost, connect, hostsOf, addVolume }) => {
     const options = { ...ISCSI, preempt: false };
@@ -219,23 +257,29 @@ Deno.test(
   }),
 );
 
-for (const volume of [V, "oracle-data"]) {
+for (
+  const { volume, what, tag: cluster, does } of [
+    { volume: V, what: "ours by its name", does: "ends" },
+    { volume: "oracle-data", what: "not ours, without a tag,", does: "leaves" },
+    { volume: "renamed-by-hand", what: "ours by its tag", tag: "k8s", does: "ends" },
+    { volume: "of-another", what: "another cluster's by its tag", tag: "other", does: "leaves" },
+  ]
+) {
   Deno.test(
-    `disconnect() of ${volume} ${
-      volume === V ? "ends" : "leaves"
-    } a connection that shows the node by its name alone`,
-    withHosts(async ({ array, addHost, connect, hostsOf, addVolume }) => {
-      await addVolume("oracle-data");
+    `disconnect() of a volume that is ${what} ${does} a connection that shows the node by its name alone`,
+    withHosts(async ({ array, addHost, connect, hostsOf, addVolume, tag }) => {
+      if (volume !== V) await addVolume(volume);
+      if (cluster !== undefined) await tag(volume, "cluster", cluster);
       for (const [host, iqn] of [["w1", OLD], ["w1-x0123456789ab", `${OLD}-2`], ["w2", NEW]]) {
         await addHost(host ?? "", { iqns: [iqn ?? ""] });
         await connect(host ?? "", volume);
       }
       const one = installed("iqn.1993-08.org.debian:01:third");
-      equal(await array.holds(volume, one, { known: KNOWN }), volume === V);
+      equal(await array.holds(volume, one, { known: KNOWN }), does === "ends");
       equal(await array.disconnect(volume, one, { known: KNOWN }), true);
       deepEqual(
         (await hostsOf(volume)).toSorted(),
-        volume === V ? ["w2"] : ["w1", "w1-x0123456789ab", "w2"],
+        does === "ends" ? ["w2"] : ["w1", "w1-x0123456789ab", "w2"],
       );
     }),
   );

@@ -88,9 +88,11 @@ for (const { by, multipath } of RAW) {
         const said = await refusal(lab.node.unstage(volume));
         assert.match(
           said,
-          by === "iSCSI with multipath" ? /^in_use: / : new RegExp(
-            `^in_use: device \\S+ is still open in process ${program.pid} \\(sleep\\)`,
-          ),
+          by === "iSCSI with multipath"
+            ? /^in_use: multipath map \S+ \(dm-\d+\) cannot be removed, something has it open: .*fuser -v \/dev\/dm-\d+ /
+            : new RegExp(
+              `^in_use: device \\S+ is still open in process ${program.pid} \\(sleep\\)`,
+            ),
         );
         const { disks, maps, sessions, controllers } = hostState();
         assert.deepEqual(

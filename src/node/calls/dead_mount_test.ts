@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type BlockAttachment } from "../protocol.ts";
 import { MiB } from "../../size.ts";
-import { FakeHost } from "../../../tests/support/fake_host.ts";
+import { attachment, FakeHost } from "../../../tests/support/fake_host.ts";
 import { NQN, NVME_PORTALS } from "../../../tests/support/fake_nvme.ts";
 import { serialOf, SIZE_BYTES } from "../../../tests/support/fake_scsi.ts";
 import {
@@ -154,6 +154,62 @@ for (
     withRemapped(capability, async (fake, node) => {
       await node.stage({ ...VOLUME, attachment: NVME, volumeContext: {}, capability });
       assert.equal((await fake.records.find("v7"))?.device, "nvme0n2");
+    }));
+}
+
+Deno.test("a dead file system stays while anything shows a folder of it, and is mounted anew when that has gone", () =>
+  withRemapped(mountCapability("xfs"), async (fake, node) => {
+    const publish = () =>
+      node.publish({
+        ...VOLUME,
+        targetPath: "/pods/1/mount",
+        capability: mountCapability("xfs"),
+        readOnly: false,
+      });
+    const staged = fake.read("/proc/1/mountinfo").split("\n").find((line) =>
+      line.includes(" /stage/7 ")
+    );
+    const number = staged?.split(" ")[2] ?? "";
+    fake.mount("/pods/2/volume-subpaths/v7", { number, root: "/sub" });
+    const { code, message } = await failureOf(publish());
+    assert.equal(code, "in_use");
+    assert.match(message, /\/pods\/2\/volume-subpaths\/v7 still shows it: end the pods/);
+    assert.deepEqual(fake.ran("umount"), []);
+    fake.unmount("/pods/2/volume-subpaths/v7");
+    await publish();
+    assert.equal((await fake.records.find("v7"))?.device, "nvme0n2");
+  }));
+
+for (const call of ["publish", "stage"] as const) {
+  Deno.test(`${call} never mounts a stopped file system again that another mount namespace keeps`, () =>
+    FakeHost.use(async (fake) => {
+      fake.iscsi.addSession(1, "192.0.2.1:3260");
+      fake.scsi.luns.set(7, 7);
+      fake.folder("/stage");
+      const disk = fake.scsi.addDisk({ session: 1, lun: 7, volume: 7 });
+      fake.reads.contents.set(disk, xfsHead());
+      const capability = mountCapability("xfs");
+      await fake.records.write({
+        ...VOLUME,
+        attachment: attachment(7),
+        device: disk,
+        published: [],
+      });
+      const number = fake.read(`/sys/class/block/${disk}/dev`);
+      fake.mount(VOLUME.stagingPath, { number, source: `/dev/${disk}`, options: "rw,shutdown" });
+      fake.write(`/sys/fs/xfs/${disk}/stats/stats`, ""); // it is open elsewhere
+      const node = fake.plugin({ flasharray: { multipath: false } });
+      const again = () =>
+        call === "publish"
+          ? node.publish({ ...VOLUME, targetPath: "/pods/1/mount", capability, readOnly: false })
+          : node.stage({ ...VOLUME, attachment: attachment(7), volumeContext: {}, capability });
+      const { code, message } = await failureOf(again());
+      assert.equal(code, "in_use");
+      assert.match(message, /another mount namespace has it mounted/);
+      assert.deepEqual(fake.commands.filter((line) => line.startsWith("mount ")), []);
+      fake.remove(`/sys/fs/xfs/${disk}`);
+      await again();
+      assert.equal(fake.commands.filter((line) => line.startsWith("mount ")).length > 0, true);
     }));
 }
 
