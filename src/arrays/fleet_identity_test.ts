@@ -7,6 +7,7 @@ import type { StorageArray } from "./array.ts";
 import { arrayHintOf, Fleet } from "./fleet.ts";
 
 const ID = "2dcf29ad-6465-4b8c-9b6b-1f0b0d5c7a11";
+const OTHER_ID = "4f5b3a1c-6465-4b8c-9b6b-1f0b0d5c7a12";
 const HANDLE = { arrayHint: arrayHintOf(ID), name: "k8s-pvc-1" };
 
 /** What one address answers; a test changes it. */
@@ -145,4 +146,28 @@ Deno.test("an address that led to another array is asked nothing after a time-ou
   match(fleet.members[0]?.problem?.message ?? "", /is another one than before/);
   await rejects(fleet.find(HANDLE), isRefused);
   deepEqual(one.asked, []);
+});
+
+Deno.test("two arrays of one name are both used, and that is said once, with the addresses of both", async () => {
+  const warnings: unknown[] = [];
+  const log: Logger = {
+    ...silentLogger,
+    warn: (message, facts) => warnings.push([message, facts]),
+  };
+  const [one, two] = [
+    arrayAt("10.0.0.1", { id: ID, key: "k1" }),
+    arrayAt("10.0.0.2", { id: OTHER_ID, key: "k2" }),
+  ];
+  for (const { array } of [one, two]) Object.assign(array, { label: "fa-2" });
+  const fleet = new Fleet([one, two], { log });
+  for (let round = 0; round < 2; round++) await fleet.refresh();
+  deepEqual(warnings.map((warning) => JSON.stringify(warning)), [
+    JSON.stringify(["two arrays have one name: set Name in one of the two entries", {
+      array: "fa-2",
+      addresses: "10.0.0.1, 10.0.0.2",
+    }]),
+  ]);
+  equal((await fleet.find(HANDLE))?.member.array, one.array);
+  const other = { ...HANDLE, arrayHint: arrayHintOf(OTHER_ID) };
+  equal((await fleet.find(other))?.member.array, two.array);
 });

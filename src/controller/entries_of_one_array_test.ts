@@ -1,15 +1,40 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import type { StorageArray } from "../arrays/array.ts";
 import { Fleet } from "../arrays/fleet.ts";
 import { isPsoError } from "../errors.ts";
+import { encodeNodeId, type NodeIdentity } from "../handoff.ts";
 import { silentLogger } from "../log.ts";
 import { memberArrays } from "./calls/placing.ts";
+import { unpublishVolume } from "./calls/unpublishing.ts";
+import type { ControllerContext } from "./context.ts";
+import { NodeRegistry } from "./node_registry.ts";
 import { RecentPlacements } from "./placement/recent_placements.ts";
-import { VolumeLocator } from "./volume_locator.ts";
+import { PublishMemory } from "./publish_memory.ts";
+import { placeKey, VolumeLocator } from "./volume_locator.ts";
+
+const NODE: NodeIdentity = { name: "n1", protocols: ["local"], wwpns: [], addresses: [] };
+
+/** What an unpublish reads. */
+function contextOf(fleet: Fleet, published: PublishMemory): ControllerContext {
+  const locator = new VolumeLocator(fleet);
+  const options = () => ({ clusterId: "k8s" });
+  return {
+    fleet,
+    locator,
+    published,
+    nodes: new NodeRegistry(),
+    options,
+  } as unknown as ControllerContext;
+}
 
 const ID = "2dcf29ad-6465-4b8c-9b6b-1f0b0d5c7a11";
 
-function arrayAt(address: string, key: string): { array: StorageArray } {
+/** `disconnected` gets the address when the array is asked to disconnect a volume. */
+function arrayAt(
+  address: string,
+  key: string,
+  disconnected: string[] = [],
+): { array: StorageArray } {
   const none = () => Promise.resolve({ items: [] });
   const array = {
     label: address,
@@ -20,6 +45,7 @@ function arrayAt(address: string, key: string): { array: StorageArray } {
     status: () => Promise.resolve({ id: ID }),
     listVolumes: none,
     listSnapshots: none,
+    disconnect: () => Promise.resolve(disconnected.push(address) > 0),
   };
   return { array: array as unknown as StorageArray };
 }
@@ -33,6 +59,29 @@ Deno.test("lists and placement see an array once that has two entries", async ()
     members.map(({ member }) => member.array.address);
   deepEqual(addresses(new VolumeLocator(fleet).listOrder()), ["fa-1"]);
   deepEqual(addresses(memberArrays({ fleet, recent: new RecentPlacements() })), ["fa-1"]);
+});
+
+Deno.test("an unpublish goes once to an array that has two entries, and nowhere while two arrays claim its id", async () => {
+  for (const secondKey of ["k1", "k2"]) {
+    const asked: string[] = [];
+    const entries = [arrayAt("fa-1", "k1", asked), arrayAt("10.0.0.1", secondKey, asked)];
+    const fleet = new Fleet(entries, { log: silentLogger });
+    await fleet.refresh();
+    const volumeId = "oracle-data";
+    const published = new PublishMemory();
+    const [member] = fleet.members;
+    ok(member);
+    const key = placeKey({ member, name: volumeId });
+    const done = { readOnly: false, access: "mount", exclusive: true, handle: volumeId } as const;
+    published.add(key, NODE.name, done);
+    const context = contextOf(fleet, published);
+    const request = { volumeId, nodeId: encodeNodeId(NODE) };
+    const unpublished = unpublishVolume(context, request, AbortSignal.timeout(5_000));
+    if (secondKey === "k1") await unpublished;
+    else await rejects(unpublished, /their TLS keys differ/);
+    deepEqual(asked, secondKey === "k1" ? ["fa-1"] : []);
+    deepEqual(published.nodesOf(key), secondKey === "k1" ? [] : [NODE.name]);
+  }
 });
 
 Deno.test("lists are refused, and placement passes by, while two arrays claim one id", async () => {
