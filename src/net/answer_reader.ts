@@ -25,6 +25,9 @@ export interface HttpResponse {
 /** What an answer may have beside its body: head, sizes of chunks, trailers. */
 const BESIDE_BODY_BYTES = 256 * 1024;
 
+/** Answers "wait" (100, 102, 103) before the answer itself; more are a flood. */
+export const INTERIM_ANSWERS_MAX = 8;
+
 /** What `AnswerReader` throws for an answer that is larger than the limit. */
 export const TOO_LARGE = "TOO_LARGE";
 
@@ -41,8 +44,8 @@ export class AnswerReader {
    * Reads one answer to its end; of a large one that is no success only the beginning. Throws an Error with a `code` when it does not come whole; the
    * caller closes the connection then.
    */
-  async read(incoming: IncomingMessage): Promise<HttpResponse> {
-    const bytes = await this.#bytesOf(incoming);
+  async read(incoming: IncomingMessage, answerBytes?: number): Promise<HttpResponse> {
+    const bytes = await this.#bytesOf(incoming, answerBytes);
     const headers = Object.entries(incoming.headers).map((
       [name, value],
     ) => [name, Array.isArray(value) ? value.join(", ") : value ?? ""]);
@@ -55,16 +58,22 @@ export class AnswerReader {
 
   /**
    * Ends the request, with `refuse` told, when its connection gives more bytes than an answer may
-   * have: a chunk may have an extension without end, which is no body.
+   * have: a chunk may have an extension without end, which is no body. So may the "wait" before it.
    */
-  watch(outgoing: ClientRequest, refuse: (error: Error) => void): void {
-    let left = this.#limits.answerBytes + BESIDE_BODY_BYTES;
+  watch(
+    outgoing: ClientRequest,
+    { answerBytes = this.#limits.answerBytes, refuse }: {
+      answerBytes?: number;
+      refuse: (error: Error) => void;
+    },
+  ): void {
+    let left = answerBytes + BESIDE_BODY_BYTES;
     let stop = () => {};
     const count = ({ length }: Uint8Array) => {
       left -= length;
       if (left >= 0) return;
       stop();
-      refuse(this.#tooLarge());
+      refuse(tooLarge(answerBytes));
       outgoing.destroy();
     };
     outgoing.on("socket", (socket: Socket) => {
@@ -72,14 +81,19 @@ export class AnswerReader {
       stop = () => socket.off("data", count);
     });
     outgoing.on("close", () => stop());
+    let interim = 0;
+    outgoing.on("information", () => {
+      if (++interim !== INTERIM_ANSWERS_MAX + 1) return; // one error, not one for each
+      refuse(withCode("it only answers that it will answer", "EPROTO"));
+      outgoing.destroy();
+    });
   }
 
-  #tooLarge(): Error {
-    return withCode(`the answer is larger than ${this.#limits.answerBytes} bytes`, TOO_LARGE);
-  }
-
-  #bytesOf(incoming: IncomingMessage): Promise<Buffer> {
-    const { answerBytes, smallAnswerBytes } = this.#limits;
+  #bytesOf(
+    incoming: IncomingMessage,
+    answerBytes = this.#limits.answerBytes,
+  ): Promise<Buffer> {
+    const { smallAnswerBytes } = this.#limits;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const parts: Uint8Array[] = [];
     let size = 0;
@@ -88,7 +102,7 @@ export class AnswerReader {
       size += part.length;
       if (size > answerBytes) {
         parts.length = 0;
-        return reject(this.#tooLarge());
+        return reject(tooLarge(answerBytes));
       }
       parts.push(part);
       if (incoming.statusCode !== 200 && size > smallAnswerBytes) {
@@ -111,6 +125,10 @@ export class AnswerReader {
     incoming.on("close", () => reject(withCode("the answer was cut off", "ECONNRESET")));
     return promise;
   }
+}
+
+function tooLarge(bytes: number): Error {
+  return withCode(`the answer is larger than ${bytes} bytes`, TOO_LARGE);
 }
 
 /** An Error with the code by which its reason is found. */

@@ -163,11 +163,17 @@ Deno.test("HttpsClient reads the beginning of a large error alone, and keeps its
 
 Deno.test("HttpsClient says of an answer that is too large that fewer objects may be asked for", async () => {
   const talk: Talk = (one) =>
-    say(one, `HTTP/1.1 200 OK\r\ncontent-length: 101\r\n\r\n${"a".repeat(101)}`);
+    say(
+      one,
+      `HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 101\r\n\r\n${"a".repeat(101)}`,
+    );
   await withTalk(talk, async (client) => {
-    const error = await client.fetch(POST).catch((error) => error);
-    ok(error instanceof AnswerTooLargeError);
-    equal(error.sent, true);
+    for (const answerBytes of [undefined, 100, 50]) {
+      const error = await client.fetch({ ...POST, answerBytes }).catch((error) => error);
+      ok(error instanceof AnswerTooLargeError);
+      match(error.message, answerBytes === 50 ? /larger than 50 bytes/ : /larger than 100 bytes/);
+      equal(error.sent, true);
+    }
   }, { maxResponseBytes: 100 });
 });
 

@@ -39,6 +39,8 @@ export interface HttpRequest {
   path: string;
   headers?: Record<string, string>;
   body?: string;
+  /** Less than is read otherwise; absent: as much as the server may send. */
+  answerBytes?: number;
   signal?: AbortSignal;
 }
 
@@ -95,9 +97,6 @@ const FULL_HANDSHAKE = { ca: [] };
  */
 const IDLE_MS = 15_000;
 const MAX_IDLE_CONNECTIONS = 64;
-
-/** Answers "wait" (100, 102, 103) before the answer itself; more are a flood. */
-export const INTERIM_ANSWERS_MAX = 8;
 
 /** Node's and OpenSSL's codes for a certificate that was checked and refused. */
 const CERTIFICATE_CODES = new RegExp(
@@ -169,29 +168,23 @@ export class HttpsClient {
         outgoing.destroy();
         this.#explain(error, state.sent).then(reject).finally(settle);
       };
-      this.#answerTo(outgoing).then(resolve, fail).finally(settle);
+      this.#answerTo(outgoing, request).then(resolve, fail).finally(settle);
       outgoing.end(request.body);
     });
 
   /** The whole answer to a request; an Error when its connection ends in any other way. */
-  #answerTo(outgoing: ClientRequest): Promise<HttpResponse> {
+  #answerTo(outgoing: ClientRequest, { answerBytes }: HttpRequest): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
-      let interim = 0;
       outgoing.on("error", reject);
-      outgoing.on("information", () => {
-        if (++interim !== INTERIM_ANSWERS_MAX + 1) return; // one error, not one for each
-        reject(withCode("it only answers that it will answer", "EPROTO"));
-        outgoing.destroy();
-      });
       outgoing.on("upgrade", (_: IncomingMessage, socket: Socket) => {
         socket.destroy();
         reject(withCode("it answered 101 and leaves HTTP; check what listens there", "EPROTO"));
       });
-      this.#reader.watch(outgoing, reject);
+      this.#reader.watch(outgoing, { answerBytes, refuse: reject });
       let isAnswered = false;
       outgoing.on("response", (incoming: IncomingMessage) => {
         isAnswered = true;
-        this.#reader.read(incoming).then(resolve, reject);
+        this.#reader.read(incoming, answerBytes).then(resolve, reject);
       });
       outgoing.on("close", () => {
         if (!isAnswered) reject(withCode("closed before the answer", "ECONNRESET"));

@@ -30,7 +30,7 @@ export interface AnsweredCall<T> extends NamedCall {
  */
 export function readAnswer<T>(answer: string, answered: AnsweredCall<T>): RestBody<T> {
   if (answer.trim() === "") return { items: [] }; // DELETE answers so
-  const most = Number(answered.query?.limit ?? REST_LIMITS.pageItems.value);
+  const most = Number(answered.query?.limit ?? REST_LIMITS.namedItems.value);
   try {
     refuseExcess(answer, most);
     const body = parseObject(answer);

@@ -84,7 +84,7 @@ for (const [name, text] of FLOODS) {
       return parse(...args);
     };
     try {
-      throws(() => read(text), /deeper than 16 levels|more than 128000 values/);
+      throws(() => read(text), /deeper than 16 levels|more than 16384 values/);
     } finally {
       JSON.parse = parse;
     }

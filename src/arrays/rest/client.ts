@@ -284,6 +284,9 @@ export class RestClient {
       path,
       headers,
       body,
+      answerBytes: call.query?.limit === undefined
+        ? REST_LIMITS.namedAnswerBytes.value
+        : REST_LIMITS.answerBytes.value,
       signal: context.signal,
     }).catch((error) => {
       trail.lost(error);

@@ -1,5 +1,5 @@
 import { FOREIGN_TEXT_CHARS } from "../../foreign_text.ts";
-import { INTERIM_ANSWERS_MAX } from "../../net/https.ts";
+import { INTERIM_ANSWERS_MAX } from "../../net/answer_reader.ts";
 import { KiB, MiB } from "../../size.ts";
 
 /** One limit of what an array, or who answers in its place, may send. */
@@ -24,6 +24,12 @@ export const REST_LIMITS = {
     what: "One answer",
     why: "A page of 500 volumes has about 1 MiB. A page that is larger is asked for again with " +
       "fewer items.",
+  },
+  namedAnswerBytes: {
+    value: 512 * KiB,
+    unit: "bytes",
+    what: "One answer about objects that the call names, or to a change",
+    why: "One file system with the longest export rules has less than half of that.",
   },
   smallAnswerBytes: {
     value: 64 * KiB,
@@ -54,8 +60,14 @@ export const REST_LIMITS = {
   pageItems: {
     value: 500,
     unit: "items",
-    what: "Items in one page of a list, and in any other answer",
+    what: "Items in one page of a list",
     why: "To read a page of 500 volumes keeps the process busy for 5 to 15 ms.",
+  },
+  namedItems: {
+    value: 64,
+    unit: "items",
+    what: "Items in an answer that is no page of a list",
+    why: "A call names one object; a change of tags answers with one item for each.",
   },
   pages: {
     value: 1000,

@@ -179,6 +179,7 @@ export class RestSession {
     headers: Record<string, string>,
   ): Promise<HttpResponse> {
     const { fetch, timeoutMs, label, onCall } = this.#options;
+    const answerBytes = REST_LIMITS.smallAnswerBytes.value;
     const started = performance.now();
     let status = 0;
     let end: SentCall["end"];
@@ -186,7 +187,7 @@ export class RestSession {
       const response = await withDeadline(
         `the login at array ${label()}`,
         { timeoutMs },
-        (signal) => fetch({ method, path, headers, signal }),
+        (signal) => fetch({ method, path, headers, answerBytes, signal }),
       );
       status = response.status;
       return response;
