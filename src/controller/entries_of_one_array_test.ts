@@ -65,7 +65,10 @@ Deno.test("an unpublish goes once to an array that has two entries, and nowhere 
   for (const secondKey of ["k1", "k2"]) {
     const asked: string[] = [];
     const entries = [arrayAt("fa-1", "k1", asked), arrayAt("10.0.0.1", secondKey, asked)];
-    const fleet = new Fleet(entries, { log: silentLogger });
+    // The second entry has answered, and has the id, before the first one is there.
+    const fleet = new Fleet(entries.slice(1), { log: silentLogger });
+    await fleet.refresh();
+    fleet.replace(entries);
     await fleet.refresh();
     const volumeId = "oracle-data";
     const published = new PublishMemory();

@@ -32,7 +32,7 @@ Deno.test("listVolumes() shows a volume of another spelling once, where it is pu
   await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     const [member] = bed.fleet.members;
     if (!member) throw new Error("no array");
-    await member.array.createVolume({ name: "data", sizeBytes: GiB });
+    await member.array.createVolume({ name: "Data", sizeBytes: GiB });
     const volumeId = handleOn(bed, member.array, "DATA");
     await bed.publish(volumeId, N1, { capability: RAW_RWX });
     const page = await bed.provisioner.listVolumes(
