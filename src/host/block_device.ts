@@ -41,6 +41,20 @@ export async function findBlockDevice(host: Host, name: string): Promise<BlockDe
   return { name, majorMinor, sizeBytes: Number(sectors) * SYSFS_SECTOR_BYTES };
 }
 
+/** The partitions that the kernel has found on a device: each is a device that others may use. */
+export async function partitionsOf(host: Host, name: string): Promise<BlockDevice[]> {
+  const folder = `/sys/class/block/${name}`;
+  const partitions: BlockDevice[] = [];
+  // They are folders in the device's, and bear its name: sda1, nvme0n1p1.
+  const folders = (await listHostFolder(host, folder)).filter((one) => one.startsWith(name));
+  for (const part of folders) {
+    if (await readHostText(host, `${folder}/${part}/partition`) === undefined) continue;
+    const device = await findBlockDevice(host, part);
+    if (device) partitions.push(device);
+  }
+  return partitions;
+}
+
 /**
  * Kernel name of the device with this `major:minor`; `undefined` for the numbers that the kernel
  * gives to file systems without a device (NFS, tmpfs).

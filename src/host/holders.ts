@@ -1,4 +1,7 @@
+import { PsoError } from "../errors.ts";
+import { partitionsOf, refuseLiveFileSystem } from "./block_device.ts";
 import { type Host, listHostFolder, readHostText } from "./host.ts";
+import { mountsOfDevice, readMounts } from "./mountinfo.ts";
 
 /** Mappings stand on partitions, and logical volumes on those: no more than a few levels. */
 const LEVELS_MAX = 4;
@@ -19,6 +22,25 @@ export async function holderAdvice(host: Host, holder: string): Promise<string> 
   const alias = await readHostText(host, `/sys/class/block/${holder}/dm/name`) ?? holder;
   const shown = alias === holder ? holder : `${alias} (${holder})`;
   return `in use by ${shown}: stop whatever created it (\`dmsetup info ${alias}\`), then retry`;
+}
+
+/**
+ * Throws `in_use` while something of this machine mounts a partition of the device, or stands on it:
+ * a guest partitions its raw volume, and the host sees what it made.
+ */
+export async function refuseUsedPartitions(host: Host, name: string): Promise<void> {
+  const partitions = await partitionsOf(host, name);
+  if (partitions.length === 0) return;
+  const mounts = await readMounts(host);
+  for (const partition of partitions) {
+    const [mounted] = mountsOfDevice(mounts, partition);
+    const [holder] = await listHostFolder(host, `/sys/class/block/${partition.name}/holders`);
+    const use = mounted
+      ? `still mounted at ${mounted.target}: unmount it there first`
+      : holder && await holderAdvice(host, holder);
+    if (use) throw new PsoError("in_use", `partition ${partition.name} of ${name} is ${use}`);
+    await refuseLiveFileSystem(host, partition.name);
+  }
 }
 
 /** The logical volume that is this device, or stands on it. */

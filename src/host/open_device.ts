@@ -1,6 +1,6 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
-import { type BlockDevice, findBlockDevice } from "./block_device.ts";
+import { type BlockDevice, findBlockDevice, partitionsOf } from "./block_device.ts";
 import { type Host, peekHostText } from "./host.ts";
 
 const SCAN_TIMEOUT_MS = 5_000;
@@ -55,8 +55,8 @@ interface ScanRow {
 }
 
 /**
- * Throws `in_use` while a process or a loop device of this machine has the device open: the kernel
- * lets a disk or a namespace go from under it. Programs that only watch devices do not count. When
+ * Throws `in_use` while a process or a loop device of this machine has the device or a partition of
+ * it open: the kernel lets a disk or a namespace go from under it. Programs that only watch devices do not count. When
  * nobody can tell, the device counts as open.
  */
 export async function refuseOpenDevice(
@@ -66,9 +66,10 @@ export async function refuseOpenDevice(
 ): Promise<void> {
   const device = await findBlockDevice(host, name);
   if (!device) return;
+  const devices = [device, ...await partitionsOf(host, name)];
   let opener: Opener | undefined;
   const isClosed = async () => {
-    opener = (await openersOf(host, [device], signal))[0];
+    opener = (await openersOf(host, devices, signal))[0];
     return opener === undefined;
   };
   try {

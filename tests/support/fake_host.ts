@@ -161,6 +161,19 @@ export class FakeHost extends HostFiles {
     this.mount(target, { number: this.read(`/sys/class/block/${name}/dev`) });
   }
 
+  /** A partition of a device, as the kernel finds one; gives its name. */
+  partition(device: string, number: number): string {
+    const name = `${device}${/\d$/.test(device) ? "p" : ""}${number}`;
+    const [major = "", minor = ""] = this.read(`/sys/class/block/${device}/dev`).split(":");
+    this.write(`/sys/class/block/${device}/${name}/partition`, String(number));
+    const facts = {
+      number: `${major}:${Number(minor) + 1000 + number}`,
+      sizeBytes: SIZE_BYTES / 2,
+    };
+    this.blockDevice(`/sys/class/block/${name}`, facts);
+    return name;
+  }
+
   /** Takes the uppermost mount at a place away; `false` when there is none. */
   unmount(target: string): boolean {
     const at = this.#mounts.findLastIndex((line) => line.split(" ")[4] === target);

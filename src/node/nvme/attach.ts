@@ -19,7 +19,7 @@ import {
 } from "../../host/nvme.ts";
 import { refuseOpenDevice } from "../../host/open_device.ts";
 import { until } from "../../async/wait.ts";
-import { holderAdvice } from "../../host/holders.ts";
+import { holderAdvice, refuseUsedPartitions } from "../../host/holders.ts";
 import type { NodeContext } from "../context.ts";
 import { flushForRemoval } from "../flush.ts";
 import type { AttachOptions, AttachRequest, NvmeAttachment } from "../protocol.ts";
@@ -194,6 +194,7 @@ export async function detachNvme(
     );
   }
   await refuseHolders(host, deviceName);
+  await refuseUsedPartitions(host, deviceName);
   await refuseLiveFileSystem(host, deviceName);
   await refuseOpenDevice(host, deviceName, signal);
   await flushForRemoval(context, { device: deviceName, wwid }, signal);

@@ -288,6 +288,34 @@ Deno.test("detach() is in_use and tidy() leaves the connections while a loop dev
     assert.deepEqual(node.has(), []);
   }));
 
+Deno.test("detach() is in_use and tidy() leaves the connections while something uses a partition of the namespace", () =>
+  withNode(async (node, fake) => {
+    const name = await node.attachedBySomebody(7);
+    const part = fake.partition(name, 1);
+    const uses: [() => void, () => void][] = [
+      [() => fake.mountDevice(part, "/mnt/by-hand"), () => fake.unmount("/mnt/by-hand")],
+      [
+        () => fake.write(`/sys/class/block/${part}/holders/dm-9`, ""),
+        () => fake.remove(`/sys/class/block/${part}/holders`),
+      ],
+      [() => fake.reads.open.set(part, "qemu-kvm"), () => fake.reads.open.clear()],
+    ];
+    for (const [begin, end] of uses) {
+      begin();
+      assert.equal((await failureOf(node.connection.detach(node.context, name))).code, "in_use");
+      end();
+    }
+    await node.connection.detach(node.context, name);
+    for (const [begin, end] of uses) {
+      begin();
+      await node.tidy();
+      assert.equal(node.bed.sessions().length, 2);
+      end();
+    }
+    await node.tidy();
+    assert.deepEqual(node.has(), []);
+  }));
+
 Deno.test("tidy() leaves the paths that were there before the driver came, beside its own", () =>
   withNode(async (node, fake) => {
     node.bed.publish(7);

@@ -1,5 +1,5 @@
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
-import { type BlockDevice, findBlockDevice } from "../../host/block_device.ts";
+import { type BlockDevice, findBlockDevice, partitionsOf } from "../../host/block_device.ts";
 import { fcRoutes } from "../../host/fc.ts";
 import { type Host, listHostFolder } from "../../host/host.ts";
 import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
@@ -186,9 +186,11 @@ async function endIdle(
   const devices: BlockDevice[] = [];
   for (const name of await namespacesOf(host, nqn)) {
     const device = await findBlockDevice(host, name);
-    if (device && mountsOfDevice(mounts, device).length > 0) return;
-    if ((await listHostFolder(host, `/sys/class/block/${name}/holders`)).length > 0) return;
-    if (device) devices.push(device);
+    for (const one of device ? [device, ...await partitionsOf(host, name)] : []) {
+      if (mountsOfDevice(mounts, one).length > 0) return;
+      if ((await listHostFolder(host, `/sys/class/block/${one.name}/holders`)).length > 0) return;
+      devices.push(one);
+    }
   }
   if (await mayBeOpen(context, devices, signal)) return;
   await disconnect(host, controller, signal);

@@ -1,7 +1,7 @@
 import { allEnded } from "../../async/all_ended.ts";
 import { PsoError } from "../../errors.ts";
 import { findBlockDevice, refuseLiveFileSystem } from "../../host/block_device.ts";
-import { holderAdvice } from "../../host/holders.ts";
+import { holderAdvice, refuseUsedPartitions } from "../../host/holders.ts";
 import { type Host, listHostFolder } from "../../host/host.ts";
 import { mountsOfDevice, readMounts } from "../../host/mountinfo.ts";
 import {
@@ -71,6 +71,7 @@ async function refuseMountedPaths(host: Host, devices: ScsiDevice[]): Promise<vo
         `path ${name} is still mounted at ${mounted.target}: unmount it there first`,
       );
     }
+    if (name !== undefined) await refuseUsedPartitions(host, name);
   }
 }
 

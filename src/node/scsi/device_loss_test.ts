@@ -95,6 +95,54 @@ Deno.test("unstage leaves a disk without a map that a loop device stands on", ()
     assert.deepEqual(fake.scsi.devices, []);
   }));
 
+const PARTITION_USES: {
+  use: string;
+  said: RegExp;
+  begin: (fake: FakeHost, part: string) => void;
+}[] = [
+  {
+    use: "mounted",
+    said: /partition sda1 of sda is still mounted at \/mnt\/by-hand: unmount it/,
+    begin: (fake, part) => fake.mountDevice(part, "/mnt/by-hand"),
+  },
+  {
+    use: "below a guest's LVM",
+    said: /partition sda1 of sda is in use by logical volume root of volume group guest-vg/,
+    begin: (fake, part) =>
+      fake.scsi.addHolder(part, { name: "dm-9", uuid: "LVM-a1b2", alias: "guest--vg-root" }),
+  },
+  {
+    use: "a file system of another mount namespace",
+    said: /the ext4 on sda1 is unmounted here, but the kernel still has it open/,
+    begin: (fake, part) => fake.write(`/sys/fs/ext4/${part}/session_write_kbytes`, "0"),
+  },
+  {
+    use: "open",
+    said: /device sda is still open in process 4711 \(postgres\)/,
+    begin: (fake, part) => fake.reads.open.set(part, "postgres"),
+  },
+];
+for (const { use, said, begin } of PARTITION_USES) {
+  Deno.test(`unstage leaves a disk without a map whose partition is ${use}`, () =>
+    FakeHost.use(async (fake) => {
+      const disk = await singlePath(fake);
+      const part = fake.partition(disk, 1);
+      begin(fake, part);
+      const node = fake.plugin({ flasharray: { multipath: false } });
+      const { code, message } = await failureOf(withTestClock(() => node.unstage(VOLUME)));
+      assert.equal(code, "in_use");
+      assert.match(message, said);
+      assert.equal(fake.scsi.devices.length, 1);
+    }));
+}
+
+Deno.test("unstage takes a disk away whose partitions nobody uses", () =>
+  FakeHost.use(async (fake) => {
+    fake.partition(await singlePath(fake), 1);
+    await fake.plugin({ flasharray: { multipath: false } }).unstage(VOLUME);
+    assert.deepEqual(fake.scsi.devices, []);
+  }));
+
 Deno.test("a stage that failed and could not be undone is finished by the healer when it can be", () =>
   FakeHost.use(async (fake) => {
     const disk = await singlePath(fake);
