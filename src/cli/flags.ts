@@ -85,7 +85,8 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       value: "IP",
       meaning:
         "address of this node in a storage network (repeatable; default: the addresses of the " +
-        "host's own interfaces, as many as CSI has room for)",
+        "host's own interfaces; where CSI has no room for all, those in " +
+        "flasharray.iSCSIAllowedCIDR and the first others, whatever the routes to the arrays are)",
       repeat: true,
     },
     {

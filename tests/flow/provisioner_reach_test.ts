@@ -442,3 +442,23 @@ Deno.test("a node whose address has a rule of an administrator's is let in by th
     deepEqual(await bed.publishedTo(volumeId), []);
   });
 });
+
+Deno.test("after a restart an unpublish ends the access of a node behind the same address, the list says so, and a publish gives it back", async () => {
+  await ProvisionerBed.run(FILE, async (bed) => {
+    const volumeId = await bed.create("pvc-1", SHARED_FILE);
+    for (const node of [NA, NB]) await bed.publish(volumeId, node, { capability: RWX });
+    await bed.restart();
+    await bed.fleet.refresh(bed.signal);
+    await unpublish(bed, volumeId, NA);
+    equal(await rulesOf(bed, "k8s-pvc-1"), "");
+    // csi-attacher publishes again what a list does not show.
+    deepEqual(await listed(bed), { [volumeId]: [] });
+    await bed.publish(volumeId, NB, { capability: RWX });
+    equal(await rulesOf(bed, "k8s-pvc-1"), "10.0.0.1(rw,no_root_squash)");
+    deepEqual(await listed(bed), { [volumeId]: [encodeNodeId(NB)] });
+    // Published again before the other's unpublish, both are known, and nobody is cut off.
+    await bed.publish(volumeId, NA, { capability: RWX });
+    await unpublish(bed, volumeId, NA);
+    equal(await rulesOf(bed, "k8s-pvc-1"), "10.0.0.1(rw,no_root_squash)");
+  });
+});
