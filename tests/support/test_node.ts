@@ -107,8 +107,6 @@ export class TestNode {
     const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-node-" }));
     const test = new TestNode(folder);
     try {
-      // In memory: what mkfs, umount and the records write must not wait for a disk.
-      await testRun("mount", ["-t", "tmpfs", "pso-node", folder]);
       for (
         const name of [
           "root",
