@@ -21,7 +21,7 @@ import {
 } from "./fleet_search.ts";
 
 export { arrayHintOf, type FleetMember, isIdentityProblem, memberKey } from "./fleet_member.ts";
-export { type Hit, type HomeHandle, severalError } from "./fleet_search.ts";
+export { handlesText, type Hit, type HomeHandle, severalError } from "./fleet_search.ts";
 
 /** How a fleet is watched. */
 interface FleetOptions {

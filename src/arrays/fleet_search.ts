@@ -248,15 +248,19 @@ function silentError(
 
 /** `ambiguous`: several objects bear the name, and the message lists the handle of each. */
 export function severalError<T>(what: string, hits: readonly Hit<T>[]): PsoError {
-  const handles = hits.map(({ member, name }) =>
-    `${arrayHintOf(member.id ?? "")}/${name} (${member.array.label})`
-  );
   return new PsoError(
     "ambiguous",
     `${hits.length} arrays have a ${what} ${hits[0]?.name}, and the handle does not say which is ` +
-      `meant: write one of ${handles.join(", ")} into the ` +
+      `meant: write one of ${handlesText(hits)} into the ` +
       (what === "snapshot" ? "VolumeSnapshotContent" : "PersistentVolume"),
   );
+}
+
+/** The handle of each hit with the label of its array, for messages. */
+export function handlesText<T>(hits: readonly Hit<T>[]): string {
+  return hits.map(({ member, name }) =>
+    `${arrayHintOf(member.id ?? "")}/${name} (${member.array.label})`
+  ).join(", ");
 }
 
 /** Asks each array for each name, all at the same time. A failure is an answer too. */

@@ -34,7 +34,7 @@ import type {
   VolumeAnswer,
   VolumePage,
 } from "./requests.ts";
-import { parseSnapshotId, parseVolumeId } from "./volume_id.ts";
+import { type Handle, parseSnapshotId, parseVolumeId } from "./volume_id.ts";
 import { VolumeLocator } from "./volume_locator.ts";
 
 /** What a Provisioner is made of. */
@@ -82,11 +82,17 @@ export class Provisioner {
       return `volume ${nameKey(volumeNameFor(this.#context.options().clusterId, of.volumeName))}`;
     }
     if ("volumeId" in of) {
-      return `volume ${nameKey(parseVolumeId(of.volumeId).names[0] ?? of.volumeId)}`;
+      return `volume ${nameKey(this.#nameOf(parseVolumeId(of.volumeId)) ?? of.volumeId)}`;
     }
     if ("snapshotName" in of) return `snapshot ${nameKey(snapshotSuffixFor(of.snapshotName))}`;
-    const name = parseSnapshotId(of.snapshotId).names[0] ?? of.snapshotId;
+    const name = this.#nameOf(parseSnapshotId(of.snapshotId)) ?? of.snapshotId;
     return `snapshot ${nameKey(name.slice(name.lastIndexOf(".") + 1))}`;
+  }
+
+  /** The likeliest name: PSO's form when this cluster's prefix looks like the id of an array. */
+  #nameOf({ arrayHint, names: [ours, old] }: Handle): string | undefined {
+    const isOld = arrayHint !== undefined && this.#context.fleet.isPrefix(arrayHint);
+    return isOld ? old ?? ours : ours;
   }
 
   /**

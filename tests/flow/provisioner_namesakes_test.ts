@@ -153,6 +153,9 @@ Deno.test("a handle of PSO whose prefix is this cluster's, and looks like an arr
   await ProvisionerBed.run({ settings: { clusterId: "deadbeef" } }, async (bed) => {
     const { provisioner, signal } = bed;
     const volumeId = "deadbeef/pvc-1";
+    const key = provisioner.lockKey({ volumeName: "pvc-1" });
+    equal(provisioner.lockKey({ volumeId }), key);
+    equal(provisioner.lockKey({ volumeId: "0a1b2c3d/deadbeef-pvc-1" }), key);
     const [array] = bed.fleet.members;
     await array?.array.createVolume({ name: "deadbeef-pvc-1", sizeBytes: GiB });
     await bed.publish(volumeId, N1);

@@ -1,5 +1,5 @@
 import type { Volume } from "../../arrays/array.ts";
-import { type Hit, isIdentityProblem, severalError } from "../../arrays/fleet.ts";
+import { handlesText, type Hit, isIdentityProblem, severalError } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
 import { knowledgeOf } from "./attachments.ts";
@@ -104,7 +104,14 @@ async function onlyHolding(
     }),
   );
   const held = hits.filter((_, index) => holds[index]);
-  if (held.length > 1) throw severalError("volume", held);
+  if (held.length > 1) {
+    throw new PsoError(
+      "ambiguous",
+      `Cannot unpublish ${held[0]?.name} from node ${node.name}: it is connected to ` +
+        `${handlesText(held)}, and nothing tells which of them is meant; stop the pods that use ` +
+        "the others on that node (docs/handles.md)",
+    );
+  }
   return held[0];
 }
 
