@@ -243,7 +243,8 @@ export async function removeMap(host: Host, name: string, signal?: AbortSignal):
     throw new PsoError(
       "in_use",
       `multipath map ${map.alias} (${map.name}) cannot be removed, something has it open: ` +
-        `${said || messageOf(error)}; fuser -v /dev/${map.name} names the process`,
+        `${said || messageOf(error)}; fuser -v /dev/${map.name} names the process, ` +
+        "losetup --list a loop device",
       { cause: error },
     );
   }
