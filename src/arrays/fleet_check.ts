@@ -3,7 +3,7 @@ import { withDeadline } from "../async/wait.ts";
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Page } from "./array.ts";
-import { proveRole } from "./role.ts";
+import { proveNames, proveRole } from "./proofs.ts";
 import { FleetIdentity } from "./fleet_identity.ts";
 import { IdentityError, isIdentityProblem, type Member } from "./fleet_member.ts";
 import { NameListing } from "./name_listing.ts";
@@ -52,6 +52,7 @@ export class FleetChecks {
       const status = await this.#timed(member, (within) => member.array.status(within), signal);
       await this.#identity.prove(member, status.id);
       member.status = status;
+      await this.#timed(member, (within) => proveNames(member.array, within), signal);
       if (!member.warm) await this.#list(member, signal);
       if (member.refusal) await this.#askAgain(member, signal);
       // Meanwhile another entry may have shown that this one is not what it seems.

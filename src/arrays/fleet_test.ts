@@ -19,6 +19,7 @@ function emptyArray(name: string, isWell: () => boolean): StorageArray & { asked
         ? Promise.resolve({ id: `${name}-id` })
         : Promise.reject(new PsoError("unavailable", `${name} does not answer`));
     },
+    findVolume: () => Promise.resolve(undefined),
     listVolumes: none,
     listSnapshots: none,
   };

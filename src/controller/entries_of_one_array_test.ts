@@ -43,6 +43,7 @@ function arrayAt(
     address,
     serverKey: () => Promise.resolve(key),
     status: () => Promise.resolve({ id: ID }),
+    findVolume: () => Promise.resolve(undefined),
     listVolumes: none,
     listSnapshots: none,
     disconnect: () => Promise.resolve(disconnected.push(address) > 0),

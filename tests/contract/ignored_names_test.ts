@@ -1,7 +1,9 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import type { ConnectOptions, StorageArray } from "../../src/arrays/array.ts";
+import { Fleet } from "../../src/arrays/fleet.ts";
 import { isNeverFinal, isPsoError } from "../../src/errors.ts";
 import { type Fetch, HttpsClient } from "../../src/net/https.ts";
+import { silentLogger } from "../../src/log.ts";
 import { MiB } from "../../src/size.ts";
 import { type ArrayBench, type Kind, node, withArray } from "./array_bench.ts";
 
@@ -91,6 +93,24 @@ for (const kind of KINDS) {
         deepEqual(await stateOf(array), before);
       }));
   }
+}
+
+for (const kind of KINDS) {
+  Deno.test(`${kind}: the check of the fleet finds a proxy that drops names, and ends when it heeds them`, () => {
+    let change: Change = withoutNames;
+    const drops: Change = (request, pass) => change(request, pass);
+    return withProxy(kind, drops, async (proxied, { array }) => {
+      await array.createVolume({ name: FIRST, sizeBytes: SIZE });
+      const fleet = new Fleet([{ array: proxied }], { log: silentLogger, cluster: "k8s" });
+      await fleet.refresh();
+      const problem = () => fleet.members[0]?.problem;
+      ok(isPsoError(problem(), "unavailable"));
+      match(problem()?.message ?? "", /k8s-pvc-1/);
+      change = (request, pass) => pass(request);
+      await fleet.refresh();
+      equal(problem(), undefined);
+    });
+  });
 }
 
 /** Carries a change out and answers with the first volume's item in place of its own. */

@@ -1,5 +1,5 @@
 import { parseArgs } from "@std/cli/parse-args";
-import { proveRole } from "../../arrays/role.ts";
+import { proveRole } from "../../arrays/proofs.ts";
 import { openArray } from "../../arrays/open.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { ArrayConfig, Config } from "../../config/model.ts";

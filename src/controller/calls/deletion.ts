@@ -41,7 +41,8 @@ async function destroyAt(
     ...deleteScopeOf(options()),
     isNode: (client) => nodesBehindRule(context, place, client).length > 0,
     publishedTo: published.nodesOf(placeKey(place)),
-    isWatched: published.sawAllOf(placeKey(place)),
+    // An array that does not heed names is looked at each time: see proveNames().
+    isWatched: !member.problem && published.sawAllOf(placeKey(place)),
     signal,
   });
   fleet.deleted(member, name);
