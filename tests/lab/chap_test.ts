@@ -76,7 +76,9 @@ Deno.test("CHAP one-way: the right password stages, a wrong one, a wrong name an
       "no file of ours holds a password",
     );
     assert.equal(
-      await sh("find /etc/iscsi/nodes -type f -perm /077"),
+      await sh(
+        "find /etc/iscsi/nodes /var/lib/iscsi/nodes -type f -perm /077 2>/dev/null || true",
+      ),
       "",
       "the host's record is root's alone",
     );
