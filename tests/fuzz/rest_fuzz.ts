@@ -7,7 +7,6 @@
  *     ./scripts/deno run -A tests/fuzz/rest_fuzz.ts --seed 1 [--seconds 600]
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { parseArgs } from "@std/cli/parse-args";
 import type { ConnectOptions, StorageArray } from "../../src/arrays/array.ts";
 import { Limiter } from "../../src/arrays/rest/limiter.ts";
 import { until, untilAborted } from "../../src/async/wait.ts";
@@ -17,6 +16,7 @@ import { type Fetch, HttpsClient, TransportError } from "../../src/net/https.ts"
 import { Secret } from "../../src/secret.ts";
 import { MiB } from "../../src/size.ts";
 import { type ArrayBench, type Kind, node, withArray } from "../contract/array_bench.ts";
+import { type FuzzOptions, runFuzzer } from "./fuzz_main.ts";
 import { Random } from "./random.ts";
 import { bentAnswer } from "./rest_mutations.ts";
 
@@ -38,12 +38,6 @@ export interface RestFuzzCounts {
   refused: number;
   /** Creates that failed with a final code, or proved that nothing was made. */
   finalCreates: number;
-}
-
-interface FuzzOptions {
-  seed: number;
-  /** Absent: for ever. */
-  seconds?: number;
 }
 
 /** One array under attack, and what must be kept from everybody's eyes. */
@@ -224,11 +218,4 @@ async function learnt(answer: ReturnType<Fetch>, secrets: Set<string>): ReturnTy
   return response;
 }
 
-if (import.meta.main) {
-  const flags = parseArgs(Deno.args, { string: ["seed", "seconds"] });
-  const seed = Number(flags.seed ?? Date.now() % 1_000_000);
-  const seconds = flags.seconds === undefined ? undefined : Number(flags.seconds);
-  const say = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-  say(`seed ${seed}, ${seconds === undefined ? "until it is stopped" : `${seconds} s`}`);
-  say(JSON.stringify(await fuzzRest({ seed, seconds })));
-}
+if (import.meta.main) await runFuzzer(fuzzRest);
