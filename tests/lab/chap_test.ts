@@ -49,7 +49,7 @@ async function assertDenied(
   assert.doesNotMatch(said, /secret-0/);
   assert.deepEqual(hostState().sessions, []);
   assert.equal(
-    await sh("find /etc/iscsi/nodes /var/lib/iscsi -type f 2>/dev/null || true"),
+    await sh("find /etc/iscsi/nodes /var/lib/iscsi/nodes -type f 2>/dev/null || true"),
     "",
     "no record of a login that failed",
   );
