@@ -19,7 +19,10 @@ export interface Suite {
    * runtime can end such a process.
    */
   eachAlone?: boolean;
-  /** Some processes at once, with a share of the files each. */
+  /**
+   * Some processes at once, with a share of the files each. Not for tests that bind a copy of `/`
+   * with all that is mounted below it: the copies keep the others' mounts and devices busy.
+   */
   sideBySide?: boolean;
   /**
    * Each test file in a guest of its own, with a kernel and an array of its own
@@ -51,7 +54,6 @@ export const SUITES: Suite[] = [
     name: "unit",
     what: "rules, tables and parsers, beside their source",
     paths: ["src", "scripts"],
-    sideBySide: true,
     timeoutMs: 10 * MINUTE,
   },
   {
@@ -86,7 +88,6 @@ export const SUITES: Suite[] = [
     what: "controller and nodes over real sockets with real devices; each step killed once",
     paths: ["tests/flow"],
     eachAlone: true,
-    sideBySide: true,
     needsProgram: true,
     timeoutMs: 40 * MINUTE,
   },

@@ -24,16 +24,20 @@ function shortHash(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-/**
- * `text` with `head` before it if that is a name by `allowed`, else a readable part of it and a
- * hash of the whole.
- */
-function fit(text: string, { head, allowed }: { head: string; allowed: RegExp }): string {
+/** How fit() makes a name. */
+interface NameForm {
+  head: string;
+  /** Whether the whole name may be as it is, by it or by its text without the head. */
+  isPlain: (name: string, text: string) => boolean;
+}
+
+/** `text` with `head` before it if that may be so, else a readable part of it and a hash of it. */
+function fit(text: string, { head, isPlain }: NameForm): string {
   const plain = head + text;
   // Arrays compare names without regard to case, so a name with capitals needs the hash. So does a
   // name that looks hashed already, because it could be the hashed name of another one.
   if (
-    plain.length <= NAME_MAX && allowed.test(plain) && text === text.toLowerCase() &&
+    plain.length <= NAME_MAX && isPlain(plain, text) && text === text.toLowerCase() &&
     !HASHED.test(plain)
   ) return plain;
   const readable = (head + text.replaceAll(/[^a-zA-Z0-9-]+/g, "-")).slice(0, NAME_MAX - 18).replace(
@@ -43,19 +47,19 @@ function fit(text: string, { head, allowed }: { head: string; allowed: RegExp })
   return `${readable}-x${shortHash(text)}`;
 }
 
-/** The array's name for a CSI volume: `<clusterID>-<CSI name>`, at most 63 characters. */
-export function volumeNameFor(clusterId: string, csiName: string): string {
-  return fit(csiName, {
-    head: `${clusterId}-`,
-    allowed: /^[a-zA-Z0-9][a-zA-Z0-9_-]*[a-zA-Z0-9]$/,
-  });
-}
-
 /**
  * What csi-provisioner calls a volume: `pvc-<UUID>`; with `--volume-name-uuid-length`, the UUID
  * without its hyphens and cut.
  */
 const CLAIM_NAME = /^pvc-([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{1,32})$/;
+
+/**
+ * The array's name for a CSI volume: `<clusterID>-pvc-<UUID>`. Any other CSI name gets a hash, so
+ * that isOwnVolumeName() knows every volume that this driver makes. At most 63 characters.
+ */
+export function volumeNameFor(clusterId: string, csiName: string): string {
+  return fit(csiName, { head: `${clusterId}-`, isPlain: (_, text) => CLAIM_NAME.test(text) });
+}
 
 /**
  * Whether the name of a volume proves that this cluster made it: `<clusterID>-pvc-<UUID>`, as PSO
@@ -77,10 +81,8 @@ export function isOwnVolumeName(clusterId: string | undefined, volume: string): 
  */
 export function snapshotSuffixFor(csiName: string): string {
   const begins = /^[a-zA-Z0-9]/.test(csiName) ? "" : "s";
-  return fit(csiName, {
-    head: begins,
-    allowed: /^(?=.*[a-zA-Z])[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/,
-  });
+  const allowed = /^(?=.*[a-zA-Z])[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/;
+  return fit(csiName, { head: begins, isPlain: (name) => allowed.test(name) });
 }
 
 /** Whether the suffix of a snapshot is one that PSO and this driver give: `snapshot-…` or a hashed one. */

@@ -53,7 +53,17 @@ Deno.test("volumeNameFor() never gives two names one array name", () => {
 });
 
 Deno.test("isOwnVolumeName() knows what PSO and this driver call a volume of this cluster", () => {
-  const made = [`pvc-${UID}`, "pvc-0b5e2e94", "PVC-1", "a.b", "日本", "x".repeat(128)];
+  const made = [
+    `pvc-${UID}`,
+    "pvc-0b5e2e94",
+    "PVC-1",
+    "data-1",
+    `data-${UID}`,
+    `prod-pvc-${UID}`,
+    "a.b",
+    "日本",
+    "x".repeat(128),
+  ];
   for (const name of made.map((csiName) => volumeNameFor("k8s", csiName))) {
     for (const moved of [name, `pod::${name}`, `realm::pod::${name}`, `group/${name}`]) {
       ok(isOwnVolumeName("k8s", moved), moved);

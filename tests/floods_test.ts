@@ -87,7 +87,9 @@ async function flood(path: string, [, count, make]: (typeof FLOODS)[number]): Pr
     }
   };
   // A server that no longer reads, or that closed the connection, has had enough.
-  await Promise.race([send().catch(() => {}), pause(5_000)]);
+  const over = new AbortController();
+  await Promise.race([send().catch(() => {}), pause(5_000, over.signal).catch(() => {})]);
+  over.abort();
   return connection;
 }
 

@@ -20,7 +20,7 @@ interface Ended {
  * checks that nothing is left there.
  */
 async function runDemo(interruptAt?: RegExp): Promise<Ended> {
-  const tmp = await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-demo-test-" }));
+  const tmp = await Deno.realPath(await Deno.makeTempDir({ prefix: "pso-d-" }));
   const interpreted = Deno.env.has("PSO_INTERPRETED") ? ["--interpreted"] : [];
   const demo = new Deno.Command(`${ROOT}/scripts/demo`, {
     args: ["--check", ...interpreted],
