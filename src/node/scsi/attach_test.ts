@@ -350,6 +350,23 @@ Deno.test("detach() refuses while something stands on a disk, and deletes none",
     assert.deepEqual(node.bed.devices(), ["sda"]);
   }));
 
+Deno.test("detach() takes a map away that multipathd made while nothing was found open", () =>
+  withNode(async (node, fake) => {
+    useOnePath(node, fake);
+    const { name } = await node.attach(7);
+    const before = fake.commands.length;
+    fake.afterTool = () => {
+      if (!fake.commands.slice(before).some((shown) => shown.includes("/proc"))) return;
+      fake.afterTool = () => {};
+      fake.scsi.multipathdRuns = true;
+      fake.scsi.addMap("dm-0", 7);
+      fake.scsi.join(name, "dm-0");
+    };
+    await node.connection.detach(node.context, name);
+    assert.equal(fake.scsi.multipathdRuns, true, "the map came up");
+    assert.deepEqual(node.bed.devices(), []);
+  }));
+
 Deno.test("detach() takes every disk of the volume, also one in no map, and leaves another volume's in the map", () =>
   withNode(async (node, fake) => {
     const { name } = await node.attach(7);

@@ -49,9 +49,10 @@ export async function detachScsi(
   await refuseMountedPaths(host, await devicesWithWwid(host, wwid));
   await refuseLiveFileSystem(host, deviceName);
   await flushForRemoval({ host, log }, { device: deviceName, wwid }, signal);
-  const map = await findMap(host, wwid);
   // A map that is open refuses to go; the kernel takes a disk away from whoever has it open.
-  if (!map) await refuseOpenDevice(host, deviceName, signal);
+  if (!await findMap(host, wwid)) await refuseOpenDevice(host, deviceName, signal);
+  // Looked for once more: after a stage that died, multipathd may just have made the map.
+  const map = await findMap(host, wwid);
   if (map) await removeMap(host, map.name, signal);
   // Read again: removing the map may take as long as a device needs to come or go.
   const devices = await devicesWithWwid(host, wwid);
