@@ -1,7 +1,7 @@
 /** Runs test files in guests of tests/lab. */
 import { exists } from "./paths.ts";
 import { DENO, ROOT } from "./program.ts";
-import { interruption, runShown } from "./run_shown.ts";
+import { inLanes, runShown } from "./run_shown.ts";
 import { complain, say } from "./shell.ts";
 import { type Counts, readCounts, TEST_COMMAND } from "./suites.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -46,23 +46,15 @@ export async function runInGuests(
   const cache = [DENO, "cache", "--quiet", ...frozen, ...files, `${ROOT}/main.ts`];
   const { code } = await runShown(cache, { env: {}, timeoutMs: run.timeoutMs });
   if (code !== 0) return [{ passed: 0, failed: 1, skipped: 0 }];
-  const waiting = [...files];
   const counts: Counts[] = [];
-  const work = async () => {
-    for (
-      let file = waiting.shift();
-      file !== undefined && !interruption.signal.aborted;
-      file = waiting.shift()
-    ) {
-      counts.push(
-        await runInGuest(file, run).catch((error) => {
-          complain(`test: ${file}: ${error}`);
-          return { passed: 0, failed: 1, skipped: 0 };
-        }),
-      );
-    }
-  };
-  await Promise.all(Array.from({ length: GUESTS_AT_ONCE }, work));
+  await inLanes(files, GUESTS_AT_ONCE, async (file) => {
+    counts.push(
+      await runInGuest(file, run).catch((error) => {
+        complain(`test: ${file}: ${error}`);
+        return { passed: 0, failed: 1, skipped: 0 };
+      }),
+    );
+  });
   return counts;
 }
 

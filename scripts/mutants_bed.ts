@@ -1,6 +1,7 @@
 import { KeyedQueue } from "../src/async/keyed_queue.ts";
 import { tryTool } from "./shell.ts";
 import { applyMutation, type Mutation } from "./source/mutations.ts";
+import { TEST_COMMAND } from "./suites.ts";
 
 /** How a test run of a copy ended; one that does not end in time counts as noticed. */
 export type Outcome = "passed" | "failed" | "hung";
@@ -63,16 +64,7 @@ export class Copy {
 
   /** Runs test files one after the other until a test fails. */
   async test(paths: string[], timeoutMs: number): Promise<Outcome> {
-    const args = [
-      "test",
-      "-A",
-      "--quiet",
-      "--no-check",
-      "--sanitize-ops",
-      "--sanitize-resources",
-      "--fail-fast",
-      ...paths,
-    ];
+    const args = [...TEST_COMMAND, "--quiet", "--no-check", "--fail-fast", ...paths];
     const { code } = await this.#run(args, timeoutMs);
     // 124 and 137 are timeout's own: it ended the tests, by SIGKILL in the end
     if (code === 124 || code === 137) return "hung";

@@ -65,3 +65,23 @@ export async function runShown(
   if (options.late) say(shownLate.trimEnd());
   return { code, output };
 }
+
+/**
+ * Works off the items in their order, `lanes` at a time, each lane with a number of its own; begins
+ * none more after an interruption.
+ */
+export async function inLanes<T>(
+  items: readonly T[],
+  lanes: number,
+  work: (item: T, lane: number) => Promise<void>,
+): Promise<void> {
+  const waiting = [...items];
+  const run = async (_: unknown, lane: number) => {
+    for (
+      let item = waiting.shift();
+      item !== undefined && !interruption.signal.aborted;
+      item = waiting.shift()
+    ) await work(item, lane);
+  };
+  await Promise.all(Array.from({ length: lanes }, run));
+}

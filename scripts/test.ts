@@ -2,7 +2,7 @@
 import { guestProblem, runInGuests } from "./guests.ts";
 import { readIfThere } from "./paths.ts";
 import { DENO, ROOT } from "./program.ts";
-import { interruption, runShown } from "./run_shown.ts";
+import { inLanes, interruption, runShown } from "./run_shown.ts";
 import { complain, say } from "./shell.ts";
 import {
   type Counts,
@@ -105,27 +105,18 @@ async function runGroups(
   options: { around: Surroundings; flags: string[]; suite: Suite; add: (counts: Counts) => void },
 ): Promise<string[]> {
   const { around, suite, add } = options;
-  const waiting = [...groups];
   const names: string[] = [];
-  const work = async (_: unknown, index: number) => {
-    const place = await around.lane(index);
-    const junit = `${around.tmp}/junit-${index}.xml`;
-    const run = {
-      place,
-      flags: [...options.flags, `--junit-path=${junit}`],
-      timeoutMs: suite.timeoutMs,
-      late: suite.sideBySide ?? false,
-    };
-    for (
-      let group = waiting.shift();
-      group !== undefined && !interruption.signal.aborted;
-      group = waiting.shift()
-    ) {
-      add(await runFiles(group, run));
-      names.push(...skippedIn(await readIfThere(junit) ?? ""));
-    }
-  };
-  await Promise.all(Array.from({ length: suite.sideBySide ? LANES : 1 }, work));
+  const late = suite.sideBySide ?? false;
+  const lanes = late ? LANES : 1;
+  const places = await Promise.all(Array.from({ length: lanes }, (_, lane) => around.lane(lane)));
+  await inLanes(groups, lanes, async (group, lane) => {
+    const place = places[lane];
+    if (!place) throw new Error(`there is no lane ${lane}`);
+    const junit = `${around.tmp}/junit-${lane}.xml`;
+    const flags = [...options.flags, `--junit-path=${junit}`];
+    add(await runFiles(group, { place, flags, timeoutMs: suite.timeoutMs, late }));
+    names.push(...skippedIn(await readIfThere(junit) ?? ""));
+  });
   return names;
 }
 

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { NEW_KEY, openssl } from "../../tests/support/openssl.ts";
 import { AnswerTooLargeError, HttpsClient, type HttpsOptions, TransportError } from "./https.ts";
 
 // Servers that speak bytes of their own: none of them may keep a request from ending.
@@ -179,9 +180,8 @@ Deno.test("HttpsClient says of an answer that is too large that fewer objects ma
 
 Deno.test("HttpsClient refuses a certificate without names of hosts, whose common name fits, and tells the cure", async () => {
   const folder = await Deno.makeTempDir({ prefix: "pso-https-" });
-  const key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-  const args = `req -x509 ${key} -keyout key -out cert -days 2 -subj /CN=localhost`.split(" ");
-  await new Deno.Command("openssl", { args, cwd: folder, stderr: "null" }).output();
+  const files = "-keyout key -out cert -days 2 -subj /CN=localhost".split(" ");
+  await openssl(folder, ["req", "-x509", ...NEW_KEY, ...files]);
   const cert = await Deno.readTextFile(`${folder}/cert`);
   const server = Deno.serve(
     {

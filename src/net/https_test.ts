@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { isPsoError } from "../errors.ts";
+import { NEW_KEY, openssl } from "../../tests/support/openssl.ts";
 import { HttpsClient, type HttpsOptions, TransportError } from "./https.ts";
 
 /**
@@ -8,21 +9,12 @@ import { HttpsClient, type HttpsOptions, TransportError } from "./https.ts";
  */
 async function certificates(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "pso-https-" });
-  const openssl = async (...args: string[]) => {
-    const { success, stderr } = await new Deno.Command("openssl", {
-      args,
-      cwd: folder,
-      stdout: "null",
-      stderr: "piped",
-    }).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr));
-  };
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const make = (...args: string[]) => openssl(folder, args);
   const name = ["-addext", "subjectAltName=IP:127.0.0.1"];
-  await openssl(
+  await make(
     "req",
     "-x509",
-    ...key,
+    ...NEW_KEY,
     "-keyout",
     "self.key",
     "-out",
@@ -33,10 +25,10 @@ async function certificates(): Promise<string> {
     "/CN=array",
     ...name,
   );
-  await openssl(
+  await make(
     "req",
     "-x509",
-    ...key,
+    ...NEW_KEY,
     "-keyout",
     "ca.key",
     "-out",
@@ -47,9 +39,9 @@ async function certificates(): Promise<string> {
     "/CN=authority",
   );
   for (const [leaf, address] of [["leaf", "IP:127.0.0.1"], ["strange", "DNS:other.example"]]) {
-    await openssl(
+    await make(
       "req",
-      ...key,
+      ...NEW_KEY,
       "-keyout",
       `${leaf}.key`,
       "-out",
@@ -69,9 +61,9 @@ async function certificates(): Promise<string> {
       "-extfile",
       "ext",
     ];
-    await openssl("x509", "-req", "-in", `${leaf}.csr`, "-out", `${leaf}.pem`, ...signed);
+    await make("x509", "-req", "-in", `${leaf}.csr`, "-out", `${leaf}.pem`, ...signed);
     // The same key in another certificate.
-    await openssl("x509", "-req", "-in", `${leaf}.csr`, "-out", `${leaf}-renewed.pem`, ...signed);
+    await make("x509", "-req", "-in", `${leaf}.csr`, "-out", `${leaf}-renewed.pem`, ...signed);
   }
   return folder;
 }

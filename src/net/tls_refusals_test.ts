@@ -1,5 +1,6 @@
 // Certificates that must not get a token: each is refused before a byte of the request leaves.
 import { equal, ok } from "node:assert/strict";
+import { NEW_KEY, openssl } from "../../tests/support/openssl.ts";
 import { HttpsClient, TransportError } from "./https.ts";
 
 const CONFIG = `
@@ -39,18 +40,6 @@ const REFUSED: Certificate[] = [
   { name: "that a server's certificate signed", issuer: "leaf" },
 ];
 
-async function openssl(folder: string, args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command("openssl", {
-    args,
-    cwd: folder,
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-}
-
-const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-
 /** Authorities `ca` and `other`, and a server's certificate `leaf` of the first. */
 async function authorities(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "pso-tls-" });
@@ -62,7 +51,7 @@ async function authorities(): Promise<string> {
     await openssl(folder, [
       "req",
       "-x509",
-      ...KEY,
+      ...NEW_KEY,
       ...files,
       "-days",
       "9",
@@ -81,7 +70,7 @@ async function sign(
 ): Promise<void> {
   await Deno.writeTextFile(`${folder}/ext`, extensions);
   const request = ["-keyout", `${file}.key`, "-out", `${file}.csr`, "-subj", "/CN=127.0.0.1"];
-  await openssl(folder, ["req", "-new", ...KEY, ...request]);
+  await openssl(folder, ["req", "-new", ...NEW_KEY, ...request]);
   await openssl(folder, [
     "ca",
     "-batch",
