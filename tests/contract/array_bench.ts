@@ -30,7 +30,6 @@ export interface ArrayBench {
   kind: Kind;
   array: StorageArray;
   fleet: ServedFleet;
-  /** How the array is reached, to open a second client with something wrong. */
   /** The array's entry; `address` for tests that make a connection of their own. */
   endpoint: ArrayEntry & { address: string };
   open(changes?: Partial<ArrayEntry>, options?: Partial<OpenOptions>): StorageArray;

@@ -312,6 +312,16 @@ each("lists come in pages, by prefix, and hold no destroyed volume", async ({ ar
   );
 });
 
+Deno.test("createVolume() on a FlashBlade refuses limits of IOPS and bandwidth, and makes nothing", () =>
+  withArray({ kind: "flashblade" }, async ({ array, calls }) => {
+    const spec = { name: "k8s-pvc-1", sizeBytes: SIZE, qos: { iopsLimit: 1000 } };
+    const made = await calls(() =>
+      rejects(array.createVolume(spec), (error) => isPsoError(error, "unsupported"))
+    );
+    deepEqual(made.filter((call) => !call.startsWith("GET ")), []);
+    equal(await array.findVolume(spec.name), undefined);
+  }));
+
 each(
   "warm, every operation stays within its budget of REST calls",
   async ({ array, calls, kind }, { gaps }) => {
