@@ -134,6 +134,12 @@ function show(guest: GuestResult, idle: NodeIdle): void {
       all(row.scriptMs),
     ]),
   );
+  const { places, readMs, startMs } = guest.proof;
+  say(
+    `\nOf the blank volume, the node reads ${places} places, by a process for each: ` +
+      `${seconds(readMs).toFixed(2)} s here, where a process that reads nothing takes ` +
+      `${(seconds(startMs) * 1000).toFixed(0)} ms`,
+  );
   const { writes, errors, stallMs, healedMs } = guest.pathLoss;
   say(
     `\nOne of two paths cut under load: ${writes} writes, ${errors} errors, longest stall ${

@@ -9,9 +9,13 @@ import { exists } from "../../scripts/paths.ts";
 import { launchOf, ROOT } from "../../scripts/program.ts";
 import { complain, runTool } from "../../scripts/shell.ts";
 import { encodeAttachment } from "../../src/handoff.ts";
+import { areasOf } from "../../src/host/content/blank_proof.ts";
+import { readAreas } from "../../src/host/content/device_read.ts";
+import type { Host } from "../../src/host/host.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiAttachment, NODE_IQN } from "../lab/array.ts";
 import { hostState } from "../lab/bed.ts";
+import { testRun } from "../support/test_node.ts";
 import { measurePathLoss, type PathLoss } from "./path_loss.ts";
 
 /** Milliseconds of each round: by the node and by the script, in pairs that follow each other. */
@@ -30,8 +34,17 @@ export interface Leftovers {
   sessions: number;
 }
 
+/** Milliseconds of each round: the reads that prove a device blank, and one tool that reads nothing. */
+export interface ProofCost {
+  /** How many places are read, by a process for each. */
+  places: number;
+  readMs: number[];
+  startMs: number[];
+}
+
 export interface GuestResult {
   rows: Row[];
+  proof: ProofCost;
   left: Leftovers;
   pathLoss: PathLoss;
 }
@@ -146,7 +159,7 @@ async function clear({ image }: BenchVolume): Promise<void> {
   await Deno.truncate(image, SIZE_BYTES);
 }
 
-async function timed(work: () => Promise<void>): Promise<number> {
+async function timed(work: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
   await work();
   return performance.now() - started;
@@ -219,6 +232,21 @@ async function startNode(interpreted: boolean, log: string): Promise<Child> {
   return node;
 }
 
+/** Reads the one device that is staged as the node reads a blank one. */
+async function measureProof(): Promise<ProofCost> {
+  const host: Host = { run: testRun, root: HOST_ROOT, namespaces: "direct" };
+  const map = [...Deno.readDirSync("/sys/block")].find(({ name }) => name.startsWith("dm-"));
+  if (!map) throw new Error("no map is staged");
+  const areas = areasOf(SIZE_BYTES);
+  const cost: ProofCost = { places: areas.length, readMs: [], startMs: [] };
+  for (let round = 0; round < 5; round++) {
+    const read = () => readAreas(host, { name: map.name, areas, direct: true });
+    cost.readMs.push(await timed(read));
+    cost.startMs.push(await timed(() => runTool("dd", ["count=0", "status=none"])));
+  }
+  return cost;
+}
+
 async function measure(csi: CsiClient): Promise<GuestResult> {
   const ways = { node: new ByNode(csi), script: new ByScript() };
   await array("start", "iscsi");
@@ -251,9 +279,10 @@ async function measure(csi: CsiClient): Promise<GuestResult> {
   rows.push(await contest(ways, { what: `${MANY} volumes at once`, volumes, rounds: 2 }));
   const left = leftovers(); // the node's turn came last
   await ways.node.stage([first]);
+  const proof = await measureProof();
   const pathLoss = await measurePathLoss(first.targetPath);
   await ways.node.unstage([first]);
-  return { rows, left, pathLoss };
+  return { rows, proof, left, pathLoss };
 }
 
 const [resultFile = "", logFile = ""] = Deno.args;
