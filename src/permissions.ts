@@ -20,12 +20,12 @@ const STORES = [
 
 /**
  * Gives whole kinds of permission back, for good: no code of this process can ask for them again
- * (`--no-prompt`). With `write` go the stores of a browser's page, which ask for no permission.
- * Throws when one is still granted afterwards, because a program that believes itself confined must
- * be. Repeating it changes nothing.
+ * (`--no-prompt`). With them go the stores of a browser's page, whichever kinds are named: they ask
+ * for no permission and write below the home folder. Throws when a kind is still granted afterwards,
+ * because a program that believes itself confined must be. Repeating it changes nothing.
  */
 export function giveUp(kinds: readonly PermissionKind[]): void {
-  if (kinds.includes("write")) closeStores();
+  closeStores();
   for (const name of kinds) {
     const { state } = Deno.permissions.revokeSync({ name });
     if (state === "granted") {

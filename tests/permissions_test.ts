@@ -5,7 +5,29 @@ import { DENO, PERMISSIONS, ROOT } from "../scripts/program.ts";
 import { Flow, whyNoFlow } from "./flow/flow.ts";
 import { skip } from "./skips.ts";
 
-Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls, Node's and a browser's stores", async () => {
+const ALLOWED = {
+  command: "0",
+  spawnSync: "status 0",
+  write: "done",
+  writeByNode: "done",
+  remove: "done",
+  cache: "done",
+  localStorage: "done",
+  sessionStorage: "done",
+  worker: "done",
+  askAgain: "granted",
+};
+
+/** There are none any more: Deno asks for no permission here. */
+const NO_STORES = {
+  cache: "TypeError",
+  localStorage: "TypeError",
+  sessionStorage: "TypeError",
+  worker: "TypeError",
+};
+
+/** What a program can do before and after it gave up what `mode` gives up, in a folder of its own. */
+async function attempts(mode: string, look: (folder: string) => Promise<void> = async () => {}) {
   const folder = await Deno.makeTempDir({ prefix: "pso-permissions-" });
   for (const tag of ["before", "after"]) await Deno.writeTextFile(`${folder}/there-${tag}`, "");
   const { stdout, stderr } = await new Deno.Command(DENO, {
@@ -17,6 +39,7 @@ Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls, N
       ...PERMISSIONS,
       `${ROOT}/tests/permissions/confined.ts`,
       folder,
+      mode,
     ],
     // The stores of a browser's page are files there.
     env: { DENO_DIR: `${folder}/deno` },
@@ -24,41 +47,40 @@ Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls, N
   }).output();
   const said = new TextDecoder().decode(stdout);
   if (said === "") throw new Error(new TextDecoder().decode(stderr));
-  const { before, after, held } = JSON.parse(said);
-  deepEqual(before, {
-    command: "0",
-    spawnSync: "status 0",
-    write: "done",
-    writeByNode: "done",
-    remove: "done",
-    cache: "done",
-    localStorage: "done",
-    sessionStorage: "done",
-    worker: "done",
-    askAgain: "granted",
+  await look(folder);
+  await Deno.remove(folder, { recursive: true });
+  return JSON.parse(said);
+}
+
+Deno.test("giveUp() takes run, write and sys away for good, from Deno's calls, Node's and a browser's stores", async () => {
+  const { before, after, held } = await attempts("controller", async (folder) => {
+    for (
+      const [path, there] of [["deno-after", false], ["node-after", false], ["there-after", true], [
+        "node-before",
+        true,
+      ]] as const
+    ) {
+      equal(await exists(`${folder}/${path}`), there, path);
+    }
   });
+  deepEqual(before, ALLOWED);
   deepEqual({ ...after, writeByNode: "" }, {
     command: "NotCapable",
     spawnSync: "status undefined", // denied in silence, deno issue: nothing was started
     write: "NotCapable",
     writeByNode: "",
     remove: "NotCapable",
-    cache: "TypeError", // there is none any more; Deno asks for no permission here
-    localStorage: "TypeError",
-    sessionStorage: "TypeError",
-    worker: "TypeError",
+    ...NO_STORES,
     askAgain: "denied",
   });
   deepEqual([held.run, held.write, held.sys], [false, false, false]);
-  for (
-    const [path, there] of [["deno-after", false], ["node-after", false], ["there-after", true], [
-      "node-before",
-      true,
-    ]] as const
-  ) {
-    equal(await exists(`${folder}/${path}`), there, path);
-  }
-  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("giveUp() closes a browser's stores to a node too, which goes on to write files", async () => {
+  const { before, after, held } = await attempts("node");
+  deepEqual(before, ALLOWED);
+  deepEqual(after, { ...ALLOWED, ...NO_STORES });
+  deepEqual([held.run, held.write, held.sys], [true, true, false]);
 });
 
 const reason = whyNoFlow();

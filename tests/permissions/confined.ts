@@ -1,11 +1,14 @@
-// Started by ../permissions_test.ts with the permissions of the compiled program: does what the
-// controller does once it serves, then tries to get out, by Deno's own calls and by Node's. Prints
-// a JSON object: what each attempt came to.
+// Started by ../permissions_test.ts with the permissions of the compiled program: gives up what a
+// mode gives up once it serves, then tries to get out, by Deno's own calls and by Node's. Prints a
+// JSON object: what each attempt came to.
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { giveUp, heldPermissions } from "../../src/permissions.ts";
 
-const folder = Deno.args[0] ?? "";
+/** What the modes of main.ts give up. */
+const GIVEN_UP = { controller: ["run", "write", "sys"], node: ["sys"] } as const;
+
+const [folder = "", mode] = Deno.args;
 
 async function attempt(work: () => unknown): Promise<string> {
   try {
@@ -37,7 +40,7 @@ async function attempts(tag: string): Promise<Record<string, string>> {
 }
 
 const before = await attempts("before");
-giveUp(["run", "write", "sys"]);
+giveUp(GIVEN_UP[mode === "node" ? "node" : "controller"]);
 const after = await attempts("after");
 Deno.stdout.writeSync(
   new TextEncoder().encode(JSON.stringify({ before, after, held: heldPermissions() })),
