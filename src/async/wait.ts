@@ -115,3 +115,18 @@ export async function withDeadline<T>(
     signal?.removeEventListener("abort", onAbort);
   }
 }
+
+/** How long an undo may take: its caller, who may be gone, holds the lock of the object until then. */
+export const UNDO_TIMEOUT_MS = 30_000;
+
+/**
+ * Runs the undo of something that failed with a signal of its own, whatever became of the caller's:
+ * a deadline that has passed is the most frequent reason to undo. Throws `timeout` with `what` when
+ * UNDO_TIMEOUT_MS are over: the caller then says what is left.
+ */
+export function inUndoTime<T>(
+  what: string,
+  undo: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return withDeadline(what, { timeoutMs: UNDO_TIMEOUT_MS }, undo);
+}

@@ -1,5 +1,5 @@
 import { isPsoError, PsoError } from "../errors.ts";
-import { type Deadline, until } from "../async/wait.ts";
+import { type Deadline, inUndoTime, until } from "../async/wait.ts";
 import { refusedMountOption } from "../options/mount_options.ts";
 import { type Host, realToolPath } from "./host.ts";
 import { isReadOnlyMount, type Mount, mountAt, mountsAt, readMounts } from "./mountinfo.ts";
@@ -86,7 +86,7 @@ export async function mountFileSystem(
     timeoutMs: MOUNT_TIMEOUT_MS,
     signal,
   });
-  return await provenMount(host, { target: mount.target, before }, signal);
+  return await provenMount(host, { target: mount.target, before });
 }
 
 /**
@@ -108,9 +108,12 @@ export async function bindMount(
       signal,
     },
   );
-  const made = await provenMount(host, { target: mount.target, before }, signal);
+  const made = await provenMount(host, { target: mount.target, before });
   if (!mount.options.includes("ro") || isReadOnlyMount(made)) return made;
-  await unmountAll(host, mount.target, signal);
+  await inUndoTime(
+    `the unmount of ${mount.target}`,
+    (undoSignal) => unmountAll(host, mount.target, undoSignal),
+  );
   throw new PsoError(
     "unavailable",
     `the bind mount of ${mount.source} at ${mount.target} is writable although it was asked to ` +
@@ -147,11 +150,7 @@ interface FreshMount {
  * The mount as mountinfo shows it. `unavailable` when it shows none at the target; what was mounted
  * elsewhere in its place, because a link came between, is unmounted again.
  */
-async function provenMount(
-  host: Host,
-  { target, before }: FreshMount,
-  signal?: AbortSignal,
-): Promise<Mount> {
+async function provenMount(host: Host, { target, before }: FreshMount): Promise<Mount> {
   const mounts = await readMounts(host);
   const made = mountAt(mounts, target);
   if (made) return made;
@@ -161,7 +160,11 @@ async function provenMount(
   const isOld = (mount: Mount) =>
     before?.some((one) => one.id === mount.id && one.target === mount.target);
   if (stray && before && !isOld(stray)) {
-    await umount(host, { target: real, options: [], timeoutMs: UNMOUNT_TIMEOUT_MS }, signal);
+    await inUndoTime(
+      `the unmount of ${real}`,
+      (signal) =>
+        umount(host, { target: real, options: [], timeoutMs: UNMOUNT_TIMEOUT_MS }, signal),
+    );
     throw new PsoError(
       "in_use",
       `${target} became a symbolic link to ${real} while it was mounted, and what was mounted ` +

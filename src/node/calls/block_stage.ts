@@ -1,4 +1,5 @@
 import { isMultiNode, isReadOnly } from "../../capability.ts";
+import { inUndoTime } from "../../async/wait.ts";
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
 import { type BlockDevice, devicePath, setDeviceReadOnly } from "../../host/block_device.ts";
 import { growMounted } from "../../host/filesystem.ts";
@@ -46,8 +47,9 @@ export async function stageBlock(
     }
   } catch (error) {
     // The volume was staged before this call: it stays attached, and the repeat goes on.
-    if (!stage.record.remounting) await undo(context, { stage, attachment }, error);
-    throw error;
+    if (stage.record.remounting) throw error;
+    const left = await undo(context, { stage, attachment }, error);
+    throw left === undefined ? error : withLeft(error, left);
   }
 }
 
@@ -121,39 +123,60 @@ function attach(
 
 /**
  * Takes away what a failed stage has attached, because kubelet does not call unstage after a final
- * error. The record stays only when it holds a format that was begun: by that record this node, and
- * only this node, may finish the format.
+ * error. Gives what is left and why, when it cannot: the healer then finishes it. The record stays
+ * only for that, or when it holds a format that was begun: by that record this node, and only this
+ * node, may finish the format.
  */
 async function undo(
   context: NodeContext,
   { stage, attachment }: BlockStage,
   reason: unknown,
-): Promise<void> {
+): Promise<string | undefined> {
   const { records, log } = context;
-  const { record, place, request: { volumeId } } = stage;
+  const { record, request: { volumeId } } = stage;
+  let names: string[] = [];
   try {
-    // The volume is mounted, and only its growth failed: unstage takes it away.
-    if (mountAt(await readMounts(context.host), place)) return;
-    const connection = blockConnection(attachment);
-    // A device that somebody else uses on this node was never ours.
-    const isForeign = record.device === undefined && isPsoError(reason, "in_use");
-    const names = isForeign ? [] : await connection.devicesOf(context, { ...record, attachment });
-    // Without a device nobody can see how far the format came: the note of it stays.
-    let keepFormat = names.length === 0 && record.format?.state === "started";
-    // The next stage waits for it.
-    if (names.some((deviceName) => context.deviceWork.on(deviceName) !== undefined)) return;
-    for (const deviceName of names) {
-      keepFormat ||= await hasUnfinishedFormat(context, { record, deviceName });
-      await releaseDevice(context, { connection, deviceName });
-    }
-    const others = (await records.list()).filter((other) => other.volumeId !== volumeId);
-    await tidy(context, { connection, others });
-    await records.release(record, { keepFormat });
+    await inUndoTime("the undo of the stage", async (signal) => {
+      // The volume is mounted, and only its growth failed: unstage takes it away.
+      if (mountAt(await readMounts(context.host), stage.place)) return;
+      const connection = blockConnection(attachment);
+      // A device that somebody else uses on this node was never ours.
+      const isForeign = record.device === undefined && isPsoError(reason, "in_use");
+      if (!isForeign) {
+        names = await connection.devicesOf(context, { ...record, attachment }, signal);
+      }
+      // The next stage waits for what runs on it.
+      if (names.some((deviceName) => context.deviceWork.on(deviceName) !== undefined)) return;
+      // Without a device nobody can see how far the format came: the note of it stays.
+      let keepFormat = names.length === 0 && record.format?.state === "started";
+      for (const deviceName of names) {
+        keepFormat ||= await hasUnfinishedFormat(context, { record, deviceName }, signal);
+        await releaseDevice(context, { connection, deviceName }, signal);
+      }
+      const others = (await records.list()).filter((other) => other.volumeId !== volumeId);
+      await tidy(context, { connection, others }, signal);
+      await records.release(record, { keepFormat });
+    });
+    return undefined;
   } catch (error) {
-    log.warn("failed stage not undone", { volume: volumeId, reason: messageOf(error) });
+    const why = messageOf(error);
+    log.warn("failed stage not undone", { volume: volumeId, devices: names, reason: why });
     // Hand it to the healer, which finishes unstages: kubelet may never ask for one.
     await records.write({ ...record, unstaging: true }).catch(() => {});
+    const which = names.length > 0 ? ` (${names.join(", ")})` : "";
+    return `${which} is not all taken away: ${why}`;
   }
+}
+
+/** The refusal of a stage that left something on this node. */
+function withLeft(error: unknown, left: string): unknown {
+  if (!isPsoError(error)) return error;
+  return new PsoError(
+    error.code,
+    `${error.message}; and what the stage attached on this node${left}; the node goes on with that ` +
+      "by itself",
+    { cause: error },
+  );
 }
 
 /** Binds the device node to a file at the place, and lets the device refuse writes of readers. */

@@ -87,13 +87,14 @@ async function useExisting(found: Superblock, plan: FormatPlan): Promise<Superbl
 export async function hasUnfinishedFormat(
   { host, log }: Pick<NodeContext, "host" | "log">,
   { record, deviceName }: { record: StageRecord; deviceName: string },
+  signal?: AbortSignal,
 ): Promise<boolean> {
   if (record.format?.state !== "started") return false;
   try {
-    const found = await superblockOf(host, deviceName);
+    const found = await superblockOf(host, deviceName, signal);
     if (found) return !found.complete;
     const { sizeBytes } = await readBlockDevice(host, deviceName);
-    return !(await proveBlank(host, { name: deviceName, sizeBytes })).blank;
+    return !(await proveBlank(host, { name: deviceName, sizeBytes }, signal)).blank;
   } catch (error) {
     log.warn("interrupted format not looked at", {
       volume: record.volumeId,

@@ -73,7 +73,7 @@ export async function unstageVolume(
   }
   let keepFormat = held.size === 0 && own?.format?.state === "started";
   for (const { connection, deviceName } of held.values()) {
-    if (own) keepFormat ||= await hasUnfinishedFormat(context, { record: own, deviceName });
+    if (own) keepFormat ||= await hasUnfinishedFormat(context, { record: own, deviceName }, signal);
     if (await isKeptForOthers(context.host, { deviceName, others })) continue;
     await releaseDevice(context, { connection, deviceName }, signal);
   }

@@ -1,3 +1,4 @@
+import { inUndoTime } from "../../async/wait.ts";
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
 import { type BlockDevice, findBlockDevice, readBlockDevice } from "../../host/block_device.ts";
 import { fcPlaces } from "../../host/fc.ts";
@@ -40,7 +41,7 @@ export async function attachScsi(
   );
   // A volume that this node has had before may be in use: then none of its paths is taken away.
   const isNew = options.record.device === undefined;
-  await refuseMerge(host, { attachment, wwid, paths: isNew ? paths : [] }, signal);
+  await refuseMerge(host, { attachment, wwid, paths: isNew ? paths : [] });
   const sizeBytes = commonSize(paths);
   if (sizeBytes < attachment.sizeBytes) {
     throw new PsoError(
@@ -76,13 +77,14 @@ interface OpenedPaths {
 async function refuseMerge(
   host: Host,
   { attachment, wwid, paths }: OpenedPaths,
-  signal?: AbortSignal,
 ): Promise<void> {
   try {
     await refuseOtherTargets(host, { attachment, wwid });
   } catch (error) {
     if (isPsoError(error, "in_use")) {
-      for (const path of paths) await purge(host, path, signal);
+      await inUndoTime(`the removal of the paths to ${wwid}`, async (signal) => {
+        for (const path of paths) await purge(host, path, signal);
+      });
     }
     throw error;
   }
