@@ -132,11 +132,8 @@ function faultOfFolder(target: string, folder: string, isTest: boolean): string 
   const allowed = MAY_IMPORT[folder];
   if (!allowed) return `src/${folder}/ has no import rule: add it to scripts/layers.ts`;
   if (allowed.some((one) => one === targetFolder || target === `src/${one}`)) return undefined;
-  const may = [
-    "base (src/*.ts, src/async/, src/config/, src/metrics/, src/net/)",
-    ...allowed.map((one) => `src/${one}`),
-  ]
-    .join(", ");
+  const base = BASE.map((one) => one === "" ? "src/*.ts" : `src/${one}/`).join(", ");
+  const may = [`base (${base})`, ...allowed.map((one) => `src/${one}`)].join(", ");
   return `src/${folder}/ may import ${may}, and this is ${target}`;
 }
 
