@@ -199,7 +199,7 @@ export const LOCAL_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) 
 );
 
 /** The protocols by which file systems of real arrays are mounted. */
-export const REAL_FILE_PROTOCOLS: readonly Protocol[] = REAL_PROTOCOLS.filter(servesFiles);
+export const REAL_FILE_PROTOCOLS: readonly FileProtocol[] = REAL_PROTOCOLS.filter(servesFiles);
 
 /** The protocols for which the node needs Fibre Channel ports. */
 export const FC_PROTOCOLS: readonly Protocol[] = PROTOCOLS.filter((protocol) =>
@@ -288,7 +288,7 @@ export function protocolsOfInitiator(initiator: InitiatorName): Protocol[] {
  * The protocols that may carry a file system: the wanted one if it serves files (a `sanType` is
  * about block volumes and does not count), else every real one.
  */
-export function fileProtocolsFor(wanted: Protocol | "auto"): readonly Protocol[] {
+export function fileProtocolsFor(wanted: Protocol | "auto"): readonly FileProtocol[] {
   return wanted !== "auto" && servesFiles(wanted) ? [wanted] : REAL_FILE_PROTOCOLS;
 }
 

@@ -109,7 +109,8 @@ function refusedSection(): string {
 
 /** The page docs/formatting-options.md, from the tables that judge what a class gives. */
 export function formattingPage(): string {
-  const mounted: MountedType[] = ["xfs", "ext4", "nfs"];
+  // The cast: TypeScript takes the keys of any object for strings.
+  const mounted = Object.keys(MOUNTED) as MountedType[];
   return [
     HEAD,
     MKFS_INTRO,

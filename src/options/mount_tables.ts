@@ -1,8 +1,20 @@
 // Mount options by mount(8), ext4(5), xfs(5) and nfs(5): those that a class may give, and those
 // that no node takes. Judging, messages and docs/formatting-options.md come from these tables.
 
+import type { FsType } from "../file_systems.ts";
+import type { FileProtocol } from "../protocols.ts";
+
 /** What is mounted: a file system of this driver on a block volume, or an export. */
-export type MountedType = "xfs" | "ext4" | "nfs";
+export type MountedType = FsType | "nfs";
+
+/**
+ * As what each protocol of file systems mounts them: by this the options of a class and of a PV are
+ * judged. `local` stands in for NFS, so that its volumes are judged alike.
+ */
+export const MOUNTED_AS: Readonly<Record<FileProtocol, MountedType>> = {
+  nfs: "nfs",
+  local: "nfs",
+};
 
 /** Options that may have no value, or only values of one pattern. */
 export interface MountOptions {

@@ -21,8 +21,15 @@ export interface FlashBladeFacts {
 interface FileService {
   /** How a node reaches the file system; undefined when the array does not serve the protocol. */
   attachment: (fileSystem: string, facts: FlashBladeFacts) => Attachment | undefined;
+  /** Why its name can be given to no node; undefined when it can. */
+  nameFault: (fileSystem: string) => string | undefined;
   /** Why it is not served, and what to do. */
   missing: string;
+}
+
+/** Where NFS exports a file system. */
+function exportPath(fileSystem: string): string {
+  return `/${fileSystem}`;
 }
 
 const SERVICES: Record<FileProtocol, FileService> = {
@@ -30,7 +37,8 @@ const SERVICES: Record<FileProtocol, FileService> = {
     attachment: (fileSystem, { dataAddress }) =>
       dataAddress === undefined
         ? undefined
-        : { protocol: "nfs", address: dataAddress, path: `/${fileSystem}` },
+        : { protocol: "nfs", address: dataAddress, path: exportPath(fileSystem) },
+    nameFault: (fileSystem) => storageNameFault("path", exportPath(fileSystem)),
     missing: "has no data interface that is up: add one, or set NFSEndPoint in its configuration",
   },
   local: {
@@ -38,6 +46,7 @@ const SERVICES: Record<FileProtocol, FileService> = {
       localArray === undefined
         ? undefined
         : { protocol: "local", type: "file", array: localArray, fileSystem },
+    nameFault: () => undefined, // a node judges the name itself before it follows a link
     missing:
       "is a real one, and only simulated arrays have the protocol local: remove the parameter " +
       "protocol from the class",
@@ -69,9 +78,9 @@ export function fileAttachmentOf(
         "remove the parameter protocol from the class",
     );
   }
-  const { attachment, missing } = SERVICES[protocol];
+  const { attachment, nameFault, missing } = SERVICES[protocol];
   const found = attachment(fileSystem, facts);
-  const fault = found?.protocol === "nfs" ? storageNameFault("path", found.path) : undefined;
+  const fault = found && nameFault(fileSystem);
   if (fault !== undefined) {
     throw new PsoError("unsupported", `array ${label}: ${fault}; rename the file system there`);
   }

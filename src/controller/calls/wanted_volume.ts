@@ -5,7 +5,13 @@ import { PsoError } from "../../errors.ts";
 import { mkfsOptionsFault } from "../../options/mkfs_options.ts";
 import { mountOptionsFault } from "../../options/mount_options.ts";
 import { volumeNameFor } from "../../names.ts";
-import { REAL_FILE_PROTOCOLS, servesBlock, servesFiles } from "../../protocols.ts";
+import { MOUNTED_AS, type MountedType } from "../../options/mount_tables.ts";
+import {
+  fileProtocolsFor,
+  REAL_FILE_PROTOCOLS,
+  servesBlock,
+  servesFiles,
+} from "../../protocols.ts";
 import { findFsType } from "../../file_systems.ts";
 import {
   capabilitiesFault,
@@ -49,7 +55,7 @@ export function readWantedVolume(
         mkfsOptions: parameters.mkfsOptions ?? defaultMkfsOptions,
       })
       : undefined) ??
-    mountFault(request, kind, { defaultFsType }) ??
+    mountFault(request, (fsType) => mountedTypes(fsType, { kind, parameters, defaultFsType })) ??
     defaultFsTypeFault(capabilities, kind, { defaultFsType }) ??
     parametersFault(request.parameters, { kind, protocol: parameters.protocol });
   if (fault !== undefined) {
@@ -102,16 +108,27 @@ function mkfsFault(
     `createoptions ${fault}; take it out of the class, or of flasharray.defaultFSOpt`;
 }
 
+/** As what a volume may be mounted whose capability names `fsType`; as nothing, if nodes do not make that. */
+function mountedTypes(
+  fsType: string,
+  { kind, parameters, defaultFsType }: Pick<WantedVolume, "kind" | "parameters"> & DefaultFsType,
+): readonly MountedType[] {
+  if (kind === "file") {
+    return fileProtocolsFor(parameters.protocol ?? "auto").map((protocol) => MOUNTED_AS[protocol]);
+  }
+  const type = findFsType(fsType || defaultFsType);
+  return type === undefined ? [] : [type];
+}
+
 /** What speaks against the class's `mountOptions`, which come with each capability. */
 function mountFault(
   { capabilities }: CreateVolumeRequest,
-  kind: VolumeKind,
-  { defaultFsType }: DefaultFsType,
+  typesOf: (fsType: string) => readonly MountedType[],
 ): string | undefined {
   for (const { access } of capabilities) {
     if (access.type === "block") continue;
-    const type = kind === "file" ? "nfs" : findFsType(access.fsType || defaultFsType);
-    const fault = type && mountOptionsFault(type, access.mountFlags);
+    const faults = typesOf(access.fsType).map((type) => mountOptionsFault(type, access.mountFlags));
+    const fault = faults.find((one) => one !== undefined);
     if (fault !== undefined) return `mount option ${fault}; take it out of the class`;
   }
   return undefined;

@@ -121,6 +121,12 @@ const REFUSED: (Claim & { says: RegExp })[] = [
     says: /mount option .*bind.*; take it out of the class$/,
   },
   {
+    name: "a mount option of ext4, of a file system that comes by NFS",
+    parameters: { backend: "file" },
+    capability: mount({ mountFlags: ["data=journal"] }),
+    says: /mount option data=journal is refused for nfs: .*; take it out of the class$/,
+  },
+  {
     name: "an option that mkfs must not get",
     parameters: { createoptions: "-N" },
     says: /createoptions .*-N.*; take it out of the class, or of flasharray\.defaultFSOpt$/,

@@ -10,6 +10,7 @@ import {
   mountAt,
   readMounts,
 } from "../../host/mountinfo.ts";
+import { MOUNTED_AS } from "../../options/mount_tables.ts";
 import { isBlock, isBlockRecord } from "../protocol.ts";
 import { fileConnection, withoutSourceMounts } from "../registry.ts";
 import type { NodeContext } from "../context.ts";
@@ -195,7 +196,7 @@ async function freshMount(
   const { attachment } = record;
   const mounted = { attachment, target: staged.target };
   if (!await fileConnection(attachment).isStale(context, mounted, signal)) return staged;
-  checkMountFlags(context, { volumeId, capability, type: "nfs" });
+  checkMountFlags(context, { volumeId, capability, type: MOUNTED_AS[attachment.protocol] });
   const why = staleReason(staged.source);
   await dropDeadMount(context, { staged, record, why }, signal);
   await mountShared(context, { attachment, capability, target: staged.target }, signal);

@@ -2,6 +2,7 @@ import { isMultiNode, isReadOnly } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { mountAt, readMounts } from "../../host/mountinfo.ts";
+import { MOUNTED_AS } from "../../options/mount_tables.ts";
 import type { NodeContext } from "../context.ts";
 import { isBlock } from "../protocol.ts";
 import type { StageRequest } from "../requests.ts";
@@ -64,7 +65,11 @@ function refuseUnsupported(
   const { access, mode } = capability;
   if (!isBlock(attachment)) {
     if (access.type === "mount") {
-      return checkMountFlags(context, { volumeId, capability, type: "nfs" });
+      return checkMountFlags(context, {
+        volumeId,
+        capability,
+        type: MOUNTED_AS[attachment.protocol],
+      });
     }
     throw new PsoError(
       "unsupported",
