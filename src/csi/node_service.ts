@@ -100,6 +100,7 @@ function mountMethods(node: NodePlugin): UnaryMethod[] {
           capability,
           readOnly: request.readonly || isReadOnly(capability.mode),
           attachment: knownAttachment(request.publishContext),
+          volumeContext: request.volumeContext,
         }, signal);
         return {};
       },

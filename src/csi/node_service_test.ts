@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { encodeAttachment } from "../handoff.ts";
@@ -8,9 +8,12 @@ import { Metrics } from "../metrics/metrics.ts";
 import { NodePlugin } from "../node/node_plugin.ts";
 import type { Run } from "../run.ts";
 import {
+  Node,
   NodeStageVolumeRequestSchema,
   VolumeCapability_AccessMode_Mode as Mode,
 } from "./generated/csi_pb.ts";
+import { attachment, FakeHost } from "../../tests/support/fake_host.ts";
+import { RpcRows, WRITER } from "../../tests/support/rpc_rows.ts";
 import { FLASHARRAY } from "../../tests/support/test_settings.ts";
 import { nodeService } from "./node_service.ts";
 import { answer, callSamples } from "./unary.ts";
@@ -133,3 +136,27 @@ Deno.test("NodeStageVolume refuses CHAP credentials that no array takes", async 
   equal(code, status.INVALID_ARGUMENT);
   match(message, /node\.session\.auth\.password has 11 characters/);
 });
+
+Deno.test("a stage that NodePublishVolume repeats reads the volume_context as the first one did", () =>
+  FakeHost.use(async (fake) => {
+    fake.scsi.luns.set(7, 7);
+    fake.folder("/stage/7");
+    // A crash left the dead mount gone and a format begun: the options of mkfs count.
+    await fake.records.write({
+      volumeId: "v7",
+      stagingPath: "/stage/7",
+      attachment: attachment(7),
+      format: { state: "started", type: "ext4", uuid: "0a1b2c3d-0000-4000-8000-000000000001" },
+      remounting: true,
+      published: [],
+    });
+    const publish = new RpcRows(nodeService(fake.plugin())).call(Node.method.nodePublishVolume, {
+      volumeId: "v7",
+      stagingTargetPath: "/stage/7",
+      targetPath: "/pods/1/mount",
+      volumeCapability: { ...WRITER, accessType: { case: "mount", value: { fsType: "ext4" } } },
+      volumeContext: { createoptions: "-L mine" },
+    });
+    await rejects(publish, /mkfs\.ext4 reported success, but \S+ holds no file system/);
+    match(fake.ran("mkfs.ext4 ").join(), /^mkfs\.ext4 .*-L mine -- \/dev\/\S+$/);
+  }));

@@ -10,7 +10,7 @@ export interface StageRequest {
   stagingPath: string;
   capability: Capability;
   attachment: Attachment;
-  /** From CreateVolume. The node reads `createoptions` (mkfs options) and ignores other keys. */
+  /** From CreateVolume: what the class says to nodes, such as `createoptions` (options of mkfs). */
   volumeContext: Record<string, string>;
   /** Of the class's node-stage secret; used by iSCSI only. */
   chap?: ChapCredentials;
@@ -31,6 +31,8 @@ export interface PublishRequest {
   readOnly: boolean;
   /** Which volume the controller has published; it must be the staged one when given. */
   attachment?: Attachment;
+  /** As of the stage: a dead mount of the volume is replaced by a stage that reads it again. */
+  volumeContext?: Record<string, string>;
 }
 
 /** NodeUnpublishVolume: the volume may still be published at other paths. */

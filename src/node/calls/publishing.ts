@@ -165,14 +165,14 @@ async function replaceDeadMount(
     ? await deathOf(context.host, { staged, record }, signal) !== undefined
     : record.remounting === true;
   if (!isNeeded) return;
-  const { volumeId, capability } = request;
+  const { volumeId, capability, volumeContext = {} } = request;
   if (capability.access.type === "mount") {
     checkMountFlags(context, { volumeId, capability, type: fsTypeOf(context, capability) });
   }
   const { stagingPath } = record;
   // It was staged before: nothing that is found on it now may be formatted over.
   const attachment = { ...record.attachment, everWritten: true };
-  const again = { volumeId, stagingPath, capability, attachment, volumeContext: {} };
+  const again = { volumeId, stagingPath, capability, attachment, volumeContext };
   const save = () => context.records.write(record);
   await stageBlock(
     context,
