@@ -71,6 +71,24 @@ function withoutExt4Discard(options: readonly string[]): string[] {
   return options.map((option, index) => index === at && !isSaid ? `${option},nodiscard` : option);
 }
 
+/** A file system to make. */
+interface NewFileSystem {
+  uuid: string;
+  /** Options of mkfs that the class or the configuration gives, each a word of its own. */
+  options: readonly string[];
+  /** Path of the device, or of a file in its place. */
+  device: string;
+}
+
+/**
+ * All arguments of `mkfsTool` for a new file system: the one place where ours join those that the
+ * class gives. It never forces mkfs.
+ */
+export function mkfsArguments(type: FsType, { uuid, options, device }: NewFileSystem): string[] {
+  const { mkfsUuid, withoutDiscard } = FILE_SYSTEMS[type];
+  return [...mkfsUuid(uuid), ...withoutDiscard(options), "--", device];
+}
+
 /** `text`, in any case of letters, as a file system that this driver makes; else `undefined`. */
 export function findFsType(text: string): FsType | undefined {
   return FS_TYPES.find((type) => type === text.toLowerCase());

@@ -1,5 +1,5 @@
 import { isPsoError, PsoError } from "../errors.ts";
-import { FILE_SYSTEMS, type FsType } from "../file_systems.ts";
+import { FILE_SYSTEMS, type FsType, mkfsArguments } from "../file_systems.ts";
 import { mkfsOptionsFault } from "../options/mkfs_options.ts";
 import { MiB } from "../size.ts";
 import { type BlockDevice, deviceNameOf, devicePath, readBlockDevice } from "./block_device.ts";
@@ -69,8 +69,8 @@ export async function makeFileSystem(
 ): Promise<Superblock> {
   const { device, type, uuid, options } = format;
   checkFormat(type, { sizeBytes: device.sizeBytes, options });
-  const { mkfsTool: tool, mkfsUuid, withoutDiscard } = FILE_SYSTEMS[type];
-  const args = [...mkfsUuid(uuid), ...withoutDiscard(options), "--", devicePath(device)];
+  const { mkfsTool: tool } = FILE_SYSTEMS[type];
+  const args = mkfsArguments(type, { uuid, options, device: devicePath(device) });
   await host.run(tool, args, {
     timeoutMs: NO_TIMEOUT_MS,
   });

@@ -6,7 +6,7 @@
  *     ./scripts/deno run -A tests/fuzz/options_fuzz.ts --seed 1 [--seconds 600]
  */
 import { deepEqual, equal } from "node:assert/strict";
-import { FILE_SYSTEMS, FS_TYPES, type FsType } from "../../src/file_systems.ts";
+import { FILE_SYSTEMS, FS_TYPES, type FsType, mkfsArguments } from "../../src/file_systems.ts";
 import { mkfsOptionsFault } from "../../src/options/mkfs_options.ts";
 import {
   mountOptionsFault,
@@ -14,6 +14,7 @@ import {
   splitMountOptions,
   unknownMountOptions,
 } from "../../src/options/mount_options.ts";
+import { ALLOWED_MOUNT_OPTIONS, type MountedType } from "../../src/options/mount_tables.ts";
 import { MiB } from "../../src/size.ts";
 import { joinWords, splitWords } from "../../src/words.ts";
 import { labelsIn, mkfsHarm, mountHarm } from "./option_oracles.ts";
@@ -26,6 +27,8 @@ import { Random } from "./random.ts";
  * it is exceeded three times in a row, because a busy machine exceeds it now and then.
  */
 const JUDGE_MS_MAX = 200;
+// The cast: TypeScript takes the keys of any object for strings.
+const MOUNTED_TYPES = Object.keys(ALLOWED_MOUNT_OPTIONS) as MountedType[];
 /** Of so many inputs that pass, one is given to the real mkfs. */
 const REAL_EVERY = 200;
 const IMAGE_BYTES: Record<FsType, number> = { xfs: 320 * MiB, ext4: 64 * MiB };
@@ -79,7 +82,9 @@ function timed<T>(judge: () => T): T {
 }
 
 function checkMkfs(type: FsType, words: readonly string[]): void {
-  const given = FILE_SYSTEMS[type].withoutDiscard(words);
+  const whole = mkfsArguments(type, { uuid: UUID, options: words, device: "image" });
+  // Without the UUID, which no class may give, and without the device.
+  const given = whole.slice(FILE_SYSTEMS[type].mkfsUuid(UUID).length, -2);
   for (const list of [words, given]) equal(mkfsHarm(type, list), undefined);
   deepEqual(labelsIn(type, given), labelsIn(type, words), "the label is what was asked for");
   deepEqual(splitWords(joinWords(words)), words, "a node reads what the controller read");
@@ -93,7 +98,7 @@ function judgeMount(elements: readonly string[], counts: FuzzCounts): void {
     counts.mount.passed++;
     equal(mountHarm(options.join(",")), undefined);
   }
-  for (const type of [...FS_TYPES, "nfs"] as const) {
+  for (const type of MOUNTED_TYPES) {
     if (timed(() => mountOptionsFault(type, options)) !== undefined) continue;
     equal(isTaken, true, "a node takes what a class may ask for");
     deepEqual(unknownMountOptions(type, options), []);
@@ -108,9 +113,8 @@ async function checkRealMkfs(type: FsType, words: readonly string[]): Promise<vo
     const image = `${folder}/image`;
     (await Deno.create(image)).close();
     await Deno.truncate(image, IMAGE_BYTES[type]);
-    const { mkfsTool, mkfsUuid, withoutDiscard } = FILE_SYSTEMS[type];
-    const { success } = await new Deno.Command(mkfsTool, {
-      args: [...mkfsUuid(UUID), ...withoutDiscard(words), "--", "image"],
+    const { success } = await new Deno.Command(FILE_SYSTEMS[type].mkfsTool, {
+      args: mkfsArguments(type, { uuid: UUID, options: words, device: "image" }),
       cwd: folder,
       stdin: "null",
       stdout: "null",
