@@ -1,23 +1,18 @@
+import { loadConfig } from "../../src/config/load.ts";
 import type { FlashArraySettings, FlashBladeSettings } from "../../src/config/model.ts";
 import type { NodePluginOptions } from "../../src/node/node_plugin.ts";
 
+const { config } = await loadConfig({
+  mode: "node",
+  valuesFile: "an empty values file",
+  readTextFile: () => Promise.resolve("{}"),
+});
+
 /** The section `flasharray` as an empty values file gives it. */
-export const FLASHARRAY: FlashArraySettings = {
-  sanType: "iscsi",
-  defaultFsType: "xfs",
-  defaultMkfsOptions: ["-q"],
-  defaultMountOptions: ["discard"],
-  preemptAttachments: true,
-  iscsiLoginTimeoutSeconds: 20,
-  iscsiAllowedCidrs: [],
-  multipath: true,
-};
+export const FLASHARRAY: FlashArraySettings = config.flasharray;
 
 /** The section `flashblade` as an empty values file gives it. */
-export const FLASHBLADE: FlashBladeSettings = {
-  snapshotDirectoryEnabled: false,
-  exportRules: undefined,
-};
+export const FLASHBLADE: FlashBladeSettings = config.flashblade;
 
 /** What a test wants otherwise of a node than its bed has it; of `flasharray` single keys. */
 export interface NodeChanges extends Omit<Partial<NodePluginOptions>, "flasharray"> {
