@@ -32,7 +32,7 @@ const SYSTEM_FOLDERS = [
 ];
 
 /** Debian's package of each tool, for the message that says what to install. */
-const PACKAGES: Record<ProtocolTool, string> & Record<string, string> = {
+const PACKAGES = {
   "mkfs.xfs": "xfsprogs",
   xfs_growfs: "xfsprogs",
   xfs_io: "xfsprogs",
@@ -57,7 +57,10 @@ const PACKAGES: Record<ProtocolTool, string> & Record<string, string> = {
   nvme: "nvme-cli",
   modprobe: "kmod",
   exportfs: "nfs-kernel-server",
-};
+} as const satisfies Record<ProtocolTool, string> & Record<string, string>;
+
+/** A tool whose package is known, so that a message can say what to install. */
+export type PackagedTool = keyof typeof PACKAGES;
 
 /** The packages that have another name on RHEL and its relatives, by Debian's name. */
 const RHEL_PACKAGES: Record<string, string> = {
@@ -75,7 +78,7 @@ const RHEL_PACKAGES: Record<string, string> = {
  * Debian, and on RHEL where that differs. `undefined` for a tool that PACKAGES does not list.
  */
 export function installHint(tool: string): string | undefined {
-  const debian = PACKAGES[tool];
+  const debian = new Map<string, string>(Object.entries(PACKAGES)).get(tool);
   if (debian === undefined) return undefined;
   const rhel = RHEL_PACKAGES[debian];
   return `install the package ${debian}${

@@ -8,7 +8,7 @@ import {
   REAL_PROTOCOLS,
   servesBlock,
 } from "../../protocols.ts";
-import { hasTool, installHint } from "../command.ts";
+import { hasTool, installHint, type PackagedTool } from "../command.ts";
 import {
   type Area,
   type Finding,
@@ -25,7 +25,7 @@ export const TOOL_TIMEOUT_MS = 10_000;
 
 /** A tool that the node plugin calls. */
 interface Tool {
-  name: string;
+  name: PackagedTool;
   area: Area;
   /** The arguments with which it prints its version; none for a tool that prints none. */
   version: string[];
