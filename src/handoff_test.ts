@@ -8,7 +8,8 @@ import {
   type NodeIdentity,
 } from "./handoff.ts";
 
-const node: NodeIdentity = {
+// Every field is here, so that none is left out of a node_id.
+const node: Required<NodeIdentity> = {
   name: "worker-1.example.com",
   protocols: ["iscsi", "fc", "nvme-tcp", "nfs"],
   iqn: "iqn.1993-08.org.debian:01:abcdef012345",

@@ -83,6 +83,7 @@ function volumeMethods({ provisioner, topology }: ControllerRows): UnaryMethod[]
 function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[] {
   return [
     method(Controller.method.validateVolumeCapabilities, {
+      keys: null,
       handle: async (request, { signal }) => {
         refuseMutable(request.mutableParameters);
         const answer = await provisioner().validateCapabilities({
@@ -97,6 +98,7 @@ function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[
       },
     }),
     method(Controller.method.controllerGetVolume, {
+      keys: null,
       handle: async (request, { signal }) => {
         const { volume, publishedNodeIds } = await provisioner().getVolume(
           request.volumeId,
@@ -106,6 +108,7 @@ function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[
       },
     }),
     method(Controller.method.listVolumes, {
+      keys: null,
       quiet: true,
       handle: async (request, { signal }) => {
         const { maxEntries, startingToken } = request;
@@ -123,6 +126,7 @@ function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[
       },
     }),
     method(Controller.method.getCapacity, {
+      keys: null,
       quiet: true,
       handle: (request) => {
         const room = provisioner().getCapacity({
@@ -202,11 +206,13 @@ function snapshotMethods(provisioner: () => Provisioner): UnaryMethod[] {
       },
     }),
     method(Controller.method.getSnapshot, {
+      keys: null,
       handle: async (request, { signal }) => ({
         snapshot: snapshotMessage(await provisioner().getSnapshot(request.snapshotId, signal)),
       }),
     }),
     method(Controller.method.listSnapshots, {
+      keys: null,
       quiet: true,
       handle: async (request, { signal }) => {
         const { maxEntries, startingToken, snapshotId, sourceVolumeId } = request;
@@ -233,6 +239,7 @@ export function controllerService(rows: ControllerRows): UnaryMethod[] {
     ...attachMethods(rows.provisioner),
     ...snapshotMethods(rows.provisioner),
     method(Controller.method.controllerGetCapabilities, {
+      keys: null,
       quiet: true,
       handle: () => ({
         capabilities: CAPABILITIES.map((type) => ({

@@ -25,6 +25,7 @@ async function bed(limits: Partial<CallLimits> = {}): Promise<Bed> {
     driverName: DRIVER_NAME,
     methods: [
       method(Node.method.nodeGetInfo, {
+        keys: null,
         handle: async () => {
           await promise;
           return { nodeId: "n" };

@@ -110,7 +110,7 @@ Deno.test("the endpoint serves Identity as controller and node alike must", asyn
 Deno.test("a method without a row is UNIMPLEMENTED, of served and of other services", async () => {
   await using served = await fixture([
     ...identity,
-    method(Node.method.nodeGetInfo, { handle: () => ({ nodeId: "n" }) }),
+    method(Node.method.nodeGetInfo, { keys: null, handle: () => ({ nodeId: "n" }) }),
   ]);
   await rejects(served.call(Node.method.nodeGetCapabilities, {}), codeIs(status.UNIMPLEMENTED));
   await rejects(
@@ -122,6 +122,7 @@ Deno.test("a method without a row is UNIMPLEMENTED, of served and of other servi
 Deno.test("the caller's deadline fires the handler's signal", async () => {
   const fired = Promise.withResolvers<unknown>();
   const row = method(Node.method.nodeGetInfo, {
+    keys: null,
     handle: (_request, { signal }) =>
       new Promise((_resolve, reject) =>
         signal.addEventListener("abort", () => {
@@ -154,6 +155,7 @@ Deno.test("a caller that goes away fires the handler's signal", async () => {
   const began = Promise.withResolvers<void>();
   const fired = Promise.withResolvers<unknown>();
   const row = method(Node.method.nodeGetInfo, {
+    keys: null,
     handle: (_request, { signal }) => {
       began.resolve();
       return new Promise((_resolve, reject) =>
@@ -185,6 +187,7 @@ Deno.test("stop() lets a running call finish, takes no other, and removes the so
   const began = Promise.withResolvers<void>();
   const finish = Promise.withResolvers<void>();
   const row = method(Node.method.nodeGetInfo, {
+    keys: null,
     handle: async () => {
       began.resolve();
       await finish.promise;
@@ -209,6 +212,7 @@ Deno.test("stop() lets a running call finish, takes no other, and removes the so
 Deno.test("stop() aborts what does not finish, with a code that is not final", async () => {
   const began = Promise.withResolvers<void>();
   const row = method(Node.method.nodeGetInfo, {
+    keys: null,
     handle: (_request, { signal }) => {
       began.resolve();
       return new Promise((_resolve, reject) =>

@@ -38,10 +38,12 @@ export function identityService({ version, topology, isReady }: IdentityOptions)
   });
   return [
     method(Identity.method.getPluginInfo, {
+      keys: null,
       quiet: true,
       handle: () => ({ name: DRIVER_NAME, vendorVersion: version }),
     }),
     method(Identity.method.getPluginCapabilities, {
+      keys: null,
       quiet: true,
       handle: () => ({
         capabilities: [
@@ -53,6 +55,10 @@ export function identityService({ version, topology, isReady }: IdentityOptions)
         ],
       }),
     }),
-    method(Identity.method.probe, { quiet: true, handle: () => ({ ready: isReady() }) }),
+    method(Identity.method.probe, {
+      keys: null,
+      quiet: true,
+      handle: () => ({ ready: isReady() }),
+    }),
   ];
 }

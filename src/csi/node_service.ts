@@ -70,6 +70,7 @@ function knownAttachment(context: Record<string, string>): Attachment | undefine
 function mountMethods(node: NodePlugin): UnaryMethod[] {
   return [
     method(Node.method.nodeStageVolume, {
+      keys: null,
       handle: async (request, { signal }) => {
         const { volumeId, stagingTargetPath: stagingPath, volumeContext } = request;
         const attachment = decodeAttachment(request.publishContext);
@@ -85,12 +86,14 @@ function mountMethods(node: NodePlugin): UnaryMethod[] {
       },
     }),
     method(Node.method.nodeUnstageVolume, {
+      keys: null,
       handle: async ({ volumeId, stagingTargetPath }, { signal }) => {
         await node.unstage({ volumeId, stagingPath: stagingTargetPath }, signal);
         return {};
       },
     }),
     method(Node.method.nodePublishVolume, {
+      keys: null,
       handle: async (request, { signal }) => {
         const capability = capabilityOf(request.volumeCapability);
         await node.publish({
@@ -106,6 +109,7 @@ function mountMethods(node: NodePlugin): UnaryMethod[] {
       },
     }),
     method(Node.method.nodeUnpublishVolume, {
+      keys: null,
       handle: async ({ volumeId, targetPath }, { signal }) => {
         await node.unpublish({ volumeId, targetPath }, signal);
         return {};
@@ -117,6 +121,7 @@ function mountMethods(node: NodePlugin): UnaryMethod[] {
 function lookMethods(node: NodePlugin): UnaryMethod[] {
   return [
     method(Node.method.nodeExpandVolume, {
+      keys: null,
       handle: async (request, { signal }) => {
         if (request.volumeCapability) capabilityOf(request.volumeCapability);
         const { sizeBytes } = await node.expand({
@@ -129,6 +134,7 @@ function lookMethods(node: NodePlugin): UnaryMethod[] {
       },
     }),
     method(Node.method.nodeGetVolumeStats, {
+      keys: null,
       quiet: true,
       handle: async (request, { signal }) => {
         const { volumeId, volumePath, stagingTargetPath } = request;
@@ -143,12 +149,14 @@ function lookMethods(node: NodePlugin): UnaryMethod[] {
       },
     }),
     method(Node.method.nodeGetInfo, {
+      keys: null,
       handle: async () => ({
         nodeId: encodeNodeId(await node.identity()),
         maxVolumesPerNode: BigInt(node.maxVolumesPerNode),
       }),
     }),
     method(Node.method.nodeGetCapabilities, {
+      keys: null,
       quiet: true,
       handle: () => ({
         capabilities: CAPABILITIES.map((type) => ({
@@ -162,6 +170,7 @@ function lookMethods(node: NodePlugin): UnaryMethod[] {
 function healthMethods(node: NodePlugin): UnaryMethod[] {
   return [
     method(Node.method.nodeGetVolumeHealth, {
+      keys: null,
       quiet: true,
       handle: async ({ volumeId, volumePublishPath: volumePath, stagingTargetPath }) => {
         const conditions = await node.health({
@@ -178,6 +187,7 @@ function healthMethods(node: NodePlugin): UnaryMethod[] {
       },
     }),
     method(Node.method.nodeGetStorageHealth, {
+      keys: null,
       quiet: true,
       handle: () => ({
         backendHealth: node.storageHealth().map(({ status, reason, message }) => ({

@@ -48,10 +48,10 @@ interface RequestContext {
 interface UnaryRow<Request extends DescMessage, Response extends DescMessage> {
   /**
    * What two calls must not do at once: the second one is answered ABORTED. Called after the fields
-   * were checked; may throw PsoError. Default: nothing is locked. All rows of an endpoint share one
-   * set of locks.
+   * were checked; may throw PsoError. All rows of an endpoint share one set of locks. `null` is
+   * written out: the call changes nothing, or what it calls has locks of its own (a node).
    */
-  keys?: (request: MessageShape<Request>) => string[];
+  keys: ((request: MessageShape<Request>) => string[]) | null;
   /**
    * True for calls that a healthy system makes all the time: their line is at debug level unless
    * they fail.

@@ -1,5 +1,11 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMethodUnary,
+  type MessageInitShape,
+  ScalarType,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { type ErrorCode, PsoError } from "../errors.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
@@ -9,6 +15,7 @@ import {
   Controller,
   CreateVolumeRequestSchema,
   type CreateVolumeResponseSchema,
+  file_csi,
   Node,
   VolumeCapability_AccessMode_Mode,
 } from "./generated/csi_pb.ts";
@@ -79,6 +86,7 @@ const done = () => Promise.resolve({ volume: { volumeId: "1/pvc-1", capacityByte
 Deno.test("a call answers what its handler gives, logs one line and takes one sample", async () => {
   const environment = bench();
   const row = method(Controller.method.createVolume, {
+    keys: null,
     handle: (request) => ({ volume: { volumeId: `1/${request.name}` } }),
   });
   const outcome = await call(row, createRequest(), environment);
@@ -232,7 +240,7 @@ Deno.test("bytes that are no message are INVALID_ARGUMENT, with a log line and a
 Deno.test("a quiet call is logged at debug, and as a warning when it fails", async () => {
   const environment = bench();
   const quiet = (handle: () => Promise<{ nodeId: string }>) =>
-    method(Node.method.nodeGetInfo, { quiet: true, handle });
+    method(Node.method.nodeGetInfo, { keys: null, quiet: true, handle });
   await call(quiet(() => Promise.resolve({ nodeId: "n" })), new Uint8Array(), environment);
   equal(environment.lines.length, 0);
   await call(
@@ -246,6 +254,7 @@ Deno.test("a quiet call is logged at debug, and as a warning when it fails", asy
 Deno.test("facts of a row replace those read from the request", async () => {
   const environment = bench();
   const row = method(Controller.method.createVolume, {
+    keys: null,
     facts: () => ({ name: "short" }),
     handle: done,
   });
@@ -256,6 +265,7 @@ Deno.test("facts of a row replace those read from the request", async () => {
 Deno.test("at debug the request and the response are logged without secrets", async () => {
   const environment = bench("debug");
   const row = method(Controller.method.createVolume, {
+    keys: null,
     handle: () => ({
       volume: { volumeId: "v", volumeContext: { chapPassword: "hidden", fsType: "xfs" } },
     }),
@@ -288,6 +298,7 @@ Deno.test("the handler's signal is the call's", async () => {
   const environment = bench();
   const caller = new AbortController();
   const row = method(Controller.method.createVolume, {
+    keys: null,
     handle: (_request, { signal }) =>
       new Promise((_resolve, reject) =>
         signal.addEventListener("abort", () => reject(signal.reason))
@@ -317,4 +328,21 @@ Deno.test("a long list of a message is cut at debug level", async () => {
   const { volume_capabilities: shown } = Object(environment.lines[0]?.message);
   equal(shown.length, 101);
   equal(shown.at(-1), "… (5000 items)");
+});
+
+Deno.test("the log names every id and name that a call of any CSI service has", () => {
+  const lacking: string[] = [];
+  const calls = file_csi.services.flatMap(({ methods }) => methods)
+    .filter((desc): desc is DescMethodUnary => desc.methodKind === "unary");
+  for (const desc of calls) {
+    for (const { localName, scalar } of desc.input.fields) {
+      if (scalar !== ScalarType.STRING || !/(^name|Id)$/.test(localName)) continue;
+      const request = create(desc.input);
+      Reflect.set(request, localName, "the-one");
+      const row = method(desc, { keys: null, handle: () => ({}) });
+      const { facts } = row.decode(toBinary(desc.input, request));
+      if (!Object.values(facts).includes("the-one")) lacking.push(`${desc.name} ${localName}`);
+    }
+  }
+  deepEqual(lacking, []);
 });

@@ -19,7 +19,7 @@ for (const seed of [13, 7351]) {
 
 Deno.test("the caller sees a call that fails inside, one that does not end, and a secret that is told", async () => {
   const row = (handle: () => Promise<Record<string, never>>) =>
-    method(Node.method.nodeGetCapabilities, { handle });
+    method(Node.method.nodeGetCapabilities, { keys: null, handle });
   const faults = [
     { handle: () => Promise.reject(new TypeError("x is undefined")), fault: /INTERNAL/ },
     { handle: () => new Promise<never>(() => {}), fault: /did not end/, hangMs: 10 },

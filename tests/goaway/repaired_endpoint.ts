@@ -27,6 +27,7 @@ const endpoint = await startEndpoint({
   methods: [
     ...identityService({ version: "0.0.0-test", topology: false, isReady: () => true }),
     method(Node.method.nodeGetInfo, {
+      keys: null,
       handle: async () => {
         say("called");
         await terminated.promise;
@@ -34,6 +35,7 @@ const endpoint = await startEndpoint({
       },
     }),
     method(Node.method.nodeGetCapabilities, {
+      keys: null,
       handle: (_request, { signal }) => {
         say("called");
         return new Promise((_resolve, reject) =>
