@@ -8,11 +8,17 @@ import {
 } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import type { Socket } from "node:net";
-import { connect as tlsConnect, type PeerCertificate, type TLSSocket } from "node:tls";
+import { connect as tlsConnect, type PeerCertificate } from "node:tls";
 import { withoutBrackets } from "./address.ts";
+import { trustSystemAuthorities } from "./authorities.ts";
 import { AnswerReader, type HttpResponse, TOO_LARGE, withCode } from "./answer_reader.ts";
 import { messageOf, PsoError } from "../errors.ts";
-import { foreignText } from "../foreign_text.ts";
+import {
+  certificateReason,
+  connectionReason,
+  isCertificateCode,
+  namesNoHost,
+} from "./connection_faults.ts";
 
 export type { HttpResponse } from "./answer_reader.ts";
 
@@ -23,7 +29,7 @@ export type { HttpResponse } from "./answer_reader.ts";
 export interface TlsTrust {
   /** `false`: any certificate is accepted, and the fields below are ignored. */
   verify: boolean;
-  /** CA certificates that are trusted instead of the system's. */
+  /** CA certificates that are trusted instead of the system's and Mozilla's. */
   caPem?: string;
   /**
    * SHA-256 of the only accepted certificate, hexadecimal with or without colons. Chain, name and
@@ -98,23 +104,6 @@ const FULL_HANDSHAKE = { ca: [] };
 const IDLE_MS = 15_000;
 const MAX_IDLE_CONNECTIONS = 64;
 
-/** Node's and OpenSSL's codes for a certificate that was checked and refused. */
-const CERTIFICATE_CODES = new RegExp(
-  "^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|" +
-    "HOSTNAME_MISMATCH|INVALID_CA|PIN_MISMATCH|NO_HOST_NAMES)",
-);
-
-const REASONS: Record<string, string> = {
-  ECONNREFUSED: "nothing listens there (ECONNREFUSED); check the address and port",
-  ENOTFOUND: "its name is not known (ENOTFOUND); check the name and the DNS",
-  EAI_AGAIN: "its name cannot be looked up now (EAI_AGAIN); check the DNS",
-  EHOSTUNREACH: "there is no way to it (EHOSTUNREACH); check network and firewall",
-  ENETUNREACH: "there is no way to its network (ENETUNREACH); check network and firewall",
-  ECONNRESET: "the connection was closed before the answer (ECONNRESET); look at the array's state",
-  EPIPE: "the connection was closed before the answer (EPIPE); look at the array's state",
-  ETIMEDOUT: "no connection in time (ETIMEDOUT); check network and firewall",
-};
-
 /**
  * One server with its own connections: a kept connection is used again without a new check, so
  * trust must never be shared.
@@ -143,6 +132,7 @@ export class HttpsClient {
       smallAnswerBytes: options.smallAnswerBytes ?? 64 * 1024,
     });
     const pool = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS, timeout: IDLE_MS };
+    if (scheme === "https") trustSystemAuthorities();
     this.#agent = scheme === "http" ? new PlainAgent(pool) : this.#tlsAgent(pool);
   }
 
@@ -309,7 +299,7 @@ export class HttpsClient {
         if (pin !== undefined && shown !== pin) {
           return fail(withCode("certificate is not the pinned one", "PIN_MISMATCH"));
         }
-        if (tls.verify && pin === undefined && namesNoHost(socket)) {
+        if (tls.verify && pin === undefined && namesNoHost(socket.getPeerCertificate())) {
           return fail(
             withCode("it names no host: give the array one with a subjectAltName", "NO_HOST_NAMES"),
           );
@@ -335,30 +325,26 @@ export class HttpsClient {
 
   async #explain(error: unknown, sent: boolean): Promise<TransportError> {
     const code = codeOf(error);
-    if (CERTIFICATE_CODES.test(code)) return await this.#certificateError(error, code);
+    if (isCertificateCode(code)) return await this.#certificateError(error, code);
     const options = { sent, cause: error };
     const { address } = this.#options;
     if (code === TOO_LARGE) {
       const message = `${address} gave more than is read: ${messageOf(error)}`;
       return new AnswerTooLargeError("unavailable", message, options);
     }
-    const reason = REASONS[code] ?? foreignText(messageOf(error));
+    const reason = connectionReason({ error, code, sent });
     return new TransportError("unavailable", `${address} cannot be reached: ${reason}`, options);
   }
 
   async #certificateError(error: unknown, code: string): Promise<TransportError> {
     const { address, tls } = this.#options;
-    const shown = await this.presentedFingerprint() ?? "unknown";
-    const pinned = this.#pin === undefined ? undefined : withColons(this.#pin);
-    const authorities = tls.caPem === undefined ? "the system's" : "the configured";
-    const why = pinned === undefined
-      ? `${
-        foreignText(messageOf(error))
-      } (${code}), checked against ${authorities} CA certificates; ` +
-        `configure the CA that signed it, or pin it: its SHA-256 fingerprint is ${shown} ` +
-        "(compare it with the array's own first)"
-      : `its SHA-256 fingerprint is ${shown} and the pinned one is ${pinned}; ` +
-        "if it was changed on purpose, pin the new one";
+    const why = certificateReason({
+      error,
+      code,
+      shown: await this.presentedFingerprint(),
+      pinned: this.#pin === undefined ? undefined : withColons(this.#pin),
+      hasOwnCa: tls.caPem !== undefined,
+    });
     return new TransportError("denied", `the certificate of ${address} is not trusted: ${why}`, {
       sent: false,
       cause: error,
@@ -369,14 +355,6 @@ export class HttpsClient {
 /** SNI is for names only; an IP address in it is refused by some servers. */
 function serverName(host: string): string {
   return /^[\d.]+$|:/.test(host) ? "" : host;
-}
-
-/**
- * A certificate without subjectAltName: the runtime would take its common name for the host's, which
- * authorities have not checked since RFC 6125.
- */
-function namesNoHost(socket: TLSSocket): boolean {
-  return (socket.getPeerCertificate().subjectaltname ?? "") === "";
 }
 
 function plainHex(fingerprint: string): string {

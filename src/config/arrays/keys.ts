@@ -108,8 +108,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     kinds: BOTH,
     required: false,
     meaning:
-      "CA certificates that the array's certificate must be signed by, instead of the system's: " +
-      "a PEM text, or the path of a PEM file.",
+      "CA certificates that the array's certificate must be signed by, instead of the system's and " +
+      "Mozilla's: a PEM text, or the path of a PEM file.",
   },
   {
     name: "CertFingerprint",
