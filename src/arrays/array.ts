@@ -337,8 +337,14 @@ export interface StorageArray {
   /** Whether the volume is connected to the node now; false when there is no such volume. */
   holds(volume: string, node: NodeIdentity, options?: NodeOptions): Promise<boolean>;
   /**
-   * Block only: the host objects by which this process connected the node, as `Volume.hosts` names
-   * them. No call.
+   * Block only: the node that this process connected by the host object of that name, which
+   * `Volume.hosts` gives; `undefined` once somebody else was seen to have changed it. No call.
    */
-  hostNamesOf(node: NodeIdentity): string[];
+  nodeOf(hostName: string): NodeIdentity | undefined;
+  /**
+   * Block only: looks whether the host objects by which this process connected nodes hold what they
+   * held then. One that does not is judged anew at the node's next connect. One list call, or none
+   * while no node was connected.
+   */
+  lookAtHosts(signal?: AbortSignal): Promise<void>;
 }

@@ -53,6 +53,7 @@ export class FleetChecks {
       await this.#identity.prove(member, status.id);
       member.status = status;
       await this.#timed(member, (within) => proveNames(member.array, within), signal);
+      await this.#timed(member, (within) => member.array.lookAtHosts(within), signal);
       if (!member.warm) await this.#list(member, signal);
       if (member.refusal) await this.#askAgain(member, signal);
       // Meanwhile another entry may have shown that this one is not what it seems.

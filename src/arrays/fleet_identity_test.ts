@@ -38,6 +38,7 @@ function arrayAt(address: string, answers: Answers) {
       return { items: [{ name: HANDLE.name }] };
     },
     listSnapshots: () => Promise.resolve({ items: [] }),
+    lookAtHosts: () => Promise.resolve(),
     findVolume: (name: string) => {
       if (name !== HANDLE.name) return Promise.resolve(undefined); // a check of the fleet
       asked.push(name);

@@ -22,6 +22,7 @@ function emptyArray(name: string, isWell: () => boolean): StorageArray & { asked
     findVolume: () => Promise.resolve(undefined),
     listVolumes: none,
     listSnapshots: none,
+    lookAtHosts: () => Promise.resolve(),
   };
   return array as unknown as StorageArray & { asked: number };
 }

@@ -24,7 +24,7 @@ interface Claim {
  */
 const MAX_IDENTITIES = 8;
 
-/** Names of the nodes that may stand behind a host object or an address. */
+/** Names of the nodes that may stand behind an address. */
 interface NodesBehind {
   /** Those that are it, or were it before their identity changed. */
   ever: string[];
@@ -47,8 +47,6 @@ export class NodeRegistry {
   readonly #nodes = new BoundedMap<string, KnownNode>(MAX_NODES);
   /** Address → names of the nodes that have or had it: behind a NAT, several share one. */
   readonly #addresses = new BoundedMap<string, Set<string>>(MAX_INITIATORS);
-  /** Array and host object → node name: on another array that name may be another machine's. */
-  readonly #hosts = new BoundedMap<string, string>(MAX_INITIATORS);
   readonly #claims = new BoundedMap<string, Claim>(MAX_INITIATORS);
   readonly #now: () => number;
 
@@ -75,11 +73,6 @@ export class NodeRegistry {
     }
   }
 
-  /** Notes by which host objects of an array the node is connected. */
-  learnHosts(array: string, hosts: readonly string[], nodeName: string): void {
-    for (const host of hosts) this.#hosts.set(hostKey(array, host), nodeName);
-  }
-
   /** The identities that the node of this name has and had, newest first; none when not known. */
   identitiesOf(nodeName: string): readonly NodeIdentity[] {
     return this.#nodes.get(nodeName)?.identities ?? [];
@@ -96,10 +89,8 @@ export class NodeRegistry {
     return claim === undefined || claim.node === nodeName ? undefined : claim.node;
   }
 
-  /** Which nodes an array may mean by a host object or a client address. */
-  nodesBehind(array: string, client: string): NodesBehind {
-    const byHost = this.#hosts.get(hostKey(array, client));
-    if (byHost !== undefined) return { ever: [byHost], now: [byHost] };
+  /** Which nodes an array may mean by a client address. */
+  nodesBehind(client: string): NodesBehind {
     const key = addressKey(client);
     const ever = [...this.#addresses.get(key) ?? []];
     const now = ever.filter((name) =>
@@ -128,10 +119,6 @@ function initiatorNames({ iqn, nqn, wwpns }: NodeIdentity): string[] {
 function initiatorKey(initiator: string): string {
   const name = initiator.toLowerCase();
   return /^[0-9a-f]{2}(:[0-9a-f]{2}){7}$/.test(name) ? name.replaceAll(":", "") : name;
-}
-
-function hostKey(array: string, host: string): string {
-  return `${array}\0${host.toLowerCase()}`;
 }
 
 /** Whether arrays cannot tell the two apart. */

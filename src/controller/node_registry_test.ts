@@ -13,23 +13,13 @@ function node(name: string, change: Partial<NodeIdentity> = {}): NodeIdentity {
   };
 }
 
-Deno.test("NodeRegistry knows a host object on the array where it was used, and nowhere else", () => {
-  const registry = new NodeRegistry();
-  registry.learn("id-a", node("a.example.org"));
-  registry.learnHosts("fa-1", ["UCS-blade-07"], "a.example.org");
-  deepEqual(registry.nodesBehind("fa-1", "ucs-blade-07").now, ["a.example.org"]);
-  deepEqual(registry.nodesBehind("fa-2", "ucs-blade-07"), { ever: [], now: [] });
-  deepEqual(registry.nodesBehind("fa-1", "a-example-org").ever, [], "a name alone proves nothing");
-  equal(registry.nodeIdOf("a.example.org"), "id-a");
-});
-
 Deno.test("NodeRegistry knows all nodes that share an address, in any spelling", () => {
   const registry = new NodeRegistry();
   registry.learn("id-a", node("a", { addresses: ["10.0.0.1", "fd00::1"] }));
   registry.learn("id-b", node("b", { addresses: ["10.0.0.1"] }));
-  deepEqual(registry.nodesBehind("fb-1", "10.0.0.1").now, ["a", "b"]);
-  deepEqual(registry.nodesBehind("fb-1", "FD00:0::1").now, ["a"]);
-  deepEqual(registry.nodesBehind("fb-1", "10.0.0.9").ever, []);
+  deepEqual(registry.nodesBehind("10.0.0.1").now, ["a", "b"]);
+  deepEqual(registry.nodesBehind("FD00:0::1").now, ["a"]);
+  deepEqual(registry.nodesBehind("10.0.0.9").ever, []);
 });
 
 Deno.test("NodeRegistry keeps what a node was before it was set up anew, each identity once", () => {
@@ -41,7 +31,7 @@ Deno.test("NodeRegistry keeps what a node was before it was set up anew, each id
   }
   equal(registry.nodeIdOf("a"), "new");
   deepEqual(registry.identitiesOf("a"), [now, old]);
-  deepEqual(registry.nodesBehind("fb-1", "10.0.0.1"), { ever: ["a"], now: [] });
+  deepEqual(registry.nodesBehind("10.0.0.1"), { ever: ["a"], now: [] });
 });
 
 Deno.test("NodeRegistry.otherNodeWith() names the node that has an initiator, in the array's spelling", () => {

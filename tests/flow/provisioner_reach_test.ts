@@ -220,6 +220,22 @@ Deno.test("lists hold no volumes and snapshots of a cluster whose longer name be
   });
 });
 
+Deno.test("a node's host that somebody emptied is listed by its own name, so that the volume is published again, which repairs it", async () => {
+  await ProvisionerBed.run(BLOCK, async (bed) => {
+    const volumeId = await bed.create("pvc-1");
+    await bed.publish(volumeId, NEW_W1);
+    const [query, empty] = [{ names: "w1" }, { iqns: [] }];
+    await bed.admin("fa-1", { method: "PATCH", path: "hosts", query, body: empty });
+    await bed.fleet.refresh(bed.signal);
+    deepEqual(await listed(bed), { [volumeId]: ["w1"] });
+    await bed.publish(volumeId, NEW_W1);
+    deepEqual(await listed(bed), { [volumeId]: [encodeNodeId(NEW_W1)] });
+    const call = { method: "GET", path: "hosts", query } as const;
+    const [host] = await bed.admin<{ iqns: string[] }>("fa-1", call);
+    deepEqual(host?.iqns, [NEW_W1.iqn]);
+  });
+});
+
 Deno.test("lists take no machine for a node because its host object has the node's name on another array", async () => {
   await ProvisionerBed.run({ flasharrays: 2, flashblades: 0 }, async (bed) => {
     const [one, two] = bed.fleet.members;

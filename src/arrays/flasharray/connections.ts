@@ -103,9 +103,14 @@ export class Connections {
     return attachmentFor(row.host?.name ?? host, lunOf(row));
   }
 
-  /** As StorageArray.hostNamesOf. */
-  hostNamesOf(node: NodeIdentity): string[] {
-    return this.#hosts.connectedNames(node);
+  /** As StorageArray.nodeOf. */
+  nodeOf(hostName: string): NodeIdentity | undefined {
+    return this.#hosts.nodeOf(hostName);
+  }
+
+  /** As StorageArray.lookAtHosts. */
+  async lookAtHosts(signal?: AbortSignal): Promise<void> {
+    await this.#hosts.lookAgain(signal);
   }
 
   /**

@@ -28,12 +28,13 @@ export class HostEditor {
     this.#context = context;
   }
 
-  /** Creates the host object with these initiators. */
-  async create(name: string, initiators: Initiators, signal?: AbortSignal): Promise<void> {
+  /** Creates the host object with these initiators; gives it as it is then. */
+  async create(name: string, initiators: Initiators, signal?: AbortSignal): Promise<HostItem> {
     const body = initiators.names.length > 0 ? { [initiators.family]: initiators.names } : {};
     const query = { names: name };
     const call = { method: "POST", path: "hosts", query, body, lane: "attach", signal } as const;
     await this.#context.rest.call(call);
+    return { name, ...body };
   }
 
   /** One PATCH of the host object. */
@@ -56,8 +57,12 @@ export class HostEditor {
     return rows.flatMap(({ volume }) => volume?.name ?? []);
   }
 
-  /** Gives the host object these initiators and takes all others out. */
-  async replace(host: HostItem, initiators: Initiators, signal?: AbortSignal): Promise<void> {
+  /** Gives the host object these initiators and takes all others out; gives it as it is then. */
+  async replace(
+    host: HostItem,
+    initiators: Initiators,
+    signal?: AbortSignal,
+  ): Promise<HostItem> {
     const name = host.name ?? "";
     const { family, names } = initiators;
     // Other kinds first: the array refuses NQNs beside others, even for a moment.
@@ -67,15 +72,16 @@ export class HostEditor {
       }
     }
     await this.patch(name, { [family]: names }, signal);
+    return { name, [family]: names };
   }
 
   /**
    * Adds what the host object lacks of the node's initiators, and takes out what the node does not
    * have any more. An initiator goes only if the node is known to have had it, or if every volume
-   * of the host is this cluster's; else it stays, and a warning names it. True when the host
-   * object was changed.
+   * of the host is this cluster's; else it stays, and a warning names it. Gives the host object as
+   * it is then: `host` itself when nothing was to be changed.
    */
-  async complete(host: HostItem, wanted: Completion): Promise<boolean> {
+  async complete(host: HostItem, wanted: Completion): Promise<HostItem> {
     const { owner, initiators, others, signal } = wanted;
     const { family, names } = initiators;
     const name = host.name ?? "";
@@ -95,7 +101,9 @@ export class HostEditor {
     if (added.length > 0) await this.patch(name, { [`add_${family}`]: added }, signal);
     const removed = await this.#removable(host, wanted);
     if (removed.length > 0) await this.patch(name, { [`remove_${family}`]: removed }, signal);
-    return added.length + removed.length > 0;
+    if (added.length + removed.length === 0) return host;
+    const left = (host[family] ?? []).filter((one) => !removed.includes(one));
+    return { ...host, [family]: [...left, ...added] };
   }
 
   /** The host's initiators of the kind that may be taken out of it. Warns of those that stay. */

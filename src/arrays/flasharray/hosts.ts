@@ -10,6 +10,7 @@ import { filterText } from "../rest/query.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
 import { areAllOfCluster, isOfCluster } from "./cluster_volumes.ts";
 import { type HostContext, HostEditor } from "./host_editor.ts";
+import { HostMemory } from "./host_memory.ts";
 import { HostOwner, secondNameFor } from "./host_rules.ts";
 import { holdsAny, holdsNone, type Initiators, initiatorsFor } from "./initiators.ts";
 import { type HostItem, hostItem } from "./wire.ts";
@@ -43,18 +44,15 @@ export type HostRole =
 const NAMES_PER_FILTER = 50;
 
 /**
- * The nodes' host objects on one FlashArray. Their names are remembered, so that an ordinary
- * connect needs no look at hosts.
+ * The nodes' host objects on one FlashArray. They are remembered, so that an ordinary connect needs
+ * no look at hosts; `lookAgain` tells which of them somebody changed since.
  */
 export class HostObjects {
   readonly #context: HostContext;
   readonly #editor: HostEditor;
-  /** Node, family and initiators → host name on the array. */
-  readonly #known = new Map<string, string>();
-  /** Host name in lower case → node that this process connected by it. */
-  readonly #nodes = new Map<string, NodeIdentity>();
+  readonly #memory = new HostMemory();
   /** Two volumes for a new node at once: one connect creates the host, the other waits for it. */
-  readonly #searches = new SingleFlight<string, string>();
+  readonly #searches = new SingleFlight<string, HostItem>();
   /**
    * Host name on the array → digest of the CHAP credentials that this process set there; absent
    * when that is not certain.
@@ -122,36 +120,48 @@ export class HostObjects {
   ): Promise<string> {
     const initiators = initiatorsFor(node, protocol);
     const key = keyOf(node, initiators);
-    const remembered = this.#known.get(key);
-    if (remembered !== undefined) return remembered;
     const owner = new HostOwner(node, known);
+    const remembered = this.#memory.nameFor(key, owner);
+    if (remembered !== undefined) return remembered;
     const wanted = { owner, initiators, cluster: known?.cluster, signal };
-    const name = await this.#searches.run(key, () => this.#findOrCreate(wanted));
-    // What it was for another node before is over: that one must not be cut off by it blindly.
-    for (const [other, hostName] of this.#known) {
-      const isSame = nameKey(hostName) === nameKey(name);
-      if (isSame && !other.startsWith(`${node.name} `)) this.#known.delete(other);
-    }
-    this.#known.set(key, name);
-    this.#nodes.set(nameKey(name), node);
-    return name;
+    const host = await this.#searches.run(key, () => this.#findOrCreate(wanted));
+    this.#memory.remember(key, { node, host });
+    return host.name ?? owner.plainName;
   }
 
   /** Drops what is known of a host object. To be called when the array says that it is gone. */
   forget(hostName: string): void {
-    for (const [key, name] of this.#known) {
-      if (nameKey(name) === nameKey(hostName)) this.#known.delete(key);
-    }
-    this.#nodes.delete(nameKey(hostName));
+    this.#memory.forget(hostName);
     this.#chap.delete(nameKey(hostName));
+  }
+
+  /**
+   * As StorageArray.lookAtHosts. One list call. A host object that is gone or holds other
+   * initiators than this process left in it is forgotten, so that the next connect judges anew whose
+   * it is.
+   */
+  async lookAgain(signal?: AbortSignal): Promise<void> {
+    const before = this.#memory.remembered();
+    if (before.length === 0) return;
+    const call = { path: "hosts", item: hostItem, signal } as const;
+    const hosts = await Array.fromAsync(this.#context.rest.all(call));
+    for (const { node, host } of this.#memory.outdated(before, hosts.filter(isLocal))) {
+      this.forget(host.name ?? "");
+      this.#context.log.warn(
+        "a host object was changed on the array: whose it is, the node's next publish decides",
+        { array: this.#context.label(), host: host.name, node: node.name },
+      );
+    }
   }
 
   /** Names of the host objects by which this process connected the node. */
   connectedNames(node: NodeIdentity): string[] {
-    const names = [...this.#known].flatMap(([key, name]) =>
-      key.startsWith(`${node.name} `) ? [name] : []
-    );
-    return [...new Set(names)];
+    return this.#memory.namesFor(node.name);
+  }
+
+  /** As StorageArray.nodeOf. */
+  nodeOf(hostName: string): NodeIdentity | undefined {
+    return this.#memory.nodeOf(hostName);
   }
 
   /**
@@ -203,7 +213,7 @@ export class HostObjects {
 
   /** Whether this process connected another node by the host: one that shares nothing with this. */
   #isOthers(hostName: string, owner: HostOwner): boolean {
-    const connected = this.#nodes.get(nameKey(hostName));
+    const connected = this.#memory.nodeOf(hostName);
     return connected !== undefined && !owner.mayBe(connected);
   }
 
@@ -212,8 +222,7 @@ export class HostObjects {
     const query = { filter: terms.join(" or ") };
     const call = { path: "hosts", query, item: hostItem, lane: "attach", signal } as const;
     const hosts = await Array.fromAsync(this.#context.rest.all(call));
-    // Hosts of a replication partner are listed too, as `array:host`.
-    return hosts.filter((host) => host.is_local !== false);
+    return hosts.filter(isLocal);
   }
 
   /** The host objects that hold one of the initiators or bear one of the node's names for it. */
@@ -227,10 +236,10 @@ export class HostObjects {
   }
 
   /**
-   * The name of the host object that serves the node, made or corrected when needed: one that
-   * holds an initiator of the node counts first, then one that bears its name.
+   * The host object that serves the node, made or corrected when needed: one that holds an
+   * initiator of the node counts first, then one that bears its name.
    */
-  async #findOrCreate(wanted: WantedHost): Promise<string> {
+  async #findOrCreate(wanted: WantedHost): Promise<HostItem> {
     const { owner, initiators } = wanted;
     const hosts = await this.#candidates(wanted);
     const holder = await this.#useHolder(hosts, wanted);
@@ -240,12 +249,11 @@ export class HostObjects {
       const namesake = hosts.find((host) => nameKey(host.name ?? "") === nameKey(name));
       if (!namesake) return await this.#create(name, wanted);
       // Only the local plane attaches without an initiator: there is nothing to set.
-      if (initiators.names.length === 0) return namesake.name ?? name;
+      if (initiators.names.length === 0) return namesake;
       if (!await this.#mayTakeOver(namesake, wanted)) continue;
       this.forget(namesake.name ?? name); // it may have been known as the host of another protocol
       this.#tellOfTakeOver(namesake, owner);
-      await this.#editor.replace(namesake, initiators, wanted.signal);
-      return namesake.name ?? name;
+      return await this.#editor.replace(namesake, initiators, wanted.signal);
     }
     throw new PsoError(
       "in_use",
@@ -260,7 +268,7 @@ export class HostObjects {
    * most of them. `undefined` when there is none; `in_use` when each holds initiators of other
    * machines too, because all of them would get the volume.
    */
-  async #useHolder(hosts: readonly HostItem[], wanted: WantedHost): Promise<string | undefined> {
+  async #useHolder(hosts: readonly HostItem[], wanted: WantedHost): Promise<HostItem | undefined> {
     const { owner, initiators, cluster, signal } = wanted;
     const share = (host: HostItem) => host[initiators.family]?.length ?? 0;
     const holders = hosts.filter((host) => holdsAny(host, initiators)).sort((a, b) =>
@@ -270,15 +278,10 @@ export class HostObjects {
     const own = holders.find((host) => owner.refusalOf(host) === undefined);
     if (own) {
       const others = holders.filter((host) => host !== own);
-      const isChanged = await this.#editor.complete(own, {
-        owner,
-        initiators,
-        others,
-        cluster,
-        signal,
-      });
-      if (isChanged) this.forget(own.name ?? "");
-      return own.name ?? owner.plainName;
+      const wish = { owner, initiators, others, cluster, signal };
+      const completed = await this.#editor.complete(own, wish);
+      if (completed !== own) this.forget(own.name ?? "");
+      return completed;
     }
     const [first] = holders;
     if (!first) return undefined;
@@ -331,11 +334,10 @@ export class HostObjects {
     );
   }
 
-  async #create(name: string, wanted: WantedHost): Promise<string> {
+  async #create(name: string, wanted: WantedHost): Promise<HostItem> {
     const { initiators, signal } = wanted;
     try {
-      await this.#editor.create(name, initiators, signal);
-      return name;
+      return await this.#editor.create(name, initiators, signal);
     } catch (error) {
       if (!mayBeAboutName(error)) throw error;
       // Somebody was quicker, or a call of ours whose answer was lost took effect: read again, and
@@ -343,12 +345,17 @@ export class HostObjects {
       const hosts = await this.#candidates(wanted);
       const holder = await this.#useHolder(hosts, wanted);
       if (holder !== undefined) return holder;
-      const isLocal = initiators.names.length === 0;
-      const same = hosts.find((host) => host.name === name && isLocal && holdsNone(host));
+      const isNameless = initiators.names.length === 0;
+      const same = hosts.find((host) => host.name === name && isNameless && holdsNone(host));
       if (!same) throw error;
-      return name;
+      return same;
     }
   }
+}
+
+/** Hosts of a replication partner are listed too, as `array:host`. */
+function isLocal(host: HostItem): boolean {
+  return host.is_local !== false;
 }
 
 function nameTerm(name: string): string {

@@ -138,9 +138,14 @@ export class Exports {
     return withoutAddresses(rules, addressesOf(node, known)).length < rules.length;
   }
 
-  /** As StorageArray.hostNamesOf: a FlashBlade has no host objects. */
-  hostNamesOf(): string[] {
-    return [];
+  /** As StorageArray.nodeOf: a FlashBlade has no host objects. */
+  nodeOf(): undefined {
+    return undefined;
+  }
+
+  /** As StorageArray.lookAtHosts: there is nothing to look at. */
+  lookAtHosts(): Promise<void> {
+    return Promise.resolve();
   }
 
   /**

@@ -38,7 +38,10 @@ export interface ArrayParts<F> {
     delete: StorageArray["deleteSnapshot"];
     list: StorageArray["listSnapshots"];
   };
-  attachments: Pick<StorageArray, "connect" | "disconnect" | "holds" | "hostNamesOf">;
+  attachments: Pick<
+    StorageArray,
+    "connect" | "disconnect" | "holds" | "nodeOf" | "lookAtHosts"
+  >;
 }
 
 /** How an array is made of its parts. */
@@ -86,6 +89,7 @@ export function restArray<F extends { arrayName: string }>(
     connect: (volume, node, options) => attachments.connect(volume, node, options),
     disconnect: (volume, node, options) => attachments.disconnect(volume, node, options),
     holds: (volume, node, options) => attachments.holds(volume, node, options),
-    hostNamesOf: (node) => attachments.hostNamesOf(node),
+    nodeOf: (hostName) => attachments.nodeOf(hostName),
+    lookAtHosts: (signal) => attachments.lookAtHosts(signal),
   };
 }

@@ -1,6 +1,5 @@
 import { addressKey } from "../../net/address.ts";
 import type { NodeKnowledge } from "../../arrays/array.ts";
-import { memberKey } from "../../arrays/fleet.ts";
 import type { NodeIdentity } from "../../handoff.ts";
 import type { ControllerContext } from "../context.ts";
 import { type LocatedVolume, placeKey, type VolumePlace } from "../volume_locator.ts";
@@ -26,7 +25,7 @@ export function knowledgeOf(
     earlier: nodes.identitiesOf(name),
     otherNodeWith: (initiator) => nodes.otherNodeWith(initiator, name),
     isNodeAddress: (client) => {
-      const { ever, now } = nodes.nodesBehind(memberKey(place.member), client);
+      const { ever, now } = nodes.nodesBehind(client);
       return now.length > 0 || ever.some((user) => users.includes(user));
     },
     otherUsers: others.flatMap((name) => nodes.identitiesOf(name)[0] ?? []),
@@ -45,7 +44,9 @@ export function nodesBehindRule(
   place: VolumePlace,
   client: string,
 ): string[] {
-  const { ever, now } = nodes.nodesBehind(memberKey(place.member), client);
+  const byHost = place.member.array.nodeOf(client);
+  if (byHost !== undefined) return [byHost.name];
+  const { ever, now } = nodes.nodesBehind(client);
   const users = new Set(published.nodesOf(placeKey(place)));
   const using = ever.filter((name) => users.has(name));
   return using.length > 0 || ever.length > now.length ? using : now;

@@ -1,4 +1,3 @@
-import { memberKey } from "../../arrays/fleet.ts";
 import { isMultiNode, isReadOnly } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import {
@@ -74,7 +73,6 @@ async function publishAt(
   nodes.learn(request.nodeId, node);
   const { readOnly } = mode;
   const attachment = await connect(context, { request, node, readOnly, place }, signal);
-  nodes.learnHosts(memberKey(member), member.array.hostNamesOf(node), node.name);
   const exclusive = !isMultiNode(request.capability.mode);
   const handle = request.volumeId;
   published.add(placeKey(place), node.name, { ...mode, exclusive, handle });
