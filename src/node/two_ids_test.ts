@@ -113,3 +113,23 @@ Deno.test("a target at which a volume is published by one id is not another's", 
     }
     await node.unpublish({ volumeId: "v7", targetPath });
   }));
+
+Deno.test("publish takes no staging path where another id is staged, and that id keeps it", () =>
+  FakeHost.use(async (fake) => {
+    fake.scsi.luns.set(7, 7);
+    const capability = { ...BLOCK_CAPABILITY, mode: "multi-node-multi-writer" } as const;
+    const node = fake.plugin();
+    const stage = {
+      volumeId: "v7",
+      stagingPath: "/stage/7",
+      attachment: attachment(7),
+      capability,
+    };
+    await node.stage({ ...stage, volumeContext: {} });
+    const other = { ...stage, volumeId: "k8s-v7", targetPath: "/pods/7/raw" };
+    const { code, message } = await failureOf(node.publish({ ...other, readOnly: false }));
+    assert.equal(code, "in_use");
+    assert.match(message, /where volume v7 is staged, which is not volume k8s-v7/);
+    await node.unstage(other).catch(() => {});
+    assert.deepEqual(targetsOf(fake), ["/stage/7/device"]);
+  }));

@@ -263,18 +263,27 @@ const publish = (fake: FakeHost, changes: Partial<PublishRequest>) =>
     ...changes,
   });
 
-Deno.test("publish of an unknown volume from another's staging path is refused, with any publish_context but the volume's own", () =>
+Deno.test("publish of an unknown volume is refused where another is staged, and without a record unless publish_context names what is there", () =>
   FakeHost.use(async (fake) => {
     await fake.stagedVolume(7);
-    for (const given of [undefined, attachment(8)]) {
+    const refusalOf = async (given: PublishRequest["attachment"]) => {
       const { code, message } = await failureOf(
         publish(fake, { volumeId: UNKNOWN, attachment: given }),
       );
       assert.equal(code, "in_use");
-      assert.match(message, /k8s-pvc-unknown.*\/stage\/7/);
+      return message;
+    };
+    for (const given of [undefined, attachment(7), attachment(8)]) {
+      assert.match(
+        await refusalOf(given),
+        /^\/stage\/7 is where volume v7 is staged.*k8s-pvc-unkn/,
+      );
+    }
+    await fake.records.remove("v7");
+    for (const given of [undefined, attachment(8)]) {
+      assert.match(await refusalOf(given), /k8s-pvc-unknown has no record.*\/stage\/7/);
     }
     assert.deepEqual(targetsOf(fake), ["/stage/7"]);
-    await fake.records.remove("v7");
     await publish(fake, { volumeId: "v7", attachment: attachment(7) });
     assert.deepEqual(targetsOf(fake), ["/stage/7", TARGET]);
   }));

@@ -7,7 +7,7 @@ import type { NodeContext } from "../context.ts";
 import { isBlock } from "../protocol.ts";
 import { blockConnection, fileConnection } from "../registry.ts";
 import type { PublishRequest } from "../requests.ts";
-import type { StageRecord } from "../stage_record.ts";
+import type { StageRecord, StageRecords } from "../stage_record.ts";
 import { deviceOfMount } from "../volume_mounts.ts";
 
 /** A volume that is to be published, and what is mounted where it should be staged. */
@@ -18,9 +18,28 @@ export interface StagedVolume {
 }
 
 /**
+ * `in_use` when another id has a staging path, be it for the same volume: what one id staged, the
+ * other would unstage.
+ */
+export async function refuseOthersPlace(
+  records: StageRecords,
+  { volumeId, stagingPath }: Pick<StageRecord, "volumeId" | "stagingPath">,
+): Promise<void> {
+  const holder = (await records.list()).find((one) =>
+    one.volumeId !== volumeId && one.stagingPath === stagingPath
+  );
+  if (!holder) return;
+  throw new PsoError(
+    "in_use",
+    `${stagingPath} is where volume ${holder.volumeId} is staged, which is not volume ` +
+      `${volumeId}: stage it at a path of its own`,
+  );
+}
+
+/**
  * Proves without a record that what is staged is the volume of publish_context, by its identity, and
- * gives a new record in place of the lost one. `in_use` when it is another volume, or when
- * publish_context does not say which it is.
+ * gives a new record in place of the lost one. `in_use` when it is another volume, when
+ * publish_context does not say which it is, or when another id has a record of this staging path.
  */
 export async function provenRecord(
   context: NodeContext,
@@ -28,6 +47,7 @@ export async function provenRecord(
   signal?: AbortSignal,
 ): Promise<StageRecord> {
   const { volumeId, attachment, capability } = request;
+  await refuseOthersPlace(context.records, { volumeId, stagingPath });
   if (attachment && await isStagedAs(context, { attachment, mount: staged }, signal)) {
     const device = isBlock(attachment)
       ? (await deviceOfMount(context.host, staged))?.name

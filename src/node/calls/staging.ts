@@ -14,6 +14,7 @@ import { checkMountFlags } from "./mount_flags.ts";
 import { makeFolder, resolvePlace } from "./places.ts";
 import { stageFileSystem } from "./shared_stage.ts";
 import { fsTypeOf, type Stage } from "./stage.ts";
+import { refuseOthersPlace } from "./staged_proof.ts";
 
 /**
  * NodeStageVolume. Order: record, attach, identity and size, format if it proves blank, check,
@@ -107,17 +108,7 @@ async function refuseOtherStage(
 ): Promise<void> {
   const mounts = await readMounts(host);
   const { volumeId, capability } = request;
-  const holder = stagedMount(mounts, stagingPath) &&
-    (await records.list()).find((one) =>
-      one.volumeId !== volumeId && one.stagingPath === stagingPath
-    );
-  if (holder) {
-    throw new PsoError(
-      "in_use",
-      `${stagingPath} is where volume ${holder.volumeId} is staged, which is not volume ` +
-        `${volumeId}: stage it at a path of its own`,
-    );
-  }
+  if (stagedMount(mounts, stagingPath)) await refuseOthersPlace(records, { volumeId, stagingPath });
   if (earlier && earlier.stagingPath !== stagingPath && stagedMount(mounts, earlier.stagingPath)) {
     throw new PsoError(
       "in_use",
