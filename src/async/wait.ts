@@ -116,6 +116,27 @@ export async function withDeadline<T>(
   }
 }
 
+/**
+ * Runs `work` with a signal that fires `graceMs` after the caller's own: for what cannot be called
+ * back, and whose outcome is soon known. Leaves no timer and no listener behind.
+ */
+export async function withGrace<T>(
+  { signal, graceMs }: { signal: AbortSignal; graceMs: number },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (signal.aborted) throw abortError(signal);
+  const own = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const onAbort = () => timer = setTimeout(() => own.abort(signal.reason), graceMs);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await work(own.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 /** How long an undo may take: its caller, who may be gone, holds the lock of the object until then. */
 export const UNDO_TIMEOUT_MS = 30_000;
 

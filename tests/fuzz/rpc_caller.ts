@@ -14,6 +14,8 @@ const HANG_MS = 8_000;
 export interface Outcome {
   code: number;
   message: string;
+  /** The answer of a call that was OK. */
+  bytes?: Uint8Array;
 }
 
 /** One set of locks, and what was said since the last look. */
@@ -53,7 +55,7 @@ export class RpcCaller {
       ]);
       const { code, message } = "status" in outcome ? outcome.status : { code: 0, message: "" };
       this.#judge(row.name, { code, message });
-      return { code, message };
+      return { code, message, bytes: "bytes" in outcome ? outcome.bytes : undefined };
     } finally {
       clearTimeout(deadline);
       clearTimeout(hang);

@@ -8,7 +8,7 @@ import {
 } from "../../net/https.ts";
 import type { Logger } from "../../log.ts";
 import type { Secret } from "../../secret.ts";
-import { abortError, pause, withDeadline } from "../../async/wait.ts";
+import { abortError, pause, withDeadline, withGrace } from "../../async/wait.ts";
 import type { Page } from "../array.ts";
 import { readAnswer, type RestBody } from "./answer.ts";
 import { type Lane, Limiter, type Permit } from "./limiter.ts";
@@ -66,6 +66,12 @@ export interface ReadingCall<T> extends RestCall<T> {
 }
 
 /** First wait before a repetition; doubled each time, half of it random. */
+/**
+ * A change that was sent is not called back by closing its connection: the array may carry it out
+ * later, after another call has looked at what is there and found nothing. So a caller that goes
+ * away still holds its locks until the answer is there, or for so long.
+ */
+export const CHANGE_GRACE_MS = 5_000;
 const BACKOFF_MS = 50;
 const BACKOFF_MAX_MS = 5_000;
 /**
@@ -318,11 +324,16 @@ export class RestClient {
     let end: SentCall["end"];
     try {
       const what = `${call.method} ${call.path}`;
-      const response = await withDeadline(
-        what,
-        { timeoutMs: callTimeoutMs, signal: request.signal },
-        (signal) => fetch({ ...request, signal }),
-      );
+      const send = (patience: AbortSignal) =>
+        withDeadline(
+          what,
+          { timeoutMs: callTimeoutMs, signal: patience },
+          (signal) => fetch({ ...request, signal }),
+        );
+      const isRead = call.method === "GET";
+      const response = isRead
+        ? await send(request.signal)
+        : await withGrace({ signal: request.signal, graceMs: CHANGE_GRACE_MS }, send);
       status = response.status;
       tellLimiter(permit, status);
       return response;
