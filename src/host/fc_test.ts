@@ -45,6 +45,10 @@ Deno.test("fcRoutes() pairs each port of this host with each port of the subsyst
     "host2": { port_name: "0x2100000000000001", node_name: "0x2000000000000001" },
     "rport-2:0-1": { ...OURS, node_name: "0x524a937000000000" },
     "rport-2:0-2": { ...OURS, node_name: "0x5000000000000000", port_name: "0x5000000000000009" },
+    // Not on line, without a name, and of a port of this host that is gone.
+    "rport-2:0-3": { ...OURS, node_name: "0x524a937000000000", port_state: "Blocked" },
+    "rport-2:0-4": OURS,
+    "rport-9:0-1": { ...OURS, node_name: "0x524a937000000000" },
   }, async (host) => {
     assert.deepEqual(
       await fcRoutes(host, {

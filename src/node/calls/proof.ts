@@ -1,7 +1,7 @@
 import { isPsoError, PsoError } from "../../errors.ts";
 import { type Mount, mountAt, readMounts } from "../../host/mountinfo.ts";
 import type { NodeContext } from "../context.ts";
-import { isBlock, isBlockRecord } from "../protocol.ts";
+import { type BlockAttachment, isBlock, isBlockRecord } from "../protocol.ts";
 import {
   blockConnection,
   fileConnection,
@@ -43,15 +43,15 @@ export async function isMountOfRecord(
   }
   const device = (await deviceOfMount(context.host, mount))?.name;
   if (device === undefined) return false;
-  return device === record.device || await isDeviceOf(context, { attachment, device });
+  return device === record.device ||
+    await isDeviceOf(context, { attachment: record.attachment, device });
 }
 
 /** Whether a device is the volume; a volume that is not published to this node (any more) is not. */
 async function isDeviceOf(
   context: NodeContext,
-  { attachment, device }: { attachment: StageRecord["attachment"]; device: string },
+  { attachment, device }: { attachment: BlockAttachment; device: string },
 ): Promise<boolean> {
-  if (!isBlock(attachment)) return false;
   try {
     return await blockConnection(attachment).isDeviceOf(context, { attachment, device });
   } catch (error) {
