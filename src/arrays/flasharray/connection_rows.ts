@@ -77,3 +77,17 @@ export function holderOf(
 export function lunOf(row: ConnectionItem): number {
   return row.lun ?? row.nsid ?? 0;
 }
+
+/** Whom the connections are for, as people read it; each once. */
+export function holdersIn(rows: readonly ConnectionItem[]): string {
+  const names = rows.map((row) => row.host?.name ?? `host group ${row.host_group?.name}`);
+  return [...new Set(names)].join(", ");
+}
+
+/** Whether the connection came by a host group by which one of the rows came too. */
+export function hasGroupIn(
+  rows: readonly ConnectionItem[],
+  { host_group: group }: ConnectionItem,
+): boolean {
+  return Boolean(group?.name) && rows.some((row) => row.host_group?.name === group?.name);
+}

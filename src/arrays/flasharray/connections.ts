@@ -2,14 +2,13 @@ import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
 import type { ConnectOptions, NodeOptions } from "../array.ts";
-import { ConnectionRows, holderOf, lunOf } from "./connection_rows.ts";
-import { isOfCluster } from "./cluster_volumes.ts";
+import { changeKey, ConnectionEnds, LOOKS, NOT_KNOWN } from "./connection_ends.ts";
+import { ConnectionRows, holdersIn, lunOf } from "./connection_rows.ts";
 import type { HostContext } from "./host_editor.ts";
 import { HostObjects, type HostRole } from "./hosts.ts";
 import { attachmentOf, type FlashArrayFacts } from "./ports.ts";
 import { type ConnectionItem, connectionItem, everWritten, type VolumeItem } from "./wire.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
-import { nameKey } from "../../names.ts";
 
 /** What connections need to know of the array besides its REST. */
 interface ConnectionContext extends HostContext {
@@ -44,17 +43,12 @@ interface Look {
   others: OtherConnection[];
 }
 
-/**
- * Looks at the connections before a call gives up: each but the last one ends what should not be
- * there.
- */
-const LOOKS = 4;
-
 /** Which hosts volumes of one FlashArray are connected to. */
 export class Connections {
   readonly #context: ConnectionContext;
   readonly #hosts: HostObjects;
   readonly #rows: ConnectionRows;
+  readonly #ends: ConnectionEnds;
   /**
    * Connects and disconnects of one host, one after another; those of other hosts run meanwhile. A
    * connect beside a disconnect has been given a LUN whose old connection was not gone yet
@@ -66,6 +60,8 @@ export class Connections {
     this.#context = context;
     this.#hosts = new HostObjects(context);
     this.#rows = new ConnectionRows(context);
+    const parts = { hosts: this.#hosts, rows: this.#rows, changes: this.#changes };
+    this.#ends = new ConnectionEnds({ ...context, ...parts });
   }
 
   /**
@@ -200,12 +196,12 @@ export class Connections {
   ): Promise<void> {
     const { volume, node, preempt, signal } = wanted;
     const foreign = others.filter(({ role }) => role === "other").map(({ row }) => row);
-    const fixed = preempt ? await this.#rowsOfOthers(volume, foreign, wanted) : foreign;
+    const fixed = preempt ? await this.#ends.rowsOfOthers(volume, foreign, wanted) : foreign;
     if (fixed.length === 0) {
-      for (const { row } of others) await this.#delete(volume, row, signal);
+      for (const { row } of others) await this.#ends.end(volume, row, signal);
       return;
     }
-    if (isMade && own) await this.#delete(volume, own, signal);
+    if (isMade && own) await this.#ends.end(volume, own, signal);
     const why = preempt ? ` (${NOT_KNOWN})` : "";
     throw new PsoError(
       "in_use",
@@ -213,24 +209,6 @@ export class Connections {
         `${holdersIn(fixed)}${why} and may serve one node only: ` +
         `detach it there before it is attached to ${node.name}`,
     );
-  }
-
-  /**
-   * Those of the connections that must stay. A volume that this cluster did not make may serve
-   * machines outside of it: only what is known as a node of this cluster may be cut off.
-   */
-  async #rowsOfOthers(
-    volume: string,
-    rows: ConnectionItem[],
-    { known, signal }: NodeOptions,
-  ): Promise<ConnectionItem[]> {
-    if (rows.length === 0) return [];
-    const { cluster } = known ?? {};
-    if (await isOfCluster(this.#context, volume, { cluster, signal })) return [];
-    const names = rows.flatMap((row) => row.host?.name ?? []);
-    const nodes = await this.#hosts.nodesAmong(names, { known, signal });
-    const others = rows.filter((row) => !nodes.has(row.host?.name ?? ""));
-    return rows.filter((row) => others.includes(row) || hasGroupIn(others, row));
   }
 
   /**
@@ -284,117 +262,22 @@ export class Connections {
     );
   }
 
-  /**
-   * As StorageArray.disconnect. One call per host object that this process connected the node by,
-   * and one that reads what is left: the node may be connected by a host of another name, by one
-   * of its former identities or by a host group. Only when nothing was connected is the volume
-   * itself looked up. `unavailable` when connections of the node keep coming back.
-   */
-  async disconnect(
+  /** As StorageArray.disconnect. */
+  disconnect(
     volume: string,
     node: NodeIdentity | "all",
-    options: NodeOptions = {},
+    options?: NodeOptions,
   ): Promise<boolean> {
-    const { signal } = options;
-    let isRemoved = false;
-    // Only host objects that this process connected the node by are tried without a look: one that
-    // bears the node's name may be another machine's.
-    for (const name of node === "all" ? [] : this.#hosts.connectedNames(node)) {
-      isRemoved = await this.#delete(volume, { host: { name } }, signal) || isRemoved;
-    }
-    for (let look = 0; look < LOOKS; look++) {
-      const { rows, mates } = await this.#rowsOfNode(volume, node, options);
-      if (rows.length === 0) {
-        return isRemoved || await this.#context.find(volume, signal) !== undefined;
-      }
-      const asked = node === "all" ? rows : mates;
-      const fixed = await this.#rowsOfOthers(volume, asked, options);
-      for (const row of rows.filter((row) => !fixed.includes(row) && !hasGroupIn(fixed, row))) {
-        isRemoved = await this.#delete(volume, row, signal) || isRemoved;
-      }
-      if (fixed.length > 0) throw this.#stillConnected(volume, fixed);
-    }
-    const who = node === "all" ? "a host" : `node ${node.name}`;
-    throw new PsoError(
-      "unavailable",
-      `volume ${volume} on array ${this.#context.label()} was connected to ${who} again while it ` +
-        "was being disconnected; try again",
-    );
-  }
-
-  #stillConnected(volume: string, rows: readonly ConnectionItem[]): PsoError {
-    return new PsoError(
-      "in_use",
-      `volume ${volume} on array ${this.#context.label()} is still connected to ` +
-        `${holdersIn(rows)} (${NOT_KNOWN}): detach it there`,
-    );
+    return this.#ends.disconnect(volume, node, options);
   }
 
   /** As StorageArray.holds. */
-  async holds(volume: string, node: NodeIdentity, options: NodeOptions = {}): Promise<boolean> {
-    return (await this.#rowsOfNode(volume, node, options)).rows.length > 0;
-  }
-
-  /**
-   * The volume's connections to one node, by any of its host objects, or to all nodes; and those of
-   * other hosts that end with them, because they came by the same host group.
-   */
-  async #rowsOfNode(
-    volume: string,
-    node: NodeIdentity | "all",
-    options: NodeOptions,
-  ): Promise<{ rows: ConnectionItem[]; mates: ConnectionItem[] }> {
-    const all = await this.#rows.read({ volume_names: volume }, options.signal);
-    if (node === "all" || all.length === 0) return { rows: all, mates: [] };
-    const names = all.flatMap((row) => row.host?.name ?? []);
-    const roles = await this.#hosts.rolesOf(names, volume, { ...options, node });
-    const rows = all.filter((row) => roles.has(row.host?.name ?? ""));
-    return { rows, mates: all.filter((row) => !rows.includes(row) && hasGroupIn(rows, row)) };
-  }
-
-  /**
-   * Ends one connection; false when there was none, whatever words the array refuses in. A
-   * connection by a host group ends for the whole group, because the array knows no other way.
-   */
-  async #delete(volume: string, row: ConnectionItem, signal?: AbortSignal): Promise<boolean> {
-    const holder = holderOf(row);
-    const query = { ...holder, volume_names: volume };
-    const call = { method: "DELETE", path: "connections", query, lane: "attach", signal } as const;
-    try {
-      const { rest } = this.#context;
-      await this.#changes.inTurn(changeKey(holder), () => rest.call(call), signal);
-      return true;
-    } catch (error) {
-      if (isRefusal(error, "missing", "destroyed")) return false;
-      if (!mayBeAboutName(error)) throw error;
-      if ((await this.#rows.read(query, signal)).length > 0) throw error;
-      return false;
-    }
+  holds(volume: string, node: NodeIdentity, options?: NodeOptions): Promise<boolean> {
+    return this.#ends.holds(volume, node, options);
   }
 
   /** Host names of each connected volume among `volumes`; what is gone meanwhile is left out. */
   async hostsOf(volumes: string[], signal?: AbortSignal): Promise<Map<string, string[]>> {
     return await this.#rows.hostsOf(volumes, signal);
   }
-}
-
-/** Completes a sentence about a host that has a volume which this cluster did not make. */
-const NOT_KNOWN = "no known node of this cluster, which did not make the volume";
-
-function holdersIn(rows: readonly ConnectionItem[]): string {
-  const names = rows.map((row) => row.host?.name ?? `host group ${row.host_group?.name}`);
-  return [...new Set(names)].join(", ");
-}
-
-/** Whether the connection came by a host group by which one of the rows came too. */
-function hasGroupIn(
-  rows: readonly ConnectionItem[],
-  { host_group: group }: ConnectionItem,
-): boolean {
-  return Boolean(group?.name) && rows.some((row) => row.host_group?.name === group?.name);
-}
-
-/** Changes with one key run one after another. */
-function changeKey(holder: { host_names?: string; host_group_names?: string }): string {
-  return nameKey(holder.host_names ?? `group ${holder.host_group_names}`);
 }

@@ -19,12 +19,16 @@ const W1: NodeIdentity = {
 const ESX = "iqn.1998-01.com.vmware:esx-1";
 
 /** An array whose host group g, of w1 and another host, has the volume. */
-function grouped(volume: string, other: string) {
+function grouped(volume: string, other: string, { w1 = [W1.iqn] } = {}) {
   let isConnected = true;
   const deletes: string[] = [];
+  const warned: Record<string, unknown>[] = [];
+  const warn = (_: string, { volume, node, sharedWith, group }: Record<string, unknown> = {}) =>
+    void warned.push({ volume, node, sharedWith, group });
+  const log = { ...silentLogger, warn };
   const itemsOf = (path: string, method: string): unknown[] => {
     if (path.startsWith("hosts")) {
-      return [{ name: "w1", iqns: [W1.iqn] }, { name: "other", iqns: [other] }];
+      return [{ name: "w1", iqns: w1 }, { name: "other", iqns: [other] }];
     }
     if (method === "DELETE") {
       deletes.push(decodeURIComponent(path));
@@ -51,8 +55,8 @@ function grouped(volume: string, other: string) {
   const rest = new RestClient({ fetch, dialect, token, label, log: silentLogger });
   const nobody = () => Promise.reject(new Error("not asked for"));
   const find = () => Promise.resolve(undefined);
-  const connections = new Connections({ rest, label, log: silentLogger, facts: nobody, find });
-  return { connections, deletes };
+  const connections = new Connections({ rest, label, log, facts: nobody, find });
+  return { connections, deletes, warned };
 }
 
 for (const node of [W1, "all"] as const) {
@@ -82,4 +86,32 @@ Deno.test("disconnect() of an imported volume ends a host group of which all hos
   const { connections, deletes } = grouped("oracle-data", ESX);
   equal(await connections.disconnect("oracle-data", W1, { known }), true);
   deepEqual(deletes, ["connections?host_group_names=g&volume_names=oracle-data"]);
+});
+
+const W2_IQN = "iqn.2024-01.org.example:w2";
+const W2: NodeIdentity = { ...W1, name: "w2", iqn: W2_IQN };
+
+Deno.test("disconnect() of one node never ends the host group of another node that uses the volume, and ends it with the last of them", async () => {
+  for (const volume of ["k8s-pvc-1", "oracle-data"]) {
+    const known = {
+      cluster: "k8s",
+      otherNodeWith: (iqn: string) => iqn === W2_IQN ? "w2" : undefined,
+    };
+    const { connections, deletes, warned } = grouped(volume, W2_IQN);
+    equal(
+      await connections.disconnect(volume, W1, { known: { ...known, otherUsers: [W2] } }),
+      true,
+    );
+    deepEqual(deletes, [], volume);
+    deepEqual(warned, [{ volume, node: "w1", sharedWith: "other", group: "g" }]);
+    equal(await connections.disconnect(volume, W1, { known }), true);
+    deepEqual(deletes, [`connections?host_group_names=g&volume_names=${volume}`]);
+  }
+});
+
+Deno.test("disconnect() of one node never ends the connection of a host that another node uses the volume by too", async () => {
+  const known = { cluster: "k8s", otherUsers: [W2] };
+  const { connections, deletes } = grouped("k8s-pvc-1", ESX, { w1: [W1.iqn ?? "", W2_IQN] });
+  equal(await connections.disconnect("k8s-pvc-1", W1, { known }), true);
+  deepEqual(deletes, []);
 });

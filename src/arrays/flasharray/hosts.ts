@@ -202,6 +202,18 @@ export class HostObjects {
     return new Set(hosts.filter((host) => owner.isOfNodes(host)).map(({ name }) => name ?? ""));
   }
 
+  /** Those of the hosts that hold an initiator of one of the nodes. One call for up to fifty. */
+  async hostsOfNodes(
+    hostNames: readonly string[],
+    nodes: readonly NodeIdentity[],
+    signal?: AbortSignal,
+  ): Promise<Set<string>> {
+    const owners = nodes.map((node) => new HostOwner(node, undefined));
+    const hosts = await this.#named(hostNames, signal);
+    const theirs = hosts.filter((host) => owners.some((owner) => owner.sharesWith(host)));
+    return new Set(theirs.map(({ name }) => name ?? ""));
+  }
+
   async #named(hostNames: readonly string[], signal?: AbortSignal): Promise<HostItem[]> {
     const hosts: HostItem[] = [];
     for (let start = 0; start < hostNames.length; start += NAMES_PER_FILTER) {
