@@ -162,15 +162,21 @@ export async function processesWith(name: string, value: string): Promise<number
  * Ends with SIGKILL every process whose environment holds `name=value`, by its id, and waits until
  * all are gone. Gives back the ids.
  */
-export async function killMarked(name: string, value: string): Promise<number[]> {
-  const left = await processesWith(name, value);
+export function killMarked(name: string, value: string): Promise<number[]> {
+  return endAll(`with ${name}=${value}`, () => processesWith(name, value));
+}
+
+/**
+ * Ends with SIGKILL every process that `find` answers, by its id, and waits until it answers none;
+ * `which` says in a message which they are. Gives back the ids.
+ */
+export async function endAll(which: string, find: () => Promise<number[]>): Promise<number[]> {
+  const left = await find();
   for (const pid of left) sendSignal(pid, "SIGKILL");
   await until(
-    `the processes ${left.join(", ")} with ${name}=${value} gone`,
-    async () => (await processesWith(name, value)).length === 0,
-    {
-      timeoutMs: KILL_WAIT_MS,
-    },
+    `the processes ${left.join(", ")} ${which} gone`,
+    async () => (await find()).length === 0,
+    { timeoutMs: KILL_WAIT_MS },
   );
   return left;
 }

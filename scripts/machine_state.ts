@@ -3,7 +3,8 @@
  * only; runs with -A.
  */
 import { processesWith } from "./child.ts";
-import { isBelow, loopDevices, mounts } from "./mounts.ts";
+import type { MountSpace } from "./mount_space.ts";
+import { isBelow, loopDevices, mounts, type MountView, TEMPORARY } from "./mounts.ts";
 import { readIfThere } from "./paths.ts";
 
 /** Lines that say what is there, by kind. */
@@ -22,6 +23,11 @@ export interface StateOptions {
   tmp: string;
   /** Others work on this machine too: look only at what carries the mark or lies below `tmp`. */
   shared: boolean;
+  /**
+   * Mount namespaces besides this process's, by what they are called: their mounts and processes
+   * are of the suite.
+   */
+  spaces: Map<string, MountSpace>;
 }
 
 const LISTENING_UNIX = "00010000"; // __SO_ACCEPTCON in the flags of /proc/net/unix
@@ -30,18 +36,36 @@ const LISTENING_TCP = "0A"; // TCP_LISTEN in the state of /proc/net/tcp
 export async function readMachineState(options: StateOptions): Promise<MachineState> {
   const { shared, tmp } = options;
   const loops = (await loopDevices()).filter(({ file }) => !shared || file.includes(`${tmp}/`));
-  const mounted = (await mounts()).filter(({ path }) => !shared || isBelow(path, tmp));
+  const mounted = await mountLines(options);
+  for (const [name, space] of options.spaces) {
+    mounted.push(...await spaceLines(options, name, space));
+  }
   return {
     loops: loops.map(({ device, file }) => `${device} ${file}`),
-    mounts: mounted.map(({ path, source }) => `${path} of ${source}`).sort(),
+    mounts: mounted,
     processes: await processLines(options),
     sockets: [...unixSockets(options), ...(shared ? [] : tcpSockets())].sort(),
     temporary: await temporaryFiles(options),
   };
 }
 
+/** The mounts in one of the further namespaces. */
+export async function spaceLines(
+  options: StateOptions,
+  name: string,
+  space: MountSpace,
+): Promise<string[]> {
+  return (await mountLines(options, space)).map((line) => `${line}, in lane ${name}`);
+}
+
+async function mountLines({ shared, tmp }: StateOptions, view?: MountView): Promise<string[]> {
+  return (await mounts(view)).filter(({ path }) => !shared || isBelow(path, tmp))
+    .map(({ path, source }) => `${path} of ${source}`).sort();
+}
+
 async function processLines(options: StateOptions): Promise<string[]> {
   const marked = await processesWith(options.mark.name, options.mark.value);
+  const spaces = [...options.spaces.values()];
   const lines: string[] = [];
   for await (const entry of Deno.readDir("/proc")) {
     const pid = Number(entry.name);
@@ -49,7 +73,8 @@ async function processLines(options: StateOptions): Promise<string[]> {
     const command = (await readIfThere(`/proc/${pid}/cmdline`).catch(() => undefined))?.split("\0")
       .join(" ").trim();
     if (!command) continue; // a kernel thread, a zombie, or gone
-    if (marked.includes(pid) || (!options.shared && /(^|\/)pso-bin( |$)/.test(command))) {
+    const isOwn = marked.includes(pid) || spaces.some((space) => space.holds(pid));
+    if (isOwn || (!options.shared && /(^|\/)pso-bin( |$)/.test(command))) {
       lines.push(`${pid} ${command}`);
     }
   }
@@ -76,9 +101,8 @@ function tcpSockets(): string[] {
 async function temporaryFiles({ shared, tmp }: StateOptions): Promise<string[]> {
   const own = [...Deno.readDirSync(tmp)].map((entry) => `${tmp}/${entry.name}`);
   if (shared) return own.sort();
-  const others = [...Deno.readDirSync("/tmp")].filter(({ name }) => name.startsWith("pso-")).map((
-    { name },
-  ) => `/tmp/${name}`);
+  const others = [...Deno.readDirSync("/tmp")].map(({ name }) => `/tmp/${name}`)
+    .filter((path) => path.startsWith(TEMPORARY));
   return await Promise.resolve([...own, ...others].sort());
 }
 

@@ -19,6 +19,18 @@ export interface LoopDevice {
   file: string;
 }
 
+/** How the path of every temporary folder of a test, a stand or a bench begins. */
+export const TEMPORARY = "/tmp/pso-";
+
+/** A mount namespace: where its mounts are read, and what stands before a command run in it. */
+export interface MountView {
+  mountinfo: string;
+  enter: string[];
+}
+
+/** The mount namespace of this process. */
+const HERE: MountView = { mountinfo: "/proc/self/mountinfo", enter: [] };
+
 const RELEASE_MS = 20_000;
 
 /** mountinfo writes space, tab, newline and backslash as three octal digits. */
@@ -37,9 +49,32 @@ export function parseMounts(mountinfo: string): Mount[] {
   });
 }
 
-/** All mounts of this process's namespace, in the order in which they were made. */
-export async function mounts(): Promise<Mount[]> {
-  return parseMounts(await Deno.readTextFile("/proc/self/mountinfo"));
+/** All mounts of a namespace, in the order in which they were made. */
+export async function mounts({ mountinfo }: MountView = HERE): Promise<Mount[]> {
+  return parseMounts(await Deno.readTextFile(mountinfo));
+}
+
+/**
+ * Takes what is mounted below temporary folders out of a namespace that was just copied: a copy
+ * would keep the devices of others busy. They keep theirs.
+ */
+export async function dropTemporary(view: MountView): Promise<void> {
+  const copies = async () =>
+    (await mounts(view)).map(({ path }) => path).filter((path) => path.startsWith(TEMPORARY));
+  const found = await copies();
+  if (found.length === 0) return;
+  // lazy takes what is below a mount with it, and umount(8) then complains that this is gone
+  const { stderr } = await tryTool(...commandIn(view, "umount", ["--lazy", ...found]));
+  if ((await copies()).length > 0) throw new Error(`copies of mounts stay: ${stderr.trim()}`);
+}
+
+/** The command that runs a tool in a namespace. */
+function commandIn(
+  { enter: [first, ...words] }: MountView,
+  tool: string,
+  args: string[],
+): [string, string[]] {
+  return first === undefined ? [tool, args] : [first, [...words, tool, ...args]];
 }
 
 /** True when `path` is `folder` or lies below it. */
@@ -66,18 +101,18 @@ export async function loopDevices(): Promise<LoopDevice[]> {
  * lies below them; then detaches those loop devices. Throws, naming it, when something is still
  * there after 20 s. Doing it again finds nothing to do.
  */
-export async function releaseBelow(folders: string[]): Promise<void> {
+export async function releaseBelow(folders: string[], view: MountView = HERE): Promise<void> {
   const ours = (path: string) => folders.some((folder) => isBelow(path, folder));
   let last = "";
   const isFree = async () => {
     const loops = (await loopDevices()).filter((loop) =>
       folders.some((folder) => loop.file.includes(`${folder}/`))
     );
-    const mounted = (await mounts()).filter((mount) =>
+    const mounted = (await mounts(view)).filter((mount) =>
       ours(mount.path) || loops.some((loop) => loop.device === mount.source)
     );
     for (const mount of mounted.reverse()) {
-      last = (await tryTool("umount", [mount.path])).stderr.trim() || last;
+      last = (await tryTool(...commandIn(view, "umount", [mount.path]))).stderr.trim() || last;
     }
     for (const loop of loops) {
       last = (await tryTool("losetup", ["-d", loop.device])).stderr.trim() || last;
@@ -98,14 +133,15 @@ export async function releaseBelow(folders: string[]): Promise<void> {
  * Removes a folder and what is in it, and refuses while anything is mounted below: through a bind
  * mount of / it would empty the machine.
  */
-export async function removeFolder(folder: string): Promise<void> {
-  const mounted = (await mounts()).filter((mount) => isBelow(mount.path, folder));
+export async function removeFolder(folder: string, view: MountView = HERE): Promise<void> {
+  const mounted = (await mounts(view)).filter((mount) => isBelow(mount.path, folder));
   if (mounted.length > 0) {
     throw new Error(
       `cannot remove ${folder}: ${mounted.map((mount) => mount.path).join(", ")} is still mounted`,
     );
   }
-  if (await exists(folder)) await runTool("rm", ["-rf", "--one-file-system", folder]);
+  if (!await exists(folder)) return;
+  await runTool(...commandIn(view, "rm", ["-rf", "--one-file-system", folder]));
 }
 
 /**

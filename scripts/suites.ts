@@ -3,13 +3,14 @@
  * other: with --parallel they are threads of it, and a process that one of them starts holds the
  * file locks of the others for a moment.
  */
+import { ROOT } from "./program.ts";
 
 export interface Suite {
   name: string;
   what: string;
   /**
-   * What `deno test` is given; `tests/*` at the end means the test files directly in that folder.
-   * None: see `checks`.
+   * What `deno test` is given, the longest first; `tests/*` at the end means the test files
+   * directly in that folder. None: see `checks`.
    */
   paths?: string[];
   /** Command lines of the project's Deno that must each end with 0, instead of tests. */
@@ -20,8 +21,8 @@ export interface Suite {
    */
   eachAlone?: boolean;
   /**
-   * Some processes at once, with a share of the files each. Not for tests that bind a copy of `/`
-   * with all that is mounted below it: the copies keep the others' mounts and devices busy.
+   * Two processes at once, each in a mount namespace of its own (Surroundings.lanes), so that what
+   * one has mounted keeps no device of the other busy. Loop devices and ports are common to both.
    */
   sideBySide?: boolean;
   /**
@@ -53,7 +54,17 @@ export const SUITES: Suite[] = [
   {
     name: "unit",
     what: "rules, tables and parsers, beside their source",
-    paths: ["src", "scripts"],
+    paths: [
+      "src/node/crash_test.ts",
+      "scripts/protocols_test.ts",
+      "src/node/hostile_options_test.ts",
+      "src/node/node_plugin_test.ts",
+      "src/node/calls/format_test.ts",
+      "src/node/block_protocols_test.ts",
+      "src",
+      "scripts",
+    ],
+    sideBySide: true,
     timeoutMs: 10 * MINUTE,
   },
   {
@@ -79,15 +90,22 @@ export const SUITES: Suite[] = [
   {
     name: "wire",
     what: "gRPC on a unix socket with real clients",
-    paths: ["tests/*"],
+    paths: ["tests/floods_test.ts", "tests/goaway_test.ts", "tests/*"],
+    sideBySide: true,
     needsProgram: true,
     timeoutMs: 15 * MINUTE,
   },
   {
     name: "flow",
     what: "controller and nodes over real sockets with real devices; each step killed once",
-    paths: ["tests/flow"],
+    paths: [
+      "tests/flow/kill_node_test.ts",
+      "tests/flow/shutdown_test.ts",
+      "tests/flow/kill_controller_test.ts",
+      "tests/flow",
+    ],
     eachAlone: true,
+    sideBySide: true,
     needsProgram: true,
     timeoutMs: 40 * MINUTE,
   },
@@ -131,6 +149,33 @@ export function filesOf(suite: Suite, namesInTests: string[]): string[] {
       .filter((file) => !named.includes(file))
       .sort();
   });
+}
+
+/** All test files below the paths, each once. */
+export function testFiles(paths: string[]): string[] {
+  const found = paths.flatMap((path) => {
+    if (path.endsWith("_test.ts")) return [path];
+    return [...Deno.readDirSync(`${ROOT}/${path}`)].flatMap(({ name, isDirectory }) =>
+      isDirectory
+        ? testFiles([`${path}/${name}`])
+        : name.endsWith("_test.ts")
+        ? [`${path}/${name}`]
+        : []
+    ).sort();
+  });
+  return [...new Set(found)];
+}
+
+/** A process starts in seconds, and the last one to end should not go on alone for long. */
+const GROUPS = 6;
+
+/** The files that one process runs, process by process, in the order in which these begin. */
+export function groupsOf(suite: Suite, paths: string[]): string[][] {
+  if (suite.eachAlone) return testFiles(paths).map((file) => [file]);
+  if (!suite.sideBySide) return [paths];
+  const groups: string[][] = Array.from({ length: GROUPS }, () => []);
+  testFiles(paths).forEach((file, index) => groups[index % GROUPS]?.push(file));
+  return groups.filter((group) => group.length > 0);
 }
 
 /** What `deno test` says in its last line. */

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { differences, type MachineState } from "./machine_state.ts";
 import { parseMounts } from "./mounts.ts";
-import { filesOf, readCounts, skippedIn, type Suite } from "./suites.ts";
+import { ROOT } from "./program.ts";
+import {
+  filesOf,
+  groupsOf,
+  readCounts,
+  skippedIn,
+  type Suite,
+  SUITES,
+  testFiles,
+} from "./suites.ts";
 
 const COUNTS: [string, string, number, { passed: number; failed: number; skipped: number }][] = [
   ["all passed", "ok | 2 passed | 0 failed (7ms)\n", 0, { passed: 2, failed: 0, skipped: 0 }],
@@ -55,9 +65,37 @@ Deno.test("skippedIn() names the skipped tests of a JUnit report", () => {
 Deno.test("filesOf() leaves a file that has its own suite out of tests/*", () => {
   const wire: Suite = { name: "wire", what: "", paths: ["tests/*"], timeoutMs: 1 };
   assert.deepEqual(
-    filesOf(wire, ["goaway_test.ts", "links_test.ts", "skips.ts", "containerfile_test.ts"]),
-    ["tests/goaway_test.ts"],
+    filesOf(wire, ["permissions_test.ts", "links_test.ts", "skips.ts", "containerfile_test.ts"]),
+    ["tests/permissions_test.ts"],
   );
+});
+
+/** Two files of this folder, and one of another. */
+const FILES = ["scripts/up_test.ts", "scripts/suites_test.ts", "scripts/layers_test.ts"];
+const GROUPINGS: [string, Partial<Suite>, string[][]][] = [
+  ["one process has all", {}, [FILES]],
+  ["each file has its own", { eachAlone: true }, FILES.map((one) => [one])],
+  ["each begins in its turn", { sideBySide: true, eachAlone: true }, FILES.map((one) => [one])],
+  ["side by side they are shared out", { sideBySide: true }, FILES.map((one) => [one])],
+];
+
+for (const [rule, fields, want] of GROUPINGS) {
+  Deno.test(`groupsOf(): ${rule}`, () => {
+    assert.deepEqual(groupsOf({ name: "some", what: "", timeoutMs: 1, ...fields }, FILES), want);
+  });
+}
+
+Deno.test("groupsOf() gives each file of unit to one process, with few processes", () => {
+  const unit = SUITES.find((suite) => suite.name === "unit");
+  assert(unit?.paths);
+  const groups = groupsOf(unit, unit.paths);
+  assert.deepEqual(groups.flat().toSorted(), testFiles(unit.paths).toSorted());
+  assert(groups.length <= 6);
+});
+
+Deno.test("a test file that a suite names is there", () => {
+  const files = SUITES.flatMap(({ paths = [] }) => paths).filter((path) => path.endsWith(".ts"));
+  assert.deepEqual(files.filter((path) => !existsSync(`${ROOT}/${path}`)), []);
 });
 
 Deno.test("differences() names what came and what went, by kind", () => {

@@ -7,11 +7,13 @@ import { complain, say } from "./shell.ts";
 import {
   type Counts,
   filesOf,
+  groupsOf,
   readCounts,
   skippedIn,
   type Suite,
   SUITES,
   TEST_COMMAND,
+  testFiles,
 } from "./suites.ts";
 import { type Lane, Surroundings } from "./surroundings.ts";
 
@@ -39,8 +41,6 @@ interface Outcome extends Counts {
 const BREAKDOWNS = [128 + 6, 128 + 11];
 /** Processes of a suite that run side by side. Most tests wait as long as they compute. */
 const LANES = 2;
-/** A process starts in seconds, and the last one to end should not go on alone for long. */
-const GROUPS = 3 * LANES;
 
 interface TestRun {
   place: Lane;
@@ -61,7 +61,7 @@ async function runFiles(
   { place, flags, timeoutMs, late }: TestRun,
 ): Promise<Counts> {
   for (let repeatsLeft = 2;; repeatsLeft--) {
-    const { code, output } = await runShown([DENO, ...flags, ...files], {
+    const { code, output } = await runShown(place.command([DENO, ...flags, ...files]), {
       env: place.env,
       timeoutMs,
       late,
@@ -75,30 +75,6 @@ async function runFiles(
   }
 }
 
-/** All test files below the paths, each once. */
-function testFiles(paths: string[]): string[] {
-  const found = paths.flatMap((path) => {
-    if (path.endsWith("_test.ts")) return [path];
-    return [...Deno.readDirSync(`${ROOT}/${path}`)].flatMap(({ name, isDirectory }) =>
-      isDirectory
-        ? testFiles([`${path}/${name}`])
-        : name.endsWith("_test.ts")
-        ? [`${path}/${name}`]
-        : []
-    ).sort();
-  });
-  return [...new Set(found)];
-}
-
-/** The files that one process runs, process by process. */
-function groupsOf(suite: Suite, files: string[]): string[][] {
-  if (suite.eachAlone) return testFiles(files).map((file) => [file]);
-  if (!suite.sideBySide) return [files];
-  const groups: string[][] = Array.from({ length: GROUPS }, () => []);
-  testFiles(files).forEach((file, index) => groups[index % GROUPS]?.push(file));
-  return groups.filter((group) => group.length > 0);
-}
-
 /** Runs the groups of a suite, a process for each; gives back the names of skipped tests. */
 async function runGroups(
   groups: string[][],
@@ -106,13 +82,14 @@ async function runGroups(
 ): Promise<string[]> {
   const { around, suite, add } = options;
   const names: string[] = [];
-  const late = suite.sideBySide ?? false;
-  const lanes = late ? LANES : 1;
-  const places = await Promise.all(Array.from({ length: lanes }, (_, lane) => around.lane(lane)));
-  await inLanes(groups, lanes, async (group, lane) => {
-    const place = places[lane];
-    if (!place) throw new Error(`there is no lane ${lane}`);
-    const junit = `${around.tmp}/junit-${lane}.xml`;
+  const lanes = suite.sideBySide
+    ? await around.lanes(Math.min(LANES, groups.length))
+    : [await around.alone()];
+  const late = lanes.length > 1;
+  await inLanes(groups, lanes.length, async (group, number) => {
+    const place = lanes[number];
+    if (!place) throw new Error(`there is no lane ${number}`);
+    const junit = `${around.tmp}/junit-${place.name}.xml`;
     const flags = [...options.flags, `--junit-path=${junit}`];
     add(await runFiles(group, { place, flags, timeoutMs: suite.timeoutMs, late }));
     names.push(...skippedIn(await readIfThere(junit) ?? ""));
