@@ -1,6 +1,7 @@
 import { PsoError } from "./errors.ts";
 import { type NvmePortalProtocol, type Protocol, PROTOCOL_FACTS, PROTOCOLS } from "./protocols.ts";
 import { parseIp } from "./net/cidr.ts";
+import { packAddresses, unpackV4, unpackV6 } from "./net/packed_addresses.ts";
 import { isStorageName, type StorageName, storageNameFault } from "./storage_names.ts";
 
 // What controller and nodes tell each other: node_id (node → controller) and publish_context
@@ -42,7 +43,8 @@ export function fitsNodeId(node: NodeIdentity): boolean {
 /**
  * node_id of CSI: `1;<name>;<protocol letters>` and then `;i=<IQN>`, `;u=<UUID of the NQN>` or
  * `;n=<NQN>`, `;w=<WWPNs>`, `;a=<addresses>` for what there is. UUID and WWPNs are binary in
- * base64url. Throws `invalid` when it does not fit in 256 bytes.
+ * base64url. Addresses that are too many for that form follow packed, as `;4=` and `;6=`; a
+ * controller that does not know these keys reads the others. Throws `invalid` when it does not fit in 256 bytes.
  */
 export function encodeNodeId(node: NodeIdentity): string {
   const nodeId = nodeIdOf(node);
@@ -70,8 +72,29 @@ function nodeIdOf(node: NodeIdentity): string {
   if (uuid) parts.push(`u=${hexToBase64(uuid.replaceAll("-", ""))}`);
   else if (node.nqn) parts.push(`n=${node.nqn}`);
   if (node.wwpns.length > 0) parts.push(`w=${hexToBase64(node.wwpns.join(""))}`);
-  if (node.addresses.length > 0) parts.push(`a=${node.addresses.join(",")}`);
-  return parts.join(";");
+  return withAddresses(parts.join(";"), node.addresses);
+}
+
+/** With as many addresses as text as there is room for, and the rest packed. */
+function withAddresses(start: string, addresses: readonly string[]): string {
+  const written = (asText: number): string | undefined => {
+    const packed = packAddresses(addresses.slice(asText));
+    return packed && start + [
+          ["a", addresses.slice(0, asText).join(",")],
+          ["4", packed.v4],
+          ["6", packed.v6],
+        ].map(([key, value]) => value === "" ? "" : `;${key}=${value}`).join("");
+  };
+  const fits = (text?: string) => text !== undefined && bytesOf(text) <= NODE_ID_MAX_BYTES;
+  const plain = written(addresses.length) ?? start;
+  if (fits(plain)) return plain;
+  let best = written(0) ?? plain;
+  for (let asText = 1; fits(best) && asText < addresses.length; asText++) {
+    const next = written(asText);
+    if (!fits(next)) break;
+    best = next ?? best;
+  }
+  return best;
 }
 
 function uuidOf(hex: string): string {
@@ -110,10 +133,12 @@ export function decodeNodeId(nodeId: string): NodeIdentity | undefined {
       else if (part.startsWith("u=")) {
         node.nqn = `nqn.2014-08.org.nvmexpress:uuid:${uuidOf(base64ToHex(value))}`;
       } else if (part.startsWith("w=")) node.wwpns = base64ToHex(value).match(/.{16}/g) ?? [];
-      else if (part.startsWith("a=")) node.addresses = value.split(",");
+      else if (part.startsWith("a=")) node.addresses.push(...value.split(","));
+      else if (part.startsWith("4=")) node.addresses.push(...unpackV4(value));
+      else if (part.startsWith("6=")) node.addresses.push(...unpackV6(value));
     }
   } catch {
-    return undefined; // broken base64: not made by us
+    return undefined; // broken base64, or no addresses: not made by us
   }
   return isSane(node) ? node : undefined;
 }

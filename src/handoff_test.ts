@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import {
   type Attachment,
   decodeAttachment,
@@ -36,10 +36,61 @@ Deno.test("decodeNodeId() reads past keys of a newer version and refuses what is
   }
 });
 
+/** So many addresses of a network that no other text abbreviates. */
+const many = (count: number) =>
+  Array.from({ length: count }, (_, at) => `10.${128 + at % 7}.${100 + at}.${200 + at % 50}`);
+
+Deno.test("encodeNodeId() has room for 20 addresses beside all names of a node, and decodeNodeId() gives them back", () => {
+  const six = Array.from({ length: 10 }, (_, at) => `2001:db8:0:${at + 1}::1234`);
+  for (
+    const addresses of [many(20), [...many(10), ...six], [
+      ...six,
+      ...six.map((one) => one.replace("1234", "5:6")),
+    ]]
+  ) {
+    const nodeId = encodeNodeId({ ...node, addresses });
+    ok(nodeId.length <= 256, nodeId);
+    deepEqual(decodeNodeId(nodeId), { ...node, addresses });
+  }
+  const spelled = [...many(20), "2001:DB8::0:1", "::ffff:10.0.0.1"];
+  const again = decodeNodeId(encodeNodeId({ ...node, addresses: spelled }))?.addresses ?? [];
+  deepEqual(again.toSorted(), [...many(20), "2001:db8::1", "10.0.0.1"].toSorted());
+});
+
+Deno.test("encodeNodeId() writes addresses as text while they fit: an older controller reads those alone", () => {
+  const few = { ...node, addresses: many(8) };
+  match(encodeNodeId(few), new RegExp(`;a=${many(8).join(",")}$`));
+  const nodeId = encodeNodeId({ ...node, addresses: many(16) });
+  const [, text = ""] = /;a=([^;]*);4=[\w-]+$/.exec(nodeId) ?? [];
+  const shown = text.split(",");
+  deepEqual(shown, many(shown.length));
+  ok(shown.length > 1 && shown.length < 16, text);
+});
+
+/** So many zero bytes and one more. */
+const packed = (zeros: number, last: number) =>
+  Uint8Array.from([...Array(zeros).fill(0), last]).toBase64({ alphabet: "base64url" });
+
+Deno.test("decodeNodeId() refuses packed addresses that no node made", () => {
+  for (
+    const key of [
+      "4=AAAA",
+      "4=***",
+      "6=AAAA",
+      `6=${packed(16, 0xff)}`,
+      `6=${packed(16, 0x0f)}`,
+      "4=",
+      "6=",
+    ]
+  ) {
+    equal(decodeNodeId(`1;n1;n;${key}`), undefined, key);
+  }
+});
+
 Deno.test("encodeNodeId() refuses what CSI could not carry, and says what to do", () => {
   throws(
-    () => encodeNodeId({ ...node, addresses: Array(20).fill("2001:db8:1234:5678::1") }),
-    /identity takes 5\d\d bytes and CSI allows 256 .*--data-address/,
+    () => encodeNodeId({ ...node, addresses: many(60) }),
+    /identity takes [3-9]\d\d bytes and CSI allows 256 .*--data-address/,
   );
 });
 

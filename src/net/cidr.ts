@@ -1,7 +1,7 @@
 /**
  * An IP address as a number. An IPv4 address mapped into IPv6 (`::ffff:a.b.c.d`) counts as IPv4.
  */
-interface IpAddress {
+export interface IpAddress {
   family: 4 | 6;
   value: bigint;
 }
@@ -65,6 +65,20 @@ export function parseIp(text: string): IpAddress | undefined {
   return value >> 32n === MAPPED_IPV4
     ? { family: 4, value: value & 0xffffffffn }
     : { family: 6, value };
+}
+
+/** The usual text of the address: IPv6 as RFC 5952 wants it, without brackets. */
+export function printIp({ family, value }: IpAddress): string {
+  if (family === 4) {
+    return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join(".");
+  }
+  const groups = value.toString(16).padStart(32, "0").match(/.{4}/g) ?? [];
+  const plain = groups.map((group) => group.replace(/^0{1,3}/, "")).join(":");
+  const runs = plain.match(/\b0(?::0)+\b/g) ?? [];
+  const [longest] = runs.toSorted((one, other) => other.length - one.length);
+  return longest === undefined
+    ? plain
+    : plain.replace(new RegExp(`(?:^|:)${longest}(?::|$)`), "::");
 }
 
 /**

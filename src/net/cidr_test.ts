@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hasHostBits, isAllowed, parseCidr, parseIp } from "./cidr.ts";
+import { hasHostBits, isAllowed, parseCidr, parseIp, printIp } from "./cidr.ts";
 
 function cidrs(...texts: string[]) {
   return texts.map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
@@ -19,6 +19,27 @@ for (
   ] as const
 ) {
   Deno.test(`parseIp() reads ${text}`, () => assert.deepEqual(parseIp(text), { family, value }));
+}
+
+for (
+  const [text, usual] of [
+    ["10.0.200.3", "10.0.200.3"],
+    ["::", "::"],
+    ["0:0:0:0:0:0:0:1", "::1"],
+    ["FD00:0:0:0:0:0:0:0", "fd00::"],
+    ["1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"],
+    ["2001:db8:0:0:1:0:0:0", "2001:db8:0:0:1::"],
+    ["2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"],
+    ["1:0:3:4:5:6:7:8", "1:0:3:4:5:6:7:8"],
+    ["10:0:0:3:0:0:0:100", "10:0:0:3::100"],
+    ["::ffff:10.0.0.1", "10.0.0.1"],
+  ] as const
+) {
+  Deno.test(`printIp() writes ${text} as ${usual}`, () => {
+    const ip = parseIp(text);
+    assert.equal(ip && printIp(ip), usual);
+    assert.deepEqual(parseIp(usual), ip);
+  });
 }
 
 for (

@@ -69,6 +69,9 @@ export async function readIdentity(options: IdentityOptions): Promise<NodeIdenti
   return identity;
 }
 
+/** More addresses than a node_id has bytes for never fit, however they are packed. */
+const ADDRESSES_MAX = 256;
+
 /**
  * The identity with as many of its addresses as a node_id holds, and those that were left out. An
  * address in one of `networks` is kept before all others; else the order of the addresses decides,
@@ -81,11 +84,15 @@ export function withFittingAddresses(
   const isNear = (address: string) => networks.length > 0 && isAllowed(address, networks);
   const all = identity.addresses;
   const ranked = [...all.filter(isNear), ...all.filter((address) => !isNear(address))];
-  const leftOut: string[] = [];
-  let fitting = identity;
+  const leftOut = ranked.splice(ADDRESSES_MAX);
+  const kept = () => {
+    const chosen = new Set(ranked);
+    return { ...identity, addresses: all.filter((address) => chosen.has(address)) };
+  };
+  let fitting = kept();
   while (!fitsNodeId(fitting) && ranked.length > 0) {
     leftOut.unshift(...ranked.splice(-1));
-    fitting = { ...identity, addresses: all.filter((address) => ranked.includes(address)) };
+    fitting = kept();
   }
   return { identity: fitting, leftOut };
 }
@@ -96,19 +103,30 @@ const INNER =
 
 /**
  * Addresses in the output of `ip -json address`: global ones of the host's own interfaces, IPv4
- * first.
+ * first. Those that the kernel sends from only where it is told to come last: a second address of
+ * a subnet, and an old one.
  */
 export function parseAddresses(text: string): string[] {
   const outer = rowsOf(text).filter(({ ifname }) =>
     typeof ifname === "string" && !INNER.test(ifname)
   );
   const all = outer.flatMap((row) => objectsIn(row.addr_info)).filter((one) =>
-    one.scope === "global"
+    one.scope === "global" && one.dadfailed !== true
   );
-  const of = (family: string) =>
-    all.filter((one) => one.family === family).map((one) => String(one.local))
+  const isLast = (one: Record<string, unknown>) =>
+    one.secondary === true || one.deprecated === true;
+  const of = (family: string, last: boolean) =>
+    all.filter((one) => one.family === family && isLast(one) === last)
+      .map((one) => String(one.local))
       .filter((address) => parseIp(address) !== undefined);
-  return [...new Set([...of("inet"), ...of("inet6")])];
+  return [
+    ...new Set([
+      ...of("inet", false),
+      ...of("inet6", false),
+      ...of("inet", true),
+      ...of("inet6", true),
+    ]),
+  ];
 }
 
 function rowsOf(text: string): Record<string, unknown>[] {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readIqn, readNqn, readWwpns } from "../host/check/initiator_names.ts";
-import { encodeNodeId } from "../handoff.ts";
+import { decodeNodeId, encodeNodeId } from "../handoff.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { equipmentReasons, parseAddresses, readIdentity } from "./identity.ts";
 import { FakeHost } from "../../tests/support/fake_host.ts";
@@ -162,32 +162,43 @@ Deno.test("NodeGetInfo three times gives one identity on a host that had no NVMe
     assert.equal(fake.said("host name written, because the host had none").length, 2);
   }));
 
-/** A host with so many addresses of each family, by interfaces of its own. */
-function manyAddresses(fake: FakeHost): void {
-  const row = (at: number) => ({
+/** A host with so many interfaces, each with an address of each family. */
+function manyAddresses(fake: FakeHost, count: number): string[] {
+  const rows = Array.from({ length: count }, (_, at) => ({
     ifname: `bond0.${at}`,
     addr_info: [
       { family: "inet", local: `10.128.${100 + at}.254`, scope: "global" },
-      { family: "inet6", local: `2001:db8:0:${at}::1234`, scope: "global" },
+      { family: "inet6", local: `2001:db8:0:${at + 1}::1234`, scope: "global" },
     ],
-  });
-  const rows = Array.from({ length: 10 }, (_, at) => row(at));
+  }));
   fake.onTool.set("ip", () => ({ stdout: JSON.stringify(rows) }));
+  return rows.flatMap(({ addr_info }) => addr_info.map(({ local }) => local));
 }
+
+const LEFT_OUT = "addresses of this node left out, because CSI has no room for them";
+
+Deno.test("NodeGetInfo of a host with 20 addresses registers all of them", () =>
+  FakeHost.use(async (fake) => {
+    const all = manyAddresses(fake, 10);
+    const identity = await fake.plugin({ dataAddresses: [] }).identity();
+    const registered = decodeNodeId(encodeNodeId(identity))?.addresses ?? [];
+    assert.deepEqual(registered.toSorted(), all.toSorted());
+    assert.deepEqual(fake.said(LEFT_OUT), []);
+  }));
 
 for (
   const { name, cidrs, first } of [
     { name: "", cidrs: [], first: "10.128.100.254" },
     {
       name: ", those in the array's networks first",
-      cidrs: ["2001:db8:0:7::/64", "10.128.109.0/24"],
-      first: "10.128.109.254",
+      cidrs: ["2001:db8:0:7::/64", "10.128.139.0/24"],
+      first: "10.128.139.254",
     },
   ]
 ) {
-  Deno.test(`NodeGetInfo of a host with 20 addresses gives the same as many as fit${name}, and says which not`, () =>
+  Deno.test(`NodeGetInfo of a host with 80 addresses gives the same as many as fit${name}, and says which not`, () =>
     FakeHost.use(async (fake) => {
-      manyAddresses(fake);
+      manyAddresses(fake, 40);
       const iscsiAllowedCidrs = cidrs.flatMap((text) => parseCidr(text) ?? []);
       const node = fake.plugin({ dataAddresses: [], flasharray: { iscsiAllowedCidrs } });
       const [one, again] = [await node.identity(), await node.identity()];
@@ -195,23 +206,50 @@ for (
       assert.ok(new TextEncoder().encode(encodeNodeId(one)).length <= 256);
       assert.ok(one.addresses.includes(first), one.addresses.join());
       if (cidrs.length > 0) assert.ok(one.addresses.includes("2001:db8:0:7::1234"));
-      const [line = ""] = fake.said(
-        "addresses of this node left out, because CSI has no room for them",
-      );
-      assert.match(line, /2001:db8:0:9::1234.*--data-address/);
+      const [line = ""] = fake.said(LEFT_OUT);
+      assert.match(line, /2001:db8:0:40::1234.*--data-address/);
     }));
 }
 
+Deno.test("NodeGetInfo ends soon on a host with thousands of addresses", () =>
+  FakeHost.use(async (fake) => {
+    manyAddresses(fake, 3_000);
+    const { addresses } = await fake.plugin({ dataAddresses: [] }).identity();
+    assert.equal(addresses[0], "10.128.100.254");
+  }));
+
 Deno.test("NodeGetInfo leaves out no address that an administrator named, and says that they are too many", () =>
   FakeHost.use(async (fake) => {
-    const dataAddresses = Array.from({ length: 20 }, (_, at) => `10.128.100.${100 + at}`);
+    const dataAddresses = Array.from({ length: 60 }, (_, at) => `10.128.100.${100 + at}`);
     const identity = await fake.plugin({ dataAddresses }).identity();
-    assert.equal(identity.addresses.length, 20);
+    assert.equal(identity.addresses.length, 60);
     assert.throws(() => encodeNodeId(identity), {
       code: "invalid",
       message: /name fewer data addresses/,
     });
   }));
+
+Deno.test("parseAddresses() puts last what the kernel sends nothing from: second addresses of a subnet and old ones", () => {
+  const info = (family: string, local: string, flags = {}) => ({
+    family,
+    local,
+    scope: "global",
+    ...flags,
+  });
+  const addr_info = [
+    info("inet", "10.0.0.9", { secondary: true }),
+    info("inet", "10.0.0.5"),
+    info("inet6", "fd00::9", { deprecated: true }),
+    info("inet6", "fd00::8", { dadfailed: true }),
+    info("inet6", "fd00::5"),
+  ];
+  assert.deepEqual(parseAddresses(JSON.stringify([{ ifname: "eth0", addr_info }])), [
+    "10.0.0.5",
+    "fd00::5",
+    "10.0.0.9",
+    "fd00::9",
+  ]);
+});
 
 Deno.test("parseAddresses() takes no row that is none, and no address that would become an export rule", () => {
   for (
