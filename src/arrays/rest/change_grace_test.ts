@@ -2,30 +2,11 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { withTestClock } from "../../../tests/support/test_clock.ts";
 import { asIs } from "../../../tests/support/as_is.ts";
+import { clientOf } from "../../../tests/support/rest_client.ts";
 import { PsoError } from "../../errors.ts";
-import { silentLogger } from "../../log.ts";
-import { type Fetch, TransportError } from "../../net/https.ts";
-import { Secret } from "../../secret.ts";
-import { FLASHARRAY_DIALECT } from "../flasharray/status.ts";
-import { CHANGE_GRACE_MS, RestClient } from "./client.ts";
+import { TransportError } from "../../net/https.ts";
+import { CHANGE_GRACE_MS } from "./client.ts";
 import { Limiter } from "./limiter.ts";
-
-function clientOf(volumes: Fetch, limiter = new Limiter()): RestClient {
-  const answer = (value: unknown, headers = {}) =>
-    Promise.resolve({ status: 200, headers, text: JSON.stringify(value) });
-  return new RestClient({
-    fetch: (request) => {
-      if (request.path.endsWith("api_version")) return answer({ version: ["2.26"] });
-      if (request.path.endsWith("login")) return answer({}, { "x-auth-token": "s" });
-      return volumes(request);
-    },
-    dialect: FLASHARRAY_DIALECT,
-    token: new Secret("an api token"),
-    label: () => "fa-1",
-    log: silentLogger,
-    limiter,
-  });
-}
 
 const GONE = new PsoError("timeout", "the RPC's deadline");
 

@@ -17,8 +17,7 @@ function own(status: number, message: string): RestError {
   return answer(status, JSON.stringify({ errors: [{ message }] }));
 }
 
-/** What is thrown after attempts that ended so. */
-function judged(...attempts: PsoError[]): PsoError {
+function trailOf(attempts: PsoError[]): ChangeTrail {
   const trail = new ChangeTrail();
   for (const error of attempts) {
     trail.begin();
@@ -26,6 +25,12 @@ function judged(...attempts: PsoError[]): PsoError {
     if (error instanceof TransportError) trail.lost(error);
     else trail.refused(error as RestError);
   }
+  return trail;
+}
+
+/** What is thrown after attempts of a create that ended so. */
+function judged(...attempts: PsoError[]): PsoError {
+  const trail = trailOf(attempts);
   const thrown = trail.judged(attempts.at(-1));
   ok(thrown instanceof PsoError);
   return thrown;
@@ -90,5 +95,30 @@ for (const { name, attempts, code } of UNCLEAR) {
     const thrown = judged(...attempts);
     ok(!(thrown instanceof NothingMadeError));
     equal(thrown.code, code);
+  });
+}
+
+const GONE = own(400, "Volume does not exist.");
+const SETTLED: { name: string; attempts: PsoError[]; code: string }[] = [
+  { name: "the array refused", attempts: [GONE], code: "not_found" },
+  {
+    name: "no connection was made, and the array refused",
+    attempts: [UNSENT, GONE],
+    code: "not_found",
+  },
+  {
+    name: "the answer was lost, and the array refused",
+    attempts: [LOST, GONE],
+    code: "unavailable",
+  },
+  { name: "the array was busy, and refused", attempts: [BUSY, GONE], code: "unavailable" },
+  { name: "a proxy refused, and the array", attempts: [PAGE, GONE], code: "unavailable" },
+];
+
+for (const { name, attempts, code } of SETTLED) {
+  Deno.test(`a change that is no create ends with ${code} when ${name}`, () => {
+    const thrown = trailOf(attempts).settled(attempts.at(-1));
+    ok(thrown instanceof PsoError);
+    equal(thrown.code, code, thrown.message);
   });
 }
