@@ -162,6 +162,55 @@ Deno.test("NodeGetInfo three times gives one identity on a host that had no NVMe
     assert.equal(fake.said("host name written, because the host had none").length, 2);
   }));
 
+const UNUSABLE =
+  "this host has no initiator name that can be used, and registers without its protocols";
+
+for (
+  const { what, tool, file, put, reason } of [
+    {
+      what: "is a link that leads nowhere",
+      tool: "iscsiadm",
+      file: ISCSI,
+      put: (fake: FakeHost) => fake.link(ISCSI, "/persist/initiatorname"),
+      reason: /initiatorname\.iscsi on this host is a link to \/persist\/initiatorname/,
+    },
+    {
+      what: "holds no IQN",
+      tool: "iscsiadm",
+      file: ISCSI,
+      put: (fake: FakeHost) => fake.write(ISCSI, "InitiatorName=/sbin/iscsi-iname\n"),
+      reason: /which is no IQN: write InitiatorName/,
+    },
+    {
+      what: "is not there",
+      tool: "iscsiadm",
+      file: ISCSI,
+      put: () => {},
+      reason: /initiatorname\.iscsi does not exist/,
+    },
+    {
+      what: "holds no NQN",
+      tool: "nvme",
+      file: NVME,
+      put: (fake: FakeHost) => fake.write(NVME, "localhost\n"),
+      reason: /which is no NQN: write it with nvme gen-hostnqn/,
+    },
+  ]
+) {
+  Deno.test(`NodeGetInfo says why the host has no name where ${file} ${what}, once, and only where ${tool} is installed`, () =>
+    FakeHost.use(async (fake) => {
+      for (const path of [file, `/usr/sbin/${tool}`]) if (fake.has(path)) fake.remove(path);
+      put(fake);
+      await fake.plugin().identity();
+      assert.deepEqual(fake.said(UNUSABLE), []);
+      fake.write(`/usr/sbin/${tool}`, "");
+      await fake.plugin().identity();
+      const lines = fake.said(UNUSABLE);
+      assert.equal(lines.length, 1, lines.join());
+      assert.match(lines[0] ?? "", reason);
+    }));
+}
+
 /** A host with so many interfaces, each with an address of each family. */
 function manyAddresses(fake: FakeHost, count: number): string[] {
   const rows = Array.from({ length: count }, (_, at) => ({

@@ -28,9 +28,11 @@ const targetsOf = (fake: FakeHost) =>
   fake.read("/proc/1/mountinfo").split("\n").flatMap((line) => line.split(" ")[4] ?? []);
 
 for (
-  const { name, link, to, real } of [
-    { name: "kubelet's folder", link: KUBELET, to: "/data/kubelet", real: "/data/kubelet" },
-    { name: "/var", link: "/var", to: "/mnt/var", real: "/mnt/var/lib/kubelet" },
+  const { name, link, to } of [
+    { name: "kubelet's folder", link: KUBELET, to: "/data/kubelet" },
+    { name: "/var", link: "/var", to: "/mnt/var" },
+    { name: "its folder of pods", link: `${KUBELET}/pods`, to: "/data/pods" },
+    { name: "its folder of plugins", link: `${KUBELET}/plugins`, to: "/data/plugins" },
   ]
 ) {
   Deno.test(`all calls of a volume find what is mounted when ${name} is an absolute link`, () =>
@@ -40,8 +42,9 @@ for (
       const node = fake.plugin();
       await stage(fake);
       await node.publish({ ...VOLUME, capability: BLOCK_CAPABILITY, readOnly: false });
-      const staged = `${real}${STAGING.slice(KUBELET.length)}/device`;
-      assert.deepEqual(targetsOf(fake), [staged, `${real}${TARGET.slice(KUBELET.length)}`]);
+      const real = (path: string) =>
+        path.startsWith(`${link}/`) ? to + path.slice(link.length) : path;
+      assert.deepEqual(targetsOf(fake), [real(`${STAGING}/device`), real(TARGET)]);
       assert.deepEqual(await node.stats({ volumeId: "v7", volumePath: TARGET }), {
         type: "block",
         sizeBytes: 64 * 1024 * 1024,

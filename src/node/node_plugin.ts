@@ -3,7 +3,7 @@ import type { FlashArraySettings } from "../config/model.ts";
 import type { NodeIdentity } from "../handoff.ts";
 import type { Protocol } from "../protocols.ts";
 import type { Host } from "../host/host.ts";
-import { ensureHostNames } from "../host/check/initiator_names.ts";
+import { ensureHostNames, missingNames } from "../host/check/initiator_names.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
 import type { Logger } from "../log.ts";
 import type { Condition, StorageCondition } from "./look.ts";
@@ -221,13 +221,7 @@ export class NodePlugin {
 
   /** NodeGetInfo: who this node is to the arrays. */
   async identity(): Promise<NodeIdentity> {
-    try {
-      await ensureHostNames(this.#context.host, this.#context.log);
-    } catch (error) {
-      this.#context.log.warn("host has no NVMe names, and none could be written", {
-        reason: messageOf(error),
-      });
-    }
+    await this.#lookAtNames();
     const whole = await readIdentity(this.#identity);
     if (this.#hasChosenAddresses) return whole;
     const { iscsiAllowedCidrs } = this.#context.flasharray;
@@ -240,6 +234,25 @@ export class NodePlugin {
       });
     }
     return identity;
+  }
+
+  /** Writes the host's NVMe names if it has none, and says each name that is missing all the same. */
+  async #lookAtNames(): Promise<void> {
+    const { host, log } = this.#context;
+    let said: string | undefined;
+    try {
+      await ensureHostNames(host, log);
+    } catch (error) {
+      said = messageOf(error);
+      log.warn("host has no NVMe names, and none could be written", { reason: said });
+    }
+    for (const reason of await missingNames(host)) {
+      if (reason === said) continue;
+      log.warn(
+        "this host has no initiator name that can be used, and registers without its protocols",
+        { reason },
+      );
+    }
   }
 
   /** Why a protocol cannot be used on this host, for readiness; those that can are left out. */

@@ -152,3 +152,28 @@ Deno.test(
     deepEqual(again.filter((call) => call === "GET /hosts"), []);
   }),
 );
+
+for (
+  const { name, before, now, earlier, left } of [
+    { name: "one port exchanged", before: [A, B], now: [A, C], earlier: false, left: [A, C] },
+    { name: "all ports exchanged, and known", before: [A, B], now: [C], earlier: true, left: [C] },
+    { name: "strange ports only", before: [A, B], now: [C], earlier: false, left: [A, B] },
+  ]
+) {
+  Deno.test(
+    `connect() of a node whose host of its name has no connections, ${name}: ${
+      left.includes(C) ? "the host gets the node's ports" : "the host stays, and a second is made"
+    }`,
+    withHosts(async ({ array, addHost, hosts, hostsOf }) => {
+      await addHost("w1", { wwns: before });
+      const known = { ...KNOWN, earlier: earlier ? [ports("w1", ...before)] : [] };
+      await array.connect(V, ports("w1", ...now), { ...FC, known });
+      const all = await hosts();
+      deepEqual(all.find((host) => host.name === "w1")?.wwns.toSorted(), left);
+      const [used = ""] = await hostsOf(V);
+      if (left.includes(C)) return equal(used, "w1");
+      match(used, /^w1-x[0-9a-f]{12}$/);
+      deepEqual(all.find((host) => host.name === used)?.wwns, now);
+    }),
+  );
+}

@@ -145,6 +145,19 @@ export async function readWwpns(host: Host): Promise<Found<string[]>> {
   return wwpns.length > 0 ? { value: wwpns } : { missing: "no FC port in /sys/class/fc_host" };
 }
 
+/**
+ * Why this host has no IQN or no NQN that can be used though it has the tool that needs it: what a
+ * host without the tool lacks, it does not miss.
+ */
+export async function missingNames(host: Host): Promise<string[]> {
+  const wanted = [{ tool: "iscsiadm", read: readIqn }, { tool: "nvme", read: readNqn }] as const;
+  const reasons = await Promise.all(wanted.map(async ({ tool, read }) => {
+    const found = await hasTool(host, tool) ? await read(host) : undefined;
+    return found && "missing" in found ? found.missing : [];
+  }));
+  return reasons.flat();
+}
+
 /** Findings on the initiator names of this host: one for iSCSI, one for FC, one for NVMe. */
 export async function nameFindings(host: Host): Promise<Finding[]> {
   const [iqn, nqn, wwpns] = await Promise.all([readIqn(host), readNqn(host), readWwpns(host)]);

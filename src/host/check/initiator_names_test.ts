@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { FakeHost } from "../../../tests/support/fake_host.ts";
 import { failureOf } from "../../../tests/support/test_node.ts";
 import { createLogger } from "../../log.ts";
-import { ensureHostNames, nameConflictFindings, readIqn, readNqn } from "./initiator_names.ts";
+import {
+  ensureHostNames,
+  nameConflictFindings,
+  nameFindings,
+  readIqn,
+  readNqn,
+} from "./initiator_names.ts";
 
 const UUID = "0a1b2c3d-0000-4000-8000-00000000000f";
 const NQN = `nqn.2014-08.org.nvmexpress:uuid:${UUID}`;
@@ -80,4 +86,16 @@ Deno.test("ensureHostNames() fails when the host does not show what was written"
     const { code, message } = await failureOf(ensure());
     assert.equal(code, "unavailable");
     assert.match(message, /was written to \/etc\/nvme\/hostid of the host and is not there/);
+  }));
+
+Deno.test("nameFindings() fails for a name behind a link that leads nowhere, and says what it costs", () =>
+  FakeHost.use(async (fake) => {
+    fake.remove("/etc/iscsi/initiatorname.iscsi");
+    fake.link("/etc/iscsi/initiatorname.iscsi", "/persist/initiator");
+    const [iscsi] = await nameFindings(fake.host);
+    assert.match(
+      iscsi?.what ?? "",
+      /is a link to \/persist\/initiator, and \/persist does not exist/,
+    );
+    assert.deepEqual([iscsi?.level, iscsi?.blocks], ["fail", ["iscsi"]]);
   }));
