@@ -23,8 +23,8 @@ export async function guestProblem(
 }
 
 /**
- * A guest waits for devices and time-outs most of its life, and one emulated processor is busy at a
- * time: two take little longer than one.
+ * A guest has one emulated processor and waits for devices and time-outs part of its life: two
+ * guests take little longer than one on a machine of two cores.
  */
 const GUESTS_AT_ONCE = 2;
 
