@@ -119,8 +119,17 @@ export const SUITES: Suite[] = [
   {
     name: "lab",
     what: "real iSCSI, NVMe/TCP, multipath and NFS in a guest with an array inside",
-    // the longest first: the others go on beside it
-    paths: ["tests/lab/sanity_test.ts", "tests/lab"],
+    // the longest first: the others go on beside them
+    paths: [
+      "tests/lab/sanity_test.ts",
+      "tests/lab/iscsi_faults_test.ts",
+      "tests/lab/iscsi_safety_test.ts",
+      "tests/lab/iscsi_test.ts",
+      "tests/lab/kernel_plane_test.ts",
+      "tests/lab/dead_mount_test.ts",
+      "tests/lab/healer_test.ts",
+      "tests/lab",
+    ],
     inGuest: true,
     needsProgram: true,
     timeoutMs: 30 * MINUTE, // csi-sanity alone takes several minutes of an idle machine
