@@ -63,6 +63,13 @@ export interface Volume {
   adminClients?: readonly string[] | "any";
 }
 
+/** What an array knows of a volume that bore a name last, live or destroyed. */
+export interface VolumeTrace {
+  isLive: boolean;
+  /** As `Volume.serial`; a destroyed volume keeps it until it is eradicated. */
+  serial?: string;
+}
+
 /** A live snapshot. */
 export interface Snapshot {
   /** `volume.suffix`. */
@@ -163,6 +170,11 @@ export interface DeleteScope {
   cluster?: string;
   /** What else it may destroy; absent: anything. */
   rights?: DeleteRights;
+  /**
+   * Destroy only what has the tag `cluster` of this cluster, whatever its name. A copy has none: the
+   * tag does not go to copies. Where an array has no tags, nothing is destroyed.
+   */
+  onlyTagged?: boolean;
   signal?: AbortSignal;
 }
 
@@ -231,8 +243,8 @@ export class NothingMadeError extends PsoError {
 }
 
 /**
- * One array. Every method is safe to repeat. Errors are PsoError: `unavailable`/`timeout` when the
- * array did not answer or the outcome is unclear, `denied` when it refuses our credentials or
+ * One array. Every method is safe to repeat. Errors are PsoError: `unavailable` when the
+ * array did not answer in time or the outcome is unclear, `denied` when it refuses our credentials or
  * certificate, `busy` when it asks us to slow down, `exhausted` when it has no room or hits a
  * limit, and what each method names.
  */
@@ -270,6 +282,11 @@ export interface StorageArray {
     options?: FindOptions,
   ): Promise<Volume | undefined>;
   /**
+   * What the array knows of the name, also of a volume that is destroyed and not eradicated yet;
+   * `undefined` when it knows none of that name. One call.
+   */
+  traceVolume(name: string, signal?: AbortSignal): Promise<VolumeTrace | undefined>;
+  /**
    * Creates the volume; one that bears the name already is returned as it is, and the caller
    * compares. A clone has its source's size and export rules at first: it gets its own, also when
    * an earlier call made it and was cut. `conflict` when a
@@ -287,7 +304,8 @@ export interface StorageArray {
    * connected to a host (block), is exported to a node that `isNode` knows or `publishedTo` names
    * (file), or has snapshots that somebody asked for: those are asked for each time, because
    * another controller or a person may have made one a moment ago. So it is for a volume that the
-   * cluster did not make: when `rights` do not allow it, or any client has a rule (file).
+   * cluster did not make: when `rights` do not allow it, or any client has a rule (file). So it is
+   * with `onlyTagged` for a volume without the tag.
    */
   deleteVolume(name: string, options?: DeleteOptions): Promise<boolean>;
   listVolumes(
@@ -304,7 +322,7 @@ export interface StorageArray {
   createSnapshot(volume: string, suffix: string, signal?: AbortSignal): Promise<Snapshot>;
   /**
    * Destroys; gone already is success. `in_use` when the scope does not let the cluster destroy a
-   * snapshot that it did not make.
+   * snapshot that it did not make, or `onlyTagged` is set and its volume has no such tag.
    */
   deleteSnapshot(name: string, options?: DeleteScope): Promise<void>;
   listSnapshots(

@@ -172,6 +172,14 @@ export class Fleet {
     this.#own(member).refusal = refusal;
   }
 
+  /**
+   * To be noted when a call showed that the array has the volume: from now on its silence is no
+   * "no".
+   */
+  seen(member: FleetMember, volumeName: string): void {
+    this.#own(member).index.add(volumeName);
+  }
+
   /** To be noted after the array confirmed that the volume is destroyed or gone. */
   deleted(member: FleetMember, volumeName: string): void {
     this.#own(member).index.remove(volumeName);
@@ -224,7 +232,8 @@ export class Fleet {
 
   /**
    * The volume behind a handle that names its array. That array's answer is final: another array's
-   * volume of the same name counts only when its serial proves that the named array made it.
+   * volume counts only when it has the same name and the same serial, or, where the named array
+   * cannot say the serial, one that begins with the handle's digits (see `findAtHome`).
    * `unavailable` when the named array does not answer, or is not configured and nothing is proven.
    */
   async find(
@@ -282,8 +291,8 @@ export class Fleet {
   }
 
   /** Whose names may be taken as this cluster's own, though an array did not answer. */
-  #trusted({ forDelete }: BareOptions): string | undefined {
-    return forDelete ? undefined : this.#cluster;
+  #trusted({ complete }: BareOptions): string | undefined {
+    return complete ? undefined : this.#cluster;
   }
 
   get #searched(): SearchedFleet {

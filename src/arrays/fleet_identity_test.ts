@@ -86,7 +86,7 @@ Deno.test("two arrays that claim one id with different keys are both asked nothi
     equal(fleet.memberByHint(HANDLE.arrayHint), undefined);
     await rejects(fleet.find(HANDLE), isRefused);
     await rejects(
-      fleet.findOnly({ names: [HANDLE.name] }, undefined, { forDelete: true }),
+      fleet.findOnly({ names: [HANDLE.name] }, undefined, { complete: true }),
       isRefused,
     );
   }

@@ -1,6 +1,13 @@
 import { messageOf, PsoError } from "../errors.ts";
 import { isOwnVolumeName } from "../names.ts";
-import type { FindOptions, Snapshot, StorageArray, Volume, VolumeKind } from "./array.ts";
+import type {
+  FindOptions,
+  Snapshot,
+  StorageArray,
+  Volume,
+  VolumeKind,
+  VolumeTrace,
+} from "./array.ts";
 import { arrayHintOf, isIdentityProblem, type Member } from "./fleet_member.ts";
 
 /**
@@ -28,10 +35,12 @@ interface Question<T> {
   /** The object of that name, if the array has it. */
   ask: (array: StorageArray, name: string) => Promise<T | undefined>;
   /**
-   * Serial of the volume that the object is, or belongs to. It proves what a name cannot: which
-   * array made the volume. Absent for file systems, which have none.
+   * Serial of the volume that the object is, or belongs to. It proves what a name cannot: that two
+   * arrays show one volume. Absent for file systems, which have none.
    */
   serialOf: (array: StorageArray, item: T) => Promise<string | undefined>;
+  /** What became of the volume that the object is, or belonged to. */
+  traceOf: (array: StorageArray, name: string) => Promise<VolumeTrace | undefined>;
   /** The name by which the index of an array knows the volume. */
   volumeNameOf: (name: string) => string;
 }
@@ -41,6 +50,11 @@ export interface Hit<T> {
   member: Member;
   item: T;
   name: string;
+  /**
+   * It is on another array than the handle names, and no serial could be compared: only the first
+   * digits of its own show that the named array made it. Enough to use it, and not to destroy it.
+   */
+  isByMaker?: boolean;
 }
 
 /** An array that may hold the object and did not say. */
@@ -60,8 +74,11 @@ interface Finding<T> {
 export interface BareOptions {
   /** Volumes only: say who each is connected to. */
   hosts?: boolean;
-  /** What is found will be destroyed: every array that may hold the name must have answered. */
-  forDelete?: boolean;
+  /**
+   * What is found will be destroyed or taken away, or "none" means that there is nothing to do:
+   * every array that may hold the name must have answered.
+   */
+  complete?: boolean;
 }
 
 /** What was searched for, to judge the answers. */
@@ -87,8 +104,10 @@ type Answer<T> = { member: Member; name: string; item?: T; error?: unknown };
 
 /**
  * The object behind a handle that names its array. That array's answer is final: live is the
- * object, everything else is gone. Another array's object counts only when its volume's serial
- * shows that the named array made it, as in a pod that was stretched over both arrays.
+ * object, everything else is gone. Another array's object counts only when its volume bears the
+ * same name and the same serial, as in a pod that is stretched over both arrays. Where the named
+ * array cannot say the serial, because the volume is eradicated or was moved away, or the array is
+ * not configured, a serial counts that begins with the handle's digits (`Hit.isByMaker`).
  * `unavailable` when the named array does not answer, or is not configured and no such proof is
  * found, or when it says "gone" and an array that may have such a copy does not answer;
  * `ambiguous` when two different volumes show it.
@@ -100,15 +119,12 @@ export async function findAtHome<T>(
 ): Promise<Hit<T> | undefined> {
   const { arrayHint, name } = handle;
   const home = memberByHint(fleet.members, arrayHint);
-  if (home) {
-    const [answer] = await askAll([home], [name], question);
-    if (answer?.item !== undefined) return { member: home, item: answer.item, name };
-    if (answer?.error !== undefined) {
-      throw silentError(question.what, [name], [{ member: home, error: answer.error }]);
-    }
-  }
+  const answer = home && await askHome(home, name, question);
+  if (home && answer?.item !== undefined) return { member: home, item: answer.item, name };
+  if (answer?.isFinal) return undefined;
   const others = fleet.members.filter((member) => member !== home && !member.twin);
-  const { hits, silent } = await provenCopies(others, handle, question);
+  const copy = { ...handle, serial: answer?.serial };
+  const { hits, silent } = await provenCopies(others, copy, question);
   if (hits.length > 1) throw severalError(question.what, hits);
   if (hits[0]) return hits[0];
   if (home && silent.length > 0) throw silentError(question.what, [name], silent);
@@ -121,17 +137,59 @@ export async function findAtHome<T>(
   );
 }
 
+/** What the home array says of an object. */
+interface HomeAnswer<T> {
+  item?: T;
+  /** No other array can have the same one. */
+  isFinal: boolean;
+  /** Serial of the volume, which is destroyed there. */
+  serial?: string;
+}
+
 /**
- * Copies on other arrays whose serial begins with the home array's id: the first 16 digits of a
- * serial are those of the array that made the volume, wherever it is now. An array that does not
- * answer is no "no" if it may have one: the name is that of a volume in a pod, or the array's list
- * or answer shows the name.
+ * Asks the home array. A live volume there ends the search: a snapshot that it does not have is
+ * gone. `unavailable` when it does not answer.
+ */
+async function askHome<T>(
+  home: Member,
+  name: string,
+  question: Question<T>,
+): Promise<HomeAnswer<T>> {
+  const need = <A>(answer: Answer<A> | undefined) => {
+    if (answer?.error === undefined) return answer?.item;
+    throw silentError(question.what, [name], [{ member: home, error: answer.error }]);
+  };
+  const [found] = await askAll([home], [name], question);
+  const item = need(found);
+  if (item !== undefined) return { item, isFinal: true };
+  if (home.array.kind === "file") return { isFinal: true };
+  const volume = question.volumeNameOf(name);
+  const trace = need((await askAll([home], [volume], { ask: question.traceOf }))[0]);
+  if (!trace) return { isFinal: false };
+  return { isFinal: trace.isLive || trace.serial === undefined, serial: trace.serial };
+}
+
+/** What a copy of a volume must show. */
+interface CopyQuestion extends HomeHandle {
+  /** The volume's serial, where its home array still knows it. */
+  serial?: string;
+}
+
+/**
+ * Copies on other arrays: volumes with the same serial, or without one to compare, those that the
+ * home array made, which the first digits of a serial tell wherever the volume is now. An array
+ * that does not answer is no "no" if it may have one: the name is that of a volume in a pod, or the
+ * array's list or answer shows the name.
  */
 async function provenCopies<T>(
   others: Member[],
-  { arrayHint, name }: HomeHandle,
+  { arrayHint, name, serial: wanted }: CopyQuestion,
   question: Question<T>,
 ): Promise<Finding<T>> {
+  const isSame = (serial: string) =>
+    wanted === undefined
+      ? serial.toLowerCase().startsWith(arrayHint)
+      : serial.toLowerCase() === wanted.toLowerCase();
   const volume = question.volumeNameOf(name);
   const suspects = new Set(
     others.filter(({ index }) => volume.includes("::") || index.has(volume)).map(({ array }) =>
@@ -145,13 +203,16 @@ async function provenCopies<T>(
       if (item === undefined) return undefined;
       suspects.add(array);
       const serial = await question.serialOf(array, item);
-      return serial?.toLowerCase().startsWith(arrayHint) ? item : undefined;
+      return serial !== undefined && isSame(serial) ? item : undefined;
     },
   });
   const silent = answers.filter(({ member, error }) =>
     error !== undefined && suspects.has(member.array)
   ).map(({ member, error }) => ({ member, error }));
-  return { hits: await distinct(hitsOf(answers), question), silent };
+  const hits = (await distinct(hitsOf(answers), question)).map((hit) =>
+    wanted === undefined ? { ...hit, isByMaker: true } : hit
+  );
+  return { hits, silent };
 }
 
 /**
@@ -178,8 +239,8 @@ export async function findBare<T>(
 /**
  * The hits, once no silent array can change what they mean. `unavailable` while one can. An array
  * that was never listed may be passed over when it is silent, but only if exactly one array has the
- * name and the name proves that `trusted`, this cluster, made the volume. One whose list shows the
- * name never is.
+ * name and the name proves that `trusted`, this cluster, made the volume. One that showed the name,
+ * in its list or to a call of this process, never is.
  */
 export function certainHits<T>(
   { hits, silent }: Finding<T>,
@@ -188,7 +249,9 @@ export function certainHits<T>(
   const [only, second] = hits;
   const isTrusted = only !== undefined && second === undefined &&
     isOwnVolumeName(trusted, volumeOf(what, only.name));
-  if (silent.length === 0 || (isTrusted && silent.every(({ member }) => !member.warm))) return hits;
+  const isUnknownThere = ({ member: { warm, index } }: SilentArray) =>
+    !warm && only !== undefined && !index.has(volumeOf(what, only.name));
+  if (silent.length === 0 || (isTrusted && silent.every(isUnknownThere))) return hits;
   throw silentError(what, handle.names, silent);
 }
 
@@ -211,6 +274,7 @@ export function volumeQuestion(
     what: "volume",
     ask: (array, name) => array.findVolume(name, { hosts, signal }),
     serialOf: (_, { serial }) => Promise.resolve(serial),
+    traceOf: (array, name) => array.traceVolume(name, signal),
     volumeNameOf: (name) => name,
   };
 }
@@ -221,6 +285,7 @@ export function snapshotQuestion(signal?: AbortSignal): Question<Snapshot> {
     what: "snapshot",
     ask: (array, name) => array.findSnapshot(name, signal),
     serialOf: async (array, { volume }) => (await array.findVolume(volume, { signal }))?.serial,
+    traceOf: (array, name) => array.traceVolume(name, signal),
     volumeNameOf: (name) => volumeOf("snapshot", name),
   };
 }

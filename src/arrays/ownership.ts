@@ -15,6 +15,20 @@ interface DoubtfulObject {
   otherwise: string;
 }
 
+/**
+ * `in_use` for what lacks this cluster's tag: it was found on another array than its handle names,
+ * and its serial shows only which array made it. A copy, which has no such tag, may be all it is.
+ */
+export function refuseUntagged({ shown, cluster, tag, otherwise }: DoubtfulObject): void {
+  if (cluster !== undefined && tag === cluster) return;
+  throw new PsoError(
+    "in_use",
+    `${shown} may be a copy: its handle names another array, which knows nothing of it any more, ` +
+      `and the volume has no tag cluster=${cluster}: if it is the one that is meant, give it ` +
+      `that tag, else ${otherwise}`,
+  );
+}
+
 /** What makes Kubernetes keep a volume, and a snapshot. */
 export const RETAIN = {
   volume: "set reclaimPolicy Retain on its PersistentVolume",

@@ -1,5 +1,6 @@
 import type { Fleet } from "../arrays/fleet.ts";
 import type { Logger } from "../log.ts";
+import type { DeleteMemory } from "./delete_memory.ts";
 import type { NodeRegistry } from "./node_registry.ts";
 import type { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
@@ -21,6 +22,8 @@ export interface ControllerContext {
   nodes: NodeRegistry;
   /** How volumes were published, by this process. */
   published: PublishMemory;
+  /** What was destroyed by which handle, by this process. */
+  deleted: DeleteMemory;
   /** Bytes placed lately, which arrays do not show yet. */
   recent: RecentPlacements;
   tokens: PageTokens;

@@ -10,6 +10,7 @@ import { publishVolume } from "./calls/publishing.ts";
 import { createSnapshot, deleteSnapshot, getSnapshot, listSnapshots } from "./calls/snapshots.ts";
 import { unpublishVolume } from "./calls/unpublishing.ts";
 import type { ControllerContext } from "./context.ts";
+import { DeleteMemory } from "./delete_memory.ts";
 import { NodeRegistry } from "./node_registry.ts";
 import { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
@@ -64,6 +65,7 @@ export class Provisioner {
       locator: new VolumeLocator(fleet),
       nodes: new NodeRegistry(now),
       published: new PublishMemory(),
+      deleted: new DeleteMemory(),
       recent: new RecentPlacements(now),
       tokens: new PageTokens(),
     };

@@ -11,7 +11,7 @@ import {
 import { isPsoError, PsoError } from "../errors.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { type Handle, parseSnapshotId, parseVolumeId, volumeIdOf } from "./volume_id.ts";
-import { nameKey } from "../names.ts";
+import { isOwnVolumeName, nameKey } from "../names.ts";
 
 /**
  * Volumes that the cluster knows by an old handle; forgetting one costs csi-attacher one needless
@@ -23,12 +23,16 @@ const MAX_OLD_HANDLES = 20_000;
 export interface LocatedVolume {
   member: FleetMember;
   volume: Volume;
+  /** As `Hit.isByMaker`. */
+  isByMaker?: boolean;
 }
 
 /** A live snapshot and the array that it is on. */
 interface LocatedSnapshot {
   member: FleetMember;
   snapshot: Snapshot;
+  /** As `Hit.isByMaker`. */
+  isByMaker?: boolean;
 }
 
 /** Where a volume is, as far as its handle says: enough for a call, and not yet looked up. */
@@ -61,8 +65,8 @@ export interface ListedArray {
 interface SearchOptions {
   /** Say who the volume is connected to. */
   hosts?: boolean;
-  /** What is found will be destroyed. */
-  forDelete?: boolean;
+  /** As `BareOptions.complete`. */
+  complete?: boolean;
   /**
    * `volume_context.backend`: an old handle then means a volume on arrays of that kind. Absent =
    * both kinds.
@@ -148,7 +152,7 @@ export class VolumeLocator {
       atHome: (handle) => this.#fleet.find(handle, signal, rest),
       byName: async (names) => listOf(await this.#fleet.findOnly({ names, kind }, signal, rest)),
     });
-    return hit && { member: hit.member, volume: hit.item };
+    return hit && { member: hit.member, volume: hit.item, isByMaker: hit.isByMaker };
   }
 
   /** As `find`, and `not_found` when there is none. */
@@ -172,7 +176,7 @@ export class VolumeLocator {
   async findAll(
     volumeId: string,
     signal: AbortSignal,
-    options: Pick<SearchOptions, "hosts"> = {},
+    options: Pick<SearchOptions, "hosts" | "complete"> = {},
   ): Promise<Hit<Volume>[]> {
     return await this.#search(parseVolumeId(volumeId), {
       atHome: (handle) => this.#fleet.find(handle, signal, options),
@@ -184,14 +188,14 @@ export class VolumeLocator {
   async findSnapshot(
     snapshotId: string,
     signal: AbortSignal,
-    options: Pick<SearchOptions, "forDelete"> = {},
+    options: Pick<SearchOptions, "complete"> = {},
   ): Promise<LocatedSnapshot | undefined> {
     const [hit] = await this.#search(parseSnapshotId(snapshotId), {
       atHome: (handle) => this.#fleet.findSnapshot(handle, signal),
       byName: async (names) =>
         listOf(await this.#fleet.findOnlySnapshot({ names }, signal, options)),
     });
-    return hit && { member: hit.member, snapshot: hit.item };
+    return hit && { member: hit.member, snapshot: hit.item, isByMaker: hit.isByMaker };
   }
 
   async #search<T>(
@@ -200,7 +204,7 @@ export class VolumeLocator {
   ): Promise<Hit<T>[]> {
     const [ours, old] = names;
     if (ours === undefined) return [];
-    if (arrayHint === undefined) return await byName(names);
+    if (arrayHint === undefined) return await byName(this.#likelyNames(names));
     // PSO 5.0 handles began with the cluster's prefix, which may look like an array's id. Such a
     // handle counts as an old one only if no configured array has that id, and the prefix is this
     // cluster's or an array has the volume.
@@ -213,6 +217,18 @@ export class VolumeLocator {
       if (hits.length > 0) return hits;
     }
     return listOf(await atHome({ arrayHint, name: ours }));
+  }
+
+  /**
+   * `prefix/pv` of this cluster's own prefix can be PSO's form alone. No list of an array shows
+   * that it lacks the other, a volume in a group, so that each silent array would be waited for.
+   */
+  #likelyNames(names: string[]): string[] {
+    const [old, inGroup] = names;
+    if (old === undefined || inGroup === undefined) return names;
+    const [prefix = ""] = inGroup.split("/");
+    const [volume = ""] = old.split(".");
+    return this.#fleet.isPrefix(prefix) && isOwnVolumeName(prefix, volume) ? [old] : names;
   }
 
   /** Why a volume counts as gone, and which arrays have another one of its name. */

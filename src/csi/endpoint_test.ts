@@ -10,7 +10,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
-import { isPsoError } from "../errors.ts";
+import { isPsoError, PsoError } from "../errors.ts";
 import { createLogger, silentLogger } from "../log.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { until } from "../async/wait.ts";
@@ -117,6 +117,26 @@ Deno.test("a method without a row is UNIMPLEMENTED, of served and of other servi
     served.call(Controller.method.controllerGetCapabilities, {}),
     codeIs(status.UNIMPLEMENTED),
   );
+});
+
+Deno.test("the caller is told the reason before its own deadline ends the call", async () => {
+  const row = method(Node.method.nodeGetInfo, {
+    keys: null,
+    handle: (_request, { signal }) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener(
+          "abort",
+          () => reject(new PsoError("unavailable", "array fa-1 gave no answer")),
+        )
+      ),
+  });
+  await using served = await fixture([row]);
+  const call = served.call(Node.method.nodeGetInfo, {}, 2_000);
+  await rejects(call, (error: ServiceError) => {
+    equal(error.code, status.UNAVAILABLE);
+    match(error.message, /array fa-1 gave no answer/);
+    return true;
+  });
 });
 
 Deno.test("the caller's deadline fires the handler's signal", async () => {

@@ -76,6 +76,8 @@ export interface ConnectionRecord {
 
 /** First serial counter of an array: serials of a young array do not start at zero. */
 const FIRST_SERIAL = 0x00011000;
+/** Two arrays do not count alike: serials differ at both ends. */
+const SERIALS_APART = 0x1000;
 const TEBIBYTE = 1024 ** 4;
 const DEFAULT_CAPACITY_BYTES = 20 * TEBIBYTE;
 const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 100_000, hosts: 2_000 };
@@ -219,9 +221,11 @@ export class FlashArrayState {
 
   /** 24 upper-case hex digits, never given twice. Inside change(). */
   nextSerial(): string {
-    const serials = (this.#meta.get("serials")?.serials ?? FIRST_SERIAL) + 1;
+    const id = this.context.id.replaceAll("-", "");
+    const first = FIRST_SERIAL + parseInt(id.slice(-4), 16) * SERIALS_APART;
+    const serials = (this.#meta.get("serials")?.serials ?? first) + 1;
     this.#meta.set("serials", { serials });
-    const prefix = this.context.id.replaceAll("-", "").slice(0, 16);
+    const prefix = id.slice(0, 16);
     return (prefix + serials.toString(16).padStart(8, "0")).toUpperCase();
   }
 

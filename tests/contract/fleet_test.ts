@@ -272,7 +272,7 @@ Deno.test(
     await first.array.createVolume({ name: "k8s-pvc-1", sizeBytes: SIZE });
     await first.array.createVolume({ name: "oracle-data", sizeBytes: SIZE });
     await silence("fa-2");
-    equal((await fleet.findOnly({ names }, undefined, { forDelete: true }))?.member, first);
+    equal((await fleet.findOnly({ names }, undefined, { complete: true }))?.member, first);
     const isUnsure = (error: unknown) =>
       isPsoError(error, "unavailable") && /fa-2 did not answer/.test(error.message);
     await rejects(fleet.findOnly({ names: ["oracle-data"] }), isUnsure, "no list covers it");
@@ -280,7 +280,7 @@ Deno.test(
     await rejects(fleet.findOnly({ names }), isUnsure, "its list shows the name too");
     const cold = fleetOf("k8s");
     equal((await cold.findOnly({ names }))?.member.array, first.array, "never listed: our prefix");
-    await rejects(cold.findOnly({ names }, undefined, { forDelete: true }), isUnsure);
+    await rejects(cold.findOnly({ names }, undefined, { complete: true }), isUnsure);
     await rejects(cold.findOnly({ names: ["k8s-pvc-9"] }), isUnsure, "found nowhere");
     await rejects(cold.findOnly({ names: ["oracle-data"] }), isUnsure, "not our prefix");
     await rejects(cold.findOnly({ names: ["k8s-prod-pvc-1"] }), isUnsure, "cluster k8s-prod's");

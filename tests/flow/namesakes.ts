@@ -36,3 +36,42 @@ export function handleOn(bed: ProvisionerBed, { label }: StorageArray, name: str
   const member = bed.fleet.members.find(({ array }) => array.label === label);
   return `${member?.id?.replaceAll("-", "").slice(0, 8)}/${name}`;
 }
+
+/** From now on the array shows its volumes with serials that begin as those of the other array. */
+export function showMadeBy(bed: ProvisionerBed, array: StorageArray, maker: StorageArray): void {
+  const { id = "" } = bed.fleet.members.find((member) => member.array === maker) ?? {};
+  const digits = id.replaceAll("-", "").slice(0, 16).toUpperCase();
+  bed.rewrite(
+    array.label,
+    (text) => text.replaceAll(/"serial":"[0-9A-F]{16}/g, `"serial":"${digits}`),
+  );
+}
+
+/** From now on the array shows every volume with this one serial. */
+export function showSerial(bed: ProvisionerBed, { label }: StorageArray, serial = ""): void {
+  if (serial === "") throw new Error("no serial to show");
+  bed.rewrite(
+    label,
+    (text) => text.replaceAll(/"serial":"[0-9A-F]{24}"/g, `"serial":"${serial}"`),
+  );
+}
+
+/** Destroys the volume and frees its name, so that its array knows nothing of it any more. */
+export async function eradicate(bed: ProvisionerBed, array: StorageArray): Promise<void> {
+  await array.deleteVolume(NAME);
+  await bed.admin(array.label, { method: "DELETE", path: "volumes", query: { names: NAME } });
+}
+
+/** Gives a volume the tag that this driver gives, as an administrator does. */
+export async function tagByHand(
+  bed: ProvisionerBed,
+  { label }: StorageArray,
+  cluster: string,
+): Promise<void> {
+  await bed.admin(label, {
+    method: "PUT",
+    path: "volumes/tags/batch",
+    query: { resource_names: NAME },
+    body: [{ key: "cluster", value: cluster, copyable: false }],
+  });
+}

@@ -107,13 +107,13 @@ function cuttable(
       );
     }
     const { signal } = request;
-    return new Promise((_, reject) =>
-      (signal ? AbortSignal.any([signal, closed]) : closed).addEventListener(
-        "abort",
-        () => reject(new TransportError("timeout", "did not answer in time", { sent: true })),
-        { once: true },
-      )
-    );
+    const end = signal ? AbortSignal.any([signal, closed]) : closed;
+    return new Promise((_, reject) => {
+      const onEnd = () =>
+        reject(new TransportError("timeout", "did not answer in time", { sent: true }));
+      if (end.aborted) onEnd();
+      else end.addEventListener("abort", onEnd, { once: true });
+    });
   };
 }
 

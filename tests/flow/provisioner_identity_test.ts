@@ -51,7 +51,7 @@ Deno.test("deleteVolume() is UNAVAILABLE while its array is silent, and goes to 
     const [home, other] = await homeAndOther(bed);
     await makeNamesake(other);
     await bed.silence(home.label);
-    await rejects(bed.provisioner.deleteVolume(volumeId, bed.soon()));
+    await rejects(bed.provisioner.deleteVolume(volumeId, bed.soon()), isUnavailable);
     equal((await other.findVolume(NAME))?.name, NAME);
   });
 });

@@ -7,6 +7,7 @@ import type {
   Page,
   Volume,
   VolumeListOptions,
+  VolumeTrace,
 } from "../array.ts";
 import {
   type ArrayContext,
@@ -18,7 +19,7 @@ import {
   type Resource,
 } from "../rest/named_objects.ts";
 import { mayBeAboutName, RestError } from "../rest/refusals.ts";
-import { refuseNotOwn, RETAIN } from "../ownership.ts";
+import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
 import { clusterTagOf } from "./cluster_volumes.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import { type SnapshotItem, type VolumeItem, volumeItem, volumeOf } from "./wire.ts";
@@ -68,6 +69,12 @@ export class Volumes {
     const item = await this.#items.find(name, { signal });
     if (!item) return undefined;
     return volumeOf(item, hosts ? await this.#hostsOf(item, signal) : undefined);
+  }
+
+  /** As StorageArray.traceVolume. */
+  async trace(name: string, signal?: AbortSignal): Promise<VolumeTrace | undefined> {
+    const item = await this.#items.find(name, { signal, destroyed: true });
+    return item && { isLive: !item.destroyed, serial: volumeOf(item).serial };
   }
 
   async #hostsOf(item: VolumeItem, signal?: AbortSignal): Promise<string[]> {
@@ -168,7 +175,7 @@ export class Volumes {
    */
   async delete(
     name: string,
-    { cluster, rights, publishedTo = [], isWatched, signal }: DeleteOptions = {},
+    { cluster, rights, onlyTagged, publishedTo = [], isWatched, signal }: DeleteOptions = {},
   ): Promise<boolean> {
     const shown = `volume ${name} on array ${this.#context.label()}`;
     const refuseConnected = async (item: VolumeItem) => {
@@ -180,16 +187,18 @@ export class Volumes {
         `${shown} is connected to ${names.join(", ")}: detach it first`,
       );
     };
-    const isOwn = isOwnVolumeName(cluster, name);
+    const isOwn = !onlyTagged && isOwnVolumeName(cluster, name);
     const isNowhere = isOwn && isWatched && publishedTo.length === 0;
     const [item, kept, tag] = await Promise.all([
       isNowhere ? undefined : this.#items.find(name, { signal }),
       this.#context.snapshots.keptOf(name, signal),
-      isOwn || !rights ? undefined : clusterTagOf(this.#context, name, signal),
+      onlyTagged || (!isOwn && rights) ? clusterTagOf(this.#context, name, signal) : undefined,
     ]);
     if (item) await refuseConnected(item);
     if (item && !isOwn) {
-      refuseNotOwn({ shown, cluster, tag, rights, otherwise: RETAIN.volume });
+      const judged = { shown, cluster, tag, rights, otherwise: RETAIN.volume };
+      if (onlyTagged) refuseUntagged(judged);
+      refuseNotOwn(judged);
     }
     // Of what is judged by its tag nothing may be destroyed that came to be after the look.
     if (!item && !isOwn) return false;

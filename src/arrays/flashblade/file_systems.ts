@@ -7,8 +7,9 @@ import type {
   Page,
   Volume,
   VolumeListOptions,
+  VolumeTrace,
 } from "../array.ts";
-import { refuseNotOwn, RETAIN } from "../ownership.ts";
+import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
 import { isRefusal } from "../rest/refusals.ts";
 import {
   type ArrayContext,
@@ -74,6 +75,12 @@ export class FileSystems {
   ): Promise<Volume | undefined> {
     const item = await this.#items.find(name, { signal });
     return item && fileVolumeOf(item, hosts);
+  }
+
+  /** As StorageArray.traceVolume. */
+  async trace(name: string, signal?: AbortSignal): Promise<VolumeTrace | undefined> {
+    const item = await this.#items.find(name, { signal, destroyed: true });
+    return item && { isLive: !item.destroyed };
   }
 
   /** As StorageArray.createVolume. */
@@ -205,6 +212,7 @@ export class FileSystems {
         `${shown} is exported to ${users.join(", ")}: unpublish it there first`,
       );
     }
+    if (options.onlyTagged) refuseUntagged({ shown, cluster, otherwise: RETAIN.volume });
     if (rights && !isOwnVolumeName(cluster, name)) {
       refuseClients(shown, addressesIn(item));
       refuseNotOwn({ shown, cluster, rights, otherwise: RETAIN.volume });

@@ -19,6 +19,7 @@ import { isRefusal, type NamedCall, RestError, restErrorOf } from "./refusals.ts
 import { type Dialect, RestSession, type SentCall } from "./session.ts";
 import type { Reader } from "./shape.ts";
 import { Silence } from "./silence.ts";
+import { asksToComeAgain, endOf } from "./unanswered.ts";
 
 /** One REST call as metrics and log see it. */
 export interface CallRecord extends SentCall {
@@ -130,8 +131,8 @@ export class RestClient {
   /**
    * One call. Within the caller's deadline it is repeated: always after 429 and 503, once after 401
    * with a new session, after other trouble if it is a read or surely never left. A change that was
-   * sent and got no clear answer is `unavailable` or `timeout`. RestError for every answer that is
-   * no success.
+   * sent and got no clear answer is `unavailable`, and so is a call that its deadline ended.
+   * RestError for every answer that is no success.
    */
   async call(call: RestCall): Promise<RestBody<never>>;
   async call<T>(call: ReadingCall<T>): Promise<RestBody<T>>;
@@ -258,6 +259,7 @@ export class RestClient {
   ): Promise<RestBody<T>> {
     const requestId = crypto.randomUUID();
     let renewed = false;
+    let last: unknown;
     for (let attempt = 0;; attempt++) {
       try {
         return await this.#once<T>(call, { requestId, trail, signal });
@@ -266,10 +268,15 @@ export class RestClient {
           renewed = true;
           continue;
         }
-        if (signal.aborted || !mayRepeat(call, error, attempt)) throw error;
+        if (!mayRepeat(call, error, attempt) || signal.aborted) {
+          throw endOf(call, { array: this.#options.label(), error, last, signal });
+        }
+        last = error;
       }
       const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** attempt);
-      await pause(waitMs * (0.5 + Math.random() / 2), signal);
+      await pause(waitMs * (0.5 + Math.random() / 2), signal).catch((error) => {
+        throw endOf(call, { array: this.#options.label(), error, last, signal });
+      });
     }
   }
 
@@ -373,7 +380,7 @@ function tellLimiter(permit: Permit, status: number): void {
 function mayRepeat(call: RestCall<unknown>, error: unknown, attempt: number): boolean {
   // 429: the array did nothing. 503: it is busy or fails over, and may have done it. All our
   // changes may be repeated, because "exists" and "gone" are answers to us.
-  if (error instanceof RestError && (error.status === 429 || error.status === 503)) return true;
+  if (error instanceof RestError && asksToComeAgain(error)) return true;
   if (attempt >= TROUBLE_REPEATS) return false;
   const isRead = call.method === "GET";
   if (error instanceof AnswerTooLargeError) return false;

@@ -27,6 +27,7 @@ export interface ArrayParts<F> {
   look: (signal?: AbortSignal) => Promise<Look<F>>;
   volumes: {
     find: (name: string, options: FindOptions) => Promise<Volume | undefined>;
+    trace: StorageArray["traceVolume"];
     create: StorageArray["createVolume"];
     grow: StorageArray["growVolume"];
     delete: StorageArray["deleteVolume"];
@@ -78,6 +79,7 @@ export function restArray<F extends { arrayName: string }>(
     },
     status: async (signal) => (await look(signal)).status,
     findVolume: (name, options = {}) => volumes.find(name, options),
+    traceVolume: (name, signal) => volumes.trace(name, signal),
     createVolume: (spec, signal) => volumes.create(spec, signal),
     growVolume: (name, sizeBytes, signal) => volumes.grow(name, sizeBytes, signal),
     deleteVolume: (name, options) => volumes.delete(name, options),

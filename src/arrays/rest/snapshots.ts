@@ -1,6 +1,6 @@
 import { isOwnSnapshotSuffix, isOwnVolumeName } from "../../names.ts";
 import type { DeleteScope, Page, Snapshot, SnapshotListOptions } from "../array.ts";
-import { refuseNotOwn, RETAIN } from "../ownership.ts";
+import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
 import {
   type ArrayContext,
   isAskedFor,
@@ -73,15 +73,21 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
    * As StorageArray.deleteSnapshot. A snapshot is the cluster's by its suffix, whosever its volume
    * is; without such a suffix, the tag of the volume tells whose it is.
    */
-  async delete(name: string, { cluster, rights, signal }: DeleteScope = {}): Promise<void> {
+  async delete(
+    name: string,
+    { cluster, rights, onlyTagged, signal }: DeleteScope = {},
+  ): Promise<void> {
     const dot = name.lastIndexOf(".");
-    if (rights && !isOwnSnapshotSuffix(name.slice(dot + 1))) {
+    const isDoubtful = rights && !isOwnSnapshotSuffix(name.slice(dot + 1));
+    if (onlyTagged || isDoubtful) {
       const volume = name.slice(0, dot);
-      const tag = isOwnVolumeName(cluster, volume)
+      const tag = !onlyTagged && isOwnVolumeName(cluster, volume)
         ? undefined
         : await this.#kind.tagOf?.(this.#context, volume, signal);
       const shown = `snapshot ${name} on array ${this.#context.label()}`;
-      refuseNotOwn({ shown, cluster, tag, rights, otherwise: RETAIN.snapshot });
+      const judged = { shown, cluster, tag, rights, otherwise: RETAIN.snapshot };
+      if (onlyTagged) refuseUntagged(judged);
+      if (isDoubtful) refuseNotOwn(judged);
     }
     await this.#items.destroy(name, { signal });
   }

@@ -314,13 +314,15 @@ function tagsOf(clusterId: string, { claim }: ClassParameters): Record<string, s
 }
 
 async function answerFor(
-  { locator, options }: ControllerContext,
+  { deleted, locator, options }: ControllerContext,
   { located: { member, volume }, wanted }: { located: LocatedVolume; wanted: WantedVolume },
   signal: AbortSignal,
 ): Promise<VolumeAnswer> {
   const { id } = await locator.statusOf(member, signal);
+  const volumeId = locator.idOf(id, volume.name);
+  deleted.forget(volumeId);
   return {
-    volumeId: locator.idOf(id, volume.name),
+    volumeId,
     capacityBytes: volume.sizeBytes,
     volumeContext: volumeContextOf(wanted, options().flasharray),
     contentSource: wanted.request.contentSource,

@@ -1,5 +1,8 @@
 import type { DeleteScope } from "../../arrays/array.ts";
+import { type FleetMember, isIdentityProblem } from "../../arrays/fleet.ts";
+import { isNeverFinal, PsoError } from "../../errors.ts";
 import type { ControllerContext } from "../context.ts";
+import { type Deletion, wasSentTo } from "../delete_memory.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import { nodesBehindRule } from "./attachments.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
@@ -7,7 +10,8 @@ import { placeKey, type VolumePlace } from "../volume_locator.ts";
 /**
  * DeleteVolume. The array that the handle names is asked without a look-up, and its answer is
  * final: a volume of the same name on another array is another volume and stays. Only a volume that
- * is proven to be the same one is destroyed elsewhere.
+ * is proven to be the same one is destroyed elsewhere. A repetition is about the volume that this
+ * process chose the first time.
  */
 export async function deleteVolume(
   context: ControllerContext,
@@ -16,10 +20,25 @@ export async function deleteVolume(
 ): Promise<void> {
   const { locator, published } = context;
   const place = locator.placeByHandle(volumeId);
-  if (place && await destroyAt(context, place, signal)) return;
-  const found = await locator.find(volumeId, signal, { forDelete: true });
-  if (found) await destroyAt(context, { member: found.member, name: found.volume.name }, signal);
-  else for (const gone of locator.placesByHandle(volumeId)) published.removeAll(placeKey(gone));
+  if (place && await destroyAt(context, { volumeId, place }, signal)) return;
+  const before = await begunDelete(context, volumeId, {
+    what: "volume",
+    find: (member, name) => member.array.findVolume(name, { signal }),
+  });
+  if (before) {
+    const { deletion: { serial, onlyTagged }, live } = before;
+    const isSame = serial === undefined || live?.item.serial === serial;
+    if (!live || !isSame) return;
+    await destroyAt(context, { volumeId, place: live.place, serial, onlyTagged }, signal);
+    return;
+  }
+  const found = await locator.find(volumeId, signal, { complete: true });
+  if (!found) {
+    for (const gone of locator.placesByHandle(volumeId)) published.removeAll(placeKey(gone));
+    return;
+  }
+  const { member, volume: { name, serial }, isByMaker: onlyTagged } = found;
+  await destroyAt(context, { volumeId, place: { member, name }, serial, onlyTagged }, signal);
 }
 
 /** Whose objects this cluster may destroy. */
@@ -29,23 +48,96 @@ export function deleteScopeOf(
   return { cluster: clusterId, rights: { deleteImported, deletePrefixes } };
 }
 
+/** How an object is looked up again. */
+interface SecondLook<T> {
+  /** `volume` or `snapshot`, for messages. */
+  what: string;
+  find: (member: FleetMember, name: string) => Promise<T | undefined>;
+}
+
+/** A delete that this process sent before, and what is live at that place now. */
+interface BegunDelete<T> {
+  deletion: Deletion;
+  live?: { place: VolumePlace; item: T };
+}
+
+/**
+ * What became of the delete that this process sent by that handle; `undefined` when it sent none.
+ * `unavailable` when its outcome is not known and the array has left the configuration, or another
+ * one answers in its place.
+ */
+export async function begunDelete<T>(
+  { fleet, deleted }: ControllerContext,
+  handle: string,
+  { what, find }: SecondLook<T>,
+): Promise<BegunDelete<T> | undefined> {
+  const deletion = deleted.of(handle);
+  if (!deletion) return undefined;
+  const { name } = deletion;
+  const member = fleet.members.find((one) => wasSentTo(deletion, one));
+  if (!member && deletion.isDone) return { deletion };
+  if (member && !isIdentityProblem(member)) {
+    const item = await find(member, name);
+    return { deletion, live: item === undefined ? undefined : { place: { member, name }, item } };
+  }
+  throw member?.problem ?? new PsoError(
+    "unavailable",
+    `cannot tell whether ${what} ${handle} is destroyed: the array with the id ${deletion.array}, ` +
+      "where that was begun, is not configured any more; configure it again",
+  );
+}
+
+/** A volume that is to be destroyed, and the handle that means it. */
+interface Doomed {
+  volumeId: string;
+  place: VolumePlace;
+  /** As it was found; absent where nothing was looked up. */
+  serial?: string;
+  /** As `DeleteScope.onlyTagged`. */
+  onlyTagged?: boolean;
+}
+
 /** False when there was no live volume of that name on the array. */
 async function destroyAt(
   context: ControllerContext,
-  place: VolumePlace,
+  { volumeId, place, serial, onlyTagged }: Doomed,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { fleet, options, published } = context;
+  const { deleted, fleet, options, published } = context;
   const { member, name } = place;
-  const destroyed = await member.array.deleteVolume(name, {
-    ...deleteScopeOf(options()),
-    isNode: (client) => nodesBehindRule(context, place, client).length > 0,
-    publishedTo: published.nodesOf(placeKey(place)),
-    // An array that does not heed names is looked at each time: see proveNames().
-    isWatched: !member.problem && published.sawAllOf(placeKey(place)),
-    signal,
-  });
+  const destroyed = await noting(
+    deleted.begin(volumeId, { ...place, serial, onlyTagged }),
+    () =>
+      member.array.deleteVolume(name, {
+        ...deleteScopeOf(options()),
+        onlyTagged,
+        isNode: (client) => nodesBehindRule(context, place, client).length > 0,
+        publishedTo: published.nodesOf(placeKey(place)),
+        // An array that does not heed names is looked at each time: see proveNames().
+        isWatched: !member.problem && published.sawAllOf(placeKey(place)),
+        signal,
+      }),
+  );
   fleet.deleted(member, name);
   published.removeAll(placeKey(place));
   return destroyed;
+}
+
+/**
+ * Sends a delete and notes how it ended. `send` answers false when there was nothing to destroy.
+ */
+export async function noting(
+  note: { undo: () => void; done: () => void },
+  send: () => Promise<boolean>,
+): Promise<boolean> {
+  try {
+    const destroyed = await send();
+    if (destroyed) note.done();
+    else note.undo();
+    return destroyed;
+  } catch (error) {
+    // An outcome that is not known is remembered: the repetition must find the same object.
+    if (!isNeverFinal(error)) note.undo();
+    throw error;
+  }
 }

@@ -59,7 +59,7 @@ async function publishAt(
   { request, node, place }: PublishAttempt,
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
-  const { nodes, locator, published } = context;
+  const { deleted, fleet, nodes, locator, published } = context;
   const { member, name } = place;
   const fault = capabilityFault(request.capability, member.array.kind);
   if (fault !== undefined) throw new PsoError("invalid", `Cannot publish ${name}: ${fault}`);
@@ -76,6 +76,8 @@ async function publishAt(
   const exclusive = !isMultiNode(request.capability.mode);
   const handle = request.volumeId;
   published.add(placeKey(place), node.name, { ...mode, exclusive, handle });
+  fleet.seen(member, name);
+  deleted.forget(handle);
   const { id } = await locator.statusOf(member, signal);
   locator.learn(request.volumeId, id, name);
   return encodeAttachment(attachment);

@@ -11,7 +11,7 @@ import type {
 } from "../requests.ts";
 import { snapshotIdOf } from "../volume_id.ts";
 import type { VolumeLocator, VolumePlace } from "../volume_locator.ts";
-import { deleteScopeOf } from "./deletion.ts";
+import { begunDelete, deleteScopeOf, noting } from "./deletion.ts";
 import { listAcross, type ListedPage } from "./listing.ts";
 
 /**
@@ -51,17 +51,43 @@ async function snapshotAt(
  * handle names belongs to another volume and stays.
  */
 export async function deleteSnapshot(
-  { fleet, locator, options }: ControllerContext,
+  context: ControllerContext,
   snapshotId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const found = await locator.findSnapshot(snapshotId, signal, { forDelete: true });
-  if (!found) return;
-  await found.member.array.deleteSnapshot(found.snapshot.name, {
-    ...deleteScopeOf(options()),
-    signal,
+  const before = await begunDelete(context, snapshotId, {
+    what: "snapshot",
+    find: (member, name) => member.array.findSnapshot(name, signal),
   });
-  fleet.snapshotDeleted(found.member, found.snapshot.name);
+  if (before) {
+    const { deletion: { onlyTagged }, live } = before;
+    if (live) await destroySnapshot(context, { snapshotId, ...live.place, onlyTagged }, signal);
+    return;
+  }
+  const found = await context.locator.findSnapshot(snapshotId, signal, { complete: true });
+  if (!found) return;
+  const { member, snapshot: { name }, isByMaker: onlyTagged } = found;
+  await destroySnapshot(context, { snapshotId, member, name, onlyTagged }, signal);
+}
+
+/** A snapshot that is to be destroyed, by its full name, and the handle that means it. */
+interface DoomedSnapshot extends VolumePlace {
+  snapshotId: string;
+  /** As `DeleteScope.onlyTagged`. */
+  onlyTagged?: boolean;
+}
+
+async function destroySnapshot(
+  { deleted, fleet, options }: ControllerContext,
+  { snapshotId, ...doomed }: DoomedSnapshot,
+  signal: AbortSignal,
+): Promise<void> {
+  const { member, name, onlyTagged } = doomed;
+  await noting(deleted.begin(snapshotId, doomed), async () => {
+    await member.array.deleteSnapshot(name, { ...deleteScopeOf(options()), onlyTagged, signal });
+    return true;
+  });
+  fleet.snapshotDeleted(member, name);
 }
 
 /** GetSnapshot: under the handle that the caller used. */

@@ -4,6 +4,7 @@ import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
 import { knowledgeOf } from "./attachments.ts";
 import type { ControllerContext } from "../context.ts";
+import { nameKey } from "../../names.ts";
 import type { UnpublishRequest } from "../requests.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
@@ -41,11 +42,15 @@ function publishedPlaces(
 ): VolumePlace[] {
   const name = node === "all" ? undefined : node.name;
   const places = locator.placesByHandle(volumeId).filter((place) =>
-    !place.member.twin && published.handlesOf(placeKey(place), name).includes(volumeId)
+    !place.member.twin && isAmong(published.handlesOf(placeKey(place), name), volumeId)
   );
   const wrong = places.find(({ member }) => isIdentityProblem(member));
   if (wrong) throw wrong.member.problem;
   return places;
+}
+
+function isAmong(handles: readonly string[], handle: string): boolean {
+  return handles.some((one) => nameKey(one) === nameKey(handle));
 }
 
 /** A volume and who is to lose it. */
@@ -81,10 +86,11 @@ async function placeHolding(
 ): Promise<VolumePlace | undefined> {
   const { locator, published } = context;
   const name = node === "all" ? undefined : node.name;
-  const hits = (await locator.findAll(volumeId, signal)).filter((hit) => {
+  // Success would say that nothing reaches the volume: no silent array is passed over.
+  const hits = (await locator.findAll(volumeId, signal, { complete: true })).filter((hit) => {
     const handles = published.handlesOf(placeKey(hit), name);
     // Its own handle: a copy on another array than the handle names.
-    return handles.length === 0 || handles.includes(volumeId);
+    return handles.length === 0 || isAmong(handles, volumeId);
   });
   if (hits.length < 2) return hits[0];
   if (node === "all") throw severalError("volume", hits);
@@ -125,7 +131,7 @@ async function unpublishUnknown(
   { volumeId, nodeId }: UnpublishRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  const found = await context.locator.findAll(volumeId, signal, { hosts: true });
+  const found = await context.locator.findAll(volumeId, signal, { hosts: true, complete: true });
   const hits = found.filter(({ item }) => item.hosts && item.hosts.length > 0);
   const [first] = hits;
   if (!first) return;
