@@ -3,6 +3,7 @@ import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { CommandResult, Run, RunOptions } from "../run.ts";
 import { abortError } from "../async/wait.ts";
+import { KiB } from "../size.ts";
 import { filePath, type Host, type Namespaces, realToolPath } from "./host.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -352,26 +353,45 @@ class RunningTool {
   }
 }
 
+/**
+ * What is read into: a buffer of its own for each read of each tool would grow the memory of the
+ * process until the garbage collector comes, by 20 MiB after 200 stages.
+ */
+const READ_BYTES = 64 * KiB;
+/** As many buffers are kept as two outputs of some tools at once need. */
+const SPARE_MAX = 8;
+const spare: ArrayBuffer[] = [];
+
+/** One read; `value` lies in the buffer that was given, and is absent after close(). */
+interface PipeRead {
+  value?: Uint8Array;
+  done: boolean;
+}
+
 /** One output of a tool, read to its end or to OUTPUT_MAX_BYTES. */
 class Pipe {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReadableStreamBYOBReader;
   readonly #chunks: Uint8Array[] = [];
   readonly ended: Promise<void>;
 
   constructor(stream: ReadableStream<Uint8Array>, onTooMuch: () => void) {
-    this.#reader = stream.getReader();
+    this.#reader = stream.getReader({ mode: "byob" });
     this.ended = this.#read(onTooMuch);
   }
 
   async #read(onTooMuch: () => void): Promise<void> {
     let bytes = 0;
-    for (;;) {
-      const { value, done } = await this.#reader.read();
-      if (done) return;
+    let buffer: ArrayBufferLike | undefined = spare.pop() ?? new ArrayBuffer(READ_BYTES);
+    while (buffer) {
+      const read: PipeRead = await this.#reader.read(new Uint8Array(buffer));
+      const { value } = read;
+      buffer = value?.buffer; // the same memory; none after close()
+      if (read.done || !value) break;
       bytes += value.length;
       if (bytes > OUTPUT_MAX_BYTES) return onTooMuch();
-      this.#chunks.push(value);
+      this.#chunks.push(value.slice());
     }
+    if (buffer instanceof ArrayBuffer && spare.length < SPARE_MAX) spare.push(buffer);
   }
 
   async close(): Promise<void> {

@@ -153,8 +153,7 @@ async function undo(
         keepFormat ||= await hasUnfinishedFormat(context, { record, deviceName }, signal);
         await releaseDevice(context, { connection, deviceName }, signal);
       }
-      const others = (await records.list()).filter((other) => other.volumeId !== volumeId);
-      await tidy(context, { connection, others }, signal);
+      await tidy(context, { connection, volumeId }, signal);
       await records.release(record, { keepFormat });
     });
     return undefined;

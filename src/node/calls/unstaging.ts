@@ -78,7 +78,7 @@ export async function unstageVolume(
     await releaseDevice(context, { connection, deviceName }, signal);
   }
   for (const connection of connectionsOf(own, [...held.values()])) {
-    await tidy(context, { connection, others }, signal);
+    await tidy(context, { connection, volumeId: request.volumeId }, signal);
   }
   if (own) await records.release(own, { keepFormat });
 }
@@ -93,16 +93,27 @@ function connectionsOf(
   return connections;
 }
 
+/** A connection, and the volume that has left it. */
+interface LeftConnection {
+  connection: BlockConnection<never>;
+  volumeId: string;
+}
+
 /**
- * Ends what the connection made and no volume of `others` needs. A session that cannot be ended now
- * is only logged: it is no reason to keep a volume on this node, and the next unstage tries again.
+ * Ends what the connection made and no volume that stays needs. Of volumes that leave at once, each
+ * is asked for when the ones before it are gone, so that the last one ends it. A session that cannot
+ * be ended now is only logged: it is no reason to keep a volume on this node, and the next unstage
+ * tries again.
  */
 export async function tidy(
   context: NodeContext,
-  { connection, others }: { connection: BlockConnection<never>; others: StageRecord[] },
+  { connection, volumeId }: LeftConnection,
   signal?: AbortSignal,
 ): Promise<void> {
   try {
+    const others = (await context.records.list()).filter((other) =>
+      other.volumeId !== volumeId && !other.unstaging
+    );
     await connection.tidy(context, others, signal);
   } catch (error) {
     context.log.warn("unused session not ended", { reason: messageOf(error) });

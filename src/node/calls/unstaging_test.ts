@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { listLoopDevices } from "../../host/loop.ts";
-import { failureOf, TestNode, testRun } from "../../../tests/support/test_node.ts";
+import { attachment, FakeHost } from "../../../tests/support/fake_host.ts";
+import {
+  BLOCK_CAPABILITY,
+  failureOf,
+  TestNode,
+  testRun,
+} from "../../../tests/support/test_node.ts";
 
 async function deviceOf(test: TestNode, image: string): Promise<string> {
   const device = (await listLoopDevices({ ...test.host, root: "/" })).find((loop) =>
@@ -79,4 +85,24 @@ Deno.test("an unstage that failed is finished by the healer once nothing mounts 
     await testRun("umount", [volume.stagingPath]);
     await rounds();
     assert.equal(await test.node.stagedVolumes(), 0);
+  }));
+
+Deno.test("of volumes that are unstaged at once, the last one ends the sessions", () =>
+  FakeHost.use(async (fake) => {
+    const node = fake.plugin();
+    const volumes = [7, 8, 9].map((number) => ({
+      volumeId: `v${number}`,
+      stagingPath: `/stage/${number}`,
+      attachment: attachment(number),
+      capability: BLOCK_CAPABILITY,
+      volumeContext: {},
+    }));
+    for (const volume of volumes) {
+      const number = Number(volume.volumeId.slice(1));
+      fake.scsi.luns.set(number, number);
+      await node.stage(volume);
+    }
+    assert.equal(fake.iscsi.sessions.length, 2);
+    await Promise.all(volumes.map((volume) => node.unstage(volume)));
+    assert.deepEqual([fake.scsi.devices, fake.iscsi.sessions], [[], []]);
   }));
