@@ -97,9 +97,12 @@ export function withFittingAddresses(
   return { identity: fitting, leftOut };
 }
 
-/** Interfaces that containers and their networks make: no array is reached by their addresses. */
+/**
+ * Interfaces that containers and their networks make: no array is reached by their addresses. Of
+ * `br-` only docker's: `br-ex` and the like are an administrator's, and may have the node's address.
+ */
 const INNER =
-  /^(lo|docker|veth|cni|cali|flannel|cilium|lxc|virbr|kube|br-|tunl|vxlan|nodelocaldns|dummy)/;
+  /^(lo|docker|veth|cni|cali|flannel|cilium|lxc|virbr|kube|br-[0-9a-f]{12}$|tunl|vxlan|nodelocaldns|dummy)/;
 
 /**
  * Addresses in the output of `ip -json address`: global ones of the host's own interfaces, IPv4

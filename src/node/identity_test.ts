@@ -278,6 +278,15 @@ Deno.test("NodeGetInfo leaves out no address that an administrator named, and sa
     });
   }));
 
+Deno.test("parseAddresses() takes the address of an administrator's bridge, and not of docker's", () => {
+  const row = (ifname: string, local: string) => ({
+    ifname,
+    addr_info: [{ family: "inet", local, scope: "global" }],
+  });
+  const rows = [row("br-ex", "10.0.0.5"), row("br-0123456789ab", "172.18.0.1")];
+  assert.deepEqual(parseAddresses(JSON.stringify(rows)), ["10.0.0.5"]);
+});
+
 Deno.test("parseAddresses() puts last what the kernel sends nothing from: second addresses of a subnet and old ones", () => {
   const info = (family: string, local: string, flags = {}) => ({
     family,

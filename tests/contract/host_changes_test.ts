@@ -153,6 +153,23 @@ Deno.test(
   }),
 );
 
+Deno.test(
+  "holds() sees a node in the host of another one that holds its port too; disconnect() ends that, but not while the other uses the volume",
+  withHosts(async ({ array, addHost, addVolume, connect, hostsOf }) => {
+    await addVolume("boot-w2");
+    await addHost("w2", { wwns: [A, B] });
+    await connect("w2", "boot-w2"); // so that the strange port stays
+    const [w2, w3] = [ports("w2", A), ports("w3", B)];
+    await array.connect(V, w2, FC);
+    equal(await array.holds(V, w3, { known: KNOWN }), true);
+    equal(await array.holds(V, ports("w4", C), { known: KNOWN }), false);
+    await array.disconnect(V, w3, { known: { ...KNOWN, otherUsers: [w2] } });
+    deepEqual(await hostsOf(V), ["w2"]);
+    await array.disconnect(V, w3, { known: KNOWN });
+    deepEqual(await hostsOf(V), []);
+  }),
+);
+
 for (
   const { name, before, now, earlier, left } of [
     { name: "one port exchanged", before: [A, B], now: [A, C], earlier: false, left: [A, C] },

@@ -62,6 +62,16 @@ export class HostMemory {
     return this.#byName.get(nameKey(hostName))?.node;
   }
 
+  /**
+   * Whether a node that is not the owner was connected by the host object, and nothing in it is or
+   * was the owner's.
+   */
+  isOthers(hostName: string, owner: HostOwner): boolean {
+    const found = this.#byName.get(nameKey(hostName));
+    return found !== undefined && !owner.mayBe(found.node) && !owner.sharesWith(found.host) &&
+      !owner.hadOneOf(found.host);
+  }
+
   /** Names of the host objects by which the node of this name was connected. */
   namesFor(nodeName: string): string[] {
     const names = [...this.#byNeed.values()].flatMap(({ node, host }) =>

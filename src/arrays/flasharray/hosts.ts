@@ -176,7 +176,7 @@ export class HostObjects {
   ): Promise<Map<string, HostRole>> {
     const roles = new Map<string, HostRole>();
     const owner = new HostOwner(node, known);
-    const open = hostNames.filter((name) => !this.#isOthers(name, owner));
+    const open = hostNames.filter((name) => !this.#memory.isOthers(name, owner));
     for (const host of await this.#named(open, signal)) {
       if (owner.sharesWith(host)) roles.set(host.name ?? "", "current");
       else if (
@@ -221,12 +221,6 @@ export class HostObjects {
       hosts.push(...await this.#listed(terms, signal));
     }
     return hosts;
-  }
-
-  /** Whether this process connected another node by the host: one that shares nothing with this. */
-  #isOthers(hostName: string, owner: HostOwner): boolean {
-    const connected = this.#memory.nodeOf(hostName);
-    return connected !== undefined && !owner.mayBe(connected);
   }
 
   /** Hosts that fit one of the terms of a filter. */
