@@ -16,7 +16,9 @@ const HEAD =
 The controller and each node serve \`/metrics\` on their admin address (\`--admin\`, by default port
 9808) in the text format of Prometheus. A counter only grows; a histogram has \`_bucket\`, \`_sum\`
 and \`_count\`; a gauge goes up and down. "Alert on" is a suggestion: a state that calls for a
-person, and what it means.
+person, and what it means. The label \`array\` is what the configuration calls an array: its \`Name\`,
+else its address. Where two entries have one \`Name\`, the address stands behind it:
+\`fa-1 (192.0.2.1)\`.
 
 `;
 

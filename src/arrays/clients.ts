@@ -3,8 +3,7 @@ import type { ArrayConfig } from "../config/model.ts";
 import type { Logger } from "../log.ts";
 import { Secret } from "../secret.ts";
 import type { FleetEntry } from "./fleet.ts";
-import { type OpenArray, openArray } from "./open.ts";
-import type { CallRecord } from "./rest/client.ts";
+import { type ArrayCall, type OpenArray, openArray } from "./open.ts";
 
 /** What ArrayClients needs besides the entries. */
 interface ArrayClientsOptions {
@@ -19,7 +18,7 @@ interface ArrayClientsOptions {
  */
 export class ArrayClients {
   /** Told of every REST call of every client; set once the metrics are there. */
-  onCall: (call: CallRecord) => void = () => {};
+  onCall: (call: ArrayCall) => void = () => {};
   readonly #log: Logger;
   readonly #open: typeof openArray;
   /** By clientKey(). */

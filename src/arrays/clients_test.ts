@@ -135,6 +135,13 @@ Deno.test("calls of clients that were opened before onCall was set reach it", ()
   });
   clients.take([FLASHARRAY]);
   clients.onCall = ({ array }) => void told.push(array);
-  tell?.({ array: "fa-1", method: "GET", path: "/arrays", status: 200, ms: 1 });
+  tell?.({
+    array: "fa-1",
+    address: "192.0.2.1",
+    method: "GET",
+    path: "/arrays",
+    status: 200,
+    ms: 1,
+  });
   assert.deepEqual(told, ["fa-1"]);
 });

@@ -79,6 +79,23 @@ export function arrayHintOf(arrayId: string): string {
   return arrayId.replaceAll("-", "").slice(0, 8).toLowerCase();
 }
 
+/** What the configuration says of an array. */
+type ConfiguredArray = Pick<StorageArray, "configuredName" | "address">;
+
+/**
+ * What metrics and `/readyz` call an array: its name in the configuration, and its address too where
+ * another entry has that name. Two arrays never get one name, and nothing of it is the array's word.
+ */
+export function nameInFleet(
+  { members }: { members: readonly { array: ConfiguredArray }[] },
+  { configuredName, address }: ConfiguredArray,
+): string {
+  const isShared = members.some(({ array }) =>
+    array.configuredName === configuredName && array.address !== address
+  );
+  return isShared ? `${configuredName} (${address})` : configuredName;
+}
+
 /** What tells two arrays apart: never the label, which an administrator may give twice. */
 export function memberKey({ id, array }: FleetMember): string {
   return id ?? array.address;

@@ -1,6 +1,7 @@
 import { type Labels, type Metrics, REST_BUCKETS } from "../metrics/metrics.ts";
 import type { Fleet, FleetMember } from "./fleet.ts";
-import type { CallRecord } from "./rest/client.ts";
+import { nameInFleet } from "./fleet_member.ts";
+import type { ArrayCall } from "./open.ts";
 
 const AT_CHECKS = "At each check of the array, every 30 seconds.";
 
@@ -8,11 +9,11 @@ const AT_CHECKS = "At each check of the array, every 30 seconds.";
  * Registers what the controller knows of its arrays. The function returned takes every REST call as
  * a sample.
  */
-export function registerFleet(metrics: Metrics, fleet: Fleet): (call: CallRecord) => void {
+export function registerFleet(metrics: Metrics, fleet: Fleet): (call: ArrayCall) => void {
   const perArray = (value: (member: FleetMember) => number | undefined) => () =>
     fleet.members.flatMap((member): [Labels, number][] => {
       const found = value(member);
-      return found === undefined ? [] : [[{ array: member.array.configuredName }, found]];
+      return found === undefined ? [] : [[{ array: nameInFleet(fleet, member.array) }, found]];
     });
   const labels = ["array"];
   metrics.gauge("pso_array_up", {
@@ -61,8 +62,10 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: CallRecord
     alert: "The codes 429, 503 or 0 grow for 10 minutes: the array is overloaded or does not " +
       "answer. The code 401 that keeps growing means a token that the array refuses.",
   });
-  return ({ array, method, path, status, ms }) =>
+  return ({ array: configuredName, address, method, path, status, ms }) => {
+    const array = nameInFleet(fleet, { configuredName, address });
     samples.observe(ms / 1000, { array, method, path, code: codeLabel(status) });
+  };
 }
 
 /** Statuses with a label of their own: an array that answers odd ones makes no new series. */

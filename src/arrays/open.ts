@@ -18,11 +18,17 @@ export type ArrayEntry =
     nfsEndpoint?: string;
   };
 
+/** One REST call of an array, as the configuration calls the array. */
+export interface ArrayCall extends CallRecord {
+  /** Of its management endpoint: two arrays may have one name. */
+  address: string;
+}
+
 /** What a client needs besides the array's entry. Everything but `log` has a default. */
 export interface OpenOptions {
   log: Logger;
   /** Told of every REST call, for metrics. */
-  onCall?: (call: CallRecord) => void;
+  onCall?: (call: ArrayCall) => void;
   now?: () => number;
   /** Longest wait for one answer (default 30 s). */
   callTimeoutMs?: number;
@@ -63,7 +69,7 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
     label: () => array.label,
     log,
     // Metrics call the array as the configuration does: its own words make no series.
-    onCall: onCall && ((call) => onCall({ ...call, array: array.configuredName })),
+    onCall: onCall && ((call) => onCall({ ...call, array: array.configuredName, address })),
     now,
     callTimeoutMs,
     limiter,

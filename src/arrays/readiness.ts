@@ -1,7 +1,7 @@
 import { isPsoError } from "../errors.ts";
 import type { ReadinessCheck, ReadyState } from "../readiness.ts";
 import { type Fleet, type FleetMember } from "./fleet.ts";
-import { isIdentityProblem } from "./fleet_member.ts";
+import { isIdentityProblem, nameInFleet } from "./fleet_member.ts";
 
 /**
  * One check per array, in the order of the configuration. An array is served when its last check
@@ -9,10 +9,11 @@ import { isIdentityProblem } from "./fleet_member.ts";
  * served, the faults of others are shown and do not count: a controller that serves the rest is
  * ready.
  */
-export function arrayReadiness({ members }: Pick<Fleet, "members">): ReadinessCheck[] {
+export function arrayReadiness(fleet: Pick<Fleet, "members">): ReadinessCheck[] {
+  const { members } = fleet;
   const isReady = members.some((member) => unserved(member) === undefined);
   return members.map((member) => {
-    const name = member.array.configuredName;
+    const name = nameInFleet(fleet, member.array);
     const fault = unserved(member);
     if (fault !== undefined) return { name, ok: false, ...fault, ...isReady && { optional: true } };
     if (member.refusal) {

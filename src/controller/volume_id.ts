@@ -8,7 +8,7 @@ import { PsoError } from "../errors.ts";
 
 /** CSI limit of a string field without a limit of its own (spec, "Size Limits"). */
 const ID_MAX_BYTES = 128;
-const HINTED = /^([0-9a-f]{8})\/(.+)$/;
+const HINTED = /^([0-9a-f]{8})\/(.+)$/i;
 const OLD_FORM = /^([^/]+)\/([^/]+)$/;
 /**
  * Everything that a name on an array may hold: `pod::volume`, `group/volume`, `volume.suffix`.
@@ -21,7 +21,7 @@ const ARRAY_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$/;
  * there, likeliest first.
  */
 export interface Handle {
-  /** First 8 hex digits of an array id. */
+  /** First 8 hex digits of an array id, in lower case however the handle has them. */
   arrayHint?: string;
   /** Empty when no array could hold what the handle says. */
   names: string[];
@@ -75,7 +75,8 @@ export function volumeOfSnapshot(name: string): string {
 function parseHandle(id: string): Handle {
   if (!ARRAY_NAME.test(id)) return { names: [] };
   const oldForm = id.replace(OLD_FORM, "$1-$2");
-  const [, arrayHint, name] = HINTED.exec(id) ?? [];
+  const [, digits, name] = HINTED.exec(id) ?? [];
+  const arrayHint = digits?.toLowerCase();
   // The prefix of an old cluster may look like 8 hex digits too.
   if (arrayHint !== undefined && name !== undefined) {
     return { arrayHint, names: [name, ...(oldForm === id ? [] : [oldForm])] };

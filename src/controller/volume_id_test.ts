@@ -16,6 +16,12 @@ const VOLUME_CASES: { name: string; id: string; hint?: string; names: string[] }
     hint: "2dcf29ad",
     names: ["k8s-pvc-1", "2dcf29ad-k8s-pvc-1"],
   },
+  {
+    name: "our own form, its digits in upper case",
+    id: "2DCF29AD/K8S-pvc-1",
+    hint: "2dcf29ad",
+    names: ["K8S-pvc-1", "2DCF29AD-K8S-pvc-1"],
+  },
   { name: "a bare name of PSO 6", id: "k8s-pvc-1", names: ["k8s-pvc-1"] },
   {
     name: "prefix/pv of PSO 5.0, then a volume in a group",

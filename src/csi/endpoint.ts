@@ -13,7 +13,8 @@ import {
 } from "@grpc/grpc-js";
 import { PsoError } from "../errors.ts";
 import { KeyedLock } from "../async/keyed_lock.ts";
-import { atMost } from "../async/wait.ts";
+import { abortError, atMost } from "../async/wait.ts";
+import { waitsOf } from "../async/waits.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { Acceptor } from "../net/acceptor.ts";
@@ -25,7 +26,14 @@ import {
   MESSAGE_BYTES_MAX,
 } from "./call_limits.ts";
 import { RepairedConnection } from "./goaway_repair.ts";
-import { answer, callSamples, type UnaryEnvironment, type UnaryMethod } from "./unary.ts";
+import { statusOf } from "./status.ts";
+import {
+  answer,
+  callSamples,
+  type UnaryAnswer,
+  type UnaryEnvironment,
+  type UnaryMethod,
+} from "./unary.ts";
 import { listenOnSocket, socketPath } from "./unix_socket.ts";
 
 /**
@@ -38,6 +46,8 @@ export const CEILING_MS = 300_000;
  * thrown away, and with it the reason. At most a tenth of the time.
  */
 const ANSWER_MS = 500;
+/** After which part of that a caller is answered whose call cannot be ended yet. */
+const LATE = 1 / 2;
 /**
  * How long stop() lets running calls finish. With ABORT_MS and FLUSH_MS it takes 20 s at most;
  * kubelet kills the pod after 30 s.
@@ -245,7 +255,7 @@ async function serve(
     return;
   }
   const controller = new AbortController();
-  const { leftMs, ends } = deadlineOf(call);
+  const { leftMs, lateMs, ends } = deadlineOf(call);
   const timer = setTimeout(
     () =>
       controller.abort(
@@ -262,21 +272,59 @@ async function serve(
         : new PsoError("timeout", `the caller of ${row.name} went away`),
     ));
   running.add(controller);
-  const outcome = await answer(
-    row,
-    { bytes: call.request, signal: controller.signal },
-    environment,
-  );
+  const { signal } = controller;
+  const answered = answer(row, { bytes: call.request, signal }, environment);
+  const late = lateAnswer(row, { signal, lateMs });
+  const outcome = await Promise.race([answered, late.answer]);
   clearTimeout(timer);
+  late.forget();
   if ("status" in outcome) reply({ code: outcome.status.code, details: outcome.status.message });
   else reply(null, outcome.bytes);
+  // What could not be ended keeps its locks until it has ended.
+  await answered;
   running.delete(controller);
 }
 
+/**
+ * What the caller is told `lateMs` after its time is over, while the call itself goes on: a change
+ * that was sent to an array cannot be called back. `UNAVAILABLE` with what is waited for, if that is
+ * known.
+ */
+function lateAnswer(
+  { name }: UnaryMethod,
+  { signal, lateMs }: { signal: AbortSignal; lateMs: number },
+): { answer: Promise<UnaryAnswer>; forget: () => void } {
+  const { promise, resolve } = Promise.withResolvers<UnaryAnswer>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = () => {
+    const end = abortError(signal);
+    const waits = waitsOf(signal).join(" and ");
+    const error = waits === "" ? end : new PsoError(
+      "unavailable",
+      `${end.message}: still waiting for ${waits}; the call must be repeated`,
+    );
+    resolve({ status: statusOf(error, { method: name, requestId: "" }) });
+  };
+  const onAbort = () => {
+    if (abortError(signal).code === "timeout") timer = setTimeout(tell, lateMs);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  return {
+    answer: promise,
+    forget: () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+    },
+  };
+}
+
 /** When the answer must leave, so that the caller still waits for it: CEILING_MS from now at most. */
-function deadlineOf(call: ServerUnaryCall<Buffer, Uint8Array>): { leftMs: number; ends: number } {
+function deadlineOf(
+  call: ServerUnaryCall<Buffer, Uint8Array>,
+): { leftMs: number; lateMs: number; ends: number } {
   const deadline = Number(call.getDeadline());
   const callerMs = Math.max(0, Math.min(deadline - Date.now(), CEILING_MS));
-  const leftMs = callerMs - Math.min(ANSWER_MS, callerMs / 10);
-  return { leftMs, ends: Date.now() + leftMs };
+  const answerMs = Math.min(ANSWER_MS, callerMs / 10);
+  const leftMs = callerMs - answerMs;
+  return { leftMs, lateMs: answerMs * LATE, ends: Date.now() + leftMs };
 }

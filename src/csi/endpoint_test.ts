@@ -14,6 +14,7 @@ import { isPsoError, PsoError } from "../errors.ts";
 import { createLogger, silentLogger } from "../log.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { until } from "../async/wait.ts";
+import { noteWait } from "../async/waits.ts";
 import { type Endpoint, startEndpoint } from "./endpoint.ts";
 import { Controller, Identity, Node } from "./generated/csi_pb.ts";
 import { DRIVER_NAME, identityService } from "./identity_service.ts";
@@ -137,6 +138,30 @@ Deno.test("the caller is told the reason before its own deadline ends the call",
     match(error.message, /array fa-1 gave no answer/);
     return true;
   });
+});
+
+Deno.test("a caller is told what its call waits for and cannot give up, and the call keeps its locks", async () => {
+  const release = Promise.withResolvers<void>();
+  const row = method(Node.method.nodeGetInfo, {
+    keys: () => ["volume k8s-pvc-1"],
+    handle: async (_request, { signal }) => {
+      const waited = noteWait(signal, "array fa-1 to answer PATCH volumes");
+      await release.promise;
+      waited();
+      return { nodeId: "n" };
+    },
+  });
+  await using served = await fixture([row]);
+  await rejects(served.call(Node.method.nodeGetInfo, {}, 2_000), (error: ServiceError) => {
+    equal(error.code, status.UNAVAILABLE);
+    match(error.message, /still waiting for array fa-1 to answer PATCH volumes/);
+    return true;
+  });
+  equal(served.endpoint.running(), 1);
+  await rejects(served.call(Node.method.nodeGetInfo, {}), codeIs(status.ABORTED));
+  release.resolve();
+  await until("the end of the call", () => served.endpoint.running() === 0, { timeoutMs: 5_000 });
+  equal((await served.call(Node.method.nodeGetInfo, {})).nodeId, "n");
 });
 
 Deno.test("the caller's deadline fires the handler's signal", async () => {

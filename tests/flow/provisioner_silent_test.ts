@@ -1,7 +1,16 @@
 // What a call answers while an array is silent that may hold the volume.
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { create, type DescMessage, type DescMethodUnary, toBinary } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { controllerService } from "../../src/csi/controller_service.ts";
+import { startEndpoint } from "../../src/csi/endpoint.ts";
+import { Controller } from "../../src/csi/generated/csi_pb.ts";
 import { isPsoError } from "../../src/errors.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
+import { silentLogger } from "../../src/log.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
 import { GiB } from "../../src/size.ts";
 import { arrayOf, homeAndOther, makeNamesake, NAME } from "./namesakes.ts";
 import { N1, ProvisionerBed } from "./provisioner_bed.ts";
@@ -103,6 +112,64 @@ for (const how of ["answers 503", "gives no answer"]) {
       });
       deepEqual(await Promise.all(codes), Object.keys(calls).map((name) => [name, "unavailable"]));
       equal((await other.findVolume(NAME))?.name, NAME);
+    });
+  });
+}
+
+type Rpc = <Request extends DescMessage>(
+  desc: DescMethodUnary<Request, DescMessage>,
+  request: MessageInitShape<Request>,
+) => Promise<string>;
+
+/** Runs `work` with a sidecar that waits two seconds; it answers the code and the text of a status. */
+async function withSidecar(bed: ProvisionerBed, work: (rpc: Rpc) => Promise<void>): Promise<void> {
+  const folder = Deno.makeTempDirSync();
+  const endpoint = await startEndpoint({
+    endpoint: `unix://${folder}/csi.sock`,
+    driverName: "pure-csi",
+    methods: controllerService({ provisioner: () => bed.provisioner, topology: true }),
+    log: silentLogger,
+    metrics: new Metrics(),
+  });
+  const client = new Client(`unix:${folder}/csi.sock`, credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
+  });
+  const rpc: Rpc = (desc, request) =>
+    new Promise((resolve) => {
+      const bytes = Buffer.from(toBinary(desc.input, create(desc.input, request)));
+      const same = (bytes: Buffer) => bytes;
+      const path = `/${desc.parent.typeName}/${desc.name}`;
+      const deadline = Date.now() + 2_000;
+      const tell = (error: ServiceError | null) =>
+        resolve(error ? `${status[error.code]}: ${error.details}` : "OK");
+      client.makeUnaryRequest(path, same, same, bytes, { deadline }, tell);
+    });
+  try {
+    await work(rpc);
+  } finally {
+    client.close();
+    await endpoint.stop();
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+for (const how of ["answers 503", "gives no answer"]) {
+  Deno.test(`a sidecar gets UNAVAILABLE with the array's name before its deadline, from a home array that ${how}`, async () => {
+    await ProvisionerBed.run({}, async (bed) => {
+      const volumeId = await bed.create("pvc-1");
+      const [home] = await homeAndOther(bed);
+      await bed.publish(volumeId, N1);
+      if (how === "answers 503") await bed.silence(home.label);
+      else bed.link(home.label, "silent");
+      await withSidecar(bed, async (rpc) => {
+        const { controllerUnpublishVolume, deleteVolume } = Controller.method;
+        for (
+          const told of [
+            await rpc(controllerUnpublishVolume, { volumeId, nodeId }),
+            await rpc(deleteVolume, { volumeId: `${volumeId}9` }),
+          ]
+        ) match(told, new RegExp(`^UNAVAILABLE: .*\\b${home.label}\\b`));
+      });
     });
   });
 }

@@ -60,11 +60,52 @@ Deno.test("createVolume() of a copy is repeated by every spelling of its source"
 Deno.test("lockKey() is one for every spelling of a handle", () =>
   ProvisionerBed.run({ flasharrays: 1, cold: true }, (bed) => {
     const { provisioner } = bed;
-    const volumes = ["0a1b2c3d/k8s-pvc-1", "0a1b2c3d/K8S-PVC-1", "K8s-Pvc-1", "k8s/PVC-1"];
+    const volumes = ["0a1b2c3d/k8s-pvc-1", "0A1B2C3D/K8S-PVC-1", "K8s-Pvc-1", "k8s/PVC-1"];
     const keys = volumes.map((volumeId) => provisioner.lockKey({ volumeId }));
     deepEqual([...new Set(keys)], [provisioner.lockKey({ volumeName: "pvc-1" })]);
-    const snapshots = ["0a1b2c3d/v.Snapshot-1", "v.SNAPSHOT-1"];
+    const snapshots = ["0A1B2C3D/v.Snapshot-1", "v.SNAPSHOT-1"];
     const snapshotKeys = snapshots.map((snapshotId) => provisioner.lockKey({ snapshotId }));
     deepEqual([...new Set(snapshotKeys)], [provisioner.lockKey({ snapshotName: "snapshot-1" })]);
     return Promise.resolve();
   }));
+
+Deno.test("a handle names its array in upper case too, for every call", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const { provisioner, signal } = bed;
+    const [member] = bed.fleet.members;
+    if (!member) throw new Error("no array");
+    for (const { array } of bed.fleet.members) {
+      await array.createVolume({ name: "data", sizeBytes: GiB });
+    }
+    const volumeId = handleOn(bed, member.array, "data");
+    const upper = volumeId.toUpperCase();
+    await bed.publish(upper, N1);
+    equal(await member.array.holds("data", N1), true);
+    deepEqual(await bed.publishedTo(upper), [nodeId]);
+    const capacityRange = { requiredBytes: 2 * GiB, limitBytes: 0 };
+    await provisioner.expandVolume({ volumeId: upper, capacityRange }, signal);
+    const { snapshotId } = await provisioner.createSnapshot(
+      { name: "snapshot-1", sourceVolumeId: upper },
+      signal,
+    );
+    for (const sourceVolumeId of ["", upper, volumeId]) {
+      const { entries } = await provisioner.listSnapshots(
+        { snapshotId: snapshotId.toUpperCase(), sourceVolumeId, maxEntries: 0, startingToken: "" },
+        signal,
+      );
+      deepEqual(entries.map(({ sizeBytes }) => sizeBytes), [2 * GiB]);
+    }
+    const contentSource = { snapshotId: snapshotId.toUpperCase() };
+    const restored = await bed.create("pvc-2", { contentSource, capacityRange });
+    equal(restored, handleOn(bed, member.array, "k8s-pvc-2"));
+    await provisioner.unpublishVolume({ volumeId, nodeId }, signal);
+    await bed.publish(volumeId, N1);
+    await provisioner.unpublishVolume({ volumeId: upper, nodeId }, signal);
+    equal(await member.array.holds("data", N1), false);
+    await provisioner.deleteSnapshot(snapshotId.toUpperCase(), signal);
+    await provisioner.deleteVolume(upper, signal);
+    equal(await member.array.findVolume("data"), undefined);
+    const [, other] = bed.fleet.members;
+    equal((await other?.array.findVolume("data"))?.name, "data");
+  });
+});

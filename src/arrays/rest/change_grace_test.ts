@@ -3,6 +3,7 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { withTestClock } from "../../../tests/support/test_clock.ts";
 import { asIs } from "../../../tests/support/as_is.ts";
 import { clientOf } from "../../../tests/support/rest_client.ts";
+import { waitsOf } from "../../async/waits.ts";
 import { PsoError } from "../../errors.ts";
 import { TransportError } from "../../net/https.ts";
 import { CHANGE_GRACE_MS } from "./client.ts";
@@ -48,7 +49,9 @@ Deno.test("a change that is not answered ends a while after its caller, and give
     caller.abort(GONE);
     move(CHANGE_GRACE_MS - 1);
     equal(limiter.running, 1, "it is waited for");
+    deepEqual(waitsOf(caller.signal), ["array fa-1 to answer POST volumes"]);
     move(1);
     await failed;
     equal(limiter.running, 0);
+    deepEqual(waitsOf(caller.signal), []);
   }));

@@ -8,6 +8,7 @@ import {
 } from "../../net/https.ts";
 import type { Logger } from "../../log.ts";
 import type { Secret } from "../../secret.ts";
+import { noteWait } from "../../async/waits.ts";
 import { abortError, pause, withDeadline, withGrace } from "../../async/wait.ts";
 import type { Page } from "../array.ts";
 import { readAnswer, type RestBody } from "./answer.ts";
@@ -160,8 +161,13 @@ export class RestClient {
 
   async #follow<T>(call: RestCall<T>, trail: ChangeTrail): Promise<RestBody<T>> {
     refuseImpossibleNames(call.query, this.#options.label());
-    if (call.signal) return await this.#repeat<T>(call, { trail, signal: call.signal });
-    const what = `${call.method} ${call.path} on array ${this.#options.label()}`;
+    const array = `array ${this.#options.label()}`;
+    if (call.signal) {
+      const { signal } = call;
+      const waited = noteWait(signal, `${array} to answer ${call.method} ${call.path}`);
+      return await this.#repeat<T>(call, { trail, signal }).finally(waited);
+    }
+    const what = `${call.method} ${call.path} on ${array}`;
     return await withDeadline(
       what,
       { timeoutMs: this.#options.budgetMs ?? 120_000 },

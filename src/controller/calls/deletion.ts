@@ -1,4 +1,4 @@
-import type { DeleteScope } from "../../arrays/array.ts";
+import type { DeleteScope, Volume } from "../../arrays/array.ts";
 import { type FleetMember, isIdentityProblem } from "../../arrays/fleet.ts";
 import { isNeverFinal, PsoError } from "../../errors.ts";
 import type { ControllerContext } from "../context.ts";
@@ -25,13 +25,7 @@ export async function deleteVolume(
     what: "volume",
     find: (member, name) => member.array.findVolume(name, { signal }),
   });
-  if (before) {
-    const { deletion: { serial, onlyTagged }, live } = before;
-    const isSame = serial === undefined || live?.item.serial === serial;
-    if (!live || !isSame) return;
-    await destroyAt(context, { volumeId, place: live.place, serial, onlyTagged }, signal);
-    return;
-  }
+  if (before) return await goOn(context, { volumeId, before }, signal);
   const found = await locator.find(volumeId, signal, { complete: true });
   if (!found) {
     for (const gone of locator.placesByHandle(volumeId)) published.removeAll(placeKey(gone));
@@ -39,6 +33,19 @@ export async function deleteVolume(
   }
   const { member, volume: { name, serial }, isByMaker: onlyTagged } = found;
   await destroyAt(context, { volumeId, place: { member, name }, serial, onlyTagged }, signal);
+}
+
+/** Ends a delete that was begun. What bears the name now with another serial is another volume. */
+async function goOn(
+  context: ControllerContext,
+  { volumeId, before }: { volumeId: string; before: BegunDelete<Volume> },
+  signal: AbortSignal,
+): Promise<void> {
+  const { deletion: { serial, onlyTagged }, place, live } = before;
+  if (!place) return;
+  if (!live) return forget(context, place);
+  if (serial !== undefined && live.serial !== serial) return;
+  await destroyAt(context, { volumeId, place, serial, onlyTagged }, signal);
 }
 
 /** Whose objects this cluster may destroy. */
@@ -58,7 +65,9 @@ interface SecondLook<T> {
 /** A delete that this process sent before, and what is live at that place now. */
 interface BegunDelete<T> {
   deletion: Deletion;
-  live?: { place: VolumePlace; item: T };
+  /** Absent when its array has left the configuration. */
+  place?: VolumePlace;
+  live?: T;
 }
 
 /**
@@ -77,8 +86,7 @@ export async function begunDelete<T>(
   const member = fleet.members.find((one) => wasSentTo(deletion, one));
   if (!member && deletion.isDone) return { deletion };
   if (member && !isIdentityProblem(member)) {
-    const item = await find(member, name);
-    return { deletion, live: item === undefined ? undefined : { place: { member, name }, item } };
+    return { deletion, place: { member, name }, live: await find(member, name) };
   }
   throw member?.problem ?? new PsoError(
     "unavailable",
@@ -103,7 +111,7 @@ async function destroyAt(
   { volumeId, place, serial, onlyTagged }: Doomed,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { deleted, fleet, options, published } = context;
+  const { deleted, options, published } = context;
   const { member, name } = place;
   const destroyed = await noting(
     deleted.begin(volumeId, { ...place, serial, onlyTagged }),
@@ -118,9 +126,14 @@ async function destroyAt(
         signal,
       }),
   );
-  fleet.deleted(member, name);
-  published.removeAll(placeKey(place));
+  forget(context, place);
   return destroyed;
+}
+
+/** Notes that the array has no such volume any more. */
+function forget({ fleet, published }: ControllerContext, place: VolumePlace): void {
+  fleet.deleted(place.member, place.name);
+  published.removeAll(placeKey(place));
 }
 
 /**

@@ -60,8 +60,9 @@ export async function deleteSnapshot(
     find: (member, name) => member.array.findSnapshot(name, signal),
   });
   if (before) {
-    const { deletion: { onlyTagged }, live } = before;
-    if (live) await destroySnapshot(context, { snapshotId, ...live.place, onlyTagged }, signal);
+    const { deletion: { onlyTagged }, place, live } = before;
+    if (place && live) await destroySnapshot(context, { snapshotId, ...place, onlyTagged }, signal);
+    else if (place) context.fleet.snapshotDeleted(place.member, place.name);
     return;
   }
   const found = await context.locator.findSnapshot(snapshotId, signal, { complete: true });
@@ -132,7 +133,8 @@ async function listOne(
   signal: AbortSignal,
 ): Promise<SnapshotPage> {
   const answer = await findSnapshot(locator, snapshotId, signal);
-  const matches = answer && (sourceVolumeId === "" || answer.sourceVolumeId === sourceVolumeId);
+  const isSource = (id: string) => nameKey(id) === nameKey(sourceVolumeId);
+  const matches = answer && (sourceVolumeId === "" || isSource(answer.sourceVolumeId));
   return { entries: matches ? [answer] : [], nextToken: "" };
 }
 

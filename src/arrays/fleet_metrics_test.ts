@@ -1,0 +1,58 @@
+import { deepEqual } from "node:assert/strict";
+import { silentLogger } from "../log.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import type { StorageArray } from "./array.ts";
+import { Fleet } from "./fleet.ts";
+import { registerFleet } from "./fleet_metrics.ts";
+import { arrayReadiness } from "./readiness.ts";
+
+/** An entry of the configuration; `isWell` decides whether the array answers. */
+function entryOf(address: string, configuredName: string, isWell: boolean) {
+  const none = () => Promise.resolve({ items: [] });
+  const array = {
+    label: configuredName,
+    configuredName,
+    address,
+    kind: "block",
+    serverKey: () => Promise.resolve(undefined),
+    status: () =>
+      isWell
+        ? Promise.resolve({ id: address.replaceAll(".", ""), capacityBytes: 1, usedBytes: 0 })
+        : Promise.reject(new Error("down")),
+    findVolume: () => Promise.resolve(undefined),
+    listVolumes: none,
+    listSnapshots: none,
+    lookAtHosts: () => Promise.resolve(),
+  };
+  return { array: array as unknown as StorageArray };
+}
+
+Deno.test("two arrays of one name have series and checks of their own, told apart by address", async () => {
+  const fleet = new Fleet([
+    entryOf("192.0.2.1", "fa", true),
+    entryOf("192.0.2.2", "fa", false),
+    entryOf("192.0.2.3", "fb", true),
+  ], { log: silentLogger });
+  await fleet.refresh();
+  const metrics = new Metrics();
+  const note = registerFleet(metrics, fleet);
+  for (const address of ["192.0.2.1", "192.0.2.2", "192.0.2.2"]) {
+    note({ array: "fa", address, method: "GET", path: "volumes", status: 200, ms: 1 });
+  }
+  const seriesOf = (name: string) =>
+    metrics.text().split("\n").flatMap((line) => {
+      const [, array, value] = new RegExp(`^${name}\\{array="([^"]*)".*\\} (\\d+)$`).exec(line) ??
+        [];
+      return array === undefined ? [] : [`${array} = ${value}`];
+    });
+  const [one, two, three] = ["fa (192.0.2.1)", "fa (192.0.2.2)", "fb"];
+  deepEqual(seriesOf("pso_array_up"), [`${one} = 1`, `${two} = 0`, `${three} = 1`]);
+  deepEqual(seriesOf("pso_array_refuses"), [`${one} = 0`, `${two} = 0`, `${three} = 0`]);
+  deepEqual(seriesOf("pso_array_volumes"), [`${one} = 0`, `${three} = 0`]);
+  deepEqual(seriesOf("pso_rest_request_seconds_count"), [`${one} = 1`, `${two} = 2`]);
+  deepEqual(arrayReadiness(fleet).map(({ name, ok }) => [name, ok]), [
+    [one, true],
+    [two, false],
+    [three, true],
+  ]);
+});
