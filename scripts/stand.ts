@@ -8,7 +8,7 @@ import { parse, stringify } from "@std/yaml";
 import { Child, type Ended } from "./child.ts";
 import { mountHostRoot, shareFolder } from "./mounts.ts";
 import { accepts, freePort, isLive } from "./probe.ts";
-import { type Launch, launchOf } from "./program.ts";
+import { ENVIRONMENT, type Launch, launchOf } from "./program.ts";
 import { cleanStandFolder, makeStandFolder, ownEtc, takeStandFolder } from "./stand_folder.ts";
 
 const START_MS = 60_000;
@@ -310,7 +310,8 @@ export class Stand {
   #launch(name: string, args: string[]): { launch: Launch; env: Record<string, string> } {
     const { command, args: first } = launchOf(this.#options);
     const { args: more = [], env = {} } = this.#options.extra?.[name] ?? {};
-    return { launch: { command, args: [...first, ...args, ...more] }, env };
+    const launch = { command, args: [...first, ...args, ...more] };
+    return { launch, env: { ...ENVIRONMENT, ...env } };
   }
 
   async #startSimulator(): Promise<FleetFacts> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { exists, filesBelow } from "../scripts/paths.ts";
-import { DENO, DENO_VERSION, ROOT } from "../scripts/program.ts";
+import { DENO, DENO_VERSION, ENVIRONMENT, ROOT } from "../scripts/program.ts";
 import { removeFolder } from "../scripts/mounts.ts";
 import { runTool } from "../scripts/shell.ts";
 
@@ -79,6 +79,13 @@ Deno.test("Containerfile: the program is started directly, as a user without rig
 
 Deno.test("Containerfile: there is no home folder, where Deno keeps stores that need no permission", () => {
   assert.ok(of("ENV").includes("HOME=/dev/null"));
+});
+
+Deno.test("Containerfile: memory that was freed goes back to the host, as it does in the tests", () => {
+  const words = of("ENV").flatMap((rest) => rest.split(" "));
+  for (const [name, value] of Object.entries(ENVIRONMENT)) {
+    assert.ok(words.includes(`${name}=${value}`), name);
+  }
 });
 
 Deno.test("Containerfile: packages come without recommendations, and the lists do not stay", () => {
