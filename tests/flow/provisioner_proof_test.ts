@@ -293,3 +293,45 @@ Deno.test("a volume that is made again under a handle that was deleted is delete
     deepEqual(Object.values(await bed.volumes()).flat(), []);
   });
 });
+
+Deno.test("a live home volume has the last word on its snapshots, also where another array shows the same volume", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const { provisioner, signal } = bed;
+    const { snapshotId, home, other } = await madeAlike(bed);
+    showSerial(bed, other, (await home.findVolume(NAME))?.serial);
+    await home.deleteSnapshot(SNAPSHOT);
+    await provisioner.deleteSnapshot(snapshotId, signal);
+    await rejects(provisioner.getSnapshot(snapshotId, signal), isGone);
+    equal((await other.findSnapshot(SNAPSHOT))?.name, SNAPSHOT);
+  });
+});
+
+Deno.test("a repeated delete by a bare name touches no other volume on the same array either", async () => {
+  await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+    const { provisioner, signal } = bed;
+    await bed.create("pvc-1");
+    const [array] = bed.fleet.members.map((member) => member.array);
+    if (!array) throw new Error("no array");
+    await provisioner.deleteVolume(NAME, signal);
+    await bed.admin(array.label, { method: "DELETE", path: "volumes", query: { names: NAME } });
+    await makeNamesake(array);
+    await provisioner.deleteVolume(NAME, signal);
+    equal((await array.findVolume(NAME))?.name, NAME);
+  });
+});
+
+Deno.test("a delete by a bare name that was refused binds the name to nothing", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const { provisioner, signal } = bed;
+    await bed.create("pvc-1");
+    const [home, other] = await homeAndOther(bed);
+    await home.createSnapshot(NAME, SUFFIX);
+    const isInUse = (error: unknown) => isPsoError(error, "in_use");
+    await rejects(provisioner.deleteVolume(NAME, signal), isInUse);
+    await home.deleteSnapshot(SNAPSHOT);
+    await home.deleteVolume(NAME);
+    await makeNamesake(other);
+    await provisioner.deleteVolume(NAME, signal);
+    equal(await other.findVolume(NAME), undefined);
+  });
+});

@@ -109,3 +109,17 @@ Deno.test("a handle names its array in upper case too, for every call", async ()
     equal((await other?.array.findVolume("data"))?.name, "data");
   });
 });
+
+Deno.test("unpublishVolume() by another spelling of a bare handle takes what was published by it", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const [one, two] = bed.fleet.members.map(({ array }) => array);
+    if (!one || !two) throw new Error("no arrays");
+    await one.createVolume({ name: "data", sizeBytes: GiB });
+    await bed.publish("data", N1);
+    await two.createVolume({ name: "data", sizeBytes: GiB });
+    const byHand = { protocol: "local", exclusive: true, preempt: true, readOnly: false } as const;
+    await two.connect("data", N1, byHand);
+    await bed.provisioner.unpublishVolume({ volumeId: "DATA", nodeId }, bed.signal);
+    deepEqual([await one.holds("data", N1), await two.holds("data", N1)], [false, true]);
+  });
+});
