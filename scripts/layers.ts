@@ -25,6 +25,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   cli: [],
   arrays: [],
   host: [],
+  kube: [],
   simulator: [],
   controller: ["arrays/array.ts", "arrays/fleet.ts"],
   node: ["host"],

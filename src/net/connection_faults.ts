@@ -14,8 +14,8 @@ const REASONS: Record<string, string> = {
   EAI_AGAIN: "its name cannot be looked up now (EAI_AGAIN); check the DNS",
   EHOSTUNREACH: "there is no way to it (EHOSTUNREACH); check network and firewall",
   ENETUNREACH: "there is no way to its network (ENETUNREACH); check network and firewall",
-  ECONNRESET: "the connection was closed before the answer (ECONNRESET); look at the array's state",
-  EPIPE: "the connection was closed before the answer (EPIPE); look at the array's state",
+  ECONNRESET: "the connection was closed before the answer (ECONNRESET); look at its state",
+  EPIPE: "the connection was closed before the answer (EPIPE); look at its state",
   ETIMEDOUT: "no connection in time (ETIMEDOUT); check network and firewall",
 };
 

@@ -317,9 +317,7 @@ export class HttpsClient {
     const cause = request.signal?.reason;
     const [path] = request.path.split("?");
     const what = `${this.#options.address} did not answer ${request.method} ${path} in time`;
-    const why = cause instanceof PsoError
-      ? cause.message
-      : "look at the array's load and at the network";
+    const why = cause instanceof PsoError ? cause.message : "look at its load and at the network";
     return new TransportError("timeout", `${what}: ${why}`, { sent, cause });
   }
 

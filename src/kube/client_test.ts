@@ -1,0 +1,117 @@
+import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
+import { isPsoError, UsageError } from "../errors.ts";
+import type { Fetch, HttpRequest } from "../net/https.ts";
+import { Secret } from "../secret.ts";
+import { isKubeStatus, KubeClient } from "./client.ts";
+import { podServer } from "./credentials.ts";
+
+const PATH = "/apis/coordination.k8s.io/v1/namespaces/pso/leases/leader";
+
+/** A client whose server answers as `answer` says, and what it was asked. */
+function client(answer: (request: HttpRequest) => { status: number; text: string }) {
+  const requests: HttpRequest[] = [];
+  const fetch: Fetch = (request) => {
+    requests.push(request);
+    return Promise.resolve({ ...answer(request), headers: {} });
+  };
+  const token = new Secret("the-token-of-the-pod");
+  const server = { address: "10.0.0.1:443", access: () => Promise.resolve({ fetch, token }) };
+  return { kube: new KubeClient({ ...server, close: () => {} }), requests };
+}
+
+Deno.test("KubeClient sends the token with each call, and the object whole", async () => {
+  const { kube, requests } = client(() => ({ status: 200, text: `{"kind":"Lease"}` }));
+  deepEqual(await kube.get(PATH), { kind: "Lease" });
+  await kube.update(PATH, { kind: "Lease", metadata: { resourceVersion: "7" } });
+  deepEqual(
+    requests.map(({ method, path, headers, body }) => [method, path, headers, body]),
+    [
+      ["GET", PATH, { authorization: "Bearer the-token-of-the-pod" }, undefined],
+      [
+        "PUT",
+        PATH,
+        { authorization: "Bearer the-token-of-the-pod" },
+        `{"kind":"Lease","metadata":{"resourceVersion":"7"}}`,
+      ],
+    ],
+  );
+});
+
+Deno.test("KubeClient lists one name in all namespaces", async () => {
+  const { kube, requests } = client(() => ({ status: 200, text: `{"items":[{"a":1},7]}` }));
+  deepEqual(await kube.listNamed("/apis/coordination.k8s.io/v1/leases", "pure-csi"), [{ a: 1 }]);
+  equal(
+    requests[0]?.path,
+    "/apis/coordination.k8s.io/v1/leases?fieldSelector=metadata.name%3Dpure-csi",
+  );
+});
+
+Deno.test("KubeClient tells what the API server said, in short and without the token", async () => {
+  const cases: [number, string, string, RegExp][] = [
+    [403, `{"message":"leases is forbidden"}`, "denied", /403 \(leases is forbidden\): give the/],
+    [401, `{"message":"Unauthorized"}`, "denied", /projected/],
+    [404, `{"message":"not found"}`, "not_found", /no such object/],
+    [409, `{"message":"modified"}`, "busy", /meanwhile/],
+    [503, "<html>the-token-of-the-pod</html>", "unavailable", /503 \(<html>\[redacted\]</],
+    [500, "x".repeat(9_999), "unavailable", /^.{300,500}$/],
+    [200, "<html>", "unavailable", /no JSON/],
+    [200, "[]", "unavailable", /no object/],
+  ];
+  for (const [status, text, code, message] of cases) {
+    const { kube } = client(() => ({ status, text }));
+    await rejects(kube.get(PATH), (error: Error) => {
+      match(error.message, message);
+      match(error.message, /GET \/apis\/coord.*10\.0\.0\.1:443/);
+      equal(isKubeStatus(error, status), status !== 200);
+      return isPsoError(error) && error.code === code;
+    });
+  }
+});
+
+Deno.test("KubeClient waits no longer than its time for an answer", async () => {
+  const server = {
+    address: "10.0.0.1:443",
+    access: () =>
+      Promise.resolve({
+        token: new Secret(""),
+        fetch: ({ signal }: HttpRequest) =>
+          new Promise<never>((_, reject) =>
+            signal?.addEventListener("abort", () => reject(signal.reason))
+          ),
+      }),
+    close: () => {},
+  };
+  await rejects(new KubeClient(server, 5).get(PATH), (error) => isPsoError(error, "timeout"));
+});
+
+Deno.test("podServer() reads the token again at each use", async () => {
+  const files: Record<string, string> = { "/sa/token": "first-token\n", "/sa/ca.crt": "CA" };
+  const server = podServer({
+    env: (name) => name === "KUBERNETES_SERVICE_HOST" ? "fd00::1" : "6443",
+    readTextFile: (path) => {
+      const text = files[path];
+      return text === undefined ? Promise.reject(new Error("gone")) : Promise.resolve(text);
+    },
+    folder: "/sa",
+  });
+  equal(server.address, "[fd00::1]:6443");
+  const first = await server.access();
+  equal(first.token.reveal(), "first-token");
+  files["/sa/token"] = "second-token";
+  const second = await server.access();
+  equal(second.token.reveal(), "second-token");
+  equal(second.fetch, first.fetch, "the connections stay while the CA does");
+  files["/sa/ca.crt"] = "another CA";
+  equal((await server.access()).fetch === first.fetch, false);
+  delete files["/sa/token"];
+  await rejects(server.access(), /\/sa\/token cannot be read \(gone\); give the container/);
+  server.close();
+});
+
+Deno.test("podServer() outside of a pod says so", () => {
+  const readTextFile = () => Promise.reject(new Error("unused"));
+  throws(
+    () => podServer({ env: () => undefined, readTextFile, folder: "/sa" }),
+    (error) => error instanceof UsageError && /run this in a pod/.test(error.message),
+  );
+});
