@@ -3,6 +3,7 @@
  * `listing` reads its volumes, `waiting` has not answered yet, `refusing` answers and takes no
  * change, `denied` does not take our credentials or shows another certificate, `wrong` is not the
  * array that its address stood for, `unusable` lacks something on this host.
+ * `leader` may change the arrays, `standby` waits until it may.
  */
 export type ReadyState =
   | "ok"
@@ -14,7 +15,9 @@ export type ReadyState =
   | "denied"
   | "wrong"
   | "failed"
-  | "unusable";
+  | "unusable"
+  | "leader"
+  | "standby";
 
 /** One thing that readiness depends on, such as an array or a protocol of a node. */
 export interface ReadinessCheck {

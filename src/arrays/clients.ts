@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ArrayConfig } from "../config/model.ts";
+import type { ChangeFence } from "../fence.ts";
 import type { Logger } from "../log.ts";
 import { Secret } from "../secret.ts";
 import type { FleetEntry } from "./fleet.ts";
@@ -8,6 +9,8 @@ import { type ArrayCall, type OpenArray, openArray } from "./open.ts";
 /** What ArrayClients needs besides the entries. */
 interface ArrayClientsOptions {
   log: Logger;
+  /** Whether arrays may be changed; default: always. */
+  fence?: ChangeFence;
   /** Stands in for openArray() in tests. */
   open?: typeof openArray;
 }
@@ -20,12 +23,14 @@ export class ArrayClients {
   /** Told of every REST call of every client; set once the metrics are there. */
   onCall: (call: ArrayCall) => void = () => {};
   readonly #log: Logger;
+  readonly #fence: ChangeFence | undefined;
   readonly #open: typeof openArray;
   /** By clientKey(). */
   #clients = new Map<string, OpenArray>();
 
-  constructor({ log, open = openArray }: ArrayClientsOptions) {
+  constructor({ log, fence, open = openArray }: ArrayClientsOptions) {
     this.#log = log;
+    this.#fence = fence;
     this.#open = open;
   }
 
@@ -52,7 +57,11 @@ export class ArrayClients {
   }
 
   #openOne(entry: ArrayConfig): OpenArray {
-    return this.#open(entry, { log: this.#log, onCall: (call) => this.onCall(call) });
+    return this.#open(entry, {
+      log: this.#log,
+      fence: this.#fence,
+      onCall: (call) => this.onCall(call),
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import { pause } from "../async/wait.ts";
 import { PsoError } from "../errors.ts";
+import { type ChangeFence, NO_FENCE } from "../fence.ts";
 import type { Logger } from "../log.ts";
 import { isOwnVolumeName } from "../names.ts";
 import type { Snapshot, StorageArray, Volume } from "./array.ts";
@@ -31,6 +32,8 @@ interface FleetOptions {
   cluster?: string;
   /** Longest wait for one array's facts (default 30 s); a listing has it per page. */
   timeoutMs?: number;
+  /** Whether this process alone makes volumes, so that it knows of all; default: always. */
+  fence?: Pick<ChangeFence, "isOpen">;
 }
 
 /**
@@ -55,14 +58,16 @@ export class Fleet {
   /** `k8s-`: names that this cluster gives begin so, and perhaps some of other clusters. */
   readonly #prefix: string;
   readonly #checks: FleetChecks;
+  readonly #fence: Pick<ChangeFence, "isOpen">;
   /** Begins to watch a member that came later; nothing while run() does not run. */
   #watch: (member: Member) => void = () => {};
 
   constructor(members: FleetEntry[], options: FleetOptions) {
-    const { log, now = Date.now, cluster, timeoutMs = 30_000 } = options;
+    const { log, now = Date.now, cluster, timeoutMs = 30_000, fence = NO_FENCE } = options;
     const prefix = cluster === undefined ? "" : `${cluster}-`;
     this.#cluster = cluster;
     this.#prefix = prefix;
+    this.#fence = fence;
     this.#checks = new FleetChecks(() => this.#members, { log, now, prefix, timeoutMs });
     this.replace(members);
   }
@@ -123,11 +128,13 @@ export class Fleet {
   /**
    * Whether a volume of that name may be on the array. `false` only if the array was listed
    * completely, the name was not in that list, and no call of this process created it or tried to
-   * with an unclear outcome; and for an entry that another one stands for.
+   * with an unclear outcome; and for an entry that another one stands for. While another process
+   * may make volumes, only for such an entry.
    */
   mayHold(member: FleetMember, volumeName: string): boolean {
     const { index, warm, twin } = this.#own(member);
     if (twin) return false;
+    if (!this.#fence.isOpen) return true;
     return !warm || !volumeName.startsWith(this.#prefix) || index.has(volumeName);
   }
 

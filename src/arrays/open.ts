@@ -1,5 +1,6 @@
 import type { ArrayConfig } from "../config/model.ts";
 import { type Fetch, HttpsClient } from "../net/https.ts";
+import type { ChangeFence } from "../fence.ts";
 import type { Logger } from "../log.ts";
 import type { StorageArray } from "./array.ts";
 import { flashArray } from "./flasharray/flasharray.ts";
@@ -33,6 +34,8 @@ export interface OpenOptions {
   /** Longest wait for one answer (default 30 s). */
   callTimeoutMs?: number;
   limiter?: Limiter;
+  /** Whether the array may be changed; default: always. */
+  fence?: ChangeFence;
   /** Stands in for the network in tests. */
   fetch?: Fetch;
   /** Stands in for `StorageArray.serverKey` in tests. */
@@ -52,7 +55,7 @@ export interface OpenArray {
  */
 export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
   const { kind, scheme, managementAddress: address, token, tls, name: label, nfsEndpoint } = entry;
-  const { log, onCall, now, callTimeoutMs, limiter } = options;
+  const { log, onCall, now, callTimeoutMs, limiter, fence } = options;
   const https = options.fetch ? undefined : new HttpsClient({
     scheme,
     address,
@@ -73,6 +76,7 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
     now,
     callTimeoutMs,
     limiter,
+    fence,
   });
   const { serverKey = () => https?.presentedKey() ?? Promise.resolve(undefined) } = options;
   const array: StorageArray = kind === "flasharray"

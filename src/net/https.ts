@@ -12,6 +12,7 @@ import { connect as tlsConnect, type PeerCertificate } from "node:tls";
 import { withoutBrackets } from "./address.ts";
 import { trustSystemAuthorities } from "./authorities.ts";
 import { AnswerReader, type HttpResponse, TOO_LARGE, withCode } from "./answer_reader.ts";
+import { plainHex, withColons } from "./fingerprint.ts";
 import { messageOf, PsoError } from "../errors.ts";
 import {
   certificateReason,
@@ -47,6 +48,11 @@ export interface HttpRequest {
   body?: string;
   /** Less than is read otherwise; absent: as much as the server may send. */
   answerBytes?: number;
+  /**
+   * Called when the connection is there, right before the first byte leaves. What it throws ends
+   * the request, of which nothing was sent then.
+   */
+  beforeBytes?: () => void;
   signal?: AbortSignal;
 }
 
@@ -142,11 +148,23 @@ export class HttpsClient {
       if (request.signal?.aborted) return reject(this.#abortError(request, false));
       const state = { sent: false };
       const outgoing = this.#start(request);
+      const send = () => {
+        if (outgoing.destroyed) return;
+        try {
+          request.beforeBytes?.();
+        } catch (error) {
+          reject(error);
+          outgoing.destroy();
+          return;
+        }
+        state.sent = true;
+        outgoing.end(request.body);
+      };
       outgoing.on("socket", (socket: Socket) => {
         // A TLS socket is only given out after its handshake (see #tlsAgent); a plain one may still
         // be on its way.
-        if (socket.connecting) socket.once("connect", () => state.sent = true);
-        else state.sent = true;
+        if (socket.connecting) socket.once("connect", send);
+        else send();
       });
       const onAbort = () => {
         reject(this.#abortError(request, state.sent)); // not when the socket agrees to close
@@ -159,7 +177,6 @@ export class HttpsClient {
         this.#explain(error, state.sent).then(reject).finally(settle);
       };
       this.#answerTo(outgoing, request).then(resolve, fail).finally(settle);
-      outgoing.end(request.body);
     });
 
   /** The whole answer to a request; an Error when its connection ends in any other way. */
@@ -353,14 +370,6 @@ export class HttpsClient {
 /** SNI is for names only; an IP address in it is refused by some servers. */
 function serverName(host: string): string {
   return /^[\d.]+$|:/.test(host) ? "" : host;
-}
-
-function plainHex(fingerprint: string): string {
-  return fingerprint.replaceAll(/[^0-9a-fA-F]/g, "").toLowerCase();
-}
-
-function withColons(hex: string): string {
-  return (hex.toUpperCase().match(/../g) ?? []).join(":");
 }
 
 function codeOf(error: unknown): string {

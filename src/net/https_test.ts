@@ -97,6 +97,48 @@ async function withServer(
   }
 }
 
+Deno.test("HttpsClient asks once more right before the first byte, and sends none if refused", async () => {
+  let requests = 0;
+  const count = () => {
+    requests++;
+    return new Response("done");
+  };
+  await withServer(count, async (make) => {
+    const client = make();
+    const refuse = () => {
+      throw new Error("not any more");
+    };
+    const change = { method: "POST", path: "/", body: "x" } as const;
+    await assert.rejects(client.fetch({ ...change, beforeBytes: refuse }), /^Error: not any more/);
+    assert.equal(requests, 0);
+    let asked = 0;
+    await client.fetch({ ...change, beforeBytes: () => asked++ });
+    await assert.rejects(client.fetch({ ...change, beforeBytes: refuse }), /^Error: not any more/);
+    assert.deepEqual([requests, asked], [1, 1], "also on a connection that was kept");
+  });
+});
+
+Deno.test("HttpsClient asks once more after the TLS handshake, not before", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = listener.accept();
+  const client = new HttpsClient({
+    address: `127.0.0.1:${listener.addr.port}`,
+    tls: { verify: false },
+  });
+  let asked = 0;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const sent = client.fetch({ method: "POST", path: "/", beforeBytes: () => asked++, signal });
+  const connection = await accepted;
+  await connection.read(new Uint8Array(1)); // the handshake has begun, and nobody answers
+  stop.abort();
+  await assert.rejects(sent, (error) => error instanceof TransportError && !error.sent);
+  assert.equal(asked, 0);
+  client.close();
+  connection.close();
+  listener.close();
+});
+
 const hello = () => new Response("hello", { headers: { "X-Auth-Token": "abc" } });
 
 Deno.test("presentedKey() tells servers apart by their keys, whatever their certificates say", async () => {

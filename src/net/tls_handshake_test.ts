@@ -160,17 +160,17 @@ const LISTENERS: { what: string; talk: (one: Deno.Conn) => Promise<void>; said: 
   {
     what: "hangs up at once",
     talk: () => Promise.resolve(),
-    said: /the connection was closed before the answer \(ECONNRESET\); look at the array's state/,
+    said: /the connection was closed before the answer \(ECONNRESET\); look at its state/,
   },
   {
     what: "hangs up after the hello",
     talk: (one) => say(one, new Uint8Array()),
-    said: /the connection was closed before the answer \(ECONNRESET\); look at the array's state/,
+    said: /the connection was closed before the answer \(ECONNRESET\); look at its state/,
   },
   {
     what: "hangs up in the middle of its own hello",
     talk: (one) => say(one, new Uint8Array([22, 3, 3, 0, 100, 2, 0, 0, 96, 3, 3])),
-    said: /the connection was closed before the answer \(ECONNRESET\); look at the array's state/,
+    said: /the connection was closed before the answer \(ECONNRESET\); look at its state/,
   },
   {
     what: "refuses the handshake",

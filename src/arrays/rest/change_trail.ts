@@ -1,4 +1,5 @@
 import { isNeverFinal, isPsoError, PsoError } from "../../errors.ts";
+import { FencedError } from "../../fence.ts";
 import { TransportError } from "../../net/https.ts";
 import { NothingMadeError } from "../array.ts";
 import { provesNothingMade, RestError, unclearRefusal } from "./refusals.ts";
@@ -18,7 +19,8 @@ export class ChangeTrail {
 
   /** The request was handed to the network, and no answer came. */
   lost(error: unknown): void {
-    if (!(error instanceof TransportError) || error.sent) this.#mayBeDone = true;
+    const isKnown = error instanceof TransportError || error instanceof FencedError;
+    if (!isKnown || error.sent) this.#mayBeDone = true;
   }
 
   /** The array answered with success. */
@@ -45,10 +47,10 @@ export class ChangeTrail {
   /**
    * As `settled`, of a create: NothingMadeError if the error proves that nothing was made,
    * `unavailable` if it looks like a proof and is none: a proxy said it, or an earlier attempt is
-   * unclear.
+   * unclear. That this process may not change arrays proves nothing about any of them.
    */
   judged(error: unknown): unknown {
-    if (!isPsoError(error)) return error;
+    if (!isPsoError(error) || error instanceof FencedError) return error;
     if (this.#mayBeDone) return provesNothingMade(error) ? unclear(error) : this.settled(error);
     if (this.#isAnswered && !provesNothingMade(error)) return error;
     return new NothingMadeError(error);

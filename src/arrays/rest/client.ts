@@ -1,4 +1,5 @@
 import { PsoError } from "../../errors.ts";
+import { type ChangeFence, FencedError, NO_FENCE } from "../../fence.ts";
 import {
   AnswerTooLargeError,
   type Fetch,
@@ -46,6 +47,8 @@ export interface RestOptions {
    */
   budgetMs?: number;
   limiter?: Limiter;
+  /** Whether changes may be sent, judged before each attempt; default: always. */
+  fence?: ChangeFence;
 }
 
 /** What is asked of an array, without the session and the version. */
@@ -67,13 +70,13 @@ export interface ReadingCall<T> extends RestCall<T> {
   item: Reader<T>;
 }
 
-/** First wait before a repetition; doubled each time, half of it random. */
 /**
  * A change that was sent is not called back by closing its connection: the array may carry it out
  * later, after another call has looked at what is there and found nothing. So a caller that goes
  * away still holds its locks until the answer is there, or for so long.
  */
 export const CHANGE_GRACE_MS = 5_000;
+/** First wait before a repetition; doubled each time, half of it random. */
 const BACKOFF_MS = 50;
 const BACKOFF_MAX_MS = 5_000;
 /**
@@ -89,10 +92,12 @@ export class RestClient {
   readonly #options: RestOptions;
   readonly #session: RestSession;
   readonly #limiter: Limiter;
+  readonly #fence: ChangeFence;
   readonly #silence: Silence;
 
   constructor(options: RestOptions) {
     this.#options = options;
+    this.#fence = options.fence ?? NO_FENCE;
     this.#limiter = options.limiter ?? new Limiter();
     this.#silence = new Silence(options);
     this.#session = new RestSession({
@@ -148,10 +153,11 @@ export class RestClient {
 
   /**
    * As `call`, for the POST that makes an object. NothingMadeError when it is proven, over all
-   * attempts, that nothing was made.
+   * attempts, that nothing was made. Waits while a leader that died may have sent the same.
    */
   async create<T>(call: Omit<ReadingCall<T>, "method">): Promise<RestBody<T>> {
     const trail = new ChangeTrail();
+    await this.#fence.settled(call.signal);
     try {
       return await this.#follow<T>({ ...call, method: "POST" }, trail);
     } catch (error) {
@@ -335,18 +341,18 @@ export class RestClient {
     const started = performance.now();
     let status = 0;
     let end: SentCall["end"];
+    const send = (within: AbortSignal, beforeBytes?: () => void) =>
+      withDeadline(
+        `${call.method} ${call.path}`,
+        { timeoutMs: callTimeoutMs, signal: within },
+        (signal) => fetch({ ...request, signal, beforeBytes }),
+      );
+    const change = (patience: AbortSignal) =>
+      this.#fence.pass(patience, ({ signal, check }) => send(signal, check));
     try {
-      const what = `${call.method} ${call.path}`;
-      const send = (patience: AbortSignal) =>
-        withDeadline(
-          what,
-          { timeoutMs: callTimeoutMs, signal: patience },
-          (signal) => fetch({ ...request, signal }),
-        );
-      const isRead = call.method === "GET";
-      const response = isRead
+      const response = call.method === "GET"
         ? await send(request.signal)
-        : await withGrace({ signal: request.signal, graceMs: CHANGE_GRACE_MS }, send);
+        : await withGrace({ signal: request.signal, graceMs: CHANGE_GRACE_MS }, change);
       status = response.status;
       tellLimiter(permit, status);
       return response;
@@ -354,9 +360,8 @@ export class RestClient {
       if (request.signal.aborted) end = "caller";
       else if (error instanceof TransportError && error.code === "timeout") end = "timeout";
       if (end === "timeout") permit.slow();
-      throw request.signal.aborted && !(error instanceof TransportError)
-        ? abortError(request.signal)
-        : error;
+      const isKnown = error instanceof TransportError || error instanceof FencedError;
+      throw request.signal.aborted && !isKnown ? abortError(request.signal) : error;
     } finally {
       permit.release();
       this.#record({

@@ -1,0 +1,15 @@
+import type { Metrics } from "../metrics/metrics.ts";
+
+/** Registers whether this process may change the arrays. */
+export function registerLeader(metrics: Metrics, leads: () => boolean): void {
+  metrics.gauge("pso_leader", {
+    help: "1 when this controller may change the arrays, 0 when it waits as a standby",
+    collect: () => leads() ? 1 : 0,
+    moves:
+      "When the controller takes, loses or gives back the lease, and when it cannot renew it " +
+      "for 10 seconds. Without `--lease` it is always 1.",
+    alert:
+      "The sum over all controllers is 0 for 1 minute: volumes are neither made nor attached. " +
+      "`/readyz` on `admin.sock` tells why. It is never 2.",
+  });
+}
