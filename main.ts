@@ -1,11 +1,11 @@
 // The program: reads its arguments, builds the objects of one mode and connects them. The only
 // reader of Deno.args.
+import { type Leader, leaderOf } from "./main_leader.ts";
 import { runAdminVerb, VERB_LIST } from "./src/admin/commands/commands.ts";
 import { startAdmin } from "./src/admin/server.ts";
 import { ArrayClients } from "./src/arrays/clients.ts";
 import { Fleet } from "./src/arrays/fleet.ts";
 import { registerFleet } from "./src/arrays/fleet_metrics.ts";
-import { arrayReadiness } from "./src/arrays/readiness.ts";
 import {
   type CommandLine,
   type ControllerOptions,
@@ -21,12 +21,13 @@ import { ConfigError } from "./src/config/problems.ts";
 import { watchConfig } from "./src/config/watch.ts";
 import { Provisioner } from "./src/controller/provisioner.ts";
 import { controllerService } from "./src/csi/controller_service.ts";
-import { startEndpoint } from "./src/csi/endpoint.ts";
+import { type Endpoint, startEndpoint } from "./src/csi/endpoint.ts";
 import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
 import { nodeService } from "./src/csi/node_service.ts";
 import type { UnaryMethod } from "./src/csi/unary.ts";
 import { isPsoError, messageOf, UsageError } from "./src/errors.ts";
 import { protocolsOfSanType } from "./src/protocols.ts";
+import { registerLeader } from "./src/kube/metrics.ts";
 import { createRun } from "./src/host/command.ts";
 import { forbidCoreFiles } from "./src/host/core_files.ts";
 import { reportOf } from "./src/host/check/finding.ts";
@@ -54,16 +55,16 @@ const STATUS_INTERVAL_MS = 30_000;
 const END_MS = 4_000;
 
 /**
- * Resolves at the first SIGTERM or SIGINT; a second one ends the program at once, as people who
+ * Resolves with the exit code at the first SIGTERM or SIGINT; a second one ends the program at once, as people who
  * press Ctrl-C twice expect.
  */
-function terminated(): Promise<void> {
+function terminated(): Promise<number> {
   return new Promise((resolve) => {
     let asked = false;
     const onSignal = () => {
       if (asked) Deno.exit(FAILED);
       asked = true;
-      resolve();
+      resolve(RIGHT);
     };
     for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, onSignal);
   });
@@ -88,16 +89,19 @@ function loggerFor(
 interface ControllerParts {
   fleet: Fleet;
   provisioner: Provisioner;
+  leader: Leader;
   /** storagetopology.enable, as it was at the start. */
   topology: boolean;
 }
 
-function controllerMethods({ fleet, provisioner, topology }: ControllerParts): UnaryMethod[] {
+function controllerMethods(
+  { fleet, provisioner, leader, topology }: ControllerParts,
+): UnaryMethod[] {
   return [
     ...identityService({
       version: VERSION,
       topology,
-      isReady: () => fleet.members.length === 0 || fleet.members.some((member) => member.status),
+      isReady: (probe) => leader.isReady(fleet, probe),
     }),
     ...controllerService({ provisioner: () => provisioner, topology }),
   ];
@@ -109,7 +113,7 @@ async function withoutCoreFiles(log: Logger): Promise<void> {
   await forbidCoreFiles(createRun({ namespaces: "direct", hostRoot: "/", log, path }), log);
 }
 
-async function runController(options: ControllerOptions): Promise<void> {
+async function runController(options: ControllerOptions): Promise<number> {
   const read = configReader(options);
   const loaded = await read();
   let { config } = loaded;
@@ -120,16 +124,25 @@ async function runController(options: ControllerOptions): Promise<void> {
   const metrics = new Metrics();
   const locks = new KeyedLock();
   registerProcess(metrics, () => locks.size);
-  const clients = new ArrayClients({ log });
-  const fleet = new Fleet(clients.take(config.arrays), { log, cluster: config.clusterId });
+  const stop = new AbortController();
+  const leader = leaderOf(options.leader, {
+    log,
+    onLead: () => {
+      fleet.coolDown();
+      void fleet.refresh(stop.signal);
+    },
+  });
+  const { fence } = leader;
+  registerLeader(metrics, () => fence.isOpen);
+  const clients = new ArrayClients({ log, fence });
+  const fleet = new Fleet(clients.take(config.arrays), { log, cluster: config.clusterId, fence });
   clients.onCall = registerFleet(metrics, fleet);
   const provisioner = new Provisioner({ fleet, options: () => config, log });
-  const ended = terminated();
-  const stop = new AbortController();
+  const ended = Promise.race([terminated(), leader.lost.then(() => FAILED)]);
   const endpoint = await startEndpoint({
     endpoint: options.endpoint,
     driverName: DRIVER_NAME,
-    methods: controllerMethods({ fleet, provisioner, topology: topology.enable }),
+    methods: controllerMethods({ fleet, provisioner, leader, topology: topology.enable }),
     log,
     metrics,
     locks,
@@ -139,12 +152,14 @@ async function runController(options: ControllerOptions): Promise<void> {
     csiSocket: endpoint.path,
     mode: "controller",
     version: VERSION,
-    ready: () => arrayReadiness(fleet),
+    ready: () => leader.readiness(fleet),
     metrics: () => metrics.text(),
     permissions: heldPermissions,
     log,
   });
   giveUp(["run", "write", "sys"]);
+  const leading = new AbortController();
+  const led = leader.run(leading.signal);
   const background = [
     fleet.run(stop.signal, { intervalMs: STATUS_INTERVAL_MS }),
     watchConfig(loaded, {
@@ -159,11 +174,33 @@ async function runController(options: ControllerOptions): Promise<void> {
       signal: stop.signal,
     }),
   ];
-  await ended;
-  await endpoint.stop();
-  stop.abort();
+  const code = await ended;
+  await endController({ leader, leading, led, endpoint, stop });
   const closed = Promise.all([admin.stop(), ...background]).then(() => clients.close());
   await atMost(END_MS, closed);
+  return code;
+}
+
+/** What a controller ends before it closes what it has open. */
+interface EndingController {
+  leader: Leader;
+  /** Ends `led`, the renewing of the lease. */
+  leading: AbortController;
+  led: Promise<void>;
+  endpoint: Endpoint;
+  /** Ends what goes on beside the calls. */
+  stop: AbortController;
+}
+
+/** The lease is renewed until the last call has ended, and given back after all else. */
+async function endController(
+  { leader, leading, led, endpoint, stop }: EndingController,
+): Promise<void> {
+  leader.leave();
+  await endpoint.stop();
+  stop.abort();
+  leading.abort();
+  await atMost(END_MS, led.then(() => leader.giveBack()));
 }
 
 /** What the two ways to run a node stand on. */
@@ -277,8 +314,7 @@ async function runMode(command: CommandLine): Promise<number> {
       print(command.text);
       return RIGHT;
     case "controller":
-      await runController(command);
-      return RIGHT;
+      return await runController(command);
     case "node":
       return await runNode(command);
     case "simulate":

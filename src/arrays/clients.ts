@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ArrayConfig } from "../config/model.ts";
-import type { ChangeFence } from "../fence.ts";
+import type { ChangeFence } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import { Secret } from "../secret.ts";
 import type { FleetEntry } from "./fleet.ts";

@@ -1,6 +1,6 @@
 import { pause } from "../async/wait.ts";
 import { PsoError } from "../errors.ts";
-import { type ChangeFence, NO_FENCE } from "../fence.ts";
+import { type ChangeFence, NO_FENCE } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import { isOwnVolumeName } from "../names.ts";
 import type { Snapshot, StorageArray, Volume } from "./array.ts";

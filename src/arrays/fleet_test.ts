@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { until } from "../async/wait.ts";
 import { withTestClock } from "../../tests/support/test_clock.ts";
 import { PsoError } from "../errors.ts";
@@ -70,4 +70,23 @@ Deno.test("refresh() says once that an array has a problem, and once that it is 
     "array has a problem: fa-1",
     "array is well again: fa-1",
   ]);
+});
+
+Deno.test("mayHold() takes no 'no' from memory while another process may make volumes", async () => {
+  const fence = { isOpen: true };
+  const fleet = new Fleet([{ array: emptyArray("fa-1", () => true) }], {
+    log: silentLogger,
+    cluster: "k8s",
+    fence,
+  });
+  await fleet.refresh();
+  const [member] = fleet.members;
+  ok(member);
+  equal(fleet.mayHold(member, "k8s-pvc-1"), false);
+  fence.isOpen = false;
+  equal(fleet.mayHold(member, "k8s-pvc-1"), true);
+  fence.isOpen = true;
+  equal(fleet.mayHold(member, "k8s-pvc-1"), false);
+  fleet.coolDown();
+  equal(fleet.mayHold(member, "k8s-pvc-1"), true);
 });

@@ -1,6 +1,6 @@
 import type { ArrayConfig } from "../config/model.ts";
 import { type Fetch, HttpsClient } from "../net/https.ts";
-import type { ChangeFence } from "../fence.ts";
+import type { ChangeFence } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import type { StorageArray } from "./array.ts";
 import { flashArray } from "./flasharray/flasharray.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../errors.ts";
-import { parseCommandLine, parseListenAddress } from "./cli.ts";
+import { parseCommandLine } from "./cli.ts";
+import { parseListenAddress } from "./flag_values.ts";
 import { FLAGS, helpText, MODES } from "./flags.ts";
 import { VERSION } from "../version.ts";
 
@@ -15,6 +16,40 @@ function parse(line: string, env: Record<string, string> = {}) {
     verbs: [{ name: "check", meaning: "looks at something" }],
   });
 }
+
+Deno.test("parseCommandLine() reads the lease of a controller, and names its pod", () => {
+  const leaderOf = (more: string) => {
+    const command = parse(`controller --endpoint ${SOCKET} ${more}`, { POD_NAME: "pso-7d9-x2" });
+    return command.mode === "controller" ? command.leader : undefined;
+  };
+  assert.equal(leaderOf(""), undefined);
+  assert.deepEqual(leaderOf("--lease pso/pso.leader"), {
+    lease: { namespace: "pso", name: "pso.leader" },
+    pod: "pso-7d9-x2",
+    credentials: "/var/run/secrets/kubernetes.io/serviceaccount",
+  });
+  assert.deepEqual(leaderOf("--lease pso/leader --release pso/one --kube-credentials /token"), {
+    lease: { namespace: "pso", name: "leader" },
+    pod: "pso-7d9-x2",
+    release: "pso/one",
+    credentials: "/token",
+  });
+});
+
+Deno.test("parseCommandLine() refuses a lease that cannot be, and flags without one", () => {
+  const cases: [string, Record<string, string>, RegExp][] = [
+    ["--lease leader", { POD_NAME: "p" }, /--lease is "leader", wanted NAMESPACE\/NAME/],
+    ["--lease a/b/c", { POD_NAME: "p" }, /wanted NAMESPACE\/NAME/],
+    ["--lease A/b", { POD_NAME: "p" }, /wanted NAMESPACE\/NAME/],
+    ["--lease a/b", {}, /POD_NAME is "": set it from the field metadata.name/],
+    ["--lease a/b", { POD_NAME: "a_b" }, /POD_NAME is "a_b"/],
+    ["--release a/b", {}, /--release is for a controller with a lease only: add --lease/],
+    ["--kube-credentials /x", {}, /--kube-credentials is for a controller with a lease only/],
+  ];
+  for (const [flags, env, message] of cases) {
+    assert.throws(() => parse(`controller --endpoint ${SOCKET} ${flags}`, env), message);
+  }
+});
 
 Deno.test("parseCommandLine() gives a controller its defaults", () => {
   assert.deepEqual(parse(`controller --endpoint ${SOCKET}`), {

@@ -47,7 +47,31 @@ const GENERAL: readonly Flag[] = [
 
 /** Flags of each mode. `admin` has only the general ones: its verbs read their own. */
 export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
-  controller: [VALUES, ENDPOINT, ADMIN, ...LOG, ...GENERAL],
+  controller: [
+    VALUES,
+    ENDPOINT,
+    {
+      name: "lease",
+      value: "NAMESPACE/NAME",
+      meaning: "the Lease that this controller must hold to change arrays; needs the variable " +
+        "POD_NAME (default: none, this controller is alone)",
+    },
+    {
+      name: "release",
+      value: "NAMESPACE/NAME",
+      meaning: "this installation; with --lease, a CSIDriver with the annotation " +
+        "pso.purestorage.com/release of another one keeps this controller from leading",
+    },
+    {
+      name: "kube-credentials",
+      value: "DIR",
+      meaning: "folder with the token and ca.crt for the Kubernetes API (default " +
+        "/var/run/secrets/kubernetes.io/serviceaccount)",
+    },
+    ADMIN,
+    ...LOG,
+    ...GENERAL,
+  ],
   node: [
     VALUES,
     ENDPOINT,

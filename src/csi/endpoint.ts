@@ -255,7 +255,7 @@ async function serve(
     return;
   }
   const controller = new AbortController();
-  const { leftMs, lateMs, ends } = deadlineOf(call);
+  const { leftMs, lateMs, ends, hasDeadline } = deadlineOf(call);
   const timer = setTimeout(
     () =>
       controller.abort(
@@ -273,7 +273,8 @@ async function serve(
     ));
   running.add(controller);
   const { signal } = controller;
-  const answered = answer(row, { bytes: call.request, signal }, environment);
+  const received = { bytes: call.request, signal, leftMs: hasDeadline ? leftMs : undefined };
+  const answered = answer(row, received, environment);
   const late = lateAnswer(row, { signal, lateMs });
   const outcome = await Promise.race([answered, late.answer]);
   clearTimeout(timer);
@@ -318,13 +319,26 @@ function lateAnswer(
   };
 }
 
-/** When the answer must leave, so that the caller still waits for it: CEILING_MS from now at most. */
-function deadlineOf(
-  call: ServerUnaryCall<Buffer, Uint8Array>,
-): { leftMs: number; lateMs: number; ends: number } {
+/** When the answer of a call must leave, so that its caller still waits for it. */
+interface CallDeadline {
+  /** CEILING_MS at most. */
+  leftMs: number;
+  /** From the end of `leftMs` on. */
+  lateMs: number;
+  ends: number;
+  /** Whether the caller gave one itself. */
+  hasDeadline: boolean;
+}
+
+function deadlineOf(call: ServerUnaryCall<Buffer, Uint8Array>): CallDeadline {
   const deadline = Number(call.getDeadline());
   const callerMs = Math.max(0, Math.min(deadline - Date.now(), CEILING_MS));
   const answerMs = Math.min(ANSWER_MS, callerMs / 10);
   const leftMs = callerMs - answerMs;
-  return { leftMs, lateMs: answerMs * LATE, ends: Date.now() + leftMs };
+  return {
+    leftMs,
+    lateMs: answerMs * LATE,
+    ends: Date.now() + leftMs,
+    hasDeadline: Number.isFinite(deadline),
+  };
 }

@@ -108,6 +108,26 @@ Deno.test("the endpoint serves Identity as controller and node alike must", asyn
   equal((await served.call(Identity.method.probe, {})).ready, false);
 });
 
+Deno.test("Probe is told how long its caller waits, and may hold it that long", async () => {
+  const gate = Promise.withResolvers<boolean>();
+  const told: (number | undefined)[] = [];
+  const isReady = ({ leftMs }: { leftMs?: number }) => {
+    told.push(leftMs);
+    return gate.promise;
+  };
+  await using served = await fixture(
+    identityService({ version: "7.1.2", topology: false, isReady }),
+  );
+  const probe = served.call(Identity.method.probe, {}, 60_000);
+  const endless = served.call(Identity.method.probe, {}, Infinity);
+  await until("both Probes", () => told.length === 2, { timeoutMs: 10_000 });
+  gate.resolve(true);
+  deepEqual([(await probe).ready, (await endless).ready], [true, true]);
+  const [some] = told.filter((leftMs) => leftMs !== undefined);
+  ok(some !== undefined && some > 50_000 && some <= 60_000, `${told}`);
+  deepEqual(told.filter((leftMs) => leftMs === undefined).length, 1);
+});
+
 Deno.test("a method without a row is UNIMPLEMENTED, of served and of other services", async () => {
   await using served = await fixture([
     ...identity,

@@ -18,10 +18,16 @@ export interface IdentityOptions {
   /** `storagetopology.enable`: volumes have places, and nodes reach only some. */
   topology: boolean;
   /**
-   * False while arrays are still being asked or tools looked for. Must answer at once: callers wait
-   * one second.
+   * Whether sidecars may begin. False while arrays are still being asked or tools looked for; a
+   * standby may wait until it leads, for less than the caller's time.
    */
-  isReady: () => boolean;
+  isReady: (probe: ProbeCall) => boolean | Promise<boolean>;
+}
+
+/** Who asks by Probe, and how long it waits; without a deadline it is answered at once. */
+export interface ProbeCall {
+  leftMs?: number;
+  signal: AbortSignal;
 }
 
 /**
@@ -58,7 +64,7 @@ export function identityService({ version, topology, isReady }: IdentityOptions)
     method(Identity.method.probe, {
       keys: null,
       quiet: true,
-      handle: () => ({ ready: isReady() }),
+      handle: async (_, { leftMs, signal }) => ({ ready: await isReady({ leftMs, signal }) }),
     }),
   ];
 }

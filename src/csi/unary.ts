@@ -40,6 +40,8 @@ interface RequestContext {
    * reason is a PsoError.
    */
   signal: AbortSignal;
+  /** Milliseconds until the caller's deadline when the call came; absent: it gave none. */
+  leftMs?: number;
   /** Bound to the request id, the method and what the request names. */
   log: Logger;
 }
@@ -143,13 +145,19 @@ export function callSamples(metrics: Metrics): Histogram {
   });
 }
 
+/** A call as it came. */
+export interface ReceivedCall extends Pick<RequestContext, "signal" | "leftMs"> {
+  bytes: Uint8Array;
+}
+
 /** Serves one call: never throws, logs one line, takes one sample. */
 export async function answer(
   served: UnaryMethod,
-  call: { bytes: Uint8Array; signal: AbortSignal },
+  call: ReceivedCall,
   environment: UnaryEnvironment,
 ): Promise<UnaryAnswer> {
   const { locks, samples, driverName, now = () => performance.now() } = environment;
+  const { signal, leftMs } = call;
   const started = now();
   const requestId = crypto.randomUUID().slice(0, 8);
   let log = environment.log.with({ request: requestId, method: served.name });
@@ -160,7 +168,7 @@ export async function answer(
     log = log.with(request.facts);
     log.debug("rpc request", { message: request.printable });
     const keys = request.check();
-    const work = () => request.run({ requestId, signal: call.signal, log });
+    const work = () => request.run({ requestId, signal, leftMs, log });
     const { bytes, printable } =
       await (keys.length > 0 ? locks.tryRun([...new Set(keys)], served.name, work) : work());
     log.debug("rpc response", { message: printable });

@@ -4,9 +4,6 @@ import { printHostPort } from "../net/address.ts";
 import { Secret } from "../secret.ts";
 import { KUBE_LIMITS } from "./limits.ts";
 
-/** Where kubelet puts a pod's own token and the API server's CA. */
-export const POD_CREDENTIALS = "/var/run/secrets/kubernetes.io/serviceaccount";
-
 /** A way to the API server, with what lets this process in at this moment. */
 export interface KubeAccess {
   fetch: Fetch;

@@ -1,5 +1,5 @@
 import { abortError, atMost, pause } from "../async/wait.ts";
-import { type ChangeFence, type FencedAttempt, FencedError } from "../fence.ts";
+import { type ChangeFence, type FencedAttempt, FencedError } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import { TransportError } from "../net/https.ts";
 import type { ReadinessCheck } from "../readiness.ts";

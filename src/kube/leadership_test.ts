@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { FakeKubeApi } from "../../tests/support/fake_kube_api.ts";
 import { type TestClock, withTestClock } from "../../tests/support/test_clock.ts";
 import { isPsoError } from "../errors.ts";
-import { FencedError } from "../fence.ts";
+import { FencedError } from "../async/fence.ts";
 import { silentLogger } from "../log.ts";
 import { TransportError } from "../net/https.ts";
 import { KubeClient } from "./client.ts";

@@ -1,5 +1,5 @@
 import { isNeverFinal, isPsoError, PsoError } from "../../errors.ts";
-import { FencedError } from "../../fence.ts";
+import { FencedError } from "../../async/fence.ts";
 import { TransportError } from "../../net/https.ts";
 import { NothingMadeError } from "../array.ts";
 import { provesNothingMade, RestError, unclearRefusal } from "./refusals.ts";

@@ -1,5 +1,5 @@
 import { PsoError } from "../../errors.ts";
-import { type ChangeFence, FencedError, NO_FENCE } from "../../fence.ts";
+import { type ChangeFence, FencedError, NO_FENCE } from "../../async/fence.ts";
 import {
   AnswerTooLargeError,
   type Fetch,

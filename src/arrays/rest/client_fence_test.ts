@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { type ChangeFence, FencedError } from "../../fence.ts";
+import { type ChangeFence, FencedError } from "../../async/fence.ts";
 import { silentLogger } from "../../log.ts";
 import type { Fetch, HttpRequest, HttpResponse } from "../../net/https.ts";
 import { Secret } from "../../secret.ts";

@@ -1,4 +1,4 @@
-import { PsoError } from "./errors.ts";
+import { PsoError } from "../errors.ts";
 
 /** One attempt of a change that may be sent. */
 export interface FencedAttempt {
