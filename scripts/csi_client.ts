@@ -56,13 +56,21 @@ function callable(channel: Client, service: DescService, timeoutMs: number) {
   );
 }
 
-/** Connects to `unix:///path`; calls wait for the socket up to their deadline (default 30 s). */
-export function connectCsi(endpoint: string, options: { timeoutMs?: number } = {}): CsiClient {
+export interface CsiClientOptions {
+  /** Deadline of each call; default 30 s. */
+  timeoutMs?: number;
+  /** A connection that no other client of this process shares. */
+  ownConnection?: boolean;
+}
+
+/** Connects to `unix:///path`; calls wait for the socket up to their deadline. */
+export function connectCsi(endpoint: string, options: CsiClientOptions = {}): CsiClient {
   const channel = new Client(
     endpoint.replace(/^unix:\/\/\//, "unix:///"),
     credentials.createInsecure(),
     {
       "grpc.default_authority": "localhost",
+      "grpc.use_local_subchannel_pool": options.ownConnection ? 1 : 0,
     },
   );
   const timeoutMs = options.timeoutMs ?? 30_000;
