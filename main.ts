@@ -137,7 +137,7 @@ async function runController(options: ControllerOptions): Promise<number> {
   const clients = new ArrayClients({ log, fence });
   const fleet = new Fleet(clients.take(config.arrays), { log, cluster: config.clusterId, fence });
   clients.onCall = registerFleet(metrics, fleet);
-  const provisioner = new Provisioner({ fleet, options: () => config, log });
+  const provisioner = new Provisioner({ fleet, options: () => config, log, fence });
   const ended = Promise.race([terminated(), leader.lost.then(() => FAILED)]);
   const endpoint = await startEndpoint({
     endpoint: options.endpoint,

@@ -33,7 +33,7 @@ interface FleetOptions {
   /** Longest wait for one array's facts (default 30 s); a listing has it per page. */
   timeoutMs?: number;
   /** Whether this process alone makes volumes, so that it knows of all; default: always. */
-  fence?: Pick<ChangeFence, "isOpen">;
+  fence?: Pick<ChangeFence, "isOpen" | "isSettled">;
 }
 
 /**
@@ -58,7 +58,7 @@ export class Fleet {
   /** `k8s-`: names that this cluster gives begin so, and perhaps some of other clusters. */
   readonly #prefix: string;
   readonly #checks: FleetChecks;
-  readonly #fence: Pick<ChangeFence, "isOpen">;
+  readonly #fence: Pick<ChangeFence, "isOpen" | "isSettled">;
   /** Begins to watch a member that came later; nothing while run() does not run. */
   #watch: (member: Member) => void = () => {};
 
@@ -134,7 +134,7 @@ export class Fleet {
   mayHold(member: FleetMember, volumeName: string): boolean {
     const { index, warm, twin } = this.#own(member);
     if (twin) return false;
-    if (!this.#fence.isOpen) return true;
+    if (!this.#fence.isOpen || !this.#fence.isSettled) return true;
     return !warm || !volumeName.startsWith(this.#prefix) || index.has(volumeName);
   }
 

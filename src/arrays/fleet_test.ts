@@ -73,7 +73,7 @@ Deno.test("refresh() says once that an array has a problem, and once that it is 
 });
 
 Deno.test("mayHold() takes no 'no' from memory while another process may make volumes", async () => {
-  const fence = { isOpen: true };
+  const fence = { isOpen: true, isSettled: true };
   const fleet = new Fleet([{ array: emptyArray("fa-1", () => true) }], {
     log: silentLogger,
     cluster: "k8s",
@@ -85,7 +85,9 @@ Deno.test("mayHold() takes no 'no' from memory while another process may make vo
   equal(fleet.mayHold(member, "k8s-pvc-1"), false);
   fence.isOpen = false;
   equal(fleet.mayHold(member, "k8s-pvc-1"), true);
-  fence.isOpen = true;
+  Object.assign(fence, { isOpen: true, isSettled: false });
+  equal(fleet.mayHold(member, "k8s-pvc-1"), true);
+  fence.isSettled = true;
   equal(fleet.mayHold(member, "k8s-pvc-1"), false);
   fleet.coolDown();
   equal(fleet.mayHold(member, "k8s-pvc-1"), true);

@@ -13,10 +13,13 @@ export interface ChangeFence {
   /** Whether a change may begin now, and so whether what this process remembers is whole. */
   readonly isOpen: boolean;
   /**
-   * Waits until no create of a leader that died can be under way on an array. FencedError when this
-   * process does not lead; `timeout` when the signal fires first.
+   * Waits until no create of a leader that died can be under way on an array. To be awaited before
+   * a name is looked for that is created if it is not there. FencedError when this process does not
+   * lead; `timeout` when the signal fires first.
    */
   settled(signal?: AbortSignal): Promise<void>;
+  /** Whether `settled` would wait no more. No create is sent before. */
+  readonly isSettled: boolean;
   /**
    * Sends one attempt of a change. FencedError when this process does not lead, or when its right
    * ended before the answer came.
@@ -37,6 +40,7 @@ export class FencedError extends PsoError {
 /** For a process that is alone, as without Kubernetes: it may always change everything. */
 export const NO_FENCE: ChangeFence = {
   isOpen: true,
+  isSettled: true,
   settled: () => Promise.resolve(),
   pass: (signal, send) => send({ signal, check: () => {} }),
 };

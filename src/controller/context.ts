@@ -1,4 +1,5 @@
 import type { Fleet } from "../arrays/fleet.ts";
+import type { ChangeFence } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import type { DeleteMemory } from "./delete_memory.ts";
 import type { NodeRegistry } from "./node_registry.ts";
@@ -14,6 +15,8 @@ import type { VolumeLocator } from "./volume_locator.ts";
  */
 export interface ControllerContext {
   fleet: Fleet;
+  /** Whether this process leads, and so may make what it does not find. */
+  fence: Pick<ChangeFence, "settled">;
   locator: VolumeLocator;
   /** Read at each use: a configuration that changed holds from the next call on. */
   options: () => ProvisionerOptions;

@@ -1,4 +1,5 @@
 import type { Fleet } from "../arrays/fleet.ts";
+import { type ChangeFence, NO_FENCE } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import { nameKey, snapshotSuffixFor, volumeNameFor } from "../names.ts";
 import { getCapacity } from "./calls/capacity.ts";
@@ -44,6 +45,8 @@ interface ProvisionerSetup {
   /** Read at each use, so that a changed configuration holds from the next call on. */
   options: () => ProvisionerOptions;
   log: Logger;
+  /** Default: this process always leads. */
+  fence?: Pick<ChangeFence, "settled">;
   now?: () => number;
 }
 
@@ -57,11 +60,12 @@ interface ProvisionerSetup {
 export class Provisioner {
   readonly #context: ControllerContext;
 
-  constructor({ fleet, options, log, now }: ProvisionerSetup) {
+  constructor({ fleet, options, log, fence = NO_FENCE, now }: ProvisionerSetup) {
     this.#context = {
       fleet,
       options,
       log,
+      fence,
       locator: new VolumeLocator(fleet),
       nodes: new NodeRegistry(now),
       published: new PublishMemory(),

@@ -1,10 +1,10 @@
-import { abortError, atMost, pause } from "../async/wait.ts";
+import { abortError, atMost, pause, untilAborted } from "../async/wait.ts";
 import { type ChangeFence, type FencedAttempt, FencedError } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import { TransportError } from "../net/https.ts";
 import type { ReadinessCheck } from "../readiness.ts";
 import type { LeaseStore } from "./lease_object.ts";
-import { LeaderLease } from "./leader_lease.ts";
+import { CALL_MS, LeaderLease } from "./leader_lease.ts";
 import { type Clock, machineClock } from "./moment.ts";
 
 /** A Probe is held for this share of its caller's time, so that the answer comes in time. */
@@ -25,7 +25,10 @@ export interface LeadershipSetup {
   identity: string;
   /** As LeaderLeaseSetup.obstacle. */
   obstacle: () => Promise<string | undefined>;
-  /** Called at each take-over, before the first change: what is remembered may be old. */
+  /**
+   * Called at each take-over, before the first change, and once more when what a dead leader sent
+   * has ended, before the first create: what is remembered may be old.
+   */
   onLead: () => void;
   log: Logger;
   /** Default: the clocks of this machine. */
@@ -51,15 +54,21 @@ export class Leadership implements ChangeFence {
   readonly #log: Logger;
   readonly #held = new Set<(leads: boolean) => void>();
   readonly #attempts = new Map<AbortController, Promise<void>>();
-  /** Until then no create is sent, by the monotonic clock. */
-  #settledMs = -Infinity;
-  #isLeaving = false;
+  readonly #onLead: () => void;
+  /** Fires when this process will not lead any more. */
+  readonly #over = new AbortController();
+  /** Ends when no create of a leader before can be under way, or this process ends. */
+  #settling: Promise<void> = Promise.resolve();
+  #isSettled = true;
+  /** When the last change was sent that got no answer, by the monotonic clock. */
+  #unclearMs = -Infinity;
 
   constructor({ store, identity, obstacle, onLead, log, clock = machineClock }: LeadershipSetup) {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.lost = promise;
     this.#clock = clock;
     this.#log = log;
+    this.#onLead = onLead;
     this.#lease = new LeaderLease({
       store,
       identity,
@@ -68,7 +77,7 @@ export class Leadership implements ChangeFence {
       log,
       isWanted: () => this.#held.size > 0,
       onLead: ({ isClean, settledMs }) => {
-        if (!isClean) this.#settledMs = settledMs;
+        if (!isClean) this.#settling = this.#settle(settledMs);
         onLead();
       },
       onLost: (reason) => {
@@ -83,10 +92,28 @@ export class Leadership implements ChangeFence {
     return this.#lease.mayChange;
   }
 
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
   async settled(signal?: AbortSignal): Promise<void> {
     this.#check();
-    const waitMs = this.#settledMs - this.#clock().monotonicMs;
-    if (waitMs > 0) await pause(waitMs, signal);
+    if (this.#isSettled) return;
+    await (signal ? untilAborted(this.#settling, signal) : this.#settling);
+    this.#check();
+  }
+
+  /** A list from before may lack what a dead leader had sent: what it said must be forgotten. */
+  async #settle(settledMs: number): Promise<void> {
+    this.#isSettled = false;
+    const leftMs = () => settledMs - this.#clock().monotonicMs;
+    try {
+      while (leftMs() > 0) await pause(leftMs(), this.#over.signal);
+    } catch {
+      return; // this process ends
+    }
+    this.#onLead();
+    this.#isSettled = true;
   }
 
   async pass<T>(
@@ -107,11 +134,17 @@ export class Leadership implements ChangeFence {
     watch();
     const ended = Promise.withResolvers<void>();
     this.#attempts.set(own, ended.promise);
+    let sentMs: number | undefined;
+    const check = () => {
+      this.#check();
+      sentMs = this.#clock().monotonicMs;
+    };
     try {
-      return await send({ signal: own.signal, check: () => this.#check() });
+      return await send({ signal: own.signal, check });
     } catch (error) {
+      const sent = sentMs !== undefined && (!(error instanceof TransportError) || error.sent);
+      if (sent) this.#unclearMs = Math.max(this.#unclearMs, sentMs ?? 0);
       if (!(own.signal.reason instanceof FencedError)) throw error;
-      const sent = !(error instanceof TransportError) || error.sent;
       throw this.#refusal({ sent, cause: error });
     } finally {
       clearTimeout(timer);
@@ -128,7 +161,7 @@ export class Leadership implements ChangeFence {
   ready({ leftMs = 0, signal }: HeldProbe): Promise<boolean> {
     const waitMs = Math.min(leftMs * HELD_SHARE, HELD_MS);
     if (this.isOpen) return Promise.resolve(true);
-    if (waitMs <= 0 || this.#isLeaving || signal.aborted) return Promise.resolve(false);
+    if (waitMs <= 0 || this.#over.signal.aborted || signal.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {
       const answer = (leads: boolean) => {
         clearTimeout(timer);
@@ -145,7 +178,7 @@ export class Leadership implements ChangeFence {
 
   /** Answers every Probe that is held, and holds no more. To be called when the process ends. */
   leave(): void {
-    this.#isLeaving = true;
+    this.#over.abort();
     for (const answer of [...this.#held]) answer(false);
   }
 
@@ -160,13 +193,14 @@ export class Leadership implements ChangeFence {
   }
 
   /**
-   * Gives the Lease back once no change is under way; if one stays, the Lease runs out by itself. To
-   * be called after `run` has ended. Never throws.
+   * Gives the Lease back, unless a change is under way, or may be on an array: then the Lease runs
+   * out by itself. To be called after `run` has ended. Never throws.
    */
   async giveBack(): Promise<void> {
     await atMost(IDLE_MS, Promise.all([...this.#attempts.values()]));
-    if (this.#attempts.size === 0) return await this.#lease.giveBack();
-    this.#log.warn("lease not given back: a change is still under way", {
+    const unclearMs = this.#clock().monotonicMs - this.#unclearMs;
+    if (this.#attempts.size === 0 && unclearMs >= CALL_MS) return await this.#lease.giveBack();
+    this.#log.warn("lease not given back: an array may still carry out a change", {
       changes: this.#attempts.size,
     });
   }

@@ -115,8 +115,9 @@ Deno.test("a leader sends changes; one that runs is cut at the lease's end, and 
     await leadership.ready({ leftMs: 10_000, signal: never });
     equal(leadership.readiness().state, "leader");
     equal(await leadership.pass(never, () => Promise.resolve("sent")), "sent");
-    const change = leadership.pass(never, ({ signal }) =>
+    const change = leadership.pass(never, ({ signal, check }) =>
       new Promise((_, reject) => {
+        check();
         signal.addEventListener(
           "abort",
           () => reject(new TransportError("timeout", "cut", { sent: true })),
@@ -181,9 +182,11 @@ Deno.test("who loses the lease cuts its changes at once, and says so", async () 
 });
 
 Deno.test("after a leader that died no create is sent for the time of a call; other changes are", async () => {
-  await withLeadership({ holderIdentity: "pso-0_old" }, async ({ leadership, start, clock }) => {
+  await withLeadership({ holderIdentity: "pso-0_old" }, async (bed) => {
+    const { leadership, start, clock, takeovers } = bed;
     start();
     await leadership.ready({ leftMs: 10_000, signal: never });
+    deepEqual([leadership.isSettled, takeovers()], [false, 1]);
     let settled = false;
     void leadership.settled().then(() => settled = true);
     equal(await leadership.pass(never, () => Promise.resolve("sent")), "sent");
@@ -196,13 +199,39 @@ Deno.test("after a leader that died no create is sent for the time of a call; ot
     await late;
     clock.move(1_000);
     await settle();
-    ok(settled);
+    ok(settled && leadership.isSettled);
+    equal(takeovers(), 2, "what was listed meanwhile is forgotten");
   });
   await withLeadership({}, async ({ leadership, start }) => {
     start();
     await leadership.ready({ leftMs: 10_000, signal: never });
     await leadership.settled(); // given back: at once
   });
+});
+
+Deno.test("giveBack() keeps the lease while an array may carry out a change without an answer", async () => {
+  for (
+    const [sent, waitMs, holder] of [[true, 9_999, "pso-0_new"], [true, 10_000, ""], [
+      false,
+      0,
+      "",
+    ]] as const
+  ) {
+    await withLeadership({}, async ({ leadership, start, api, clock }) => {
+      start();
+      await leadership.ready({ leftMs: 10_000, signal: never });
+      const error = new TransportError("timeout", "no answer", { sent });
+      const change = leadership.pass(never, ({ check }) => {
+        check();
+        return Promise.reject(error);
+      });
+      await rejects(change, /no answer/);
+      clock.move(waitMs);
+      await settle();
+      await leadership.giveBack();
+      equal(api.spec("pso", "leader").holderIdentity, holder);
+    });
+  }
 });
 
 Deno.test("giveBack() waits for changes under way, and keeps a lease under which one stays", async () => {

@@ -145,10 +145,10 @@ export class LeaderBed {
     }
   }
 
-  /** Each create takes so long on its array. */
-  async slowCreates(ms: number): Promise<void> {
-    const match = { method: "POST", path: "/volumes*" };
-    const body = JSON.stringify({ match, action: "delay", value: ms });
+  /** Each create, or each after the first ones, takes so much longer on its array. */
+  async slowCreates(ms: number, { after = 0 } = {}): Promise<void> {
+    const match = { method: "POST", path: "/volumes" };
+    const body = JSON.stringify({ match, action: "delay", value: ms, after });
     const answer = await fetch(`${this.#fleet.control}/faults`, { method: "POST", body });
     if (!answer.ok) throw new Error(await answer.text());
     await answer.body?.cancel();

@@ -6,6 +6,8 @@ import { LeaderBed } from "./leader_bed.ts";
 
 const CLAIMS = 100;
 const CREATE_MS = 800;
+/** So long an array holds the creates that a leader sent before it was killed. */
+const HELD_MS = 16_500;
 /** How soon a process serves. */
 const START_MS = 30_000;
 /** After SIGTERM, once the last change has ended. */
@@ -25,12 +27,17 @@ Deno.test("a storm of claims with slow creates and a leader that is killed makes
     const first = await bed.leader(START_MS);
     equal(bed.replicas.filter(({ isReady }) => isReady).length, 1, "one leads");
     await bed.slowCreates(CREATE_MS);
+    await bed.slowCreates(HELD_MS, { after: CLAIMS / 2 });
     const stop = new AbortController();
     let bound = 0;
     const all = claims(CLAIMS).map((claim) => bed.bind(claim, stop.signal).then(() => bound++));
-    await until("a third of the claims", () => bound >= CLAIMS / 3, { timeoutMs: 60_000 });
+    const isHalfDone = async () => (await bed.volumes()).length >= CLAIMS / 2;
+    await until("the first half", isHalfDone, { timeoutMs: 60_000 });
+    await pause(CREATE_MS); // some of the second half are under way, and are held by the arrays
     first.child.signal("SIGKILL");
     await first.child.ended;
+    await bed.clearFaults();
+    const before = (await bed.volumes()).length;
     const second = await bed.leader(TAKEOVER_MS);
     notEqual(second.name, first.name);
     await until("all claims", () => bound === CLAIMS, { timeoutMs: 120_000 })
@@ -38,6 +45,7 @@ Deno.test("a storm of claims with slow creates and a leader that is killed makes
     await Promise.all(all);
     const volumes = await bed.volumes();
     deepEqual([volumes.length, new Set(volumes).size], [CLAIMS, CLAIMS]);
+    ok(before < CLAIMS, `${before} volumes when the leader was killed`);
   });
 });
 

@@ -153,11 +153,12 @@ export class RestClient {
 
   /**
    * As `call`, for the POST that makes an object. NothingMadeError when it is proven, over all
-   * attempts, that nothing was made. Waits while a leader that died may have sent the same.
+   * attempts, that nothing was made. FencedError while a leader that died may have sent the same:
+   * whoever looked for the object before looked too early.
    */
   async create<T>(call: Omit<ReadingCall<T>, "method">): Promise<RestBody<T>> {
     const trail = new ChangeTrail();
-    await this.#fence.settled(call.signal);
+    if (!this.#fence.isSettled) throw unsettled(this.#options.label());
     try {
       return await this.#follow<T>({ ...call, method: "POST" }, trail);
     } catch (error) {
@@ -380,6 +381,13 @@ export class RestClient {
     this.#options.onCall?.(record);
     this.#options.log.debug("rest", { ...record, ms: Math.round(record.ms) });
   }
+}
+
+function unsettled(array: string): FencedError {
+  return new FencedError(
+    `array ${array} may still carry out creates of a controller that led before; try again`,
+    { sent: false },
+  );
 }
 
 function tellLimiter(permit: Permit, status: number): void {

@@ -43,8 +43,8 @@ interface PlacedPlan extends CreatePlan {
 }
 
 /**
- * CreateVolume. Order: read and judge the request, look for the name where it may exist, find the
- * source, let placement order the arrays, create on the first that has room.
+ * CreateVolume. Order: read and judge the request, wait until nobody else can be making it, look
+ * for the name where it may exist, find the source, let placement order the arrays, create on the first that has room.
  */
 export async function createVolume(
   context: ControllerContext,
@@ -56,6 +56,8 @@ export async function createVolume(
   const wanted = readWantedVolume(request, context);
   // Sizes that no source can change are judged before any call.
   if (!request.contentSource) wantedSize(wanted, { defaultFsType });
+  // Before the look, and not after it: what a leader that died sent may come to be in between.
+  await context.fence.settled(signal);
   const existing = await findExistingVolume(fleet, wanted, signal);
   if (existing) return await adoptVolume(context, { existing, wanted }, signal);
   refuseAnyPlace(request, context.options());
