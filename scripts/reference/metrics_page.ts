@@ -2,6 +2,7 @@ import { Fleet } from "../../src/arrays/fleet.ts";
 import { callSamples } from "../../src/csi/unary.ts";
 import { createLogger } from "../../src/log.ts";
 import { registerFleet } from "../../src/arrays/fleet_metrics.ts";
+import { registerLeader } from "../../src/kube/metrics.ts";
 import { type MetricFacts, Metrics } from "../../src/metrics/metrics.ts";
 import { registerHealth, registerStaged } from "../../src/node/health/metrics.ts";
 import { NodePlugin } from "../../src/node/node_plugin.ts";
@@ -27,6 +28,7 @@ const log = createLogger({ level: "error", format: "json", write: () => {} });
 function controllerMetrics(): MetricFacts[] {
   const metrics = new Metrics();
   registerProcess(metrics, () => 0);
+  registerLeader(metrics, () => true);
   registerFleet(metrics, new Fleet([], { log, cluster: undefined }));
   callSamples(metrics);
   return metrics.facts();

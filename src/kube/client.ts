@@ -50,16 +50,16 @@ export class KubeClient {
   }
 
   /**
-   * Replaces the object by `body`, which was read before: status 409 when somebody changed it since.
-   * Gives the object as it is now.
+   * Replaces the object by `body`, which was read before: status 409 when somebody changed it
+   * since. Gives the object as it is now.
    */
   update(path: string, body: KubeObject, signal?: AbortSignal): Promise<KubeObject> {
     return this.#call({ method: "PUT", path, body }, signal);
   }
 
   /**
-   * The objects of that name below `path`, in any namespace. A right to `list` that names the object
-   * is enough, because the call names it too.
+   * The objects of that name below `path`, in any namespace. A right to `list` that names the
+   * object is enough, because the call names it too.
    */
   async listNamed(path: string, name: string, signal?: AbortSignal): Promise<KubeObject[]> {
     const query = `fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;

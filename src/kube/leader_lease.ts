@@ -73,9 +73,9 @@ export interface LeaderLeaseSetup {
 }
 
 /**
- * One process' part in the fight for the Lease, as a state machine: `step` does what is due and says
- * when the next is. It never makes the Lease. Whether changes may be sent is judged by the clock at
- * each question, so that a process that was stopped learns of it before it acts.
+ * One process' part in the fight for the Lease, as a state machine: `step` does what is due and
+ * says when the next is. It never makes the Lease. Whether changes may be sent is judged by the
+ * clock at each question, so that a process that was stopped learns of it before it acts.
  */
 export class LeaderLease {
   readonly #setup: LeaderLeaseSetup;

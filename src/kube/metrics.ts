@@ -10,6 +10,6 @@ export function registerLeader(metrics: Metrics, leads: () => boolean): void {
       "for 10 seconds. Without `--lease` it is always 1.",
     alert:
       "The sum over all controllers is 0 for 1 minute: volumes are neither made nor attached. " +
-      "`/readyz` on `admin.sock` tells why. It is never 2.",
+      "`/readyz` on `admin.sock` tells why.",
   });
 }
