@@ -128,7 +128,7 @@ async function runController(options: ControllerOptions): Promise<number> {
   const leader = leaderOf(options.leader, {
     log,
     onLead: () => {
-      fleet.coolDown();
+      provisioner.coolDown();
       void fleet.refresh(stop.signal);
     },
   });

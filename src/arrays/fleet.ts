@@ -204,7 +204,7 @@ export class Fleet {
 
   /**
    * Forgets every name. To be called when another process was the leader meanwhile and may have
-   * made some. The caller forgets then what it published too: other nodes may have the volumes.
+   * made some; what was published is in doubt then too (`coolDown` of the Provisioner).
    */
   coolDown(): void {
     for (const member of this.#members) member.index.reset();

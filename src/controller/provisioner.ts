@@ -76,6 +76,15 @@ export class Provisioner {
   }
 
   /**
+   * Forgets every "no" that memory knows: no such volume, nobody else has it. To be called when
+   * another process led meanwhile, or what it sent may have come to be.
+   */
+  coolDown(): void {
+    this.#context.fleet.coolDown();
+    this.#context.published.doubt();
+  }
+
+  /**
    * The key of the lock that a call holds while it runs. It is made from the name on the array, and
    * so the same for a CSI name and for every handle of the same volume.
    */

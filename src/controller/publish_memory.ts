@@ -97,6 +97,17 @@ export class PublishMemory {
     }
   }
 
+  /**
+   * To be noted when another process may have let nodes in meanwhile: what is remembered was done,
+   * but no volume is known any more to be a node's alone, or to be known from its beginning.
+   */
+  doubt(): void {
+    for (const volume of this.#volumes.keys()) {
+      for (const publish of this.#volumes.get(volume)?.values() ?? []) publish.exclusive = false;
+    }
+    for (const volume of this.#made.keys()) this.#made.delete(volume);
+  }
+
   /** Notes a publish to the node; an exclusive one ends what other nodes had. */
   add(volume: string, node: string, mode: DonePublish): void {
     if (mode.exclusive) this.removeAll(volume);

@@ -81,6 +81,17 @@ Deno.test("PublishMemory saw all of a volume only while it remembers that this p
   equal(published.sawAllOf("v4"), false, "where it is published was forgotten");
 });
 
+Deno.test("PublishMemory in doubt knows no volume as a node's alone, and keeps what was done", () => {
+  const published = new PublishMemory();
+  published.made("v1");
+  published.add("v1", "n1", alone);
+  published.doubt();
+  deepEqual([published.isExclusive("v1", "n1"), published.sawAllOf("v1")], [false, false]);
+  deepEqual([published.nodesOf("v1"), published.countOf("n1")], [["n1"], 1]);
+  published.add("v1", "n1", alone);
+  equal(published.isExclusive("v1", "n1"), true);
+});
+
 Deno.test("PublishMemory knows by which handle a volume was last published to each node", () => {
   const published = new PublishMemory();
   published.add("v1", "n1", shared);
