@@ -6,6 +6,8 @@ export interface FencedAttempt {
   signal: AbortSignal;
   /** To be called right before the bytes leave; FencedError when the right has ended. */
   check: () => void;
+  /** To be told when the answer does not say whether the change was, or will be, carried out. */
+  unclear: () => void;
 }
 
 /** The right of this process to change arrays: it has it while it leads. */
@@ -42,5 +44,5 @@ export const NO_FENCE: ChangeFence = {
   isOpen: true,
   isSettled: true,
   settled: () => Promise.resolve(),
-  pass: (signal, send) => send({ signal, check: () => {} }),
+  pass: (signal, send) => send({ signal, check: () => {}, unclear: () => {} }),
 };

@@ -139,11 +139,12 @@ export class Leadership implements ChangeFence {
       this.#check();
       sentMs = this.#clock().monotonicMs;
     };
+    const unclear = () => this.#unclearMs = Math.max(this.#unclearMs, sentMs ?? 0);
     try {
-      return await send({ signal: own.signal, check });
+      return await send({ signal: own.signal, check, unclear });
     } catch (error) {
       const sent = sentMs !== undefined && (!(error instanceof TransportError) || error.sent);
-      if (sent) this.#unclearMs = Math.max(this.#unclearMs, sentMs ?? 0);
+      if (sent) unclear();
       if (!(own.signal.reason instanceof FencedError)) throw error;
       throw this.#refusal({ sent, cause: error });
     } finally {
@@ -179,27 +180,33 @@ export class Leadership implements ChangeFence {
   /** Answers every Probe that is held, and holds no more. To be called when the process ends. */
   leave(): void {
     this.#over.abort();
-    for (const answer of [...this.#held]) answer(false);
+    this.#answerHeld(false);
+  }
+
+  #answerHeld(leads: boolean): void {
+    for (const answer of [...this.#held]) answer(leads);
   }
 
   /** Looks, takes and renews until the signal fires or the Lease is lost. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const waitMs = await this.#lease.step();
-      if (this.isOpen) { for (const answer of [...this.#held]) answer(true); }
+      if (this.isOpen) this.#answerHeld(true);
       if (waitMs === Infinity) return;
       await pause(Math.max(waitMs, STEP_MS), signal).catch(() => {});
     }
   }
 
   /**
-   * Gives the Lease back, unless a change is under way, or may be on an array: then the Lease runs
-   * out by itself. To be called after `run` has ended. Never throws.
+   * Gives the Lease back, unless a change is under way, or may be on an array, be it of this process
+   * or of a dead leader before it: then the Lease runs out by itself. To be called after `run` has
+   * ended. Never throws.
    */
   async giveBack(): Promise<void> {
     await atMost(IDLE_MS, Promise.all([...this.#attempts.values()]));
-    const unclearMs = this.#clock().monotonicMs - this.#unclearMs;
-    if (this.#attempts.size === 0 && unclearMs >= CALL_MS) return await this.#lease.giveBack();
+    const isUnclear = this.#clock().monotonicMs - this.#unclearMs < CALL_MS;
+    const isQuiet = this.#attempts.size === 0 && !isUnclear && this.#isSettled;
+    if (isQuiet || !this.#lease.isHolder) return await this.#lease.giveBack();
     this.#log.warn("lease not given back: an array may still carry out a change", {
       changes: this.#attempts.size,
     });
@@ -209,7 +216,10 @@ export class Leadership implements ChangeFence {
   readiness(): ReadinessCheck {
     const name = "lease";
     const { problem, isHolder, shownHolder } = this.#lease;
-    if (problem !== undefined) return { name, ok: false, state: "failed", reason: problem };
+    // One renewal that failed is no trouble yet.
+    if (problem !== undefined && !this.isOpen) {
+      return { name, ok: false, state: "failed", reason: problem };
+    }
     return isHolder
       ? { name, ok: true, state: "leader", reason: `${shownHolder} is this process` }
       : { name, ok: true, state: "standby", reason: `${shownHolder} leads` };

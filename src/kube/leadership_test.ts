@@ -77,6 +77,17 @@ Deno.test("a Probe of a standby is false at 80 % of its time, after 20 s at most
   });
 });
 
+Deno.test("one renewal that fails leaves a leader ready", async () => {
+  await withLeadership({}, async ({ leadership, start, api, clock }) => {
+    start();
+    await leadership.ready({ leftMs: 10_000, signal: never });
+    api.fault = "silent";
+    clock.move(2_000);
+    await settle();
+    deepEqual([leadership.readiness().ok, leadership.readiness().state], [true, "leader"]);
+  });
+});
+
 Deno.test("held Probes are answered when the process ends, and none is held any more", async () => {
   await withLeadership({ holderIdentity: "other_1" }, async ({ leadership }) => {
     const caller = new AbortController();
@@ -232,6 +243,17 @@ Deno.test("giveBack() keeps the lease while an array may carry out a change with
       equal(api.spec("pso", "leader").holderIdentity, holder);
     });
   }
+});
+
+Deno.test("giveBack() keeps the lease while a dead leader's creates may be under way", async () => {
+  await withLeadership({ holderIdentity: "pso-0_old" }, async (bed) => {
+    const { leadership, start, api } = bed;
+    start();
+    await leadership.ready({ leftMs: 10_000, signal: never });
+    await leadership.giveBack();
+    equal(api.spec("pso", "leader").holderIdentity, "pso-0_new");
+    leadership.leave();
+  });
 });
 
 Deno.test("giveBack() waits for changes under way, and keeps a lease under which one stays", async () => {

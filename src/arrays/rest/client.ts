@@ -349,7 +349,11 @@ export class RestClient {
         (signal) => fetch({ ...request, signal, beforeBytes }),
       );
     const change = (patience: AbortSignal) =>
-      this.#fence.pass(patience, ({ signal, check }) => send(signal, check));
+      this.#fence.pass(patience, async ({ signal, check, unclear }) => {
+        const response = await send(signal, check);
+        if (response.status >= 500) unclear(); // a gateway's, of a call that may go on behind it
+        return response;
+      });
     try {
       const response = call.method === "GET"
         ? await send(request.signal)
