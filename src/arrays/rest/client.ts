@@ -13,15 +13,16 @@ import { noteWait } from "../../async/waits.ts";
 import { abortError, pause, withDeadline, withGrace } from "../../async/wait.ts";
 import type { Page } from "../array.ts";
 import { readAnswer, type RestBody } from "./answer.ts";
-import { type Lane, Limiter, type Permit } from "./limiter.ts";
+import { type Lane, Limiter } from "./limiter.ts";
 import { ChangeTrail } from "./change_trail.ts";
 import { REST_LIMITS } from "./limits.ts";
 import { type Query, queryText, refuseImpossibleNames } from "./query.ts";
 import { isRefusal, type NamedCall, RestError, restErrorOf } from "./refusals.ts";
+import { mayRepeat, tellLimiter } from "./repetition.ts";
 import { type Dialect, RestSession, type SentCall } from "./session.ts";
 import type { Reader } from "./shape.ts";
 import { Silence } from "./silence.ts";
-import { asksToComeAgain, endOf } from "./unanswered.ts";
+import { endOf } from "./unanswered.ts";
 
 /** One REST call as metrics and log see it. */
 export interface CallRecord extends SentCall {
@@ -79,11 +80,6 @@ export const CHANGE_GRACE_MS = 5_000;
 /** First wait before a repetition; doubled each time, half of it random. */
 const BACKOFF_MS = 50;
 const BACKOFF_MAX_MS = 5_000;
-/**
- * Repetitions after trouble that need not end (429 and 503 are repeated until the deadline
- * instead).
- */
-const TROUBLE_REPEATS = 2;
 /** A page that is too large to be read is asked for again with so many times fewer items. */
 const FEWER = 5;
 
@@ -281,7 +277,7 @@ export class RestClient {
           renewed = true;
           continue;
         }
-        if (!mayRepeat(call, error, attempt) || signal.aborted) {
+        if (!mayRepeat(call.method, { error, attempt }) || signal.aborted) {
           throw endOf(call, { array: this.#options.label(), error, last, signal });
         }
         last = error;
@@ -392,22 +388,4 @@ function unsettled(array: string): FencedError {
     `array ${array} may still carry out creates of a controller that led before; try again`,
     { sent: false },
   );
-}
-
-function tellLimiter(permit: Permit, status: number): void {
-  if (status === 429 || status === 503) permit.slow();
-  else if (status < 500) permit.ok();
-}
-
-/** Whether the call may be sent again although it failed so. */
-function mayRepeat(call: RestCall<unknown>, error: unknown, attempt: number): boolean {
-  // 429: the array did nothing. 503: it is busy or fails over, and may have done it. All our
-  // changes may be repeated, because "exists" and "gone" are answers to us.
-  if (error instanceof RestError && asksToComeAgain(error)) return true;
-  if (attempt >= TROUBLE_REPEATS) return false;
-  const isRead = call.method === "GET";
-  if (error instanceof AnswerTooLargeError) return false;
-  if (error instanceof RestError) return isRead && (error.status === 502 || error.status === 504);
-  if (error instanceof TransportError && error.code === "unavailable") return isRead || !error.sent;
-  return false;
 }

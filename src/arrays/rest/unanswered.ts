@@ -1,3 +1,4 @@
+import { FencedError } from "../../async/fence.ts";
 import { abortError } from "../../async/wait.ts";
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
 import { RestError } from "./refusals.ts";
@@ -28,7 +29,8 @@ export function endOf(
   { array, error, last, signal }: CallEnd,
 ): unknown {
   const isOver = signal.aborted && abortError(signal).code === "timeout";
-  const isClear = error instanceof RestError && !asksToComeAgain(error);
+  const isClear = error instanceof FencedError ||
+    (error instanceof RestError && !asksToComeAgain(error));
   if (!isPsoError(error, "timeout") && (!isOver || isClear)) return error;
   const said = [error, last].find((one) => one instanceof RestError);
   const why = isPsoError(error, "timeout") ? error : abortError(signal);

@@ -1,0 +1,39 @@
+import { AnswerTooLargeError, type HttpRequest, TransportError } from "../../net/https.ts";
+import type { Permit } from "./limiter.ts";
+import { RestError } from "./refusals.ts";
+import { asksToComeAgain } from "./unanswered.ts";
+
+/**
+ * Repetitions after trouble that need not end (429 and 503 are repeated until the deadline
+ * instead).
+ */
+const TROUBLE_REPEATS = 2;
+
+/** How one attempt failed, of how many. */
+interface FailedAttempt {
+  error: unknown;
+  /** 0 for the first. */
+  attempt: number;
+}
+
+/** Tells the limiter whether the array, by the status of an answer, can bear more calls at once. */
+export function tellLimiter(permit: Permit, status: number): void {
+  if (status === 429 || status === 503) permit.slow();
+  else if (status < 500) permit.ok();
+}
+
+/** Whether a call may be sent again although its last attempt failed so. */
+export function mayRepeat(
+  method: HttpRequest["method"],
+  { error, attempt }: FailedAttempt,
+): boolean {
+  // 429: the array did nothing. 503: it is busy or fails over, and may have done it. All our
+  // changes may be repeated, because "exists" and "gone" are answers to us.
+  if (error instanceof RestError && asksToComeAgain(error)) return true;
+  if (attempt >= TROUBLE_REPEATS) return false;
+  const isRead = method === "GET";
+  if (error instanceof AnswerTooLargeError) return false;
+  if (error instanceof RestError) return isRead && (error.status === 502 || error.status === 504);
+  if (error instanceof TransportError && error.code === "unavailable") return isRead || !error.sent;
+  return false;
+}
