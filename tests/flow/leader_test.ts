@@ -14,6 +14,8 @@ const START_MS = 30_000;
 const HANDOVER_MS = 3_000;
 /** After SIGKILL: the 15 s of the Lease, and one look at it. */
 const TAKEOVER_MS = 20_000;
+/** A standby has nothing to wait for but its answers' way to their callers. */
+const STANDBY_END_MS = 5_000;
 const never = new AbortController().signal;
 
 function claims(count: number): string[] {
@@ -103,5 +105,31 @@ Deno.test("SIGSTOP for 30 s, then SIGCONT: a leader of before sends not one chan
     await bed.bind(claimNameOf("leader-0"), never);
     const volumes = await bed.volumes();
     equal(new Set(volumes).size, volumes.length);
+  });
+});
+
+Deno.test("a silent API server stops the leader's changes and not the leader; a standby ends at once by SIGTERM", async () => {
+  await LeaderBed.run(async (bed) => {
+    const first = bed.start("pso-a");
+    await bed.leader(START_MS);
+    bed.api.fault = "silent";
+    const refusal = await until(
+      "the end of its changes",
+      () => first.create(claimNameOf("silent")).then(() => undefined, String),
+      { timeoutMs: TAKEOVER_MS },
+    );
+    match(refusal, /UNAVAILABLE: .*may not change arrays now: its lease could not be renewed/);
+    bed.api.fault = undefined;
+    await bed.bind(claimNameOf("back"), never);
+    equal(first.child.hasEnded, false);
+
+    const second = bed.start("pso-b");
+    await until("the standby", async () => /another process leads/.test(await second.child.output()), {
+      timeoutMs: START_MS,
+    });
+    second.child.signal("SIGTERM"); // while its sidecar's Probe is held
+    await until("its end", () => second.child.hasEnded, { timeoutMs: STANDBY_END_MS });
+    equal((await second.child.ended).code, 0);
+    await first.create(claimNameOf("still"));
   });
 });
