@@ -146,7 +146,7 @@ export function callSamples(metrics: Metrics): Histogram {
 }
 
 /** A call as it came. */
-export interface ReceivedCall extends Pick<RequestContext, "signal" | "leftMs"> {
+interface ReceivedCall extends Pick<RequestContext, "signal" | "leftMs"> {
   bytes: Uint8Array;
 }
 

@@ -45,37 +45,36 @@ export class KubeClient {
   }
 
   /** One object. */
-  get(path: string, signal?: AbortSignal): Promise<KubeObject> {
-    return this.#call({ method: "GET", path }, signal);
+  get(path: string): Promise<KubeObject> {
+    return this.#call({ method: "GET", path });
   }
 
   /**
    * Replaces the object by `body`, which was read before: status 409 when somebody changed it
    * since. Gives the object as it is now.
    */
-  update(path: string, body: KubeObject, signal?: AbortSignal): Promise<KubeObject> {
-    return this.#call({ method: "PUT", path, body }, signal);
+  update(path: string, body: KubeObject): Promise<KubeObject> {
+    return this.#call({ method: "PUT", path, body });
   }
 
   /**
    * The objects of that name below `path`, in any namespace. A right to `list` that names the
    * object is enough, because the call names it too.
    */
-  async listNamed(path: string, name: string, signal?: AbortSignal): Promise<KubeObject[]> {
+  async listNamed(path: string, name: string): Promise<KubeObject[]> {
     const query = `fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
-    const { items } = await this.#call({ method: "GET", path: `${path}?${query}` }, signal);
+    const { items } = await this.#call({ method: "GET", path: `${path}?${query}` });
     return Array.isArray(items) ? items.filter(isObject) : [];
   }
 
-  async #call(call: KubeCall, signal?: AbortSignal): Promise<KubeObject> {
-    const { method, path, body } = call;
+  async #call({ method, path, body }: KubeCall): Promise<KubeObject> {
     const what = `${method} ${path.split("?")[0]} of the Kubernetes API at ${this.#server.address}`;
     let response: HttpResponse;
     try {
       response = await withDeadline(
         what,
-        { timeoutMs: this.#timeoutMs, signal },
-        async (within) => {
+        { timeoutMs: this.#timeoutMs },
+        async (signal) => {
           const { fetch, token } = await this.#server.access();
           return await fetch({
             method,
@@ -83,7 +82,7 @@ export class KubeClient {
             headers: { authorization: `Bearer ${token.reveal()}` },
             body: body && JSON.stringify(body),
             answerBytes: KUBE_LIMITS.answerBytes,
-            signal: within,
+            signal,
           });
         },
       );

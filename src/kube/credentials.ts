@@ -5,7 +5,7 @@ import { Secret } from "../secret.ts";
 import { KUBE_LIMITS } from "./limits.ts";
 
 /** A way to the API server, with what lets this process in at this moment. */
-export interface KubeAccess {
+interface KubeAccess {
   fetch: Fetch;
   token: Secret;
 }

@@ -18,16 +18,16 @@ export const RETRY_MS = 2_000;
  * How often a standby looks at the Lease: four times as often as its holder renews it. A leader that
  * gives it back is waited for by everybody, and the time of a dead one counts from our sight.
  */
-export const LOOK_MS = 500;
+const LOOK_MS = 500;
 /**
  * A leader that could not renew for so long begins no change any more. What it began before has
  * the rest of the 15 seconds to end.
  */
-export const RENEW_DEADLINE_MS = 10_000;
+const RENEW_DEADLINE_MS = 10_000;
 /** How long an array may take to carry out a call of a leader that died. */
 export const CALL_MS = 10_000;
 /** A candidate for which no sidecar waits leaves a free Lease to others for so long. */
-export const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 10_000;
 
 /** How a Lease came to this process. */
 export interface Takeover {
@@ -56,7 +56,7 @@ interface Term {
 }
 
 /** What the state machine is made of. */
-export interface LeaderLeaseSetup {
+interface LeaderLeaseSetup {
   store: LeaseStore;
   /** `<pod>_<random>`, new for each process. */
   identity: string;
@@ -83,8 +83,8 @@ export class LeaderLease {
   #sighting?: Sighting;
   /** When the Lease was first seen free, by the monotonic clock. */
   #freeSinceMs?: number;
-  /** A take-over that was sent: its answer may have been lost. */
-  #sent?: { takeover: Takeover; transitions: number };
+  /** The take-over that was sent last: its answer may have been lost. */
+  #takeover?: Takeover;
   #problem?: string;
   #isOver = false;
 
@@ -105,11 +105,6 @@ export class LeaderLease {
   /** Whether this process holds the Lease, as far as it knows; not whether it may change things. */
   get isHolder(): boolean {
     return this.#term !== undefined;
-  }
-
-  /** Whether this process has lost the Lease or given it back, and will never lead again. */
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   /** Why this process cannot know, hold or take the Lease; absent while all is well. */
@@ -251,7 +246,7 @@ export class LeaderLease {
   #takeoverOf(lease: Lease, askedMs: number): Takeover | undefined {
     const { identity } = this.#setup;
     const now = this.#setup.clock().monotonicMs;
-    if (lease.holder === identity) return this.#sent?.takeover;
+    if (lease.holder === identity) return this.#takeover;
     if (lease.holder === "" && lease.durationMs === GIVEN_BACK_MS) {
       return { isClean: true, settledMs: now };
     }
@@ -282,7 +277,7 @@ export class LeaderLease {
       renewedMs: sent.wallMs,
       durationMs: LEASE_MS,
     };
-    this.#sent = { takeover, transitions };
+    this.#takeover = takeover;
     const written = await store.write(lease, terms);
     this.#term = { sent, lease: written };
     this.#solved();

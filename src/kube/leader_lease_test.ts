@@ -5,7 +5,7 @@ import { KubeClient } from "./client.ts";
 import { LeaderLease, RETRY_MS, type Takeover } from "./leader_lease.ts";
 import { leaseStore } from "./lease_object.ts";
 
-const [NAMESPACE, NAME] = ["pso", "leader"];
+const LEASE = { namespace: "pso", name: "leader" };
 
 /** Two clocks that only the test moves; each process of a bed lives by them. */
 class Clocks {
@@ -34,23 +34,23 @@ class Bed {
   readonly clocks = new Clocks();
 
   constructor() {
-    this.api.put({ namespace: NAMESPACE, name: NAME });
+    this.api.put(LEASE);
     this.edit({ holderIdentity: "", leaseDurationSeconds: 1, leaseTransitions: 4 });
   }
 
-  edit(spec: Parameters<FakeKubeApi["edit"]>[2]): void {
-    this.api.edit(NAMESPACE, NAME, spec);
+  edit(spec: Parameters<FakeKubeApi["edit"]>[1]): void {
+    this.api.edit(LEASE, spec);
   }
 
   get holder(): string | undefined {
-    return this.api.spec(NAMESPACE, NAME).holderIdentity;
+    return this.api.spec(LEASE).holderIdentity;
   }
 
   candidate(identity: string): Candidate {
     const kube = new KubeClient(this.api.server());
     const candidate: Omit<Candidate, "lease"> = { takeovers: [], losses: [], isWanted: true };
     const lease = new LeaderLease({
-      store: leaseStore(kube, { namespace: NAMESPACE, name: NAME }),
+      store: leaseStore(kube, LEASE),
       identity,
       clock: this.clocks.now,
       isWanted: () => all.isWanted,
@@ -87,7 +87,7 @@ Deno.test("a Lease that was given back is taken at once, as clean", async () => 
   equal(await lease.step(), RETRY_MS);
   ok(lease.mayChange);
   deepEqual(takeovers, [{ isClean: true, settledMs: bed.clocks.monotonicMs }]);
-  deepEqual(bed.api.spec(NAMESPACE, NAME), {
+  deepEqual(bed.api.spec(LEASE), {
     holderIdentity: "a_1",
     leaseDurationSeconds: 15,
     leaseTransitions: 5,
@@ -99,7 +99,7 @@ Deno.test("a Lease that was given back is taken at once, as clean", async () => 
 Deno.test("a Lease without a holder that nobody gave back is taken as if a leader had died", async () => {
   for (const spec of [{}, { holderIdentity: "", leaseDurationSeconds: 15 }]) {
     const bed = new Bed();
-    bed.api.put({ namespace: NAMESPACE, name: NAME }, { spec });
+    bed.api.put(LEASE, { spec });
     const { lease, takeovers } = bed.candidate("a_1");
     await lease.step();
     const seenMs = bed.clocks.monotonicMs;
@@ -244,8 +244,8 @@ Deno.test("a leader ends when the Lease was another's meanwhile, is gone, or was
     ["another holds it", (bed) => bed.edit({ holderIdentity: "b_1" }), /b_1 holds/],
     ["taken and taken back", (bed) => bed.edit({ leaseTransitions: 7 }), /another's meanwhile/],
     ["emptied", (bed) => bed.edit({ holderIdentity: "" }), /nobody holds/],
-    ["deleted", (bed) => bed.api.remove(NAMESPACE, NAME), /does not exist any more/],
-    ["made anew", (bed) => bed.api.put({ namespace: NAMESPACE, name: NAME }), /nobody holds/],
+    ["deleted", (bed) => bed.api.remove(LEASE), /does not exist any more/],
+    ["made anew", (bed) => bed.api.put(LEASE), /nobody holds/],
   ];
   for (const [what, change, reason] of cases) {
     const bed = new Bed();
@@ -260,7 +260,7 @@ Deno.test("a leader ends when the Lease was another's meanwhile, is gone, or was
 Deno.test("a leader goes on when somebody only labelled the Lease, or an answer was lost", async () => {
   const bed = new Bed();
   const { lease, losses } = await bed.leader("a_1");
-  bed.api.touch(NAMESPACE, NAME);
+  bed.api.touch(LEASE);
   equal(await lease.step(), 0);
   equal(await lease.step(), RETRY_MS);
   bed.clocks.move(8_000);
@@ -296,7 +296,7 @@ Deno.test("a take-over without an answer counts once it is renewed, with what it
   await lease.step();
   ok(lease.mayChange);
   deepEqual(takeovers, [{ isClean: false, settledMs: seenMs + 20_000 }]);
-  equal(bed.api.spec(NAMESPACE, NAME).leaseTransitions, 5);
+  equal(bed.api.spec(LEASE).leaseTransitions, 5);
 });
 
 Deno.test("the dead predecessor of one's own pod is followed at once, as unclean", async () => {
@@ -342,7 +342,7 @@ Deno.test("without the API, the right or the Lease a candidate waits, says why a
   await lease.step();
   match(lease.problem ?? "", /403 .* give the service account this right/);
   bed.api.fault = undefined;
-  bed.api.remove(NAMESPACE, NAME);
+  bed.api.remove(LEASE);
   await lease.step();
   match(lease.problem ?? "", /404 .* install the chart again/);
   deepEqual(losses, []);
@@ -352,7 +352,7 @@ Deno.test("without the API, the right or the Lease a candidate waits, says why a
 Deno.test("giveBack() lets another lead at once, and ends every change before", async () => {
   const bed = new Bed();
   const leader = await bed.leader("a_1");
-  bed.api.touch(NAMESPACE, NAME);
+  bed.api.touch(LEASE);
   const given = leader.lease.giveBack();
   equal(leader.lease.mayChange, false);
   await given;
@@ -395,12 +395,11 @@ for (let seed = 1; seed <= 20; seed++) {
       bed.api.fault = faults[Math.floor(random() * 5)];
       if (one === undefined) continue;
       if (random() < 0.01) await one.lease.giveBack();
-      await one.lease.step();
+      const isOver = await one.lease.step() === Infinity;
       const leading = candidates.filter(({ lease }) => lease.mayChange || lease.leftMs > 0);
       ok(leading.length <= 1, `round ${round}`);
       leads += leading.length;
-      const ended = candidates.findIndex(({ losses, lease }) => losses.length > 0 || lease.isOver);
-      if (ended >= 0) candidates[ended] = bed.candidate(`pod${round}_1`);
+      if (isOver) candidates[candidates.indexOf(one)] = bed.candidate(`pod${round}_1`);
     }
     ok(leads > 50, `somebody led in ${leads} rounds`);
   });

@@ -10,7 +10,7 @@ import { type Clock, machineClock } from "./moment.ts";
 /** A Probe is held for this share of its caller's time, so that the answer comes in time. */
 const HELD_SHARE = 0.8;
 /** A Probe is held no longer, whatever its caller's time: a pod that ends must not wait for it. */
-export const HELD_MS = 20_000;
+const HELD_MS = 20_000;
 /** How often a running change is compared with the clocks: a timer does not see the wall clock. */
 const WATCH_MS = 1_000;
 /** Two steps are never closer, whatever the API server answers. */
@@ -19,7 +19,7 @@ const STEP_MS = 20;
 const IDLE_MS = 2_000;
 
 /** What a process that may lead is made of. */
-export interface LeadershipSetup {
+interface LeadershipSetup {
   store: LeaseStore;
   /** `<pod>_<random>`, new for each process. */
   identity: string;
@@ -36,7 +36,7 @@ export interface LeadershipSetup {
 }
 
 /** Who waits in a Probe, and for how long. */
-export interface HeldProbe {
+interface HeldProbe {
   /** Absent: the caller gave no deadline, and is answered at once. */
   leftMs?: number;
   signal: AbortSignal;

@@ -24,7 +24,7 @@ interface Bed {
 
 /** One process that wants a Lease, under a clock of its own. */
 async function withLeadership(
-  spec: Parameters<FakeKubeApi["edit"]>[2],
+  spec: Parameters<FakeKubeApi["edit"]>[1],
   test: (bed: Bed) => Promise<void>,
 ): Promise<void> {
   await withTestClock(async (clock) => {
@@ -185,7 +185,7 @@ Deno.test("who loses the lease cuts its changes at once, and says so", async () 
         new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     );
     const cut = rejects(change, /other_1 leads/);
-    api.edit("pso", "leader", { holderIdentity: "other_1", leaseTransitions: 9 });
+    api.edit(LEASE, { holderIdentity: "other_1", leaseTransitions: 9 });
     clock.move(2_000);
     equal(await leadership.lost, "other_1 holds the lease now");
     await cut;
@@ -240,7 +240,7 @@ Deno.test("giveBack() keeps the lease while an array may carry out a change with
       clock.move(waitMs);
       await settle();
       await leadership.giveBack();
-      equal(api.spec("pso", "leader").holderIdentity, holder);
+      equal(api.spec(LEASE).holderIdentity, holder);
     });
   }
 });
@@ -251,7 +251,7 @@ Deno.test("giveBack() keeps the lease while a dead leader's creates may be under
     start();
     await leadership.ready({ leftMs: 10_000, signal: never });
     await leadership.giveBack();
-    equal(api.spec("pso", "leader").holderIdentity, "pso-0_new");
+    equal(api.spec(LEASE).holderIdentity, "pso-0_new");
     leadership.leave();
   });
 });
@@ -265,13 +265,13 @@ Deno.test("giveBack() waits for changes under way, and keeps a lease under which
     const kept = leadership.giveBack();
     clock.move(2_000);
     await kept;
-    equal(api.spec("pso", "leader").holderIdentity, "pso-0_new");
+    equal(api.spec(LEASE).holderIdentity, "pso-0_new");
     const given = leadership.giveBack();
     await settle();
-    equal(api.spec("pso", "leader").holderIdentity, "pso-0_new");
+    equal(api.spec(LEASE).holderIdentity, "pso-0_new");
     gate.resolve();
     await Promise.all([given, change]);
-    equal(api.spec("pso", "leader").holderIdentity, "");
+    equal(api.spec(LEASE).holderIdentity, "");
     equal(leadership.isOpen, false);
   });
 });

@@ -29,7 +29,7 @@ export interface Lease extends LeaseTerms {
 
 /** How one Lease is read and written. Both throw what KubeClient throws. */
 export interface LeaseStore {
-  read(signal?: AbortSignal): Promise<Lease>;
+  read(): Promise<Lease>;
   /** Status 409 when it was changed since `before` was read. Never makes the object. */
   write(before: Lease, terms: LeaseTerms): Promise<Lease>;
 }
@@ -49,7 +49,7 @@ const LEASES = "/apis/coordination.k8s.io/v1";
 export function leaseStore(kube: KubeClient, { namespace, name }: ObjectName): LeaseStore {
   const path = `${LEASES}/namespaces/${namespace}/leases/${name}`;
   return {
-    read: async (signal) => leaseOf(await kube.get(path, signal)),
+    read: async () => leaseOf(await kube.get(path)),
     write: async ({ object }, terms) =>
       leaseOf(await kube.update(path, { ...object, spec: specOf(object, terms) })),
   };

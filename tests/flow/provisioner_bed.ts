@@ -6,6 +6,7 @@ import { type OpenArray, openArray } from "../../src/arrays/open.ts";
 import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { FLASHBLADE_DIALECT } from "../../src/arrays/flashblade/status.ts";
 import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
+import type { ChangeFence } from "../../src/async/fence.ts";
 import type { FlashArraySettings, FlashBladeSettings } from "../../src/config/model.ts";
 import type { Capability } from "../../src/capability.ts";
 import { Provisioner } from "../../src/controller/provisioner.ts";
@@ -85,6 +86,8 @@ export interface BedOptions extends Partial<SimulateOptions> {
   suspended?: string[];
   /** Start without having asked the arrays anything. */
   cold?: boolean;
+  /** Whether this controller leads, and whether it is alone; default: always. */
+  fence?: ChangeFence;
 }
 
 /** `silent`: no call is answered. `unreachable`: no connection is made. */
@@ -309,6 +312,7 @@ export class ProvisionerBed {
         nfsEndpoint: "127.0.0.1",
       }, {
         log: silentLogger,
+        fence: this.options.fence,
         callTimeoutMs: 2_000,
         fetch: async (request) => {
           const answer = await reach(request);
@@ -331,12 +335,14 @@ export class ProvisionerBed {
       suspended: this.options.suspended?.includes(array.label),
     }));
     const cluster = this.options.settings?.clusterId ?? "k8s";
-    return new Fleet(entries, { log: silentLogger, cluster, timeoutMs: 1_000 });
+    const { fence } = this.options;
+    return new Fleet(entries, { log: silentLogger, cluster, timeoutMs: 1_000, fence });
   }
 
   #newProvisioner(): Provisioner {
     const options = optionsWith(this.options.settings ?? {});
-    return new Provisioner({ fleet: this.fleet, options: () => options, log: silentLogger });
+    const { fence } = this.options;
+    return new Provisioner({ fleet: this.fleet, options: () => options, log: silentLogger, fence });
   }
 
   async #close(): Promise<void> {

@@ -14,7 +14,7 @@ const DRIVERS = "/apis/storage.k8s.io/v1/csidrivers/";
 const NO_ANSWER = new TransportError("timeout", "it does not answer", { sent: true });
 
 /** How a call goes wrong: no answer, no answer to what was carried out, or a refusal. */
-export type KubeFault = "silent" | "answer lost" | "forbidden";
+type KubeFault = "silent" | "answer lost" | "forbidden";
 
 interface KubeCall {
   method: string;
@@ -29,7 +29,7 @@ interface KubeAnswer {
 }
 
 /** What a Lease says of its holder; absent in a new one. */
-export interface LeaseSpec {
+interface LeaseSpec {
   holderIdentity?: string;
   leaseTransitions?: number;
   leaseDurationSeconds?: number;
@@ -37,23 +37,28 @@ export interface LeaseSpec {
   renewTime?: string;
 }
 
+/** Where an object stands; without a namespace it is the cluster's. */
+interface ObjectKey {
+  namespace?: string;
+  name: string;
+}
+
 interface Stored {
-  metadata: { namespace?: string; name: string; uid: string; resourceVersion: string };
+  metadata: ObjectKey & { uid: string; resourceVersion: string };
   spec?: LeaseSpec;
   [field: string]: unknown;
 }
 
 /** The state of the fake; every answer is decided by `answer`. */
 export class FakeKubeApi {
-  readonly calls: KubeCall[] = [];
   /** What each call meets, as long as it is set. */
   fault?: KubeFault;
   readonly #objects = new Map<string, Stored>();
   #version = 0;
 
   /** Makes or replaces an object as a person or a chart would. */
-  put(key: { namespace?: string; name: string }, fields: KubeObject = {}): void {
-    const id = `${key.namespace ?? ""}/${key.name}`;
+  put(key: ObjectKey, fields: KubeObject = {}): void {
+    const id = idOf(key);
     const uid = crypto.randomUUID();
     this.#objects.set(id, {
       ...fields,
@@ -62,25 +67,30 @@ export class FakeKubeApi {
   }
 
   /** Changes what stands beside the spec, as a person who labels the object. */
-  touch(namespace: string, name: string): void {
-    const stored = this.#objects.get(`${namespace}/${name}`);
-    if (stored) stored.metadata.resourceVersion = this.#next();
+  touch(key: ObjectKey): void {
+    this.#get(key).metadata.resourceVersion = this.#next();
   }
 
   /** Changes the spec as another process would. */
-  edit(namespace: string, name: string, spec: LeaseSpec): void {
-    const stored = this.#objects.get(`${namespace}/${name}`);
-    if (!stored) throw new Error(`no Lease ${namespace}/${name}`);
+  edit(key: ObjectKey, spec: LeaseSpec): void {
+    const stored = this.#get(key);
     stored.spec = { ...stored.spec, ...spec };
     stored.metadata.resourceVersion = this.#next();
   }
 
-  remove(namespace: string, name: string): void {
-    this.#objects.delete(`${namespace}/${name}`);
+  remove(key: ObjectKey): void {
+    this.#objects.delete(idOf(key));
   }
 
-  spec(namespace: string, name: string): LeaseSpec {
-    return this.#objects.get(`${namespace}/${name}`)?.spec ?? {};
+  /** What the Lease says; empty when there is none. */
+  spec(key: ObjectKey): LeaseSpec {
+    return this.#objects.get(idOf(key))?.spec ?? {};
+  }
+
+  #get(key: ObjectKey): Stored {
+    const stored = this.#objects.get(idOf(key));
+    if (!stored) throw new Error(`there is no object ${idOf(key)}`);
+    return stored;
   }
 
   /** The server in memory: what `fetch` sends is answered at once. */
@@ -104,11 +114,10 @@ export class FakeKubeApi {
   }
 
   answer(call: KubeCall): KubeAnswer {
-    this.calls.push(call);
     const [path = "", query = ""] = call.path.split("?");
-    if (path.startsWith(DRIVERS)) return this.#one("", path.slice(DRIVERS.length), call);
+    if (path.startsWith(DRIVERS)) return this.#one({ name: path.slice(DRIVERS.length) }, call);
     const [, namespace, name] = LEASES.exec(path) ?? [];
-    if (namespace !== undefined && name !== undefined) return this.#one(namespace, name, call);
+    if (namespace !== undefined && name !== undefined) return this.#one({ namespace, name }, call);
     const wanted = decodeURIComponent(query).replace(/^fieldSelector=metadata\.name=/, "");
     const items = [...this.#objects.values()].filter(({ metadata }) =>
       metadata.namespace !== undefined && metadata.name === wanted
@@ -116,10 +125,10 @@ export class FakeKubeApi {
     return { status: 200, text: JSON.stringify({ kind: "LeaseList", items }) };
   }
 
-  #one(namespace: string, name: string, { method, body }: KubeCall): KubeAnswer {
-    const id = `${namespace}/${name}`;
+  #one(key: ObjectKey, { method, body }: KubeCall): KubeAnswer {
+    const id = idOf(key);
     const stored = this.#objects.get(id);
-    if (!stored) return refusal(404, `"${name}" not found`);
+    if (!stored) return refusal(404, `"${key.name}" not found`);
     if (method === "GET") return { status: 200, text: JSON.stringify(stored) };
     if (method !== "PUT") return refusal(405, "method not allowed");
     const sent: Stored = JSON.parse(body ?? "");
@@ -186,6 +195,10 @@ export class FakeKubeApi {
 export interface ServedKubeApi {
   port: number;
   stop(): Promise<void>;
+}
+
+function idOf({ namespace = "", name }: ObjectKey): string {
+  return `${namespace}/${name}`;
 }
 
 function refusal(status: number, message: string): KubeAnswer {
