@@ -8,7 +8,7 @@ import { ROOT } from "./program.ts";
 import { readSources } from "./source/files.ts";
 
 /** What the program needs to be checked by itself. */
-const SOURCES = ["src", "main.ts", "compat", "deno.json", "deno.lock"];
+const SOURCES = ["src", "main.ts", "main_leader.ts", "compat", "deno.json", "deno.lock"];
 
 /** Where a protocol is decided upon, beside its own folder in src/node/. */
 const PLACES = [

@@ -35,9 +35,9 @@ function isHandWritten(path: string): boolean {
   return path.endsWith(".ts") && !/(^|\/)(generated|layers_fixtures)\//.test(path);
 }
 
-/** True for the code that is compiled into the program: main.ts, and `src/` without its tests. */
+/** True for the code that is compiled into the program: main*.ts, and `src/` without its tests. */
 export function isProduct(path: string): boolean {
-  return path === "main.ts" || (path.startsWith("src/") && !path.endsWith("_test.ts"));
+  return /^main(_\w+)?\.ts$/.test(path) || (path.startsWith("src/") && !path.endsWith("_test.ts"));
 }
 
 /** Calls `visit` for `node` and everything below it, parents first. */
