@@ -347,7 +347,8 @@ export class RestClient {
     const change = (patience: AbortSignal) =>
       this.#fence.pass(patience, async ({ signal, check, unclear }) => {
         const response = await send(signal, check);
-        if (response.status >= 500) unclear(); // a gateway's, of a call that may go on behind it
+        // A gateway's answer: behind it the call may go on.
+        if (response.status === 502 || response.status === 504) unclear();
         return response;
       });
     try {

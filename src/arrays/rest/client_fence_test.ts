@@ -89,8 +89,15 @@ Deno.test("the fence is asked before each attempt, and once more before its byte
   const { rest, fence, changes } = fenced(() => answers.shift() ?? DONE);
   await rest.call({ method: "PATCH", path: "volumes" });
   equal(changes.length, 3);
-  const unanswered = ["pass", "check", "unclear"];
-  deepEqual(fence.asked, [...unanswered, ...unanswered, "pass", "check"]);
+  deepEqual(fence.asked, ["pass", "check", "pass", "check", "pass", "check"]);
+});
+
+Deno.test("a gateway's answer to a change tells the fence that the change may go on", async () => {
+  for (const [status, isUnclear] of [[502, true], [504, true], [400, false], [500, false]] as const) {
+    const { rest, fence } = fenced(() => ({ status, headers: {}, text: "{}" }));
+    await rejects(rest.call({ method: "PATCH", path: "volumes" }));
+    equal(fence.asked.includes("unclear"), isUnclear, `${status}`);
+  }
 });
 
 Deno.test("a fence that shuts between two attempts ends the change, and nothing is proven", async () => {

@@ -43,8 +43,9 @@ interface PlacedPlan extends CreatePlan {
 }
 
 /**
- * CreateVolume. Order: read and judge the request, wait until nobody else can be making it, look
- * for the name where it may exist, find the source, let placement order the arrays, create on the first that has room.
+ * CreateVolume. Order: read and judge the request, wait until nobody else can be making the volume,
+ * look for the name where it may exist, find the source, let placement order the arrays, create on
+ * the first that has room.
  */
 export async function createVolume(
   context: ControllerContext,
