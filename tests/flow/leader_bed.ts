@@ -13,6 +13,8 @@ import { FakeKubeApi, type ServedKubeApi } from "../support/fake_kube_api.ts";
 const LEASE = { namespace: "pso", name: "pure-csi-leader" };
 /** As csi-provisioner asks by Probe. */
 const PROBE_MS = 10_000;
+/** A gRPC client that was closed keeps the timer of its next try to connect for so long. */
+const RECONNECT_MS = 2_500;
 /** Longer than a process is stopped: what it held must still be wanted when it goes on. */
 const CREATE_CALL_MS = 120_000;
 
@@ -100,6 +102,7 @@ export class LeaderBed {
         await child.ended;
       }
       for (const replica of bed.replicas) replica.close();
+      await pause(RECONNECT_MS);
       await bed.#served.stop();
       await fleet.stop();
       await Deno.remove(folder, { recursive: true });

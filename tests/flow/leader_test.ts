@@ -124,9 +124,13 @@ Deno.test("a silent API server stops the leader's changes and not the leader; a 
     equal(first.child.hasEnded, false);
 
     const second = bed.start("pso-b");
-    await until("the standby", async () => /another process leads/.test(await second.child.output()), {
-      timeoutMs: START_MS,
-    });
+    await until(
+      "the standby",
+      async () => /another process leads/.test(await second.child.output()),
+      {
+        timeoutMs: START_MS,
+      },
+    );
     second.child.signal("SIGTERM"); // while its sidecar's Probe is held
     await until("its end", () => second.child.hasEnded, { timeoutMs: STANDBY_END_MS });
     equal((await second.child.ended).code, 0);

@@ -93,7 +93,9 @@ Deno.test("the fence is asked before each attempt, and once more before its byte
 });
 
 Deno.test("a gateway's answer to a change tells the fence that the change may go on", async () => {
-  for (const [status, isUnclear] of [[502, true], [504, true], [400, false], [500, false]] as const) {
+  for (
+    const [status, isUnclear] of [[502, true], [504, true], [400, false], [500, false]] as const
+  ) {
     const { rest, fence } = fenced(() => ({ status, headers: {}, text: "{}" }));
     await rejects(rest.call({ method: "PATCH", path: "volumes" }));
     equal(fence.asked.includes("unclear"), isUnclear, `${status}`);
