@@ -335,3 +335,43 @@ Deno.test("a delete by a bare name that was refused binds the name to nothing", 
     equal(await other.findVolume(NAME), undefined);
   });
 });
+
+Deno.test("where the handle's array is not configured, the maker's digits let a volume be used, and the tag lets it be destroyed", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const { provisioner, signal } = bed;
+    const { volumeId, other } = await madeAlike(bed);
+    await other.deleteSnapshot(SNAPSHOT);
+    bed.fleet.replace([{ array: other }]);
+    await bed.publish(volumeId, N1);
+    equal(await other.holds(NAME, N1), true);
+    await provisioner.unpublishVolume({ volumeId, nodeId }, signal);
+    const isUnproven = (error: unknown) => isPsoError(error, "in_use");
+    await rejects(provisioner.deleteVolume(volumeId, signal), isUnproven);
+    await tagByHand(bed, other, "k8s");
+    await provisioner.deleteVolume(volumeId, signal);
+    equal(await other.findVolume(NAME), undefined);
+  });
+});
+
+for (const lost of [false, true]) {
+  const answer = lost ? "was lost, is UNAVAILABLE" : "came, is done";
+  Deno.test(`a delete by a bare name whose array left the configuration after the answer ${answer}`, async () => {
+    await ProvisionerBed.run({}, async (bed) => {
+      const { provisioner, signal } = bed;
+      await bed.create("pvc-1");
+      const [home, other] = await homeAndOther(bed);
+      const between = async () => {
+        await makeNamesake(other);
+        bed.fleet.replace([{ array: other }]);
+      };
+      const deletes = twice(
+        bed,
+        { home, lost, path: "/volumes", between },
+        () => provisioner.deleteVolume(NAME, signal),
+      );
+      if (lost) await rejects(deletes, (error) => isPsoError(error, "unavailable"));
+      else await deletes;
+      equal((await other.findVolume(NAME))?.name, NAME);
+    });
+  });
+}
