@@ -7,6 +7,9 @@ import { LabNode, refusal, sh } from "./bed.ts";
 
 await array("start", "nfs");
 
+/** kubelet's own deadline of a call. */
+const CALL_MS = 120_000;
+
 function capability(flags: string[]) {
   const { access, mode } = mountCapability("nfs", "multi-node-multi-writer");
   return { access: { ...access, mountFlags: flags }, mode } as const;
@@ -72,6 +75,36 @@ Deno.test("NFS: a server that is cut off stalls I/O, which goes on without an er
       await array("path", "127.0.0.1", "up");
       await load;
       await lab.takeAway(volume);
+    })
+  ));
+
+Deno.test("NFS: a server that is gone holds up neither unpublish nor unstage of a hard mount, and an expand ends", () =>
+  LabNode.leavesNothing((lab) =>
+    withExport("/pvc-gone", async (attachment) => {
+      const volume = lab.volume(attachment);
+      const wanted = { capability: capability(["hard"]) };
+      await lab.stage(volume, wanted);
+      await lab.publish(volume, wanted);
+      await sh(`echo data >${volume.targetPath}/kept && sync -f ${volume.targetPath}`);
+      await array("path", "127.0.0.1", "down");
+      try {
+        const { volumeId, targetPath } = volume;
+        assert.match(
+          await refusal(
+            lab.node.expand({ volumeId, volumePath: targetPath }, AbortSignal.timeout(CALL_MS)),
+          ),
+          /^(timeout|unavailable): /,
+        );
+        await lab.node.unpublish(volume, AbortSignal.timeout(CALL_MS));
+        await lab.node.unstage(volume, AbortSignal.timeout(CALL_MS));
+      } finally {
+        await array("path", "127.0.0.1", "up");
+      }
+      // What the kernel still had to tell the server is told now.
+      await sh(
+        "for i in $(seq 600); do pgrep -x umount >/dev/null || exit 0; sleep 0.2; done; exit 1",
+      );
+      assert.equal(await sh(`cat ${attachment.path}/kept`), "data");
     })
   ));
 
