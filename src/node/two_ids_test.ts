@@ -111,6 +111,8 @@ Deno.test("a target at which a volume is published by one id is not another's", 
       if (volumeId === "v7") await publishing;
       else assert.match((await failureOf(publishing)).message, /where volume v7 is published/);
     }
+    const others = await failureOf(node.unpublish({ volumeId: "k8s-v7", targetPath }));
+    assert.match(others.message, /it is volume v7, which was published there/);
     await node.unpublish({ volumeId: "v7", targetPath });
   }));
 

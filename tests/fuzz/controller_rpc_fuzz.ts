@@ -6,8 +6,10 @@
  *     ./scripts/deno run -A tests/fuzz/controller_rpc_fuzz.ts --seed 1 [--seconds 600]
  */
 import { equal, ok } from "node:assert/strict";
+import { pause } from "../../src/async/wait.ts";
 import { controllerService } from "../../src/csi/controller_service.ts";
 import { Controller } from "../../src/csi/generated/csi_pb.ts";
+import { isPsoError } from "../../src/errors.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
 import { N1, N2, ProvisionerBed } from "../flow/provisioner_bed.ts";
 import { BLOCK, WRITER } from "../support/rpc_rows.ts";
@@ -21,9 +23,21 @@ const DEADLINE_MS = 5_000;
 const FOREIGN = "oracle-data";
 const NAMES = ["pvc-1", "pvc-2", "snapshot-1"];
 
+/** A create that is repeated, as by csi-provisioner, while a starved machine answers no check in time. */
+async function make(bed: ProvisionerBed, name: string): Promise<string> {
+  for (;;) {
+    try {
+      return await bed.create(name);
+    } catch (error) {
+      if (!isPsoError(error, "unavailable")) throw error;
+      await pause(1_000, bed.signal);
+    }
+  }
+}
+
 /** Ids of what the arrays hold at the beginning of a round, whole and in the old forms. */
 async function idsOf(bed: ProvisionerBed): Promise<string[]> {
-  const made = [await bed.create("pvc-1"), await bed.create("pvc-2")];
+  const made = [await make(bed, "pvc-1"), await make(bed, "pvc-2")];
   const names = made.flatMap((id) => id.split("/").at(-1) ?? []);
   const foreign = made.map((id) => `${id.split("/")[0]}/${FOREIGN}`);
   return [...made, ...made, ...names, "k8s/pvc-1", ...foreign, FOREIGN, `${made[0]}.snapshot-1`];

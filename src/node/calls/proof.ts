@@ -165,9 +165,12 @@ export async function requirePublication(
 /** Why the mount is not known for the volume; `undefined` when it is. */
 async function doubtOf(context: NodeContext, target: PlaceMount): Promise<string | undefined> {
   const { volumeId, path, mount, record } = target;
+  const isOwn = record?.published.some(({ targetPath }) => targetPath === path) ?? false;
+  const publisher = isOwn ? undefined : await publisherOf(context, target);
+  if (publisher) return `it is volume ${publisher.volumeId}, which was published there`;
   if (record && await isMountOfRecord(context, { mount, record })) return undefined;
   const isGone = await isDeviceGone(context.host, mount);
-  if (isGone && record?.published.some(({ targetPath }) => targetPath === path)) return undefined;
+  if (isGone && isOwn) return undefined;
   if (!isGone && !await isMadeByUs(context, mount)) return "this driver makes no such mount";
   const handle = await handleAtTarget(context.host, path);
   if (handle === volumeId) return undefined;
@@ -177,6 +180,19 @@ async function doubtOf(context: NodeContext, target: PlaceMount): Promise<string
   if (staged === "this") return undefined;
   if (staged === "other") return "kubelet staged it for another volume";
   return await doubtWithoutNotes(context, { ...target, mounts });
+}
+
+/** The record of another volume that was published at this target, and that the mount shows. */
+async function publisherOf(
+  context: NodeContext,
+  { volumeId, path, mount }: PlaceMount,
+): Promise<StageRecord | undefined> {
+  for (const record of await context.records.list()) {
+    const isThere = record.volumeId !== volumeId &&
+      record.published.some(({ targetPath }) => targetPath === path);
+    if (isThere && await isMountOfRecord(context, { mount, record })) return record;
+  }
+  return undefined;
 }
 
 /** Whether the mount is of a kind that some protocol of this driver makes. */

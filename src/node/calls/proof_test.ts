@@ -263,6 +263,22 @@ const publish = (fake: FakeHost, changes: Partial<PublishRequest>) =>
     ...changes,
   });
 
+Deno.test("unpublish leaves what the record of another volume says of the target, whatever kubelet's note says", () =>
+  FakeHost.use(async (fake) => {
+    await fake.stagedVolume(7);
+    const folder = `${KUBELET}/pods/u-1/volumes/kubernetes.io~csi/pvc-1`;
+    await publish(fake, { targetPath: `${folder}/mount` });
+    note(fake, folder, "v8");
+    const { code, message } = await failureOf(unpublish(fake, "v8", `${folder}/mount`));
+    assert.equal(code, "in_use");
+    assert.match(
+      message,
+      /nothing proves that it is volume v8 \(it is volume v7, which was published/,
+    );
+    await unpublish(fake, "v7", `${folder}/mount`);
+    assert.deepEqual(targetsOf(fake), ["/stage/7"]);
+  }));
+
 Deno.test("publish of an unknown volume is refused where another is staged, and without a record unless publish_context names what is there", () =>
   FakeHost.use(async (fake) => {
     await fake.stagedVolume(7);
