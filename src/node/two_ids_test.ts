@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { isPsoError } from "../errors.ts";
 import { attachment, FakeHost } from "../../tests/support/fake_host.ts";
+import { PORTALS } from "../../tests/support/fake_iscsi.ts";
 import {
   BLOCK_CAPABILITY,
   failureOf,
@@ -134,4 +135,34 @@ Deno.test("publish takes no staging path where another id is staged, and that id
     assert.match(message, /where volume v7 is staged, which is not volume k8s-v7/);
     await node.unstage(other).catch(() => {});
     assert.deepEqual(targetsOf(fake), ["/stage/7/device"]);
+  }));
+
+Deno.test("an id that means another volume now is not staged before the first volume is taken away", () =>
+  FakeHost.use(async (fake) => {
+    PORTALS.forEach((portal, index) => fake.iscsi.addSession(index + 1, portal));
+    await fake.stagedVolume(7);
+    fake.scsi.luns.set(8, 8);
+    const node = fake.plugin();
+    const stage = () =>
+      node.stage({
+        volumeId: "v7",
+        stagingPath: "/stage/7",
+        attachment: attachment(8),
+        capability: BLOCK_CAPABILITY,
+        volumeContext: {},
+      });
+    // Mounted it is not touched; without a mount, the healer may take it away.
+    assert.equal((await failureOf(stage())).code, "in_use");
+    assert.equal((await fake.records.find("v7"))?.unstaging, undefined);
+    fake.unmount("/stage/7");
+    assert.match(
+      (await failureOf(stage())).message,
+      /was staged as serial .*, which is not unstaged/,
+    );
+    const { attachment: kept, unstaging } = await fake.records.find("v7") ?? {};
+    assert.deepEqual([kept, unstaging], [attachment(7), true]);
+    await node.unstage({ volumeId: "v7", stagingPath: "/stage/7" });
+    assert.deepEqual(fake.scsi.devices, []);
+    await stage();
+    assert.equal((await fake.records.find("v7"))?.attachment.protocol, "iscsi");
   }));

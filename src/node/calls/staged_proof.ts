@@ -125,7 +125,7 @@ export async function refuseOtherVolume(
 }
 
 /** By what an attachment names its volume, whatever way leads there. */
-function identityOf(attachment: Attachment): string {
+export function identityOf(attachment: Attachment): string {
   if (isBlock(attachment)) return `serial ${attachment.serial.toUpperCase()}`;
   return "path" in attachment
     ? `export ${attachment.path}`

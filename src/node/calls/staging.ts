@@ -1,12 +1,12 @@
 import { isMultiNode, isReadOnly } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { mountAt, readMounts } from "../../host/mountinfo.ts";
+import { type Mount, mountAt, readMounts } from "../../host/mountinfo.ts";
 import { MOUNTED_AS } from "../../options/mount_tables.ts";
 import type { NodeContext } from "../context.ts";
 import { isBlock } from "../protocol.ts";
 import type { StageRequest } from "../requests.ts";
-import type { StageRecord } from "../stage_record.ts";
+import type { StageRecord, StageRecords } from "../stage_record.ts";
 import { checkPath, stagedMount, stagedPlace } from "../volume_mounts.ts";
 import { stageBlock } from "./block_stage.ts";
 import { isKubeletTargetPath } from "./kubelet_notes.ts";
@@ -14,7 +14,7 @@ import { checkMountFlags } from "./mount_flags.ts";
 import { makeFolder, resolvePlace } from "./places.ts";
 import { stageFileSystem } from "./shared_stage.ts";
 import { fsTypeOf, type Stage } from "./stage.ts";
-import { refuseOthersPlace } from "./staged_proof.ts";
+import { identityOf, refuseOthersPlace } from "./staged_proof.ts";
 
 /**
  * NodeStageVolume. Order: record, attach, identity and size, format if it proves blank, check,
@@ -115,6 +115,7 @@ async function refuseOtherStage(
       `volume ${volumeId} is staged at ${earlier.stagingPath} already: unstage it there first`,
     );
   }
+  if (earlier) await refuseUnfinished(records, { request, earlier, mounts });
   const other = capability.access.type === "block" ? "mount" : "block";
   const crossing = mountAt(mounts, stagedPlace(stagingPath, other));
   if (!crossing) return;
@@ -125,6 +126,33 @@ async function refuseOtherStage(
     "conflict",
     `${stagingPath} is staged ${is}, and ${wanted} is asked for volume ${volumeId}: unstage it ` +
       "first",
+  );
+}
+
+interface UnfinishedStage {
+  request: StageRequest;
+  earlier: StageRecord;
+  mounts: Mount[];
+}
+
+/**
+ * `in_use` when the record is of another volume than the one that the id means now: written over, it
+ * would leave the devices of the first behind. The healer takes them away when nothing is mounted.
+ */
+async function refuseUnfinished(
+  records: StageRecords,
+  { request, earlier, mounts }: UnfinishedStage,
+): Promise<void> {
+  const { volumeId, attachment } = request;
+  const [was, is] = [earlier.attachment, attachment].map(identityOf);
+  if (was === is) return;
+  if (!stagedMount(mounts, earlier.stagingPath)) {
+    await records.write({ ...earlier, unstaging: true });
+  }
+  throw new PsoError(
+    "in_use",
+    `volume ${volumeId} was staged as ${was}, which is not unstaged yet, and publish_context names ` +
+      `${is}: kubelet will try again; end the pods that use the first if this stays`,
   );
 }
 
