@@ -3,7 +3,9 @@
  * every one has ended: nothing goes on behind the back of whoever begins again then. The first
  * failure in the order of the works is thrown.
  */
-export async function allEnded<T>(works: readonly Promise<T>[]): Promise<T[]> {
+export async function allEnded<T extends readonly unknown[] | []>(
+  works: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   await Promise.allSettled(works);
   return await Promise.all(works);
 }

@@ -36,6 +36,18 @@ function each(
 }
 
 each(
+  "status() ends when all of its calls have, also when one of them fails at once",
+  async (bench) => {
+    const { array, calls, fault } = bench;
+    await array.status();
+    await fault({ match: { path: "/arrays" }, action: "status", value: 403, times: 9 });
+    await fault({ match: { path: "/network-interfaces" }, action: "delay", value: 300 });
+    const made = await calls(() => rejects(array.status()));
+    ok(made.includes("GET /network-interfaces"), made.join(", "));
+  },
+);
+
+each(
   "a refused token is `denied`, and its client does not ask again for 30 s",
   async ({ open, calls }) => {
     let nowMs = 0;

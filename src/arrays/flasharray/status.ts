@@ -1,3 +1,4 @@
+import { allEnded } from "../../async/all_ended.ts";
 import type { ArrayStatus, Feature } from "../array.ts";
 import { readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
@@ -31,7 +32,7 @@ export async function readFlashArray(
   signal?: AbortSignal,
 ): Promise<{ status: ArrayStatus; facts: FlashArrayFacts }> {
   const minor = await context.rest.negotiate(signal);
-  const [array, ports, interfaces, controllers, latency] = await Promise.all([
+  const [array, ports, interfaces, controllers, latency] = await allEnded([
     readArray(context, arrayItem, signal),
     list(context, { path: "ports", item: portItem, signal }),
     list(context, { path: "network-interfaces", item: interfaceItem, signal }),

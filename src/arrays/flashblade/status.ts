@@ -1,3 +1,4 @@
+import { allEnded } from "../../async/all_ended.ts";
 import type { ArrayStatus, Feature } from "../array.ts";
 import { readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
@@ -37,7 +38,7 @@ export async function readFlashBlade(
   const { rest, nfsEndpoint } = context;
   const minor = await rest.negotiate(signal);
   const query = { type: "array" };
-  const [array, space, interfaces, latency] = await Promise.all([
+  const [array, space, interfaces, latency] = await allEnded([
     readArray(context, bladeItem, signal),
     rest.call({ method: "GET", path: "arrays/space", query, item: bladeSpaceItem, signal }),
     Array.fromAsync(
