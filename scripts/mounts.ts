@@ -96,6 +96,13 @@ export async function loopDevices(): Promise<LoopDevice[]> {
   return found.sort((a, b) => a.device.localeCompare(b.device));
 }
 
+/** The attached loop devices of files below these folders. */
+async function loopsBelow(folders: string[]): Promise<LoopDevice[]> {
+  return (await loopDevices()).filter((loop) =>
+    folders.some((folder) => loop.file.includes(`${folder}/`))
+  );
+}
+
 /**
  * Unmounts everything below `folders` and every mount, wherever it is, of a loop device whose file
  * lies below them; then detaches those loop devices. Throws, naming it, when something is still
@@ -105,16 +112,15 @@ export async function releaseBelow(folders: string[], view: MountView = HERE): P
   const ours = (path: string) => folders.some((folder) => isBelow(path, folder));
   let last = "";
   const isFree = async () => {
-    const loops = (await loopDevices()).filter((loop) =>
-      folders.some((folder) => loop.file.includes(`${folder}/`))
-    );
+    const loops = await loopsBelow(folders);
     const mounted = (await mounts(view)).filter((mount) =>
       ours(mount.path) || loops.some((loop) => loop.device === mount.source)
     );
     for (const mount of mounted.reverse()) {
       last = (await tryTool(...commandIn(view, "umount", [mount.path]))).stderr.trim() || last;
     }
-    for (const loop of loops) {
+    // Looked for again: one that went with its last mount may serve somebody else by now.
+    for (const loop of await loopsBelow(folders)) {
       last = (await tryTool("losetup", ["-d", loop.device])).stderr.trim() || last;
     }
     return mounted.length === 0 && loops.length === 0;
