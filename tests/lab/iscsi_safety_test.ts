@@ -337,6 +337,7 @@ for (const step of ["stage", "unstage"] as const) {
       "unstaged at each, it leaves nothing",
     // A call that died waits for ever, and what bounds its steps runs on.
     sanitizeOps: false,
+    sanitizeResources: false,
     fn: () =>
       LabNode.leavesNothing(async (lab) => {
         const attachment = await iscsiVolume(`kill-${step}`, { lun: 1, sizeBytes: SIZE });
