@@ -355,7 +355,7 @@ class RunningTool {
 
 /**
  * What is read into: a buffer of its own for each read of each tool would grow the memory of the
- * process until the garbage collector comes, by 20 MiB after 200 stages.
+ * process until the garbage collector comes, by some 4 MiB after 200 stages.
  */
 const READ_BYTES = 64 * KiB;
 /** As many buffers are kept as two outputs of some tools at once need. */
