@@ -1,5 +1,12 @@
 /** CSI messages as a peer that wants to harm the driver, or is broken, could send them. */
-import { create, type DescField, type DescMessage, ScalarType, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  fromBinary,
+  ScalarType,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import type { Random } from "./random.ts";
 
@@ -76,6 +83,12 @@ export class RpcMessages {
     this.#isSane = !random.oneIn(3);
     const whole = toBinary(desc, this.#message(desc, 0).message);
     if (this.#isSane || !random.oneIn(25)) return whole;
+    const broken = this.#broken(whole);
+    return tellsCanary(desc, broken) ? whole : broken;
+  }
+
+  #broken(whole: Uint8Array): Uint8Array {
+    const random = this.#random;
     const broken = Uint8Array.from(whole.length > 0 ? whole : [8]);
     switch (random.below(4)) {
       case 0:
@@ -177,5 +190,23 @@ export class RpcMessages {
     const end = Math.min(text.length, at + 1 + random.below(8));
     const middle = random.pick(["", text.slice(at, end).repeat(2), '"', "-1", "null", "[]", "../"]);
     return (text.slice(0, at) + middle + text.slice(end)).toWellFormed();
+  }
+}
+
+/**
+ * Whether a message has the canary outside of `secrets`: a turned byte can make secrets a volume's
+ * id, which answers and the log may tell.
+ */
+function tellsCanary(desc: DescMessage, bytes: Uint8Array): boolean {
+  try {
+    const message = fromBinary(desc, bytes);
+    const text = JSON.stringify(
+      message,
+      (key, value) =>
+        key === "secrets" ? undefined : typeof value === "bigint" ? `${value}` : value,
+    );
+    return text.includes(CANARY);
+  } catch {
+    return false; // no such message reaches a service
   }
 }
