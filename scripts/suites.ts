@@ -21,10 +21,11 @@ export interface Suite {
    */
   eachAlone?: boolean;
   /**
-   * Two processes at once, each in a mount namespace of its own (Surroundings.lanes), so that what
-   * one has mounted keeps no device of the other busy. Loop devices and ports are common to both.
+   * So many processes at once, each in a mount namespace of its own (Surroundings.lanes), so that
+   * what one has mounted keeps no device of another busy. Loop devices and ports are common to all.
+   * None: one process, in the machine's own namespace.
    */
-  sideBySide?: boolean;
+  lanes?: number;
   /**
    * Each test file in a guest of its own, with a kernel and an array of its own
    * (tests/lab/README.md).
@@ -64,7 +65,7 @@ export const SUITES: Suite[] = [
       "src",
       "scripts",
     ],
-    sideBySide: true,
+    lanes: 2,
     timeoutMs: 10 * MINUTE,
   },
   {
@@ -77,21 +78,21 @@ export const SUITES: Suite[] = [
     name: "fuzz",
     what: "hostile inputs by a fixed seed for some seconds; each fuzzer also runs on and on",
     paths: ["tests/fuzz"],
-    sideBySide: true,
+    lanes: 4, // each fuzzer runs for a fixed time, and waits for others in a part of it
     timeoutMs: 5 * MINUTE,
   },
   {
     name: "contract",
     what: "one suite over both kinds of array; the OpenAPI files; the vendor's SDK",
     paths: ["tests/contract"],
-    sideBySide: true,
+    lanes: 2,
     timeoutMs: 15 * MINUTE,
   },
   {
     name: "wire",
     what: "gRPC on a unix socket with real clients",
     paths: ["tests/floods_test.ts", "tests/goaway_test.ts", "tests/*"],
-    sideBySide: true,
+    lanes: 2,
     needsProgram: true,
     timeoutMs: 15 * MINUTE,
   },
@@ -105,7 +106,7 @@ export const SUITES: Suite[] = [
       "tests/flow",
     ],
     eachAlone: true,
-    sideBySide: true,
+    lanes: 2,
     needsProgram: true,
     timeoutMs: 40 * MINUTE,
   },
@@ -181,7 +182,7 @@ const GROUPS = 6;
 /** The files that one process runs, process by process, in the order in which these begin. */
 export function groupsOf(suite: Suite, paths: string[]): string[][] {
   if (suite.eachAlone) return testFiles(paths).map((file) => [file]);
-  if (!suite.sideBySide) return [paths];
+  if (suite.lanes === undefined) return [paths];
   const groups: string[][] = Array.from({ length: GROUPS }, () => []);
   testFiles(paths).forEach((file, index) => groups[index % GROUPS]?.push(file));
   return groups.filter((group) => group.length > 0);

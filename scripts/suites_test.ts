@@ -75,8 +75,8 @@ const FILES = ["scripts/up_test.ts", "scripts/suites_test.ts", "scripts/layers_t
 const GROUPINGS: [string, Partial<Suite>, string[][]][] = [
   ["one process has all", {}, [FILES]],
   ["each file has its own", { eachAlone: true }, FILES.map((one) => [one])],
-  ["each begins in its turn", { sideBySide: true, eachAlone: true }, FILES.map((one) => [one])],
-  ["side by side they are shared out", { sideBySide: true }, FILES.map((one) => [one])],
+  ["each begins in its turn", { lanes: 2, eachAlone: true }, FILES.map((one) => [one])],
+  ["side by side they are shared out", { lanes: 2 }, FILES.map((one) => [one])],
 ];
 
 for (const [rule, fields, want] of GROUPINGS) {

@@ -39,8 +39,6 @@ interface Outcome extends Counts {
  * broke down, no test said anything.
  */
 const BREAKDOWNS = [128 + 6, 128 + 11];
-/** Processes of a suite that run side by side. Most tests wait as long as they compute. */
-const LANES = 2;
 
 interface TestRun {
   place: Lane;
@@ -82,8 +80,8 @@ async function runGroups(
 ): Promise<string[]> {
   const { around, suite, add } = options;
   const names: string[] = [];
-  const lanes = suite.sideBySide
-    ? await around.lanes(Math.min(LANES, groups.length))
+  const lanes = suite.lanes !== undefined
+    ? await around.lanes(Math.min(suite.lanes, groups.length))
     : [await around.alone()];
   const late = lanes.length > 1;
   await inLanes(groups, lanes.length, async (group, number) => {
