@@ -61,7 +61,6 @@ orchestrator: {name: openshift, basePath: /var/vcap/data/kubelet}
 app: {debug: false, prereq: true}
 storagetopology: {enable: false, strictTopology: false}
 DBTopology: {enforce: false}
-existingSecret: false
 arrays:
   FlashArrays: [{MgmtEndPoint: 1.2.3.4, APIToken: a526a4c6-18b0-a8c9-1afa-3499293574bb, Labels: }]
   FlashBlades: [{MgmtEndPoint: 1.2.3.6, APIToken: T-c4925090-c9bf-4033-8537-d24ee5669135, NFSEndPoint: 1.2.3.7}]

@@ -260,9 +260,10 @@ for (const [line, message] of FAULTS) {
   });
 }
 
-Deno.test("parseListenAddress() takes a name, IPv4, IPv6 in brackets and a bare port", () => {
+Deno.test("parseListenAddress() takes a name, any IP address in brackets and a bare port", () => {
   assert.deepEqual(parseListenAddress("localhost:80"), { hostname: "localhost", port: 80 });
   assert.deepEqual(parseListenAddress("[fd00::1]:80"), { hostname: "fd00::1", port: 80 });
+  assert.deepEqual(parseListenAddress("[10.0.0.7]:80"), { hostname: "10.0.0.7", port: 80 });
   assert.deepEqual(parseListenAddress(":0"), { hostname: "0.0.0.0", port: 0 });
   for (const wrong of ["fd00::1:80", "localhost", "a:99999", "[zz]:1", "a b:1", "a:-1"]) {
     assert.equal(parseListenAddress(wrong), undefined, wrong);

@@ -27,10 +27,11 @@ const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 /**
- * `HOST:PORT` with IPv6 in brackets; `:PORT` listens on all addresses. Undefined when it is none.
+ * `HOST:PORT` with IPv6 in brackets, and IPv4 too: a manifest that writes `[$(POD_IP)]:9808` does
+ * not know which of them it will be. `:PORT` listens on all addresses. Undefined when it is none.
  */
 export function parseListenAddress(text: string): ListenAddress | undefined {
-  const { host, port } = parseHostPort(text) ?? {};
+  const { host, port } = parseHostPort(text.replace(/^\[([\d.]+)\]/, "$1")) ?? {};
   if (port === undefined) return undefined;
   return { hostname: host || "0.0.0.0", port };
 }

@@ -1,3 +1,4 @@
+import { POD_KEYS, SIDECAR_KEYS, SIMULATE_KEYS } from "./chart_pod_keys.ts";
 import type { ConfigKey, KeySection, KeyType } from "./keys.ts";
 
 // Keys that only the chart acts on, and keys that nobody needs any more. The driver knows their
@@ -53,6 +54,13 @@ function image(of: string, { path, old }: { path: string; old?: string }): Confi
       usedBy,
       old: also("pullPolicy"),
     },
+    {
+      path: `${path}.digest`,
+      type: "text",
+      pattern: "^sha256:[0-9a-f]{64}$",
+      meaning: `Digest of ${of}, \`sha256:…\`; it counts before the tag.`,
+      usedBy,
+    },
   ];
 }
 
@@ -62,7 +70,6 @@ const SIDECARS: readonly [string, string][] = [
   ["attacher", "the external-attacher"],
   ["resizer", "the external-resizer"],
   ["nodeDriverRegistrar", "the node-driver-registrar"],
-  ["livenessProbe", "the liveness probe"],
 ];
 
 function gone(path: string, key: Pick<ConfigKey, "type" | "meaning">): ConfigKey {
@@ -100,6 +107,57 @@ export const CHART_SECTIONS: readonly KeySection[] = [
           "What `pure` gives: a FlashArray volume (`block`) or a FlashBlade file system (`file`).",
         usedBy: "chart",
         old: ["storageClass.pureBackend"],
+      },
+      {
+        path: "storageClasses",
+        type: "list",
+        meaning:
+          "More classes of the driver: `{name, isDefault, labels, annotations, parameters, " +
+          "mountOptions, reclaimPolicy, volumeBindingMode, allowVolumeExpansion, " +
+          "allowedTopologies}`.",
+        usedBy: "chart",
+      },
+      {
+        path: "snapshotclass.create",
+        type: "switch",
+        default: true,
+        meaning: "Make the class `pure-snapshotclass` if the cluster has the snapshot API.",
+        usedBy: "chart",
+      },
+      {
+        path: "snapshotclass.isDefault",
+        type: "switch",
+        default: false,
+        meaning: "Make it the default class of snapshots.",
+        usedBy: "chart",
+      },
+      {
+        path: "snapshotclass.deletionPolicy",
+        type: "choice",
+        values: ["Delete", "Retain"],
+        default: "Delete",
+        meaning: "Whether a deleted VolumeSnapshot takes the array's snapshot with it.",
+        usedBy: "chart",
+      },
+      {
+        path: "volumeSnapshotClasses",
+        type: "list",
+        meaning: "More classes of snapshots: `{name, isDefault, deletionPolicy, labels, " +
+          "annotations, parameters}`.",
+        usedBy: "chart",
+      },
+      {
+        path: "volumeGroupSnapshotClasses",
+        type: "list",
+        meaning: "Classes of group snapshots, if the cluster has their API: `{name, " +
+          "deletionPolicy, labels, annotations, parameters}`.",
+        usedBy: "chart",
+      },
+      {
+        path: "volumeAttributesClasses",
+        type: "list",
+        meaning: "VolumeAttributesClasses: `{name, labels, annotations, parameters}`.",
+        usedBy: "chart",
       },
     ],
   },
@@ -143,13 +201,64 @@ export const CHART_SECTIONS: readonly KeySection[] = [
       ...placement("all pods", { path: "" }),
       ...placement("the node pods", { path: "nodeServer.", old: ["mounter.", "flexDaemon."] }),
       ...placement("the controller pods", { path: "controllerServer.", old: ["provisioner."] }),
+      ...POD_KEYS,
       {
-        path: "existingSecret",
+        path: "additionalDaemonSets",
+        type: "list",
+        meaning: "More DaemonSets of the node plugin, each with a `name` and the keys of " +
+          "`nodeServer` that differ there. Node selectors must keep them apart.",
+        usedBy: "chart",
+      },
+      {
+        path: "existingSecret.name",
+        type: "text",
+        meaning: "A Secret in the release's namespace that holds the content of `arrays` as " +
+          "JSON; the chart then makes none.",
+        usedBy: "chart",
+      },
+      {
+        path: "existingSecret.key",
+        type: "text",
+        default: "pure.json",
+        meaning: "The key in that Secret.",
+        usedBy: "chart",
+      },
+      {
+        path: "classSecrets",
+        type: "mapping",
+        meaning: "Secrets that classes name, such as those of CHAP: `{namespace: [name, …]}`. " +
+          "The sidecars may read these, and no others.",
+        usedBy: "chart",
+      },
+      {
+        path: "commonLabels",
+        type: "mapping",
+        meaning: "Labels of every object and pod.",
+        usedBy: "chart",
+      },
+      {
+        path: "commonAnnotations",
+        type: "mapping",
+        meaning: "Annotations of every object and pod.",
+        usedBy: "chart",
+      },
+      {
+        path: "metrics.enabled",
         type: "switch",
-        default: false,
-        meaning:
-          "The Secret `pure-provisioner-secret` is made by somebody else, with the content of " +
-          "`arrays` as JSON under `pure.json`; the chart makes none.",
+        default: true,
+        meaning: "Make the Services by which Prometheus finds the pods.",
+        usedBy: "chart",
+      },
+      {
+        path: "metrics.annotations",
+        type: "mapping",
+        meaning: "Annotations of these Services.",
+        usedBy: "chart",
+      },
+      {
+        path: "extraObjects",
+        type: "list",
+        meaning: "Objects of your own, as mappings or as text; templates in them are filled in.",
         usedBy: "chart",
       },
       {
@@ -174,13 +283,64 @@ export const CHART_SECTIONS: readonly KeySection[] = [
   },
   {
     title: "Images",
-    intro: "Only for registries of your own.",
+    intro: "Only for registries of your own. The images that PSO's charts had as defaults count " +
+      "as not set: `purestorage/k8s` of any registry, `quay.io/k8scsi/…` and `k8s.gcr.io/…`, with " +
+      "the tag and the pull policy beside them.",
     keys: [
+      {
+        path: "images.registry",
+        type: "text",
+        meaning: "A mirror, with a path if it has one. It takes the place of the registry of " +
+          "this release's images, and stands before names that have none.",
+        usedBy: "chart",
+      },
+      {
+        path: "imagePullSecrets",
+        type: "list",
+        meaning: "Secrets with which images are pulled: names, or `{name: …}`.",
+        usedBy: "chart",
+      },
       ...image("the driver", { path: "images.plugin", old: "image" }),
       ...SIDECARS.flatMap(([name, of]) =>
         image(of, { path: `images.csi.${name}`, old: `csi.${name}.image` })
       ),
     ],
+  },
+  {
+    title: "CSI objects and sidecars",
+    intro: "What the CSIDriver says, and how the sidecars run.",
+    keys: [
+      {
+        path: "csi.fsGroupPolicy",
+        type: "choice",
+        values: ["ReadWriteOnceWithFSType", "File", "None"],
+        default: "ReadWriteOnceWithFSType",
+        meaning: "On which volumes kubelet sets a pod's `fsGroup`. The default is what PSO's " +
+          "volumes had: on block volumes with one writer. `File`: on file systems of FlashBlades " +
+          "too, file by file.",
+        usedBy: "chart",
+      },
+      {
+        path: "csi.storageCapacity",
+        type: "switch",
+        default: false,
+        meaning: "Tell the scheduler how much room the arrays have, class by class.",
+        usedBy: "chart",
+      },
+      {
+        path: "csi.nodeAllocatableUpdatePeriodSeconds",
+        type: "integer",
+        meaning: "How often kubelet asks a node again how many volumes it takes.",
+        unit: "seconds",
+        usedBy: "chart",
+      },
+      ...SIDECAR_KEYS,
+    ],
+  },
+  {
+    title: "Simulated arrays",
+    intro: "A fleet of simulated arrays in the cluster, to try the driver without an array.",
+    keys: SIMULATE_KEYS,
   },
   {
     title: "Keys without effect",
@@ -202,6 +362,11 @@ export const CHART_SECTIONS: readonly KeySection[] = [
       gone("database.tolerations", { type: "list", meaning: "PSO 6's database pods." }),
       gone("database.maxSuspectSeconds", { type: "integer", meaning: "PSO 6's database." }),
       gone("database.maxStartupSeconds", { type: "integer", meaning: "PSO 6's database." }),
+      gone("images.csi.livenessProbe", {
+        type: "mapping",
+        meaning: "A sidecar that would restart every standby; the driver serves `/healthz` itself.",
+      }),
+      gone("csi.livenessProbe", { type: "mapping", meaning: "The same in PSO 5." }),
       ...["deployer", "cockroachOperator", "psctl", "cockroachdb"].map((name) =>
         gone(`images.database.${name}`, { type: "mapping", meaning: "PSO 6's database." })
       ),

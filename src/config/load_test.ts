@@ -223,7 +223,7 @@ const WARNINGS: [string, string[]][] = [
   ]],
   [
     "upgrade: true\ndatabase: {maxSuspectSeconds: 9, resources: {limits: {memory: " +
-    "1Gi}}}\nglobal: {a: 1}\nexistingSecret: false",
+    "1Gi}}}\nglobal: {a: 1}\nexistingSecret: {name: s}",
     [],
   ],
 ];
