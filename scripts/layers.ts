@@ -46,7 +46,10 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
 const STRANGERS: Record<string, string> = { arrays: "simulator", simulator: "arrays" };
 
 /** Where Deno.Command may be used and where Deno.args may be read. */
-const ONLY_PLACE: Record<string, string> = { Command: "src/host/command.ts", args: "main.ts" };
+const ONLY_PLACE: Record<string, string> = {
+  Command: "src/host/tools/command.ts",
+  args: "main.ts",
+};
 
 /**
  * A file of the product: its path from the project's folder, its folder below `src/` ("" for base,
@@ -93,7 +96,7 @@ function packageOf(specifier: string): string | undefined {
 /** Why `place` must not import `specifier`, or undefined when it may. */
 function faultOfImport(specifier: string, place: Place): string | undefined {
   if (/^(node:)?child_process(\/|$)/.test(specifier)) {
-    return "child_process is used nowhere: src/host/command.ts starts processes";
+    return "child_process is used nowhere: src/host/tools/command.ts starts processes";
   }
   const name = packageOf(specifier);
   if (name !== undefined) return faultOfPackage(name.replace(/^@hono\/hono$/, "hono"), place);

@@ -59,7 +59,7 @@ const ALLOWED: Record<string, string> = {
     export const all = [Hono, FlashArray, run];`,
   "src/simulator/flasharray.ts":
     `import { streamText } from "hono/streaming"; export const made = streamText;`,
-  "src/host/command.ts": `export const made = new Deno.Command("true");`,
+  "src/host/tools/command.ts": `export const made = new Deno.Command("true");`,
   "src/node/node_plugin_test.ts": `
     import { fakeHost } from "../../tests/support/fake_host.ts";
     import { FlashArray } from "../arrays/flasharray.ts";

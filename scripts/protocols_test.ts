@@ -16,7 +16,7 @@ const PLACES = [
   "src/arrays/flashblade/ports.ts", // the same for files
   "src/handoff.ts", // the fields of publish_context
   "src/host/check/equipment_check.ts", // how that tool says its version; area of findings
-  "src/host/command.ts", // the package of a tool that only this protocol needs
+  "src/host/tools/command.ts", // the package of a tool that only this protocol needs
   "src/node/registry.ts", // its connections
   "src/options/mount_tables.ts", // by what mount options a protocol of files is judged
 ];

@@ -1,6 +1,6 @@
 /**
  * Tools that the project's scripts run. The product has its own, stricter way
- * (`src/host/command.ts`); scripts run with -A.
+ * (`src/host/tools/command.ts`); scripts run with -A.
  */
 
 export interface Ran {

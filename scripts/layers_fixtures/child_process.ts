@@ -1,4 +1,4 @@
-// src/host/command.ts
+// src/host/mount.ts
 // child_process is used nowhere
 import { spawn } from "node:child_process";
 

@@ -1,3 +1,3 @@
 // src/node/calls/format.ts
-// only src/host/command.ts may use Deno.Command
+// only src/host/tools/command.ts may use Deno.Command
 export const made = new Deno.Command("mkfs.ext4");

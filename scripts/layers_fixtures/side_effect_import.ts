@@ -1,3 +1,3 @@
-// src/host/command.ts
+// src/host/mount.ts
 // src/host/ may import base
 import "../node/node_plugin.ts";

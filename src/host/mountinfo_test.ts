@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { silentLogger } from "../log.ts";
-import { createRun } from "./command.ts";
+import { createRun } from "./tools/command.ts";
 import type { Host } from "./host.ts";
 import {
   boundDeviceName,

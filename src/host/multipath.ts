@@ -1,7 +1,7 @@
 import { isPsoError, messageOf, PsoError } from "../errors.ts";
 import { until } from "../async/wait.ts";
 import { type BlockDevice, readBlockDevice } from "./block_device.ts";
-import { hasTool } from "./command.ts";
+import { hasTool } from "./tools/command.ts";
 import { holderAdvice } from "./holders.ts";
 import { type Host, hostPath, listHostFolder, readHostText } from "./host.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { silentLogger } from "../log.ts";
 import { withTestClock } from "../../tests/support/test_clock.ts";
 import { failureOf } from "../../tests/support/test_node.ts";
-import { createRun } from "./command.ts";
+import { createRun } from "./tools/command.ts";
 import { refuseOpenDevice } from "./open_device.ts";
 import type { Host } from "./host.ts";
 

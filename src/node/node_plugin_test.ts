@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createRun } from "../host/command.ts";
+import { createRun } from "../host/tools/command.ts";
 import { MiB } from "../size.ts";
 import {
   BLOCK_CAPABILITY,

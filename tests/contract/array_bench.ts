@@ -3,7 +3,7 @@ import { PsoError } from "../../src/errors.ts";
 import type { StorageArray } from "../../src/arrays/array.ts";
 import { type ArrayEntry, openArray, type OpenOptions } from "../../src/arrays/open.ts";
 import type { NodeIdentity } from "../../src/handoff.ts";
-import { createRun } from "../../src/host/command.ts";
+import { createRun } from "../../src/host/tools/command.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
 import {

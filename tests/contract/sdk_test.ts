@@ -1,5 +1,5 @@
 import { ok } from "node:assert/strict";
-import { createRun } from "../../src/host/command.ts";
+import { createRun } from "../../src/host/tools/command.ts";
 import { silentLogger } from "../../src/log.ts";
 import { serveFleet } from "../../src/simulator/simulate.ts";
 import { OpenApiChecker } from "./openapi.ts";

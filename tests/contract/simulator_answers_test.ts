@@ -1,5 +1,5 @@
 import { equal, ok } from "node:assert/strict";
-import { createRun } from "../../src/host/command.ts";
+import { createRun } from "../../src/host/tools/command.ts";
 import { silentLogger } from "../../src/log.ts";
 import { versionRange } from "../../src/simulator/array_context.ts";
 import { serveFleet } from "../../src/simulator/simulate.ts";

@@ -9,7 +9,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { isPsoError } from "../../src/errors.ts";
 import { parseVersion } from "../../src/host/check/equipment_check.ts";
 import { parseMultipathConfig } from "../../src/host/check/multipath_settings.ts";
-import { toolFailure } from "../../src/host/command.ts";
+import { toolFailure } from "../../src/host/tools/command.ts";
 import { parseUse, parseXfsGeometry } from "../../src/host/filesystem.ts";
 import type { Host } from "../../src/host/host.ts";
 import { parseLosetup } from "../../src/host/loop.ts";

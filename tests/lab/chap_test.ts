@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type ChapCredentials, chapOf } from "../../src/chap.ts";
-import { createRun } from "../../src/host/command.ts";
+import { createRun } from "../../src/host/tools/command.ts";
 import { createLogger } from "../../src/log.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiVolume, NODE_IQN } from "./array.ts";

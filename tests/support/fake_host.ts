@@ -5,7 +5,7 @@
 import { abortError } from "../../src/async/wait.ts";
 import type { FlashArraySettings } from "../../src/config/model.ts";
 import type { Attachment } from "../../src/handoff.ts";
-import { toolFailure } from "../../src/host/command.ts";
+import { toolFailure } from "../../src/host/tools/command.ts";
 import type { Host } from "../../src/host/host.ts";
 import { createLogger } from "../../src/log.ts";
 import { PsoError } from "../../src/errors.ts";

@@ -1,5 +1,5 @@
 /** A host of files alone and the recorded words of real tools, for the tests beside. */
-import { toolFailure } from "../../src/host/command.ts";
+import { toolFailure } from "../../src/host/tools/command.ts";
 import type { CommandResult, Run } from "../../src/run.ts";
 import type { Host, Namespaces } from "../../src/host/host.ts";
 import { HostFiles, makeHostFolder } from "./host_files.ts";

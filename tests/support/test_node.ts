@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { loopDevices, releaseBelow, removeFolder } from "../../scripts/mounts.ts";
 import type { Capability } from "../../src/capability.ts";
 import { isPsoError, type PsoError } from "../../src/errors.ts";
-import { createRun } from "../../src/host/command.ts";
+import { createRun } from "../../src/host/tools/command.ts";
 import type { Host } from "../../src/host/host.ts";
 import { readMounts } from "../../src/host/mountinfo.ts";
 import { createLogger, type Logger } from "../../src/log.ts";

@@ -9,7 +9,7 @@ import { type Protocol, protocolsOfSanType, REAL_FILE_PROTOCOLS } from "../../pr
 import { type Finding, reportOf } from "../../host/check/finding.ts";
 import { checkHost } from "../../host/check/host_check.ts";
 import { NAMESPACES, type Namespaces } from "../../host/host.ts";
-import { createRun } from "../../host/command.ts";
+import { createRun } from "../../host/tools/command.ts";
 import { HttpsClient } from "../../net/https.ts";
 import { silentLogger } from "../../log.ts";
 import { formatSize } from "../../size.ts";

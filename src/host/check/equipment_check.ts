@@ -8,7 +8,7 @@ import {
   REAL_PROTOCOLS,
   servesBlock,
 } from "../../protocols.ts";
-import { hasTool, installHint, type PackagedTool } from "../command.ts";
+import { hasTool, installHint, type PackagedTool } from "../tools/command.ts";
 import {
   type Area,
   type Finding,

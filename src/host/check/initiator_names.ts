@@ -1,7 +1,7 @@
 import { isPsoError, PsoError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import { FC_PROTOCOLS, protocolsOfInitiator } from "../../protocols.ts";
-import { hasTool } from "../command.ts";
+import { hasTool } from "../tools/command.ts";
 import type { Finding } from "./finding.ts";
 import { type Host, listHostFolder, readHostText } from "../host.ts";
 

@@ -1,4 +1,4 @@
-import { hasTool } from "../command.ts";
+import { hasTool } from "../tools/command.ts";
 import { type Host, listHostFolder, readHostText } from "../host.ts";
 import type { Finding } from "./finding.ts";
 

@@ -1,6 +1,6 @@
 import { PsoError } from "../../errors.ts";
 import { type Protocol, protocolsOfInitiator } from "../../protocols.ts";
-import { hasTool, installHint } from "../command.ts";
+import { hasTool, installHint } from "../tools/command.ts";
 import { TOOL_TIMEOUT_MS } from "./equipment_check.ts";
 import { type Finding, guarded, SCSI_PROTOCOLS } from "./finding.ts";
 import { existsOnHost, type Host, readHostText } from "../host.ts";

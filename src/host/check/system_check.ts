@@ -1,5 +1,5 @@
 import { isPsoError, messageOf } from "../../errors.ts";
-import { hasTool } from "../command.ts";
+import { hasTool } from "../tools/command.ts";
 import { existsOnHost, type Host, listHostFolder } from "../host.ts";
 import { hasModule, TOOL_TIMEOUT_MS } from "./equipment_check.ts";
 import { type Finding, guarded, type PathSettings } from "./finding.ts";

@@ -5,7 +5,7 @@ import { FakeHost } from "../../../tests/support/fake_host.ts";
 import { NQN } from "../../../tests/support/fake_nvme.ts";
 import { failureOf } from "../../../tests/support/test_node.ts";
 import { dropCache } from "../block_device.ts";
-import { createRun } from "../command.ts";
+import { createRun } from "../tools/command.ts";
 import { readAreas } from "./device_read.ts";
 
 const path = Deno.env.get("PATH");

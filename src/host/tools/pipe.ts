@@ -1,4 +1,4 @@
-import { KiB, MiB } from "../size.ts";
+import { KiB, MiB } from "../../size.ts";
 
 /** No tool that we call prints as much. One that does is broken, and would fill our memory. */
 export const OUTPUT_MAX_BYTES = 4 * MiB;

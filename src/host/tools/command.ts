@@ -1,9 +1,9 @@
-import type { ProtocolTool } from "../protocols.ts";
-import { PsoError } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import type { CommandResult, Run, RunOptions } from "../run.ts";
-import { abortError } from "../async/wait.ts";
-import { filePath, type Host, type Namespaces, realToolPath } from "./host.ts";
+import type { ProtocolTool } from "../../protocols.ts";
+import { PsoError } from "../../errors.ts";
+import type { Logger } from "../../log.ts";
+import type { CommandResult, Run, RunOptions } from "../../run.ts";
+import { abortError } from "../../async/wait.ts";
+import { filePath, type Host, type Namespaces, realToolPath } from "../host.ts";
 import { OUTPUT_MAX_BYTES, Pipe } from "./pipe.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;

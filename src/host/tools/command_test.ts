@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { isPsoError, PsoError } from "../errors.ts";
-import { createLogger, silentLogger } from "../log.ts";
-import { HostFiles } from "../../tests/support/host_files.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
+import { createLogger, silentLogger } from "../../log.ts";
+import { HostFiles } from "../../../tests/support/host_files.ts";
 import { commandLine, createRun, hasTool, searchFolders } from "./command.ts";
-import type { Host } from "./host.ts";
+import type { Host } from "../host.ts";
 
 const HINT = "if it is there, name its folder with --tool-path";
 const path = Deno.env.get("PATH");

@@ -1,6 +1,6 @@
-import { messageOf } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import type { Run } from "../run.ts";
+import { messageOf } from "../../errors.ts";
+import type { Logger } from "../../log.ts";
+import type { Run } from "../../run.ts";
 
 /**
  * Keeps this process, and every tool that it starts from now on, from leaving a core file: it would

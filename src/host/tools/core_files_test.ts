@@ -1,8 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { createLogger } from "../log.ts";
-import { PsoError } from "../errors.ts";
+import { createLogger } from "../../log.ts";
+import { PsoError } from "../../errors.ts";
 import { forbidCoreFiles } from "./core_files.ts";
-import { testRun } from "../../tests/support/test_node.ts";
+import { testRun } from "../../../tests/support/test_node.ts";
 
 Deno.test("neither this process nor a tool of it may leave a core file, or raise its limit again", async () => {
   const lines: string[] = [];

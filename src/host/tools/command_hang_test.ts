@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { silentLogger } from "../log.ts";
+import { silentLogger } from "../../log.ts";
 import { createRun } from "./command.ts";
 
 const path = Deno.env.get("PATH");
@@ -13,7 +13,7 @@ const PROGRAM = `
 const wait = globalThis.setTimeout;
 globalThis.setTimeout = (work, ms) => wait(work, ms / 10);
 import { createRun } from ${JSON.stringify(import.meta.resolve("./command.ts"))};
-import { silentLogger } from ${JSON.stringify(import.meta.resolve("../log.ts"))};
+import { silentLogger } from ${JSON.stringify(import.meta.resolve("../../log.ts"))};
 const path = Deno.env.get("PATH");
 const run = createRun({ namespaces: "direct", hostRoot: "/", log: silentLogger, path });
 const [file = ""] = Deno.args;
