@@ -3,41 +3,19 @@
  * simulator's local plane.
  */
 import { DRIVER_NAME } from "../../src/csi/identity_service.ts";
-import { runTool } from "../../scripts/shell.ts";
-import { ROOT } from "../../scripts/program.ts";
 import { type Stand, startStand } from "../../scripts/stand.ts";
 import { servesAll } from "../../scripts/probe.ts";
 import { until } from "../../src/async/wait.ts";
+import { Kubectl, lastLines, startKube } from "./kubectl.ts";
 
-const KUBE = `${ROOT}/tests/kube/kube`;
-/** A machine with two cores starts pods in seconds, and repeats what failed after up to 30 s. */
-export const WAIT_MS = 180_000;
-
-// deno-lint-ignore no-explicit-any -- objects of the Kubernetes API, as kubectl prints them
-type KubeObject = any;
-
-export class Cluster {
-  readonly #env: Record<string, string>;
-
-  private constructor(readonly stand: Stand, readonly dir: string, env: Record<string, string>) {
-    this.#env = env;
+export class Cluster extends Kubectl {
+  private constructor(readonly stand: Stand, kube: Kubectl) {
+    super(kube.dir, kube.env);
   }
 
   static async start(): Promise<Cluster> {
     const dir = await Deno.makeTempDir({ prefix: "k-" });
-    // The first time this builds Kubernetes, and says what it is at.
-    const { code } = await new Deno.Command(KUBE, {
-      args: ["build"],
-      stdin: "null",
-      stdout: "null",
-      stderr: "inherit",
-    }).output();
-    if (code !== 0) throw new Error(`kube build ended with code ${code}: see what it said above`);
-    const exported = await runTool(KUBE, ["up", "--dir", `${dir}/kube`]);
-    const env: Record<string, string> = {};
-    for (const [, name = "", value = ""] of exported.matchAll(/^export (\w+)=(.*)$/gm)) {
-      env[name] = value.replaceAll("\\", "");
-    }
+    const kube = await startKube(dir);
     let stand: Stand | undefined;
     try {
       stand = await startStand({
@@ -47,7 +25,7 @@ export class Cluster {
         nodes: 2,
         interpreted: Deno.env.has("PSO_INTERPRETED"),
       });
-      const cluster = new Cluster(stand, dir, env);
+      const cluster = new Cluster(stand, kube);
       await cluster.sidecars();
       for (const [index, { endpoint }] of stand.facts.nodes.entries()) {
         const socket = endpoint.replace("unix://", "");
@@ -64,7 +42,7 @@ export class Cluster {
       return cluster;
     } catch (error) {
       await stand?.stop();
-      await runTool(KUBE, ["down", "--dir", `${dir}/kube`]);
+      await kube.down();
       throw error;
     }
   }
@@ -74,14 +52,9 @@ export class Cluster {
    * compares.
    */
   async stop(): Promise<void> {
-    await runTool(KUBE, ["down", "--dir", `${this.dir}/kube`]);
+    await this.down();
     await this.stand.stop();
     await Deno.remove(this.dir, { recursive: true });
-  }
-
-  async kube(...args: string[]): Promise<string> {
-    const [mode = "", ...rest] = args;
-    return await runTool(KUBE, [mode, "--dir", `${this.dir}/kube`, ...rest], { env: this.#env });
   }
 
   /**
@@ -98,77 +71,16 @@ export class Cluster {
     );
   }
 
-  async kubectl(...args: string[]): Promise<string> {
-    return await runTool("kubectl", args, { env: this.#env, timeoutMs: WAIT_MS });
-  }
-
-  /** Makes or changes objects. */
-  async apply(...objects: KubeObject[]): Promise<void> {
-    const file = await Deno.makeTempFile({ dir: this.dir, suffix: ".json" });
-    await Deno.writeTextFile(
-      file,
-      JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }),
-    );
-    await this.kubectl("apply", "-f", file);
-    await Deno.remove(file);
-  }
-
-  async get(...args: string[]): Promise<KubeObject> {
-    return JSON.parse(await this.kubectl("get", "-o", "json", ...args));
-  }
-
-  async delete(kind: string, ...names: string[]): Promise<void> {
-    await this.kubectl("delete", kind, ...names, `--timeout=${WAIT_MS / 1000}s`);
-  }
-
-  /** Waits until every named claim is Bound. */
-  async bound(...claims: string[]): Promise<void> {
-    await this.#awaited("pvc", claims, "jsonpath={.status.phase}=Bound");
-  }
-
-  async running(...pods: string[]): Promise<void> {
-    await this.#awaited("pod", pods, "condition=Ready");
-  }
-
-  async #awaited(kind: string, names: string[], condition: string): Promise<void> {
-    const args = [
-      "wait",
-      "--for",
-      condition,
-      `--timeout=${WAIT_MS / 1000}s`,
-      ...names.map((name) => `${kind}/${name}`),
-    ];
-    await runTool("kubectl", args, { env: this.#env, timeoutMs: WAIT_MS + 5000 });
-  }
-
   /**
    * What is known when a step fails: the events, as `kubectl get events` tells them, and what
    * kubelets and driver complained of last.
    */
   async troubles(): Promise<string> {
-    const events = await this.kubectl(
-      "get",
-      "events",
-      "--sort-by=.lastTimestamp",
-      "-o",
-      "custom-columns=KIND:.involvedObject.kind,NAME:.involvedObject.name,REASON:.reason,MESSAGE:.message",
-    );
-    const kubelets = [1, 2].map((node) =>
-      this.#complaints(`${this.dir}/kube/log/kubelet-${node}.log`, /^E/)
-    );
     const driver = ["controller", "node-1", "node-2"].map((name) =>
-      this.#complaints(this.stand.logOf(name), /"level":"(warn|error)"/)
+      lastLines(this.stand.logOf(name), (line) => /"level":"(warn|error)"/.test(line))
     );
-    return [events, ...await Promise.all([...kubelets, ...driver])].join("\n");
-  }
-
-  async #complaints(path: string, pattern: RegExp): Promise<string> {
-    const lines = (await Deno.readTextFile(path)).split("\n").filter((line) => pattern.test(line));
-    return `${path}:\n${lines.slice(-10).join("\n")}`;
-  }
-
-  async exec(pod: string, script: string): Promise<string> {
-    return (await this.kubectl("exec", pod, "--", "sh", "-c", script)).trim();
+    return [await this.events(), await this.kubeletComplaints(), ...await Promise.all(driver)]
+      .join("\n");
   }
 
   /** Starts a process of the stand again after it was ended. */
@@ -180,67 +92,4 @@ export class Cluster {
     });
     await this.sidecars();
   }
-}
-
-export function storageClass(name: string, backend: "block" | "file", fsType?: string): KubeObject {
-  return {
-    apiVersion: "storage.k8s.io/v1",
-    kind: "StorageClass",
-    metadata: { name },
-    provisioner: DRIVER_NAME,
-    parameters: { backend, ...(fsType ? { "csi.storage.k8s.io/fstype": fsType } : {}) },
-    allowVolumeExpansion: true,
-  };
-}
-
-export interface ClaimOptions {
-  storageClass?: string;
-  size?: string;
-  mode?: "Filesystem" | "Block";
-  access?: string;
-  source?: { apiGroup?: string; kind: string; name: string };
-}
-
-export function claim(name: string, options: ClaimOptions = {}): KubeObject {
-  const {
-    storageClass = "pure-block",
-    size = "1Gi",
-    mode = "Filesystem",
-    access = "ReadWriteOnce",
-    source,
-  } = options;
-  return {
-    apiVersion: "v1",
-    kind: "PersistentVolumeClaim",
-    metadata: { name },
-    spec: {
-      storageClassName: storageClass,
-      accessModes: [access],
-      volumeMode: mode,
-      resources: { requests: { storage: size } },
-      ...(source ? { dataSource: source } : {}),
-    },
-  };
-}
-
-/** A pod on that node with the claim at /data: a folder, or a device. */
-export function pod(
-  name: string,
-  node: 1 | 2,
-  { claim: claimName, mode = "Filesystem" }: { claim: string; mode?: "Filesystem" | "Block" },
-): KubeObject {
-  const use = mode === "Block"
-    ? { volumeDevices: [{ name: "data", devicePath: "/data" }] }
-    : { volumeMounts: [{ name: "data", mountPath: "/data" }] };
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name },
-    spec: {
-      nodeSelector: { "kubernetes.io/hostname": `node-${node}` },
-      terminationGracePeriodSeconds: 0,
-      containers: [{ name: "main", image: "busybox:1", ...use }],
-      volumes: [{ name: "data", persistentVolumeClaim: { claimName } }],
-    },
-  };
 }

@@ -3,85 +3,33 @@
  * compiled program in all of its places.
  */
 import assert from "node:assert/strict";
-import { say, tryTool } from "../../scripts/shell.ts";
-import type { ArrayFacts } from "../../scripts/stand.ts";
-import { TestClient } from "../../src/simulator/fixture_test.ts";
-import { DRIVER_NAME } from "../../src/csi/identity_service.ts";
-import { messageOf } from "../../src/errors.ts";
 import { pause, until } from "../../src/async/wait.ts";
-import { skip } from "../skips.ts";
-import { claim, Cluster, pod, storageClass, WAIT_MS } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
+import { WAIT_MS } from "./kubectl.ts";
+import { claim, pod, snapshot, snapshotClass, storageClass } from "./objects.ts";
+import { cannotRun, leftOn, Steps } from "./steps.ts";
 
-/** Why no cluster can run here, or undefined. On CI a reason is a failure, not a skip. */
-async function whyNoCluster(): Promise<string | undefined> {
-  if (Deno.uid() !== 0) return "kubelets, containers and mounts need root";
-  const hasGo = (await tryTool("go", ["version"])).code === 0;
-  return hasGo
-    ? undefined
-    : "Kubernetes is built from source, and Go 1.26.6 or newer is not installed";
-}
-
-const unable = Deno.env.get("CI") === "true" ? undefined : await whyNoCluster();
-const ignore = unable !== undefined && skip("the driver in Kubernetes", unable);
+const ignore = await cannotRun("the driver in Kubernetes");
 
 let cluster: Cluster;
-const took: { step: string; ms: number }[] = [];
-
-/**
- * Runs one step and keeps what it took for the table at the end. When it fails, the error says what
- * cluster and driver know of it.
- */
-async function timed<T>(step: string, work: () => Promise<T>): Promise<T> {
-  const begun = performance.now();
-  try {
-    return await work();
-  } catch (error) {
-    const story = await cluster?.troubles().catch(messageOf); // not while it starts or stops
-    throw new Error(`${step}: ${messageOf(error)}\n${story}`, { cause: error });
-  } finally {
-    took.push({ step, ms: performance.now() - begun });
-  }
-}
+const steps = new Steps(() => cluster?.troubles());
+const timed = steps.timed.bind(steps);
 
 Deno.test.beforeAll(async () => {
   if (ignore) return;
   cluster = await timed("cluster, fleet and driver start", () => Cluster.start());
-  const snapshotClass = {
-    apiVersion: "snapshot.storage.k8s.io/v1",
-    kind: "VolumeSnapshotClass",
-    metadata: { name: "pure" },
-    driver: DRIVER_NAME,
-    deletionPolicy: "Delete",
-  };
   await cluster.apply(
     storageClass("pure-block", "block", "xfs"),
     storageClass("pure-file", "file"),
-    snapshotClass,
+    snapshotClass("pure"),
   );
 });
 
 Deno.test.afterAll(async () => {
   if (ignore) return;
   await timed("everything stops", () => cluster.stop());
-  say("");
-  for (const { step, ms } of took) say(`${(ms / 1000).toFixed(1).padStart(7)} s  ${step}`);
+  steps.print();
 });
-
-/** What an array holds that is not destroyed: volumes or file systems, snapshots, connections. */
-async function leftOn(array: ArrayFacts): Promise<string[]> {
-  const isBlock = array.kind === "flasharray";
-  const client = new TestClient(array);
-  if (!isBlock) client.version = "2.12";
-  await client.login(isBlock ? undefined : "/api/login");
-  const lists = isBlock
-    ? ["/volumes?destroyed=false", "/volume-snapshots?destroyed=false", "/connections"]
-    : ["/file-systems?destroyed=false", "/file-system-snapshots?destroyed=false"];
-  const found = await Promise.all(lists.map(async (list) => {
-    const { items } = await client.ok(`GET ${list}`);
-    return items.map((item: unknown) => `${array.name} ${list}: ${JSON.stringify(item)}`);
-  }));
-  return found.flat();
-}
 
 /**
  * A test of the running cluster. What it starts lives on between tests, so leaks are looked for at
@@ -114,30 +62,7 @@ scenario(
 );
 
 scenario("a volume grows while its pod runs", async () => {
-  await timed("claim grows to 2 GiB online", async () => {
-    await cluster.kubectl(
-      "patch",
-      "pvc",
-      "data",
-      "-p",
-      '{"spec":{"resources":{"requests":{"storage":"2Gi"}}}}',
-    );
-    await until("the array's part of the growth", async () => {
-      const { status } = await cluster.get("pvc", "data");
-      return status.allocatedResourceStatuses?.storage === "NodeResizePending" ||
-        status.capacity.storage === "2Gi";
-    }, { timeoutMs: WAIT_MS, intervalMs: 500 });
-    // Kubelet looks at the volumes of a running pod again when the pod changes, and otherwise after
-    // 60 to 90 s.
-    await cluster.kubectl("annotate", "pod", "reader", "look=again");
-    await cluster.kubectl(
-      "wait",
-      "--for",
-      "jsonpath={.status.capacity.storage}=2Gi",
-      `--timeout=${WAIT_MS / 1000}s`,
-      "pvc/data",
-    );
-  });
+  await timed("claim grows to 2 GiB online", () => cluster.grow("data", "2Gi", "reader"));
   const [, blocks] = (await cluster.exec("reader", "df -k /data | tail -1")).split(/\s+/);
   assert.ok(Number(blocks) > 1.8 * 1024 * 1024, `the pod sees ${blocks} KiB`);
 });
@@ -145,21 +70,9 @@ scenario("a volume grows while its pod runs", async () => {
 scenario(
   "a snapshot, a restore and a clone hold what was there, and not what came later",
   async () => {
-    const ref = { volumeSnapshotClassName: "pure", source: { persistentVolumeClaimName: "data" } };
     await timed("snapshot is ready", async () => {
-      await cluster.apply({
-        apiVersion: "snapshot.storage.k8s.io/v1",
-        kind: "VolumeSnapshot",
-        metadata: { name: "snap" },
-        spec: ref,
-      });
-      await cluster.kubectl(
-        "wait",
-        "--for",
-        "jsonpath={.status.readyToUse}=true",
-        `--timeout=${WAIT_MS / 1000}s`,
-        "volumesnapshot/snap",
-      );
+      await cluster.apply(snapshot("snap", "pure", "data"));
+      await cluster.awaited("jsonpath={.status.readyToUse}=true", "volumesnapshot/snap");
     });
     await cluster.exec("reader", "echo later >/data/file && sync");
     await timed("restore and clone run in pods beside their source", async () => {
