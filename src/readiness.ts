@@ -2,7 +2,8 @@
  * What readiness may tell anybody of one thing, in a word: `suspended` gets no new volumes,
  * `listing` reads its volumes, `waiting` has not answered yet, `refusing` answers and takes no
  * change, `denied` does not take our credentials or shows another certificate, `wrong` is not the
- * array that its address stood for, `unusable` lacks something on this host.
+ * array that its address stood for, `unusable` lacks something on this host. `no arrays`: none is
+ * configured.
  * `leader` may change the arrays, `standby` waits until it may.
  */
 export type ReadyState =
@@ -17,7 +18,8 @@ export type ReadyState =
   | "failed"
   | "unusable"
   | "leader"
-  | "standby";
+  | "standby"
+  | "no arrays";
 
 /** One thing that readiness depends on, such as an array or a protocol of a node. */
 export interface ReadinessCheck {

@@ -16,6 +16,12 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: ArrayCall)
       return found === undefined ? [] : [[{ array: nameInFleet(fleet, member.array) }, found]];
     });
   const labels = ["array"];
+  metrics.gauge("pso_arrays_configured", {
+    help: "Arrays that the configuration lists",
+    collect: () => fleet.members.length,
+    moves: "When a changed configuration is taken up.",
+    alert: "It is 0 for 15 minutes: no volume can be made or attached. Add an array to `arrays`.",
+  });
   metrics.gauge("pso_array_up", {
     help: "1 when the last check of the array went well",
     labels,

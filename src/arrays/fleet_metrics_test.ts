@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, match } from "node:assert/strict";
 import { silentLogger } from "../log.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { StorageArray } from "./array.ts";
@@ -50,6 +50,7 @@ Deno.test("two arrays of one name have series and checks of their own, told apar
   deepEqual(seriesOf("pso_array_refuses"), [`${one} = 0`, `${two} = 0`, `${three} = 0`]);
   deepEqual(seriesOf("pso_array_volumes"), [`${one} = 0`, `${three} = 0`]);
   deepEqual(seriesOf("pso_rest_request_seconds_count"), [`${one} = 1`, `${two} = 2`]);
+  match(metrics.text(), /^pso_arrays_configured 3$/m);
   deepEqual(arrayReadiness(fleet).map(({ name, ok }) => [name, ok]), [
     [one, true],
     [two, false],

@@ -9,6 +9,7 @@ import type {
   VolumeTrace,
 } from "./array.ts";
 import { arrayHintOf, isIdentityProblem, type Member } from "./fleet_member.ts";
+import { refuseEmptyFleet } from "../config/no_arrays.ts";
 
 /**
  * A handle that this driver gave: the array that made the object, by the first 8 hex digits of its
@@ -218,12 +219,14 @@ async function provenCopies<T>(
 /**
  * Every object that bears one of the names, on any array of the kind, and the arrays that may hold
  * another and did not answer. An array that was listed completely without the name need not answer.
+ * `unavailable` when there is no array at all.
  */
 export async function findBare<T>(
   fleet: SearchedFleet,
   { names, kind }: BareHandle,
   question: Question<T>,
 ): Promise<Finding<T>> {
+  refuseEmptyFleet(fleet);
   const asked = fleet.members.filter((member) =>
     !member.twin && (kind === undefined || member.array.kind === kind)
   );

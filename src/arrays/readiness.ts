@@ -2,15 +2,19 @@ import { isPsoError } from "../errors.ts";
 import type { ReadinessCheck, ReadyState } from "../readiness.ts";
 import { type Fleet, type FleetMember } from "./fleet.ts";
 import { isIdentityProblem, nameInFleet } from "./fleet_member.ts";
+import { NO_ARRAYS } from "../config/no_arrays.ts";
 
 /**
  * One check per array, in the order of the configuration. An array is served when its last check
  * went well and all its volumes were listed; that it refuses changes is shown. While one array is
  * served, the faults of others are shown and do not count: a controller that serves the rest is
- * ready.
+ * ready. Without any array it is ready too, and says so: arrays may be added later.
  */
 export function arrayReadiness(fleet: Pick<Fleet, "members">): ReadinessCheck[] {
   const { members } = fleet;
+  if (members.length === 0) {
+    return [{ name: "arrays", ok: true, state: "no arrays", reason: NO_ARRAYS }];
+  }
   const isReady = members.some((member) => unserved(member) === undefined);
   return members.map((member) => {
     const name = nameInFleet(fleet, member.array);

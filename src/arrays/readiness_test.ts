@@ -35,13 +35,12 @@ Deno.test("while one array is served, the faults of others are shown and do not 
   ]);
 });
 
-Deno.test("while no array is served, each one's fault counts; no array at all is no fault", () => {
+Deno.test("while no array is served, each one's fault counts", () => {
   const members = [member("fa-2", { status, warm: true, problem }), member("fa-4", { status })];
   assert.deepEqual(arrayReadiness({ members }), [
     { name: "fa-2", ok: false, state: "unreachable", reason: "fa-2 cannot be reached" },
     { name: "fa-4", ok: false, state: "listing", reason: "its volumes are being listed" },
   ]);
-  assert.deepEqual(arrayReadiness({ members: [] }), []);
 });
 
 Deno.test("the state of an array is a word of ours, whatever the array says", () => {
@@ -66,4 +65,15 @@ Deno.test("the state of an array is a word of ours, whatever the array says", ()
     "wrong",
     "failed",
   ]);
+});
+
+Deno.test("without any array a controller is ready, and says so", () => {
+  const [check, ...others] = arrayReadiness({ members: [] });
+  assert.deepEqual([check?.name, check?.ok, check?.state, others], [
+    "arrays",
+    true,
+    "no arrays",
+    [],
+  ]);
+  assert.match(check?.reason ?? "", /^no arrays are configured: add one/);
 });

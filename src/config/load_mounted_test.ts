@@ -66,10 +66,18 @@ Deno.test("loadConfig() needs the Secret file, which PURE_DISCOVERY_CONF may nam
   assert.equal(config.arrays.length, 1);
 });
 
-Deno.test("loadConfig() tells of a Secret file that holds null or a list", async () => {
-  assert.deepEqual(await faultsOf(load({ [SECRET_FILE]: "null" })), [
-    "arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades",
-  ]);
+Deno.test("loadConfig() takes a Secret file without arrays, and tells so", async () => {
+  for (const text of ["null", "{}", `{"FlashArrays": []}`]) {
+    const { config, warnings } = await load({ [SECRET_FILE]: text });
+    assert.deepEqual(config.arrays, []);
+    assert.deepEqual(warnings.map(problemText), [
+      "arrays lists no array, so that no volume can be made or attached: add an entry to " +
+      "arrays.FlashArrays or arrays.FlashBlades",
+    ]);
+  }
+});
+
+Deno.test("loadConfig() tells of a Secret file that holds a list", async () => {
   assert.deepEqual(await faultsOf(load({ [SECRET_FILE]: "[]" })), [
     "/etc/pure/pure.json holds a list, wanted a mapping of keys, such as `arrays:`",
   ]);

@@ -8,6 +8,7 @@ import {
   isIdentityProblem,
   memberKey,
 } from "../arrays/fleet.ts";
+import { refuseEmptyFleet } from "../config/no_arrays.ts";
 import { isPsoError, PsoError } from "../errors.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { type Handle, parseSnapshotId, parseVolumeId, volumeIdOf } from "./volume_id.ts";
@@ -263,10 +264,11 @@ export class VolumeLocator {
 
   /**
    * Arrays in the order in which lists go through them, each once. `unavailable` while one has never
-   * answered, or may be another than it seems: a list without it would say that its volumes are
-   * gone.
+   * answered, or may be another than it seems, and while there is none: a list without it would say
+   * that its volumes are gone.
    */
   listOrder(): ListedArray[] {
+    refuseEmptyFleet(this.#fleet);
     const order: ListedArray[] = [];
     for (const member of this.#fleet.members) {
       const { array, status, problem, twin } = member;

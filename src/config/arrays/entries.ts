@@ -30,7 +30,7 @@ const LISTS = { FlashArrays: "flasharray", FlashBlades: "flashblade" } as const;
 /**
  * The arrays of `sections` (each the content of `arrays`, which is also that of PSO's `pure.json`),
  * in the order of the files. Every fault goes to `problems`; entries with faults are left out.
- * Tokens and certificates in files are read here.
+ * Tokens and certificates in files are read here. No array at all is told as a warning.
  */
 export async function readArrays(
   sections: readonly unknown[],
@@ -59,8 +59,8 @@ export async function readArrays(
     }
   }
   if (entries === 0 && !problems.hasErrors) {
-    problems.error("arrays", {
-      found: "lists no array",
+    problems.warn("arrays", {
+      found: "lists no array, so that no volume can be made or attached",
       fix: "add an entry to arrays.FlashArrays or arrays.FlashBlades",
     });
   }

@@ -144,10 +144,6 @@ for (const [keys, text] of ENTRY_FAULTS) {
 }
 
 const SECTION_FAULTS: [unknown, string[]][] = [
-  [undefined, ["arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades"]],
-  [{ FlashArrays: [], FlashBlades: null }, [
-    "arrays lists no array: add an entry to arrays.FlashArrays or arrays.FlashBlades",
-  ]],
   [TOKEN, ["arrays is a text, wanted a mapping with the lists FlashArrays and FlashBlades"]],
   [{ FlashArrays: { MgmtEndPoint: "fa1" } }, [
     "arrays.FlashArrays is a mapping, wanted a list of arrays, each beginning with `- `",

@@ -1,5 +1,6 @@
 import { type CreateVolumeSpec, NothingMadeError, type Volume } from "../../arrays/array.ts";
 import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
+import { refuseEmptyFleet } from "../../config/no_arrays.ts";
 import type { FlashArraySettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
 import { joinWords } from "../../words.ts";
@@ -55,6 +56,7 @@ export async function createVolume(
   const { fleet, locator } = context;
   const { defaultFsType } = context.options().flasharray;
   const wanted = readWantedVolume(request, context);
+  refuseEmptyFleet(fleet);
   // Sizes that no source can change are judged before any call.
   if (!request.contentSource) wantedSize(wanted, { defaultFsType });
   // Before the look, and not after it: what a leader that died sent may come to be in between.

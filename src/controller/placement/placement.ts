@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ArrayStatus, Feature, VolumeKind } from "../../arrays/array.ts";
+import { NO_ARRAYS } from "../../config/no_arrays.ts";
 import { type ErrorCode, PsoError } from "../../errors.ts";
 import {
   fileProtocolsFor,
@@ -264,19 +265,18 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function adviceFor({ rejected }: Decision, code: ErrorCode): string {
-  if (code === "unavailable") return "it is tried again";
-  if (rejected.length === 0) return "configure an array";
-  return "add space or change the class";
+function adviceFor(code: ErrorCode): string {
+  return code === "unavailable" ? "it is tried again" : "add space or change the class";
 }
 
 /**
  * The error of a decision without candidates. `unavailable` when an array that fits cannot be used
  * just now, `unsupported` when the source's array cannot clone, else `exhausted` (CSI: "Unable to
  * provision in accessible_topology"). `exhausted` also when no array of that kind is configured:
- * the claim is right, and the fleet must change.
+ * the claim is right, and the fleet must change. `unavailable` when none at all is.
  */
 export function placementError(request: PlacementRequest, decision: Decision): PsoError {
+  if (decision.rejected.length === 0) return new PsoError("unavailable", NO_ARRAYS);
   const onSource = decision.rejected.find(({ key }) => key === request.onlyArray);
   const rejected = onSource ? [onSource] : decision.rejected;
   const cannotClone = onSource?.reason.startsWith(FEATURE_FAULTS.clone) ?? false;
@@ -285,11 +285,8 @@ export function placementError(request: PlacementRequest, decision: Decision): P
     : cannotClone
     ? "unsupported"
     : "exhausted";
-  const reasons = rejected.map(({ array, reason }) => `${array} ${reason}`).join(", ") ||
-    "no array is configured";
-  const advice = cannotClone
-    ? "create an empty volume and copy the data"
-    : adviceFor(decision, code);
+  const reasons = rejected.map(({ array, reason }) => `${array} ${reason}`).join(", ");
+  const advice = cannotClone ? "create an empty volume and copy the data" : adviceFor(code);
   return new PsoError(
     code,
     `Cannot place ${request.requestName} (${formatSize(request.sizeBytes)}): ${reasons}; ${advice}`,
