@@ -2,14 +2,12 @@
 import type { LeaderOptions } from "./src/cli/leader.ts";
 import { arrayReadiness } from "./src/arrays/readiness.ts";
 import type { Fleet } from "./src/arrays/fleet.ts";
-import { readPlainFile } from "./src/config/plain_file.ts";
 import { DRIVER_NAME, type ProbeCall } from "./src/csi/identity_service.ts";
 import { type ChangeFence, NO_FENCE } from "./src/async/fence.ts";
-import { KubeClient } from "./src/kube/client.ts";
-import { podServer } from "./src/kube/credentials.ts";
 import { leaseStore } from "./src/kube/lease_object.ts";
 import { Leadership } from "./src/kube/leadership.ts";
 import { obstacles } from "./src/kube/obstacles.ts";
+import type { Kube } from "./main_kube.ts";
 import type { Logger } from "./src/log.ts";
 import type { ReadinessCheck } from "./src/readiness.ts";
 
@@ -42,6 +40,8 @@ const ALONE: Leader = {
 
 /** What a leader tells, and to whom. */
 interface LeaderSetup {
+  /** Needed with a lease. */
+  kube?: Kube;
   log: Logger;
   /** Called at each take-over, before the first change. */
   onLead: () => void;
@@ -50,20 +50,15 @@ interface LeaderSetup {
 /** The part of a controller with these flags; alone without `--lease`. */
 export function leaderOf(
   options: LeaderOptions | undefined,
-  { log, onLead }: LeaderSetup,
+  { kube, log, onLead }: LeaderSetup,
 ): Leader {
-  if (options === undefined) return ALONE;
-  const { lease, pod, release, credentials } = options;
-  const server = podServer({
-    env: (name) => Deno.env.get(name),
-    readTextFile: readPlainFile,
-    folder: credentials,
-  });
-  const kube = new KubeClient(server);
+  if (options === undefined || kube === undefined) return ALONE;
+  const { lease, pod, release } = options;
+  const { client } = kube;
   const leadership = new Leadership({
-    store: leaseStore(kube, lease),
+    store: leaseStore(client, lease),
     identity: `${pod}_${crypto.randomUUID()}`,
-    obstacle: obstacles({ kube, own: lease, driver: DRIVER_NAME, release }),
+    obstacle: obstacles({ kube: client, own: lease, driver: DRIVER_NAME, release }),
     onLead,
     log,
   });
@@ -78,9 +73,6 @@ export function leaderOf(
     ],
     run: (signal) => leadership.run(signal),
     leave: () => leadership.leave(),
-    giveBack: async () => {
-      await leadership.giveBack();
-      server.close();
-    },
+    giveBack: () => leadership.giveBack(),
   };
 }

@@ -22,8 +22,8 @@ export interface Logger {
 
 /** How a logger writes. */
 export interface LogOptions {
-  /** What is below it is dropped; default `info`. */
-  level?: Level;
+  /** What is below it is dropped, asked for at each line; default `info`. */
+  level?: Level | (() => Level);
   /** Default `json`. */
   format?: "json" | "text";
   /** Takes each line with its line break; default: standard error. */
@@ -70,10 +70,10 @@ export function chosenLevel(flag: Level | undefined, config: { debug: boolean })
 export function createLogger(options: LogOptions = {}): Logger {
   const { level = "info", format = "json", now = Date.now } = options;
   const write = (line: string) => (options.write ?? writeStderr)(maskSecrets(line));
-  const least = LEVELS.indexOf(level);
+  const least = () => LEVELS.indexOf(typeof level === "function" ? level() : level);
   const make = (bound: Fields): Logger => {
     const emit = (at: Level) => (event: string, fields: Fields = {}) => {
-      if (LEVELS.indexOf(at) < least) return;
+      if (LEVELS.indexOf(at) < least()) return;
       const entries = Object.entries({ ...bound, ...fields }).filter(([, value]) =>
         value !== undefined
       ).map((

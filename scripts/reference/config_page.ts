@@ -75,10 +75,13 @@ function arraysText(): string {
   ]);
   return `### Arrays
 
-\`arrays.FlashArrays\` and \`arrays.FlashBlades\` are lists with one entry per array. At least one
-array is needed, and each may be listed once. In these entries an unknown key is an error, so that a
-mistyped key for the certificate or the token cannot pass unseen. The driver takes the keys in any
-mix of upper and lower case, as PSO's did; the chart's schema wants the letters below.
+\`arrays.FlashArrays\` and \`arrays.FlashBlades\` are lists with one entry per array. Each array may
+be listed once. Without any array the driver is ready and does nothing: \`/readyz\` says \`no arrays\`,
+the metric \`pso_arrays_configured\` is 0, and each call that needs an array is answered
+\`no arrays are configured: …\` and made again by Kubernetes. An array that is added later is taken up
+without a restart. In these entries an unknown key is an error, so that a mistyped key for the
+certificate or the token cannot pass unseen. The driver takes the keys in any mix of upper and lower
+case, as PSO's did; the chart's schema wants the letters below.
 
 ${table(["Key", "For", "Type", "Default", "Meaning", "Old spellings"], rows)}
 `;
@@ -117,6 +120,8 @@ flasharray:
    \`/etc/pure/pure.json\` (JSON, the content of \`arrays\`; another path by the variable
    \`PURE_DISCOVERY_CONF\`) and the ConfigMap file \`/etc/config/appconfig.json\` (\`exportRules\`
    as in PSO 6, and any key of this page but \`arrays\`).
+   A controller may read both from objects of the cluster instead
+   ([Configuration from objects of the cluster](configuration-from-the-cluster.md)).
 2. For keys that no file sets: the environment variables of PSO's charts, named in the last column
    of the tables.
 3. For what is still not set: the default.

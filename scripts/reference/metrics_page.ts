@@ -2,6 +2,7 @@ import { Fleet } from "../../src/arrays/fleet.ts";
 import { callSamples } from "../../src/csi/unary.ts";
 import { createLogger } from "../../src/log.ts";
 import { registerFleet } from "../../src/arrays/fleet_metrics.ts";
+import { registerConfig } from "../../src/metrics/config.ts";
 import { registerLeader } from "../../src/kube/metrics.ts";
 import { type MetricFacts, Metrics } from "../../src/metrics/metrics.ts";
 import { registerHealth, registerStaged } from "../../src/node/health/metrics.ts";
@@ -29,6 +30,7 @@ function controllerMetrics(): MetricFacts[] {
   const metrics = new Metrics();
   registerProcess(metrics, () => 0);
   registerLeader(metrics, () => true);
+  registerConfig(metrics, () => true);
   registerFleet(metrics, new Fleet([], { log, cluster: undefined }));
   callSamples(metrics);
   return metrics.facts();

@@ -21,6 +21,7 @@ import { ABORT_MS, CEILING_MS, DRAIN_MS, FLUSH_MS } from "../../src/csi/endpoint
 import { LIST_ITEMS_MAX } from "../../src/csi/request_check.ts";
 import { MESSAGE_BYTES } from "../../src/csi/status.ts";
 import { FACT_CHARS_MAX } from "../../src/csi/unary.ts";
+import { KUBE_LIMITS } from "../../src/kube/limits.ts";
 import { LOG_TEXT_CHARS_MAX } from "../../src/log.ts";
 import { formatSize } from "../../src/size.ts";
 import { table } from "./markdown.ts";
@@ -188,6 +189,76 @@ const CONFIG: readonly Limit[] = [
   },
 ];
 
+const KUBE: readonly Limit[] = [
+  {
+    what: "One call",
+    value: KUBE_LIMITS.callMs,
+    unit: "ms",
+    why: "Half of the time in which a leader must have renewed its Lease.",
+  },
+  {
+    what: "One answer, and one page of a list",
+    value: KUBE_LIMITS.answerBytes,
+    unit: "bytes",
+    why: "A Lease has about 1 KiB, a Secret 2 MiB at most.",
+  },
+  {
+    what: "One event of a watch",
+    value: KUBE_LIMITS.eventBytes,
+    unit: "bytes",
+    why:
+      "A Secret of 1 MiB has a third more in base64. A watch keeps nothing but the event that comes.",
+  },
+  {
+    what: "Objects in one page of a list",
+    value: KUBE_LIMITS.pageItems,
+    unit: "objects",
+    why: "What this program reads has one object, or a few.",
+  },
+  {
+    what: "Pages of one list",
+    value: KUBE_LIMITS.pages,
+    unit: "pages",
+    why: "A list that goes on is a fault of its server.",
+  },
+  {
+    what: "One watch",
+    value: KUBE_LIMITS.watchMs,
+    unit: "ms",
+    why: "Then it is begun anew where it was, so that a dead connection is noticed.",
+  },
+  {
+    what: "The pause before a list or watch that failed is tried again",
+    value: KUBE_LIMITS.backoffMs,
+    unit: "ms",
+    why: "It begins with a quarter of a second. A change is taken up within 10 s.",
+  },
+  {
+    what: "The API server's own words in a message",
+    value: KUBE_LIMITS.messageChars,
+    unit: "characters",
+    why: "They name the right that is missing.",
+  },
+  {
+    what: "The text of an Event",
+    value: KUBE_LIMITS.noteBytes,
+    unit: "bytes",
+    why: "The API server refuses a longer one.",
+  },
+  {
+    what: "Calls for Events in a row",
+    value: KUBE_LIMITS.eventBurst,
+    unit: "calls",
+    why: "After that one a minute. What is told meanwhile is counted.",
+  },
+  {
+    what: "Different Events that are remembered",
+    value: KUBE_LIMITS.events,
+    unit: "Events",
+    why: "A repetition is written into the Event that is there.",
+  },
+];
+
 /** A limit as people write it: 4 MiB, 15 s, 1,000 items. */
 function amount({ value, unit }: Limit): string {
   if (unit === "bytes") return formatSize(value);
@@ -208,6 +279,7 @@ export function securityPage(): string {
     section("The CSI socket", CSI),
     section("Messages and the log", TEXTS),
     section("Values files", CONFIG),
+    section("The API of Kubernetes", KUBE),
     section("Answers of arrays", Object.values(REST_LIMITS)),
   ].join("\n");
 }

@@ -9,7 +9,7 @@ import type {
   VolumeTrace,
 } from "./array.ts";
 import { arrayHintOf, isIdentityProblem, type Member } from "./fleet_member.ts";
-import { refuseEmptyFleet } from "../config/no_arrays.ts";
+import { refuseEmptyFleet } from "../config/arrays/no_arrays.ts";
 
 /**
  * A handle that this driver gave: the array that made the object, by the first 8 hex digits of its

@@ -2,7 +2,7 @@ import { isPsoError } from "../errors.ts";
 import type { ReadinessCheck, ReadyState } from "../readiness.ts";
 import { type Fleet, type FleetMember } from "./fleet.ts";
 import { isIdentityProblem, nameInFleet } from "./fleet_member.ts";
-import { NO_ARRAYS } from "../config/no_arrays.ts";
+import { NO_ARRAYS } from "../config/arrays/no_arrays.ts";
 
 /**
  * One check per array, in the order of the configuration. An array is served when its last check

@@ -1,19 +1,17 @@
 import type { ListenAddress } from "../net/address.ts";
 import { type DataPlane, Flags, type LogFlags } from "./flag_values.ts";
 import { adminHelp, type HelpLine, helpText, type Mode, MODES } from "./flags.ts";
-import { type LeaderOptions, parseLeader } from "./leader.ts";
+import { type ClusterOptions, parseCluster } from "./leader.ts";
 import { UsageError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 
 /** `pso-bin controller`, every default filled in but those of the configuration. */
-export interface ControllerOptions extends LogFlags {
+export interface ControllerOptions extends LogFlags, ClusterOptions {
   mode: "controller";
   valuesFile?: string;
   /** `unix:///path`. */
   endpoint: string;
   adminAddress: ListenAddress;
-  /** Absent: this controller is alone. */
-  leader?: LeaderOptions;
 }
 
 /** `pso-bin node`, every default filled in but those of the configuration. */
@@ -156,7 +154,7 @@ function parseController(flags: Flags, { env }: CliContext): ControllerOptions {
     ...flags.valuesFile(),
     endpoint: parseEndpoint(flags.text("endpoint"), env),
     adminAddress: flags.address("admin") ?? DEFAULT_ADMIN,
-    ...parseLeader(flags, env),
+    ...parseCluster(flags, env),
     ...flags.log(),
   };
 }

@@ -26,14 +26,59 @@ Deno.test("parseCommandLine() reads the lease of a controller, and names its pod
   assert.deepEqual(leaderOf("--lease pso/pso.leader"), {
     lease: { namespace: "pso", name: "pso.leader" },
     pod: "pso-7d9-x2",
-    credentials: "/var/run/secrets/kubernetes.io/serviceaccount",
   });
-  assert.deepEqual(leaderOf("--lease pso/leader --release pso/one --kube-credentials /token"), {
+  assert.deepEqual(leaderOf("--lease pso/leader --release pso/one"), {
     lease: { namespace: "pso", name: "leader" },
     pod: "pso-7d9-x2",
     release: "pso/one",
-    credentials: "/token",
   });
+});
+
+Deno.test("parseCommandLine() reads which objects hold a controller's configuration", () => {
+  const clusterOf = (more: string, env = {}) => {
+    const command = parse(`controller --endpoint ${SOCKET} ${more}`, env);
+    if (command.mode !== "controller") throw new Error(command.mode);
+    return { configFrom: command.configFrom, kube: command.kube };
+  };
+  assert.deepEqual(clusterOf(""), { configFrom: [], kube: undefined });
+  assert.deepEqual(
+    clusterOf("--kube-config-from pso/secret/arrays --kube-config-from pso/ConfigMap/app/all.yaml"),
+    {
+      configFrom: [
+        { kind: "Secret", namespace: "pso", name: "arrays", key: "pure.json" },
+        { kind: "ConfigMap", namespace: "pso", name: "app", key: "all.yaml" },
+      ],
+      kube: { credentials: "/var/run/secrets/kubernetes.io/serviceaccount" },
+    },
+  );
+  const env = { POD_NAME: "pso-1", POD_UID: "u-1" };
+  const secret = "--kube-config-from pso/secret/arrays --kube-credentials /token";
+  assert.deepEqual(clusterOf(secret, env).kube, {
+    credentials: "/token",
+    pod: { namespace: "pso", name: "pso-1", uid: "u-1" },
+  });
+  assert.equal(clusterOf(secret, { ...env, POD_NAMESPACE: "own" }).kube?.pod?.namespace, "own");
+});
+
+Deno.test("parseCommandLine() refuses objects that cannot hold the configuration", () => {
+  const cases: [string, RegExp][] = [
+    [
+      "pso/arrays",
+      /is "pso\/arrays", wanted NAMESPACE\/secret\/NAME or NAMESPACE\/configmap\/NAME/,
+    ],
+    ["pso/secrets/arrays", /wanted .*: did you mean secret\?/],
+    ["PSO/secret/arrays", /wanted/],
+    ["pso/secret/arrays/a b/c", /wanted|Unknown argument/],
+    [
+      "pso/secret/a --kube-config-from pso/secret/b",
+      /names two objects of the kind Secret: keep one/,
+    ],
+    ["pso/secret/a -f values.yaml", /-f and --kube-config-from both name a configuration/],
+  ];
+  for (const [flags, message] of cases) {
+    const line = `controller --endpoint ${SOCKET} --kube-config-from ${flags}`;
+    assert.throws(() => parse(line), message, flags);
+  }
 });
 
 Deno.test("parseCommandLine() refuses a lease that cannot be, and flags without one", () => {
@@ -44,7 +89,7 @@ Deno.test("parseCommandLine() refuses a lease that cannot be, and flags without 
     ["--lease a/b", {}, /POD_NAME is "": set it from the field metadata.name/],
     ["--lease a/b", { POD_NAME: "a_b" }, /POD_NAME is "a_b"/],
     ["--release a/b", {}, /--release is for a controller with a lease only: add --lease/],
-    ["--kube-credentials /x", {}, /--kube-credentials is for a controller with a lease only/],
+    ["--kube-credentials /x", {}, /--kube-credentials is for a controller that asks/],
   ];
   for (const [flags, env, message] of cases) {
     assert.throws(() => parse(`controller --endpoint ${SOCKET} ${flags}`, env), message);
@@ -54,6 +99,7 @@ Deno.test("parseCommandLine() refuses a lease that cannot be, and flags without 
 Deno.test("parseCommandLine() gives a controller its defaults", () => {
   assert.deepEqual(parse(`controller --endpoint ${SOCKET}`), {
     mode: "controller",
+    configFrom: [],
     endpoint: SOCKET,
     adminAddress: { hostname: "0.0.0.0", port: 9808 },
     logFormat: "json",

@@ -26,6 +26,11 @@ export type DataPlane = "local" | { portals: string[]; hostRoot: string };
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
+/** Whether Kubernetes could have an object of that name. */
+export function isNamespacedName({ namespace, name }: NamespacedName): boolean {
+  return LABEL.test(namespace) && SUBDOMAIN.test(name);
+}
+
 /**
  * `HOST:PORT` with IPv6 in brackets, and IPv4 too: a manifest that writes `[$(POD_IP)]:9808` does
  * not know which of them it will be. `:PORT` listens on all addresses. Undefined when it is none.
@@ -128,8 +133,8 @@ export class Flags {
   namespacedName(name: string): NamespacedName | undefined {
     const text = this.text(name);
     const [namespace = "", object = "", ...more] = text?.split("/") ?? [];
-    const isRight = LABEL.test(namespace) && SUBDOMAIN.test(object) && more.length === 0;
-    if (isRight) return { namespace, name: object };
+    const named = { namespace, name: object };
+    if (isNamespacedName(named) && more.length === 0) return named;
     if (text === undefined) return undefined;
     throw new UsageError(
       `${dashed(name)} is ${JSON.stringify(text)}, wanted NAMESPACE/NAME in lower case`,

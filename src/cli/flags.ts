@@ -40,6 +40,12 @@ const ENDPOINT: Flag = {
   value: "unix:///PATH",
   meaning: "socket of the CSI calls (default: the variable CSI_ENDPOINT)",
 };
+const KUBE_CREDENTIALS: Flag = {
+  name: "kube-credentials",
+  value: "DIR",
+  meaning: "folder with the token and ca.crt for the Kubernetes API (default " +
+    "/var/run/secrets/kubernetes.io/serviceaccount)",
+};
 const GENERAL: readonly Flag[] = [
   { name: "help", meaning: "print this" },
   { name: "version", meaning: "print the version" },
@@ -63,11 +69,14 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
         "pso.purestorage.com/release of another one keeps this controller from leading",
     },
     {
-      name: "kube-credentials",
-      value: "DIR",
-      meaning: "folder with the token and ca.crt for the Kubernetes API (default " +
-        "/var/run/secrets/kubernetes.io/serviceaccount)",
+      name: "kube-config-from",
+      value: "NAMESPACE/KIND/NAME",
+      meaning: "read the configuration from this object of Kubernetes and not from files: " +
+        "secret with the arrays under pure.json, or configmap with the other keys under " +
+        "appconfig.json; another key by /KEY behind the name (repeatable, one of each kind)",
+      repeat: true,
     },
+    KUBE_CREDENTIALS,
     ADMIN,
     ...LOG,
     ...GENERAL,

@@ -1,6 +1,13 @@
 import { UsageError } from "../errors.ts";
 import type { Flags, NamespacedName } from "./flag_values.ts";
 import { dashed } from "./flags.ts";
+import {
+  type ConfigFrom,
+  credentialsFolder,
+  type KubeOptions,
+  parseConfigFrom,
+  podOf,
+} from "./kube.ts";
 
 /** How a controller takes part in the choice of the leader. */
 export interface LeaderOptions {
@@ -9,43 +16,58 @@ export interface LeaderOptions {
   pod: string;
   /** `namespace/name` of the installation. */
   release?: string;
-  /** Folder with `token` and `ca.crt`. */
-  credentials: string;
+}
+
+/** What a controller does with the API of Kubernetes. */
+export interface ClusterOptions {
+  /** Absent: this controller is alone. */
+  leader?: LeaderOptions;
+  /** Empty: the configuration is read from files. */
+  configFrom: ConfigFrom[];
+  /** Absent: neither is wanted. */
+  kube?: KubeOptions;
 }
 
 /**
- * What `--lease` and the flags beside it say; nothing without it. UsageError for a flag that needs
- * it, and when the pod has no name.
+ * What `--lease`, `--kube-config-from` and the flags beside them say. UsageError for a flag that
+ * needs one of them, and when the pod of a candidate has no name.
  */
-export function parseLeader(
+export function parseCluster(
   flags: Flags,
   env: (name: string) => string | undefined,
-): { leader?: LeaderOptions } {
+): ClusterOptions {
   const lease = flags.namespacedName("lease");
   const release = flags.namespacedName("release");
-  const credentials = flags.text("kube-credentials");
-  if (lease === undefined) {
-    const idle = release !== undefined
-      ? "release"
-      : credentials !== undefined
-      ? "kube-credentials"
-      : undefined;
-    if (idle === undefined) return {};
-    throw new UsageError(`${dashed(idle)} is for a controller with a lease only: add --lease`);
+  const configFrom = parseConfigFrom(flags);
+  if (lease === undefined && release !== undefined) {
+    throw new UsageError(`${dashed("release")} is for a controller with a lease only: add --lease`);
   }
-  const pod = env("POD_NAME") ?? "";
-  if (!/^[a-z0-9.-]+$/.test(pod)) {
+  const namespace = (lease ?? configFrom[0])?.namespace;
+  if (namespace === undefined) {
+    if (flags.text("kube-credentials") === undefined) return { configFrom };
     throw new UsageError(
-      `--lease needs the name of this pod, and POD_NAME is ${JSON.stringify(pod)}: set it from ` +
-        "the field metadata.name of the pod",
+      `${dashed("kube-credentials")} is for a controller that asks Kubernetes only: add --lease ` +
+        "or --kube-config-from",
+    );
+  }
+  const pod = podOf(env, namespace);
+  if (lease && !pod) {
+    throw new UsageError(
+      `--lease needs the name of this pod, and POD_NAME is ${
+        JSON.stringify(env("POD_NAME") ?? "")
+      }: ` +
+        "set it from the field metadata.name of the pod",
     );
   }
   return {
-    leader: {
-      lease,
-      pod,
-      ...release && { release: `${release.namespace}/${release.name}` },
-      credentials: credentials ?? "/var/run/secrets/kubernetes.io/serviceaccount",
+    configFrom,
+    kube: { credentials: credentialsFolder(flags), ...pod && { pod } },
+    ...lease && pod && {
+      leader: {
+        lease,
+        pod: pod.name,
+        ...release && { release: `${release.namespace}/${release.name}` },
+      },
     },
   };
 }

@@ -10,8 +10,10 @@ import { isMapping, KeyTree, type Mapping } from "./tree.ts";
 import { messageOf } from "../errors.ts";
 import { sanTypeOf } from "../protocols.ts";
 
+/** Where the charts mount the Secret. */
+export const SECRET_FOLDER = "/etc/pure";
 /** The Secret as the charts mount it: PSO's JSON, the content of `arrays`. */
-export const SECRET_FILE = "/etc/pure/pure.json";
+export const SECRET_FILE = `${SECRET_FOLDER}/pure.json`;
 /**
  * The ConfigMap as the charts mount it: `exportRules` as PSO 6 has it, and driver keys as in the
  * values file.
@@ -37,6 +39,8 @@ export interface LoadOptions {
   /** Every unknown key is an error; default: only inside an array's entry. */
   strict?: boolean;
   readTextFile: (path: string) => Promise<string>;
+  /** What to do about a file that is missing; default: mount it, or name another. */
+  advice?: string;
   /** Environment variables, by which PSO's charts gave some keys; the files count before them. */
   env?: (name: string) => string | undefined;
 }
@@ -107,38 +111,42 @@ interface Reading {
 
 /** The files that are there, as values trees; what comes first counts first. */
 async function readSources(options: LoadOptions, reading: Reading): Promise<Mapping[]> {
-  const { valuesFile, appConfigFile, mode } = options;
+  const { valuesFile, appConfigFile, mode, advice } = options;
   const sources: (Mapping | undefined)[] = [];
-  if (valuesFile !== undefined) {
-    sources.push(await readSource(valuesFile, { ...reading, needed: true }));
-  }
+  const needed = { ...reading, needed: true, advice };
+  if (valuesFile !== undefined) sources.push(await readSource(valuesFile, needed));
   const secretFile = options.secretFile ??
     (valuesFile === undefined ? options.env?.("PURE_DISCOVERY_CONF") ?? SECRET_FILE : undefined);
   if (secretFile !== undefined && mode !== "node") {
-    const arrays = await readSource(secretFile, { ...reading, needed: true });
+    const arrays = await readSource(secretFile, needed);
     sources.push(arrays && { [ARRAYS_KEY_PATH]: arrays });
   }
   const appConfig = appConfigFile ?? (valuesFile === undefined ? APP_CONFIG_FILE : undefined);
   if (appConfig !== undefined) {
-    const tree = await readSource(appConfig, { ...reading, needed: appConfigFile !== undefined });
+    const tree = await readSource(appConfig, { ...needed, needed: appConfigFile !== undefined });
     sources.push(tree && fromAppConfig(tree));
   }
   return sources.filter((source) => source !== undefined);
 }
 
+const MOUNT_ADVICE =
+  "give a values file with -f, or mount the Secret and the ConfigMap of the chart";
+
 async function readSource(
   file: string,
-  { needed, problems, files }: Reading & { needed: boolean },
+  { needed, problems, files, advice = MOUNT_ADVICE }: Reading & {
+    needed: boolean;
+    advice?: string;
+  },
 ): Promise<Mapping | undefined> {
   try {
     return parseMapping(await files.read(file), { file, problems });
   } catch (error) {
     const missing = error instanceof Deno.errors.NotFound;
     if (missing && !needed) return undefined;
-    const fix = "give a values file with -f, or mount the Secret and the ConfigMap of the chart";
     problems.error(file, {
       found: missing ? "does not exist" : `cannot be read (${messageOf(error)})`,
-      fix,
+      fix: advice,
     });
     return undefined;
   }

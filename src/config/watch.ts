@@ -16,26 +16,33 @@ export interface WatchOptions {
   onConfig: (loaded: LoadedConfig) => void | Promise<void>;
   /** Called once for each new bad content; what was good before stays in use. */
   onProblem: (message: string) => void;
+  /** Called when the content is good again, before `onConfig` and also when nothing is new. */
+  onMended?: () => void;
   /** Ends the watch. */
   signal: AbortSignal;
   /** Default 10 s. */
   intervalMs?: number;
-  /** Default: pause() of wait.ts. */
+  /** Waits until it is time to look again. Default: pause() of wait.ts. */
   wait?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /**
  * Takes up changes of the configuration until the signal fires, then resolves. Contents are
  * compared, not times: a mounted Secret is swapped by a link whose target may be older. `current`
- * is what is in use at the start.
+ * is what is in use at the start; without one the first good configuration is given too.
  */
-export async function watchConfig(current: LoadedConfig, options: WatchOptions): Promise<void> {
-  const { intervalMs = INTERVAL_MS, wait = pause, signal, load, onConfig, onProblem } = options;
-  let taken = current.digest;
+export async function watchConfig(
+  current: LoadedConfig | undefined,
+  options: WatchOptions,
+): Promise<void> {
+  const { intervalMs = INTERVAL_MS, wait = pause, signal } = options;
+  const { load, onConfig, onProblem, onMended } = options;
+  let taken = current?.digest;
   let reported = "";
   while (await waited(() => wait(intervalMs, signal), signal)) {
     try {
       const loaded = await load();
+      if (reported !== "") onMended?.();
       reported = "";
       if (loaded.digest === taken) continue;
       taken = loaded.digest;

@@ -8,7 +8,7 @@ import {
   isIdentityProblem,
   memberKey,
 } from "../arrays/fleet.ts";
-import { refuseEmptyFleet } from "../config/no_arrays.ts";
+import { refuseEmptyFleet } from "../config/arrays/no_arrays.ts";
 import { isPsoError, PsoError } from "../errors.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { type Handle, parseSnapshotId, parseVolumeId, volumeIdOf } from "./volume_id.ts";

@@ -32,13 +32,13 @@ const CAPABILITIES: readonly Type[] = [
 
 /** What the rows of the Controller service are made of. */
 export interface ControllerRows {
-  /** Asked for at each call, because a new configuration brings a new one. */
+  /** Asked for at each call; throws while there is no configuration to serve by. */
   provisioner: () => Provisioner;
   /**
    * `storagetopology.enable`. Without it the plugin offers no VOLUME_ACCESSIBILITY_CONSTRAINTS, and
-   * then neither reads nor writes what CSI has for topology.
+   * then neither reads nor writes what CSI has for topology. Asked for at each call.
    */
-  topology: boolean;
+  topology: () => boolean;
 }
 
 function volumeMethods({ provisioner, topology }: ControllerRows): UnaryMethod[] {
@@ -53,9 +53,9 @@ function volumeMethods({ provisioner, topology }: ControllerRows): UnaryMethod[]
           capabilities: request.volumeCapabilities.map(capabilityOf),
           parameters: request.parameters,
           contentSource: sourceOf(request.volumeContentSource),
-          topology: topology ? topologyOf(request.accessibilityRequirements) : undefined,
+          topology: topology() ? topologyOf(request.accessibilityRequirements) : undefined,
         }, signal);
-        return { volume: volumeMessage(volume, topology) };
+        return { volume: volumeMessage(volume, topology()) };
       },
     }),
     method(Controller.method.deleteVolume, {
@@ -104,7 +104,7 @@ function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[
           request.volumeId,
           signal,
         );
-        return { volume: volumeMessage(volume, topology), status: { publishedNodeIds } };
+        return { volume: volumeMessage(volume, topology()), status: { publishedNodeIds } };
       },
     }),
     method(Controller.method.listVolumes, {
@@ -118,7 +118,7 @@ function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[
         }, signal);
         return {
           entries: entries.map(({ volume, publishedNodeIds }) => ({
-            volume: volumeMessage(volume, topology),
+            volume: volumeMessage(volume, topology()),
             status: { publishedNodeIds },
           })),
           nextToken,
@@ -132,7 +132,7 @@ function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[
         const room = provisioner().getCapacity({
           capabilities: request.volumeCapabilities.map(capabilityOf),
           parameters: request.parameters,
-          topology: topology ? request.accessibleTopology?.segments : undefined,
+          topology: topology() ? request.accessibleTopology?.segments : undefined,
         });
         return {
           availableCapacity: BigInt(room.availableBytes),

@@ -81,7 +81,7 @@ function saidAtTheEnd({ lines }: Fixture): string[] {
     .map(({ level, event, running }) => `${level} ${event} ${running}`);
 }
 
-const identity = identityService({ version: "7.1.2", topology: false, isReady: () => true });
+const identity = identityService({ version: "7.1.2", topology: () => false, isReady: () => true });
 
 function codeIs(code: status, text?: RegExp): (error: unknown) => boolean {
   return (error) => {
@@ -94,7 +94,7 @@ function codeIs(code: status, text?: RegExp): (error: unknown) => boolean {
 
 Deno.test("the endpoint serves Identity as controller and node alike must", async () => {
   await using served = await fixture(
-    identityService({ version: "7.1.2", topology: false, isReady: () => false }),
+    identityService({ version: "7.1.2", topology: () => false, isReady: () => false }),
   );
   const info = await served.call(Identity.method.getPluginInfo, {});
   deepEqual([info.name, info.vendorVersion], ["pure-csi", "7.1.2"]);
@@ -116,7 +116,7 @@ Deno.test("Probe is told how long its caller waits, and may hold it that long", 
     return gate.promise;
   };
   await using served = await fixture(
-    identityService({ version: "7.1.2", topology: false, isReady }),
+    identityService({ version: "7.1.2", topology: () => false, isReady }),
   );
   const probe = served.call(Identity.method.probe, {}, 60_000);
   const endless = served.call(Identity.method.probe, {}, Infinity);

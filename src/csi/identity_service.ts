@@ -15,8 +15,11 @@ export const DRIVER_NAME = "pure-csi";
 export interface IdentityOptions {
   /** The version of the program, as GetPluginInfo reports it. */
   version: string;
-  /** `storagetopology.enable`: volumes have places, and nodes reach only some. */
-  topology: boolean;
+  /**
+   * `storagetopology.enable`: volumes have places, and nodes reach only some. Asked for at each
+   * call, because the configuration may come later than the sidecars.
+   */
+  topology: () => boolean;
   /**
    * Whether sidecars may begin. False while arrays are still being asked or tools looked for; a
    * standby may wait until it leads, for less than the caller's time.
@@ -54,7 +57,7 @@ export function identityService({ version, topology, isReady }: IdentityOptions)
       handle: () => ({
         capabilities: [
           service(PluginCapability_Service_Type.CONTROLLER_SERVICE),
-          ...(topology
+          ...(topology()
             ? [service(PluginCapability_Service_Type.VOLUME_ACCESSIBILITY_CONSTRAINTS)]
             : []),
           expansion(PluginCapability_VolumeExpansion_Type.ONLINE),

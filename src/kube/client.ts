@@ -1,5 +1,5 @@
 import { withDeadline } from "../async/wait.ts";
-import { type ErrorCode, isPsoError, messageOf, PsoError } from "../errors.ts";
+import { type ErrorCode, isPsoError, PsoError } from "../errors.ts";
 import { foreignText } from "../foreign_text.ts";
 import type { HttpResponse } from "../net/https.ts";
 import type { KubeServer } from "./credentials.ts";
@@ -24,10 +24,40 @@ export function isKubeStatus(error: unknown, ...statuses: number[]): boolean {
 }
 
 interface KubeCall {
-  method: "GET" | "PUT";
+  method: "GET" | "PUT" | "POST" | "PATCH";
   /** From `/api` or `/apis` on, with the query. */
   path: string;
   body?: KubeObject;
+  /** As in HttpRequest. */
+  onLine?: (line: string) => void;
+  onOpen?: () => void;
+  /** Default: that of the client. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Objects of one kind. */
+export interface KubeCollection {
+  /** `/api/v1/namespaces/pso/secrets`; without a namespace those of all. */
+  path: string;
+  /** Only the object of that name: a right that names it is enough, because the call does too. */
+  name?: string;
+}
+
+/** One part of a list, and the state of the cluster that the whole list shows. */
+interface KubePage {
+  items: KubeObject[];
+  resourceVersion: string;
+}
+
+/** A watch from a state on. */
+interface WatchCall {
+  resourceVersion: string;
+  /** Takes each line; must not throw. */
+  onLine: (line: string) => void;
+  /** Called when the server has taken the watch. */
+  onOpen: () => void;
+  signal: AbortSignal;
 }
 
 /**
@@ -57,41 +87,101 @@ export class KubeClient {
     return this.#call({ method: "PUT", path, body });
   }
 
-  /**
-   * The objects of that name below `path`, in any namespace. A right to `list` that names the
-   * object is enough, because the call names it too.
-   */
-  async listNamed(path: string, name: string): Promise<KubeObject[]> {
-    const query = `fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
-    const { items } = await this.#call({ method: "GET", path: `${path}?${query}` });
-    return Array.isArray(items) ? items.filter(isObject) : [];
+  /** Makes the object below `path`: status 409 when there is one of its name. */
+  create(path: string, body: KubeObject): Promise<KubeObject> {
+    return this.#call({ method: "POST", path, body });
   }
 
-  async #call({ method, path, body }: KubeCall): Promise<KubeObject> {
-    const what = `${method} ${path.split("?")[0]} of the Kubernetes API at ${this.#server.address}`;
+  /** Changes those fields alone (JSON merge patch), whatever the others are by now. */
+  patch(path: string, body: KubeObject): Promise<KubeObject> {
+    return this.#call({ method: "PATCH", path, body });
+  }
+
+  /** The objects of a collection, however many pages they come in. */
+  async list(collection: KubeCollection, signal?: AbortSignal): Promise<KubeObject[]> {
+    const found: KubeObject[] = [];
+    for await (const { items } of this.pages(collection, signal)) found.push(...items);
+    return found;
+  }
+
+  /**
+   * The pages of a list, one after another: who keeps nothing of them can read a list of any length.
+   * Status 410 when the list has become too old between two pages: it must be begun anew.
+   */
+  async *pages(collection: KubeCollection, signal?: AbortSignal): AsyncGenerator<KubePage> {
+    let next = "";
+    for (let count = 0; count < KUBE_LIMITS.pages; count++) {
+      const path = pathOf(collection, {
+        limit: `${KUBE_LIMITS.pageItems}`,
+        ...next !== "" && { continue: next },
+      });
+      const { items, metadata } = await this.#call({ method: "GET", path, signal });
+      const { resourceVersion, continue: more } = isObject(metadata) ? metadata : {};
+      yield {
+        items: Array.isArray(items) ? items.filter(isObject) : [],
+        resourceVersion: typeof resourceVersion === "string" ? resourceVersion : "",
+      };
+      if (typeof more !== "string" || more === "") return;
+      next = more;
+    }
+    throw new PsoError(
+      "unavailable",
+      `the list ${collection.path} of the Kubernetes API at ${this.#server.address} has more than ` +
+        `${KUBE_LIMITS.pages} pages: look at what fills it`,
+    );
+  }
+
+  /**
+   * What happens in a collection from a state on, a line of JSON for each event. Resolves when the
+   * server ends the watch, as it does after a minute; status 410 when the state is too old.
+   */
+  async watch(
+    collection: KubeCollection,
+    { resourceVersion, onLine, onOpen, signal }: WatchCall,
+  ): Promise<void> {
+    const path = pathOf(collection, {
+      watch: "true",
+      allowWatchBookmarks: "true",
+      resourceVersion,
+      timeoutSeconds: `${KUBE_LIMITS.watchMs / 1000}`,
+    });
+    const timeoutMs = KUBE_LIMITS.watchMs + this.#timeoutMs;
+    await this.#send({ method: "GET", path, onLine, onOpen, timeoutMs, signal });
+  }
+
+  async #call(call: KubeCall): Promise<KubeObject> {
+    const { response, what } = await this.#send(call);
+    return readObject(response.text, what);
+  }
+
+  async #send(call: KubeCall): Promise<{ response: HttpResponse; what: string }> {
+    const { method, path, body, onLine, onOpen, signal, timeoutMs = this.#timeoutMs } = call;
+    const verb = onLine ? "watch" : method;
+    const what = `${verb} ${path.split("?")[0]} of the Kubernetes API at ${this.#server.address}`;
     let response: HttpResponse;
     try {
-      response = await withDeadline(
-        what,
-        { timeoutMs: this.#timeoutMs },
-        async (signal) => {
-          const { fetch, token } = await this.#server.access();
-          return await fetch({
-            method,
-            path,
-            headers: { authorization: `Bearer ${token.reveal()}` },
-            body: body && JSON.stringify(body),
-            answerBytes: KUBE_LIMITS.answerBytes,
-            signal,
-          });
-        },
-      );
+      response = await withDeadline(what, { timeoutMs, signal }, async (signal) => {
+        const { fetch, token } = await this.#server.access();
+        return await fetch({
+          method,
+          path,
+          headers: {
+            authorization: `Bearer ${token.reveal()}`,
+            ...method === "PATCH" && { "content-type": "application/merge-patch+json" },
+          },
+          body: body && JSON.stringify(body),
+          answerBytes: onLine ? KUBE_LIMITS.eventBytes : KUBE_LIMITS.answerBytes,
+          onLine,
+          onOpen,
+          signal,
+        });
+      });
     } catch (error) {
       if (!isPsoError(error)) throw error;
       throw new PsoError(error.code, `no answer to ${what}: ${error.message}`, { cause: error });
     }
     if (response.status < 200 || response.status > 299) throw errorOf(response, what);
-    return readObject(response.text, what);
+    return { response, what };
   }
 }
 
@@ -104,7 +194,15 @@ const REFUSALS: Readonly<Record<number, { code: ErrorCode; advice: string }>> = 
   403: { code: "denied", advice: "give the service account this right" },
   404: { code: "not_found", advice: "there is no such object; install the chart again" },
   409: { code: "busy", advice: "somebody changed it meanwhile" },
+  410: { code: "unavailable", advice: "what was asked from is too old; the list is read again" },
 };
+
+function pathOf({ path, name }: KubeCollection, query: Record<string, string>): string {
+  const selector: Record<string, string> = name === undefined
+    ? {}
+    : { fieldSelector: `metadata.name=${name}` };
+  return `${path}?${new URLSearchParams({ ...selector, ...query })}`;
+}
 
 function errorOf({ status, text }: HttpResponse, what: string): KubeError {
   const { code, advice } = REFUSALS[status] ??
@@ -120,14 +218,24 @@ function errorOf({ status, text }: HttpResponse, what: string): KubeError {
   return new KubeError(code, `${what} is answered ${status} (${shown}): ${advice}`, { status });
 }
 
+/** The text itself is told nowhere, not even in part: it may be a Secret. */
 function readObject(text: string, what: string): KubeObject {
+  const value = jsonOf(text);
+  if (isObject(value)) return value;
+  throw new PsoError(
+    "unavailable",
+    `${what} is answered with ${value === undefined ? "no JSON" : "no object"}: look at the API ` +
+      "server",
+  );
+}
+
+/** The value of a text; undefined for one that is no JSON. */
+export function jsonOf(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    if (isObject(value)) return value;
-  } catch (error) {
-    throw new PsoError("unavailable", `${what} is answered with no JSON: ${messageOf(error)}`);
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  throw new PsoError("unavailable", `${what} is answered with no object: look at the API server`);
 }
 
 /** Whether a value of JSON has members. */

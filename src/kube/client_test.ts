@@ -39,11 +39,9 @@ Deno.test("KubeClient sends the token with each call, and the object whole", asy
 
 Deno.test("KubeClient lists one name in all namespaces", async () => {
   const { kube, requests } = client(() => ({ status: 200, text: `{"items":[{"a":1},7]}` }));
-  deepEqual(await kube.listNamed("/apis/coordination.k8s.io/v1/leases", "pure-csi"), [{ a: 1 }]);
-  equal(
-    requests[0]?.path,
-    "/apis/coordination.k8s.io/v1/leases?fieldSelector=metadata.name%3Dpure-csi",
-  );
+  const path = "/apis/coordination.k8s.io/v1/leases";
+  deepEqual(await kube.list({ path, name: "pure-csi" }), [{ a: 1 }]);
+  equal(requests[0]?.path, `${path}?fieldSelector=metadata.name%3Dpure-csi&limit=100`);
 });
 
 Deno.test("KubeClient tells what the API server said, in short and without the token", async () => {
@@ -66,6 +64,24 @@ Deno.test("KubeClient tells what the API server said, in short and without the t
       return isPsoError(error) && error.code === code;
     });
   }
+});
+
+Deno.test("KubeClient makes objects, and changes single fields by a merge patch", async () => {
+  const { kube, requests } = client(() => ({ status: 201, text: `{"kind":"Event"}` }));
+  await kube.create("/apis/events.k8s.io/v1/namespaces/pso/events", { note: "one" });
+  await kube.patch("/apis/events.k8s.io/v1/namespaces/pso/events/e", { note: "two" });
+  deepEqual(
+    requests.map(({ method, headers, body }) => [method, headers?.["content-type"], body]),
+    [
+      ["POST", undefined, `{"note":"one"}`],
+      ["PATCH", "application/merge-patch+json", `{"note":"two"}`],
+    ],
+  );
+});
+
+Deno.test("KubeClient quotes nothing of an answer that it cannot read: it may be a Secret", async () => {
+  const { kube } = client(() => ({ status: 200, text: `{"data":{"pure.json":"c2VjcmV0"` }));
+  await rejects(kube.get(PATH), (error: Error) => !/c2V|pure/.test(error.message));
 });
 
 Deno.test("KubeClient waits no longer than its time for an answer", async () => {

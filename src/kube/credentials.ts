@@ -39,8 +39,9 @@ export function podServer({ env, readTextFile, folder }: PodCredentials): KubeSe
   const [host, port] = [env("KUBERNETES_SERVICE_HOST"), env("KUBERNETES_SERVICE_PORT")];
   if (!host || !/^\d{1,5}$/.test(port ?? "")) {
     throw new UsageError(
-      "--lease needs the Kubernetes API, and the variables KUBERNETES_SERVICE_HOST and " +
-        "KUBERNETES_SERVICE_PORT do not name it: run this in a pod, or leave --lease out",
+      "the Kubernetes API is needed, and the variables KUBERNETES_SERVICE_HOST and " +
+        "KUBERNETES_SERVICE_PORT do not name it: run this in a pod, or leave --lease and " +
+        "--kube-config-from out",
     );
   }
   const address = printHostPort({ host, port: Number(port) });

@@ -1,5 +1,6 @@
 import { abortError, atMost, pause, untilAborted } from "../async/wait.ts";
 import { type ChangeFence, type FencedAttempt, FencedError } from "../async/fence.ts";
+import { holdMs } from "../async/hold.ts";
 import type { Logger } from "../log.ts";
 import { TransportError } from "../net/https.ts";
 import type { ReadinessCheck } from "../readiness.ts";
@@ -7,10 +8,6 @@ import type { LeaseStore } from "./lease_object.ts";
 import { CALL_MS, LeaderLease } from "./leader_lease.ts";
 import { type Clock, machineClock } from "./moment.ts";
 
-/** A Probe is held for this share of its caller's time, so that the answer comes in time. */
-const HELD_SHARE = 0.8;
-/** A Probe is held no longer, whatever its caller's time: a pod that ends must not wait for it. */
-const HELD_MS = 20_000;
 /** How often a running change is compared with the clocks: a timer does not see the wall clock. */
 const WATCH_MS = 1_000;
 /** Two steps are never closer, whatever the API server answers. */
@@ -159,8 +156,8 @@ export class Leadership implements ChangeFence {
    * What a Probe is answered: `true` once this process leads, at once if it does; `false` when the
    * caller's time is nearly over, and when this process ends.
    */
-  ready({ leftMs = 0, signal }: HeldProbe): Promise<boolean> {
-    const waitMs = Math.min(leftMs * HELD_SHARE, HELD_MS);
+  ready({ leftMs, signal }: HeldProbe): Promise<boolean> {
+    const waitMs = holdMs(leftMs);
     if (this.isOpen) return Promise.resolve(true);
     if (waitMs <= 0 || this.#over.signal.aborted || signal.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {

@@ -1,4 +1,5 @@
 import { isObject, type KubeClient, type KubeObject } from "./client.ts";
+import { microTime } from "./moment.ts";
 
 /** Where an object stands in the cluster. */
 export interface ObjectName {
@@ -57,7 +58,7 @@ export function leaseStore(kube: KubeClient, { namespace, name }: ObjectName): L
 
 /** Every Lease of that name, in whichever namespace. */
 export async function leasesNamed(kube: KubeClient, name: string): Promise<KubeObject[]> {
-  return await kube.listNamed(`${LEASES}/leases`, name);
+  return await kube.list({ path: `${LEASES}/leases`, name });
 }
 
 /** What an object of the API says as a Lease; a new one has no spec. */
@@ -91,9 +92,4 @@ function specOf({ spec }: KubeObject, terms: LeaseTerms): KubeObject {
     acquireTime: microTime(terms.acquiredMs),
     renewTime: microTime(terms.renewedMs),
   };
-}
-
-/** Kubernetes takes a MicroTime with six digits behind the point only. */
-function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace("Z", "000Z");
 }

@@ -21,3 +21,8 @@ export function machineClock(): Moment {
 export function longestBetween(from: Moment, to: Moment): number {
   return Math.max(to.monotonicMs - from.monotonicMs, to.wallMs - from.wallMs);
 }
+
+/** A time as Kubernetes wants a MicroTime: with six digits behind the point, no fewer. */
+export function microTime(wallMs: number): string {
+  return new Date(wallMs).toISOString().replace("Z", "000Z");
+}

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { Slots } from "../async/slots.ts";
+import { LineReader } from "./line_reader.ts";
 
 /** How much is read of one server's answers. */
 export interface AnswerLimits {
@@ -31,6 +32,14 @@ export const INTERIM_ANSWERS_MAX = 8;
 /** What `AnswerReader` throws for an answer that is larger than the limit. */
 export const TOO_LARGE = "TOO_LARGE";
 
+/** How one answer is read. */
+interface AnswerReading {
+  /** Other than the server's answers have; of an answer that is given line by line, of one line. */
+  answerBytes?: number;
+  /** Takes each line of a success as it comes; the text of the answer is empty then. */
+  onLine?: (line: string) => void;
+}
+
 /** Reads the answers of one server within limits. */
 export class AnswerReader {
   readonly #limits: AnswerLimits;
@@ -44,8 +53,13 @@ export class AnswerReader {
    * Reads one answer to its end; of a large one that is no success only the beginning. Throws an Error with a `code` when it does not come whole; the
    * caller closes the connection then.
    */
-  async read(incoming: IncomingMessage, answerBytes?: number): Promise<HttpResponse> {
-    const bytes = await this.#bytesOf(incoming, answerBytes);
+  async read(
+    incoming: IncomingMessage,
+    { answerBytes = this.#limits.answerBytes, onLine }: AnswerReading,
+  ): Promise<HttpResponse> {
+    const bytes = onLine && incoming.statusCode === 200
+      ? await linesOf(incoming, { lineBytes: answerBytes, onLine })
+      : await this.#bytesOf(incoming, answerBytes);
     const headers = Object.entries(incoming.headers).map((
       [name, value],
     ) => [name, Array.isArray(value) ? value.join(", ") : value ?? ""]);
@@ -59,6 +73,7 @@ export class AnswerReader {
   /**
    * Ends the request, with `refuse` told, when its connection gives more bytes than an answer may
    * have: a chunk may have an extension without end, which is no body. So may the "wait" before it.
+   * The function returned begins to count anew: an answer without end has a limit for each line.
    */
   watch(
     outgoing: ClientRequest,
@@ -66,8 +81,9 @@ export class AnswerReader {
       answerBytes?: number;
       refuse: (error: Error) => void;
     },
-  ): void {
-    let left = answerBytes + BESIDE_BODY_BYTES;
+  ): () => void {
+    const most = answerBytes + BESIDE_BODY_BYTES;
+    let left = most;
     let stop = () => {};
     const count = ({ length }: Uint8Array) => {
       left -= length;
@@ -87,12 +103,10 @@ export class AnswerReader {
       refuse(withCode("it only answers that it will answer", "EPROTO"));
       outgoing.destroy();
     });
+    return () => left = most;
   }
 
-  #bytesOf(
-    incoming: IncomingMessage,
-    answerBytes = this.#limits.answerBytes,
-  ): Promise<Buffer> {
+  #bytesOf(incoming: IncomingMessage, answerBytes: number): Promise<Buffer> {
     const { smallAnswerBytes } = this.#limits;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const parts: Uint8Array[] = [];
@@ -125,6 +139,23 @@ export class AnswerReader {
     incoming.on("close", () => reject(withCode("the answer was cut off", "ECONNRESET")));
     return promise;
   }
+}
+
+/** Gives the lines away as they come; resolves, empty, when the server has ended the answer. */
+function linesOf(
+  incoming: IncomingMessage,
+  { lineBytes, onLine }: { lineBytes: number; onLine: (line: string) => void },
+): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const lines = new LineReader({ lineBytes, onLine });
+  incoming.on("data", (part: Uint8Array) => {
+    if (!lines.push(part)) reject(tooLarge(lineBytes));
+  });
+  incoming.on("error", reject);
+  incoming.on("aborted", () => reject(withCode("the answer was cut off", "ECONNRESET")));
+  incoming.on("end", () => resolve(Buffer.alloc(0)));
+  incoming.on("close", () => reject(withCode("the answer was cut off", "ECONNRESET")));
+  return promise;
 }
 
 function tooLarge(bytes: number): Error {

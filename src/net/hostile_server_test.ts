@@ -211,3 +211,88 @@ Deno.test("HttpsClient refuses a certificate without names of hosts, whose commo
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+const STREAM = { method: "GET", path: "/watch", answerBytes: 1_000 } as const;
+const HEAD = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/** A chunk of the body. */
+function chunk(text: string): string {
+  return `${text.length.toString(16)}\r\n${text}\r\n`;
+}
+
+Deno.test("an answer without end comes line by line, however long it is, until its server ends it", async () => {
+  const count = 20_000;
+  const talk: Talk = async (one) => {
+    await say(one, HEAD);
+    for (let at = 0; at < count; at++) await say(one, chunk(`${"x".repeat(50)} ${at}\n`));
+    await say(one, chunk("half a line") + "0\r\n\r\n");
+  };
+  await withTalk(talk, async (client) => {
+    const lines: string[] = [];
+    const { status, text } = await client.fetch({ ...STREAM, onLine: (line) => lines.push(line) });
+    deepEqual([status, text, lines.length], [200, "", count]);
+    match(lines.at(-1) ?? "", / 19999$/);
+  });
+});
+
+Deno.test("a line comes when its server has sent it, and not at the end of the answer", async () => {
+  const gate = Promise.withResolvers<void>();
+  const talk: Talk = async (one) => {
+    await say(one, HEAD + chunk("first\n"));
+    await gate.promise;
+    await say(one, chunk("second\n") + "0\r\n\r\n");
+  };
+  await withTalk(talk, async (client) => {
+    const lines: string[] = [];
+    const onLine = (line: string) => {
+      lines.push(line);
+      gate.resolve(); // the second one is sent for the first
+    };
+    await client.fetch({ ...STREAM, onLine, onOpen: () => lines.push("open") });
+    deepEqual(lines, ["open", "first", "second"]);
+  });
+});
+
+for (
+  const [what, talk, wanted] of [
+    ["a line without end", (one) => sayForever(one, chunk("a".repeat(300))), /larger than 1000/],
+    ["a chunk's extension without end", (one) => sayForever(one, "1;"), /larger than 1000/],
+  ] satisfies [string, Talk, RegExp][]
+) {
+  Deno.test(`a stream ends at ${what}`, async () => {
+    await withTalk(async (one) => {
+      await say(one, HEAD);
+      await talk(one);
+    }, async (client) => {
+      await rejects(client.fetch({ ...STREAM, onLine: () => {} }), (error: Error) => {
+        match(error.message, wanted);
+        return error instanceof AnswerTooLargeError;
+      });
+    });
+  });
+}
+
+Deno.test("a stream ends with its signal, with its connection, and gives no line of a refusal", async () => {
+  const stop = new AbortController();
+  const lines: string[] = [];
+  const onLine = (line: string) => {
+    lines.push(line);
+    stop.abort();
+  };
+  await withTalk((one) => say(one, HEAD + chunk("one\n")), async (client) => {
+    await rejects(client.fetch({ ...STREAM, onLine, signal: stop.signal }), /in time/);
+  });
+  const cut: Talk = async (one) => {
+    await say(one, HEAD + chunk("two\n"));
+    await one.closeWrite();
+  };
+  await withTalk(cut, async (client) => {
+    await rejects(client.fetch({ ...STREAM, onLine }), /cannot be reached/);
+  });
+  const refuse: Talk = (one) => say(one, "HTTP/1.1 410 Gone\r\ncontent-length: 5\r\n\r\nold\n\n");
+  await withTalk(refuse, async (client) => {
+    const { status, text } = await client.fetch({ ...STREAM, onLine });
+    deepEqual([status, text], [410, "old\n\n"]);
+  });
+  deepEqual(lines, ["one", "two"]);
+});

@@ -39,7 +39,7 @@ export interface TlsTrust {
   fingerprint?: string;
 }
 
-/** One request; the client adds content-type and content-length. */
+/** One request; the client adds content-length, and content-type where `headers` has none. */
 export interface HttpRequest {
   method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
   /** With the query: `/api/2.4/volumes?limit=1`. */
@@ -48,6 +48,13 @@ export interface HttpRequest {
   body?: string;
   /** Less than is read otherwise; absent: as much as the server may send. */
   answerBytes?: number;
+  /**
+   * For an answer without end: takes each line of a success (status 200) as it comes, and must not
+   * throw. `answerBytes` is the limit of one line then, and the text of the answer empty.
+   */
+  onLine?: (line: string) => void;
+  /** Called when the head of a success has come, and its lines may. */
+  onOpen?: () => void;
   /**
    * Called when the connection is there, right before the first byte leaves. What it throws ends
    * the request, of which nothing was sent then.
@@ -180,18 +187,26 @@ export class HttpsClient {
     });
 
   /** The whole answer to a request; an Error when its connection ends in any other way. */
-  #answerTo(outgoing: ClientRequest, { answerBytes }: HttpRequest): Promise<HttpResponse> {
+  #answerTo(
+    outgoing: ClientRequest,
+    { answerBytes, onLine, onOpen }: HttpRequest,
+  ): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
       outgoing.on("error", reject);
       outgoing.on("upgrade", (_: IncomingMessage, socket: Socket) => {
         socket.destroy();
         reject(withCode("it answered 101 and leaves HTTP; check what listens there", "EPROTO"));
       });
-      this.#reader.watch(outgoing, { answerBytes, refuse: reject });
+      const countAnew = this.#reader.watch(outgoing, { answerBytes, refuse: reject });
+      const lines = onLine && ((line: string) => {
+        countAnew();
+        onLine(line);
+      });
       let isAnswered = false;
       outgoing.on("response", (incoming: IncomingMessage) => {
         isAnswered = true;
-        this.#reader.read(incoming, answerBytes).then(resolve, reject);
+        if (incoming.statusCode === 200) onOpen?.();
+        this.#reader.read(incoming, { answerBytes, onLine: lines }).then(resolve, reject);
       });
       outgoing.on("close", () => {
         if (!isAnswered) reject(withCode("closed before the answer", "ECONNRESET"));
@@ -249,7 +264,7 @@ export class HttpsClient {
 
   #start(request: HttpRequest): ClientRequest {
     const headers: Record<string, string> = { accept: "application/json", ...request.headers };
-    if (request.body !== undefined) headers["content-type"] = "application/json";
+    if (request.body !== undefined) headers["content-type"] ??= "application/json";
     if (request.method !== "GET") {
       headers["content-length"] = String(Buffer.byteLength(request.body ?? ""));
     }

@@ -1,5 +1,6 @@
 // Controllers that fight for one Lease: processes of the program over simulated arrays and an API
 // server that both stand in this process, and what csi-provisioner does with each of them.
+import { parse as parseYaml } from "@std/yaml";
 import { createClaim } from "../../scripts/claim.ts";
 import { Child } from "../../scripts/child.ts";
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
@@ -57,6 +58,14 @@ export class Replica {
     }
   }
 
+  /** GET on `admin.sock`, where everything is told. */
+  async admin(page: string): Promise<string> {
+    const path = this.#endpoint.replace(/^unix:\/\//, "").replace(/\.sock$/, "-admin.sock");
+    using connection = await Deno.connect({ transport: "unix", path });
+    await connection.write(new TextEncoder().encode(`GET ${page} HTTP/1.1\r\nhost: x\r\n\r\n`));
+    return await new Response(connection.readable).text();
+  }
+
   close(): void {
     this.isReady = false;
     this.#ended.abort();
@@ -109,13 +118,17 @@ export class LeaderBed {
     }
   }
 
-  /** Starts one more controller, as the pod of that name. */
-  start(name: string): Replica {
+  /**
+   * Starts one more controller, as the pod of that name; by objects of the API when `configFrom`
+   * names some, else by the values file of the arrays.
+   */
+  start(name: string, configFrom: readonly string[] = []): Replica {
     const endpoint = `unix://${this.#folder}/${name}.sock`;
     const launch = launchOf({ interpreted: Deno.env.has("PSO_INTERPRETED") });
     const args = ["controller", "--endpoint", endpoint, "--admin", "127.0.0.1:0"];
-    args.push("-f", this.#fleet.values, "--lease", `${LEASE.namespace}/${LEASE.name}`);
-    args.push("--kube-credentials", this.#folder);
+    args.push("--lease", `${LEASE.namespace}/${LEASE.name}`, "--kube-credentials", this.#folder);
+    if (configFrom.length === 0) args.push("-f", this.#fleet.values);
+    for (const from of configFrom) args.push("--kube-config-from", from);
     const child = Child.start(name, { ...launch, args: [...launch.args, ...args] }, {
       log: `${this.#folder}/${name}.log`,
       mark: this.#folder,
@@ -128,6 +141,14 @@ export class LeaderBed {
     const replica = new Replica(name, { child, endpoint });
     this.replicas.push(replica);
     return replica;
+  }
+
+  /** The content of `arrays` of the values file. */
+  async arrays(): Promise<Record<string, unknown[]>> {
+    const values = parseYaml(await Deno.readTextFile(this.#fleet.values)) as {
+      arrays: Record<string, unknown[]>;
+    };
+    return values.arrays;
   }
 
   /** Waits until the sidecar of one controller is let in, and gives it. */

@@ -127,7 +127,7 @@ async function withSidecar(bed: ProvisionerBed, work: (rpc: Rpc) => Promise<void
   const endpoint = await startEndpoint({
     endpoint: `unix://${folder}/csi.sock`,
     driverName: "pure-csi",
-    methods: controllerService({ provisioner: () => bed.provisioner, topology: true }),
+    methods: controllerService({ provisioner: () => bed.provisioner, topology: () => true }),
     log: silentLogger,
     metrics: new Metrics(),
   });

@@ -13,7 +13,9 @@ export const ZONE = "topology.purestorage.com/zone";
  * storagetopology.enable.
  */
 export function rowsOf(bed: ProvisionerBed, topology = true): RpcRows {
-  return new RpcRows(controllerService({ provisioner: () => bed.provisioner, topology }));
+  return new RpcRows(
+    controllerService({ provisioner: () => bed.provisioner, topology: () => topology }),
+  );
 }
 
 /** A CapacityRange; 0 = no limit. */

@@ -103,7 +103,7 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     on: "GetPluginCapabilities",
     value: true,
     outcome: async ({ config: { topology } }) => {
-      const options = { version: "1", topology: topology.enable, isReady: () => true };
+      const options = { version: "1", topology: () => topology.enable, isReady: () => true };
       const { capabilities } = await new RpcRows(identityService(options)).call(
         Identity.method.getPluginCapabilities,
         {},

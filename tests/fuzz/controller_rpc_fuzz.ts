@@ -94,7 +94,7 @@ async function round(
   );
   for (const array of arrays) await addForeign(bed, array);
   const messages = new RpcMessages(random, vocabularyOf(await idsOf(bed)));
-  const rows = controllerService({ provisioner: () => bed.provisioner, topology: true });
+  const rows = controllerService({ provisioner: () => bed.provisioner, topology: () => true });
   for (let left = CALLS_PER_ROUND; left > 0; left--) {
     const row = random.pick(rows);
     const desc = Object.values(Controller.method).find(({ name }) => name === row.name)?.input;

@@ -86,7 +86,7 @@ class Storm {
     readonly random: Random,
     readonly names: string[],
   ) {
-    this.#rows = controllerService({ provisioner: () => bed.provisioner, topology: false });
+    this.#rows = controllerService({ provisioner: () => bed.provisioner, topology: () => false });
   }
 
   /** Calls by the clients one beside another, while arrays fail. */

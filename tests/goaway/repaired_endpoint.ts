@@ -25,7 +25,7 @@ const endpoint = await startEndpoint({
   metrics: new Metrics(),
   drainMs: drainMs === undefined ? undefined : Number(drainMs),
   methods: [
-    ...identityService({ version: "0.0.0-test", topology: false, isReady: () => true }),
+    ...identityService({ version: "0.0.0-test", topology: () => false, isReady: () => true }),
     method(Node.method.nodeGetInfo, {
       keys: null,
       handle: async () => {

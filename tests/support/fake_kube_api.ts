@@ -1,15 +1,19 @@
-// A Kubernetes API server with Leases and one CSIDriver, as far as a controller asks it: objects
-// with resourceVersion, refusals with a Status, and faults. Answers in memory, or over HTTPS.
-import { type Fetch, TransportError } from "../../src/net/https.ts";
+// A Kubernetes API server as far as this program asks it: objects with resourceVersion, lists in
+// pages, watches, refusals with a Status, and faults. Answers in memory, or over HTTPS.
+import { type Fetch, type HttpRequest, TransportError } from "../../src/net/https.ts";
 import { Secret } from "../../src/secret.ts";
 import type { KubeServer } from "../../src/kube/credentials.ts";
 import type { KubeObject } from "../../src/kube/client.ts";
+import {
+  FakeKubeStore,
+  type KubeAnswer,
+  type ObjectKey,
+  type Selection,
+} from "./fake_kube_store.ts";
 import { NEW_KEY, openssl } from "./openssl.ts";
 
 const TOKEN = "token-of-the-fake-service-account";
-const LEASES =
-  /^\/apis\/coordination\.k8s\.io\/v1\/(?:namespaces\/([^/]+)\/)?leases(?:\/([^/]+))?$/;
-const DRIVERS = "/apis/storage.k8s.io/v1/csidrivers/";
+const PATH = /^\/(?:api\/v1|apis\/[^/]+\/v1)\/(?:namespaces\/([^/]+)\/)?([a-z]+)(?:\/([^/]+))?$/;
 
 const NO_ANSWER = new TransportError("timeout", "it does not answer", { sent: true });
 
@@ -23,11 +27,6 @@ interface KubeCall {
   body?: string;
 }
 
-interface KubeAnswer {
-  status: number;
-  text: string;
-}
-
 /** What a Lease says of its holder; absent in a new one. */
 interface LeaseSpec {
   holderIdentity?: string;
@@ -37,77 +36,76 @@ interface LeaseSpec {
   renewTime?: string;
 }
 
-/** Where an object stands; without a namespace it is the cluster's. */
-interface ObjectKey {
-  namespace?: string;
-  name: string;
-}
-
-interface Stored {
-  metadata: ObjectKey & { uid: string; resourceVersion: string };
-  spec?: LeaseSpec;
-  [field: string]: unknown;
-}
-
 /** The state of the fake; every answer is decided by `answer`. */
 export class FakeKubeApi {
   /** What each call meets, as long as it is set. */
   fault?: KubeFault;
-  readonly #objects = new Map<string, Stored>();
-  #version = 0;
+  /** Every call, as `METHOD /path?query`. */
+  readonly calls: string[] = [];
+  readonly store = new FakeKubeStore();
 
   /** Makes or replaces an object as a person or a chart would. */
   put(key: ObjectKey, fields: KubeObject = {}): void {
-    const id = idOf(key);
-    const uid = crypto.randomUUID();
-    this.#objects.set(id, {
-      ...fields,
-      metadata: { ...(fields.metadata ?? {}), ...key, uid, resourceVersion: this.#next() },
-    });
+    this.store.put(key, fields);
   }
 
   /** Changes what stands beside the spec, as a person who labels the object. */
   touch(key: ObjectKey): void {
-    this.#get(key).metadata.resourceVersion = this.#next();
+    this.edit(key, {});
   }
 
   /** Changes the spec as another process would. */
   edit(key: ObjectKey, spec: LeaseSpec): void {
-    const stored = this.#get(key);
-    stored.spec = { ...stored.spec, ...spec };
-    stored.metadata.resourceVersion = this.#next();
+    const stored = this.store.find(key);
+    if (!stored) throw new Error(`there is no object ${key.name}`);
+    this.store.put(key, { ...stored, spec: { ...specOf(stored), ...spec } }, stored.metadata.uid);
   }
 
   remove(key: ObjectKey): void {
-    this.#objects.delete(idOf(key));
+    this.store.remove(key);
   }
 
   /** What the Lease says; empty when there is none. */
   spec(key: ObjectKey): LeaseSpec {
-    return this.#objects.get(idOf(key))?.spec ?? {};
+    return specOf(this.store.find(key) ?? {});
   }
 
-  #get(key: ObjectKey): Stored {
-    const stored = this.#objects.get(idOf(key));
-    if (!stored) throw new Error(`there is no object ${idOf(key)}`);
-    return stored;
+  endWatches(): void {
+    this.store.endWatches();
   }
 
   /** The server in memory: what `fetch` sends is answered at once. */
   server(): KubeServer {
     const token = new Secret(TOKEN);
     const fetch: Fetch = (request) => {
-      const { method, path, body } = request;
+      const { method, path, body, onLine } = request;
       const { answer, isHeard } = this.#hear({ method, path, body });
       if (!isHeard) return Promise.reject(NO_ANSWER);
+      if (answer.status === 200 && onLine && isWatch(path)) return this.#watchInMemory(request);
       return Promise.resolve({ ...answer, headers: {} });
     };
     const access = () => Promise.resolve({ fetch, token });
     return { address: "10.0.0.1:443", access, close: () => {} };
   }
 
+  #watchInMemory({ path, onLine, onOpen, signal }: HttpRequest): ReturnType<Fetch> {
+    return new Promise((resolve, reject) => {
+      onOpen?.();
+      let stop = () => {};
+      signal?.addEventListener("abort", () => {
+        stop();
+        reject(new TransportError("timeout", "aborted", { sent: true }));
+      });
+      stop = this.store.watch(watchOf(path), {
+        send: (line) => onLine?.(line),
+        end: () => resolve({ status: 200, headers: {}, text: "" }),
+      });
+    });
+  }
+
   /** Carries the call out, unless a fault forbids; whether its caller gets the answer. */
   #hear(call: KubeCall): { answer: KubeAnswer; isHeard: boolean } {
+    this.calls.push(`${call.method} ${call.path}`);
     if (this.fault === "silent") return { answer: refusal(504, "silent"), isHeard: false };
     if (this.fault === "forbidden") return { answer: refusal(403, "forbidden"), isHeard: true };
     return { answer: this.answer(call), isHeard: this.fault === undefined };
@@ -115,24 +113,50 @@ export class FakeKubeApi {
 
   answer(call: KubeCall): KubeAnswer {
     const [path = "", query = ""] = call.path.split("?");
-    if (path.startsWith(DRIVERS)) return this.#one({ name: path.slice(DRIVERS.length) }, call);
-    const [, namespace, name] = LEASES.exec(path) ?? [];
-    if (namespace !== undefined && name !== undefined) return this.#one({ namespace, name }, call);
-    const wanted = decodeURIComponent(query).replace(/^fieldSelector=metadata\.name=/, "");
-    const items = [...this.#objects.values()].filter(({ metadata }) =>
-      metadata.namespace !== undefined && metadata.name === wanted
-    );
-    return { status: 200, text: JSON.stringify({ kind: "LeaseList", items }) };
+    const [, namespace, collection, name] = PATH.exec(path) ?? [];
+    if (collection === undefined) return refusal(404, `no resource ${path}`);
+    if (name !== undefined) return this.#one({ collection, namespace, name }, call);
+    if (call.method === "POST") return this.#create({ collection, namespace }, call);
+    if (call.method !== "GET") return refusal(405, "method not allowed");
+    const options = new URLSearchParams(query);
+    if (options.has("watch")) return { status: 200, text: "" };
+    return this.#list(selectionOf({ collection, namespace }, options), options);
+  }
+
+  #list(selection: Selection, options: URLSearchParams): KubeAnswer {
+    const [offset = "0", version = String(this.store.version)] =
+      options.get("continue")?.split("@") ?? [];
+    if (Number(version) < this.store.oldest) return refusal(410, "the continue token is too old");
+    const all = this.store.select(selection);
+    const end = Number(offset) + Number(options.get("limit") ?? Infinity);
+    const metadata = {
+      resourceVersion: version,
+      ...end < all.length && { continue: `${end}@${version}` },
+    };
+    const items = all.slice(Number(offset), end);
+    return { status: 200, text: JSON.stringify({ kind: "List", metadata, items }) };
+  }
+
+  #create(place: Omit<Selection, "name">, { body }: KubeCall): KubeAnswer {
+    const sent = JSON.parse(body ?? "");
+    const key = { ...place, name: sent.metadata.name };
+    if (this.store.find(key)) return refusal(409, `${key.name} already exists`);
+    return { status: 201, text: JSON.stringify(this.store.put(key, sent)) };
   }
 
   #one(key: ObjectKey, { method, body }: KubeCall): KubeAnswer {
-    const id = idOf(key);
-    const stored = this.#objects.get(id);
+    const stored = this.store.find(key);
     if (!stored) return refusal(404, `"${key.name}" not found`);
     if (method === "GET") return { status: 200, text: JSON.stringify(stored) };
-    if (method !== "PUT") return refusal(405, "method not allowed");
-    const sent: Stored = JSON.parse(body ?? "");
     const { resourceVersion, uid } = stored.metadata;
+    const sent = JSON.parse(body ?? "");
+    if (method === "PATCH") {
+      return {
+        status: 200,
+        text: JSON.stringify(this.store.put(key, { ...stored, ...sent }, uid)),
+      };
+    }
+    if (method !== "PUT") return refusal(405, "method not allowed");
     if (sent.metadata.resourceVersion !== resourceVersion || sent.metadata.uid !== uid) {
       return refusal(409, "the object has been modified");
     }
@@ -141,13 +165,7 @@ export class FakeKubeApi {
         return refusal(400, `cannot parse ${time} as a MicroTime`);
       }
     }
-    const metadata = { ...stored.metadata, resourceVersion: this.#next() };
-    this.#objects.set(id, { ...sent, metadata });
-    return { status: 200, text: JSON.stringify(this.#objects.get(id)) };
-  }
-
-  #next(): string {
-    return String(++this.#version);
+    return { status: 200, text: JSON.stringify(this.store.put(key, sent, uid)) };
   }
 
   /**
@@ -168,26 +186,45 @@ export class FakeKubeApi {
       key: await Deno.readTextFile(`${folder}/api.key`),
       signal: ended.signal,
       onListen: () => {},
-    }, async (request) => {
-      if (request.headers.get("authorization") !== `Bearer ${TOKEN}`) {
-        return new Response(`{"message":"Unauthorized"}`, { status: 401 });
-      }
-      const { pathname, search } = new URL(request.url);
-      const { method } = request;
-      const call = { method, path: `${pathname}${search}`, body: await request.text() };
-      const { answer, isHeard } = this.#hear(call);
-      if (!isHeard) {
-        await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
-      }
-      return new Response(answer.text, { status: answer.status });
-    });
+    }, (request) => this.#respond(request));
     return {
       port: server.addr.port,
       stop: async () => {
+        this.endWatches();
         ended.abort();
         await server.finished;
       },
     };
+  }
+
+  async #respond(request: Request): Promise<Response> {
+    if (request.headers.get("authorization") !== `Bearer ${TOKEN}`) {
+      return new Response(`{"message":"Unauthorized"}`, { status: 401 });
+    }
+    const { pathname, search } = new URL(request.url);
+    const path = `${pathname}${search}`;
+    const { method } = request;
+    const { answer, isHeard } = this.#hear({ method, path, body: await request.text() });
+    if (!isHeard) {
+      await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+    }
+    return answer.status === 200 && isWatch(path)
+      ? new Response(this.#stream(path))
+      : new Response(answer.text, { status: answer.status });
+  }
+
+  #stream(path: string): ReadableStream<Uint8Array> {
+    const encoder = new TextEncoder();
+    let stop = () => {};
+    return new ReadableStream({
+      start: (stream) => {
+        stop = this.store.watch(watchOf(path), {
+          send: (line) => stream.enqueue(encoder.encode(`${line}\n`)),
+          end: () => stream.close(),
+        });
+      },
+      cancel: () => stop(),
+    });
   }
 }
 
@@ -197,8 +234,25 @@ export interface ServedKubeApi {
   stop(): Promise<void>;
 }
 
-function idOf({ namespace = "", name }: ObjectKey): string {
-  return `${namespace}/${name}`;
+function isWatch(path: string): boolean {
+  return new URLSearchParams(path.split("?")[1]).has("watch");
+}
+
+function selectionOf(place: Omit<Selection, "name">, options: URLSearchParams): Selection {
+  const name = options.get("fieldSelector")?.replace(/^metadata\.name=/, "");
+  return { ...place, name };
+}
+
+function watchOf(call: string): { selection: Selection; since: number } {
+  const [path = "", query = ""] = call.split("?");
+  const [, namespace, collection = ""] = PATH.exec(path) ?? [];
+  const options = new URLSearchParams(query);
+  const selection = selectionOf({ collection, namespace }, options);
+  return { selection, since: Number(options.get("resourceVersion")) };
+}
+
+function specOf({ spec }: KubeObject): LeaseSpec {
+  return typeof spec === "object" && spec !== null ? spec : {};
 }
 
 function refusal(status: number, message: string): KubeAnswer {

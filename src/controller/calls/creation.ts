@@ -1,6 +1,6 @@
 import { type CreateVolumeSpec, NothingMadeError, type Volume } from "../../arrays/array.ts";
 import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
-import { refuseEmptyFleet } from "../../config/no_arrays.ts";
+import { refuseEmptyFleet } from "../../config/arrays/no_arrays.ts";
 import type { FlashArraySettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
 import { joinWords } from "../../words.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ArrayStatus, Feature, VolumeKind } from "../../arrays/array.ts";
-import { NO_ARRAYS } from "../../config/no_arrays.ts";
+import { NO_ARRAYS } from "../../config/arrays/no_arrays.ts";
 import { type ErrorCode, PsoError } from "../../errors.ts";
 import {
   fileProtocolsFor,

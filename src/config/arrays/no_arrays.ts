@@ -1,4 +1,4 @@
-import { PsoError } from "../errors.ts";
+import { PsoError } from "../../errors.ts";
 
 /** What is said wherever an array is needed and the configuration lists none. */
 export const NO_ARRAYS = "no arrays are configured: add one to `arrays` of the configuration, " +

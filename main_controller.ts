@@ -1,0 +1,121 @@
+// `pso-bin controller`: its parts, and their order at the start and at the end.
+import { configSource } from "./main_config.ts";
+import { kubeOf } from "./main_kube.ts";
+import { type Leader, leaderOf } from "./main_leader.ts";
+import { Service } from "./main_service.ts";
+import { startAdmin } from "./src/admin/server.ts";
+import { KeyedLock } from "./src/async/keyed_lock.ts";
+import { atMost } from "./src/async/wait.ts";
+import type { ControllerOptions } from "./src/cli/cli.ts";
+import { registerConfig } from "./src/metrics/config.ts";
+import { controllerService } from "./src/csi/controller_service.ts";
+import { type Endpoint, startEndpoint } from "./src/csi/endpoint.ts";
+import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
+import { registerLeader } from "./src/kube/metrics.ts";
+import { chosenLevel, createLogger, type Logger } from "./src/log.ts";
+import { Metrics } from "./src/metrics/metrics.ts";
+import { registerProcess } from "./src/metrics/process.ts";
+import { giveUp, heldPermissions } from "./src/permissions.ts";
+import { VERSION } from "./src/version.ts";
+
+/** What the mode is given by the program around it. */
+interface ControllerSurroundings {
+  /** Resolves with the exit code when the process is asked to end. */
+  terminated: () => Promise<number>;
+  /** Sees to it that the process leaves no core file. */
+  withoutCoreFiles: (log: Logger) => Promise<void>;
+  /** How long what goes on beside the calls may take to end. */
+  endMs: number;
+}
+
+/** The exit code of a controller that must end because another one leads. */
+const LOST = 1;
+
+/** Runs a controller until it is asked to end or loses its lease; gives the exit code. */
+export async function runController(
+  options: ControllerOptions,
+  { terminated, withoutCoreFiles, endMs }: ControllerSurroundings,
+): Promise<number> {
+  let debug = false;
+  const log = createLogger({
+    level: () => chosenLevel(options.logLevel, { debug }),
+    format: options.logFormat,
+  });
+  const kube = options.kube && kubeOf(options.kube, log);
+  const source = configSource({ ...options, kube, log });
+  const first = await source.first();
+  debug = first?.config.debug ?? false;
+  await withoutCoreFiles(log);
+  const metrics = new Metrics();
+  const locks = new KeyedLock();
+  registerProcess(metrics, () => locks.size);
+  registerConfig(metrics, () => source.isCurrent);
+  const leader = leaderOf(options.leader, { kube, log, onLead: () => service.coolDown() });
+  registerLeader(metrics, () => leader.fence.isOpen);
+  const service = new Service({ leader, metrics, log, tell: (event) => kube?.tell(event) });
+  if (first) service.take(first);
+  const ended = Promise.race([terminated(), leader.lost.then(() => LOST)]);
+  const topology = () => service.topology;
+  const endpoint = await startEndpoint({
+    endpoint: options.endpoint,
+    driverName: DRIVER_NAME,
+    methods: [
+      ...identityService({
+        version: VERSION,
+        topology,
+        isReady: (probe) => service.isReady(probe),
+      }),
+      ...controllerService({ provisioner: () => service.provisioner, topology }),
+    ],
+    log,
+    metrics,
+    locks,
+  });
+  const admin = await startAdmin({
+    listen: options.adminAddress,
+    csiSocket: endpoint.path,
+    mode: "controller",
+    version: VERSION,
+    ready: () => [...source.readiness(), ...service.readiness()],
+    metrics: () => metrics.text(),
+    permissions: heldPermissions,
+    log,
+  });
+  giveUp(["run", "write", "sys"]);
+  service.start();
+  const stop = new AbortController();
+  const watching = source.watch(first, {
+    onConfig: (loaded) => {
+      service.take(loaded);
+      debug = loaded.config.debug;
+    },
+    signal: stop.signal,
+  });
+  const code = await ended;
+  await endCalls({ service, leader, endpoint, stop, endMs });
+  const closed = Promise.all([admin.stop(), watching, service.end().checks])
+    .then(() => service.close());
+  await atMost(endMs, closed);
+  kube?.close();
+  return code;
+}
+
+/** What a controller ends before it closes what it has open. */
+interface EndingController extends Pick<ControllerSurroundings, "endMs"> {
+  service: Service;
+  leader: Leader;
+  endpoint: Endpoint;
+  /** Ends the watch of the configuration. */
+  stop: AbortController;
+}
+
+/** The lease is renewed until the last call has ended, and given back after all else. */
+async function endCalls(
+  { service, leader, endpoint, stop, endMs }: EndingController,
+): Promise<void> {
+  service.leave();
+  await endpoint.stop();
+  stop.abort();
+  const { led } = service.end();
+  await atMost(endMs, led.then(() => leader.giveBack()));
+}

@@ -1,0 +1,29 @@
+// Connects a process with the API of its cluster.
+import type { KubeOptions } from "./src/cli/kube.ts";
+import { readPlainFile } from "./src/config/plain_file.ts";
+import { DRIVER_NAME } from "./src/csi/identity_service.ts";
+import { KubeClient } from "./src/kube/client.ts";
+import { podServer } from "./src/kube/credentials.ts";
+import { type KubeEvent, KubeEvents } from "./src/kube/events.ts";
+import type { Logger } from "./src/log.ts";
+
+/** The API of a process' cluster. */
+export interface Kube {
+  client: KubeClient;
+  /** Tells an Event about this pod; nothing where the pod has no known name. */
+  tell: (event: KubeEvent) => void;
+  /** Closes the connections. */
+  close: () => void;
+}
+
+/** UsageError when the process does not run in a pod. */
+export function kubeOf({ credentials, pod }: KubeOptions, log: Logger): Kube {
+  const server = podServer({
+    env: (name) => Deno.env.get(name),
+    readTextFile: readPlainFile,
+    folder: credentials,
+  });
+  const client = new KubeClient(server);
+  const events = pod && new KubeEvents({ kube: client, pod, controller: DRIVER_NAME, log });
+  return { client, tell: (event) => events?.tell(event), close: () => server.close() };
+}

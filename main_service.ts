@@ -1,0 +1,168 @@
+// What a controller serves by: nothing until it has a configuration, then that and each later one.
+import type { Leader } from "./main_leader.ts";
+import { ArrayClients } from "./src/arrays/clients.ts";
+import { Fleet } from "./src/arrays/fleet.ts";
+import { registerFleet } from "./src/arrays/fleet_metrics.ts";
+import { holdMs } from "./src/async/hold.ts";
+import { pause } from "./src/async/wait.ts";
+import { adoptConfig, logWarnings } from "./src/config/adopt.ts";
+import type { LoadedConfig } from "./src/config/load.ts";
+import type { Config } from "./src/config/model.ts";
+import { Provisioner } from "./src/controller/provisioner.ts";
+import type { ProbeCall } from "./src/csi/identity_service.ts";
+import { PsoError } from "./src/errors.ts";
+import type { KubeEvent } from "./src/kube/events.ts";
+import type { Logger } from "./src/log.ts";
+import type { Metrics } from "./src/metrics/metrics.ts";
+import { NO_ARRAYS } from "./src/config/arrays/no_arrays.ts";
+import type { ReadinessCheck } from "./src/readiness.ts";
+
+/** How often arrays are asked for their health and room while nothing else happens. */
+const STATUS_INTERVAL_MS = 30_000;
+
+/** What a service is made of. */
+interface ServiceSetup {
+  leader: Leader;
+  metrics: Metrics;
+  log: Logger;
+  /** Tells an Event, where there is an API to tell it. */
+  tell: (event: KubeEvent) => void;
+}
+
+/** What is there once there is a configuration. */
+interface Served {
+  config: Config;
+  clients: ArrayClients;
+  fleet: Fleet;
+  provisioner: Provisioner;
+}
+
+/** The fleet and the provisioner of one controller, from its first configuration on. */
+export class Service {
+  readonly #setup: ServiceSetup;
+  readonly #configured = Promise.withResolvers<void>();
+  readonly #stop = new AbortController();
+  #served: Served | undefined;
+  #isStarted = false;
+  #checks: Promise<void> = Promise.resolve();
+  #led: Promise<void> = Promise.resolve();
+  /** Ends the renewing of the lease. */
+  readonly #leading = new AbortController();
+
+  constructor(setup: ServiceSetup) {
+    this.#setup = setup;
+  }
+
+  /** Takes a configuration up; from the first one on, calls are served. */
+  take(loaded: LoadedConfig): void {
+    const { log, tell } = this.#setup;
+    if (this.#served) this.#change(this.#served, loaded);
+    else this.#begin(loaded);
+    if (loaded.config.arrays.length > 0) return;
+    log.warn("no arrays are configured");
+    tell({ type: "Warning", reason: "NoArrays", action: "ReadConfiguration", note: NO_ARRAYS });
+  }
+
+  #begin(loaded: LoadedConfig): void {
+    const { leader, metrics, log } = this.#setup;
+    const { fence } = leader;
+    const { config } = loaded;
+    logWarnings(loaded, log);
+    const clients = new ArrayClients({ log, fence });
+    const fleet = new Fleet(clients.take(config.arrays), { log, cluster: config.clusterId, fence });
+    clients.onCall = registerFleet(metrics, fleet);
+    const options = () => this.#served?.config ?? config;
+    const provisioner = new Provisioner({ fleet, options, log, fence });
+    this.#served = { config, clients, fleet, provisioner };
+    if (this.#isStarted) this.start();
+    this.#configured.resolve();
+  }
+
+  /**
+   * Asks the arrays from now on, and wants the lease; without a configuration as soon as there is
+   * one.
+   */
+  start(): void {
+    this.#isStarted = true;
+    if (!this.#served) return;
+    this.#checks = this.#served.fleet.run(this.#stop.signal, { intervalMs: STATUS_INTERVAL_MS });
+    this.#led = this.#setup.leader.run(this.#leading.signal);
+  }
+
+  #change(served: Served, changed: LoadedConfig): void {
+    const { log } = this.#setup;
+    served.config = adoptConfig({ current: served.config, changed }, log);
+    served.fleet.replace(served.clients.take(served.config.arrays));
+    log.info("configuration taken up", { arrays: served.config.arrays.length });
+  }
+
+  /** `unavailable` while there is no configuration. */
+  get provisioner(): Provisioner {
+    return this.#need().provisioner;
+  }
+
+  /** storagetopology.enable, as it was first. `unavailable` while there is no configuration. */
+  get topology(): boolean {
+    return this.#need().config.topology.enable;
+  }
+
+  #need(): Served {
+    if (this.#served) return this.#served;
+    throw new PsoError(
+      "unavailable",
+      "this controller has no configuration yet; /readyz on admin.sock tells why",
+    );
+  }
+
+  /** Forgets what is remembered: to be called at a take-over. */
+  coolDown(): void {
+    if (!this.#served) return;
+    this.#served.provisioner.coolDown();
+    void this.#served.fleet.refresh(this.#stop.signal);
+  }
+
+  /** What a Probe is answered: it is held while there is no configuration, as a standby holds it. */
+  async isReady({ leftMs, signal }: ProbeCall): Promise<boolean> {
+    const began = performance.now();
+    if (!this.#served) await this.#awaitConfig({ leftMs, signal });
+    if (!this.#served) return false;
+    const left = leftMs === undefined ? undefined : leftMs - (performance.now() - began);
+    return await this.#setup.leader.isReady(this.#served.fleet, { leftMs: left, signal });
+  }
+
+  async #awaitConfig({ leftMs, signal }: ProbeCall): Promise<void> {
+    const own = new AbortController();
+    const onAbort = () => own.abort();
+    for (const one of [signal, this.#stop.signal]) {
+      if (one.aborted) onAbort();
+      one.addEventListener("abort", onAbort, { once: true });
+    }
+    await Promise.race([this.#configured.promise, pause(holdMs(leftMs), own.signal)])
+      .catch(() => {});
+    own.abort();
+    for (const one of [signal, this.#stop.signal]) one.removeEventListener("abort", onAbort);
+  }
+
+  /** How lease and arrays stand; nothing while there is no configuration. */
+  readiness(): ReadinessCheck[] {
+    return this.#served ? this.#setup.leader.readiness(this.#served.fleet) : [];
+  }
+
+  /** Answers the Probes that are held, so that the endpoint can end. */
+  leave(): void {
+    this.#setup.leader.leave();
+    if (!this.#served) this.#stop.abort();
+  }
+
+  /** Ends what goes on beside the calls, and the renewing of the lease. Never rejects. */
+  end(): { led: Promise<void>; checks: Promise<void> } {
+    this.#stop.abort();
+    this.#leading.abort();
+    return { led: this.#led, checks: this.#checks };
+  }
+
+  /** Logs out of the arrays. */
+  async close(): Promise<void> {
+    await this.#served?.clients.close();
+  }
+}

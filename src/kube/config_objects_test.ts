@@ -1,0 +1,141 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { FakeKubeApi } from "../../tests/support/fake_kube_api.ts";
+import { pause, until } from "../async/wait.ts";
+import { silentLogger } from "../log.ts";
+import { KubeClient } from "./client.ts";
+import { type ConfigObject, ConfigObjects, configPathOf } from "./config_objects.ts";
+
+const SECRET: ConfigObject = { kind: "Secret", namespace: "pso", name: "arrays", key: "pure.json" };
+const MAP: ConfigObject = { kind: "ConfigMap", namespace: "pso", name: "app", key: "app.json" };
+const IN_SECRETS = { collection: "secrets", namespace: "pso", name: "arrays" };
+const IN_MAPS = { collection: "configmaps", namespace: "pso", name: "app" };
+
+interface Bed {
+  api: FakeKubeApi;
+  objects: ConfigObjects;
+  /** What the Secret's key says now; the error's text when it says nothing. */
+  text: () => Promise<string>;
+  signal: AbortSignal;
+}
+
+async function withObjects(
+  prepare: (api: FakeKubeApi) => void,
+  test: (bed: Bed) => Promise<void>,
+): Promise<void> {
+  const api = new FakeKubeApi();
+  prepare(api);
+  const objects = new ConfigObjects({
+    kube: new KubeClient(api.server()),
+    objects: [SECRET, MAP],
+    secretFolder: "/etc/pure",
+    readTextFile: (path) => Promise.resolve(`file ${path}`),
+    log: silentLogger,
+  });
+  const stop = new AbortController();
+  const running = objects.run(stop.signal);
+  const text = () => objects.readTextFile(configPathOf(SECRET)).catch((error) => `${error}`);
+  try {
+    await test({ api, objects, text, signal: stop.signal });
+  } finally {
+    stop.abort();
+    await running;
+  }
+}
+
+const base64 = (text: string) => btoa(text);
+
+Deno.test("ConfigObjects gives the keys of both objects, and of the Secret's folder, and other files as they are", async () => {
+  await withObjects((api) => {
+    api.put(IN_SECRETS, { data: { "pure.json": base64("{}"), "ca.crt": base64("PEM") } });
+    api.put(IN_MAPS, { data: { "app.json": "{debug: true}" } });
+  }, async ({ objects, signal }) => {
+    await objects.changed(10_000, signal);
+    const read = (path: string) => objects.readTextFile(path);
+    deepEqual(
+      await Promise.all([
+        configPathOf(SECRET),
+        configPathOf(MAP),
+        "/etc/pure/ca.crt",
+        "/etc/pure/tokens/fa-1/token",
+      ].map(read)),
+      ["{}", "{debug: true}", "PEM", "file /etc/pure/tokens/fa-1/token"],
+    );
+    await rejects(read("/etc/pure/pure.yaml"), Deno.errors.NotFound, "no mounted file stands in");
+    equal(configPathOf(SECRET), "Secret pso/arrays key pure.json");
+  });
+});
+
+Deno.test("ConfigObjects follows changes, the end and the return of an object, and only of that one", async () => {
+  await withObjects((api) => {
+    api.put({ ...IN_SECRETS, name: "other" }, { data: { "pure.json": base64("other") } });
+    api.put(IN_MAPS);
+  }, async ({ api, objects, text, signal }) => {
+    const next = async () => {
+      await objects.changed(10_000, signal);
+      return await text();
+    };
+    match(await next(), /NotFound: Secret pso\/arrays key pure\.json/);
+    api.put(IN_SECRETS, { data: { "pure.json": base64("one") } });
+    equal(await next(), "one");
+    api.put(IN_SECRETS, { data: { "pure.json": base64("two") } });
+    equal(await next(), "two");
+    api.put(IN_SECRETS, { data: {} });
+    match(await next(), /NotFound/);
+    api.put(IN_SECRETS, { data: { "pure.json": base64("three") } });
+    equal(await next(), "three");
+    api.remove(IN_SECRETS);
+    match(await next(), /NotFound/);
+  });
+});
+
+Deno.test("ConfigObjects keeps what it saw last while the API is silent, and says that it may be old", async () => {
+  await withObjects((api) => {
+    api.put(IN_SECRETS, { data: { "pure.json": base64("one") } });
+    api.put(IN_MAPS);
+  }, async ({ api, objects, text }) => {
+    await until("the first look", async () => await text() === "one", { timeoutMs: 5_000 });
+    api.fault = "forbidden";
+    api.endWatches();
+    await until("the trouble", () => objects.problem !== undefined, { timeoutMs: 5_000 });
+    match(objects.problem ?? "", /403/);
+    equal(await text(), "one");
+    api.fault = undefined;
+    api.put(IN_SECRETS, { data: { "pure.json": base64("two") } });
+    await until("the new one", async () => await text() === "two", { timeoutMs: 10_000 });
+    await until("no trouble", () => objects.problem === undefined, { timeoutMs: 10_000 });
+  });
+});
+
+Deno.test("ConfigObjects says why nothing was ever read, and that is no 'does not exist'", async () => {
+  await withObjects((api) => api.fault = "forbidden", async ({ objects, text, signal }) => {
+    match(await text(), /the Kubernetes API has not answered yet/);
+    await objects.changed(10_000, signal);
+    match(await text(), /unavailable|403/);
+    match(await text(), /secrets.* is answered 403 .*give the service account this right/);
+  });
+});
+
+Deno.test("changed() tells changes that come together once, forgets none, and ends with its signal", async () => {
+  await withObjects((api) => {
+    api.put(IN_SECRETS, { data: {} });
+    api.put(IN_MAPS);
+  }, async ({ api, objects, signal }) => {
+    await objects.changed(10_000, signal);
+    let isTold = false;
+    const quiet = objects.changed(60_000, signal).then(() => isTold = true, () => {});
+    await pause(20);
+    equal(isTold, false);
+    api.put(IN_SECRETS, { data: {} });
+    api.put(IN_MAPS, { data: {} });
+    await quiet;
+    equal(isTold, true);
+    // A change between two waits is told by the second.
+    api.put(IN_MAPS, { data: { a: "b" } });
+    await pause(50);
+    await objects.changed(60_000, signal);
+    const ended = new AbortController();
+    const cut = rejects(objects.changed(60_000, ended.signal));
+    ended.abort();
+    await cut;
+  });
+});

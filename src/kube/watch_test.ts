@@ -1,0 +1,220 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { FakeKubeApi } from "../../tests/support/fake_kube_api.ts";
+import { until } from "../async/wait.ts";
+import type { Fetch } from "../net/https.ts";
+import { Secret } from "../secret.ts";
+import { KubeClient, type KubeObject } from "./client.ts";
+import { KUBE_LIMITS } from "./limits.ts";
+import { KubeWatch } from "./watch.ts";
+
+const PATH = "/api/v1/namespaces/pso/secrets";
+
+interface Bed {
+  api: FakeKubeApi;
+  /** What the handlers were told, in short. */
+  told: string[];
+  /** The pauses that were made. */
+  pauses: number[];
+  /** Waits until the last thing told is so. */
+  tells: (last: string) => Promise<void>;
+}
+
+function nameOf({ metadata }: KubeObject): string {
+  return `${(metadata as { name?: string } | undefined)?.name}`;
+}
+
+/** One watch of the Secrets of a namespace; pauses take no time. */
+async function withWatch(
+  prepare: (api: FakeKubeApi) => void,
+  test: (bed: Bed) => Promise<void>,
+): Promise<void> {
+  const api = new FakeKubeApi();
+  prepare(api);
+  const told: string[] = [];
+  const pauses: number[] = [];
+  const watch = new KubeWatch({
+    kube: new KubeClient(api.server()),
+    collection: { path: PATH },
+    handlers: {
+      begin: () => told.push("begin"),
+      put: (object) => told.push(`put ${nameOf(object)}`),
+      remove: (object) => told.push(`remove ${nameOf(object)}`),
+      listed: () => told.push("listed"),
+      trouble: (problem) => told.push(problem === undefined ? "well" : `trouble ${problem}`),
+    },
+    wait: async (ms) => {
+      pauses.push(ms);
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    random: () => 1,
+  });
+  const stop = new AbortController();
+  const running = watch.run(stop.signal);
+  const tells = (last: string) =>
+    until(last, () => told.at(-1)?.startsWith(last), { timeoutMs: 5_000 }).then(() => {});
+  try {
+    await test({ api, told, pauses, tells });
+  } finally {
+    stop.abort();
+    await running;
+  }
+}
+
+function secret(name: string) {
+  return { collection: "secrets", namespace: "pso", name };
+}
+
+/** How often each kind of call was made. */
+function countsOf({ calls }: FakeKubeApi): { lists: number; watches: number } {
+  const watches = calls.filter((call) => call.includes("watch=true")).length;
+  return { lists: calls.length - watches, watches };
+}
+
+/** Whether a watch listens, at the state of now. */
+const listens = (api: FakeKubeApi) =>
+  until("a watch", () => api.store.watches === 1, { timeoutMs: 5_000 });
+
+Deno.test("KubeWatch lists once, in pages, and tells each change after that", async () => {
+  const count = KUBE_LIMITS.pageItems * 2 + 1;
+  await withWatch((api) => {
+    for (let at = 0; at < count; at++) api.put(secret(`s${at}`));
+    api.put({ ...secret("strange"), namespace: "other" });
+  }, async ({ api, told, tells }) => {
+    await tells("listed");
+    deepEqual(told, [
+      "begin",
+      ...Array.from({ length: count }, (_, at) => `put s${at}`),
+      "listed",
+    ]);
+    equal(countsOf(api).lists, 3);
+    await listens(api);
+    api.put(secret("new"));
+    api.put(secret("new"), { data: {} });
+    api.remove(secret("s0"));
+    await tells("remove s0");
+    deepEqual(told.slice(-3), ["put new", "put new", "remove s0"]);
+  });
+});
+
+Deno.test("a watch that ends goes on from where it was, and what happened between is told", async () => {
+  await withWatch((api) => api.put(secret("a")), async ({ api, told, tells }) => {
+    await listens(api);
+    for (let turn = 0; turn < 5; turn++) {
+      api.put(secret("b"));
+      api.endWatches();
+      api.put(secret("c"));
+      await tells("put c");
+      await listens(api);
+    }
+    const { lists } = countsOf(api);
+    equal(lists, 1);
+    equal(told.filter((one) => one === "put b").length, 5, "each once");
+    equal(told.filter((one) => one === "put c").length, 5);
+  });
+});
+
+Deno.test("a bookmark moves the place where a watch goes on", async () => {
+  await withWatch((api) => api.put(secret("a")), async ({ api }) => {
+    await listens(api);
+    api.put({ ...secret("elsewhere"), namespace: "other" });
+    api.store.bookmark();
+    api.endWatches();
+    await listens(api);
+    match(api.calls.at(-1) ?? "", new RegExp(`resourceVersion=${api.store.version}&`));
+    equal(countsOf(api).lists, 1);
+  });
+});
+
+Deno.test("a state that is too old (410) leads to a new list at once, as an event and as a status", async () => {
+  await withWatch((api) => api.put(secret("a")), async ({ api, told, pauses, tells }) => {
+    await listens(api);
+    api.store.expire();
+    await listens(api);
+    api.put(secret("b"));
+    await tells("put b");
+    deepEqual(told.filter((one) => one === "begin").length, 2);
+    deepEqual(pauses, [], "the first time without a pause");
+    equal(told.some((one) => one.startsWith("trouble")), false);
+  });
+});
+
+/** A client whose server answers one call after another by the script; the last line repeats. */
+function scripted(script: readonly (number | string)[]) {
+  const calls: string[] = [];
+  const fetch: Fetch = ({ path, onLine }) => {
+    const step = script[Math.min(calls.length, script.length - 1)] ?? 500;
+    calls.push(path.includes("watch=true") ? "watch" : path.includes("continue") ? "more" : "list");
+    if (typeof step === "number") return Promise.resolve({ status: step, headers: {}, text: "{}" });
+    if (path.includes("watch=true") && step !== "") onLine?.(step);
+    return Promise.resolve({ status: 200, headers: {}, text: step });
+  };
+  const token = new Secret("");
+  const access = () => Promise.resolve({ fetch, token });
+  return { kube: new KubeClient({ address: "x:1", access, close: () => {} }), calls };
+}
+
+/** Runs a watch over the script until it has paused so often. */
+async function runScript(script: readonly (number | string)[], pausesMax: number) {
+  const { kube, calls } = scripted(script);
+  const stop = new AbortController();
+  const pauses: number[] = [];
+  const troubles: (string | undefined)[] = [];
+  const nothing = () => {};
+  const watch = new KubeWatch({
+    kube,
+    collection: { path: PATH },
+    handlers: {
+      ...{ begin: nothing, put: nothing, remove: nothing, listed: nothing },
+      trouble: (problem) => troubles.push(problem),
+    },
+    wait: (ms) => {
+      pauses.push(ms);
+      if (pauses.length >= pausesMax) stop.abort();
+      return Promise.resolve();
+    },
+    random: () => 1,
+  });
+  await watch.run(stop.signal);
+  return { calls, pauses, troubles };
+}
+
+const LIST = JSON.stringify({ metadata: { resourceVersion: "5" }, items: [] });
+const MORE = JSON.stringify({ metadata: { resourceVersion: "5", continue: "next" }, items: [] });
+const ERROR_410 = JSON.stringify({ type: "ERROR", object: { code: 410, message: "too old" } });
+const ERROR_500 = JSON.stringify({ type: "ERROR", object: { code: 500, message: "etcd is ill" } });
+
+Deno.test("KubeWatch reads the list again when a watch or a page is answered 410, and pauses only at a repetition", async () => {
+  const watch = await runScript([LIST, 410, LIST, ERROR_410], 1);
+  deepEqual(watch.calls.slice(0, 3), ["list", "watch", "list"]);
+  const page = await runScript([MORE, 410, LIST, ERROR_410], 1);
+  deepEqual(page.calls.slice(0, 4), ["list", "more", "list", "watch"]);
+  equal(page.troubles.some((one) => one !== undefined), false);
+});
+
+Deno.test("pauses grow while nothing works, up to a limit, and the trouble is told once", async () => {
+  const { pauses, troubles, calls } = await runScript([503], 12);
+  deepEqual(pauses.slice(0, 4), [500, 1_000, 2_000, 4_000]);
+  ok(pauses.slice(4).every((ms) => ms === KUBE_LIMITS.backoffMs));
+  equal(troubles.length, 1);
+  match(troubles[0] ?? "", /503/);
+  equal(new Set(calls).size, 1);
+});
+
+Deno.test("a watch that fails is tried again from where it was, and the second time the list is read", async () => {
+  for (const fault of [503, ERROR_500, "no JSON", `{"type":"ADDED"}`]) {
+    const { calls, troubles } = await runScript([LIST, fault, fault, LIST, fault], 3);
+    deepEqual(calls.slice(0, 4), ["list", "watch", "watch", "list"], String(fault));
+    match(String(troubles.find((one) => one !== undefined)), /503|etcd is ill|cannot be read/);
+  }
+});
+
+Deno.test("a server that ends every watch at once is not asked without a pause", async () => {
+  const { pauses } = await runScript([LIST, ""], 4);
+  ok(pauses.every((ms, at) => at === 0 || ms >= (pauses[at - 1] ?? 0)), pauses.join());
+});
+
+Deno.test("a list that never ends is given up", async () => {
+  const { calls, troubles } = await runScript([MORE], 1);
+  equal(calls.length, KUBE_LIMITS.pages);
+  match(troubles[0] ?? "", /has more than 1000 pages/);
+});
