@@ -44,6 +44,8 @@ export interface SimulateOptions extends LogFlags {
   listen: ListenAddress;
   /** Arrays without TLS. */
   http: boolean;
+  /** Folder with `token`, `tls.crt` and `tls.key`; then the port of `listen` is not 0. */
+  credentials?: string;
   concurrency: number;
   latencyMs: number;
   dataPlane: DataPlane;
@@ -85,6 +87,7 @@ interface CliContext {
 }
 
 const DEFAULT_ADMIN: ListenAddress = { hostname: "0.0.0.0", port: 9808 };
+const PORT_MAX = 65_535;
 
 /**
  * What the arguments ask for (`pso-bin MODE …` or `--mode=MODE …`). Throws UsageError with the
@@ -183,6 +186,7 @@ function parseNode(flags: Flags, { env, hostname }: CliContext): NodeOptions {
 function parseSimulate(flags: Flags): SimulateOptions {
   const stateDir = flags.text("state");
   const adminAddress = flags.address("admin");
+  const credentials = flags.text("credentials");
   const options: SimulateOptions = {
     mode: "simulate",
     flasharrays: flags.count("flasharrays", { initial: 2, least: 0, most: 100 }),
@@ -190,6 +194,7 @@ function parseSimulate(flags: Flags): SimulateOptions {
     ...(stateDir === undefined ? {} : { stateDir }),
     listen: flags.address("listen") ?? { hostname: "127.0.0.1", port: 0 },
     http: flags.isSet("http"),
+    ...(credentials === undefined ? {} : { credentials }),
     concurrency: flags.count("concurrency", { initial: 16, least: 1, most: 10_000 }),
     latencyMs: flags.count("latency", { initial: 0, least: 0, most: 60_000 }),
     dataPlane: flags.dataPlane(),
@@ -205,7 +210,24 @@ function parseSimulate(flags: Flags): SimulateOptions {
   if (options.flasharrays + options.flashblades === 0) {
     throw new UsageError("--flasharrays and --flashblades are both 0, wanted at least one array");
   }
+  if (credentials !== undefined) checkFixedPorts(options);
   return options;
+}
+
+/** Who knows the token beforehand must know the address, too: no port may be left to chance. */
+function checkFixedPorts({ listen, flasharrays, flashblades }: SimulateOptions): void {
+  if (listen.port === 0) {
+    throw new UsageError(
+      "--credentials needs --listen HOST:PORT with a port that is not 0: clients that know the " +
+        "token beforehand must know the address of each array, too",
+    );
+  }
+  const last = listen.port + flasharrays + flashblades - 1;
+  if (last <= PORT_MAX) return;
+  throw new UsageError(
+    `--listen has the port ${listen.port}, and the last array would have ${last}: choose a port ` +
+      `below ${PORT_MAX + 2 - flasharrays - flashblades}`,
+  );
 }
 
 /**

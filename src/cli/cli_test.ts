@@ -191,6 +191,13 @@ Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", (
   });
 });
 
+Deno.test("parseCommandLine() reads the folder of credentials, and lets the last port be used", () => {
+  const fixed = parse("simulate --credentials /c --listen 0.0.0.0:65533");
+  assert.ok(fixed.mode === "simulate");
+  assert.equal(fixed.credentials, "/c");
+  assert.equal(fixed.listen.port + fixed.flasharrays + fixed.flashblades - 1, 65_535);
+});
+
 Deno.test("parseCommandLine() leaves what follows an admin verb to the verb", () => {
   assert.deepEqual(parse("admin check -f values.yaml --help"), {
     mode: "admin",
@@ -287,6 +294,16 @@ const FAULTS: [string, string][] = [
   ],
   ["simulate --portal 10.0.0.1", "--portal is for the kernel plane only: add --data-plane kernel"],
   ["simulate --data-plane disk", '--data-plane is "disk", wanted one of local, kernel'],
+  [
+    "simulate --credentials /c",
+    "--credentials needs --listen HOST:PORT with a port that is not 0: clients that know the " +
+    "token beforehand must know the address of each array, too",
+  ],
+  [
+    "simulate --credentials /c --listen 0.0.0.0:65534",
+    "--listen has the port 65534, and the last array would have 65536: choose a port below 65534",
+  ],
+  ["simulate --credentials --http", "--credentials needs a value"],
   ["simulate --http=maybe", '--http is "maybe", wanted no value'],
   ["admin", "admin needs a verb first, for example `pso-bin admin check -f values.yaml`"],
   [

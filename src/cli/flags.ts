@@ -153,6 +153,13 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
     },
     { name: "http", meaning: "serve the arrays without TLS" },
     {
+      name: "credentials",
+      value: "DIR",
+      meaning: "folder with the files token, tls.crt and tls.key (with --http the token alone) " +
+        "that every array gets; needs a port in --listen, and each array then has exactly the " +
+        "next one (default: they are made at the first start)",
+    },
+    {
       name: "concurrency",
       value: "N",
       meaning: "calls at once per array, more get status 429 (default 16)",

@@ -237,34 +237,72 @@ Deno.test("createoptions of the volume reach mkfs", () =>
     await test.node.unstage(volume);
   }));
 
-Deno.test("a shared file system of the plane is bound from its mount, and gone from the node when it is not exported", () =>
+/** A file system of the plane that is not exported yet, and what asks for it. */
+async function sharedFileSystem(test: TestNode) {
+  const array = `${test.plane}/fb-1`;
+  const [hosts, folder, image] = [
+    `${array}/hosts/127.0.0.11`,
+    `${array}/fs/7`,
+    `${array}/images/7`,
+  ];
+  for (const path of [hosts, folder, `${array}/images`]) {
+    await Deno.mkdir(path, { recursive: true });
+  }
+  await testRun("truncate", ["-s", "32M", image]);
+  await testRun("mkfs.xfs", ["--unsupported", "-q", image]);
+  const attachment = {
+    protocol: "local",
+    type: "file",
+    array: "fb-1",
+    fileSystem: "k8s-share",
+  } as const;
+  const paths = { stagingPath: `${test.folder}/shared`, targetPath: `${test.folder}/pods/shared` };
+  const capability = mountCapability("", "multi-node-multi-writer");
+  const request = { volumeId: "share", ...paths, attachment, capability, volumeContext: {} };
+  return { hosts, folder, image, paths, request };
+}
+
+Deno.test("a shared file system is one and the same for a node that does not see the simulator's mount of it", () =>
   TestNode.use(async (test) => {
-    const hosts = `${test.plane}/fb-1/hosts/127.0.0.11`;
-    const folder = `${test.plane}/fb-1/fs/7`;
-    await Deno.mkdir(hosts, { recursive: true });
-    await Deno.mkdir(folder, { recursive: true });
-    const attachment = {
-      protocol: "local",
-      type: "file",
-      array: "fb-1",
-      fileSystem: "k8s-share",
-    } as const;
-    const paths = {
-      stagingPath: `${test.folder}/shared`,
-      targetPath: `${test.folder}/pods/shared`,
-    };
-    const capability = mountCapability("", "multi-node-multi-writer");
-    const request = { volumeId: "share", ...paths, attachment, capability, volumeContext: {} };
+    const { hosts, folder, image, paths, request } = await sharedFileSystem(test);
+    await Deno.symlink("../../fs/7", `${hosts}/k8s-share`);
+    // As a simulator in a pod: its mounts are in a namespace of its own, which ends with it.
+    const script = 'mount -t xfs -o loop,nouuid "$0" "$1"; echo; exec cat';
+    const simulator = new Deno.Command("unshare", {
+      args: ["--mount", "--propagation", "private", "sh", "-c", script, image, folder],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const reader = simulator.stdout.getReader();
+    await reader.read();
+    await test.node.stage(request);
+    await test.node.publish({ ...request, readOnly: false });
+    await Deno.writeTextFile(`${paths.targetPath}/file`, "shared");
+    const seen = ["--mount", `--target=${simulator.pid}`, "cat", `${folder}/file`];
+    assert.equal((await testRun("nsenter", seen)).stdout, "shared");
+    assert.deepEqual([...Deno.readDirSync(folder)], [], "its mount is not seen here");
+    await simulator.stdin.close();
+    await reader.cancel();
+    await simulator.status;
+    // The record is lost, and the array does not export it any more.
+    await Deno.remove(`${hosts}/k8s-share`);
+    await test.node.unpublish({ volumeId: "share", ...paths });
+    await Deno.remove(`${test.folder}/state/volumes`, { recursive: true });
+    await test.node.unstage({ volumeId: "share", ...paths });
+    const attached = await testRun("losetup", ["-n", "-O", "NAME", "-j", image]);
+    assert.equal(attached.stdout, "", "the last mount took the loop device along");
+  }));
+
+Deno.test("a shared file system of the plane is mounted from its loop device, and gone from the node when it is not exported", () =>
+  TestNode.use(async (test) => {
+    const { hosts, folder, image, paths, request } = await sharedFileSystem(test);
     assert.equal((await failureOf(test.node.stage(request))).code, "not_found");
     await Deno.symlink("../../fs/7", `${hosts}/k8s-share`);
     assert.match(
       (await failureOf(test.node.stage(request))).message,
-      /is exported, but nothing is mounted at/,
+      /is exported, but no loop device shows its image 7: start the simulator on this host/,
     );
-    const image = `${test.plane}/fb-1/fs.img`;
-    await testRun("truncate", ["-s", "16M", image]);
-    await testRun("mkfs.ext4", ["-q", image]);
-    await testRun("mount", ["-t", "ext4", "-o", "loop", image, folder]);
+    await testRun("mount", ["-t", "xfs", "-o", "loop,nouuid", image, folder]);
     for (let times = 0; times < 2; times++) await test.node.stage(request);
     for (let times = 0; times < 2; times++) {
       await test.node.publish({ ...request, readOnly: false });
@@ -277,10 +315,10 @@ Deno.test("a shared file system of the plane is bound from its mount, and gone f
       await test.node.expand({
         volumeId: "share",
         volumePath: paths.targetPath,
-        requiredBytes: 16 * MiB,
+        requiredBytes: 32 * MiB,
       }),
       {
-        sizeBytes: 16 * MiB,
+        sizeBytes: 32 * MiB,
       },
     );
     await Deno.remove(`${hosts}/k8s-share`);

@@ -31,7 +31,9 @@ function imageBytes(sizeBytes: number): number {
  * ENOSPC, statfs and growth are real. XFS, because it alone grows while mounted without
  * CAP_SYS_RESOURCE, which containers lack (ext4's resize ioctl wants it); `--unsupported` is for
  * sizes below 300 MiB and a small log. Methods are safe to repeat; calls for one id must not
- * overlap; the mounts outlive a killed simulator and are found again by reconcile().
+ * overlap; the mounts outlive a killed simulator and are found again by reconcile(). Nodes mount the
+ * loop device themselves, and may hold it longer than we: an image never gets a second one, because
+ * two would be two file systems that write over each other.
  */
 export class FileSystemImages {
   readonly #images: Images;
@@ -79,12 +81,13 @@ export class FileSystemImages {
     await this.mount(id);
   }
 
-  /** Mounts the image where it is not mounted yet. */
+  /** Mounts the image where it is not mounted yet, by the loop device that it has or by a new one. */
   async mount(id: string): Promise<void> {
     if (this.#mounted.has(id)) return;
     const path = this.mountPath(id);
     Deno.mkdirSync(path, { recursive: true });
-    const device = await this.#attach(this.#images.imagePath(id));
+    const [attached] = await this.#loopDevices(id);
+    const device = attached ?? await this.#attach(this.#images.imagePath(id));
     try {
       // nouuid: a clone has the UUID of its source. allocsize: what XFS allocates ahead of a
       // growing file would count as stored.
@@ -200,15 +203,17 @@ export class FileSystemImages {
     const wanted = new Set(ids);
     for (const id of await this.#found()) {
       this.#mounted.add(id);
-      if (wanted.has(id)) {
-        await this.#run("fsfreeze", ["-u", this.mountPath(id)], { okCodes: [0, 1] });
-      } else await this.unmount(id);
+      if (!wanted.has(id)) await this.unmount(id);
     }
     for (const id of await this.#attachedOnly()) await this.#run("losetup", ["-d", id]);
     for (const { name } of [...Deno.readDirSync(`${this.#images.root}/fs`)]) {
       if (!this.#mounted.has(name)) Deno.removeSync(`${this.#images.root}/fs/${name}`);
     }
-    for (const id of wanted) await this.mount(id);
+    for (const id of wanted) {
+      await this.mount(id);
+      // What nodes hold may be frozen, too, although our own mount is new.
+      await this.#run("fsfreeze", ["-u", this.mountPath(id)], { okCodes: [0, 1] });
+    }
   }
 
   /** Unmounts everything of this array, at the end of the simulator. */

@@ -116,6 +116,30 @@ Deno.test("reconcile() after a crash keeps mounts, mounts what is missing, thaws
   });
 });
 
+Deno.test("a file system that a node still holds is the same one after a start of the simulator: one loop device, thawed", async () => {
+  await withPlane(async (images, plane) => {
+    await images.create("a", 16 * MiB);
+    const image = plane.images.imagePath("a");
+    const devices = async () =>
+      (await testRun("losetup", ["-n", "-O", "NAME", "-j", image])).stdout.trim().split("\n");
+    const [device = ""] = await devices();
+    const node = await Deno.makeTempDir();
+    await testRun("mount", ["-t", "xfs", "-o", "nouuid", device, node]);
+    try {
+      await testRun("fsfreeze", ["-f", images.mountPath("a")]); // killed in the middle of a snapshot
+      await images.stop();
+      const next = new FileSystemImages(plane.images, testRun);
+      await next.reconcile(["a"]);
+      assert.deepEqual(await devices(), [device]);
+      await Deno.writeTextFile(`${node}/f`, "by the node");
+      assert.equal(await Deno.readTextFile(`${next.mountPath("a")}/f`), "by the node");
+    } finally {
+      await testRun("umount", [node]);
+      await Deno.remove(node);
+    }
+  });
+});
+
 Deno.test("a file system mounts on a loop device that somebody marked read-only before", async () => {
   await withPlane(async (images) => {
     const { stdout } = await testRun("losetup", ["-f"]);

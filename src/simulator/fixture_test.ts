@@ -206,3 +206,18 @@ export function firstOf(fleet: { arrays: FleetEntry[] }): FleetEntry {
   if (entry === undefined) throw new Error("no array");
   return entry;
 }
+
+/** The first of `count` ports in a row that nobody has at this moment. */
+export function freePorts(count: number): number {
+  const first = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = first.addr;
+  first.close();
+  try {
+    for (let at = 0; at < count; at++) {
+      Deno.listen({ hostname: "127.0.0.1", port: port + at }).close();
+    }
+    return port;
+  } catch {
+    return freePorts(count);
+  }
+}

@@ -5,7 +5,12 @@ import type { Run } from "../run.ts";
 import type { ObjectLimits } from "./array_context.ts";
 import { ARRAY_KINDS, type ArrayKind } from "./array_kinds.ts";
 import { type ArrayAnswer, ArrayServer } from "./array_server.ts";
-import { certificateFor } from "./certificates.ts";
+import {
+  type Certificate,
+  certificateFor,
+  type Credentials,
+  readCredentials,
+} from "./certificates.ts";
 import { Clock } from "./clock.ts";
 import { controlRoutes, type FleetEntry } from "./control.ts";
 import { Faults } from "./faults.ts";
@@ -42,6 +47,12 @@ export interface SimulateOptions {
   adminAddress?: ListenAddress;
   /** Arrays without TLS. */
   http: boolean;
+  /**
+   * Folder with `token`, `tls.crt` and `tls.key` (readCredentials()) that every array gets; absent =
+   * each has its own. The arrays then have exactly the ports from that of `listen` on, which must
+   * not be 0.
+   */
+  credentials?: string;
   /** Calls at once per array; above: 429. */
   concurrency: number;
   /** Added to every call. */
@@ -114,8 +125,8 @@ function printLine(line: string): void {
  * Starts the arrays, their data plane and the control endpoint, and writes `values.yaml` (Helm
  * values with the fleet) and `arrays.json` (`{control, plane, values, arrays}`) into the state
  * folder. PsoError: `in_use` when another simulator uses the state folder, `unavailable` when a
- * port cannot be bound, the state cannot be read or a tool fails; for the kernel plane also as
- * requireKernel().
+ * port cannot be bound, the state cannot be read or a tool fails, `invalid` as readCredentials();
+ * for the kernel plane also as requireKernel().
  */
 export async function serveFleet(
   options: SimulateOptions,
@@ -140,10 +151,13 @@ interface PortWish {
   listenPort: number;
   /** The array's place in the fleet, from 0. */
   at: number;
+  /** True: clients know the address already. */
+  isFixed: boolean;
 }
 
 /** The ports to try for an array, in order; 0 takes any free one. */
 function portsToTry(options: PortWish): number[] {
+  if (options.isFixed) return [options.listenPort + options.at];
   if (options.saved !== 0) return [options.saved];
   // A neighbour of the wanted port may be taken by somebody else: any free one will do then.
   return options.listenPort === 0
@@ -168,6 +182,7 @@ class Fleet implements ServedFleet {
   readonly #sessions = new Map<string, Sessions>();
   readonly #servers: ArrayServer[] = [];
   readonly #listeners: HttpListener[] = [];
+  #credentials: Credentials | undefined;
   #lock: Deno.FsFile | undefined;
 
   constructor(stateDir: string, options: SimulateOptions, tools: SimulateTools) {
@@ -194,6 +209,8 @@ class Fleet implements ServedFleet {
   }
 
   async start(): Promise<void> {
+    const { credentials, http } = this.#options;
+    if (credentials !== undefined) this.#credentials = readCredentials(credentials, { http });
     await this.#takeLock();
     const served = this.#options.flasharrays + this.#options.flashblades;
     if (this.#options.dataPlane !== "local") await this.#requireKernel(this.#options.dataPlane);
@@ -202,7 +219,7 @@ class Fleet implements ServedFleet {
     }
     await this.#startControl();
     this.#saveRoster();
-    const { dataPlane, http, listen } = this.#options;
+    const { dataPlane, listen } = this.#options;
     const isLocal = dataPlane === "local";
     writeFleetFiles(this, {
       stateDir: this.#stateDir,
@@ -260,14 +277,11 @@ class Fleet implements ServedFleet {
 
   async #startArray(entry: RosterEntry, at: number): Promise<void> {
     const { run, log, onAnswer } = this.#tools;
-    const { http, listen, concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } =
+    const { listen, concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } =
       this.#options;
     const make = ARRAY_KINDS[entry.kind];
-    const certificate = http ? undefined : await certificateFor(entry.name, {
-      folder: `${this.#stateDir}/certificates`,
-      run,
-      hostname: listen.hostname,
-    });
+    entry.token = this.#credentials?.token ?? entry.token;
+    const certificate = await this.#certificateOf(entry);
     const store = new Store(
       stateDir === undefined ? undefined : `${this.#stateDir}/arrays/${entry.name}.journal`,
     );
@@ -300,7 +314,12 @@ class Fleet implements ServedFleet {
         key: Deno.readTextFileSync(certificate.keyPath),
       };
     const listener = await this.#bind(
-      portsToTry({ saved: entry.port, listenPort: listen.port, at }),
+      portsToTry({
+        saved: entry.port,
+        listenPort: listen.port,
+        at,
+        isFixed: this.#credentials !== undefined,
+      }),
       (port) =>
         HttpListener.listen(
           { hostname: listen.hostname, port, certificate: pem },
@@ -315,6 +334,17 @@ class Fleet implements ServedFleet {
       address,
       token: entry.token,
       ...(certificate && { ca: certificate.certPath }),
+    });
+  }
+
+  /** What the array shows itself with; undefined without TLS. */
+  async #certificateOf({ name }: RosterEntry): Promise<Certificate | undefined> {
+    const { http, listen } = this.#options;
+    if (http) return undefined;
+    return this.#credentials?.certificate ?? await certificateFor(name, {
+      folder: `${this.#stateDir}/certificates`,
+      run: this.#tools.run,
+      hostname: listen.hostname,
     });
   }
 

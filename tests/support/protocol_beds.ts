@@ -213,10 +213,11 @@ const localFile = (fake: FakeHost): FileBed => ({
     fileSystem: `fs-${number}`,
   }),
   publish: (number) => {
-    const folder = `${PLANE}/fb-1/mounts/fs-${number}`;
-    fake.folder(folder);
-    fake.link(`${PLANE}/fb-1/hosts/192.0.2.9/fs-${number}`, `../../mounts/fs-${number}`);
-    fake.mount(folder, { number: `7:${number}`, type: "xfs" });
+    const image = `${PLANE}/fb-1/images/id-${number}`;
+    fake.write(image, "");
+    fake.folder(`${PLANE}/fb-1/fs/id-${number}`);
+    fake.link(`${PLANE}/fb-1/hosts/192.0.2.9/fs-${number}`, `../../fs/id-${number}`);
+    fake.loop.attach(image);
   },
 });
 

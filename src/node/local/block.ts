@@ -23,7 +23,7 @@ import type {
   BlockConnection,
 } from "../protocol.ts";
 import type { NodeContext } from "../context.ts";
-import { isInside, linkPath, planeOf, realPlane } from "./plane.ts";
+import { isInside, linkPath, partsOf, planeOf, realPlane, servesFileSystems } from "./plane.ts";
 import type { StageRecord } from "../stage_record.ts";
 
 const SECTOR_BYTES = 512;
@@ -159,18 +159,13 @@ async function devicesOf(
   return free;
 }
 
-/**
- * Loop devices whose file lies in the local plane, but not those of file systems, which the
- * simulator mounts there itself.
- */
+/** Loop devices whose file lies in the local plane and is a volume's, not a file system's. */
 async function owns(context: NodeContext, deviceName: string): Promise<boolean> {
   if (context.localPlane === undefined || !isLoopName(deviceName)) return false;
   const file = await backingFileOf(context.host, deviceName);
-  const plane = await realPlane(context);
-  if (file === undefined || !isInside(file, plane)) return false;
-  const { majorMinor } = await readBlockDevice(context.host, deviceName);
-  const mounted = mountsOfDevice(await readMounts(context.host), { name: deviceName, majorMinor });
-  return !mounted.some((mount) => isInside(mount.target, plane));
+  if (file === undefined || !isInside(file, await realPlane(context))) return false;
+  const parts = partsOf(file);
+  return parts !== undefined && !await servesFileSystems(context, parts.array);
 }
 
 async function detach(

@@ -54,7 +54,42 @@ export async function realPlane(
   } catch (error) {
     throw new PsoError(
       "unavailable",
-      `local plane ${plane} cannot be looked at (${messageOf(error)}): start the simulator`,
+      `local plane ${plane} cannot be looked at (${messageOf(error)}): start the simulator on ` +
+        "this host; its volumes reach no other",
+      { cause: error },
+    );
+  }
+}
+
+/** What the path of an image says. */
+interface ImagePath {
+  array: string;
+  id: string;
+  /** The kernel says that the file behind a loop device was removed. */
+  isDeleted: boolean;
+}
+
+/** Reads `…/<array>/images/<id>`, as the kernel names the file behind a loop device. */
+export function partsOf(file: string): ImagePath | undefined {
+  const [, array, id, deleted] = /\/([^/]+)\/images\/([^/]+?)( \(deleted\))?$/.exec(file) ?? [];
+  if (array === undefined || id === undefined) return undefined;
+  return { array, id, isDeleted: deleted !== undefined };
+}
+
+/** Whether an array of the plane is a FlashBlade: it alone has a folder for its mounts. */
+export async function servesFileSystems(
+  context: Pick<NodeContext, "host" | "localPlane">,
+  array: string,
+): Promise<boolean> {
+  const folder = filePath(context.host, `${planeOf(context)}/${array}/fs`);
+  try {
+    return (await Deno.stat(folder)).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw new PsoError(
+      "unavailable",
+      `local plane ${context.localPlane} cannot be looked at (${messageOf(error)}): start the ` +
+        "simulator on this host",
       { cause: error },
     );
   }
