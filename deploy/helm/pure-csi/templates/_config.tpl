@@ -80,12 +80,8 @@ and of controllerServer.tokenSecrets.
 {{- toJson $secrets -}}
 {{- end -}}
 
-{{/* The sources of the projected volume at /etc/pure in the controller. A Secret of tokens may come later. */}}
-{{- define "pso.secretSources" -}}
-- secret:
-    name: {{ include "pso.secret" . }}
-    items:
-      - {key: {{ include "pso.secretKey" . }}, path: pure.json}
+{{/* The tokens of other Secrets, as sources of a projected volume at /etc/pure; empty without any. A Secret may come later. */}}
+{{- define "pso.tokenSources" -}}
 {{- range $name, $keys := include "pso.tokenSecrets" . | fromJson }}
 - secret:
     name: {{ $name }}
@@ -95,4 +91,13 @@ and of controllerServer.tokenSecrets.
       - {key: {{ $key }}, path: tokens/{{ $name }}/{{ $key }}}
       {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* The same with the arrays themselves. */}}
+{{- define "pso.secretSources" -}}
+- secret:
+    name: {{ include "pso.secret" . }}
+    items:
+      - {key: {{ include "pso.secretKey" . }}, path: pure.json}
+{{- include "pso.tokenSources" . }}
 {{- end -}}
