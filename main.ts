@@ -1,5 +1,6 @@
 // The program: reads its arguments, builds the objects of one mode and connects them. The only
 // reader of Deno.args.
+import { adminContext } from "./main_admin.ts";
 import { runController } from "./main_controller.ts";
 import { runAdminVerb, VERB_LIST } from "./src/admin/commands/commands.ts";
 import { startAdmin } from "./src/admin/server.ts";
@@ -188,11 +189,7 @@ async function runMode(command: CommandLine): Promise<number> {
       await runSimulate(command);
       return RIGHT;
     case "admin":
-      return await runAdminVerb(command.verb, command.args, {
-        print,
-        readTextFile: readPlainFile,
-        env: (name) => Deno.env.get(name),
-      });
+      return await runAdminVerb(command.verb, command.args, adminContext());
   }
 }
 

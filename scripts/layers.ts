@@ -30,7 +30,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   controller: ["arrays/array.ts", "arrays/fleet.ts"],
   node: ["host"],
   csi: ["controller", "node"],
-  admin: ["controller", "arrays", "host"],
+  admin: ["controller", "arrays", "host", "kube"],
 };
 
 /** Packages that belong to some folders only. */

@@ -125,7 +125,7 @@ function waysToAdd(text: string): { what: string; files: string[]; names: string
       return {
         what,
         files: spans.filter((span) =>
-          /^(main|(src|tests|scripts)\/[\w/]+)\.ts$/.test(span) && !span.includes("NAME")
+          /^(main(_\w+)?|(src|tests|scripts)\/[\w/]+)\.ts$/.test(span) && !span.includes("NAME")
         ),
         names: spans.filter((span) => /^[A-Za-z]\w+$/.test(span)),
       };

@@ -14,6 +14,15 @@ export type Feature =
   /** Limits of IOPS and bandwidth per volume. */
   | "qos";
 
+/** One place where nodes reach an array for data. */
+export interface DataPort {
+  protocol: Protocol;
+  /** `host:port` of a portal or of an NFS server; absent for Fibre Channel. */
+  portal?: string;
+  /** Fibre Channel: the port's name, 16 hexadecimal digits. */
+  wwpn?: string;
+}
+
 /** Facts about an array that placement and people look at. Sizes in bytes. */
 export interface ArrayStatus {
   /** The array's own UUID; its first 8 hex digits begin every volume handle. */
@@ -30,6 +39,14 @@ export interface ArrayStatus {
   features: ReadonlySet<Feature>;
   /** Protocols that the array serves now (ports and interfaces that are up). */
   protocols: ReadonlySet<Protocol>;
+  /** What its maker calls the machine; absent when it does not say. */
+  model?: string;
+  /** Where nodes are sent for their data; absent for an array without such a place. */
+  dataPorts?: readonly DataPort[];
+  /** Ports that no node is sent to, and why: each a part of a sentence that names the port. */
+  portFaults?: readonly string[];
+  /** File only: the addresses of its own data interfaces that are up. */
+  dataAddresses?: readonly string[];
   /**
    * Mean microseconds per operation and operations per second over the array's newest sample, both
    * 0 for an idle array; absent if it gave none, or refused the call to this token's role.
@@ -312,6 +329,15 @@ export interface StorageArray {
     options: VolumeListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Volume>>;
+
+  /**
+   * The cluster that each of these volumes belongs to by its tag, by the volume's name in lower
+   * case; volumes without the tag are left out. A FlashBlade has no tags. One call for 100 volumes.
+   */
+  clustersOf(
+    volumes: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, string>>;
 
   /** The live snapshot `volume.suffix`. */
   findSnapshot(name: string, signal?: AbortSignal): Promise<Snapshot | undefined>;

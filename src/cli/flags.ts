@@ -242,6 +242,11 @@ export function dashed(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`;
 }
 
+/** Every mode with its flags as they are typed, for the completion of shells. */
+export function modeWords(): { name: Mode; flags: string[] }[] {
+  return MODES.map((name) => ({ name, flags: FLAGS[name].map((flag) => dashed(flag.name)) }));
+}
+
 /** Help for one mode, or for the whole program. Ends with a line break. */
 export function helpText(mode?: Mode): string {
   if (mode) {

@@ -166,7 +166,7 @@ export class KubeClient {
           method,
           path,
           headers: {
-            authorization: `Bearer ${token.reveal()}`,
+            ...token && { authorization: `Bearer ${token.reveal()}` },
             ...method === "PATCH" && { "content-type": "application/merge-patch+json" },
           },
           body: body && JSON.stringify(body),

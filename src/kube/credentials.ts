@@ -7,7 +7,8 @@ import { KUBE_LIMITS } from "./limits.ts";
 /** A way to the API server, with what lets this process in at this moment. */
 interface KubeAccess {
   fetch: Fetch;
-  token: Secret;
+  /** Absent for those who prove by their certificate who they are. */
+  token?: Secret;
 }
 
 /** The API server of this process' cluster. */

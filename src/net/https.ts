@@ -12,8 +12,10 @@ import { connect as tlsConnect, type PeerCertificate } from "node:tls";
 import { withoutBrackets } from "./address.ts";
 import { trustSystemAuthorities } from "./authorities.ts";
 import { AnswerReader, type HttpResponse, TOO_LARGE, withCode } from "./answer_reader.ts";
+import { type ShownCertificate, shownCertificate } from "./certificate.ts";
 import { plainHex, withColons } from "./fingerprint.ts";
 import { messageOf, PsoError } from "../errors.ts";
+import type { Secret } from "../secret.ts";
 import {
   certificateReason,
   connectionReason,
@@ -89,12 +91,22 @@ export class TransportError extends PsoError {
 /** The answer was larger than is read: fewer objects may be asked for. */
 export class AnswerTooLargeError extends TransportError {}
 
+/** How a client proves who it is by TLS. */
+export interface ClientIdentity {
+  certPem: string;
+  keyPem: Secret;
+}
+
 /** One server, and how much is waited for and read of it. */
 export interface HttpsOptions {
   scheme?: "https" | "http";
   /** Host with `:port` where it is not the scheme's own; IPv6 in brackets. */
   address: string;
   tls: TlsTrust;
+  /** Shown to a server that asks for it. */
+  identity?: ClientIdentity;
+  /** The name that the certificate must have, where that is not the host (default: the host). */
+  serverName?: string;
   /** Longest wait for a connection, TLS included (default 10 s). */
   connectTimeoutMs?: number;
   /** A larger answer is cut off and refused (default 4 MiB). */
@@ -239,6 +251,13 @@ export class HttpsClient {
     return key && createHash("sha256").update(key).digest("hex");
   }
 
+  /** The certificate that the server shows now, without any check. `undefined` as above. */
+  presentedCertificate(): Promise<ShownCertificate | undefined> {
+    return this.#options.scheme === "http"
+      ? Promise.resolve(undefined)
+      : this.#presented(shownCertificate);
+  }
+
   /** Makes a whole handshake of its own, which shows a certificate and proves its key. */
   #presented<T>(read: (certificate: PeerCertificate) => T): Promise<T | undefined> {
     const { connectTimeoutMs = 10_000 } = this.#options;
@@ -298,13 +317,14 @@ export class HttpsClient {
   }
 
   #connectTls(): Promise<Socket> {
-    const { tls, connectTimeoutMs = 10_000 } = this.#options;
+    const { tls, identity, connectTimeoutMs = 10_000 } = this.#options;
     const pin = this.#pin;
     return new Promise((resolve, reject) => {
       const socket = tlsConnect({
         host: this.#host,
         port: this.#port,
-        servername: serverName(this.#host),
+        servername: this.#options.serverName ?? serverName(this.#host),
+        ...(identity ? { cert: identity.certPem, key: identity.keyPem.reveal() } : {}),
         // With a pin the certificate itself is compared below, before the socket is given out.
         rejectUnauthorized: tls.verify && pin === undefined,
         ...(!tls.verify || pin !== undefined

@@ -1,21 +1,43 @@
 // `pso-bin admin check` against simulated arrays.
 import { equal, match } from "node:assert/strict";
-import { runAdminVerb } from "../../src/admin/commands/commands.ts";
 import { testFleet } from "../../src/simulator/fixture_test.ts";
+import { type AdminResult, runAdmin } from "../support/admin_bed.ts";
 
-/** Exit code and output of `admin check` for entries that `entries` makes of the fleet. */
-async function checked(
-  entries: { MgmtEndPoint: string; APIToken: string }[],
-): Promise<{ code: number; said: string }> {
-  const printed: string[] = [];
-  const code = await runAdminVerb("check", ["-f", "v"], {
-    print: (text) => void printed.push(text),
-    readTextFile: () =>
-      Promise.resolve(JSON.stringify({ arrays: { FlashArrays: entries }, clusterID: "k8s" })),
-    env: () => undefined,
-  });
-  return { code, said: printed.join("") };
+/** An entry of the values file. */
+interface Entry {
+  MgmtEndPoint: string;
+  APIToken: string;
 }
+
+/** How `admin check` ends for these entries. */
+function checked(entries: Entry[], ...words: string[]): Promise<AdminResult> {
+  const v = JSON.stringify({ arrays: { FlashArrays: entries }, clusterID: "k8s" });
+  return runAdmin(["check", "-f", "v", ...words], { files: { v } });
+}
+
+Deno.test("admin check tells each thing that it looked at of a healthy array", async () => {
+  const served = await testFleet({ flasharrays: 1 });
+  try {
+    const [array] = served.arrays;
+    const entry = { MgmtEndPoint: `http://${array?.address}`, APIToken: array?.token ?? "" };
+    const { code, said } = await checked([entry]);
+    equal(code, 0, said);
+    const looks = [...said.matchAll(/^ {2}OK {4}([a-z]+) /gm)].map(([, check]) => check);
+    equal(
+      looks.join(" "),
+      "values name tcp tls rest token array role room data clock identity prefix",
+    );
+    match(said, /^ {2}OK {4}rest +it offers 2\.0 to 2\.38, and REST 2\.38 is used$/m);
+    match(said, /^ {2}OK {4}array +fa-1, FA-X20R4, Purity 6\.8\.2, features: clone, qos$/m);
+    equal(said.includes(entry.APIToken), false);
+    const { arrays } = JSON.parse((await checked([entry], "-o", "json")).said);
+    equal(arrays[0].model, "FA-X20R4");
+    equal(arrays[0].mayChange, true);
+    equal(arrays[0].dataPorts.length, 8);
+  } finally {
+    await served.stop();
+  }
+});
 
 Deno.test("admin check fails when one array is listed by its address and by its name", async () => {
   const served = await testFleet({ flasharrays: 1 });
@@ -30,7 +52,7 @@ Deno.test("admin check fails when one array is listed by its address and by its 
     equal(code, 1);
     match(
       said,
-      /^FAIL arrays\.FlashArrays\[1\] localhost:\d+ is the same array as arrays\.FlashArrays\[0\] 127\.0\.0\.1:\d+: remove one of the two entries$/m,
+      /^ {2}FAIL {2}identity +localhost:\d+ is the same array as 127\.0\.0\.1:\d+ \(fa-1\): remove one of the two entries$/m,
     );
   } finally {
     await served.stop();
@@ -47,13 +69,67 @@ Deno.test("admin check fails for a user whose role lets it only read, and makes 
     const MgmtEndPoint = `http://${array?.address}`;
     const { code, said } = await checked([{ MgmtEndPoint, APIToken: array?.token ?? "" }]);
     equal(code, 1);
-    match(said, /^OK {3}arrays\.FlashArrays\[0\]/m);
-    match(said, /^FAIL arrays\.FlashArrays\[0\] .* may not be changed: .*role Storage Admin$/m);
+    match(said, /^ {2}OK {4}token +it is accepted$/m);
+    match(said, /^ {2}FAIL {2}role +the array may not be changed: .*role Storage Admin$/m);
     const report = await (await fetch(`${served.control}/requests`)).json();
     const changes = report.last.filter(({ method, path }: { method: string; path: string }) =>
       method !== "GET" && !/log(in|out)$/.test(path)
     );
     equal(changes.length, 1);
+  } finally {
+    await served.stop();
+  }
+});
+
+Deno.test("admin check fails for a token that the array does not know, and says how to make one", async () => {
+  const served = await testFleet({ flasharrays: 1 });
+  try {
+    const APIToken = "00000000-1111-2222-3333-444444444444";
+    const { code, said } = await checked([
+      { MgmtEndPoint: `http://${served.arrays[0]?.address}`, APIToken },
+    ]);
+    equal(code, 1);
+    match(said, /^ {2}FAIL {2}token +.*refuses the API token.*pureadmin create --api-token/m);
+    equal(said.includes(APIToken), false);
+  } finally {
+    await served.stop();
+  }
+});
+
+Deno.test("admin check warns of volumes of our prefix that have the tag of another cluster", async () => {
+  const served = await testFleet({ flasharrays: 1 });
+  try {
+    const [array] = served.arrays;
+    const [address, token] = [`http://${array?.address}`, array?.token ?? ""];
+    const session = await fetch(`${address}/api/2.26/login`, {
+      method: "POST",
+      headers: { "api-token": token },
+    });
+    await session.body?.cancel();
+    const headers = { "x-auth-token": session.headers.get("x-auth-token") ?? "" };
+    const rest = async (method: string, path: string, body: unknown) => {
+      const answer = await fetch(`${address}/api/2.26/${path}`, {
+        method,
+        headers,
+        body: JSON.stringify(body),
+      });
+      await answer.body?.cancel();
+      equal(answer.status, 200, path);
+    };
+    const name = (digit: string) => `k8s-pvc-${digit.repeat(8)}-0000-4000-8000-000000000000`;
+    for (const digit of ["1", "2"]) {
+      await rest("POST", `volumes?names=${name(digit)}`, { provisioned: 1048576 });
+    }
+    await rest("PUT", `volumes/tags/batch?resource_names=${name("2")}`, [
+      { key: "cluster", value: "other" },
+    ]);
+    const { code, said } = await checked([{ MgmtEndPoint: address, APIToken: token }]);
+    equal(code, 0, "it is a warning");
+    match(
+      said,
+      /^ {2}WARN {2}prefix +2 volumes of the prefix k8s-: 1 have the tag of another cluster \(other\): k8s-pvc-22222222-/m,
+    );
+    match(said, /^ +-> two clusters must not share a clusterID/m);
   } finally {
     await served.stop();
   }

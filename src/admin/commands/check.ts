@@ -1,257 +1,192 @@
-import { parseArgs } from "@std/cli/parse-args";
-import { proveRole } from "../../arrays/proofs.ts";
-import { openArray } from "../../arrays/open.ts";
-import { loadConfig } from "../../config/load.ts";
-import type { ArrayConfig, Config } from "../../config/model.ts";
-import { ConfigError, problemText } from "../../config/problems.ts";
-import { messageOf, UsageError } from "../../errors.ts";
-import { type Protocol, protocolsOfSanType, REAL_FILE_PROTOCOLS } from "../../protocols.ts";
-import { type Finding, reportOf } from "../../host/check/finding.ts";
-import { checkHost } from "../../host/check/host_check.ts";
+import type { Config } from "../../config/model.ts";
+import { UsageError } from "../../errors.ts";
 import { NAMESPACES, type Namespaces } from "../../host/host.ts";
-import { createRun } from "../../host/tools/command.ts";
-import { HttpsClient } from "../../net/https.ts";
-import { silentLogger } from "../../log.ts";
-import { formatSize } from "../../size.ts";
+import { maskSecrets } from "../../secret.ts";
+import { type ArrayFacts, factsOf } from "../check/array_facts.ts";
+import type { ArrayLook } from "../check/array_look.ts";
+import { lookAtArrays } from "../check/arrays_look.ts";
+import { lookAtCluster } from "../check/cluster_look.ts";
+import { type Found, type FoundLevel, worstOf } from "../check/found.ts";
+import { tellPrefix } from "../check/prefix_look.ts";
+import { claimedNames, claimedVolumes } from "../check/volume_look.ts";
+import { readConfiguration } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
-import { listedTwice } from "./listed_twice.ts";
+import { type HostReport, lookAtHost } from "./host_report.ts";
+import type { KubeTarget } from "./kube_target.ts";
+import { structured } from "./output.ts";
+import { type Counts, countsOf, findingsTable } from "./report.ts";
+import { choiceOf, type SourceChoice, sourceFor, targetFor } from "./sources.ts";
+import { COMMON_FLAGS, type Format, VerbFlags, type VerbUse } from "./verb_flags.ts";
 
-/** What `pso-bin admin check --help` prints. */
-export const CHECK_HELP =
-  `Checks a values file, every unknown key included, and asks each array that it names: certificate,
-login, version, room, and whether the user's role lets it change anything. With --node also how this
-host is prepared to attach volumes: tools, initiator names, services, multipath, udev, NFS, clock.
+/** `pso-bin admin check`, as help and completion show it. */
+export const CHECK: VerbUse = {
+  name: "check",
+  meaning: "checks a configuration, its arrays, the cluster, and with --node this host",
+  text:
+    `Checks a configuration, every unknown key included, asks each array that it names, and looks at the
+driver in a cluster. It changes nothing. The configuration is a values file; without -f it is the
+Secret and the ConfigMap of the installation in the cluster, or in a pod of the chart what is mounted.
 
-Usage: pso-bin admin check -f values.yaml [--offline]
-       pso-bin admin check --node [-f values.yaml] [--host-root DIR] [--host-tools HOW]
-
-Flags:
-  -f FILE           values.yaml with the configuration; with --node it may be left out
-  --offline         look at the file only, ask no array
-  --node            check this host too; its clock against the arrays' when there are any
-  --host-root DIR   where the root of the host is mounted (default /host)
-  --host-tools HOW  run the host's tools by nsenter or chroot, or direct (default nsenter)
-  --help            print this
-
-This program reads /proc, /sys and /dev only below another folder than /. In a node's pod that is
-/host. On a plain host make it first:
+Of each array: its name and connection, certificate (with the SHA-256 fingerprint that
+\`CertFingerprint\` can pin after you compared it with the array's own), REST versions, token, whether
+the user's role lets it change anything (proved without a change), model, version, features, room,
+data ports and whether they answer from here, clock, whether another entry leads to it, and whether
+another cluster uses the prefix of our volumes.
+Of the cluster: CSIDriver, classes, CRDs of snapshots, the controller and who leads, sidecars, nodes
+and what they can attach by, PersistentVolumes that still need the driver.`,
+  usage: [
+    "-f values.yaml [--offline]",
+    "[--kubeconfig FILE] [--context NAME] [-n NAMESPACE] [-f values.yaml]",
+    "--node [-f values.yaml] [--host-root DIR] [--host-tools HOW]",
+  ],
+  flags: [
+    COMMON_FLAGS.values,
+    ...COMMON_FLAGS.kube,
+    { name: "offline", meaning: "look at the file only: ask no array and no cluster" },
+    {
+      name: "node",
+      meaning: "check this host too; its clock against the arrays' when there are any",
+    },
+    {
+      name: "host-root",
+      value: "DIR",
+      meaning: "where the root of the host is mounted (default /host)",
+    },
+    {
+      name: "host-tools",
+      value: "HOW",
+      meaning: "run the host's tools by nsenter or chroot, or direct (default nsenter)",
+      choices: NAMESPACES,
+    },
+    ...COMMON_FLAGS.output,
+    COMMON_FLAGS.help,
+  ],
+  example: {
+    line: "pso-bin admin check -f values.yaml",
+    what: "before you install, with the file that you will give to Helm",
+  },
+  notes:
+    `With --node: this program reads /proc, /sys and /dev only below another folder than /. In a node's
+pod that is /host. On a plain host make it first:
   mkdir -p /host && mount --rbind / /host && mount --make-rslave /host
 and take it away with: umount -R /host
 
-Prints one line per finding: OK, WARN or FAIL. For each array it prints the SHA-256 fingerprint of
-the certificate that it presents, which \`CertFingerprint\` can pin after you compared it with the
-array's own.
-Exit codes: 0 nothing failed, 1 an array failed or the host cannot use what flasharray.sanType asks
-for, 2 wrong use or configuration.
-`;
+Exit codes: 0 nothing failed (there may be warnings), 1 something failed, or the host cannot use what
+flasharray.sanType asks for, 2 wrong use or configuration.`,
+};
 
-const WAIT_MS = 30_000;
-/** The Date of an answer has whole seconds, and the answer was on its way. */
-const CLOCK_TOLERANCE_MS = 5_000;
-
-interface Options {
-  file?: string;
+interface Options extends SourceChoice {
   offline: boolean;
   /** With --node. */
   host?: { root: string; namespaces: Namespaces };
+  format: Format;
+  wide: boolean;
 }
 
-function optionsOf(args: string[]): Options {
-  const known = { string: ["f", "host-root", "host-tools"], boolean: ["offline", "node"] };
-  const { _: words, f, offline, node, "host-root": root, "host-tools": tools, ...unknown } =
-    parseArgs(args, known);
-  const [strange] = [...Object.keys(unknown).map((name) => `--${name}`), ...words];
-  if (strange !== undefined) {
+function optionsOf(flags: VerbFlags): Options {
+  const namespaces = flags.choice("host-tools", NAMESPACES) ?? "nsenter";
+  const offline = flags.isSet("offline");
+  const choice = choiceOf(flags);
+  if (offline && choice.isKubeAsked) {
     throw new UsageError(
-      `Unknown argument ${strange} of admin check: see pso-bin admin check --help`,
+      "--offline asks no cluster: leave it out, or --kubeconfig, --context and -n",
     );
   }
-  const file = typeof f === "string" && f !== "" ? f : undefined;
-  if (file === undefined && node !== true) {
-    throw new UsageError("admin check needs a values file: pso-bin admin check -f values.yaml");
-  }
-  const namespaces = NAMESPACES.find((one) => one === (tools ?? "nsenter"));
-  if (namespaces === undefined) {
-    throw new UsageError(
-      `--host-tools is ${JSON.stringify(tools)}, wanted one of ${NAMESPACES.join(", ")}`,
-    );
-  }
-  const host = node === true
-    ? { root: typeof root === "string" && root !== "" ? root : "/host", namespaces }
-    : undefined;
-  return { file, offline: offline === true, host };
+  return {
+    ...choice,
+    offline,
+    host: flags.isSet("node")
+      ? { root: flags.text("host-root") ?? "/host", namespaces }
+      : undefined,
+    format: flags.format(),
+    wide: flags.isSet("wide"),
+  };
+}
+
+/** Everything that was found, as `-o json` has it. */
+interface CheckReport {
+  result: FoundLevel;
+  counts: Counts;
+  findings: Found[];
+  arrays: ArrayFacts[];
+  host?: HostReport["findings"];
 }
 
 /** `pso-bin admin check`: changes nothing, anywhere. */
 export async function check(args: string[], context: AdminContext): Promise<number> {
-  const options = optionsOf(args);
-  const { print } = context;
+  const options = optionsOf(new VerbFlags(CHECK, args));
+  const { file, isKubeAsked, offline } = options;
+  const isHostAlone = options.host !== undefined && file === undefined && !isKubeAsked;
+  const target = isHostAlone || (offline && !isKubeAsked)
+    ? undefined
+    : await targetFor(options, context);
   try {
-    const config = options.file === undefined ? undefined : await readConfig(options.file, context);
-    const arrays = options.offline ? [] : config?.arrays ?? [];
-    const results = await Promise.all(arrays.map(checkArray));
-    for (const { lines } of results) print(lines.map((line) => `${line}\n`).join(""));
-    const twice = listedTwice(results);
-    print(twice.map((line) => `${line}\n`).join(""));
-    const isHostRight = await checkThisHost(options, { config, arrays, context });
-    return isHostRight && twice.length === 0 && results.every(({ ok }) => ok) ? 0 : 1;
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    for (const problem of error.problems) {
-      print(`${problem.severity === "error" ? "FAIL" : "WARN"} ${problemText(problem)}\n`);
-    }
-    return 2;
-  }
-}
-
-async function readConfig(
-  file: string,
-  { print, readTextFile, env }: AdminContext,
-): Promise<Config> {
-  const { config, warnings } = await loadConfig({
-    valuesFile: file,
-    mode: "admin",
-    strict: true,
-    readTextFile,
-    env,
-  });
-  for (const problem of warnings) print(`WARN ${problemText(problem)}\n`);
-  print(
-    `OK   ${file}: ${config.arrays.length} array${
-      config.arrays.length === 1 ? "" : "s"
-    }, volumes are named ${config.clusterId}-…\n`,
-  );
-  return config;
-}
-
-/** What the check of this host compares it with. */
-interface HostCheck {
-  /** Absent without a values file. */
-  config?: Config;
-  /** The arrays whose clocks are compared; none with --offline. */
-  arrays: readonly ArrayConfig[];
-  context: AdminContext;
-}
-
-/** True when nothing was asked of this host, or it can do what the values file asks for. */
-async function checkThisHost(
-  { host }: Options,
-  { config, arrays, context }: HostCheck,
-): Promise<boolean> {
-  if (!host) return true;
-  const run = createRun({
-    namespaces: host.namespaces,
-    hostRoot: host.root,
-    log: silentLogger,
-    path: context.env("PATH"),
-  });
-  const findings = await checkHost({ ...host, run }, {
-    multipath: config?.flasharray.multipath ?? true,
-  });
-  const clocks = await Promise.all(arrays.map(clockFinding));
-  const { text, isUsable } = reportOf(
-    [...findings, ...clocks.flat()],
-    config && wantedProtocols(config),
-  );
-  context.print(text);
-  return isUsable;
-}
-
-/**
- * What the arrays of a values file ask of a node; `undefined` when that is nothing in particular.
- */
-function wantedProtocols({ arrays, flasharray }: Config): Protocol[] | undefined {
-  const block = arrays.some(({ kind }) => kind === "flasharray")
-    ? protocolsOfSanType(flasharray.sanType) ?? []
-    : [];
-  const wanted: Protocol[] = arrays.some(({ kind }) => kind === "flashblade")
-    ? [...block, ...REAL_FILE_PROTOCOLS]
-    : block;
-  return wanted.length > 0 ? wanted : undefined;
-}
-
-/**
- * How far the clock of this host is from an array's, by the Date of its answer (RFC 9110 6.6.1).
- * One that does not answer was told above.
- */
-async function clockFinding(
-  { scheme, managementAddress: address, tls }: ArrayConfig,
-): Promise<Finding[]> {
-  const client = new HttpsClient({ scheme, address, tls });
-  try {
-    const askedMs = Date.now();
-    const { headers } = await client.fetch({
-      method: "GET",
-      path: "/api/api_version",
-      signal: AbortSignal.timeout(WAIT_MS),
+    const source = isHostAlone
+      ? undefined
+      : await sourceFor(options, { verb: CHECK.name, target, context });
+    const read = source && await readConfiguration(source);
+    const config = read?.loaded?.config;
+    const cluster = target && await lookAtCluster(target.cluster, {
+      now: context.now,
+      topology: config?.topology.enable ?? false,
+      progress: context.progress,
     });
-    const aheadMs = (askedMs + Date.now()) / 2 - Date.parse(headers.date ?? "");
-    if (Number.isNaN(aheadMs)) return [];
-    if (Math.abs(aheadMs) <= CLOCK_TOLERANCE_MS) {
-      return [{
-        area: "time",
-        level: "ok",
-        what: `the clock agrees with that of array ${address}`,
-      }];
-    }
-    const seconds = Math.round(Math.abs(aheadMs) / 1000);
-    const what = `the clock of this host is ${seconds} s ${
-      aheadMs > 0 ? "ahead of" : "behind"
-    } that of array ${address}`;
-    return [{
-      area: "time",
-      level: "warn",
-      what,
-      fix: "give host and array one time source (NTP)",
-    }];
-  } catch {
-    return [];
+    const looks = config === undefined || offline
+      ? []
+      : await lookAtArrays(config, { now: context.now, progress: context.progress });
+    if (config) await tellPrefixes(looks, { config, target });
+    const host = options.host &&
+      await lookAtHost({ ...options.host, path: context.env("PATH") }, { config, looks });
+    const lists = [read?.found, target?.found, cluster, ...looks.map(({ found }) => found)];
+    const findings = lists.flatMap((list) => list?.all ?? []);
+    print({ findings, arrays: looks.map(factsOf), host }, { options, context });
+    await Promise.all(looks.map((look) => look.close()));
+    if (read && !read.loaded) return 2;
+    return worstOf(findings) === "fail" || host?.isUsable === false ? 1 : 0;
   } finally {
-    client.close();
+    target?.close();
   }
 }
 
-/** What was found out about one entry. */
-interface ArrayResult {
-  ok: boolean;
-  /** As messages name the entry. */
-  entry: string;
-  /** The array's own id; absent when it did not answer. */
-  id?: string;
-  /** As `StorageArray.serverKey`. */
-  key?: string;
-  lines: string[];
+/** What the prefix of our volumes is compared with. */
+interface PrefixScope {
+  config: Config;
+  target: KubeTarget | undefined;
 }
 
-async function checkArray(config: ArrayConfig): Promise<ArrayResult> {
-  const { scheme, tls, managementAddress: address } = config;
-  const open = openArray(config, { log: silentLogger });
-  const lines: string[] = [];
-  const entry = `${config.path} ${address}`;
-  const signal = AbortSignal.timeout(WAIT_MS);
-  const fingerprint = scheme === "https"
-    ? await new HttpsClient({ address, tls }).presentedFingerprint()
-    : undefined;
-  if (fingerprint !== undefined) {
-    lines.push(`     its certificate has the SHA-256 fingerprint ${fingerprint}`);
+async function tellPrefixes(
+  looks: readonly ArrayLook[],
+  { config, target }: PrefixScope,
+): Promise<void> {
+  // Without the right to list them, only the tags tell.
+  const claimed = target &&
+    await claimedVolumes(target.cluster.kube).then(claimedNames, () => undefined);
+  await Promise.all(looks.map(async ({ array, found }) => {
+    if (array === undefined) return;
+    await tellPrefix(array, { cluster: config.clusterId, found, claimed });
+  }));
+}
+
+type Unjudged = Omit<CheckReport, "result" | "counts" | "host"> & { host?: HostReport };
+
+function print(
+  { host, ...report }: Unjudged,
+  { options, context }: { options: Options; context: AdminContext },
+): void {
+  const { format, wide } = options;
+  const { findings } = report;
+  if (format !== "table") {
+    const whole: CheckReport = {
+      result: host?.isUsable === false ? "fail" : worstOf(findings),
+      counts: countsOf(findings),
+      ...report,
+      host: host?.findings,
+    };
+    context.print(structured(whole, format));
+    return;
   }
-  try {
-    const { id, name, version, restVersion, capacityBytes, usedBytes, protocols } = await open.array
-      .status(signal);
-    const room = `${formatSize(usedBytes)} of ${formatSize(capacityBytes)} used`;
-    const served = [...protocols].join(", ") || "no protocol";
-    lines.unshift(
-      `OK   ${entry}: ${name}, Purity ${version}, REST ${restVersion}, ${room}, ` +
-        `serves ${served}`,
-    );
-    const refused = await proveRole(open.array, signal).then(() => undefined, messageOf);
-    if (refused !== undefined) lines.push(`FAIL ${entry} may not be changed: ${refused}`);
-    const key = await open.array.serverKey();
-    return { ok: refused === undefined, entry, id, key, lines };
-  } catch (error) {
-    lines.unshift(`FAIL ${entry}: ${messageOf(error)}`);
-    return { ok: false, entry, lines };
-  } finally {
-    await open.close();
+  if (findings.length > 0) {
+    context.print(findingsTable(findings, { colours: context.colours, wide }));
   }
+  if (host) context.print(maskSecrets(host.text));
 }

@@ -1,28 +1,29 @@
 import { UsageError } from "../../errors.ts";
 import { nearest } from "../../nearest.ts";
-import { check, CHECK_HELP } from "./check.ts";
+import { ARRAYS, arrays } from "./arrays.ts";
+import { CHECK, check } from "./check.ts";
+import { COMPLETION, completionOf } from "./completion.ts";
 import type { AdminContext } from "./context.ts";
+import { NODES, nodes } from "./nodes.ts";
+import { helpOf, type VerbUse } from "./verb_flags.ts";
+import { VOLUMES, volumes } from "./volumes.ts";
 
 interface Verb {
-  /** One line for the list of verbs. */
-  meaning: string;
-  help: string;
+  use: VerbUse;
   /** Gives back the exit code. */
   run: (args: string[], context: AdminContext) => Promise<number>;
 }
 
-const VERBS: Readonly<Record<string, Verb>> = {
-  check: {
-    meaning: "checks a values file, every array that it names, and with --node this host",
-    help: CHECK_HELP,
-    run: check,
-  },
-};
+const VERBS: readonly Verb[] = [
+  { use: CHECK, run: check },
+  { use: ARRAYS, run: arrays },
+  { use: VOLUMES, run: volumes },
+  { use: NODES, run: nodes },
+  { use: COMPLETION, run: completionOf(() => VERB_LIST) },
+];
 
 /** Every verb and what it does, for `pso-bin admin --help`. */
-export const VERB_LIST: readonly { name: string; meaning: string }[] = Object.entries(VERBS).map((
-  [name, { meaning }],
-) => ({ name, meaning }));
+export const VERB_LIST: readonly VerbUse[] = VERBS.map(({ use }) => use);
 
 /**
  * Runs `pso-bin admin VERB …` and gives back the exit code. UsageError for a verb that does not
@@ -33,9 +34,9 @@ export async function runAdminVerb(
   args: string[],
   context: AdminContext,
 ): Promise<number> {
-  const found = VERBS[verb];
+  const found = VERBS.find(({ use }) => use.name === verb);
   if (!found) {
-    const known = Object.keys(VERBS);
+    const known = VERBS.map(({ use }) => use.name);
     const near = nearest(verb, known);
     throw new UsageError(
       `Unknown verb ${JSON.stringify(verb)}: ${
@@ -44,7 +45,7 @@ export async function runAdminVerb(
     );
   }
   if (args.includes("--help") || args.includes("-h")) {
-    context.print(found.help);
+    context.print(helpOf(found.use));
     return 0;
   }
   return await found.run(args, context);

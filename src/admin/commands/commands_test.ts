@@ -1,23 +1,6 @@
-import { equal, match, rejects } from "node:assert/strict";
-import { runAdminVerb, VERB_LIST } from "./commands.ts";
-
-function bed(files: Record<string, string> = {}) {
-  const printed: string[] = [];
-  const readTextFile = (path: string) => {
-    const text = files[path];
-    return text === undefined
-      ? Promise.reject(new Deno.errors.NotFound(path))
-      : Promise.resolve(text);
-  };
-  return {
-    context: {
-      print: (text: string) => void printed.push(text),
-      readTextFile,
-      env: () => undefined,
-    },
-    said: () => printed.join(""),
-  };
-}
+import { equal, match, ok, rejects } from "node:assert/strict";
+import { runAdmin } from "../../../tests/support/admin_bed.ts";
+import { VERB_LIST } from "./commands.ts";
 
 const FLEET = `
 arrays:
@@ -27,93 +10,131 @@ arrays:
 `;
 
 Deno.test("runAdminVerb() names the nearest verb for one that does not exist", async () => {
-  await rejects(runAdminVerb("chek", [], bed().context), {
+  await rejects(runAdmin(["chek"]), {
     code: "invalid",
     message: 'Unknown verb "chek": did you mean check?',
   });
 });
 
-Deno.test("VERB_LIST holds the verbs that runAdminVerb() knows", async () => {
-  for (const { name } of VERB_LIST) {
-    const { context, said } = bed();
-    equal(await runAdminVerb(name, ["--help"], context), 0);
-    match(said(), new RegExp(`Usage: pso-bin admin ${name} `));
+Deno.test("every verb has a help with its use, its flags, one example and the exit codes", async () => {
+  for (const { name, flags, example } of VERB_LIST) {
+    const { code, said } = await runAdmin([name, "--help"]);
+    equal(code, 0);
+    match(said, new RegExp(`\n\nUsage: pso-bin admin ${name}( |\n)`));
+    for (const flag of flags) match(said, new RegExp(`^  -{1,2}${flag.name}\\b`, "m"));
+    equal(said.match(/^Example: /gm)?.length, 1, name);
+    ok(example.line.includes(`pso-bin admin ${name}`), name);
+    match(said, /^Exit codes: 0 /m, name);
+    for (const line of said.split("\n")) ok([...line].length <= 110, `${name}: ${line}`);
   }
-  equal(VERB_LIST.map(({ name }) => name).join(), "check");
-});
-
-Deno.test("runAdminVerb() prints a verb's help", async () => {
-  const { context, said } = bed();
-  equal(await runAdminVerb("check", ["--help"], context), 0);
-  match(said(), /Usage: pso-bin admin check -f values\.yaml/);
 });
 
 Deno.test("admin check refuses wrong use with what would be right", async () => {
-  await rejects(runAdminVerb("check", [], bed().context), {
-    message: "admin check needs a values file: pso-bin admin check -f values.yaml",
+  await rejects(runAdmin(["check"]), {
+    message:
+      "admin check needs a values file or a cluster: pso-bin admin check -f values.yaml, or " +
+      "--kubeconfig FILE",
   });
-  await rejects(runAdminVerb("check", ["--node", "--host-tools", "ssh"], bed().context), {
+  await rejects(runAdmin(["check", "--node", "--host-tools", "ssh"]), {
     message: '--host-tools is "ssh", wanted one of direct, chroot, nsenter',
   });
-  await rejects(runAdminVerb("check", ["-f", "v", "--offlin"], bed().context), {
-    message: /^Unknown argument --offlin of admin check/,
+  await rejects(runAdmin(["check", "-f", "v", "--offlin"]), {
+    message:
+      "Unknown argument --offlin of admin check: did you mean --offline? see pso-bin admin " +
+      "check --help",
+  });
+  await rejects(runAdmin(["check", "values.yaml"]), {
+    message: 'Unknown argument "values.yaml" of admin check: see pso-bin admin check --help',
+  });
+  await rejects(runAdmin(["check", "-f"]), { message: "-f needs a value" });
+  await rejects(runAdmin(["check", "-f", "v", "-o", "xml"]), {
+    message: '-o is "xml", wanted one of table, json, yaml',
+  });
+  await rejects(runAdmin(["check", "-f", "v", "--offline", "-n", "pso"]), {
+    message: /^--offline asks no cluster/,
   });
 });
 
 Deno.test("admin check --offline says OK for a right file and asks no array", async () => {
-  const { context, said } = bed({ v: FLEET });
-  equal(await runAdminVerb("check", ["-f", "v", "--offline"], context), 0);
-  match(said(), /OK {3}v: 1 array, volumes are named k8s-…\n$/);
+  const { code, said } = await runAdmin(["check", "-f", "v", "--offline"], { files: { v: FLEET } });
+  equal(code, 0);
+  equal(
+    said,
+    "v\n  OK    values  1 array, volumes are named k8s-…\n\n1 object checked: 0 FAIL, 0 WARN, 1 OK\n",
+  );
 });
 
 Deno.test("admin check is strict about unknown keys, and prints every problem without a token", async () => {
-  const { context, said } = bed({ v: `${FLEET}      Lables: {}\nflasharay: {}\n` });
-  equal(await runAdminVerb("check", ["-f", "v"], context), 2);
-  match(said(), /FAIL .*Lables.*Labels/);
-  match(said(), /FAIL flasharay .*flasharray/);
-  equal(said().includes("1111"), false);
+  const files = { v: `${FLEET}      Lables: {}\nflasharay: {}\n` };
+  for (const format of ["table", "json", "yaml"]) {
+    const { code, said } = await runAdmin(["check", "-f", "v", "-o", format], { files });
+    equal(code, 2);
+    match(said, /Lables.*Labels/);
+    match(said, /flasharay .*flasharray/);
+    equal(said.includes("1111"), false);
+  }
 });
 
 Deno.test("admin check says FAIL for an array that does not answer, and why", async () => {
-  const { context, said } = bed({ v: FLEET });
-  equal(await runAdminVerb("check", ["-f", "v"], context), 1);
-  match(said(), /FAIL arrays\.FlashArrays\[0\] 127\.0\.0\.1:1: .*ECONNREFUSED/);
+  const { code, said, progress } = await runAdmin(["check", "-f", "v"], { files: { v: FLEET } });
+  equal(code, 1);
+  match(said, /^arrays\.FlashArrays\[0\] 127\.0\.0\.1:1$/m);
+  match(said, /^ {2}FAIL {2}tcp +127\.0\.0\.1:1: nothing listens there \(ECONNREFUSED\)/m);
+  equal(progress[0], "asking 1 array: 0 done");
+  equal(progress.at(-1), "", "what the progress showed is taken away");
+});
+
+Deno.test("admin check gives programs JSON and YAML of one content, and --wide a line for each finding", async () => {
+  const files = { v: FLEET };
+  const json = await runAdmin(["check", "-f", "v", "-o", "json"], { files });
+  const report = JSON.parse(json.said);
+  equal(report.result, "fail");
+  equal(report.counts.fail, 1);
+  equal(report.arrays[0].entry, "arrays.FlashArrays[0]");
+  equal(report.findings.find(({ level }: { level: string }) => level === "fail").check, "tcp");
+  const yaml = await runAdmin(["check", "-f", "v", "-o", "yaml"], { files });
+  match(yaml.said, /^result: fail$/m);
+  const wide = await runAdmin(["check", "-f", "v", "--wide"], { files });
+  match(wide.said, /^RESULT {2}OBJECT +CHECK +FOUND$/m);
+  match(
+    wide.said,
+    /^FAIL {4}arrays\.FlashArrays\[0\] 127\.0\.0\.1:1 {2}tcp +127\.0\.0\.1:1: nothing/m,
+  );
+});
+
+Deno.test("admin check has colours only where they are wanted, and never for programs", async () => {
+  const files = { v: FLEET };
+  const plain = await runAdmin(["check", "-f", "v"], { files });
+  equal(plain.said.includes("\x1b"), false);
+  const coloured = await runAdmin(["check", "-f", "v"], { files, colours: true });
+  ok(coloured.said.includes("\x1b[31mFAIL\x1b[0m"));
+  const json = await runAdmin(["check", "-f", "v", "-o", "json"], { files, colours: true });
+  equal(json.said.includes("\x1b"), false);
 });
 
 Deno.test("admin check --node says FAIL when the host's root is not where it is looked for, and how to mount it in its help", async () => {
-  const { context, said } = bed();
-  equal(await runAdminVerb("check", ["--node", "--host-root", "/nowhere"], context), 1);
+  const { code, said } = await runAdmin(["check", "--node", "--host-root", "/nowhere"]);
+  equal(code, 1);
   match(
-    said(),
+    said,
     /^FAIL host: mounts cannot be read from \/nowhere\/proc\/1\/mountinfo: .*--host-root names\n1 FAIL, 0 WARN, 0 OK; usable: nothing/,
   );
-  await runAdminVerb("check", ["--help"], context);
-  match(said(), /mount --rbind \/ \/host/);
+  match((await runAdmin(["check", "--help"])).said, /mount --rbind \/ \/host/);
 });
 
 Deno.test("admin check --node with a values file checks both, and wants what its arrays need", async () => {
   const root = await Deno.makeTempDir();
   await Deno.mkdir(`${root}/proc/self`, { recursive: true });
   await Deno.writeTextFile(`${root}/proc/self/mountinfo`, "");
-  const { context, said } = bed({ v: `${FLEET}flasharray:\n  sanType: NVMEOF-TCP\n` });
-  equal(
-    await runAdminVerb("check", [
-      "-f",
-      "v",
-      "--offline",
-      "--node",
-      "--host-root",
-      root,
-      "--host-tools",
-      "chroot",
-    ], context),
-    1,
-  );
-  match(said(), /^OK {3}v: 1 array/);
+  const files = { v: `${FLEET}flasharray:\n  sanType: NVMEOF-TCP\n` };
+  const words = ["check", "-f", "v", "--offline", "--node", "--host-root", root];
+  const { code, said } = await runAdmin([...words, "--host-tools", "chroot"], { files });
+  equal(code, 1);
+  match(said, /^ {2}OK {4}values {2}1 array/m);
   match(
-    said(),
+    said,
     /^FAIL nvme: tool nvme is not installed; install the package nvme-cli on this node$/m,
   );
-  match(said(), /^WARN iscsi: tool iscsiadm is not installed/m);
+  match(said, /^WARN iscsi: tool iscsiadm is not installed/m);
   await Deno.remove(root, { recursive: true });
 });

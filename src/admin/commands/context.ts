@@ -1,6 +1,31 @@
 /** What a verb may use of the outside. */
 export interface AdminContext {
   print: (text: string) => void;
+  /**
+   * Shows what is under way, in place of what it showed before; an empty text takes that away.
+   * Nothing is shown where nobody watches.
+   */
+  progress: (text: string) => void;
   readTextFile: (path: string) => Promise<string>;
+  /**
+   * Makes a new file, and the folders that it needs, for its owner alone. Throws AlreadyExists for
+   * one that is there.
+   */
+  writeFile: (path: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>;
+  /** The time here; milliseconds since 1970. */
+  now: () => number;
   env: (name: string) => string | undefined;
+  /** Every environment variable, for programs that a verb starts. */
+  environment: () => Record<string, string>;
+  /** Whether what is printed may have colours: it goes to a terminal, and nobody refused them. */
+  colours: boolean;
+  /** The modes of the program and the flags of each, for the completion of shells. */
+  modes: readonly ModeWords[];
+}
+
+/** What may stand after a mode. */
+export interface ModeWords {
+  name: string;
+  /** As they are typed: `--endpoint`, `-f`. */
+  flags: readonly string[];
 }

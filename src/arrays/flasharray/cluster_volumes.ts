@@ -72,6 +72,24 @@ export async function clusterTagOf(
 }
 
 /**
+ * As StorageArray.clustersOf. Volumes that are gone when they are asked about have no tag, and
+ * neither have those that are asked about in the same call.
+ */
+export async function clustersOf(
+  context: ArrayContext,
+  volumes: readonly string[],
+  signal?: AbortSignal,
+): Promise<Map<string, string>> {
+  const all = new Map<string, string>();
+  for (let start = 0; start < volumes.length; start += NAMES_PER_CALL) {
+    const names = volumes.slice(start, start + NAMES_PER_CALL);
+    const tags = await clusterTagsOf(context, names, signal);
+    for (const [name, value] of tags ?? []) all.set(name, value);
+  }
+  return all;
+}
+
+/**
  * Volume in lower case → value of its tag `cluster`, where it has one; `undefined` when one of them
  * is gone.
  */

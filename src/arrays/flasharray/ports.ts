@@ -9,6 +9,7 @@ import {
   PROTOCOLS,
 } from "../../protocols.ts";
 import { storageNameFault } from "../../storage_names.ts";
+import type { DataPort } from "../array.ts";
 import type { ControllerItem, InterfaceItem, PortItem } from "./wire.ts";
 
 /**
@@ -122,6 +123,18 @@ function addPort(facts: PortFacts, port: PortItem, services: string[]): void {
   for (const protocol of NVME_PORTAL_PROTOCOLS) {
     if (services.includes(NVME_SERVICES[protocol])) facts.nvme[protocol].push({ nqn, portal });
   }
+}
+
+/** Every place that nodes are sent to, by protocol. */
+export function dataPortsOf({ iscsi, fc, nvme, nvmeFc }: PortFacts): DataPort[] {
+  return [
+    ...iscsi.map(({ portal }): DataPort => ({ protocol: "iscsi", portal })),
+    ...fc.map((wwpn): DataPort => ({ protocol: "fc", wwpn })),
+    ...NVME_PORTAL_PROTOCOLS.flatMap((protocol) =>
+      nvme[protocol].map(({ portal }): DataPort => ({ protocol, portal }))
+    ),
+    ...nvmeFc.map(({ wwpn }): DataPort => ({ protocol: "nvme-fc", wwpn })),
+  ];
 }
 
 interface Service {

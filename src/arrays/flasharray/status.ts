@@ -4,7 +4,13 @@ import { readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
 import type { Reader } from "../rest/shape.ts";
-import { type FlashArrayFacts, portFactsOf, portFaultsOf, servedProtocols } from "./ports.ts";
+import {
+  dataPortsOf,
+  type FlashArrayFacts,
+  portFactsOf,
+  portFaultsOf,
+  servedProtocols,
+} from "./ports.ts";
 import { arrayItem, controllerItem, interfaceItem, portItem } from "./wire.ts";
 
 /** REST versions that were never released. */
@@ -40,6 +46,7 @@ export async function readFlashArray(
     readLatency(context, signal),
   ]);
   const portFaults = portFaultsOf(ports);
+  const model = controllers.find(({ type }) => type !== "shelf_controller")?.model;
   const facts: FlashArrayFacts = {
     arrayName: array.name,
     ports: portFactsOf(ports, interfaces, controllers),
@@ -56,6 +63,9 @@ export async function readFlashArray(
     usedBytes: array.space?.total_physical ?? array.space?.total_used ?? 0,
     features: new Set<Feature>(["clone", "qos"]),
     protocols: servedProtocols(facts),
+    ...(model ? { model } : {}),
+    dataPorts: dataPortsOf(facts.ports),
+    ...(portFaults.length > 0 ? { portFaults } : {}),
     ...(latency ? { latency } : {}),
   };
   return { status, facts };

@@ -20,7 +20,7 @@ import {
 } from "../rest/named_objects.ts";
 import { mayBeAboutName, RestError } from "../rest/refusals.ts";
 import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
-import { clusterTagOf } from "./cluster_volumes.ts";
+import { clustersOf, clusterTagOf } from "./cluster_volumes.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import { type SnapshotItem, type VolumeItem, volumeItem, volumeOf } from "./wire.ts";
 
@@ -205,6 +205,11 @@ export class Volumes {
     refuseSnapshots(shown, kept);
     const id = item?.id;
     return await this.#items.destroy(name, { id, onRefused: refuseConnected, signal });
+  }
+
+  /** As StorageArray.clustersOf. */
+  clusters(names: readonly string[], signal?: AbortSignal): Promise<Map<string, string>> {
+    return clustersOf(this.#context, names, signal);
   }
 
   /** As StorageArray.listVolumes. */

@@ -1,5 +1,5 @@
 import type { Snapshot, Volume } from "../array.ts";
-import { type ArrayIdentityItem, identityFields } from "../rest/array_facts.ts";
+import { type ArrayIdentityItem, identityFields, shownText } from "../rest/array_facts.ts";
 import { type Reference, reference } from "../rest/named_objects.ts";
 import {
   count,
@@ -170,6 +170,7 @@ export const interfaceItem: Reader<InterfaceItem> = record<InterfaceItem>({
 /** An item of /controllers: only ports of one that is ready can be used. */
 export interface ControllerItem {
   name?: string;
+  model?: string;
   status?: string;
   type?: string;
 }
@@ -177,6 +178,7 @@ export interface ControllerItem {
 /** Reads a ControllerItem, of which only those that are ready count. */
 export const controllerItem: Reader<ControllerItem> = record<ControllerItem>({
   name: text(),
+  model: shownText,
   status: text(),
   type: text(),
 });

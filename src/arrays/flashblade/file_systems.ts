@@ -227,6 +227,11 @@ export class FileSystems {
     return await this.#items.destroy(name, { id: item.id, changes, signal });
   }
 
+  /** As StorageArray.clustersOf: there are no tags. */
+  clusters(): Promise<Map<string, string>> {
+    return Promise.resolve(new Map());
+  }
+
   /** As StorageArray.listVolumes. */
   async list(
     options: VolumeListOptions,

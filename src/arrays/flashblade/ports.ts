@@ -1,5 +1,6 @@
 import { PsoError } from "../../errors.ts";
 import type { Attachment } from "../../handoff.ts";
+import { printHostPort } from "../../net/address.ts";
 import {
   type FileProtocol,
   type Protocol,
@@ -8,6 +9,7 @@ import {
   servesFiles,
 } from "../../protocols.ts";
 import { storageNameFault } from "../../storage_names.ts";
+import type { DataPort } from "../array.ts";
 
 /** Where a FlashBlade can be reached for data. */
 export interface FlashBladeFacts {
@@ -59,6 +61,15 @@ export function servedFileProtocols(facts: FlashBladeFacts): Set<Protocol> {
     SERVICES[protocol].attachment("", facts) !== undefined
   );
   return new Set(served);
+}
+
+/** The port of NFS, for versions 3 and 4 (RFC 7530, 3.1). */
+const NFS_PORT = 2049;
+
+/** Where nodes are sent for file systems; nowhere when no data interface is up. */
+export function filePortsOf({ dataAddress }: FlashBladeFacts): DataPort[] {
+  if (dataAddress === undefined) return [];
+  return [{ protocol: "nfs", portal: printHostPort({ host: dataAddress, port: NFS_PORT }) }];
 }
 
 /**

@@ -5,7 +5,7 @@ import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
 import { CLONE_SINCE } from "./clone.ts";
 import { isStorageName } from "../../storage_names.ts";
-import { type FlashBladeFacts, servedFileProtocols } from "./ports.ts";
+import { filePortsOf, type FlashBladeFacts, servedFileProtocols } from "./ports.ts";
 import { type BladeInterfaceItem, bladeInterfaceItem, bladeItem, bladeSpaceItem } from "./wire.ts";
 
 /** /nfs-export-policies, from which `nfs.rules` behaves as it does today, came with 2.3. */
@@ -63,6 +63,9 @@ export async function readFlashBlade(
     usedBytes: used?.total_physical ?? used?.total_used ?? 0,
     features: new Set<Feature>(minor >= CLONE_SINCE ? ["clone"] : []),
     protocols: servedFileProtocols(facts),
+    ...(array.product_type ? { model: array.product_type } : {}),
+    dataPorts: filePortsOf(facts),
+    dataAddresses: interfaces.filter(servesData).flatMap(({ address }) => address ?? []),
     ...(latency ? { latency } : {}),
   };
   return { status, facts };

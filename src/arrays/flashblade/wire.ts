@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Snapshot, Volume } from "../array.ts";
 import { adminClientsOf, isAddress, isOwnRule, parseRules } from "./export_rules.ts";
-import { type ArrayIdentityItem, identityFields } from "../rest/array_facts.ts";
+import { type ArrayIdentityItem, identityFields, shownText } from "../rest/array_facts.ts";
 import { type Reference, reference } from "../rest/named_objects.ts";
 import {
   count,
@@ -97,12 +97,14 @@ export const fileSystemSnapshotItem: Reader<FileSystemSnapshotItem> = record<
 /** The one item of /arrays. */
 export interface BladeItem extends ArrayIdentityItem {
   revision?: string;
+  product_type?: string;
 }
 
 /** Reads a BladeItem; its id and name are judged, because handles and messages carry them. */
 export const bladeItem: Reader<BladeItem> = record<BladeItem>({
   ...identityFields,
   revision: text(),
+  product_type: shownText,
 });
 
 /** The one item of /arrays/space. */

@@ -1,4 +1,5 @@
 import { PsoError } from "../../errors.ts";
+import { foreignText } from "../../foreign_text.ts";
 import type { ArrayStatus } from "../array.ts";
 import { REST_LIMITS } from "./limits.ts";
 import type { ArrayContext } from "./named_objects.ts";
@@ -11,6 +12,13 @@ export interface ArrayIdentityItem {
   name?: string;
   version?: string;
 }
+
+/**
+ * Reads a text that is only shown to people, and cut for them: whatever an array gives there, it
+ * stays usable.
+ */
+export const shownText: Reader<string> = (value) =>
+  typeof value === "string" ? foreignText(value, REST_LIMITS.arrayNameChars.value) : "";
 
 const shortText = text(REST_LIMITS.arrayNameChars.value);
 

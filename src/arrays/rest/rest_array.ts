@@ -32,6 +32,7 @@ export interface ArrayParts<F> {
     grow: StorageArray["growVolume"];
     delete: StorageArray["deleteVolume"];
     list: StorageArray["listVolumes"];
+    clusters: StorageArray["clustersOf"];
   };
   snapshots: {
     find: StorageArray["findSnapshot"];
@@ -84,6 +85,7 @@ export function restArray<F extends { arrayName: string }>(
     growVolume: (name, sizeBytes, signal) => volumes.grow(name, sizeBytes, signal),
     deleteVolume: (name, options) => volumes.delete(name, options),
     listVolumes: (options, signal) => volumes.list(options, signal),
+    clustersOf: (names, signal) => volumes.clusters(names, signal),
     findSnapshot: (name, signal) => snapshots.find(name, signal),
     createSnapshot: (volume, suffix, signal) => snapshots.create(volume, suffix, signal),
     deleteSnapshot: (name, options) => snapshots.delete(name, options),

@@ -95,6 +95,8 @@ interface CommandOptions {
   path?: string;
   /** Folders before all others. */
   toolFolders?: readonly string[];
+  /** Variables that the tools get beside PATH and LC_ALL; none by default. */
+  environment?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -150,12 +152,13 @@ export function commandLine(
 /**
  * Makes the Run that node/ and host/ use; nothing else in the node plugin starts a process. Each
  * tool leads a process group of its own, so that a time-out ends its children too. Of our
- * environment it gets `LC_ALL=C` and PATH only. It may print 4 MiB. Throws `unavailable` when the
+ * environment it gets `LC_ALL=C` and PATH only, and what `environment` has. It may print 4 MiB. Throws `unavailable` when the
  * tool is missing, cannot start, or ends with a code that is not in `okCodes`; `timeout` when it
  * does not end in time.
  */
 export function createRun(options: CommandOptions): Run {
-  const env = { LC_ALL: "C", PATH: searchFolders(options).join(":") };
+  const PATH = searchFolders(options).join(":");
+  const env = { ...options.environment, LC_ALL: "C", PATH };
   return async (tool, args, runOptions = {}) => {
     const started = performance.now();
     const secrets = runOptions.secrets ?? [];

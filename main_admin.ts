@@ -1,0 +1,40 @@
+// Connects the verbs of `admin` with the outside: terminal, files and environment.
+import type { AdminContext } from "./src/admin/commands/context.ts";
+import { modeWords } from "./src/cli/flags.ts";
+import { readPlainFile } from "./src/config/plain_file.ts";
+
+/** A stream of this process that people may watch. */
+type Output = Pick<typeof Deno.stdout, "writeSync" | "isTerminal">;
+
+/** What the verbs of `admin` may use; colours and progress are for terminals alone. */
+export function adminContext(): AdminContext {
+  const env = (name: string) => Deno.env.get(name);
+  const isShown = (output: Output) => output.isTerminal() && env("TERM") !== "dumb";
+  return {
+    print: (text) => write(Deno.stdout, text),
+    progress: isShown(Deno.stderr) ? (text) => write(Deno.stderr, `\r\x1b[K${text}`) : () => {},
+    readTextFile: readPlainFile,
+    writeFile,
+    now: Date.now,
+    env,
+    environment: () => Deno.env.toObject(),
+    // Set to anything but nothing, it means no colours (no-color.org).
+    colours: isShown(Deno.stdout) && !env("NO_COLOR"),
+    modes: modeWords(),
+  };
+}
+
+/** A pipe may take less than it is given. */
+function write(output: Output, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let written = 0; written < bytes.length;) {
+    written += output.writeSync(bytes.subarray(written));
+  }
+}
+
+/** A new file that only its owner may read. Throws AlreadyExists for one that is there. */
+async function writeFile(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
+  if (folder !== "") await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await Deno.writeFile(path, bytes, { createNew: true, mode: 0o600 });
+}

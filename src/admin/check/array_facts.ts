@@ -1,0 +1,78 @@
+import type { DataPort } from "../../arrays/array.ts";
+import type { ArrayLook } from "./array_look.ts";
+import { type FoundLevel, worstOf } from "./found.ts";
+
+/** What is known of one array, for programs: the form of `-o json`. Holds no secret. */
+export interface ArrayFacts {
+  /** Where the configuration has it: `arrays.FlashArrays[0]`. */
+  entry: string;
+  address: string;
+  kind: "flasharray" | "flashblade";
+  /** The worst of what was found. */
+  result: FoundLevel;
+  suspended: boolean;
+  labels: Readonly<Record<string, string>>;
+  /** The array's own name, or what the configuration calls it; absent while neither is known. */
+  name?: string;
+  id?: string;
+  model?: string;
+  purity?: string;
+  /** The REST version that is used. */
+  rest?: string;
+  restOffered?: readonly string[];
+  features?: readonly string[];
+  protocols?: readonly string[];
+  dataPorts?: readonly DataPort[];
+  capacityBytes?: number;
+  usedBytes?: number;
+  /** Whether the user's role suffices; absent when it could not be asked. */
+  mayChange?: boolean;
+  certificate?: CertificateFacts;
+  /** How far its clock is behind the one here; negative: ahead. */
+  clockBehindMs?: number;
+}
+
+/** The certificate that a server shows. */
+interface CertificateFacts {
+  issuer: string;
+  selfSigned: boolean;
+  /** ISO 8601; absent when it says no date. */
+  expires?: string;
+  /** SHA-256, for CertFingerprint. */
+  fingerprint: string;
+}
+
+/** The facts of one look, without its findings. */
+export function factsOf({ config, found, api, status, array, mayChange }: ArrayLook): ArrayFacts {
+  const { path, managementAddress, kind, suspended, labels } = config;
+  const certificate = api?.certificate;
+  return {
+    entry: path,
+    address: managementAddress,
+    kind,
+    result: worstOf(found.all),
+    suspended,
+    labels,
+    name: array?.label ?? config.name,
+    id: status?.id,
+    model: status?.model,
+    purity: status?.version,
+    rest: status?.restVersion,
+    restOffered: api?.versions,
+    features: status && [...status.features],
+    protocols: status && [...status.protocols],
+    dataPorts: status?.dataPorts,
+    capacityBytes: status?.capacityBytes,
+    usedBytes: status?.usedBytes,
+    mayChange,
+    certificate: certificate && {
+      issuer: certificate.issuer,
+      selfSigned: certificate.isSelfSigned,
+      expires: Number.isNaN(certificate.expiresMs)
+        ? undefined
+        : new Date(certificate.expiresMs).toISOString(),
+      fingerprint: certificate.fingerprint,
+    },
+    clockBehindMs: api?.aheadMs === undefined ? undefined : Math.round(api.aheadMs),
+  };
+}

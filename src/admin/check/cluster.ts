@@ -1,0 +1,165 @@
+import type { KubeClient, KubeObject } from "../../kube/client.ts";
+import { isKubeStatus } from "../../kube/client.ts";
+import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
+import { mapAt, nameOf, objectsAt, textAt } from "./kube_object.ts";
+
+/** The name by which Kubernetes knows this driver. */
+export const DRIVER = "pure-csi";
+/** Names that the chart gives. */
+export const CHART = {
+  namespace: "pso",
+  controllerApp: "pure-provisioner",
+  nodeApp: "pure-csi",
+  lease: "pure-csi-leader",
+  secret: "pure-provisioner-secret",
+  configMap: "pure-csi-container-configmap",
+} as const;
+
+/** A cluster that is looked at. */
+export interface Cluster {
+  kube: KubeClient;
+  /** Where the driver is installed. */
+  namespace: string;
+  /** What messages call it: the context's name. */
+  name: string;
+}
+
+/** The object at `path`; undefined when there is none. Throws what KubeClient throws else. */
+export async function ifThere(kube: KubeClient, path: string): Promise<KubeObject | undefined> {
+  try {
+    return await kube.get(path);
+  } catch (error) {
+    if (isKubeStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+/** Where the driver is installed, as its CSIDriver says; undefined when it does not. */
+export async function installedNamespace(kube: KubeClient): Promise<string | undefined> {
+  const driver = await ifThere(kube, `/apis/storage.k8s.io/v1/csidrivers/${DRIVER}`);
+  const release = mapAt(driver, "metadata", "annotations")[RELEASE_ANNOTATION];
+  return release?.split("/")[0];
+}
+
+/** What the manifest of the controller says of the installation. */
+export interface Installation {
+  /** Where the arrays are. */
+  secret: { name: string; key: string };
+  configMap: { name: string; key: string };
+  lease: { namespace: string; name: string };
+}
+
+/** As the controller's Deployment says; what it does not say is as the chart has it by default. */
+export function installationOf(
+  deployment: KubeObject | undefined,
+  { namespace }: Pick<Cluster, "namespace">,
+): Installation {
+  const pod = ["spec", "template", "spec"];
+  const args = objectsAt(deployment, ...pod, "containers").flatMap(({ args }) =>
+    Array.isArray(args) ? args.map(String) : []
+  );
+  const flag = (name: string) =>
+    args.find((one) => one.startsWith(`--${name}=`))?.slice(name.length + 3);
+  const volumes = objectsAt(deployment, ...pod, "volumes");
+  const secret = volumes.flatMap(secretsOf).find(({ path }) => path === "pure.json");
+  const configMap = volumes.map((volume) => textAt(volume, "configMap", "name")).find((name) =>
+    name !== ""
+  );
+  const [, fromApi = ""] = flag("kube-config-from")?.split("/") ?? [];
+  const [fromSecret, fromConfigMap] = fromApi.replaceAll(/[{}]/g, "").split(",");
+  const [leaseNamespace, lease] = flag("lease")?.split("/") ?? [];
+  return {
+    secret: {
+      name: fromSecret || secret?.name || CHART.secret,
+      key: secret?.key ?? "pure.json",
+    },
+    configMap: { name: fromConfigMap || configMap || CHART.configMap, key: "appconfig.json" },
+    lease: { namespace: leaseNamespace ?? namespace, name: lease ?? CHART.lease },
+  };
+}
+
+/** A key of a Secret, and the file that a volume makes of it. */
+interface MountedKey {
+  name: string;
+  key: string;
+  path: string;
+}
+
+function secretsOf(volume: KubeObject): MountedKey[] {
+  const direct = textAt(volume, "secret", "secretName");
+  const sources = [
+    ...(direct === "" ? [] : [{ name: direct, source: volume.secret }]),
+    ...objectsAt(volume, "projected", "sources").map(({ secret }) => ({
+      name: textAt(secret, "name"),
+      source: secret,
+    })),
+  ];
+  return sources.flatMap(({ name, source }) => {
+    const items = objectsAt(source, "items");
+    return items.length === 0 ? [{ name, key: "pure.json", path: "pure.json" }] : items.map((
+      item,
+    ) => ({ name, key: textAt(item, "key"), path: textAt(item, "path") }));
+  }).filter(({ name }) => name !== "");
+}
+
+/** The controller's Deployment; undefined when there is none. */
+export function controllerDeployment(
+  { kube, namespace }: Cluster,
+): Promise<KubeObject | undefined> {
+  return ifThere(
+    kube,
+    `/apis/apps/v1/namespaces/${namespace}/deployments/${CHART.controllerApp}`,
+  );
+}
+
+/** Pods of the installation that have this label `app`. */
+export async function podsOf({ kube, namespace }: Cluster, app: string): Promise<KubeObject[]> {
+  const pods = await kube.list({ path: `/api/v1/namespaces/${namespace}/pods` });
+  return pods.filter((pod) => mapAt(pod, "metadata", "labels").app === app);
+}
+
+/** One program in a pod. */
+export interface PodContainer {
+  name: string;
+  image: string;
+  ready: boolean;
+  restarts: number;
+  /** Why it does not run, as kubelet says. */
+  waiting: string;
+}
+
+/** The containers of a pod with what kubelet says of them. */
+export function containersOf(pod: KubeObject): PodContainer[] {
+  const states = objectsAt(pod, "status", "containerStatuses");
+  return objectsAt(pod, "spec", "containers").map((container) => {
+    const name = textAt(container, "name");
+    const state = states.find((one) => one.name === name);
+    const { ready, restartCount } = state ?? {};
+    return {
+      name,
+      image: textAt(container, "image"),
+      ready: ready === true,
+      restarts: typeof restartCount === "number" ? restartCount : 0,
+      waiting: textAt(state, "state", "waiting", "reason"),
+    };
+  });
+}
+
+/** Whether the pod's condition Ready is true. */
+export function isReady(pod: KubeObject): boolean {
+  return objectsAt(pod, "status", "conditions").some(({ type, status }) =>
+    type === "Ready" && status === "True"
+  );
+}
+
+/** A pod and why it is not ready, for a finding. */
+export function podTrouble(pod: KubeObject): string {
+  const waiting = containersOf(pod).filter(({ ready }) => !ready).map(
+    ({ name, waiting, restarts }) =>
+      `${name} ${waiting === "" ? "is not ready" : `waits: ${waiting}`}${
+        restarts > 0 ? `, started ${restarts + 1} times` : ""
+      }`,
+  );
+  const phase = textAt(pod, "status", "phase") || "unknown";
+  return `${nameOf(pod)} (${waiting.length > 0 ? waiting.join("; ") : `phase ${phase}`})`;
+}

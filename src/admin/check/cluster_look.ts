@@ -1,0 +1,287 @@
+// What `admin check` finds out about the cluster that a kubeconfig leads to. It reads only.
+import type { KubeClient } from "../../kube/client.ts";
+import { leaseOf } from "../../kube/lease_object.ts";
+import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
+import { isPsoError, messageOf } from "../../errors.ts";
+import {
+  CHART,
+  type Cluster,
+  containersOf,
+  controllerDeployment,
+  DRIVER,
+  ifThere,
+  installationOf,
+  isReady,
+  podsOf,
+  podTrouble,
+} from "./cluster.ts";
+import { counted, FoundList } from "./found.ts";
+import { at, mapAt, nameOf, namesText, objectsAt, textAt } from "./kube_object.ts";
+import { tellNodes } from "./node_look.ts";
+import { tellVolumes } from "./volume_look.ts";
+
+/** What the cluster is compared with. */
+interface ClusterScope {
+  now: () => number;
+  /** storagetopology.enable; false while the configuration is not known. */
+  topology: boolean;
+  progress: (text: string) => void;
+}
+
+/** One look at a part of the cluster; it throws what KubeClient throws. */
+interface Part {
+  check: string;
+  look: (cluster: Cluster, found: FoundList) => Promise<void>;
+}
+
+/**
+ * Looks at the driver's objects in a cluster. A part that cannot be read is a finding, so that the
+ * others still tell. Never throws.
+ */
+export async function lookAtCluster(cluster: Cluster, scope: ClusterScope): Promise<FoundList> {
+  const found = new FoundList(`cluster ${cluster.name}`);
+  if (!await tellServer(cluster.kube, found)) return found;
+  const parts: Part[] = [
+    { check: "driver", look: tellDriver },
+    { check: "classes", look: tellClasses },
+    { check: "snapshots", look: tellSnapshots },
+    { check: "controller", look: tellController },
+    { check: "leader", look: (one, list) => tellLeader(one, { found: list, now: scope.now }) },
+    { check: "nodes", look: (one, list) => tellNodes(one, { found: list, ...scope }) },
+    { check: "volumes", look: tellVolumes },
+  ];
+  for (const { check, look } of parts) {
+    scope.progress(`asking cluster ${cluster.name}: ${check}`);
+    try {
+      await look(cluster, found);
+    } catch (error) {
+      if (isPsoError(error, "denied")) found.warn(check, `not looked at: ${messageOf(error)}`);
+      else found.fail(check, messageOf(error));
+    }
+  }
+  scope.progress("");
+  return found;
+}
+
+async function tellServer(kube: KubeClient, found: FoundList): Promise<boolean> {
+  try {
+    const { gitVersion } = await kube.get("/version");
+    found.ok("server", `Kubernetes ${gitVersion}`);
+    return true;
+  } catch (error) {
+    found.fail("server", messageOf(error));
+    return false;
+  }
+}
+
+async function tellDriver({ kube, namespace }: Cluster, found: FoundList): Promise<void> {
+  const driver = await ifThere(kube, `/apis/storage.k8s.io/v1/csidrivers/${DRIVER}`);
+  if (driver === undefined) {
+    found.fail(
+      "driver",
+      `there is no CSIDriver ${DRIVER}: the driver is not installed`,
+      "install the chart",
+    );
+    return;
+  }
+  const release = mapAt(driver, "metadata", "annotations")[RELEASE_ANNOTATION];
+  if (at(driver, "spec", "attachRequired") !== true) {
+    found.fail(
+      "driver",
+      `CSIDriver ${DRIVER} has attachRequired false, as PSO 5 had it: no volume is connected`,
+      "take the cluster over as the page about the upgrade from PSO says",
+    );
+  } else if (release === undefined) {
+    found.warn(
+      "driver",
+      `CSIDriver ${DRIVER} has no annotation ${RELEASE_ANNOTATION}: another installation made it`,
+      "uninstall that one, or take it over",
+    );
+  } else if (release.split("/")[0] !== namespace) {
+    found.warn(
+      "driver",
+      `CSIDriver ${DRIVER} belongs to the installation ${release}, and ${namespace} was looked at`,
+      `look at it with -n ${release.split("/")[0]}`,
+    );
+  } else found.ok("driver", `CSIDriver ${DRIVER} of the installation ${release}`);
+}
+
+const DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class";
+
+async function tellClasses({ kube }: Cluster, found: FoundList): Promise<void> {
+  const classes = await kube.list({ path: "/apis/storage.k8s.io/v1/storageclasses" });
+  const own = classes.filter(({ provisioner }) => provisioner === DRIVER);
+  const shown = own.map((one) => {
+    const isDefault = mapAt(one, "metadata", "annotations")[DEFAULT_CLASS] === "true";
+    return nameOf(one) + (isDefault ? " (default)" : "");
+  });
+  if (own.length > 0) found.ok("classes", `StorageClasses ${shown.join(", ")}`);
+  else {
+    found.warn(
+      "classes",
+      `no StorageClass has the provisioner ${DRIVER}: no claim can ask for a volume`,
+      "install the chart with storageclass.createBuiltIn, or apply classes of your own",
+    );
+  }
+  const defaults = classes.filter((one) =>
+    mapAt(one, "metadata", "annotations")[DEFAULT_CLASS] === "true"
+  );
+  if (defaults.length > 1) {
+    found.warn(
+      "classes",
+      `${counted(defaults.length, "StorageClass")}es are the default: ${
+        namesText(defaults.map(nameOf))
+      }`,
+      "leave the annotation on one of them",
+    );
+  }
+}
+
+const SNAPSHOTS = "snapshot.storage.k8s.io";
+const SNAPSHOT_KINDS = ["volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"];
+
+async function tellSnapshots({ kube }: Cluster, found: FoundList): Promise<void> {
+  const group = await ifThere(kube, `/apis/${SNAPSHOTS}`);
+  const versions = objectsAt(group, "versions").map((one) => textAt(one, "version"));
+  const install =
+    "install the CRDs and the snapshot-controller of kubernetes-csi/external-snapshotter";
+  if (group === undefined) {
+    found.warn("snapshots", "the CRDs of snapshots are missing: no snapshot can be made", install);
+    return;
+  }
+  if (!versions.includes("v1")) {
+    found.fail(
+      "snapshots",
+      `the CRDs of snapshots are old: they serve ${versions.join(", ")}, not v1`,
+      install,
+    );
+    return;
+  }
+  const served = await kube.get(`/apis/${SNAPSHOTS}/v1`);
+  const kinds = objectsAt(served, "resources").map((one) => textAt(one, "name"));
+  const missing = SNAPSHOT_KINDS.filter((kind) => !kinds.includes(kind));
+  if (missing.length > 0) {
+    found.fail(
+      "snapshots",
+      `of the CRDs of snapshots these are missing: ${missing.join(", ")}`,
+      install,
+    );
+    return;
+  }
+  const classes = await kube.list({ path: `/apis/${SNAPSHOTS}/v1/volumesnapshotclasses` });
+  const own = classes.filter(({ driver }) => driver === DRIVER);
+  if (own.length > 0) {
+    found.ok("snapshots", `CRDs v1, VolumeSnapshotClasses ${own.map(nameOf).join(", ")}`);
+  } else {
+    found.warn(
+      "snapshots",
+      `CRDs v1, and no VolumeSnapshotClass has the driver ${DRIVER}`,
+      "upgrade the release once more: it makes one now that the CRDs are there",
+    );
+  }
+  await tellSnapshotController(kube, found);
+}
+
+async function tellSnapshotController(kube: KubeClient, found: FoundList): Promise<void> {
+  const deployments = await kube.list({ path: "/apis/apps/v1/deployments" });
+  const runs = deployments.some((one) =>
+    objectsAt(one, "spec", "template", "spec", "containers").some(({ image }) =>
+      /(^|\/)snapshot-controller(:|@|$)/.test(String(image))
+    )
+  );
+  if (runs) return;
+  found.warn(
+    "snapshots",
+    "no Deployment runs the snapshot-controller: a VolumeSnapshot stays without content",
+    "install the snapshot-controller, unless your distribution runs it elsewhere",
+  );
+}
+
+/** What the chart names; an older major number lacks what the driver's objects need. */
+const SIDECAR_MAJORS: Readonly<Record<string, number>> = {
+  "csi-provisioner": 6,
+  "csi-attacher": 4,
+  "csi-resizer": 2,
+  "csi-snapshotter": 8,
+  "csi-node-driver-registrar": 2,
+};
+
+async function tellController(cluster: Cluster, found: FoundList): Promise<void> {
+  const pods = await podsOf(cluster, CHART.controllerApp);
+  if (pods.length === 0) {
+    found.fail(
+      "controller",
+      `no pod in namespace ${cluster.namespace} has the label app=${CHART.controllerApp}: nothing ` +
+        "makes volumes",
+      "install the chart, or name its namespace by -n",
+    );
+    return;
+  }
+  const unready = pods.filter((pod) => !isReady(pod));
+  if (unready.length === 0) found.ok("controller", `${counted(pods.length, "pod")}, all ready`);
+  else {
+    const text = `${pods.length - unready.length} of ${pods.length} pods ready: ${
+      namesText(unready.map(podTrouble))
+    }`;
+    const fix = "see kubectl logs and kubectl describe of it";
+    if (unready.length === pods.length) found.fail("controller", text, fix);
+    else found.warn("controller", text, fix);
+  }
+  tellSidecars(pods.flatMap(containersOf).map(({ image }) => image), found);
+}
+
+/** Tells the versions of sidecars by their images. */
+export function tellSidecars(images: readonly string[], found: FoundList): void {
+  const known = [...new Set(images)].flatMap((image) => {
+    const [, name = "", tag = ""] = /([^/:@]+):([^:@/]+)(?:@.*)?$/.exec(image) ?? [];
+    const major = Number(/^v?(\d+)/.exec(tag)?.[1] ?? NaN);
+    return name in SIDECAR_MAJORS ? [{ name, tag, major }] : [];
+  });
+  if (known.length === 0) return;
+  const old = known.filter(({ name, major }) => major < (SIDECAR_MAJORS[name] ?? 0));
+  const text = known.map(({ name, tag }) => `${name} ${tag}`).join(", ");
+  if (old.length === 0) found.ok("sidecars", text);
+  else {
+    found.warn(
+      "sidecars",
+      `${text}: too old are ${old.map(({ name }) => name).join(", ")}`,
+      "take the images out of your values, so that the chart's own are used",
+    );
+  }
+}
+
+/** A leader renews every 2 seconds; its Lease ends after 15. */
+const LEASE_OLD_MS = 30_000;
+
+async function tellLeader(
+  cluster: Cluster,
+  { found, now }: { found: FoundList; now: () => number },
+): Promise<void> {
+  const deployment = await controllerDeployment(cluster);
+  const { lease } = installationOf(deployment, cluster);
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${lease.namespace}/leases/${lease.name}`;
+  const object = await ifThere(cluster.kube, path);
+  if (object === undefined) {
+    found.fail(
+      "leader",
+      `there is no Lease ${lease.namespace}/${lease.name}: no controller can lead`,
+      "upgrade the release, which makes it again",
+    );
+    return;
+  }
+  const { holder, renewedMs } = leaseOf(object);
+  const ageMs = now() - renewedMs;
+  if (holder === "") {
+    found.fail(
+      "leader",
+      "no controller leads: no volume is made or attached",
+      "look at the controller's pods",
+    );
+  } else if (ageMs > LEASE_OLD_MS) {
+    found.fail(
+      "leader",
+      `${holder} led, and renewed its Lease last ${Math.round(ageMs / 1000)} s ago`,
+      "look at the controller's pods, and at the clocks",
+    );
+  } else found.ok("leader", holder.replace(/_[^_]*$/, ""));
+}

@@ -1,0 +1,184 @@
+// The nodes of a cluster, as far as the driver is concerned.
+import type { KubeObject } from "../../kube/client.ts";
+import { isObject } from "../../kube/client.ts";
+import { messageOf } from "../../errors.ts";
+import { CHART, type Cluster, DRIVER, isReady, podsOf, podTrouble } from "./cluster.ts";
+import { counted, type FoundList } from "./found.ts";
+import { at, mapAt, nameOf, namesText, objectsAt, textAt, textsAt } from "./kube_object.ts";
+
+/** One node, for people and programs. */
+export interface NodeFacts {
+  name: string;
+  /** Whether kubelet knows the driver there. */
+  registered: boolean;
+  /** The node plugin's pod; absent when there is none. */
+  pod?: string;
+  podReady: boolean;
+  /** Why the pod is not ready; absent when it is. */
+  trouble?: string;
+  /** Protocols that the node can attach by; absent when its pod was not asked or did not answer. */
+  usable?: string[];
+  /** The others. */
+  unusable?: string[];
+  /** Why the pod's own checks are not known. */
+  unknown?: string;
+  /** Topology keys of labels that the node has got since it was registered. */
+  newKeys: string[];
+  /** Most volumes at once; absent: no limit is known. */
+  maxVolumes?: number;
+}
+
+/** What is read of the nodes. */
+interface NodeScope {
+  /** storagetopology.enable */
+  topology: boolean;
+  progress: (text: string) => void;
+}
+
+/** Labels that become topology, beside the well-known ones. */
+const TOPOLOGY_LABEL = /^topology\.(purestorage\.com|kubernetes\.io)\//;
+
+/**
+ * Every node with what kubelet and the node plugin say of it. The pods are asked by way of the API
+ * server; whoever does not answer is told. Throws what KubeClient throws for the lists.
+ */
+export async function nodesOf(cluster: Cluster, scope: NodeScope): Promise<NodeFacts[]> {
+  const { kube } = cluster;
+  const nodes = await kube.list({ path: "/api/v1/nodes" });
+  const registrations = await kube.list({ path: "/apis/storage.k8s.io/v1/csinodes" });
+  const pods = await podsOf(cluster, CHART.nodeApp);
+  const byNode = new Map(pods.map((pod) => [textAt(pod, "spec", "nodeName"), pod]));
+  const facts: NodeFacts[] = [];
+  for (const node of nodes) {
+    const name = nameOf(node);
+    scope.progress(`asking node ${name}`);
+    const entry = objectsAt(
+      registrations.find((one) => nameOf(one) === name),
+      "spec",
+      "drivers",
+    ).find((one) => one.name === DRIVER);
+    const pod = byNode.get(name);
+    facts.push({
+      name,
+      registered: entry !== undefined,
+      podReady: pod !== undefined && isReady(pod),
+      newKeys: entry && scope.topology ? newKeysOf(node, entry) : [],
+      ...maxVolumesOf(entry),
+      ...(pod ? { pod: nameOf(pod) } : {}),
+      ...(pod && !isReady(pod) ? { trouble: podTrouble(pod) } : {}),
+      ...(pod ? await checksOf(cluster, pod) : {}),
+    });
+  }
+  scope.progress("");
+  return facts;
+}
+
+function maxVolumesOf(entry: KubeObject | undefined): Pick<NodeFacts, "maxVolumes"> {
+  const count = at(entry, "allocatable", "count");
+  return typeof count === "number" ? { maxVolumes: count } : {};
+}
+
+function newKeysOf(node: KubeObject, entry: KubeObject): string[] {
+  const known = textsAt(entry, "topologyKeys");
+  return Object.keys(mapAt(node, "metadata", "labels")).filter((key) =>
+    /^topology\.purestorage\.com\//.test(key) && TOPOLOGY_LABEL.test(key) && !known.includes(key)
+  );
+}
+
+type Checks = Pick<NodeFacts, "usable" | "unusable" | "unknown">;
+
+/** What the node plugin itself says of its host, asked through the API server. */
+async function checksOf({ kube, namespace }: Cluster, pod: KubeObject): Promise<Checks> {
+  const port = objectsAt(pod, "spec", "containers").flatMap((one) => objectsAt(one, "ports"))
+    .find(({ name }) => name === "admin")?.containerPort;
+  if (typeof port !== "number") return { unknown: "its pod has no port named admin" };
+  try {
+    const answer = await kube.get(
+      `/api/v1/namespaces/${namespace}/pods/${nameOf(pod)}:${port}/proxy/readyz`,
+    );
+    return protocolsIn(answer);
+  } catch (error) {
+    return { unknown: messageOf(error) };
+  }
+}
+
+/** The answer of /readyz: one check for each protocol. */
+export function protocolsIn(answer: unknown): Checks {
+  const checks = isObject(answer) ? objectsAt(answer, "checks") : [];
+  if (checks.length === 0) return { unknown: "its pod tells no checks" };
+  const named = (ok: boolean) =>
+    checks.filter((check) => (check.ok === true) === ok).map((check) => textAt(check, "name"));
+  return { usable: named(true), unusable: named(false) };
+}
+
+/** Tells what the nodes lack. Throws what `nodesOf` throws. */
+export async function tellNodes(
+  cluster: Cluster,
+  { found, ...scope }: NodeScope & { found: FoundList },
+): Promise<void> {
+  const nodes = await nodesOf(cluster, scope);
+  if (nodes.length === 0) {
+    found.warn("nodes", "the cluster has no nodes");
+    return;
+  }
+  const registered = nodes.filter((node) => node.registered);
+  const missing = nodes.filter((node) => !node.registered);
+  const text = `${registered.length} of ${counted(nodes.length, "node")} registered`;
+  if (missing.length === 0) found.ok("nodes", text);
+  else {
+    const fix = "look at the node plugin's pod there; a taint may keep it away " +
+      "(nodeServer.tolerations)";
+    const names = namesText(missing.map(({ name }) => name));
+    if (registered.length === 0) found.fail("nodes", `${text}; not: ${names}`, fix);
+    else found.warn("nodes", `${text}; not: ${names}`, fix);
+  }
+  for (const { name, trouble } of nodes) {
+    if (trouble !== undefined) {
+      found.warn("nodes", `${name}: ${trouble}`, "see kubectl logs of that pod");
+    }
+  }
+  tellKeys(nodes, found);
+  tellChecks(nodes, found);
+}
+
+function tellKeys(nodes: readonly NodeFacts[], found: FoundList): void {
+  for (const { name, newKeys, pod } of nodes) {
+    if (newKeys.length === 0) continue;
+    found.warn(
+      "topology",
+      `node ${name} has got labels with the new keys ${
+        newKeys.join(", ")
+      }, which Kubernetes does ` +
+        "not know of it yet",
+      `restart its node-plugin pod: kubectl delete pod ${pod ?? ""}`.trimEnd(),
+    );
+  }
+}
+
+function tellChecks(nodes: readonly NodeFacts[], found: FoundList): void {
+  const asked = nodes.filter(({ pod }) => pod !== undefined);
+  const silent = asked.filter(({ unknown }) => unknown !== undefined);
+  const useless = asked.filter(({ usable }) => usable?.length === 0);
+  for (const { name } of useless) {
+    found.fail(
+      "node checks",
+      `${name} can attach by no protocol`,
+      `see pso-bin node --check there: kubectl logs of its node-plugin pod names what is missing`,
+    );
+  }
+  if (silent.length > 0) {
+    found.warn(
+      "node checks",
+      `${counted(silent.length, "node")} not collected: ${
+        silent.map(({ name, unknown }) => `${name} (${unknown})`).slice(0, 2).join("; ")
+      }`,
+    );
+  }
+  const groups = Map.groupBy(
+    asked.filter(({ usable }) => (usable?.length ?? 0) > 0),
+    ({ usable = [] }) => usable.join(", "),
+  );
+  for (const [usable, members] of groups) {
+    found.ok("node checks", `${namesText(members.map(({ name }) => name))}: ${usable} usable`);
+  }
+}

@@ -1,0 +1,101 @@
+// PersistentVolumes of the driver, and attachments that fail.
+import type { KubeClient, KubeObject } from "../../kube/client.ts";
+import { parseVolumeId } from "../../controller/volume_id.ts";
+import { nameKey } from "../../names.ts";
+import { foreignText } from "../../foreign_text.ts";
+import { type Cluster, DRIVER } from "./cluster.ts";
+import { counted, type FoundList } from "./found.ts";
+import { at, nameOf, namesText, textAt } from "./kube_object.ts";
+
+/** A PersistentVolume of the driver. */
+export interface ClaimedVolume {
+  pv: string;
+  /** `Bound`, `Released`, `Available`, `Failed`, `Pending`. */
+  phase: string;
+  /** `namespace/name`; absent when it is nobody's. */
+  claim?: string;
+  storageClass: string;
+  reclaimPolicy: string;
+  handle: string;
+  /** First 8 hex digits of the array's id; absent in handles of PSO. */
+  arrayHint?: string;
+  /** What it may be called on the array, likeliest first; none for a handle that names nothing. */
+  names: string[];
+}
+
+/** Every PersistentVolume of the driver. Throws what KubeClient throws. */
+export async function claimedVolumes(kube: KubeClient): Promise<ClaimedVolume[]> {
+  const all = await kube.list({ path: "/api/v1/persistentvolumes" });
+  return all.filter((pv) => textAt(pv, "spec", "csi", "driver") === DRIVER).map(claimedVolumeOf);
+}
+
+function claimedVolumeOf(pv: KubeObject): ClaimedVolume {
+  const handle = textAt(pv, "spec", "csi", "volumeHandle");
+  const { arrayHint, names } = handleOf(handle);
+  const claim = at(pv, "spec", "claimRef");
+  const claimName = `${textAt(claim, "namespace")}/${textAt(claim, "name")}`;
+  return {
+    pv: nameOf(pv),
+    phase: textAt(pv, "status", "phase"),
+    storageClass: textAt(pv, "spec", "storageClassName"),
+    reclaimPolicy: textAt(pv, "spec", "persistentVolumeReclaimPolicy"),
+    handle,
+    names,
+    ...(claimName === "/" ? {} : { claim: claimName }),
+    ...(arrayHint === undefined ? {} : { arrayHint }),
+  };
+}
+
+/** A handle that is too long names nothing. */
+function handleOf(handle: string): { arrayHint?: string; names: string[] } {
+  try {
+    return parseVolumeId(handle);
+  } catch {
+    return { names: [] };
+  }
+}
+
+/** All names that these volumes may have on an array, in lower case. */
+export function claimedNames(volumes: readonly ClaimedVolume[]): Set<string> {
+  return new Set(volumes.flatMap(({ names }) => names.map(nameKey)));
+}
+
+/** Tells what is still to be done for PersistentVolumes, and what is before an uninstall. */
+export async function tellVolumes({ kube }: Cluster, found: FoundList): Promise<void> {
+  const volumes = await claimedVolumes(kube);
+  const isOfPhase = (phase: string) => volumes.filter((one) => one.phase === phase);
+  const released = isOfPhase("Released");
+  found.ok(
+    "volumes",
+    `${counted(volumes.length, "PersistentVolume")}, ${isOfPhase("Bound").length} Bound, ` +
+      `${released.length} Released`,
+  );
+  const deleting = [...released, ...isOfPhase("Failed")].filter(({ reclaimPolicy }) =>
+    reclaimPolicy === "Delete"
+  );
+  if (deleting.length > 0) {
+    found.warn(
+      "uninstall",
+      `${counted(deleting.length, "PersistentVolume")} still to be deleted by the driver: ${
+        namesText(deleting.map(({ pv }) => pv))
+      }`,
+      "uninstall only when they are gone: without the driver they keep their finalizers for ever",
+    );
+  }
+  const attachments = await kube.list({ path: "/apis/storage.k8s.io/v1/volumeattachments" });
+  const own = attachments.filter((one) => textAt(one, "spec", "attacher") === DRIVER);
+  for (const one of own.filter(troubleOf).slice(0, 5)) {
+    const pv = textAt(one, "spec", "source", "persistentVolumeName");
+    found.warn(
+      "attachments",
+      `${pv} on ${textAt(one, "spec", "nodeName")}: ${troubleOf(one)}`,
+    );
+  }
+}
+
+/** The last words of the driver about an attachment; empty when it went well. */
+function troubleOf(attachment: KubeObject): string {
+  const said = textAt(attachment, "status", "attachError", "message") ||
+    textAt(attachment, "status", "detachError", "message");
+  return foreignText(said);
+}

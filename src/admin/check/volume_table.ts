@@ -1,0 +1,161 @@
+// The cluster's volumes as the arrays and as Kubernetes know them, side by side.
+import type { Volume } from "../../arrays/array.ts";
+import { arrayHintOf } from "../../arrays/fleet.ts";
+import { messageOf } from "../../errors.ts";
+import { nameKey } from "../../names.ts";
+import type { ArrayLook } from "./array_look.ts";
+import { ownVolumes } from "./prefix_look.ts";
+import type { ClaimedVolume } from "./volume_look.ts";
+
+/**
+ * Whether both know a volume: `ok`; `no pv` = on an array, and no PersistentVolume means it;
+ * `missing` = on no array, and all have answered; `unknown` = an array that may have it did not
+ * answer; `seen` = on an array, and no cluster was asked.
+ */
+export type VolumeState = "ok" | "no pv" | "missing" | "unknown" | "seen";
+
+/** One volume, for people and programs. */
+export interface VolumeFacts {
+  state: VolumeState;
+  /** On the array; of a volume that is on none, the likeliest. */
+  name: string;
+  array?: string;
+  sizeBytes?: number;
+  usedBytes?: number;
+  serial?: string;
+  /** ISO 8601 */
+  created?: string;
+  /** Hosts (block) or client addresses (file). */
+  hosts?: readonly string[];
+  pv?: string;
+  phase?: string;
+  claim?: string;
+  storageClass?: string;
+  handle?: string;
+}
+
+/** A volume that an array has. */
+interface SeenVolume {
+  look: ArrayLook;
+  volume: Volume;
+}
+
+/** What both sides know. */
+export interface VolumeTable {
+  volumes: VolumeFacts[];
+  /** Lists were longer than what was read. */
+  isCut: boolean;
+}
+
+/**
+ * Reads the volumes of all arrays that answered, and puts them beside the PersistentVolumes. What
+ * cannot be listed is told to the array's findings. Never throws.
+ */
+export async function volumeTable(
+  looks: readonly ArrayLook[],
+  { cluster, claimed }: { cluster: string; claimed?: readonly ClaimedVolume[] },
+): Promise<VolumeTable> {
+  const seen: SeenVolume[] = [];
+  let isCut = false;
+  const silent = new Set<ArrayLook>();
+  await Promise.all(looks.map(async (look) => {
+    const { array, found } = look;
+    if (array === undefined) return void silent.add(look);
+    try {
+      const own = await ownVolumes(array, { cluster });
+      isCut ||= own.isCut;
+      seen.push(...own.volumes.map((volume) => ({ look, volume })));
+      seen.push(...await otherVolumes(look, { claimed, own: own.volumes }));
+    } catch (error) {
+      silent.add(look);
+      found.fail("volumes", messageOf(error));
+    }
+  }));
+  const sorted = seen.toSorted((a, b) => a.volume.name < b.volume.name ? -1 : 1);
+  return { volumes: joined(sorted, { claimed, looks, silent }), isCut };
+}
+
+/** What else is asked for beside the volumes with a name of ours. */
+interface OtherQuestion {
+  claimed?: readonly ClaimedVolume[];
+  own: readonly Volume[];
+}
+
+/** Names in one call. */
+const NAMES = 50;
+
+/** Volumes that a PersistentVolume means and that bear another name: imported ones, those of PSO. */
+async function otherVolumes(
+  look: ArrayLook,
+  { claimed = [], own }: OtherQuestion,
+): Promise<SeenVolume[]> {
+  const { array, status } = look;
+  if (array === undefined || status === undefined) return [];
+  const known = new Set(own.map(({ name }) => nameKey(name)));
+  const hint = arrayHintOf(status.id);
+  const names = claimed.filter(({ arrayHint }) => arrayHint === undefined || arrayHint === hint)
+    .flatMap(({ names }) => names).filter((name) => !known.has(nameKey(name)));
+  const found: SeenVolume[] = [];
+  for (let start = 0; start < names.length; start += NAMES) {
+    const part = { names: names.slice(start, start + NAMES), limit: NAMES, hosts: true };
+    const { items } = await array.listVolumes(part);
+    found.push(...items.map((volume) => ({ look, volume })));
+  }
+  return found;
+}
+
+/** What a join needs beside the volumes that were seen. */
+interface JoinScope {
+  claimed?: readonly ClaimedVolume[];
+  looks: readonly ArrayLook[];
+  silent: ReadonlySet<ArrayLook>;
+}
+
+function joined(
+  seen: readonly SeenVolume[],
+  { claimed, looks, silent }: JoinScope,
+): VolumeFacts[] {
+  const meant = new Set<SeenVolume>();
+  const claims = (claimed ?? []).map((pv): VolumeFacts => {
+    const found = seen.find((one) => isMeant(pv, one));
+    if (found) meant.add(found);
+    // A handle of PSO names no array, and every silent one may have it.
+    const mayBeSilent = looks.some((look) =>
+      silent.has(look) &&
+      (look.status === undefined || pv.arrayHint === undefined ||
+        arrayHintOf(look.status.id) === pv.arrayHint)
+    );
+    const state = found ? "ok" : mayBeSilent ? "unknown" : "missing";
+    return { state, name: pv.names[0] ?? pv.handle, ...factsOfPv(pv), ...found && factsOf(found) };
+  });
+  const rest = seen.filter((one) => !meant.has(one)).map((one): VolumeFacts => ({
+    state: claimed ? "no pv" : "seen",
+    ...factsOf(one),
+  }));
+  return [...claims, ...rest];
+}
+
+function isMeant({ names, arrayHint }: ClaimedVolume, { look, volume }: SeenVolume): boolean {
+  const id = look.status?.id;
+  if (arrayHint !== undefined && (id === undefined || arrayHintOf(id) !== arrayHint)) return false;
+  return names.some((name) => nameKey(name) === nameKey(volume.name));
+}
+
+function factsOf({ look, volume }: SeenVolume): Omit<VolumeFacts, "state"> {
+  const { name, sizeBytes, usedBytes, serial, createdMs, hosts } = volume;
+  return {
+    name,
+    array: look.array?.label,
+    sizeBytes,
+    usedBytes,
+    serial,
+    created: createdMs > 0 ? new Date(createdMs).toISOString() : undefined,
+    hosts,
+  };
+}
+
+function factsOfPv(
+  { pv, phase, claim, storageClass, handle }: ClaimedVolume,
+): Pick<VolumeFacts, "pv" | "phase" | "claim" | "storageClass" | "handle"> {
+  return { pv, phase, claim, storageClass, handle };
+}

@@ -1,0 +1,171 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { UsageError } from "../../errors.ts";
+import { nearest } from "../../nearest.ts";
+
+/** One flag of a verb, as help and completion show it. */
+export interface VerbFlag {
+  /** Without the dashes. One letter means `-x`. */
+  name: string;
+  /** What stands for its value in the help; absent: a switch without a value. */
+  value?: string;
+  meaning: string;
+  /** All that its value may be; absent: anything. */
+  choices?: readonly string[];
+}
+
+/** What a verb is called with, and what its help says. */
+export interface VerbUse {
+  name: string;
+  /** One line for the list of verbs. */
+  meaning: string;
+  /** What it does, in lines of at most 100 characters. */
+  text: string;
+  /** Lines after `pso-bin admin NAME`. */
+  usage: readonly string[];
+  /** The only words that may stand beside flags; absent: none may. */
+  words?: readonly string[];
+  flags: readonly VerbFlag[];
+  /** A command line that works, and what it is for. */
+  example: { line: string; what: string };
+  /** What stands before the exit codes; absent: nothing. */
+  notes?: string;
+}
+
+/** The forms of `-o`. */
+export const FORMATS = ["table", "json", "yaml"] as const;
+/** How a verb prints: a table is for people, the others are for programs. */
+export type Format = (typeof FORMATS)[number];
+
+const VALUES_FLAG: VerbFlag = {
+  name: "f",
+  value: "FILE",
+  meaning: "values.yaml with the configuration, as for Helm",
+};
+const KUBE_FLAGS: readonly VerbFlag[] = [
+  {
+    name: "kubeconfig",
+    value: "FILE",
+    meaning: "how to reach the cluster (default: KUBECONFIG, else ~/.kube/config)",
+  },
+  {
+    name: "context",
+    value: "NAME",
+    meaning: "context of the kubeconfig (default: its current one)",
+  },
+  {
+    name: "n",
+    value: "NAMESPACE",
+    meaning: "where the driver is installed (default: the context's, else pso)",
+  },
+];
+const OUTPUT_FLAGS: readonly VerbFlag[] = [
+  { name: "o", value: "FORMAT", meaning: "table, json or yaml (default table)", choices: FORMATS },
+  { name: "wide", meaning: "more columns in the table" },
+];
+const HELP_FLAG: VerbFlag = { name: "help", meaning: "print this" };
+
+/** Flags that several verbs have, so that each means the same everywhere. */
+export const COMMON_FLAGS = {
+  values: VALUES_FLAG,
+  kube: KUBE_FLAGS,
+  output: OUTPUT_FLAGS,
+  help: HELP_FLAG,
+} as const;
+
+/** The flag as it is typed. */
+export function typed({ name }: Pick<VerbFlag, "name">): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
+}
+
+/** The arguments of one verb, read by its table; each fault is a UsageError that names the flag. */
+export class VerbFlags {
+  readonly words: readonly string[];
+  readonly #values: Record<string, unknown>;
+
+  constructor({ name: verb, flags, words: allowed = [] }: VerbUse, args: string[]) {
+    const { _: words, ...values } = parseArgs(args, {
+      string: flags.filter(({ value }) => value !== undefined).map(({ name }) => name),
+      boolean: flags.filter(({ value }) => value === undefined).map(({ name }) => name),
+    });
+    const known = flags.map(({ name }) => name);
+    const unknown = Object.keys(values).find((name) => !known.includes(name));
+    if (unknown !== undefined) throw unknownFlag(verb, { unknown, known });
+    const extra = words.find((word) => !allowed.includes(String(word)));
+    if (extra !== undefined) {
+      const wanted = allowed.length > 0 ? `wanted ${allowed.join(", ")}; ` : "";
+      throw new UsageError(
+        `Unknown argument ${JSON.stringify(extra)} of admin ${verb}: ${wanted}see pso-bin admin ` +
+          `${verb} --help`,
+      );
+    }
+    const hungry = flags.find((flag) => flag.value !== undefined && isHungry(values[flag.name]));
+    if (hungry !== undefined) throw new UsageError(`${typed(hungry)} needs a value`);
+    this.words = words.map(String);
+    this.#values = values;
+    for (const { name, choices } of flags) if (choices) this.choice(name, choices);
+  }
+
+  /** The value of a flag; undefined when it was not given. */
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  isSet(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  /** The value of a flag, if it is one of these. */
+  choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const text = this.text(name);
+    const found = choices.find((one) => one === text);
+    if (text === undefined || found !== undefined) return found;
+    throw new UsageError(
+      `${typed({ name })} is ${JSON.stringify(text)}, wanted one of ${choices.join(", ")}`,
+    );
+  }
+
+  format(): Format {
+    return this.choice("o", FORMATS) ?? "table";
+  }
+}
+
+/** A value that was forgotten: the next flag stands in its place, or nothing does. */
+function isHungry(value: unknown): boolean {
+  return value === true || (typeof value === "string" && (value === "" || value.startsWith("--")));
+}
+
+function unknownFlag(
+  verb: string,
+  { unknown, known }: { unknown: string; known: string[] },
+): UsageError {
+  const near = nearest(unknown, known);
+  return new UsageError(
+    `Unknown argument ${typed({ name: unknown })} of admin ${verb}: ${
+      near ? `did you mean ${typed({ name: near })}? ` : ""
+    }see pso-bin admin ${verb} --help`,
+  );
+}
+
+/** What `pso-bin admin NAME --help` prints; ends with a line break. */
+export function helpOf({ name, text, usage, flags, example, notes }: VerbUse): string {
+  const calls = usage.map((line, at) =>
+    `${at === 0 ? "Usage: " : "       "}pso-bin admin ${name}${line === "" ? "" : ` ${line}`}`
+  );
+  const rows = flags.map((flag) =>
+    `  ${`${typed(flag)}${flag.value ? ` ${flag.value}` : ""}`.padEnd(19)} ${flag.meaning}`
+  );
+  return [
+    text,
+    "",
+    ...calls,
+    "",
+    "Flags:",
+    ...rows,
+    "",
+    `Example: ${example.what}`,
+    `  ${example.line}`,
+    ...(notes === undefined ? [] : ["", notes]),
+    "",
+  ].join("\n");
+}

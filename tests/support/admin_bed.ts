@@ -1,0 +1,64 @@
+/** What a verb of `admin` is given by tests: files in memory, and what it printed. */
+import { runAdminVerb } from "../../src/admin/commands/commands.ts";
+import type { AdminContext } from "../../src/admin/commands/context.ts";
+
+/** What surrounds a verb; all absent: nothing. */
+export interface AdminSurroundings {
+  /** By path; a path of the file system that is not here is read there when `real` is set. */
+  files?: Record<string, string>;
+  real?: boolean;
+  env?: Record<string, string>;
+  colours?: boolean;
+  now?: () => number;
+}
+
+/** How a verb ended. */
+export interface AdminResult {
+  code: number;
+  said: string;
+  /** Every text of the progress. */
+  progress: string[];
+  /** What it wrote, by path. */
+  written: Map<string, Uint8Array>;
+}
+
+/** A context for a verb, with all that it leaves behind. */
+export function adminBed(
+  { files = {}, real = false, env = {}, colours = false, now = Date.now }: AdminSurroundings = {},
+): { context: AdminContext; said: () => string } & Omit<AdminResult, "code" | "said"> {
+  const printed: string[] = [];
+  const progress: string[] = [];
+  const written = new Map<string, Uint8Array>();
+  const context: AdminContext = {
+    print: (text) => void printed.push(text),
+    progress: (text) => void progress.push(text),
+    readTextFile: async (path) => {
+      const text = files[path];
+      if (text !== undefined) return text;
+      if (real) return await Deno.readTextFile(path);
+      throw new Deno.errors.NotFound(path);
+    },
+    writeFile: (path, bytes) => {
+      if (written.has(path)) return Promise.reject(new Deno.errors.AlreadyExists(path));
+      written.set(path, bytes);
+      return Promise.resolve();
+    },
+    now,
+    env: (name) => env[name],
+    environment: () => ({ ...env }),
+    colours,
+    modes: [{ name: "controller", flags: ["--endpoint", "-f"] }, { name: "admin", flags: [] }],
+  };
+  return { context, said: () => printed.join(""), progress, written };
+}
+
+/** Runs `pso-bin admin WORDS…`, with the verb first. */
+export async function runAdmin(
+  words: readonly string[],
+  surroundings: AdminSurroundings = {},
+): Promise<AdminResult> {
+  const { context, said, progress, written } = adminBed(surroundings);
+  const [verb = "", ...args] = words;
+  const code = await runAdminVerb(verb, args, context);
+  return { code, said: said(), progress, written };
+}
