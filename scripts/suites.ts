@@ -70,8 +70,8 @@ export const SUITES: Suite[] = [
   },
   {
     name: "links",
-    what: "what documents name: links, paths, functions; the stand-ins that deno.json links to",
-    paths: ["tests/links_test.ts", "tests/claim_page_test.ts"],
+    what: "what documents name: links, paths, functions, messages; the stand-ins of deno.json",
+    paths: ["tests/links_test.ts", "tests/claim_page_test.ts", "tests/troubleshooting_test.ts"],
     timeoutMs: MINUTE,
   },
   {

@@ -73,7 +73,7 @@ Deno.test("isOwnVolumeName() knows what PSO and this driver call a volume of thi
 });
 
 Deno.test("isOwnVolumeName() takes no volume of another cluster for ours, whose name begins alike", () => {
-  const others = ["k8s-prod", "k8s-pvc", "k8s2", "k8s_a", "prod", "prod-k8s"];
+  const others = ["k8s-prod", "k8s-pvc", "k8s2", "k8s_a", "prod", "prod-k8s", "px_1a2b3c4d"];
   const names = others.map((cluster) => volumeNameFor(cluster, `pvc-${UID}`));
   const odd = [
     "k8s",
@@ -82,6 +82,7 @@ Deno.test("isOwnVolumeName() takes no volume of another cluster for ours, whose 
     "k8s-oracle",
     "k8s-pod::oracle-data",
     "k8s-group/data",
+    "k8s-pso-db_0", // of PSO 6's database
   ];
   for (const name of [...names, ...odd, `k8s-pvc-${UID}-u`, `k8s-pvc-${UID}::data`]) {
     ok(!isOwnVolumeName("k8s", name), name);

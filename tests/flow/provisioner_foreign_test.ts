@@ -95,6 +95,20 @@ Deno.test("an imported volume is taken from no machine outside of the cluster, a
   });
 });
 
+Deno.test("a volume that PX-CSI made is found by its name, used, moved, and counts as imported", async () => {
+  await ProvisionerBed.run(BLOCK, async (bed) => {
+    const name = "px_1a2b3c4d-pvc-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
+    await addVolume(bed, name);
+    await bed.publish(name, N1);
+    await bed.publish(name, N2);
+    deepEqual(await hostsOf(bed, name), [hostNameFor(N2.name)]);
+    await rejects(bed.provisioner.deleteVolume(name, bed.signal), { code: "in_use" });
+    await fromAll(bed, name);
+    await connectEsx(bed, name);
+    await rejects(bed.publish(name, N1), { code: "in_use", message: /connected to esx-1/ });
+  });
+});
+
 Deno.test("a volume of this cluster, by its name or its tag, is fenced off from any machine", async () => {
   await ProvisionerBed.run(BLOCK, async (bed) => {
     await addVolume(bed, "renamed-by-hand", { cluster: "k8s" });
