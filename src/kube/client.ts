@@ -24,7 +24,7 @@ export function isKubeStatus(error: unknown, ...statuses: number[]): boolean {
 }
 
 interface KubeCall {
-  method: "GET" | "PUT" | "POST" | "PATCH";
+  method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
   /** From `/api` or `/apis` on, with the query. */
   path: string;
   body?: KubeObject;
@@ -95,6 +95,15 @@ export class KubeClient {
   /** Changes those fields alone (JSON merge patch), whatever the others are by now. */
   patch(path: string, body: KubeObject): Promise<KubeObject> {
     return this.#call({ method: "PATCH", path, body });
+  }
+
+  /**
+   * Deletes the object that has this uid, and no other of its name: status 409 when it is another
+   * one by now, 404 when there is none.
+   */
+  async remove(path: string, uid: string): Promise<void> {
+    const body = { kind: "DeleteOptions", apiVersion: "v1", preconditions: { uid } };
+    await this.#call({ method: "DELETE", path, body });
   }
 
   /** The objects of a collection, however many pages they come in. */

@@ -1,0 +1,127 @@
+import type { KubeObject } from "../../kube/client.ts";
+import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
+import type { ApiKinds } from "./api_kinds.ts";
+import { at, nameOf, objectsAt, textAt } from "../check/kube_object.ts";
+import { fullNameOf, numberAt, type TakeoverCluster } from "./cluster.ts";
+import { DRIVER, type Installation, PATHS } from "./installation.ts";
+import { mendManifest } from "./manifest.ts";
+import type { Problem } from "./problem.ts";
+import { recordsToMend } from "./release_record.ts";
+
+/** The Deployment of PSO 5's operator, which puts back what is changed. */
+const OPERATOR = "pso-operator";
+
+/** The PersistentVolumes of the driver, whatever their state is. */
+export async function volumesOf(cluster: TakeoverCluster): Promise<KubeObject[]> {
+  const volumes = await cluster.list({ path: "/api/v1/persistentvolumes" });
+  return volumes.filter((volume) => textAt(volume, "spec", "csi", "driver") === DRIVER);
+}
+
+/** The VolumeAttachments of the driver. */
+export async function attachmentsOf(cluster: TakeoverCluster): Promise<KubeObject[]> {
+  const attachments = await cluster.list({ path: "/apis/storage.k8s.io/v1/volumeattachments" });
+  return attachments.filter((one) => textAt(one, "spec", "attacher") === DRIVER);
+}
+
+/** What in the cluster itself stands in the way, whatever the arrays say. */
+export async function clusterProblems(
+  cluster: TakeoverCluster,
+  { found, kinds }: { found: Installation; kinds: ApiKinds },
+): Promise<Problem[]> {
+  const operators = await cluster.list({
+    path: PATHS.deployments,
+    fields: { "metadata.name": OPERATOR },
+  });
+  return [
+    ...driverProblems(found),
+    ...operators.flatMap(operatorProblem),
+    ...await recordProblems(found, kinds),
+  ];
+}
+
+function driverProblems({ driver, namespace }: Installation): Problem[] {
+  const release = textAt(driver, "metadata", "annotations", RELEASE_ANNOTATION);
+  if (release === "" || release.startsWith(`${namespace}/`)) return [];
+  return [{
+    object: `CSIDriver ${DRIVER}`,
+    what: `belongs to the installation ${release} of this driver`,
+    fix: "uninstall that one first: only one installation can serve a cluster",
+  }];
+}
+
+/** Attachments that the old controller began and did not end. */
+export async function attachmentProblems(cluster: TakeoverCluster): Promise<Problem[]> {
+  return (await attachmentsOf(cluster)).flatMap(attachmentProblem);
+}
+
+/** Why an attachment is half done; undefined for a whole one. */
+function halfDone(attachment: KubeObject): string | undefined {
+  for (const field of ["attachError", "detachError"]) {
+    const error = at(attachment, "status", field);
+    if (error !== undefined) return `failed (${field}: ${textAt(error, "message") || "no reason"})`;
+  }
+  if (textAt(attachment, "metadata", "deletionTimestamp") !== "") return "is being detached";
+  return at(attachment, "status", "attached") === true ? undefined : "is not attached yet";
+}
+
+function attachmentProblem(attachment: KubeObject): Problem[] {
+  const why = halfDone(attachment);
+  if (why === undefined) return [];
+  const volume = textAt(attachment, "spec", "source", "persistentVolumeName");
+  const node = textAt(attachment, "spec", "nodeName");
+  return [{
+    object: `VolumeAttachment ${nameOf(attachment)}`,
+    what: `of PersistentVolume ${volume} on node ${node} ${why}`,
+    fix:
+      "wait until it is attached or gone, or end the pod that wants it (`kubectl get volumeattachment`)",
+  }];
+}
+
+function operatorProblem(operator: KubeObject): Problem[] {
+  if (at(operator, "spec", "replicas") === 0 && numberAt(operator, "status", "replicas") === 0) {
+    return [];
+  }
+  const namespace = textAt(operator, "metadata", "namespace");
+  return [{
+    object: `Deployment ${fullNameOf(operator)}`,
+    what: "is PSO's operator, and puts back what is changed",
+    fix: `end it first: kubectl -n ${namespace} scale deployment ${OPERATOR} --replicas=0`,
+  }];
+}
+
+async function recordProblems(
+  { release, namespace }: Installation,
+  kinds: ApiKinds,
+): Promise<Problem[]> {
+  const newest = release?.records[0];
+  if (!release || !newest) return [];
+  const problems: Problem[] = [];
+  if (newest.status.startsWith("pending-") || newest.status === "uninstalling") {
+    problems.push({
+      object: `release ${release.name}`,
+      what:
+        `is ${newest.status} in revision ${newest.revision}: Helm works on it, or was interrupted`,
+      fix: "if no Helm runs any more, delete that record: " +
+        `kubectl -n ${namespace} delete secret ${nameOf(newest.secret)}`,
+    });
+  }
+  for (const record of recordsToMend(release)) {
+    const { unknown } = await mendManifest(record.manifest, { namespace, kinds });
+    for (const what of unknown) {
+      problems.push({
+        object: `release ${release.name} revision ${record.revision}`,
+        what: `holds ${what}: the cluster does not serve it, and Helm will refuse the upgrade`,
+        fix: "take it out by the plugin `helm mapkubeapis`",
+      });
+    }
+  }
+  return problems;
+}
+
+/** Pods with a volume of PSO 6 that has no PersistentVolume. */
+export async function inlinePods(cluster: TakeoverCluster): Promise<string[]> {
+  const pods = await cluster.list({ path: "/api/v1/pods" });
+  const isInline = (pod: KubeObject) =>
+    objectsAt(pod, "spec", "volumes").some((volume) => textAt(volume, "csi", "driver") === DRIVER);
+  return pods.filter(isInline).map(fullNameOf);
+}

@@ -1,0 +1,231 @@
+import { isObject, type KubeObject } from "../../kube/client.ts";
+import type { ApiKinds, ManifestObject } from "./api_kinds.ts";
+import type { Backup } from "./backup.ts";
+import { at, nameOf, textAt } from "../check/kube_object.ts";
+import { fullNameOf, type TakeoverCluster, uidOf, versionOf } from "./cluster.ts";
+import { RECORD_TYPE } from "./helm_release.ts";
+import { DRIVER, ownerOf, PATHS, type Release, releasesIn } from "./installation.ts";
+import { mendManifest, objectsIn } from "./manifest.ts";
+import { MARK, untilGone } from "./old_controller.ts";
+import { secretPath } from "./release_record.ts";
+
+/** What a way back works with. */
+export interface Restore {
+  cluster: TakeoverCluster;
+  backup: Backup;
+  kinds: ApiKinds;
+  /** How long pods may take to end. */
+  waitMs: number;
+  /** Told of each thing that is done, as a line. */
+  tell: (line: string) => void;
+}
+
+/** What a person does after the way back. */
+export interface RestoreEnd {
+  /** Arguments of `helm`, when Helm has to finish it. */
+  helm?: string[];
+  /** What should be known. */
+  note?: string;
+}
+
+/** The Deployment of this driver's controllers. */
+const OUR_CONTROLLER = "pure-provisioner";
+
+/**
+ * Puts back what a take-over changed, as the backup has it; repeating it changes nothing. Before a
+ * `helm upgrade` PSO works again afterwards. After one, our controllers are gone, and everything is
+ * so that `helm rollback` brings PSO back: never do two controllers work.
+ */
+export async function restore(way: Restore): Promise<RestoreEnd> {
+  const { cluster, backup } = way;
+  const { namespace, release, newRelease, controller } = backup.index;
+  await stopOurs(way);
+  const releases = await releasesIn(cluster, namespace);
+  const newest = releases.find(({ name }) => name === (release?.name ?? newRelease))?.records[0];
+  if (!release && newest) {
+    return { helm: ["-n", namespace, "uninstall", newRelease], note: "then run this once more" };
+  }
+  await restoreDriver(way);
+  await restoreOwner(
+    way,
+    "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/pure-snapshotclass",
+  );
+  if (release && newest && newest.revision > release.revision) {
+    await clearForRollback(way, { name: release.name, records: [newest] });
+    return { helm: ["-n", namespace, "rollback", release.name, `${release.revision}`] };
+  }
+  await restoreRecords(way);
+  await restoreMissing(way, `/apis/apps/v1/namespaces/${namespace}/daemonsets/pso-csi-node`);
+  await restoreController(way);
+  if (controller?.replicas === 0) {
+    return { note: "PSO's controller had 0 replicas when the backup was made, and has 0 again" };
+  }
+  return {};
+}
+
+/** Ends the controllers of this driver, if there are any. */
+async function stopOurs({ cluster, backup, waitMs, tell }: Restore): Promise<void> {
+  const { namespace } = backup.index;
+  const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${OUR_CONTROLLER}`;
+  const found = await cluster.find(path);
+  if (found === undefined) return;
+  if (at(found, "spec", "replicas") !== 0) {
+    const resourceVersion = versionOf(found);
+    await cluster.patch(path, { metadata: { resourceVersion }, spec: { replicas: 0 } });
+    tell(`Deployment ${fullNameOf(found)} is scaled to 0`);
+  }
+  const labels = at(found, "spec", "selector", "matchLabels");
+  const wanted = Object.entries(isObject(labels) ? labels : {});
+  const isOwn = (pod: KubeObject) =>
+    ownedByReplicaSet(pod) &&
+    wanted.every(([key, value]) => textAt(pod, "metadata", "labels", key) === value);
+  await untilGone(cluster, { namespace, isOwn, waitMs });
+}
+
+/** The pods of PSO's StatefulSet bear the same label. */
+function ownedByReplicaSet(pod: KubeObject): boolean {
+  const owners = at(pod, "metadata", "ownerReferences");
+  return Array.isArray(owners) && owners.some((one) => textAt(one, "kind") === "ReplicaSet");
+}
+
+/** What the API server itself puts into an object, and takes from nobody. */
+const SERVERS_FIELDS = [
+  "uid",
+  "resourceVersion",
+  "creationTimestamp",
+  "generation",
+  "managedFields",
+  "selfLink",
+  "ownerReferences",
+];
+
+/** An object as it can be made anew. */
+function asNew(object: KubeObject): KubeObject {
+  const { status: _, ...rest } = object;
+  const metadata = isObject(object.metadata) ? { ...object.metadata } : {};
+  for (const field of SERVERS_FIELDS) delete metadata[field];
+  return { ...rest, metadata };
+}
+
+/** The fields of a CSIDriver that differ for good. */
+function fixedFields(driver: KubeObject): string {
+  const modes = at(driver, "spec", "volumeLifecycleModes");
+  return JSON.stringify([
+    at(driver, "spec", "attachRequired"),
+    Array.isArray(modes) ? modes.toSorted() : [],
+  ]);
+}
+
+async function restoreDriver({ cluster, backup, tell }: Restore): Promise<void> {
+  const saved = await backup.object(PATHS.driver);
+  const live = await cluster.find(PATHS.driver);
+  if (saved === undefined) return;
+  if (live && fixedFields(live) === fixedFields(saved)) {
+    return await restoreOwner({ cluster, backup, tell }, PATHS.driver);
+  }
+  if (live) await cluster.remove(PATHS.driver, uidOf(live));
+  await cluster.create(PATHS.driver.slice(0, -DRIVER.length - 1), asNew(saved));
+  tell(`CSIDriver ${DRIVER} is as before`);
+}
+
+/** Gives an object the labels and annotations back that it had. */
+async function restoreOwner(
+  { cluster, backup, tell }: Pick<Restore, "cluster" | "backup" | "tell">,
+  path: string,
+): Promise<void> {
+  const saved = await backup.object(path);
+  const live = saved && await cluster.find(path);
+  if (!saved || !live || ownerOf(live) === ownerOf(saved)) return;
+  const fields = (key: "labels" | "annotations") => {
+    const [before, now] = [at(saved, "metadata", key), at(live, "metadata", key)];
+    const gone = Object.keys(isObject(now) ? now : {}).map((name) => [name, null]);
+    return { ...Object.fromEntries(gone), ...isObject(before) ? before : {} };
+  };
+  const resourceVersion = versionOf(live);
+  const metadata = {
+    resourceVersion,
+    labels: fields("labels"),
+    annotations: fields("annotations"),
+  };
+  await cluster.patch(path, { metadata });
+  tell(
+    `${textAt(saved, "kind")} ${nameOf(saved)} belongs to ${ownerOf(saved) || "no release"} again`,
+  );
+}
+
+async function restoreRecords({ cluster, backup, tell }: Restore): Promise<void> {
+  const { namespace } = backup.index;
+  const secrets = secretPath(namespace, "");
+  for (const { path } of backup.index.objects.filter((one) => one.path.startsWith(secrets))) {
+    const saved = await backup.object(path);
+    const live = saved && await cluster.find(path);
+    if (!saved || !live || saved.type !== RECORD_TYPE) continue;
+    if (textAt(live, "data", "release") === textAt(saved, "data", "release")) continue;
+    await cluster.update(path, { ...live, data: saved.data });
+    tell(`the release record Secret ${fullNameOf(saved)} is as before`);
+  }
+}
+
+/** Makes an object anew that is not there any more. */
+async function restoreMissing({ cluster, backup, tell }: Restore, path: string): Promise<void> {
+  const saved = await backup.object(path);
+  if (saved === undefined || await cluster.find(path)) return;
+  await cluster.create(path.slice(0, path.lastIndexOf("/")), asNew(saved));
+  tell(`${textAt(saved, "kind")} ${fullNameOf(saved)} is there again`);
+}
+
+async function restoreController(way: Restore): Promise<void> {
+  const { cluster, backup, tell } = way;
+  const { controller } = backup.index;
+  if (!controller) return;
+  const { path, replicas } = controller;
+  await restoreMissing(way, path);
+  const live = await cluster.find(path);
+  const isMarked = textAt(live, "metadata", "annotations", MARK) !== "";
+  if (!live || (at(live, "spec", "replicas") === replicas && !isMarked)) return;
+  const resourceVersion = versionOf(live);
+  const metadata = { resourceVersion, annotations: { [MARK]: null } };
+  await cluster.patch(path, { metadata, spec: { replicas } });
+  tell(`PSO's controller, StatefulSet ${fullNameOf(live)}, has ${replicas} replica(s) again`);
+}
+
+/** Kinds that a rollback makes anew without any loss. */
+const REMADE = [
+  "ClusterRole",
+  "ClusterRoleBinding",
+  "ConfigMap",
+  "DaemonSet",
+  "Deployment",
+  "Role",
+  "RoleBinding",
+  "SecurityContextConstraints",
+  "Service",
+  "ServiceAccount",
+  "StatefulSet",
+  "StorageClass",
+  "VolumeSnapshotClass",
+];
+
+/**
+ * Deletes what PSO's release made and the new one does not know: Helm refuses a rollback that meets
+ * such an object, and makes it anew where there is none.
+ */
+async function clearForRollback(way: Restore, newer: Release): Promise<void> {
+  const { cluster, backup, kinds, tell } = way;
+  const { namespace, release } = backup.index;
+  const keyOf = ({ kind, name, namespace }: ManifestObject) => `${kind} ${namespace}/${name}`;
+  const kept = new Set(
+    newer.records.flatMap(({ manifest }) => objectsIn(manifest, namespace)).map(keyOf),
+  );
+  const own = (await releasesIn(cluster, namespace)).find(({ name }) => name === release?.name);
+  const before = own?.records.find(({ revision }) => revision === release?.revision);
+  const { manifest } = await mendManifest(before?.manifest ?? "", { namespace, kinds });
+  for (const object of objectsIn(manifest, namespace)) {
+    if (kept.has(keyOf(object)) || !REMADE.includes(object.kind)) continue;
+    const path = await kinds.pathOf(object);
+    const live = path && await cluster.find(path);
+    if (!path || !live) continue;
+    await cluster.remove(path, uidOf(live));
+    tell(`${object.kind} ${fullNameOf(live)} is deleted; the rollback makes it anew`);
+  }
+}

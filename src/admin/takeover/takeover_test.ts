@@ -1,0 +1,432 @@
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { Died, FakeTakeoverCluster } from "../../../tests/support/fake_takeover_cluster.ts";
+import {
+  NAMESPACE,
+  pathOf,
+  pso52,
+  pso62,
+  type PsoInstallation,
+  recordOf,
+  volumeOf,
+} from "../../../tests/support/pso_objects.ts";
+import { asIs } from "../../../tests/support/as_is.ts";
+import type { Config } from "../../config/model.ts";
+import type { KubeObject } from "../../kube/client.ts";
+import { ApiKinds } from "./api_kinds.ts";
+import { Backup } from "./backup.ts";
+import { at, textAt } from "../check/kube_object.ts";
+import { readRecord } from "./helm_release.ts";
+import { MARK } from "./old_controller.ts";
+import { restore } from "./restore.ts";
+import {
+  helmCommand,
+  isTakenOver,
+  planTakeover,
+  resume,
+  takeOver,
+  type TakeoverRequest,
+} from "./takeover.ts";
+
+const DRIVER = "/apis/storage.k8s.io/v1/csidrivers/pure-csi";
+const KUBE_SYSTEM = "/api/v1/namespaces/kube-system";
+const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
+const SET_52 = `/apis/apps/v1/namespaces/${NAMESPACE}/statefulsets/pure-provisioner`;
+const SET_62 = `/apis/apps/v1/namespaces/${NAMESPACE}/statefulsets/pso-csi-controller`;
+const NODES_62 = `/apis/apps/v1/namespaces/${NAMESPACE}/daemonsets/pso-csi-node`;
+const PV = "pvc-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
+
+/** A cluster with this installation, and one volume of it. */
+function clusterWith({ objects, others, records }: PsoInstallation): FakeTakeoverCluster {
+  const cluster = new FakeTakeoverCluster();
+  cluster.put(KUBE_SYSTEM, {});
+  for (const object of [...objects, ...others, ...records, volumeOf(PV)]) {
+    cluster.put(pathOf(object), object);
+    const made = cluster.objects.get(pathOf(object));
+    if (made && ["StatefulSet", "DaemonSet"].includes(object.kind)) cluster.addPod(made);
+    if (made && object.kind === "StatefulSet") made.status = { replicas: 1 };
+  }
+  return cluster;
+}
+
+interface Bed {
+  cluster: FakeTakeoverCluster;
+  request: TakeoverRequest;
+  folder: string;
+  told: string[];
+}
+
+async function withBed(
+  cluster: FakeTakeoverCluster,
+  work: (bed: Bed) => Promise<void>,
+): Promise<void> {
+  const parent = await Deno.makeTempDir();
+  const told: string[] = [];
+  const request: TakeoverRequest = {
+    cluster,
+    newRelease: "pure-csi",
+    loadConfig: () => Promise.resolve(asIs<Config>({ clusterId: "k8s", arrays: [] })),
+    lookAtVolumes: () => Promise.resolve([]),
+    waitMs: 2_000,
+    tell: (line) => void told.push(line),
+    now: () => Date.UTC(2026, 0, 1),
+  };
+  try {
+    await work({ cluster, request, folder: `${parent}/backup`, told });
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+}
+
+const FIRST = { isResumed: false };
+
+async function begin({ request, folder }: Bed): Promise<void> {
+  const plan = await planTakeover(request, FIRST);
+  deepEqual(plan.problems, []);
+  await takeOver(request, { plan, folder });
+}
+
+async function goBack({ cluster, folder, request, told }: Bed) {
+  const backup = await Backup.open(folder, cluster);
+  const tell = (line: string) => void told.push(line);
+  return await restore({
+    cluster,
+    backup,
+    kinds: new ApiKinds(cluster),
+    waitMs: request.waitMs,
+    tell,
+  });
+}
+
+/** Every object without what the server counts. */
+function stateOf({ objects }: FakeTakeoverCluster): unknown {
+  const plain = ([path, object]: [string, KubeObject]): [string, KubeObject] => {
+    const { uid: _, resourceVersion: __, ...metadata } = object.metadata as KubeObject;
+    // The API server does not show them.
+    for (const field of ["labels", "annotations"]) {
+      if (JSON.stringify(metadata[field]) === "{}") delete metadata[field];
+    }
+    return [path, { ...object, metadata }];
+  };
+  return new Map([...objects].filter(([path]) => !path.startsWith(PODS)).map(plain));
+}
+
+function manifest(cluster: FakeTakeoverCluster, release: string, revision: number): string {
+  const path = `/api/v1/namespaces/${NAMESPACE}/secrets/sh.helm.release.v1.${release}.v${revision}`;
+  return readRecord(cluster.objects.get(path) ?? {}).manifest;
+}
+
+Deno.test("planTakeover() of PSO 5.2 says each step and changes nothing", async () => {
+  const cluster = clusterWith(pso52());
+  await withBed(cluster, async ({ request }) => {
+    const plan = await planTakeover(request, FIRST);
+    deepEqual(plan.problems, []);
+    deepEqual(plan.steps.map(({ what, isDone }) => [what[0], isDone]), [
+      [
+        `scale PSO's controller, StatefulSet ${NAMESPACE}/pure-provisioner, to 0 and wait until its pods ` +
+        "are gone; running pods go on",
+        false,
+      ],
+      [
+        "mend the record of release pure-storage-driver, which names kinds that the cluster does not " +
+        "serve",
+        false,
+      ],
+      [
+        "delete CSIDriver pure-csi (attachRequired false, modes unset), which the upgrade makes anew",
+        false,
+      ],
+    ]);
+    equal(plan.volumes, 1);
+    deepEqual(cluster.changes, []);
+  });
+});
+
+Deno.test("takeOver() of PSO 5.2 ends its controller before it changes anything else", async () => {
+  const cluster = clusterWith(pso52());
+  await withBed(cluster, async (bed) => {
+    await begin(bed);
+    const record =
+      `/api/v1/namespaces/${NAMESPACE}/secrets/sh.helm.release.v1.pure-storage-driver.v2`;
+    deepEqual(cluster.changes, [`PATCH ${SET_52}`, `PUT ${record}`, `DELETE ${DRIVER}`]);
+    equal(cluster.objects.has(`${PODS}/pure-provisioner-0`), false);
+    ok(cluster.objects.has(`${PODS}/pure-csi-0`), "the nodes' pods go on");
+    equal(manifest(cluster, "pure-storage-driver", 2).includes("v1beta1"), false);
+    ok(
+      manifest(cluster, "pure-storage-driver", 1).includes("v1beta1"),
+      "Helm does not build that one",
+    );
+    const plan = await planTakeover(bed.request, { isResumed: true });
+    deepEqual(
+      helmCommand(plan, { folder: "dir" }).join(" "),
+      `-n ${NAMESPACE} upgrade ` +
+        "pure-storage-driver deploy/helm/pure-csi -f dir/values.yaml",
+    );
+  });
+});
+
+Deno.test("takeOver() saves every object of PSO before, for its owner alone", async () => {
+  const installation = pso52({ arrays: { FlashArrays: [] }, namespace: { pure: "k8s" } });
+  await withBed(clusterWith(installation), async (bed) => {
+    await begin(bed);
+    const { folder } = bed;
+    const backup = await Backup.open(folder, bed.cluster);
+    const saved = backup.index.objects.map(({ path }) => path).sort();
+    const all = [...installation.objects, ...installation.records, volumeOf(PV)].map(pathOf).sort();
+    deepEqual(saved, all);
+    equal(at(await backup.object(SET_52), "spec", "replicas"), 1);
+    equal(at(await backup.object(DRIVER), "spec", "attachRequired"), false);
+    match(await Deno.readTextFile(`${folder}/values.yaml`), /^arrays:\n[^]*pure: k8s\n$/);
+    equal((await Deno.stat(folder)).mode ?? 0 & 0o077, 0o40700);
+    for await (const { name } of Deno.readDir(folder)) {
+      equal(((await Deno.stat(`${folder}/${name}`)).mode ?? 0) & 0o077, 0, name);
+    }
+  });
+});
+
+for (const [what, installation] of [["5.2", pso52()], ["6.2", pso62()]] as const) {
+  for (const after of [false, true]) {
+    Deno.test(`a take-over of PSO ${what} that dies ${after ? "after" : "before"} any change goes on by --resume to the same end`, async () => {
+      const whole = clusterWith(installation);
+      await withBed(whole, begin);
+      for (const dies of whole.changes.keys()) {
+        const cluster = clusterWith(installation);
+        await withBed(cluster, async (bed) => {
+          cluster.dies = { at: dies, after };
+          await rejects(begin(bed), Died);
+          cluster.dies = undefined;
+          if (dies > 0 || after) {
+            await rejects(begin(bed), {
+              message: /was begun with the backup .*--resume .*--restore/,
+            });
+          }
+          const plan = await planTakeover(bed.request, { isResumed: true });
+          deepEqual(plan.problems, []);
+          await resume(bed.request, { plan, folder: bed.folder });
+          deepEqual(cluster.changes, whole.changes);
+          const state = stateOf(cluster) as Map<string, KubeObject>;
+          for (const set of [SET_52, SET_62]) {
+            const mark = textAt(cluster.objects.get(set), "metadata", "annotations", MARK);
+            if (mark !== "") equal(JSON.parse(mark).replicas, 1);
+            state.delete(set);
+          }
+          const wanted = stateOf(whole) as Map<string, KubeObject>;
+          for (const set of [SET_52, SET_62]) wanted.delete(set);
+          deepEqual(state, wanted);
+        });
+      }
+    });
+
+    Deno.test(`restore() after a take-over of PSO ${what} that died ${after ? "after" : "before"} any change gives everything back`, async () => {
+      const untouched = stateOf(clusterWith(installation));
+      const whole = clusterWith(installation);
+      await withBed(whole, begin);
+      for (const dies of [...whole.changes.keys(), whole.changes.length]) {
+        const cluster = clusterWith(installation);
+        await withBed(cluster, async (bed) => {
+          cluster.dies = { at: dies, after };
+          await begin(bed).catch((error) => ok(error instanceof Died));
+          // The way back dies too, and is gone once more.
+          for (let change = cluster.changes.length; change < cluster.changes.length + 1; change++) {
+            cluster.dies = { at: change, after };
+            await goBack(bed).catch((error) => ok(error instanceof Died));
+          }
+          cluster.dies = undefined;
+          deepEqual(await goBack(bed), {});
+          deepEqual(stateOf(cluster), untouched);
+          const { length } = cluster.changes;
+          deepEqual(await goBack(bed), {});
+          equal(cluster.changes.length, length, "nothing is left to do");
+        });
+      }
+    });
+  }
+}
+
+Deno.test("takeOver() of PSO 6.2 ends its nodes' pods, and hands its CSIDriver over", async () => {
+  const cluster = clusterWith(pso62());
+  await withBed(cluster, async (bed) => {
+    await begin(bed);
+    deepEqual(cluster.changes.map((change) => change.replace(/.*secrets\/.*/, "PUT record")), [
+      `PATCH ${SET_62}`,
+      "PUT record",
+      `DELETE ${NODES_62}`,
+      `PATCH ${DRIVER}`,
+    ]);
+    equal(cluster.objects.has(`${PODS}/pso-csi-node-0`), false);
+    equal(
+      at(cluster.objects.get(DRIVER), "metadata", "annotations", "meta.helm.sh/release-name"),
+      "pure-pso",
+    );
+  });
+});
+
+Deno.test("what 6.2 leaves after its uninstall is handed to the release that will be installed", async () => {
+  const { others } = pso62();
+  const cluster = clusterWith({ ...pso62(), objects: [], records: [], others });
+  await withBed(cluster, async (bed) => {
+    bed.request.namespace = NAMESPACE;
+    await begin(bed);
+    deepEqual(cluster.changes, [`PATCH ${DRIVER}`]);
+    const plan = await planTakeover(bed.request, FIRST);
+    equal(
+      helmCommand(plan, { file: "values.yaml", folder: "dir" }).join(" "),
+      `-n ${NAMESPACE} install pure-csi deploy/helm/pure-csi -f values.yaml`,
+    );
+    deepEqual(await goBack(bed), {});
+    equal(
+      at(cluster.objects.get(DRIVER), "metadata", "annotations", "meta.helm.sh/release-name"),
+      undefined,
+    );
+  });
+});
+
+Deno.test("planTakeover() tells everything that stands in the way at once, by name", async () => {
+  const installation = pso52();
+  const cluster = clusterWith(installation);
+  const attachment = (name: string, fields: KubeObject, status: KubeObject) =>
+    cluster.put(`/apis/storage.k8s.io/v1/volumeattachments/${name}`, {
+      metadata: fields,
+      spec: { attacher: "pure-csi", nodeName: "node-1", source: { persistentVolumeName: PV } },
+      status,
+    });
+  attachment("whole", {}, { attached: true });
+  attachment("waiting", {}, { attached: false });
+  attachment("failed", {}, { attached: false, attachError: { message: "no path" } });
+  attachment("ending", { deletionTimestamp: "2026-01-01T00:00:00Z" }, { attached: true });
+  attachment("stuck", {}, { attached: true, detachError: { message: "busy" } });
+  cluster.put("/apis/apps/v1/namespaces/op/deployments/pso-operator", { spec: { replicas: 1 } });
+  cluster.put(SET_52.replace(NAMESPACE, "other"), cluster.objects.get(SET_52) ?? {});
+  const values = {
+    release: installation.release,
+    values: {},
+    manifest: "---\napiVersion: a.b/v1\nkind: C\n",
+  };
+  const pending = recordOf({ ...values, revision: 3, status: "pending-rollback" });
+  cluster.put(pathOf(pending), pending);
+  await withBed(cluster, async ({ request }) => {
+    request.loadConfig = () => Promise.resolve(asIs<Config>({ clusterId: "k9s", arrays: [] }));
+    request.lookAtVolumes = () =>
+      Promise.resolve([{ object: "array fa-1", what: "is", fix: "do" }]);
+    const { problems } = await planTakeover(request, FIRST);
+    deepEqual(problems.map(({ object, what }) => `${object} ${what}`), [
+      `cluster has several controllers of PSO: ${NAMESPACE}/pure-provisioner, other/pure-provisioner`,
+      "Deployment op/pso-operator is PSO's operator, and puts back what is changed",
+      "release pure-storage-driver is pending-rollback in revision 3: Helm works on it, or was interrupted",
+      "release pure-storage-driver revision 3 holds C  (a.b/v1): the cluster does not serve it, and Helm " +
+      "will refuse the upgrade",
+      `VolumeAttachment waiting of PersistentVolume ${PV} on node node-1 is not attached yet`,
+      `VolumeAttachment failed of PersistentVolume ${PV} on node node-1 failed (attachError: no path)`,
+      `VolumeAttachment ending of PersistentVolume ${PV} on node node-1 is being detached`,
+      `VolumeAttachment stuck of PersistentVolume ${PV} on node node-1 failed (detachError: busy)`,
+      "values: clusterID is k9s, and PSO's pods have k8s: no volume would be known as this cluster's",
+      "array fa-1 is",
+    ]);
+    ok(problems.every(({ fix }) => fix !== ""));
+    deepEqual(cluster.changes, []);
+  });
+});
+
+Deno.test("an attachment that waits because the take-over ended the controller stops no --resume", async () => {
+  const cluster = clusterWith(pso62());
+  await withBed(cluster, async (bed) => {
+    cluster.dies = { at: 0, after: true };
+    await rejects(begin(bed), Died);
+    cluster.dies = undefined;
+    cluster.put("/apis/storage.k8s.io/v1/volumeattachments/new", {
+      spec: { attacher: "pure-csi", nodeName: "node-1", source: { persistentVolumeName: PV } },
+    });
+    equal((await planTakeover(bed.request, FIRST)).problems.length, 1);
+    const { problems, notes } = await planTakeover(bed.request, { isResumed: true });
+    deepEqual(problems, []);
+    match(notes.join("\n"), /VolumeAttachment new of PersistentVolume .* is not attached yet/);
+  });
+});
+
+Deno.test("a controller that does not end, or that somebody starts again, ends the take-over there", async () => {
+  const slow = clusterWith(pso52());
+  slow.slowness = Infinity;
+  await withBed(slow, async (bed) => {
+    bed.request.waitMs = 50;
+    await rejects(begin(bed), {
+      code: "busy",
+      message:
+        /in step 1: pso\/pure-provisioner-0 on node node-1 did not end in 0\.05 s: .*--resume/,
+    });
+    deepEqual(slow.changes, [`PATCH ${SET_52}`]);
+  });
+  const restarted = clusterWith(pso52());
+  await withBed(restarted, async (bed) => {
+    const tell = bed.request.tell;
+    bed.request.tell = (line) => {
+      tell(line);
+      if (!line.includes("scale")) return;
+      restarted.put(SET_52, { ...restarted.objects.get(SET_52), spec: { replicas: 1 } });
+    };
+    await rejects(begin(bed), { code: "busy", message: /has replicas again.*--resume/ });
+    equal(restarted.changes.length, 1);
+  });
+});
+
+Deno.test("a backup that is not whole, is there already or is of another cluster is refused", async () => {
+  const cluster = clusterWith(pso52());
+  await withBed(cluster, async (bed) => {
+    await Deno.mkdir(bed.folder);
+    await rejects(begin(bed), { code: "invalid", message: /is there already: go on by --resume/ });
+    await rejects(goBack(bed), { code: "invalid", message: /holds no whole backup/ });
+    await Deno.remove(bed.folder);
+    await begin(bed);
+    cluster.put(KUBE_SYSTEM, {});
+    await rejects(goBack(bed), {
+      code: "invalid",
+      message: /a backup of another cluster than test/,
+    });
+    equal(cluster.changes.length, 3);
+  });
+});
+
+Deno.test("restore() after the helm upgrade ends our controllers, and leaves what the rollback needs", async () => {
+  const installation = pso52();
+  const cluster = clusterWith(installation);
+  await withBed(cluster, async (bed) => {
+    await begin(bed);
+    const { release } = installation;
+    // An upgrade that made our objects, and failed before it deleted PSO's.
+    const ours = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments/pure-provisioner`;
+    cluster.put(ours, { kind: "Deployment", spec: { replicas: 2, selector: { matchLabels: {} } } });
+    cluster.addPod(cluster.objects.get(ours) ?? {});
+    cluster.put(DRIVER, {
+      spec: { attachRequired: true, volumeLifecycleModes: ["Persistent", "Ephemeral"] },
+    });
+    const manifest =
+      "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: pure-provisioner}\n" +
+      "---\napiVersion: v1\nkind: Secret\nmetadata: {name: pure-provisioner-secret}\n";
+    const record = recordOf({ release, revision: 3, status: "failed", values: {}, manifest });
+    cluster.put(pathOf(record), record);
+    const mended = cluster.objects.get(pathOf(installation.records[1] ?? record));
+    deepEqual(await goBack(bed), { helm: ["-n", NAMESPACE, "rollback", release, "2"] });
+    const [first] = cluster.changes.slice(3);
+    equal(first, `PATCH ${ours}`, "nothing before our controllers are ended");
+    equal(cluster.objects.has(`${PODS}/pure-provisioner-0`), false);
+    equal(at(cluster.objects.get(DRIVER), "spec", "attachRequired"), false);
+    equal(cluster.objects.has(SET_52), false, "Helm refuses a rollback that meets it");
+    ok(cluster.objects.has(`/api/v1/namespaces/${NAMESPACE}/secrets/pure-provisioner-secret`));
+    deepEqual(cluster.objects.get(pathOf(installation.records[1] ?? record)), mended);
+  });
+});
+
+Deno.test("isTakenOver() is true when the CSIDriver is ours and PSO's controller is gone", async () => {
+  const cluster = clusterWith(pso52());
+  await withBed(cluster, async ({ request }) => {
+    equal(isTakenOver((await planTakeover(request, FIRST)).found), false);
+    cluster.put(DRIVER, {
+      metadata: {
+        annotations: { "pso.purestorage.com/release": `${NAMESPACE}/pure-storage-driver` },
+      },
+      spec: { attachRequired: true, volumeLifecycleModes: ["Persistent", "Ephemeral"] },
+    });
+    equal(isTakenOver((await planTakeover(request, FIRST)).found), false);
+    cluster.objects.delete(SET_52);
+    request.namespace = NAMESPACE;
+    equal(isTakenOver((await planTakeover(request, FIRST)).found), true);
+  });
+});
