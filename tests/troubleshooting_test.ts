@@ -5,10 +5,12 @@ import { isProduct, lineOf, readSources, type SourceFile, walk } from "../script
 import { type MessageTemplate, messageTemplates, UNKNOWN } from "../scripts/source/messages.ts";
 import { ROOT } from "../scripts/program.ts";
 
-/** Rooms whose errors reach a terminal or a log, and never Kubernetes. */
-const ELSEWHERE = /^src\/(admin|cli|config|simulator)\//;
-/** Rooms whose texts are of those errors alone. */
-const TEXTS_ELSEWHERE = /^src\/(admin|cli|simulator)\//;
+/** What only an administrator's commands use: its errors are for their terminal. */
+const ADMIN = "admin\\/|kube\\/(exec_plugin|kubeconfig)|net\\/probe\\.";
+/** Files whose errors reach a terminal or a log, and never Kubernetes. */
+const ELSEWHERE = new RegExp(`^src\\/(${ADMIN}|cli\\/|config\\/|simulator\\/)`);
+/** Files whose texts are of those errors alone. */
+const TEXTS_ELSEWHERE = new RegExp(`^src\\/(${ADMIN}|cli\\/|simulator\\/)`);
 /** Letters of a pattern, so that it means something, and errors that one may stand for. */
 const LETTERS_MIN = 8, ERRORS_MAX = 12;
 /** Errors whose text is put together from others, each of which has an entry of its own. */
