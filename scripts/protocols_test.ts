@@ -5,10 +5,10 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { PROTOCOLS } from "../src/protocols.ts";
 import { ROOT } from "./program.ts";
-import { readSources } from "./source/files.ts";
+import { mainFiles, readSources } from "./source/files.ts";
 
 /** What the program needs to be checked by itself. */
-const SOURCES = ["src", "main.ts", "main_leader.ts", "compat", "deno.json", "deno.lock"];
+const SOURCES = ["src", ...mainFiles(ROOT), "compat", "deno.json", "deno.lock"];
 
 /** Where a protocol is decided upon, beside its own folder in src/node/. */
 const PLACES = [

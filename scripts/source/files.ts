@@ -15,13 +15,22 @@ export function parseSource(path: string, text: string): SourceFile {
   return { path, text, tree };
 }
 
+/** The names of `main.ts` and of what stands beside it, sorted. */
+export function mainFiles(root: string): string[] {
+  return [...Deno.readDirSync(root)].map(({ name }) => name).filter(isMain).sort();
+}
+
+function isMain(path: string): boolean {
+  return /^main(_\w+)?\.ts$/.test(path);
+}
+
 /**
- * Reads and parses main.ts and every file below `src/`, `scripts/` and `tests/` of the checkout at
+ * Reads and parses main*.ts and every file below `src/`, `scripts/` and `tests/` of the checkout at
  * `root`, sorted by path. What a program wrote (`generated/`) and the faulty samples of the lint
  * plugin's test are left out.
  */
 export async function readSources(root: string): Promise<SourceFile[]> {
-  const paths = [`${root}/main.ts`];
+  const paths = mainFiles(root).map((name) => `${root}/${name}`);
   for (const folder of ["scripts", "src", "tests"]) {
     paths.push(...await filesBelow(`${root}/${folder}`));
   }
@@ -37,7 +46,7 @@ function isHandWritten(path: string): boolean {
 
 /** True for the code that is compiled into the program: main*.ts, and `src/` without its tests. */
 export function isProduct(path: string): boolean {
-  return /^main(_\w+)?\.ts$/.test(path) || (path.startsWith("src/") && !path.endsWith("_test.ts"));
+  return isMain(path) || (path.startsWith("src/") && !path.endsWith("_test.ts"));
 }
 
 /** Calls `visit` for `node` and everything below it, parents first. */
