@@ -2,6 +2,7 @@
 // reader of Deno.args.
 import { adminContext } from "./main_admin.ts";
 import { runController } from "./main_controller.ts";
+import { nodeTopologyOf } from "./main_kube.ts";
 import { runAdminVerb, VERB_LIST } from "./src/admin/commands/commands.ts";
 import { startAdmin } from "./src/admin/server.ts";
 import {
@@ -20,6 +21,7 @@ import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
 import { nodeService } from "./src/csi/node_service.ts";
 import { isPsoError, messageOf, UsageError } from "./src/errors.ts";
 import { protocolsOfSanType } from "./src/protocols.ts";
+import { registerNodeTopology } from "./src/kube/metrics.ts";
 import { createRun } from "./src/host/tools/command.ts";
 import { forbidCoreFiles } from "./src/host/tools/core_files.ts";
 import { reportOf } from "./src/host/check/finding.ts";
@@ -111,6 +113,7 @@ async function checkNode(host: Host, { options, config }: NodeStart): Promise<nu
 async function serveNode(host: Host, { options, config, log }: NodeStart): Promise<number> {
   await withoutCoreFiles(log);
   const metrics = new Metrics();
+  const place = nodeTopologyOf(options, config, log);
   const node = new NodePlugin({
     name: options.nodeName,
     host,
@@ -119,6 +122,7 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
     dataAddresses: options.dataAddresses,
     flasharray: config.flasharray,
     maxVolumesPerNode: config.maxVolumesPerNode,
+    segments: place && (() => place.topology.segments()),
     log,
   });
   registerProcess(metrics, () => node.locksHeld);
@@ -140,14 +144,15 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
     metrics,
   });
   registerHealth(metrics, node.healer);
+  registerNodeTopology(metrics, () => place?.topology.missingKeys.length ?? 0);
   const stop = new AbortController();
-  const healing = node.healer.run(stop.signal);
+  const background = Promise.all([node.healer.run(stop.signal), place?.topology.run(stop.signal)]);
   const admin = await startAdmin({
     listen: options.adminAddress,
     csiSocket: endpoint.path,
     mode: "node",
     version: VERSION,
-    ready: () => nodeReadiness(node),
+    ready: async () => [...await nodeReadiness(node), ...place?.topology.readiness() ?? []],
     metrics: async () => {
       await countStaged();
       return metrics.text();
@@ -158,8 +163,9 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
   giveUp(["sys"]);
   await ended;
   stop.abort();
-  await Promise.all([endpoint.stop(), atMost(END_MS, healing)]);
+  await Promise.all([endpoint.stop(), atMost(END_MS, background)]);
   await admin.stop();
+  place?.close();
   return RIGHT;
 }
 

@@ -1,10 +1,13 @@
 // Connects a process with the API of its cluster.
+import type { NodeOptions } from "./src/cli/cli.ts";
 import type { KubeOptions } from "./src/cli/kube.ts";
+import type { Config } from "./src/config/model.ts";
 import { readPlainFile } from "./src/config/plain_file.ts";
 import { DRIVER_NAME } from "./src/csi/identity_service.ts";
 import { KubeClient } from "./src/kube/client.ts";
 import { podServer } from "./src/kube/credentials.ts";
 import { type KubeEvent, KubeEvents } from "./src/kube/events.ts";
+import { NodeTopology } from "./src/kube/node_topology.ts";
 import type { Logger } from "./src/log.ts";
 
 /** The API of a process' cluster. */
@@ -26,4 +29,20 @@ export function kubeOf({ credentials, pod }: KubeOptions, log: Logger): Kube {
   const client = new KubeClient(server);
   const events = pod && new KubeEvents({ kube: client, pod, controller: DRIVER_NAME, log });
   return { client, tell: (event) => events?.tell(event), close: () => server.close() };
+}
+
+/**
+ * Where a node is, by its Node object; undefined without storagetopology.enable. Nothing is read
+ * before kubelet asks, so that a node without an API serves all else.
+ */
+export function nodeTopologyOf(
+  { nodeName, kubeCredentials: credentials }: NodeOptions,
+  { topology: { enable, nodeLabels } }: Config,
+  log: Logger,
+): { topology: NodeTopology; close: () => void } | undefined {
+  if (!enable) return undefined;
+  let kube: Kube | undefined;
+  const client = () => (kube ??= kubeOf({ credentials }, log)).client;
+  const topology = new NodeTopology({ kube: client, node: nodeName, keys: nodeLabels, log });
+  return { topology, close: () => kube?.close() };
 }

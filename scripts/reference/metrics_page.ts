@@ -3,7 +3,7 @@ import { callSamples } from "../../src/csi/unary.ts";
 import { createLogger } from "../../src/log.ts";
 import { registerFleet } from "../../src/arrays/fleet_metrics.ts";
 import { registerConfig } from "../../src/metrics/config.ts";
-import { registerLeader } from "../../src/kube/metrics.ts";
+import { registerLeader, registerNodeTopology } from "../../src/kube/metrics.ts";
 import { type MetricFacts, Metrics } from "../../src/metrics/metrics.ts";
 import { registerHealth, registerStaged } from "../../src/node/health/metrics.ts";
 import { NodePlugin } from "../../src/node/node_plugin.ts";
@@ -64,6 +64,7 @@ function nodeMetrics(): MetricFacts[] {
   registerStaged(metrics, () => Promise.resolve(0));
   callSamples(metrics);
   registerHealth(metrics, node.healer);
+  registerNodeTopology(metrics, () => 0);
   return metrics.facts();
 }
 

@@ -1,6 +1,7 @@
 import type { ListenAddress } from "../net/address.ts";
 import { type DataPlane, Flags, type LogFlags } from "./flag_values.ts";
 import { adminHelp, type HelpLine, helpText, type Mode, MODES } from "./flags.ts";
+import { credentialsFolder } from "./kube.ts";
 import { type ClusterOptions, parseCluster } from "./leader.ts";
 import { UsageError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
@@ -31,6 +32,8 @@ export interface NodeOptions extends LogFlags {
   /** Empty: all addresses of the host's own interfaces. */
   dataAddresses: string[];
   localPlane?: string;
+  /** Folder with `token` and `ca.crt`, by which the node reads its own Node object. */
+  kubeCredentials: string;
   check: boolean;
 }
 
@@ -178,6 +181,7 @@ function parseNode(flags: Flags, { env, hostname }: CliContext): NodeOptions {
     toolFolders: flags.folders("tool-path"),
     dataAddresses,
     ...(localPlane === undefined ? {} : { localPlane }),
+    kubeCredentials: credentialsFolder(flags),
     check,
     ...flags.log(),
   };

@@ -117,7 +117,7 @@ Deno.test("parseCommandLine() reads every flag of a node", () => {
   const line =
     "node -f v.yaml --endpoint unix:///n.sock --node-name n1 --state-dir /s --host-root /h " +
     "--tool-path /opt/a --tool-path /opt/b --data-address 127.0.0.11 " +
-    "--data-address fd00::1 --local-plane /lp --admin [::1]:9000 --log-level debug " +
+    "--data-address fd00::1 --local-plane /lp --kube-credentials /kc --admin [::1]:9000 --log-level debug " +
     "--log-format text";
   assert.deepEqual(parse(line), {
     mode: "node",
@@ -131,6 +131,7 @@ Deno.test("parseCommandLine() reads every flag of a node", () => {
     toolFolders: ["/opt/a", "/opt/b"],
     dataAddresses: ["127.0.0.11", "fd00::1"],
     localPlane: "/lp",
+    kubeCredentials: "/kc",
     check: false,
     logLevel: "debug",
     logFormat: "text",

@@ -128,6 +128,7 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       meaning: "folder of the simulated arrays' `local` data plane; without it the node refuses " +
         "that protocol",
     },
+    KUBE_CREDENTIALS,
     {
       name: "check",
       meaning:

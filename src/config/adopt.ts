@@ -31,8 +31,7 @@ export function adoptConfig({ current, changed }: ConfigChange, log: Logger): Co
       fix: `set clusterID to ${clusterId} again`,
     });
   }
-  const { enable, strict } = changed.config.topology;
-  if (enable !== topology.enable || strict !== topology.strict) {
+  if (JSON.stringify(changed.config.topology) !== JSON.stringify(topology)) {
     log.warn("storagetopology changed and is not taken up", {
       reason: "the sidecars have asked for the driver's capabilities already",
       fix: "restart the controller and the nodes",

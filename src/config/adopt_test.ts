@@ -41,6 +41,6 @@ Deno.test("adoptConfig() keeps the topology keys of the start, and says that a r
     "{clusterID: a}",
     "{clusterID: a, storagetopology: {enable: true}}",
   );
-  assert.deepEqual(config.topology, { enable: false, strict: false });
+  assert.deepEqual(config.topology, { enable: false, strict: false, nodeLabels: [] });
   assert.match(log, /"level":"warn".*storagetopology changed and is not taken up.*restart/);
 });

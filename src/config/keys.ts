@@ -123,10 +123,8 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
     title: "Topology",
     intro:
       "Arrays carry topology labels `topology.purestorage.com/*` in their `Labels`, nodes carry " +
-      "them as node labels. Nodes of this release do not report their labels yet: with " +
-      "`storagetopology.enable`, csi-provisioner makes no volume for a class with " +
-      "`WaitForFirstConsumer`. Use classes with `volumeBindingMode: Immediate` and " +
-      "`allowedTopologies`. Both keys are read once, at the start of the controller and of each node.",
+      "them as node labels: see [Topology](topology.md). These keys are read once, at the start of " +
+      "the controller and of each node, which must have the same ones.",
     keys: [
       {
         path: "storagetopology.enable",
@@ -146,6 +144,16 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
           "Only arrays whose labels match the chosen node may serve a volume; none matches, or the " +
           "request names no topology: nothing is created (RESOURCE_EXHAUSTED). Needs " +
           "`storagetopology.enable`.",
+        usedBy: "driver",
+      },
+      {
+        path: "storagetopology.nodeLabels",
+        type: "options",
+        default: [],
+        meaning: "Labels that count as topology beside `topology.purestorage.com/*`, for example " +
+          "`topology.kubernetes.io/zone`. A list, or one text with the names parted by commas or " +
+          "blanks. An array that has such a label is reached only by nodes with the same value; an " +
+          "array without it by all.",
         usedBy: "driver",
       },
     ],

@@ -1,14 +1,15 @@
-import { ARRAYS_KEY_PATH, readArrays } from "./arrays/entries.ts";
+import { ARRAYS_KEY_PATH, LABEL_KEY, readArrays } from "./arrays/entries.ts";
 import { CHART_SECTIONS } from "./chart_keys.ts";
 import { FileReader, parseMapping } from "./files.ts";
 import { readMkfsOptions, readMountOptions } from "./format_defaults.ts";
 import type { ArrayConfig, Config } from "./model.ts";
 import { type ConfigKey, DRIVER_SECTIONS, PSO_EXPORT_RULES } from "./keys.ts";
-import { ConfigError, type Problem, ProblemList } from "./problems.ts";
+import { ConfigError, type Problem, ProblemList, shown } from "./problems.ts";
 import { Settings } from "./settings.ts";
 import { isMapping, KeyTree, type Mapping } from "./tree.ts";
 import { messageOf } from "../errors.ts";
 import { sanTypeOf } from "../protocols.ts";
+import { TOPOLOGY_PREFIX, topologyLabels } from "./arrays/topology_labels.ts";
 
 /** Where the charts mount the Secret. */
 export const SECRET_FOLDER = "/etc/pure";
@@ -183,10 +184,14 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
     topology: {
       enable: settings.switch("storagetopology.enable"),
       strict: settings.switch("storagetopology.strictTopology"),
+      nodeLabels: readNodeLabels(settings),
     },
     debug: settings.switch("app.debug"),
   };
 }
+
+/** Labels that say where a node is, beside those of PSO's prefix. */
+export const NODE_LABELS_MAX = 16;
 
 /** A volume name has 63 characters at most (FlashArray), of which `-pvc-<UUID>` takes 41. */
 const CLUSTER_ID_MAX = 22;
@@ -225,6 +230,25 @@ function readClusterId(settings: Settings): string {
   return clusterId;
 }
 
+function readNodeLabels(settings: Settings): readonly string[] {
+  const labels = settings.texts("storagetopology.nodeLabels");
+  const { path, problems } = settings.at("storagetopology.nodeLabels");
+  if (labels.length > NODE_LABELS_MAX) {
+    problems.error(path, {
+      found: `names ${labels.length} labels`,
+      wanted: `at most ${NODE_LABELS_MAX}`,
+    });
+  }
+  for (const label of labels) {
+    if (LABEL_KEY.test(label)) continue;
+    problems.error(path, {
+      found: `holds ${shown(label)}`,
+      wanted: "names of labels, such as topology.kubernetes.io/zone",
+    });
+  }
+  return labels;
+}
+
 /** Rules that need more than one key. */
 function checkTogether({ topology, arrays }: Config, problems: ProblemList): void {
   if (topology.strict && !topology.enable) {
@@ -233,20 +257,11 @@ function checkTogether({ topology, arrays }: Config, problems: ProblemList): voi
       fix: "set both, or none",
     });
   }
-  if (topology.enable) {
-    problems.warn("storagetopology.enable", {
-      found: "is true, and nodes of this release do not report their labels yet",
-      fix: "use volumeBindingMode Immediate and allowedTopologies in classes, or set it to false",
-    });
-  }
-  const unlabelled = topology.enable
-    ? arrays.filter(({ labels }) =>
-      !Object.keys(labels).some((name) => name.startsWith("topology."))
-    )
-    : [];
-  for (const { path } of unlabelled) {
+  if (!topology.enable) return;
+  for (const { path, labels } of arrays) {
+    if (Object.keys(topologyLabels(labels, topology.nodeLabels)).length > 0) continue;
     problems.warn(`${path}.Labels`, {
-      found: "holds no label topology.purestorage.com/*",
+      found: `holds no label ${[`${TOPOLOGY_PREFIX}*`, ...topology.nodeLabels].join(" or ")}`,
       fix: "without one the array counts as reachable from every node",
     });
   }

@@ -35,7 +35,7 @@ Deno.test("loadConfig() fills in every default", async () => {
       multipath: true,
     },
     flashblade: { snapshotDirectoryEnabled: false, exportRules: undefined },
-    topology: { enable: false, strict: false },
+    topology: { enable: false, strict: false, nodeLabels: [] },
     debug: false,
   });
 });
@@ -47,7 +47,7 @@ deleteImported: "false"
 deletePrefixes: old_1, old_2
 maxVolumesPerNode: "100"
 app: {debug: true}
-storagetopology: {enable: true, strictTopology: true}
+storagetopology: {enable: true, strictTopology: true, nodeLabels: topology.kubernetes.io/zone}
 flasharray:
   sanType: fc
   defaultFSType: ext4
@@ -60,10 +60,8 @@ flasharray:
 flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
 `);
   assert.deepEqual(warnings.map(problemText), [
-    "storagetopology.enable is true, and nodes of this release do not report their labels yet: " +
-    "use volumeBindingMode Immediate and allowedTopologies in classes, or set it to false",
-    "arrays.FlashArrays[0].Labels holds no label topology.purestorage.com/*: without one the " +
-    "array counts as reachable from every node",
+    "arrays.FlashArrays[0].Labels holds no label topology.purestorage.com/* or " +
+    "topology.kubernetes.io/zone: without one the array counts as reachable from every node",
   ]);
   const { iscsiAllowedCidrs, ...flasharray } = config.flasharray;
   assert.deepEqual(flasharray, {
@@ -87,7 +85,7 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
     maxVolumesPerNode: 100,
     flasharray: 0,
     flashblade: { snapshotDirectoryEnabled: true, exportRules: "10.0.0.0/8(rw)" },
-    topology: { enable: true, strict: true },
+    topology: { enable: true, strict: true, nodeLabels: ["topology.kubernetes.io/zone"] },
     debug: true,
   });
 });
@@ -256,6 +254,15 @@ const FAULTS: [string, string][] = [
   [
     "flasharray: {preemptAttachments: maybe}",
     'flasharray.preemptAttachments is "maybe", wanted true or false',
+  ],
+  [
+    "storagetopology: {nodeLabels: [zone, -a]}",
+    'storagetopology.nodeLabels holds "-a", wanted names of labels, such as ' +
+    "topology.kubernetes.io/zone",
+  ],
+  [
+    `storagetopology: {nodeLabels: [${Array.from({ length: 17 }, (_, at) => `l${at}`)}]}`,
+    "storagetopology.nodeLabels names 17 labels, wanted at most 16",
   ],
   [
     "flasharray: {iSCSILoginTimeout: 0}",

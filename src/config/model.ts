@@ -72,6 +72,14 @@ export interface FlashBladeSettings {
   exportRules: string | undefined;
 }
 
+/** The section `storagetopology` of the values file. */
+export interface TopologySettings {
+  enable: boolean;
+  strict: boolean;
+  /** Labels that say where something is, beside those of PSO's prefix. */
+  nodeLabels: readonly string[];
+}
+
 /**
  * Everything that an administrator can set, checked, with defaults filled in. Holds tokens only as
  * Secret.
@@ -88,6 +96,6 @@ export interface Config {
   maxVolumesPerNode: number;
   flasharray: FlashArraySettings;
   flashblade: FlashBladeSettings;
-  topology: { enable: boolean; strict: boolean };
+  topology: TopologySettings;
   debug: boolean;
 }

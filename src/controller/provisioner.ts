@@ -119,7 +119,9 @@ export class Provisioner {
    * why for each).
    */
   createVolume(request: CreateVolumeRequest, signal: AbortSignal): Promise<VolumeAnswer> {
-    return createVolume(this.#context, request, signal);
+    const { nodeLabels: labelKeys } = this.#context.options().topology;
+    const topology = request.topology && { ...request.topology, labelKeys };
+    return createVolume(this.#context, { ...request, topology }, signal);
   }
 
   /**

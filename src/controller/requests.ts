@@ -24,6 +24,8 @@ export interface TopologyRequirement {
   requisite: Topology[];
   /** Tried first to last. */
   preferred: Topology[];
+  /** storagetopology.nodeLabels: keys that count beside those of PSO's prefix. */
+  labelKeys?: readonly string[];
 }
 
 /** CreateVolume: a claim, with the parameters of its class. */

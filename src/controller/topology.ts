@@ -1,33 +1,39 @@
+import {
+  type LabelSet,
+  TOPOLOGY_PREFIX,
+  topologyLabels,
+} from "../config/arrays/topology_labels.ts";
 import type { Topology, TopologyRequirement } from "./requests.ts";
 
-/** Only labels and segments of this prefix say where an array is (PSO 5.1 and later). */
-export const TOPOLOGY_PREFIX = "topology.purestorage.com/";
-
-function segmentsOf(labels: Readonly<Record<string, string>>): [string, string][] {
-  return Object.entries(labels).filter(([key]) => key.startsWith(TOPOLOGY_PREFIX));
-}
-
-/** Where the array's volumes can be reached from: its topology labels; empty = from everywhere. */
-export function accessibleTopologyOf(labels: Readonly<Record<string, string>>): Topology[] {
-  const segments = segmentsOf(labels);
-  return segments.length === 0 ? [] : [Object.fromEntries(segments)];
+/**
+ * Where the array's volumes can be reached from: its topology labels, those that `labelKeys` names
+ * too; empty = from everywhere.
+ */
+export function accessibleTopologyOf(labels: LabelSet, labelKeys: readonly string[]): Topology[] {
+  const segments = topologyLabels(labels, labelKeys);
+  return Object.keys(segments).length === 0 ? [] : [segments];
 }
 
 /** Whether the requirement says anything of where the volume must be reachable from. */
 export function namesPlace(requirement: TopologyRequirement | undefined): boolean {
-  return (requirement?.requisite ?? []).some((term) => segmentsOf(term).length > 0);
+  const { requisite, labelKeys = [] } = requirement ?? { requisite: [] };
+  return requisite.some((term) => Object.keys(topologyLabels(term, labelKeys)).length > 0);
 }
 
 /**
- * The first segment of `term` that the array does not have; an array without topology labels is
- * reached from everywhere.
+ * The first segment of `term` that the array does not have. Of PSO's prefix an array that has any
+ * label must have every one that is asked for. Of another label only another value counts: an array
+ * without it is reached from everywhere.
  */
 function unmetSegment(
-  labels: Readonly<Record<string, string>>,
+  labels: LabelSet,
   term: Topology,
+  labelKeys: readonly string[] = [],
 ): string | undefined {
-  if (segmentsOf(labels).length === 0) return undefined;
-  const unmet = segmentsOf(term).find(([key, value]) => labels[key] !== value);
+  const hasPrefix = Object.keys(labels).some((key) => key.startsWith(TOPOLOGY_PREFIX));
+  const isBound = (key: string) => key.startsWith(TOPOLOGY_PREFIX) ? hasPrefix : key in labels;
+  const unmet = Object.entries(topologyLabels(term, labelKeys))
+    .find(([key, value]) => isBound(key) && labels[key] !== value);
   return unmet && `${unmet[0]}=${unmet[1]}`;
 }
 
@@ -36,11 +42,11 @@ function unmetSegment(
  * none is asked for.
  */
 export function topologyFault(
-  labels: Readonly<Record<string, string>>,
+  labels: LabelSet,
   requirement: TopologyRequirement | undefined,
 ): string | undefined {
   const requisite = requirement?.requisite ?? [];
-  const unmet = requisite.map((term) => unmetSegment(labels, term));
+  const unmet = requisite.map((term) => unmetSegment(labels, term, requirement?.labelKeys));
   if (requisite.length === 0 || unmet.includes(undefined)) return undefined;
   return `is not labelled ${[...new Set(unmet)].slice(0, 3).join(" or ")}`;
 }
@@ -50,10 +56,12 @@ export function topologyFault(
  * none.
  */
 export function preferenceRank(
-  labels: Readonly<Record<string, string>>,
+  labels: LabelSet,
   requirement: TopologyRequirement | undefined,
 ): number {
   const preferred = requirement?.preferred ?? [];
-  const rank = preferred.findIndex((term) => unmetSegment(labels, term) === undefined);
+  const rank = preferred.findIndex((term) =>
+    unmetSegment(labels, term, requirement?.labelKeys) === undefined
+  );
   return rank === -1 ? preferred.length : rank;
 }

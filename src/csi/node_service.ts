@@ -150,10 +150,14 @@ function lookMethods(node: NodePlugin): UnaryMethod[] {
     }),
     method(Node.method.nodeGetInfo, {
       keys: null,
-      handle: async () => ({
-        nodeId: encodeNodeId(await node.identity()),
-        maxVolumesPerNode: BigInt(node.maxVolumesPerNode),
-      }),
+      handle: async () => {
+        const segments = await node.segments?.();
+        return {
+          nodeId: encodeNodeId(await node.identity()),
+          maxVolumesPerNode: BigInt(node.maxVolumesPerNode),
+          accessibleTopology: segments && { segments },
+        };
+      },
     }),
     method(Node.method.nodeGetCapabilities, {
       keys: null,

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
+import { PsoError } from "../errors.ts";
 import { encodeAttachment } from "../handoff.ts";
 import { readMounts } from "../host/mountinfo.ts";
 import { MiB } from "../size.ts";
@@ -171,3 +172,17 @@ Deno.test(
     equal(rows.lastLine().level, "debug");
   }),
 );
+
+Deno.test("NodeGetInfo says where the node is, says nothing without topology, and fails while that cannot be read", async () => {
+  await TestNode.use(async (test) => {
+    const info = async (segments?: () => Promise<Record<string, string>>) =>
+      await new RpcRows(nodeService(test.restart(undefined, { segments })))
+        .call(rpc.nodeGetInfo, {});
+    equal((await info()).accessibleTopology, undefined);
+    const rack = { "topology.purestorage.com/rack": "r1" };
+    deepEqual((await info(() => Promise.resolve(rack))).accessibleTopology?.segments, rack);
+    deepEqual((await info(() => Promise.resolve({}))).accessibleTopology?.segments, {});
+    const silent = () => Promise.reject(new PsoError("unavailable", "the labels cannot be read"));
+    await rejects(info(silent), { code: status.UNAVAILABLE, message: /the labels cannot be read/ });
+  });
+});

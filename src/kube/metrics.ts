@@ -13,3 +13,14 @@ export function registerLeader(metrics: Metrics, leads: () => boolean): void {
       "`/readyz` on `admin.sock` tells why.",
   });
 }
+
+/** Registers how many labels of its Node a node plugin is not registered with. */
+export function registerNodeTopology(metrics: Metrics, missing: () => number): void {
+  metrics.gauge("pso_node_topology_missing", {
+    help: "Topology labels of the Node that came after the driver was registered there",
+    collect: missing,
+    moves: "At a look at the Node, every 5 minutes with `storagetopology.enable`, and at each " +
+      "registration.",
+    alert: "It is more than 0 for 15 minutes: restart the node-plugin pod of that node.",
+  });
+}

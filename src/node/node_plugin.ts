@@ -57,6 +57,8 @@ export interface NodePluginOptions {
   flasharray: FlashArraySettings;
   /** max_volumes_per_node of NodeGetInfo; 0 leaves the limit to the CO. */
   maxVolumesPerNode: number;
+  /** Where this node is, as NodeGetInfo answers it; absent: without topology. */
+  segments?: () => Promise<Record<string, string>>;
   log: Logger;
   /** Milliseconds of a clock that never goes back. */
   now?: () => number;
@@ -69,6 +71,8 @@ export interface NodePluginOptions {
  */
 export class NodePlugin {
   readonly maxVolumesPerNode: number;
+  /** As NodePluginOptions.segments. */
+  readonly segments: NodePluginOptions["segments"];
   readonly #context: NodeContext;
   readonly #locks = new KeyedLock();
   readonly #identity: IdentityOptions;
@@ -86,6 +90,7 @@ export class NodePlugin {
       dataAddresses.length > 0 ? Promise.resolve(dataAddresses) : readAddresses(host);
     this.#hasChosenAddresses = dataAddresses.length > 0;
     this.maxVolumesPerNode = options.maxVolumesPerNode;
+    this.segments = options.segments;
     this.#identity = { name: options.name, host, attachable: ATTACHABLE, localPlane, addresses };
     this.#preparation = new Preparation({ ...this.#identity, multipath: flasharray.multipath });
     this.#context = {

@@ -43,7 +43,7 @@ function optionsWith({ flasharray, flashblade, ...changes }: SettingChanges): Pr
     deleteImported: true,
     deletePrefixes: [],
     maxVolumesPerNode: 256,
-    topology: { enable: true, strict: false },
+    topology: { enable: true, strict: false, nodeLabels: [] },
     ...changes,
     flasharray: { ...FLASHARRAY, ...flasharray },
     flashblade: { ...FLASHBLADE, snapshotDirectoryEnabled: true, ...flashblade },

@@ -246,7 +246,7 @@ Deno.test({
 
 Deno.test("createVolume() under strict topology takes no request that names no place", async () => {
   const zone = "topology.purestorage.com/zone";
-  const settings = { topology: { enable: true, strict: true } };
+  const settings = { topology: { enable: true, strict: true, nodeLabels: [] } };
   const labels = { "fa-1": { [zone]: "a" }, "fa-2": { [zone]: "b" } };
   await ProvisionerBed.run({ settings, labels }, async (bed) => {
     const nowhere = [undefined, { requisite: [], preferred: [] }, {

@@ -124,6 +124,17 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     before: "done",
     after: "exhausted",
   }],
+  "storagetopology.nodeLabels": [{
+    on: "a claim that names a place by such a label alone",
+    value: ["topology.kubernetes.io/zone"],
+    beside: { storagetopology: { enable: true, strictTopology: true } },
+    outcome: (world) => {
+      const requisite = [{ "topology.kubernetes.io/zone": "z1" }];
+      return codeOf(createVolume(world, { topology: { requisite, preferred: [] } }));
+    },
+    before: "exhausted",
+    after: "done",
+  }],
   "flasharray.sanType": [{
     on: "the protocol of a publish",
     value: "NVMEOF-TCP",

@@ -229,7 +229,8 @@ function readSuspended({ path, values, problems }: Entry): boolean {
 }
 
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
-const LABEL_KEY =
+/** What Kubernetes takes as the name of a label. */
+export const LABEL_KEY =
   /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 
 function readLabels({ path, values, problems }: Entry): Record<string, string> {

@@ -17,7 +17,7 @@ export function getCapacity(
 ): CapacityAnswer {
   const parameters = parseParameters(raw);
   const kind = kindFor({ parameters, capabilities }, context.fleet);
-  const { defaultFsType, sanType } = context.options().flasharray;
+  const { flasharray: { defaultFsType, sanType }, topology: { nodeLabels } } = context.options();
   const minimum = minimumVolumeBytes({ kind, capabilities, defaultFsType });
   if (capabilitiesFault(capabilities, kind) !== undefined) {
     return { availableBytes: 0, maximumVolumeBytes: 0, minimumVolumeBytes: minimum };
@@ -27,7 +27,7 @@ export function getCapacity(
     volumeName: "",
     requestName: "",
     sizeBytes: 0,
-    topology: topology && { requisite: [topology], preferred: [] },
+    topology: topology && { requisite: [topology], preferred: [], labelKeys: nodeLabels },
   }, memberArrays(context));
   const rooms = candidates.flatMap(({ array }) => array.status ? [roomOf(array.status)] : []);
   return {

@@ -9,7 +9,8 @@ import type { ClassParameters } from "../parameters.ts";
 import { explain, place, placementError, type PlacementRequest } from "../placement/placement.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { ContentSource, CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
-import { accessibleTopologyOf, namesPlace, TOPOLOGY_PREFIX } from "../topology.ts";
+import { TOPOLOGY_PREFIX } from "../../config/arrays/topology_labels.ts";
+import { accessibleTopologyOf, namesPlace } from "../topology.ts";
 import { type LocatedVolume, placeKey, type VolumeLocator } from "../volume_locator.ts";
 import {
   type Adoption,
@@ -93,8 +94,8 @@ function refuseAnyPlace(
   throw new PsoError(
     "exhausted",
     `Cannot place ${name}: storagetopology.strictTopology is on, and the request names no place ` +
-      `(a segment ${TOPOLOGY_PREFIX}…); nodes of this release report none: name one in ` +
-      "allowedTopologies of the class, or set strictTopology to false",
+      `(a segment ${TOPOLOGY_PREFIX}…): label the nodes and restart their node-plugin pods, name ` +
+      "one in allowedTopologies of the class, or set strictTopology to false",
   );
 }
 
@@ -331,7 +332,7 @@ async function answerFor(
     capacityBytes: volume.sizeBytes,
     volumeContext: volumeContextOf(wanted, options().flasharray),
     contentSource: wanted.request.contentSource,
-    accessibleTopology: accessibleTopologyOf(member.labels),
+    accessibleTopology: accessibleTopologyOf(member.labels, options().topology.nodeLabels),
   };
 }
 

@@ -168,7 +168,10 @@ function withNodes(
       volumeId: context.locator.idOf(arrayId, volume.name),
       capacityBytes: volume.sizeBytes,
       volumeContext: {},
-      accessibleTopology: accessibleTopologyOf(member.labels),
+      accessibleTopology: accessibleTopologyOf(
+        member.labels,
+        context.options().topology.nodeLabels,
+      ),
     },
     publishedNodeIds: publishedNodeIds(context, located),
   };
