@@ -87,6 +87,11 @@ export class KubeClient {
     return this.#call({ method: "PUT", path, body });
   }
 
+  /** What the API server gives as plain text, such as the log of a container. */
+  async text(path: string): Promise<string> {
+    return (await this.#send({ method: "GET", path })).response.text;
+  }
+
   /** Makes the object below `path`: status 409 when there is one of its name. */
   create(path: string, body: KubeObject): Promise<KubeObject> {
     return this.#call({ method: "POST", path, body });

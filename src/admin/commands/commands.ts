@@ -5,6 +5,7 @@ import { CHECK, check } from "./check.ts";
 import { COMPLETION, completionOf } from "./completion.ts";
 import type { AdminContext } from "./context.ts";
 import { NODES, nodes } from "./nodes.ts";
+import { SUPPORT_BUNDLE, supportBundle } from "./support_bundle.ts";
 import { TAKEOVER, takeover } from "./takeover.ts";
 import { helpOf, type VerbUse } from "./verb_flags.ts";
 import { VOLUMES, volumes } from "./volumes.ts";
@@ -20,6 +21,7 @@ const VERBS: readonly Verb[] = [
   { use: ARRAYS, run: arrays },
   { use: VOLUMES, run: volumes },
   { use: NODES, run: nodes },
+  { use: SUPPORT_BUNDLE, run: supportBundle },
   { use: TAKEOVER, run: takeover },
   { use: COMPLETION, run: completionOf(() => VERB_LIST) },
 ];

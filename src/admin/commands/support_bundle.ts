@@ -1,0 +1,175 @@
+import { messageOf, UsageError } from "../../errors.ts";
+import { VERSION } from "../../version.ts";
+import type { Config } from "../../config/model.ts";
+import { factsOf } from "../check/array_facts.ts";
+import type { ArrayLook } from "../check/array_look.ts";
+import { lookAtArrays } from "../check/arrays_look.ts";
+import { type BundleFile, clusterDump } from "../check/cluster_dump.ts";
+import { lookAtCluster } from "../check/cluster_look.ts";
+import { counted, type Found } from "../check/found.ts";
+import { nodesOf } from "../check/node_look.ts";
+import { claimedVolumes } from "../check/volume_look.ts";
+import { volumeTable } from "../check/volume_table.ts";
+import { readConfiguration } from "./configuration.ts";
+import type { AdminContext } from "./context.ts";
+import type { KubeTarget } from "./kube_target.ts";
+import { structured } from "./output.ts";
+import { choiceOf, type SourceChoice, sourceFor, targetFor } from "./sources.ts";
+import { tarOf } from "./tar.ts";
+import { COMMON_FLAGS, VerbFlags, type VerbUse } from "./verb_flags.ts";
+
+/** `pso-bin admin support-bundle`, as help and completion show it. */
+export const SUPPORT_BUNDLE: VerbUse = {
+  name: "support-bundle",
+  meaning: "collects what support needs, without secrets, into a tar archive or a folder",
+  text:
+    `Collects what support needs into one tar archive, or into a folder: the findings of admin check, the
+configuration without tokens, arrays, volumes, nodes, the driver's objects in the cluster, and the last
+lines of its logs. No Secret is read but for the tokens by which arrays are asked. Tokens, passwords,
+keys, CHAP secrets, values of variables and foreign annotations are taken out; what only looks like a
+secret is, too. Look through it all the same before you send it.`,
+  usage: [
+    "[--out FILE.tar|DIR] [-f values.yaml]",
+    "[--out FILE.tar|DIR] [--kubeconfig FILE] [--context NAME] [-n NAMESPACE]",
+  ],
+  flags: [
+    {
+      name: "out",
+      value: "FILE",
+      meaning: "archive (NAME.tar) or new folder (default pso-support-DATE.tar)",
+    },
+    COMMON_FLAGS.values,
+    ...COMMON_FLAGS.kube,
+    COMMON_FLAGS.help,
+  ],
+  example: {
+    line: "pso-bin admin support-bundle --context production --out case-4711.tar",
+    what: "for a case with support",
+  },
+  notes:
+    `Exit codes: 0 written (what could not be read is said in it), 1 not written, 2 wrong use.`,
+};
+
+/** `pso-bin admin support-bundle`. */
+export async function supportBundle(args: string[], context: AdminContext): Promise<number> {
+  const flags = new VerbFlags(SUPPORT_BUNDLE, args);
+  const choice = choiceOf(flags);
+  const date = new Date(context.now()).toISOString().slice(0, 19).replaceAll(/[:T]/g, "-");
+  const out = flags.text("out") ?? `pso-support-${date}.tar`;
+  const target = await targetFor(choice, context);
+  try {
+    const files = await collect(choice, { target, context });
+    await write(files, { out, context });
+    context.print(`${out}: ${counted(files.length, "file")}; look through it before you send it\n`);
+    return 0;
+  } finally {
+    target?.close();
+  }
+}
+
+/** What is collected from. */
+interface Collecting {
+  target: KubeTarget | undefined;
+  context: AdminContext;
+}
+
+async function collect(
+  choice: SourceChoice,
+  { target, context }: Collecting,
+): Promise<BundleFile[]> {
+  const source = await sourceFor(choice, { verb: SUPPORT_BUNDLE.name, target, context });
+  const read = source && await readConfiguration(source);
+  const config = read?.loaded?.config;
+  const { now, progress } = context;
+  const cluster = target && await lookAtCluster(target.cluster, {
+    now,
+    progress,
+    topology: config?.topology.enable ?? false,
+  });
+  const looks = config ? await lookAtArrays(config, { now, progress }) : [];
+  const volumes = config && await volumesFile(config, { looks, target });
+  const nodes = target && await nodesFile(target, progress);
+  await Promise.all(looks.map((look) => look.close()));
+  const lists = [read?.found, target?.found, cluster, ...looks.map(({ found }) => found)];
+  const findings = lists.flatMap((list) => list?.all ?? []);
+  return [
+    { path: "README.txt", text: readme(context, findings) },
+    json("findings", findings),
+    json("arrays", looks.map(factsOf)),
+    ...(config ? [json("configuration", configurationFacts(config))] : []),
+    ...(volumes ? [volumes] : []),
+    ...(nodes ? [nodes] : []),
+    ...(target ? await clusterDump(target.cluster, progress) : []),
+  ];
+}
+
+function json(name: string, value: unknown): BundleFile {
+  return { path: `${name}.json`, text: structured(value, "json") };
+}
+
+function readme({ now }: AdminContext, findings: readonly Found[]): string {
+  const wrong = findings.filter(({ level }) => level !== "ok");
+  return [
+    `Support bundle of pso-bin ${VERSION}, ${new Date(now()).toISOString()}`,
+    "",
+    "Taken out: API tokens, passwords, keys, CHAP secrets, what looks like one, the values of",
+    "variables, and annotations of others. Secrets of the cluster are not in it.",
+    "",
+    wrong.length === 0 ? "Nothing was found to be wrong." : "What was found to be wrong:",
+    ...wrong.map(({ level, object, check, what }) =>
+      `  ${level.toUpperCase()} ${object}: ${check}: ${what}`
+    ),
+    "",
+  ].join("\n");
+}
+
+/** The configuration as it is used, without what lets anybody in. */
+function configurationFacts({ arrays, flasharray, ...settings }: Config): unknown {
+  const { iscsiAllowedCidrs, ...rest } = flasharray;
+  return {
+    ...settings,
+    flasharray: { ...rest, iscsiAllowedCidrs: iscsiAllowedCidrs.map(({ text }) => text) },
+    arrays: arrays.map(({ token: _token, tls, ...entry }) => ({
+      ...entry,
+      tls: { verify: tls.verify, fingerprint: tls.fingerprint, hasCa: tls.caPem !== undefined },
+    })),
+  };
+}
+
+async function volumesFile(
+  { clusterId }: Config,
+  { looks, target }: { looks: readonly ArrayLook[]; target: KubeTarget | undefined },
+): Promise<BundleFile> {
+  const claimed = target &&
+    await claimedVolumes(target.cluster.kube).catch(() => undefined);
+  return json("volumes", await volumeTable(looks, { cluster: clusterId, claimed }));
+}
+
+async function nodesFile(
+  { cluster }: KubeTarget,
+  progress: AdminContext["progress"],
+): Promise<BundleFile> {
+  try {
+    return json("nodes", await nodesOf(cluster, { topology: true, progress }));
+  } catch (error) {
+    return json("nodes", { problem: messageOf(error) });
+  }
+}
+
+async function write(
+  files: readonly BundleFile[],
+  { out, context }: { out: string; context: AdminContext },
+): Promise<void> {
+  const { writeFile, now } = context;
+  try {
+    if (out.endsWith(".tar")) await writeFile(out, tarOf(files, now()));
+    else {
+      for (const { path, text } of files) {
+        await writeFile(`${out}/${path}`, new TextEncoder().encode(text));
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    throw new UsageError(`${out} is there already: name another file or folder by --out`);
+  }
+}
