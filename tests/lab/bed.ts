@@ -56,6 +56,29 @@ export function hostState(): HostState {
   };
 }
 
+/** The WWID by which multipath knows a volume. */
+export function wwidOf(attachment: Attachment): string {
+  if (!("serial" in attachment)) throw new Error("no block volume");
+  return `3624a9370${attachment.serial.toLowerCase()}`;
+}
+
+/** The link by which udev names a volume's map, whatever multipathd calls it. */
+export function mapPath(attachment: Attachment): string {
+  return `/dev/disk/by-id/dm-uuid-mpath-${wwidOf(attachment)}`;
+}
+
+/** What multipathd calls the map of a volume: its WWID or, with friendly names, `mpatha`. */
+export function mapName(attachment: Attachment): string {
+  const uuid = `mpath-${wwidOf(attachment)}`;
+  const dm = (block: string, fact: string) =>
+    Deno.readTextFileSync(`/sys/block/${block}/dm/${fact}`).trim();
+  const block = namesIn("/sys/block").find((name) =>
+    name.startsWith("dm-") && dm(name, "uuid") === uuid
+  );
+  if (block === undefined) throw new Error(`there is no map ${uuid}`);
+  return dm(block, "name");
+}
+
 /** A shell line of the test's own; gives back what it printed. */
 export async function sh(line: string): Promise<string> {
   const { stdout } = await testRun("bash", ["-c", line], { timeoutMs: SLOW_MS });

@@ -6,25 +6,29 @@ import assert from "node:assert/strict";
 import { BLOCK_CAPABILITY, mountCapability } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiVolume, nvmeVolume, PORTALS, SUBSYSTEM_NQN, TARGET_IQN } from "./array.ts";
-import { hostState, LabNode, type LabVolume, refusal, sh, SLOW_MS } from "./bed.ts";
+import {
+  hostState,
+  LabNode,
+  type LabVolume,
+  mapName,
+  mapPath,
+  refusal,
+  sh,
+  SLOW_MS,
+} from "./bed.ts";
 
 await array("start", "iscsi", "nvme", "nfs");
 
 const SIZE = 384 * MiB;
 
-function wwidOf({ attachment }: LabVolume): string {
-  if (!("serial" in attachment)) throw new Error("no block volume");
-  return `3624a9370${attachment.serial.toLowerCase()}`;
-}
-
 /** The disks in a map. */
-async function pathsOf(map: string): Promise<string[]> {
-  return (await sh(`ls /sys/block/$(basename $(readlink /dev/mapper/${map}))/slaves`)).split("\n")
-    .filter(Boolean);
+async function pathsOf({ attachment }: LabVolume): Promise<string[]> {
+  const slaves = `/sys/block/$(basename $(readlink ${mapPath(attachment)}))/slaves`;
+  return (await sh(`ls ${slaves}`)).split("\n").filter(Boolean);
 }
 
-async function sizeOf(map: string): Promise<number> {
-  return Number(await sh(`blockdev --getsize64 /dev/mapper/${map}`));
+async function sizeOf({ attachment }: LabVolume): Promise<number> {
+  return Number(await sh(`blockdev --getsize64 ${mapPath(attachment)}`));
 }
 
 async function health(lab: LabNode, { volumeId, targetPath }: LabVolume): Promise<string[]> {
@@ -57,7 +61,6 @@ Deno.test("a lost session, a deleted path, one out of its map and one off line a
     await lab.stage(volume);
     await lab.publish(volume);
     assert.deepEqual(await health(lab, volume), []);
-    const map = wwidOf(volume);
     const portal = `${PORTALS[1]}:3260`;
     const breaks = [
       () => `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -I pure-csi --logout >/dev/null`,
@@ -72,11 +75,11 @@ Deno.test("a lost session, a deleted path, one out of its map and one off line a
         sleep 1; done; touch /run/no-error) >/dev/null 2>&1 &`,
     );
     for (const line of breaks) {
-      const [disk = ""] = await pathsOf(map);
+      const [disk = ""] = await pathsOf(volume);
       await sh(line(disk));
       assert.deepEqual(await health(lab, volume), ["degraded PathsMissing"], line(disk));
       await untilHealthy(lab, volume);
-      assert.equal((await pathsOf(map)).length, 2, line(disk));
+      assert.equal((await pathsOf(volume)).length, 2, line(disk));
     }
     await sh(
       "touch /run/enough; for i in $(seq 100); do [ -e /run/no-error ] && exit 0; sleep " +
@@ -97,12 +100,12 @@ Deno.test("rules 4 and 30: a path of another volume in the map is MixedPaths and
     await lab.stage(volume, raw);
     await lab.publish(volume, raw);
     await lab.stage(other, raw);
-    const map = wwidOf(volume);
-    const [one = "", two = ""] = await pathsOf(map);
-    const [foreign = ""] = await pathsOf(wwidOf(other));
+    const map = mapName(volume.attachment);
+    const [one = "", two = ""] = await pathsOf(volume);
+    const [foreign = ""] = await pathsOf(other);
     await sh(
       `umount ${other.stagingPath}/*; multipathd del map ${
-        wwidOf(other)
+        mapName(other.attachment)
       } >/dev/null; multipathd del path ${foreign} >/dev/null
       number() { cat /sys/block/$1/dev; }
       echo "0 $(blockdev --getsz /dev/mapper/${map}) multipath 0 0 1 1 service-time 0 3 1 $(number ${one}) 1 $(number ${two}) 1 $(number ${foreign}) 1" |
@@ -111,10 +114,10 @@ Deno.test("rules 4 and 30: a path of another volume in the map is MixedPaths and
     );
     assert.ok((await health(lab, volume)).includes("degraded MixedPaths"));
     await untilHealthy(lab, volume);
-    assert.deepEqual((await pathsOf(map)).sort(), [one, two].sort());
+    assert.deepEqual((await pathsOf(volume)).sort(), [one, two].sort());
     await array("grow", "mixed", 2 * SIZE);
     await round(lab);
-    assert.equal(await sizeOf(map), 2 * SIZE);
+    assert.equal(await sizeOf(volume), 2 * SIZE);
     await lab.takeAway(volume);
     await lab.takeAway(other);
     for (const name of ["mixed", "beside"]) await array("delete", name);
@@ -126,19 +129,19 @@ Deno.test("rules 8 and 12: an unstage that failed is finished when the device is
     lab.restart(undefined, { now: () => nowMs });
     const theirs = lab.volume(await iscsiVolume("theirs", { lun: 5, sizeBytes: SIZE }));
     await sh(`iscsiadm -m node -T ${TARGET_IQN} -p ${PORTALS[0]}:3260 -o new >/dev/null
-      iscsiadm -m node -T ${TARGET_IQN} -p ${
-      PORTALS[0]
-    }:3260 -l >/dev/null; until [ -e /dev/mapper/${wwidOf(theirs)} ]; do sleep 0.2; done`);
+      iscsiadm -m node -T ${TARGET_IQN} -p ${PORTALS[0]}:3260 -l >/dev/null; until [ -e ${
+      mapPath(theirs.attachment)
+    } ]; do sleep 0.2; done`);
     const before = hostState();
     const volume = lab.volume(await iscsiVolume("left", { lun: 1, sizeBytes: SIZE }));
     const raw = { capability: BLOCK_CAPABILITY };
     await lab.stage(volume, raw);
     await lab.publish(volume, raw);
-    await sh(`dmsetup create keep --table "0 1024 linear /dev/mapper/${wwidOf(volume)} 0"`);
+    await sh(`dmsetup create keep --table "0 1024 linear ${mapPath(volume.attachment)} 0"`);
     assert.match(await refusal(lab.takeAway(volume)), /^in_use: .* is in use by keep/);
     for (let turn = 0; turn < 2; turn++) await round(lab);
     assert.equal(lab.node.healer.leftovers().volume, 1);
-    assert.ok(hostState().maps.includes(wwidOf(volume)), "a map that is held stays");
+    assert.ok(hostState().maps.includes(mapName(volume.attachment)), "a map that is held stays");
     assert.deepEqual(await health(lab, volume), ["inaccessible UnstageUnfinished"]);
     await sh("dmsetup remove --retry keep");
     nowMs += 600_000;
@@ -150,7 +153,7 @@ Deno.test("rules 8 and 12: an unstage that failed is finished when the device is
     });
     await sh(
       `multipathd del map ${
-        wwidOf(theirs)
+        mapName(theirs.attachment)
       } >/dev/null; iscsiadm -m session -u >/dev/null; rm -rf /etc/iscsi/nodes/*
       until [ -z "$(ls /sys/class/scsi_device)" ]; do sleep 0.2; done`,
     );

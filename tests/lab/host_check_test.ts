@@ -41,6 +41,13 @@ function reconfigure(what: { until: "has" | "lacks"; line: string }): string {
     `[ "$n" ${isSo} ] && exit 0; sleep 0.2; done; exit 1`;
 }
 
+// A lab with friendly names has what one of the cases spoils.
+await sh(
+  `sed -i 's/user_friendly_names yes/user_friendly_names no/' ${CONF}; ${
+    reconfigure({ until: "lacks", line: 'user_friendly_names "yes"' })
+  }`,
+);
+
 const CASES = [
   {
     name: "multipathd does not run",

@@ -6,16 +6,12 @@ import assert from "node:assert/strict";
 import { BLOCK_CAPABILITY, testRun } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiAttachment, iscsiVolume, NODE_IQN, PORTALS, TARGET_IQN } from "./array.ts";
-import { hostState, LabNode, LIE, refusal, runWith, sh } from "./bed.ts";
+import { hostState, LabNode, LIE, mapName, mapPath, refusal, runWith, sh, wwidOf } from "./bed.ts";
 
 await array("start", "iscsi");
 
 const SIZE = 384 * MiB;
 const RAW = { capability: BLOCK_CAPABILITY };
-
-function wwidOf({ serial }: { serial: string }): string {
-  return `3624a9370${serial.toLowerCase()}`;
-}
 
 /** The disks that are paths of a WWID, by sysfs. */
 async function pathsOf(wwid: string): Promise<string[]> {
@@ -64,11 +60,11 @@ Deno.test("rule 4: a path of another volume is taken out of the map before the m
     const other = lab.volume(await iscsiVolume("two", { lun: 2, sizeBytes: SIZE }));
     await lab.stage(volume, RAW);
     await lab.stage(other, RAW);
-    const map = wwidOf(one);
-    const [foreign] = await pathsOf(wwidOf(other.attachment as typeof one));
+    const map = mapName(one);
+    const [foreign] = await pathsOf(wwidOf(other.attachment));
     await sh(
       `umount ${volume.stagingPath}/*; multipathd del map ${
-        wwidOf(other.attachment as typeof one)
+        mapName(other.attachment)
       } >/dev/null; multipathd del path ${foreign} >/dev/null
       number=$(cat /sys/block/${foreign}/dev)
       own=$(dmsetup table ${map} | grep -o '[0-9]*:[0-9]* [0-9]*' | grep : | cut -d' ' -f1 | tr '\\n' ' ')
@@ -116,11 +112,11 @@ Deno.test("rule 5: a LUN that shows another, living volume is refused, and that 
 Deno.test("rule 7: unstage succeeds whatever is gone already: mount, map, paths, session", () =>
   LabNode.leavesNothing(async (lab) => {
     const attachment = await iscsiVolume("gone", { lun: 1, sizeBytes: SIZE });
-    const map = wwidOf(attachment);
-    const remove = `multipathd del map ${map} >/dev/null; multipath -f ${map} 2>/dev/null || true`;
+    const remove = (map: string) =>
+      `multipathd del map ${map} >/dev/null; multipath -f ${map} 2>/dev/null || true`;
     const steps = (volume: { stagingPath: string }) => [
       `umount ${volume.stagingPath}`,
-      remove,
+      remove(mapName(attachment)),
       "for d in /sys/class/scsi_device/*; do echo 1 >$d/device/delete; done",
       "iscsiadm -m session -u >/dev/null",
     ];
@@ -142,9 +138,7 @@ Deno.test("rule 10: a map whose paths are dead and that carries partitions is re
     const volume = lab.volume(attachment);
     await lab.stage(volume, RAW);
     await sh(
-      `echo ',,L' | sfdisk -q /dev/mapper/${wwidOf(attachment)}; kpartx -a -s /dev/mapper/${
-        wwidOf(attachment)
-      }`,
+      `echo ',,L' | sfdisk -q ${mapPath(attachment)}; kpartx -a -s ${mapPath(attachment)}`,
     );
     assert.equal(hostState().maps.length, 2);
     await array("unmap", "parts");
@@ -217,7 +211,7 @@ Deno.test("rule 16: a volume does not grow while one of its paths shows the old 
     const volume = lab.volume(await iscsiVolume("grow", { lun: 1, sizeBytes: SIZE }));
     await lab.stage(volume);
     await lab.publish(volume);
-    const [stale = ""] = await pathsOf(wwidOf(volume.attachment as Parameters<typeof wwidOf>[0]));
+    const [stale = ""] = await pathsOf(wwidOf(volume.attachment));
     const hctl = await sh(`basename $(readlink -f /sys/block/${stale}/device)`);
     await array("grow", "grow", 2 * SIZE);
     lab.restart(
@@ -360,11 +354,9 @@ Deno.test("sessions, maps and mounts of somebody else stay as they are beside ou
     const portal = `${PORTALS[0]}:3260`;
     await sh(
       `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -o new >/dev/null; iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -l >/dev/null
-      until [ -e /dev/mapper/${wwidOf(theirs)} ]; do sleep 0.2; done; mkfs.ext4 -q /dev/mapper/${
-        wwidOf(theirs)
-      }; mkdir -p /boot-like; mount /dev/mapper/${
-        wwidOf(theirs)
-      } /boot-like; echo here >/boot-like/file`,
+      until [ -e ${mapPath(theirs)} ]; do sleep 0.2; done; mkfs.ext4 -q ${
+        mapPath(theirs)
+      }; mkdir -p /boot-like; mount ${mapPath(theirs)} /boot-like; echo here >/boot-like/file`,
     );
     const before = hostState();
     const volume = lab.volume(await iscsiVolume("ours", { lun: 6, sizeBytes: SIZE }));
@@ -377,7 +369,7 @@ Deno.test("sessions, maps and mounts of somebody else stay as they are beside ou
     assert.equal(await sh("cat /boot-like/file"), "here");
     await sh(
       `umount /boot-like; multipathd del map ${
-        wwidOf(theirs)
+        mapName(theirs)
       } >/dev/null; iscsiadm -m session -u >/dev/null; rm -rf /etc/iscsi/nodes/*`,
     );
     await sh('until [ -z "$(ls /sys/class/scsi_device)" ]; do sleep 0.2; done');

@@ -4,7 +4,17 @@ import { BLOCK_CAPABILITY, mountCapability, testRun } from "../support/test_node
 import type { Run } from "../../src/run.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiAttachment, iscsiVolume, NODE_IQN, PORTALS, TARGET_IQN } from "./array.ts";
-import { hostState, LabNode, type LabVolume, LIE, refusal, runWith, sh } from "./bed.ts";
+import {
+  hostState,
+  LabNode,
+  type LabVolume,
+  LIE,
+  mapName,
+  mapPath,
+  refusal,
+  runWith,
+  sh,
+} from "./bed.ts";
 
 await array("start", "iscsi");
 
@@ -201,7 +211,7 @@ Deno.test("a volume that only readers use takes no write, mounted or raw", () =>
 Deno.test("a volume that carries the host's own system is never touched: not by a stage of it, nor by what is staged beside it", () =>
   LabNode.leavesNothing(async (lab) => {
     const theirs = await iscsiVolume("system", { lun: 9, sizeBytes: SIZE });
-    const map = `/dev/mapper/3624a9370${theirs.serial.toLowerCase()}`;
+    const map = mapPath(theirs);
     const login = (portal: string) =>
       `iscsiadm -m node -T ${TARGET_IQN} -p ${portal} -o new && iscsiadm -m node -T ` +
       `${TARGET_IQN} -p ${portal} -l`;
@@ -240,7 +250,7 @@ Deno.test("a volume that carries the host's own system is never touched: not by 
     await sh("echo 3 >/proc/sys/vm/drop_caches");
     assert.equal(await sh("cat /system/file"), "here");
     await sh(
-      `umount /system; dmsetup remove system-root; multipath -f $(basename ${map}); ` +
+      `umount /system; dmsetup remove system-root; multipath -f ${mapName(theirs)}; ` +
         "iscsiadm -m session -u; rm -rf /etc/iscsi/nodes/*",
     );
     await sh('until [ -z "$(ls /sys/class/scsi_device)" ]; do sleep 0.2; done');

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { BLOCK_CAPABILITY, mountCapability } from "../support/test_node.ts";
 import { MiB } from "../../src/size.ts";
 import { array, iscsiVolume, PORTALS, TARGET_IQN } from "./array.ts";
-import { hostState, LabNode, refusal, sh } from "./bed.ts";
+import { hostState, LabNode, mapPath, refusal, sh, wwidOf } from "./bed.ts";
 
 await array("start", "iscsi");
 
@@ -43,7 +43,7 @@ for (
       await lab.stage(volume, wanted); // again, as kubelet does
       await lab.publish(volume, wanted);
       const [map = "", ...more] = hostState().maps;
-      const wwid = `3624a9370${attachment.serial.toLowerCase()}`;
+      const wwid = wwidOf(attachment);
       assert.match(map, names.friendly === "yes" ? /^mpath[a-z]$/ : new RegExp(`^${wwid}$`));
       assert.deepEqual(more, []);
       assert.equal(hostState().disks.filter((disk) => disk.startsWith("sd")).length, 2);
@@ -183,7 +183,7 @@ Deno.test("iSCSI: a read-only publish takes no write, mounted or raw, and a writ
       for (const readOnly of [true, false]) {
         await lab.publish(volume, { capability, readOnly });
         const isReadOnly = await sh(
-          `blockdev --getro /dev/mapper/3624a9370${attachment.serial.toLowerCase()}`,
+          `blockdev --getro ${mapPath(attachment)}`,
         );
         if (isRaw) assert.equal(isReadOnly, readOnly ? "1" : "0");
         if (readOnly) {

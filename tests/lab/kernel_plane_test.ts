@@ -22,7 +22,7 @@ import { targetNames } from "../../src/simulator/target_names.ts";
 import { MiB } from "../../src/size.ts";
 import { until } from "../../src/async/wait.ts";
 import { array, NODE_IQN, PORTALS } from "./array.ts";
-import { hostState, sh, SLOW_MS } from "./bed.ts";
+import { hostState, mapName, mapPath, sh, SLOW_MS } from "./bed.ts";
 
 const SIZE = 384 * MiB;
 const CONFIGFS = "/sys/kernel/config";
@@ -136,10 +136,10 @@ Deno.test("kernel plane", async (test) => {
     });
     const paths = pathsOf("iscsi");
     const context = await attachClaim(controller, node, claim, paths);
-    const { protocol, serial, targets: portals } = JSON.parse(context.attachment ?? "");
+    const attachment = JSON.parse(context.attachment ?? "");
+    const { protocol, serial, targets: portals } = attachment;
     assert.deepEqual([protocol, portals.length, devices().length], ["iscsi", 2, 2]);
-    const map = `3624a9370${serial.toLowerCase()}`;
-    assert.deepEqual(hostState().maps, [map]);
+    assert.deepEqual(hostState().maps, [mapName(attachment)]);
     assert.match(
       await sh(`lsblk -dno VENDOR,MODEL,SERIAL /dev/${devices()[0]}`),
       new RegExp(`^PURE +FlashArray +0?${serial}$`, "i"),
@@ -147,7 +147,7 @@ Deno.test("kernel plane", async (test) => {
     await sh(`dd if=/dev/urandom of=${paths.target}/file bs=1M count=8 conv=fsync status=none`);
     const data = await sum(`${paths.target}/file`);
     await growClaim(claim, paths, 2 * SIZE);
-    assert.equal(await sh(`blockdev --getsize64 /dev/mapper/${map}`), String(2 * SIZE));
+    assert.equal(await sh(`blockdev --getsize64 ${mapPath(attachment)}`), String(2 * SIZE));
     const { copy, drop } = await copyClaim(claim, claimNameOf("copy"), BLOCK);
     const copyPaths = pathsOf("copy");
     await attachClaim(controller, node, copy, copyPaths);
