@@ -62,6 +62,19 @@ function stagingPathOf(stagingTargetPath: string): string {
   return stagingTargetPath;
 }
 
+/** "true" in what kubelet says of a volume that a pod describes itself (podInfoOnMount). */
+const INLINE = "csi.storage.k8s.io/ephemeral";
+
+/** `unsupported` for a volume without a claim: nothing made it, and nothing would delete it. */
+function refuseInline(volumeContext: Record<string, string>): void {
+  if (volumeContext[INLINE] !== "true") return;
+  throw new PsoError(
+    "unsupported",
+    "a volume that the pod itself describes (`csi` among its volumes) is not made by this release: " +
+      "use `ephemeral` with a volumeClaimTemplate in the pod, for which Kubernetes makes a claim",
+  );
+}
+
 /** The attachment in a publish_context; `undefined` in one of PSO's, which has none. */
 function knownAttachment(context: Record<string, string>): Attachment | undefined {
   return context.attachment === undefined ? undefined : decodeAttachment(context);
@@ -96,6 +109,7 @@ function mountMethods(node: NodePlugin): UnaryMethod[] {
       keys: null,
       handle: async (request, { signal }) => {
         const capability = capabilityOf(request.volumeCapability);
+        refuseInline(request.volumeContext);
         await node.publish({
           volumeId: request.volumeId,
           stagingPath: stagingPathOf(request.stagingTargetPath),

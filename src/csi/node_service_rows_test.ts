@@ -88,6 +88,29 @@ Deno.test(
 );
 
 Deno.test(
+  "NodePublishVolume of a volume that a pod describes itself is refused, and says what to use",
+  withVolume(async (rows, volume, test) => {
+    const inline = {
+      ...publishRequest(volume),
+      stagingTargetPath: "",
+      publishContext: {},
+      volumeContext: {
+        "csi.storage.k8s.io/ephemeral": "true",
+        "csi.storage.k8s.io/pod.name": "web",
+        size: "2Gi",
+      },
+    };
+    await rejects(rows.call(rpc.nodePublishVolume, inline), {
+      code: status.FAILED_PRECONDITION,
+      message: /use `ephemeral` with a volumeClaimTemplate in the pod/,
+    });
+    equal(await mountOptions(test, volume.targetPath), undefined);
+    const { volumeId, targetPath } = volume;
+    await rows.call(rpc.nodeUnpublishVolume, { volumeId, targetPath });
+  }),
+);
+
+Deno.test(
   "NodeStageVolume of a raw volume mounts no file system, and NodeGetVolumeStats gives its bytes alone",
   withVolume(async (rows, volume) => {
     await rows.call(rpc.nodeStageVolume, { ...stageRequest(volume), volumeCapability: BLOCK });
