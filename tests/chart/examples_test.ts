@@ -7,9 +7,9 @@ import { ROOT } from "../../scripts/program.ts";
 import { runTool, tryTool } from "../../scripts/shell.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { problemText } from "../../src/config/problems.ts";
+import { withApiServer } from "./api_server.ts";
 
 const EXAMPLES = `${ROOT}/deploy/examples`;
-const KUBE = `${ROOT}/tests/kube/kube`;
 /** Values files, which are no objects of Kubernetes. */
 const VALUES = "configuration";
 
@@ -39,23 +39,6 @@ function podSpecOf({ kind, spec }: KubeObject): KubeObject | undefined {
   if (kind === "Pod") return spec;
   if (kind === "CronJob") return spec.jobTemplate.spec.template.spec;
   return spec?.template?.spec;
-}
-
-/** A control plane for as long as the test runs. */
-async function withApiServer(test: (env: Record<string, string>) => Promise<void>): Promise<void> {
-  await runTool(KUBE, ["build"], { timeoutMs: 3_600_000 }); // the first time it builds Kubernetes
-  const dir = await Deno.makeTempDir({ prefix: "k-" });
-  try {
-    const exported = await runTool(KUBE, ["up", "--no-nodes", "--dir", `${dir}/kube`]);
-    const env: Record<string, string> = {};
-    for (const [, name = "", value = ""] of exported.matchAll(/^export (\w+)=(.*)$/gm)) {
-      env[name] = value.replaceAll("\\", "");
-    }
-    await test(env);
-  } finally {
-    await runTool(KUBE, ["down", "--dir", `${dir}/kube`]);
-    await Deno.remove(dir, { recursive: true });
-  }
 }
 
 Deno.test("a real API server takes every example with strict field validation, and warns of none", async (t) => {
