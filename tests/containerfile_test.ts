@@ -35,7 +35,16 @@ const KNOWN = [
 ];
 const of = (word: string) =>
   INSTRUCTIONS.filter((instruction) => instruction.word === word).map(({ rest }) => rest);
-const stages = () => of("FROM").map((rest) => /^(\S+)(?: AS (\S+))?$/.exec(rest));
+/** The stages; an image that an ARG names stands for the ARG's default. */
+const stages = () =>
+  of("FROM").map((rest) => {
+    const [, named = "", name] = /^(\S+)(?: AS (\S+))?$/.exec(rest) ?? [];
+    const arg = /^\$\{(\w+)\}$/.exec(named)?.[1];
+    const byDefault = of("ARG").find((line) => line.startsWith(`${arg}=`))?.split("=")[1];
+    return { image: byDefault ?? named, name };
+  });
+/** What `RUN` runs, without the flags before it. */
+const runs = () => of("RUN").map((rest) => rest.replace(/^(--\S+ )+/, ""));
 
 /** The sources in this folder that COPY lines name, globs spelt out. */
 function copied(): string[] {
@@ -58,9 +67,11 @@ Deno.test("Containerfile: every instruction is a known one, and none is ADD", ()
 });
 
 Deno.test("Containerfile: every base image is pinned by a full version or a digest, from a named registry", () => {
-  assert.ok(stages().length >= 2, "a stage that builds and one that runs");
-  for (const stage of stages()) {
-    const image = stage?.[1] ?? "";
+  const names = stages().flatMap(({ name }) => name ?? []);
+  const bases = stages().map(({ image }) => image).filter((image) => !names.includes(image));
+  assert.ok(bases.length >= 2, "a stage that builds and one that runs");
+  assert.equal(new Set(bases).size, 1, "one base, so that one digest pins all");
+  for (const image of bases) {
     assert.match(image, /^[a-z0-9.-]+\.[a-z]+\//, `${image} names no registry`);
     assert.match(image, /:(\d+\.\d+[^:/]*)$|@sha256:[0-9a-f]{64}$/, `${image} is not pinned`);
   }
@@ -89,14 +100,14 @@ Deno.test("Containerfile: memory that was freed goes back to the host, as it doe
 });
 
 Deno.test("Containerfile: packages come without recommendations, and the lists do not stay", () => {
-  for (const rest of of("RUN").filter((rest) => rest.includes("apt-get install"))) {
+  for (const rest of runs().filter((rest) => rest.includes("apt-get install"))) {
     assert.match(rest, /--no-install-recommends/);
     assert.match(rest, /rm -rf \/var\/lib\/apt\/lists\/\*$/);
   }
 });
 
 Deno.test("Containerfile: what is copied between stages comes from a stage of that name", () => {
-  const names = stages().flatMap((stage) => stage?.[2] ?? []);
+  const names = stages().flatMap(({ name }) => name ?? []);
   for (const rest of of("COPY").filter((rest) => rest.startsWith("--from="))) {
     const stage = /^--from=(\S+)/.exec(rest)?.[1] ?? "";
     assert.ok(names.includes(stage), `--from=${stage}, and the stages are ${names.join(", ")}`);
@@ -114,7 +125,7 @@ Deno.test("Containerfile: every source of COPY is let through by .dockerignore",
 });
 
 Deno.test("Containerfile: its RUN script makes a program that runs, from the copied files alone", async () => {
-  const [script, out] = JSON.parse(of("RUN").find((rest) => rest.startsWith("[")) ?? "[]");
+  const [script, out] = JSON.parse(runs().find((rest) => rest.startsWith("[")) ?? "[]");
   assert.equal(out, "/out");
   const work = await Deno.makeTempDir({ prefix: "pso-image-" });
   try {
@@ -138,7 +149,12 @@ Deno.test("Containerfile: its RUN script makes a program that runs, from the cop
     assert.deepEqual((await filesBelow(`${work}/out`)).map((path) => path.slice(work.length)), [
       "/out/LICENSE",
       "/out/pso-bin",
+      "/out/sbom.cdx.json",
     ]);
+    const sbom = JSON.parse(await Deno.readTextFile(`${work}/out/sbom.cdx.json`));
+    const names = sbom.components.map(({ name }: { name: string }) => name);
+    assert.ok(["pso-bin", "deno", "grpc-js", "hono"].every((name) => names.includes(name)), names);
+    assert.ok(!names.includes("ajv") && !names.includes("typescript"), "what only tests use");
   } finally {
     await removeFolder(work);
   }
