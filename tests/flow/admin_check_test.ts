@@ -127,7 +127,7 @@ Deno.test("admin check warns of volumes of our prefix that have the tag of anoth
     equal(code, 0, "it is a warning");
     match(
       said,
-      /^ {2}WARN {2}prefix +2 volumes of the prefix k8s-: 1 have the tag of another cluster \(other\): k8s-pvc-22222222-/m,
+      /^ {2}WARN {2}prefix +2 volumes with the prefix k8s-: 1 with the tag of another cluster \(other\): k8s-pvc-22222222-/m,
     );
     match(said, /^ +-> two clusters must not share a clusterID/m);
   } finally {

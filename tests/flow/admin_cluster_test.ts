@@ -284,7 +284,7 @@ Deno.test("admin volumes puts both sides beside each other, and ends with 1 for 
     const check = await run("check");
     match(
       check.said,
-      /WARN {2}prefix +2 volumes of the prefix k8s-: 1 belong to no PersistentVolume/,
+      /WARN {2}prefix +2 volumes with the prefix k8s-: 1 of no PersistentVolume/,
     );
   }));
 

@@ -47,9 +47,9 @@ export function fakeCluster(): FakeCluster {
     return Response.json({ kind: "Status", message: `${pathname} not found` }, { status: 404 });
   });
   const kubeconfig = JSON.stringify({
-    "current-context": "fake",
-    contexts: [{ name: "fake", context: { cluster: "fake" } }],
-    clusters: [{ name: "fake", cluster: { server: `http://127.0.0.1:${server.addr.port}` } }],
+    "current-context": "prod",
+    contexts: [{ name: "prod", context: { cluster: "prod" } }],
+    clusters: [{ name: "prod", cluster: { server: `http://127.0.0.1:${server.addr.port}` } }],
   });
   return { kubeconfig, answers, items, asked, stop: () => server.shutdown() };
 }

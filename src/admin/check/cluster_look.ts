@@ -23,8 +23,8 @@ import { tellVolumes } from "./volume_look.ts";
 /** What the cluster is compared with. */
 interface ClusterScope {
   now: () => number;
-  /** storagetopology.enable; false while the configuration is not known. */
-  topology: boolean;
+  /** As for nodes; absent while the configuration is not known, too. */
+  topologyKeys?: readonly string[];
   progress: (text: string) => void;
 }
 

@@ -1,7 +1,8 @@
 // The nodes of a cluster, as far as the driver is concerned.
 import type { KubeObject } from "../../kube/client.ts";
-import { isObject } from "../../kube/client.ts";
+import { topologyLabels } from "../../config/arrays/topology_labels.ts";
 import { messageOf } from "../../errors.ts";
+import { PROTOCOLS } from "../../protocols.ts";
 import { CHART, type Cluster, DRIVER, isReady, podsOf, podTrouble } from "./cluster.ts";
 import { counted, type FoundList } from "./found.ts";
 import { at, mapAt, nameOf, namesText, objectsAt, textAt, textsAt } from "./kube_object.ts";
@@ -30,13 +31,10 @@ export interface NodeFacts {
 
 /** What is read of the nodes. */
 interface NodeScope {
-  /** storagetopology.enable */
-  topology: boolean;
+  /** Labels that count as topology beside PSO's; absent: it is not known whether any does. */
+  topologyKeys?: readonly string[];
   progress: (text: string) => void;
 }
-
-/** Labels that become topology, beside the well-known ones. */
-const TOPOLOGY_LABEL = /^topology\.(purestorage\.com|kubernetes\.io)\//;
 
 /**
  * Every node with what kubelet and the node plugin say of it. The pods are asked by way of the API
@@ -62,7 +60,7 @@ export async function nodesOf(cluster: Cluster, scope: NodeScope): Promise<NodeF
       name,
       registered: entry !== undefined,
       podReady: pod !== undefined && isReady(pod),
-      newKeys: entry && scope.topology ? newKeysOf(node, entry) : [],
+      newKeys: entry ? newKeysOf(node, { entry, keys: scope.topologyKeys }) : [],
       ...maxVolumesOf(entry),
       ...(pod ? { pod: nameOf(pod) } : {}),
       ...(pod && !isReady(pod) ? { trouble: podTrouble(pod) } : {}),
@@ -78,11 +76,15 @@ function maxVolumesOf(entry: KubeObject | undefined): Pick<NodeFacts, "maxVolume
   return typeof count === "number" ? { maxVolumes: count } : {};
 }
 
-function newKeysOf(node: KubeObject, entry: KubeObject): string[] {
+function newKeysOf(
+  node: KubeObject,
+  { entry, keys }: { entry: KubeObject; keys?: readonly string[] },
+): string[] {
   const known = textsAt(entry, "topologyKeys");
-  return Object.keys(mapAt(node, "metadata", "labels")).filter((key) =>
-    /^topology\.purestorage\.com\//.test(key) && TOPOLOGY_LABEL.test(key) && !known.includes(key)
-  );
+  // Without the configuration, a node that was registered with keys shows that they are wanted.
+  if (keys === undefined && known.length === 0) return [];
+  const labels = topologyLabels(mapAt(node, "metadata", "labels"), keys ?? []);
+  return Object.keys(labels).filter((key) => !known.includes(key));
 }
 
 type Checks = Pick<NodeFacts, "usable" | "unusable" | "unknown">;
@@ -104,7 +106,10 @@ async function checksOf({ kube, namespace }: Cluster, pod: KubeObject): Promise<
 
 /** The answer of /readyz: one check for each protocol. */
 export function protocolsIn(answer: unknown): Checks {
-  const checks = isObject(answer) ? objectsAt(answer, "checks") : [];
+  const protocols: readonly string[] = PROTOCOLS;
+  const checks = objectsAt(answer, "checks").filter((check) =>
+    protocols.includes(textAt(check, "name"))
+  );
   if (checks.length === 0) return { unknown: "its pod tells no checks" };
   const named = (ok: boolean) =>
     checks.filter((check) => (check.ok === true) === ok).map((check) => textAt(check, "name"));

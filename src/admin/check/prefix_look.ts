@@ -67,13 +67,14 @@ export async function tellPrefix(
       const tag = tags.get(nameKey(name));
       return tag !== undefined && tag !== cluster;
     });
-    const count = `${isCut ? "more than " : ""}${counted(names.length, "volume")} of the prefix ` +
+    const count =
+      `${isCut ? "more than " : ""}${counted(names.length, "volume")} with the prefix ` +
       `${cluster}-`;
     if (foreign.length > 0) {
       const clusters = [...new Set(foreign.map((name) => tags.get(nameKey(name))))].join(", ");
       found.warn(
         "prefix",
-        `${count}: ${foreign.length} have the tag of another cluster (${clusters}): ${
+        `${count}: ${foreign.length} with the tag of another cluster (${clusters}): ${
           shown(foreign)
         }`,
         "two clusters must not share a clusterID: choose another one before this cluster makes " +
@@ -87,9 +88,7 @@ export async function tellPrefix(
     if (strange.length > 0) {
       found.warn(
         "prefix",
-        `${count}: ${strange.length} belong to no PersistentVolume of this cluster: ${
-          shown(strange)
-        }`,
+        `${count}: ${strange.length} of no PersistentVolume of this cluster: ${shown(strange)}`,
         "another cluster has the same clusterID, or they were left over: see pso-bin admin volumes",
       );
     } else found.ok("prefix", count);

@@ -9,7 +9,7 @@ import { lookAtCluster } from "../check/cluster_look.ts";
 import { type Found, type FoundLevel, worstOf } from "../check/found.ts";
 import { tellPrefix } from "../check/prefix_look.ts";
 import { claimedNames, claimedVolumes } from "../check/volume_look.ts";
-import { readConfiguration } from "./configuration.ts";
+import { readConfiguration, topologyKeysOf } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
 import { type HostReport, lookAtHost } from "./host_report.ts";
 import type { KubeTarget } from "./kube_target.ts";
@@ -128,7 +128,7 @@ export async function check(args: string[], context: AdminContext): Promise<numb
     const config = read?.loaded?.config;
     const cluster = target && await lookAtCluster(target.cluster, {
       now: context.now,
-      topology: config?.topology.enable ?? false,
+      topologyKeys: topologyKeysOf(config),
       progress: context.progress,
     });
     const looks = config === undefined || offline

@@ -159,8 +159,8 @@ function fishScript({ modes, verbs }: Words): string {
 #   pso-bin admin completion fish > ~/.config/fish/completions/pso-bin.fish
 function __pso_bin_is
   set -l words (commandline -opc)
-  test (count $words) -gt (count $argv); or return 1
-  test "$words[2..(math (count $argv) + 1)]" = "$argv"
+  set -l last (math (count $argv) + 1)
+  test (count $words) -ge $last; and test "$words[2..$last]" = "$argv"
 end
 function __pso_bin_at
   test (count (commandline -opc)) -eq $argv[1]

@@ -1,4 +1,5 @@
 // Where a verb takes the configuration from.
+import type { Config } from "../../config/model.ts";
 import { loadConfig, type LoadedConfig, SECRET_FILE } from "../../config/load.ts";
 import { ConfigError, problemText } from "../../config/problems.ts";
 import { counted, FoundList } from "../check/found.ts";
@@ -116,4 +117,9 @@ export async function readConfiguration(
     }
     return { found };
   }
+}
+
+/** The labels that nodes tell beside PSO's; undefined when they tell none, or it is not known. */
+export function topologyKeysOf(config: Config | undefined): readonly string[] | undefined {
+  return config?.topology.enable ? config.topology.nodeLabels : undefined;
 }

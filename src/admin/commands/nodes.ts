@@ -32,7 +32,7 @@ export async function nodes(args: string[], context: AdminContext): Promise<numb
   const { cluster, found } = target;
   try {
     const { progress } = context;
-    const all = await nodesOf(cluster, { topology: true, progress }).catch((error) => {
+    const all = await nodesOf(cluster, { progress }).catch((error) => {
       found.fail("nodes", messageOf(error));
       return [];
     });

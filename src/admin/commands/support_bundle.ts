@@ -10,7 +10,7 @@ import { counted, type Found } from "../check/found.ts";
 import { nodesOf } from "../check/node_look.ts";
 import { claimedVolumes } from "../check/volume_look.ts";
 import { volumeTable } from "../check/volume_table.ts";
-import { readConfiguration } from "./configuration.ts";
+import { readConfiguration, topologyKeysOf } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
 import type { KubeTarget } from "./kube_target.ts";
 import { structured } from "./output.ts";
@@ -84,7 +84,7 @@ async function collect(
   const cluster = target && await lookAtCluster(target.cluster, {
     now,
     progress,
-    topology: config?.topology.enable ?? false,
+    topologyKeys: topologyKeysOf(config),
   });
   const looks = config ? await lookAtArrays(config, { now, progress }) : [];
   const volumes = config && await volumesFile(config, { looks, target });
@@ -150,7 +150,7 @@ async function nodesFile(
   progress: AdminContext["progress"],
 ): Promise<BundleFile> {
   try {
-    return json("nodes", await nodesOf(cluster, { topology: true, progress }));
+    return json("nodes", await nodesOf(cluster, { progress }));
   } catch (error) {
     return json("nodes", { problem: messageOf(error) });
   }

@@ -1,0 +1,214 @@
+// The outputs in docs/admin.md are what the program prints. With PSO_WRITE_DOCS=1 they are written
+// anew.
+import assert from "node:assert/strict";
+import { ROOT } from "../scripts/program.ts";
+import { testFleet } from "../src/simulator/fixture_test.ts";
+import type { ServedFleet } from "../src/simulator/simulate.ts";
+import { runAdmin } from "./support/admin_bed.ts";
+import { type FakeCluster, fakeCluster, installIn, pvOf } from "./support/fake_cluster.ts";
+
+const PAGE = `${ROOT}/docs/admin.md`;
+
+/** A command as a reader types it, and what it prints; `drop` leaves out what stands elsewhere. */
+interface Shown {
+  line: string;
+  files?: Record<string, string>;
+  drop?: RegExp;
+}
+
+const volume = (digit: string) => `k8s-pvc-${digit.repeat(8)}-1b2c-4d3e-8f4a-5b6c7d8e9f00`;
+
+/** What the commands of the page meet, by the name of their output. */
+async function scenes(fleet: ServedFleet, cluster: FakeCluster): Promise<Record<string, Shown>> {
+  const [one, two, blade] = fleet.arrays;
+  if (!one || !two || !blade) throw new Error("three arrays are needed");
+  const entry = ({ address, token, ca }: typeof one, more: Record<string, string> = {}) => ({
+    MgmtEndPoint: address,
+    APIToken: token,
+    CACert: ca,
+    ...more,
+  });
+  const values = (arrays: unknown) => ({ "values.yaml": JSON.stringify({ arrays }) });
+  const { CACert: _, ...pinned } = entry(two, { CertFingerprint: "AB:".repeat(31) + "CD" });
+  const nfs = { NFSEndPoint: "10.22.0.3" };
+  const stranger = "T-00000000-1111-4222-8333-444455556666";
+  const healthy = { FlashArrays: [entry(one)], FlashBlades: [entry(blade, nfs)] };
+  installIn(cluster, {
+    arrays: JSON.stringify({ FlashArrays: [await withCa(entry(one))] }),
+    now: Date.now(),
+  });
+  const config = { "prod.kubeconfig": cluster.kubeconfig };
+  return {
+    healthy: { line: "pso-bin admin check -f values.yaml", files: values(healthy) },
+    "half broken": {
+      line: "pso-bin admin check -f values.yaml",
+      files: values({
+        FlashArrays: [
+          entry(one),
+          pinned,
+          entry(one, { MgmtEndPoint: one.address.replace("127.0.0.1", "localhost") }),
+          { MgmtEndPoint: "127.0.0.1:1", APIToken: one.token },
+        ],
+        FlashBlades: [entry(blade, { ...nfs, APIToken: stranger })],
+      }),
+    },
+    wrong: {
+      line: "pso-bin admin check -f values.yaml",
+      files: {
+        "values.yaml": JSON.stringify({
+          clusterID: "REPLACE_CLUSTER_ID_WITH_SOMETHING_THAT_IS_TOO_LONG_TO_BE_ONE",
+          arrays: {
+            FlashArrays: [{ MgmtEndPoint: "https://fa-1.example/api", Lables: {} }],
+            FlashBlades: [{ MgmtEndPoint: "fb-1.example", APIToken: blade.token }],
+          },
+          flasharray: { sanType: "SCSI", iSCSILoginTimeout: "soon" },
+          flashblde: {},
+        }),
+      },
+    },
+    "no file": { line: "pso-bin admin check -f value.yaml" },
+    cluster: {
+      line: "pso-bin admin check --kubeconfig prod.kubeconfig",
+      files: config,
+      drop: /\n\narrays\.FlashArrays[^]*(?=\n\n\d+ objects)/,
+    },
+    arrays: { line: "pso-bin admin arrays -f values.yaml", files: values(healthy) },
+    volumes: { line: "pso-bin admin volumes --kubeconfig prod.kubeconfig", files: config },
+    nodes: { line: "pso-bin admin nodes --kubeconfig prod.kubeconfig --wide", files: config },
+    bundle: {
+      line: "pso-bin admin support-bundle --kubeconfig prod.kubeconfig --out case-4711.tar",
+      files: config,
+    },
+    "broken cluster": {
+      line: "pso-bin admin check --kubeconfig prod.kubeconfig",
+      files: config,
+      drop: /\n\narrays\.FlashArrays[^]*(?=\n\n\d+ objects)/,
+    },
+  };
+}
+
+/** A Secret has the certificate itself. */
+async function withCa<T extends { CACert?: string }>(entry: T): Promise<T> {
+  const { CACert } = entry;
+  return CACert === undefined ? entry : { ...entry, CACert: await Deno.readTextFile(CACert) };
+}
+
+/** Prepares what a scene needs and others must not see. */
+async function prepare(name: string, { fleet, cluster }: Bed): Promise<void> {
+  await fetch(`${fleet.control}/faults`, { method: "DELETE" }).then((answer) =>
+    answer.body?.cancel()
+  );
+  if (name === "half broken") {
+    const match = { method: "PATCH" };
+    const body = JSON.stringify({ array: "fa-1", match, action: "status", value: 403, times: 9 });
+    await (await fetch(`${fleet.control}/faults`, { method: "POST", body })).body?.cancel();
+  }
+  if (name === "broken cluster") {
+    cluster.answers.delete("/apis/snapshot.storage.k8s.io");
+    cluster.items.set("/apis/coordination.k8s.io/v1/namespaces/pso/leases", [{
+      metadata: { name: "pure-csi-leader" },
+    }]);
+    cluster.items.get("/api/v1/nodes")?.push({ metadata: { name: "node-b" } });
+    cluster.items.get("/api/v1/persistentvolumes")?.push(
+      pvOf(volume("9").slice(4), { handle: "k8s/x", phase: "Released" }),
+    );
+  }
+}
+
+interface Bed {
+  fleet: ServedFleet;
+  cluster: FakeCluster;
+}
+
+/** What differs between two runs, put as on the page. */
+function steady(text: string, { fleet }: Bed): string {
+  const groups = text.split("\n\n").map((group) => {
+    const at = fleet.arrays.findIndex(({ address }) =>
+      group.startsWith("arrays.") &&
+      group.split("\n")[0]?.replace("localhost", "127.0.0.1").endsWith(address)
+    );
+    if (group.startsWith("arrays.FlashArrays[3]")) {
+      return group.replaceAll(/127\.0\.0\.1(:1)?/g, "10.21.0.99");
+    }
+    const own = at < 0 ? group : group.replaceAll(/127\.0\.0\.1(?!:)/g, `10.21.0.${at + 1}`);
+    return fleet.arrays.reduce(
+      (left, { address }, index) =>
+        left.replaceAll(`${address} takes`, `10.21.0.${index + 1}:443 takes`)
+          .replaceAll(address.replace("127.0.0.1", "localhost"), `fa-${index + 1}.example`)
+          .replaceAll(
+            new RegExp(`^((?:OK|WARN|FAIL) .*)${RegExp.escape(address)}`, "gm"),
+            (_, before) => before + `10.21.0.${index + 1}`.padEnd(address.length),
+          )
+          .replaceAll(address, `10.21.0.${index + 1}`),
+      own,
+    );
+  });
+  return groups.join("\n\n")
+    .replaceAll(/\blocalhost(:\d+)?/g, "fa-1.example")
+    .replaceAll(/fa-1\.example is [\d.:, ]+$/gm, "fa-1.example is 10.21.0.1")
+    .replaceAll(/\(\d+ ms\)/g, "(2 ms)")
+    .replaceAll(
+      /([0-9A-F]{2}:){31}[0-9A-F]{2}/g,
+      (print) => print.startsWith("AB:AB") ? "AB:AB:…:CD" : "5E:29:…:C7",
+    )
+    .replaceAll(/expires \d{4}-\d\d-\d\d \(\d+ days\)/g, "expires 2036-11-23 (3649 days)")
+    .replaceAll(
+      /\bid [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g,
+      "id f9410590-126d-427a-9621-c5b62e495534",
+    )
+    .replaceAll(/\d+ (bytes|[KMG]iB) of 20 TiB/g, "0 bytes of 20 TiB");
+}
+
+/** Every scene's block as the page has it. */
+async function blocks(): Promise<Map<string, string>> {
+  const fleet = await testFleet({ flasharrays: 2, flashblades: 1, http: false });
+  const cluster = fakeCluster();
+  const printed = new Map<string, string>();
+  try {
+    await makeVolumes({ fleet, cluster });
+    for (const [name, { line, files, drop }] of Object.entries(await scenes(fleet, cluster))) {
+      await prepare(name, { fleet, cluster });
+      const env = { PATH: Deno.env.get("PATH") ?? "" };
+      const { code, said } = await runAdmin(line.split(" ").slice(2), { files, real: true, env });
+      const shown = steady(drop ? said.replace(drop, "") : said, { fleet, cluster }).trimEnd();
+      printed.set(name, `\`\`\`\n$ ${line}\n${shown}\n$ echo $?\n${code}\n\`\`\``);
+    }
+    return printed;
+  } finally {
+    await cluster.stop();
+    await fleet.stop();
+  }
+}
+
+/** One volume that a claim has, and one that nobody has. */
+async function makeVolumes({ fleet, cluster }: Bed): Promise<void> {
+  const [array] = fleet.arrays;
+  if (!array) throw new Error("no array");
+  const { TestClient } = await import("../src/simulator/fixture_test.ts");
+  const client = new TestClient(array);
+  try {
+    await client.login();
+    for (const digit of ["1", "2"]) {
+      await client.ok(`POST /volumes?names=${volume(digit)}`, { provisioned: 1048576 });
+    }
+    const { items: [{ id }] } = await client.ok("GET /arrays");
+    cluster.items.set("/api/v1/persistentvolumes", [
+      pvOf(volume("1").slice(4), { handle: `${id.slice(0, 8)}/${volume("1")}` }),
+    ]);
+  } finally {
+    client.close();
+  }
+}
+
+Deno.test("docs/admin.md shows what the program prints", async () => {
+  let page = await Deno.readTextFile(PAGE);
+  const names = [...page.matchAll(/<!-- printed: (.+) -->/g)].map(([, name]) => name);
+  const printed = await blocks();
+  assert.deepEqual(names.toSorted(), [...printed.keys()].toSorted());
+  for (const [name, block] of printed) {
+    const marked = new RegExp(`(<!-- printed: ${name} -->\n)(\`\`\`\n[^]*?\n\`\`\`)?`);
+    if (Deno.env.get("PSO_WRITE_DOCS")) page = page.replace(marked, (_, mark) => mark + block);
+    else assert.equal(marked.exec(page)?.[2], block, name);
+  }
+  if (Deno.env.get("PSO_WRITE_DOCS")) await Deno.writeTextFile(PAGE, page);
+});
