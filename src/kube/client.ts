@@ -203,9 +203,9 @@ export class KubeClient {
 const REFUSALS: Readonly<Record<number, { code: ErrorCode; advice: string }>> = {
   401: {
     code: "denied",
-    advice: "the token of the service account is not accepted; mount a projected one",
+    advice: "the credentials are not accepted; log in again, and in a pod mount a projected token",
   },
-  403: { code: "denied", advice: "give the service account this right" },
+  403: { code: "denied", advice: "give the account this right" },
   404: { code: "not_found", advice: "there is no such object; install the chart again" },
   409: { code: "busy", advice: "somebody changed it meanwhile" },
   410: { code: "unavailable", advice: "what was asked from is too old; the list is read again" },

@@ -111,7 +111,7 @@ Deno.test("ConfigObjects says why nothing was ever read, and that is no 'does no
     match(await text(), /the Kubernetes API has not answered yet/);
     await objects.changed(10_000, signal);
     match(await text(), /unavailable|403/);
-    match(await text(), /secrets.* is answered 403 .*give the service account this right/);
+    match(await text(), /secrets.* is answered 403 .*give the account this right/);
   });
 });
 

@@ -73,7 +73,7 @@ Deno.test("an Event that cannot be written harms nobody and is logged once", asy
     await events.settled();
   }
   equal(lines.length, 1);
-  match(lines[0] ?? "", /event not written.*403.*give the service account this right/);
+  match(lines[0] ?? "", /event not written.*403.*give the account this right/);
   api.fault = undefined;
   events.tell(REFUSED);
   await events.settled();

@@ -340,7 +340,7 @@ Deno.test("without the API, the right or the Lease a candidate waits, says why a
   match(lease.problem ?? "", /no answer to GET/);
   bed.api.fault = "forbidden";
   await lease.step();
-  match(lease.problem ?? "", /403 .* give the service account this right/);
+  match(lease.problem ?? "", /403 .* give the account this right/);
   bed.api.fault = undefined;
   bed.api.remove(LEASE);
   await lease.step();

@@ -1,7 +1,7 @@
 import type { KubeClient, KubeObject } from "../../kube/client.ts";
 import { isKubeStatus } from "../../kube/client.ts";
 import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
-import { mapAt, nameOf, objectsAt, textAt } from "./kube_object.ts";
+import { mapAt, nameOf, objectsAt, textAt, textsAt } from "./kube_object.ts";
 
 /** The name by which Kubernetes knows this driver. */
 export const DRIVER = "pure-csi";
@@ -49,33 +49,41 @@ export interface Installation {
   lease: { namespace: string; name: string };
 }
 
-/** As the controller's Deployment says; what it does not say is as the chart has it by default. */
+/**
+ * As the controller's Deployment says, by its flags or else by what it mounts; what it does not say
+ * is as the chart has it by default.
+ */
 export function installationOf(
   deployment: KubeObject | undefined,
   { namespace }: Pick<Cluster, "namespace">,
 ): Installation {
   const pod = ["spec", "template", "spec"];
-  const args = objectsAt(deployment, ...pod, "containers").flatMap(({ args }) =>
-    Array.isArray(args) ? args.map(String) : []
-  );
-  const flag = (name: string) =>
-    args.find((one) => one.startsWith(`--${name}=`))?.slice(name.length + 3);
+  const args = objectsAt(deployment, ...pod, "containers").flatMap((one) => textsAt(one, "args"));
+  const flags = (name: string) =>
+    args.filter((one) => one.startsWith(`--${name}=`)).map((one) => one.slice(name.length + 3));
   const volumes = objectsAt(deployment, ...pod, "volumes");
-  const secret = volumes.flatMap(secretsOf).find(({ path }) => path === "pure.json");
-  const configMap = volumes.map((volume) => textAt(volume, "configMap", "name")).find((name) =>
-    name !== ""
-  );
-  const [, fromApi = ""] = flag("kube-config-from")?.split("/") ?? [];
-  const [fromSecret, fromConfigMap] = fromApi.replaceAll(/[{}]/g, "").split(",");
-  const [leaseNamespace, lease] = flag("lease")?.split("/") ?? [];
+  const from = flags("kube-config-from").map(apiObjectOf);
+  const secret = from.find(({ kind }) => kind === "secret") ??
+    volumes.flatMap(secretsOf).find(({ path }) => path === "pure.json");
+  const configMap = from.find(({ kind }) => kind === "configmap") ??
+    volumes.map((volume) => ({ name: textAt(volume, "configMap", "name"), key: "" })).find((
+      { name },
+    ) => name !== "");
+  const [leaseNamespace, lease] = flags("lease")[0]?.split("/") ?? [];
   return {
-    secret: {
-      name: fromSecret || secret?.name || CHART.secret,
-      key: secret?.key ?? "pure.json",
+    secret: { name: secret?.name || CHART.secret, key: secret?.key || "pure.json" },
+    configMap: {
+      name: configMap?.name || CHART.configMap,
+      key: configMap?.key || "appconfig.json",
     },
-    configMap: { name: fromConfigMap || configMap || CHART.configMap, key: "appconfig.json" },
     lease: { namespace: leaseNamespace ?? namespace, name: lease ?? CHART.lease },
   };
+}
+
+/** `NAMESPACE/KIND/NAME[/KEY]`, as the controller takes it. */
+function apiObjectOf(text: string): { kind: string; name: string; key: string } {
+  const [, kind = "", name = "", key = ""] = text.split("/");
+  return { kind: kind.toLowerCase(), name, key };
 }
 
 /** A key of a Secret, and the file that a volume makes of it. */
