@@ -1,6 +1,7 @@
 // The image, built by scripts/image_build on this machine, and run: not in a cluster, but from the
 // very archive that a cluster gets.
 import assert from "node:assert/strict";
+import { Ajv } from "ajv";
 import { Child } from "../scripts/child.ts";
 import { removeFolder } from "../scripts/mounts.ts";
 import { DENO_VERSION, ENVIRONMENT, ROOT } from "../scripts/program.ts";
@@ -52,7 +53,7 @@ function ofImage(name: string, work: () => Promise<void>): void {
 ofImage(
   "the image runs the program as a user without rights, with the settings that tests use",
   async () => {
-    assert.deepEqual(image.tags, [`docker.io/library/pso:${VERSION}`]);
+    assert.deepEqual(image.tags, [`docker.io/purestorage/pso-bin:v${VERSION}`]);
     const { User, Env, Entrypoint } = image.config;
     assert.deepEqual([User, Entrypoint], ["65532:65532", ["/usr/local/bin/pso-bin"]]);
     const settings = Object.entries({ ...ENVIRONMENT, HOME: "/dev/null" });
@@ -213,4 +214,31 @@ ofImage("the SBOM in the image is the one beside it, and names what is in there"
     .filter(([status]) => status === "installed");
   assert.ok(installed.length > 50, stdout);
   for (const [, name = "", version] of installed) assert.equal(versions.get(name), version, name);
+});
+
+/** Publishes the schemas of CycloneDX. */
+const SCHEMAS = "@cyclonedx/cyclonedx-library@10.3.0";
+
+ofImage("the SBOM is valid by the schema of CycloneDX 1.6", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "pso-image-schemas-" });
+  try {
+    const archive = await runTool("npm", ["pack", "--silent", SCHEMAS], { cwd: folder });
+    await runTool("tar", ["-xzf", archive.trim(), "package/res/schema"], { cwd: folder });
+    const schema = async (name: string) =>
+      JSON.parse(
+        await Deno.readTextFile(`${folder}/package/res/schema/${name}.SNAPSHOT.schema.json`),
+      );
+    const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+    for (const name of ["spdx", "jsf-0.82"]) {
+      const id = `http://cyclonedx.org/schema/${name}.SNAPSHOT.schema.json`;
+      ajv.addSchema({ ...await schema(name), $id: id });
+    }
+    const isValid = ajv.compile(await schema("bom-1.6"));
+    const text = await Deno.readTextFile(`${ARCHIVE}.cdx.json`);
+    assert.ok(isValid(JSON.parse(text)), JSON.stringify(isValid.errors?.slice(0, 5)));
+    const wrong = JSON.parse(text.replace('"type": "framework"', '"type": "frame"'));
+    assert.equal(isValid(wrong), false, "the schema refuses what is wrong");
+  } finally {
+    await removeFolder(folder);
+  }
 });
