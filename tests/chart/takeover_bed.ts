@@ -1,7 +1,6 @@
 /** PSO 5.2 or 6.2 in a real API server without nodes, over one simulated array with its volumes. */
-import { ROOT } from "../../scripts/program.ts";
 import { launchOf } from "../../scripts/program.ts";
-import { runTool, tryTool } from "../../scripts/shell.ts";
+import { runTool } from "../../scripts/shell.ts";
 import { testFleet } from "../../src/simulator/fixture_test.ts";
 import type { ServedFleet } from "../../src/simulator/simulate.ts";
 import { openArray } from "../../src/arrays/open.ts";
@@ -16,8 +15,8 @@ import {
   type PsoObject,
   volumeOf,
 } from "../support/pso_objects.ts";
+import { withApiServer } from "./api_server.ts";
 
-const KUBE = `${ROOT}/tests/kube/kube`;
 const WAIT_MS = 120_000;
 export const PV = "pvc-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
 
@@ -42,20 +41,15 @@ export class TakeoverBed {
 
   /** A control plane and an array, for as long as the test runs. */
   static async run(test: (bed: TakeoverBed) => Promise<void>): Promise<void> {
-    await runTool(KUBE, ["build"], { timeoutMs: 3_600_000 }); // the first time it builds Kubernetes
     const dir = await Deno.makeTempDir({ prefix: "k-" });
     const fleet = await testFleet({ flasharrays: 1 });
     try {
-      const exported = await runTool(KUBE, ["up", "--no-nodes", "--dir", `${dir}/kube`]);
-      const env: Record<string, string> = {};
-      for (const [, name = "", value = ""] of exported.matchAll(/^export (\w+)=(.*)$/gm)) {
-        env[name] = value.replaceAll("\\", "");
-      }
-      const bed = new TakeoverBed(dir, fleet, env);
-      await bed.addVolume(`k8s-${PV}`);
-      await test(bed);
+      await withApiServer(async (env) => {
+        const bed = new TakeoverBed(dir, fleet, env);
+        await bed.addVolume(`k8s-${PV}`);
+        await test(bed);
+      });
     } finally {
-      await runTool(KUBE, ["down", "--dir", `${dir}/kube`]);
       await fleet.stop();
       await Deno.remove(dir, { recursive: true });
     }
@@ -142,10 +136,5 @@ export class TakeoverBed {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-  }
-
-  /** Runs a tool with the cluster's kubeconfig. */
-  async tool(tool: string, ...args: string[]): ReturnType<typeof tryTool> {
-    return await tryTool(tool, args, { env: this.env });
   }
 }

@@ -39,6 +39,8 @@ export class FakeTakeoverCluster implements TakeoverCluster {
   slowness = 2;
   #version = 100;
   #ending = 0;
+  /** Workloads that count pods which are gone. */
+  readonly #stale: FakeObject[] = [];
 
   /** Makes or replaces an object as somebody else would. */
   put(path: string, fields: KubeObject): void {
@@ -152,8 +154,9 @@ export class FakeTakeoverCluster implements TakeoverCluster {
     }
   }
 
-  /** The pods whose workload has no replicas, or is gone. */
+  /** The pods whose workload has no replicas, or is gone; its status says so a little later. */
   #endPods(): void {
+    for (const workload of this.#stale.splice(0)) workload.status = { replicas: 0 };
     if (this.#ending-- > 0) return;
     for (const [path, pod] of this.objects) {
       const owner = path.includes("/pods/") ? pod.owner : undefined;
@@ -162,7 +165,7 @@ export class FakeTakeoverCluster implements TakeoverCluster {
       const spec = isObject(workload?.spec) ? workload.spec : {};
       if (workload && spec.replicas !== 0) continue;
       this.objects.delete(path);
-      if (workload) workload.status = { replicas: 0 };
+      if (workload) this.#stale.push(workload);
     }
   }
 

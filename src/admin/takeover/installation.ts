@@ -174,7 +174,8 @@ export async function releasesIn(
   }));
 }
 
-function hasController({ manifest }: HelmRecord, namespace: string): boolean {
+/** Whether a record is one of PSO: its manifest has PSO's controller. */
+export function hasController({ manifest }: HelmRecord, namespace: string): boolean {
   return objectsIn(manifest, namespace).some(({ kind, name }) =>
     kind === "StatefulSet" && CONTROLLER_NAMES.includes(name)
   );

@@ -55,6 +55,8 @@ interface EndingPods {
   namespace: string;
   isOwn: (pod: KubeObject) => boolean;
   waitMs: number;
+  /** Path of their workload: its status must say that none is left, too, as others go by that. */
+  workload?: string;
 }
 
 /**
@@ -63,20 +65,23 @@ interface EndingPods {
  */
 export async function untilGone(
   cluster: TakeoverCluster,
-  { namespace, isOwn, waitMs }: EndingPods,
+  { namespace, isOwn, waitMs, workload }: EndingPods,
 ): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/pods`;
   let left: KubeObject[] = [];
   try {
     await until("the end of PSO's pods", async () => {
       left = (await cluster.list({ path })).filter(isOwn);
-      return left.length === 0;
+      if (left.length > 0 || workload === undefined) return left.length === 0;
+      return numberAt(await cluster.find(workload), "status", "replicas") === 0;
     }, { timeoutMs: waitMs });
   } catch (error) {
     if (!isPsoError(error, "timeout")) throw error;
-    const shown = left.map((pod) =>
-      `${fullNameOf(pod)} on node ${textAt(pod, "spec", "nodeName") || "(none)"}`
-    );
+    const shown = left.length > 0
+      ? left.map((pod) =>
+        `${fullNameOf(pod)} on node ${textAt(pod, "spec", "nodeName") || "(none)"}`
+      )
+      : [`the pods of ${workload} (none is there, and its status counts some)`];
     throw new PsoError(
       "busy",
       `${shown.join(", ")} did not end in ${

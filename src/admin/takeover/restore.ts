@@ -3,11 +3,12 @@ import type { ApiKinds, ManifestObject } from "./api_kinds.ts";
 import type { Backup } from "./backup.ts";
 import { at, nameOf, textAt } from "../check/kube_object.ts";
 import { fullNameOf, type TakeoverCluster, uidOf, versionOf } from "./cluster.ts";
-import { RECORD_TYPE } from "./helm_release.ts";
-import { DRIVER, ownerOf, PATHS, type Release, releasesIn } from "./installation.ts";
+import { type HelmRecord, RECORD_TYPE } from "./helm_release.ts";
+import { DRIVER, hasController, ownerOf, PATHS, releasesIn } from "./installation.ts";
 import { mendManifest, objectsIn } from "./manifest.ts";
 import { MARK, untilGone } from "./old_controller.ts";
 import { secretPath } from "./release_record.ts";
+import { HANDED_OVER_PATHS, KEPT_BY_HELM } from "./steps.ts";
 
 /** What a way back works with. */
 export interface Restore {
@@ -46,12 +47,12 @@ export async function restore(way: Restore): Promise<RestoreEnd> {
     return { helm: ["-n", namespace, "uninstall", newRelease], note: "then run this once more" };
   }
   await restoreDriver(way);
-  await restoreOwner(
-    way,
-    "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/pure-snapshotclass",
-  );
+  for (const path of HANDED_OVER_PATHS) await restoreOwner(way, path);
   if (release && newest && newest.revision > release.revision) {
-    await clearForRollback(way, { name: release.name, records: [newest] });
+    if (hasController(newest, namespace)) {
+      return { note: "Helm has rolled the release back already" };
+    }
+    await clearForRollback(way, newest);
     return { helm: ["-n", namespace, "rollback", release.name, `${release.revision}`] };
   }
   await restoreRecords(way);
@@ -120,9 +121,7 @@ async function restoreDriver({ cluster, backup, tell }: Restore): Promise<void> 
   const saved = await backup.object(PATHS.driver);
   const live = await cluster.find(PATHS.driver);
   if (saved === undefined) return;
-  if (live && fixedFields(live) === fixedFields(saved)) {
-    return await restoreOwner({ cluster, backup, tell }, PATHS.driver);
-  }
+  if (live && fixedFields(live) === fixedFields(saved)) return;
   if (live) await cluster.remove(PATHS.driver, uidOf(live));
   await cluster.create(PATHS.driver.slice(0, -DRIVER.length - 1), asNew(saved));
   tell(`CSIDriver ${DRIVER} is as before`);
@@ -208,24 +207,31 @@ const REMADE = [
 
 /**
  * Deletes what PSO's release made and the new one does not know: Helm refuses a rollback that meets
- * such an object, and makes it anew where there is none.
+ * such an object, and makes it anew where there is none. What only the new one knows it deletes: an
+ * object that was there before is kept.
  */
-async function clearForRollback(way: Restore, newer: Release): Promise<void> {
+async function clearForRollback(way: Restore, newer: HelmRecord): Promise<void> {
   const { cluster, backup, kinds, tell } = way;
   const { namespace, release } = backup.index;
-  const keyOf = ({ kind, name, namespace }: ManifestObject) => `${kind} ${namespace}/${name}`;
-  const kept = new Set(
-    newer.records.flatMap(({ manifest }) => objectsIn(manifest, namespace)).map(keyOf),
-  );
   const own = (await releasesIn(cluster, namespace)).find(({ name }) => name === release?.name);
   const before = own?.records.find(({ revision }) => revision === release?.revision);
   const { manifest } = await mendManifest(before?.manifest ?? "", { namespace, kinds });
+  const keyOf = ({ kind, name, namespace }: ManifestObject) => `${kind} ${namespace}/${name}`;
+  const kept = new Set(objectsIn(newer.manifest, namespace).map(keyOf));
+  const paths = new Set<string>();
   for (const object of objectsIn(manifest, namespace)) {
-    if (kept.has(keyOf(object)) || !REMADE.includes(object.kind)) continue;
     const path = await kinds.pathOf(object);
     const live = path && await cluster.find(path);
     if (!path || !live) continue;
+    paths.add(path);
+    if (kept.has(keyOf(object)) || !REMADE.includes(object.kind)) continue;
     await cluster.remove(path, uidOf(live));
     tell(`${object.kind} ${fullNameOf(live)} is deleted; the rollback makes it anew`);
+  }
+  for (const path of HANDED_OVER_PATHS) {
+    const live = !paths.has(path) && await backup.object(path) && await cluster.find(path);
+    if (!live) continue;
+    const resourceVersion = versionOf(live);
+    await cluster.patch(path, { metadata: { resourceVersion, annotations: KEPT_BY_HELM.set } });
   }
 }

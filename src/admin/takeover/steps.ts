@@ -64,7 +64,8 @@ function stopStep({ cluster, found, waitMs }: Takeover): Step {
     run: async (mark) => {
       const path = `/apis/apps/v1/namespaces/${namespace}/statefulsets/${name}`;
       await stopController(cluster, { path, mark });
-      await untilGone(cluster, { namespace, isOwn: isPodOf("StatefulSet", name), waitMs });
+      const isOwn = isPodOf("StatefulSet", name);
+      await untilGone(cluster, { namespace, isOwn, waitMs, workload: path });
     },
   };
 }
@@ -128,12 +129,21 @@ async function removeDriver(cluster: TakeoverCluster): Promise<void> {
   await cluster.remove(PATHS.driver, uidOf(driver));
 }
 
+const SNAPSHOT_CLASS = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/pure-snapshotclass";
+/** Where the objects are that may be handed over from nobody to the release. */
+export const HANDED_OVER_PATHS = [PATHS.driver, SNAPSHOT_CLASS];
+/** What an object says for which Helm must not delete it, and what takes that away. */
+export const KEPT_BY_HELM = {
+  set: { "helm.sh/resource-policy": "keep" },
+  gone: { "helm.sh/resource-policy": null },
+} as const;
+
 /** Cluster-wide objects of PSO that Helm did not make, or does not own any more. */
 const HANDED_OVER = [
   { kind: "CSIDriver", path: PATHS.driver, driver: (object: KubeObject) => nameOf(object) },
   {
     kind: "VolumeSnapshotClass",
-    path: "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/pure-snapshotclass",
+    path: SNAPSHOT_CLASS,
     driver: (object: KubeObject) => textAt(object, "driver"),
   },
 ];
@@ -164,7 +174,10 @@ async function handOverStep({ cluster, found, release }: Takeover): Promise<Step
   };
 }
 
-/** The fields by which Helm knows what is its own. */
+/**
+ * The fields by which Helm knows what is its own. What a way back asked it to keep it may delete
+ * again.
+ */
 function helmOwner(owner: string, object: KubeObject): KubeObject {
   const [namespace, name] = owner.split("/");
   return {
@@ -174,6 +187,7 @@ function helmOwner(owner: string, object: KubeObject): KubeObject {
       annotations: {
         "meta.helm.sh/release-name": name,
         "meta.helm.sh/release-namespace": namespace,
+        ...KEPT_BY_HELM.gone,
       },
     },
   };

@@ -414,6 +414,39 @@ Deno.test("restore() after the helm upgrade ends our controllers, and leaves wha
   });
 });
 
+Deno.test("restore() after the helm upgrade of PSO 6.2 keeps the CSIDriver, which no release of it had", async () => {
+  const installation = pso62();
+  const cluster = clusterWith(installation);
+  await withBed(cluster, async (bed) => {
+    await begin(bed);
+    const { release, objects } = installation;
+    const ours = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: pure-provisioner}\n";
+    const upgraded = recordOf({
+      release,
+      revision: 3,
+      status: "deployed",
+      values: {},
+      manifest: ours,
+    });
+    cluster.put(pathOf(upgraded), upgraded);
+    for (const object of objects) cluster.objects.delete(pathOf(object));
+    deepEqual(await goBack(bed), { helm: ["-n", NAMESPACE, "rollback", release, "2"] });
+    const metadata = () => cluster.objects.get(DRIVER)?.metadata;
+    deepEqual(metadata()?.annotations, { "helm.sh/resource-policy": "keep" });
+    // What the rollback records; then a new take-over lets Helm delete it again.
+    const { manifest } = readRecord(installation.records[1] ?? {});
+    const back = recordOf({ release, revision: 4, status: "deployed", values: {}, manifest });
+    cluster.put(pathOf(back), back);
+    deepEqual(await goBack(bed), { note: "Helm has rolled the release back already" });
+    bed.request.namespace = NAMESPACE;
+    await begin({ ...bed, folder: `${bed.folder}-2` });
+    deepEqual(metadata()?.annotations, {
+      "meta.helm.sh/release-name": release,
+      "meta.helm.sh/release-namespace": NAMESPACE,
+    });
+  });
+});
+
 Deno.test("isTakenOver() is true when the CSIDriver is ours and PSO's controller is gone", async () => {
   const cluster = clusterWith(pso52());
   await withBed(cluster, async ({ request }) => {
