@@ -136,6 +136,13 @@ export const SUITES: Suite[] = [
     timeoutMs: 30 * MINUTE, // csi-sanity alone takes several minutes of an idle machine
   },
   {
+    name: "chart",
+    what: "the Helm chart by Helm 3 and 4: renders, bad values, installs, a real API server",
+    paths: ["tests/chart/server_test.ts", "tests/chart"],
+    lanes: 2,
+    timeoutMs: 40 * MINUTE, // the first run builds Kubernetes
+  },
+  {
     name: "kubernetes",
     what: "a real control plane, two kubelets and upstream's sidecars, on the local plane",
     paths: ["tests/kubernetes"],

@@ -80,8 +80,8 @@ be listed once. Without any array the driver is ready and does nothing: \`/ready
 the metric \`pso_arrays_configured\` is 0, and each call that needs an array is answered
 \`no arrays are configured: …\` and made again by Kubernetes. An array that is added later is taken up
 without a restart. In these entries an unknown key is an error, so that a mistyped key for the
-certificate or the token cannot pass unseen. The driver takes the keys in any mix of upper and lower
-case, as PSO's did; the chart's schema wants the letters below.
+certificate or the token cannot pass unseen. The keys may be written in any mix of upper and lower case,
+as PSO's driver took them.
 
 ${table(["Key", "For", "Type", "Default", "Meaning", "Old spellings"], rows)}
 `;

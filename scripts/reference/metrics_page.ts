@@ -8,6 +8,7 @@ import { type MetricFacts, Metrics } from "../../src/metrics/metrics.ts";
 import { registerHealth, registerStaged } from "../../src/node/health/metrics.ts";
 import { NodePlugin } from "../../src/node/node_plugin.ts";
 import { registerProcess } from "../../src/metrics/process.ts";
+import { parse } from "@std/yaml";
 import { names, table } from "./markdown.ts";
 
 const HEAD =
@@ -81,6 +82,39 @@ function section(title: string, metrics: readonly MetricFacts[]): string {
   return `## ${title}\n\n${table(heads, rows)}\n`;
 }
 
+const ALERTS = new URL("../../deploy/helm/pure-csi/files/alerts.yaml", import.meta.url);
+
+/** An alert of the chart's PrometheusRule. */
+export interface Alert {
+  alert: string;
+  expr: string;
+  for: string;
+  labels: { severity: string };
+  annotations: { summary: string; description: string; runbook: string };
+}
+
+/** The alerts that the chart brings, as their file has them. */
+export function chartAlerts(): Alert[] {
+  return parse(Deno.readTextFileSync(ALERTS)) as Alert[];
+}
+
+function alertsSection(): string {
+  const rows = chartAlerts().map(({ alert, expr, for: time, labels, annotations }) => [
+    `\`${alert}\``,
+    labels.severity,
+    `\`${expr}\` for ${time}`,
+    annotations.description,
+    annotations.runbook,
+  ]);
+  return `## Alerts
+
+The chart brings these alerts with \`metrics.prometheusRule.enabled\`, where the cluster has the
+Prometheus operator. For another Prometheus they are in the chart's file \`files/alerts.yaml\`.
+
+${table(["Alert", "Severity", "When", "What it means", "What to do"], rows)}
+`;
+}
+
 /** Every metric of controller and node, as these modes register them. */
 export function allMetrics(): MetricFacts[] {
   return [...controllerMetrics(), ...nodeMetrics()];
@@ -96,5 +130,6 @@ export function metricsPage(): string {
     section("Of both", shared),
     section("Of the controller", controller.filter((metric) => !isShared(metric))),
     section("Of a node", node.filter(isOnlyNodes)),
+    alertsSection(),
   ].join("\n");
 }

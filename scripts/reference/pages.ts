@@ -1,3 +1,4 @@
+import { chartTable } from "./chart_table.ts";
 import { classParametersPage } from "./class_parameters_page.ts";
 import { configurationPage } from "./config_page.ts";
 import { formattingPage } from "./formatting_page.ts";
@@ -15,5 +16,6 @@ export const PAGES: Readonly<Record<string, () => string>> = {
   "docs/formatting-options.md": formattingPage,
   "docs/metrics.md": metricsPage,
   "docs/security.md": securityPage,
+  "deploy/helm/pure-csi/files/keys.json": () => `${JSON.stringify(chartTable(), null, 2)}\n`,
   "deploy/helm/pure-csi/values.schema.json": () => `${JSON.stringify(valuesSchema(), null, 2)}\n`,
 };

@@ -13,33 +13,18 @@ function orNull(types: readonly string[]): string[] {
   return [...types, "null"];
 }
 
-/** A choice in the ways that people write it: PSO turned it into upper case. */
-function spellings({ values = [], synonyms = {} }: ConfigKey): string[] {
-  const words = [...values, ...Object.keys(synonyms)];
-  return [
-    ...new Set(
-      words.flatMap((
-        word,
-      ) => [
-        word,
-        word.toLowerCase(),
-        word.toUpperCase(),
-        word.charAt(0).toUpperCase() + word.slice(1).toLowerCase(),
-      ]),
-    ),
-  ];
-}
-
-/** As generous as the program: what it accepts must pass Helm as well. */
+/**
+ * As generous as the program: what it accepts must pass Helm as well. Only types stand here: Helm
+ * checks the schema before it renders anything, and the schema can say no mend. What a value may be
+ * is held by templates/_validate.tpl, which says all problems at once.
+ */
 function keySchema(key: ConfigKey): Schema {
   const texts = { type: orNull(["string", "array"]), items: { type: "string" } };
   const types: Readonly<Record<ConfigKey["type"], Schema>> = {
-    text: key.path === "clusterID"
-      ? { type: orNull(["string"]), maxLength: 22, pattern: "^[a-zA-Z0-9][a-zA-Z0-9_-]*$" }
-      : { type: orNull(["string"]), ...key.pattern === undefined ? {} : { pattern: key.pattern } },
+    text: { type: orNull(["string"]) },
     switch: { type: orNull(["boolean", "string", "integer"]) },
     integer: { type: orNull(["integer", "string"]) },
-    choice: { enum: [...spellings(key), ...key.usedBy === "driver" ? [""] : [], null] },
+    choice: { type: orNull(key.values?.includes("true") ? ["string", "boolean"] : ["string"]) },
     words: texts,
     options: texts,
     cidrs: texts,
@@ -76,25 +61,24 @@ function arrayKeySchema(key: ArrayKey): Schema {
   };
 }
 
-function entrySchema(kind: "flasharray" | "flashblade"): Schema {
-  const keys = ARRAY_KEYS.filter(({ kinds }) => kinds.includes(kind));
-  const properties = Object.fromEntries(
-    keys.flatMap((key) => [key.name, ...key.old ?? []].map((name) => [name, arrayKeySchema(key)])),
-  );
-  const oneOfTokens = {
-    anyOf: ["APIToken", "APITokenFile", "APITokenSecret"].map((name) => ({ required: [name] })),
-  };
-  const required = keys.filter(({ required, old }) => required && !old).map(({ name }) => name);
-  const inTwoSpellings = keys.filter(({ required, old }) => required && old).map((
-    { name, old = [] },
-  ) => ({
-    anyOf: [name, ...old].map((spelling) => ({ required: [spelling] })),
-  }));
+/** A key in any mix of upper and lower case, as PSO's driver took it. */
+function anyCase(name: string): string {
+  return `^${
+    [...name].map((letter) => `[${letter.toLowerCase()}${letter.toUpperCase()}]`).join("")
+  }$`;
+}
+
+/**
+ * Typos are refused here; what is missing, or is for the other kind of array, is told by the
+ * templates.
+ */
+function entrySchema(): Schema {
   return {
     type: "object",
-    properties,
-    required,
-    allOf: [oneOfTokens, ...inTwoSpellings],
+    properties: Object.fromEntries(ARRAY_KEYS.map((key) => [key.name, arrayKeySchema(key)])),
+    patternProperties: Object.fromEntries(
+      ARRAY_KEYS.map((key) => [anyCase(key.name), arrayKeySchema(key)]),
+    ),
     additionalProperties: false,
   };
 }
@@ -135,8 +119,8 @@ export function valuesSchema(): Schema {
     schema: {
       type: orNull(["object"]),
       properties: {
-        FlashArrays: { type: orNull(["array"]), items: entrySchema("flasharray") },
-        FlashBlades: { type: orNull(["array"]), items: entrySchema("flashblade") },
+        FlashArrays: { type: orNull(["array"]), items: entrySchema() },
+        FlashBlades: { type: orNull(["array"]), items: entrySchema() },
       },
       additionalProperties: false,
     },

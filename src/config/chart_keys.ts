@@ -1,4 +1,5 @@
 import { POD_KEYS, SIDECAR_KEYS, SIMULATE_KEYS } from "./chart_pod_keys.ts";
+import { WATCH_KEYS } from "./chart_watch_keys.ts";
 import type { ConfigKey, KeySection, KeyType } from "./keys.ts";
 
 // Keys that only the chart acts on, and keys that nobody needs any more. The driver knows their
@@ -343,6 +344,13 @@ export const CHART_SECTIONS: readonly KeySection[] = [
     keys: SIMULATE_KEYS,
   },
   {
+    title: "Monitoring and network",
+    intro:
+      "No volume needs any of this. Kinds of the Prometheus operator are made only where the " +
+      "cluster has them.",
+    keys: WATCH_KEYS,
+  },
+  {
     title: "Keys without effect",
     intro:
       "PSO had a use for them, this driver has none (it needs no database, for example). They " +
@@ -362,11 +370,13 @@ export const CHART_SECTIONS: readonly KeySection[] = [
       gone("database.tolerations", { type: "list", meaning: "PSO 6's database pods." }),
       gone("database.maxSuspectSeconds", { type: "integer", meaning: "PSO 6's database." }),
       gone("database.maxStartupSeconds", { type: "integer", meaning: "PSO 6's database." }),
-      gone("images.csi.livenessProbe", {
-        type: "mapping",
-        meaning: "A sidecar that would restart every standby; the driver serves `/healthz` itself.",
-      }),
-      gone("csi.livenessProbe", { type: "mapping", meaning: "The same in PSO 5." }),
+      ...["images.csi.livenessProbe", "csi.livenessProbe"].map((path) =>
+        gone(path, {
+          type: "mapping",
+          meaning: "Upstream's liveness probe would restart every standby; the driver serves " +
+            "`/healthz` itself.",
+        })
+      ),
       ...["deployer", "cockroachOperator", "psctl", "cockroachdb"].map((name) =>
         gone(`images.database.${name}`, { type: "mapping", meaning: "PSO 6's database." })
       ),

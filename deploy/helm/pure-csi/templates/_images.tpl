@@ -30,13 +30,23 @@ csi.nodeDriverRegistrar: {name: registry.k8s.io/sig-storage/csi-node-driver-regi
 {{- $values := .root.Values -}}
 {{- $new := printf "images.%s" .of -}}
 {{- $old := ternary "image" (printf "%s.image" .of) (eq .of "plugin") -}}
-{{- $at := dict -}}
-{{- range $field := list "name" "tag" "digest" "pullPolicy" -}}
-{{- $one := include "pso.first" (dict "values" $values "paths" (list (printf "%s.%s" $new $field) (printf "%s.%s" $old $field))) | fromJson -}}
-{{- $_ := set $at $field (get $one "value" | default "" | toString) -}}
+{{- /* Each spelling is judged by itself: a file of PSO may stand beside an image of one's own. */ -}}
+{{- $paths := list -}}
+{{- $ignored := "" -}}
+{{- range $path := list $new $old -}}
+{{- $name := include "pso.first" (dict "values" $values "paths" (list (printf "%s.name" $path))) | fromJson -}}
+{{- $tag := include "pso.first" (dict "values" $values "paths" (list (printf "%s.tag" $path))) | fromJson -}}
+{{- $one := dict "of" $.of "name" (get $name "value" | default "" | toString) "tag" (get $tag "value" | default "" | toString) -}}
+{{- if include "pso.isOldImage" $one -}}{{- $ignored = printf "%s:%s" $one.name $one.tag | trimSuffix ":" -}}
+{{- else -}}{{- $paths = append $paths $path -}}
 {{- end -}}
-{{- if include "pso.isOldImage" (dict "of" .of "name" $at.name "tag" $at.tag) -}}
-{{- $at = dict "name" "" "tag" "" "digest" "" "pullPolicy" "" "ignored" (printf "%s:%s" $at.name $at.tag | trimSuffix ":") -}}
+{{- end -}}
+{{- $at := dict "ignored" $ignored -}}
+{{- range $field := list "name" "tag" "digest" "pullPolicy" -}}
+{{- $places := list -}}
+{{- range $paths }}{{ $places = append $places (printf "%s.%s" . $field) }}{{ end -}}
+{{- $one := include "pso.first" (dict "values" $values "paths" $places) | fromJson -}}
+{{- $_ := set $at $field (get $one "value" | default "" | toString) -}}
 {{- end -}}
 {{- toJson $at -}}
 {{- end -}}

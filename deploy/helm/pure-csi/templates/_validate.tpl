@@ -1,0 +1,320 @@
+{{/*
+Looks at all values at once, by files/keys.json, which is made from the table of keys that the
+program itself uses. The schema holds types and typos only, because it can say no mend.
+
+  pso.report     the values' problems, and notes for NOTES.txt, as JSON
+  pso.validate   fails with all problems in one message
+*/}}
+
+{{- define "pso.validate" -}}
+{{- $report := include "pso.report" . | fromJson -}}
+{{- with $report.problems -}}
+{{- $head := ternary "1 problem" (printf "%d problems" (len .)) (eq (len .) 1) -}}
+{{- fail (printf "\n\nThe values hold %s:\n  - %s\nNothing was changed. The keys are listed in docs/configuration.md." $head (join "\n  - " .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pso.report" -}}
+{{- $table := .Files.Get "files/keys.json" | fromJson -}}
+{{- $state := dict "problems" list "unknown" list "old" list "useless" list "notes" list "given" dict -}}
+{{- $values := .Values -}}
+{{- include "pso.report.tree" (dict "tree" $values "parent" "" "table" $table "state" $state) -}}
+{{- include "pso.report.clusterID" (dict "values" $values "state" $state) -}}
+{{- include "pso.report.arrays" (dict "arrays" (get $values "arrays") "table" $table "state" $state) -}}
+{{- include "pso.report.together" (dict "values" $values "state" $state) -}}
+{{- $clean := dict -}}
+{{- range $list := list "problems" "unknown" "old" "useless" "notes" -}}
+{{- $texts := list -}}
+{{- range get $state $list -}}
+{{- $texts = append $texts (include "pso.report.withoutTokens" .) -}}
+{{- end -}}
+{{- $_ := set $clean $list $texts -}}
+{{- end -}}
+{{- toJson $clean -}}
+{{- end -}}
+
+{{/* No message may hold a token, wherever it stood. */}}
+{{- define "pso.report.withoutTokens" -}}
+{{- regexReplaceAll "(?i)(T-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" (toString .) "[a token]" -}}
+{{- end -}}
+
+{{/* A value as a message may show it. */}}
+{{- define "pso.report.shown" -}}
+{{- if kindIs "invalid" . -}}nothing
+{{- else if kindIs "slice" . -}}a list
+{{- else if kindIs "map" . -}}a mapping
+{{- else if kindIs "string" . -}}{{- $text := include "pso.report.withoutTokens" . -}}
+{{- ternary (printf "%q" $text) (printf "\"%s…\"" (trunc 60 $text)) (le (len $text) 60) -}}
+{{- else if kindIs "bool" . -}}{{- . -}}
+{{- else -}}the number {{ . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* state, path, found, and wanted and mend if there are any. */}}
+{{- define "pso.report.problem" -}}
+{{- $text := printf "%s %s" .path .found -}}
+{{- with .wanted -}}{{- $text = printf "%s, wanted %s" $text . -}}{{- end -}}
+{{- with .mend -}}{{- $text = printf "%s: %s" $text . -}}{{- end -}}
+{{- $_ := set .state "problems" (append .state.problems $text) -}}
+{{- end -}}
+
+{{/* A whole number as digits; anything else as it is. */}}
+{{- define "pso.report.digits" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) (float64 .)) -}}{{- printf "%.0f" . -}}
+{{- else -}}{{- toString . | trim -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Every value of the tree: known keys are checked, unknown ones are noted. */}}
+{{- define "pso.report.tree" -}}
+{{- $in := . -}}
+{{- range $name, $value := .tree -}}
+{{- $path := printf "%s%s" $in.parent $name -}}
+{{- $canonical := get $in.table.spellings $path -}}
+{{- if or (eq $path "arrays") (kindIs "invalid" $value) -}}
+{{- else if $canonical -}}
+{{- include "pso.report.key" (dict "canonical" $canonical "path" $path "value" $value "key" (get $in.table.keys $canonical) "state" $in.state) -}}
+{{- else if hasKey $in.table.branches $path -}}
+{{- if kindIs "map" $value -}}
+{{- include "pso.report.tree" (dict "tree" $value "parent" (printf "%s." $path) "table" $in.table "state" $in.state) -}}
+{{- else if not (eq (toString $value) "") -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" $path "found" (printf "is %s" (include "pso.report.shown" $value)) "wanted" "a mapping of keys" "mend" "docs/configuration.md shows what stands below it") -}}
+{{- end -}}
+{{- else -}}
+{{- $near := get $in.table.near (lower $path) | default (get $in.table.near (lower $name) | default "") -}}
+{{- range $known, $key := $in.table.near -}}
+{{- /* A letter or two too few or too many at the end. */ -}}
+{{- $isLike := or (hasPrefix (lower $path) $known) (hasPrefix $known (lower $path)) -}}
+{{- if and (not $near) $isLike (contains "." $known) (lt (sub (len $known) (len $path) | mul (sub (len $known) (len $path)) | int) 5) -}}
+{{- $near = $key -}}
+{{- end -}}
+{{- end -}}
+{{- $advice := ternary (printf "did you mean %s?" $near) "it has no effect" (ne $near "") -}}
+{{- $_ := set $in.state "unknown" (append $in.state.unknown (printf "%s is not a known key: %s" $path $advice)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pso.report.key" -}}
+{{- $key := .key -}}
+{{- $isSet := not (or (eq (toString .value) "") (and (kindIs "map" .value) (eq (len .value) 0)) (and (kindIs "slice" .value) (eq (len .value) 0))) -}}
+{{- if and $isSet (ne .path .canonical) (ne $key.usedBy "nobody") -}}
+{{- $_ := set .state "old" (append .state.old (printf "%s (now %s)" .path .canonical)) -}}
+{{- end -}}
+{{- if and $isSet (eq $key.usedBy "nobody") -}}
+{{- $_ := set .state "useless" (append .state.useless (printf "%s: %s" .path $key.meaning)) -}}
+{{- end -}}
+{{- if $isSet -}}
+{{- include "pso.report.twice" . -}}
+{{- $found := printf "is %s" (include "pso.report.shown" .value) -}}
+{{- $digits := include "pso.report.digits" .value -}}
+{{- $problem := dict "state" .state "path" .path "found" $found -}}
+{{- if eq $key.type "switch" -}}
+{{- if not (has (lower $digits) (list "true" "false" "yes" "no" "on" "off" "1" "0")) -}}
+{{- include "pso.report.problem" (merge (dict "wanted" "true or false" "mend" "write one of the two, without quotes") $problem) -}}
+{{- end -}}
+{{- else if eq $key.type "choice" -}}
+{{- if not (has (lower $digits) $key.words) -}}
+{{- include "pso.report.problem" (merge (dict "wanted" $key.wanted "mend" "write one of these, in letters of any case") $problem) -}}
+{{- end -}}
+{{- else if eq $key.type "integer" -}}
+{{- $isNumber := regexMatch "^-?[0-9]{1,9}$" $digits -}}
+{{- $isInside := and $isNumber (or (not (hasKey $key "least")) (and (ge (int $digits) (int $key.least)) (le (int $digits) (int $key.most)))) -}}
+{{- if not $isInside -}}
+{{- include "pso.report.problem" (merge (dict "wanted" $key.wanted "mend" "write a whole number within these bounds") $problem) -}}
+{{- end -}}
+{{- else if and (eq $key.type "text") $key.pattern -}}
+{{- if not (regexMatch $key.pattern $digits) -}}
+{{- $wanted := get (dict "^/" "a path that begins with /" "^sha256:[0-9a-f]{64}$" "sha256: and 64 hexadecimal digits") $key.pattern | default (printf "a text like %s" $key.pattern) -}}
+{{- include "pso.report.problem" (merge (dict "wanted" $wanted "mend" "write it in full") $problem) -}}
+{{- end -}}
+{{- else if eq $key.type "cidrs" -}}
+{{- include "pso.report.cidrs" . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Two spellings of one key that say different things. What the table has as default is not set. Images are left out: a file of
+PSO names the vendor's, which count as not set, beside an image of one's own.
+*/}}
+{{- define "pso.report.twice" -}}
+{{- $text := ternary (toJson .value) (toString .value | lower) (or (kindIs "map" .value) (kindIs "slice" .value)) -}}
+{{- $default := ternary (toJson .key.default) (toString .key.default | lower) (kindIs "slice" .key.default) -}}
+{{- if and (ne $text $default) (not (hasPrefix "images." .canonical)) -}}
+{{- with get .state.given .canonical -}}
+{{- if ne .text $text -}}
+{{- include "pso.report.problem" (dict "state" $.state "path" $.path "found" (printf "is %s, but %s is %s" (include "pso.report.shown" $.value) .path .shown) "mend" "they are one key, keep one of them") -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set .state.given .canonical (dict "path" .path "text" $text "shown" (include "pso.report.shown" .value)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pso.report.cidrs" -}}
+{{- $in := . -}}
+{{- range $part := (kindIs "slice" .value | ternary .value (list .value)) -}}
+{{- range $text := regexSplit "[\\s,]+" (toString $part) -1 -}}
+{{- if ne $text "" -}}
+{{- $octet := "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])" -}}
+{{- $ip4 := printf "(%s\\.){3}%s" $octet $octet -}}
+{{- $ip6 := "[0-9a-fA-F]*:[0-9a-fA-F:]*[0-9.]*" -}}
+{{- $isBlock := or (regexMatch (printf "^%s/(3[0-2]|[12]?[0-9])$" $ip4) $text) (regexMatch (printf "^%s/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$" $ip6) $text) -}}
+{{- if not $isBlock -}}
+{{- $mend := "write it like 10.1.0.0/16 or fd00:1::/64" -}}
+{{- if regexMatch (printf "^%s$" $ip4) $text -}}{{- $mend = printf "write %s/32 for this one address" $text -}}{{- end -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" $in.path "found" (printf "holds %q" $text) "wanted" "address blocks, parted by commas" "mend" $mend) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pso.report.clusterID" -}}
+{{- $old := get (get .values "namespace" | default dict) "pure" -}}
+{{- $new := get .values "clusterID" -}}
+{{- $path := ternary "namespace.pure" "clusterID" (and (not (empty $old)) (or (empty $new) (eq (toString $new) "k8s"))) -}}
+{{- $id := ternary $old $new (eq $path "namespace.pure") | default "k8s" | toString | trim -}}
+{{- $problem := dict "state" .state "path" $path "wanted" "1 to 22 letters, digits and _" -}}
+{{- if or (hasPrefix "REPLACE_" $id) (ge (len $id) 50) -}}
+{{- include "pso.report.problem" (merge (dict "found" "still holds the placeholder of PSO's values file" "mend" "choose an ID that no other cluster on these arrays has, and never change it again") $problem) -}}
+{{- else if gt (len $id) 22 -}}
+{{- include "pso.report.problem" (merge (dict "found" (printf "has %d characters" (len $id)) "mend" "a longer one leaves no room for -pvc-<UUID> in the 63 characters of a volume name") $problem) -}}
+{{- else if not (regexMatch "^[A-Za-z0-9][A-Za-z0-9_-]*$" $id) -}}
+{{- include "pso.report.problem" (merge (dict "found" (printf "is %q" $id) "mend" "arrays refuse other names; a letter or digit stands first") $problem) -}}
+{{- else if contains "-" $id -}}
+{{- $_ := set .state "notes" (append .state.notes (printf "%s is %q, with a hyphen: keep it if PSO 5 made volumes under it, else choose one without." $path $id)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The lists of arrays, in any mix of upper and lower case, as the program reads them. */}}
+{{- define "pso.report.arrays" -}}
+{{- $in := . -}}
+{{- $seen := dict -}}
+{{- range $written, $list := (kindIs "map" .arrays | ternary .arrays dict) -}}
+{{- $kind := get (dict "flasharrays" "flasharray" "flashblades" "flashblade") (lower $written) -}}
+{{- if and $kind (kindIs "slice" $list) -}}
+{{- range $index, $entry := $list -}}
+{{- $path := printf "arrays.%s[%d]" $written $index -}}
+{{- if kindIs "map" $entry -}}
+{{- include "pso.report.entry" (dict "kind" $kind "path" $path "entry" $entry "seen" $seen "table" $in.table "state" $in.state) -}}
+{{- else -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" $path "found" (printf "is %s" (include "pso.report.shown" $entry)) "wanted" "a mapping with MgmtEndPoint and APIToken" "mend" "begin each array with `- MgmtEndPoint:`") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The keys of an entry under their right names; a value without content is not set. */}}
+{{- define "pso.report.entry" -}}
+{{- $in := . -}}
+{{- $values := dict -}}
+{{- range $written, $value := .entry -}}
+{{- $key := get $in.table.arrayKeys (lower $written) -}}
+{{- $at := printf "%s.%s" $in.path $written -}}
+{{- if and $key (not (get $key $in.kind)) -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" $at "found" (printf "is not for a %s" (ternary "FlashArray" "FlashBlade" (eq $in.kind "flasharray"))) "mend" "remove it") -}}
+{{- else if and $key (not (empty $value)) -}}
+{{- if hasKey $values $key.name -}}
+{{- if ne (toJson (get $values $key.name)) (toJson $value) -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" $at "found" (printf "says something else than another spelling of %s" $key.name) "mend" "keep one") -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $values $key.name $value -}}
+{{- if ne $written $key.name -}}
+{{- $_ := set $in.state "old" (append $in.state.old (printf "%s (now %s)" $at $key.name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- include "pso.report.address" (merge (dict "values" $values) .) -}}
+{{- include "pso.report.token" (merge (dict "values" $values) .) -}}
+{{- if eq .kind "flashblade" -}}{{- include "pso.report.nfs" (merge (dict "values" $values) .) -}}{{- end -}}
+{{- include "pso.report.trust" (merge (dict "values" $values) .) -}}
+{{- with get $values "Name" -}}
+{{- include "pso.report.unique" (dict "in" $in "key" "Name" "value" (toString .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pso.report.unique" -}}
+{{- $id := printf "%s %s" .key (lower .value) -}}
+{{- with get .in.seen $id -}}
+{{- include "pso.report.problem" (dict "state" $.in.state "path" (printf "%s.%s" $.in.path $.key) "found" (printf "is %q, as in %s" $.value .) "mend" "list each array once, under a name of its own") -}}
+{{- else -}}
+{{- $_ := set .in.seen $id .in.path -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pso.report.address" -}}
+{{- $path := printf "%s.MgmtEndPoint" .path -}}
+{{- with get .values "MgmtEndPoint" -}}
+{{- $bare := regexReplaceAll "^(?i)https?://" (toString . | trim) "" | trimSuffix "/" -}}
+{{- if not (regexMatch "^(\\[[0-9a-fA-F:.]+\\]|[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?)(:[0-9]{1,5})?$" $bare) -}}
+{{- include "pso.report.problem" (dict "state" $.state "path" $path "found" (printf "is %s" (include "pso.report.shown" .)) "wanted" "a host name or an IP address, with :port if it is not 443" "mend" "take everything else away, a path too") -}}
+{{- else -}}
+{{- include "pso.report.unique" (dict "in" $ "key" "MgmtEndPoint" "value" (trimSuffix ":443" $bare)) -}}
+{{- if regexMatch "^(?i)http://" (toString .) -}}
+{{- $_ := set $.state "notes" (append $.state.notes (printf "%s begins with http://, so that the API token travels in the clear: use https:// for anything but a simulated array." $path)) -}}
+{{- end -}}
+{{- end -}}
+{{- else -}}
+{{- include "pso.report.problem" (dict "state" .state "path" $path "found" "is missing" "wanted" "the management address of the array" "mend" "add it, a host name or an IP address") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pso.report.token" -}}
+{{- $given := list -}}
+{{- range $name := list "APIToken" "APITokenFile" "APITokenSecret" -}}
+{{- if hasKey $.values $name -}}{{- $given = append $given $name -}}{{- end -}}
+{{- end -}}
+{{- $path := printf "%s.%s" .path (first $given | default "APIToken") -}}
+{{- if empty $given -}}
+{{- include "pso.report.problem" (dict "state" .state "path" $path "found" "is missing" "wanted" "a token in APIToken, or where it is in APITokenSecret or APITokenFile" "mend" "make one on the array: pureadmin create --api-token") -}}
+{{- else if gt (len $given) 1 -}}
+{{- include "pso.report.problem" (dict "state" .state "path" $path "found" (printf "stands beside %s" (rest $given | join " and ")) "mend" "keep one of them") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pso.report.nfs" -}}
+{{- $path := printf "%s.NFSEndPoint" .path -}}
+{{- with get .values "NFSEndPoint" -}}
+{{- $bare := toString . | trim -}}
+{{- if or (not (regexMatch "^[][A-Za-z0-9._:-]+$" $bare)) (regexMatch "^[^:]+:[0-9]*$" $bare) -}}
+{{- include "pso.report.problem" (dict "state" $.state "path" $path "found" (printf "is %s" (include "pso.report.shown" .)) "wanted" "a host name or an IP address, without port and path" "mend" "take the rest away") -}}
+{{- end -}}
+{{- else -}}
+{{- include "pso.report.problem" (dict "state" .state "path" $path "found" "is missing" "wanted" "the address of a data interface of the FlashBlade" "mend" "add it; nodes mount from there") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pso.report.trust" -}}
+{{- $words := list "true" "false" "yes" "no" "on" "off" "1" "0" -}}
+{{- range $name := list "TLSVerify" "Suspended" -}}
+{{- if hasKey $.values $name -}}
+{{- if not (has (get $.values $name | toString | lower) $words) -}}
+{{- include "pso.report.problem" (dict "state" $.state "path" (printf "%s.%s" $.path $name) "found" (printf "is %s" (include "pso.report.shown" (get $.values $name))) "wanted" "true or false" "mend" "write one of the two") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with get .values "CertFingerprint" -}}
+{{- $digits := regexReplaceAll "^(?i)sha-?256[:=\\s]*(fingerprint=)?" (toString . | trim) "" | replace ":" "" -}}
+{{- if not (regexMatch "^[0-9a-fA-F]{64}$" $digits) -}}
+{{- include "pso.report.problem" (dict "state" $.state "path" (printf "%s.CertFingerprint" $.path) "found" (printf "has %d characters without the colons" (len $digits)) "wanted" "the 64 hexadecimal digits of a SHA-256 fingerprint" "mend" "pso-bin admin check prints it") -}}
+{{- end -}}
+{{- end -}}
+{{- with get .values "CACert" -}}
+{{- if and (contains "-----BEGIN" (toString .)) (not (regexMatch "(?s)-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----" (toString .))) -}}
+{{- include "pso.report.problem" (dict "state" $.state "path" (printf "%s.CACert" $.path) "found" "holds no whole certificate" "wanted" "PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----" "mend" "copy the certificate again") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What concerns more than one key. */}}
+{{- define "pso.report.together" -}}
+{{- $topology := get .values "storagetopology" | default dict -}}
+{{- $isStrict := has (get $topology "strictTopology" | toString | lower) (list "true" "yes" "on" "1") -}}
+{{- $isOn := has (get $topology "enable" | toString | lower) (list "true" "yes" "on" "1") -}}
+{{- if and $isStrict (not $isOn) -}}
+{{- $_ := set .state "notes" (append .state.notes "storagetopology.strictTopology has no effect without storagetopology.enable: set both, or none.") -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,90 @@
+import { ARRAY_KEYS } from "../../src/config/arrays/keys.ts";
+import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
+import { type ConfigKey, DRIVER_SECTIONS } from "../../src/config/keys.ts";
+
+/** What the chart's templates must know of one key. */
+interface TableKey {
+  type: ConfigKey["type"];
+  usedBy: ConfigKey["usedBy"];
+  /** Words that are accepted, in lower case. */
+  words?: readonly string[];
+  /** What is wanted, for people. */
+  wanted?: string;
+  least?: number;
+  most?: number;
+  pattern?: string;
+  default?: ConfigKey["default"];
+  /** What a key without effect was for. */
+  meaning?: string;
+}
+
+/** The table of keys in a form that templates can look things up in. */
+interface ChartTable {
+  keys: Record<string, TableKey>;
+  /** Every spelling of a key, old ones too, and the key's own path. */
+  spellings: Record<string, string>;
+  /** Spellings in lower case, and their last part alone, with what to write: for mistyped keys. */
+  near: Record<string, string>;
+  /** Paths above keys. */
+  branches: Record<string, true>;
+  /** Keys of an array's entry, by their name in lower case. */
+  arrayKeys: Record<
+    string,
+    { name: string; type: string; flasharray: boolean; flashblade: boolean }
+  >;
+}
+
+function wantedText({ type, values, range, unit }: ConfigKey): string | undefined {
+  if (type === "choice") return `one of ${(values ?? []).join(", ")}`;
+  if (type !== "integer") return undefined;
+  return range ? `${range[0]} to ${range[1]}${unit ? ` ${unit}` : ""}` : "a whole number";
+}
+
+function tableKey(key: ConfigKey): TableKey {
+  const words = [...key.values ?? [], ...Object.keys(key.synonyms ?? {})].map((word) =>
+    word.toLowerCase()
+  );
+  const wanted = wantedText(key);
+  const [least, most] = key.range ?? [];
+  return {
+    type: key.type,
+    usedBy: key.usedBy,
+    ...words.length > 0 && { words },
+    ...wanted !== undefined && { wanted },
+    ...key.range && { least, most },
+    ...key.pattern !== undefined && { pattern: key.pattern },
+    ...key.default !== undefined && { default: key.default },
+    ...key.usedBy === "nobody" && { meaning: key.meaning },
+  };
+}
+
+/**
+ * The table by which the chart's templates check values and name unknown keys, made from the one
+ * that the program itself uses, so that both accept the same.
+ */
+export function chartTable(): ChartTable {
+  const table: ChartTable = { keys: {}, spellings: {}, near: {}, branches: {}, arrayKeys: {} };
+  for (const key of [...DRIVER_SECTIONS, ...CHART_SECTIONS].flatMap(({ keys }) => keys)) {
+    table.keys[key.path] = tableKey(key);
+    for (const path of [key.path, ...key.old ?? []]) {
+      table.spellings[path] = key.path;
+      const parts = path.split(".");
+      table.near[path.toLowerCase()] ??= key.path;
+      const last = parts.at(-1)?.toLowerCase();
+      if (last !== undefined) table.near[last] ??= key.path;
+      for (let length = 1; length < parts.length; length++) {
+        table.branches[parts.slice(0, length).join(".")] = true;
+      }
+    }
+  }
+  for (const { name, old = [], type, kinds } of ARRAY_KEYS) {
+    const entry = {
+      name,
+      type,
+      flasharray: kinds.includes("flasharray"),
+      flashblade: kinds.includes("flashblade"),
+    };
+    for (const spelling of [name, ...old]) table.arrayKeys[spelling.toLowerCase()] = entry;
+  }
+  return table;
+}

@@ -1,0 +1,364 @@
+// The golden files against a real API server, and installs by both Helms with nothing that runs.
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import {
+  ApiServer,
+  CHART,
+  definitions,
+  type Helm,
+  HELMS,
+  type KubeObject,
+  NAMESPACE,
+  objectsOf,
+  RELEASE,
+} from "./helm.ts";
+import type { Ran } from "../../scripts/shell.ts";
+
+const HERE = new URL(".", import.meta.url).pathname;
+const valuesOf = (name: string) => `${HERE}values/${name}.yaml`;
+
+/** What an uninstall must take away; the release's own Secret goes with it. */
+const KINDS = [
+  "deployments,daemonsets,statefulsets,services,configmaps,secrets,serviceaccounts",
+  "poddisruptionbudgets,roles,rolebindings,leases,networkpolicies",
+  "clusterroles,clusterrolebindings,csidrivers,storageclasses,volumesnapshotclasses",
+  "volumegroupsnapshotclasses,volumeattributesclasses,servicemonitors,prometheusrules",
+];
+
+/** A cluster in which a person of the namespace is warned of what `restricted` forbids. */
+async function cluster(): Promise<ApiServer> {
+  const server = await ApiServer.start();
+  try {
+    await server.kubectl("apply", "--server-side", "-f", definitions());
+    await server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s");
+    // The second one has Secrets of classes in one of the values files.
+    await server.apply(...[NAMESPACE, "apps"].map((name) => ({
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name, labels: { "pod-security.kubernetes.io/warn": "restricted" } },
+    })));
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function warningsIn(text: string): string[] {
+  return text.split("\n").filter((line) => line.startsWith("Warning:"));
+}
+
+/** What Kubernetes asks of a namespace with node pods, in its own words. */
+const NODE_WARNING =
+  /would violate PodSecurity "restricted:latest": host namespaces \(hostNetwork=true\), hostPort/;
+
+async function tryDry(server: ApiServer, objects: KubeObject[]): Promise<Ran> {
+  return await server.try(
+    "kubectl",
+    ...["apply", "--dry-run=server", "--validate=strict"],
+    ...["-f", await server.fileOf(objects)],
+  );
+}
+
+async function dryRun(server: ApiServer, objects: KubeObject[]): Promise<string[]> {
+  const { code, stderr } = await tryDry(server, objects);
+  equal(code, 0, stderr);
+  return warningsIn(stderr);
+}
+
+Deno.test("every golden file passes the API server's strict validation; the controller is restricted", async (t) => {
+  await using server = await cluster();
+  for (const { name } of Deno.readDirSync(`${HERE}golden`)) {
+    await t.step(name, async () => {
+      const objects = objectsOf(await Deno.readTextFile(`${HERE}golden/${name}`));
+      const isNode = ({ kind }: KubeObject) => kind === "DaemonSet";
+      deepEqual(await dryRun(server, objects.filter((one) => !isNode(one))), []);
+      const warnings = await dryRun(server, objects.filter(isNode));
+      ok(warnings.length > 0);
+      for (const warning of warnings) match(warning, NODE_WARNING);
+    });
+  }
+
+  await t.step("that validation finds a field that does not exist", async () => {
+    const objects = objectsOf(await Deno.readTextFile(`${HERE}golden/none.yaml`));
+    const deployment = objects.find(({ kind }) => kind === "Deployment");
+    deployment.spec.replica = 2;
+    const { code, stderr } = await tryDry(server, [deployment]);
+    equal(code, 1);
+    match(stderr, /unknown field "(spec\.)?replica"/);
+  });
+});
+
+/** Runs a Helm that must succeed, and gives back what it printed. */
+async function done(server: ApiServer, which: Helm, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await server.helm(which, ...args);
+  equal(code, 0, `${which} ${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+/** Runs a Helm that must refuse, and shows that it changed nothing. */
+async function refused(server: ApiServer, which: Helm, ...args: string[]): Promise<string> {
+  const before = await server.names(...KINDS);
+  const { code, stdout, stderr } = await server.helm(which, ...args);
+  equal(code, 1, stdout);
+  deepEqual(await server.names(...KINDS), before);
+  return stderr;
+}
+
+/** An object with only a name, for what follows. */
+function named(apiVersion: string, kind: string, name: string, rest: KubeObject): KubeObject {
+  return { apiVersion, kind, metadata: { name, ...rest.metadata }, ...rest.body };
+}
+
+const podsOf = (app: string, env: KubeObject[] = []) => ({
+  selector: { matchLabels: { app } },
+  template: {
+    metadata: { labels: { app } },
+    spec: { containers: [{ name: "driver", image: "purestorage/k8s:5.2.0", env }] },
+  },
+});
+
+/** What PSO 5.2 has in a cluster, under a release of Helm's that has another name. */
+function pso5(): KubeObject[] {
+  return [
+    named("storage.k8s.io/v1", "CSIDriver", "pure-csi", {
+      body: { spec: { attachRequired: false } },
+    }),
+    named("apps/v1", "StatefulSet", "pure-provisioner", {
+      metadata: { namespace: NAMESPACE },
+      body: { spec: { replicas: 1, serviceName: "x", ...podsOf("pure-provisioner") } },
+    }),
+    named("apps/v1", "DaemonSet", "pure-csi", {
+      metadata: {
+        namespace: NAMESPACE,
+      },
+      body: { spec: podsOf("pure-csi", [{ name: "PURE_K8S_NAMESPACE", value: "k8s_prod" }]) },
+    }),
+  ];
+}
+
+function pso6(): KubeObject[] {
+  return [
+    named("storage.k8s.io/v1", "CSIDriver", "pure-csi", {
+      body: {
+        spec: {
+          attachRequired: true,
+          podInfoOnMount: true,
+          volumeLifecycleModes: ["Persistent", "Ephemeral"],
+        },
+      },
+    }),
+    named("apps/v1", "DaemonSet", "pso-csi-node", {
+      metadata: { namespace: NAMESPACE },
+      body: { spec: podsOf("pso-csi-node", [{ name: "PURE_K8S_NAMESPACE", value: "k8s_prod" }]) },
+    }),
+    named("apps/v1", "StatefulSet", "pso-csi-controller", {
+      metadata: { namespace: NAMESPACE },
+      body: { spec: { replicas: 1, serviceName: "x", ...podsOf("pso-csi-controller") } },
+    }),
+    named("storage.k8s.io/v1", "StorageClass", "pure-block", {
+      body: {
+        provisioner: "pure-csi",
+        parameters: { backend: "block", "csi.storage.k8s.io/fstype": "xfs", createoptions: "-q" },
+      },
+    }),
+    named("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass", "pure-snapshotclass", {
+      body: { driver: "pure-csi", deletionPolicy: "Delete" },
+    }),
+  ];
+}
+
+/** Runs each line of the message that begins with kubectl, but for waits on pods that never were. */
+async function obey(server: ApiServer, message: string): Promise<void> {
+  for (const [, command = ""] of message.matchAll(/^ {4}(kubectl [^#\n]*)/gm)) {
+    const { code, stderr } = await server.try("bash", "-c", command);
+    equal(code, 0, `${command}: ${stderr}`);
+  }
+}
+
+/** What an earlier PSO leaves behind, and what must be said of it. */
+const LEFTOVERS: readonly {
+  from: string;
+  prepare: (server: ApiServer) => Promise<void>;
+  /** Over a release of PSO 5 the chart is an upgrade. */
+  verb: "install" | "upgrade";
+  wanted: string[];
+}[] = [
+  {
+    from: "PSO 5.2",
+    prepare: async (server) => {
+      const chart = `${server.dir}/pso-5`;
+      await Deno.mkdir(`${chart}/templates`, { recursive: true });
+      await Deno.writeTextFile(
+        `${chart}/Chart.yaml`,
+        "{apiVersion: v1, name: pure-csi, version: 1.2.0}",
+      );
+      const texts = pso5().map((one) => JSON.stringify(one));
+      await Deno.writeTextFile(`${chart}/templates/all.yaml`, texts.join("\n---\n"));
+      await done(server, "helm3", "install", RELEASE, chart);
+    },
+    verb: "upgrade",
+    wanted: [
+      "PSO's controller, StatefulSet pure-provisioner in namespace pso, still works",
+      "kubectl -n pso scale statefulset pure-provisioner --replicas=0",
+      "CSIDriver pure-csi is that of PSO 5",
+      "kubectl delete csidriver pure-csi",
+    ],
+  },
+  {
+    from: "PSO 6.2",
+    prepare: (server) => server.apply(...pso6()),
+    verb: "install",
+    wanted: [
+      "StatefulSet pso-csi-controller in namespace pso, still works",
+      "DaemonSet pso-csi-node of PSO 6 runs",
+      "CSIDriver pure-csi belongs to nobody (PSO 6 leaves it behind)",
+      "StorageClass pure-block belongs to nobody",
+      "VolumeSnapshotClass pure-snapshotclass belongs to nobody",
+    ],
+  },
+];
+
+for (const which of HELMS) {
+  Deno.test(`${which} on an API server: installs, refusals and what it says`, async (t) => {
+    await using server = await cluster();
+    const before = await server.names(...KINDS);
+
+    await t.step("no array yet", async () => {
+      const notes = await done(server, which, "install", RELEASE, CHART, "-f", valuesOf("none"));
+      match(notes, /There is no array yet\. The pods are Ready and wait/);
+      match(notes, /helm upgrade pure-csi CHART -n pso -f values\.yaml/);
+    });
+
+    await t.step("arrays come later, the pods' templates stay as they are", async () => {
+      const template = async () =>
+        (await server.get("deployment", "pure-provisioner", "-n", NAMESPACE)).spec.template;
+      const first = await template();
+      const file = `${server.dir}/later.yaml`;
+      await Deno.writeTextFile(
+        file,
+        "clusterID: later\narrays: {FlashArrays: [{MgmtEndPoint: 192.0.2.1, APIToken: x}]}\n",
+      );
+      const notes = await done(server, which, "upgrade", RELEASE, CHART, "-f", file);
+      match(notes, /1 array is configured/);
+      deepEqual(await template(), first);
+      const secret = await server.get("secret", "pure-provisioner-secret", "-n", NAMESPACE);
+      match(atob(secret.data["pure.json"]), /192\.0\.2\.1/);
+    });
+
+    await t.step("another clusterID is refused", async () => {
+      const said = await refused(
+        server,
+        ...[which, "upgrade", RELEASE, CHART, "-f", valuesOf("defaults")] as const,
+      );
+      match(said, /clusterID would change from "later" .* to "prod_1"/);
+      match(said, /--set clusterID=later/);
+    });
+
+    await t.step("changed parameters of a class are refused before anything is done", async () => {
+      const said = await refused(
+        server,
+        ...[which, "upgrade", RELEASE, CHART, "--set", "clusterID=later"] as const,
+        ...["--set", "flasharray.defaultFSType=ext4"],
+      );
+      match(said, /StorageClass pure cannot be changed: parameters is .*xfs.* and becomes .*ext4/);
+      match(said, /kubectl delete storageclass pure/);
+    });
+
+    await t.step("a second release is refused, and both are named", async () => {
+      const { code, stderr } = await server.try(
+        which,
+        ...["install", "other", CHART, "-n", "default"],
+      );
+      equal(code, 1);
+      match(stderr, /an installation already: release pure-csi in namespace pso/);
+      match(stderr, /helm uninstall pure-csi -n pso/);
+    });
+
+    await t.step("a Deployment that somebody scaled", async () => {
+      await server.kubectl("scale", "deployment/pure-provisioner", "--replicas=3", "-n", NAMESPACE);
+      const upgrade = ["upgrade", RELEASE, CHART, "--set", "clusterID=later"];
+      if (which === "helm4") {
+        const said = await refused(server, which, ...upgrade);
+        match(said, /Somebody scaled the Deployment pure-provisioner to 3/);
+        await done(server, which, ...upgrade, "--set", "controllerServer.replicas=3");
+      } else await done(server, which, ...upgrade);
+    });
+
+    await t.step("uninstall leaves nothing", async () => {
+      await done(server, which, "uninstall", RELEASE);
+      deepEqual(await server.names(...KINDS), before);
+    });
+
+    await t.step(
+      "PSO 5.2's own values file, and what of it is old, ignored or unknown",
+      async () => {
+        const notes = await done(
+          server,
+          ...[which, "install", RELEASE, CHART, "-f", valuesOf("pso-5.2")] as const,
+          ...["--set", "flasharray.sanTyp=FC", "--set", "images.plugin.pullPolicy=Always"],
+          ...["--set", "images.plugin.name=registry.example.com/pso"],
+        );
+        match(notes, /3 arrays are configured/);
+        match(notes, /csi\.livenessProbe: Upstream's liveness probe would restart every standby/);
+        match(notes, /csi\.clusterDriverRegistrar: A sidecar of Kubernetes 1\.13/);
+        match(
+          notes,
+          /images\.csi\.provisioner: quay\.io\/k8scsi\/csi-provisioner is PSO's own image/,
+        );
+        match(notes, /flasharray\.sanTyp is not a known key: did you mean flasharray\.sanType\?/);
+        match(notes, /images\.plugin: purestorage\/k8s:5\.2\.0 is PSO's own image/);
+        match(notes, /namespace\.pure \(now clusterID\)/);
+        match(notes, /images\.plugin\.pullPolicy is Always/);
+        equal(/[0-9a-f]{8}-[0-9a-f]{4}-/.test(notes), false);
+        const { spec } = await server.get("daemonset", "pure-csi", "-n", NAMESPACE);
+        match(spec.template.spec.containers[0].image, /^registry\.example\.com\/pso:v7/);
+        await done(server, which, "uninstall", RELEASE);
+      },
+    );
+
+    await t.step("monitoring is made where the cluster has its kinds", async () => {
+      await done(server, which, "install", RELEASE, CHART, "-f", valuesOf("openshift"));
+      const made = await server.names(
+        "servicemonitors,prometheusrules,securitycontextconstraints",
+      );
+      deepEqual(made, [
+        "prometheusrule.monitoring.coreos.com/pure-csi",
+        "securitycontextconstraints.security.openshift.io/pure-csi-node",
+        "servicemonitor.monitoring.coreos.com/pure-csi",
+        "servicemonitor.monitoring.coreos.com/pure-provisioner",
+      ]);
+      await done(server, which, "uninstall", RELEASE);
+    });
+
+    for (const { from, prepare, verb, wanted } of LEFTOVERS) {
+      await t.step(`${from} is met: all of it is said, and the commands are enough`, async () => {
+        await prepare(server);
+        const install = [verb, RELEASE, CHART, "--set"];
+        const said = await refused(server, which, ...install, "clusterID=k8s_prod");
+        for (const line of wanted) ok(said.includes(line), `wanted ${line}\nfound ${said}`);
+        match(said, /Nothing was changed/);
+        const other = await refused(server, which, ...install, "clusterID=new");
+        match(other, /clusterID would change from "k8s_prod" \(DaemonSet \S+ of PSO\) to "new"/);
+        await obey(server, said);
+        await done(server, which, ...install, "clusterID=k8s_prod");
+        deepEqual((await server.names("daemonsets")).sort(), ["daemonset.apps/pure-csi"]);
+        await done(server, which, "uninstall", RELEASE);
+        await server.kubectl("delete", "statefulset", "--all", "-n", NAMESPACE);
+        deepEqual(await server.names(...KINDS), before);
+      });
+    }
+
+    await t.step("a cluster without the APIs", async () => {
+      await server.kubectl("delete", "crd", "--all");
+      const notes = await done(
+        server,
+        ...[which, "install", RELEASE, CHART, "-f", valuesOf("openshift")] as const,
+        ...["--set", "orchestrator.name=k8s"],
+      );
+      match(notes, /The arrays come from the Secret my-arrays, key arrays\.json/);
+      match(notes, /The cluster has no snapshot API/);
+      match(notes, /metrics\.serviceMonitor\.enabled is on, but the cluster has no ServiceMonitor/);
+      match(notes, /metrics\.prometheusRule\.enabled is on, but the cluster has no PrometheusRule/);
+    });
+  });
+}
