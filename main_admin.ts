@@ -2,6 +2,7 @@
 import type { AdminContext } from "./src/admin/commands/context.ts";
 import { modeWords } from "./src/cli/flags.ts";
 import { readPlainFile } from "./src/config/plain_file.ts";
+import { maskSecrets } from "./src/secret.ts";
 
 /** A stream of this process that people may watch. */
 type Output = Pick<typeof Deno.stdout, "writeSync" | "isTerminal">;
@@ -11,7 +12,8 @@ export function adminContext(): AdminContext {
   const env = (name: string) => Deno.env.get(name);
   const isShown = (output: Output) => output.isTerminal() && env("TERM") !== "dumb";
   return {
-    print: (text) => write(Deno.stdout, text),
+    // Whatever a verb prints: the value of a Secret is in none of it.
+    print: (text) => write(Deno.stdout, maskSecrets(text)),
     progress: isShown(Deno.stderr) ? (text) => write(Deno.stderr, `\r\x1b[K${text}`) : () => {},
     readTextFile: readPlainFile,
     writeFile,

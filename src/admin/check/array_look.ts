@@ -4,7 +4,7 @@ import { openArray } from "../../arrays/open.ts";
 import { proveNames, proveRole } from "../../arrays/proofs.ts";
 import type { ArrayStatus, StorageArray } from "../../arrays/array.ts";
 import type { ArrayConfig } from "../../config/model.ts";
-import { roomOf } from "../../controller/placement/placement.ts";
+import { FEATURE_FAULTS, roomOf } from "../../controller/placement/placement.ts";
 import { isPsoError, messageOf } from "../../errors.ts";
 import { silentLogger } from "../../log.ts";
 import { parseHostPort, printHostPort } from "../../net/address.ts";
@@ -126,7 +126,12 @@ async function statusOf(
 function tellStatus({ found }: ArrayLook, status: ArrayStatus): void {
   const { name, model = "model unknown", version, features } = status;
   const able = [...features].join(", ") || "none";
-  found.ok("array", `${name}, ${model}, Purity ${version}, features: ${able}`);
+  // A table over every feature that there is.
+  const missing = Object.entries(FEATURE_FAULTS).filter(([feature]) =>
+    ![...features].some((one) => one === feature)
+  );
+  const faults = missing.map(([, fault]) => `; it ${fault}`).join("");
+  found.ok("array", `${name}, ${model}, Purity ${version}, features: ${able}${faults}`);
 }
 
 async function proveAll(

@@ -24,7 +24,7 @@ export class FoundList {
   }
 
   ok(check: string, what: string): void {
-    this.all.push({ level: "ok", object: this.object, check, what });
+    this.#add("ok", { check, what });
   }
 
   warn(check: string, what: string, fix?: string): void {
@@ -35,8 +35,9 @@ export class FoundList {
     this.#add("fail", { check, what, fix });
   }
 
-  #add(level: FoundLevel, { fix, ...rest }: Pick<Found, "check" | "what" | "fix">): void {
-    this.all.push({ level, object: this.object, ...rest, ...(fix === undefined ? {} : { fix }) });
+  #add(level: FoundLevel, { check, what, fix }: Pick<Found, "check" | "what" | "fix">): void {
+    const told = { level, object: this.object, check, what: onOneLine(what) };
+    this.all.push(fix === undefined ? told : { ...told, fix: onOneLine(fix) });
   }
 }
 
@@ -49,4 +50,9 @@ export function worstOf(found: readonly Pick<Found, "level">[]): FoundLevel {
 /** A number with its noun: `1 array`, `2 arrays`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** A text that may quote an array or a server, without what would move a terminal's cursor. */
+export function onOneLine(text: string): string {
+  return text.toWellFormed().replaceAll(/[\p{Cc}\u2028\u2029]+/gu, " ");
 }

@@ -50,6 +50,9 @@ Deno.test("admin check refuses wrong use with what would be right", async () => 
   await rejects(runAdmin(["check", "-f", "v", "-o", "xml"]), {
     message: '-o is "xml", wanted one of table, json, yaml',
   });
+  await rejects(runAdmin(["check", "-f", "v", "--offline=true"]), {
+    message: '--offline is "true", wanted no value',
+  });
   await rejects(runAdmin(["check", "-f", "v", "--offline", "-n", "pso"]), {
     message: /^--offline asks no cluster/,
   });

@@ -1,6 +1,6 @@
 import { stringify } from "@std/yaml";
 import { maskSecrets } from "../../secret.ts";
-import type { FoundLevel } from "../check/found.ts";
+import { type FoundLevel, onOneLine } from "../check/found.ts";
 import type { Format } from "./verb_flags.ts";
 
 /** How findings are marked in tables. */
@@ -24,7 +24,7 @@ export function levelWord(level: FoundLevel, { colours }: TableLook): string {
 
 /** A table of texts below their headings, each column as wide as its longest text. */
 export function tableOf(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [headings, ...rows];
+  const all = [headings, ...rows.map((row) => row.map(cleanCell))];
   const widths = headings.map((_, at) => Math.max(...all.map((row) => lengthOf(row[at] ?? ""))));
   return all.map((row) =>
     `${
@@ -33,6 +33,15 @@ export function tableOf(headings: readonly string[], rows: readonly (readonly st
       ).join("  ").trimEnd()
     }\n`
   ).join("");
+}
+
+/** The marks of our colours; the rest of what would move a terminal's cursor goes. */
+// deno-lint-ignore no-control-regex -- colours
+const COLOUR_MARK = /(\x1b\[\d*m)/;
+
+function cleanCell(cell: string): string {
+  return cell.split(COLOUR_MARK).map((part) => COLOUR_MARK.test(part) ? part : onOneLine(part))
+    .join("");
 }
 
 /** Without the marks of colours. */

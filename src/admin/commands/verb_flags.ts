@@ -100,6 +100,12 @@ export class VerbFlags {
     }
     const hungry = flags.find((flag) => flag.value !== undefined && isHungry(values[flag.name]));
     if (hungry !== undefined) throw new UsageError(`${typed(hungry)} needs a value`);
+    const fed = flags.find(({ name, value }) =>
+      value === undefined && typeof values[name] === "string"
+    );
+    if (fed !== undefined) {
+      throw new UsageError(`${typed(fed)} is ${JSON.stringify(values[fed.name])}, wanted no value`);
+    }
     this.words = words.map(String);
     this.#values = values;
     for (const { name, choices } of flags) if (choices) this.choice(name, choices);

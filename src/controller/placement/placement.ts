@@ -188,7 +188,8 @@ function servesProtocol(
   return wanted === "auto" ? [...served].some(servesBlock) : served.has(wanted);
 }
 
-const FEATURE_FAULTS: Record<Feature, string> = {
+/** What an array without a feature cannot do: continues a sentence that its name begins. */
+export const FEATURE_FAULTS: Readonly<Record<Feature, string>> = {
   clone: "cannot make a volume from a snapshot or a volume",
   qos: "cannot limit IOPS or bandwidth",
 };
