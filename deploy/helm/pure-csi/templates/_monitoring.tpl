@@ -16,7 +16,7 @@
 {{/* The ports of all management addresses, each once, as JSON. An array that comes later by another way has 443, or is in extraEgress. */}}
 {{- define "pso.arrayPorts" -}}
 {{- $ports := list 443 -}}
-{{- range $list := .Values.arrays | default dict -}}
+{{- range $list := include "pso.arrays" . | fromJson -}}
 {{- range $entry := kindIs "slice" $list | ternary $list list -}}
 {{- range $key, $value := kindIs "map" $entry | ternary $entry dict -}}
 {{- if eq (lower $key) "mgmtendpoint" -}}
