@@ -63,7 +63,7 @@ async function makeVolume({ address, token }: FleetEntry, name: string): Promise
 
 /** The lines of the cluster, as `LEVEL check text`. */
 function linesOf(said: string): string[] {
-  return [...said.matchAll(/^ {2}(OK|WARN|FAIL) +(\S+(?: checks)?) +(.*)$/gm)].map((
+  return [...said.matchAll(/^ {2}(OK|WARN|FAIL) +(\S+(?: checks| plugin)?) +(.*)$/gm)].map((
     [, level, check, text],
   ) => `${level} ${check} ${text}`);
 }
@@ -73,7 +73,7 @@ Deno.test("admin check tells a healthy installation, with the configuration of i
     const { code, said } = await run("check");
     equal(code, 0, said);
     // The first line warns of plain HTTP.
-    deepEqual(linesOf(said).slice(1, 13), [
+    deepEqual(linesOf(said).slice(1, 14), [
       "OK values 1 array, volumes are named k8s-…",
       "OK server Kubernetes v1.36.3",
       "OK driver CSIDriver pure-csi of the installation pso/pure-csi",
@@ -82,6 +82,7 @@ Deno.test("admin check tells a healthy installation, with the configuration of i
       "OK controller 1 pod, all ready",
       "OK sidecars csi-provisioner v6.3.0",
       "OK leader pure-provisioner-1",
+      "OK node plugin 1 of 1 pod ready",
       "OK nodes 1 of 1 node registered",
       "OK node checks node-a: iscsi usable",
       "OK volumes 0 PersistentVolumes, 0 Bound, 0 Released",
@@ -162,6 +163,38 @@ const SPOILED: [string, (cluster: FakeCluster) => void, RegExp, number][] = [
       }]),
     /^FAIL leader no controller leads/,
     1,
+  ],
+  [
+    "no node plugin",
+    ({ items }) => items.delete("/apis/apps/v1/namespaces/pso/daemonsets"),
+    /^FAIL node plugin there is no DaemonSet pso\/pure-csi: no node can attach a volume/,
+    1,
+  ],
+  [
+    "a namespace that refuses the node plugin",
+    ({ items }) => {
+      const sets = items.get("/apis/apps/v1/namespaces/pso/daemonsets") ?? [];
+      for (const set of sets) set.status = { desiredNumberScheduled: 2, numberReady: 0 };
+      items.set("/api/v1/namespaces/pso/events", [{
+        reason: "FailedCreate",
+        involvedObject: { kind: "DaemonSet", name: "pure-csi" },
+        message: 'violates PodSecurity "restricted:latest": privileged',
+      }]);
+    },
+    /^FAIL node plugin 0 of 2 pods ready; the namespace refuses them: violates PodSecurity/,
+    1,
+  ],
+  [
+    "a node whose kubelet has another folder",
+    ({ items }) => items.delete("/apis/storage.k8s.io/v1/csinodes"),
+    /^FAIL nodes 0 of 1 node registered; not: node-a$/,
+    1,
+  ],
+  [
+    "a clusterID that was changed",
+    ({ items }) => items.set(PVS, [pvOf("pv-1", { handle: `old/${volume("1").slice(4)}` })]),
+    /^WARN clusterID it is k8s, and the volumes of this cluster are named old-…$/,
+    0,
   ],
   [
     "a node that is not registered",

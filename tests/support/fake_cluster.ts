@@ -107,6 +107,10 @@ export function installIn(
     ]),
     podOf("pure-csi-a", { app: "pure-csi" }, ["pso-bin:7.0.0"]),
   );
+  put("/apis/apps/v1/namespaces/pso/daemonsets", {
+    metadata: { name: "pure-csi" },
+    status: { desiredNumberScheduled: 1, numberReady: 1 },
+  });
   put("/api/v1/nodes", { metadata: { name: "node-a" } });
   put(`${STORAGE}/csinodes`, {
     metadata: { name: "node-a" },

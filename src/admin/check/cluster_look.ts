@@ -17,7 +17,7 @@ import {
 } from "./cluster.ts";
 import { counted, FoundList } from "./found.ts";
 import { at, mapAt, nameOf, namesText, objectsAt, textAt } from "./kube_object.ts";
-import { tellNodes } from "./node_look.ts";
+import { tellNodePlugin, tellNodes } from "./node_look.ts";
 import { tellVolumes } from "./volume_look.ts";
 
 /** What the cluster is compared with. */
@@ -47,6 +47,7 @@ export async function lookAtCluster(cluster: Cluster, scope: ClusterScope): Prom
     { check: "snapshots", look: tellSnapshots },
     { check: "controller", look: tellController },
     { check: "leader", look: (one, list) => tellLeader(one, { found: list, now: scope.now }) },
+    { check: "node plugin", look: tellNodePlugin },
     { check: "nodes", look: (one, list) => tellNodes(one, { found: list, ...scope }) },
     { check: "volumes", look: tellVolumes },
   ];

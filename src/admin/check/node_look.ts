@@ -2,8 +2,9 @@
 import type { KubeObject } from "../../kube/client.ts";
 import { topologyLabels } from "../../config/arrays/topology_labels.ts";
 import { messageOf } from "../../errors.ts";
+import { foreignText } from "../../foreign_text.ts";
 import { PROTOCOLS } from "../../protocols.ts";
-import { CHART, type Cluster, DRIVER, isReady, podsOf, podTrouble } from "./cluster.ts";
+import { CHART, type Cluster, DRIVER, ifThere, isReady, podsOf, podTrouble } from "./cluster.ts";
 import { counted, type FoundList } from "./found.ts";
 import { at, mapAt, nameOf, namesText, objectsAt, textAt, textsAt } from "./kube_object.ts";
 
@@ -116,6 +117,48 @@ export function protocolsIn(answer: unknown): Checks {
   return { usable: named(true), unusable: named(false) };
 }
 
+/**
+ * Tells whether the DaemonSet of the node plugin has all of its pods, and why some were not made: a
+ * namespace may refuse them. Throws what KubeClient throws.
+ */
+export async function tellNodePlugin(cluster: Cluster, found: FoundList): Promise<void> {
+  const { kube, namespace } = cluster;
+  const set = await ifThere(
+    kube,
+    `/apis/apps/v1/namespaces/${namespace}/daemonsets/${CHART.nodeApp}`,
+  );
+  if (set === undefined) {
+    found.fail(
+      "node plugin",
+      `there is no DaemonSet ${namespace}/${CHART.nodeApp}: no node can attach a volume`,
+      "install the chart, or name its namespace by -n",
+    );
+    return;
+  }
+  const count = (field: string) => Number(at(set, "status", field) ?? 0);
+  const [wanted, ready] = [count("desiredNumberScheduled"), count("numberReady")];
+  const text = `${ready} of ${counted(wanted, "pod")} ready`;
+  if (ready >= wanted) {
+    found.ok("node plugin", text);
+    return;
+  }
+  const events = await kube.list({ path: `/api/v1/namespaces/${namespace}/events` });
+  const refusal = events.find((event) =>
+    event.reason === "FailedCreate" &&
+    textAt(event, "involvedObject", "kind") === "DaemonSet" &&
+    textAt(event, "involvedObject", "name") === CHART.nodeApp
+  );
+  const said = refusal === undefined ? "" : foreignText(textAt(refusal, "message"));
+  if (/PodSecurity/.test(said)) {
+    found.fail(
+      "node plugin",
+      `${text}; the namespace refuses them: ${said}`,
+      `kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`,
+    );
+  } else if (said !== "") found.fail("node plugin", `${text}; they cannot be made: ${said}`);
+  else found.warn("node plugin", text, `see kubectl -n ${namespace} describe pods`);
+}
+
 /** Tells what the nodes lack. Throws what `nodesOf` throws. */
 export async function tellNodes(
   cluster: Cluster,
@@ -131,8 +174,11 @@ export async function tellNodes(
   const text = `${registered.length} of ${counted(nodes.length, "node")} registered`;
   if (missing.length === 0) found.ok("nodes", text);
   else {
-    const fix = "look at the node plugin's pod there; a taint may keep it away " +
-      "(nodeServer.tolerations)";
+    const hasReadyPod = missing.some(({ podReady }) => podReady);
+    const fix = hasReadyPod
+      ? "the pod is ready and kubelet does not know it: kubelet may have another folder " +
+        "(orchestrator.basePath)"
+      : "look at the node plugin's pod there; a taint may keep it away (nodeServer.tolerations)";
     const names = namesText(missing.map(({ name }) => name));
     if (registered.length === 0) found.fail("nodes", `${text}; not: ${names}`, fix);
     else found.warn("nodes", `${text}; not: ${names}`, fix);

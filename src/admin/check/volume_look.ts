@@ -99,3 +99,27 @@ function troubleOf(attachment: KubeObject): string {
     textAt(attachment, "status", "detachError", "message");
   return foreignText(said);
 }
+
+/** What csi-provisioner calls a volume, after the prefix of its cluster. */
+const PROVISIONED = /^(.+)-pvc-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Tells when the volumes of a cluster bear other prefixes than the one of its configuration, and
+ * none bears that: somebody has changed it, which must never be.
+ */
+export function tellClusterId(
+  found: FoundList,
+  { cluster, claimed }: { cluster: string; claimed: readonly ClaimedVolume[] },
+): void {
+  const prefixes = new Set(
+    claimed.flatMap(({ names }) => PROVISIONED.exec(names[0] ?? "")?.[1]?.toLowerCase() ?? []),
+  );
+  if (prefixes.size === 0 || prefixes.has(cluster.toLowerCase())) return;
+  found.warn(
+    "clusterID",
+    `it is ${cluster}, and the volumes of this cluster are named ${
+      namesText([...prefixes].map((prefix) => `${prefix}-…`))
+    }`,
+    "set it back to what it was before: what belongs to whom is known by it",
+  );
+}

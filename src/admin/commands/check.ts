@@ -8,7 +8,7 @@ import { lookAtArrays } from "../check/arrays_look.ts";
 import { lookAtCluster } from "../check/cluster_look.ts";
 import { type Found, type FoundLevel, worstOf } from "../check/found.ts";
 import { tellPrefix } from "../check/prefix_look.ts";
-import { claimedNames, claimedVolumes } from "../check/volume_look.ts";
+import { claimedNames, claimedVolumes, tellClusterId } from "../check/volume_look.ts";
 import { readConfiguration, topologyKeysOf } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
 import { type HostReport, lookAtHost } from "./host_report.ts";
@@ -159,8 +159,11 @@ async function tellPrefixes(
   { config, target }: PrefixScope,
 ): Promise<void> {
   // Without the right to list them, only the tags tell.
-  const claimed = target &&
-    await claimedVolumes(target.cluster.kube).then(claimedNames, () => undefined);
+  const volumes = target && await claimedVolumes(target.cluster.kube).catch(() => undefined);
+  if (volumes && target) {
+    tellClusterId(target.found, { cluster: config.clusterId, claimed: volumes });
+  }
+  const claimed = volumes && claimedNames(volumes);
   await Promise.all(looks.map(async ({ array, found }) => {
     if (array === undefined) return;
     await tellPrefix(array, { cluster: config.clusterId, found, claimed });
