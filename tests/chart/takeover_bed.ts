@@ -1,6 +1,6 @@
 /** PSO 5.2 or 6.2 in a real API server without nodes, over one simulated array with its volumes. */
-import { launchOf } from "../../scripts/program.ts";
-import { runTool } from "../../scripts/shell.ts";
+import { launchOf, ROOT } from "../../scripts/program.ts";
+import { runTool, tryTool } from "../../scripts/shell.ts";
 import { testFleet } from "../../src/simulator/fixture_test.ts";
 import type { ServedFleet } from "../../src/simulator/simulate.ts";
 import { openArray } from "../../src/arrays/open.ts";
@@ -71,7 +71,8 @@ export class TakeoverBed {
   /** Makes everything that the installation has, and its volume. */
   async install({ objects, others, records }: PsoInstallation): Promise<void> {
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } };
-    await this.create(namespace, ...objects, ...others, ...records, volumeOf(PV));
+    if (!await this.find("namespace", NAMESPACE)) await this.create(namespace, volumeOf(PV));
+    await this.create(...objects, ...others, ...records);
     for (const { kind, metadata } of objects) {
       if (kind === "StatefulSet") await this.podOf(metadata.name);
     }
@@ -136,5 +137,10 @@ export class TakeoverBed {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+  }
+
+  /** Runs a tool with the cluster's kubeconfig. */
+  async tool(tool: string, ...args: string[]): ReturnType<typeof tryTool> {
+    return await tryTool(tool, args, { env: this.env, cwd: ROOT });
   }
 }

@@ -2,7 +2,9 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { until } from "../../src/async/wait.ts";
 import { readRecord } from "../../src/admin/takeover/helm_release.ts";
-import { pso52, pso62, volumeOf } from "../support/pso_objects.ts";
+import { at } from "../../src/admin/check/kube_object.ts";
+import { NAMESPACE, pso52, pso62, type PsoInstallation, volumeOf } from "../support/pso_objects.ts";
+import { build, type Helm, programOf } from "./helm.ts";
 import { PV, TakeoverBed } from "./takeover_bed.ts";
 
 /** Holds a pod after its end, as a node that does not answer. */
@@ -150,3 +152,92 @@ Deno.test("admin takeover of PSO 6.2, and of what its uninstall leaves", async (
     );
   });
 });
+
+/** Fails on the server, after everything else of the release was made. */
+const BROKEN = JSON.stringify([{
+  apiVersion: "batch/v1",
+  kind: "CronJob",
+  metadata: { name: "broken" },
+  spec: { schedule: "never", jobTemplate: { spec: { template: { spec: {} } } } },
+}]);
+
+interface Upgrade {
+  helm: Helm;
+  installation: PsoInstallation;
+  /** The upgrade fails in the middle. */
+  isBroken: boolean;
+  /** Where the take-over keeps what there was. */
+  folder: string;
+}
+
+Deno.test("a release of PSO is upgraded after the take-over, and rolled back after --restore", async (t) => {
+  await build();
+  await TakeoverBed.run(async (bed) => {
+    const five = pso52(bed.values);
+    await bed.install(five);
+    for (const [helm, isBroken] of [["helm3", false], ["helm4", false], ["helm3", true]] as const) {
+      const title = `PSO 5 by ${helm}, ${
+        isBroken ? "an upgrade that fails in the middle" : "whole"
+      }`;
+      const folder = `${bed.dir}/${helm}-${isBroken}`;
+      await t.step(title, () => thereAndBack(bed, { helm, installation: five, isBroken, folder }));
+    }
+    await bed.tool(programOf("helm3"), "-n", NAMESPACE, "uninstall", five.release);
+    const six = pso62(bed.values);
+    await bed.install(six);
+    const folder = `${bed.dir}/six`;
+    const upgrade: Upgrade = { helm: "helm3", installation: six, isBroken: false, folder };
+    await t.step("PSO 6 by helm3", () => thereAndBack(bed, upgrade));
+  });
+});
+
+async function thereAndBack(bed: TakeoverBed, upgrade: Upgrade): Promise<void> {
+  const { helm, installation, isBroken, folder } = upgrade;
+  const isFive = installation.release === pso52().release;
+  const controller = isFive ? "pure-provisioner" : "pso-csi-controller";
+  const nodes = isFive ? "pure-csi" : "pso-csi-node";
+  const before = await bed.state();
+  const run = async (said: string, ...more: string[]) => {
+    const [, line = ""] = /^ {2}helm (.*)$/m.exec(said) ?? [];
+    const { code, stdout, stderr } = await bed.tool(programOf(helm), ...line.split(" "), ...more);
+    equal(code === 0, more.length === 0, `helm ${line}: ${stdout}${stderr}`);
+  };
+
+  const { said: next } = await bed.takeover("--yes", "--backup", folder);
+  await run(next, ...isBroken ? ["--set-json", `extraObjects=${BROKEN}`] : []);
+  equal((await bed.find("deployment", "pure-provisioner")).spec.replicas, 2);
+  equal((await bed.find("statefulset", controller))?.spec.replicas, isBroken ? 0 : undefined);
+  if (!isBroken) {
+    equal((await bed.find("csidriver", "pure-csi")).spec.attachRequired, true);
+    equal(await bed.find("daemonset", "pso-csi-node"), undefined);
+    deepEqual(classesOf(await bed.state(), before), classesOf(before, before), "unchanged classes");
+    match((await bed.takeover("-n", NAMESPACE)).said, /^Nothing to do: the cluster pso-kube has /);
+  }
+
+  const { code, said } = await bed.takeover("--restore", folder);
+  equal(code, 0, said);
+  match(said, new RegExp(`\n {2}helm -n ${NAMESPACE} rollback ${installation.release} \\d+\n`));
+  equal((await bed.find("deployment", "pure-provisioner")).spec.replicas, 0);
+  await run(said);
+  equal(await bed.find("deployment", "pure-provisioner"), undefined, "one controller");
+  equal((await bed.find("statefulset", controller)).spec.replicas, 1);
+  equal((await bed.find("csidriver", "pure-csi")).spec.attachRequired, !isFive);
+  const containers = (object: unknown) => at(object, "spec", "template", "spec", "containers");
+  const live = await bed.find("daemonset", nodes);
+  deepEqual(containers(live), containers(before.get(`DaemonSet ${nodes}`)));
+  deepEqual(classesOf(await bed.state(), before), classesOf(before, before));
+  await bed.podOf(controller);
+  match((await bed.takeover("--restore", folder)).said, /Helm has rolled the release back already/);
+}
+
+type State = Awaited<ReturnType<TakeoverBed["state"]>>;
+
+/** What cannot be changed of the classes that were there before. */
+function classesOf(state: State, before: State): unknown[] {
+  return [...before.keys()].filter((key) => key.startsWith("StorageClass ")).map((key) => {
+    const { provisioner, parameters, mountOptions, reclaimPolicy, volumeBindingMode } = state.get(
+      key,
+    );
+    return [key, provisioner, parameters, mountOptions, reclaimPolicy, volumeBindingMode];
+  });
+}
