@@ -192,6 +192,8 @@ async function useArrays(folder: string, port: number): Promise<void> {
   await files.ok("PATCH /file-systems?names=f1", { provisioned: 2 * GIB });
   await files.ok("POST /file-system-snapshots?source_names=f1", { suffix: "s1" });
   assert.equal((await files.ok("GET /file-system-snapshots")).items[0].name, "f1.s1");
+  const restored = "POST /file-systems?names=f1&overwrite=true&discard_non_snapshotted_data=true";
+  await files.ok(restored, { source: { name: "f1.s1" } });
   files.close();
 }
 

@@ -53,7 +53,10 @@ export class ImageRoot {
     return `${this.folder}/root`;
   }
 
-  /** The command that runs the image's program; its mounts are its own and end with it. */
+  /**
+   * The command that runs the image's program; its mounts are its own and end with it. The root is
+   * read-only, as the chart's pods have it.
+   */
   command({ args, user = this.config.User, folders = [], devices = false }: InImage): string[] {
     const { root } = this;
     const mounts = [
@@ -64,6 +67,7 @@ export class ImageRoot {
         `mkdir -p ${root}${folder}; mount --bind ${folder} ${root}${folder}`
       ),
     ];
+    mounts.push(`mount -o remount,bind,ro ${root}`);
     const env = ["env", "-i", ...this.config.Env];
     const started = ["chroot", `--userspec=${user}`, root, ...env, ...this.config.Entrypoint];
     const script = `set -e; ${mounts.join("; ")}; exec "$@"`;
