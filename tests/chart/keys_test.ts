@@ -82,3 +82,13 @@ Deno.test("a network policy lets the controllers reach the simulated arrays", as
   );
   deepEqual(ports, [443, 8443, 8444, 8445]);
 });
+
+Deno.test("the file system of classes that name none is written into each PersistentVolume", async () => {
+  for (const [flasharray, wanted] of [[{}, "xfs"], [{ defaultFSType: "EXT4" }, "ext4"]] as const) {
+    const all = await renderedWith({ flasharray });
+    const { args } = all.container("controllerServer", "csi-provisioner");
+    deepEqual(args.filter((one: string) => one.startsWith("--default-fstype")), [
+      `--default-fstype=${wanted}`,
+    ]);
+  }
+});
