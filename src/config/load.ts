@@ -7,7 +7,7 @@ import { type ConfigKey, DRIVER_SECTIONS, PSO_EXPORT_RULES } from "./keys.ts";
 import { ConfigError, type Problem, ProblemList, shown } from "./problems.ts";
 import { Settings } from "./settings.ts";
 import { isMapping, KeyTree, type Mapping } from "./tree.ts";
-import { messageOf } from "../errors.ts";
+import { isPsoError, messageOf } from "../errors.ts";
 import { sanTypeOf } from "../protocols.ts";
 import { TOPOLOGY_PREFIX, topologyLabels } from "./arrays/topology_labels.ts";
 
@@ -147,7 +147,8 @@ async function readSource(
     if (missing && !needed) return undefined;
     problems.error(file, {
       found: missing ? "does not exist" : `cannot be read (${messageOf(error)})`,
-      fix: advice,
+      // Who is not answered, or not let in, is told what to do by the error itself.
+      fix: isPsoError(error, "unavailable", "timeout", "denied") ? undefined : advice,
     });
     return undefined;
   }

@@ -208,9 +208,10 @@ export class FakeKubeApi {
     if (!isHeard) {
       await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
     }
+    const headers = { "content-type": "application/json" };
     return answer.status === 200 && isWatch(path)
-      ? new Response(this.#stream(path))
-      : new Response(answer.text, { status: answer.status });
+      ? new Response(this.#stream(path), { headers })
+      : new Response(answer.text, { status: answer.status, headers });
   }
 
   #stream(path: string): ReadableStream<Uint8Array> {
