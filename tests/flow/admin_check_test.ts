@@ -134,3 +134,30 @@ Deno.test("admin check warns of volumes of our prefix that have the tag of anoth
     await served.stop();
   }
 });
+
+Deno.test("admin check in a pod of the chart looks at what is mounted, and asks no cluster", async () => {
+  const served = await testFleet({ flasharrays: 1 });
+  try {
+    const [array] = served.arrays;
+    const entry = { MgmtEndPoint: `http://${array?.address}`, APIToken: array?.token };
+    const env = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" };
+    const inPod = (arrays: unknown) =>
+      runAdmin(["check"], {
+        env,
+        files: {
+          "/etc/pure/pure.json": JSON.stringify(arrays),
+          "/etc/config/appconfig.json": `{"clusterID": "prod"}`,
+        },
+      });
+    const { code, said } = await inPod({ FlashArrays: [entry] });
+    equal(code, 0, said);
+    match(said, /^\/etc\/pure\/pure\.json\n/);
+    match(said, /OK {4}values +1 array, volumes are named prod-…/);
+    match(said, /OK {4}role /);
+    const none = await inPod({ FlashArrays: [], FlashBlades: [] });
+    equal(none.code, 0);
+    match(none.said, /WARN {2}values +0 arrays/);
+  } finally {
+    await served.stop();
+  }
+});

@@ -9,10 +9,11 @@ import type { ClaimedVolume } from "./volume_look.ts";
 
 /**
  * Whether both know a volume: `ok`; `no pv` = on an array, and no PersistentVolume means it;
- * `missing` = on no array, and all have answered; `unknown` = an array that may have it did not
- * answer; `seen` = on an array, and no cluster was asked.
+ * `missing` = on no array, and all that may have it have answered; `no array` = all have answered,
+ * and none is the one that its handle names; `unknown` = an array that may have it did not answer;
+ * `seen` = on an array, and no cluster was asked.
  */
-export type VolumeState = "ok" | "no pv" | "missing" | "unknown" | "seen";
+export type VolumeState = "ok" | "no pv" | "missing" | "no array" | "unknown" | "seen";
 
 /** One volume, for people and programs. */
 export interface VolumeFacts {
@@ -119,13 +120,7 @@ function joined(
   const claims = (claimed ?? []).map((pv): VolumeFacts => {
     const found = seen.find((one) => isMeant(pv, one));
     if (found) meant.add(found);
-    // A handle of PSO names no array, and every silent one may have it.
-    const mayBeSilent = looks.some((look) =>
-      silent.has(look) &&
-      (look.status === undefined || pv.arrayHint === undefined ||
-        arrayHintOf(look.status.id) === pv.arrayHint)
-    );
-    const state = found ? "ok" : mayBeSilent ? "unknown" : "missing";
+    const state = found ? "ok" : absentState(pv, { looks, silent });
     return { state, name: pv.names[0] ?? pv.handle, ...factsOfPv(pv), ...found && factsOf(found) };
   });
   const rest = seen.filter((one) => !meant.has(one)).map((one): VolumeFacts => ({
@@ -133,6 +128,20 @@ function joined(
     ...factsOf(one),
   }));
   return [...claims, ...rest];
+}
+
+/** Why no array shows the volume. A handle of PSO names no array: every silent one may have it. */
+function absentState(
+  { arrayHint }: ClaimedVolume,
+  { looks, silent }: JoinScope,
+): VolumeState {
+  const isNamed = ({ status }: ArrayLook) =>
+    status !== undefined && arrayHintOf(status.id) === arrayHint;
+  const mayHaveIt = looks.filter((look) =>
+    arrayHint === undefined || look.status === undefined || isNamed(look)
+  );
+  if (mayHaveIt.some((look) => silent.has(look))) return "unknown";
+  return arrayHint === undefined || looks.some(isNamed) ? "missing" : "no array";
 }
 
 function isMeant({ names, arrayHint }: ClaimedVolume, { look, volume }: SeenVolume): boolean {

@@ -20,7 +20,8 @@ export const VOLUMES: VerbUse = {
     `Lists the volumes of this cluster on all arrays: those that bear its prefix, and those that its
 PersistentVolumes mean. With a cluster, STATE compares both sides: \`no pv\` is on an array and no
 PersistentVolume means it (left over, or another cluster has the same clusterID); \`missing\` is on no array;
-\`unknown\` may be on an array that did not answer. Nothing is changed.`,
+\`no array\` means an array that the configuration does not list; \`unknown\` may be on an array that did
+not answer. Nothing is changed.`,
   usage: ["[-f values.yaml] [--kubeconfig FILE] [--context NAME] [-n NAMESPACE]"],
   flags: [COMMON_FLAGS.values, ...COMMON_FLAGS.kube, ...COMMON_FLAGS.output, COMMON_FLAGS.help],
   example: {
@@ -56,7 +57,7 @@ export async function volumes(args: string[], context: AdminContext): Promise<nu
         : structured({ ...table, problems: findings }, format),
     );
     if (read && !read.loaded) return 2;
-    const isLost = table.volumes.some(({ state }) => state === "missing");
+    const isLost = table.volumes.some(({ state }) => state === "missing" || state === "no array");
     return isLost || worstOf(findings) === "fail" ? 1 : 0;
   } finally {
     target?.close();
