@@ -1,8 +1,9 @@
 // Every key of the chart, in every spelling, changes what the chart renders.
 import { deepEqual, equal, notDeepEqual } from "node:assert/strict";
+import { parse } from "@std/yaml";
 import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { type ConfigKey, DRIVER_SECTIONS } from "../../src/config/keys.ts";
-import { ADDONS, objectsOf, render } from "./helm.ts";
+import { ADDONS, CHART, objectsOf, render } from "./helm.ts";
 import { KEY_CASES } from "./key_cases.ts";
 import { type KeyCase, merged, Rendered, valuesAt } from "./rendered.ts";
 
@@ -73,6 +74,23 @@ for (const isOld of [false, true]) {
       DRIVER_KEYS.map((key) => valuesAt(key.path, otherValue(key))).reduce(merged, {}),
     );
   });
+}
+
+Deno.test("what is not set is as values.yaml has it: helm upgrade --reuse-values knows no new keys", async () => {
+  const values = parse(await Deno.readTextFile(`${CHART}/values.yaml`));
+  const nothing = Object.fromEntries(Object.keys(values as object).map((key) => [key, null]));
+  deepEqual((await renderedWith(nothing)).objects, (await renderedWith({})).objects);
+  const simulated = await renderedWith({
+    ...nothing,
+    simulate: { ...without(values), enabled: true },
+  });
+  deepEqual(simulated.get("Service", "pure-csi-simulator").spec.ports.length, 3);
+});
+
+/** `null` for every key of `simulate`. */
+function without(values: unknown): Record<string, null> {
+  const { simulate } = values as { simulate: Record<string, unknown> };
+  return Object.fromEntries(Object.keys(simulate).map((key) => [key, null]));
 }
 
 Deno.test("a network policy lets the controllers reach the simulated arrays", async () => {

@@ -14,6 +14,14 @@ at the first install stays: it is read back from the cluster.
 {{- (.Values.simulate | default dict).clusterIP | default (printf "%s.%s.svc" (include "pso.simulator" .) .Release.Namespace) -}}
 {{- end -}}
 
+{{/* How many arrays of a list there are, as digits: dict of root, list, default. 0 is a number too. */}}
+{{- define "pso.simulatedCount" -}}
+{{- $given := get (.root.Values.simulate | default dict) .list -}}
+{{- has (toString $given) (list "" "<nil>") | ternary .default $given | int -}}
+{{- end -}}
+{{- define "pso.simulatedBlocks" -}}{{ include "pso.simulatedCount" (dict "root" . "list" "flasharrays" "default" 2) }}{{- end -}}
+{{- define "pso.simulatedFiles" -}}{{ include "pso.simulatedCount" (dict "root" . "list" "flashblades" "default" 1) }}{{- end -}}
+
 {{/* {token, ca, crt, key} as JSON. Made once for all templates of one rendering, hence kept beside the values. */}}
 {{- define "pso.simulatorCredentials" -}}
 {{- $keep := .Values.global | default dict -}}
@@ -42,9 +50,9 @@ at the first install stays: it is read back from the cluster.
 {{- $host := include "pso.simulatorHost" . -}}
 {{- $shown := contains ":" $host | ternary (printf "[%s]" $host) $host -}}
 {{- $port := (.Values.simulate | default dict).port | default 8443 | int -}}
-{{- $blocks := (.Values.simulate | default dict).flasharrays | int -}}
+{{- $blocks := include "pso.simulatedBlocks" . | int -}}
 {{- $arrays := dict "FlashArrays" list "FlashBlades" list -}}
-{{- range $at := until (add $blocks ((.Values.simulate | default dict).flashblades | int) | int) -}}
+{{- range $at := until (add $blocks (include "pso.simulatedFiles" . | int) | int) -}}
 {{- $entry := dict "MgmtEndPoint" (printf "%s:%d" $shown (add $port $at | int)) "APIToken" $made.token "CACert" $made.ca -}}
 {{- $isBlock := lt $at $blocks -}}
 {{- if not $isBlock -}}{{- $_ := set $entry "NFSEndPoint" $host -}}{{- end -}}
