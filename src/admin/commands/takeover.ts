@@ -122,6 +122,7 @@ export async function takeover(args: string[], context: AdminContext): Promise<n
     lookAtVolumes,
     waitMs: PODS_MS,
     tell: (line) => context.print(maskSecrets(`${line}\n`)),
+    progress: context.progress,
     now: context.now,
   };
   try {

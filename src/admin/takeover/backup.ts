@@ -7,7 +7,13 @@ import { isObject, type KubeObject } from "../../kube/client.ts";
 import type { ApiKinds } from "./api_kinds.ts";
 import { nameOf, textAt } from "../check/kube_object.ts";
 import type { TakeoverCluster } from "./cluster.ts";
-import { CONTROLLER_NAMES, DRIVER, type Installation, PATHS } from "./installation.ts";
+import {
+  CONTROLLER_NAMES,
+  DRIVER,
+  hasController,
+  type Installation,
+  PATHS,
+} from "./installation.ts";
 import { mendManifest, objectsIn } from "./manifest.ts";
 import { attachmentsOf, volumesOf } from "./obstacles.ts";
 import { secretPath } from "./release_record.ts";
@@ -35,7 +41,7 @@ export interface BackupIndex {
   namespace: string;
   /** Absent: PSO had no controller any more. */
   controller?: { path: string; replicas: number };
-  /** Absent: Helm knew of no release. */
+  /** The newest revision that has PSO's controller. Absent: Helm knew of no release. */
   release?: { name: string; revision: number };
   /** The release that the new objects were meant for. */
   newRelease: string;
@@ -82,6 +88,8 @@ export async function makeBackup(
     objects.push({ path, file });
   }
   const newest = release?.records[0];
+  // An upgrade that failed halfway may have left a newer record, which is not PSO's.
+  const psos = release?.records.find((one) => hasController(one, namespace));
   if (newest) await writeNew(`${folder}/${VALUES_FILE}`, stringify(newest.values));
   const index: BackupIndex = {
     format: FORMAT,
@@ -89,7 +97,7 @@ export async function makeBackup(
     cluster: uid,
     namespace,
     ...controller && { controller: { path: controllerPath(controller), replicas } },
-    ...release && newest && { release: { name: release.name, revision: newest.revision } },
+    ...release && psos && { release: { name: release.name, revision: psos.revision } },
     newRelease,
     objects,
   };

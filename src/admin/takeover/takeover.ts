@@ -31,6 +31,8 @@ export interface TakeoverRequest {
   waitMs: number;
   /** Told of each thing that is done, as a line. */
   tell: (line: string) => void;
+  /** Told of what is under way; an empty text at its end. */
+  progress: (text: string) => void;
   now: () => number;
 }
 
@@ -115,6 +117,7 @@ async function arrayProblems(
   { loadConfig, lookAtVolumes }: TakeoverRequest,
   { found, volumes }: Volumes,
 ): Promise<Problem[]> {
+  if (isTakenOver(found)) return []; // there is nothing to do, and perhaps no values
   let config: Config;
   try {
     config = await loadConfig(found);
@@ -197,10 +200,11 @@ export async function resume(
 }
 
 async function runSteps(
-  { cluster, tell }: TakeoverRequest,
+  { cluster, tell, progress }: TakeoverRequest,
   { plan, mark }: { plan: TakeoverPlan; mark: Mark },
 ): Promise<void> {
   for (const [number, { what, run, isDone }] of plan.steps.entries()) {
+    progress(what[0] ?? "");
     try {
       if (number > 0) await refuseRunning(cluster, plan.found);
       await run(mark);
@@ -212,6 +216,8 @@ async function runSteps(
           `${mark.backup}, or go back by --restore ${mark.backup}`,
         { cause: error },
       );
+    } finally {
+      progress("");
     }
     tell(`${isDone ? "was done" : "done"}: ${what.join("\n")}`);
   }

@@ -1,119 +1,35 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { Died, FakeTakeoverCluster } from "../../../tests/support/fake_takeover_cluster.ts";
+import { Died } from "../../../tests/support/fake_takeover_cluster.ts";
 import {
   NAMESPACE,
   pathOf,
   pso52,
   pso62,
-  type PsoInstallation,
   recordOf,
   volumeOf,
 } from "../../../tests/support/pso_objects.ts";
 import { asIs } from "../../../tests/support/as_is.ts";
+import {
+  begin,
+  clusterWith,
+  DRIVER,
+  FIRST,
+  goBack,
+  manifestOf,
+  NODES_62,
+  PODS,
+  PV,
+  SET_52,
+  SET_62,
+  stateOf,
+  withBed,
+} from "../../../tests/support/takeover_bed.ts";
 import type { Config } from "../../config/model.ts";
 import type { KubeObject } from "../../kube/client.ts";
-import { ApiKinds } from "./api_kinds.ts";
-import { Backup } from "./backup.ts";
 import { at, textAt } from "../check/kube_object.ts";
-import { readRecord } from "./helm_release.ts";
+import { Backup } from "./backup.ts";
 import { MARK } from "./old_controller.ts";
-import { restore } from "./restore.ts";
-import {
-  helmCommand,
-  isTakenOver,
-  planTakeover,
-  resume,
-  takeOver,
-  type TakeoverRequest,
-} from "./takeover.ts";
-
-const DRIVER = "/apis/storage.k8s.io/v1/csidrivers/pure-csi";
-const KUBE_SYSTEM = "/api/v1/namespaces/kube-system";
-const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
-const SET_52 = `/apis/apps/v1/namespaces/${NAMESPACE}/statefulsets/pure-provisioner`;
-const SET_62 = `/apis/apps/v1/namespaces/${NAMESPACE}/statefulsets/pso-csi-controller`;
-const NODES_62 = `/apis/apps/v1/namespaces/${NAMESPACE}/daemonsets/pso-csi-node`;
-const PV = "pvc-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
-
-/** A cluster with this installation, and one volume of it. */
-function clusterWith({ objects, others, records }: PsoInstallation): FakeTakeoverCluster {
-  const cluster = new FakeTakeoverCluster();
-  cluster.put(KUBE_SYSTEM, {});
-  for (const object of [...objects, ...others, ...records, volumeOf(PV)]) {
-    cluster.put(pathOf(object), object);
-    const made = cluster.objects.get(pathOf(object));
-    if (made && ["StatefulSet", "DaemonSet"].includes(object.kind)) cluster.addPod(made);
-    if (made && object.kind === "StatefulSet") made.status = { replicas: 1 };
-  }
-  return cluster;
-}
-
-interface Bed {
-  cluster: FakeTakeoverCluster;
-  request: TakeoverRequest;
-  folder: string;
-  told: string[];
-}
-
-async function withBed(
-  cluster: FakeTakeoverCluster,
-  work: (bed: Bed) => Promise<void>,
-): Promise<void> {
-  const parent = await Deno.makeTempDir();
-  const told: string[] = [];
-  const request: TakeoverRequest = {
-    cluster,
-    newRelease: "pure-csi",
-    loadConfig: () => Promise.resolve(asIs<Config>({ clusterId: "k8s", arrays: [] })),
-    lookAtVolumes: () => Promise.resolve([]),
-    waitMs: 2_000,
-    tell: (line) => void told.push(line),
-    now: () => Date.UTC(2026, 0, 1),
-  };
-  try {
-    await work({ cluster, request, folder: `${parent}/backup`, told });
-  } finally {
-    await Deno.remove(parent, { recursive: true });
-  }
-}
-
-const FIRST = { isResumed: false };
-
-async function begin({ request, folder }: Bed): Promise<void> {
-  const plan = await planTakeover(request, FIRST);
-  deepEqual(plan.problems, []);
-  await takeOver(request, { plan, folder });
-}
-
-async function goBack({ cluster, folder, request, told }: Bed) {
-  const backup = await Backup.open(folder, cluster);
-  const tell = (line: string) => void told.push(line);
-  return await restore({
-    cluster,
-    backup,
-    kinds: new ApiKinds(cluster),
-    waitMs: request.waitMs,
-    tell,
-  });
-}
-
-/** Every object without what the server counts. */
-function stateOf({ objects }: FakeTakeoverCluster): unknown {
-  const plain = ([path, object]: [string, KubeObject]): [string, KubeObject] => {
-    const { uid: _, resourceVersion: __, ...metadata } = object.metadata as KubeObject;
-    // The API server does not show them.
-    for (const field of ["labels", "annotations"]) {
-      if (JSON.stringify(metadata[field]) === "{}") delete metadata[field];
-    }
-    return [path, { ...object, metadata }];
-  };
-  return new Map([...objects].filter(([path]) => !path.startsWith(PODS)).map(plain));
-}
-
-function manifest(cluster: FakeTakeoverCluster, release: string, revision: number): string {
-  const path = `/api/v1/namespaces/${NAMESPACE}/secrets/sh.helm.release.v1.${release}.v${revision}`;
-  return readRecord(cluster.objects.get(path) ?? {}).manifest;
-}
+import { helmCommand, isTakenOver, planTakeover, resume } from "./takeover.ts";
 
 Deno.test("planTakeover() of PSO 5.2 says each step and changes nothing", async () => {
   const cluster = clusterWith(pso52());
@@ -150,9 +66,9 @@ Deno.test("takeOver() of PSO 5.2 ends its controller before it changes anything 
     deepEqual(cluster.changes, [`PATCH ${SET_52}`, `PUT ${record}`, `DELETE ${DRIVER}`]);
     equal(cluster.objects.has(`${PODS}/pure-provisioner-0`), false);
     ok(cluster.objects.has(`${PODS}/pure-csi-0`), "the nodes' pods go on");
-    equal(manifest(cluster, "pure-storage-driver", 2).includes("v1beta1"), false);
+    equal(manifestOf(cluster, "pure-storage-driver", 2).includes("v1beta1"), false);
     ok(
-      manifest(cluster, "pure-storage-driver", 1).includes("v1beta1"),
+      manifestOf(cluster, "pure-storage-driver", 1).includes("v1beta1"),
       "Helm does not build that one",
     );
     const plan = await planTakeover(bed.request, { isResumed: true });
@@ -364,86 +280,6 @@ Deno.test("a controller that does not end, or that somebody starts again, ends t
     };
     await rejects(begin(bed), { code: "busy", message: /has replicas again.*--resume/ });
     equal(restarted.changes.length, 1);
-  });
-});
-
-Deno.test("a backup that is not whole, is there already or is of another cluster is refused", async () => {
-  const cluster = clusterWith(pso52());
-  await withBed(cluster, async (bed) => {
-    await Deno.mkdir(bed.folder);
-    await rejects(begin(bed), { code: "invalid", message: /is there already: go on by --resume/ });
-    await rejects(goBack(bed), { code: "invalid", message: /holds no whole backup/ });
-    await Deno.remove(bed.folder);
-    await begin(bed);
-    cluster.put(KUBE_SYSTEM, {});
-    await rejects(goBack(bed), {
-      code: "invalid",
-      message: /a backup of another cluster than test/,
-    });
-    equal(cluster.changes.length, 3);
-  });
-});
-
-Deno.test("restore() after the helm upgrade ends our controllers, and leaves what the rollback needs", async () => {
-  const installation = pso52();
-  const cluster = clusterWith(installation);
-  await withBed(cluster, async (bed) => {
-    await begin(bed);
-    const { release } = installation;
-    // An upgrade that made our objects, and failed before it deleted PSO's.
-    const ours = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments/pure-provisioner`;
-    cluster.put(ours, { kind: "Deployment", spec: { replicas: 2, selector: { matchLabels: {} } } });
-    cluster.addPod(cluster.objects.get(ours) ?? {});
-    cluster.put(DRIVER, {
-      spec: { attachRequired: true, volumeLifecycleModes: ["Persistent", "Ephemeral"] },
-    });
-    const manifest =
-      "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: pure-provisioner}\n" +
-      "---\napiVersion: v1\nkind: Secret\nmetadata: {name: pure-provisioner-secret}\n";
-    const record = recordOf({ release, revision: 3, status: "failed", values: {}, manifest });
-    cluster.put(pathOf(record), record);
-    const mended = cluster.objects.get(pathOf(installation.records[1] ?? record));
-    deepEqual(await goBack(bed), { helm: ["-n", NAMESPACE, "rollback", release, "2"] });
-    const [first] = cluster.changes.slice(3);
-    equal(first, `PATCH ${ours}`, "nothing before our controllers are ended");
-    equal(cluster.objects.has(`${PODS}/pure-provisioner-0`), false);
-    equal(at(cluster.objects.get(DRIVER), "spec", "attachRequired"), false);
-    equal(cluster.objects.has(SET_52), false, "Helm refuses a rollback that meets it");
-    ok(cluster.objects.has(`/api/v1/namespaces/${NAMESPACE}/secrets/pure-provisioner-secret`));
-    deepEqual(cluster.objects.get(pathOf(installation.records[1] ?? record)), mended);
-  });
-});
-
-Deno.test("restore() after the helm upgrade of PSO 6.2 keeps the CSIDriver, which no release of it had", async () => {
-  const installation = pso62();
-  const cluster = clusterWith(installation);
-  await withBed(cluster, async (bed) => {
-    await begin(bed);
-    const { release, objects } = installation;
-    const ours = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: pure-provisioner}\n";
-    const upgraded = recordOf({
-      release,
-      revision: 3,
-      status: "deployed",
-      values: {},
-      manifest: ours,
-    });
-    cluster.put(pathOf(upgraded), upgraded);
-    for (const object of objects) cluster.objects.delete(pathOf(object));
-    deepEqual(await goBack(bed), { helm: ["-n", NAMESPACE, "rollback", release, "2"] });
-    const metadata = () => cluster.objects.get(DRIVER)?.metadata;
-    deepEqual(metadata()?.annotations, { "helm.sh/resource-policy": "keep" });
-    // What the rollback records; then a new take-over lets Helm delete it again.
-    const { manifest } = readRecord(installation.records[1] ?? {});
-    const back = recordOf({ release, revision: 4, status: "deployed", values: {}, manifest });
-    cluster.put(pathOf(back), back);
-    deepEqual(await goBack(bed), { note: "Helm has rolled the release back already" });
-    bed.request.namespace = NAMESPACE;
-    await begin({ ...bed, folder: `${bed.folder}-2` });
-    deepEqual(metadata()?.annotations, {
-      "meta.helm.sh/release-name": release,
-      "meta.helm.sh/release-namespace": NAMESPACE,
-    });
   });
 });
 
