@@ -166,7 +166,7 @@ export async function tellNodes(
 ): Promise<void> {
   const nodes = await nodesOf(cluster, scope);
   if (nodes.length === 0) {
-    found.warn("nodes", "the cluster has no nodes");
+    found.warn("nodes", "the cluster has no nodes", "add some: pods and the driver run there");
     return;
   }
   const registered = nodes.filter((node) => node.registered);
@@ -223,6 +223,8 @@ function tellChecks(nodes: readonly NodeFacts[], found: FoundList): void {
       `${counted(silent.length, "node")} not collected: ${
         silent.map(({ name, unknown }) => `${name} (${unknown})`).slice(0, 2).join("; ")
       }`,
+      "it needs the right to get pods/proxy, and a way from the API server to the node's port; or " +
+        "run pso-bin node --check there",
     );
   }
   const groups = Map.groupBy(

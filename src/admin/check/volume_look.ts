@@ -89,6 +89,7 @@ export async function tellVolumes({ kube }: Cluster, found: FoundList): Promise<
     found.warn(
       "attachments",
       `${pv} on ${textAt(one, "spec", "nodeName")}: ${troubleOf(one)}`,
+      "look the message up in docs/troubleshooting.md",
     );
   }
 }
