@@ -334,9 +334,11 @@ Deno.test("parseListenAddress() takes a name, any IP address in brackets and a b
   }
 });
 
-Deno.test("VERSION equals the version of deno.json", async () => {
-  const { version } = JSON.parse(
-    await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
-  );
+Deno.test("VERSION equals the version of deno.json, and both versions of the chart", async () => {
+  const read = (path: string) => Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+  const { version } = JSON.parse(await read("deno.json"));
   assert.equal(VERSION, version);
+  const chart = await read("deploy/helm/pure-csi/Chart.yaml");
+  assert.equal(chart.match(/^version: (.*)$/m)?.[1], version);
+  assert.equal(chart.match(/^appVersion: (.*)$/m)?.[1], version);
 });
