@@ -108,6 +108,16 @@ const SPOILED: [string, (cluster: FakeCluster) => void, RegExp, number][] = [
     1,
   ],
   [
+    "PSO that still works",
+    ({ items }) =>
+      items.set("/apis/apps/v1/statefulsets", [{
+        metadata: { name: "pso-csi-controller", namespace: "old" },
+        spec: { replicas: 1 },
+      }]),
+    /^FAIL PSO the StatefulSet old\/pso-csi-controller of PSO provisions too/,
+    1,
+  ],
+  [
     "no class",
     ({ items }) => items.delete("/apis/storage.k8s.io/v1/storageclasses"),
     /^WARN classes no StorageClass has the provisioner pure-csi/,

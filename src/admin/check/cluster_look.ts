@@ -15,6 +15,7 @@ import {
   podsOf,
   podTrouble,
 } from "./cluster.ts";
+import { CONTROLLER_NAMES } from "../takeover/installation.ts";
 import { counted, FoundList } from "./found.ts";
 import { at, mapAt, nameOf, namesText, objectsAt, textAt } from "./kube_object.ts";
 import { tellNodePlugin, tellNodes } from "./node_look.ts";
@@ -43,6 +44,7 @@ export async function lookAtCluster(cluster: Cluster, scope: ClusterScope): Prom
   if (!await tellServer(cluster.kube, found)) return found;
   const parts: Part[] = [
     { check: "driver", look: tellDriver },
+    { check: "PSO", look: tellOldController },
     { check: "classes", look: tellClasses },
     { check: "snapshots", look: tellSnapshots },
     { check: "controller", look: tellController },
@@ -105,6 +107,24 @@ async function tellDriver({ kube, namespace }: Cluster, found: FoundList): Promi
       `look at it with -n ${release.split("/")[0]}`,
     );
   } else found.ok("driver", `CSIDriver ${DRIVER} of the installation ${release}`);
+}
+
+/** A controller of PSO 5 or 6 knows nothing of our Lease. */
+async function tellOldController({ kube }: Cluster, found: FoundList): Promise<void> {
+  const sets = await kube.list({ path: "/apis/apps/v1/statefulsets" });
+  for (const set of sets.filter((one) => CONTROLLER_NAMES.includes(nameOf(one)))) {
+    const name = `${textAt(set, "metadata", "namespace")}/${nameOf(set)}`;
+    const fix = "pso-bin admin takeover says how to go on";
+    if (at(set, "spec", "replicas") === 0) {
+      found.warn("PSO", `the StatefulSet ${name} of PSO is still there, with 0 replicas`, fix);
+    } else {
+      found.fail(
+        "PSO",
+        `the StatefulSet ${name} of PSO provisions too: both change the arrays`,
+        fix,
+      );
+    }
+  }
 }
 
 const DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class";
