@@ -24,16 +24,21 @@
 {{- include "pso.texts" (merge $fixed ($own.podLabels | default dict) $labels) -}}
 {{- end -}}
 
-{{/* What stands in a pod's spec beside containers and volumes: dict of root, of, priority. */}}
-{{- define "pso.podSpec" -}}
-{{- $own := include "pso.part" . | fromJson -}}
-serviceAccountName: {{ include "pso.account" . }}
-{{- with concat (.root.Values.imagePullSecrets | default list) ((.root.Values.global | default dict).imagePullSecrets | default list) }}
+{{/* imagePullSecrets of a pod, on a line of its own; empty without any. Called with the root. */}}
+{{- define "pso.pullSecrets" -}}
+{{- with concat (.Values.imagePullSecrets | default list) ((.Values.global | default dict).imagePullSecrets | default list) }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") . }}
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* What stands in a pod's spec beside containers and volumes: dict of root, of, priority. */}}
+{{- define "pso.podSpec" -}}
+{{- $own := include "pso.part" . | fromJson -}}
+serviceAccountName: {{ include "pso.account" . }}
+{{- include "pso.pullSecrets" .root }}
 priorityClassName: {{ $own.priorityClassName | default .priority }}
 {{- with (include "pso.placement" (dict "root" .root "of" .of "key" "nodeSelector") | fromJson).value }}
 nodeSelector:
