@@ -144,7 +144,8 @@ export const SUITES: Suite[] = [
   },
   {
     name: "kubernetes",
-    what: "a real control plane, two kubelets and upstream's sidecars, on the local plane",
+    what:
+      "a real control plane, two kubelets, upstream's sidecars; the chart by Helm; on the local plane",
     paths: ["tests/kubernetes"],
     needsProgram: true,
     timeoutMs: 60 * MINUTE, // the first run builds Kubernetes

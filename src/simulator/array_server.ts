@@ -145,6 +145,7 @@ export class ArrayServer {
     const outcome = await this.#guarded(incoming, url);
     this.#options.requests.add({
       timeMs: this.#options.clock.now(),
+      client: incoming.client,
       array: this.array.name,
       method: incoming.method,
       path: resource,

@@ -276,6 +276,11 @@ Deno.test("GET /requests counts every call by array, method and path, with statu
         [0, ""],
       ],
     );
+    assert.deepEqual(body.last.map(({ client }: { client: string }) => client), [
+      "127.0.0.1",
+      "127.0.0.1",
+      "127.0.0.1",
+    ]);
     await control("DELETE /requests");
     assert.equal((await control("GET /requests")).body.total, 0);
   });

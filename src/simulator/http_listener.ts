@@ -10,6 +10,8 @@ export interface Incoming {
   target: string;
   headers: Headers;
   body: string;
+  /** IP address that it came from. */
+  client: string;
 }
 
 /** An answer, or `dropped`: the connection is closed with no byte sent. */
@@ -122,6 +124,7 @@ async function serve(
       target: request.url ?? "/",
       headers,
       body,
+      client: request.socket.remoteAddress ?? "",
     });
     if (outcome === "dropped") {
       request.socket.destroy();

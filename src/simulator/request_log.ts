@@ -1,6 +1,8 @@
 /** One REST call as it was answered. */
 interface LoggedRequest {
   timeMs: number;
+  /** IP address of the caller. */
+  client: string;
   array: string;
   method: string;
   /** Without `/api/2.N`. */

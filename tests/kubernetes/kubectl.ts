@@ -73,6 +73,11 @@ export class Kubectl {
     return JSON.parse(await this.kubectl("get", "-o", "json", ...args));
   }
 
+  /** The version of the API server. */
+  async version(): Promise<string> {
+    return JSON.parse(await this.kubectl("get", "--raw", "/version")).gitVersion;
+  }
+
   async delete(kind: string, ...names: string[]): Promise<void> {
     await this.kubectl("delete", kind, ...names, `--timeout=${WAIT_MS / 1000}s`);
   }

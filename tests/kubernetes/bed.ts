@@ -1,0 +1,55 @@
+/** What the scenarios of the chart share: one cluster, one table, one way to be a test. */
+import { ChartCluster } from "./chart_cluster.ts";
+import { cannotRun, Steps } from "./steps.ts";
+
+export class Bed {
+  readonly steps: Steps = new Steps(() => this.#cluster?.troubles());
+  readonly #ignore: boolean;
+  #cluster: ChartCluster | undefined;
+
+  private constructor(ignore: boolean) {
+    this.#ignore = ignore;
+  }
+
+  /** Registers the start of the cluster before all tests of the file, and its end after them. */
+  static async make(what: string): Promise<Bed> {
+    const bed = new Bed(await cannotRun(what));
+    Deno.test.beforeAll(async () => {
+      if (!bed.#ignore) await bed.#start();
+    });
+    Deno.test.afterAll(async () => {
+      if (!bed.#ignore) await bed.#stop();
+    });
+    return bed;
+  }
+
+  async #start(): Promise<void> {
+    this.#cluster = await this.timed("cluster, fleet and images", () => ChartCluster.start());
+  }
+
+  async #stop(): Promise<void> {
+    await this.timed("everything stops", async () => await this.#cluster?.stop());
+    this.steps.print();
+  }
+
+  get cluster(): ChartCluster {
+    if (!this.#cluster) throw new Error("the cluster has not started");
+    return this.#cluster;
+  }
+
+  /** A test of the running cluster. What it starts lives on, so leaks are looked for at the end. */
+  scenario(name: string, work: () => Promise<void>): void {
+    Deno.test({
+      name,
+      ignore: this.#ignore,
+      sanitizeOps: false,
+      sanitizeResources: false,
+      fn: work,
+    });
+  }
+
+  /** As Steps.timed(). */
+  timed<T>(step: string, work: () => Promise<T>): Promise<T> {
+    return this.steps.timed(step, work);
+  }
+}

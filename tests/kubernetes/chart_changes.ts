@@ -1,0 +1,126 @@
+/** What changes below running pods: everything restarts, the chart is upgraded, arrays come and go. */
+import assert from "node:assert/strict";
+import { until } from "../../src/async/wait.ts";
+import type { Bed } from "./bed.ts";
+import { type ChartCluster, CONTROLLERS, NAMESPACE, NODES } from "./chart_cluster.ts";
+import { WAIT_MS } from "./kubectl.ts";
+import { claim, counter } from "./objects.ts";
+
+const ALL = ["deployment/pure-provisioner", "daemonset/pure-csi"];
+
+/** Ids and restarts of the driver's pods: the same before and after where nothing may restart. */
+async function livesOf(cluster: ChartCluster): Promise<string[]> {
+  const pods = [...await cluster.pods(CONTROLLERS), ...await cluster.pods(NODES)];
+  return pods.flatMap(({ metadata, status }) =>
+    status.containerStatuses.map((one: { name: string; restartCount: number }) =>
+      `${metadata.name} ${metadata.uid} ${one.name} ${one.restartCount}`
+    )
+  ).sort();
+}
+
+/** Waits until both controllers ask exactly these arrays. */
+async function known(cluster: ChartCluster, ...arrays: string[]): Promise<void> {
+  await until(`both controllers know ${arrays}`, async () => {
+    const texts = await Promise.all((await cluster.pods(CONTROLLERS)).map(async ({ status }) => {
+      const answer = await fetch(`http://${status.podIP}:9808/metrics`);
+      return await answer.text();
+    }));
+    return texts.length === 2 && texts.every((text) => arraysIn(text).join() === arrays.join());
+  }, { timeoutMs: WAIT_MS, intervalMs: 200 });
+}
+
+/** The arrays that the metrics of a controller name. */
+function arraysIn(metrics: string): string[] {
+  const names = metrics.matchAll(/^pso_array_up\{[^}]*array="([^"]+)"/gm);
+  return [...names].map(([, name = ""]) => name).sort();
+}
+
+/** The numbers that a counter has written so far; they must be 1, 2, 3 … without a hole. */
+async function counted(cluster: ChartCluster, name: string): Promise<number> {
+  const lines = (await cluster.exec(name, "cat /data/count")).split("\n");
+  lines.forEach((line, index) => assert.equal(line, String(index + 1)));
+  return lines.length;
+}
+
+/** Does `work` while a pod counts in its volume, and proves that the pod noticed nothing. */
+async function undisturbed(
+  cluster: ChartCluster,
+  name: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const before = (await cluster.get("pod", name)).status.containerStatuses[0].containerID;
+  const from = await counted(cluster, name);
+  await work();
+  const [status] = (await cluster.get("pod", name)).status.containerStatuses;
+  assert.equal(status.containerID, before);
+  await until("the pod counts on", async () => await counted(cluster, name) > from, {
+    timeoutMs: WAIT_MS,
+  });
+}
+
+/** Registers them. */
+export function changeScenarios(bed: Bed): void {
+  bed.scenario("everything restarts while a pod writes, and the pod does not notice", async () => {
+    const { cluster } = bed;
+    await cluster.apply(claim("counted"), counter("counter", 1, "counted"));
+    await cluster.running("counter");
+    await undisturbed(
+      cluster,
+      "counter",
+      () =>
+        bed.timed("rolling restart of controllers and nodes", async () => {
+          await cluster.kubectl("rollout", "restart", "--namespace", NAMESPACE, ...ALL);
+          for (const one of ALL) {
+            await cluster.kubectl("rollout", "status", "--namespace", NAMESPACE, one);
+          }
+        }),
+    );
+  });
+
+  bed.scenario(
+    "the node plugin is upgraded while a pod writes, and lets go of it after",
+    async () => {
+      const { cluster } = bed;
+      await undisturbed(
+        cluster,
+        "counter",
+        () =>
+          bed.timed("helm upgrade of the node plugin", async () => {
+            cluster.nodeServer = { podAnnotations: { upgraded: "yes" } };
+            await cluster.install();
+            await cluster.kubectl(
+              "rollout",
+              "status",
+              "--namespace",
+              NAMESPACE,
+              "daemonset/pure-csi",
+            );
+          }),
+      );
+      const [pod] = await cluster.pods(NODES);
+      assert.equal(pod.metadata.annotations.upgraded, "yes");
+      await cluster.delete("pod", "counter");
+      await cluster.apply(counter("counter", 2, "counted"));
+      await cluster.running("counter");
+      await cluster.delete("pod", "counter");
+      await cluster.delete("pvc", "counted");
+    },
+  );
+
+  bed.scenario("an array is taken out and added again, and nothing restarts", async () => {
+    const { cluster } = bed;
+    await known(cluster, "fa-1", "fa-2", "fa-3", "fb-1");
+    const lives = await livesOf(cluster);
+    await cluster.install("fa-3");
+    await bed.timed(
+      "both controllers let an array go",
+      () => known(cluster, "fa-1", "fa-2", "fb-1"),
+    );
+    await cluster.install();
+    await bed.timed(
+      "both controllers have taken an array up",
+      () => known(cluster, "fa-1", "fa-2", "fa-3", "fb-1"),
+    );
+    assert.deepEqual(await livesOf(cluster), lives);
+  });
+}
