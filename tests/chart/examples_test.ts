@@ -8,6 +8,7 @@ import { runTool, tryTool } from "../../scripts/shell.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { problemText } from "../../src/config/problems.ts";
 import { withApiServer } from "./api_server.ts";
+import { HELMS, render } from "./helm.ts";
 
 const EXAMPLES = `${ROOT}/deploy/examples`;
 /** Values files, which are no objects of Kubernetes. */
@@ -32,6 +33,13 @@ async function objects(): Promise<{ path: string; object: KubeObject }[]> {
     }));
   }));
   return found.flat().filter(({ path }) => !path.startsWith(`${VALUES}/`));
+}
+
+async function valuesFiles(): Promise<string[]> {
+  const files = await filesBelow(`${EXAMPLES}/${VALUES}`);
+  const found = files.filter((path) => path.endsWith(".yaml"));
+  assert.ok(found.length > 0, "the values files were found");
+  return found;
 }
 
 /** The spec of the pods that an object makes. */
@@ -91,11 +99,7 @@ Deno.test("the driver and the chart's schema take every example of a values file
     await Deno.readTextFile(`${ROOT}/deploy/helm/pure-csi/values.schema.json`),
   );
   const validate = new Ajv({ strict: false, allErrors: true }).compile(schema);
-  const files = (await filesBelow(`${EXAMPLES}/${VALUES}`)).filter((path) =>
-    path.endsWith(".yaml")
-  );
-  assert.ok(files.length > 0, "the values files were found");
-  for (const valuesFile of files) {
+  for (const valuesFile of await valuesFiles()) {
     const text = await Deno.readTextFile(valuesFile);
     assert.ok(validate(parse(text)), `${valuesFile}: ${JSON.stringify(validate.errors)}`);
     const { warnings } = await loadConfig({
@@ -110,6 +114,15 @@ Deno.test("the driver and the chart's schema take every example of a values file
     assert.deepEqual(warnings.map(problemText), [], valuesFile);
   }
 });
+
+for (const which of HELMS) {
+  Deno.test(`${which} renders the chart with every example of a values file`, async () => {
+    for (const file of await valuesFiles()) {
+      const { code, stderr } = await render(which, { file });
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" }, file);
+    }
+  });
+}
 
 Deno.test("each folder of the examples has a page, and the list names each", async () => {
   const list = await Deno.readTextFile(`${EXAMPLES}/README.md`);
