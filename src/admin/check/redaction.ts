@@ -6,11 +6,15 @@ import { textAt } from "./kube_object.ts";
 const MASK = "[redacted]";
 
 /**
- * Names that Kubernetes makes of UUIDs. They look as API tokens do, and without them nobody could
- * tell what a line is about.
+ * Names that Kubernetes makes of UUIDs, and those of pods of a Deployment, whose hash has the letters
+ * of Kubernetes' own alphabet. They look as secrets do, and without them nobody could tell what a
+ * line is about.
  */
-const KUBERNETES_NAMES =
-  /\b(?:pvc|snapshot|snapcontent|ephemeral)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g;
+const KUBERNETES_NAMES = new RegExp(
+  "\\b(?:pvc|snapshot|snapcontent|ephemeral)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\\b|" +
+    "\\b[a-z][a-z-]{2,40}-[bcdfghjklmnpqrstvwxz2456789]{8,10}(?:-[bcdfghjklmnpqrstvwxz2456789]{5})?\\b(?!-[0-9a-f]{4})",
+  "g",
+);
 
 /** Annotations that are kept: others may hold anything, a whole manifest too. */
 const KEPT_ANNOTATIONS = [
