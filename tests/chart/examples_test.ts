@@ -101,6 +101,7 @@ Deno.test("the driver and the chart's schema take every example of a values file
   const validate = new Ajv({ strict: false, allErrors: true }).compile(schema);
   for (const valuesFile of await valuesFiles()) {
     const text = await Deno.readTextFile(valuesFile);
+    const isSimulated = (parse(text) as KubeObject).simulate?.enabled === true;
     assert.ok(validate(parse(text)), `${valuesFile}: ${JSON.stringify(validate.errors)}`);
     const { warnings } = await loadConfig({
       valuesFile,
@@ -111,7 +112,9 @@ Deno.test("the driver and the chart's schema take every example of a values file
         Promise.resolve(path === valuesFile ? text : "a526a4c6-18b0-a8c9-1afa-3499293574bb"),
       env: () => undefined,
     });
-    assert.deepEqual(warnings.map(problemText), [], valuesFile);
+    // The chart adds the arrays that it simulates.
+    const told = warnings.filter(({ path }) => !isSimulated || path !== "arrays");
+    assert.deepEqual(told.map(problemText), [], valuesFile);
   }
 });
 
