@@ -82,22 +82,11 @@ export function objectsOf(text: string): KubeObject[] {
 
 /** A control plane without nodes, in which nothing ever starts. */
 export class ApiServer {
-  private constructor(readonly dir: string, readonly env: Record<string, string>) {}
+  constructor(readonly env: Record<string, string>) {}
 
-  static async start(): Promise<ApiServer> {
-    await build();
-    const dir = await Deno.makeTempDir({ prefix: "c-" });
-    const exported = await runTool(KUBE, ["up", "--no-nodes", "--dir", `${dir}/kube`]);
-    const env: Record<string, string> = {};
-    for (const [, name = "", value = ""] of exported.matchAll(/^export (\w+)=(.*)$/gm)) {
-      env[name] = value.replaceAll("\\", "");
-    }
-    return new ApiServer(dir, env);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await runTool(KUBE, ["down", "--dir", `${this.dir}/kube`]);
-    await Deno.remove(this.dir, { recursive: true });
+  /** A folder for files of a test; it goes with the cluster. */
+  get dir(): string {
+    return `${this.env.KUBE_DIR}/files`;
   }
 
   async kubectl(...args: string[]): Promise<string> {

@@ -10,7 +10,10 @@ import {
   NAMESPACE,
   objectsOf,
   RELEASE,
+  render,
 } from "./helm.ts";
+import { withApiServer } from "./api_server.ts";
+import { pso5, pso6 } from "./pso_leftovers.ts";
 import type { Ran } from "../../scripts/shell.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
@@ -25,9 +28,10 @@ const KINDS = [
 ];
 
 /** A cluster in which a person of the namespace is warned of what `restricted` forbids. */
-async function cluster(): Promise<ApiServer> {
-  const server = await ApiServer.start();
-  try {
+async function withCluster(test: (server: ApiServer) => Promise<void>): Promise<void> {
+  await withApiServer(async (env) => {
+    const server = new ApiServer(env);
+    await Deno.mkdir(server.dir);
     await server.kubectl("apply", "--server-side", "-f", definitions());
     await server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s");
     // The second one has Secrets of classes in one of the values files.
@@ -36,11 +40,8 @@ async function cluster(): Promise<ApiServer> {
       kind: "Namespace",
       metadata: { name, labels: { "pod-security.kubernetes.io/warn": "restricted" } },
     })));
-    return server;
-  } catch (error) {
-    await server[Symbol.asyncDispose]();
-    throw error;
-  }
+    await test(server);
+  });
 }
 
 function warningsIn(text: string): string[] {
@@ -65,28 +66,40 @@ async function dryRun(server: ApiServer, objects: KubeObject[]): Promise<string[
   return warningsIn(stderr);
 }
 
-Deno.test("every golden file passes the API server's strict validation; the controller is restricted", async (t) => {
-  await using server = await cluster();
-  for (const { name } of Deno.readDirSync(`${HERE}golden`)) {
-    await t.step(name, async () => {
-      const objects = objectsOf(await Deno.readTextFile(`${HERE}golden/${name}`));
-      const isNode = ({ kind }: KubeObject) => kind === "DaemonSet";
-      deepEqual(await dryRun(server, objects.filter((one) => !isNode(one))), []);
-      const warnings = await dryRun(server, objects.filter(isNode));
-      ok(warnings.length > 0);
-      for (const warning of warnings) match(warning, NODE_WARNING);
-    });
-  }
+Deno.test("every golden file passes the API server's strict validation; the controller is restricted", (t) =>
+  withCluster(async (server) => {
+    for (const { name } of Deno.readDirSync(`${HERE}golden`)) {
+      await t.step(name, async () => {
+        const objects = objectsOf(await Deno.readTextFile(`${HERE}golden/${name}`));
+        const isNode = ({ kind }: KubeObject) => kind === "DaemonSet";
+        deepEqual(await dryRun(server, objects.filter((one) => !isNode(one))), []);
+        const warnings = await dryRun(server, objects.filter(isNode));
+        ok(warnings.length > 0);
+        for (const warning of warnings) match(warning, NODE_WARNING);
+      });
+    }
 
-  await t.step("that validation finds a field that does not exist", async () => {
-    const objects = objectsOf(await Deno.readTextFile(`${HERE}golden/none.yaml`));
-    const deployment = objects.find(({ kind }) => kind === "Deployment");
-    deployment.spec.replica = 2;
-    const { code, stderr } = await tryDry(server, [deployment]);
-    equal(code, 1);
-    match(stderr, /unknown field "(spec\.)?replica"/);
-  });
-});
+    await t.step("a simulated fleet, with network policy", async () => {
+      const { code, stdout, stderr } = await render("helm3", {
+        file: valuesOf("none"),
+        args: ["--set", "simulate.enabled=true,networkPolicy.enabled=true"],
+      });
+      equal(code, 0, stderr);
+      const objects = objectsOf(stdout);
+      await dryRun(server, objects);
+      const policy = objects.find(({ kind }) => kind === "NetworkPolicy");
+      ok(JSON.stringify(policy.spec.egress).includes('"port":8443'));
+    });
+
+    await t.step("that validation finds a field that does not exist", async () => {
+      const objects = objectsOf(await Deno.readTextFile(`${HERE}golden/none.yaml`));
+      const deployment = objects.find(({ kind }) => kind === "Deployment");
+      deployment.spec.replica = 2;
+      const { code, stderr } = await tryDry(server, [deployment]);
+      equal(code, 1);
+      match(stderr, /unknown field "(spec\.)?replica"/);
+    });
+  }));
 
 /** Runs a Helm that must succeed, and gives back what it printed. */
 async function done(server: ApiServer, which: Helm, ...args: string[]): Promise<string> {
@@ -102,69 +115,6 @@ async function refused(server: ApiServer, which: Helm, ...args: string[]): Promi
   equal(code, 1, stdout);
   deepEqual(await server.names(...KINDS), before);
   return stderr;
-}
-
-/** An object with only a name, for what follows. */
-function named(apiVersion: string, kind: string, name: string, rest: KubeObject): KubeObject {
-  return { apiVersion, kind, metadata: { name, ...rest.metadata }, ...rest.body };
-}
-
-const podsOf = (app: string, env: KubeObject[] = []) => ({
-  selector: { matchLabels: { app } },
-  template: {
-    metadata: { labels: { app } },
-    spec: { containers: [{ name: "driver", image: "purestorage/k8s:5.2.0", env }] },
-  },
-});
-
-/** What PSO 5.2 has in a cluster, under a release of Helm's that has another name. */
-function pso5(): KubeObject[] {
-  return [
-    named("storage.k8s.io/v1", "CSIDriver", "pure-csi", {
-      body: { spec: { attachRequired: false } },
-    }),
-    named("apps/v1", "StatefulSet", "pure-provisioner", {
-      metadata: { namespace: NAMESPACE },
-      body: { spec: { replicas: 1, serviceName: "x", ...podsOf("pure-provisioner") } },
-    }),
-    named("apps/v1", "DaemonSet", "pure-csi", {
-      metadata: {
-        namespace: NAMESPACE,
-      },
-      body: { spec: podsOf("pure-csi", [{ name: "PURE_K8S_NAMESPACE", value: "k8s_prod" }]) },
-    }),
-  ];
-}
-
-function pso6(): KubeObject[] {
-  return [
-    named("storage.k8s.io/v1", "CSIDriver", "pure-csi", {
-      body: {
-        spec: {
-          attachRequired: true,
-          podInfoOnMount: true,
-          volumeLifecycleModes: ["Persistent", "Ephemeral"],
-        },
-      },
-    }),
-    named("apps/v1", "DaemonSet", "pso-csi-node", {
-      metadata: { namespace: NAMESPACE },
-      body: { spec: podsOf("pso-csi-node", [{ name: "PURE_K8S_NAMESPACE", value: "k8s_prod" }]) },
-    }),
-    named("apps/v1", "StatefulSet", "pso-csi-controller", {
-      metadata: { namespace: NAMESPACE },
-      body: { spec: { replicas: 1, serviceName: "x", ...podsOf("pso-csi-controller") } },
-    }),
-    named("storage.k8s.io/v1", "StorageClass", "pure-block", {
-      body: {
-        provisioner: "pure-csi",
-        parameters: { backend: "block", "csi.storage.k8s.io/fstype": "xfs", createoptions: "-q" },
-      },
-    }),
-    named("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass", "pure-snapshotclass", {
-      body: { driver: "pure-csi", deletionPolicy: "Delete" },
-    }),
-  ];
 }
 
 /** Runs each line of the message that begins with kubectl, but for waits on pods that never were. */
@@ -218,43 +168,48 @@ const LEFTOVERS: readonly {
   },
 ];
 
-for (const which of HELMS) {
-  Deno.test(`${which} on an API server: installs, refusals and what it says`, async (t) => {
-    await using server = await cluster();
-    const before = await server.names(...KINDS);
+/** A release on its way: each step finds what the one before left. */
+interface Bed {
+  server: ApiServer;
+  which: Helm;
+  /** What there was before the first install. */
+  before: string[];
+}
 
-    await t.step("no array yet", async () => {
-      const notes = await done(server, which, "install", RELEASE, CHART, "-f", valuesOf("none"));
-      match(notes, /There is no array yet\. The pods are Ready and wait/);
-      match(notes, /helm upgrade pure-csi CHART -n pso -f values\.yaml/);
-    });
+type Step = readonly [string, (bed: Bed) => Promise<void>];
 
-    await t.step("arrays come later, the pods' templates stay as they are", async () => {
-      const template = async () =>
-        (await server.get("deployment", "pure-provisioner", "-n", NAMESPACE)).spec.template;
-      const first = await template();
-      const file = `${server.dir}/later.yaml`;
-      await Deno.writeTextFile(
-        file,
-        "clusterID: later\narrays: {FlashArrays: [{MgmtEndPoint: 192.0.2.1, APIToken: x}]}\n",
-      );
-      const notes = await done(server, which, "upgrade", RELEASE, CHART, "-f", file);
-      match(notes, /1 array is configured/);
-      deepEqual(await template(), first);
-      const secret = await server.get("secret", "pure-provisioner-secret", "-n", NAMESPACE);
-      match(atob(secret.data["pure.json"]), /192\.0\.2\.1/);
-    });
-
-    await t.step("another clusterID is refused", async () => {
-      const said = await refused(
-        server,
-        ...[which, "upgrade", RELEASE, CHART, "-f", valuesOf("defaults")] as const,
-      );
-      match(said, /clusterID would change from "later" .* to "prod_1"/);
-      match(said, /--set clusterID=later/);
-    });
-
-    await t.step("changed parameters of a class are refused before anything is done", async () => {
+const STEPS: readonly Step[] = [
+  ["no array yet", async ({ server, which }) => {
+    const notes = await done(server, which, "install", RELEASE, CHART, "-f", valuesOf("none"));
+    match(notes, /There is no array yet\. The pods are Ready and wait/);
+    match(notes, /helm upgrade pure-csi CHART -n pso -f values\.yaml/);
+  }],
+  ["arrays come later, the pods' templates stay as they are", async ({ server, which }) => {
+    const template = async () =>
+      (await server.get("deployment", "pure-provisioner", "-n", NAMESPACE)).spec.template;
+    const first = await template();
+    const file = `${server.dir}/later.yaml`;
+    await Deno.writeTextFile(
+      file,
+      "clusterID: later\narrays: {FlashArrays: [{MgmtEndPoint: 192.0.2.1, APIToken: x}]}\n",
+    );
+    const notes = await done(server, which, "upgrade", RELEASE, CHART, "-f", file);
+    match(notes, /1 array is configured/);
+    deepEqual(await template(), first);
+    const secret = await server.get("secret", "pure-provisioner-secret", "-n", NAMESPACE);
+    match(atob(secret.data["pure.json"]), /192\.0\.2\.1/);
+  }],
+  ["another clusterID is refused", async ({ server, which }) => {
+    const said = await refused(
+      server,
+      ...[which, "upgrade", RELEASE, CHART, "-f", valuesOf("defaults")] as const,
+    );
+    match(said, /clusterID would change from "later" .* to "prod_1"/);
+    match(said, /--set clusterID=later/);
+  }],
+  [
+    "changed parameters of a class are refused before anything is done",
+    async ({ server, which }) => {
       const said = await refused(
         server,
         ...[which, "upgrade", RELEASE, CHART, "--set", "clusterID=later"] as const,
@@ -262,103 +217,138 @@ for (const which of HELMS) {
       );
       match(said, /StorageClass pure cannot be changed: parameters is .*xfs.* and becomes .*ext4/);
       match(said, /kubectl delete storageclass pure/);
-    });
-
-    await t.step("a second release is refused, and both are named", async () => {
-      const { code, stderr } = await server.try(
-        which,
-        ...["install", "other", CHART, "-n", "default"],
-      );
-      equal(code, 1);
-      match(stderr, /an installation already: release pure-csi in namespace pso/);
-      match(stderr, /helm uninstall pure-csi -n pso/);
-    });
-
-    await t.step("a Deployment that somebody scaled", async () => {
-      await server.kubectl("scale", "deployment/pure-provisioner", "--replicas=3", "-n", NAMESPACE);
-      const upgrade = ["upgrade", RELEASE, CHART, "--set", "clusterID=later"];
-      if (which === "helm4") {
-        const said = await refused(server, which, ...upgrade);
-        match(said, /Somebody scaled the Deployment pure-provisioner to 3/);
-        await done(server, which, ...upgrade, "--set", "controllerServer.replicas=3");
-      } else await done(server, which, ...upgrade);
-    });
-
-    await t.step("uninstall leaves nothing", async () => {
-      await done(server, which, "uninstall", RELEASE);
-      deepEqual(await server.names(...KINDS), before);
-    });
-
-    await t.step(
-      "PSO 5.2's own values file, and what of it is old, ignored or unknown",
-      async () => {
-        const notes = await done(
-          server,
-          ...[which, "install", RELEASE, CHART, "-f", valuesOf("pso-5.2")] as const,
-          ...["--set", "flasharray.sanTyp=FC", "--set", "images.plugin.pullPolicy=Always"],
-          ...["--set", "images.plugin.name=registry.example.com/pso"],
-        );
-        match(notes, /3 arrays are configured/);
-        match(notes, /csi\.livenessProbe: Upstream's liveness probe would restart every standby/);
-        match(notes, /csi\.clusterDriverRegistrar: A sidecar of Kubernetes 1\.13/);
-        match(
-          notes,
-          /images\.csi\.provisioner: quay\.io\/k8scsi\/csi-provisioner is PSO's own image/,
-        );
-        match(notes, /flasharray\.sanTyp is not a known key: did you mean flasharray\.sanType\?/);
-        match(notes, /images\.plugin: purestorage\/k8s:5\.2\.0 is PSO's own image/);
-        match(notes, /namespace\.pure \(now clusterID\)/);
-        match(notes, /images\.plugin\.pullPolicy is Always/);
-        equal(/[0-9a-f]{8}-[0-9a-f]{4}-/.test(notes), false);
-        const { spec } = await server.get("daemonset", "pure-csi", "-n", NAMESPACE);
-        match(spec.template.spec.containers[0].image, /^registry\.example\.com\/pso:v7/);
-        await done(server, which, "uninstall", RELEASE);
-      },
+    },
+  ],
+  ["a second release is refused, and both are named", async ({ server, which }) => {
+    const { code, stderr } = await server.try(
+      which,
+      ...["install", "other", CHART, "-n", "default"],
     );
-
-    await t.step("monitoring is made where the cluster has its kinds", async () => {
-      await done(server, which, "install", RELEASE, CHART, "-f", valuesOf("openshift"));
-      const made = await server.names(
-        "servicemonitors,prometheusrules,securitycontextconstraints",
+    equal(code, 1);
+    match(stderr, /an installation already: release pure-csi in namespace pso/);
+    match(stderr, /helm uninstall pure-csi -n pso/);
+  }],
+  ["a Deployment that somebody scaled", async ({ server, which }) => {
+    await server.kubectl("scale", "deployment/pure-provisioner", "--replicas=3", "-n", NAMESPACE);
+    const upgrade = ["upgrade", RELEASE, CHART, "--set", "clusterID=later"];
+    if (which === "helm4") {
+      const said = await refused(server, which, ...upgrade);
+      match(said, /Somebody scaled the Deployment pure-provisioner to 3/);
+      await done(server, which, ...upgrade, "--set", "controllerServer.replicas=3");
+    } else await done(server, which, ...upgrade);
+  }],
+  ["a namespace that refuses the node pods", async ({ server, which }) => {
+    const label = (level: string) =>
+      server.kubectl(
+        ...["label", "--overwrite", "namespace", NAMESPACE],
+        `pod-security.kubernetes.io/enforce=${level}`,
       );
-      deepEqual(made, [
-        "prometheusrule.monitoring.coreos.com/pure-csi",
-        "securitycontextconstraints.security.openshift.io/pure-csi-node",
-        "servicemonitor.monitoring.coreos.com/pure-csi",
-        "servicemonitor.monitoring.coreos.com/pure-provisioner",
-      ]);
+    await label("restricted");
+    const upgrade = ["upgrade", RELEASE, CHART, "--set", "clusterID=later"];
+    const said = await refused(server, which, ...upgrade);
+    match(said, /Namespace pso enforces Pod Security "restricted", which refuses every node pod/);
+    await obey(server, said);
+    await done(server, which, ...upgrade);
+  }],
+  ["uninstall leaves nothing", async ({ server, which, before }) => {
+    await done(server, which, "uninstall", RELEASE);
+    deepEqual(await server.names(...KINDS), before);
+  }],
+  ["PSO 5.2's own values file", async ({ server, which }) => {
+    const notes = await done(
+      server,
+      ...[which, "install", RELEASE, CHART, "-f", valuesOf("pso-5.2")] as const,
+      ...["--set", "flasharray.sanTyp=FC", "--set", "images.plugin.pullPolicy=Always"],
+      ...["--set", "images.plugin.name=registry.example.com/pso"],
+    );
+    match(notes, /3 arrays are configured/);
+    match(notes, /csi\.livenessProbe: Upstream's liveness probe would restart every standby/);
+    match(notes, /csi\.clusterDriverRegistrar: A sidecar of Kubernetes 1\.13/);
+    match(
+      notes,
+      /images\.csi\.provisioner: quay\.io\/k8scsi\/csi-provisioner is PSO's own image/,
+    );
+    match(notes, /flasharray\.sanTyp is not a known key: did you mean flasharray\.sanType\?/);
+    match(notes, /images\.plugin: purestorage\/k8s:5\.2\.0 is PSO's own image/);
+    match(notes, /namespace\.pure \(now clusterID\)/);
+    match(notes, /images\.plugin\.pullPolicy is Always/);
+    equal(/[0-9a-f]{8}-[0-9a-f]{4}-/.test(notes), false);
+    const { spec } = await server.get("daemonset", "pure-csi", "-n", NAMESPACE);
+    match(spec.template.spec.containers[0].image, /^registry\.example\.com\/pso:v7/);
+    await done(server, which, "uninstall", RELEASE);
+  }],
+  ["Secrets that are there are not missed", async ({ server, which }) => {
+    await server.kubectl(
+      ...["create", "secret", "generic", "my-arrays", "-n", NAMESPACE],
+      "--from-literal=arrays.json={}",
+    );
+    await server.kubectl(
+      ...["create", "secret", "generic", "fa-tokens", "-n", NAMESPACE, "--from-literal=fa1=x"],
+    );
+    const notes = await done(
+      server,
+      ...[which, "install", RELEASE, CHART, "-f", valuesOf("openshift")] as const,
+    );
+    equal(notes.includes("does not exist"), false, notes);
+    await done(server, which, "uninstall", RELEASE);
+    await server.kubectl("delete", "secret", "my-arrays", "fa-tokens", "-n", NAMESPACE);
+  }],
+  ["monitoring is made where the cluster has its kinds", async ({ server, which }) => {
+    await done(server, which, "install", RELEASE, CHART, "-f", valuesOf("openshift"));
+    const made = await server.names(
+      "servicemonitors,prometheusrules,securitycontextconstraints",
+    );
+    deepEqual(made, [
+      "prometheusrule.monitoring.coreos.com/pure-csi",
+      "securitycontextconstraints.security.openshift.io/pure-csi-node",
+      "servicemonitor.monitoring.coreos.com/pure-csi",
+      "servicemonitor.monitoring.coreos.com/pure-provisioner",
+    ]);
+    await done(server, which, "uninstall", RELEASE);
+  }],
+  ...LEFTOVERS.map(({ from, prepare, verb, wanted }): Step => [
+    `${from} is met: all of it is said, and the commands are enough`,
+    async ({ server, which, before }) => {
+      await prepare(server);
+      const install = [verb, RELEASE, CHART, "--set"];
+      const said = await refused(server, which, ...install, "clusterID=k8s_prod");
+      for (const line of wanted) ok(said.includes(line), `wanted ${line}\nfound ${said}`);
+      match(said, /Nothing was changed/);
+      const other = await refused(server, which, ...install, "clusterID=new");
+      match(other, /clusterID would change from "k8s_prod" \(DaemonSet \S+ of PSO\) to "new"/);
+      await obey(server, said);
+      await done(server, which, ...install, "clusterID=k8s_prod");
+      deepEqual((await server.names("daemonsets")).sort(), ["daemonset.apps/pure-csi"]);
       await done(server, which, "uninstall", RELEASE);
-    });
+      await server.kubectl("delete", "statefulset", "--all", "-n", NAMESPACE);
+      deepEqual(await server.names(...KINDS), before);
+    },
+  ]),
+  ["a cluster without the APIs", async ({ server, which }) => {
+    await server.kubectl("delete", "crd", "--all");
+    const notes = await done(
+      server,
+      ...[which, "install", RELEASE, CHART, "-f", valuesOf("openshift")] as const,
+      ...["--set", "orchestrator.name=k8s"],
+    );
+    match(notes, /The arrays come from the Secret my-arrays, key arrays\.json/);
+    match(notes, /The Secret my-arrays does not exist\. The pods are Ready and wait for it/);
+    match(
+      notes,
+      /The Secret fa-tokens with the key fa1, which holds an API token, does not exist/,
+    );
+    match(notes, /The cluster has no snapshot API/);
+    match(notes, /metrics\.serviceMonitor\.enabled is on, but the cluster has no ServiceMonitor/);
+    match(notes, /metrics\.prometheusRule\.enabled is on, but the cluster has no PrometheusRule/);
+  }],
+];
 
-    for (const { from, prepare, verb, wanted } of LEFTOVERS) {
-      await t.step(`${from} is met: all of it is said, and the commands are enough`, async () => {
-        await prepare(server);
-        const install = [verb, RELEASE, CHART, "--set"];
-        const said = await refused(server, which, ...install, "clusterID=k8s_prod");
-        for (const line of wanted) ok(said.includes(line), `wanted ${line}\nfound ${said}`);
-        match(said, /Nothing was changed/);
-        const other = await refused(server, which, ...install, "clusterID=new");
-        match(other, /clusterID would change from "k8s_prod" \(DaemonSet \S+ of PSO\) to "new"/);
-        await obey(server, said);
-        await done(server, which, ...install, "clusterID=k8s_prod");
-        deepEqual((await server.names("daemonsets")).sort(), ["daemonset.apps/pure-csi"]);
-        await done(server, which, "uninstall", RELEASE);
-        await server.kubectl("delete", "statefulset", "--all", "-n", NAMESPACE);
-        deepEqual(await server.names(...KINDS), before);
-      });
-    }
-
-    await t.step("a cluster without the APIs", async () => {
-      await server.kubectl("delete", "crd", "--all");
-      const notes = await done(
-        server,
-        ...[which, "install", RELEASE, CHART, "-f", valuesOf("openshift")] as const,
-        ...["--set", "orchestrator.name=k8s"],
-      );
-      match(notes, /The arrays come from the Secret my-arrays, key arrays\.json/);
-      match(notes, /The cluster has no snapshot API/);
-      match(notes, /metrics\.serviceMonitor\.enabled is on, but the cluster has no ServiceMonitor/);
-      match(notes, /metrics\.prometheusRule\.enabled is on, but the cluster has no PrometheusRule/);
-    });
-  });
+for (const which of HELMS) {
+  Deno.test(`${which} on an API server: installs, refusals and what it says`, (t) =>
+    withCluster(async (server) => {
+      const before = await server.names(...KINDS);
+      for (const [name, step] of STEPS) {
+        await t.step(name, () => step({ server, which, before }));
+      }
+    }));
 }

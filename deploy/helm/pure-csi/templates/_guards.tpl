@@ -6,14 +6,15 @@ provisioner that still runs. Each is told before anything changes, with the comm
 driver itself holds the Lease, waits for the leases of a PSO of before, and looks at the release in the CSIDriver's annotation.
 */}}
 {{- define "pso.guard" -}}
-{{- $state := dict "problems" list -}}
+{{- $state := dict "problems" list "isPso" false -}}
+{{- include "pso.guard.namespace" (dict "root" . "state" $state) -}}
 {{- include "pso.guard.provisioner" (dict "root" . "state" $state) -}}
 {{- include "pso.guard.driver" (dict "root" . "state" $state) -}}
 {{- include "pso.guard.workloads" (dict "root" . "state" $state) -}}
 {{- include "pso.guard.classes" (dict "root" . "state" $state) -}}
 {{- include "pso.guard.clusterID" (dict "root" . "state" $state) -}}
 {{- with $state.problems -}}
-{{- fail (printf "\n\nThe cluster is not ready for this:\n\n%s\n\nNothing was changed. docs/upgrading-from-pso.md tells the whole way; `pso-bin admin takeover` does it step by step." (join "\n\n" .)) -}}
+{{- fail (printf "\n\nThe cluster is not ready for this:\n\n%s\n\nNothing was changed.%s" (join "\n\n" .) (ternary " docs/upgrading-from-pso.md tells the whole way, and `pso-bin admin takeover` goes it step by step." "" $state.isPso)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -21,6 +22,7 @@ driver itself holds the Lease, waits for the leases of a PSO of before, and look
 {{- define "pso.guard.tell" -}}
 {{- $text := printf "* %s" .what -}}
 {{- range .commands -}}{{- $text = printf "%s\n    %s" $text . -}}{{- end -}}
+{{- if contains "PSO" .what -}}{{- $_ := set .state "isPso" true -}}{{- end -}}
 {{- $_ := set .state "problems" (append .state.problems $text) -}}
 {{- end -}}
 
@@ -32,6 +34,17 @@ driver itself holds the Lease, waits for the leases of a PSO of before, and look
 {{- if eq (get $labels "app.kubernetes.io/managed-by") "Helm" -}}
 {{- with get $annotations "meta.helm.sh/release-name" -}}
 {{- printf "%s/%s" (get $annotations "meta.helm.sh/release-namespace") . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A namespace whose label refuses the node pods: the DaemonSet would be there, and no pod of it. */}}
+{{- define "pso.guard.namespace" -}}
+{{- $in := . -}}
+{{- with lookup "v1" "Namespace" "" .root.Release.Namespace -}}
+{{- $level := get (.metadata.labels | default dict) "pod-security.kubernetes.io/enforce" | default "" -}}
+{{- if has $level (list "restricted" "baseline") -}}
+{{- include "pso.guard.tell" (dict "state" $in.state "what" (printf "Namespace %s enforces Pod Security %q, which refuses every node pod: they attach devices and mount file systems on the host. The controller needs no more than restricted. Allow the node pods, and let nobody but administrators make pods there:" $in.root.Release.Namespace $level) "commands" (list (printf "kubectl label --overwrite namespace %s pod-security.kubernetes.io/enforce=privileged" $in.root.Release.Namespace))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -108,12 +121,15 @@ driver itself holds the Lease, waits for the leases of a PSO of before, and look
 {{- $wanted := hasKey $own "replicas" | ternary $own.replicas 2 | int -}}
 {{- if hasPrefix "v4" .root.Capabilities.HelmVersion.Version -}}
 {{- with lookup "apps/v1" "Deployment" .root.Release.Namespace "pure-provisioner" -}}
+{{- /* A release that Helm 3 made stays as it was: there nobody owns a field. */ -}}
 {{- $isScaled := false -}}
+{{- $isApplied := false -}}
 {{- range .metadata.managedFields -}}
 {{- if eq (get . "subresource" | default "") "scale" -}}{{- $isScaled = true -}}{{- end -}}
+{{- if eq (get . "operation" | default "") "Apply" -}}{{- $isApplied = true -}}{{- end -}}
 {{- end -}}
 {{- $live := int (get .spec "replicas") -}}
-{{- if and $isScaled (ne $live $wanted) -}}
+{{- if and $isApplied $isScaled (ne $live $wanted) -}}
 {{- include "pso.guard.tell" (dict "state" $in.state "what" (printf "Somebody scaled the Deployment pure-provisioner to %d; the values say controllerServer.replicas %d, and Helm 4 refuses to change what another has set. Scale it back, or write the number into the values:" $live $wanted) "commands" (list
   (printf "kubectl -n %s scale deployment pure-provisioner --replicas=%d" $in.root.Release.Namespace $wanted)
   (printf "helm upgrade … --set controllerServer.replicas=%d" $live))) -}}

@@ -28,5 +28,11 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if include "pso.hasSimulator" . -}}
+{{- $simulate := .Values.simulate -}}
+{{- range $at := until (add ($simulate.flasharrays | int) ($simulate.flashblades | int) | int) -}}
+{{- $ports = append $ports (add ($simulate.port | default 8443 | int) $at | int) -}}
+{{- end -}}
+{{- end -}}
 {{- uniq $ports | toJson -}}
 {{- end -}}
