@@ -143,6 +143,12 @@ export const SUITES: Suite[] = [
     timeoutMs: 40 * MINUTE, // the first run builds Kubernetes
   },
   {
+    name: "install",
+    what: "taking a cluster over from PSO 5 and 6 and back, by Helm 3 and 4, on a real API server",
+    paths: ["tests/install"],
+    timeoutMs: 40 * MINUTE, // the first run builds Kubernetes
+  },
+  {
     name: "kubernetes",
     what:
       "a real control plane, two kubelets, upstream's sidecars; the chart by Helm; on the local plane",

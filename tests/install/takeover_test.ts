@@ -4,7 +4,7 @@ import { until } from "../../src/async/wait.ts";
 import { readRecord } from "../../src/admin/takeover/helm_release.ts";
 import { at } from "../../src/admin/check/kube_object.ts";
 import { NAMESPACE, pso52, pso62, type PsoInstallation, volumeOf } from "../support/pso_objects.ts";
-import { build, type Helm, programOf } from "./helm.ts";
+import { build, type Helm, programOf } from "../chart/helm.ts";
 import { PV, TakeoverBed } from "./takeover_bed.ts";
 
 /** Holds a pod after its end, as a node that does not answer. */

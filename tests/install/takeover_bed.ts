@@ -15,7 +15,7 @@ import {
   type PsoObject,
   volumeOf,
 } from "../support/pso_objects.ts";
-import { withApiServer } from "./api_server.ts";
+import { withApiServer } from "../chart/api_server.ts";
 
 const WAIT_MS = 120_000;
 export const PV = "pvc-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
