@@ -40,7 +40,8 @@ interface Served {
 /** The fleet and the provisioner of one controller, from its first configuration on. */
 export class Service {
   readonly #setup: ServiceSetup;
-  readonly #configured = Promise.withResolvers<void>();
+  /** Wakes the Probes that wait for the first configuration. */
+  readonly #waiting = new Set<() => void>();
   readonly #stop = new AbortController();
   #served: Served | undefined;
   #isStarted = false;
@@ -75,7 +76,7 @@ export class Service {
     const provisioner = new Provisioner({ fleet, options, log, fence });
     this.#served = { config, clients, fleet, provisioner };
     if (this.#isStarted) this.start();
-    this.#configured.resolve();
+    this.#wakeAll();
   }
 
   /**
@@ -131,16 +132,18 @@ export class Service {
   }
 
   async #awaitConfig({ leftMs, signal }: ProbeCall): Promise<void> {
-    const own = new AbortController();
-    const onAbort = () => own.abort();
-    for (const one of [signal, this.#stop.signal]) {
-      if (one.aborted) onAbort();
-      one.addEventListener("abort", onAbort, { once: true });
-    }
-    await Promise.race([this.#configured.promise, pause(holdMs(leftMs), own.signal)])
-      .catch(() => {});
-    own.abort();
-    for (const one of [signal, this.#stop.signal]) one.removeEventListener("abort", onAbort);
+    const woken = new AbortController();
+    const wake = () => woken.abort();
+    this.#waiting.add(wake);
+    signal.addEventListener("abort", wake, { once: true });
+    if (signal.aborted || this.#stop.signal.aborted) wake();
+    await pause(holdMs(leftMs), woken.signal).catch(() => {});
+    signal.removeEventListener("abort", wake);
+    this.#waiting.delete(wake);
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#waiting) wake();
   }
 
   /** How lease and arrays stand; nothing while there is no configuration. */
@@ -151,7 +154,9 @@ export class Service {
   /** Answers the Probes that are held, so that the endpoint can end. */
   leave(): void {
     this.#setup.leader.leave();
-    if (!this.#served) this.#stop.abort();
+    if (this.#served) return;
+    this.#stop.abort();
+    this.#wakeAll();
   }
 
   /** Ends what goes on beside the calls, and the renewing of the lease. Never rejects. */

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { pause } from "../async/wait.ts";
+import { abortError, pause } from "../async/wait.ts";
 import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { isObject, type KubeClient, type KubeObject } from "./client.ts";
@@ -60,7 +60,8 @@ interface Seen {
 export class ConfigObjects {
   readonly #setup: ConfigObjectsSetup;
   readonly #seen: Seen[];
-  #changed = Promise.withResolvers<void>();
+  /** Wakes who waits for a change. */
+  #wake: () => void = () => {};
   /** Whether something changed that changed() has not told yet. */
   #isTold = true;
 
@@ -99,17 +100,15 @@ export class ConfigObjects {
   }
 
   async #nextChange(ms: number, signal: AbortSignal): Promise<void> {
-    const { promise } = this.#changed;
-    const own = new AbortController();
-    const onAbort = () => own.abort(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      await Promise.race([promise, pause(ms, own.signal)]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-      own.abort();
-    }
+    const woken = new AbortController();
+    const wake = () => woken.abort();
+    this.#wake = wake;
+    signal.addEventListener("abort", wake, { once: true });
+    if (signal.aborted) wake();
+    await pause(ms, woken.signal).catch(() => {});
+    signal.removeEventListener("abort", wake);
+    this.#wake = () => {};
+    if (signal.aborted) throw abortError(signal);
   }
 
   /** Why what was seen last may be old; absent while all objects are watched. */
@@ -160,8 +159,7 @@ export class ConfigObjects {
 
   #notify(): void {
     this.#isTold = false;
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
+    this.#wake();
   }
 }
 
