@@ -103,7 +103,7 @@ export class TakeoverBed {
   /** What tells whether anything of PSO was changed: every object's content, without what counts. */
   async state(): Promise<Map<string, KubeObject>> {
     const kinds = "statefulset,daemonset,service,serviceaccount,secret,csidriver,storageclass," +
-      "clusterrole,clusterrolebinding,persistentvolume";
+      "clusterrole,clusterrolebinding,persistentvolume,volumesnapshotclass";
     const { items } = JSON.parse(await this.kubectl("get", kinds, "-o", "json"));
     const own = items.filter(({ metadata: { name } }: KubeObject) =>
       /^(pure|pso|external-prov|csi-prov|pvc-|sh\.helm)/.test(name)

@@ -226,6 +226,9 @@ async function thereAndBack(bed: TakeoverBed, upgrade: Upgrade): Promise<void> {
   const live = await bed.find("daemonset", nodes);
   deepEqual(containers(live), containers(before.get(`DaemonSet ${nodes}`)));
   deepEqual(classesOf(await bed.state(), before), classesOf(before, before));
+  if (isFive) {
+    ok(await bed.find("volumesnapshotclass", "pure-snapshotclass"), "it was the user's own");
+  }
   await bed.podOf(controller);
   match((await bed.takeover("--restore", folder)).said, /Helm has rolled the release back already/);
 }

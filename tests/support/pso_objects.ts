@@ -227,7 +227,16 @@ export function pso52(values: KubeObject = {}): PsoInstallation {
     workload({ kind: "StatefulSet", name: "pure-provisioner", release, prefix }),
     workload({ kind: "DaemonSet", name: "pure-csi", release, prefix }),
   ];
-  return { release, values, objects, others: [], records: recordsOf({ release, values, objects }) };
+  // PSO 5 had it applied by hand.
+  const snapshots: PsoObject = {
+    apiVersion: "snapshot.storage.k8s.io/v1",
+    kind: "VolumeSnapshotClass",
+    metadata: { name: "pure-snapshotclass" },
+    driver: "pure-csi",
+    deletionPolicy: "Delete",
+  };
+  const records = recordsOf({ release, values, objects });
+  return { release, values, objects, others: [snapshots], records };
 }
 
 /** PSO 6.2, whose CSIDriver is made by a hook and therefore nobody's. */
@@ -295,6 +304,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   StatefulSet: "statefulsets",
   StorageClass: "storageclasses",
   VolumeAttachment: "volumeattachments",
+  VolumeSnapshotClass: "volumesnapshotclasses",
 };
 
 /** Where the API has an object. */

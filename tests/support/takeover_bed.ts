@@ -17,6 +17,8 @@ export const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
 export const SET_52 = `/apis/apps/v1/namespaces/${NAMESPACE}/statefulsets/pure-provisioner`;
 export const SET_62 = `/apis/apps/v1/namespaces/${NAMESPACE}/statefulsets/pso-csi-controller`;
 export const NODES_62 = `/apis/apps/v1/namespaces/${NAMESPACE}/daemonsets/pso-csi-node`;
+export const SNAPSHOTS =
+  "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/pure-snapshotclass";
 export const PV = "pvc-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
 
 /** A cluster with this installation, and one volume of it. */

@@ -9,6 +9,7 @@ import {
   manifestOf,
   PODS,
   SET_52,
+  SNAPSHOTS,
   withBed,
 } from "../../../tests/support/takeover_bed.ts";
 import { at } from "../check/kube_object.ts";
@@ -27,7 +28,7 @@ Deno.test("a backup that is not whole, is there already or is of another cluster
       code: "invalid",
       message: /a backup of another cluster than test/,
     });
-    equal(cluster.changes.length, 3);
+    equal(cluster.changes.length, 4);
   });
 });
 
@@ -51,12 +52,18 @@ Deno.test("restore() after the helm upgrade ends our controllers, and leaves wha
     cluster.put(pathOf(record), record);
     const mended = cluster.objects.get(pathOf(installation.records[1] ?? record));
     deepEqual(await goBack(bed), { helm: ["-n", NAMESPACE, "rollback", release, "2"] });
-    const [first] = cluster.changes.slice(3);
+    const [first] = cluster.changes.slice(4);
     equal(first, `PATCH ${ours}`, "nothing before our controllers are ended");
     equal(cluster.objects.has(`${PODS}/pure-provisioner-0`), false);
     equal(at(cluster.objects.get(DRIVER), "spec", "attachRequired"), false);
     equal(cluster.objects.has(SET_52), false, "Helm refuses a rollback that meets it");
     ok(cluster.objects.has(`/api/v1/namespaces/${NAMESPACE}/secrets/pure-provisioner-secret`));
+    const kept = { "helm.sh/resource-policy": "keep" };
+    deepEqual(
+      cluster.objects.get(SNAPSHOTS)?.metadata.annotations,
+      kept,
+      "no release of PSO had it",
+    );
     deepEqual(cluster.objects.get(pathOf(installation.records[1] ?? record)), mended);
   });
 });

@@ -21,6 +21,7 @@ import {
   PV,
   SET_52,
   SET_62,
+  SNAPSHOTS,
   stateOf,
   withBed,
 } from "../../../tests/support/takeover_bed.ts";
@@ -51,6 +52,11 @@ Deno.test("planTakeover() of PSO 5.2 says each step and changes nothing", async 
         "delete CSIDriver pure-csi (attachRequired false, modes unset), which the upgrade makes anew",
         false,
       ],
+      [
+        "hand VolumeSnapshotClass pure-snapshotclass over to release pure-storage-driver: it belongs to " +
+        "no release",
+        false,
+      ],
     ]);
     equal(plan.volumes, 1);
     deepEqual(cluster.changes, []);
@@ -63,7 +69,12 @@ Deno.test("takeOver() of PSO 5.2 ends its controller before it changes anything 
     await begin(bed);
     const record =
       `/api/v1/namespaces/${NAMESPACE}/secrets/sh.helm.release.v1.pure-storage-driver.v2`;
-    deepEqual(cluster.changes, [`PATCH ${SET_52}`, `PUT ${record}`, `DELETE ${DRIVER}`]);
+    deepEqual(cluster.changes, [
+      `PATCH ${SET_52}`,
+      `PUT ${record}`,
+      `DELETE ${DRIVER}`,
+      `PATCH ${SNAPSHOTS}`,
+    ]);
     equal(cluster.objects.has(`${PODS}/pure-provisioner-0`), false);
     ok(cluster.objects.has(`${PODS}/pure-csi-0`), "the nodes' pods go on");
     equal(manifestOf(cluster, "pure-storage-driver", 2).includes("v1beta1"), false);
@@ -87,7 +98,8 @@ Deno.test("takeOver() saves every object of PSO before, for its owner alone", as
     const { folder } = bed;
     const backup = await Backup.open(folder, bed.cluster);
     const saved = backup.index.objects.map(({ path }) => path).sort();
-    const all = [...installation.objects, ...installation.records, volumeOf(PV)].map(pathOf).sort();
+    const { objects, others, records } = installation;
+    const all = [...objects, ...others, ...records, volumeOf(PV)].map(pathOf).sort();
     deepEqual(saved, all);
     equal(at(await backup.object(SET_52), "spec", "replicas"), 1);
     equal(at(await backup.object(DRIVER), "spec", "attachRequired"), false);
