@@ -83,6 +83,26 @@ Deno.test("pluginCredential() tells a plugin that fails with its hint, and nothi
   }
 });
 
+Deno.test("kubeconfigServer() runs a plugin once for all who wait, and not again after it failed", async () => {
+  let asked = 0;
+  const serverOf = (answer: () => Promise<string>) =>
+    kubeconfigServer({ name: "here", endpoint: ENDPOINT, user: { exec: PLUGIN } }, {
+      readTextFile: () => Promise.reject(new Deno.errors.NotFound()),
+      runPlugin: () => {
+        asked++;
+        return answer();
+      },
+    });
+  const good = serverOf(() => Promise.resolve(printed({ token: "plugin-token-word" })));
+  await Promise.all([good.access(), good.access()]);
+  equal(asked, 1);
+  good.close();
+  const bad = serverOf(() => Promise.reject(new PsoError("unavailable", "no such tool")));
+  for (let time = 0; time < 3; time++) await rejects(bad.access(), { code: "denied" });
+  equal(asked, 2);
+  bad.close();
+});
+
 Deno.test("kubeconfigServer() asks the plugin when it is first needed, and again when its credential expires", async () => {
   let [asked, now] = [0, 0];
   const server = kubeconfigServer(

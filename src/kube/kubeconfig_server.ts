@@ -21,7 +21,8 @@ type Credential = PluginCredential;
 
 /**
  * The API server of a kubeconfig's context. The credentials of a plugin are asked for when they are
- * first needed and when they expire; `denied` when there are none.
+ * first needed and when they expire, once for all who wait; `denied` when there are none, and then
+ * the plugin is not run again: it may ask a person, or take a minute.
  */
 export function kubeconfigServer(
   { endpoint, user }: KubeContext,
@@ -29,6 +30,7 @@ export function kubeconfigServer(
 ): KubeServer {
   const { scheme, address, pathPrefix, caPem, isUnverified, serverName } = endpoint;
   let known: Credential | undefined;
+  let asking: Promise<Credential> | undefined;
   let client: { https: HttpsClient; certPem?: string } | undefined;
   const clientFor = ({ certPem, keyPem }: Credential): HttpsClient => {
     if (client && client.certPem === certPem) return client.https;
@@ -50,9 +52,10 @@ export function kubeconfigServer(
   };
   const credential = async (): Promise<Credential> => {
     if (user.exec === undefined) return await ownCredential(user, readTextFile);
-    if (known === undefined || now() > (known.expiresMs ?? Infinity) - EARLY_MS) {
-      known = await pluginCredential(user.exec, { run: runPlugin, endpoint });
-    }
+    if (known && now() <= (known.expiresMs ?? Infinity) - EARLY_MS) return known;
+    asking ??= pluginCredential(user.exec, { run: runPlugin, endpoint });
+    known = await asking; // after a failure it stays, and every call tells the same
+    asking = undefined;
     return known;
   };
   return {

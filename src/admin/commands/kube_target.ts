@@ -31,6 +31,11 @@ export interface KubeTarget {
 const POD_CREDENTIALS = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** A plugin may ask a server of its own, which asks another one. */
 const PLUGIN_MS = 60_000;
+/**
+ * One call, with the time of a plugin in it: a leader's limit is for those who hold a Lease. A server
+ * that takes no connection is given up sooner.
+ */
+const CALL_MS = PLUGIN_MS + 30_000;
 const EVERY_CODE = Array.from({ length: 256 }, (_, code) => code);
 
 /** Whether there is a way to a cluster without a flag: a kubeconfig that can be read, or a pod. */
@@ -86,7 +91,7 @@ interface TargetParts {
 async function targetOf(
   { server, name, choice, contextNamespace }: TargetParts,
 ): Promise<KubeTarget> {
-  const kube = new KubeClient(server);
+  const kube = new KubeClient(server, CALL_MS);
   // What is wrong with the way there is told by the look at the cluster.
   const installed = choice.namespace ?? await installedNamespace(kube).catch(() => undefined);
   const namespace = installed ?? contextNamespace ?? CHART.namespace;
