@@ -342,6 +342,21 @@ Deno.test("admin nodes lists each node, and ends with 1 when one with a node plu
     match(bad.said, /^node-a {2}no +yes +iscsi$/m);
   }));
 
+Deno.test("admin arrays, volumes and nodes tell what is wrong in place of a table that they do not have", async () => {
+  const values = ["-f", "v"];
+  for (const verb of ["arrays", "volumes"]) {
+    const { code, said } = await runAdmin([verb, ...values]);
+    equal(code, 2);
+    match(said, /^v\n {2}FAIL {2}values {2}v does not exist/);
+  }
+  await bed(async ({ cluster, run }) => {
+    cluster.answers.set("/api/v1/nodes", 403);
+    const { code, said } = await run("nodes");
+    equal(code, 1);
+    match(said, /^cluster prod\n {2}FAIL {2}nodes .*403/);
+  });
+});
+
 Deno.test("admin arrays lists what the installation has", () =>
   bed(async ({ run, array }) => {
     const { code, said } = await run("arrays");

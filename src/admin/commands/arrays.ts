@@ -5,7 +5,7 @@ import { type Found, worstOf } from "../check/found.ts";
 import { readConfiguration } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
 import { levelWord, structured, tableOf } from "./output.ts";
-import { troublesTable } from "./report.ts";
+import { withTroubles } from "./report.ts";
 import { choiceOf, sourceFor, targetFor } from "./sources.ts";
 import { COMMON_FLAGS, VerbFlags, type VerbUse } from "./verb_flags.ts";
 
@@ -68,7 +68,7 @@ const HEADINGS = ["RESULT", "NAME", "ADDRESS", "MODEL", "PURITY", "REST", "USED"
 const WIDE_HEADINGS = ["ENTRY", "ID", "LABELS", "CERTIFICATE EXPIRES", "SHA-256"];
 
 function tableFor(facts: readonly ArrayFacts[], table: ArraysTable): string {
-  const { findings, wide } = table;
+  const { wide } = table;
   const rows = facts.map((one) => [
     levelWord(one.result, table),
     one.name ?? "-",
@@ -85,7 +85,7 @@ function tableFor(facts: readonly ArrayFacts[], table: ArraysTable): string {
   const listed = rows.length === 0
     ? ""
     : tableOf([...HEADINGS, ...(wide ? WIDE_HEADINGS : [])], rows);
-  return listed + troublesTable(findings, table);
+  return withTroubles(listed, table);
 }
 
 function wideCells({ entry, id, labels, certificate }: ArrayFacts): string[] {

@@ -3,7 +3,7 @@ import { type NodeFacts, nodesOf } from "../check/node_look.ts";
 import type { AdminContext } from "./context.ts";
 import { openCluster } from "./kube_target.ts";
 import { structured, tableOf } from "./output.ts";
-import { troublesTable } from "./report.ts";
+import { withTroubles } from "./report.ts";
 import { choiceOf } from "./sources.ts";
 import { COMMON_FLAGS, VerbFlags, type VerbUse } from "./verb_flags.ts";
 
@@ -39,7 +39,10 @@ export async function nodes(args: string[], context: AdminContext): Promise<numb
     const format = flags.format();
     context.print(
       format === "table"
-        ? tableFor(all, flags.isSet("wide")) + troublesTable(found.all, context)
+        ? withTroubles(tableFor(all, flags.isSet("wide")), {
+          findings: found.all,
+          colours: context.colours,
+        })
         : structured({ nodes: all, problems: found.all }, format),
     );
     const isWrong = found.all.some(({ level }) => level === "fail") || all.some(isBroken);

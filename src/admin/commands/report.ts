@@ -55,8 +55,13 @@ function groups(found: readonly Found[], look: Omit<ReportLook, "wide">): string
     "\n";
 }
 
-/** The findings that are not `ok`, after an empty line; nothing when all are. */
-export function troublesTable(found: readonly Found[], look: Omit<ReportLook, "wide">): string {
-  const troubles = found.filter(({ level }) => level !== "ok");
-  return troubles.length === 0 ? "" : `\n${maskSecrets(groups(troubles, look).trimEnd())}\n`;
+/** A table, and below it the findings that are not `ok`. */
+export function withTroubles(
+  table: string,
+  { findings, colours }: { findings: readonly Found[]; colours: boolean },
+): string {
+  const troubles = findings.filter(({ level }) => level !== "ok");
+  if (troubles.length === 0) return table;
+  const below = `${maskSecrets(groups(troubles, { colours }).trimEnd())}\n`;
+  return table === "" ? below : `${table}\n${below}`;
 }

@@ -8,7 +8,7 @@ import { readConfiguration } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
 import type { KubeTarget } from "./kube_target.ts";
 import { structured, tableOf } from "./output.ts";
-import { troublesTable } from "./report.ts";
+import { withTroubles } from "./report.ts";
 import { choiceOf, sourceFor, targetFor } from "./sources.ts";
 import { COMMON_FLAGS, VerbFlags, type VerbUse } from "./verb_flags.ts";
 
@@ -53,7 +53,10 @@ export async function volumes(args: string[], context: AdminContext): Promise<nu
     const format = flags.format();
     context.print(
       format === "table"
-        ? tableFor(table, flags.isSet("wide")) + troublesTable(findings, context)
+        ? withTroubles(config ? tableFor(table, flags.isSet("wide")) : "", {
+          findings,
+          colours: context.colours,
+        })
         : structured({ ...table, problems: findings }, format),
     );
     if (read && !read.loaded) return 2;
