@@ -1,6 +1,6 @@
 import type { KubeObject } from "../../kube/client.ts";
-import type { ApiKinds } from "./api_kinds.ts";
 import { at, nameOf, textAt } from "../check/kube_object.ts";
+import type { ApiKinds } from "./api_kinds.ts";
 import { fullNameOf, numberAt, type TakeoverCluster, uidOf, versionOf } from "./cluster.ts";
 import { DRIVER, type Installation, isFitting, ownerOf, PATHS } from "./installation.ts";
 import { isPodOf, type Mark, stopController, untilGone } from "./old_controller.ts";
@@ -54,10 +54,8 @@ function stopStep({ cluster, found, waitMs }: Takeover): Step {
   return {
     what: controller
       ? [
-        `scale PSO's controller, StatefulSet ${
-          fullNameOf(controller)
-        }, to 0 and wait until its pods ` +
-        "are gone; running pods go on",
+        `scale PSO's controller, StatefulSet ${fullNameOf(controller)}, to 0 and wait until its ` +
+        "pods are gone; running pods go on",
       ]
       : [],
     isDone,
@@ -95,10 +93,8 @@ function immutableStep({ cluster, found, waitMs }: Takeover): Step {
       : [],
     ...oldNodes
       ? [
-        `delete DaemonSet ${
-          fullNameOf(oldNodes)
-        } and wait until its pods are gone: what is mounted ` +
-        "stays, and no pod with a volume starts or ends before the upgrade",
+        `delete DaemonSet ${fullNameOf(oldNodes)} and wait until its pods are gone: what is ` +
+        "mounted stays, and no pod with a volume starts or ends before the upgrade",
       ]
       : [],
   ];
@@ -130,8 +126,6 @@ async function removeDriver(cluster: TakeoverCluster): Promise<void> {
 }
 
 const SNAPSHOT_CLASS = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/pure-snapshotclass";
-/** Where the objects are that may be handed over from nobody to the release. */
-export const HANDED_OVER_PATHS = [PATHS.driver, SNAPSHOT_CLASS];
 /** What an object says for which Helm must not delete it, and what takes that away. */
 export const KEPT_BY_HELM = {
   set: { "helm.sh/resource-policy": "keep" },
@@ -147,6 +141,9 @@ const HANDED_OVER = [
     driver: (object: KubeObject) => textAt(object, "driver"),
   },
 ];
+
+/** Where the objects are that may be handed over from nobody to the release. */
+export const HANDED_OVER_PATHS = HANDED_OVER.map(({ path }) => path);
 
 /** Helm takes over what says by labels and annotations that it belongs to the release. */
 async function handOverStep({ cluster, found, release }: Takeover): Promise<Step> {

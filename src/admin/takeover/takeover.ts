@@ -65,7 +65,8 @@ export async function planTakeover(
 ): Promise<TakeoverPlan> {
   const { cluster, newRelease, waitMs } = request;
   const { found, problems } = await findInstallation(cluster, request.namespace);
-  if (found.namespace === "") throw new UsageError(nothingText(cluster));
+  const isThere = found.controller ?? found.release ?? found.driver;
+  if (found.namespace === "" || !isThere) throw new UsageError(nothingText(cluster));
   const kinds = new ApiKinds(cluster);
   const release = found.release?.name ?? newRelease;
   const takeover: Takeover = { cluster, found, kinds, release, waitMs };
@@ -76,6 +77,7 @@ export async function planTakeover(
   // Without a controller nothing attaches until the upgrade: that an attachment waits then is what
   // the take-over did itself.
   const isStopped = found.controller === undefined || (isResumed && mark !== undefined);
+  if (mark && !isResumed) notes.push(begunText(found, mark));
   if (isStopped) notes.push(...attachments.map(({ object, what }) => `${object} ${what}`));
   const all = [
     ...problems,

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { Died } from "../../../tests/support/fake_takeover_cluster.ts";
+import { Died, FakeTakeoverCluster } from "../../../tests/support/fake_takeover_cluster.ts";
 import {
   NAMESPACE,
   pathOf,
@@ -254,6 +254,18 @@ Deno.test("planTakeover() tells everything that stands in the way at once, by na
   });
 });
 
+Deno.test("planTakeover() names the cluster in which there is nothing of PSO", async () => {
+  const cluster = new FakeTakeoverCluster();
+  for (const namespace of [undefined, NAMESPACE]) {
+    await withBed(cluster, async ({ request }) => {
+      await rejects(planTakeover({ ...request, namespace }, FIRST), {
+        code: "invalid",
+        message: /^there is no PSO 5 or 6 in the cluster test: .*--kubeconfig/,
+      });
+    });
+  }
+});
+
 Deno.test("an attachment that waits because the take-over ended the controller stops no --resume", async () => {
   const cluster = clusterWith(pso62());
   await withBed(cluster, async (bed) => {
@@ -263,7 +275,9 @@ Deno.test("an attachment that waits because the take-over ended the controller s
     cluster.put("/apis/storage.k8s.io/v1/volumeattachments/new", {
       spec: { attacher: "pure-csi", nodeName: "node-1", source: { persistentVolumeName: PV } },
     });
-    equal((await planTakeover(bed.request, FIRST)).problems.length, 1);
+    const first = await planTakeover(bed.request, FIRST);
+    equal(first.problems.length, 1);
+    match(first.notes.join("\n"), /was begun with the backup .*: go on by --resume /);
     const { problems, notes } = await planTakeover(bed.request, { isResumed: true });
     deepEqual(problems, []);
     match(notes.join("\n"), /VolumeAttachment new of PersistentVolume .* is not attached yet/);
