@@ -350,6 +350,8 @@ Deno.test("admin arrays, volumes and nodes tell what is wrong in place of a tabl
     match(said, /^v\n {2}FAIL {2}values {2}v does not exist/);
   }
   await bed(async ({ cluster, run }) => {
+    cluster.items.set("/api/v1/nodes", []);
+    match((await run("nodes")).said, /^cluster prod\n {2}WARN {2}nodes +the cluster has no nodes/);
     cluster.answers.set("/api/v1/nodes", 403);
     const { code, said } = await run("nodes");
     equal(code, 1);

@@ -36,6 +36,9 @@ export async function nodes(args: string[], context: AdminContext): Promise<numb
       found.fail("nodes", messageOf(error));
       return [];
     });
+    if (all.length === 0 && found.all.length === 0) {
+      found.warn("nodes", "the cluster has no nodes", "add some: pods and the driver run there");
+    }
     const format = flags.format();
     context.print(
       format === "table"
