@@ -25,6 +25,42 @@ Deno.test("alerts ask for metrics that the program has", () => {
   }
 });
 
+/** Labels that a query selects or sums by, but for those that Prometheus itself gives. */
+function labelsIn(expr: string): string[] {
+  const selected = [...expr.matchAll(/\{([^}]*)\}/g)].flatMap(([, inside = ""]) =>
+    [...inside.matchAll(/(\w+)(?:=~|!~|!=|=)/g)].map(([, label = ""]) => label)
+  );
+  const summed = [...expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g)].flatMap(([, list = ""]) =>
+    list.split(/,\s*/)
+  );
+  return [...selected, ...summed].filter((label) => label !== "instance" && label !== "le");
+}
+
+/** Labels of the metrics that a query names. */
+function labelsOf(expr: string): Set<string> {
+  const names = namesIn(expr);
+  const metrics = allMetrics().filter((one) => seriesOf(one).some((name) => names.includes(name)));
+  return new Set(metrics.flatMap(({ labels }) => labels ?? []));
+}
+
+Deno.test("alerts and dashboard select and sum by labels that their metrics have", async () => {
+  const exprs = [...chartAlerts().map(({ expr }) => expr), ...await queries()];
+  const wrong = exprs.flatMap((expr) => {
+    const has = labelsOf(expr);
+    return labelsIn(expr).filter((label) => !has.has(label)).map((label) => `${label}: ${expr}`);
+  });
+  deepEqual(wrong, []);
+});
+
+Deno.test("alerts speak of labels that their query leaves", () => {
+  for (const { alert, expr, annotations } of chartAlerts()) {
+    const said = Object.values(annotations).join(" ").matchAll(/\$labels\.(\w+)/g);
+    const kept = new Set([...labelsIn(expr), ...expr.includes("sum(") ? [] : ["instance"]]);
+    if (/\b(by|on) \([^)]*\binstance\b/.test(expr)) kept.add("instance");
+    for (const [, label = ""] of said) ok(kept.has(label), `${alert}: ${label}`);
+  }
+});
+
 Deno.test("each metric that calls for a person has an alert", () => {
   const asked = new Set(chartAlerts().flatMap(({ expr }) => namesIn(expr)));
   const calling = allMetrics().filter(({ alert }) => alert !== undefined && alert !== "");
@@ -46,18 +82,29 @@ Deno.test("each alert says what it means and what to do", () => {
   }
 });
 
+interface Panel {
+  id: number;
+  targets?: { expr: string }[];
+}
+
+async function panels(): Promise<Panel[]> {
+  return JSON.parse(await Deno.readTextFile(`${CHART}/files/dashboard.json`)).panels;
+}
+
+/** What the dashboard asks for. */
+async function queries(): Promise<string[]> {
+  return (await panels()).flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+}
+
 Deno.test("the dashboard asks for metrics that the program has", async () => {
-  const dashboard = JSON.parse(await Deno.readTextFile(`${CHART}/files/dashboard.json`));
-  const targets = dashboard.panels.flatMap((panel: { targets?: { expr: string }[] }) =>
-    panel.targets ?? []
-  );
-  ok(targets.length > 15);
-  for (const { expr } of targets) {
+  const exprs = await queries();
+  ok(exprs.length > 15);
+  for (const expr of exprs) {
     const names = namesIn(expr);
     ok(names.length > 0, expr);
     deepEqual(names.filter((name) => !SERIES.has(name)), [], expr);
   }
-  const ids = dashboard.panels.map(({ id }: { id: number }) => id);
+  const ids = (await panels()).map(({ id }) => id);
   equal(new Set(ids).size, ids.length);
 });
 

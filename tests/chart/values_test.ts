@@ -107,6 +107,14 @@ const REFUSED: readonly [string, string, string[]][] = [
       "NFSEndPoint is",
     ],
   ],
+  ["a class without a name", "storageClasses: [{parameters: {backend: block}}, pure-gold]\n", [
+    "storageClasses[0].name is nothing, wanted a name of Kubernetes: write small letters, digits, " +
+    "`-` and `.`",
+    'storageClasses[1] is "pure-gold", wanted a mapping with a name: begin the entry with `- name:`',
+  ]],
+  ["a DaemonSet twice", "additionalDaemonSets: [{name: a}, {name: a}]\n", [
+    'additionalDaemonSets[1].name is "a", as in additionalDaemonSets[0]: give each a name of its own',
+  ]],
   ["a token in the wrong place", "flasharray: {sanType: a526a4c6-18b0-a8c9-1afa-3499293574bb}\n", [
     'flasharray.sanType is "[a token]"',
   ]],
@@ -149,6 +157,10 @@ const ACCEPTED: readonly [string, string][] = [
     arrays("FlashArrays", 'MgmtEndPoint: "[fd00::1]:8443", APIToken: x'),
   ],
   ["a bare IPv6 address", arrays("FlashArrays", 'MgmtEndPoint: "fd00::1", APIToken: x')],
+  [
+    "two tokens of one Secret",
+    `controllerServer: {tokenSecrets: [{name: a, key: b}, {name: a}]}\n`,
+  ],
   ["the same in two spellings", "clusterID: one\nnamespace: {pure: one}\n"],
 ];
 

@@ -21,6 +21,7 @@ program itself uses. The schema holds types and typos only, because it can say n
 {{- include "pso.report.tree" (dict "tree" $values "parent" "" "table" $table "state" $state) -}}
 {{- include "pso.report.clusterID" (dict "values" $values "state" $state) -}}
 {{- include "pso.report.arrays" (dict "arrays" (get $values "arrays") "table" $table "state" $state) -}}
+{{- include "pso.report.lists" (dict "values" $values "state" $state) -}}
 {{- include "pso.report.together" (dict "values" $values "state" $state) -}}
 {{- $clean := dict -}}
 {{- range $list := list "problems" "unknown" "old" "useless" "notes" -}}
@@ -305,6 +306,27 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- with get .values "CACert" -}}
 {{- if and (contains "-----BEGIN" (toString .)) (not (regexMatch "(?s)-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----" (toString .))) -}}
 {{- include "pso.report.problem" (dict "state" $.state "path" (printf "%s.CACert" $.path) "found" "holds no whole certificate" "wanted" "PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----" "mend" "copy the certificate again") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Entries of lists that make an object each, or name one: without a name there is none. */}}
+{{- define "pso.report.lists" -}}
+{{- $in := . -}}
+{{- range $path := list "storageClasses" "volumeSnapshotClasses" "volumeGroupSnapshotClasses" "volumeAttributesClasses" "additionalDaemonSets" "controllerServer.tokenSecrets" -}}
+{{- $list := (include "pso.first" (dict "values" $in.values "paths" (list $path)) | fromJson).value -}}
+{{- $seen := dict -}}
+{{- range $index, $entry := kindIs "slice" $list | ternary $list list -}}
+{{- $at := printf "%s[%d]" $path $index -}}
+{{- if not (kindIs "map" $entry) -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" $at "found" (printf "is %s" (include "pso.report.shown" $entry)) "wanted" "a mapping with a name" "mend" "begin the entry with `- name:`") -}}
+{{- else if not (and (kindIs "string" $entry.name) (regexMatch "^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$" $entry.name)) -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" (printf "%s.name" $at) "found" (printf "is %s" (include "pso.report.shown" $entry.name)) "wanted" "a name of Kubernetes" "mend" "write small letters, digits, `-` and `.`") -}}
+{{- else if and (hasKey $seen $entry.name) (ne $path "controllerServer.tokenSecrets") -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" (printf "%s.name" $at) "found" (printf "is %q, as in %s" $entry.name (get $seen $entry.name)) "mend" "give each a name of its own") -}}
+{{- else -}}
+{{- $_ := set $seen $entry.name $at -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
