@@ -132,6 +132,10 @@ const BY_SCHEMA: readonly [string, string, string[]][] = [
     "/arrays/FlashArrays",
     "got object, want",
   ]],
+  ["a number as token", arrays("FlashArrays", "MgmtEndPoint: a, APIToken: 5"), [
+    "/arrays/FlashArrays/0/APIToken",
+    "got number, want",
+  ]],
   ["a number as name of a cluster", "clusterID: 12\n", ["/clusterID", "got number, want"]],
 ];
 
@@ -180,6 +184,8 @@ for (const which of HELMS) {
       const { code, stdout, stderr } = await tried(which, values);
       equal(code, 1, stdout.slice(0, 500));
       for (const line of lines) ok(stderr.includes(line), `wanted ${line}\nfound ${stderr}`);
+      const told = stderr.split("\n").filter((line) => /^ *- /.test(line));
+      equal(new Set(told).size, told.length, "a fault is told twice");
       equal(stderr.includes("a526a4c6"), false, "a token is shown");
     });
   }
