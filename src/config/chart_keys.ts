@@ -317,8 +317,7 @@ export const CHART_SECTIONS: readonly KeySection[] = [
         values: ["ReadWriteOnceWithFSType", "File", "None"],
         default: "ReadWriteOnceWithFSType",
         meaning: "On which volumes kubelet sets a pod's `fsGroup`. The default is what PSO's " +
-          "volumes had: on block volumes with one writer. `File`: on file systems of FlashBlades " +
-          "too, file by file.",
+          "volumes had: on those with one writer. `File`: on shared ones too, file by file.",
         usedBy: "chart",
       },
       {
