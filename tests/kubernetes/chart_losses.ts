@@ -81,7 +81,7 @@ export function lossScenarios(bed: Bed): void {
       const taint = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
       await cluster.kube("power-off", number);
       await cluster.awaited("condition=Ready=Unknown", `node/${node}`);
-      await bed.timed("the taint ends the old pod: Kubernetes looks every 20 s", async () => {
+      await bed.timed("the taint out-of-service ends the old pod", async () => {
         await cluster.kubectl("taint", "nodes", node, taint);
         await cluster.awaited("delete", `pod/${first.metadata.name}`);
       });
