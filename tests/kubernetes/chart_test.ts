@@ -8,6 +8,7 @@ import { until } from "../../src/async/wait.ts";
 import { Bed } from "./bed.ts";
 import { changeScenarios } from "./chart_changes.ts";
 import { CONTROLLERS, NODES } from "./chart_cluster.ts";
+import { exampleScenarios } from "./chart_examples.ts";
 import { leaderScenarios } from "./chart_leader.ts";
 import { lossScenarios } from "./chart_losses.ts";
 import { topologyScenarios } from "./chart_topology.ts";
@@ -29,6 +30,7 @@ bed.scenario("helm installs the chart, all of it becomes ready, one controller l
 });
 
 volumeScenarios(bed);
+exampleScenarios(bed);
 changeScenarios(bed);
 leaderScenarios(bed);
 lossScenarios(bed);
