@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { until } from "../../src/async/wait.ts";
 import { Bed } from "./bed.ts";
+import { adminScenarios } from "./chart_admin.ts";
 import { changeScenarios } from "./chart_changes.ts";
 import { CONTROLLERS, NODES } from "./chart_cluster.ts";
 import { exampleScenarios } from "./chart_examples.ts";
@@ -29,6 +30,7 @@ bed.scenario("helm installs the chart, all of it becomes ready, one controller l
   });
 });
 
+adminScenarios(bed);
 volumeScenarios(bed);
 exampleScenarios(bed);
 changeScenarios(bed);
