@@ -222,6 +222,24 @@ const KUBE: readonly Limit[] = [
     why: "A list that goes on is a fault of its server.",
   },
   {
+    what: "One list, all of its pages together",
+    value: KUBE_LIMITS.listMs,
+    unit: "ms",
+    why: "The API server keeps the state that the pages show for so long.",
+  },
+  {
+    what: "Objects of one list that is kept whole",
+    value: KUBE_LIMITS.listItems,
+    unit: "objects",
+    why: "As many as its pages have. A server may send more in each than it was asked for.",
+  },
+  {
+    what: "The text of one list that is kept whole",
+    value: KUBE_LIMITS.listBytes,
+    unit: "bytes",
+    why: "100,000 volumes have 2.5 KiB each. Lists are kept by `admin` alone, and of leases.",
+  },
+  {
     what: "One watch",
     value: KUBE_LIMITS.watchMs,
     unit: "ms",

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { untilAborted, withDeadline } from "../async/wait.ts";
 import { silentLogger } from "../log.ts";
 import { ADMIN_CONNECTIONS_MAX, adminSocketOf, startAdmin } from "./server.ts";
 
@@ -54,13 +55,18 @@ Deno.test("the port tells state words, the socket file beside csi.sock the whole
 });
 
 Deno.test("a probe gets in beside more idle connections than are allowed", async () => {
-  await using admin = await served();
+  await using admin = await served(60_000); // no timer closes the first one
   const idle = [];
   for (let i = 0; i < 3 * ADMIN_CONNECTIONS_MAX; i++) idle.push(await admin.open());
   match(await talk(await admin.open(), GET), /"state":"unusable"/);
   // The last one that came is still served, the first one was closed.
   match(await talk(idle.pop() ?? await admin.open(), GET), /"state":"unusable"/);
-  equal(await idle[0]?.read(new Uint8Array(1)), null);
+  const read = idle[0]?.read(new Uint8Array(1)) ?? Promise.resolve(0);
+  const end = { timeoutMs: 10_000 };
+  equal(
+    await withDeadline("the end of the first", end, (signal) => untilAborted(read, signal)),
+    null,
+  );
   for (const connection of idle) connection.close();
 });
 

@@ -48,6 +48,16 @@ export interface KubeCollection {
 interface KubePage {
   items: KubeObject[];
   resourceVersion: string;
+  /** How long its text was. */
+  bytes: number;
+}
+
+/** How a client waits; each absent one as it should be. */
+interface KubeClientOptions {
+  /** For one call. */
+  timeoutMs?: number;
+  /** Milliseconds that are never set back. */
+  now?: () => number;
 }
 
 /** A watch from a state on. */
@@ -68,10 +78,13 @@ interface WatchCall {
 export class KubeClient {
   readonly #server: KubeServer;
   readonly #timeoutMs: number;
+  readonly #now: () => number;
 
-  constructor(server: KubeServer, timeoutMs: number = KUBE_LIMITS.callMs) {
+  constructor(server: KubeServer, options: KubeClientOptions = {}) {
+    const { timeoutMs = KUBE_LIMITS.callMs, now = () => performance.now() } = options;
     this.#server = server;
     this.#timeoutMs = timeoutMs;
+    this.#now = now;
   }
 
   /** One object. */
@@ -111,37 +124,68 @@ export class KubeClient {
     await this.#call({ method: "DELETE", path, body });
   }
 
-  /** The objects of a collection, however many pages they come in. */
+  /**
+   * The objects of a collection, however many pages they come in. `unavailable` for more of them
+   * than can be kept, `timeout` when they take longer than five minutes.
+   */
   async list(collection: KubeCollection, signal?: AbortSignal): Promise<KubeObject[]> {
     const found: KubeObject[] = [];
-    for await (const { items } of this.pages(collection, signal)) found.push(...items);
+    let all = 0;
+    for await (const { items, bytes } of this.pages(collection, signal)) {
+      all += bytes;
+      if (found.length + items.length > KUBE_LIMITS.listItems) {
+        throw this.#endless(collection, `${KUBE_LIMITS.listItems} objects`);
+      }
+      if (all > KUBE_LIMITS.listBytes) {
+        throw this.#endless(collection, `${KUBE_LIMITS.listBytes} bytes`);
+      }
+      for (const item of items) found.push(item);
+    }
     return found;
   }
 
   /**
    * The pages of a list, one after another: who keeps nothing of them can read a list of any length.
-   * Status 410 when the list has become too old between two pages: it must be begun anew.
+   * Status 410 when the list has become too old between two pages: it must be begun anew. `timeout`
+   * when all of them take longer than five minutes.
    */
   async *pages(collection: KubeCollection, signal?: AbortSignal): AsyncGenerator<KubePage> {
     let next = "";
+    const endMs = this.#now() + KUBE_LIMITS.listMs;
     for (let count = 0; count < KUBE_LIMITS.pages; count++) {
+      const timeoutMs = Math.min(this.#timeoutMs, endMs - this.#now());
+      if (timeoutMs <= 0) throw this.#slow(collection);
       const path = pathOf(collection, {
         limit: `${KUBE_LIMITS.pageItems}`,
         ...next !== "" && { continue: next },
       });
-      const { items, metadata } = await this.#call({ method: "GET", path, signal });
+      const { response, what } = await this.#send({ method: "GET", path, timeoutMs, signal });
+      const { items, metadata } = readObject(response.text, what);
       const { resourceVersion, continue: more } = isObject(metadata) ? metadata : {};
       yield {
         items: Array.isArray(items) ? items.filter(isObject) : [],
         resourceVersion: typeof resourceVersion === "string" ? resourceVersion : "",
+        bytes: response.text.length,
       };
       if (typeof more !== "string" || more === "") return;
       next = more;
     }
-    throw new PsoError(
+    throw this.#endless(collection, `${KUBE_LIMITS.pages} pages`);
+  }
+
+  #endless({ path }: KubeCollection, limit: string): PsoError {
+    return new PsoError(
       "unavailable",
-      `the list ${collection.path} of the Kubernetes API at ${this.#server.address} has more than ` +
-        `${KUBE_LIMITS.pages} pages: look at what fills it`,
+      `the list ${path} of the Kubernetes API at ${this.#server.address} has more than ${limit}: ` +
+        "look at what fills it",
+    );
+  }
+
+  #slow({ path }: KubeCollection): PsoError {
+    return new PsoError(
+      "timeout",
+      `the list ${path} of the Kubernetes API at ${this.#server.address} took longer than ` +
+        `${KUBE_LIMITS.listMs / 1000} s: look at what fills it, and at the API server's load`,
     );
   }
 

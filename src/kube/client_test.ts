@@ -4,6 +4,7 @@ import type { Fetch, HttpRequest } from "../net/https.ts";
 import { Secret } from "../secret.ts";
 import { isKubeStatus, KubeClient } from "./client.ts";
 import { podServer } from "./credentials.ts";
+import { KUBE_LIMITS } from "./limits.ts";
 
 const PATH = "/apis/coordination.k8s.io/v1/namespaces/pso/leases/leader";
 
@@ -97,7 +98,71 @@ Deno.test("KubeClient waits no longer than its time for an answer", async () => 
       }),
     close: () => {},
   };
-  await rejects(new KubeClient(server, 5).get(PATH), (error) => isPsoError(error, "timeout"));
+  await rejects(
+    new KubeClient(server, { timeoutMs: 5 }).get(PATH),
+    (error) => isPsoError(error, "timeout"),
+  );
+});
+
+/** A client of a list without end, each page of which has `items` and takes `ms`. */
+function endless(items: string, ms = 0) {
+  let now = 0;
+  const requests: HttpRequest[] = [];
+  const fetch: Fetch = (request) => {
+    requests.push(request);
+    now += ms;
+    const text = `{"metadata":{"continue":"next"},"items":[${items}]}`;
+    return Promise.resolve({ status: 200, headers: {}, text });
+  };
+  const access = () => Promise.resolve({ fetch });
+  const server = { address: "10.0.0.1:443", access, close: () => {} };
+  return { kube: new KubeClient(server, { now: () => now }), requests };
+}
+
+for (
+  const [what, { kube, requests }, calls, said] of [
+    ["pages", endless(""), KUBE_LIMITS.pages, /has more than 1000 pages: look/],
+    [
+      "objects",
+      endless(Array.from({ length: 5_000 }, () => "{}").join()),
+      KUBE_LIMITS.listItems / 5_000 + 1,
+      /has more than 100000 objects: look/,
+    ],
+    [
+      "bytes",
+      endless(JSON.stringify({ a: "x".repeat(2 ** 21) })),
+      KUBE_LIMITS.listBytes / 2 ** 21,
+      /has more than 268435456 bytes: look/,
+    ],
+    ["time", endless("", 1_000), KUBE_LIMITS.listMs / 1_000, /took longer than 300 s: look/],
+  ] as const
+) {
+  Deno.test(`KubeClient gives up a list that has no end: ${what}`, async () => {
+    await rejects(kube.list({ path: "/api/v1/nodes" }), (error: Error) => {
+      match(error.message, said);
+      match(error.message, /^the list \/api\/v1\/nodes of the Kubernetes API at 10\.0\.0\.1:443 /);
+      return isPsoError(error, "unavailable") || isPsoError(error, "timeout");
+    });
+    equal(requests.length, calls);
+  });
+}
+
+Deno.test("one page of a list ends with the time of the whole list", async () => {
+  let now = 0;
+  let asked = 0;
+  const fetch: Fetch = ({ signal }) => {
+    if (asked++ > 0) {
+      return new Promise((_, reject) =>
+        signal?.addEventListener("abort", () => reject(signal.reason))
+      );
+    }
+    now = KUBE_LIMITS.listMs - 1;
+    const text = `{"metadata":{"continue":"next"},"items":[]}`;
+    return Promise.resolve({ status: 200, headers: {}, text });
+  };
+  const access = () => Promise.resolve({ fetch });
+  const kube = new KubeClient({ address: "x:1", access, close: () => {} }, { now: () => now });
+  await rejects(kube.list({ path: "/api/v1/nodes" }), /took longer than 1 ms/);
 });
 
 Deno.test("podServer() reads the token again at each use", async () => {

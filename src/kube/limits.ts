@@ -12,6 +12,15 @@ export const KUBE_LIMITS = {
   pageItems: 100,
   /** Pages of one list. */
   pages: 1_000,
+  /**
+   * All pages of one list: the API server keeps the state that they show for so long. Who keeps none
+   * of them has this limit and that of pages alone.
+   */
+  listMs: 300_000,
+  /** Objects of one list that is kept whole: as many as its pages have. */
+  listItems: 100_000,
+  /** Characters of one list that is kept whole: 100,000 volumes have 2.5 KiB each. */
+  listBytes: 256 * MiB,
   /** One watch: then it is asked for anew, from where it was. A dead connection is noticed by it. */
   watchMs: 60_000,
   /** Longest pause before a list or a watch that failed is tried again. */

@@ -15,6 +15,11 @@ import { KUBE_LIMITS } from "./limits.ts";
 const GONE = 410;
 /** The first pause after a failure; each further one is twice as long. */
 const FIRST_PAUSE_MS = 250;
+/**
+ * Only a watch that lived so long has worked: a server that takes each watch, sends an event and ends
+ * it would be asked without a pause.
+ */
+const WORKED_MS = 1_000;
 /** So many failures one after another, and the list is read again: the state may be of no use. */
 const RELIST_FAILURES = 2;
 
@@ -41,21 +46,25 @@ interface WatchSetup {
   wait?: (ms: number, signal: AbortSignal) => Promise<void>;
   /** From 0 to 1, so that replicas do not come back in one moment. */
   random?: () => number;
+  /** Milliseconds that are never set back. */
+  now?: () => number;
 }
 
 /**
  * Tells what is in a collection, and every change of it. It lists once, and then watches from the
  * state that the list showed. A watch that ends is begun again where it was; a state that is too old
- * (410), and a second failure in a row, lead to a new list. Pauses grow up to 8 seconds while
- * nothing works.
+ * (410), and a second failure in a row, lead to a new list. Pauses grow up to 8 seconds while no
+ * watch lives for a second.
  */
 export class KubeWatch {
   readonly #setup: WatchSetup;
   /** The state that was told last; absent: the list must be read. */
   #version: string | undefined;
   #failures = 0;
-  /** How often the state was too old since the last event. */
+  /** How often the state was too old since a watch worked. */
   #gone = 0;
+  /** When the server took the watch that goes on; absent: it has not. */
+  #openMs: number | undefined;
   #problem: { of: "list" | "watch"; text: string } | undefined;
 
   constructor(setup: WatchSetup) {
@@ -81,12 +90,21 @@ export class KubeWatch {
       this.#version = await this.#list(signal);
       if (this.#problem?.of === "list") this.#solved();
     }
-    const from = this.#version;
-    const began = performance.now();
-    await this.#watch(from, signal);
-    // A server that ends each watch at once must not be asked without a pause.
-    if (this.#version === from && performance.now() - began < FIRST_PAUSE_MS) this.#failures++;
-    else this.#works();
+    this.#openMs = undefined;
+    try {
+      await this.#watch(this.#version, signal);
+    } finally {
+      if (this.#hasWorked()) [this.#failures, this.#gone] = [0, 0];
+    }
+    if (!this.#hasWorked()) this.#failures++;
+  }
+
+  #hasWorked(): boolean {
+    return this.#openMs !== undefined && this.#nowMs() - this.#openMs >= WORKED_MS;
+  }
+
+  #nowMs(): number {
+    return (this.#setup.now ?? (() => performance.now()))();
   }
 
   #failed(error: unknown): void {
@@ -103,12 +121,6 @@ export class KubeWatch {
     const text = messageOf(error);
     if (text !== this.#problem?.text) this.#setup.handlers.trouble(text);
     this.#problem = { of, text };
-  }
-
-  #works(): void {
-    this.#failures = 0;
-    this.#gone = 0;
-    this.#solved();
   }
 
   #solved(): void {
@@ -150,7 +162,10 @@ export class KubeWatch {
       }
     };
     try {
-      const onOpen = () => this.#solved();
+      const onOpen = () => {
+        this.#openMs = this.#nowMs();
+        this.#solved();
+      };
       await kube.watch(collection, { resourceVersion, onLine, onOpen, signal: own.signal });
     } catch (error) {
       throw fault ?? error;
@@ -173,7 +188,6 @@ export class KubeWatch {
     }
     if (type === "ADDED" || type === "MODIFIED") handlers.put(object);
     else if (type === "DELETED") handlers.remove(object);
-    this.#works();
     const { resourceVersion } = isObject(object.metadata) ? object.metadata : {};
     if (typeof resourceVersion === "string") this.#version = resourceVersion;
   }

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { FakeKubeApi } from "../../tests/support/fake_kube_api.ts";
 import { until } from "../async/wait.ts";
+import { PsoError } from "../errors.ts";
 import type { Fetch } from "../net/https.ts";
 import { Secret } from "../secret.ts";
 import { KubeClient, type KubeObject } from "./client.ts";
@@ -138,14 +139,25 @@ Deno.test("a state that is too old (410) leads to a new list at once, as an even
   });
 });
 
+/** What a call is answered: a status, a text, or the lines of a watch that lives so long (or LIST). */
+type Step = number | string | { lines: readonly string[]; livesMs: number };
+
 /** A client whose server answers one call after another by the script; the last line repeats. */
-function scripted(script: readonly (number | string)[]) {
+function scripted(script: readonly Step[], clock: { ms: number }) {
   const calls: string[] = [];
-  const fetch: Fetch = ({ path, onLine }) => {
+  const fetch: Fetch = ({ path, onLine, onOpen }) => {
     const step = script[Math.min(calls.length, script.length - 1)] ?? 500;
     calls.push(path.includes("watch=true") ? "watch" : path.includes("continue") ? "more" : "list");
     if (typeof step === "number") return Promise.resolve({ status: step, headers: {}, text: "{}" });
-    if (path.includes("watch=true") && step !== "") onLine?.(step);
+    const isWatch = path.includes("watch=true");
+    if (isWatch) onOpen?.();
+    if (typeof step === "object") {
+      if (!isWatch) return Promise.resolve({ status: 200, headers: {}, text: LIST });
+      clock.ms += step.livesMs;
+      for (const line of step.lines) onLine?.(line);
+      return Promise.resolve({ status: 200, headers: {}, text: "" });
+    }
+    if (isWatch && step !== "") onLine?.(step);
     return Promise.resolve({ status: 200, headers: {}, text: step });
   };
   const token = new Secret("");
@@ -154,8 +166,9 @@ function scripted(script: readonly (number | string)[]) {
 }
 
 /** Runs a watch over the script until it has paused so often. */
-async function runScript(script: readonly (number | string)[], pausesMax: number) {
-  const { kube, calls } = scripted(script);
+async function runScript(script: readonly Step[], pausesMax: number) {
+  const clock = { ms: 0 };
+  const { kube, calls } = scripted(script, clock);
   const stop = new AbortController();
   const pauses: number[] = [];
   const troubles: (string | undefined)[] = [];
@@ -173,6 +186,7 @@ async function runScript(script: readonly (number | string)[], pausesMax: number
       return Promise.resolve();
     },
     random: () => 1,
+    now: () => clock.ms,
   });
   await watch.run(stop.signal);
   return { calls, pauses, troubles };
@@ -180,6 +194,10 @@ async function runScript(script: readonly (number | string)[], pausesMax: number
 
 const LIST = JSON.stringify({ metadata: { resourceVersion: "5" }, items: [] });
 const MORE = JSON.stringify({ metadata: { resourceVersion: "5", continue: "next" }, items: [] });
+const BOOKMARK = JSON.stringify({
+  type: "BOOKMARK",
+  object: { kind: "Secret", metadata: { resourceVersion: "6" } },
+});
 const ERROR_410 = JSON.stringify({ type: "ERROR", object: { code: 410, message: "too old" } });
 const ERROR_500 = JSON.stringify({ type: "ERROR", object: { code: 500, message: "etcd is ill" } });
 
@@ -211,6 +229,53 @@ Deno.test("a watch that fails is tried again from where it was, and the second t
 Deno.test("a server that ends every watch at once is not asked without a pause", async () => {
   const { pauses } = await runScript([LIST, ""], 4);
   ok(pauses.every((ms, at) => at === 0 || ms >= (pauses[at - 1] ?? 0)), pauses.join());
+});
+
+for (
+  const [what, lines] of [
+    ["ends", [BOOKMARK]],
+    ["is too old", [BOOKMARK, ERROR_410]],
+    ["fails", [BOOKMARK, ERROR_500]],
+  ] as const
+) {
+  Deno.test(`a server whose every watch gives an event and then ${what} is asked ever more seldom`, async () => {
+    const { pauses, calls } = await runScript([LIST, { lines, livesMs: 999 }], 6);
+    deepEqual(pauses, [500, 1_000, 2_000, 4_000, 8_000, 8_000]);
+    ok(calls.length <= 14, calls.join());
+  });
+}
+
+Deno.test("a watch that lived for a second is begun anew without a pause, and what failed before it is forgotten", async () => {
+  const lived = { lines: [BOOKMARK], livesMs: 1_000 };
+  const old = { lines: [ERROR_410], livesMs: 1_000 };
+  const { pauses, calls } = await runScript([LIST, lived, lived, 503, lived, 503, 503], 3);
+  deepEqual(calls.slice(0, 7), ["list", ...Array.from({ length: 6 }, () => "watch")]);
+  deepEqual(pauses, [500, 500, 1_000]);
+  deepEqual((await runScript([LIST, old, LIST, old, LIST, old, 503], 1)).calls.length, 7);
+});
+
+Deno.test("a watch that the server never takes has not lived, however long it lasts", async () => {
+  const { kube } = scripted([LIST], { ms: 0 });
+  let now = 0;
+  const stop = new AbortController();
+  const pauses: number[] = [];
+  kube.watch = () => {
+    now += 65_000;
+    return Promise.reject(new PsoError("timeout", "no answer"));
+  };
+  const nothing = () => {};
+  await new KubeWatch({
+    kube,
+    collection: { path: PATH },
+    handlers: { begin: nothing, put: nothing, remove: nothing, listed: nothing, trouble: nothing },
+    wait: (ms) => {
+      if (pauses.push(ms) === 4) stop.abort();
+      return Promise.resolve();
+    },
+    random: () => 1,
+    now: () => now,
+  }).run(stop.signal);
+  deepEqual(pauses, [500, 1_000, 2_000, 4_000]);
 });
 
 Deno.test("a list that never ends is given up", async () => {

@@ -91,7 +91,7 @@ interface TargetParts {
 async function targetOf(
   { server, name, choice, contextNamespace }: TargetParts,
 ): Promise<KubeTarget> {
-  const kube = new KubeClient(server, CALL_MS);
+  const kube = new KubeClient(server, { timeoutMs: CALL_MS });
   // What is wrong with the way there is told by the look at the cluster.
   const installed = choice.namespace ?? await installedNamespace(kube).catch(() => undefined);
   const namespace = installed ?? contextNamespace ?? CHART.namespace;
