@@ -9,6 +9,7 @@ import { ARRAYS_MAX, LABELS_MAX, NAME_CHARS_MAX } from "../../src/config/arrays/
 import { CONFIG_FILE_BYTES_MAX } from "../../src/config/plain_file.ts";
 import { PROBLEMS_MAX } from "../../src/config/problems.ts";
 import { FILE_DEPTH_MAX, FILE_VALUES_MAX } from "../../src/config/tree_bounds.ts";
+import { JUDGED_CHARS_MAX } from "../../src/config/secret_looks.ts";
 import { CIDRS_MAX, TEXT_CHARS_MAX } from "../../src/config/values.ts";
 import {
   CALLS_MAX,
@@ -180,6 +181,12 @@ const CONFIG: readonly Limit[] = [
     value: CIDRS_MAX,
     unit: "blocks",
     why: "Each portal is compared with all of them.",
+  },
+  {
+    what: "A text that is searched for secrets before a problem shows a part of it",
+    value: JUDGED_CHARS_MAX,
+    unit: "characters",
+    why: "The rest is not shown. A problem shows 1,000 characters of a text at most.",
   },
   {
     what: "Problems that are told",

@@ -81,6 +81,9 @@ function tryJson(text: string): unknown {
   }
 }
 
+/** Characters of a parser's reason that are looked at: it may quote a name of any length. */
+const REASON_CHARS_MAX = 300;
+
 /**
  * What the YAML parser did not understand, and where. Its own text quotes the lines around, where
  * tokens may stand: only its reason is kept.
@@ -91,7 +94,8 @@ function syntaxFault(error: unknown, language: string): { found: string; fix: st
   const said = typeof reason === "string"
     ? reason
     : firstLine.replace(/ at line \d+, column \d+:?$/, "");
-  const why = said.replace(/\s*"[^"]*"|\s*!<[^>]*>/g, "").trim();
+  // A quotation that is cut off goes too.
+  const why = said.slice(0, REASON_CHARS_MAX).replace(/\s*"[^"]*("|$)|\s*!<[^>]*(>|$)/g, "").trim();
   const place = placeOf(error);
   const where = place ? ` in line ${place.line}, column ${place.column}` : "";
   return {

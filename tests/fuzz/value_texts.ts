@@ -3,6 +3,7 @@ import { stringify } from "@std/yaml";
 import { ARRAY_KEYS } from "../../src/config/arrays/keys.ts";
 import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { DRIVER_SECTIONS } from "../../src/config/keys.ts";
+import { longText, REPEATED } from "../support/long_texts.ts";
 import type { Random } from "./random.ts";
 
 const KEYS = [...DRIVER_SECTIONS, ...CHART_SECTIONS].flatMap(({ keys }) =>
@@ -76,6 +77,11 @@ function damaged(random: Random, canary: string): string {
   }
 }
 
+/** A text that takes the square of its length, or worse, of whoever looks at it carelessly. */
+function endless(random: Random): string {
+  return longText(random.pick(REPEATED), random.pick([300, 5_000, 40_000, 300_000]));
+}
+
 function scalar(random: Random, canary: string): unknown {
   switch (random.below(9)) {
     case 0:
@@ -85,7 +91,7 @@ function scalar(random: Random, canary: string): unknown {
     case 2:
       return null;
     case 3:
-      return "x".repeat(random.pick([1, 60, 300, 5000]));
+      return random.oneIn(3) ? endless(random) : "x".repeat(random.pick([1, 60, 300, 5000]));
     case 4:
       return random.pick(["/file", "/missing", "/large", "/etc/pure/tokens/a/token"]);
     case 5:
@@ -138,6 +144,7 @@ export function valuesText(random: Random, canary: string): string {
     plant(tree, { names, value: value(random, { canary, depth: 3 }) });
   }
   if (random.oneIn(6)) tree[damaged(random, canary)] = scalar(random, canary);
+  if (random.oneIn(12)) tree[endless(random)] = scalar(random, canary);
   const text = random.oneIn(4) ? JSON.stringify(tree) : stringify(tree);
   return random.oneIn(2) ? text : bent(random, text);
 }

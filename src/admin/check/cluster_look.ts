@@ -254,7 +254,8 @@ async function tellController(cluster: Cluster, found: FoundList): Promise<void>
 /** Tells the versions of sidecars by their images. */
 export function tellSidecars(images: readonly string[], found: FoundList): void {
   const known = [...new Set(images)].flatMap((image) => {
-    const [, name = "", tag = ""] = /([^/:@]+):([^:@/]+)(?:@.*)?$/.exec(image) ?? [];
+    const last = image.slice(image.lastIndexOf("/") + 1);
+    const [, name = "", tag = ""] = /^([^:@]+):([^:@]+)(?:@|$)/.exec(last) ?? [];
     const major = Number(/^v?(\d+)/.exec(tag)?.[1] ?? NaN);
     return name in SIDECAR_MAJORS ? [{ name, tag, major }] : [];
   });

@@ -1,4 +1,4 @@
-import { withoutSecrets } from "../../config/secret_looks.ts";
+import { judgedPart, withoutSecrets } from "../../config/secret_looks.ts";
 import { isObject, type KubeObject } from "../../kube/client.ts";
 import { maskSecrets } from "../../secret.ts";
 import { textAt } from "./kube_object.ts";
@@ -34,12 +34,12 @@ const KEPT_VARIABLES = ["CSI_ENDPOINT", "ADDRESS", "POD_NAME", "NODE_NAME", "NAM
 
 /**
  * A line or a text without the values of our secrets and without what looks like one; each line by
- * itself, because what follows the word `token` in a line goes.
+ * itself, because what follows the word `token` in a line goes, and as much of it as can be judged.
  */
 export function redactedText(text: string): string {
   return maskSecrets(text).split("\n").map((line) => {
     const names: string[] = [];
-    const marked = line.replaceAll(KUBERNETES_NAMES, (name) => {
+    const marked = judgedPart(line).replaceAll(KUBERNETES_NAMES, (name) => {
       names.push(name);
       return `\u0000${names.length - 1}\u0000`;
     });

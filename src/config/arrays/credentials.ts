@@ -174,12 +174,17 @@ async function readCa(entry: Entry): Promise<Pick<TlsTrust, "caPem"> | "bad"> {
   const isInline = text.includes("-----BEGIN");
   const caPem = isInline ? text : await readNamedFile(entry, { name: "CACert", file: text });
   if (caPem === undefined) return "bad";
-  if (/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(caPem)) {
-    return { caPem };
-  }
+  if (holdsCertificate(caPem)) return { caPem };
   entry.problems.error(`${entry.path}.CACert`, {
     found: isInline ? "holds no whole certificate" : `names ${text}, which holds no certificate`,
     wanted: "PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----",
   });
   return "bad";
+}
+
+/** Looked for by its two marks: a pattern of both takes the square of a text of many first ones. */
+function holdsCertificate(pem: string): boolean {
+  const [begin, end] = ["-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"];
+  const from = pem.indexOf(begin);
+  return from >= 0 && pem.lastIndexOf(end) > from + begin.length;
 }

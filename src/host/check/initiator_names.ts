@@ -55,7 +55,7 @@ export async function readIqn(host: Host): Promise<Found<string>> {
   const found = await readName(host, { file: ISCSI_FILE, fix: "install open-iscsi on this node" });
   if ("missing" in found) return found;
   const text = found.value;
-  const name = /^\s*InitiatorName\s*=\s*(\S+)\s*$/m.exec(text)?.[1];
+  const name = /^[ \t]*InitiatorName[ \t]*=[ \t]*(\S+)[ \t]*$/m.exec(text)?.[1];
   if (name === undefined) {
     return {
       missing: `${ISCSI_FILE} names no initiator: write InitiatorName=$(iscsi-iname) into it`,

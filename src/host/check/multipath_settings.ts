@@ -29,17 +29,17 @@ export function parseMultipathConfig(text: string): ConfigSection | undefined {
   const root: ConfigSection = { name: "", settings: [], sections: [] };
   let open: ConfigSection[] = [];
   for (const line of text.split("\n")) {
-    const opening = /^\s*(\w+)\s*\{\s*$/.exec(line)?.[1];
-    const [, key, value] = /^\s*(\w+)\s+(.*?)\s*$/.exec(line) ?? [];
+    const opening = /^(\w+)\s*\{$/.exec(line.trim())?.[1];
+    const [, key, value] = /^(\w+)\s+(.*)$/s.exec(line.trimStart()) ?? [];
     if (opening !== undefined) {
       if (OUTER.includes(opening)) open = [];
       if (opening === "device" && open.at(-1)?.name === "device") open.pop();
       const begun: ConfigSection = { name: opening, settings: [], sections: [] };
       (open.at(-1) ?? root).sections.push(begun);
       open.push(begun);
-    } else if (/^\s*\}\s*$/.test(line)) open.pop();
+    } else if (line.trim() === "}") open.pop();
     else if (key !== undefined && value !== undefined) {
-      open.at(-1)?.settings.push({ key, value: value.replace(/^"(.*)"$/, "$1") });
+      open.at(-1)?.settings.push({ key, value: value.trimEnd().replace(/^"(.*)"$/, "$1") });
     }
   }
   return root.sections.some(({ name }) => name === "defaults") ? root : undefined;

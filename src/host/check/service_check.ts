@@ -58,7 +58,7 @@ async function iscsidFindings(host: Host): Promise<Finding[]> {
   if (sockets.includes(ISCSID_SOCKET)) {
     return [{ area: "iscsi", level: "ok", what: "iscsid answers" }];
   }
-  const startup = /^\s*iscsid\.startup\s*=\s*(\S+)(.*)$/m.exec(
+  const startup = /^[ \t]*iscsid\.startup[ \t]*=[ \t]*(\S+)(.*)$/m.exec(
     await readHostText(host, "/etc/iscsi/iscsid.conf") ?? "",
   );
   const starter = startup?.[1];
