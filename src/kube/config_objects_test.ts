@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { FakeKubeApi } from "../../tests/support/fake_kube_api.ts";
 import { pause, until } from "../async/wait.ts";
+import type { Fetch } from "../net/https.ts";
 import { silentLogger } from "../log.ts";
 import { KubeClient } from "./client.ts";
 import { type ConfigObject, ConfigObjects, configPathOf } from "./config_objects.ts";
@@ -138,4 +139,50 @@ Deno.test("changed() tells changes that come together once, forgets none, and en
     ended.abort();
     await cut;
   });
+});
+
+Deno.test("ConfigObjects takes no other object for its own, whatever a list or a watch answers", async () => {
+  const other = { data: { "pure.json": base64("other") } };
+  const objects = [
+    { metadata: { namespace: "pso", name: "other" }, ...other },
+    { metadata: { namespace: "elsewhere", name: "arrays" }, ...other },
+    { metadata: null, ...other },
+    other,
+  ];
+  const own = {
+    metadata: { namespace: "pso", name: "arrays" },
+    data: { "pure.json": base64("own") },
+  };
+  const event = (type: string) => (object: unknown) => JSON.stringify({ type, object });
+  const list = { metadata: { resourceVersion: "1" }, items: [own, ...objects] };
+  const watched = Promise.withResolvers<void>();
+  const fetch: Fetch = ({ path, onLine, onOpen, signal }) => {
+    if (!onLine || path.includes("/configmaps")) {
+      return Promise.resolve({ status: 200, headers: {}, text: JSON.stringify(list) });
+    }
+    onOpen?.();
+    for (const type of ["ADDED", "MODIFIED", "DELETED"]) objects.map(event(type)).forEach(onLine);
+    watched.resolve();
+    return new Promise((_, reject) =>
+      signal?.addEventListener("abort", () => reject(signal.reason))
+    );
+  };
+  const kube = new KubeClient({
+    address: "x:1",
+    access: () => Promise.resolve({ fetch }),
+    close: () => {},
+  });
+  const config = new ConfigObjects({
+    kube,
+    objects: [SECRET],
+    secretFolder: "/etc/pure",
+    readTextFile: () => Promise.reject(new Error("unused")),
+    log: silentLogger,
+  });
+  const stop = new AbortController();
+  const running = config.run(stop.signal);
+  await watched.promise;
+  equal(await config.readTextFile(configPathOf(SECRET)), "own");
+  stop.abort();
+  await running;
 });

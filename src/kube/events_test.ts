@@ -91,3 +91,24 @@ Deno.test("the text of an Event is no longer than the API server takes", async (
     ok(new TextEncoder().encode(String(note)).length <= KUBE_LIMITS.noteBytes);
   }
 });
+
+Deno.test("32 different Events are known: a repetition of an older one is written anew", async () => {
+  const { events, stored, clock } = bed();
+  const tell = async (at: number) => {
+    clock.monotonicMs += KUBE_LIMITS.eventMs;
+    events.tell({ ...REFUSED, note: `fault ${at}` });
+    await events.settled();
+  };
+  for (let at = 0; at < KUBE_LIMITS.events; at++) await tell(at);
+  await tell(0); // known, and now the newest
+  equal(stored().length, 32);
+  await tell(KUBE_LIMITS.events); // in place of the first that was told no more
+  await tell(0);
+  equal(stored().length, 33);
+  await tell(1);
+  equal(stored().length, 34);
+  deepEqual(stored().filter(({ note }) => note === "fault 1").map(({ series }) => series), [
+    undefined,
+    undefined,
+  ]);
+});

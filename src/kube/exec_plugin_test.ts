@@ -124,3 +124,14 @@ Deno.test("kubeconfigServer() asks the plugin when it is first needed, and again
   equal(await token(), "plugin-token-2");
   server.close();
 });
+
+Deno.test("a plugin's hint of any length is told in short, on one line", async () => {
+  const hint = `install\n${"x".repeat(2 ** 20)}`;
+  await rejects(
+    pluginCredential({ ...PLUGIN, installHint: hint }, {
+      run: () => Promise.reject(new PsoError("unavailable", "no such tool")),
+      endpoint: ENDPOINT,
+    }),
+    { code: "denied", message: /no such tool: install x{280,293}…$/ },
+  );
+});

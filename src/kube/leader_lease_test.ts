@@ -404,3 +404,11 @@ for (let seed = 1; seed <= 20; seed++) {
     ok(leads > 50, `somebody led in ${leads} rounds`);
   });
 }
+
+Deno.test("a holder of any length is shown in short, on one line", async () => {
+  const bed = new Bed();
+  bed.edit({ holderIdentity: `other\n${"x".repeat(2 ** 20)}`, leaseDurationSeconds: 15 });
+  const { lease } = bed.candidate("a_1");
+  await lease.step();
+  match(lease.shownHolder, /^other x{190,193}…$/);
+});

@@ -127,3 +127,15 @@ Deno.test("a changed value needs nothing; a new key says 'restart this node-plug
     deepEqual([topology.missingKeys, topology.readiness()[0]?.ok], [[], true]);
   });
 });
+
+Deno.test("a node's name is one part of the path, whatever is in it", async () => {
+  const api = new FakeKubeApi();
+  const kube = new KubeClient(api.server());
+  const log = createLogger({ write: () => {} });
+  const node = "../namespaces/pso/secrets/a?b#c";
+  await rejects(new NodeTopology({ kube: () => kube, node, keys: [], log }).segments(), {
+    code: "unavailable",
+  });
+  deepEqual(api.calls, [`GET /api/v1/nodes/${encodeURIComponent(node)}`]);
+  equal(api.calls[0]?.split(/[/?#]/).length, 5);
+});

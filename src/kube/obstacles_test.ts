@@ -71,3 +71,13 @@ Deno.test("what may not be looked at is no permission to lead", async () => {
   api.fault = "forbidden";
   await rejects(ask(), /403/);
 });
+
+Deno.test("a holder and an installation of any length are named in short, on one line", async () => {
+  const long = `other\n${"x".repeat(2 ** 20)}`;
+  const { api, ask } = bed("pso/two");
+  api.put({ name: "pure-csi" }, { metadata: { annotations: { [RELEASE_ANNOTATION]: long } } });
+  match(await ask() ?? "", /installation other x{190,193}…, and/);
+  api.remove({ name: "pure-csi" });
+  api.put({ namespace: "old", name: "pure-csi" }, renewed(NOW, long));
+  match(await ask() ?? "", /at work: other x{190,193}… renews/);
+});

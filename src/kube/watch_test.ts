@@ -283,3 +283,10 @@ Deno.test("a list that never ends is given up", async () => {
   equal(calls.length, KUBE_LIMITS.pages);
   match(troubles[0] ?? "", /has more than 1000 pages/);
 });
+
+Deno.test("an error event of any length is told in short, on one line", async () => {
+  const message = "x\n".repeat(2 ** 19);
+  const error = JSON.stringify({ type: "ERROR", object: { code: 500, message } });
+  const { troubles } = await runScript([LIST, error], 3);
+  match(troubles[0] ?? "", /^the watch of .* was ended by the API server: x x .{0,300}…$/);
+});

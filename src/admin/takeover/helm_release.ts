@@ -64,7 +64,8 @@ function unpacked(secret: KubeObject): string {
   try {
     return gunzipSync(bytes, { maxOutputLength: UNPACKED_BYTES_MAX }).toString("utf8");
   } catch {
-    throw unreadable(secret, "is not packed by gzip as it says");
+    const limit = `${UNPACKED_BYTES_MAX / MiB} MiB`;
+    throw unreadable(secret, `is not packed by gzip as it says, or has more than ${limit}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 import { packed, readRecord, withManifest } from "./helm_release.ts";
@@ -53,8 +53,18 @@ Deno.test("readRecord() refuses what is no record, and names the Secret", () => 
 });
 
 Deno.test("readRecord() unpacks no bomb", () => {
-  const bomb = packed(`"${"0".repeat(33 * 1024 * 1024)}"`);
-  throws(() => readRecord({ data: { release: bomb } }), { code: "invalid" });
+  const record = (bytes: number) => {
+    const json = JSON.stringify({ name: "r", version: 1, manifest: "" });
+    return packed(json.replace(`""`, `"${"0".repeat(bytes - json.length)}"`));
+  };
+  const most = 32 * 1024 * 1024;
+  equal(readRecord({ data: { release: record(most) } }).release, "r");
+  const bomb = record(most + 1);
+  ok(bomb.length < 100_000, "it fits into a Secret");
+  throws(() => readRecord({ data: { release: bomb } }), {
+    code: "invalid",
+    message: /is not packed by gzip as it says, or has more than 32 MiB: look at it by/,
+  });
 });
 
 Deno.test("readRecord() reads the records of a whole chart", () => {
