@@ -16,6 +16,7 @@ export function adminContext(): AdminContext {
     print: (text) => write(Deno.stdout, maskSecrets(text)),
     progress: isShown(Deno.stderr) ? (text) => write(Deno.stderr, `\r\x1b[K${text}`) : () => {},
     readTextFile: readPlainFile,
+    realPath: Deno.realPath,
     writeFile,
     now: Date.now,
     env,

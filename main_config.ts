@@ -1,6 +1,7 @@
 // Where a controller has its configuration from, and what is said of it.
-import type { ConfigFrom } from "./src/cli/kube.ts";
+import { type ConfigFrom, SERVICE_ACCOUNT } from "./src/cli/kube.ts";
 import { loadConfig, type LoadedConfig, SECRET_FOLDER } from "./src/config/load.ts";
+import { namedFileReader } from "./src/config/arrays/named_files.ts";
 import { readPlainFile } from "./src/config/plain_file.ts";
 import { watchConfig } from "./src/config/watch.ts";
 import { ConfigObjects, configPathOf } from "./src/kube/config_objects.ts";
@@ -14,6 +15,8 @@ interface SourceSetup {
   configFrom: readonly ConfigFrom[];
   /** Needed where `configFrom` names something. */
   kube?: Kube;
+  /** Where the account of this pod is: no token and no certificate of an array is read there. */
+  credentials?: string;
   log: Logger;
 }
 
@@ -42,11 +45,19 @@ interface SourceWatch {
 }
 
 /** The source that the command line names. */
-export function configSource({ valuesFile, configFrom, kube, log }: SourceSetup): ConfigSource {
+export function configSource(setup: SourceSetup): ConfigSource {
+  const { valuesFile, configFrom, kube, credentials = SERVICE_ACCOUNT, log } = setup;
   const env = (name: string) => Deno.env.get(name);
+  const named = {
+    never: [credentials, SERVICE_ACCOUNT],
+    readTextFile: readPlainFile,
+    realPath: Deno.realPath,
+  };
   if (configFrom.length === 0 || !kube) {
+    const readNamedFile = namedFileReader(named);
+    const readTextFile = readPlainFile;
     const load = () =>
-      loadConfig({ valuesFile, mode: "controller", readTextFile: readPlainFile, env });
+      loadConfig({ valuesFile, mode: "controller", readTextFile, readNamedFile, env });
     return new Source({ load, log });
   }
   const objects = new ConfigObjects({
@@ -54,6 +65,7 @@ export function configSource({ valuesFile, configFrom, kube, log }: SourceSetup)
     objects: configFrom,
     secretFolder: SECRET_FOLDER,
     readTextFile: readPlainFile,
+    readNamedFile: namedFileReader({ ...named, within: SECRET_FOLDER }),
     log,
   });
   const pathOf = (kind: ConfigFrom["kind"]) => {
@@ -66,6 +78,7 @@ export function configSource({ valuesFile, configFrom, kube, log }: SourceSetup)
       appConfigFile: pathOf("ConfigMap"),
       mode: "controller",
       readTextFile: objects.readTextFile,
+      readNamedFile: objects.readNamedFile,
       advice: "create it with that key; it is taken up within 10 seconds",
       env,
     });

@@ -42,7 +42,7 @@ export async function runController(
     format: options.logFormat,
   });
   const kube = options.kube && kubeOf(options.kube, log);
-  const source = configSource({ ...options, kube, log });
+  const source = configSource({ ...options, kube, credentials: options.kube?.credentials, log });
   const first = await source.first();
   debug = first?.config.debug ?? false;
   await withoutCoreFiles(log);

@@ -107,8 +107,8 @@ arrays:
   FlashBlades:
     - MgmtEndPoint: fb1.example.com
       NFSEndPoint: 10.20.0.5
-      APITokenFile: /run/secrets/fb1-token
-      CACert: /etc/ssl/company-ca.pem
+      APITokenFile: /etc/pure/tokens/fb1/token
+      CACert: /etc/pure/company-ca.pem
 flasharray:
   sanType: AUTO
   iSCSIAllowedCIDR: 10.10.0.0/16, fd00:10::/64

@@ -179,8 +179,8 @@ Deno.test("the example of the page is right", async () => {
   const files: Record<string, string> = {
     "v": example,
     "/etc/pure/tokens/fa1-token/token": "t1",
-    "/run/secrets/fb1-token": "t2",
-    "/etc/ssl/company-ca.pem": pem,
+    "/etc/pure/tokens/fb1/token": "t2",
+    "/etc/pure/company-ca.pem": pem,
   };
   const { config, warnings } = await loadConfig({
     valuesFile: "v",

@@ -25,7 +25,7 @@ const KINDS = {
 } as const;
 
 /** Where kubelet puts a service account, unless a manifest says otherwise. */
-const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+export const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** The folder of `--kube-credentials`, or that of every pod. */
 export function credentialsFolder(flags: Flags): string {

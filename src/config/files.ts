@@ -7,19 +7,39 @@ import { messageOf } from "../errors.ts";
 import { refuseLargeText } from "./plain_file.ts";
 import { boundsFault } from "./tree_bounds.ts";
 
+/** What reads the files of a configuration. */
+export interface FileReaders {
+  readTextFile: (path: string) => Promise<string>;
+  /**
+   * What reads those that the configuration names itself, which whoever writes it chooses. Default:
+   * readTextFile.
+   */
+  readNamedFile?: (path: string) => Promise<string>;
+}
+
 /** Reads files for one load, and remembers a digest of all that it read. */
 export class FileReader {
-  readonly #readTextFile: (path: string) => Promise<string>;
+  readonly #readers: FileReaders;
   readonly #hash = createHash("sha256");
 
-  constructor(readTextFile: (path: string) => Promise<string>) {
-    this.#readTextFile = readTextFile;
+  constructor(readers: FileReaders) {
+    this.#readers = readers;
   }
 
-  /** The content of `path`. Throws what the file system throws. */
-  readonly read = async (path: string): Promise<string> => {
+  /** The content of a file of the configuration. Throws what the file system throws. */
+  read(path: string): Promise<string> {
+    return this.#read(path, this.#readers.readTextFile);
+  }
+
+  /** The content of a file that the configuration names. Throws what its reader throws. */
+  readonly readNamed = (path: string): Promise<string> => {
+    const { readTextFile, readNamedFile = readTextFile } = this.#readers;
+    return this.#read(path, readNamedFile);
+  };
+
+  async #read(path: string, readTextFile: FileReaders["readTextFile"]): Promise<string> {
     try {
-      const text = await this.#readTextFile(path);
+      const text = await readTextFile(path);
       refuseLargeText(text);
       this.#hash.update(`${path}\0${text}\0`);
       return text;
@@ -27,7 +47,7 @@ export class FileReader {
       this.#hash.update(`${path}\0${messageOf(error)}\0`);
       throw error;
     }
-  };
+  }
 
   /** SHA-256 of all files read so far; ends the use of this reader. */
   digest(): string {

@@ -1,9 +1,10 @@
 import { ARRAYS_KEY_PATH, LABEL_KEY, readArrays } from "./arrays/entries.ts";
 import { CHART_SECTIONS } from "./chart_keys.ts";
-import { FileReader, parseMapping } from "./files.ts";
+import { FileReader, type FileReaders, parseMapping } from "./files.ts";
 import { readMkfsOptions, readMountOptions } from "./format_defaults.ts";
 import type { ArrayConfig, Config } from "./model.ts";
 import { type ConfigKey, DRIVER_SECTIONS, PSO_EXPORT_RULES } from "./keys.ts";
+import { NAMED_FILES_FOLDER } from "./arrays/named_files.ts";
 import { ConfigError, type Problem, ProblemList, shown } from "./problems.ts";
 import { Settings } from "./settings.ts";
 import { isMapping, KeyTree, type Mapping } from "./tree.ts";
@@ -12,7 +13,7 @@ import { sanTypeOf } from "../protocols.ts";
 import { TOPOLOGY_PREFIX, topologyLabels } from "./arrays/topology_labels.ts";
 
 /** Where the charts mount the Secret. */
-export const SECRET_FOLDER = "/etc/pure";
+export const SECRET_FOLDER = NAMED_FILES_FOLDER;
 /** The Secret as the charts mount it: PSO's JSON, the content of `arrays`. */
 export const SECRET_FILE = `${SECRET_FOLDER}/pure.json`;
 /**
@@ -25,7 +26,7 @@ export const APP_CONFIG_FILE = "/etc/config/appconfig.json";
  * Where loadConfig() reads. With `valuesFile` only what is named here is read; without it the files
  * that the chart mounts.
  */
-export interface LoadOptions {
+export interface LoadOptions extends FileReaders {
   /** A values file, as for Helm. */
   valuesFile?: string;
   /**
@@ -39,7 +40,6 @@ export interface LoadOptions {
   mode: "controller" | "node" | "admin";
   /** Every unknown key is an error; default: only inside an array's entry. */
   strict?: boolean;
-  readTextFile: (path: string) => Promise<string>;
   /** What to do about a file that is missing; default: mount it, or name another. */
   advice?: string;
   /** Environment variables, by which PSO's charts gave some keys; the files count before them. */
@@ -74,7 +74,7 @@ const TREE = new KeyTree([...KEYS, {
  */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const problems = new ProblemList();
-  const files = new FileReader(options.readTextFile);
+  const files = new FileReader(options);
   const sources = await readSources(options, { problems, files });
   const given = sources.flatMap((source) =>
     TREE.collect(source, { problems, strict: options.strict ?? false })
@@ -91,7 +91,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   );
   let arrays: readonly ArrayConfig[] = [];
   if (options.mode !== "node") {
-    arrays = await readArrays(sections, { problems, readTextFile: files.read });
+    arrays = await readArrays(sections, { problems, readTextFile: files.readNamed });
   } else if (sections.length > 0) {
     problems.warn("arrays", {
       found: "stands in a node's configuration and was thrown away",

@@ -41,6 +41,8 @@ interface ConfigObjectsSetup {
   secretFolder: string;
   /** For all other files. */
   readTextFile: (path: string) => Promise<string>;
+  /** For all other files that the configuration names. */
+  readNamedFile: (path: string) => Promise<string>;
   log: Logger;
 }
 
@@ -76,17 +78,24 @@ export class ConfigObjects {
   }
 
   /**
-   * The text of a file: of `configPathOf()` the object's, of the Secret's folder that of another
-   * key. NotFound when the object or its key does not exist, `unavailable` before it was ever read.
+   * The text of a file of the configuration: of `configPathOf()` the object's. NotFound when the
+   * object or its key does not exist, `unavailable` before it was ever read.
    */
   readonly readTextFile = async (path: string): Promise<string> => {
-    const { readTextFile, secretFolder } = this.#setup;
     const named = this.#seen.find(({ object }) => configPathOf(object) === path);
-    if (named) return textOf(named, named.object.key);
+    return named ? textOf(named, named.object.key) : await this.#setup.readTextFile(path);
+  };
+
+  /**
+   * The text of a file that the configuration names: of the Secret's folder that of another key.
+   * Throws as readTextFile.
+   */
+  readonly readNamedFile = async (path: string): Promise<string> => {
+    const { readNamedFile, secretFolder } = this.#setup;
     const secret = this.#seen.find(({ object }) => object.kind === "Secret");
     const [, folder, file = ""] = /^(.*)\/([^/]+)$/.exec(path) ?? [];
     if (secret && folder === secretFolder) return textOf(secret, file);
-    return await readTextFile(path);
+    return await readNamedFile(path);
   };
 
   /**

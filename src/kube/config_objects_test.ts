@@ -30,6 +30,7 @@ async function withObjects(
     objects: [SECRET, MAP],
     secretFolder: "/etc/pure",
     readTextFile: (path) => Promise.resolve(`file ${path}`),
+    readNamedFile: (path) => Promise.resolve(`named file ${path}`),
     log: silentLogger,
   });
   const stop = new AbortController();
@@ -51,17 +52,25 @@ Deno.test("ConfigObjects gives the keys of both objects, and of the Secret's fol
     api.put(IN_MAPS, { data: { "app.json": "{debug: true}" } });
   }, async ({ objects, signal }) => {
     await objects.changed(10_000, signal);
-    const read = (path: string) => objects.readTextFile(path);
+    const paths = [configPathOf(SECRET), configPathOf(MAP), "/etc/config/appconfig.json"];
     deepEqual(
-      await Promise.all([
-        configPathOf(SECRET),
-        configPathOf(MAP),
-        "/etc/pure/ca.crt",
-        "/etc/pure/tokens/fa-1/token",
-      ].map(read)),
-      ["{}", "{debug: true}", "PEM", "file /etc/pure/tokens/fa-1/token"],
+      await Promise.all(paths.map(objects.readTextFile)),
+      ["{}", "{debug: true}", "file /etc/config/appconfig.json"],
     );
-    await rejects(read("/etc/pure/pure.yaml"), Deno.errors.NotFound, "no mounted file stands in");
+    const named = ["/etc/pure/ca.crt", "/etc/pure/tokens/fa-1/token", configPathOf(MAP)];
+    deepEqual(
+      await Promise.all(named.map(objects.readNamedFile)),
+      [
+        "PEM",
+        "named file /etc/pure/tokens/fa-1/token",
+        `named file ${configPathOf(MAP)}`,
+      ],
+    );
+    await rejects(
+      objects.readNamedFile("/etc/pure/pure.yaml"),
+      Deno.errors.NotFound,
+      "no mounted file stands in",
+    );
     equal(configPathOf(SECRET), "Secret pso/arrays key pure.json");
   });
 });

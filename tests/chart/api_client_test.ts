@@ -158,6 +158,7 @@ async function config(t: Deno.TestContext, bed: Bed): Promise<void> {
     objects: [SECRET, MAP],
     secretFolder: "/etc/pure",
     readTextFile: (path) => Deno.readTextFile(path),
+    readNamedFile: (path) => Deno.readTextFile(path),
     log: silentLogger,
   });
   const stop = new AbortController();

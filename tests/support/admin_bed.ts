@@ -38,6 +38,8 @@ export function adminBed(
       if (real) return await Deno.readTextFile(path);
       throw new Deno.errors.NotFound(path);
     },
+    // Files in memory have no links.
+    realPath: (path) => real ? Deno.realPath(path) : Promise.resolve(path),
     writeFile: (path, bytes) => {
       if (written.has(path)) return Promise.reject(new Deno.errors.AlreadyExists(path));
       written.set(path, bytes);

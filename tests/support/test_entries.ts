@@ -1,6 +1,7 @@
 /** Entries of arrays for tests of readArrays(). */
 import assert from "node:assert/strict";
 import { readArrays } from "../../src/config/arrays/entries.ts";
+import { ForbiddenFile } from "../../src/config/arrays/named_files.ts";
 import { ProblemList, problemText } from "../../src/config/problems.ts";
 
 export const TOKEN = "T-c4925090-c9bf-4033-8537-d24ee5669135";
@@ -34,6 +35,7 @@ export async function readEntries(section: unknown) {
       if (path === "/locked") {
         return Promise.reject(new Deno.errors.PermissionDenied("permission denied"));
       }
+      if (path === "/forbidden") return Promise.reject(new ForbiddenFile("is outside /x"));
       const text = FILES[path];
       return text === undefined
         ? Promise.reject(new Deno.errors.NotFound(path))

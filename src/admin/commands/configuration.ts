@@ -1,13 +1,26 @@
 // Where a verb takes the configuration from.
 import type { Config } from "../../config/model.ts";
 import { loadConfig, type LoadedConfig, SECRET_FILE } from "../../config/load.ts";
+import {
+  ForbiddenFile,
+  NAMED_FILES_FOLDER,
+  namedFileReader,
+  refuseOutside,
+} from "../../config/arrays/named_files.ts";
 import { ConfigError, problemText } from "../../config/problems.ts";
 import { counted, FoundList } from "../check/found.ts";
-import { isKubeStatus } from "../../kube/client.ts";
-import { type Cluster, controllerDeployment, ifThere, installationOf } from "../check/cluster.ts";
+import { isKubeStatus, type KubeObject } from "../../kube/client.ts";
+import {
+  CHART,
+  type Cluster,
+  controllerDeployment,
+  ifThere,
+  installationOf,
+} from "../check/cluster.ts";
+import { mountedSecretKey } from "../check/mounted_secrets.ts";
 import { mapAt } from "../check/kube_object.ts";
 import type { AdminContext } from "./context.ts";
-import { readerWith, secretText } from "./kube_target.ts";
+import { secretText } from "./kube_target.ts";
 
 /** A configuration, or why there is none; `found` tells either. */
 export interface ReadConfiguration {
@@ -34,36 +47,44 @@ export function valuesSource(
   };
 }
 
-/** What the chart mounts into a pod, as the controller reads it. */
+/** What the chart mounts into a pod. It names no file beside what the chart mounts with it. */
 export function mountedSource(
-  { readTextFile, env }: Pick<AdminContext, "readTextFile" | "env">,
+  { readTextFile, realPath, env }: Pick<AdminContext, "readTextFile" | "realPath" | "env">,
 ): ConfigurationSource {
   const secretFile = env("PURE_DISCOVERY_CONF") ?? SECRET_FILE;
-  return { name: secretFile, load: () => loadConfig({ mode: "admin", readTextFile, env }) };
+  const rules = { within: NAMED_FILES_FOLDER, never: [], readTextFile, realPath };
+  const readNamedFile = namedFileReader(rules);
+  return {
+    name: secretFile,
+    load: () => loadConfig({ mode: "admin", readTextFile, readNamedFile, env }),
+  };
 }
 
-/** The Secret and the ConfigMap of an installation, as its controller has them. */
-export async function liveSource(
-  cluster: Cluster,
-  { readTextFile }: Pick<AdminContext, "readTextFile">,
-): Promise<ConfigurationSource> {
+/**
+ * The Secret and the ConfigMap of an installation, as its controller has them. A file that they name
+ * is read from the Secret that the controller's Deployment mounts there, and never from this
+ * machine: whoever writes them would have the content sent to an address of their choice.
+ */
+export async function liveSource(cluster: Cluster): Promise<ConfigurationSource> {
   const { kube, namespace } = cluster;
-  const { secret, configMap } = installationOf(await controllerDeployment(cluster), cluster);
+  const deployment = await controllerDeployment(cluster);
+  const { secret, configMap } = installationOf(deployment, cluster);
   const config = await ifThere(
     kube,
     `/api/v1/namespaces/${namespace}/configmaps/${configMap.name}`,
   );
   const secretFile = `Secret ${namespace}/${secret.name}`;
   const appConfigFile = `ConfigMap ${namespace}/${configMap.name}`;
-  const files = readerWith(cluster, readTextFile);
   const read = async (path: string) => {
     if (path === secretFile) return await secretText(kube, { namespace, ...secret });
     if (path === appConfigFile) return mapAt(config, "data")[configMap.key] ?? "";
-    // A file that the controller's pod has beside its Secret is a key of it.
-    const [, key] = /^\/etc\/pure\/([^/]+)$/.exec(path) ?? [];
-    if (key === undefined) return await files(path);
-    return await secretText(kube, { namespace, name: secret.name, key });
+    throw new Deno.errors.NotFound(path);
   };
+  const readNamed = async (path: string) =>
+    await secretText(kube, {
+      namespace,
+      ...namedKey(path, { deployment, arrays: secret.name, namespace }),
+    });
   return {
     name: secretFile,
     load: () =>
@@ -72,8 +93,31 @@ export async function liveSource(
         secretFile,
         appConfigFile,
         readTextFile: (path) => asFile(path, read),
+        readNamedFile: (path) => asFile(path, readNamed),
       }),
   };
+}
+
+/** What an installation's controller reads files from. */
+interface ControllerFiles {
+  deployment: KubeObject | undefined;
+  /** The Secret with the arrays. */
+  arrays: string;
+  namespace: string;
+}
+
+/** The key that a file of the controller is; ForbiddenFile for one that it does not have. */
+function namedKey(path: string, { deployment, arrays, namespace }: ControllerFiles) {
+  refuseOutside(path);
+  // A file that the controller's pod has beside its Secret is a key of it.
+  const [, key] = /^\/etc\/pure\/([^/]+)$/.exec(path) ?? [];
+  if (key !== undefined) return { name: arrays, key };
+  const mounted = mountedSecretKey(deployment, path);
+  if (mounted) return mounted;
+  throw new ForbiddenFile(
+    `the Deployment ${namespace}/${CHART.controllerApp} mounts from no Secret`,
+    "name the Secret in controllerServer.tokenSecrets of the values, and upgrade",
+  );
 }
 
 /** What the API server does not have is as a file that is not there. */

@@ -7,6 +7,8 @@ export interface AdminContext {
    */
   progress: (text: string) => void;
   readTextFile: (path: string) => Promise<string>;
+  /** A path without links; throws NotFound when nothing is there. */
+  realPath: (path: string) => Promise<string>;
   /**
    * Makes a new file, and the folders that it needs, for its owner alone. Throws AlreadyExists for
    * one that is there.

@@ -132,8 +132,8 @@ function pluginRunner(
 const TOKEN_FILE = /^\/etc\/pure\/tokens\/([^/]+)\/([^/]+)$/;
 
 /**
- * Reads files, and what the controller has mounted from Secrets of its namespace from these Secrets
- * themselves.
+ * Reads files, and what a controller with this values file has mounted from Secrets of its namespace
+ * from these Secrets themselves. For a values file of the person at this machine alone.
  */
 export function readerWith(
   { kube, namespace }: Cluster,
@@ -159,7 +159,8 @@ export async function secretText(
   { namespace, name, key }: ObjectKey,
 ): Promise<string> {
   const object = await kube.get(`/api/v1/namespaces/${namespace}/secrets/${name}`);
-  const text = mapAt(object, "data")[key];
+  const data = mapAt(object, "data");
+  const text = Object.hasOwn(data, key) ? data[key] : undefined;
   if (text === undefined) throw new Deno.errors.NotFound(`Secret ${namespace}/${name} key ${key}`);
   return Buffer.from(text, "base64").toString("utf8");
 }

@@ -71,7 +71,7 @@ export async function sourceFor(
   if (file !== undefined) return valuesSource(file, { readTextFile: reader, env });
   if (target) {
     try {
-      return await liveSource(target.cluster, context);
+      return await liveSource(target.cluster);
     } catch (error) {
       target.found.fail("values", messageOf(error));
       return undefined;

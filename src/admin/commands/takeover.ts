@@ -1,5 +1,6 @@
 import { stringify } from "@std/yaml";
 import { loadConfig } from "../../config/load.ts";
+import { ForbiddenFile } from "../../config/arrays/named_files.ts";
 import type { Config } from "../../config/model.ts";
 import { UsageError } from "../../errors.ts";
 import { maskSecrets } from "../../secret.ts";
@@ -146,11 +147,24 @@ async function configFor(
     );
   }
   const name = file ?? `values of release ${release?.name}`;
-  const readTextFile = (path: string) =>
-    file === undefined && path === name
-      ? Promise.resolve(stringify(newest?.values ?? {}))
-      : context.readTextFile(path);
-  const { config } = await loadConfig({ valuesFile: name, mode: "admin", readTextFile, env });
+  if (file !== undefined) {
+    const { readTextFile } = context;
+    return (await loadConfig({ valuesFile: name, mode: "admin", readTextFile, env })).config;
+  }
+  const { config } = await loadConfig({
+    valuesFile: name,
+    mode: "admin",
+    readTextFile: () => Promise.resolve(stringify(newest?.values ?? {})),
+    // Helm's record is an object of the cluster: whoever writes it would choose files of this machine.
+    readNamedFile: () =>
+      Promise.reject(
+        new ForbiddenFile(
+          "is not read for values that come from the cluster",
+          "put the values into a file, look at what they name, and give it by -f",
+        ),
+      ),
+    env,
+  });
   return config;
 }
 

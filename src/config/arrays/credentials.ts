@@ -1,6 +1,7 @@
 import { messageOf } from "../../errors.ts";
 import type { TlsTrust } from "../../net/https.ts";
 import { Secret } from "../../secret.ts";
+import { ForbiddenFile, NAMED_FILES_FOLDER } from "./named_files.ts";
 import { type Entry, isBadType, optionalText } from "./entry.ts";
 import { isToken, kindOf, shown } from "../problems.ts";
 import { isMapping } from "../tree.ts";
@@ -10,7 +11,7 @@ import { readSwitch } from "../values.ts";
 export const TOKEN_CHARS_MAX = 1024;
 
 /** Where the chart mounts the Secrets that `APITokenSecret` names: `<folder>/<name>/<key>`. */
-const TOKEN_SECRETS_FOLDER = "/etc/pure/tokens";
+const TOKEN_SECRETS_FOLDER = `${NAMED_FILES_FOLDER}/tokens`;
 
 /**
  * The API token of an entry, from the one of its three keys that is set. Undefined after telling
@@ -104,6 +105,13 @@ async function tokenFromFile(
   return undefined;
 }
 
+/** Where what a key names can be, when it may not be where it is. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  APITokenFile: "put the token into a Secret, and name that by APITokenSecret",
+  CACert: "write the certificate itself there, from -----BEGIN CERTIFICATE----- on, or make it a " +
+    `key of the Secret with the arrays, and name it ${NAMED_FILES_FOLDER}/KEY`,
+};
+
 async function readNamedFile(
   { path, problems, readTextFile }: Entry,
   { name, file }: NamedFile,
@@ -111,6 +119,11 @@ async function readNamedFile(
   try {
     return await readTextFile(file);
   } catch (error) {
+    if (error instanceof ForbiddenFile) {
+      const { why, fix = ELSEWHERE[name] } = error;
+      problems.error(`${path}.${name}`, { found: `names ${file}, which ${why}`, fix });
+      return undefined;
+    }
     const why = error instanceof Deno.errors.NotFound
       ? "does not exist"
       : `cannot be read (${messageOf(error)})`;

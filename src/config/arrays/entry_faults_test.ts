@@ -69,6 +69,17 @@ const ENTRY_FAULTS: [Record<string, unknown>, string][] = [
     `${FA}.APITokenFile names /locked, which cannot be read (permission denied)`,
   ],
   [
+    { APIToken: null, APITokenFile: "/forbidden" },
+    `${FA}.APITokenFile names /forbidden, which is outside /x: put the token into a Secret, and ` +
+    "name that by APITokenSecret",
+  ],
+  [
+    { CACert: "/forbidden" },
+    `${FA}.CACert names /forbidden, which is outside /x: write the certificate itself there, from ` +
+    "-----BEGIN CERTIFICATE----- on, or make it a key of the Secret with the arrays, and name it " +
+    "/etc/pure/KEY",
+  ],
+  [
     { APIToken: null, APITokenFile: TOKEN },
     `${FA}.APITokenFile holds a token, wanted the path of a file: call the key APIToken`,
   ],

@@ -44,7 +44,8 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "text",
     kinds: BOTH,
     required: false,
-    meaning: "Path of a file that holds the token; a new content is taken up with no restart.",
+    meaning: "Path of a file that holds the token; a new content is taken up with no restart. In " +
+      "the cluster below `/etc/pure` alone.",
   },
   {
     name: "APITokenSecret",
@@ -109,7 +110,7 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     required: false,
     meaning:
       "CA certificates that the array's certificate must be signed by, instead of the system's and " +
-      "Mozilla's: a PEM text, or the path of a PEM file.",
+      "Mozilla's: a PEM text, or the path of a PEM file, in the cluster below `/etc/pure` alone.",
   },
   {
     name: "CertFingerprint",
