@@ -186,6 +186,7 @@ Deno.test("ConfigObjects takes no other object for its own, whatever a list or a
     objects: [SECRET],
     secretFolder: "/etc/pure",
     readTextFile: () => Promise.reject(new Error("unused")),
+    readNamedFile: () => Promise.reject(new Error("unused")),
     log: silentLogger,
   });
   const stop = new AbortController();
