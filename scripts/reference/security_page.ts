@@ -5,7 +5,12 @@ import {
 } from "../../src/admin/server.ts";
 import { type Limit, REST_LIMITS } from "../../src/arrays/rest/limits.ts";
 import { TOKEN_CHARS_MAX } from "../../src/config/arrays/credentials.ts";
-import { ARRAYS_MAX, LABELS_MAX, NAME_CHARS_MAX } from "../../src/config/arrays/entries.ts";
+import { ARRAYS_MAX, NAME_CHARS_MAX } from "../../src/config/arrays/entries.ts";
+import {
+  LABEL_CHARS_MAX,
+  LABEL_DOMAIN_CHARS_MAX,
+  LABELS_MAX,
+} from "../../src/config/arrays/labels.ts";
 import { CONFIG_FILE_BYTES_MAX } from "../../src/config/plain_file.ts";
 import { PROBLEMS_MAX } from "../../src/config/problems.ts";
 import { FILE_DEPTH_MAX, FILE_VALUES_MAX } from "../../src/config/tree_bounds.ts";
@@ -159,6 +164,18 @@ const CONFIG: readonly Limit[] = [
     why: "Placement compares them for each claim.",
   },
   {
+    what: "The name of a label without its domain, and the value of a label",
+    value: LABEL_CHARS_MAX,
+    unit: "characters",
+    why: "Kubernetes allows no more, so that no node could match it.",
+  },
+  {
+    what: "The domain before the name of a label",
+    value: LABEL_DOMAIN_CHARS_MAX,
+    unit: "characters",
+    why: "Kubernetes allows no more.",
+  },
+  {
     what: "The name of an array",
     value: NAME_CHARS_MAX,
     unit: "characters",
@@ -171,10 +188,11 @@ const CONFIG: readonly Limit[] = [
     why: "An array's own has 38 at most.",
   },
   {
-    what: "Any other text, such as export rules",
+    what: "Any other text that the driver reads, and all texts of one list together",
     value: TEXT_CHARS_MAX,
     unit: "characters",
-    why: "CSI allows as much for all parameters of a class together.",
+    why: "So long are export rules, options and addresses at most: CSI allows as much for all " +
+      "parameters of a class together. `CACert` may be as large as a file.",
   },
   {
     what: "Blocks of addresses of one key",

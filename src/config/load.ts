@@ -1,4 +1,5 @@
-import { ARRAYS_KEY_PATH, LABEL_KEY, readArrays } from "./arrays/entries.ts";
+import { ARRAYS_KEY_PATH, readArrays } from "./arrays/entries.ts";
+import { LABEL_KEY } from "./arrays/labels.ts";
 import { CHART_SECTIONS } from "./chart_keys.ts";
 import { FileReader, type FileReaders, parseMapping } from "./files.ts";
 import { readMkfsOptions, readMountOptions } from "./format_defaults.ts";

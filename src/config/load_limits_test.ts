@@ -31,6 +31,17 @@ const REFUSED: [string, string, RegExp][] = [
     `flashblade: {exportRules: ${"x".repeat(5000)}}\n`,
     /at most 4096/,
   ],
+  ...[
+    `flasharray: {defaultFSOpt: "${"-K ".repeat(1400)}"}`,
+    `flasharray: {defaultFSOpt: [${"-K, ".repeat(1400)}]}`,
+    `flasharray: {defaultMountOpt: "${"ro,".repeat(1400)}"}`,
+    `flasharray: {defaultMountOpt: [${"'', ".repeat(4098)}]}`,
+    `storagetopology: {nodeLabels: ${"x".repeat(5000)}}`,
+  ].map((text): [string, string, RegExp] => [
+    `${text.slice(0, 32)}… of the wrong length`,
+    `${text}\n`,
+    /has \d+ characters, wanted at most 4096/,
+  ]),
   [
     "too many blocks",
     `flasharray: {iSCSIAllowedCIDR: "${many(1001, () => "10.0.0.0/8 ")}"}\n`,
@@ -62,6 +73,37 @@ Deno.test("loadConfig() reads at most 256 arrays and 64 labels of each", async (
     (await faultsOf(loadValues(labels))).join(),
     /Labels holds 65 labels, wanted at most 64/,
   );
+});
+
+for (
+  const [keys, fault] of [
+    [`Labels: {${"a".repeat(64)}: v}`, /has a name of 64 characters, wanted at most 63/],
+    [`Labels: {a/${"a".repeat(64)}: v}`, /has a name of 64 characters, wanted at most 63/],
+    [`Labels: {${"a".repeat(254)}/a: v}`, /has a domain of 254 characters, wanted at most 253/],
+    [`Labels: {a: ${"v".repeat(64)}}`, /has a value of 64 characters, wanted at most 63/],
+    [`NFSEndPoint: ${"v".repeat(4097)}`, /NFSEndPoint has 4097 characters, wanted at most 4096/],
+    [`CertFingerprint: ${"a".repeat(4097)}`, /Fingerprint has 4097 characters, wanted at most/],
+    [`APITokenSecret: {name: ${"v".repeat(254)}}`, /APITokenSecret is a mapping, wanted/],
+  ] as const
+) {
+  Deno.test(`loadConfig() refuses an array with ${keys.slice(0, 32)}…`, async () => {
+    const key = keys.startsWith("APIToken") ? /APIToken: [^}]*/ : /MgmtEndPoint: fa1/;
+    const flashblade = FLEET.replace("FlashArrays", "FlashBlades");
+    const given = flashblade.replace(key, keys.startsWith("APIToken") ? keys : `${keys}, $&`);
+    const faults = await faultsOf(loadValues(given));
+    assert.equal(faults.filter((one) => fault.test(one)).length, 1, faults.join("\n"));
+    assert.ok(faults.length <= 2, faults.join("\n"));
+  });
+}
+
+Deno.test("loadConfig() takes labels and texts that are as long as they may be", async () => {
+  const label = `${"a".repeat(253)}/${"b".repeat(63)}: ${"v".repeat(63)}`;
+  const { config } = await loadValues(
+    FLEET.replace("MgmtEndPoint", `Labels: {${label}}, $&`) +
+      `flasharray: {defaultFSOpt: "${"-K ".repeat(1365)}"}\n`,
+  );
+  assert.equal(config.flasharray.defaultMkfsOptions.length, 1365);
+  assert.equal(Object.keys(config.arrays[0]?.labels ?? {}).length, 1);
 });
 
 Deno.test("loadConfig() tells the first of many problems and counts the others", async () => {

@@ -37,7 +37,7 @@ function readList(
   return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
 }
 
-/** Characters of a text, such as export rules; CSI allows as much for all parameters of a class. */
+/** Characters of a text, such as export rules, and of all texts of a list together; CSI allows as much for all parameters of a class. */
 export const TEXT_CHARS_MAX = 4_096;
 /** Blocks of addresses of one key: each portal is compared with all of them. */
 export const CIDRS_MAX = 1_000;
@@ -50,17 +50,29 @@ export function readValue(given: Given, problems: ProblemList): Value | undefine
   return READERS[given.key.type]?.(given, problems);
 }
 
+/** True after telling that the text, or the list of texts, is longer than anybody needs. */
+export function isTooLong(
+  { path, value }: Pick<Given, "path" | "value">,
+  problems: ProblemList,
+): boolean {
+  const parts = Array.isArray(value) ? value : [value];
+  const blanks = parts.length - 1;
+  const texts = parts.filter((part) => typeof part === "string");
+  const characters = texts.reduce((sum, text) => sum + text.length, blanks);
+  if (characters <= TEXT_CHARS_MAX) return false;
+  problems.error(path, {
+    found: `has ${characters} characters`,
+    wanted: `at most ${TEXT_CHARS_MAX}`,
+  });
+  return true;
+}
+
 type Reader = (given: Given, problems: ProblemList) => Value | undefined;
 
 const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
   text: ({ path, value }, problems) => {
-    if (typeof value === "string" && value.length <= TEXT_CHARS_MAX) return value.trim();
     if (typeof value === "string") {
-      problems.error(path, {
-        found: `has ${value.length} characters`,
-        wanted: `at most ${TEXT_CHARS_MAX}`,
-      });
-      return undefined;
+      return isTooLong({ path, value }, problems) ? undefined : value.trim();
     }
     const fix = typeof value === "number" || typeof value === "boolean"
       ? "put it in quotes"
@@ -98,6 +110,7 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
     return found;
   },
   words: ({ path, value }, problems) => {
+    if (isTooLong({ path, value }, problems)) return undefined;
     const words = readList(value, (text) => hasOpenQuote(text) ? undefined : splitWords(text));
     if (words) return words;
     problems.error(path, {
@@ -107,6 +120,7 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
     return undefined;
   },
   options: ({ path, value }, problems) => {
+    if (isTooLong({ path, value }, problems)) return undefined;
     const options = readList(value, splitMountOptions);
     if (options) return options;
     problems.error(path, { found: `is ${shown(value)}`, wanted: "a list of mount options" });

@@ -27,8 +27,8 @@ export function mkfsOptionsFault(fsType: string, options: readonly string[]): st
   const known = findFsType(fsType);
   if (known === undefined) return undefined;
   const table = MKFS_TABLES[known];
-  const rest = [...options];
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+  const rest = options.values();
+  for (const word of rest) {
     const fault = faultOfWord(word, rest, table);
     if (fault !== undefined) return `${fault.option} is refused for ${known}: ${fault.reason}`;
   }
@@ -41,7 +41,7 @@ interface Fault {
 }
 
 /** The first fault of a word; takes the value that follows it from `rest`. */
-function faultOfWord(word: string, rest: string[], table: MkfsTable): Fault | undefined {
+function faultOfWord(word: string, rest: Iterator<string>, table: MkfsTable): Fault | undefined {
   if (!/^-[^-]/.test(word)) {
     const reason = "only options may be given, each with one dash and one letter; a value of " +
       "several words needs quotes around all of it";
@@ -54,7 +54,7 @@ function faultOfWord(word: string, rest: string[], table: MkfsTable): Fault | un
     if (option === undefined) return unknown(name, table);
     if (option.takes === "nothing") continue;
     const attached = [...word].slice(at + 1).join("");
-    return faultOfLetter({ option, name, value: attached || rest.shift() }, table);
+    return faultOfLetter({ option, name, value: attached || rest.next().value }, table);
   }
   return undefined;
 }

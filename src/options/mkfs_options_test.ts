@@ -1,3 +1,4 @@
+import { judgedApart } from "../../tests/support/long_texts.ts";
 import { equal, match } from "node:assert/strict";
 import { FS_TYPES, type FsType } from "../file_systems.ts";
 import { mkfsOptionsFault } from "./mkfs_options.ts";
@@ -166,4 +167,13 @@ for (const type of FS_TYPES) {
 Deno.test("the message shows no more than a part of a long option", () => {
   const fault = mkfsOptionsFault("ext4", ["-T", "/".repeat(1000)]) ?? "";
   match(fault, /^-T is refused for ext4: its value is "\/{60}…", wanted names of usage types/);
+});
+
+Deno.test("mkfsOptionsFault() ends for a million options", async () => {
+  await judgedApart(
+    { "mkfsOptionsFault": import.meta.resolve("./mkfs_options.ts") },
+    `for (const words of [["-K"], ["-b", "4096"]]) {
+      mkfsOptionsFault("xfs", Array(1_000_000).fill(words).flat());
+    }`,
+  );
 });

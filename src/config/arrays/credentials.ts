@@ -58,7 +58,7 @@ function secretPath({ path, values, problems }: Entry): string | undefined {
   const reference = values.get("APITokenSecret");
   const { name, key = "token" } = isMapping(reference) ? reference : {};
   const isPlain = (text: unknown) =>
-    typeof text === "string" && /^[-._a-zA-Z0-9]+$/.test(text) && !text.includes("..");
+    typeof text === "string" && /^[-._a-zA-Z0-9]{1,253}$/.test(text) && !text.includes("..");
   if (isPlain(name) && isPlain(key)) return `${TOKEN_SECRETS_FOLDER}/${name}/${key}`;
   problems.error(`${path}.APITokenSecret`, {
     found: `is ${kindOf(reference)}`,

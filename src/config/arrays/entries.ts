@@ -1,6 +1,7 @@
 import { readAddress, readNfsEndpoint } from "./address.ts";
 import { readTls, readToken } from "./credentials.ts";
 import { type ArraysContext, type Entry, optionalText } from "./entry.ts";
+import { readLabels } from "./labels.ts";
 import { ARRAY_KEYS, type ArrayKey } from "./keys.ts";
 import type { ArrayConfig } from "../model.ts";
 import { kindOf, type ProblemList, shown } from "../problems.ts";
@@ -13,8 +14,6 @@ import { nearest } from "../../nearest.ts";
 export const ARRAYS_MAX = 256;
 /** Characters of an array's name. */
 export const NAME_CHARS_MAX = 128;
-/** Labels of one array. */
-export const LABELS_MAX = 64;
 
 /** The key of the whole fleet in the values file. */
 export const ARRAYS_KEY_PATH = "arrays";
@@ -226,66 +225,6 @@ function readSuspended({ path, values, problems }: Entry): boolean {
     problems.error(`${path}.Suspended`, { found: `is ${shown(value)}`, wanted: "true or false" });
   }
   return suspended ?? false;
-}
-
-const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
-/** What Kubernetes takes as the name of a label. */
-export const LABEL_KEY =
-  /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-
-function readLabels({ path, values, problems }: Entry): Record<string, string> {
-  const given = values.get("Labels") ?? {};
-  if (!isMapping(given)) {
-    problems.error(`${path}.Labels`, {
-      found: `is ${shown(given)}`,
-      wanted: "a mapping of label names to texts",
-    });
-    return {};
-  }
-  const labels: Record<string, string> = {};
-  const count = Object.keys(given).length;
-  if (count > LABELS_MAX) {
-    problems.error(`${path}.Labels`, {
-      found: `holds ${count} labels`,
-      wanted: `at most ${LABELS_MAX}`,
-    });
-    return {};
-  }
-  for (const [name, value] of Object.entries(given)) {
-    if (value === null || value === undefined) continue;
-    const labelPath = `${path}.Labels.${name}`;
-    if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") {
-      problems.error(labelPath, {
-        found: `is ${shown(value)}`,
-        wanted: "a text",
-        fix: "put it in quotes",
-      });
-      continue;
-    }
-    const text = String(value);
-    if (typeof value !== "string") {
-      problems.warn(labelPath, {
-        found: `is ${shown(value)}, taken as "${text}"`,
-        fix: "put it in quotes",
-      });
-    }
-    if (!LABEL_KEY.test(name)) {
-      problems.warn(labelPath, {
-        found:
-          "has a name that Kubernetes does not allow for a label, so that no node can match it",
-        fix:
-          "write letters, digits, `-`, `_` and `.`, with a domain and `/` before them if need be",
-      });
-    } else if (!LABEL_VALUE.test(text)) {
-      problems.warn(labelPath, {
-        found: `is ${shown(text)}, which Kubernetes does not allow as a label, ` +
-          "so that no node can match it",
-        fix: "write at most 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends",
-      });
-    }
-    labels[name] = text;
-  }
-  return labels;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ArrayConfig } from "../model.ts";
 import { kindOf, type ProblemList } from "../problems.ts";
+import { isTooLong, TEXT_CHARS_MAX } from "../values.ts";
 
 /** What reading the entries needs besides them. */
 export interface ArraysContext {
@@ -16,14 +17,21 @@ export interface Entry extends ArraysContext {
   values: ReadonlyMap<string, unknown>;
 }
 
+/** Keys whose texts have limits of their own: that of a file, of a token, of a name. */
+const OWN_LIMITS = ["CACert", "APIToken", "Name"];
+
 /**
  * The text of a key, without blanks around it; undefined when it is not set, empty, or (told) no
- * text.
+ * text or too long.
  */
 export function optionalText({ path, values, problems }: Entry, name: string): string | undefined {
   const value = values.get(name);
   if (value === undefined) return undefined;
-  if (typeof value === "string") return value.trim() === "" ? undefined : value.trim();
+  if (typeof value === "string") {
+    const isRefused = !OWN_LIMITS.includes(name) &&
+      isTooLong({ path: `${path}.${name}`, value }, problems);
+    return isRefused || value.trim() === "" ? undefined : value.trim();
+  }
   problems.error(`${path}.${name}`, {
     found: `is ${kindOf(value)}`,
     wanted: "a text",
@@ -35,5 +43,6 @@ export function optionalText({ path, values, problems }: Entry, name: string): s
 /** True when a key is there but optionalText() has already told what is wrong with it. */
 export function isBadType({ values }: Entry, name: string): boolean {
   const value = values.get(name);
-  return value !== undefined && typeof value !== "string";
+  if (typeof value !== "string") return value !== undefined;
+  return !OWN_LIMITS.includes(name) && value.length > TEXT_CHARS_MAX;
 }
