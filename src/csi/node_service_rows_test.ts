@@ -4,7 +4,7 @@ import { PsoError } from "../errors.ts";
 import { encodeAttachment } from "../handoff.ts";
 import { readMounts } from "../host/mountinfo.ts";
 import { MiB } from "../size.ts";
-import { BLOCK, RpcRows, WRITER } from "../../tests/support/rpc_rows.ts";
+import { BLOCK, type RowError, RpcRows, WRITER } from "../../tests/support/rpc_rows.ts";
 import { TestNode, type TestVolume, VOLUME_BYTES } from "../../tests/support/test_node.ts";
 import {
   Node,
@@ -193,6 +193,43 @@ Deno.test(
     const { backendHealth } = await rows.call(rpc.nodeGetStorageHealth, {});
     deepEqual(backendHealth, []);
     equal(rows.lastLine().level, "debug");
+  }),
+);
+
+Deno.test(
+  "NodeGetVolumeHealth of one volume's id with another's context and paths is answered, and never INTERNAL",
+  withVolume(async (rows, volume, test) => {
+    const other = await test.volume();
+    await rows.call(rpc.nodeStageVolume, stageRequest(volume));
+    await rows.call(rpc.nodeStageVolume, stageRequest(other));
+    const contexts = [
+      encodeAttachment(other.attachment),
+      encodeAttachment({ protocol: "nfs", address: "127.0.0.1", path: "/k8s-pvc-1" }),
+    ];
+    for (const publishContext of contexts) {
+      const stage = rows.call(rpc.nodeStageVolume, { ...stageRequest(volume), publishContext });
+      await rejects(stage, ({ code }: RowError) => code !== status.INTERNAL);
+    }
+    const ids = [volume.volumeId, other.volumeId, "0badcafe/k8s-unknown", "x"];
+    const paths = [volume.stagingPath, other.stagingPath, test.folder, "/", "/a\0b", "../b"];
+    const codes = new Set<number>();
+    for (const volumeId of ids) {
+      for (const volumePublishPath of paths) {
+        for (const stagingTargetPath of ["", ...paths]) {
+          const request = { volumeId, volumePublishPath, stagingTargetPath };
+          const code = await rows.call(rpc.nodeGetVolumeHealth, request).then(
+            () => status.OK,
+            ({ code }: RowError) => code,
+          );
+          const known = volumeId === volume.volumeId || volumeId === other.volumeId;
+          const wanted = known ? [status.OK] : [status.NOT_FOUND, status.INVALID_ARGUMENT];
+          ok(wanted.includes(code), JSON.stringify({ ...request, code }));
+          codes.add(code);
+        }
+      }
+    }
+    ok(codes.has(status.OK) && codes.has(status.NOT_FOUND), [...codes].join());
+    await test.takeAway(other);
   }),
 );
 
