@@ -1,6 +1,19 @@
 // Files of the host and answers of its tools, of any length.
 import { judgedApart } from "../../../tests/support/long_texts.ts";
 
+Deno.test("lvmFindings() ends for a filter that is begun without end", async () => {
+  await judgedApart(
+    {
+      "lvmFindings": import.meta.resolve("./lvm_check.ts"),
+      "withHostRoot": import.meta.resolve("../../../tests/support/test_host.ts"),
+    },
+    `for (const repeated of ["filter=[", 'filter=["r|', "filter ", ...REPEATED]) {
+      const files = { "/usr/sbin/vgchange": "", "/etc/lvm/lvm.conf": longText(repeated, 5_000_000) };
+      await withHostRoot(files, (host) => lvmFindings(host));
+    }`,
+  );
+});
+
 Deno.test("readIqn() and parseMultipathConfig() end for long blanks", async () => {
   await judgedApart(
     {

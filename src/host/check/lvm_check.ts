@@ -14,7 +14,8 @@ export async function lvmFindings(host: Host): Promise<Finding[]> {
   if (!await hasTool(host, "vgchange")) return [];
   const lines = (await readHostText(host, CONF) ?? "").split("\n");
   const conf = lines.filter((line) => !/^\s*#/.test(line)).join("\n");
-  const isFiltered = /\b(global_)?filter\s*=\s*\[[^\]]*"r[|/][^"]*(3624a9370|\.\*)/.test(conf);
+  const filters = [...conf.matchAll(/\b(?:global_)?filter\s*=\s*\[([^\]]*)/g)];
+  const isFiltered = filters.some(([, list = ""]) => /"r[|/][^"]*(3624a9370|\.\*)/.test(list));
   // With a file of devices LVM uses no device that is not listed (lvmdevices(8)).
   const hasList = !/\buse_devicesfile\s*=\s*0/.test(conf) &&
     (await listHostFolder(host, DEVICES_FOLDER)).some((name) => name.endsWith(".devices"));
