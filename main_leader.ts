@@ -54,11 +54,11 @@ export function leaderOf(
 ): Leader {
   if (options === undefined || kube === undefined) return ALONE;
   const { lease, pod, release } = options;
-  const { client } = kube;
+  const { client, tell } = kube;
   const leadership = new Leadership({
     store: leaseStore(client, lease),
     identity: `${pod}_${crypto.randomUUID()}`,
-    obstacle: obstacles({ kube: client, own: lease, driver: DRIVER_NAME, release }),
+    obstacle: obstacles({ kube: client, own: lease, driver: DRIVER_NAME, release, tell }),
     onLead,
     log,
   });

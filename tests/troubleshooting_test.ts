@@ -1,9 +1,11 @@
 // docs/troubleshooting.md has an entry for each message that the driver may put on a claim, a pod or an Event.
 import assert from "node:assert/strict";
+import { parse as parseYaml } from "@std/yaml";
 import ts from "typescript";
 import { isProduct, lineOf, readSources, type SourceFile, walk } from "../scripts/source/files.ts";
 import { type MessageTemplate, messageTemplates, UNKNOWN } from "../scripts/source/messages.ts";
 import { ROOT } from "../scripts/program.ts";
+import { UPSTREAM_LEASES } from "../src/kube/obstacles.ts";
 
 /** What only an administrator's commands use: its errors are for their terminal. */
 const ADMIN = "admin\\/|kube\\/(exec_plugin|kubeconfig)|net\\/probe\\.";
@@ -94,6 +96,19 @@ Deno.test("every reason of an Event has a row in the troubleshooting page, and e
   const rows = [...table.matchAll(/^\| `([A-Z]\w+)` \|/gm)].map(([, reason = ""]) => reason);
   assert.ok(reasons.length > 0, "the reasons were found");
   assert.deepEqual([...new Set(rows)].sort(), [...new Set(reasons)].sort());
+});
+
+Deno.test("the policy of docs/security.md keeps every lease that a controller waits for, and no other", async () => {
+  const page = await Deno.readTextFile(`${ROOT}/docs/security.md`);
+  const [text = ""] = /apiVersion: admissionregistration[\s\S]*?(?=```)/.exec(page) ?? [];
+  const [policy, binding] = text.split(/^---$/m).map((one) =>
+    parseYaml(one) as Record<string, Record<string, unknown>>
+  );
+  const [{ expression = "" } = {}] = policy?.spec?.matchConditions as { expression?: string }[];
+  const [, list = ""] = /^has\(object\.metadata\.name\) && object\.metadata\.name in (\[.*\])$/
+    .exec(expression) ?? [];
+  assert.deepEqual(JSON.parse(list), UPSTREAM_LEASES);
+  assert.equal(binding?.spec?.policyName, policy?.metadata?.name);
 });
 
 Deno.test("fits() takes a message from its first character to its last", () => {

@@ -1,3 +1,4 @@
+import type { KubeEvent } from "./events.ts";
 import { foreignText } from "../foreign_text.ts";
 import { isKubeStatus, isObject, type KubeClient } from "./client.ts";
 import { leaseOf, leasesNamed, type ObjectName } from "./lease_object.ts";
@@ -31,7 +32,15 @@ interface ObstacleSetup {
   /** `namespace/name` of this installation; absent: it is not compared. */
   release?: string;
   clock?: Clock;
+  /** Called with what holds the candidate back, at most once in TELL_MS. */
+  tell: (event: KubeEvent) => void;
 }
+
+/**
+ * From one Event to the next. Whoever writes such a Lease chooses its text, and must not crowd out
+ * other Events; and an Event is kept for an hour.
+ */
+const TELL_MS = 600_000;
 
 /**
  * Why a candidate must not lead although its Lease is free: another installation of the driver owns
@@ -39,6 +48,20 @@ interface ObstacleSetup {
  * whose clock is wrong is known by its Lease's changes alone. Throws what KubeClient throws.
  */
 export function obstacles(setup: ObstacleSetup): () => Promise<string | undefined> {
+  const { clock = machineClock, tell } = setup;
+  const look = lookout(setup);
+  let toldMs = -Infinity;
+  return async () => {
+    const note = await look();
+    const { monotonicMs } = clock();
+    if (note === undefined || monotonicMs - toldMs < TELL_MS) return note;
+    toldMs = monotonicMs;
+    tell({ type: "Warning", reason: "LeadershipHeldBack", action: "TakeLease", note });
+    return note;
+  };
+}
+
+function lookout(setup: ObstacleSetup): () => Promise<string | undefined> {
   const { kube, driver, release } = setup;
   const upstream = upstreamWatch(setup);
   return async () => {
@@ -86,7 +109,8 @@ function upstreamWatch(
       if (Math.abs(wallMs - renewedMs) >= ALIVE_MS && monotonicMs - changedMs >= ALIVE_MS) continue;
       return "another provisioner of this driver is at work: " +
         `${foreignText(holder, KUBE_LIMITS.holderChars)} renews the lease ${key}; ` +
-        "scale its workload to 0";
+        "scale its workload to 0, or, if no PSO is there, take the right to write that lease away " +
+        "from who renews it";
     }
     return undefined;
   };

@@ -1,6 +1,7 @@
-import { equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { FakeKubeApi } from "../../tests/support/fake_kube_api.ts";
 import { KubeClient } from "./client.ts";
+import type { KubeEvent } from "./events.ts";
 import { obstacles, RELEASE_ANNOTATION, UPSTREAM_LEASES } from "./obstacles.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -10,8 +11,16 @@ function bed(release?: string) {
   const api = new FakeKubeApi();
   const clock = { monotonicMs: 0, wallMs: NOW };
   const kube = new KubeClient(api.server());
-  const ask = obstacles({ kube, own: OWN, driver: "pure-csi", release, clock: () => clock });
-  return { api, clock, ask };
+  const told: KubeEvent[] = [];
+  const ask = obstacles({
+    kube,
+    own: OWN,
+    driver: "pure-csi",
+    release,
+    clock: () => clock,
+    tell: (event) => void told.push(event),
+  });
+  return { api, clock, ask, told };
 }
 
 function renewed(ms: number, holderIdentity = "old-0_x") {
@@ -41,6 +50,38 @@ Deno.test("a holder whose clock is wrong is known by its lease's changes", async
   equal(await ask(), undefined);
 });
 
+Deno.test("a candidate that is held back tells the holder, the lease and what to do by an Event, again every ten minutes", async () => {
+  const { api, clock, ask, told } = bed();
+  const lease = { namespace: "tenant", name: "pure-csi" };
+  equal(await ask(), undefined);
+  equal(told.length, 0, "nothing holds it back");
+  const look = async (holder: string) => {
+    api.put(lease, renewed(clock.wallMs, holder));
+    return await ask();
+  };
+  const problem = await look("old-0_x");
+  deepEqual(told, [{
+    type: "Warning",
+    reason: "LeadershipHeldBack",
+    action: "TakeLease",
+    note: problem,
+  }]);
+  match(
+    problem ?? "",
+    /: old-0_x renews the lease tenant\/pure-csi; scale its workload to 0, or, if no PSO is there, take the right to write that lease away from who renews it$/,
+  );
+  for (const holder of ["old-0_x", "other", "old-0_x"]) {
+    clock.monotonicMs += 199_000;
+    clock.wallMs += 199_000;
+    await look(holder);
+  }
+  equal(told.length, 1, "whoever writes the lease writes no flood of Events");
+  clock.monotonicMs += 10_000;
+  clock.wallMs += 10_000;
+  await look("other");
+  deepEqual(told.map(({ note }) => / at work: (\S+) renews/.exec(note)?.[1]), ["old-0_x", "other"]);
+});
+
 Deno.test("a lease without a holder and our own one are no obstacle", async () => {
   const { api, ask } = bed();
   api.put({ namespace: "old", name: "pure-csi" }, renewed(NOW, ""));
@@ -50,7 +91,8 @@ Deno.test("a lease without a holder and our own one are no obstacle", async () =
   api.put(own, renewed(NOW));
   const kube = new KubeClient(api.server());
   const clock = () => ({ monotonicMs: 0, wallMs: NOW });
-  equal(await obstacles({ kube, own, driver: "pure-csi", clock })(), undefined);
+  const tell = () => {};
+  equal(await obstacles({ kube, own, driver: "pure-csi", clock, tell })(), undefined);
 });
 
 Deno.test("a controller of another installation does not lead, and names both", async () => {
