@@ -93,3 +93,18 @@ function formsOf(value: string): string[] {
     value.replaceAll(/[&<>"']/g, (letter) => HTML[letter] ?? letter),
   ];
 }
+
+/**
+ * What is in the name of something whose value lets somebody in: a field, a variable, a header, a
+ * flag. CHAP for the node, tokens of service accounts and headers that log in are among them.
+ */
+export const SECRET_WORDS =
+  "secret|passw|passphrase|pwd|token|chap|credential|api[-_]?key|private[-_]?key|access[-_]?key|" +
+  "authorization|cookie";
+
+const SECRET_NAME = new RegExp(SECRET_WORDS, "i");
+
+/** Whether a value under this name is masked, whatever it looks like. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name);
+}

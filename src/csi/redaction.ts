@@ -1,17 +1,12 @@
 import type { DescField, DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { getOption, toJson } from "@bufbuild/protobuf";
 import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
+import { isSecretName } from "../secret.ts";
 import { csi_secret } from "./generated/csi_pb.ts";
 
 const REDACTED = "[redacted]";
 /** Items of a list that are shown. */
 const ITEMS_SHOWN = 100;
-/**
- * Keys of maps that are not marked csi_secret but can hold credentials: CHAP for the node, tokens
- * of service accounts.
- */
-const SECRET_KEY = /secret|passw|token|chap|credential/i;
-
 /**
  * The message as JSON values that may be logged: each field that the wire contract marks
  * csi_secret, and each map entry whose key speaks of a secret, says [redacted]. Fields of other
@@ -49,7 +44,7 @@ function redactedField(message: ReflectMessage, field: DescField): unknown {
     return Object.fromEntries(
       [...message.get(field)].map((
         [key, value],
-      ) => [key, SECRET_KEY.test(String(key)) ? REDACTED : plain(value)]),
+      ) => [key, isSecretName(String(key)) ? REDACTED : plain(value)]),
     );
   }
   if (field.fieldKind === "list") return firstItems(message.get(field));

@@ -36,6 +36,15 @@ interface KubeCall {
   signal?: AbortSignal;
 }
 
+/** How long one answer is waited for. */
+export interface KubeWait {
+  /** Absent: as long as the client waits for every answer. */
+  timeoutMs?: number;
+}
+
+/** What only reads of a cluster. */
+export type KubeReader = Pick<KubeClient, "get" | "list" | "text">;
+
 /** Objects of one kind. */
 export interface KubeCollection {
   /** `/api/v1/namespaces/pso/secrets`; without a namespace those of all. */
@@ -88,8 +97,8 @@ export class KubeClient {
   }
 
   /** One object. */
-  get(path: string): Promise<KubeObject> {
-    return this.#call({ method: "GET", path });
+  get(path: string, wait: KubeWait = {}): Promise<KubeObject> {
+    return this.#call({ method: "GET", path, ...wait });
   }
 
   /**
@@ -101,8 +110,8 @@ export class KubeClient {
   }
 
   /** What the API server gives as plain text, such as the log of a container. */
-  async text(path: string): Promise<string> {
-    return (await this.#send({ method: "GET", path })).response.text;
+  async text(path: string, wait: KubeWait = {}): Promise<string> {
+    return (await this.#send({ method: "GET", path, ...wait })).response.text;
   }
 
   /** Makes the object below `path`: status 409 when there is one of its name. */

@@ -4,6 +4,7 @@ import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { isObject, type KubeClient, type KubeObject } from "./client.ts";
 import { KubeWatch } from "./watch.ts";
+import { kubePath } from "./names.ts";
 
 /** A kind of object that may hold the configuration. */
 export type ConfigKind = "Secret" | "ConfigMap";
@@ -139,7 +140,7 @@ export class ConfigObjects {
     };
     return new KubeWatch({
       kube,
-      collection: { path: `/api/v1/namespaces/${namespace}/${KINDS[kind].plural}`, name },
+      collection: { path: kubePath`/api/v1/namespaces/${namespace}/${KINDS[kind].plural}`, name },
       handlers: {
         begin: () => {
           listed = undefined;

@@ -4,6 +4,7 @@ import type { Logger } from "../log.ts";
 import { isKubeStatus, type KubeClient, type KubeObject } from "./client.ts";
 import { KUBE_LIMITS } from "./limits.ts";
 import { type Clock, machineClock, microTime } from "./moment.ts";
+import { kubePath } from "./names.ts";
 
 /** The pod that Events are about, and that reports them. */
 export interface EventPod {
@@ -95,12 +96,12 @@ export class KubeEvents {
 
   async #write(told: Told): Promise<void> {
     const { kube, pod: { namespace } } = this.#setup;
-    const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
+    const path = kubePath`/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
     const { object, count, lastMs } = told;
     if (object !== undefined && count > 1) {
       const series = { count, lastObservedTime: microTime(lastMs) };
       try {
-        await kube.patch(`${path}/${object}`, { series });
+        await kube.patch(path + kubePath`/${object}`, { series });
         return;
       } catch (error) {
         if (!isKubeStatus(error, 404)) throw error;

@@ -1,5 +1,6 @@
 import { isObject, type KubeClient, type KubeObject } from "./client.ts";
 import { microTime } from "./moment.ts";
+import { kubePath } from "./names.ts";
 
 /** Where an object stands in the cluster. */
 export interface ObjectName {
@@ -48,7 +49,7 @@ const LEASES = "/apis/coordination.k8s.io/v1";
 
 /** The Lease of that name. */
 export function leaseStore(kube: KubeClient, { namespace, name }: ObjectName): LeaseStore {
-  const path = `${LEASES}/namespaces/${namespace}/leases/${name}`;
+  const path = LEASES + kubePath`/namespaces/${namespace}/leases/${name}`;
   return {
     read: async () => leaseOf(await kube.get(path)),
     write: async ({ object }, terms) =>

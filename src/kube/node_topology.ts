@@ -4,6 +4,7 @@ import type { Logger } from "../log.ts";
 import type { ReadinessCheck } from "../readiness.ts";
 import { topologyLabels } from "../config/arrays/topology_labels.ts";
 import { isKubeStatus, isObject, type KubeClient } from "./client.ts";
+import { kubePath } from "./names.ts";
 
 /** How often the labels are looked at after the node was registered. */
 const LOOK_MS = 300_000;
@@ -103,7 +104,7 @@ export class NodeTopology {
   async #read(): Promise<Record<string, string>> {
     const { kube, node, keys } = this.#setup;
     try {
-      const { metadata } = await kube().get(`/api/v1/nodes/${encodeURIComponent(node)}`);
+      const { metadata } = await kube().get(kubePath`/api/v1/nodes/${node}`);
       const labels = isObject(metadata) && isObject(metadata.labels) ? metadata.labels : {};
       const texts = Object.entries(labels).filter((label): label is [string, string] =>
         typeof label[1] === "string"

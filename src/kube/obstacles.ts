@@ -4,6 +4,7 @@ import { isKubeStatus, isObject, type KubeClient } from "./client.ts";
 import { leaseOf, leasesNamed, type ObjectName } from "./lease_object.ts";
 import { KUBE_LIMITS } from "./limits.ts";
 import { type Clock, machineClock } from "./moment.ts";
+import { kubePath } from "./names.ts";
 
 /** The annotation of the CSIDriver that says which installation the driver belongs to. */
 export const RELEASE_ANNOTATION = "pso.purestorage.com/release";
@@ -78,7 +79,7 @@ function lookout(setup: ObstacleSetup): () => Promise<string | undefined> {
 
 async function releaseOf(kube: KubeClient, driver: string): Promise<string | undefined> {
   try {
-    const { metadata } = await kube.get(`/apis/storage.k8s.io/v1/csidrivers/${driver}`);
+    const { metadata } = await kube.get(kubePath`/apis/storage.k8s.io/v1/csidrivers/${driver}`);
     const annotations = isObject(metadata) ? metadata.annotations : undefined;
     const release = isObject(annotations) ? annotations[RELEASE_ANNOTATION] : undefined;
     return typeof release === "string" ? release : undefined;

@@ -374,6 +374,15 @@ const CANARIES = {
   variable: "canaryvariable",
   annotation: "canaryannotation",
   otherToken: "5a5a5a5a-1111-4222-8333-444455556666",
+  word: "hunter2hunter2",
+  basic: "Basic YWRtaW46aHVudGVyMg",
+  foreign: "canary of a neighbour",
+};
+
+/** A pod and a workload that are not the driver's, in its namespace. */
+const FOREIGN = {
+  metadata: { name: "shop-1", labels: { app: "shop" } },
+  spec: { nodeName: "node-a", containers: [{ name: "shop", args: [CANARIES.foreign] }] },
 };
 
 function spoilWithCanaries({ items, answers }: FakeCluster, array: FleetEntry): void {
@@ -393,11 +402,21 @@ function spoilWithCanaries({ items, answers }: FakeCluster, array: FleetEntry): 
       containers: [{
         name: "driver",
         image: "pso-bin:7",
-        args: [`--password=${CANARIES.password}`],
+        args: [`--password=${CANARIES.password}`, "--db-password", CANARIES.word],
+        command: ["sh", "-c", `mysql -p${CANARIES.word} -e 'select 1'`],
+        livenessProbe: {
+          httpGet: { httpHeaders: [{ name: "Authorization", value: CANARIES.basic }] },
+        },
         env: [{ name: "EXTRA", value: CANARIES.variable }, { name: "POD_NAME", value: "kept" }],
       }],
     },
-  }]);
+  }, FOREIGN]);
+  items.set("/apis/apps/v1/namespaces/pso/deployments", [FOREIGN]);
+  items.get("/apis/storage.k8s.io/v1/storageclasses")?.push({
+    metadata: { name: "with-chap" },
+    provisioner: "pure-csi",
+    parameters: { chapPassword: CANARIES.word },
+  });
   items.get("/api/v1/namespaces/pso/secrets")?.push({
     metadata: { name: "chap" },
     data: { "node.session.auth.password": btoa(CANARIES.chap) },
@@ -412,6 +431,8 @@ function spoilWithCanaries({ items, answers }: FakeCluster, array: FleetEntry): 
       `{"event":"login","header":"${array.token}"}`,
       `{"event":"odd","said":"${CANARIES.otherToken}"}`,
       `{"event":"chap","password":"${CANARIES.chap}"}`,
+      `{"event":"asked","chapUser":"${CANARIES.word}"}`,
+      `> Authorization: ${CANARIES.basic}`,
       CANARIES.key.replaceAll("\n", "\\n"),
       `{"event":"created","volume":"${volume("1")}"}`,
     ].join("\n"),
@@ -432,6 +453,7 @@ Deno.test("admin support-bundle holds what support needs and no secret, as a tar
       }
     }
     equal(cluster.asked.some((path) => path.endsWith("/secrets/chap")), false);
+    equal(cluster.asked.some((path) => path.includes("/shop-1/")), false);
     ok(text.includes(volume("1").slice("k8s-".length)), "names of volumes are kept");
     ok(text.includes('"value": "kept"'));
     const folder = await run("support-bundle", "--out", "case");
@@ -444,4 +466,26 @@ Deno.test("admin support-bundle holds what support needs and no secret, as a tar
     const { stdout } = await testRun("tar", ["-tf", file]);
     deepEqual(stdout.trim().split("\n").map((name) => `case/${name}`).sort(), names);
     await Deno.remove(file);
+  }));
+
+Deno.test("admin support-bundle writes nothing outside of its folder, whatever pods are called, and says so", () =>
+  bed(async ({ cluster, run }) => {
+    const name = "../../../x";
+    cluster.items.get(PODS)?.push(podOf(name, { app: "pure-csi" }, ["pso-bin:7"]));
+    const { code, written } = await run("support-bundle", "--out", "case");
+    equal(code, 0);
+    equal([...written.keys()].some((path) => path.includes("..")), false);
+    const readme = new TextDecoder().decode(written.get("case/README.txt"));
+    match(
+      readme,
+      /^Left out:\n {2}logs of the pod "\.\.\/\.\.\/\.\.\/x": that is no name of a pod$/m,
+    );
+    // What the first slash would lead to.
+    equal(cluster.asked.some((path) => path.endsWith("/x/log")), false, cluster.asked.join(" "));
+  }));
+
+Deno.test("admin support-bundle asks each node once", () =>
+  bed(async ({ cluster, run }) => {
+    await run("support-bundle", "--out", "case.tar");
+    equal(cluster.asked.filter((path) => path.endsWith("/proxy/readyz")).length, 1);
   }));

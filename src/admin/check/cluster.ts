@@ -1,7 +1,8 @@
-import type { KubeClient, KubeObject } from "../../kube/client.ts";
+import type { KubeObject, KubeReader } from "../../kube/client.ts";
 import { isKubeStatus } from "../../kube/client.ts";
 import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
 import { mapAt, nameOf, objectsAt, textAt, textsAt } from "./kube_object.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** The name by which Kubernetes knows this driver. */
 export const DRIVER = "pure-csi";
@@ -17,7 +18,7 @@ export const CHART = {
 
 /** A cluster that is looked at. */
 export interface Cluster {
-  kube: KubeClient;
+  kube: KubeReader;
   /** Where the driver is installed. */
   namespace: string;
   /** What messages call it: the context's name. */
@@ -25,7 +26,7 @@ export interface Cluster {
 }
 
 /** The object at `path`; undefined when there is none. Throws what KubeClient throws else. */
-export async function ifThere(kube: KubeClient, path: string): Promise<KubeObject | undefined> {
+export async function ifThere(kube: KubeReader, path: string): Promise<KubeObject | undefined> {
   try {
     return await kube.get(path);
   } catch (error) {
@@ -35,7 +36,7 @@ export async function ifThere(kube: KubeClient, path: string): Promise<KubeObjec
 }
 
 /** Where the driver is installed, as its CSIDriver says; undefined when it does not. */
-export async function installedNamespace(kube: KubeClient): Promise<string | undefined> {
+export async function installedNamespace(kube: KubeReader): Promise<string | undefined> {
   const driver = await ifThere(kube, `/apis/storage.k8s.io/v1/csidrivers/${DRIVER}`);
   const release = mapAt(driver, "metadata", "annotations")[RELEASE_ANNOTATION];
   return release?.split("/")[0];
@@ -116,13 +117,13 @@ export function controllerDeployment(
 ): Promise<KubeObject | undefined> {
   return ifThere(
     kube,
-    `/apis/apps/v1/namespaces/${namespace}/deployments/${CHART.controllerApp}`,
+    kubePath`/apis/apps/v1/namespaces/${namespace}/deployments/${CHART.controllerApp}`,
   );
 }
 
 /** Pods of the installation that have this label `app`. */
 export async function podsOf({ kube, namespace }: Cluster, app: string): Promise<KubeObject[]> {
-  const pods = await kube.list({ path: `/api/v1/namespaces/${namespace}/pods` });
+  const pods = await kube.list({ path: kubePath`/api/v1/namespaces/${namespace}/pods` });
   return pods.filter((pod) => mapAt(pod, "metadata", "labels").app === app);
 }
 

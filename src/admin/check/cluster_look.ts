@@ -1,5 +1,5 @@
 // What `admin check` finds out about the cluster that a kubeconfig leads to. It reads only.
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeReader } from "../../kube/client.ts";
 import { leaseOf } from "../../kube/lease_object.ts";
 import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
 import { isPsoError, messageOf } from "../../errors.ts";
@@ -18,8 +18,9 @@ import {
 import { CONTROLLER_NAMES } from "../takeover/installation.ts";
 import { counted, FoundList } from "./found.ts";
 import { at, mapAt, nameOf, namesText, objectsAt, textAt } from "./kube_object.ts";
-import { tellNodePlugin, tellNodes } from "./node_look.ts";
+import { type NodeFacts, nodesOf, tellNodePlugin, tellNodes } from "./node_look.ts";
 import { tellVolumes } from "./volume_look.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** What the cluster is compared with. */
 interface ClusterScope {
@@ -27,6 +28,8 @@ interface ClusterScope {
   /** As for nodes; absent while the configuration is not known, too. */
   topologyKeys?: readonly string[];
   progress: (text: string) => void;
+  /** What nodesOf() gives, for who needs it too: the nodes are asked once. Default: asks them. */
+  nodes?: () => Promise<readonly NodeFacts[]>;
 }
 
 /** One look at a part of the cluster; it throws what KubeClient throws. */
@@ -40,6 +43,7 @@ interface Part {
  * others still tell. Never throws.
  */
 export async function lookAtCluster(cluster: Cluster, scope: ClusterScope): Promise<FoundList> {
+  const { nodes = () => nodesOf(cluster, scope) } = scope;
   const found = new FoundList(`cluster ${cluster.name}`);
   if (!await tellServer(cluster.kube, found)) return found;
   const parts: Part[] = [
@@ -50,7 +54,7 @@ export async function lookAtCluster(cluster: Cluster, scope: ClusterScope): Prom
     { check: "controller", look: tellController },
     { check: "leader", look: (one, list) => tellLeader(one, { found: list, now: scope.now }) },
     { check: "node plugin", look: tellNodePlugin },
-    { check: "nodes", look: (one, list) => tellNodes(one, { found: list, ...scope }) },
+    { check: "nodes", look: async (_, list) => tellNodes(await nodes(), list) },
     { check: "volumes", look: tellVolumes },
   ];
   for (const { check, look } of parts) {
@@ -66,7 +70,7 @@ export async function lookAtCluster(cluster: Cluster, scope: ClusterScope): Prom
   return found;
 }
 
-async function tellServer(kube: KubeClient, found: FoundList): Promise<boolean> {
+async function tellServer(kube: KubeReader, found: FoundList): Promise<boolean> {
   try {
     const { gitVersion } = await kube.get("/version");
     found.ok("server", `Kubernetes ${gitVersion}`);
@@ -203,7 +207,7 @@ async function tellSnapshots({ kube }: Cluster, found: FoundList): Promise<void>
   await tellSnapshotController(kube, found);
 }
 
-async function tellSnapshotController(kube: KubeClient, found: FoundList): Promise<void> {
+async function tellSnapshotController(kube: KubeReader, found: FoundList): Promise<void> {
   const deployments = await kube.list({ path: "/apis/apps/v1/deployments" });
   const runs = deployments.some((one) =>
     objectsAt(one, "spec", "template", "spec", "containers").some(({ image }) =>
@@ -281,7 +285,8 @@ async function tellLeader(
 ): Promise<void> {
   const deployment = await controllerDeployment(cluster);
   const { lease } = installationOf(deployment, cluster);
-  const path = `/apis/coordination.k8s.io/v1/namespaces/${lease.namespace}/leases/${lease.name}`;
+  const path =
+    kubePath`/apis/coordination.k8s.io/v1/namespaces/${lease.namespace}/leases/${lease.name}`;
   const object = await ifThere(cluster.kube, path);
   if (object === undefined) {
     found.fail(

@@ -6,7 +6,9 @@ import { foreignText } from "../../foreign_text.ts";
 import { PROTOCOLS } from "../../protocols.ts";
 import { CHART, type Cluster, DRIVER, ifThere, isReady, podsOf, podTrouble } from "./cluster.ts";
 import { counted, type FoundList } from "./found.ts";
+import { Round } from "./round.ts";
 import { at, mapAt, nameOf, namesText, objectsAt, textAt, textsAt } from "./kube_object.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** One node, for people and programs. */
 export interface NodeFacts {
@@ -37,27 +39,35 @@ interface NodeScope {
   progress: (text: string) => void;
 }
 
+/** How long the pod of one node is waited for: one that is dead takes no longer. */
+const NODE_MS = 5_000;
+const AT_ONCE = 16;
+/** So many that are dead are waited for, which takes 80 seconds. */
+const SILENT_MAX = 256;
+
 /**
  * Every node with what kubelet and the node plugin say of it. The pods are asked by way of the API
- * server; whoever does not answer is told. Throws what KubeClient throws for the lists.
+ * server, 16 at once and 5 seconds each; whoever does not answer is told. Throws what KubeClient
+ * throws for the lists.
  */
 export async function nodesOf(cluster: Cluster, scope: NodeScope): Promise<NodeFacts[]> {
   const { kube } = cluster;
   const nodes = await kube.list({ path: "/api/v1/nodes" });
   const registrations = await kube.list({ path: "/apis/storage.k8s.io/v1/csinodes" });
   const pods = await podsOf(cluster, CHART.nodeApp);
-  const byNode = new Map(pods.map((pod) => [textAt(pod, "spec", "nodeName"), pod]));
-  const facts: NodeFacts[] = [];
-  for (const node of nodes) {
+  const podByNode = new Map(pods.map((pod) => [textAt(pod, "spec", "nodeName"), pod]));
+  const entryByNode = new Map(registrations.map((one) => [nameOf(one), entryIn(one)]));
+  const round = new Round({ whom: "nodes", atOnce: AT_ONCE, silentMax: SILENT_MAX });
+  let asked = 0;
+  const facts = await Promise.all(nodes.map(async (node): Promise<NodeFacts> => {
     const name = nameOf(node);
-    scope.progress(`asking node ${name}`);
-    const entry = objectsAt(
-      registrations.find((one) => nameOf(one) === name),
-      "spec",
-      "drivers",
-    ).find((one) => one.name === DRIVER);
-    const pod = byNode.get(name);
-    facts.push({
+    const pod = podByNode.get(name);
+    const checks = pod && await round.ask(() => {
+      scope.progress(`asking node ${++asked} of ${nodes.length}: ${name}`);
+      return checksOf(cluster, pod);
+    }).catch((error): Checks => ({ unknown: messageOf(error) }));
+    const entry = entryByNode.get(name);
+    return {
       name,
       registered: entry !== undefined,
       podReady: pod !== undefined && isReady(pod),
@@ -65,11 +75,15 @@ export async function nodesOf(cluster: Cluster, scope: NodeScope): Promise<NodeF
       ...maxVolumesOf(entry),
       ...(pod ? { pod: nameOf(pod) } : {}),
       ...(pod && !isReady(pod) ? { trouble: podTrouble(pod) } : {}),
-      ...(pod ? await checksOf(cluster, pod) : {}),
-    });
-  }
+      ...checks,
+    };
+  }));
   scope.progress("");
   return facts;
+}
+
+function entryIn(registration: KubeObject): KubeObject | undefined {
+  return objectsAt(registration, "spec", "drivers").find((one) => one.name === DRIVER);
 }
 
 function maxVolumesOf(entry: KubeObject | undefined): Pick<NodeFacts, "maxVolumes"> {
@@ -90,19 +104,16 @@ function newKeysOf(
 
 type Checks = Pick<NodeFacts, "usable" | "unusable" | "unknown">;
 
-/** What the node plugin itself says of its host, asked through the API server. */
+/**
+ * What the node plugin itself says of its host, asked through the API server. Throws what KubeClient
+ * throws.
+ */
 async function checksOf({ kube, namespace }: Cluster, pod: KubeObject): Promise<Checks> {
   const port = objectsAt(pod, "spec", "containers").flatMap((one) => objectsAt(one, "ports"))
     .find(({ name }) => name === "admin")?.containerPort;
   if (typeof port !== "number") return { unknown: "its pod has no port named admin" };
-  try {
-    const answer = await kube.get(
-      `/api/v1/namespaces/${namespace}/pods/${nameOf(pod)}:${port}/proxy/readyz`,
-    );
-    return protocolsIn(answer);
-  } catch (error) {
-    return { unknown: messageOf(error) };
-  }
+  const path = kubePath`/api/v1/namespaces/${namespace}/pods/${nameOf(pod)}:${port}/proxy/readyz`;
+  return protocolsIn(await kube.get(path, { timeoutMs: NODE_MS }));
 }
 
 /** The answer of /readyz: one check for each protocol. */
@@ -125,7 +136,7 @@ export async function tellNodePlugin(cluster: Cluster, found: FoundList): Promis
   const { kube, namespace } = cluster;
   const set = await ifThere(
     kube,
-    `/apis/apps/v1/namespaces/${namespace}/daemonsets/${CHART.nodeApp}`,
+    kubePath`/apis/apps/v1/namespaces/${namespace}/daemonsets/${CHART.nodeApp}`,
   );
   if (set === undefined) {
     found.fail(
@@ -142,7 +153,7 @@ export async function tellNodePlugin(cluster: Cluster, found: FoundList): Promis
     found.ok("node plugin", text);
     return;
   }
-  const events = await kube.list({ path: `/api/v1/namespaces/${namespace}/events` });
+  const events = await kube.list({ path: kubePath`/api/v1/namespaces/${namespace}/events` });
   const refusal = events.find((event) =>
     event.reason === "FailedCreate" &&
     textAt(event, "involvedObject", "kind") === "DaemonSet" &&
@@ -159,12 +170,8 @@ export async function tellNodePlugin(cluster: Cluster, found: FoundList): Promis
   else found.warn("node plugin", text, `see kubectl -n ${namespace} describe pods`);
 }
 
-/** Tells what the nodes lack. Throws what `nodesOf` throws. */
-export async function tellNodes(
-  cluster: Cluster,
-  { found, ...scope }: NodeScope & { found: FoundList },
-): Promise<void> {
-  const nodes = await nodesOf(cluster, scope);
+/** Tells what the nodes lack. */
+export function tellNodes(nodes: readonly NodeFacts[], found: FoundList): void {
   if (nodes.length === 0) {
     found.warn("nodes", "the cluster has no nodes", "add some: pods and the driver run there");
     return;

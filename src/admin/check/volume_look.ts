@@ -1,5 +1,5 @@
 // PersistentVolumes of the driver, and attachments that fail.
-import type { KubeClient, KubeObject } from "../../kube/client.ts";
+import type { KubeObject, KubeReader } from "../../kube/client.ts";
 import { parseVolumeId } from "../../controller/volume_id.ts";
 import { nameKey } from "../../names.ts";
 import { foreignText } from "../../foreign_text.ts";
@@ -24,7 +24,7 @@ export interface ClaimedVolume {
 }
 
 /** Every PersistentVolume of the driver. Throws what KubeClient throws. */
-export async function claimedVolumes(kube: KubeClient): Promise<ClaimedVolume[]> {
+export async function claimedVolumes(kube: KubeReader): Promise<ClaimedVolume[]> {
   const all = await kube.list({ path: "/api/v1/persistentvolumes" });
   return all.filter((pv) => textAt(pv, "spec", "csi", "driver") === DRIVER).map(claimedVolumeOf);
 }

@@ -21,6 +21,7 @@ import { mountedSecretKey } from "../check/mounted_secrets.ts";
 import { mapAt } from "../check/kube_object.ts";
 import type { AdminContext } from "./context.ts";
 import { secretText } from "./kube_target.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** A configuration, or why there is none; `found` tells either. */
 export interface ReadConfiguration {
@@ -71,7 +72,7 @@ export async function liveSource(cluster: Cluster): Promise<ConfigurationSource>
   const { secret, configMap } = installationOf(deployment, cluster);
   const config = await ifThere(
     kube,
-    `/api/v1/namespaces/${namespace}/configmaps/${configMap.name}`,
+    kubePath`/api/v1/namespaces/${namespace}/configmaps/${configMap.name}`,
   );
   const secretFile = `Secret ${namespace}/${secret.name}`;
   const appConfigFile = `ConfigMap ${namespace}/${configMap.name}`;

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { PsoError } from "../../errors.ts";
 import { foreignText } from "../../foreign_text.ts";
 import { createRun } from "../../host/tools/command.ts";
-import { KubeClient } from "../../kube/client.ts";
+import { KubeClient, type KubeReader } from "../../kube/client.ts";
 import { podServer } from "../../kube/credentials.ts";
 import type { RunPlugin } from "../../kube/exec_plugin.ts";
 import { kubeconfigFiles, readKubeconfig } from "../../kube/kubeconfig.ts";
@@ -13,6 +13,7 @@ import { CHART, type Cluster, installedNamespace } from "../check/cluster.ts";
 import { FoundList } from "../check/found.ts";
 import { mapAt } from "../check/kube_object.ts";
 import type { AdminContext } from "./context.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** What the flags of a verb say of a cluster. */
 export interface KubeChoice {
@@ -23,7 +24,7 @@ export interface KubeChoice {
 
 /** A cluster, and what a person should know of the way to it. */
 export interface KubeTarget {
-  cluster: Cluster;
+  cluster: Cluster & { kube: KubeClient };
   found: FoundList;
   close(): void;
 }
@@ -155,10 +156,10 @@ export interface ObjectKey {
 
 /** The text of a Secret's key; NotFound when there is none, and what KubeClient throws. */
 export async function secretText(
-  kube: KubeClient,
+  kube: KubeReader,
   { namespace, name, key }: ObjectKey,
 ): Promise<string> {
-  const object = await kube.get(`/api/v1/namespaces/${namespace}/secrets/${name}`);
+  const object = await kube.get(kubePath`/api/v1/namespaces/${namespace}/secrets/${name}`);
   const data = mapAt(object, "data");
   const text = Object.hasOwn(data, key) ? data[key] : undefined;
   if (text === undefined) throw new Deno.errors.NotFound(`Secret ${namespace}/${name} key ${key}`);

@@ -4,10 +4,11 @@ import type { Config } from "../../config/model.ts";
 import { factsOf } from "../check/array_facts.ts";
 import type { ArrayLook } from "../check/array_look.ts";
 import { lookAtArrays } from "../check/arrays_look.ts";
-import { type BundleFile, clusterDump } from "../check/cluster_dump.ts";
+import type { BundleFile } from "../bundle/bundle_file.ts";
+import { clusterDump } from "../bundle/cluster_dump.ts";
 import { lookAtCluster } from "../check/cluster_look.ts";
 import { counted, type Found } from "../check/found.ts";
-import { nodesOf } from "../check/node_look.ts";
+import { type NodeFacts, nodesOf } from "../check/node_look.ts";
 import { claimedVolumes } from "../check/volume_look.ts";
 import { volumeTable } from "../check/volume_table.ts";
 import { readConfiguration, topologyKeysOf } from "./configuration.ts";
@@ -81,25 +82,25 @@ async function collect(
   const read = source && await readConfiguration(source);
   const config = read?.loaded?.config;
   const { now, progress } = context;
-  const cluster = target && await lookAtCluster(target.cluster, {
-    now,
-    progress,
-    topologyKeys: topologyKeysOf(config),
-  });
+  const topologyKeys = topologyKeysOf(config);
+  const nodes = target && once(() => nodesOf(target.cluster, { progress, topologyKeys }));
+  const cluster = target &&
+    await lookAtCluster(target.cluster, { now, progress, topologyKeys, nodes });
   const looks = config ? await lookAtArrays(config, { now, progress }) : [];
   const volumes = config && await volumesFile(config, { looks, target });
-  const nodes = target && await nodesFile(target, progress);
+  const nodesRead = nodes && await nodesFile(nodes);
   await Promise.all(looks.map((look) => look.close()));
   const lists = [read?.found, target?.found, cluster, ...looks.map(({ found }) => found)];
   const findings = lists.flatMap((list) => list?.all ?? []);
+  const dump = target && await clusterDump(target.cluster, { progress });
   return [
-    { path: "README.txt", text: readme(context, findings) },
+    { path: "README.txt", text: readme(context, { findings, leftOut: dump?.leftOut ?? [] }) },
     json("findings", findings),
     json("arrays", looks.map(factsOf)),
     ...(config ? [json("configuration", configurationFacts(config))] : []),
     ...(volumes ? [volumes] : []),
-    ...(nodes ? [nodes] : []),
-    ...(target ? await clusterDump(target.cluster, progress) : []),
+    ...(nodesRead ? [nodesRead] : []),
+    ...(dump?.files ?? []),
   ];
 }
 
@@ -107,7 +108,14 @@ function json(name: string, value: unknown): BundleFile {
   return { path: `${name}.json`, text: structured(value, "json") };
 }
 
-function readme({ now }: AdminContext, findings: readonly Found[]): string {
+/** What the first page of a bundle tells. */
+interface ReadmeFacts {
+  findings: readonly Found[];
+  /** As in ClusterDump. */
+  leftOut: readonly string[];
+}
+
+function readme({ now }: AdminContext, { findings, leftOut }: ReadmeFacts): string {
   const wrong = findings.filter(({ level }) => level !== "ok");
   return [
     `Support bundle of pso-bin ${VERSION}, ${new Date(now()).toISOString()}`,
@@ -120,6 +128,7 @@ function readme({ now }: AdminContext, findings: readonly Found[]): string {
       `  ${level.toUpperCase()} ${object}: ${check}: ${what}`
     ),
     "",
+    ...(leftOut.length === 0 ? [] : ["Left out:", ...leftOut.map((line) => `  ${line}`), ""]),
   ].join("\n");
 }
 
@@ -145,15 +154,18 @@ async function volumesFile(
   return json("volumes", await volumeTable(looks, { cluster: clusterId, claimed }));
 }
 
-async function nodesFile(
-  { cluster }: KubeTarget,
-  progress: AdminContext["progress"],
-): Promise<BundleFile> {
+async function nodesFile(nodes: () => Promise<readonly NodeFacts[]>): Promise<BundleFile> {
   try {
-    return json("nodes", await nodesOf(cluster, { progress }));
+    return json("nodes", await nodes());
   } catch (error) {
     return json("nodes", { problem: messageOf(error) });
   }
+}
+
+/** What `work` gives or throws, for everybody who asks, and done once. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined;
+  return () => done ??= work();
 }
 
 async function write(

@@ -1,5 +1,6 @@
 import { objectsAt, textAt } from "../check/kube_object.ts";
 import type { TakeoverCluster } from "./cluster.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** A kind as a cluster serves it. */
 export interface ServedKind {
@@ -45,7 +46,8 @@ export class ApiKinds {
     const found = await this.served(apiVersion, kind);
     if (found === undefined) return undefined;
     const { base, plural, isNamespaced } = found;
-    return `${base}/${isNamespaced ? `namespaces/${namespace}/` : ""}${plural}/${name}`;
+    return base + (isNamespaced ? kubePath`/namespaces/${namespace}` : "") +
+      kubePath`/${plural}/${name}`;
   }
 
   async #ask(apiVersion: string): Promise<NamedKind[]> {

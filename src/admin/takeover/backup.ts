@@ -17,6 +17,7 @@ import {
 import { mendManifest, objectsIn } from "./manifest.ts";
 import { attachmentsOf, volumesOf } from "./obstacles.ts";
 import { secretPath } from "./release_record.ts";
+import { kubePath } from "../../kube/names.ts";
 
 const FORMAT = 1;
 const INDEX = "takeover.json";
@@ -108,7 +109,7 @@ export async function makeBackup(
 /** Where the API has a StatefulSet. */
 export function controllerPath(controller: KubeObject): string {
   const namespace = textAt(controller, "metadata", "namespace");
-  return `/apis/apps/v1/namespaces/${namespace}/statefulsets/${nameOf(controller)}`;
+  return kubePath`/apis/apps/v1/namespaces/${namespace}/statefulsets/${nameOf(controller)}`;
 }
 
 function fileName(object: KubeObject): string {
@@ -125,9 +126,11 @@ async function objectsOf(
   const { namespace, release } = found;
   const paths = new Set([
     PATHS.driver,
-    ...CONTROLLER_NAMES.map((name) => `/apis/apps/v1/namespaces/${namespace}/statefulsets/${name}`),
+    ...CONTROLLER_NAMES.map((name) =>
+      kubePath`/apis/apps/v1/namespaces/${namespace}/statefulsets/${name}`
+    ),
     ...["pure-csi", "pso-csi-node"].map((name) =>
-      `/apis/apps/v1/namespaces/${namespace}/daemonsets/${name}`
+      kubePath`/apis/apps/v1/namespaces/${namespace}/daemonsets/${name}`
     ),
     "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/pure-snapshotclass",
     ...release?.records.map(({ secret }) => secretPath(namespace, nameOf(secret))) ?? [],
@@ -153,7 +156,9 @@ async function objectsOf(
   ];
   for (const [path, kind, items] of lists) {
     const apiVersion = path.split("/").slice(2, -1).join("/");
-    for (const item of items) objects.set(`${path}/${nameOf(item)}`, { apiVersion, kind, ...item });
+    for (const item of items) {
+      objects.set(path + kubePath`/${nameOf(item)}`, { apiVersion, kind, ...item });
+    }
   }
   return objects;
 }

@@ -5,6 +5,7 @@ import { fullNameOf, type TakeoverCluster } from "./cluster.ts";
 import { type HelmRecord, readRecord, RECORD_TYPE } from "./helm_release.ts";
 import { objectsIn } from "./manifest.ts";
 import type { Problem } from "./problem.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** The driver's name, of this product and of PSO. */
 export const DRIVER = "pure-csi";
@@ -113,7 +114,7 @@ export async function findInstallation(
   }
   const kind = KINDS.find((one) => one.controller === nameOf(controller)) ?? kindOf(release);
   const nodes = (name: string) =>
-    cluster.find(`/apis/apps/v1/namespaces/${where}/daemonsets/${name}`);
+    cluster.find(kubePath`/apis/apps/v1/namespaces/${where}/daemonsets/${name}`);
   const oldNodes = await nodes("pso-csi-node");
   const clusterId = prefixOf(controller) ?? prefixOf(oldNodes) ?? prefixOf(await nodes(DRIVER));
   return {
@@ -157,7 +158,7 @@ export async function releasesIn(
   namespace: string,
   tellDamaged: (message: string) => void = () => {},
 ): Promise<Release[]> {
-  const path = `/api/v1/namespaces/${namespace}/secrets`;
+  const path = kubePath`/api/v1/namespaces/${namespace}/secrets`;
   const secrets = await cluster.list({ path, fields: { type: RECORD_TYPE } });
   const records: HelmRecord[] = [];
   for (const secret of secrets) {

@@ -3,6 +3,7 @@ import { isPsoError, PsoError } from "../../errors.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import { at, nameOf, objectsAt, textAt } from "../check/kube_object.ts";
 import { fullNameOf, numberAt, type TakeoverCluster, versionOf } from "./cluster.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** On the StatefulSet of PSO while it is being taken over: what it was, and where the backup is. */
 export const MARK = "pso.purestorage.com/takeover";
@@ -67,7 +68,7 @@ export async function untilGone(
   cluster: TakeoverCluster,
   { namespace, isOwn, waitMs, workload }: EndingPods,
 ): Promise<void> {
-  const path = `/api/v1/namespaces/${namespace}/pods`;
+  const path = kubePath`/api/v1/namespaces/${namespace}/pods`;
   let left: KubeObject[] = [];
   try {
     await until("the end of PSO's pods", async () => {

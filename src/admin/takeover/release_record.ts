@@ -4,6 +4,7 @@ import type { TakeoverCluster } from "./cluster.ts";
 import { type HelmRecord, readRecord, withManifest } from "./helm_release.ts";
 import type { Release } from "./installation.ts";
 import { mendManifest } from "./manifest.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** A release in its namespace, and the API that its objects must fit. */
 interface RecordScope {
@@ -31,7 +32,7 @@ export async function recordChanges({ release, namespace, kinds }: RecordScope):
 
 /** Where Kubernetes has a Secret. */
 export function secretPath(namespace: string, name: string): string {
-  return `/api/v1/namespaces/${namespace}/secrets/${name}`;
+  return kubePath`/api/v1/namespaces/${namespace}/secrets/${name}`;
 }
 
 /**

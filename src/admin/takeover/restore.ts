@@ -7,8 +7,8 @@ import { type HelmRecord, RECORD_TYPE } from "./helm_release.ts";
 import { DRIVER, hasController, ownerOf, PATHS, releasesIn } from "./installation.ts";
 import { mendManifest, objectsIn } from "./manifest.ts";
 import { MARK, untilGone } from "./old_controller.ts";
-import { secretPath } from "./release_record.ts";
 import { HANDED_OVER_PATHS, KEPT_BY_HELM } from "./steps.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** What a way back works with. */
 export interface Restore {
@@ -56,7 +56,10 @@ export async function restore(way: Restore): Promise<RestoreEnd> {
     return { helm: ["-n", namespace, "rollback", release.name, `${release.revision}`] };
   }
   await restoreRecords(way);
-  await restoreMissing(way, `/apis/apps/v1/namespaces/${namespace}/daemonsets/pso-csi-node`);
+  await restoreMissing(
+    way,
+    kubePath`/apis/apps/v1/namespaces/${namespace}/daemonsets/pso-csi-node`,
+  );
   await restoreController(way);
   if (controller?.replicas === 0) {
     return { note: "PSO's controller had 0 replicas when the backup was made, and has 0 again" };
@@ -67,7 +70,7 @@ export async function restore(way: Restore): Promise<RestoreEnd> {
 /** Ends the controllers of this driver, if there are any. */
 async function stopOurs({ cluster, backup, waitMs, tell }: Restore): Promise<void> {
   const { namespace } = backup.index;
-  const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${OUR_CONTROLLER}`;
+  const path = kubePath`/apis/apps/v1/namespaces/${namespace}/deployments/${OUR_CONTROLLER}`;
   const found = await cluster.find(path);
   if (found === undefined) return;
   if (at(found, "spec", "replicas") !== 0) {
@@ -154,7 +157,7 @@ async function restoreOwner(
 
 async function restoreRecords({ cluster, backup, tell }: Restore): Promise<void> {
   const { namespace } = backup.index;
-  const secrets = secretPath(namespace, "");
+  const secrets = kubePath`/api/v1/namespaces/${namespace}/secrets` + "/";
   for (const { path } of backup.index.objects.filter((one) => one.path.startsWith(secrets))) {
     const saved = await backup.object(path);
     const live = saved && await cluster.find(path);

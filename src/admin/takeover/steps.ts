@@ -5,6 +5,7 @@ import { fullNameOf, numberAt, type TakeoverCluster, uidOf, versionOf } from "./
 import { DRIVER, type Installation, isFitting, ownerOf, PATHS } from "./installation.ts";
 import { isPodOf, type Mark, stopController, untilGone } from "./old_controller.ts";
 import { mendRecords, recordChanges } from "./release_record.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** What the steps work on. */
 export interface Takeover {
@@ -60,7 +61,7 @@ function stopStep({ cluster, found, waitMs }: Takeover): Step {
       : [],
     isDone,
     run: async (mark) => {
-      const path = `/apis/apps/v1/namespaces/${namespace}/statefulsets/${name}`;
+      const path = kubePath`/apis/apps/v1/namespaces/${namespace}/statefulsets/${name}`;
       await stopController(cluster, { path, mark });
       const isOwn = isPodOf("StatefulSet", name);
       await untilGone(cluster, { namespace, isOwn, waitMs, workload: path });
@@ -103,7 +104,7 @@ function immutableStep({ cluster, found, waitMs }: Takeover): Step {
     isDone: what.length === 0,
     run: async () => {
       await removeDriver(cluster);
-      const path = `/apis/apps/v1/namespaces/${namespace}/daemonsets/pso-csi-node`;
+      const path = kubePath`/apis/apps/v1/namespaces/${namespace}/daemonsets/pso-csi-node`;
       const nodes = await cluster.find(path);
       if (nodes) await cluster.remove(path, uidOf(nodes));
       await untilGone(cluster, { namespace, isOwn: isPodOf("DaemonSet", "pso-csi-node"), waitMs });

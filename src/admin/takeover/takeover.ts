@@ -12,6 +12,7 @@ import { attachmentProblems, clusterProblems, inlinePods, volumesOf } from "./ob
 import { type Mark, markOf } from "./old_controller.ts";
 import type { Problem } from "./problem.ts";
 import { replicasOf, type Step, stepsOf, type Takeover } from "./steps.ts";
+import { kubePath } from "../../kube/names.ts";
 
 /** What a take-over is asked for, and what it works with. */
 export interface TakeoverRequest {
@@ -231,7 +232,7 @@ async function refuseRunning(
   { controller, namespace }: Installation,
 ): Promise<void> {
   if (!controller) return;
-  const path = `/apis/apps/v1/namespaces/${namespace}/statefulsets/${nameOf(controller)}`;
+  const path = kubePath`/apis/apps/v1/namespaces/${namespace}/statefulsets/${nameOf(controller)}`;
   const live = await cluster.find(path);
   if (!live || (at(live, "spec", "replicas") === 0 && numberAt(live, "status", "replicas") === 0)) {
     return;
