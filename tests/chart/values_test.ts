@@ -31,9 +31,25 @@ const REFUSED: readonly [string, string, string[]][] = [
     "arrays.FlashArrays[0].MgmtEndPoint is missing, wanted the management address of the array: " +
     "add it, a host name or an IP address",
   ]],
-  ["two tokens", arrays("FlashArrays", `${FA}, APITokenFile: /x`), [
+  ["two tokens", arrays("FlashArrays", `${FA}, APITokenFile: /etc/pure/x`), [
     "arrays.FlashArrays[0].APIToken stands beside APITokenFile: keep one of them",
   ]],
+  [
+    "a token file that the controller does not read",
+    arrays("FlashArrays", "MgmtEndPoint: 192.0.2.10, APITokenFile: /run/secrets/fa1"),
+    [
+      "arrays.FlashArrays[0].APITokenFile names a file that the controller does not read, wanted " +
+      "one below /etc/pure: put the token into a Secret, and name that by APITokenSecret",
+    ],
+  ],
+  [
+    "a certificate by a way out of the folder",
+    arrays("FlashArrays", `${FA}, CACert: /etc/pure/../ssl/ca.pem`),
+    [
+      "arrays.FlashArrays[0].CACert names a file that the controller does not read, wanted one " +
+      "below /etc/pure: write the certificate itself there, from -----BEGIN CERTIFICATE----- on",
+    ],
+  ],
   [
     "an address with a path",
     arrays("FlashArrays", "MgmtEndPoint: 'https://fa1/api', APIToken: x"),

@@ -3,6 +3,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { runAdmin } from "../support/admin_bed.ts";
 import { fakeCluster, installIn } from "../support/fake_cluster.ts";
+import { pathOf, pso62 } from "../support/pso_objects.ts";
 
 const LOCAL = "/tmp/vault-token";
 const SECRETS = "/api/v1/namespaces/pso/secrets";
@@ -137,6 +138,34 @@ Deno.test("admin check in a pod does not follow what is mounted to a file elsewh
   equal(code, 2);
   match(said, /APITokenFile names \/tmp\/vault-token, which is outside \/etc\/pure, and /);
   deepEqual(opened, []);
+});
+
+Deno.test("admin takeover does not follow the values of Helm's record to a file of this machine", async () => {
+  const opened: string[] = [];
+  const arrays = { FlashArrays: [{ MgmtEndPoint: "http://127.0.0.1:9", APITokenFile: LOCAL }] };
+  const { objects, records } = pso62({ arrays });
+  const cluster = fakeCluster();
+  try {
+    for (const object of [...objects, ...records]) {
+      const collection = pathOf(object).replace(/\/[^/]+$/, "");
+      for (const path of [collection, collection.replace(/namespaces\/[^/]+\//, "")]) {
+        cluster.items.set(path, [...cluster.items.get(path) ?? [], object]);
+      }
+    }
+    const files = {
+      "/k/config": cluster.kubeconfig,
+      get [LOCAL]() {
+        opened.push(LOCAL);
+        return "of-the-workstation";
+      },
+    };
+    const { code, said } = await runAdmin(["takeover", "--kubeconfig", "/k/config"], { files });
+    equal(code, 1);
+    match(said, /APITokenFile names \/tmp\/vault-token, which is not read for values that come /);
+    deepEqual(opened, []);
+  } finally {
+    await cluster.stop();
+  }
 });
 
 Deno.test("admin check reads the local files that a local values file names", async () => {

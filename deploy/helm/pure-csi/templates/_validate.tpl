@@ -303,6 +303,14 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- include "pso.report.problem" (dict "state" $.state "path" (printf "%s.CertFingerprint" $.path) "found" (printf "has %d characters without the colons" (len $digits)) "wanted" "the 64 hexadecimal digits of a SHA-256 fingerprint" "mend" "pso-bin admin check prints it") -}}
 {{- end -}}
 {{- end -}}
+{{- /* Whoever writes the Secret with the arrays would have any file of the controller sent to an address of their choice. */ -}}
+{{- $elsewhere := dict "APITokenFile" "put the token into a Secret, and name that by APITokenSecret" "CACert" "write the certificate itself there, from -----BEGIN CERTIFICATE----- on" -}}
+{{- range $name, $mend := $elsewhere -}}
+{{- $file := get $.values $name | default "" | toString | trim -}}
+{{- if and $file (not (contains "-----BEGIN" $file)) (or (not (hasPrefix "/etc/pure/" $file)) (contains "/../" (printf "%s/" $file))) -}}
+{{- include "pso.report.problem" (dict "state" $.state "path" (printf "%s.%s" $.path $name) "found" "names a file that the controller does not read" "wanted" "one below /etc/pure" "mend" $mend) -}}
+{{- end -}}
+{{- end -}}
 {{- with get .values "CACert" -}}
 {{- if and (contains "-----BEGIN" (toString .)) (not (regexMatch "(?s)-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----" (toString .))) -}}
 {{- include "pso.report.problem" (dict "state" $.state "path" (printf "%s.CACert" $.path) "found" "holds no whole certificate" "wanted" "PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----" "mend" "copy the certificate again") -}}
