@@ -1,6 +1,7 @@
 // Every key of the chart, in every spelling, changes what the chart renders.
 import { deepEqual, equal, notDeepEqual } from "node:assert/strict";
 import { parse } from "@std/yaml";
+import { mountedSecretKey } from "../../src/admin/check/mounted_secrets.ts";
 import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { type ConfigKey, DRIVER_SECTIONS } from "../../src/config/keys.ts";
 import { ADDONS, CHART, objectsOf, render } from "./helm.ts";
@@ -109,4 +110,22 @@ Deno.test("the file system of classes that name none is written into each Persis
       `--default-fstype=${wanted}`,
     ]);
   }
+});
+
+Deno.test("admin finds the Secrets of tokens where the chart mounts them, and no other", async () => {
+  const APITokenSecret = { name: "fa1" };
+  const all = await renderedWith({
+    arrays: { FlashArrays: [{ MgmtEndPoint: "fa1", APITokenSecret }] },
+    controllerServer: {
+      tokenSecrets: [{ name: "fa2", key: "t" }],
+      volumes: [{ name: "more", secret: { secretName: "other" } }],
+      volumeMounts: [{ name: "more", mountPath: "/srv/more" }],
+    },
+  });
+  const found = (path: string) => mountedSecretKey(all.workload("controllerServer"), path);
+  deepEqual(found("/etc/pure/tokens/fa1/token"), { name: "fa1", key: "token" });
+  deepEqual(found("/etc/pure/tokens/fa2/t"), { name: "fa2", key: "t" });
+  deepEqual(found("/srv/more/x"), { name: "other", key: "x" });
+  equal(found("/etc/pure/tokens/fa2/token"), undefined);
+  equal(found("/etc/pure/tokens/other/token"), undefined);
 });
