@@ -62,6 +62,8 @@ Deno.test("clusterDump() takes what belongs to the driver or a PSO, and nothing 
       { ...named("1"), involvedObject: { name: "pure-csi-gpu-abcde" } },
       { ...named("2"), involvedObject: { name: "pure-provisioner-666d6cfdbc-vwxz2" } },
       { ...named("3"), involvedObject: { name: "data" }, source: { component: "pure-csi_a_b" } },
+      { ...named("6"), involvedObject: { name: "pso-simulator" } },
+      { ...named("7"), involvedObject: { name: "pure-csi-exporter-1" } },
       { ...named("4"), involvedObject: { name: "shop-666d6cfdbc-6cmqn" } },
       { ...named("5"), involvedObject: { name: "data" }, source: { component: "kubelet" } },
     ],
@@ -80,7 +82,7 @@ Deno.test("clusterDump() takes what belongs to the driver or a PSO, and nothing 
     "pure-provisioner-666d6cfdbc-6cmqn",
     "pso-db-3-0",
   ]);
-  deepEqual(namesIn("events"), ["1", "2", "3"]);
+  deepEqual(namesIn("events"), ["1", "2", "3", "6"]);
   deepEqual(namesIn("leases"), ["pure-csi-leader", "external-resizer-pure-csi"]);
   equal(kube.asked.some((path) => path.includes("shop")), false);
 });
@@ -126,4 +128,11 @@ Deno.test("clusterDump() takes no more of all logs than it may, and says how man
     .reduce((sum, { text }) => sum + text.length, 0);
   equal(bytes, 5_000_000);
   deepEqual(leftOut, ["97 logs of 100: all together may have 5 MB; see kubectl logs"]);
+});
+
+Deno.test("clusterDump() leaves out no log while there is room, however many there are", async () => {
+  const items = { [PODS]: numbersTo(100).map((at) => nodePod(`pod-${at}`)) };
+  const { logs, leftOut } = await dumpOf(items, { logBytes: 40_000_000 });
+  equal(logs.length, 100);
+  deepEqual(leftOut, []);
 });

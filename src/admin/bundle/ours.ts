@@ -12,8 +12,12 @@ const WORKLOAD = new RegExp(
   `^(?:${CHART.controllerApp}|${CHART.nodeApp}|pso-node-config|pso-csi-controller|pso-csi-node|` +
     "pso-db-deployer|pso-db-cockroach-operator|pso-db-[0-9]{1,4})$",
 );
-/** What Kubernetes puts behind the name of a workload for its ReplicaSets and pods. */
-const SUFFIX = /(?:-[a-z0-9]{1,10}){1,2}$/;
+/** Letters of the parts of names that Kubernetes makes up. */
+const LETTERS = "[bcdfghjklmnpqrstvwxz2456789]";
+/** What Kubernetes puts behind the name of a Deployment for its ReplicaSets. */
+const HASH = new RegExp(`-${LETTERS}{8,10}$`);
+/** And behind the name of a workload for its pods. */
+const POD = new RegExp(`(?:-${LETTERS}{8,10})?-(?:${LETTERS}{5}|[0-9]{1,4})$`);
 
 const LEASES: readonly string[] = [CHART.lease, ...UPSTREAM_LEASES];
 
@@ -30,7 +34,7 @@ export function isOurPod(pod: KubeObject, workloads: ReadonlySet<string>): boole
   return isLabelled(pod) || WORKLOAD.test(mapAt(pod, "metadata", "labels").app ?? "") ||
     objectsAt(pod, "metadata", "ownerReferences").some((owner) => {
       const name = textAt(owner, "name");
-      const workload = owner.kind === "ReplicaSet" ? name.replace(/-[a-z0-9]{1,10}$/, "") : name;
+      const workload = owner.kind === "ReplicaSet" ? name.replace(HASH, "") : name;
       return WORKLOAD.test(workload) || workloads.has(workload);
     });
 }
@@ -47,8 +51,7 @@ export function isOurEvent(event: KubeObject, names: ReadonlySet<string>): boole
   const about = textAt(event, "involvedObject", "name");
   if (names.has(about) || LEASES.includes(about)) return true;
   // Of a pod or a ReplicaSet that is gone.
-  return WORKLOAD.test(about) || WORKLOAD.test(about.replace(SUFFIX, "")) ||
-    WORKLOAD.test(about.replace(/-[a-z0-9]{1,10}$/, ""));
+  return [about, about.replace(HASH, ""), about.replace(POD, "")].some((one) => WORKLOAD.test(one));
 }
 
 function isLabelled(object: KubeObject): boolean {

@@ -91,6 +91,8 @@ const OBJECTS: Record<string, KubeObject> = {
   "a kept annotation": { metadata: { annotations: { "pv.kubernetes.io/secret": CANARY } } },
   "a pair": { options: [{ name: "apiKey", value: CANARY }] },
   "a list under a name": { tokens: [CANARY] },
+  "a list of objects under a name": { tokens: [{ name: CANARY }] },
+  "a cookie in two words": { args: ["Cookie", CANARY] },
   "an object under a name": { credentials: { user: "a", word: CANARY } },
   "a foreign field of a reference": { secret: { value: CANARY, secretName: "s" } },
 };
@@ -109,6 +111,7 @@ const LINES = [
   `{"said":"{\\"secretKey\\":\\"${CANARY}\\"}"}`,
   `{"headers":{"authorization":["${LOGIN}"]}}`,
   `> Authorization: ${LOGIN}`,
+  `> Cookie: session=${CANARY}`,
   `authorization=${LOGIN} and more`,
   `started with --db-password ${CANARY}`,
   `mysql -uroot -p${CANARY} shop`,
