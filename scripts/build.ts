@@ -39,38 +39,49 @@ async function sourcesHash(arch: Arch): Promise<string> {
 }
 
 /**
+ * What packages of npm load each other with. The bundler writes a function of its own in its place,
+ * which looks for `require` at each call. `deno compile --bundle` replaces that function by its name,
+ * and does not find it when minifying calls it by a name with `$` in it: such a program does not start.
+ */
+const REQUIRE =
+  'import{createRequire as requireOf}from"node:module";const require=requireOf(import.meta.url);\n';
+
+/**
  * Compiles beside the target and puts the program into place whole: another build, or a running
  * program, is not disturbed.
  */
 async function compile(out: string, options: { arch: Arch; runtime: string }): Promise<void> {
-  const whole = `${out}.${Deno.pid}`;
-  // Without --no-code-cache the program reads compiled code from a file of a known name in /tmp,
-  // which anybody there can put first.
+  const folder = `${out}.${Deno.pid}`;
+  const [bundle, whole] = [`${folder}/pso-bin.mjs`, `${folder}/pso-bin`];
   const flags = [
     "--quiet",
     "--no-check",
     "--frozen",
     "--node-modules-dir=none",
-    "--bundle",
-    "--minify",
-    "--no-code-cache",
   ];
   const args = [
     "compile",
     ...flags,
+    // Without it the program reads compiled code from a file of a known name in /tmp, which anybody
+    // there can put first.
+    "--no-code-cache",
     V8_FLAGS,
     ...PERMISSIONS,
     "--target",
     targetOf(options.arch),
     "--output",
     whole,
-    `${ROOT}/main.ts`,
+    bundle,
   ];
   try {
+    await runTool(DENO, ["bundle", ...flags, "--minify", "--output", bundle, `${ROOT}/main.ts`], {
+      cwd: ROOT,
+    });
+    await Deno.writeTextFile(bundle, REQUIRE + await Deno.readTextFile(bundle));
     await runTool(DENO, args, { cwd: ROOT, env: { DENORT_BIN: options.runtime } });
     await Deno.rename(whole, out);
   } finally {
-    if (await exists(whole)) await Deno.remove(whole);
+    if (await exists(folder)) await Deno.remove(folder, { recursive: true });
   }
 }
 
