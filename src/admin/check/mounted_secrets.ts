@@ -1,4 +1,4 @@
-import { posix } from "node:path";
+import { absolutePath } from "../../config/arrays/named_files.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import { objectsAt, textAt, textsAt } from "./kube_object.ts";
 
@@ -17,12 +17,12 @@ export function mountedSecretKey(
   deployment: KubeObject | undefined,
   path: string,
 ): SecretKey | undefined {
-  const file = posix.resolve("/", path);
+  const file = absolutePath(path);
   const pod = ["spec", "template", "spec"];
   const mounts = objectsAt(deployment, ...pod, "containers")
     .filter((container) => textsAt(container, "args")[0] === "controller")
     .flatMap((container) => objectsAt(container, "volumeMounts"))
-    .map((mount) => ({ mount, folder: posix.resolve("/", textAt(mount, "mountPath")) }))
+    .map((mount) => ({ mount, folder: absolutePath(textAt(mount, "mountPath")) }))
     .filter(({ folder }) => file.startsWith(`${folder}/`))
     // What is mounted deeper hides what is there.
     .sort((a, b) => b.folder.length - a.folder.length);
@@ -47,7 +47,7 @@ function keyIn(volume: KubeObject | undefined, path: string): SecretKey | undefi
   for (const { name, source } of sources.filter(({ name }) => name !== "")) {
     const items = objectsAt(source, "items");
     if (items.length === 0 && !path.includes("/")) return { name, key: path };
-    const item = items.find((one) => posix.normalize(textAt(one, "path")) === path);
+    const item = items.find((one) => absolutePath(textAt(one, "path")) === absolutePath(path));
     if (item) return { name, key: textAt(item, "key") };
   }
   return undefined;

@@ -1,4 +1,3 @@
-import { posix } from "node:path";
 import { PsoError } from "../../errors.ts";
 
 /** The only folder whose files a configuration from a cluster may name: the charts mount it. */
@@ -45,7 +44,7 @@ export function namedFileReader(rules: NamedFileRules): (path: string) => Promis
     return await rules.readTextFile(real);
   };
   return async (path) => {
-    refuse(posix.resolve(path), { path, within: rules.within, never: rules.never, rules });
+    refuse(absolutePath(path), { path, within: rules.within, never: rules.never, rules });
     try {
       return await read(path);
     } catch (error) {
@@ -58,7 +57,7 @@ export function namedFileReader(rules: NamedFileRules): (path: string) => Promis
 /** ForbiddenFile unless the path as it is written is below NAMED_FILES_FOLDER. */
 export function refuseOutside(path: string): void {
   const within = NAMED_FILES_FOLDER;
-  refuse(posix.resolve("/", path), { path, within, never: [], rules: { within, never: [] } });
+  refuse(absolutePath(path), { path, within, never: [], rules: { within, never: [] } });
 }
 
 /** A folder that is not there has no links. */
@@ -99,6 +98,18 @@ function refuse(file: string, { path, within, never, rules }: Resolved): void {
 }
 
 function isBelow(file: string, folder: string): boolean {
-  const way = posix.relative(folder, file);
-  return way !== "" && way !== ".." && !way.startsWith("../");
+  return file.startsWith(`${absolutePath(folder)}/`);
+}
+
+/**
+ * The path from `/` on without `.` and `..`, by its text alone: links are not followed. Ours, because
+ * the compiled program does not start when its bundle has the runtime's module of paths.
+ */
+export function absolutePath(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return `/${parts.join("/")}`;
 }
