@@ -37,7 +37,7 @@ Deno.test("withoutSecrets(), shown(), isToken() and redactedText() end for a tex
     {
       "withoutSecrets": import.meta.resolve("./secret_looks.ts"),
       "shown, isToken": import.meta.resolve("./problems.ts"),
-      "redactedText": import.meta.resolve("../admin/check/redaction.ts"),
+      "redactedText": import.meta.resolve("../admin/bundle/redaction.ts"),
     },
     `for (const repeated of REPEATED) for (const judge of [withoutSecrets, shown, isToken, redactedText]) {
       judge(longText(repeated, ${MIB}));

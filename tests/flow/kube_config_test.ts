@@ -1,6 +1,6 @@
 // Controllers whose configuration is an object of the API: it may be missing, come later, change, be
 // wrong and go, and no process ends because of it.
-import { equal, match, ok, rejects } from "node:assert/strict";
+import { equal, match, rejects } from "node:assert/strict";
 import { claimNameOf } from "../../scripts/claim.ts";
 import { until } from "../../src/async/wait.ts";
 import { LeaderBed, type Replica } from "./leader_bed.ts";
@@ -42,7 +42,9 @@ Deno.test("a Secret that is missing at the start is waited for, and is taken up 
       match(await replica.admin("/healthz"), / 200 /);
       await shows(replica, { page: "/metrics", pattern: /^pso_config_current 0$/m });
       await rejects(replica.create(claimNameOf("early")), /has no configuration yet/);
-      ok(eventsOf(bed, replica.name).includes("ConfigurationRefused"));
+      // An Event is sent beside the work.
+      const told = () => eventsOf(bed, replica.name).includes("ConfigurationRefused");
+      await until("an Event tells it", told, { timeoutMs: TAKEN_MS });
     }
     equal(bed.replicas.some(({ isReady, child }) => isReady || child.hasEnded), false);
 
