@@ -15,7 +15,7 @@ const LEASE = { namespace: "pso", name: "pure-csi-leader" };
 /** As csi-provisioner asks by Probe. */
 const PROBE_MS = 10_000;
 /** A gRPC client that was closed keeps the timer of its next try to connect for so long. */
-const RECONNECT_MS = 2_500;
+const RECONNECT_MS = 4_000;
 /** Longer than a process is stopped: what it held must still be wanted when it goes on. */
 const CREATE_CALL_MS = 120_000;
 
