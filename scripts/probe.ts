@@ -1,9 +1,22 @@
 /** Looks whether a process of a stand answers yet. */
 
-/** A port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return await Promise.resolve(listener.addr.port);
+/**
+ * Below the ports that the kernel gives to outgoing connections (32768 to 60999 when nobody changed
+ * it): there a port is taken again by any program that connects, before its user binds it.
+ */
+const PORTS = { from: 24_000, count: 8_000 };
+
+/** A port of 127.0.0.1 that was free a moment ago. Throws when none of many is. */
+export function freePort(): number {
+  for (let triesLeft = 100;; triesLeft--) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse) || triesLeft === 0) throw error;
+    }
+  }
 }
 
 /** True when a process listens on this unix socket. */

@@ -243,7 +243,7 @@ export class Stand {
   async startAll(): Promise<void> {
     const fleet = await this.#startSimulator();
     const values = await this.#values(fleet.values);
-    const controller = await this.#addPart("controller", {
+    const controller = this.#addPart("controller", {
       args: ["controller", "-f", values, "--endpoint", `unix://${this.dir}/controller.sock`],
       socket: `${this.dir}/controller.sock`,
     });
@@ -325,7 +325,7 @@ export class Stand {
       "--state",
       `${this.dir}/sim`,
     ];
-    args.push("--listen", `127.0.0.1:${await freePort()}`, "--data-plane", this.#plane);
+    args.push("--listen", `127.0.0.1:${freePort()}`, "--data-plane", this.#plane);
     if (this.#plane === "kernel") {
       args.push("--host-root", await this.#mountHostRoot("simulator", "/etc"));
     }
@@ -358,8 +358,8 @@ export class Stand {
    * Registers a process with a CSI socket and an admin endpoint; gives back the admin endpoint's
    * URL.
    */
-  async #addPart(name: string, facts: { args: string[]; socket: string }): Promise<string> {
-    const port = await freePort();
+  #addPart(name: string, facts: { args: string[]; socket: string }): string {
+    const port = freePort();
     const admin = `http://127.0.0.1:${port}`;
     const isReady = async () => await accepts(facts.socket) && await isLive(admin);
     this.#parts.set(name, {
@@ -394,7 +394,7 @@ export class Stand {
     ];
     args.push("--host-root", hostRoot, "--host-tools", "direct", "--data-address", dataAddress);
     if (isLocal) args.push("--local-plane", fleet.plane);
-    const admin = await this.#addPart(name, { args, socket });
+    const admin = this.#addPart(name, { args, socket });
     return { name, endpoint: `unix://${socket}`, admin, stateDir, dataAddress, hostRoot };
   }
 }

@@ -5,6 +5,7 @@
 import { Buffer } from "node:buffer";
 import { equal, match, ok } from "node:assert/strict";
 import { connectCsi } from "../scripts/csi_client.ts";
+import { freePort } from "../scripts/probe.ts";
 import { pause, until } from "../src/async/wait.ts";
 import { type EndpointProcess, socketFolder, startEndpointProcess } from "./goaway/processes.ts";
 import {
@@ -111,7 +112,7 @@ for (const kind of FLOODS) {
 
 Deno.test("a process whose file descriptors were all taken serves again, on both endpoints", async () => {
   using folder = socketFolder();
-  const port = await freePort();
+  const port = freePort();
   await using endpoint = await startEndpointProcess("repaired", `${folder.path}/csi.sock`, {
     args: ["1000", `${port}`],
     descriptors: 60,
@@ -138,8 +139,3 @@ Deno.test("a process whose file descriptors were all taken serves again, on both
   await isServed(endpoint.path);
   equal(endpoint.ended, undefined);
 });
-
-async function freePort(): Promise<number> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return await Promise.resolve(listener.addr.port);
-}
