@@ -10,7 +10,8 @@ import { KubeEvents } from "../../src/kube/events.ts";
 import { KUBE_LIMITS } from "../../src/kube/limits.ts";
 import { NodeTopology } from "../../src/kube/node_topology.ts";
 import { KubeWatch } from "../../src/kube/watch.ts";
-import { KUBE, withApiServer } from "./api_server.ts";
+import { KUBE } from "../support/kube.ts";
+import { withApiServer } from "./api_server.ts";
 
 const NAMESPACE = "pso";
 const SECRET = { kind: "Secret", namespace: NAMESPACE, name: "arrays", key: "pure.json" } as const;

@@ -2,11 +2,11 @@
 import { parse } from "@std/yaml";
 import { ROOT } from "../../scripts/program.ts";
 import { type Ran, runTool, tryTool } from "../../scripts/shell.ts";
+import { buildKube } from "../support/kube.ts";
 
 export const CHART = `${ROOT}/deploy/helm/pure-csi`;
 export const RELEASE = "pure-csi";
 export const NAMESPACE = "pso";
-const KUBE = `${ROOT}/tests/kube/kube`;
 
 /** Both are supported: Helm 3 until its end, Helm 4 from its beginning. */
 export const HELMS = ["helm3", "helm4"] as const;
@@ -42,15 +42,7 @@ let built: Promise<void> | undefined;
 
 /** Builds both Helms and Kubernetes if that was not done yet, which takes minutes the first time. */
 export function build(): Promise<void> {
-  return built ??= (async () => {
-    const { code } = await new Deno.Command(KUBE, {
-      args: ["build"],
-      stdin: "null",
-      stdout: "null",
-      stderr: "inherit",
-    }).output();
-    if (code !== 0) throw new Error(`kube build ended with code ${code}: see what it said above`);
-  })();
+  return built ??= buildKube();
 }
 
 /** Runs a Helm without any cluster. */

@@ -5,12 +5,11 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { parse } from "@std/yaml";
-import { ROOT } from "../../scripts/program.ts";
 import { runTool } from "../../scripts/shell.ts";
 import { type AdminResult, runAdmin } from "../support/admin_bed.ts";
 import { NEW_KEY, openssl } from "../support/openssl.ts";
+import { KUBE } from "../support/kube.ts";
 
-const KUBE = `${ROOT}/tests/kube/kube`;
 /** The first call builds Kubernetes, and another one may hold the cache meanwhile. */
 const BUILD_MS = 45 * 60_000;
 

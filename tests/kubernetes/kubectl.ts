@@ -1,9 +1,8 @@
 /** A cluster of tests/kube, as its administrator sees it. */
 import { runTool } from "../../scripts/shell.ts";
-import { ROOT } from "../../scripts/program.ts";
 import { until } from "../../src/async/wait.ts";
+import { buildKube, KUBE, kubeUp } from "../support/kube.ts";
 
-const KUBE = `${ROOT}/tests/kube/kube`;
 /** A machine with two cores starts pods in seconds, and repeats what failed after up to 30 s. */
 export const WAIT_MS = 180_000;
 
@@ -22,22 +21,8 @@ export async function startKube(
   dir: string,
   { options = [], env: settings }: KubeOptions = {},
 ): Promise<Kubectl> {
-  // The first time this builds Kubernetes, and says what it is at.
-  const { code } = await new Deno.Command(KUBE, {
-    args: ["build"],
-    stdin: "null",
-    stdout: "null",
-    stderr: "inherit",
-  }).output();
-  if (code !== 0) throw new Error(`kube build ended with code ${code}: see what it said above`);
-  const exported = await runTool(KUBE, ["up", "--dir", `${dir}/kube`, ...options], {
-    env: settings,
-  });
-  const env: Record<string, string> = {};
-  for (const [, name = "", value = ""] of exported.matchAll(/^export (\w+)=(.*)$/gm)) {
-    env[name] = value.replaceAll("\\", "");
-  }
-  return new Kubectl(dir, env);
+  await buildKube();
+  return new Kubectl(dir, await kubeUp(["--dir", `${dir}/kube`, ...options], settings));
 }
 
 /** What tests do with a running cluster. */
