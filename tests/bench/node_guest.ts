@@ -175,19 +175,25 @@ interface Contest {
 
 /**
  * Lets both do the same in turn, the node first in every other round and last in the last of an
- * even number; unstaging is not timed. Each begins when udev is done with what the one before took
- * away: the script does not wait for that, and the node, which came after it, paid for it.
+ * even number; unstaging is not timed. A timed turn follows one of its own kind: what the script
+ * does not wait for when it takes a volume away (udev, multipathd) is paid by who comes next, and
+ * that was the node.
  */
 async function contest(
   { node, script }: { node: Way; script: Way },
   { what, volumes, rounds, blank }: Contest,
 ): Promise<Row> {
   const row: Row = { what, formats: blank !== undefined, nodeMs: [], scriptMs: [] };
-  const turn = async (way: Way, into: number[]) => {
+  const life = async (way: Way): Promise<number> => {
     if (blank) await clear(blank);
-    into.push(await timed(() => way.stage(volumes)));
+    const took = await timed(() => way.stage(volumes));
     await way.unstage(volumes);
     await runTool("udevadm", ["settle"]);
+    return took;
+  };
+  const turn = async (way: Way, into: number[]) => {
+    await life(way);
+    into.push(await life(way));
     complain(
       `${what}: ${into === row.nodeMs ? "node" : "script"} ${Math.round(into.at(-1) ?? NaN)} ms`,
     );
