@@ -1,5 +1,6 @@
 import { messageOf, PsoError } from "../errors.ts";
-import { type ClientIdentity, type Fetch, HttpsClient } from "../net/https.ts";
+import { type Fetch, HttpsClient } from "../net/https.ts";
+import type { ClientIdentity } from "../net/tls_handshakes.ts";
 import { Secret } from "../secret.ts";
 import type { KubeServer } from "./credentials.ts";
 import { type PluginCredential, pluginCredential, type RunPlugin } from "./exec_plugin.ts";

@@ -8,38 +8,19 @@ import {
 } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import type { Socket } from "node:net";
-import { connect as tlsConnect, type PeerCertificate } from "node:tls";
 import { withoutBrackets } from "./address.ts";
 import { trustSystemAuthorities } from "./authorities.ts";
 import { AnswerReader, type HttpResponse, TOO_LARGE, withCode } from "./answer_reader.ts";
 import { type ShownCertificate, shownCertificate } from "./certificate.ts";
 import { plainHex, withColons } from "./fingerprint.ts";
 import { messageOf, PsoError } from "../errors.ts";
-import type { Secret } from "../secret.ts";
-import {
-  certificateReason,
-  connectionReason,
-  isCertificateCode,
-  namesNoHost,
-} from "./connection_faults.ts";
+import { certificateReason, connectionReason, isCertificateCode } from "./connection_faults.ts";
+import { type ClientIdentity, TlsHandshakes, type TlsTrust } from "./tls_handshakes.ts";
 
 export type { HttpResponse } from "./answer_reader.ts";
 
 // HTTP over node:https and not fetch: Deno's fetch refuses the self-signed certificates with
 // CA:TRUE that arrays ship, even when told to trust them, and cannot pin one.
-
-/** How the certificate of one server is checked. */
-export interface TlsTrust {
-  /** `false`: any certificate is accepted, and the fields below are ignored. */
-  verify: boolean;
-  /** CA certificates that are trusted instead of the system's and Mozilla's. */
-  caPem?: string;
-  /**
-   * SHA-256 of the only accepted certificate, hexadecimal with or without colons. Chain, name and
-   * dates are not checked then.
-   */
-  fingerprint?: string;
-}
 
 /** One request; the client adds content-length, and content-type where `headers` has none. */
 export interface HttpRequest {
@@ -91,12 +72,6 @@ export class TransportError extends PsoError {
 /** The answer was larger than is read: fewer objects may be asked for. */
 export class AnswerTooLargeError extends TransportError {}
 
-/** How a client proves who it is by TLS. */
-export interface ClientIdentity {
-  certPem: string;
-  keyPem: Secret;
-}
-
 /** One server, and how much is waited for and read of it. */
 export interface HttpsOptions {
   scheme?: "https" | "http";
@@ -116,13 +91,6 @@ export interface HttpsOptions {
 }
 
 /**
- * For connections whose certificate this file compares itself. Unless `ca` is given, Deno 2.9
- * resumes the TLS session of an earlier connection to the same host, whatever the port. A server
- * that resumes it shows no certificate, and that of the earlier connection would be compared.
- */
-const FULL_HANDSHAKE = { ca: [] };
-
-/**
  * Idle connections are closed by us before the server does, so that a request seldom meets a
  * connection that is being closed.
  */
@@ -139,8 +107,7 @@ export class HttpsClient {
   readonly #host: string;
   readonly #port: number;
   readonly #pin: string | undefined;
-  /** Sockets still being set up: close() must end them too, the agent does not know them yet. */
-  readonly #connecting = new Set<Socket>();
+  readonly #handshakes: TlsHandshakes;
   readonly #reader: AnswerReader;
 
   constructor(options: HttpsOptions) {
@@ -152,6 +119,11 @@ export class HttpsClient {
     this.#pin = options.tls.verify && options.tls.fingerprint !== undefined
       ? plainHex(options.tls.fingerprint)
       : undefined;
+    this.#handshakes = new TlsHandshakes({
+      ...{ host: this.#host, port: this.#port, pin: this.#pin },
+      ...{ tls: options.tls, identity: options.identity, serverName: options.serverName },
+      timeoutMs: options.connectTimeoutMs ?? 10_000,
+    });
     this.#reader = new AnswerReader({
       answerBytes: options.maxResponseBytes ?? 4 * 1024 * 1024,
       smallAnswerBytes: options.smallAnswerBytes ?? 64 * 1024,
@@ -228,7 +200,7 @@ export class HttpsClient {
 
   /** Closes all connections; requests that still run fail. */
   close(): void {
-    for (const socket of this.#connecting) socket.destroy();
+    this.#handshakes.close();
     this.#agent.destroy();
   }
 
@@ -237,7 +209,7 @@ export class HttpsClient {
    * check. `undefined` when the server shows none in time.
    */
   presentedFingerprint(): Promise<string | undefined> {
-    return this.#presented(({ fingerprint256 }) => fingerprint256);
+    return this.#handshakes.presented(({ fingerprint256 }) => fingerprint256);
   }
 
   /**
@@ -247,7 +219,7 @@ export class HttpsClient {
    */
   async presentedKey(): Promise<string | undefined> {
     if (this.#options.scheme === "http") return undefined;
-    const key = await this.#presented(({ pubkey }) => pubkey);
+    const key = await this.#handshakes.presented(({ pubkey }) => pubkey);
     return key && createHash("sha256").update(key).digest("hex");
   }
 
@@ -255,30 +227,7 @@ export class HttpsClient {
   presentedCertificate(): Promise<ShownCertificate | undefined> {
     return this.#options.scheme === "http"
       ? Promise.resolve(undefined)
-      : this.#presented(shownCertificate);
-  }
-
-  /** Makes a whole handshake of its own, which shows a certificate and proves its key. */
-  #presented<T>(read: (certificate: PeerCertificate) => T): Promise<T | undefined> {
-    const { connectTimeoutMs = 10_000 } = this.#options;
-    return new Promise((resolve) => {
-      const socket = tlsConnect({
-        host: this.#host,
-        port: this.#port,
-        servername: serverName(this.#host),
-        rejectUnauthorized: false,
-        ...FULL_HANDSHAKE,
-      });
-      const timer = setTimeout(() => done(undefined), connectTimeoutMs);
-      const done = (shown: T | undefined) => {
-        clearTimeout(timer);
-        socket.destroy();
-        resolve(shown);
-      };
-      socket.once("secureConnect", () => done(read(socket.getPeerCertificate())));
-      socket.once("error", () => done(undefined));
-      socket.once("close", () => done(undefined));
-    });
+      : this.#handshakes.presented(shownCertificate);
   }
 
   #start(request: HttpRequest): ClientRequest {
@@ -310,59 +259,10 @@ export class HttpsClient {
   #tlsAgent(pool: ConstructorParameters<typeof TlsAgent>[0]): TlsAgent {
     const agent = new TlsAgent(pool);
     const create = (_options: unknown, done: (error: Error | null, socket?: Socket) => void) => {
-      this.#connectTls().then((socket) => done(null, socket), (error) => done(error));
+      this.#handshakes.connect().then((socket) => done(null, socket), (error) => done(error));
     };
     // The types know only agents that answer at once; node:http takes the callback form too.
     return Object.assign(agent, { createConnection: create });
-  }
-
-  #connectTls(): Promise<Socket> {
-    const { tls, identity, connectTimeoutMs = 10_000 } = this.#options;
-    const pin = this.#pin;
-    return new Promise((resolve, reject) => {
-      const socket = tlsConnect({
-        host: this.#host,
-        port: this.#port,
-        servername: this.#options.serverName ?? serverName(this.#host),
-        ...(identity ? { cert: identity.certPem, key: identity.keyPem.reveal() } : {}),
-        // With a pin the certificate itself is compared below, before the socket is given out.
-        rejectUnauthorized: tls.verify && pin === undefined,
-        ...(!tls.verify || pin !== undefined
-          ? FULL_HANDSHAKE
-          : tls.caPem === undefined
-          ? {}
-          : { ca: tls.caPem }),
-      });
-      this.#connecting.add(socket);
-      const fail = (error: Error) => {
-        clearTimeout(timer);
-        this.#connecting.delete(socket);
-        socket.destroy();
-        reject(error);
-      };
-      const timer = setTimeout(
-        () => fail(withCode("no connection in time", "ETIMEDOUT")),
-        connectTimeoutMs,
-      );
-      socket.once("error", fail);
-      socket.once("close", () => fail(withCode("closed during the TLS handshake", "ECONNRESET")));
-      socket.once("secureConnect", () => {
-        const shown = plainHex(socket.getPeerCertificate().fingerprint256 ?? "");
-        if (pin !== undefined && shown !== pin) {
-          return fail(withCode("certificate is not the pinned one", "PIN_MISMATCH"));
-        }
-        if (tls.verify && pin === undefined && namesNoHost(socket.getPeerCertificate())) {
-          return fail(
-            withCode("it names no host: give the array one with a subjectAltName", "NO_HOST_NAMES"),
-          );
-        }
-        clearTimeout(timer);
-        this.#connecting.delete(socket);
-        socket.removeAllListeners("close");
-        socket.off("error", fail);
-        resolve(socket);
-      });
-    });
   }
 
   #abortError(request: HttpRequest, sent: boolean): TransportError {
@@ -400,11 +300,6 @@ export class HttpsClient {
       cause: error,
     });
   }
-}
-
-/** SNI is for names only; an IP address in it is refused by some servers. */
-function serverName(host: string): string {
-  return /^[\d.]+$|:/.test(host) ? "" : host;
 }
 
 function codeOf(error: unknown): string {

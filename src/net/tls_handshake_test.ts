@@ -6,7 +6,8 @@ import {
   SERVER,
   TlsAuthority,
 } from "../../tests/support/tls_authority.ts";
-import { HttpsClient, type TlsTrust, TransportError } from "./https.ts";
+import { HttpsClient, TransportError } from "./https.ts";
+import type { TlsTrust } from "./tls_handshakes.ts";
 
 /** openssl(1) answers a GET alone. */
 const GET = { method: "GET", path: "/", headers: { "api-token": "canary" } } as const;

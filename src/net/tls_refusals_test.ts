@@ -9,7 +9,8 @@ import {
   SERVER,
   TlsAuthority,
 } from "../../tests/support/tls_authority.ts";
-import { HttpsClient, type TlsTrust, TransportError } from "./https.ts";
+import { HttpsClient, TransportError } from "./https.ts";
+import type { TlsTrust } from "./tls_handshakes.ts";
 
 interface Row extends CertificateOptions {
   /** What the server's certificate is. */

@@ -142,3 +142,23 @@ async function serve(
     request.socket.destroy();
   }
 }
+
+/** Where a listener may listen: at the first of these ports that is free. */
+interface PortChoice extends Omit<ListenOptions, "port"> {
+  /** In order; 0 takes any free one. */
+  ports: readonly number[];
+}
+
+/** Binds the first port that is free. PsoError `unavailable` when none of them can be bound. */
+export async function listenOnFirst(
+  { ports, ...options }: PortChoice,
+  handle: (incoming: Incoming) => Promise<Outcome>,
+): Promise<HttpListener> {
+  const [port = 0, ...rest] = ports;
+  try {
+    return await HttpListener.listen({ ...options, port }, handle);
+  } catch (error) {
+    if (rest.length === 0) throw error;
+    return await listenOnFirst({ ...options, ports: rest }, handle);
+  }
+}

@@ -68,3 +68,27 @@ export function enlist(known: RosterEntry[], wanted: Record<ArrayKind, number>):
     })
   );
 }
+
+/** What decides about the port of an array. */
+interface PortWish {
+  /** Its port in an earlier life; 0 = none. */
+  saved: number;
+  /** Port of the first array; 0 = any free one. */
+  listenPort: number;
+  /** The array's place in the fleet, from 0. */
+  at: number;
+  /** True: clients know the address already. */
+  isFixed: boolean;
+}
+
+/** The ports to try for an array, in order; 0 takes any free one. */
+export function portsToTry(options: PortWish): number[] {
+  if (options.isFixed) return [options.listenPort + options.at];
+  if (options.saved !== 0) return [options.saved];
+  // A neighbour of the wanted port may be taken by somebody else: any free one will do then.
+  return options.listenPort === 0
+    ? [0]
+    : options.at === 0
+    ? [options.listenPort]
+    : [options.listenPort + options.at, 0];
+}

@@ -15,12 +15,19 @@ import { Clock } from "./clock.ts";
 import { controlRoutes, type FleetEntry } from "./control.ts";
 import { Faults } from "./faults.ts";
 import { writeFleetFiles } from "./fleet_files.ts";
-import { HttpListener, type Incoming } from "./http_listener.ts";
+import { type HttpListener, type Incoming, listenOnFirst } from "./http_listener.ts";
 import { kernelPlane, requireKernel } from "./kernel/kernel_plane.ts";
 import { LocalPlane } from "./local_plane.ts";
 import type { Plane } from "./plane.ts";
 import { RequestLog } from "./request_log.ts";
-import { enlist, readRoster, type Roster, type RosterEntry, writeRoster } from "./roster.ts";
+import {
+  enlist,
+  portsToTry,
+  readRoster,
+  type Roster,
+  type RosterEntry,
+  writeRoster,
+} from "./roster.ts";
 import { Sessions } from "./sessions.ts";
 import { Store } from "./store.ts";
 
@@ -141,30 +148,6 @@ export async function serveFleet(
     await fleet.stop();
     throw error;
   }
-}
-
-/** What decides about the port of an array. */
-interface PortWish {
-  /** Its port in an earlier life; 0 = none. */
-  saved: number;
-  /** Port of the first array; 0 = any free one. */
-  listenPort: number;
-  /** The array's place in the fleet, from 0. */
-  at: number;
-  /** True: clients know the address already. */
-  isFixed: boolean;
-}
-
-/** The ports to try for an array, in order; 0 takes any free one. */
-function portsToTry(options: PortWish): number[] {
-  if (options.isFixed) return [options.listenPort + options.at];
-  if (options.saved !== 0) return [options.saved];
-  // A neighbour of the wanted port may be taken by somebody else: any free one will do then.
-  return options.listenPort === 0
-    ? [0]
-    : options.at === 0
-    ? [options.listenPort]
-    : [options.listenPort + options.at, 0];
 }
 
 class Fleet implements ServedFleet {
@@ -313,18 +296,15 @@ class Fleet implements ServedFleet {
         cert: Deno.readTextFileSync(certificate.certPath),
         key: Deno.readTextFileSync(certificate.keyPath),
       };
-    const listener = await this.#bind(
-      portsToTry({
-        saved: entry.port,
-        listenPort: listen.port,
-        at,
-        isFixed: this.#credentials !== undefined,
-      }),
-      (port) =>
-        HttpListener.listen(
-          { hostname: listen.hostname, port, certificate: pem },
-          (incoming) => server.handle(incoming),
-        ),
+    const ports = portsToTry({
+      saved: entry.port,
+      listenPort: listen.port,
+      at,
+      isFixed: this.#credentials !== undefined,
+    });
+    const listener = await this.#listen(
+      { hostname: listen.hostname, ports, certificate: pem },
+      (incoming) => server.handle(incoming),
     );
     entry.port = listener.port;
     const address = printHostPort({ host: listen.hostname, port: listener.port });
@@ -355,19 +335,10 @@ class Fleet implements ServedFleet {
     return kernelPlane({ root: this.plane, array: { name, id }, ...dataPlane, run });
   }
 
-  async #bind(
-    ports: number[],
-    listen: (port: number) => Promise<HttpListener>,
-  ): Promise<HttpListener> {
-    const [port = 0, ...rest] = ports;
-    try {
-      const listener = await listen(port);
-      this.#listeners.push(listener);
-      return listener;
-    } catch (error) {
-      if (rest.length === 0) throw error;
-      return await this.#bind(rest, listen);
-    }
+  async #listen(...to: Parameters<typeof listenOnFirst>): Promise<HttpListener> {
+    const listener = await listenOnFirst(...to);
+    this.#listeners.push(listener);
+    return listener;
   }
 
   async #startControl(): Promise<void> {
@@ -398,10 +369,7 @@ class Fleet implements ServedFleet {
       );
     const saved = this.#options.adminAddress === undefined ? this.#roster.controlPort : 0;
     const ports = saved === 0 ? [address.port] : [saved, 0];
-    const listener = await this.#bind(
-      ports,
-      (port) => HttpListener.listen({ hostname: address.hostname, port }, answer),
-    );
+    const listener = await this.#listen({ hostname: address.hostname, ports }, answer);
     this.#roster.controlPort = listener.port;
     this.control = `http://${printHostPort({ host: address.hostname, port: listener.port })}`;
   }

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { TlsAuthority } from "../../../tests/support/tls_authority.ts";
 import type { ArrayConfig } from "../../config/model.ts";
-import type { TlsTrust } from "../../net/https.ts";
+import type { TlsTrust } from "../../net/tls_handshakes.ts";
 import { lookAtApi, tellClock } from "./api_look.ts";
 import { FoundList } from "./found.ts";
 
