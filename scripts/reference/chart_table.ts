@@ -1,6 +1,9 @@
+import { SECRET_NAME } from "../../src/config/arrays/credentials.ts";
 import { ARRAY_KEYS } from "../../src/config/arrays/keys.ts";
+import { LABEL_KEY } from "../../src/config/arrays/labels.ts";
 import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { type ConfigKey, DRIVER_SECTIONS } from "../../src/config/keys.ts";
+import { CONFIG_LIMITS } from "../../src/config/model.ts";
 
 /** What the chart's templates must know of one key. */
 interface TableKey {
@@ -12,6 +15,8 @@ interface TableKey {
   wanted?: string;
   least?: number;
   most?: number;
+  /** Characters of a text, or of all texts of a list together. */
+  chars?: number;
   pattern?: string;
   default?: ConfigKey["default"];
   /** What a key without effect was for. */
@@ -30,9 +35,16 @@ interface ChartTable {
   /** Keys of an array's entry, by their name in lower case. */
   arrayKeys: Record<
     string,
-    { name: string; type: string; flasharray: boolean; flashblade: boolean }
+    { name: string; type: string; flasharray: boolean; flashblade: boolean; chars?: number }
   >;
+  /** How much the program reads. */
+  limits: typeof CONFIG_LIMITS;
+  /** What names must match, as RE2 writes it. */
+  patterns: { label: string; secretName: string };
 }
+
+/** Types whose texts the driver measures. */
+const MEASURED: readonly ConfigKey["type"][] = ["text", "words", "options"];
 
 function wantedText({ type, values, range, unit }: ConfigKey): string | undefined {
   if (type === "choice") return `one of ${(values ?? []).join(", ")}`;
@@ -52,6 +64,7 @@ function tableKey(key: ConfigKey): TableKey {
     ...words.length > 0 && { words },
     ...wanted !== undefined && { wanted },
     ...key.range && { least, most },
+    ...key.usedBy === "driver" && MEASURED.includes(key.type) && { chars: CONFIG_LIMITS.textChars },
     ...key.pattern !== undefined && { pattern: key.pattern },
     ...key.default !== undefined && { default: key.default },
     ...key.usedBy === "nobody" && { meaning: key.meaning },
@@ -63,7 +76,15 @@ function tableKey(key: ConfigKey): TableKey {
  * that the program itself uses, so that both accept the same.
  */
 export function chartTable(): ChartTable {
-  const table: ChartTable = { keys: {}, spellings: {}, near: {}, branches: {}, arrayKeys: {} };
+  const table: ChartTable = {
+    keys: {},
+    spellings: {},
+    near: {},
+    branches: {},
+    arrayKeys: {},
+    limits: CONFIG_LIMITS,
+    patterns: { label: LABEL_KEY.source, secretName: SECRET_NAME.source },
+  };
   for (const key of [...DRIVER_SECTIONS, ...CHART_SECTIONS].flatMap(({ keys }) => keys)) {
     table.keys[key.path] = tableKey(key);
     for (const path of [key.path, ...key.old ?? []]) {
@@ -77,12 +98,13 @@ export function chartTable(): ChartTable {
       }
     }
   }
-  for (const { name, old = [], type, kinds } of ARRAY_KEYS) {
+  for (const { name, old = [], type, kinds, chars } of ARRAY_KEYS) {
     const entry = {
       name,
       type,
       flasharray: kinds.includes("flasharray"),
       flashblade: kinds.includes("flashblade"),
+      ...chars !== undefined && { chars },
     };
     for (const spelling of [name, ...old]) table.arrayKeys[spelling.toLowerCase()] = entry;
   }

@@ -4,18 +4,9 @@ import {
   ADMIN_HEADER_BYTES_MAX,
 } from "../../src/admin/server.ts";
 import { type Limit, REST_LIMITS } from "../../src/arrays/rest/limits.ts";
-import { TOKEN_CHARS_MAX } from "../../src/config/arrays/credentials.ts";
-import { ARRAYS_MAX, NAME_CHARS_MAX } from "../../src/config/arrays/entries.ts";
-import {
-  LABEL_CHARS_MAX,
-  LABEL_DOMAIN_CHARS_MAX,
-  LABELS_MAX,
-} from "../../src/config/arrays/labels.ts";
-import { CONFIG_FILE_BYTES_MAX } from "../../src/config/plain_file.ts";
+import { CONFIG_LIMITS } from "../../src/config/model.ts";
 import { PROBLEMS_MAX } from "../../src/config/problems.ts";
-import { FILE_DEPTH_MAX, FILE_VALUES_MAX } from "../../src/config/tree_bounds.ts";
 import { JUDGED_CHARS_MAX } from "../../src/config/secret_looks.ts";
-import { CIDRS_MAX, TEXT_CHARS_MAX } from "../../src/config/values.ts";
 import {
   CALLS_MAX,
   CONNECTION_CALLS_MAX,
@@ -135,68 +126,68 @@ const TEXTS: readonly Limit[] = [
 const CONFIG: readonly Limit[] = [
   {
     what: "A file, also one that the file names",
-    value: CONFIG_FILE_BYTES_MAX,
+    value: CONFIG_LIMITS.fileBytes,
     unit: "bytes",
     why: "Kubernetes allows a Secret as much. It must be a plain file: no device, no pipe.",
   },
   {
     what: "Values in a file, each counted as often as aliases repeat it",
-    value: FILE_VALUES_MAX,
+    value: CONFIG_LIMITS.fileValues,
     unit: "values",
     why: "YAML's aliases let ten lines stand for a billion.",
   },
   {
     what: "Mappings and lists inside each other",
-    value: FILE_DEPTH_MAX,
+    value: CONFIG_LIMITS.fileDepth,
     unit: "levels",
     why: "The chart needs far fewer.",
   },
   {
     what: "Arrays",
-    value: ARRAYS_MAX,
+    value: CONFIG_LIMITS.arrays,
     unit: "arrays",
     why: "Each is asked for its health all the time.",
   },
   {
     what: "Labels of an array",
-    value: LABELS_MAX,
+    value: CONFIG_LIMITS.labels,
     unit: "labels",
     why: "Placement compares them for each claim.",
   },
   {
     what: "The name of a label without its domain, and the value of a label",
-    value: LABEL_CHARS_MAX,
+    value: CONFIG_LIMITS.labelChars,
     unit: "characters",
     why: "Kubernetes allows no more, so that no node could match it.",
   },
   {
     what: "The domain before the name of a label",
-    value: LABEL_DOMAIN_CHARS_MAX,
+    value: CONFIG_LIMITS.labelDomainChars,
     unit: "characters",
     why: "Kubernetes allows no more.",
   },
   {
     what: "The name of an array",
-    value: NAME_CHARS_MAX,
+    value: CONFIG_LIMITS.nameChars,
     unit: "characters",
     why: "It stands in messages and metrics.",
   },
   {
     what: "An API token",
-    value: TOKEN_CHARS_MAX,
+    value: CONFIG_LIMITS.tokenChars,
     unit: "characters",
     why: "An array's own has 38 at most.",
   },
   {
     what: "Any other text that the driver reads, and all texts of one list together",
-    value: TEXT_CHARS_MAX,
+    value: CONFIG_LIMITS.textChars,
     unit: "characters",
     why: "So long are export rules, options and addresses at most: CSI allows as much for all " +
       "parameters of a class together. `CACert` may be as large as a file.",
   },
   {
     what: "Blocks of addresses of one key",
-    value: CIDRS_MAX,
+    value: CONFIG_LIMITS.cidrs,
     unit: "blocks",
     why: "Each portal is compared with all of them.",
   },

@@ -3,7 +3,7 @@ import { LABEL_KEY } from "./arrays/labels.ts";
 import { CHART_SECTIONS } from "./chart_keys.ts";
 import { FileReader, type FileReaders, parseMapping } from "./files.ts";
 import { readMkfsOptions, readMountOptions } from "./format_defaults.ts";
-import type { ArrayConfig, Config } from "./model.ts";
+import { type ArrayConfig, type Config, CONFIG_LIMITS } from "./model.ts";
 import { type ConfigKey, DRIVER_SECTIONS, PSO_EXPORT_RULES } from "./keys.ts";
 import { NAMED_FILES_FOLDER } from "./arrays/named_files.ts";
 import { ConfigError, type Problem, ProblemList, shown } from "./problems.ts";
@@ -192,18 +192,13 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
   };
 }
 
-/** Labels that say where a node is, beside those of PSO's prefix. */
-export const NODE_LABELS_MAX = 16;
-
-/** A volume name has 63 characters at most (FlashArray), of which `-pvc-<UUID>` takes 41. */
-const CLUSTER_ID_MAX = 22;
 /** PSO 6 ships REPLACE_CLUSTER_ID_WITH_… as the default, which nobody may keep. */
 const PLACEHOLDER = /^REPLACE_|^.{50,}$/s;
 
 function readClusterId(settings: Settings): string {
   const clusterId = settings.text("clusterID");
   const { path, problems } = settings.at("clusterID");
-  const wanted = `1 to ${CLUSTER_ID_MAX} letters, digits and _`;
+  const wanted = `1 to ${CONFIG_LIMITS.clusterIdChars} letters, digits and _`;
   if (PLACEHOLDER.test(clusterId)) {
     const fix =
       "choose an ID for this cluster that no other cluster on these arrays has, and never " +
@@ -213,7 +208,7 @@ function readClusterId(settings: Settings): string {
       wanted,
       fix,
     });
-  } else if (clusterId.length > CLUSTER_ID_MAX) {
+  } else if (clusterId.length > CONFIG_LIMITS.clusterIdChars) {
     const fix =
       "a longer one leaves no room for `-pvc-<UUID>` in the 63 characters of a volume name";
     problems.error(path, { found: `has ${clusterId.length} characters`, wanted, fix });
@@ -235,10 +230,10 @@ function readClusterId(settings: Settings): string {
 function readNodeLabels(settings: Settings): readonly string[] {
   const labels = settings.texts("storagetopology.nodeLabels");
   const { path, problems } = settings.at("storagetopology.nodeLabels");
-  if (labels.length > NODE_LABELS_MAX) {
+  if (labels.length > CONFIG_LIMITS.nodeLabels) {
     problems.error(path, {
       found: `names ${labels.length} labels`,
-      wanted: `at most ${NODE_LABELS_MAX}`,
+      wanted: `at most ${CONFIG_LIMITS.nodeLabels}`,
     });
   }
   for (const label of labels) {

@@ -1,7 +1,8 @@
 import type { Cidr } from "../net/cidr.ts";
 import type { SanType } from "../protocols.ts";
-import type { TlsTrust } from "../net/https.ts";
+import type { TlsTrust } from "../net/tls_handshakes.ts";
 import type { Secret } from "../secret.ts";
+import { MiB } from "../size.ts";
 
 interface ArrayCommon {
   /** Where the configuration has it, for messages: `arrays.FlashArrays[1]`. */
@@ -99,3 +100,36 @@ export interface Config {
   topology: TopologySettings;
   debug: boolean;
 }
+
+/**
+ * How much a configuration may hold. Whoever reads a value asks here and nowhere else, and the chart
+ * has the same numbers by `files/keys.json`: what the program refuses, `helm install` refuses.
+ */
+export const CONFIG_LIMITS = {
+  /** Bytes of a file that the configuration is read from, or that it names. Kubernetes allows a Secret and a ConfigMap as much. */
+  fileBytes: 1 * MiB,
+  /** Values of a file, each counted as often as its aliases repeat it. */
+  fileValues: 50_000,
+  /** Mappings and lists inside each other. */
+  fileDepth: 50,
+  /** Arrays of one installation. */
+  arrays: 256,
+  /** Characters of an array's name. */
+  nameChars: 128,
+  /** Characters of an API token; an array's own has 36 to 38. */
+  tokenChars: 1_024,
+  /** Labels of one array. */
+  labels: 64,
+  /** Characters of a label's name without its domain, and of its value, as Kubernetes allows them. */
+  labelChars: 63,
+  /** Characters of the domain before a label's name. */
+  labelDomainChars: 253,
+  /** Characters of a text, such as export rules, and of all texts of a list together; CSI allows as much for all parameters of a class. */
+  textChars: 4_096,
+  /** Blocks of addresses of one key: each portal is compared with all of them. */
+  cidrs: 1_000,
+  /** Labels that say where a node is, beside those of PSO's prefix. */
+  nodeLabels: 16,
+  /** A volume name has 63 characters at most (FlashArray), of which `-pvc-<UUID>` takes 41. */
+  clusterIdChars: 22,
+} as const;

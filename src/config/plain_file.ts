@@ -1,14 +1,9 @@
 import { PsoError } from "../errors.ts";
-import { formatSize, MiB } from "../size.ts";
+import { formatSize } from "../size.ts";
+import { CONFIG_LIMITS } from "./model.ts";
 
 /**
- * Bytes of a file that the configuration is read from, or that it names: values, token, CA
- * certificates. Kubernetes allows a Secret and a ConfigMap as much.
- */
-export const CONFIG_FILE_BYTES_MAX = 1 * MiB;
-
-/**
- * The text of a plain file of at most CONFIG_FILE_BYTES_MAX. A device, a pipe, a socket or a folder
+ * The text of a plain file of at most CONFIG_LIMITS.fileBytes. A device, a pipe, a socket or a folder
  * is refused before it is opened (`invalid`): reading it could go on for ever. Throws what the file
  * system throws.
  */
@@ -16,19 +11,19 @@ export async function readPlainFile(path: string): Promise<string> {
   refuseOdd(await Deno.stat(path));
   using file = await Deno.open(path);
   refuseOdd(await file.stat()); // it may have been exchanged
-  const bytes = new Uint8Array(CONFIG_FILE_BYTES_MAX + 1);
+  const bytes = new Uint8Array(CONFIG_LIMITS.fileBytes + 1);
   let size = 0;
   for (let count: number | null = 0; count !== null && size < bytes.length;) {
     count = await file.read(bytes.subarray(size));
     size += count ?? 0;
   }
-  if (size > CONFIG_FILE_BYTES_MAX) throw tooLarge();
+  if (size > CONFIG_LIMITS.fileBytes) throw tooLarge();
   return new TextDecoder().decode(bytes.subarray(0, size));
 }
 
 /** Throws `invalid` for a text that is larger than a file of the configuration may be. */
 export function refuseLargeText(text: string): void {
-  if (text.length > CONFIG_FILE_BYTES_MAX) throw tooLarge();
+  if (text.length > CONFIG_LIMITS.fileBytes) throw tooLarge();
 }
 
 function refuseOdd(found: Deno.FileInfo): void {
@@ -36,9 +31,9 @@ function refuseOdd(found: Deno.FileInfo): void {
     const kind = found.isDirectory ? "a folder" : "a device, a pipe or a socket";
     throw new PsoError("invalid", `it is ${kind} and no plain file`);
   }
-  if (found.size > CONFIG_FILE_BYTES_MAX) throw tooLarge();
+  if (found.size > CONFIG_LIMITS.fileBytes) throw tooLarge();
 }
 
 function tooLarge(): PsoError {
-  return new PsoError("invalid", `it is larger than ${formatSize(CONFIG_FILE_BYTES_MAX)}`);
+  return new PsoError("invalid", `it is larger than ${formatSize(CONFIG_LIMITS.fileBytes)}`);
 }

@@ -1,9 +1,5 @@
+import { CONFIG_LIMITS } from "./model.ts";
 import { isMapping } from "./tree.ts";
-
-/** Values of a file, each counted as often as its aliases repeat it. */
-export const FILE_VALUES_MAX = 50_000;
-/** Mappings and lists inside each other. */
-export const FILE_DEPTH_MAX = 50;
 
 /**
  * Why a parsed file must not be walked through, as the rest of a sentence; undefined when it may
@@ -16,8 +12,8 @@ export function boundsFault(root: unknown): string | undefined {
   const sizeOf = (value: unknown, depth: number): number => {
     if (!Array.isArray(value) && !isMapping(value)) return 1;
     if (open.has(value)) fault ??= "holds an alias that stands for itself";
-    else if (depth > FILE_DEPTH_MAX) {
-      fault ??= `is nested more than ${FILE_DEPTH_MAX} levels deep`;
+    else if (depth > CONFIG_LIMITS.fileDepth) {
+      fault ??= `is nested more than ${CONFIG_LIMITS.fileDepth} levels deep`;
     }
     if (fault !== undefined) return Infinity;
     const known = sizes.get(value);
@@ -31,5 +27,7 @@ export function boundsFault(root: unknown): string | undefined {
   };
   const size = sizeOf(root, 0);
   return fault ??
-    (size > FILE_VALUES_MAX ? `stands for more than ${FILE_VALUES_MAX} values` : undefined);
+    (size > CONFIG_LIMITS.fileValues
+      ? `stands for more than ${CONFIG_LIMITS.fileValues} values`
+      : undefined);
 }

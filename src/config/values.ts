@@ -2,6 +2,7 @@ import { type Cidr, hasHostBits, parseCidr, parseIp } from "../net/cidr.ts";
 import { splitMountOptions } from "../options/mount_options.ts";
 import { hasOpenQuote, splitWords } from "../words.ts";
 import type { ConfigKey } from "./keys.ts";
+import { CONFIG_LIMITS } from "./model.ts";
 import type { Given } from "./tree.ts";
 import { type ProblemList, shown } from "./problems.ts";
 
@@ -37,11 +38,6 @@ function readList(
   return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
 }
 
-/** Characters of a text, such as export rules, and of all texts of a list together; CSI allows as much for all parameters of a class. */
-export const TEXT_CHARS_MAX = 4_096;
-/** Blocks of addresses of one key: each portal is compared with all of them. */
-export const CIDRS_MAX = 1_000;
-
 /** What a typed value of a key may be. */
 export type Value = string | boolean | number | string[] | Cidr[];
 
@@ -50,20 +46,26 @@ export function readValue(given: Given, problems: ProblemList): Value | undefine
   return READERS[given.key.type]?.(given, problems);
 }
 
+/** Characters of a text, or of all texts of a list with a blank between two of them. */
+export function charsOf(value: unknown): number {
+  const parts = Array.isArray(value) ? value : [value];
+  const texts = parts.filter((part) => typeof part === "string");
+  return texts.reduce((sum, text) => sum + text.length, parts.length - 1);
+}
+
+/** What is measured, and how long it may be; as every text without a limit of its own. */
+interface Measured extends Pick<Given, "path" | "value"> {
+  most?: number;
+}
+
 /** True after telling that the text, or the list of texts, is longer than anybody needs. */
 export function isTooLong(
-  { path, value }: Pick<Given, "path" | "value">,
+  { path, value, most = CONFIG_LIMITS.textChars }: Measured,
   problems: ProblemList,
 ): boolean {
-  const parts = Array.isArray(value) ? value : [value];
-  const blanks = parts.length - 1;
-  const texts = parts.filter((part) => typeof part === "string");
-  const characters = texts.reduce((sum, text) => sum + text.length, blanks);
-  if (characters <= TEXT_CHARS_MAX) return false;
-  problems.error(path, {
-    found: `has ${characters} characters`,
-    wanted: `at most ${TEXT_CHARS_MAX}`,
-  });
+  const characters = charsOf(value);
+  if (characters <= most) return false;
+  problems.error(path, { found: `has ${characters} characters`, wanted: `at most ${most}` });
   return true;
 }
 
@@ -128,10 +130,10 @@ const READERS: Partial<Record<ConfigKey["type"], Reader>> = {
   },
   cidrs: ({ path, value }, problems) => {
     const texts = readList(value, (text) => text.split(/[\s,]+/).filter((part) => part !== ""));
-    if (texts && texts.length > CIDRS_MAX) {
+    if (texts && texts.length > CONFIG_LIMITS.cidrs) {
       problems.error(path, {
         found: `holds ${texts.length} address blocks`,
-        wanted: `at most ${CIDRS_MAX}`,
+        wanted: `at most ${CONFIG_LIMITS.cidrs}`,
       });
       return undefined;
     }

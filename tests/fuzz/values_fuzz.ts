@@ -8,7 +8,7 @@
 import { equal, ok } from "node:assert/strict";
 import { loadConfig, type LoadedConfig } from "../../src/config/load.ts";
 import { ConfigError, PROBLEMS_MAX, problemText } from "../../src/config/problems.ts";
-import { CONFIG_FILE_BYTES_MAX } from "../../src/config/plain_file.ts";
+import { CONFIG_LIMITS } from "../../src/config/model.ts";
 import { type FuzzOptions, runFuzzer } from "./fuzz_main.ts";
 import { Random } from "./random.ts";
 import { canaryOf, valuesText } from "./value_texts.ts";
@@ -55,7 +55,7 @@ function outcomeOf(text: string, { mode, canary }: Load): Promise<LoadedConfig |
   const files: Record<string, string> = {
     "values.yaml": text,
     "/file": `${canary}\n`,
-    "/large": "x".repeat(CONFIG_FILE_BYTES_MAX + 1),
+    "/large": "x".repeat(CONFIG_LIMITS.fileBytes + 1),
     "/etc/pure/tokens/a/token": `${canary} ${canary}`,
   };
   const readTextFile = (path: string) => {

@@ -1,14 +1,15 @@
 import { messageOf } from "../../errors.ts";
-import type { TlsTrust } from "../../net/https.ts";
+import type { TlsTrust } from "../../net/tls_handshakes.ts";
 import { Secret } from "../../secret.ts";
 import { ForbiddenFile, NAMED_FILES_FOLDER } from "./named_files.ts";
 import { type Entry, isBadType, optionalText } from "./entry.ts";
 import { isToken, kindOf, shown } from "../problems.ts";
 import { isMapping } from "../tree.ts";
 import { readSwitch } from "../values.ts";
+import { CONFIG_LIMITS } from "../model.ts";
 
-/** Characters of an API token; an array's own has 36 to 38. */
-export const TOKEN_CHARS_MAX = 1024;
+/** The name of a Secret that `APITokenSecret` names, and of its key. */
+export const SECRET_NAME = /^[-._a-zA-Z0-9]{1,253}$/;
 
 /** Where the chart mounts the Secrets that `APITokenSecret` names: `<folder>/<name>/<key>`. */
 const TOKEN_SECRETS_FOLDER = `${NAMED_FILES_FOLDER}/tokens`;
@@ -37,14 +38,7 @@ export async function readToken(entry: Entry): Promise<Secret | undefined> {
     return await tokenFromFile(entry, { name: "APITokenSecret", file: secretPath(entry) });
   }
   const text = optionalText(entry, "APIToken");
-  if (text !== undefined && text.length <= TOKEN_CHARS_MAX) return new Secret(text);
-  if (text !== undefined) {
-    problems.error(`${path}.APIToken`, {
-      found: `has ${text.length} characters`,
-      wanted: `at most ${TOKEN_CHARS_MAX}`,
-    });
-    return undefined;
-  }
+  if (text !== undefined) return new Secret(text);
   if (!isBadType(entry, "APIToken")) {
     problems.error(`${path}.APIToken`, {
       found: "is missing",
@@ -58,7 +52,7 @@ function secretPath({ path, values, problems }: Entry): string | undefined {
   const reference = values.get("APITokenSecret");
   const { name, key = "token" } = isMapping(reference) ? reference : {};
   const isPlain = (text: unknown) =>
-    typeof text === "string" && /^[-._a-zA-Z0-9]{1,253}$/.test(text) && !text.includes("..");
+    typeof text === "string" && SECRET_NAME.test(text) && !text.includes("..");
   if (isPlain(name) && isPlain(key)) return `${TOKEN_SECRETS_FOLDER}/${name}/${key}`;
   problems.error(`${path}.APITokenSecret`, {
     found: `is ${kindOf(reference)}`,
@@ -96,7 +90,9 @@ async function tokenFromFile(
   }
   const text = await readNamedFile(entry, { name, file });
   if (text === undefined) return undefined;
-  if (text.length <= TOKEN_CHARS_MAX && /^\S+$/.test(text.trim())) return new Secret(text.trim());
+  if (text.length <= CONFIG_LIMITS.tokenChars && /^\S+$/.test(text.trim())) {
+    return new Secret(text.trim());
+  }
   const fix = "create one with `pureadmin create --api-token`";
   entry.problems.error(`${entry.path}.${name}`, {
     found: `names ${file}, which ${text.trim() === "" ? "is empty" : "holds more than one token"}`,

@@ -3,17 +3,12 @@ import { readTls, readToken } from "./credentials.ts";
 import { type ArraysContext, type Entry, optionalText } from "./entry.ts";
 import { readLabels } from "./labels.ts";
 import { ARRAY_KEYS, type ArrayKey } from "./keys.ts";
-import type { ArrayConfig } from "../model.ts";
+import { type ArrayConfig, CONFIG_LIMITS } from "../model.ts";
 import { kindOf, type ProblemList, shown } from "../problems.ts";
 import { withoutSecrets } from "../secret_looks.ts";
 import { isMapping } from "../tree.ts";
 import { readSwitch } from "../values.ts";
 import { nearest } from "../../nearest.ts";
-
-/** Arrays of one installation. */
-export const ARRAYS_MAX = 256;
-/** Characters of an array's name. */
-export const NAME_CHARS_MAX = 128;
 
 /** The key of the whole fleet in the values file. */
 export const ARRAYS_KEY_PATH = "arrays";
@@ -40,10 +35,10 @@ export async function readArrays(
   const arrays: ArrayConfig[] = [];
   const seen = new Map<string, string>();
   const entries = lists.reduce((count, [, list]) => count + list.length, 0);
-  if (entries > ARRAYS_MAX) {
+  if (entries > CONFIG_LIMITS.arrays) {
     problems.error("arrays", {
       found: `lists ${entries} arrays`,
-      wanted: `at most ${ARRAYS_MAX}`,
+      wanted: `at most ${CONFIG_LIMITS.arrays}`,
       fix: "serve the others from another installation, with a clusterID of its own",
     });
     return [];
@@ -205,17 +200,11 @@ async function readEntry(entry: ListedEntry): Promise<ArrayConfig | undefined> {
 
 /** Names stand in the log, in metrics and on pages that everybody may read. */
 function checkName({ path, problems }: Entry, name: string): void {
-  if (name.length > NAME_CHARS_MAX) {
-    problems.error(`${path}.Name`, {
-      found: `has ${name.length} characters`,
-      wanted: `at most ${NAME_CHARS_MAX}`,
-    });
-  } else if (withoutSecrets(name) !== name) {
-    problems.error(`${path}.Name`, {
-      found: "looks like a token, and everybody can read the names of arrays",
-      fix: "choose a shorter name of words",
-    });
-  }
+  if (withoutSecrets(name) === name) return;
+  problems.error(`${path}.Name`, {
+    found: "looks like a token, and everybody can read the names of arrays",
+    fix: "choose a shorter name of words",
+  });
 }
 
 function readSuspended({ path, values, problems }: Entry): boolean {

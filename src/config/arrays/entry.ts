@@ -1,6 +1,7 @@
 import type { ArrayConfig } from "../model.ts";
 import { kindOf, type ProblemList } from "../problems.ts";
-import { isTooLong, TEXT_CHARS_MAX } from "../values.ts";
+import { charsOf, isTooLong } from "../values.ts";
+import { ARRAY_KEYS } from "./keys.ts";
 
 /** What reading the entries needs besides them. */
 export interface ArraysContext {
@@ -17,8 +18,10 @@ export interface Entry extends ArraysContext {
   values: ReadonlyMap<string, unknown>;
 }
 
-/** Keys whose texts have limits of their own: that of a file, of a token, of a name. */
-const OWN_LIMITS = ["CACert", "APIToken", "Name"];
+/** Characters that the text of a key may have. */
+function charsMax(name: string): number {
+  return ARRAY_KEYS.find((key) => key.name === name)?.chars ?? Infinity;
+}
 
 /**
  * The text of a key, without blanks around it; undefined when it is not set, empty, or (told) no
@@ -28,9 +31,8 @@ export function optionalText({ path, values, problems }: Entry, name: string): s
   const value = values.get(name);
   if (value === undefined) return undefined;
   if (typeof value === "string") {
-    const isRefused = !OWN_LIMITS.includes(name) &&
-      isTooLong({ path: `${path}.${name}`, value }, problems);
-    return isRefused || value.trim() === "" ? undefined : value.trim();
+    const text = { path: `${path}.${name}`, value, most: charsMax(name) };
+    return isTooLong(text, problems) || value.trim() === "" ? undefined : value.trim();
   }
   problems.error(`${path}.${name}`, {
     found: `is ${kindOf(value)}`,
@@ -44,5 +46,5 @@ export function optionalText({ path, values, problems }: Entry, name: string): s
 export function isBadType({ values }: Entry, name: string): boolean {
   const value = values.get(name);
   if (typeof value !== "string") return value !== undefined;
-  return !OWN_LIMITS.includes(name) && value.length > TEXT_CHARS_MAX;
+  return charsOf(value) > charsMax(name);
 }

@@ -1,3 +1,5 @@
+import { CONFIG_LIMITS } from "../model.ts";
+
 /** A key of an entry of `arrays.FlashArrays` or `arrays.FlashBlades`. */
 export interface ArrayKey {
   name: string;
@@ -5,6 +7,8 @@ export interface ArrayKey {
   /** Kinds whose entries may have it. */
   kinds: readonly ("flasharray" | "flashblade")[];
   required: boolean;
+  /** Characters of a `text` or `secret` at most; absent: as many as a file may have. */
+  chars?: number;
   default?: string | boolean;
   meaning: string;
   /**
@@ -26,6 +30,7 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "text",
     kinds: BOTH,
     required: true,
+    chars: CONFIG_LIMITS.textChars,
     meaning: "Management address: host name, IPv4 or IPv6 address, `:port` if it is not 443, " +
       "`https://` allowed before it.",
   },
@@ -34,6 +39,7 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "secret",
     kinds: BOTH,
     required: false,
+    chars: CONFIG_LIMITS.tokenChars,
     meaning:
       "API token of a user with the role Storage Admin, made by `pureadmin create --api-token`. " +
       "Exactly one of `APIToken`, `APITokenFile` and " +
@@ -44,6 +50,7 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "text",
     kinds: BOTH,
     required: false,
+    chars: CONFIG_LIMITS.textChars,
     meaning: "Path of a file that holds the token; a new content is taken up with no restart. In " +
       "the cluster below `/etc/pure` alone.",
   },
@@ -62,6 +69,7 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "text",
     kinds: ["flashblade"],
     required: true,
+    chars: CONFIG_LIMITS.textChars,
     meaning: "Host name or IP address of a data interface, from which the nodes mount.",
     old: ["NfsEndPoint"],
   },
@@ -79,6 +87,7 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "text",
     kinds: BOTH,
     required: false,
+    chars: CONFIG_LIMITS.nameChars,
     meaning: "What log, metrics and console call the array. Default: the name that the array " +
       "gives itself.",
   },
@@ -117,6 +126,7 @@ export const ARRAY_KEYS: readonly ArrayKey[] = [
     type: "text",
     kinds: BOTH,
     required: false,
+    chars: CONFIG_LIMITS.textChars,
     meaning:
       "SHA-256 fingerprint of the array's certificate, 64 hexadecimal digits with or without " +
       "colons. That very certificate is then " +

@@ -1,13 +1,7 @@
 import type { Entry } from "./entry.ts";
+import { CONFIG_LIMITS } from "../model.ts";
 import { type ProblemList, shown } from "../problems.ts";
 import { isMapping } from "../tree.ts";
-
-/** Labels of one array. */
-export const LABELS_MAX = 64;
-/** Characters of a label's name without its domain, and of its value, as Kubernetes allows them. */
-export const LABEL_CHARS_MAX = 63;
-/** Characters of the domain before a label's name. */
-export const LABEL_DOMAIN_CHARS_MAX = 253;
 
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 /** What Kubernetes takes as the name of a label. */
@@ -29,10 +23,10 @@ export function readLabels({ path, values, problems }: Entry): Record<string, st
   }
   const labels: Record<string, string> = {};
   const count = Object.keys(given).length;
-  if (count > LABELS_MAX) {
+  if (count > CONFIG_LIMITS.labels) {
     problems.error(`${path}.Labels`, {
       found: `holds ${count} labels`,
-      wanted: `at most ${LABELS_MAX}`,
+      wanted: `at most ${CONFIG_LIMITS.labels}`,
     });
     return {};
   }
@@ -71,9 +65,9 @@ interface Label {
 function isTooLarge({ path, name, text }: Label, problems: ProblemList): boolean {
   const slash = name.indexOf("/");
   const sizes = [
-    { what: "a domain", size: Math.max(slash, 0), most: LABEL_DOMAIN_CHARS_MAX },
-    { what: "a name", size: name.length - slash - 1, most: LABEL_CHARS_MAX },
-    { what: "a value", size: text.length, most: LABEL_CHARS_MAX },
+    { what: "a domain", size: Math.max(slash, 0), most: CONFIG_LIMITS.labelDomainChars },
+    { what: "a name", size: name.length - slash - 1, most: CONFIG_LIMITS.labelChars },
+    { what: "a value", size: text.length, most: CONFIG_LIMITS.labelChars },
   ];
   const wrong = sizes.find(({ size, most }) => size > most);
   if (wrong === undefined) return false;

@@ -127,6 +127,53 @@ annotations:
 {{- define "pso.hasTopology" -}}
 {{- include "pso.switch" (dict "values" .Values "paths" (list "storagetopology.enable")) -}}
 {{- end -}}
+{{/* Names of labels that count as topology beside PSO's, as JSON; called with the values. */}}
+{{- define "pso.nodeLabels" -}}
+{{- $given := (include "pso.first" (dict "values" . "paths" (list "storagetopology.nodeLabels")) | fromJson).value -}}
+{{- $labels := list -}}
+{{- range $part := (kindIs "slice" $given | ternary $given (list ($given | default ""))) -}}
+{{- range $text := regexSplit "[\\s,]+" (toString $part) -1 -}}
+{{- if $text -}}{{- $labels = append $labels $text -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $labels -}}
+{{- end -}}
+
+{{/* The first label of `labels` that counts as topology, as KEY=VALUE; empty without one. dict of labels, keys. */}}
+{{- define "pso.topologyLabel" -}}
+{{- $found := "" -}}
+{{- $keys := .keys -}}
+{{- range $key, $value := .labels -}}
+{{- if and (not $found) (ne (toString $value) "") (or (hasPrefix "topology.purestorage.com/" $key) (has $key $keys)) -}}
+{{- $found = printf "%s=%s" $key (toString $value) -}}
+{{- end -}}
+{{- end -}}
+{{- $found -}}
+{{- end -}}
+
+{{/*
+What stands in the way while topology is on and no node has a label that counts: csi-provisioner then makes no volume, of any
+array. Empty when all is well, without a cluster, and in one without nodes.
+*/}}
+{{- define "pso.bareNodes" -}}
+{{- $keys := include "pso.nodeLabels" .Values | fromJsonArray -}}
+{{- $nodes := (lookup "v1" "Node" "" "").items | default list -}}
+{{- $isLabelled := false -}}
+{{- range $nodes -}}
+{{- if include "pso.topologyLabel" (dict "labels" .metadata.labels "keys" $keys) -}}{{- $isLabelled = true -}}{{- end -}}
+{{- end -}}
+{{- if and $nodes (not $isLabelled) -}}
+{{- $example := "" -}}
+{{- range $list := .Values.arrays | default dict -}}
+{{- range $entry := kindIs "slice" $list | ternary $list list -}}
+{{- $example = $example | default (include "pso.topologyLabel" (dict "labels" (get $entry "Labels" | default dict) "keys" $keys)) -}}
+{{- end -}}
+{{- end -}}
+{{- printf "storagetopology.enable is on, and no node has a label that counts (%s): csi-provisioner makes no volume at all. Label every node, then restart the node plugin: kubectl label node %s %s; kubectl -n %s rollout restart daemonset pure-csi"
+  (prepend $keys "topology.purestorage.com/…" | join ", ") (first $nodes).metadata.name ($example | default "topology.purestorage.com/zone=ZONE") .Release.Namespace -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "pso.hasCapacity" -}}
 {{- include "pso.switch" (dict "values" .Values "paths" (list "csi.storageCapacity")) -}}
 {{- end -}}

@@ -19,8 +19,9 @@ program itself uses. The schema holds types and typos only, because it can say n
 {{- $state := dict "problems" list "unknown" list "old" list "useless" list "notes" list "given" dict -}}
 {{- $values := .Values -}}
 {{- include "pso.report.tree" (dict "tree" $values "parent" "" "table" $table "state" $state) -}}
-{{- include "pso.report.clusterID" (dict "values" $values "state" $state) -}}
+{{- include "pso.report.clusterID" (dict "values" $values "limits" $table.limits "state" $state) -}}
 {{- include "pso.report.arrays" (dict "arrays" (get $values "arrays") "table" $table "state" $state) -}}
+{{- include "pso.report.nodeLabels" (dict "values" $values "table" $table "state" $state) -}}
 {{- include "pso.report.lists" (dict "values" $values "state" $state) -}}
 {{- include "pso.report.together" (dict "values" $values "state" $state) -}}
 {{- $clean := dict -}}
@@ -66,6 +67,19 @@ program itself uses. The schema holds types and typos only, because it can say n
 {{- end -}}
 {{- end -}}
 
+{{/* Characters as the program counts them (UTF-16): of a text, or of all texts of a list with a blank between two of them. */}}
+{{- define "pso.report.chars" -}}
+{{- regexReplaceAll "[\\x{10000}-\\x{10FFFF}]" (join " " .) "xx" | splitList "" | len -}}
+{{- end -}}
+
+{{/* state, path, value, and most: tells a text, or a list of texts, that is longer than the program reads. */}}
+{{- define "pso.report.tooLong" -}}
+{{- $chars := include "pso.report.chars" .value | int -}}
+{{- if gt $chars (int .most) -}}
+{{- include "pso.report.problem" (dict "state" .state "path" .path "found" (printf "has %d characters" $chars) "wanted" (printf "at most %d" (int .most)) "mend" "write a shorter one") -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Every value of the tree: known keys are checked, unknown ones are noted. */}}
 {{- define "pso.report.tree" -}}
 {{- $in := . -}}
@@ -74,7 +88,7 @@ program itself uses. The schema holds types and typos only, because it can say n
 {{- $canonical := get $in.table.spellings $path -}}
 {{- if or (eq $path "arrays") (kindIs "invalid" $value) -}}
 {{- else if $canonical -}}
-{{- include "pso.report.key" (dict "canonical" $canonical "path" $path "value" $value "key" (get $in.table.keys $canonical) "state" $in.state) -}}
+{{- include "pso.report.key" (dict "canonical" $canonical "path" $path "value" $value "key" (get $in.table.keys $canonical) "limits" $in.table.limits "state" $in.state) -}}
 {{- else if hasKey $in.table.branches $path -}}
 {{- if kindIs "map" $value -}}
 {{- include "pso.report.tree" (dict "tree" $value "parent" (printf "%s." $path) "table" $in.table "state" $in.state) -}}
@@ -132,6 +146,35 @@ program itself uses. The schema holds types and typos only, because it can say n
 {{- else if eq $key.type "cidrs" -}}
 {{- include "pso.report.cidrs" . -}}
 {{- end -}}
+{{- with $key.chars -}}
+{{- include "pso.report.tooLong" (dict "state" $.state "path" $.path "value" $.value "most" .) -}}
+{{- end -}}
+{{- if eq $key.type "words" -}}{{- include "pso.report.quotes" . -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Words as on a command line: a quote that is never closed. */}}
+{{- define "pso.report.quotes" -}}
+{{- $in := . -}}
+{{- range $text := (kindIs "slice" .value | ternary .value (list .value)) -}}
+{{- if regexMatch "[\"']" (regexReplaceAll "\"[^\"]*\"|'[^']*'" (toString $text) "") -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" $in.path "found" (printf "is %s" (include "pso.report.shown" $text)) "wanted" "a text or a list of texts, with every quote closed" "mend" "close the quote, or take it away") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Names of labels that count as topology. */}}
+{{- define "pso.report.nodeLabels" -}}
+{{- $in := . -}}
+{{- $path := "storagetopology.nodeLabels" -}}
+{{- $labels := include "pso.nodeLabels" .values | fromJsonArray -}}
+{{- if gt (len $labels) (int .table.limits.nodeLabels) -}}
+{{- include "pso.report.problem" (dict "state" .state "path" $path "found" (printf "names %d labels" (len $labels)) "wanted" (printf "at most %d" (int .table.limits.nodeLabels)) "mend" "keep those that say where a node is") -}}
+{{- end -}}
+{{- range $label := $labels -}}
+{{- if not (regexMatch $in.table.patterns.label $label) -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" $path "found" (printf "holds %s" (include "pso.report.shown" $label)) "wanted" "names of labels, such as topology.kubernetes.io/zone" "mend" "write it as `kubectl get node --show-labels` shows it") -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -154,10 +197,12 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 
 {{- define "pso.report.cidrs" -}}
 {{- $in := . -}}
+{{- $count := 0 -}}
 {{- range $part := (kindIs "slice" .value | ternary .value (list .value)) -}}
 {{- range $text := regexSplit "[\\s,]+" (toString $part) -1 -}}
-{{- if ne $text "" -}}
-{{- $octet := "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])" -}}
+{{- if ne $text "" -}}{{- $count = add1 $count -}}{{- end -}}
+{{- if and (ne $text "") (le (int $count) (int $in.limits.cidrs)) -}}
+{{- $octet := include "pso.report.octet" . -}}
 {{- $ip4 := printf "(%s\\.){3}%s" $octet $octet -}}
 {{- $ip6 := "[0-9a-fA-F]*:[0-9a-fA-F:]*[0-9.]*" -}}
 {{- $isBlock := or (regexMatch (printf "^%s/(3[0-2]|[12]?[0-9])$" $ip4) $text) (regexMatch (printf "^%s/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$" $ip6) $text) -}}
@@ -169,6 +214,24 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if gt (int $count) (int .limits.cidrs) -}}
+{{- include "pso.report.problem" (dict "state" .state "path" .path "found" (printf "holds %d address blocks" (int $count)) "wanted" (printf "at most %d" (int .limits.cidrs)) "mend" "put neighbours together into larger blocks") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A number of an IPv4 address, as a pattern. Without leading zeros: some tools read those as octal. */}}
+{{- define "pso.report.octet" -}}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9]){{- end -}}
+
+{{/* "true" for an IP address without brackets, or a name that DNS can have; else empty. */}}
+{{- define "pso.report.isHost" -}}
+{{- $label := "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?" -}}
+{{- if contains ":" . -}}
+{{- if regexMatch "^[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$" . -}}true{{- end -}}
+{{- else if regexMatch "^[0-9.]+$" . -}}
+{{- $octet := include "pso.report.octet" . -}}
+{{- if regexMatch (printf "^(%s\\.){3}%s$" $octet $octet) . -}}true{{- end -}}
+{{- else if and (le (len .) 253) (regexMatch (printf "^%s(\\.%s)*\\.?$" $label $label) .) -}}true
+{{- end -}}
 {{- end -}}
 
 {{- define "pso.report.clusterID" -}}
@@ -176,11 +239,11 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- $new := get .values "clusterID" -}}
 {{- $path := ternary "namespace.pure" "clusterID" (and (not (empty $old)) (or (empty $new) (eq (toString $new) "k8s"))) -}}
 {{- $id := ternary $old $new (eq $path "namespace.pure") | default "k8s" | toString | trim -}}
-{{- $problem := dict "state" .state "path" $path "wanted" "1 to 22 letters, digits and _" -}}
+{{- $problem := dict "state" .state "path" $path "wanted" (printf "1 to %d letters, digits and _" (int .limits.clusterIdChars)) -}}
 {{- if or (hasPrefix "REPLACE_" $id) (ge (len $id) 50) -}}
 {{- include "pso.report.problem" (merge (dict "found" "still holds the placeholder of PSO's values file" "mend" "choose an ID that no other cluster on these arrays has, and never change it again") $problem) -}}
-{{- else if gt (len $id) 22 -}}
-{{- include "pso.report.problem" (merge (dict "found" (printf "has %d characters" (len $id)) "mend" "a longer one leaves no room for -pvc-<UUID> in the 63 characters of a volume name") $problem) -}}
+{{- else if gt (include "pso.report.chars" $id | int) (int .limits.clusterIdChars) -}}
+{{- include "pso.report.problem" (merge (dict "found" (printf "has %s characters" (include "pso.report.chars" $id)) "mend" "a longer one leaves no room for -pvc-<UUID> in the 63 characters of a volume name") $problem) -}}
 {{- else if not (regexMatch "^[A-Za-z0-9][A-Za-z0-9_-]*$" $id) -}}
 {{- include "pso.report.problem" (merge (dict "found" (printf "is %q" $id) "mend" "arrays refuse other names; a letter or digit stands first") $problem) -}}
 {{- else if contains "-" $id -}}
@@ -192,9 +255,11 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- define "pso.report.arrays" -}}
 {{- $in := . -}}
 {{- $seen := dict -}}
+{{- $count := 0 -}}
 {{- range $written, $list := (kindIs "map" .arrays | ternary .arrays dict) -}}
 {{- $kind := get (dict "flasharrays" "flasharray" "flashblades" "flashblade") (lower $written) -}}
 {{- if and $kind (kindIs "slice" $list) -}}
+{{- $count = add $count (len $list) -}}
 {{- range $index, $entry := $list -}}
 {{- $path := printf "arrays.%s[%d]" $written $index -}}
 {{- if kindIs "map" $entry -}}
@@ -204,6 +269,9 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- if gt (int $count) (int .table.limits.arrays) -}}
+{{- include "pso.report.problem" (dict "state" .state "path" "arrays" "found" (printf "lists %d arrays" (int $count)) "wanted" (printf "at most %d" (int .table.limits.arrays)) "mend" "serve the others from another installation, with a clusterID of its own") -}}
 {{- end -}}
 {{- end -}}
 
@@ -234,6 +302,45 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- include "pso.report.trust" (merge (dict "values" $values) .) -}}
 {{- with get $values "Name" -}}
 {{- include "pso.report.unique" (dict "in" $in "key" "Name" "value" (toString .)) -}}
+{{- if ne (include "pso.report.withoutTokens" .) (toString .) -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" (printf "%s.Name" $in.path) "found" "looks like a token, and everybody can read the names of arrays" "wanted" "a name of words" "mend" "choose another one") -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $key := .table.arrayKeys -}}
+{{- /* Old spellings lead to the same key: it is measured once. */ -}}
+{{- if and $key.chars (eq $name (lower $key.name)) (hasKey $values $key.name) -}}
+{{- include "pso.report.tooLong" (dict "state" $in.state "path" (printf "%s.%s" $in.path $key.name) "value" (get $values $key.name) "most" $key.chars) -}}
+{{- end -}}
+{{- end -}}
+{{- include "pso.report.labels" (merge (dict "values" $values) .) -}}
+{{- end -}}
+
+{{/* Labels of an array, as large as Kubernetes allows them: no node could match another one. */}}
+{{- define "pso.report.labels" -}}
+{{- $in := . -}}
+{{- $labels := get .values "Labels" | default dict -}}
+{{- $limits := .table.limits -}}
+{{- if gt (len $labels) (int $limits.labels) -}}
+{{- include "pso.report.problem" (dict "state" .state "path" (printf "%s.Labels" .path) "found" (printf "holds %d labels" (len $labels)) "wanted" (printf "at most %d" (int $limits.labels)) "mend" "keep those that a class or a node asks for") -}}
+{{- else -}}
+{{- range $label, $value := $labels -}}
+{{- if not (kindIs "invalid" $value) -}}
+{{- $parts := regexSplit "/" $label 2 -}}
+{{- $isIn := eq (len $parts) 2 -}}
+{{- $sizes := list
+  (list "a domain" ($isIn | ternary (first $parts) "") $limits.labelDomainChars)
+  (list "a name" (last $parts) $limits.labelChars)
+  (list "a value" (include "pso.report.digits" $value) $limits.labelChars) -}}
+{{- $isTold := false -}}
+{{- range $sizes -}}
+{{- $chars := include "pso.report.chars" (index . 1) | int -}}
+{{- if and (not $isTold) (gt $chars (int (last .))) -}}
+{{- $isTold = true -}}
+{{- include "pso.report.problem" (dict "state" $in.state "path" (printf "%s.Labels.%s" $in.path (trunc 80 $label)) "found" (printf "has %s of %d characters" (first .) $chars) "wanted" (printf "at most %d, as Kubernetes allows for a label" (int (last .))) "mend" "write a shorter one") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -250,7 +357,18 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- $path := printf "%s.MgmtEndPoint" .path -}}
 {{- with get .values "MgmtEndPoint" -}}
 {{- $bare := regexReplaceAll "^(?i)https?://" (toString . | trim) "" | trimSuffix "/" -}}
-{{- if not (regexMatch "^(\\[[0-9a-fA-F:.]+\\]|[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?)(:[0-9]{1,5})?$" $bare) -}}
+{{- $host := $bare -}}
+{{- $port := 443 -}}
+{{- /* Of `[IPV6]`, `[IPV6]:PORT` and `NAME:PORT` the two parts; a bare IPv6 address has no port. */ -}}
+{{- if regexMatch "^(\\[[^]]*\\]|[^:]*)(:[0-9]{1,5})?$" $bare -}}
+{{- $host = regexReplaceAll ":[0-9]{1,5}$" $bare "" -}}
+{{- $port = regexFind ":[0-9]{1,5}$" $bare | trimPrefix ":" | default "443" | int -}}
+{{- if hasPrefix "[" $bare -}}
+{{- $host = regexReplaceAll "^\\[([^]]*)\\].*$" $bare "${1}" -}}
+{{- if not (contains ":" $host) -}}{{- $host = "" -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if or (not (include "pso.report.isHost" $host)) (lt $port 1) (gt $port 65535) -}}
 {{- include "pso.report.problem" (dict "state" $.state "path" $path "found" (printf "is %s" (include "pso.report.shown" .)) "wanted" "a host name or an IP address, with :port if it is not 443" "mend" "take everything else away, a path too") -}}
 {{- else -}}
 {{- include "pso.report.unique" (dict "in" $ "key" "MgmtEndPoint" "value" (trimSuffix ":443" $bare)) -}}
@@ -274,13 +392,21 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- else if gt (len $given) 1 -}}
 {{- include "pso.report.problem" (dict "state" .state "path" $path "found" (printf "stands beside %s" (rest $given | join " and ")) "mend" "keep one of them") -}}
 {{- end -}}
+{{- with get .values "APITokenSecret" -}}
+{{- range $part := list "name" "key" -}}
+{{- $text := get $.values.APITokenSecret $part | default (ternary "token" "" (eq $part "key")) -}}
+{{- if or (not (regexMatch $.table.patterns.secretName $text)) (contains ".." $text) -}}
+{{- include "pso.report.problem" (dict "state" $.state "path" (printf "%s.APITokenSecret.%s" $.path $part) "found" (printf "is %s" (include "pso.report.shown" $text)) "wanted" "{name, key} of a Kubernetes Secret" "mend" "write letters, digits, `-`, `_` and `.`") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "pso.report.nfs" -}}
 {{- $path := printf "%s.NFSEndPoint" .path -}}
 {{- with get .values "NFSEndPoint" -}}
 {{- $bare := toString . | trim -}}
-{{- if or (not (regexMatch "^[][A-Za-z0-9._:-]+$" $bare)) (regexMatch "^[^:]+:[0-9]*$" $bare) -}}
+{{- if not (include "pso.report.isHost" (regexReplaceAll "^\\[(.*)\\]$" $bare "${1}")) -}}
 {{- include "pso.report.problem" (dict "state" $.state "path" $path "found" (printf "is %s" (include "pso.report.shown" .)) "wanted" "a host name or an IP address, without port and path" "mend" "take the rest away") -}}
 {{- end -}}
 {{- else -}}
