@@ -23,8 +23,18 @@ export function adminContext(): AdminContext {
     environment: () => Deno.env.toObject(),
     // Set to anything but nothing, it means no colours (no-color.org).
     colours: isShown(Deno.stdout) && !env("NO_COLOR"),
+    columns: isShown(Deno.stdout) ? columnsOf() : undefined,
     modes: modeWords(),
   };
+}
+
+/** How wide the terminal is; undefined when it does not say. */
+function columnsOf(): number | undefined {
+  try {
+    return Deno.consoleSize().columns || undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A pipe may take less than it is given. */
@@ -36,8 +46,8 @@ function write(output: Output, text: string): void {
 }
 
 /** A new file that only its owner may read. Throws AlreadyExists for one that is there. */
-async function writeFile(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+async function writeFile(path: string, parts: Iterable<Uint8Array<ArrayBuffer>>): Promise<void> {
   const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
   if (folder !== "") await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  await Deno.writeFile(path, bytes, { createNew: true, mode: 0o600 });
+  await Deno.writeFile(path, ReadableStream.from(parts), { createNew: true, mode: 0o600 });
 }

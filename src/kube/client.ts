@@ -49,7 +49,10 @@ export type KubeReader = Pick<KubeClient, "get" | "list" | "text">;
 export interface KubeCollection {
   /** `/api/v1/namespaces/pso/secrets`; without a namespace those of all. */
   path: string;
-  /** Only the object of that name: a right that names it is enough, because the call does too. */
+  /**
+   * Only the objects of that name: a right that names it is enough, because the call does too. What
+   * a list gives beside them is left out.
+   */
   name?: string;
 }
 
@@ -171,8 +174,10 @@ export class KubeClient {
       const { response, what } = await this.#send({ method: "GET", path, timeoutMs, signal });
       const { items, metadata } = readObject(response.text, what);
       const { resourceVersion, continue: more } = isObject(metadata) ? metadata : {};
+      const objects = Array.isArray(items) ? items.filter(isObject) : [];
       yield {
-        items: Array.isArray(items) ? items.filter(isObject) : [],
+        // Who leaves the selector out, as a proxy may, must not give another's object.
+        items: objects.filter((object) => isNamed(object, collection)),
         resourceVersion: typeof resourceVersion === "string" ? resourceVersion : "",
         bytes: response.text.length,
       };
@@ -263,6 +268,10 @@ const REFUSALS: Readonly<Record<number, { code: ErrorCode; advice: string }>> = 
   409: { code: "busy", advice: "somebody changed it meanwhile" },
   410: { code: "unavailable", advice: "what was asked from is too old; the list is read again" },
 };
+
+function isNamed({ metadata }: KubeObject, { name }: KubeCollection): boolean {
+  return name === undefined || (isObject(metadata) && metadata.name === name);
+}
 
 function pathOf({ path, name }: KubeCollection, query: Record<string, string>): string {
   const selector: Record<string, string> = name === undefined

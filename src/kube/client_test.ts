@@ -39,10 +39,21 @@ Deno.test("KubeClient sends the token with each call, and the object whole", asy
 });
 
 Deno.test("KubeClient lists one name in all namespaces", async () => {
-  const { kube, requests } = client(() => ({ status: 200, text: `{"items":[{"a":1},7]}` }));
+  const items = [{ a: 1, metadata: { name: "pure-csi" } }, 7];
+  const { kube, requests } = client(() => ({ status: 200, text: JSON.stringify({ items }) }));
   const path = "/apis/coordination.k8s.io/v1/leases";
-  deepEqual(await kube.list({ path, name: "pure-csi" }), [{ a: 1 }]);
+  deepEqual(await kube.list({ path, name: "pure-csi" }), [items[0]]);
   equal(requests[0]?.path, `${path}?fieldSelector=metadata.name%3Dpure-csi&limit=100`);
+});
+
+Deno.test("KubeClient gives nothing of another name, whatever the server lists", async () => {
+  const mine = { metadata: { name: "mine", namespace: "a" } };
+  const items = [{ metadata: { name: "other" } }, mine, { metadata: {} }, { name: "mine" }];
+  const { kube } = client(() => ({ status: 200, text: JSON.stringify({ items }) }));
+  const path = "/apis/coordination.k8s.io/v1/leases";
+  deepEqual(await kube.list({ path, name: "mine" }), [mine]);
+  deepEqual(await kube.list({ path, name: "Mine" }), []);
+  deepEqual(await kube.list({ path }), items);
 });
 
 Deno.test("KubeClient tells what the API server said, in short and without the token", async () => {

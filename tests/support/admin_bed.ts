@@ -9,6 +9,7 @@ export interface AdminSurroundings {
   real?: boolean;
   env?: Record<string, string>;
   colours?: boolean;
+  columns?: number;
   now?: () => number;
 }
 
@@ -24,8 +25,10 @@ export interface AdminResult {
 
 /** A context for a verb, with all that it leaves behind. */
 export function adminBed(
-  { files = {}, real = false, env = {}, colours = false, now = Date.now }: AdminSurroundings = {},
+  surroundings: AdminSurroundings = {},
 ): { context: AdminContext; said: () => string } & Omit<AdminResult, "code" | "said"> {
+  const { files = {}, real = false, env = {}, colours = false, columns } = surroundings;
+  const { now = Date.now } = surroundings;
   const printed: string[] = [];
   const progress: string[] = [];
   const written = new Map<string, Uint8Array>();
@@ -40,15 +43,15 @@ export function adminBed(
     },
     // Files in memory have no links.
     realPath: (path) => real ? Deno.realPath(path) : Promise.resolve(path),
-    writeFile: (path, bytes) => {
-      if (written.has(path)) return Promise.reject(new Deno.errors.AlreadyExists(path));
-      written.set(path, bytes);
-      return Promise.resolve();
+    writeFile: async (path, parts) => {
+      if (written.has(path)) throw new Deno.errors.AlreadyExists(path);
+      written.set(path, await new Blob([...parts]).bytes());
     },
     now,
     env: (name) => env[name],
     environment: () => ({ ...env }),
     colours,
+    columns,
     modes: [{ name: "controller", flags: ["--endpoint", "-f"] }, { name: "admin", flags: [] }],
   };
   return { context, said: () => printed.join(""), progress, written };

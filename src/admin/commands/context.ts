@@ -10,15 +10,17 @@ export interface AdminContext {
   /** A path without links; throws NotFound when nothing is there. */
   realPath: (path: string) => Promise<string>;
   /**
-   * Makes a new file, and the folders that it needs, for its owner alone. Throws AlreadyExists for
-   * one that is there.
+   * Makes a new file of these parts, and the folders that it needs, for its owner alone. Each part is
+   * written before the next one is asked for. Throws AlreadyExists for one that is there.
    */
-  writeFile: (path: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>;
+  writeFile: (path: string, parts: Iterable<Uint8Array<ArrayBuffer>>) => Promise<void>;
   /** The time here; milliseconds since 1970. */
   now: () => number;
   env: (name: string) => string | undefined;
   /** Every environment variable, for programs that a verb starts. */
   environment: () => Record<string, string>;
+  /** How many characters a line of the terminal has; absent: what is printed goes to none. */
+  columns?: number;
   /** Whether what is printed may have colours: it goes to a terminal, and nobody refused them. */
   colours: boolean;
   /** The modes of the program and the flags of each, for the completion of shells. */

@@ -11,7 +11,7 @@ import { counted, type Found } from "../check/found.ts";
 import { type NodeFacts, nodesOf } from "../check/node_look.ts";
 import { claimedVolumes } from "../check/volume_look.ts";
 import { volumeTable } from "../check/volume_table.ts";
-import { readConfiguration, topologyKeysOf } from "./configuration.ts";
+import { readConfiguration, topologyOf } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
 import type { KubeTarget } from "./kube_target.ts";
 import { structured } from "./output.ts";
@@ -82,10 +82,10 @@ async function collect(
   const read = source && await readConfiguration(source);
   const config = read?.loaded?.config;
   const { now, progress } = context;
-  const topologyKeys = topologyKeysOf(config);
-  const nodes = target && once(() => nodesOf(target.cluster, { progress, topologyKeys }));
+  const topology = topologyOf(config);
+  const nodes = target && once(() => nodesOf(target.cluster, { progress, ...topology }));
   const cluster = target &&
-    await lookAtCluster(target.cluster, { now, progress, topologyKeys, nodes });
+    await lookAtCluster(target.cluster, { now, progress, ...topology, nodes });
   const looks = config ? await lookAtArrays(config, { now, progress }) : [];
   const volumes = config && await volumesFile(config, { looks, target });
   const nodesRead = nodes && await nodesFile(nodes);
@@ -177,7 +177,7 @@ async function write(
     if (out.endsWith(".tar")) await writeFile(out, tarOf(files, now()));
     else {
       for (const { path, text } of files) {
-        await writeFile(`${out}/${path}`, new TextEncoder().encode(text));
+        await writeFile(`${out}/${path}`, [new TextEncoder().encode(text)]);
       }
     }
   } catch (error) {

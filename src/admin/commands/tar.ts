@@ -4,24 +4,21 @@ const BLOCK = 512;
 const NAME_BYTES = 100;
 
 /**
- * A tar archive of these files (POSIX ustar), readable by its owner alone when it is unpacked.
- * Names may have 100 bytes; longer ones are cut at their beginning.
+ * A tar archive of these files (POSIX ustar), readable by its owner alone when it is unpacked, in
+ * parts: no more than one file is there twice. Names may have 100 bytes; longer ones are cut at
+ * their beginning.
  */
-export function tarOf(files: readonly BundleFile[], nowMs: number): Uint8Array<ArrayBuffer> {
-  const parts: Uint8Array[] = [];
+export function* tarOf(
+  files: Iterable<BundleFile>,
+  nowMs: number,
+): Generator<Uint8Array<ArrayBuffer>> {
   for (const { path, text } of files) {
     const content = new TextEncoder().encode(text);
-    parts.push(headerOf({ path, size: content.length, nowMs }), content);
-    parts.push(new Uint8Array((BLOCK - content.length % BLOCK) % BLOCK));
+    yield headerOf({ path, size: content.length, nowMs });
+    yield content;
+    yield new Uint8Array((BLOCK - content.length % BLOCK) % BLOCK);
   }
-  parts.push(new Uint8Array(2 * BLOCK)); // two empty blocks end an archive
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  yield new Uint8Array(2 * BLOCK); // two empty blocks end an archive
 }
 
 interface Entry {
@@ -30,7 +27,7 @@ interface Entry {
   nowMs: number;
 }
 
-function headerOf({ path, size, nowMs }: Entry): Uint8Array {
+function headerOf({ path, size, nowMs }: Entry): Uint8Array<ArrayBuffer> {
   const header = new Uint8Array(BLOCK);
   const put = (text: string, at: number) => header.set(new TextEncoder().encode(text), at);
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, "0");

@@ -7,6 +7,7 @@ import { ApiKinds } from "./api_kinds.ts";
 import { Backup, makeBackup, VALUES_FILE } from "./backup.ts";
 import { at, nameOf, textAt } from "../check/kube_object.ts";
 import { fullNameOf, numberAt, type TakeoverCluster } from "./cluster.ts";
+import { databaseObjects } from "./database.ts";
 import { findInstallation, type Installation } from "./installation.ts";
 import { attachmentProblems, clusterProblems, inlinePods, volumesOf } from "./obstacles.ts";
 import { type Mark, markOf } from "./old_controller.ts";
@@ -96,14 +97,23 @@ function nothingText({ name }: TakeoverCluster): string {
     "--context, and PSO's namespace by -n";
 }
 
-async function notesOf(cluster: TakeoverCluster, { kind }: Installation): Promise<string[]> {
-  if (kind?.major !== 6) return [];
+async function notesOf(
+  cluster: TakeoverCluster,
+  { kind, namespace, clusterId = "<clusterID>" }: Installation,
+): Promise<string[]> {
+  const database = await databaseObjects(cluster, namespace);
+  // After the upgrade nothing but these tells of a PSO 6.
+  if (kind?.major !== 6 && database.length === 0) return [];
   const pods = await inlinePods(cluster);
   const shown = pods.slice(0, 5).join(", ") +
     (pods.length > 5 ? ` and ${pods.length - 5} more` : "");
   return [
-    "the volumes of PSO's database, <clusterID>-pso-db…, and its StatefulSets pso-db-… stay: delete " +
-    "them when all is well",
+    "PSO's database stays, and nothing needs it. When all is well for some days, delete " +
+    `${database.length === 0 ? "" : "it in the cluster, and then "}its volumes ` +
+    `${clusterId}-pso-db_… on the arrays`,
+    ...database.length > 0
+      ? [`of PSO's database: kubectl -n ${namespace} delete ${database.join(" ")}`]
+      : [],
     ...pods.length > 0
       ? [`${shown}: pods with an inline volume, which this driver does not make; replace them`]
       : [],

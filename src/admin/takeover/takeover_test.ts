@@ -188,6 +188,28 @@ Deno.test("takeOver() of PSO 6.2 ends its nodes' pods, and hands its CSIDriver o
   });
 });
 
+Deno.test("planTakeover() names what PSO 6.2's database leaves, before and after the upgrade", async () => {
+  const cluster = clusterWith(pso62());
+  const apps = `/apis/apps/v1/namespaces/${NAMESPACE}`;
+  for (const name of ["pso-db-0", "pso-db-10", "pso-dbs", "my-pso-db-1"]) {
+    cluster.put(`${apps}/statefulsets/${name}`, { kind: "StatefulSet", apiVersion: "apps/v1" });
+  }
+  cluster.put(`/api/v1/namespaces/${NAMESPACE}/services/pso-db-public`, {
+    kind: "Service",
+    apiVersion: "v1",
+  });
+  await withBed(cluster, async ({ request }) => {
+    const notes = async () => (await planTakeover(request, FIRST)).notes.join("\n");
+    const wanted =
+      /^of PSO's database: kubectl -n pso delete statefulset\/pso-db-0 statefulset\/pso-db-10 service\/pso-db-public$/m;
+    match(await notes(), wanted);
+    match(await notes(), /then its volumes k8s-pso-db_… on the arrays/);
+    for (const path of [SET_62, NODES_62]) cluster.objects.delete(path);
+    request.namespace = NAMESPACE;
+    match(await notes(), wanted);
+  });
+});
+
 Deno.test("what 6.2 leaves after its uninstall is handed to the release that will be installed", async () => {
   const { others } = pso62();
   const cluster = clusterWith({ ...pso62(), objects: [], records: [], others });
