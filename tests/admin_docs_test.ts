@@ -70,7 +70,7 @@ async function scenes(fleet: ServedFleet, cluster: FakeCluster): Promise<Record<
     cluster: {
       line: "pso-bin admin check --kubeconfig prod.kubeconfig",
       files: config,
-      drop: /\n\narrays\.FlashArrays[^]*(?=\n\n\d+ objects)/,
+      drop: /\n\narrays\.FlashArrays[^]*?(?=\n\n(To do|\d+ objects))/,
     },
     arrays: { line: "pso-bin admin arrays -f values.yaml", files: values(healthy) },
     volumes: { line: "pso-bin admin volumes --kubeconfig prod.kubeconfig", files: config },
@@ -82,7 +82,7 @@ async function scenes(fleet: ServedFleet, cluster: FakeCluster): Promise<Record<
     "broken cluster": {
       line: "pso-bin admin check --kubeconfig prod.kubeconfig",
       files: config,
-      drop: /\n\narrays\.FlashArrays[^]*(?=\n\n\d+ objects)/,
+      drop: /\n\narrays\.FlashArrays[^]*?(?=\n\n(To do|\d+ objects))/,
     },
   };
 }
@@ -144,6 +144,7 @@ function steady(text: string, { fleet }: Bed): string {
     );
   });
   return groups.join("\n\n")
+    .replaceAll("[3] 127.0.0.1:1,", "[3] 10.21.0.99,")
     .replaceAll(/\blocalhost(:\d+)?/g, "fa-1.example")
     .replaceAll(/fa-1\.example is [\d.:, ]+$/gm, "fa-1.example is 10.21.0.1")
     .replaceAll(/\(\d+ ms\)/g, "(2 ms)")

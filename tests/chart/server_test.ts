@@ -250,6 +250,25 @@ const STEPS: readonly Step[] = [
     await obey(server, said);
     await done(server, which, ...upgrade);
   }],
+  ["topology while no node has a label", async ({ server, which }) => {
+    const rack = "topology.purestorage.com/rack";
+    const upgrade = async () =>
+      await done(
+        server,
+        ...[which, "upgrade", RELEASE, CHART, "--set", "clusterID=later"] as const,
+        ...["--set", "storagetopology.enable=true", "--set-json"],
+        `arrays.FlashArrays=[{"MgmtEndPoint":"fa","APIToken":"x","Labels":{"${rack}":"22"}}]`,
+      );
+    equal((await upgrade()).includes("no node has a label"), false, "there are no nodes");
+    await server.apply({ apiVersion: "v1", kind: "Node", metadata: { name: "bare-1" } });
+    const said = await upgrade();
+    match(said, /no node has a label that counts \(topology\.purestorage\.com\/…\)/);
+    const [command = ""] = /kubectl label node \S+ [^;]+/.exec(said) ?? [];
+    equal(command, `kubectl label node bare-1 ${rack}=22`);
+    await server.kubectl(...command.split(" ").slice(1));
+    equal((await upgrade()).includes("no node has a label"), false);
+    await server.kubectl("delete", "node", "bare-1");
+  }],
   ["uninstall leaves nothing", async ({ server, which, before }) => {
     await done(server, which, "uninstall", RELEASE);
     deepEqual(await server.names(...KINDS), before);
@@ -332,16 +351,54 @@ const STEPS: readonly Step[] = [
       ...["--set", "orchestrator.name=k8s"],
     );
     match(notes, /The arrays come from the Secret my-arrays, key arrays\.json/);
-    match(notes, /The Secret my-arrays does not exist\. The pods are Ready and wait for it/);
+    match(
+      notes,
+      /The Secret my-arrays does not exist\. The controller's pods are not Ready before it does/,
+    );
     match(
       notes,
       /The Secret fa-tokens with the key fa1, which holds an API token, does not exist/,
     );
     match(notes, /The cluster has no snapshot API/);
+    equal(notes.includes("v1beta1"), false);
     match(notes, /metrics\.serviceMonitor\.enabled is on, but the cluster has no ServiceMonitor/);
     match(notes, /metrics\.prometheusRule\.enabled is on, but the cluster has no PrometheusRule/);
   }],
+  ["snapshot CRDs that are old", async ({ server, which }) => {
+    await server.apply(OLD_SNAPSHOTS);
+    await server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s");
+    const notes = await done(
+      server,
+      ...[which, "upgrade", RELEASE, CHART, "-f", valuesOf("openshift")] as const,
+      ...["--set", "orchestrator.name=k8s"],
+    );
+    match(notes, /The cluster has an old snapshot API, v1beta1, which counts as none/);
+    match(notes, /Install the CRDs and the snapshot-controller .* then upgrade this release/);
+    await server.kubectl("delete", "crd", OLD_SNAPSHOTS.metadata.name);
+    await server.kubectl("api-resources"); // kubectl remembers, for the next server of this address too
+  }],
 ];
+
+/** The CRD of snapshots as it was before v1. */
+const OLD_SNAPSHOTS = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: {
+    name: "volumesnapshotclasses.snapshot.storage.k8s.io",
+    annotations: { "api-approved.kubernetes.io": "unapproved, for a test" },
+  },
+  spec: {
+    group: "snapshot.storage.k8s.io",
+    names: { kind: "VolumeSnapshotClass", plural: "volumesnapshotclasses" },
+    scope: "Cluster",
+    versions: [{
+      name: "v1beta1",
+      served: true,
+      storage: true,
+      schema: { openAPIV3Schema: { type: "object" } },
+    }],
+  },
+};
 
 for (const which of HELMS) {
   Deno.test(`${which} on an API server: installs, refusals and what it says`, (t) =>

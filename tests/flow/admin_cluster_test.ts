@@ -201,6 +201,16 @@ const SPOILED: [string, (cluster: FakeCluster) => void, RegExp, number][] = [
     1,
   ],
   [
+    "topology while no node has a label",
+    ({ items }) =>
+      items.set("/api/v1/namespaces/pso/configmaps", [{
+        metadata: { name: "pure-csi-container-configmap" },
+        data: { "appconfig.json": `{"clusterID": "k8s", "storagetopology": {"enable": true}}` },
+      }]),
+    /^FAIL topology storagetopology\.enable is on, and no node has a label that counts/,
+    1,
+  ],
+  [
     "a clusterID that was changed",
     ({ items }) => items.set(PVS, [pvOf("pv-1", { handle: `old/${volume("1").slice(4)}` })]),
     /^WARN clusterID it is k8s, and the volumes of this cluster are named old-…$/,
@@ -299,7 +309,7 @@ Deno.test("admin check tells node labels with a new topology key, and which pod 
       said,
       /WARN {2}topology +node node-a has got labels with the new keys topology\.purestorage\.com\/rack/,
     );
-    match(said, /-> restart its node-plugin pod: kubectl delete pod pure-csi-a$/m);
+    match(said, /-> restart its node-plugin pod: kubectl -n pso delete pod pure-csi-a$/m);
   }));
 
 Deno.test("admin volumes puts both sides beside each other, and ends with 1 for a volume that is on no array", () =>

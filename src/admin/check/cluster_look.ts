@@ -2,6 +2,7 @@
 import type { KubeReader } from "../../kube/client.ts";
 import { leaseOf } from "../../kube/lease_object.ts";
 import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
+import { abortError, untilAborted, withDeadline } from "../../async/wait.ts";
 import { isPsoError, messageOf } from "../../errors.ts";
 import {
   CHART,
@@ -19,6 +20,7 @@ import { CONTROLLER_NAMES } from "../takeover/installation.ts";
 import { counted, FoundList } from "./found.ts";
 import { at, mapAt, nameOf, namesText, objectsAt, textAt } from "./kube_object.ts";
 import { type NodeFacts, nodesOf, tellNodePlugin, tellNodes } from "./node_look.ts";
+import { tellNewKeys, tellTopology } from "./topology_look.ts";
 import { tellVolumes } from "./volume_look.ts";
 import { kubePath } from "../../kube/names.ts";
 
@@ -27,7 +29,11 @@ interface ClusterScope {
   now: () => number;
   /** As for nodes; absent while the configuration is not known, too. */
   topologyKeys?: readonly string[];
+  /** A label of topology that some array has, as `KEY=VALUE`. */
+  topologyExample?: string;
   progress: (text: string) => void;
+  /** How long all of it may take. Default: five minutes. */
+  timeoutMs?: number;
   /** What nodesOf() gives, for who needs it too: the nodes are asked once. Default: asks them. */
   nodes?: () => Promise<readonly NodeFacts[]>;
 }
@@ -38,12 +44,14 @@ interface Part {
   look: (cluster: Cluster, found: FoundList) => Promise<void>;
 }
 
+/** All lists and all nodes together: 256 dead nodes alone take 80 seconds. */
+const LOOK_MS = 300_000;
+
 /**
- * Looks at the driver's objects in a cluster. A part that cannot be read is a finding, so that the
- * others still tell. Never throws.
+ * Looks at the driver's objects in a cluster. A part that cannot be read, or that there is no time
+ * for, is a finding, so that the others still tell. Never throws.
  */
 export async function lookAtCluster(cluster: Cluster, scope: ClusterScope): Promise<FoundList> {
-  const { nodes = () => nodesOf(cluster, scope) } = scope;
   const found = new FoundList(`cluster ${cluster.name}`);
   if (!await tellServer(cluster.kube, found)) return found;
   const parts: Part[] = [
@@ -54,20 +62,47 @@ export async function lookAtCluster(cluster: Cluster, scope: ClusterScope): Prom
     { check: "controller", look: tellController },
     { check: "leader", look: (one, list) => tellLeader(one, { found: list, now: scope.now }) },
     { check: "node plugin", look: tellNodePlugin },
-    { check: "nodes", look: async (_, list) => tellNodes(await nodes(), list) },
+    {
+      check: "nodes",
+      look: async (one, list) => {
+        const all = await (scope.nodes?.() ?? nodesOf(one, scope));
+        const { namespace } = one;
+        const { topologyKeys: keys, topologyExample: example } = scope;
+        tellNodes(all, list);
+        if (keys) tellTopology(all, { found: list, namespace, keys, example });
+        tellNewKeys(all, { found: list, namespace });
+      },
+    },
     { check: "volumes", look: tellVolumes },
   ];
-  for (const { check, look } of parts) {
-    scope.progress(`asking cluster ${cluster.name}: ${check}`);
-    try {
-      await look(cluster, found);
-    } catch (error) {
-      if (isPsoError(error, "denied")) found.warn(check, `not looked at: ${messageOf(error)}`);
-      else found.fail(check, messageOf(error));
+  const timeoutMs = scope.timeoutMs ?? LOOK_MS;
+  await withDeadline(`cluster ${cluster.name}`, { timeoutMs }, async (signal) => {
+    const bounded = { ...cluster, kube: endingWith(cluster.kube, signal) };
+    for (const { check, look } of parts) {
+      scope.progress(`asking cluster ${cluster.name}: ${check}`);
+      const list = new FoundList(found.object);
+      try {
+        if (signal.aborted) throw abortError(signal);
+        // What is still on its way when the time is over tells nobody any more.
+        await untilAborted(look(bounded, list), signal);
+      } catch (error) {
+        if (isPsoError(error, "denied")) list.warn(check, `not looked at: ${messageOf(error)}`);
+        else list.fail(check, messageOf(error));
+      }
+      found.add(...list.all);
     }
-  }
+  });
   scope.progress("");
   return found;
+}
+
+/** The same reader, whose lists end with the signal; everything else has a deadline of its own. */
+function endingWith(kube: KubeReader, signal: AbortSignal): KubeReader {
+  return {
+    get: (path, wait) => kube.get(path, wait),
+    text: (path, wait) => kube.text(path, wait),
+    list: (collection, own = signal) => kube.list(collection, own),
+  };
 }
 
 async function tellServer(kube: KubeReader, found: FoundList): Promise<boolean> {

@@ -35,6 +35,11 @@ export class FoundList {
     this.#add("fail", { check, what, fix });
   }
 
+  /** Takes over what another list of the same object told so far. */
+  add(...found: readonly Found[]): void {
+    this.all.push(...found);
+  }
+
   #add(level: FoundLevel, { check, what, fix }: Pick<Found, "check" | "what" | "fix">): void {
     const told = { level, object: this.object, check, what: onOneLine(what) };
     this.all.push(fix === undefined ? told : { ...told, fix: onOneLine(fix) });

@@ -26,6 +26,8 @@ export interface NodeFacts {
   unusable?: string[];
   /** Why the pod's own checks are not known. */
   unknown?: string;
+  /** Keys of its labels that count as topology; absent when it is not known which do. */
+  topologyKeys?: string[];
   /** Topology keys of labels that the node has got since it was registered. */
   newKeys: string[];
   /** Most volumes at once; absent: no limit is known. */
@@ -71,6 +73,7 @@ export async function nodesOf(cluster: Cluster, scope: NodeScope): Promise<NodeF
       name,
       registered: entry !== undefined,
       podReady: pod !== undefined && isReady(pod),
+      ...(scope.topologyKeys && { topologyKeys: topologyOf(node, scope.topologyKeys) }),
       newKeys: entry ? newKeysOf(node, { entry, keys: scope.topologyKeys }) : [],
       ...maxVolumesOf(entry),
       ...(pod ? { pod: nameOf(pod) } : {}),
@@ -98,8 +101,11 @@ function newKeysOf(
   const known = textsAt(entry, "topologyKeys");
   // Without the configuration, a node that was registered with keys shows that they are wanted.
   if (keys === undefined && known.length === 0) return [];
-  const labels = topologyLabels(mapAt(node, "metadata", "labels"), keys ?? []);
-  return Object.keys(labels).filter((key) => !known.includes(key));
+  return topologyOf(node, keys ?? []).filter((key) => !known.includes(key));
+}
+
+function topologyOf(node: KubeObject, keys: readonly string[]): string[] {
+  return Object.keys(topologyLabels(mapAt(node, "metadata", "labels"), keys)).sort();
 }
 
 type Checks = Pick<NodeFacts, "usable" | "unusable" | "unknown">;
@@ -195,22 +201,7 @@ export function tellNodes(nodes: readonly NodeFacts[], found: FoundList): void {
       found.warn("nodes", `${name}: ${trouble}`, "see kubectl logs of that pod");
     }
   }
-  tellKeys(nodes, found);
   tellChecks(nodes, found);
-}
-
-function tellKeys(nodes: readonly NodeFacts[], found: FoundList): void {
-  for (const { name, newKeys, pod } of nodes) {
-    if (newKeys.length === 0) continue;
-    found.warn(
-      "topology",
-      `node ${name} has got labels with the new keys ${
-        newKeys.join(", ")
-      }, which Kubernetes does ` +
-        "not know of it yet",
-      `restart its node-plugin pod: kubectl delete pod ${pod ?? ""}`.trimEnd(),
-    );
-  }
 }
 
 function tellChecks(nodes: readonly NodeFacts[], found: FoundList): void {

@@ -41,9 +41,10 @@ export async function arrays(args: string[], context: AdminContext): Promise<num
     const facts = looks.map(factsOf);
     await Promise.all(looks.map((look) => look.close()));
     const format = flags.format();
+    const { colours, columns } = context;
     context.print(
       format === "table"
-        ? tableFor(facts, { findings, wide: flags.isSet("wide"), colours: context.colours })
+        ? tableFor(facts, { findings, wide: flags.isSet("wide"), colours, columns })
         : structured({ arrays: facts, problems: findings.filter(isTrouble) }, format),
     );
     if (read && !read.loaded) return 2;
@@ -62,6 +63,7 @@ interface ArraysTable {
   findings: readonly Found[];
   wide: boolean;
   colours: boolean;
+  columns?: number;
 }
 
 const HEADINGS = ["RESULT", "NAME", "ADDRESS", "MODEL", "PURITY", "REST", "USED", "SERVES"];

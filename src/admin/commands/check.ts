@@ -9,7 +9,7 @@ import { lookAtCluster } from "../check/cluster_look.ts";
 import { type Found, type FoundLevel, worstOf } from "../check/found.ts";
 import { tellPrefix } from "../check/prefix_look.ts";
 import { claimedNames, claimedVolumes, tellClusterId } from "../check/volume_look.ts";
-import { readConfiguration, topologyKeysOf } from "./configuration.ts";
+import { readConfiguration, topologyOf } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
 import { type HostReport, lookAtHost } from "./host_report.ts";
 import type { KubeTarget } from "./kube_target.ts";
@@ -128,7 +128,7 @@ export async function check(args: string[], context: AdminContext): Promise<numb
     const config = read?.loaded?.config;
     const cluster = target && await lookAtCluster(target.cluster, {
       now: context.now,
-      topologyKeys: topologyKeysOf(config),
+      ...topologyOf(config),
       progress: context.progress,
     });
     const looks = config === undefined || offline
@@ -189,7 +189,8 @@ function print(
     return;
   }
   if (findings.length > 0) {
-    context.print(findingsTable(findings, { colours: context.colours, wide }));
+    const { colours, columns } = context;
+    context.print(findingsTable(findings, { colours, columns, wide }));
   }
   if (host) context.print(maskSecrets(host.text));
 }

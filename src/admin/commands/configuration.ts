@@ -7,6 +7,7 @@ import {
   namedFileReader,
   refuseOutside,
 } from "../../config/arrays/named_files.ts";
+import { topologyLabels } from "../../config/arrays/topology_labels.ts";
 import { ConfigError, problemText } from "../../config/problems.ts";
 import { counted, FoundList } from "../check/found.ts";
 import { isKubeStatus, type KubeObject } from "../../kube/client.ts";
@@ -164,7 +165,23 @@ export async function readConfiguration(
   }
 }
 
-/** The labels that nodes tell beside PSO's; undefined when they tell none, or it is not known. */
-export function topologyKeysOf(config: Config | undefined): readonly string[] | undefined {
-  return config?.topology.enable ? config.topology.nodeLabels : undefined;
+/** What lookAtCluster() must know of topology. */
+interface TopologyFacts {
+  /** The labels that nodes tell beside PSO's; absent when they tell none, or it is not known. */
+  topologyKeys?: readonly string[];
+  /** A label that some array has, as `KEY=VALUE`. */
+  topologyExample?: string;
+}
+
+/** What a configuration says of topology; nothing while it is off, or the configuration not known. */
+export function topologyOf(config: Config | undefined): TopologyFacts {
+  if (!config?.topology.enable) return {};
+  const { nodeLabels } = config.topology;
+  const [label] = config.arrays.flatMap(({ labels }) =>
+    Object.entries(topologyLabels(labels, nodeLabels))
+  );
+  return {
+    topologyKeys: nodeLabels,
+    ...(label === undefined ? {} : { topologyExample: label.join("=") }),
+  };
 }

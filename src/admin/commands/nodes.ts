@@ -45,6 +45,7 @@ export async function nodes(args: string[], context: AdminContext): Promise<numb
         ? withTroubles(tableFor(all, flags.isSet("wide")), {
           findings: found.all,
           colours: context.colours,
+          columns: context.columns,
         })
         : structured({ nodes: all, problems: found.all }, format),
     );

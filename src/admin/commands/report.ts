@@ -1,13 +1,18 @@
 import { maskSecrets } from "../../secret.ts";
 import { counted, type Found } from "../check/found.ts";
-import { levelWord, tableOf } from "./output.ts";
+import { LEVEL_WORDS, levelWord, tableOf, wrapped } from "./output.ts";
 
 /** How findings are printed. */
 interface ReportLook {
   colours: boolean;
   /** One line for each finding, all that is known in its columns. */
   wide: boolean;
+  /** How wide the terminal is; absent: lines are as long as they are. */
+  columns?: number;
 }
+
+/** Narrower terminals get lines of this width. */
+const COLUMNS_MIN = 60;
 
 /** How many findings there are of each level. */
 export interface Counts {
@@ -22,14 +27,44 @@ export function countsOf(found: readonly Found[]): Counts {
   return { fail: count("fail"), warn: count("warn"), ok: count("ok") };
 }
 
-/** The findings for people, object by object, and a last line that sums up. */
+/** The findings for people, object by object, what to do, and a last line that sums up. */
 export function findingsTable(found: readonly Found[], look: ReportLook): string {
   const { fail, warn, ok } = countsOf(found);
   const objects = [...new Set(found.map(({ object }) => object))];
   const last = `${
     counted(objects.length, "object")
   } checked: ${fail} FAIL, ${warn} WARN, ${ok} OK\n`;
-  return maskSecrets((look.wide ? wideTable(found, look) : groups(found, look)) + last);
+  return maskSecrets(
+    look.wide ? wideTable(found, look) + last : `${groups(found, look)}${toDo(found, look)}${last}`,
+  );
+}
+
+/** What is to be done, once more below a long report; nothing where nothing stands between. */
+function toDo(found: readonly Found[], { columns }: ReportLook): string {
+  const troubles = found.filter(({ level }) => level !== "ok");
+  if (troubles.length === 0 || troubles.length === found.length) return "";
+  // What must be done comes before what should be.
+  const worstFirst = troubles.toSorted((one, other) =>
+    Number(other.level === "fail") - Number(one.level === "fail")
+  );
+  const lines = worstFirst.map(({ level, object, check, what, fix }) => {
+    const indent = 8;
+    const text = `${object}, ${check}: ${fix ?? adviceIn(what)}`;
+    return `  ${LEVEL_WORDS[level]}  ${fitted(text, { columns, indent })}\n`;
+  });
+  return `To do\n${lines.join("")}\n`;
+}
+
+/** A message ends with what to do, after a semicolon or else a colon. */
+function adviceIn(message: string): string {
+  const parts = message.includes("; ") ? message.split("; ") : message.split(": ");
+  return parts.at(-1) ?? message;
+}
+
+function fitted(text: string, { columns, indent }: { columns?: number; indent: number }): string {
+  return columns === undefined
+    ? text
+    : wrapped(text, { columns: Math.max(columns, COLUMNS_MIN), indent });
 }
 
 function wideTable(found: readonly Found[], look: ReportLook): string {
@@ -45,10 +80,14 @@ function textOf({ what, fix }: Found): string {
 
 /** A heading for each object; what to do stands on a line of its own below the finding. */
 function groups(found: readonly Found[], look: Omit<ReportLook, "wide">): string {
+  const { columns } = look;
   const width = Math.max(...found.map(({ check }) => check.length), 5);
+  const indent = width + 10;
   const lineOf = ({ level, check, what, fix }: Found) => {
-    const line = `  ${levelWord(level, look)}  ${check.padEnd(width)}  ${what}\n`;
-    return fix === undefined ? line : `${line}${" ".repeat(width + 10)}-> ${fix}\n`;
+    const text = fitted(what, { columns, indent });
+    const line = `  ${levelWord(level, look)}  ${check.padEnd(width)}  ${text}\n`;
+    if (fix === undefined) return line;
+    return `${line}${" ".repeat(indent)}-> ${fitted(fix, { columns, indent: indent + 3 })}\n`;
   };
   const byObject = Map.groupBy(found, ({ object }) => object);
   return [...byObject].map(([object, all]) => `${object}\n${all.map(lineOf).join("")}`).join("\n") +
@@ -58,10 +97,10 @@ function groups(found: readonly Found[], look: Omit<ReportLook, "wide">): string
 /** A table, and below it the findings that are not `ok`. */
 export function withTroubles(
   table: string,
-  { findings, colours }: { findings: readonly Found[]; colours: boolean },
+  { findings, colours, columns }: { findings: readonly Found[] } & Omit<ReportLook, "wide">,
 ): string {
   const troubles = findings.filter(({ level }) => level !== "ok");
   if (troubles.length === 0) return table;
-  const below = `${maskSecrets(groups(troubles, { colours }).trimEnd())}\n`;
+  const below = `${maskSecrets(groups(troubles, { colours, columns }).trimEnd())}\n`;
   return table === "" ? below : `${table}\n${below}`;
 }

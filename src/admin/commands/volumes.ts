@@ -56,6 +56,7 @@ export async function volumes(args: string[], context: AdminContext): Promise<nu
         ? withTroubles(config ? tableFor(table, flags.isSet("wide")) : "", {
           findings,
           colours: context.colours,
+          columns: context.columns,
         })
         : structured({ ...table, problems: findings }, format),
     );
