@@ -283,8 +283,10 @@ export const KEY_CASES: Readonly<Record<string, KeyCase>> = {
       all.get("CSIDriver").spec.storageCapacity,
       all.container("controllerServer", "csi-provisioner").args.includes("--enable-capacity"),
       all.names("Role").includes("pure-csi-capacity"),
+      // The provisioner looks at them for it, without topology too, and makes no volume before.
+      watched(all.get("ClusterRole", "pure-csi-provisioner"), ["nodes", "csinodes"]),
     ],
-    wanted: [true, true, true],
+    wanted: [true, true, true, ["nodes", "csinodes"]],
   },
   "csi.nodeAllocatableUpdatePeriodSeconds": {
     value: 60,
@@ -309,3 +311,12 @@ export const KEY_CASES: Readonly<Record<string, KeyCase>> = {
   },
   ...OTHER_CASES,
 };
+
+/** Those of the resources that the role lets list and watch. */
+function watched({ rules }: KubeObject, resources: string[]): string[] {
+  return resources.filter((one) =>
+    rules.some(({ resources, verbs }: KubeObject) =>
+      resources.includes(one) && verbs.includes("list") && verbs.includes("watch")
+    )
+  );
+}
