@@ -1,23 +1,8 @@
 // The golden files against a real API server, and installs by both Helms with nothing that runs.
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import {
-  ApiServer,
-  CHART,
-  definitions,
-  type Helm,
-  HELMS,
-  type KubeObject,
-  NAMESPACE,
-  objectsOf,
-  RELEASE,
-  render,
-} from "./helm.ts";
-import { withApiServer } from "./api_server.ts";
+import { ApiServer, CHART, type Helm, HELMS, NAMESPACE, RELEASE } from "./helm.ts";
 import { pso5, pso6 } from "./pso_leftovers.ts";
-import type { Ran } from "../../scripts/shell.ts";
-
-const HERE = new URL(".", import.meta.url).pathname;
-const valuesOf = (name: string) => `${HERE}values/${name}.yaml`;
+import { valuesOf, withCluster } from "./cluster_bed.ts";
 
 /** What an uninstall must take away; the release's own Secret goes with it. */
 const KINDS = [
@@ -26,80 +11,6 @@ const KINDS = [
   "clusterroles,clusterrolebindings,csidrivers,storageclasses,volumesnapshotclasses",
   "volumegroupsnapshotclasses,volumeattributesclasses,servicemonitors,prometheusrules",
 ];
-
-/** A cluster in which a person of the namespace is warned of what `restricted` forbids. */
-async function withCluster(test: (server: ApiServer) => Promise<void>): Promise<void> {
-  await withApiServer(async (env) => {
-    const server = new ApiServer(env);
-    await Deno.mkdir(server.dir);
-    await server.kubectl("apply", "--server-side", "-f", definitions());
-    await server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s");
-    // The second one has Secrets of classes in one of the values files.
-    await server.apply(...[NAMESPACE, "apps"].map((name) => ({
-      apiVersion: "v1",
-      kind: "Namespace",
-      metadata: { name, labels: { "pod-security.kubernetes.io/warn": "restricted" } },
-    })));
-    await test(server);
-  });
-}
-
-function warningsIn(text: string): string[] {
-  return text.split("\n").filter((line) => line.startsWith("Warning:"));
-}
-
-/** What Kubernetes asks of a namespace with node pods, in its own words. */
-const NODE_WARNING =
-  /would violate PodSecurity "restricted:latest": host namespaces \(hostNetwork=true\), hostPort/;
-
-async function tryDry(server: ApiServer, objects: KubeObject[]): Promise<Ran> {
-  return await server.try(
-    "kubectl",
-    ...["apply", "--dry-run=server", "--validate=strict"],
-    ...["-f", await server.fileOf(objects)],
-  );
-}
-
-async function dryRun(server: ApiServer, objects: KubeObject[]): Promise<string[]> {
-  const { code, stderr } = await tryDry(server, objects);
-  equal(code, 0, stderr);
-  return warningsIn(stderr);
-}
-
-Deno.test("every golden file passes the API server's strict validation; the controller is restricted", (t) =>
-  withCluster(async (server) => {
-    for (const { name } of Deno.readDirSync(`${HERE}golden`)) {
-      await t.step(name, async () => {
-        const objects = objectsOf(await Deno.readTextFile(`${HERE}golden/${name}`));
-        const isNode = ({ kind }: KubeObject) => kind === "DaemonSet";
-        deepEqual(await dryRun(server, objects.filter((one) => !isNode(one))), []);
-        const warnings = await dryRun(server, objects.filter(isNode));
-        ok(warnings.length > 0);
-        for (const warning of warnings) match(warning, NODE_WARNING);
-      });
-    }
-
-    await t.step("a simulated fleet, with network policy", async () => {
-      const { code, stdout, stderr } = await render("helm3", {
-        file: valuesOf("none"),
-        args: ["--set", "simulate.enabled=true,networkPolicy.enabled=true"],
-      });
-      equal(code, 0, stderr);
-      const objects = objectsOf(stdout);
-      await dryRun(server, objects);
-      const policy = objects.find(({ kind }) => kind === "NetworkPolicy");
-      ok(JSON.stringify(policy.spec.egress).includes('"port":8443'));
-    });
-
-    await t.step("that validation finds a field that does not exist", async () => {
-      const objects = objectsOf(await Deno.readTextFile(`${HERE}golden/none.yaml`));
-      const deployment = objects.find(({ kind }) => kind === "Deployment");
-      deployment.spec.replica = 2;
-      const { code, stderr } = await tryDry(server, [deployment]);
-      equal(code, 1);
-      match(stderr, /unknown field "(spec\.)?replica"/);
-    });
-  }));
 
 /** Runs a Helm that must succeed, and gives back what it printed. */
 async function done(server: ApiServer, which: Helm, ...args: string[]): Promise<string> {

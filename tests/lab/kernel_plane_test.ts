@@ -22,6 +22,7 @@ import { targetNames } from "../../src/simulator/target_names.ts";
 import { MiB } from "../../src/size.ts";
 import { until } from "../../src/async/wait.ts";
 import { array, NODE_IQN, PORTALS } from "./array.ts";
+import { copyClaim, growClaim } from "./claim_changes.ts";
 import { hostState, mapName, mapPath, sh, SLOW_MS } from "./bed.ts";
 
 const SIZE = 384 * MiB;
@@ -82,46 +83,6 @@ async function deleteClaim({ volumeId }: Claim): Promise<void> {
   await controller.controller.deleteVolume({ volumeId });
 }
 
-/** Grows the claim while it is in use, as csi-resizer and kubelet do. */
-async function growClaim(
-  { volumeId, capability }: Claim,
-  paths: Paths,
-  sizeBytes: number,
-): Promise<void> {
-  const capacityRange = { requiredBytes: BigInt(sizeBytes) };
-  await controller.controller.controllerExpandVolume({
-    volumeId,
-    capacityRange,
-    volumeCapability: capability,
-  });
-  await csi.node.nodeExpandVolume({
-    ...{ volumeId, capacityRange, volumeCapability: capability },
-    ...{ volumePath: paths.target, stagingTargetPath: paths.staging },
-  });
-}
-
-/** A snapshot of the claim, and a new claim from it. */
-async function copyClaim(
-  { volumeId, capability, capacityBytes }: Claim,
-  name: string,
-  parameters: Record<string, string>,
-) {
-  const { snapshot } = await controller.controller.createSnapshot({
-    sourceVolumeId: volumeId,
-    name: `snapshot-${name}`,
-  });
-  assert.ok(snapshot);
-  const { snapshotId } = snapshot;
-  const source = { case: "snapshot", value: { snapshotId } } as const;
-  const copy = await createClaim(controller, name, {
-    sizeBytes: Number(snapshot.sizeBytes) || capacityBytes, // a FlashBlade's has none: 0
-    capability,
-    parameters,
-    source,
-  });
-  return { copy, drop: () => controller.controller.deleteSnapshot({ snapshotId }) };
-}
-
 const devices = () => hostState().disks.filter((name) => /^sd/.test(name));
 const BLOCK = { backend: "block" };
 const NVME = { backend: "block", protocol: "nvme-tcp" };
@@ -153,9 +114,12 @@ Deno.test("kernel plane", async (test) => {
       );
       await sh(`dd if=/dev/urandom of=${paths.target}/file bs=1M count=8 conv=fsync status=none`);
       const data = await sum(`${paths.target}/file`);
-      await growClaim(claim, paths, 2 * SIZE);
+      await growClaim({ controller, csi }, { claim, paths, sizeBytes: 2 * SIZE });
       assert.equal(await sh(`blockdev --getsize64 ${mapPath(attachment)}`), String(2 * SIZE));
-      const { copy, drop } = await copyClaim(claim, claimNameOf("copy"), BLOCK);
+      const { copy, drop } = await copyClaim(controller, claim, {
+        name: claimNameOf("copy"),
+        parameters: BLOCK,
+      });
       const copyPaths = pathsOf("copy");
       await attachClaim(controller, node, copy, copyPaths);
       assert.equal(await sum(`${copyPaths.target}/file`), data);
@@ -282,7 +246,7 @@ Deno.test("kernel plane", async (test) => {
       assert.equal(protocol, "nvme-tcp");
       assert.equal(hostState().controllers.length, 2);
       await sh(`dd if=/dev/urandom of=${paths.target}/file bs=1M count=4 conv=fsync status=none`);
-      await growClaim(claim, paths, 2 * SIZE);
+      await growClaim({ controller, csi }, { claim, paths, sizeBytes: 2 * SIZE });
       assert.equal(await sh(`blockdev --getsize64 ${link}`), String(2 * SIZE));
       await detachClaim(controller, node, claim, paths);
       assert.deepEqual(hostState().controllers, []);
@@ -319,7 +283,10 @@ Deno.test("kernel plane", async (test) => {
       );
       await sh(`dd if=/dev/urandom of=${paths.target}/file bs=1M count=4 conv=fsync status=none`);
       const data = await sum(`${paths.target}/file`);
-      const { copy, drop } = await copyClaim(claim, claimNameOf("nfs-copy"), FILE);
+      const { copy, drop } = await copyClaim(controller, claim, {
+        name: claimNameOf("nfs-copy"),
+        parameters: FILE,
+      });
       const copyPaths = pathsOf("nfs-copy");
       await attachClaim(controller, node, copy, copyPaths);
       await sh(`echo changed >${paths.target}/file`);
@@ -328,7 +295,7 @@ Deno.test("kernel plane", async (test) => {
         sh(`dd if=/dev/zero of=${paths.target}/full bs=1M count=80 conv=fsync status=none`),
         /No space left/,
       );
-      await growClaim(claim, paths, 128 * MiB);
+      await growClaim({ controller, csi }, { claim, paths, sizeBytes: 128 * MiB });
       await sh(`dd if=/dev/zero of=${paths.target}/full bs=1M count=80 conv=fsync status=none`);
       await detachClaim(controller, node, copy, copyPaths);
       await detachClaim(controller, node, claim, paths);

@@ -1,0 +1,61 @@
+/** One simulated FlashArray and a healthy installation that uses it, for the verbs of `admin`. */
+import { equal } from "node:assert/strict";
+import { testFleet } from "../../src/simulator/fixture_test.ts";
+import type { FleetEntry } from "../../src/simulator/control.ts";
+import { type AdminResult, runAdmin } from "./admin_bed.ts";
+import { type FakeCluster, fakeCluster, installIn } from "./fake_cluster.ts";
+
+export const PVS = "/api/v1/persistentvolumes";
+export const PODS = "/api/v1/namespaces/pso/pods";
+export const OLD_RESIZER = "quay.io/k/csi-resizer:v0.5.0";
+export const volume = (digit: string) => `k8s-pvc-${digit.repeat(8)}-0000-4000-8000-000000000000`;
+
+interface Bed {
+  cluster: FakeCluster;
+  array: FleetEntry;
+  /** Runs a verb by the kubeconfig, and without a values file. */
+  run: (...words: string[]) => Promise<AdminResult>;
+  /** Makes a volume on the array, and gives its handle. */
+  make: (name: string) => Promise<string>;
+}
+
+/** One simulated FlashArray, and a healthy installation that uses it. */
+export async function bed(test: (bed: Bed) => Promise<void>): Promise<void> {
+  const served = await testFleet({ flasharrays: 1 });
+  const cluster = fakeCluster();
+  try {
+    const [array] = served.arrays;
+    if (array === undefined) throw new Error("no array");
+    const entry = { MgmtEndPoint: `http://${array.address}`, APIToken: array.token };
+    installIn(cluster, { arrays: JSON.stringify({ FlashArrays: [entry] }), now: Date.now() });
+    const files = { "/k/config": cluster.kubeconfig };
+    await test({
+      cluster,
+      array,
+      run: (...words) =>
+        runAdmin([...words, "--kubeconfig", "/k/config"], {
+          files,
+          env: { PATH: Deno.env.get("PATH") ?? "" },
+        }),
+      make: (name) => makeVolume(array, name),
+    });
+  } finally {
+    await cluster.stop();
+    await served.stop();
+  }
+}
+
+async function makeVolume({ address, token }: FleetEntry, name: string): Promise<string> {
+  const call = async (path: string, init: RequestInit) => {
+    const answer = await fetch(`http://${address}/api/2.26/${path}`, init);
+    const body = await answer.json();
+    equal(answer.status, 200, path);
+    return { body, session: answer.headers.get("x-auth-token") ?? "" };
+  };
+  const { session } = await call("login", { method: "POST", headers: { "api-token": token } });
+  const headers = { "x-auth-token": session };
+  const body = JSON.stringify({ provisioned: 1048576 });
+  await call(`volumes?names=${name}`, { method: "POST", headers, body });
+  const { body: { items } } = await call("arrays", { headers });
+  return `${items[0].id.slice(0, 8)}/${name}`;
+}
