@@ -144,7 +144,8 @@ export const SUITES: Suite[] = [
   },
   {
     name: "install",
-    what: "taking a cluster over from PSO 5 and 6 and back, by Helm 3 and 4, on a real API server",
+    what:
+      "taking a cluster over from PSO 5 and 6 and back, by Helm 3 and 4; the operator; on a real API server",
     paths: ["tests/install"],
     timeoutMs: 40 * MINUTE, // the first run builds Kubernetes
   },

@@ -5,10 +5,13 @@ import { runTool } from "../../scripts/shell.ts";
 /** The program that builds and starts a cluster. */
 export const KUBE = `${ROOT}/tests/kube/kube`;
 
-/** Builds what is missing of Kubernetes and Helm; the first time takes minutes, and says what it is at. */
-export async function buildKube(): Promise<void> {
+/**
+ * Builds what is missing of Kubernetes and Helm, and the modules that only some need; the first time
+ * takes minutes, and says what it is at.
+ */
+export async function buildKube(...modules: "helm-operator"[]): Promise<void> {
   const { code } = await new Deno.Command(KUBE, {
-    args: ["build"],
+    args: ["build", ...modules],
     stdin: "null",
     stdout: "null",
     stderr: "inherit",

@@ -26,14 +26,20 @@ driver itself holds the Lease, waits for the leases of a PSO of before, and look
 {{- $_ := set .state "problems" (append .state.problems $text) -}}
 {{- end -}}
 
-{{/* Whose an object is: "" when Helm does not own it, else namespace/name of its release. */}}
+{{/*
+Whose an object is: "" when Helm does not own it, else namespace/name of its release. What the operator made anew, because somebody
+had deleted it, has no annotation of Helm, but one of the operator; the release has the name of its PSOPlugin.
+*/}}
 {{- define "pso.guard.owner" -}}
 {{- $meta := .metadata | default dict -}}
 {{- $labels := $meta.labels | default dict -}}
 {{- $annotations := $meta.annotations | default dict -}}
 {{- if eq (get $labels "app.kubernetes.io/managed-by") "Helm" -}}
-{{- with get $annotations "meta.helm.sh/release-name" -}}
-{{- printf "%s/%s" (get $annotations "meta.helm.sh/release-namespace") . -}}
+{{- $release := get $annotations "meta.helm.sh/release-name" -}}
+{{- if $release -}}
+{{- printf "%s/%s" (get $annotations "meta.helm.sh/release-namespace") $release -}}
+{{- else if eq (get $annotations "operator-sdk/primary-resource-type") "PSOPlugin.purestorage.com" -}}
+{{- get $annotations "operator-sdk/primary-resource" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
