@@ -54,6 +54,10 @@ export interface KubeCollection {
    * a list gives beside them is left out.
    */
   name?: string;
+  /** Only the objects with these fields: `metadata.namespace`, `type`. As for a name. */
+  fields?: Readonly<Record<string, string>>;
+  /** Objects of one page. Default: 100; fewer where they are large. */
+  pageItems?: number;
 }
 
 /** One part of a list, and the state of the cluster that the whole list shows. */
@@ -168,7 +172,7 @@ export class KubeClient {
       const timeoutMs = Math.min(this.#timeoutMs, endMs - this.#now());
       if (timeoutMs <= 0) throw this.#slow(collection);
       const path = pathOf(collection, {
-        limit: `${KUBE_LIMITS.pageItems}`,
+        limit: `${collection.pageItems ?? KUBE_LIMITS.pageItems}`,
         ...next !== "" && { continue: next },
       });
       const { response, what } = await this.#send({ method: "GET", path, timeoutMs, signal });
@@ -177,7 +181,7 @@ export class KubeClient {
       const objects = Array.isArray(items) ? items.filter(isObject) : [];
       yield {
         // Who leaves the selector out, as a proxy may, must not give another's object.
-        items: objects.filter((object) => isNamed(object, collection)),
+        items: objects.filter((object) => isOf(object, collection)),
         resourceVersion: typeof resourceVersion === "string" ? resourceVersion : "",
         bytes: response.text.length,
       };
@@ -269,15 +273,23 @@ const REFUSALS: Readonly<Record<number, { code: ErrorCode; advice: string }>> = 
   410: { code: "unavailable", advice: "what was asked from is too old; the list is read again" },
 };
 
-function isNamed({ metadata }: KubeObject, { name }: KubeCollection): boolean {
-  return name === undefined || (isObject(metadata) && metadata.name === name);
+/** What is asked for by its fields, that of its name among them. */
+function fieldsOf({ name, fields }: KubeCollection): [string, string][] {
+  return Object.entries({ ...name !== undefined && { "metadata.name": name }, ...fields });
 }
 
-function pathOf({ path, name }: KubeCollection, query: Record<string, string>): string {
-  const selector: Record<string, string> = name === undefined
-    ? {}
-    : { fieldSelector: `metadata.name=${name}` };
-  return `${path}?${new URLSearchParams({ ...selector, ...query })}`;
+function isOf(object: KubeObject, collection: KubeCollection): boolean {
+  return fieldsOf(collection).every(([field, wanted]) => {
+    let value: unknown = object;
+    for (const key of field.split(".")) value = isObject(value) ? value[key] : undefined;
+    return value === wanted;
+  });
+}
+
+function pathOf(collection: KubeCollection, query: Record<string, string>): string {
+  const fields = fieldsOf(collection).map(([field, value]) => `${field}=${value}`).join(",");
+  const selector: Record<string, string> = fields === "" ? {} : { fieldSelector: fields };
+  return `${collection.path}?${new URLSearchParams({ ...selector, ...query })}`;
 }
 
 function errorOf({ status, text }: HttpResponse, what: string): KubeError {

@@ -53,6 +53,8 @@ Deno.test("KubeClient gives nothing of another name, whatever the server lists",
   const path = "/apis/coordination.k8s.io/v1/leases";
   deepEqual(await kube.list({ path, name: "mine" }), [mine]);
   deepEqual(await kube.list({ path, name: "Mine" }), []);
+  deepEqual(await kube.list({ path, fields: { "metadata.namespace": "a" } }), [mine]);
+  deepEqual(await kube.list({ path, fields: { "metadata.namespace": "a", type: "x" } }), []);
   deepEqual(await kube.list({ path }), items);
 });
 
