@@ -2,7 +2,7 @@ import { pause } from "../async/wait.ts";
 import { messageOf, PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ReadinessCheck } from "../readiness.ts";
-import { topologyLabels } from "../config/arrays/topology_labels.ts";
+import { TOPOLOGY_PREFIX, topologyLabels } from "../config/arrays/topology_labels.ts";
 import { isKubeStatus, isObject, type KubeClient } from "./client.ts";
 import { kubePath } from "./names.ts";
 
@@ -74,7 +74,12 @@ export class NodeTopology {
 
   /** For /readyz: shown, and never decisive, because pods run as before. */
   readiness(): ReadinessCheck[] {
-    const reason = this.#missing.length === 0 ? undefined : staleText(this.#missing);
+    const isBare = this.#registered?.length === 0 && this.#missing.length === 0;
+    const reason = this.#missing.length > 0
+      ? staleText(this.#missing)
+      : isBare
+      ? bareText(this.#setup.node)
+      : undefined;
     const name = "topology";
     return reason === undefined
       ? [{ name, ok: true, state: "ok" }]
@@ -123,6 +128,13 @@ export class NodeTopology {
       );
     }
   }
+}
+
+/** What a person is told of a node that says no place. */
+function bareText(node: string): string {
+  return "the node has no label that counts as topology, so that no new volume is reached from it, and " +
+    "none is made while all nodes lack one: kubectl label node " +
+    `${node} ${TOPOLOGY_PREFIX}zone=ZONE, then restart this node-plugin pod`;
 }
 
 /** What a person is told of labels that came after the registration. */

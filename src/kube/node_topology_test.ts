@@ -67,6 +67,15 @@ Deno.test("a node without any topology label registers, and the log says what to
     label(api, {});
     deepEqual(await topology.segments(), {});
     match(lines.join(), /node has no topology label.*restart this node-plugin pod/);
+    const [check] = topology.readiness();
+    deepEqual([check?.ok, check?.optional], [false, true]);
+    match(
+      check?.reason ?? "",
+      /^the node has no label that counts as topology, .*: kubectl label node n1 topology\.purestorage\.com\/zone=ZONE, then restart this node-plugin pod$/,
+    );
+    label(api, { [RACK]: "r1" });
+    await topology.segments();
+    equal(topology.readiness()[0]?.ok, true);
   });
 });
 
