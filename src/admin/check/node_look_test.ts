@@ -1,6 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { FakeReader, nodePod, numbersTo } from "./fake_reader_test.ts";
-import { nodesOf } from "./node_look.ts";
+import { FoundList } from "./found.ts";
+import { type NodeFacts, nodesOf, tellNodes } from "./node_look.ts";
 
 const READY = `{"checks": [{"name": "iscsi", "ok": true}]}`;
 
@@ -44,4 +45,19 @@ Deno.test("nodesOf() asks nothing of a pod whose name leads elsewhere", async ()
   const [facts] = await nodesOf({ kube, namespace: "pso", name: "c" }, scope);
   deepEqual(kube.deadlines, []);
   match(facts?.unknown ?? "", /"\.\.\/\.\.\/secrets\/x" is no name of an object of Kubernetes/);
+});
+
+/** What to do about a node that is not registered. */
+function adviceFor(node: Partial<NodeFacts>): string | undefined {
+  const found = new FoundList("cluster c");
+  tellNodes([{ name: "a", registered: false, podReady: false, newKeys: [], ...node }], found);
+  return found.all.find(({ check }) => check === "nodes")?.fix;
+}
+
+Deno.test("tellNodes() tells a kubelet with another folder from a node without the pod", () => {
+  match(
+    adviceFor({ pod: "pure-csi-a", podReady: true }) ?? "",
+    /^the pod is ready and kubelet does not know it: .* another folder \(orchestrator\.basePath\)$/,
+  );
+  match(adviceFor({}) ?? "", /a taint may keep it away \(nodeServer\.tolerations\)$/);
 });
