@@ -73,7 +73,7 @@ const LIMITS = CONFIG_LIMITS;
 function driverKeys(beyond: 0 | 1): Tree {
   const tree: Tree = { clusterID: "a".repeat(LIMITS.clusterIdChars + beyond) };
   const chars = LIMITS.textChars + beyond;
-  for (const { path, type } of DRIVER_SECTIONS.flatMap(({ keys }) => keys)) {
+  for (const { path, type, range, values } of DRIVER_SECTIONS.flatMap(({ keys }) => keys)) {
     if (path === "clusterID") continue;
     if (path === "storagetopology.nodeLabels") {
       put(tree, path, Array.from({ length: LIMITS.nodeLabels + beyond }, (_, at) => `label-${at}`));
@@ -82,7 +82,10 @@ function driverKeys(beyond: 0 | 1): Tree {
       put(tree, path, ["a".repeat(95), "b".repeat(chars - 96)]);
     } else if (type === "cidrs") {
       put(tree, path, Array.from({ length: LIMITS.cidrs + beyond }, () => "10.0.0.0/8").join(","));
-    }
+    } else if (type === "integer" && range) put(tree, path, range[1] + beyond);
+    else if (type === "choice") put(tree, path, beyond === 1 ? "none" : values?.at(-1));
+    else if (type === "switch") put(tree, path, beyond === 1 ? "maybe" : "on");
+    else throw new Error(`${path} is of a type that this test does not know`);
   }
   return tree;
 }
@@ -201,7 +204,10 @@ for (const which of HELMS) {
   Deno.test(`${which} refuses what is larger than the program reads, in each place`, async () => {
     const values = edge(1);
     const refused = await byProgram(values);
-    ok(refused.length > 18, refused.join(" "));
+    // Each key of the driver has a value too large or not of its kind.
+    const keys = DRIVER_SECTIONS.flatMap(({ keys }) => keys).map(({ path }) => path);
+    deepEqual(keys.filter((path) => !refused.includes(path)), []);
+    ok(refused.length > keys.length + 15, refused.join(" "));
     deepEqual(await byChart(which, values), refused);
     deepEqual(await byProgram(arrays(1)), ["arrays"]);
     deepEqual(await byChart(which, arrays(1)), ["arrays"]);
