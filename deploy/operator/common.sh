@@ -99,7 +99,6 @@ there() { # OBJECT...: an API server that does not answer is no "no"
 }
 field() { k get "${@:2}" --ignore-not-found -o "jsonpath=$1"; } # JSONPATH OBJECT...
 work() { # a private folder, gone at the end
-  [ -z "${dir:-}" ] || return 0
   dir=$(umask 077; mktemp -d)
   trap 'rm -rf "$dir"' EXIT
 }

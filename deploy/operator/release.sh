@@ -32,7 +32,6 @@ header() { printf 'apiVersion: purestorage.com/v1\nkind: PSOPlugin\nmetadata:\n 
 
 read_values() { # makes $dir/cr.json of the values file, and $dir/arrays.json when it has arrays with tokens
   local said line
-  work
   awk '!begun && /^(---|%YAML.*)[ \t\r]*$/ { print ""; next }
     /^---([ \t\r]|$)/ { several = 1; exit 1 }
     /^[ \t]*[^# \t\r]/ { begun = 1 }
@@ -46,6 +45,13 @@ read_values() { # makes $dir/cr.json of the values file, and $dir/arrays.json wh
   [[ $(of_values '{.spec}') = '{'* ]] || fail 2 "$values holds no keys with values, as \`clusterID: k8s\`. Mend it; nothing was changed"
   hide_tokens
   choose_orchestrator
+}
+
+no_values() { # makes $dir/cr.json for an installation without arrays
+  { header; echo 'spec: {}'; } >"$dir/values.yaml"
+  local_patch "$dir/values.yaml" '[]' json >"$dir/cr.json"
+  choose_orchestrator
+  say "without -f there is no array yet: update.sh -f values.yaml adds some"
 }
 
 of_values() { "$kube" patch --local --type=json -f "$dir/cr.json" -p '[]' -o "jsonpath=$1"; }
@@ -107,7 +113,7 @@ make_kind() {
 }
 
 make_secret() {
-  [ -e "${dir:-}/arrays.json" ] || return 0
+  [ -e "$dir/arrays.json" ] || return 0
   if there secret $ARRAYS -n "$namespace" && [ -z "$(field "{.metadata.labels.${MADE//./\\.}}" secret $ARRAYS -n "$namespace")" ]; then
     fail 1 "namespace $namespace has a Secret $ARRAYS that these scripts did not make. Rename it, or name it as existingSecret in $values and take the tokens out there"
   fi
@@ -118,7 +124,6 @@ make_secret() {
 }
 
 make_operator() {
-  work
   local live=''
   # An image that was named once stays named.
   [ -n "$image" ] || live=$(field '{.metadata.annotations.pso\.purestorage\.com/image}' deployment $OPERATOR -n "$namespace")
@@ -133,16 +138,9 @@ make_operator() {
 
 make_plugin() { # the PSOPlugin; one that is there keeps what Helm's operator wrote on it
   local said
-  if [ -z "$values" ]; then
-    if there psoplugins.purestorage.com $CR -n "$namespace"; then
-      say "without -f the values stay as they are"
-      return
-    fi
-    work
-    { header; echo 'spec: {}'; } >"$dir/values.yaml"
-    local_patch "$dir/values.yaml" '[]' json >"$dir/cr.json"
-    choose_orchestrator
-    say "without -f there is no array yet: update.sh -f values.yaml adds some"
+  if [ ! -e "$dir/cr.json" ]; then
+    say "without -f the values stay as they are"
+    return
   fi
   said=$(send --dry-run=server --validate=strict -f "$dir/cr.json" 2>&1) || fail 1 "the API server refuses these values: $said"
   if ! there psoplugins.purestorage.com $CR -n "$namespace"; then
@@ -226,8 +224,15 @@ Mend it, and run $me again. A PSOPlugin does not show this: its conditions speak
 }
 
 deploy() {
+  local where
+  work
   refuse
-  [ -z "$values" ] || read_values
+  where=$(installed_in) # an assignment, so that an API server that does not answer ends the script
+  if [ -n "$values" ]; then
+    read_values
+  elif ! grep -qx "$namespace" <<<"$where"; then
+    no_values
+  fi
   make_namespace
   make_kind
   make_secret

@@ -1,6 +1,8 @@
 // Flags of the operator's scripts, and what they refuse before anything is changed.
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { filesBelow } from "../../scripts/paths.ts";
 import { tryTool } from "../../scripts/shell.ts";
+import { definitions } from "../chart/helm.ts";
 import { manifest, OPERATOR } from "../support/operator_files.ts";
 import { pso52 } from "../support/pso_objects.ts";
 import { NAMESPACE, OperatorBed, PLUGIN } from "./operator_bed.ts";
@@ -159,6 +161,22 @@ Deno.test("the scripts refuse what would end badly, and what they make can be ta
       });
       match(await bed.refused(1, "install"), /helm -n other uninstall pure-csi/);
       await bed.kubectl("delete", "csidriver", "pure-csi");
+    });
+
+    await t.step("OpenShift is known by its API, and its namespace keeps its label", async () => {
+      const kinds = (await filesBelow(definitions())).filter((file) =>
+        /securitycontextc/.test(file)
+      );
+      equal(kinds.length, 1);
+      await bed.kubectl("create", "-f", kinds.join());
+      await bed.kubectl("wait", "--for=condition=Established", "-f", kinds.join());
+      match(await bed.done("install", "-wait=none"), /OpenShift's API: -orchestrator=openshift\n/);
+      const { spec } = await bed.find("psoplugin", PLUGIN);
+      deepEqual(spec, { orchestrator: { name: "openshift" } });
+      const { metadata } = await bed.find("namespace", NAMESPACE);
+      equal(metadata.labels["security.openshift.io/scc.podSecurityLabelSync"], "false");
+      await bed.done("uninstall");
+      await bed.kubectl("delete", "-f", kinds.join());
     });
 
     await t.step(
