@@ -1,6 +1,6 @@
 // The manifest in a release record. Helm builds every object of the last one before it upgrades, so
 // that one kind that the API does not serve any more stops each upgrade and each rollback.
-import { parse as parseYaml } from "@std/yaml";
+import { parse as parseYaml, stringify } from "@std/yaml";
 import { isObject } from "../../kube/client.ts";
 import type { ApiKinds, ManifestObject } from "./api_kinds.ts";
 import { nameOf, textAt } from "../check/kube_object.ts";
@@ -65,7 +65,7 @@ function documentsOf(manifest: string, namespace: string): ManifestDocument[] {
   return manifest.split(/^(?=---)/m).map((text) => {
     let value: unknown;
     try {
-      value = parseYaml(text.replace(/^---[^\n]*/, ""));
+      value = valueOf(text);
     } catch {
       return { text, isBroken: true };
     }
@@ -94,7 +94,7 @@ async function heirOf({ apiVersion, kind }: ManifestObject, kinds: ApiKinds): Pr
 
 /**
  * The manifest with every object under a version that the cluster serves, as the plugin
- * `helm mapkubeapis` makes it; only the lines `apiVersion:` change, and objects go whose kind is no
+ * `helm mapkubeapis` makes it; only the version of an object changes, and objects go whose kind is no
  * more. What is right already stays byte for byte.
  */
 export async function mendManifest(
@@ -112,10 +112,21 @@ export async function mendManifest(
     if ("gone" in heir) mended.changes.push(`${shown} is taken out: the cluster has no such kind`);
     else if ("apiVersion" in heir) {
       mended.changes.push(`${shown} becomes ${heir.apiVersion}`);
-      mended.manifest += text.replace(/^apiVersion:.*$/m, `apiVersion: ${heir.apiVersion}`);
+      mended.manifest += withVersion(text, heir.apiVersion);
     } else mended.manifest += text;
   }
   return mended;
+}
+
+function valueOf(document: string): unknown {
+  return parseYaml(document.replace(/^---[^\n]*/, ""));
+}
+
+/** The document under another version; one in the form of JSON is written anew. */
+function withVersion(document: string, apiVersion: string): string {
+  const line = /^apiVersion:.*$/m;
+  if (line.test(document)) return document.replace(line, `apiVersion: ${apiVersion}`);
+  return `---\n${stringify({ ...Object(valueOf(document)), apiVersion })}`;
 }
 
 function firstLineOf(text: string): string {

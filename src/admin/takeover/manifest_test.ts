@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { parse } from "@std/yaml";
 import { ApiKinds } from "./api_kinds.ts";
 import { mendManifest, objectsIn } from "./manifest.ts";
 import { FakeTakeoverCluster } from "../../../tests/support/fake_takeover_cluster.ts";
@@ -33,6 +34,22 @@ Deno.test("mendManifest() changes only the line apiVersion of what is called oth
   equal(manifest, SERVED + driver("storage.k8s.io/v1"));
   deepEqual(changes, ["CSIDriver pure-csi (storage.k8s.io/v1beta1) becomes storage.k8s.io/v1"]);
   deepEqual(unknown, []);
+});
+
+Deno.test("mendManifest() changes the version of an object in the form of JSON", async () => {
+  const driver = (apiVersion: string) => ({
+    metadata: { name: "pure-csi" },
+    kind: "CSIDriver",
+    spec: { attachRequired: false },
+    apiVersion,
+  });
+  const { manifest, changes } = await mend(
+    `---\n${JSON.stringify(driver("storage.k8s.io/v1beta1"))}\n${SERVED}`,
+  );
+  equal(changes.length, 1);
+  const [first = "", ...others] = manifest.split(/^(?=---)/m);
+  deepEqual(parse(first.replace("---", "")), driver("storage.k8s.io/v1"));
+  equal(others.join(""), SERVED);
 });
 
 Deno.test("mendManifest() takes out what the cluster has under no name", async () => {
