@@ -26,6 +26,7 @@ import { createRun } from "./src/host/tools/command.ts";
 import { forbidCoreFiles } from "./src/host/tools/core_files.ts";
 import { reportOf } from "./src/host/check/finding.ts";
 import { checkHost } from "./src/host/check/host_check.ts";
+import { removeEmptyFolders } from "./src/host/empty_folder.ts";
 import type { Host } from "./src/host/host.ts";
 import { atMost } from "./src/async/wait.ts";
 import { chosenLevel, createLogger, type Logger } from "./src/log.ts";
@@ -166,6 +167,7 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
   await Promise.all([endpoint.stop(), atMost(END_MS, background)]);
   await admin.stop();
   place?.close();
+  await removeEmptyFolders(host, { folders: options.removeEmpty, log });
   return RIGHT;
 }
 

@@ -24,6 +24,8 @@ export interface NodeOptions extends LogFlags {
   adminAddress: ListenAddress;
   nodeName: string;
   stateDir: string;
+  /** Folders of the host that go at the end when they are empty, in this order. */
+  removeEmpty: string[];
   hostRoot: string;
   /** How the host's tools are run. */
   hostTools: "nsenter" | "chroot" | "direct";
@@ -176,6 +178,7 @@ function parseNode(flags: Flags, { env, hostname }: CliContext): NodeOptions {
     adminAddress: flags.address("admin") ?? DEFAULT_ADMIN,
     nodeName: flags.text("node-name") ?? (env("NODE_NAME") || hostname()),
     stateDir: flags.text("state-dir") ?? "/var/lib/pso",
+    removeEmpty: flags.folders("remove-empty"),
     hostRoot: flags.text("host-root") ?? "/host",
     hostTools: flags.choice("host-tools", ["nsenter", "chroot", "direct"]) ?? "nsenter",
     toolFolders: flags.folders("tool-path"),

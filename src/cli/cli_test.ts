@@ -115,7 +115,8 @@ Deno.test("parseCommandLine() takes the mode as a word, as --mode=MODE and as --
 
 Deno.test("parseCommandLine() reads every flag of a node", () => {
   const line =
-    "node -f v.yaml --endpoint unix:///n.sock --node-name n1 --state-dir /s --host-root /h " +
+    "node -f v.yaml --endpoint unix:///n.sock --node-name n1 --state-dir /s --remove-empty /s/volumes " +
+    "--remove-empty /s --host-root /h " +
     "--tool-path /opt/a --tool-path /opt/b --data-address 127.0.0.11 " +
     "--data-address fd00::1 --local-plane /lp --kube-credentials /kc --admin [::1]:9000 --log-level debug " +
     "--log-format text";
@@ -126,6 +127,7 @@ Deno.test("parseCommandLine() reads every flag of a node", () => {
     adminAddress: { hostname: "::1", port: 9000 },
     nodeName: "n1",
     stateDir: "/s",
+    removeEmpty: ["/s/volumes", "/s"],
     hostRoot: "/h",
     hostTools: "nsenter",
     toolFolders: ["/opt/a", "/opt/b"],

@@ -95,6 +95,13 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       meaning: "where a small record of each staged volume is kept (default /var/lib/pso)",
     },
     {
+      name: "remove-empty",
+      value: "DIR",
+      meaning: "folder of the host that is removed at the end of this process when nothing is in " +
+        "it (repeatable, in this order)",
+      repeat: true,
+    },
+    {
       name: "host-root",
       value: "DIR",
       meaning: "where the root of the host is mounted (default /host)",

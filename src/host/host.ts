@@ -133,6 +133,28 @@ function peek<T>(read: () => T): T | undefined {
   }
 }
 
+/**
+ * Removes a folder of the host if nothing is in it, and says whether it did. The links before its
+ * last part are followed inside the host's root; a folder that is itself a link stays, and so does
+ * what is no folder, what is mounted, and what is in use by a file or a folder. Throws only for a
+ * path that cannot be followed, and without the right to remove.
+ */
+export async function removeEmptyFolder(host: Host, path: string): Promise<boolean> {
+  const root = host.root === "/" ? "" : host.root;
+  const real = hostPath(host, await followLinks(root, path, { followLast: false }));
+  try {
+    if (!(await Deno.lstat(real)).isDirectory) return false;
+    await Deno.remove(real); // rmdir(2), which the kernel refuses as long as anything is in it
+    return true;
+  } catch (error) {
+    // ENOTEMPTY (39), EBUSY (16).
+    const isKept = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.Busy ||
+      /os error (39|16)\)/.test(String(error));
+    if (isKept) return false;
+    throw error;
+  }
+}
+
 /** Whether something is at this path of the host, at the end of links inside its root. */
 export async function existsOnHost(host: Host, path: string): Promise<boolean> {
   try {

@@ -47,6 +47,18 @@ nodeSelector:
 {{- with $own.topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- toYaml . | nindent 2 }}
+{{- else }}
+{{- if eq .of "controller" }}
+# The anti-affinity also counts a pod that is ending and those of the revision before; this does not, so that a new
+# controller goes to another node than the one that stays.
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {app: pure-provisioner, app.kubernetes.io/component: controller}
+    matchLabelKeys: [pod-template-hash]
+{{- end }}
 {{- end }}
 {{- with $own.dnsConfig }}
 dnsConfig:
