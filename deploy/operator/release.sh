@@ -70,6 +70,8 @@ hide_tokens() {
     [ -z "$existing" ] || fail 2 "$values has arrays with API tokens, and existingSecret names the Secret $existing with all arrays. Keep one of the two"
     ! grep -qi '"apitokensecret"[ ]*:' <<<"$arrays" || [ -n "$(of_values '{.spec.controllerServer.tokenSecrets}')" ] ||
       fail 2 "$values has arrays with an APIToken and others with an APITokenSecret. Give all of them an APITokenSecret, or name those Secrets in controllerServer.tokenSecrets too"
+    [ "$(of_values '{.spec.simulate.enabled}')" != true ] ||
+      fail 2 "$values has simulate.enabled and arrays with an APIToken. The simulated arrays could not stand beside them in one Secret: give each array an APITokenSecret"
     printf '%s' "$arrays" >"$dir/arrays.json"
     merge_values "{\"spec\": {\"arrays\": null, \"existingSecret\": {\"name\": \"$ARRAYS\", \"key\": \"pure.json\"}}}"
   fi

@@ -105,8 +105,10 @@ delete_namespace() {
   local kinds rest
   [ -n "$(field "{.metadata.labels.${MADE//./\\.}}" namespace "$namespace")" ] || return 0
   kinds=$(k api-resources --namespaced --verbs=list,delete -o name | grep -vE '^(events(\.events\.k8s\.io)?|pods\.metrics\.k8s\.io)$' | paste -sd, -)
-  rest=$(k -n "$namespace" get "$kinds" --ignore-not-found -o name)
-  rest=$(grep -vE '^(serviceaccount/(default|builder|deployer)|configmap/(kube-root-ca\.crt|openshift-service-ca\.crt)|rolebinding\.[a-z0-9.]*/system:.*|secret/(default|builder|deployer)-(token|dockercfg)-.*|)$' <<<"$rest" || true)
+  # What belongs to another object goes with it; Endpoints go with their Service.
+  rest=$(k -n "$namespace" get "$kinds" -o 'go-template={{range .items}}{{if not (or .metadata.ownerReferences .metadata.deletionTimestamp)}}{{.kind}}/{{.metadata.name}}
+{{end}}{{end}}')
+  rest=$(grep -vE '^(Endpoints/.*|ServiceAccount/(default|builder|deployer)|ConfigMap/(kube-root-ca\.crt|openshift-service-ca\.crt)|RoleBinding/system:.*|Secret/(default|builder|deployer)-(token|dockercfg)-.*|)$' <<<"$rest" || true)
   if [ -n "$rest" ]; then
     say "the namespace $namespace stays, because it holds what is not ours: ${rest//$'\n'/, }"
   else

@@ -106,7 +106,7 @@ export class OperatorBed {
     const watches = await Deno.readTextFile(`${OPERATOR}/image/watches.yaml`);
     await Deno.writeTextFile(
       `${this.dir}/watches.yaml`,
-      watches.replace("/opt/pso/pure-csi", CHART),
+      watches.replace("/opt/pso/pure-csi", CHART).replace("60s", "10s"),
     );
     const args = [
       ...given.filter((arg) => !/^--(watches-file|health-probe-bind-address)=/.test(arg)),

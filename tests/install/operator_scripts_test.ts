@@ -113,6 +113,10 @@ const BAD_VALUES: [text: string, why: RegExp][] = [
     `arrays: {FlashArrays: [{APIToken: ${TOKEN}}, {APITokenSecret: {name: a}}]}\n`,
     /name those Secrets in controllerServer\.tokenSecrets too/,
   ],
+  [
+    `arrays: {FlashArrays: [{APIToken: ${TOKEN}}]}\nsimulate: {enabled: true}\n`,
+    /give each array an APITokenSecret/,
+  ],
   [`Arrays: {FlashArrays: [{APIToken: ${TOKEN}}]}\n`, /would lie in clear in the PSOPlugin/],
   [`extraObjects: [{kind: Secret, data: {a: b}}]\n`, /would lie in clear in the PSOPlugin/],
   ["orchestrator: {name: k8s}\n", /-orchestrator=openshift, and .* says orchestrator\.name: k8s/],
@@ -229,7 +233,7 @@ Deno.test("the scripts refuse what would end badly, and what they make can be ta
         kind: "ConfigMap",
         metadata: { name: "anothers", namespace: NAMESPACE },
       });
-      match(await bed.done("uninstall"), /namespace pso stays, .* not ours: configmap\/anothers\n/);
+      match(await bed.done("uninstall"), /namespace pso stays, .* not ours: ConfigMap\/anothers\n/);
       ok(await bed.find("configmap", "anothers"));
     });
   });

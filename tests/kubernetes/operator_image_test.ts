@@ -71,7 +71,7 @@ Deno.test({
 
     const waited = await steps.timed(
       "update.sh says which pods do not start",
-      () => script("update", "-timeout=20"),
+      () => script("update", "-timeout=10"),
     );
     assert.equal(waited.code, 1, waited.stdout);
     assert.match(waited.stderr, /driver is not ready, (ErrImagePull|ImagePullBackOff)/);

@@ -8,8 +8,11 @@ import { mendManifest } from "./manifest.ts";
 import type { Problem } from "./problem.ts";
 import { recordsToMend } from "./release_record.ts";
 
-/** The Deployment of PSO 5's operator, which puts back what is changed. */
-const OPERATOR = "pso-operator";
+/** Deployments of operators, by name, and what each does while a cluster is taken over. */
+const OPERATORS: Readonly<Record<string, string>> = {
+  "pso-operator": "is PSO's operator, and puts back what is changed",
+  "pso-csi-operator": "is the operator of this driver, and would install beside Helm",
+};
 
 /** The PersistentVolumes of the driver, whatever their state is. */
 export async function volumesOf(cluster: TakeoverCluster): Promise<KubeObject[]> {
@@ -28,13 +31,18 @@ export async function clusterProblems(
   cluster: TakeoverCluster,
   { found, kinds }: { found: Installation; kinds: ApiKinds },
 ): Promise<Problem[]> {
-  const operators = await cluster.list({
-    path: PATHS.deployments,
-    fields: { "metadata.name": OPERATOR },
-  });
+  const operators = await Promise.all(
+    Object.entries(OPERATORS).map(async ([name, what]) => {
+      const found = await cluster.list({
+        path: PATHS.deployments,
+        fields: { "metadata.name": name },
+      });
+      return found.flatMap((operator) => operatorProblem(operator, what));
+    }),
+  );
   return [
     ...driverProblems(found),
-    ...operators.flatMap(operatorProblem),
+    ...operators.flat(),
     ...await recordProblems(found, kinds),
   ];
 }
@@ -77,15 +85,15 @@ function attachmentProblem(attachment: KubeObject): Problem[] {
   }];
 }
 
-function operatorProblem(operator: KubeObject): Problem[] {
+function operatorProblem(operator: KubeObject, what: string): Problem[] {
   if (at(operator, "spec", "replicas") === 0 && numberAt(operator, "status", "replicas") === 0) {
     return [];
   }
   const namespace = textAt(operator, "metadata", "namespace");
   return [{
     object: `Deployment ${fullNameOf(operator)}`,
-    what: "is PSO's operator, and puts back what is changed",
-    fix: `end it first: kubectl -n ${namespace} scale deployment ${OPERATOR} --replicas=0`,
+    what,
+    fix: `end it first: kubectl -n ${namespace} scale deployment ${nameOf(operator)} --replicas=0`,
   }];
 }
 

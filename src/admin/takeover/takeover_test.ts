@@ -245,6 +245,9 @@ Deno.test("planTakeover() tells everything that stands in the way at once, by na
   attachment("ending", { deletionTimestamp: "2026-01-01T00:00:00Z" }, { attached: true });
   attachment("stuck", {}, { attached: true, detachError: { message: "busy" } });
   cluster.put("/apis/apps/v1/namespaces/op/deployments/pso-operator", { spec: { replicas: 1 } });
+  cluster.put("/apis/apps/v1/namespaces/op/deployments/pso-csi-operator", {
+    spec: { replicas: 1 },
+  });
   cluster.put(SET_52.replace(NAMESPACE, "other"), cluster.objects.get(SET_52) ?? {});
   const values = {
     release: installation.release,
@@ -261,6 +264,7 @@ Deno.test("planTakeover() tells everything that stands in the way at once, by na
     deepEqual(problems.map(({ object, what }) => `${object} ${what}`), [
       `cluster has several controllers of PSO: ${NAMESPACE}/pure-provisioner, other/pure-provisioner`,
       "Deployment op/pso-operator is PSO's operator, and puts back what is changed",
+      "Deployment op/pso-csi-operator is the operator of this driver, and would install beside Helm",
       "release pure-storage-driver is pending-rollback in revision 3: Helm works on it, or was interrupted",
       "release pure-storage-driver revision 3 holds C  (a.b/v1): the cluster does not serve it, and Helm " +
       "will refuse the upgrade",
