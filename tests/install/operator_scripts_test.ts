@@ -233,7 +233,18 @@ Deno.test("the scripts refuse what would end badly, and what they make can be ta
         kind: "ConfigMap",
         metadata: { name: "anothers", namespace: NAMESPACE },
       });
-      match(await bed.done("uninstall"), /namespace pso stays, .* not ours: ConfigMap\/anothers\n/);
+      await bed.create({
+        apiVersion: "purestorage.com/v1",
+        kind: "PSOPlugin",
+        metadata: { name: PLUGIN, namespace: "default" },
+      });
+      match(
+        await bed.refused(1, "update"),
+        /several PSOPlugins .*: say which one by -namespace=NAME/,
+      );
+      const said = await bed.done("uninstall", `-namespace=${NAMESPACE}`);
+      match(said, /namespace pso stays, .* not ours: ConfigMap\/anothers\n/);
+      match(said, /PSOPlugin stays, because there are others: default\/psoplugin-operator\n/);
       ok(await bed.find("configmap", "anothers"));
     });
   });
