@@ -13,6 +13,13 @@ export interface Suite {
    * directly in that folder. None: see `checks`.
    */
   paths?: string[];
+  /**
+   * A script that tests by other means than `deno test`, instead of test files. The last line that
+   * it writes is like that of `deno test`: see readCounts().
+   */
+  script?: string;
+  /** Takes long: a run of every suite leaves it out, and it runs when somebody names it. */
+  onlyNamed?: boolean;
   /** Command lines of the project's Deno that must each end with 0, instead of tests. */
   checks?: { name: string; args: string[] }[];
   /**
@@ -163,7 +170,22 @@ export const SUITES: Suite[] = [
     paths: ["tests/containerfile_test.ts", "tests/image_test.ts"],
     timeoutMs: 30 * MINUTE, // the first run makes a Debian to build on
   },
+  {
+    name: "e2e",
+    what: "upstream's External Storage suite against the chart's driver; only when named",
+    script: "tests/e2e/run.ts",
+    onlyNamed: true,
+    needsProgram: true,
+    timeoutMs: 90 * MINUTE, // the first run builds Kubernetes, its tests and the image
+  },
 ];
+
+/** The suites that these words name; none named: all but those that want to be. */
+export function chosenSuites(names: string[]): Suite[] {
+  return SUITES.filter(({ name, onlyNamed }) =>
+    names.length === 0 ? !onlyNamed : names.includes(name)
+  );
+}
 
 /** The test files of a suite; `tests/*` leaves out the files that a suite of their own names. */
 export function filesOf(suite: Suite, namesInTests: string[]): string[] {

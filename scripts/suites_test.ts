@@ -4,6 +4,7 @@ import { differences, type MachineState } from "./machine_state.ts";
 import { parseMounts } from "./mounts.ts";
 import { ROOT } from "./program.ts";
 import {
+  chosenSuites,
   filesOf,
   groupsOf,
   readCounts,
@@ -93,8 +94,16 @@ Deno.test("groupsOf() gives each file of unit to one process, with few processes
   assert(groups.length <= 6);
 });
 
+Deno.test("chosenSuites() leaves out what runs only when it is named", () => {
+  const all = chosenSuites([]).map(({ name }) => name);
+  assert(all.includes("kubernetes"));
+  assert(!all.includes("e2e"));
+  assert.deepEqual(chosenSuites(["e2e", "ok"]).map(({ name }) => name), ["ok", "e2e"]);
+});
+
 Deno.test("a test file that a suite names is there", () => {
-  const files = SUITES.flatMap(({ paths = [] }) => paths).filter((path) => path.endsWith(".ts"));
+  const files = SUITES.flatMap(({ paths = [], script = [] }) => [...paths, ...[script].flat()])
+    .filter((path) => path.endsWith(".ts"));
   assert.deepEqual(files.filter((path) => !existsSync(`${ROOT}/${path}`)), []);
 });
 

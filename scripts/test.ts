@@ -5,6 +5,7 @@ import { DENO, ROOT } from "./program.ts";
 import { inLanes, interruption, runShown } from "./run_shown.ts";
 import { complain, say } from "./shell.ts";
 import {
+  chosenSuites,
   type Counts,
   filesOf,
   groupsOf,
@@ -144,6 +145,19 @@ async function runChecks(suite: Suite, around: Surroundings): Promise<Counts> {
   return counts;
 }
 
+async function runScript(
+  script: string,
+  suite: Suite,
+  around: Surroundings,
+): Promise<Counts & { skips: string[] }> {
+  const place = await around.alone();
+  const { code, output } = await runShown(place.command([DENO, "run", "-A", "--quiet", script]), {
+    env: place.env,
+    timeoutMs: suite.timeoutMs,
+  });
+  return { ...readCounts(output, code), skips: await around.skips() };
+}
+
 async function runSuite(suite: Suite, options: Options): Promise<Outcome> {
   const begun = performance.now();
   say(`\n=== ${suite.name}: ${suite.what}`);
@@ -175,6 +189,7 @@ async function runSuite(suite: Suite, options: Options): Promise<Outcome> {
     const all = filesOf(suite, [...Deno.readDirSync(`${ROOT}/tests`)].map((entry) => entry.name));
     const files = options.files.length > 0 ? options.files : all;
     if (suite.checks) Object.assign(outcome, await runChecks(suite, around));
+    else if (suite.script) Object.assign(outcome, await runScript(suite.script, suite, around));
     else Object.assign(outcome, await runTests(suite, files, { around, isCi: options.isCi }));
     const left = await around.leftovers();
     if (left.length > 0) {
@@ -260,11 +275,9 @@ async function main(args: string[]): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => interruption.abort());
   }
-  for (const suite of SUITES) {
+  for (const suite of chosenSuites(options.names)) {
     if (interruption.signal.aborted) break;
-    if (options.names.length === 0 || options.names.includes(suite.name)) {
-      outcomes.push(await runSuite(suite, options));
-    }
+    outcomes.push(await runSuite(suite, options));
   }
   if (interruption.signal.aborted) complain("test: interrupted; not every suite ran to its end");
   return Math.max(report(outcomes), interruption.signal.aborted ? 1 : 0);

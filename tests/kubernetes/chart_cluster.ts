@@ -33,8 +33,11 @@ export class ChartCluster extends Kubectl {
     super(kube.dir, kube.env);
   }
 
-  /** Cluster, fleet and images; the chart is not installed yet. */
-  static async start(): Promise<ChartCluster> {
+  /**
+   * Cluster, fleet and images; the chart is not installed yet. `archive` has the image of the
+   * program under the chart's name; without it one is made of the program and tools from here.
+   */
+  static async start({ archive }: { archive?: string } = {}): Promise<ChartCluster> {
     const dir = await Deno.makeTempDir({ prefix: "k-" });
     const fleet = await Fleet.prepare(`${dir}/fleet`);
     let kube: Kubectl | undefined;
@@ -42,7 +45,7 @@ export class ChartCluster extends Kubectl {
       kube = await startKube(dir, { options: ["--hosts"], env: KUBE_ENV });
       await fleet.start(`${MACHINE}:0`);
       const cluster = new ChartCluster(kube, fleet);
-      await cluster.#images();
+      await cluster.#images(archive);
       return cluster;
     } catch (error) {
       await kube?.down();
@@ -103,7 +106,7 @@ export class ChartCluster extends Kubectl {
   }
 
   /** Every image that the chart names, under that very name. */
-  async #images(): Promise<void> {
+  async #images(archive?: string): Promise<void> {
     const file = await this.#writeValues([]);
     const rendered = await this.helm(
       ...["template", RELEASE, CHART, "--namespace", NAMESPACE, "--values", file],
@@ -114,6 +117,10 @@ export class ChartCluster extends Kubectl {
     const names = new Set([...found].map(([, name = ""]) => name));
     const upstream = [...names].filter((name) => name.includes("/sig-storage/"));
     await this.kube("images", ...upstream);
+    if (archive !== undefined) {
+      await this.kube("load", archive);
+      return;
+    }
     const tools = await Promise.all(
       IMAGE_TOOLS.map(async (tool) => (await runTool("sh", ["-c", `command -v ${tool}`])).trim()),
     );
