@@ -1,7 +1,7 @@
 import type { ArrayContext } from "./array_context.ts";
 import type { SimulatedArray } from "./array_server.ts";
-import { FlashArray } from "./flasharray.ts";
-import { FlashBlade } from "./flashblade.ts";
+import { FlashArray } from "./flasharray/flasharray.ts";
+import { FlashBlade } from "./flashblade/flashblade.ts";
 
 /** Which of the two families an array belongs to. */
 export type ArrayKind = SimulatedArray["kind"];

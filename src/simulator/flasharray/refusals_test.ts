@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MiB, withVolume } from "./flasharray_fixture_test.ts";
+import { MiB, withVolume } from "./fixture_test.ts";
 
 const REFUSED: [call: string, body: unknown, error: string][] = [
   ["POST /volumes", {}, "400 names is required."],

@@ -1,7 +1,7 @@
 /** A simulated FlashBlade over a local plane, for the tests beside. */
-import { until } from "../async/wait.ts";
-import { type Bench, testRun, withFleet } from "./fixture_test.ts";
-import type { SimulateOptions } from "./simulate.ts";
+import { until } from "../../async/wait.ts";
+import { type Bench, testRun, withFleet } from "../fixture_test.ts";
+import type { SimulateOptions } from "../simulate.ts";
 
 export const NEWEST = "2.28";
 

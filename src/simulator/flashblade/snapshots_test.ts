@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { MiB } from "../size.ts";
-import { versionRange } from "./array_context.ts";
-import { bladeTest, clientsOf, exported, NFS, sized } from "./flashblade_fixture_test.ts";
+import { MiB } from "../../size.ts";
+import { versionRange } from "../array_context.ts";
+import { bladeTest, clientsOf, exported, NFS, sized } from "./fixture_test.ts";
 
 const OFF = { nfs: { v3_enabled: false, v4_1_enabled: false }, destroyed: true };
 

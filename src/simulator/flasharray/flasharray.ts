@@ -1,13 +1,13 @@
-import { type ArrayContext, versionRange } from "./array_context.ts";
-import type { Dialect, SimulatedArray } from "./array_server.ts";
-import { ArrayRoutes } from "./call.ts";
-import { addConnectionRoutes } from "./flasharray_connections.ts";
-import { addHardwareRoutes } from "./flasharray_hardware.ts";
-import { addHostRoutes } from "./flasharray_hosts.ts";
-import { addSnapshotRoutes } from "./flasharray_snapshots.ts";
-import { FlashArrayState } from "./flasharray_state.ts";
-import { addTagRoutes } from "./flasharray_tags.ts";
-import { addVolumeRoutes } from "./flasharray_volumes.ts";
+import { type ArrayContext, versionRange } from "../array_context.ts";
+import type { Dialect, SimulatedArray } from "../array_server.ts";
+import { ArrayRoutes } from "../call.ts";
+import { addConnectionRoutes } from "./connections.ts";
+import { addHardwareRoutes } from "./hardware.ts";
+import { addHostRoutes } from "./hosts.ts";
+import { addSnapshotRoutes } from "./snapshots.ts";
+import { FlashArrayState } from "./state.ts";
+import { addTagRoutes } from "./tags.ts";
+import { addVolumeRoutes } from "./volumes.ts";
 
 /** REST 2.0 to 2.38; 2.12 and 2.18 were never released. */
 const FLASHARRAY_VERSIONS: readonly string[] = versionRange(0, 38, { missing: [12, 18] });

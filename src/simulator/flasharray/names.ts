@@ -1,4 +1,4 @@
-import { refused } from "./rest_error.ts";
+import { refused } from "../rest_error.ts";
 
 const HOST_NAME = /^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
 const VOLUME_NAME = /^[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?$/;

@@ -1,13 +1,13 @@
-import { ERADICATION_DELAY_MS } from "./array_context.ts";
-import { KERNEL_REVISION, SIMULATED_REVISION } from "./array_server.ts";
-import type { Answer, ArrayRoutes, Call } from "./call.ts";
-import type { Row } from "./filter.ts";
-import { listedFileSystems, listOf } from "./flashblade_file_systems.ts";
-import { NO_REFERENCE, spaceRow, withContext } from "./flashblade_render.ts";
-import type { FlashBladeState } from "./flashblade_state.ts";
-import type { Listed } from "./list.ts";
-import { refused } from "./rest_error.ts";
-import { type Rates, WriteMeter } from "./write_meter.ts";
+import { ERADICATION_DELAY_MS } from "../array_context.ts";
+import { KERNEL_REVISION, SIMULATED_REVISION } from "../array_server.ts";
+import type { Answer, ArrayRoutes, Call } from "../call.ts";
+import type { Row } from "../filter.ts";
+import { listedFileSystems, listOf } from "./file_systems.ts";
+import { NO_REFERENCE, spaceRow, withContext } from "./render.ts";
+import type { FlashBladeState } from "./state.ts";
+import type { Listed } from "../list.ts";
+import { refused } from "../rest_error.ts";
+import { type Rates, WriteMeter } from "../write_meter.ts";
 
 /** A Purity//FB release that served REST 2.28. */
 const FLASHBLADE_VERSION = "4.8.0";

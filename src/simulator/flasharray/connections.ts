@@ -1,16 +1,16 @@
-import { Fields } from "./body.ts";
-import { type Answer, type ArrayRoutes, type Call, csv } from "./call.ts";
-import { renderConnection } from "./flasharray_render.ts";
+import { Fields } from "../body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
+import { renderConnection } from "./render.ts";
 import {
   connectionKey,
   type ConnectionRecord,
   type FlashArrayState,
   type HostRecord,
   type VolumeRecord,
-} from "./flasharray_state.ts";
-import { liveVolume } from "./flasharray_volumes.ts";
-import { items } from "./list.ts";
-import { refused } from "./rest_error.ts";
+} from "./state.ts";
+import { liveVolume } from "./volumes.ts";
+import { items } from "../list.ts";
+import { refused } from "../rest_error.ts";
 
 /** LUNs of a host: private connections are counted from 1 up. */
 const MAX_LUN = 4095;

@@ -3,14 +3,14 @@ import {
   ERADICATION_DELAY_MS,
   type ObjectLimits,
   Turns,
-} from "./array_context.ts";
-import type { Call } from "./call.ts";
-import { FileSystemImages } from "./file_system_images.ts";
-import type { ListStyle } from "./list.ts";
-import { type ExportRule, parseRules } from "./nfs_rules.ts";
-import type { PlaneFileSystem } from "./plane.ts";
-import { refused } from "./rest_error.ts";
-import { Derived, type Table } from "./store.ts";
+} from "../array_context.ts";
+import type { Call } from "../call.ts";
+import { FileSystemImages } from "../file_system_images.ts";
+import type { ListStyle } from "../list.ts";
+import { type ExportRule, parseRules } from "../nfs_rules.ts";
+import type { PlaneFileSystem } from "../plane.ts";
+import { refused } from "../rest_error.ts";
+import { Derived, type Table } from "../store.ts";
 
 /** Another object, with its name at the time of the reference. */
 interface Reference {

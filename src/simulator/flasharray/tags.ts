@@ -1,8 +1,8 @@
-import { bodyList, type Fields } from "./body.ts";
-import { type Answer, type ArrayRoutes, type Call, csv, flag } from "./call.ts";
-import type { FlashArrayState, Tag, VolumeRecord } from "./flasharray_state.ts";
-import { items } from "./list.ts";
-import { refused } from "./rest_error.ts";
+import { bodyList, type Fields } from "../body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
+import type { FlashArrayState, Tag, VolumeRecord } from "./state.ts";
+import { items } from "../list.ts";
+import { refused } from "../rest_error.ts";
 
 const MAX_KEY = 64;
 const MAX_VALUE = 256;

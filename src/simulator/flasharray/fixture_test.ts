@@ -1,5 +1,5 @@
 /** A simulated FlashArray for the tests beside. */
-import { type Bench, withFleet } from "./fixture_test.ts";
+import { type Bench, withFleet } from "../fixture_test.ts";
 
 export const MiB = 1024 * 1024;
 

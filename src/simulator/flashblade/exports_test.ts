@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { MiB } from "../size.ts";
-import { bladeTest, clientsOf, NFS, sized } from "./flashblade_fixture_test.ts";
+import { MiB } from "../../size.ts";
+import { bladeTest, clientsOf, NFS, sized } from "./fixture_test.ts";
 
 bladeTest(
   "NFS rules decide which clients find the file system on the host",

@@ -1,14 +1,14 @@
-import { printHostPort } from "../net/address.ts";
-import { KERNEL_BANNER, SIMULATED_BANNER } from "./array_server.ts";
-import { ERADICATION_DELAY_MS } from "./array_context.ts";
-import type { ArrayRoutes, Call } from "./call.ts";
-import type { Row } from "./filter.ts";
-import { laterSpace } from "./flasharray_render.ts";
-import type { FlashArrayState } from "./flasharray_state.ts";
-import { listedVolumes } from "./flasharray_volumes.ts";
-import type { Listed } from "./list.ts";
-import { targetNames } from "./target_names.ts";
-import { type Rates, WriteMeter } from "./write_meter.ts";
+import { printHostPort } from "../../net/address.ts";
+import { KERNEL_BANNER, SIMULATED_BANNER } from "../array_server.ts";
+import { ERADICATION_DELAY_MS } from "../array_context.ts";
+import type { ArrayRoutes, Call } from "../call.ts";
+import type { Row } from "../filter.ts";
+import { laterSpace } from "./render.ts";
+import type { FlashArrayState } from "./state.ts";
+import { listedVolumes } from "./volumes.ts";
+import type { Listed } from "../list.ts";
+import { targetNames } from "../target_names.ts";
+import { type Rates, WriteMeter } from "../write_meter.ts";
 
 /** A Purity release that served REST 2.38. */
 const FLASHARRAY_VERSION = "6.8.2";

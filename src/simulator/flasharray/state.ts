@@ -3,12 +3,12 @@ import {
   ERADICATION_DELAY_MS,
   type ObjectLimits,
   Turns,
-} from "./array_context.ts";
-import type { Answer, Call } from "./call.ts";
-import type { Chap, PlaneHost } from "./plane.ts";
-import { listAnswer, type Listed, type ListStyle } from "./list.ts";
-import { refused } from "./rest_error.ts";
-import { Derived, type Table } from "./store.ts";
+} from "../array_context.ts";
+import type { Answer, Call } from "../call.ts";
+import type { Chap, PlaneHost } from "../plane.ts";
+import { listAnswer, type Listed, type ListStyle } from "../list.ts";
+import { refused } from "../rest_error.ts";
+import { Derived, type Table } from "../store.ts";
 
 /** Another object, with its name at the time of the reference. */
 export interface Reference {

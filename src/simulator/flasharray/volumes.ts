@@ -1,13 +1,13 @@
-import { isPsoError } from "../errors.ts";
-import { Fields } from "./body.ts";
-import { type Answer, type ArrayRoutes, type Call, csv, flag } from "./call.ts";
-import type { Row } from "./filter.ts";
-import { DEFAULT_VOLUME_BYTES, requireSize, requireVolumeName } from "./flasharray_names.ts";
-import { renderVolume, volumeSpace, volumesTotal } from "./flasharray_render.ts";
-import type { FlashArrayState, Reference, VolumeRecord } from "./flasharray_state.ts";
-import { parseTags } from "./flasharray_tags.ts";
-import { items, type Listed, named } from "./list.ts";
-import { refused } from "./rest_error.ts";
+import { isPsoError } from "../../errors.ts";
+import { Fields } from "../body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
+import type { Row } from "../filter.ts";
+import { DEFAULT_VOLUME_BYTES, requireSize, requireVolumeName } from "./names.ts";
+import { renderVolume, volumeSpace, volumesTotal } from "./render.ts";
+import type { FlashArrayState, Reference, VolumeRecord } from "./state.ts";
+import { parseTags } from "./tags.ts";
+import { items, type Listed, named } from "../list.ts";
+import { refused } from "../rest_error.ts";
 
 /** What a destroyed volume answers to every call but recovery and eradication. */
 export const VOLUME_DESTROYED =

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { withFleet } from "./fixture_test.ts";
-import { MiB, withVolume } from "./flasharray_fixture_test.ts";
+import { withFleet } from "../fixture_test.ts";
+import { MiB, withVolume } from "./fixture_test.ts";
 
 const DAY_SECONDS = 86_400;
 

@@ -1,11 +1,11 @@
-import { Fields } from "./body.ts";
-import { type Answer, type ArrayRoutes, type Call, csv } from "./call.ts";
-import { listOf } from "./flashblade_file_systems.ts";
-import { renderPolicy, renderRule } from "./flashblade_render.ts";
-import type { FlashBladeState, PolicyRecord, PolicyRule } from "./flashblade_state.ts";
-import { items, type Listed, named } from "./list.ts";
-import { parseRules } from "./nfs_rules.ts";
-import { refused, RestError } from "./rest_error.ts";
+import { Fields } from "../body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
+import { listOf } from "./file_systems.ts";
+import { renderPolicy, renderRule } from "./render.ts";
+import type { FlashBladeState, PolicyRecord, PolicyRule } from "./state.ts";
+import { items, type Listed, named } from "../list.ts";
+import { parseRules } from "../nfs_rules.ts";
+import { refused, RestError } from "../rest_error.ts";
 
 /** First version that has NFS export policies. */
 const SINCE = { since: 3 };

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { until } from "../async/wait.ts";
-import { silentLogger } from "../log.ts";
-import { GiB, MiB } from "../size.ts";
-import { Clock } from "./clock.ts";
-import { testRun } from "./fixture_test.ts";
+import { until } from "../../async/wait.ts";
+import { silentLogger } from "../../log.ts";
+import { GiB, MiB } from "../../size.ts";
+import { Clock } from "../clock.ts";
+import { testRun } from "../fixture_test.ts";
 import { FlashBlade } from "./flashblade.ts";
-import { LocalPlane } from "./local_plane.ts";
-import { Store } from "./store.ts";
+import { LocalPlane } from "../local_plane.ts";
+import { Store } from "../store.ts";
 import {
   bladeTest,
   clientsOf,
@@ -16,7 +16,7 @@ import {
   NFS,
   nothingLeft,
   sized,
-} from "./flashblade_fixture_test.ts";
+} from "./fixture_test.ts";
 
 bladeTest(
   "a FlashBlade logs in without a version, lists its versions under its own key and " +

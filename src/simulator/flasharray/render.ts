@@ -1,12 +1,12 @@
-import type { Call } from "./call.ts";
-import type { Row } from "./filter.ts";
+import type { Call } from "../call.ts";
+import type { Row } from "../filter.ts";
 import type {
   ConnectionRecord,
   FlashArrayState,
   HostRecord,
   SnapshotRecord,
   VolumeRecord,
-} from "./flasharray_state.ts";
+} from "./state.ts";
 
 /** An unset reference is an object with null members, never null. */
 const NO_REFERENCE = { name: null, id: null };

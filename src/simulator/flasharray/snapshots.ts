@@ -1,11 +1,11 @@
-import { Fields } from "./body.ts";
-import { type Answer, type ArrayRoutes, type Call, csv } from "./call.ts";
-import { requireSuffix } from "./flasharray_names.ts";
-import { renderSnapshot } from "./flasharray_render.ts";
-import type { FlashArrayState, SnapshotRecord, VolumeRecord } from "./flasharray_state.ts";
-import { VOLUME_DESTROYED } from "./flasharray_volumes.ts";
-import { items, type Listed, named } from "./list.ts";
-import { refused } from "./rest_error.ts";
+import { Fields } from "../body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
+import { requireSuffix } from "./names.ts";
+import { renderSnapshot } from "./render.ts";
+import type { FlashArrayState, SnapshotRecord, VolumeRecord } from "./state.ts";
+import { VOLUME_DESTROYED } from "./volumes.ts";
+import { items, type Listed, named } from "../list.ts";
+import { refused } from "../rest_error.ts";
 
 const MISSING = "No such volume or snapshot.";
 const SNAPSHOT_DESTROYED =

@@ -1,10 +1,10 @@
-import { Fields } from "./body.ts";
-import { type Answer, type ArrayRoutes, type Call, csv } from "./call.ts";
-import { requireHostName } from "./flasharray_names.ts";
-import { renderHost } from "./flasharray_render.ts";
-import { connectionKey, type FlashArrayState, type HostRecord } from "./flasharray_state.ts";
-import { items, type Listed, named } from "./list.ts";
-import { refused } from "./rest_error.ts";
+import { Fields } from "../body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
+import { requireHostName } from "./names.ts";
+import { renderHost } from "./render.ts";
+import { connectionKey, type FlashArrayState, type HostRecord } from "./state.ts";
+import { items, type Listed, named } from "../list.ts";
+import { refused } from "../rest_error.ts";
 
 const PERSONALITIES = ["aix", "esxi", "hitachi-vsp", "hpux", "oracle-vm-server", "solaris", "vms"];
 const VLANS = /^(any|untagged|[1-9]\d{0,3})$/;

@@ -1,12 +1,12 @@
-import type { Call } from "./call.ts";
-import type { Row } from "./filter.ts";
+import type { Call } from "../call.ts";
+import type { Row } from "../filter.ts";
 import type {
   FileSystemRecord,
   FileSystemSnapshotRecord,
   FlashBladeState,
   PolicyRecord,
   PolicyRule,
-} from "./flashblade_state.ts";
+} from "./state.ts";
 
 /** An unset reference is an object with null members. */
 export const NO_REFERENCE = { id: null, name: null, resource_type: null };

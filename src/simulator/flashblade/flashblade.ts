@@ -1,11 +1,11 @@
-import { type ArrayContext, versionRange } from "./array_context.ts";
-import type { Dialect, SimulatedArray } from "./array_server.ts";
-import { ArrayRoutes } from "./call.ts";
-import { addFileSystemRoutes } from "./flashblade_file_systems.ts";
-import { addBladeHardwareRoutes } from "./flashblade_hardware.ts";
-import { addExportPolicyRoutes } from "./flashblade_policies.ts";
-import { addFileSystemSnapshotRoutes } from "./flashblade_snapshots.ts";
-import { FlashBladeState } from "./flashblade_state.ts";
+import { type ArrayContext, versionRange } from "../array_context.ts";
+import type { Dialect, SimulatedArray } from "../array_server.ts";
+import { ArrayRoutes } from "../call.ts";
+import { addFileSystemRoutes } from "./file_systems.ts";
+import { addBladeHardwareRoutes } from "./hardware.ts";
+import { addExportPolicyRoutes } from "./policies.ts";
+import { addFileSystemSnapshotRoutes } from "./snapshots.ts";
+import { FlashBladeState } from "./state.ts";
 
 /** REST 2.0 to 2.28, without a gap. An array whose list ends below 2.25 cannot clone. */
 const FLASHBLADE_VERSIONS: readonly string[] = versionRange(0, 28);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { withFleet } from "./fixture_test.ts";
-import { MiB } from "./flasharray_fixture_test.ts";
+import { withFleet } from "../fixture_test.ts";
+import { MiB } from "./fixture_test.ts";
 
 Deno.test("lists page with limit, token and offset, and sort without a token", async () => {
   await withFleet({}, async ({ array }) => {

@@ -1,17 +1,17 @@
-import { isPsoError } from "../errors.ts";
-import { Fields } from "./body.ts";
-import { type Answer, type ArrayRoutes, type Call, csv, flag } from "./call.ts";
-import { fileSystemsTotal, renderFileSystem } from "./flashblade_render.ts";
+import { isPsoError } from "../../errors.ts";
+import { Fields } from "../body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
+import { fileSystemsTotal, renderFileSystem } from "./render.ts";
 import {
   type FileSystemRecord,
   type FileSystemSnapshotRecord,
   FLASHBLADE_LIST,
   type FlashBladeState,
   UNLIMITED_BYTES,
-} from "./flashblade_state.ts";
-import { items, listAnswer, type Listed, named } from "./list.ts";
-import { changedRules, parseRules } from "./nfs_rules.ts";
-import { refused } from "./rest_error.ts";
+} from "./state.ts";
+import { items, listAnswer, type Listed, named } from "../list.ts";
+import { changedRules, parseRules } from "../nfs_rules.ts";
+import { refused } from "../rest_error.ts";
 
 /** Letters, digits, `-` and `_`, as seen on real arrays; the OpenAPI files name no rule. */
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
