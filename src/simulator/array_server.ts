@@ -1,7 +1,8 @@
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { pause } from "../async/wait.ts";
-import type { ArrayRoutes, Call } from "./call.ts";
+import { Fields } from "./body.ts";
+import { type ArrayRoutes, type Call, withParametersInPlace } from "./call.ts";
 import type { Clock } from "./clock.ts";
 import type { Fault, Faults } from "./faults.ts";
 import type { Incoming, Outcome } from "./http_listener.ts";
@@ -28,6 +29,10 @@ export interface Dialect {
   /** FlashArray: POST /api/2.N/login; FlashBlade: POST /api/login. */
   loginHasVersion: boolean;
   loginBody: (username: string) => unknown;
+  /** Of REST 1.x, which every real array lists; the simulator serves none of their calls but one. */
+  oldVersions: readonly string[];
+  /** A change takes its parameters in the query and in the body alike. */
+  mergesParameters: boolean;
 }
 
 /** One kind of array, as the core drives it. */
@@ -157,7 +162,7 @@ export class ArrayServer {
     // Always answered, with the caller's own id if it sent one: the vendor's SDK pages with it.
     outcome.headers.set(
       "X-Request-ID",
-      incoming.headers.get("x-request-id") ?? crypto.randomUUID(),
+      incoming.headers.get("x-request-id") || crypto.randomUUID(),
     );
     await this.#show(incoming, url, outcome);
     return outcome;
@@ -249,10 +254,14 @@ export class ArrayServer {
     const { dialect, versions, routes } = this.array;
     const { sessions } = this.#options;
     if (url.pathname === "/api/api_version" && incoming.method === "GET") {
-      return Response.json({ [dialect.versionsKey]: versions });
+      return Response.json({ [dialect.versionsKey]: [...dialect.oldVersions, ...versions] });
+    }
+    const hasOwnLogin = dialect.loginHasVersion === (version !== undefined);
+    const isOld = hasOwnLogin && dialect.oldVersions.includes(version ?? "");
+    if (isOld && resource === "/auth/apitoken" && incoming.method === "POST") {
+      return this.#apiToken(parseBody(incoming.body));
     }
     const minor = this.#minor(version);
-    const hasOwnLogin = dialect.loginHasVersion === (version !== undefined);
     if (hasOwnLogin && resource === "/login" && incoming.method === "POST") {
       return this.#login(incoming.headers.get("api-token"));
     }
@@ -267,7 +276,24 @@ export class ArrayServer {
     if (minor === undefined) throw new RestError(404, "Not found.", url.pathname);
     await this.array.expire();
     const call: Call = { minor, query: url.searchParams, body: parseBody(incoming.body), ...state };
-    return await routes.answer(incoming.method, resource, call);
+    const isChange = incoming.method !== "GET";
+    const read = dialect.mergesParameters && isChange ? withParametersInPlace(call) : call;
+    return await routes.answer(incoming.method, resource, read);
+  }
+
+  /**
+   * The API token for a user's password, as REST 1.x gives it. The one password is the token
+   * itself: a second secret would be one more to keep.
+   */
+  #apiToken(body: unknown): Response {
+    const fields = new Fields(body);
+    const [username, password] = [fields.text("username"), fields.text("password") ?? ""];
+    const session = username === USERNAME ? this.#options.sessions.login(password) : undefined;
+    if (session === undefined) {
+      return Response.json([{ ctx: username ?? "", msg: "invalid credentials" }], { status: 400 });
+    }
+    this.#options.sessions.logout(session);
+    return Response.json({ api_token: password });
   }
 
   /**

@@ -68,6 +68,43 @@ export class ArrayRoutes {
   }
 }
 
+/** Parameters that OpenAPI files place in the query, and what a body may not mean otherwise. */
+const QUERY_FIELDS = /^(overwrite|truncate|([a-z_]+_)?(names|ids))$/;
+/** Fields that OpenAPI files place in the body, and that no query has with another meaning. */
+const BODY_FIELDS = ["suffix", "provisioned", "lun"];
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A list as a query has it, or `undefined` for what no query can say. */
+function asParameter(value: unknown): string | undefined {
+  if (Array.isArray(value)) return value.map(String).join(",");
+  return ["string", "number", "boolean"].includes(typeof value) ? String(value) : undefined;
+}
+
+/**
+ * A change with its parameters where the handlers look for them: a FlashArray takes names in the
+ * body and a suffix in the query too, and clients rely on it. What stands in its proper place wins.
+ */
+export function withParametersInPlace(call: Call): Call {
+  const query = new URLSearchParams(call.query);
+  const sent = isObject(call.body) ? call.body : {};
+  for (const [field, value] of Object.entries(sent)) {
+    const text = asParameter(value);
+    if (QUERY_FIELDS.test(field) && text !== undefined && !query.has(field)) query.set(field, text);
+  }
+  if (call.body !== undefined && !isObject(call.body)) return { ...call, query };
+  const added: [string, unknown][] = BODY_FIELDS.flatMap((field) => {
+    const text = query.get(field);
+    if (!text || sent[field] !== undefined) return [];
+    return [[field, field === "suffix" || !/^\d{1,15}$/.test(text) ? text : Number(text)]];
+  });
+  return added.length === 0
+    ? { ...call, query }
+    : { ...call, query, body: { ...sent, ...Object.fromEntries(added) } };
+}
+
 /** A csv parameter's elements; `undefined` when it is not given or empty. */
 export function csv(query: URLSearchParams, parameter: string): string[] | undefined {
   const values = (query.get(parameter) ?? "").split(",").filter((value) => value !== "");

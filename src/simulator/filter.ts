@@ -17,10 +17,12 @@ type Token = { kind: "word" | "op" | "(" | ")" | "," | "end"; text: string } | {
 
 const OPERATORS = ["!=", "<=", ">=", "=", "<", ">"];
 
+/** A text between two of the same quotes, single or double. */
 function readString(source: string, start: number): { token: Token; next: number } {
+  const quote = source.charAt(start);
   const pieces = [""];
   let at = start + 1;
-  for (; at < source.length && source[at] !== "'"; at++) {
+  for (; at < source.length && source[at] !== quote; at++) {
     const letter = source.charAt(at);
     if (letter === "*") pieces.push("");
     else {
@@ -47,7 +49,7 @@ function readTokens(source: string): Token[] {
     const op = OPERATORS.find((one) => source.startsWith(one, at));
     const word = /^[A-Za-z0-9_.@-]+/.exec(source.slice(at, at + 200))?.[0];
     if (/\s/.test(letter)) at++;
-    else if (letter === "'") {
+    else if (letter === "'" || letter === '"') {
       const { token, next } = readString(source, at);
       tokens.push(token);
       at = next;

@@ -6,8 +6,9 @@ export const LIMITS: readonly string[] = [
   "FlashArray: pods, volume groups, protection groups, host groups, realms, presets, " +
   "workloads, replication, offload targets, directories and policies are not served; names " +
   "that contain them are refused",
-  "FlashArray: volumes/batch, volumes/test, volumes/diff, volume-snapshots/batch and password" +
-  " login are not served",
+  "FlashArray: volumes/batch, volumes/test, volumes/diff, volume-snapshots/batch are not " +
+  "served; of REST 1.x only auth/apitoken is, for the user pureuser, whose password is the API " +
+  "token",
   "FlashArray: context_names and allow_errors are accepted and ignored: there is no fleet of " +
   "arrays behind one",
   "FlashArray: data reduction is 1: the bytes of a volume are the blocks that its image " +

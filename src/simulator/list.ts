@@ -33,6 +33,8 @@ export interface Listed<T> {
   keyOf: (item: T) => string;
   destroyed?: (item: T) => boolean;
   render: (item: T) => Row;
+  /** What a filter may name besides the fields that are shown. */
+  searched?: (item: T) => Row;
   /** One row of sums over all that matched. */
   total?: Totals<T>;
   /** Message for a name that is not there; default `<what> does not exist.` */
@@ -79,14 +81,16 @@ function selected<T>(call: Call, listed: Listed<T>): T[] {
   return state === undefined ? found : found.filter((item) => listed.destroyed?.(item) === state);
 }
 
-function filtered<T>(found: T[], source: string, render: (item: T) => Row): T[] {
+function filtered<T>(found: T[], source: string, { render, searched }: Listed<T>): T[] {
   const { matches, fields } = parseFilter(source);
   const [first] = found;
   if (first === undefined) return found;
-  const known = render(first);
+  // Over the row and not copied into it: what is costly to show is computed when it is read.
+  const rowOf = (item: T): Row => Object.assign(Object.create(render(item)), searched?.(item));
+  const known = rowOf(first);
   const unknown = fields.find((field) => !(field in known));
   if (unknown !== undefined) throw refused(`Invalid filter: no field ${unknown}.`, source);
-  return found.filter((item) => matches(render(item)));
+  return found.filter((item) => matches(rowOf(item)));
 }
 
 function valueAt(row: Row, path: string): unknown {
@@ -110,6 +114,10 @@ function sorted<T>(found: T[], sort: string[], render: (item: T) => Row): T[] {
     if (field === null) throw refused("Invalid value for sort.", key);
     return { path: field[1] ?? "", sign: field[2] === "-" ? -1 : 1 };
   });
+  const [first] = found;
+  const known = first === undefined ? undefined : render(first);
+  const unknown = known && keys.find(({ path }) => !((path.split(".")[0] ?? "") in known));
+  if (unknown !== undefined) throw refused("Invalid value for sort.", unknown.path);
   return found.map((item) => ({ item, row: render(item) })).sort((left, right) => {
     for (const { path, sign } of keys) {
       const by = compare(valueAt(left.row, path), valueAt(right.row, path));
@@ -149,10 +157,12 @@ function from<T>(call: Call, listed: Listed<T>, found: T[]): T[] {
  * wrapping `all`.
  */
 export function listAnswer<T>(call: Call, listed: Listed<T>, style: ListStyle): Answer {
-  const filter = call.query.get("filter");
   const sort = csv(call.query, "sort");
   let found = selected(call, listed);
-  if (filter) found = filtered(found, filter, listed.render);
+  // All of several filters must match.
+  for (const filter of call.query.getAll("filter").filter((text) => text !== "")) {
+    found = filtered(found, filter, listed);
+  }
   if (sort !== undefined) found = sorted(found, sort, listed.render);
   else if (found.length > 1) {
     found = found.map((item) => ({ item, key: listed.keyOf(item) })).sort((a, b) =>

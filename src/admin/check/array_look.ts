@@ -103,7 +103,8 @@ async function statusOf(
   { look, signal }: Asking,
 ): Promise<ArrayStatus | undefined> {
   const { found, api } = look;
-  const offered = api?.versions;
+  // Of REST 2 alone: every array lists some twenty versions of REST 1 first.
+  const offered = api?.versions.filter((version) => version.startsWith("2."));
   try {
     const status = await array.status(signal);
     const span = offered && offered.length > 0

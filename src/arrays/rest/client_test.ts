@@ -95,6 +95,18 @@ Deno.test("RestClient takes the newest version that both know, skipping what it 
   }
 });
 
+Deno.test("RestClient tells the versions of REST 2 that it does not know, and those of REST 1 if there are no others", async () => {
+  for (
+    const [versions, told] of [[["1.0", "1.19", "2.0"], /speaks REST 2\.0, and/], [
+      ["1.0", "1.19"],
+      /speaks REST 1\.0, 1\.19, and/,
+    ]] as [string[], RegExp][]
+  ) {
+    const { client } = scripted([], { versions });
+    await assert.rejects(client.call({ method: "GET", path: "volumes" }), told);
+  }
+});
+
 Deno.test("RestClient sends the API token to the login only, and its session elsewhere", async () => {
   const { client, requests } = scripted([json(200, { items: [] })], { kind: "FB" });
   await client.call({ method: "GET", path: "file-systems" });

@@ -128,7 +128,10 @@ export class RestSession {
     const minors = versions.flatMap((version) => /^2\.(\d+)$/.exec(version)?.[1] ?? []).map(Number);
     const common = minors.filter(dialect.knows);
     if (common.length === 0) {
-      const list = versions.length === 0 ? "none" : foreignText(versions.join(", "));
+      // Every array lists some twenty of REST 1 first, which nobody asks about.
+      const second = versions.filter((version) => /^2\./.test(version));
+      const shown = second.length === 0 ? versions : second;
+      const list = shown.length === 0 ? "none" : foreignText(shown.join(", "));
       throw new PsoError(
         "unsupported",
         `array ${label()} speaks REST ${list}, and this driver ${dialect.known}: ` +

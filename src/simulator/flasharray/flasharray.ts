@@ -24,6 +24,8 @@ export class FlashArray implements SimulatedArray {
     versionsKey: "version",
     loginHasVersion: true,
     loginBody: (username) => ({ items: [{ username }] }),
+    oldVersions: Array.from({ length: 20 }, (_, minor) => `1.${minor}`),
+    mergesParameters: true,
   };
   readonly routes = new ArrayRoutes();
   readonly state: FlashArrayState;

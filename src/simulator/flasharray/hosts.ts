@@ -1,6 +1,6 @@
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
-import { requireHostName } from "./names.ts";
+import { requireDistinct, requireHostName } from "./names.ts";
 import { renderHost } from "./render.ts";
 import { connectionKey, type FlashArrayState, type HostRecord } from "./state.ts";
 import { items, type Listed, named } from "../list.ts";
@@ -38,11 +38,16 @@ function without(list: string[], removed: string[]): string[] {
  */
 function initiatorsAfter(body: Fields, family: Family, old: string[]): string[] {
   const read = (field: string) => (body.texts(field) ?? []).map((text) => initiator(family, text));
-  if (body.has(family)) return read(family);
+  if (body.has(family)) return distinct(read(family));
   const [added, removed] = [read(`add_${family}`), read(`remove_${family}`)];
   const stranger = removed.find((text) => without(old, [text]).length === old.length);
   if (stranger !== undefined) throw refused("The initiator does not exist on this host.", stranger);
-  return [...without(without(old, removed), added), ...added];
+  return [...without(without(old, removed), added), ...distinct(added)];
+}
+
+/** The first of each initiator that is named more than once, in whatever case. */
+function distinct(list: string[]): string[] {
+  return [...new Map(list.map((text) => [text.toLowerCase(), text])).values()];
 }
 
 function chapAfter(body: Fields, old: HostRecord["chap"]): HostRecord["chap"] {
@@ -124,6 +129,7 @@ function listedHosts(state: FlashArrayState, call: Call): Listed<HostRecord> {
 function postHosts(state: FlashArrayState, call: Call): Answer {
   const names = csv(call.query, "names");
   if (names === undefined) throw refused("names is required.");
+  requireDistinct(names);
   const body = new Fields(call.body);
   for (const name of names) {
     requireHostName(name);

@@ -1,7 +1,7 @@
 import { refused } from "../rest_error.ts";
 
 const HOST_NAME = /^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
-const VOLUME_NAME = /^[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?$/;
+const VOLUME_NAME = /^(?=.*[a-zA-Z_-])[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?$/;
 const SUFFIX = /^(?=.*[a-zA-Z-])[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
 const NUMERIC_SUFFIX = /^[1-9]([0-9]{0,61}[0-9])?$/;
 
@@ -9,7 +9,7 @@ const MIN_VOLUME_BYTES = 1_048_576;
 /** 2^52 = 4 PiB. */
 const MAX_VOLUME_BYTES = 4_503_599_627_370_496;
 
-/** RestError 400 unless `name` can be a volume's name: 1 to 63 letters, digits, `-` and `_`. */
+/** RestError 400 unless `name` can be a volume's name. The text is recorded from an array. */
 export function requireVolumeName(name: string): void {
   if (name.includes("::")) {
     throw refused("Pod does not exist.", name.slice(0, name.lastIndexOf("::")));
@@ -19,10 +19,19 @@ export function requireVolumeName(name: string): void {
   }
   if (!VOLUME_NAME.test(name)) {
     throw refused(
-      "Invalid volume name: it must have 1 to 63 letters, digits, '-' and '_', and begin and end " +
-        "with a letter or digit.",
+      "Volume name must be between 1 and 63 characters (alphanumeric, _ and -), begin and end " +
+        "with a letter or number, and include at least one letter, _, or -.",
       name,
     );
+  }
+}
+
+/** RestError 400 when one call names an object twice, in whatever case. */
+export function requireDistinct(names: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name.toLowerCase())) throw refused("Duplicate names are not allowed.", name);
+    seen.add(name.toLowerCase());
   }
 }
 

@@ -15,6 +15,27 @@ const REFUSED: [call: string, body: unknown, error: string][] = [
     { provisioned: MiB + 1 },
     "400 Invalid volume size: 1048577 is not a multiple of 512. (v2)",
   ],
+  [
+    "POST /volumes?names=123",
+    {},
+    "400 Volume name must be between 1 and 63 characters (alphanumeric, _ and -), begin and end " +
+    "with a letter or number, and include at least one letter, _, or -. (123)",
+  ],
+  [
+    "POST /volumes?names=ab_",
+    {},
+    "400 Volume name must be between 1 and 63 characters (alphanumeric, _ and -), begin and end " +
+    "with a letter or number, and include at least one letter, _, or -. (ab_)",
+  ],
+  ["POST /volumes?names=dd,dd", {}, "400 Duplicate names are not allowed. (dd)"],
+  ["POST /volumes?names=de,DE", {}, "400 Duplicate names are not allowed. (DE)"],
+  [
+    "POST /volume-snapshots?source_names=v1,V1",
+    { suffix: "s" },
+    "400 Duplicate names are not allowed. (v1)",
+  ],
+  ["POST /hosts?names=h,H", {}, "400 Duplicate names are not allowed. (H)"],
+  ["GET /volumes?sort=nosuch", undefined, "400 Invalid value for sort. (nosuch)"],
   ["POST /volumes?names=p::v", {}, "400 Pod does not exist. (p)"],
   ["POST /volumes?names=g/v", {}, "400 Volume group does not exist. (g)"],
   [
@@ -59,7 +80,7 @@ const REFUSED: [call: string, body: unknown, error: string][] = [
   [
     "PATCH /volumes?names=v1",
     { name: "v2", destroyed: true },
-    "400 name and destroyed cannot be changed in one request. (v1)",
+    "400 Invalid combination of parameters specified. (v1)",
   ],
   ["PATCH /volumes?names=v1", { destroyed: false }, "400 Volume has not been destroyed. (v1)"],
   [

@@ -1,9 +1,9 @@
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
-import { requireSuffix } from "./names.ts";
+import { requireDistinct, requireSuffix } from "./names.ts";
 import { renderSnapshot } from "./render.ts";
 import type { FlashArrayState, SnapshotRecord, VolumeRecord } from "./state.ts";
-import { VOLUME_DESTROYED } from "./volumes.ts";
+import { INVALID_COMBINATION, VOLUME_DESTROYED } from "./volume_fields.ts";
 import { items, type Listed, named } from "../list.ts";
 import { refused } from "../rest_error.ts";
 
@@ -87,6 +87,7 @@ function newSnapshot(
 async function postSnapshots(state: FlashArrayState, call: Call): Promise<Answer> {
   const volumes = sources(state, call);
   if (volumes === undefined) throw refused("source_names or source_ids is required.");
+  requireDistinct(volumes.map(({ name }) => name));
   const suffix = new Fields(call.body).text("suffix");
   if (suffix !== undefined) requireSuffix(suffix);
   for (const volume of volumes) {
@@ -130,8 +131,14 @@ function setDestroyed(state: FlashArrayState, snapshot: SnapshotRecord, destroye
   });
 }
 
-/** `name` in the body is the new suffix alone. */
-function renameSnapshot(state: FlashArrayState, snapshot: SnapshotRecord, suffix: string): void {
+/** `name` in the body is the new suffix alone, or the whole name with the same volume's. */
+function renameSnapshot(state: FlashArrayState, snapshot: SnapshotRecord, name: string): void {
+  const dot = name.lastIndexOf(".");
+  const owner = state.volumes.get(snapshot.volumeId)?.name ?? "";
+  if (dot >= 0 && name.slice(0, dot).toLowerCase() !== owner.toLowerCase()) {
+    throw refused("A snapshot cannot be moved to another volume.", name);
+  }
+  const suffix = name.slice(dot + 1);
   requireSuffix(suffix);
   if (snapshot.destroyedMs !== null) {
     throw refused(SNAPSHOT_DESTROYED, state.snapshotName(snapshot));
@@ -150,7 +157,7 @@ function patchSnapshots(state: FlashArrayState, call: Call): Answer {
   const body = new Fields(call.body);
   const [destroyed, suffix] = [body.boolean("destroyed"), body.text("name")];
   if (destroyed !== undefined && suffix !== undefined) {
-    throw refused("name and destroyed cannot be changed in one request.");
+    throw refused(INVALID_COMBINATION);
   }
   if (suffix !== undefined && snapshots.length !== 1) {
     throw refused("Only one snapshot can be renamed at a time.");

@@ -2,29 +2,20 @@ import { isPsoError } from "../../errors.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import type { Row } from "../filter.ts";
-import { DEFAULT_VOLUME_BYTES, requireSize, requireVolumeName } from "./names.ts";
+import { DEFAULT_VOLUME_BYTES, requireDistinct, requireSize, requireVolumeName } from "./names.ts";
 import { renderVolume, volumeSpace, volumesTotal } from "./render.ts";
-import type { FlashArrayState, Reference, VolumeRecord } from "./state.ts";
+import type { FlashArrayState, VolumeRecord } from "./state.ts";
 import { parseTags } from "./tags.ts";
+import {
+  type CopySource,
+  copySource,
+  INVALID_COMBINATION,
+  priorityOf,
+  qosOf,
+  VOLUME_DESTROYED,
+} from "./volume_fields.ts";
 import { items, type Listed, named } from "../list.ts";
 import { refused } from "../rest_error.ts";
-
-/** What a destroyed volume answers to every call but recovery and eradication. */
-export const VOLUME_DESTROYED =
-  "Volume has been destroyed. It can be recovered by purevol recover and eradicated by " +
-  "purevol eradicate.";
-
-const BANDWIDTH = { least: 1_048_576, most: 549_755_813_888 };
-const IOPS = { least: 100, most: 100_000_000 };
-const PRIORITIES = ["+", "-", "="] as const;
-
-/** The bytes of a copy: an image's id, and what the volume made from it says it comes from. */
-interface CopySource {
-  imageId: string;
-  provisioned: number;
-  origin: Reference;
-  tags: VolumeRecord["tags"];
-}
 
 /** The volumes of a list call: how GET and DELETE of /volumes find and show them. */
 export function listedVolumes(state: FlashArrayState, call: Call): Listed<VolumeRecord> {
@@ -36,6 +27,7 @@ export function listedVolumes(state: FlashArrayState, call: Call): Listed<Volume
     keyOf: ({ name }) => name,
     destroyed: ({ destroyedMs }) => destroyedMs !== null,
     render: (volume) => renderVolume(state, call, volume),
+    searched: ({ tags }) => ({ tags }),
     total: { always: true, of: (volumes) => volumesTotal(state, call, volumes) },
   };
 }
@@ -46,77 +38,6 @@ export function liveVolume(state: FlashArrayState, name: string): VolumeRecord {
   if (volume === undefined) throw refused("Volume does not exist.", name);
   if (volume.destroyedMs !== null) throw refused(VOLUME_DESTROYED, name);
   return volume;
-}
-
-function copySource(state: FlashArrayState, source: Fields): CopySource {
-  const [name, id] = [source.text("name"), source.text("id")];
-  const volume = name === undefined ? state.volumes.get(id ?? "") : state.volumeNamed(name);
-  if (volume !== undefined) {
-    if (volume.destroyedMs !== null) throw refused(VOLUME_DESTROYED, volume.name);
-    return {
-      imageId: volume.id,
-      provisioned: volume.provisioned,
-      origin: { id: volume.id, name: volume.name },
-      tags: volume.tags,
-    };
-  }
-  const snapshot = name === undefined ? state.snapshots.get(id ?? "") : state.snapshotNamed(name);
-  const parent = snapshot === undefined ? undefined : state.volumes.get(snapshot.volumeId);
-  if (snapshot === undefined || parent === undefined) {
-    throw refused("No such volume or snapshot.", name ?? id ?? null);
-  }
-  if (snapshot.destroyedMs !== null) {
-    const text =
-      "Volume snapshot has been destroyed. It can be recovered by purevol recover and eradicated " +
-      "by purevol eradicate.";
-    throw refused(text, state.snapshotName(snapshot));
-  }
-  // `source` is "the originating volume" also when the copy was made from a snapshot (FA2.26,
-  // Volume.source).
-  return {
-    imageId: snapshot.id,
-    provisioned: snapshot.provisioned,
-    origin: { id: parent.id, name: parent.name },
-    tags: parent.tags,
-  };
-}
-
-function limitWithin(
-  value: number | "" | undefined,
-  field: string,
-  range: { least: number; most: number },
-): number | null | undefined {
-  if (value === undefined) return undefined;
-  if (value === "") return null;
-  if (value < range.least || value > range.most) {
-    throw refused(
-      `Invalid value for ${field}: ${value} is not within ${range.least} and ${range.most}.`,
-      field,
-    );
-  }
-  return value;
-}
-
-/** The QoS limits of a body over those that the volume has; `""` unsets one. */
-function qosOf(body: Fields, old: VolumeRecord["qos"]): VolumeRecord["qos"] {
-  const qos = body.object("qos");
-  const bandwidth = limitWithin(qos?.limit("bandwidth_limit"), "bandwidth_limit", BANDWIDTH);
-  const iops = limitWithin(qos?.limit("iops_limit"), "iops_limit", IOPS);
-  return {
-    bandwidthLimit: bandwidth === undefined ? old.bandwidthLimit : bandwidth,
-    iopsLimit: iops === undefined ? old.iopsLimit : iops,
-  };
-}
-
-function priorityOf(body: Fields, old: VolumeRecord["priority"]): VolumeRecord["priority"] {
-  const sent = body.object("priority_adjustment");
-  if (sent === undefined) return old;
-  const operator = PRIORITIES.find((one) => one === sent.text("priority_adjustment_operator"));
-  const value = sent.integer("priority_adjustment_value");
-  if (operator === undefined || value === undefined || ![0, 10].includes(Math.abs(value))) {
-    throw refused("Invalid value for priority_adjustment.");
-  }
-  return { operator, value };
 }
 
 /** Runs work on an image; a size that this host cannot hold becomes the array's own "no space". */
@@ -202,6 +123,7 @@ async function createVolume(
 async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> {
   const names = csv(call.query, "names");
   if (names === undefined) throw refused("names is required.");
+  requireDistinct(names);
   const body = new Fields(call.body);
   const overwrite = flag(call.query, "overwrite") === true;
   const protects = flag(call.query, "with_default_protection") !== undefined ||
@@ -291,7 +213,7 @@ const PATCHABLE = [
 function checkPatch(state: FlashArrayState, body: Fields, volumes: VolumeRecord[]): void {
   const name = body.text("name");
   if (name !== undefined && body.has("destroyed")) {
-    throw refused("name and destroyed cannot be changed in one request.", volumes[0]?.name);
+    throw refused(INVALID_COMBINATION, volumes[0]?.name);
   }
   if (body.has("pod") || body.has("volume_group")) {
     throw refused("Volumes cannot be moved on this array.", volumes[0]?.name);

@@ -9,6 +9,12 @@ import { FlashBladeState } from "./state.ts";
 
 /** REST 2.0 to 2.28, without a gap. An array whose list ends below 2.25 cannot clone. */
 const FLASHBLADE_VERSIONS: readonly string[] = versionRange(0, 28);
+/** REST 1.x as recorded lists begin with it. */
+const OLD_VERSIONS: readonly string[] = [
+  ...Array.from({ length: 9 }, (_, minor) => `1.${minor}`),
+  "1.8.1",
+  ...["1.9", "1.10", "1.11", "1.12"],
+];
 
 /**
  * A simulated FlashBlade: REST 2.x as drivers use it, over one store and, when it has one, a local
@@ -22,6 +28,8 @@ export class FlashBlade implements SimulatedArray {
     versionsKey: "versions",
     loginHasVersion: false,
     loginBody: (username) => ({ username }),
+    oldVersions: OLD_VERSIONS,
+    mergesParameters: false,
   };
   readonly routes = new ArrayRoutes();
   readonly state: FlashBladeState;

@@ -23,8 +23,11 @@ bladeTest(
     "says that it is simulated",
   async ({ array }) => {
     const { body } = await array.raw("GET", "/api/api_version");
+    assert.deepEqual(body.versions.slice(7, 15), [
+      ...["1.7", "1.8", "1.8.1", "1.9", "1.10", "1.11", "1.12", "2.0"],
+    ]);
     assert.deepEqual([body.versions.at(0), body.versions.at(-1), body.version], [
-      "2.0",
+      "1.0",
       NEWEST,
       undefined,
     ]);
