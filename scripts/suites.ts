@@ -38,6 +38,8 @@ export interface Suite {
    * (tests/lab/README.md).
    */
   inGuest?: boolean;
+  /** The test file that knows how to run its part that hangs on chance so often: `--repeat`. */
+  repeats?: string;
   /** Runs the program: it is built first, unless interpreted. */
   needsProgram?: boolean;
   timeoutMs: number;
@@ -161,6 +163,7 @@ export const SUITES: Suite[] = [
     what:
       "a real control plane, two kubelets, upstream's sidecars; the chart by Helm; on the local plane",
     paths: ["tests/kubernetes"],
+    repeats: "tests/kubernetes/chart_test.ts",
     needsProgram: true,
     timeoutMs: 60 * MINUTE, // the first run builds Kubernetes
   },

@@ -27,6 +27,8 @@ interface SurroundingsOptions {
   interpreted: boolean;
   /** Others work on this machine too. */
   shared: boolean;
+  /** How often a test runs its part that hangs on chance; absent: once, with all else. */
+  repeat?: string;
 }
 
 /** A part of a suite that runs beside others: what it starts, makes and mounts is its own. */
@@ -106,6 +108,7 @@ export class Surroundings implements AsyncDisposable {
       RUST_BACKTRACE: "0",
     };
     if (options.interpreted) this.env.PSO_INTERPRETED = "1";
+    if (options.repeat !== undefined) this.env.PSO_REPEAT = options.repeat;
   }
 
   static async open(options: SurroundingsOptions): Promise<Surroundings> {

@@ -25,6 +25,8 @@ interface Options {
   interpreted: boolean;
   shared: boolean;
   isCi: boolean;
+  /** How often the part of a suite runs that hangs on chance; absent: once, with all else. */
+  repeat?: string;
 }
 
 interface Outcome extends Counts {
@@ -234,14 +236,28 @@ function report(outcomes: Outcome[]): number {
   return sum("failed") === 0 ? 0 : 1;
 }
 
-function readArguments(args: string[]): Options | string {
+/** The files that `--repeat` runs, or what is wrong with its use. */
+function repeatedFiles(names: string[], repeat: string | undefined): string[] | string {
+  if (!/^([2-9]|[1-9]\d{1,3})$/.test(repeat ?? "")) {
+    return `--repeat ${repeat ?? ""}: wanted a number from 2 to 9999`;
+  }
+  const [suite] = SUITES.filter(({ name }) => names.length === 1 && name === names[0]);
+  if (suite?.repeats !== undefined) return [suite.repeats];
+  const fitting = SUITES.filter(({ repeats }) => repeats !== undefined).map(({ name }) => name);
+  return `--repeat goes with one suite, and with no other than ${fitting.join(", ")}`;
+}
+
+function readArguments(given: string[]): Options | string {
+  const at = given.indexOf("--repeat");
+  const repeat = given[at + 1];
+  const args = at < 0 ? given : given.toSpliced(at, 2);
   const flags = args.filter((arg) => arg.startsWith("-"));
   const words = args.filter((arg) => !arg.startsWith("-"));
   const files = words.filter((word) => word.endsWith("_test.ts"));
   const names = words.filter((word) => !files.includes(word));
   const unknown = flags.find((flag) => !["--interpreted", "--shared"].includes(flag));
   if (unknown !== undefined) {
-    return `${unknown} is not an option; there are --interpreted, --shared and --list`;
+    return `${unknown} is not an option; there are --repeat N, --interpreted, --shared and --list`;
   }
   const missing = names.find((name) => !SUITES.some((suite) => suite.name === name));
   if (missing !== undefined) {
@@ -252,9 +268,12 @@ function readArguments(args: string[]): Options | string {
   if (files.length > 0 && names.length !== 1) {
     return `${files.join(" ")}: name the one suite that these files belong to before them`;
   }
+  const repeated = at < 0 ? files : repeatedFiles(names, repeat);
+  if (typeof repeated === "string") return repeated;
   return {
     names,
-    files,
+    files: repeated,
+    ...(at < 0 ? {} : { repeat }),
     interpreted: flags.includes("--interpreted"),
     shared: flags.includes("--shared"),
     isCi: Deno.env.get("CI") === "true",

@@ -156,7 +156,7 @@ export class ArrayServer {
       path: resource,
       query: url.search,
       status: outcome === "dropped" ? 0 : outcome.status,
-      durationMs: Math.round(performance.now() - started),
+      durationMs: Math.round((performance.now() - started) * 10) / 10,
     });
     if (outcome === "dropped") return outcome;
     // Always answered, with the caller's own id if it sent one: the vendor's SDK pages with it.

@@ -10,6 +10,7 @@ interface LoggedRequest {
   query: string;
   /** HTTP status; 0 = the connection was closed without an answer. */
   status: number;
+  /** To a tenth. */
   durationMs: number;
 }
 

@@ -1,9 +1,11 @@
 /** What the scenarios of the chart share: one cluster, one table, one way to be a test. */
 import { ChartCluster } from "./chart_cluster.ts";
+import { type FigureName, Figures } from "./figures.ts";
 import { cannotRun, Steps } from "./steps.ts";
 
 export class Bed {
   readonly steps: Steps = new Steps(() => this.#cluster?.troubles());
+  readonly figures: Figures = new Figures(() => this.cluster.fleet);
   readonly #ignore: boolean;
   #cluster: ChartCluster | undefined;
 
@@ -30,6 +32,7 @@ export class Bed {
   async #stop(): Promise<void> {
     await this.timed("everything stops", async () => await this.#cluster?.stop());
     this.steps.print();
+    this.figures.print();
   }
 
   get cluster(): ChartCluster {
@@ -46,6 +49,20 @@ export class Bed {
       sanitizeResources: false,
       fn: work,
     });
+  }
+
+  /** As timed(), with the arrays' part of it in the table of figures. */
+  figure<T>(name: FigureName, work: () => Promise<T>): Promise<T> {
+    return this.timed(name.what, () => this.figures.one(name, work));
+  }
+
+  /** As figure(), for each of these, one after the other; the middle one counts. */
+  middle(
+    name: FigureName,
+    names: readonly string[],
+    work: (name: string) => Promise<void>,
+  ): Promise<void> {
+    return this.timed(name.what, () => this.figures.middle(name, names, work));
   }
 
   /** As Steps.timed(). */

@@ -4,8 +4,9 @@
  */
 import { PROGRAM, ROOT } from "../../scripts/program.ts";
 import { runTool } from "../../scripts/shell.ts";
+import { until } from "../../src/async/wait.ts";
 import { Fleet, valuesText } from "./fleet.ts";
-import { Kubectl, type KubeObject, startKube } from "./kubectl.ts";
+import { Kubectl, type KubeObject, startKube, WAIT_MS } from "./kubectl.ts";
 import { containersOn, type RunningContainer } from "./containers.ts";
 
 const CHART = `${ROOT}/deploy/helm/pure-csi`;
@@ -19,6 +20,8 @@ export const NODES = "app=pure-csi";
 
 /** A node without power is found out sooner than after 50 s. */
 const KUBE_ENV = { PSO_KUBE_CONTROLLER_MANAGER: "--node-monitor-grace-period=15s" };
+
+const FAST = { kubeApiQps: 200, kubeApiBurst: 400 };
 
 /** Tools of this machine that the image of the program has beside it. */
 const IMAGE_TOOLS = ["nsenter", "chroot", "timeout", "prlimit", "sh"];
@@ -93,6 +96,8 @@ export class ChartCluster extends Kubectl {
     const text = valuesText({
       clusterID: "charted",
       arrays: await this.fleet.values(...leftOut),
+      // As fast as the cluster's own controllers here: else a storm of claims waits for the API.
+      csi: { provisioner: FAST, attacher: FAST },
       nodeServer: {
         localPlane: this.fleet.facts.plane,
         // The nodes have one network, and would all tell the same addresses.
@@ -171,6 +176,17 @@ export class ChartCluster extends Kubectl {
     );
   }
 
+  /** Deletes all pods, snapshots and claims of people, and waits for the end of their volumes. */
+  async empty(): Promise<void> {
+    await this.delete("pod", "--all");
+    await this.delete("volumesnapshot", "--all");
+    await this.delete("pvc", "--all");
+    await until("the last volume is gone", async () => {
+      const lists = await Promise.all(["pv", "volumeattachments"].map((kind) => this.get(kind)));
+      return lists.every(({ items }) => items.length === 0);
+    }, { timeoutMs: WAIT_MS, intervalMs: 500 });
+  }
+
   /** Objects of the release that are still there, of any kind that the cluster has, and its Leases. */
   async leftObjects(): Promise<string[]> {
     const listed = await this.kubectl("api-resources", "--verbs=list", "--output=name");
@@ -184,13 +200,14 @@ export class ChartCluster extends Kubectl {
     return [...names.split("\n").filter((name) => name !== ""), ...own];
   }
 
-  /** Sockets of the driver, what it has noted, and kubelet's files of its volumes, on both nodes. */
+  /** Folders of the driver with all in them, and kubelet's files of its volumes, on both nodes. */
   async leftFiles(): Promise<string[]> {
     const folders = [1, 2].map((node) => `${this.dir}/kube/node-${node}/lib`);
     const found = await runTool("find", [
       ...folders,
       ...["(", "-name", "*.sock", "-path", `*${RELEASE}*`, ")"],
-      ...["-o", "(", "-type", "f", "-path", "*/lib/pso/*", ")"],
+      ...["-o", "-path", "*/lib/pso", "-o", "-path", "*/lib/pso/*"],
+      ...["-o", "-path", `*/plugins/${RELEASE}`],
       ...["-o", "-path", `*/kubernetes.io/csi/${RELEASE}/*`],
       ...["-o", "-path", "*/kubernetes.io~csi/*"],
     ]);

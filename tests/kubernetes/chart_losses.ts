@@ -4,6 +4,7 @@ import { until } from "../../src/async/wait.ts";
 import type { Bed } from "./bed.ts";
 import { type ChartCluster, CONTROLLERS, NAMESPACE } from "./chart_cluster.ts";
 import { type KubeObject, WAIT_MS } from "./kubectl.ts";
+import { bothReady, leadOn, served } from "./leaders.ts";
 import { claim } from "./objects.ts";
 
 /** One pod, made anew wherever it can be, with the claim at /data. */
@@ -62,32 +63,38 @@ export function lossScenarios(bed: Bed): void {
     });
     assert.equal(await cluster.exec(second.metadata.name, "cat /data/file"), "kept");
     await cluster.kubectl("uncordon", node);
-    // The drain has brought both controllers to one node.
-    for (const verb of ["restart", "status"]) {
-      const which = ["--namespace", NAMESPACE, "deployment/pure-provisioner"];
-      await cluster.kubectl("rollout", verb, ...which);
-    }
+    // The drain has brought both controllers to one node; one that is made anew goes to the other.
+    const [one] = await cluster.pods(CONTROLLERS);
+    await cluster.kubectl("delete", "pod", one.metadata.name, "--namespace", NAMESPACE);
+    await bothReady(cluster);
     const hosts = (await cluster.pods(CONTROLLERS)).map(({ spec }) => spec.nodeName);
     assert.deepEqual(hosts.sort(), ["node-1", "node-2"]);
   });
 
   bed.scenario(
-    "a node loses its power, and its pod goes on elsewhere after the taint",
+    "the leader's node loses its power: the standby serves, and a pod goes on elsewhere after the taint",
     async () => {
       const { cluster } = bed;
       const first = await podBeside(cluster, "moving");
       const node = first.spec.nodeName;
       const number = node.replace("node-", "");
       const taint = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
+      await leadOn(cluster, node);
       await cluster.kube("power-off", number);
+      await bed.figure(
+        {
+          what: "fail-over after the loss of the leader's node, to the next claim Bound",
+          barS: 20,
+        },
+        () => served(cluster, "after-loss"),
+      );
       await cluster.awaited("condition=Ready=Unknown", `node/${node}`);
-      await bed.timed("the taint out-of-service ends the old pod", async () => {
-        await cluster.kubectl("taint", "nodes", node, taint);
-        await cluster.awaited("delete", `pod/${first.metadata.name}`);
-      });
-      const second = await bed.timed(
-        "re-attach after that, to the new pod's start",
-        () => podBeside(cluster, "moving", node),
+      const second = await bed.figure(
+        { what: "re-attach after the taint out-of-service, to the new pod's start", barS: 20 },
+        async () => {
+          await cluster.kubectl("taint", "nodes", node, taint);
+          return await podBeside(cluster, "moving", node);
+        },
       );
       assert.equal(await cluster.exec(second.metadata.name, "cat /data/file"), "kept");
       await bed.timed("the node boots and serves again", async () => {
@@ -103,6 +110,7 @@ export function lossScenarios(bed: Bed): void {
       assert.equal(await cluster.exec(third.metadata.name, "cat /data/file"), "kept");
       await cluster.kubectl("uncordon", second.spec.nodeName);
       await cluster.delete("deployment", "moving");
+      await cluster.delete("pvc", "after-loss");
     },
   );
 }

@@ -4,23 +4,13 @@ import { until } from "../../src/async/wait.ts";
 import { tryTool } from "../../scripts/shell.ts";
 import type { Bed } from "./bed.ts";
 import { WAIT_MS } from "./kubectl.ts";
+import { served } from "./leaders.ts";
 import { claim, pod, snapshot } from "./objects.ts";
 
-const p50 = (values: number[]) =>
-  values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-
-/** Runs `work` for each name, one after the other; gives back what each took. */
-async function each(names: string[], work: (name: string) => Promise<void>): Promise<number[]> {
-  const took: number[] = [];
-  for (const name of names) {
-    const begun = performance.now();
-    await work(name);
-    took.push(performance.now() - begun);
-  }
-  return took;
-}
-
-/** Registers them; the claim `data` and its pod `reader` on node-2 stay. */
+/**
+ * Registers them. The pods `reader` and `shared-2` on node-2 and `shared-1` on node-1 stay, and no
+ * other on node-1.
+ */
 export function volumeScenarios(bed: Bed): void {
   bed.scenario("a claim is bound, a pod writes, moves, reads and gets more room", async () => {
     const { cluster } = bed;
@@ -45,17 +35,12 @@ export function volumeScenarios(bed: Bed): void {
 
   bed.scenario("claims and pods one after the other", async () => {
     const { cluster } = bed;
-    const names = Array.from({ length: 7 }, (_, index) => `one-${index}`);
-    const bound = await each(names, async (name) => {
-      await cluster.apply(claim(name));
-      await cluster.bound(name);
-    });
-    bed.steps.note(p50(bound), `claim -> Bound, p50 of ${names.length}, kubectl's time included`);
-    const running = await each(names, async (name) => {
+    const names = Array.from({ length: 5 }, (_, index) => `one-${index}`);
+    await bed.middle({ what: "claim -> Bound" }, names, (name) => served(cluster, name));
+    await bed.middle({ what: "pod -> Running" }, names, async (name) => {
       await cluster.apply(pod(name, 1, { claim: name }));
       await cluster.running(name);
     });
-    bed.steps.note(p50(running), `pod -> Running, p50 of ${names.length}, kubectl's time included`);
     await cluster.delete("pod", ...names);
     await cluster.delete("pvc", ...names);
   });
@@ -139,7 +124,7 @@ export function volumeScenarios(bed: Bed): void {
       ...["pvc/fits", "--namespace", "small"],
     );
     assert.equal((await cluster.get("pvc", "--namespace", "small")).items.length, 1);
-    await cluster.kubectl("delete", "namespace", "small");
+    await cluster.kubectl("delete", "namespace", "small", "--wait=false");
   });
 
   bed.scenario("a generic ephemeral volume lives and dies with its pod", async () => {

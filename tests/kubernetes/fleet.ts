@@ -22,7 +22,32 @@ interface SeenRequest {
   method: string;
   path: string;
   client: string;
+  /** When it was answered. */
+  timeMs: number;
+  durationMs: number;
 }
+
+/** How often one call was made. */
+interface CallCount {
+  array: string;
+  method: string;
+  path: string;
+  count: number;
+}
+
+/** What all arrays together did for whoever called them in some time. */
+export interface ArrayWork {
+  calls: number;
+  /** Of all calls, one after the other. */
+  sumMs: number;
+  /** How long at least one call was under way. */
+  busyMs: number;
+  /** False: there were more calls than the simulator tells, and these are the last ones. */
+  isWhole: boolean;
+}
+
+/** The simulator tells so many calls. */
+const TOLD = 1000;
 
 export class Fleet {
   readonly #dir: string;
@@ -120,10 +145,39 @@ export class Fleet {
     return text === "" ? undefined : JSON.parse(text);
   }
 
+  /** What the arrays did since that moment (Date.now()). */
+  async workSince(fromMs: number): Promise<ArrayWork> {
+    const all = await this.requests();
+    const calls = all.filter(({ timeMs }) => timeMs >= fromMs);
+    return {
+      calls: calls.length,
+      sumMs: calls.reduce((sum, { durationMs }) => sum + durationMs, 0),
+      busyMs: busyMs(calls, fromMs),
+      isWhole: calls.length < TOLD,
+    };
+  }
+
+  /** How often each call was made since the log was begun anew. */
+  async counts(): Promise<CallCount[]> {
+    return Object(await this.control("GET", "/requests")).counts;
+  }
+
   /** The newest calls, oldest first. */
   async requests(): Promise<SeenRequest[]> {
     return Object(await this.control("GET", "/requests")).last;
   }
+}
+
+/** How long at least one of these calls was under way after that moment. */
+function busyMs(calls: readonly SeenRequest[], fromMs: number): number {
+  const begins = ({ timeMs, durationMs }: SeenRequest) => Math.max(fromMs, timeMs - durationMs);
+  let busy = 0;
+  let until = fromMs;
+  for (const call of calls.toSorted((one, other) => begins(one) - begins(other))) {
+    busy += Math.max(0, call.timeMs - Math.max(until, begins(call)));
+    until = Math.max(until, call.timeMs);
+  }
+  return busy;
 }
 
 /** One array in the simulator's values file. */

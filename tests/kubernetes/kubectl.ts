@@ -123,7 +123,7 @@ export class Kubectl {
 }
 
 /** The last lines of a log that are chosen. */
-export async function lastLines(path: string, chosen: (line: string) => boolean): Promise<string> {
+async function lastLines(path: string, chosen: (line: string) => boolean): Promise<string> {
   const lines = (await Deno.readTextFile(path)).split("\n").filter(chosen);
   return `${path}:\n${lines.slice(-10).join("\n")}`;
 }

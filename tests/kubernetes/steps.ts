@@ -56,10 +56,18 @@ export class Steps {
   }
 }
 
+/** A client of that array that is logged in. */
+export async function clientOf(array: ArrayFacts): Promise<TestClient> {
+  const isBlock = array.kind === "flasharray";
+  const client = new TestClient(array);
+  if (!isBlock) client.version = "2.12";
+  await client.login(isBlock ? undefined : "/api/login");
+  return client;
+}
+
 /** Names of the volumes of a FlashArray that are not destroyed. */
 export async function volumesOf(array: ArrayFacts): Promise<string[]> {
-  const client = new TestClient(array);
-  await client.login();
+  const client = await clientOf(array);
   const { items } = await client.ok("GET /volumes?destroyed=false");
   client.close();
   return items.map(({ name }: { name: string }) => name);
@@ -67,16 +75,14 @@ export async function volumesOf(array: ArrayFacts): Promise<string[]> {
 
 /** What an array holds that is not destroyed: volumes or file systems, snapshots, connections. */
 export async function leftOn(array: ArrayFacts): Promise<string[]> {
-  const isBlock = array.kind === "flasharray";
-  const client = new TestClient(array);
-  if (!isBlock) client.version = "2.12";
-  await client.login(isBlock ? undefined : "/api/login");
-  const lists = isBlock
+  const lists = array.kind === "flasharray"
     ? ["/volumes?destroyed=false", "/volume-snapshots?destroyed=false", "/connections"]
     : ["/file-systems?destroyed=false", "/file-system-snapshots?destroyed=false"];
+  const client = await clientOf(array);
   const found = await Promise.all(lists.map(async (list) => {
     const { items } = await client.ok(`GET ${list}`);
     return items.map((item: unknown) => `${array.name} ${list}: ${JSON.stringify(item)}`);
   }));
+  client.close();
   return found.flat();
 }
