@@ -18,6 +18,11 @@ export function nameKey(name: string): string {
   return name.toLowerCase();
 }
 
+/** The key of an initiator's name: arrays write WWNs in upper case, some with colons. */
+export function initiatorKey(name: string): string {
+  return name.replaceAll(":", "").toLowerCase();
+}
+
 const HASHED = /-x[0-9a-f]{16}$/;
 
 function shortHash(text: string): string {

@@ -2,7 +2,8 @@
 // anew.
 import assert from "node:assert/strict";
 import { ROOT } from "../scripts/program.ts";
-import { testFleet } from "../src/simulator/fixture_test.ts";
+import { encodeNodeId } from "../src/handoff.ts";
+import { TestClient, testFleet } from "../src/simulator/fixture_test.ts";
 import type { ServedFleet } from "../src/simulator/simulate.ts";
 import { runAdmin } from "./support/admin_bed.ts";
 import { type FakeCluster, fakeCluster, installIn, pvOf } from "./support/fake_cluster.ts";
@@ -14,6 +15,8 @@ interface Shown {
   line: string;
   files?: Record<string, string>;
   drop?: RegExp;
+  /** How much later it is for the command. */
+  laterMs?: number;
 }
 
 const volume = (digit: string) => `k8s-pvc-${digit.repeat(8)}-1b2c-4d3e-8f4a-5b6c7d8e9f00`;
@@ -84,6 +87,11 @@ async function scenes(fleet: ServedFleet, cluster: FakeCluster): Promise<Record<
       files: config,
       drop: /\n\narrays\.FlashArrays[^]*?(?=\n\n(To do|\d+ objects))/,
     },
+    doctor: {
+      line: "pso-bin admin doctor --kubeconfig prod.kubeconfig",
+      files: config,
+      laterMs: 3_600_000,
+    },
   };
 }
 
@@ -103,6 +111,7 @@ async function prepare(name: string, { fleet, cluster }: Bed): Promise<void> {
     const body = JSON.stringify({ array: "fa-1", match, action: "status", value: 403, times: 9 });
     await (await fetch(`${fleet.control}/faults`, { method: "POST", body })).body?.cancel();
   }
+  if (name === "doctor") await spoilVolumes({ fleet, cluster });
   if (name === "broken cluster") {
     cluster.answers.delete("/apis/snapshot.storage.k8s.io");
     cluster.items.set("/apis/coordination.k8s.io/v1/namespaces/pso/leases", [{
@@ -112,6 +121,43 @@ async function prepare(name: string, { fleet, cluster }: Bed): Promise<void> {
     cluster.items.get("/api/v1/persistentvolumes")?.push(
       pvOf(volume("9").slice(4), { handle: "k8s/x", phase: "Released" }),
     );
+  }
+}
+
+/** A volume of one node that two hosts have, and a PersistentVolume without its volume. */
+async function spoilVolumes({ fleet, cluster }: Bed): Promise<void> {
+  const [array] = fleet.arrays;
+  const [good] = cluster.items.get("/api/v1/persistentvolumes") ?? [];
+  if (!array || !good) throw new Error("no array or no PersistentVolume");
+  const spec = good.spec as { csi: { volumeHandle: string } };
+  const handle = spec.csi.volumeHandle.replace(volume("1"), volume("3"));
+  const attached = { accessModes: ["ReadWriteOnce"], capacity: { storage: "1Mi" } };
+  cluster.items.set("/api/v1/persistentvolumes", [
+    { ...good, spec: { ...spec, ...attached } },
+    pvOf(volume("3").slice(4), { handle }),
+  ]);
+  cluster.items.set("/api/v1/nodes", [{ metadata: { name: "node-a" } }]);
+  const iqn = (name: string) => `iqn.2026-01.example:${name}`;
+  const node = { name: "node-a", iqn: iqn("node-a"), wwpns: [], addresses: [] };
+  const nodeID = encodeNodeId({ ...node, protocols: ["iscsi"] });
+  cluster.items.set("/apis/storage.k8s.io/v1/csinodes", [{
+    metadata: { name: "node-a" },
+    spec: { drivers: [{ name: "pure-csi", nodeID }] },
+  }]);
+  const source = { persistentVolumeName: volume("1").slice(4) };
+  cluster.items.set("/apis/storage.k8s.io/v1/volumeattachments", [
+    { spec: { attacher: "pure-csi", nodeName: "node-a", source } },
+  ]);
+  const client = new TestClient(array);
+  try {
+    await client.login();
+    for (const host of ["node-a", "esx-7"]) {
+      await client.ok(`POST /hosts?names=${host}`, { iqns: [iqn(host)] });
+      const query = `host_names=${host}&volume_names=${volume("1")}`;
+      await client.ok(`POST /connections?${query}`, {});
+    }
+  } finally {
+    client.close();
   }
 }
 
@@ -157,6 +203,9 @@ function steady(text: string, { fleet }: Bed): string {
       /\bid [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g,
       "id f9410590-126d-427a-9621-c5b62e495534",
     )
+    .replaceAll(/\bserial [0-9A-F]{24}/g, "serial 4E7D3A90B1C25F6800011000")
+    .replaceAll(/\bcreated 2[\d:.TZ-]+/g, "created 2026-11-26T09:30:00.000Z")
+    .replaceAll(/\bhandle [0-9a-f]{8}\//g, "handle f9410590/")
     .replaceAll(/\d+ (bytes|[KMG]iB) of 20 TiB/g, "0 bytes of 20 TiB");
 }
 
@@ -167,10 +216,16 @@ async function blocks(): Promise<Map<string, string>> {
   const printed = new Map<string, string>();
   try {
     await makeVolumes({ fleet, cluster });
-    for (const [name, { line, files, drop }] of Object.entries(await scenes(fleet, cluster))) {
+    for (
+      const [name, { line, files, drop, laterMs = 0 }] of Object.entries(
+        await scenes(fleet, cluster),
+      )
+    ) {
       await prepare(name, { fleet, cluster });
       const env = { PATH: Deno.env.get("PATH") ?? "" };
-      const { code, said } = await runAdmin(line.split(" ").slice(2), { files, real: true, env });
+      const now = () => Date.now() + laterMs;
+      const words = line.split(" ").slice(2);
+      const { code, said } = await runAdmin(words, { files, real: true, env, now });
       const shown = steady(drop ? said.replace(drop, "") : said, { fleet, cluster }).trimEnd();
       printed.set(name, `\`\`\`\n$ ${line}\n${shown}\n$ echo $?\n${code}\n\`\`\``);
     }
@@ -185,7 +240,6 @@ async function blocks(): Promise<Map<string, string>> {
 async function makeVolumes({ fleet, cluster }: Bed): Promise<void> {
   const [array] = fleet.arrays;
   if (!array) throw new Error("no array");
-  const { TestClient } = await import("../src/simulator/fixture_test.ts");
   const client = new TestClient(array);
   try {
     await client.login();

@@ -218,6 +218,13 @@ export interface DeleteOptions extends DeleteScope {
   isWatched?: boolean;
 }
 
+/** The array's object for a machine: a set of initiators, each of which reaches what it is connected to. */
+export interface HostObject {
+  name: string;
+  /** IQNs, NQNs and WWNs, as the array writes them. */
+  initiators: readonly string[];
+}
+
 /** Which part of a list is asked for. */
 interface ListOptions {
   /** Only names that begin so. */
@@ -391,4 +398,9 @@ export interface StorageArray {
    * while no node was connected.
    */
   lookAtHosts(signal?: AbortSignal): Promise<void>;
+  /**
+   * Every host object of the array, whoever made it, but those of replication partners; none for
+   * files. One list call.
+   */
+  listHosts(signal?: AbortSignal): Promise<HostObject[]>;
 }

@@ -1,6 +1,6 @@
 /** One simulated FlashArray and a healthy installation that uses it, for the verbs of `admin`. */
 import { equal } from "node:assert/strict";
-import { testFleet } from "../../src/simulator/fixture_test.ts";
+import { TestClient, testFleet } from "../../src/simulator/fixture_test.ts";
 import type { FleetEntry } from "../../src/simulator/control.ts";
 import { type AdminResult, runAdmin } from "./admin_bed.ts";
 import { type FakeCluster, fakeCluster, installIn } from "./fake_cluster.ts";
@@ -13,35 +13,68 @@ export const volume = (digit: string) => `k8s-pvc-${digit.repeat(8)}-0000-4000-8
 interface Bed {
   cluster: FakeCluster;
   array: FleetEntry;
+  /** Of `bladeToo`. */
+  blade?: FleetEntry;
+  /** Sends a call to the array of the entry; throws its refusal. */
+  send: (entry: FleetEntry, call: string, body?: unknown) => ReturnType<TestClient["ok"]>;
   /** Runs a verb by the kubeconfig, and without a values file. */
   run: (...words: string[]) => Promise<AdminResult>;
   /** Makes a volume on the array, and gives its handle. */
   make: (name: string) => Promise<string>;
 }
 
+/** What differs from one FlashArray and the time of day. */
+interface BedOptions {
+  /** A FlashBlade beside the FlashArray. */
+  bladeToo?: boolean;
+  /** What the verbs take for the time. */
+  now?: () => number;
+}
+
 /** One simulated FlashArray, and a healthy installation that uses it. */
-export async function bed(test: (bed: Bed) => Promise<void>): Promise<void> {
-  const served = await testFleet({ flasharrays: 1 });
+export async function bed(
+  test: (bed: Bed) => Promise<void>,
+  { bladeToo = false, now = Date.now }: BedOptions = {},
+): Promise<void> {
+  const served = await testFleet({ flasharrays: 1, flashblades: bladeToo ? 1 : 0 });
   const cluster = fakeCluster();
   try {
-    const [array] = served.arrays;
+    const [array, blade] = served.arrays;
     if (array === undefined) throw new Error("no array");
-    const entry = { MgmtEndPoint: `http://${array.address}`, APIToken: array.token };
-    installIn(cluster, { arrays: JSON.stringify({ FlashArrays: [entry] }), now: Date.now() });
+    const entryOf = ({ address, token }: FleetEntry) => ({
+      MgmtEndPoint: `http://${address}`,
+      APIToken: token,
+    });
+    const FlashBlades = blade ? [{ ...entryOf(blade), NFSEndPoint: "10.0.0.3" }] : [];
+    const arrays = JSON.stringify({ FlashArrays: [entryOf(array)], FlashBlades });
+    installIn(cluster, { arrays, now: Date.now() });
     const files = { "/k/config": cluster.kubeconfig };
     await test({
       cluster,
       array,
+      blade,
+      send: sendTo,
       run: (...words) =>
         runAdmin([...words, "--kubeconfig", "/k/config"], {
           files,
           env: { PATH: Deno.env.get("PATH") ?? "" },
+          now,
         }),
       make: (name) => makeVolume(array, name),
     });
   } finally {
     await cluster.stop();
     await served.stop();
+  }
+}
+
+async function sendTo(entry: FleetEntry, call: string, body?: unknown) {
+  const client = new TestClient(entry);
+  try {
+    await client.login(entry.kind === "flashblade" ? "/api/login" : undefined);
+    return await client.ok(call, body);
+  } finally {
+    client.close();
   }
 }
 

@@ -29,7 +29,8 @@ export async function claimedVolumes(kube: KubeReader): Promise<ClaimedVolume[]>
   return all.filter((pv) => textAt(pv, "spec", "csi", "driver") === DRIVER).map(claimedVolumeOf);
 }
 
-function claimedVolumeOf(pv: KubeObject): ClaimedVolume {
+/** A PersistentVolume of the driver, as the API server gave it. */
+export function claimedVolumeOf(pv: KubeObject): ClaimedVolume {
   const handle = textAt(pv, "spec", "csi", "volumeHandle");
   const { arrayHint, names } = handleOf(handle);
   const claim = at(pv, "spec", "claimRef");

@@ -36,7 +36,7 @@ export interface VolumeFacts {
 }
 
 /** A volume that an array has. */
-interface SeenVolume {
+export interface SeenVolume {
   look: ArrayLook;
   volume: Volume;
 }
@@ -48,14 +48,43 @@ export interface VolumeTable {
   isCut: boolean;
 }
 
+/** Which volumes are read. */
+interface VolumeQuestion {
+  /** The prefix of this cluster's volumes, without its `-`. */
+  cluster: string;
+  claimed?: readonly ClaimedVolume[];
+}
+
+/** What the arrays have of the cluster's volumes. */
+export interface SeenVolumes {
+  /** By name. */
+  seen: SeenVolume[];
+  /** Lists were longer than what was read. */
+  isCut: boolean;
+  /** Those whose volumes are not known. */
+  silent: ReadonlySet<ArrayLook>;
+}
+
 /**
  * Reads the volumes of all arrays that answered, and puts them beside the PersistentVolumes. What
  * cannot be listed is told to the array's findings. Never throws.
  */
 export async function volumeTable(
   looks: readonly ArrayLook[],
-  { cluster, claimed }: { cluster: string; claimed?: readonly ClaimedVolume[] },
+  question: VolumeQuestion,
 ): Promise<VolumeTable> {
+  const { seen, isCut, silent } = await seenVolumes(looks, question);
+  return { volumes: joined(seen, { claimed: question.claimed, looks, silent }), isCut };
+}
+
+/**
+ * Reads the volumes that bear a name of ours, and those that PersistentVolumes mean. An array whose
+ * list fails is told to its findings, and counts as silent. Never throws.
+ */
+export async function seenVolumes(
+  looks: readonly ArrayLook[],
+  { cluster, claimed }: VolumeQuestion,
+): Promise<SeenVolumes> {
   const seen: SeenVolume[] = [];
   let isCut = false;
   const silent = new Set<ArrayLook>();
@@ -73,7 +102,7 @@ export async function volumeTable(
     }
   }));
   const sorted = seen.toSorted((a, b) => a.volume.name < b.volume.name ? -1 : 1);
-  return { volumes: joined(sorted, { claimed, looks, silent }), isCut };
+  return { seen: sorted, isCut, silent };
 }
 
 /** What else is asked for beside the volumes with a name of ours. */
@@ -106,7 +135,7 @@ async function otherVolumes(
 }
 
 /** What a join needs beside the volumes that were seen. */
-interface JoinScope {
+export interface JoinScope {
   claimed?: readonly ClaimedVolume[];
   looks: readonly ArrayLook[];
   silent: ReadonlySet<ArrayLook>;
@@ -131,7 +160,7 @@ function joined(
 }
 
 /** Why no array shows the volume. A handle of PSO names no array: every silent one may have it. */
-function absentState(
+export function absentState(
   { arrayHint }: ClaimedVolume,
   { looks, silent }: JoinScope,
 ): VolumeState {
@@ -144,7 +173,11 @@ function absentState(
   return arrayHint === undefined || looks.some(isNamed) ? "missing" : "no array";
 }
 
-function isMeant({ names, arrayHint }: ClaimedVolume, { look, volume }: SeenVolume): boolean {
+/** Whether the handle of the PersistentVolume names this volume, by its array and its name. */
+export function isMeant(
+  { names, arrayHint }: ClaimedVolume,
+  { look, volume }: SeenVolume,
+): boolean {
   const id = look.status?.id;
   if (arrayHint !== undefined && (id === undefined || arrayHintOf(id) !== arrayHint)) return false;
   return names.some((name) => nameKey(name) === nameKey(volume.name));

@@ -4,6 +4,7 @@ import { ARRAYS, arrays } from "./arrays.ts";
 import { CHECK, check } from "./check.ts";
 import { COMPLETION, completionOf } from "./completion.ts";
 import type { AdminContext } from "./context.ts";
+import { DOCTOR, doctor } from "./doctor.ts";
 import { NODES, nodes } from "./nodes.ts";
 import { SUPPORT_BUNDLE, supportBundle } from "./support_bundle.ts";
 import { TAKEOVER, takeover } from "./takeover.ts";
@@ -21,6 +22,7 @@ const VERBS: readonly Verb[] = [
   { use: ARRAYS, run: arrays },
   { use: VOLUMES, run: volumes },
   { use: NODES, run: nodes },
+  { use: DOCTOR, run: doctor },
   { use: SUPPORT_BUNDLE, run: supportBundle },
   { use: TAKEOVER, run: takeover },
   { use: COMPLETION, run: completionOf(() => VERB_LIST) },

@@ -1,7 +1,7 @@
 import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
-import type { ConnectOptions, NodeOptions } from "../array.ts";
+import type { ConnectOptions, HostObject, NodeOptions } from "../array.ts";
 import { changeKey, ConnectionEnds, LOOKS, NOT_KNOWN } from "./connection_ends.ts";
 import { ConnectionRows, holdersIn, lunOf } from "./connection_rows.ts";
 import type { HostContext } from "./host_editor.ts";
@@ -107,6 +107,11 @@ export class Connections {
   /** As StorageArray.lookAtHosts. */
   async lookAtHosts(signal?: AbortSignal): Promise<void> {
     await this.#hosts.lookAgain(signal);
+  }
+
+  /** As StorageArray.listHosts. */
+  async listHosts(signal?: AbortSignal): Promise<HostObject[]> {
+    return await this.#hosts.all(signal);
   }
 
   /**

@@ -1,8 +1,9 @@
 import type { Logger } from "../../log.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
+import { initiatorKey } from "../../names.ts";
 import { areAllOfCluster } from "./cluster_volumes.ts";
 import type { HostOwner } from "./host_rules.ts";
-import { FAMILIES, type HeldInitiator, holdsAny, type Initiators, spelled } from "./initiators.ts";
+import { FAMILIES, type HeldInitiator, holdsAny, type Initiators } from "./initiators.ts";
 import { connectionItem, type HostItem } from "./wire.ts";
 
 /** What host objects need to know of the array besides its REST. */
@@ -137,5 +138,5 @@ export class HostEditor {
 }
 
 function namesOf(held: readonly HeldInitiator[]): string[] {
-  return [...new Map(held.map(({ name }) => [spelled(name), name])).values()];
+  return [...new Map(held.map(({ name }) => [initiatorKey(name), name])).values()];
 }

@@ -1,7 +1,7 @@
 import type { NodeIdentity } from "../../handoff.ts";
-import { nameKey } from "../../names.ts";
+import { initiatorKey, nameKey } from "../../names.ts";
 import type { HostOwner } from "./host_rules.ts";
-import { initiatorsHeldBy, spelled } from "./initiators.ts";
+import { initiatorsHeldBy } from "./initiators.ts";
 import type { HostItem } from "./wire.ts";
 
 /** A host object by which this process connected a node, as it was left then. */
@@ -99,6 +99,7 @@ export class HostMemory {
 }
 
 function heldKey(host: HostItem): string {
-  return initiatorsHeldBy(host).map(({ family, name }) => `${family} ${spelled(name)}`).toSorted()
+  return initiatorsHeldBy(host).map(({ family, name }) => `${family} ${initiatorKey(name)}`)
+    .toSorted()
     .join(",");
 }

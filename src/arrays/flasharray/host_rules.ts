@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { NodeIdentity } from "../../handoff.ts";
-import { hostNameFor, NAME_MAX, nameKey, psoHostNameFor } from "../../names.ts";
+import { hostNameFor, initiatorKey, NAME_MAX, nameKey, psoHostNameFor } from "../../names.ts";
 import type { NodeKnowledge } from "../array.ts";
 import { identitiesOf } from "../node_knowledge.ts";
 import {
@@ -8,7 +8,6 @@ import {
   type HeldInitiator,
   type Initiators,
   initiatorsHeldBy,
-  spelled,
   spelledInitiatorsOf,
 } from "./initiators.ts";
 import type { HostItem } from "./wire.ts";
@@ -88,12 +87,12 @@ export class HostOwner {
 
   /** The host's initiators, of any kind, that the node does not have now. */
   extrasIn(host: HostItem): HeldInitiator[] {
-    return initiatorsHeldBy(host).filter(({ name }) => !this.#current.has(spelled(name)));
+    return initiatorsHeldBy(host).filter(({ name }) => !this.#current.has(initiatorKey(name)));
   }
 
   /** Whether the host holds an initiator, of any kind, that the node has now. */
   sharesWith(host: HostItem): boolean {
-    return initiatorsHeldBy(host).some(({ name }) => this.#current.has(spelled(name)));
+    return initiatorsHeldBy(host).some(({ name }) => this.#current.has(initiatorKey(name)));
   }
 
   /**
@@ -101,7 +100,7 @@ export class HostOwner {
    * claimed it since: what a node has counts before what another one had.
    */
   had(name: string): boolean {
-    return this.#earlier.has(spelled(name)) && this.#known.otherNodeWith?.(name) === undefined;
+    return this.#earlier.has(initiatorKey(name)) && this.#known.otherNodeWith?.(name) === undefined;
   }
 
   /** Whether the host holds an initiator that the node had before. */
@@ -114,7 +113,7 @@ export class HostOwner {
     const held = initiatorsHeldBy(host);
     return held.length > 0 &&
       held.every(({ name }) =>
-        this.#current.has(spelled(name)) || this.had(name) ||
+        this.#current.has(initiatorKey(name)) || this.had(name) ||
         this.#known.otherNodeWith?.(name) !== undefined
       );
   }

@@ -5,14 +5,20 @@ import type { ChapCredentials } from "../../chap.ts";
 import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
 import { type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
-import type { NodeKnowledge, NodeOptions } from "../array.ts";
+import type { HostObject, NodeKnowledge, NodeOptions } from "../array.ts";
 import { filterText } from "../rest/query.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
 import { areAllOfCluster, isOfCluster } from "./cluster_volumes.ts";
 import { type HostContext, HostEditor } from "./host_editor.ts";
 import { HostMemory } from "./host_memory.ts";
 import { HostOwner, secondNameFor } from "./host_rules.ts";
-import { holdsAny, holdsNone, type Initiators, initiatorsFor } from "./initiators.ts";
+import {
+  holdsAny,
+  holdsNone,
+  type Initiators,
+  initiatorsFor,
+  initiatorsHeldBy,
+} from "./initiators.ts";
 import { type HostItem, hostItem } from "./wire.ts";
 import { nameKey } from "../../names.ts";
 
@@ -143,15 +149,26 @@ export class HostObjects {
   async lookAgain(signal?: AbortSignal): Promise<void> {
     const before = this.#memory.remembered();
     if (before.length === 0) return;
-    const call = { path: "hosts", item: hostItem, signal } as const;
-    const hosts = await Array.fromAsync(this.#context.rest.all(call));
-    for (const { node, host } of this.#memory.outdated(before, hosts.filter(isLocal))) {
+    for (const { node, host } of this.#memory.outdated(before, await this.#localHosts(signal))) {
       this.forget(host.name ?? "");
       this.#context.log.warn(
         "a host object was changed on the array: whose it is, the node's next publish decides",
         { array: this.#context.label(), host: host.name, node: node.name },
       );
     }
+  }
+
+  /** As StorageArray.listHosts. */
+  async all(signal?: AbortSignal): Promise<HostObject[]> {
+    return (await this.#localHosts(signal)).map((host) => ({
+      name: host.name ?? "",
+      initiators: initiatorsHeldBy(host).map(({ name }) => name),
+    }));
+  }
+
+  async #localHosts(signal?: AbortSignal): Promise<HostItem[]> {
+    const call = { path: "hosts", item: hostItem, signal } as const;
+    return (await Array.fromAsync(this.#context.rest.all(call))).filter(isLocal);
   }
 
   /** Names of the host objects by which this process connected the node. */

@@ -1,6 +1,7 @@
 import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
 import { type InitiatorName, type Protocol, PROTOCOL_FACTS, servesBlock } from "../../protocols.ts";
+import { initiatorKey } from "../../names.ts";
 import type { HostItem } from "./wire.ts";
 
 /**
@@ -62,16 +63,11 @@ export function initiatorsFor(node: NodeIdentity, protocol: Protocol): Initiator
   );
 }
 
-/** One spelling of an initiator name: arrays write WWNs in upper case, some with colons. */
-export function spelled(name: string): string {
-  return name.replaceAll(":", "").toLowerCase();
-}
-
 /** The initiators of these identities, all kinds together, each in one spelling. */
 export function spelledInitiatorsOf(nodes: readonly NodeIdentity[]): Set<string> {
   return new Set(
     nodes.flatMap((node) =>
-      Object.values(allInitiatorsOf(node)).flatMap(({ names }) => names.map(spelled))
+      Object.values(allInitiatorsOf(node)).flatMap(({ names }) => names.map(initiatorKey))
     ),
   );
 }
@@ -83,8 +79,8 @@ export function initiatorsHeldBy(host: HostItem): HeldInitiator[] {
 
 /** Whether the host holds at least one of the initiators. */
 export function holdsAny(host: HostItem, { family, names }: Initiators): boolean {
-  const held = new Set((host[family] ?? []).map(spelled));
-  return names.some((name) => held.has(spelled(name)));
+  const held = new Set((host[family] ?? []).map(initiatorKey));
+  return names.some((name) => held.has(initiatorKey(name)));
 }
 
 /** Whether the host holds no initiator of any kind. */

@@ -3,7 +3,7 @@ import { KeyedQueue } from "../../async/keyed_queue.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
 import { isOwnVolumeName, nameKey } from "../../names.ts";
-import type { ConnectOptions, NodeKnowledge, NodeOptions } from "../array.ts";
+import type { ConnectOptions, HostObject, NodeKnowledge, NodeOptions } from "../array.ts";
 import { identitiesOf } from "../node_knowledge.ts";
 import {
   areEqual,
@@ -146,6 +146,11 @@ export class Exports {
   /** As StorageArray.lookAtHosts: there is nothing to look at. */
   lookAtHosts(): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** As StorageArray.listHosts: there are none. */
+  listHosts(): Promise<HostObject[]> {
+    return Promise.resolve([]);
   }
 
   /**

@@ -42,7 +42,7 @@ export interface ArrayParts<F> {
   };
   attachments: Pick<
     StorageArray,
-    "connect" | "disconnect" | "holds" | "nodeOf" | "lookAtHosts"
+    "connect" | "disconnect" | "holds" | "nodeOf" | "lookAtHosts" | "listHosts"
   >;
 }
 
@@ -95,5 +95,6 @@ export function restArray<F extends { arrayName: string }>(
     holds: (volume, node, options) => attachments.holds(volume, node, options),
     nodeOf: (hostName) => attachments.nodeOf(hostName),
     lookAtHosts: (signal) => attachments.lookAtHosts(signal),
+    listHosts: (signal) => attachments.listHosts(signal),
   };
 }
