@@ -9,7 +9,7 @@ export interface SetOutcome {
   failed: Failure[];
   /** Those that skipped themselves, by the reason that they gave. */
   skipped: Map<string, number>;
-  /** Those that the filters took away, by the label that is the reason. */
+  /** Those that the filters took away, by the label or the name that is the reason. */
   leftOut: Map<string, number>;
   /** Of all its specs together; several run at once. */
   seconds: number;
@@ -46,9 +46,8 @@ interface SpecReport {
 }
 
 const NS_PER_SECOND = 1e9;
-/** What a spec bears that may not run beside or after others, or needs what no test here has. */
-const HEAVY_LABELS = ["Disruptive", "Serial"];
-const OTHER_SPECS = "not asked for in this set";
+/** Of a spec that stops kubelets and machines. */
+const DISRUPTIVE = "Disruptive";
 
 /**
  * Sums up the report of one run. A spec belongs to the set whose word stands behind the driver's
@@ -110,12 +109,12 @@ function failureOf(spec: SpecReport): Failure {
   return { name: texts.filter((text) => text !== "").join(" "), error: said.trim() };
 }
 
-/** The label by which a filter took the spec away. */
+/** The label by which a filter took the spec away; without one it was the name. */
 function labelReason(spec: SpecReport): string {
   const labels = [...spec.ContainerHierarchyLabels ?? [], spec.LeafNodeLabels]
     .flatMap((some) => some ?? []);
-  const heavy = HEAVY_LABELS.find((label) => labels.includes(label));
-  return heavy ?? labels.find((label) => label.startsWith("Feature:")) ?? OTHER_SPECS;
+  if (labels.includes(DISRUPTIVE)) return DISRUPTIVE;
+  return labels.find((label) => label.startsWith("Feature:")) ?? spec.LeafNodeText;
 }
 
 /** Upstream ends some reasons with "- skipping", which says nothing. */
@@ -133,7 +132,7 @@ export function reportLines({ sets, around }: GinkgoOutcome): string[] {
   }
   for (const { name, skipped, leftOut } of sets) {
     lines.push(...reasons(`skipped in ${name}, by what the spec said`, skipped));
-    lines.push(...reasons(`left out of ${name}, by label`, leftOut));
+    lines.push(...reasons(`left out of ${name}, by label or name`, leftOut));
   }
   for (const { name, error } of [...around, ...sets.flatMap(({ failed }) => failed)]) {
     lines.push("", `FAILED ${name}`, ...error.split("\n").slice(0, 8).map((line) => `    ${line}`));

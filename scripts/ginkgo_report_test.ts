@@ -31,7 +31,7 @@ const REPORT = JSON.stringify([{
     }),
     spec("block", "ext3", skip("Driver pure-csi doesn't support ext3 -- skipping")),
     spec("block", "ext3 again", skip("Driver pure-csi doesn't support ext3 -- skipping\nat x.go")),
-    spec("block", "limits", { State: "skipped", LeafNodeLabels: ["Slow", "Serial"] }),
+    spec("block", "limits", { State: "skipped", LeafNodeLabels: ["Slow", "Disruptive"] }),
     spec("block", "ntfs", {
       State: "skipped",
       ContainerHierarchyLabels: [[], ["Feature:Windows"]],
@@ -67,9 +67,9 @@ Deno.test("readGinkgoReport() counts each set by itself: what ran, skipped itsel
   );
   assert.deepEqual([...block.skipped], [["Driver pure-csi doesn't support ext3", 2]]);
   assert.deepEqual([...block.leftOut], [
-    ["Serial", 1],
+    ["Disruptive", 1],
     ["Feature:Windows", 1],
-    ["not asked for in this set", 1],
+    ["unfocused", 1],
     ["pending", 1],
   ]);
   assert.equal(file.selected, 1);
@@ -92,6 +92,6 @@ Deno.test("reportLines() has a row for each set, each reason with its count, eac
   assert.match(lines[2] ?? "", /^file +1 +1 +1 +0 +0 +2 s$/);
   const text = lines.join("\n");
   assert.match(text, / 2 {2}Driver pure-csi doesn't support ext3$/m);
-  assert.match(text, /left out of block, by label\n +1 {2}Serial\n/);
+  assert.match(text, /left out of block, by label or name\n +1 {2}Disruptive\n/);
   assert.match(text, /FAILED .* block .* should exec\n {4}timed out\n {4}of waiting$/m);
 });

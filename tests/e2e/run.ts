@@ -23,8 +23,8 @@ const IMAGE_MS = 30 * 60_000;
 const RACK = "topology.purestorage.com/rack";
 
 const SETS: SpecSet[] = [
-  { name: "block", minimum: 104 },
-  { name: "file", minimum: 59 },
+  { name: "block", minimum: 115 },
+  { name: "file", minimum: 68 },
   {
     name: "raw",
     minimum: 1,
@@ -52,8 +52,11 @@ async function main(args: string[]): Promise<number> {
   await run.all().catch((error) => {
     around.push({ name: "outside of the specs", error: messageOf(error) });
   });
+  const sets = run.outcomes.flatMap(({ sets }) => sets);
+  // What a focus took away is in no report.
+  if (focus !== undefined) sets.forEach(({ leftOut }) => leftOut.clear());
   return report({
-    sets: run.outcomes.flatMap(({ sets }) => sets),
+    sets,
     around: [...run.outcomes.flatMap(({ around }) => around), ...around],
   }, focus === undefined ? [...SETS, ...TOPOLOGY_SETS] : []);
 }
@@ -100,6 +103,7 @@ class Run {
     const cluster = await ChartCluster.start({ archive: ARCHIVE });
     this.#cluster = cluster;
     cluster.values.csi = { storageCapacity: true };
+    cluster.values.maxVolumesPerNode = 24; // a spec makes so many and one more
     cluster.values.storageClasses = [{
       name: "late-block",
       parameters: { backend: "block", "csi.storage.k8s.io/fstype": "xfs" },
