@@ -15,10 +15,12 @@ export interface Call {
 }
 
 /**
- * What a handler answers with status 200 (errors are thrown as RestError). No body = an empty
+ * What a handler answers (errors are thrown as RestError). No body = an empty
  * answer, as DELETE gives.
  */
 export interface Answer {
+  /** 207 for a list that lacks what could not be found; 200 when absent. */
+  status?: 207;
   body?: unknown;
   headers?: Record<string, string>;
 }
@@ -56,9 +58,9 @@ export class ArrayRoutes {
       if (call.minor < (options.since ?? 0)) {
         throw new RestError(404, `Not found in REST 2.${call.minor}.`, path);
       }
-      const { body, headers } = await handler(call);
-      if (body === undefined) return new Response(null, { status: 200, headers });
-      return Response.json(body, { status: 200, headers });
+      const { body, headers, status = 200 } = await handler(call);
+      if (body === undefined) return new Response(null, { status, headers });
+      return Response.json(body, { status, headers });
     });
   }
 
@@ -95,14 +97,16 @@ export function withParametersInPlace(call: Call): Call {
     if (QUERY_FIELDS.test(field) && text !== undefined && !query.has(field)) query.set(field, text);
   }
   if (call.body !== undefined && !isObject(call.body)) return { ...call, query };
+  const kept = Object.entries(sent).filter(([field]) => !QUERY_FIELDS.test(field));
   const added: [string, unknown][] = BODY_FIELDS.flatMap((field) => {
     const text = query.get(field);
     if (!text || sent[field] !== undefined) return [];
     return [[field, field === "suffix" || !/^\d{1,15}$/.test(text) ? text : Number(text)]];
   });
-  return added.length === 0
-    ? { ...call, query }
-    : { ...call, query, body: { ...sent, ...Object.fromEntries(added) } };
+  const body = call.body === undefined && added.length === 0
+    ? undefined
+    : Object.fromEntries([...kept, ...added]);
+  return { ...call, query, body };
 }
 
 /** A csv parameter's elements; `undefined` when it is not given or empty. */

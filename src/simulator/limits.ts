@@ -9,10 +9,14 @@ export const LIMITS: readonly string[] = [
   "FlashArray: volumes/batch, volumes/test, volumes/diff, volume-snapshots/batch are not " +
   "served; of REST 1.x only auth/apitoken is, for the user pureuser, whose password is the API " +
   "token",
-  "FlashArray: context_names and allow_errors are accepted and ignored: there is no fleet of " +
-  "arrays behind one",
+  "There is no fleet of arrays behind one: a change takes no other context_names than the array's " +
+  "own, and a list ignores them",
+  "A change that asks for a parameter or a field that is not modelled is refused",
   "FlashArray: data reduction is 1: the bytes of a volume are the blocks that its image " +
   "occupies on the host",
+  "Snapshots and clones share no space with what they were made from, on FlashArray and " +
+  "FlashBlade: each counts for the array as many bytes as it holds",
+  "Performance is one sample of now: start_time, end_time and resolution are ignored",
   "FlashArray: limits of QoS are stored and shown, not applied to I/O",
   "Performance figures follow the growth of the stored bytes between two looks: hosts do " +
   "their I/O past the simulator, which sees no reads",

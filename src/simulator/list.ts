@@ -1,6 +1,6 @@
 import { type Answer, type Call, count, csv, flag } from "./call.ts";
 import { parseFilter, type Row } from "./filter.ts";
-import { refused } from "./rest_error.ts";
+import { refused, RestError } from "./rest_error.ts";
 
 /** How one kind of array pages. */
 export interface ListStyle {
@@ -10,6 +10,8 @@ export interface ListStyle {
   moreItemsRemaining: boolean;
   /** FlashBlade: `total_item_count` is a number on every GET; FlashArray: null unless asked for. */
   alwaysCounts: boolean;
+  /** First REST 2.N with `allow_errors`: what is there is listed beside what is wrong, as 207. */
+  allowsErrorsSince: number;
 }
 
 /** The sums of a list. */
@@ -48,10 +50,14 @@ export function items(rows: Row[]): Answer {
 
 /**
  * The named objects, in the order of the names; RestError 400 with the name as context for the
- * first that is not there, or not in the state that `destroyed` asks for. `undefined` when the call
- * names none.
+ * first that is not there, or not in the state that `destroyed` asks for; with `errors` it is put
+ * there, and the others are given. `undefined` when the call names none.
  */
-export function named<T>(call: Call, listed: Listed<T>): T[] | undefined {
+export function named<T>(
+  call: Call,
+  listed: Listed<T>,
+  errors?: RestError[],
+): T[] | undefined {
   const names = listed.byName === undefined ? undefined : csv(call.query, "names");
   const ids = listed.byId === undefined ? undefined : csv(call.query, "ids");
   if (names !== undefined && ids !== undefined) {
@@ -61,7 +67,7 @@ export function named<T>(call: Call, listed: Listed<T>): T[] | undefined {
   if (wanted === undefined) return undefined;
   const read = names !== undefined ? listed.byName : listed.byId;
   const state = listed.destroyed === undefined ? undefined : flag(call.query, "destroyed");
-  return wanted.map((text) => {
+  const one = (text: string): T => {
     const item = read?.(text);
     if (item === undefined) throw refused(listed.missing ?? `${listed.what} does not exist.`, text);
     const isDestroyed = listed.destroyed?.(item);
@@ -70,11 +76,20 @@ export function named<T>(call: Call, listed: Listed<T>): T[] | undefined {
       throw refused(listed.missing ?? `${listed.what} does not exist.`, text);
     }
     return item;
+  };
+  return wanted.flatMap((text) => {
+    try {
+      return [one(text)];
+    } catch (error) {
+      if (errors === undefined || !(error instanceof RestError)) throw error;
+      errors.push(error);
+      return [];
+    }
   });
 }
 
-function selected<T>(call: Call, listed: Listed<T>): T[] {
-  const byName = named(call, listed);
+function selected<T>(call: Call, listed: Listed<T>, errors: RestError[] | undefined): T[] {
+  const byName = named(call, listed, errors);
   if (byName !== undefined) return byName;
   const state = listed.destroyed === undefined ? undefined : flag(call.query, "destroyed");
   const found = [...listed.all()];
@@ -158,7 +173,11 @@ function from<T>(call: Call, listed: Listed<T>, found: T[]): T[] {
  */
 export function listAnswer<T>(call: Call, listed: Listed<T>, style: ListStyle): Answer {
   const sort = csv(call.query, "sort");
-  let found = selected(call, listed);
+  const errors: RestError[] | undefined =
+    call.minor >= style.allowsErrorsSince && flag(call.query, "allow_errors") === true
+      ? []
+      : undefined;
+  let found = selected(call, listed, errors);
   // All of several filters must match.
   for (const filter of call.query.getAll("filter").filter((text) => text !== "")) {
     found = filtered(found, filter, listed);
@@ -184,7 +203,11 @@ export function listAnswer<T>(call: Call, listed: Listed<T>, style: ListStyle): 
     ? listed.total.of(found)
     : undefined;
   return {
+    ...(errors && errors.length > 0 ? { status: 207 } : {}),
     body: {
+      ...(errors && errors.length > 0
+        ? { errors: errors.map(({ context, message }) => ({ context, message })) }
+        : {}),
       continuation_token: token,
       ...(style.moreItemsRemaining ? { more_items_remaining: more } : {}),
       total_item_count: counts ? found.length : null,

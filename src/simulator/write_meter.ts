@@ -9,6 +9,16 @@ export interface Rates {
   writeBytesPerSec: number;
 }
 
+/** What several objects write together. */
+export function sumOf(all: readonly Rates[]): Rates {
+  const sum = { writesPerSec: 0, writeBytesPerSec: 0 };
+  for (const { writesPerSec, writeBytesPerSec } of all) {
+    sum.writesPerSec += writesPerSec;
+    sum.writeBytesPerSec += writeBytesPerSec;
+  }
+  return sum;
+}
+
 /** The last look at one key. */
 interface Sample {
   bytes: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { firstOf } from "../fixture_test.ts";
-import { withVolume } from "./fixture_test.ts";
+import { MiB, withVolume } from "./fixture_test.ts";
 
 // What clients in production send and rely on, beyond what the OpenAPI files say.
 
@@ -105,3 +105,114 @@ withVolume("an empty X-Request-ID is answered with one of the array's own", asyn
   });
   assert.match(headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
 });
+
+const NOT_MODELLED: [call: string, body: unknown, error: string][] = [
+  [
+    "POST /volumes?names=v2&add_to_protection_group_names=pg1",
+    {},
+    "400 Protection group does not exist. (pg1)",
+  ],
+  [
+    "POST /volumes?names=v2",
+    { subtype: "protocol_endpoint" },
+    "400 Parameter subtype is not supported by this array. (v2)",
+  ],
+  [
+    "POST /volumes?names=v2",
+    { destroyed: true },
+    "400 Parameter destroyed is not supported by this array. (v2)",
+  ],
+  [
+    "POST /volume-snapshots?source_names=v1&on=other",
+    {},
+    "400 Parameter on is not supported by this array. (v1)",
+  ],
+  [
+    "POST /volume-snapshots?source_names=v1&replicate_now=true",
+    {},
+    "400 Parameter replicate_now is not supported by this array. (v1)",
+  ],
+  [
+    "PATCH /hosts?names=h",
+    { preferred_arrays: [{ name: "fa-1" }] },
+    "400 Parameter preferred_arrays is not supported by this array. (h)",
+  ],
+  [
+    "PATCH /volumes?names=v1",
+    { requested_promotion_state: "demoted" },
+    "400 Parameter requested_promotion_state is not supported by this array. (v1)",
+  ],
+  [
+    "POST /volumes?names=v2&context_names=nofleet",
+    {},
+    "400 Context does not exist. (nofleet)",
+  ],
+];
+
+withVolume(
+  "what is not modelled is refused, and not answered as if it were done",
+  async (bench) => {
+    const { array } = bench;
+    await array.ok("POST /hosts?names=h", {});
+    for (const [call, body, error] of NOT_MODELLED) {
+      assert.equal(await array.refused(call, body), error, call);
+    }
+    assert.deepEqual(names(await array.ok("GET /volumes")), ["v1"]);
+    assert.deepEqual((await array.ok("GET /volume-snapshots")).items, []);
+    // What is so anyway, and what asks for nothing, is taken.
+    await array.ok("POST /volumes?names=v2&context_names=fa-1&allow_throttle=false", {
+      subtype: "regular",
+      destroyed: false,
+      tags: [],
+    });
+    await array.ok("PATCH /hosts?names=h", { preferred_arrays: [] });
+    await array.ok("PATCH /volumes?names=v1", { requested_promotion_state: "promoted" });
+  },
+);
+
+withVolume(
+  "a snapshot shows numbers for its space, and destroyed volumes provision nothing",
+  async (bench) => {
+    const { array } = bench;
+    const [{ id }] = (await array.ok("GET /volumes?names=v1")).items;
+    await Deno.writeFile(`${bench.root}/images/${id}`, new Uint8Array(MiB).fill(1), {
+      create: false,
+    });
+    const [{ space }] = (await array.ok("POST /volume-snapshots?source_names=v1", {})).items;
+    assert.deepEqual([space.unique, space.virtual, space.thin_provisioning], [0, MiB, 7 / 8]);
+    const used = async () => (await array.ok("GET /arrays")).items[0].space.used_provisioned;
+    const before = await used();
+    await array.ok("PATCH /volumes?names=v1", { destroyed: true });
+    assert.deepEqual([before, await used()], [8 * MiB, 0]);
+  },
+);
+
+withVolume("the sums of performance stand beside the rows", async ({ array }) => {
+  const { items, total } = await array.ok("GET /volumes/performance");
+  assert.deepEqual([items.length, total.length, total[0].name, total[0].writes_per_sec], [
+    ...[1, 1],
+    null,
+    0,
+  ]);
+});
+
+withVolume(
+  "allow_errors lists what is there beside what is missing, from REST 2.38 on",
+  async (bench) => {
+    const { array } = bench;
+    array.version = "2.38";
+    const reply = await array.send("GET /volumes?names=v1,none&allow_errors=true");
+    assert.deepEqual([reply.status, names(reply.body), reply.body.errors], [
+      207,
+      ["v1"],
+      [{ context: "none", message: "Volume does not exist." }],
+    ]);
+    const whole = await array.send("GET /volumes?names=v1&allow_errors=true");
+    assert.deepEqual([whole.status, "errors" in whole.body], [200, false]);
+    array.version = "2.26";
+    assert.equal(
+      await array.refused("GET /volumes?names=v1,none&allow_errors=true"),
+      "400 Volume does not exist. (none)",
+    );
+  },
+);

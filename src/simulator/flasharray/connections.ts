@@ -10,10 +10,16 @@ import {
 } from "./state.ts";
 import { liveVolume } from "./volumes.ts";
 import { items } from "../list.ts";
+import type { Modelled } from "../modelled.ts";
 import { refused } from "../rest_error.ts";
 
 /** LUNs of a host: private connections are counted from 1 up. */
 const MAX_LUN = 4095;
+
+const POST_MODELLED: Modelled = {
+  fields: ["lun"],
+  query: ["host_names", "host_group_names", "volume_names", "volume_ids", "lun"],
+};
 
 function hostsOf(state: FlashArrayState, call: Call): HostRecord[] | undefined {
   if (csv(call.query, "host_group_names") !== undefined) {
@@ -181,7 +187,7 @@ function getConnections(state: FlashArrayState, call: Call): Answer {
 /** Serves /connections, one change after the other. */
 export function addConnectionRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /connections", (call) => getConnections(state, call));
-  routes.on("POST /connections", (call) => state.turns.take(() => postConnections(state, call)));
+  routes.on("POST /connections", state.changing(POST_MODELLED, postConnections));
   routes.on(
     "DELETE /connections",
     (call) => state.turns.take(() => deleteConnections(state, call)),

@@ -4,11 +4,11 @@ import { ERADICATION_DELAY_MS } from "../array_context.ts";
 import type { ArrayRoutes, Call } from "../call.ts";
 import type { Row } from "../filter.ts";
 import { laterSpace } from "./render.ts";
-import type { FlashArrayState } from "./state.ts";
+import type { FlashArrayState, VolumeRecord } from "./state.ts";
 import { listedVolumes } from "./volumes.ts";
 import type { Listed } from "../list.ts";
 import { targetNames } from "../target_names.ts";
-import { type Rates, WriteMeter } from "../write_meter.ts";
+import { type Rates, sumOf, WriteMeter } from "../write_meter.ts";
 
 /** A Purity release that served REST 2.38. */
 const FLASHARRAY_VERSION = "6.8.2";
@@ -220,7 +220,9 @@ function arraySpace(state: FlashArrayState, call: Call): Row {
     for (const { id } of state.snapshots.values()) snapshots += allocated.get(id) ?? 0;
   }
   let provisioned = 0;
-  for (const volume of state.volumes.values()) provisioned += volume.provisioned;
+  for (const volume of state.volumes.values()) {
+    if (volume.destroyedMs === null) provisioned += volume.provisioned;
+  }
   return {
     data_reduction: 1,
     replication: 0,
@@ -358,20 +360,24 @@ export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): 
     });
     return state.list(call, self(state, row));
   }, { since: 2 });
-  routes.on("GET /volumes/performance", (call) =>
-    state.list(call, {
+  const ratesOf = ({ id }: VolumeRecord) =>
+    meter.rates(id, state.context.plane?.images.allocatedBytes(id) ?? 0);
+  routes.on("GET /volumes/performance", (call) => {
+    const sample = (of: { id: string | null; name: string | null }, rates: Rates) => ({
+      id: of.id,
+      name: of.name,
+      time: clock.now(),
+      ...volumePerformanceRow(call, rates),
+    });
+    return state.list(call, {
       ...listedVolumes(state, call),
-      total: undefined,
-      render: (volume) => {
-        const bytes = state.context.plane?.images.allocatedBytes(volume.id) ?? 0;
-        return {
-          id: volume.id,
-          name: volume.name,
-          time: clock.now(),
-          ...volumePerformanceRow(call, meter.rates(volume.id, bytes)),
-        };
+      total: {
+        always: true,
+        of: (volumes) => sample({ id: null, name: null }, sumOf(volumes.map(ratesOf))),
       },
-    }));
+      render: (volume) => sample(volume, ratesOf(volume)),
+    });
+  });
   routes.on("GET /controllers", (call) => state.list(call, builtIn("Controller", controllers())), {
     since: 2,
   });

@@ -4,6 +4,7 @@ import { requireDistinct, requireHostName } from "./names.ts";
 import { renderHost } from "./render.ts";
 import { connectionKey, type FlashArrayState, type HostRecord } from "./state.ts";
 import { items, type Listed, named } from "../list.ts";
+import type { Modelled } from "../modelled.ts";
 import { refused } from "../rest_error.ts";
 
 const PERSONALITIES = ["aix", "esxi", "hitachi-vsp", "hpux", "oracle-vm-server", "solaris", "vms"];
@@ -11,6 +12,20 @@ const VLANS = /^(any|untagged|[1-9]\d{0,3})$/;
 
 type Family = "iqns" | "nqns" | "wwns";
 const FAMILIES: Family[] = ["iqns", "nqns", "wwns"];
+
+const POST_MODELLED: Modelled = {
+  fields: [...FAMILIES, "chap", "personality", "vlan"],
+  query: ["names"],
+};
+const PATCH_MODELLED: Modelled = {
+  fields: [
+    ...POST_MODELLED.fields,
+    ...FAMILIES.flatMap((family) => [`add_${family}`, `remove_${family}`]),
+    "name",
+    "host_group",
+  ],
+  query: ["names"],
+};
 
 /**
  * One spelling per initiator: WWNs upper case without colons, the others as they come. RestError
@@ -221,7 +236,7 @@ function deleteHosts(state: FlashArrayState, call: Call): Answer {
 /** Serves /hosts, one change after the other. */
 export function addHostRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /hosts", (call) => state.list(call, listedHosts(state, call)));
-  routes.on("POST /hosts", (call) => state.turns.take(() => postHosts(state, call)));
-  routes.on("PATCH /hosts", (call) => state.turns.take(() => patchHosts(state, call)));
+  routes.on("POST /hosts", state.changing(POST_MODELLED, postHosts));
+  routes.on("PATCH /hosts", state.changing(PATCH_MODELLED, patchHosts));
   routes.on("DELETE /hosts", (call) => state.turns.take(() => deleteHosts(state, call)));
 }

@@ -78,12 +78,12 @@ export function volumeSpace(state: FlashArrayState, call: Call, volume: VolumeRe
 
 function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
   const bytes = state.context.plane?.images.allocatedBytes(snapshot.id) ?? 0;
-  const { thin_provisioning: _, unique: __, ...shown } = space(call, {
-    provisioned: snapshot.provisioned,
-    unique: 0,
-    snapshots: bytes,
-  });
-  return { ...shown, thin_provisioning: null, unique: null };
+  const { provisioned } = snapshot;
+  return {
+    ...space(call, { provisioned, unique: 0, snapshots: bytes }),
+    thin_provisioning: provisioned === 0 ? 0 : Math.max(0, 1 - bytes / provisioned),
+    virtual: bytes,
+  };
 }
 
 /**

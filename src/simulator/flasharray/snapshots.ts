@@ -5,8 +5,14 @@ import { renderSnapshot } from "./render.ts";
 import type { FlashArrayState, SnapshotRecord, VolumeRecord } from "./state.ts";
 import { INVALID_COMBINATION, VOLUME_DESTROYED } from "./volume_fields.ts";
 import { items, type Listed, named } from "../list.ts";
+import type { Modelled } from "../modelled.ts";
 import { refused } from "../rest_error.ts";
 
+const POST_MODELLED: Modelled = {
+  fields: ["suffix"],
+  query: ["source_names", "source_ids", "suffix", "allow_throttle"],
+};
+const PATCH_MODELLED: Modelled = { fields: ["name", "destroyed"], query: ["names", "ids"] };
 const MISSING = "No such volume or snapshot.";
 const SNAPSHOT_DESTROYED =
   "Volume snapshot has been destroyed. It can be recovered by purevol recover and eradicated " +
@@ -192,11 +198,8 @@ function deleteSnapshots(state: FlashArrayState, call: Call): Answer {
 /** Serves /volume-snapshots, one change after the other. */
 export function addSnapshotRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /volume-snapshots", (call) => state.list(call, listedSnapshots(state, call)));
-  routes.on("POST /volume-snapshots", (call) => state.turns.take(() => postSnapshots(state, call)));
-  routes.on(
-    "PATCH /volume-snapshots",
-    (call) => state.turns.take(() => patchSnapshots(state, call)),
-  );
+  routes.on("POST /volume-snapshots", state.changing(POST_MODELLED, postSnapshots));
+  routes.on("PATCH /volume-snapshots", state.changing(PATCH_MODELLED, patchSnapshots));
   routes.on(
     "DELETE /volume-snapshots",
     (call) => state.turns.take(() => deleteSnapshots(state, call)),

@@ -6,6 +6,7 @@ import {
 } from "../array_context.ts";
 import type { Answer, Call } from "../call.ts";
 import type { Chap, PlaneHost } from "../plane.ts";
+import { type Modelled, requireModelled } from "../modelled.ts";
 import { listAnswer, type Listed, type ListStyle } from "../list.ts";
 import { refused } from "../rest_error.ts";
 import { Derived, type Table } from "../store.ts";
@@ -90,6 +91,7 @@ const FLASHARRAY_LIST: ListStyle = {
   pageMax: 1000,
   moreItemsRemaining: true,
   alwaysCounts: false,
+  allowsErrorsSince: 38,
 };
 
 /** The key of a connection in its table; names of hosts differ by more than case. */
@@ -172,6 +174,20 @@ export class FlashArrayState {
   list<T>(call: Call, listed: Listed<T>): Answer {
     const read = () => listAnswer(call, listed, FLASHARRAY_LIST);
     return call.stale ? this.context.store.stale(read) : read();
+  }
+
+  /**
+   * A handler of changes: what it asks for beyond `modelled` is refused, and it takes its turn.
+   */
+  changing(
+    modelled: Modelled,
+    handler: (state: FlashArrayState, call: Call) => Answer | Promise<Answer>,
+  ): (call: Call) => Promise<Answer> {
+    return (call) =>
+      this.turns.take(() => {
+        requireModelled(call, modelled, this.context.name);
+        return handler(this, call);
+      });
   }
 
   volumeNamed(name: string): VolumeRecord | undefined {

@@ -15,6 +15,7 @@ import {
   VOLUME_DESTROYED,
 } from "./volume_fields.ts";
 import { items, type Listed, named } from "../list.ts";
+import { type Modelled, requireModelled } from "../modelled.ts";
 import { refused } from "../rest_error.ts";
 
 /** The volumes of a list call: how GET and DELETE of /volumes find and show them. */
@@ -126,15 +127,12 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
   requireDistinct(names);
   const body = new Fields(call.body);
   const overwrite = flag(call.query, "overwrite") === true;
-  const protects = flag(call.query, "with_default_protection") !== undefined ||
-    call.query.has("add_to_protection_group_names");
+  const protects = flag(call.query, "with_default_protection") !== undefined;
   const sent = body.object("source");
   const source = sent === undefined ? undefined : copySource(state, sent);
   if (overwrite && source === undefined) throw refused("overwrite needs a source.");
   if (overwrite && protects) {
-    throw refused(
-      "with_default_protection and add_to_protection_group_names cannot be used with overwrite.",
-    );
+    throw refused("with_default_protection cannot be used with overwrite.");
   }
   for (const name of names) {
     const existing = state.volumeNamed(name);
@@ -209,6 +207,24 @@ const PATCHABLE = [
   "pod",
   "volume_group",
 ];
+const PROTECTION = {
+  add_to_protection_group_names: "Protection group does not exist.",
+  add_to_protection_group_ids: "Protection group does not exist.",
+  remove_from_protection_group_names: "Protection group does not exist.",
+  remove_from_protection_group_ids: "Protection group does not exist.",
+};
+const POST_MODELLED: Modelled = {
+  fields: ["provisioned", "qos", "priority_adjustment", "source", "tags"],
+  fixed: { subtype: "regular" },
+  query: ["names", "overwrite", "with_default_protection", "allow_throttle", "provisioned"],
+  missing: PROTECTION,
+};
+const PATCH_MODELLED: Modelled = {
+  fields: PATCHABLE.filter((field) => field !== "requested_promotion_state"),
+  fixed: { requested_promotion_state: "promoted" },
+  query: ["names", "ids", "truncate"],
+  missing: PROTECTION,
+};
 
 function checkPatch(state: FlashArrayState, body: Fields, volumes: VolumeRecord[]): void {
   const name = body.text("name");
@@ -237,6 +253,7 @@ async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer>
     const rows = volumes.map((volume) => renderVolume(state, call, volume));
     return { body: { items: rows, errors: [{ context, message: "No attribute specified." }] } };
   }
+  requireModelled(call, PATCH_MODELLED, state.context.name);
   checkPatch(state, body, volumes);
   const destroyed = body.boolean("destroyed");
   const truncate = flag(call.query, "truncate") === true;
@@ -295,7 +312,7 @@ function deleteVolumes(state: FlashArrayState, call: Call): Answer {
 /** /volumes and /volumes/space. */
 export function addVolumeRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   routes.on("GET /volumes", (call) => state.list(call, listedVolumes(state, call)));
-  routes.on("POST /volumes", (call) => state.turns.take(() => postVolumes(state, call)));
+  routes.on("POST /volumes", state.changing(POST_MODELLED, postVolumes));
   routes.on("PATCH /volumes", (call) => state.turns.take(() => patchVolumes(state, call)));
   routes.on("DELETE /volumes", (call) => state.turns.take(() => deleteVolumes(state, call)));
   routes.on("GET /volumes/space", (call) =>

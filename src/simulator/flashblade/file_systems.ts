@@ -1,6 +1,7 @@
 import { isPsoError } from "../../errors.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
+import { blank, changed, PATCH_MODELLED, POST_MODELLED } from "./file_system_fields.ts";
 import { fileSystemsTotal, renderFileSystem } from "./render.ts";
 import {
   type FileSystemRecord,
@@ -10,17 +11,14 @@ import {
   UNLIMITED_BYTES,
 } from "./state.ts";
 import { items, listAnswer, type Listed, named } from "../list.ts";
-import { changedRules, parseRules } from "../nfs_rules.ts";
+import { requireModelled } from "../modelled.ts";
 import { refused } from "../rest_error.ts";
 
 /** Letters, digits, `-` and `_`, as seen on real arrays; the OpenAPI files name no rule. */
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
 /** First version that copies a snapshot to a new file system. */
 const CLONE_SINCE = 25;
-/** The rules of a file system whose creation names none. */
-const DEFAULT_RULES = "*(rw,no_root_squash)";
 const DESTROYED = "File system has been destroyed.";
-const STYLES = ["nfs", "smb", "shared", "independent", "mode-bits"];
 
 /** The file systems of a list call: how GET and DELETE of /file-systems find and show them. */
 export function listedFileSystems(state: FlashBladeState, call: Call): Listed<FileSystemRecord> {
@@ -54,114 +52,6 @@ export async function onImages(name: string, work: () => Promise<void> | undefin
     }
     throw error;
   }
-}
-
-function provisionedOf(body: Fields, old: number | null): number | null {
-  const sent = body.limit("provisioned");
-  if (sent === undefined) return old;
-  if (sent === "") return null;
-  if (sent <= 0) {
-    throw refused(`Invalid value for provisioned: ${sent} is not above 0.`, "provisioned");
-  }
-  return sent;
-}
-
-/**
- * The NFS part of a body over what the file system has. `rules` and `export_policy` exclude each
- * other.
- */
-function nfsOf(
-  state: FlashBladeState,
-  nfs: Fields | undefined,
-  old: FileSystemRecord,
-): Partial<FileSystemRecord> {
-  if (nfs === undefined) return {};
-  const rules = nfs.text("rules");
-  const policy = nfs.object("export_policy");
-  const access: Partial<FileSystemRecord> = {
-    v3: nfs.boolean("v3_enabled") ?? old.v3,
-    v41: nfs.boolean("v4_1_enabled") ?? old.v41,
-  };
-  if (rules !== undefined && policy !== undefined) {
-    throw refused("nfs.rules and nfs.export_policy cannot be used together.");
-  }
-  if (policy !== undefined) {
-    const [name, id] = [policy.text("name"), policy.text("id")];
-    const found = name === undefined ? state.policies.get(id ?? "") : state.policyNamed(name);
-    if (found === undefined) throw refused("NFS export policy does not exist.", name ?? id ?? null);
-    return { ...access, policyId: found.id, rules: null };
-  }
-  const [add, remove] = [nfs.text("add_rules"), nfs.text("remove_rules")];
-  if (rules === undefined && add === undefined && remove === undefined) return access;
-  if (rules !== undefined) parseRules(rules);
-  return {
-    ...access,
-    policyId: null,
-    rules: rules ?? changedRules(old.rules ?? "", { add, remove }),
-  };
-}
-
-function multiProtocolOf(body: Fields, old: FileSystemRecord): Partial<FileSystemRecord> {
-  const sent = body.object("multi_protocol");
-  if (sent === undefined) return {};
-  const accessControlStyle = sent.text("access_control_style") ?? old.accessControlStyle;
-  const safeguardAcls = sent.boolean("safeguard_acls") ?? old.safeguardAcls;
-  if (!STYLES.includes(accessControlStyle)) {
-    throw refused(`Invalid value for access_control_style: expected ${STYLES.join(", ")}.`);
-  }
-  if (safeguardAcls && ["independent", "mode-bits"].includes(accessControlStyle)) {
-    throw refused(`safeguard_acls must be false with access_control_style ${accessControlStyle}.`);
-  }
-  return { accessControlStyle, safeguardAcls };
-}
-
-/** The record that a body makes of `old`. */
-function changed(state: FlashBladeState, body: Fields, old: FileSystemRecord): FileSystemRecord {
-  return {
-    ...old,
-    provisioned: provisionedOf(body, old.provisioned),
-    hardLimit: body.boolean("hard_limit_enabled") ?? old.hardLimit,
-    smb: body.object("smb")?.boolean("enabled") ?? old.smb,
-    http: body.object("http")?.boolean("enabled") ?? old.http,
-    snapshotDirectory: body.boolean("snapshot_directory_enabled") ?? old.snapshotDirectory,
-    fastRemoveDirectory: body.boolean("fast_remove_directory_enabled") ?? old.fastRemoveDirectory,
-    defaultUserQuota: body.integer("default_user_quota") ?? old.defaultUserQuota,
-    defaultGroupQuota: body.integer("default_group_quota") ?? old.defaultGroupQuota,
-    writable: body.boolean("writable") ?? old.writable,
-    groupOwnership: body.text("group_ownership") ?? old.groupOwnership,
-    ...multiProtocolOf(body, old),
-    ...nfsOf(state, body.object("nfs"), old),
-  };
-}
-
-function blank(state: FlashBladeState, call: Call, name: string): FileSystemRecord {
-  // default_exports (2.16): without nfs in it, nobody is let in.
-  const exports = call.minor >= 16 ? call.query.get("default_exports") ?? "nfs,smb" : "nfs";
-  return {
-    id: crypto.randomUUID(),
-    name,
-    createdMs: state.context.clock.now(),
-    provisioned: null,
-    hardLimit: false,
-    v3: false,
-    v41: false,
-    rules: exports.split(",").includes("nfs") ? DEFAULT_RULES : "",
-    policyId: null,
-    smb: false,
-    http: false,
-    accessControlStyle: "shared",
-    safeguardAcls: true,
-    snapshotDirectory: true,
-    fastRemoveDirectory: false,
-    defaultUserQuota: 0,
-    defaultGroupQuota: 0,
-    writable: true,
-    groupOwnership: "creator",
-    source: null,
-    destroyedMs: null,
-    blankBytes: 0,
-    nextSnapshot: 1,
-  };
 }
 
 /**
@@ -358,13 +248,21 @@ async function patch(state: FlashBladeState, call: Call): Promise<Answer> {
   return items(records.map((record) => renderFileSystem(state, call, record)));
 }
 
+function isSame(name: string): (other: string) => boolean {
+  return (other) => other.toLowerCase() === name.toLowerCase();
+}
+
 async function post(state: FlashBladeState, call: Call): Promise<Answer> {
   const names = csv(call.query, "names");
   if (names === undefined) throw refused("names is required.");
   const body = new Fields(call.body);
   const records: FileSystemRecord[] = [];
+  const overwrites = flag(call.query, "overwrite") === true;
+  const doubled = names.find((name, at) => names.findIndex(isSame(name)) !== at);
+  if (doubled !== undefined) throw refused("Duplicate names are not allowed.", doubled);
+  // All or none: each is checked before the first is made.
+  if (!overwrites) { for (const name of names) requireFree(state, call, name); }
   for (const name of names) {
-    const overwrites = flag(call.query, "overwrite") === true;
     records.push(
       await (overwrites
         ? restored(state, call, { name, body })
@@ -388,7 +286,13 @@ async function eradicate(state: FlashBladeState, call: Call): Promise<Answer> {
 /** Serves /file-systems, one change after the other. */
 export function addFileSystemRoutes(routes: ArrayRoutes, state: FlashBladeState): void {
   routes.on("GET /file-systems", (call) => listOf(state, call, listedFileSystems(state, call)));
-  routes.on("POST /file-systems", (call) => state.turns.take(() => post(state, call)));
-  routes.on("PATCH /file-systems", (call) => state.turns.take(() => patch(state, call)));
+  routes.on("POST /file-systems", (call) => {
+    requireModelled(call, POST_MODELLED, state.context.name);
+    return state.turns.take(() => post(state, call));
+  });
+  routes.on("PATCH /file-systems", (call) => {
+    requireModelled(call, PATCH_MODELLED, state.context.name);
+    return state.turns.take(() => patch(state, call));
+  });
   routes.on("DELETE /file-systems", (call) => state.turns.take(() => eradicate(state, call)));
 }

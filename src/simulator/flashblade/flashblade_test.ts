@@ -73,7 +73,7 @@ bladeTest(
       /unknown option write/,
     );
     assert.match(
-      await array.refused("POST /file-systems?names=x", sized(0)),
+      await array.refused("POST /file-systems?names=x", sized(-1)),
       /Invalid value for provisioned/,
     );
     assert.equal(

@@ -4,10 +4,10 @@ import type { Answer, ArrayRoutes, Call } from "../call.ts";
 import type { Row } from "../filter.ts";
 import { listedFileSystems, listOf } from "./file_systems.ts";
 import { NO_REFERENCE, spaceRow, withContext } from "./render.ts";
-import type { FlashBladeState } from "./state.ts";
+import type { FileSystemRecord, FlashBladeState } from "./state.ts";
 import type { Listed } from "../list.ts";
 import { refused } from "../rest_error.ts";
-import { type Rates, WriteMeter } from "../write_meter.ts";
+import { type Rates, sumOf, WriteMeter } from "../write_meter.ts";
 
 /** A Purity//FB release that served REST 2.28. */
 const FLASHBLADE_VERSION = "4.8.0";
@@ -131,10 +131,12 @@ function arrayRow(state: FlashBladeState, call: Call): Row {
 function arraySpace(state: FlashBladeState, call: Call): Row {
   const used = state.usedBytes(call);
   const allocated = state.context.plane?.images.allocated();
-  let [provisioned, virtual, snapshots] = [0, 0, 0];
+  let [provisioned, virtual, snapshots, destroyed] = [0, 0, 0, 0];
   for (const fileSystem of state.fileSystems.values()) {
     provisioned += fileSystem.provisioned ?? 0;
-    virtual += state.writtenBytes(fileSystem);
+    const written = state.writtenBytes(fileSystem);
+    virtual += written;
+    if (fileSystem.destroyedMs !== null) destroyed += written;
   }
   for (const { id } of state.snapshots.values()) snapshots += allocated?.get(id) ?? 0;
   const row = spaceRow(call, {
@@ -142,7 +144,14 @@ function arraySpace(state: FlashBladeState, call: Call): Row {
     virtual,
     unique: Math.max(0, used - snapshots),
     snapshots,
+    destroyed,
   });
+  return { ...row, available_provisioned: null, available_ratio: null };
+}
+
+/** Space of what the array does not hold: no object store is served. */
+function noSpace(call: Call): Row {
+  const row = spaceRow(call, { provisioned: 0, virtual: 0, unique: 0, snapshots: 0 });
   return { ...row, available_provisioned: null, available_ratio: null };
 }
 
@@ -193,13 +202,13 @@ export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeSta
   const { clock, id, name } = state.context;
   routes.on("GET /arrays", (call) => self(state, call, () => arrayRow(state, call)));
   routes.on("GET /arrays/space", (call) => {
-    parameter(call, "type", SPACE_TYPES);
+    const type = parameter(call, "type", SPACE_TYPES);
     const row = () => ({
       id,
       name,
       capacity: state.capacityBytes,
       parity: 1,
-      space: arraySpace(state, call),
+      space: type === "object-store" ? noSpace(call) : arraySpace(state, call),
       time: clock.now(),
       ...withContext(state, call),
     });
@@ -216,18 +225,25 @@ export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeSta
   });
   routes.on("GET /file-systems/performance", (call) => {
     const served = ["all", "nfs"].includes(parameter(call, "protocol", PROTOCOLS));
+    const ratesOf = (fileSystem: FileSystemRecord) =>
+      served ? meter.rates(fileSystem.id, state.writtenBytes(fileSystem)) : IDLE;
     return listOf(state, call, {
       ...listedFileSystems(state, call),
-      total: undefined,
-      render: (fileSystem) => {
-        const rates = served ? meter.rates(fileSystem.id, state.writtenBytes(fileSystem)) : IDLE;
-        return {
-          id: fileSystem.id,
-          name: fileSystem.name,
+      total: {
+        always: true,
+        of: (found) => ({
+          id: null,
+          name: null,
           time: clock.now(),
-          ...performanceRow(rates),
-        };
+          ...performanceRow(sumOf(found.map(ratesOf))),
+        }),
       },
+      render: (fileSystem) => ({
+        id: fileSystem.id,
+        name: fileSystem.name,
+        time: clock.now(),
+        ...performanceRow(ratesOf(fileSystem)),
+      }),
     });
   });
   routes.on(

@@ -11,7 +11,7 @@ import type {
 /** An unset reference is an object with null members. */
 export const NO_REFERENCE = { id: null, name: null, resource_type: null };
 
-const NO_SOURCE = { ...NO_REFERENCE, display_name: null, is_local: null, location: NO_REFERENCE };
+const NO_SOURCE = { ...NO_REFERENCE, display_name: null, is_local: true, location: NO_REFERENCE };
 
 /** Names the array in each item, from 2.17 on. */
 export function withContext(state: FlashBladeState, call: Call): Row {
@@ -32,6 +32,8 @@ interface Sizes {
   unique: number;
   /** Stored for snapshots. */
   snapshots: number;
+  /** Of `virtual` and `unique`, what is destroyed and not yet eradicated. */
+  destroyed?: number;
 }
 
 /** `space` of an object as FlashBlade reports it: without data reduction. */
@@ -44,8 +46,8 @@ export function spaceRow(call: Call, sizes: Sizes): Row {
       ? null
       : available / provisioned,
     data_reduction: 1,
-    destroyed: 0,
-    destroyed_virtual: 0,
+    destroyed: sizes.destroyed ?? 0,
+    destroyed_virtual: sizes.destroyed ?? 0,
     snapshots,
     total_physical: unique + snapshots,
     total_provisioned: provisioned,
@@ -66,6 +68,7 @@ function fileSystemSpace(state: FlashBladeState, call: Call, fileSystem: FileSys
     virtual,
     unique: virtual,
     snapshots,
+    destroyed: fileSystem.destroyedMs === null ? 0 : virtual,
   });
 }
 
@@ -163,16 +166,18 @@ export function fileSystemsTotal(
   call: Call,
   fileSystems: FileSystemRecord[],
 ): Row {
-  let [provisioned, virtual, snapshots] = [0, 0, 0];
+  let [provisioned, virtual, snapshots, destroyed] = [0, 0, 0, 0];
   for (const fileSystem of fileSystems) {
     provisioned += fileSystem.provisioned ?? 0;
-    virtual += state.writtenBytes(fileSystem);
+    const written = state.writtenBytes(fileSystem);
+    virtual += written;
+    if (fileSystem.destroyedMs !== null) destroyed += written;
     for (const { id } of state.snapshotsOf(fileSystem.id)) snapshots += state.storedBytes(id);
   }
   return {
     name: null,
     provisioned,
-    space: spaceRow(call, { provisioned, virtual, unique: virtual, snapshots }),
+    space: spaceRow(call, { provisioned, virtual, unique: virtual, snapshots, destroyed }),
   };
 }
 

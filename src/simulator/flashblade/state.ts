@@ -104,6 +104,7 @@ export const FLASHBLADE_LIST: ListStyle = {
   pageMax: Number.MAX_SAFE_INTEGER,
   moreItemsRemaining: false,
   alwaysCounts: true,
+  allowsErrorsSince: 17,
 };
 
 /** A policy's rule as `nfs.rules` would say it. */
