@@ -1,4 +1,8 @@
-import { CLASS_PARAMETERS, type ClassParameter } from "../../src/controller/parameters.ts";
+import {
+  CLASS_PARAMETERS,
+  type ClassParameter,
+  MUTABLE_NAMES,
+} from "../../src/controller/parameters.ts";
 import { table } from "./markdown.ts";
 
 const HEAD =
@@ -49,7 +53,14 @@ const TAIL = `
 A parameter that is not in this table, or a value that is not taken, makes the claim wait with an
 event (InvalidArgument) that names the parameter, the nearest known one and what is wanted.
 Kubernetes does not let a class be changed: make a new one, and new claims use it. Volumes that
-exist keep what they were created with.
+exist keep what they were created with, but for what a VolumeAttributesClass changes.
+
+## What a VolumeAttributesClass may have
+
+${MUTABLE_NAMES.map((name) => `\`${name}\``).join(", ")}, written as above; any other is refused.
+They count before those of the StorageClass, and can be changed on a volume that is there. What a
+class does not have stays as it is; \`none\` takes a limit away. How to use them is in
+[using volumes](using.md#other-limits-for-a-volume-that-is-there).
 
 ## What Kubernetes and its sidecars read
 

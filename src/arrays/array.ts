@@ -3,6 +3,11 @@ import type { ChapCredentials } from "../chap.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
 import { PsoError } from "../errors.ts";
 import type { Protocol } from "../protocols.ts";
+import type { DeleteOptions, DeleteScope } from "./delete_options.ts";
+import type { VolumeChanges } from "./volume_changes.ts";
+
+export type { DeleteOptions, DeleteRights, DeleteScope } from "./delete_options.ts";
+export type { ExportChange, RuleUser, VolumeChanges } from "./volume_changes.ts";
 
 /** Block volumes (FlashArray) or file systems (FlashBlade). */
 export type VolumeKind = "block" | "file";
@@ -114,6 +119,8 @@ export interface CreateVolumeSpec {
   source?: { volume: string } | { snapshot: string };
   /** Recorded on the volume where the array can (FlashArray tags; on clones from REST 2.39 on). */
   tags?: Record<string, string>;
+  /** Block only: tags that somebody asked for, on clones too and whatever the release. */
+  askedTags?: Record<string, string>;
   /** File only: rules text; absent = no client until a node is connected. */
   exportRules?: string;
   /** A clone of a file system may be in use already: it keeps the rules that it has. */
@@ -171,51 +178,6 @@ export interface ConnectOptions {
   chap?: ChapCredentials;
   known?: NodeKnowledge;
   signal?: AbortSignal;
-}
-
-/** What a delete may destroy beside what the cluster made itself. */
-export interface DeleteRights {
-  /** What was imported: nobody's by its name, or of a cluster that `deletePrefixes` names. */
-  deleteImported: boolean;
-  /** Of what has the tag of another cluster, only what has one of these. */
-  deletePrefixes: readonly string[];
-}
-
-/** Whose objects a delete may destroy. */
-export interface DeleteScope {
-  /** The prefix of this cluster's volumes, without its `-`. */
-  cluster?: string;
-  /** What else it may destroy; absent: anything. */
-  rights?: DeleteRights;
-  /**
-   * Destroy only what has the tag `cluster` of this cluster, whatever its name. A copy has none: the
-   * tag does not go to copies. Where an array has no tags, nothing is destroyed.
-   */
-  onlyTagged?: boolean;
-  signal?: AbortSignal;
-}
-
-/**
- * What the caller of a delete knows that the array does not. Who reaches a volume of another name
- * than the cluster's own is read before anything is sent.
- */
-export interface DeleteOptions extends DeleteScope {
-  /**
-   * File only: whether a client address of a rule of ours belongs to a node. A file system that is
-   * exported to a node is not deleted; without this, and for rules that an administrator wrote, it
-   * is.
-   */
-  isNode?: (client: string) => boolean;
-  /**
-   * Names of the nodes that the caller has published it to: a file system stays while there are
-   * any, the connections of a block volume are read before anything is sent.
-   */
-  publishedTo?: readonly string[];
-  /**
-   * Block only: the caller made the volume itself, so that `publishedTo` is all there is. Otherwise
-   * its connections are read before anything is sent.
-   */
-  isWatched?: boolean;
 }
 
 /** The array's object for a machine: a set of initiators, each of which reaches what it is connected to. */
@@ -322,6 +284,13 @@ export interface StorageArray {
    * Grows to at least `sizeBytes`; a volume that is as large already is left alone. `not_found`.
    */
   growVolume(name: string, sizeBytes: number, signal?: AbortSignal): Promise<Volume>;
+  /**
+   * Gives the volume other limits, tags or export rules. What `changes` leaves out stays as it is.
+   * `not_found`, `unsupported` for what this kind of array does not have, `in_use` when a rule would
+   * go by which a node may use the file system, `invalid` for rules that cannot be told from the
+   * driver's own, or that an export policy overrules. A part that was done before is left alone.
+   */
+  modifyVolume(name: string, changes: VolumeChanges, signal?: AbortSignal): Promise<void>;
   /**
    * Destroys the volume; the array keeps it recoverable for its eradication delay. True when this
    * call did it, false when there was no live volume of that name here. `in_use` when it is

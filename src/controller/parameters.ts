@@ -5,6 +5,7 @@ import { nearest } from "../nearest.ts";
 import { GiB, KiB, MiB } from "../size.ts";
 import { hasOpenQuote, splitWords } from "../words.ts";
 import { type LabelTerm, parseLabelSelector } from "./placement/label_selector.ts";
+import { OWN_TAGS, readTags, TAGS_TAKEN } from "./tags.ts";
 
 /** What a StorageClass asks for. */
 export interface ClassParameters {
@@ -14,10 +15,12 @@ export interface ClassParameters {
   mkfsOptions?: string[];
   /** `exportrules`: file only. */
   exportRules?: string;
-  /** `iops_limit` per second, block only. */
-  iopsLimit?: number;
-  /** `bandwidth_limit` per second, block only. */
-  bandwidthLimitBytes?: number;
+  /** `iops_limit` per second, block only; `null` = asked to have none. */
+  iopsLimit?: number | null;
+  /** `bandwidth_limit` per second, block only; `null` = asked to have none. */
+  bandwidthLimitBytes?: number | null;
+  /** `tags`: block only. */
+  tags?: Record<string, string>;
   /** `array_selector`: only arrays whose Labels meet all terms. */
   arraySelector: LabelTerm[];
   /** `protocol`; absent = `flasharray.sanType`. */
@@ -56,6 +59,8 @@ export interface ClassParameter {
   appliesTo: VolumeKind | "both";
   /** Refused for a volume of the kind that it does not apply to; else such a volume ignores it. */
   isRefusedElsewhere: boolean;
+  /** A VolumeAttributesClass may have it too, and changes it on a volume that is there. */
+  isMutable?: true;
   meaning: string;
   /** A value that is accepted. */
   example: string;
@@ -107,6 +112,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     default: "`flashblade.exportRules`; without it, an export to the nodes that use the volume",
     appliesTo: "file",
     isRefusedElsewhere: false,
+    isMutable: true,
     meaning:
       "NFS export rules of the file system, as Purity//FB takes them. With fixed rules the " +
       "driver does not add and remove the nodes that they let in: every host that the rules name " +
@@ -119,33 +125,53 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
   },
   {
     name: "iops_limit",
-    takes: `a whole number from ${IOPS_MIN} to ${IOPS_MAX}`,
+    takes: `a whole number from ${IOPS_MIN} to ${IOPS_MAX}, or none`,
     default: "no limit",
     appliesTo: "block",
     isRefusedElsewhere: true,
+    isMutable: true,
     meaning:
       "I/O operations per second that each volume of the class may do. Refused for volumes " +
       "of the kind `file`. Only arrays that can limit a volume are chosen.",
     example: "5000",
     heritage: "PSO 6.",
     read(value, parameters) {
-      parameters.iopsLimit = readIops(this, value);
+      parameters.iopsLimit = isNone(value) ? null : readIops(this, value);
     },
   },
   {
     name: "bandwidth_limit",
     takes: `bytes per second (${BANDWIDTH_MIN_BYTES} to ${BANDWIDTH_MAX_BYTES}, a multiple of ` +
-      "512) or a number with K, M or G, such as 100M",
+      "512) or a number with K, M or G, such as 100M, or none",
     default: "no limit",
     appliesTo: "block",
     isRefusedElsewhere: true,
+    isMutable: true,
     meaning: "Bytes per second that each volume of the class may move; K, M and G are powers of " +
       "1024. Refused for volumes of the kind `file`. Only arrays that can limit a volume are " +
       "chosen.",
     example: "100M",
     heritage: "PSO 6.",
     read(value, parameters) {
-      parameters.bandwidthLimitBytes = readBandwidth(this, value);
+      parameters.bandwidthLimitBytes = isNone(value) ? null : readBandwidth(this, value);
+    },
+  },
+  {
+    name: "tags",
+    takes: TAGS_TAKEN,
+    default: "none but the driver's own",
+    appliesTo: "block",
+    isRefusedElsewhere: true,
+    isMutable: true,
+    meaning: "Tags that each volume of the class gets on its FlashArray beside the driver's own " +
+      `(${OWN_TAGS.map((key) => `\`${key}\``).join(", ")}). They are set, never taken away. ` +
+      "Refused for volumes of the kind `file`.",
+    example: "tier=gold,team=billing",
+    heritage: "New.",
+    read(value, parameters) {
+      const tags = readTags(value);
+      if (tags === undefined) throw refuse(this, value.slice(0, TEXT_MAX));
+      parameters.tags = tags;
     },
   },
   {
@@ -179,6 +205,11 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
   },
 ];
 
+/** The parameters that a VolumeAttributesClass may have. */
+export const MUTABLE_NAMES: readonly string[] = CLASS_PARAMETERS.flatMap(({ name, isMutable }) =>
+  isMutable ? [name] : []
+);
+
 const BY_NAME = new Map(CLASS_PARAMETERS.map((parameter) => [parameter.name, parameter]));
 
 type Named = Pick<ClassParameter, "name" | "takes">;
@@ -204,6 +235,10 @@ function plainText(parameter: Named, value: string): string {
     throw refuse(parameter, value.slice(0, 60));
   }
   return text;
+}
+
+function isNone(value: string): boolean {
+  return value.trim().toLowerCase() === "none";
 }
 
 function readIops(parameter: Named, value: string): number {
@@ -269,6 +304,66 @@ function readMetadata(key: string, value: string, { claim }: ClassParameters): v
   if (key === "pvc/name") claim.name = value;
   else if (key === "pvc/namespace") claim.namespace = value;
   else if (key === "pv/name") claim.volume = value;
+}
+
+/**
+ * Reads the parameters of a VolumeAttributesClass, their keys in any case; Kubernetes' own keys are
+ * no attributes. `invalid` for a key that cannot be changed later, for one that comes twice, and
+ * for a wrong value: nothing that is asked for is passed over.
+ */
+export function parseMutable(raw: Record<string, string>): Partial<ClassParameters> {
+  const parameters: ClassParameters = { arraySelector: [], claim: {} };
+  const seen = new Set<string>();
+  for (const [key, value] of Object.entries(raw)) {
+    if (key.startsWith(METADATA_PREFIX)) continue;
+    const parameter = BY_NAME.get(key.toLowerCase());
+    if (!parameter?.isMutable) throw notMutable(key);
+    if (seen.has(parameter.name)) {
+      throw new PsoError(
+        "invalid",
+        `the VolumeAttributesClass has the parameter ${parameter.name} twice, wanted it once`,
+      );
+    }
+    seen.add(parameter.name);
+    parameter.read(value, parameters);
+  }
+  const { arraySelector: _none, claim: _nobody, ...changes } = parameters;
+  return changes;
+}
+
+/**
+ * `invalid` for a parameter of a VolumeAttributesClass that volumes of the kind do not have: a
+ * limit or a rule that is passed over is believed to hold.
+ */
+export function refuseMutableOfOtherKind(
+  raw: Record<string, string>,
+  { kind, what }: { kind: VolumeKind; what: string },
+): void {
+  const key = Object.keys(raw).find((name) => {
+    const row = BY_NAME.get(name.toLowerCase());
+    return row?.isMutable && row.appliesTo !== "both" && row.appliesTo !== kind;
+  });
+  if (key === undefined) return;
+  const has = CLASS_PARAMETERS.flatMap(({ name, isMutable, appliesTo }) =>
+    isMutable && appliesTo === kind ? [name] : []
+  );
+  throw new PsoError(
+    "invalid",
+    `${what} is a ${kind} volume and its VolumeAttributesClass has ${key}, ` +
+      `wanted for this kind only ${has.join(", ")}`,
+  );
+}
+
+function notMutable(key: string): PsoError {
+  const near = nearest(key, MUTABLE_NAMES);
+  const why = BY_NAME.has(key.toLowerCase())
+    ? "belongs into a StorageClass, because it cannot be changed later"
+    : `is unknown${near === undefined ? "" : `, did you mean ${near}`}`;
+  return new PsoError(
+    "invalid",
+    `VolumeAttributesClass parameter ${JSON.stringify(key)} ${why}; ` +
+      `wanted one of ${MUTABLE_NAMES.join(", ")}`,
+  );
 }
 
 function unknownKey(key: string): PsoError {

@@ -7,6 +7,7 @@ import { createVolume } from "./calls/creation.ts";
 import { deleteVolume } from "./calls/deletion.ts";
 import { expandVolume } from "./calls/growth.ts";
 import { getVolume, listVolumes, validateCapabilities } from "./calls/inquiry.ts";
+import { modifyVolume } from "./calls/modification.ts";
 import { publishVolume } from "./calls/publishing.ts";
 import { createSnapshot, deleteSnapshot, getSnapshot, listSnapshots } from "./calls/snapshots.ts";
 import { unpublishVolume } from "./calls/unpublishing.ts";
@@ -26,6 +27,7 @@ import type {
   ExpandRequest,
   ListRequest,
   ListSnapshotsRequest,
+  ModifyRequest,
   PublishedVolume,
   PublishRequest,
   SnapshotAnswer,
@@ -214,5 +216,14 @@ export class Provisioner {
    */
   expandVolume(request: ExpandRequest, signal: AbortSignal): Promise<ExpandAnswer> {
     return expandVolume(this.#context.locator, request, signal);
+  }
+
+  /**
+   * Gives the volume what a VolumeAttributesClass names: limits of IOPS and bandwidth, tags, export
+   * rules. `not_found`, `invalid` (parameters), `in_use` (a rule would go by which a node may use
+   * the volume). Two REST calls, three with tags beside limits.
+   */
+  modifyVolume(request: ModifyRequest, signal: AbortSignal): Promise<void> {
+    return modifyVolume(this.#context, request, signal);
   }
 }

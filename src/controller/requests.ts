@@ -36,6 +36,8 @@ export interface CreateVolumeRequest {
   /** At least one. */
   capabilities: Capability[];
   parameters: Record<string, string>;
+  /** Of the claim's VolumeAttributesClass; they count before those of the class. */
+  mutableParameters?: Record<string, string>;
   contentSource?: ContentSource;
   topology?: TopologyRequirement;
 }
@@ -76,6 +78,7 @@ export interface ValidateRequest {
   /** At least one. */
   capabilities: Capability[];
   parameters: Record<string, string>;
+  mutableParameters?: Record<string, string>;
 }
 
 /** `confirmed`, or why not, in a sentence. */
@@ -161,6 +164,13 @@ export interface ExpandRequest {
   capacityRange: CapacityRange;
   /** As the volume is used; may be absent. */
   capability?: Capability;
+}
+
+/** ControllerModifyVolume: the claim has another VolumeAttributesClass. */
+export interface ModifyRequest {
+  volumeId: string;
+  /** What is to be changed; what it leaves out stays. */
+  mutableParameters: Record<string, string>;
 }
 
 /** What a grown volume has now, and whether its node must follow. */

@@ -6,7 +6,6 @@ import { method, type UnaryMethod } from "./unary.ts";
 import {
   capabilityOf,
   rangeOf,
-  refuseMutable,
   snapshotMessage,
   sourceOf,
   topologyOf,
@@ -28,6 +27,7 @@ const CAPABILITIES: readonly Type[] = [
   Type.GET_VOLUME,
   Type.SINGLE_NODE_MULTI_WRITER,
   Type.GET_SNAPSHOT,
+  Type.MODIFY_VOLUME,
 ];
 
 /** What the rows of the Controller service are made of. */
@@ -46,12 +46,12 @@ function volumeMethods({ provisioner, topology }: ControllerRows): UnaryMethod[]
     method(Controller.method.createVolume, {
       keys: (request) => [provisioner().lockKey({ volumeName: request.name })],
       handle: async (request, { signal }) => {
-        refuseMutable(request.mutableParameters);
         const volume = await provisioner().createVolume({
           name: request.name,
           capacityRange: rangeOf(request.capacityRange),
           capabilities: request.volumeCapabilities.map(capabilityOf),
           parameters: request.parameters,
+          mutableParameters: request.mutableParameters,
           contentSource: sourceOf(request.volumeContentSource),
           topology: topology() ? topologyOf(request.accessibilityRequirements) : undefined,
         }, signal);
@@ -76,6 +76,14 @@ function volumeMethods({ provisioner, topology }: ControllerRows): UnaryMethod[]
         return { capacityBytes: BigInt(capacityBytes), nodeExpansionRequired };
       },
     }),
+    method(Controller.method.controllerModifyVolume, {
+      keys: (request) => [provisioner().lockKey({ volumeId: request.volumeId })],
+      handle: async (request, { signal }) => {
+        const { volumeId, mutableParameters } = request;
+        await provisioner().modifyVolume({ volumeId, mutableParameters }, signal);
+        return {};
+      },
+    }),
   ];
 }
 
@@ -85,16 +93,18 @@ function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[
     method(Controller.method.validateVolumeCapabilities, {
       keys: null,
       handle: async (request, { signal }) => {
-        refuseMutable(request.mutableParameters);
         const answer = await provisioner().validateCapabilities({
           volumeId: request.volumeId,
           volumeContext: request.volumeContext,
           capabilities: request.volumeCapabilities.map(capabilityOf),
           parameters: request.parameters,
+          mutableParameters: request.mutableParameters,
         }, signal);
         if (!answer.confirmed) return { message: answer.message };
-        const { volumeContext, volumeCapabilities, parameters } = request;
-        return { confirmed: { volumeContext, volumeCapabilities, parameters } };
+        const { volumeContext, volumeCapabilities, parameters, mutableParameters } = request;
+        return {
+          confirmed: { volumeContext, volumeCapabilities, parameters, mutableParameters },
+        };
       },
     }),
     method(Controller.method.controllerGetVolume, {

@@ -4,7 +4,7 @@ import { status } from "@grpc/grpc-js";
 import { type ErrorCode, isNeverFinal, PsoError } from "../errors.ts";
 import { CapacityRangeSchema } from "./generated/csi_pb.ts";
 import { statusOf } from "./status.ts";
-import { rangeOf, refuseMutable } from "./values.ts";
+import { rangeOf } from "./values.ts";
 
 Deno.test("statusOf() leaves by the table, and by that of the call where the specification has another code", () => {
   const of = (method: string) =>
@@ -44,12 +44,4 @@ Deno.test("rangeOf() refuses a limit below what is required, and numbers beyond 
     message: /required_bytes 2 is above limit_bytes 1/,
   });
   throws(() => rangeOf(range(2n ** 60n, 0n)), { code: "out_of_range" });
-});
-
-Deno.test("refuseMutable() refuses what a VolumeAttributesClass asks for, not Kubernetes' own metadata", () => {
-  refuseMutable({ "csi.storage.k8s.io/pvc/name": "claim" });
-  throws(() => refuseMutable({ iops_limit: "1000" }), {
-    code: "invalid",
-    message: /^mutable_parameters holds "iops_limit"/,
-  });
 });

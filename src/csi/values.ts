@@ -86,22 +86,6 @@ export function rangeOf(wire: CapacityRange | undefined): Range | undefined {
   return { requiredBytes: bytesOf(requiredBytes), limitBytes: bytesOf(limitBytes) };
 }
 
-/**
- * `invalid` for attributes of a VolumeAttributesClass: MODIFY_VOLUME is not offered, and a limit
- * that is dropped silently is believed to hold. Kubernetes' own metadata among them is no
- * attribute.
- */
-export function refuseMutable(parameters: Record<string, string>): void {
-  const key = Object.keys(parameters).find((name) => !name.startsWith("csi.storage.k8s.io/"));
-  if (key === undefined) return;
-  throw new PsoError(
-    "invalid",
-    `mutable_parameters holds ${
-      JSON.stringify(key)
-    }: this driver has no VolumeAttributesClass yet, use class parameters`,
-  );
-}
-
 /** What a new volume is to be made from. */
 export function sourceOf(wire: VolumeContentSource | undefined): ContentSource | undefined {
   switch (wire?.type.case) {

@@ -31,6 +31,7 @@ Deno.test(
         "GET_VOLUME",
         "SINGLE_NODE_MULTI_WRITER",
         "GET_SNAPSHOT",
+        "MODIFY_VOLUME",
       ],
     );
   }),
@@ -54,6 +55,15 @@ const LOCKED: { call: (rows: RpcRows) => Promise<unknown>; name: string; keys: s
       rows.call(rpc.controllerExpandVolume, {
         volumeId: "0badcafe/k8s-pvc-1",
         capacityRange: gibibytes(2),
+      }),
+    keys: ["volume k8s-pvc-1"],
+  },
+  {
+    name: "ControllerModifyVolume",
+    call: (rows) =>
+      rows.call(rpc.controllerModifyVolume, {
+        volumeId: "0badcafe/k8s-pvc-1",
+        mutableParameters: { iops_limit: "500" },
       }),
     keys: ["volume k8s-pvc-1"],
   },

@@ -1,7 +1,8 @@
-import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
 import {
   Controller,
+  ControllerServiceCapability_RPC_Type as RpcType,
   VolumeCapability_AccessMode_Mode as Mode,
 } from "../../src/csi/generated/csi_pb.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
@@ -42,10 +43,10 @@ interface WrongCreate {
 
 const WRONG_CREATES: WrongCreate[] = [
   {
-    name: "an attribute of a VolumeAttributesClass",
+    name: "an unknown parameter of a VolumeAttributesClass",
     change: { mutableParameters: { iops: "1000" } },
     code: status.INVALID_ARGUMENT,
-    message: /^mutable_parameters holds "iops"/,
+    message: /^VolumeAttributesClass parameter "iops" is unknown/,
   },
   {
     name: "an unknown parameter",
@@ -154,6 +155,35 @@ Deno.test(
   }),
 );
 
+Deno.test(
+  "ControllerModifyVolume gives the volume of its handle what the class names, and is offered",
+  withRows(async (rows, bed) => {
+    const volumeId = await created(rows, "pvc-1");
+    const mutableParameters = { iops_limit: "1000" };
+    deepEqual(
+      withoutType(await rows.call(rpc.controllerModifyVolume, { volumeId, mutableParameters })),
+      {},
+    );
+    const shown = await Promise.all(
+      ["fa-1", "fa-2"].map((array) =>
+        bed.admin<{ qos: unknown }>(array, { method: "GET", path: "volumes" })
+      ),
+    );
+    deepEqual(shown.flat().map(({ qos }) => qos), [{ iops_limit: 1000, bandwidth_limit: null }]);
+    const wrong: [string, Record<string, string>, status][] = [
+      [volumeId, { iops_limit: "1" }, status.INVALID_ARGUMENT],
+      [volumeId, {}, status.INVALID_ARGUMENT],
+      [`${volumeId}-x`, mutableParameters, status.NOT_FOUND],
+    ];
+    for (const [id, parameters, code] of wrong) {
+      const request = { volumeId: id, mutableParameters: parameters };
+      await rejects(rows.call(rpc.controllerModifyVolume, request), { code });
+    }
+    const { capabilities } = await rows.call(rpc.controllerGetCapabilities, {});
+    ok(capabilities.some(({ type }) => type.value?.type === RpcType.MODIFY_VOLUME));
+  }),
+);
+
 /** The fields of a message alone, to be compared. */
 function withoutType(message: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(message).filter(([key]) => !key.startsWith("$")));
@@ -191,14 +221,27 @@ Deno.test(
       parameters: { "no-such": "1" },
     });
     equal(unknown.confirmed, undefined);
-    await rejects(
-      rows.call(rpc.validateVolumeCapabilities, {
+    for (
+      const [mutableParameters, why] of [[{ iops: "1000" }, /"iops" is unknown/], [
+        { exportrules: "" },
+        /is a block volume/,
+      ]] as const
+    ) {
+      const wrong = await rows.call(rpc.validateVolumeCapabilities, {
         ...request,
         volumeCapabilities: [WRITER],
-        mutableParameters: { iops: "1000" },
-      }),
-      { code: status.INVALID_ARGUMENT },
-    );
+        mutableParameters,
+      });
+      equal(wrong.confirmed, undefined);
+      match(wrong.message, why);
+    }
+    const mutableParameters = { iops_limit: "1000" };
+    const changed = await rows.call(rpc.validateVolumeCapabilities, {
+      ...request,
+      volumeCapabilities: [WRITER],
+      mutableParameters,
+    });
+    deepEqual(changed.confirmed?.mutableParameters, mutableParameters);
   }),
 );
 

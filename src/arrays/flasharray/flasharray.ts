@@ -31,7 +31,13 @@ export function flashArray(
       log,
       find: (name, signal) => volumes.findItem(name, { lane: "attach", signal }),
     });
-    return { look: (signal) => readFlashArray(context, signal), volumes, snapshots, attachments };
+    return {
+      look: (signal) => readFlashArray(context, signal),
+      modify: (name, changes, signal) => volumes.modify(name, changes, signal),
+      volumes,
+      snapshots,
+      attachments,
+    };
   };
   return restArray(rest, { ...options, kind: "block", partsOf });
 }

@@ -6,6 +6,7 @@ import type {
   FindOptions,
   Page,
   Volume,
+  VolumeChanges,
   VolumeListOptions,
   VolumeTrace,
 } from "../array.ts";
@@ -85,13 +86,16 @@ export class Volumes {
 
   /** As StorageArray.createVolume. */
   async create(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume> {
-    const { name, tags, sizeBytes } = spec;
+    const { name, askedTags, sizeBytes } = spec;
     const minor = await this.#context.rest.minor(signal);
     const source = sourceName(spec);
     const item = await this.#post(spec, { minor, signal });
-    // A clone is made without tags on older releases: with the look-up of its source and a call to
-    // grow it, a call for tags would be the fourth.
-    if (tags && minor < SINCE.tags && source === undefined) await this.#tag(name, tags, signal);
+    // A clone is made without our own tags on older releases: with the look-up of its source and a
+    // call to grow it, a call for tags would be the fourth.
+    const tags = source === undefined ? tagsOf(spec) : askedTags;
+    if (tags && minor < SINCE.tags) {
+      await this.#tag({ volume: name, tags, done: "was created" }, signal);
+    }
     if (source !== undefined && (item.provisioned ?? 0) < sizeBytes && isFrom(item, source)) {
       return await this.grow(name, sizeBytes, signal);
     }
@@ -104,7 +108,8 @@ export class Volumes {
     { minor, signal }: { minor: number; signal?: AbortSignal },
   ): Promise<VolumeItem> {
     const source = sourceName(spec);
-    const { qos, tags } = spec;
+    const { qos } = spec;
+    const tags = tagsOf(spec);
     const body = {
       ...(source === undefined ? { provisioned: spec.sizeBytes } : { source: { name: source } }),
       ...(tags && minor >= SINCE.tags ? { tags: tagItems(tags) } : {}),
@@ -132,21 +137,63 @@ export class Volumes {
     throw this.#items.returnedNothing(spec.name);
   }
 
-  async #tag(volume: string, tags: Record<string, string>, signal?: AbortSignal): Promise<void> {
+  /** Sets tags on a volume on which something was `done` before; `done` is for the message. */
+  async #tag({ volume, tags, done }: Tagging, signal?: AbortSignal): Promise<void> {
     const query = { resource_names: volume };
     const path = "volumes/tags/batch";
     try {
       await this.#context.rest.call({ method: "PUT", path, query, body: tagItems(tags), signal });
     } catch (error) {
       if (!(error instanceof RestError)) throw error;
-      // The volume exists by now: a final code would make the caller forget it.
+      // Something was changed by now: a final code would make the caller forget it.
       throw new PsoError(
         "unavailable",
-        `volume ${volume} on array ${this.#context.label()} was created and cannot be tagged: ` +
+        `volume ${volume} on array ${this.#context.label()} ${done} and cannot be tagged: ` +
           messageOf(error),
         { cause: error },
       );
     }
+  }
+
+  /**
+   * As StorageArray.modifyVolume. Limits are written without a look, because an array takes again
+   * what it has: one call, and one for tags.
+   */
+  async modify(name: string, changes: VolumeChanges, signal?: AbortSignal): Promise<void> {
+    const { qos, tags, exports } = changes;
+    if (exports) {
+      throw new PsoError(
+        "unsupported",
+        `volume ${name} on array ${this.#context.label()} has no export rules: leave them out`,
+      );
+    }
+    if (qos) await this.#limit(name, qos, signal);
+    if (tags) {
+      await this.#tag({ volume: name, tags, done: qos ? "has its limits" : "is there" }, signal);
+    }
+  }
+
+  async #limit(
+    name: string,
+    { iopsLimit, bandwidthLimitBytes }: NonNullable<VolumeChanges["qos"]>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    // An empty text takes a limit away; what the body does not have stays.
+    const qos = {
+      iops_limit: iopsLimit === null ? "" : iopsLimit,
+      bandwidth_limit: bandwidthLimitBytes === null ? "" : bandwidthLimitBytes,
+    };
+    const query = { names: name };
+    const call = { ...VOLUME_CALL, method: "PATCH", query, body: { qos }, signal } as const;
+    try {
+      const item = (await this.#context.rest.call<VolumeItem>(call)).items[0];
+      if (item) return;
+    } catch (error) {
+      if (!mayBeAboutName(error)) throw error;
+      await this.#items.need(name, { signal, cause: error });
+      throw error;
+    }
+    await this.#items.need(name, { signal });
   }
 
   /** As StorageArray.growVolume. */
@@ -238,6 +285,18 @@ function sourceName({ source }: CreateVolumeSpec): string | undefined {
 function isFrom(item: VolumeItem, source: string): boolean {
   const from = item.source?.name;
   return from === source || from === source.split(".")[0];
+}
+
+/** Tags that are to be set, and what was done to the volume before. */
+interface Tagging {
+  volume: string;
+  tags: Record<string, string>;
+  done: string;
+}
+
+/** Every tag of a new volume; `undefined` when there is none. */
+function tagsOf({ tags, askedTags }: CreateVolumeSpec): Record<string, string> | undefined {
+  return tags || askedTags ? { ...askedTags, ...tags } : undefined;
 }
 
 /** One tag as REST takes it; a copyable tag would go to clones, which belong to another claim. */

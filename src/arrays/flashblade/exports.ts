@@ -3,7 +3,15 @@ import { KeyedQueue } from "../../async/keyed_queue.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
 import { isOwnVolumeName, nameKey } from "../../names.ts";
-import type { ConnectOptions, HostObject, NodeKnowledge, NodeOptions } from "../array.ts";
+import type {
+  ConnectOptions,
+  ExportChange,
+  HostObject,
+  NodeKnowledge,
+  NodeOptions,
+  VolumeChanges,
+} from "../array.ts";
+import { changedRules } from "./rule_change.ts";
 import { identitiesOf } from "../node_knowledge.ts";
 import {
   areEqual,
@@ -70,13 +78,7 @@ export class Exports {
       fileSystem: volume,
     });
     return await this.#changes.inTurn(nameKey(volume), async () => {
-      const item = await this.#context.find(volume, options.signal);
-      if (!item) {
-        throw new PsoError(
-          "not_found",
-          `file system ${volume} is not on array ${this.#context.label()}`,
-        );
-      }
+      const item = await this.#need(volume, options.signal);
       const rules = parseRules(item.nfs?.rules ?? "");
       const isStatic = isAccessOfAdministrator(item, rules);
       this.#refuseHiddenUser(volume, { ...options, node, rules, isStatic });
@@ -210,6 +212,42 @@ export class Exports {
     const now = new Set(node.addresses.map(addressKey));
     const kept = rules.filter((rule) => !isOwnRule(rule) || now.has(addressKey(rule.client)));
     return withAddresses(kept, node.addresses, options);
+  }
+
+  async #need(volume: string, signal?: AbortSignal): Promise<FileSystemItem> {
+    const item = await this.#context.find(volume, signal);
+    if (item) return item;
+    throw new PsoError(
+      "not_found",
+      `file system ${volume} is not on array ${this.#context.label()}`,
+    );
+  }
+
+  /** As StorageArray.modifyVolume. One call, and one more when the rules are to be others. */
+  async modify(
+    volume: string,
+    { qos, tags, exports }: VolumeChanges,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (qos || tags) {
+      throw new PsoError(
+        "unsupported",
+        `file system ${volume} on array ${this.#context.label()} has no limits of IOPS or ` +
+          "bandwidth and no tags: leave them out",
+      );
+    }
+    if (exports) await this.#changeRules(volume, exports, signal);
+  }
+
+  async #changeRules(volume: string, change: ExportChange, signal?: AbortSignal): Promise<void> {
+    await this.#changes.inTurn(nameKey(volume), async () => {
+      const { nfs } = await this.#need(volume, signal);
+      const rules = parseRules(nfs?.rules ?? "");
+      const shown = `file system ${volume} on array ${this.#context.label()}`;
+      const policy = nfs?.export_policy?.name ?? undefined;
+      const wanted = changedRules(rules, { ...change, shown, policy });
+      if (!areEqual(rules, wanted)) await this.#write(volume, wanted, signal);
+    }, signal);
   }
 
   async #write(volume: string, rules: ExportRule[], signal?: AbortSignal): Promise<void> {

@@ -32,7 +32,13 @@ export function flashBlade(
       find: (name, signal) => volumes.findItem(name, { lane: "attach", signal }),
     });
     const look = (signal?: AbortSignal) => readFlashBlade({ ...context, nfsEndpoint }, signal);
-    return { look, volumes, snapshots, attachments };
+    return {
+      look,
+      modify: (name, changes, signal) => attachments.modify(name, changes, signal),
+      volumes,
+      snapshots,
+      attachments,
+    };
   };
   return restArray(rest, { ...options, kind: "file", partsOf });
 }

@@ -25,6 +25,7 @@ export interface PartsContext<F> extends ArrayContext {
 /** The resources of one kind of array, which do what StorageArray promises. */
 export interface ArrayParts<F> {
   look: (signal?: AbortSignal) => Promise<Look<F>>;
+  modify: StorageArray["modifyVolume"];
   volumes: {
     find: (name: string, options: FindOptions) => Promise<Volume | undefined>;
     trace: StorageArray["traceVolume"];
@@ -83,6 +84,7 @@ export function restArray<F extends { arrayName: string }>(
     traceVolume: (name, signal) => volumes.trace(name, signal),
     createVolume: (spec, signal) => volumes.create(spec, signal),
     growVolume: (name, sizeBytes, signal) => volumes.grow(name, sizeBytes, signal),
+    modifyVolume: (name, changes, signal) => parts.modify(name, changes, signal),
     deleteVolume: (name, options) => volumes.delete(name, options),
     listVolumes: (options, signal) => volumes.list(options, signal),
     clustersOf: (names, signal) => volumes.clusters(names, signal),

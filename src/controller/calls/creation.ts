@@ -5,10 +5,11 @@ import type { FlashArraySettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
 import { joinWords } from "../../words.ts";
 import type { ControllerContext } from "../context.ts";
-import type { ClassParameters } from "../parameters.ts";
+import { type ClassParameters, parseMutable } from "../parameters.ts";
 import { explain, place, placementError, type PlacementRequest } from "../placement/placement.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { ContentSource, CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
+import { OWN_TAGS } from "../tags.ts";
 import { TOPOLOGY_PREFIX } from "../../config/arrays/topology_labels.ts";
 import { accessibleTopologyOf, namesPlace } from "../topology.ts";
 import { type LocatedVolume, placeKey, type VolumeLocator } from "../volume_locator.ts";
@@ -18,6 +19,7 @@ import {
   refuseDifferentVolume,
   refuseNamesakesCopy,
 } from "./existing_volume.ts";
+import { applyAttributes } from "./modification.ts";
 import { classDemands, memberArrays } from "./placing.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
 import { readWantedVolume, wantedSize, type WantedVolume } from "./wanted_volume.ts";
@@ -114,6 +116,7 @@ async function adoptVolume(
   refuseDifferentVolume(existing, wanted);
   await refuseNamesakesCopy(context, { existing, wanted }, signal);
   const volume = await finishedVolume(context, { existing, wanted }, signal);
+  await finishAttributes(context, { existing, wanted }, signal);
   return await answerFor(context, { located: { member, volume }, wanted }, signal);
 }
 
@@ -142,6 +145,21 @@ async function finishedVolume(
       array.kind === "block"
         ? array.growVolume(wanted.name, sizeBytes, signal)
         : array.createVolume(specOf(context, plan), signal),
+  });
+}
+
+/** What the claim's VolumeAttributesClass and the tags of its class ask for is there afterwards. */
+async function finishAttributes(
+  context: ControllerContext,
+  { existing: { member, volume }, wanted: { request, parameters } }: Adoption,
+  signal: AbortSignal,
+): Promise<void> {
+  const changes = { ...parseMutable(request.mutableParameters ?? {}) };
+  if (parameters.tags) changes.tags = parameters.tags;
+  await neverFinalWhenUnclear({
+    what: `finish ${request.name} on ${member.array.label}`,
+    final: [],
+    work: () => applyAttributes(context, { member, name: volume.name, changes }, signal),
   });
 }
 
@@ -300,15 +318,18 @@ function specOf(
       snapshotDirectory: flashblade.snapshotDirectoryEnabled,
     };
   }
-  const { iopsLimit, bandwidthLimitBytes } = parameters;
+  // A new volume has no limit, and neither has a copy.
+  const iopsLimit = parameters.iopsLimit ?? undefined;
+  const bandwidthLimitBytes = parameters.bandwidthLimitBytes ?? undefined;
+  const block = { ...spec, ...(parameters.tags ? { askedTags: parameters.tags } : {}) };
   return iopsLimit === undefined && bandwidthLimitBytes === undefined
-    ? spec
-    : { ...spec, qos: { iopsLimit, bandwidthLimitBytes } };
+    ? block
+    : { ...block, qos: { iopsLimit, bandwidthLimitBytes } };
 }
 
 /** Tags of the array's volume, for people and for finding what belongs to whom. */
 function tagsOf(clusterId: string, { claim }: ClassParameters): Record<string, string> {
-  const tags = {
+  const tags: Record<(typeof OWN_TAGS)[number], string | undefined> = {
     cluster: clusterId,
     "pvc-namespace": claim.namespace,
     "pvc-name": claim.name,

@@ -7,7 +7,7 @@ import { refusedMountOption } from "../../options/mount_options.ts";
 import { publishedNodeIds } from "./attachments.ts";
 import { capabilitiesFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
-import { parseParameters } from "../parameters.ts";
+import { parseMutable, parseParameters, refuseMutableOfOtherKind } from "../parameters.ts";
 import {
   backendOf,
   type ListRequest,
@@ -23,13 +23,17 @@ import { listAcross } from "./listing.ts";
 /** ValidateVolumeCapabilities. What is wrong is an answer with a message, and no error. */
 export async function validateCapabilities(
   locator: VolumeLocator,
-  { volumeId, volumeContext, capabilities, parameters }: ValidateRequest,
+  { volumeId, volumeContext, capabilities, parameters, mutableParameters = {} }: ValidateRequest,
   signal: AbortSignal,
 ): Promise<ValidateAnswer> {
   const { member } = await locator.need(volumeId, signal, { kind: backendOf(volumeContext) });
   const fault = capabilitiesFault(capabilities, member.array.kind) ??
     nodesRefusal(capabilities) ??
-    backendFault(parameters, member.array.kind);
+    classFault(() => backendFault(parameters, member.array.kind)) ??
+    classFault(() => {
+      parseMutable(mutableParameters);
+      refuseMutableOfOtherKind(mutableParameters, { kind: member.array.kind, what: volumeId });
+    });
   return fault === undefined ? { confirmed: true } : { confirmed: false, message: fault };
 }
 
@@ -47,10 +51,15 @@ function backendFault(
   parameters: Record<string, string>,
   actual: VolumeKind,
 ): string | undefined {
+  const { kind } = parseParameters(parameters);
+  if (kind === undefined || kind === actual) return undefined;
+  return `backend ${kind} is asked for and the volume is a ${actual} volume`;
+}
+
+/** What `judge` finds, or why it refuses. */
+function classFault(judge: () => string | undefined | void): string | undefined {
   try {
-    const { kind } = parseParameters(parameters);
-    if (kind === undefined || kind === actual) return undefined;
-    return `backend ${kind} is asked for and the volume is a ${actual} volume`;
+    return judge() ?? undefined;
   } catch (error) {
     if (isPsoError(error, "invalid")) return error.message;
     throw error;

@@ -34,7 +34,7 @@ export function classDemands(
   { sanType }: { sanType: PlacementRequest["protocol"] },
 ): Pick<PlacementRequest, "kind" | "protocol" | "features" | "arraySelector"> {
   const { iopsLimit, bandwidthLimitBytes, protocol, arraySelector } = parameters;
-  const isLimited = iopsLimit !== undefined || bandwidthLimitBytes !== undefined;
+  const isLimited = (iopsLimit ?? bandwidthLimitBytes ?? undefined) !== undefined;
   const features: Feature[] = isLimited ? ["qos"] : [];
   return { kind, protocol: protocol ?? sanType, features, arraySelector };
 }

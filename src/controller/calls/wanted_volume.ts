@@ -20,7 +20,13 @@ import {
   needsFileSharing,
 } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
-import { type ClassParameters, parameterOfOtherKind, parseParameters } from "../parameters.ts";
+import {
+  type ClassParameters,
+  parameterOfOtherKind,
+  parseMutable,
+  parseParameters,
+  refuseMutableOfOtherKind,
+} from "../parameters.ts";
 import type { CapacityRange, CreateVolumeRequest } from "../requests.ts";
 import { newVolumeSize, type SizeOptions } from "../volume_size.ts";
 
@@ -44,9 +50,13 @@ export function readWantedVolume(
   request: CreateVolumeRequest,
   { fleet, options }: Pick<ControllerContext, "fleet" | "options">,
 ): WantedVolume {
-  const { capabilities } = request;
-  const parameters = parseParameters(request.parameters);
+  const { capabilities, mutableParameters = {} } = request;
+  const parameters = {
+    ...parseParameters(request.parameters),
+    ...parseMutable(mutableParameters),
+  };
   const kind = kindFor({ parameters, capabilities }, fleet);
+  refuseMutableOfOtherKind(mutableParameters, { kind, what: request.name });
   const { clusterId, flasharray: { defaultFsType, defaultMkfsOptions } } = options();
   const fault = capabilitiesFault(capabilities, kind) ??
     (kind === "block"

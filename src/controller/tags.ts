@@ -1,0 +1,36 @@
+/** Keys of the tags by which the driver tells what belongs to whom; no class may set them. */
+export const OWN_TAGS = ["cluster", "pvc-namespace", "pvc-name", "pv"] as const;
+
+/** A FlashArray takes keys of 64 and values of 256 characters. */
+const KEY_MAX = 64;
+const VALUE_MAX = 256;
+/** Tags of one class: they travel in one REST call. */
+const COUNT_MAX = 20;
+
+/** What `tags` of a class takes, as its refusal says it after "wanted". */
+export const TAGS_TAKEN = `1 to ${COUNT_MAX} times key=value with commas between: a key of at ` +
+  `most ${KEY_MAX} letters, digits, ., _, / and -, none of ${OWN_TAGS.join(", ")} and each once, ` +
+  `and a value of 1 to ${VALUE_MAX} characters without comma`;
+
+/** The tags in a text such as `tier=gold,team=billing`; `undefined` when it is not of that form. */
+export function readTags(text: string): Record<string, string> | undefined {
+  const parts = text.split(",").map((part) => part.trim());
+  const tags = new Map<string, string>();
+  for (const part of parts) {
+    const at = part.indexOf("=");
+    const [key, value] = [part.slice(0, Math.max(at, 0)).trim(), part.slice(at + 1).trim()];
+    if (!isKey(key) || !isValue(value) || tags.has(key)) return undefined;
+    tags.set(key, value);
+  }
+  return tags.size <= COUNT_MAX ? Object.fromEntries(tags) : undefined;
+}
+
+function isKey(key: string): boolean {
+  return /^[A-Za-z0-9._/-]+$/.test(key) && key.length <= KEY_MAX &&
+    !OWN_TAGS.some((own) => own === key.toLowerCase());
+}
+
+function isValue(value: string): boolean {
+  // deno-lint-ignore no-control-regex -- control characters are what is looked for
+  return value !== "" && value.length <= VALUE_MAX && !/[\x00-\x1f\x7f]/.test(value);
+}
