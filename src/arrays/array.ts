@@ -41,6 +41,8 @@ export interface ArrayStatus {
   restVersion: string;
   capacityBytes: number;
   usedBytes: number;
+  /** Sum of the sizes of all volumes, thin ones with their whole size; absent when it does not say. */
+  provisionedBytes?: number;
   features: ReadonlySet<Feature>;
   /** Protocols that the array serves now (ports and interfaces that are up). */
   protocols: ReadonlySet<Protocol>;
@@ -53,8 +55,9 @@ export interface ArrayStatus {
   /** File only: the addresses of its own data interfaces that are up. */
   dataAddresses?: readonly string[];
   /**
-   * Mean microseconds per operation and operations per second over the array's newest sample, both
-   * 0 for an idle array; absent if it gave none, or refused the call to this token's role.
+   * Mean microseconds per operation and operations per second over the last 30 seconds, or over the
+   * array's newest sample if it has no such mean. Both are 0 for an idle array; absent if it gave
+   * none, or refused the call to this token's role.
    */
   latency?: { usecPerOp: number; opsPerSecond: number };
 }

@@ -49,9 +49,12 @@ export class FleetChecks {
     const { log, now } = this.#options;
     const before = member.problem;
     try {
+      const statusMs = now();
       const status = await this.#timed(member, (within) => member.array.status(within), signal);
       await this.#identity.prove(member, status.id);
       member.status = status;
+      member.statusMs = statusMs;
+      member.slowdown = member.quiet.slowdown(status.latency, statusMs);
       await this.#timed(member, (within) => proveNames(member.array, within), signal);
       await this.#timed(member, (within) => member.array.lookAtHosts(within), signal);
       if (!member.warm) await this.#list(member, signal);

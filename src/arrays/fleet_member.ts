@@ -1,6 +1,7 @@
 import { PsoError } from "../errors.ts";
 import type { ArrayStatus, StorageArray } from "./array.ts";
 import { NameIndex } from "./name_index.ts";
+import { QuietTime } from "./quiet_time.ts";
 
 /** One configured array and what was last found out about it. */
 export interface FleetMember {
@@ -12,6 +13,13 @@ export interface FleetMember {
   readonly id?: string;
   /** Facts of the last check that succeeded; kept while the array does not answer. */
   readonly status?: ArrayStatus;
+  /** When `status` was asked for; milliseconds since the epoch. */
+  readonly statusMs?: number;
+  /**
+   * How many times slower than when it is quiet it was at its last check: 1 when idle, absent when
+   * it does not say.
+   */
+  readonly slowdown?: number;
   /** Why it cannot be used now; absent when the last check went well and it answers. */
   readonly problem?: PsoError;
   /** Why the array refused a create though its checks go well; absent once it takes creates again. */
@@ -29,6 +37,8 @@ export interface FleetMember {
 /** A member as the fleet itself sees it: only the fleet writes. */
 export class Member implements FleetMember {
   status?: ArrayStatus;
+  statusMs?: number;
+  slowdown?: number;
   refusal?: PsoError;
   checkedMs?: number;
   /** The id that answered first at this address: another one later is another array. */
@@ -37,6 +47,7 @@ export class Member implements FleetMember {
   key?: string;
   twin = false;
   readonly index = new NameIndex();
+  readonly quiet = new QuietTime();
 
   labels: Readonly<Record<string, string>> = {};
   suspended = false;

@@ -49,7 +49,8 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: ArrayCall)
     labels,
     collect: perArray(({ status }) => status?.usedBytes),
     moves: AT_CHECKS,
-    alert: "It is above 90 % of `pso_array_capacity_bytes`. Placement keeps 5 % of an array free.",
+    alert:
+      "It is above 90 % of `pso_array_capacity_bytes`. Placement keeps `placement.headroom` of an array free.",
   });
   metrics.gauge("pso_array_volumes", {
     help: "Volumes of this cluster on the array",

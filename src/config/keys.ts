@@ -159,6 +159,33 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
     ],
   },
   {
+    title: "Placement",
+    intro: "What no new volume may exceed on an array: see [Placement](placement.md).",
+    keys: [
+      {
+        path: "placement.headroom",
+        type: "integer",
+        default: 5,
+        range: [0, 90],
+        unit: "percent",
+        meaning:
+          "Share of an array's capacity that placement keeps free. An array whose free space " +
+          "less this share is smaller than a new volume does not get it.",
+        usedBy: "driver",
+      },
+      {
+        path: "placement.volumesPerArray",
+        type: "integer",
+        default: 0,
+        range: [0, 1_000_000],
+        meaning:
+          "How many volumes of this cluster one array takes; the more of them it has, the later it " +
+          "is chosen. `0`: no limit but the array's own.",
+        usedBy: "driver",
+      },
+    ],
+  },
+  {
     title: "FlashArray",
     intro:
       "How nodes attach, format and mount block volumes. A storage class may say otherwise for " +

@@ -188,6 +188,10 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
       strict: settings.switch("storagetopology.strictTopology"),
       nodeLabels: readNodeLabels(settings),
     },
+    placement: {
+      headroomPercent: settings.integer("placement.headroom"),
+      volumesPerArray: settings.integer("placement.volumesPerArray"),
+    },
     debug: settings.switch("app.debug"),
   };
 }

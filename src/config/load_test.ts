@@ -24,6 +24,7 @@ Deno.test("loadConfig() fills in every default", async () => {
     },
     flashblade: { snapshotDirectoryEnabled: false, exportRules: undefined },
     topology: { enable: false, strict: false, nodeLabels: [] },
+    placement: { headroomPercent: 5, volumesPerArray: 0 },
     debug: false,
   });
 });
@@ -36,6 +37,7 @@ deletePrefixes: old_1, old_2
 maxVolumesPerNode: "100"
 app: {debug: true}
 storagetopology: {enable: true, strictTopology: true, nodeLabels: topology.kubernetes.io/zone}
+placement: {headroom: "10", volumesPerArray: 500}
 flasharray:
   sanType: fc
   defaultFSType: ext4
@@ -74,6 +76,7 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
     flasharray: 0,
     flashblade: { snapshotDirectoryEnabled: true, exportRules: "10.0.0.0/8(rw)" },
     topology: { enable: true, strict: true, nodeLabels: ["topology.kubernetes.io/zone"] },
+    placement: { headroomPercent: 10, volumesPerArray: 500 },
     debug: true,
   });
 });

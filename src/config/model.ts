@@ -81,6 +81,14 @@ export interface TopologySettings {
   nodeLabels: readonly string[];
 }
 
+/** The section `placement` of the values file: what no placement may exceed. */
+export interface PlacementSettings {
+  /** Percent of an array's capacity that no volume is placed into. */
+  headroomPercent: number;
+  /** Volumes of this cluster that one array takes; 0 = as many as the array itself. */
+  volumesPerArray: number;
+}
+
 /**
  * Everything that an administrator can set, checked, with defaults filled in. Holds tokens only as
  * Secret.
@@ -98,6 +106,7 @@ export interface Config {
   flasharray: FlashArraySettings;
   flashblade: FlashBladeSettings;
   topology: TopologySettings;
+  placement: PlacementSettings;
   debug: boolean;
 }
 

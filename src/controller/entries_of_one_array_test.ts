@@ -12,6 +12,7 @@ import { RecentPlacements } from "./placement/recent_placements.ts";
 import { PublishMemory } from "./publish_memory.ts";
 import { placeKey, VolumeLocator } from "./volume_locator.ts";
 
+const OPTIONS = () => ({ placement: { headroomPercent: 5, volumesPerArray: 0 } });
 const NODE: NodeIdentity = { name: "n1", protocols: ["local"], wwpns: [], addresses: [] };
 
 /** What an unpublish reads. */
@@ -59,7 +60,9 @@ Deno.test("lists and placement see an array once that has two entries", async ()
   const addresses = (members: { member: { array: StorageArray } }[]) =>
     members.map(({ member }) => member.array.address);
   deepEqual(addresses(new VolumeLocator(fleet).listOrder()), ["fa-1"]);
-  deepEqual(addresses(memberArrays({ fleet, recent: new RecentPlacements() })), ["fa-1"]);
+  deepEqual(addresses(memberArrays({ fleet, recent: new RecentPlacements(), options: OPTIONS })), [
+    "fa-1",
+  ]);
 });
 
 Deno.test("an unpublish goes once to an array that has two entries, and nowhere while two arrays claim its id", async () => {
@@ -98,7 +101,7 @@ Deno.test("lists are refused, and placement passes by, while two arrays claim on
       () => new VolumeLocator(fleet).listOrder(),
       (error) => isPsoError(error, "unavailable") && /their TLS keys differ/.test(error.message),
     );
-    const arrays = memberArrays({ fleet, recent: new RecentPlacements() });
+    const arrays = memberArrays({ fleet, recent: new RecentPlacements(), options: OPTIONS });
     equal(arrays.filter(({ problem }) => problem === undefined).length, 0);
   }
 });

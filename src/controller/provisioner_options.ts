@@ -7,6 +7,7 @@ export type ProvisionerOptions = Pick<
   | "deleteImported"
   | "deletePrefixes"
   | "maxVolumesPerNode"
+  | "placement"
   | "topology"
   | "flasharray"
   | "flashblade"

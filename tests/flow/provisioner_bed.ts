@@ -7,7 +7,11 @@ import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
 import { FLASHBLADE_DIALECT } from "../../src/arrays/flashblade/status.ts";
 import { type RestCall, RestClient } from "../../src/arrays/rest/client.ts";
 import type { ChangeFence } from "../../src/async/fence.ts";
-import type { FlashArraySettings, FlashBladeSettings } from "../../src/config/model.ts";
+import type {
+  FlashArraySettings,
+  FlashBladeSettings,
+  PlacementSettings,
+} from "../../src/config/model.ts";
 import type { Capability } from "../../src/capability.ts";
 import { Provisioner } from "../../src/controller/provisioner.ts";
 import type { ProvisionerOptions } from "../../src/controller/provisioner_options.ts";
@@ -24,7 +28,7 @@ import {
 } from "../../src/simulator/simulate.ts";
 import { GiB } from "../../src/size.ts";
 import { asIs } from "../support/as_is.ts";
-import { FLASHARRAY, FLASHBLADE } from "../support/test_settings.ts";
+import { FLASHARRAY, FLASHBLADE, PLACEMENT } from "../support/test_settings.ts";
 
 /** Settings that a test wants otherwise than the bed has them, key by key. */
 interface SettingChanges {
@@ -33,11 +37,14 @@ interface SettingChanges {
   deletePrefixes?: readonly string[];
   maxVolumesPerNode?: number;
   topology?: ProvisionerOptions["topology"];
+  placement?: Partial<PlacementSettings>;
   flasharray?: Partial<FlashArraySettings>;
   flashblade?: Partial<FlashBladeSettings>;
 }
 
-function optionsWith({ flasharray, flashblade, ...changes }: SettingChanges): ProvisionerOptions {
+function optionsWith(
+  { flasharray, flashblade, placement, ...changes }: SettingChanges,
+): ProvisionerOptions {
   return {
     clusterId: "k8s",
     deleteImported: true,
@@ -45,6 +52,7 @@ function optionsWith({ flasharray, flashblade, ...changes }: SettingChanges): Pr
     maxVolumesPerNode: 256,
     topology: { enable: true, strict: false, nodeLabels: [] },
     ...changes,
+    placement: { ...PLACEMENT, ...placement },
     flasharray: { ...FLASHARRAY, ...flasharray },
     flashblade: { ...FLASHBLADE, snapshotDirectoryEnabled: true, ...flashblade },
   };

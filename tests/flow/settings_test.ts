@@ -9,7 +9,7 @@ import { Identity, PluginCapability_Service_Type } from "../../src/csi/generated
 import { identityService } from "../../src/csi/identity_service.ts";
 import { chosenLevel } from "../../src/log.ts";
 import { testRun } from "../../src/simulator/fixture_test.ts";
-import { MiB } from "../../src/size.ts";
+import { GiB, MiB } from "../../src/size.ts";
 import { RpcRows } from "../support/rpc_rows.ts";
 import {
   attachCommands,
@@ -100,6 +100,29 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     },
     before: "exhausted",
     after: "done",
+  }],
+  "placement.headroom": [{
+    on: "a volume of 96 % of an array",
+    value: 2,
+    outcome: (world) =>
+      codeOf(
+        createVolume(world, { capacityRange: { requiredBytes: 96 * GiB, limitBytes: 0 } }),
+      ),
+    fleet: { capacityBytes: 100 * GiB },
+    before: "exhausted",
+    after: "done",
+  }],
+  "placement.volumesPerArray": [{
+    on: "the second volume on an array",
+    value: 1,
+    outcome: async (world) => {
+      await world.fleet.refresh(world.signal);
+      return `${await codeOf(createVolume(world))} ${await codeOf(
+        createVolume(world, { name: "pvc-2" }),
+      )}`;
+    },
+    before: "done done",
+    after: "done exhausted",
   }],
   "flasharray.sanType": [{
     on: "the protocol of a publish",

@@ -3,7 +3,7 @@
 import { openArray } from "../../arrays/open.ts";
 import { proveNames, proveRole } from "../../arrays/proofs.ts";
 import type { ArrayStatus, StorageArray } from "../../arrays/array.ts";
-import type { ArrayConfig } from "../../config/model.ts";
+import type { ArrayConfig, PlacementSettings } from "../../config/model.ts";
 import { FEATURE_FAULTS, roomOf } from "../../controller/placement/placement.ts";
 import { isPsoError, messageOf } from "../../errors.ts";
 import { silentLogger } from "../../log.ts";
@@ -20,6 +20,7 @@ const LOOK_MS = 30_000;
 /** What a look at an array is compared with. */
 export interface LookScope extends DataScope {
   now: () => number;
+  placement: PlacementSettings;
 }
 
 /** One entry of the configuration, and what answers there. */
@@ -61,7 +62,7 @@ export async function lookAtArray(config: ArrayConfig, scope: LookScope): Promis
   look.array = array;
   tellStatus(look, look.status);
   await proveAll(look, { array, signal });
-  tellRoom(look, look.status);
+  tellRoom(look, { status: look.status, placement: scope.placement });
   await lookAtDataPorts({ config, found, status: look.status }, scope);
   tellClock(found, look.api);
   return look;
@@ -158,9 +159,12 @@ async function proveAll(
 /** An array with less room than this is told before it is full. */
 const LITTLE_ROOM = 0.1;
 
-function tellRoom({ found, config }: ArrayLook, status: ArrayStatus): void {
+function tellRoom(
+  { found, config }: ArrayLook,
+  { status, placement }: { status: ArrayStatus; placement: PlacementSettings },
+): void {
   const { capacityBytes, usedBytes } = status;
-  const room = roomOf(status);
+  const room = roomOf(status, placement);
   const text = `${formatSize(usedBytes)} of ${formatSize(capacityBytes)} used`;
   if (config.suspended) {
     found.ok("room", `${text}; suspended: it gets no new volumes`);

@@ -15,14 +15,14 @@ interface LookOptions {
  * each look. Never throws.
  */
 export async function lookAtArrays(
-  { arrays, flasharray }: Pick<Config, "arrays" | "flasharray">,
+  { arrays, flasharray, placement }: Pick<Config, "arrays" | "flasharray" | "placement">,
   { now, progress }: LookOptions,
 ): Promise<ArrayLook[]> {
   let done = 0;
   const tell = () => progress(`asking ${counted(arrays.length, "array")}: ${done} done`);
   if (arrays.length > 0) tell();
   const looks = await Promise.all(arrays.map(async (config) => {
-    const look = await lookAtArray(config, { flasharray, now });
+    const look = await lookAtArray(config, { flasharray, placement, now });
     done++;
     tell();
     return look;

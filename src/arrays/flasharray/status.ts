@@ -1,6 +1,6 @@
 import { allEnded } from "../../async/all_ended.ts";
 import type { ArrayStatus, Feature } from "../array.ts";
-import { readArray, readLatency } from "../rest/array_facts.ts";
+import { provisionedOf, readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
 import type { Reader } from "../rest/shape.ts";
@@ -61,6 +61,7 @@ export async function readFlashArray(
     restVersion: `2.${minor}`,
     capacityBytes: array.capacity ?? 0,
     usedBytes: array.space?.total_physical ?? array.space?.total_used ?? 0,
+    ...provisionedOf(array.space),
     features: new Set<Feature>(["clone", "qos"]),
     protocols: servedProtocols(facts),
     ...(model ? { model } : {}),

@@ -1,5 +1,11 @@
 import type { Snapshot, Volume } from "../array.ts";
-import { type ArrayIdentityItem, identityFields, shownText } from "../rest/array_facts.ts";
+import {
+  type ArrayIdentityItem,
+  type ArraySpace,
+  arraySpace,
+  identityFields,
+  shownText,
+} from "../rest/array_facts.ts";
 import { type Reference, reference } from "../rest/named_objects.ts";
 import {
   count,
@@ -124,7 +130,7 @@ export const connectionItem: Reader<ConnectionItem> = record<ConnectionItem>({
 export interface ArrayItem extends ArrayIdentityItem {
   banner?: string | null;
   capacity?: number;
-  space?: { total_physical?: number | null; total_used?: number | null } | null;
+  space?: ArraySpace | null;
 }
 
 /** Reads an ArrayItem; its id and name are judged, because handles and messages carry them. */
@@ -132,7 +138,7 @@ export const arrayItem: Reader<ArrayItem> = record<ArrayItem>({
   ...identityFields,
   banner: text(),
   capacity: count,
-  space: record<NonNullable<ArrayItem["space"]>>({ total_physical: count, total_used: count }),
+  space: arraySpace,
 });
 
 /** An item of /ports: where targets listen. */

@@ -1,6 +1,6 @@
 import { allEnded } from "../../async/all_ended.ts";
 import type { ArrayStatus, Feature } from "../array.ts";
-import { readArray, readLatency } from "../rest/array_facts.ts";
+import { provisionedOf, readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
 import { CLONE_SINCE } from "./clone.ts";
@@ -61,6 +61,7 @@ export async function readFlashBlade(
     restVersion: `2.${minor}`,
     capacityBytes: space.items[0]?.capacity ?? 0,
     usedBytes: used?.total_physical ?? used?.total_used ?? 0,
+    ...provisionedOf(used),
     features: new Set<Feature>(minor >= CLONE_SINCE ? ["clone"] : []),
     protocols: servedFileProtocols(facts),
     ...(array.product_type ? { model: array.product_type } : {}),

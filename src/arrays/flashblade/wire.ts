@@ -1,7 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Snapshot, Volume } from "../array.ts";
 import { adminClientsOf, isAddress, isOwnRule, parseRules } from "./export_rules.ts";
-import { type ArrayIdentityItem, identityFields, shownText } from "../rest/array_facts.ts";
+import {
+  type ArrayIdentityItem,
+  type ArraySpace,
+  arraySpace,
+  identityFields,
+  shownText,
+} from "../rest/array_facts.ts";
 import { type Reference, reference } from "../rest/named_objects.ts";
 import {
   count,
@@ -110,13 +116,13 @@ export const bladeItem: Reader<BladeItem> = record<BladeItem>({
 /** The one item of /arrays/space. */
 export interface BladeSpaceItem {
   capacity?: number;
-  space?: { total_physical?: number | null; total_used?: number | null } | null;
+  space?: ArraySpace | null;
 }
 
 /** Reads a BladeSpaceItem: sizes in whole bytes. */
 export const bladeSpaceItem: Reader<BladeSpaceItem> = record<BladeSpaceItem>({
   capacity: count,
-  space: record<NonNullable<BladeSpaceItem["space"]>>({ total_physical: count, total_used: count }),
+  space: arraySpace,
 });
 
 /** An item of /network-interfaces. */

@@ -4,7 +4,7 @@ import type { ArrayStatus } from "../array.ts";
 import { REST_LIMITS } from "./limits.ts";
 import type { ArrayContext } from "./named_objects.ts";
 import { RestError } from "./refusals.ts";
-import { type Fields, number, type Reader, record, ShapeFault, text } from "./shape.ts";
+import { count, type Fields, number, type Reader, record, ShapeFault, text } from "./shape.ts";
 
 /** What GET arrays says on both kinds of array. */
 export interface ArrayIdentityItem {
@@ -43,6 +43,28 @@ export const identityFields: Fields<ArrayIdentityItem> = {
   version: shortText,
 };
 
+/** What a whole array says of its space. */
+export interface ArraySpace {
+  total_physical?: number | null;
+  total_used?: number | null;
+  total_provisioned?: number | null;
+}
+
+/** Reads an ArraySpace. The sum of sizes only ranks arrays: no value of it makes one unusable. */
+export const arraySpace: Reader<ArraySpace> = record<ArraySpace>({
+  total_physical: count,
+  total_used: count,
+  total_provisioned: number,
+});
+
+/** The sum of all sizes as ArrayStatus has it; nothing where the array gives no such number. */
+export function provisionedOf(
+  space: ArraySpace | null | undefined,
+): Pick<ArrayStatus, "provisionedBytes"> {
+  const bytes = space?.total_provisioned ?? -1;
+  return bytes >= 0 ? { provisionedBytes: bytes } : {};
+}
+
 /** An item of GET arrays/performance: one sample of the whole array. */
 interface PerformanceItem {
   time?: number;
@@ -79,22 +101,29 @@ export async function readArray<T extends ArrayIdentityItem>(
   );
 }
 
+/** The samples that an array keeps itself: means over so many milliseconds. */
+const AVERAGED_MS = 30_000;
+
 /**
- * How long the array takes for an operation; undefined when it does not say. A role that may not read it must not make the
- * array unusable, so that every refusal counts as none.
+ * How long the array takes for an operation, as the mean of its last 30 seconds, or of its newest
+ * sample when it refuses the longer one; undefined when it does not say. A role that may not read it
+ * must not make the array unusable, so that every refusal counts as none.
  */
 export async function readLatency(
   { rest }: ArrayContext,
   signal?: AbortSignal,
 ): Promise<ArrayStatus["latency"]> {
-  try {
-    const path = "arrays/performance";
-    const call = { method: "GET", path, item: performance, signal } as const;
-    return latencyOf((await rest.call<PerformanceItem>(call)).items);
-  } catch (error) {
-    if (error instanceof RestError && error.refusal !== "trouble") return undefined;
-    throw error;
+  const path = "arrays/performance";
+  for (const query of [{ resolution: `${AVERAGED_MS}` }, {}]) {
+    try {
+      const call = { method: "GET", path, query, item: performance, signal } as const;
+      const latency = latencyOf((await rest.call<PerformanceItem>(call)).items);
+      if (latency !== undefined) return latency;
+    } catch (error) {
+      if (!(error instanceof RestError) || error.refusal === "trouble") throw error;
+    }
   }
+  return undefined;
 }
 
 /** Mean over reads, writes and the rest of the newest sample; undefined without one. */

@@ -17,19 +17,22 @@ export function getCapacity(
 ): CapacityAnswer {
   const parameters = parseParameters(raw);
   const kind = kindFor({ parameters, capabilities }, context.fleet);
-  const { flasharray: { defaultFsType, sanType }, topology: { nodeLabels } } = context.options();
+  const options = context.options();
+  const { flasharray: { defaultFsType }, topology: { nodeLabels } } = options;
   const minimum = minimumVolumeBytes({ kind, capabilities, defaultFsType });
   if (capabilitiesFault(capabilities, kind) !== undefined) {
     return { availableBytes: 0, maximumVolumeBytes: 0, minimumVolumeBytes: minimum };
   }
   const { candidates } = place({
-    ...classDemands(kind, parameters, { sanType }),
+    ...classDemands(kind, parameters, options),
     volumeName: "",
     requestName: "",
     sizeBytes: 0,
     topology: topology && { requisite: [topology], preferred: [], labelKeys: nodeLabels },
   }, memberArrays(context));
-  const rooms = candidates.flatMap(({ array }) => array.status ? [roomOf(array.status)] : []);
+  const rooms = candidates.flatMap(({ array }) =>
+    array.status ? [roomOf(array.status, options.placement)] : []
+  );
   return {
     availableBytes: rooms.reduce((total, room) => total + room, 0),
     maximumVolumeBytes: Math.max(0, ...rooms),

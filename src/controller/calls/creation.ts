@@ -246,7 +246,7 @@ function placementRequest(
   { wanted, source, sizeBytes }: CreatePlan,
   options: ProvisionerOptions,
 ): PlacementRequest {
-  const demands = classDemands(wanted.kind, wanted.parameters, options.flasharray);
+  const demands = classDemands(wanted.kind, wanted.parameters, options);
   return {
     ...demands,
     features: source ? [...demands.features, "clone"] : demands.features,
@@ -273,7 +273,7 @@ async function sendCreate(
   fleet.unclear(member, wanted.name);
   // Counted before the answer: of a hundred creates at once, each must see those that were placed
   // before it.
-  recent.add(memberKey(member), sizeBytes);
+  recent.add(memberKey(member), { bytes: sizeBytes, usedBytes: member.status?.usedBytes ?? 0 });
   // Two changes on the array: a clone that also grows, and a clone of a file system, which gets
   // rules of its own. When the second one fails the volume exists, so only those codes may be final
   // that the first change alone can give.

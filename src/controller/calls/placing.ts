@@ -3,6 +3,7 @@ import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
 import type { ControllerContext } from "../context.ts";
 import type { ClassParameters } from "../parameters.ts";
 import type { PlacementArray, PlacementRequest } from "../placement/placement.ts";
+import type { ProvisionerOptions } from "../provisioner_options.ts";
 
 /** An array as placement judges it, with the member of the fleet that it stands for. */
 interface MemberArray extends PlacementArray {
@@ -11,8 +12,14 @@ interface MemberArray extends PlacementArray {
 
 /** Every array, each once, as placement judges it by its last check; no REST call. */
 export function memberArrays(
-  { fleet, recent }: Pick<ControllerContext, "fleet" | "recent">,
+  { fleet, recent, options }: Pick<ControllerContext, "fleet" | "recent"> & {
+    options: () => Pick<ProvisionerOptions, "placement">;
+  },
 ): MemberArray[] {
+  // Counting reads every name: it is left out where nothing is limited.
+  const { volumesPerArray } = options().placement;
+  const volumesOn = (member: FleetMember) =>
+    volumesPerArray > 0 && member.warm ? fleet.indexedVolumes(member) : undefined;
   return fleet.members.filter(({ twin }) => !twin).map((member) => ({
     member,
     key: memberKey(member),
@@ -23,7 +30,12 @@ export function memberArrays(
     refuses: member.refusal !== undefined,
     status: member.status,
     problem: member.problem?.message,
-    recentBytes: recent.bytesOn(memberKey(member)),
+    recent: recent.on(memberKey(member), {
+      usedBytes: member.status?.usedBytes ?? 0,
+      statusMs: member.statusMs,
+    }),
+    slowdown: member.slowdown,
+    volumes: volumesOn(member),
   }));
 }
 
@@ -31,10 +43,13 @@ export function memberArrays(
 export function classDemands(
   kind: VolumeKind,
   parameters: ClassParameters,
-  { sanType }: { sanType: PlacementRequest["protocol"] },
-): Pick<PlacementRequest, "kind" | "protocol" | "features" | "arraySelector"> {
+  { flasharray: { sanType }, placement: rules }: Pick<
+    ProvisionerOptions,
+    "flasharray" | "placement"
+  >,
+): Pick<PlacementRequest, "kind" | "protocol" | "features" | "arraySelector" | "rules"> {
   const { iopsLimit, bandwidthLimitBytes, protocol, arraySelector } = parameters;
   const isLimited = (iopsLimit ?? bandwidthLimitBytes ?? undefined) !== undefined;
   const features: Feature[] = isLimited ? ["qos"] : [];
-  return { kind, protocol: protocol ?? sanType, features, arraySelector };
+  return { kind, protocol: protocol ?? sanType, features, arraySelector, rules };
 }

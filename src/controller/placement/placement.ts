@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ArrayStatus, Feature, VolumeKind } from "../../arrays/array.ts";
 import { NO_ARRAYS } from "../../config/arrays/no_arrays.ts";
+import type { PlacementSettings } from "../../config/model.ts";
 import { type ErrorCode, PsoError } from "../../errors.ts";
 import {
   fileProtocolsFor,
@@ -10,25 +11,20 @@ import {
 } from "../../protocols.ts";
 import { formatSize } from "../../size.ts";
 import { type LabelTerm, unmetTerm } from "./label_selector.ts";
+import { SCORE_PARTS, scoreOf, type ScorePart, scoreParts } from "./score.ts";
+import type { RecentBytes } from "./recent_placements.ts";
 import type { TopologyRequirement } from "../requests.ts";
 import { preferenceRank, topologyFault } from "../topology.ts";
 
-// Placement is a published formula. Filters throw out arrays, each with a reason; what is left is
-// ordered: arrays that refused the last create come last, then by the first preferred topology that
-// an array serves, then by score, then by a hash of volume
-// and array, so that equal arrays share volumes evenly and a repeat decides alike.
+// Placement is a published formula: docs/placement.md. Filters throw out arrays, each with a reason;
+// what is left is ordered: arrays that refused the last create come last, then by the first
+// preferred topology that an array serves, then arrays that keep their headroom even if all that was
+// placed lately were full, then by score (score.ts), then by a hash of volume and array, so that
+// equal arrays share volumes evenly and a repeat decides alike.
 //
-// Room: an array has room for a volume that fits into what is physically free, less 5 % of its
-// capacity. Volumes are thin, so the sum of all volumes may exceed the capacity; one volume never
-// exceeds the room.
-//
-// Score = sum of weight × part, more is better:
-//   capacity  share of the capacity that stays free if the new volume and all recently placed ones
-//             were full (may be negative)
-//   latency   0 until arrays are compared by the mean time of an operation (ArrayStatus.latency)
-
-const RESERVE = 0.05;
-const WEIGHTS = { capacity: 1, latency: 0 } as const;
+// Room: an array has room for a volume that fits into what is physically free, less the headroom.
+// Volumes are thin, so the sum of all volumes may exceed the capacity; one volume never exceeds the
+// room.
 
 /** What one array is to placement. */
 export interface PlacementArray {
@@ -46,7 +42,11 @@ export interface PlacementArray {
   /** Why it cannot be used now. */
   problem?: string;
   /** Placed lately and not visible in `status` yet. */
-  recentBytes: number;
+  recent: RecentBytes;
+  /** Time of an operation now as a multiple of the array's quiet time; absent when not known. */
+  slowdown?: number;
+  /** Volumes of this cluster that it holds; absent when not known. */
+  volumes?: number;
 }
 
 /** A volume that needs an array. */
@@ -63,11 +63,8 @@ export interface PlacementRequest {
   arraySelector: readonly LabelTerm[];
   /** `key` of the only array that can make it: a clone stays on the array of its source. */
   onlyArray?: string;
+  rules: PlacementSettings;
 }
-
-/** What a score is the weighted sum of. */
-type ScorePart = keyof typeof WEIGHTS;
-const SCORE_PARTS = Object.keys(WEIGHTS) as ScorePart[];
 
 /** An array that can take the volume. */
 interface Candidate<A extends PlacementArray = PlacementArray> {
@@ -76,6 +73,8 @@ interface Candidate<A extends PlacementArray = PlacementArray> {
   parts: Record<ScorePart, number>;
   /** Place of the first preferred topology that it serves. */
   preference: number;
+  /** It keeps its headroom only while volumes that were placed lately are not full. */
+  isTight: boolean;
 }
 
 /** An array that cannot take the volume, and why. */
@@ -98,11 +97,14 @@ interface Decision<A extends PlacementArray = PlacementArray> {
 }
 
 /**
- * Bytes of the largest volume that fits on the array: physically free less 5 % of the capacity,
- * never negative.
+ * Bytes of the largest volume that fits on the array: physically free less the headroom, never
+ * negative.
  */
-export function roomOf({ capacityBytes, usedBytes }: ArrayStatus): number {
-  return Math.max(0, Math.floor(capacityBytes * (1 - RESERVE) - usedBytes));
+export function roomOf(
+  { capacityBytes, usedBytes }: Pick<ArrayStatus, "capacityBytes" | "usedBytes">,
+  { headroomPercent }: Pick<PlacementSettings, "headroomPercent">,
+): number {
+  return Math.max(0, Math.floor(capacityBytes * (100 - headroomPercent) / 100 - usedBytes));
 }
 
 type Filter = (array: PlacementArray, request: PlacementRequest) => string | undefined;
@@ -141,6 +143,7 @@ const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
   { name: "health", passing: true, fault: healthFault },
   { name: "protocol", passing: false, fault: protocolFault },
   { name: "feature", passing: false, fault: featureFault },
+  { name: "objects", passing: false, fault: objectsFault },
   { name: "room", passing: false, fault: roomFault },
 ];
 
@@ -202,12 +205,22 @@ function featureFault(
   return missing && `${FEATURE_FAULTS[missing]} (REST ${status?.restVersion})`;
 }
 
+function objectsFault(
+  { volumes }: PlacementArray,
+  { rules: { volumesPerArray } }: PlacementRequest,
+): string | undefined {
+  if (volumesPerArray === 0 || volumes === undefined || volumes < volumesPerArray) return undefined;
+  return `holds ${volumes} volumes of this cluster, and placement.volumesPerArray is ` +
+    `${volumesPerArray}`;
+}
+
 function roomFault(
   { status }: PlacementArray,
-  { sizeBytes }: PlacementRequest,
+  { sizeBytes, rules }: PlacementRequest,
 ): string | undefined {
-  if (!status || (roomOf(status) >= sizeBytes && roomOf(status) > 0)) return undefined;
-  return `has ${formatSize(roomOf(status))} free`;
+  if (!status) return undefined;
+  const room = roomOf(status, rules);
+  return room >= sizeBytes && room > 0 ? undefined : `has ${formatSize(room)} free`;
 }
 
 /**
@@ -226,7 +239,7 @@ export function place<A extends PlacementArray>(
   }
   decision.candidates.sort((a, b) =>
     Number(a.array.refuses ?? false) - Number(b.array.refuses ?? false) ||
-    a.preference - b.preference || b.score - a.score ||
+    a.preference - b.preference || Number(a.isTight) - Number(b.isTight) || b.score - a.score ||
     compare(tieBreak(b.array, request), tieBreak(a.array, request))
   );
   return decision;
@@ -245,13 +258,15 @@ function candidateOf<A extends PlacementArray>(
   status: ArrayStatus,
   request: PlacementRequest,
 ): Candidate<A> {
-  const fullBytes = status.usedBytes + array.recentBytes + request.sizeBytes;
-  const parts: Record<ScorePart, number> = {
-    capacity: 1 - fullBytes / status.capacityBytes,
-    latency: 0,
+  const { sizeBytes, rules, topology } = request;
+  const parts = scoreParts({ ...array, status }, { ...rules, sizeBytes });
+  return {
+    array,
+    score: scoreOf(parts),
+    parts,
+    preference: preferenceRank(array.labels, topology),
+    isTight: roomOf(status, rules) < sizeBytes + array.recent.unwrittenBytes,
   };
-  const score = SCORE_PARTS.reduce((sum, part) => sum + WEIGHTS[part] * parts[part], 0);
-  return { array, score, parts, preference: preferenceRank(array.labels, request.topology) };
 }
 
 /**
@@ -301,14 +316,11 @@ export function explain({ candidates, rejected }: Decision): Record<string, unkn
     candidates: candidates.map(({ array, score, parts }) => ({
       array: array.label,
       score: rounded(score),
-      ...Object.fromEntries(WEIGHING.map((part) => [part, rounded(parts[part])])),
+      ...Object.fromEntries(SCORE_PARTS.map((part) => [part, rounded(parts[part])])),
     })),
     rejected: rejected.map(({ array, reason }) => `${array} ${reason}`),
   };
 }
-
-/** Parts without a weight decide nothing: the log leaves them out. */
-const WEIGHING = SCORE_PARTS.filter((part) => WEIGHTS[part] !== 0);
 
 function rounded(value: number): number {
   return Number(value.toFixed(4));

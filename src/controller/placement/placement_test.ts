@@ -12,6 +12,7 @@ import {
   roomOf,
 } from "./placement.ts";
 
+const RULES = { headroomPercent: 5, volumesPerArray: 0 };
 const ZONE = "topology.purestorage.com/zone";
 
 function statusOf(id: string, change: Partial<ArrayStatus> = {}): ArrayStatus {
@@ -29,6 +30,11 @@ function statusOf(id: string, change: Partial<ArrayStatus> = {}): ArrayStatus {
   };
 }
 
+/** Bytes that were placed since the array was asked. */
+function placed(bytes: number): PlacementArray["recent"] {
+  return { unwrittenBytes: bytes, unseenBytes: bytes };
+}
+
 function block(
   label: string,
   change: Partial<PlacementArray> = {},
@@ -40,7 +46,7 @@ function block(
     kind: "block",
     labels: {},
     status: statusOf(label, facts),
-    recentBytes: 0,
+    recent: placed(0),
     ...change,
   };
 }
@@ -60,6 +66,7 @@ const WANTED: PlacementRequest = {
   protocol: "iscsi",
   features: [],
   arraySelector: [],
+  rules: RULES,
 };
 
 const REJECTIONS: {
@@ -155,6 +162,20 @@ const REJECTIONS: {
     code: "exhausted",
   },
   {
+    name: "as many volumes as the configuration allows",
+    array: block("fa-1", { volumes: 3 }),
+    wanted: { rules: { ...RULES, volumesPerArray: 3 } },
+    reason: "holds 3 volumes of this cluster, and placement.volumesPerArray is 3",
+    code: "exhausted",
+  },
+  {
+    name: "a headroom of its own",
+    array: block("fa-1", {}, { usedBytes: 6.5 * TiB }),
+    wanted: { rules: { ...RULES, headroomPercent: 20 } },
+    reason: "has 1.5 TiB free",
+    code: "exhausted",
+  },
+  {
     name: "the zone, even when the array is down too",
     array: block("fa-1", { labels: { [ZONE]: "b" }, problem: "down" }),
     wanted: { topology: { requisite: [{ [ZONE]: "a" }], preferred: [] } },
@@ -227,10 +248,55 @@ Deno.test("place() takes the array with the larger share left after placement", 
 Deno.test("place() counts what was placed lately and is not visible yet", () => {
   deepEqual(
     place(WANTED, [
-      block("fa-1", { recentBytes: TiB }),
+      block("fa-1", { recent: placed(TiB) }),
       block("fa-2", {}, { usedBytes: 2.5 * TiB }),
     ]).candidates[0]?.array.label,
     "fa-2",
+  );
+});
+
+const AVOIDED: {
+  name: string;
+  busy: PlacementArray;
+  rules?: Partial<PlacementRequest["rules"]>;
+}[] = [
+  { name: "three times slower than when it is quiet", busy: block("fa-1", { slowdown: 3 }) },
+  {
+    name: "with more promised to thin volumes",
+    busy: block("fa-1", {}, { provisionedBytes: 4 * TiB }),
+  },
+  {
+    name: "with more volumes, when their number is limited",
+    busy: block("fa-1", { volumes: 9 }),
+    rules: { volumesPerArray: 10 },
+  },
+];
+for (const { name, busy, rules } of AVOIDED) {
+  Deno.test(`place() avoids an array ${name}, and takes it where there is no other`, () => {
+    const request = { ...WANTED, rules: { ...RULES, ...rules } };
+    const calm = block("fa-2", { volumes: 1, slowdown: 1.9 }, { usedBytes: 2.01 * TiB });
+    equal(place(request, [busy, calm]).candidates[0]?.array.label, "fa-2");
+    equal(place(request, [busy]).candidates[0]?.array.label, "fa-1");
+  });
+}
+
+Deno.test("place() keeps the headroom of an array that scores more, if another one has it", () => {
+  const tight = block("fa-1", { recent: placed(6 * TiB) });
+  const roomy = block("fa-2", { slowdown: 200 }, {
+    usedBytes: 6 * TiB,
+    provisionedBytes: 60 * TiB,
+  });
+  const { candidates } = place(WANTED, [tight, roomy]);
+  deepEqual(candidates.map(({ array }) => array.label), ["fa-2", "fa-1"]);
+  ok((candidates[0]?.score ?? 0) < (candidates[1]?.score ?? 0));
+});
+
+Deno.test("place() takes an array that tells no load for one that has none", () => {
+  const told = block("fa-1", { slowdown: 1 });
+  const untold = block("fa-1");
+  deepEqual(
+    place(WANTED, [untold]).candidates[0]?.parts,
+    place(WANTED, [told]).candidates[0]?.parts,
   );
 });
 
@@ -297,15 +363,24 @@ Deno.test("placementError() without arrays", () => {
   match(error.message, /^no arrays are configured: add one to `arrays`/);
 });
 
-Deno.test("roomOf() keeps 5 % of the capacity and is never negative", () => {
-  equal(roomOf(statusOf("a", { capacityBytes: 100 * GiB, usedBytes: 0 })), 95 * GiB);
-  equal(roomOf(statusOf("a", { capacityBytes: 100 * GiB, usedBytes: 99 * GiB })), 0);
+Deno.test("roomOf() keeps the headroom and is never negative", () => {
+  equal(roomOf(statusOf("a", { capacityBytes: 100 * GiB, usedBytes: 0 }), RULES), 95 * GiB);
+  equal(roomOf(statusOf("a", { capacityBytes: 100 * GiB, usedBytes: 99 * GiB }), RULES), 0);
+  const status = { capacityBytes: 100 * GiB, usedBytes: 40 * GiB };
+  equal(roomOf(status, { headroomPercent: 20 }), 40 * GiB);
 });
 
 Deno.test("explain() gives the winner, the score of each candidate and each reason", () => {
   deepEqual(explain(place(WANTED, [block("fa-1"), file("fb-1")])), {
     chosen: "fa-1",
-    candidates: [{ array: "fa-1", score: 0.6, capacity: 0.6 }],
+    candidates: [{
+      array: "fa-1",
+      score: 1.7071,
+      capacity: 0.6,
+      committed: 0.7143,
+      load: 1,
+      objects: 1,
+    }],
     rejected: ["fb-1 serves no block volumes"],
   });
 });

@@ -1,19 +1,41 @@
-import { equal } from "node:assert/strict";
+import { deepEqual } from "node:assert/strict";
 import { RecentPlacements } from "./recent_placements.ts";
+
+const MINUTE_MS = 60 * 1000;
 
 Deno.test("RecentPlacements sums per array and forgets after five minutes", () => {
   let now = 1_000_000;
   const recent = new RecentPlacements(() => now);
-  recent.add("fa-1", 10);
-  recent.add("fa-1", 5);
-  now += 2 * 60 * 1000;
-  recent.add("fa-1", 7);
-  equal(recent.bytesOn("fa-1"), 22);
-  equal(recent.bytesOn("fa-2"), 0);
-  now += 2.5 * 60 * 1000;
-  equal(recent.bytesOn("fa-1"), 22);
-  now += 1.5 * 60 * 1000;
-  equal(recent.bytesOn("fa-1"), 7);
-  now += 2 * 60 * 1000;
-  equal(recent.bytesOn("fa-1"), 0);
+  const unwritten = (array: string) =>
+    recent.on(array, { usedBytes: 0, statusMs: now }).unwrittenBytes;
+  recent.add("fa-1", { bytes: 10, usedBytes: 0 });
+  recent.add("fa-1", { bytes: 5, usedBytes: 0 });
+  now += 2 * MINUTE_MS;
+  recent.add("fa-1", { bytes: 7, usedBytes: 0 });
+  deepEqual([unwritten("fa-1"), unwritten("fa-2")], [22, 0]);
+  now += 2.5 * MINUTE_MS;
+  deepEqual(unwritten("fa-1"), 22);
+  now += 1.5 * MINUTE_MS;
+  deepEqual(unwritten("fa-1"), 7);
+  now += 2 * MINUTE_MS;
+  deepEqual(unwritten("fa-1"), 0);
+});
+
+Deno.test("RecentPlacements takes what the array uses since for written, but for what it cannot show yet", () => {
+  let now = 1_000_000;
+  const recent = new RecentPlacements(() => now);
+  recent.add("fa-1", { bytes: 100, usedBytes: 50 });
+  const never = { unwrittenBytes: 100, unseenBytes: 100 };
+  deepEqual(recent.on("fa-1", { usedBytes: 50 }), never);
+  deepEqual(recent.on("fa-1", { usedBytes: 90, statusMs: now - MINUTE_MS }), never);
+  now += MINUTE_MS;
+  const statusMs = now;
+  deepEqual(recent.on("fa-1", { usedBytes: 90, statusMs }), { unwrittenBytes: 60, unseenBytes: 0 });
+  now += 10_000;
+  recent.add("fa-1", { bytes: 20, usedBytes: 500 });
+  deepEqual(recent.on("fa-1", { usedBytes: 500, statusMs }), {
+    unwrittenBytes: 20,
+    unseenBytes: 20,
+  });
+  deepEqual(recent.on("fa-1", { usedBytes: 10, statusMs }).unwrittenBytes, 120);
 });

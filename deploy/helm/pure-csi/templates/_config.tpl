@@ -21,7 +21,7 @@ the ConfigMap, which the nodes have too.
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- range $section := list "storagetopology" "flasharray" "flashblade" -}}
+{{- range $section := list "storagetopology" "placement" "flasharray" "flashblade" -}}
 {{- $kept := dict -}}
 {{- range $key, $value := get $values $section | default dict -}}
 {{- if not (kindIs "invalid" $value) -}}{{- $_ := set $kept $key $value -}}{{- end -}}
@@ -33,7 +33,7 @@ the ConfigMap, which the nodes have too.
 
 {{/* What a node reads once, at its start: a change of it must restart the node's pod. */}}
 {{- define "pso.nodeChecksum" -}}
-{{- omit (include "pso.driverKeys" . | fromJson) "clusterID" "flashblade" "deleteImported" "deletePrefixes" | toJson | sha256sum -}}
+{{- omit (include "pso.driverKeys" . | fromJson) "clusterID" "flashblade" "placement" "deleteImported" "deletePrefixes" | toJson | sha256sum -}}
 {{- end -}}
 
 {{/* What the sidecars read once: the capabilities of the driver, which depend on topology. */}}
