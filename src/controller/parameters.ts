@@ -2,9 +2,27 @@ import type { VolumeKind } from "../arrays/array.ts";
 import { PsoError } from "../errors.ts";
 import { CLASS_PROTOCOLS, type Protocol, REAL_FILE_PROTOCOLS } from "../protocols.ts";
 import { nearest } from "../nearest.ts";
-import { GiB, KiB, MiB } from "../size.ts";
 import { hasOpenQuote, splitWords } from "../words.ts";
-import { type LabelTerm, parseLabelSelector } from "./placement/label_selector.ts";
+import {
+  BANDWIDTH_MAX_BYTES,
+  BANDWIDTH_MIN_BYTES,
+  IOPS_MAX,
+  IOPS_MIN,
+  isNone,
+  ONE_LINE,
+  oneOf,
+  plainText,
+  readBandwidth,
+  readIops,
+  refuse,
+  TEXT_MAX,
+} from "./parameter_values.ts";
+import {
+  type LabelTerm,
+  parseLabelPairs,
+  parseLabelSelector,
+  parseSelectorObject,
+} from "./placement/label_selector.ts";
 import { OWN_TAGS, readTags, TAGS_TAKEN } from "./tags.ts";
 
 /** What a StorageClass asks for. */
@@ -21,23 +39,15 @@ export interface ClassParameters {
   bandwidthLimitBytes?: number | null;
   /** `tags`: block only. */
   tags?: Record<string, string>;
-  /** `array_selector`: only arrays whose Labels meet all terms. */
+  /** `array_selector`, `labels` and `selector`: only arrays whose Labels meet all terms. */
   arraySelector: LabelTerm[];
+  /** `arrayID`: only this array, by its own id in lower case. */
+  arrayId?: string;
   /** `protocol`; absent = `flasharray.sanType`. */
   protocol?: Protocol | "auto";
   /** What csi-provisioner's --extra-create-metadata tells, for tags. */
   claim: { name?: string; namespace?: string; volume?: string };
 }
-
-/** QoS limits of a FlashArray volume, as its REST API states them; PSO 6 took the same. */
-const IOPS_MIN = 100;
-const IOPS_MAX = 100_000_000;
-const BANDWIDTH_MIN_BYTES = MiB;
-const BANDWIDTH_MAX_BYTES = 512 * GiB;
-const BANDWIDTH_UNITS: Record<string, number> = { "": 1, K: KiB, M: MiB, G: GiB };
-/** Longest mkfs options and export rules: they travel in volume_context or in a REST body. */
-const TEXT_MAX = 1024;
-const ONE_LINE = `one line of at most ${TEXT_MAX} characters`;
 
 /** Keys of Kubernetes' own: metadata in CreateVolume, and the whole raw class in GetCapacity. */
 const METADATA_PREFIX = "csi.storage.k8s.io/";
@@ -176,7 +186,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
   },
   {
     name: "array_selector",
-    takes: "terms k=v, k!=v, k or !k, with commas between",
+    takes: "terms k=v, k!=v, k in (v,w), k notin (v,w), k or !k, with commas between",
     default: "every array",
     appliesTo: "both",
     isRefusedElsewhere: false,
@@ -184,7 +194,55 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     example: "tier=gold,!test",
     heritage: "New. The FlexVolume driver had the like as `spec.selector` of a claim.",
     read(value, parameters) {
-      parameters.arraySelector = parseLabelSelector(value);
+      parameters.arraySelector.push(...parseLabelSelector(value));
+    },
+  },
+  {
+    name: "labels",
+    takes: "k=v, with commas between",
+    default: "every array",
+    appliesTo: "both",
+    isRefusedElsewhere: false,
+    meaning: "Only arrays that have all these `Labels` are chosen.",
+    example: "tier=gold,rack=22",
+    heritage: "New.",
+    read(value, parameters) {
+      const terms = parseLabelPairs(value);
+      if (terms === undefined) throw refuse(this, value.slice(0, 60));
+      parameters.arraySelector.push(...terms);
+    },
+  },
+  {
+    name: "selector",
+    takes: "JSON or YAML with matchLabels, matchExpressions or both, their values being texts",
+    default: "every array",
+    appliesTo: "both",
+    isRefusedElsewhere: false,
+    meaning:
+      "Only arrays whose `Labels` meet all of it are chosen: a selector as claims have it, " +
+      "with the operators `In`, `NotIn`, `Exists` and `DoesNotExist`.",
+    example: '{"matchLabels": {"tier": "gold"}}',
+    heritage: "The FlexVolume driver had it as `spec.selector` of a claim, which csi-provisioner " +
+      "refuses.",
+    read(value, parameters) {
+      const terms = parseSelectorObject(value);
+      if (terms === undefined) throw refuse(this, value.slice(0, 60));
+      parameters.arraySelector.push(...terms);
+    },
+  },
+  {
+    name: "arrayID",
+    takes: "the id of an array, as `pso-bin admin arrays --wide` shows it",
+    default: "every array",
+    appliesTo: "both",
+    isRefusedElsewhere: false,
+    meaning: "Only this array is chosen. A claim waits while it cannot take the volume.",
+    example: "5f8a2c1e-7b3d-4e6f-9a01-b2c3d4e5f607",
+    heritage: "New. Portworx has the like as `portworx.io/pure-array-id`.",
+    read(value, parameters) {
+      const id = value.trim().toLowerCase();
+      if (!/^[0-9a-f]{8}[0-9a-f-]{0,92}$/.test(id)) throw refuse(this, value.slice(0, 60));
+      parameters.arrayId = id;
     },
   },
   {
@@ -210,51 +268,9 @@ export const MUTABLE_NAMES: readonly string[] = CLASS_PARAMETERS.flatMap(({ name
   isMutable ? [name] : []
 );
 
-const BY_NAME = new Map(CLASS_PARAMETERS.map((parameter) => [parameter.name, parameter]));
-
-type Named = Pick<ClassParameter, "name" | "takes">;
-
-function refuse({ name, takes }: Named, value: string): PsoError {
-  return new PsoError(
-    "invalid",
-    `class parameter ${name} is ${JSON.stringify(value)}, wanted ${takes}`,
-  );
-}
-
-function oneOf<T>(parameter: Named, value: string, choices: Record<string, T>): T {
-  const name = value.trim().toLowerCase();
-  const found = Object.hasOwn(choices, name) ? choices[name] : undefined;
-  if (found === undefined) throw refuse(parameter, value);
-  return found;
-}
-
-function plainText(parameter: Named, value: string): string {
-  const text = value.trim();
-  // deno-lint-ignore no-control-regex -- control characters are what is looked for
-  if (text.length > TEXT_MAX || /[\x00-\x1f\x7f]/.test(text)) {
-    throw refuse(parameter, value.slice(0, 60));
-  }
-  return text;
-}
-
-function isNone(value: string): boolean {
-  return value.trim().toLowerCase() === "none";
-}
-
-function readIops(parameter: Named, value: string): number {
-  const limit = /^\d{1,12}$/.test(value.trim()) ? Number(value) : NaN;
-  if (limit >= IOPS_MIN && limit <= IOPS_MAX) return limit;
-  throw refuse(parameter, value);
-}
-
-function readBandwidth(parameter: Named, value: string): number {
-  const [, digits, unit] = /^(\d{1,15})\s*([KMG]?)$/.exec(value.trim().toUpperCase()) ?? [];
-  const bytes = Number(digits ?? NaN) * (BANDWIDTH_UNITS[unit ?? ""] ?? NaN);
-  if (bytes >= BANDWIDTH_MIN_BYTES && bytes <= BANDWIDTH_MAX_BYTES && bytes % 512 === 0) {
-    return bytes;
-  }
-  throw refuse(parameter, value);
-}
+const BY_NAME = new Map(
+  CLASS_PARAMETERS.map((parameter) => [parameter.name.toLowerCase(), parameter]),
+);
 
 /**
  * Reads the parameters of a StorageClass, their keys in any case. Kubernetes' own keys are ignored
@@ -283,7 +299,8 @@ export function parameterOfOtherKind(
 ): string | undefined {
   const given = new Set(Object.keys(raw).map((key) => key.toLowerCase()));
   return CLASS_PARAMETERS.find(({ name, appliesTo, isRefusedElsewhere }) =>
-    isRefusedElsewhere && appliesTo !== "both" && appliesTo !== kind && given.has(name)
+    isRefusedElsewhere && appliesTo !== "both" && appliesTo !== kind &&
+    given.has(name.toLowerCase())
   )?.name;
 }
 
@@ -367,7 +384,7 @@ function notMutable(key: string): PsoError {
 }
 
 function unknownKey(key: string): PsoError {
-  const known = [...BY_NAME.keys()];
+  const known = CLASS_PARAMETERS.map(({ name }) => name);
   const near = nearest(key, known);
   const meant = near === undefined ? "" : `, did you mean ${near}`;
   return new PsoError(

@@ -104,6 +104,9 @@ Deno.test("createVolume() refuses bad input before any REST call", async () => {
       ["out_of_range", { capacityRange: { requiredBytes: 2 * GiB, limitBytes: GiB } }],
       ["exhausted", { parameters: { backend: "file" } }],
       ["exhausted", { parameters: { array_selector: "tier=gold" } }],
+      ["exhausted", { parameters: { labels: "tier=gold" } }],
+      ["exhausted", { parameters: { selector: "matchLabels: {tier: gold}" } }],
+      ["exhausted", { parameters: { arrayID: "ffffffff-0000-0000-0000-000000000000" } }],
     ];
     for (const [code, change] of cases) {
       deepEqual(await bed.calls(() => rejects(bed.create("pvc-1", change), { code })), []);
@@ -303,4 +306,16 @@ Deno.test({
       equal(await restored("pvc-6", 0), 128);
     });
   },
+});
+
+Deno.test("provisioner: a class that names an array has its volumes there alone", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    for (const { id, array } of bed.fleet.members) {
+      for (const name of ["pvc-1", "pvc-2", "pvc-3"]) {
+        const parameters = { ARRAYID: ` ${id?.toUpperCase()} ` };
+        const volumeId = await bed.create(`${name}-${array.label}`, { parameters });
+        equal(volumeId.split("/")[0], id?.replaceAll("-", "").slice(0, 8).toLowerCase());
+      }
+    }
+  });
 });

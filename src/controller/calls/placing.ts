@@ -47,9 +47,12 @@ export function classDemands(
     ProvisionerOptions,
     "flasharray" | "placement"
   >,
-): Pick<PlacementRequest, "kind" | "protocol" | "features" | "arraySelector" | "rules"> {
-  const { iopsLimit, bandwidthLimitBytes, protocol, arraySelector } = parameters;
+): Pick<
+  PlacementRequest,
+  "kind" | "protocol" | "features" | "arraySelector" | "arrayId" | "rules"
+> {
+  const { iopsLimit, bandwidthLimitBytes, protocol, arraySelector, arrayId } = parameters;
   const isLimited = (iopsLimit ?? bandwidthLimitBytes ?? undefined) !== undefined;
   const features: Feature[] = isLimited ? ["qos"] : [];
-  return { kind, protocol: protocol ?? sanType, features, arraySelector, rules };
+  return { kind, protocol: protocol ?? sanType, features, arraySelector, arrayId, rules };
 }

@@ -61,6 +61,8 @@ export interface PlacementRequest {
   features: readonly Feature[];
   topology?: TopologyRequirement;
   arraySelector: readonly LabelTerm[];
+  /** The array's own id, in lower case, when the class names it. */
+  arrayId?: string;
   /** `key` of the only array that can make it: a clone stays on the array of its source. */
   onlyArray?: string;
   rules: PlacementSettings;
@@ -119,6 +121,7 @@ const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
     passing: false,
     fault: ({ key }, { onlyArray }) => sourceFault(key, onlyArray),
   },
+  { name: "array", passing: false, fault: arrayFault },
   {
     name: "kind",
     passing: false,
@@ -149,6 +152,15 @@ const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
 
 function sourceFault(key: string, onlyArray: string | undefined): string | undefined {
   return onlyArray === undefined || onlyArray === key ? undefined : "does not hold the source";
+}
+
+function arrayFault(
+  { status }: PlacementArray,
+  { arrayId }: PlacementRequest,
+): string | undefined {
+  // Of an array that never answered nobody knows the id: the claim waits for it.
+  if (arrayId === undefined || status === undefined) return undefined;
+  return status.id.toLowerCase() === arrayId ? undefined : `is not the array ${arrayId}`;
 }
 
 function labelFault(

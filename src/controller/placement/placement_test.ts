@@ -156,6 +156,20 @@ const REJECTIONS: {
     code: "exhausted",
   },
   {
+    name: "an array that the class does not name",
+    array: block("fa-1", {}, { id: "AAAAAAAA-1" }),
+    wanted: { arrayId: "bbbbbbbb-2" },
+    reason: "is not the array bbbbbbbb-2",
+    code: "exhausted",
+  },
+  {
+    name: "no answer, when it may be the array that the class names",
+    array: block("fa-1", { status: undefined }),
+    wanted: { arrayId: "bbbbbbbb-2" },
+    reason: "has not answered yet",
+    code: "unavailable",
+  },
+  {
     name: "too little room",
     array: block("fa-1", {}, { usedBytes: 8 * TiB }),
     reason: "has 1.5 TiB free",
@@ -210,6 +224,11 @@ const FITS: { name: string; array: PlacementArray; wanted?: Partial<PlacementReq
     wanted: {
       topology: { requisite: [{ [ZONE]: "a", "topology.kubernetes.io/zone": "z" }], preferred: [] },
     },
+  },
+  {
+    name: "the array that the class names, in any case of letters",
+    array: block("fa", {}, { id: "AAAAAAAA-1" }),
+    wanted: { arrayId: "aaaaaaaa-1" },
   },
   {
     name: "any protocol on a simulated array",
