@@ -233,7 +233,8 @@ export class ArrayServer {
     if (killBefore !== undefined || find("drop-before")) return "dropped";
     const status = find("status");
     if (status !== undefined) {
-      throw new RestError(status.value, `Simulated fault: status ${status.value}.`);
+      const { value, message = `Simulated fault: status ${value}.`, context = null } = status;
+      throw new RestError(value, message, context);
     }
 
     const answer = await this.#answer(incoming, url, {

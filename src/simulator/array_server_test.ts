@@ -243,6 +243,11 @@ for (
     [{ action: "status", value: 200 }, /^status must be 400 to 599; found 200/],
     [{ action: "kill-before", value: -5 }, /process id above 1; found -5/],
     [{ action: "stale", array: "fa-9" }, /^no array is named fa-9: there are fa-1/],
+    [
+      { action: "full", message: "No." },
+      /^message and context belong to action status, not to full/,
+    ],
+    [{ action: "status", value: 400, context: "v" }, /^context needs a message that is about it/],
     [{ action: "stale", times: 0 }, /^after must be at least 0 and times at least 1/],
   ] as [unknown, RegExp][]
 ) {
@@ -254,6 +259,34 @@ for (
     });
   });
 }
+
+Deno.test("a status fault says the text that it was given, about the object that it was given", async () => {
+  await withFleet({}, async ({ array, control }) => {
+    const said = { message: "Pod is not online.", context: "p1" };
+    await control("POST /faults", { action: "status", value: 400, ...said });
+    assert.deepEqual((await array.send("GET /volumes")).body, { errors: [said] });
+    await control("POST /faults", { action: "status", value: 403, message: "Go away." });
+    assert.deepEqual((await array.send("GET /volumes")).body, { message: "Go away." });
+  });
+});
+
+Deno.test("lists that are known and not modelled are empty; other paths and all their changes are 404", async () => {
+  for (
+    const [flasharrays, path] of [[1, "protection-groups"], [0, "object-store-accounts"]] as const
+  ) {
+    await withFleet({ flasharrays, flashblades: 1 - flasharrays }, async ({ array }) => {
+      const { status, body } = await array.send(`GET /${path}`);
+      assert.deepEqual([status, body.items], [200, []]);
+      assert.match(
+        await array.refused(`GET /${path}?names=x`),
+        /^400 (Protection group|Object store account) does not exist\. \(x\)$/,
+      );
+      assert.equal((await array.send(`POST /${path}?names=x`, {})).status, 404);
+      assert.equal((await array.send("GET /no-such-things")).status, 404);
+      assert.equal((await array.ok("GET /hardware")).items.length > 5, true);
+    });
+  }
+});
 
 Deno.test("GET /requests counts every call by array, method and path, with status 0 for dropped ones, and is reset by DELETE", async () => {
   await withFleet({}, async ({ array, control }) => {

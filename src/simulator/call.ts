@@ -37,6 +37,7 @@ type Env = { Bindings: { call: Call } };
 export class ArrayRoutes {
   readonly #app = new Hono<Env>();
   readonly #paths = new Set<string>();
+  readonly #specs = new Set<string>();
   constructor() {
     this.#app.notFound((context) => {
       const path = context.req.path;
@@ -49,10 +50,14 @@ export class ArrayRoutes {
     });
   }
 
-  /** `since` = the first 2.N that has the resource. */
-  on(spec: Spec, handler: Handler, options: { since?: number } = {}): void {
+  /**
+   * `since` = the first 2.N that has the resource; with `isListOnly` changes of it are 404, as of
+   * a path that is not known.
+   */
+  on(spec: Spec, handler: Handler, options: { since?: number; isListOnly?: boolean } = {}): void {
     const [method = "", path = ""] = spec.split(" ");
-    this.#paths.add(path);
+    this.#specs.add(spec);
+    if (options.isListOnly !== true) this.#paths.add(path);
     this.#app.on(method, path, async (context) => {
       const { call } = context.env;
       if (call.minor < (options.since ?? 0)) {
@@ -62,6 +67,11 @@ export class ArrayRoutes {
       if (body === undefined) return new Response(null, { status, headers });
       return Response.json(body, { status, headers });
     });
+  }
+
+  /** Whether somebody answers calls of that method and path. */
+  answers(spec: Spec): boolean {
+    return this.#specs.has(spec);
   }
 
   /** Answers one call; errors of the handlers are thrown. */

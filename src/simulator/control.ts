@@ -31,7 +31,7 @@ interface ControlOptions {
 
 /**
  * The control endpoint of the simulator, plain HTTP on its own port: `POST /faults {array, match:
- * {method, path}, after, times, action, value}`, `DELETE /faults`, `GET /requests`, `DELETE
+ * {method, path}, after, times, action, value, message, context}`, `DELETE /faults`, `GET /requests`, `DELETE
  * /requests`, `POST /clock {advance: seconds}`, `DELETE /sessions?array=`, and `GET /`, which says
  * what is served and what is not modelled.
  */

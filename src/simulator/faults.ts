@@ -26,6 +26,10 @@ type FaultAction = (typeof FAULT_ACTIONS)[number];
 export interface Fault {
   action: FaultAction;
   value: number;
+  /** Of `status`: the text that the array answers with; `undefined` = one that names the fault. */
+  message?: string;
+  /** Of `status`: the object that the text is about; `undefined` = none. */
+  context?: string;
 }
 
 /** A fault that waits for its calls. */
@@ -73,6 +77,7 @@ export function parseFaultRule(body: unknown): FaultRule {
   if (action === "status" && ((value ?? 0) < 400 || (value ?? 0) > 599)) {
     throw refused(`status must be 400 to 599; found ${value}`);
   }
+  const { message, context } = saidIn(fields, action);
   const [after, times] = [
     fields.integer("after") ?? 0,
     fields.integer("times") ?? (LASTING.includes(action) ? Infinity : 1),
@@ -91,7 +96,20 @@ export function parseFaultRule(body: unknown): FaultRule {
     times,
     action,
     value: value ?? 0,
+    message,
+    context,
   };
+}
+
+function saidIn(fields: Fields, action: FaultAction): Pick<Fault, "message" | "context"> {
+  const said = { message: fields.text("message"), context: fields.text("context") };
+  if (action !== "status" && (said.message ?? said.context) !== undefined) {
+    throw refused(`message and context belong to action status, not to ${action}`);
+  }
+  if (said.context !== undefined && said.message === undefined) {
+    throw refused("context needs a message that is about it");
+  }
+  return said;
 }
 
 /**

@@ -135,7 +135,7 @@ function failure({ status, body }: Reply): string {
   const error = body?.errors?.[0];
   return error === undefined
     ? `${status} ${body?.message}`
-    : `${status} ${error.message}${error.context === null ? "" : ` (${error.context})`}`;
+    : `${status} ${error.message}${error.context ? ` (${error.context})` : ""}`;
 }
 
 const DEFAULTS: SimulateOptions = {

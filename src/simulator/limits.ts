@@ -4,9 +4,9 @@
  */
 export const LIMITS: readonly string[] = [
   "FlashArray: pods, volume groups, protection groups, host groups, realms, presets, " +
-  "workloads, replication, offload targets, directories and policies are not served; names " +
-  "that contain them are refused",
-  "FlashArray: volumes/batch, volumes/test, volumes/diff, volume-snapshots/batch are not " +
+  "workloads, replication, offload targets, directories and policies are not modelled: their " +
+  "lists are empty, and names that contain them are refused",
+  "FlashArray: volumes/batch, volumes/test, volumes/diff and volume-snapshots/batch are not " +
   "served; of REST 1.x only auth/apitoken is, for the user pureuser, whose password is the API " +
   "token",
   "There is no fleet of arrays behind one: a change takes no other context_names than the array's " +
@@ -25,8 +25,9 @@ export const LIMITS: readonly string[] = [
   "FlashArray: ports, portals and interfaces are shown, but nothing answers there on the " +
   "local data plane",
   "FlashBlade: object store (accounts, users, buckets), quotas, file-system-exports, SMB, " +
-  "servers, realms, replication, fleets and password login are not served; /policies and " +
-  "/alerts are empty lists",
+  "servers, realms, replication, fleets, policies, alerts and password login are not modelled: " +
+  "their lists are empty",
+  "Every other list that the OpenAPI files know is empty; changes of what is not modelled are 404",
   "FlashBlade: on the local data plane an NFS rule lets in the client that it names by IP " +
   "address, or everybody; networks, host names and netgroups reach nobody, and ro, squash and" +
   " security options are stored, not enforced",

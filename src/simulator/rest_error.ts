@@ -4,6 +4,9 @@ export class RestError extends Error {
   constructor(readonly status: number, message: string, readonly context: string | null = null) {
     super(message);
   }
+
+  /** Set for the few errors that name where they were found and no object. */
+  location: { resource_type: string; name: string; id: string | null } | undefined;
 }
 
 /** The usual functional error: 400 with the object's name as context, "not found" included. */
@@ -17,5 +20,7 @@ export function refused(message: string, context: string | null = null): RestErr
  */
 export function errorBody(error: RestError): unknown {
   if (error.status === 403 || error.status === 429) return { message: error.message };
-  return { errors: [{ context: error.context, message: error.message }] };
+  const { context, location, message } = error;
+  if (location !== undefined) return { errors: [{ message, location_context: location }] };
+  return { errors: [{ context, message }] };
 }

@@ -2,6 +2,8 @@ import { equal, ok } from "node:assert/strict";
 import { createRun } from "../../src/host/tools/command.ts";
 import { silentLogger } from "../../src/log.ts";
 import { versionRange } from "../../src/simulator/array_context.ts";
+import { KNOWN_LISTS as FLASHARRAY_LISTS } from "../../src/simulator/flasharray/known_lists.ts";
+import { KNOWN_LISTS as FLASHBLADE_LISTS } from "../../src/simulator/flashblade/known_lists.ts";
 import { serveFleet } from "../../src/simulator/simulate.ts";
 import { OpenApiChecker } from "./openapi.ts";
 
@@ -23,6 +25,7 @@ const FLASHARRAY: Step[] = [
   ["GET /ports?sort=name-"],
   ["GET /network-interfaces?filter=services='iscsi'"],
   ["GET /alerts"],
+  ["GET /hardware?filter=type='controller'"],
   ["POST /volumes?names=v1,v2&with_default_protection=false", {
     provisioned: 4 * MiB,
     qos: { iops_limit: 1000 },
@@ -86,6 +89,7 @@ const FLASHBLADE: Step[] = [
   ["GET /subnets"],
   ["GET /policies"],
   ["GET /alerts"],
+  ["GET /hardware"],
   ["POST /nfs-export-policies?names=p1", {
     enabled: true,
     rules: [{ client: "127.0.0.11", permission: "rw", access: "no-squash" }],
@@ -187,10 +191,12 @@ type Call = (
   options?: { headers?: Record<string, string>; body?: unknown },
 ) => Promise<Response>;
 
-async function walk(kind: "flasharray" | "flashblade", minor: number): Promise<void> {
-  const [steps, login] = kind === "flasharray"
-    ? [FLASHARRAY, `/api/2.${minor}/login`]
-    : [FLASHBLADE, "/api/login"];
+async function walk(
+  kind: "flasharray" | "flashblade",
+  minor: number,
+  steps: Step[] = kind === "flasharray" ? FLASHARRAY : FLASHBLADE,
+): Promise<void> {
+  const login = kind === "flasharray" ? `/api/2.${minor}/login` : "/api/login";
   await withArray(kind, async (call, checker) => {
     const greeting = await call("POST", login);
     await greeting.body?.cancel();
@@ -222,4 +228,21 @@ for (const minor of [4, 16, 26, 38, 56]) {
 for (const minor of [3, 12, 22, 28]) {
   Deno.test(`every answer of a simulated FlashBlade at REST 2.${minor} fits its OpenAPI file`, () =>
     walk("flashblade", minor));
+}
+
+// The versions that have files of their own.
+for (
+  const [kind, known, minors] of [
+    ["flasharray", FLASHARRAY_LISTS, [16, 26, 56]],
+    ["flashblade", FLASHBLADE_LISTS, [12, 28]],
+  ] as const
+) {
+  for (const minor of minors) {
+    Deno.test(`each list that a ${kind} of REST 2.${minor} knows is answered as its OpenAPI file has it`, () => {
+      const steps = [...known].flatMap(([since, paths]) =>
+        since > minor ? [] : paths.map((path): Step => [`GET /${path}`])
+      );
+      return walk(kind, minor, steps);
+    });
+  }
 }

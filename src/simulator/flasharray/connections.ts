@@ -84,6 +84,7 @@ function isNvme({ iqns, nqns, wwns }: HostRecord): boolean | undefined {
  * other one is made after it.
  */
 function requireOneKind(
+  state: FlashArrayState,
   host: HostRecord,
   connected: readonly (HostRecord | undefined)[],
 ): void {
@@ -92,10 +93,13 @@ function requireOneKind(
   const isMixed = connected.some((other) => other && isNvme(other) === !wanted);
   if (!isMixed) return;
   const [one, other] = wanted ? ["NVME", "Non-NVME"] : ["Non-NVME", "NVME"];
-  throw refused(
+  const error = refused(
     `${one} connected hgroups and hosts cannot be connected to volumes already connected to ` +
       `${other} connected hosts.`,
   );
+  // As recorded: no `context`, and the array as the place.
+  error.location = { resource_type: "remote-arrays", name: state.context.name, id: null };
+  throw error;
 }
 
 function showHosts(
@@ -115,7 +119,7 @@ function postConnections(state: FlashArrayState, call: Call): Answer {
       if (state.connections.get(key) !== undefined) {
         throw refused("Connection already exists.", volume.name);
       }
-      requireOneKind(host, [
+      requireOneKind(state, host, [
         ...state.connectionsOfVolume(volume.id).map((other) => state.hostNamed(other.host)),
         ...pairs.filter((pair) => pair.volume.id === volume.id).map((pair) => pair.host),
       ]);

@@ -3,6 +3,8 @@ import type { Dialect, SimulatedArray } from "../array_server.ts";
 import { ArrayRoutes } from "../call.ts";
 import { addConnectionRoutes } from "./connections.ts";
 import { addHardwareRoutes } from "./hardware.ts";
+import { addEmptyLists } from "../known_lists.ts";
+import { KNOWN_LISTS } from "./known_lists.ts";
 import { addHostRoutes } from "./hosts.ts";
 import { addSnapshotRoutes } from "./snapshots.ts";
 import { FlashArrayState } from "./state.ts";
@@ -40,6 +42,8 @@ export class FlashArray implements SimulatedArray {
     addHostRoutes(this.routes, this.state);
     addConnectionRoutes(this.routes, this.state);
     addHardwareRoutes(this.routes, this.state);
+    const nothing = { what: "Object", all: () => [], keyOf: () => "", render: () => ({}) };
+    addEmptyLists(this.routes, KNOWN_LISTS, (call) => this.state.list(call, nothing));
   }
 
   start(): Promise<void> {

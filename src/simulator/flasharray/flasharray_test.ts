@@ -345,6 +345,11 @@ withVolume(
       await array.refused("POST /connections?host_names=nvme&volume_names=v2"),
       mixed("NVME", "Non-NVME"),
     );
+    const { body } = await array.send("POST /connections?host_names=nvme&volume_names=v2");
+    assert.deepEqual(body.errors[0], {
+      message: mixed("NVME", "Non-NVME").slice("400 ".length),
+      location_context: { resource_type: "remote-arrays", name: "fa-1", id: null },
+    });
   },
 );
 

@@ -3,6 +3,7 @@ import { KERNEL_BANNER, SIMULATED_BANNER } from "../array_server.ts";
 import { ERADICATION_DELAY_MS } from "../array_context.ts";
 import type { ArrayRoutes, Call } from "../call.ts";
 import type { Row } from "../filter.ts";
+import { componentRows } from "./components.ts";
 import { laterSpace } from "./render.ts";
 import type { FlashArrayState, VolumeRecord } from "./state.ts";
 import { listedVolumes } from "./volumes.ts";
@@ -330,7 +331,7 @@ const ZERO_FIELDS = [
 ];
 
 /**
- * What the array is rather than what it holds: /arrays, /controllers, /ports, /network-interfaces,
+ * What the array is rather than what it holds: /arrays, /controllers, /hardware, /ports, /network-interfaces,
  * /alerts, and all performance.
  */
 export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
@@ -379,6 +380,9 @@ export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): 
     });
   });
   routes.on("GET /controllers", (call) => state.list(call, builtIn("Controller", controllers())), {
+    since: 2,
+  });
+  routes.on("GET /hardware", (call) => state.list(call, builtIn("Hardware", componentRows())), {
     since: 2,
   });
   routes.on("GET /ports", (call) => state.list(call, builtIn("Port", ports(state))), { since: 2 });

@@ -1,7 +1,9 @@
 import { type ArrayContext, versionRange } from "../array_context.ts";
 import type { Dialect, SimulatedArray } from "../array_server.ts";
 import { ArrayRoutes } from "../call.ts";
-import { addFileSystemRoutes } from "./file_systems.ts";
+import { addEmptyLists } from "../known_lists.ts";
+import { KNOWN_LISTS } from "./known_lists.ts";
+import { addFileSystemRoutes, listOf } from "./file_systems.ts";
 import { addBladeHardwareRoutes } from "./hardware.ts";
 import { addExportPolicyRoutes } from "./policies.ts";
 import { addFileSystemSnapshotRoutes } from "./snapshots.ts";
@@ -42,6 +44,8 @@ export class FlashBlade implements SimulatedArray {
     addFileSystemSnapshotRoutes(this.routes, this.state);
     addExportPolicyRoutes(this.routes, this.state);
     addBladeHardwareRoutes(this.routes, this.state);
+    const nothing = { what: "Object", all: () => [], keyOf: () => "", render: () => ({}) };
+    addEmptyLists(this.routes, KNOWN_LISTS, (call) => listOf(this.state, call, nothing));
   }
 
   async start(): Promise<void> {

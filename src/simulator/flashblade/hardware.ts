@@ -2,6 +2,7 @@ import { ERADICATION_DELAY_MS } from "../array_context.ts";
 import { KERNEL_REVISION, SIMULATED_REVISION } from "../array_server.ts";
 import type { Answer, ArrayRoutes, Call } from "../call.ts";
 import type { Row } from "../filter.ts";
+import { componentRows } from "./components.ts";
 import { listedFileSystems, listOf } from "./file_systems.ts";
 import { NO_REFERENCE, spaceRow, withContext } from "./render.ts";
 import type { FileSystemRecord, FlashBladeState } from "./state.ts";
@@ -254,6 +255,13 @@ export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeSta
     "GET /subnets",
     (call) => listOf(state, call, builtIn("Subnet", network(state, call).subnets)),
   );
+  routes.on("GET /hardware", (call) => {
+    const all = componentRows().map(({ name, row }, at): BuiltIn => {
+      const id = fixedId(state, 201 + at);
+      return { id, name, row: { id, ...row } };
+    });
+    return listOf(state, call, builtIn("Hardware", all));
+  });
   routes.on("GET /policies", (call) => listOf(state, call, builtIn("Policy", [])));
   routes.on("GET /alerts", (call) => listOf(state, call, builtIn("Alert", [])));
 }
