@@ -92,6 +92,14 @@ async function scenes(fleet: ServedFleet, cluster: FakeCluster): Promise<Record<
       files: config,
       laterMs: 3_600_000,
     },
+    undelete: {
+      line: "pso-bin admin undelete --kubeconfig prod.kubeconfig",
+      files: config,
+    },
+    "undelete one": {
+      line: `pso-bin admin undelete --kubeconfig prod.kubeconfig --volume ${volume("4")} --yes`,
+      files: config,
+    },
   };
 }
 
@@ -111,6 +119,7 @@ async function prepare(name: string, { fleet, cluster }: Bed): Promise<void> {
     const body = JSON.stringify({ array: "fa-1", match, action: "status", value: 403, times: 9 });
     await (await fetch(`${fleet.control}/faults`, { method: "POST", body })).body?.cancel();
   }
+  if (name === "undelete") await deleteOne(fleet);
   if (name === "doctor") await spoilVolumes({ fleet, cluster });
   if (name === "broken cluster") {
     cluster.answers.delete("/apis/snapshot.storage.k8s.io");
@@ -121,6 +130,27 @@ async function prepare(name: string, { fleet, cluster }: Bed): Promise<void> {
     cluster.items.get("/api/v1/persistentvolumes")?.push(
       pvOf(volume("9").slice(4), { handle: "k8s/x", phase: "Released" }),
     );
+  }
+}
+
+/** A volume with the tags of a claim, which is deleted. */
+async function deleteOne({ arrays: [array] }: ServedFleet): Promise<void> {
+  if (!array) throw new Error("no array");
+  const client = new TestClient(array);
+  const tags = {
+    cluster: "k8s",
+    "pvc-namespace": "shop",
+    "pvc-name": "orders",
+    pv: "pvc-44444444",
+  };
+  try {
+    await client.login();
+    await client.ok(`POST /volumes?names=${volume("4")}`, { provisioned: 1073741824 });
+    const items = Object.entries(tags).map(([key, value]) => ({ key, value, copyable: false }));
+    await client.ok(`PUT /volumes/tags/batch?resource_names=${volume("4")}`, items);
+    await client.ok(`PATCH /volumes?names=${volume("4")}`, { destroyed: true });
+  } finally {
+    client.close();
   }
 }
 
@@ -200,12 +230,13 @@ function steady(text: string, { fleet }: Bed): string {
     )
     .replaceAll(/expires \d{4}-\d\d-\d\d \(\d+ days\)/g, "expires 2036-11-23 (3649 days)")
     .replaceAll(
-      /\bid [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g,
+      /\bid [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi,
       "id f9410590-126d-427a-9621-c5b62e495534",
     )
     .replaceAll(/\bserial [0-9A-F]{24}/g, "serial 4E7D3A90B1C25F6800011000")
     .replaceAll(/\bcreated 2[\d:.TZ-]+/g, "created 2026-11-26T09:30:00.000Z")
-    .replaceAll(/\bhandle [0-9a-f]{8}\//g, "handle f9410590/")
+    .replaceAll(/\b(handle|volumeHandle:) [0-9a-f]{8}\//g, "$1 f9410590/")
+    .replaceAll(/\b23 h 5\d min/g, "23 h 59 min")
     .replaceAll(/\d+ (bytes|[KMG]iB) of 20 TiB/g, "0 bytes of 20 TiB");
 }
 

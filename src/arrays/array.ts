@@ -52,6 +52,8 @@ export interface ArrayStatus {
   dataPorts?: readonly DataPort[];
   /** Ports that no node is sent to, and why: each a part of a sentence that names the port. */
   portFaults?: readonly string[];
+  /** Whether people may eradicate what is destroyed, in the array's own word; absent: it does not say. */
+  manualEradication?: string;
   /** File only: the addresses of its own data interfaces that are up. */
   dataAddresses?: readonly string[];
   /**
@@ -181,13 +183,6 @@ export interface ConnectOptions {
   chap?: ChapCredentials;
   known?: NodeKnowledge;
   signal?: AbortSignal;
-}
-
-/** The array's object for a machine: a set of initiators, each of which reaches what it is connected to. */
-export interface HostObject {
-  name: string;
-  /** IQNs, NQNs and WWNs, as the array writes them. */
-  initiators: readonly string[];
 }
 
 /** Which part of a list is asked for. */
@@ -370,9 +365,4 @@ export interface StorageArray {
    * while no node was connected.
    */
   lookAtHosts(signal?: AbortSignal): Promise<void>;
-  /**
-   * Every host object of the array, whoever made it, but those of replication partners; none for
-   * files. One list call.
-   */
-  listHosts(signal?: AbortSignal): Promise<HostObject[]>;
 }

@@ -2,6 +2,7 @@ import type { ArrayConfig } from "../config/model.ts";
 import { type Fetch, HttpsClient } from "../net/https.ts";
 import type { ChangeFence } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
+import type { AdminArray } from "./rest/admin_array.ts";
 import type { StorageArray } from "./array.ts";
 import { flashArray } from "./flasharray/flasharray.ts";
 import { FLASHARRAY_DIALECT } from "./flasharray/status.ts";
@@ -44,7 +45,7 @@ export interface OpenOptions {
 
 /** A client, and the way to end it. */
 export interface OpenArray {
-  array: StorageArray;
+  array: AdminArray;
   /** Ends the session and closes the connections. Never throws. */
   close(): Promise<void>;
 }
@@ -79,7 +80,7 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
     fence,
   });
   const { serverKey = () => https?.presentedKey() ?? Promise.resolve(undefined) } = options;
-  const array: StorageArray = kind === "flasharray"
+  const array: AdminArray = kind === "flasharray"
     ? flashArray(rest, { address, label, serverKey, log: options.log })
     : flashBlade(rest, { address, label, serverKey, nfsEndpoint });
   return {

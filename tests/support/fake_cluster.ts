@@ -16,6 +16,9 @@ export interface FakeCluster {
   stop(): Promise<void>;
 }
 
+/** A path without the name of an object at its end. */
+const COLLECTION = /^\/(api|apis\/[^/]+)\/v\d\w*(\/namespaces\/[^/]+)?\/[a-z]+s$/;
+
 const STORAGE = "/apis/storage.k8s.io/v1";
 
 /** Serves a cluster with nothing in it but its version. */
@@ -41,7 +44,7 @@ export function fakeCluster(): FakeCluster {
       (metadata as { name?: string } | undefined)?.name === name
     );
     if (one) return Response.json(one);
-    if (/\/v\d\w*\/.*[a-z]s$/.test(pathname)) {
+    if (COLLECTION.test(pathname)) {
       return Response.json({ kind: "List", items: items.get(pathname) ?? [] });
     }
     return Response.json({ kind: "Status", message: `${pathname} not found` }, { status: 404 });

@@ -2,6 +2,7 @@
 // changes nothing.
 import { openArray } from "../../arrays/open.ts";
 import { proveNames, proveRole } from "../../arrays/proofs.ts";
+import type { AdminArray } from "../../arrays/rest/admin_array.ts";
 import type { ArrayStatus, StorageArray } from "../../arrays/array.ts";
 import type { ArrayConfig, PlacementSettings } from "../../config/model.ts";
 import { FEATURE_FAULTS, roomOf } from "../../controller/placement/placement.ts";
@@ -34,7 +35,7 @@ export interface ArrayLook {
   /** Whether it lets the user change things; absent when that could not be asked. */
   mayChange?: boolean;
   /** The client, still open when `status` is there. */
-  array?: StorageArray;
+  array?: AdminArray;
   /** Ends the session and the connections. Never throws. */
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { deepEqual } from "node:assert/strict";
-import type { ArrayStatus, StorageArray } from "../../arrays/array.ts";
+import type { AdminArray } from "../../arrays/rest/admin_array.ts";
+import type { ArrayStatus } from "../../arrays/array.ts";
 import type { ArrayConfig } from "../../config/model.ts";
 import type { ArrayLook } from "./array_look.ts";
 import { tellIdentities } from "./fleet_look.ts";
@@ -13,7 +14,7 @@ interface Answering {
 }
 
 function lookOf(address: string, { id, key, label = address }: Answering): ArrayLook {
-  const array = { address, label, serverKey: () => Promise.resolve(key) } as StorageArray;
+  const array = { address, label, serverKey: () => Promise.resolve(key) } as AdminArray;
   return {
     config: { managementAddress: address } as ArrayConfig,
     found: new FoundList(address),

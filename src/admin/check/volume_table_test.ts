@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { ArrayStatus, StorageArray, Volume } from "../../arrays/array.ts";
+import type { AdminArray } from "../../arrays/rest/admin_array.ts";
+import type { ArrayStatus, Volume } from "../../arrays/array.ts";
 import type { ArrayConfig } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
 import type { ArrayLook } from "./array_look.ts";
@@ -32,7 +33,7 @@ function lookOf({ id, volumes }: { id?: string; volumes?: string[] }): ArrayLook
         : Promise.resolve(
           list((one) => names ? names.includes(one) : one.startsWith(prefix ?? "")),
         ),
-  } as unknown as StorageArray;
+  } as unknown as AdminArray;
   return { config, found, close, array, status: { id } as ArrayStatus };
 }
 

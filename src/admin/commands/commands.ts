@@ -8,6 +8,7 @@ import { DOCTOR, doctor } from "./doctor.ts";
 import { NODES, nodes } from "./nodes.ts";
 import { SUPPORT_BUNDLE, supportBundle } from "./support_bundle.ts";
 import { TAKEOVER, takeover } from "./takeover.ts";
+import { UNDELETE, undelete } from "./undelete.ts";
 import { helpOf, type VerbUse } from "./verb_flags.ts";
 import { VOLUMES, volumes } from "./volumes.ts";
 
@@ -23,6 +24,7 @@ const VERBS: readonly Verb[] = [
   { use: VOLUMES, run: volumes },
   { use: NODES, run: nodes },
   { use: DOCTOR, run: doctor },
+  { use: UNDELETE, run: undelete },
   { use: SUPPORT_BUNDLE, run: supportBundle },
   { use: TAKEOVER, run: takeover },
   { use: COMPLETION, run: completionOf(() => VERB_LIST) },

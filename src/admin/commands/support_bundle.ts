@@ -16,7 +16,7 @@ import type { AdminContext } from "./context.ts";
 import type { KubeTarget } from "./kube_target.ts";
 import { structured } from "./output.ts";
 import { choiceOf, type SourceChoice, sourceFor, targetFor } from "./sources.ts";
-import { tarOf } from "./tar.ts";
+import { tarOf } from "../bundle/tar.ts";
 import { COMMON_FLAGS, VerbFlags, type VerbUse } from "./verb_flags.ts";
 
 /** `pso-bin admin support-bundle`, as help and completion show it. */

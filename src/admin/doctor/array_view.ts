@@ -1,5 +1,6 @@
 // What one array has of the cluster, as far as `admin doctor` compares it.
-import type { HostObject, Snapshot, StorageArray, Volume } from "../../arrays/array.ts";
+import type { AdminArray, HostObject } from "../../arrays/rest/admin_array.ts";
+import type { Snapshot, StorageArray, Volume } from "../../arrays/array.ts";
 import { arrayHintOf } from "../../arrays/fleet.ts";
 import { messageOf } from "../../errors.ts";
 import { isOwnSnapshotSuffix, isOwnVolumeName, nameKey } from "../../names.ts";
@@ -10,7 +11,7 @@ import type { Known } from "./diagnosis.ts";
 /** One array that answered, with the cluster's volumes on it. */
 export interface ArrayView {
   look: ArrayLook;
-  array: StorageArray;
+  array: AdminArray;
   /** What people call it. */
   label: string;
   /** As handles begin with it. */
@@ -48,7 +49,7 @@ export async function viewArrays(
 }
 
 async function viewOf(
-  array: StorageArray,
+  array: AdminArray,
   { cluster, ...rest }: Pick<ArrayView, "look" | "hint" | "volumes"> & { cluster: string },
 ): Promise<ArrayView> {
   const names = rest.volumes.map(({ name }) => name);

@@ -2,7 +2,7 @@
 import type { Config } from "../../config/model.ts";
 import type { KubeReader } from "../../kube/client.ts";
 import type { ArrayLook } from "../check/array_look.ts";
-import { seenVolumes } from "../check/volume_table.ts";
+import { type SeenVolumes, seenVolumes } from "../check/volume_table.ts";
 import { viewArrays } from "./array_view.ts";
 import { readCluster, steadyCluster } from "./cluster_view.ts";
 import { openVolumes } from "./connection_findings.ts";
@@ -75,11 +75,7 @@ export async function diagnose(
 
 /** Arrays whose volumes are not known, or not all. */
 function unlooked(
-  { looks, silent, isCut }: {
-    looks: readonly ArrayLook[];
-    silent: ReadonlySet<ArrayLook>;
-    isCut: boolean;
-  },
+  { looks, silent, isCut }: Omit<SeenVolumes, "seen"> & { looks: readonly ArrayLook[] },
 ): Unknown[] {
   const check = "everything";
   const told = looks.filter((look) => silent.has(look)).map(({ found }): Unknown => {

@@ -161,8 +161,7 @@ function lostVolume(pv: DoctorPv, { label, serial, name }: Traced): Diagnosis {
     plan: label === undefined
       ? "look for it on the array under another name or in a pod; if its data is given up, delete " +
         "the claim and its PersistentVolume"
-      : `recover it before its time is over: purevol recover ${name}, or the same in the array's ` +
-        "own interface",
+      : `recover it before its time is over: pso-bin admin undelete --volume ${name}`,
   };
 }
 

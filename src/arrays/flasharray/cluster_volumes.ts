@@ -89,6 +89,39 @@ export async function clustersOf(
   return all;
 }
 
+/** As AdminArray.destroyedTags. */
+export async function destroyedTags(
+  { rest }: ArrayContext,
+  volumes: readonly string[],
+  signal?: AbortSignal,
+): Promise<Map<string, Map<string, string>>> {
+  const all = new Map<string, Map<string, string>>();
+  const read = async (names: readonly string[]) => {
+    const query = { resource_names: [...names], resource_destroyed: true };
+    const call = { path: "volumes/tags", query, item: tagItem, signal };
+    for await (const { key, value, resource } of rest.all<TagItem>(call)) {
+      if (key === undefined || value === undefined) continue;
+      const name = nameKey(resource?.name ?? "");
+      all.set(name, (all.get(name) ?? new Map<string, string>()).set(key, value));
+    }
+  };
+  for (let start = 0; start < volumes.length; start += NAMES_PER_CALL) {
+    const names = volumes.slice(start, start + NAMES_PER_CALL);
+    try {
+      await read(names);
+    } catch (error) {
+      if (!isRefusal(error, "missing", "destroyed")) throw error;
+      // One that is eradicated or recovered by now makes the array refuse them all.
+      for (const name of names) await read([name]).catch(unlessGone);
+    }
+  }
+  return all;
+}
+
+function unlessGone(error: unknown): void {
+  if (!isRefusal(error, "missing", "destroyed")) throw error;
+}
+
 /**
  * Volume in lower case → value of its tag `cluster`, where it has one; `undefined` when one of them
  * is gone.

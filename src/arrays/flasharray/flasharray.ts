@@ -1,5 +1,5 @@
 import type { Logger } from "../../log.ts";
-import type { StorageArray } from "../array.ts";
+import type { AdminArray } from "../rest/admin_array.ts";
 import type { RestClient } from "../rest/client.ts";
 import {
   type ArrayParts,
@@ -18,7 +18,7 @@ import { Volumes } from "./volumes.ts";
 export function flashArray(
   rest: RestClient,
   { log, ...options }: RestArrayOptions & { log: Logger },
-): StorageArray {
+): AdminArray {
   const partsOf = (context: PartsContext<FlashArrayFacts>): ArrayParts<FlashArrayFacts> => {
     const snapshots = new Snapshots(context, VOLUME_SNAPSHOTS);
     const volumes: Volumes = new Volumes({

@@ -5,7 +5,8 @@ import type { ChapCredentials } from "../../chap.ts";
 import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
 import { type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
-import type { HostObject, NodeKnowledge, NodeOptions } from "../array.ts";
+import type { HostObject } from "../rest/admin_array.ts";
+import type { NodeKnowledge, NodeOptions } from "../array.ts";
 import { filterText } from "../rest/query.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
 import { areAllOfCluster, isOfCluster } from "./cluster_volumes.ts";
@@ -158,7 +159,7 @@ export class HostObjects {
     }
   }
 
-  /** As StorageArray.listHosts. */
+  /** As AdminArray.listHosts. */
   async all(signal?: AbortSignal): Promise<HostObject[]> {
     return (await this.#localHosts(signal)).map((host) => ({
       name: host.name ?? "",

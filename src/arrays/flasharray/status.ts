@@ -1,6 +1,6 @@
 import { allEnded } from "../../async/all_ended.ts";
 import type { ArrayStatus, Feature } from "../array.ts";
-import { provisionedOf, readArray, readLatency } from "../rest/array_facts.ts";
+import { manualEradicationOf, provisionedOf, readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
 import type { Reader } from "../rest/shape.ts";
@@ -65,6 +65,7 @@ export async function readFlashArray(
     features: new Set<Feature>(["clone", "qos"]),
     protocols: servedProtocols(facts),
     ...(model ? { model } : {}),
+    ...manualEradicationOf(array),
     dataPorts: dataPortsOf(facts.ports),
     ...(portFaults.length > 0 ? { portFaults } : {}),
     ...(latency ? { latency } : {}),

@@ -1,5 +1,6 @@
 import { messageOf, PsoError } from "../../errors.ts";
 import { isOwnVolumeName } from "../../names.ts";
+import type { DestroyedVolume } from "../rest/admin_array.ts";
 import type {
   CreateVolumeSpec,
   DeleteOptions,
@@ -21,9 +22,15 @@ import {
 } from "../rest/named_objects.ts";
 import { mayBeAboutName, RestError } from "../rest/refusals.ts";
 import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
-import { clustersOf, clusterTagOf } from "./cluster_volumes.ts";
+import { clustersOf, clusterTagOf, destroyedTags } from "./cluster_volumes.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
-import { type SnapshotItem, type VolumeItem, volumeItem, volumeOf } from "./wire.ts";
+import {
+  destroyedVolumeOf,
+  type SnapshotItem,
+  type VolumeItem,
+  volumeItem,
+  volumeOf,
+} from "./wire.ts";
 
 /** First REST 2.N in which POST volumes takes this. */
 const SINCE = { defaultProtection: 16, tags: 39 };
@@ -257,6 +264,31 @@ export class Volumes {
   /** As StorageArray.clustersOf. */
   clusters(names: readonly string[], signal?: AbortSignal): Promise<Map<string, string>> {
     return clustersOf(this.#context, names, signal);
+  }
+
+  /** As AdminArray.listDestroyed. */
+  async listDestroyed(
+    options: VolumeListOptions,
+    signal?: AbortSignal,
+  ): Promise<Page<DestroyedVolume>> {
+    const page = await this.#items.listDestroyed(options, signal);
+    return { ...page, items: page.items.map(destroyedVolumeOf) };
+  }
+
+  /** As AdminArray.destroyedTags. */
+  destroyedTags(
+    names: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Map<string, Map<string, string>>> {
+    return destroyedTags(this.#context, names, signal);
+  }
+
+  /** As AdminArray.recoverVolume. */
+  async recover(
+    volume: Pick<DestroyedVolume, "id" | "name">,
+    signal?: AbortSignal,
+  ): Promise<Volume> {
+    return volumeOf(await this.#items.recover(volume, signal));
   }
 
   /** As StorageArray.listVolumes. */

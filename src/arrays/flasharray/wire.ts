@@ -1,3 +1,4 @@
+import type { DestroyedVolume } from "../rest/admin_array.ts";
 import type { Snapshot, Volume } from "../array.ts";
 import {
   type ArrayIdentityItem,
@@ -40,6 +41,8 @@ export interface VolumeItem {
   provisioned?: number;
   serial?: string;
   source?: Reference | null;
+  /** Milliseconds until a destroyed volume is eradicated. */
+  time_remaining?: number | null;
   space?: {
     virtual?: number | null;
     snapshots?: number | null;
@@ -58,6 +61,7 @@ export const volumeItem: Reader<VolumeItem> = record<VolumeItem>({
   provisioned: count,
   serial,
   source: reference,
+  time_remaining: number,
   space: record<NonNullable<VolumeItem["space"]>>({
     virtual: number,
     snapshots: number,
@@ -210,6 +214,14 @@ export function volumeOf(item: VolumeItem, hosts?: string[]): Volume {
     usedBytes: item.space?.total_used ?? item.space?.total_physical ?? 0,
     ...(hosts ? { hosts } : {}),
   };
+}
+
+/** A destroyed volume as the fleet sees it. */
+export function destroyedVolumeOf(item: VolumeItem): DestroyedVolume {
+  const { name, sizeBytes, createdMs, serial } = volumeOf(item);
+  const { id = "", time_remaining: remainingMs } = item;
+  const left = typeof remainingMs === "number" ? { remainingMs } : {};
+  return { id, name, sizeBytes, createdMs, ...(serial ? { serial } : {}), ...left };
 }
 
 /** A snapshot as the fleet sees it. */

@@ -19,7 +19,7 @@ import {
 export const CLONE_SINCE = 25;
 
 /** Protocols by which every file system of this driver is served. */
-const PROTOCOLS = { v3_enabled: true, v4_1_enabled: true };
+export const PROTOCOLS = { v3_enabled: true, v4_1_enabled: true };
 
 /**
  * What goes into the POST of a file system besides its source. Without rules the array would let

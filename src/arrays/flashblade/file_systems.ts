@@ -1,5 +1,6 @@
-import { PsoError } from "../../errors.ts";
+import { messageOf, PsoError } from "../../errors.ts";
 import { isOwnVolumeName } from "../../names.ts";
+import type { DestroyedVolume } from "../rest/admin_array.ts";
 import type {
   CreateVolumeSpec,
   DeleteOptions,
@@ -25,6 +26,7 @@ import {
   isFromSource,
   isUnfinished,
   PassingSnapshot,
+  PROTOCOLS,
   requireClone,
   settingsOf,
 } from "./clone.ts";
@@ -32,6 +34,7 @@ import type { Snapshots } from "../rest/snapshots.ts";
 import {
   addressesIn,
   clientsOf,
+  destroyedFileSystemOf,
   type FileSystemItem,
   fileSystemItem,
   type FileSystemSnapshotItem,
@@ -230,6 +233,43 @@ export class FileSystems {
   /** As StorageArray.clustersOf: there are no tags. */
   clusters(): Promise<Map<string, string>> {
     return Promise.resolve(new Map());
+  }
+
+  /** As AdminArray.listDestroyed. */
+  async listDestroyed(
+    options: VolumeListOptions,
+    signal?: AbortSignal,
+  ): Promise<Page<DestroyedVolume>> {
+    const page = await this.#items.listDestroyed(options, signal);
+    return { ...page, items: page.items.map(destroyedFileSystemOf) };
+  }
+
+  /** As AdminArray.destroyedTags: there are no tags. */
+  destroyedTags(): Promise<Map<string, Map<string, string>>> {
+    return Promise.resolve(new Map());
+  }
+
+  /** As AdminArray.recoverVolume. A delete turned the protocols off: they come back after it. */
+  async recover(
+    volume: Pick<DestroyedVolume, "id" | "name">,
+    signal?: AbortSignal,
+  ): Promise<Volume> {
+    const item = await this.#items.recover(volume, signal);
+    if (item.nfs?.v3_enabled || item.nfs?.v4_1_enabled) return fileVolumeOf(item);
+    const query = { ids: volume.id };
+    const body = { nfs: PROTOCOLS };
+    const call = { ...FILE_SYSTEM_CALL, method: "PATCH", query, body, signal } as const;
+    try {
+      const [served] = (await this.#context.rest.call<FileSystemItem>(call)).items;
+      return fileVolumeOf(served ?? item);
+    } catch (error) {
+      throw new PsoError(
+        "unavailable",
+        `file system ${volume.name} on array ${this.#context.label()} was recovered and is not ` +
+          `served yet: ${messageOf(error)}; turn NFS v3 and v4.1 on for it on the array`,
+        { cause: error },
+      );
+    }
   }
 
   /** As StorageArray.listVolumes. */

@@ -1,4 +1,4 @@
-import type { StorageArray } from "../array.ts";
+import type { AdminArray } from "../rest/admin_array.ts";
 import type { RestClient } from "../rest/client.ts";
 import {
   type ArrayParts,
@@ -23,7 +23,7 @@ interface FlashBladeOptions extends RestArrayOptions {
 export function flashBlade(
   rest: RestClient,
   { nfsEndpoint, ...options }: FlashBladeOptions,
-): StorageArray {
+): AdminArray {
   const partsOf = (context: PartsContext<FlashBladeFacts>): ArrayParts<FlashBladeFacts> => {
     const snapshots = new Snapshots(context, FILE_SYSTEM_SNAPSHOTS);
     const volumes = new FileSystems({ ...context, snapshots });

@@ -1,6 +1,6 @@
 import { allEnded } from "../../async/all_ended.ts";
 import type { ArrayStatus, Feature } from "../array.ts";
-import { provisionedOf, readArray, readLatency } from "../rest/array_facts.ts";
+import { manualEradicationOf, provisionedOf, readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/session.ts";
 import { CLONE_SINCE } from "./clone.ts";
@@ -65,6 +65,7 @@ export async function readFlashBlade(
     features: new Set<Feature>(minor >= CLONE_SINCE ? ["clone"] : []),
     protocols: servedFileProtocols(facts),
     ...(array.product_type ? { model: array.product_type } : {}),
+    ...manualEradicationOf(array),
     dataPorts: filePortsOf(facts),
     dataAddresses: interfaces.filter(servesData).flatMap(({ address }) => address ?? []),
     ...(latency ? { latency } : {}),

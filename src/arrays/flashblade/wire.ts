@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { DestroyedVolume } from "../rest/admin_array.ts";
 import type { Snapshot, Volume } from "../array.ts";
 import { adminClientsOf, isAddress, isOwnRule, parseRules } from "./export_rules.ts";
 import {
@@ -40,6 +41,8 @@ export interface FileSystemItem {
     export_policy?: Reference | null;
   };
   source?: Reference | null;
+  /** Milliseconds until a destroyed file system is eradicated. */
+  time_remaining?: number | null;
   space?: {
     virtual?: number | null;
     snapshots?: number | null;
@@ -64,6 +67,7 @@ export const fileSystemItem: Reader<FileSystemItem> = record<FileSystemItem>({
     export_policy: reference,
   }),
   source: reference,
+  time_remaining: number,
   space: record<NonNullable<FileSystemItem["space"]>>({
     virtual: number,
     snapshots: number,
@@ -205,6 +209,14 @@ export function fileVolumeOf(item: FileSystemItem, hosts = false): Volume {
     usedBytes: item.space?.total_used ?? item.space?.total_physical ?? 0,
     ...(hosts ? { hosts: clientsOf(item), adminClients: adminAccessOf(item) } : {}),
   };
+}
+
+/** A destroyed file system as the fleet sees it. */
+export function destroyedFileSystemOf(item: FileSystemItem): DestroyedVolume {
+  const { name, sizeBytes, createdMs } = fileVolumeOf(item);
+  const { id = "", time_remaining: remainingMs } = item;
+  const left = typeof remainingMs === "number" ? { remainingMs } : {};
+  return { id, name, sizeBytes, createdMs, ...left };
 }
 
 /** Full name of the file system that a snapshot was taken of. */

@@ -11,6 +11,7 @@ export interface ArrayIdentityItem {
   id?: string;
   name?: string;
   version?: string;
+  eradication_config?: { manual_eradication?: string } | null;
 }
 
 /**
@@ -41,6 +42,7 @@ export const identityFields: Fields<ArrayIdentityItem> = {
   id: arrayId,
   name: arrayName,
   version: shortText,
+  eradication_config: (value) => ({ manual_eradication: eradicationWord(value) }),
 };
 
 /** What a whole array says of its space. */
@@ -63,6 +65,22 @@ export function provisionedOf(
 ): Pick<ArrayStatus, "provisionedBytes"> {
   const bytes = space?.total_provisioned ?? -1;
   return bytes >= 0 ? { provisionedBytes: bytes } : {};
+}
+
+/** An array without such a word, or with something else there, stays usable. */
+function eradicationWord(config: unknown): string {
+  const word = typeof config === "object" && config !== null
+    ? Reflect.get(config, "manual_eradication")
+    : undefined;
+  return shownText(word, "manual_eradication");
+}
+
+/** The word of an array's own setting, for its status. */
+export function manualEradicationOf(
+  { eradication_config: config }: ArrayIdentityItem,
+): Pick<ArrayStatus, "manualEradication"> {
+  const word = config?.manual_eradication;
+  return word ? { manualEradication: word } : {};
 }
 
 /** An item of GET arrays/performance: one sample of the whole array. */

@@ -1,5 +1,6 @@
 import { isNeverFinal, PsoError } from "../../errors.ts";
 import { foreignText } from "../../foreign_text.ts";
+import type { Page, VolumeListOptions } from "../array.ts";
 import type { RestClient } from "./client.ts";
 import { filterText, type Query } from "./query.ts";
 import { isRefusal, mayBeAboutName, type RestError, unclearRefusal } from "./refusals.ts";
@@ -215,6 +216,54 @@ export class NamedObjects<T extends { id?: string; name?: string; destroyed?: bo
       await onRefused?.(item);
       throw error;
     }
+  }
+
+  /** The destroyed objects that `options` asks for, one page. */
+  async listDestroyed(
+    options: VolumeListOptions,
+    signal?: AbortSignal,
+  ): Promise<Page<T>> {
+    const { path, item } = this.#resource;
+    const call = { path, item, query: { destroyed: true, filter: nameFilter(options) }, signal };
+    const page = await this.#context.rest.page<T>(call, options);
+    const items = page.items.filter((one) => one.destroyed === true && isAskedFor(one, options));
+    return { ...page, items };
+  }
+
+  /**
+   * Makes the destroyed object of that id live again; one that is live already is given as it is.
+   * `conflict` when another live object has its name, `not_found` when it is gone.
+   */
+  async recover(
+    { id, name }: { id: string; name: string },
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const { path, item, noun } = this.#resource;
+    const found = await this.find(name, { signal, destroyed: true });
+    const shown = `${noun} ${name} on array ${this.#context.label()}`;
+    if (found?.id !== id) this.#refuseRecovery(shown, { id, found });
+    if (found.destroyed !== true) return found;
+    const call = { method: "PATCH", path, query: { ids: id }, body: { destroyed: false } } as const;
+    const [back] = (await this.#context.rest.call<T>({ ...call, item, signal })).items;
+    if (back?.id === id && back.destroyed === false) return back;
+    throw new PsoError(
+      "unavailable",
+      `${shown} was to be recovered, and the array does not say that it was: look at it there`,
+    );
+  }
+
+  #refuseRecovery(shown: string, { id, found }: { id: string; found: T | undefined }): never {
+    if (found === undefined || found.destroyed === true) {
+      throw new PsoError(
+        "not_found",
+        `${shown} with the id ${id} is not among the destroyed ones any more: it is eradicated`,
+      );
+    }
+    throw new PsoError(
+      "conflict",
+      `${shown} is live and has the id ${found.id}, and the destroyed one has ${id}: rename the ` +
+        "live one on the array if you need the other",
+    );
   }
 
   /** `unavailable` when both ids are known and differ: the name came to mean another object. */

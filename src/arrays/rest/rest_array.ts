@@ -1,4 +1,5 @@
 import type { ArrayStatus, FindOptions, StorageArray, Volume, VolumeKind } from "../array.ts";
+import type { AdminArray } from "./admin_array.ts";
 import type { RestClient } from "./client.ts";
 import type { ArrayContext } from "./named_objects.ts";
 
@@ -34,6 +35,9 @@ export interface ArrayParts<F> {
     delete: StorageArray["deleteVolume"];
     list: StorageArray["listVolumes"];
     clusters: StorageArray["clustersOf"];
+    listDestroyed: AdminArray["listDestroyed"];
+    destroyedTags: AdminArray["destroyedTags"];
+    recover: AdminArray["recoverVolume"];
   };
   snapshots: {
     find: StorageArray["findSnapshot"];
@@ -42,7 +46,7 @@ export interface ArrayParts<F> {
     list: StorageArray["listSnapshots"];
   };
   attachments: Pick<
-    StorageArray,
+    AdminArray,
     "connect" | "disconnect" | "holds" | "nodeOf" | "lookAtHosts" | "listHosts"
   >;
 }
@@ -57,7 +61,7 @@ interface ArrayKind<F> {
 export function restArray<F extends { arrayName: string }>(
   rest: RestClient,
   { address, label, serverKey, kind, partsOf }: RestArrayOptions & ArrayKind<F>,
-): StorageArray {
+): AdminArray {
   let known: F | undefined;
   const shown = () => label ?? known?.arrayName ?? address;
   const look = async (signal?: AbortSignal) => {
@@ -88,6 +92,9 @@ export function restArray<F extends { arrayName: string }>(
     deleteVolume: (name, options) => volumes.delete(name, options),
     listVolumes: (options, signal) => volumes.list(options, signal),
     clustersOf: (names, signal) => volumes.clusters(names, signal),
+    listDestroyed: (options, signal) => volumes.listDestroyed(options, signal),
+    destroyedTags: (names, signal) => volumes.destroyedTags(names, signal),
+    recoverVolume: (volume, signal) => volumes.recover(volume, signal),
     findSnapshot: (name, signal) => snapshots.find(name, signal),
     createSnapshot: (volume, suffix, signal) => snapshots.create(volume, suffix, signal),
     deleteSnapshot: (name, options) => snapshots.delete(name, options),

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { BundleFile } from "../bundle/bundle_file.ts";
+import type { BundleFile } from "./bundle_file.ts";
 import { tarOf } from "./tar.ts";
 
 Deno.test("tarOf() takes a file only when what came before was given away", () => {

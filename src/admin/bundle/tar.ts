@@ -1,4 +1,4 @@
-import type { BundleFile } from "../bundle/bundle_file.ts";
+import type { BundleFile } from "./bundle_file.ts";
 
 const BLOCK = 512;
 const NAME_BYTES = 100;

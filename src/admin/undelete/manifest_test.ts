@@ -1,0 +1,68 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import type { AdminArray } from "../../arrays/rest/admin_array.ts";
+import { claimNameIn, manifestsOf, manifestText, wantedFor } from "./manifest.ts";
+import type { Waiting } from "./waiting.ts";
+
+function waiting(name: string, tags: Record<string, string>, kind = "block"): Waiting {
+  return {
+    array: { kind, label: "fa-1" } as unknown as AdminArray,
+    volume: { id: "ABC-1", name, sizeBytes: 1 << 30, createdMs: 1 },
+    handle: `f9410590/${name}`,
+    tags: new Map(Object.entries(tags)),
+  };
+}
+
+Deno.test("wantedFor() takes the names of the tags, and none that Kubernetes would not take", () => {
+  const tags = { pv: "pvc-1", "pvc-namespace": "shop", "pvc-name": "data" };
+  deepEqual(wantedFor(waiting("k8s-pvc-1", tags), {}), {
+    pv: "pvc-1",
+    claim: { namespace: "shop", name: "data" },
+  });
+  const given = { pv: "mine", claim: { namespace: "a", name: "b" } };
+  deepEqual(wantedFor(waiting("k8s-pvc-1", tags), given), given);
+  deepEqual(wantedFor(waiting("k8s-pvc-9", { pv: "../x", "pvc-name": "y" }), {}), { pv: "pvc-9" });
+  deepEqual(wantedFor(waiting("pod::k8s_a-pvc-9", {}), {}), { pv: "pvc-9" });
+  deepEqual(wantedFor(waiting("k8s-UPPER_1", {}), {}), { pv: "k8s-upper-1" });
+  equal(claimNameIn("a/b/c"), undefined);
+  equal(claimNameIn("A/b"), undefined);
+});
+
+Deno.test("manifestsOf() gives a PersistentVolume that stays, and a claim that fits it alone", () => {
+  const claim = { namespace: "shop", name: "data" };
+  const [pv, pvc] = manifestsOf(waiting("k8s-pvc-1", {}), { pv: "pvc-1", claim });
+  deepEqual(pv, {
+    apiVersion: "v1",
+    kind: "PersistentVolume",
+    metadata: { name: "pvc-1" },
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      volumeMode: "Filesystem",
+      storageClassName: "",
+      capacity: { storage: "1073741824" },
+      persistentVolumeReclaimPolicy: "Retain",
+      claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", ...claim },
+      csi: {
+        driver: "pure-csi",
+        volumeHandle: "f9410590/k8s-pvc-1",
+        volumeAttributes: { backend: "block" },
+      },
+    },
+  });
+  deepEqual(pvc, {
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: claim,
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      volumeMode: "Filesystem",
+      storageClassName: "",
+      volumeName: "pvc-1",
+      resources: { requests: { storage: "1073741824" } },
+    },
+  });
+  equal(manifestsOf(waiting("k8s-pvc-1", {}, "file"), { pv: "pvc-1" }).length, 1);
+  match(
+    manifestText(manifestsOf(waiting("v", {}), { pv: "v", claim })),
+    /^# Look at .*\n(.*\n)*---\n/,
+  );
+});
