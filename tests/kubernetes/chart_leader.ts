@@ -4,6 +4,7 @@ import { pause, until } from "../../src/async/wait.ts";
 import type { Bed } from "./bed.ts";
 import { NAMESPACE } from "./chart_cluster.ts";
 import { WAIT_MS } from "./kubectl.ts";
+import { storm } from "./chart_storm.ts";
 import { bothReady, driverOf, leaderOf, served } from "./leaders.ts";
 
 /** How long the leader is stopped: kubelet's liveness probe gives up after 60 s. */
@@ -26,19 +27,20 @@ export function leaderScenarios(bed: Bed): void {
 
   // Its container starts again and follows its own predecessor at once; a standby takes over when
   // the whole machine is lost, which is a scenario of its own.
-  bed.scenario("the leader's process dies by SIGKILL, and claims are served again", async () => {
-    const { cluster } = bed;
-    await bothReady(cluster);
-    Deno.kill(await driverOf(cluster, await leaderOf(cluster)), "SIGKILL");
-    await bed.figure(
-      {
-        what: "fail-over after SIGKILL of the leader's process, to the next claim Bound",
+  bed.scenario(
+    "the leader's process dies by SIGKILL among 40 claims, and there are 40 volumes",
+    async () => {
+      const { cluster } = bed;
+      await bothReady(cluster);
+      await storm(bed, {
+        prefix: "killed",
+        count: 40,
+        lost: "the leader's process is killed",
         barS: 20,
-      },
-      () => served(cluster, "after-kill"),
-    );
-    await cluster.delete("pvc", "after-kill");
-  });
+        strike: async (leader) => Deno.kill(await driverOf(cluster, leader), "SIGKILL"),
+      });
+    },
+  );
 
   bed.scenario("a leader that was stopped for 30 s sends no change when it goes on", async () => {
     const { cluster } = bed;

@@ -3,17 +3,22 @@ import assert from "node:assert/strict";
 import { until } from "../../src/async/wait.ts";
 import type { Bed } from "./bed.ts";
 import { type ChartCluster, NAMESPACE } from "./chart_cluster.ts";
-import { WAIT_MS } from "./kubectl.ts";
+import { type KubeObject, WAIT_MS } from "./kubectl.ts";
 import { bothReady, leaderOf, volumesOnArrays } from "./leaders.ts";
 import { claim } from "./objects.ts";
 
 const CREATE = { method: "POST", path: "/volumes" };
+/** So long that creates are still to be sent when the leader's end begins. */
+const CREATE_MS = 2_000;
 
 interface Storm {
   /** The first part of the claims' names. */
   prefix: string;
   count: number;
-  /** What happens to the leader when a third of them is Bound. */
+  /** What `strike` does, and how long it may take from there to the last claim. */
+  lost: string;
+  barS?: number;
+  /** Happens to the leader when a third of them is Bound. */
   strike: (leader: string) => Promise<void>;
 }
 
@@ -26,35 +31,52 @@ interface Outcome {
   twice: string[];
 }
 
-/** Names of the claims that are Bound. */
-async function boundOf(cluster: ChartCluster, prefix: string): Promise<string[]> {
-  const { items } = await cluster.get("pvc");
-  return items.filter((
-    { metadata, status }: { metadata: { name: string }; status: { phase: string } },
-  ) => metadata.name.startsWith(prefix) && status.phase === "Bound").map((
-    { metadata }: { metadata: { name: string } },
-  ) => metadata.name);
+/** The claims of one storm, by their label. */
+class Claims {
+  constructor(readonly cluster: ChartCluster, readonly prefix: string) {}
+
+  async make(count: number): Promise<void> {
+    const names = Array.from({ length: count }, (_, index) => `${this.prefix}-${index}`);
+    await this.cluster.apply(...names.map((name) => {
+      const made = claim(name);
+      return { ...made, metadata: { ...made.metadata, labels: { storm: this.prefix } } };
+    }));
+  }
+
+  /** Waits until so many are Bound. */
+  async bound(count: number): Promise<void> {
+    await until(`${count} claims of ${this.prefix} to be Bound`, async () => {
+      const { items } = await this.cluster.get("pvc", "--selector", `storm=${this.prefix}`);
+      const bound = items.filter(({ status }: KubeObject) => status.phase === "Bound");
+      return bound.length >= count;
+    }, { timeoutMs: WAIT_MS, intervalMs: 100 });
+  }
+
+  /** In one call: kubectl makes but a few in a second. */
+  async delete(): Promise<void> {
+    const path = "/api/v1/namespaces/default/persistentvolumeclaims";
+    await this.cluster.kubectl("delete", "--raw", `${path}?labelSelector=storm%3D${this.prefix}`);
+  }
 }
 
 /**
- * Makes the claims while each create takes 800 ms on the array, strikes in the middle of it, and
+ * Makes the claims while each create takes its time on the array, strikes in the middle of it, and
  * waits until all are Bound. Their volumes are gone again in the end.
  */
-async function storm(bed: Bed, { prefix, count, strike }: Storm): Promise<void> {
+export async function storm(bed: Bed, { prefix, count, lost, barS, strike }: Storm): Promise<void> {
   const { cluster } = bed;
   const before = await volumesOnArrays(cluster);
-  const names = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
-  await cluster.fleet.control("POST", "/faults", { action: "delay", value: 800, match: CREATE });
+  const claims = new Claims(cluster, prefix);
+  const slow = { action: "delay", value: CREATE_MS, match: CREATE };
+  await cluster.fleet.control("POST", "/faults", slow);
   await cluster.fleet.control("DELETE", "/requests");
   const third = Math.floor(count / 3);
-  const what = `${count} claims are Bound, the leader lost at ${third} (${prefix})`;
-  await bed.figure({ what }, async () => {
-    await cluster.apply(...names.map((name) => claim(name)));
-    await until(`${third} of them`, async () => {
-      return (await boundOf(cluster, prefix)).length >= third;
-    }, { timeoutMs: WAIT_MS, intervalMs: 100 });
+  await claims.make(count);
+  await claims.bound(third);
+  const what = `${lost} at ${third} claims, to the last of ${count} Bound`;
+  await bed.figure({ what, barS }, async () => {
     await strike(await leaderOf(cluster));
-    await cluster.bound(...names);
+    await claims.bound(count);
   });
   await cluster.fleet.control("DELETE", "/faults");
   const { items } = await cluster.get("pv");
@@ -78,7 +100,7 @@ async function storm(bed: Bed, { prefix, count, strike }: Storm): Promise<void> 
   );
   assert.deepEqual(outcome, { volumes: count, leaked: [], twice: [] });
   await bed.timed(`${count} claims are deleted`, async () => {
-    await cluster.delete("pvc", ...names);
+    await claims.delete();
     await until("their volumes are gone", async () => {
       return (await volumesOnArrays(cluster)).length <= before.length;
     }, { timeoutMs: WAIT_MS, intervalMs: 500 });
@@ -98,6 +120,7 @@ export function stormScenarios(bed: Bed, { times }: { times: number }): void {
         await storm(bed, {
           prefix: `storm${round}`,
           count: 100,
+          lost: "the leader's pod is deleted",
           strike: async (leader) => {
             struck = leader;
             const where = ["--namespace", NAMESPACE, "--wait=false"];
