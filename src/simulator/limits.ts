@@ -3,9 +3,11 @@
  * facts.
  */
 export const LIMITS: readonly string[] = [
-  "FlashArray: pods, volume groups, protection groups, host groups, realms, presets, " +
+  "FlashArray: pods, volume groups, protection groups, realms, presets, " +
   "workloads, replication, offload targets, directories and policies are not modelled: their " +
   "lists are empty, and names that contain them are refused",
+  "FlashArray: host groups have no QoS and no tags; what a host group with hosts answers to its " +
+  "deletion, and a host to a second group, is the simulator's own text",
   "FlashArray: volumes/batch, volumes/test, volumes/diff and volume-snapshots/batch are not " +
   "served; of REST 1.x only auth/apitoken is, for the user pureuser, whose password is the API " +
   "token",

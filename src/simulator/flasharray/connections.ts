@@ -13,23 +13,40 @@ import { items } from "../list.ts";
 import type { Modelled } from "../modelled.ts";
 import { refused } from "../rest_error.ts";
 
-/** LUNs of a host: private connections are counted from 1 up. */
 const MAX_LUN = 4095;
+const FIRST_GROUP_LUN = 254;
 
 const POST_MODELLED: Modelled = {
   fields: ["lun"],
   query: ["host_names", "host_group_names", "volume_names", "volume_ids", "lun"],
 };
 
-function hostsOf(state: FlashArrayState, call: Call): HostRecord[] | undefined {
-  if (csv(call.query, "host_group_names") !== undefined) {
-    throw refused("Host group does not exist.", call.query.get("host_group_names"));
+/** Who is connected: a host, or a host group with all of its hosts. */
+interface Holder {
+  name: string;
+  isGroup: boolean;
+  hosts: HostRecord[];
+}
+
+function holdersOf(state: FlashArrayState, call: Call): Holder[] | undefined {
+  const [hosts, groups] = [csv(call.query, "host_names"), csv(call.query, "host_group_names")];
+  if (hosts !== undefined && groups !== undefined) {
+    throw refused("host_names and host_group_names cannot be used together.");
   }
-  return csv(call.query, "host_names")?.map((name) => {
+  return hosts?.map((name) => {
     const host = state.hostNamed(name);
     if (host === undefined) throw refused("Host does not exist.", name);
-    return host;
+    return { name: host.name, isGroup: false, hosts: [host] };
+  }) ?? groups?.map((name) => {
+    const group = state.hostGroupNamed(name);
+    if (group === undefined) throw refused("Host group does not exist.", name);
+    return { name: group.name, isGroup: true, hosts: state.membersOf(group) };
   });
+}
+
+/** The stored connection of a holder to a volume, without its number. */
+function endsOf({ name, isGroup }: Holder, volumeId: string): Omit<ConnectionRecord, "lun"> {
+  return isGroup ? { host: "", group: name, volumeId } : { host: name, volumeId };
 }
 
 function volumesOf(
@@ -47,29 +64,52 @@ function volumesOf(
   });
 }
 
-/** Both sides of a POST or DELETE; one of them has a single member. */
-function pairsOf(state: FlashArrayState, call: Call): { host: HostRecord; volume: VolumeRecord }[] {
-  const [hosts, volumes] = [hostsOf(state, call), volumesOf(state, call, { live: true })];
-  if (hosts === undefined || volumes === undefined) {
-    throw refused("host_names and volume_names are required.");
-  }
-  if (hosts.length > 1 && volumes.length > 1) {
-    throw refused("Either one host or one volume can be named, not many of both.");
-  }
-  return hosts.flatMap((host) => volumes.map((volume) => ({ host, volume })));
+interface Pair {
+  holder: Holder;
+  volume: VolumeRecord;
 }
 
-function freeLun(state: FlashArrayState, host: HostRecord, wanted: number | undefined): number {
-  const used = new Set(state.connectionsOfHost(host.name).map(({ lun }) => lun));
+/** Both sides of a POST or DELETE; one of them has a single member. */
+function pairsOf(state: FlashArrayState, call: Call): Pair[] {
+  const [holders, volumes] = [holdersOf(state, call), volumesOf(state, call, { live: true })];
+  if (holders === undefined || volumes === undefined) {
+    throw refused("host_names or host_group_names, and volume_names are required.");
+  }
+  if (holders.length > 1 && volumes.length > 1) {
+    throw refused("Either one host or one volume can be named, not many of both.");
+  }
+  return holders.flatMap((holder) => volumes.map((volume) => ({ holder, volume })));
+}
+
+/** The order in which numbers are given: of a host from 1 up, of a host group from 254 down. */
+function lunsFor({ isGroup }: Holder): number[] {
+  const up = (first: number, last: number) =>
+    Array.from({ length: last - first + 1 }, (_, at) => first + at);
+  return isGroup
+    ? [...up(1, FIRST_GROUP_LUN).reverse(), ...up(FIRST_GROUP_LUN + 1, MAX_LUN)]
+    : up(1, MAX_LUN);
+}
+
+function freeLun(state: FlashArrayState, holder: Holder, wanted: number | undefined): number {
+  const ofGroup = [...state.connections.values()].filter(({ group }) =>
+    holder.isGroup && group === holder.name
+  );
+  const used = new Set(
+    [...ofGroup, ...holder.hosts.flatMap(({ name }) => state.connectionsOfHost(name))]
+      .map(({ lun }) => lun),
+  );
   if (wanted !== undefined) {
     if (wanted < 1 || wanted > MAX_LUN) {
       throw refused(`Invalid LUN: 1 to ${MAX_LUN}.`, String(wanted));
     }
-    if (used.has(wanted)) throw refused("LUN is already in use.", host.name);
+    if (used.has(wanted)) throw refused("LUN is already in use.", holder.name);
     return wanted;
   }
-  for (let lun = 1; lun <= MAX_LUN; lun++) if (!used.has(lun)) return lun;
-  throw refused("Maximum number of connections: limit reached.", host.name);
+  const lun = lunsFor(holder).find((one) => !used.has(one));
+  if (lun === undefined) {
+    throw refused("Maximum number of connections: limit reached.", holder.name);
+  }
+  return lun;
 }
 
 /** Whether the host speaks NVMe; undefined while it has no initiator and speaks nothing. */
@@ -83,7 +123,7 @@ function isNvme({ iqns, nqns, wwns }: HostRecord): boolean | undefined {
  * text for a host that is not NVMe is recorded from an array (kubev2v/forklift, issue 8307), the
  * other one is made after it.
  */
-function requireOneKind(
+export function requireOneKind(
   state: FlashArrayState,
   host: HostRecord,
   connected: readonly (HostRecord | undefined)[],
@@ -104,59 +144,77 @@ function requireOneKind(
 
 function showHosts(
   state: FlashArrayState,
-  hosts: HostRecord[],
-  ended?: ReadonlySet<ConnectionRecord>,
+  pairs: readonly Pair[],
+  ended?: ReadonlySet<string>,
 ): void {
-  state.context.plane?.block.show([...new Set(hosts)].map((host) => state.planeHost(host, ended)));
+  const hosts = new Set(pairs.flatMap(({ holder }) => holder.hosts));
+  state.context.plane?.block.show([...hosts].map((host) => state.planeHost(host, ended)));
+}
+
+/** Refuses what a holder has already, and volumes that others have by another kind of protocol. */
+function requireConnectable(
+  state: FlashArrayState,
+  { holder, volume }: Pair,
+  pairs: readonly Pair[],
+): void {
+  const there = state.connectionsOfVolume(volume.id);
+  const names = new Set(holder.hosts.map(({ name }) => name.toLowerCase()));
+  const isThere = there.some(({ host }) => names.has(host.toLowerCase())) ||
+    state.connections.get(connectionKey(endsOf(holder, volume.id))) !== undefined;
+  if (isThere) throw refused("Connection already exists.", volume.name);
+  const others = [
+    ...there.map(({ host }) => state.hostNamed(host)),
+    ...pairs.filter((pair) => pair.volume.id === volume.id).flatMap((pair) => pair.holder.hosts),
+  ];
+  for (const host of holder.hosts) requireOneKind(state, host, others);
 }
 
 function postConnections(state: FlashArrayState, call: Call): Answer {
   const wanted = new Fields(call.body).integer("lun");
   const pairs = pairsOf(state, call);
   const made = state.context.store.change(() =>
-    pairs.map(({ host, volume }) => {
-      const key = connectionKey(host.name, volume.id);
-      if (state.connections.get(key) !== undefined) {
-        throw refused("Connection already exists.", volume.name);
-      }
-      requireOneKind(state, host, [
-        ...state.connectionsOfVolume(volume.id).map((other) => state.hostNamed(other.host)),
-        ...pairs.filter((pair) => pair.volume.id === volume.id).map((pair) => pair.host),
-      ]);
-      const connection = {
-        host: host.name,
-        volumeId: volume.id,
-        lun: freeLun(state, host, wanted),
-      };
-      state.connections.set(key, connection);
+    pairs.map((pair): ConnectionRecord => {
+      requireConnectable(state, pair, pairs);
+      const { holder, volume } = pair;
+      const connection = { ...endsOf(holder, volume.id), lun: freeLun(state, holder, wanted) };
+      state.connections.set(connectionKey(connection), connection);
       return connection;
     })
   );
   try {
-    showHosts(state, pairs.map(({ host }) => host));
+    showHosts(state, pairs);
   } catch (error) {
     // A connection that stayed would be "already there" for whoever tries again, and lead nowhere.
     state.context.store.change(() =>
-      made.forEach(({ host, volumeId }) => state.connections.delete(connectionKey(host, volumeId)))
+      made.forEach((connection) => state.connections.delete(connectionKey(connection)))
     );
     throw error;
   }
-  return items(made.map((connection) => renderConnection(state, call, connection)));
+  return items(
+    made.flatMap((one) => state.rowsOf(one)).map((row) => renderConnection(state, call, row)),
+  );
 }
 
 function deleteConnections(state: FlashArrayState, call: Call): Answer {
   const pairs = pairsOf(state, call);
-  const found = pairs.map(({ host, volume }) => {
-    const connection = state.connections.get(connectionKey(host.name, volume.id));
+  const found = pairs.map(({ holder, volume }) => {
+    const connection = state.connections.get(connectionKey(endsOf(holder, volume.id)));
     if (connection === undefined) throw refused("Connection does not exist.", volume.name);
     return connection;
   });
   // Before the state: what is said to be cut off is.
-  showHosts(state, pairs.map(({ host }) => host), new Set(found));
+  const ended = found.flatMap((connection) => state.rowsOf(connection)).map(connectionKey);
+  showHosts(state, pairs, new Set(ended));
   state.context.store.change(() =>
-    found.forEach(({ host, volumeId }) => state.connections.delete(connectionKey(host, volumeId)))
+    found.forEach((connection) => state.connections.delete(connectionKey(connection)))
   );
   return {};
+}
+
+function isHeldBy(holders: readonly Holder[], { host, group }: ConnectionRecord): boolean {
+  return holders.some(({ name, isGroup }) =>
+    (isGroup ? group : host)?.toLowerCase() === name.toLowerCase()
+  );
 }
 
 /**
@@ -165,25 +223,23 @@ function deleteConnections(state: FlashArrayState, call: Call): Answer {
  */
 function candidates(
   state: FlashArrayState,
-  hosts: HostRecord[] | undefined,
+  holders: Holder[] | undefined,
   volumes: VolumeRecord[] | undefined,
 ): Iterable<ConnectionRecord> {
+  const isAsked = (row: ConnectionRecord) => holders === undefined || isHeldBy(holders, row);
   if (volumes !== undefined) {
-    const names = hosts === undefined
-      ? undefined
-      : new Set(hosts.map(({ name }) => name.toLowerCase()));
-    return volumes.flatMap(({ id }) => state.connectionsOfVolume(id)).filter(({ host }) =>
-      names?.has(host.toLowerCase()) ?? true
-    );
+    return volumes.flatMap(({ id }) => state.connectionsOfVolume(id)).filter(isAsked);
   }
-  return hosts?.flatMap(({ name }) => state.connectionsOfHost(name)) ?? state.connections.values();
+  return holders?.every(({ isGroup }) => !isGroup)
+    ? holders.flatMap(({ name }) => state.connectionsOfHost(name))
+    : state.reach().filter(isAsked);
 }
 
 function getConnections(state: FlashArrayState, call: Call): Answer {
   return state.list(call, {
     what: "Connection",
-    all: () => candidates(state, hostsOf(state, call), volumesOf(state, call, { live: false })),
-    keyOf: ({ host, volumeId }) => connectionKey(host, volumeId),
+    all: () => candidates(state, holdersOf(state, call), volumesOf(state, call, { live: false })),
+    keyOf: connectionKey,
     render: (connection) => renderConnection(state, call, connection),
   });
 }

@@ -5,6 +5,7 @@ import { addConnectionRoutes } from "./connections.ts";
 import { addHardwareRoutes } from "./hardware.ts";
 import { addEmptyLists } from "../known_lists.ts";
 import { KNOWN_LISTS } from "./known_lists.ts";
+import { addHostGroupRoutes } from "./host_groups.ts";
 import { addHostRoutes } from "./hosts.ts";
 import { addSnapshotRoutes } from "./snapshots.ts";
 import { FlashArrayState } from "./state.ts";
@@ -40,6 +41,7 @@ export class FlashArray implements SimulatedArray {
     addTagRoutes(this.routes, this.state);
     addSnapshotRoutes(this.routes, this.state);
     addHostRoutes(this.routes, this.state);
+    addHostGroupRoutes(this.routes, this.state);
     addConnectionRoutes(this.routes, this.state);
     addHardwareRoutes(this.routes, this.state);
     const nothing = { what: "Object", all: () => [], keyOf: () => "", render: () => ({}) };

@@ -1,5 +1,6 @@
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
+import { moveHost } from "./membership.ts";
 import { requireDistinct, requireHostName } from "./names.ts";
 import { renderHost } from "./render.ts";
 import { connectionKey, type FlashArrayState, type HostRecord } from "./state.ts";
@@ -177,16 +178,14 @@ function renameHost(state: FlashArrayState, old: HostRecord, name: string): void
   requireHostName(name);
   const holder = state.hostNamed(name);
   if (holder !== undefined && holder.name !== old.name) throw refused("Host already exists.", name);
-  const connections = state.connectionsOfHost(old.name);
+  const connections = state.connectionsOfHost(old.name).filter(({ group }) => group === undefined);
   state.context.store.change(() => {
     state.hosts.delete(old.name.toLowerCase());
     state.hosts.set(name.toLowerCase(), { ...old, name });
     for (const connection of connections) {
-      state.connections.delete(connectionKey(old.name, connection.volumeId));
-      state.connections.set(connectionKey(name, connection.volumeId), {
-        ...connection,
-        host: name,
-      });
+      const renamed = { ...connection, host: name };
+      state.connections.delete(connectionKey(connection));
+      state.connections.set(connectionKey(renamed), renamed);
     }
   });
   state.context.plane?.block.show([state.planeHost({ ...old, name })], [old.name]);
@@ -200,14 +199,12 @@ function patchHosts(state: FlashArrayState, call: Call): Answer {
   if (name !== undefined && hosts.length !== 1) {
     throw refused("Only one host can be renamed at a time.");
   }
-  if (body.has("host_group")) {
-    throw refused("Host group does not exist.", body.object("host_group")?.text("name") ?? null);
-  }
+  const groupName = body.object("host_group")?.text("name");
   const changed = state.context.store.change(() =>
     hosts.map((host) => {
-      const after = hostAfter(state, body, host);
+      const after = { ...hostAfter(state, body, host), group: host.group };
       state.hosts.set(host.name.toLowerCase(), after);
-      return after;
+      return groupName === undefined ? after : moveHost(state, after, groupName || undefined);
     })
   );
   state.context.plane?.block.show(changed.map((host) => state.planeHost(host)));

@@ -3,6 +3,7 @@ import type { Row } from "../filter.ts";
 import type {
   ConnectionRecord,
   FlashArrayState,
+  HostGroupRecord,
   HostRecord,
   SnapshotRecord,
   VolumeRecord,
@@ -171,6 +172,41 @@ export function renderSnapshot(state: FlashArrayState, call: Call, snapshot: Sna
   };
 }
 
+/** The group's name as it is now written, or null for none. */
+function groupNameOf(state: FlashArrayState, group: string | undefined): string | null {
+  return group === undefined ? null : state.hostGroupNamed(group)?.name ?? group;
+}
+
+/** A host group as GET /host-groups shows it. */
+export function renderHostGroup(
+  state: FlashArrayState,
+  call: Call,
+  { name }: HostGroupRecord,
+): Row {
+  const ids = new Set(
+    state.reach().filter(({ group }) => group?.toLowerCase() === name.toLowerCase())
+      .map(({ volumeId }) => volumeId),
+  );
+  const volumes = [...ids].flatMap((id) => state.volumes.get(id) ?? []);
+  return {
+    name,
+    connection_count: volumes.length,
+    host_count: state.membersOf({ name }).length,
+    is_local: true,
+    space: volumesTotal(state, call, volumes).space,
+    ...withContext(state, call),
+  };
+}
+
+/** One host in its group, as the lists of members show it. */
+export function renderMember(state: FlashArrayState, call: Call, host: HostRecord): Row {
+  return {
+    group: { name: groupNameOf(state, host.group) },
+    member: { name: host.name },
+    ...withContext(state, call),
+  };
+}
+
 /** A secret that is set reads back masked. */
 function masked(secret: string | null): string | null {
   return secret === null ? null : "****";
@@ -189,7 +225,7 @@ export function renderHost(state: FlashArrayState, call: Call, host: HostRecord)
       target_password: masked(chap.targetPassword),
     },
     connection_count: state.connectionsOfHost(host.name).length,
-    host_group: { name: null },
+    host_group: { name: groupNameOf(state, host.group) },
     iqns: host.iqns,
     is_local: true,
     nqns: host.nqns,
@@ -219,12 +255,12 @@ export function renderConnection(
   call: Call,
   connection: ConnectionRecord,
 ): Row {
-  const host = state.hostNamed(connection.host);
+  const host = connection.host === "" ? undefined : state.hostNamed(connection.host);
   const volume = state.volumes.get(connection.volumeId);
   const hasNsid = call.minor >= 27 && (host?.nqns.length ?? 0) > 0;
   return {
-    host: { name: host?.name ?? connection.host },
-    host_group: { name: null },
+    host: { name: host?.name ?? null },
+    host_group: { name: groupNameOf(state, connection.group) },
     lun: hasNsid ? null : connection.lun,
     ...(call.minor >= 27 ? { nsid: hasNsid ? connection.lun : null } : {}),
     protocol_endpoint: NO_REFERENCE,

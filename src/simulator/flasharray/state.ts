@@ -65,11 +65,24 @@ export interface HostRecord {
   chap: Chap;
   personality: string | null;
   vlan: string | null;
+  /** Name of its host group; absent: it is in none. */
+  group?: string;
 }
 
-/** A connection of a host to a volume as it is stored. */
+/** A host group as it is stored; its hosts know that they are in it. */
+export interface HostGroupRecord {
+  name: string;
+}
+
+/**
+ * A connection to a volume: as it is stored one of a host or of a host group, as it is read one for
+ * each host that reaches the volume by it.
+ */
 export interface ConnectionRecord {
+  /** Empty for a group as it is stored, and for one without hosts. */
   host: string;
+  /** The host group that it came by; absent for a host's own. */
+  group?: string;
   volumeId: string;
   /** LUN, or namespace id for an NVMe host. */
   lun: number;
@@ -94,9 +107,13 @@ const FLASHARRAY_LIST: ListStyle = {
   allowsErrorsSince: 38,
 };
 
-/** The key of a connection in its table; names of hosts differ by more than case. */
-export function connectionKey(host: string, volumeId: string): string {
-  return `${host.toLowerCase()}/${volumeId}`;
+/**
+ * The key of a stored connection, and of one that is read; names differ by more than case, and none
+ * has a colon.
+ */
+export function connectionKey({ host, group, volumeId }: Omit<ConnectionRecord, "lun">): string {
+  const holder = host === "" ? `group:${group}` : host;
+  return `${holder.toLowerCase()}/${volumeId}`;
 }
 
 function grouped<T>(records: Iterable<T>, keyOf: (record: T) => string): Map<string, T[]> {
@@ -115,6 +132,7 @@ export class FlashArrayState {
   readonly volumes: Table<VolumeRecord>;
   readonly snapshots: Table<SnapshotRecord>;
   readonly hosts: Table<HostRecord>;
+  readonly hostGroups: Table<HostGroupRecord>;
   readonly connections: Table<ConnectionRecord>;
   readonly capacityBytes: number;
   readonly limits: ObjectLimits;
@@ -124,6 +142,8 @@ export class FlashArrayState {
    */
   readonly turns = new Turns();
   readonly #meta: Table<{ serials: number }>;
+  readonly #hostsByGroup: Derived<Map<string, HostRecord[]>>;
+  readonly #reach: Derived<ConnectionRecord[]>;
   readonly #connectionsByVolume: Derived<Map<string, ConnectionRecord[]>>;
   readonly #connectionsByHost: Derived<Map<string, ConnectionRecord[]>>;
   readonly #snapshotsByVolume: Derived<Map<string, SnapshotRecord[]>>;
@@ -139,18 +159,28 @@ export class FlashArrayState {
     this.volumes = store.table("volumes", (volume) => volume.name.toLowerCase());
     this.snapshots = store.table("snapshots", (snapshot) => snapshot.id);
     this.hosts = store.table("hosts", (host) => host.name.toLowerCase());
-    this.connections = store.table(
-      "connections",
-      (connection) => connectionKey(connection.host, connection.volumeId),
-    );
+    this.hostGroups = store.table("host-groups", (group) => group.name.toLowerCase());
+    this.connections = store.table("connections", (connection) => connectionKey(connection));
     this.#meta = store.table("meta", () => "meta");
+    this.#hostsByGroup = new Derived(
+      store,
+      () =>
+        grouped(
+          [...this.hosts.values()].filter(({ group }) => group !== undefined),
+          ({ group = "" }) => group.toLowerCase(),
+        ),
+    );
+    this.#reach = new Derived(
+      store,
+      () => [...this.connections.values()].flatMap((connection) => this.rowsOf(connection)),
+    );
     this.#connectionsByVolume = new Derived(
       store,
-      () => grouped(this.connections.values(), ({ volumeId }) => volumeId),
+      () => grouped(this.#reach.get(), ({ volumeId }) => volumeId),
     );
     this.#connectionsByHost = new Derived(
       store,
-      () => grouped(this.connections.values(), ({ host }) => host.toLowerCase()),
+      () => grouped(this.#reach.get(), ({ host }) => host.toLowerCase()),
     );
     this.#snapshotsByVolume = new Derived(
       store,
@@ -198,6 +228,28 @@ export class FlashArrayState {
     return this.hosts.find(name.toLowerCase());
   }
 
+  hostGroupNamed(name: string): HostGroupRecord | undefined {
+    return this.hostGroups.find(name.toLowerCase());
+  }
+
+  membersOf({ name }: HostGroupRecord): HostRecord[] {
+    return this.#hostsByGroup.get().get(name.toLowerCase()) ?? [];
+  }
+
+  /** A stored connection as it is read: of a group one for each of its hosts. */
+  rowsOf(connection: ConnectionRecord): ConnectionRecord[] {
+    const { group } = connection;
+    if (group === undefined) return [connection];
+    const members = this.membersOf({ name: group });
+    if (members.length === 0) return [connection];
+    return members.map(({ name }) => ({ ...connection, host: name }));
+  }
+
+  /** All connections, of groups one for each host. */
+  reach(): ConnectionRecord[] {
+    return this.#reach.get();
+  }
+
   snapshotNamed(name: string): SnapshotRecord | undefined {
     return this.#snapshotsByName.get().get(name.toLowerCase());
   }
@@ -219,12 +271,13 @@ export class FlashArrayState {
     return this.#connectionsByHost.get().get(host.toLowerCase()) ?? [];
   }
 
-  /** The host as the data plane must show it, without the connections that are about to end. */
+  /** The host as the data plane must show it, without the connections that are about to end, by key. */
   planeHost(
     { name, iqns, nqns, chap }: HostRecord,
-    ended: ReadonlySet<ConnectionRecord> = new Set(),
+    ended: ReadonlySet<string> = new Set(),
   ): PlaneHost {
-    const connections = this.connectionsOfHost(name).filter((connection) => !ended.has(connection))
+    const connections = this.connectionsOfHost(name)
+      .filter((connection) => !ended.has(connectionKey(connection)))
       .map(({ lun, volumeId }) => {
         const volume = this.volumes.get(volumeId);
         if (volume === undefined) {
