@@ -18,6 +18,9 @@ export function adminContext(): AdminContext {
     readTextFile: readPlainFile,
     realPath: Deno.realPath,
     writeFile,
+    confirm: Deno.stdin.isTerminal() && Deno.stdout.isTerminal()
+      ? (question) => Promise.resolve(confirm(question))
+      : undefined,
     now: Date.now,
     env,
     environment: () => Deno.env.toObject(),

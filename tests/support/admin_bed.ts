@@ -11,6 +11,8 @@ export interface AdminSurroundings {
   colours?: boolean;
   columns?: number;
   now?: () => number;
+  /** Absent: there is no terminal to ask at. */
+  confirm?: (question: string) => Promise<boolean>;
 }
 
 /** How a verb ended. */
@@ -28,7 +30,7 @@ export function adminBed(
   surroundings: AdminSurroundings = {},
 ): { context: AdminContext; said: () => string } & Omit<AdminResult, "code" | "said"> {
   const { files = {}, real = false, env = {}, colours = false, columns } = surroundings;
-  const { now = Date.now } = surroundings;
+  const { now = Date.now, confirm } = surroundings;
   const printed: string[] = [];
   const progress: string[] = [];
   const written = new Map<string, Uint8Array>();
@@ -47,6 +49,7 @@ export function adminBed(
       if (written.has(path)) throw new Deno.errors.AlreadyExists(path);
       written.set(path, await new Blob([...parts]).bytes());
     },
+    confirm,
     now,
     env: (name) => env[name],
     environment: () => ({ ...env }),

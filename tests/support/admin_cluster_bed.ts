@@ -29,12 +29,14 @@ interface BedOptions {
   bladeToo?: boolean;
   /** What the verbs take for the time. */
   now?: () => number;
+  /** As AdminContext.confirm. */
+  confirm?: (question: string) => Promise<boolean>;
 }
 
 /** One simulated FlashArray, and a healthy installation that uses it. */
 export async function bed(
   test: (bed: Bed) => Promise<void>,
-  { bladeToo = false, now = Date.now }: BedOptions = {},
+  { bladeToo = false, now = Date.now, confirm }: BedOptions = {},
 ): Promise<void> {
   const served = await testFleet({ flasharrays: 1, flashblades: bladeToo ? 1 : 0 });
   const cluster = fakeCluster();
@@ -59,6 +61,7 @@ export async function bed(
           files,
           env: { PATH: Deno.env.get("PATH") ?? "" },
           now,
+          confirm,
         }),
       make: (name) => makeVolume(array, name),
     });

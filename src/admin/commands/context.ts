@@ -14,6 +14,8 @@ export interface AdminContext {
    * written before the next one is asked for. Throws AlreadyExists for one that is there.
    */
   writeFile: (path: string, parts: Iterable<Uint8Array<ArrayBuffer>>) => Promise<void>;
+  /** Asks a person yes or no; absent where nobody can answer. */
+  confirm?: (question: string) => Promise<boolean>;
   /** The time here; milliseconds since 1970. */
   now: () => number;
   env: (name: string) => string | undefined;

@@ -5,6 +5,7 @@ import { lookAtArrays } from "../check/arrays_look.ts";
 import { counted, type Found, FoundList } from "../check/found.ts";
 import type { Diagnosis, Evidence, Unknown } from "../doctor/diagnosis.ts";
 import { diagnose, type DoctorReport } from "../doctor/doctor.ts";
+import { type Repair, repairAll } from "../doctor/repair.ts";
 import { readConfiguration } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
 import { levelWord, structured, tableOf } from "./output.ts";
@@ -21,21 +22,34 @@ export const DOCTOR: VerbUse = {
 volumes, hosts, exports and snapshots of the arrays, and compares them. Looks for: volume without PV, PV
 without volume, wrong host, stale host, doubly connected RWO, size mismatch, stale initiator, export to
 nobody, snapshot without content, volume of another cluster with our prefix. What cannot be known, because
-an array or the API server does not say it, is told below the findings and is none. Nothing is changed.`,
-  usage: ["[-f values.yaml] [--kubeconfig FILE] [--context NAME] [-n NAMESPACE]"],
-  flags: [COMMON_FLAGS.values, ...COMMON_FLAGS.kube, ...COMMON_FLAGS.output, COMMON_FLAGS.help],
+an array or the API server does not say it, is told below the findings and is none. Nothing is changed
+without --repair, and with it only what is safe whatever else goes on: a destroyed volume that a bound
+PersistentVolume means is recovered. It asks for each one, and reads all again right before it changes it.`,
+  usage: [
+    "[-f values.yaml] [--kubeconfig FILE] [--context NAME] [-n NAMESPACE]",
+    "--repair [--yes] [-f values.yaml] [--kubeconfig FILE] [--context NAME]",
+  ],
+  flags: [
+    COMMON_FLAGS.values,
+    ...COMMON_FLAGS.kube,
+    { name: "repair", meaning: "carry out the repairs that are safe, and ask for each" },
+    { name: "yes", meaning: "with --repair: do not ask" },
+    ...COMMON_FLAGS.output,
+    COMMON_FLAGS.help,
+  ],
   example: {
     line: "pso-bin admin doctor --context production",
     what: "after a disaster, a restore or work on the arrays",
   },
   notes:
-    `Exit codes: 0 nothing is out of order and all could be read, 1 something is, or could not, 2 wrong
-use or configuration.`,
+    `Exit codes: 0 nothing is out of order any more and all could be read, 1 something is, or could not,
+2 wrong use or configuration.`,
 };
 
-/** `pso-bin admin doctor`: changes nothing, anywhere. */
+/** `pso-bin admin doctor`: changes nothing without --repair. */
 export async function doctor(args: string[], context: AdminContext): Promise<number> {
   const flags = new VerbFlags(DOCTOR, args);
+  const confirm = confirmFor(flags, context);
   const choice = choiceOf(flags);
   const target = await targetFor(choice, context) ??
     await targetFor({ ...choice, isKubeAsked: true }, context);
@@ -45,45 +59,91 @@ export async function doctor(args: string[], context: AdminContext): Promise<num
     const read = source && await readConfiguration(source);
     const config = read?.loaded?.config;
     const looks: ArrayLook[] = [];
-    const report = config && await diagnose({
-      kube: target.cluster.kube,
-      config,
-      now: context.now,
-      progress: context.progress,
-      look: async () => {
-        looks.push(...await lookAtArrays(config, context));
-        return looks;
-      },
-    });
-    await Promise.all(looks.map((look) => look.close()));
-    const problems = [...read?.found.all ?? [], ...target.found.all]
-      .filter(({ level }) => level !== "ok");
-    print({ report, problems }, { flags, context });
-    if (read && !read.loaded) return 2;
-    return isWell(report, problems) ? 0 : 1;
+    try {
+      const report = config && await diagnose({
+        kube: target.cluster.kube,
+        config,
+        now: context.now,
+        progress: context.progress,
+        look: async () => {
+          looks.push(...await lookAtArrays(config, context));
+          return looks;
+        },
+      });
+      const problems = [...read?.found.all ?? [], ...target.found.all]
+        .filter(({ level }) => level !== "ok");
+      const isTable = flags.format() === "table";
+      if (isTable) print({ report, problems, repairs: [] }, { flags, context });
+      const repairs = report && confirm
+        ? await repairAll(report.findings, {
+          kube: target.cluster.kube,
+          looks,
+          cluster: config.clusterId,
+          confirm,
+        })
+        : [];
+      if (isTable) context.print(maskSecrets(repairText(repairs, confirm !== undefined)));
+      else print({ report, problems, repairs }, { flags, context });
+      if (read && !read.loaded) return 2;
+      return isWell({ report, problems, repairs }) ? 0 : 1;
+    } finally {
+      await Promise.all(looks.map((look) => look.close()));
+    }
   } finally {
     target.close();
   }
 }
 
-function isWell(report: DoctorReport | undefined, problems: readonly Found[]): boolean {
-  return report !== undefined && report.findings.length === 0 && report.unknown.length === 0 &&
-    !problems.some(({ level }) => level === "fail");
+/**
+ * How each repair is agreed to; undefined without --repair. UsageError where a question would have
+ * no answer.
+ */
+function confirmFor(
+  flags: VerbFlags,
+  { confirm }: AdminContext,
+): ((what: string) => Promise<boolean>) | undefined {
+  const [isWanted, isAgreed] = [flags.isSet("repair"), flags.isSet("yes")];
+  if (!isWanted) {
+    if (isAgreed) throw new UsageError("--yes is used with --repair only");
+    return undefined;
+  }
+  if (isAgreed) return () => Promise.resolve(true);
+  if (confirm === undefined || flags.format() !== "table") {
+    throw new UsageError("--repair asks at a terminal, with the table: use one, or add --yes");
+  }
+  return (what) => confirm(`${what}?`);
+}
+
+function isWell({ report, problems, repairs }: Printed): boolean {
+  const repaired = repairs.filter(({ isDone }) => isDone).length;
+  return report !== undefined && report.findings.length === repaired &&
+    report.unknown.length === 0 && !problems.some(({ level }) => level === "fail");
+}
+
+function repairText(repairs: readonly Repair[], isAsked: boolean): string {
+  if (!isAsked) return "";
+  if (repairs.length === 0) return "nothing of it has a repair that is surely safe\n";
+  return repairs.map(({ what, why }) =>
+    why === undefined ? `done: ${what}\n` : `not done: ${what}: ${why}\n`
+  ).join("");
 }
 
 /** What was found, and what stood in the way. */
 interface Printed {
   report: DoctorReport | undefined;
   problems: readonly Found[];
+  repairs: readonly Repair[];
 }
 
 function print(
-  { report, problems }: Printed,
+  { report, problems, repairs }: Printed,
   { flags, context }: { flags: VerbFlags; context: AdminContext },
 ): void {
   const format = flags.format();
   if (format !== "table") {
-    context.print(structured({ ...report, problems }, format));
+    context.print(
+      structured({ ...report, ...(flags.isSet("repair") ? { repairs } : {}), problems }, format),
+    );
     return;
   }
   const { colours, columns } = context;
