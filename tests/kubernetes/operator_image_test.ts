@@ -58,6 +58,15 @@ Deno.test({
         script("install", "-namespace=pso", "-orchestrator=k8s", "-wait=release", "-timeout=120"),
     );
     assert.equal(installed.code, 0, installed.stdout + installed.stderr);
+    // install.sh waited for the release, which may be there before kubelet has asked the pod.
+    await cluster.kubectl(
+      "wait",
+      "--for=condition=Available",
+      "--timeout=60s",
+      "-n",
+      "pso",
+      "deployment/pso-csi-operator",
+    );
     const pods = await cluster.get(
       "pods",
       "-n",
