@@ -185,6 +185,15 @@ export interface ConnectOptions {
   signal?: AbortSignal;
 }
 
+/** The array's object for a machine: a set of initiators, each of which reaches what it is connected to. */
+export interface HostObject {
+  name: string;
+  /** IQNs, NQNs and WWNs, as the array writes them. */
+  initiators: readonly string[];
+  /** Absent while the array finds nothing wrong with the ways between the machine and itself. */
+  paths?: "few" | "none";
+}
+
 /** Which part of a list is asked for. */
 interface ListOptions {
   /** Only names that begin so. */
@@ -365,4 +374,14 @@ export interface StorageArray {
    * while no node was connected.
    */
   lookAtHosts(signal?: AbortSignal): Promise<void>;
+  /**
+   * Every host object of the array, whoever made it, but those of replication partners; none for
+   * files. One list call.
+   */
+  listHosts(signal?: AbortSignal): Promise<HostObject[]>;
+  /**
+   * What the array itself calls critical now, each in words for people; none when the token's role
+   * may not read it. One list call.
+   */
+  listAlerts(signal?: AbortSignal): Promise<string[]>;
 }

@@ -148,6 +148,13 @@ export class Fleet {
     );
   }
 
+  /** Names of this cluster's volumes that the array may hold, in lower case; no call. */
+  ownNames(member: FleetMember): string[] {
+    return this.#own(member).index.names().filter((name) =>
+      this.#cluster === undefined || isOwnVolumeName(this.#cluster, name)
+    );
+  }
+
   /** How many volumes of this cluster are indexed for the array, by their names. */
   indexedVolumes(member: FleetMember): number {
     return this.#own(member).index.count((name) =>

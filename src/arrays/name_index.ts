@@ -42,6 +42,11 @@ export class NameIndex {
     return found;
   }
 
+  /** Every volume's name, in lower case. */
+  names(): string[] {
+    return [...this.#volumes];
+  }
+
   add(name: string): void {
     this.#volumes.add(nameKey(name));
   }

@@ -7,6 +7,7 @@ import { createVolume } from "./calls/creation.ts";
 import { deleteVolume } from "./calls/deletion.ts";
 import { expandVolume } from "./calls/growth.ts";
 import { getVolume, listVolumes, validateCapabilities } from "./calls/inquiry.ts";
+import { getVolumeHealth, listVolumeHealth } from "./calls/health.ts";
 import { modifyVolume } from "./calls/modification.ts";
 import { publishVolume } from "./calls/publishing.ts";
 import { createSnapshot, deleteSnapshot, getSnapshot, listSnapshots } from "./calls/snapshots.ts";
@@ -25,6 +26,7 @@ import type {
   CreateVolumeRequest,
   ExpandAnswer,
   ExpandRequest,
+  HealthPage,
   ListRequest,
   ListSnapshotsRequest,
   ModifyRequest,
@@ -36,6 +38,7 @@ import type {
   ValidateAnswer,
   ValidateRequest,
   VolumeAnswer,
+  VolumeHealth,
   VolumePage,
 } from "./requests.ts";
 import { type Handle, parseSnapshotId, parseVolumeId } from "./volume_id.ts";
@@ -225,5 +228,18 @@ export class Provisioner {
    */
   modifyVolume(request: ModifyRequest, signal: AbortSignal): Promise<void> {
     return modifyVolume(this.#context, request, signal);
+  }
+
+  /**
+   * What is wrong with the volume: with its array, on the ways to it, or because somebody destroyed
+   * or disconnected it on the array. `not_found`; `unavailable` when that cannot be found out.
+   */
+  getVolumeHealth(volumeId: string, signal: AbortSignal): Promise<VolumeHealth> {
+    return getVolumeHealth(this.#context, volumeId, signal);
+  }
+
+  /** A page of the volumes with which something is wrong. `stale_token`, `unavailable`. */
+  listVolumeHealth(request: ListRequest, signal: AbortSignal): Promise<HealthPage> {
+    return listVolumeHealth(this.#context, request, signal);
   }
 }

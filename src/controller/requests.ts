@@ -105,6 +105,27 @@ export interface VolumePage {
   nextToken: string;
 }
 
+/** One thing that is wrong with a volume, as the controller sees it; empty lists mean healthy. */
+export interface HealthFinding {
+  status: "degraded" | "inaccessible";
+  /** One CamelCase word; status and reason together are unique per volume. */
+  reason: string;
+  message: string;
+}
+
+/** A volume and what is wrong with it. */
+export interface VolumeHealth {
+  volumeId: string;
+  findings: HealthFinding[];
+}
+
+/** One part of ControllerListVolumeHealth: only volumes with which something is wrong. */
+export interface HealthPage {
+  entries: VolumeHealth[];
+  /** Empty on the last page. */
+  nextToken: string;
+}
+
 /** GetCapacity: how much room is there for a class? */
 export interface CapacityRequest {
   /** May be empty: csi-provisioner sends none. */

@@ -5,6 +5,7 @@ import { Controller, ControllerServiceCapability_RPC_Type as Type } from "./gene
 import { method, type UnaryMethod } from "./unary.ts";
 import {
   capabilityOf,
+  healthMessage,
   rangeOf,
   snapshotMessage,
   sourceOf,
@@ -28,6 +29,8 @@ const CAPABILITIES: readonly Type[] = [
   Type.SINGLE_NODE_MULTI_WRITER,
   Type.GET_SNAPSHOT,
   Type.MODIFY_VOLUME,
+  Type.GET_VOLUME_HEALTH,
+  Type.LIST_VOLUME_HEALTH,
 ];
 
 /** What the rows of the Controller service are made of. */
@@ -154,6 +157,27 @@ function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[
   ];
 }
 
+/** What is wrong with volumes; asked for again and again, so that it is quiet. */
+function healthMethods(provisioner: () => Provisioner): UnaryMethod[] {
+  return [
+    method(Controller.method.controllerGetVolumeHealth, {
+      keys: null,
+      quiet: true,
+      handle: async ({ volumeId }, { signal }) => ({
+        volumeHealth: healthMessage(await provisioner().getVolumeHealth(volumeId, signal)),
+      }),
+    }),
+    method(Controller.method.controllerListVolumeHealth, {
+      keys: null,
+      quiet: true,
+      handle: async ({ maxEntries, startingToken }, { signal }) => {
+        const page = await provisioner().listVolumeHealth({ maxEntries, startingToken }, signal);
+        return { entries: page.entries.map(healthMessage), nextToken: page.nextToken };
+      },
+    }),
+  ];
+}
+
 /** The node's name instead of its whole identity, which makes log lines long. */
 function nodeName({ nodeId }: { nodeId: string }): { node: string } {
   return { node: decodeNodeId(nodeId)?.name ?? nodeId };
@@ -247,6 +271,7 @@ export function controllerService(rows: ControllerRows): UnaryMethod[] {
     ...volumeMethods(rows),
     ...inquiryMethods(rows),
     ...attachMethods(rows.provisioner),
+    ...healthMethods(rows.provisioner),
     ...snapshotMethods(rows.provisioner),
     method(Controller.method.controllerGetCapabilities, {
       keys: null,

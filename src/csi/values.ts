@@ -8,9 +8,11 @@ import type { AccessMode, Capability } from "../capability.ts";
 import type {
   CapacityRange as Range,
   ContentSource,
+  HealthFinding,
   SnapshotAnswer,
   TopologyRequirement as Requirement,
   VolumeAnswer,
+  VolumeHealth,
 } from "../controller/requests.ts";
 import { PsoError } from "../errors.ts";
 import { splitMountOptions } from "../options/mount_options.ts";
@@ -21,6 +23,8 @@ import {
   type VolumeCapability,
   VolumeCapability_AccessMode_Mode as Mode,
   type VolumeContentSource,
+  VolumeHealthErrorType,
+  type VolumeHealthSchema,
   type VolumeSchema,
 } from "./generated/csi_pb.ts";
 
@@ -136,4 +140,21 @@ export function snapshotMessage(snapshot: SnapshotAnswer): MessageInitShape<type
     creationTime: timestampFromMs(snapshot.createdMs),
     readyToUse: snapshot.readyToUse,
   };
+}
+
+const HEALTH: Record<HealthFinding["status"], VolumeHealthErrorType> = {
+  degraded: VolumeHealthErrorType.DEGRADED,
+  inaccessible: VolumeHealthErrorType.INACCESSIBLE,
+};
+
+/** What the controller finds wrong with a volume; without a status it is healthy. */
+export function healthMessage(
+  { volumeId, findings }: VolumeHealth,
+): MessageInitShape<typeof VolumeHealthSchema> {
+  const healthStatuses = findings.map(({ status, reason, message }) => ({
+    status: HEALTH[status],
+    reason,
+    message,
+  }));
+  return { volumeId, healthStatuses };
 }

@@ -134,10 +134,6 @@ export function smallNodeLimit(values: string): string {
  */
 const MAY_SKIP: [RegExp, string][] = [
   [/VolumeGroupSnapshot|GroupController/, "volume group snapshots are not offered yet"],
-  [
-    /Controller(Get|List)VolumeHealth/,
-    "the controller's health services of CSI 1.13 are not offered yet",
-  ],
   [/snapshot with accessibility requirements/, "snapshot topology is not offered yet"],
 ];
 

@@ -135,7 +135,7 @@ export class ProvisionerBed {
   readonly signal = AbortSignal.timeout(60_000);
   #open: OpenArray[];
   /** What the answers of an array are made into before a controller reads them. */
-  readonly #rewritten = new Map<string, (text: string) => string>();
+  readonly #rewritten = new Map<string, (text: string, path: string) => string>();
   /** Arrays that cannot be reached now, and how that shows. */
   readonly #cut = new Map<string, CutLink>();
 
@@ -262,7 +262,7 @@ export class ProvisionerBed {
   }
 
   /** Every answer of the array is changed so from now on, for what no simulated array can show. */
-  rewrite(array: string, change: (text: string) => string): void {
+  rewrite(array: string, change: (text: string, path: string) => string): void {
     this.#rewritten.set(array, change);
   }
 
@@ -324,7 +324,10 @@ export class ProvisionerBed {
         callTimeoutMs: 2_000,
         fetch: async (request) => {
           const answer = await reach(request);
-          return { ...answer, text: this.#rewritten.get(name)?.(answer.text) ?? answer.text };
+          return {
+            ...answer,
+            text: this.#rewritten.get(name)?.(answer.text, request.path) ?? answer.text,
+          };
         },
       });
       const closeAll = async () => {

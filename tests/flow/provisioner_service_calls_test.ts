@@ -32,6 +32,8 @@ Deno.test(
         "SINGLE_NODE_MULTI_WRITER",
         "GET_SNAPSHOT",
         "MODIFY_VOLUME",
+        "GET_VOLUME_HEALTH",
+        "LIST_VOLUME_HEALTH",
       ],
     );
   }),

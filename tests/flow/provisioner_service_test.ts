@@ -4,6 +4,7 @@ import {
   Controller,
   ControllerServiceCapability_RPC_Type as RpcType,
   VolumeCapability_AccessMode_Mode as Mode,
+  VolumeHealthErrorType,
 } from "../../src/csi/generated/csi_pb.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
 import { GiB } from "../../src/size.ts";
@@ -181,6 +182,38 @@ Deno.test(
     }
     const { capabilities } = await rows.call(rpc.controllerGetCapabilities, {});
     ok(capabilities.some(({ type }) => type.value?.type === RpcType.MODIFY_VOLUME));
+  }),
+);
+
+Deno.test(
+  "ControllerGetVolumeHealth and ControllerListVolumeHealth tell what is wrong with a volume",
+  withRows(async (rows, bed) => {
+    const ids = [await created(rows, "pvc-1"), await created(rows, "pvc-2")];
+    const [volumeId = ""] = ids;
+    const well = await rows.call(rpc.controllerGetVolumeHealth, { volumeId });
+    equal(well.volumeHealth?.volumeId, volumeId);
+    deepEqual(well.volumeHealth?.healthStatuses, []);
+    for (const { array } of bed.fleet.members) bed.link(array.label, "unreachable");
+    await bed.fleet.refresh(bed.signal);
+    const bad = await rows.call(rpc.controllerGetVolumeHealth, { volumeId });
+    const [entry] = bad.volumeHealth?.healthStatuses ?? [];
+    equal(entry?.status, VolumeHealthErrorType.DEGRADED);
+    equal(entry?.reason, "ArrayUnreachable");
+    match(entry?.message ?? "", /cannot be managed now/);
+    const told: string[] = [];
+    let startingToken = "";
+    do {
+      const request = { maxEntries: 1, startingToken };
+      const page = await rows.call(rpc.controllerListVolumeHealth, request);
+      told.push(...page.entries.map((one) => one.volumeId));
+      startingToken = page.nextToken;
+    } while (startingToken !== "");
+    deepEqual(told.sort(), ids.sort());
+    await rejects(rows.call(rpc.controllerGetVolumeHealth, {}), { code: status.INVALID_ARGUMENT });
+    await rejects(
+      rows.call(rpc.controllerListVolumeHealth, { startingToken: "no token" }),
+      { code: status.ABORTED },
+    );
   }),
 );
 

@@ -1,5 +1,6 @@
 // What one array has of the cluster, as far as `admin doctor` compares it.
-import type { AdminArray, HostObject } from "../../arrays/rest/admin_array.ts";
+import type { HostObject } from "../../arrays/array.ts";
+import type { AdminArray } from "../../arrays/rest/admin_array.ts";
 import type { Snapshot, StorageArray, Volume } from "../../arrays/array.ts";
 import { arrayHintOf } from "../../arrays/fleet.ts";
 import { messageOf } from "../../errors.ts";

@@ -1,5 +1,5 @@
 // Hosts and client addresses that volumes are open to, compared with the nodes of the cluster.
-import type { HostObject } from "../../arrays/rest/admin_array.ts";
+import type { HostObject } from "../../arrays/array.ts";
 import { nameKey } from "../../names.ts";
 import { parseIp } from "../../net/cidr.ts";
 import { namesText } from "../check/kube_object.ts";

@@ -1,5 +1,5 @@
 // Which node of the cluster stands behind a host object or a client address.
-import type { HostObject } from "../../arrays/rest/admin_array.ts";
+import type { HostObject } from "../../arrays/array.ts";
 import type { NodeIdentity } from "../../handoff.ts";
 import { hostNameFor, initiatorKey, nameKey } from "../../names.ts";
 import { addressKey } from "../../net/address.ts";

@@ -1,8 +1,7 @@
 import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
 import { KeyedQueue } from "../../async/keyed_queue.ts";
-import type { HostObject } from "../rest/admin_array.ts";
-import type { ConnectOptions, NodeOptions } from "../array.ts";
+import type { ConnectOptions, HostObject, NodeOptions } from "../array.ts";
 import { changeKey, ConnectionEnds, LOOKS, NOT_KNOWN } from "./connection_ends.ts";
 import { ConnectionRows, holdersIn, lunOf } from "./connection_rows.ts";
 import type { HostContext } from "./host_editor.ts";
@@ -110,7 +109,7 @@ export class Connections {
     await this.#hosts.lookAgain(signal);
   }
 
-  /** As AdminArray.listHosts. */
+  /** As StorageArray.listHosts. */
   async listHosts(signal?: AbortSignal): Promise<HostObject[]> {
     return await this.#hosts.all(signal);
   }

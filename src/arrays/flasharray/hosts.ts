@@ -5,8 +5,7 @@ import type { ChapCredentials } from "../../chap.ts";
 import { PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
 import { type Protocol, PROTOCOL_FACTS } from "../../protocols.ts";
-import type { HostObject } from "../rest/admin_array.ts";
-import type { NodeKnowledge, NodeOptions } from "../array.ts";
+import type { HostObject, NodeKnowledge, NodeOptions } from "../array.ts";
 import { filterText } from "../rest/query.ts";
 import { isRefusal, mayBeAboutName } from "../rest/refusals.ts";
 import { areAllOfCluster, isOfCluster } from "./cluster_volumes.ts";
@@ -159,11 +158,12 @@ export class HostObjects {
     }
   }
 
-  /** As AdminArray.listHosts. */
+  /** As StorageArray.listHosts. */
   async all(signal?: AbortSignal): Promise<HostObject[]> {
     return (await this.#localHosts(signal)).map((host) => ({
       name: host.name ?? "",
       initiators: initiatorsHeldBy(host).map(({ name }) => name),
+      ...pathsOf(host),
     }));
   }
 
@@ -389,4 +389,10 @@ function nameTerm(name: string): string {
 /** One key per node and initiators: they change when a node is reinstalled. */
 function keyOf(node: NodeIdentity, initiators: Initiators): string {
   return `${node.name} ${initiators.family} ${initiators.names.toSorted().join(",")}`;
+}
+
+/** What the array says of the host's paths, if there are too few. */
+function pathsOf({ port_connectivity: found }: HostItem): Pick<HostObject, "paths"> {
+  if (found?.status === "critical") return { paths: "none" };
+  return found?.status === "unhealthy" ? { paths: "few" } : {};
 }

@@ -100,7 +100,15 @@ export interface HostItem {
   nqns?: string[];
   wwns?: string[];
   connection_count?: number;
+  /** `status`: healthy, unhealthy or critical. */
+  port_connectivity?: { status?: string } | null;
 }
+
+/** The text of one field of an object; nothing else of it is wanted, and no other shape is a fault. */
+const connectivity: Reader<HostItem["port_connectivity"] & object> = (value) => {
+  const status = typeof value === "object" && value !== null ? Reflect.get(value, "status") : "";
+  return { status: shownText(status, "status") };
+};
 
 /** Reads a HostItem; refuses one without a name. */
 export const hostItem: Reader<HostItem> = record<HostItem>({
@@ -110,6 +118,7 @@ export const hostItem: Reader<HostItem> = record<HostItem>({
   nqns: list(text()),
   wwns: list(text()),
   connection_count: count,
+  port_connectivity: connectivity,
 }, ["name"]);
 
 /** An item of /connections: one volume, one host, perhaps by a host group. */

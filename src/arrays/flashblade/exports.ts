@@ -3,10 +3,10 @@ import { KeyedQueue } from "../../async/keyed_queue.ts";
 import { PsoError } from "../../errors.ts";
 import type { Attachment, NodeIdentity } from "../../handoff.ts";
 import { isOwnVolumeName, nameKey } from "../../names.ts";
-import type { HostObject } from "../rest/admin_array.ts";
 import type {
   ConnectOptions,
   ExportChange,
+  HostObject,
   NodeKnowledge,
   NodeOptions,
   VolumeChanges,
@@ -150,7 +150,7 @@ export class Exports {
     return Promise.resolve();
   }
 
-  /** As AdminArray.listHosts: there are none. */
+  /** As StorageArray.listHosts: there are none. */
   listHosts(): Promise<HostObject[]> {
     return Promise.resolve([]);
   }

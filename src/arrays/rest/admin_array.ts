@@ -1,12 +1,5 @@
 import type { Page, StorageArray, Volume, VolumeListOptions } from "../array.ts";
 
-/** The array's object for a machine: a set of initiators, each of which reaches what it is connected to. */
-export interface HostObject {
-  name: string;
-  /** IQNs, NQNs and WWNs, as the array writes them. */
-  initiators: readonly string[];
-}
-
 /** A volume that was destroyed and is not eradicated yet. */
 export interface DestroyedVolume {
   /** The array's own id of it: the name may come to mean another one. */
@@ -22,11 +15,6 @@ export interface DestroyedVolume {
 
 /** An array as an administrator's commands see it: what the controller does not ask comes with it. */
 export interface AdminArray extends StorageArray {
-  /**
-   * Every host object of the array, whoever made it, but those of replication partners; none for
-   * files. One list call.
-   */
-  listHosts(signal?: AbortSignal): Promise<HostObject[]>;
   /** Volumes that are destroyed and not eradicated yet; `hosts` is not heeded. One call. */
   listDestroyed(
     options: VolumeListOptions,

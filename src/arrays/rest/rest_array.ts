@@ -1,5 +1,6 @@
 import type { ArrayStatus, FindOptions, StorageArray, Volume, VolumeKind } from "../array.ts";
 import type { AdminArray } from "./admin_array.ts";
+import { readAlerts } from "./alerts.ts";
 import type { RestClient } from "./client.ts";
 import type { ArrayContext } from "./named_objects.ts";
 
@@ -104,6 +105,7 @@ export function restArray<F extends { arrayName: string }>(
     holds: (volume, node, options) => attachments.holds(volume, node, options),
     nodeOf: (hostName) => attachments.nodeOf(hostName),
     lookAtHosts: (signal) => attachments.lookAtHosts(signal),
+    listAlerts: (signal) => readAlerts({ rest, label: shown }, signal),
     listHosts: (signal) => attachments.listHosts(signal),
   };
 }

@@ -91,7 +91,7 @@ export async function listVolumes(
 }
 
 /** Which part of an array's volumes is asked for. */
-interface VolumesPart {
+export interface VolumesPart {
   member: FleetMember;
   limit: number;
   token?: string;
@@ -105,7 +105,8 @@ const OTHER_NAMES = "other names ";
 /** Names that an array is asked for at once. */
 const NAMES_AT_ONCE = 50;
 
-async function volumesOf(
+/** One part of the volumes that the cluster has on an array, with who they are connected to. */
+export async function volumesOf(
   context: ControllerContext,
   { member, limit, token }: VolumesPart,
   signal: AbortSignal,
