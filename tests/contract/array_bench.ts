@@ -1,6 +1,6 @@
 import { ok } from "node:assert/strict";
 import { PsoError } from "../../src/errors.ts";
-import type { StorageArray } from "../../src/arrays/array.ts";
+import type { AdminArray } from "../../src/arrays/rest/admin_array.ts";
 import { type ArrayEntry, openArray, type OpenOptions } from "../../src/arrays/open.ts";
 import type { NodeIdentity } from "../../src/handoff.ts";
 import { createRun } from "../../src/host/tools/command.ts";
@@ -28,11 +28,11 @@ export interface Fault {
 /** One simulated array with one client of ours, and the simulator's own counts. */
 export interface ArrayBench {
   kind: Kind;
-  array: StorageArray;
+  array: AdminArray;
   fleet: ServedFleet;
   /** The array's entry; `address` for tests that make a connection of their own. */
   endpoint: ArrayEntry & { address: string };
-  open(changes?: Partial<ArrayEntry>, options?: Partial<OpenOptions>): StorageArray;
+  open(changes?: Partial<ArrayEntry>, options?: Partial<OpenOptions>): AdminArray;
   fault(fault: Fault): Promise<void>;
   clearFaults(): Promise<void>;
   endSessions(): Promise<void>;

@@ -288,7 +288,7 @@ for (const [what, hide, check] of SILENT) {
     }, LATER));
 }
 
-Deno.test("admin doctor blames no PersistentVolume for an array that does not answer or is not listed", () =>
+Deno.test("admin doctor blames no PersistentVolume for an array that does not answer or is not listed, nor for its delete", () =>
   bed(async (one) => {
     const { cluster } = one;
     const handle = await healthy(one);
@@ -296,6 +296,13 @@ Deno.test("admin doctor blames no PersistentVolume for an array that does not an
     const elsewhere = await doctor(one);
     deepEqual(elsewhere.findings, []);
     match(elsewhere.unknown.map(({ why }) => why).join(), /does not list: 00000000/);
+    const deleting = pv("6", handle.slice(0, 9) + volume("6"), {
+      persistentVolumeReclaimPolicy: "Delete",
+    });
+    cluster.items.get(PVS)?.push({ ...deleting, status: { phase: "Released" } });
+    const released = await doctor(one);
+    deepEqual(released.findings, []);
+    match(released.unknown.map(({ why }) => why).join(), /it is Released, and its volume is to be/);
     cluster.items.get(PVS)?.push(pv("4", handle.slice(0, 9) + volume("4")));
     deepEqual(briefly(await doctor(one)), ["fail PV without volume: pv-4"]);
     const [secret] = cluster.items.get("/api/v1/namespaces/pso/secrets") ?? [];

@@ -108,6 +108,10 @@ function doubtOf(
   pv: DoctorPv,
   { scope, state }: { scope: DoctorScope; state: ReturnType<typeof absentState> },
 ): string | undefined {
+  // The volume goes before the PersistentVolume does.
+  if (pv.phase !== "Bound" && pv.reclaimPolicy === "Delete") {
+    return `it is ${pv.phase}, and its volume is to be deleted with it: look again`;
+  }
   const names = new Set(pv.names.map(nameKey));
   const namesake = scope.arrays.find(({ volumes }) =>
     volumes.some(({ name }) => names.has(nameKey(name)))
