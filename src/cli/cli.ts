@@ -5,6 +5,7 @@ import { credentialsFolder } from "./kube.ts";
 import { type ClusterOptions, parseCluster } from "./leader.ts";
 import { UsageError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
+import { parseIp } from "../net/cidr.ts";
 
 /** `pso-bin controller`, every default filled in but those of the configuration. */
 export interface ControllerOptions extends LogFlags, ClusterOptions {
@@ -54,6 +55,12 @@ export interface SimulateOptions extends LogFlags {
   concurrency: number;
   latencyMs: number;
   dataPlane: DataPlane;
+  /** Each array has an IP address of its own, and all have the port of `listen`. */
+  addressPerArray: boolean;
+  /** The most objects of each sort per array; left out: generous. */
+  limits: { volumes?: number; snapshots?: number; hosts?: number };
+  /** What becomes of destroyed objects; left out: as on real arrays. */
+  eradication: { delayMs: number; isManual: boolean };
   /** Where faults, requests and the clock are served. Left out: a free port of the same host. */
   adminAddress?: ListenAddress;
 }
@@ -205,6 +212,14 @@ function parseSimulate(flags: Flags): SimulateOptions {
     concurrency: flags.count("concurrency", { initial: 16, least: 1, most: 10_000 }),
     latencyMs: flags.count("latency", { initial: 0, least: 0, most: 60_000 }),
     dataPlane: flags.dataPlane(),
+    addressPerArray: flags.isSet("address-per-array"),
+    limits: limitsOf(flags),
+    eradication: {
+      delayMs: 1000 * flags.count("eradication-delay", {
+        ...{ initial: 86_400, least: 1, most: 2_592_000 },
+      }),
+      isManual: !flags.isSet("safe-mode"),
+    },
     ...(adminAddress === undefined ? {} : { adminAddress }),
     ...flags.log(),
   };
@@ -217,19 +232,43 @@ function parseSimulate(flags: Flags): SimulateOptions {
   if (options.flasharrays + options.flashblades === 0) {
     throw new UsageError("--flasharrays and --flashblades are both 0, wanted at least one array");
   }
+  if (options.addressPerArray && !isOneAddress(options.listen.hostname)) {
+    throw new UsageError(
+      "--address-per-array needs --listen IP:PORT with the address of the first array: " +
+        `from ${options.listen.hostname} on no addresses can be counted`,
+    );
+  }
   if (credentials !== undefined) checkFixedPorts(options);
   return options;
 }
 
+/** Limits that are not given are left out: each kind of array has its own then. */
+function limitsOf(flags: Flags): SimulateOptions["limits"] {
+  const sorts = ["volumes", "snapshots", "hosts"] as const;
+  return Object.fromEntries(
+    sorts.filter((sort) => flags.text(`max-${sort}`) !== undefined).map((sort) => [
+      sort,
+      flags.count(`max-${sort}`, { initial: 1, least: 1, most: 1_000_000 }),
+    ]),
+  );
+}
+
+function isOneAddress(hostname: string): boolean {
+  const address = parseIp(hostname);
+  return address !== undefined && address.value !== 0n;
+}
+
 /** Who knows the token beforehand must know the address, too: no port may be left to chance. */
-function checkFixedPorts({ listen, flasharrays, flashblades }: SimulateOptions): void {
+function checkFixedPorts(
+  { listen, flasharrays, flashblades, addressPerArray }: SimulateOptions,
+): void {
   if (listen.port === 0) {
     throw new UsageError(
       "--credentials needs --listen HOST:PORT with a port that is not 0: clients that know the " +
         "token beforehand must know the address of each array, too",
     );
   }
-  const last = listen.port + flasharrays + flashblades - 1;
+  const last = addressPerArray ? listen.port : listen.port + flasharrays + flashblades - 1;
   if (last <= PORT_MAX) return;
   throw new UsageError(
     `--listen has the port ${listen.port}, and the last array would have ${last}: choose a port ` +

@@ -167,7 +167,8 @@ Deno.test("parseCommandLine() asks no endpoint of `node --check`", () => {
 Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", () => {
   const line = "simulate --flasharrays 3 --flashblades 0 --state /s --listen 0.0.0.0:8000 --http " +
     "--concurrency 4 --latency 20 --data-plane kernel " +
-    "--portal 10.0.0.1 --portal fd00::1 --host-root /h --admin 127.0.0.1:0";
+    "--portal 10.0.0.1 --portal fd00::1 --host-root /h --admin 127.0.0.1:0 " +
+    "--max-volumes 5 --max-snapshots 6 --max-hosts 7 --eradication-delay 60 --safe-mode";
   assert.deepEqual(parse(line), {
     mode: "simulate",
     flasharrays: 3,
@@ -178,6 +179,9 @@ Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", (
     concurrency: 4,
     latencyMs: 20,
     dataPlane: { portals: ["10.0.0.1", "fd00::1"], hostRoot: "/h" },
+    addressPerArray: false,
+    limits: { volumes: 5, snapshots: 6, hosts: 7 },
+    eradication: { delayMs: 60_000, isManual: false },
     adminAddress: { hostname: "127.0.0.1", port: 0 },
     logFormat: "json",
   });
@@ -190,6 +194,9 @@ Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", (
     concurrency: 16,
     latencyMs: 0,
     dataPlane: "local",
+    addressPerArray: false,
+    limits: {},
+    eradication: { delayMs: 86_400_000, isManual: true },
     logFormat: "json",
   });
 });
@@ -199,6 +206,9 @@ Deno.test("parseCommandLine() reads the folder of credentials, and lets the last
   assert.ok(fixed.mode === "simulate");
   assert.equal(fixed.credentials, "/c");
   assert.equal(fixed.listen.port + fixed.flasharrays + fixed.flashblades - 1, 65_535);
+  const each = parse("simulate --credentials /c --listen 127.0.0.11:65535 --address-per-array");
+  assert.ok(each.mode === "simulate");
+  assert.equal(each.addressPerArray, true);
 });
 
 Deno.test("parseCommandLine() leaves what follows an admin verb to the verb", () => {
@@ -306,6 +316,12 @@ const FAULTS: [string, string][] = [
     "simulate --credentials /c --listen 0.0.0.0:65534",
     "--listen has the port 65534, and the last array would have 65536: choose a port below 65534",
   ],
+  [
+    "simulate --address-per-array --listen 0.0.0.0:443",
+    "--address-per-array needs --listen IP:PORT with the address of the first array: from 0.0.0.0 " +
+    "on no addresses can be counted",
+  ],
+  ["simulate --max-volumes 0", '--max-volumes is "0", wanted a number from 1 to 1000000'],
   ["simulate --credentials --http", "--credentials needs a value"],
   ["simulate --http=maybe", '--http is "maybe", wanted no value'],
   ["admin", "admin needs a verb first, for example `pso-bin admin check -f values.yaml`"],

@@ -159,6 +159,11 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       meaning: "address of the first array, the others follow; port 0 takes free ones (default " +
         "127.0.0.1:0)",
     },
+    {
+      name: "address-per-array",
+      meaning: "give each array an IP address of its own, from that of --listen on, and all the " +
+        "same port",
+    },
     { name: "http", meaning: "serve the arrays without TLS" },
     {
       name: "credentials",
@@ -173,6 +178,26 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       meaning: "calls at once per array, more get status 429 (default 16)",
     },
     { name: "latency", value: "MS", meaning: "milliseconds that each call takes (default 0)" },
+    {
+      name: "max-volumes",
+      value: "N",
+      meaning: "the most volumes or file systems of an array, destroyed ones too (default 20000)",
+    },
+    {
+      name: "max-snapshots",
+      value: "N",
+      meaning: "the most snapshots of an array, destroyed ones too (default: as large arrays have)",
+    },
+    { name: "max-hosts", value: "N", meaning: "the most hosts of a FlashArray (default 2000)" },
+    {
+      name: "eradication-delay",
+      value: "SECONDS",
+      meaning: "time after which a destroyed object is eradicated (default 86400)",
+    },
+    {
+      name: "safe-mode",
+      meaning: "nobody can eradicate a destroyed object, only time does",
+    },
     {
       name: "data-plane",
       value: "PLANE",

@@ -2,6 +2,7 @@ import type { Logger } from "../log.ts";
 import type { Run } from "../run.ts";
 import type { Clock } from "./clock.ts";
 import type { Plane } from "./plane.ts";
+import { refused } from "./rest_error.ts";
 import type { Store } from "./store.ts";
 
 /** What an array of any kind is made from. */
@@ -22,6 +23,16 @@ export interface ArrayContext {
   versions?: readonly string[];
   /** Lowered by tests that want to hit them. */
   limits?: Partial<ObjectLimits>;
+  /** What becomes of destroyed objects; default is that of real arrays. */
+  eradication?: Partial<Eradication>;
+}
+
+/** What becomes of destroyed objects. */
+export interface Eradication {
+  /** Time after which they are eradicated by themselves. */
+  delayMs: number;
+  /** False with SafeMode: nobody can eradicate before that time. */
+  isManual: boolean;
 }
 
 /**
@@ -34,8 +45,18 @@ export interface ObjectLimits {
   hosts: number;
 }
 
-/** Time after which a destroyed object is eradicated: 24 h, the default of real arrays. */
-export const ERADICATION_DELAY_MS = 86_400_000;
+/** 24 hours, and by anybody before: the default of real arrays. */
+const DEFAULT_ERADICATION: Eradication = { delayMs: 86_400_000, isManual: true };
+
+/** The rules of one array for destroyed objects. */
+export function eradicationOf({ eradication }: ArrayContext): Eradication {
+  return { ...DEFAULT_ERADICATION, ...eradication };
+}
+
+/** RestError 400 with SafeMode, in the recorded words (kolesa, issue 72). */
+export function requireManualEradication(context: ArrayContext): void {
+  if (!eradicationOf(context).isManual) throw refused("Eradication is disabled.");
+}
 
 /** The `2.first` … `2.last` strings without the numbers that were never released. */
 export function versionRange(

@@ -1,4 +1,5 @@
 import { messageOf, PsoError } from "../errors.ts";
+import { parseIp, printIp } from "../net/cidr.ts";
 import type { ArrayKind } from "./array_kinds.ts";
 
 /** What makes an array the same one after a restart. */
@@ -67,6 +68,18 @@ export function enlist(known: RosterEntry[], wanted: Record<ArrayKind, number>):
       return before ?? { kind, name, id: crypto.randomUUID(), token: crypto.randomUUID(), port: 0 };
     })
   );
+}
+
+/** The address that comes `steps` after `first`. PsoError `invalid` for what is no IP address. */
+export function nextAddress(first: string, steps: number): string {
+  const address = parseIp(first);
+  if (address === undefined) {
+    throw new PsoError(
+      "invalid",
+      `arrays cannot have an address each from ${first} on: give the first IP address in --listen`,
+    );
+  }
+  return printIp({ ...address, value: address.value + BigInt(steps) });
 }
 
 /** What decides about the port of an array. */

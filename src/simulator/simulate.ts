@@ -2,7 +2,7 @@ import { type ListenAddress, printHostPort } from "../net/address.ts";
 import { PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Run } from "../run.ts";
-import type { ObjectLimits } from "./array_context.ts";
+import type { Eradication, ObjectLimits } from "./array_context.ts";
 import { ARRAY_KINDS, type ArrayKind } from "./array_kinds.ts";
 import { type ArrayAnswer, ArrayServer } from "./array_server.ts";
 import {
@@ -22,6 +22,7 @@ import type { Plane } from "./plane.ts";
 import { RequestLog } from "./request_log.ts";
 import {
   enlist,
+  nextAddress,
   portsToTry,
   readRoster,
   type Roster,
@@ -69,6 +70,13 @@ export interface SimulateOptions {
   capacityBytes?: number;
   /** Object limits of each array; absent = generous. */
   limits?: Partial<ObjectLimits>;
+  /** What becomes of destroyed objects on each array; absent = as on real ones. */
+  eradication?: Partial<Eradication>;
+  /**
+   * Each array has an IP address of its own, from that of `listen` on, and all have its port: for
+   * clients that know no other port than 443.
+   */
+  addressPerArray?: boolean;
   /** Idle life of REST sessions; absent = 30 minutes. */
   sessionIdleMs?: number;
   /** REST versions served by each array of a kind, ascending; absent = the kind's. */
@@ -260,11 +268,14 @@ class Fleet implements ServedFleet {
 
   async #startArray(entry: RosterEntry, at: number): Promise<void> {
     const { run, log, onAnswer } = this.#tools;
-    const { listen, concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } =
+    const { concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } =
       this.#options;
+    const { addressPerArray = false, listen: { hostname: first, port }, eradication } =
+      this.#options;
+    const hostname = addressPerArray ? nextAddress(first, at) : first;
     const make = ARRAY_KINDS[entry.kind];
     entry.token = this.#credentials?.token ?? entry.token;
-    const certificate = await this.#certificateOf(entry);
+    const certificate = await this.#certificateOf(entry, hostname);
     const store = new Store(
       stateDir === undefined ? undefined : `${this.#stateDir}/arrays/${entry.name}.journal`,
     );
@@ -281,6 +292,7 @@ class Fleet implements ServedFleet {
       log,
       capacityBytes,
       limits,
+      eradication,
       versions,
     });
     const sessions = new Sessions(entry.token, { clock: this.#clock, idleMs: sessionIdleMs });
@@ -298,16 +310,16 @@ class Fleet implements ServedFleet {
       };
     const ports = portsToTry({
       saved: entry.port,
-      listenPort: listen.port,
-      at,
-      isFixed: this.#credentials !== undefined,
+      listenPort: port,
+      at: addressPerArray ? 0 : at,
+      isFixed: this.#credentials !== undefined || (addressPerArray && port !== 0),
     });
     const listener = await this.#listen(
-      { hostname: listen.hostname, ports, certificate: pem },
+      { hostname, ports, certificate: pem },
       (incoming) => server.handle(incoming),
     );
     entry.port = listener.port;
-    const address = printHostPort({ host: listen.hostname, port: listener.port });
+    const address = printHostPort({ host: hostname, port: listener.port });
     this.arrays.push({
       kind: entry.kind,
       name: entry.name,
@@ -318,13 +330,15 @@ class Fleet implements ServedFleet {
   }
 
   /** What the array shows itself with; undefined without TLS. */
-  async #certificateOf({ name }: RosterEntry): Promise<Certificate | undefined> {
-    const { http, listen } = this.#options;
-    if (http) return undefined;
+  async #certificateOf(
+    { name }: RosterEntry,
+    hostname: string,
+  ): Promise<Certificate | undefined> {
+    if (this.#options.http) return undefined;
     return this.#credentials?.certificate ?? await certificateFor(name, {
       folder: `${this.#stateDir}/certificates`,
       run: this.#tools.run,
-      hostname: listen.hostname,
+      hostname,
     });
   }
 

@@ -1,6 +1,5 @@
 import { printHostPort } from "../../net/address.ts";
 import { KERNEL_BANNER, SIMULATED_BANNER } from "../array_server.ts";
-import { ERADICATION_DELAY_MS } from "../array_context.ts";
 import type { ArrayRoutes, Call } from "../call.ts";
 import type { Row } from "../filter.ts";
 import { componentRows } from "./components.ts";
@@ -242,6 +241,7 @@ function arraySpace(state: FlashArrayState, call: Call): Row {
 }
 
 function arrayRow(state: FlashArrayState, call: Call): Row {
+  const { delayMs, isManual } = state.eradication;
   return {
     id: state.context.id,
     name: state.context.name,
@@ -253,11 +253,9 @@ function arrayRow(state: FlashArrayState, call: Call): Row {
       module_version: "FA-1.4",
     },
     eradication_config: {
-      eradication_delay: ERADICATION_DELAY_MS,
-      ...(call.minor >= 26
-        ? { disabled_delay: ERADICATION_DELAY_MS, enabled_delay: ERADICATION_DELAY_MS }
-        : {}),
-      manual_eradication: "all-enabled",
+      eradication_delay: delayMs,
+      ...(call.minor >= 26 ? { disabled_delay: delayMs, enabled_delay: delayMs } : {}),
+      manual_eradication: isManual ? "all-enabled" : "all-disabled",
     },
     idle_timeout: 1_800_000,
     ntp_servers: [],

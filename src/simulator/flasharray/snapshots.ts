@@ -1,3 +1,4 @@
+import { requireManualEradication } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
 import { requireDistinct, requireSuffix } from "./names.ts";
@@ -184,6 +185,7 @@ function patchSnapshots(state: FlashArrayState, call: Call): Answer {
 function deleteSnapshots(state: FlashArrayState, call: Call): Answer {
   const snapshots = named(call, listedSnapshots(state, call));
   if (snapshots === undefined) throw refused("names or ids is required.");
+  requireManualEradication(state.context);
   const live = snapshots.find(({ destroyedMs }) => destroyedMs === null);
   if (live !== undefined) {
     throw refused(

@@ -1,6 +1,7 @@
 import {
   type ArrayContext,
-  ERADICATION_DELAY_MS,
+  type Eradication,
+  eradicationOf,
   type ObjectLimits,
   Turns,
 } from "../array_context.ts";
@@ -136,6 +137,7 @@ export class FlashArrayState {
   readonly connections: Table<ConnectionRecord>;
   readonly capacityBytes: number;
   readonly limits: ObjectLimits;
+  readonly eradication: Eradication;
   /**
    * Every change takes its turn: copies of images wait, and nothing may change between a check and
    * what relies on it.
@@ -155,6 +157,7 @@ export class FlashArrayState {
     const { store } = context;
     this.capacityBytes = context.capacityBytes ?? DEFAULT_CAPACITY_BYTES;
     this.limits = { ...DEFAULT_LIMITS, ...context.limits };
+    this.eradication = eradicationOf(context);
     // Purity takes names in any case and keeps the case they were made with.
     this.volumes = store.table("volumes", (volume) => volume.name.toLowerCase());
     this.snapshots = store.table("snapshots", (snapshot) => snapshot.id);
@@ -324,7 +327,7 @@ export class FlashArrayState {
   timeRemaining(destroyedMs: number | null): number | null {
     return destroyedMs === null
       ? null
-      : Math.max(0, destroyedMs + ERADICATION_DELAY_MS - this.context.clock.now());
+      : Math.max(0, destroyedMs + this.eradication.delayMs - this.context.clock.now());
   }
 
   /** Removes a destroyed volume for ever, with its snapshots. */
@@ -355,7 +358,7 @@ export class FlashArrayState {
   expire(): void {
     const now = this.context.clock.now();
     const due = (destroyedMs: number | null) =>
-      destroyedMs !== null && destroyedMs + ERADICATION_DELAY_MS <= now;
+      destroyedMs !== null && destroyedMs + this.eradication.delayMs <= now;
     for (const volume of [...this.volumes.values()]) {
       if (due(volume.destroyedMs)) this.eradicateVolume(volume);
     }
@@ -367,10 +370,10 @@ export class FlashArrayState {
   #findNextEradication(): number {
     let next = Infinity;
     for (const { destroyedMs } of this.volumes.values()) {
-      if (destroyedMs !== null) next = Math.min(next, destroyedMs + ERADICATION_DELAY_MS);
+      if (destroyedMs !== null) next = Math.min(next, destroyedMs + this.eradication.delayMs);
     }
     for (const { destroyedMs } of this.snapshots.values()) {
-      if (destroyedMs !== null) next = Math.min(next, destroyedMs + ERADICATION_DELAY_MS);
+      if (destroyedMs !== null) next = Math.min(next, destroyedMs + this.eradication.delayMs);
     }
     return next;
   }

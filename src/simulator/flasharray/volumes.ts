@@ -1,4 +1,5 @@
 import { isPsoError } from "../../errors.ts";
+import { requireManualEradication } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import type { Row } from "../filter.ts";
@@ -301,6 +302,7 @@ function refusedGone(id: string): never {
 function deleteVolumes(state: FlashArrayState, call: Call): Answer {
   const volumes = named(call, listedVolumes(state, call));
   if (volumes === undefined) throw refused("names or ids is required.");
+  requireManualEradication(state.context);
   const live = volumes.find(({ destroyedMs }) => destroyedMs === null);
   if (live !== undefined) {
     throw refused("Volume cannot be eradicated: it has not been destroyed.", live.name);

@@ -1,4 +1,5 @@
 import { isPsoError } from "../../errors.ts";
+import { requireManualEradication } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import { blank, changed, PATCH_MODELLED, POST_MODELLED } from "./file_system_fields.ts";
@@ -275,6 +276,7 @@ async function post(state: FlashBladeState, call: Call): Promise<Answer> {
 async function eradicate(state: FlashBladeState, call: Call): Promise<Answer> {
   const found = named(call, listedFileSystems(state, call));
   if (found === undefined) throw refused("names or ids is required.");
+  requireManualEradication(state.context);
   const live = found.find(({ destroyedMs }) => destroyedMs === null);
   if (live !== undefined) {
     throw refused("File system must be destroyed before it is eradicated.", live.name);

@@ -1,4 +1,3 @@
-import { ERADICATION_DELAY_MS } from "../array_context.ts";
 import { KERNEL_REVISION, SIMULATED_REVISION } from "../array_server.ts";
 import type { Answer, ArrayRoutes, Call } from "../call.ts";
 import type { Row } from "../filter.ts";
@@ -109,8 +108,8 @@ function arrayRow(state: FlashBladeState, call: Call): Row {
       data_at_rest: { algorithms: ["AES-256-CTR"], enabled: true, entropy_source: null },
     },
     eradication_config: {
-      eradication_delay: ERADICATION_DELAY_MS,
-      manual_eradication: "all-enabled",
+      eradication_delay: state.eradication.delayMs,
+      manual_eradication: state.eradication.isManual ? "all-enabled" : "all-disabled",
     },
     idle_timeout: 1_800_000,
     ntp_servers: [],

@@ -85,12 +85,19 @@ function nfsRow(state: FlashBladeState, { v3, v41, rules, policyId }: FileSystem
 }
 
 /** What versions after 2.12 add to a file system. */
-function laterFields(fileSystem: FileSystemRecord, { minor }: Call): Row {
+function laterFields(
+  { eradication }: FlashBladeState,
+  { minor }: Call,
+  fileSystem: FileSystemRecord,
+): Row {
   return {
     ...(minor >= 13 ? { group_ownership: fileSystem.groupOwnership } : {}),
     ...(minor >= 15
       ? {
-        eradication_config: { eradication_mode: "permission-based", manual_eradication: "enabled" },
+        eradication_config: {
+          eradication_mode: "permission-based",
+          manual_eradication: eradication.isManual ? "enabled" : "disabled",
+        },
       }
       : {}),
     ...(minor >= 16
@@ -155,7 +162,7 @@ export function renderFileSystem(
     },
     time_remaining: state.timeRemaining(fileSystem.destroyedMs),
     writable: fileSystem.writable,
-    ...laterFields(fileSystem, call),
+    ...laterFields(state, call, fileSystem),
     ...withContext(state, call),
   };
 }

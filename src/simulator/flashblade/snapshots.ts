@@ -1,3 +1,4 @@
+import { requireManualEradication } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import { listOf, onImages } from "./file_systems.ts";
@@ -134,6 +135,7 @@ function patch(state: FlashBladeState, call: Call): Answer {
 
 async function eradicate(state: FlashBladeState, call: Call): Promise<Answer> {
   const found = wanted(state, call);
+  requireManualEradication(state.context);
   const live = found.find((snapshot) => state.snapshotDestroyedMs(snapshot) === null);
   if (live !== undefined) {
     throw refused(

@@ -1,6 +1,7 @@
 import {
   type ArrayContext,
-  ERADICATION_DELAY_MS,
+  type Eradication,
+  eradicationOf,
   type ObjectLimits,
   Turns,
 } from "../array_context.ts";
@@ -130,6 +131,7 @@ export class FlashBladeState {
   readonly policies: Table<PolicyRecord>;
   readonly capacityBytes: number;
   readonly limits: ObjectLimits;
+  readonly eradication: Eradication;
   /** The images behind the file systems; `undefined` without a data plane. */
   readonly images: FileSystemImages | undefined;
   /**
@@ -145,6 +147,7 @@ export class FlashBladeState {
     const { store, plane } = context;
     this.capacityBytes = context.capacityBytes ?? DEFAULT_CAPACITY_BYTES;
     this.limits = { ...DEFAULT_LIMITS, ...context.limits };
+    this.eradication = eradicationOf(context);
     this.images = plane === undefined ? undefined : new FileSystemImages(plane.images, context.run);
     this.fileSystems = store.table("file-systems", ({ name }) => name.toLowerCase());
     this.snapshots = store.table(
@@ -233,7 +236,7 @@ export class FlashBladeState {
   timeRemaining(destroyedMs: number | null): number | null {
     return destroyedMs === null
       ? null
-      : Math.max(0, destroyedMs + ERADICATION_DELAY_MS - this.context.clock.now());
+      : Math.max(0, destroyedMs + this.eradication.delayMs - this.context.clock.now());
   }
 
   /** The rules that hold for a file system now, from its own text or its policy. */
@@ -291,12 +294,12 @@ export class FlashBladeState {
 
   /** True when something waits to be eradicated whose time has come. */
   isExpiryDue(): boolean {
-    return this.#oldestDestroyedMs.get() <= this.context.clock.now() - ERADICATION_DELAY_MS;
+    return this.#oldestDestroyedMs.get() <= this.context.clock.now() - this.eradication.delayMs;
   }
 
   /** Eradicates what is due. */
   async expire(): Promise<void> {
-    const limit = this.context.clock.now() - ERADICATION_DELAY_MS;
+    const limit = this.context.clock.now() - this.eradication.delayMs;
     const due = (destroyedMs: number | null) => destroyedMs !== null && destroyedMs <= limit;
     for (const fileSystem of [...this.fileSystems.values()]) {
       if (due(fileSystem.destroyedMs)) await this.eradicateFileSystem(fileSystem);
