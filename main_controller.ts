@@ -11,6 +11,7 @@ import { registerConfig } from "./src/metrics/config.ts";
 import { controllerService } from "./src/csi/controller_service.ts";
 import { type Endpoint, startEndpoint } from "./src/csi/endpoint.ts";
 import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
+import { readClaim } from "./src/kube/claims.ts";
 import { registerLeader } from "./src/kube/metrics.ts";
 import { chosenLevel, createLogger, type Logger } from "./src/log.ts";
 import { Metrics } from "./src/metrics/metrics.ts";
@@ -52,7 +53,13 @@ export async function runController(
   registerConfig(metrics, () => source.isCurrent);
   const leader = leaderOf(options.leader, { kube, log, onLead: () => service.coolDown() });
   registerLeader(metrics, () => leader.fence.isOpen);
-  const service = new Service({ leader, metrics, log, tell: (event) => kube?.tell(event) });
+  const service = new Service({
+    leader,
+    metrics,
+    log,
+    tell: (event) => kube?.tell(event),
+    claims: kube && ((claim) => readClaim(kube.client, claim)),
+  });
   if (first) service.take(first);
   const ended = Promise.race([terminated(), leader.lost.then(() => LOST)]);
   const topology = () => service.topology;

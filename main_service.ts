@@ -8,6 +8,7 @@ import { pause } from "./src/async/wait.ts";
 import { adoptConfig, logWarnings } from "./src/config/adopt.ts";
 import type { LoadedConfig } from "./src/config/load.ts";
 import type { Config } from "./src/config/model.ts";
+import type { ClaimReader } from "./src/controller/context.ts";
 import { Provisioner } from "./src/controller/provisioner.ts";
 import type { ProbeCall } from "./src/csi/identity_service.ts";
 import { PsoError } from "./src/errors.ts";
@@ -27,6 +28,8 @@ interface ServiceSetup {
   log: Logger;
   /** Tells an Event, where there is an API to tell it. */
   tell: (event: KubeEvent) => void;
+  /** Reads claims, where there is an API to ask. */
+  claims?: ClaimReader;
 }
 
 /** What is there once there is a configuration. */
@@ -65,7 +68,7 @@ export class Service {
   }
 
   #begin(loaded: LoadedConfig): void {
-    const { leader, metrics, log } = this.#setup;
+    const { leader, metrics, log, claims } = this.#setup;
     const { fence } = leader;
     const { config } = loaded;
     logWarnings(loaded, log);
@@ -73,7 +76,7 @@ export class Service {
     const fleet = new Fleet(clients.take(config.arrays), { log, cluster: config.clusterId, fence });
     clients.onCall = registerFleet(metrics, fleet);
     const options = () => this.#served?.config ?? config;
-    const provisioner = new Provisioner({ fleet, options, log, fence });
+    const provisioner = new Provisioner({ fleet, options, log, fence, claims });
     this.#served = { config, clients, fleet, provisioner };
     if (this.#isStarted) this.start();
     this.#wakeAll();

@@ -322,6 +322,12 @@ export interface StorageArray {
     signal?: AbortSignal,
   ): Promise<ReadonlyMap<string, string>>;
 
+  /**
+   * The group of each volume that has the tag of one, by the volume's name; empty where the array
+   * has no tags, or does not let this user read them. One call for a page of tags.
+   */
+  groupsOf(signal?: AbortSignal): Promise<ReadonlyMap<string, string>>;
+
   /** The live snapshot `volume.suffix`. */
   findSnapshot(name: string, signal?: AbortSignal): Promise<Snapshot | undefined>;
   /**

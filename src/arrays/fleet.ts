@@ -170,6 +170,16 @@ export class Fleet {
     this.#own(member).index.add(volumeName);
   }
 
+  /** To be noted with `unclear`: the volume belongs to a group of volumes. */
+  grouped(member: FleetMember, volumeName: string, group: string): void {
+    this.#own(member).index.setGroup(volumeName, group);
+  }
+
+  /** How many volumes of the group the array may hold, by its tags and by our own creates. */
+  groupedVolumes(member: FleetMember, group: string): number {
+    return this.#own(member).index.countGroup(group);
+  }
+
   /**
    * To be noted when a create was sent and its outcome is not known: the name is looked up from now
    * on.

@@ -105,9 +105,11 @@ export class FleetChecks {
       { timeoutMs: REST_LIMITS.listingMs.value, signal },
       (within) => this.#namesOf(member, within),
     );
+    const groups = await this.#timed(member, (within) => array.groupsOf(within), signal);
     // A volume that was deleted while we listed may be in the index again, by a page from before:
     // that costs a look-up, nothing else.
     listing.noteIn(index);
+    for (const [name, group] of groups) index.setGroup(name, group);
     finish();
     log.info("array listed", { array: array.label, names: index.count(() => true) });
   }

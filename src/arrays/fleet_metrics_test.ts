@@ -23,6 +23,7 @@ function entryOf(address: string, configuredName: string, isWell: boolean) {
     listVolumes: none,
     listSnapshots: none,
     lookAtHosts: () => Promise.resolve(),
+    groupsOf: () => Promise.resolve(new Map()),
   };
   return { array: array as unknown as StorageArray };
 }

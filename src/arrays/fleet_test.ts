@@ -23,6 +23,7 @@ function emptyArray(name: string, isWell: () => boolean): StorageArray & { asked
     listVolumes: none,
     listSnapshots: none,
     lookAtHosts: () => Promise.resolve(),
+    groupsOf: () => Promise.resolve(new Map()),
   };
   return array as unknown as StorageArray & { asked: number };
 }

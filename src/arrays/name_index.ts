@@ -17,6 +17,9 @@ export class NameIndex {
   readonly #volumes = new Set<string>();
   /** Volume → suffixes. Suffixes and not a count: a note that comes twice must change nothing. */
   readonly #snapshots = new Map<string, Set<string>>();
+  /** Volume → its group, and group → its volumes. */
+  readonly #groupOf = new Map<string, string>();
+  readonly #groups = new Map<string, Set<string>>();
   #complete = false;
   /** Counts resets and doubts: a listing that one of them came into is not whole. */
   #doubts = 0;
@@ -51,8 +54,33 @@ export class NameIndex {
     this.#volumes.add(nameKey(name));
   }
 
-  /** Forgets the volume and, with it, its snapshots. */
+  /** Puts a volume into a group of volumes, in place of any other; only one that may be there. */
+  setGroup(name: string, group: string): void {
+    const volume = nameKey(name);
+    if (!this.#volumes.has(volume)) return;
+    this.#leaveGroup(volume);
+    this.#groupOf.set(volume, group);
+    const volumes = this.#groups.get(group);
+    if (volumes) volumes.add(volume);
+    else this.#groups.set(group, new Set([volume]));
+  }
+
+  /** How many volumes of the group may be there. */
+  countGroup(group: string): number {
+    return this.#groups.get(group)?.size ?? 0;
+  }
+
+  #leaveGroup(volume: string): void {
+    const group = this.#groupOf.get(volume);
+    if (group === undefined) return;
+    this.#groupOf.delete(volume);
+    const volumes = this.#groups.get(group);
+    if (volumes?.delete(volume) && volumes.size === 0) this.#groups.delete(group);
+  }
+
+  /** Forgets the volume and, with it, its snapshots and its place in a group. */
   remove(name: string): void {
+    this.#leaveGroup(nameKey(name));
     this.#volumes.delete(nameKey(name));
     this.#snapshots.delete(nameKey(name));
   }
@@ -85,6 +113,8 @@ export class NameIndex {
   /** Forgets everything, as for another array or after another process was the leader. */
   reset(): void {
     this.#volumes.clear();
+    this.#groupOf.clear();
+    this.#groups.clear();
     this.#snapshots.clear();
     this.doubt();
   }

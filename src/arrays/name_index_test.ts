@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { NameIndex } from "./name_index.ts";
 
 Deno.test("NameIndex is complete after a listing, and not when a reset or a doubt came into it", () => {
@@ -34,4 +34,18 @@ Deno.test("NameIndex.remove() forgets the volume that is meant, in any spelling,
   equal(index.has("k8s-pvc-1"), false);
   equal(index.has("k8s-pvc-10"), true);
   equal(index.count((name) => name.startsWith("k8s-")), 1);
+});
+
+Deno.test("NameIndex counts the volumes of a group, each in one group, until they are gone", () => {
+  const index = new NameIndex();
+  index.add("k8s-a");
+  index.add("k8s-b");
+  for (const name of ["k8s-a", "K8S-A", "k8s-b", "k8s-unknown"]) index.setGroup(name, "shop/db");
+  equal(index.countGroup("shop/db"), 2);
+  index.setGroup("k8s-b", "shop/other");
+  deepEqual([index.countGroup("shop/db"), index.countGroup("shop/other")], [1, 1]);
+  index.remove("K8S-a");
+  deepEqual([index.countGroup("shop/db"), index.countGroup("shop/other")], [0, 1]);
+  index.reset();
+  deepEqual(index.countGroup("shop/other"), 0);
 });

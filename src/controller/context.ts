@@ -1,5 +1,6 @@
 import type { Fleet } from "../arrays/fleet.ts";
 import type { ChangeFence } from "../async/fence.ts";
+import type { ClaimFacts } from "./placement/spread_group.ts";
 import type { Logger } from "../log.ts";
 import type { DeleteMemory } from "./delete_memory.ts";
 import type { NodeRegistry } from "./node_registry.ts";
@@ -8,6 +9,11 @@ import type { ProvisionerOptions } from "./provisioner_options.ts";
 import type { PublishMemory } from "./publish_memory.ts";
 import type { RecentPlacements } from "./placement/recent_placements.ts";
 import type { VolumeLocator } from "./volume_locator.ts";
+
+/** Reads a claim as it is now; throws when nobody can tell. */
+export type ClaimReader = (
+  claim: { namespace: string; name: string },
+) => Promise<ClaimFacts | undefined>;
 
 /**
  * What the calls of the controller share. Nothing in here must survive: all that is remembered is a
@@ -30,4 +36,6 @@ export interface ControllerContext {
   /** Bytes placed lately, which arrays do not show yet. */
   recent: RecentPlacements;
   tokens: PageTokens;
+  /** Reads a claim from Kubernetes; absent where there is no API. Undefined when it is gone. */
+  claims?: ClaimReader;
 }

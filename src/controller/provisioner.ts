@@ -12,7 +12,7 @@ import { modifyVolume } from "./calls/modification.ts";
 import { publishVolume } from "./calls/publishing.ts";
 import { createSnapshot, deleteSnapshot, getSnapshot, listSnapshots } from "./calls/snapshots.ts";
 import { unpublishVolume } from "./calls/unpublishing.ts";
-import type { ControllerContext } from "./context.ts";
+import type { ClaimReader, ControllerContext } from "./context.ts";
 import { DeleteMemory } from "./delete_memory.ts";
 import { NodeRegistry } from "./node_registry.ts";
 import { PageTokens } from "./page_token.ts";
@@ -53,6 +53,8 @@ interface ProvisionerSetup {
   /** Default: this process always leads. */
   fence?: Pick<ChangeFence, "settled">;
   now?: () => number;
+  /** Default: nobody can ask, and no volume has a group. */
+  claims?: ClaimReader;
 }
 
 /**
@@ -65,7 +67,7 @@ interface ProvisionerSetup {
 export class Provisioner {
   readonly #context: ControllerContext;
 
-  constructor({ fleet, options, log, fence = NO_FENCE, now }: ProvisionerSetup) {
+  constructor({ fleet, options, log, fence = NO_FENCE, now, claims }: ProvisionerSetup) {
     this.#context = {
       fleet,
       options,
@@ -77,6 +79,7 @@ export class Provisioner {
       deleted: new DeleteMemory(),
       recent: new RecentPlacements(now),
       tokens: new PageTokens(),
+      claims,
     };
   }
 

@@ -1,5 +1,5 @@
 /** Keys of the tags by which the driver tells what belongs to whom; no class may set them. */
-export const OWN_TAGS = ["cluster", "pvc-namespace", "pvc-name", "pv"] as const;
+export const OWN_TAGS = ["cluster", "pvc-namespace", "pvc-name", "pv", "spread-group"] as const;
 
 /** A FlashArray takes keys of 64 and values of 256 characters. */
 const KEY_MAX = 64;

@@ -13,6 +13,7 @@ import type {
   PlacementSettings,
 } from "../../src/config/model.ts";
 import type { Capability } from "../../src/capability.ts";
+import type { ClaimReader } from "../../src/controller/context.ts";
 import { Provisioner } from "../../src/controller/provisioner.ts";
 import type { ProvisionerOptions } from "../../src/controller/provisioner_options.ts";
 import type { CreateVolumeRequest, PublishRequest } from "../../src/controller/requests.ts";
@@ -96,6 +97,8 @@ export interface BedOptions extends Partial<SimulateOptions> {
   cold?: boolean;
   /** Whether this controller leads, and whether it is alone; default: always. */
   fence?: ChangeFence;
+  /** Claims as Kubernetes has them; default: nobody can ask. */
+  claims?: ClaimReader;
 }
 
 /** `silent`: no call is answered. `unreachable`: no connection is made. */
@@ -352,8 +355,14 @@ export class ProvisionerBed {
 
   #newProvisioner(): Provisioner {
     const options = optionsWith(this.options.settings ?? {});
-    const { fence } = this.options;
-    return new Provisioner({ fleet: this.fleet, options: () => options, log: silentLogger, fence });
+    const { fence, claims } = this.options;
+    return new Provisioner({
+      fleet: this.fleet,
+      options: () => options,
+      log: silentLogger,
+      fence,
+      claims,
+    });
   }
 
   async #close(): Promise<void> {

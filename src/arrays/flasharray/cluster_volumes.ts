@@ -1,5 +1,5 @@
 import { isOwnVolumeName, nameKey } from "../../names.ts";
-import { isRefusal } from "../rest/refusals.ts";
+import { isRefusal, RestError } from "../rest/refusals.ts";
 import { type ArrayContext, type Reference, reference } from "../rest/named_objects.ts";
 import { type Reader, record, text } from "../rest/shape.ts";
 
@@ -146,4 +146,26 @@ async function clusterTagsOf(
     if (isRefusal(error, "missing", "destroyed")) return undefined;
     throw error;
   }
+}
+
+/** The tag that keeps the group of volumes that a volume is spread with. */
+const GROUP_TAG = "spread-group";
+
+/** As StorageArray.groupsOf. */
+export async function groupsOf(
+  { rest }: ArrayContext,
+  signal?: AbortSignal,
+): Promise<Map<string, string>> {
+  const groups = new Map<string, string>();
+  try {
+    const query = { filter: `key='${GROUP_TAG}'` };
+    const call = { path: "volumes/tags", query, item: tagItem, signal } as const;
+    for await (const { key, value, resource } of rest.all<TagItem>(call)) {
+      if (key === GROUP_TAG && value && resource?.name) groups.set(resource.name, value);
+    }
+  } catch (error) {
+    // Only where volumes go depends on it: an array that does not tell is used all the same.
+    if (!(error instanceof RestError) || error.refusal === "trouble") throw error;
+  }
+  return groups;
 }

@@ -22,7 +22,7 @@ import {
 } from "../rest/named_objects.ts";
 import { mayBeAboutName, RestError } from "../rest/refusals.ts";
 import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
-import { clustersOf, clusterTagOf, destroyedTags } from "./cluster_volumes.ts";
+import { clustersOf, clusterTagOf, destroyedTags, groupsOf } from "./cluster_volumes.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import {
   destroyedVolumeOf,
@@ -289,6 +289,11 @@ export class Volumes {
     signal?: AbortSignal,
   ): Promise<Volume> {
     return volumeOf(await this.#items.recover(volume, signal));
+  }
+
+  /** As StorageArray.groupsOf. */
+  groups(signal?: AbortSignal): Promise<Map<string, string>> {
+    return groupsOf(this.#context, signal);
   }
 
   /** As StorageArray.listVolumes. */

@@ -272,6 +272,11 @@ export class FileSystems {
     }
   }
 
+  /** As StorageArray.groupsOf: there are no tags. */
+  groups(): Promise<Map<string, string>> {
+    return Promise.resolve(new Map());
+  }
+
   /** As StorageArray.listVolumes. */
   async list(
     options: VolumeListOptions,

@@ -39,6 +39,7 @@ export interface ArrayParts<F> {
     listDestroyed: AdminArray["listDestroyed"];
     destroyedTags: AdminArray["destroyedTags"];
     recover: AdminArray["recoverVolume"];
+    groups: StorageArray["groupsOf"];
   };
   snapshots: {
     find: StorageArray["findSnapshot"];
@@ -96,6 +97,7 @@ export function restArray<F extends { arrayName: string }>(
     listDestroyed: (options, signal) => volumes.listDestroyed(options, signal),
     destroyedTags: (names, signal) => volumes.destroyedTags(names, signal),
     recoverVolume: (volume, signal) => volumes.recover(volume, signal),
+    groupsOf: (signal) => volumes.groups(signal),
     findSnapshot: (name, signal) => snapshots.find(name, signal),
     createSnapshot: (volume, suffix, signal) => snapshots.create(volume, suffix, signal),
     deleteSnapshot: (name, options) => snapshots.delete(name, options),

@@ -7,6 +7,7 @@ import { joinWords } from "../../words.ts";
 import type { ControllerContext } from "../context.ts";
 import { type ClassParameters, parseMutable } from "../parameters.ts";
 import { explain, place, placementError, type PlacementRequest } from "../placement/placement.ts";
+import { GROUP_TAG, type SpreadGroup, spreadGroupOf } from "../placement/spread_group.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { ContentSource, CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
 import { OWN_TAGS } from "../tags.ts";
@@ -20,6 +21,7 @@ import {
   refuseNamesakesCopy,
 } from "./existing_volume.ts";
 import { applyAttributes } from "./modification.ts";
+import { claimOf } from "./claim_group.ts";
 import { classDemands, memberArrays } from "./placing.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
 import { readWantedVolume, wantedSize, type WantedVolume } from "./wanted_volume.ts";
@@ -39,6 +41,8 @@ interface CreatePlan {
   wanted: WantedVolume;
   source?: Source;
   sizeBytes: number;
+  /** Volumes that it is spread with; absent without any. */
+  group?: SpreadGroup;
 }
 
 /** The same with its array. */
@@ -63,6 +67,8 @@ export async function createVolume(
   // Sizes that no source can change are judged before any call.
   if (!request.contentSource) wantedSize(wanted, { defaultFsType });
   // Before the look, and not after it: what a leader that died sent may come to be in between.
+  // And before that the claim: no wait lies between the look and the create.
+  const claim = await claimOf(context, wanted.parameters);
   await context.fence.settled(signal);
   const existing = await findExistingVolume(fleet, wanted, signal);
   if (existing) return await adoptVolume(context, { existing, wanted }, signal);
@@ -76,12 +82,13 @@ export async function createVolume(
         `and backend ${wanted.kind} is asked for; use a class of the source's backend`,
     );
   }
+  const group = claim && spreadGroupOf(claim);
   const sizeBytes = wantedSize(wanted, {
     defaultFsType,
     sourceBytes: source?.sizeBytes,
     sourceNowBytes: source?.nowBytes,
   });
-  return await createOnBestArray(context, { wanted, source, sizeBytes }, signal);
+  return await createOnBestArray(context, { wanted, source, sizeBytes, group }, signal);
 }
 
 /**
@@ -207,7 +214,7 @@ async function createOnBestArray(
   const { log } = context;
   const { wanted, sizeBytes } = plan;
   const request = placementRequest(plan, context.options());
-  const decision = place(request, memberArrays(context));
+  const decision = place(request, memberArrays(context, plan.group));
   log.info("placement", { volume: wanted.name, sizeBytes, ...explain(decision) });
   const refusals: NothingMadeError[] = [];
   for (const { array: { member } } of decision.candidates) {
@@ -271,6 +278,8 @@ async function sendCreate(
   const { member, wanted, source, sizeBytes } = plan;
   const wasHere = fleet.mayHold(member, wanted.name);
   fleet.unclear(member, wanted.name);
+  // With the name, so that of many creates at once each sees those before it.
+  if (plan.group) fleet.grouped(member, wanted.name, plan.group.key);
   // Counted before the answer: of a hundred creates at once, each must see those that were placed
   // before it.
   recent.add(memberKey(member), { bytes: sizeBytes, usedBytes: member.status?.usedBytes ?? 0 });
@@ -301,14 +310,14 @@ async function sendCreate(
 
 function specOf(
   { options, published }: ControllerContext,
-  { wanted: { name, kind, parameters }, member, source, sizeBytes }: PlacedPlan,
+  { wanted: { name, kind, parameters }, member, source, sizeBytes, group }: PlacedPlan,
 ): CreateVolumeSpec {
   const { clusterId, flashblade } = options();
   const spec: CreateVolumeSpec = {
     name,
     sizeBytes,
     source: source?.spec,
-    tags: tagsOf(clusterId, parameters),
+    tags: tagsOf(clusterId, { ...parameters, group }),
   };
   if (kind === "file") {
     return {
@@ -328,12 +337,16 @@ function specOf(
 }
 
 /** Tags of the array's volume, for people and for finding what belongs to whom. */
-function tagsOf(clusterId: string, { claim }: ClassParameters): Record<string, string> {
+function tagsOf(
+  clusterId: string,
+  { claim, group }: Pick<ClassParameters, "claim"> & Pick<CreatePlan, "group">,
+): Record<string, string> {
   const tags: Record<(typeof OWN_TAGS)[number], string | undefined> = {
     cluster: clusterId,
     "pvc-namespace": claim.namespace,
     "pvc-name": claim.name,
     pv: claim.volume,
+    [GROUP_TAG]: group?.key,
   };
   return Object.fromEntries(
     Object.entries(tags).flatMap(([key, value]) => value ? [[key, value]] : []),

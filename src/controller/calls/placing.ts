@@ -3,6 +3,7 @@ import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
 import type { ControllerContext } from "../context.ts";
 import type { ClassParameters } from "../parameters.ts";
 import type { PlacementArray, PlacementRequest } from "../placement/placement.ts";
+import type { SpreadGroup } from "../placement/spread_group.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 
 /** An array as placement judges it, with the member of the fleet that it stands for. */
@@ -10,11 +11,12 @@ interface MemberArray extends PlacementArray {
   member: FleetMember;
 }
 
-/** Every array, each once, as placement judges it by its last check; no REST call. */
+/** Every array, each once, as placement judges it for a group by its last check; no REST call. */
 export function memberArrays(
   { fleet, recent, options }: Pick<ControllerContext, "fleet" | "recent"> & {
     options: () => Pick<ProvisionerOptions, "placement">;
   },
+  group?: SpreadGroup,
 ): MemberArray[] {
   // Counting reads every name: it is left out where nothing is limited.
   const { volumesPerArray } = options().placement;
@@ -36,6 +38,7 @@ export function memberArrays(
     }),
     slowdown: member.slowdown,
     volumes: volumesOn(member),
+    group: group && { together: group.together, volumes: fleet.groupedVolumes(member, group.key) },
   }));
 }
 

@@ -11,7 +11,7 @@ import {
 } from "../../protocols.ts";
 import { formatSize } from "../../size.ts";
 import { type LabelTerm, unmetTerm } from "./label_selector.ts";
-import { SCORE_PARTS, scoreOf, type ScorePart, scoreParts } from "./score.ts";
+import { type GroupOnArray, SCORE_PARTS, scoreOf, type ScorePart, scoreParts } from "./score.ts";
 import type { RecentBytes } from "./recent_placements.ts";
 import type { TopologyRequirement } from "../requests.ts";
 import { preferenceRank, topologyFault } from "../topology.ts";
@@ -47,6 +47,8 @@ export interface PlacementArray {
   slowdown?: number;
   /** Volumes of this cluster that it holds; absent when not known. */
   volumes?: number;
+  /** Volumes of the new one's group that it holds; absent when that is in none. */
+  group?: GroupOnArray;
 }
 
 /** A volume that needs an array. */

@@ -285,6 +285,14 @@ const AVOIDED: {
     busy: block("fa-1", {}, { provisionedBytes: 4 * TiB }),
   },
   {
+    name: "with a volume of the same group",
+    busy: block("fa-1", { group: { volumes: 1, together: false } }, { usedBytes: 0 }),
+  },
+  {
+    name: "without a volume of the group that belongs together",
+    busy: block("fa-1", { group: { volumes: 0, together: true } }, { usedBytes: 0 }),
+  },
+  {
     name: "with more volumes, when their number is limited",
     busy: block("fa-1", { volumes: 9 }),
     rules: { volumesPerArray: 10 },
@@ -394,11 +402,12 @@ Deno.test("explain() gives the winner, the score of each candidate and each reas
     chosen: "fa-1",
     candidates: [{
       array: "fa-1",
-      score: 1.7071,
+      score: 3.7071,
       capacity: 0.6,
       committed: 0.7143,
       load: 1,
       objects: 1,
+      group: 1,
     }],
     rejected: ["fb-1 serves no block volumes"],
   });

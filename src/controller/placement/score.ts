@@ -5,7 +5,13 @@ import type { RecentBytes } from "./recent_placements.ts";
  * What each part of a score counts. The parts lie between 0 and 1, more is better; `capacity` may
  * be negative. docs/placement.md has this table, and a test compares them.
  */
-export const WEIGHTS = { capacity: 1, committed: 0.5, load: 0.5, objects: 0.25 } as const;
+export const WEIGHTS = {
+  capacity: 1,
+  committed: 0.5,
+  load: 0.5,
+  objects: 0.25,
+  group: 2,
+} as const;
 
 /** What a score is the weighted sum of. */
 export type ScorePart = keyof typeof WEIGHTS;
@@ -18,6 +24,14 @@ export const SCORE_PARTS = Object.keys(WEIGHTS) as ScorePart[];
  */
 export const CALM_FACTOR = 2;
 
+/** How a group of volumes stands to one array. */
+export interface GroupOnArray {
+  /** Volumes of the group that it holds. */
+  volumes: number;
+  /** They belong on one array; else on as many as can be. */
+  together: boolean;
+}
+
 /** What the score of an array is made of. */
 interface ScoredArray {
   status: Pick<ArrayStatus, "capacityBytes" | "usedBytes" | "provisionedBytes">;
@@ -26,11 +40,12 @@ interface ScoredArray {
   recent: RecentBytes;
   /** Volumes of this cluster that it holds; absent when not known. */
   volumes?: number;
+  group?: GroupOnArray;
 }
 
 /** The parts of an array's score for a volume of `sizeBytes`, where an array takes `volumesPerArray`. */
 export function scoreParts(
-  { status, slowdown = 1, recent, volumes = 0 }: ScoredArray,
+  { status, slowdown = 1, recent, volumes = 0, group }: ScoredArray,
   { sizeBytes, volumesPerArray }: { sizeBytes: number; volumesPerArray: number },
 ): Record<ScorePart, number> {
   const { capacityBytes, usedBytes, provisionedBytes = usedBytes } = status;
@@ -40,7 +55,13 @@ export function scoreParts(
       (capacityBytes + provisionedBytes + recent.unseenBytes + sizeBytes),
     load: Math.min(1, CALM_FACTOR / Math.max(slowdown, Number.MIN_VALUE)),
     objects: volumesPerArray > 0 ? Math.max(0, 1 - (volumes + 1) / volumesPerArray) : 1,
+    group: groupPart(group),
   };
+}
+
+function groupPart(group: GroupOnArray | undefined): number {
+  if (group === undefined) return 1;
+  return group.together ? Number(group.volumes > 0) : 1 / (1 + group.volumes);
 }
 
 /** The weighted sum. */

@@ -1,0 +1,51 @@
+import { isKubeStatus, isObject, type KubeClient } from "./client.ts";
+import { kubePath } from "./names.ts";
+
+/** What metadata of a claim says of what it belongs to. */
+interface ClaimMetadata {
+  namespace: string;
+  annotations: Record<string, string>;
+  labels: Record<string, string>;
+  /** Name of the StatefulSet that owns it. */
+  statefulSet?: string;
+}
+
+/** Longest wait for one claim: a create must not wait long for what only spreads it. */
+const READ_MS = 3_000;
+
+/** The claim as it is now; undefined when it is gone. */
+export async function readClaim(
+  kube: Pick<KubeClient, "get">,
+  { namespace, name }: { namespace: string; name: string },
+): Promise<ClaimMetadata | undefined> {
+  try {
+    const path = kubePath`/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}`;
+    const { metadata } = await kube.get(path, { timeoutMs: READ_MS });
+    if (!isObject(metadata)) return undefined;
+    const statefulSet = ownerOf(metadata.ownerReferences);
+    return {
+      namespace,
+      annotations: texts(metadata.annotations),
+      labels: texts(metadata.labels),
+      ...(statefulSet === undefined ? {} : { statefulSet }),
+    };
+  } catch (error) {
+    if (isKubeStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+function texts(value: unknown): Record<string, string> {
+  const entries = isObject(value) ? Object.entries(value) : [];
+  return Object.fromEntries(
+    entries.flatMap(([key, text]) => typeof text === "string" ? [[key, text]] : []),
+  );
+}
+
+function ownerOf(references: unknown): string | undefined {
+  const owners = Array.isArray(references) ? references.filter(isObject) : [];
+  const name = owners.find(({ kind, apiVersion }) =>
+    kind === "StatefulSet" && typeof apiVersion === "string" && apiVersion.startsWith("apps/")
+  )?.name;
+  return typeof name === "string" ? name : undefined;
+}
