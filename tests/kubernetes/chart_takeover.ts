@@ -197,6 +197,9 @@ async function classes(cluster: ChartCluster): Promise<string[]> {
 
 /** Both volumes have a VolumeAttachment, which is whole. */
 async function attached(cluster: ChartCluster): Promise<void> {
+  // Kubernetes looks at the volumes of a running pod when the pod changes, and else once a minute.
+  const pods = WRITERS.map((name) => `pod/${name}`);
+  await cluster.kubectl("annotate", "--overwrite", ...pods, `look=${crypto.randomUUID()}`);
   await until("a VolumeAttachment for each volume in use", async () => {
     const { items } = await cluster.get("volumeattachments");
     return items.length === WRITERS.length &&
