@@ -17,6 +17,12 @@ interface DonePublish extends PublishMode {
   handle: string;
 }
 
+/** A publish that is remembered. */
+interface KnownPublish extends DonePublish {
+  /** Another process may have ended it since. */
+  isDoubted?: boolean;
+}
+
 /**
  * What this process published where: to notice a publish that contradicts the one before, to count
  * a node's volumes, and to tell who uses a volume where the array cannot (an administrator's export
@@ -25,7 +31,9 @@ interface DonePublish extends PublishMode {
  */
 export class PublishMemory {
   /** Volume → node → mode. */
-  readonly #volumes: BoundedMap<string, Map<string, DonePublish>>;
+  readonly #volumes: BoundedMap<string, Map<string, KnownPublish>>;
+  /** How many publishes and unpublishes of a volume are under way. */
+  readonly #changes = new Map<string, number>();
   /** Volumes that this process made: no process before it can have published them. */
   readonly #made: BoundedMap<string, true>;
   /** Node → volumes. */
@@ -77,6 +85,29 @@ export class PublishMemory {
     return [...this.#volumes.get(volume)?.keys() ?? []];
   }
 
+  /**
+   * Names of the nodes that surely have the volume by our own publish: none while a publish or an
+   * unpublish of it is under way, and none that another process may have taken it from.
+   */
+  surelyOn(volume: string): string[] {
+    if (this.#changes.has(volume)) return [];
+    return [...this.#volumes.get(volume) ?? []].flatMap(([node, { isDoubted }]) =>
+      isDoubted ? [] : [node]
+    );
+  }
+
+  /** Runs a publish or an unpublish of the volume, its note in this memory included. */
+  async changing<T>(volume: string, work: () => Promise<T>): Promise<T> {
+    this.#changes.set(volume, (this.#changes.get(volume) ?? 0) + 1);
+    try {
+      return await work();
+    } finally {
+      const left = (this.#changes.get(volume) ?? 1) - 1;
+      if (left === 0) this.#changes.delete(volume);
+      else this.#changes.set(volume, left);
+    }
+  }
+
   /** Every volume that is published to some node. */
   volumes(): string[] {
     return this.#volumes.keys();
@@ -103,7 +134,10 @@ export class PublishMemory {
    */
   doubt(): void {
     for (const volume of this.#volumes.keys()) {
-      for (const publish of this.#volumes.get(volume)?.values() ?? []) publish.exclusive = false;
+      for (const publish of this.#volumes.get(volume)?.values() ?? []) {
+        publish.exclusive = false;
+        publish.isDoubted = true;
+      }
     }
     for (const volume of this.#made.keys()) this.#made.delete(volume);
   }

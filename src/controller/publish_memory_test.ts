@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { PublishMemory } from "./publish_memory.ts";
 
 const writable = { readOnly: false, access: "mount" } as const;
@@ -101,4 +101,23 @@ Deno.test("PublishMemory knows by which handle a volume was last published to ea
   deepEqual(published.handlesOf("v1", "n1"), ["h3"]);
   published.remove("v1", "n1");
   deepEqual([published.handlesOf("v1", "n1"), published.handlesOf("v2")], [[], []]);
+});
+
+Deno.test("PublishMemory is sure of a node unless a change is under way or it is in doubt", async () => {
+  const published = new PublishMemory();
+  published.add("v1", "n1", shared);
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+  const changes = gates.map(({ promise }) => published.changing("v1", () => promise));
+  deepEqual([published.surelyOn("v1"), published.nodesOf("v1")], [[], ["n1"]]);
+  gates[0].resolve();
+  await changes[0];
+  deepEqual(published.surelyOn("v1"), []);
+  gates[1].reject(new Error("no answer"));
+  await rejects(Promise.resolve(changes[1]));
+  deepEqual(published.surelyOn("v1"), ["n1"]);
+  published.doubt();
+  published.add("v1", "n2", shared);
+  deepEqual(published.surelyOn("v1"), ["n2"]);
+  published.add("v1", "n1", shared);
+  deepEqual(published.surelyOn("v1").toSorted(), ["n1", "n2"]);
 });

@@ -1,5 +1,6 @@
 // What the controller finds wrong with volumes, over simulated arrays.
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { pause } from "../../src/async/wait.ts";
 import type { VolumeHealth } from "../../src/controller/requests.ts";
 import { N1, N2, ProvisionerBed, RWX } from "./provisioner_bed.ts";
 
@@ -95,6 +96,28 @@ Deno.test("a volume that was destroyed, eradicated or disconnected behind our ba
     await bed.provisioner.deleteVolume(destroyed, bed.signal);
     deepEqual(await found(bed), { [gone]: ["VolumeGone"] });
     await rejects(bed.provisioner.getVolumeHealth(destroyed, bed.signal), { code: "not_found" });
+  }));
+
+Deno.test("what another controller did that led meanwhile accuses nothing, nor does a publish that is under way", () =>
+  ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+    const ids = [await bed.create("pvc-1"), await bed.create("pvc-2")];
+    for (const id of ids) await bed.publish(id, N1);
+    const [first = "", second = ""] = ids;
+    // The node's own publish is slow, and takes the volume from the other node on its way.
+    const match = { method: "POST", path: "/connections" };
+    await bed.fault({ action: "delay", value: 1_000, match, times: 1 });
+    const moving = bed.publish(first, N2);
+    while ((await bed.publishedTo(first)).length > 0) await pause(10);
+    deepEqual(await found(bed), {});
+    await moving;
+    bed.provisioner.coolDown();
+    for (const name of ["k8s-pvc-1", "k8s-pvc-2"]) await disconnect(bed, "fa-1", name);
+    await destroy(bed, "fa-1", "k8s-pvc-2");
+    deepEqual(await found(bed), {});
+    await rejects(bed.provisioner.getVolumeHealth(second, bed.signal), { code: "not_found" });
+    await bed.publish(first, N2);
+    await disconnect(bed, "fa-1", "k8s-pvc-1");
+    deepEqual(await found(bed), { [first]: ["Disconnected"] });
   }));
 
 Deno.test("a file system whose export to a node was taken away is told", () =>

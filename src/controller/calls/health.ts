@@ -136,7 +136,7 @@ async function goneFindings(
   { member, name }: VolumePlace,
   signal: AbortSignal,
 ): Promise<HealthFinding[]> {
-  const users = () => published.nodesOf(placeKey({ member, name }));
+  const users = () => published.surelyOn(placeKey({ member, name }));
   if (users().length === 0) return [];
   const trace = await member.array.traceVolume(name, signal);
   const nodes = users();
@@ -163,7 +163,7 @@ type Users = ReadonlyMap<string, readonly string[]>;
 function usersBefore({ published }: ControllerContext, member: FleetMember): Users {
   return new Map(
     published.volumes().filter((key) => nameIn(member, key) !== undefined)
-      .map((key) => [key, published.nodesOf(key)]),
+      .map((key) => [key, published.surelyOn(key)]),
   );
 }
 
@@ -188,7 +188,7 @@ async function findingsOf(
 /**
  * Nodes that have the volume and that its array does not let in. What the list says of connections
  * is asked again by the node's initiators or addresses, and of memory after that: an unpublish that
- * came meanwhile is no fault.
+ * came meanwhile is no fault, nor what another controller did that led in between.
  */
 async function disconnectedFindings(
   context: ControllerContext,
@@ -205,7 +205,7 @@ async function disconnectedFindings(
     if (!node || shown.has(nodes.nodeIdOf(name) ?? name)) continue;
     const known = knowledgeOf(context, place, node);
     const holds = await member.array.holds(volume.name, node, { known, signal });
-    if (!holds && published.nodesOf(key).includes(name)) lost.push(name);
+    if (!holds && published.surelyOn(key).includes(name)) lost.push(name);
   }
   if (lost.length === 0) return [];
   return [{
@@ -225,7 +225,7 @@ export async function getVolumeHealth(
   const { locator, published } = context;
   const places = locator.placesByHandle(volumeId);
   const users = new Map(
-    places.map((place) => [placeKey(place), published.nodesOf(placeKey(place))]),
+    places.map((place) => [placeKey(place), published.surelyOn(placeKey(place))]),
   );
   try {
     const located = await locator.find(volumeId, signal, { hosts: true });

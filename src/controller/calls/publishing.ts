@@ -72,10 +72,13 @@ async function publishAt(
   });
   nodes.learn(request.nodeId, node);
   const { readOnly } = mode;
-  const attachment = await connect(context, { request, node, readOnly, place }, signal);
   const exclusive = !isMultiNode(request.capability.mode);
   const handle = request.volumeId;
-  published.add(placeKey(place), node.name, { ...mode, exclusive, handle });
+  const attachment = await published.changing(placeKey(place), async () => {
+    const made = await connect(context, { request, node, readOnly, place }, signal);
+    published.add(placeKey(place), node.name, { ...mode, exclusive, handle });
+    return made;
+  });
   fleet.seen(member, name);
   deleted.forget(handle);
   const { id } = await locator.statusOf(member, signal);

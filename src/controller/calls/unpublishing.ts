@@ -67,10 +67,12 @@ async function disconnectAt(
 ): Promise<boolean> {
   const { published } = context;
   const known = knowledgeOf(context, place, node === "all" ? undefined : node);
-  const isThere = await place.member.array.disconnect(place.name, node, { known, signal });
-  if (node === "all") published.removeAll(placeKey(place));
-  else published.remove(placeKey(place), node.name);
-  return isThere;
+  return await published.changing(placeKey(place), async () => {
+    const isThere = await place.member.array.disconnect(place.name, node, { known, signal });
+    if (node === "all") published.removeAll(placeKey(place));
+    else published.remove(placeKey(place), node.name);
+    return isThere;
+  });
 }
 
 /**
