@@ -57,9 +57,38 @@ function driverProblems({ driver, namespace }: Installation): Problem[] {
   }];
 }
 
-/** Attachments that the old controller began and did not end. */
-export async function attachmentProblems(cluster: TakeoverCluster): Promise<Problem[]> {
-  return (await attachmentsOf(cluster)).flatMap(attachmentProblem);
+/** What is wrong with the attachments of a cluster. */
+export interface AttachmentProblems {
+  /** Begun by the old controller, and not ended. */
+  halfDone: Problem[];
+  /**
+   * Left by this driver when it gave the cluster back to PSO 5. Kubernetes wants them gone, and PSO 5
+   * has no attacher that would end them. Ours would, and cut off the node, where a pod that PSO has
+   * started since may use the volume.
+   */
+  abandoned: Problem[];
+}
+
+/** The attachments that are not whole; with the CSIDriver of PSO 5, those that nobody ends apart. */
+export async function attachmentProblems(
+  cluster: TakeoverCluster,
+  { driver }: Installation,
+): Promise<AttachmentProblems> {
+  const isWithoutAttacher = at(driver, "spec", "attachRequired") === false;
+  const isAbandoned = (one: KubeObject) => isWithoutAttacher && isBeingDeleted(one);
+  const attachments = await attachmentsOf(cluster);
+  return {
+    halfDone: attachments.filter((one) => !isAbandoned(one)).flatMap(attachmentProblem),
+    abandoned: attachments.filter(isAbandoned).map((one) => ({
+      ...namedAttachment(one, "is being detached, and nobody ends that while PSO 5 is there"),
+      fix: "take it away, which changes nothing on the array: kubectl patch volumeattachment " +
+        `${nameOf(one)} --type=merge -p '{"metadata":{"finalizers":null}}'`,
+    })),
+  };
+}
+
+function isBeingDeleted(attachment: KubeObject): boolean {
+  return textAt(attachment, "metadata", "deletionTimestamp") !== "";
 }
 
 /** Why an attachment is half done; undefined for a whole one. */
@@ -68,21 +97,27 @@ function halfDone(attachment: KubeObject): string | undefined {
     const error = at(attachment, "status", field);
     if (error !== undefined) return `failed (${field}: ${textAt(error, "message") || "no reason"})`;
   }
-  if (textAt(attachment, "metadata", "deletionTimestamp") !== "") return "is being detached";
+  if (isBeingDeleted(attachment)) return "is being detached";
   return at(attachment, "status", "attached") === true ? undefined : "is not attached yet";
 }
 
 function attachmentProblem(attachment: KubeObject): Problem[] {
   const why = halfDone(attachment);
   if (why === undefined) return [];
-  const volume = textAt(attachment, "spec", "source", "persistentVolumeName");
-  const node = textAt(attachment, "spec", "nodeName");
   return [{
-    object: `VolumeAttachment ${nameOf(attachment)}`,
-    what: `of PersistentVolume ${volume} on node ${node} ${why}`,
+    ...namedAttachment(attachment, why),
     fix:
       "wait until it is attached or gone, or end the pod that wants it (`kubectl get volumeattachment`)",
   }];
+}
+
+function namedAttachment(attachment: KubeObject, why: string): Omit<Problem, "fix"> {
+  const volume = textAt(attachment, "spec", "source", "persistentVolumeName");
+  const node = textAt(attachment, "spec", "nodeName");
+  return {
+    object: `VolumeAttachment ${nameOf(attachment)}`,
+    what: `of PersistentVolume ${volume} on node ${node} ${why}`,
+  };
 }
 
 function operatorProblem(operator: KubeObject, what: string): Problem[] {

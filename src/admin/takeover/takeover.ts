@@ -73,18 +73,19 @@ export async function planTakeover(
   const release = found.release?.name ?? newRelease;
   const takeover: Takeover = { cluster, found, kinds, release, waitMs };
   const volumes = await volumesOf(cluster);
-  const attachments = await attachmentProblems(cluster);
+  const { halfDone, abandoned } = await attachmentProblems(cluster, found);
   const notes = await notesOf(cluster, found);
   const mark = markOf(found.controller);
   // Without a controller nothing attaches until the upgrade: that an attachment waits then is what
   // the take-over did itself.
   const isStopped = found.controller === undefined || (isResumed && mark !== undefined);
   if (mark && !isResumed) notes.push(begunText(found, mark));
-  if (isStopped) notes.push(...attachments.map(({ object, what }) => `${object} ${what}`));
+  if (isStopped) notes.push(...halfDone.map(({ object, what }) => `${object} ${what}`));
   const all = [
     ...problems,
     ...await clusterProblems(cluster, { found, kinds }),
-    ...isStopped ? [] : attachments,
+    ...abandoned,
+    ...isStopped ? [] : halfDone,
     ...await arrayProblems(request, { found, volumes }),
   ];
   const steps = await stepsOf(takeover);

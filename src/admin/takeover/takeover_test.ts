@@ -268,9 +268,10 @@ Deno.test("planTakeover() tells everything that stands in the way at once, by na
       "release pure-storage-driver is pending-rollback in revision 3: Helm works on it, or was interrupted",
       "release pure-storage-driver revision 3 holds C  (a.b/v1): the cluster does not serve it, and Helm " +
       "will refuse the upgrade",
+      `VolumeAttachment ending of PersistentVolume ${PV} on node node-1 is being detached, and nobody ` +
+      "ends that while PSO 5 is there",
       `VolumeAttachment waiting of PersistentVolume ${PV} on node node-1 is not attached yet`,
       `VolumeAttachment failed of PersistentVolume ${PV} on node node-1 failed (attachError: no path)`,
-      `VolumeAttachment ending of PersistentVolume ${PV} on node node-1 is being detached`,
       `VolumeAttachment stuck of PersistentVolume ${PV} on node node-1 failed (detachError: busy)`,
       "values: clusterID is k9s, and PSO's pods have k8s: no volume would be known as this cluster's",
       "array fa-1 is",
@@ -308,6 +309,28 @@ Deno.test("an attachment that waits because the take-over ended the controller s
     deepEqual(problems, []);
     match(notes.join("\n"), /VolumeAttachment new of PersistentVolume .* is not attached yet/);
   });
+});
+
+Deno.test("an attachment that this driver left to PSO 5 is never ended by a take-over, --resume or not", async () => {
+  for (const [installation, wanted] of [[pso52(), 1], [pso62(), 0]] as const) {
+    const cluster = clusterWith(installation);
+    await withBed(cluster, async (bed) => {
+      cluster.dies = { at: 0, after: true };
+      await rejects(begin(bed), Died);
+      cluster.dies = undefined;
+      cluster.put("/apis/storage.k8s.io/v1/volumeattachments/left", {
+        metadata: { deletionTimestamp: "2026-01-01T00:00:00Z" },
+        spec: { attacher: "pure-csi", nodeName: "node-1", source: { persistentVolumeName: PV } },
+        status: { attached: true },
+      });
+      const { problems } = await planTakeover(bed.request, { isResumed: true });
+      // PSO 6 has an attacher of its own, which ends what it began.
+      equal(problems.length, wanted);
+      for (const { fix } of problems) {
+        match(fix, /kubectl patch volumeattachment left .*"finalizers":null/);
+      }
+    });
+  }
 });
 
 Deno.test("a controller that does not end, or that somebody starts again, ends the take-over there", async () => {
