@@ -214,6 +214,9 @@ const USUAL: [string, (bed: Bed, handle: string) => unknown][] = [
       spec: { resources: { requests: { storage: "1Mi" } } },
     }]);
   }],
+  ["a volume whose size was rounded up to whole blocks", ({ cluster }, handle) => {
+    cluster.items.set(PVS, [pv("1", handle, { capacity: { storage: "1048001" } })]);
+  }],
   ["a snapshot whose content has no handle yet", async ({ cluster, array, send }) => {
     const call = `POST /volume-snapshots?source_names=${volume("1")}`;
     await send(array, call, { suffix: "snapshot-abc" });

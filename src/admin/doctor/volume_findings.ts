@@ -1,7 +1,7 @@
 // Volumes, PersistentVolumes and snapshots that only one side knows, or that both know differently.
 import { messageOf } from "../../errors.ts";
 import { nameKey } from "../../names.ts";
-import { formatSize } from "../../size.ts";
+import { formatSize, KiB } from "../../size.ts";
 import { absentState } from "../check/volume_table.ts";
 import type { ArrayView } from "./array_view.ts";
 import type { DoctorPv } from "./cluster_view.ts";
@@ -169,6 +169,9 @@ function lostVolume(pv: DoctorPv, { label, serial, name }: Traced): Diagnosis {
   };
 }
 
+/** Arrays round a size up to whole blocks, and PSO wrote down what was asked for. */
+const ROUNDED_BYTES = 64 * KiB;
+
 /** Volumes whose size is another one than their PersistentVolume says. */
 export function wrongSizes(scope: DoctorScope): Diagnoses {
   const check = "size mismatch";
@@ -179,7 +182,9 @@ export function wrongSizes(scope: DoctorScope): Diagnoses {
   const findings = pairsOf(scope).flatMap((pair): Diagnosis[] => {
     const { pv, volume } = pair;
     const wanted = known.get(pv.claimUid)?.wantedBytes ?? 0;
-    if (pv.sizeBytes === undefined || pv.sizeBytes === volume.sizeBytes) return [];
+    if (pv.sizeBytes === undefined) return [];
+    const surplus = volume.sizeBytes - pv.sizeBytes;
+    if (surplus >= 0 && surplus < ROUNDED_BYTES) return [];
     // The claim asks for more than its PersistentVolume has: it is being grown.
     if (volume.sizeBytes > pv.sizeBytes && wanted > pv.sizeBytes) return [];
     return [wrongSize(pair, pv.sizeBytes)];
