@@ -21,6 +21,17 @@ interface Shown {
 
 const volume = (digit: string) => `k8s-pvc-${digit.repeat(8)}-1b2c-4d3e-8f4a-5b6c7d8e9f00`;
 
+/** A claim with its class. */
+const CLAIM = `
+kind: PersistentVolumeClaim
+metadata: {name: orders, namespace: shop}
+spec: {storageClassName: gold, accessModes: [ReadWriteOnce], resources: {requests: {storage: 100Gi}}}
+---
+kind: StorageClass
+metadata: {name: gold}
+parameters: {iops_limit: "5000"}
+`;
+
 /** What the commands of the page meet, by the name of their output. */
 async function scenes(fleet: ServedFleet, cluster: FakeCluster): Promise<Record<string, Shown>> {
   const [one, two, blade] = fleet.arrays;
@@ -74,6 +85,10 @@ async function scenes(fleet: ServedFleet, cluster: FakeCluster): Promise<Record<
       line: "pso-bin admin check --kubeconfig prod.kubeconfig",
       files: config,
       drop: /\n\narrays\.FlashArrays[^]*?(?=\n\n(To do|\d+ objects))/,
+    },
+    place: {
+      line: "pso-bin admin place --explain -f pvc.yaml --values values.yaml",
+      files: { ...values(healthy), "pvc.yaml": CLAIM },
     },
     arrays: { line: "pso-bin admin arrays -f values.yaml", files: values(healthy) },
     volumes: { line: "pso-bin admin volumes --kubeconfig prod.kubeconfig", files: config },

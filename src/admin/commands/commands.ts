@@ -6,6 +6,7 @@ import { COMPLETION, completionOf } from "./completion.ts";
 import type { AdminContext } from "./context.ts";
 import { DOCTOR, doctor } from "./doctor.ts";
 import { NODES, nodes } from "./nodes.ts";
+import { PLACE, placeClaim } from "../place/place.ts";
 import { SUPPORT_BUNDLE, supportBundle } from "./support_bundle.ts";
 import { TAKEOVER, takeover } from "./takeover.ts";
 import { UNDELETE, undelete } from "./undelete.ts";
@@ -23,6 +24,7 @@ const VERBS: readonly Verb[] = [
   { use: ARRAYS, run: arrays },
   { use: VOLUMES, run: volumes },
   { use: NODES, run: nodes },
+  { use: PLACE, run: placeClaim },
   { use: DOCTOR, run: doctor },
   { use: UNDELETE, run: undelete },
   { use: SUPPORT_BUNDLE, run: supportBundle },

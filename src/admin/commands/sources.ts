@@ -55,6 +55,8 @@ interface SourceScope {
   verb: string;
   target: KubeTarget | undefined;
   context: AdminContext;
+  /** How a values file is given; default: -f. */
+  valuesFlag?: string;
 }
 
 /**
@@ -64,7 +66,7 @@ interface SourceScope {
  */
 export async function sourceFor(
   { file }: SourceChoice,
-  { verb, target, context }: SourceScope,
+  { verb, target, context, valuesFlag = "-f" }: SourceScope,
 ): Promise<ConfigurationSource | undefined> {
   const { readTextFile, env } = context;
   const reader = target ? readerWith(target.cluster, readTextFile) : readTextFile;
@@ -79,7 +81,7 @@ export async function sourceFor(
   }
   if (await isMounted(context)) return mountedSource(context);
   throw new UsageError(
-    `admin ${verb} needs a values file or a cluster: pso-bin admin ${verb} -f values.yaml, or ` +
+    `admin ${verb} needs a values file or a cluster: pso-bin admin ${verb} ${valuesFlag} values.yaml, or ` +
       "--kubeconfig FILE",
   );
 }

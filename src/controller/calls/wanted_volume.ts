@@ -1,5 +1,4 @@
-import type { VolumeKind } from "../../arrays/array.ts";
-import type { Fleet } from "../../arrays/fleet.ts";
+import type { StorageArray, VolumeKind } from "../../arrays/array.ts";
 import type { Capability } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import { mkfsOptionsFault } from "../../options/mkfs_options.ts";
@@ -84,7 +83,7 @@ export function kindFor(
     parameters: ClassParameters;
     capabilities: readonly Capability[];
   },
-  fleet: Fleet,
+  fleet: { members: readonly { array: Pick<StorageArray, "kind"> }[] },
 ): VolumeKind {
   if (parameters.kind) return parameters.kind;
   const has = (kind: VolumeKind) => fleet.members.some(({ array }) => array.kind === kind);
