@@ -36,7 +36,7 @@ const MAX_FILES = 18;
 
 /** Folders that were larger before `MAX_FILES` was agreed, and what they may hold. */
 const LARGE_FOLDERS: Record<string, number> = {
-  "src/simulator": 30,
+  "src/simulator": 31,
   "src/host": 20,
 };
 

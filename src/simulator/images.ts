@@ -1,5 +1,6 @@
 import { messageOf, PsoError } from "../errors.ts";
 import type { Run } from "../run.ts";
+import { ImageSharing } from "./image_sharing.ts";
 
 /** A copy of a large image that is really full takes time; more than this is a hung file system. */
 const COPY_TIMEOUT_MS = 10 * 60_000;
@@ -23,6 +24,8 @@ interface Measurement {
 export class Images {
   /** The array's folder in the plane's. */
   readonly root: string;
+  /** What copies have in common with what they were made from. */
+  readonly sharing = new ImageSharing((id) => this.imagePath(id));
   readonly #run: Run;
   #measured: Measurement | undefined;
 
@@ -71,8 +74,10 @@ export class Images {
    */
   async copyImage(from: string, to: string): Promise<void> {
     const fresh = `${this.imagePath(to)}.new`;
+    const mtimeMs = this.sharing.mtimeMs(from);
     await this.#copy(this.imagePath(from), fresh);
     Deno.renameSync(fresh, this.imagePath(to));
+    this.sharing.copied(from, to, mtimeMs);
   }
 
   /**
@@ -80,10 +85,13 @@ export class Images {
    * attached keep it.
    */
   async overwriteImage(from: string, to: string): Promise<void> {
+    const mtimeMs = this.sharing.mtimeMs(from);
     await this.#copy(this.imagePath(from), this.imagePath(to));
+    this.sharing.copied(from, to, mtimeMs);
   }
 
   removeImage(id: string): void {
+    this.sharing.forget(id);
     removeIfThere(this.imagePath(id));
   }
 

@@ -16,8 +16,11 @@ export const LIMITS: readonly string[] = [
   "A change that asks for a parameter or a field that is not modelled is refused",
   "FlashArray: data reduction is 1: the bytes of a volume are the blocks that its image " +
   "occupies on the host",
-  "Snapshots and clones share no space with what they were made from, on FlashArray and " +
-  "FlashBlade: each counts for the array as many bytes as it holds",
+  "FlashArray: snapshots and clones share with their source what is equal at the same place, in " +
+  "blocks of 4 KiB; images of more than 512 MiB count whole once they were written, and after a " +
+  "restart",
+  "FlashBlade: snapshots and clones share no space with what they were made from: each counts as " +
+  "many bytes as it holds",
   "Performance is one sample of now: start_time, end_time and resolution are ignored",
   "FlashArray: limits of QoS are stored and shown, not applied to I/O",
   "Performance figures follow the growth of the stored bytes between two looks: hosts do " +

@@ -216,3 +216,34 @@ withVolume(
     );
   },
 );
+
+withVolume(
+  "snapshots and clones share what they have in common with their source",
+  async (bench) => {
+    const { array, root } = bench;
+    const [{ id }] = (await array.ok("GET /volumes?names=v1")).items;
+    const write = async (at: number, bytes: number, value: number) => {
+      using image = await Deno.open(`${root}/images/${id}`, { write: true });
+      await image.seek(at, Deno.SeekMode.Start);
+      await image.write(new Uint8Array(bytes).fill(value));
+    };
+    const used = async () => (await array.ok("GET /arrays/space")).items[0].space.total_physical;
+    await write(0, 4 * MiB, 1);
+    await array.ok("POST /volume-snapshots?source_names=v1", { suffix: "a" });
+    await array.ok("POST /volume-snapshots?source_names=v1", { suffix: "b" });
+    await array.ok("POST /volumes?names=c1", { source: { name: "v1.a" } });
+    await array.ok("POST /volumes?names=c2", { source: { name: "v1" } });
+    assert.equal(await used(), 4 * MiB);
+    const [clone] = (await array.ok("GET /volumes?names=c1")).items;
+    // What a clone holds is shown as before: the driver never formats it.
+    assert.deepEqual([clone.space.unique, clone.space.virtual], [0, 4 * MiB]);
+    await write(0, 2 * MiB, 2);
+    await array.ok("POST /volume-snapshots?source_names=v1", { suffix: "c" });
+    // The two MiB from before are kept once for v1.b, and once for c2, which had the volume itself.
+    const [a, b, c] = (await array.ok("GET /volume-snapshots?source_names=v1")).items;
+    assert.deepEqual([a, b, c].map(({ space }) => space.unique), [0, 2 * MiB, 0]);
+    const [volume] = (await array.ok("GET /volumes?names=v1")).items;
+    assert.deepEqual([volume.space.unique, volume.space.snapshots], [4 * MiB, 2 * MiB]);
+    assert.equal(await used(), 8 * MiB);
+  },
+);

@@ -215,10 +215,7 @@ function networkInterfaces(state: FlashArrayState): Named[] {
 function arraySpace(state: FlashArrayState, call: Call): Row {
   const used = state.usedBytes(call);
   let snapshots = 0;
-  const allocated = state.context.plane?.images.allocated();
-  if (allocated !== undefined) {
-    for (const { id } of state.snapshots.values()) snapshots += allocated.get(id) ?? 0;
-  }
+  for (const { id } of state.snapshots.values()) snapshots += state.storedBytes().get(id) ?? 0;
   let provisioned = 0;
   for (const volume of state.volumes.values()) {
     if (volume.destroyedMs === null) provisioned += volume.provisioned;

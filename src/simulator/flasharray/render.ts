@@ -24,11 +24,13 @@ interface Sizes {
   unique: number;
   /** Stored for its snapshots. */
   snapshots: number;
+  /** What it holds, shared or not. */
+  virtual: number;
 }
 
-/** `space` of an object as the array reports it: without data reduction, all bytes unique. */
+/** `space` of an object as the array reports it: without data reduction but that of copies. */
 function space(call: Call, sizes: Sizes): Row {
-  const { provisioned, unique, snapshots } = sizes;
+  const { provisioned, unique, snapshots, virtual } = sizes;
   return {
     data_reduction: 1,
     shared: null,
@@ -39,7 +41,7 @@ function space(call: Call, sizes: Sizes): Row {
     total_provisioned: provisioned,
     total_reduction: 1,
     unique,
-    virtual: unique,
+    virtual,
     ...laterSpace(call, { provisioned, used: unique + snapshots }),
   };
 }
@@ -68,22 +70,26 @@ function sum(numbers: Iterable<number>): number {
 
 /** Space of one volume; `virtual` is above 0 as soon as anything was written. */
 export function volumeSpace(state: FlashArrayState, call: Call, volume: VolumeRecord): Row {
-  const { plane } = state.context;
-  const snapshots = state.snapshotsOf(volume.id);
+  const virtual = state.context.plane?.images.allocatedBytes(volume.id) ?? 0;
+  const [snapshots, isCopy] = [state.snapshotsOf(volume.id), volume.copiedFrom !== undefined];
+  // Only where something may be shared are all images looked at.
+  const stored = isCopy || snapshots.length > 0 ? state.storedBytes() : new Map<string, number>();
   return space(call, {
     provisioned: volume.provisioned,
-    unique: plane?.images.allocatedBytes(volume.id) ?? 0,
-    snapshots: sum(snapshots.map(({ id }) => plane?.images.allocatedBytes(id) ?? 0)),
+    unique: isCopy ? stored.get(volume.id) ?? 0 : virtual,
+    snapshots: sum(snapshots.map(({ id }) => stored.get(id) ?? 0)),
+    virtual,
   });
 }
 
 function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
   const bytes = state.context.plane?.images.allocatedBytes(snapshot.id) ?? 0;
   const { provisioned } = snapshot;
+  const stored = state.storedBytes().get(snapshot.id) ?? 0;
   return {
-    ...space(call, { provisioned, unique: 0, snapshots: bytes }),
+    ...space(call, { provisioned, unique: stored, snapshots: 0, virtual: bytes }),
+    snapshots: stored,
     thin_provisioning: provisioned === 0 ? 0 : Math.max(0, 1 - bytes / provisioned),
-    virtual: bytes,
   };
 }
 
@@ -93,16 +99,18 @@ function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRec
  */
 export function volumesTotal(state: FlashArrayState, call: Call, volumes: VolumeRecord[]): Row {
   const allocated = state.context.plane?.images.allocated() ?? new Map<string, number>();
+  const stored = state.storedBytes();
   return {
     id: null,
     name: null,
     provisioned: sum(volumes.map(({ provisioned }) => provisioned)),
     space: space(call, {
       provisioned: sum(volumes.map(({ provisioned }) => provisioned)),
-      unique: sum(volumes.map(({ id }) => allocated.get(id) ?? 0)),
+      unique: sum(volumes.map(({ id }) => stored.get(id) ?? 0)),
+      virtual: sum(volumes.map(({ id }) => allocated.get(id) ?? 0)),
       snapshots: sum(
         volumes.map(({ id }) =>
-          sum(state.snapshotsOf(id).map((snapshot) => allocated.get(snapshot.id) ?? 0))
+          sum(state.snapshotsOf(id).map((snapshot) => stored.get(snapshot.id) ?? 0))
         ),
       ),
     }),

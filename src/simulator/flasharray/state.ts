@@ -10,6 +10,7 @@ import type { Chap, PlaneHost } from "../plane.ts";
 import { type Modelled, requireModelled } from "../modelled.ts";
 import { listAnswer, type Listed, type ListStyle } from "../list.ts";
 import { refused } from "../rest_error.ts";
+import { ImageCosts } from "./image_costs.ts";
 import { Derived, type Table } from "../store.ts";
 
 /** Another object, with its name at the time of the reference. */
@@ -37,6 +38,8 @@ export interface VolumeRecord {
   destroyedMs: number | null;
   /** The volume it was copied from, with its name at that time. */
   source: Reference | null;
+  /** The image that it was copied from last; absent: its bytes are all its own. */
+  copiedFrom?: string;
   qos: { bandwidthLimit: number | null; iopsLimit: number | null };
   priority: { operator: "+" | "-" | "="; value: number };
   tags: Tag[];
@@ -151,6 +154,7 @@ export class FlashArrayState {
   readonly #snapshotsByVolume: Derived<Map<string, SnapshotRecord[]>>;
   readonly #snapshotsByName: Derived<Map<string, SnapshotRecord>>;
   readonly #nextEradicationMs: Derived<number>;
+  readonly #costs: ImageCosts;
 
   constructor(context: ArrayContext) {
     this.context = context;
@@ -198,6 +202,11 @@ export class FlashArrayState {
           ) => [this.snapshotName(snapshot).toLowerCase(), snapshot]),
         ),
     );
+    this.#costs = new ImageCosts({
+      images: context.plane?.images,
+      volumes: () => this.volumes.values(),
+      snapshotsOf: (volumeId) => this.snapshotsOf(volumeId),
+    });
     this.#nextEradicationMs = new Derived(store, () => this.#findNextEradication());
   }
 
@@ -304,13 +313,18 @@ export class FlashArrayState {
     return (prefix + serials.toString(16).padStart(8, "0")).toUpperCase();
   }
 
+  /** What each image costs the array; a moment old at most, as Images.allocated(). */
+  storedBytes(): ReadonlyMap<string, number> {
+    return this.#costs.get();
+  }
+
   /**
    * Physical bytes that are stored. A call that a `full` fault hit sees the whole capacity in use.
    */
   usedBytes(call?: Call): number {
     if (call?.full) return this.capacityBytes;
     let used = 0;
-    for (const bytes of this.context.plane?.images.allocated().values() ?? []) used += bytes;
+    for (const bytes of this.storedBytes().values()) used += bytes;
     return used;
   }
 

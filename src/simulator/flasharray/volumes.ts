@@ -70,6 +70,7 @@ function newVolume(
     serial: "",
     destroyedMs: null,
     source: source?.origin ?? null,
+    ...(source === undefined ? {} : { copiedFrom: source.imageId }),
     qos: qosOf(body, { bandwidthLimit: null, iopsLimit: null }),
     priority: priorityOf(body, { operator: "+", value: 0 }),
     tags: [
@@ -96,7 +97,8 @@ async function overwriteVolume(
   }
   await onPlane(target.name, () => plane?.images.overwriteImage(source.imageId, target.id));
   // Name, id and serial stay.
-  const overwritten = { ...target, provisioned: source.provisioned, source: source.origin };
+  const { provisioned, origin, imageId } = source;
+  const overwritten = { ...target, provisioned, source: origin, copiedFrom: imageId };
   store.change(() => state.volumes.set(target.id, overwritten));
   if (overwritten.provisioned !== target.provisioned) showSize(state, overwritten);
   return overwritten;
