@@ -315,7 +315,7 @@ const REFUSED: {
       parameters: { array_selector: "env=moon" },
     }),
     code: status.RESOURCE_EXHAUSTED,
-    message: /fa-1.*fb-1/,
+    message: /fa-1.*fb-1.*\nIt waits until an array takes it/,
   },
 ];
 

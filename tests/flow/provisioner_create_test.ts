@@ -190,9 +190,8 @@ Deno.test("createVolume() keeps to topology and tells it, and answers exhausted 
       const nowhere = { requisite: [{ [zone]: "c" }], preferred: [] };
       await rejects(bed.create("pvc-c", { topology: nowhere }), {
         code: "exhausted",
-        message:
-          `Cannot place pvc-c (1 GiB): fa-1 is not labelled ${zone}=c, fa-2 is not labelled ` +
-          `${zone}=c; add space or change the class`,
+        message: `Cannot place pvc-c (1 GiB): each of fa-1, fa-2 is not labelled ${zone}=c\n` +
+          "It waits until an array takes it; add space or change the class",
       });
       await rejects(bed.create("pvc-a", { topology: nowhere }), { code: "conflict" });
     },

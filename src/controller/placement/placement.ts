@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { ArrayStatus, Feature, VolumeKind } from "../../arrays/array.ts";
 import { NO_ARRAYS } from "../../config/arrays/no_arrays.ts";
 import type { PlacementSettings } from "../../config/model.ts";
-import { type ErrorCode, PsoError } from "../../errors.ts";
+import { PsoError } from "../../errors.ts";
 import {
   fileProtocolsFor,
   type Protocol,
@@ -11,6 +11,7 @@ import {
 } from "../../protocols.ts";
 import { formatSize } from "../../size.ts";
 import { type LabelTerm, unmetTerm } from "./label_selector.ts";
+import { reasonsText, type Rejection, waitText } from "./rejections.ts";
 import { type GroupOnArray, SCORE_PARTS, scoreOf, type ScorePart, scoreParts } from "./score.ts";
 import type { RecentBytes } from "./recent_placements.ts";
 import type { TopologyRequirement } from "../requests.ts";
@@ -79,18 +80,6 @@ interface Candidate<A extends PlacementArray = PlacementArray> {
   preference: number;
   /** It keeps its headroom only while volumes that were placed lately are not full. */
   isTight: boolean;
-}
-
-/** An array that cannot take the volume, and why. */
-interface Rejection {
-  /** `PlacementArray.key`. */
-  key: string;
-  /** Its label. */
-  array: string;
-  /** Continues the sentence that the array's name begins: `serves no block volumes`. */
-  reason: string;
-  /** It would fit if it were healthy: that may pass. */
-  passing: boolean;
 }
 
 /** What placement decided; every array is in one of the two lists. */
@@ -295,12 +284,9 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function adviceFor(code: ErrorCode): string {
-  return code === "unavailable" ? "it is tried again" : "add space or change the class";
-}
-
 /**
- * The error of a decision without candidates. `unavailable` when an array that fits cannot be used
+ * The error of a decision without candidates, in two lines: why no array takes the volume, and what it
+ * waits for. `unavailable` when an array that fits cannot be used
  * just now, `unsupported` when the source's array cannot clone, else `exhausted` (CSI: "Unable to
  * provision in accessible_topology"). `exhausted` also when no array of that kind is configured:
  * the claim is right, and the fleet must change. `unavailable` when none at all is.
@@ -315,11 +301,11 @@ export function placementError(request: PlacementRequest, decision: Decision): P
     : cannotClone
     ? "unsupported"
     : "exhausted";
-  const reasons = rejected.map(({ array, reason }) => `${array} ${reason}`).join(", ");
-  const advice = cannotClone ? "create an empty volume and copy the data" : adviceFor(code);
+  const { requestName, sizeBytes } = request;
   return new PsoError(
     code,
-    `Cannot place ${request.requestName} (${formatSize(request.sizeBytes)}): ${reasons}; ${advice}`,
+    `Cannot place ${requestName} (${formatSize(sizeBytes)}): ${reasonsText(rejected)}\n` +
+      `It waits ${waitText(rejected, code)}`,
   );
 }
 

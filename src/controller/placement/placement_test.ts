@@ -369,7 +369,7 @@ Deno.test("placementError() names every array and what is wrong with it", () => 
   ]);
   equal(
     placementError(WANTED, decision).message,
-    "Cannot place pvc-7f3 (2 TiB): fa-1 has 1.4 TiB free, fb-1 serves no block volumes; add space or change the class",
+    "Cannot place pvc-7f3 (2 TiB): fa-1 has 1.4 TiB free, fb-1 serves no block volumes\nIt waits until an array takes it; add space or change the class",
   );
 });
 
@@ -380,7 +380,7 @@ Deno.test("placementError() of a clone speaks of the source's array alone", () =
   equal(error.code, "unsupported");
   equal(
     error.message,
-    "Cannot place pvc-7f3 (2 TiB): fa-2 cannot make a volume from a snapshot or a volume (REST 2.26); create an empty volume and copy the data",
+    "Cannot place pvc-7f3 (2 TiB): fa-2 cannot make a volume from a snapshot or a volume (REST 2.26)\nIt waits for nothing that comes by itself; create an empty volume and copy the data",
   );
 });
 
