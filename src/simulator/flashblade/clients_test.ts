@@ -26,8 +26,23 @@ bladeTest("what clients of a FlashBlade send and rely on", async ({ array }) => 
     }),
     "400 Parameter workload is not supported by this array. (fs1)",
   );
+  await array.ok("POST /file-systems?names=fs2", sized(16 * MiB));
+  await array.ok("POST /file-system-snapshots?source_names=fs2", { suffix: "s" });
+  assert.equal(
+    await array.refused("POST /file-system-snapshots?source_names=fs0,fs2", { suffix: "s" }),
+    "400 File system snapshot already exists. (fs2.s)",
+  );
+  assert.equal(
+    await array.refused("POST /file-system-snapshots?source_names=fs0,FS0", { suffix: "t" }),
+    "400 Duplicate names are not allowed. (fs0)",
+  );
+  assert.equal(
+    await array.refused("POST /file-system-snapshots?source_names=fs0&context_names=other", {}),
+    "400 Context does not exist. (other)",
+  );
+  assert.equal((await array.ok("GET /file-system-snapshots")).total_item_count, 1);
   // None of the refused calls made anything.
-  assert.equal((await array.ok("GET /file-systems")).total_item_count, 1);
+  assert.equal((await array.ok("GET /file-systems")).total_item_count, 2);
   const { total } = await array.ok("GET /file-systems/performance");
   assert.deepEqual([total.length, total[0].name], [1, null]);
 });

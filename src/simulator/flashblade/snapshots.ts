@@ -5,10 +5,17 @@ import { listOf, onImages } from "./file_systems.ts";
 import { renderSnapshot } from "./render.ts";
 import type { FileSystemRecord, FileSystemSnapshotRecord, FlashBladeState } from "./state.ts";
 import { items, type Listed, named } from "../list.ts";
+import { type Modelled, requireModelled } from "../modelled.ts";
 import { refused } from "../rest_error.ts";
 
 /** Letters, digits and `-`, as seen on real arrays; the OpenAPI files name no rule. */
 const SUFFIX = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
+
+const POST_MODELLED: Modelled = {
+  fields: ["suffix"],
+  // The last two are refused in words of their own.
+  query: ["source_names", "source_ids", "send", "targets"],
+};
 
 function listedSnapshots(state: FlashBladeState, call: Call): Listed<FileSystemSnapshotRecord> {
   return {
@@ -68,6 +75,22 @@ function sources(state: FlashBladeState, call: Call): FileSystemRecord[] {
   });
 }
 
+/** All or none: each snapshot is checked before the first is made. */
+function requireNew(
+  state: FlashBladeState,
+  owners: readonly FileSystemRecord[],
+  suffix: string | undefined,
+): void {
+  const doubled = owners.find((owner, at) => owners.indexOf(owner) !== at);
+  if (doubled !== undefined) throw refused("Duplicate names are not allowed.", doubled.name);
+  for (const { name, nextSnapshot } of owners) {
+    const wanted = `${name}.${suffix ?? nextSnapshot}`;
+    if (state.snapshotNamed(wanted) !== undefined) {
+      throw refused("File system snapshot already exists.", wanted);
+    }
+  }
+}
+
 async function post(state: FlashBladeState, call: Call): Promise<Answer> {
   if (flag(call.query, "send") === true || csv(call.query, "targets") !== undefined) {
     throw refused("No file system replica link exists to send a snapshot over.");
@@ -76,13 +99,12 @@ async function post(state: FlashBladeState, call: Call): Promise<Answer> {
   if (suffix !== undefined && !SUFFIX.test(suffix)) {
     throw refused("Invalid snapshot suffix: it must have 1 to 63 letters, digits and '-'.", suffix);
   }
+  const owners = sources(state, call);
+  requireNew(state, owners, suffix);
   const made: FileSystemSnapshotRecord[] = [];
-  for (const owner of sources(state, call)) {
+  for (const owner of owners) {
     const used = suffix ?? String(owner.nextSnapshot);
     const name = `${owner.name}.${used}`;
-    if (state.snapshotNamed(name) !== undefined) {
-      throw refused("File system snapshot already exists.", name);
-    }
     if (state.snapshots.size >= state.limits.snapshots) {
       throw refused("Snapshot limit reached: maximum number of snapshots.", name);
     }
@@ -150,7 +172,10 @@ async function eradicate(state: FlashBladeState, call: Call): Promise<Answer> {
 /** Serves /file-system-snapshots, one change after the other. */
 export function addFileSystemSnapshotRoutes(routes: ArrayRoutes, state: FlashBladeState): void {
   routes.on("GET /file-system-snapshots", (call) => list(state, call));
-  routes.on("POST /file-system-snapshots", (call) => state.turns.take(() => post(state, call)));
+  routes.on("POST /file-system-snapshots", (call) => {
+    requireModelled(call, POST_MODELLED, state.context.name);
+    return state.turns.take(() => post(state, call));
+  });
   routes.on("PATCH /file-system-snapshots", (call) => state.turns.take(() => patch(state, call)));
   routes.on(
     "DELETE /file-system-snapshots",
