@@ -7,8 +7,8 @@ function isObject(value: unknown): value is Json {
 }
 
 /**
- * Typed reading of one JSON object of a request. Unknown fields are ignored as arrays do; a field
- * of a wrong type is a 400. `undefined` = not sent.
+ * Typed reading of one JSON object of a request. It does not look at unknown fields: what a change
+ * may ask for is checked by `Modelled`. A field of a wrong type is a 400. `undefined` = not sent.
  */
 export class Fields {
   readonly #json: Json;

@@ -52,6 +52,6 @@ export const LIMITS: readonly string[] = [
   "with the versions that it serves; fileid_32bit and atime are stored, not enforced; a file " +
   "system is the path /NAME of the host, so that a name is served once",
   "State survives SIGKILL of the simulator, not a power loss of the host",
-  "Messages that no public source records (invalid size, name, LUN, full array, all " +
+  "Messages that no public source records (invalid size, host name, LUN, full array, all " +
   "FlashBlade texts) are the simulator's own and hold the substrings that drivers look for",
 ];
