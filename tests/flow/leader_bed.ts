@@ -48,11 +48,11 @@ export class Replica {
   }
 
   /** CreateVolume, whether the sidecar would send it or not. */
-  async create(name: string): Promise<void> {
+  async create(name: string, parameters?: Record<string, string>): Promise<void> {
     // A connection for each: the runtime's HTTP/2 client dies of a GOAWAY with many open streams.
     const csi = connectCsi(this.#endpoint, { timeoutMs: CREATE_CALL_MS, ownConnection: true });
     try {
-      await createClaim(csi, name, { sizeBytes: GiB });
+      await createClaim(csi, name, { sizeBytes: GiB, parameters });
     } finally {
       csi.close();
     }
