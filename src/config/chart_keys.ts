@@ -324,7 +324,8 @@ export const CHART_SECTIONS: readonly KeySection[] = [
         path: "csi.storageCapacity",
         type: "switch",
         default: false,
-        meaning: "Tell the scheduler how much room the arrays have, class by class.",
+        meaning: "Tell the scheduler how much room the arrays have, class by class. Only with " +
+          "`storagetopology.enable`: csi-provisioner keeps no capacity without topology.",
         usedBy: "chart",
       },
       {

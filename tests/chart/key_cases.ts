@@ -279,6 +279,7 @@ export const KEY_CASES: Readonly<Record<string, KeyCase>> = {
   },
   "csi.storageCapacity": {
     value: true,
+    beside: { storagetopology: { enable: true } },
     read: (all) => [
       all.get("CSIDriver").spec.storageCapacity,
       all.container("controllerServer", "csi-provisioner").args.includes("--enable-capacity"),

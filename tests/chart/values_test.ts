@@ -73,6 +73,11 @@ const REFUSED: readonly [string, string, string[]][] = [
     "arrays.FlashArrays[0].CertFingerprint has 4 characters without the colons, wanted the 64 " +
     "hexadecimal digits of a SHA-256 fingerprint: pso-bin admin check prints it",
   ]],
+  ["capacity without topology", "csi: {storageCapacity: true}\n", [
+    "csi.storageCapacity is true without storagetopology.enable: set both, or none. " +
+    "csi-provisioner keeps no capacity of a driver without topology, and the scheduler would " +
+    "then place no pod whose claim waits for it",
+  ]],
   ["an unknown protocol", "flasharray: {sanType: BOGUS}\n", [
     'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, ' +
     "AUTO: write one of these, in letters of any case",

@@ -30,10 +30,12 @@ const SETS: SpecSet[] = [
     minimum: 1,
     only: "Dynamic PV \\(block volmode\\).* the single volume from pods on different node",
   },
-  { name: "capacity", minimum: 1, only: ".* capacity provides" },
 ];
 /** These want a cluster with racks, where the others would find no room for their pods. */
-const TOPOLOGY_SETS: SpecSet[] = [{ name: "topology", minimum: 4, only: ".*\\] topology " }];
+const TOPOLOGY_SETS: SpecSet[] = [
+  { name: "topology", minimum: 4, only: ".*\\] topology " },
+  { name: "capacity", minimum: 1, only: ".* capacity provides" },
+];
 
 const interruption = new AbortController();
 
@@ -82,7 +84,7 @@ class Run {
     try {
       await steps.timed("cluster, fleet, images, chart, images of the specs", () => this.#start());
       await this.#specs("volumes", SETS);
-      if (this.#focus?.includes("topology") ?? true) {
+      if (["topology", "capacity"].some((word) => this.#focus?.includes(word) ?? true)) {
         await steps.timed("racks, for topology", () => this.#giveRacks());
         await this.#specs("topology", TOPOLOGY_SETS);
       }
@@ -102,7 +104,6 @@ class Run {
   async #start(): Promise<void> {
     const cluster = await ChartCluster.start({ archive: ARCHIVE });
     this.#cluster = cluster;
-    cluster.values.csi = { storageCapacity: true };
     cluster.values.maxVolumesPerNode = 24; // a spec makes so many and one more
     cluster.values.storageClasses = [{
       name: "late-block",
@@ -138,6 +139,7 @@ class Run {
     }
     for (const array of [1, 2, 3]) cluster.fleet.label(`fa-${array}`, { [RACK]: `rack-${array}` });
     cluster.values.storagetopology = { enable: true, strictTopology: true };
+    cluster.values.csi = { storageCapacity: true };
     await this.#install();
   }
 

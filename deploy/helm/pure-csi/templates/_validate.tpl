@@ -473,4 +473,8 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- if and $isStrict (not $isOn) -}}
 {{- $_ := set .state "notes" (append .state.notes "storagetopology.strictTopology has no effect without storagetopology.enable: set both, or none.") -}}
 {{- end -}}
+{{- $hasCapacity := has (get (get .values "csi" | default dict) "storageCapacity" | toString | lower) (list "true" "yes" "on" "1") -}}
+{{- if and $hasCapacity (not $isOn) -}}
+{{- include "pso.report.problem" (dict "state" .state "path" "csi.storageCapacity" "found" "is true without storagetopology.enable" "mend" "set both, or none. csi-provisioner keeps no capacity of a driver without topology, and the scheduler would then place no pod whose claim waits for it") -}}
+{{- end -}}
 {{- end -}}
