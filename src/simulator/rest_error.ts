@@ -1,3 +1,5 @@
+import { isPsoError } from "../errors.ts";
+
 /** An error answer of an array: status, text, and `context`, the name of the object it is about. */
 export class RestError extends Error {
   override readonly name = "RestError";
@@ -12,6 +14,19 @@ export class RestError extends Error {
 /** The usual functional error: 400 with the object's name as context, "not found" included. */
 export function refused(message: string, context: string | null = null): RestError {
   return new RestError(400, message, context);
+}
+
+/**
+ * Runs work on images; a size that this host cannot hold becomes the array's own "no space" for the
+ * object of that name.
+ */
+export async function onImages(name: string, work: () => Promise<void> | void): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isPsoError(error, "exhausted")) throw error;
+    throw refused(`Insufficient space: ${error.message}.`, name);
+  }
 }
 
 /**

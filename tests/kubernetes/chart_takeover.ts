@@ -10,6 +10,7 @@ import { readRecord, withManifest } from "../../src/admin/takeover/helm_release.
 import { until } from "../../src/async/wait.ts";
 import { GiB } from "../../src/size.ts";
 import { runAdmin } from "../support/admin_bed.ts";
+import { LEFT_DRIVER } from "../support/pso_objects.ts";
 import type { Bed } from "./bed.ts";
 import { counted } from "./chart_changes.ts";
 import { type ChartCluster, CONTROLLERS, NAMESPACE, RELEASE } from "./chart_cluster.ts";
@@ -55,18 +56,6 @@ function oldDriver(apiVersion: string): KubeObject {
   const metadata = { name: "pure-csi", labels, annotations };
   return { apiVersion, kind: "CSIDriver", metadata, spec: { attachRequired: false } };
 }
-
-/** PSO 6's CSIDriver, which its uninstall leaves behind. */
-const LEFT_DRIVER: KubeObject = {
-  apiVersion: "storage.k8s.io/v1",
-  kind: "CSIDriver",
-  metadata: { name: "pure-csi" },
-  spec: {
-    attachRequired: true,
-    podInfoOnMount: true,
-    volumeLifecycleModes: ["Persistent", "Ephemeral"],
-  },
-};
 
 /** Makes a volume on an array as PSO did, and its claim under PSO's handle. */
 async function oldVolume(cluster: ChartCluster, name: string): Promise<void> {

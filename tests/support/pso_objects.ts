@@ -239,6 +239,18 @@ export function pso52(values: KubeObject = {}): PsoInstallation {
   return { release, values, objects, others: [snapshots], records };
 }
 
+/** PSO 6's CSIDriver, which a hook makes, so that its uninstall leaves it behind. */
+export const LEFT_DRIVER: PsoObject = {
+  apiVersion: "storage.k8s.io/v1",
+  kind: "CSIDriver",
+  metadata: { name: "pure-csi" },
+  spec: {
+    attachRequired: true,
+    podInfoOnMount: true,
+    volumeLifecycleModes: ["Persistent", "Ephemeral"],
+  },
+};
+
 /** PSO 6.2, whose CSIDriver is made by a hook and therefore nobody's. */
 export function pso62(values: KubeObject = {}): PsoInstallation {
   const release = "pure-pso";
@@ -255,18 +267,8 @@ export function pso62(values: KubeObject = {}): PsoInstallation {
     workload({ kind: "StatefulSet", name: "pso-csi-controller", release, prefix }),
     workload({ kind: "DaemonSet", name: "pso-csi-node", release, prefix }),
   ];
-  const driver: PsoObject = {
-    apiVersion: "storage.k8s.io/v1",
-    kind: "CSIDriver",
-    metadata: { name: "pure-csi" },
-    spec: {
-      attachRequired: true,
-      podInfoOnMount: true,
-      volumeLifecycleModes: ["Persistent", "Ephemeral"],
-    },
-  };
   const records = recordsOf({ release, values, objects });
-  return { release, values, objects, others: [driver], records };
+  return { release, values, objects, others: [LEFT_DRIVER], records };
 }
 
 /** A PersistentVolume of the driver with PSO's handle. */

@@ -1,4 +1,3 @@
-import { isPsoError } from "../../errors.ts";
 import { requireManualEradication } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
@@ -17,7 +16,7 @@ import {
 } from "./volume_fields.ts";
 import { items, type Listed, named } from "../list.ts";
 import { type Modelled, requireModelled } from "../modelled.ts";
-import { refused } from "../rest_error.ts";
+import { onImages, refused } from "../rest_error.ts";
 
 /** The volumes of a list call: how GET and DELETE of /volumes find and show them. */
 export function listedVolumes(state: FlashArrayState, call: Call): Listed<VolumeRecord> {
@@ -40,18 +39,6 @@ export function liveVolume(state: FlashArrayState, name: string): VolumeRecord {
   if (volume === undefined) throw refused("Volume does not exist.", name);
   if (volume.destroyedMs !== null) throw refused(VOLUME_DESTROYED, name);
   return volume;
-}
-
-/** Runs work on an image; a size that this host cannot hold becomes the array's own "no space". */
-async function onPlane(name: string, work: () => Promise<void> | void): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (isPsoError(error, "exhausted")) {
-      throw refused(`Insufficient space: ${error.message}.`, name);
-    }
-    throw error;
-  }
 }
 
 function newVolume(
@@ -95,7 +82,7 @@ async function overwriteVolume(
   if (source.imageId === target.id) {
     throw refused("Volume cannot be copied onto itself.", target.name);
   }
-  await onPlane(target.name, () => plane?.images.overwriteImage(source.imageId, target.id));
+  await onImages(target.name, () => plane?.images.overwriteImage(source.imageId, target.id));
   // Name, id and serial stay.
   const { provisioned, origin, imageId } = source;
   const overwritten = { ...target, provisioned, source: origin, copiedFrom: imageId };
@@ -110,7 +97,7 @@ async function createVolume(
   source: CopySource | undefined,
 ): Promise<VolumeRecord> {
   const { plane, store } = state.context;
-  await onPlane(
+  await onImages(
     volume.name,
     () =>
       source === undefined
@@ -279,7 +266,7 @@ async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer>
   });
   for (const volume of sized) {
     if (volume.provisioned === state.volumes.get(volume.id)?.provisioned) continue;
-    await onPlane(
+    await onImages(
       volume.name,
       () => state.context.plane?.images.sizeImage(volume.id, volume.provisioned),
     );

@@ -1,4 +1,3 @@
-import { isPsoError } from "../../errors.ts";
 import { requireManualEradication } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
@@ -13,7 +12,7 @@ import {
 } from "./state.ts";
 import { items, listAnswer, type Listed, named } from "../list.ts";
 import { requireModelled } from "../modelled.ts";
-import { refused } from "../rest_error.ts";
+import { onImages, refused } from "../rest_error.ts";
 
 /** Letters, digits, `-` and `_`, as seen on real arrays; the OpenAPI files name no rule. */
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
@@ -39,20 +38,6 @@ export function listedFileSystems(state: FlashBladeState, call: Call): Listed<Fi
 export function listOf<T>(state: FlashBladeState, call: Call, listed: Listed<T>): Answer {
   const read = () => listAnswer(call, listed, FLASHBLADE_LIST);
   return call.stale ? state.context.store.stale(read) : read();
-}
-
-/**
- * Runs work on the images; a size that this host cannot hold becomes the array's own "no space".
- */
-export async function onImages(name: string, work: () => Promise<void> | undefined): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (isPsoError(error, "exhausted")) {
-      throw refused(`Insufficient space: ${error.message}.`, name);
-    }
-    throw error;
-  }
 }
 
 /**

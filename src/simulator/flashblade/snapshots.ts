@@ -1,12 +1,12 @@
 import { requireManualEradication } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
-import { listOf, onImages } from "./file_systems.ts";
+import { listOf } from "./file_systems.ts";
 import { renderSnapshot } from "./render.ts";
 import type { FileSystemRecord, FileSystemSnapshotRecord, FlashBladeState } from "./state.ts";
 import { items, type Listed, named } from "../list.ts";
 import { type Modelled, requireModelled } from "../modelled.ts";
-import { refused } from "../rest_error.ts";
+import { onImages, refused } from "../rest_error.ts";
 
 /** Letters, digits and `-`, as seen on real arrays; the OpenAPI files name no rule. */
 const SUFFIX = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
