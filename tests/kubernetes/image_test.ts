@@ -1,6 +1,6 @@
 /**
- * The very image in a cluster, with nothing beside it: one `helm install` with `simulate.enabled`
- * gives a driver whose arrays answer, and pods with volumes.
+ * The very images in a cluster, with nothing beside them: one `helm install` with `simulate.enabled`
+ * gives a driver whose arrays answer, and pods with volumes; then the operator does the same.
  */
 import assert from "node:assert/strict";
 import { removeFolder } from "../../scripts/mounts.ts";
@@ -9,6 +9,7 @@ import { runTool, say } from "../../scripts/shell.ts";
 import { until } from "../../src/async/wait.ts";
 import { Kubectl, startKube, WAIT_MS } from "./kubectl.ts";
 import { claim, counter, pod } from "./objects.ts";
+import { loadOperator, type OperatorBed, operatorLife } from "./operator_image.ts";
 import { cannotRun, Steps } from "./steps.ts";
 
 const ignore = await cannotRun("the image in Kubernetes");
@@ -69,6 +70,7 @@ Deno.test.beforeAll(async () => {
   );
   await cluster.kube("load", ARCHIVE);
   await cluster.kube("images");
+  await loadOperator(operatorBed());
 });
 
 Deno.test.afterAll(async () => {
@@ -86,14 +88,12 @@ function scenario(name: string, work: () => Promise<void>): void {
 scenario(
   "one helm install with simulate.enabled: block and file volumes in pods, RWX on two nodes",
   async () => {
+    const { simulate, nodeServer } = simulated(`${dir}/fleet`);
     await steps.timed("helm install --wait", () =>
       helm(
         ...["install", "pure-csi", `${ROOT}/deploy/helm/pure-csi`, "--create-namespace"],
-        ...["--set", "simulate.enabled=true", "--set", `simulate.stateDir=${dir}/fleet`],
-        // No DNS here; and the nodes have one network, so that all would tell the same addresses.
-        ...["--set", `simulate.clusterIP=${clusterIp()}`],
-        ...["--set", "nodeServer.dataAddresses={$(HOST_IP)}"],
-        ...["--set", "simulate.nodeSelector.kubernetes\\.io/hostname=node-1"],
+        ...["--set-json", `simulate=${JSON.stringify(simulate)}`],
+        ...["--set-json", `nodeServer=${JSON.stringify(nodeServer)}`],
         ...["--wait", "--timeout", `${WAIT_MS / 1000}s`],
       ));
     await steps.timed("block and file claims Bound, pods Ready", async () => {
@@ -118,8 +118,23 @@ scenario(
   },
 );
 
-function clusterIp(): string {
-  return `${Deno.env.get("PSO_KUBE_NET") ?? "10.200"}.4.50`;
+/** Values of a release whose arrays are simulated, on the first node. */
+function simulated(stateDir: string) {
+  return {
+    simulate: {
+      enabled: true,
+      stateDir,
+      // No DNS here.
+      clusterIP: `${Deno.env.get("PSO_KUBE_NET") ?? "10.200"}.4.50`,
+      nodeSelector: { "kubernetes.io/hostname": "node-1" },
+    },
+    // The nodes have one network, so that all would tell the same addresses.
+    nodeServer: { dataAddresses: ["$(HOST_IP)"] },
+  };
+}
+
+function operatorBed(): OperatorBed {
+  return { cluster, dir, steps, values: simulated };
 }
 
 /** What the counting pods have written is all there, and grows. */
@@ -187,3 +202,8 @@ scenario("after pods, claims and release are gone nothing is left on the hosts",
     timeoutMs: 30_000,
   });
 });
+
+scenario(
+  "the operator's pod makes a release that serves a claim, names pods that do not start, ends it",
+  () => operatorLife(operatorBed()),
+);

@@ -467,13 +467,12 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 
 {{/* What concerns more than one key. */}}
 {{- define "pso.report.together" -}}
-{{- $topology := get .values "storagetopology" | default dict -}}
-{{- $isStrict := has (get $topology "strictTopology" | toString | lower) (list "true" "yes" "on" "1") -}}
-{{- $isOn := has (get $topology "enable" | toString | lower) (list "true" "yes" "on" "1") -}}
+{{- $isStrict := include "pso.switch" (dict "values" .values "paths" (list "storagetopology.strictTopology")) -}}
+{{- $isOn := include "pso.switch" (dict "values" .values "paths" (list "storagetopology.enable")) -}}
 {{- if and $isStrict (not $isOn) -}}
 {{- $_ := set .state "notes" (append .state.notes "storagetopology.strictTopology has no effect without storagetopology.enable: set both, or none.") -}}
 {{- end -}}
-{{- $hasCapacity := has (get (get .values "csi" | default dict) "storageCapacity" | toString | lower) (list "true" "yes" "on" "1") -}}
+{{- $hasCapacity := include "pso.switch" (dict "values" .values "paths" (list "csi.storageCapacity")) -}}
 {{- if and $hasCapacity (not $isOn) -}}
 {{- include "pso.report.problem" (dict "state" .state "path" "csi.storageCapacity" "found" "is true without storagetopology.enable" "mend" "set both, or none. csi-provisioner keeps no capacity of a driver without topology, and the scheduler would then place no pod whose claim waits for it") -}}
 {{- end -}}
