@@ -129,8 +129,8 @@ make_operator() {
   local live=''
   # An image that was named once stays named.
   [ -n "$image" ] || live=$(field '{.metadata.annotations.pso\.purestorage\.com/image}' deployment $OPERATOR -n "$namespace")
-  sed -E "s/namespace: pso([,}]|$)/namespace: $namespace\1/" "$here/manifests/rbac.yaml" >"$dir/rbac.yaml"
-  sed -E "s/namespace: pso([,}]|$)/namespace: $namespace\1/; ${image:+s|^( *image:) .*|\1 $image|}" \
+  sed -E "s/namespace: pso( *[,}]|$)/namespace: $namespace\1/" "$here/manifests/rbac.yaml" >"$dir/rbac.yaml"
+  sed -E "s/namespace: pso( *[,}]|$)/namespace: $namespace\1/; ${image:+s|^( *image:) .*|\1 $image|}" \
     "$here/manifests/deployment.yaml" >"$dir/deployment.yaml"
   [ -z "$live" ] || sed -i -E "s|^( *image:) .*|\1 $live|" "$dir/deployment.yaml"
   send -f "$dir/rbac.yaml" -f "$dir/deployment.yaml" >/dev/null

@@ -10,25 +10,31 @@ import { NAMESPACE, OperatorBed, PLUGIN } from "./operator_bed.ts";
 const TOKEN = "6a1b2c3d-0000-4000-8000-000000000001";
 const ARRAYS = { FlashArrays: [{ MgmtEndPoint: "192.0.2.10", APIToken: TOKEN }] };
 
-/** Says yes to everything, and writes down what it was asked. */
+/** Says yes to everything, and writes down what it was asked, with the files that were named. */
 const KUBECTL = `#!/bin/sh
 echo "$@" >>"$CALLS"
+for last; do [ "$before" != -f ] || cat "$last" >>"$CALLS.files"; before=$last; done
 `;
 
 interface Asked {
   code: number;
   stderr: string;
   calls: string;
+  /** Every file that kubectl was given. */
+  files: string;
 }
 
 /** Runs a script with a kubectl that knows nothing and refuses nothing. */
 async function ask(dir: string, name: string, ...args: string[]): Promise<Asked> {
   const [tool, file] = [`${dir}/kubectl`, `${dir}/calls`];
   await Deno.writeTextFile(tool, KUBECTL, { mode: 0o755 });
-  await Deno.writeTextFile(file, "");
+  for (const empty of [file, `${file}.files`]) await Deno.writeTextFile(empty, "");
   const env = { KUBECTL: tool, CALLS: file };
   const { code, stderr } = await tryTool(`${OPERATOR}/${name}.sh`, args, { env });
-  return { code, stderr, calls: await Deno.readTextFile(file) };
+  const [calls, files] = await Promise.all(
+    [file, `${file}.files`].map((path) => Deno.readTextFile(path)),
+  );
+  return { code, stderr, calls: calls ?? "", files: files ?? "" };
 }
 
 /** Flags, and the text that a refusal holds. */
@@ -69,6 +75,20 @@ Deno.test("a flag that a script does not know is refused, and nothing is asked o
         match(stderr, why);
       });
     }
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("in a namespace of another name, the operator's account has its rights there", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "k-" });
+  try {
+    const { code, files } = await ask(dir, "install", "-namespace=one", "-wait=none");
+    equal(code, 0);
+    const found = files.matchAll(/\bnamespace: ([-a-z0-9]+)(?: *[,}].*)?$/gm);
+    const named = Array.from(found, ([, name]) => name);
+    ok(named.length >= 6, files);
+    deepEqual([...new Set(named)], ["one"]);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

@@ -50,7 +50,9 @@ export async function operatorLife(bed: OperatorBed): Promise<void> {
       ...[`-namespace=${NAMESPACE}`, "-orchestrator=k8s", `-f=${file}`],
       `-timeout=${WAIT_MS / 1000}`,
     );
-    assert.equal(installed.code, 0, installed.stdout + installed.stderr);
+    if (installed.code !== 0) {
+      assert.fail(installed.stdout + installed.stderr + await logOf(cluster));
+    }
     assert.match(installed.stdout, /all pods are ready/);
   });
   await hasNoRights(cluster);
@@ -79,7 +81,7 @@ export async function operatorLife(bed: OperatorBed): Promise<void> {
   assert.equal(waited.code, 1, waited.stdout);
   assert.match(waited.stderr, /driver is not ready, (ErrImagePull|ImagePullBackOff)/);
 
-  const log = await cluster.kubectl("logs", ...IN, `deployment/${OPERATOR}`);
+  const log = await logOf(cluster);
   assert.deepEqual(log.split("\n").filter((line) => /forbidden/i.test(line)), []);
   const gone = await steps.timed(
     "operator: uninstall.sh",
@@ -87,6 +89,10 @@ export async function operatorLife(bed: OperatorBed): Promise<void> {
   );
   assert.equal(gone.code, 0, gone.stdout + gone.stderr);
   assert.match(gone.stdout, new RegExp(`the namespace ${NAMESPACE} is gone`));
+}
+
+async function logOf(cluster: Kubectl): Promise<string> {
+  return await cluster.kubectl("logs", ...IN, `deployment/${OPERATOR}`);
 }
 
 /** Its one pod was never started again, and its user is nobody. */
