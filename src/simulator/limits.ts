@@ -3,9 +3,12 @@
  * facts.
  */
 export const LIMITS: readonly string[] = [
-  "FlashArray: pods, volume groups, protection groups, realms, presets, " +
+  "FlashArray: pods, volume groups, realms, presets, " +
   "workloads, replication, offload targets, directories and policies are not modelled: their " +
   "lists are empty, and names that contain them are refused",
+  "FlashArray: protection groups have volumes and snapshots that are asked for, and no " +
+  "schedules, targets, retention lock or hosts; a volume joins one when it is made or by the " +
+  "group's list",
   "FlashArray: host groups have no QoS and no tags; what a host group with hosts answers to its " +
   "deletion, and a host to a second group, is the simulator's own text",
   "FlashArray: volumes/batch, volumes/test, volumes/diff and volume-snapshots/batch are not " +

@@ -7,6 +7,8 @@ import { addEmptyLists } from "../known_lists.ts";
 import { KNOWN_LISTS } from "./known_lists.ts";
 import { addHostGroupRoutes } from "./host_groups.ts";
 import { addHostRoutes } from "./hosts.ts";
+import { addGroupSnapshotRoutes } from "./protection/group_snapshots.ts";
+import { addProtectionGroupRoutes } from "./protection/protection_groups.ts";
 import { addSnapshotRoutes } from "./snapshots.ts";
 import { FlashArrayState } from "./state.ts";
 import { addTagRoutes } from "./tags.ts";
@@ -43,6 +45,8 @@ export class FlashArray implements SimulatedArray {
     addHostRoutes(this.routes, this.state);
     addHostGroupRoutes(this.routes, this.state);
     addConnectionRoutes(this.routes, this.state);
+    addProtectionGroupRoutes(this.routes, this.state);
+    addGroupSnapshotRoutes(this.routes, this.state);
     addHardwareRoutes(this.routes, this.state);
     const nothing = { what: "Object", all: () => [], keyOf: () => "", render: () => ({}) };
     addEmptyLists(this.routes, KNOWN_LISTS, (call) => this.state.list(call, nothing));

@@ -13,7 +13,7 @@ import type {
 const NO_REFERENCE = { name: null, id: null };
 
 /** Newer Purity names the array in each item (`context`, from REST 2.38 on). */
-function withContext(state: FlashArrayState, call: Call): Row {
+export function withContext(state: FlashArrayState, call: Call): Row {
   return call.minor >= 38 ? { context: { name: state.context.name, id: state.context.id } } : {};
 }
 

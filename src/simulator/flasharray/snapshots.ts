@@ -123,6 +123,15 @@ async function postSnapshots(state: FlashArrayState, call: Call): Promise<Answer
   return items(made.map((snapshot) => renderSnapshot(state, call, snapshot)));
 }
 
+/** A part of a protection group's snapshot goes with it and never alone. */
+function requireAlone(state: FlashArrayState, snapshot: SnapshotRecord): void {
+  if (snapshot.groupSnapshotId === undefined) return;
+  throw refused(
+    "Volume snapshot is part of a protection group snapshot.",
+    state.snapshotName(snapshot),
+  );
+}
+
 function setDestroyed(state: FlashArrayState, snapshot: SnapshotRecord, destroyed: boolean): void {
   const name = state.snapshotName(snapshot);
   if (destroyed && snapshot.destroyedMs !== null) throw refused(SNAPSHOT_DESTROYED, name);
@@ -169,6 +178,7 @@ function patchSnapshots(state: FlashArrayState, call: Call): Answer {
   if (suffix !== undefined && snapshots.length !== 1) {
     throw refused("Only one snapshot can be renamed at a time.");
   }
+  for (const snapshot of snapshots) requireAlone(state, snapshot);
   state.context.store.change(() => {
     for (const snapshot of snapshots) {
       if (destroyed !== undefined) setDestroyed(state, snapshot, destroyed);
@@ -193,6 +203,7 @@ function deleteSnapshots(state: FlashArrayState, call: Call): Answer {
       state.snapshotName(live),
     );
   }
+  for (const snapshot of snapshots) requireAlone(state, snapshot);
   for (const snapshot of snapshots) state.eradicateSnapshot(snapshot);
   return {};
 }

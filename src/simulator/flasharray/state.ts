@@ -11,6 +11,7 @@ import { type Modelled, requireModelled } from "../modelled.ts";
 import { listAnswer, type Listed, type ListStyle } from "../list.ts";
 import { refused } from "../rest_error.ts";
 import { ImageCosts } from "./image_costs.ts";
+import { ProtectionState } from "./protection/protection_state.ts";
 import { Derived, type Table } from "../store.ts";
 
 /** Another object, with its name at the time of the reference. */
@@ -47,7 +48,7 @@ export interface VolumeRecord {
   nextSnapshot: number;
 }
 
-/** A volume snapshot as it is stored. Its full name is `<volume>.<suffix>`. */
+/** A volume snapshot as it is stored: `VOLUME.SUFFIX`, or `GROUP.SUFFIX.VOLUME`. */
 export interface SnapshotRecord {
   id: string;
   suffix: string;
@@ -58,6 +59,8 @@ export interface SnapshotRecord {
   destroyedMs: number | null;
   /** Destroyed because its volume was: comes back with it. */
   withVolume: boolean;
+  /** The snapshot of a protection group that it is a part of; absent: it was taken alone. */
+  groupSnapshotId?: string;
 }
 
 /** A host object as it is stored. */
@@ -120,16 +123,6 @@ export function connectionKey({ host, group, volumeId }: Omit<ConnectionRecord, 
   return `${holder.toLowerCase()}/${volumeId}`;
 }
 
-function grouped<T>(records: Iterable<T>, keyOf: (record: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const record of records) {
-    const group = groups.get(keyOf(record));
-    if (group === undefined) groups.set(keyOf(record), [record]);
-    else group.push(record);
-  }
-  return groups;
-}
-
 /** What one simulated FlashArray holds, and the rules that several resources share. */
 export class FlashArrayState {
   readonly context: ArrayContext;
@@ -138,6 +131,7 @@ export class FlashArrayState {
   readonly hosts: Table<HostRecord>;
   readonly hostGroups: Table<HostGroupRecord>;
   readonly connections: Table<ConnectionRecord>;
+  readonly protection: ProtectionState;
   readonly capacityBytes: number;
   readonly limits: ObjectLimits;
   readonly eradication: Eradication;
@@ -168,11 +162,12 @@ export class FlashArrayState {
     this.hosts = store.table("hosts", (host) => host.name.toLowerCase());
     this.hostGroups = store.table("host-groups", (group) => group.name.toLowerCase());
     this.connections = store.table("connections", (connection) => connectionKey(connection));
+    this.protection = new ProtectionState(store);
     this.#meta = store.table("meta", () => "meta");
     this.#hostsByGroup = new Derived(
       store,
       () =>
-        grouped(
+        Map.groupBy(
           [...this.hosts.values()].filter(({ group }) => group !== undefined),
           ({ group = "" }) => group.toLowerCase(),
         ),
@@ -183,15 +178,15 @@ export class FlashArrayState {
     );
     this.#connectionsByVolume = new Derived(
       store,
-      () => grouped(this.#reach.get(), ({ volumeId }) => volumeId),
+      () => Map.groupBy(this.#reach.get(), ({ volumeId }) => volumeId),
     );
     this.#connectionsByHost = new Derived(
       store,
-      () => grouped(this.#reach.get(), ({ host }) => host.toLowerCase()),
+      () => Map.groupBy(this.#reach.get(), ({ host }) => host.toLowerCase()),
     );
     this.#snapshotsByVolume = new Derived(
       store,
-      () => grouped(this.snapshots.values(), ({ volumeId }) => volumeId),
+      () => Map.groupBy(this.snapshots.values(), ({ volumeId }) => volumeId),
     );
     this.#snapshotsByName = new Derived(
       store,
@@ -266,8 +261,10 @@ export class FlashArrayState {
     return this.#snapshotsByName.get().get(name.toLowerCase());
   }
 
-  snapshotName(snapshot: SnapshotRecord): string {
-    return `${this.volumes.get(snapshot.volumeId)?.name ?? ""}.${snapshot.suffix}`;
+  snapshotName({ volumeId, suffix, groupSnapshotId = "" }: SnapshotRecord): string {
+    const volume = this.volumes.get(volumeId)?.name ?? "";
+    const group = this.protection.snapshots.get(groupSnapshotId);
+    return group ? `${this.protection.nameOf(group)}.${volume}` : `${volume}.${suffix}`;
   }
 
   /** Destroyed ones included. */
@@ -349,6 +346,7 @@ export class FlashArrayState {
     const snapshots = this.snapshotsOf(volume.id);
     this.context.store.change(() => {
       this.volumes.delete(volume.id);
+      this.protection.forgetVolume(volume.id);
       for (const { id } of snapshots) this.snapshots.delete(id);
     });
     // After the state: a crash between the two leaves an image without an owner, which the next
@@ -379,15 +377,16 @@ export class FlashArrayState {
     for (const snapshot of [...this.snapshots.values()]) {
       if (due(snapshot.destroyedMs)) this.eradicateSnapshot(snapshot);
     }
+    this.context.store.change(() => this.protection.expire(due));
   }
 
   #findNextEradication(): number {
+    const { groups, snapshots } = this.protection;
     let next = Infinity;
-    for (const { destroyedMs } of this.volumes.values()) {
-      if (destroyedMs !== null) next = Math.min(next, destroyedMs + this.eradication.delayMs);
-    }
-    for (const { destroyedMs } of this.snapshots.values()) {
-      if (destroyedMs !== null) next = Math.min(next, destroyedMs + this.eradication.delayMs);
+    for (const table of [this.volumes, this.snapshots, groups, snapshots]) {
+      for (const { destroyedMs } of table.values()) {
+        if (destroyedMs !== null) next = Math.min(next, destroyedMs + this.eradication.delayMs);
+      }
     }
     return next;
   }

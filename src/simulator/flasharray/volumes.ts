@@ -3,6 +3,7 @@ import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import type { Row } from "../filter.ts";
 import { DEFAULT_VOLUME_BYTES, requireDistinct, requireSize, requireVolumeName } from "./names.ts";
+import { joinGroups, protectionGroupsIn } from "./protection/protection_groups.ts";
 import { renderVolume, volumeSpace, volumesTotal } from "./render.ts";
 import type { FlashArrayState, VolumeRecord } from "./state.ts";
 import { parseTags } from "./tags.ts";
@@ -121,8 +122,12 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
   const sent = body.object("source");
   const source = sent === undefined ? undefined : copySource(state, sent);
   if (overwrite && source === undefined) throw refused("overwrite needs a source.");
-  if (overwrite && protects) {
-    throw refused("with_default_protection cannot be used with overwrite.");
+  const groups = ADD_TO_GROUPS.flatMap((parameter) => protectionGroupsIn(state, call, parameter));
+  if (overwrite && (protects || groups.length > 0)) {
+    throw refused(
+      `${protects ? "with_default_protection" : "add_to_protection_group_names"} cannot be used ` +
+        "with overwrite.",
+    );
   }
   for (const name of names) {
     const existing = state.volumeNamed(name);
@@ -146,6 +151,7 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
       : await createVolume(state, volume, source);
     rows.push(renderVolume(state, call, done));
   }
+  joinGroups(state, groups, prepared.map(({ id }) => id));
   // Blank volumes store nothing; only copies change the sums.
   if (source !== undefined) state.context.plane?.images.remeasure();
   return items(rows);
@@ -197,6 +203,8 @@ const PATCHABLE = [
   "pod",
   "volume_group",
 ];
+const ADD_TO_GROUPS = ["add_to_protection_group_names", "add_to_protection_group_ids"];
+/** How volumes change groups later is not modelled; see limits.ts. */
 const PROTECTION = {
   add_to_protection_group_names: "Protection group does not exist.",
   add_to_protection_group_ids: "Protection group does not exist.",
@@ -206,8 +214,14 @@ const PROTECTION = {
 const POST_MODELLED: Modelled = {
   fields: ["provisioned", "qos", "priority_adjustment", "source", "tags"],
   fixed: { subtype: "regular" },
-  query: ["names", "overwrite", "with_default_protection", "allow_throttle", "provisioned"],
-  missing: PROTECTION,
+  query: [
+    "names",
+    "overwrite",
+    "with_default_protection",
+    "allow_throttle",
+    "provisioned",
+    ...ADD_TO_GROUPS,
+  ],
 };
 const PATCH_MODELLED: Modelled = {
   fields: PATCHABLE.filter((field) => field !== "requested_promotion_state"),
