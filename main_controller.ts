@@ -10,6 +10,7 @@ import type { ControllerOptions } from "./src/cli/cli.ts";
 import { registerConfig } from "./src/metrics/config.ts";
 import { controllerService } from "./src/csi/controller_service.ts";
 import { type Endpoint, startEndpoint } from "./src/csi/endpoint.ts";
+import { groupControllerService } from "./src/csi/group_controller_service.ts";
 import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
 import { readClaim } from "./src/kube/claims.ts";
 import { registerLeader } from "./src/kube/metrics.ts";
@@ -73,6 +74,7 @@ export async function runController(
         isReady: (probe) => service.isReady(probe),
       }),
       ...controllerService({ provisioner: () => service.provisioner, topology }),
+      ...groupControllerService(() => service.provisioner),
     ],
     log,
     metrics,

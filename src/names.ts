@@ -87,13 +87,74 @@ export function isOwnVolumeName(clusterId: string | undefined, volume: string): 
 export function snapshotSuffixFor(csiName: string): string {
   const begins = /^[a-zA-Z0-9]/.test(csiName) ? "" : "s";
   const allowed = /^(?=.*[a-zA-Z])[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/;
-  return fit(csiName, { head: begins, isPlain: (name) => allowed.test(name) });
+  const isPlain = (name: string) => allowed.test(name) && !GROUP_SUFFIX.test(name);
+  return fit(csiName, { head: begins, isPlain });
 }
 
-/** Whether the suffix of a snapshot is one that PSO and this driver give: `snapshot-…` or a hashed one. */
+/**
+ * Whether the suffix of a snapshot is one that PSO and this driver give: `snapshot-…`, a hashed
+ * one or that of a group.
+ */
 export function isOwnSnapshotSuffix(suffix: string): boolean {
   const name = suffix.toLowerCase();
-  return name.startsWith("snapshot-") || HASHED.test(name);
+  return name.startsWith("snapshot-") || HASHED.test(name) || GROUP_SUFFIX.test(name);
+}
+
+/** What csi-snapshotter calls a group snapshot. */
+const GROUP_NAME = /^groupsnapshot-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+/** Hex digits of the hash of a group's members. */
+const MEMBERS_DIGITS = 11;
+const MEMBERS = new RegExp(`-m[0-9a-f]{${MEMBERS_DIGITS}}$`);
+/** What the suffixes of groups look like, and no other suffix that this driver gives. */
+const GROUP_SUFFIX = new RegExp(`^(group-[0-9a-f]{32}|.+-x[0-9a-f]{16})${MEMBERS.source}`);
+/** So many characters of a name that is hashed stay, to be read by people. */
+const GROUP_READABLE = 20;
+
+/**
+ * The part of a group's suffix that its CSI name alone decides: `group-<UUID without hyphens>`,
+ * else a readable part and a hash.
+ */
+export function groupBaseFor(csiName: string): string {
+  const [, uuid] = GROUP_NAME.exec(csiName) ?? [];
+  if (uuid !== undefined) return `group-${uuid.replaceAll("-", "")}`;
+  const readable = csiName.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replace(/^-/, "")
+    .slice(0, GROUP_READABLE).replace(/-$/, "");
+  return `${readable || "group"}-x${shortHash(csiName)}`;
+}
+
+/**
+ * The suffix of every snapshot of a group: it tells the group's CSI name and, by a hash of their
+ * names, its volumes. At most 51 characters: the handle of each snapshot then fits in 128 bytes.
+ */
+export function groupSuffixFor(csiName: string, volumes: readonly string[]): string {
+  return `${groupBaseFor(csiName)}-m${membersHash(volumes)}`;
+}
+
+function membersHash(volumes: readonly string[]): string {
+  const hash = createHash("sha256").update(volumes.map(nameKey).sort().join("\0"));
+  return hash.digest("hex").slice(0, MEMBERS_DIGITS);
+}
+
+/** As groupBaseFor() of the name that the suffix was made from; `undefined` for no group's. */
+export function groupBaseOf(suffix: string): string | undefined {
+  const name = suffix.toLowerCase();
+  return GROUP_SUFFIX.test(name) ? name.replace(MEMBERS, "") : undefined;
+}
+
+/** Whether a group with that suffix was made of exactly these volumes. */
+export function isGroupOf(suffix: string, volumes: readonly string[]): boolean {
+  return suffix.toLowerCase().endsWith(`-m${membersHash(volumes)}`);
+}
+
+/**
+ * What the name of a FlashArray's snapshot says when a protection group took it:
+ * `group.suffix.volume`, where the volume is in the group's pod. `undefined` for any other.
+ */
+export function protectedSnapshot(name: string): { group: string; volume: string } | undefined {
+  const [group, suffix, volume, more] = name.split(".");
+  if (!group || !suffix || !volume || more !== undefined) return undefined;
+  const pod = /^.*::/.exec(group)?.[0] ?? "";
+  return { group: `${group}.${suffix}`, volume: `${pod}${volume}` };
 }
 
 /** Node names that are host names as they are, and that arrays take. */

@@ -1,7 +1,13 @@
 import { equal, match, notEqual, ok } from "node:assert/strict";
 import {
+  groupBaseFor,
+  groupBaseOf,
+  groupSuffixFor,
   hostNameFor,
+  isGroupOf,
+  isOwnSnapshotSuffix,
   isOwnVolumeName,
+  protectedSnapshot,
   psoHostNameFor,
   snapshotSuffixFor,
   volumeNameFor,
@@ -96,6 +102,49 @@ Deno.test("snapshotSuffixFor() keeps snapshot-<uid> and gives every suffix a let
     match(snapshotSuffixFor(name), /^(?=.*[a-zA-Z])[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/);
   }
   notEqual(snapshotSuffixFor("a_b"), snapshotSuffixFor("a.b"));
+});
+
+const GROUPS = [`groupsnapshot-${UID}`, "a.b", "a-b", "A-b", "-", "日本", "z".repeat(128)];
+
+Deno.test("groupSuffixFor() is short, and tells its group and its volumes", () => {
+  const volumes = [`k8s-pvc-${UID}`, "k8s-pvc-2"];
+  equal(groupBaseFor(`groupsnapshot-${UID}`), `group-${UID.replaceAll("-", "")}`);
+  for (const name of GROUPS) {
+    const suffix = groupSuffixFor(name, volumes);
+    match(suffix, /^[a-z0-9][a-z0-9-]{0,49}[0-9a-f]$/, name);
+    ok(isOwnSnapshotSuffix(suffix.toUpperCase()), suffix);
+    equal(groupBaseOf(suffix), groupBaseFor(name));
+    equal(suffix, groupSuffixFor(name, volumes.map((one) => one.toUpperCase()).toReversed()));
+    ok(isGroupOf(suffix, volumes));
+    const others = [[], ["k8s-pvc-2"], [...volumes, "k8s-pvc-3"], ["k8s-pvc-2", "k8s-pvc-3"]];
+    for (const other of others) {
+      ok(!isGroupOf(suffix, other), `${name} ${other}`);
+    }
+  }
+});
+
+Deno.test("no two groups and no single snapshot have one suffix", () => {
+  const names = [...GROUPS, ...GROUPS.map(groupBaseFor)];
+  const bases = new Set(names.map(groupBaseFor));
+  equal(bases.size, new Set(names).size);
+  const suffixes = names.map((name) => groupSuffixFor(name, ["v"]));
+  for (const suffix of suffixes) {
+    const alone = snapshotSuffixFor(suffix);
+    notEqual(alone, suffix);
+    equal(groupBaseOf(alone), undefined, alone);
+  }
+  for (const other of [`snapshot-${UID}`, "group-1", "a-m0123456789a", "1", ""]) {
+    equal(groupBaseOf(other), undefined, other);
+  }
+});
+
+Deno.test("protectedSnapshot() tells a protection group's snapshot from any other", () => {
+  const taken = protectedSnapshot("pg.1.v");
+  equal(JSON.stringify(taken), JSON.stringify({ group: "pg.1", volume: "v" }));
+  equal(protectedSnapshot("pod::pg.daily.v")?.volume, "pod::v");
+  for (const other of ["v.snapshot-1", "v", "", "a.b.", ".b.c", "a.b.c.d"]) {
+    equal(protectedSnapshot(other), undefined, other);
+  }
 });
 
 Deno.test("hostNameFor() keeps a node's name where an array takes it", () => {

@@ -106,6 +106,11 @@ export interface Snapshot {
   /** 0 when the array keeps no size of a snapshot (file). */
   sizeBytes: number;
   createdMs: number;
+  /**
+   * The group snapshot that it was taken with: its own suffix, or `group.suffix` of a protection
+   * group. Absent for one that was taken alone.
+   */
+  group?: string;
 }
 
 /** How a volume is looked up. */
@@ -335,6 +340,17 @@ export interface StorageArray {
    * missing.
    */
   createSnapshot(volume: string, suffix: string, signal?: AbortSignal): Promise<Snapshot>;
+  /**
+   * Creates `volume.suffix` of every volume, of 50 at most, at one moment of all their writes, in
+   * the order of the volumes. Those of that name are returned as they are once all are there.
+   * `not_found` when a volume is missing, `conflict` when only some of the snapshots are there,
+   * `unsupported` when this kind of array knows no such moment. One call for new ones.
+   */
+  createGroupSnapshot(
+    volumes: readonly string[],
+    suffix: string,
+    signal?: AbortSignal,
+  ): Promise<Snapshot[]>;
   /**
    * Destroys; gone already is success. `in_use` when the scope does not let the cluster destroy a
    * snapshot that it did not make, or `onlyTagged` is set and its volume has no such tag.

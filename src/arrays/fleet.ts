@@ -148,6 +148,15 @@ export class Fleet {
     );
   }
 
+  /** As volumesWithSnapshot(), of every suffix that is accepted, by the snapshots' full names. */
+  snapshotsWith(
+    accepts: (suffix: string) => boolean,
+  ): { member: FleetMember; name: string }[] {
+    return this.#members.flatMap((member) =>
+      member.index.snapshotsWith(accepts).map((name) => ({ member, name }))
+    );
+  }
+
   /** Names of this cluster's volumes that the array may hold, in lower case; no call. */
   ownNames(member: FleetMember): string[] {
     return this.#own(member).index.names().filter((name) =>

@@ -110,6 +110,13 @@ export class NameIndex {
     );
   }
 
+  /** Full names of the snapshots whose suffix is accepted, in lower case. */
+  snapshotsWith(accepts: (suffix: string) => boolean): string[] {
+    return [...this.#snapshots].flatMap(([volume, suffixes]) =>
+      [...suffixes].filter(accepts).map((suffix) => `${volume}.${suffix}`)
+    );
+  }
+
   /** Forgets everything, as for another array or after another process was the leader. */
   reset(): void {
     this.#volumes.clear();

@@ -49,3 +49,16 @@ Deno.test("NameIndex counts the volumes of a group, each in one group, until the
   index.reset();
   deepEqual(index.countGroup("shop/other"), 0);
 });
+
+Deno.test("NameIndex finds snapshots by what their suffix is, whatever their volume is", () => {
+  const index = new NameIndex();
+  for (const name of ["k8s-a.group-1", "K8S-a.Group-2", "k8s-b.snapshot-1"]) {
+    index.addSnapshot(name);
+  }
+  const groups = () => index.snapshotsWith((suffix) => suffix.startsWith("group-"));
+  deepEqual(groups(), ["k8s-a.group-1", "k8s-a.group-2"]);
+  index.removeSnapshot("k8s-A.GROUP-1");
+  deepEqual(groups(), ["k8s-a.group-2"]);
+  index.remove("k8s-a");
+  deepEqual(groups(), []);
+});

@@ -1,7 +1,7 @@
 import type { Fleet } from "../arrays/fleet.ts";
 import { type ChangeFence, NO_FENCE } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
-import { nameKey, snapshotSuffixFor, volumeNameFor } from "../names.ts";
+import { groupBaseFor, groupBaseOf, nameKey, snapshotSuffixFor, volumeNameFor } from "../names.ts";
 import { getCapacity } from "./calls/capacity.ts";
 import { createVolume } from "./calls/creation.ts";
 import { deleteVolume } from "./calls/deletion.ts";
@@ -12,6 +12,9 @@ import { modifyVolume } from "./calls/modification.ts";
 import { publishVolume } from "./calls/publishing.ts";
 import { createSnapshot, deleteSnapshot, getSnapshot, listSnapshots } from "./calls/snapshots.ts";
 import { unpublishVolume } from "./calls/unpublishing.ts";
+import { createGroupSnapshot } from "./group_snapshots/creation.ts";
+import { groupKeyOf } from "./group_snapshots/group_id.ts";
+import { deleteGroupSnapshot, getGroupSnapshot } from "./group_snapshots/made_groups.ts";
 import type { ClaimReader, ControllerContext } from "./context.ts";
 import { DeleteMemory } from "./delete_memory.ts";
 import { NodeRegistry } from "./node_registry.ts";
@@ -22,10 +25,13 @@ import { RecentPlacements } from "./placement/recent_placements.ts";
 import type {
   CapacityAnswer,
   CapacityRequest,
+  CreateGroupSnapshotRequest,
   CreateSnapshotRequest,
   CreateVolumeRequest,
   ExpandAnswer,
   ExpandRequest,
+  GroupSnapshotAnswer,
+  GroupSnapshotRequest,
   HealthPage,
   ListRequest,
   ListSnapshotsRequest,
@@ -97,9 +103,15 @@ export class Provisioner {
    * so the same for a CSI name and for every handle of the same volume.
    */
   lockKey(
-    of: { volumeName: string } | { volumeId: string } | { snapshotName: string } | {
-      snapshotId: string;
-    },
+    of:
+      | { volumeName: string }
+      | { volumeId: string }
+      | { snapshotName: string }
+      | {
+        snapshotId: string;
+      }
+      | { groupName: string }
+      | { groupSnapshotId: string },
   ): string {
     if ("volumeName" in of) {
       return `volume ${nameKey(volumeNameFor(this.#context.options().clusterId, of.volumeName))}`;
@@ -108,8 +120,12 @@ export class Provisioner {
       return `volume ${nameKey(this.#nameOf(parseVolumeId(of.volumeId)) ?? of.volumeId)}`;
     }
     if ("snapshotName" in of) return `snapshot ${nameKey(snapshotSuffixFor(of.snapshotName))}`;
+    if ("groupName" in of) return `group ${groupBaseFor(of.groupName)}`;
+    if ("groupSnapshotId" in of) return `group ${groupKeyOf(of.groupSnapshotId)}`;
     const name = this.#nameOf(parseSnapshotId(of.snapshotId)) ?? of.snapshotId;
-    return `snapshot ${nameKey(name.slice(name.lastIndexOf(".") + 1))}`;
+    const suffix = name.slice(name.lastIndexOf(".") + 1);
+    const group = groupBaseOf(suffix);
+    return group === undefined ? `snapshot ${nameKey(suffix)}` : `group ${group}`;
   }
 
   /** The likeliest name: PSO's form when this cluster's prefix looks like the id of an array. */
@@ -201,7 +217,37 @@ export class Provisioner {
    * answered.
    */
   deleteSnapshot(snapshotId: string, signal: AbortSignal): Promise<void> {
-    return deleteSnapshot(this.#context, snapshotId, signal);
+    return deleteSnapshot(this.#context, { snapshotId }, signal);
+  }
+
+  /**
+   * Snapshots the volumes at one moment of all their writes, or none of them. `invalid` (class
+   * parameters, a volume that is named twice), `not_found` (volume), `unsupported` (volumes of
+   * several arrays, file systems, more than an array takes), `conflict` (the name is a group of
+   * other volumes, or a part of this one is gone). One REST call.
+   */
+  createGroupSnapshot(
+    request: CreateGroupSnapshotRequest,
+    signal: AbortSignal,
+  ): Promise<GroupSnapshotAnswer> {
+    return createGroupSnapshot(this.#context, request, signal);
+  }
+
+  /** The group snapshot. `not_found`, also when a part of it is gone; `invalid` (snapshot ids). */
+  getGroupSnapshot(
+    request: GroupSnapshotRequest,
+    signal: AbortSignal,
+  ): Promise<GroupSnapshotAnswer> {
+    return getGroupSnapshot(this.#context, request, signal);
+  }
+
+  /**
+   * Destroys every snapshot of the group; what is gone already is success, by the rules of
+   * deleteSnapshot(). `invalid` (snapshot ids that are not those of the group), `in_use` (a
+   * protection group took it).
+   */
+  deleteGroupSnapshot(request: GroupSnapshotRequest, signal: AbortSignal): Promise<void> {
+    return deleteGroupSnapshot(this.#context, request, signal);
   }
 
   /**

@@ -162,6 +162,33 @@ export interface SnapshotAnswer {
   createdMs: number;
   /** Snapshots of both kinds of array are usable at once. */
   readyToUse: true;
+  /** The group snapshot that it belongs to, and is deleted with; absent: it stands alone. */
+  groupSnapshotId?: string;
+}
+
+/** CreateVolumeGroupSnapshot: a VolumeGroupSnapshot, with the parameters of its class. */
+export interface CreateGroupSnapshotRequest {
+  /** CSI name, at most 128 bytes. */
+  name: string;
+  /** At least one. */
+  sourceVolumeIds: string[];
+  /** Of the group snapshot class. */
+  parameters?: Record<string, string>;
+}
+
+/** GetVolumeGroupSnapshot and DeleteVolumeGroupSnapshot: the group, and which snapshots it has. */
+export interface GroupSnapshotRequest {
+  groupSnapshotId: string;
+  /** Every one of the group's. */
+  snapshotIds: string[];
+}
+
+/** A group snapshot as Kubernetes keeps it in a VolumeGroupSnapshotContent. */
+export interface GroupSnapshotAnswer {
+  groupSnapshotId: string;
+  snapshots: SnapshotAnswer[];
+  createdMs: number;
+  readyToUse: true;
 }
 
 /** ListSnapshots: the two filters hold together. */

@@ -101,10 +101,11 @@ Deno.test("the endpoint serves Identity as controller and node alike must", asyn
   // csi-sanity: begins and ends with a letter.
   match(info.name, /^[a-zA-Z][A-Za-z0-9\-._]{0,61}[a-zA-Z]$/);
   const { capabilities } = await served.call(Identity.method.getPluginCapabilities, {});
-  deepEqual(capabilities.map(({ type }) => [type.case, type.value?.type]), [["service", 1], [
-    "volumeExpansion",
-    1,
-  ]]);
+  deepEqual(capabilities.map(({ type }) => [type.case, type.value?.type]), [
+    ["service", 1],
+    ["service", 3],
+    ["volumeExpansion", 1],
+  ]);
   equal((await served.call(Identity.method.probe, {})).ready, false);
 });
 

@@ -57,6 +57,7 @@ export function identityService({ version, topology, isReady }: IdentityOptions)
       handle: () => ({
         capabilities: [
           service(PluginCapability_Service_Type.CONTROLLER_SERVICE),
+          service(PluginCapability_Service_Type.GROUP_CONTROLLER_SERVICE),
           ...(topology()
             ? [service(PluginCapability_Service_Type.VOLUME_ACCESSIBILITY_CONSTRAINTS)]
             : []),

@@ -10,6 +10,16 @@ const AT_LEAST_ONE: Readonly<Record<string, readonly string[]>> = {
   "csi.v1.TopologyRequirement": ["requisite", "preferred"],
 };
 
+/**
+ * REQUIRED fields that tell more of an object, by message: whether they are there is for the
+ * handler, once it knows whether there can be such an object. Else a delete of what is gone would
+ * fail.
+ */
+const JUDGED_LATER: Readonly<Record<string, readonly string[]>> = {
+  "csi.v1.DeleteVolumeGroupSnapshotRequest": ["snapshot_ids"],
+  "csi.v1.GetVolumeGroupSnapshotRequest": ["snapshot_ids"],
+};
+
 /** What CSI bans from names: U+0000-0008, U+000B, U+000C, U+000E-001F and U+007F-009F. */
 const BANNED = /[^\P{Cc}\t\n\r]/u;
 
@@ -66,8 +76,12 @@ function messageFaults(message: ReflectMessage, path: string): string[] {
 }
 
 function fieldFaults(message: ReflectMessage, field: DescField, path: string): string[] {
-  const rule = FIELD_RULES[message.desc.typeName]?.[field.name] ?? {};
-  if (!message.isSet(field)) return rule.required ? [`${path} is missing`] : [];
+  const { typeName } = message.desc;
+  const rule = FIELD_RULES[typeName]?.[field.name] ?? {};
+  if (!message.isSet(field)) {
+    const isWanted = rule.required && !JUDGED_LATER[typeName]?.includes(field.name);
+    return isWanted ? [`${path} is missing`] : [];
+  }
   return [
     ...sizeFaults(message, field, { path, maxBytes: rule.maxBytes ?? Infinity }),
     ...(rule.plainText ? textFaults(message, field, path) : []),

@@ -211,6 +211,22 @@ Deno.test("checkRequest() refuses a control character in every name and id of ev
   );
 });
 
+Deno.test("checkRequest() leaves missing snapshot ids of a group to the handler", () => {
+  const schemas = [
+    pb.DeleteVolumeGroupSnapshotRequestSchema,
+    pb.GetVolumeGroupSnapshotRequestSchema,
+  ];
+  for (const schema of schemas) {
+    deepEqual(faultsOf(schema, create(schema, {})), ["group_snapshot_id is missing"]);
+    const groupSnapshotId = "fake-vol-id";
+    deepEqual(faultsOf(schema, create(schema, { groupSnapshotId })), []);
+    const snapshotIds = ["a", "x".repeat(129)];
+    deepEqual(faultsOf(schema, create(schema, { groupSnapshotId, snapshotIds })), [
+      "snapshot_ids[1] has 129 bytes, at most 128 are allowed",
+    ]);
+  }
+});
+
 Deno.test("checkRequest() refuses a negative page size", () => {
   const request = create(pb.ListVolumesRequestSchema, { maxEntries: -1 });
   deepEqual(faultsOf(pb.ListVolumesRequestSchema, request), [

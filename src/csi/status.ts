@@ -30,11 +30,13 @@ const STATUS: Record<ErrorCode, status> = {
 
 /**
  * Where the specification's table for one call wants another code: NodeStageVolume and
- * NodePublishVolume, "Exceeds capabilities" and "Staging target path not set".
+ * NodePublishVolume, "Exceeds capabilities" and "Staging target path not set";
+ * CreateVolumeGroupSnapshot, "Cannot snapshot multiple volumes together".
  */
 const STATUS_BY_METHOD: Readonly<Record<string, Partial<Record<ErrorCode, status>>>> = {
   NodeStageVolume: { unsupported: status.FAILED_PRECONDITION },
   NodePublishVolume: { unsupported: status.FAILED_PRECONDITION },
+  CreateVolumeGroupSnapshot: { unsupported: status.FAILED_PRECONDITION },
 };
 
 /**

@@ -8,6 +8,7 @@ import type { AccessMode, Capability } from "../capability.ts";
 import type {
   CapacityRange as Range,
   ContentSource,
+  GroupSnapshotAnswer,
   HealthFinding,
   SnapshotAnswer,
   TopologyRequirement as Requirement,
@@ -23,6 +24,7 @@ import {
   type VolumeCapability,
   VolumeCapability_AccessMode_Mode as Mode,
   type VolumeContentSource,
+  type VolumeGroupSnapshotSchema,
   VolumeHealthErrorType,
   type VolumeHealthSchema,
   type VolumeSchema,
@@ -139,6 +141,19 @@ export function snapshotMessage(snapshot: SnapshotAnswer): MessageInitShape<type
     sizeBytes: BigInt(snapshot.sizeBytes),
     creationTime: timestampFromMs(snapshot.createdMs),
     readyToUse: snapshot.readyToUse,
+    groupSnapshotId: snapshot.groupSnapshotId ?? "",
+  };
+}
+
+/** A group snapshot as CreateVolumeGroupSnapshot and GetVolumeGroupSnapshot answer it. */
+export function groupSnapshotMessage(
+  { groupSnapshotId, snapshots, createdMs, readyToUse }: GroupSnapshotAnswer,
+): MessageInitShape<typeof VolumeGroupSnapshotSchema> {
+  return {
+    groupSnapshotId,
+    snapshots: snapshots.map(snapshotMessage),
+    creationTime: timestampFromMs(createdMs),
+    readyToUse,
   };
 }
 

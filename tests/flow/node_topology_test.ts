@@ -58,7 +58,7 @@ Deno.test("a node answers the labels of its Node, read anew at each call, and re
     api.fault = "forbidden";
     match(String(await placeOf(csi)), /UNAVAILABLE: .*give the service account of the node pods/);
     const { capabilities } = await csi.identity.getPluginCapabilities({});
-    equal(capabilities.length, 3, "VOLUME_ACCESSIBILITY_CONSTRAINTS is one of them");
+    equal(capabilities.length, 4, "VOLUME_ACCESSIBILITY_CONSTRAINTS is one of them");
     csi.close(); // before the process says goodbye on that connection
     child.signal("SIGTERM");
     equal((await child.ended).code, 0);

@@ -1,5 +1,6 @@
 // The rows of the controller service over a bed's provisioner.
 import { controllerService } from "../../src/csi/controller_service.ts";
+import { groupControllerService } from "../../src/csi/group_controller_service.ts";
 import { Controller } from "../../src/csi/generated/csi_pb.ts";
 import { GiB } from "../../src/size.ts";
 import { RpcRows, WRITER } from "../support/rpc_rows.ts";
@@ -13,9 +14,11 @@ export const ZONE = "topology.purestorage.com/zone";
  * storagetopology.enable.
  */
 export function rowsOf(bed: ProvisionerBed, topology = true): RpcRows {
-  return new RpcRows(
-    controllerService({ provisioner: () => bed.provisioner, topology: () => topology }),
-  );
+  const provisioner = () => bed.provisioner;
+  return new RpcRows([
+    ...controllerService({ provisioner, topology: () => topology }),
+    ...groupControllerService(provisioner),
+  ]);
 }
 
 /** A CapacityRange; 0 = no limit. */

@@ -79,8 +79,8 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
       );
       return services.join();
     },
-    before: "CONTROLLER_SERVICE",
-    after: "CONTROLLER_SERVICE,VOLUME_ACCESSIBILITY_CONSTRAINTS",
+    before: "CONTROLLER_SERVICE,GROUP_CONTROLLER_SERVICE",
+    after: "CONTROLLER_SERVICE,GROUP_CONTROLLER_SERVICE,VOLUME_ACCESSIBILITY_CONSTRAINTS",
   }],
   "storagetopology.strictTopology": [{
     on: "a claim that names no place",

@@ -8,9 +8,11 @@
 import { equal, ok } from "node:assert/strict";
 import { pause } from "../../src/async/wait.ts";
 import { controllerService } from "../../src/csi/controller_service.ts";
-import { Controller } from "../../src/csi/generated/csi_pb.ts";
+import { Controller, GroupController } from "../../src/csi/generated/csi_pb.ts";
+import { groupControllerService } from "../../src/csi/group_controller_service.ts";
 import { isPsoError } from "../../src/errors.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
+import { groupSuffixFor } from "../../src/names.ts";
 import { N1, N2, ProvisionerBed } from "../flow/provisioner_bed.ts";
 import { BLOCK, WRITER } from "../support/rpc_rows.ts";
 import { type FuzzOptions, runFuzzer } from "./fuzz_main.ts";
@@ -22,6 +24,8 @@ const CALLS_PER_ROUND = 150;
 const DEADLINE_MS = 5_000;
 const FOREIGN = "oracle-data";
 const NAMES = ["pvc-1", "pvc-2", "snapshot-1"];
+const GROUP = "groupsnapshot-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
+const METHODS = [...Object.values(Controller.method), ...Object.values(GroupController.method)];
 
 /** A create that is repeated, as by csi-provisioner, while a starved machine answers no check in time. */
 async function make(bed: ProvisionerBed, name: string): Promise<string> {
@@ -43,14 +47,28 @@ async function idsOf(bed: ProvisionerBed): Promise<string[]> {
   return [...made, ...made, ...names, "k8s/pvc-1", ...foreign, FOREIGN, `${made[0]}.snapshot-1`];
 }
 
+/** What a group of some of these volumes would be called, and its snapshots. */
+function groupIdsOf(ids: string[]): { groups: string[]; members: string[] } {
+  const hinted = ids.filter((id) => id.includes("/k8s-"));
+  const volumes = hinted.map((id) => id.slice(id.indexOf("/") + 1));
+  const suffixes = [volumes.slice(0, 1), volumes].map((some) => groupSuffixFor(GROUP, some));
+  const groups = hinted.flatMap((id) => suffixes.map((suffix) => `${id.split("/")[0]}/${suffix}`));
+  const members = hinted.flatMap((id) => suffixes.map((suffix) => `${id}.${suffix}`));
+  return { groups: [...groups, "0badcafe/pg.1"], members: [...members, "0badcafe/pg.1.v"] };
+}
+
 function vocabularyOf(ids: string[]): Vocabulary {
   const nodes = [encodeNodeId(N1), encodeNodeId(N2), "node-1"];
+  const { groups, members } = groupIdsOf(ids);
   return {
     texts: {
-      name: NAMES,
+      name: [...NAMES, GROUP],
       volume_id: ids,
       source_volume_id: ids,
-      snapshot_id: ids,
+      source_volume_ids: ids,
+      snapshot_id: [...ids, ...members],
+      snapshot_ids: members,
+      group_snapshot_id: groups,
       node_id: nodes,
       starting_token: ["", "0", "a"],
       fs_type: ["xfs", "ext4", ""],
@@ -94,10 +112,14 @@ async function round(
   );
   for (const array of arrays) await addForeign(bed, array);
   const messages = new RpcMessages(random, vocabularyOf(await idsOf(bed)));
-  const rows = controllerService({ provisioner: () => bed.provisioner, topology: () => true });
+  const provisioner = () => bed.provisioner;
+  const rows = [
+    ...controllerService({ provisioner, topology: () => true }),
+    ...groupControllerService(provisioner),
+  ];
   for (let left = CALLS_PER_ROUND; left > 0; left--) {
     const row = random.pick(rows);
-    const desc = Object.values(Controller.method).find(({ name }) => name === row.name)?.input;
+    const desc = METHODS.find(({ name }) => name === row.name)?.input;
     ok(desc);
     const deadlineMs = random.oneIn(8) ? random.below(20) : DEADLINE_MS;
     await caller.call(row, messages.bytes(desc), deadlineMs);

@@ -9,6 +9,7 @@ import {
 } from "../rest/rest_array.ts";
 import { Snapshots } from "../rest/snapshots.ts";
 import { Connections } from "./connections.ts";
+import { takeGroupSnapshot } from "./group_snapshots.ts";
 import type { FlashArrayFacts } from "./ports.ts";
 import { VOLUME_SNAPSHOTS } from "./snapshots.ts";
 import { readFlashArray } from "./status.ts";
@@ -34,6 +35,8 @@ export function flashArray(
     return {
       look: (signal) => readFlashArray(context, signal),
       modify: (name, changes, signal) => volumes.modify(name, changes, signal),
+      takeGroup: (names, suffix, signal) =>
+        takeGroupSnapshot(context, { volumes: names, suffix }, signal),
       volumes,
       snapshots,
       attachments,

@@ -1,5 +1,5 @@
 import { messageOf, PsoError } from "../../errors.ts";
-import { isOwnVolumeName } from "../../names.ts";
+import { isOwnVolumeName, protectedSnapshot } from "../../names.ts";
 import type { DestroyedVolume } from "../rest/admin_array.ts";
 import type {
   CreateVolumeSpec,
@@ -321,7 +321,7 @@ function sourceName({ source }: CreateVolumeSpec): string | undefined {
 /** An array may name the snapshot or its volume as the source of a clone. */
 function isFrom(item: VolumeItem, source: string): boolean {
   const from = item.source?.name;
-  return from === source || from === source.split(".")[0];
+  return from === source || from === (protectedSnapshot(source)?.volume ?? source.split(".")[0]);
 }
 
 /** Tags that are to be set, and what was done to the volume before. */

@@ -1,3 +1,4 @@
+import { groupBaseOf, protectedSnapshot } from "../../names.ts";
 import type { DestroyedVolume } from "../rest/admin_array.ts";
 import type { Snapshot, Volume } from "../array.ts";
 import {
@@ -234,12 +235,16 @@ export function destroyedVolumeOf(item: VolumeItem): DestroyedVolume {
 }
 
 /** A snapshot as the fleet sees it. */
-export function snapshotOf(item: SnapshotItem): Snapshot {
+export function snapshotOf({ name = "", source, provisioned, created }: SnapshotItem): Snapshot {
+  const taken = protectedSnapshot(name);
+  const [first = "", suffix = ""] = name.split(".");
+  const group = taken?.group ?? (groupBaseOf(suffix) === undefined ? undefined : suffix);
   return {
-    name: item.name ?? "",
-    volume: item.source?.name ?? item.name?.split(".")[0] ?? "",
-    sizeBytes: item.provisioned ?? 0,
-    createdMs: item.created ?? 0,
+    name,
+    volume: source?.name ?? taken?.volume ?? first,
+    sizeBytes: provisioned ?? 0,
+    createdMs: created ?? 0,
+    ...(group === undefined ? {} : { group }),
   };
 }
 

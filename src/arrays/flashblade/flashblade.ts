@@ -1,3 +1,4 @@
+import { PsoError } from "../../errors.ts";
 import type { AdminArray } from "../rest/admin_array.ts";
 import type { RestClient } from "../rest/client.ts";
 import {
@@ -35,10 +36,20 @@ export function flashBlade(
     return {
       look,
       modify: (name, changes, signal) => attachments.modify(name, changes, signal),
+      takeGroup: () => Promise.reject(noGroups(context.label())),
       volumes,
       snapshots,
       attachments,
     };
   };
   return restArray(rest, { ...options, kind: "file", partsOf });
+}
+
+/** A FlashBlade takes snapshots of several file systems one after another. */
+function noGroups(label: string): PsoError {
+  return new PsoError(
+    "unsupported",
+    `array ${label} is a FlashBlade and takes no snapshot of several file systems at one moment: ` +
+      "take a VolumeSnapshot of each claim",
+  );
 }

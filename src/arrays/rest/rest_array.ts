@@ -28,6 +28,7 @@ export interface PartsContext<F> extends ArrayContext {
 export interface ArrayParts<F> {
   look: (signal?: AbortSignal) => Promise<Look<F>>;
   modify: StorageArray["modifyVolume"];
+  takeGroup: StorageArray["createGroupSnapshot"];
   volumes: {
     find: (name: string, options: FindOptions) => Promise<Volume | undefined>;
     trace: StorageArray["traceVolume"];
@@ -100,6 +101,7 @@ export function restArray<F extends { arrayName: string }>(
     groupsOf: (signal) => volumes.groups(signal),
     findSnapshot: (name, signal) => snapshots.find(name, signal),
     createSnapshot: (volume, suffix, signal) => snapshots.create(volume, suffix, signal),
+    createGroupSnapshot: (volumes, suffix, signal) => parts.takeGroup(volumes, suffix, signal),
     deleteSnapshot: (name, options) => snapshots.delete(name, options),
     listSnapshots: (options, signal) => snapshots.list(options, signal),
     connect: (volume, node, options) => attachments.connect(volume, node, options),

@@ -14,7 +14,7 @@ import type { LocatedVolume, VolumeLocator } from "../volume_locator.ts";
 import { sizeMismatch } from "../volume_size.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
 import type { WantedVolume } from "./wanted_volume.ts";
-import { nameKey } from "../../names.ts";
+import { nameKey, protectedSnapshot } from "../../names.ts";
 
 /**
  * How long a create waits for an array that is known not to answer, or that never did. It may be
@@ -198,6 +198,6 @@ function isMadeFrom(source: string | undefined, contentSource: ContentSource | u
   }
   // Some versions of Purity name the volume of the snapshot instead of the snapshot.
   return parseSnapshotId(contentSource.snapshotId).names.some((name) =>
-    isSource(name) || isSource(volumeOfSnapshot(name))
+    isSource(name) || isSource(protectedSnapshot(name)?.volume ?? volumeOfSnapshot(name))
   );
 }

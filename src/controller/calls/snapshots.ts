@@ -9,6 +9,7 @@ import type {
   SnapshotAnswer,
   SnapshotPage,
 } from "../requests.ts";
+import { groupSnapshotIdOf } from "../group_snapshots/group_id.ts";
 import { snapshotIdOf } from "../volume_id.ts";
 import type { VolumeLocator, VolumePlace } from "../volume_locator.ts";
 import { begunDelete, deleteScopeOf, noting } from "./deletion.ts";
@@ -46,13 +47,21 @@ async function snapshotAt(
   return answerFor(locator, id, await member.array.createSnapshot(name, suffix, signal));
 }
 
+/** Which snapshot is to be deleted. */
+interface SnapshotDeletion {
+  snapshotId: string;
+  /** The name of the group snapshot that it is deleted with; absent: it is deleted alone. */
+  group?: string;
+}
+
 /**
- * DeleteSnapshot. Unknown snapshot: success. A snapshot of that name on another array than the
- * handle names belongs to another volume and stays.
+ * DeleteSnapshot, and what DeleteVolumeGroupSnapshot does for each of its snapshots. Unknown
+ * snapshot: success. A snapshot of that name on another array than the handle names belongs to
+ * another volume and stays. `invalid` for one of another group than it is deleted with.
  */
 export async function deleteSnapshot(
   context: ControllerContext,
-  snapshotId: string,
+  { snapshotId, group }: SnapshotDeletion,
   signal: AbortSignal,
 ): Promise<void> {
   const before = await begunDelete(context, snapshotId, {
@@ -61,14 +70,27 @@ export async function deleteSnapshot(
   });
   if (before) {
     const { deletion: { onlyTagged }, place, live } = before;
-    if (place && live) await destroySnapshot(context, { snapshotId, ...place, onlyTagged }, signal);
-    else if (place) context.fleet.snapshotDeleted(place.member, place.name);
+    if (place && live) {
+      refuseOtherGroup(live, group);
+      await destroySnapshot(context, { snapshotId, ...place, onlyTagged }, signal);
+    } else if (place) context.fleet.snapshotDeleted(place.member, place.name);
     return;
   }
   const found = await context.locator.findSnapshot(snapshotId, signal, { complete: true });
   if (!found) return;
-  const { member, snapshot: { name }, isByMaker: onlyTagged } = found;
-  await destroySnapshot(context, { snapshotId, member, name, onlyTagged }, signal);
+  const { member, snapshot, isByMaker: onlyTagged } = found;
+  refuseOtherGroup(snapshot, group);
+  await destroySnapshot(context, { snapshotId, member, name: snapshot.name, onlyTagged }, signal);
+}
+
+/** A snapshot of a group is deleted with it and never alone, as the specification wants it. */
+function refuseOtherGroup({ name, group }: Snapshot, deletedWith: string | undefined): void {
+  if (group === undefined || nameKey(group) === nameKey(deletedWith ?? "")) return;
+  throw new PsoError(
+    "invalid",
+    `snapshot ${name} belongs to group snapshot ${group} and is not deleted alone: delete its ` +
+      "VolumeGroupSnapshot",
+  );
 }
 
 /** A snapshot that is to be destroyed, by its full name, and the handle that means it. */
@@ -212,12 +234,20 @@ async function refuseOtherSource(
   }
 }
 
-function answerFor(locator: VolumeLocator, arrayId: string, snapshot: Snapshot): SnapshotAnswer {
+/** A snapshot of the array with that id, as every call answers it. */
+export function answerFor(
+  locator: VolumeLocator,
+  arrayId: string,
+  snapshot: Snapshot,
+): SnapshotAnswer {
   return {
     snapshotId: snapshotIdOf(arrayId, snapshot.name),
     sourceVolumeId: locator.idOf(arrayId, snapshot.volume),
     sizeBytes: snapshot.sizeBytes,
     createdMs: snapshot.createdMs,
     readyToUse: true,
+    ...(snapshot.group === undefined
+      ? {}
+      : { groupSnapshotId: groupSnapshotIdOf(arrayId, snapshot.group) }),
   };
 }
