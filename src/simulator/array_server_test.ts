@@ -272,14 +272,14 @@ Deno.test("a status fault says the text that it was given, about the object that
 
 Deno.test("lists that are known and not modelled are empty; other paths and all their changes are 404", async () => {
   for (
-    const [flasharrays, path] of [[1, "volume-groups"], [0, "object-store-accounts"]] as const
+    const [flasharrays, path] of [[1, "offloads"], [0, "object-store-accounts"]] as const
   ) {
     await withFleet({ flasharrays, flashblades: 1 - flasharrays }, async ({ array }) => {
       const { status, body } = await array.send(`GET /${path}`);
       assert.deepEqual([status, body.items], [200, []]);
       assert.match(
         await array.refused(`GET /${path}?names=x`),
-        /^400 (Volume group|Object store account) does not exist\. \(x\)$/,
+        /^400 (Offload|Object store account) does not exist\. \(x\)$/,
       );
       assert.equal((await array.send(`POST /${path}?names=x`, {})).status, 404);
       assert.equal((await array.send("GET /no-such-things")).status, 404);

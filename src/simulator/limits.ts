@@ -3,9 +3,10 @@
  * facts.
  */
 export const LIMITS: readonly string[] = [
-  "FlashArray: pods, volume groups, realms, presets, " +
-  "workloads, replication, offload targets, directories and policies are not modelled: their " +
-  "lists are empty, and names that contain them are refused",
+  "FlashArray: realms, presets, workloads, replication, offload targets, directories and policies " +
+  "are not modelled: their lists are empty, and names that contain them are refused",
+  "FlashArray: pods are on one array, promoted, and add no default protection; a pod is not made " +
+  "from another one; texts about what pods and volume groups hold are the simulator's own",
   "FlashArray: protection groups have volumes and snapshots that are asked for, and no " +
   "schedules, targets, retention lock or hosts; a volume joins one when it is made or by the " +
   "group's list",

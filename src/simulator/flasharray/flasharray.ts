@@ -2,6 +2,8 @@ import { type ArrayContext, versionRange } from "../array_context.ts";
 import type { Dialect, SimulatedArray } from "../array_server.ts";
 import { ArrayRoutes } from "../call.ts";
 import { addConnectionRoutes } from "./connections.ts";
+import { addPodRoutes } from "./containers/pods.ts";
+import { addVolumeGroupRoutes } from "./containers/volume_groups.ts";
 import { addHardwareRoutes } from "./hardware.ts";
 import { addEmptyLists } from "../known_lists.ts";
 import { KNOWN_LISTS } from "./known_lists.ts";
@@ -40,6 +42,8 @@ export class FlashArray implements SimulatedArray {
     this.versions = context.versions ?? FLASHARRAY_VERSIONS;
     this.state = new FlashArrayState(context);
     addVolumeRoutes(this.routes, this.state);
+    addPodRoutes(this.routes, this.state);
+    addVolumeGroupRoutes(this.routes, this.state);
     addTagRoutes(this.routes, this.state);
     addSnapshotRoutes(this.routes, this.state);
     addHostRoutes(this.routes, this.state);
@@ -68,7 +72,12 @@ export class FlashArray implements SimulatedArray {
   }
 
   async expire(): Promise<void> {
-    if (this.state.isExpiryDue()) await this.state.turns.take(() => this.state.expire());
+    const { state } = this;
+    if (!state.isExpiryDue() && !state.containers.isExpiryDue()) return;
+    await state.turns.take(() => {
+      state.expire();
+      state.containers.expire();
+    });
   }
 
   stop(): Promise<void> {

@@ -9,17 +9,28 @@ const MIN_VOLUME_BYTES = 1_048_576;
 /** 2^52 = 4 PiB. */
 const MAX_VOLUME_BYTES = 4_503_599_627_370_496;
 
-/** RestError 400 unless `name` can be a volume's name. The text is recorded from an array. */
-export function requireVolumeName(name: string): void {
-  if (name.includes("::")) {
-    throw refused("Pod does not exist.", name.slice(0, name.lastIndexOf("::")));
-  }
-  if (name.includes("/")) {
-    throw refused("Volume group does not exist.", name.slice(0, name.lastIndexOf("/")));
-  }
-  if (!VOLUME_NAME.test(name)) {
+/**
+ * RestError 400 unless `base`, the part of a volume's `name` after its pod and volume group, can
+ * stand there. The text is recorded from an array.
+ */
+export function requireBaseName(base: string, name: string): void {
+  if (!VOLUME_NAME.test(base)) {
     throw refused(
       "Volume name must be between 1 and 63 characters (alphanumeric, _ and -), begin and end " +
+        "with a letter or number, and include at least one letter, _, or -.",
+      name,
+    );
+  }
+}
+
+/** RestError 400 unless `base` can be the name of a pod or volume group that is called `name`. */
+export function requireContainerName(
+  base: string,
+  { what, name }: { what: string; name: string },
+): void {
+  if (!VOLUME_NAME.test(base)) {
+    throw refused(
+      `${what} name must be between 1 and 63 characters (alphanumeric, _ and -), begin and end ` +
         "with a letter or number, and include at least one letter, _, or -.",
       name,
     );

@@ -12,6 +12,11 @@ import type {
 /** An unset reference is an object with null members, never null. */
 const NO_REFERENCE = { name: null, id: null };
 
+/** A reference to an object, or the one of none. */
+export function referenceTo(object: { id: string; name: string } | undefined): Row {
+  return object === undefined ? NO_REFERENCE : { name: object.name, id: object.id };
+}
+
 /** Newer Purity names the array in each item (`context`, from REST 2.38 on). */
 export function withContext(state: FlashArrayState, call: Call): Row {
   return call.minor >= 38 ? { context: { name: state.context.name, id: state.context.id } } : {};
@@ -97,7 +102,11 @@ function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRec
  * Sums over volumes, from figures that may be a moment old: a list of 10,000 must not look at each
  * image twice.
  */
-export function volumesTotal(state: FlashArrayState, call: Call, volumes: VolumeRecord[]): Row {
+export function volumesTotal(
+  state: FlashArrayState,
+  call: Call,
+  volumes: VolumeRecord[],
+): Row & { space: Row } {
   const allocated = state.context.plane?.images.allocated() ?? new Map<string, number>();
   const stored = state.storedBytes();
   return {
@@ -145,12 +154,12 @@ export function renderVolume(state: FlashArrayState, call: Call, volume: VolumeR
       return volumeSpace(state, call, volume);
     },
     time_remaining: state.timeRemaining(volume.destroyedMs),
-    pod: NO_REFERENCE,
+    pod: referenceTo(state.containers.podOf(volume.name)),
     source: source === null
       ? NO_REFERENCE
       : { name: state.volumes.get(source.id)?.name ?? source.name, id: source.id },
     subtype: "regular",
-    volume_group: NO_REFERENCE,
+    volume_group: referenceTo(state.containers.groupOf(volume.name)),
     promotion_status: "promoted",
     requested_promotion_state: "promoted",
     ...laterVolume(call, volume),
@@ -166,7 +175,7 @@ export function renderSnapshot(state: FlashArrayState, call: Call, snapshot: Sna
     name: state.snapshotName(snapshot),
     created: snapshot.createdMs,
     destroyed: snapshot.destroyedMs !== null,
-    pod: NO_REFERENCE,
+    pod: referenceTo(volume && state.containers.podOf(volume.name)),
     provisioned: snapshot.provisioned,
     serial: snapshot.serial,
     source: { name: volume?.name ?? null, id: snapshot.volumeId },
@@ -175,7 +184,7 @@ export function renderSnapshot(state: FlashArrayState, call: Call, snapshot: Sna
     },
     suffix: snapshot.suffix,
     time_remaining: state.timeRemaining(snapshot.destroyedMs),
-    volume_group: NO_REFERENCE,
+    volume_group: referenceTo(volume && state.containers.groupOf(volume.name)),
     ...withContext(state, call),
   };
 }

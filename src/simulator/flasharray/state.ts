@@ -10,6 +10,7 @@ import type { Chap, PlaneHost } from "../plane.ts";
 import { type Modelled, requireModelled } from "../modelled.ts";
 import { listAnswer, type Listed, type ListStyle } from "../list.ts";
 import { refused } from "../rest_error.ts";
+import { Containers } from "./containers/containers.ts";
 import { ImageCosts } from "./image_costs.ts";
 import { ProtectionState } from "./protection/protection_state.ts";
 import { Derived, type Table } from "../store.ts";
@@ -127,6 +128,7 @@ export function connectionKey({ host, group, volumeId }: Omit<ConnectionRecord, 
 export class FlashArrayState {
   readonly context: ArrayContext;
   readonly volumes: Table<VolumeRecord>;
+  readonly containers: Containers<VolumeRecord>;
   readonly snapshots: Table<SnapshotRecord>;
   readonly hosts: Table<HostRecord>;
   readonly hostGroups: Table<HostGroupRecord>;
@@ -158,6 +160,7 @@ export class FlashArrayState {
     this.eradication = eradicationOf(context);
     // Purity takes names in any case and keeps the case they were made with.
     this.volumes = store.table("volumes", (volume) => volume.name.toLowerCase());
+    this.containers = new Containers(context, this.volumes);
     this.snapshots = store.table("snapshots", (snapshot) => snapshot.id);
     this.hosts = store.table("hosts", (host) => host.name.toLowerCase());
     this.hostGroups = store.table("host-groups", (group) => group.name.toLowerCase());

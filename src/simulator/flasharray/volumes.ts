@@ -2,7 +2,9 @@ import { requireManualEradication } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import type { Row } from "../filter.ts";
-import { DEFAULT_VOLUME_BYTES, requireDistinct, requireSize, requireVolumeName } from "./names.ts";
+import { partsOf } from "./containers/containers.ts";
+import { namesAfter } from "./containers/moves.ts";
+import { DEFAULT_VOLUME_BYTES, requireBaseName, requireDistinct, requireSize } from "./names.ts";
 import { joinGroups, protectionGroupsIn } from "./protection/protection_groups.ts";
 import { renderVolume, volumeSpace, volumesTotal } from "./render.ts";
 import type { FlashArrayState, VolumeRecord } from "./state.ts";
@@ -131,7 +133,8 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
   }
   for (const name of names) {
     const existing = state.volumeNamed(name);
-    if (existing === undefined) requireVolumeName(name);
+    const placed = state.containers.requirePlace(name);
+    if (existing === undefined) requireBaseName(partsOf(placed).base, name);
     else if (existing.destroyedMs !== null) {
       throw refused("Volume already exists (destroyed, pending eradication).", name);
     } else if (!overwrite) throw refused("Volume already exists.", name);
@@ -141,8 +144,11 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
     throw refused("Maximum number of volumes: limit reached.", names[0]);
   }
   const prepared = names.map((name) =>
-    state.volumeNamed(name) ?? newVolume(state, name, body, source)
+    state.volumeNamed(name) ??
+      newVolume(state, state.containers.requirePlace(name), body, source)
   );
+  const sizeOf = ({ provisioned }: VolumeRecord) => source?.provisioned ?? provisioned;
+  state.containers.requireQuota(prepared.map((one) => ({ ...one, provisioned: sizeOf(one) })));
   const rows: Row[] = [];
   for (const volume of prepared) {
     const existing = state.volumes.get(volume.id);
@@ -157,8 +163,12 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
   return items(rows);
 }
 
-/** Destroys or recovers, with the snapshots that go and come with the volume. */
-function setDestroyed(state: FlashArrayState, volume: VolumeRecord, destroyed: boolean): void {
+/** Destroys or recovers, with the snapshots that go and come with the volume; inside of a change. */
+export function setDestroyed(
+  state: FlashArrayState,
+  volume: VolumeRecord,
+  destroyed: boolean,
+): void {
   if (destroyed && volume.destroyedMs !== null) {
     throw refused("Volume has been deleted.", volume.name);
   }
@@ -169,6 +179,10 @@ function setDestroyed(state: FlashArrayState, volume: VolumeRecord, destroyed: b
     throw refused("Volume cannot be destroyed due to existing connections.", volume.name);
   }
   const destroyedMs = destroyed ? state.context.clock.now() : null;
+  if (!destroyed) {
+    state.containers.requirePlace(volume.name);
+    state.containers.requireQuota([{ ...volume, destroyedMs: null }]);
+  }
   state.volumes.set(volume.id, { ...volume, destroyedMs });
   for (const snapshot of state.snapshotsOf(volume.id)) {
     if (destroyed && snapshot.destroyedMs === null) {
@@ -230,20 +244,15 @@ const PATCH_MODELLED: Modelled = {
   missing: PROTECTION,
 };
 
-function checkPatch(state: FlashArrayState, body: Fields, volumes: VolumeRecord[]): void {
-  const name = body.text("name");
-  if (name !== undefined && body.has("destroyed")) {
+/** Whether a change takes something of a pod's quota. */
+function needsMore(state: FlashArrayState, after: VolumeRecord, before?: VolumeRecord): boolean {
+  return before === undefined || after.provisioned > before.provisioned ||
+    state.containers.podOf(after.name) !== state.containers.podOf(before.name);
+}
+
+function checkPatch(body: Fields, volumes: VolumeRecord[]): void {
+  if (body.has("destroyed") && ["name", "pod", "volume_group"].some((field) => body.has(field))) {
     throw refused(INVALID_COMBINATION, volumes[0]?.name);
-  }
-  if (body.has("pod") || body.has("volume_group")) {
-    throw refused("Volumes cannot be moved on this array.", volumes[0]?.name);
-  }
-  if (name === undefined) return;
-  if (volumes.length !== 1) throw refused("Only one volume can be renamed at a time.");
-  requireVolumeName(name);
-  const holder = state.volumeNamed(name);
-  if (holder !== undefined && holder.id !== volumes[0]?.id) {
-    throw refused("Volume already exists.", name);
   }
 }
 
@@ -258,7 +267,7 @@ async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer>
     return { body: { items: rows, errors: [{ context, message: "No attribute specified." }] } };
   }
   requireModelled(call, PATCH_MODELLED, state.context.name);
-  checkPatch(state, body, volumes);
+  checkPatch(body, volumes);
   const destroyed = body.boolean("destroyed");
   const truncate = flag(call.query, "truncate") === true;
   if (destroyed === undefined) {
@@ -266,18 +275,21 @@ async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer>
       if (volume.destroyedMs !== null) throw refused(VOLUME_DESTROYED, volume.name);
     }
   }
-  const sized = volumes.map((volume) => {
+  const names = namesAfter(state, volumes, body);
+  const sized = volumes.map((volume, at) => {
     const provisioned = newSize(volume, body, truncate);
     if (provisioned > volume.provisioned) state.requireRoom(call, volume.name);
-    const name = body.text("name") ?? volume.name;
     return {
       ...volume,
-      name,
+      name: names[at] ?? volume.name,
       provisioned,
       qos: qosOf(body, volume.qos),
       priority: priorityOf(body, volume.priority),
     };
   });
+  state.containers.requireQuota(
+    sized.filter((volume, at) => needsMore(state, volume, volumes[at])),
+  );
   for (const volume of sized) {
     if (volume.provisioned === state.volumes.get(volume.id)?.provisioned) continue;
     await onImages(

@@ -1,0 +1,230 @@
+import { Fields } from "../../body.ts";
+import { type Answer, type ArrayRoutes, type Call, csv } from "../../call.ts";
+import type { Row } from "../../filter.ts";
+import { items, type Listed, named } from "../../list.ts";
+import type { Modelled } from "../../modelled.ts";
+import { refused } from "../../rest_error.ts";
+import { requireContainerName } from "../names.ts";
+import { volumesTotal, withContext } from "../render.ts";
+import type { FlashArrayState } from "../state.ts";
+import { type ContainerSort, eradicate, freeNames, patchLife } from "./container_life.ts";
+import type { PodRecord } from "./containers.ts";
+
+const QUOTA = { least: 1_048_576, most: 4_503_599_627_370_496, step: 512 };
+const POST_MODELLED: Modelled = {
+  fields: ["quota_limit"],
+  query: ["names"],
+};
+const PATCH_MODELLED: Modelled = {
+  fields: ["name", "destroyed", "quota_limit", "ignore_usage"],
+  fixed: { requested_promotion_state: "promoted", mediator: "purestorage" },
+  query: ["names", "ids", "destroy_contents"],
+};
+
+function sortOf({ containers }: FlashArrayState): ContainerSort<PodRecord> {
+  return {
+    what: "Pod",
+    table: containers.pods,
+    groupsIn: (pod) => containers.groupsIn(pod),
+  };
+}
+
+/** The quota of a body over the one that the pod has; `""` unsets it. */
+function quotaOf(body: Fields, old: number | null): number | null {
+  const sent = body.limit("quota_limit");
+  if (sent === undefined || sent === "") return sent === "" ? null : old;
+  if (sent < QUOTA.least || sent > QUOTA.most || sent % QUOTA.step !== 0) {
+    throw refused(
+      `Invalid value for quota_limit: ${sent} is no multiple of ${QUOTA.step} within ` +
+        `${QUOTA.least} and ${QUOTA.most}.`,
+      "quota_limit",
+    );
+  }
+  return sent;
+}
+
+/** The pod's own array, as the pod shows it: not stretched, always there. */
+function arrayRow({ context: { name, id } }: FlashArrayState): Row {
+  return {
+    name,
+    id,
+    frozen_at: null,
+    mediator_status: "online",
+    pre_elected: false,
+    progress: null,
+    status: "online",
+  };
+}
+
+/** A pod as GET /pods shows it. */
+function renderPod(state: FlashArrayState, call: Call, pod: PodRecord): Row {
+  const volumes = () => state.containers.volumesIn(pod).filter((one) => one.destroyedMs === null);
+  return {
+    id: pod.id,
+    name: pod.name,
+    ...(call.minor >= 3 ? { array_count: 1 } : {}),
+    arrays: [arrayRow(state)],
+    destroyed: pod.destroyedMs !== null,
+    failover_preferences: [],
+    get footprint() {
+      return volumesTotal(state, call, volumes()).space.total_physical;
+    },
+    link_source_count: 0,
+    link_target_count: 0,
+    mediator: "purestorage",
+    mediator_version: "1.0",
+    promotion_status: "promoted",
+    ...(call.minor >= 23 ? { quota_limit: pod.quotaBytes } : {}),
+    requested_promotion_state: "promoted",
+    source: { name: null, id: null },
+    get space() {
+      const { space } = volumesTotal(state, call, volumes());
+      return call.minor >= 23
+        ? { ...space, used_provisioned: state.containers.usedOf(pod) }
+        : space;
+    },
+    time_remaining: state.timeRemaining(pod.destroyedMs),
+    ...withContext(state, call),
+  };
+}
+
+function listedPods(state: FlashArrayState, call: Call): Listed<PodRecord> {
+  const { pods } = state.containers;
+  return {
+    what: "Pod",
+    all: () => pods.values(),
+    byName: (name) => pods.find(name.toLowerCase()),
+    byId: (id) => pods.get(id),
+    keyOf: ({ name }) => name,
+    destroyed: ({ destroyedMs }) => destroyedMs !== null,
+    render: (pod) => renderPod(state, call, pod),
+  };
+}
+
+function postPods(state: FlashArrayState, call: Call): Answer {
+  const names = freeNames(sortOf(state), call);
+  const quotaBytes = quotaOf(new Fields(call.body), null);
+  for (const name of names) requireContainerName(name, { what: "Pod", name });
+  const made = state.context.store.change(() =>
+    names.map((name) => {
+      const pod = { id: crypto.randomUUID(), name, destroyedMs: null, quotaBytes };
+      state.containers.pods.set(pod.id, pod);
+      return pod;
+    })
+  );
+  return items(made.map((pod) => renderPod(state, call, pod)));
+}
+
+function patchPods(state: FlashArrayState, call: Call): Answer {
+  const pods = named(call, listedPods(state, call));
+  if (pods === undefined) throw refused("names or ids is required.");
+  const body = new Fields(call.body);
+  const ignoresUsage = body.boolean("ignore_usage") === true;
+  state.context.store.change(() => {
+    for (const pod of pods) {
+      const quotaBytes = quotaOf(body, pod.quotaBytes);
+      const isSmaller = quotaBytes !== null && quotaBytes !== pod.quotaBytes &&
+        quotaBytes < state.containers.usedOf(pod);
+      if (isSmaller && !ignoresUsage) {
+        throw refused("Pod quota limit is less than the current usage.", pod.name);
+      }
+      state.containers.pods.set(pod.id, { ...pod, quotaBytes });
+    }
+    patchLife(state, sortOf(state), { containers: pods, call, body });
+  });
+  return items(pods.flatMap(({ id }) => {
+    const pod = state.containers.pods.get(id);
+    return pod === undefined ? [] : [renderPod(state, call, pod)];
+  }));
+}
+
+function deletePods(state: FlashArrayState, call: Call): Answer {
+  const pods = named(call, listedPods(state, call));
+  if (pods === undefined) throw refused("names or ids is required.");
+  eradicate(state, sortOf(state), { containers: pods, call });
+  return {};
+}
+
+/** The arrays of each pod, as GET /pods/arrays lists them. */
+function getPodArrays(state: FlashArrayState, call: Call): Answer {
+  const names = csv(call.query, "group_names");
+  const found = names?.map((name) => {
+    const pod = state.containers.pods.find(name.toLowerCase());
+    if (pod === undefined) throw refused("Pod does not exist.", name);
+    return pod;
+  }) ?? [...state.containers.pods.values()];
+  const { name, id } = state.context;
+  return state.list(call, {
+    what: "Pod",
+    all: () => found,
+    keyOf: (pod) => pod.name,
+    render: (pod) => ({
+      group: { name: pod.name, id: pod.id },
+      member: { name, id },
+      ...withContext(state, call),
+    }),
+  });
+}
+
+/** A container that may add protection to its new volumes: a pod, or the array itself. */
+interface Protected {
+  name: string;
+  row: Row;
+}
+
+/** The pods that `names` names, and the array for an empty one; all without it. */
+function protectedContainers(state: FlashArrayState, call: Call): Protected[] {
+  const all: Protected[] = [
+    { name: "", row: { id: null, name: null, type: null } },
+    ...[...state.containers.pods.values()].map(({ id, name }) => ({
+      name,
+      row: { id, name, type: "pod" },
+    })),
+  ];
+  const wanted = call.query.get("names")?.split(",");
+  return wanted?.map((text) => {
+    const found = all.find(({ name }) => name.toLowerCase() === text.toLowerCase());
+    if (found === undefined) throw refused("Pod does not exist.", text);
+    return found;
+  }) ?? all;
+}
+
+/** Nothing is added to new volumes, because no protection group is served. */
+function renderProtection(state: FlashArrayState, call: Call, { row }: Protected): Row {
+  return { ...row, default_protections: [], ...withContext(state, call) };
+}
+
+function getDefaultProtections(state: FlashArrayState, call: Call): Answer {
+  const found = protectedContainers(state, call);
+  return state.list(call, {
+    what: "Pod",
+    all: () => found,
+    keyOf: ({ name }) => name,
+    render: (container) => renderProtection(state, call, container),
+  });
+}
+
+/** Takes an empty list, which every container has; names of protection groups are not there. */
+function patchDefaultProtections(state: FlashArrayState, call: Call): Answer {
+  const [first] = new Fields(call.body).objects("default_protections") ?? [];
+  if (first !== undefined) {
+    throw refused("Protection group does not exist.", first.text("name") ?? null);
+  }
+  return items(
+    protectedContainers(state, call).map((one) => renderProtection(state, call, one)),
+  );
+}
+
+/** Serves /pods, /pods/arrays and /container-default-protections, one change after the other. */
+export function addPodRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
+  const since = { since: 1 };
+  routes.on("GET /pods", (call) => state.list(call, listedPods(state, call)), since);
+  routes.on("POST /pods", state.changing(POST_MODELLED, postPods), since);
+  routes.on("PATCH /pods", state.changing(PATCH_MODELLED, patchPods), since);
+  routes.on("DELETE /pods", (call) => state.turns.take(() => deletePods(state, call)), since);
+  routes.on("GET /pods/arrays", (call) => getPodArrays(state, call), since);
+  const path = "/container-default-protections" as const;
+  const modelled = { fields: ["default_protections"], query: ["names"] };
+  routes.on(`GET ${path}`, (call) => getDefaultProtections(state, call), { since: 16 });
+  routes.on(`PATCH ${path}`, state.changing(modelled, patchDefaultProtections), { since: 16 });
+}
