@@ -1,6 +1,6 @@
 // `pso-bin controller`: its parts, and their order at the start and at the end.
 import { configSource } from "./main_config.ts";
-import { kubeOf } from "./main_kube.ts";
+import { clusterState, kubeOf } from "./main_kube.ts";
 import { type Leader, leaderOf } from "./main_leader.ts";
 import { Service } from "./main_service.ts";
 import { startAdmin } from "./src/admin/server.ts";
@@ -12,7 +12,6 @@ import { controllerService } from "./src/csi/controller_service.ts";
 import { type Endpoint, startEndpoint } from "./src/csi/endpoint.ts";
 import { groupControllerService } from "./src/csi/group_controller_service.ts";
 import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
-import { readClaim } from "./src/kube/claims.ts";
 import { registerLeader } from "./src/kube/metrics.ts";
 import { chosenLevel, createLogger, type Logger } from "./src/log.ts";
 import { Metrics } from "./src/metrics/metrics.ts";
@@ -59,7 +58,7 @@ export async function runController(
     metrics,
     log,
     tell: (event) => kube?.tell(event),
-    claims: kube && ((claim) => readClaim(kube.client, claim)),
+    cluster: kube && clusterState(kube, log),
   });
   if (first) service.take(first);
   const ended = Promise.race([terminated(), leader.lost.then(() => LOST)]);

@@ -3,9 +3,14 @@ import type { NodeOptions } from "./src/cli/cli.ts";
 import type { KubeOptions } from "./src/cli/kube.ts";
 import type { Config } from "./src/config/model.ts";
 import { readPlainFile } from "./src/config/plain_file.ts";
+import type { ClusterSinks } from "./src/cluster/facts.ts";
+import type { ClaimReader } from "./src/controller/context.ts";
 import { DRIVER_NAME } from "./src/csi/identity_service.ts";
 import { KubeClient } from "./src/kube/client.ts";
 import { podServer } from "./src/kube/credentials.ts";
+import { ClaimLedger } from "./src/kube/cluster_state/claim_ledger.ts";
+import { readClaim } from "./src/kube/cluster_state/claims.ts";
+import { followCluster } from "./src/kube/cluster_state/cluster_watch.ts";
 import { type KubeEvent, KubeEvents } from "./src/kube/events.ts";
 import { NodeTopology } from "./src/kube/node_topology.ts";
 import type { Logger } from "./src/log.ts";
@@ -29,6 +34,35 @@ export function kubeOf({ credentials, pod }: KubeOptions, log: Logger): Kube {
   const client = new KubeClient(server);
   const events = pod && new KubeEvents({ kube: client, pod, controller: DRIVER_NAME, log });
   return { client, tell: (event) => events?.tell(event), close: () => server.close() };
+}
+
+/** What a controller asks its cluster about volumes. */
+export interface ClusterState {
+  claims: ClaimReader;
+  /** Tells the sinks until the signal; for the one that leads, from then on. Never rejects. */
+  follow: (sinks: ClusterSinks, signal: AbortSignal) => Promise<void>;
+  /** To be called before other arrays are taken up: what was tried on those before is forgotten. */
+  arraysChange: () => void;
+}
+
+/** The cluster of a controller that may lead it. */
+export function clusterState({ client }: Kube, log: Logger): ClusterState {
+  const ledger = new ClaimLedger({ kube: client, log });
+  return {
+    claims: async (claim) => {
+      const isLater = ledger.look();
+      const facts = await readClaim(client, claim);
+      if (!facts) return undefined;
+      const { uid, isDeleting } = facts;
+      const isNew = () => uid !== undefined && !isDeleting && isLater?.(uid) === true;
+      return { ...facts, isNew };
+    },
+    follow: async (sinks, signal) => {
+      const watching = followCluster({ kube: client, driver: DRIVER_NAME, sinks, log }, signal);
+      await Promise.all([watching, ledger.run(signal)]);
+    },
+    arraysChange: () => ledger.renew(),
+  };
 }
 
 /**

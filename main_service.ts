@@ -1,4 +1,5 @@
 // What a controller serves by: nothing until it has a configuration, then that and each later one.
+import type { ClusterState } from "./main_kube.ts";
 import type { Leader } from "./main_leader.ts";
 import { ArrayClients } from "./src/arrays/clients.ts";
 import { Fleet } from "./src/arrays/fleet.ts";
@@ -8,7 +9,6 @@ import { pause } from "./src/async/wait.ts";
 import { adoptConfig, logWarnings } from "./src/config/adopt.ts";
 import type { LoadedConfig } from "./src/config/load.ts";
 import type { Config } from "./src/config/model.ts";
-import type { ClaimReader } from "./src/controller/context.ts";
 import { Provisioner } from "./src/controller/provisioner.ts";
 import type { ProbeCall } from "./src/csi/identity_service.ts";
 import { PsoError } from "./src/errors.ts";
@@ -28,8 +28,8 @@ interface ServiceSetup {
   log: Logger;
   /** Tells an Event, where there is an API to tell it. */
   tell: (event: KubeEvent) => void;
-  /** Reads claims, where there is an API to ask. */
-  claims?: ClaimReader;
+  /** Where there is an API to ask; a process that is alone only reads claims there. */
+  cluster?: ClusterState;
 }
 
 /** What is there once there is a configuration. */
@@ -50,6 +50,8 @@ export class Service {
   #isStarted = false;
   #checks: Promise<void> = Promise.resolve();
   #led: Promise<void> = Promise.resolve();
+  /** Absent until this process leads. */
+  #following: Promise<void> | undefined;
   /** Ends the renewing of the lease. */
   readonly #leading = new AbortController();
 
@@ -68,7 +70,7 @@ export class Service {
   }
 
   #begin(loaded: LoadedConfig): void {
-    const { leader, metrics, log, claims } = this.#setup;
+    const { leader, metrics, log, cluster } = this.#setup;
     const { fence } = leader;
     const { config } = loaded;
     logWarnings(loaded, log);
@@ -76,6 +78,7 @@ export class Service {
     const fleet = new Fleet(clients.take(config.arrays), { log, cluster: config.clusterId, fence });
     clients.onCall = registerFleet(metrics, fleet);
     const options = () => this.#served?.config ?? config;
+    const { claims } = cluster ?? {};
     const provisioner = new Provisioner({ fleet, options, log, fence, claims });
     this.#served = { config, clients, fleet, provisioner };
     if (this.#isStarted) this.start();
@@ -94,7 +97,8 @@ export class Service {
   }
 
   #change(served: Served, changed: LoadedConfig): void {
-    const { log } = this.#setup;
+    const { log, cluster } = this.#setup;
+    cluster?.arraysChange();
     served.config = adoptConfig({ current: served.config, changed }, log);
     served.fleet.replace(served.clients.take(served.config.arrays));
     log.info("configuration taken up", { arrays: served.config.arrays.length });
@@ -118,14 +122,19 @@ export class Service {
     );
   }
 
-  /** Forgets what is remembered: to be called at a take-over. */
+  /** Forgets what is remembered, and asks the cluster from now on: to be called at a take-over. */
   coolDown(): void {
     if (!this.#served) return;
-    this.#served.provisioner.coolDown();
-    void this.#served.fleet.refresh(this.#stop.signal);
+    const { provisioner, fleet } = this.#served;
+    provisioner.coolDown();
+    const { cluster } = this.#setup;
+    this.#following ??= cluster?.follow(provisioner.followCluster(), this.#stop.signal);
+    void fleet.refresh(this.#stop.signal);
   }
 
-  /** What a Probe is answered: it is held while there is no configuration, as a standby holds it. */
+  /**
+   * What a Probe is answered: it is held while there is no configuration, as a standby holds it.
+   */
   async isReady({ leftMs, signal }: ProbeCall): Promise<boolean> {
     const began = performance.now();
     if (!this.#served) await this.#awaitConfig({ leftMs, signal });
@@ -166,7 +175,8 @@ export class Service {
   end(): { led: Promise<void>; checks: Promise<void> } {
     this.#stop.abort();
     this.#leading.abort();
-    return { led: this.#led, checks: this.#checks };
+    const checks = Promise.all([this.#checks, this.#following]).then(() => {});
+    return { led: this.#led, checks };
   }
 
   /** Logs out of the arrays. */

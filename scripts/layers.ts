@@ -9,7 +9,7 @@
  * The folders of `src/` that every other may import, and that import only each other; "" is
  * `src/*.ts`.
  */
-const BASE = ["", "async", "config", "metrics", "net", "options"];
+const BASE = ["", "async", "cluster", "config", "metrics", "net", "options"];
 
 /**
  * Where the doubles and beds of unit tests stand: tests in `src/` may import it, product files may

@@ -41,7 +41,9 @@ export interface ArrayStatus {
   restVersion: string;
   capacityBytes: number;
   usedBytes: number;
-  /** Sum of the sizes of all volumes, thin ones with their whole size; absent when it does not say. */
+  /**
+   * Sum of the sizes of all volumes, thin ones with their whole size; absent when it does not say.
+   */
   provisionedBytes?: number;
   features: ReadonlySet<Feature>;
   /** Protocols that the array serves now (ports and interfaces that are up). */
@@ -52,7 +54,10 @@ export interface ArrayStatus {
   dataPorts?: readonly DataPort[];
   /** Ports that no node is sent to, and why: each a part of a sentence that names the port. */
   portFaults?: readonly string[];
-  /** Whether people may eradicate what is destroyed, in the array's own word; absent: it does not say. */
+  /**
+   * Whether people may eradicate what is destroyed, in the array's own word; absent: it does not
+   * say.
+   */
   manualEradication?: string;
   /** File only: the addresses of its own data interfaces that are up. */
   dataAddresses?: readonly string[];
@@ -155,10 +160,12 @@ export interface NodeKnowledge {
   otherNodeWith?: (initiator: string) => string | undefined;
   /** Whether a node of this cluster stands behind a client address of the volume's rules. */
   isNodeAddress?: (client: string) => boolean;
-  /** Other nodes that this process has published the volume to. */
+  /** Other nodes that use the volume, each by all that it may be now. */
   otherUsers?: readonly NodeIdentity[];
   /** This process has published the volume to the node, and tried no other since. */
   isRepeat?: boolean;
+  /** Awaited before another node loses the volume to this one; throws while one needs it. */
+  othersMayLose?: (signal?: AbortSignal) => Promise<void>;
 }
 
 /** How the attachment of one node is looked at or ended. */
@@ -190,7 +197,10 @@ export interface ConnectOptions {
   signal?: AbortSignal;
 }
 
-/** The array's object for a machine: a set of initiators, each of which reaches what it is connected to. */
+/**
+ * The array's object for a machine: a set of initiators, each of which reaches what it is connected
+ * to.
+ */
 export interface HostObject {
   name: string;
   /** IQNs, NQNs and WWNs, as the array writes them. */
@@ -242,8 +252,8 @@ export class NothingMadeError extends PsoError {
 
 /**
  * One array. Every method is safe to repeat. Errors are PsoError: `unavailable` when the
- * array did not answer in time or the outcome is unclear, `denied` when it refuses our credentials or
- * certificate, `busy` when it asks us to slow down, `exhausted` when it has no room or hits a
+ * array did not answer in time or the outcome is unclear, `denied` when it refuses our credentials
+ * or certificate, `busy` when it asks us to slow down, `exhausted` when it has no room or hits a
  * limit, and what each method names.
  */
 export interface StorageArray {
@@ -298,9 +308,10 @@ export interface StorageArray {
   growVolume(name: string, sizeBytes: number, signal?: AbortSignal): Promise<Volume>;
   /**
    * Gives the volume other limits, tags or export rules. What `changes` leaves out stays as it is.
-   * `not_found`, `unsupported` for what this kind of array does not have, `in_use` when a rule would
-   * go by which a node may use the file system, `invalid` for rules that cannot be told from the
-   * driver's own, or that an export policy overrules. A part that was done before is left alone.
+   * `not_found`, `unsupported` for what this kind of array does not have, `in_use` when a rule
+   * would go by which a node may use the file system, `invalid` for rules that cannot be told from
+   * the driver's own, or that an export policy overrules. A part that was done before is left
+   * alone.
    */
   modifyVolume(name: string, changes: VolumeChanges, signal?: AbortSignal): Promise<void>;
   /**

@@ -28,7 +28,9 @@ export { handlesText, type Hit, type HomeHandle, severalError } from "./fleet_se
 interface FleetOptions {
   log: Logger;
   now?: () => number;
-  /** This cluster's prefix (`k8s`): only names that begin with it and `-` are indexed. Absent: all. */
+  /**
+   * This cluster's prefix (`k8s`): only names that begin with it and `-` are indexed. Absent: all.
+   */
   cluster?: string;
   /** Longest wait for one array's facts (default 30 s); a listing has it per page. */
   timeoutMs?: number;
@@ -169,6 +171,11 @@ export class Fleet {
     return this.#own(member).index.count((name) =>
       this.#cluster === undefined || isOwnVolumeName(this.#cluster, name)
     );
+  }
+
+  /** Whether the array showed the name, or this process tried to make a volume of it there. */
+  isIndexed(member: FleetMember, volumeName: string): boolean {
+    return this.#own(member).index.has(volumeName);
   }
 
   /**

@@ -3,10 +3,11 @@ import type { ChangeFence } from "../async/fence.ts";
 import type { ClaimFacts } from "./placement/spread_group.ts";
 import type { Logger } from "../log.ts";
 import type { DeleteMemory } from "./delete_memory.ts";
-import type { NodeRegistry } from "./node_registry.ts";
+import type { ClusterView } from "./attachments/cluster_view.ts";
+import type { NodeRegistry } from "./attachments/node_registry.ts";
 import type { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
-import type { PublishMemory } from "./publish_memory.ts";
+import type { PublishMemory } from "./attachments/publish_memory.ts";
 import type { RecentPlacements } from "./placement/recent_placements.ts";
 import type { VolumeLocator } from "./volume_locator.ts";
 
@@ -31,6 +32,8 @@ export interface ControllerContext {
   nodes: NodeRegistry;
   /** How volumes were published, by this process. */
   published: PublishMemory;
+  /** Who uses what by Kubernetes; knows nothing where there is none. */
+  cluster: ClusterView;
   /** What was destroyed by which handle, by this process. */
   deleted: DeleteMemory;
   /** Bytes placed lately, which arrays do not show yet. */

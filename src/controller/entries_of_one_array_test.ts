@@ -7,9 +7,10 @@ import { silentLogger } from "../log.ts";
 import { memberArrays } from "./calls/placing.ts";
 import { unpublishVolume } from "./calls/unpublishing.ts";
 import type { ControllerContext } from "./context.ts";
-import { NodeRegistry } from "./node_registry.ts";
+import { ClusterView } from "./attachments/cluster_view.ts";
+import { NodeRegistry } from "./attachments/node_registry.ts";
 import { RecentPlacements } from "./placement/recent_placements.ts";
-import { PublishMemory } from "./publish_memory.ts";
+import { PublishMemory } from "./attachments/publish_memory.ts";
 import { placeKey, VolumeLocator } from "./volume_locator.ts";
 
 const OPTIONS = () => ({ placement: { headroomPercent: 5, volumesPerArray: 0 } });
@@ -19,11 +20,13 @@ const NODE: NodeIdentity = { name: "n1", protocols: ["local"], wwpns: [], addres
 function contextOf(fleet: Fleet, published: PublishMemory): ControllerContext {
   const locator = new VolumeLocator(fleet);
   const options = () => ({ clusterId: "k8s" });
+  const nodes = new NodeRegistry();
   return {
     fleet,
     locator,
     published,
-    nodes: new NodeRegistry(),
+    nodes,
+    cluster: new ClusterView({ fleet, nodes }),
     options,
   } as unknown as ControllerContext;
 }

@@ -17,10 +17,12 @@ import { groupKeyOf } from "./group_snapshots/group_id.ts";
 import { deleteGroupSnapshot, getGroupSnapshot } from "./group_snapshots/made_groups.ts";
 import type { ClaimReader, ControllerContext } from "./context.ts";
 import { DeleteMemory } from "./delete_memory.ts";
-import { NodeRegistry } from "./node_registry.ts";
+import type { ClusterSinks } from "../cluster/facts.ts";
+import { ClusterView } from "./attachments/cluster_view.ts";
+import { NodeRegistry } from "./attachments/node_registry.ts";
 import { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
-import { PublishMemory } from "./publish_memory.ts";
+import { PublishMemory } from "./attachments/publish_memory.ts";
 import { RecentPlacements } from "./placement/recent_placements.ts";
 import type {
   CapacityAnswer,
@@ -74,14 +76,16 @@ export class Provisioner {
   readonly #context: ControllerContext;
 
   constructor({ fleet, options, log, fence = NO_FENCE, now, claims }: ProvisionerSetup) {
+    const nodes = new NodeRegistry(now);
     this.#context = {
       fleet,
       options,
       log,
       fence,
       locator: new VolumeLocator(fleet),
-      nodes: new NodeRegistry(now),
+      nodes,
       published: new PublishMemory(),
+      cluster: new ClusterView({ fleet, nodes }),
       deleted: new DeleteMemory(),
       recent: new RecentPlacements(now),
       tokens: new PageTokens(),
@@ -96,6 +100,14 @@ export class Provisioner {
   coolDown(): void {
     this.#context.fleet.coolDown();
     this.#context.published.doubt();
+  }
+
+  /**
+   * Who is to be told of nodes, volumes and attachments as Kubernetes has them. From now on nothing
+   * is taken from a node before all of them were told, and nothing that an attachment needs.
+   */
+  followCluster(): ClusterSinks {
+    return this.#context.cluster.follow();
   }
 
   /**

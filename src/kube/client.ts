@@ -28,6 +28,8 @@ interface KubeCall {
   /** From `/api` or `/apis` on, with the query. */
   path: string;
   body?: KubeObject;
+  /** What the answer may be; absent: JSON of the whole object. */
+  accept?: string;
   /** As in HttpRequest. */
   onLine?: (line: string) => void;
   onOpen?: () => void;
@@ -58,7 +60,13 @@ export interface KubeCollection {
   fields?: Readonly<Record<string, string>>;
   /** Objects of one page. Default: 100; fewer where they are large. */
   pageItems?: number;
+  /** Only their metadata: lists of it are a fraction of the whole. */
+  isMetadataOnly?: boolean;
 }
+
+/** An API server that cannot leave the rest out gives whole objects. */
+const METADATA_ONLY =
+  "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /** One part of a list, and the state of the cluster that the whole list shows. */
 interface KubePage {
@@ -161,9 +169,9 @@ export class KubeClient {
   }
 
   /**
-   * The pages of a list, one after another: who keeps nothing of them can read a list of any length.
-   * Status 410 when the list has become too old between two pages: it must be begun anew. `timeout`
-   * when all of them take longer than five minutes.
+   * The pages of a list, one after another: who keeps nothing of them can read a list of any
+   * length. Status 410 when the list has become too old between two pages: it must be begun anew.
+   * `timeout` when all of them take longer than five minutes.
    */
   async *pages(collection: KubeCollection, signal?: AbortSignal): AsyncGenerator<KubePage> {
     let next = "";
@@ -175,7 +183,14 @@ export class KubeClient {
         limit: `${collection.pageItems ?? KUBE_LIMITS.pageItems}`,
         ...next !== "" && { continue: next },
       });
-      const { response, what } = await this.#send({ method: "GET", path, timeoutMs, signal });
+      const accept = collection.isMetadataOnly ? METADATA_ONLY : undefined;
+      const { response, what } = await this.#send({
+        method: "GET",
+        path,
+        accept,
+        timeoutMs,
+        signal,
+      });
       const { items, metadata } = readObject(response.text, what);
       const { resourceVersion, continue: more } = isObject(metadata) ? metadata : {};
       const objects = Array.isArray(items) ? items.filter(isObject) : [];
@@ -231,7 +246,8 @@ export class KubeClient {
   }
 
   async #send(call: KubeCall): Promise<{ response: HttpResponse; what: string }> {
-    const { method, path, body, onLine, onOpen, signal, timeoutMs = this.#timeoutMs } = call;
+    const { method, path, body, accept, onLine, onOpen, signal } = call;
+    const { timeoutMs = this.#timeoutMs } = call;
     const verb = onLine ? "watch" : method;
     const what = `${verb} ${path.split("?")[0]} of the Kubernetes API at ${this.#server.address}`;
     let response: HttpResponse;
@@ -243,6 +259,7 @@ export class KubeClient {
           path,
           headers: {
             ...token && { authorization: `Bearer ${token.reveal()}` },
+            ...accept && { accept },
             ...method === "PATCH" && { "content-type": "application/merge-patch+json" },
           },
           body: body && JSON.stringify(body),

@@ -172,7 +172,16 @@ export class LeaderBed {
   /** Each create, or each after the first ones, takes so much longer on its array. */
   async slowCreates(ms: number, { after = 0 } = {}): Promise<void> {
     const match = { method: "POST", path: "/volumes" };
-    const body = JSON.stringify({ match, action: "delay", value: ms, after });
+    await this.#fault({ match, action: "delay", value: ms, after });
+  }
+
+  /** Every call of that array is answered as while its controllers restart. */
+  async silence(array: string): Promise<void> {
+    await this.#fault({ array, action: "status", value: 503, times: 100_000 });
+  }
+
+  async #fault(fault: Record<string, unknown>): Promise<void> {
+    const body = JSON.stringify(fault);
     const answer = await fetch(`${this.#fleet.control}/faults`, { method: "POST", body });
     if (!answer.ok) throw new Error(await answer.text());
     await answer.body?.cancel();

@@ -202,11 +202,20 @@ export class Connections {
     const { volume, node, preempt, signal } = wanted;
     const foreign = others.filter(({ role }) => role === "other").map(({ row }) => row);
     const fixed = preempt ? await this.#ends.rowsOfOthers(volume, foreign, wanted) : foreign;
+    const undo = async () => {
+      if (isMade && own) await this.#ends.end(volume, own, signal);
+    };
     if (fixed.length === 0) {
+      try {
+        if (foreign.length > 0) await wanted.known?.othersMayLose?.(signal);
+      } catch (error) {
+        await undo();
+        throw error;
+      }
       for (const { row } of others) await this.#ends.end(volume, row, signal);
       return;
     }
-    if (isMade && own) await this.#ends.end(volume, own, signal);
+    await undo();
     const why = preempt ? ` (${NOT_KNOWN})` : "";
     throw new PsoError(
       "in_use",

@@ -84,6 +84,7 @@ export class Exports {
       this.#refuseHiddenUser(volume, { ...options, node, rules, isStatic });
       if (isStatic) return attachment;
       const wanted = this.#wanted(volume, rules, { ...options, node });
+      if (options.exclusive) await mayLoseRules({ rules, wanted, node }, options);
       if (!areEqual(rules, wanted)) await this.#write(volume, wanted, options.signal);
       return attachment;
     }, options.signal);
@@ -261,6 +262,18 @@ export class Exports {
       signal,
     });
   }
+}
+
+/** Waits until nobody needs a rule of ours that goes, if one goes that is not the node's own. */
+async function mayLoseRules(
+  { rules, wanted, node }: { rules: ExportRule[]; wanted: ExportRule[]; node: NodeIdentity },
+  { known, signal }: ConnectOptions,
+): Promise<void> {
+  const own = new Set(
+    identitiesOf(node, known).flatMap(({ addresses }) => addresses.map(addressKey)),
+  );
+  const goes = rules.some(({ client }) => !own.has(addressKey(client)) && !isNamed(wanted, client));
+  if (goes) await known?.othersMayLose?.(signal);
 }
 
 /** Completes a sentence about a client of a file system that this cluster did not make. */

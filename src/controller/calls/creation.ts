@@ -20,6 +20,7 @@ import {
   refuseDifferentVolume,
   refuseNamesakesCopy,
 } from "./existing_volume.ts";
+import { usersOf } from "./attachments.ts";
 import { applyAttributes } from "./modification.ts";
 import { claimOf } from "./claim_group.ts";
 import { classDemands, memberArrays } from "./placing.ts";
@@ -70,7 +71,9 @@ export async function createVolume(
   // And before that the claim: no wait lies between the look and the create.
   const claim = await claimOf(context, wanted.parameters);
   await context.fence.settled(signal);
-  const existing = await findExistingVolume(fleet, wanted, signal);
+  const isNew = () =>
+    claim?.uid !== undefined && request.name === `pvc-${claim.uid}` && claim.isNew?.() === true;
+  const existing = await findExistingVolume(fleet, { wanted, isNew }, signal);
   if (existing) return await adoptVolume(context, { existing, wanted }, signal);
   refuseAnyPlace(request, context.options());
   const source = request.contentSource && await findSource(locator, request.contentSource, signal);
@@ -147,7 +150,8 @@ async function finishedVolume(
   return await neverFinalWhenUnclear({
     what: `finish the clone ${wanted.request.name}`,
     final: [],
-    // A file system's size does not tell whether it has its own rules yet: the array's client looks.
+    // A file system's size does not tell whether it has its own rules yet: the array's client
+    // looks.
     work: () =>
       array.kind === "block"
         ? array.growVolume(wanted.name, sizeBytes, signal)
@@ -309,10 +313,10 @@ async function sendCreate(
 }
 
 function specOf(
-  { options, published }: ControllerContext,
+  context: ControllerContext,
   { wanted: { name, kind, parameters }, member, source, sizeBytes, group }: PlacedPlan,
 ): CreateVolumeSpec {
-  const { clusterId, flashblade } = options();
+  const { clusterId, flashblade } = context.options();
   const spec: CreateVolumeSpec = {
     name,
     sizeBytes,
@@ -323,7 +327,7 @@ function specOf(
     return {
       ...spec,
       exportRules: parameters.exportRules ?? flashblade.exportRules,
-      isPublished: published.nodesOf(placeKey({ member, name })).length > 0,
+      isPublished: usersOf(context, { member, name }).length > 0,
       snapshotDirectory: flashblade.snapshotDirectoryEnabled,
     };
   }

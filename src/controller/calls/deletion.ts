@@ -4,7 +4,8 @@ import { isNeverFinal, PsoError } from "../../errors.ts";
 import type { ControllerContext } from "../context.ts";
 import { type Deletion, wasSentTo } from "../delete_memory.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
-import { nodesBehindRule } from "./attachments.ts";
+import { awaitNoUser } from "../attachments/users.ts";
+import { nodesBehindRule, usersOf } from "./attachments.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
 /**
@@ -111,8 +112,16 @@ async function destroyAt(
   { volumeId, place, serial, onlyTagged }: Doomed,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { deleted, options, published } = context;
+  const { cluster, deleted, options, published } = context;
   const { member, name } = place;
+  // A FlashArray itself destroys nothing that is connected.
+  if (member.array.kind === "file") {
+    await awaitNoUser(cluster, {
+      place: { ...place, handle: volumeId },
+      what: `destroy ${name} on ${member.array.label}`,
+      needs: ({ isDeleting }) => !isDeleting,
+    }, signal);
+  }
   const destroyed = await noting(
     deleted.begin(volumeId, { ...place, serial, onlyTagged }),
     () =>
@@ -120,7 +129,7 @@ async function destroyAt(
         ...deleteScopeOf(options()),
         onlyTagged,
         isNode: (client) => nodesBehindRule(context, place, client).length > 0,
-        publishedTo: published.nodesOf(placeKey(place)),
+        publishedTo: usersOf(context, place),
         // An array that does not heed names is looked at each time: see proveNames().
         isWatched: !member.problem && published.sawAllOf(placeKey(place)),
         signal,

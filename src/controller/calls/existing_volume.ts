@@ -22,25 +22,37 @@ import { nameKey, protectedSnapshot } from "../../names.ts";
  */
 const UNWELL_WAIT_MS = 800;
 
+/** What is looked for. */
+interface NameSearch {
+  wanted: WantedVolume;
+  /**
+   * Whether no process before this one can have tried to make the volume. Absent: one may have. It
+   * is asked at the moment at which the arrays' names are read.
+   */
+  isNew?: () => boolean;
+}
+
 /**
  * The volume that bears the wanted name already; `undefined` when there is none. An array is asked
  * only if it may hold the name: one that was listed completely and never showed the name needs no
  * call. `unavailable` when an array that may hold the name does not answer, because two volumes of
- * one name are worse than a wait. A suspended array that does not answer is passed over: that is
- * what the administrator decided.
+ * one name are worse than a wait. Passed over without an answer are a suspended array, as the
+ * administrator decided, and for a new claim each array on which this process did not try it.
  */
 export async function findExistingVolume(
   fleet: Fleet,
-  { name, kind, request }: WantedVolume,
+  { wanted: { name, kind, request }, isNew = () => false }: NameSearch,
   signal: AbortSignal,
 ): Promise<LocatedVolume | undefined> {
   // A cold array of the other kind is not asked: the class of a claim never changes, and with it
   // the kind.
-  const suspects = fleet.members.filter((member) =>
+  const all = fleet.members.filter((member) =>
     fleet.mayHold(member, name) && (member.array.kind === kind || member.warm)
   );
+  const untried = new Set(isNew() ? all.filter((member) => !fleet.isIndexed(member, name)) : []);
+  const suspects = all.filter((member) => !untried.has(member) || isWell(member));
   const answers = await Promise.allSettled(
-    suspects.map((member) => lookUp(member, name, signal)),
+    suspects.map((member) => lookUp({ member, name, isQuick: untried.has(member) }, signal)),
   );
   const silent: string[] = [];
   const found: LocatedVolume[] = [];
@@ -48,7 +60,7 @@ export async function findExistingVolume(
     const member = suspects[index];
     if (!member) continue;
     if (answer.status === "rejected") {
-      if (member.suspended) continue;
+      if (member.suspended || untried.has(member)) continue;
       silent.push(`${member.array.label} did not answer (${messageOf(answer.reason)})`);
     } else if (answer.value) found.push({ member, volume: answer.value });
   }
@@ -71,15 +83,28 @@ function isAtHome({ member: { id }, volume: { serial } }: LocatedVolume): boolea
   return id !== undefined && serial?.toLowerCase().startsWith(arrayHintOf(id)) === true;
 }
 
-/** The volume of that name on the array; with the reason of the last check if it does not answer. */
+function isWell({ status, problem }: FleetMember): boolean {
+  return status !== undefined && problem === undefined;
+}
+
+/** A name on an array. */
+interface LookUp {
+  member: FleetMember;
+  name: string;
+  /** Its answer is not waited for long. */
+  isQuick: boolean;
+}
+
+/**
+ * The volume of that name on the array; with the reason of the last check if it does not answer.
+ */
 async function lookUp(
-  member: FleetMember,
-  name: string,
+  { member, name, isQuick }: LookUp,
   signal: AbortSignal,
 ): Promise<Volume | undefined> {
-  const { array, problem, status, suspended } = member;
+  const { array, problem, suspended } = member;
   if (isIdentityProblem(member)) throw problem;
-  if (status && !problem && !suspended) return await array.findVolume(name, { signal });
+  if (isWell(member) && !suspended && !isQuick) return await array.findVolume(name, { signal });
   try {
     const what = `the search for ${name} on ${array.label}, which never answered so far,`;
     const wait = { timeoutMs: UNWELL_WAIT_MS, signal };

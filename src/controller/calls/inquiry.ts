@@ -4,6 +4,7 @@ import type { Capability } from "../../capability.ts";
 import { isPsoError } from "../../errors.ts";
 import { isOwnVolumeName, nameKey } from "../../names.ts";
 import { refusedMountOption } from "../../options/mount_options.ts";
+import { type HostNodes, nodesOfHosts } from "../attachments/host_nodes.ts";
 import { publishedNodeIds } from "./attachments.ts";
 import { capabilitiesFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
@@ -68,8 +69,8 @@ function classFault(judge: () => string | undefined | void): string | undefined 
 
 /**
  * ListVolumes: the volumes whose names are this cluster's, array by array. After those of an array
- * come its volumes of other names that this process has published: csi-attacher takes a volume that is
- * missing here for detached.
+ * come its volumes of other names that this process has published, or that nodes have by
+ * Kubernetes: csi-attacher takes a volume that is missing here for detached.
  */
 export async function listVolumes(
   context: ControllerContext,
@@ -80,11 +81,15 @@ export async function listVolumes(
   const { items, nextToken } = await listAcross(
     request,
     { arrays: locator.listOrder(), tokens },
-    ({ member }, part) => volumesOf(context, { member, ...part }, signal),
+    async ({ member }, part) => {
+      const page = await volumesOf(context, { member, ...part }, signal);
+      const hostNodes = await nodesOfHosts(context, { member, volumes: page.items }, signal);
+      return { ...page, items: page.items.map((volume) => ({ volume, hostNodes })) };
+    },
   );
   return {
-    entries: items.map(({ listed, item }) =>
-      withNodes(context, { member: listed.member, volume: item }, listed.arrayId)
+    entries: items.map(({ listed: { member, arrayId }, item }) =>
+      withNodes(context, { member, ...item }, arrayId)
     ),
     nextToken,
   };
@@ -137,13 +142,14 @@ interface OtherNames {
   after: string;
 }
 
-/** Names that the list by prefix leaves out and that this process has published there, in order. */
+/** Names that the list by prefix leaves out and that nodes have there, in order. */
 function otherNames(
-  { published, options }: ControllerContext,
+  { published, options, cluster }: ControllerContext,
   { member, after }: OtherNames,
 ): string[] {
   const { clusterId } = options();
-  return published.volumes().flatMap((key) => nameIn(member, key) ?? []).filter((name) =>
+  const used = published.volumes().flatMap((key) => nameIn(member, key) ?? []);
+  return [...new Set([...used, ...cluster.namesOn(member)])].filter((name) =>
     !isListedByPrefix(clusterId, name) && name > after
   ).sort();
 }
@@ -163,19 +169,22 @@ export async function getVolume(
   const { locator } = context;
   const located = await locator.need(volumeId, signal, { hosts: true });
   const { id } = await locator.statusOf(located.member, signal);
-  const { volume, publishedNodeIds } = withNodes(context, located, id);
+  const { member, volume: shown } = located;
+  const hostNodes = await nodesOfHosts(context, { member, volumes: [shown] }, signal);
+  const { volume, publishedNodeIds } = withNodes(context, { ...located, hostNodes }, id);
   return { volume: { ...volume, volumeId }, publishedNodeIds };
 }
 
 function withNodes(
   context: ControllerContext,
-  located: LocatedVolume,
+  located: LocatedVolume & { hostNodes: HostNodes },
   arrayId: string,
 ): PublishedVolume {
   const { member, volume } = located;
+  const oldHandle = context.cluster.oldHandleOf({ member, name: volume.name });
   return {
     volume: {
-      volumeId: context.locator.idOf(arrayId, volume.name),
+      volumeId: oldHandle ?? context.locator.idOf(arrayId, volume.name),
       capacityBytes: volume.sizeBytes,
       volumeContext: {},
       accessibleTopology: accessibleTopologyOf(

@@ -1,4 +1,5 @@
 import type { ExportChange, VolumeChanges } from "../../arrays/array.ts";
+import { usersOf } from "./attachments.ts";
 import type { ControllerContext } from "../context.ts";
 import { type ClassParameters, parseMutable, refuseMutableOfOtherKind } from "../parameters.ts";
 import type { ModifyRequest } from "../requests.ts";
@@ -45,17 +46,18 @@ export async function applyAttributes(
   await place.member.array.modifyVolume(place.name, wanted, signal);
 }
 
-/** New rules with all that this process knows of who uses the file system. */
+/** New rules with all that is known of who uses the file system. */
 function exportChange(
-  { nodes, published }: ControllerContext,
+  context: ControllerContext,
   place: VolumePlace,
   rules: string,
 ): ExportChange {
+  const { nodes, published, cluster } = context;
   const volume = placeKey(place);
-  const names = published.nodesOf(volume);
+  const names = usersOf(context, place);
   const users = names.flatMap((name) => {
-    const [node] = nodes.identitiesOf(name);
-    const mode = published.modeOf(volume, name);
+    const [node] = [...nodes.identitiesOf(name), ...cluster.identitiesOn(place, name)];
+    const mode = published.modeOf(volume, name) ?? cluster.modesOn(place, name)[0];
     return node && mode ? [{ node, readOnly: mode.readOnly }] : [];
   });
   return {

@@ -9,9 +9,12 @@ import {
 import { knowledgeOf } from "./attachments.ts";
 import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
+import { awaitNoUser } from "../attachments/users.ts";
 import { chooseProtocol, wantedProtocol } from "../protocol_choice.ts";
-import type { PublishMemory, PublishMode } from "../publish_memory.ts";
+import type { PublishMode } from "../attachments/publish_memory.ts";
 import { backendOf, type PublishRequest } from "../requests.ts";
+import { nameKey } from "../../names.ts";
+import type { MeantPlace } from "../attachments/cluster_view.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
 /** A request that is tried at a place where the volume may be. */
@@ -27,9 +30,10 @@ interface Publish extends PublishAttempt {
 }
 
 /**
- * ControllerPublishVolume. A FlashArray knows no read-only connection, so that only this process's
- * memory notices a publish that contradicts the one before; after a restart the second one is taken
- * as new. Nothing is lost by that: the node mounts as each of its own calls says.
+ * ControllerPublishVolume. A FlashArray knows no read-only connection, so that only memory and
+ * Kubernetes tell of a publish that contradicts the one before. Where both know nothing, the second
+ * one is taken as new; nothing is lost by that, because the node mounts as each of its own calls
+ * says.
  */
 export async function publishVolume(
   context: ControllerContext,
@@ -61,15 +65,12 @@ async function publishAt(
 ): Promise<Record<string, string>> {
   const { deleted, fleet, nodes, locator, published } = context;
   const { member, name } = place;
+  const meant = { ...place, handle: request.volumeId };
   const fault = capabilityFault(request.capability, member.array.kind);
   if (fault !== undefined) throw new PsoError("invalid", `Cannot publish ${name}: ${fault}`);
   const mode = modeOf(request);
-  refuseOtherMode(published, { place, node: node.name, mode });
-  refuseFullNode(published, {
-    place,
-    node: node.name,
-    maxVolumesPerNode: context.options().maxVolumesPerNode,
-  });
+  refuseOtherMode(context, { place: meant, node: node.name, mode });
+  refuseFullNode(context, { place: meant, node: node.name });
   nodes.learn(request.nodeId, node);
   const { readOnly } = mode;
   const exclusive = !isMultiNode(request.capability.mode);
@@ -103,7 +104,16 @@ async function connect(
     node,
     wanted,
   });
-  const known = knowledgeOf(context, place, node);
+  const meant = { ...place, handle: request.volumeId };
+  const known = {
+    ...knowledgeOf(context, meant, node),
+    othersMayLose: (within: AbortSignal = signal) =>
+      awaitNoUser(context.cluster, {
+        place: meant,
+        what: `take ${name} on ${member.array.label} away from all nodes but ${node.name}`,
+        needs: (attachment) => attachment.node !== node.name,
+      }, within),
+  };
   published.trying(placeKey(place), node.name);
   return await member.array.connect(name, node, {
     protocol,
@@ -119,7 +129,7 @@ async function connect(
 
 /** A node, and a volume that is to be published to it. */
 interface NodeAndPlace {
-  place: VolumePlace;
+  place: MeantPlace & { handle: string };
   node: string;
 }
 
@@ -128,11 +138,13 @@ interface NodeAndPlace {
  * node that is full; this is for the race that Kubernetes loses.
  */
 function refuseFullNode(
-  published: PublishMemory,
-  { place, node, maxVolumesPerNode }: NodeAndPlace & { maxVolumesPerNode: number },
+  { published, cluster, options }: ControllerContext,
+  { place, node }: NodeAndPlace,
 ): void {
+  const { maxVolumesPerNode } = options();
   const isHeld = published.modeOf(placeKey(place), node) !== undefined;
-  if (isHeld || published.countOf(node) < maxVolumesPerNode) return;
+  const held = new Set([...published.handlesOn(node), ...cluster.handlesOn(node)].map(nameKey));
+  if (isHeld || held.has(nameKey(place.handle)) || held.size < maxVolumesPerNode) return;
   throw new PsoError(
     "exhausted",
     `Cannot publish ${place.name} to ${node}: it holds ${maxVolumesPerNode} volumes, ` +
@@ -142,11 +154,15 @@ function refuseFullNode(
 
 /** `conflict` when the volume is published to the node in another mode. */
 function refuseOtherMode(
-  published: PublishMemory,
+  { published, cluster }: ControllerContext,
   { place, node, mode }: NodeAndPlace & { mode: PublishMode },
 ): void {
-  const before = published.modeOf(placeKey(place), node);
-  if (!before || (before.readOnly === mode.readOnly && before.access === mode.access)) return;
+  const known = published.modeOf(placeKey(place), node);
+  const all = known ? [known] : cluster.modesOn(place, node);
+  const before = all.find(({ readOnly, access }) =>
+    readOnly !== mode.readOnly || access !== mode.access
+  );
+  if (!before) return;
   throw new PsoError(
     "conflict",
     `${place.name} is published to ${node} already, ${shown(before)}, and ${shown(mode)} ` +

@@ -3,6 +3,7 @@ import { handlesText, type Hit, isIdentityProblem, severalError } from "../../ar
 import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
 import { knowledgeOf } from "./attachments.ts";
+import { awaitNoUser } from "../attachments/users.ts";
 import type { ControllerContext } from "../context.ts";
 import { nameKey } from "../../names.ts";
 import type { UnpublishRequest } from "../requests.ts";
@@ -23,12 +24,12 @@ export async function unpublishVolume(
   const node = nodeId === "" ? "all" : decodeNodeId(nodeId) ?? nodes.identitiesOf(nodeId)[0];
   if (node === undefined) return await unpublishUnknown(context, { volumeId, nodeId }, signal);
   const place = locator.placeByHandle(volumeId);
-  if (place && await disconnectAt(context, { place, node }, signal)) return;
+  if (place && await disconnectAt(context, { place, node, volumeId }, signal)) return;
   const published = publishedPlaces(context, volumeId, node);
-  for (const one of published) await disconnectAt(context, { place: one, node }, signal);
+  for (const one of published) await disconnectAt(context, { place: one, node, volumeId }, signal);
   if (published.length > 0) return;
   const found = await placeHolding(context, { volumeId, node }, signal);
-  if (found) await disconnectAt(context, { place: found, node }, signal);
+  if (found) await disconnectAt(context, { place: found, node, volumeId }, signal);
 }
 
 /**
@@ -57,16 +58,29 @@ function isAmong(handles: readonly string[], handle: string): boolean {
 interface Disconnection {
   place: VolumePlace;
   node: NodeIdentity | "all";
+  /** The handle by which the call means the volume. */
+  volumeId: string;
 }
 
-/** False when the array has no live volume of that name. */
+/**
+ * False when the array has no live volume of that name. Waits until no VolumeAttachment of the
+ * volume and the node is left that nobody ended: the cluster may have the volume by two handles.
+ */
 async function disconnectAt(
   context: ControllerContext,
-  { place, node }: Disconnection,
+  { place, node, volumeId }: Disconnection,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { published } = context;
-  const known = knowledgeOf(context, place, node === "all" ? undefined : node);
+  const { published, cluster } = context;
+  const meant = { member: place.member, name: place.name, handle: volumeId };
+  const who = node === "all" ? "all nodes" : `node ${node.name}`;
+  await awaitNoUser(cluster, {
+    place: meant,
+    what: `take ${place.name} on ${place.member.array.label} away from ${who}`,
+    needs: (attachment) =>
+      !attachment.isDeleting && (node === "all" || attachment.node === node.name),
+  }, signal);
+  const known = knowledgeOf(context, meant, node === "all" ? undefined : node);
   return await published.changing(placeKey(place), async () => {
     const isThere = await place.member.array.disconnect(place.name, node, { known, signal });
     if (node === "all") published.removeAll(placeKey(place));
@@ -125,8 +139,9 @@ async function onlyHolding(
 
 /**
  * For a node_id that this driver never gave out, as after a change from another driver: it is taken
- * as a node name, as PSO 5 and 6 did. A name alone is enough only for volumes of this cluster. Where
- * no host of that name holds the volume, success is certain only if no host does; else `not_found`.
+ * as a node name, as PSO 5 and 6 did. A name alone is enough only for volumes of this cluster.
+ * Where no host of that name holds the volume, success is certain only if no host does; else
+ * `not_found`.
  */
 async function unpublishUnknown(
   context: ControllerContext,
@@ -140,7 +155,7 @@ async function unpublishUnknown(
   const node: NodeIdentity = { name: nodeId, protocols: [], wwpns: [], addresses: [] };
   const place = await onlyHolding(context, { hits, node }, signal);
   if (place) {
-    await disconnectAt(context, { place, node }, signal);
+    await disconnectAt(context, { place, node, volumeId }, signal);
     return;
   }
   const holders = hits.map(({ member, item }) =>

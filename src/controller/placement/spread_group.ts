@@ -4,6 +4,14 @@ import { PsoError } from "../../errors.ts";
 /** What a PersistentVolumeClaim says of where its volume should be. */
 export interface ClaimFacts {
   namespace: string;
+  /** Absent when the API server told none. */
+  uid?: string;
+  /**
+   * Whether it is known to be made after this process began to lead, and after the configuration
+   * was taken up: then no volume of it can be anywhere that this process did not try. Absent:
+   * never.
+   */
+  isNew?: () => boolean;
   annotations: Readonly<Record<string, string>>;
   labels: Readonly<Record<string, string>>;
   /** Name of the StatefulSet that owns it; absent without one. */
@@ -28,8 +36,8 @@ export interface SpreadGroup {
 
 /**
  * The group of a claim: what its annotation names, else the StatefulSet that owns it, else all
- * claims of its namespace with the same labels. Undefined when the annotation is `none`, or when the
- * claim has nothing of that. `invalid` for an annotation that is neither.
+ * claims of its namespace with the same labels. Undefined when the annotation is `none`, or when
+ * the claim has nothing of that. `invalid` for an annotation that is neither.
  */
 export function spreadGroupOf(claim: ClaimFacts): SpreadGroup | undefined {
   const { namespace, annotations, labels, statefulSet } = claim;

@@ -10,7 +10,7 @@ Deno.test("PublishMemory counts what a node holds, each volume once", () => {
   published.add("v1", "n1", alone);
   published.add("v1", "n1", alone);
   published.add("v2", "n1", shared);
-  equal(published.countOf("n1"), 2);
+  equal(published.handlesOn("n1").length, 2);
   deepEqual(published.modeOf("v1", "n1"), alone);
 });
 
@@ -19,7 +19,7 @@ Deno.test("PublishMemory takes an exclusive volume from every other node", () =>
   published.add("v1", "n1", shared);
   published.add("v1", "n2", alone);
   equal(published.modeOf("v1", "n1"), undefined);
-  deepEqual([published.countOf("n1"), published.countOf("n2")], [0, 1]);
+  deepEqual([published.handlesOn("n1").length, published.handlesOn("n2").length], [0, 1]);
 });
 
 Deno.test("PublishMemory forgets a volume on one node, or on all, and again", () => {
@@ -27,18 +27,18 @@ Deno.test("PublishMemory forgets a volume on one node, or on all, and again", ()
   for (const node of ["n1", "n2"]) published.add("v1", node, shared);
   published.remove("v1", "n1");
   published.remove("v1", "n1");
-  deepEqual([published.countOf("n1"), published.countOf("n2")], [0, 1]);
+  deepEqual([published.handlesOn("n1").length, published.handlesOn("n2").length], [0, 1]);
   published.removeAll("v1");
-  equal(published.countOf("n2"), 0);
+  equal(published.handlesOn("n2").length, 0);
 });
 
 Deno.test("PublishMemory counts no volume that it had to forget", () => {
   const published = new PublishMemory(2);
   for (const volume of ["v1", "v2", "v3"]) published.add(volume, "n1", alone);
   deepEqual(published.volumes(), ["v2", "v3"]);
-  equal(published.countOf("n1"), 2);
+  equal(published.handlesOn("n1").length, 2);
   published.add("v1", "n2", shared);
-  deepEqual([published.countOf("n1"), published.countOf("n2")], [1, 1]);
+  deepEqual([published.handlesOn("n1").length, published.handlesOn("n2").length], [1, 1]);
 });
 
 Deno.test("PublishMemory knows who uses a volume, and whether one node alone does", () => {
@@ -62,7 +62,7 @@ Deno.test("PublishMemory takes nobody for a volume's only user once a publish to
   equal(published.isExclusive("v1", "n1"), true);
   published.trying("v1", "n2");
   equal(published.isExclusive("v1", "n1"), false);
-  deepEqual([published.nodesOf("v1"), published.countOf("n1")], [["n1"], 1]);
+  deepEqual([published.nodesOf("v1"), published.handlesOn("n1").length], [["n1"], 1]);
   published.add("v1", "n1", alone);
   equal(published.isExclusive("v1", "n1"), true);
 });
@@ -87,7 +87,7 @@ Deno.test("PublishMemory in doubt knows no volume as a node's alone, and keeps w
   published.add("v1", "n1", alone);
   published.doubt();
   deepEqual([published.isExclusive("v1", "n1"), published.sawAllOf("v1")], [false, false]);
-  deepEqual([published.nodesOf("v1"), published.countOf("n1")], [["n1"], 1]);
+  deepEqual([published.nodesOf("v1"), published.handlesOn("n1").length], [["n1"], 1]);
   published.add("v1", "n1", alone);
   equal(published.isExclusive("v1", "n1"), true);
 });

@@ -1,5 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import type { NodeIdentity } from "../handoff.ts";
+import type { NodeIdentity } from "../../handoff.ts";
 import { NodeRegistry } from "./node_registry.ts";
 
 function node(name: string, change: Partial<NodeIdentity> = {}): NodeIdentity {
@@ -71,4 +71,44 @@ Deno.test("NodeRegistry.learn() gives the initiators of a node that is gone to a
   now = 61 * 60 * 1000;
   registry.learn("id-b", node("b", { iqn: "IQN.x:1" }));
   throws(() => registry.learn("id-a", node("a", { iqn: "iqn.x:1" })), { code: "in_use" });
+});
+
+Deno.test("NodeRegistry refuses both of two nodes that are registered with one initiator", () => {
+  const registry = new NodeRegistry();
+  for (const name of ["a", "b"]) registry.register(`id-${name}`, node(name, { iqn: "iqn.x:1" }));
+  for (const [name, other] of [["a", "b"], ["b", "a"]] as const) {
+    throws(() => registry.learn(`id-${name}`, node(name, { iqn: "IQN.x:1" })), {
+      code: "in_use",
+      message: new RegExp(`nodes ${other} and ${name} both have the initiator name`),
+    });
+  }
+  registry.register("id-b2", node("b", { iqn: "iqn.x:2" }));
+  registry.learn("id-a", node("a", { iqn: "iqn.x:1" }));
+});
+
+Deno.test("NodeRegistry takes nothing from a node that is not registered for a while", () => {
+  let now = 0;
+  const registry = new NodeRegistry(() => now);
+  const a = node("a", { iqn: "iqn.x:1", addresses: ["10.0.0.1"] });
+  registry.register("id-a", a);
+  registry.unregister("a");
+  equal(registry.nodeIdOf("a"), "id-a");
+  deepEqual(registry.identitiesOf("a"), [a]);
+  deepEqual(registry.nodesBehind("10.0.0.1").now, ["a"]);
+  equal(registry.otherNodeWith("iqn.x:1", "b"), "a");
+  now = 59 * 60 * 1000;
+  throws(() => registry.learn("id-b", node("b", { iqn: "iqn.x:1" })), { code: "in_use" });
+  now = 61 * 60 * 1000;
+  registry.learn("id-b", node("b", { iqn: "iqn.x:1" }));
+  deepEqual(registry.nodesBehind("10.0.0.1").now, ["a"]);
+});
+
+Deno.test("NodeRegistry keeps what a node was registered with before", () => {
+  const registry = new NodeRegistry();
+  const before = node("a", { addresses: ["10.0.0.1"] });
+  const after = node("a", { addresses: ["10.0.0.2"] });
+  registry.register("before", before);
+  registry.register("after", after);
+  equal(registry.nodeIdOf("a"), "after");
+  deepEqual(registry.identitiesOf("a"), [after, before]);
 });

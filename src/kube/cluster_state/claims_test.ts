@@ -1,6 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { readClaim } from "./claims.ts";
-import { KubeError } from "./client.ts";
+import { KubeError } from "../client.ts";
 
 const CLAIM = { namespace: "shop", name: "data-db-0" };
 
@@ -11,6 +11,8 @@ Deno.test("readClaim() takes labels, annotations and the StatefulSet that owns t
       asked.push(path);
       return Promise.resolve({
         metadata: {
+          uid: "7d1f",
+          deletionTimestamp: "2026-01-01T00:00:00Z",
           labels: { app: "db", odd: 7 },
           annotations: { note: "x" },
           ownerReferences: [
@@ -24,6 +26,8 @@ Deno.test("readClaim() takes labels, annotations and the StatefulSet that owns t
   deepEqual(asked, ["/api/v1/namespaces/shop/persistentvolumeclaims/data-db-0"]);
   deepEqual(facts, {
     namespace: "shop",
+    uid: "7d1f",
+    isDeleting: true,
     labels: { app: "db" },
     annotations: { note: "x" },
     statefulSet: "db",
@@ -33,6 +37,7 @@ Deno.test("readClaim() takes labels, annotations and the StatefulSet that owns t
 Deno.test("readClaim() of a bare claim, of one that is gone, and of one that may not be read", async () => {
   deepEqual(await readClaim({ get: () => Promise.resolve({ metadata: {} }) }, CLAIM), {
     namespace: "shop",
+    isDeleting: false,
     labels: {},
     annotations: {},
   });

@@ -1,4 +1,4 @@
-import { BoundedMap } from "./bounded_map.ts";
+import { BoundedMap } from "../bounded_map.ts";
 
 /** Volumes that are remembered; the one that was not used for longest is forgotten first. */
 const MAX_REMEMBERED = 50_000;
@@ -66,7 +66,9 @@ export class PublishMemory {
     return this.#volumes.get(volume)?.get(node);
   }
 
-  /** The handle by which the volume was last published: to the node, or to each if none is given. */
+  /**
+   * The handle by which the volume was last published: to the node, or to each if none is given.
+   */
   handlesOf(volume: string, node?: string): string[] {
     const nodes = this.#volumes.get(volume);
     if (node === undefined) return [...nodes?.values() ?? []].map(({ handle }) => handle);
@@ -113,9 +115,9 @@ export class PublishMemory {
     return this.#volumes.keys();
   }
 
-  /** How many volumes the node holds. */
-  countOf(node: string): number {
-    return this.#nodes.get(node)?.size ?? 0;
+  /** The handle of each volume that the node holds, as it was last published. */
+  handlesOn(node: string): string[] {
+    return [...this.#nodes.get(node) ?? []].flatMap((volume) => this.handlesOf(volume, node));
   }
 
   /**

@@ -1,9 +1,12 @@
-import { isKubeStatus, isObject, type KubeClient } from "./client.ts";
-import { kubePath } from "./names.ts";
+import { isKubeStatus, isObject, type KubeClient } from "../client.ts";
+import { kubePath } from "../names.ts";
 
 /** What metadata of a claim says of what it belongs to. */
 interface ClaimMetadata {
   namespace: string;
+  /** Absent when the API server told none. */
+  uid?: string;
+  isDeleting: boolean;
   annotations: Record<string, string>;
   labels: Record<string, string>;
   /** Name of the StatefulSet that owns it. */
@@ -23,8 +26,11 @@ export async function readClaim(
     const { metadata } = await kube.get(path, { timeoutMs: READ_MS });
     if (!isObject(metadata)) return undefined;
     const statefulSet = ownerOf(metadata.ownerReferences);
+    const { uid, deletionTimestamp } = metadata;
     return {
       namespace,
+      ...(typeof uid === "string" ? { uid } : {}),
+      isDeleting: deletionTimestamp !== undefined && deletionTimestamp !== null,
       annotations: texts(metadata.annotations),
       labels: texts(metadata.labels),
       ...(statefulSet === undefined ? {} : { statefulSet }),
