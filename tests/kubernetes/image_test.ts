@@ -1,19 +1,18 @@
 /**
- * The very images in a cluster, with nothing beside them: one `helm install` with `simulate.enabled`
- * gives a driver whose arrays answer, and pods with volumes; then the operator does the same.
+ * The very image in a cluster, with nothing beside it: one `helm install` with `simulate.enabled`
+ * gives a driver whose arrays answer, and pods with volumes.
  */
 import assert from "node:assert/strict";
 import { removeFolder } from "../../scripts/mounts.ts";
 import { ROOT } from "../../scripts/program.ts";
-import { runTool, say } from "../../scripts/shell.ts";
+import { runTool } from "../../scripts/shell.ts";
 import { until } from "../../src/async/wait.ts";
-import { Kubectl, startKube, WAIT_MS } from "./kubectl.ts";
+import { simulated, startImages } from "./image_cluster.ts";
+import { type Kubectl, WAIT_MS } from "./kubectl.ts";
 import { claim, counter, pod } from "./objects.ts";
-import { loadOperator, type OperatorBed, operatorLife } from "./operator_image.ts";
 import { cannotRun, Steps } from "./steps.ts";
 
 const ignore = await cannotRun("the image in Kubernetes");
-const ARCHIVE = `${ROOT}/dist/image.tar`;
 const NAMESPACE = "pso";
 const SIMULATOR = "pure-csi-simulator";
 
@@ -56,21 +55,7 @@ async function namesIn(folder: string): Promise<string[]> {
 Deno.test.beforeAll(async () => {
   if (ignore) return;
   dir = await Deno.makeTempDir({ prefix: "k-" });
-  const made = await steps.timed(
-    "the image is built, if it is not there",
-    () =>
-      runTool(`${ROOT}/scripts/image_build`, ["--if-needed", "--out", ARCHIVE], {
-        timeoutMs: 25 * 60_000,
-      }),
-  );
-  if (made !== "") say(made.trimEnd());
-  cluster = await steps.timed(
-    "cluster of two hosts starts",
-    () => startKube(dir, { options: ["--hosts", "--services"] }),
-  );
-  await cluster.kube("load", ARCHIVE);
-  await cluster.kube("images");
-  await loadOperator(operatorBed());
+  cluster = await startImages(steps, dir, "image");
 });
 
 Deno.test.afterAll(async () => {
@@ -117,25 +102,6 @@ scenario(
     );
   },
 );
-
-/** Values of a release whose arrays are simulated, on the first node. */
-function simulated(stateDir: string) {
-  return {
-    simulate: {
-      enabled: true,
-      stateDir,
-      // No DNS here.
-      clusterIP: `${Deno.env.get("PSO_KUBE_NET") ?? "10.200"}.4.50`,
-      nodeSelector: { "kubernetes.io/hostname": "node-1" },
-    },
-    // The nodes have one network, so that all would tell the same addresses.
-    nodeServer: { dataAddresses: ["$(HOST_IP)"] },
-  };
-}
-
-function operatorBed(): OperatorBed {
-  return { cluster, dir, steps, values: simulated };
-}
 
 /** What the counting pods have written is all there, and grows. */
 async function writesGoOn(): Promise<void> {
@@ -202,8 +168,3 @@ scenario("after pods, claims and release are gone nothing is left on the hosts",
     timeoutMs: 30_000,
   });
 });
-
-scenario(
-  "the operator's pod makes a release that serves a claim, names pods that do not start, ends it",
-  () => operatorLife(operatorBed()),
-);
