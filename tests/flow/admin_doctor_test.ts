@@ -1,6 +1,7 @@
 // `pso-bin admin doctor` against simulated arrays and an API server that serves what a test puts in.
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { encodeNodeId } from "../../src/handoff.ts";
+import { groupSuffixFor } from "../../src/names.ts";
 import { bed, PVS, volume } from "../support/admin_cluster_bed.ts";
 import type { FakeCluster } from "../support/fake_cluster.ts";
 
@@ -9,6 +10,7 @@ type Bed = Parameters<Parameters<typeof bed>[0]>[0];
 const STORAGE = "/apis/storage.k8s.io/v1";
 const VAS = `${STORAGE}/volumeattachments`;
 const CONTENTS = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+const GROUPS = "/apis/groupsnapshot.storage.k8s.io/v1/volumegroupsnapshotcontents";
 const IQN = "iqn.2026-01.example:";
 const LATER = { now: () => Date.now() + 3_600_000 };
 
@@ -222,6 +224,25 @@ const USUAL: [string, (bed: Bed, handle: string) => unknown][] = [
     await send(array, call, { suffix: "snapshot-abc" });
     cluster.items.set(CONTENTS, [{ metadata: { name: "snapcontent-abc" } }]);
   }],
+  ["a group snapshot whose content has no handles yet", async ({ cluster, array, send }) => {
+    const uid = "0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
+    const suffix = groupSuffixFor(`groupsnapshot-${uid}`, [volume("1")]);
+    await send(array, `POST /volume-snapshots?source_names=${volume("1")}`, { suffix });
+    cluster.items.set(GROUPS, [{ metadata: { name: `groupsnapcontent-${uid}` } }]);
+  }],
+  ["snapshots that only the content of their group names", async ({ cluster, array, send }) => {
+    const handles = await Promise.all(["one", "two"].map(async (name) => {
+      const suffix = groupSuffixFor(name, [volume("1")]);
+      await send(array, `POST /volume-snapshots?source_names=${volume("1")}`, { suffix });
+      return `${volume("1")}.${suffix}`;
+    }));
+    const [snapshotHandle, other] = handles;
+    const source = { groupSnapshotHandles: { volumeSnapshotHandles: [other] } };
+    cluster.items.set(GROUPS, [
+      { metadata: { name: "a" }, status: { volumeSnapshotInfoList: [{ snapshotHandle }] } },
+      { metadata: { name: "b" }, spec: { source } },
+    ]);
+  }],
   ["a volume of many writers on two nodes", async ({ cluster, array, send }, handle) => {
     cluster.items.set(PVS, [pv("1", handle, { accessModes: ["ReadWriteMany"] })]);
     await send(array, `POST /connections?host_names=node-b&volume_names=${volume("1")}`, {});
@@ -250,6 +271,7 @@ Deno.test("admin doctor leaves alone what was made a moment ago", () =>
     deepEqual(briefly(await doctor(one)), []);
   }));
 
+const STRAYED = "snapshot without content";
 /** What cannot be read, and the check that says so, while everything is out of order. */
 const SILENT: [string, (bed: Bed) => unknown, string][] = [
   ["PersistentVolumes", ({ cluster }) => cluster.answers.set(PVS, 403), "volume without PV"],
@@ -260,7 +282,8 @@ const SILENT: [string, (bed: Bed) => unknown, string][] = [
   ],
   ["VolumeAttachments", ({ cluster }) => cluster.answers.set(VAS, 403), "stale host"],
   ["nodes", ({ cluster }) => cluster.answers.set("/api/v1/nodes", 403), "wrong host"],
-  ["contents", ({ cluster }) => cluster.answers.set(CONTENTS, 403), "snapshot without content"],
+  ["contents", ({ cluster }) => cluster.answers.set(CONTENTS, 403), STRAYED],
+  ["contents of groups", ({ cluster }) => cluster.answers.set(GROUPS, 403), STRAYED],
   [
     "a node that is not registered",
     ({ cluster }) => cluster.items.get("/api/v1/nodes")?.push({ metadata: { name: "node-c" } }),

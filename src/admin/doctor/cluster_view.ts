@@ -4,7 +4,7 @@ import { messageOf, PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
 import { isKubeStatus, type KubeObject, type KubeReader } from "../../kube/client.ts";
 import { parseSnapshotId } from "../../controller/volume_id.ts";
-import { nameKey } from "../../names.ts";
+import { groupBaseFor, groupBaseOf, nameKey } from "../../names.ts";
 import { DRIVER, ifThere } from "../check/cluster.ts";
 import { at, nameOf, objectsAt, textAt, textsAt } from "../check/kube_object.ts";
 import { type ClaimedVolume, claimedVolumeOf } from "../check/volume_look.ts";
@@ -39,9 +39,9 @@ export interface Attachments {
   has(pv: string, node: string): boolean;
 }
 
-/** Snapshots that VolumeSnapshotContents mean. */
+/** Snapshots that VolumeSnapshotContents and those of groups mean. */
 export interface ContentNames {
-  /** By the whole name on the array, or by the suffix. */
+  /** By the whole name on the array, by the suffix, or by the part of it that is of its group. */
   has(snapshot: string): boolean;
 }
 
@@ -59,6 +59,7 @@ export interface ClusterView {
 
 const STORAGE = "/apis/storage.k8s.io/v1";
 const SNAPSHOTS = "/apis/snapshot.storage.k8s.io/v1";
+const GROUP_SNAPSHOTS = "/apis/groupsnapshot.storage.k8s.io/v1";
 
 /** Reads it all. Never throws: each part that cannot be read says why. */
 export async function readCluster(kube: KubeReader): Promise<ClusterView> {
@@ -129,12 +130,34 @@ function identityIn(registration: KubeObject): NodeIdentity | undefined {
   return decodeNodeId(textAt(entry, "nodeID"));
 }
 
+/** Those of groups count too: they name their snapshots before these have contents of their own. */
 async function readContents(kube: KubeReader): Promise<Set<string>> {
   const all = await kube.list({ path: `${SNAPSHOTS}/volumesnapshotcontents` }).catch((error) => {
     if (!isKubeStatus(error, 404)) throw error;
     throw new PsoError("not_found", "the CRDs of snapshots are missing", { cause: error });
   });
-  return new Set(all.flatMap(snapshotNamesOf));
+  const path = `${GROUP_SNAPSHOTS}/volumegroupsnapshotcontents`;
+  const groups = await kube.list({ path }).catch((error) => {
+    if (isKubeStatus(error, 404)) return [];
+    throw error;
+  });
+  return new Set([...all.flatMap(snapshotNamesOf), ...groups.flatMap(groupNamesOf)]);
+}
+
+/**
+ * As snapshotNamesOf(), of a group: before the handles are written, `groupsnapcontent-<uid>` tells
+ * how the suffix of its snapshots begins.
+ */
+function groupNamesOf(content: KubeObject): string[] {
+  const handles = [
+    ...objectsAt(content, "status", "volumeSnapshotInfoList").map((one) =>
+      textAt(one, "snapshotHandle")
+    ),
+    ...textsAt(content, "spec", "source", "groupSnapshotHandles", "volumeSnapshotHandles"),
+  ];
+  const [, uid] = /^groupsnapcontent-(.+)$/.exec(nameOf(content)) ?? [];
+  const bases = uid === undefined ? [] : [groupBaseFor(`groupsnapshot-${uid}`)];
+  return [...handles.flatMap(namesIn), ...bases].map(nameKey);
 }
 
 /**
@@ -199,7 +222,8 @@ function contentNames(all: ReadonlySet<string>): ContentNames {
   return {
     has: (snapshot) => {
       const key = nameKey(snapshot);
-      return all.has(key) || all.has(key.slice(key.lastIndexOf(".") + 1));
+      const suffix = key.slice(key.lastIndexOf(".") + 1);
+      return all.has(key) || all.has(groupBaseOf(suffix) ?? suffix);
     },
   };
 }
