@@ -32,7 +32,7 @@ export interface ConfigSource {
    * too.
    */
   watch(current: LoadedConfig | undefined, options: SourceWatch): Promise<void>;
-  /** How the configuration stands, for /readyz; nothing for files. */
+  /** How the configuration stands, for /readyz; of files only what is wrong with them. */
   readiness(): ReadinessCheck[];
   /** Whether the configuration in use is what its source holds. */
   readonly isCurrent: boolean;
@@ -58,7 +58,7 @@ export function configSource(setup: SourceSetup): ConfigSource {
     const readTextFile = readPlainFile;
     const load = () =>
       loadConfig({ valuesFile, mode: "controller", readTextFile, readNamedFile, env });
-    return new Source({ load, log });
+    return new Source({ load, log, kube });
   }
   const objects = new ConfigObjects({
     kube: kube.client,
@@ -137,11 +137,10 @@ class Source implements ConfigSource {
 
   readiness(): ReadinessCheck[] {
     const { objects } = this.#parts;
-    if (!objects) return [];
     const name = "configuration";
-    const reason = this.#problem ?? objects.problem;
+    const reason = this.#problem ?? objects?.problem;
     if (!this.#isTaken) return [{ name, ok: false, state: "waiting", reason }];
-    if (reason === undefined) return [{ name, ok: true, state: "ok" }];
+    if (reason === undefined) return objects ? [{ name, ok: true, state: "ok" }] : [];
     return [{ name, ok: false, state: "failed", optional: true, reason }];
   }
 

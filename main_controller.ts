@@ -50,7 +50,7 @@ export async function runController(
   const metrics = new Metrics();
   const locks = new KeyedLock();
   registerProcess(metrics, () => locks.size);
-  registerConfig(metrics, () => source.isCurrent);
+  registerConfig(metrics, () => source.isCurrent && service.isCurrent);
   const leader = leaderOf(options.leader, { kube, log, onLead: () => service.coolDown() });
   registerLeader(metrics, () => leader.fence.isOpen);
   const service = new Service({

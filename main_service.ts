@@ -1,7 +1,7 @@
 // What a controller serves by: nothing until it has a configuration, then that and each later one.
 import type { ClusterState } from "./main_kube.ts";
 import type { Leader } from "./main_leader.ts";
-import { ArrayClients } from "./src/arrays/clients.ts";
+import { ArrayClients } from "./src/arrays/live/clients.ts";
 import { Fleet } from "./src/arrays/fleet.ts";
 import { registerFleet } from "./src/arrays/fleet_metrics.ts";
 import { holdMs } from "./src/async/hold.ts";
@@ -18,7 +18,6 @@ import type { Metrics } from "./src/metrics/metrics.ts";
 import { NO_ARRAYS } from "./src/config/arrays/no_arrays.ts";
 import type { ReadinessCheck } from "./src/readiness.ts";
 
-/** How often arrays are asked for their health and room while nothing else happens. */
 const STATUS_INTERVAL_MS = 30_000;
 
 /** What a service is made of. */
@@ -30,6 +29,8 @@ interface ServiceSetup {
   tell: (event: KubeEvent) => void;
   /** Where there is an API to ask; a process that is alone only reads claims there. */
   cluster?: ClusterState;
+  /** How often arrays are asked for their health and room at rest; default 30 s. */
+  checkMs?: number;
 }
 
 /** What is there once there is a configuration. */
@@ -47,6 +48,8 @@ export class Service {
   readonly #waiting = new Set<() => void>();
   readonly #stop = new AbortController();
   #served: Served | undefined;
+  /** What stays as it was at the start, though the configuration says otherwise. */
+  #kept: readonly string[] = [];
   #isStarted = false;
   #checks: Promise<void> = Promise.resolve();
   #led: Promise<void> = Promise.resolve();
@@ -75,7 +78,10 @@ export class Service {
     const { config } = loaded;
     logWarnings(loaded, log);
     const clients = new ArrayClients({ log, fence });
-    const fleet = new Fleet(clients.take(config.arrays), { log, cluster: config.clusterId, fence });
+    const fleet = new Fleet(clients.take(config.arrays), {
+      ...{ log, cluster: config.clusterId, fence, clients },
+      tell: (notice) => this.#setup.tell({ ...notice, action: "ReadConfiguration" }),
+    });
     clients.onCall = registerFleet(metrics, fleet);
     const options = () => this.#served?.config ?? config;
     const { claims } = cluster ?? {};
@@ -92,16 +98,32 @@ export class Service {
   start(): void {
     this.#isStarted = true;
     if (!this.#served) return;
-    this.#checks = this.#served.fleet.run(this.#stop.signal, { intervalMs: STATUS_INTERVAL_MS });
+    const { checkMs: intervalMs = STATUS_INTERVAL_MS } = this.#setup;
+    this.#checks = this.#served.fleet.run(this.#stop.signal, { intervalMs });
     this.#led = this.#setup.leader.run(this.#leading.signal);
   }
 
   #change(served: Served, changed: LoadedConfig): void {
-    const { log, cluster } = this.#setup;
+    const { log, tell, cluster } = this.#setup;
     cluster?.arraysChange();
-    served.config = adoptConfig({ current: served.config, changed }, log);
-    served.fleet.replace(served.clients.take(served.config.arrays));
-    log.info("configuration taken up", { arrays: served.config.arrays.length });
+    const { config, kept } = adoptConfig({ current: served.config, changed }, log);
+    served.config = config;
+    served.fleet.replace(served.clients.take(config.arrays));
+    log.info("configuration taken up", { arrays: config.arrays.length });
+    this.#kept = kept;
+    if (kept.length === 0) return;
+    tell({
+      type: "Warning",
+      reason: "ConfigurationRefused",
+      action: "ReadConfiguration",
+      note: `a part of the changed configuration is not taken up: ${kept.join("; ")}`,
+    });
+  }
+
+  /** Whether all of the configuration is in use that was given last. */
+  get isCurrent(): boolean {
+    const members = this.#served?.fleet.members ?? [];
+    return this.#kept.length === 0 && members.every(({ entryProblem }) => !entryProblem);
   }
 
   /** `unavailable` while there is no configuration. */

@@ -3,12 +3,15 @@
  * `listing` reads its volumes, `waiting` has not answered yet, `refusing` answers and takes no
  * change, `denied` does not take our credentials or shows another certificate, `wrong` is not the
  * array that its address stood for, `unusable` lacks something on this host. `no arrays`: none is
- * configured.
+ * configured. `draining` was taken out of the configuration and still holds something, `kept` is
+ * asked by its last good entry, because the changed one is of no use.
  * `leader` may change the arrays, `standby` waits until it may.
  */
 export type ReadyState =
   | "ok"
   | "suspended"
+  | "draining"
+  | "kept"
   | "listing"
   | "waiting"
   | "refusing"

@@ -86,7 +86,7 @@ Deno.test("every reason of an Event has a row in the troubleshooting page, and e
   const mains = [...Deno.readDirSync(ROOT)].map(({ name }) => name).filter(isProduct);
   const files = [
     ...mains,
-    ...SOURCES.map(({ path }) => path).filter((path) => path.startsWith("src/kube/")),
+    ...SOURCES.map(({ path }) => path).filter((path) => /^src\/(kube|arrays\/live)\//.test(path)),
   ];
   const texts = await Promise.all(files.map((path) => Deno.readTextFile(`${ROOT}/${path}`)));
   const reasons = texts.flatMap((text) => [...text.matchAll(/\breason: "([A-Z]\w+)"/g)])

@@ -3,8 +3,9 @@ import { PsoError } from "../errors.ts";
 import { type ChangeFence, NO_FENCE } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import { isOwnVolumeName } from "../names.ts";
-import type { Snapshot, StorageArray, Volume } from "./array.ts";
+import type { Snapshot, Volume } from "./array.ts";
 import { FleetChecks } from "./fleet_check.ts";
+import { type FleetClients, type FleetEntry, type FleetNotice, Roster } from "./live/roster.ts";
 import { arrayHintOf, type FleetMember, isIdentityProblem, Member } from "./fleet_member.ts";
 import {
   type BareHandle,
@@ -23,6 +24,7 @@ import {
 
 export { arrayHintOf, type FleetMember, isIdentityProblem, memberKey } from "./fleet_member.ts";
 export { handlesText, type Hit, type HomeHandle, severalError } from "./fleet_search.ts";
+export type { FleetEntry } from "./live/roster.ts";
 
 /** How a fleet is watched. */
 interface FleetOptions {
@@ -36,6 +38,10 @@ interface FleetOptions {
   timeoutMs?: number;
   /** Whether this process alone makes volumes, so that it knows of all; default: always. */
   fence?: Pick<ChangeFence, "isOpen" | "isSettled">;
+  /** Who has the members' clients, and ends them. */
+  clients?: FleetClients;
+  /** Told what a changed configuration made of the fleet. */
+  tell?: (notice: FleetNotice) => void;
 }
 
 /**
@@ -45,17 +51,12 @@ interface FleetOptions {
  */
 const UNSETTLED_INTERVAL_MS = 5_000;
 
-/** What the fleet is made of. */
-export interface FleetEntry {
-  array: StorageArray;
-  labels?: Readonly<Record<string, string>>;
-  /** Default false. */
-  suspended?: boolean;
-}
-
-/** All configured arrays: their health, where a name may be, and where it is. */
+/**
+ * All configured arrays, and those that were taken out of the configuration and still hold
+ * something: their health, where a name may be, and where it is.
+ */
 export class Fleet {
-  #members: Member[] = [];
+  readonly #roster: Roster;
   readonly #cluster: string | undefined;
   /** `k8s-`: names that this cluster gives begin so, and perhaps some of other clusters. */
   readonly #prefix: string;
@@ -66,16 +67,23 @@ export class Fleet {
 
   constructor(members: FleetEntry[], options: FleetOptions) {
     const { log, now = Date.now, cluster, timeoutMs = 30_000, fence = NO_FENCE } = options;
+    const { clients, tell } = options;
     const prefix = cluster === undefined ? "" : `${cluster}-`;
     this.#cluster = cluster;
     this.#prefix = prefix;
     this.#fence = fence;
-    this.#checks = new FleetChecks(() => this.#members, { log, now, prefix, timeoutMs });
-    this.replace(members);
+    const roster = new Roster({ log, now, cluster, clients, tell });
+    this.#roster = roster;
+    this.#checks = new FleetChecks(() => this.#members, { log, now, prefix, timeoutMs, roster });
+    roster.take(members, { joins: false });
   }
 
   get members(): readonly FleetMember[] {
     return this.#members;
+  }
+
+  get #members(): readonly Member[] {
+    return this.#roster.members;
   }
 
   /**
@@ -83,7 +91,7 @@ export class Fleet {
    * A bad array only gets a `problem`.
    */
   async refresh(signal?: AbortSignal): Promise<void> {
-    await Promise.all(this.#members.map((member) => this.#checks.check(member, signal)));
+    await Promise.all(this.#members.map((member) => this.#ask(member, signal)));
   }
 
   /** Keeps asking until the signal; a slow array delays only itself. Never throws. */
@@ -91,7 +99,10 @@ export class Fleet {
     const watches: Promise<void>[] = [];
     this.#watch = (member) =>
       watches.push(this.#keepAsking(member, { signal, intervalMs: options.intervalMs }));
-    this.#members.forEach(this.#watch);
+    for (const member of this.#members) {
+      this.#watch(member);
+      if (member.successor) this.#watch(member.successor);
+    }
     await new Promise<void>((resolve) =>
       signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })
     );
@@ -99,41 +110,66 @@ export class Fleet {
   }
 
   /**
-   * Takes up a changed configuration. An array whose client is the same object keeps all that is
-   * known of it; a new one begins cold, so that names are looked up on it until it was listed; one
-   * that is gone is asked nothing more.
+   * Takes up a changed configuration, as `Roster` says. An array whose entry leads to the same array
+   * keeps all that is known of it. A new one begins cold, so that names are looked up on it until it
+   * was listed; one that comes while this process leads is waited for only once it has answered.
    */
   replace(entries: FleetEntry[]): void {
-    const before = new Map(this.#members.map((member) => [member.array, member]));
-    this.#members = entries.map(({ array, labels = {}, suspended = false }) => {
-      const member = before.get(array) ?? new Member(array);
-      member.labels = labels;
-      member.suspended = suspended;
-      return member;
-    });
-    for (const member of this.#members) if (!before.has(member.array)) this.#watch(member);
+    const joins = this.#fence.isOpen && this.#fence.isSettled;
+    this.#roster.take(entries, { joins }).forEach(this.#watch);
+    // Perhaps the array for which another entry stood so far.
+    for (const member of this.#members) if (member.twin) void this.#checks.check(member);
   }
 
   async #keepAsking(
     member: Member,
     { signal, intervalMs }: { signal: AbortSignal; intervalMs: number },
   ): Promise<void> {
-    while (!signal.aborted && this.#members.includes(member)) {
-      await this.#checks.check(member, signal);
-      const isSettled = member.warm && member.problem === undefined;
+    while (!signal.aborted && this.#roster.isAsked(member)) {
+      await this.#ask(member, signal);
+      const isSettled = member.warm && member.problem === undefined && !this.#isIdle(member);
       const nextMs = isSettled ? intervalMs : Math.min(UNSETTLED_INTERVAL_MS, intervalMs);
       // A fifth of spread, so that many arrays are not all asked in the same moment.
       await pause(nextMs * (0.9 + Math.random() * 0.2), signal).catch(() => {});
     }
   }
 
+  /** Checks one array, and lets it go if it was taken out and holds nothing more. */
+  async #ask(member: Member, signal?: AbortSignal): Promise<void> {
+    await this.#checks.check(member, signal);
+    const { drain, warm, problem } = member;
+    if (!drain || !warm || problem) return;
+    const isOver = await drain.isOver(member, signal).catch(() => false);
+    // Its entry may have come back meanwhile.
+    if (isOver && member.drain === drain) this.#roster.leave(member);
+  }
+
+  /** Whether memory knows of nothing that keeps an array that was taken out. */
+  #isIdle({ drain, index }: Member): boolean {
+    return drain?.left(index) === 0;
+  }
+
+  /** How many volumes keep an array that was taken out of the configuration; 0 for any other. */
+  keptBy(member: FleetMember): number {
+    const { drain, index } = this.#own(member);
+    return drain?.left(index) ?? 0;
+  }
+
   /**
    * Whether a volume of that name may be on the array. `false` only if the array was listed
    * completely, the name was not in that list, and no call of this process created it or tried to
-   * with an unclear outcome; and for an entry that another one stands for. While another process
-   * may make volumes, only for such an entry.
+   * with an unclear outcome; for an entry that another one stands for; and for an array that nobody
+   * waits for: one that is joining, and one that was taken out and is unwell, unless its list or a
+   * call of this process shows the name. While another process may make volumes, only for these.
    */
   mayHold(member: FleetMember, volumeName: string): boolean {
+    const { index, joining, draining, problem } = this.#own(member);
+    if (joining || (draining && problem && !index.has(volumeName))) return false;
+    return this.#mayShow(member, volumeName);
+  }
+
+  /** As `mayHold`, also for arrays that nobody waits for. */
+  #mayShow(member: FleetMember, volumeName: string): boolean {
     const { index, warm, twin } = this.#own(member);
     if (twin) return false;
     if (!this.#fence.isOpen || !this.#fence.isSettled) return true;
@@ -240,7 +276,11 @@ export class Fleet {
    * made some; what was published is in doubt then too (`coolDown` of the Provisioner).
    */
   coolDown(): void {
-    for (const member of this.#members) member.index.reset();
+    for (const member of this.#members) {
+      member.index.reset();
+      // The leader before may have made some there.
+      member.joining = false;
+    }
   }
 
   /** Whether this cluster's names begin so: what stands before `/` in PSO's handles. */
@@ -338,7 +378,8 @@ export class Fleet {
   get #searched(): SearchedFleet {
     return {
       members: this.#members,
-      mayHold: (member, volumeName) => this.mayHold(member, volumeName),
+      mayHold: (member, volumeName) => this.#mayShow(member, volumeName),
+      leftLabel: (hint) => this.#roster.leftLabel(hint),
     };
   }
 

@@ -6,6 +6,7 @@ import type { Page } from "./array.ts";
 import { proveNames, proveRole } from "./proofs.ts";
 import { FleetIdentity } from "./fleet_identity.ts";
 import { IdentityError, isIdentityProblem, type Member } from "./fleet_member.ts";
+import type { Roster } from "./live/roster.ts";
 import { NameListing } from "./name_listing.ts";
 import { REST_LIMITS } from "./rest/limits.ts";
 
@@ -24,6 +25,8 @@ export interface CheckOptions {
   prefix: string;
   /** Longest wait for one array's facts; a listing has it per page. */
   timeoutMs: number;
+  /** Whom an answer shows to be which array, and what is wrong with a changed entry. */
+  roster: Pick<Roster, "identified" | "troubled">;
 }
 
 /** The checks of a fleet's arrays: who answers there, how it is, and which names it holds. */
@@ -51,7 +54,10 @@ export class FleetChecks {
     try {
       const statusMs = now();
       const status = await this.#timed(member, (within) => member.array.status(within), signal);
+      const stands = this.#options.roster.identified(member, status.id);
+      if (stands) return await this.#checkAnew(stands, signal);
       await this.#identity.prove(member, status.id);
+      member.joining = false;
       member.status = status;
       member.statusMs = statusMs;
       member.slowdown = member.quiet.slowdown(status.latency, statusMs);
@@ -69,6 +75,12 @@ export class FleetChecks {
     member.checkedMs = now();
   }
 
+  /** After a change of its way: a check that began before may still find what was wrong. */
+  async #checkAnew(member: Member, signal?: AbortSignal): Promise<void> {
+    await this.check(member, signal);
+    if (member.problem) await this.check(member, signal);
+  }
+
   #noteProblem(member: Member, error: unknown): void {
     const { array, problem: before } = member;
     // Doubt about what the array is ends only with a check that proves it.
@@ -82,6 +94,7 @@ export class FleetChecks {
     if (before?.message === problem.message) return;
     const { code, message } = problem;
     this.#options.log.warn("array has a problem", { array: array.label, code, problem: message });
+    this.#options.roster.troubled(member, problem);
   }
 
   /** Whether the array would still refuse what it refused to a create. */

@@ -1,5 +1,6 @@
 import { PsoError } from "../errors.ts";
 import type { ArrayStatus, StorageArray } from "./array.ts";
+import type { Drain } from "./live/drain.ts";
 import { NameIndex } from "./name_index.ts";
 import { QuietTime } from "./quiet_time.ts";
 
@@ -32,6 +33,15 @@ export interface FleetMember {
   readonly warm: boolean;
   /** Another entry stands for the same array: this one is never asked for volumes. */
   readonly twin: boolean;
+  /**
+   * Its entry was taken out of the configuration: it gets nothing new, and is served until it holds
+   * nothing.
+   */
+  readonly draining?: boolean;
+  /** Its entry came while this process led, and it never answered so far: nobody waits for it. */
+  readonly joining?: boolean;
+  /** Why its changed entry is not in use; it is asked by the last good one meanwhile. */
+  readonly entryProblem?: PsoError;
 }
 
 /** A member as the fleet itself sees it: only the fleet writes. */
@@ -46,6 +56,11 @@ export class Member implements FleetMember {
   /** As `StorageArray.serverKey`, the last time that it was asked for; seldom needed. */
   key?: string;
   twin = false;
+  joining = false;
+  /** Since its entry was taken out. */
+  drain?: Drain;
+  /** Asks by the changed entry of this array, until that is proven to lead to it. */
+  successor?: Member;
   readonly index = new NameIndex();
   readonly quiet = new QuietTime();
 
@@ -67,6 +82,14 @@ export class Member implements FleetMember {
 
   get warm(): boolean {
     return this.index.complete;
+  }
+
+  get draining(): boolean {
+    return this.drain !== undefined;
+  }
+
+  get entryProblem(): PsoError | undefined {
+    return this.successor?.problem;
   }
 }
 

@@ -18,7 +18,7 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: ArrayCall)
   const labels = ["array"];
   metrics.gauge("pso_arrays_configured", {
     help: "Arrays that the configuration lists",
-    collect: () => fleet.members.length,
+    collect: () => fleet.members.filter(({ draining }) => !draining).length,
     moves: "When a changed configuration is taken up.",
     alert: "It is 0 for 15 minutes: no volume can be made or attached. Add an array to `arrays`.",
   });
@@ -29,6 +29,13 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: ArrayCall)
     moves: AT_CHECKS,
     alert:
       "It is 0 for 5 minutes: the array does not answer, or refuses. No volume is placed on it.",
+  });
+  metrics.gauge("pso_array_draining", {
+    help: "1 while the array is out of the configuration and still holds volumes of this cluster",
+    labels,
+    collect: perArray(({ draining }) => draining ? 1 : 0),
+    moves: "When an array is taken out of the configuration or put in again. The series of an " +
+      "array ends with its last volume.",
   });
   metrics.gauge("pso_array_refuses", {
     help: "1 when the array answers and refused the last create, for example for the user's role",

@@ -99,6 +99,8 @@ export interface SearchedFleet {
   members: readonly Member[];
   /** False only when a complete listing of the array does not show the volume. */
   mayHold: (member: Member, volumeName: string) => boolean;
+  /** What an array was called that was taken out and let go, by the first digits of its id. */
+  leftLabel: (arrayHint: string) => string | undefined;
 }
 
 type Answer<T> = { member: Member; name: string; item?: T; error?: unknown };
@@ -130,11 +132,14 @@ export async function findAtHome<T>(
   if (hits[0]) return hits[0];
   if (home && silent.length > 0) throw silentError(question.what, [name], silent);
   if (home) return undefined;
+  const left = fleet.leftLabel(arrayHint);
   throw new PsoError(
     "unavailable",
-    `cannot tell whether ${question.what} ${name} exists: the array ${arrayHint}…, which made ` +
-      `it, is not among the configured arrays (${labelsOf(fleet.members)}); ` +
-      "configure that array again",
+    `cannot tell whether ${question.what} ${name} exists: the array ${arrayHint}…` +
+      (left === undefined ? "" : ` (${left}, which was taken out when it held nothing more)`) +
+      `, which made it, is not among the configured arrays (${labelsOf(fleet.members)}); put the ` +
+      `entry of the array whose id begins with ${arrayHint} into the configuration again ` +
+      "(`purearray list` shows the id)",
   );
 }
 

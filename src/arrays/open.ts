@@ -11,6 +11,7 @@ import { FLASHBLADE_DIALECT } from "./flashblade/status.ts";
 import { REST_LIMITS } from "./rest/limits.ts";
 import type { Limiter } from "./rest/limiter.ts";
 import { type CallRecord, RestClient } from "./rest/client.ts";
+import type { RestArrayOptions } from "./rest/rest_array.ts";
 
 /** What a client needs of an array's entry in the configuration. */
 export type ArrayEntry =
@@ -43,16 +44,32 @@ export interface OpenOptions {
   serverKey?: StorageArray["serverKey"];
 }
 
-/** A client, and the way to end it. */
+/** What lies below an array's client, and may be exchanged. */
+interface Below {
+  rest: RestClient;
+  told: RestArrayOptions & { nfsEndpoint?: string };
+}
+
+/** A client, and the ways to end it and to reach its array otherwise. */
 export interface OpenArray {
   array: AdminArray;
+  below: Below;
   /** Ends the session and closes the connections. Never throws. */
   close(): Promise<void>;
+  /** The same, once the calls that are under way have ended. Never throws. */
+  retire(): void;
+  /**
+   * Reaches the array from the next call on as `other` does, by its address, its trust and its
+   * credentials, and calls it so. What the client knows and holds in order stays. `other` must be a
+   * client of the same array, and is used no more.
+   */
+  take(other: Pick<OpenArray, "below">): void;
 }
 
 /**
  * The client of one array. Connects to nothing before its first call. A changed entry needs a new
- * client, also when only the token is another one.
+ * client, also when only the token is another one; `take` joins the two once it is proven that
+ * both lead to one array.
  */
 export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
   const { kind, scheme, managementAddress: address, token, tls, name: label, nfsEndpoint } = entry;
@@ -66,28 +83,32 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
   });
   const fetch = options.fetch ?? https?.fetch;
   if (!fetch) throw new TypeError("an array needs a way to be reached");
+  const { serverKey = () => https?.presentedKey() ?? Promise.resolve(undefined) } = options;
+  const told = { address, label, serverKey, nfsEndpoint, log };
   const rest: RestClient = new RestClient({
     fetch,
+    close: https && (() => https.close()),
     dialect: kind === "flasharray" ? FLASHARRAY_DIALECT : FLASHBLADE_DIALECT,
     token,
     label: () => array.label,
     log,
     // Metrics call the array as the configuration does: its own words make no series.
-    onCall: onCall && ((call) => onCall({ ...call, array: array.configuredName, address })),
+    onCall: onCall &&
+      ((call) => onCall({ ...call, array: array.configuredName, address: told.address })),
     now,
     callTimeoutMs,
     limiter,
     fence,
   });
-  const { serverKey = () => https?.presentedKey() ?? Promise.resolve(undefined) } = options;
-  const array: AdminArray = kind === "flasharray"
-    ? flashArray(rest, { address, label, serverKey, log: options.log })
-    : flashBlade(rest, { address, label, serverKey, nfsEndpoint });
+  const array: AdminArray = kind === "flasharray" ? flashArray(rest, told) : flashBlade(rest, told);
   return {
     array,
-    close: async () => {
-      await rest.logout();
-      https?.close();
+    below: { rest, told },
+    close: () => rest.close({ atOnce: true }),
+    retire: () => void rest.close({ atOnce: false }),
+    take: ({ below }) => {
+      rest.take(below.rest);
+      Object.assign(told, below.told);
     },
   };
 }

@@ -14,6 +14,13 @@ interface ConfigChange {
   changed: LoadedConfig;
 }
 
+/** What a running controller uses of a changed configuration. */
+interface AdoptedConfig {
+  config: Config;
+  /** Sections that stay as they were at the start, each with what to do; mostly none. */
+  kept: readonly string[];
+}
+
 /**
  * The configuration that a running controller takes up when the files have changed. Two things stay
  * as they were at the start: clusterID, because the names of all volumes begin with it and would
@@ -21,7 +28,8 @@ interface ConfigChange {
  * only once. Logs the warnings, an error for another clusterID, and a warning for other topology
  * keys.
  */
-export function adoptConfig({ current, changed }: ConfigChange, log: Logger): Config {
+export function adoptConfig({ current, changed }: ConfigChange, log: Logger): AdoptedConfig {
+  const kept: string[] = [];
   logWarnings(changed, log);
   const { clusterId, topology } = current;
   if (changed.config.clusterId !== clusterId) {
@@ -30,12 +38,14 @@ export function adoptConfig({ current, changed }: ConfigChange, log: Logger): Co
       reason: "the names of all volumes begin with it",
       fix: `set clusterID to ${clusterId} again`,
     });
+    kept.push(`clusterID: set it to ${clusterId} again`);
   }
   if (JSON.stringify(changed.config.topology) !== JSON.stringify(topology)) {
     log.warn("storagetopology changed and is not taken up", {
       reason: "the sidecars have asked for the driver's capabilities already",
       fix: "restart the controller and the nodes",
     });
+    kept.push("storagetopology: restart the controller and the nodes");
   }
-  return { ...changed.config, clusterId, topology };
+  return { config: { ...changed.config, clusterId, topology }, kept };
 }

@@ -16,17 +16,18 @@ async function adopt(before: string, after: string) {
   const log = createLogger({ write: (line) => lines.push(line) });
   const { config } = await load(before);
   return {
-    config: adoptConfig({ current: config, changed: await load(after) }, log),
+    ...adoptConfig({ current: config, changed: await load(after) }, log),
     log: lines.join(""),
   };
 }
 
 Deno.test("adoptConfig() takes everything up but clusterID, and says how to set it right", async () => {
-  const { config, log } = await adopt(
+  const { config, kept, log } = await adopt(
     "{clusterID: prod_1, maxVolumesPerNode: 9}",
     "{clusterID: prod_2, maxVolumesPerNode: 8}",
   );
   assert.deepEqual([config.clusterId, config.maxVolumesPerNode], ["prod_1", 8]);
+  assert.deepEqual(kept, ["clusterID: set it to prod_1 again"]);
   assert.match(log, /"level":"error".*"fix":"set clusterID to prod_1 again"/);
 });
 
@@ -37,10 +38,11 @@ Deno.test("adoptConfig() logs the warnings of the changed files, and nothing whe
 });
 
 Deno.test("adoptConfig() keeps the topology keys of the start, and says that a restart is needed", async () => {
-  const { config, log } = await adopt(
+  const { config, kept, log } = await adopt(
     "{clusterID: a}",
     "{clusterID: a, storagetopology: {enable: true}}",
   );
+  assert.deepEqual(kept, ["storagetopology: restart the controller and the nodes"]);
   assert.deepEqual(config.topology, { enable: false, strict: false, nodeLabels: [] });
   assert.match(log, /"level":"warn".*storagetopology changed and is not taken up.*restart/);
 });

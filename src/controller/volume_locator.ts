@@ -265,14 +265,15 @@ export class VolumeLocator {
   /**
    * Arrays in the order in which lists go through them, each once. `unavailable` while one has never
    * answered, or may be another than it seems, and while there is none: a list without it would say
-   * that its volumes are gone.
+   * that its volumes are gone. Nobody waits for an array that came a moment ago, or that was taken
+   * out of the configuration and is unwell.
    */
   listOrder(): ListedArray[] {
     refuseEmptyFleet(this.#fleet);
     const order: ListedArray[] = [];
     for (const member of this.#fleet.members) {
-      const { array, status, problem, twin } = member;
-      if (twin) continue;
+      const { array, status, problem, twin, joining, draining } = member;
+      if (twin || joining || (draining && problem)) continue;
       if (!status || isIdentityProblem(member)) {
         throw problem ??
           new PsoError(

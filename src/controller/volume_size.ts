@@ -80,6 +80,11 @@ function neediest(
   return needs.reduce((most, one) => one.bytes > most.bytes ? one : most, none);
 }
 
+/** The largest volume that an array with so much room takes. */
+export function maximumVolumeBytes(roomBytes: number): number {
+  return Math.min(MAX_BYTES, roomBytes);
+}
+
 /** The smallest new volume that can be used in all of the ways asked for. */
 export function minimumVolumeBytes(options: SizeOptions): number {
   return neediest(options).bytes;

@@ -7,6 +7,7 @@ import {
   capabilityOf,
   healthMessage,
   rangeOf,
+  saysSomething,
   snapshotMessage,
   sourceOf,
   topologyOf,
@@ -141,6 +142,10 @@ function inquiryMethods({ provisioner, topology }: ControllerRows): UnaryMethod[
     method(Controller.method.getCapacity, {
       keys: null,
       quiet: true,
+      ofToday: (request) => ({
+        ...request,
+        volumeCapabilities: request.volumeCapabilities.filter(saysSomething),
+      }),
       handle: (request) => {
         const room = provisioner().getCapacity({
           capabilities: request.volumeCapabilities.map(capabilityOf),

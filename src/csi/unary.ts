@@ -64,6 +64,8 @@ interface UnaryRow<Request extends DescMessage, Response extends DescMessage> {
    * node).
    */
   facts?: (request: MessageShape<Request>) => Fields;
+  /** Makes what an older caller sends a request of today, before it is checked. */
+  ofToday?: (request: MessageShape<Request>) => MessageShape<Request>;
   /**
    * Decides and acts. Must be safe to repeat. The fields are as the specification demands; paths
    * are unjudged.
@@ -110,7 +112,8 @@ export function method<Request extends DescMessage, Response extends DescMessage
   row: UnaryRow<Request, Response>,
 ): UnaryMethod {
   const decode = (bytes: Uint8Array): DecodedRequest => {
-    const request = decodeRequest(desc, bytes);
+    const decoded = decodeRequest(desc, bytes);
+    const request = row.ofToday?.(decoded) ?? decoded;
     return {
       facts: { ...requestFacts(request), ...row.facts?.(request) },
       printable: redactedLazily(desc.input, request),

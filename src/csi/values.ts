@@ -67,6 +67,14 @@ export function capabilityOf(wire: VolumeCapability | undefined): Capability {
   );
 }
 
+/**
+ * Whether a capability says how a volume is used. Older releases of csi-provisioner ask for the
+ * room of a class with one of the mode UNKNOWN, because they have none to give.
+ */
+export function saysSomething({ accessMode }: VolumeCapability): boolean {
+  return accessMode === undefined || accessMode.mode !== Mode.UNKNOWN;
+}
+
 /** `out_of_range` above 2^53, where a number is no longer exact and which no array can hold. */
 function bytesOf(wire: bigint): number {
   if (wire <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(wire);

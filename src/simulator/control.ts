@@ -27,13 +27,15 @@ interface ControlOptions {
   onClock: () => Promise<void>;
   /** Ends all sessions of one array or of all. */
   endSessions: (array: string | undefined) => void;
+  /** Gives an array of this name another API token in place of its own. */
+  changeToken: (array: string, token: string) => void;
 }
 
 /**
  * The control endpoint of the simulator, plain HTTP on its own port: `POST /faults {array, match:
  * {method, path}, after, times, action, value, message, context}`, `DELETE /faults`, `GET /requests`, `DELETE
- * /requests`, `POST /clock {advance: seconds}`, `DELETE /sessions?array=`, and `GET /`, which says
- * what is served and what is not modelled.
+ * /requests`, `POST /clock {advance: seconds}`, `DELETE /sessions?array=`, `POST /token {array,
+ * token}`, and `GET /`, which says what is served and what is not modelled.
  */
 export function controlRoutes(options: ControlOptions): Hono {
   const app = new Hono();
@@ -50,15 +52,14 @@ export function controlRoutes(options: ControlOptions): Hono {
         limits: LIMITS,
       }),
   );
+  const refuseUnknown = (array: string | undefined) => {
+    const names = options.fleet.map(({ name }) => name);
+    if (array !== undefined && names.includes(array)) return;
+    throw refused(`no array is named ${array}: there are ${names.join(", ")}`);
+  };
   app.post("/faults", async (context) => {
     const rule = parseFaultRule(await jsonOf(context.req.raw));
-    if (rule.array !== undefined && !options.fleet.some(({ name }) => name === rule.array)) {
-      throw refused(
-        `no array is named ${rule.array}: there are ${
-          options.fleet.map(({ name }) => name).join(", ")
-        }`,
-      );
-    }
+    if (rule.array !== undefined) refuseUnknown(rule.array);
     faults.add(rule);
     return context.json({ ...rule, times: Number.isFinite(rule.times) ? rule.times : null });
   });
@@ -80,6 +81,14 @@ export function controlRoutes(options: ControlOptions): Hono {
     clock.advance(advance);
     await options.onClock();
     return context.json({ nowMs: clock.now(), offsetMs: clock.offsetMs });
+  });
+  app.post("/token", async (context) => {
+    const fields = new Fields(await jsonOf(context.req.raw));
+    const [array, token] = [fields.text("array"), fields.text("token")];
+    refuseUnknown(array);
+    if (!token) throw refused("token must be a text: the API token from now on");
+    options.changeToken(array ?? "", token);
+    return context.json({});
   });
   app.delete("/sessions", (context) => {
     options.endSessions(context.req.query("array"));

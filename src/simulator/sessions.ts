@@ -4,11 +4,11 @@ import type { Clock } from "./clock.ts";
 const DEFAULT_IDLE_MS = 30 * 60_000;
 
 /**
- * The logins of one array: one API token for ever, sessions in memory until they idle out or this
+ * The logins of one array: one API token at a time, sessions in memory until they idle out or this
  * process ends.
  */
 export class Sessions {
-  readonly #apiToken: string;
+  #apiToken: string;
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #usedMs = new Map<string, number>();
@@ -16,6 +16,11 @@ export class Sessions {
     this.#apiToken = apiToken;
     this.#clock = options.clock;
     this.#idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
+  }
+
+  /** From now on no other token logs in; sessions that live go on. */
+  changeToken(apiToken: string): void {
+    this.#apiToken = apiToken;
   }
 
   /** A new session token, or `undefined` for a wrong API token. */

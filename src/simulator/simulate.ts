@@ -372,6 +372,11 @@ class Fleet implements ServedFleet {
           if (name === undefined || name === array) sessions.endAll();
         }
       },
+      changeToken: (name, token) => {
+        this.#sessions.get(name)?.changeToken(token);
+        const entry = this.arrays.find((one) => one.name === name);
+        if (entry) entry.token = token;
+      },
     });
     const answer = async ({ method, target, headers, body }: Incoming) =>
       await app.fetch(

@@ -210,7 +210,8 @@ Deno.test(
       equal(
         error.message,
         "cannot tell whether volume k8s-pvc-1 exists: the array 00000000…, which made it, is not " +
-          "among the configured arrays (fa-1, fa-2, fb-1); configure that array again",
+          "among the configured arrays (fa-1, fa-2, fb-1); put the entry of the array whose id " +
+          "begins with 00000000 into the configuration again (`purearray list` shows the id)",
       );
       return true;
     });

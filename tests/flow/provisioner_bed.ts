@@ -1,6 +1,7 @@
 // The controller's decisions over real clients and simulated arrays, all in one process: what
 // provisioner_test.ts stands on.
 import { deepEqual } from "node:assert/strict";
+import type { StorageArray } from "../../src/arrays/array.ts";
 import { Fleet } from "../../src/arrays/fleet.ts";
 import { type OpenArray, openArray } from "../../src/arrays/open.ts";
 import { FLASHARRAY_DIALECT } from "../../src/arrays/flasharray/status.ts";
@@ -184,6 +185,13 @@ export class ProvisionerBed {
     this.provisioner = this.#newProvisioner();
   }
 
+  /** A new controller that knows one of the arrays alone, by the client that is there. */
+  restartWith(array: StorageArray): void {
+    const cluster = this.options.settings?.clusterId ?? "k8s";
+    this.fleet = new Fleet([{ array }], { log: silentLogger, cluster, timeoutMs: 1_000 });
+    this.provisioner = this.#newProvisioner();
+  }
+
   request(name: string, change: Partial<CreateVolumeRequest> = {}): CreateVolumeRequest {
     return {
       name,
@@ -313,7 +321,7 @@ export class ProvisionerBed {
       const closed = new AbortController();
       const link = { cut: () => this.#cut.get(name), closed: closed.signal };
       const reach = cuttable(https, link);
-      const { array, close } = openArray({
+      const opened = openArray({
         kind,
         scheme: "http",
         managementAddress: address,
@@ -335,10 +343,10 @@ export class ProvisionerBed {
       });
       const closeAll = async () => {
         closed.abort();
-        await close();
+        await opened.close();
         https.close();
       };
-      return { array, close: closeAll };
+      return { ...opened, close: closeAll };
     });
   }
 

@@ -171,7 +171,8 @@ Deno.test("a handle of PSO whose prefix is this cluster's, and looks like an arr
     await rejects(
       provisioner.deleteVolume(foreign, signal),
       (error) =>
-        isPsoError(error, "unavailable") && /configure that array again/.test(error.message),
+        isPsoError(error, "unavailable") &&
+        /id begins with cafecafe into the configuration again/.test(error.message),
     );
   });
 });

@@ -338,10 +338,11 @@ Deno.test("a delete by a bare name that was refused binds the name to nothing", 
 
 Deno.test("where the handle's array is not configured, the maker's digits let a volume be used, and the tag lets it be destroyed", async () => {
   await ProvisionerBed.run({}, async (bed) => {
-    const { provisioner, signal } = bed;
+    const { signal } = bed;
     const { volumeId, other } = await madeAlike(bed);
     await other.deleteSnapshot(SNAPSHOT);
-    bed.fleet.replace([{ array: other }]);
+    bed.restartWith(other);
+    const { provisioner } = bed;
     await bed.publish(volumeId, N1);
     equal(await other.holds(NAME, N1), true);
     await provisioner.unpublishVolume({ volumeId, nodeId }, signal);
@@ -362,7 +363,12 @@ for (const lost of [false, true]) {
       const [home, other] = await homeAndOther(bed);
       const between = async () => {
         await makeNamesake(other);
+        const left = bed.fleet.members.find(({ array }) => array === home);
         bed.fleet.replace([{ array: other }]);
+        // It shows no volume any more, and is let go.
+        if (left) bed.fleet.deleted(left, NAME);
+        await bed.fleet.refresh(signal);
+        equal(bed.fleet.members.length, 1);
       };
       const deletes = twice(
         bed,

@@ -1,7 +1,7 @@
 /** What a setting does: a fleet that is served, the same with another value, and what can be seen of it. */
 import assert from "node:assert/strict";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { ArrayClients } from "../../src/arrays/clients.ts";
+import { ArrayClients } from "../../src/arrays/live/clients.ts";
 import { Fleet } from "../../src/arrays/fleet.ts";
 import { KeyedLock } from "../../src/async/keyed_lock.ts";
 import { loadConfig } from "../../src/config/load.ts";

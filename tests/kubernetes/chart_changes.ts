@@ -22,7 +22,7 @@ function uidOf(life: string): string {
   return life.split(" ")[1] ?? "";
 }
 
-/** Waits until both controllers ask exactly these arrays. */
+/** Waits until exactly these arrays are configured for both controllers. */
 async function known(cluster: ChartCluster, ...arrays: string[]): Promise<void> {
   await until(`both controllers know ${arrays}`, async () => {
     const texts = await Promise.all((await cluster.pods(CONTROLLERS)).map(async ({ status }) => {
@@ -33,9 +33,9 @@ async function known(cluster: ChartCluster, ...arrays: string[]): Promise<void> 
   }, { timeoutMs: WAIT_MS, intervalMs: 200 });
 }
 
-/** The arrays that the metrics of a controller name. */
+/** The configured arrays, by a controller's metrics: one that is out may be named there still. */
 function arraysIn(metrics: string): string[] {
-  const names = metrics.matchAll(/^pso_array_up\{[^}]*array="([^"]+)"/gm);
+  const names = metrics.matchAll(/^pso_array_draining\{[^}]*array="([^"]+)"[^}]*\} 0$/gm);
   return [...names].map(([, name = ""]) => name).sort();
 }
 

@@ -18,8 +18,9 @@ import { Volumes } from "./volumes.ts";
 /** A FlashArray over REST 2.x: block volumes. */
 export function flashArray(
   rest: RestClient,
-  { log, ...options }: RestArrayOptions & { log: Logger },
+  told: RestArrayOptions & { log: Logger },
 ): AdminArray {
+  const { log } = told;
   const partsOf = (context: PartsContext<FlashArrayFacts>): ArrayParts<FlashArrayFacts> => {
     const snapshots = new Snapshots(context, VOLUME_SNAPSHOTS);
     const volumes: Volumes = new Volumes({
@@ -42,5 +43,5 @@ export function flashArray(
       attachments,
     };
   };
-  return restArray(rest, { ...options, kind: "block", partsOf });
+  return restArray(rest, { told, kind: "block", partsOf });
 }

@@ -23,7 +23,7 @@ interface FlashBladeOptions extends RestArrayOptions {
 /** A FlashBlade over REST 2.x: file systems. */
 export function flashBlade(
   rest: RestClient,
-  { nfsEndpoint, ...options }: FlashBladeOptions,
+  told: FlashBladeOptions,
 ): AdminArray {
   const partsOf = (context: PartsContext<FlashBladeFacts>): ArrayParts<FlashBladeFacts> => {
     const snapshots = new Snapshots(context, FILE_SYSTEM_SNAPSHOTS);
@@ -32,7 +32,8 @@ export function flashBlade(
       ...context,
       find: (name, signal) => volumes.findItem(name, { lane: "attach", signal }),
     });
-    const look = (signal?: AbortSignal) => readFlashBlade({ ...context, nfsEndpoint }, signal);
+    const look = (signal?: AbortSignal) =>
+      readFlashBlade({ ...context, nfsEndpoint: told.nfsEndpoint }, signal);
     return {
       look,
       modify: (name, changes, signal) => attachments.modify(name, changes, signal),
@@ -42,7 +43,7 @@ export function flashBlade(
       attachments,
     };
   };
-  return restArray(rest, { ...options, kind: "file", partsOf });
+  return restArray(rest, { told, kind: "file", partsOf });
 }
 
 /** A FlashBlade takes snapshots of several file systems one after another. */

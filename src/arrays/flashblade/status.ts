@@ -2,7 +2,7 @@ import { allEnded } from "../../async/all_ended.ts";
 import type { ArrayStatus, Feature } from "../array.ts";
 import { manualEradicationOf, provisionedOf, readArray, readLatency } from "../rest/array_facts.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
-import type { Dialect } from "../rest/session.ts";
+import type { Dialect } from "../rest/access/session.ts";
 import { CLONE_SINCE } from "./clone.ts";
 import { isStorageName } from "../../storage_names.ts";
 import { filePortsOf, type FlashBladeFacts, servedFileProtocols } from "./ports.ts";

@@ -1,4 +1,4 @@
-import { PsoError } from "../../errors.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
 import { type ChangeFence, FencedError, NO_FENCE } from "../../async/fence.ts";
 import {
   AnswerTooLargeError,
@@ -13,16 +13,19 @@ import { noteWait } from "../../async/waits.ts";
 import { abortError, pause, withDeadline, withGrace } from "../../async/wait.ts";
 import type { Page } from "../array.ts";
 import { readAnswer, type RestBody } from "./answer.ts";
-import { type Lane, Limiter } from "./limiter.ts";
+import { Limiter } from "./limiter.ts";
 import { ChangeTrail } from "./change_trail.ts";
 import { REST_LIMITS } from "./limits.ts";
-import { type Query, queryText, refuseImpossibleNames } from "./query.ts";
+import { queryText, refuseImpossibleNames } from "./query.ts";
 import { isRefusal, type NamedCall, RestError, restErrorOf } from "./refusals.ts";
 import { mayRepeat, tellLimiter } from "./repetition.ts";
-import { type Dialect, RestSession, type SentCall } from "./session.ts";
-import type { Reader } from "./shape.ts";
+import type { ReadingCall, RestCall } from "./access/rest_call.ts";
+import type { Dialect, SentCall } from "./access/session.ts";
+import { Way } from "./access/way.ts";
 import { Silence } from "./silence.ts";
-import { endOf } from "./unanswered.ts";
+import { endOf, unsettledError } from "./unanswered.ts";
+
+export type { ReadingCall, RestCall } from "./access/rest_call.ts";
 
 /** One REST call as metrics and log see it. */
 export interface CallRecord extends SentCall {
@@ -33,6 +36,8 @@ export interface CallRecord extends SentCall {
 /** Whom a RestClient talks to, and how. */
 export interface RestOptions {
   fetch: Fetch;
+  /** Closes the connections of `fetch`, when they are needed no more. */
+  close?: () => void;
   dialect: Dialect;
   token: Secret;
   /** What messages and metrics call the array. */
@@ -52,25 +57,6 @@ export interface RestOptions {
   fence?: ChangeFence;
 }
 
-/** What is asked of an array, without the session and the version. */
-export interface RestCall<T = never> {
-  method: HttpRequest["method"];
-  /** Without `/api/2.N/`: `volumes`. */
-  path: string;
-  query?: Query;
-  body?: unknown;
-  /** What each item of the answer must be; absent: the items are not read. */
-  item?: Reader<T>;
-  /** Default `provision`. */
-  lane?: Lane;
-  signal?: AbortSignal;
-}
-
-/** A call whose items are read. */
-export interface ReadingCall<T> extends RestCall<T> {
-  item: Reader<T>;
-}
-
 /**
  * A change that was sent is not called back by closing its connection: the array may carry it out
  * later, after another call has looked at what is there and found nothing. So a caller that goes
@@ -86,7 +72,7 @@ const FEWER = 5;
 /** The REST of one array: login, versions, limits, repetition and errors. Knows no resource. */
 export class RestClient {
   readonly #options: RestOptions;
-  readonly #session: RestSession;
+  #way: Way;
   readonly #limiter: Limiter;
   readonly #fence: ChangeFence;
   readonly #silence: Silence;
@@ -96,8 +82,9 @@ export class RestClient {
     this.#fence = options.fence ?? NO_FENCE;
     this.#limiter = options.limiter ?? new Limiter();
     this.#silence = new Silence(options);
-    this.#session = new RestSession({
+    this.#way = new Way({
       fetch: options.fetch,
+      close: options.close,
       dialect: options.dialect,
       token: options.token,
       label: options.label,
@@ -112,7 +99,7 @@ export class RestClient {
    * have none in common.
    */
   minor(signal?: AbortSignal): Promise<number> {
-    return this.#session.version(signal);
+    return this.#way.use(({ session }) => session.version(signal));
   }
 
   /** As StorageArray.silence. */
@@ -122,12 +109,24 @@ export class RestClient {
 
   /** Asks the array for its versions again. */
   negotiate(signal?: AbortSignal): Promise<number> {
-    return this.#session.negotiate(signal);
+    return this.#way.use(({ session }) => session.negotiate(signal));
   }
 
-  /** Ends the session on the array. */
-  logout(): Promise<void> {
-    return this.#session.logout();
+  /**
+   * Goes on by the connections and the credentials of another client of the same array, which is
+   * used no more. A call that is under way ends on those that it began on.
+   */
+  take(other: RestClient): void {
+    const before = this.#way;
+    this.#way = other.#way;
+    this.#way.onCall = (call) => this.#record(call);
+    before.retire();
+  }
+
+  /** Ends session and connections: at once, or once the calls that are under way have ended. */
+  async close({ atOnce }: { atOnce: boolean }): Promise<void> {
+    if (atOnce) await this.#way.end();
+    else this.#way.retire();
   }
 
   /**
@@ -154,7 +153,7 @@ export class RestClient {
    */
   async create<T>(call: Omit<ReadingCall<T>, "method">): Promise<RestBody<T>> {
     const trail = new ChangeTrail();
-    if (!this.#fence.isSettled) throw unsettled(this.#options.label());
+    if (!this.#fence.isSettled) throw unsettledError(this.#options.label());
     try {
       return await this.#follow<T>({ ...call, method: "POST" }, trail);
     } catch (error) {
@@ -270,9 +269,12 @@ export class RestClient {
     let renewed = false;
     let last: unknown;
     for (let attempt = 0;; attempt++) {
+      const way = this.#way;
       try {
-        return await this.#once<T>(call, { requestId, trail, signal });
+        return await way.use(() => this.#once<T>(call, { requestId, trail, signal, way }));
       } catch (error) {
+        // What an old token or certificate was refused, the new one may do.
+        if (way !== this.#way && isPsoError(error, "denied")) continue;
         if (isRefusal(error, "session") && !renewed) {
           renewed = true;
           continue;
@@ -291,13 +293,13 @@ export class RestClient {
 
   async #once<T>(
     call: RestCall<T>,
-    context: { requestId: string; trail: ChangeTrail; signal: AbortSignal },
+    context: { requestId: string; trail: ChangeTrail; signal: AbortSignal; way: Way },
   ): Promise<RestBody<T>> {
     const { label } = this.#options;
-    const { trail } = context;
+    const { trail, way } = context;
     trail.begin();
-    const session = await this.#session.token(context.signal);
-    const minor = await this.#session.version(context.signal);
+    const session = await way.session.token(context.signal);
+    const minor = await way.session.version(context.signal);
     const headers = { "x-auth-token": session.reveal(), "x-request-id": context.requestId };
     const path = `/api/2.${minor}/${call.path}${queryText(call.query ?? {})}`;
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
@@ -310,12 +312,13 @@ export class RestClient {
         ? REST_LIMITS.namedAnswerBytes.value
         : REST_LIMITS.answerBytes.value,
       signal: context.signal,
+      fetch: way.fetch,
     }).catch((error) => {
       trail.lost(error);
       throw error;
     });
     const where: NamedCall = { array: label(), call: `${call.method} ${call.path}` };
-    if (response.status === 401) this.#session.expire(session);
+    if (response.status === 401) way.session.expire(session);
     // 207: a list that is not complete, because some fleet member did not answer (only with
     // allow_errors, which we never send).
     if (response.status !== 200) {
@@ -331,9 +334,9 @@ export class RestClient {
   /** Sends within the limits of the array, and tells the limiter how it went. */
   async #limited(
     call: RestCall<unknown>,
-    request: HttpRequest & { signal: AbortSignal },
+    { fetch, ...request }: HttpRequest & { signal: AbortSignal; fetch: Fetch },
   ): Promise<HttpResponse> {
-    const { callTimeoutMs = 30_000, fetch } = this.#options;
+    const { callTimeoutMs = 30_000 } = this.#options;
     const permit = await this.#limiter.acquire(call.lane ?? "provision", request.signal);
     const started = performance.now();
     let status = 0;
@@ -382,11 +385,4 @@ export class RestClient {
     this.#options.onCall?.(record);
     this.#options.log.debug("rest", { ...record, ms: Math.round(record.ms) });
   }
-}
-
-function unsettled(array: string): FencedError {
-  return new FencedError(
-    `array ${array} may still carry out creates of a controller that led before; try again`,
-    { sent: false },
-  );
 }

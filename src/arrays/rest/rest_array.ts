@@ -4,7 +4,10 @@ import { readAlerts } from "./alerts.ts";
 import type { RestClient } from "./client.ts";
 import type { ArrayContext } from "./named_objects.ts";
 
-/** What the configuration says of one array, and how its server proves its key. */
+/**
+ * What the configuration says of one array, and how its server proves its key. Read at each use:
+ * another entry may come to stand for the array.
+ */
 export interface RestArrayOptions {
   address: string;
   /** What people call it; absent: its own name. */
@@ -56,6 +59,7 @@ export interface ArrayParts<F> {
 
 /** How an array is made of its parts. */
 interface ArrayKind<F> {
+  told: RestArrayOptions;
   kind: VolumeKind;
   partsOf: (context: PartsContext<F>) => ArrayParts<F>;
 }
@@ -63,10 +67,10 @@ interface ArrayKind<F> {
 /** The array behind `rest`; every call goes to the part that it is about. */
 export function restArray<F extends { arrayName: string }>(
   rest: RestClient,
-  { address, label, serverKey, kind, partsOf }: RestArrayOptions & ArrayKind<F>,
+  { told, kind, partsOf }: ArrayKind<F>,
 ): AdminArray {
   let known: F | undefined;
-  const shown = () => label ?? known?.arrayName ?? address;
+  const shown = () => told.label ?? known?.arrayName ?? told.address;
   const look = async (signal?: AbortSignal) => {
     const seen = await parts.look(signal);
     known = seen.facts;
@@ -77,12 +81,16 @@ export function restArray<F extends { arrayName: string }>(
   const { volumes, snapshots, attachments } = parts;
   return {
     kind,
-    address,
-    serverKey,
+    get address() {
+      return told.address;
+    },
+    serverKey: () => told.serverKey(),
     get label() {
       return shown();
     },
-    configuredName: label ?? address,
+    get configuredName() {
+      return told.label ?? told.address;
+    },
     get silence() {
       return rest.silence;
     },

@@ -1,6 +1,6 @@
 import { PsoError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
-import type { SentCall } from "./session.ts";
+import type { SentCall } from "./access/session.ts";
 
 /**
  * A caller that gave up before counts for nothing: it says more of the caller than of the array.

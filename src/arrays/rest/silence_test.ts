@@ -1,6 +1,6 @@
 import { equal, match } from "node:assert/strict";
 import { silentLogger } from "../../log.ts";
-import type { SentCall } from "./session.ts";
+import type { SentCall } from "./access/session.ts";
 import { Silence } from "./silence.ts";
 
 const CASES: [string, Partial<SentCall>, boolean][] = [

@@ -41,3 +41,11 @@ export function endOf(
     { cause: said ?? error },
   );
 }
+
+/** A create that may not be sent yet: who looked for its object before looked too early. */
+export function unsettledError(array: string): FencedError {
+  return new FencedError(
+    `array ${array} may still carry out creates of a controller that led before; try again`,
+    { sent: false },
+  );
+}

@@ -76,6 +76,7 @@ export async function createVolume(
   const existing = await findExistingVolume(fleet, { wanted, isNew }, signal);
   if (existing) return await adoptVolume(context, { existing, wanted }, signal);
   refuseAnyPlace(request, context.options());
+  refuseEmptyFleet({ members: fleet.members.filter(({ draining }) => !draining) });
   const source = request.contentSource && await findSource(locator, request.contentSource, signal);
   if (source && source.member.array.kind !== wanted.kind) {
     const { kind, label } = source.member.array;
@@ -222,6 +223,8 @@ async function createOnBestArray(
   log.info("placement", { volume: wanted.name, sizeBytes, ...explain(decision) });
   const refusals: NothingMadeError[] = [];
   for (const { array: { member } } of decision.candidates) {
+    // Taken out of the configuration since the decision.
+    if (member.draining) return await createOnBestArray(context, plan, signal);
     try {
       const volume = await sendCreate(context, { ...plan, member }, signal);
       return await answerFor(context, { located: { member, volume }, wanted }, signal);

@@ -61,7 +61,7 @@ export async function findExistingVolume(
     if (!member) continue;
     if (answer.status === "rejected") {
       if (member.suspended || untried.has(member)) continue;
-      silent.push(`${member.array.label} did not answer (${messageOf(answer.reason)})`);
+      silent.push(silenceOf(member, answer.reason));
     } else if (answer.value) found.push({ member, volume: answer.value });
   }
   // A name that was not found stays in the index: a create whose outcome was unclear may still be
@@ -76,6 +76,14 @@ export async function findExistingVolume(
   }
   refuseNamesakes(name, found);
   return found.find(isAtHome) ?? found[0];
+}
+
+function silenceOf({ array, draining }: FleetMember, reason: unknown): string {
+  const silence = `${array.label} did not answer (${messageOf(reason)})`;
+  return draining
+    ? `${silence} and was taken out of the configuration: put it in again, or, if it is gone for ` +
+      "ever, restart the controller"
+    : silence;
 }
 
 /** Whether the volume's serial shows that the array made it: its handle names that array. */

@@ -29,6 +29,7 @@ export function memberArrays(
     kind: member.array.kind,
     labels: member.labels,
     suspended: member.suspended,
+    draining: member.draining,
     refuses: member.refusal !== undefined,
     status: member.status,
     problem: member.problem?.message,

@@ -19,6 +19,7 @@ import {
   needsFileSharing,
 } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
+import type { ProvisionerOptions } from "../provisioner_options.ts";
 import {
   type ClassParameters,
   parameterOfOtherKind,
@@ -56,22 +57,36 @@ export function readWantedVolume(
   };
   const kind = kindFor({ parameters, capabilities }, fleet);
   refuseMutableOfOtherKind(mutableParameters, { kind, what: request.name });
-  const { clusterId, flasharray: { defaultFsType, defaultMkfsOptions } } = options();
-  const fault = capabilitiesFault(capabilities, kind) ??
-    (kind === "block"
-      ? mkfsFault(request, {
-        defaultFsType,
-        mkfsOptions: parameters.mkfsOptions ?? defaultMkfsOptions,
-      })
-      : undefined) ??
-    mountFault(request, (fsType) => mountedTypes(fsType, { kind, parameters, defaultFsType })) ??
-    defaultFsTypeFault(capabilities, kind, { defaultFsType }) ??
-    parametersFault(request.parameters, { kind, protocol: parameters.protocol });
+  const { clusterId, flasharray } = options();
+  const fault = demandFault(request, { kind, parameters, flasharray });
   if (fault !== undefined) {
     throw new PsoError("invalid", `Cannot create ${request.name}: ${fault}`);
   }
   const name = volumeNameFor(clusterId, request.name);
   return { request, name, kind, parameters, range: request.capacityRange ?? NO_RANGE };
+}
+
+/** What a class and capabilities ask for, beside the request itself. */
+interface Demand extends Pick<ProvisionerOptions, "flasharray"> {
+  kind: VolumeKind;
+  parameters: ClassParameters;
+}
+
+/**
+ * Why no volume of the kind can be what the class and the capabilities ask for; `undefined` when one
+ * can. No create passes that has such a fault, and no array has room for it.
+ */
+export function demandFault(
+  request: Pick<CreateVolumeRequest, "capabilities" | "parameters">,
+  { kind, parameters, flasharray: { defaultFsType, defaultMkfsOptions } }: Demand,
+): string | undefined {
+  const { capabilities } = request;
+  const mkfsOptions = parameters.mkfsOptions ?? defaultMkfsOptions;
+  return capabilitiesFault(capabilities, kind) ??
+    (kind === "block" ? mkfsFault(request, { defaultFsType, mkfsOptions }) : undefined) ??
+    mountFault(request, (fsType) => mountedTypes(fsType, { kind, parameters, defaultFsType })) ??
+    defaultFsTypeFault(capabilities, kind, { defaultFsType }) ??
+    parametersFault(request.parameters, { kind, protocol: parameters.protocol });
 }
 
 /**
@@ -101,7 +116,7 @@ export function wantedSize(
 }
 
 function mkfsFault(
-  { capabilities }: CreateVolumeRequest,
+  { capabilities }: Pick<CreateVolumeRequest, "capabilities">,
   { defaultFsType, mkfsOptions }: {
     defaultFsType: string;
     mkfsOptions: readonly string[];
@@ -131,7 +146,7 @@ function mountedTypes(
 
 /** What speaks against the class's `mountOptions`, which come with each capability. */
 function mountFault(
-  { capabilities }: CreateVolumeRequest,
+  { capabilities }: Pick<CreateVolumeRequest, "capabilities">,
   typesOf: (fsType: string) => readonly MountedType[],
 ): string | undefined {
   for (const { access } of capabilities) {

@@ -38,6 +38,8 @@ export interface PlacementArray {
   status?: ArrayStatus;
   /** The administrator wants no new volumes there. */
   suspended?: boolean;
+  /** Its entry was taken out of the configuration. */
+  draining?: boolean;
   /** It refused the last create: it is tried after all others. */
   refuses?: boolean;
   /** Why it cannot be used now. */
@@ -132,7 +134,7 @@ const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
   {
     name: "suspension",
     passing: false,
-    fault: ({ suspended }) => suspended ? "is suspended and gets no new volumes" : undefined,
+    fault: suspensionFault,
   },
   { name: "health", passing: true, fault: healthFault },
   { name: "protocol", passing: false, fault: protocolFault },
@@ -160,6 +162,11 @@ function labelFault(
 ): string | undefined {
   const unmet = unmetTerm(terms, labels);
   return unmet && `does not meet ${unmet.text}`;
+}
+
+function suspensionFault({ suspended, draining }: PlacementArray): string | undefined {
+  if (draining) return "was taken out of the configuration and gets no new volumes";
+  return suspended ? "is suspended and gets no new volumes" : undefined;
 }
 
 function healthFault({ status, problem }: PlacementArray): string | undefined {

@@ -108,6 +108,12 @@ const REJECTIONS: {
     code: "exhausted",
   },
   {
+    name: "an entry that was taken out, whatever its health",
+    array: block("fa-1", { draining: true, problem: "connection refused" }),
+    reason: "was taken out of the configuration and gets no new volumes",
+    code: "exhausted",
+  },
+  {
     name: "another protocol",
     array: block("fa-1", {}, { protocols: new Set(["fc", "nvme-fc"]) }),
     reason: "serves fc, nvme-fc, not iscsi",

@@ -1,12 +1,12 @@
-import { SingleFlight } from "../../async/single_flight.ts";
-import { withDeadline } from "../../async/wait.ts";
-import { isPsoError, PsoError } from "../../errors.ts";
-import type { Fetch, HttpResponse } from "../../net/https.ts";
-import { foreignText } from "../../foreign_text.ts";
-import { Secret } from "../../secret.ts";
-import { parseObject, refuseExcess } from "./answer.ts";
-import { REST_LIMITS } from "./limits.ts";
-import { restErrorOf } from "./refusals.ts";
+import { SingleFlight } from "../../../async/single_flight.ts";
+import { withDeadline } from "../../../async/wait.ts";
+import { isPsoError, PsoError } from "../../../errors.ts";
+import type { Fetch, HttpResponse } from "../../../net/https.ts";
+import { foreignText } from "../../../foreign_text.ts";
+import { Secret } from "../../../secret.ts";
+import { parseObject, refuseExcess } from "../answer.ts";
+import { REST_LIMITS } from "../limits.ts";
+import { restErrorOf } from "../refusals.ts";
 
 /** One request as metrics and log see it; `status` 0 = no answer. */
 export interface SentCall {
@@ -32,7 +32,7 @@ export interface Dialect {
 }
 
 /** Whom a RestSession talks to, and how. */
-interface SessionOptions {
+export interface SessionOptions {
   fetch: Fetch;
   dialect: Dialect;
   token: Secret;

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
-import type { ArrayConfig } from "../config/model.ts";
-import type { ChangeFence } from "../async/fence.ts";
-import type { Logger } from "../log.ts";
-import { Secret } from "../secret.ts";
-import type { FleetEntry } from "./fleet.ts";
-import { type ArrayCall, type OpenArray, openArray } from "./open.ts";
+import type { ArrayConfig } from "../../config/model.ts";
+import type { ChangeFence } from "../../async/fence.ts";
+import type { Logger } from "../../log.ts";
+import { Secret } from "../../secret.ts";
+import type { StorageArray } from "../array.ts";
+import type { FleetEntry } from "../fleet.ts";
+import { type ArrayCall, type OpenArray, openArray } from "../open.ts";
+import type { FleetClients } from "./roster.ts";
 
 /** What ArrayClients needs besides the entries. */
 interface ArrayClientsOptions {
@@ -16,17 +18,19 @@ interface ArrayClientsOptions {
 }
 
 /**
- * The clients of the configured arrays. When the configuration changes, an entry that stays as it
- * was keeps its client, and with it the session, the connections and all that the fleet knows.
+ * The clients of the configured arrays, and of those that were taken out and still hold something.
+ * When the configuration changes, an entry that stays as it was keeps its client, and with it the
+ * session, the connections and all that the fleet knows. The fleet says what becomes of others:
+ * only it knows which arrays they are.
  */
-export class ArrayClients {
+export class ArrayClients implements FleetClients {
   /** Told of every REST call of every client; set once the metrics are there. */
   onCall: (call: ArrayCall) => void = () => {};
   readonly #log: Logger;
   readonly #fence: ChangeFence | undefined;
   readonly #open: typeof openArray;
-  /** By clientKey(). */
-  #clients = new Map<string, OpenArray>();
+  /** By the entry that each is reached by: its clientKey(). */
+  readonly #clients = new Map<string, OpenArray>();
 
   constructor({ log, fence, open = openArray }: ArrayClientsOptions) {
     this.#log = log;
@@ -35,25 +39,42 @@ export class ArrayClients {
   }
 
   /**
-   * Takes up the entries of a configuration: opens what is new or changed, begins to close what is
-   * gone, and answers with a member of the fleet for each entry, in their order.
+   * Takes up the entries of a configuration: opens what is new or changed, closes nothing, and
+   * answers with a member of the fleet for each entry, in their order.
    */
   take(entries: readonly ArrayConfig[]): FleetEntry[] {
-    const before = this.#clients;
-    this.#clients = new Map();
-    const members = entries.map((entry): FleetEntry => {
+    return entries.map((entry): FleetEntry => {
       const key = clientKey(entry);
-      const client = this.#clients.get(key) ?? before.get(key) ?? this.#openOne(entry);
+      const client = this.#clients.get(key) ?? this.#openOne(entry);
       this.#clients.set(key, client);
       return { array: client.array, labels: entry.labels, suspended: entry.suspended };
     });
-    for (const [key, client] of before) if (!this.#clients.has(key)) void client.close();
-    return members;
+  }
+
+  /** `stays` is reached from now on as `other` is, which is the same array by a changed entry. */
+  join(stays: StorageArray, other: StorageArray): void {
+    const [[key, client] = [], [otherKey, otherClient] = []] = [this.#of(stays), this.#of(other)];
+    if (key === undefined || otherKey === undefined || !client || !otherClient) return;
+    client.take(otherClient);
+    this.#clients.delete(key);
+    this.#clients.set(otherKey, client);
+  }
+
+  /** The array is needed no more: its calls that are under way end first. */
+  leave(array: StorageArray): void {
+    const [key, client] = this.#of(array) ?? [];
+    if (key === undefined) return;
+    this.#clients.delete(key);
+    client?.retire();
   }
 
   /** Ends every session and closes every connection. Never throws. */
   async close(): Promise<void> {
     await Promise.all([...this.#clients.values()].map((client) => client.close()));
+  }
+
+  #of(array: StorageArray): [string, OpenArray] | undefined {
+    return [...this.#clients].find(([, client]) => client.array === array);
   }
 
   #openOne(entry: ArrayConfig): OpenArray {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { ArrayConfig, FlashArrayConfig, FlashBladeConfig } from "../config/model.ts";
-import { silentLogger } from "../log.ts";
-import { Secret } from "../secret.ts";
+import type { ArrayConfig, FlashArrayConfig, FlashBladeConfig } from "../../config/model.ts";
+import { silentLogger } from "../../log.ts";
+import { Secret } from "../../secret.ts";
 import { ArrayClients } from "./clients.ts";
-import { openArray } from "./open.ts";
+import { openArray } from "../open.ts";
 
 const TOKEN = "11111111-2222-3333-4444-555555555555";
 
@@ -27,20 +27,32 @@ const FLASHBLADE: Required<FlashBladeConfig> = {
   nfsEndpoint: "192.0.2.1",
 };
 
-/** Clients that connect to nothing; `open` and `closed` name what was opened and closed so far. */
+/**
+ * Clients that connect to nothing; `opened`, `closed` and `joined` name what was opened, closed and
+ * put in place of another so far.
+ */
 function watchedClients() {
   const opened: string[] = [];
   const closed: string[] = [];
+  const joined: string[] = [];
   const clients = new ArrayClients({
     log: silentLogger,
     open: (entry, options) => {
       const number = `${opened.push(entry.managementAddress)}`;
       const client = openArray(entry, options);
       const close = () => Promise.resolve(void closed.push(number)).then(() => client.close());
-      return { ...client, close };
+      const retire = () => {
+        closed.push(number);
+        client.retire();
+      };
+      const take: typeof client.take = (other) => {
+        joined.push(number);
+        client.take(other);
+      };
+      return { ...client, close, retire, take };
     },
   });
-  return { clients, opened, closed };
+  return { clients, opened, closed, joined };
 }
 
 /** Each field of an entry, changed. The types hold that none is left out. */
@@ -68,20 +80,43 @@ const CHANGES: {
 
 for (const [field, values] of Object.entries(CHANGES)) {
   for (const [index, value] of values === "tested below" ? [] : [...values].entries()) {
-    Deno.test(`an entry with another ${field} (${index + 1}) gets a new client, and the old one is closed`, async () => {
+    Deno.test(`an entry with another ${field} (${index + 1}) gets a new client, the old stays`, async () => {
       const { clients, opened, closed } = watchedClients();
       const [blade, array] = clients.take([FLASHBLADE, FLASHARRAY]);
       const changed: ArrayConfig = { ...FLASHBLADE, [field]: value };
       const [bladeAfter, arrayAfter] = clients.take([changed, FLASHARRAY]);
       assert.equal(opened.length, 3);
-      assert.deepEqual(closed, ["1"]);
-      assert.notEqual(bladeAfter?.array, blade?.array);
+      assert.deepEqual(closed, []);
+      assert.ok(blade && bladeAfter);
+      assert.notEqual(bladeAfter.array, blade.array);
       assert.equal(arrayAfter?.array, array?.array);
+      clients.leave(blade.array);
+      assert.deepEqual(closed, ["1"]);
       await clients.close();
-      assert.deepEqual(closed, ["1", "3", "2"]);
+      assert.deepEqual(closed, ["1", "2", "3"]);
     });
   }
 }
+
+Deno.test("after join() a client has the other's entry, address and name", async () => {
+  const { clients, opened, closed, joined } = watchedClients();
+  const [before] = clients.take([FLASHBLADE]);
+  const changed = {
+    ...FLASHBLADE,
+    managementAddress: "fb-1.example.com",
+    name: "berlin",
+    token: new Secret(TOKEN.replace("1", "2")),
+  };
+  const [other] = clients.take([changed]);
+  assert.ok(before && other);
+  clients.join(before.array, other.array);
+  assert.deepEqual([joined, closed], [["1"], []]);
+  assert.deepEqual([before.array.label, before.array.address], ["berlin", "fb-1.example.com"]);
+  assert.equal(clients.take([changed])[0]?.array, before.array);
+  assert.equal(opened.length, 2);
+  assert.notEqual(clients.take([FLASHBLADE])[0]?.array, before.array);
+  await clients.close();
+});
 
 Deno.test("an entry that says the same keeps its client, wherever it stands, whatever its labels, suspended or not", async () => {
   const { clients, opened, closed } = watchedClients();
@@ -106,19 +141,23 @@ Deno.test("an entry that says the same keeps its client, wherever it stands, wha
 });
 
 Deno.test("a FlashBlade with the entry of a FlashArray gets a client of its own", async () => {
-  const { clients, opened, closed } = watchedClients();
+  const { clients, opened } = watchedClients();
   clients.take([FLASHARRAY]);
   clients.take([{ ...FLASHARRAY, kind: "flashblade", nfsEndpoint: "192.0.2.1" }]);
-  assert.deepEqual([opened.length, closed], [2, ["1"]]);
+  assert.equal(opened.length, 2);
   await clients.close();
 });
 
-Deno.test("an entry that is gone has its client closed, and comes back with a new one", async () => {
+Deno.test("an entry that is gone keeps its client until that is told to leave", async () => {
   const { clients, opened, closed } = watchedClients();
-  clients.take([FLASHARRAY, FLASHBLADE]);
+  const [before] = clients.take([FLASHARRAY, FLASHBLADE]);
+  assert.ok(before);
   assert.deepEqual(clients.take([FLASHBLADE]).length, 1);
+  assert.equal(clients.take([FLASHARRAY, FLASHBLADE])[0]?.array, before.array);
+  assert.deepEqual([opened.length, closed], [2, []]);
+  clients.leave(before.array);
   assert.deepEqual(closed, ["1"]);
-  clients.take([FLASHARRAY, FLASHBLADE]);
+  assert.notEqual(clients.take([FLASHARRAY, FLASHBLADE])[0]?.array, before.array);
   assert.equal(opened.length, 3);
   await clients.close();
 });
