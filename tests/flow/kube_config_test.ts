@@ -113,3 +113,23 @@ Deno.test("a controller that waits for its configuration ends at once by SIGTERM
     equal((await replica.child.ended).code, 0);
   });
 });
+
+Deno.test("a values file that becomes bad is told by /readyz, an Event and a metric, until it is good", async () => {
+  await LeaderBed.run(async (bed) => {
+    const replica = bed.start("pso-a");
+    const leader = await bed.leader(START_MS);
+    const good = await Deno.readTextFile(bed.values);
+    await Deno.writeTextFile(bed.values, `${good}\nmaxVolumesPerNode: many\n`);
+    const fails = / 200 [^]*"configuration","ok":false,"state":"failed"/;
+    await shows(replica, { page: "/readyz", pattern: fails }, 2 * TAKEN_MS);
+    await shows(replica, { page: "/metrics", pattern: /^pso_config_current 0$/m });
+    const told = () => eventsOf(bed, "pso-a").includes("ConfigurationRefused");
+    await until("the Event", told, { timeoutMs: TAKEN_MS });
+    await leader.create(claimNameOf("still"));
+
+    await Deno.writeTextFile(bed.values, good);
+    const current = /^pso_config_current 1$/m;
+    await shows(replica, { page: "/metrics", pattern: current }, 2 * TAKEN_MS);
+    match(await replica.admin("/readyz"), /^(?![^]*"configuration")/);
+  });
+});

@@ -143,6 +143,11 @@ export class LeaderBed {
     return replica;
   }
 
+  /** Path of the values file with the arrays. */
+  get values(): string {
+    return this.#fleet.values;
+  }
+
   /** The content of `arrays` of the values file. */
   async arrays(): Promise<Record<string, unknown[]>> {
     const values = parseYaml(await Deno.readTextFile(this.#fleet.values)) as {
