@@ -9,7 +9,7 @@ export const LIMITS: readonly string[] = [
   "from another one; texts about what pods and volume groups hold are the simulator's own",
   "FlashArray: protection groups have volumes and snapshots that are asked for, and no " +
   "schedules, targets, retention lock or hosts; a volume joins one when it is made or by the " +
-  "group's list",
+  "group's list; none is in a pod, and none protects by default",
   "FlashArray: host groups have no QoS and no tags; what a host group with hosts answers to its " +
   "deletion, and a host to a second group, is the simulator's own text",
   "FlashArray: volumes/batch, volumes/test, volumes/diff and volume-snapshots/batch are not " +

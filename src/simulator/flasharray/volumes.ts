@@ -5,7 +5,11 @@ import type { Row } from "../filter.ts";
 import { partsOf } from "./containers/containers.ts";
 import { namesAfter } from "./containers/moves.ts";
 import { DEFAULT_VOLUME_BYTES, requireBaseName, requireDistinct, requireSize } from "./names.ts";
-import { joinGroups, protectionGroupsIn } from "./protection/protection_groups.ts";
+import {
+  joinGroups,
+  protectionGroupsIn,
+  requireOutsidePods,
+} from "./protection/protection_groups.ts";
 import { renderVolume, volumeSpace, volumesTotal } from "./render.ts";
 import type { FlashArrayState, VolumeRecord } from "./state.ts";
 import { parseTags } from "./tags.ts";
@@ -125,6 +129,7 @@ async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> 
   const source = sent === undefined ? undefined : copySource(state, sent);
   if (overwrite && source === undefined) throw refused("overwrite needs a source.");
   const groups = ADD_TO_GROUPS.flatMap((parameter) => protectionGroupsIn(state, call, parameter));
+  if (groups.length > 0) requireOutsidePods(names);
   if (overwrite && (protects || groups.length > 0)) {
     throw refused(
       `${protects ? "with_default_protection" : "add_to_protection_group_names"} cannot be used ` +
@@ -218,13 +223,6 @@ const PATCHABLE = [
   "volume_group",
 ];
 const ADD_TO_GROUPS = ["add_to_protection_group_names", "add_to_protection_group_ids"];
-/** How volumes change groups later is not modelled; see limits.ts. */
-const PROTECTION = {
-  add_to_protection_group_names: "Protection group does not exist.",
-  add_to_protection_group_ids: "Protection group does not exist.",
-  remove_from_protection_group_names: "Protection group does not exist.",
-  remove_from_protection_group_ids: "Protection group does not exist.",
-};
 const POST_MODELLED: Modelled = {
   fields: ["provisioned", "qos", "priority_adjustment", "source", "tags"],
   fixed: { subtype: "regular" },
@@ -241,7 +239,6 @@ const PATCH_MODELLED: Modelled = {
   fields: PATCHABLE.filter((field) => field !== "requested_promotion_state"),
   fixed: { requested_promotion_state: "promoted" },
   query: ["names", "ids", "truncate"],
-  missing: PROTECTION,
 };
 
 /** Whether a change takes something of a pod's quota. */

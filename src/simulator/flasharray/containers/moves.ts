@@ -63,7 +63,11 @@ export function namesAfter(
   const names = volumes.map((volume) => {
     const wanted = nameAfter(state, volume, body);
     if (wanted === volume.name) return wanted;
+    const is = partsOf(volume.name);
     const name = state.containers.requirePlace(wanted);
+    if (partsOf(name).pod !== is.pod && state.protection.protects(volume.id)) {
+      throw refused("Volume belongs to a protection group outside of the pod.", volume.name);
+    }
     requireBaseName(partsOf(name).base, name);
     const holder = state.volumeNamed(name);
     if (holder !== undefined && holder.id !== volume.id) {

@@ -189,7 +189,7 @@ function protectedContainers(state: FlashArrayState, call: Call): Protected[] {
   }) ?? all;
 }
 
-/** Nothing is added to new volumes, because no protection group is served. */
+/** Nothing is added to new volumes. */
 function renderProtection(state: FlashArrayState, call: Call, { row }: Protected): Row {
   return { ...row, default_protections: [], ...withContext(state, call) };
 }
@@ -204,11 +204,18 @@ function getDefaultProtections(state: FlashArrayState, call: Call): Answer {
   });
 }
 
-/** Takes an empty list, which every container has; names of protection groups are not there. */
+/** Takes an empty list, which every container has; that groups protect by default is not modelled. */
 function patchDefaultProtections(state: FlashArrayState, call: Call): Answer {
   const [first] = new Fields(call.body).objects("default_protections") ?? [];
   if (first !== undefined) {
-    throw refused("Protection group does not exist.", first.text("name") ?? null);
+    const name = first.text("name");
+    const isThere = name !== undefined && state.protection.groupNamed(name) !== undefined;
+    throw refused(
+      isThere
+        ? "Default protection is not supported by this array."
+        : "Protection group does not exist.",
+      name ?? null,
+    );
   }
   return items(
     protectedContainers(state, call).map((one) => renderProtection(state, call, one)),

@@ -5,6 +5,7 @@ import type { Row } from "../../filter.ts";
 import { items, type Listed, named } from "../../list.ts";
 import type { Modelled } from "../../modelled.ts";
 import { refused } from "../../rest_error.ts";
+import { partsOf } from "../containers/containers.ts";
 import { requireDistinct } from "../names.ts";
 import { volumesTotal, withContext } from "../render.ts";
 import type { FlashArrayState, VolumeRecord } from "../state.ts";
@@ -71,7 +72,11 @@ function renderGroup(state: FlashArrayState, call: Call, group: ProtectionGroupR
   };
 }
 
+/** Groups of pods, and with them volumes in pods, are not modelled. */
+const OF_POD = "Protection groups of pods are not supported by this array.";
+
 function requireFreeName(state: FlashArrayState, name: string): void {
+  if (name.includes("::")) throw refused(OF_POD, name);
   if (!GROUP_NAME.test(name)) {
     throw refused("Invalid protection group name: 1 to 63 letters, digits and '-'.", name);
   }
@@ -171,6 +176,12 @@ export function protectionGroupsIn(
   });
 }
 
+/** RestError 400 when one of these volumes cannot join a group. */
+export function requireOutsidePods(names: readonly string[]): void {
+  const inPod = names.find((name) => partsOf(name).pod !== undefined);
+  if (inPod !== undefined) throw refused(OF_POD, inPod);
+}
+
 /** Puts volumes into groups. */
 export function joinGroups(
   state: FlashArrayState,
@@ -251,6 +262,7 @@ function changedMembers(
 
 function postMembers(state: FlashArrayState, call: Call): Answer {
   const { groups, volumes } = changedMembers(state, call);
+  requireOutsidePods(volumes.map(({ name }) => name));
   for (const { destroyedMs, id, name } of volumes) {
     if (destroyedMs !== null) throw refused(VOLUME_DESTROYED, name);
     if (groups.some(({ volumeIds }) => volumeIds.includes(id))) {

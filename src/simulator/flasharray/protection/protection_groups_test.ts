@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import type { TestClient } from "../../fixture_test.ts";
 import { withVolume } from "../fixture_test.ts";
 
+const OF_POD = "Protection groups of pods are not supported by this array.";
+
 /** Group `pg` with the volumes `v1` and `v2`. */
 async function makeGroup(array: TestClient): Promise<void> {
   await array.ok("POST /protection-groups?names=pg");
@@ -83,6 +85,8 @@ withVolume("volumes join and leave a protection group from both ends", async ({ 
 
 withVolume("what a protection group refuses", async ({ array }) => {
   await makeGroup(array);
+  await array.ok("POST /pods?names=p1", {});
+  await array.ok("POST /volumes?names=p1::v3", {});
   await array.ok("POST /protection-groups?names=old");
   await array.ok("PATCH /protection-groups?names=old", { destroyed: true });
   await array.ok("POST /protection-group-snapshots?source_names=pg", { suffix: "a" });
@@ -128,6 +132,27 @@ withVolume("what a protection group refuses", async ({ array }) => {
       "POST /volumes?names=v9&add_to_protection_group_names=no",
       {},
       "400 Protection group does not exist. (no)",
+    ],
+    ["POST /protection-groups?names=p1::pg", {}, `400 ${OF_POD} (p1::pg)`],
+    [
+      "POST /volumes?names=p1::v9&add_to_protection_group_names=pg",
+      {},
+      `400 ${OF_POD} (p1::v9)`,
+    ],
+    [
+      "POST /protection-groups/volumes?group_names=pg&member_names=p1::v3",
+      undefined,
+      `400 ${OF_POD} (p1::v3)`,
+    ],
+    [
+      "PATCH /volumes?names=v1",
+      { pod: { name: "p1" } },
+      "400 Volume belongs to a protection group outside of the pod. (v1)",
+    ],
+    [
+      "PATCH /container-default-protections?names=p1",
+      { default_protections: [{ name: "pg", type: "protection_group" }] },
+      "400 Default protection is not supported by this array. (pg)",
     ],
   ];
   for (const [call, body, error] of refused) {

@@ -54,6 +54,11 @@ export class ProtectionState {
     return [...this.snapshots.values()].filter((one) => one.groupId === groupId);
   }
 
+  /** Whether the volume is in a group, live or destroyed. */
+  protects(volumeId: string): boolean {
+    return [...this.groups.values()].some(({ volumeIds }) => volumeIds.includes(volumeId));
+  }
+
   /** Takes an eradicated volume out of every group. Inside change(). */
   forgetVolume(volumeId: string): void {
     for (const group of [...this.groups.values()]) {
