@@ -57,6 +57,8 @@ export interface SimulateOptions extends LogFlags {
   dataPlane: DataPlane;
   /** Each array has an IP address of its own, and all have the port of `listen`. */
   addressPerArray: boolean;
+  /** FlashArrays show ports of every sort. */
+  allPorts: boolean;
   /** The most objects of each sort per array; left out: generous. */
   limits: { volumes?: number; snapshots?: number; hosts?: number };
   /** What becomes of destroyed objects; left out: as on real arrays. */
@@ -213,6 +215,7 @@ function parseSimulate(flags: Flags): SimulateOptions {
     latencyMs: flags.count("latency", { initial: 0, least: 0, most: 60_000 }),
     dataPlane: flags.dataPlane(),
     addressPerArray: flags.isSet("address-per-array"),
+    allPorts: flags.isSet("all-ports"),
     limits: limitsOf(flags),
     eradication: {
       delayMs: 1000 * flags.count("eradication-delay", {

@@ -168,7 +168,7 @@ Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", (
   const line = "simulate --flasharrays 3 --flashblades 0 --state /s --listen 0.0.0.0:8000 --http " +
     "--concurrency 4 --latency 20 --data-plane kernel " +
     "--portal 10.0.0.1 --portal fd00::1 --host-root /h --admin 127.0.0.1:0 " +
-    "--max-volumes 5 --max-snapshots 6 --max-hosts 7 --eradication-delay 60 --safe-mode";
+    "--max-volumes 5 --max-snapshots 6 --max-hosts 7 --eradication-delay 60 --safe-mode --all-ports";
   assert.deepEqual(parse(line), {
     mode: "simulate",
     flasharrays: 3,
@@ -180,6 +180,7 @@ Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", (
     latencyMs: 20,
     dataPlane: { portals: ["10.0.0.1", "fd00::1"], hostRoot: "/h" },
     addressPerArray: false,
+    allPorts: true,
     limits: { volumes: 5, snapshots: 6, hosts: 7 },
     eradication: { delayMs: 60_000, isManual: false },
     adminAddress: { hostname: "127.0.0.1", port: 0 },
@@ -195,6 +196,7 @@ Deno.test("parseCommandLine() reads every flag of simulate, and its defaults", (
     latencyMs: 0,
     dataPlane: "local",
     addressPerArray: false,
+    allPorts: false,
     limits: {},
     eradication: { delayMs: 86_400_000, isManual: true },
     logFormat: "json",

@@ -164,6 +164,11 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
       meaning: "give each array an IP address of its own, from that of --listen on, and all the " +
         "same port",
     },
+    {
+      name: "all-ports",
+      meaning:
+        "show ports of every sort of a FlashArray: NVMe/RoCE, NVMe/FC, IPv6 and a bond as well",
+    },
     { name: "http", meaning: "serve the arrays without TLS" },
     {
       name: "credentials",

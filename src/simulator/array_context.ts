@@ -1,6 +1,7 @@
 import type { Logger } from "../log.ts";
 import type { Run } from "../run.ts";
 import type { Clock } from "./clock.ts";
+import type { Conditions } from "./conditions/conditions.ts";
 import type { Plane } from "./plane.ts";
 import { refused } from "./rest_error.ts";
 import type { Store } from "./store.ts";
@@ -25,6 +26,10 @@ export interface ArrayContext {
   limits?: Partial<ObjectLimits>;
   /** What becomes of destroyed objects; default is that of real arrays. */
   eradication?: Partial<Eradication>;
+  /** Alerts and controllers as somebody has them; absent: nothing is ever wrong. */
+  conditions?: Conditions;
+  /** A FlashArray shows ports of every sort, also those that no simulated host can use. */
+  allPorts?: boolean;
 }
 
 /** What becomes of destroyed objects. */

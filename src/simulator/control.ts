@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { Fields } from "./body.ts";
 import type { Clock } from "./clock.ts";
+import type { Conditions } from "./conditions/conditions.ts";
 import { type Faults, parseFaultRule } from "./faults.ts";
 import { LIMITS } from "./limits.ts";
 import type { RequestLog } from "./request_log.ts";
@@ -20,6 +21,7 @@ export interface FleetEntry {
 /** What the control endpoint shows and changes. */
 interface ControlOptions {
   faults: Faults;
+  conditions: Conditions;
   requests: RequestLog;
   clock: Clock;
   fleet: FleetEntry[];
@@ -35,7 +37,9 @@ interface ControlOptions {
  * The control endpoint of the simulator, plain HTTP on its own port: `POST /faults {array, match:
  * {method, path}, after, times, action, value, message, context}`, `DELETE /faults`, `GET /requests`, `DELETE
  * /requests`, `POST /clock {advance: seconds}`, `DELETE /sessions?array=`, `POST /token {array,
- * token}`, and `GET /`, which says what is served and what is not modelled.
+ * token}`, `POST /alerts {array, severity, summary, …}`, `DELETE /alerts?array=`, `POST /controllers
+ * {array, name, status}`, `DELETE /controllers`, and `GET /`, which says what is served and what is
+ * not modelled.
  */
 export function controlRoutes(options: ControlOptions): Hono {
   const app = new Hono();
@@ -52,14 +56,9 @@ export function controlRoutes(options: ControlOptions): Hono {
         limits: LIMITS,
       }),
   );
-  const refuseUnknown = (array: string | undefined) => {
-    const names = options.fleet.map(({ name }) => name);
-    if (array !== undefined && names.includes(array)) return;
-    throw refused(`no array is named ${array}: there are ${names.join(", ")}`);
-  };
   app.post("/faults", async (context) => {
     const rule = parseFaultRule(await jsonOf(context.req.raw));
-    if (rule.array !== undefined) refuseUnknown(rule.array);
+    if (rule.array !== undefined) requireArray(options.fleet, rule.array);
     faults.add(rule);
     return context.json({ ...rule, times: Number.isFinite(rule.times) ? rule.times : null });
   });
@@ -84,17 +83,53 @@ export function controlRoutes(options: ControlOptions): Hono {
   });
   app.post("/token", async (context) => {
     const fields = new Fields(await jsonOf(context.req.raw));
-    const [array, token] = [fields.text("array"), fields.text("token")];
-    refuseUnknown(array);
+    const [array, token] = [
+      requireArray(options.fleet, fields.text("array")),
+      fields.text("token"),
+    ];
     if (!token) throw refused("token must be a text: the API token from now on");
-    options.changeToken(array ?? "", token);
+    options.changeToken(array, token);
     return context.json({});
   });
   app.delete("/sessions", (context) => {
     options.endSessions(context.req.query("array"));
     return context.json({});
   });
+  addConditionRoutes(app, options);
   return app;
+}
+
+/** Alerts and controllers: what is wrong with an array until somebody takes it back. */
+function addConditionRoutes(app: Hono, { conditions, fleet }: ControlOptions): void {
+  const arrayOf = (body: unknown) => requireArray(fleet, new Fields(body).text("array"));
+  app.post("/alerts", async (context) => {
+    const body = await jsonOf(context.req.raw);
+    return context.json(conditions.raise(arrayOf(body), body));
+  });
+  app.delete("/alerts", (context) => {
+    conditions.closeAlerts(context.req.query("array"));
+    return context.json({});
+  });
+  app.post("/controllers", async (context) => {
+    const body = await jsonOf(context.req.raw);
+    conditions.setController(arrayOf(body), body);
+    return context.json({});
+  });
+  app.delete("/controllers", (context) => {
+    conditions.clearControllers();
+    return context.json({});
+  });
+}
+
+/** The name of an array that is served; RestError 400 says which there are. */
+function requireArray(fleet: FleetEntry[], name: string | undefined): string {
+  if (name !== undefined && fleet.some((entry) => entry.name === name)) return name;
+  const names = fleet.map((entry) => entry.name).join(", ");
+  throw refused(
+    name === undefined
+      ? `array is missing: there are ${names}`
+      : `no array is named ${name}: there are ${names}`,
+  );
 }
 
 async function jsonOf(request: Request): Promise<unknown> {

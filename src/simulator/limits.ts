@@ -12,8 +12,8 @@ export const LIMITS: readonly string[] = [
   "group's list; none is in a pod, and none protects by default",
   "FlashArray: host groups have no QoS and no tags; what a host group with hosts answers to its " +
   "deletion, and a host to a second group, is the simulator's own text",
-  "FlashArray: volumes/batch, volumes/test, volumes/diff and volume-snapshots/batch are not " +
-  "served; of REST 1.x only auth/apitoken is, for the user pureuser, whose password is the API " +
+  "FlashArray: volumes/test, volumes/diff and volume-snapshots/batch are not served, and " +
+  "volumes/batch overwrites nothing; of REST 1.x only auth/apitoken is, for the user pureuser, whose password is the API " +
   "token",
   "There is no fleet of arrays behind one: a change takes no other context_names than the array's " +
   "own, and a list ignores them",
@@ -25,7 +25,8 @@ export const LIMITS: readonly string[] = [
   "restart",
   "FlashBlade: snapshots and clones share no space with what they were made from: each counts as " +
   "many bytes as it holds",
-  "Performance is one sample of now: start_time, end_time and resolution are ignored",
+  "Performance of the past is what earlier looks have seen: nobody measures between two of them, " +
+  "and space has no past",
   "FlashArray: limits of QoS are stored and shown, not applied to I/O",
   "Performance figures follow the growth of the stored bytes between two looks: hosts do " +
   "their I/O past the simulator, which sees no reads",
@@ -34,8 +35,8 @@ export const LIMITS: readonly string[] = [
   "FlashArray: ports, portals and interfaces are shown, but nothing answers there on the " +
   "local data plane",
   "FlashBlade: object store (accounts, users, buckets), quotas, file-system-exports, SMB, " +
-  "servers, realms, replication, fleets, policies, alerts and password login are not modelled: " +
-  "their lists are empty",
+  "servers, realms, replication, fleets and password login are not modelled: their lists are empty",
+  "FlashBlade: snapshot policies are stored and shown; nobody takes or removes snapshots by them",
   "Every other list that the OpenAPI files know is empty; changes of what is not modelled are 404",
   "FlashBlade: on the local data plane an NFS rule lets in the client that it names by IP " +
   "address, or everybody; networks, host names and netgroups reach nobody, and ro, squash and" +

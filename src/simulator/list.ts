@@ -34,6 +34,8 @@ export interface Listed<T> {
   /** Default order and place of a continuation token: unique and unchanging, such as the name. */
   keyOf: (item: T) => string;
   destroyed?: (item: T) => boolean;
+  /** Several rows of one object, such as samples of several times; absent: it is its own row. */
+  expand?: (item: T) => T[];
   render: (item: T) => Row;
   /** What a filter may name besides the fields that are shown. */
   searched?: (item: T) => Row;
@@ -177,7 +179,9 @@ export function listAnswer<T>(call: Call, listed: Listed<T>, style: ListStyle): 
     call.minor >= style.allowsErrorsSince && flag(call.query, "allow_errors") === true
       ? []
       : undefined;
+  const { expand } = listed;
   let found = selected(call, listed, errors);
+  if (expand !== undefined) found = found.flatMap((item) => expand(item));
   // All of several filters must match.
   for (const filter of call.query.getAll("filter").filter((text) => text !== "")) {
     found = filtered(found, filter, listed);

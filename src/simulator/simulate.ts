@@ -12,6 +12,7 @@ import {
   readCredentials,
 } from "./certificates.ts";
 import { Clock } from "./clock.ts";
+import { Conditions } from "./conditions/conditions.ts";
 import { controlRoutes, type FleetEntry } from "./control.ts";
 import { Faults } from "./faults.ts";
 import { writeFleetFiles } from "./fleet_files.ts";
@@ -77,6 +78,8 @@ export interface SimulateOptions {
    * clients that know no other port than 443.
    */
   addressPerArray?: boolean;
+  /** FlashArrays show ports of every sort, also those that no simulated host can use. */
+  allPorts?: boolean;
   /** Idle life of REST sessions; absent = 30 minutes. */
   sessionIdleMs?: number;
   /** REST versions served by each array of a kind, ascending; absent = the kind's. */
@@ -168,6 +171,7 @@ class Fleet implements ServedFleet {
   readonly #tools: SimulateTools;
   readonly #roster: Roster;
   readonly #clock: Clock;
+  readonly #conditions: Conditions;
   readonly #faults = new Faults();
   readonly #requests = new RequestLog();
   readonly #sessions = new Map<string, Sessions>();
@@ -197,6 +201,7 @@ class Fleet implements ServedFleet {
       arrays: [...entries, ...others],
     };
     this.#clock = new Clock({ offsetMs: saved.clockOffsetMs });
+    this.#conditions = new Conditions(this.#clock);
   }
 
   async start(): Promise<void> {
@@ -270,7 +275,7 @@ class Fleet implements ServedFleet {
     const { run, log, onAnswer } = this.#tools;
     const { concurrency, latencyMs, stateDir, capacityBytes, limits, sessionIdleMs } =
       this.#options;
-    const { addressPerArray = false, listen: { hostname: first, port }, eradication } =
+    const { addressPerArray = false, listen: { hostname: first, port }, eradication, allPorts } =
       this.#options;
     const hostname = addressPerArray ? nextAddress(first, at) : first;
     const make = ARRAY_KINDS[entry.kind];
@@ -283,17 +288,9 @@ class Fleet implements ServedFleet {
     const versions = this.#options.versions?.[entry.kind];
     const { name, id } = entry;
     const array = make({
-      name,
-      id,
-      clock: this.#clock,
-      store,
-      plane,
-      run,
-      log,
-      capacityBytes,
-      limits,
-      eradication,
-      versions,
+      ...{ name, id, clock: this.#clock, store, plane, run, log },
+      ...{ capacityBytes, limits, eradication, versions, allPorts },
+      conditions: this.#conditions,
     });
     const sessions = new Sessions(entry.token, { clock: this.#clock, idleMs: sessionIdleMs });
     const server = new ArrayServer(array, {
@@ -359,10 +356,8 @@ class Fleet implements ServedFleet {
     const address = this.#options.adminAddress ??
       { hostname: this.#options.listen.hostname, port: 0 };
     const app = controlRoutes({
-      faults: this.#faults,
-      requests: this.#requests,
-      clock: this.#clock,
-      fleet: this.arrays,
+      ...{ faults: this.#faults, requests: this.#requests, clock: this.#clock },
+      ...{ conditions: this.#conditions, fleet: this.arrays },
       onClock: async () => {
         this.#saveRoster();
         for (const { array } of this.#servers) await array.expire();

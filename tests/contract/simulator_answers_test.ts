@@ -25,6 +25,7 @@ const FLASHARRAY: Step[] = [
   ["GET /ports?sort=name-"],
   ["GET /network-interfaces?filter=services='iscsi'"],
   ["GET /alerts"],
+  ["PATCH /alerts?names=1000", { flagged: false }],
   ["GET /hardware?filter=type='controller'"],
   ["POST /volumes?names=v1,v2&with_default_protection=false", {
     provisioned: 4 * MiB,
@@ -48,6 +49,10 @@ const FLASHARRAY: Step[] = [
     qos: { iops_limit: "", bandwidth_limit: 2 * MiB },
   }],
   ["POST /volume-snapshots?source_names=v3", { suffix: "s1" }],
+  ["PUT /volume-snapshots/tags/batch?resource_names=v3.s1", [{ key: "k", value: "v" }]],
+  ["GET /volume-snapshots/tags?resource_names=v3.s1"],
+  ["DELETE /volume-snapshots/tags?resource_names=v3.s1&keys=k"],
+  ["POST /volumes/batch", [{ name: "b1", provisioned: MiB }, { name: "b2" }], 32],
   ["POST /volumes?names=c1", { source: { name: "v3.s1" } }],
   ["POST /volumes?names=c1&overwrite=true", { source: { name: "v3" } }],
   ["POST /hosts?names=h1", {
@@ -83,6 +88,9 @@ const FLASHARRAY: Step[] = [
   ["GET /volumes?total_only=true"],
   ["GET /volumes/space?names=v3"],
   ["GET /volumes/performance?names=v3"],
+  ["GET /volumes/performance?names=v3&resolution=30000"],
+  ["GET /hosts/performance"],
+  ["GET /network-interfaces/performance"],
   ["GET /volume-snapshots?source_names=v3"],
   ["DELETE /connections?host_names=h1&volume_names=v3"],
   ["DELETE /connections?host_names=h3&volume_names=v3"],
@@ -125,6 +133,11 @@ const FLASHBLADE: Step[] = [
   ["GET /arrays/performance?protocol=nfs"],
   ["GET /network-interfaces?filter=services='data'"],
   ["GET /subnets"],
+  ["POST /policies?names=s1", { rules: [{ every: 3_600_000, keep_for: 86_400_000 }] }],
+  ["PATCH /policies?names=s1", {
+    add_rules: [{ at: 0, every: 86_400_000, keep_for: 86_400_000, time_zone: "UTC" }],
+    remove_rules: [{ every: 3_600_000, keep_for: 86_400_000 }],
+  }],
   ["GET /policies"],
   ["GET /alerts"],
   ["GET /hardware"],
@@ -151,6 +164,10 @@ const FLASHBLADE: Step[] = [
     provisioned: MiB,
     nfs: { v4_1_enabled: true, export_policy: { name: "p1" } },
   }],
+  ["POST /policies/file-systems?policy_names=s1&member_names=fs1"],
+  ["GET /file-systems/policies?member_names=fs1"],
+  ["DELETE /policies/file-systems?policy_names=s1&member_names=fs1"],
+  ["DELETE /policies?names=s1"],
   ["PATCH /file-systems?names=fs1", {
     provisioned: 8 * MiB,
     nfs: { rules: "*(rw,no_root_squash)" },
@@ -202,6 +219,7 @@ async function withArray(
     latencyMs: 0,
     dataPlane: "local",
     versions: { flasharray: versionRange(0, 56, { missing: [12, 18] }) },
+    allPorts: true,
   }, { run, log: silentLogger, signal: new AbortController().signal, onAnswer: checker.record });
   try {
     const [array] = fleet.arrays;
@@ -213,6 +231,12 @@ async function withArray(
         body: body === undefined ? undefined : JSON.stringify(body),
       });
     await (await send("GET", "/api/api_version")).body?.cancel();
+    const alert = { array: array.name, summary: "a drive failed", component_name: "CH0.BAY1" };
+    const raised = await fetch(`${fleet.control}/alerts`, {
+      method: "POST",
+      body: JSON.stringify(alert),
+    });
+    equal(raised.status, 200, await raised.text());
     await test(
       (method, path, options) =>
         send(method, path, { headers: { "api-token": array.token }, ...options }),

@@ -4,7 +4,7 @@ import { ArrayRoutes } from "../call.ts";
 import { addConnectionRoutes } from "./connections.ts";
 import { addPodRoutes } from "./containers/pods.ts";
 import { addVolumeGroupRoutes } from "./containers/volume_groups.ts";
-import { addHardwareRoutes } from "./hardware.ts";
+import { addHardwareRoutes } from "./hardware/hardware.ts";
 import { addEmptyLists } from "../known_lists.ts";
 import { KNOWN_LISTS } from "./known_lists.ts";
 import { addHostGroupRoutes } from "./host_groups.ts";
@@ -15,6 +15,7 @@ import { addSnapshotRoutes } from "./snapshots.ts";
 import { FlashArrayState } from "./state.ts";
 import { addTagRoutes } from "./tags.ts";
 import { addVolumeRoutes } from "./volumes.ts";
+import { addVolumeBatchRoutes } from "./volumes_batch.ts";
 
 /** REST 2.0 to 2.38; 2.12 and 2.18 were never released. */
 const FLASHARRAY_VERSIONS: readonly string[] = versionRange(0, 38, { missing: [12, 18] });
@@ -44,6 +45,7 @@ export class FlashArray implements SimulatedArray {
     addVolumeRoutes(this.routes, this.state);
     addPodRoutes(this.routes, this.state);
     addVolumeGroupRoutes(this.routes, this.state);
+    addVolumeBatchRoutes(this.routes, this.state);
     addTagRoutes(this.routes, this.state);
     addSnapshotRoutes(this.routes, this.state);
     addHostRoutes(this.routes, this.state);

@@ -132,7 +132,8 @@ function requireFree(state: FlashArrayState, host: HostRecord): void {
   }
 }
 
-function listedHosts(state: FlashArrayState, call: Call): Listed<HostRecord> {
+/** The hosts of a list call: how GET and DELETE of /hosts find and show them. */
+export function listedHosts(state: FlashArrayState, call: Call): Listed<HostRecord> {
   return {
     what: "Host",
     all: () => state.hosts.values(),

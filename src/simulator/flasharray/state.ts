@@ -62,6 +62,8 @@ export interface SnapshotRecord {
   withVolume: boolean;
   /** The snapshot of a protection group that it is a part of; absent: it was taken alone. */
   groupSnapshotId?: string;
+  /** Absent: it never had one. */
+  tags?: Tag[];
 }
 
 /** A host object as it is stored. */

@@ -1,6 +1,6 @@
 import { bodyList, type Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
-import type { FlashArrayState, Tag, VolumeRecord } from "./state.ts";
+import type { FlashArrayState, SnapshotRecord, Tag, VolumeRecord } from "./state.ts";
 import { items } from "../list.ts";
 import { refused } from "../rest_error.ts";
 
@@ -31,84 +31,131 @@ function sameTag(left: Tag, right: Tag): boolean {
   return left.key === right.key && left.namespace === right.namespace;
 }
 
-function renderTag(volume: VolumeRecord, tag: Tag) {
-  return { ...tag, resource: { id: volume.id, name: volume.name } };
+/** One sort of objects that carry tags. */
+interface Tagged<T> {
+  state: FlashArrayState;
+  path: `/${string}`;
+  /** What the array says when there is no such object. */
+  missing: string;
+  all: () => Iterable<T>;
+  byName: (name: string) => T | undefined;
+  byId: (id: string) => T | undefined;
+  nameOf: (object: T) => string;
+  tagsOf: (object: T) => Tag[];
+  keep: (object: T, tags: Tag[]) => void;
 }
 
-/** The volumes that resource_names or resource_ids name; all when neither is given. */
-function resources(state: FlashArrayState, call: Call): VolumeRecord[] {
+/** What the calls need of an object that carries tags. */
+interface Carrier {
+  id: string;
+  destroyedMs: number | null;
+}
+
+function renderTag<T extends Carrier>({ nameOf }: Tagged<T>, { of, tag }: { of: T; tag: Tag }) {
+  return { ...tag, resource: { id: of.id, name: nameOf(of) } };
+}
+
+/** The objects that resource_names or resource_ids name; all when neither is given. */
+function resources<T extends Carrier>(tagged: Tagged<T>, call: Call): T[] {
   const [names, ids] = [csv(call.query, "resource_names"), csv(call.query, "resource_ids")];
-  const found = names?.map((name) => ({ name, volume: state.volumeNamed(name) })) ??
-    ids?.map((id) => ({ name: id, volume: state.volumes.get(id) }));
+  const found = names?.map((name) => ({ name, of: tagged.byName(name) })) ??
+    ids?.map((id) => ({ name: id, of: tagged.byId(id) }));
   const destroyed = flag(call.query, "resource_destroyed");
-  const volumes = found?.map(({ name, volume }) => {
-    if (volume === undefined) throw refused("Volume does not exist.", name);
-    return volume;
-  }) ?? [...state.volumes.values()];
+  const objects = found?.map(({ name, of }) => {
+    if (of === undefined) throw refused(tagged.missing, name);
+    return of;
+  }) ?? [...tagged.all()];
   return destroyed === undefined
-    ? volumes
-    : volumes.filter(({ destroyedMs }) => (destroyedMs !== null) === destroyed);
+    ? objects
+    : objects.filter(({ destroyedMs }) => (destroyedMs !== null) === destroyed);
 }
 
-function getTags(state: FlashArrayState, call: Call): Answer {
+function getTags<T extends Carrier>(tagged: Tagged<T>, call: Call): Answer {
+  const { state } = tagged;
   const namespaces = csv(call.query, "namespaces");
+  const isWanted = ({ namespace }: Tag) => namespaces?.includes(namespace) ?? true;
   return state.list(call, {
     what: "Tag",
     all: () =>
-      resources(state, call).flatMap((volume) =>
-        volume.tags.filter(({ namespace }) => namespaces?.includes(namespace) ?? true).map((
-          tag,
-        ) => ({ volume, tag }))
+      resources(tagged, call).flatMap((of) =>
+        tagged.tagsOf(of).filter(isWanted).map((tag) => ({ of, tag }))
       ),
-    keyOf: ({ volume, tag }) => `${volume.name}/${tag.namespace}/${tag.key}`,
-    render: ({ volume, tag }) => renderTag(volume, tag),
+    keyOf: ({ of, tag }) => `${tagged.nameOf(of)}/${tag.namespace}/${tag.key}`,
+    render: (one) => renderTag(tagged, one),
   });
 }
 
-function putTags(state: FlashArrayState, call: Call): Answer {
-  const volumes = resources(state, call);
+function putTags<T extends Carrier>(tagged: Tagged<T>, call: Call): Answer {
+  const objects = resources(tagged, call);
   if (!call.query.has("resource_names") && !call.query.has("resource_ids")) {
     throw refused("resource_names or resource_ids is required.");
   }
   const tags = parseTags(bodyList(call.body));
-  state.context.store.change(() => {
-    for (const volume of volumes) {
-      const kept = volume.tags.filter((old) => !tags.some((tag) => sameTag(tag, old)));
-      state.volumes.set(volume.id, { ...volume, tags: [...kept, ...tags] });
+  tagged.state.context.store.change(() => {
+    for (const of of objects) {
+      const kept = tagged.tagsOf(of).filter((old) => !tags.some((tag) => sameTag(tag, old)));
+      tagged.keep(of, [...kept, ...tags]);
     }
   });
-  return items(volumes.flatMap((volume) => tags.map((tag) => renderTag(volume, tag))));
+  return items(objects.flatMap((of) => tags.map((tag) => renderTag(tagged, { of, tag }))));
 }
 
-function deleteTags(state: FlashArrayState, call: Call): Answer {
-  const volumes = resources(state, call);
+function deleteTags<T extends Carrier>(tagged: Tagged<T>, call: Call): Answer {
+  const objects = resources(tagged, call);
   const keys = csv(call.query, "keys");
   const namespaces = csv(call.query, "namespaces") ?? [DEFAULT_NAMESPACE];
   if (namespaces.length > 1) throw refused("Only one namespace is allowed.", namespaces.join(","));
   const gone = (tag: Tag) =>
     namespaces.includes(tag.namespace) && (keys?.includes(tag.key) ?? true);
-  const bare = volumes.find(({ tags }) => !tags.some(gone));
+  const bare = objects.find((of) => !tagged.tagsOf(of).some(gone));
   if (bare !== undefined && keys !== undefined) {
     throw refused("Tag does not exist.", keys.join(","));
   }
-  state.context.store.change(() => {
-    for (const volume of volumes) {
-      state.volumes.set(volume.id, {
-        ...volume,
-        tags: volume.tags.filter((tag) => !gone(tag)),
-      });
-    }
+  tagged.state.context.store.change(() => {
+    for (const of of objects) tagged.keep(of, tagged.tagsOf(of).filter((tag) => !gone(tag)));
   });
   return {};
 }
 
-/** Serves /volumes/tags (from REST 2.2 on), one change after the other. */
+function taggedVolumes(state: FlashArrayState): Tagged<VolumeRecord> {
+  return {
+    state,
+    path: "/volumes/tags",
+    missing: "Volume does not exist.",
+    all: () => state.volumes.values(),
+    byName: (name) => state.volumeNamed(name),
+    byId: (id) => state.volumes.get(id),
+    nameOf: ({ name }) => name,
+    tagsOf: ({ tags }) => tags,
+    keep: (volume, tags) => state.volumes.set(volume.id, { ...volume, tags }),
+  };
+}
+
+function taggedSnapshots(state: FlashArrayState): Tagged<SnapshotRecord> {
+  return {
+    state,
+    path: "/volume-snapshots/tags",
+    missing: "No such volume or snapshot.",
+    all: () => state.snapshots.values(),
+    byName: (name) => state.snapshotNamed(name),
+    byId: (id) => state.snapshots.get(id),
+    nameOf: (snapshot) => state.snapshotName(snapshot),
+    tagsOf: ({ tags = [] }) => tags,
+    keep: (snapshot, tags) => state.snapshots.set(snapshot.id, { ...snapshot, tags }),
+  };
+}
+
+function addRoutesOf<T extends Carrier>(routes: ArrayRoutes, tagged: Tagged<T>): void {
+  const since = { since: 2 };
+  const changing = (change: typeof putTags<T>) => (call: Call) =>
+    tagged.state.turns.take(() => change(tagged, call));
+  routes.on(`GET ${tagged.path}`, (call) => getTags(tagged, call), since);
+  routes.on(`PUT ${tagged.path}/batch`, changing(putTags), since);
+  routes.on(`DELETE ${tagged.path}`, changing(deleteTags), since);
+}
+
+/** Serves the tags of volumes and of snapshots (from REST 2.2 on), one change after the other. */
 export function addTagRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
-  routes.on("GET /volumes/tags", (call) => getTags(state, call), { since: 2 });
-  routes.on("PUT /volumes/tags/batch", (call) => state.turns.take(() => putTags(state, call)), {
-    since: 2,
-  });
-  routes.on("DELETE /volumes/tags", (call) => state.turns.take(() => deleteTags(state, call)), {
-    since: 2,
-  });
+  addRoutesOf(routes, taggedVolumes(state));
+  addRoutesOf(routes, taggedSnapshots(state));
 }

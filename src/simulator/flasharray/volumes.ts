@@ -118,7 +118,8 @@ async function createVolume(
   });
 }
 
-async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> {
+/** Makes volumes of one size, or copies of one source; inside a turn. */
+export async function postVolumes(state: FlashArrayState, call: Call): Promise<Answer> {
   const names = csv(call.query, "names");
   if (names === undefined) throw refused("names is required.");
   requireDistinct(names);

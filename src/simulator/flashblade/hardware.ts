@@ -1,19 +1,28 @@
 import { KERNEL_REVISION, SIMULATED_REVISION } from "../array_server.ts";
 import type { Answer, ArrayRoutes, Call } from "../call.ts";
 import type { Row } from "../filter.ts";
+import { type Alert, alertId } from "../conditions/conditions.ts";
 import { componentRows } from "./components.ts";
 import { listedFileSystems, listOf } from "./file_systems.ts";
 import { NO_REFERENCE, spaceRow, withContext } from "./render.ts";
 import type { FileSystemRecord, FlashBladeState } from "./state.ts";
 import type { Listed } from "../list.ts";
 import { refused } from "../rest_error.ts";
-import { type Rates, sumOf, WriteMeter } from "../write_meter.ts";
+import {
+  ARRAY_RESOLUTIONS,
+  OBJECT_RESOLUTIONS,
+  PerformanceHistory,
+} from "../performance/history.ts";
+import { sampled } from "../performance/samples.ts";
+import { type Rates, sumOf } from "../performance/write_meter.ts";
 
 /** A Purity//FB release that served REST 2.28. */
 const FLASHBLADE_VERSION = "4.8.0";
 /** Service time that a lightly loaded array shows. */
 const WRITE_USEC = 900;
 const SPACE_TYPES = ["array", "file-system", "object-store"];
+/** What is measured of a protocol that nobody uses. */
+const NOTHING = { key: "nothing", bytes: 0 };
 const PROTOCOLS = ["all", "http", "smb", "nfs", "s3"];
 
 interface BuiltIn {
@@ -191,14 +200,46 @@ function performanceRow(rates: Rates): Row {
   };
 }
 
-const IDLE: Rates = { writesPerSec: 0, writeBytesPerSec: 0 };
+/** The alerts that somebody raised by the control endpoint, closed ones too. */
+function listedAlerts(state: FlashBladeState, call: Call): Listed<Alert> {
+  const { name, clock, conditions } = state.context;
+  const all = () => conditions?.alertsOf(name) ?? [];
+  return {
+    what: "Alert",
+    all,
+    byName: (text) => all().find(({ number }) => String(number) === text),
+    byId: (id) => all().find((alert) => alertId(alert) === id),
+    keyOf: ({ number }) => String(number).padStart(9, "0"),
+    render: (alert) => ({
+      id: alertId(alert),
+      name: String(alert.number),
+      action: null,
+      code: alert.code,
+      component_name: alert.componentName,
+      component_type: alert.componentType,
+      created: alert.createdMs,
+      description: alert.description,
+      ...(call.minor >= 20 ? { duration: (alert.closedMs ?? clock.now()) - alert.createdMs } : {}),
+      flagged: alert.flagged,
+      index: alert.number,
+      knowledge_base_url: null,
+      notified: alert.createdMs,
+      severity: alert.severity,
+      state: alert.closedMs === null ? "open" : "closed",
+      summary: alert.summary,
+      updated: alert.closedMs ?? alert.createdMs,
+      variables: {},
+    }),
+  };
+}
 
 /**
  * What the array is rather than what it holds: /arrays, /network-interfaces, /subnets, /alerts, and
  * all performance.
  */
 export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeState): void {
-  const meter = new WriteMeter();
+  const history = new PerformanceHistory(state.context.clock);
+  const isServed = (call: Call) => ["all", "nfs"].includes(parameter(call, "protocol", PROTOCOLS));
   const { clock, id, name } = state.context;
   routes.on("GET /arrays", (call) => self(state, call, () => arrayRow(state, call)));
   routes.on("GET /arrays/space", (call) => {
@@ -215,36 +256,40 @@ export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeSta
     return self(state, call, row);
   });
   routes.on("GET /arrays/performance", (call) => {
-    const served = ["all", "nfs"].includes(parameter(call, "protocol", PROTOCOLS));
-    const rates = () => performanceRow(served ? meter.rates("array", state.usedBytes()) : IDLE);
-    return self(
+    const served = isServed(call);
+    // What else the array serves, nobody uses here.
+    const array = served ? { key: "array", bytes: state.usedBytes() } : NOTHING;
+    return listOf(
       state,
       call,
-      () => ({ id, name, time: clock.now(), ...rates(), ...withContext(state, call) }),
+      sampled(builtIn("Array", [{ id, name, row: {} }]), {
+        moments: () => history.moments(call, array, ARRAY_RESOLUTIONS),
+        render: (_, { time, rates }) => ({
+          ...{ id, name, time },
+          ...performanceRow(rates),
+          ...withContext(state, call),
+        }),
+      }),
     );
   });
   routes.on("GET /file-systems/performance", (call) => {
-    const served = ["all", "nfs"].includes(parameter(call, "protocol", PROTOCOLS));
-    const ratesOf = (fileSystem: FileSystemRecord) =>
-      served ? meter.rates(fileSystem.id, state.writtenBytes(fileSystem)) : IDLE;
-    return listOf(state, call, {
-      ...listedFileSystems(state, call),
-      total: {
-        always: true,
-        of: (found) => ({
+    const served = isServed(call);
+    const measured = (fileSystem: FileSystemRecord) =>
+      served ? { key: fileSystem.id, bytes: state.writtenBytes(fileSystem) } : NOTHING;
+    return listOf(
+      state,
+      call,
+      sampled(listedFileSystems(state, call), {
+        moments: (fileSystem) => history.moments(call, measured(fileSystem), OBJECT_RESOLUTIONS),
+        render: ({ id, name }, { time, rates }) => ({ id, name, time, ...performanceRow(rates) }),
+        total: (found) => ({
           id: null,
           name: null,
           time: clock.now(),
-          ...performanceRow(sumOf(found.map(ratesOf))),
+          ...performanceRow(sumOf(found.map((one) => history.rates(measured(one))))),
         }),
-      },
-      render: (fileSystem) => ({
-        id: fileSystem.id,
-        name: fileSystem.name,
-        time: clock.now(),
-        ...performanceRow(ratesOf(fileSystem)),
       }),
-    });
+    );
   });
   routes.on(
     "GET /network-interfaces",
@@ -261,6 +306,5 @@ export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeSta
     });
     return listOf(state, call, builtIn("Hardware", all));
   });
-  routes.on("GET /policies", (call) => listOf(state, call, builtIn("Policy", [])));
-  routes.on("GET /alerts", (call) => listOf(state, call, builtIn("Alert", [])));
+  routes.on("GET /alerts", (call) => listOf(state, call, listedAlerts(state, call)));
 }

@@ -18,7 +18,8 @@ export function withContext(state: FlashBladeState, call: Call): Row {
   return call.minor >= 17 ? { context: arrayReference(state) } : {};
 }
 
-function arrayReference(state: FlashBladeState): Row {
+/** The array itself, as its objects name it. */
+export function arrayReference(state: FlashBladeState): Row {
   return { id: state.context.id, name: state.context.name, resource_type: "arrays" };
 }
 

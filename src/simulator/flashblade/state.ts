@@ -92,6 +92,26 @@ export interface PolicyRecord {
   version: string;
 }
 
+/** When snapshots are taken, and for how long they are kept; times in milliseconds. */
+export interface SnapshotPolicyRule {
+  /** After midnight; `null`: at any time. */
+  at: number | null;
+  every: number;
+  keepFor: number;
+  timeZone: string | null;
+}
+
+/** A snapshot policy as it is stored. */
+export interface SnapshotPolicyRecord {
+  id: string;
+  name: string;
+  enabled: boolean;
+  rules: SnapshotPolicyRule[];
+  retentionLock: string;
+  /** The file systems that have it. */
+  fileSystemIds: string[];
+}
+
 const DEFAULT_CAPACITY_BYTES = 100 * 1024 ** 4;
 const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 150_000, hosts: 0 };
 
@@ -129,6 +149,7 @@ export class FlashBladeState {
   readonly fileSystems: Table<FileSystemRecord>;
   readonly snapshots: Table<FileSystemSnapshotRecord>;
   readonly policies: Table<PolicyRecord>;
+  readonly snapshotPolicies: Table<SnapshotPolicyRecord>;
   readonly capacityBytes: number;
   readonly limits: ObjectLimits;
   readonly eradication: Eradication;
@@ -155,6 +176,7 @@ export class FlashBladeState {
       ({ fileSystemId, suffix }) => `${fileSystemId}.${suffix.toLowerCase()}`,
     );
     this.policies = store.table("nfs-export-policies", ({ name }) => name.toLowerCase());
+    this.snapshotPolicies = store.table("snapshot-policies", ({ name }) => name.toLowerCase());
     this.#snapshotsByOwner = new Derived(
       store,
       () => Map.groupBy(this.snapshots.values(), ({ fileSystemId }) => fileSystemId),
@@ -168,6 +190,10 @@ export class FlashBladeState {
 
   policyNamed(name: string): PolicyRecord | undefined {
     return this.policies.find(name.toLowerCase());
+  }
+
+  snapshotPolicyNamed(name: string): SnapshotPolicyRecord | undefined {
+    return this.snapshotPolicies.find(name.toLowerCase());
   }
 
   /** `FS.SUFFIX`; a suffix has no dot. */

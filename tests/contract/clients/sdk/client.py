@@ -1,9 +1,12 @@
-"""What both scripts share: arguments, numbered checks, and how to read the SDK's answers.
+"""What both scripts share: arguments, numbered checks, counted calls, and how to read the SDK's answers.
 
 usage: <script> HOST:PORT TOKEN CA_FILE [REST_VERSION]
-Prints one line per check that passed and ends with status 1 at the first that did not.
+Prints one line per check that passed, and at the end how many different calls of the SDK were made.
+Ends with status 1 at the first check that did not pass.
 """
 
+import inspect
+import re
 import sys
 
 from pypureclient import ErrorResponse, PureError, ValidResponse
@@ -13,6 +16,24 @@ TARGET, TOKEN, CA_FILE = sys.argv[1:4]
 VERSION = sys.argv[4] if len(sys.argv) > 4 else None
 
 _passed = 0
+_called = set()
+
+
+class Counted:
+    """A client of the SDK that keeps which of its calls were made."""
+
+    def __init__(self, client):
+        self._client = client
+
+    def __getattr__(self, name):
+        if re.match("(get|post|put|patch|delete)_", name):
+            _called.add(name)
+        return getattr(self._client, name)
+
+
+def finished():
+    """The last line: how many different calls were made."""
+    print(f"calls {len(_called)}", flush=True)
 
 
 def passed(what):
@@ -67,5 +88,29 @@ def login_with_wrong_token_fails(client_class):
 
 
 def login(client_class):
-    """A client that verifies the array's certificate against CA_FILE."""
-    return client_class(TARGET, api_token=TOKEN, version=VERSION, configuration=verifying())
+    """A client that verifies the array's certificate against CA_FILE, and the REST version that it speaks."""
+    client = client_class(TARGET, api_token=TOKEN, version=VERSION, configuration=verifying())
+    # Its class stands in a module such as FB_2_27; only one kind has a call for it.
+    rest = re.search("_(2_[0-9]+)", type(client).__module__).group(1).replace("_", ".")
+    assert VERSION is None or rest == VERSION, rest
+    return Counted(client), rest
+
+
+def every_list_is_read(array, no_lists):
+    """Each list that the SDK can read without saying what of it, but for those named in `no_lists`."""
+    names = sorted(
+        name.removeprefix("get_") for name, call in inspect.getmembers(type(array._client), inspect.isfunction)
+        if name.startswith("get_") and name.removeprefix("get_") not in no_lists and not needs_arguments(call)
+    )
+    for name in names:
+        answer = getattr(array, f"get_{name}")()
+        assert isinstance(answer, ValidResponse), f"{name}: {answer}"
+        for item in answer.items:
+            item.to_dict()
+    passed(f"{len(names)} lists are read")
+
+
+def needs_arguments(call):
+    """Whether a method of the SDK cannot be called without saying anything."""
+    _self, *others = inspect.signature(call).parameters.values()
+    return any(one.default is one.empty for one in others)

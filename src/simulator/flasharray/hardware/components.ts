@@ -1,4 +1,4 @@
-import type { Row } from "../filter.ts";
+import type { Row } from "../../filter.ts";
 
 interface Component {
   name: string;
