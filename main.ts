@@ -2,6 +2,7 @@
 // reader of Deno.args.
 import { adminContext } from "./main_admin.ts";
 import { runController } from "./main_controller.ts";
+import { inlineVolumesOf } from "./main_ephemeral.ts";
 import { nodeTopologyOf } from "./main_kube.ts";
 import { runAdminVerb, VERB_LIST } from "./src/admin/commands/commands.ts";
 import { startAdmin } from "./src/admin/server.ts";
@@ -126,6 +127,7 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
     segments: place && (() => place.topology.segments()),
     log,
   });
+  const { inline, close } = inlineVolumesOf(options, { config, node, log });
   registerProcess(metrics, () => node.locksHeld);
   const countStaged = registerStaged(metrics, () => node.stagedVolumes());
   const ended = terminated();
@@ -135,7 +137,7 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
       topology: () => config.topology.enable,
       isReady: () => true,
     }),
-    ...nodeService(node),
+    ...nodeService(node, inline),
   ];
   const endpoint = await startEndpoint({
     endpoint: options.endpoint,
@@ -147,7 +149,12 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
   registerHealth(metrics, node.healer);
   registerNodeTopology(metrics, () => place?.topology.missingKeys.length ?? 0);
   const stop = new AbortController();
-  const background = Promise.all([node.healer.run(stop.signal), place?.topology.run(stop.signal)]);
+  const { signal } = stop;
+  const background = Promise.all([
+    node.healer.run(signal),
+    inline.run(signal),
+    place?.topology.run(signal),
+  ]);
   const admin = await startAdmin({
     listen: options.adminAddress,
     csiSocket: endpoint.path,
@@ -167,6 +174,7 @@ async function serveNode(host: Host, { options, config, log }: NodeStart): Promi
   await Promise.all([endpoint.stop(), atMost(END_MS, background)]);
   await admin.stop();
   place?.close();
+  close();
   await removeEmptyFolders(host, { folders: options.removeEmpty, log });
   return RIGHT;
 }

@@ -1,5 +1,6 @@
 // `pso-bin controller`: its parts, and their order at the start and at the end.
 import { configSource } from "./main_config.ts";
+import { ephemeralLeaderOf } from "./main_ephemeral.ts";
 import { clusterState, kubeOf } from "./main_kube.ts";
 import { type Leader, leaderOf } from "./main_leader.ts";
 import { Service } from "./main_service.ts";
@@ -99,8 +100,11 @@ export async function runController(
     },
     signal: stop.signal,
   });
+  const making = ephemeralLeaderOf(options, { kube, leader, service, locks, log })?.run(
+    stop.signal,
+  );
   const code = await ended;
-  await endCalls({ service, leader, endpoint, stop, endMs });
+  await endCalls({ service, leader, endpoint, stop, making, endMs });
   const closed = Promise.all([admin.stop(), watching, service.end().checks])
     .then(() => service.close());
   await atMost(endMs, closed);
@@ -113,17 +117,19 @@ interface EndingController extends Pick<ControllerSurroundings, "endMs"> {
   service: Service;
   leader: Leader;
   endpoint: Endpoint;
-  /** Ends the watch of the configuration. */
+  /** Ends the watch of the configuration, and the making of ephemeral volumes. */
   stop: AbortController;
+  /** Resolves when no ephemeral volume is made any more. */
+  making?: Promise<void>;
 }
 
 /** The lease is renewed until the last call has ended, and given back after all else. */
 async function endCalls(
-  { service, leader, endpoint, stop, endMs }: EndingController,
+  { service, leader, endpoint, stop, making, endMs }: EndingController,
 ): Promise<void> {
   service.leave();
   await endpoint.stop();
   stop.abort();
   const { led } = service.end();
-  await atMost(endMs, led.then(() => leader.giveBack()));
+  await atMost(endMs, Promise.all([led, making]).then(() => leader.giveBack()));
 }

@@ -131,6 +131,11 @@ export class Service {
     return this.#need().provisioner;
   }
 
+  /** What the configuration says now; undefined while there is none. */
+  get config(): Config | undefined {
+    return this.#served?.config;
+  }
+
   /** storagetopology.enable, as it was first. `unavailable` while there is no configuration. */
   get topology(): boolean {
     return this.#need().config.topology.enable;

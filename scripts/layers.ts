@@ -29,7 +29,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   simulator: [],
   controller: ["arrays/array.ts", "arrays/fleet.ts"],
   node: ["host"],
-  csi: ["controller", "node"],
+  ephemeral: ["kube", "controller", "node"],
+  csi: ["controller", "node", "ephemeral"],
   admin: ["controller", "arrays", "host", "kube"],
 };
 

@@ -9,6 +9,8 @@ export type ErrorCode =
   | "invalid"
   /** Well formed, but this array, protocol or version cannot do it. */
   | "unsupported"
+  /** This installation does not offer it at all, whatever the request says. */
+  | "unimplemented"
   /** A size or number that is outside of what can be served. */
   | "out_of_range"
   /** All places that could hold it have answered, and none does. */
@@ -65,6 +67,7 @@ export function isPsoError(error: unknown, ...codes: ErrorCode[]): error is PsoE
 const NEVER_FINAL: Record<ErrorCode, boolean> = {
   invalid: false,
   unsupported: false,
+  unimplemented: false,
   out_of_range: false,
   not_found: false,
   conflict: false,

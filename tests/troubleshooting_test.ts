@@ -18,6 +18,7 @@ const LETTERS_MIN = 8, ERRORS_MAX = 12;
 /** Errors whose text is put together from others, each of which has an entry of its own. */
 const PUT_TOGETHER = new Set([
   "src/arrays/array.ts", // NothingMadeError has the text of the refusal
+  "src/ephemeral/inline_volumes.ts", // what the leader said
   "src/csi/request_check.ts", // the faults of a request, below
   "src/node/scsi/paths.ts", // what each way to address a LUN said
 ]);

@@ -22,11 +22,11 @@ interface AdoptedConfig {
 }
 
 /**
- * The configuration that a running controller takes up when the files have changed. Two things stay
- * as they were at the start: clusterID, because the names of all volumes begin with it and would
- * not be found again; and the topology keys, because the sidecars ask for the driver's capabilities
- * only once. Logs the warnings, an error for another clusterID, and a warning for other topology
- * keys.
+ * The configuration that a running controller takes up when the files have changed. Three things
+ * stay as they were at the start: clusterID, because the names of all volumes begin with it and would
+ * not be found again; the topology keys, because the sidecars ask for the driver's capabilities
+ * only once; and ephemeral.enabled, because rights come and go with it. Logs the warnings, an error
+ * for another clusterID, and a warning for other topology keys.
  */
 export function adoptConfig({ current, changed }: ConfigChange, log: Logger): AdoptedConfig {
   const kept: string[] = [];
@@ -47,5 +47,10 @@ export function adoptConfig({ current, changed }: ConfigChange, log: Logger): Ad
     });
     kept.push("storagetopology: restart the controller and the nodes");
   }
-  return { config: { ...changed.config, clusterId, topology }, kept };
+  const { enable } = current.ephemeral;
+  if (changed.config.ephemeral.enable !== enable) {
+    kept.push("ephemeral.enabled: restart the controller and the nodes");
+  }
+  const ephemeral = { ...changed.config.ephemeral, enable };
+  return { config: { ...changed.config, clusterId, topology, ephemeral }, kept };
 }

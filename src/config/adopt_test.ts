@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createLogger } from "../log.ts";
+import { GiB } from "../size.ts";
 import { adoptConfig } from "./adopt.ts";
 import { loadConfig } from "./load.ts";
 
@@ -45,4 +46,13 @@ Deno.test("adoptConfig() keeps the topology keys of the start, and says that a r
   assert.deepEqual(kept, ["storagetopology: restart the controller and the nodes"]);
   assert.deepEqual(config.topology, { enable: false, strict: false, nodeLabels: [] });
   assert.match(log, /"level":"warn".*storagetopology changed and is not taken up.*restart/);
+});
+
+Deno.test("adoptConfig() keeps whether pods may describe volumes, and takes their limits up", async () => {
+  const { config, kept } = await adopt(
+    "{clusterID: a}",
+    "{clusterID: a, ephemeral: {enabled: true, maxSizeGiB: 7}}",
+  );
+  assert.deepEqual([config.ephemeral.enable, config.ephemeral.maxBytes], [false, 7 * GiB]);
+  assert.deepEqual(kept, ["ephemeral.enabled: restart the controller and the nodes"]);
 });

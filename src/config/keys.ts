@@ -186,6 +186,51 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
     ],
   },
   {
+    title: "Ephemeral volumes",
+    intro:
+      "Volumes that a pod describes itself (`csi` among its volumes), and that live as long as " +
+      "it: see [a volume in the pod's own words](using.md#a-volume-in-the-pods-own-words).",
+    keys: [
+      {
+        path: "ephemeral.enabled",
+        type: "switch",
+        default: false,
+        meaning:
+          "Make such volumes. Whoever may make pods then has storage without a claim, within " +
+          "the two limits below. Switch it off only when `kubectl get ephemeralvolumes` shows none. " +
+          "Read once, at the start of the controller and of each node; the chart restarts them.",
+        usedBy: "driver",
+      },
+      {
+        path: "ephemeral.maxSizeGiB",
+        type: "integer",
+        default: 100,
+        range: [1, 4_194_304],
+        unit: "GiB",
+        meaning: "The largest size that a pod may ask for.",
+        usedBy: "driver",
+      },
+      {
+        path: "ephemeral.namespaceGiB",
+        type: "integer",
+        default: 1_000,
+        range: [1, 100_000_000],
+        unit: "GiB",
+        meaning: "What all pods of one namespace may have of such volumes at once.",
+        usedBy: "driver",
+      },
+      {
+        path: "ephemeral.allowExportRules",
+        type: "switch",
+        default: false,
+        meaning:
+          "Heed the attribute `exportrules` of a pod, by which it chooses who may mount its " +
+          "file system. `false`: it is ignored, and an Event of the pod says so.",
+        usedBy: "driver",
+      },
+    ],
+  },
+  {
     title: "FlashArray",
     intro:
       "How nodes attach, format and mount block volumes. A storage class may say otherwise for " +

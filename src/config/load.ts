@@ -11,6 +11,7 @@ import { Settings } from "./settings.ts";
 import { isMapping, KeyTree, type Mapping } from "./tree.ts";
 import { isPsoError, messageOf } from "../errors.ts";
 import { sanTypeOf } from "../protocols.ts";
+import { GiB } from "../size.ts";
 import { TOPOLOGY_PREFIX, topologyLabels } from "./arrays/topology_labels.ts";
 
 /** Where the charts mount the Secret. */
@@ -191,6 +192,12 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
     placement: {
       headroomPercent: settings.integer("placement.headroom"),
       volumesPerArray: settings.integer("placement.volumesPerArray"),
+    },
+    ephemeral: {
+      enable: settings.switch("ephemeral.enabled"),
+      maxBytes: settings.integer("ephemeral.maxSizeGiB") * GiB,
+      namespaceBytes: settings.integer("ephemeral.namespaceGiB") * GiB,
+      allowExportRules: settings.switch("ephemeral.allowExportRules"),
     },
     debug: settings.switch("app.debug"),
   };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { isAllowed } from "../net/cidr.ts";
+import { GiB } from "../size.ts";
 import { problemText } from "./problems.ts";
 import { faultsOf, FLEET, load, loadValues, TOKEN } from "../../tests/support/test_values.ts";
 
@@ -25,6 +26,12 @@ Deno.test("loadConfig() fills in every default", async () => {
     flashblade: { snapshotDirectoryEnabled: false, exportRules: undefined },
     topology: { enable: false, strict: false, nodeLabels: [] },
     placement: { headroomPercent: 5, volumesPerArray: 0 },
+    ephemeral: {
+      enable: false,
+      maxBytes: 100 * GiB,
+      namespaceBytes: 1_000 * GiB,
+      allowExportRules: false,
+    },
     debug: false,
   });
 });
@@ -38,6 +45,7 @@ maxVolumesPerNode: "100"
 app: {debug: true}
 storagetopology: {enable: true, strictTopology: true, nodeLabels: topology.kubernetes.io/zone}
 placement: {headroom: "10", volumesPerArray: 500}
+ephemeral: {enabled: "true", maxSizeGiB: "7", namespaceGiB: 70, allowExportRules: "yes"}
 flasharray:
   sanType: fc
   defaultFSType: ext4
@@ -77,6 +85,12 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
     flashblade: { snapshotDirectoryEnabled: true, exportRules: "10.0.0.0/8(rw)" },
     topology: { enable: true, strict: true, nodeLabels: ["topology.kubernetes.io/zone"] },
     placement: { headroomPercent: 10, volumesPerArray: 500 },
+    ephemeral: {
+      enable: true,
+      maxBytes: 7 * GiB,
+      namespaceBytes: 70 * GiB,
+      allowExportRules: true,
+    },
     debug: true,
   });
 });

@@ -89,6 +89,17 @@ export interface PlacementSettings {
   volumesPerArray: number;
 }
 
+/** The section `ephemeral` of the values file: volumes that pods describe themselves. */
+export interface EphemeralSettings {
+  enable: boolean;
+  /** The largest of them. */
+  maxBytes: number;
+  /** What all of one namespace may have together. */
+  namespaceBytes: number;
+  /** A pod may choose who may mount its file system. */
+  allowExportRules: boolean;
+}
+
 /**
  * Everything that an administrator can set, checked, with defaults filled in. Holds tokens only as
  * Secret.
@@ -107,6 +118,7 @@ export interface Config {
   flashblade: FlashBladeSettings;
   topology: TopologySettings;
   placement: PlacementSettings;
+  ephemeral: EphemeralSettings;
   debug: boolean;
 }
 

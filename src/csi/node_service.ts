@@ -3,6 +3,7 @@ import { chapOf } from "../chap.ts";
 import { PsoError } from "../errors.ts";
 import { type Attachment, decodeAttachment, encodeNodeId } from "../handoff.ts";
 import type { Condition, StorageCondition } from "../node/look.ts";
+import type { InlineVolumes } from "../ephemeral/inline_volumes.ts";
 import type { NodePlugin } from "../node/node_plugin.ts";
 import type { VolumeStats } from "../node/requests.ts";
 import {
@@ -65,22 +66,12 @@ function stagingPathOf(stagingTargetPath: string): string {
 /** "true" in what kubelet says of a volume that a pod describes itself (podInfoOnMount). */
 const INLINE = "csi.storage.k8s.io/ephemeral";
 
-/** `unsupported` for a volume without a claim: nothing made it, and nothing would delete it. */
-function refuseInline(volumeContext: Record<string, string>): void {
-  if (volumeContext[INLINE] !== "true") return;
-  throw new PsoError(
-    "unsupported",
-    "a volume that the pod itself describes (`csi` among its volumes) is not made by this release: " +
-      "use `ephemeral` with a volumeClaimTemplate in the pod, for which Kubernetes makes a claim",
-  );
-}
-
 /** The attachment in a publish_context; `undefined` in one of PSO's, which has none. */
 function knownAttachment(context: Record<string, string>): Attachment | undefined {
   return context.attachment === undefined ? undefined : decodeAttachment(context);
 }
 
-function mountMethods(node: NodePlugin): UnaryMethod[] {
+function mountMethods(node: NodePlugin, inline: InlineVolumes): UnaryMethod[] {
   return [
     method(Node.method.nodeStageVolume, {
       keys: null,
@@ -109,23 +100,24 @@ function mountMethods(node: NodePlugin): UnaryMethod[] {
       keys: null,
       handle: async (request, { signal }) => {
         const capability = capabilityOf(request.volumeCapability);
-        refuseInline(request.volumeContext);
-        await node.publish({
-          volumeId: request.volumeId,
-          stagingPath: stagingPathOf(request.stagingTargetPath),
-          targetPath: request.targetPath,
-          capability,
-          readOnly: request.readonly || isReadOnly(capability.mode),
-          attachment: knownAttachment(request.publishContext),
-          volumeContext: request.volumeContext,
-        }, signal);
+        const { volumeId, targetPath, volumeContext } = request;
+        const readOnly = request.readonly || isReadOnly(capability.mode);
+        const wanted = { volumeId, targetPath, capability, readOnly, volumeContext };
+        if (volumeContext[INLINE] === "true") {
+          await inline.publish(wanted, signal);
+          return {};
+        }
+        const attachment = knownAttachment(request.publishContext);
+        const stagingPath = stagingPathOf(request.stagingTargetPath);
+        await node.publish({ ...wanted, stagingPath, attachment }, signal);
         return {};
       },
     }),
     method(Node.method.nodeUnpublishVolume, {
       keys: null,
       handle: async ({ volumeId, targetPath }, { signal }) => {
-        await node.unpublish({ volumeId, targetPath }, signal);
+        const request = { volumeId, targetPath };
+        if (!await inline.unpublish(request, signal)) await node.unpublish(request, signal);
         return {};
       },
     }),
@@ -218,7 +210,10 @@ function healthMethods(node: NodePlugin): UnaryMethod[] {
   ];
 }
 
-/** The Node service of CSI 1.13. The node plugin itself takes the lock of a volume. */
-export function nodeService(node: NodePlugin): UnaryMethod[] {
-  return [...mountMethods(node), ...lookMethods(node), ...healthMethods(node)];
+/**
+ * The Node service of CSI 1.13. The node plugin itself takes the lock of a volume; `inline` is asked
+ * for volumes that pods describe themselves.
+ */
+export function nodeService(node: NodePlugin, inline: InlineVolumes): UnaryMethod[] {
+  return [...mountMethods(node, inline), ...lookMethods(node), ...healthMethods(node)];
 }

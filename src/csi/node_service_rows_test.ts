@@ -12,7 +12,7 @@ import {
   VolumeCapability_AccessMode_Mode as Mode,
   VolumeUsage_Unit as Unit,
 } from "./generated/csi_pb.ts";
-import { nodeService } from "./node_service.ts";
+import { nodeRows } from "../../tests/support/node_rows.ts";
 
 const rpc = Node.method;
 
@@ -23,7 +23,7 @@ function withVolume(
   return () =>
     TestNode.use(async (test) => {
       const volume = await test.volume();
-      await work(new RpcRows(nodeService(test.node)), volume, test);
+      await work(new RpcRows(nodeRows(test.node)), volume, test);
       await test.takeAway(volume);
     });
 }
@@ -88,7 +88,7 @@ Deno.test(
 );
 
 Deno.test(
-  "NodePublishVolume of a volume that a pod describes itself is refused, and says what to use",
+  "NodePublishVolume of a volume that a pod describes itself is UNIMPLEMENTED without Kubernetes, with the reason",
   withVolume(async (rows, volume, test) => {
     const inline = {
       ...publishRequest(volume),
@@ -101,8 +101,8 @@ Deno.test(
       },
     };
     await rejects(rows.call(rpc.nodePublishVolume, inline), {
-      code: status.FAILED_PRECONDITION,
-      message: /use `ephemeral` with a volumeClaimTemplate in the pod/,
+      code: status.UNIMPLEMENTED,
+      message: /is not made here: there is no Kubernetes here/,
     });
     equal(await mountOptions(test, volume.targetPath), undefined);
     const { volumeId, targetPath } = volume;
@@ -236,7 +236,7 @@ Deno.test(
 Deno.test("NodeGetInfo says where the node is, says nothing without topology, and fails while that cannot be read", async () => {
   await TestNode.use(async (test) => {
     const info = async (segments?: () => Promise<Record<string, string>>) =>
-      await new RpcRows(nodeService(test.restart(undefined, { segments })))
+      await new RpcRows(nodeRows(test.restart(undefined, { segments })))
         .call(rpc.nodeGetInfo, {});
     equal((await info()).accessibleTopology, undefined);
     const rack = { "topology.purestorage.com/rack": "r1" };

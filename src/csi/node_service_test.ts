@@ -15,7 +15,7 @@ import {
 import { attachment, FakeHost } from "../../tests/support/fake_host.ts";
 import { RpcRows, WRITER } from "../../tests/support/rpc_rows.ts";
 import { FLASHARRAY } from "../../tests/support/test_settings.ts";
-import { nodeService } from "./node_service.ts";
+import { nodeRows } from "../../tests/support/node_rows.ts";
 import { answer, callSamples } from "./unary.ts";
 
 const PUBLISHED = encodeAttachment({
@@ -79,7 +79,7 @@ async function stage(secrets: Record<string, string>) {
       dataAddresses: ["192.0.2.9"],
       log,
     });
-    const row = nodeService(node).find(({ name }) => name === "NodeStageVolume");
+    const row = nodeRows(node).find(({ name }) => name === "NodeStageVolume");
     ok(row);
     const request = create(NodeStageVolumeRequestSchema, {
       volumeId: "0badcafe/k8s-pvc-1",
@@ -150,7 +150,7 @@ Deno.test("a stage that NodePublishVolume repeats reads the volume_context as th
       remounting: true,
       published: [],
     });
-    const publish = new RpcRows(nodeService(fake.plugin())).call(Node.method.nodePublishVolume, {
+    const publish = new RpcRows(nodeRows(fake.plugin())).call(Node.method.nodePublishVolume, {
       volumeId: "v7",
       stagingTargetPath: "/stage/7",
       targetPath: "/pods/1/mount",

@@ -12,6 +12,7 @@ const STATUS: Record<ErrorCode, status> = {
   // Infeasible as asked: the resizer and the provisioner then retry slowly and let the user change
   // the claim.
   unsupported: status.INVALID_ARGUMENT,
+  unimplemented: status.UNIMPLEMENTED,
   out_of_range: status.OUT_OF_RANGE,
   not_found: status.NOT_FOUND,
   conflict: status.ALREADY_EXISTS,

@@ -120,6 +120,7 @@ Deno.test("a call answers what its handler gives, logs one line and takes one sa
 const CODES: Record<ErrorCode, status> = {
   invalid: status.INVALID_ARGUMENT,
   unsupported: status.INVALID_ARGUMENT,
+  unimplemented: status.UNIMPLEMENTED,
   out_of_range: status.OUT_OF_RANGE,
   not_found: status.NOT_FOUND,
   conflict: status.ALREADY_EXISTS,

@@ -22,6 +22,7 @@ import {
 import { NfsServers } from "./nfs/servers.ts";
 import { volumeKey } from "./protocol.ts";
 import { Preparation } from "./preparation.ts";
+import { type InlineState, inlineState, unstageInline } from "./calls/inline.ts";
 import { publishVolume } from "./calls/publishing.ts";
 import { unpublishVolume } from "./calls/unpublishing.ts";
 import type {
@@ -179,6 +180,23 @@ export class NodePlugin {
       "unpublish",
       () => unpublishVolume(this.#context, request, signal),
     );
+  }
+
+  /** What this node has of a volume that a pod describes itself. */
+  inlineState(volumeId: string): Promise<InlineState> {
+    return inlineState(this.#context, volumeId);
+  }
+
+  /**
+   * Unstages a volume that a pod described itself, and forgets it. `in_use` while it is published.
+   */
+  async unstageInline(request: UnstageRequest, signal?: AbortSignal): Promise<void> {
+    await this.#locked(
+      request.volumeId,
+      "unstage",
+      () => unstageInline(this.#context, request, signal),
+    );
+    this.#failedStages.delete(request.volumeId);
   }
 
   /** NodeExpandVolume. */

@@ -14,6 +14,8 @@ export interface StageRequest {
   volumeContext: Record<string, string>;
   /** Of the class's node-stage secret; used by iSCSI only. */
   chap?: ChapCredentials;
+  /** A pod describes the volume itself: kubelet knows of no stage, and the unpublish unstages it. */
+  inline?: true;
 }
 
 /** NodeUnstageVolume: the volume, and the path where it was staged. */

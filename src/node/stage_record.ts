@@ -37,6 +37,8 @@ export interface StageRecord<A extends Attachment = Attachment> {
   format?: FormatRecord;
   /** Other nodes may have the volume at the same time. */
   shared?: boolean;
+  /** A pod describes the volume itself: it ends with its pod. */
+  inline?: true;
   /**
    * An unstage was begun: from here on the CO does not want the volume on this node, until it
    * stages it again.

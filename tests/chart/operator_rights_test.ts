@@ -14,7 +14,8 @@ import { ADDONS, CHART, type KubeObject, NAMESPACE, objectsOf, render } from "./
 
 const VALUES = new URL("values", import.meta.url).pathname;
 /** What no values file of the tests turns on. */
-const MORE = "csi.storageCapacity=true,storagetopology.enable=true,simulate.enabled=true," +
+const MORE =
+  "ephemeral.enabled=true,csi.storageCapacity=true,storagetopology.enable=true,simulate.enabled=true," +
   "networkPolicy.enabled=true,orchestrator.name=openshift,metrics.serviceMonitor.enabled=true," +
   "metrics.prometheusRule.enabled=true,metrics.dashboard.enabled=true";
 /** What Helm does to an object that it makes, changes and deletes. */
@@ -31,6 +32,9 @@ const CLUSTER_KINDS = [
   "VolumeGroupSnapshotClass",
   "SecurityContextConstraints",
   "Namespace",
+  "CustomResourceDefinition",
+  "ValidatingAdmissionPolicy",
+  "ValidatingAdmissionPolicyBinding",
 ];
 
 /** How the API calls the objects of a kind. */

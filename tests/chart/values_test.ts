@@ -78,6 +78,15 @@ const REFUSED: readonly [string, string, string[]][] = [
     "csi-provisioner keeps no capacity of a driver without topology, and the scheduler would " +
     "then place no pod whose claim waits for it",
   ]],
+  [
+    "ephemeral volumes, and one account for nodes and controller",
+    "ephemeral: {enabled: true}\nnodeServer: {serviceAccount: {name: pure}}\n",
+    [
+      "ephemeral.enabled is true, and nodes and controller have one service account: give each its " +
+      "own in nodeServer.serviceAccount.name and controllerServer.serviceAccount.name. By its " +
+      "account a node is kept to the volumes of its own pods",
+    ],
+  ],
   ["an unknown protocol", "flasharray: {sanType: BOGUS}\n", [
     'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, ' +
     "AUTO: write one of these, in letters of any case",

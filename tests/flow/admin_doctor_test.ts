@@ -209,6 +209,12 @@ const USUAL: [string, (bed: Bed, handle: string) => unknown][] = [
     const uid = volume("2").slice("k8s-pvc-".length);
     cluster.items.set("/api/v1/persistentvolumeclaims", [{ metadata: { name: "c", uid } }]);
   }],
+  ["a volume that a pod describes itself", async ({ cluster, make }) => {
+    await make(volume("2"));
+    const uid = volume("2").slice("k8s-pvc-".length);
+    const path = "/apis/pso.purestorage.com/v1/ephemeralvolumes";
+    cluster.items.set(path, [{ metadata: { name: "csi-1", uid }, spec: { size: "1Mi" } }]);
+  }],
   ["a volume that is being grown", ({ cluster }, handle) => {
     cluster.items.set(PVS, [pv("1", handle, { capacity: { storage: "512Ki" } })]);
     cluster.items.set("/api/v1/persistentvolumeclaims", [{

@@ -12,7 +12,7 @@ import {
   NodeGetInfoRequestSchema,
   NodeGetInfoResponseSchema,
 } from "../../src/csi/generated/csi_pb.ts";
-import { nodeService } from "../../src/csi/node_service.ts";
+import { nodeRows } from "../support/node_rows.ts";
 import { answer, callSamples } from "../../src/csi/unary.ts";
 import { isPsoError } from "../../src/errors.ts";
 import { decodeAttachment, encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
@@ -116,7 +116,7 @@ export async function publishAgain(world: World): Promise<string> {
 /** `max_volumes_per_node` as kubelet is told. */
 export function nodeInfo({ config: { maxVolumesPerNode }, signal }: World): Promise<string> {
   return withFakeHost(async (fake) => {
-    const row = nodeService(fake.plugin({ maxVolumesPerNode })).find(({ name }) =>
+    const row = nodeRows(fake.plugin({ maxVolumesPerNode })).find(({ name }) =>
       name === "NodeGetInfo"
     );
     assert.ok(row);

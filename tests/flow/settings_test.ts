@@ -7,10 +7,14 @@ import { CHART_SECTIONS } from "../../src/config/chart_keys.ts";
 import { DRIVER_SECTIONS } from "../../src/config/keys.ts";
 import { Identity, PluginCapability_Service_Type } from "../../src/csi/generated/csi_pb.ts";
 import { identityService } from "../../src/csi/identity_service.ts";
-import { chosenLevel } from "../../src/log.ts";
+import { inlineVolumesOf } from "../../main_ephemeral.ts";
+import { messageOf } from "../../src/errors.ts";
+import { chosenLevel, silentLogger } from "../../src/log.ts";
 import { testRun } from "../../src/simulator/fixture_test.ts";
 import { GiB, MiB } from "../../src/size.ts";
+import { EphemeralBed, ID } from "../support/ephemeral_bed.ts";
 import { RpcRows } from "../support/rpc_rows.ts";
+import { RWO } from "./provisioner_bed.ts";
 import {
   attachCommands,
   codeOf,
@@ -29,7 +33,27 @@ import {
   staged,
   testEffect,
   Values,
+  withFakeHost,
+  type World,
 } from "./settings_bed.ts";
+
+/** What the leader has made of a volume of 2 GiB that a pod describes, and of more attributes. */
+async function ephemeralVolume(
+  { config }: Pick<World, "config">,
+  attributes: Record<string, string> = {},
+): Promise<EphemeralBed> {
+  const bed = new EphemeralBed();
+  bed.settings = config.ephemeral;
+  const asked = { size: "2Gi", backend: "file" };
+  bed.pod({ volumeAttributes: { ...asked, ...attributes } });
+  await bed.ask(asked);
+  await bed.step();
+  return bed;
+}
+
+async function ephemeralOutcome(world: Pick<World, "config">): Promise<string> {
+  return await (await ephemeralVolume(world)).said();
+}
 
 /** By path, as the table of keys has it. */
 const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
@@ -123,6 +147,49 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     },
     before: "done done",
     after: "done exhausted",
+  }],
+  "ephemeral.enabled": [{
+    on: "a pod that describes a volume itself",
+    value: true,
+    outcome: ({ config }) =>
+      withFakeHost(async (fake) => {
+        const options = { nodeName: "n", kubeCredentials: "/none" };
+        const parts = { config, node: fake.plugin(), log: silentLogger };
+        const { inline } = inlineVolumesOf(options, parts);
+        const capability = RWO;
+        const request = { volumeId: ID, targetPath: "/", capability, readOnly: false };
+        const [, reason = ""] = await inline.publish({ ...request, volumeContext: {} }).then(
+          () => [],
+          (error) => messageOf(error).split("here: "),
+        );
+        return reason;
+      }),
+    before: /^ephemeral\.enabled is off/,
+    after: /^this node plugin does not know its namespace/,
+  }],
+  "ephemeral.maxSizeGiB": [{
+    on: "a pod that asks for 2 GiB",
+    value: 1,
+    outcome: ephemeralOutcome,
+    before: "Ready",
+    after: /^Refused out_of_range/,
+  }],
+  "ephemeral.namespaceGiB": [{
+    on: "a pod that asks for 2 GiB",
+    value: 1,
+    outcome: ephemeralOutcome,
+    before: "Ready",
+    after: /^Refused exhausted/,
+  }],
+  "ephemeral.allowExportRules": [{
+    on: "a pod that has export rules",
+    value: true,
+    outcome: async (world) => {
+      const bed = await ephemeralVolume(world, { exportrules: "*(rw)" });
+      return bed.maker.parameters.exportrules ?? "none";
+    },
+    before: "none",
+    after: "*(rw)",
   }],
   "flasharray.sanType": [{
     on: "the protocol of a publish",

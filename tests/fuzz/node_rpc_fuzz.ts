@@ -8,7 +8,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { create, type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Node } from "../../src/csi/generated/csi_pb.ts";
-import { nodeService } from "../../src/csi/node_service.ts";
+import { nodeRows } from "../support/node_rows.ts";
 import { encodeAttachment } from "../../src/handoff.ts";
 import { type Mount, parseMountinfo } from "../../src/host/mountinfo.ts";
 import type { NodePlugin } from "../../src/node/node_plugin.ts";
@@ -118,7 +118,7 @@ class Round {
   }
 
   async #run(): Promise<void> {
-    const rows = nodeService(this.#node);
+    const rows = nodeRows(this.#node);
     for (let left = CALLS_PER_ROUND; left > 0; left--) {
       const moving = rows.filter(({ name }) =>
         /(Stage|Publish|Unpublish|Unstage)Volume$/.test(name)
@@ -146,7 +146,7 @@ class Round {
     const said = `${name} of ${asked.volumeId}`;
     const before = this.#mounts();
     const records = await this.#fake.records.list();
-    const row = nodeService(this.#node).find((one) => one.name === name);
+    const row = nodeRows(this.#node).find((one) => one.name === name);
     ok(row);
     const { code, message } = await this.#caller.call(row, bytes, deadlineMs);
     this.#said.push(`${said}, ${staging}, ${target}: ${code} ${message}`);

@@ -9,11 +9,13 @@ import {
   type KubeAnswer,
   type ObjectKey,
   type Selection,
+  type Stored,
 } from "./fake_kube_store.ts";
 import { NEW_KEY, openssl } from "./openssl.ts";
 
 const TOKEN = "token-of-the-fake-service-account";
-const PATH = /^\/(?:api\/v1|apis\/[^/]+\/v1)\/(?:namespaces\/([^/]+)\/)?([a-z]+)(?:\/([^/]+))?$/;
+const PATH =
+  /^\/(?:api\/v1|apis\/[^/]+\/v1)\/(?:namespaces\/([^/]+)\/)?([a-z]+)(?:\/([^/]+))?(?:\/status)?$/;
 
 const NO_ANSWER = new TransportError("timeout", "it does not answer", { sent: true });
 
@@ -150,11 +152,15 @@ export class FakeKubeApi {
     if (method === "GET") return { status: 200, text: JSON.stringify(stored) };
     const { resourceVersion, uid } = stored.metadata;
     const sent = JSON.parse(body ?? "");
+    if (method === "DELETE") return this.#end(key, sent.preconditions?.uid);
     if (method === "PATCH") {
-      return {
-        status: 200,
-        text: JSON.stringify(this.store.put(key, { ...stored, ...sent }, uid)),
-      };
+      const version = sent.metadata?.resourceVersion;
+      if (version !== undefined && version !== resourceVersion) {
+        return refusal(409, "the object has been modified");
+      }
+      const changed = this.store.put(key, mergePatch(stored, sent), uid);
+      if (isEnding(changed) && finalizersOf(changed).length === 0) this.store.remove(key);
+      return { status: 200, text: JSON.stringify(changed) };
     }
     if (method !== "PUT") return refusal(405, "method not allowed");
     if (sent.metadata.resourceVersion !== resourceVersion || sent.metadata.uid !== uid) {
@@ -166,6 +172,20 @@ export class FakeKubeApi {
       }
     }
     return { status: 200, text: JSON.stringify(this.store.put(key, sent, uid)) };
+  }
+
+  /** An object with finalizers is only marked, and goes with the last of them. */
+  #end(key: ObjectKey, wantedUid: string | undefined): KubeAnswer {
+    const stored = this.store.find(key);
+    if (!stored) return refusal(404, `"${key.name}" not found`);
+    const { uid } = stored.metadata;
+    if (wantedUid !== undefined && wantedUid !== uid) return refusal(409, "another uid");
+    if (finalizersOf(stored).length === 0) this.store.remove(key);
+    else if (!isEnding(stored)) {
+      const metadata = { ...stored.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" };
+      this.store.put(key, { ...stored, metadata }, uid);
+    }
+    return { status: 200, text: `{"kind":"Status"}` };
   }
 
   /**
@@ -250,6 +270,27 @@ function watchOf(call: string): { selection: Selection; since: number } {
   const options = new URLSearchParams(query);
   const selection = selectionOf({ collection, namespace }, options);
   return { selection, since: Number(options.get("resourceVersion")) };
+}
+
+/** RFC 7386. */
+function mergePatch(target: unknown, patch: KubeObject): KubeObject {
+  const isObject = (value: unknown): value is KubeObject =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  const merged: KubeObject = isObject(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key];
+    else merged[key] = isObject(value) ? mergePatch(merged[key], value) : value;
+  }
+  return merged;
+}
+
+function finalizersOf({ metadata }: Stored): unknown[] {
+  const { finalizers } = { finalizers: [], ...metadata };
+  return finalizers;
+}
+
+function isEnding({ metadata }: Stored): boolean {
+  return "deletionTimestamp" in metadata;
 }
 
 function specOf({ spec }: KubeObject): LeaseSpec {

@@ -9,7 +9,7 @@ import { DRIVER, ifThere } from "../check/cluster.ts";
 import { at, nameOf, objectsAt, textAt, textsAt } from "../check/kube_object.ts";
 import { type ClaimedVolume, claimedVolumeOf } from "../check/volume_look.ts";
 import type { Known } from "./diagnosis.ts";
-import { bytesOfQuantity } from "./quantity.ts";
+import { bytesOfQuantity } from "../../size.ts";
 
 /** A PersistentVolume of the driver. */
 export interface DoctorPv extends ClaimedVolume {
@@ -58,6 +58,7 @@ export interface ClusterView {
 }
 
 const STORAGE = "/apis/storage.k8s.io/v1";
+const EPHEMERAL = "/apis/pso.purestorage.com/v1/ephemeralvolumes";
 const SNAPSHOTS = "/apis/snapshot.storage.k8s.io/v1";
 const GROUP_SNAPSHOTS = "/apis/groupsnapshot.storage.k8s.io/v1";
 
@@ -93,10 +94,20 @@ async function readPvs(kube: KubeReader): Promise<DoctorPv[]> {
   }));
 }
 
+/** Also what pods ask for without a claim: their volumes are named by the uid of that object. */
 async function readClaims(kube: KubeReader): Promise<Map<string, DoctorClaim>> {
   const all = await kube.list({ path: "/api/v1/persistentvolumeclaims" });
-  return new Map(all.map((claim) => [textAt(claim, "metadata", "uid"), {
-    wantedBytes: bytesOfQuantity(textAt(claim, "spec", "resources", "requests", "storage")),
+  const ephemeral = await kube.list({ path: EPHEMERAL }).catch((error) => {
+    if (isKubeStatus(error, 404)) return [];
+    throw error;
+  });
+  return new Map([
+    ...all.map((claim) =>
+      [claim, textAt(claim, "spec", "resources", "requests", "storage")] as const
+    ),
+    ...ephemeral.map((one) => [one, textAt(one, "spec", "size")] as const),
+  ].map(([object, size]) => [textAt(object, "metadata", "uid"), {
+    wantedBytes: bytesOfQuantity(size),
   }]));
 }
 

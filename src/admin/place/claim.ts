@@ -5,7 +5,7 @@ import type { ClaimFacts } from "../../controller/placement/spread_group.ts";
 import { UsageError } from "../../errors.ts";
 import { isObject, type KubeObject } from "../../kube/client.ts";
 import { at, mapAt, nameOf, objectsAt, textAt, textsAt } from "../check/kube_object.ts";
-import { bytesOfQuantity } from "../doctor/quantity.ts";
+import { bytesOfQuantity } from "../../size.ts";
 
 /** What placement needs of a claim. */
 export interface FileClaim {

@@ -45,6 +45,7 @@ export async function stageVolume(
     stagingPath,
     attachment,
     shared: isMultiNode(capability.mode),
+    ...request.inline && { inline: true },
     unstaging: undefined,
   };
   // The volume is wanted again: the healer must not go on with the unstage that was begun.

@@ -21,7 +21,7 @@ the ConfigMap, which the nodes have too.
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- range $section := list "storagetopology" "placement" "flasharray" "flashblade" -}}
+{{- range $section := list "storagetopology" "placement" "ephemeral" "flasharray" "flashblade" -}}
 {{- $kept := dict -}}
 {{- range $key, $value := get $values $section | default dict -}}
 {{- if not (kindIs "invalid" $value) -}}{{- $_ := set $kept $key $value -}}{{- end -}}
@@ -33,12 +33,16 @@ the ConfigMap, which the nodes have too.
 
 {{/* What a node reads once, at its start: a change of it must restart the node's pod. */}}
 {{- define "pso.nodeChecksum" -}}
-{{- omit (include "pso.driverKeys" . | fromJson) "clusterID" "flashblade" "placement" "deleteImported" "deletePrefixes" | toJson | sha256sum -}}
+{{- $keys := omit (include "pso.driverKeys" . | fromJson) "clusterID" "flashblade" "placement" "ephemeral" "deleteImported" "deletePrefixes" -}}
+{{- if include "pso.hasEphemeral" . -}}{{- $_ := set $keys "ephemeral" true -}}{{- end -}}
+{{- $keys | toJson | sha256sum -}}
 {{- end -}}
 
-{{/* What the sidecars read once: the capabilities of the driver, which depend on topology. */}}
+{{/* What sidecars and driver read once: the capabilities of the driver, which depend on topology, and whether pods may describe volumes. */}}
 {{- define "pso.controllerChecksum" -}}
-{{- .Values.storagetopology | default dict | toJson | sha256sum -}}
+{{- $keys := .Values.storagetopology | default dict -}}
+{{- if include "pso.hasEphemeral" . -}}{{- $keys = merge (dict "ephemeral" true) $keys -}}{{- end -}}
+{{- $keys | toJson | sha256sum -}}
 {{- end -}}
 
 {{/* The arrays as PSO's JSON, the simulated ones behind those of the values. Both lists are always there. */}}

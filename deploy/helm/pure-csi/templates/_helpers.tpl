@@ -124,6 +124,9 @@ annotations:
 {{- if .Capabilities.APIVersions.Has "groupsnapshot.storage.k8s.io/v1/VolumeGroupSnapshotClass" -}}true{{- end -}}
 {{- end -}}
 {{- end -}}
+{{- define "pso.hasEphemeral" -}}
+{{- include "pso.switch" (dict "values" .Values "paths" (list "ephemeral.enabled")) -}}
+{{- end -}}
 {{- define "pso.hasTopology" -}}
 {{- include "pso.switch" (dict "values" .Values "paths" (list "storagetopology.enable")) -}}
 {{- end -}}

@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { bytesOfQuantity } from "./quantity.ts";
+import { bytesOfQuantity } from "./size.ts";
 
 Deno.test("bytesOfQuantity() reads what Kubernetes writes, and nothing else", () => {
   const texts = ["1Gi", "1.5Gi", "1073741824", "2G", "1e3", "500m", "1Kib", "-1", "", "Gi"];

@@ -1,0 +1,367 @@
+import type { ChangeFence } from "../async/fence.ts";
+import type { KeyedLock } from "../async/keyed_lock.ts";
+import type { EphemeralSettings } from "../config/model.ts";
+import { topologyLabels } from "../config/arrays/topology_labels.ts";
+import type { Provisioner } from "../controller/provisioner.ts";
+import { isNeverFinal, isPsoError, messageOf, PsoError } from "../errors.ts";
+import { decodeNodeId } from "../handoff.ts";
+import { isKubeStatus, isObject, type KubeObject } from "../kube/client.ts";
+import { kubePath } from "../kube/names.ts";
+import type { Logger } from "../log.ts";
+import { volumeNameFor } from "../names.ts";
+import { formatSize } from "../size.ts";
+import { countedBytes, type Demand, demandOf } from "./demand.ts";
+import { ARRAY_FINALIZER, type EphemeralVolume, NODE_FINALIZER, textsOf } from "./object.ts";
+import type { EphemeralKube, EphemeralObjects } from "./objects.ts";
+
+/** What the leader needs of the configuration; read at each use. */
+export interface LeaderSettings {
+  ephemeral: EphemeralSettings;
+  clusterId: string;
+  topology: { enable: boolean; nodeLabels: readonly string[] };
+}
+
+/** The calls of the Controller service by which volumes are made and taken away. */
+export type VolumeMaker = Pick<
+  Provisioner,
+  "createVolume" | "publishVolume" | "unpublishVolume" | "deleteVolume" | "lockKey"
+>;
+
+/** What the steps of the leader stand on. */
+export interface StepsSetup {
+  kube: EphemeralKube;
+  objects: EphemeralObjects;
+  /** The driver's name, as CSINodes have it. */
+  driver: string;
+  maker: () => VolumeMaker;
+  /** Those of the endpoint: no call of a sidecar runs beside a step for one volume. */
+  locks: KeyedLock;
+  settings: () => LeaderSettings;
+  fence: Pick<ChangeFence, "isOpen">;
+  /** All objects, by the watch. */
+  volumes: () => readonly EphemeralVolume[];
+  log: Logger;
+  /** Milliseconds of a clock that never goes back. */
+  now?: () => number;
+}
+
+/** What an array carries out after its caller has gone is there so long after the try. */
+const UNCLEAR_MS = 30_000;
+/** A watch that works has told a change by then. */
+const RECENT_MS = 60_000;
+
+/**
+ * What the leader does for one EphemeralVolume, each time somebody changed it and now and then
+ * beside that. It may be repeated at any moment, also by another leader: the object says what was
+ * made. A volume is destroyed only when its node has let go of it, or when pod and node are gone and
+ * no host is connected.
+ */
+export class EphemeralSteps {
+  readonly #setup: StepsSetup;
+  /** When a create was last tried whose outcome is not known, by the volume's name. */
+  readonly #unclear = new Map<string, number>();
+  /** One admission after another: each must see those before it. */
+  #admission: Promise<unknown> = Promise.resolve();
+  /** What was admitted lately, and when: the watch may not have told it yet. */
+  readonly #recent = new Map<string, { volume: EphemeralVolume; atMs: number }>();
+
+  constructor(setup: StepsSetup) {
+    this.#setup = setup;
+  }
+
+  /** Throws what must be tried again soon; what a person must change is in the object's status. */
+  async step(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {
+    if (volume.isDeleting) return await this.#takeAway(volume, signal);
+    const pod = await this.#podOf(volume);
+    const isLeft = !volume.finalizers.includes(NODE_FINALIZER);
+    if (pod === undefined || isLeft) {
+      this.#mayChange();
+      this.#setup.log.info("ephemeral volume is not wanted any more", {
+        volume: volume.name,
+        reason: isLeft ? "its node has let go of it" : "its pod is gone",
+      });
+      return await this.#setup.objects.remove(volume);
+    }
+    await this.#serve(volume, pod, signal);
+  }
+
+  async #serve(volume: EphemeralVolume, pod: KubeObject, signal: AbortSignal): Promise<void> {
+    const nodeId = await this.#nodeIdOf(volume.spec.node);
+    const { phase, nodeId: publishedTo } = volume.status;
+    if (phase === "Ready" && publishedTo !== undefined && isSameHost(publishedTo, nodeId)) return;
+    try {
+      const demand = demandOf(pod, volume, this.#setup.settings().ephemeral);
+      const admitted = await this.#admit(volume, demand);
+      const made = await this.#made(admitted, demand, signal);
+      await this.#publish(made, { demand, nodeId }, signal);
+    } catch (error) {
+      if (!isPsoError(error) || isKubeStatus(error, 409)) throw error;
+      await this.#tell(volume, error);
+      if (isNeverFinal(error)) throw error;
+    }
+  }
+
+  /** Writes down why it is not ready; a status that says so already stays. */
+  async #tell({ name }: EphemeralVolume, { code, message }: PsoError): Promise<void> {
+    const now = await this.#setup.objects.get(name);
+    const phase = NEVER_LATER.includes(code) ? "Refused" : "Pending";
+    if (!now || now.isDeleting || !this.#setup.fence.isOpen) return;
+    const { status } = now;
+    if (status.phase === phase && status.code === code && status.message === message) return;
+    await this.#setup.objects.setStatus(now, { phase, code, message });
+  }
+
+  /** Takes the volume up: from here on the arrays may have it. `exhausted` beyond the quota. */
+  async #admit(volume: EphemeralVolume, demand: Demand): Promise<EphemeralVolume> {
+    if (volume.finalizers.includes(ARRAY_FINALIZER)) return volume;
+    const turn = this.#admission.then(async () => {
+      this.#refuseBeyondQuota(volume, demand);
+      this.#mayChange();
+      const finalizers = [...volume.finalizers, ARRAY_FINALIZER];
+      const admitted = await this.#setup.objects.setFinalizers(volume, finalizers);
+      this.#recent.set(volume.name, { volume: admitted, atMs: this.#nowMs() });
+      return admitted;
+    });
+    this.#admission = turn.catch(() => {});
+    const admitted = await turn;
+    if (demand.ignoredRules !== undefined) await this.#tellIgnored(volume);
+    return admitted;
+  }
+
+  #refuseBeyondQuota({ name, spec: { pod } }: EphemeralVolume, { bytes }: Demand): void {
+    const { namespaceBytes } = this.#setup.settings().ephemeral;
+    for (const [recent, { atMs }] of this.#recent) {
+      if (this.#nowMs() - atMs > RECENT_MS) this.#recent.delete(recent);
+    }
+    const counted = new Map([
+      ...[...this.#recent.values()].map(({ volume }) => [volume.name, volume] as const),
+      ...this.#setup.volumes().filter(({ finalizers }) => finalizers.includes(ARRAY_FINALIZER))
+        .map((volume) => [volume.name, volume] as const),
+    ]);
+    counted.delete(name);
+    const used = [...counted.values()].filter(({ spec }) => spec.pod.namespace === pod.namespace)
+      .reduce((sum, one) => sum + countedBytes(one), 0);
+    if (used + bytes <= namespaceBytes) return;
+    throw new PsoError(
+      "exhausted",
+      `namespace ${pod.namespace} has ${formatSize(used)} in volumes that pods describe ` +
+        `themselves, and with ${formatSize(bytes)} for pod ${pod.name} it would be more than ` +
+        `${formatSize(namespaceBytes)} (ephemeral.namespaceGiB): end pods that have some, or use ` +
+        "a claim",
+    );
+  }
+
+  /** The volume with its handle in the object. */
+  async #made(
+    volume: EphemeralVolume,
+    { bytes, parameters, capability }: Demand,
+    signal: AbortSignal,
+  ): Promise<EphemeralVolume> {
+    if (volume.status.volumeHandle !== undefined) return volume;
+    const { maker, locks, objects } = this.#setup;
+    const csiName = csiNameOf(volume);
+    const topology = await this.#topologyOf(volume.spec.node);
+    this.#unclear.set(volume.name, this.#nowMs());
+    const answer = await locks.tryRun(
+      [maker().lockKey({ volumeName: csiName })],
+      "the making of an ephemeral volume",
+      () =>
+        maker().createVolume({
+          name: csiName,
+          capacityRange: { requiredBytes: bytes, limitBytes: 0 },
+          capabilities: [capability],
+          parameters: { ...parameters, "csi.storage.k8s.io/pv/name": volume.name },
+          topology,
+        }, signal),
+    );
+    this.#mayChange();
+    const { volumeId: volumeHandle, volumeContext } = answer;
+    return await objects.setStatus(volume, { phase: "Pending", volumeHandle, volumeContext });
+  }
+
+  async #publish(
+    volume: EphemeralVolume,
+    { demand: { capability }, nodeId }: { demand: Demand; nodeId: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { maker, locks, objects, log } = this.#setup;
+    const { volumeHandle: volumeId = "", volumeContext = {} } = volume.status;
+    const now = await objects.get(volume.name);
+    if (!now || now.isDeleting || now.uid !== volume.uid) return;
+    const publishContext = await locks.tryRun(
+      [maker().lockKey({ volumeId })],
+      "the publish of an ephemeral volume",
+      () =>
+        maker().publishVolume(
+          { volumeId, nodeId, capability, readOnly: false, volumeContext },
+          signal,
+        ),
+    );
+    this.#mayChange();
+    const ready = { code: null, message: null, nodeId, publishContext };
+    await objects.setStatus(now, { phase: "Ready", ...ready });
+    log.info("ephemeral volume is ready", { volume: volumeId, node: volume.spec.node });
+  }
+
+  /** Destroys what was made, once nobody can use it. */
+  async #takeAway(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {
+    const isNodes = volume.finalizers.includes(NODE_FINALIZER);
+    if (isNodes && !await this.#isLeftBehind(volume)) return;
+    if (volume.finalizers.includes(ARRAY_FINALIZER)) await this.#destroy(volume, signal);
+    this.#mayChange();
+    const others = volume.finalizers.filter((one) =>
+      one !== ARRAY_FINALIZER && one !== NODE_FINALIZER
+    );
+    if (others.length === volume.finalizers.length) return;
+    await this.#setup.objects.setFinalizers(volume, others);
+    this.#unclear.delete(volume.name);
+    this.#recent.delete(volume.name);
+  }
+
+  async #destroy(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {
+    const { maker, locks, settings, log } = this.#setup;
+    const { volumeHandle } = volume.status;
+    if (volumeHandle === undefined) this.#refuseUnclear(volume.name);
+    // Without a handle nothing was published, and the name tells whether anything was made.
+    const volumeId = volumeHandle ?? volumeNameFor(settings().clusterId, csiNameOf(volume));
+    await locks.tryRun(
+      [maker().lockKey({ volumeId })],
+      "the delete of an ephemeral volume",
+      async () => {
+        if (volumeHandle !== undefined) {
+          await maker().unpublishVolume({ volumeId, nodeId: "" }, signal);
+        }
+        await maker().deleteVolume(volumeId, signal);
+      },
+    );
+    log.info("ephemeral volume is deleted", { volume: volumeId, node: volume.spec.node });
+  }
+
+  /** `unavailable` while a create may still come to be: a look-up now would not show it. */
+  #refuseUnclear(name: string): void {
+    const tried = this.#unclear.get(name);
+    if (tried === undefined || this.#nowMs() - tried >= UNCLEAR_MS) return;
+    throw new PsoError(
+      "unavailable",
+      `EphemeralVolume ${name} is deleted when what an array may still carry out has ended; it ` +
+        "will be tried again",
+    );
+  }
+
+  /**
+   * Whether the node will never let go of the volume: its Node is gone, and so is the pod. What runs
+   * there all the same loses its connection before the volume is destroyed.
+   */
+  async #isLeftBehind(volume: EphemeralVolume): Promise<boolean> {
+    if (await this.#podOf(volume) !== undefined) return false;
+    try {
+      await this.#setup.kube.get(kubePath`/api/v1/nodes/${volume.spec.node}`);
+      return false;
+    } catch (error) {
+      if (!isKubeStatus(error, 404)) throw error;
+    }
+    this.#setup.log.warn("node of an ephemeral volume is gone, its volume is taken away", {
+      volume: volume.name,
+      node: volume.spec.node,
+    });
+    return true;
+  }
+
+  /** The pod as it is now; undefined when it is gone, also when another one has its name. */
+  async #podOf({ spec: { pod } }: EphemeralVolume): Promise<KubeObject | undefined> {
+    try {
+      const path = kubePath`/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`;
+      const found = await this.#setup.kube.get(path);
+      return isObject(found.metadata) && found.metadata.uid === pod.uid ? found : undefined;
+    } catch (error) {
+      if (isKubeStatus(error, 404)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The node_id by which kubelet has registered the driver; kubelet alone writes it. */
+  async #nodeIdOf(node: string): Promise<string> {
+    const { kube, driver } = this.#setup;
+    const { spec } = await kube.get(kubePath`/apis/storage.k8s.io/v1/csinodes/${node}`);
+    const drivers = isObject(spec) && Array.isArray(spec.drivers) ? spec.drivers : [];
+    const nodeId = drivers.find((one) => isObject(one) && one.name === driver)?.nodeID;
+    if (typeof nodeId === "string") return nodeId;
+    throw new PsoError(
+      "unavailable",
+      `node ${node} is not registered with the driver ${driver}: look at its node-plugin pod`,
+    );
+  }
+
+  /** Where the node is: the volume must be reached from there. */
+  async #topologyOf(node: string) {
+    const { topology: { enable, nodeLabels } } = this.#setup.settings();
+    if (!enable) return undefined;
+    const { metadata } = await this.#setup.kube.get(kubePath`/api/v1/nodes/${node}`);
+    const labels = isObject(metadata) && isObject(metadata.labels) ? textsOf(metadata.labels) : {};
+    const place = topologyLabels(labels, nodeLabels);
+    return { requisite: [place], preferred: [place] };
+  }
+
+  /** An Event of the pod: nothing fails when it cannot be told. */
+  async #tellIgnored({ spec: { pod } }: EphemeralVolume): Promise<void> {
+    const { kube, driver, log } = this.#setup;
+    const at = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    const message = "exportrules of the volume are ignored: a pod may not choose who may mount a " +
+      "file system (ephemeral.allowExportRules is off)";
+    try {
+      await kube.create(kubePath`/api/v1/namespaces/${pod.namespace}/events`, {
+        apiVersion: "v1",
+        kind: "Event",
+        metadata: {
+          namespace: pod.namespace,
+          name: `${pod.name}.${crypto.randomUUID().slice(0, 13)}`,
+        },
+        involvedObject: { apiVersion: "v1", kind: "Pod", ...pod },
+        reason: "ExportRulesIgnored",
+        message,
+        type: "Warning",
+        source: { component: driver },
+        firstTimestamp: at,
+        lastTimestamp: at,
+        count: 1,
+      });
+    } catch (error) {
+      log.warn("event not written", { problem: messageOf(error) });
+    }
+  }
+
+  /** `unavailable` when this process does not lead: the API server knows no fence. */
+  #mayChange(): void {
+    if (this.#setup.fence.isOpen) return;
+    throw new PsoError("unavailable", "this controller does not lead any more: the leader goes on");
+  }
+
+  #nowMs(): number {
+    return (this.#setup.now ?? (() => performance.now()))();
+  }
+}
+
+/** What waits for a person; all else may pass by itself. */
+const NEVER_LATER: readonly string[] = [
+  "invalid",
+  "unsupported",
+  "out_of_range",
+  "conflict",
+  "in_use",
+  "ambiguous",
+  "exhausted",
+];
+
+/** As csi-provisioner names a volume: by the uid of the object that asks for it. */
+function csiNameOf({ uid }: EphemeralVolume): string {
+  return `pvc-${uid}`;
+}
+
+/** Whether two node_ids are of one host: what is connected to the first is so to the second. */
+function isSameHost(one: string, other: string): boolean {
+  const [a, b] = [decodeNodeId(one), decodeNodeId(other)];
+  return one === other ||
+    a !== undefined && b !== undefined && a.name === b.name && a.iqn === b.iqn &&
+      a.nqn === b.nqn && a.wwpns.join() === b.wwpns.join() &&
+      a.addresses.join() === b.addresses.join();
+}

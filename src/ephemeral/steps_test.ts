@@ -1,0 +1,248 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { PsoError } from "../errors.ts";
+import { GiB } from "../size.ts";
+import { EphemeralBed, ID, NAMESPACE, NODE, POD } from "../../tests/support/ephemeral_bed.ts";
+import { ARRAY_FINALIZER, inlineIdOf, NODE_FINALIZER } from "./object.ts";
+
+const OBJECT = { collection: "ephemeralvolumes", namespace: NAMESPACE, name: ID };
+
+Deno.test("a volume is made, published and ready; it is destroyed when its node has let go of it", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  await bed.step();
+  const made = await bed.objects.get(ID);
+  equal(made?.status.phase, "Ready");
+  deepEqual(made.finalizers, [NODE_FINALIZER, ARRAY_FINALIZER]);
+  deepEqual(bed.maker.calls, [`create pvc-${made.uid}`, "publish"]);
+  await bed.step();
+  equal(bed.maker.calls.length, 2, "what is ready stays");
+  await bed.objects.release(ID, NODE);
+  await bed.step();
+  equal(await bed.objects.get(ID), undefined);
+  deepEqual(bed.maker.calls.slice(2), ["unpublish", "delete"]);
+  equal(bed.maker.volumes.size, 0);
+});
+
+Deno.test("a leader that dies after any of its calls leaves nothing that the next one does not finish", async () => {
+  for (let callsLeft = 1;; callsLeft++) {
+    const bed = new EphemeralBed();
+    await bed.ask();
+    let left = callsLeft;
+    const answer = bed.api.answer.bind(bed.api);
+    bed.api.answer = (call) =>
+      left-- > 0 ? answer(call) : { status: 500, text: `{"message":"died"}` };
+    await bed.step().catch(() => {});
+    bed.api.answer = answer;
+    bed.restart();
+    const isWhole = left >= 0;
+    await bed.step();
+    const made = await bed.objects.get(ID);
+    equal(made?.status.phase, "Ready", `after ${callsLeft} calls`);
+    equal(bed.maker.volumes.size, 1, `after ${callsLeft} calls`);
+    await bed.objects.release(ID, NODE);
+    await bed.step();
+    equal(bed.maker.volumes.size, 0, `after ${callsLeft} calls`);
+    equal(await bed.objects.get(ID), undefined);
+    if (isWhole) break;
+  }
+});
+
+Deno.test("a volume that is deleted in the middle of its making is destroyed, whatever the object says", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  bed.maker.fault = new PsoError("timeout", "the array did not answer");
+  await rejects(bed.step(), { code: "timeout" });
+  match(await bed.said(), /^Pending timeout the array did not answer/);
+  equal(bed.maker.volumes.size, 1, "it was carried out all the same");
+  bed.maker.fault = undefined;
+  await bed.objects.release(ID, NODE);
+  await rejects(bed.step(), { code: "unavailable", message: /may still carry out/ });
+  bed.nowMs += 30_000;
+  await bed.step();
+  equal(bed.maker.volumes.size, 0);
+  equal(await bed.objects.get(ID), undefined);
+});
+
+Deno.test("a pod that is gone, or another of its name, ends the volume; its node lets go first", async () => {
+  for (
+    const gone of [
+      (bed: EphemeralBed) => bed.endPod(),
+      (bed: EphemeralBed) => bed.pod({}, { ...POD, uid: "another" }),
+    ]
+  ) {
+    const bed = new EphemeralBed();
+    await bed.ask();
+    await bed.step();
+    gone(bed);
+    await bed.step();
+    equal((await bed.objects.get(ID))?.isDeleting, true);
+    for (let times = 0; times < 3; times++) await bed.step();
+    equal(bed.maker.volumes.size, 1, "the node has it still");
+    await bed.objects.release(ID, NODE);
+    await bed.step();
+    equal(bed.maker.volumes.size, 0);
+  }
+});
+
+Deno.test("a volume whose node is gone is cut off before it is destroyed, and only when its pod is gone too", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  await bed.step();
+  bed.endNode();
+  await bed.step();
+  const volume = await bed.objects.get(ID);
+  if (volume) await bed.objects.remove(volume);
+  await bed.step();
+  equal(bed.maker.volumes.size, 1, "the pod is there: it may run");
+  bed.endPod();
+  await bed.step();
+  deepEqual(bed.maker.calls.slice(-2), ["unpublish", "delete"]);
+  equal(await bed.objects.get(ID), undefined);
+});
+
+const LIES: { name: string; tell: (bed: EphemeralBed) => Promise<void>; said: RegExp }[] = [
+  {
+    name: "a size that the pod does not ask for",
+    tell: (bed) => bed.ask({ size: "50Gi" }),
+    said: /^Refused invalid pod shop\/web-0 asks for size "1Gi", and node node-1 for "50Gi"$/,
+  },
+  {
+    name: "a backend that the pod does not ask for",
+    tell: (bed) => bed.ask({ backend: "block" }),
+    said: /^Refused invalid .*backend "file", and node node-1 for "block"/,
+  },
+  {
+    name: "a pod of another node",
+    tell: (bed) => bed.ask({ node: "node-2" }),
+    said: /^Refused invalid pod shop\/web-0 is on node node-1, and node node-2 asks/,
+  },
+  {
+    name: "a volume that the pod does not have",
+    tell: (bed) => bed.ask({}, { name: inlineIdOf(POD.uid, "other"), pod: POD }),
+    said: /^Refused invalid pod shop\/web-0 has no volume of this driver with the id csi-/,
+  },
+];
+
+for (const { name, tell, said } of LIES) {
+  Deno.test(`a node that asks for ${name} gets nothing`, async () => {
+    const bed = new EphemeralBed();
+    bed.api.put({ collection: "csinodes", name: "node-2" }, {
+      spec: { drivers: [{ name: "pure-csi", nodeID: "1;node-2;n" }] },
+    });
+    await tell(bed);
+    const [asked] = bed.all();
+    await bed.step(asked?.name);
+    match(await bed.said(asked?.name), said);
+    deepEqual(bed.maker.calls, []);
+    deepEqual(bed.all().map(({ finalizers }) => finalizers), [[NODE_FINALIZER]]);
+  });
+}
+
+Deno.test("a node that asks for a pod that does not exist gets nothing, and its object ends", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask({}, { name: ID, pod: { ...POD, uid: "none" } });
+  await bed.step();
+  equal((await bed.objects.get(ID))?.isDeleting, true);
+  await bed.objects.release(ID, NODE);
+  deepEqual([bed.maker.calls, bed.all()], [[], []]);
+});
+
+Deno.test("a pod's own words are judged: size, secrets, attributes", async () => {
+  for (
+    const [csi, said] of [
+      [{ volumeAttributes: { size: "101Gi" } }, /^Refused out_of_range .*100 GiB.*maxSizeGiB/],
+      [
+        { volumeAttributes: { size: "much" } },
+        /^Refused invalid size "much" of the pod is no size/,
+      ],
+      [{ volumeAttributes: { sise: "1Gi" } }, /^Refused invalid .*"sise", did you mean size/],
+      [{ nodePublishSecretRef: { name: "chap" } }, /^Refused invalid .*nodePublishSecretRef/],
+    ] as const
+  ) {
+    const bed = new EphemeralBed();
+    const { size } = {
+      size: undefined,
+      ...("volumeAttributes" in csi ? csi.volumeAttributes : {}),
+    };
+    bed.pod(csi);
+    await bed.ask({ size, backend: undefined });
+    await bed.step();
+    match(await bed.said(), said);
+    deepEqual(bed.maker.calls, []);
+  }
+});
+
+Deno.test("a namespace has no more than its quota, also when pods come at once; what ends makes room", async () => {
+  const bed = new EphemeralBed();
+  bed.settings.namespaceBytes = 2 * GiB;
+  const pods = ["a", "b", "c"].map((name) => ({ ...POD, name, uid: `uid-${name}` }));
+  const names = pods.map(({ uid }) => inlineIdOf(uid, "scratch"));
+  for (const [at, pod] of pods.entries()) {
+    bed.pod(undefined, pod);
+    await bed.ask({}, { name: names[at] ?? "", pod });
+  }
+  await Promise.all(names.map((name) => bed.step(name)));
+  const said = await Promise.all(names.map((name) => bed.said(name)));
+  equal(said.filter((one) => one === "Ready").length, 2);
+  const at = said.findIndex((one) => one !== "Ready");
+  match(said[at] ?? "", /^Refused exhausted namespace shop has 2 GiB .*namespaceGiB/);
+  await bed.objects.release(names[at === 0 ? 1 : 0] ?? "", NODE);
+  await bed.step(names[at === 0 ? 1 : 0]);
+  await bed.step(names[at]);
+  equal(await bed.said(names[at]), "Ready");
+});
+
+Deno.test("export rules of a pod are ignored, and the pod is told; a values key heeds them", async () => {
+  const volumeAttributes = { size: "1Gi", backend: "file", exportrules: "*(rw)" };
+  for (const allowExportRules of [false, true]) {
+    const bed = new EphemeralBed();
+    bed.settings.allowExportRules = allowExportRules;
+    bed.pod({ volumeAttributes });
+    await bed.ask();
+    await bed.step();
+    equal(bed.maker.parameters.exportrules, allowExportRules ? "*(rw)" : undefined);
+    const events = bed.api.store.select({ collection: "events", namespace: POD.namespace });
+    deepEqual(
+      events.map(({ reason, involvedObject }) => [reason, Object(involvedObject).uid]),
+      allowExportRules ? [] : [["ExportRulesIgnored", POD.uid]],
+    );
+  }
+});
+
+Deno.test("a process that does not lead writes nothing and makes nothing", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  bed.fence.isOpen = false;
+  await rejects(bed.step(), { code: "unavailable" });
+  deepEqual(bed.maker.calls, []);
+  deepEqual((await bed.objects.get(ID))?.finalizers, [NODE_FINALIZER]);
+  bed.fence.isOpen = true;
+  await bed.step();
+  bed.endPod();
+  bed.fence.isOpen = false;
+  await rejects(bed.step(), { code: "unavailable" });
+  equal((await bed.objects.get(ID))?.isDeleting, false);
+});
+
+Deno.test("a machine that comes anew under the name of the node is published to anew", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  await bed.step();
+  bed.register("node-1-anew");
+  await bed.step();
+  const { nodeId } = (await bed.objects.get(ID))?.status ?? {};
+  match(nodeId ?? "", /node-1-anew/);
+  deepEqual(bed.maker.calls.slice(1), ["publish", "publish"]);
+});
+
+Deno.test("an object that its node has let go of without a delete is ended by the leader", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  await bed.step();
+  const stored = bed.api.store.find(OBJECT);
+  const metadata = { ...stored?.metadata, finalizers: [ARRAY_FINALIZER] };
+  bed.api.store.put(OBJECT, { ...stored, metadata }, stored?.metadata.uid);
+  await bed.step();
+  await bed.step();
+  deepEqual([bed.maker.volumes.size, bed.all()], [0, []]);
+});
