@@ -185,6 +185,28 @@ const SPOILED: [string, (cluster: FakeCluster) => void, RegExp, number][] = [
     0,
   ],
   [
+    "an array that was taken out and still holds volumes",
+    ({ answers }) =>
+      answers.set(`${PODS}/pure-provisioner-1:9808/proxy/readyz`, {
+        checks: [{ name: "fa-1", ok: true, state: "ok" }, {
+          name: "fa-9",
+          ok: true,
+          state: "draining",
+        }],
+      }),
+    /^WARN controller fa-9 is out of the configuration, and is served until its last/,
+    0,
+  ],
+  [
+    "a changed entry that is of no use",
+    ({ answers }) =>
+      answers.set(`${PODS}/pure-provisioner-1:9808/proxy/readyz`, {
+        checks: [{ name: "fa-1", ok: false, state: "kept" }],
+      }),
+    /^WARN controller the changed entry of fa-1 is not in use, and the last good one stays$/,
+    0,
+  ],
+  [
     "a Released volume before an uninstall",
     ({ items }) => items.set(PVS, [pvOf("pv-1", { handle: "k8s/pvc-1", phase: "Released" })]),
     /^WARN uninstall 1 PersistentVolume still to be deleted by the driver: pv-1$/,

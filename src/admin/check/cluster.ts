@@ -172,3 +172,24 @@ export function podTrouble(pod: KubeObject): string {
   const phase = textAt(pod, "status", "phase") || "unknown";
   return `${nameOf(pod)} (${waiting.length > 0 ? waiting.join("; ") : `phase ${phase}`})`;
 }
+
+/** A pod that is asked, and how long it is waited for. */
+interface AskedPod {
+  pod: KubeObject;
+  timeoutMs: number;
+}
+
+/**
+ * The answer of `/readyz` of a pod of the driver, asked through the API server; `undefined` when the
+ * pod has no port for it. Throws what KubeClient throws.
+ */
+export async function readyzOf(
+  { kube, namespace }: Cluster,
+  { pod, timeoutMs }: AskedPod,
+): Promise<unknown> {
+  const port = objectsAt(pod, "spec", "containers").flatMap((one) => objectsAt(one, "ports"))
+    .find(({ name }) => name === "admin")?.containerPort;
+  if (typeof port !== "number") return undefined;
+  const path = kubePath`/api/v1/namespaces/${namespace}/pods/${nameOf(pod)}:${port}/proxy/readyz`;
+  return await kube.get(path, { timeoutMs });
+}

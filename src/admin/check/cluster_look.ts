@@ -17,6 +17,7 @@ import {
   podTrouble,
 } from "./cluster.ts";
 import { CONTROLLER_NAMES } from "../takeover/installation.ts";
+import { tellControllerArrays } from "./controller_arrays.ts";
 import { counted, FoundList } from "./found.ts";
 import { at, mapAt, nameOf, namesText, objectsAt, textAt } from "./kube_object.ts";
 import { type NodeFacts, nodesOf, tellNodePlugin, tellNodes } from "./node_look.ts";
@@ -287,6 +288,7 @@ async function tellController(cluster: Cluster, found: FoundList): Promise<void>
     if (unready.length === pods.length) found.fail("controller", text, fix);
     else found.warn("controller", text, fix);
   }
+  await tellControllerArrays(cluster, { pods, found });
   tellSidecars(pods.flatMap(containersOf).map(({ image }) => image), found);
 }
 

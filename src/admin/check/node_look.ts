@@ -4,7 +4,16 @@ import { topologyLabels } from "../../config/arrays/topology_labels.ts";
 import { messageOf } from "../../errors.ts";
 import { foreignText } from "../../foreign_text.ts";
 import { PROTOCOLS } from "../../protocols.ts";
-import { CHART, type Cluster, DRIVER, ifThere, isReady, podsOf, podTrouble } from "./cluster.ts";
+import {
+  CHART,
+  type Cluster,
+  DRIVER,
+  ifThere,
+  isReady,
+  podsOf,
+  podTrouble,
+  readyzOf,
+} from "./cluster.ts";
 import { counted, type FoundList } from "./found.ts";
 import { Round } from "./round.ts";
 import { at, mapAt, nameOf, namesText, objectsAt, textAt, textsAt } from "./kube_object.ts";
@@ -114,12 +123,11 @@ type Checks = Pick<NodeFacts, "usable" | "unusable" | "unknown">;
  * What the node plugin itself says of its host, asked through the API server. Throws what KubeClient
  * throws.
  */
-async function checksOf({ kube, namespace }: Cluster, pod: KubeObject): Promise<Checks> {
-  const port = objectsAt(pod, "spec", "containers").flatMap((one) => objectsAt(one, "ports"))
-    .find(({ name }) => name === "admin")?.containerPort;
-  if (typeof port !== "number") return { unknown: "its pod has no port named admin" };
-  const path = kubePath`/api/v1/namespaces/${namespace}/pods/${nameOf(pod)}:${port}/proxy/readyz`;
-  return protocolsIn(await kube.get(path, { timeoutMs: NODE_MS }));
+async function checksOf(cluster: Cluster, pod: KubeObject): Promise<Checks> {
+  const answer = await readyzOf(cluster, { pod, timeoutMs: NODE_MS });
+  return answer === undefined
+    ? { unknown: "its pod has no port named admin" }
+    : protocolsIn(answer);
 }
 
 /** The answer of /readyz: one check for each protocol. */
