@@ -303,3 +303,31 @@ Deno.test("after a restart a file system in use by a fixed rule is not deleted",
     await destroyed();
   });
 });
+
+Deno.test("after a restart it is told which volume somebody took from its node", async () => {
+  await ProvisionerBed.run(BLOCK, async (bed) => {
+    const [one, two] = [await bed.create("pvc-1"), await bed.create("pvc-2")];
+    for (const handle of [one, two]) await bed.publish(handle, N1);
+    const sinks = await restarted(bed);
+    const uses = [{ handle: one, node: N1 }, { handle: two, node: N1 }];
+    tell(sinks, [N1], uses);
+    const request = { maxEntries: 0, startingToken: "" };
+    const found = async () => {
+      const { entries } = await bed.provisioner.listVolumeHealth(request, bed.signal);
+      return entries.map(({ volumeId, findings }) => [volumeId, findings[0]?.reason]);
+    };
+    deepEqual(await found(), []);
+    const [row] = await bed.admin<{ host: { name: string } }>("fa-1", {
+      method: "GET",
+      path: "connections",
+      query: { volume_names: "k8s-pvc-1" },
+    });
+    const query = { volume_names: "k8s-pvc-1", host_names: row?.host.name ?? "" };
+    await bed.admin("fa-1", { method: "DELETE", path: "connections", query });
+    deepEqual(await found(), [[one, "Disconnected"]]);
+    const { findings } = await bed.provisioner.getVolumeHealth(one, bed.signal);
+    deepEqual(findings.map(({ reason }) => reason), ["Disconnected"]);
+    tell(sinks, [N1], [{ handle: one, node: N1, change: ENDED }]);
+    deepEqual(await found(), []);
+  });
+});

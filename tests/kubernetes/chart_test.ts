@@ -14,6 +14,7 @@ import { exampleScenarios } from "./chart_examples.ts";
 import { faultScenarios } from "./chart_faults.ts";
 import { leaderScenarios } from "./chart_leader.ts";
 import { lossScenarios } from "./chart_losses.ts";
+import { rollScenarios } from "./chart_roll.ts";
 import { stormScenarios } from "./chart_storm.ts";
 import { takeoverScenarios } from "./chart_takeover.ts";
 import { topologyScenarios } from "./chart_topology.ts";
@@ -39,6 +40,7 @@ if (times > 1) stormScenarios(bed, { times });
 else {
   adminScenarios(bed);
   volumeScenarios(bed);
+  rollScenarios(bed);
   exampleScenarios(bed);
   faultScenarios(bed);
   changeScenarios(bed);

@@ -92,10 +92,15 @@ export class PublishMemory {
    * unpublish of it is under way, and none that another process may have taken it from.
    */
   surelyOn(volume: string): string[] {
-    if (this.#changes.has(volume)) return [];
+    if (this.isChanging(volume)) return [];
     return [...this.#volumes.get(volume) ?? []].flatMap(([node, { isDoubted }]) =>
       isDoubted ? [] : [node]
     );
+  }
+
+  /** Whether a publish or an unpublish of the volume is under way. */
+  isChanging(volume: string): boolean {
+    return this.#changes.has(volume);
   }
 
   /** Runs a publish or an unpublish of the volume, its note in this memory included. */

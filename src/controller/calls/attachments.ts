@@ -19,6 +19,19 @@ export function usersOf(
 }
 
 /**
+ * Names of the nodes that surely have the volume, by our own publish or by Kubernetes: none while a
+ * publish or an unpublish of it is under way.
+ */
+export function surelyOn(
+  { published, cluster }: Pick<ControllerContext, "published" | "cluster">,
+  place: VolumePlace,
+): string[] {
+  const volume = placeKey(place);
+  if (published.isChanging(volume)) return [];
+  return [...new Set([...published.surelyOn(volume), ...cluster.nodesOf(place)])];
+}
+
+/**
  * What is known of a node, or of all nodes, in front of a volume, for the array that connects the
  * two: by this process's own publishes, and by Kubernetes, which outlives it.
  */

@@ -6,7 +6,8 @@ import { nameKey } from "../../names.ts";
 import type { ControllerContext } from "../context.ts";
 import type { HealthFinding, HealthPage, ListRequest, VolumeHealth } from "../requests.ts";
 import { type LocatedVolume, nameIn, placeKey, type VolumePlace } from "../volume_locator.ts";
-import { knowledgeOf, publishedNodeIds } from "./attachments.ts";
+import { type HostNodes, nodesOfHosts } from "../attachments/host_nodes.ts";
+import { knowledgeOf, publishedNodeIds, surelyOn } from "./attachments.ts";
 import { arrayFindings, type ArrayHealth, arrayHealth, pathFindings } from "./array_health.ts";
 import { volumesOf, type VolumesPart } from "./inquiry.ts";
 import { listAcross } from "./listing.ts";
@@ -33,7 +34,7 @@ export async function listVolumeHealth(
   request: ListRequest,
   signal: AbortSignal,
 ): Promise<HealthPage> {
-  const { locator, published, tokens } = context;
+  const { cluster, locator, published, tokens } = context;
   const arrays = new Map<FleetMember, Promise<ArrayHealth>>();
   const healthOf = (member: FleetMember) => {
     const known = arrays.get(member) ?? arrayHealth(member, signal);
@@ -59,7 +60,8 @@ export async function listVolumeHealth(
   );
   const entries = items.map(({ listed: { member, arrayId }, item: { name, findings } }) => {
     const [handle] = published.handlesOf(placeKey({ member, name }));
-    return { volumeId: handle ?? locator.idOf(arrayId, name), findings };
+    const known = handle ?? cluster.oldHandleOf({ member, name });
+    return { volumeId: known ?? locator.idOf(arrayId, name), findings };
   });
   return { entries, nextToken };
 }
@@ -94,18 +96,23 @@ async function healthPart(
   }
   const users = usersBefore(context, member);
   const page = await volumesOf(context, part, signal);
+  const hostNodes = await nodesOfHosts(context, { member, volumes: page.items }, signal);
   const all = await allEnded(page.items.map(async (volume) => ({
     name: volume.name,
-    findings: await findingsOf(context, { member, volume, array, users }, signal),
+    findings: await findingsOf(context, { member, volume, array, users, hostNodes }, signal),
   })));
   const items = all.filter(({ findings }) => findings.length > 0);
   const hasMore = publishedNames(context, member).length > 0;
   return { items, nextToken: page.nextToken ?? (hasMore ? GONE : undefined) };
 }
 
-/** Names of volumes that this process has published on the array, in lower case. */
-function publishedNames({ published }: ControllerContext, member: FleetMember): string[] {
-  return published.volumes().flatMap((key) => nameIn(member, key) ?? []);
+/** Names of volumes that nodes have on the array, in lower case. */
+function publishedNames(
+  { published, cluster }: ControllerContext,
+  member: FleetMember,
+): string[] {
+  const own = published.volumes().flatMap((key) => nameIn(member, key) ?? []);
+  return [...new Set([...own, ...cluster.namesOn(member)])];
 }
 
 /** Volumes that are published and not there any more. */
@@ -132,11 +139,11 @@ async function gonePart(
  * our own came meanwhile.
  */
 async function goneFindings(
-  { published }: ControllerContext,
+  context: ControllerContext,
   { member, name }: VolumePlace,
   signal: AbortSignal,
 ): Promise<HealthFinding[]> {
-  const users = () => published.surelyOn(placeKey({ member, name }));
+  const users = () => surelyOn(context, { member, name });
   if (users().length === 0) return [];
   const trace = await member.array.traceVolume(name, signal);
   const nodes = users();
@@ -160,10 +167,12 @@ async function goneFindings(
 /** Volume → nodes that had it before the array was asked. */
 type Users = ReadonlyMap<string, readonly string[]>;
 
-function usersBefore({ published }: ControllerContext, member: FleetMember): Users {
+function usersBefore(context: ControllerContext, member: FleetMember): Users {
   return new Map(
-    published.volumes().filter((key) => nameIn(member, key) !== undefined)
-      .map((key) => [key, published.surelyOn(key)]),
+    publishedNames(context, member).map((name) => [
+      placeKey({ member, name }),
+      surelyOn(context, { member, name }),
+    ]),
   );
 }
 
@@ -171,17 +180,19 @@ function usersBefore({ published }: ControllerContext, member: FleetMember): Use
 interface Look extends LocatedVolume {
   array: ArrayHealth;
   users: Users;
+  hostNodes: HostNodes;
 }
 
 async function findingsOf(
   context: ControllerContext,
-  { member, volume, array, users }: Look,
+  { array, ...look }: Look,
   signal: AbortSignal,
 ): Promise<HealthFinding[]> {
+  const { volume, member } = look;
   return [
     ...arrayFindings(member, array),
     ...pathFindings(volume, array),
-    ...await disconnectedFindings(context, { member, volume, array, users }, signal),
+    ...await disconnectedFindings(context, look, signal),
   ];
 }
 
@@ -192,20 +203,20 @@ async function findingsOf(
  */
 async function disconnectedFindings(
   context: ControllerContext,
-  { member, volume, users }: Look,
+  { member, volume, users, hostNodes }: Omit<Look, "array">,
   signal: AbortSignal,
 ): Promise<HealthFinding[]> {
-  const { nodes, published } = context;
+  const { nodes } = context;
   const place = { member, name: volume.name };
   const key = placeKey(place);
-  const shown = new Set(publishedNodeIds(context, { member, volume }));
+  const shown = new Set(publishedNodeIds(context, { member, volume, hostNodes }));
   const lost: string[] = [];
   for (const name of users.get(key) ?? []) {
     const [node] = nodes.identitiesOf(name);
     if (!node || shown.has(nodes.nodeIdOf(name) ?? name)) continue;
     const known = knowledgeOf(context, place, node);
     const holds = await member.array.holds(volume.name, node, { known, signal });
-    if (!holds && published.surelyOn(key).includes(name)) lost.push(name);
+    if (!holds && surelyOn(context, place).includes(name)) lost.push(name);
   }
   if (lost.length === 0) return [];
   return [{
@@ -222,18 +233,18 @@ export async function getVolumeHealth(
   volumeId: string,
   signal: AbortSignal,
 ): Promise<VolumeHealth> {
-  const { locator, published } = context;
+  const { locator } = context;
   const places = locator.placesByHandle(volumeId);
-  const users = new Map(
-    places.map((place) => [placeKey(place), published.surelyOn(placeKey(place))]),
-  );
+  const users = new Map(places.map((place) => [placeKey(place), surelyOn(context, place)]));
   try {
     const located = await locator.find(volumeId, signal, { hosts: true });
     if (located) {
-      const array = await arrayHealth(located.member, signal);
+      const { member, volume } = located;
+      const array = await arrayHealth(member, signal);
+      const hostNodes = await nodesOfHosts(context, { member, volumes: [volume] }, signal);
       return {
         volumeId,
-        findings: await findingsOf(context, { ...located, array, users }, signal),
+        findings: await findingsOf(context, { ...located, array, users, hostNodes }, signal),
       };
     }
   } catch (error) {
