@@ -4,13 +4,15 @@ import type { KubeOptions } from "./src/cli/kube.ts";
 import type { Config } from "./src/config/model.ts";
 import { readPlainFile } from "./src/config/plain_file.ts";
 import type { ClusterSinks } from "./src/cluster/facts.ts";
-import type { ClaimReader } from "./src/controller/context.ts";
+import type { ClaimReader, InventoryReader } from "./src/controller/context.ts";
+import { IMPORT_PREFIX } from "./src/controller/import/wish.ts";
 import { DRIVER_NAME } from "./src/csi/identity_service.ts";
 import { KubeClient } from "./src/kube/client.ts";
 import { podServer } from "./src/kube/credentials.ts";
 import { ClaimLedger } from "./src/kube/cluster_state/claim_ledger.ts";
 import { readClaim } from "./src/kube/cluster_state/claims.ts";
 import { followCluster } from "./src/kube/cluster_state/cluster_watch.ts";
+import { readInventory } from "./src/kube/cluster_state/inventory.ts";
 import { type KubeEvent, KubeEvents } from "./src/kube/events.ts";
 import { NodeTopology } from "./src/kube/node_topology.ts";
 import type { Logger } from "./src/log.ts";
@@ -39,11 +41,16 @@ export function kubeOf({ credentials, pod }: KubeOptions, log: Logger): Kube {
 /** What a controller asks its cluster about volumes. */
 export interface ClusterState {
   claims: ClaimReader;
+  /** Lists what has a volume, or wants one. */
+  inventory: InventoryReader;
   /** Tells the sinks until the signal; for the one that leads, from then on. Never rejects. */
   follow: (sinks: ClusterSinks, signal: AbortSignal) => Promise<void>;
   /** To be called before other arrays are taken up: what was tried on those before is forgotten. */
   arraysChange: () => void;
 }
+
+/** What tells whether somebody has a volume that is to be imported. */
+const LOOKED_FOR = { driver: DRIVER_NAME, annotations: IMPORT_PREFIX };
 
 /** The cluster of a controller that may lead it. */
 export function clusterState({ client }: Kube, log: Logger): ClusterState {
@@ -57,6 +64,7 @@ export function clusterState({ client }: Kube, log: Logger): ClusterState {
       const isNew = () => uid !== undefined && !isDeleting && isLater?.(uid) === true;
       return { ...facts, isNew };
     },
+    inventory: (signal) => readInventory(client, LOOKED_FOR, signal),
     follow: async (sinks, signal) => {
       const watching = followCluster({ kube: client, driver: DRIVER_NAME, sinks, log }, signal);
       await Promise.all([watching, ledger.run(signal)]);

@@ -84,8 +84,8 @@ export class Service {
     });
     clients.onCall = registerFleet(metrics, fleet);
     const options = () => this.#served?.config ?? config;
-    const { claims } = cluster ?? {};
-    const provisioner = new Provisioner({ fleet, options, log, fence, claims });
+    const { claims, inventory } = cluster ?? {};
+    const provisioner = new Provisioner({ fleet, options, log, fence, claims, inventory });
     this.#served = { config, clients, fleet, provisioner };
     if (this.#isStarted) this.start();
     this.#wakeAll();

@@ -80,6 +80,13 @@ export function isOwnVolumeName(clusterId: string | undefined, volume: string): 
   return CLAIM_NAME.test(name.slice(head.length)) || HASHED.test(name.slice(head.length - 1));
 }
 
+/** Whether the name of a volume is one that a driver of some cluster gives, whichever that is. */
+export function isClusterVolumeName(volume: string): boolean {
+  const name = (volume.split(/::|\//).at(-1) ?? "").toLowerCase();
+  const at = name.lastIndexOf("-pvc-");
+  return (at > 0 && CLAIM_NAME.test(name.slice(at + 1))) || HASHED.test(name);
+}
+
 /**
  * The suffix for a CSI snapshot: letters, digits and `-`, with at least one letter;
  * `snapshot-<uid>` stays what it is.

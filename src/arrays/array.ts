@@ -329,6 +329,8 @@ export interface StorageArray {
     signal?: AbortSignal,
   ): Promise<Page<Volume>>;
 
+  /** Every tag of the volume; none when it is gone, and where the array has no tags. One call. */
+  tagsOf(name: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /**
    * The cluster that each of these volumes belongs to by its tag, by the volume's name in lower
    * case; volumes without the tag are left out. A FlashBlade has no tags. One call for 100 volumes.

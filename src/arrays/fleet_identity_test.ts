@@ -40,6 +40,7 @@ function arrayAt(address: string, answers: Answers) {
     listSnapshots: () => Promise.resolve({ items: [] }),
     lookAtHosts: () => Promise.resolve(),
     groupsOf: () => Promise.resolve(new Map()),
+    tagsOf: () => Promise.resolve(new Map()),
     findVolume: (name: string) => {
       if (name !== HANDLE.name) return Promise.resolve(undefined); // a check of the fleet
       asked.push(name);

@@ -24,6 +24,7 @@ function entryOf(address: string, configuredName: string, isWell: boolean) {
     listSnapshots: none,
     lookAtHosts: () => Promise.resolve(),
     groupsOf: () => Promise.resolve(new Map()),
+    tagsOf: () => Promise.resolve(new Map()),
   };
   return { array: array as unknown as StorageArray };
 }

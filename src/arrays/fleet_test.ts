@@ -24,6 +24,7 @@ function emptyArray(name: string, isWell: () => boolean): StorageArray & { asked
     listSnapshots: none,
     lookAtHosts: () => Promise.resolve(),
     groupsOf: () => Promise.resolve(new Map()),
+    tagsOf: () => Promise.resolve(new Map()),
   };
   return array as unknown as StorageArray & { asked: number };
 }

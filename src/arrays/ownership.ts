@@ -1,14 +1,22 @@
 import { PsoError } from "../errors.ts";
 import type { DeleteRights } from "./array.ts";
 
+/** What the tags of a volume say of whose it is. */
+export interface OwnerTags {
+  /** Value of the tag `cluster`; absent where there is none. */
+  cluster?: string;
+  /** The cluster took it in, and did not make it. */
+  isImported?: boolean;
+}
+
 /** An object that is to be destroyed, and that does not bear a name of this cluster. */
 interface DoubtfulObject {
   /** The object and its array, as a message names them. */
   shown: string;
   /** This cluster's prefix. */
   cluster: string | undefined;
-  /** Value of the tag `cluster`; absent where there is none. */
-  tag?: string;
+  /** Absent where there are no tags. */
+  owner?: OwnerTags;
   /** Absent: the caller sets no limits. */
   rights?: DeleteRights;
   /** What keeps the object without a change of the configuration; completes a sentence. */
@@ -19,8 +27,8 @@ interface DoubtfulObject {
  * `in_use` for what lacks this cluster's tag: it was found on another array than its handle names,
  * and its serial shows only which array made it. A copy, which has no such tag, may be all it is.
  */
-export function refuseUntagged({ shown, cluster, tag, otherwise }: DoubtfulObject): void {
-  if (cluster !== undefined && tag === cluster) return;
+export function refuseUntagged({ shown, cluster, owner, otherwise }: DoubtfulObject): void {
+  if (cluster !== undefined && owner?.cluster === cluster) return;
   throw new PsoError(
     "in_use",
     `${shown} may be a copy: its handle names another array, which knows nothing of it any more, ` +
@@ -39,9 +47,13 @@ export const RETAIN = {
  * `in_use` when the configuration does not let this cluster destroy what it did not make. The
  * message names the key that decides.
  */
-export function refuseNotOwn({ shown, cluster, tag, rights, otherwise }: DoubtfulObject): void {
-  if (rights === undefined || (tag !== undefined && tag === cluster)) return;
-  if (tag !== undefined && !rights.deletePrefixes.includes(tag)) {
+export function refuseNotOwn(
+  { shown, cluster, owner, rights, otherwise }: DoubtfulObject,
+): void {
+  const tag = owner?.cluster;
+  const isOwn = tag !== undefined && tag === cluster;
+  if (rights === undefined || (isOwn && !owner?.isImported)) return;
+  if (tag !== undefined && !isOwn && !rights.deletePrefixes.includes(tag)) {
     throw new PsoError(
       "in_use",
       `${shown} has the tag of another cluster: cluster=${tag}, and this one is ${cluster}; put ` +

@@ -1,5 +1,7 @@
 import type { Fleet } from "../arrays/fleet.ts";
 import type { ChangeFence } from "../async/fence.ts";
+import type { ImportMemory } from "./import/import_memory.ts";
+import type { Inventory } from "./import/rules.ts";
 import type { ClaimFacts } from "./placement/spread_group.ts";
 import type { Logger } from "../log.ts";
 import type { DeleteMemory } from "./delete_memory.ts";
@@ -15,6 +17,9 @@ import type { VolumeLocator } from "./volume_locator.ts";
 export type ClaimReader = (
   claim: { namespace: string; name: string },
 ) => Promise<ClaimFacts | undefined>;
+
+/** Reads every PersistentVolume and claim of the cluster; throws when nobody can tell. */
+export type InventoryReader = (signal: AbortSignal) => Promise<Inventory>;
 
 /**
  * What the calls of the controller share. Nothing in here must survive: all that is remembered is a
@@ -41,4 +46,8 @@ export interface ControllerContext {
   tokens: PageTokens;
   /** Reads a claim from Kubernetes; absent where there is no API. Undefined when it is gone. */
   claims?: ClaimReader;
+  /** Absent where there is no API: nothing is imported then. */
+  inventory?: InventoryReader;
+  /** What this process imported. */
+  imports: ImportMemory;
 }

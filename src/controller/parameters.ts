@@ -23,10 +23,11 @@ import {
   parseLabelSelector,
   parseSelectorObject,
 } from "./placement/label_selector.ts";
+import { IMPORT_PARAMETERS, type ImportRights } from "./import/import_parameters.ts";
 import { OWN_TAGS, readTags, TAGS_TAKEN } from "./tags.ts";
 
 /** What a StorageClass asks for. */
-export interface ClassParameters {
+export interface ClassParameters extends ImportRights {
   /** `backend`; absent = by capability and fleet. */
   kind?: VolumeKind;
   /** `createoptions`: options of mkfs, word by word; block only. */
@@ -261,6 +262,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
       parameters.protocol = oneOf(this, value, CLASS_PROTOCOLS);
     },
   },
+  ...IMPORT_PARAMETERS,
 ];
 
 /** The parameters that a VolumeAttributesClass may have. */

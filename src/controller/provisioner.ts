@@ -3,7 +3,6 @@ import { type ChangeFence, NO_FENCE } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import { groupBaseFor, groupBaseOf, nameKey, snapshotSuffixFor, volumeNameFor } from "../names.ts";
 import { getCapacity } from "./calls/capacity.ts";
-import { createVolume } from "./calls/creation.ts";
 import { deleteVolume } from "./calls/deletion.ts";
 import { expandVolume } from "./calls/growth.ts";
 import { getVolume, listVolumes, validateCapabilities } from "./calls/inquiry.ts";
@@ -15,11 +14,13 @@ import { unpublishVolume } from "./calls/unpublishing.ts";
 import { createGroupSnapshot } from "./group_snapshots/creation.ts";
 import { groupKeyOf } from "./group_snapshots/group_id.ts";
 import { deleteGroupSnapshot, getGroupSnapshot } from "./group_snapshots/made_groups.ts";
-import type { ClaimReader, ControllerContext } from "./context.ts";
+import type { ClaimReader, ControllerContext, InventoryReader } from "./context.ts";
 import { DeleteMemory } from "./delete_memory.ts";
 import type { ClusterSinks } from "../cluster/facts.ts";
 import { ClusterView } from "./attachments/cluster_view.ts";
 import { NodeRegistry } from "./attachments/node_registry.ts";
+import { ImportMemory } from "./import/import_memory.ts";
+import { createOrImport } from "./import/importing.ts";
 import { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
 import { PublishMemory } from "./attachments/publish_memory.ts";
@@ -63,6 +64,8 @@ interface ProvisionerSetup {
   now?: () => number;
   /** Default: nobody can ask, and no volume has a group. */
   claims?: ClaimReader;
+  /** Default: nobody can ask, and nothing is imported. */
+  inventory?: InventoryReader;
 }
 
 /**
@@ -75,7 +78,8 @@ interface ProvisionerSetup {
 export class Provisioner {
   readonly #context: ControllerContext;
 
-  constructor({ fleet, options, log, fence = NO_FENCE, now, claims }: ProvisionerSetup) {
+  constructor(setup: ProvisionerSetup) {
+    const { fleet, options, log, fence = NO_FENCE, now, claims, inventory } = setup;
     const nodes = new NodeRegistry(now);
     this.#context = {
       fleet,
@@ -90,6 +94,8 @@ export class Provisioner {
       recent: new RecentPlacements(now),
       tokens: new PageTokens(),
       claims,
+      inventory,
+      imports: new ImportMemory(),
     };
   }
 
@@ -148,7 +154,8 @@ export class Provisioner {
 
   /**
    * Creates the volume on the array that placement chooses, or answers with the one that bears the
-   * name already. A clone that was not grown yet is grown. One REST call for a new name once every
+   * name already; with the one that the claim's annotation names, if it may have that.
+   * A clone that was not grown yet is grown. One REST call for a new name once every
    * array was listed. `invalid` (parameters, capabilities, source of the other kind),
    * `out_of_range`, `not_found` (source), `conflict` (the name belongs to another volume),
    * `unsupported` (the source's array cannot clone), `exhausted` (no array fits; the message says
@@ -157,7 +164,7 @@ export class Provisioner {
   createVolume(request: CreateVolumeRequest, signal: AbortSignal): Promise<VolumeAnswer> {
     const { nodeLabels: labelKeys } = this.#context.options().topology;
     const topology = request.topology && { ...request.topology, labelKeys };
-    return createVolume(this.#context, { ...request, topology }, signal);
+    return createOrImport(this.#context, { ...request, topology }, signal);
   }
 
   /**

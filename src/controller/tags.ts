@@ -1,5 +1,14 @@
+import { GROUP_TAG } from "./placement/spread_group.ts";
+
 /** Keys of the tags by which the driver tells what belongs to whom; no class may set them. */
-export const OWN_TAGS = ["cluster", "pvc-namespace", "pvc-name", "pv", "spread-group"] as const;
+export const OWN_TAGS = [
+  "cluster",
+  "pvc-namespace",
+  "pvc-name",
+  "pv",
+  "spread-group",
+  "imported",
+] as const;
 
 /** A FlashArray takes keys of 64 and values of 256 characters. */
 const KEY_MAX = 64;
@@ -11,6 +20,30 @@ const COUNT_MAX = 20;
 export const TAGS_TAKEN = `1 to ${COUNT_MAX} times key=value with commas between: a key of at ` +
   `most ${KEY_MAX} letters, digits, ., _, / and -, none of ${OWN_TAGS.join(", ")} and each once, ` +
   `and a value of 1 to ${VALUE_MAX} characters without comma`;
+
+/** What the driver's own tags say of a volume. */
+interface TaggedVolume {
+  claim: { name?: string; namespace?: string; volume?: string };
+  /** Volumes that it is spread with. */
+  group?: { key: string };
+}
+
+/** Tags of the array's volume, for people and for finding what belongs to whom. */
+export function ownTags(
+  clusterId: string,
+  { claim, group }: TaggedVolume,
+): Record<string, string> {
+  const tags: Record<Exclude<(typeof OWN_TAGS)[number], "imported">, string | undefined> = {
+    cluster: clusterId,
+    "pvc-namespace": claim.namespace,
+    "pvc-name": claim.name,
+    pv: claim.volume,
+    [GROUP_TAG]: group?.key,
+  };
+  return Object.fromEntries(
+    Object.entries(tags).flatMap(([key, value]) => value ? [[key, value]] : []),
+  );
+}
 
 /** The tags in a text such as `tier=gold,team=billing`; `undefined` when it is not of that form. */
 export function readTags(text: string): Record<string, string> | undefined {

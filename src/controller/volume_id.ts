@@ -4,12 +4,16 @@ import { PsoError } from "../errors.ts";
 // Handles. A volume's is `<first 8 hex of the array id>/<volume name>`, a snapshot's `<8
 // hex>/<volume>.<suffix>`. The array part is identity: it says which array made the volume, and a
 // volume of the same name on another array is another volume. PSO 5 and 6 gave bare names and
-// `<prefix>/<pv name>`, with `.<suffix>` behind for a snapshot. They are accepted for ever, as long as one array alone has such a volume.
+// `<prefix>/<pv name>`, with `.<suffix>` behind for a snapshot. They are accepted for ever, as long
+// as one array alone has such a volume. `@keep` at the end of a volume's handle is no part of its
+// name: the volume was imported, and stays on its array when its PersistentVolume is deleted.
 
 /** CSI limit of a string field without a limit of its own (spec, "Size Limits"). */
 const ID_MAX_BYTES = 128;
 const HINTED = /^([0-9a-f]{8})\/(.+)$/i;
 const OLD_FORM = /^([^/]+)\/([^/]+)$/;
+/** No array takes an `@` in a name. */
+const KEPT = /@keep$/i;
 /**
  * Everything that a name on an array may hold: `pod::volume`, `group/volume`, `volume.suffix`.
  * Above all no `,` and no `*`: a REST call with `names=a,b` means two volumes.
@@ -25,6 +29,11 @@ export interface Handle {
   arrayHint?: string;
   /** Empty when no array could hold what the handle says. */
   names: string[];
+}
+
+/** Whether `text` may be the name of a volume on an array. */
+export function isArrayName(text: string): boolean {
+  return ARRAY_NAME.test(text);
 }
 
 function checkLength(what: string, id: string): void {
@@ -46,6 +55,24 @@ export function volumeIdOf(arrayId: string, name: string): string {
   return handleOf(arrayId, name);
 }
 
+/**
+ * The handle of a volume that was imported from the array with that id. It names the array whatever
+ * its length: `invalid` above 128 bytes. With `isKept`, DeleteVolume leaves the volume where it is.
+ */
+export function importedIdOf(
+  arrayId: string,
+  { name, isKept }: { name: string; isKept: boolean },
+): string {
+  const handle = `${arrayHintOf(arrayId)}/${name}${isKept ? "@keep" : ""}`;
+  checkLength(`the handle ${handle}`, handle);
+  return handle;
+}
+
+/** Whether DeleteVolume by this handle leaves the volume where it is. */
+export function isKeptId(volumeId: string): boolean {
+  return KEPT.test(volumeId);
+}
+
 /** The handle of snapshot `volume.suffix` on the array with that id. */
 export function snapshotIdOf(arrayId: string, name: string): string {
   return handleOf(arrayId, name);
@@ -54,7 +81,7 @@ export function snapshotIdOf(arrayId: string, name: string): string {
 /** Takes a volume's handle apart, in any form that was ever given. `invalid` above 128 bytes. */
 export function parseVolumeId(volumeId: string): Handle {
   checkLength("volume_id", volumeId);
-  return parseHandle(volumeId);
+  return parseHandle(volumeId.replace(KEPT, ""));
 }
 
 /**

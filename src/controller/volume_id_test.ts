@@ -1,5 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import {
+  importedIdOf,
+  isKeptId,
   parseSnapshotId,
   parseVolumeId,
   snapshotIdOf,
@@ -40,6 +42,13 @@ const VOLUME_CASES: { name: string; id: string; hint?: string; names: string[] }
     hint: "2dcf29ad",
     names: ["group/v"],
   },
+  {
+    name: "an imported volume that is kept",
+    id: "2dcf29ad/oracle-data@keep",
+    hint: "2dcf29ad",
+    names: ["oracle-data", "2dcf29ad-oracle-data"],
+  },
+  { name: "a name with an @", id: "2dcf29ad/oracle@data", names: [] },
   { name: "two names in one", id: "2dcf29ad/a,b", names: [] },
   { name: "a pattern", id: "k8s-*", names: [] },
   { name: "text that no array accepts", id: "a b", names: [] },
@@ -54,6 +63,17 @@ for (const { name, id, hint, names } of VOLUME_CASES) {
 Deno.test("volumeIdOf() and parseVolumeId() belong together", () => {
   equal(volumeIdOf(ARRAY, "k8s-pvc-1"), "2dcf29ad/k8s-pvc-1");
   equal(parseVolumeId(volumeIdOf(ARRAY, "k8s-pvc-1")).names[0], "k8s-pvc-1");
+});
+
+Deno.test("importedIdOf() names the array whatever the length, and isKeptId() tells what stays", () => {
+  const kept = importedIdOf(ARRAY, { name: "oracle-data", isKept: true });
+  const given = importedIdOf(ARRAY, { name: "oracle-data", isKept: false });
+  deepEqual([kept, given], ["2dcf29ad/oracle-data@keep", "2dcf29ad/oracle-data"]);
+  deepEqual([kept, kept.toUpperCase(), given].map(isKeptId), [true, true, false]);
+  throws(() => importedIdOf(ARRAY, { name: "v".repeat(120), isKept: false }), {
+    code: "invalid",
+    message: /takes 129 bytes and CSI allows 128/,
+  });
 });
 
 Deno.test("handles over 128 bytes are invalid", () => {

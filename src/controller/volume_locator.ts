@@ -248,7 +248,8 @@ export class VolumeLocator {
   /** Notes by which handle the cluster calls a volume, so that lists name it so. */
   learn(volumeId: string, arrayId: string, name: string): void {
     const ours = nameKey(volumeIdOf(arrayId, name));
-    if (ours !== volumeId) this.#oldHandles.set(ours, volumeId);
+    if (ours === volumeId) this.#oldHandles.delete(ours);
+    else this.#oldHandles.set(ours, volumeId);
   }
 
   /** The handle of a volume: the one that the cluster uses, if it showed another than ours. */

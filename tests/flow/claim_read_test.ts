@@ -1,5 +1,5 @@
 // A controller of the cluster reads the claim that it makes a volume for, by its service account.
-import { rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { claimNameOf } from "../../scripts/claim.ts";
 import { LeaderBed } from "./leader_bed.ts";
 
@@ -24,5 +24,46 @@ Deno.test("the controller judges the annotation of the claim in Kubernetes, and 
     await controller.create(claimNameOf("orders"), parameters);
     bed.api.remove(key);
     await controller.create(claimNameOf("deleted"), parameters);
+  });
+});
+
+Deno.test("item 5: the controller imports for a claim in Kubernetes, and refuses what a PersistentVolume there has", async () => {
+  await LeaderBed.run(async (bed) => {
+    const controller = bed.start("pso-a");
+    await bed.leader(START_MS);
+    await controller.create(claimNameOf("old"));
+    const [name = ""] = await bed.volumes();
+    /** A claim that imports from the array, and its CreateVolume. */
+    const imported = async (claim: string, array: string): Promise<void> => {
+      const key = { collection: "persistentvolumeclaims", namespace: "shop", name: claim };
+      const annotations = { "pso.purestorage.com/import": `${array}/${name}` };
+      const created = { creationTimestamp: "2026-01-01T00:00:00Z" };
+      const csiName = claimNameOf(claim);
+      bed.api.store.put(key, { metadata: { ...created, annotations } }, csiName.slice(4));
+      await controller.create(csiName, {
+        ...parameters,
+        "csi.storage.k8s.io/pvc/name": claim,
+        allowImport: "true",
+      });
+    };
+    const outcomes = await Promise.all(
+      ["fa-1", "fa-2"].map((array) =>
+        imported(`of-${array}`, array).then(() => "imported", (error: Error) => error.message)
+      ),
+    );
+    const [, refused = ""] = outcomes.sort((a) => a === "imported" ? -1 : 1);
+    equal(outcomes[0], "imported");
+    match(refused, /NOT_FOUND: .*has no live volume of that name/);
+    deepEqual(await bed.volumes(), [name], "none was made");
+    for (const collection of ["persistentvolumes", "persistentvolumeclaims"]) {
+      ok(bed.api.calls.some((call) => call.startsWith(`GET /api/v1/${collection}?`)), collection);
+    }
+    const spec = { csi: { driver: "pure-csi", volumeHandle: name } };
+    bed.api.put({ collection: "persistentvolumes", name: "pv-by-hand" }, { spec });
+    for (const array of ["fa-1", "fa-2"]) {
+      await rejects(imported("late", array), {
+        message: /FAILED_PRECONDITION: .*has the PersistentVolume pv-by-hand|NOT_FOUND/,
+      });
+    }
   });
 });

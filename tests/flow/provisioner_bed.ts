@@ -14,7 +14,7 @@ import type {
   PlacementSettings,
 } from "../../src/config/model.ts";
 import type { Capability } from "../../src/capability.ts";
-import type { ClaimReader } from "../../src/controller/context.ts";
+import type { ClaimReader, InventoryReader } from "../../src/controller/context.ts";
 import { Provisioner } from "../../src/controller/provisioner.ts";
 import type { ProvisionerOptions } from "../../src/controller/provisioner_options.ts";
 import type { CreateVolumeRequest, PublishRequest } from "../../src/controller/requests.ts";
@@ -100,6 +100,8 @@ export interface BedOptions extends Partial<SimulateOptions> {
   fence?: ChangeFence;
   /** Claims as Kubernetes has them; default: nobody can ask. */
   claims?: ClaimReader;
+  /** Everything that has a volume, as Kubernetes has it; default: nobody can ask. */
+  inventory?: InventoryReader;
 }
 
 /** `silent`: no call is answered. `unreachable`: no connection is made. */
@@ -363,13 +365,14 @@ export class ProvisionerBed {
 
   #newProvisioner(): Provisioner {
     const options = optionsWith(this.options.settings ?? {});
-    const { fence, claims } = this.options;
+    const { fence, claims, inventory } = this.options;
     return new Provisioner({
       fleet: this.fleet,
       options: () => options,
       log: silentLogger,
       fence,
       claims,
+      inventory,
     });
   }
 

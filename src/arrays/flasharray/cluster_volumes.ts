@@ -1,10 +1,13 @@
 import { isOwnVolumeName, nameKey } from "../../names.ts";
+import type { OwnerTags } from "../ownership.ts";
 import { isRefusal, RestError } from "../rest/refusals.ts";
 import { type ArrayContext, type Reference, reference } from "../rest/named_objects.ts";
 import { type Reader, record, text } from "../rest/shape.ts";
 
 /** The tag that a volume gets at its creation, with the cluster's prefix as its value. */
 const CLUSTER_TAG = "cluster";
+/** The tag that a volume gets when it is imported, with the time as its value. */
+const IMPORTED_TAG = "imported";
 /**
  * Names per call: 100 names of 63 characters stay below the 8 KiB that web servers take as a URL.
  */
@@ -59,16 +62,33 @@ export async function isOfCluster(
   { cluster, signal }: ClusterQuestion,
 ): Promise<boolean> {
   if (isOwnVolumeName(cluster, volume)) return true;
-  return cluster !== undefined && await clusterTagOf(context, volume, signal) === cluster;
+  return cluster !== undefined && (await ownerOf(context, volume, signal)).cluster === cluster;
 }
 
-/** The value of the volume's tag `cluster`; `undefined` without one, or when it is gone. */
-export async function clusterTagOf(
+/** Whose the volume is by its tags; nobody's without one, or when it is gone. */
+export async function ownerOf(
   context: ArrayContext,
   volume: string,
   signal?: AbortSignal,
-): Promise<string | undefined> {
-  return (await clusterTagsOf(context, [volume], signal))?.get(nameKey(volume));
+): Promise<OwnerTags> {
+  const tags = await tagsOf(context, volume, signal);
+  const cluster = tags.get(CLUSTER_TAG);
+  return { isImported: tags.has(IMPORTED_TAG), ...(cluster === undefined ? {} : { cluster }) };
+}
+
+/** As StorageArray.tagsOf. */
+export async function tagsOf(
+  context: ArrayContext,
+  volume: string,
+  signal?: AbortSignal,
+): Promise<Map<string, string>> {
+  const rows = await tagRowsOf(context, [volume], signal);
+  const own = rows?.filter(({ resource }) => nameKey(resource?.name ?? "") === nameKey(volume));
+  return new Map(
+    own?.flatMap(({ key, value }) =>
+      key === undefined || value === undefined ? [] : [[key, value]]
+    ),
+  );
 }
 
 /**
@@ -127,21 +147,29 @@ function unlessGone(error: unknown): void {
  * is gone.
  */
 async function clusterTagsOf(
-  { rest }: ArrayContext,
+  context: ArrayContext,
   volumes: string[],
   signal?: AbortSignal,
 ): Promise<Map<string, string> | undefined> {
-  const tags = new Map<string, string>();
+  const rows = await tagRowsOf(context, volumes, signal);
+  return rows && new Map(
+    rows.flatMap(({ key, value, resource }) =>
+      key === CLUSTER_TAG && value !== undefined ? [[nameKey(resource?.name ?? ""), value]] : []
+    ),
+  );
+}
+
+/** Every tag of these volumes; `undefined` when one of them is gone. */
+async function tagRowsOf(
+  { rest }: ArrayContext,
+  volumes: string[],
+  signal?: AbortSignal,
+): Promise<TagItem[] | undefined> {
   try {
     const query = { resource_names: volumes };
     const path = "volumes/tags";
     const call = { path, query, item: tagItem, lane: "attach", signal } as const;
-    for await (const { key, value, resource } of rest.all<TagItem>(call)) {
-      if (key === CLUSTER_TAG && value !== undefined) {
-        tags.set(nameKey(resource?.name ?? ""), value);
-      }
-    }
-    return tags;
+    return await Array.fromAsync(rest.all<TagItem>(call));
   } catch (error) {
     if (isRefusal(error, "missing", "destroyed")) return undefined;
     throw error;

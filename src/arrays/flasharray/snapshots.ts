@@ -1,6 +1,6 @@
 import type { Resource } from "../rest/named_objects.ts";
 import type { SnapshotKind } from "../rest/snapshots.ts";
-import { clusterTagOf } from "./cluster_volumes.ts";
+import { ownerOf } from "./cluster_volumes.ts";
 import { isOwnSnapshot, type SnapshotItem, snapshotItem, snapshotOf } from "./wire.ts";
 
 /** /volume-snapshots: those of volumes, of groups and of protection groups. */
@@ -22,7 +22,7 @@ export const VOLUME_SNAPSHOTS: SnapshotKind<SnapshotItem> = {
   resource: SNAPSHOT_RESOURCE,
   ownerKey: "source_names",
   owner: "volume",
-  tagOf: clusterTagOf,
+  ownerOf,
   shownOf: snapshotOf,
   isListed: isOwnSnapshot,
   isKept: ({ name = "" }) => !/^\d+$/.test(name.split(".")[1] ?? ""),

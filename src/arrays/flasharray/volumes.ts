@@ -22,7 +22,13 @@ import {
 } from "../rest/named_objects.ts";
 import { mayBeAboutName, RestError } from "../rest/refusals.ts";
 import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
-import { clustersOf, clusterTagOf, destroyedTags, groupsOf } from "./cluster_volumes.ts";
+import {
+  clustersOf,
+  destroyedTags,
+  groupsOf,
+  ownerOf,
+  tagsOf as allTagsOf,
+} from "./cluster_volumes.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import {
   destroyedVolumeOf,
@@ -243,14 +249,14 @@ export class Volumes {
     };
     const isOwn = !onlyTagged && isOwnVolumeName(cluster, name);
     const isNowhere = isOwn && isWatched && publishedTo.length === 0;
-    const [item, kept, tag] = await Promise.all([
+    const [item, kept, owner] = await Promise.all([
       isNowhere ? undefined : this.#items.find(name, { signal }),
       this.#context.snapshots.keptOf(name, signal),
-      onlyTagged || (!isOwn && rights) ? clusterTagOf(this.#context, name, signal) : undefined,
+      onlyTagged || (!isOwn && rights) ? ownerOf(this.#context, name, signal) : undefined,
     ]);
     if (item) await refuseConnected(item);
     if (item && !isOwn) {
-      const judged = { shown, cluster, tag, rights, otherwise: RETAIN.volume };
+      const judged = { shown, cluster, owner, rights, otherwise: RETAIN.volume };
       if (onlyTagged) refuseUntagged(judged);
       refuseNotOwn(judged);
     }
@@ -259,6 +265,11 @@ export class Volumes {
     refuseSnapshots(shown, kept);
     const id = item?.id;
     return await this.#items.destroy(name, { id, onRefused: refuseConnected, signal });
+  }
+
+  /** As StorageArray.tagsOf. */
+  tags(name: string, signal?: AbortSignal): Promise<Map<string, string>> {
+    return allTagsOf(this.#context, name, signal);
   }
 
   /** As StorageArray.clustersOf. */

@@ -230,6 +230,11 @@ export class FileSystems {
     return await this.#items.destroy(name, { id: item.id, changes, signal });
   }
 
+  /** As StorageArray.tagsOf: there are none. */
+  tags(): Promise<Map<string, string>> {
+    return Promise.resolve(new Map());
+  }
+
   /** As StorageArray.clustersOf: there are no tags. */
   clusters(): Promise<Map<string, string>> {
     return Promise.resolve(new Map());

@@ -39,6 +39,7 @@ export interface ArrayParts<F> {
     grow: StorageArray["growVolume"];
     delete: StorageArray["deleteVolume"];
     list: StorageArray["listVolumes"];
+    tags: StorageArray["tagsOf"];
     clusters: StorageArray["clustersOf"];
     listDestroyed: AdminArray["listDestroyed"];
     destroyedTags: AdminArray["destroyedTags"];
@@ -102,6 +103,7 @@ export function restArray<F extends { arrayName: string }>(
     modifyVolume: (name, changes, signal) => parts.modify(name, changes, signal),
     deleteVolume: (name, options) => volumes.delete(name, options),
     listVolumes: (options, signal) => volumes.list(options, signal),
+    tagsOf: (name, signal) => volumes.tags(name, signal),
     clustersOf: (names, signal) => volumes.clusters(names, signal),
     listDestroyed: (options, signal) => volumes.listDestroyed(options, signal),
     destroyedTags: (names, signal) => volumes.destroyedTags(names, signal),

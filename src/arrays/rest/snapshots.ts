@@ -1,6 +1,6 @@
 import { isOwnSnapshotSuffix, isOwnVolumeName } from "../../names.ts";
 import type { DeleteScope, Page, Snapshot, SnapshotListOptions } from "../array.ts";
-import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
+import { type OwnerTags, refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
 import {
   type ArrayContext,
   isAskedFor,
@@ -19,12 +19,12 @@ export interface SnapshotKind<T> {
   /** What messages call the volume. */
   owner: string;
   shownOf: (item: T) => Snapshot;
-  /** Value of the tag `cluster` of a volume, where the array has tags. */
-  tagOf?: (
+  /** Whose a volume is by its tags, where the array has tags. */
+  ownerOf?: (
     context: ArrayContext,
     volume: string,
     signal?: AbortSignal,
-  ) => Promise<string | undefined>;
+  ) => Promise<OwnerTags>;
   /** False for what lists leave out: it is nobody's to see. */
   isListed: (item: T) => boolean;
   /** False, of what is listed, for what a schedule made: it does not keep its volume from a delete. */
@@ -81,11 +81,11 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
     const isDoubtful = rights && !isOwnSnapshotSuffix(name.slice(dot + 1));
     if (onlyTagged || isDoubtful) {
       const volume = name.slice(0, dot);
-      const tag = !onlyTagged && isOwnVolumeName(cluster, volume)
+      const owner = !onlyTagged && isOwnVolumeName(cluster, volume)
         ? undefined
-        : await this.#kind.tagOf?.(this.#context, volume, signal);
+        : await this.#kind.ownerOf?.(this.#context, volume, signal);
       const shown = `snapshot ${name} on array ${this.#context.label()}`;
-      const judged = { shown, cluster, tag, rights, otherwise: RETAIN.snapshot };
+      const judged = { shown, cluster, owner, rights, otherwise: RETAIN.snapshot };
       if (onlyTagged) refuseUntagged(judged);
       if (isDoubtful) refuseNotOwn(judged);
     }

@@ -10,7 +10,7 @@ import type {
 import { isPsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
 import { nameKey } from "../../names.ts";
-import { type Handle, parseVolumeId } from "../volume_id.ts";
+import { type Handle, isKeptId, parseVolumeId } from "../volume_id.ts";
 import type { VolumePlace } from "../volume_locator.ts";
 import type { NodeRegistry } from "./node_registry.ts";
 import { NameGroups } from "./name_groups.ts";
@@ -134,8 +134,9 @@ export class ClusterView {
   }
 
   /**
-   * The handle without an array by which the cluster calls the volume; undefined where it uses
-   * ours, or none, and where another array has the name too.
+   * The handle by which the cluster calls the volume, if it is not ours: one without an array, or
+   * that of an imported volume that is kept. Undefined where it uses ours, or none, and where
+   * another array has the name too.
    */
   oldHandleOf({ member, name }: VolumePlace): string | undefined {
     const arrayHint = idHintOf(member);
@@ -143,7 +144,8 @@ export class ClusterView {
     const handles = [...this.#byName.of(nameKey(name))].flatMap((one) =>
       this.#volumeOf(one)?.handle ?? []
     );
-    if (handles.some((handle) => hintOf(handle) === arrayHint)) return undefined;
+    const hinted = handles.filter((handle) => hintOf(handle) === arrayHint);
+    if (hinted.length > 0) return hinted.every(isKeptId) ? hinted[0] : undefined;
     if (this.#fleet.namesakesOf({ arrayHint, name }).length > 0) return undefined;
     return handles.find((handle) => {
       const hint = hintOf(handle);

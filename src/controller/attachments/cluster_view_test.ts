@@ -117,6 +117,14 @@ Deno.test("ClusterView calls a volume by its old handle, unless the cluster has 
   equal(view.oldHandleOf(AT_HOME), undefined);
 });
 
+Deno.test("ClusterView calls an imported volume that is kept by its handle", () => {
+  const { view, sinks, tell } = viewOf();
+  tell([volume("kept", "2dcf29ad/k8s-pvc-1@keep"), volume("old", "k8s/pvc-1")], []);
+  equal(view.oldHandleOf(AT_HOME), "2dcf29ad/k8s-pvc-1@keep");
+  sinks.volumes.put(volume("ours", "2dcf29ad/k8s-pvc-1"));
+  equal(view.oldHandleOf(AT_HOME), undefined);
+});
+
 Deno.test("ClusterView takes no CSINode of another node, and none takes an address away", () => {
   const { sinks, nodes } = viewOf();
   sinks.nodes.put({ name: "n2", nodeId: N1 });

@@ -5,27 +5,27 @@ import type { FlashArraySettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
 import { joinWords } from "../../words.ts";
 import type { ControllerContext } from "../context.ts";
-import { type ClassParameters, parseMutable } from "../parameters.ts";
+import { parseMutable } from "../parameters.ts";
 import { explain, place, placementError, type PlacementRequest } from "../placement/placement.ts";
-import { GROUP_TAG, type SpreadGroup, spreadGroupOf } from "../placement/spread_group.ts";
+import { type ClaimFacts, type SpreadGroup, spreadGroupOf } from "../placement/spread_group.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { ContentSource, CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
-import { OWN_TAGS } from "../tags.ts";
+import { ownTags } from "../tags.ts";
 import { TOPOLOGY_PREFIX } from "../../config/arrays/topology_labels.ts";
 import { accessibleTopologyOf, namesPlace } from "../topology.ts";
 import { type LocatedVolume, placeKey, type VolumeLocator } from "../volume_locator.ts";
 import {
   type Adoption,
   findExistingVolume,
+  type NameSearch,
   refuseDifferentVolume,
   refuseNamesakesCopy,
 } from "./existing_volume.ts";
 import { usersOf } from "./attachments.ts";
 import { applyAttributes } from "./modification.ts";
-import { claimOf } from "./claim_group.ts";
 import { classDemands, memberArrays } from "./placing.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
-import { readWantedVolume, wantedSize, type WantedVolume } from "./wanted_volume.ts";
+import { wantedSize, type WantedVolume } from "./wanted_volume.ts";
 
 /** What the new volume gets its content from. */
 interface Source {
@@ -51,30 +51,35 @@ interface PlacedPlan extends CreatePlan {
   member: FleetMember;
 }
 
+/** A volume that is asked for by a request that is right in itself. */
+interface AskedVolume {
+  wanted: WantedVolume;
+  /** As it was read before: no wait lies between the look for the name and the create. */
+  claim?: ClaimFacts;
+  /** Judges what is known once it is sure that nothing bears the name; may throw. */
+  beforeNew?: () => Promise<void>;
+}
+
 /**
- * CreateVolume. Order: read and judge the request, wait until nobody else can be making the volume,
- * look for the name where it may exist, find the source, let placement order the arrays, create on
- * the first that has room.
+ * CreateVolume of a volume of its own. Order: wait until nobody else can be making the volume, look
+ * for the name where it may exist, find the source, let placement order the arrays, create on the
+ * first that has room.
  */
 export async function createVolume(
   context: ControllerContext,
-  request: CreateVolumeRequest,
+  { wanted, claim, beforeNew }: AskedVolume,
   signal: AbortSignal,
 ): Promise<VolumeAnswer> {
   const { fleet, locator } = context;
+  const { request } = wanted;
   const { defaultFsType } = context.options().flasharray;
-  const wanted = readWantedVolume(request, context);
-  refuseEmptyFleet(fleet);
-  // Sizes that no source can change are judged before any call.
+  // Sizes that no source can change are judged before any call to an array.
   if (!request.contentSource) wantedSize(wanted, { defaultFsType });
   // Before the look, and not after it: what a leader that died sent may come to be in between.
-  // And before that the claim: no wait lies between the look and the create.
-  const claim = await claimOf(context, wanted.parameters);
   await context.fence.settled(signal);
-  const isNew = () =>
-    claim?.uid !== undefined && request.name === `pvc-${claim.uid}` && claim.isNew?.() === true;
-  const existing = await findExistingVolume(fleet, { wanted, isNew }, signal);
+  const existing = await findExistingVolume(fleet, searchOf(wanted, claim), signal);
   if (existing) return await adoptVolume(context, { existing, wanted }, signal);
+  await beforeNew?.();
   refuseAnyPlace(request, context.options());
   refuseEmptyFleet({ members: fleet.members.filter(({ draining }) => !draining) });
   const source = request.contentSource && await findSource(locator, request.contentSource, signal);
@@ -93,6 +98,14 @@ export async function createVolume(
     sourceNowBytes: source?.nowBytes,
   });
   return await createOnBestArray(context, { wanted, source, sizeBytes, group }, signal);
+}
+
+/** How the name is looked for: of a claim that nobody can have tried before, without a wait. */
+export function searchOf(wanted: WantedVolume, claim: ClaimFacts | undefined): NameSearch {
+  const isNew = () =>
+    claim?.uid !== undefined && wanted.request.name === `pvc-${claim.uid}` &&
+    claim.isNew?.() === true;
+  return { wanted, isNew };
 }
 
 /**
@@ -324,7 +337,7 @@ function specOf(
     name,
     sizeBytes,
     source: source?.spec,
-    tags: tagsOf(clusterId, { ...parameters, group }),
+    tags: ownTags(clusterId, { ...parameters, group }),
   };
   if (kind === "file") {
     return {
@@ -343,30 +356,22 @@ function specOf(
     : { ...block, qos: { iopsLimit, bandwidthLimitBytes } };
 }
 
-/** Tags of the array's volume, for people and for finding what belongs to whom. */
-function tagsOf(
-  clusterId: string,
-  { claim, group }: Pick<ClassParameters, "claim"> & Pick<CreatePlan, "group">,
-): Record<string, string> {
-  const tags: Record<(typeof OWN_TAGS)[number], string | undefined> = {
-    cluster: clusterId,
-    "pvc-namespace": claim.namespace,
-    "pvc-name": claim.name,
-    pv: claim.volume,
-    [GROUP_TAG]: group?.key,
-  };
-  return Object.fromEntries(
-    Object.entries(tags).flatMap(([key, value]) => value ? [[key, value]] : []),
-  );
+/** The volume that a request gets. */
+interface GivenVolume {
+  located: LocatedVolume;
+  wanted: WantedVolume;
+  /** Its handle; absent: the one that it has. */
+  volumeId?: string;
 }
 
-async function answerFor(
+/** What CreateVolume answers of the volume; it counts as live from now on. */
+export async function answerFor(
   { deleted, locator, options }: ControllerContext,
-  { located: { member, volume }, wanted }: { located: LocatedVolume; wanted: WantedVolume },
+  { located: { member, volume }, wanted, ...given }: GivenVolume,
   signal: AbortSignal,
 ): Promise<VolumeAnswer> {
   const { id } = await locator.statusOf(member, signal);
-  const volumeId = locator.idOf(id, volume.name);
+  const { volumeId = locator.idOf(id, volume.name) } = given;
   deleted.forget(volumeId);
   return {
     volumeId,

@@ -6,6 +6,7 @@ import { type Deletion, wasSentTo } from "../delete_memory.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import { awaitNoUser } from "../attachments/users.ts";
 import { nodesBehindRule, usersOf } from "./attachments.ts";
+import { isKeptId } from "../volume_id.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
 
 /**
@@ -19,6 +20,7 @@ export async function deleteVolume(
   volumeId: string,
   signal: AbortSignal,
 ): Promise<void> {
+  if (isKeptId(volumeId)) return await keepVolume(context, volumeId, signal);
   const { locator, published } = context;
   const place = locator.placeByHandle(volumeId);
   if (place && await destroyAt(context, { volumeId, place }, signal)) return;
@@ -34,6 +36,35 @@ export async function deleteVolume(
   }
   const { member, volume: { name, serial }, isByMaker: onlyTagged } = found;
   await destroyAt(context, { volumeId, place: { member, name }, serial, onlyTagged }, signal);
+}
+
+/**
+ * Leaves a volume that was imported to stay where it is, as nobody's: its handle says so. `in_use`
+ * while it is connected: its PersistentVolume must not go before.
+ */
+async function keepVolume(
+  context: ControllerContext,
+  volumeId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { locator, log } = context;
+  const found = await locator.find(volumeId, signal, { hosts: true });
+  if (!found) return;
+  const { member, volume: { name, hosts = [] } } = found;
+  const { array } = member;
+  const place = { member, name };
+  const users = array.kind === "block"
+    ? hosts
+    : hosts.flatMap((client) => nodesBehindRule(context, place, client));
+  const all = new Set([...users, ...usersOf(context, place)]);
+  if (all.size > 0) {
+    throw new PsoError(
+      "in_use",
+      `volume ${name} on array ${array.label} is connected to ${[...all].join(", ")}, and its ` +
+        "PersistentVolume is deleted: detach it first",
+    );
+  }
+  log.info("imported volume is kept on its array", { volume: name, array: array.label, volumeId });
 }
 
 /** Ends a delete that was begun. What bears the name now with another serial is another volume. */

@@ -23,7 +23,7 @@ import { nameKey, protectedSnapshot } from "../../names.ts";
 const UNWELL_WAIT_MS = 800;
 
 /** What is looked for. */
-interface NameSearch {
+export interface NameSearch {
   wanted: WantedVolume;
   /**
    * Whether no process before this one can have tried to make the volume. Absent: one may have. It

@@ -228,6 +228,6 @@ async function doubtWithoutNotes(
 
 /** What a handle may call a file system on its array: see docs/handles.md. */
 function namesOf(volumeId: string): string[] {
-  const name = volumeId.replace(/^[0-9a-f]{8}\//i, "");
+  const name = volumeId.replace(/^[0-9a-f]{8}\//i, "").replace(/@keep$/i, "");
   return [volumeId, name].flatMap((one) => [one, one.replace("/", "-")]);
 }

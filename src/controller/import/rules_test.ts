@@ -1,0 +1,136 @@
+import { doesNotThrow, throws } from "node:assert/strict";
+import type { FleetMember } from "../../arrays/fleet.ts";
+import { type KnownClaim, type Original, refuseOthers, refuseUsed } from "./rules.ts";
+
+const UID = "0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
+const NOW = Date.parse("2026-01-02T00:00:00Z");
+
+function claimOf(name: string, change: Partial<KnownClaim> = {}): KnownClaim {
+  return { namespace: "shop", name, uid: name, created: "2026", annotations: {}, ...change };
+}
+
+function original(change: Partial<Original>, volume: Partial<Original["volume"]> = {}): Original {
+  return {
+    member: {
+      array: { label: "fa-1" },
+      id: "4f5b3a1c-0000-4000-8000-000000000000",
+    } as unknown as FleetMember,
+    volume: {
+      name: "data",
+      sizeBytes: 1,
+      createdMs: 0,
+      everWritten: true,
+      usedBytes: 0,
+      hosts: [],
+      ...volume,
+    },
+    tags: new Map(),
+    given: new Map(),
+    importer: { namespace: "shop", name: "a", csiName: "pvc-a" },
+    inventory: { volumes: [], claims: [claimOf("a")] },
+    options: { clusterId: "k8s", deletePrefixes: [] },
+    nowMs: NOW,
+    rivals: [],
+    ...change,
+  };
+}
+
+const TAKEN: { name: string; volume?: Partial<Original["volume"]>; handle: string }[] = [
+  { name: "a full handle", handle: "4F5B3A1C/DATA" },
+  { name: "a kept handle", handle: "4f5b3a1c/data@keep" },
+  { name: "a bare name", handle: "data" },
+  {
+    name: "the other array of a stretched pod",
+    volume: { name: "pod::data" },
+    handle: "99999999/pod::data",
+  },
+  {
+    name: "the array that made the volume",
+    volume: { serial: "99999999AAAAAAAA00011010" },
+    handle: "99999999/data",
+  },
+];
+for (const { name, volume, handle } of TAKEN) {
+  Deno.test(`refuseOthers() knows a PersistentVolume by ${name}`, () => {
+    const inventory = { volumes: [{ name: "pv-1", handle }], claims: [claimOf("a")] };
+    throws(() => refuseOthers(original({ inventory }, volume)), {
+      code: "in_use",
+      message: /has the PersistentVolume pv-1:/,
+    });
+    const own = { volumes: [{ name: "pvc-a", handle }], claims: [claimOf("a")] };
+    doesNotThrow(() => refuseOthers(original({ inventory: own }, volume)));
+  });
+}
+
+Deno.test("refuseOthers() passes PersistentVolumes of other volumes and of other arrays", () => {
+  const volumes = ["4f5b3a1c/other", "99999999/data", "v".repeat(129), "other"]
+    .map((handle, at) => ({ name: `pv-${at}`, handle }));
+  const inventory = { volumes: [...volumes, { name: "data" }], claims: [] };
+  doesNotThrow(() => refuseOthers(original({ inventory })));
+});
+
+Deno.test("refuseOthers() knows the claim that a volume was made for by any length of its UUID", () => {
+  const inventory = { volumes: [], claims: [claimOf("b", { uid: UID })] };
+  for (const made of [UID, UID.replaceAll("-", ""), UID.replaceAll("-", "").slice(0, 12)]) {
+    const name = `k8s-pvc-${made}`;
+    throws(() => refuseOthers(original({ inventory }, { name })), {
+      code: "in_use",
+      message: /it was made for the claim shop\/b/,
+    });
+  }
+  doesNotThrow(() => refuseOthers(original({ inventory }, { name: "k8s-pvc-0b5e2e94ffff" })));
+});
+
+Deno.test("refuseOthers() lets a claim that has another volume by now keep nothing that it was given before", () => {
+  const given = new Map([["pv", "pvc-b"], ["pvc-namespace", "shop"], ["pvc-name", "b"]]);
+  const claims = [claimOf("a"), claimOf("b")];
+  const waits = original({ given, inventory: { volumes: [], claims } });
+  throws(() => refuseOthers(waits), { message: /given to the claim shop\/b, which waits/ });
+  const volumes = [{ name: "pvc-c", handle: "other", claim: "shop/b" }];
+  doesNotThrow(() => refuseOthers(original({ given, inventory: { volumes, claims } })));
+});
+
+Deno.test("refuseOthers() waits for a PersistentVolume that may still be written, and not for ever", () => {
+  const tags = (imported: string) =>
+    new Map([["pv", "pvc-b"], ["pvc-namespace", "shop"], ["pvc-name", "b"], [
+      "imported",
+      imported,
+    ]]);
+  const recent = original({ given: tags("2026-01-01T23:55:00Z") });
+  throws(() => refuseOthers(recent), { code: "unavailable", message: /less than 10 minutes ago/ });
+  for (const imported of ["2026-01-01T23:45:00Z", "no time"]) {
+    doesNotThrow(() => refuseOthers(original({ given: tags(imported) })));
+  }
+  const made = original({ given: tags("no time") }, { createdMs: NOW - 1000 });
+  throws(() => refuseOthers(made), { code: "unavailable" });
+});
+
+Deno.test("refuseUsed() gives a volume to the oldest claim, and to one of two that are as old", () => {
+  const rival = claimOf("b", { created: "2025" });
+  throws(() => refuseUsed(original({ rivals: [claimOf("a"), rival] })), {
+    code: "in_use",
+    message: /the claim shop\/b wants it, too, and is older/,
+  });
+  doesNotThrow(() => refuseUsed(original({ rivals: [claimOf("b", { created: "2027" })] })));
+  doesNotThrow(() => refuseUsed(original({ rivals: [claimOf("b")] })));
+  throws(() => refuseUsed(original({ rivals: [claimOf("b", { uid: "0" })] })), { code: "in_use" });
+});
+
+Deno.test("refuseUsed() gives nothing to a claim that Kubernetes does not list, or that is another one", () => {
+  const inventory = { volumes: [], claims: [] };
+  throws(() => refuseUsed(original({ inventory })), { code: "unavailable" });
+  const importer = { namespace: "shop", name: "a", csiName: `pvc-${UID}` };
+  throws(() => refuseUsed(original({ importer })), { code: "not_found" });
+});
+
+Deno.test("refuseUsed() names the machines, and passes what the claim's own PersistentVolume has", () => {
+  const hosts = ["esx-1"];
+  throws(() => refuseUsed(original({}, { hosts })), { message: /is connected to esx-1/ });
+  throws(() => refuseUsed(original({}, { adminClients: ["10.9.9.9"] })), {
+    message: /10\.9\.9\.9/,
+  });
+  doesNotThrow(() => refuseUsed(original({}, { adminClients: "any" })));
+  const volumes = [{ name: "pvc-a", handle: "4f5b3a1c/data@keep" }];
+  const inventory = { volumes, claims: [claimOf("a")] };
+  doesNotThrow(() => refuseUsed(original({ inventory }, { hosts })));
+});
