@@ -1,5 +1,5 @@
 // src/admin/server.ts
-// src/admin/ may import base (src/*.ts, src/async/, src/config/, src/metrics/, src/net/, src/options/), src/controller
+// src/admin/ may import base (src/*.ts, src/async/, src/cluster/, src/config/, src/metrics/, src/net/, src/options/), src/controller
 import type { NodeOptions } from "../cli/cli.ts";
 
 export type Options = NodeOptions;
