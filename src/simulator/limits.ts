@@ -12,9 +12,11 @@ export const LIMITS: readonly string[] = [
   "group's list; none is in a pod, and none protects by default",
   "FlashArray: host groups have no QoS and no tags; what a host group with hosts answers to its " +
   "deletion, and a host to a second group, is the simulator's own text",
-  "FlashArray: volumes/test, volumes/diff and volume-snapshots/batch are not served, and " +
-  "volumes/batch overwrites nothing; of REST 1.x only auth/apitoken is, for the user pureuser, whose password is the API " +
-  "token",
+  "FlashArray: volumes/diff reads the images from the beginning of the segment to its end, and " +
+  "gives no next_allocated_block_hint; what is zero counts as not allocated",
+  "FlashArray: volumes/test and volume-snapshots/batch are not served, and volumes/batch " +
+  "overwrites nothing; of REST 1.x only auth/apitoken is, for the user pureuser, whose password " +
+  "is the API token",
   "There is no fleet of arrays behind one: a change takes no other context_names than the array's " +
   "own, and a list ignores them",
   "A change that asks for a parameter or a field that is not modelled is refused",

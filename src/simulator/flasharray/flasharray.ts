@@ -14,6 +14,7 @@ import { addProtectionGroupRoutes } from "./protection/protection_groups.ts";
 import { addSnapshotRoutes } from "./snapshots.ts";
 import { FlashArrayState } from "./state.ts";
 import { addTagRoutes } from "./tags.ts";
+import { addDiffRoutes } from "./volume_diff.ts";
 import { addVolumeRoutes } from "./volumes.ts";
 import { addVolumeBatchRoutes } from "./volumes_batch.ts";
 
@@ -46,6 +47,7 @@ export class FlashArray implements SimulatedArray {
     addPodRoutes(this.routes, this.state);
     addVolumeGroupRoutes(this.routes, this.state);
     addVolumeBatchRoutes(this.routes, this.state);
+    addDiffRoutes(this.routes, this.state);
     addTagRoutes(this.routes, this.state);
     addSnapshotRoutes(this.routes, this.state);
     addHostRoutes(this.routes, this.state);

@@ -4,7 +4,7 @@ import { type KnownLists, knownLists } from "../known_lists.ts";
  * What a FlashArray answers a GET of with a list, by the first REST 2.N that has it. The lists are
  * those of the OpenAPI files of 2.16, 2.26 and 2.56, the versions those of the clients in the
  * vendor's SDK (py-pure-client 1.90.0 has one for each). Contract tests hold the answers against
- * both. Without volumes/diff: an empty list there would say that two volumes are alike.
+ * both.
  */
 export const KNOWN_LISTS: KnownLists = knownLists({
   0: `
