@@ -45,8 +45,8 @@ export interface ClusterState {
   inventory: InventoryReader;
   /** Tells the sinks until the signal; for the one that leads, from then on. Never rejects. */
   follow: (sinks: ClusterSinks, signal: AbortSignal) => Promise<void>;
-  /** To be called before other arrays are taken up: what was tried on those before is forgotten. */
-  arraysChange: () => void;
+  /** To be called in the moment in which the fleet forgets what was tried on an array. */
+  arrayLeaves: () => void;
 }
 
 /** What tells whether somebody has a volume that is to be imported. */
@@ -69,7 +69,7 @@ export function clusterState({ client }: Kube, log: Logger): ClusterState {
       const watching = followCluster({ kube: client, driver: DRIVER_NAME, sinks, log }, signal);
       await Promise.all([watching, ledger.run(signal)]);
     },
-    arraysChange: () => ledger.renew(),
+    arrayLeaves: () => ledger.renew(),
   };
 }
 

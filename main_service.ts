@@ -2,6 +2,7 @@
 import type { ClusterState } from "./main_kube.ts";
 import type { Leader } from "./main_leader.ts";
 import { ArrayClients } from "./src/arrays/live/clients.ts";
+import type { StorageArray } from "./src/arrays/array.ts";
 import { Fleet } from "./src/arrays/fleet.ts";
 import { registerFleet } from "./src/arrays/fleet_metrics.ts";
 import { holdMs } from "./src/async/hold.ts";
@@ -78,8 +79,13 @@ export class Service {
     const { config } = loaded;
     logWarnings(loaded, log);
     const clients = new ArrayClients({ log, fence });
+    const leave = (array: StorageArray) => {
+      cluster?.arrayLeaves();
+      clients.leave(array);
+    };
     const fleet = new Fleet(clients.take(config.arrays), {
-      ...{ log, cluster: config.clusterId, fence, clients },
+      ...{ log, cluster: config.clusterId, fence },
+      clients: { join: (stays, other) => clients.join(stays, other), leave },
       tell: (notice) => this.#setup.tell({ ...notice, action: "ReadConfiguration" }),
     });
     clients.onCall = registerFleet(metrics, fleet);
@@ -104,8 +110,7 @@ export class Service {
   }
 
   #change(served: Served, changed: LoadedConfig): void {
-    const { log, tell, cluster } = this.#setup;
-    cluster?.arraysChange();
+    const { log, tell } = this.#setup;
     const { config, kept } = adoptConfig({ current: served.config, changed }, log);
     served.config = config;
     served.fleet.replace(served.clients.take(config.arrays));

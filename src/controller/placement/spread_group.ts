@@ -7,9 +7,8 @@ export interface ClaimFacts {
   /** Absent when the API server told none. */
   uid?: string;
   /**
-   * Whether it is known to be made after this process began to lead, and after the configuration
-   * was taken up: then no volume of it can be anywhere that this process did not try. Absent:
-   * never.
+   * Whether it is known to be made after this process began to lead, and after the last array left
+   * the fleet: then no volume of it can be anywhere that this process did not try. Absent: never.
    */
   isNew?: () => boolean;
   annotations: Readonly<Record<string, string>>;
