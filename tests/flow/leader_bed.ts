@@ -197,12 +197,12 @@ export class LeaderBed {
     await answer.body?.cancel();
   }
 
-  /** The names of all volumes on both arrays; one that both have is there twice. */
+  /** The names of all volumes that are not destroyed; one that both arrays have is there twice. */
   async volumes(): Promise<string[]> {
     const names = await Promise.all(this.#fleet.arrays.map(async (entry) => {
       const client = new TestClient(entry);
       await client.login();
-      const { items } = await client.ok("GET /volumes?limit=500");
+      const { items } = await client.ok("GET /volumes?destroyed=false&limit=500");
       client.close();
       return items.map(({ name }: { name: string }) => name);
     }));
