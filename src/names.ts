@@ -66,6 +66,16 @@ export function volumeNameFor(clusterId: string, csiName: string): string {
   return fit(csiName, { head: `${clusterId}-`, isPlain: (_, text) => CLAIM_NAME.test(text) });
 }
 
+/** A volume's name without the pod (`pod::`) and the volume group (`group/`) that it begins with. */
+export function baseNameOf(volume: string): string {
+  return volume.split(/::|\//).at(-1) ?? "";
+}
+
+/** The name of a volume in a pod, as arrays write it. */
+export function nameInPod(pod: string | undefined, base: string): string {
+  return pod === undefined ? base : `${pod}::${base}`;
+}
+
 /**
  * Whether the name of a volume proves that this cluster made it: `<clusterID>-pvc-<UUID>`, as PSO
  * and csi-provisioner have it, or a hashed name of ours. It stands after the pod (`pod::name`) or
@@ -74,7 +84,7 @@ export function volumeNameFor(clusterId: string, csiName: string): string {
  */
 export function isOwnVolumeName(clusterId: string | undefined, volume: string): boolean {
   if (clusterId === undefined || clusterId === "") return false;
-  const name = (volume.split(/::|\//).at(-1) ?? "").toLowerCase();
+  const name = baseNameOf(volume).toLowerCase();
   const head = `${clusterId.toLowerCase()}-`;
   if (!name.startsWith(head)) return false;
   return CLAIM_NAME.test(name.slice(head.length)) || HASHED.test(name.slice(head.length - 1));

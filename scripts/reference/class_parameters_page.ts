@@ -1,8 +1,5 @@
-import {
-  CLASS_PARAMETERS,
-  type ClassParameter,
-  MUTABLE_NAMES,
-} from "../../src/controller/parameters.ts";
+import { CLASS_PARAMETERS, type ClassParameter } from "../../src/controller/parameters.ts";
+import { MUTABLE_NAMES } from "../../src/controller/parameters/mutable_parameters.ts";
 import { table } from "./markdown.ts";
 
 const HEAD =

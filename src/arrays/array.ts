@@ -3,6 +3,7 @@ import type { ChapCredentials } from "../chap.ts";
 import type { Attachment, NodeIdentity } from "../handoff.ts";
 import { PsoError } from "../errors.ts";
 import type { Protocol } from "../protocols.ts";
+import type { Pods } from "./pods/pod_state.ts";
 import type { DeleteOptions, DeleteScope } from "./delete_options.ts";
 import type { VolumeChanges } from "./volume_changes.ts";
 
@@ -67,6 +68,8 @@ export interface ArrayStatus {
    * none, or refused the call to this token's role.
    */
   latency?: { usecPerOp: number; opsPerSecond: number };
+  /** Block only. */
+  pods?: Pods;
 }
 
 /** A live volume (never a destroyed one). */
@@ -225,6 +228,8 @@ export interface VolumeListOptions extends ListOptions {
   hosts?: boolean;
   /** Only volumes with one of these names, in place of `prefix`: at most 50. */
   names?: readonly string[];
+  /** Only volumes of this name, in whatever pod or volume group; in place of `prefix`. */
+  base?: string;
 }
 
 /** Which part of a list of snapshots is asked for. */

@@ -2,7 +2,7 @@ import { pause } from "../async/wait.ts";
 import { PsoError } from "../errors.ts";
 import { type ChangeFence, NO_FENCE } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
-import { isOwnVolumeName } from "../names.ts";
+import { baseNameOf, isOwnVolumeName, nameKey } from "../names.ts";
 import type { Snapshot, Volume } from "./array.ts";
 import { FleetChecks } from "./fleet_check.ts";
 import { type FleetClients, type FleetEntry, type FleetNotice, Roster } from "./live/roster.ts";
@@ -23,6 +23,7 @@ import {
 } from "./fleet_search.ts";
 
 export { arrayHintOf, type FleetMember, isIdentityProblem, memberKey } from "./fleet_member.ts";
+export { missingPodFault, podNamed, podRoomFault, podStateFault } from "./pods/pod_state.ts";
 export { handlesText, type Hit, type HomeHandle, severalError } from "./fleet_search.ts";
 export type { FleetEntry } from "./live/roster.ts";
 
@@ -31,7 +32,8 @@ interface FleetOptions {
   log: Logger;
   now?: () => number;
   /**
-   * This cluster's prefix (`k8s`): only names that begin with it and `-` are indexed. Absent: all.
+   * This cluster's prefix (`k8s`): only names that begin with it and `-` are indexed, behind pod and
+   * volume group. Absent: all.
    */
   cluster?: string;
   /** Longest wait for one array's facts (default 30 s); a listing has it per page. */
@@ -177,6 +179,29 @@ export class Fleet {
   }
 
   /**
+   * Whole names under which the array may have a volume that this cluster made by that name: in
+   * another pod too, or in none. Without `isWhole`, it may be under one that nobody knows.
+   */
+  namesLike(
+    member: FleetMember,
+    volumeName: string,
+  ): { names: readonly string[]; isWhole: boolean } {
+    const { index, warm, twin, joining, draining, problem } = this.#own(member);
+    const known = index.namesLike(volumeName);
+    const isGone = draining && problem !== undefined && known.length === 0;
+    if (twin || joining || isGone) return { names: [], isWhole: true };
+    const isWhole = this.#fence.isOpen && this.#fence.isSettled && warm &&
+      baseNameOf(volumeName).startsWith(this.#prefix);
+    const isKnown = isWhole || known.includes(nameKey(volumeName));
+    return { names: isKnown ? known : [volumeName, ...known], isWhole };
+  }
+
+  /** As `mayHold`, of a name that this cluster gives, in whatever pod. */
+  mayHaveMade(member: FleetMember, volumeName: string): boolean {
+    return this.namesLike(member, volumeName).names.length > 0;
+  }
+
+  /**
    * Where a snapshot of that suffix may be, by listings and our own creations; names in lower case.
    * Nothing is known of arrays that are not warm.
    */
@@ -209,9 +234,12 @@ export class Fleet {
     );
   }
 
-  /** Whether the array showed the name, or this process tried to make a volume of it there. */
+  /**
+   * Whether the array showed the name, in whatever pod, or this process tried to make a volume of it
+   * there.
+   */
   isIndexed(member: FleetMember, volumeName: string): boolean {
-    return this.#own(member).index.has(volumeName);
+    return this.#own(member).index.namesLike(volumeName).length > 0;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { nameKey } from "../names.ts";
+import { baseNameOf, nameKey } from "../names.ts";
 
 /** `volume.suffix` → its two parts; the volume's name holds no dot. */
 function splitSnapshotName(name: string): { volume: string; suffix: string } {
@@ -15,6 +15,8 @@ function splitSnapshotName(name: string): { volume: string; suffix: string } {
  */
 export class NameIndex {
   readonly #volumes = new Set<string>();
+  /** Name without pod and volume group → whole names; only of volumes that are in one. */
+  readonly #contained = new Map<string, Set<string>>();
   /** Volume → suffixes. Suffixes and not a count: a note that comes twice must change nothing. */
   readonly #snapshots = new Map<string, Set<string>>();
   /** Volume → its group, and group → its volumes. */
@@ -51,7 +53,19 @@ export class NameIndex {
   }
 
   add(name: string): void {
-    this.#volumes.add(nameKey(name));
+    const key = nameKey(name);
+    this.#volumes.add(key);
+    const base = baseNameOf(key);
+    if (base === key) return;
+    const names = this.#contained.get(base);
+    if (names) names.add(key);
+    else this.#contained.set(base, new Set([key]));
+  }
+
+  /** Volumes of that name in whatever pod or volume group, or in none; whole, in lower case. */
+  namesLike(name: string): string[] {
+    const base = baseNameOf(nameKey(name));
+    return [...(this.#volumes.has(base) ? [base] : []), ...this.#contained.get(base) ?? []];
   }
 
   /** Puts a volume into a group of volumes, in place of any other; only one that may be there. */
@@ -80,9 +94,12 @@ export class NameIndex {
 
   /** Forgets the volume and, with it, its snapshots and its place in a group. */
   remove(name: string): void {
-    this.#leaveGroup(nameKey(name));
-    this.#volumes.delete(nameKey(name));
-    this.#snapshots.delete(nameKey(name));
+    const key = nameKey(name);
+    this.#leaveGroup(key);
+    this.#volumes.delete(key);
+    this.#snapshots.delete(key);
+    const names = this.#contained.get(baseNameOf(key));
+    if (names?.delete(key) && names.size === 0) this.#contained.delete(baseNameOf(key));
   }
 
   has(name: string): boolean {
@@ -120,6 +137,7 @@ export class NameIndex {
   /** Forgets everything, as for another array or after another process was the leader. */
   reset(): void {
     this.#volumes.clear();
+    this.#contained.clear();
     this.#groupOf.clear();
     this.#groups.clear();
     this.#snapshots.clear();

@@ -62,3 +62,18 @@ Deno.test("NameIndex finds snapshots by what their suffix is, whatever their vol
   index.remove("k8s-a");
   deepEqual(groups(), []);
 });
+
+Deno.test("NameIndex.namesLike() finds a name in every pod and group, and outside, until it is gone", () => {
+  const index = new NameIndex();
+  for (const name of ["k8s-a", "P1::K8s-a", "vg/k8s-a", "p1::vg/k8s-a", "p1::k8s-ab"]) {
+    index.add(name);
+  }
+  const all = ["k8s-a", "p1::k8s-a", "vg/k8s-a", "p1::vg/k8s-a"];
+  deepEqual(index.namesLike("k8s-a"), all);
+  deepEqual(index.namesLike("P9::K8S-a"), all);
+  index.remove("p1::k8s-a");
+  index.remove("k8s-a");
+  deepEqual(index.namesLike("k8s-a"), ["vg/k8s-a", "p1::vg/k8s-a"]);
+  index.reset();
+  deepEqual(index.namesLike("k8s-a"), []);
+});

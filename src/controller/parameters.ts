@@ -12,11 +12,13 @@ import {
   ONE_LINE,
   oneOf,
   plainText,
+  POD_TAKES,
   readBandwidth,
   readIops,
+  readPod,
   refuse,
   TEXT_MAX,
-} from "./parameter_values.ts";
+} from "./parameters/parameter_values.ts";
 import {
   type LabelTerm,
   parseLabelPairs,
@@ -44,6 +46,8 @@ export interface ClassParameters extends ImportRights {
   arraySelector: LabelTerm[];
   /** `arrayID`: only this array, by its own id in lower case. */
   arrayId?: string;
+  /** `pod`: block only; made in the pod of that name. */
+  pod?: string;
   /** `protocol`; absent = `flasharray.sanType`. */
   protocol?: Protocol | "auto";
   /** What csi-provisioner's --extra-create-metadata tells, for tags. */
@@ -247,6 +251,20 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
     },
   },
   {
+    name: "pod",
+    takes: POD_TAKES,
+    default: "no pod",
+    appliesTo: "block",
+    isRefusedElsewhere: true,
+    meaning: "Volumes, clones and restores of the class are made in the pod of that name, on an " +
+      "array that has it. See [pods](pods.md). Refused for volumes of the kind `file`.",
+    example: "production",
+    heritage: "New. Portworx has the like as `pure_fa_pod_name`.",
+    read(value, parameters) {
+      parameters.pod = readPod(this, value);
+    },
+  },
+  {
     name: "protocol",
     takes: `one of ${Object.keys(CLASS_PROTOCOLS).join(", ")}`,
     default: `\`flasharray.sanType\`; ${FILE_NAMES} for the kind \`file\``,
@@ -265,14 +283,19 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
   ...IMPORT_PARAMETERS,
 ];
 
-/** The parameters that a VolumeAttributesClass may have. */
-export const MUTABLE_NAMES: readonly string[] = CLASS_PARAMETERS.flatMap(({ name, isMutable }) =>
-  isMutable ? [name] : []
-);
-
 const BY_NAME = new Map(
   CLASS_PARAMETERS.map((parameter) => [parameter.name.toLowerCase(), parameter]),
 );
+
+/** The parameter of that key, in any case; undefined for one that this driver does not know. */
+export function parameterNamed(key: string): ClassParameter | undefined {
+  return BY_NAME.get(key.toLowerCase());
+}
+
+/** Whether a key is Kubernetes' own, and says nothing to this driver but the claim's names. */
+export function isMetadataKey(key: string): boolean {
+  return key.startsWith(METADATA_PREFIX);
+}
 
 /**
  * Reads the parameters of a StorageClass, their keys in any case. Kubernetes' own keys are ignored
@@ -323,66 +346,6 @@ function readMetadata(key: string, value: string, { claim }: ClassParameters): v
   if (key === "pvc/name") claim.name = value;
   else if (key === "pvc/namespace") claim.namespace = value;
   else if (key === "pv/name") claim.volume = value;
-}
-
-/**
- * Reads the parameters of a VolumeAttributesClass, their keys in any case; Kubernetes' own keys are
- * no attributes. `invalid` for a key that cannot be changed later, for one that comes twice, and
- * for a wrong value: nothing that is asked for is passed over.
- */
-export function parseMutable(raw: Record<string, string>): Partial<ClassParameters> {
-  const parameters: ClassParameters = { arraySelector: [], claim: {} };
-  const seen = new Set<string>();
-  for (const [key, value] of Object.entries(raw)) {
-    if (key.startsWith(METADATA_PREFIX)) continue;
-    const parameter = BY_NAME.get(key.toLowerCase());
-    if (!parameter?.isMutable) throw notMutable(key);
-    if (seen.has(parameter.name)) {
-      throw new PsoError(
-        "invalid",
-        `the VolumeAttributesClass has the parameter ${parameter.name} twice, wanted it once`,
-      );
-    }
-    seen.add(parameter.name);
-    parameter.read(value, parameters);
-  }
-  const { arraySelector: _none, claim: _nobody, ...changes } = parameters;
-  return changes;
-}
-
-/**
- * `invalid` for a parameter of a VolumeAttributesClass that volumes of the kind do not have: a
- * limit or a rule that is passed over is believed to hold.
- */
-export function refuseMutableOfOtherKind(
-  raw: Record<string, string>,
-  { kind, what }: { kind: VolumeKind; what: string },
-): void {
-  const key = Object.keys(raw).find((name) => {
-    const row = BY_NAME.get(name.toLowerCase());
-    return row?.isMutable && row.appliesTo !== "both" && row.appliesTo !== kind;
-  });
-  if (key === undefined) return;
-  const has = CLASS_PARAMETERS.flatMap(({ name, isMutable, appliesTo }) =>
-    isMutable && appliesTo === kind ? [name] : []
-  );
-  throw new PsoError(
-    "invalid",
-    `${what} is a ${kind} volume and its VolumeAttributesClass has ${key}, ` +
-      `wanted for this kind only ${has.join(", ")}`,
-  );
-}
-
-function notMutable(key: string): PsoError {
-  const near = nearest(key, MUTABLE_NAMES);
-  const why = BY_NAME.has(key.toLowerCase())
-    ? "belongs into a StorageClass, because it cannot be changed later"
-    : `is unknown${near === undefined ? "" : `, did you mean ${near}`}`;
-  return new PsoError(
-    "invalid",
-    `VolumeAttributesClass parameter ${JSON.stringify(key)} ${why}; ` +
-      `wanted one of ${MUTABLE_NAMES.join(", ")}`,
-  );
 }
 
 function unknownKey(key: string): PsoError {

@@ -2,11 +2,8 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { GiB, MiB } from "../size.ts";
 import {
   CLASS_PARAMETERS,
-  MUTABLE_NAMES,
   parameterOfOtherKind,
-  parseMutable,
   parseParameters,
-  refuseMutableOfOtherKind,
   refuseSnapshotParameters,
 } from "./parameters.ts";
 
@@ -20,6 +17,7 @@ Deno.test("parseParameters() reads every parameter, keys in any case", () => {
       bandwidth_limit: "100M",
       tags: "tier=gold, team=a=b",
       array_selector: "tier=gold",
+      pod: " Prod_1 ",
       protocol: "NVMEOF-RDMA",
     }),
     {
@@ -30,6 +28,7 @@ Deno.test("parseParameters() reads every parameter, keys in any case", () => {
       bandwidthLimitBytes: 100 * MiB,
       tags: { tier: "gold", team: "a=b" },
       arraySelector: [{ key: "tier", values: ["gold"], negated: false, text: "tier=gold" }],
+      pod: "Prod_1",
       protocol: "nvme-roce",
       claim: {},
     },
@@ -146,64 +145,13 @@ Deno.test("parameterOfOtherKind() names what the kind refuses, and leaves alone 
   equal(parameterOfOtherKind({ exportrules: "*(rw)" }, "block"), undefined);
 });
 
-Deno.test("parseMutable() reads what can be changed later, passes over Kubernetes' own keys and nothing else", () => {
-  deepEqual(
-    parseMutable({
-      IOPS_limit: "none",
-      bandwidth_limit: "1G",
-      "csi.storage.k8s.io/pvc/name": "data",
-      tags: "tier=gold",
-    }),
-    { iopsLimit: null, bandwidthLimitBytes: GiB, tags: { tier: "gold" } },
-  );
-  deepEqual(parseMutable({ exportrules: "" }), { exportRules: "" });
-  deepEqual(parseMutable({ "csi.storage.k8s.io/pv/name": "pvc-1" }), {});
-});
-
-Deno.test("parseMutable() refuses a key by name, with what is wanted", () => {
-  const wanted = `wanted one of ${MUTABLE_NAMES.join(", ")}`;
-  const refusals: [Record<string, string>, string][] = [
-    [
-      { protection_group: "gold" },
-      `VolumeAttributesClass parameter "protection_group" is unknown; ${wanted}`,
-    ],
-    [
-      { iops_limt: "100" },
-      `VolumeAttributesClass parameter "iops_limt" is unknown, did you mean iops_limit; ${wanted}`,
-    ],
-    [
-      { Backend: "file" },
-      'VolumeAttributesClass parameter "Backend" belongs into a StorageClass, because it cannot be ' +
-      `changed later; ${wanted}`,
-    ],
-    [{ fstype: "xfs" }, `VolumeAttributesClass parameter "fstype" is unknown; ${wanted}`],
-    [
-      { tags: "a=b", TAGS: "c=d" },
-      "the VolumeAttributesClass has the parameter tags twice, wanted it once",
-    ],
-    [
-      { iops_limit: "99" },
-      'class parameter iops_limit is "99", wanted a whole number from 100 to 100000000, or none',
-    ],
-  ];
-  for (const [raw, message] of refusals) {
-    throws(() => parseMutable(raw), { code: "invalid", message });
+Deno.test("parseParameters() refuses what no pod can be called, above all what names two things", () => {
+  for (const pod of ["", "a,b", "p::q", "p/q", "-p", "p*", "12", "p".repeat(64), "a b"]) {
+    throws(() => parseParameters({ pod }), {
+      code: "invalid",
+      message: /wanted the name of a pod/,
+    });
   }
-});
-
-Deno.test("refuseMutableOfOtherKind() passes over nothing that volumes of the kind do not have", () => {
-  const block = { kind: "block", what: "pvc-1" } as const;
-  refuseMutableOfOtherKind({ Tags: "a=b", iops_limit: "100" }, block);
-  refuseMutableOfOtherKind({ exportrules: "" }, { kind: "file", what: "pvc-1" });
-  throws(() => refuseMutableOfOtherKind({ ExportRules: "" }, block), {
-    code: "invalid",
-    message: "pvc-1 is a block volume and its VolumeAttributesClass has ExportRules, " +
-      "wanted for this kind only iops_limit, bandwidth_limit, tags",
-  });
-  throws(
-    () => refuseMutableOfOtherKind({ iops_limit: "none" }, { kind: "file", what: "pvc-1" }),
-    { message: /pvc-1 is a file volume .* iops_limit, wanted for this kind only exportrules$/ },
-  );
 });
 
 Deno.test("refuseSnapshotParameters() takes Kubernetes' own keys and names any other", () => {

@@ -1,7 +1,14 @@
 import type { Fleet } from "../arrays/fleet.ts";
 import { type ChangeFence, NO_FENCE } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
-import { groupBaseFor, groupBaseOf, nameKey, snapshotSuffixFor, volumeNameFor } from "../names.ts";
+import {
+  baseNameOf,
+  groupBaseFor,
+  groupBaseOf,
+  nameKey,
+  snapshotSuffixFor,
+  volumeNameFor,
+} from "../names.ts";
 import { getCapacity } from "./calls/capacity.ts";
 import { deleteVolume } from "./calls/deletion.ts";
 import { expandVolume } from "./calls/growth.ts";
@@ -135,7 +142,9 @@ export class Provisioner {
       return `volume ${nameKey(volumeNameFor(this.#context.options().clusterId, of.volumeName))}`;
     }
     if ("volumeId" in of) {
-      return `volume ${nameKey(this.#nameOf(parseVolumeId(of.volumeId)) ?? of.volumeId)}`;
+      const name = this.#nameOf(parseVolumeId(of.volumeId)) ?? of.volumeId;
+      // Without its pod, which a create does not know by its name.
+      return `volume ${nameKey(baseNameOf(name))}`;
     }
     if ("snapshotName" in of) return `snapshot ${nameKey(snapshotSuffixFor(of.snapshotName))}`;
     if ("groupName" in of) return `group ${groupBaseFor(of.groupName)}`;

@@ -9,6 +9,7 @@ export const SNAPSHOT_RESOURCE: Resource<SnapshotItem> = {
   noun: "snapshot",
   nameKey: "names",
   item: snapshotItem,
+  isContained: true,
   recovery: (name) =>
     `get it back with \`purevol recover ${name}\`, ` +
     `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,

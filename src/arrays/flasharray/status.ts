@@ -4,6 +4,7 @@ import { manualEradicationOf, provisionedOf, readArray, readLatency } from "../r
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/access/session.ts";
 import type { Reader } from "../rest/shape.ts";
+import { podStatesOf, readPodItems } from "./pods.ts";
 import {
   dataPortsOf,
   type FlashArrayFacts,
@@ -38,12 +39,13 @@ export async function readFlashArray(
   signal?: AbortSignal,
 ): Promise<{ status: ArrayStatus; facts: FlashArrayFacts }> {
   const minor = await context.rest.negotiate(signal);
-  const [array, ports, interfaces, controllers, latency] = await allEnded([
+  const [array, ports, interfaces, controllers, latency, pods] = await allEnded([
     readArray(context, arrayItem, signal),
     list(context, { path: "ports", item: portItem, signal }),
     list(context, { path: "network-interfaces", item: interfaceItem, signal }),
     list(context, { path: "controllers", item: controllerItem, signal }),
     readLatency(context, signal),
+    readPodItems(context, signal),
   ]);
   const portFaults = portFaultsOf(ports);
   const model = controllers.find(({ type }) => type !== "shelf_controller")?.model;
@@ -69,6 +71,7 @@ export async function readFlashArray(
     dataPorts: dataPortsOf(facts.ports),
     ...(portFaults.length > 0 ? { portFaults } : {}),
     ...(latency ? { latency } : {}),
+    ...(pods ? { pods: podStatesOf(pods, array.id) } : {}),
   };
   return { status, facts };
 }

@@ -20,7 +20,7 @@ import {
   refuseSnapshots,
   type Resource,
 } from "../rest/named_objects.ts";
-import { mayBeAboutName, RestError } from "../rest/refusals.ts";
+import { isRefusal, mayBeAboutName, RestError } from "../rest/refusals.ts";
 import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
 import {
   clustersOf,
@@ -39,13 +39,14 @@ import {
 } from "./wire.ts";
 
 /** First REST 2.N in which POST volumes takes this. */
-const SINCE = { defaultProtection: 16, tags: 39 };
+const SINCE = { tags: 39 };
 
 const VOLUMES: Resource<VolumeItem> = {
   path: "volumes",
   noun: "volume",
   nameKey: "names",
   item: volumeItem,
+  isContained: true,
   recovery: (name) =>
     `get it back with \`purevol recover ${name}\`, ` +
     `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,
@@ -130,17 +131,22 @@ export class Volumes {
         ? { qos: { iops_limit: qos.iopsLimit, bandwidth_limit: qos.bandwidthLimitBytes } }
         : {}),
     };
-    // Default protection (SafeMode) would put the volume into protection groups of the
-    // administrator, and it could not be eradicated before they let it go.
-    const query = {
-      names: spec.name,
-      with_default_protection: minor >= SINCE.defaultProtection ? false : undefined,
-    };
+    // Nothing is said of default protection: what the administrator wants for new volumes holds for
+    // these too.
+    const query = { names: spec.name };
     const call = { ...VOLUME_CALL, query, body, signal };
     let item: VolumeItem | undefined;
     try {
       item = (await this.#context.rest.create<VolumeItem>(call)).items[0];
     } catch (error) {
+      if (isRefusal(error, "missing") && /^pod /i.test(error.said)) {
+        throw new PsoError(
+          "unavailable",
+          `volume ${spec.name} cannot be made on array ${this.#context.label()}, which has no ` +
+            "such pod: make the pod there, or change the class",
+          { cause: error },
+        );
+      }
       const missing = source === undefined
         ? undefined
         : `the source ${source} of volume ${spec.name}`;
@@ -312,7 +318,7 @@ export class Volumes {
     options: VolumeListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Volume>> {
-    const query = { destroyed: false, filter: nameFilter(options) };
+    const query = { destroyed: false, filter: nameFilter(options, VOLUMES) };
     const call = { ...VOLUME_CALL, query, signal };
     const page = await this.#context.rest.page<VolumeItem>(call, options);
     const asked = page.items.filter((item) => isAskedFor(item, options));

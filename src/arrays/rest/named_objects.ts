@@ -7,7 +7,7 @@ import { isRefusal, mayBeAboutName, type RestError, unclearRefusal } from "./ref
 import type { Lane } from "./limiter.ts";
 import { REST_LIMITS } from "./limits.ts";
 import { name, type Reader, record, text } from "./shape.ts";
-import { nameKey } from "../../names.ts";
+import { baseNameOf, nameKey } from "../../names.ts";
 
 /** One array, as the code of its resources sees it. */
 export interface ArrayContext {
@@ -38,6 +38,8 @@ export interface Resource<T> {
   nameKey: "names" | "names_or_owner_names";
   /** What each object must be. */
   item: Reader<T>;
+  /** Before the name there may stand a pod (`pod::`) or a volume group (`group/`). */
+  isContained?: boolean;
   /** What to do about a destroyed object that still holds its name; completes a sentence. */
   recovery: (name: string) => string;
 }
@@ -69,15 +71,28 @@ interface DestroyOptions<T> {
   signal?: AbortSignal;
 }
 
+/** Which names a list is about: these, else those with this `base`, else those that begin so. */
+interface AskedNames {
+  prefix?: string;
+  names?: readonly string[];
+  /** The whole name behind pod and volume group. */
+  base?: string;
+}
+
 /**
- * A query's `filter` for objects with one of the names, else for all whose name begins so; undefined
- * for all.
+ * A query's `filter` for the names that are asked for; undefined for all. Where names may begin with
+ * a pod or volume group, the prefix is that of what comes after these.
  */
 export function nameFilter(
-  { prefix, names }: { prefix?: string; names?: readonly string[] },
+  { prefix, names, base }: AskedNames,
+  { isContained = false }: Pick<Resource<unknown>, "isContained"> = {},
 ): string | undefined {
-  if (names) return names.map((name) => `name=${filterText(name)}`).join(" or ");
-  return prefix === undefined || prefix === "" ? undefined : `name=${filterText(`${prefix}*`)}`;
+  const anyOf = (texts: readonly string[]) =>
+    texts.map((text) => `name=${filterText(text)}`).join(" or ");
+  if (names) return anyOf(names);
+  const begin = base ?? (prefix ? `${prefix}*` : undefined);
+  if (begin === undefined) return undefined;
+  return anyOf(isContained ? [begin, `*::${begin}`, `*/${begin}`] : [begin]);
 }
 
 /**
@@ -86,10 +101,13 @@ export function nameFilter(
  */
 export function isAskedFor(
   { name = "" }: { name?: string },
-  { prefix = "", names }: { prefix?: string; names?: readonly string[] },
+  { prefix = "", names, base }: AskedNames,
 ): boolean {
   const key = nameKey(name);
-  return names ? names.some((one) => nameKey(one) === key) : key.startsWith(nameKey(prefix));
+  if (names) return names.some((one) => nameKey(one) === key);
+  const own = baseNameOf(key);
+  if (base !== undefined) return own === nameKey(base);
+  return key.startsWith(nameKey(prefix)) || own.startsWith(nameKey(prefix));
 }
 
 /**
@@ -224,7 +242,8 @@ export class NamedObjects<T extends { id?: string; name?: string; destroyed?: bo
     signal?: AbortSignal,
   ): Promise<Page<T>> {
     const { path, item } = this.#resource;
-    const call = { path, item, query: { destroyed: true, filter: nameFilter(options) }, signal };
+    const filter = nameFilter(options, this.#resource);
+    const call = { path, item, query: { destroyed: true, filter }, signal };
     const page = await this.#context.rest.page<T>(call, options);
     const items = page.items.filter((one) => one.destroyed === true && isAskedFor(one, options));
     return { ...page, items };

@@ -7,7 +7,13 @@ import { FLASHARRAY_DIALECT } from "../flasharray/status.ts";
 import type { FileSystemItem } from "../flashblade/wire.ts";
 import { RestClient } from "./client.ts";
 import { flag, name, record, text } from "./shape.ts";
-import { type ArrayContext, isAskedFor, NamedObjects, type Resource } from "./named_objects.ts";
+import {
+  type ArrayContext,
+  isAskedFor,
+  NamedObjects,
+  nameFilter,
+  type Resource,
+} from "./named_objects.ts";
 
 interface Item {
   id?: string;
@@ -166,4 +172,28 @@ Deno.test("isAskedFor() leaves out what an array lists beside what its filter as
   equal(isAskedFor({ name: "k8s-1" }, { names: ["k8s-2", "K8s-1"], prefix: "x" }), true);
   equal(isAskedFor({ name: "k8s-1" }, { names: ["k8s-2"] }), false);
   equal(isAskedFor({ name: "k8s-1" }, {}), true);
+});
+
+Deno.test("nameFilter() looks behind pods and groups only where names have them", () => {
+  equal(nameFilter({ prefix: "k8s-" }), "name='k8s-*'");
+  equal(nameFilter({ prefix: "" }, VOLUMES), undefined);
+  const contained = { ...VOLUMES, isContained: true } as const;
+  equal(
+    nameFilter({ prefix: "k8s-" }, contained),
+    "name='k8s-*' or name='*::k8s-*' or name='*/k8s-*'",
+  );
+  equal(nameFilter({ base: "v" }, contained), "name='v' or name='*::v' or name='*/v'");
+  equal(nameFilter({ names: ["p::v"] }, contained), "name='p::v'");
+});
+
+Deno.test("isAskedFor() judges by what stands behind pod and group", () => {
+  const prefix = "k8s-";
+  deepEqual(
+    ["k8s-1", "P1::K8S-1", "vg/k8s-1", "p::vg/k8s-1", "k8s-p::other", "p1::xk8s-1"].map((name) =>
+      isAskedFor({ name }, { prefix })
+    ),
+    [true, true, true, true, true, false],
+  );
+  const isBase = (name: string) => isAskedFor({ name }, { base: "k8s-1" });
+  deepEqual(["k8s-1", "p::K8s-1", "p::k8s-10", "k8s-1::v"].map(isBase), [true, true, false, false]);
 });

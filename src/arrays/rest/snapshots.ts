@@ -94,9 +94,10 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
 
   /** As StorageArray.listSnapshots. */
   async list(options: SnapshotListOptions, signal?: AbortSignal): Promise<Page<Snapshot>> {
-    const { resource: { path, item }, ownerKey, isListed, shownOf } = this.#kind;
+    const { resource, ownerKey, isListed, shownOf } = this.#kind;
+    const { path, item } = resource;
     const { volume } = options;
-    const query = { destroyed: false, filter: nameFilter(options), [ownerKey]: volume };
+    const query = { destroyed: false, filter: nameFilter(options, resource), [ownerKey]: volume };
     try {
       const page = await this.#context.rest.page<T>({ path, query, item, signal }, options);
       const asked = page.items.filter((one) => isAskedFor(one, options) && isListed(one));

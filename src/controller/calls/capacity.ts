@@ -1,3 +1,4 @@
+import { podNamed } from "../../arrays/fleet.ts";
 import type { ControllerContext } from "../context.ts";
 import { parseParameters } from "../parameters.ts";
 import { place, roomOf } from "../placement/placement.ts";
@@ -31,9 +32,12 @@ export function getCapacity(context: ControllerContext, request: CapacityRequest
     sizeBytes: minimum,
     topology,
   }, memberArrays(context));
-  const rooms = candidates.flatMap(({ array }) =>
-    array.status ? [roomOf(array.status, options.placement)] : []
-  );
+  const { pod } = parameters;
+  const rooms = candidates.flatMap(({ array: { status } }) => {
+    if (!status) return [];
+    const quota = pod === undefined ? undefined : podNamed(status.pods, pod)?.roomBytes;
+    return [Math.min(roomOf(status, options.placement), quota ?? Infinity)];
+  });
   return {
     availableBytes: rooms.reduce((total, room) => total + room, 0),
     maximumVolumeBytes: maximumVolumeBytes(Math.max(0, ...rooms)),

@@ -5,7 +5,7 @@ import type { FlashArraySettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
 import { joinWords } from "../../words.ts";
 import type { ControllerContext } from "../context.ts";
-import { parseMutable } from "../parameters.ts";
+import { parseMutable } from "../parameters/mutable_parameters.ts";
 import { explain, place, placementError, type PlacementRequest } from "../placement/placement.ts";
 import { type ClaimFacts, type SpreadGroup, spreadGroupOf } from "../placement/spread_group.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
@@ -296,7 +296,7 @@ async function sendCreate(
 ): Promise<Volume> {
   const { fleet, published, recent } = context;
   const { member, wanted, source, sizeBytes } = plan;
-  const wasHere = fleet.mayHold(member, wanted.name);
+  const wasHere = fleet.mayHaveMade(member, wanted.name);
   fleet.unclear(member, wanted.name);
   // With the name, so that of many creates at once each sees those before it.
   if (plan.group) fleet.grouped(member, wanted.name, plan.group.key);

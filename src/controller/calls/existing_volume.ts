@@ -14,7 +14,7 @@ import type { LocatedVolume, VolumeLocator } from "../volume_locator.ts";
 import { sizeMismatch } from "../volume_size.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
 import type { WantedVolume } from "./wanted_volume.ts";
-import { nameKey, protectedSnapshot } from "../../names.ts";
+import { baseNameOf, nameKey, protectedSnapshot } from "../../names.ts";
 
 /**
  * How long a create waits for an array that is known not to answer, or that never did. It may be
@@ -34,8 +34,8 @@ export interface NameSearch {
 
 /**
  * The volume that bears the wanted name already; `undefined` when there is none. An array is asked
- * only if it may hold the name: one that was listed completely and never showed the name needs no
- * call. `unavailable` when an array that may hold the name does not answer, because two volumes of
+ * only if it may hold the name, in whatever pod: one that was listed completely and never showed the
+ * name needs no call. `unavailable` when an array that may hold the name does not answer, because two volumes of
  * one name are worse than a wait. Passed over without an answer are a suspended array, as the
  * administrator decided, and for a new claim each array on which this process did not try it.
  */
@@ -47,12 +47,12 @@ export async function findExistingVolume(
   // A cold array of the other kind is not asked: the class of a claim never changes, and with it
   // the kind.
   const all = fleet.members.filter((member) =>
-    fleet.mayHold(member, name) && (member.array.kind === kind || member.warm)
+    fleet.mayHaveMade(member, name) && (member.array.kind === kind || member.warm)
   );
   const untried = new Set(isNew() ? all.filter((member) => !fleet.isIndexed(member, name)) : []);
   const suspects = all.filter((member) => !untried.has(member) || isWell(member));
   const answers = await Promise.allSettled(
-    suspects.map((member) => lookUp({ member, name, isQuick: untried.has(member) }, signal)),
+    suspects.map((member) => lookUp({ member, fleet, name, isQuick: untried.has(member) }, signal)),
   );
   const silent: string[] = [];
   const found: LocatedVolume[] = [];
@@ -62,7 +62,7 @@ export async function findExistingVolume(
     if (answer.status === "rejected") {
       if (member.suspended || untried.has(member)) continue;
       silent.push(silenceOf(member, answer.reason));
-    } else if (answer.value) found.push({ member, volume: answer.value });
+    } else found.push(...answer.value.map((volume) => ({ member, volume })));
   }
   // A name that was not found stays in the index: a create whose outcome was unclear may still be
   // on its way to the array.
@@ -74,6 +74,7 @@ export async function findExistingVolume(
       }`,
     );
   }
+  refuseOtherPlace({ name, requestName: request.name }, found);
   refuseNamesakes(name, found);
   return found.find(isAtHome) ?? found[0];
 }
@@ -97,6 +98,7 @@ function isWell({ status, problem }: FleetMember): boolean {
 
 /** A name on an array. */
 interface LookUp {
+  fleet: Fleet;
   member: FleetMember;
   name: string;
   /** Its answer is not waited for long. */
@@ -104,22 +106,66 @@ interface LookUp {
 }
 
 /**
- * The volume of that name on the array; with the reason of the last check if it does not answer.
+ * The volumes of that name on the array, in whatever pod; with the reason of the last check if it
+ * does not answer.
  */
-async function lookUp(
-  { member, name, isQuick }: LookUp,
-  signal: AbortSignal,
-): Promise<Volume | undefined> {
+async function lookUp(asked: LookUp, signal: AbortSignal): Promise<Volume[]> {
+  const { member, name, isQuick } = asked;
   const { array, problem, suspended } = member;
   if (isIdentityProblem(member)) throw problem;
-  if (isWell(member) && !suspended && !isQuick) return await array.findVolume(name, { signal });
+  if (isWell(member) && !suspended && !isQuick) return await volumesLike(asked, signal);
   try {
     const what = `the search for ${name} on ${array.label}, which never answered so far,`;
     const wait = { timeoutMs: UNWELL_WAIT_MS, signal };
-    return await withDeadline(what, wait, (within) => array.findVolume(name, { signal: within }));
+    return await withDeadline(what, wait, (within) => volumesLike(asked, within));
   } catch (error) {
     throw problem ?? error;
   }
+}
+
+/** How many volumes of one name are looked at: two are too many. */
+const ALIKE = 10;
+
+/**
+ * The live volumes of that name. An array that was not listed may have it in a pod that nobody
+ * knows: it is asked for the name in all of them, if the volume is wanted in one or the array has
+ * any.
+ */
+async function volumesLike(
+  { fleet, member, name }: LookUp,
+  signal: AbortSignal,
+): Promise<Volume[]> {
+  const { array, status } = member;
+  const { names, isWhole } = fleet.namesLike(member, name);
+  const base = baseNameOf(name);
+  const hasPods = base !== name || (status?.pods?.size ?? 0) > 0;
+  const [found, alike] = await Promise.all([
+    Promise.all(names.map((one) => array.findVolume(one, { signal }))),
+    isWhole || !hasPods || array.kind === "file"
+      ? []
+      : array.listVolumes({ base, limit: ALIKE }, signal).then(({ items }) => items),
+  ]);
+  const byName = new Map<string, Volume>();
+  for (const volume of [...alike, ...found]) if (volume) byName.set(nameKey(volume.name), volume);
+  return [...byName.values()];
+}
+
+/**
+ * `unavailable` when a volume of the wanted name is in another pod than the wanted one, or only one
+ * of the two is in a pod: it may be what an earlier call made, and a second one would be a duplicate.
+ */
+function refuseOtherPlace(
+  { name, requestName }: { name: string; requestName: string },
+  found: readonly LocatedVolume[],
+): void {
+  const other = found.find(({ volume }) => nameKey(volume.name) !== nameKey(name));
+  if (other === undefined) return;
+  throw new PsoError(
+    "unavailable",
+    `Cannot create ${requestName}: ${other.member.array.label} has ${other.volume.name}, and ` +
+      `${name} is asked for: move it there on the array if it is this claim's, else rename or ` +
+      "remove it",
+  );
 }
 
 /**

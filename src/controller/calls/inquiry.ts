@@ -2,13 +2,14 @@ import type { Page, Volume, VolumeKind } from "../../arrays/array.ts";
 import type { FleetMember } from "../../arrays/fleet.ts";
 import type { Capability } from "../../capability.ts";
 import { isPsoError } from "../../errors.ts";
-import { isOwnVolumeName, nameKey } from "../../names.ts";
+import { isOwnVolumeName } from "../../names.ts";
 import { refusedMountOption } from "../../options/mount_options.ts";
 import { type HostNodes, nodesOfHosts } from "../attachments/host_nodes.ts";
 import { publishedNodeIds } from "./attachments.ts";
 import { capabilitiesFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
-import { parseMutable, parseParameters, refuseMutableOfOtherKind } from "../parameters.ts";
+import { parseParameters } from "../parameters.ts";
+import { parseMutable, refuseMutableOfOtherKind } from "../parameters/mutable_parameters.ts";
 import {
   backendOf,
   type ListRequest,
@@ -120,7 +121,7 @@ export async function volumesOf(
   if (!token?.startsWith(OTHER_NAMES)) {
     const prefix = `${clusterId}-`;
     const page = await member.array.listVolumes({ prefix, hosts: true, limit, token }, signal);
-    const items = page.items.filter(({ name }) => isListedByPrefix(clusterId, name));
+    const items = page.items.filter(({ name }) => isOwnVolumeName(clusterId, name));
     const isLast = page.nextToken === undefined;
     const hasMore = isLast && otherNames(context, { member, after: "" }).length > 0;
     return { items, nextToken: hasMore ? OTHER_NAMES : page.nextToken };
@@ -150,14 +151,8 @@ function otherNames(
   const { clusterId } = options();
   const used = published.volumes().flatMap((key) => nameIn(member, key) ?? []);
   return [...new Set([...used, ...cluster.namesOn(member)])].filter((name) =>
-    !isListedByPrefix(clusterId, name) && name > after
+    !isOwnVolumeName(clusterId, name) && name > after
   ).sort();
-}
-
-/** Whether the list by prefix shows the volume: an own name that stands in no pod and no group. */
-function isListedByPrefix(clusterId: string, name: string): boolean {
-  return nameKey(name).startsWith(nameKey(`${clusterId}-`)) &&
-    isOwnVolumeName(clusterId, name);
 }
 
 /** ControllerGetVolume: under the handle that the caller used. */

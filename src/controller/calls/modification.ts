@@ -1,7 +1,8 @@
 import type { ExportChange, VolumeChanges } from "../../arrays/array.ts";
 import { usersOf } from "./attachments.ts";
 import type { ControllerContext } from "../context.ts";
-import { type ClassParameters, parseMutable, refuseMutableOfOtherKind } from "../parameters.ts";
+import type { ClassParameters } from "../parameters.ts";
+import { parseMutable, refuseMutableOfOtherKind } from "../parameters/mutable_parameters.ts";
 import type { ModifyRequest } from "../requests.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
 

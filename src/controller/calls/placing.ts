@@ -53,10 +53,10 @@ export function classDemands(
   >,
 ): Pick<
   PlacementRequest,
-  "kind" | "protocol" | "features" | "arraySelector" | "arrayId" | "rules"
+  "kind" | "protocol" | "features" | "arraySelector" | "arrayId" | "pod" | "rules"
 > {
-  const { iopsLimit, bandwidthLimitBytes, protocol, arraySelector, arrayId } = parameters;
+  const { iopsLimit, bandwidthLimitBytes, protocol, arraySelector, arrayId, pod } = parameters;
   const isLimited = (iopsLimit ?? bandwidthLimitBytes ?? undefined) !== undefined;
   const features: Feature[] = isLimited ? ["qos"] : [];
-  return { kind, protocol: protocol ?? sanType, features, arraySelector, arrayId, rules };
+  return { kind, protocol: protocol ?? sanType, features, arraySelector, arrayId, pod, rules };
 }

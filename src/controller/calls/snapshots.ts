@@ -10,7 +10,7 @@ import type {
   SnapshotPage,
 } from "../requests.ts";
 import { groupSnapshotIdOf } from "../group_snapshots/group_id.ts";
-import { snapshotIdOf } from "../volume_id.ts";
+import { parseSnapshotId, snapshotIdOf } from "../volume_id.ts";
 import type { VolumeLocator, VolumePlace } from "../volume_locator.ts";
 import { begunDelete, deleteScopeOf, noting } from "./deletion.ts";
 import { listAcross, type ListedPage } from "./listing.ts";
@@ -40,6 +40,8 @@ async function snapshotAt(
   const { fleet, locator } = context;
   const { member, name, suffix } = wanted;
   const { id } = await locator.statusOf(member, signal);
+  // Before there is a snapshot: one without a handle could never be deleted.
+  parseSnapshotId(snapshotIdOf(id, `${name}.${suffix}`));
   await refuseOtherSource(context, wanted, signal);
   // Noted before the call: should the reply be lost, the volume still counts as one that has
   // snapshots, and its deletion looks for them.

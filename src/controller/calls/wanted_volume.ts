@@ -3,7 +3,7 @@ import type { Capability } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import { mkfsOptionsFault } from "../../options/mkfs_options.ts";
 import { mountOptionsFault } from "../../options/mount_options.ts";
-import { volumeNameFor } from "../../names.ts";
+import { nameInPod, volumeNameFor } from "../../names.ts";
 import { MOUNTED_AS, type MountedType } from "../../options/mount_tables.ts";
 import {
   fileProtocolsFor,
@@ -20,14 +20,10 @@ import {
 } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
-import {
-  type ClassParameters,
-  parameterOfOtherKind,
-  parseMutable,
-  parseParameters,
-  refuseMutableOfOtherKind,
-} from "../parameters.ts";
+import { type ClassParameters, parameterOfOtherKind, parseParameters } from "../parameters.ts";
+import { parseMutable, refuseMutableOfOtherKind } from "../parameters/mutable_parameters.ts";
 import type { CapacityRange, CreateVolumeRequest } from "../requests.ts";
+import { VOLUME_NAME_MAX } from "../volume_id.ts";
 import { newVolumeSize, type SizeOptions } from "../volume_size.ts";
 
 const NO_RANGE: CapacityRange = { requiredBytes: 0, limitBytes: 0 };
@@ -62,7 +58,15 @@ export function readWantedVolume(
   if (fault !== undefined) {
     throw new PsoError("invalid", `Cannot create ${request.name}: ${fault}`);
   }
-  const name = volumeNameFor(clusterId, request.name);
+  const name = nameInPod(parameters.pod, volumeNameFor(clusterId, request.name));
+  if (name.length > VOLUME_NAME_MAX) {
+    throw new PsoError(
+      "invalid",
+      `Cannot create ${request.name}: the pod and the volume together, ${name}, have ` +
+        `${name.length} characters, and CSI leaves room for ${VOLUME_NAME_MAX} beside a ` +
+        "snapshot: use a pod with a shorter name",
+    );
+  }
   return { request, name, kind, parameters, range: request.capacityRange ?? NO_RANGE };
 }
 

@@ -1,4 +1,4 @@
-import { oneOf, plainText, refuse } from "../parameter_values.ts";
+import { oneOf, plainText, refuse } from "../parameters/parameter_values.ts";
 
 /** What a class says of volumes that its claims may take in. */
 export interface ImportRights {

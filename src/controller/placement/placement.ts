@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ArrayStatus, Feature, VolumeKind } from "../../arrays/array.ts";
+import { missingPodFault, podRoomFault, podStateFault } from "../../arrays/fleet.ts";
 import { NO_ARRAYS } from "../../config/arrays/no_arrays.ts";
 import type { PlacementSettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
@@ -68,6 +69,8 @@ export interface PlacementRequest {
   arraySelector: readonly LabelTerm[];
   /** The array's own id, in lower case, when the class names it. */
   arrayId?: string;
+  /** The pod that it is made in; absent: none. */
+  pod?: string;
   /** `key` of the only array that can make it: a clone stays on the array of its source. */
   onlyArray?: string;
   rules: PlacementSettings;
@@ -136,11 +139,28 @@ const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
     passing: false,
     fault: suspensionFault,
   },
+  {
+    name: "pod",
+    passing: false,
+    // Of an array that never answered nobody knows its pods: the claim waits for it.
+    fault: ({ status }, { pod }) => pod && status && missingPodFault(status.pods, pod) || undefined,
+  },
   { name: "health", passing: true, fault: healthFault },
+  {
+    name: "state of the pod",
+    passing: true,
+    fault: ({ status }, { pod }) => pod && status && podStateFault(status.pods, pod) || undefined,
+  },
   { name: "protocol", passing: false, fault: protocolFault },
   { name: "feature", passing: false, fault: featureFault },
   { name: "objects", passing: false, fault: objectsFault },
   { name: "room", passing: false, fault: roomFault },
+  {
+    name: "quota of the pod",
+    passing: false,
+    fault: ({ status }, { pod, sizeBytes }) =>
+      pod && status && podRoomFault(status.pods, { pod, sizeBytes }) || undefined,
+  },
 ];
 
 function sourceFault(key: string, onlyArray: string | undefined): string | undefined {

@@ -102,6 +102,36 @@ const REJECTIONS: {
     code: "unavailable",
   },
   {
+    name: "no such pod, whatever its health",
+    array: block("fa-1", { problem: "connection refused" }, { pods: new Map() }),
+    wanted: { pod: "p1" },
+    reason: "has no pod p1",
+    code: "exhausted",
+  },
+  {
+    name: "a pod that takes no volumes now",
+    array: block("fa-1", {}, {
+      pods: new Map([["p1", { name: "p1", fault: "is offline there" }]]),
+    }),
+    wanted: { pod: "P1" },
+    reason: "has the pod P1, which is offline there",
+    code: "unavailable",
+  },
+  {
+    name: "pods that it does not tell",
+    array: block("fa-1"),
+    wanted: { pod: "p1" },
+    reason: "does not say which pods it has",
+    code: "unavailable",
+  },
+  {
+    name: "a quota that is used up",
+    array: block("fa-1", {}, { pods: new Map([["p1", { name: "p1", roomBytes: GiB }]]) }),
+    wanted: { pod: "p1" },
+    reason: "has the pod p1 with 1 GiB left of its quota",
+    code: "exhausted",
+  },
+  {
     name: "a suspension, whatever its health",
     array: block("fa-1", { suspended: true, problem: "connection refused" }),
     reason: "is suspended and gets no new volumes",
