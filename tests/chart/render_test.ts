@@ -1,6 +1,6 @@
 // What the chart renders, by both Helms, held against files in git.
 // PSO_GOLDEN=write ./scripts/test chart tests/chart/render_test.ts --shared   writes them anew.
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, notDeepEqual } from "node:assert/strict";
 import {
   ADDONS,
   CHART,
@@ -62,6 +62,19 @@ for (const name of Object.keys(FILES)) {
       match(stdout, /0 chart\(s\) failed/);
     });
   }
+}
+
+for (const which of HELMS) {
+  Deno.test(`${which}: controllers start anew once there are group snapshots`, async () => {
+    const templates = async (addons: string[]) => {
+      const { stdout } = await render(which, { file: valuesOf("defaults"), addons });
+      const pods = objectsOf(stdout).filter(({ kind }) => /^(Deployment|DaemonSet)$/.test(kind));
+      return new Map(pods.map(({ kind, spec }) => [kind, spec.template]));
+    };
+    const [before, after] = [await templates(ADDONS.slice(0, 1)), await templates(ADDONS)];
+    deepEqual(after.get("DaemonSet"), before.get("DaemonSet"));
+    notDeepEqual(after.get("Deployment"), before.get("Deployment"));
+  });
 }
 
 /** The objects of a golden file of that kind, by name. */

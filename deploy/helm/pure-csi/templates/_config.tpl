@@ -42,6 +42,8 @@ the ConfigMap, which the nodes have too.
 {{- define "pso.controllerChecksum" -}}
 {{- $keys := .Values.storagetopology | default dict -}}
 {{- if include "pso.hasEphemeral" . -}}{{- $keys = merge (dict "ephemeral" true) $keys -}}{{- end -}}
+{{- /* csi-snapshotter looks for the API of group snapshots once, at its start. */ -}}
+{{- if include "pso.hasGroupSnapshots" . -}}{{- $keys = merge (dict "groupSnapshots" true) $keys -}}{{- end -}}
 {{- $keys | toJson | sha256sum -}}
 {{- end -}}
 
