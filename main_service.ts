@@ -190,9 +190,17 @@ export class Service {
     for (const wake of this.#waiting) wake();
   }
 
-  /** How lease and arrays stand; nothing while there is no configuration. */
+  /**
+   * How lease and arrays stand, and what is wrong with the state of the cluster; nothing while there
+   * is no configuration.
+   */
   readiness(): ReadinessCheck[] {
-    return this.#served ? this.#setup.leader.readiness(this.#served.fleet) : [];
+    if (!this.#served) return [];
+    const { fleet, provisioner: { clusterProblem: reason } } = this.#served;
+    const checks = this.#setup.leader.readiness(fleet);
+    return reason === undefined
+      ? checks
+      : [...checks, { name: "cluster", ok: false, state: "failed", optional: true, reason }];
   }
 
   /** Answers the Probes that are held, so that the endpoint can end. */

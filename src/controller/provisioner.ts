@@ -123,6 +123,11 @@ export class Provisioner {
     return this.#context.cluster.follow();
   }
 
+  /** Why who uses what cannot be read from the cluster now; undefined while all is well. */
+  get clusterProblem(): string | undefined {
+    return this.#context.cluster.problem;
+  }
+
   /**
    * The key of the lock that a call holds while it runs. It is made from the name on the array, and
    * so the same for a CSI name and for every handle of the same volume.

@@ -46,3 +46,27 @@ Deno.test("the leader alone reads the cluster, and a new claim waits for no dead
     ok(bed.api.calls.some((call) => call.includes("/persistentvolumeclaims/orders")));
   });
 });
+
+Deno.test("a leader that may not list attachments says so, and takes nothing away until it may", async () => {
+  await LeaderBed.run(async (bed) => {
+    bed.api.forbidden.add("volumeattachments");
+    const leader = bed.start("pso-a");
+    await bed.leader(START_MS);
+    await leader.create(claimNameOf("one"));
+    await until("the reason", async () => {
+      const page = await leader.admin("/readyz");
+      return page.includes('"cluster"') && page.includes("volumeattachments is forbidden");
+    }, { timeoutMs: START_MS });
+    const csi = leader.connect();
+    const request = { volumeId: `${(await bed.volumes())[0]}`, nodeId: "" };
+    await rejects(csi.controller.controllerUnpublishVolume(request), {
+      message: /UNAVAILABLE: .*VolumeAttachments were listed \(.*403.*give the account this right/,
+    });
+    bed.api.forbidden.clear();
+    await until("all is well", async () => !(await leader.admin("/readyz")).includes('"cluster"'), {
+      timeoutMs: START_MS,
+    });
+    await csi.controller.controllerUnpublishVolume(request);
+    csi.close();
+  });
+});

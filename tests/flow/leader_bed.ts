@@ -58,6 +58,11 @@ export class Replica {
     }
   }
 
+  /** A connection of a sidecar of its own, to be closed. */
+  connect(): CsiClient {
+    return connectCsi(this.#endpoint, { ownConnection: true });
+  }
+
   /** GET on `admin.sock`, where everything is told. */
   async admin(page: string): Promise<string> {
     const path = this.#endpoint.replace(/^unix:\/\//, "").replace(/\.sock$/, "-admin.sock");

@@ -42,6 +42,8 @@ interface LeaseSpec {
 export class FakeKubeApi {
   /** What each call meets, as long as it is set. */
   fault?: KubeFault;
+  /** Collections of which each call is answered 403. */
+  readonly forbidden = new Set<string>();
   /** Every call, as `METHOD /path?query`. */
   readonly calls: string[] = [];
   readonly store = new FakeKubeStore();
@@ -117,6 +119,7 @@ export class FakeKubeApi {
     const [path = "", query = ""] = call.path.split("?");
     const [, namespace, collection, name] = PATH.exec(path) ?? [];
     if (collection === undefined) return refusal(404, `no resource ${path}`);
+    if (this.forbidden.has(collection)) return refusal(403, `${collection} is forbidden`);
     if (name !== undefined) return this.#one({ collection, namespace, name }, call);
     if (call.method === "POST") return this.#create({ collection, namespace }, call);
     if (call.method !== "GET") return refusal(405, "method not allowed");
