@@ -84,7 +84,7 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
   const fetch = options.fetch ?? https?.fetch;
   if (!fetch) throw new TypeError("an array needs a way to be reached");
   const { serverKey = () => https?.presentedKey() ?? Promise.resolve(undefined) } = options;
-  const told = { address, label, serverKey, nfsEndpoint, log };
+  const told: Below["told"] & { log: Logger } = { address, label, serverKey, nfsEndpoint, log };
   const rest: RestClient = new RestClient({
     fetch,
     close: https && (() => https.close()),
@@ -108,7 +108,9 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
     retire: () => void rest.close({ atOnce: false }),
     take: ({ below }) => {
       rest.take(below.rest);
-      Object.assign(told, below.told);
+      const { changed } = told;
+      Object.assign(told, below.told, { changed });
+      changed?.();
     },
   };
 }

@@ -4,6 +4,7 @@ import { leaderOf } from "../../main_leader.ts";
 import { Service } from "../../main_service.ts";
 import { until } from "../../src/async/wait.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import type { Capability } from "../../src/capability.ts";
 import type { Provisioner } from "../../src/controller/provisioner.ts";
 import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
 import type { KubeEvent } from "../../src/kube/events.ts";
@@ -28,7 +29,10 @@ export class LiveBed {
   readonly signal = AbortSignal.timeout(240_000);
   readonly #service: Service;
   /** What the next `apply` takes up. */
-  values: { arrays: { FlashArrays: Entry[] }; [key: string]: unknown };
+  values: {
+    arrays: { FlashArrays: Entry[]; FlashBlades: Entry[] };
+    [key: string]: unknown;
+  };
 
   private constructor(readonly served: ServedFleet) {
     this.#service = new Service({
@@ -38,7 +42,12 @@ export class LiveBed {
       tell: (event) => this.events.push(event),
       checkMs: 100,
     });
-    this.values = { clusterID: "k8s", arrays: { FlashArrays: served.arrays.map(entryOf) } };
+    const entriesOf = (wanted: FleetEntry["kind"]) =>
+      served.arrays.filter(({ kind }) => kind === wanted).map(entryOf);
+    this.values = {
+      clusterID: "k8s",
+      arrays: { FlashArrays: entriesOf("flasharray"), FlashBlades: entriesOf("flashblade") },
+    };
   }
 
   /** Runs `work` once the controller serves all arrays of its own fleet. */
@@ -85,7 +94,8 @@ export class LiveBed {
 
   /** The entry of an array, to be changed. */
   entry(name: string): Entry {
-    return this.values.arrays.FlashArrays.find(({ Name }) => Name === name) ??
+    const { FlashArrays, FlashBlades } = this.values.arrays;
+    return [...FlashArrays, ...FlashBlades].find(({ Name }) => Name === name) ??
       assert.fail(`no entry ${name}`);
   }
 
@@ -133,21 +143,25 @@ export class LiveBed {
   }
 
   /** Creates a volume and gives its handle. */
-  async create(name: string, parameters: Record<string, string> = {}): Promise<string> {
+  async create(name: string, capability: Capability = RWO): Promise<string> {
     const { volumeId } = await this.provisioner.createVolume({
       name,
       capacityRange: { requiredBytes: GiB, limitBytes: 0 },
-      capabilities: [RWO],
-      parameters,
+      capabilities: [capability],
+      parameters: {},
     }, this.signal);
     return volumeId;
   }
 
-  async publish(volumeId: string, node: NodeIdentity = N1): Promise<Record<string, string>> {
+  async publish(
+    volumeId: string,
+    node: NodeIdentity = N1,
+    capability: Capability = RWO,
+  ): Promise<Record<string, string>> {
     return await this.provisioner.publishVolume({
       volumeId,
       nodeId: encodeNodeId(node),
-      capability: RWO,
+      capability,
       readOnly: false,
       volumeContext: {},
     }, this.signal);
@@ -162,8 +176,9 @@ export class LiveBed {
   }
 }
 
-function entryOf({ name, address, ca, token }: FleetEntry): Entry {
+function entryOf({ kind, name, address, ca, token }: FleetEntry): Entry {
   return {
+    ...kind === "flashblade" ? { NFSEndPoint: "192.0.2.1" } : {},
     Name: name,
     MgmtEndPoint: `${ca === undefined ? "http" : "https"}://${address}`,
     APIToken: token,

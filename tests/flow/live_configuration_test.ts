@@ -6,7 +6,8 @@ import { arrayHintOf } from "../../src/arrays/fleet.ts";
 import { TestClient } from "../../src/simulator/fixture_test.ts";
 import { GiB } from "../../src/size.ts";
 import { LiveBed } from "./live_bed.ts";
-import { N1, RWO } from "./provisioner_bed.ts";
+import { decodeAttachment } from "../../src/handoff.ts";
+import { N1, RWO, RWX } from "./provisioner_bed.ts";
 import { fingerprintOf } from "./settings_bed.ts";
 
 /** Lives of claims at once, and how many must have ended between two changes. */
@@ -271,5 +272,22 @@ Deno.test("another clusterID is not taken up: an Event and a metric say so", asy
     bed.values.clusterID = "k8s";
     await bed.apply();
     equal(bed.isCurrent, true);
+  });
+});
+
+Deno.test("another NFSEndPoint holds for the next publish, and the file system stays the same", async () => {
+  await LiveBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
+    const node = { ...N1, protocols: ["nfs" as const] };
+    const volumeId = await bed.create(claimNameOf("shared"), RWX);
+    const addressOf = async () => {
+      const attachment = decodeAttachment(await bed.publish(volumeId, node, RWX));
+      return "address" in attachment ? attachment.address : "none";
+    };
+    equal(await addressOf(), "192.0.2.1");
+    bed.entry("fb-1").NFSEndPoint = "192.0.2.77";
+    await bed.apply();
+    await bed.until("the entry is in use", () => bed.reasons().includes("ArrayEntryTakenUp"));
+    await bed.shown("fa-1 ok", "fb-1 ok");
+    equal(await addressOf(), "192.0.2.77");
   });
 });

@@ -13,6 +13,8 @@ export interface RestArrayOptions {
   /** What people call it; absent: its own name. */
   label?: string;
   serverKey: StorageArray["serverKey"];
+  /** Set by the array: to be called when any of this is another's, so that it is asked anew. */
+  changed?: () => void;
 }
 
 /** One look at an array: what everybody may know, and what only its client needs. */
@@ -71,13 +73,19 @@ export function restArray<F extends { arrayName: string }>(
   { told, kind, partsOf }: ArrayKind<F>,
 ): AdminArray {
   let known: F | undefined;
+  let changes = 0;
+  told.changed = () => {
+    changes++;
+    known = undefined;
+  };
   const shown = () => told.label ?? known?.arrayName ?? told.address;
   const look = async (signal?: AbortSignal) => {
+    const before = changes;
     const seen = await parts.look(signal);
-    known = seen.facts;
+    if (before === changes) known = seen.facts;
     return seen;
   };
-  const facts = async (signal?: AbortSignal) => known ?? (await look(signal)).facts;
+  const facts = async (signal?: AbortSignal): Promise<F> => known ?? (await look(signal)).facts;
   const parts = partsOf({ rest, label: shown, facts });
   const { volumes, snapshots, attachments } = parts;
   return {
