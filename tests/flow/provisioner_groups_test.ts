@@ -347,3 +347,26 @@ Deno.test("what a protection group took is read and restored, and never deleted"
     await rejects(bed.provisioner.getGroupSnapshot(request, bed.signal), { code: "not_found" });
   });
 });
+
+Deno.test("volumes in a pod are a group, unless CSI has no room for their ids", async () => {
+  await ProvisionerBed.run(ONE_ARRAY, async (bed) => {
+    const long = "p".repeat(29);
+    for (const names of ["p1", long]) {
+      await bed.admin("fa-1", { method: "POST", path: "pods", query: { names }, body: {} });
+    }
+    await bed.fleet.refresh(bed.signal);
+    const inPod = async (name: string, pod: string) =>
+      await bed.create(`pvc-${"0".repeat(31)}${name}`, { parameters: { pod } });
+    const ids = [await inPod("1", "p1"), await inPod("2", "p1")];
+    const group = await take(bed, ids);
+    deepEqual(group.snapshots.map(({ sourceVolumeId }) => sourceVolumeId), ids);
+    match(group.snapshots[0]?.snapshotId ?? "", /^[0-9a-f]{8}\/p1::k8s-pvc-0+1\.group-/);
+    deepEqual(await bed.provisioner.getGroupSnapshot(requestOf(group), bed.signal), group);
+    await bed.provisioner.deleteGroupSnapshot(requestOf(group), bed.signal);
+    await rejects(take(bed, [await inPod("3", long)]), {
+      code: "unsupported",
+      message: /would take more than the 128 bytes that CSI allows/,
+    });
+    deepEqual(await live(bed), []);
+  });
+});
