@@ -12,6 +12,8 @@ export interface KnownVolume {
   handle?: string;
   /** `namespace/name` of its claim; absent without one. */
   claim?: string;
+  /** Absent while no claim is bound to it. */
+  claimUid?: string;
 }
 
 /** A claim of the cluster. */
@@ -91,7 +93,10 @@ export function refuseUsed(original: Original): void {
     );
   }
   refuseOtherIncarnation(importer, own);
-  const older = rivals.filter((rival) => rival.uid !== own.uid && isOlder(rival, own));
+  // What a claim that has another volume by now says of this one means nothing any more.
+  const older = rivals.filter((rival) =>
+    rival.uid !== own.uid && isOlder(rival, own) && !isBound(rival, inventory)
+  );
   if (older[0]) {
     throw refusal(
       original,
@@ -163,12 +168,10 @@ function volumeOfImporter({ importer, ...candidate }: Candidate): KnownVolume | 
 }
 
 function refusePersistentVolume(candidate: Candidate): void {
-  const { inventory, importer, options: { clusterId }, volume } = candidate;
+  const { inventory, importer } = candidate;
   const other = inventory.volumes.find(({ name, handle }) =>
     name !== importer.csiName &&
-    (handle === undefined
-      ? nameKey(`${clusterId}-${name}`) === nameKey(volume.name)
-      : means(handle, candidate))
+    (isNamedAfter(name, candidate) || (handle !== undefined && means(handle, candidate)))
   );
   if (other === undefined) return;
   const whose = other.claim === undefined ? "" : ` of the claim ${other.claim}`;
@@ -177,6 +180,19 @@ function refusePersistentVolume(candidate: Candidate): void {
     `it has the PersistentVolume ${other.name}${whose}: use that, or delete it with ` +
       "reclaimPolicy Retain first",
   );
+}
+
+/**
+ * Whether the volume was made for the PersistentVolume of that name, whatever its handle: those of
+ * the FlexVolume driver have none, and PSO 6 and PX-CSI wrote ids of their databases.
+ */
+function isNamedAfter(
+  pv: string,
+  { volume: { name }, options: { clusterId } }: Pick<Candidate, "volume" | "options">,
+): boolean {
+  const volume = nameKey(name);
+  const isOfClaim = /^pvc-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(pv);
+  return volume === nameKey(`${clusterId}-${pv}`) || (isOfClaim && volume.endsWith(`-${pv}`));
 }
 
 /**
@@ -216,8 +232,7 @@ function refuseOtherClaim(candidate: Candidate): void {
   if (pv === undefined || pv === importer.csiName) return;
   const given = { namespace: tags.get("pvc-namespace") ?? "", name: tags.get("pvc-name") ?? "" };
   const holder = inventory.claims.find((claim) => isOf(given)(claim) && !isOf(importer)(claim));
-  const isBound = inventory.volumes.some(({ claim }) => claim === shownClaim(given));
-  if (holder && !isBound) {
+  if (holder && !isBound(holder, inventory)) {
     throw refusal(
       candidate,
       `it was given to the claim ${shownClaim(holder)}, which waits for its PersistentVolume: ` +
@@ -244,6 +259,11 @@ function isVolumeOf(uid: string, name: string): boolean {
 
 function isOf(one: { namespace: string; name: string }): (claim: KnownClaim) => boolean {
   return ({ namespace, name }) => namespace === one.namespace && name === one.name;
+}
+
+/** Whether the claim has a PersistentVolume. */
+function isBound({ uid }: KnownClaim, { volumes }: Inventory): boolean {
+  return volumes.some(({ claimUid }) => claimUid === uid);
 }
 
 function isOlder(one: KnownClaim, other: KnownClaim): boolean {

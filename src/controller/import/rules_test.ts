@@ -62,6 +62,18 @@ for (const { name, volume, handle } of TAKEN) {
   });
 }
 
+Deno.test("refuseOthers() knows a PersistentVolume whose handle says nothing by the name that its volume was given", () => {
+  for (const prefix of ["k8s", "px_1a2b3c4d", "pod::px_1a2b3c4d"]) {
+    const inventory = { volumes: [{ name: `pvc-${UID}`, handle: "db-17" }], claims: [] };
+    const options = { clusterId: "k8s", deletePrefixes: ["px_1a2b3c4d"] };
+    const volume = { name: `${prefix}-pvc-${UID}` };
+    throws(() => refuseOthers(original({ inventory, options }, volume)), {
+      code: "in_use",
+      message: new RegExp(`has the PersistentVolume pvc-${UID}`),
+    });
+  }
+});
+
 Deno.test("refuseOthers() passes PersistentVolumes of other volumes and of other arrays", () => {
   const volumes = ["4f5b3a1c/other", "99999999/data", "v".repeat(129), "other"]
     .map((handle, at) => ({ name: `pv-${at}`, handle }));
@@ -86,8 +98,12 @@ Deno.test("refuseOthers() lets a claim that has another volume by now keep nothi
   const claims = [claimOf("a"), claimOf("b")];
   const waits = original({ given, inventory: { volumes: [], claims } });
   throws(() => refuseOthers(waits), { message: /given to the claim shop\/b, which waits/ });
-  const volumes = [{ name: "pvc-c", handle: "other", claim: "shop/b" }];
-  doesNotThrow(() => refuseOthers(original({ given, inventory: { volumes, claims } })));
+  const bound = { name: "pvc-c", handle: "other", claim: "shop/b", claimUid: "b" };
+  const inventory = { volumes: [bound], claims };
+  doesNotThrow(() => refuseOthers(original({ given, inventory })));
+  // A claim of before had that name: this one waits still.
+  const before = { volumes: [{ ...bound, claimUid: "b-before" }], claims };
+  throws(() => refuseOthers(original({ given, inventory: before })), { code: "in_use" });
 });
 
 Deno.test("refuseOthers() waits for a PersistentVolume that may still be written, and not for ever", () => {
@@ -112,6 +128,9 @@ Deno.test("refuseUsed() gives a volume to the oldest claim, and to one of two th
     message: /the claim shop\/b wants it, too, and is older/,
   });
   doesNotThrow(() => refuseUsed(original({ rivals: [claimOf("b", { created: "2027" })] })));
+  const volumes = [{ name: "pv-b", handle: "other", claim: "shop/b", claimUid: "b" }];
+  const inventory = { volumes, claims: [claimOf("a"), rival] };
+  doesNotThrow(() => refuseUsed(original({ inventory, rivals: [rival] })), "it has another one");
   doesNotThrow(() => refuseUsed(original({ rivals: [claimOf("b")] })));
   throws(() => refuseUsed(original({ rivals: [claimOf("b", { uid: "0" })] })), { code: "in_use" });
 });

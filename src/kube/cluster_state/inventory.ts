@@ -8,6 +8,8 @@ interface ListedVolume {
   handle?: string;
   /** `namespace/name`; absent without a claim. */
   claim?: string;
+  /** Absent while no claim is bound to it. */
+  claimUid?: string;
 }
 
 /** A claim. */
@@ -70,11 +72,12 @@ async function all<T>(
 function volumeOf({ metadata, spec }: KubeObject, driver: string): ListedVolume {
   const { csi, claimRef } = members(spec);
   const source = members(csi);
-  const { namespace, name } = members(claimRef);
+  const { namespace, name, uid } = members(claimRef);
   return {
     name: text(members(metadata).name),
     ...(source.driver === driver ? { handle: text(source.volumeHandle) } : {}),
     ...(text(name) === "" ? {} : { claim: `${text(namespace)}/${text(name)}` }),
+    ...(text(uid) === "" ? {} : { claimUid: text(uid) }),
   };
 }
 

@@ -12,7 +12,7 @@ Deno.test("readInventory() reads every PersistentVolume and claim of all namespa
     api.put({ collection: "persistentvolumes", name }, { spec });
   volume("pv-1", {
     csi: { driver: "pure-csi", volumeHandle: "4f5b3a1c/data" },
-    claimRef: { namespace: "shop", name: "orders" },
+    claimRef: { namespace: "shop", name: "orders", uid: "uid-1" },
   });
   volume("pv-2", { csi: { driver: "other", volumeHandle: "data" } });
   volume("pv-3", { flexVolume: { driver: "pure/flex" } });
@@ -27,7 +27,7 @@ Deno.test("readInventory() reads every PersistentVolume and claim of all namespa
   }
   const { volumes, claims } = await readInventory(new KubeClient(api.server()), OPTIONS, never);
   deepEqual(volumes, [
-    { name: "pv-1", handle: "4f5b3a1c/data", claim: "shop/orders" },
+    { name: "pv-1", handle: "4f5b3a1c/data", claim: "shop/orders", claimUid: "uid-1" },
     { name: "pv-2" },
     { name: "pv-3" },
   ]);
