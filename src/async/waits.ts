@@ -16,7 +16,7 @@ export function noteWait(signal: AbortSignal, what: string): () => void {
   return () => void waits.delete(wait);
 }
 
-/** What the work of the signal waits for now; empty when that is nothing that was noted. */
+/** What the work of the signal waits for now, each once; empty when that is nothing that was noted. */
 export function waitsOf(signal: AbortSignal): string[] {
-  return [...WAITS.get(signal) ?? []].map(({ what }) => what);
+  return [...new Set([...WAITS.get(signal) ?? []].map(({ what }) => what))];
 }

@@ -45,6 +45,32 @@ export function quantile(values: number[], q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? NaN;
 }
 
+/** The process of the stand that bears this name. */
+export function pidOf(stand: Stand, name: string): number {
+  const pid = stand.pid(name);
+  if (pid === undefined) throw new Error(`${name} does not run`);
+  return pid;
+}
+
+/** Runs `call` for 0 … count-1, `concurrency` at a time, and gives back each one's milliseconds. */
+export async function runMany(
+  count: number,
+  concurrency: number,
+  call: (index: number) => Promise<unknown>,
+): Promise<number[]> {
+  const took: number[] = [];
+  let next = 0;
+  await Promise.all(Array.from({ length: concurrency }, async () => {
+    while (next < count) {
+      const index = next++;
+      const started = performance.now();
+      await call(index);
+      took.push(performance.now() - started);
+    }
+  }));
+  return took;
+}
+
 /** Resident memory of a process in MiB (proc(5), status). */
 export async function rssMiB(pid: number): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);

@@ -7,7 +7,18 @@ import { say } from "../../scripts/shell.ts";
 import type { Stand } from "../../scripts/stand.ts";
 import { GiB } from "../../src/size.ts";
 import { pause } from "../../src/async/wait.ts";
-import { cpuMs, flags, median, note, quantile, rssMiB, table, withStand } from "./bench.ts";
+import {
+  cpuMs,
+  flags,
+  median,
+  note,
+  pidOf,
+  quantile,
+  rssMiB,
+  runMany,
+  table,
+  withStand,
+} from "./bench.ts";
 
 interface Rate {
   concurrency: number;
@@ -30,31 +41,6 @@ const STORMS = 5;
 const RATE_CALLS = 300;
 const SETTLE_MS = flags.has("--quick") ? 5_000 : 60_000;
 const HALF_CALLS = flags.has("--quick") ? 10_000 : 100_000;
-
-function pidOf(stand: Stand, name: string): number {
-  const pid = stand.pid(name);
-  if (pid === undefined) throw new Error(`${name} does not run`);
-  return pid;
-}
-
-/** Runs `call` for 0 … count-1, `concurrency` at a time, and gives back each one's milliseconds. */
-async function runMany(
-  count: number,
-  concurrency: number,
-  call: (index: number) => Promise<unknown>,
-): Promise<number[]> {
-  const took: number[] = [];
-  let next = 0;
-  await Promise.all(Array.from({ length: concurrency }, async () => {
-    while (next < count) {
-      const index = next++;
-      const started = performance.now();
-      await call(index);
-      took.push(performance.now() - started);
-    }
-  }));
-  return took;
-}
 
 async function rate(
   stand: Stand,

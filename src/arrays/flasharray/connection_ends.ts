@@ -142,7 +142,7 @@ export class ConnectionEnds {
     node: NodeIdentity | "all",
     options: NodeOptions,
   ): Promise<RowsOfNode> {
-    const all = await this.#rows.read({ volume_names: volume }, options.signal);
+    const all = await this.#rows.ofVolume(volume, options.signal);
     if (node === "all" || all.length === 0) return { rows: all, mates: [] };
     const names = all.flatMap((row) => row.host?.name ?? []);
     const roles = await this.#hosts.rolesOf(names, volume, { ...options, node });

@@ -1,6 +1,7 @@
 import { isRefusal } from "../rest/refusals.ts";
 import type { Query } from "../rest/query.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
+import { itemsByName, Lookups } from "../rest/lookups/lookups.ts";
 import { type ConnectionItem, connectionItem } from "./wire.ts";
 
 /**
@@ -11,9 +12,24 @@ const NAMES_PER_CALL = 100;
 /** Reads which hosts volumes of one FlashArray are connected to. */
 export class ConnectionRows {
   readonly #context: ArrayContext;
+  readonly #lookups: Lookups<ConnectionItem[]>;
 
   constructor(context: ArrayContext) {
     this.#context = context;
+    this.#lookups = new Lookups({
+      path: "connections",
+      label: context.label,
+      one: (volume, signal) => this.read({ volume_names: volume }, signal),
+      many: async (volumes, signal) => {
+        const rows = await this.#list({ volume_names: [...volumes] }, signal);
+        return itemsByName(volumes, rows, ({ volume }) => volume?.name);
+      },
+    });
+  }
+
+  /** Rows of one volume as they are from now on; none when it is not there. */
+  async ofVolume(volume: string, signal?: AbortSignal): Promise<ConnectionItem[]> {
+    return await this.#lookups.of(volume, signal);
   }
 
   /** Rows by query; none when the volume or host is not there. */

@@ -152,7 +152,7 @@ export class Connections {
    */
   async #look(wanted: WantedConnection, { isAgain = false } = {}): Promise<Look> {
     const { volume, host, signal } = wanted;
-    const rows = await this.#rows.read({ volume_names: volume }, signal);
+    const rows = await this.#rows.ofVolume(volume, signal);
     const otherRows = rows.filter((row) => row.host?.name !== host);
     const names = otherRows.flatMap((row) => row.host?.name ?? []);
     const roles = await this.#hosts.rolesOf(names, volume, wanted);

@@ -10,6 +10,7 @@ export const SNAPSHOT_RESOURCE: Resource<SnapshotItem> = {
   nameKey: "names",
   item: snapshotItem,
   isContained: true,
+  together: true,
   recovery: (name) =>
     `get it back with \`purevol recover ${name}\`, ` +
     `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,

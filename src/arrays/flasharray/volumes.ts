@@ -47,6 +47,7 @@ const VOLUMES: Resource<VolumeItem> = {
   nameKey: "names",
   item: volumeItem,
   isContained: true,
+  together: true,
   recovery: (name) =>
     `get it back with \`purevol recover ${name}\`, ` +
     `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,

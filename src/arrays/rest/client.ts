@@ -18,7 +18,7 @@ import { ChangeTrail } from "./change_trail.ts";
 import { REST_LIMITS } from "./limits.ts";
 import { queryText, refuseImpossibleNames } from "./query.ts";
 import { isRefusal, type NamedCall, RestError, restErrorOf } from "./refusals.ts";
-import { mayRepeat, tellLimiter } from "./repetition.ts";
+import { mayRepeat, tellLimiter, waitBeforeRepeat } from "./repetition.ts";
 import type { ReadingCall, RestCall } from "./access/rest_call.ts";
 import type { Dialect, SentCall } from "./access/session.ts";
 import { Way } from "./access/way.ts";
@@ -63,9 +63,6 @@ export interface RestOptions {
  * away still holds its locks until the answer is there, or for so long.
  */
 export const CHANGE_GRACE_MS = 5_000;
-/** First wait before a repetition; doubled each time, half of it random. */
-const BACKOFF_MS = 50;
-const BACKOFF_MAX_MS = 5_000;
 /** A page that is too large to be read is asked for again with so many times fewer items. */
 const FEWER = 5;
 
@@ -284,8 +281,7 @@ export class RestClient {
         }
         last = error;
       }
-      const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** attempt);
-      await pause(waitMs * (0.5 + Math.random() / 2), signal).catch((error) => {
+      await pause(waitBeforeRepeat(last, attempt), signal).catch((error) => {
         throw endOf(call, { array: this.#options.label(), error, last, signal });
       });
     }

@@ -33,15 +33,26 @@ interface Waiter {
  */
 const ATTACH_SHARE = 0.25;
 
+/** Up to this share of the limit at which the array complained last, it grows back quickly. */
+const KNOWN_SHARE = 0.9;
+/** What each good answer adds to the limit on that way. */
+const QUICK_STEP = 0.5;
+/** What all answers of a full limit add: where the array complained last, and elsewhere. */
+const [NEAR_STEP, NEW_STEP] = [0.2, 0.5];
+
 /**
  * Decides how many calls run at once on one array. The array's own limit is not known and changes
- * with its load: this one grows slowly while all is well and halves when the array complains.
+ * with its load: this one grows slowly while all is well and halves when the array complains. Then
+ * it grows back quickly to a little less than what was too much, so that an array that always takes
+ * as much is used nearly to its limit.
  * `attach` goes before `provision`, which never gets all of the limit.
  */
 export class Limiter {
   readonly #cap: number;
   readonly #floor: number;
   #limit: number;
+  /** The limit at which the array complained last; 0 before the first time. */
+  #tooMuch = 0;
   #running: Record<Lane, number> = { attach: 0, provision: 0 };
   readonly #waiting: Record<Lane, Set<Waiter>> = { attach: new Set(), provision: new Set() };
   /**
@@ -94,6 +105,12 @@ export class Limiter {
     });
   }
 
+  /** What one good answer adds. */
+  #step(): number {
+    if (this.#limit < this.#tooMuch * KNOWN_SHARE) return QUICK_STEP;
+    return (this.#limit < this.#tooMuch ? NEAR_STEP : NEW_STEP) / this.#limit;
+  }
+
   #mayStart(lane: Lane): boolean {
     const limit = this.limit;
     if (this.running >= limit) return false;
@@ -109,12 +126,13 @@ export class Limiter {
       ok: () => {
         // Only a limit that is nearly used up says anything about what the array can bear.
         if (epoch === this.#epoch && this.running * 2 >= this.#limit) {
-          this.#limit = Math.min(this.#cap, this.#limit + 0.5 / this.#limit);
+          this.#limit = Math.min(this.#cap, this.#limit + this.#step());
         }
       },
       slow: () => {
         if (epoch !== this.#epoch) return;
         this.#epoch += 1;
+        this.#tooMuch = this.#limit;
         this.#limit = Math.max(this.#floor, this.#limit / 2);
       },
       release: () => {

@@ -84,3 +84,32 @@ Deno.test("Limiter forgets a waiter whose signal fires and gives its turn to the
   await second;
   assert.deepEqual([limiter.running, limiter.waiting], [2, 0]);
 });
+
+/** Lets an array answer well that takes `most` calls at once and complains about more. */
+async function answerWell(limiter: Limiter, { most, rounds }: { most: number; rounds: number }) {
+  const limits: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const permits = await take(limiter, "attach", limiter.limit);
+    const isTooMuch = permits.length > most;
+    for (const permit of permits) isTooMuch ? permit.slow() : permit.ok();
+    for (const permit of permits) permit.release();
+    limits.push(limiter.limit);
+  }
+  return limits;
+}
+
+Deno.test("Limiter uses an array nearly to its limit once it knows that, and asks for more seldom", async () => {
+  const limiter = new Limiter({ start: 12 });
+  await answerWell(limiter, { most: 16, rounds: 20 });
+  const limits = await answerWell(limiter, { most: 16, rounds: 100 });
+  const mean = limits.reduce((sum, limit) => sum + Math.min(limit, 16), 0) / limits.length;
+  assert.ok(mean > 14, `${mean} of 16 on average`);
+});
+
+Deno.test("Limiter follows an array that can bear less than before", async () => {
+  const limiter = new Limiter({ start: 12 });
+  await answerWell(limiter, { most: 16, rounds: 20 });
+  const limits = await answerWell(limiter, { most: 4, rounds: 100 });
+  const tooMuch = limits.slice(20).filter((limit) => limit > 4).length;
+  assert.ok(tooMuch < 30, `${tooMuch} of 80 rounds asked for more than the array bears`);
+});

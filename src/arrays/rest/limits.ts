@@ -67,7 +67,7 @@ export const REST_LIMITS = {
     value: 64,
     unit: "items",
     what: "Items in an answer that is no page of a list",
-    why: "A call names one object; a change of tags answers with one item for each.",
+    why: "A call names 32 objects at most; a change of tags answers with one item for each.",
   },
   pages: {
     value: 1000,

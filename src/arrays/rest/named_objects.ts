@@ -5,6 +5,7 @@ import type { RestClient } from "./client.ts";
 import { filterText, type Query } from "./query.ts";
 import { isRefusal, mayBeAboutName, type RestError, unclearRefusal } from "./refusals.ts";
 import type { Lane } from "./limiter.ts";
+import { itemsByName, Lookups } from "./lookups/lookups.ts";
 import { REST_LIMITS } from "./limits.ts";
 import { name, type Reader, record, text } from "./shape.ts";
 import { baseNameOf, nameKey } from "../../names.ts";
@@ -42,6 +43,8 @@ export interface Resource<T> {
   isContained?: boolean;
   /** What to do about a destroyed object that still holds its name; completes a sentence. */
   recovery: (name: string) => string;
+  /** Objects that many look for at once are looked up together; for small objects only. */
+  together?: boolean;
 }
 
 /** How an object is looked up. */
@@ -118,32 +121,58 @@ export function isAskedFor(
 export class NamedObjects<T extends { id?: string; name?: string; destroyed?: boolean }> {
   readonly #context: ArrayContext;
   readonly #resource: Resource<T>;
+  /** By lane: what is to be attached must not wait for others. */
+  readonly #lookups: Record<Lane, Lookups<T[]>>;
 
   constructor(context: ArrayContext, resource: Resource<T>) {
     this.#context = context;
     this.#resource = resource;
+    const lookups = (lane: Lane) =>
+      new Lookups({
+        path: resource.path,
+        label: context.label,
+        one: (name, signal) => this.#named(name, { lane, signal }),
+        many: (names, signal) => this.#several(names, { lane, signal }),
+      });
+    this.#lookups = { attach: lookups("attach"), provision: lookups("provision") };
   }
 
   /**
-   * The live object of that name; with `destroyed`, also one that is destroyed. One call.
+   * The live object of that name; with `destroyed`, also one that is destroyed. One call at most.
    * `unavailable` when the array refuses in words that do not say that the object is gone: a volume
    * in a demoted pod is not gone, and a delete must not take it for that.
    */
   async find(name: string, lookup: Lookup = {}): Promise<T | undefined> {
-    const { signal, destroyed, lane } = lookup;
+    const { signal, destroyed, lane = "provision" } = lookup;
+    const items = this.#resource.together
+      ? await this.#lookups[lane].of(name, signal)
+      : await this.#named(name, { lane, signal });
+    return items.find((item) => !item.destroyed) ?? (destroyed ? items[0] : undefined);
+  }
+
+  /** What bears the name, also when it is destroyed; nothing when it is gone. */
+  async #named(name: string, { lane, signal }: Lookup): Promise<T[]> {
     const { path, nameKey, item: reader } = this.#resource;
-    const { rest } = this.#context;
     // Destroyed ones are asked for too: an item says that it is destroyed in the same way with
     // every release, and a refusal does not.
     const query = { [nameKey]: name };
     try {
       const call = { method: "GET", path, query, item: reader, lane, signal } as const;
-      const { items } = await rest.call<T>(call);
-      return items.find((item) => !item.destroyed) ?? (destroyed ? items[0] : undefined);
+      return (await this.#context.rest.call<T>(call)).items;
     } catch (error) {
-      if (isRefusal(error, "missing", "destroyed")) return undefined;
+      if (isRefusal(error, "missing", "destroyed")) return [];
       throw mayBeAboutName(error) ? this.#unclear(name, error) : error;
     }
+  }
+
+  /** What bears each of the names; without those that the array says nothing of. */
+  async #several(names: readonly string[], { lane, signal }: Lookup): Promise<Map<string, T[]>> {
+    const { path, nameKey, item: reader } = this.#resource;
+    const query = { [nameKey]: [...names] };
+    const call = { method: "GET", path, query, item: reader, lane, signal } as const;
+    const { items } = await this.#context.rest.call<T>(call);
+    const found = itemsByName(names, items, ({ name }) => name);
+    return new Map([...found].filter(([, ofName]) => ofName.length > 0));
   }
 
   #unclear(name: string, cause: RestError): PsoError {

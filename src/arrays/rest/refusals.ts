@@ -47,6 +47,8 @@ interface RefusalFacts {
   context: string;
   /** The body was the array's own JSON with its reason; false for the page of a proxy. */
   isOwn: boolean;
+  /** How long the array, or who stands before it, wants to be left alone; absent when it says nothing. */
+  retryAfterMs?: number;
 }
 
 /** The array answered, and it was no success. */
@@ -56,6 +58,7 @@ export class RestError extends PsoError {
   readonly said: string;
   readonly context: string;
   readonly isOwn: boolean;
+  readonly retryAfterMs: number | undefined;
   constructor(code: ErrorCode, message: string, facts: RefusalFacts) {
     super(code, message);
     this.refusal = facts.refusal;
@@ -63,6 +66,7 @@ export class RestError extends PsoError {
     this.said = facts.said;
     this.context = facts.context;
     this.isOwn = facts.isOwn;
+    this.retryAfterMs = facts.retryAfterMs;
   }
 }
 
@@ -321,5 +325,15 @@ export function restErrorOf(
     said,
     context,
     isOwn,
+    retryAfterMs: retryAfterOf(response),
   });
+}
+
+/** Longer than this nobody is left alone, whatever the server says. */
+const RETRY_AFTER_MAX_MS = 60_000;
+
+/** What `Retry-After` says, in its form of seconds (RFC 9110, 10.2.3). */
+function retryAfterOf({ headers }: HttpResponse): number | undefined {
+  const seconds = /^\s*(\d{1,9})\s*$/.exec(headers["retry-after"] ?? "")?.[1];
+  return seconds === undefined ? undefined : Math.min(Number(seconds) * 1000, RETRY_AFTER_MAX_MS);
 }

@@ -37,3 +37,18 @@ export function mayRepeat(
   if (error instanceof TransportError && error.code === "unavailable") return isRead || !error.sent;
   return false;
 }
+
+/** First wait before a repetition; doubled each time, half of it random. */
+const BACKOFF_MS = 50;
+const BACKOFF_MAX_MS = 5_000;
+
+/**
+ * Milliseconds to wait after that attempt failed. What the array asks for by `Retry-After` is kept,
+ * and a part that is random comes on top, so that all who were told the same do not come at once.
+ */
+export function waitBeforeRepeat(error: unknown, attempt: number): number {
+  const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** attempt) *
+    (0.5 + Math.random() / 2);
+  const askedMs = error instanceof RestError ? error.retryAfterMs ?? 0 : 0;
+  return askedMs > 0 ? askedMs + backoffMs : backoffMs;
+}

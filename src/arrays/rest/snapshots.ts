@@ -9,6 +9,8 @@ import {
   type Resource,
   SNAPSHOTS_SEEN,
 } from "./named_objects.ts";
+import { REST_LIMITS } from "./limits.ts";
+import { itemsByName, Lookups, TooMuchError } from "./lookups/lookups.ts";
 import { isRefusal } from "./refusals.ts";
 
 /** What tells the snapshots of one kind of array from those of the other. */
@@ -36,11 +38,19 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
   readonly #context: ArrayContext;
   readonly #kind: SnapshotKind<T>;
   readonly #items: NamedObjects<T>;
+  /** Kept snapshots by their volume. */
+  readonly #kept: Lookups<T[]>;
 
   constructor(context: ArrayContext, kind: SnapshotKind<T>) {
     this.#context = context;
     this.#kind = kind;
     this.#items = new NamedObjects(context, kind.resource);
+    this.#kept = new Lookups({
+      path: kind.resource.path,
+      label: context.label,
+      one: (volume, signal) => this.#keptOfOne(volume, signal),
+      many: (volumes, signal) => this.#keptOfMany(volumes, signal),
+    });
   }
 
   /** As StorageArray.findSnapshot. */
@@ -110,11 +120,33 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
 
   /** The first few snapshots of the volume that somebody asked for: they keep it from a delete. */
   async keptOf(volume: string, signal?: AbortSignal): Promise<T[]> {
-    const { ownerKey, isListed, isKept } = this.#kind;
+    return this.#kind.resource.together
+      ? await this.#kept.of(volume, signal)
+      : await this.#keptOfOne(volume, signal);
+  }
+
+  async #keptOfOne(volume: string, signal?: AbortSignal): Promise<T[]> {
+    const { ownerKey } = this.#kind;
     return await this.#items.firstFew(
       { [ownerKey]: volume, destroyed: false },
-      (item) => isListed(item) && isKept(item),
+      (item) => this.#keeps(item),
       { limit: SNAPSHOTS_SEEN, signal },
     );
+  }
+
+  /** The same for several volumes that have no more than a page of snapshots all together. */
+  async #keptOfMany(volumes: readonly string[], signal: AbortSignal): Promise<Map<string, T[]>> {
+    const { resource: { path, item }, ownerKey, shownOf } = this.#kind;
+    const query = { [ownerKey]: [...volumes], destroyed: false };
+    const limit = REST_LIMITS.pageItems.value;
+    const page = await this.#context.rest.page<T>({ path, query, item, signal }, { limit });
+    if (page.nextToken !== undefined) throw new TooMuchError("more snapshots than one page has");
+    const kept = page.items.filter((one) => this.#keeps(one));
+    return itemsByName(volumes, kept, (one) => shownOf(one).volume);
+  }
+
+  #keeps(item: T): boolean {
+    const { isListed, isKept } = this.#kind;
+    return isListed(item) && isKept(item);
   }
 }
