@@ -30,6 +30,7 @@ const MESSAGE_CHARS_MAX = 8_000;
 /** The bystander is looked at after so many calls, and the client made anew. */
 const CALLS_PER_CLIENT = 25;
 const PASSWORD = "canary-of-chap-1";
+const GROUP = "group-0b5e2e943f4c4c2e9f670d2d1b1d7a11-m0123456789a";
 
 /** How much a run saw. */
 export interface RestFuzzCounts {
@@ -60,6 +61,16 @@ const CONNECT: Record<Kind, ConnectOptions> = {
   flashblade: { protocol: "nfs", exclusive: false, preempt: true, readOnly: false },
 };
 
+/** Whether what a call makes is there; of a group any part. */
+const MADE: Record<string, (array: StorageArray, name: string) => Promise<boolean>> = {
+  create: async (array, name) => await array.findVolume(name) !== undefined,
+  group: async (array, name) => {
+    const [one, other] = [name, "k8s-fuzz-1"].map((volume) => `${volume}.${GROUP}`);
+    const found = [await array.findSnapshot(one ?? ""), await array.findSnapshot(other ?? "")];
+    return found.some((snapshot) => snapshot !== undefined);
+  },
+};
+
 type Call = (array: StorageArray, name: string, signal: AbortSignal) => Promise<unknown>;
 
 function callsOf(kind: Kind): Record<string, Call> {
@@ -72,6 +83,7 @@ function callsOf(kind: Kind): Record<string, Call> {
     connect: (array, name, signal) => array.connect(name, node(1), { ...options, signal }),
     disconnect: (array, name, signal) => array.disconnect(name, node(1), { signal }),
     snapshot: (array, name, signal) => array.createSnapshot(name, "a", signal),
+    group: (array, name, signal) => array.createGroupSnapshot([name, "k8s-fuzz-1"], GROUP, signal),
     findSnapshot: (array, name, signal) => array.findSnapshot(`${name}.a`, signal),
     deleteSnapshot: (array, name, signal) => array.deleteSnapshot(`${name}.a`, { signal }),
     list: (array, _, signal) =>
@@ -133,15 +145,16 @@ async function attackWithOneClient(attack: Attack, seed: number): Promise<void> 
     try {
       const work = calls[what];
       ok(work);
-      const existed = what === "create" && await bench.array.findVolume(name) !== undefined;
+      const isMade = MADE[what];
+      const existed = await isMade?.(bench.array, name);
       const error = await outcome((signal) => work(array, name, signal));
       counts.calls++;
       if (error === undefined) continue;
       counts.refused++;
       checkError(attack, error);
-      if (what !== "create" || isNeverFinal(error) || existed) continue;
+      if (!isMade || isNeverFinal(error) || existed) continue;
       counts.finalCreates++;
-      equal(await bench.array.findVolume(name), undefined, "final code, and the volume was made");
+      equal(await isMade(bench.array, name), false, `final code, and the ${what} was made`);
     } catch (error) {
       const last = attack.log.slice(-8).join("");
       const input = JSON.stringify({ seed, kind: bench.kind, what, name, call: counts.calls });
