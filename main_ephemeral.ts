@@ -6,6 +6,7 @@ import type { KeyedLock } from "./src/async/keyed_lock.ts";
 import type { ControllerOptions, NodeOptions } from "./src/cli/cli.ts";
 import type { Config } from "./src/config/model.ts";
 import { DRIVER_NAME } from "./src/csi/identity_service.ts";
+import { readChapSecret } from "./src/ephemeral/chap_secret.ts";
 import { InlineVolumes } from "./src/ephemeral/inline_volumes.ts";
 import { EphemeralLeader } from "./src/ephemeral/leader.ts";
 import { EphemeralObjects } from "./src/ephemeral/objects.ts";
@@ -35,7 +36,9 @@ export function inlineVolumesOf(
     ? "this node plugin does not know its namespace in Kubernetes; set POD_NAMESPACE from the field " +
       "metadata.namespace of its pod"
     : new EphemeralObjects(client, namespace);
-  const inline = new InlineVolumes({ node, nodeName, objects, log });
+  const place = { namespace, name: ephemeral.chapSecret };
+  const chap = () => readChapSecret(client(), place);
+  const inline = new InlineVolumes({ node, nodeName, objects, chap, log });
   return { inline, close: () => kube?.close() };
 }
 

@@ -228,6 +228,15 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
           "file system. `false`: it is ignored, and an Event of the pod says so.",
         usedBy: "driver",
       },
+      {
+        path: "ephemeral.chapSecret",
+        type: "text",
+        meaning:
+          "Name of a Secret of the release's namespace, of the type `kubernetes.io/iscsi-chap`, by " +
+          "which iSCSI volumes of this kind are connected: see [CHAP](iscsi-chap.md). Nodes may read " +
+          "it. Not set: they are connected without CHAP.",
+        usedBy: "driver",
+      },
     ],
   },
   {

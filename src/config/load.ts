@@ -198,6 +198,7 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
       maxBytes: settings.integer("ephemeral.maxSizeGiB") * GiB,
       namespaceBytes: settings.integer("ephemeral.namespaceGiB") * GiB,
       allowExportRules: settings.switch("ephemeral.allowExportRules"),
+      chapSecret: settings.text("ephemeral.chapSecret"),
     },
     debug: settings.switch("app.debug"),
   };

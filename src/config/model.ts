@@ -98,6 +98,8 @@ export interface EphemeralSettings {
   namespaceBytes: number;
   /** A pod may choose who may mount its file system. */
   allowExportRules: boolean;
+  /** Name of the Secret with their CHAP; empty: they are connected without. */
+  chapSecret: string;
 }
 
 /**

@@ -67,8 +67,8 @@ export function demandOf(
   if (!source) throw invalid(`${who} has no volume of this driver with the id ${name}`);
   if (source.nodePublishSecretRef !== undefined) {
     throw invalid(
-      `the volume of ${who} has nodePublishSecretRef, and such a volume is made without ` +
-        "credentials: take it out, or use a claim",
+      `the volume of ${who} has nodePublishSecretRef, and its credentials are not a pod's ` +
+        "to give: take it out; an administrator sets ephemeral.chapSecret",
     );
   }
   const attributes = readAttributes(

@@ -1,6 +1,7 @@
 import { KeyedLock } from "../async/keyed_lock.ts";
 import { pause } from "../async/wait.ts";
 import type { Capability } from "../capability.ts";
+import type { ChapCredentials } from "../chap.ts";
 import { type ErrorCode, isPsoError, messageOf, PsoError } from "../errors.ts";
 import { decodeAttachment } from "../handoff.ts";
 import type { Logger } from "../log.ts";
@@ -44,6 +45,8 @@ export interface InlineSetup {
   nodeName: string;
   /** Where this node asks for them; a text says why it cannot. */
   objects: EphemeralObjects | string;
+  /** By what iSCSI volumes are logged in to; undefined: without CHAP. */
+  chap: () => Promise<ChapCredentials | undefined>;
   log: Logger;
   /** Default: pause() of wait.ts. */
   wait?: (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -82,9 +85,10 @@ export class InlineVolumes {
       const { status } = await this.#ready(objects, { volumeId, spec }, signal);
       const { publishContext = {}, volumeContext = {} } = status;
       const attachment = decodeAttachment(publishContext);
+      const chap = attachment.protocol === "iscsi" ? await this.#setup.chap() : undefined;
       const { capability, targetPath, readOnly } = request;
       const wanted = { volumeId, stagingPath, capability, attachment, volumeContext };
-      await node.stage({ ...wanted, inline: true }, signal);
+      await node.stage({ ...wanted, chap, inline: true }, signal);
       await node.publish({ ...wanted, targetPath, readOnly }, signal);
     });
   }

@@ -1,9 +1,12 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import type { Capability } from "../capability.ts";
+import type { ChapCredentials } from "../chap.ts";
 import { PsoError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
+import type { StageRequest } from "../node/requests.ts";
+import { Secret } from "../secret.ts";
 import type { InlineState } from "../node/calls/inline.ts";
-import { EphemeralBed, ID, NODE, POD } from "../../tests/support/ephemeral_bed.ts";
+import { ATTACHMENT, EphemeralBed, ID, NODE, POD } from "../../tests/support/ephemeral_bed.ts";
 import { type InlineSetup, InlineVolumes } from "./inline_volumes.ts";
 import { NODE_FINALIZER } from "./object.ts";
 
@@ -30,6 +33,8 @@ const REQUEST = {
 /** A node that remembers what it has, in place of mounts. */
 class FakeNode {
   readonly calls: string[] = [];
+  /** Of the last stage. */
+  chap?: ChapCredentials;
   state: InlineState = { isPublished: false };
   fault?: PsoError;
 
@@ -39,8 +44,9 @@ class FakeNode {
     this.state = next;
     return Promise.resolve();
   }
-  stage({ stagingPath, inline }: { stagingPath: string; inline?: true }) {
+  stage({ stagingPath, inline, chap }: StageRequest) {
     equal(inline, true);
+    this.chap = chap;
     return this.#call("stage", { stagingPath, isPublished: false });
   }
   publish({ stagingPath }: { stagingPath: string }) {
@@ -64,6 +70,7 @@ function nodeOf(bed: EphemeralBed, changes: Partial<InlineSetup> = {}) {
     node,
     nodeName: NODE,
     objects: bed.objects,
+    chap: () => Promise.resolve(undefined),
     log: silentLogger,
     now: () => bed.nowMs,
     wait: async (ms) => {
@@ -90,6 +97,25 @@ Deno.test("a node asks, waits, stages and publishes; at the unpublish it lets go
   await bed.step();
   deepEqual([bed.maker.volumes.size, bed.all()], [0, []]);
   equal(await inline.unpublish({ volumeId: ID, targetPath: TARGET }), false);
+});
+
+Deno.test("an iSCSI volume is staged by the CHAP of the installation, and a file system without", async () => {
+  const chap = { host: { user: "node", password: new Secret("twelve-letters") } };
+  const target = { iqn: "iqn.2010-06.com.purestorage:flasharray.1", portal: "192.0.2.1:3260" };
+  const serial = "0123456789ABCDEF01234567";
+  const facts = { serial, sizeBytes: 1, everWritten: false };
+  for (
+    const [attachment, wanted] of [
+      [{ protocol: "iscsi", lun: 1, targets: [target], ...facts }, chap],
+      [ATTACHMENT, undefined],
+    ] as const
+  ) {
+    const bed = new EphemeralBed();
+    bed.maker.publishVolume = () => Promise.resolve({ attachment: JSON.stringify(attachment) });
+    const { node, inline } = nodeOf(bed, { chap: () => Promise.resolve(chap) });
+    await inline.publish(REQUEST);
+    equal(node.chap, wanted);
+  }
 });
 
 Deno.test("volumes of claims are none of its business", async () => {

@@ -21,9 +21,11 @@ export class EphemeralObjects {
   readonly #kube: () => EphemeralKube;
   /** Where they are in the API. */
   readonly path: string;
+  readonly namespace: string;
 
   constructor(kube: () => EphemeralKube, namespace: string) {
     this.#kube = kube;
+    this.namespace = namespace;
     this.path = kubePath`/apis/pso.purestorage.com/v1/namespaces/${namespace}/ephemeralvolumes`;
   }
 

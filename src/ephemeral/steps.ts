@@ -10,6 +10,7 @@ import { kubePath } from "../kube/names.ts";
 import type { Logger } from "../log.ts";
 import { volumeNameFor } from "../names.ts";
 import { formatSize } from "../size.ts";
+import { readChapSecret } from "./chap_secret.ts";
 import { countedBytes, type Demand, demandOf } from "./demand.ts";
 import { ARRAY_FINALIZER, type EphemeralVolume, NODE_FINALIZER, textsOf } from "./object.ts";
 import type { EphemeralKube, EphemeralObjects } from "./objects.ts";
@@ -188,12 +189,14 @@ export class EphemeralSteps {
     const { volumeHandle: volumeId = "", volumeContext = {} } = volume.status;
     const now = await objects.get(volume.name);
     if (!now || now.isDeleting || now.uid !== volume.uid) return;
+    const { ephemeral: { chapSecret: name } } = this.#setup.settings();
+    const chap = await readChapSecret(this.#setup.kube, { namespace: objects.namespace, name });
     const publishContext = await locks.tryRun(
       [maker().lockKey({ volumeId })],
       "the publish of an ephemeral volume",
       () =>
         maker().publishVolume(
-          { volumeId, nodeId, capability, readOnly: false, volumeContext },
+          { volumeId, nodeId, capability, readOnly: false, volumeContext, chap },
           signal,
         ),
     );

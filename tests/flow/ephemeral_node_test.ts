@@ -37,6 +37,7 @@ function withNode(work: (node: NodeBed) => Promise<void>): () => Promise<void> {
           node,
           nodeName: NODE,
           objects: bed.objects,
+          chap: () => Promise.resolve(undefined),
           log: silentLogger,
           wait: () => bed.step(),
         });

@@ -12,7 +12,7 @@ import { messageOf } from "../../src/errors.ts";
 import { chosenLevel, silentLogger } from "../../src/log.ts";
 import { testRun } from "../../src/simulator/fixture_test.ts";
 import { GiB, MiB } from "../../src/size.ts";
-import { EphemeralBed, ID } from "../support/ephemeral_bed.ts";
+import { EphemeralBed, ID, NAMESPACE } from "../support/ephemeral_bed.ts";
 import { RpcRows } from "../support/rpc_rows.ts";
 import { RWO } from "./provisioner_bed.ts";
 import {
@@ -190,6 +190,24 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     },
     before: "none",
     after: "*(rw)",
+  }],
+  "ephemeral.chapSecret": [{
+    on: "how a pod's volume is published",
+    value: "chap",
+    outcome: async ({ config }) => {
+      const bed = new EphemeralBed();
+      const data = {
+        "node.session.auth.username": btoa("node"),
+        "node.session.auth.password": btoa("twelve-letters"),
+      };
+      bed.api.put({ collection: "secrets", namespace: NAMESPACE, name: "chap" }, { data });
+      bed.settings = config.ephemeral;
+      await bed.ask();
+      await bed.step();
+      return bed.maker.chapUser ?? "without CHAP";
+    },
+    before: "without CHAP",
+    after: "node",
   }],
   "flasharray.sanType": [{
     on: "the protocol of a publish",

@@ -57,8 +57,12 @@ export class FakeMaker implements VolumeMaker {
   /** Of the last create. */
   parameters: Record<string, string> = {};
 
-  publishVolume({ volumeId, nodeId }: Parameters<VolumeMaker["publishVolume"]>[0]) {
+  /** Of the last publish. */
+  chapUser?: string;
+
+  publishVolume({ volumeId, nodeId, chap }: Parameters<VolumeMaker["publishVolume"]>[0]) {
     this.calls.push("publish");
+    this.chapUser = chap?.host.user;
     this.volumes.get(volumeId)?.add(nodeId);
     const context = encodeAttachment(ATTACHMENT);
     return this.fault ? Promise.reject(this.fault) : Promise.resolve(context);
@@ -96,6 +100,7 @@ export class EphemeralBed {
     maxBytes: 100 * GiB,
     namespaceBytes: 1_000 * GiB,
     allowExportRules: false,
+    chapSecret: "",
   };
   nowMs = 0;
   steps: EphemeralSteps;

@@ -9,6 +9,12 @@ export function nodeRows(node: NodePlugin): UnaryMethod[] {
   const objects = "there is no Kubernetes here";
   return nodeService(
     node,
-    new InlineVolumes({ node, nodeName: "n", objects, log: silentLogger }),
+    new InlineVolumes({
+      node,
+      nodeName: "n",
+      objects,
+      chap: () => Promise.resolve(undefined),
+      log: silentLogger,
+    }),
   );
 }

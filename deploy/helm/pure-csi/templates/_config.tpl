@@ -34,7 +34,7 @@ the ConfigMap, which the nodes have too.
 {{/* What a node reads once, at its start: a change of it must restart the node's pod. */}}
 {{- define "pso.nodeChecksum" -}}
 {{- $keys := omit (include "pso.driverKeys" . | fromJson) "clusterID" "flashblade" "placement" "ephemeral" "deleteImported" "deletePrefixes" -}}
-{{- if include "pso.hasEphemeral" . -}}{{- $_ := set $keys "ephemeral" true -}}{{- end -}}
+{{- if include "pso.hasEphemeral" . -}}{{- $_ := set $keys "ephemeral" (include "pso.chapSecret" .) -}}{{- end -}}
 {{- $keys | toJson | sha256sum -}}
 {{- end -}}
 

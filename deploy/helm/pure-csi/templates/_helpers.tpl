@@ -127,6 +127,10 @@ annotations:
 {{- define "pso.hasEphemeral" -}}
 {{- include "pso.switch" (dict "values" .Values "paths" (list "ephemeral.enabled")) -}}
 {{- end -}}
+{{/* Name of the Secret with the CHAP of volumes that pods describe themselves; empty without one. */}}
+{{- define "pso.chapSecret" -}}
+{{- (include "pso.first" (dict "values" .Values "paths" (list "ephemeral.chapSecret")) | fromJson).value | default "" -}}
+{{- end -}}
 {{- define "pso.hasTopology" -}}
 {{- include "pso.switch" (dict "values" .Values "paths" (list "storagetopology.enable")) -}}
 {{- end -}}
