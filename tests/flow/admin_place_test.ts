@@ -111,6 +111,10 @@ Deno.test("admin place tells a class that it does not know, and refuses what is 
         [CLAIM.replace("10Gi", "ten"), /storage "ten"/],
         [CLAIM.replace("ReadWriteOnce", "Any"), /accessModes "Any"/],
         [`${CLAIM}  dataSource: {kind: PersistentVolumeClaim, name: a}\n`, /where its source is/],
+        [
+          CLAIM.replace("labels:", "annotations: {pso.purestorage.com/import: fa-1/data}, labels:"),
+          /annotation pso\.purestorage\.com\/import, and gets what that names/,
+        ],
         ["", /has 0 PersistentVolumeClaims/],
         [`${CLAIM}---${CLAIM}`, /has 2 PersistentVolumeClaims/],
         ["{", /no YAML/],

@@ -1,6 +1,7 @@
 // A claim as its file has it, and the class that it names.
 import { parse as parseYaml } from "@std/yaml";
 import type { AccessMode, Capability } from "../../capability.ts";
+import { IMPORT_ANNOTATION } from "../../controller/import/wish.ts";
 import type { ClaimFacts } from "../../controller/placement/spread_group.ts";
 import { UsageError } from "../../errors.ts";
 import { isObject, type KubeObject } from "../../kube/client.ts";
@@ -42,6 +43,10 @@ export function readFileClaim(text: string, file: string): FileClaim {
   if (at(claim, "spec", "dataSource") || at(claim, "spec", "dataSourceRef")) {
     throw refuse(claim, "spec.dataSource, and is placed where its source is");
   }
+  const facts = factsOf(claim);
+  if (Object.hasOwn(facts.annotations, IMPORT_ANNOTATION)) {
+    throw refuse(claim, `the annotation ${IMPORT_ANNOTATION}, and gets what that names`);
+  }
   const storage = at(claim, "spec", "resources", "requests", "storage");
   const requiredBytes = bytesOfQuantity(String(storage ?? "0"));
   if (requiredBytes === undefined) {
@@ -51,7 +56,7 @@ export function readFileClaim(text: string, file: string): FileClaim {
   const classes = objects.filter(({ kind }) => kind === "StorageClass");
   return {
     name: nameOf(claim),
-    facts: factsOf(claim),
+    facts,
     capabilities: capabilitiesOf(claim),
     requiredBytes,
     ...(className === "" ? {} : { className }),

@@ -236,7 +236,15 @@ Deno.test("without any note, a volume of ours that no record claims goes from a 
     assert.deepEqual(targetsOf(fake), ["/elsewhere/stage"]);
   }));
 
-for (const volumeId of ["0badcafe/pvc-1", "pvc-1", "0badcafe/k8s/pvc-1", "k8s/pvc-1"]) {
+for (
+  const volumeId of [
+    "0badcafe/pvc-1",
+    "0badcafe/pvc-1@keep",
+    "pvc-1",
+    "0badcafe/k8s/pvc-1",
+    "k8s/pvc-1",
+  ]
+) {
   const name = volumeId.includes("k8s") ? "k8s-pvc-1" : "pvc-1";
   Deno.test(`without any note, an NFS mount goes from a target when its source names ${volumeId}`, () =>
     FakeHost.use(async (fake) => {
