@@ -139,6 +139,8 @@ export interface CreateVolumeSpec {
   tags?: Record<string, string>;
   /** Block only: tags that somebody asked for, on clones too and whatever the release. */
   askedTags?: Record<string, string>;
+  /** Block only: protection groups that it joins. */
+  protectionGroups?: readonly string[];
   /** File only: rules text; absent = no client until a node is connected. */
   exportRules?: string;
   /** A clone of a file system may be in use already: it keeps the rules that it has. */

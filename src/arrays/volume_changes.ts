@@ -22,6 +22,8 @@ export interface VolumeChanges {
   qos?: { iopsLimit?: number | null; bandwidthLimitBytes?: number | null };
   /** Block only: set over what the volume has; others stay. */
   tags?: Record<string, string>;
+  /** Block only: joined beside those that the volume is in. */
+  protectionGroups?: readonly string[];
   /** File only. */
   exports?: ExportChange;
 }

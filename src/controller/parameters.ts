@@ -6,6 +6,7 @@ import { hasOpenQuote, splitWords } from "../words.ts";
 import {
   BANDWIDTH_MAX_BYTES,
   BANDWIDTH_MIN_BYTES,
+  GROUPS_TAKEN,
   IOPS_MAX,
   IOPS_MIN,
   isNone,
@@ -14,6 +15,7 @@ import {
   plainText,
   POD_TAKES,
   readBandwidth,
+  readGroups,
   readIops,
   readPod,
   refuse,
@@ -42,6 +44,8 @@ export interface ClassParameters extends ImportRights {
   bandwidthLimitBytes?: number | null;
   /** `tags`: block only. */
   tags?: Record<string, string>;
+  /** `protection_groups`: block only. */
+  protectionGroups?: string[];
   /** `array_selector`, `labels` and `selector`: only arrays whose Labels meet all terms. */
   arraySelector: LabelTerm[];
   /** `arrayID`: only this array, by its own id in lower case. */
@@ -187,6 +191,22 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
       const tags = readTags(value);
       if (tags === undefined) throw refuse(this, value.slice(0, TEXT_MAX));
       parameters.tags = tags;
+    },
+  },
+  {
+    name: "protection_groups",
+    takes: GROUPS_TAKEN,
+    default: "none but what default protection adds",
+    appliesTo: "block",
+    isRefusedElsewhere: true,
+    isMutable: true,
+    meaning: "Protection groups of the array that each volume of the class joins, those of its " +
+      "pod for a volume in a [pod](pods.md). The driver makes no group, and takes no volume out " +
+      "of one. Refused for volumes of the kind `file`.",
+    example: "gold",
+    heritage: "New.",
+    read(value, parameters) {
+      parameters.protectionGroups = readGroups(this, value);
     },
   },
   {

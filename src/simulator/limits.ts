@@ -9,7 +9,8 @@ export const LIMITS: readonly string[] = [
   "from another one; texts about what pods and volume groups hold are the simulator's own",
   "FlashArray: protection groups have volumes and snapshots that are asked for, and no " +
   "schedules, targets, retention lock or hosts; a volume joins one when it is made or by the " +
-  "group's list; none is in a pod, and none protects by default",
+  "group's list; none is in a pod; those of the array's default protection are joined by " +
+  "each new volume outside of pods",
   "FlashArray: host groups have no QoS and no tags; what a host group with hosts answers to its " +
   "deletion, and a host to a second group, is the simulator's own text",
   "FlashArray: volumes/diff reads the images from the beginning of the segment to its end, and " +

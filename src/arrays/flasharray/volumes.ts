@@ -1,4 +1,4 @@
-import { messageOf, PsoError } from "../../errors.ts";
+import { isPsoError, messageOf, PsoError } from "../../errors.ts";
 import { isOwnVolumeName, protectedSnapshot } from "../../names.ts";
 import type { DestroyedVolume } from "../rest/admin_array.ts";
 import type {
@@ -29,6 +29,12 @@ import {
   ownerOf,
   tagsOf as allTagsOf,
 } from "./cluster_volumes.ts";
+import {
+  groupNamesFor,
+  joinProtectionGroups,
+  type Membership,
+  refuseMissingGroup,
+} from "./protection_groups.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import {
   destroyedVolumeOf,
@@ -39,7 +45,7 @@ import {
 } from "./wire.ts";
 
 /** First REST 2.N in which POST volumes takes this. */
-const SINCE = { tags: 39 };
+const SINCE = { protectionGroups: 16, tags: 39 };
 
 const VOLUMES: Resource<VolumeItem> = {
   path: "volumes",
@@ -105,6 +111,7 @@ export class Volumes {
     const minor = await this.#context.rest.minor(signal);
     const source = sourceName(spec);
     const item = await this.#post(spec, { minor, signal });
+    if (minor < SINCE.protectionGroups) await this.#joinAfterwards(spec, signal);
     // A clone is made without our own tags on older releases: with the look-up of its source and a
     // call to grow it, a call for tags would be the fourth.
     const tags = source === undefined ? tagsOf(spec) : askedTags;
@@ -134,27 +141,65 @@ export class Volumes {
     };
     // Nothing is said of default protection: what the administrator wants for new volumes holds for
     // these too.
-    const query = { names: spec.name };
+    const groups = groupNamesFor({ volume: spec.name, groups: spec.protectionGroups ?? [] });
+    const query = {
+      names: spec.name,
+      ...(groups.length > 0 && minor >= SINCE.protectionGroups
+        ? { add_to_protection_group_names: groups }
+        : {}),
+    };
     const call = { ...VOLUME_CALL, query, body, signal };
     let item: VolumeItem | undefined;
     try {
       item = (await this.#context.rest.create<VolumeItem>(call)).items[0];
     } catch (error) {
-      if (isRefusal(error, "missing") && /^pod /i.test(error.said)) {
-        throw new PsoError(
-          "unavailable",
-          `volume ${spec.name} cannot be made on array ${this.#context.label()}, which has no ` +
-            "such pod: make the pod there, or change the class",
-          { cause: error },
-        );
-      }
-      const missing = source === undefined
-        ? undefined
-        : `the source ${source} of volume ${spec.name}`;
-      return await this.#items.afterRefusedCreate(spec.name, { error, missing, signal });
+      return await this.#afterRefusal(spec, { error, groups, signal });
     }
     if (item) return item;
     throw this.#items.returnedNothing(spec.name);
+  }
+
+  /** The volume that bears the name already; what the create misses is told by its name. */
+  async #afterRefusal(
+    spec: CreateVolumeSpec,
+    { error, groups, signal }: { error: unknown; groups: readonly string[]; signal?: AbortSignal },
+  ): Promise<VolumeItem> {
+    if (isRefusal(error, "missing") && /^pod /i.test(error.said)) {
+      throw new PsoError(
+        "unavailable",
+        `volume ${spec.name} cannot be made on array ${this.#context.label()}, which has no ` +
+          "such pod: make the pod there, or change the class",
+        { cause: error },
+      );
+    }
+    const source = sourceName(spec);
+    const missing = source === undefined
+      ? undefined
+      : `the source ${source} of volume ${spec.name}`;
+    try {
+      return await this.#items.afterRefusedCreate(spec.name, { error, missing, signal });
+    } catch (refused) {
+      const group = groups.join(", ");
+      refuseMissingGroup(this.#context, { volume: spec.name, group, error });
+      throw refused;
+    }
+  }
+
+  /** Releases that take no groups in a create are told of them once the volume is there. */
+  async #joinAfterwards(
+    { name: volume, protectionGroups: groups }: CreateVolumeSpec,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (groups === undefined) return;
+    try {
+      await joinProtectionGroups(this.#context, { volume, groups }, signal);
+    } catch (error) {
+      if (!isPsoError(error, "invalid", "not_found")) throw error;
+      // The volume is there: a final code would make the caller forget it.
+      throw new PsoError("unavailable", `volume ${volume} was created: ${error.message}`, {
+        cause: error,
+      });
+    }
   }
 
   /** Sets tags on a volume on which something was `done` before; `done` is for the message. */
@@ -180,16 +225,28 @@ export class Volumes {
    * what it has: one call, and one for tags.
    */
   async modify(name: string, changes: VolumeChanges, signal?: AbortSignal): Promise<void> {
-    const { qos, tags, exports } = changes;
+    const { qos, tags, exports, protectionGroups: groups } = changes;
     if (exports) {
       throw new PsoError(
         "unsupported",
         `volume ${name} on array ${this.#context.label()} has no export rules: leave them out`,
       );
     }
+    // First: a group that is not there leaves all as it is.
+    if (groups) await this.#join({ volume: name, groups }, signal);
     if (qos) await this.#limit(name, qos, signal);
     if (tags) {
       await this.#tag({ volume: name, tags, done: qos ? "has its limits" : "is there" }, signal);
+    }
+  }
+
+  async #join(membership: Membership, signal?: AbortSignal): Promise<void> {
+    try {
+      await joinProtectionGroups(this.#context, membership, signal);
+    } catch (error) {
+      if (!mayBeAboutName(error)) throw error;
+      await this.#items.need(membership.volume, { signal, cause: error });
+      throw error;
     }
   }
 

@@ -124,6 +124,8 @@ const NAMED_BY: Record<string, (item: unknown) => Names> = {
   host_names: (item) => [nameIn(item, "host")],
   host_group_names: (item) => [nameIn(item, "host_group")],
   resource_names: (item) => [nameIn(item, "resource")],
+  group_names: (item) => [nameIn(item, "group")],
+  member_names: (item) => [nameIn(item, "member")],
 };
 
 /** Throws for an item that is about another object than the query names. Names have no case. */

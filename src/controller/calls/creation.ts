@@ -181,6 +181,8 @@ async function finishAttributes(
 ): Promise<void> {
   const changes = { ...parseMutable(request.mutableParameters ?? {}) };
   if (parameters.tags) changes.tags = parameters.tags;
+  const { protectionGroups } = parameters;
+  if (protectionGroups) changes.protectionGroups = protectionGroups;
   await neverFinalWhenUnclear({
     what: `finish ${request.name} on ${member.array.label}`,
     final: [],
@@ -350,7 +352,12 @@ function specOf(
   // A new volume has no limit, and neither has a copy.
   const iopsLimit = parameters.iopsLimit ?? undefined;
   const bandwidthLimitBytes = parameters.bandwidthLimitBytes ?? undefined;
-  const block = { ...spec, ...(parameters.tags ? { askedTags: parameters.tags } : {}) };
+  const { protectionGroups } = parameters;
+  const block = {
+    ...spec,
+    ...(parameters.tags ? { askedTags: parameters.tags } : {}),
+    ...(protectionGroups ? { protectionGroups } : {}),
+  };
   return iopsLimit === undefined && bandwidthLimitBytes === undefined
     ? block
     : { ...block, qos: { iopsLimit, bandwidthLimitBytes } };

@@ -35,12 +35,13 @@ export async function applyAttributes(
   { changes, ...place }: AttributeChange,
   signal: AbortSignal,
 ): Promise<void> {
-  const { iopsLimit, bandwidthLimitBytes, tags, exportRules } = changes;
+  const { iopsLimit, bandwidthLimitBytes, tags, exportRules, protectionGroups } = changes;
   const wanted: VolumeChanges = {
     ...(iopsLimit === undefined && bandwidthLimitBytes === undefined
       ? {}
       : { qos: { iopsLimit, bandwidthLimitBytes } }),
     ...(tags === undefined ? {} : { tags }),
+    ...(protectionGroups === undefined ? {} : { protectionGroups }),
     ...(exportRules === undefined ? {} : { exports: exportChange(context, place, exportRules) }),
   };
   if (Object.keys(wanted).length === 0) return;

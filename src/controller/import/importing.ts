@@ -279,8 +279,13 @@ async function mark(
   };
   context.imports.mark(placeKey({ member, name }), tags);
   if (member.array.kind === "file") return;
-  const { iopsLimit, bandwidthLimitBytes } = parameters;
-  const changes = { iopsLimit, bandwidthLimitBytes, tags: { ...parameters.tags, ...tags } };
+  const { iopsLimit, bandwidthLimitBytes, protectionGroups } = parameters;
+  const changes = {
+    iopsLimit,
+    bandwidthLimitBytes,
+    protectionGroups,
+    tags: { ...parameters.tags, ...tags },
+  };
   await neverFinalWhenUnclear({
     what: `import ${name} on ${member.array.label} for ${request.name}`,
     final: [],

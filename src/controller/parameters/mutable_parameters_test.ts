@@ -9,8 +9,14 @@ Deno.test("parseMutable() reads what can be changed later, passes over Kubernete
       bandwidth_limit: "1G",
       "csi.storage.k8s.io/pvc/name": "data",
       tags: "tier=gold",
+      protection_groups: "gold, p1::Hourly",
     }),
-    { iopsLimit: null, bandwidthLimitBytes: GiB, tags: { tier: "gold" } },
+    {
+      iopsLimit: null,
+      bandwidthLimitBytes: GiB,
+      tags: { tier: "gold" },
+      protectionGroups: ["gold", "p1::Hourly"],
+    },
   );
   deepEqual(parseMutable({ exportrules: "" }), { exportRules: "" });
   deepEqual(parseMutable({ "csi.storage.k8s.io/pv/name": "pvc-1" }), {});
@@ -20,8 +26,8 @@ Deno.test("parseMutable() refuses a key by name, with what is wanted", () => {
   const wanted = `wanted one of ${MUTABLE_NAMES.join(", ")}`;
   const refusals: [Record<string, string>, string][] = [
     [
-      { protection_group: "gold" },
-      `VolumeAttributesClass parameter "protection_group" is unknown; ${wanted}`,
+      { replication: "gold" },
+      `VolumeAttributesClass parameter "replication" is unknown; ${wanted}`,
     ],
     [
       { iops_limt: "100" },
@@ -54,7 +60,7 @@ Deno.test("refuseMutableOfOtherKind() passes over nothing that volumes of the ki
   throws(() => refuseMutableOfOtherKind({ ExportRules: "" }, block), {
     code: "invalid",
     message: "pvc-1 is a block volume and its VolumeAttributesClass has ExportRules, " +
-      "wanted for this kind only iops_limit, bandwidth_limit, tags",
+      "wanted for this kind only iops_limit, bandwidth_limit, tags, protection_groups",
   });
   throws(
     () => refuseMutableOfOtherKind({ iops_limit: "none" }, { kind: "file", what: "pvc-1" }),

@@ -82,3 +82,22 @@ export function readPod(parameter: Named, value: string): string {
   if (POD_NAME.test(value.trim())) return value.trim();
   throw refuse(parameter, value.slice(0, TEXT_MAX));
 }
+
+/** Groups of one class: each costs a call when a volume joins it later. */
+const GROUPS_MAX = 10;
+/** What `protection_groups` of a class takes. */
+export const GROUPS_TAKEN =
+  `1 to ${GROUPS_MAX} different names of protection groups with commas between, with their pod as ` +
+  "pod::group where they have one";
+
+const GROUP_NAME =
+  /^([a-zA-Z0-9][a-zA-Z0-9_-]{0,62}::)?[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?$/;
+
+/** The names of protection groups as arrays take them. */
+export function readGroups(parameter: Named, value: string): string[] {
+  const names = value.split(",").map((name) => name.trim());
+  const areNames = names.every((name) => GROUP_NAME.test(name));
+  const isDistinct = new Set(names.map((name) => name.toLowerCase())).size === names.length;
+  if (areNames && isDistinct && names.length <= GROUPS_MAX) return names;
+  throw refuse(parameter, value.slice(0, TEXT_MAX));
+}

@@ -2,6 +2,7 @@ import { type ArrayContext, versionRange } from "../array_context.ts";
 import type { Dialect, SimulatedArray } from "../array_server.ts";
 import { ArrayRoutes } from "../call.ts";
 import { addConnectionRoutes } from "./connections.ts";
+import { addDefaultProtectionRoutes } from "./containers/default_protection.ts";
 import { addPodRoutes } from "./containers/pods.ts";
 import { addVolumeGroupRoutes } from "./containers/volume_groups.ts";
 import { addHardwareRoutes } from "./hardware/hardware.ts";
@@ -45,6 +46,7 @@ export class FlashArray implements SimulatedArray {
     this.state = new FlashArrayState(context);
     addVolumeRoutes(this.routes, this.state);
     addPodRoutes(this.routes, this.state);
+    addDefaultProtectionRoutes(this.routes, this.state);
     addVolumeGroupRoutes(this.routes, this.state);
     addVolumeBatchRoutes(this.routes, this.state);
     addDiffRoutes(this.routes, this.state);

@@ -3,6 +3,7 @@ import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import type { Row } from "../filter.ts";
 import { partsOf } from "./containers/containers.ts";
+import { defaultGroupsFor } from "./containers/default_protection.ts";
 import { namesAfter } from "./containers/moves.ts";
 import { DEFAULT_VOLUME_BYTES, requireBaseName, requireDistinct, requireSize } from "./names.ts";
 import {
@@ -125,7 +126,8 @@ export async function postVolumes(state: FlashArrayState, call: Call): Promise<A
   requireDistinct(names);
   const body = new Fields(call.body);
   const overwrite = flag(call.query, "overwrite") === true;
-  const protects = flag(call.query, "with_default_protection") !== undefined;
+  const byDefault = flag(call.query, "with_default_protection");
+  const protects = byDefault !== undefined;
   const sent = body.object("source");
   const source = sent === undefined ? undefined : copySource(state, sent);
   if (overwrite && source === undefined) throw refused("overwrite needs a source.");
@@ -164,6 +166,9 @@ export async function postVolumes(state: FlashArrayState, call: Call): Promise<A
     rows.push(renderVolume(state, call, done));
   }
   joinGroups(state, groups, prepared.map(({ id }) => id));
+  for (const { id, name } of overwrite || byDefault === false ? [] : prepared) {
+    joinGroups(state, defaultGroupsFor(state, name), [id]);
+  }
   // Blank volumes store nothing; only copies change the sums.
   if (source !== undefined) state.context.plane?.images.remeasure();
   return items(rows);

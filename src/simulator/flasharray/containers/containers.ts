@@ -31,6 +31,12 @@ export interface VolumeGroupRecord extends ContainerRecord {
   priority: { operator: "+" | "-" | "="; value: number };
 }
 
+/** The protection groups that new volumes of a container join by themselves. */
+interface DefaultProtection {
+  container: "array";
+  groupIds: string[];
+}
+
 /** The parts of a volume's name: `pod::group/base`, of which the first two may be absent. */
 export interface NameParts {
   pod?: string;
@@ -66,6 +72,8 @@ function sum(numbers: number[]): number {
 export class Containers<V extends ContainedVolume = ContainedVolume> {
   readonly pods: Table<PodRecord>;
   readonly groups: Table<VolumeGroupRecord>;
+  /** By container, of which only the array itself has any. */
+  readonly defaults: Table<DefaultProtection>;
   readonly #context: ArrayContext;
   readonly #volumes: Table<V>;
   readonly #members: Derived<Map<string, V[]>>;
@@ -76,6 +84,7 @@ export class Containers<V extends ContainedVolume = ContainedVolume> {
     this.#volumes = volumes;
     this.pods = store.table("pods", ({ name }) => name.toLowerCase());
     this.groups = store.table("volume-groups", ({ name }) => name.toLowerCase());
+    this.defaults = store.table("default-protections", ({ container }) => container);
     this.#members = new Derived(store, () => this.#findMembers());
   }
 

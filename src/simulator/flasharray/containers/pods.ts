@@ -166,63 +166,7 @@ function getPodArrays(state: FlashArrayState, call: Call): Answer {
   });
 }
 
-/** A container that may add protection to its new volumes: a pod, or the array itself. */
-interface Protected {
-  name: string;
-  row: Row;
-}
-
-/** The pods that `names` names, and the array for an empty one; all without it. */
-function protectedContainers(state: FlashArrayState, call: Call): Protected[] {
-  const all: Protected[] = [
-    { name: "", row: { id: null, name: null, type: null } },
-    ...[...state.containers.pods.values()].map(({ id, name }) => ({
-      name,
-      row: { id, name, type: "pod" },
-    })),
-  ];
-  const wanted = call.query.get("names")?.split(",");
-  return wanted?.map((text) => {
-    const found = all.find(({ name }) => name.toLowerCase() === text.toLowerCase());
-    if (found === undefined) throw refused("Pod does not exist.", text);
-    return found;
-  }) ?? all;
-}
-
-/** Nothing is added to new volumes. */
-function renderProtection(state: FlashArrayState, call: Call, { row }: Protected): Row {
-  return { ...row, default_protections: [], ...withContext(state, call) };
-}
-
-function getDefaultProtections(state: FlashArrayState, call: Call): Answer {
-  const found = protectedContainers(state, call);
-  return state.list(call, {
-    what: "Pod",
-    all: () => found,
-    keyOf: ({ name }) => name,
-    render: (container) => renderProtection(state, call, container),
-  });
-}
-
-/** Takes an empty list, which every container has; that groups protect by default is not modelled. */
-function patchDefaultProtections(state: FlashArrayState, call: Call): Answer {
-  const [first] = new Fields(call.body).objects("default_protections") ?? [];
-  if (first !== undefined) {
-    const name = first.text("name");
-    const isThere = name !== undefined && state.protection.groupNamed(name) !== undefined;
-    throw refused(
-      isThere
-        ? "Default protection is not supported by this array."
-        : "Protection group does not exist.",
-      name ?? null,
-    );
-  }
-  return items(
-    protectedContainers(state, call).map((one) => renderProtection(state, call, one)),
-  );
-}
-
-/** Serves /pods, /pods/arrays and /container-default-protections, one change after the other. */
+/** Serves /pods and /pods/arrays, one change after the other. */
 export function addPodRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   const since = { since: 1 };
   routes.on("GET /pods", (call) => state.list(call, listedPods(state, call)), since);
@@ -230,8 +174,4 @@ export function addPodRoutes(routes: ArrayRoutes, state: FlashArrayState): void 
   routes.on("PATCH /pods", state.changing(PATCH_MODELLED, patchPods), since);
   routes.on("DELETE /pods", (call) => state.turns.take(() => deletePods(state, call)), since);
   routes.on("GET /pods/arrays", (call) => getPodArrays(state, call), since);
-  const path = "/container-default-protections" as const;
-  const modelled = { fields: ["default_protections"], query: ["names"] };
-  routes.on(`GET ${path}`, (call) => getDefaultProtections(state, call), { since: 16 });
-  routes.on(`PATCH ${path}`, state.changing(modelled, patchDefaultProtections), { since: 16 });
 }

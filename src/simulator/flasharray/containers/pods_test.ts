@@ -149,3 +149,27 @@ withVolume(
     await array.ok("POST /pods?names=p1", {});
   },
 );
+
+withVolume(
+  "default protection of the array is joined by new volumes, unless they say no",
+  async ({ array }) => {
+    await array.ok("POST /protection-groups?names=pg", {});
+    await array.ok("POST /pods?names=p1", {});
+    const defaults = { default_protections: [{ name: "pg", type: "protection_group" }] };
+    const path = "/container-default-protections";
+    const [row] = (await array.ok(`PATCH ${path}?names=`, defaults)).items;
+    assert.deepEqual([row.name, row.default_protections[0].name], [null, "pg"]);
+    await array.ok("POST /volumes?names=a", {});
+    await array.ok("POST /volumes?names=b&with_default_protection=false", {});
+    await array.ok("POST /volumes?names=p1::c", {});
+    await array.ok("POST /volumes?names=v1&overwrite=true", { source: { name: "b" } });
+    const members = async () =>
+      (await array.ok("GET /protection-groups/volumes?group_names=pg")).items.map(
+        ({ member }: { member: { name: string } }) => member.name,
+      );
+    assert.deepEqual(await members(), ["a"]);
+    await array.ok(`PATCH ${path}?names=`, { default_protections: [] });
+    await array.ok("POST /volumes?names=d", {});
+    assert.deepEqual(await members(), ["a"]);
+  },
+);
