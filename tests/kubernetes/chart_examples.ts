@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { until } from "../../src/async/wait.ts";
 import { ROOT } from "../../scripts/program.ts";
+import { GiB } from "../../src/size.ts";
 import type { Bed } from "./bed.ts";
 import { type Kubectl, WAIT_MS } from "./kubectl.ts";
+import { clientOf, volumesOf } from "./steps.ts";
 
 const EXAMPLES = `${ROOT}/deploy/examples`;
 const RESTRICTED = "pso-examples";
@@ -88,6 +90,46 @@ export function exampleScenarios(bed: Bed): void {
       assert.equal(page, "written on the first node", pod);
     }
   });
+
+  bed.scenario(
+    "item 5: example import takes a volume in, copies another, and keeps the first",
+    async () => {
+      const examples = one();
+      const array = bed.cluster.fleet.facts.arrays.find(({ name }) => name === "fa-1");
+      assert.ok(array);
+      const client = await clientOf(array);
+      for (const name of ["oracle-data", "gold-image"]) {
+        await client.ok(`POST /volumes?names=${name}`, { provisioned: GiB });
+      }
+      await bed.cluster.kubectl("apply", "-f", `${EXAMPLES}/namespaces.yaml`);
+      await examples.apply("import");
+      for (const claim of ["imported", "imported-copy"]) {
+        await examples.awaited("jsonpath={.status.phase}=Bound", `pvc/${claim}`);
+      }
+      const volume = await examples.kubectl(
+        "get",
+        "pvc",
+        "imported",
+        "-o=jsonpath={.spec.volumeName}",
+      );
+      const { spec } = await bed.cluster.get("pv", volume);
+      assert.match(spec.csi.volumeHandle, /^[0-9a-f]{8}\/oracle-data@keep$/);
+      await examples.kubectl("delete", "pvc", "imported", "imported-copy");
+      await bed.cluster.kubectl("delete", "storageclass", "pure-import");
+      await until("their PersistentVolumes are gone", async () => {
+        const { items } = await bed.cluster.get("pv");
+        return items.every((one: { spec: { storageClassName: string } }) =>
+          one.spec.storageClassName !== "pure-import"
+        );
+      }, { timeoutMs: WAIT_MS, intervalMs: 500 });
+      const left = await volumesOf(array);
+      assert.deepEqual(left.filter((name) => name === "oracle-data"), ["oracle-data"]);
+      for (const name of ["oracle-data", "gold-image"]) {
+        await client.ok(`PATCH /volumes?names=${name}`, { destroyed: true });
+      }
+      client.close();
+    },
+  );
 
   bed.scenario("examples raw-block, generic-ephemeral and scratch-space", async () => {
     const [restricted, baseline] = [one(), two()];
