@@ -92,7 +92,8 @@ export const SUITES: Suite[] = [
   },
   {
     name: "contract",
-    what: "one suite over both kinds of array; the OpenAPI files; the vendor's SDK",
+    what:
+      "one suite over both kinds of array; the OpenAPI files; the vendor's SDK, ansible, Cinder",
     paths: ["tests/contract"],
     lanes: 2,
     timeoutMs: 15 * MINUTE,

@@ -19,7 +19,8 @@ export interface Modelled {
 /** What stands for "nothing": clients send it for fields that nobody set. */
 function asksNothing(value: unknown): boolean {
   if (value === undefined || value === null || value === false || value === "") return true;
-  return typeof value === "object" && Object.keys(value).length === 0;
+  // A schedule that is off, as objects are that have none.
+  return typeof value === "object" && Object.values(value).every(asksNothing);
 }
 
 function contextOf({ query }: Call): string | null {

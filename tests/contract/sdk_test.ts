@@ -30,7 +30,7 @@ for (const { kind, version } of cases) {
     }, and each answer fits the OpenAPI file`,
     ignore: python === undefined,
     fn: async (test) => {
-      const { active, checked } = await onSimulated(kind, async (target) => {
+      const { active, checked } = await onSimulated({ kind }, async (target) => {
         const more = version === undefined ? [] : [version];
         const options = { python: python ?? "", more, ...target };
         const { checks, calls } = await runScript(`sdk/${kind}.py`, options);

@@ -166,6 +166,14 @@ withVolume(
       tags: [],
     });
     await array.ok("PATCH /hosts?names=h", { preferred_arrays: [] });
+    await array.ok("POST /protection-groups?names=pg");
+    await array.ok("PATCH /protection-groups?names=pg", { snapshot_schedule: { enabled: false } });
+    assert.equal(
+      await array.refused("PATCH /protection-groups?names=pg", {
+        snapshot_schedule: { enabled: true },
+      }),
+      "400 Parameter snapshot_schedule is not supported by this array. (pg)",
+    );
     await array.ok("PATCH /volumes?names=v1", { requested_promotion_state: "promoted" });
   },
 );

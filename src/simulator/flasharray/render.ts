@@ -87,10 +87,17 @@ export function volumeSpace(state: FlashArrayState, call: Call, volume: VolumeRe
   });
 }
 
-function snapshotSpace(state: FlashArrayState, call: Call, snapshot: SnapshotRecord): Row {
-  const bytes = state.context.plane?.images.allocatedBytes(snapshot.id) ?? 0;
-  const { provisioned } = snapshot;
-  const stored = state.storedBytes().get(snapshot.id) ?? 0;
+/** Space of one snapshot of a volume, or of those that were taken together. */
+export function snapshotSpace(
+  state: FlashArrayState,
+  call: Call,
+  snapshots: readonly SnapshotRecord[],
+): Row {
+  const bytes = sum(
+    snapshots.map(({ id }) => state.context.plane?.images.allocatedBytes(id) ?? 0),
+  );
+  const provisioned = sum(snapshots.map((snapshot) => snapshot.provisioned));
+  const stored = sum(snapshots.map(({ id }) => state.storedBytes().get(id) ?? 0));
   return {
     ...space(call, { provisioned, unique: stored, snapshots: 0, virtual: bytes }),
     snapshots: stored,
@@ -180,7 +187,7 @@ export function renderSnapshot(state: FlashArrayState, call: Call, snapshot: Sna
     serial: snapshot.serial,
     source: { name: volume?.name ?? null, id: snapshot.volumeId },
     get space() {
-      return snapshotSpace(state, call, snapshot);
+      return snapshotSpace(state, call, [snapshot]);
     },
     suffix: snapshot.suffix,
     time_remaining: state.timeRemaining(snapshot.destroyedMs),

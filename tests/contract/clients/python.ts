@@ -119,8 +119,9 @@ interface Said {
 export async function runScript(script: string, options: ScriptOptions): Promise<Said> {
   const { python, address, token, ca, more = [] } = options;
   const file = decodeURIComponent(new URL(`./${script}`, import.meta.url).pathname);
-  // -B: no byte code beside the scripts.
-  const lines = (await command(python, "-B", file, address, token, ca, ...more)).split("\n");
+  // -B: no byte code beside the scripts. -W: what clients warn of themselves is not ours to mend.
+  const lines = (await command(python, "-B", "-W", "ignore", file, address, token, ca, ...more))
+    .split("\n");
   const counted = lines.find((line) => line.startsWith("calls "));
   return {
     checks: lines.filter((line) => line.startsWith("ok ")),

@@ -10,7 +10,7 @@ import type { Target } from "./python.ts";
  * answers that were.
  */
 export async function onSimulated(
-  kind: "flasharray" | "flashblade",
+  { kind, allPorts }: { kind: "flasharray" | "flashblade"; allPorts?: boolean },
   work: (target: Target) => Promise<void>,
 ): Promise<{ active: boolean; checked: number }> {
   const checker = new OpenApiChecker();
@@ -28,6 +28,7 @@ export async function onSimulated(
     concurrency: 16,
     latencyMs: 0,
     dataPlane: "local",
+    allPorts,
   }, {
     run,
     log: silentLogger,

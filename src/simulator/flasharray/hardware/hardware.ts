@@ -9,6 +9,7 @@ import { builtIn, type Named } from "./built_in.ts";
 import { componentRows } from "./components.ts";
 import { addPerformanceRoutes } from "./performance.ts";
 import { interfaceRows, portRows } from "./ports.ts";
+import { addSettingRoutes } from "./settings.ts";
 
 /** A Purity release that served REST 2.38. */
 const FLASHARRAY_VERSION = "6.8.2";
@@ -148,5 +149,6 @@ export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): 
     { since: 4 },
   );
   addAlertRoutes(routes, state);
+  addSettingRoutes(routes, state);
   addPerformanceRoutes(routes, state);
 }

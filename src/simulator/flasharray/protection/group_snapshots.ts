@@ -6,7 +6,7 @@ import { items, type Listed, named } from "../../list.ts";
 import type { Modelled } from "../../modelled.ts";
 import { refused } from "../../rest_error.ts";
 import { requireDistinct, requireSuffix } from "../names.ts";
-import { withContext } from "../render.ts";
+import { snapshotSpace, withContext } from "../render.ts";
 import type { FlashArrayState, SnapshotRecord } from "../state.ts";
 import { INVALID_COMBINATION } from "../volume_fields.ts";
 import type { GroupSnapshotRecord, ProtectionGroupRecord } from "./protection_state.ts";
@@ -56,6 +56,9 @@ function render(state: FlashArrayState, call: Call, one: GroupSnapshotRecord): R
     destroyed: one.destroyedMs !== null,
     pod: { name: null, id: null },
     source: { ...withId(one.groupId), name: group?.name ?? null },
+    get space() {
+      return snapshotSpace(state, call, partsOf(state, one));
+    },
     suffix: one.suffix,
     time_remaining: state.timeRemaining(one.destroyedMs),
     ...withContext(state, call),

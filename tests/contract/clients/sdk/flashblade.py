@@ -132,7 +132,7 @@ passed("file systems destroyed, recovered and eradicated")
 
 # Calls that read no list: tests, downloads, one object; and what the OpenAPI files do not know as a list.
 NO_LISTS = {
-    "access_token", "active_directory_test", "alert_watchers_test", "api_clients", "arrays_erasures",
+    "access_token", "active_directory_test", "alert_watchers_test", "arrays_erasures",
     "data_eviction_policies_file_systems", "data_eviction_policies_members", "directory_services_test",
     "file_system_group_quotas", "file_system_user_quotas", "file_systems_data_eviction_policies", "file_systems_groups",
     "file_systems_groups_performance", "file_systems_user_group_quota_policies", "file_systems_users",
