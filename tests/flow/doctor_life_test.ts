@@ -2,6 +2,7 @@
 // snapshots as they come out of its calls, beside the objects that the sidecars write.
 import { deepEqual, equal } from "node:assert/strict";
 import { encodeNodeId } from "../../src/handoff.ts";
+import { nameInPod } from "../../src/names.ts";
 import { runAdmin } from "../support/admin_bed.ts";
 import { type FakeCluster, fakeCluster, installIn } from "../support/fake_cluster.ts";
 import { N1, N2, ProvisionerBed, RWX } from "./provisioner_bed.ts";
@@ -43,10 +44,17 @@ function writeObjects({ items }: FakeCluster, attached: [pv: string, node: strin
   );
 }
 
-Deno.test("admin doctor finds nothing in what the controller made, and each attachment that is taken away from Kubernetes alone", () =>
-  ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
+/** What doctor says of two volumes; the one of a FlashArray is in a pod of it or in none. */
+function lookedAt(pod?: string): Promise<void> {
+  return ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
     const { provisioner, served, signal } = bed;
-    const block = await bed.create(BLOCK, { parameters: { "csi.storage.k8s.io/pv/name": BLOCK } });
+    if (pod !== undefined) {
+      const query = { names: pod };
+      await bed.admin("fa-1", { method: "POST", path: "pods", query, body: {} });
+      await bed.fleet.refresh(signal);
+    }
+    const named = { "csi.storage.k8s.io/pv/name": BLOCK };
+    const block = await bed.create(BLOCK, { parameters: pod ? { ...named, pod } : named });
     const file = { capabilities: [RWX], parameters: { backend: "file" } };
     const shared = await bed.create(FILE, file);
     await bed.publish(block, N1);
@@ -84,9 +92,18 @@ Deno.test("admin doctor finds nothing in what the controller made, and each atta
       deepEqual(await doctor(), { code: 0, findings: [], unknown: [] });
       writeObjects(cluster, [[FILE, N1.name]]);
       const { findings, code } = await doctor();
-      deepEqual(findings, [`stale host: k8s-${BLOCK}`, `stale host: k8s-${FILE}`]);
+      deepEqual(findings, [
+        `stale host: ${nameInPod(pod, `k8s-${BLOCK}`)}`,
+        `stale host: k8s-${FILE}`,
+      ]);
       equal(code, 1);
     } finally {
       await cluster.stop();
     }
-  }));
+  });
+}
+
+Deno.test("admin doctor finds nothing in what the controller made, and each attachment that is taken away from Kubernetes alone", () =>
+  lookedAt());
+
+Deno.test("admin doctor finds the same of a volume in a pod", () => lookedAt("p1"));

@@ -1,6 +1,7 @@
 // A claim that was deleted by mistake: the controller makes, publishes and deletes its volume, `admin
 // undelete` brings it back, and the same controller publishes it by the handle of the manifest.
 import { deepEqual, equal } from "node:assert/strict";
+import { nameInPod } from "../../src/names.ts";
 import { runAdmin } from "../support/admin_bed.ts";
 import { N1, N2, ProvisionerBed } from "./provisioner_bed.ts";
 
@@ -11,10 +12,17 @@ const CLAIM = {
   "csi.storage.k8s.io/pv/name": NAME,
 };
 
-Deno.test("what the controller deleted is recovered with the names of its claim, and published by its handle again", () =>
-  ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+/** A volume is deleted and comes back, in a pod of the array or in none. */
+function deletedAndBack(pod?: string): Promise<void> {
+  return ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     const { provisioner, served, signal } = bed;
-    const volumeId = await bed.create(NAME, { parameters: CLAIM });
+    if (pod !== undefined) {
+      const query = { names: pod };
+      await bed.admin("fa-1", { method: "POST", path: "pods", query, body: {} });
+      await bed.fleet.refresh(signal);
+    }
+    const parameters = pod === undefined ? CLAIM : { ...CLAIM, pod };
+    const volumeId = await bed.create(NAME, { parameters });
     await bed.publish(volumeId, N1);
     await provisioner.unpublishVolume({ volumeId, nodeId: N1.name }, signal);
     await provisioner.deleteVolume(volumeId, signal);
@@ -27,7 +35,7 @@ Deno.test("what the controller deleted is recovered with the names of its claim,
       "-f",
       "values.yaml",
       "--volume",
-      `k8s-${NAME}`,
+      nameInPod(pod, `k8s-${NAME}`),
       "--yes",
       "-o",
       "json",
@@ -40,9 +48,15 @@ Deno.test("what the controller deleted is recovered with the names of its claim,
     const { volumeHandle } = pv.spec.csi;
     equal(volumeHandle, volumeId);
     await bed.publish(volumeHandle, N2);
-    equal(await bed.create(NAME, { parameters: CLAIM }), volumeId, "it is the same volume still");
+    equal(await bed.create(NAME, { parameters }), volumeId, "it is the same volume still");
     await provisioner.unpublishVolume({ volumeId, nodeId: N2.name }, signal);
     await provisioner.deleteVolume(volumeId, signal);
     const again = await runAdmin(["undelete", "-f", "values.yaml", "-o", "json"], { files });
     equal(JSON.parse(again.said).destroyed.length, 1, "it was deleted once more");
-  }));
+  });
+}
+
+Deno.test("what the controller deleted is recovered with the names of its claim, and published by its handle again", () =>
+  deletedAndBack());
+
+Deno.test("what the controller deleted in a pod is recovered there", () => deletedAndBack("p1"));
