@@ -333,6 +333,10 @@ Deno.test("createVolume() imports from no array that the class does not take", a
     const cases: { parameters: Record<string, string>; message: RegExp }[] = [
       { parameters: { array_selector: "tier=silver" }, message: /does not meet tier=silver/ },
       { parameters: { arrayID: "00000000-1111" }, message: /is not the arrayID 00000000-1111/ },
+      {
+        parameters: { pod: "pod-1" },
+        message: /oracle-data .*is not in the pod pod-1 of the class/,
+      },
       { parameters: { backend: "file" }, message: /has block volumes, and .*backend file/ },
     ];
     for (const { parameters, message } of cases) {

@@ -137,6 +137,7 @@ async function takeIn(
   const volume = await context.imports.turns.inTurn(place, async () => {
     const candidate = await candidateOf(context, importing, signal);
     refuseDraining(importing, candidate);
+    refuseOtherPod(importing, candidate.volume);
     refuseOthers(candidate);
     refuseUsed({ ...candidate, rivals: rivalsOf(context, candidate) });
     refuseUnfit(importing, candidate.volume);
@@ -231,6 +232,19 @@ function refuseDraining(
   );
 }
 
+/** `invalid` for an original that is not in the pod that its class names: none is moved. */
+function refuseOtherPod(
+  { wanted: { request, parameters: { pod } }, member }: Importing,
+  { name }: Volume,
+): void {
+  if (pod === undefined || nameKey(name).startsWith(nameKey(`${pod}::`))) return;
+  throw new PsoError(
+    "invalid",
+    `Cannot import ${name} for ${request.name}: it is not in the pod ${pod} of the class on array ` +
+      `${member.array.label}; use a class without that pod, or import a copy`,
+  );
+}
+
 function isMarked(given: Candidate["given"], { name }: CreateVolumeRequest): boolean {
   return given.get("pv") === name && given.has("imported");
 }
@@ -261,7 +275,7 @@ function rivalsOf(
 }
 
 /**
- * Writes on the array whose the volume is now, and gives it the limits and tags of its class. The
+ * Gives the volume what its class asks for besides, and writes on the array whose it is now. The
  * tag `imported` comes with the last change, so that it proves all of them.
  */
 async function mark(
@@ -280,15 +294,14 @@ async function mark(
   context.imports.mark(placeKey({ member, name }), tags);
   if (member.array.kind === "file") return;
   const { iopsLimit, bandwidthLimitBytes, protectionGroups } = parameters;
-  const changes = {
-    iopsLimit,
-    bandwidthLimitBytes,
-    protectionGroups,
-    tags: { ...parameters.tags, ...tags },
-  };
+  const attributes = { iopsLimit, bandwidthLimitBytes, protectionGroups };
   await neverFinalWhenUnclear({
     what: `import ${name} on ${member.array.label} for ${request.name}`,
     final: [],
-    work: () => applyAttributes(context, { member, name, changes }, signal),
+    work: async () => {
+      await applyAttributes(context, { member, name, changes: attributes }, signal);
+      const changes = { tags: { ...parameters.tags, ...tags } };
+      await applyAttributes(context, { member, name, changes }, signal);
+    },
   });
 }
