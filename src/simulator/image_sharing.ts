@@ -8,8 +8,8 @@ const CHUNK = 1024 * 1024;
  * left counts as it was known before, else whole.
  */
 const READ_AT_ONCE = 512 * CHUNK;
-/** A look that took longer than this is followed by a rest of this many times its length. */
-const CHEAP_MS = 25;
+/** A look that read more than this is followed by a rest of so many times the time that it took. */
+const CHEAP_BYTES = 64 * CHUNK;
 const REST_FACTOR = 20;
 const ZEROES = Buffer.alloc(CHUNK);
 
@@ -45,6 +45,7 @@ export class ImageSharing {
   #left = READ_AT_ONCE;
   #beganMs = -Infinity;
   #readMs = 0;
+  #readBytes = 0;
 
   constructor(pathOf: (id: string) => string) {
     this.#pathOf = pathOf;
@@ -53,11 +54,13 @@ export class ImageSharing {
   /** Begins a look at all sums: as much is read again as is allowed at once. */
   begin(): void {
     const now = performance.now();
-    const isResting = this.#readMs > CHEAP_MS && now - this.#beganMs < REST_FACTOR * this.#readMs;
+    const isResting = this.#readBytes > CHEAP_BYTES &&
+      now - this.#beganMs < REST_FACTOR * this.#readMs;
     this.#left = isResting ? 0 : READ_AT_ONCE;
     if (isResting) return;
     this.#beganMs = now;
     this.#readMs = 0;
+    this.#readBytes = 0;
   }
 
   /** When the image last changed, to be taken before it is copied; NaN when it is not there. */
@@ -100,6 +103,7 @@ export class ImageSharing {
     if (isSame && !known.isFresh) return Math.min(known.bytes, allocated);
     if (one.size > this.#left) return Math.min(known?.bytes ?? allocated, allocated);
     this.#left -= one.size;
+    this.#readBytes += one.size;
     const began = performance.now();
     const fresh = isFresh(one.mtimeMs, other.mtimeMs);
     const bytes = differing(this.#pathOf(id), this.#pathOf(base));

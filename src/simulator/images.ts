@@ -5,10 +5,12 @@ import { ImageSharing } from "./image_sharing.ts";
 /** A copy of a large image that is really full takes time; more than this is a hung file system. */
 const COPY_TIMEOUT_MS = 10 * 60_000;
 /**
- * Sums over all images are measured again when this many times the cost of the last measurement has
+ * Sums over many images are measured again when this many times the cost of the last measurement has
  * passed: at most 5 % of the time.
  */
 const REMEASURE_FACTOR = 20;
+/** So few images are measured at each look, however slow the machine is. */
+const FEW_IMAGES = 32;
 
 /** Stored bytes of every image, when that was measured, and how long it took. */
 interface Measurement {
@@ -109,7 +111,8 @@ export class Images {
   allocated(): ReadonlyMap<string, number> {
     const now = performance.now();
     const last = this.#measured;
-    if (last !== undefined && now - last.atMs < REMEASURE_FACTOR * last.costMs) return last.bytes;
+    const isMany = last !== undefined && last.bytes.size > FEW_IMAGES;
+    if (isMany && now - last.atMs < REMEASURE_FACTOR * last.costMs) return last.bytes;
     const bytes = new Map<string, number>();
     for (const { name } of Deno.readDirSync(`${this.root}/images`)) {
       bytes.set(name, blocksOf(this.imagePath(name)));
