@@ -9,7 +9,7 @@ const python = await findPython({
 });
 
 /** The least number of checks of the script when it ended well. */
-const LEAST_CHECKS = 17;
+const LEAST_CHECKS = 18;
 
 Deno.test({
   name: "OpenStack Cinder's Pure driver runs the life of a volume on a simulated flasharray",

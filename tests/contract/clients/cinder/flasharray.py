@@ -200,6 +200,27 @@ assert cinder.manage_existing_snapshot_get_size(taken, {"source-name": given_bac
 cinder.manage_existing_snapshot(taken, {"source-name": given_back})
 passed("what was made past Cinder is found, taken in and given back")
 
+# Cinder asks its database what sort of group it is.
+pure.volume_utils.is_group_a_cg_snapshot_type = lambda group: True
+group = objects.Group(ADMIN, id=str(uuid.uuid4()), volume_types=objects.VolumeTypeList(objects=[]))
+cinder.create_consistencygroup(ADMIN, group)
+cinder.update_consistencygroup(ADMIN, group, add_volumes=[first, restored])
+members = list(array.get_protection_groups_volumes(group_names=[f"consisgroup-{group.id}-cinder"]).items)
+assert len(members) == 2, members
+assert stats_of(cinder)["total_pgroups"] == 1
+whole = objects.GroupSnapshot(ADMIN, id=str(uuid.uuid4()), group_id=group.id, group=group)
+cinder.create_cgsnapshot(ADMIN, whole, [])
+part = snapshot(first)
+part.group_snapshot = whole
+again = volume(size=2)
+cinder.create_volume_from_snapshot(again, part, cgsnapshot=True)
+assert on_array(again.provider_id).source.name == first.provider_id
+cinder.delete_cgsnapshot(ADMIN, whole, [])
+cinder.delete_consistencygroup(ADMIN, group, [again])
+gone = array.get_protection_groups(names=[f"consisgroup-{group.id}-cinder"], destroyed=True)
+assert gone.status_code == 200 and on_array(again.provider_id).destroyed, gone
+passed("group of volumes, a snapshot of all of it, and a volume of that")
+
 cinder.delete_snapshot(taken)
 cinder.delete_snapshot(taken)
 passed("snapshot deleted, and once more")

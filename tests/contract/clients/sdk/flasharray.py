@@ -127,6 +127,42 @@ refused(array.delete_connections(host_names=["sdk-host"], volume_names=["sdk-1"]
 done(array.delete_hosts(names=["sdk-host"]))
 passed("disconnected, host deleted")
 
+batch = [flasharray.TagBatch(key="by", value="sdk", namespace="sdk")]
+done(array.put_volume_snapshots_tags_batch(resource_names=["sdk-1.snapshot-1"], tag=batch))
+assert one(array.get_volume_snapshots_tags(namespaces=["sdk"])).resource.name == "sdk-1.snapshot-1"
+done(array.delete_volume_snapshots_tags(resource_names=["sdk-1.snapshot-1"], namespaces=["sdk"], keys=["by"]))
+passed("tags of a snapshot")
+
+done(array.post_protection_groups(names=["sdk-pg"]))
+done(array.post_protection_groups_volumes(group_names=["sdk-pg"], member_names=["sdk-1", "sdk-2"]))
+assert len(items(array.get_protection_groups_volumes(group_names=["sdk-pg"]))) == 2
+whole = one(array.post_protection_group_snapshots(
+    source_names=["sdk-pg"], protection_group_snapshot=flasharray.ProtectionGroupSnapshotPost(suffix="g1"),
+))
+assert whole.name == "sdk-pg.g1" and one(array.get_protection_group_snapshots(names=["sdk-pg.g1"])).space.unique == 0, whole
+assert one(array.get_volume_snapshots(names=["sdk-pg.g1.sdk-1"])).source.name == "sdk-1"
+dead = flasharray.ProtectionGroupSnapshotPatch(destroyed=True)
+done(array.patch_protection_group_snapshots(names=["sdk-pg.g1"], protection_group_snapshot=dead))
+done(array.delete_protection_group_snapshots(names=["sdk-pg.g1"]))
+done(array.delete_protection_groups_volumes(group_names=["sdk-pg"], member_names=["sdk-2"]))
+done(array.patch_protection_groups(names=["sdk-pg"], protection_group=flasharray.ProtectionGroup(destroyed=True)))
+done(array.delete_protection_groups(names=["sdk-pg"]))
+passed("protection group, and a snapshot of all its volumes")
+
+done(array.post_pods(names=["sdk-pod"], pod=flasharray.PodPost()))
+done(array.post_volume_groups(names=["sdk-vg"], volume_group=flasharray.VolumeGroupPost()))
+for name in ("sdk-pod::v1", "sdk-vg/v1"):
+    assert one(array.post_volumes(names=[name], volume=VolumePost(provisioned=GIB))).name == name
+    done(array.patch_volumes(names=[name], volume=VolumePatch(destroyed=True)))
+    done(array.delete_volumes(names=[name]))
+assert one(array.get_pods(names=["sdk-pod"])).array_count == 1
+assert one(array.get_volume_groups(names=["sdk-vg"])).volume_count == 0
+done(array.patch_pods(names=["sdk-pod"], pod=flasharray.PodPatch(destroyed=True)))
+done(array.delete_pods(names=["sdk-pod"]))
+done(array.patch_volume_groups(names=["sdk-vg"], volume_group=flasharray.VolumeGroupPatch(destroyed=True)))
+done(array.delete_volume_groups(names=["sdk-vg"]))
+passed("volumes in a pod and in a volume group")
+
 gone = one(array.patch_volume_snapshots(names=["sdk-1.snapshot-1"], volume_snapshot=VolumeSnapshotPatch(destroyed=True)))
 assert gone.destroyed and gone.time_remaining > 0, gone
 done(array.delete_volume_snapshots(names=["sdk-1.snapshot-1"]))

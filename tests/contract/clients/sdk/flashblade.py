@@ -109,6 +109,15 @@ assert items(array.get_nfs_export_policies_rules(policy_names=["sdk-policy"])) =
 done(array.delete_nfs_export_policies(names=["sdk-policy"]))
 passed("a stale policy version is refused, the fresh one works")
 
+hourly = flashblade.PolicyRule(every=3_600_000, keep_for=86_400_000)
+made = one(array.post_policies(names=["sdk-snapshots"], policy=flashblade.Policy(enabled=True, rules=[hourly])))
+assert [rule.every for rule in made.rules] == [3_600_000], made
+done(array.post_policies_file_systems(policy_names=["sdk-snapshots"], member_names=["sdk-1"]))
+assert one(array.get_file_systems_policies(member_names=["sdk-1"])).policy["name"] == "sdk-snapshots"
+done(array.delete_policies_file_systems(policy_names=["sdk-snapshots"], member_names=["sdk-1"]))
+done(array.delete_policies(names=["sdk-snapshots"]))
+passed("snapshot policy of a file system")
+
 assert one(array.get_file_systems_performance(names=["sdk-1"], protocol="NFS")).name == "sdk-1"
 passed("performance of a file system")
 
