@@ -171,10 +171,19 @@ export class EphemeralSteps {
           name: csiName,
           capacityRange: { requiredBytes: bytes, limitBytes: 0 },
           capabilities: [capability],
-          parameters: { ...parameters, "csi.storage.k8s.io/pv/name": volume.name },
+          parameters: {
+            ...parameters,
+            "csi.storage.k8s.io/pv/name": volume.name,
+            // Becomes a tag: no claim of another namespace may import the volume or a copy of it.
+            "csi.storage.k8s.io/pvc/namespace": volume.spec.pod.namespace,
+          },
           topology,
         }, signal),
-    );
+    ).catch((error) => {
+      // The call may have begun just now, after a wait in the array's queue.
+      this.#unclear.set(volume.name, this.#nowMs());
+      throw error;
+    });
     this.#mayChange();
     const { volumeId: volumeHandle, volumeContext } = answer;
     return await objects.setStatus(volume, { phase: "Pending", volumeHandle, volumeContext });

@@ -63,6 +63,28 @@ Deno.test("a volume that is deleted in the middle of its making is destroyed, wh
   equal(await bed.objects.get(ID), undefined);
 });
 
+Deno.test("what a create left unclear is waited for from its end, however long it stood in a queue", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  const create = bed.maker.createVolume.bind(bed.maker);
+  bed.maker.createVolume = (request) => {
+    bed.nowMs += 40_000;
+    return create(request);
+  };
+  bed.maker.fault = new PsoError("timeout", "the array did not answer");
+  await rejects(bed.step(), { code: "timeout" });
+  bed.maker.fault = undefined;
+  await bed.objects.release(ID, NODE);
+  await rejects(bed.step(), { code: "unavailable", message: /may still carry out/ });
+});
+
+Deno.test("a volume has the namespace of its pod, so that no other namespace may import it", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  await bed.step();
+  equal(bed.maker.parameters["csi.storage.k8s.io/pvc/namespace"], POD.namespace);
+});
+
 Deno.test("a pod that is gone, or another of its name, ends the volume; its node lets go first", async () => {
   for (
     const gone of [
