@@ -87,6 +87,7 @@ export class Service {
       ...{ log, cluster: config.clusterId, fence },
       clients: { join: (stays, other) => clients.join(stays, other), leave },
       tell: (notice) => this.#setup.tell({ ...notice, action: "ReadConfiguration" }),
+      meantOn: (member) => this.#served?.provisioner.namesMeantOn(member),
     });
     clients.onCall = registerFleet(metrics, fleet);
     const options = () => this.#served?.config ?? config;

@@ -44,6 +44,11 @@ interface FleetOptions {
   clients?: FleetClients;
   /** Told what a changed configuration made of the fleet. */
   tell?: (notice: FleetNotice) => void;
+  /**
+   * Names of volumes that the cluster may have on an array, whatever they are called; undefined while
+   * that cannot be told. Default: none but those that bear its prefix.
+   */
+  meantOn?: (member: FleetMember) => readonly string[] | undefined;
 }
 
 /**
@@ -64,16 +69,18 @@ export class Fleet {
   readonly #prefix: string;
   readonly #checks: FleetChecks;
   readonly #fence: Pick<ChangeFence, "isOpen" | "isSettled">;
+  readonly #meantOn: NonNullable<FleetOptions["meantOn"]>;
   /** Begins to watch a member that came later; nothing while run() does not run. */
   #watch: (member: Member) => void = () => {};
 
   constructor(members: FleetEntry[], options: FleetOptions) {
     const { log, now = Date.now, cluster, timeoutMs = 30_000, fence = NO_FENCE } = options;
-    const { clients, tell } = options;
+    const { clients, tell, meantOn = () => [] } = options;
     const prefix = cluster === undefined ? "" : `${cluster}-`;
     this.#cluster = cluster;
     this.#prefix = prefix;
     this.#fence = fence;
+    this.#meantOn = meantOn;
     const roster = new Roster({ log, now, cluster, clients, tell });
     this.#roster = roster;
     this.#checks = new FleetChecks(() => this.#members, { log, now, prefix, timeoutMs, roster });
@@ -139,9 +146,10 @@ export class Fleet {
   /** Checks one array, and lets it go if it was taken out and holds nothing more. */
   async #ask(member: Member, signal?: AbortSignal): Promise<void> {
     await this.#checks.check(member, signal);
-    const { drain, warm, problem } = member;
-    if (!drain || !warm || problem) return;
-    const isOver = await drain.isOver(member, signal).catch(() => false);
+    const { array, index, drain, warm, problem } = member;
+    const meant = drain && this.#meantOn(member);
+    if (!drain || !meant || !warm || problem) return;
+    const isOver = await drain.isOver({ array, index, meant }, signal).catch(() => false);
     // Its entry may have come back meanwhile.
     if (isOver && member.drain === drain) this.#roster.leave(member);
   }

@@ -1,4 +1,4 @@
-import type { Fleet } from "../arrays/fleet.ts";
+import type { Fleet, FleetMember } from "../arrays/fleet.ts";
 import { type ChangeFence, NO_FENCE } from "../async/fence.ts";
 import type { Logger } from "../log.ts";
 import {
@@ -121,6 +121,15 @@ export class Provisioner {
    */
   followCluster(): ClusterSinks {
     return this.#context.cluster.follow();
+  }
+
+  /**
+   * Names of volumes that the cluster may have on that array, whatever they are called; none without
+   * Kubernetes, undefined while it has not told all.
+   */
+  namesMeantOn(member: FleetMember): readonly string[] | undefined {
+    const { cluster, inventory } = this.#context;
+    return cluster.isFollowed || inventory ? cluster.namesMeantOn(member) : [];
   }
 
   /** Why who uses what cannot be read from the cluster now; undefined while all is well. */

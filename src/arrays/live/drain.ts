@@ -15,6 +15,14 @@ interface DrainOptions {
   now: () => number;
 }
 
+/** An array that was taken out. */
+interface DrainedArray {
+  array: StorageArray;
+  index: NameIndex;
+  /** Names of volumes that the cluster may have there. */
+  meant: readonly string[];
+}
+
 /**
  * The rest of an array's time after its entry was taken out of the configuration: until it holds
  * nothing of this cluster.
@@ -40,10 +48,12 @@ export class Drain {
   /**
    * Whether the array holds nothing more, by its own answer. It is asked when memory knows of
    * nothing, and else every ten minutes: a name that two looks in a row do not find is forgotten,
-   * which a person destroyed, or which a create never made.
+   * which a person destroyed, or which a create never made. Before the array goes it is asked for
+   * what the cluster may mean there: a volume that came by a PersistentVolume has any name, and
+   * nobody may have used it since this process began.
    */
   async isOver(
-    { array, index }: { array: StorageArray; index: NameIndex },
+    { array, index, meant }: DrainedArray,
     signal?: AbortSignal,
   ): Promise<boolean> {
     const isDue = this.#now() - this.#lookedMs >= LOOK_MS;
@@ -58,7 +68,15 @@ export class Drain {
     this.#missing = missing;
     this.#lookedMs = this.#now();
     for (const name of there) if (this.#keeps(name)) index.add(name);
-    return this.left(index) === 0;
+    if (this.left(index) > 0) return false;
+    for (const name of meant) {
+      // It was listed, or is not there.
+      if (this.#cluster !== undefined && isOwnVolumeName(this.#cluster, name)) continue;
+      if (await array.findVolume(name, { signal }) === undefined) continue;
+      index.add(name);
+      return false;
+    }
+    return true;
   }
 
   /** Names with the prefix that are of another form are another cluster's. */

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { PsoError } from "../../errors.ts";
 import { silentLogger } from "../../log.ts";
 import type { StorageArray } from "../array.ts";
-import { Fleet } from "../fleet.ts";
+import { Fleet, type FleetMember } from "../fleet.ts";
 import { arrayReadiness } from "../readiness.ts";
 import type { FleetEntry, FleetNotice } from "./roster.ts";
 
@@ -41,7 +41,10 @@ function clientOf(there: Answering, address = `${there.id}.example`): StorageArr
 }
 
 /** A fleet that knows its arrays already, and what it did with the clients and told. */
-async function fleetOf(entries: FleetEntry[]) {
+async function fleetOf(
+  entries: FleetEntry[],
+  meantOn?: (member: FleetMember) => readonly string[] | undefined,
+) {
   const acts: string[] = [];
   const told: FleetNotice[] = [];
   const clock = { nowMs: 0 };
@@ -59,6 +62,7 @@ async function fleetOf(entries: FleetEntry[]) {
       leave: (array) => acts.push(`${nameOf.get(array)} leaves`),
     },
     tell: (notice) => told.push(notice),
+    meantOn,
   });
   await fleet.refresh();
   return { fleet, acts, told, clock, call, reasons: () => told.map(({ reason }) => reason) };
@@ -72,6 +76,27 @@ async function asked(fleet: Fleet, isDone: () => boolean): Promise<void> {
   stop.abort();
   await running;
 }
+
+Deno.test("an array that is taken out stays for a PersistentVolume of any name, which nobody used yet", async () => {
+  const [one, two] = [holding("a1"), holding("b2", "mydata")];
+  let meant: string[] | undefined;
+  const [first, second] = [clientOf(one), clientOf(two)];
+  const { fleet, reasons } = await fleetOf([{ array: first }, { array: second }], () => meant);
+  fleet.replace([{ array: first }]);
+  await fleet.refresh();
+  deepEqual(reasons(), ["ArrayRemoved"], "Kubernetes has not told all");
+  meant = ["gone", "mydata"];
+  await fleet.refresh();
+  deepEqual(reasons(), ["ArrayRemoved"]);
+  const [, member] = fleet.members;
+  ok(member);
+  equal(fleet.keptBy(member), 1);
+  meant = ["gone"];
+  two.volumes.delete("mydata");
+  fleet.deleted(member, "mydata");
+  await fleet.refresh();
+  deepEqual(reasons(), ["ArrayRemoved", "ArrayDrained"]);
+});
 
 Deno.test("an array that is taken out goes with its last volume", async () => {
   const [one, two] = [holding("a1"), holding("b2", "k8s-pvc-0001", "other")];

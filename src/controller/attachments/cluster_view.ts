@@ -169,6 +169,21 @@ export class ClusterView {
   }
 
   /**
+   * Names, in lower case, of volumes that PersistentVolumes may mean on that array; undefined until
+   * all of these were told.
+   */
+  namesMeantOn(member: FleetMember): string[] | undefined {
+    if (!this.#volumes.isWhole) return undefined;
+    const found = new Set<string>();
+    for (const { handle } of [...this.#volumes.all(), ...this.#gone.values()]) {
+      const { arrayHint, names } = handleOf(handle);
+      if (arrayHint !== undefined && arrayHint !== idHintOf(member)) continue;
+      for (const name of names) found.add(nameKey(name));
+    }
+    return [...found];
+  }
+
+  /**
    * Waits until `fact` holds, at each change of what is known; false when it does not within `ms`.
    * Throws `timeout` when the signal fires.
    */

@@ -65,6 +65,21 @@ for (const { handle, means } of HANDLES) {
   });
 }
 
+Deno.test("ClusterView tells what PersistentVolumes mean on an array once it knows all, attached or not", () => {
+  const { view, sinks, tell } = viewOf();
+  deepEqual(view.namesMeantOn(HOME), undefined);
+  tell(
+    [volume("a", "2dcf29ad/MyData@keep"), volume("b", "aaaabbbb/other"), volume("c", "bare")],
+    [],
+  );
+  deepEqual(view.namesMeantOn(HOME)?.filter((name) => !name.startsWith("2dcf")), [
+    "mydata",
+    "bare",
+  ]);
+  sinks.volumes.trouble("no answer");
+  deepEqual(view.namesMeantOn(HOME), undefined);
+});
+
 Deno.test("ClusterView takes the handle of the call, whatever array it names", () => {
   const { view, tell } = viewOf();
   tell([volume("pv", "aaaabbbb/k8s-pvc-1")], [attachment("va", ["pv", "n1"])]);
