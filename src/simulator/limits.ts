@@ -37,9 +37,10 @@ export const LIMITS: readonly string[] = [
   " cut off by SIGKILL leaves the volume half written",
   "FlashArray: ports, portals and interfaces are shown, but nothing answers there on the " +
   "local data plane",
-  "FlashBlade: object store (accounts, users, buckets), quotas, file-system-exports, SMB, " +
+  "FlashBlade: object store (accounts, users, buckets), usage, file-system-exports, SMB, " +
   "servers, realms, replication, fleets and password login are not modelled: their lists are empty",
-  "FlashBlade: snapshot policies are stored and shown; nobody takes or removes snapshots by them",
+  "FlashBlade: snapshot policies are stored and shown; nobody takes or removes snapshots by them; " +
+  "quotas are stored and shown with a usage of 0, and hold nobody back",
   "Every other list that the OpenAPI files know is empty; changes of what is not modelled are 404",
   "FlashBlade: on the local data plane an NFS rule lets in the client that it names by IP " +
   "address, or everybody; networks, host names and netgroups reach nobody, and ro, squash and" +

@@ -6,6 +6,7 @@ import { KNOWN_LISTS } from "./known_lists.ts";
 import { addFileSystemRoutes, listOf } from "./file_systems.ts";
 import { addBladeHardwareRoutes } from "./hardware.ts";
 import { addExportPolicyRoutes } from "./policies.ts";
+import { addQuotaRoutes } from "./quotas.ts";
 import { addBladeSettingRoutes } from "./settings.ts";
 import { addSnapshotPolicyRoutes } from "./snapshot_policies.ts";
 import { addFileSystemSnapshotRoutes } from "./snapshots.ts";
@@ -46,6 +47,7 @@ export class FlashBlade implements SimulatedArray {
     addFileSystemSnapshotRoutes(this.routes, this.state);
     addExportPolicyRoutes(this.routes, this.state);
     addSnapshotPolicyRoutes(this.routes, this.state);
+    addQuotaRoutes(this.routes, this.state);
     addBladeHardwareRoutes(this.routes, this.state);
     addBladeSettingRoutes(this.routes, this.state);
     const nothing = { what: "Object", all: () => [], keyOf: () => "", render: () => ({}) };

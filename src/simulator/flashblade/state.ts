@@ -112,6 +112,16 @@ export interface SnapshotPolicyRecord {
   fileSystemIds: string[];
 }
 
+/** How much one owner of files may store in a file system, as it is stored. */
+export interface QuotaRecord {
+  id: string;
+  sort: "users" | "groups";
+  fileSystemId: string;
+  /** A number (uid or gid), or a name. */
+  owner: number | string;
+  bytes: number;
+}
+
 const DEFAULT_CAPACITY_BYTES = 100 * 1024 ** 4;
 const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 150_000, hosts: 0 };
 
@@ -150,6 +160,7 @@ export class FlashBladeState {
   readonly snapshots: Table<FileSystemSnapshotRecord>;
   readonly policies: Table<PolicyRecord>;
   readonly snapshotPolicies: Table<SnapshotPolicyRecord>;
+  readonly quotas: Table<QuotaRecord>;
   readonly capacityBytes: number;
   readonly limits: ObjectLimits;
   readonly eradication: Eradication;
@@ -176,6 +187,7 @@ export class FlashBladeState {
       ({ fileSystemId, suffix }) => `${fileSystemId}.${suffix.toLowerCase()}`,
     );
     this.policies = store.table("nfs-export-policies", ({ name }) => name.toLowerCase());
+    this.quotas = store.table("quotas", ({ id }) => id);
     this.snapshotPolicies = store.table("snapshot-policies", ({ name }) => name.toLowerCase());
     this.#snapshotsByOwner = new Derived(
       store,

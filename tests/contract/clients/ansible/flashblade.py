@@ -17,6 +17,9 @@ task("file system without a size", "purefb_fs", name="ans-2")
 task("NFS export policy", "purefb_policy", again=False, policy_type="nfs", name="ans-nfs", client="192.0.2.7", permission="rw")
 task("policy of a file system", "purefb_fs", name="ans-2", export_policy="ans-nfs")
 
+task("quota of a user", "purefb_userquota", name="ans-1", uid=1001, quota="1G")
+task("quota of a group", "purefb_groupquota", name="ans-1", gname="staff", quota="1G")
+task("quota of a user deleted", "purefb_userquota", name="ans-1", uid=1001, state="absent")
 task("snapshot", "purefb_snap", name="ans-1", suffix="snap1")
 task("restored from a snapshot", "purefb_snap", again=False, name="ans-1", suffix="snap1", state="restore")
 
