@@ -291,13 +291,25 @@ export class EphemeralSteps {
     }
   }
 
-  /** The node_id by which kubelet has registered the driver; kubelet alone writes it. */
+  /**
+   * The node_id by which kubelet has registered the driver; kubelet alone writes it. One that names
+   * another node would lend that one its initiators and addresses.
+   */
   async #nodeIdOf(node: string): Promise<string> {
     const { kube, driver } = this.#setup;
     const { spec } = await kube.get(kubePath`/apis/storage.k8s.io/v1/csinodes/${node}`);
     const drivers = isObject(spec) && Array.isArray(spec.drivers) ? spec.drivers : [];
     const nodeId = drivers.find((one) => isObject(one) && one.name === driver)?.nodeID;
-    if (typeof nodeId === "string") return nodeId;
+    if (typeof nodeId === "string") {
+      const name = decodeNodeId(nodeId)?.name;
+      if (name === node) return nodeId;
+      throw new PsoError(
+        "unavailable",
+        `node ${node} is registered with a node_id of ${
+          name ?? "no node"
+        }: restart its node plugin`,
+      );
+    }
     throw new PsoError(
       "unavailable",
       `node ${node} is not registered with the driver ${driver}: look at its node-plugin pod`,

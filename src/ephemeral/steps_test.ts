@@ -250,11 +250,19 @@ Deno.test("a machine that comes anew under the name of the node is published to 
   const bed = new EphemeralBed();
   await bed.ask();
   await bed.step();
-  bed.register("node-1-anew");
+  bed.register(NODE, "192.0.2.77");
   await bed.step();
   const { nodeId } = (await bed.objects.get(ID))?.status ?? {};
-  match(nodeId ?? "", /node-1-anew/);
+  match(nodeId ?? "", /192\.0\.2\.77/);
   deepEqual(bed.maker.calls.slice(1), ["publish", "publish"]);
+});
+
+Deno.test("a node that is registered under another node's name gets no volume, and lends that one nothing", async () => {
+  const bed = new EphemeralBed();
+  bed.register("victim");
+  await bed.ask();
+  await rejects(bed.step(), { code: "unavailable", message: /with a node_id of victim/ });
+  deepEqual(bed.maker.calls, []);
 });
 
 Deno.test("an object that its node has let go of without a delete is ended by the leader", async () => {

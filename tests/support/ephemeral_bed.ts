@@ -155,9 +155,9 @@ export class EphemeralBed {
     this.api.remove({ collection: "nodes", name: NODE });
   }
 
-  /** kubelet registers the driver with this name in its node_id. */
-  register(name: string): void {
-    const node = { name, protocols: ["nfs" as const], wwpns: [], addresses: ["192.0.2.1"] };
+  /** kubelet registers the driver with this name and address in its node_id. */
+  register(name: string, address = "192.0.2.1"): void {
+    const node = { name, protocols: ["nfs" as const], wwpns: [], addresses: [address] };
     const drivers = [{ name: DRIVER, nodeID: encodeNodeId(node) }];
     this.api.put({ collection: "csinodes", name: NODE }, { spec: { drivers } });
   }
