@@ -1,3 +1,4 @@
+import { allEnded } from "../../async/all_ended.ts";
 import { isPsoError, messageOf, PsoError } from "../../errors.ts";
 import { isOwnVolumeName, protectedSnapshot } from "../../names.ts";
 import type { DestroyedVolume } from "../rest/admin_array.ts";
@@ -313,7 +314,7 @@ export class Volumes {
     };
     const isOwn = !onlyTagged && isOwnVolumeName(cluster, name);
     const isNowhere = isOwn && isWatched && publishedTo.length === 0;
-    const [item, kept, owner] = await Promise.all([
+    const [item, kept, owner] = await allEnded([
       isNowhere ? undefined : this.#items.find(name, { signal }),
       this.#context.snapshots.keptOf(name, signal),
       onlyTagged || (!isOwn && rights) ? ownerOf(this.#context, name, signal) : undefined,

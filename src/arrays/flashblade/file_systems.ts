@@ -1,3 +1,4 @@
+import { allEnded } from "../../async/all_ended.ts";
 import { messageOf, PsoError } from "../../errors.ts";
 import { isOwnVolumeName } from "../../names.ts";
 import type { DestroyedVolume } from "../rest/admin_array.ts";
@@ -200,7 +201,7 @@ export class FileSystems {
    */
   async delete(name: string, options: DeleteOptions = {}): Promise<boolean> {
     const { cluster, rights, signal, isNode, publishedTo = [] } = options;
-    const [item, kept] = await Promise.all([
+    const [item, kept] = await allEnded([
       this.#items.find(name, { signal, destroyed: true }),
       this.#context.snapshots.keptOf(name, signal),
     ]);
