@@ -169,6 +169,13 @@ export const SUITES: Suite[] = [
     timeoutMs: 60 * MINUTE, // the first run builds Kubernetes
   },
   {
+    name: "services",
+    what: "what goes beyond claims, by upstream's sidecars: attributes, groups, imports, pods' own",
+    paths: ["tests/services"],
+    needsProgram: true,
+    timeoutMs: 60 * MINUTE, // the first run builds Kubernetes
+  },
+  {
     name: "container-steps",
     what: "the Containerfile, what its RUN lines call, and the image itself, built and run",
     paths: ["tests/containerfile_test.ts", "tests/image_test.ts"],

@@ -6,12 +6,12 @@ import assert from "node:assert/strict";
 import { until } from "../../src/async/wait.ts";
 import { ROOT } from "../../scripts/program.ts";
 import { tryTool } from "../../scripts/shell.ts";
-import { Bed } from "./bed.ts";
-import { type ChartCluster, CONTROLLERS, NAMESPACE, NODES } from "./chart_cluster.ts";
-import { type KubeObject, WAIT_MS } from "./kubectl.ts";
-import { bothReady } from "./leaders.ts";
-import { pod } from "./objects.ts";
-import { leftOn } from "./steps.ts";
+import { Bed } from "../kubernetes/bed.ts";
+import { type ChartCluster, CONTROLLERS, NAMESPACE, NODES } from "../kubernetes/chart_cluster.ts";
+import { type KubeObject, WAIT_MS } from "../kubernetes/kubectl.ts";
+import { bothReady } from "../kubernetes/leaders.ts";
+import { pod } from "../kubernetes/objects.ts";
+import { leftOn } from "../kubernetes/steps.ts";
 
 const bed = await Bed.make("volumes that pods describe themselves");
 

@@ -10,8 +10,8 @@ import { testFleet } from "../../src/simulator/fixture_test.ts";
 import type { ServedFleet } from "../../src/simulator/simulate.ts";
 import { GiB } from "../../src/size.ts";
 import { objectsOf } from "../chart/helm.ts";
-import { type Kubectl, startKube } from "./kubectl.ts";
-import { cannotRun, clientOf, volumesOf } from "./steps.ts";
+import { type Kubectl, startKube } from "../kubernetes/kubectl.ts";
+import { cannotRun, clientOf, volumesOf } from "../kubernetes/steps.ts";
 
 const EXAMPLES = `${ROOT}/deploy/examples`;
 const NAMESPACE = "pso-examples";

@@ -7,8 +7,8 @@ import { ROOT } from "../../scripts/program.ts";
 import { type Stand, startStand } from "../../scripts/stand.ts";
 import { until } from "../../src/async/wait.ts";
 import { MiB } from "../../src/size.ts";
-import { type Kubectl, startKube } from "./kubectl.ts";
-import { cannotRun, clientOf } from "./steps.ts";
+import { type Kubectl, startKube } from "../kubernetes/kubectl.ts";
+import { cannotRun, clientOf } from "../kubernetes/steps.ts";
 
 const EXAMPLES = `${ROOT}/deploy/examples`;
 const NAMESPACE = "pso-examples";

@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { ROOT } from "../../scripts/program.ts";
 import { type Stand, startStand } from "../../scripts/stand.ts";
 import { until } from "../../src/async/wait.ts";
-import { type Kubectl, type KubeObject, startKube } from "./kubectl.ts";
-import { cannotRun, clientOf } from "./steps.ts";
+import { type Kubectl, type KubeObject, startKube } from "../kubernetes/kubectl.ts";
+import { cannotRun, clientOf } from "../kubernetes/steps.ts";
 
 const EXAMPLES = `${ROOT}/deploy/examples`;
 const NAMESPACE = "pso-examples";
