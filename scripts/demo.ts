@@ -85,6 +85,16 @@ async function whenUp(folder: string, process: Deno.ChildProcess): Promise<Up> {
   }, { timeoutMs: 120_000 });
 }
 
+/** Waits until no array is still to be asked for the first time: a claim would be refused till then. */
+async function arraysAnswer({ admin }: Up): Promise<void> {
+  await until("each array's first answer", async () => {
+    const { checks } = await (await fetch(`${admin}/readyz`)).json();
+    return checks.every(({ state }: { state?: string }) =>
+      state !== "waiting" && state !== "listing"
+    );
+  }, { timeoutMs: 60_000 });
+}
+
 async function main(flags: Set<string>): Promise<number> {
   let interrupt = (_: Error) => {};
   const interrupted = new Promise<never>((_, reject) => interrupt = reject);
@@ -100,6 +110,7 @@ async function main(flags: Set<string>): Promise<number> {
   let code = 0;
   const run = async () => {
     const up = await whenUp(folder, process);
+    await arraysAnswer(up);
     const controller = connectCsi(up.controller);
     const nodes = await connectNodes(up);
     clients.push(controller, ...nodes.map((node) => node.csi));

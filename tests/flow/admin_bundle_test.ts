@@ -126,5 +126,7 @@ Deno.test("admin support-bundle writes nothing outside of its folder, whatever p
 Deno.test("admin support-bundle asks each node once", () =>
   bed(async ({ cluster, run }) => {
     await run("support-bundle", "--out", "case.tar");
-    equal(cluster.asked.filter((path) => path.endsWith("/proxy/readyz")).length, 1);
+    const asked = cluster.asked.filter((path) => path.endsWith("/proxy/readyz"));
+    equal(asked.filter((path) => path.includes("/pods/pure-csi-")).length, 1, asked.join(" "));
+    deepEqual(asked, [...new Set(asked)]);
   }));
