@@ -5,6 +5,7 @@
 import { PROGRAM, ROOT } from "../../scripts/program.ts";
 import { runTool } from "../../scripts/shell.ts";
 import { until } from "../../src/async/wait.ts";
+import { messageOf } from "../../src/errors.ts";
 import { Fleet, valuesText } from "./fleet.ts";
 import { Kubectl, type KubeObject, startKube, WAIT_MS } from "./kubectl.ts";
 import { containersOn, type RunningContainer } from "./containers.ts";
@@ -152,14 +153,18 @@ export class ChartCluster extends Kubectl {
 
   /** What cluster and driver know of a failure. */
   async troubles(): Promise<string> {
-    const pods = await this.kubectl("get", "pods", "--all-namespaces", "--output", "wide");
     const logs = [CONTROLLERS, NODES].map(async (label) => {
       const text = await this.#logs(label);
       const lines = text.split("\n").filter((line) => /"level":"(warn|error)"|^E\d/.test(line));
       return `${label}:\n${lines.slice(-20).join("\n")}`;
     });
-    return [pods, await this.events(), await this.kubeletComplaints(), ...await Promise.all(logs)]
-      .join("\n");
+    const parts = [
+      this.kubectl("get", "pods", "--all-namespaces", "--output", "wide"),
+      this.events(),
+      this.kubeletComplaints(),
+      ...logs,
+    ];
+    return (await Promise.all(parts.map((part) => part.catch(messageOf)))).join("\n");
   }
 
   /** What all containers of these pods have written. */

@@ -1,7 +1,9 @@
 /** What the leader knows of nodes and attachments while the programs that tell it restart. */
 import assert from "node:assert/strict";
+import { until } from "../../src/async/wait.ts";
 import type { Bed } from "./bed.ts";
 import { type ChartCluster, NAMESPACE } from "./chart_cluster.ts";
+import { WAIT_MS } from "./kubectl.ts";
 import { bothReady } from "./leaders.ts";
 
 /** Writes a line ten times a second into the volume that both pods have. */
@@ -21,6 +23,13 @@ export function rollScenarios(bed: Bed): void {
     async () => {
       const { cluster } = bed;
       await cluster.exec("shared-1", WRITER);
+      // What the scenarios before have ended is let go of first; each pod has one volume.
+      await until("no volume without a pod is attached", async () => {
+        const [pods, attachments] = await Promise.all(
+          ["pods", "volumeattachments"].map((kind) => cluster.get(kind)),
+        );
+        return attachments.items.length === pods.items.length;
+      }, { timeoutMs: WAIT_MS, intervalMs: 200 });
       await cluster.fleet.control("DELETE", "/requests");
       await bed.timed("both are rolled, one after the other", async () => {
         for (const one of ["daemonset/pure-csi", "deployment/pure-provisioner"]) {

@@ -1,9 +1,7 @@
 /** Volumes on arrays that the pod's node reaches, by labels of nodes and arrays. */
 import assert from "node:assert/strict";
-import { until } from "../../src/async/wait.ts";
 import type { Bed } from "./bed.ts";
-import { type ChartCluster, CONTROLLERS, NAMESPACE } from "./chart_cluster.ts";
-import { type KubeObject, WAIT_MS } from "./kubectl.ts";
+import { CONTROLLERS, NAMESPACE } from "./chart_cluster.ts";
 import { claim, pod, storageClass } from "./objects.ts";
 import { volumesOf } from "./steps.ts";
 
@@ -19,7 +17,6 @@ export function topologyScenarios(bed: Bed): void {
     // An array without such a label is reached from everywhere.
     for (const array of [1, 2, 3]) cluster.fleet.label(`fa-${array}`, { [RACK]: `rack-${array}` });
     cluster.values.storagetopology = { enable: true, strictTopology: true };
-    cluster.values.csi = { storageCapacity: true };
     await bed.timed("helm upgrade to topology", async () => {
       await cluster.install();
       for (const one of ["deployment/pure-provisioner", "daemonset/pure-csi"]) {
@@ -46,40 +43,7 @@ export function topologyScenarios(bed: Bed): void {
         `charted-${spec.volumeName}`,
       ]);
     }
-    await bed.timed(
-      "the room of each rack is told",
-      () =>
-        until(
-          "the room of both racks",
-          async () => (await racksWithRoom(cluster)).join() === "rack-1,rack-2",
-          { timeoutMs: WAIT_MS },
-        ),
-    );
-    // More than any array has: the scheduler itself sees that, and asks for no volume.
-    await cluster.apply(
-      claim("too-large", { storageClass: "by-rack", size: "4Pi" }),
-      pod("too-large", 1, { claim: "too-large" }),
-    );
-    await until(
-      "the scheduler finds no room",
-      async () => /did not have enough free storage/.test(await cluster.events()),
-      { timeoutMs: WAIT_MS },
-    );
-    await cluster.delete("pod", "rack-1", "rack-2", "too-large");
-    await cluster.delete("pvc", "rack-1", "rack-2", "too-large");
+    await cluster.delete("pod", "rack-1", "rack-2");
+    await cluster.delete("pvc", "rack-1", "rack-2");
   });
-}
-
-/** The racks of which a CSIStorageCapacity of the class tells room. */
-async function racksWithRoom(cluster: ChartCluster): Promise<string[]> {
-  const { items } = JSON.parse(
-    await cluster.kubectl("get", "csistoragecapacities", "-n", NAMESPACE, "-o", "json"),
-  );
-  return items.flatMap((
-    { storageClassName, nodeTopology, capacity, maximumVolumeSize }: KubeObject,
-  ) =>
-    storageClassName === "by-rack" && capacity !== "0" && maximumVolumeSize !== undefined
-      ? [String(nodeTopology?.matchLabels?.[RACK])]
-      : []
-  ).sort();
 }
