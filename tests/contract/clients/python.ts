@@ -19,9 +19,18 @@ interface Wanted {
 }
 
 /** What a tool said on stdout; throws with its last words when it fails. */
-export async function command(tool: string, ...args: string[]): Promise<string> {
+export function command(tool: string, ...args: string[]): Promise<string> {
+  return commandIn({}, tool, ...args);
+}
+
+async function commandIn(
+  env: Record<string, string>,
+  tool: string,
+  ...args: string[]
+): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(tool, {
     args,
+    env,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -120,8 +129,15 @@ export async function runScript(script: string, options: ScriptOptions): Promise
   const { python, address, token, ca, more = [] } = options;
   const file = decodeURIComponent(new URL(`./${script}`, import.meta.url).pathname);
   // -B: no byte code beside the scripts. -W: what clients warn of themselves is not ours to mend.
-  const lines = (await command(python, "-B", "-W", "ignore", file, address, token, ca, ...more))
-    .split("\n");
+  const args = ["-B", "-W", "ignore", file, address, token, ca, ...more];
+  // Clients leave files where they may: ansible below TMPDIR, others below HOME.
+  const home = await Deno.makeTempDir({ prefix: "pso-client-" });
+  let lines: string[];
+  try {
+    lines = (await commandIn({ TMPDIR: home, HOME: home }, python, ...args)).split("\n");
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
   const counted = lines.find((line) => line.startsWith("calls "));
   return {
     checks: lines.filter((line) => line.startsWith("ok ")),
