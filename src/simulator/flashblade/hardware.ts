@@ -1,7 +1,8 @@
 import { KERNEL_REVISION, SIMULATED_REVISION } from "../array_server.ts";
 import type { Answer, ArrayRoutes, Call } from "../call.ts";
 import type { Row } from "../filter.ts";
-import { type Alert, alertId } from "../conditions/conditions.ts";
+import type { Alert } from "../conditions/conditions.ts";
+import { listedAlerts } from "../conditions/listed_alerts.ts";
 import { componentRows } from "./components.ts";
 import { listedFileSystems, listOf } from "./file_systems.ts";
 import { NO_REFERENCE, spaceRow, withContext } from "./render.ts";
@@ -200,37 +201,13 @@ function performanceRow(rates: Rates): Row {
   };
 }
 
-/** The alerts that somebody raised by the control endpoint, closed ones too. */
-function listedAlerts(state: FlashBladeState, call: Call): Listed<Alert> {
-  const { name, clock, conditions } = state.context;
-  const all = () => conditions?.alertsOf(name) ?? [];
-  return {
-    what: "Alert",
-    all,
-    byName: (text) => all().find(({ number }) => String(number) === text),
-    byId: (id) => all().find((alert) => alertId(alert) === id),
-    keyOf: ({ number }) => String(number).padStart(9, "0"),
-    render: (alert) => ({
-      id: alertId(alert),
-      name: String(alert.number),
-      action: null,
-      code: alert.code,
-      component_name: alert.componentName,
-      component_type: alert.componentType,
-      created: alert.createdMs,
-      description: alert.description,
-      ...(call.minor >= 20 ? { duration: (alert.closedMs ?? clock.now()) - alert.createdMs } : {}),
-      flagged: alert.flagged,
-      index: alert.number,
-      knowledge_base_url: null,
-      notified: alert.createdMs,
-      severity: alert.severity,
-      state: alert.closedMs === null ? "open" : "closed",
-      summary: alert.summary,
-      updated: alert.closedMs ?? alert.createdMs,
-      variables: {},
-    }),
-  };
+function alertsOf({ context }: FlashBladeState, { minor }: Call): Listed<Alert> {
+  return listedAlerts(context, ({ closedMs, createdMs, number }) => ({
+    action: null,
+    ...(minor >= 20 ? { duration: (closedMs ?? context.clock.now()) - createdMs } : {}),
+    index: number,
+    variables: {},
+  }));
 }
 
 /**
@@ -306,5 +283,5 @@ export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeSta
     });
     return listOf(state, call, builtIn("Hardware", all));
   });
-  routes.on("GET /alerts", (call) => listOf(state, call, listedAlerts(state, call)));
+  routes.on("GET /alerts", (call) => listOf(state, call, alertsOf(state, call)));
 }

@@ -1,47 +1,25 @@
 import { Fields } from "../../body.ts";
 import type { Answer, ArrayRoutes, Call } from "../../call.ts";
-import { type Alert, alertId } from "../../conditions/conditions.ts";
+import type { Alert } from "../../conditions/conditions.ts";
+import { listedAlerts } from "../../conditions/listed_alerts.ts";
 import { items, type Listed, named } from "../../list.ts";
 import { requireModelled } from "../../modelled.ts";
 import { refused } from "../../rest_error.ts";
 import type { FlashArrayState } from "../state.ts";
 
-/** The alerts that somebody raised by the control endpoint, closed ones too. */
-function listedAlerts({ context: { name: array, conditions } }: FlashArrayState): Listed<Alert> {
-  const all = () => conditions?.alertsOf(array) ?? [];
-  return {
-    what: "Alert",
-    all,
-    byName: (name) => all().find(({ number }) => String(number) === name),
-    byId: (id) => all().find((alert) => alertId(alert) === id),
-    keyOf: ({ number }) => String(number).padStart(9, "0"),
-    render: (alert) => ({
-      id: alertId(alert),
-      name: String(alert.number),
-      actual: null,
-      category: alert.componentType === "array" ? "array" : "hardware",
-      closed: alert.closedMs,
-      code: alert.code,
-      component_name: alert.componentName,
-      component_type: alert.componentType,
-      created: alert.createdMs,
-      description: alert.description,
-      expected: null,
-      flagged: alert.flagged,
-      issue: alert.summary,
-      knowledge_base_url: null,
-      notified: alert.createdMs,
-      severity: alert.severity,
-      state: alert.closedMs === null ? "open" : "closed",
-      summary: alert.summary,
-      updated: alert.closedMs ?? alert.createdMs,
-    }),
-  };
+function alertsOf({ context }: FlashArrayState): Listed<Alert> {
+  return listedAlerts(context, ({ componentType, closedMs, summary }) => ({
+    actual: null,
+    category: componentType === "array" ? "array" : "hardware",
+    closed: closedMs,
+    expected: null,
+    issue: summary,
+  }));
 }
 
 function patchAlerts(state: FlashArrayState, call: Call): Answer {
   const { name, conditions } = state.context;
-  const listed = listedAlerts(state);
+  const listed = alertsOf(state);
   const found = named(call, listed);
   if (found === undefined) throw refused("names or ids is required.");
   requireModelled(call, { fields: ["flagged"], query: ["names", "ids"] }, name);
@@ -55,6 +33,6 @@ function patchAlerts(state: FlashArrayState, call: Call): Answer {
 
 /** Serves /alerts: raised by the control endpoint, flagged and unflagged by clients. */
 export function addAlertRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
-  routes.on("GET /alerts", (call) => state.list(call, listedAlerts(state)), { since: 2 });
+  routes.on("GET /alerts", (call) => state.list(call, alertsOf(state)), { since: 2 });
   routes.on("PATCH /alerts", (call) => patchAlerts(state, call), { since: 2 });
 }
