@@ -186,16 +186,17 @@ async function classes(cluster: ChartCluster): Promise<string[]> {
 
 /** Both volumes have a VolumeAttachment, which is whole. */
 async function attached(cluster: ChartCluster): Promise<void> {
-  // Kubernetes looks at the volumes of a running pod when the pod changes, and else once a minute.
+  // Kubernetes looks at the volumes of a running pod when the pod changes, and else once a minute;
+  // a look that comes before it has seen the new CSIDriver finds nothing to do.
   const pods = WRITERS.map((name) => `pod/${name}`);
-  await cluster.kubectl("annotate", "--overwrite", ...pods, `look=${crypto.randomUUID()}`);
   await until("a VolumeAttachment for each volume in use", async () => {
+    await cluster.kubectl("annotate", "--overwrite", ...pods, `look=${crypto.randomUUID()}`);
     const { items } = await cluster.get("volumeattachments");
     return items.length === WRITERS.length &&
       items.every(({ metadata, status }: KubeObject) =>
         status.attached === true && metadata.deletionTimestamp === undefined
       );
-  }, { timeoutMs: WAIT_MS, intervalMs: 500 });
+  }, { timeoutMs: WAIT_MS, intervalMs: 1_000 });
 }
 
 /** This driver alone is there: its controllers, of which one leads, and no other. */
