@@ -28,6 +28,11 @@ export interface ArrayContext {
   eradication?: Partial<Eradication>;
   /** Alerts and controllers as somebody has them; absent: nothing is ever wrong. */
   conditions?: Conditions;
+  /**
+   * Neighbours of flasharray/replication/, which know this file: the FlashArrays that it can be
+   * connected to. Absent: there is no other.
+   */
+  neighbours?: object;
   /** A FlashArray shows ports of every sort, also those that no simulated host can use. */
   allPorts?: boolean;
 }

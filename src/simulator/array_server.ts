@@ -222,6 +222,7 @@ export class ArrayServer {
       path: placeOf(url.pathname).resource,
     });
     const find = (action: Fault["action"]) => hit.find((fault) => fault.action === action);
+    if (find("down")) return "dropped";
     const delayMs = hit.filter(({ action }) => action === "delay").reduce(
       (sum, { value }) => sum + value,
       latencyMs,

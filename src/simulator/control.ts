@@ -25,6 +25,8 @@ interface ControlOptions {
   requests: RequestLog;
   clock: Clock;
   fleet: FleetEntry[];
+  /** Called after the faults changed: an array may be gone, or back. */
+  onFaults: () => void;
   /** Called after the clock was moved, so that it can be kept and what is due can be eradicated. */
   onClock: () => Promise<void>;
   /** Ends all sessions of one array or of all. */
@@ -35,11 +37,11 @@ interface ControlOptions {
 
 /**
  * The control endpoint of the simulator, plain HTTP on its own port: `POST /faults {array, match:
- * {method, path}, after, times, action, value, message, context}`, `DELETE /faults`, `GET /requests`, `DELETE
- * /requests`, `POST /clock {advance: seconds}`, `DELETE /sessions?array=`, `POST /token {array,
- * token}`, `POST /alerts {array, severity, summary, …}`, `DELETE /alerts?array=`, `POST /controllers
- * {array, name, status}`, `DELETE /controllers`, and `GET /`, which says what is served and what is
- * not modelled.
+ * {method, path}, after, times, action, value, message, context}`, `DELETE /faults?array=`, `GET
+ * /requests`, `DELETE /requests`, `POST /clock {advance: seconds}`, `DELETE /sessions?array=`,
+ * `POST /token {array, token}`, `POST /alerts {array, severity, summary, …}`, `DELETE
+ * /alerts?array=`, `POST /controllers {array, name, status}`, `DELETE /controllers`, and `GET /`,
+ * which says what is served and what is not modelled.
  */
 export function controlRoutes(options: ControlOptions): Hono {
   const app = new Hono();
@@ -60,10 +62,12 @@ export function controlRoutes(options: ControlOptions): Hono {
     const rule = parseFaultRule(await jsonOf(context.req.raw));
     if (rule.array !== undefined) requireArray(options.fleet, rule.array);
     faults.add(rule);
+    options.onFaults();
     return context.json({ ...rule, times: Number.isFinite(rule.times) ? rule.times : null });
   });
   app.delete("/faults", (context) => {
-    faults.clear();
+    faults.clear(context.req.query("array"));
+    options.onFaults();
     return context.json({});
   });
   app.get("/requests", (context) => context.json(requests.report()));

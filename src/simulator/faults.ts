@@ -19,6 +19,8 @@ export const FAULT_ACTIONS = [
   "kill-before",
   /** Does the call, then kills process `value` with SIGKILL; no answer is sent. */
   "kill-after",
+  /** The whole array is gone: no answer, no data, and its stretched pods go on without it. */
+  "down",
 ] as const;
 type FaultAction = (typeof FAULT_ACTIONS)[number];
 
@@ -59,7 +61,7 @@ interface FaultCall {
  * States rather than events: they last until DELETE /faults when `times` is not given. The others
  * happen once.
  */
-const LASTING: FaultAction[] = ["delay", "stale", "full"];
+const LASTING: FaultAction[] = ["delay", "stale", "full", "down"];
 const NEEDS_VALUE: FaultAction[] = ["delay", "status", "kill-before", "kill-after"];
 
 /** Reads the body of POST /faults; RestError 400 says what is wrong. */
@@ -76,6 +78,11 @@ export function parseFaultRule(body: unknown): FaultRule {
   }
   if (action === "status" && ((value ?? 0) < 400 || (value ?? 0) > 599)) {
     throw refused(`status must be 400 to 599; found ${value}`);
+  }
+  if (action === "down" && ["match", "after", "times"].some((field) => fields.has(field))) {
+    throw refused(
+      "action down is about a whole array until DELETE /faults: it takes no match, after or times",
+    );
   }
   const { message, context } = saidIn(fields, action);
   const [after, times] = [
@@ -134,8 +141,16 @@ export class Faults {
     this.#rules.push({ rule, seen: 0 });
   }
 
-  clear(): void {
-    this.#rules = [];
+  /** Ends the faults of one array, or all. */
+  clear(array?: string): void {
+    this.#rules = this.#rules.filter(({ rule }) => array !== undefined && rule.array !== array);
+  }
+
+  /** Whether the array is gone as a whole. */
+  isDown(array: string): boolean {
+    return this.#rules.some(({ rule }) =>
+      rule.action === "down" && (rule.array === undefined || rule.array === array)
+    );
   }
 
   /** Counts this call against every rule that it matches, and returns the faults that hit it. */

@@ -92,6 +92,15 @@ export class Images {
     this.sharing.copied(from, to, mtimeMs);
   }
 
+  /** Takes an image of another array in: one file for both, so that either has the same bytes. */
+  shareImage(id: string, from: Images): void {
+    try {
+      Deno.linkSync(from.imagePath(id), this.imagePath(id));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+
   removeImage(id: string): void {
     this.sharing.forget(id);
     removeIfThere(this.imagePath(id));

@@ -5,8 +5,11 @@
 export const LIMITS: readonly string[] = [
   "FlashArray: realms, presets, workloads, replication, offload targets, directories and policies " +
   "are not modelled: their lists are empty, and names that contain them are refused",
-  "FlashArray: pods are on one array, promoted, and add no default protection; a pod is not made " +
-  "from another one; texts about what pods and volume groups hold are the simulator's own",
+  "FlashArray: pods are promoted and add no default protection; a pod is not made from another one; " +
+  "texts about what pods and volume groups hold, and about stretched pods, are the simulator's own",
+  "FlashArray: a pod is stretched over two arrays of one simulator; both serve one image, also " +
+  "while one takes over what it missed; an array that lost a pod does not refuse changes in it " +
+  "while the other one is down",
   "FlashArray: protection groups have volumes and snapshots that are asked for, and no " +
   "schedules, targets, retention lock or hosts; a volume joins one when it is made or by the " +
   "group's list; none is in a pod; those of the array's default protection are joined by " +

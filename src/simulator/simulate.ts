@@ -15,6 +15,7 @@ import { Clock } from "./clock.ts";
 import { Conditions } from "./conditions/conditions.ts";
 import { controlRoutes, type FleetEntry } from "./control.ts";
 import { Faults } from "./faults.ts";
+import { Neighbours } from "./flasharray/replication/neighbours.ts";
 import { writeFleetFiles } from "./fleet_files.ts";
 import { type HttpListener, type Incoming, listenOnFirst } from "./http_listener.ts";
 import { kernelPlane, requireKernel } from "./kernel/kernel_plane.ts";
@@ -173,6 +174,7 @@ class Fleet implements ServedFleet {
   readonly #clock: Clock;
   readonly #conditions: Conditions;
   readonly #faults = new Faults();
+  readonly #neighbours = new Neighbours(this.#faults);
   readonly #requests = new RequestLog();
   readonly #sessions = new Map<string, Sessions>();
   readonly #servers: ArrayServer[] = [];
@@ -213,6 +215,7 @@ class Fleet implements ServedFleet {
     for (const [at, entry] of this.#roster.arrays.slice(0, served).entries()) {
       await this.#startArray(entry, at);
     }
+    this.#neighbours.align();
     await this.#startControl();
     this.#saveRoster();
     const { dataPlane, listen } = this.#options;
@@ -290,7 +293,7 @@ class Fleet implements ServedFleet {
     const array = make({
       ...{ name, id, clock: this.#clock, store, plane, run, log },
       ...{ capacityBytes, limits, eradication, versions, allPorts },
-      conditions: this.#conditions,
+      ...{ conditions: this.#conditions, neighbours: this.#neighbours },
     });
     const sessions = new Sessions(entry.token, { clock: this.#clock, idleMs: sessionIdleMs });
     const server = new ArrayServer(array, {
@@ -358,6 +361,7 @@ class Fleet implements ServedFleet {
     const app = controlRoutes({
       ...{ faults: this.#faults, requests: this.#requests, clock: this.#clock },
       ...{ conditions: this.#conditions, fleet: this.arrays },
+      onFaults: () => this.#neighbours.settle(),
       onClock: async () => {
         this.#saveRoster();
         for (const { array } of this.#servers) await array.expire();

@@ -3,6 +3,16 @@ import { Journal, type Op } from "./journal.ts";
 /** Below this many lines a journal is not worth compacting. */
 const COMPACT_LINES = 20_000;
 
+/** One record as it is after a change, and as it was before. */
+export interface Change {
+  table: string;
+  key: string;
+  /** `null` when it went. */
+  value: object | null;
+  /** Absent when there was none. */
+  old: object | undefined;
+}
+
 interface Indexed<T> {
   records: Map<string, T>;
   index: Map<string, string>;
@@ -68,6 +78,8 @@ export class Table<T extends object> {
 export class Store {
   readonly #tables = new Map<string, Indexed<object>>();
   readonly #journal: Journal | undefined;
+  /** Told of each change once it is in the journal, in the same moment. */
+  onCommit: (changes: readonly Change[]) => void = () => {};
   /**
    * What the journal held at the start; dropped with the first change, when all tables are there.
    */
@@ -112,6 +124,15 @@ export class Store {
   change<T>(work: () => T): T {
     if (this.#ops !== undefined) return work();
     const ops: { op: Op; old: object | undefined }[] = [];
+    const result = this.#changeOnce(work, ops);
+    // Outside of the change: what it tells others they may answer by another one.
+    if (ops.length > 0) {
+      this.onCommit(ops.map(({ op: [table, key, value], old }) => ({ table, key, value, old })));
+    }
+    return result;
+  }
+
+  #changeOnce<T>(work: () => T, ops: { op: Op; old: object | undefined }[]): T {
     this.#ops = ops;
     this.#loaded = [];
     try {

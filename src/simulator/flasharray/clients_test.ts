@@ -134,8 +134,8 @@ const NOT_MODELLED: [call: string, body: unknown, error: string][] = [
   ],
   [
     "PATCH /hosts?names=h",
-    { preferred_arrays: [{ name: "fa-1" }] },
-    "400 Parameter preferred_arrays is not supported by this array. (h)",
+    { preferred_arrays: [{ name: "fa-9" }] },
+    "400 Array does not exist. (fa-9)",
   ],
   [
     "PATCH /volumes?names=v1",

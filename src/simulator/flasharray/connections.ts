@@ -8,6 +8,7 @@ import {
   type HostRecord,
   type VolumeRecord,
 } from "./state.ts";
+import { remoteConnections, remoteName } from "./replication/remote.ts";
 import { liveVolume } from "./volumes.ts";
 import { items } from "../list.ts";
 import type { Modelled } from "../modelled.ts";
@@ -236,11 +237,20 @@ function candidates(
 }
 
 function getConnections(state: FlashArrayState, call: Call): Answer {
+  const [holders, volumes] = [holdersOf(state, call), volumesOf(state, call, { live: false })];
+  const own = () => [...candidates(state, holders, volumes)].map((item) => ({ of: state, item }));
+  // By a holder of this array nothing of another one is asked for.
+  const remote = () =>
+    holders === undefined ? remoteConnections(state, volumes ?? state.volumes.values()) : [];
   return state.list(call, {
     what: "Connection",
-    all: () => candidates(state, holdersOf(state, call), volumesOf(state, call, { live: false })),
-    keyOf: connectionKey,
-    render: (connection) => renderConnection(state, call, connection),
+    all: () => [...own(), ...remote()],
+    keyOf: ({ of, item }) =>
+      of === state ? connectionKey(item) : remoteName(of, connectionKey(item)),
+    render: ({ of, item }) => {
+      const row = renderConnection(of, call, item);
+      return of === state ? row : { ...row, host: { name: remoteName(of, item.host) } };
+    },
   });
 }
 

@@ -2,6 +2,8 @@ import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
 import { moveHost } from "./membership.ts";
 import { requireDistinct, requireHostName } from "./names.ts";
+import { arrayReferred } from "./replication/array_connections.ts";
+import { remoteHosts, remoteName } from "./replication/remote.ts";
 import { renderHost } from "./render.ts";
 import { connectionKey, type FlashArrayState, type HostRecord } from "./state.ts";
 import { items, type Listed, named } from "../list.ts";
@@ -15,7 +17,7 @@ type Family = "iqns" | "nqns" | "wwns";
 const FAMILIES: Family[] = ["iqns", "nqns", "wwns"];
 
 const POST_MODELLED: Modelled = {
-  fields: [...FAMILIES, "chap", "personality", "vlan"],
+  fields: [...FAMILIES, "chap", "personality", "preferred_arrays", "vlan"],
   query: ["names"],
 };
 const PATCH_MODELLED: Modelled = {
@@ -89,6 +91,18 @@ function chapAfter(body: Fields, old: HostRecord["chap"]): HostRecord["chap"] {
 }
 
 /**
+ * Whose paths the host is to take first; RestError 400 for a host of a group, which has its own.
+ */
+function preferredAfter(state: FlashArrayState, body: Fields, old: HostRecord) {
+  const sent = body.objects("preferred_arrays");
+  if (sent === undefined) return old.preferredArrays;
+  if (old.group !== undefined) {
+    throw refused("Preferred arrays cannot be set on a host in a host group.", old.name);
+  }
+  return sent.map((one) => arrayReferred(state, one));
+}
+
+/**
  * The host after the body's changes; refuses NQNs beside IQNs or WWNs (those two may stand
  * together), and initiators of other hosts.
  */
@@ -108,6 +122,7 @@ function hostAfter(state: FlashArrayState, body: Fields, old: HostRecord): HostR
     chap: chapAfter(body, old.chap),
     personality: body.has("personality") ? personality || null : old.personality,
     vlan: vlan ?? old.vlan,
+    preferredArrays: preferredAfter(state, body, old),
   };
   if (host.nqns.length > 0 && host.iqns.length + host.wwns.length > 0) {
     throw refused("An NVMe host cannot have initiators of another protocol.", host.name);
@@ -140,6 +155,30 @@ export function listedHosts(state: FlashArrayState, call: Call): Listed<HostReco
     byName: (name) => state.hostNamed(name),
     keyOf: ({ name }) => name,
     render: (host) => renderHost(state, call, host),
+  };
+}
+
+/** The hosts of GET /hosts: those of connected arrays too, which nobody can change here. */
+function shownHosts(
+  state: FlashArrayState,
+  call: Call,
+): Listed<{ of: FlashArrayState; item: HostRecord }> {
+  const own = listedHosts(state, call);
+  const all = () => [
+    ...[...state.hosts.values()].map((item) => ({ of: state, item })),
+    ...remoteHosts(state),
+  ];
+  const nameOf = ({ of, item }: ReturnType<typeof all>[number]) =>
+    of === state ? item.name : remoteName(of, item.name);
+  return {
+    what: own.what,
+    all,
+    byName: (name) => all().find((one) => nameOf(one).toLowerCase() === name.toLowerCase()),
+    keyOf: nameOf,
+    render: (one) => {
+      const row = renderHost(one.of, call, one.item);
+      return one.of === state ? row : { ...row, name: nameOf(one), is_local: false };
+    },
   };
 }
 
@@ -233,7 +272,7 @@ function deleteHosts(state: FlashArrayState, call: Call): Answer {
 
 /** Serves /hosts, one change after the other. */
 export function addHostRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
-  routes.on("GET /hosts", (call) => state.list(call, listedHosts(state, call)));
+  routes.on("GET /hosts", (call) => state.list(call, shownHosts(state, call)));
   routes.on("POST /hosts", state.changing(POST_MODELLED, postHosts));
   routes.on("PATCH /hosts", state.changing(PATCH_MODELLED, patchHosts));
   routes.on("DELETE /hosts", (call) => state.turns.take(() => deleteHosts(state, call)));

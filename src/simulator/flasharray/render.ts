@@ -258,7 +258,7 @@ export function renderHost(state: FlashArrayState, call: Call, host: HostRecord)
     port_connectivity: hasInitiators
       ? { details: "Redundant", status: "healthy" }
       : { details: "None", status: "critical" },
-    preferred_arrays: [],
+    preferred_arrays: host.preferredArrays ?? [],
     get space() {
       const volumes = state.connectionsOfHost(host.name).flatMap(({ volumeId }) =>
         state.volumes.get(volumeId) ?? []

@@ -77,6 +77,7 @@ export interface HostRecord {
   vlan: string | null;
   /** Name of its host group; absent: it is in none. */
   group?: string;
+  preferredArrays?: Reference[];
 }
 
 /** A host group as it is stored; its hosts know that they are in it. */

@@ -12,6 +12,7 @@ import {
   requireOutsidePods,
 } from "./protection/protection_groups.ts";
 import { renderVolume, volumeSpace, volumesTotal } from "./render.ts";
+import { neighboursOf } from "./replication/neighbours.ts";
 import type { FlashArrayState, VolumeRecord } from "./state.ts";
 import { parseTags } from "./tags.ts";
 import {
@@ -186,7 +187,8 @@ export function setDestroyed(
   if (!destroyed && volume.destroyedMs === null) {
     throw refused("Volume has not been destroyed.", volume.name);
   }
-  if (destroyed && state.connectionsOfVolume(volume.id).length > 0) {
+  const isElsewhere = neighboursOf(state)?.isConnectedElsewhere(state, volume) === true;
+  if (destroyed && (isElsewhere || state.connectionsOfVolume(volume.id).length > 0)) {
     throw refused("Volume cannot be destroyed due to existing connections.", volume.name);
   }
   const destroyedMs = destroyed ? state.context.clock.now() : null;

@@ -19,8 +19,24 @@ export interface ContainerRecord {
   destroyedMs: number | null;
 }
 
+/** An array that a stretched pod is on. */
+export interface PodMember {
+  id: string;
+  name: string;
+  /** Since when the pod goes on without it; absent while it takes part. */
+  lostMs?: number;
+  /** Until then it takes over what it missed. */
+  resyncUntilMs?: number;
+}
+
 /** A pod as it is stored. */
 export interface PodRecord extends ContainerRecord {
+  /** The arrays that it is on once it was stretched; absent: its own alone. */
+  members?: PodMember[];
+  /** Absent: the vendor's. */
+  mediator?: string;
+  /** Absent: none. */
+  failoverPreferences?: { id: string; name: string }[];
   /** The most that its volumes may have together, whole sizes counted; `null` for no limit. */
   quotaBytes: number | null;
 }

@@ -48,6 +48,13 @@ function nameAfter(state: FlashArrayState, volume: VolumeRecord, body: Fields): 
   return volume.name;
 }
 
+/** A volume stays in its stretched pod, and none comes into one. */
+function requireUnstretched({ containers }: FlashArrayState, from: string, to: string): void {
+  const pods = [containers.podOf(from), containers.podOf(to)];
+  if (pods[0]?.id === pods[1]?.id || pods.every((pod) => pod?.members === undefined)) return;
+  throw refused("Volume cannot be moved into or out of a stretched pod.", from);
+}
+
 /**
  * The names of volumes after a rename or a move, in their order; RestError 400 when one cannot have
  * its new name.
@@ -68,6 +75,7 @@ export function namesAfter(
     if (partsOf(name).pod !== is.pod && state.protection.protects(volume.id)) {
       throw refused("Volume belongs to a protection group outside of the pod.", volume.name);
     }
+    requireUnstretched(state, volume.name, name);
     requireBaseName(partsOf(name).base, name);
     const holder = state.volumeNamed(name);
     if (holder !== undefined && holder.id !== volume.id) {

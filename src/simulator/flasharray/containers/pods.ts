@@ -1,10 +1,12 @@
 import { Fields } from "../../body.ts";
-import { type Answer, type ArrayRoutes, type Call, csv } from "../../call.ts";
+import type { Answer, ArrayRoutes, Call } from "../../call.ts";
 import type { Row } from "../../filter.ts";
 import { items, type Listed, named } from "../../list.ts";
 import type { Modelled } from "../../modelled.ts";
 import { refused } from "../../rest_error.ts";
 import { requireContainerName } from "../names.ts";
+import { arrayReferred } from "../replication/array_connections.ts";
+import { membersOf, renderMembers } from "../replication/pod_members.ts";
 import { volumesTotal, withContext } from "../render.ts";
 import type { FlashArrayState } from "../state.ts";
 import { type ContainerSort, eradicate, freeNames, patchLife } from "./container_life.ts";
@@ -12,12 +14,19 @@ import type { PodRecord } from "./containers.ts";
 
 const QUOTA = { least: 1_048_576, most: 4_503_599_627_370_496, step: 512 };
 const POST_MODELLED: Modelled = {
-  fields: ["quota_limit"],
+  fields: ["quota_limit", "failover_preferences"],
   query: ["names"],
 };
 const PATCH_MODELLED: Modelled = {
-  fields: ["name", "destroyed", "quota_limit", "ignore_usage"],
-  fixed: { requested_promotion_state: "promoted", mediator: "purestorage" },
+  fields: [
+    "name",
+    "destroyed",
+    "quota_limit",
+    "ignore_usage",
+    "mediator",
+    "failover_preferences",
+  ],
+  fixed: { requested_promotion_state: "promoted" },
   query: ["names", "ids", "destroy_contents"],
 };
 
@@ -43,17 +52,14 @@ function quotaOf(body: Fields, old: number | null): number | null {
   return sent;
 }
 
-/** The pod's own array, as the pod shows it: not stretched, always there. */
-function arrayRow({ context: { name, id } }: FlashArrayState): Row {
-  return {
-    name,
-    id,
-    frozen_at: null,
-    mediator_status: "online",
-    pre_elected: false,
-    progress: null,
-    status: "online",
-  };
+/** The arrays that are to stay online if they lose each other; RestError 400 for others. */
+function preferencesOf(
+  state: FlashArrayState,
+  body: Fields,
+  old: PodRecord["failoverPreferences"],
+) {
+  const sent = body.objects("failover_preferences");
+  return sent === undefined ? old : sent.map((one) => arrayReferred(state, one));
 }
 
 /** A pod as GET /pods shows it. */
@@ -62,16 +68,16 @@ function renderPod(state: FlashArrayState, call: Call, pod: PodRecord): Row {
   return {
     id: pod.id,
     name: pod.name,
-    ...(call.minor >= 3 ? { array_count: 1 } : {}),
-    arrays: [arrayRow(state)],
+    ...(call.minor >= 3 ? { array_count: membersOf(state, pod).length } : {}),
+    arrays: renderMembers(state, pod),
     destroyed: pod.destroyedMs !== null,
-    failover_preferences: [],
+    failover_preferences: pod.failoverPreferences ?? [],
     get footprint() {
       return volumesTotal(state, call, volumes()).space.total_physical;
     },
     link_source_count: 0,
     link_target_count: 0,
-    mediator: "purestorage",
+    mediator: pod.mediator ?? "purestorage",
     mediator_version: "1.0",
     promotion_status: "promoted",
     ...(call.minor >= 23 ? { quota_limit: pod.quotaBytes } : {}),
@@ -103,11 +109,19 @@ function listedPods(state: FlashArrayState, call: Call): Listed<PodRecord> {
 
 function postPods(state: FlashArrayState, call: Call): Answer {
   const names = freeNames(sortOf(state), call);
-  const quotaBytes = quotaOf(new Fields(call.body), null);
+  const body = new Fields(call.body);
+  const quotaBytes = quotaOf(body, null);
+  const failoverPreferences = preferencesOf(state, body, undefined);
   for (const name of names) requireContainerName(name, { what: "Pod", name });
   const made = state.context.store.change(() =>
     names.map((name) => {
-      const pod = { id: crypto.randomUUID(), name, destroyedMs: null, quotaBytes };
+      const pod = {
+        id: crypto.randomUUID(),
+        name,
+        destroyedMs: null,
+        quotaBytes,
+        failoverPreferences,
+      };
       state.containers.pods.set(pod.id, pod);
       return pod;
     })
@@ -120,6 +134,10 @@ function patchPods(state: FlashArrayState, call: Call): Answer {
   if (pods === undefined) throw refused("names or ids is required.");
   const body = new Fields(call.body);
   const ignoresUsage = body.boolean("ignore_usage") === true;
+  const stretched = pods.find(({ members }) => members !== undefined);
+  if (body.boolean("destroyed") === true && stretched !== undefined) {
+    throw refused("Stretched pod cannot be destroyed.", stretched.name);
+  }
   state.context.store.change(() => {
     for (const pod of pods) {
       const quotaBytes = quotaOf(body, pod.quotaBytes);
@@ -128,7 +146,9 @@ function patchPods(state: FlashArrayState, call: Call): Answer {
       if (isSmaller && !ignoresUsage) {
         throw refused("Pod quota limit is less than the current usage.", pod.name);
       }
-      state.containers.pods.set(pod.id, { ...pod, quotaBytes });
+      const failoverPreferences = preferencesOf(state, body, pod.failoverPreferences);
+      const mediator = body.text("mediator") ?? pod.mediator;
+      state.containers.pods.set(pod.id, { ...pod, quotaBytes, mediator, failoverPreferences });
     }
     patchLife(state, sortOf(state), { containers: pods, call, body });
   });
@@ -145,33 +165,11 @@ function deletePods(state: FlashArrayState, call: Call): Answer {
   return {};
 }
 
-/** The arrays of each pod, as GET /pods/arrays lists them. */
-function getPodArrays(state: FlashArrayState, call: Call): Answer {
-  const names = csv(call.query, "group_names");
-  const found = names?.map((name) => {
-    const pod = state.containers.pods.find(name.toLowerCase());
-    if (pod === undefined) throw refused("Pod does not exist.", name);
-    return pod;
-  }) ?? [...state.containers.pods.values()];
-  const { name, id } = state.context;
-  return state.list(call, {
-    what: "Pod",
-    all: () => found,
-    keyOf: (pod) => pod.name,
-    render: (pod) => ({
-      group: { name: pod.name, id: pod.id },
-      member: { name, id },
-      ...withContext(state, call),
-    }),
-  });
-}
-
-/** Serves /pods and /pods/arrays, one change after the other. */
+/** Serves /pods, one change after the other. */
 export function addPodRoutes(routes: ArrayRoutes, state: FlashArrayState): void {
   const since = { since: 1 };
   routes.on("GET /pods", (call) => state.list(call, listedPods(state, call)), since);
   routes.on("POST /pods", state.changing(POST_MODELLED, postPods), since);
   routes.on("PATCH /pods", state.changing(PATCH_MODELLED, patchPods), since);
   routes.on("DELETE /pods", (call) => state.turns.take(() => deletePods(state, call)), since);
-  routes.on("GET /pods/arrays", (call) => getPodArrays(state, call), since);
 }
