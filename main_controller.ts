@@ -1,6 +1,6 @@
 // `pso-bin controller`: its parts, and their order at the start and at the end.
 import { configSource } from "./main_config.ts";
-import { ephemeralLeaderOf } from "./main_ephemeral.ts";
+import { ephemeralLeaderOf, inlineObjectsOf } from "./main_ephemeral.ts";
 import { clusterState, kubeOf } from "./main_kube.ts";
 import { type Leader, leaderOf } from "./main_leader.ts";
 import { Service } from "./main_service.ts";
@@ -54,12 +54,15 @@ export async function runController(
   registerConfig(metrics, () => source.isCurrent && service.isCurrent);
   const leader = leaderOf(options.leader, { kube, log, onLead: () => service.coolDown() });
   registerLeader(metrics, () => leader.fence.isOpen);
-  const service = new Service({
+  const service: Service = new Service({
     leader,
     metrics,
     log,
     tell: (event) => kube?.tell(event),
-    cluster: kube && clusterState(kube, log),
+    cluster: kube && clusterState(kube, {
+      inline: () => inlineObjectsOf(options, { kube, service }),
+      log,
+    }),
   });
   if (first) service.take(first);
   const ended = Promise.race([terminated(), leader.lost.then(() => LOST)]);

@@ -51,6 +51,15 @@ interface LeaderParts {
   log: Logger;
 }
 
+/** Where nodes ask for them; undefined while they are not served. */
+export function inlineObjectsOf(
+  { leader }: ControllerOptions,
+  { kube, service }: Pick<LeaderParts, "kube" | "service">,
+): EphemeralObjects | undefined {
+  if (!leader || !kube || service.config?.ephemeral.enable !== true) return undefined;
+  return new EphemeralObjects(() => kube.client, leader.lease.namespace);
+}
+
 /** Undefined for a controller that has no Lease: nobody could ask it for such a volume. */
 export function ephemeralLeaderOf(
   options: ControllerOptions,

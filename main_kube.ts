@@ -7,6 +7,8 @@ import type { ClusterSinks } from "./src/cluster/facts.ts";
 import type { ClaimReader, InventoryReader } from "./src/controller/context.ts";
 import { IMPORT_PREFIX } from "./src/controller/import/wish.ts";
 import { DRIVER_NAME } from "./src/csi/identity_service.ts";
+import { inlineInventory } from "./src/ephemeral/inline_inventory.ts";
+import type { EphemeralObjects } from "./src/ephemeral/objects.ts";
 import { KubeClient } from "./src/kube/client.ts";
 import { podServer } from "./src/kube/credentials.ts";
 import { ClaimLedger } from "./src/kube/cluster_state/claim_ledger.ts";
@@ -52,8 +54,15 @@ export interface ClusterState {
 /** What tells whether somebody has a volume that is to be imported. */
 const LOOKED_FOR = { driver: DRIVER_NAME, annotations: IMPORT_PREFIX };
 
+/** What the state of a cluster is read with. */
+interface StateParts {
+  /** Volumes that pods describe themselves; undefined while they are not served. */
+  inline: () => EphemeralObjects | undefined;
+  log: Logger;
+}
+
 /** The cluster of a controller that may lead it. */
-export function clusterState({ client }: Kube, log: Logger): ClusterState {
+export function clusterState({ client }: Kube, { inline, log }: StateParts): ClusterState {
   const ledger = new ClaimLedger({ kube: client, log });
   return {
     claims: async (claim) => {
@@ -64,7 +73,11 @@ export function clusterState({ client }: Kube, log: Logger): ClusterState {
       const isNew = () => uid !== undefined && !isDeleting && isLater?.(uid) === true;
       return { ...facts, isNew };
     },
-    inventory: (signal) => readInventory(client, LOOKED_FOR, signal),
+    inventory: async (signal) => {
+      const objects = inline();
+      const pods = objects ? await inlineInventory(objects) : [];
+      return { ...await readInventory(client, LOOKED_FOR, signal), inline: pods };
+    },
     follow: async (sinks, signal) => {
       const watching = followCluster({ kube: client, driver: DRIVER_NAME, sinks, log }, signal);
       await Promise.all([watching, ledger.run(signal)]);

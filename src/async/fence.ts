@@ -20,6 +20,11 @@ export interface ChangeFence {
    * lead; `timeout` when the signal fires first.
    */
   settled(signal?: AbortSignal): Promise<void>;
+  /**
+   * For how long no other process can have begun a change or given an answer; Infinity where there
+   * is no other.
+   */
+  readonly heldForMs: number;
   /** Whether `settled` would wait no more. No create is sent before. */
   readonly isSettled: boolean;
   /**
@@ -43,6 +48,7 @@ export class FencedError extends PsoError {
 export const NO_FENCE: ChangeFence = {
   isOpen: true,
   isSettled: true,
+  heldForMs: Infinity,
   settled: () => Promise.resolve(),
   pass: (signal, send) => send({ signal, check: () => {}, unclear: () => {} }),
 };

@@ -197,7 +197,7 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         default: false,
         meaning:
           "Make such volumes. Whoever may make pods then has storage without a claim, within " +
-          "the two limits below. Switch it off only when `kubectl get ephemeralvolumes` shows none. " +
+          "the limits below. Switch it off only when `kubectl get ephemeralvolumes` shows none. " +
           "Read once, at the start of the controller and of each node; the chart restarts them.",
         usedBy: "driver",
       },
@@ -217,6 +217,15 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         range: [1, 100_000_000],
         unit: "GiB",
         meaning: "What all pods of one namespace may have of such volumes at once.",
+        usedBy: "driver",
+      },
+      {
+        path: "ephemeral.namespaceVolumes",
+        type: "integer",
+        default: 1_000,
+        range: [1, 1_000_000],
+        meaning: "How many such volumes all pods of one namespace may have at once. A node has " +
+          "`maxVolumesPerNode` of them at most.",
         usedBy: "driver",
       },
       {

@@ -197,6 +197,7 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
       enable: settings.switch("ephemeral.enabled"),
       maxBytes: settings.integer("ephemeral.maxSizeGiB") * GiB,
       namespaceBytes: settings.integer("ephemeral.namespaceGiB") * GiB,
+      namespaceVolumes: settings.integer("ephemeral.namespaceVolumes"),
       allowExportRules: settings.switch("ephemeral.allowExportRules"),
       chapSecret: settings.text("ephemeral.chapSecret"),
     },

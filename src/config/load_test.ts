@@ -30,6 +30,7 @@ Deno.test("loadConfig() fills in every default", async () => {
       enable: false,
       maxBytes: 100 * GiB,
       namespaceBytes: 1_000 * GiB,
+      namespaceVolumes: 1_000,
       allowExportRules: false,
       chapSecret: "",
     },
@@ -46,7 +47,7 @@ maxVolumesPerNode: "100"
 app: {debug: true}
 storagetopology: {enable: true, strictTopology: true, nodeLabels: topology.kubernetes.io/zone}
 placement: {headroom: "10", volumesPerArray: 500}
-ephemeral: {enabled: "true", maxSizeGiB: "7", namespaceGiB: 70, allowExportRules: "yes", chapSecret: chap}
+ephemeral: {enabled: "true", maxSizeGiB: "7", namespaceGiB: 70, namespaceVolumes: 80, allowExportRules: "yes", chapSecret: chap}
 flasharray:
   sanType: fc
   defaultFSType: ext4
@@ -90,6 +91,7 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
       enable: true,
       maxBytes: 7 * GiB,
       namespaceBytes: 70 * GiB,
+      namespaceVolumes: 80,
       allowExportRules: true,
       chapSecret: "chap",
     },

@@ -96,6 +96,8 @@ export interface EphemeralSettings {
   maxBytes: number;
   /** What all of one namespace may have together. */
   namespaceBytes: number;
+  /** How many all of one namespace may have together. */
+  namespaceVolumes: number;
   /** A pod may choose who may mount its file system. */
   allowExportRules: boolean;
   /** Name of the Secret with their CHAP; empty: they are connected without. */

@@ -28,7 +28,7 @@ export type InventoryReader = (signal: AbortSignal) => Promise<Inventory>;
 export interface ControllerContext {
   fleet: Fleet;
   /** Whether this process leads, and so may make what it does not find. */
-  fence: Pick<ChangeFence, "settled">;
+  fence: Pick<ChangeFence, "settled" | "heldForMs">;
   locator: VolumeLocator;
   /** Read at each use: a configuration that changed holds from the next call on. */
   options: () => ProvisionerOptions;

@@ -67,7 +67,7 @@ interface ProvisionerSetup {
   options: () => ProvisionerOptions;
   log: Logger;
   /** Default: this process always leads. */
-  fence?: Pick<ChangeFence, "settled">;
+  fence?: Pick<ChangeFence, "settled" | "heldForMs">;
   now?: () => number;
   /** Default: nobody can ask, and no volume has a group. */
   claims?: ClaimReader;

@@ -10,6 +10,9 @@ export const OWN_TAGS = [
   "imported",
 ] as const;
 
+/** With a cluster's `clusterID` behind it: that cluster is about to take the volume in. */
+export const CONTEST_PREFIX = "importing.";
+
 /** A FlashArray takes keys of 64 and values of 256 characters. */
 const KEY_MAX = 64;
 const VALUE_MAX = 256;
@@ -18,8 +21,9 @@ const COUNT_MAX = 20;
 
 /** What `tags` of a class takes, as its refusal says it after "wanted". */
 export const TAGS_TAKEN = `1 to ${COUNT_MAX} times key=value with commas between: a key of at ` +
-  `most ${KEY_MAX} letters, digits, ., _, / and -, none of ${OWN_TAGS.join(", ")} and each once, ` +
-  `and a value of 1 to ${VALUE_MAX} characters without comma`;
+  `most ${KEY_MAX} letters, digits, ., _, / and -, none of ${OWN_TAGS.join(", ")} and none that ` +
+  `begins with ${CONTEST_PREFIX}, each once, and a value of 1 to ${VALUE_MAX} characters without ` +
+  "comma";
 
 /** What the driver's own tags say of a volume. */
 interface TaggedVolume {
@@ -60,7 +64,8 @@ export function readTags(text: string): Record<string, string> | undefined {
 
 function isKey(key: string): boolean {
   return /^[A-Za-z0-9._/-]+$/.test(key) && key.length <= KEY_MAX &&
-    !OWN_TAGS.some((own) => own === key.toLowerCase());
+    !OWN_TAGS.some((own) => own === key.toLowerCase()) &&
+    !key.toLowerCase().startsWith(CONTEST_PREFIX);
 }
 
 function isValue(value: string): boolean {

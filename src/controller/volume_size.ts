@@ -51,14 +51,14 @@ function checkRange({ requiredBytes, limitBytes }: CapacityRange): void {
   }
 }
 
-/**
- * The bytes that an array gives for `bytes`: block volumes are whole sectors and at least 1 MiB.
- * `out_of_range` above the limit.
- */
+/** The bytes that an array gives for `bytes`: block volumes are whole sectors and at least 1 MiB. */
+export function roundedVolumeBytes(bytes: number, kind: VolumeKind): number {
+  return kind === "block" ? Math.max(BLOCK_MIN_BYTES, roundUp(bytes, BLOCK_STEP_BYTES)) : bytes;
+}
+
+/** As roundedVolumeBytes(). `out_of_range` above the limit. */
 function arraySize(bytes: number, kind: VolumeKind, limitBytes: number): number {
-  const size = kind === "block"
-    ? Math.max(BLOCK_MIN_BYTES, roundUp(bytes, BLOCK_STEP_BYTES))
-    : bytes;
+  const size = roundedVolumeBytes(bytes, kind);
   if (limitBytes === 0 || size <= limitBytes) return size;
   throw outOfRange(
     `the limit of ${shown(limitBytes)} holds no volume: the smallest one for ${shown(bytes)} has ${

@@ -1,5 +1,6 @@
 import type { Capability } from "../capability.ts";
 import type { EphemeralSettings } from "../config/model.ts";
+import { roundedVolumeBytes } from "../controller/volume_size.ts";
 import { PsoError } from "../errors.ts";
 import { isObject, type KubeObject } from "../kube/client.ts";
 import { nearest } from "../nearest.ts";
@@ -120,7 +121,7 @@ function sizeOf(size: string, { maxBytes }: EphemeralSettings): number {
   if (bytes === undefined || bytes < 1) {
     throw invalid(`size ${JSON.stringify(size)} of the pod is no size: write it as 10Gi`);
   }
-  if (bytes <= maxBytes) return bytes;
+  if (bytes <= maxBytes) return madeBytes(bytes);
   throw new PsoError(
     "out_of_range",
     `size ${size} of the pod is more than ${formatSize(maxBytes)}, which ephemeral.maxSizeGiB ` +
@@ -128,9 +129,14 @@ function sizeOf(size: string, { maxBytes }: EphemeralSettings): number {
   );
 }
 
-/** Bytes that an admitted volume counts with in its namespace. */
+/** Bytes that an admitted volume counts with in its namespace: what is made of the size asked for. */
 export function countedBytes({ spec: { size = DEFAULT_SIZE } }: EphemeralVolume): number {
-  return bytesOfQuantity(size) ?? GiB;
+  return madeBytes(bytesOfQuantity(size) ?? GiB);
+}
+
+/** As an array rounds a size up; file systems count as volumes do, so that none is free. */
+function madeBytes(bytes: number): number {
+  return roundedVolumeBytes(bytes, "block");
 }
 
 function invalid(why: string): PsoError {

@@ -13,6 +13,8 @@ const FIRST_PAUSE_MS = 1_000;
 /** So often it is asked whether this process leads, and whether the switch is on. */
 const TICK_MS = 1_000;
 const STEPS_AT_ONCE = 8;
+/** Of these, for what failed before: an array that does not answer leaves room for the others. */
+const RETRIES_AT_ONCE = 4;
 /** A create on a busy array takes seconds; a node waits 90. */
 const STEP_MS = 60_000;
 
@@ -42,6 +44,8 @@ export class EphemeralLeader {
   readonly #volumes = new Map<string, EphemeralVolume>();
   readonly #due = new Map<string, Due>();
   readonly #running = new Map<string, Promise<void>>();
+  /** Those that run again after a failure. */
+  readonly #retried = new Set<string>();
   /** Changed while a step for it ran: what the step saw is old. */
   readonly #changed = new Set<string>();
   #wake: () => void = () => {};
@@ -130,7 +134,7 @@ export class EphemeralLeader {
     this.#due.delete(name);
   }
 
-  /** Begins the steps that are due. */
+  /** Begins the steps that are due: first what never failed, then what waits longest. */
   #tick(signal: AbortSignal): void {
     const { fence } = this.#setup;
     if (!fence.isOpen) {
@@ -140,16 +144,29 @@ export class EphemeralLeader {
     if (!fence.isSettled || !this.#isListed) return;
     if (!this.#led) { for (const due of this.#due.values()) due.atMs = 0; }
     this.#led = true;
-    for (const [name, { atMs }] of this.#due) {
-      if (this.#running.size >= STEPS_AT_ONCE) return;
+    const due = [...this.#due].filter(([name, { atMs }]) =>
+      atMs <= this.#nowMs() && !this.#running.has(name)
+    ).sort(([, one], [, other]) =>
+      Math.min(one.failures, 1) - Math.min(other.failures, 1) || one.atMs - other.atMs
+    );
+    for (const [name, { failures }] of due) {
       const volume = this.#volumes.get(name);
-      if (!volume || atMs > this.#nowMs() || this.#running.has(name)) continue;
-      const running = this.#step(volume, signal).finally(() => {
-        this.#running.delete(name);
-        this.#wake();
-      });
-      this.#running.set(name, running);
+      if (!volume) continue;
+      if (this.#running.size >= STEPS_AT_ONCE) return;
+      if (failures > 0 && this.#retried.size >= RETRIES_AT_ONCE) return;
+      this.#begin(volume, failures, signal);
     }
+  }
+
+  #begin(volume: EphemeralVolume, failures: number, signal: AbortSignal): void {
+    const { name } = volume;
+    if (failures > 0) this.#retried.add(name);
+    const running = this.#step(volume, signal).finally(() => {
+      this.#running.delete(name);
+      this.#retried.delete(name);
+      this.#wake();
+    });
+    this.#running.set(name, running);
   }
 
   async #step(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {

@@ -1,8 +1,9 @@
 import { equal } from "node:assert/strict";
 import { pause, until } from "../async/wait.ts";
 import { PsoError } from "../errors.ts";
-import { EphemeralBed, ID, NODE } from "../../tests/support/ephemeral_bed.ts";
+import { EphemeralBed, ID, NODE, POD } from "../../tests/support/ephemeral_bed.ts";
 import { EphemeralLeader } from "./leader.ts";
+import { inlineIdOf } from "./object.ts";
 
 const WAIT = { timeoutMs: 10_000 };
 
@@ -92,4 +93,34 @@ Deno.test("nothing is watched while the switch is off", () =>
     await bed.ask();
     switches.isOn = true;
     await until("it is ready", isReady(bed), WAIT);
+  }));
+
+Deno.test("volumes of an array that does not answer leave room for those of others", () =>
+  withLeader(async (bed) => {
+    const create = bed.maker.createVolume.bind(bed.maker);
+    const released = Promise.withResolvers<void>();
+    let [failed, hung] = [0, 0];
+    bed.maker.createVolume = (request) => {
+      if (failed++ < 8) return Promise.reject(new PsoError("unavailable", "no answer"));
+      hung++;
+      return released.promise.then(() => create(request));
+    };
+    for (let at = 0; at < 8; at++) {
+      const pod = { ...POD, name: `app-${at}`, uid: `uid-${at}` };
+      bed.pod(undefined, pod);
+      await bed.ask({}, { name: inlineIdOf(pod.uid, "scratch"), pod });
+    }
+    try {
+      await until("each has failed once", () => failed === 8, WAIT);
+      await until("no step runs", () => bed.all().every(({ status }) => status.message), WAIT);
+      await until("some are tried again", () => {
+        bed.nowMs += 1_000;
+        return hung > 0;
+      }, WAIT);
+      bed.maker.createVolume = create;
+      await bed.ask();
+      await until("another one is ready", isReady(bed), WAIT);
+    } finally {
+      released.resolve();
+    }
   }));

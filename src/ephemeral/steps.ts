@@ -1,6 +1,5 @@
 import type { ChangeFence } from "../async/fence.ts";
 import type { KeyedLock } from "../async/keyed_lock.ts";
-import type { EphemeralSettings } from "../config/model.ts";
 import { topologyLabels } from "../config/arrays/topology_labels.ts";
 import type { Provisioner } from "../controller/provisioner.ts";
 import { isNeverFinal, isPsoError, messageOf, PsoError } from "../errors.ts";
@@ -9,18 +8,12 @@ import { isKubeStatus, isObject, type KubeObject } from "../kube/client.ts";
 import { kubePath } from "../kube/names.ts";
 import type { Logger } from "../log.ts";
 import { volumeNameFor } from "../names.ts";
-import { formatSize } from "../size.ts";
 import { readChapSecret } from "./chap_secret.ts";
-import { countedBytes, type Demand, demandOf } from "./demand.ts";
+import { type Demand, demandOf } from "./demand.ts";
+import type { LeaderSettings } from "./leader_settings.ts";
 import { ARRAY_FINALIZER, type EphemeralVolume, NODE_FINALIZER, textsOf } from "./object.ts";
 import type { EphemeralKube, EphemeralObjects } from "./objects.ts";
-
-/** What the leader needs of the configuration; read at each use. */
-export interface LeaderSettings {
-  ephemeral: EphemeralSettings;
-  clusterId: string;
-  topology: { enable: boolean; nodeLabels: readonly string[] };
-}
+import { EphemeralQuota, isTaken } from "./quota.ts";
 
 /** The calls of the Controller service by which volumes are made and taken away. */
 export type VolumeMaker = Pick<
@@ -48,8 +41,6 @@ export interface StepsSetup {
 
 /** What an array carries out after its caller has gone is there so long after the try. */
 const UNCLEAR_MS = 30_000;
-/** A watch that works has told a change by then. */
-const RECENT_MS = 60_000;
 
 /**
  * What the leader does for one EphemeralVolume, each time somebody changed it and now and then
@@ -63,11 +54,11 @@ export class EphemeralSteps {
   readonly #unclear = new Map<string, number>();
   /** One admission after another: each must see those before it. */
   #admission: Promise<unknown> = Promise.resolve();
-  /** What was admitted lately, and when: the watch may not have told it yet. */
-  readonly #recent = new Map<string, { volume: EphemeralVolume; atMs: number }>();
+  readonly #quota: EphemeralQuota;
 
   constructor(setup: StepsSetup) {
     this.#setup = setup;
+    this.#quota = new EphemeralQuota({ ...setup, now: () => this.#nowMs() });
   }
 
   /** Throws what must be tried again soon; what a person must change is in the object's status. */
@@ -75,11 +66,16 @@ export class EphemeralSteps {
     if (volume.isDeleting) return await this.#takeAway(volume, signal);
     const pod = await this.#podOf(volume);
     const isLeft = !volume.finalizers.includes(NODE_FINALIZER);
-    if (pod === undefined || isLeft) {
+    const isTooMany = !isTaken(volume) && this.#quota.isFlooded(volume);
+    if (pod === undefined || isLeft || isTooMany) {
       this.#mayChange();
       this.#setup.log.info("ephemeral volume is not wanted any more", {
         volume: volume.name,
-        reason: isLeft ? "its node has let go of it" : "its pod is gone",
+        reason: isLeft
+          ? "its node has let go of it"
+          : isTooMany
+          ? `node ${volume.spec.node} asks for more than it can have`
+          : "its pod is gone",
       });
       return await this.#setup.objects.remove(volume);
     }
@@ -116,40 +112,17 @@ export class EphemeralSteps {
   async #admit(volume: EphemeralVolume, demand: Demand): Promise<EphemeralVolume> {
     if (volume.finalizers.includes(ARRAY_FINALIZER)) return volume;
     const turn = this.#admission.then(async () => {
-      this.#refuseBeyondQuota(volume, demand);
+      this.#quota.refuseBeyond(volume, demand);
       this.#mayChange();
       const finalizers = [...volume.finalizers, ARRAY_FINALIZER];
       const admitted = await this.#setup.objects.setFinalizers(volume, finalizers);
-      this.#recent.set(volume.name, { volume: admitted, atMs: this.#nowMs() });
+      this.#quota.taken(admitted);
       return admitted;
     });
     this.#admission = turn.catch(() => {});
     const admitted = await turn;
     if (demand.ignoredRules !== undefined) await this.#tellIgnored(volume);
     return admitted;
-  }
-
-  #refuseBeyondQuota({ name, spec: { pod } }: EphemeralVolume, { bytes }: Demand): void {
-    const { namespaceBytes } = this.#setup.settings().ephemeral;
-    for (const [recent, { atMs }] of this.#recent) {
-      if (this.#nowMs() - atMs > RECENT_MS) this.#recent.delete(recent);
-    }
-    const counted = new Map([
-      ...[...this.#recent.values()].map(({ volume }) => [volume.name, volume] as const),
-      ...this.#setup.volumes().filter(({ finalizers }) => finalizers.includes(ARRAY_FINALIZER))
-        .map((volume) => [volume.name, volume] as const),
-    ]);
-    counted.delete(name);
-    const used = [...counted.values()].filter(({ spec }) => spec.pod.namespace === pod.namespace)
-      .reduce((sum, one) => sum + countedBytes(one), 0);
-    if (used + bytes <= namespaceBytes) return;
-    throw new PsoError(
-      "exhausted",
-      `namespace ${pod.namespace} has ${formatSize(used)} in volumes that pods describe ` +
-        `themselves, and with ${formatSize(bytes)} for pod ${pod.name} it would be more than ` +
-        `${formatSize(namespaceBytes)} (ephemeral.namespaceGiB): end pods that have some, or use ` +
-        "a claim",
-    );
   }
 
   /** The volume with its handle in the object. */
@@ -217,7 +190,8 @@ export class EphemeralSteps {
 
   /** Destroys what was made, once nobody can use it. */
   async #takeAway(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {
-    const isNodes = volume.finalizers.includes(NODE_FINALIZER);
+    // What was never taken up the node cannot have.
+    const isNodes = volume.finalizers.includes(NODE_FINALIZER) && isTaken(volume);
     if (isNodes && !await this.#isLeftBehind(volume)) return;
     if (volume.finalizers.includes(ARRAY_FINALIZER)) await this.#destroy(volume, signal);
     this.#mayChange();
@@ -227,7 +201,7 @@ export class EphemeralSteps {
     if (others.length === volume.finalizers.length) return;
     await this.#setup.objects.setFinalizers(volume, others);
     this.#unclear.delete(volume.name);
-    this.#recent.delete(volume.name);
+    this.#quota.ended(volume.name);
   }
 
   async #destroy(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { PsoError } from "../errors.ts";
-import { GiB } from "../size.ts";
+import { GiB, MiB } from "../size.ts";
 import { EphemeralBed, ID, NAMESPACE, NODE, POD } from "../../tests/support/ephemeral_bed.ts";
 import { ARRAY_FINALIZER, inlineIdOf, NODE_FINALIZER } from "./object.ts";
 
@@ -165,8 +165,85 @@ Deno.test("a node that asks for a pod that does not exist gets nothing, and its 
   await bed.ask({}, { name: ID, pod: { ...POD, uid: "none" } });
   await bed.step();
   equal((await bed.objects.get(ID))?.isDeleting, true);
-  await bed.objects.release(ID, NODE);
-  deepEqual([bed.maker.calls, bed.all()], [[], []]);
+  await bed.step();
+  deepEqual(
+    [bed.maker.calls, bed.all()],
+    [[], []],
+    "what was never made needs no word of the node",
+  );
+});
+
+/** What pods of one node ask for. */
+interface Asked {
+  count: number;
+  size?: string;
+  /** Done after each. */
+  then?: (name: string) => Promise<void>;
+}
+
+/** Pods of one node that ask for a volume each; gives the names of their objects. */
+async function askFor(
+  bed: EphemeralBed,
+  { count, size = "1Gi", then }: Asked,
+): Promise<string[]> {
+  const names: string[] = [];
+  for (let at = 0; at < count; at++) {
+    const pod = { ...POD, name: `web-${at}`, uid: `uid-${at}` };
+    const name = inlineIdOf(pod.uid, "scratch");
+    bed.pod({ volumeAttributes: { size, backend: "file" } }, pod);
+    await bed.ask({ size }, { name, pod });
+    names.push(name);
+    await then?.(name);
+  }
+  return names;
+}
+
+for (
+  const { whose, limit, said } of [
+    {
+      whose: "namespace",
+      limit: (bed: EphemeralBed) => bed.settings.namespaceVolumes = 2,
+      said: /^Refused exhausted namespace shop has 2 volumes .*ephemeral\.namespaceVolumes/,
+    },
+    {
+      whose: "node",
+      limit: (bed: EphemeralBed) => bed.maxVolumesPerNode = 2,
+      said: /^Refused exhausted node node-1 has 2 volumes .*maxVolumesPerNode/,
+    },
+  ]
+) {
+  Deno.test(`a ${whose} has no more volumes than it may, however small they are`, async () => {
+    const bed = new EphemeralBed();
+    limit(bed);
+    const names = await askFor(bed, { count: 3, size: "1", then: (name) => bed.step(name) });
+    deepEqual(await Promise.all(names.slice(0, 2).map((name) => bed.said(name))), [
+      "Ready",
+      "Ready",
+    ]);
+    match(await bed.said(names[2]), said);
+  });
+}
+
+Deno.test("a volume counts with what is made of it: size 1 is as much as the least that an array makes", async () => {
+  const bed = new EphemeralBed();
+  bed.settings.namespaceBytes = 2 * MiB;
+  const names = await askFor(bed, { count: 3, size: "1" });
+  for (const name of names) await bed.step(name);
+  match(await bed.said(names[2]), /^Refused exhausted namespace shop has 2 MiB/);
+});
+
+Deno.test("objects of a node that asks for more than it can have end, and those that have volumes stay", async () => {
+  const bed = new EphemeralBed();
+  bed.maxVolumesPerNode = 2;
+  const [first = ""] = await askFor(bed, { count: 1 });
+  await bed.step(first);
+  await askFor(bed, { count: 8 });
+  const names = bed.all().map(({ name }) => name);
+  for (let times = 0; times < 2; times++) for (const name of names) await bed.step(name);
+  equal(await bed.said(first), "Ready");
+  const left = bed.all();
+  ok(left.length <= 2 * bed.maxVolumesPerNode, `${left.length} are left`);
+  equal(bed.maker.volumes.size, 2);
 });
 
 Deno.test("a pod's own words are judged: size, secrets, attributes", async () => {

@@ -57,6 +57,8 @@ export class Leadership implements ChangeFence {
   /** Ends when no create of a leader before can be under way, or this process ends. */
   #settling: Promise<void> = Promise.resolve();
   #isSettled = true;
+  /** When the Lease was taken, by the monotonic clock: no other process has it until this one ends. */
+  #takenMs: number | undefined;
   /** When the last change was sent that got no answer, by the monotonic clock. */
   #unclearMs = -Infinity;
 
@@ -74,6 +76,7 @@ export class Leadership implements ChangeFence {
       log,
       isWanted: () => this.#held.size > 0,
       onLead: ({ isClean, settledMs }) => {
+        this.#takenMs ??= this.#clock().monotonicMs;
         if (!isClean) this.#settling = this.#settle(settledMs);
         onLead();
       },
@@ -91,6 +94,10 @@ export class Leadership implements ChangeFence {
 
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  get heldForMs(): number {
+    return this.#takenMs === undefined ? 0 : this.#clock().monotonicMs - this.#takenMs;
   }
 
   async settled(signal?: AbortSignal): Promise<void> {

@@ -77,6 +77,20 @@ Deno.test("a Probe of a standby is false at 80 % of its time, after 20 s at most
   });
 });
 
+Deno.test("a process says for how long it has had the lease, renewals and all; a standby has not", async () => {
+  await withLeadership({}, async ({ leadership, start, clock }) => {
+    equal(leadership.heldForMs, 0);
+    start();
+    await leadership.ready({ leftMs: 10_000, signal: never });
+    const before = leadership.heldForMs;
+    for (let times = 0; times < 10; times++) {
+      clock.move(2_000);
+      await settle();
+    }
+    ok(leadership.heldForMs >= before + 20_000 && leadership.isOpen);
+  });
+});
+
 Deno.test("one renewal that fails leaves a leader ready", async () => {
   await withLeadership({}, async ({ leadership, start, api, clock }) => {
     start();

@@ -81,6 +81,7 @@ Deno.test("a node writes and deletes what it asked for itself, no status, and no
     }, { timeoutMs: 60_000, intervalMs: 500 });
     equal(await one.create(name, "node-1"), "");
     match(await nobody.create(inlineIdOf("2", "scratch"), "node-1"), /node without a name may not/);
+    match(await one.create("made-up", "node-1"), /asks by the volume_id that kubelet gave/);
     const finalizers = [NODE_FINALIZER, ARRAY_FINALIZER];
     equal(await leader.patch(name, { metadata: { finalizers } }), "");
     const ready = { status: { phase: "Ready", publishContext: { attachment: "{}" } } };

@@ -22,6 +22,8 @@ export class ImportCluster {
   #seconds = 100;
   /** May be changed by the test: what csi-provisioner and administrators wrote. */
   volumes: Inventory["volumes"][number][] = [];
+  /** Volumes that pods describe themselves. */
+  inline: Inventory["inline"] = [];
   /** The API server gives no answer. */
   isSilent = false;
 
@@ -56,7 +58,7 @@ export class ImportCluster {
       },
       inventory: async () => {
         await Promise.resolve(heard());
-        return { volumes: [...this.volumes], claims: this.#claims };
+        return { volumes: [...this.volumes], claims: this.#claims, inline: this.inline };
       },
     };
   }
@@ -74,6 +76,13 @@ export class ImportBed {
     await ProvisionerBed.run({ ...options, ...cluster.readers() }, async (bed) => {
       await work(bed, new ImportBed(bed, cluster));
     });
+  }
+
+  /** Another cluster over the same arrays. */
+  async beside(clusterId: string, work: (other: ImportBed) => Promise<void>): Promise<void> {
+    const cluster = new ImportCluster();
+    const options = { settings: { clusterId }, ...cluster.readers() };
+    await this.bed.beside(options, (other) => work(new ImportBed(other, cluster)));
   }
 
   /** CreateVolume for a claim, as csi-provisioner asks for it. */

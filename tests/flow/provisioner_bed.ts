@@ -187,6 +187,20 @@ export class ProvisionerBed {
     this.provisioner = this.#newProvisioner();
   }
 
+  /** Another controller over the same arrays, as of another cluster; `options` change this one's. */
+  async beside(
+    options: Partial<BedOptions>,
+    work: (other: ProvisionerBed) => Promise<void>,
+  ): Promise<void> {
+    const other = new ProvisionerBed(this.served, { ...this.options, ...options });
+    try {
+      await other.fleet.refresh(other.signal);
+      await work(other);
+    } finally {
+      await other.#close();
+    }
+  }
+
   /** A new controller that knows one of the arrays alone, by the client that is there. */
   restartWith(array: StorageArray): void {
     const cluster = this.options.settings?.clusterId ?? "k8s";

@@ -206,6 +206,36 @@ Deno.test("initiator names that two nodes share are found before a publish", asy
   });
 });
 
+Deno.test("a node that writes another node's name into its registration gets no volume in that name", async () => {
+  await ProvisionerBed.run(BLOCK, async (bed) => {
+    const handle = await bed.create("pvc-1");
+    const stolen = { ...N1, iqn: N2.iqn };
+    const sinks = await restarted(bed);
+    tell(sinks, [N1], []);
+    // Of its own CSINode, as csi-attacher gives it.
+    sinks.nodes.put({ name: N2.name, nodeId: encodeNodeId(stolen) });
+    for (const isKnown of [true, false]) {
+      if (!isKnown) sinks.nodes.remove(N1.name);
+      const calls = await bed.calls(() =>
+        rejects(bed.publish(handle, stolen), { code: "unavailable" })
+      );
+      deepEqual(calls, []);
+    }
+    await bed.publish(handle, N1);
+  });
+});
+
+Deno.test("a publish goes on while a roll of the node plugin takes the driver out of the CSINode", async () => {
+  await ProvisionerBed.run(BLOCK, async (bed) => {
+    const handle = await bed.create("pvc-1");
+    const sinks = await restarted(bed);
+    tell(sinks, [N1, N2], []);
+    sinks.nodes.remove(N1.name);
+    await bed.publish(handle, N1);
+    await bed.publish(handle, N1);
+  });
+});
+
 /** A volume that one node has for itself alone, after a restart of which nothing was told yet. */
 async function exclusive(
   bed: ProvisionerBed,

@@ -32,6 +32,7 @@ Deno.test("item 5: createVolume() of a claim that names a volume answers with it
       "pvc-name": "orders",
       pv: csiName,
       tier: "gold",
+      "importing.k8s": "ended",
     });
     const [item] = await bed.admin<{ qos: { iops_limit: number } }>("fa-1", {
       method: "GET",

@@ -10,6 +10,7 @@ const refusal = () => new FencedError("another leads", { sent: false });
 class Shut implements ChangeFence {
   isOpen = false;
   isSettled = true;
+  heldForMs = Infinity;
   settled = () => this.isOpen ? Promise.resolve() : Promise.reject(refusal());
   pass: ChangeFence["pass"] = (signal, send) =>
     this.isOpen ? NO_FENCE.pass(signal, send) : Promise.reject(refusal());

@@ -252,6 +252,29 @@ Deno.test("listSnapshots() filters by handle and by volume, pages, and is empty 
   });
 });
 
+Deno.test("listSnapshots() of a snapshot and its volume knows the volume by each of its handles", async () => {
+  await ProvisionerBed.run({}, async (bed) => {
+    const [volume, other] = [await bed.create("pvc-1"), await bed.create("pvc-2")];
+    const made = await bed.provisioner.createSnapshot(
+      { name: "s-1", sourceVolumeId: volume },
+      bed.signal,
+    );
+    const list = async (snapshotId: string, sourceVolumeId: string) => {
+      const asked = { ...NOTHING, snapshotId, sourceVolumeId };
+      return (await bed.provisioner.listSnapshots(asked, bed.signal)).entries;
+    };
+    for (const snapshotId of [made.snapshotId, "k8s-pvc-1.s-1"]) {
+      for (const source of [volume, `${volume}@keep`, "k8s-pvc-1", "k8s/pvc-1", "K8S-PVC-1"]) {
+        const entries = await list(snapshotId, source);
+        deepEqual(entries.map((one) => one.snapshotId), [snapshotId], source);
+      }
+      for (const source of [other, "k8s-pvc-2", "nothing"]) {
+        deepEqual(await list(snapshotId, source), [], source);
+      }
+    }
+  });
+});
+
 for (const id of ["k8s-pvc-1.snapshot-1", "k8s/pvc-1.snapshot-1"]) {
   Deno.test(`deleteSnapshot(), getSnapshot() and a restore know k8s-pvc-1.snapshot-1 by PSO's old handle ${id}`, async () => {
     await ProvisionerBed.run({}, async (bed) => {

@@ -12,7 +12,8 @@ import { messageOf } from "../../src/errors.ts";
 import { chosenLevel, silentLogger } from "../../src/log.ts";
 import { testRun } from "../../src/simulator/fixture_test.ts";
 import { GiB, MiB } from "../../src/size.ts";
-import { EphemeralBed, ID, NAMESPACE } from "../support/ephemeral_bed.ts";
+import { inlineIdOf } from "../../src/ephemeral/object.ts";
+import { EphemeralBed, ID, NAMESPACE, POD } from "../support/ephemeral_bed.ts";
 import { RpcRows } from "../support/rpc_rows.ts";
 import { RWO } from "./provisioner_bed.ts";
 import {
@@ -178,6 +179,24 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     on: "a pod that asks for 2 GiB",
     value: 1,
     outcome: ephemeralOutcome,
+    before: "Ready",
+    after: /^Refused exhausted/,
+  }],
+  "ephemeral.namespaceVolumes": [{
+    on: "a second pod that describes a volume",
+    value: 1,
+    outcome: async ({ config }) => {
+      const bed = new EphemeralBed();
+      bed.settings = config.ephemeral;
+      await bed.ask();
+      await bed.step();
+      const pod = { ...POD, name: "web-1", uid: "another" };
+      const name = inlineIdOf(pod.uid, "scratch");
+      bed.pod(undefined, pod);
+      await bed.ask({}, { name, pod });
+      await bed.step(name);
+      return await bed.said(name);
+    },
     before: "Ready",
     after: /^Refused exhausted/,
   }],

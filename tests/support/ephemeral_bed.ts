@@ -99,9 +99,11 @@ export class EphemeralBed {
     enable: true,
     maxBytes: 100 * GiB,
     namespaceBytes: 1_000 * GiB,
+    namespaceVolumes: 1_000,
     allowExportRules: false,
     chapSecret: "",
   };
+  maxVolumesPerNode = 256;
   nowMs = 0;
   steps: EphemeralSteps;
   readonly kube: KubeClient;
@@ -132,6 +134,7 @@ export class EphemeralBed {
       settings: () => ({
         ephemeral: this.settings,
         clusterId: "k8s",
+        maxVolumesPerNode: this.maxVolumesPerNode,
         topology: { enable: false, nodeLabels: [] },
       }),
       fence: this.fence,

@@ -56,7 +56,7 @@ const VOLUMES: Resource<VolumeItem> = {
   isContained: true,
   together: true,
   recovery: (name) =>
-    `get it back with \`purevol recover ${name}\`, ` +
+    `get it back with \`purevol recover ${name}\`, and the claim has it with its data, ` +
     `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,
 };
 

@@ -47,7 +47,9 @@ const FILE_SYSTEMS: Resource<FileSystemItem> = {
   noun: "file system",
   nameKey: "names",
   item: fileSystemItem,
-  recovery: () => "recover it there, or eradicate it to free the name (its data is lost then)",
+  recovery: () =>
+    "recover it there and turn NFS v3 and v4.1 on for it, and the claim has it with its data, or " +
+    "eradicate it to free the name (its data is lost then)",
 };
 
 const FILE_SYSTEM_CALL = { path: FILE_SYSTEMS.path, item: fileSystemItem };

@@ -13,6 +13,7 @@ const refused = () => new FencedError("another leads", { sent: false });
 
 /** A fence that a test opens and shuts. */
 class TestFence implements ChangeFence {
+  readonly heldForMs = Infinity;
   isOpen = true;
   asked: string[] = [];
   /** Cuts what runs. */

@@ -57,6 +57,7 @@ export class ClusterView {
     this.#nodes = new FactTable((before, after) => {
       if (after) this.#register(nodes, after);
       else if (before) nodes.unregister(before.name);
+      this.#wake();
     });
     this.#volumes = new FactTable((before, after) => this.#volumeChanged(before, after));
     this.#attachments = new FactTable((before, after) => this.#attachmentChanged(before, after));
@@ -83,6 +84,17 @@ export class ClusterView {
    */
   get problem(): string | undefined {
     return this.#attachments.problem ?? this.#volumes.problem;
+  }
+
+  /**
+   * A CSINode by which the node_id is not that of the node of this name. Undefined when none says
+   * so: also while the node's own is missing or CSINodes cannot be read.
+   */
+  registrationAgainst({ nodeId, name }: ClusterNode): ClusterNode | undefined {
+    if (this.#nodes.problem !== undefined) return undefined;
+    const own = this.#nodes.get(name);
+    if (own !== undefined) return own.nodeId === nodeId ? undefined : own;
+    return [...this.#nodes.all()].find((other) => other.nodeId === nodeId);
   }
 
   /** Every VolumeAttachment of the volume, those that somebody ended among them. */

@@ -10,6 +10,7 @@ import { knowledgeOf } from "./attachments.ts";
 import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
 import { awaitNoUser } from "../attachments/users.ts";
+import { awaitRegisteredAs } from "../attachments/registered_node.ts";
 import { chooseProtocol, wantedProtocol } from "../protocol_choice.ts";
 import type { PublishMode } from "../attachments/publish_memory.ts";
 import { backendOf, type PublishRequest } from "../requests.ts";
@@ -49,6 +50,7 @@ export async function publishVolume(
         "node plugin; check that the node plugin runs there",
     );
   }
+  await awaitRegisteredAs(context.cluster, { nodeId: request.nodeId, name: node.name }, signal);
   const kind = backendOf(request.volumeContext);
   return await context.locator.atPlace(
     request.volumeId,

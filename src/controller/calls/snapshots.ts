@@ -1,4 +1,5 @@
 import type { Snapshot } from "../../arrays/array.ts";
+import type { FleetMember } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
 import { isOwnVolumeName, nameKey, snapshotSuffixFor } from "../../names.ts";
 import type { ControllerContext } from "../context.ts";
@@ -156,10 +157,17 @@ async function listOne(
   { snapshotId, sourceVolumeId }: ListSnapshotsRequest,
   signal: AbortSignal,
 ): Promise<SnapshotPage> {
-  const answer = await findSnapshot(locator, snapshotId, signal);
-  const isSource = (id: string) => nameKey(id) === nameKey(sourceVolumeId);
-  const matches = answer && (sourceVolumeId === "" || isSource(answer.sourceVolumeId));
-  return { entries: matches ? [answer] : [], nextToken: "" };
+  const found = await locator.findSnapshot(snapshotId, signal);
+  if (!found) return { entries: [], nextToken: "" };
+  const answer = await answerAs(locator, { found, snapshotId }, signal);
+  if (sourceVolumeId === "" || nameKey(answer.sourceVolumeId) === nameKey(sourceVolumeId)) {
+    return { entries: [answer], nextToken: "" };
+  }
+  // A volume has other handles, too: what this one means is looked up as for a list of its own.
+  const source = await locator.find(sourceVolumeId, signal);
+  const matches = source?.member === found.member &&
+    nameKey(source.volume.name) === nameKey(found.snapshot.volume);
+  return { entries: matches ? [{ ...answer, sourceVolumeId }] : [], nextToken: "" };
 }
 
 async function listOfVolume(
@@ -194,10 +202,23 @@ async function findSnapshot(
   signal: AbortSignal,
 ): Promise<SnapshotAnswer | undefined> {
   const found = await locator.findSnapshot(snapshotId, signal);
-  if (!found) return undefined;
-  const { id } = await locator.statusOf(found.member, signal);
-  // The caller's own handle: a bare one stays bare.
-  return { ...answerFor(locator, id, found.snapshot), snapshotId };
+  return found && await answerAs(locator, { found, snapshotId }, signal);
+}
+
+/** A snapshot where it is, and the handle that a call has for it. */
+interface NamedSnapshot {
+  found: { member: FleetMember; snapshot: Snapshot };
+  snapshotId: string;
+}
+
+/** Under the caller's own handle: a bare one stays bare. */
+async function answerAs(
+  locator: VolumeLocator,
+  { found: { member, snapshot }, snapshotId }: NamedSnapshot,
+  signal: AbortSignal,
+): Promise<SnapshotAnswer> {
+  const { id } = await locator.statusOf(member, signal);
+  return { ...answerFor(locator, id, snapshot), snapshotId };
 }
 
 /** A snapshot that is to be taken of the volume at a place. */

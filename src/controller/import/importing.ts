@@ -6,18 +6,16 @@ import { nameKey } from "../../names.ts";
 import { claimOf } from "../calls/claim_group.ts";
 import { answerFor, createVolume, searchOf } from "../calls/creation.ts";
 import { findExistingVolume } from "../calls/existing_volume.ts";
-import { applyAttributes } from "../calls/modification.ts";
-import { neverFinalWhenUnclear } from "../calls/unclear_outcome.ts";
 import { readWantedVolume, type WantedVolume } from "../calls/wanted_volume.ts";
 import type { ControllerContext } from "../context.ts";
 import { unmetTerm } from "../placement/label_selector.ts";
-import { type ClaimFacts, spreadGroupOf } from "../placement/spread_group.ts";
+import type { ClaimFacts } from "../placement/spread_group.ts";
 import type { CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
-import { ownTags } from "../tags.ts";
 import { topologyFault } from "../topology.ts";
 import { importedIdOf } from "../volume_id.ts";
 import { placeKey } from "../volume_locator.ts";
 import { sizeMismatch } from "../volume_size.ts";
+import { isMarked, mark } from "./marking.ts";
 import { type Candidate, refuseOthers, refuseUsed } from "./rules.ts";
 import { type ImportWish, importWishOf, type NamedOriginal, namedOriginalOf } from "./wish.ts";
 
@@ -141,7 +139,11 @@ async function takeIn(
     refuseOthers(candidate);
     refuseUsed({ ...candidate, rivals: rivalsOf(context, candidate) });
     refuseUnfit(importing, candidate.volume);
+    // Before it is this claim's, so that the array does not go that was taken out meanwhile.
+    context.fleet.seen(member, candidate.volume.name);
     await mark(context, { ...importing, candidate }, signal);
+    // What no change of an array has proved: that this process still leads.
+    await context.fence.settled(signal);
     return candidate.volume;
   }, signal);
   // As the array spells it, whatever the annotation does.
@@ -152,7 +154,6 @@ async function takeIn(
     claim: `${claim.namespace}/${wanted.parameters.claim.name}`,
     volumeId,
   });
-  context.fleet.seen(member, volume.name);
   context.locator.learn(volumeId, id, volume.name);
   return await answerFor(context, { located: { member, volume }, wanted, volumeId }, signal);
 }
@@ -184,6 +185,7 @@ async function candidateOf(
     volume,
     tags: onArray,
     given: array.kind === "block" ? onArray : context.imports.marksOf(placeKey({ member, name })),
+    givenForMs: array.kind === "block" ? Infinity : context.fence.heldForMs,
     importer: {
       namespace: claim.namespace,
       name: parameters.claim.name ?? "",
@@ -245,10 +247,6 @@ function refuseOtherPod(
   );
 }
 
-function isMarked(given: Candidate["given"], { name }: CreateVolumeRequest): boolean {
-  return given.get("pv") === name && given.has("imported");
-}
-
 /** `out_of_range` for another size than the claim's: nothing that was imported is grown unasked. */
 function refuseUnfit({ wanted: { range, request } }: Importing, { name, sizeBytes }: Volume): void {
   const mismatch = sizeMismatch(sizeBytes, range);
@@ -271,37 +269,5 @@ function rivalsOf(
     const named = fleet.members.filter((one) => isNamed(one, original.array));
     // A volume in a pod may be on two arrays.
     return named.includes(member) || (named.length > 0 && volume.name.includes("::"));
-  });
-}
-
-/**
- * Gives the volume what its class asks for besides, and writes on the array whose it is now. The
- * tag `imported` comes with the last change, so that it proves all of them.
- */
-async function mark(
-  context: ControllerContext,
-  { wanted, claim, member, candidate }: Importing & { candidate: Candidate },
-  signal: AbortSignal,
-): Promise<void> {
-  const { request, parameters } = wanted;
-  const { volume: { name }, given } = candidate;
-  if (isMarked(given, request)) return;
-  const tags = {
-    ...ownTags(context.options().clusterId, { ...parameters, group: spreadGroupOf(claim) }),
-    pv: request.name,
-    imported: new Date().toISOString(),
-  };
-  context.imports.mark(placeKey({ member, name }), tags);
-  if (member.array.kind === "file") return;
-  const { iopsLimit, bandwidthLimitBytes, protectionGroups } = parameters;
-  const attributes = { iopsLimit, bandwidthLimitBytes, protectionGroups };
-  await neverFinalWhenUnclear({
-    what: `import ${name} on ${member.array.label} for ${request.name}`,
-    final: [],
-    work: async () => {
-      await applyAttributes(context, { member, name, changes: attributes }, signal);
-      const changes = { tags: { ...parameters.tags, ...tags } };
-      await applyAttributes(context, { member, name, changes }, signal);
-    },
   });
 }

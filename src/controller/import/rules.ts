@@ -27,10 +27,22 @@ export interface KnownClaim {
   annotations: Readonly<Record<string, string>>;
 }
 
+/** A volume that a pod describes itself. */
+export interface KnownInline {
+  /** Of the pod. */
+  namespace: string;
+  pod: string;
+  /** Its name on the array is made of it. */
+  uid: string;
+  /** Absent until it was made. */
+  handle?: string;
+}
+
 /** Everything that may have a volume, in Kubernetes. */
 export interface Inventory {
   volumes: readonly KnownVolume[];
   claims: readonly KnownClaim[];
+  inline: readonly KnownInline[];
 }
 
 /** The claim that wants the volume, and what its volume is called in CSI: `pvc-<uid>`. */
@@ -47,6 +59,8 @@ export interface Candidate {
   tags: ReadonlyMap<string, string>;
   /** The tags of the last claim that it was given to; where an array has none, as remembered. */
   given: ReadonlyMap<string, string>;
+  /** So long ago `given` may lack what a leader before gave. */
+  givenForMs: number;
   importer: Importer;
   inventory: Inventory;
   options: Pick<ProvisionerOptions, "clusterId" | "deletePrefixes">;
@@ -72,12 +86,14 @@ const WRITING_MS = 600_000;
 export function refuseOthers(candidate: Candidate): void {
   refuseOtherCluster(candidate);
   refuseOtherNamespace(candidate);
+  refusePodOfOthers(candidate);
   refusePersistentVolume(candidate);
   refuseOtherClaim(candidate);
 }
 
 /**
- * `in_use` for an original that a machine uses, or that an older claim wants, too. Of several
+ * `in_use` for an original that a machine uses, that a pod describes itself, or that an older claim
+ * wants, too. Of several
  * claims the oldest gets it, whichever is asked for first, so that a restart changes nothing.
  */
 export function refuseUsed(original: Original): void {
@@ -93,6 +109,7 @@ export function refuseUsed(original: Original): void {
     );
   }
   refuseOtherIncarnation(importer, own);
+  refusePodsOwn(original);
   // What a claim that has another volume by now says of this one means nothing any more.
   const older = rivals.filter((rival) =>
     rival.uid !== own.uid && isOlder(rival, own) && !isBound(rival, inventory)
@@ -104,6 +121,7 @@ export function refuseUsed(original: Original): void {
     );
   }
   if (volumeOfImporter(original)) return;
+  refuseOtherLeaders(original, own);
   const users = [...hosts, ...adminClients === "any" ? [] : adminClients];
   if (users.length === 0) return;
   throw refusal(
@@ -112,6 +130,27 @@ export function refuseUsed(original: Original): void {
       users.slice(0, 5).join(", ")
     }: end that use and disconnect it there, or ` +
       "import a copy",
+  );
+}
+
+/**
+ * An array without tags does not tell that the leader before gave the volume to another claim, whose
+ * PersistentVolume may still be written.
+ */
+function refuseOtherLeaders(original: Original, { uid }: KnownClaim): void {
+  const { given, givenForMs, importer, inventory, rivals } = original;
+  if (givenForMs >= WRITING_MS || given.get("pv") === importer.csiName) return;
+  const other = rivals.find((rival) => rival.uid !== uid && !isBound(rival, inventory));
+  if (!other) return;
+  throw new PsoError(
+    "unavailable",
+    `${shownVolume(original)} may have been given to the claim ${
+      shownClaim(other)
+    } by the leader ` +
+      `before this one, and its PersistentVolume may still be written: for ${
+        WRITING_MS / 60_000
+      } ` +
+      "minutes after a change of the leader this is tried again; delete one of the two claims",
   );
 }
 
@@ -158,6 +197,40 @@ function refuseOtherNamespace(candidate: Candidate): void {
     `it has the tag pvc-namespace=${namespace}: only claims of that namespace may have it; if it ` +
       "needs it no more, take the tag away on the array",
   );
+}
+
+/** The content of a volume that a pod describes itself is its namespace's, as a claim's is. */
+function refusePodOfOthers(candidate: Candidate): void {
+  const inline = podVolumeOf(candidate);
+  if (!inline || inline.namespace === candidate.importer.namespace) return;
+  throw refusal(
+    candidate,
+    `it is the volume of the pod ${shownPod(inline)}: only claims of that namespace may have a ` +
+      "copy of it",
+  );
+}
+
+/** The volume goes when its pod ends, whoever has it by then. */
+function refusePodsOwn(original: Original): void {
+  const inline = podVolumeOf(original);
+  if (!inline) return;
+  throw refusal(
+    original,
+    `it is the volume of the pod ${
+      shownPod(inline)
+    }, and is destroyed when that ends: import a copy`,
+  );
+}
+
+function podVolumeOf(candidate: Candidate): KnownInline | undefined {
+  const { inventory, volume } = candidate;
+  return inventory.inline.find(({ uid, handle }) =>
+    isVolumeOf(uid, volume.name) || (handle !== undefined && means(handle, candidate))
+  );
+}
+
+function shownPod({ namespace, pod }: KnownInline): string {
+  return `${namespace}/${pod}`;
 }
 
 /** The PersistentVolume that csi-provisioner wrote for the importer: this is a repetition then. */

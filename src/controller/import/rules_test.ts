@@ -27,8 +27,9 @@ function original(change: Partial<Original>, volume: Partial<Original["volume"]>
     tags: new Map(),
     given: new Map(),
     importer: { namespace: "shop", name: "a", csiName: "pvc-a" },
-    inventory: { volumes: [], claims: [claimOf("a")] },
+    inventory: { volumes: [], claims: [claimOf("a")], inline: [] },
     options: { clusterId: "k8s", deletePrefixes: [] },
+    givenForMs: Infinity,
     nowMs: NOW,
     rivals: [],
     ...change,
@@ -52,19 +53,23 @@ const TAKEN: { name: string; volume?: Partial<Original["volume"]>; handle: strin
 ];
 for (const { name, volume, handle } of TAKEN) {
   Deno.test(`refuseOthers() knows a PersistentVolume by ${name}`, () => {
-    const inventory = { volumes: [{ name: "pv-1", handle }], claims: [claimOf("a")] };
+    const inventory = { volumes: [{ name: "pv-1", handle }], claims: [claimOf("a")], inline: [] };
     throws(() => refuseOthers(original({ inventory }, volume)), {
       code: "in_use",
       message: /has the PersistentVolume pv-1:/,
     });
-    const own = { volumes: [{ name: "pvc-a", handle }], claims: [claimOf("a")] };
+    const own = { volumes: [{ name: "pvc-a", handle }], claims: [claimOf("a")], inline: [] };
     doesNotThrow(() => refuseOthers(original({ inventory: own }, volume)));
   });
 }
 
 Deno.test("refuseOthers() knows a PersistentVolume whose handle says nothing by the name that its volume was given", () => {
   for (const prefix of ["k8s", "px_1a2b3c4d", "pod::px_1a2b3c4d"]) {
-    const inventory = { volumes: [{ name: `pvc-${UID}`, handle: "db-17" }], claims: [] };
+    const inventory = {
+      volumes: [{ name: `pvc-${UID}`, handle: "db-17" }],
+      claims: [],
+      inline: [],
+    };
     const options = { clusterId: "k8s", deletePrefixes: ["px_1a2b3c4d"] };
     const volume = { name: `${prefix}-pvc-${UID}` };
     throws(() => refuseOthers(original({ inventory, options }, volume)), {
@@ -77,12 +82,12 @@ Deno.test("refuseOthers() knows a PersistentVolume whose handle says nothing by 
 Deno.test("refuseOthers() passes PersistentVolumes of other volumes and of other arrays", () => {
   const volumes = ["4f5b3a1c/other", "99999999/data", "v".repeat(129), "other"]
     .map((handle, at) => ({ name: `pv-${at}`, handle }));
-  const inventory = { volumes: [...volumes, { name: "data" }], claims: [] };
+  const inventory = { volumes: [...volumes, { name: "data" }], claims: [], inline: [] };
   doesNotThrow(() => refuseOthers(original({ inventory })));
 });
 
 Deno.test("refuseOthers() knows the claim that a volume was made for by any length of its UUID", () => {
-  const inventory = { volumes: [], claims: [claimOf("b", { uid: UID })] };
+  const inventory = { volumes: [], claims: [claimOf("b", { uid: UID })], inline: [] };
   for (const made of [UID, UID.replaceAll("-", ""), UID.replaceAll("-", "").slice(0, 12)]) {
     const name = `k8s-pvc-${made}`;
     throws(() => refuseOthers(original({ inventory }, { name })), {
@@ -96,13 +101,13 @@ Deno.test("refuseOthers() knows the claim that a volume was made for by any leng
 Deno.test("refuseOthers() lets a claim that has another volume by now keep nothing that it was given before", () => {
   const given = new Map([["pv", "pvc-b"], ["pvc-namespace", "shop"], ["pvc-name", "b"]]);
   const claims = [claimOf("a"), claimOf("b")];
-  const waits = original({ given, inventory: { volumes: [], claims } });
+  const waits = original({ given, inventory: { volumes: [], claims, inline: [] } });
   throws(() => refuseOthers(waits), { message: /given to the claim shop\/b, which waits/ });
   const bound = { name: "pvc-c", handle: "other", claim: "shop/b", claimUid: "b" };
-  const inventory = { volumes: [bound], claims };
+  const inventory = { volumes: [bound], claims, inline: [] };
   doesNotThrow(() => refuseOthers(original({ given, inventory })));
   // A claim of before had that name: this one waits still.
-  const before = { volumes: [{ ...bound, claimUid: "b-before" }], claims };
+  const before = { volumes: [{ ...bound, claimUid: "b-before" }], claims, inline: [] };
   throws(() => refuseOthers(original({ given, inventory: before })), { code: "in_use" });
 });
 
@@ -129,14 +134,14 @@ Deno.test("refuseUsed() gives a volume to the oldest claim, and to one of two th
   });
   doesNotThrow(() => refuseUsed(original({ rivals: [claimOf("b", { created: "2027" })] })));
   const volumes = [{ name: "pv-b", handle: "other", claim: "shop/b", claimUid: "b" }];
-  const inventory = { volumes, claims: [claimOf("a"), rival] };
+  const inventory = { volumes, claims: [claimOf("a"), rival], inline: [] };
   doesNotThrow(() => refuseUsed(original({ inventory, rivals: [rival] })), "it has another one");
   doesNotThrow(() => refuseUsed(original({ rivals: [claimOf("b")] })));
   throws(() => refuseUsed(original({ rivals: [claimOf("b", { uid: "0" })] })), { code: "in_use" });
 });
 
 Deno.test("refuseUsed() gives nothing to a claim that Kubernetes does not list, or that is another one", () => {
-  const inventory = { volumes: [], claims: [] };
+  const inventory = { volumes: [], claims: [], inline: [] };
   throws(() => refuseUsed(original({ inventory })), { code: "unavailable" });
   const importer = { namespace: "shop", name: "a", csiName: `pvc-${UID}` };
   throws(() => refuseUsed(original({ importer })), { code: "not_found" });
@@ -150,6 +155,36 @@ Deno.test("refuseUsed() names the machines, and passes what the claim's own Pers
   });
   doesNotThrow(() => refuseUsed(original({}, { adminClients: "any" })));
   const volumes = [{ name: "pvc-a", handle: "4f5b3a1c/data@keep" }];
-  const inventory = { volumes, claims: [claimOf("a")] };
+  const inventory = { volumes, claims: [claimOf("a")], inline: [] };
   doesNotThrow(() => refuseUsed(original({ inventory }, { hosts })));
+});
+
+const PODS = { namespace: "shop", pod: "web-0", uid: UID };
+const OF_PODS = [
+  { name: `k8s-pvc-${UID}`, inline: PODS },
+  { name: "data", inline: { ...PODS, uid: "other", handle: "4f5b3a1c/data" } },
+];
+for (const { name, inline } of OF_PODS) {
+  Deno.test(`a volume ${name} that a pod describes itself is copied within its namespace, and never taken in`, () => {
+    const of = (namespace: string) =>
+      original({
+        inventory: { volumes: [], claims: [claimOf("a")], inline: [{ ...inline, namespace }] },
+      }, { name });
+    const message = /it is the volume of the pod .*web-0/;
+    doesNotThrow(() => refuseOthers(of("shop")));
+    throws(() => refuseUsed(of("shop")), { code: "in_use", message });
+    throws(() => refuseOthers(of("bank")), { code: "in_use", message });
+  });
+}
+
+Deno.test("refuseUsed() waits after a change of the leader when two claims want what no tag tells of", () => {
+  const rivals = [claimOf("a"), claimOf("b", { created: "2027" })];
+  const soon = { rivals, givenForMs: 599_000 };
+  throws(() => refuseUsed(original(soon)), {
+    code: "unavailable",
+    message: /given to the claim shop\/b by the leader before/,
+  });
+  doesNotThrow(() => refuseUsed(original({ ...soon, givenForMs: 600_000 })));
+  doesNotThrow(() => refuseUsed(original({ ...soon, rivals: [claimOf("a")] })));
+  doesNotThrow(() => refuseUsed(original({ ...soon, given: new Map([["pv", "pvc-a"]]) })));
 });
