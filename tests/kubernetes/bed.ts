@@ -1,13 +1,20 @@
 /** What the scenarios of the chart share: one cluster, one table, one way to be a test. */
+import { ROOT } from "../../scripts/program.ts";
+import { say } from "../../scripts/shell.ts";
+import { messageOf } from "../../src/errors.ts";
 import { ChartCluster } from "./chart_cluster.ts";
 import { type FigureName, Figures } from "./figures.ts";
 import { cannotRun, Steps } from "./steps.ts";
+
+/** Where the logs of a cluster stay in which a scenario failed. */
+const FAILED = `${ROOT}/dist/failed-cluster`;
 
 export class Bed {
   readonly steps: Steps = new Steps(() => this.#cluster?.troubles());
   readonly figures: Figures = new Figures(() => this.cluster.fleet);
   readonly #ignore: boolean;
   #cluster: ChartCluster | undefined;
+  #isKept = false;
 
   private constructor(ignore: boolean) {
     this.#ignore = ignore;
@@ -47,8 +54,23 @@ export class Bed {
       ignore: this.#ignore,
       sanitizeOps: false,
       sanitizeResources: false,
-      fn: work,
+      fn: () => this.#kept(name, work),
     });
+  }
+
+  /** Of the first scenario that fails, what the cluster wrote stays when all of it is gone. */
+  async #kept(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!this.#isKept) {
+        this.#isKept = true;
+        say(`the cluster's logs are kept in ${FAILED}, as they were when this failed: ${name}`);
+        await Deno.remove(FAILED, { recursive: true }).catch(() => {});
+        await this.#cluster?.keepLogs(FAILED).catch((trouble) => say(messageOf(trouble)));
+      }
+      throw error;
+    }
   }
 
   /** As timed(), with the arrays' part of it in the table of figures. */

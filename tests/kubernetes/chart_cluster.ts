@@ -94,18 +94,19 @@ export class ChartCluster extends Kubectl {
 
   async #writeValues(leftOut: string[]): Promise<string> {
     const file = `${this.dir}/values.yaml`;
+    const { csi, ...values } = this.values;
     const text = valuesText({
       clusterID: "charted",
       arrays: await this.fleet.values(...leftOut),
       // As fast as the cluster's own controllers here: else a storm of claims waits for the API.
-      csi: { provisioner: FAST, attacher: FAST },
+      csi: { provisioner: FAST, attacher: FAST, ...Object(csi) },
       nodeServer: {
         localPlane: this.fleet.facts.plane,
         // The nodes have one network, and would all tell the same addresses.
         dataAddresses: ["$(HOST_IP)"],
         ...this.nodeServer,
       },
-      ...this.values,
+      ...values,
     });
     await Deno.writeTextFile(file, text, { mode: 0o600 });
     return file;
@@ -165,6 +166,16 @@ export class ChartCluster extends Kubectl {
       ...logs,
     ];
     return (await Promise.all(parts.map((part) => part.catch(messageOf)))).join("\n");
+  }
+
+  /** Copies what all processes of the cluster wrote, and what pods did, into that folder. */
+  async keepLogs(folder: string): Promise<void> {
+    await Deno.mkdir(folder, { recursive: true });
+    await runTool("cp", ["-a", `${this.dir}/kube/log`, `${folder}/cluster`]);
+    for (const label of [CONTROLLERS, NODES]) {
+      await Deno.writeTextFile(`${folder}/${label}.log`, await this.#logs(label).catch(messageOf));
+    }
+    await Deno.writeTextFile(`${folder}/troubles.txt`, await this.troubles().catch(messageOf));
   }
 
   /** What all containers of these pods have written. */

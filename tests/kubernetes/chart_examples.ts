@@ -1,47 +1,12 @@
 /** The examples whose images can be made here, applied as they stand. */
 import assert from "node:assert/strict";
 import { until } from "../../src/async/wait.ts";
-import { ROOT } from "../../scripts/program.ts";
-import { GiB } from "../../src/size.ts";
 import type { Bed } from "./bed.ts";
-import { type Kubectl, WAIT_MS } from "./kubectl.ts";
-import { clientOf, volumesOf } from "./steps.ts";
+import { BASELINE, EXAMPLES, Examples, RESTRICTED } from "./examples.ts";
+import { WAIT_MS } from "./kubectl.ts";
 
-const EXAMPLES = `${ROOT}/deploy/examples`;
-const RESTRICTED = "pso-examples";
-const BASELINE = "pso-examples-baseline";
 const PAGE = "/usr/share/nginx/html";
 const NGINX = "docker.io/nginxinc/nginx-unprivileged:1.27.4-alpine";
-
-/** A namespace of the examples, with the commands of their pages. */
-class Examples {
-  constructor(readonly kube: Kubectl, readonly namespace: string) {}
-
-  async apply(folder: string): Promise<void> {
-    await this.kube.kubectl("apply", "-f", `${EXAMPLES}/${folder}`);
-  }
-
-  async kubectl(...args: string[]): Promise<string> {
-    return (await this.kube.kubectl("-n", this.namespace, ...args)).trim();
-  }
-
-  async awaited(condition: string, object: string): Promise<void> {
-    await this.kubectl("wait", `--for=${condition}`, object, `--timeout=${WAIT_MS / 1000}s`);
-  }
-
-  async shell(pod: string, script: string): Promise<string> {
-    return await this.kubectl("exec", pod, "--", "sh", "-c", script);
-  }
-
-  /** Deletes something; the stand-in for nginx does not listen to SIGTERM. */
-  async end(...objects: string[]): Promise<void> {
-    await this.kubectl("delete", ...objects, "--grace-period=1");
-  }
-
-  async nodeOf(pod: string): Promise<string> {
-    return await this.kubectl("get", "pod", pod, "-o", "jsonpath={.spec.nodeName}");
-  }
-}
 
 /** Registers them, with their own namespaces, of which nothing stays. */
 export function exampleScenarios(bed: Bed): void {
@@ -53,7 +18,7 @@ export function exampleScenarios(bed: Bed): void {
     await cluster.kube("image", "docker.io/library/busybox:1.37.0", "/bin/busybox");
     const serve = ["httpd", "-f", "-p", "8080", "-h", PAGE]; // a stand-in for nginx
     await cluster.kube("image", NGINX, "/bin/busybox", "--", ...serve);
-    await cluster.kubectl("apply", "-f", `${EXAMPLES}/namespaces.yaml`);
+    await one().apply("namespaces.yaml");
     const examples = one();
     await examples.apply("nginx-proof");
     await examples.awaited("condition=Ready", "pod/nginx");
@@ -90,46 +55,6 @@ export function exampleScenarios(bed: Bed): void {
       assert.equal(page, "written on the first node", pod);
     }
   });
-
-  bed.scenario(
-    "item 5: example import takes a volume in, copies another, and keeps the first",
-    async () => {
-      const examples = one();
-      const array = bed.cluster.fleet.facts.arrays.find(({ name }) => name === "fa-1");
-      assert.ok(array);
-      const client = await clientOf(array);
-      for (const name of ["oracle-data", "gold-image"]) {
-        await client.ok(`POST /volumes?names=${name}`, { provisioned: GiB });
-      }
-      await bed.cluster.kubectl("apply", "-f", `${EXAMPLES}/namespaces.yaml`);
-      await examples.apply("import");
-      for (const claim of ["imported", "imported-copy"]) {
-        await examples.awaited("jsonpath={.status.phase}=Bound", `pvc/${claim}`);
-      }
-      const volume = await examples.kubectl(
-        "get",
-        "pvc",
-        "imported",
-        "-o=jsonpath={.spec.volumeName}",
-      );
-      const { spec } = await bed.cluster.get("pv", volume);
-      assert.match(spec.csi.volumeHandle, /^[0-9a-f]{8}\/oracle-data@keep$/);
-      await examples.kubectl("delete", "pvc", "imported", "imported-copy");
-      await bed.cluster.kubectl("delete", "storageclass", "pure-import");
-      await until("their PersistentVolumes are gone", async () => {
-        const { items } = await bed.cluster.get("pv");
-        return items.every((one: { spec: { storageClassName: string } }) =>
-          one.spec.storageClassName !== "pure-import"
-        );
-      }, { timeoutMs: WAIT_MS, intervalMs: 500 });
-      const left = await volumesOf(array);
-      assert.deepEqual(left.filter((name) => name === "oracle-data"), ["oracle-data"]);
-      for (const name of ["oracle-data", "gold-image"]) {
-        await client.ok(`PATCH /volumes?names=${name}`, { destroyed: true });
-      }
-      client.close();
-    },
-  );
 
   bed.scenario("examples raw-block, generic-ephemeral and scratch-space", async () => {
     const [restricted, baseline] = [one(), two()];
