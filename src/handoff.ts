@@ -162,6 +162,15 @@ export interface BlockFacts {
 export interface IscsiPortal {
   iqn: string;
   portal: string;
+  /** The volume's LUN there, where another array of its pod gives it another one. */
+  lun?: number;
+}
+
+/** Where the simulator's local plane has a volume. */
+export interface LocalPlace {
+  array: string;
+  host: string;
+  lun: number;
 }
 
 /** Everything a node needs to find one published volume; travels in publish_context. */
@@ -170,7 +179,7 @@ export type Attachment =
   | ({ protocol: "fc"; lun: number; wwpns: string[] } & BlockFacts)
   | ({ protocol: NvmePortalProtocol; nqn: string; portals: string[] } & BlockFacts)
   | ({ protocol: "nvme-fc"; nqn: string; wwpns: string[] } & BlockFacts)
-  | ({ protocol: "local"; type: "block"; array: string; host: string; lun: number } & BlockFacts)
+  | ({ protocol: "local"; type: "block"; also?: LocalPlace[] } & LocalPlace & BlockFacts)
   | { protocol: "local"; type: "file"; array: string; fileSystem: string }
   | { protocol: "nfs"; address: string; path: string };
 
@@ -178,14 +187,36 @@ const CONTEXT_VERSION = "1";
 
 /**
  * publish_context of CSI: one JSON value, so that lists and numbers keep their types, beside the
- * keys people look for.
+ * keys people look for. `others` are attachments of the same volume by other arrays of its pod: a
+ * node of a version that does not know them uses the first alone.
  */
-export function encodeAttachment(attachment: Attachment): Record<string, string> {
+export function encodeAttachment(
+  attachment: Attachment,
+  others: readonly Attachment[] = [],
+): Record<string, string> {
   return {
     version: CONTEXT_VERSION,
     protocol: attachment.protocol,
     attachment: JSON.stringify(attachment),
+    ...(others.length > 0 ? { others: JSON.stringify(others) } : {}),
   };
+}
+
+/** Protocols by which one node can have one volume through two arrays. */
+export function canJoin({ protocol }: Pick<Attachment, "protocol">): boolean {
+  return protocol === "iscsi" || protocol === "local";
+}
+
+/** One attachment with the ways of both; undefined for two volumes, and by any other protocol. */
+function joined(one: Attachment, other: Attachment): Attachment | undefined {
+  if (!("serial" in one) || !("serial" in other) || one.serial !== other.serial) return undefined;
+  if (one.protocol === "iscsi" && other.protocol === "iscsi") {
+    const targets = other.targets.map((target) => ({ ...target, lun: other.lun }));
+    return { ...one, targets: [...one.targets, ...targets] };
+  }
+  if (one.protocol !== "local" || other.protocol !== "local" || one.serial === "") return undefined;
+  const { array, host, lun } = other;
+  return { ...one, also: [...one.also ?? [], { array, host, lun }] };
 }
 
 type FieldType = "string" | "number" | "boolean" | "array";
@@ -193,6 +224,8 @@ type FieldType = "string" | "number" | "boolean" | "array";
 /** A field of an attachment. */
 interface Field {
   type: FieldType;
+  /** It may be absent. */
+  isOptional?: true;
   /** What is wrong with the value, as the start of a sentence; its type is right. */
   fault?: (value: unknown) => string | undefined;
 }
@@ -236,16 +269,17 @@ function whole(what: string, max: number): Field {
   return { type: "number", fault };
 }
 
+/** The largest LUN that SCSI's flat form of an address has room for (SAM-5 4.7). */
+const LUN: Field = whole("LUN", 16_383);
 const TARGETS: Field = {
   type: "array",
   fault: (value) =>
     faultIn(value, (one) => {
-      const { iqn, portal } = (one ?? {}) as Record<string, unknown>;
-      return storageNameFault("target", iqn) ?? storageNameFault("portal", portal);
+      const { iqn, portal, lun } = (one ?? {}) as Record<string, unknown>;
+      return storageNameFault("target", iqn) ?? storageNameFault("portal", portal) ??
+        (lun === undefined ? undefined : LUN.fault?.(lun));
     }),
 };
-/** The largest LUN that SCSI's flat form of an address has room for (SAM-5 4.7). */
-const LUN: Field = whole("LUN", 16_383);
 const FACTS: Fields = {
   sizeBytes: whole("size", Number.MAX_SAFE_INTEGER),
   everWritten: { type: "boolean" },
@@ -256,8 +290,22 @@ const LOCAL_SERIAL: Field = {
   type: "string",
   fault: (value) => value === "" ? undefined : storageNameFault("serial", value),
 };
+/** Places of the local plane: what they name is judged where it becomes a path. */
+const ALSO: Field = {
+  type: "array",
+  isOptional: true,
+  fault: (value) =>
+    faultIn(value, (one) => {
+      const { array, host, lun } = (one ?? {}) as Record<string, unknown>;
+      if (typeof array === "string" && typeof host === "string") return LUN.fault?.(lun);
+      return "place names no array and host";
+    }),
+};
 const LOCAL: Record<string, Fields> = {
-  block: { serial: LOCAL_SERIAL, ...FACTS, type: TEXT, array: TEXT, host: TEXT, lun: LUN },
+  block: {
+    ...{ serial: LOCAL_SERIAL, ...FACTS, type: TEXT, array: TEXT, host: TEXT, lun: LUN },
+    also: ALSO,
+  },
   file: { type: TEXT, array: TEXT, fileSystem: TEXT },
 };
 const FIELDS: Record<Exclude<Protocol, "local">, Fields> = {
@@ -290,17 +338,32 @@ function refusal(why: string, cause?: unknown): PsoError {
  */
 export function decodeAttachment(context: Record<string, string>): Attachment {
   if (context.attachment === undefined) throw refusal("holds no attachment");
-  let value: unknown;
+  const first = judged(parsed(context.attachment));
+  const others = context.others === undefined ? [] : parsed(context.others);
+  if (!Array.isArray(others)) throw refusal("holds a broken attachment");
+  return others.reduce<Attachment>((whole, value) => {
+    const both = joined(whole, judged(value));
+    if (both === undefined) throw refusal("holds attachments of two volumes");
+    return both;
+  }, first);
+}
+
+function parsed(text: string): unknown {
   try {
-    value = JSON.parse(context.attachment);
+    return JSON.parse(text);
   } catch (error) {
     throw refusal("holds a broken attachment", error);
   }
+}
+
+/** The attachment that a value holds; `invalid` when a node must not use it. */
+function judged(value: unknown): Attachment {
   const attachment = shapedAttachment(value);
   if (typeof attachment === "string") throw refusal(attachment);
-  for (const [field, { fault }] of Object.entries(fieldsFor(attachment))) {
-    const found = fault?.(Reflect.get(attachment, field));
-    if (found !== undefined) throw refusal(`is not to be used, because its ${found}`);
+  for (const [field, { fault, isOptional }] of Object.entries(fieldsFor(attachment))) {
+    const found = Reflect.get(attachment, field);
+    const wrong = isOptional && found === undefined ? undefined : fault?.(found);
+    if (wrong !== undefined) throw refusal(`is not to be used, because its ${wrong}`);
   }
   return attachment;
 }
@@ -324,7 +387,8 @@ export function shapedAttachment(value: unknown): Attachment | string {
   const fields = fieldsOf(protocol, given.type);
   if (!fields) return `names the type ${JSON.stringify(given.type)} of a local volume`;
   const shaped: Record<string, unknown> = { protocol };
-  for (const [field, { type }] of Object.entries(fields)) {
+  for (const [field, { type, isOptional }] of Object.entries(fields)) {
+    if (isOptional && given[field] === undefined) continue;
     if (!hasType(given[field], type)) return `lacks ${field} (${type})`;
     shaped[field] = given[field];
   }

@@ -6,6 +6,7 @@ import {
   encodeAttachment,
   encodeNodeId,
   type NodeIdentity,
+  shapedAttachment,
 } from "./handoff.ts";
 
 // Every field is here, so that none is left out of a node_id.
@@ -205,3 +206,46 @@ Deno.test("decodeNodeId() takes no address or name that would become another exp
     ]
   ) equal(decodeNodeId(`1;n1;i;${part}`), undefined, part);
 });
+
+Deno.test("15.11: a volume of two arrays has the targets of both, each with its LUN", () => {
+  const second = { ...TARGET, iqn: "iqn.2010-06.com.purestorage:flasharray.2" };
+  const context = encodeAttachment(
+    { ...ISCSI, protocol: "iscsi" },
+    [{ ...ISCSI, protocol: "iscsi", lun: 7, targets: [second] }],
+  );
+  deepEqual(decodeAttachment(context), { ...ISCSI, targets: [TARGET, { ...second, lun: 7 }] });
+  // A node of a version that knows one array reads this key alone.
+  deepEqual(JSON.parse(context.attachment ?? ""), ISCSI);
+  const shaped = shapedAttachment(JSON.parse(JSON.stringify(decodeAttachment(context))));
+  deepEqual(shaped, decodeAttachment(context));
+});
+
+Deno.test("15.11: a volume of two arrays has both places of the local plane", () => {
+  const local = { protocol: "local", type: "block", ...block } as const;
+  const [one, other] = [{ array: "fa-1", host: "n1", lun: 1 }, {
+    array: "fa-2",
+    host: "n",
+    lun: 2,
+  }];
+  const context = encodeAttachment({ ...local, ...one }, [{ ...local, ...other }]);
+  deepEqual(decodeAttachment(context), { ...local, ...one, also: [other] });
+});
+
+for (
+  const [others, message] of [
+    ["{", /holds a broken attachment/],
+    ["{}", /holds a broken attachment/],
+    [
+      JSON.stringify([{ ...ISCSI, serial: "6C1B16CE1C034D1C00013919" }]),
+      /attachments of two volumes/,
+    ],
+    [
+      JSON.stringify([{ ...ISCSI, targets: [{ ...TARGET, lun: -1 }] }]),
+      /LUN -1 is no whole number/,
+    ],
+    [JSON.stringify([{ ...ISCSI, protocol: "fc", wwpns: ["524a9371af4e8200"] }]), /of two volumes/],
+  ] as const
+) {
+  Deno.test(`15.11: decodeAttachment() refuses a second array with ${message.source}`, () =>
+    throws(() => decodeAttachment({ attachment: JSON.stringify(ISCSI), others }), message));
+}

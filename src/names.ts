@@ -10,6 +10,12 @@ import { createHash } from "node:crypto";
  */
 export const NAME_MAX = 63;
 
+/** The pod of a volume of that name; undefined for a volume in none. */
+export function podOfVolume(volume: string): string | undefined {
+  const at = volume.lastIndexOf("::");
+  return at < 0 ? undefined : volume.slice(0, at);
+}
+
 /**
  * The key of a name for maps, queues and comparisons: arrays compare the names of volumes,
  * snapshots and hosts without case, so that two spellings are one object.

@@ -210,6 +210,8 @@ export interface HostObject {
   name: string;
   /** IQNs, NQNs and WWNs, as the array writes them. */
   initiators: readonly string[];
+  /** Arrays by whose paths the machine goes first, by their own names; absent: none. */
+  preferredArrays?: readonly string[];
   /** Absent while the array finds nothing wrong with the ways between the machine and itself. */
   paths?: "few" | "none";
 }

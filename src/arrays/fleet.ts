@@ -24,6 +24,7 @@ import {
 
 export { arrayHintOf, type FleetMember, isIdentityProblem, memberKey } from "./fleet_member.ts";
 export { missingPodFault, podNamed, podRoomFault, podStateFault } from "./pods/pod_state.ts";
+export { type Stretch, stretchOf } from "./pods/stretch.ts";
 export { handlesText, type Hit, type HomeHandle, severalError } from "./fleet_search.ts";
 export type { FleetEntry } from "./live/roster.ts";
 

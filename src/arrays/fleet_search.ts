@@ -8,7 +8,8 @@ import type {
   VolumeKind,
   VolumeTrace,
 } from "./array.ts";
-import { arrayHintOf, isIdentityProblem, type Member } from "./fleet_member.ts";
+import { arrayHintOf, type FleetMember, isIdentityProblem, type Member } from "./fleet_member.ts";
+import { partnersOf } from "./pods/stretch.ts";
 import { refuseEmptyFleet } from "../config/arrays/no_arrays.ts";
 
 /**
@@ -111,9 +112,9 @@ type Answer<T> = { member: Member; name: string; item?: T; error?: unknown };
  * same name and the same serial, as in a pod that is stretched over both arrays. Where the named
  * array cannot say the serial, because the volume is eradicated or was moved away, or the array is
  * not configured, a serial counts that begins with the handle's digits (`Hit.isByMaker`).
- * `unavailable` when the named array does not answer, or is not configured and no such proof is
- * found, or when it says "gone" and an array that may have such a copy does not answer;
- * `ambiguous` when two different volumes show it.
+ * `unavailable` when the named array does not answer and no array of the volume's stretched pod
+ * shows the object, or is not configured and no such proof is found, or when it says "gone" and an
+ * array that may have such a copy does not answer; `ambiguous` when two different volumes show it.
  */
 export async function findAtHome<T>(
   fleet: SearchedFleet,
@@ -122,7 +123,14 @@ export async function findAtHome<T>(
 ): Promise<Hit<T> | undefined> {
   const { arrayHint, name } = handle;
   const home = memberByHint(fleet.members, arrayHint);
-  const answer = home && await askHome(home, name, question);
+  let answer: HomeAnswer<T> | undefined;
+  try {
+    answer = home && await askHome(home, name, question);
+  } catch (error) {
+    const hit = home && await findAtPartner(fleet, { member: home, name }, question);
+    if (hit) return hit;
+    throw error;
+  }
   if (home && answer?.item !== undefined) return { member: home, item: answer.item, name };
   if (answer?.isFinal) return undefined;
   const others = fleet.members.filter((member) => member !== home && !member.twin);
@@ -141,6 +149,22 @@ export async function findAtHome<T>(
       `entry of the array whose id begins with ${arrayHint} into the configuration again ` +
       "(`purearray list` shows the id)",
   );
+}
+
+/**
+ * The object on an array that has the pod of its volume together with the silent home array: both
+ * have one volume of that name. Undefined when no such array shows it.
+ */
+async function findAtPartner<T>(
+  { members }: SearchedFleet,
+  { member, name }: { member: Member; name: string },
+  question: Question<T>,
+): Promise<Hit<T> | undefined> {
+  const partners = new Set<FleetMember>(
+    partnersOf({ members }, { member, name: question.volumeNameOf(name) }),
+  );
+  const answers = await askAll(members.filter((one) => partners.has(one)), [name], question);
+  return hitsOf(answers)[0];
 }
 
 /** What the home array says of an object. */

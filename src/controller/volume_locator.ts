@@ -7,6 +7,7 @@ import {
   type HomeHandle,
   isIdentityProblem,
   memberKey,
+  stretchOf,
 } from "../arrays/fleet.ts";
 import { refuseEmptyFleet } from "../config/arrays/no_arrays.ts";
 import { isPsoError, PsoError } from "../errors.ts";
@@ -118,11 +119,16 @@ export class VolumeLocator {
 
   /**
    * Runs `work` where the handle says that the volume is, without a look-up. If `work` answers
-   * `not_found` there, a search decides whether another array has this very volume.
+   * `not_found` there, a search decides whether another array has this very volume. With
+   * `byPartner` so it is when the array is silent, and another one has the volume's stretched pod
+   * too.
    */
   async atPlace<T>(
     volumeId: string,
-    { signal, ...options }: SearchOptions & { signal: AbortSignal },
+    { signal, byPartner = false, ...options }: SearchOptions & {
+      signal: AbortSignal;
+      byPartner?: boolean;
+    },
     work: (place: VolumePlace) => Promise<T>,
   ): Promise<T> {
     const place = this.placeByHandle(volumeId);
@@ -130,7 +136,9 @@ export class VolumeLocator {
     try {
       return await work(place);
     } catch (error) {
-      if (!isPsoError(error, "not_found")) throw error;
+      const isSilent = byPartner && isPsoError(error, "unavailable", "timeout") &&
+        stretchOf(this.#fleet, place) !== undefined && !signal.aborted;
+      if (!isSilent && !isPsoError(error, "not_found")) throw error;
       const found = await this.need(volumeId, signal, options);
       if (found.member === place.member) throw error;
       return await work(placeOf(found));

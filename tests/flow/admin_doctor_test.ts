@@ -97,6 +97,27 @@ Deno.test("admin doctor finds nothing in a healthy cluster, and ends with 0", ()
     );
   }, LATER));
 
+Deno.test("15.11: admin doctor takes a volume that two arrays of a stretched pod show for one", () =>
+  bed(async (one) => {
+    const { cluster, array, second, make, send } = one;
+    if (!second) throw new Error("no second array");
+    const [{ connection_key }] =
+      (await send(second, "GET /array-connections/connection-key")).items;
+    const type = "sync-replication";
+    const wanted = { connection_key, management_address: "192.0.2.2", type };
+    await send(array, "POST /array-connections", wanted);
+    await send(array, "POST /pods?names=p1", {});
+    await send(array, "POST /pods/arrays?group_names=p1&member_names=fa-2");
+    const handle = await make(`p1::${volume("1")}`);
+    cluster.items.set(PVS, [pv("1", handle)]);
+    const suffix = "snapshot-11111111-0000-4000-8000-000000000000";
+    await send(array, `POST /volume-snapshots?source_names=p1::${volume("1")}`, { suffix });
+    register(cluster, "node-a");
+    const found = briefly(await doctor(one));
+    // Once, and not once for each array.
+    deepEqual(found, [`warn snapshot without content: p1::${volume("1")}.${suffix}`]);
+  }, { ...LATER, secondToo: true }));
+
 /** What is spoiled, and what is found then. */
 const SPOILED: [string, (bed: Bed, handle: string) => unknown, string[]][] = [
   [

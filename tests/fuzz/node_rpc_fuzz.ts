@@ -89,7 +89,7 @@ class Round {
         mount_flags: ["ro", "noatime", "vers=4.1"],
       },
       maps: {
-        publish_context: published.map(encodeAttachment),
+        publish_context: published.map((one) => encodeAttachment(one)),
         volume_context: [{}, { createoptions: "-q" }, { backend: "block" }],
         secrets: [CHAP, {}],
       },

@@ -13,6 +13,8 @@ export const volume = (digit: string) => `k8s-pvc-${digit.repeat(8)}-0000-4000-8
 interface Bed {
   cluster: FakeCluster;
   array: FleetEntry;
+  /** Of `secondToo`. */
+  second?: FleetEntry;
   /** Of `bladeToo`. */
   blade?: FleetEntry;
   /** Sends a call to the array of the entry; throws its refusal. */
@@ -25,6 +27,8 @@ interface Bed {
 
 /** What differs from one FlashArray and the time of day. */
 interface BedOptions {
+  /** A second FlashArray. */
+  secondToo?: boolean;
   /** A FlashBlade beside the FlashArray. */
   bladeToo?: boolean;
   /** What the verbs take for the time. */
@@ -36,24 +40,28 @@ interface BedOptions {
 /** One simulated FlashArray, and a healthy installation that uses it. */
 export async function bed(
   test: (bed: Bed) => Promise<void>,
-  { bladeToo = false, now = Date.now, confirm }: BedOptions = {},
+  { secondToo = false, bladeToo = false, now = Date.now, confirm }: BedOptions = {},
 ): Promise<void> {
-  const served = await testFleet({ flasharrays: 1, flashblades: bladeToo ? 1 : 0 });
+  const flasharrays = secondToo ? 2 : 1;
+  const served = await testFleet({ flasharrays, flashblades: bladeToo ? 1 : 0 });
   const cluster = fakeCluster();
   try {
-    const [array, blade] = served.arrays;
+    const [array, ...others] = served.arrays;
+    const [second, blade] = secondToo ? others : [undefined, ...others];
     if (array === undefined) throw new Error("no array");
     const entryOf = ({ address, token }: FleetEntry) => ({
       MgmtEndPoint: `http://${address}`,
       APIToken: token,
     });
     const FlashBlades = blade ? [{ ...entryOf(blade), NFSEndPoint: "10.0.0.3" }] : [];
-    const arrays = JSON.stringify({ FlashArrays: [entryOf(array)], FlashBlades });
+    const FlashArrays = [array, ...second ? [second] : []].map(entryOf);
+    const arrays = JSON.stringify({ FlashArrays, FlashBlades });
     installIn(cluster, { arrays, now: Date.now() });
     const files = { "/k/config": cluster.kubeconfig };
     await test({
       cluster,
       array,
+      second,
       blade,
       send: sendTo,
       run: (...words) =>

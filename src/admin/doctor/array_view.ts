@@ -2,9 +2,9 @@
 import type { HostObject } from "../../arrays/array.ts";
 import type { AdminArray } from "../../arrays/rest/admin_array.ts";
 import type { Snapshot, StorageArray, Volume } from "../../arrays/array.ts";
-import { arrayHintOf } from "../../arrays/fleet.ts";
+import { arrayHintOf, podNamed } from "../../arrays/fleet.ts";
 import { messageOf } from "../../errors.ts";
-import { isOwnSnapshotSuffix, isOwnVolumeName, nameKey } from "../../names.ts";
+import { isOwnSnapshotSuffix, isOwnVolumeName, nameKey, podOfVolume } from "../../names.ts";
 import type { ArrayLook } from "../check/array_look.ts";
 import type { SeenVolumes } from "../check/volume_table.ts";
 import type { Known } from "./diagnosis.ts";
@@ -57,7 +57,7 @@ async function viewOf(
   const [hosts, tags, snapshots] = await Promise.all([
     known(async () => new Map((await array.listHosts()).map((one) => [nameKey(one.name), one]))),
     known(() => array.clustersOf(names)),
-    known(() => ownSnapshots(array, cluster)),
+    known(() => ownSnapshots(array, { cluster, look: rest.look, names })),
   ]);
   return { ...rest, array, label: array.label, hosts, tags, snapshots };
 }
@@ -70,19 +70,34 @@ async function known<T>(read: () => Promise<T>): Promise<Known<T>> {
   }
 }
 
+/** Whose snapshots are read. */
+interface SnapshotScope {
+  cluster: string;
+  look: ArrayLook;
+  /** Of the volumes that are seen on this array. */
+  names: readonly string[];
+}
+
 async function ownSnapshots(
   array: StorageArray,
-  cluster: string,
+  { cluster, look: { status }, names }: SnapshotScope,
 ): Promise<{ items: Snapshot[]; isCut: boolean }> {
   const found: Snapshot[] = [];
+  const shown = new Set(names.map(nameKey));
+  // Those of a volume that another array of its stretched pod stands for are seen there.
+  const isElsewhere = (volume: string) =>
+    !shown.has(nameKey(volume)) &&
+    podNamed(status?.pods, podOfVolume(volume) ?? "")?.arrays !== undefined;
   let token: string | undefined;
   for (let page = 0; page < PAGES; page++) {
     const part = { prefix: `${cluster}-`, limit: PAGE, token };
     const { items, nextToken } = await array.listSnapshots(part);
-    found.push(...items.filter(({ name, volume }) =>
-      isOwnVolumeName(cluster, volume) &&
-      isOwnSnapshotSuffix(name.slice(name.lastIndexOf(".") + 1))
-    ));
+    found.push(
+      ...items.filter(({ name, volume }) =>
+        isOwnVolumeName(cluster, volume) && !isElsewhere(volume) &&
+        isOwnSnapshotSuffix(name.slice(name.lastIndexOf(".") + 1))
+      ),
+    );
     token = nextToken;
     if (token === undefined) break;
   }

@@ -78,8 +78,17 @@ export class ConnectionRows {
   async #list(query: Query, signal?: AbortSignal): Promise<ConnectionItem[]> {
     const path = "connections";
     const call = { path, query, item: connectionItem, lane: "attach", signal } as const;
-    return await Array.fromAsync(this.#context.rest.all<ConnectionItem>(call));
+    return (await Array.fromAsync(this.#context.rest.all<ConnectionItem>(call))).filter(isOwn);
   }
+}
+
+/**
+ * Whether the connection is the array's own. An array shows what hosts have by another array of a
+ * stretched pod as `other:host`: that is the other array's to end.
+ */
+function isOwn({ host, host_group: group }: ConnectionItem): boolean {
+  const isRemote = (name: string) => name.replaceAll("::", "").includes(":");
+  return ![host?.name, group?.name].some((name) => name && isRemote(name));
 }
 
 /** What holds a connection, as a call that ends it names it: the host group, if it came by one. */

@@ -163,6 +163,7 @@ export class HostObjects {
     return (await this.#localHosts(signal)).map((host) => ({
       name: host.name ?? "",
       initiators: initiatorsHeldBy(host).map(({ name }) => name),
+      ...preferenceOf(host),
       ...pathsOf(host),
     }));
   }
@@ -375,6 +376,11 @@ export class HostObjects {
       return same;
     }
   }
+}
+
+function preferenceOf({ preferred_arrays: preferred = [] }: HostItem): Partial<HostObject> {
+  const preferredArrays = preferred.flatMap(({ name }) => name || []);
+  return preferredArrays.length > 0 ? { preferredArrays } : {};
 }
 
 /** Hosts of a replication partner are listed too, as `array:host`. */

@@ -1,5 +1,5 @@
 import { nameKey } from "../../names.ts";
-import type { PodState } from "../pods/pod_state.ts";
+import type { PodArray, PodState } from "../pods/pod_state.ts";
 import type { ArrayContext } from "../rest/named_objects.ts";
 import { RestError } from "../rest/refusals.ts";
 import { shownText } from "../rest/array_facts.ts";
@@ -55,11 +55,22 @@ export function podStatesOf(items: readonly PodItem[], arrayId: string): Map<str
   return new Map(items.map((item) => {
     const { name = "" } = item;
     const [fault, roomBytes] = [faultOf(item, arrayId), roomOf(item)];
+    const arrays = arraysOf(item);
     return [nameKey(name), {
       name,
+      ...(arrays.length > 1 ? { arrays } : {}),
       ...(fault === undefined ? {} : { fault }),
       ...(roomBytes === undefined ? {} : { roomBytes }),
     }];
+  }));
+}
+
+/** Every array of the pod; one that gives no id cannot be told from another. */
+function arraysOf({ arrays = [] }: PodItem): PodArray[] {
+  return arrays.map(({ id, name, status }) => ({
+    id: id ?? "",
+    name: name ?? "",
+    status: status ?? "unknown",
   }));
 }
 

@@ -17,8 +17,8 @@ Deno.test("podStatesOf() says which pod takes no writes on its array", () => {
   deepEqual(stateOf({ promotion_status: "demoted" }), { name: "P1", fault });
   const online = { id: "another", status: "online" };
   const here = (status: string) => stateOf({ arrays: [online, { id: HERE, status }] });
-  deepEqual(here("online"), { name: "P1" });
-  deepEqual(here("offline"), { name: "P1", fault: "is offline there" });
+  deepEqual(here("online")?.fault, undefined);
+  deepEqual(here("offline")?.fault, "is offline there");
   deepEqual(stateOf({ arrays: [{ id: "another", status: "offline" }] }), { name: "P1" });
 });
 
@@ -34,4 +34,12 @@ Deno.test("podStatesOf() counts what the quota leaves, by whole sizes", () => {
     ],
     [600, 300, 0, 1000],
   );
+});
+
+Deno.test("15.11: podStatesOf() names the arrays of a stretched pod, and none of any other", () => {
+  const own = { id: HERE, name: "fa-1", status: "online" };
+  deepEqual(stateOf({ arrays: [own] }), { name: "P1" });
+  const arrays = [own, { id: "another", name: "fa-2", status: "resyncing" }];
+  deepEqual(stateOf({ arrays }), { name: "P1", arrays });
+  deepEqual(stateOf({ arrays: [own, {}] })?.arrays?.[1], { id: "", name: "", status: "unknown" });
 });

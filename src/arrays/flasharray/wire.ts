@@ -101,6 +101,7 @@ export interface HostItem {
   nqns?: string[];
   wwns?: string[];
   connection_count?: number;
+  preferred_arrays?: Reference[];
   /** `status`: healthy, unhealthy or critical. */
   port_connectivity?: { status?: string } | null;
 }
@@ -119,6 +120,7 @@ export const hostItem: Reader<HostItem> = record<HostItem>({
   nqns: list(text()),
   wwns: list(text()),
   connection_count: count,
+  preferred_arrays: list(reference),
   port_connectivity: connectivity,
 }, ["name"]);
 

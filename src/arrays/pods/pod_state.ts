@@ -9,6 +9,17 @@ export interface PodState {
   fault?: string;
   /** Bytes that new volumes in it may have together; absent for a pod without quota. */
   roomBytes?: number;
+  /** The arrays that it is stretched over, the one that says so among them; absent: that alone. */
+  arrays?: readonly PodArray[];
+}
+
+/** One array of a stretched pod, as the array that was asked sees it. */
+export interface PodArray {
+  id: string;
+  /** The array's own name. */
+  name: string;
+  /** `online`, `offline`, `resyncing`, `suspended` or `unknown`. */
+  status: string;
 }
 
 /** The live pods of an array by `nameKey`; absent: it does not say which it has. */

@@ -1,10 +1,12 @@
 import type { DeleteScope, Volume } from "../../arrays/array.ts";
-import { type FleetMember, isIdentityProblem } from "../../arrays/fleet.ts";
+import { type FleetMember, isIdentityProblem, stretchOf } from "../../arrays/fleet.ts";
 import { isNeverFinal, PsoError } from "../../errors.ts";
 import type { ControllerContext } from "../context.ts";
 import { type Deletion, wasSentTo } from "../delete_memory.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
+import type { MeantPlace } from "../attachments/cluster_view.ts";
 import { awaitNoUser } from "../attachments/users.ts";
+import { onAllSides } from "../stretched/both_arrays.ts";
 import { nodesBehindRule, usersOf } from "./attachments.ts";
 import { isKeptId } from "../volume_id.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
@@ -153,6 +155,7 @@ async function destroyAt(
       needs: ({ isDeleting }) => !isDeleting,
     }, signal);
   }
+  await requireUnused(context, { ...place, handle: volumeId }, signal);
   const destroyed = await noting(
     deleted.begin(volumeId, { ...place, serial, onlyTagged }),
     () =>
@@ -168,6 +171,32 @@ async function destroyAt(
   );
   forget(context, place);
   return destroyed;
+}
+
+/**
+ * `in_use` while another array of the volume's stretched pod has it connected: it is one volume,
+ * and the array that destroys it may not know the other's hosts. No call for any other volume.
+ */
+async function requireUnused(
+  context: ControllerContext,
+  place: MeantPlace,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name } = place;
+  if (!stretchOf(context.fleet, place)) return;
+  const users = await onAllSides(context, {
+    place,
+    what: `destroy ${name}`,
+    work: async ({ array }, within) => {
+      const { hosts = [] } = await array.findVolume(name, { hosts: true, signal: within }) ?? {};
+      return hosts.map((host) => `${host} on ${array.label}`);
+    },
+  }, signal);
+  if (users.flat().length === 0) return;
+  throw new PsoError(
+    "in_use",
+    `volume ${name} of a stretched pod is connected to ${users.flat().join(", ")}: detach it first`,
+  );
 }
 
 /** Notes that the array has no such volume any more. */

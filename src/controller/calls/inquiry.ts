@@ -1,5 +1,5 @@
 import type { Page, Volume, VolumeKind } from "../../arrays/array.ts";
-import type { FleetMember } from "../../arrays/fleet.ts";
+import { arrayHintOf, type FleetMember, stretchOf } from "../../arrays/fleet.ts";
 import type { Capability } from "../../capability.ts";
 import { isPsoError } from "../../errors.ts";
 import { isOwnVolumeName } from "../../names.ts";
@@ -19,7 +19,7 @@ import {
   type VolumePage,
 } from "../requests.ts";
 import { accessibleTopologyOf } from "../topology.ts";
-import { type LocatedVolume, nameIn, type VolumeLocator } from "../volume_locator.ts";
+import { type LocatedVolume, nameIn, placeKey, type VolumeLocator } from "../volume_locator.ts";
 import { listAcross } from "./listing.ts";
 
 /** ValidateVolumeCapabilities. What is wrong is an answer with a message, and no error. */
@@ -121,7 +121,9 @@ export async function volumesOf(
   if (!token?.startsWith(OTHER_NAMES)) {
     const prefix = `${clusterId}-`;
     const page = await member.array.listVolumes({ prefix, hosts: true, limit, token }, signal);
-    const items = page.items.filter(({ name }) => isOwnVolumeName(clusterId, name));
+    const items = page.items.filter((volume) =>
+      isOwnVolumeName(clusterId, volume.name) && !isShownElsewhere(context, { member, volume })
+    );
     const isLast = page.nextToken === undefined;
     const hasMore = isLast && otherNames(context, { member, after: "" }).length > 0;
     return { items, nextToken: hasMore ? OTHER_NAMES : page.nextToken };
@@ -134,6 +136,22 @@ export async function volumesOf(
   return left.length > names.length
     ? { items, nextToken: `${OTHER_NAMES}${names.at(-1)}` }
     : { items };
+}
+
+/**
+ * Whether another array of the volume's stretched pod shows it: the one that made it, whose id its
+ * handle and its serial begin with. Where nodes have it by this array's handle it is shown here.
+ */
+function isShownElsewhere(
+  { fleet, published, cluster }: ControllerContext,
+  { member, volume: { name, serial = "" } }: LocatedVolume,
+): boolean {
+  const place = { member, name };
+  const members = stretchOf(fleet, place)?.members ?? [];
+  if (members.length < 2 || published.handlesOf(placeKey(place)).length > 0) return false;
+  if (cluster.nodesOf(place).length > 0) return false;
+  const isMaker = ({ id = "" }: FleetMember) => serial.toLowerCase().startsWith(arrayHintOf(id));
+  return (members.find(isMaker) ?? members[0]) !== member;
 }
 
 /** Which names are asked for. */

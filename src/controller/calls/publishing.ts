@@ -2,10 +2,14 @@ import { isMultiNode, isReadOnly } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import {
   type Attachment,
+  canJoin,
   decodeNodeId,
   encodeAttachment,
   type NodeIdentity,
 } from "../../handoff.ts";
+import { stretchOf } from "../../arrays/fleet.ts";
+import type { Protocol } from "../../protocols.ts";
+import { publishSides, refuseUsersElsewhere } from "../stretched/both_arrays.ts";
 import { knowledgeOf } from "./attachments.ts";
 import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
@@ -28,6 +32,10 @@ interface PublishAttempt {
 /** A publish that passed every check. */
 interface Publish extends PublishAttempt {
   readOnly: boolean;
+  /** Another array of the pod is silent: no other node is cut off, because it may have it there. */
+  isAlone?: boolean;
+  /** The one protocol that all arrays of the pod must serve; absent: what class and node allow. */
+  protocol?: Protocol;
 }
 
 /**
@@ -77,8 +85,8 @@ async function publishAt(
   const { readOnly } = mode;
   const exclusive = !isMultiNode(request.capability.mode);
   const handle = request.volumeId;
-  const attachment = await published.changing(placeKey(place), async () => {
-    const made = await connect(context, { request, node, readOnly, place }, signal);
+  const [attachment, ...others] = await published.changing(placeKey(place), async () => {
+    const made = await connectAll(context, { request, node, readOnly, place }, signal);
     published.add(placeKey(place), node.name, { ...mode, exclusive, handle });
     return made;
   });
@@ -86,26 +94,61 @@ async function publishAt(
   deleted.forget(handle);
   const { id } = await locator.statusOf(member, signal);
   locator.learn(request.volumeId, id, name);
-  return encodeAttachment(attachment);
+  return encodeAttachment(attachment, others);
+}
+
+/** Connects the volume on its array, or on each array of its stretched pod. */
+async function connectAll(
+  context: ControllerContext,
+  publish: Publish,
+  signal: AbortSignal,
+): Promise<[Attachment, ...Attachment[]]> {
+  const { request, node, place } = publish;
+  const stretch = stretchOf(context.fleet, place);
+  if (!stretch) return [await connect(context, publish, signal)];
+  const asked = {
+    ...{ stretch, node, place: { ...place, handle: request.volumeId } },
+    exclusive: !isMultiNode(request.capability.mode),
+  };
+  const protocol = await protocolFor(context, publish, signal);
+  if (!canJoin({ protocol })) {
+    await refuseUsersElsewhere(context, asked, signal);
+    return [await connect(context, publish, signal)];
+  }
+  const { members, isAlone } = await publishSides(context, asked, signal);
+  const made: Attachment[] = [];
+  for (const member of members) {
+    const side = { ...publish, place: { member, name: place.name }, isAlone, protocol };
+    made.push(await connect(context, side, signal));
+  }
+  const [first, ...others] = made;
+  if (!first) throw new PsoError("not_found", `volume ${place.name} is on no array of its pod`);
+  return [first, ...others];
+}
+
+/** The protocol by which the node gets the volume from the array of the place. */
+async function protocolFor(
+  { locator, options }: ControllerContext,
+  { request, node, place: { member, name }, protocol }: Publish,
+  signal: AbortSignal,
+): Promise<Protocol> {
+  const wanted = protocol ?? wantedProtocol(name, request.volumeContext) ??
+    options().flasharray.sanType;
+  const { protocols: served } = await locator.statusOf(member, signal);
+  const { label, kind } = member.array;
+  return chooseProtocol({ array: label, kind, served, node, wanted });
 }
 
 async function connect(
   context: ControllerContext,
-  { request, node, readOnly, place }: Publish,
+  publish: Publish,
   signal: AbortSignal,
 ): Promise<Attachment> {
-  const { locator, options, published } = context;
+  const { request, node, readOnly, place, isAlone } = publish;
+  const { options, published } = context;
   const { member, name } = place;
-  const { sanType, preemptAttachments, iscsiAllowedCidrs } = options().flasharray;
-  const wanted = wantedProtocol(name, request.volumeContext) ?? sanType;
-  const { protocols: served } = await locator.statusOf(member, signal);
-  const protocol = chooseProtocol({
-    array: member.array.label,
-    kind: member.array.kind,
-    served,
-    node,
-    wanted,
-  });
+  const { preemptAttachments, iscsiAllowedCidrs } = options().flasharray;
+  const protocol = await protocolFor(context, publish, signal);
   const meant = { ...place, handle: request.volumeId };
   const known = {
     ...knowledgeOf(context, meant, node),
@@ -120,7 +163,7 @@ async function connect(
   return await member.array.connect(name, node, {
     protocol,
     exclusive: !isMultiNode(request.capability.mode),
-    preempt: preemptAttachments,
+    preempt: preemptAttachments && !isAlone,
     readOnly,
     iscsiAllowedCidrs,
     chap: request.chap,

@@ -1,5 +1,5 @@
 import type { Snapshot } from "../../arrays/array.ts";
-import type { FleetMember } from "../../arrays/fleet.ts";
+import { type FleetMember, stretchOf } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
 import { isOwnVolumeName, nameKey, snapshotSuffixFor } from "../../names.ts";
 import type { ControllerContext } from "../context.ts";
@@ -29,7 +29,7 @@ export async function createSnapshot(
   const suffix = snapshotSuffixFor(name);
   const take = (place: VolumePlace) =>
     snapshotAt(context, { ...place, snapshot: name, suffix }, signal);
-  const answer = await context.locator.atPlace(sourceVolumeId, { signal }, take);
+  const answer = await context.locator.atPlace(sourceVolumeId, { signal, byPartner: true }, take);
   return { ...answer, sourceVolumeId };
 }
 
@@ -239,8 +239,9 @@ async function refuseOtherSource(
   wanted: WantedSnapshot,
   signal: AbortSignal,
 ): Promise<void> {
+  const sides = stretchOf(fleet, wanted)?.members ?? [wanted.member];
   const others = fleet.volumesWithSnapshot(wanted.suffix).filter(({ member, volume }) =>
-    member !== wanted.member || volume !== nameKey(wanted.name)
+    !sides.includes(member) || volume !== nameKey(wanted.name)
   );
   if (others.length === 0) return;
   if (await wanted.member.array.findSnapshot(`${wanted.name}.${wanted.suffix}`, signal)) return;

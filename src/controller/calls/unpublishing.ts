@@ -2,6 +2,7 @@ import type { Volume } from "../../arrays/array.ts";
 import { handlesText, type Hit, isIdentityProblem, severalError } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
+import { allPlaces, onAllSides } from "../stretched/both_arrays.ts";
 import { knowledgeOf } from "./attachments.ts";
 import { awaitNoUser } from "../attachments/users.ts";
 import type { ControllerContext } from "../context.ts";
@@ -74,18 +75,36 @@ async function disconnectAt(
   const { published, cluster } = context;
   const meant = { member: place.member, name: place.name, handle: volumeId };
   const who = node === "all" ? "all nodes" : `node ${node.name}`;
-  await awaitNoUser(cluster, {
-    place: meant,
-    what: `take ${place.name} on ${place.member.array.label} away from ${who}`,
-    needs: (attachment) =>
-      !attachment.isDeleting && (node === "all" || attachment.node === node.name),
-  }, signal);
-  const known = knowledgeOf(context, meant, node === "all" ? undefined : node);
+  const places = allPlaces(context, meant);
+  for (const one of places) {
+    await awaitNoUser(cluster, {
+      place: one,
+      what: `take ${place.name} on ${place.member.array.label} away from ${who}`,
+      needs: (attachment) =>
+        !attachment.isDeleting && (node === "all" || attachment.node === node.name),
+    }, signal);
+  }
+  const knowns = places.map((one) => knowledgeOf(context, one, node === "all" ? undefined : node));
+  const [known] = knowns;
   return await published.changing(placeKey(place), async () => {
-    const isThere = await place.member.array.disconnect(place.name, node, { known, signal });
-    if (node === "all") published.removeAll(placeKey(place));
-    else published.remove(placeKey(place), node.name);
-    return isThere;
+    const ended = await onAllSides(context, {
+      place: meant,
+      what: `take ${place.name} away from ${who}`,
+      work: async (member, within) => ({
+        member,
+        isThere: await member.array.disconnect(place.name, node, {
+          // Whoever uses the volume by one array of the pod uses it by all of them.
+          known: known && { ...known, otherUsers: knowns.flatMap((one) => one.otherUsers ?? []) },
+          signal: within,
+        }),
+      }),
+    }, signal);
+    for (const { member } of ended) {
+      const key = placeKey({ member, name: place.name });
+      if (node === "all") published.removeAll(key);
+      else published.remove(key, node.name);
+    }
+    return ended.some(({ isThere }) => isThere);
   });
 }
 

@@ -17,6 +17,7 @@ import { type GroupOnArray, SCORE_PARTS, scoreOf, type ScorePart, scoreParts } f
 import type { RecentBytes } from "./recent_placements.ts";
 import type { TopologyRequirement } from "../requests.ts";
 import { preferenceRank, topologyFault } from "../topology.ts";
+import { firstOfEachPod, withSharedRoom } from "./stretched_pods.ts";
 
 // Placement is a published formula: docs/placement.md. Filters throw out arrays, each with a reason;
 // what is left is ordered: arrays that refused the last create come last, then by the first
@@ -262,7 +263,7 @@ export function place<A extends PlacementArray>(
   arrays: readonly A[],
 ): Decision<A> {
   const decision: Decision<A> = { candidates: [], rejected: [] };
-  for (const array of arrays) {
+  for (const array of withSharedRoom(arrays, request, (status) => roomOf(status, request.rules))) {
     const rejection = rejectionOf(array, request);
     if (rejection) decision.rejected.push(rejection);
     else if (array.status) decision.candidates.push(candidateOf(array, array.status, request));
@@ -272,6 +273,12 @@ export function place<A extends PlacementArray>(
     a.preference - b.preference || Number(a.isTight) - Number(b.isTight) || b.score - a.score ||
     compare(tieBreak(b.array, request), tieBreak(a.array, request))
   );
+  const { first, others } = firstOfEachPod<A, Candidate<A>>(decision.candidates, request);
+  for (const { candidate: { array: { key, label } }, by } of others) {
+    const reason = `has the pod ${request.pod} together with ${by.array.label}, which is better`;
+    decision.rejected.push({ key, array: label, reason, passing: false });
+  }
+  decision.candidates = first;
   return decision;
 }
 

@@ -50,9 +50,13 @@ export const localBlock: BlockConnection<LocalAttachment> = {
 
 /** The image that the array connects to its host now. */
 async function publishedImage(context: NodeContext, attachment: LocalAttachment): Promise<Image> {
-  const { array, host, lun, sizeBytes } = attachment;
-  const path = linkPath(planeOf(context), { array, host, name: String(lun) });
-  const image = await readImage(context.host, path);
+  const { array, host, lun, sizeBytes, also = [] } = attachment;
+  let image: Image | undefined;
+  // One array of a stretched pod is enough: both show one image.
+  for (const place of [attachment, ...also]) {
+    const link = { array: place.array, host: place.host, name: String(place.lun) };
+    image ??= await readImage(context.host, linkPath(planeOf(context), link));
+  }
   if (!image) {
     throw new PsoError(
       "not_found",

@@ -168,7 +168,10 @@ async function pathOpeners(
     return attachment.targets.map((target) => async () => {
       const session = await loginToPortal(context, { target, multipath, isAgain }, signal);
       await ready;
-      return await openPath(context, placeOf(session, attachment.lun), { wwid, signal });
+      return await openPath(context, placeOf(session, target.lun ?? attachment.lun), {
+        wwid,
+        signal,
+      });
     });
   }
   const places = await fcPlaces(context.host, attachment);

@@ -18,6 +18,26 @@ Deno.test("attach() joins the paths by all portals in one map", () =>
     assert.deepEqual(fake.log, []);
   }));
 
+Deno.test("15.11: attach() finds a volume of two arrays at the LUN of each, and joins all paths", () =>
+  withNode(async (node, fake) => {
+    fake.scsi.luns.set(9, 7);
+    const attachment = node.bed.attachment(7);
+    const other = { iqn: `${TARGET}.other`, portal: SECOND, lun: 9 };
+    const record = node.record(7);
+    await node.connection.attach(
+      node.context,
+      {
+        attachment: { ...attachment, targets: [{ iqn: TARGET, portal: FIRST }, other] },
+        record,
+        note: (facts: object) => Promise.resolve(void Object.assign(record, facts)),
+        shared: false,
+      } as Parameters<typeof node.connection.attach>[1],
+    );
+    assert.deepEqual(fake.scsi.pathsOf("dm-7"), ["sda", "sdb"]);
+    assert.equal(fake.scsi.scans.filter((scan) => scan.endsWith(" 9")).length, 1);
+    assert.equal(fake.scsi.scans.length, 2);
+  }));
+
 Deno.test("attach() without multipathd is refused before any LUN is scanned, when maps are wanted", () =>
   withNode(async (node, fake) => {
     fake.scsi.multipathdRuns = false;

@@ -1,0 +1,264 @@
+import { type FleetMember, type Stretch, stretchOf } from "../../arrays/fleet.ts";
+import { PsoError } from "../../errors.ts";
+import type { NodeIdentity } from "../../handoff.ts";
+import { usersOf } from "../calls/attachments.ts";
+import type { MeantPlace } from "../attachments/cluster_view.ts";
+import { awaitNoUser } from "../attachments/users.ts";
+import type { ControllerContext } from "../context.ts";
+import { placeKey, type VolumePlace } from "../volume_locator.ts";
+import {
+  type AnsweringSide,
+  asked,
+  isSilent,
+  podWordOf,
+  silentAdvice,
+  type SilentSide,
+  stillIn,
+} from "./silence.ts";
+
+/** A publish of a volume in a stretched pod. */
+interface StretchedPublish {
+  stretch: Stretch;
+  place: VolumePlace & { handle: string };
+  node: NodeIdentity;
+  exclusive: boolean;
+}
+
+/** The volume of a place on each array of its stretched pod, the place itself first. */
+export function allPlaces<P extends MeantPlace>(
+  { fleet }: Pick<ControllerContext, "fleet">,
+  place: P,
+): P[] {
+  const members = stretchOf(fleet, place)?.members ?? [];
+  const others = members.filter((member) => member !== place.member);
+  return [place, ...others.map((member) => ({ ...place, member }))];
+}
+
+/** The arrays that a publish goes through. */
+interface PublishSides {
+  /** Those that prefer the node first. */
+  members: FleetMember[];
+  /** An array is silent: nobody may be cut off, because it could not be done there. */
+  isAlone: boolean;
+}
+
+/** A silent member of the pod that nothing more is known of. */
+function unidentified({ unidentified }: Stretch): SilentSide[] {
+  return unidentified.map((member) => ({
+    member,
+    error: member.problem ?? new PsoError("unavailable", "it has not answered yet"),
+  }));
+}
+
+/**
+ * The arrays through which a volume of a stretched pod is published to a node: all that have it.
+ * One that is silent is left out if that is safe: of a volume for several nodes always, of one for
+ * a single node only when no other node can have it there. `not_found` when the place has no such
+ * volume, `conflict` when the arrays show two, `unavailable` when it is not safe.
+ */
+export async function publishSides(
+  context: ControllerContext,
+  publish: StretchedPublish,
+  signal: AbortSignal,
+): Promise<PublishSides> {
+  const { stretch, place } = publish;
+  const { name, member: home } = place;
+  const sides: AnsweringSide[] = [];
+  const silent: SilentSide[] = unidentified(stretch);
+  for (const member of stretch.members) {
+    const answer = await asked(
+      member,
+      signal,
+      (within) => member.array.findVolume(name, { signal: within }),
+    );
+    if (isSilent(answer)) silent.push(answer);
+    else if (answer.value) sides.push({ member, volume: answer.value });
+    else if (member === home) {
+      throw new PsoError("not_found", `volume ${name} is not on array ${member.array.label}`);
+    }
+  }
+  refuseTwoVolumes(name, sides);
+  const [first] = sides;
+  if (!first) throw silent[0]?.error ?? notThere(name, home);
+  const left = await stillIn(silent, { pod: stretch.pod, by: first.member }, signal);
+  if (left.length > 0) await requireSafe(context, { ...publish, first, silent: left }, signal);
+  tellOfMissing(context, publish, left);
+  const members = sides.map(({ member }) => member);
+  const isAlone = left.length > 0;
+  return { members: await preferredFirst(members, publish, signal), isAlone };
+}
+
+/**
+ * For protocols by which a node has a volume through one array alone: `in_use` when it is for one
+ * node and somebody has it by another array of its pod.
+ */
+export async function refuseUsersElsewhere(
+  context: ControllerContext,
+  publish: StretchedPublish,
+  signal: AbortSignal,
+): Promise<void> {
+  const { stretch, place: { member: home, name }, node, exclusive } = publish;
+  for (const member of stretch.members) {
+    if (member === home || !exclusive) continue;
+    const { array } = member;
+    const answer = await asked(
+      member,
+      signal,
+      (within) => array.findVolume(name, { hosts: true, signal: within }),
+    );
+    const hosts = isSilent(answer) ? [] : answer.value?.hosts ?? [];
+    if (hosts.length === 0) continue;
+    throw new PsoError(
+      "in_use",
+      `Cannot publish ${name} to ${node.name}: it is for one node, and ${
+        hosts.join(", ")
+      } has it ` +
+        `by ${array.label}, which has its stretched pod too: detach it there first`,
+    );
+  }
+  context.log.warn("a volume of a stretched pod is published through one array by this protocol", {
+    ...{ volume: name, node: node.name, array: home.array.label },
+    todo: "name protocol iscsi in the class, so that nodes have the volume by both arrays",
+  });
+}
+
+function notThere(name: string, { array }: FleetMember): PsoError {
+  return new PsoError("not_found", `volume ${name} is not on array ${array.label}`);
+}
+
+function refuseTwoVolumes(name: string, sides: readonly AnsweringSide[]): void {
+  if (new Set(sides.map(({ volume }) => volume.serial)).size < 2) return;
+  const shown = sides.map(({ member, volume }) => `${member.array.label} (${volume.serial})`);
+  throw new PsoError(
+    "conflict",
+    `volume ${name} has two serial numbers, though its pod is said to be stretched: ` +
+      `${shown.join(" and ")}; look at the pod on both arrays (purepod list)`,
+  );
+}
+
+/** A publish through one array of the pod while another one is silent. */
+interface LonePublish extends StretchedPublish {
+  first: AnsweringSide;
+  silent: readonly SilentSide[];
+}
+
+/** `unavailable` or `in_use` unless the publish is safe though an array of the pod is silent. */
+async function requireSafe(
+  context: ControllerContext,
+  { stretch, place, node, exclusive, first: { member }, silent }: LonePublish,
+  signal: AbortSignal,
+): Promise<void> {
+  const { cluster, published } = context;
+  const { pod } = stretch;
+  const advice = silentAdvice(stretch, { silent, by: member });
+  const refuse = (why: string) =>
+    new PsoError("unavailable", `Cannot publish ${place.name} to ${node.name}: ${why}; ${advice}`);
+  const word = await podWordOf(member, pod, signal);
+  if (word.own !== "online") {
+    throw refuse(`${member.array.label} says that pod ${pod} is ${word.own} there`);
+  }
+  if (!exclusive) return;
+  const serving = silent.find((one) => word.of(one.member) !== "offline");
+  if (serving) {
+    throw refuse(
+      `the volume is for one node, and by ${member.array.label} pod ${pod} is ` +
+        `${word.of(serving.member)} on ${serving.member.array.label}, which cannot be asked who ` +
+        "has the volume there",
+    );
+  }
+  // The silent array serves nobody now. When it is back it serves whom it was connected to.
+  const places = allPlaces(context, place);
+  const users = places.flatMap((one) => usersOf(context, one));
+  const others = [...new Set(users)].filter((user) => user !== node.name);
+  const key = placeKey(place);
+  const knowsAll = cluster.isFollowed || published.sawAllOf(key) ||
+    published.isExclusive(key, node.name);
+  if (others.length > 0 || !knowsAll) {
+    const who = others.length > 0 ? others.join(", ") : "a node that this controller does not know";
+    throw refuse(`the volume is for one node, and ${who} may have it on the silent array`);
+  }
+  for (const one of places) {
+    await awaitNoUser(cluster, {
+      place: one,
+      what: `publish ${place.name} to ${node.name} without ${silent[0]?.member.array.label}`,
+      needs: (attachment) => attachment.node !== node.name,
+    }, signal);
+  }
+}
+
+/** Says which arrays of the pod the node does not get the volume by. */
+function tellOfMissing(
+  { log }: ControllerContext,
+  { stretch: { pod, strangers, unidentified }, place, node }: StretchedPublish,
+  silent: readonly SilentSide[],
+): void {
+  const absent = unidentified.length > 0 ? [] : strangers;
+  if (absent.length + silent.length === 0) return;
+  log.warn("a volume is published through a part of its stretched pod's arrays", {
+    ...{ volume: place.name, node: node.name, pod },
+    without: [...absent, ...silent.map(({ member }) => member.array.label)],
+    todo: absent.length > 0
+      ? "configure the other array of the pod too, so that nodes have the volume by both"
+      : "bring the silent array back; the next publish of the volume adds it",
+  });
+}
+
+/** The arrays with those first that the node's host object prefers; one call. */
+async function preferredFirst(
+  members: readonly FleetMember[],
+  { node, place }: StretchedPublish,
+  signal: AbortSignal,
+): Promise<FleetMember[]> {
+  const [first] = members;
+  if (!first || members.length < 2) return [...members];
+  const own = new Set([node.iqn, node.nqn, ...node.wwpns].map((one) => one?.toLowerCase()));
+  const hosts = await first.array.listHosts(signal);
+  const preferred = hosts.filter(({ initiators }) =>
+    initiators.some((one) => own.has(one.toLowerCase()))
+  ).flatMap(({ preferredArrays = [] }) => preferredArrays);
+  // Without a preference, the array that the handle names.
+  const rank = (member: FleetMember) =>
+    preferred.includes(member.status?.name ?? "") ? 0 : member === place.member ? 1 : 2;
+  return [...members].sort((a, b) => rank(a) - rank(b));
+}
+
+/** Something that must be done, or be seen, on every array of a pod. */
+interface OnAll<T> {
+  place: MeantPlace;
+  /** Completes "Cannot …": `take p1::k8s-pvc-1 away from node n1`. */
+  what: string;
+  work: (member: FleetMember, within: AbortSignal) => Promise<T>;
+}
+
+/**
+ * What `work` gives on each array that has the volume: of a volume in no stretched pod, on its own.
+ * `unavailable` at the end when an array of the pod did not answer, unless another one says that it
+ * is in the pod no more.
+ */
+export async function onAllSides<T>(
+  { fleet }: Pick<ControllerContext, "fleet">,
+  { place, what, work }: OnAll<T>,
+  signal: AbortSignal,
+): Promise<T[]> {
+  const stretch = stretchOf(fleet, place);
+  if (!stretch) return [await work(place.member, signal)];
+  const done: T[] = [];
+  const silent: SilentSide[] = unidentified(stretch);
+  let by: FleetMember | undefined;
+  for (const member of stretch.members) {
+    const answer = await asked(member, signal, (within) => work(member, within));
+    if (isSilent(answer)) silent.push(answer);
+    else {
+      by = member;
+      done.push(answer.value);
+    }
+  }
+  if (silent.length === 0) return done;
+  const left = by ? await stillIn(silent, { pod: stretch.pod, by }, signal) : silent;
+  if (left.length === 0) return done;
+  throw new PsoError(
+    "unavailable",
+    `Cannot ${what}: its pod ${stretch.pod} is stretched over several arrays, and ` +
+      silentAdvice(stretch, { silent: left, by }),
+  );
+}
