@@ -193,7 +193,7 @@ export class EphemeralSteps {
     // What was never taken up the node cannot have.
     const isNodes = volume.finalizers.includes(NODE_FINALIZER) && isTaken(volume);
     if (isNodes && !await this.#isLeftBehind(volume)) return;
-    if (volume.finalizers.includes(ARRAY_FINALIZER)) await this.#destroy(volume, signal);
+    if (isTaken(volume)) await this.#destroy(volume, signal);
     this.#mayChange();
     const others = volume.finalizers.filter((one) =>
       one !== ARRAY_FINALIZER && one !== NODE_FINALIZER

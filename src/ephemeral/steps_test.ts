@@ -160,6 +160,22 @@ for (const { name, tell, said } of LIES) {
   });
 }
 
+Deno.test("a volume that was made is destroyed also when somebody took the leader's word out of its object", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  await bed.step();
+  const stored = bed.api.store.find(OBJECT);
+  const metadata = { ...stored?.metadata, finalizers: [NODE_FINALIZER] };
+  bed.api.store.put(OBJECT, { ...stored, metadata }, stored?.metadata.uid);
+  bed.endPod();
+  await bed.step();
+  await bed.step();
+  equal(bed.maker.volumes.size, 1, "the node has it still");
+  bed.endNode();
+  await bed.step();
+  deepEqual([bed.maker.volumes.size, bed.all()], [0, []]);
+});
+
 Deno.test("a node that asks for a pod that does not exist gets nothing, and its object ends", async () => {
   const bed = new EphemeralBed();
   await bed.ask({}, { name: ID, pod: { ...POD, uid: "none" } });
