@@ -1,4 +1,5 @@
-// The table of docs/field-lessons.md: every rule is there, and every test that it names exists.
+// The tables of docs/field-lessons.md and tests/README.md: every rule is there, and every test that
+// they name exists.
 import assert from "node:assert/strict";
 import { exists } from "../scripts/paths.ts";
 import { ROOT } from "../scripts/program.ts";
@@ -10,13 +11,17 @@ const RULES = 263;
  */
 const NAMED = /`([^`]+_test\.ts)`: (`{1,2})(.+?)\2(?!`)/g;
 
+/** Of tests/README.md: promises, and findings of real clients in each of two parts. */
+const PROMISES = 13;
+const FINDINGS = 13;
+
 interface Row {
   rule: string;
   held: string;
 }
 
 function rowsOf(text: string): Row[] {
-  return [...text.matchAll(/^\| (F?\d+) \| [^|]+ \| ([^|]+) \|$/gm)].map((
+  return [...text.matchAll(/^\| ([ABF]?\d+) \| [^|]+ \| ([^|]+) \|$/gm)].map((
     [, rule = "", held = ""],
   ) => ({ rule, held }));
 }
@@ -56,6 +61,22 @@ Deno.test("docs/field-lessons.md has one row for each fact and each rule, in ord
 
 Deno.test("docs/field-lessons.md names tests that exist, or a reason", async () => {
   const rows = rowsOf(await Deno.readTextFile(`${ROOT}/docs/field-lessons.md`));
+  assert.deepEqual((await Promise.all(rows.map(faultsOf))).flat(), []);
+});
+
+Deno.test("tests/README.md has a row for each promise with a test that bears its number, and one for each finding", async () => {
+  const rows = rowsOf(await Deno.readTextFile(`${ROOT}/tests/README.md`));
+  const numbers = (length: number, letter = "") =>
+    Array.from({ length }, (_, at) => `${letter}${at + 1}`);
+  const promises = numbers(PROMISES);
+  assert.deepEqual(rows.map(({ rule }) => rule), [
+    ...promises,
+    ...["A", "B"].flatMap((letter) => numbers(FINDINGS, letter)),
+  ]);
+  const unnumbered = rows.filter(({ rule, held }) =>
+    promises.includes(rule) && !new RegExp(`: \`+item ${rule}\\b`).test(held)
+  );
+  assert.deepEqual(unnumbered, []);
   assert.deepEqual((await Promise.all(rows.map(faultsOf))).flat(), []);
 });
 

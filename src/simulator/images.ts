@@ -1,6 +1,6 @@
 import { messageOf, PsoError } from "../errors.ts";
 import type { Run } from "../run.ts";
-import { ImageSharing } from "./image_sharing.ts";
+import { ImageSharing } from "./space/image_sharing.ts";
 
 /** A copy of a large image that is really full takes time; more than this is a hung file system. */
 const COPY_TIMEOUT_MS = 10 * 60_000;

@@ -26,11 +26,12 @@ export const LIMITS: readonly string[] = [
   "A change that asks for a parameter or a field that is not modelled is refused",
   "FlashArray: data reduction is 1: the bytes of a volume are the blocks that its image " +
   "occupies on the host",
-  "FlashArray: snapshots and clones share with their source what is equal at the same place, in " +
-  "blocks of 4 KiB; images of more than 512 MiB count whole once they were written, and after a " +
-  "restart",
-  "FlashBlade: snapshots and clones share no space with what they were made from: each counts as " +
-  "many bytes as it holds",
+  "Snapshots and clones share with their source what is equal at the same place, in " +
+  "blocks of 4 KiB; images of more than 512 MiB are not compared: a copy costs what it has grown " +
+  "by, and counts whole after a restart",
+  "FlashBlade: what a client overwrites costs a snapshot its space once the host has written it " +
+  "back; a file system that is restored shares nothing with its snapshots, a clone all but the " +
+  "4 MiB of XFS's log",
   "Performance of the past is what earlier looks have seen: nobody measures between two of them, " +
   "and space has no past",
   "FlashArray: limits of QoS are stored and shown, not applied to I/O",
@@ -40,10 +41,15 @@ export const LIMITS: readonly string[] = [
   " cut off by SIGKILL leaves the volume half written",
   "FlashArray: ports, portals and interfaces are shown, but nothing answers there on the " +
   "local data plane",
-  "FlashBlade: object store (accounts, users, buckets), usage, file-system-exports, SMB, " +
-  "servers, realms, replication, fleets and password login are not modelled: their lists are empty",
-  "FlashBlade: snapshot policies are stored and shown; nobody takes or removes snapshots by them; " +
-  "quotas are stored and shown with a usage of 0, and hold nobody back",
+  "FlashBlade: object store (accounts, users, buckets), SMB, realms, replication, fleets and " +
+  "password login are not modelled: their lists are empty",
+  "FlashBlade: snapshot policies are stored and shown; nobody takes or removes snapshots by them",
+  "FlashBlade: quotas hold nobody back; their usage is counted by the numbers that own the files: " +
+  "names of users and groups mean nobody",
+  "FlashBlade: clients find a file system by its own name alone: by nfs.rules, which are in no " +
+  "list of exports, or by its export of that name on the array's server, which is " +
+  "nfs.export_policy; other exports and servers are stored and shown, without addresses, DNS and " +
+  "directories",
   "Every other list that the OpenAPI files know is empty; changes of what is not modelled are 404",
   "FlashBlade: on the local data plane an NFS rule lets in the client that it names by IP " +
   "address, or everybody; networks, host names and netgroups reach nobody, and ro, squash and" +

@@ -51,7 +51,7 @@ Deno.test("admin undelete lists what is destroyed with the time left, and nothin
     match(said, /^1 destroyed volume that can be recovered$/m);
   }));
 
-Deno.test("admin undelete recovers nothing without --yes, and with it the volume, and its manifest from its tags", () =>
+Deno.test("item 6: admin undelete recovers nothing without --yes, and with it the volume, and its manifest from its tags", () =>
   bed(async (one) => {
     const handle = await destroyed(one, "1");
     const dry = await one.run("undelete", "--volume", volume("1"));

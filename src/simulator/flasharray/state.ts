@@ -11,8 +11,8 @@ import { type Modelled, requireModelled } from "../modelled.ts";
 import { listAnswer, type Listed, type ListStyle } from "../list.ts";
 import { refused } from "../rest_error.ts";
 import { Containers } from "./containers/containers.ts";
-import { ImageCosts } from "./image_costs.ts";
 import { ProtectionState } from "./protection/protection_state.ts";
+import { ImageCosts } from "../space/image_costs.ts";
 import { Derived, type Table } from "../store.ts";
 
 /** Another object, with its name at the time of the reference. */
@@ -205,7 +205,7 @@ export class FlashArrayState {
     );
     this.#costs = new ImageCosts({
       images: context.plane?.images,
-      volumes: () => this.volumes.values(),
+      owners: () => this.volumes.values(),
       snapshotsOf: (volumeId) => this.snapshotsOf(volumeId),
     });
     this.#nextEradicationMs = new Derived(store, () => this.#findNextEradication());

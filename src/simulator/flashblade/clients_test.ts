@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { until } from "../../async/wait.ts";
+import { testRun } from "../fixture_test.ts";
 import { bladeTest, exported, NFS, sized } from "./fixture_test.ts";
 
 const MiB = 1024 * 1024;
@@ -64,5 +66,59 @@ bladeTest(
     assert.equal(virtual, destroyed);
     const store = await space("type=object-store");
     assert.deepEqual([store.virtual, store.total_physical, store.total_provisioned], [0, 0, 0]);
+  },
+);
+
+/** XFS itself writes some blocks, such as those of its log, which has 4 MiB. */
+function assertAbout(bytes: number, wanted: number, what: string): void {
+  assert.ok(bytes >= wanted && bytes < wanted + 5 * MiB, `${what}: ${bytes}, not ${wanted}`);
+}
+
+bladeTest(
+  "item 13 A6: snapshots and clones of a file system share what they have in common with it",
+  async ({ array, root }) => {
+    const written = new Uint8Array(16 * MiB).fill(1);
+    const path = (name: string) => `${exported(root, "any", name)}/file`;
+    const used = async () => (await array.ok("GET /arrays/space")).items[0].space.total_physical;
+    const spaceOf = async (name: string) =>
+      (await array.ok(`GET /file-systems?names=${name}`)).items[0].space;
+    await array.ok("POST /file-systems?names=fs1", sized(64 * MiB));
+    await Deno.writeFile(path("fs1"), written);
+    for (const suffix of ["a", "b"]) {
+      await array.ok("POST /file-system-snapshots?source_names=fs1", { suffix });
+    }
+    const source = { source: { name: "fs1.a" } };
+    const clone = "POST /file-systems?names=fs2&include_snapshot=true";
+    await array.ok(clone, { ...source, ...sized(64 * MiB) });
+    assertAbout(await used(), 16 * MiB, "two snapshots and a clone cost nothing");
+    const copied = await spaceOf("fs2");
+    assertAbout(copied.virtual, 16 * MiB, "the clone holds what its source did");
+    assertAbout(copied.unique, 0, "of its own it has nothing");
+
+    // What is overwritten is kept once, for the younger snapshot.
+    await Deno.writeFile(path("fs1"), new Uint8Array(8 * MiB).fill(2), { append: true });
+    {
+      using file = await Deno.open(path("fs1"), { write: true });
+      await file.write(new Uint8Array(8 * MiB).fill(3));
+    }
+    await testRun("sync", ["-f", path("fs1")]);
+    // Images are compared again only after a rest.
+    await until(
+      "the space of the snapshots",
+      async () => (await spaceOf("fs1")).snapshots >= 8 * MiB,
+      { timeoutMs: 60_000 },
+    );
+    const own = await spaceOf("fs1");
+    assertAbout(own.unique, 24 * MiB, "the file system counts whole");
+    assertAbout(own.snapshots, 8 * MiB, "its snapshots keep what was overwritten");
+    assert.equal(own.total_physical, own.unique + own.snapshots);
+    assertAbout(await used(), 32 * MiB, "the clone leans on the snapshot");
+
+    // New files count at once.
+    await Deno.writeFile(`${exported(root, "any", "fs2")}/new`, written);
+    assertAbout((await spaceOf("fs2")).unique, 16 * MiB, "what the clone wrote");
+    await array.ok("PATCH /file-system-snapshots?names=fs1.a,fs1.b", { destroyed: true });
+    await array.ok("DELETE /file-system-snapshots?names=fs1.a,fs1.b");
+    assertAbout((await spaceOf("fs2")).unique, 32 * MiB, "alone, the clone counts whole");
   },
 );

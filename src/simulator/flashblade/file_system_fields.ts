@@ -1,5 +1,6 @@
 import type { Fields } from "../body.ts";
 import type { Call } from "../call.ts";
+import { ownExportKey, requireFreeExport } from "./export_table.ts";
 import type { FileSystemRecord, FlashBladeState } from "./state.ts";
 import type { Modelled } from "../modelled.ts";
 import { changedRules, parseRules } from "../nfs_rules.ts";
@@ -74,7 +75,10 @@ function nfsOf(
     const [name, id] = [policy.text("name"), policy.text("id")];
     const found = name === undefined ? state.policies.get(id ?? "") : state.policyNamed(name);
     if (found === undefined) throw refused("NFS export policy does not exist.", name ?? id ?? null);
-    return { ...access, policyId: found.id, rules: null };
+    const isNew = old.policyId === null;
+    const exportId = isNew ? crypto.randomUUID() : old.exportId;
+    if (isNew) requireFreeExport(state, ownExportKey(state, { ...old, exportId }));
+    return { ...access, policyId: found.id, exportId, rules: null };
   }
   const [add, remove] = [nfs.text("add_rules"), nfs.text("remove_rules")];
   if (rules === undefined && add === undefined && remove === undefined) return access;
@@ -82,6 +86,7 @@ function nfsOf(
   return {
     ...access,
     policyId: null,
+    exportId: undefined,
     rules: rules ?? changedRules(old.rules ?? "", { add, remove }),
   };
 }

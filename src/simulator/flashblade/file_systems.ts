@@ -1,6 +1,7 @@
 import { requireManualEradication } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
+import { ownExportKey, requireFreeExport } from "./export_table.ts";
 import { blank, changed, PATCH_MODELLED, POST_MODELLED } from "./file_system_fields.ts";
 import { fileSystemsTotal, renderFileSystem } from "./render.ts";
 import {
@@ -84,7 +85,8 @@ async function restored(
     throw refused("discard_non_snapshotted_data must be true to overwrite a file system.", at.name);
   }
   await onImages(at.name, () => state.images?.restore(source.id, target.id));
-  const record = { ...target, source: { id: source.id, name: state.snapshotName(source) } };
+  const reference = { id: source.id, name: state.snapshotName(source) };
+  const record = { ...target, source: reference, copiedBytes: undefined };
   state.context.store.change(() => state.fileSystems.set(record.id, record));
   return record;
 }
@@ -145,6 +147,7 @@ async function created(
     record.source = { id: source.id, name: state.snapshotName(source) };
     await onImages(at.name, () => state.images?.clone(source.id, record.id));
     record.blankBytes = await grownBlank(state, { ...record, blankBytes: source.blankBytes });
+    record.copiedBytes = state.writtenBytes(record);
   }
   // After the image: a crash between the two leaves an image without an owner, which the next start
   // removes.
@@ -204,6 +207,7 @@ function renamed(
   if (holder !== undefined && holder.id !== at.old.id) {
     throw refused("File system already exists.", name);
   }
+  requireFreeExport(state, ownExportKey(state, { ...at.old, name }));
   return name;
 }
 

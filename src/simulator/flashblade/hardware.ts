@@ -4,8 +4,10 @@ import type { Row } from "../filter.ts";
 import type { Alert } from "../conditions/conditions.ts";
 import { listedAlerts } from "../conditions/listed_alerts.ts";
 import { componentRows } from "./components.ts";
+import { arrayServer } from "./export_table.ts";
 import { listedFileSystems, listOf } from "./file_systems.ts";
-import { NO_REFERENCE, spaceRow, withContext } from "./render.ts";
+import { fixedId, NO_REFERENCE, spaceRow, withContext } from "./render.ts";
+import { serverReference } from "./servers.ts";
 import type { FileSystemRecord, FlashBladeState } from "./state.ts";
 import type { Listed } from "../list.ts";
 import { refused } from "../rest_error.ts";
@@ -44,11 +46,6 @@ function builtIn(what: string, all: BuiltIn[]): Listed<BuiltIn> {
   };
 }
 
-/** An id that is the same over restarts: the array's own, with its last digits replaced. */
-function fixedId(state: FlashBladeState, number: number): string {
-  return state.context.id.slice(0, -4) + number.toString(16).padStart(4, "0");
-}
-
 /**
  * One interface for management and one with the service `data`, in one subnet each. Addresses for
  * documentation (RFC 5737), but for the kernel plane's.
@@ -83,7 +80,9 @@ function network(
       subnet: { id: fixedId(state, 101 + at), name: subnet, resource_type: "subnets" },
       type: "vip",
       vlan: 0,
-      ...(call.minor >= 16 ? { attached_servers: [] } : {}),
+      ...(call.minor >= 16
+        ? { attached_servers: service === "data" ? [serverReference(arrayServer(state))] : [] }
+        : {}),
       ...(call.minor >= 19 ? { realms: [] } : {}),
       ...(call.minor >= 28 ? { rdma_enabled: false } : {}),
     };
@@ -140,15 +139,14 @@ function arrayRow(state: FlashBladeState, call: Call): Row {
 
 function arraySpace(state: FlashBladeState, call: Call): Row {
   const used = state.usedBytes(call);
-  const allocated = state.context.plane?.images.allocated();
   let [provisioned, virtual, snapshots, destroyed] = [0, 0, 0, 0];
   for (const fileSystem of state.fileSystems.values()) {
     provisioned += fileSystem.provisioned ?? 0;
     const written = state.writtenBytes(fileSystem);
     virtual += written;
+    snapshots += state.snapshotBytes(fileSystem.id);
     if (fileSystem.destroyedMs !== null) destroyed += written;
   }
-  for (const { id } of state.snapshots.values()) snapshots += allocated?.get(id) ?? 0;
   const row = spaceRow(call, {
     provisioned,
     virtual,

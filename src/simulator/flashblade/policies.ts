@@ -1,5 +1,6 @@
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
+import { nameOfExport } from "./export_table.ts";
 import { listOf } from "./file_systems.ts";
 import { renderPolicy, renderRule } from "./render.ts";
 import type { FlashBladeState, PolicyRecord, PolicyRule } from "./state.ts";
@@ -216,6 +217,11 @@ function deletePolicies(state: FlashBladeState, call: Call): Answer {
     const user = [...state.fileSystems.values()].find(({ policyId }) => policyId === id);
     if (user !== undefined) {
       throw refused(`NFS export policy is in use by file system ${user.name}.`, name);
+    }
+    const shown = [...state.exports.values()].find(({ policyId }) => policyId === id);
+    if (shown !== undefined) {
+      const used = nameOfExport(state, shown);
+      throw refused(`NFS export policy is in use by file system export ${used}.`, name);
     }
   }
   state.context.store.change(() => found.forEach(({ id }) => state.policies.delete(id)));

@@ -18,6 +18,11 @@ export function withContext(state: FlashBladeState, call: Call): Row {
   return call.minor >= 17 ? { context: arrayReference(state) } : {};
 }
 
+/** An id that is the same over restarts: the array's own, with its last digits replaced. */
+export function fixedId(state: FlashBladeState, number: number): string {
+  return state.context.id.slice(0, -4) + number.toString(16).padStart(4, "0");
+}
+
 /** The array itself, as its objects name it. */
 export function arrayReference(state: FlashBladeState): Row {
   return { id: state.context.id, name: state.context.name, resource_type: "arrays" };
@@ -60,15 +65,11 @@ export function spaceRow(call: Call, sizes: Sizes): Row {
 
 function fileSystemSpace(state: FlashBladeState, call: Call, fileSystem: FileSystemRecord): Row {
   const virtual = state.writtenBytes(fileSystem);
-  const snapshots = state.snapshotsOf(fileSystem.id).reduce(
-    (sum, { id }) => sum + state.storedBytes(id),
-    0,
-  );
   return spaceRow(call, {
     provisioned: fileSystem.provisioned,
     virtual,
-    unique: virtual,
-    snapshots,
+    unique: state.uniqueBytes(fileSystem),
+    snapshots: state.snapshotBytes(fileSystem.id),
     destroyed: fileSystem.destroyedMs === null ? 0 : virtual,
   });
 }
@@ -174,19 +175,16 @@ export function fileSystemsTotal(
   call: Call,
   fileSystems: FileSystemRecord[],
 ): Row {
-  let [provisioned, virtual, snapshots, destroyed] = [0, 0, 0, 0];
+  const sums = { provisioned: 0, virtual: 0, unique: 0, snapshots: 0, destroyed: 0 };
   for (const fileSystem of fileSystems) {
-    provisioned += fileSystem.provisioned ?? 0;
     const written = state.writtenBytes(fileSystem);
-    virtual += written;
-    if (fileSystem.destroyedMs !== null) destroyed += written;
-    for (const { id } of state.snapshotsOf(fileSystem.id)) snapshots += state.storedBytes(id);
+    sums.provisioned += fileSystem.provisioned ?? 0;
+    sums.virtual += written;
+    sums.unique += state.uniqueBytes(fileSystem);
+    sums.snapshots += state.snapshotBytes(fileSystem.id);
+    if (fileSystem.destroyedMs !== null) sums.destroyed += written;
   }
-  return {
-    name: null,
-    provisioned,
-    space: spaceRow(call, { provisioned, virtual, unique: virtual, snapshots, destroyed }),
-  };
+  return { name: null, provisioned: sums.provisioned, space: spaceRow(call, sums) };
 }
 
 /** A snapshot as GET /file-system-snapshots shows it. */

@@ -6,12 +6,8 @@ import { type Modelled, requireModelled } from "../modelled.ts";
 import { refused } from "../rest_error.ts";
 import { listOf } from "./file_systems.ts";
 import { arrayReference, NO_REFERENCE, withContext } from "./render.ts";
-import type {
-  FileSystemRecord,
-  FlashBladeState,
-  SnapshotPolicyRecord,
-  SnapshotPolicyRule,
-} from "./state.ts";
+import type { SnapshotPolicyRecord, SnapshotPolicyRule } from "./records.ts";
+import type { FileSystemRecord, FlashBladeState } from "./state.ts";
 
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
 /** Of `every` and `keep_for`: 5 minutes to 400 days, which the vendor's ansible collection checks. */

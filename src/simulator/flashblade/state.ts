@@ -11,7 +11,9 @@ import type { ListStyle } from "../list.ts";
 import { type ExportRule, parseRules } from "../nfs_rules.ts";
 import type { PlaneFileSystem } from "../plane.ts";
 import { refused } from "../rest_error.ts";
+import { ImageCosts } from "../space/image_costs.ts";
 import { Derived, type Table } from "../store.ts";
+import type { ExportRecord, QuotaRecord, ServerRecord, SnapshotPolicyRecord } from "./records.ts";
 
 /** Another object, with its name at the time of the reference. */
 interface Reference {
@@ -32,6 +34,8 @@ export interface FileSystemRecord {
   /** `nfs.rules`; `null` while an export policy rules. */
   rules: string | null;
   policyId: string | null;
+  /** Of the export by that policy; absent: the file system's own id. */
+  exportId?: string;
   smb: boolean;
   http: boolean;
   accessControlStyle: string;
@@ -48,6 +52,8 @@ export interface FileSystemRecord {
   destroyedMs: number | null;
   /** What `df` counts as used in this file system when it is empty. */
   blankBytes: number;
+  /** Bytes of files that it held already when it was copied from `source`. */
+  copiedBytes?: number;
   /** Number of the next snapshot without a suffix of its own. */
   nextSnapshot: number;
 }
@@ -92,36 +98,6 @@ export interface PolicyRecord {
   version: string;
 }
 
-/** When snapshots are taken, and for how long they are kept; times in milliseconds. */
-export interface SnapshotPolicyRule {
-  /** After midnight; `null`: at any time. */
-  at: number | null;
-  every: number;
-  keepFor: number;
-  timeZone: string | null;
-}
-
-/** A snapshot policy as it is stored. */
-export interface SnapshotPolicyRecord {
-  id: string;
-  name: string;
-  enabled: boolean;
-  rules: SnapshotPolicyRule[];
-  retentionLock: string;
-  /** The file systems that have it. */
-  fileSystemIds: string[];
-}
-
-/** How much one owner of files may store in a file system, as it is stored. */
-export interface QuotaRecord {
-  id: string;
-  sort: "users" | "groups";
-  fileSystemId: string;
-  /** A number (uid or gid), or a name. */
-  owner: number | string;
-  bytes: number;
-}
-
 const DEFAULT_CAPACITY_BYTES = 100 * 1024 ** 4;
 const DEFAULT_LIMITS: ObjectLimits = { volumes: 20_000, snapshots: 150_000, hosts: 0 };
 
@@ -161,6 +137,9 @@ export class FlashBladeState {
   readonly policies: Table<PolicyRecord>;
   readonly snapshotPolicies: Table<SnapshotPolicyRecord>;
   readonly quotas: Table<QuotaRecord>;
+  readonly servers: Table<ServerRecord>;
+  /** All but those that a file system has by `nfs.export_policy`. */
+  readonly exports: Table<ExportRecord>;
   readonly capacityBytes: number;
   readonly limits: ObjectLimits;
   readonly eradication: Eradication;
@@ -173,6 +152,7 @@ export class FlashBladeState {
   readonly turns = new Turns();
   readonly #snapshotsByOwner: Derived<Map<string, FileSystemSnapshotRecord[]>>;
   readonly #oldestDestroyedMs: Derived<number>;
+  readonly #costs: ImageCosts;
 
   constructor(context: ArrayContext) {
     this.context = context;
@@ -188,12 +168,23 @@ export class FlashBladeState {
     );
     this.policies = store.table("nfs-export-policies", ({ name }) => name.toLowerCase());
     this.quotas = store.table("quotas", ({ id }) => id);
+    this.servers = store.table("servers", ({ name }) => name.toLowerCase());
+    this.exports = store.table("file-system-exports", ({ id }) => id);
     this.snapshotPolicies = store.table("snapshot-policies", ({ name }) => name.toLowerCase());
     this.#snapshotsByOwner = new Derived(
       store,
       () => Map.groupBy(this.snapshots.values(), ({ fileSystemId }) => fileSystemId),
     );
     this.#oldestDestroyedMs = new Derived(store, () => this.#findOldestDestroyed());
+    this.#costs = new ImageCosts({
+      images: plane?.images,
+      owners: () =>
+        [...this.fileSystems.values()].map(({ id, createdMs, source }) => ({
+          ...{ id, createdMs, source },
+          copiedFrom: source?.id,
+        })),
+      snapshotsOf: (id) => this.snapshotsOf(id),
+    });
   }
 
   fileSystemNamed(name: string): FileSystemRecord | undefined {
@@ -240,9 +231,26 @@ export class FlashBladeState {
     return Math.max(0, (this.images?.usedBytes(fileSystem.id) ?? 0) - fileSystem.blankBytes);
   }
 
-  /** Blocks that a snapshot's image occupies on the host. */
-  storedBytes(id: string): number {
-    return this.context.plane?.images.allocatedBytes(id) ?? 0;
+  /**
+   * Bytes that nothing else shares. Files as `df` sees them, not the image's blocks: those lag
+   * behind by what the host has not written back yet. Of a copy what it holds beyond its source,
+   * by content or by size.
+   */
+  uniqueBytes(fileSystem: FileSystemRecord): number {
+    const written = this.writtenBytes(fileSystem);
+    const { copiedBytes, id, source } = fileSystem;
+    const isAlone = source === null || this.snapshots.get(source.id) === undefined;
+    if (copiedBytes === undefined || isAlone) return written;
+    const differing = this.#costs.get().get(id) ?? written;
+    return Math.min(written, Math.max(differing, written - copiedBytes));
+  }
+
+  /** Bytes of a file system's snapshots that neither it nor another snapshot holds. */
+  snapshotBytes(fileSystemId: string): number {
+    const snapshots = this.snapshotsOf(fileSystemId);
+    if (snapshots.length === 0) return 0;
+    const costs = this.#costs.get();
+    return snapshots.reduce((sum, { id }) => sum + (costs.get(id) ?? 0), 0);
   }
 
   /**
@@ -250,14 +258,10 @@ export class FlashBladeState {
    */
   usedBytes(call?: Call): number {
     if (call?.full) return this.capacityBytes;
-    // Files as `df` sees them, not the image's blocks: those lag behind by what the host has not
-    // written back yet.
     let used = 0;
-    for (const fileSystem of this.fileSystems.values()) used += this.writtenBytes(fileSystem);
-    const allocated = this.snapshots.size === 0
-      ? undefined
-      : this.context.plane?.images.allocated();
-    for (const { id } of this.snapshots.values()) used += allocated?.get(id) ?? 0;
+    for (const fileSystem of this.fileSystems.values()) {
+      used += this.uniqueBytes(fileSystem) + this.snapshotBytes(fileSystem.id);
+    }
     return used;
   }
 
@@ -315,6 +319,10 @@ export class FlashBladeState {
     const snapshots = this.snapshotsOf(fileSystem.id);
     this.context.store.change(() => {
       for (const { id } of snapshots) this.snapshots.delete(id);
+      for (const table of [this.exports, this.quotas]) {
+        const gone = [...table.values()].filter(({ fileSystemId: id }) => id === fileSystem.id);
+        for (const { id } of gone) table.delete(id);
+      }
       this.fileSystems.delete(fileSystem.id);
     });
     // After the state: a crash between the two leaves images without an owner, which the next start

@@ -19,6 +19,10 @@ task("policy of a file system", "purefb_fs", name="ans-2", export_policy="ans-nf
 
 task("quota of a user", "purefb_userquota", name="ans-1", uid=1001, quota="1G")
 task("quota of a group", "purefb_groupquota", name="ans-1", gname="staff", quota="1G")
+task("server", "purefb_server", name="ans-srv")
+servers = answered("facts of servers", "purefb_info", gather_subset=["servers"])["purefb_info"]["servers"]
+assert sorted(servers) == ["_array_server", "ans-srv"] and servers["ans-srv"]["dns"] == [], servers
+task("server deleted", "purefb_server", name="ans-srv", state="absent")
 task("quota of a user deleted", "purefb_userquota", name="ans-1", uid=1001, state="absent")
 task("snapshot", "purefb_snap", name="ans-1", suffix="snap1")
 task("restored from a snapshot", "purefb_snap", again=False, name="ans-1", suffix="snap1", state="restore")

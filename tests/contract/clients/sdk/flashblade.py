@@ -118,6 +118,42 @@ done(array.delete_policies_file_systems(policy_names=["sdk-snapshots"], member_n
 done(array.delete_policies(names=["sdk-snapshots"]))
 passed("snapshot policy of a file system")
 
+# What one owner of files may store, and what it stores.
+of = {"file_system_names": ["sdk-1"], "uids": [1001]}
+made = one(array.post_quotas_users(**of, quota=flashblade.UserQuotaPost(quota=GIB)))
+assert made.quota == GIB and made.usage == 0, made
+done(array.patch_quotas_users(**of, quota=flashblade.UserQuotaPatch(quota=2 * GIB)))
+stored = one(array.get_usage_users(**of))
+assert (stored.name, stored.quota, stored.usage, stored.user.id) == ("sdk-1/1001", 2 * GIB, 0, 1001), stored
+assert items(array.get_usage_groups(file_system_names=["sdk-1"])) == []
+done(array.delete_quotas_users(**of))
+passed("quota and usage of a user")
+
+if minor >= 16:
+    made = one(array.post_servers(names=["sdk-srv"], create_ds="sdk-srv_nfs", server=flashblade.ServerPost()))
+    assert made.name == "sdk-srv" and made.created > 0 and made.dns == [], made
+    done(array.patch_servers(names=["sdk-srv"], server=flashblade.ServerPost(dns=[])))
+    assert [server.name for server in items(array.get_servers())] == ["_array_server", "sdk-srv"]
+    refused(array.delete_servers(names=["_array_server"], cascade_delete=["directory-services"]), 400, "cannot be deleted", "_array_server")
+    done(array.post_nfs_export_policies(names=["sdk-policy"], policy=NfsExportPolicy(enabled=True)))
+    wanted = flashblade.FileSystemExportPost(export_name="/sdk", server=Reference(name="sdk-srv"))
+    made = one(array.post_file_system_exports(member_names=["sdk-1"], policy_names=["sdk-policy"], file_system_export=wanted))
+    assert (made.name, made.policy_type, made.member.name) == ("sdk-srv::NFS::/sdk", "NFS", "sdk-1"), made
+    done(array.delete_file_system_exports(names=[made.name]))
+    # The SDK does not send another server in a change.
+    here = flashblade.FileSystemExportPost(export_name="/sdk")
+    made = one(array.post_file_system_exports(member_names=["sdk-1"], policy_names=["sdk-policy"], file_system_export=here))
+    own = flashblade.FileSystemExportPatch(export_name="sdk-1")
+    done(array.patch_file_system_exports(names=[made.name], file_system_export=own))
+    found = one(array.get_file_system_exports(filter="member.name='sdk-1' and server.name='_array_server'"))
+    assert found.id == made.id and found.enabled, found
+    assert one(array.get_file_systems(names=["sdk-1"])).nfs.export_policy.name == "sdk-policy"
+    done(array.delete_file_system_exports(ids=[made.id]))
+    assert one(array.get_file_systems(names=["sdk-1"])).nfs.rules == ""
+    done(array.delete_servers(names=["sdk-srv"], cascade_delete=["directory-services"]))
+    done(array.delete_nfs_export_policies(names=["sdk-policy"]))
+    passed("server and export of a file system")
+
 assert one(array.get_file_systems_performance(names=["sdk-1"], protocol="NFS")).name == "sdk-1"
 passed("performance of a file system")
 

@@ -52,6 +52,9 @@ Deno.test(
     sharing.copied("v", "s2", sharing.mtimeMs("v"));
     assert.equal(sharing.bytesNotIn("v", "s2", 4096), 0);
     assert.equal(sharing.bytesNotIn("s2", "s1", 4096), 0);
+    // What it has grown by is its own, although nobody reads it.
+    write(`${folder}/s1`, MiB, new Uint8Array(8192).fill(2));
+    assert.equal(sharing.bytesNotIn("v", "s1", 3 * 4096), 8192);
     sharing.forget("s2");
     assert.equal(sharing.bytesNotIn("s2", "s1", 4096), 4096);
   }),

@@ -6,8 +6,9 @@ interface Aged {
   createdMs: number;
 }
 
-/** A volume, as far as its costs go. */
-interface CostedVolume extends Aged {
+/** A volume or a file system, as far as its costs go. */
+interface Costed extends Aged {
+  /** What its bytes were copied from; absent: they are its own. */
   copiedFrom?: string;
   source: { id: string } | null;
 }
@@ -15,14 +16,14 @@ interface CostedVolume extends Aged {
 /** What an array holds. */
 interface Holdings {
   images: Images | undefined;
-  volumes: () => Iterable<CostedVolume>;
-  snapshotsOf: (volumeId: string) => Aged[];
+  owners: () => Iterable<Costed>;
+  snapshotsOf: (ownerId: string) => Aged[];
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
 
 /**
- * What each image costs an array that stores equal data once: a snapshot what its volume, or its
+ * What each image costs an array that stores equal data once: a snapshot what its owner, or its
  * next younger snapshot, does not hold any more; a copy what it has and its source has not.
  */
 export class ImageCosts {
@@ -44,7 +45,7 @@ export class ImageCosts {
   }
 
   #compute(allocated: ReadonlyMap<string, number>): Map<string, number> {
-    const { volumes, snapshotsOf, images } = this.#holdings;
+    const { owners, snapshotsOf, images } = this.#holdings;
     const bytes = new Map(allocated);
     const sharing = images?.sharing;
     sharing?.begin();
@@ -54,7 +55,7 @@ export class ImageCosts {
     };
     // A base must count itself before a copy can lean on it: copies of each other count once.
     const counted = new Set<string>();
-    for (const { id, copiedFrom, source } of [...volumes()].toSorted(byAge)) {
+    for (const { id, copiedFrom, source } of [...owners()].toSorted(byAge)) {
       // The snapshot that it was made from may be gone, and the volume of that still be there.
       const base = [copiedFrom, source?.id].find((one) => one !== undefined && counted.has(one));
       if (copiedFrom !== undefined && base !== undefined) share(id, base);

@@ -5,7 +5,7 @@ const BLOCK = 4096;
 const CHUNK = 1024 * 1024;
 /**
  * So many bytes of images are read for one look at all sums: more would hold up the calls. What is
- * left counts as it was known before, else whole.
+ * left counts as it was known before and with what it has grown by since, else whole.
  */
 const READ_AT_ONCE = 512 * CHUNK;
 /** A look that read more than this is followed by a rest of so many times the time that it took. */
@@ -18,9 +18,11 @@ interface Comparison {
   mtimeMs: number;
   baseMtimeMs: number;
   bytes: number;
+  /** What the first occupied then: what is not compared again costs what it has grown by. */
+  allocated: number;
   /**
-   * An image had changed so shortly before that a change after the comparison could bear the same
-   * time.
+   * Compared again when that may be: an image had changed so shortly before that a change after the
+   * comparison could bear the same time, or was compared as it was earlier.
    */
   isFresh: boolean;
 }
@@ -70,20 +72,22 @@ export class ImageSharing {
 
   /**
    * Notes that `to` was copied whole from `from`, which had last changed at `fromMtimeMs`. What is
-   * known of other images against `from` holds against the copy too.
+   * known of other images against `from` holds against the copy too; where `from` has changed since,
+   * until they can be compared.
    */
   copied(from: string, to: string, fromMtimeMs: number): void {
     const mtimeMs = this.mtimeMs(to);
     // Nobody writes to the copy before the call that made it is answered.
-    const copy = { mtimeMs, baseMtimeMs: fromMtimeMs, bytes: 0, isFresh: isFresh(fromMtimeMs) };
+    const copy = {
+      ...{ mtimeMs, baseMtimeMs: fromMtimeMs, bytes: 0 },
+      allocated: statOf(this.#pathOf(to))?.allocated ?? 0,
+      isFresh: isFresh(fromMtimeMs),
+    };
     this.#note(to, from, copy);
     for (const [id, known] of this.#known.get(from) ?? []) {
-      if (id === to || known.baseMtimeMs !== fromMtimeMs) continue;
-      this.#note(id, to, {
-        ...known,
-        baseMtimeMs: mtimeMs,
-        isFresh: known.isFresh || copy.isFresh,
-      });
+      if (id === to) continue;
+      const isDoubtful = known.isFresh || copy.isFresh || known.baseMtimeMs !== fromMtimeMs;
+      this.#note(id, to, { ...known, baseMtimeMs: mtimeMs, isFresh: isDoubtful });
     }
   }
 
@@ -101,7 +105,10 @@ export class ImageSharing {
     const known = this.#known.get(base)?.get(id);
     const isSame = known?.mtimeMs === one.mtimeMs && known.baseMtimeMs === other.mtimeMs;
     if (isSame && !known.isFresh) return Math.min(known.bytes, allocated);
-    if (one.size > this.#left) return Math.min(known?.bytes ?? allocated, allocated);
+    if (one.size > this.#left) {
+      const grown = Math.max(0, allocated - (known?.allocated ?? 0));
+      return Math.min((known?.bytes ?? 0) + grown, allocated);
+    }
     this.#left -= one.size;
     this.#readBytes += one.size;
     const began = performance.now();
@@ -111,8 +118,7 @@ export class ImageSharing {
     this.#note(id, base, {
       mtimeMs: one.mtimeMs,
       baseMtimeMs: other.mtimeMs,
-      bytes,
-      isFresh: fresh,
+      ...{ allocated, bytes, isFresh: fresh },
     });
     return Math.min(bytes, allocated);
   }
@@ -125,10 +131,16 @@ export class ImageSharing {
   }
 }
 
-function statOf(path: string): { mtimeMs: number; size: number } | undefined {
+interface ImageStat {
+  mtimeMs: number;
+  size: number;
+  allocated: number;
+}
+
+function statOf(path: string): ImageStat | undefined {
   try {
-    const { mtime, size } = Deno.statSync(path);
-    return { mtimeMs: mtime?.getTime() ?? 0, size };
+    const { blocks, mtime, size } = Deno.statSync(path);
+    return { mtimeMs: mtime?.getTime() ?? 0, size, allocated: (blocks ?? 0) * 512 };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
