@@ -13,6 +13,7 @@ import { controllerService } from "./src/csi/controller_service.ts";
 import { type Endpoint, startEndpoint } from "./src/csi/endpoint.ts";
 import { groupControllerService } from "./src/csi/group_controller_service.ts";
 import { DRIVER_NAME, identityService } from "./src/csi/identity_service.ts";
+import { snapshotMetadataService, STREAMS_MAX } from "./src/csi/snapshot_metadata_service.ts";
 import { registerLeader } from "./src/kube/metrics.ts";
 import { chosenLevel, createLogger, type Logger } from "./src/log.ts";
 import { Metrics } from "./src/metrics/metrics.ts";
@@ -83,6 +84,7 @@ export async function runController(
     metrics,
     locks,
   });
+  const metadata = await serveSnapshotMetadata(options, { service, log, metrics });
   const admin = await startAdmin({
     listen: options.adminAddress,
     csiSocket: endpoint.path,
@@ -107,7 +109,7 @@ export async function runController(
     stop.signal,
   );
   const code = await ended;
-  await endCalls({ service, leader, endpoint, stop, making, endMs });
+  await endCalls({ service, leader, endpoints: { endpoint, metadata }, stop, making, endMs });
   const closed = Promise.all([admin.stop(), watching, service.end().checks])
     .then(() => service.close());
   await atMost(endMs, closed);
@@ -115,11 +117,45 @@ export async function runController(
   return code;
 }
 
+/** What the socket of changed blocks needs of the controller. */
+interface SnapshotMetadataSetup {
+  service: Service;
+  log: Logger;
+  metrics: Metrics;
+}
+
+/**
+ * Serves changed blocks on a socket of their own, by leader and standby alike: nothing on it can
+ * change an array. Undefined when the flag is not given.
+ */
+async function serveSnapshotMetadata(
+  { snapshotMetadataEndpoint: endpoint }: ControllerOptions,
+  { service, log, metrics }: SnapshotMetadataSetup,
+): Promise<Endpoint | undefined> {
+  if (endpoint === undefined) return undefined;
+  return await startEndpoint({
+    endpoint,
+    driverName: DRIVER_NAME,
+    methods: identityService({
+      version: VERSION,
+      topology: () => service.config?.topology.enable ?? false,
+      isReady: () => true,
+      hasSnapshotMetadata: true,
+    }),
+    streams: snapshotMetadataService(() => service.provisioner),
+    log,
+    metrics,
+    // A stream that is cut is taken up where it was: none holds up the end of this process.
+    drainMs: 0,
+    limits: { calls: STREAMS_MAX },
+  });
+}
+
 /** What a controller ends before it closes what it has open. */
 interface EndingController extends Pick<ControllerSurroundings, "endMs"> {
   service: Service;
   leader: Leader;
-  endpoint: Endpoint;
+  endpoints: { endpoint: Endpoint; metadata: Endpoint | undefined };
   /** Ends the watch of the configuration, and the making of ephemeral volumes. */
   stop: AbortController;
   /** Resolves when no ephemeral volume is made any more. */
@@ -128,10 +164,10 @@ interface EndingController extends Pick<ControllerSurroundings, "endMs"> {
 
 /** The lease is renewed until the last call has ended, and given back after all else. */
 async function endCalls(
-  { service, leader, endpoint, stop, making, endMs }: EndingController,
+  { service, leader, endpoints: { endpoint, metadata }, stop, making, endMs }: EndingController,
 ): Promise<void> {
   service.leave();
-  await endpoint.stop();
+  await Promise.all([endpoint.stop(), metadata?.stop()]);
   stop.abort();
   const { led } = service.end();
   await atMost(endMs, Promise.all([led, making]).then(() => leader.giveBack()));

@@ -1,5 +1,5 @@
 import { Fleet } from "../../src/arrays/fleet.ts";
-import { callSamples } from "../../src/csi/unary.ts";
+import { callSamples } from "../../src/csi/call.ts";
 import { createLogger } from "../../src/log.ts";
 import { registerFleet } from "../../src/arrays/fleet_metrics.ts";
 import { registerConfig } from "../../src/metrics/config.ts";

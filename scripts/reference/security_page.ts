@@ -14,10 +14,12 @@ import {
   MESSAGE_BYTES_MAX,
   MESSAGE_WAIT_MS,
 } from "../../src/csi/call_limits.ts";
-import { ABORT_MS, CEILING_MS, DRAIN_MS, FLUSH_MS } from "../../src/csi/endpoint.ts";
+import { ABORT_MS, DRAIN_MS, FLUSH_MS } from "../../src/csi/endpoint.ts";
 import { LIST_ITEMS_MAX } from "../../src/csi/request_check.ts";
+import { CEILING_MS, STREAM_CEILING_MS } from "../../src/csi/serving.ts";
+import { STREAMS_MAX } from "../../src/csi/snapshot_metadata_service.ts";
 import { MESSAGE_BYTES } from "../../src/csi/status.ts";
-import { FACT_CHARS_MAX } from "../../src/csi/unary.ts";
+import { FACT_CHARS_MAX } from "../../src/csi/call.ts";
 import { KUBE_LIMITS } from "../../src/kube/limits.ts";
 import { LOG_TEXT_CHARS_MAX } from "../../src/log.ts";
 import { formatSize } from "../../src/size.ts";
@@ -93,6 +95,19 @@ const CSI: readonly Limit[] = [
     value: CEILING_MS,
     unit: "ms",
     why: "Longer than any sidecar or kubelet waits.",
+  },
+  {
+    what: "A stream without a deadline of its own",
+    value: STREAM_CEILING_MS,
+    unit: "ms",
+    why: "A list of changed blocks that is cut is taken up where it was. The sidecar gives 10 " +
+      "minutes.",
+  },
+  {
+    what: "Calls at once on the socket of changed blocks",
+    value: STREAMS_MAX,
+    unit: "calls",
+    why: "A backup reads few snapshots at once. Beyond that a call is UNAVAILABLE at once.",
   },
   {
     what: "Running calls after SIGTERM",

@@ -5,9 +5,11 @@ import { PsoError } from "../errors.ts";
 import type { Protocol } from "../protocols.ts";
 import type { Pods } from "./pods/pod_state.ts";
 import type { DeleteOptions, DeleteScope } from "./delete_options.ts";
+import type { BlocksQuery, SnapshotBlocks } from "./snapshot_blocks.ts";
 import type { VolumeChanges } from "./volume_changes.ts";
 
 export type { DeleteOptions, DeleteRights, DeleteScope } from "./delete_options.ts";
+export type { BlockRange, BlocksQuery, SnapshotBlocks } from "./snapshot_blocks.ts";
 export type { ExportChange, RuleUser, VolumeChanges } from "./volume_changes.ts";
 
 /** Block volumes (FlashArray) or file systems (FlashBlade). */
@@ -382,6 +384,11 @@ export interface StorageArray {
     options: SnapshotListOptions,
     signal?: AbortSignal,
   ): Promise<Page<Snapshot>>;
+  /**
+   * Block only: opens what a snapshot holds, or what changed since another. `not_found` when one of
+   * them is missing, `invalid` when they are of different volumes, `unsupported` for file systems.
+   */
+  openBlocks(query: BlocksQuery, signal: AbortSignal): Promise<SnapshotBlocks>;
 
   /**
    * Makes the volume reachable for the node, and for nothing that is not the node, and says how.

@@ -1,6 +1,6 @@
 import type { ListenAddress } from "../net/address.ts";
 import { type DataPlane, Flags, type LogFlags } from "./flag_values.ts";
-import { adminHelp, type HelpLine, helpText, type Mode, MODES } from "./flags.ts";
+import { adminHelp, dashed, type HelpLine, helpText, type Mode, MODES } from "./flags.ts";
 import { credentialsFolder } from "./kube.ts";
 import { type ClusterOptions, parseCluster } from "./leader.ts";
 import { UsageError } from "../errors.ts";
@@ -13,6 +13,8 @@ export interface ControllerOptions extends LogFlags, ClusterOptions {
   valuesFile?: string;
   /** `unix:///path`. */
   endpoint: string;
+  /** The same, another one; absent: nobody is told changed blocks. */
+  snapshotMetadataEndpoint?: string;
   adminAddress: ListenAddress;
 }
 
@@ -166,10 +168,12 @@ function parseAdmin(rest: string[], { version, verbs }: CliContext): AdminOption
 }
 
 function parseController(flags: Flags, { env }: CliContext): ControllerOptions {
+  const endpoint = parseEndpoint(flags.text("endpoint"), env);
   return {
     mode: "controller",
     ...flags.valuesFile(),
-    endpoint: parseEndpoint(flags.text("endpoint"), env),
+    endpoint,
+    ...snapshotMetadataEndpoint(flags, endpoint),
     adminAddress: flags.address("admin") ?? DEFAULT_ADMIN,
     ...parseCluster(flags, env),
     ...flags.log(),
@@ -288,12 +292,30 @@ function parseEndpoint(
   env: (name: string) => string | undefined,
 ): string {
   const text = flag ?? env("CSI_ENDPOINT") ?? "";
-  const name = flag === undefined ? "CSI_ENDPOINT" : "--endpoint";
   if (text === "") {
     throw new UsageError(
       "No CSI endpoint is given: use --endpoint unix:///csi/csi.sock or set CSI_ENDPOINT",
     );
   }
+  return parseSocket(flag === undefined ? "CSI_ENDPOINT" : "--endpoint", text);
+}
+
+/** The socket of changed blocks, on which no service is that changes something. */
+function snapshotMetadataEndpoint(
+  flags: Flags,
+  endpoint: string,
+): Pick<ControllerOptions, "snapshotMetadataEndpoint"> {
+  const name = "snapshot-metadata-endpoint";
+  const text = flags.text(name);
+  if (text === undefined) return {};
+  const socket = parseSocket(dashed(name), text);
+  if (socket !== endpoint) return { snapshotMetadataEndpoint: socket };
+  throw new UsageError(
+    `${dashed(name)} and --endpoint are both ${socket}: the service needs a socket of its own`,
+  );
+}
+
+function parseSocket(name: string, text: string): string {
   const path = /^(?:unix:(?:\/\/)?)?(\/[^\0]+)$/.exec(text)?.[1];
   if (path === undefined) {
     throw new UsageError(`${name} is ${JSON.stringify(text)}, wanted unix:///PATH of a socket`);

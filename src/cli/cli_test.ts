@@ -106,6 +106,23 @@ Deno.test("parseCommandLine() gives a controller its defaults", () => {
   });
 });
 
+Deno.test("15.7: parseCommandLine() reads the socket of changed blocks, which is another one", () => {
+  const flag = "--snapshot-metadata-endpoint";
+  const line = `controller --endpoint ${SOCKET} ${flag}`;
+  const socketOf = (text: string) => {
+    const command = parse(`${line} ${text}`);
+    return command.mode === "controller" ? command.snapshotMetadataEndpoint : undefined;
+  };
+  const socket = "unix:///csi-metadata/metadata.sock";
+  for (const text of [socket, "/csi-metadata/metadata.sock"]) assert.equal(socketOf(text), socket);
+  assert.throws(() => socketOf("tcp://0.0.0.0:1"), /--snapshot-metadata-endpoint is "tcp:\/\//);
+  assert.throws(
+    () => socketOf("/csi/csi.sock"),
+    /both unix:\/\/\/csi\/csi\.sock: the service needs/,
+  );
+  assert.throws(() => parse(`node --endpoint ${SOCKET} ${flag} ${socket}`), /Unknown flag/);
+});
+
 Deno.test("parseCommandLine() takes the mode as a word, as --mode=MODE and as --mode MODE anywhere", () => {
   const wanted = parse(`controller --endpoint ${SOCKET} -f values.yaml`);
   assert.deepEqual(parse(`--mode=controller --endpoint ${SOCKET} -f values.yaml`), wanted);

@@ -57,6 +57,13 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
     VALUES,
     ENDPOINT,
     {
+      name: "snapshot-metadata-endpoint",
+      value: "unix:///PATH",
+      meaning:
+        "socket of its own for the SnapshotMetadata service, which tells the changed blocks " +
+        "of snapshots and changes nothing (default: none, the service is off)",
+    },
+    {
       name: "lease",
       value: "NAMESPACE/NAME",
       meaning: "the Lease that this controller must hold to change arrays; needs the variable " +

@@ -18,6 +18,7 @@ import { modifyVolume } from "./calls/modification.ts";
 import { publishVolume } from "./calls/publishing.ts";
 import { createSnapshot, deleteSnapshot, getSnapshot, listSnapshots } from "./calls/snapshots.ts";
 import { unpublishVolume } from "./calls/unpublishing.ts";
+import { readBlocks } from "./changed_blocks/reading.ts";
 import { createGroupSnapshot } from "./group_snapshots/creation.ts";
 import { groupKeyOf } from "./group_snapshots/group_id.ts";
 import { deleteGroupSnapshot, getGroupSnapshot } from "./group_snapshots/made_groups.ts";
@@ -33,6 +34,8 @@ import type { ProvisionerOptions } from "./provisioner_options.ts";
 import { PublishMemory } from "./attachments/publish_memory.ts";
 import { RecentPlacements } from "./placement/recent_placements.ts";
 import type {
+  BlocksPart,
+  BlocksRequest,
   CapacityAnswer,
   CapacityRequest,
   CreateGroupSnapshotRequest,
@@ -303,6 +306,16 @@ export class Provisioner {
   /** The snapshot. `not_found`. */
   getSnapshot(snapshotId: string, signal: AbortSignal): Promise<SnapshotAnswer> {
     return getSnapshot(this.#context.locator, snapshotId, signal);
+  }
+
+  /**
+   * What of a snapshot holds data, or differs from another of the same volume: part by part, the
+   * next one read from the array when it is asked for. At least one part. Changes nothing.
+   * `not_found`, `invalid` (snapshots of different volumes), `out_of_range` (where to begin),
+   * `unsupported` (file systems).
+   */
+  readBlocks(request: BlocksRequest, signal: AbortSignal): AsyncGenerator<BlocksPart> {
+    return readBlocks(this.#context.locator, request, signal);
   }
 
   /**

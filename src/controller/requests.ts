@@ -1,4 +1,4 @@
-import type { VolumeKind } from "../arrays/array.ts";
+import type { BlockRange, VolumeKind } from "../arrays/array.ts";
 import type { Capability } from "../capability.ts";
 import type { ChapCredentials } from "../chap.ts";
 
@@ -204,6 +204,25 @@ export interface SnapshotPage {
   entries: SnapshotAnswer[];
   /** Empty on the last page. */
   nextToken: string;
+}
+
+/** GetMetadataAllocated, and with a base GetMetadataDelta. */
+export interface BlocksRequest {
+  snapshotId: string;
+  /** An older snapshot of the same volume; absent: all that holds data is asked for. */
+  baseSnapshotId?: string;
+  /** Where to begin; after a stream that was cut, where its last range ended. */
+  startingOffset: number;
+  /** The most ranges of a part; 0 = as many as suit us. */
+  maxResults: number;
+}
+
+/** One part of the answer. */
+export interface BlocksPart {
+  /** Of the snapshot; the same in every part. */
+  sizeBytes: number;
+  /** In ascending order over all parts. */
+  ranges: readonly BlockRange[];
 }
 
 /** ControllerExpandVolume: the claim asks for more. */

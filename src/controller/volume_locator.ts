@@ -207,6 +207,16 @@ export class VolumeLocator {
     return hit && { member: hit.member, snapshot: hit.item, isByMaker: hit.isByMaker };
   }
 
+  /** As `findSnapshot`, and `not_found` when there is none. */
+  async needSnapshot(snapshotId: string, signal: AbortSignal): Promise<LocatedSnapshot> {
+    const found = await this.findSnapshot(snapshotId, signal);
+    if (found) return found;
+    throw new PsoError(
+      "not_found",
+      `snapshot ${snapshotId} does not exist: no array that could hold it has it`,
+    );
+  }
+
   async #search<T>(
     { arrayHint, names }: Handle,
     { atHome, byName }: Search<T>,

@@ -25,6 +25,8 @@ export interface IdentityOptions {
    * standby may wait until it leads, for less than the caller's time.
    */
   isReady: (probe: ProbeCall) => boolean | Promise<boolean>;
+  /** The socket that serves SnapshotMetadata says so; no other does. */
+  hasSnapshotMetadata?: boolean;
 }
 
 /** Who asks by Probe, and how long it waits; without a deadline it is answered at once. */
@@ -38,7 +40,9 @@ export interface ProbeCall {
  * instances, and csi-sanity and the sidecars read the plugin's capabilities from whichever socket
  * they were given.
  */
-export function identityService({ version, topology, isReady }: IdentityOptions): UnaryMethod[] {
+export function identityService(
+  { version, topology, isReady, hasSnapshotMetadata = false }: IdentityOptions,
+): UnaryMethod[] {
   const service = (type: PluginCapability_Service_Type) => ({
     type: { case: "service" as const, value: { type } },
   });
@@ -60,6 +64,9 @@ export function identityService({ version, topology, isReady }: IdentityOptions)
           service(PluginCapability_Service_Type.GROUP_CONTROLLER_SERVICE),
           ...(topology()
             ? [service(PluginCapability_Service_Type.VOLUME_ACCESSIBILITY_CONSTRAINTS)]
+            : []),
+          ...(hasSnapshotMetadata
+            ? [service(PluginCapability_Service_Type.SNAPSHOT_METADATA_SERVICE)]
             : []),
           expansion(PluginCapability_VolumeExpansion_Type.ONLINE),
         ],

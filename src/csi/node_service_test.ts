@@ -16,7 +16,8 @@ import { attachment, FakeHost } from "../../tests/support/fake_host.ts";
 import { RpcRows, WRITER } from "../../tests/support/rpc_rows.ts";
 import { FLASHARRAY } from "../../tests/support/test_settings.ts";
 import { nodeRows } from "../../tests/support/node_rows.ts";
-import { answer, callSamples } from "./unary.ts";
+import { callSamples } from "./call.ts";
+import { answer } from "./unary.ts";
 
 const PUBLISHED = encodeAttachment({
   protocol: "iscsi",

@@ -32,12 +32,15 @@ const STATUS: Record<ErrorCode, status> = {
 /**
  * Where the specification's table for one call wants another code: NodeStageVolume and
  * NodePublishVolume, "Exceeds capabilities" and "Staging target path not set";
- * CreateVolumeGroupSnapshot, "Cannot snapshot multiple volumes together".
+ * CreateVolumeGroupSnapshot, "Cannot snapshot multiple volumes together"; GetMetadataDelta, "Changed
+ * block tracking is not enabled", after which a backup takes all.
  */
 const STATUS_BY_METHOD: Readonly<Record<string, Partial<Record<ErrorCode, status>>>> = {
   NodeStageVolume: { unsupported: status.FAILED_PRECONDITION },
   NodePublishVolume: { unsupported: status.FAILED_PRECONDITION },
   CreateVolumeGroupSnapshot: { unsupported: status.FAILED_PRECONDITION },
+  GetMetadataAllocated: { unsupported: status.FAILED_PRECONDITION },
+  GetMetadataDelta: { unsupported: status.FAILED_PRECONDITION },
 };
 
 /**

@@ -20,9 +20,9 @@ import {
   VolumeCapability_AccessMode_Mode,
 } from "./generated/csi_pb.ts";
 import { DRIVER_NAME } from "./identity_service.ts";
+import { callSamples } from "./call.ts";
 import {
   answer,
-  callSamples,
   method,
   type UnaryAnswer,
   type UnaryEnvironment,

@@ -34,7 +34,7 @@ function eventsOf({ api }: LeaderBed, pod: string): string[] {
 
 Deno.test("a Secret that is missing at the start is waited for, and is taken up when it appears", async () => {
   await LeaderBed.run(async (bed) => {
-    const replicas = ["pso-a", "pso-b"].map((name) => bed.start(name, FROM));
+    const replicas = ["pso-a", "pso-b"].map((name) => bed.start(name, { configFrom: FROM }));
     for (const replica of replicas) {
       const waits =
         /503 [^]*"configuration","ok":false,"state":"waiting","reason":"Secret pso\/arrays key pure\.json does not exist: create it/;
@@ -65,7 +65,7 @@ Deno.test("leader and standby take a changed Secret up; a bad or deleted one lea
     const arrays = await bed.arrays();
     const [one] = arrays.FlashArrays ?? [];
     putSecret(bed, JSON.stringify({ FlashArrays: [one] }));
-    const replicas = ["pso-a", "pso-b"].map((name) => bed.start(name, FROM));
+    const replicas = ["pso-a", "pso-b"].map((name) => bed.start(name, { configFrom: FROM }));
     const all = (page: string, pattern: RegExp, timeoutMs = TAKEN_MS) =>
       Promise.all(replicas.map((replica) => shows(replica, { page, pattern }, timeoutMs)));
     await all("/metrics", /^pso_arrays_configured 1$/m, START_MS);
@@ -106,7 +106,7 @@ Deno.test("leader and standby take a changed Secret up; a bad or deleted one lea
 
 Deno.test("a controller that waits for its configuration ends at once by SIGTERM", async () => {
   await LeaderBed.run(async (bed) => {
-    const replica = bed.start("pso-a", FROM);
+    const replica = bed.start("pso-a", { configFrom: FROM });
     await shows(replica, { page: "/readyz", pattern: /"state":"waiting"/ }, START_MS);
     replica.child.signal("SIGTERM");
     await until("its end", () => replica.child.hasEnded, { timeoutMs: 5_000 });

@@ -19,12 +19,22 @@ const RECONNECT_MS = 4_000;
 /** Longer than a process is stopped: what it held must still be wanted when it goes on. */
 const CREATE_CALL_MS = 120_000;
 
+/** How a controller is started. */
+interface ReplicaOptions {
+  /** Objects of the API with its configuration; default: the values file of the arrays. */
+  configFrom?: readonly string[];
+  /** It serves changed blocks too, at `Replica.metadata`. */
+  hasMetadata?: boolean;
+}
+
 /** One controller and the sidecar of its pod. */
 export class Replica {
   /** Whether the sidecar got through its Probe: it sends its calls from then on. */
   isReady = false;
   readonly name: string;
   readonly child: Child;
+  /** The socket of changed blocks. */
+  readonly metadata: string;
   readonly #endpoint: string;
   readonly #csi: CsiClient;
   readonly #ended = new AbortController();
@@ -33,6 +43,7 @@ export class Replica {
     this.name = name;
     this.child = child;
     this.#endpoint = endpoint;
+    this.metadata = endpoint.replace(/\.sock$/, "-metadata.sock");
     this.#csi = connectCsi(endpoint);
     void this.#probe();
     void child.ended.then(() => this.close());
@@ -123,17 +134,18 @@ export class LeaderBed {
     }
   }
 
-  /**
-   * Starts one more controller, as the pod of that name; by objects of the API when `configFrom`
-   * names some, else by the values file of the arrays.
-   */
-  start(name: string, configFrom: readonly string[] = []): Replica {
+  /** Starts one more controller, as the pod of that name. */
+  start(name: string, { configFrom = [], hasMetadata = false }: ReplicaOptions = {}): Replica {
     const endpoint = `unix://${this.#folder}/${name}.sock`;
     const launch = launchOf({ interpreted: Deno.env.has("PSO_INTERPRETED") });
     const args = ["controller", "--endpoint", endpoint, "--admin", "127.0.0.1:0"];
     args.push("--lease", `${LEASE.namespace}/${LEASE.name}`, "--kube-credentials", this.#folder);
     if (configFrom.length === 0) args.push("-f", this.#fleet.values);
     for (const from of configFrom) args.push("--kube-config-from", from);
+    if (hasMetadata) {
+      const socket = endpoint.replace(/\.sock$/, "-metadata.sock");
+      args.push("--snapshot-metadata-endpoint", socket);
+    }
     const child = Child.start(name, { ...launch, args: [...launch.args, ...args] }, {
       log: `${this.#folder}/${name}.log`,
       mark: this.#folder,
@@ -212,6 +224,18 @@ export class LeaderBed {
       return items.map(({ name }: { name: string }) => name);
     }));
     return names.flat();
+  }
+
+  /** The file that holds the volume's content on the array that has it. */
+  async imageOf(volume: string): Promise<string> {
+    for (const entry of this.#fleet.arrays) {
+      const client = new TestClient(entry);
+      await client.login();
+      const { status, body } = await client.send(`GET /volumes?names=${volume}`);
+      client.close();
+      if (status === 200) return `${this.#fleet.plane}/${entry.name}/images/${body.items[0].id}`;
+    }
+    throw new Error(`no array has ${volume}`);
   }
 
   /** How many changes the arrays were asked for since the last `forget`, without logins. */

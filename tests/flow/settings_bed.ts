@@ -13,7 +13,8 @@ import {
   NodeGetInfoResponseSchema,
 } from "../../src/csi/generated/csi_pb.ts";
 import { nodeRows } from "../support/node_rows.ts";
-import { answer, callSamples } from "../../src/csi/unary.ts";
+import { callSamples } from "../../src/csi/call.ts";
+import { answer } from "../../src/csi/unary.ts";
 import { isPsoError } from "../../src/errors.ts";
 import { decodeAttachment, encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
 import { readMounts } from "../../src/host/mountinfo.ts";

@@ -88,6 +88,10 @@ function callsOf(kind: Kind): Record<string, Call> {
     deleteSnapshot: (array, name, signal) => array.deleteSnapshot(`${name}.a`, { signal }),
     list: (array, _, signal) =>
       array.listVolumes({ prefix: "k8s-", limit: 500, hosts: true }, signal),
+    blocks: async (array, name, signal) => {
+      const { read } = await array.openBlocks({ snapshot: `${name}.a` }, signal);
+      return await Array.fromAsync(read(0, signal));
+    },
     listSnapshots: (array, volume, signal) => array.listSnapshots({ volume, limit: 500 }, signal),
     status: (array, _, signal) => array.status(signal),
   };

@@ -1,7 +1,8 @@
 /** Calls rows of a CSI service with bytes, and judges what every call owes whatever it was sent. */
 import { status } from "@grpc/grpc-js";
 import { KeyedLock } from "../../src/async/keyed_lock.ts";
-import { answer, callSamples, type UnaryMethod } from "../../src/csi/unary.ts";
+import { callSamples } from "../../src/csi/call.ts";
+import { answer, type UnaryMethod } from "../../src/csi/unary.ts";
 import { PsoError } from "../../src/errors.ts";
 import { createLogger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";

@@ -9,7 +9,7 @@ export const WINDOW_UPDATE = 0x08;
 export const CONTINUATION = 0x09;
 const GOAWAY = 0x07;
 const ACK = 0x1;
-const END_STREAM = 0x1;
+export const END_STREAM = 0x1;
 export const END_HEADERS = 0x4;
 const HEADER_BYTES = 9;
 
@@ -46,17 +46,22 @@ function literal(name: string, value: string): number[] {
   return [0, name.length, ...encoder.encode(name), value.length, ...encoder.encode(value)];
 }
 
-export const REQUEST_HEADERS = Uint8Array.from([
-  ...literal(":method", "POST"),
-  ...literal(":scheme", "http"),
-  ...literal(":path", "/csi.v1.Identity/Probe"),
-  ...literal(":authority", "localhost"),
-  ...literal("content-type", "application/grpc"),
-  ...literal("te", "trailers"),
-]);
+/** The headers of a call, by the path of its method. */
+export function requestHeaders(path: string): Uint8Array {
+  return Uint8Array.from([
+    ...literal(":method", "POST"),
+    ...literal(":scheme", "http"),
+    ...literal(":path", path),
+    ...literal(":authority", "localhost"),
+    ...literal("content-type", "application/grpc"),
+    ...literal("te", "trailers"),
+  ]);
+}
+
+export const REQUEST_HEADERS = requestHeaders("/csi.v1.Identity/Probe");
 
 /** Reads frames until `wanted` says yes; false when the connection ended first. */
-async function readUntil(
+export async function readUntil(
   connection: Deno.Conn,
   wanted: (frame: Frame) => boolean,
 ): Promise<boolean> {

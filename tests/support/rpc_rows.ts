@@ -12,7 +12,8 @@ import {
 } from "@bufbuild/protobuf";
 import { KeyedLock } from "../../src/async/keyed_lock.ts";
 import { VolumeCapability_AccessMode_Mode as Mode } from "../../src/csi/generated/csi_pb.ts";
-import { answer, callSamples, type UnaryMethod } from "../../src/csi/unary.ts";
+import { callSamples } from "../../src/csi/call.ts";
+import { answer, type UnaryMethod } from "../../src/csi/unary.ts";
 import { createLogger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 

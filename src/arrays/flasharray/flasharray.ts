@@ -8,6 +8,7 @@ import {
   type RestArrayOptions,
 } from "../rest/rest_array.ts";
 import { Snapshots } from "../rest/snapshots.ts";
+import { Blocks } from "./blocks/snapshot_blocks.ts";
 import { Connections } from "./connections.ts";
 import { takeGroupSnapshot } from "./group_snapshots.ts";
 import type { FlashArrayFacts } from "./ports.ts";
@@ -23,6 +24,7 @@ export function flashArray(
   const { log } = told;
   const partsOf = (context: PartsContext<FlashArrayFacts>): ArrayParts<FlashArrayFacts> => {
     const snapshots = new Snapshots(context, VOLUME_SNAPSHOTS);
+    const blocks = new Blocks(context);
     const volumes: Volumes = new Volumes({
       ...context,
       snapshots,
@@ -38,6 +40,7 @@ export function flashArray(
       modify: (name, changes, signal) => volumes.modify(name, changes, signal),
       takeGroup: (names, suffix, signal) =>
         takeGroupSnapshot(context, { volumes: names, suffix }, signal),
+      openBlocks: (query, signal) => blocks.open(query, signal),
       volumes,
       snapshots,
       attachments,

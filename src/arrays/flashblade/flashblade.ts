@@ -38,12 +38,22 @@ export function flashBlade(
       look,
       modify: (name, changes, signal) => attachments.modify(name, changes, signal),
       takeGroup: () => Promise.reject(noGroups(context.label())),
+      openBlocks: ({ snapshot }) => Promise.reject(noBlocks(context.label(), snapshot)),
       volumes,
       snapshots,
       attachments,
     };
   };
   return restArray(rest, { told, kind: "file", partsOf });
+}
+
+/** The snapshot of a file system has files, and no blocks. */
+function noBlocks(label: string, snapshot: string): PsoError {
+  return new PsoError(
+    "unsupported",
+    `array ${label} is a FlashBlade and tells no blocks of ${snapshot}: back up the files of a ` +
+      "claim that is made of the snapshot",
+  );
 }
 
 /** A FlashBlade takes snapshots of several file systems one after another. */

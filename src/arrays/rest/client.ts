@@ -1,5 +1,6 @@
 import { isPsoError, PsoError } from "../../errors.ts";
 import { type ChangeFence, FencedError, NO_FENCE } from "../../async/fence.ts";
+import { isOnlyReading } from "../../async/only_reads.ts";
 import {
   AnswerTooLargeError,
   type Fetch,
@@ -136,6 +137,7 @@ export class RestClient {
   async call<T>(call: ReadingCall<T>): Promise<RestBody<T>>;
   async call<T>(call: RestCall<T>): Promise<RestBody<T>> {
     const trail = new ChangeTrail();
+    if (call.method !== "GET") refuseWhileReading(call);
     try {
       return await this.#follow<T>(call, trail);
     } catch (error) {
@@ -150,6 +152,7 @@ export class RestClient {
    */
   async create<T>(call: Omit<ReadingCall<T>, "method">): Promise<RestBody<T>> {
     const trail = new ChangeTrail();
+    refuseWhileReading({ method: "POST", path: call.path });
     if (!this.#fence.isSettled) throw unsettledError(this.#options.label());
     try {
       return await this.#follow<T>({ ...call, method: "POST" }, trail);
@@ -381,4 +384,9 @@ export class RestClient {
     this.#options.onCall?.(record);
     this.#options.log.debug("rest", { ...record, ms: Math.round(record.ms) });
   }
+}
+
+/** A change on behalf of work that only reads is a fault of the driver, and never leaves. */
+function refuseWhileReading({ method, path }: Pick<RestCall, "method" | "path">): void {
+  if (isOnlyReading()) throw new Error(`${method} ${path} on behalf of a call that only reads`);
 }

@@ -34,6 +34,7 @@ export interface ArrayParts<F> {
   look: (signal?: AbortSignal) => Promise<Look<F>>;
   modify: StorageArray["modifyVolume"];
   takeGroup: StorageArray["createGroupSnapshot"];
+  openBlocks: StorageArray["openBlocks"];
   volumes: {
     find: (name: string, options: FindOptions) => Promise<Volume | undefined>;
     trace: StorageArray["traceVolume"];
@@ -122,6 +123,7 @@ export function restArray<F extends { arrayName: string }>(
     createGroupSnapshot: (volumes, suffix, signal) => parts.takeGroup(volumes, suffix, signal),
     deleteSnapshot: (name, options) => snapshots.delete(name, options),
     listSnapshots: (options, signal) => snapshots.list(options, signal),
+    openBlocks: (query, signal) => parts.openBlocks(query, signal),
     connect: (volume, node, options) => attachments.connect(volume, node, options),
     disconnect: (volume, node, options) => attachments.disconnect(volume, node, options),
     holds: (volume, node, options) => attachments.holds(volume, node, options),

@@ -122,12 +122,8 @@ export async function getSnapshot(
   snapshotId: string,
   signal: AbortSignal,
 ): Promise<SnapshotAnswer> {
-  const answer = await findSnapshot(locator, snapshotId, signal);
-  if (answer) return answer;
-  throw new PsoError(
-    "not_found",
-    `snapshot ${snapshotId} does not exist: no array that could hold it has it`,
-  );
+  const found = await locator.needSnapshot(snapshotId, signal);
+  return await answerAs(locator, { found, snapshotId }, signal);
 }
 
 /** ListSnapshots. Of a snapshot's handle the other filter only decides whether it is shown. */
@@ -194,15 +190,6 @@ function pageOf(
 ): SnapshotPage {
   const entries = items.map(({ listed, item }) => answerFor(locator, listed.arrayId, item));
   return { entries, nextToken };
-}
-
-async function findSnapshot(
-  locator: VolumeLocator,
-  snapshotId: string,
-  signal: AbortSignal,
-): Promise<SnapshotAnswer | undefined> {
-  const found = await locator.findSnapshot(snapshotId, signal);
-  return found && await answerAs(locator, { found, snapshotId }, signal);
 }
 
 /** A snapshot where it is, and the handle that a call has for it. */
