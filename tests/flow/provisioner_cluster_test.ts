@@ -222,6 +222,11 @@ Deno.test("a node that writes another node's name into its registration gets no 
       deepEqual(calls, []);
     }
     await bed.publish(handle, N1);
+    await rejects(unpublish(bed, handle, stolen), {
+      code: "unavailable",
+      message: /^Cannot unpublish from node /,
+    });
+    await unpublish(bed, handle, N1);
   });
 });
 

@@ -6,6 +6,8 @@ const LAG_MS = 3_000;
 
 /** A node_id that a call gives, and the name of the node in it. */
 interface GivenNode {
+  /** Completes "Cannot …" together with the node: `publish to`. */
+  what: "publish to" | "unpublish from";
   nodeId: string;
   name: string;
 }
@@ -15,11 +17,11 @@ interface GivenNode {
  * node plugin restarts, and at once where there is no Kubernetes. `unavailable`, naming both ids,
  * when the CSINode of its name has another one, or when another node is registered with this one:
  * kubelet alone writes a CSINode, and who broke into one node could else have volumes published in
- * the name of another.
+ * the name of another, or keep one while another is said to have lost it.
  */
 export async function awaitRegisteredAs(
   cluster: ClusterView,
-  { nodeId, name }: GivenNode,
+  { what, nodeId, name }: GivenNode,
   signal: AbortSignal,
 ): Promise<void> {
   if (cluster.registrationAgainst({ nodeId, name }) === undefined) return;
@@ -30,7 +32,7 @@ export async function awaitRegisteredAs(
   if (found.name === name) {
     throw new PsoError(
       "unavailable",
-      `Cannot publish to node ${name}: the call gives it the node_id ${shown(nodeId)}, and its ` +
+      `Cannot ${what} node ${name}: the call gives it the node_id ${shown(nodeId)}, and its ` +
         `CSINode has ${shown(found.nodeId)}; this is tried again by itself, because the CSINode ` +
         "may just be changing; if it stays so, find the CSINode that has the first one and " +
         "restart the node plugin of that node",
@@ -38,9 +40,7 @@ export async function awaitRegisteredAs(
   }
   throw new PsoError(
     "unavailable",
-    `Cannot publish to node ${name}: the node_id ${
-      shown(nodeId)
-    } of this name is that of CSINode ` +
+    `Cannot ${what} node ${name}: the node_id ${shown(nodeId)} of this name is that of CSINode ` +
       `${found.name}; restart the node plugin of ${found.name}; if it stays so, somebody there ` +
       `wants volumes in the name of ${name}`,
   );

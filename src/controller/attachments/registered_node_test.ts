@@ -9,9 +9,9 @@ function nodeId(name: string, iqn = `iqn.2024-01.org.example:${name}`): string {
   return encodeNodeId(node);
 }
 
-const N1 = { nodeId: nodeId("n1"), name: "n1" };
+const N1 = { what: "publish to", nodeId: nodeId("n1"), name: "n1" } as const;
 /** What a broken-into node n2 writes to be taken for n1. */
-const STOLEN = { nodeId: nodeId("n1", "iqn.2024-01.org.example:n2"), name: "n1" };
+const STOLEN = { ...N1, nodeId: nodeId("n1", "iqn.2024-01.org.example:n2") };
 
 function viewOf() {
   const fleet = {
@@ -63,7 +63,7 @@ Deno.test("a CSINode that a roll of the node plugin took away refuses nothing", 
   await awaitRegisteredAs(view, N1, soon());
   await awaitRegisteredAs(
     view,
-    { nodeId: nodeId("n1", "iqn.2024-01.org.example:new"), name: "n1" },
+    { ...N1, nodeId: nodeId("n1", "iqn.2024-01.org.example:new") },
     soon(),
   );
 });

@@ -58,7 +58,8 @@ export async function publishVolume(
         "node plugin; check that the node plugin runs there",
     );
   }
-  await awaitRegisteredAs(context.cluster, { nodeId: request.nodeId, name: node.name }, signal);
+  const given = { what: "publish to", nodeId: request.nodeId, name: node.name } as const;
+  await awaitRegisteredAs(context.cluster, given, signal);
   const kind = backendOf(request.volumeContext);
   return await context.locator.atPlace(
     request.volumeId,

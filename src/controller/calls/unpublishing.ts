@@ -4,6 +4,7 @@ import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
 import { allPlaces, onAllSides } from "../stretched/both_arrays.ts";
 import { knowledgeOf } from "./attachments.ts";
+import { awaitRegisteredAs } from "../attachments/registered_node.ts";
 import { awaitNoUser } from "../attachments/users.ts";
 import type { ControllerContext } from "../context.ts";
 import { nameKey } from "../../names.ts";
@@ -22,7 +23,12 @@ export async function unpublishVolume(
 ): Promise<void> {
   const { locator, nodes } = context;
   // A node_id of another driver may be the name of a node that this process knows.
-  const node = nodeId === "" ? "all" : decodeNodeId(nodeId) ?? nodes.identitiesOf(nodeId)[0];
+  const given = nodeId === "" ? undefined : decodeNodeId(nodeId);
+  if (given) {
+    const registered = { what: "unpublish from", nodeId, name: given.name } as const;
+    await awaitRegisteredAs(context.cluster, registered, signal);
+  }
+  const node = nodeId === "" ? "all" : given ?? nodes.identitiesOf(nodeId)[0];
   if (node === undefined) return await unpublishUnknown(context, { volumeId, nodeId }, signal);
   const place = locator.placeByHandle(volumeId);
   if (place && await disconnectAt(context, { place, node, volumeId }, signal)) return;
