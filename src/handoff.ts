@@ -176,7 +176,7 @@ export interface LocalPlace {
 /** Everything a node needs to find one published volume; travels in publish_context. */
 export type Attachment =
   | ({ protocol: "iscsi"; lun: number; targets: IscsiPortal[] } & BlockFacts)
-  | ({ protocol: "fc"; lun: number; wwpns: string[] } & BlockFacts)
+  | ({ protocol: "fc"; lun: number; wwpns: string[]; luns?: number[] } & BlockFacts)
   | ({ protocol: NvmePortalProtocol; nqn: string; portals: string[] } & BlockFacts)
   | ({ protocol: "nvme-fc"; nqn: string; wwpns: string[] } & BlockFacts)
   | ({ protocol: "local"; type: "block"; also?: LocalPlace[] } & LocalPlace & BlockFacts)
@@ -204,7 +204,7 @@ export function encodeAttachment(
 
 /** Protocols by which one node can have one volume through two arrays. */
 export function canJoin({ protocol }: Pick<Attachment, "protocol">): boolean {
-  return protocol === "iscsi" || protocol === "local";
+  return protocol === "iscsi" || protocol === "fc" || protocol === "local";
 }
 
 /** One attachment with the ways of both; undefined for two volumes, and by any other protocol. */
@@ -213,6 +213,11 @@ function joined(one: Attachment, other: Attachment): Attachment | undefined {
   if (one.protocol === "iscsi" && other.protocol === "iscsi") {
     const targets = other.targets.map((target) => ({ ...target, lun: other.lun }));
     return { ...one, targets: [...one.targets, ...targets] };
+  }
+  if (one.protocol === "fc" && other.protocol === "fc") {
+    const lunsOf = ({ luns, lun, wwpns }: typeof one) => luns ?? wwpns.map(() => lun);
+    const luns = [...lunsOf(one), ...lunsOf(other)];
+    return { ...one, wwpns: [...one.wwpns, ...other.wwpns], luns };
   }
   if (one.protocol !== "local" || other.protocol !== "local" || one.serial === "") return undefined;
   const { array, host, lun } = other;
@@ -280,6 +285,12 @@ const TARGETS: Field = {
         (lun === undefined ? undefined : LUN.fault?.(lun));
     }),
 };
+/** LUNs in the order of the ports that they are behind. */
+const LUNS: Field = {
+  type: "array",
+  isOptional: true,
+  fault: (value) => faultIn(value, (lun) => LUN.fault?.(lun)),
+};
 const FACTS: Fields = {
   sizeBytes: whole("size", Number.MAX_SAFE_INTEGER),
   everWritten: { type: "boolean" },
@@ -310,7 +321,7 @@ const LOCAL: Record<string, Fields> = {
 };
 const FIELDS: Record<Exclude<Protocol, "local">, Fields> = {
   iscsi: { ...BLOCK, lun: LUN, targets: TARGETS },
-  fc: { ...BLOCK, lun: LUN, wwpns: names("port") },
+  fc: { ...BLOCK, lun: LUN, wwpns: names("port"), luns: LUNS },
   "nvme-tcp": { ...BLOCK, nqn: name("subsystem"), portals: names("portal") },
   "nvme-roce": { ...BLOCK, nqn: name("subsystem"), portals: names("portal") },
   "nvme-fc": { ...BLOCK, nqn: name("subsystem"), wwpns: names("port") },

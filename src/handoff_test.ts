@@ -220,6 +220,16 @@ Deno.test("15.11: a volume of two arrays has the targets of both, each with its 
   deepEqual(shaped, decodeAttachment(context));
 });
 
+Deno.test("15.11: a volume of two arrays has the ports of both, each with its LUN", () => {
+  const [mine, theirs] = ["524a9371af4e8200", "524a9372af4e8200"];
+  const fc = { protocol: "fc", ...block } as const;
+  const [one, other] = [{ ...fc, lun: 1, wwpns: [mine] }, { ...fc, lun: 7, wwpns: [theirs] }];
+  const whole = { ...one, wwpns: [mine, theirs], luns: [1, 7] };
+  const context = encodeAttachment(one, [other]);
+  deepEqual(decodeAttachment(context), whole);
+  deepEqual(shapedAttachment(JSON.parse(JSON.stringify(whole))), whole);
+});
+
 Deno.test("15.11: a volume of two arrays has both places of the local plane", () => {
   const local = { protocol: "local", type: "block", ...block } as const;
   const [one, other] = [{ array: "fa-1", host: "n1", lun: 1 }, {

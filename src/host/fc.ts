@@ -53,16 +53,16 @@ export async function listFcTargets(host: Host): Promise<FcTarget[]> {
  */
 export async function fcPlaces(
   host: Host,
-  { wwpns, lun }: { wwpns: string[]; lun: number },
+  { wwpns, lun, luns = [] }: { wwpns: string[]; lun: number; luns?: number[] },
 ): Promise<ScsiPlace[]> {
   const targets = (await listFcTargets(host)).filter(({ wwpn, isOnline }) =>
     isOnline && wwpns.includes(wwpn)
   );
-  return targets.map(({ host: scsiHost, channel, target }) => ({
+  return targets.map(({ host: scsiHost, channel, target, wwpn }) => ({
     host: scsiHost,
     channel,
     target,
-    lun,
+    lun: luns[wwpns.indexOf(wwpn)] ?? lun,
   }));
 }
 

@@ -118,7 +118,7 @@ export async function refuseUsersElsewhere(
   }
   context.log.warn("a volume of a stretched pod is published through one array by this protocol", {
     ...{ volume: name, node: node.name, array: home.array.label },
-    todo: "name protocol iscsi in the class, so that nodes have the volume by both arrays",
+    todo: "name protocol iscsi or fc in the class, so that nodes have the volume by both arrays",
   });
 }
 

@@ -52,6 +52,15 @@ Deno.test("FC: a stage scans the LUN behind each port of the array, and nothing 
     assert.equal(fake.has("/sys/class/block/dm-7"), false);
   }));
 
+Deno.test("15.11: FC: a volume of two arrays is scanned for at the LUN behind the port of each", () =>
+  withFabric(async (fake) => {
+    fake.scsi.luns.set(9, 7);
+    fake.onTool.set("mount", () => ({ code: 32, stderr: "mount: cannot allocate memory\n" }));
+    const attachment: Attachment = { ...ATTACHMENT, luns: [7, 9] };
+    await failureOf(fake.plugin().stage({ ...REQUEST, attachment }));
+    assert.deepEqual(scansOf(fake), ["host3 0 2 7", "host4 0 0 9"]);
+  }));
+
 Deno.test("FC: a path that is gone is scanned for again by the healer, at its own place", () =>
   withFabric(async (fake) => {
     fake.scsi.join(fake.scsi.addDisk({ session: 3, target: 2, lun: 7, volume: 7 }), "dm-7");
