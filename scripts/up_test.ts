@@ -37,3 +37,14 @@ Deno.test("up: readOptions() names all that is wrong at once", () => {
     "--state DIR is missing: the folder that keeps the stand",
   ]);
 });
+
+Deno.test("up: --help says how it is used, and starts nothing", async () => {
+  const { code, stdout } = await new Deno.Command(new URL("up", import.meta.url), {
+    args: ["--help"],
+  }).output();
+  assert.equal(code, 0);
+  assert.match(
+    new TextDecoder().decode(stdout),
+    /^Starts a whole stand: .*--state DIR[^]*Exit codes: /,
+  );
+});

@@ -31,3 +31,22 @@ function quoted(word: string): string {
     "",
   );
 }
+
+/** What is copied as a whole: a command up to its end, or a word. */
+const PIECE = /`?\b(?:kubectl|helm|pso-bin|pureadmin) [^;`]*[;`]?\S*|\S+/g;
+
+/**
+ * The text in lines of at most `columns`, of which all but the first begin with `indent` blanks, and
+ * the first one there already. Commands and words are not broken, so that they can be copied: they
+ * may be longer.
+ */
+export function wrapped(text: string, { columns, indent }: { columns: number; indent: number }) {
+  const lines: string[] = [""];
+  for (const [piece] of text.matchAll(PIECE)) {
+    const last = lines.at(-1) ?? "";
+    const whole = last === "" ? piece : `${last} ${piece}`;
+    if (last === "" || whole.length <= columns - indent) lines[lines.length - 1] = whole;
+    else lines.push(piece);
+  }
+  return lines.join(`\n${" ".repeat(indent)}`);
+}

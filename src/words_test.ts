@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hasOpenQuote, joinWords, splitWords } from "./words.ts";
+import { hasOpenQuote, joinWords, splitWords, wrapped } from "./words.ts";
 
 for (
   const [text, words] of [
@@ -56,3 +56,23 @@ for (const word of [`'a' "b"`, `"'`, `'"'`, `""''`, `a"b'c d`]) {
     assert.deepEqual(splitWords(joinWords(["-L", word, "-q"])), ["-L", word, "-q"]);
   });
 }
+
+Deno.test("wrapped() breaks between words, and leaves commands whole", () => {
+  assert.equal(
+    wrapped("no controller leads: no volume is made", { columns: 30, indent: 6 }),
+    "no controller leads: no\n      volume is made",
+  );
+  assert.equal(
+    wrapped("label it: kubectl label node a zone=1 --overwrite; then go on", {
+      columns: 30,
+      indent: 4,
+    }),
+    "label it:\n    kubectl label node a zone=1 --overwrite;\n    then go on",
+  );
+  assert.equal(wrapped("9F:".repeat(32), { columns: 20, indent: 2 }), "9F:".repeat(32));
+  assert.equal(
+    wrapped("run `pso-bin admin check`. Then go on", { columns: 12, indent: 0 }),
+    "run\n`pso-bin admin check`.\nThen go on",
+  );
+  assert.equal(wrapped("", { columns: 20, indent: 2 }), "");
+});

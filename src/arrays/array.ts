@@ -58,6 +58,11 @@ export interface ArrayStatus {
   /** Ports that no node is sent to, and why: each a part of a sentence that names the port. */
   portFaults?: readonly string[];
   /**
+   * Block only: controllers that are not ready, as `CT1 (not ready)`; none of their ports is used.
+   * Absent: all are.
+   */
+  downControllers?: readonly string[];
+  /**
    * Whether people may eradicate what is destroyed, in the array's own word; absent: it does not
    * say.
    */

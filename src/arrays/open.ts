@@ -35,6 +35,8 @@ export interface OpenOptions {
   now?: () => number;
   /** Longest wait for one answer (default 30 s). */
   callTimeoutMs?: number;
+  /** As RestOptions.budgetMs. */
+  budgetMs?: number;
   limiter?: Limiter;
   /** Whether the array may be changed; default: always. */
   fence?: ChangeFence;
@@ -73,7 +75,7 @@ export interface OpenArray {
  */
 export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
   const { kind, scheme, managementAddress: address, token, tls, name: label, nfsEndpoint } = entry;
-  const { log, onCall, now, callTimeoutMs, limiter, fence } = options;
+  const { log, onCall, now, callTimeoutMs, budgetMs, limiter, fence } = options;
   const https = options.fetch ? undefined : new HttpsClient({
     scheme,
     address,
@@ -97,6 +99,7 @@ export function openArray(entry: ArrayEntry, options: OpenOptions): OpenArray {
       ((call) => onCall({ ...call, array: array.configuredName, address: told.address })),
     now,
     callTimeoutMs,
+    budgetMs,
     limiter,
     fence,
   });

@@ -110,7 +110,7 @@ const PORT_MAX = 65_535;
  * nearest right word for a wrong one.
  */
 export function parseCommandLine(args: readonly string[], context: CliContext): CommandLine {
-  const { mode, rest } = findMode(args);
+  const { mode, rest } = findMode(args, context.verbs);
   if (mode === undefined) {
     if (rest.includes("--version")) {
       return { mode: "version", text: `pso-bin ${context.version}\n` };
@@ -127,11 +127,14 @@ export function parseCommandLine(args: readonly string[], context: CliContext): 
 }
 
 /** The mode stands first, or behind `--mode`. The other words keep their order. */
-function findMode(args: readonly string[]): { mode?: Mode; rest: string[] } {
+function findMode(
+  args: readonly string[],
+  verbs: readonly HelpLine[],
+): { mode?: Mode; rest: string[] } {
   const rest = [...args];
   const first = rest[0];
   if (first !== undefined && !first.startsWith("-")) {
-    return { mode: checkMode(first), rest: rest.slice(1) };
+    return { mode: checkMode(first, verbs), rest: rest.slice(1) };
   }
   const at = rest.findIndex((word) => word === "--mode" || word.startsWith("--mode="));
   if (at < 0) return { rest };
@@ -141,13 +144,15 @@ function findMode(args: readonly string[]): { mode?: Mode; rest: string[] } {
     throw new UsageError(`--mode needs a value: use one of ${MODES.join(", ")}`);
   }
   rest.splice(at, joined === undefined ? 2 : 1);
-  return { mode: checkMode(word), rest };
+  return { mode: checkMode(word, verbs), rest };
 }
 
-function checkMode(word: string): Mode {
+/** A verb of `admin` may be meant: people forget that word. */
+function checkMode(word: string, verbs: readonly HelpLine[]): Mode {
   const mode = MODES.find((one) => one === word);
   if (mode) return mode;
-  const near = nearest(word, MODES);
+  const isVerb = verbs.some(({ name }) => name === word);
+  const near = isVerb ? `pso-bin admin ${word}` : nearest(word, MODES);
   throw new UsageError(
     `Unknown mode ${JSON.stringify(word)}: ${
       near ? `did you mean ${near}?` : `use one of ${MODES.join(", ")}`
@@ -161,7 +166,8 @@ function parseAdmin(rest: string[], { version, verbs }: CliContext): AdminOption
   if (verb === "--help" || verb === "-h") return { mode: "help", text: adminHelp(verbs) };
   if (verb === undefined || verb.startsWith("-")) {
     throw new UsageError(
-      "admin needs a verb first, for example `pso-bin admin check -f values.yaml`",
+      "admin needs a verb first, for example `pso-bin admin check -f values.yaml`: see pso-bin " +
+        "admin --help",
     );
   }
   return { mode: "admin", verb, args };

@@ -255,7 +255,10 @@ Deno.test("parseCommandLine() answers admin --help with every verb and what it d
 Deno.test("helpText() names every flag of a mode and ends with the exit codes", () => {
   for (const mode of MODES) {
     for (const { name, meaning } of FLAGS[mode]) {
-      assert.match(helpText(mode), new RegExp(`\n  -{1,2}${name}\\b.*${RegExp.escape(meaning)}\n`));
+      const lines = helpText(mode).split("\n");
+      for (const line of lines) assert.ok(line.length <= 100, line);
+      const said = helpText(mode).replaceAll(/\n {20,}/g, " ").replaceAll(/ +/g, " ");
+      assert.match(said, new RegExp(`\n -{1,2}${name}\\b.*${RegExp.escape(meaning)}\n`));
     }
     assert.match(
       helpText(mode),
@@ -343,10 +346,16 @@ const FAULTS: [string, string][] = [
   ["simulate --max-volumes 0", '--max-volumes is "0", wanted a number from 1 to 1000000'],
   ["simulate --credentials --http", "--credentials needs a value"],
   ["simulate --http=maybe", '--http is "maybe", wanted no value'],
-  ["admin", "admin needs a verb first, for example `pso-bin admin check -f values.yaml`"],
+  ["check -f v", 'Unknown mode "check": did you mean pso-bin admin check?'],
+  [
+    "admin",
+    "admin needs a verb first, for example `pso-bin admin check -f values.yaml`: see pso-bin admin " +
+    "--help",
+  ],
   [
     "admin -f x check",
-    "admin needs a verb first, for example `pso-bin admin check -f values.yaml`",
+    "admin needs a verb first, for example `pso-bin admin check -f values.yaml`: see pso-bin admin " +
+    "--help",
   ],
 ];
 

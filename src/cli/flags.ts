@@ -1,3 +1,5 @@
+import { wrapped } from "../words.ts";
+
 /** The modes of the program. */
 export const MODES = ["controller", "node", "admin", "simulate"] as const;
 /** What one process of the program is; chosen by its first argument or --mode. */
@@ -274,8 +276,14 @@ export interface HelpLine {
   meaning: string;
 }
 
+/** Lines of a help have no more characters, but for a command that is longer. */
+const COLUMNS = 100;
+/** Where the meaning of a flag begins. */
+const INDENT = 28;
+
 function helpLine({ name, meaning }: HelpLine): string {
-  return `  ${name.padEnd(25)} ${meaning}`;
+  const beside = name.length < INDENT - 2 ? name.padEnd(INDENT - 3) : `${name}\n${" ".repeat(27)}`;
+  return `  ${beside} ${wrapped(meaning, { columns: COLUMNS, indent: INDENT })}`;
 }
 
 function flagLine({ name, value, meaning }: Flag): string {
@@ -287,19 +295,22 @@ export function dashed(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`;
 }
 
-/** Every mode with its flags as they are typed, for the completion of shells. */
-export function modeWords(): { name: Mode; flags: string[] }[] {
-  return MODES.map((name) => ({ name, flags: FLAGS[name].map((flag) => dashed(flag.name)) }));
+/** Every mode with its flags, for the completion of shells. */
+export function modeWords(): { name: Mode; flags: readonly Flag[] }[] {
+  return MODES.map((name) => ({ name, flags: FLAGS[name] }));
 }
 
 /** Help for one mode, or for the whole program. Ends with a line break. */
 export function helpText(mode?: Mode): string {
   if (mode) {
-    return `${PURPOSE[mode].text}\n\nUsage: ${PURPOSE[mode].usage}\n\nFlags:\n${
-      FLAGS[mode].map(flagLine).join("\n")
-    }\n${EXIT_CODES}`;
+    return `${wrapped(PURPOSE[mode].text, { columns: COLUMNS, indent: 0 })}\n\nUsage: ${
+      PURPOSE[mode].usage
+    }\n\nFlags:\n${FLAGS[mode].map(flagLine).join("\n")}\n${EXIT_CODES}`;
   }
-  const modes = MODES.map((one) => `  ${one.padEnd(12)} ${PURPOSE[one].text}`).join("\n");
+  const indent = 15;
+  const modes = MODES.map((one) =>
+    `  ${one.padEnd(indent - 3)} ${wrapped(PURPOSE[one].text, { columns: COLUMNS, indent })}`
+  ).join("\n");
   return "Storage of Pure FlashArrays and FlashBlades for Kubernetes.\n\nUsage: pso-bin MODE " +
     `[flags], or pso-bin --mode=MODE [flags]\n\nModes:\n${modes}\n\n` +
     `\`pso-bin MODE --help\` lists the flags of a mode.\n${EXIT_CODES}`;

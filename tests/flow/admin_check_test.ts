@@ -25,7 +25,7 @@ Deno.test("admin check tells each thing that it looked at of a healthy array", a
     const looks = [...said.matchAll(/^ {2}OK {4}([a-z]+) /gm)].map(([, check]) => check);
     equal(
       looks.join(" "),
-      "values name tcp tls rest token array role room data clock identity prefix",
+      "values name tcp tls rest token array role alerts room data clock identity prefix",
     );
     match(said, /^ {2}OK {4}rest +it offers 2\.0 to 2\.38, and REST 2\.38 is used$/m);
     match(said, /^ {2}OK {4}array +fa-1, FA-X20R4, Purity 6\.8\.2, features: clone, qos$/m);
@@ -158,6 +158,118 @@ Deno.test("admin check in a pod of the chart looks at what is mounted, and asks 
     equal(none.code, 0);
     match(none.said, /WARN {2}values +0 arrays/);
   } finally {
+    await served.stop();
+  }
+});
+
+/** Adds a fault or a condition at the control endpoint. */
+async function spoil(control: string, path: string, body: unknown): Promise<void> {
+  const answer = await fetch(`${control}/${path}`, { method: "POST", body: JSON.stringify(body) });
+  equal(answer.ok, true, await answer.text());
+}
+
+Deno.test("admin check warns of critical alerts and of a controller that is not ready", async () => {
+  const served = await testFleet({ flasharrays: 1 });
+  try {
+    const [array] = served.arrays;
+    for (const [severity, summary] of [["warning", "a fan"], ["critical", "controller failed"]]) {
+      const alert = { array: "fa-1", severity, summary, component_name: "CT1" };
+      await spoil(served.control, "alerts", alert);
+    }
+    await spoil(served.control, "controllers", {
+      array: "fa-1",
+      name: "CT1",
+      status: "not ready",
+    });
+    const entry = { MgmtEndPoint: `http://${array?.address}`, APIToken: array?.token ?? "" };
+    const { code, said } = await checked([entry]);
+    equal(code, 0, said);
+    match(said, /^ {2}WARN {2}alerts +1 critical alert: CT1: controller failed$/m);
+    match(said, /^ {2}WARN {2}controllers +CT1 \(not ready\): nodes are sent to the ports of the/m);
+    await spoil(served.control, "faults", {
+      match: { path: "/alerts" },
+      action: "status",
+      value: 500,
+      times: 99,
+    });
+    match((await checked([entry])).said, /^ {2}WARN {2}alerts +they cannot be read: /m);
+  } finally {
+    await served.stop();
+  }
+});
+
+/** What the verbs say when one of two arrays stops to answer at this call. */
+async function withHanging(
+  match: { method?: string; path?: string },
+  work: (run: (...words: string[]) => Promise<AdminResult>) => Promise<void>,
+): Promise<void> {
+  const served = await testFleet({ flasharrays: 2 });
+  try {
+    const FlashArrays = served.arrays.map(({ address, token }) => ({
+      MgmtEndPoint: `http://${address}`,
+      APIToken: token,
+    }));
+    const v = JSON.stringify({ arrays: { FlashArrays }, clusterID: "k8s" });
+    const fault = { array: "fa-1", match, action: "delay", value: 8_000 };
+    await spoil(served.control, "faults", fault);
+    await work((...words) => runAdmin([...words, "-f", "v"], { files: { v }, answerMs: 3_000 }));
+  } finally {
+    await (await fetch(`${served.control}/faults`, { method: "DELETE" })).body?.cancel();
+    await served.stop();
+  }
+}
+
+Deno.test("admin check ends although an array never answers, and tells the others", () =>
+  withHanging({}, async (run) => {
+    const { code, said } = await run("check");
+    equal(code, 1);
+    match(said, /^arrays\.FlashArrays\[0\][^]*^ {2}FAIL {2}rest +.* did not answer /m);
+    match(said, /^arrays\.FlashArrays\[1\][^]*^ {2}OK {4}role /m);
+  }));
+
+Deno.test("the verbs ask an array nothing more that let them wait, and say of it what is not known", () =>
+  withHanging({ method: "PATCH" }, async (run) => {
+    const { code, said } = await run("check");
+    equal(code, 1);
+    match(said, /^ {2}FAIL {2}role +it is not known whether it suffices: .*fa-1/m);
+    equal(/array may not be changed/.test(said), false);
+    equal(said.match(/^ {2}OK {4}prefix /gm)?.length, 1, "only of the other one");
+    const { arrays } = JSON.parse((await run("arrays", "-o", "json")).said);
+    equal(arrays[0].name, "fa-1");
+    equal("mayChange" in arrays[0], false);
+    const volumes = await run("volumes");
+    equal(volumes.code, 1);
+    match(volumes.said, /^ {2}FAIL {2}role /m);
+    const undelete = await run("undelete");
+    equal(undelete.code, 1);
+    match(undelete.said, /^0 destroyed volumes that can be recovered$/m);
+    match(undelete.said, /^ {2}FAIL {2}role /m);
+  }));
+
+Deno.test("admin check ends although the API server never answers, and tells the arrays", async () => {
+  const served = await testFleet({ flasharrays: 1 });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async () => {
+    await promise;
+    return new Response("{}");
+  });
+  try {
+    const [array] = served.arrays;
+    const FlashArrays = [{ MgmtEndPoint: `http://${array?.address}`, APIToken: array?.token }];
+    const kubeconfig = {
+      "current-context": "prod",
+      contexts: [{ name: "prod", context: { cluster: "prod" } }],
+      clusters: [{ name: "prod", cluster: { server: `http://127.0.0.1:${server.addr.port}` } }],
+    };
+    const files = { v: JSON.stringify({ arrays: { FlashArrays } }), k: JSON.stringify(kubeconfig) };
+    const words = ["check", "-f", "v", "--kubeconfig", "k"];
+    const { code, said } = await runAdmin(words, { files, answerMs: 200 });
+    equal(code, 1);
+    match(said, /^cluster prod\n {2}FAIL {2}server +no answer to GET \/version/m);
+    match(said, /^ {2}OK {4}role /m);
+  } finally {
+    resolve();
+    await server.shutdown();
     await served.stop();
   }
 });

@@ -292,6 +292,10 @@ Deno.test("admin volumes puts both sides beside each other, and ends with 1 for 
     match(good.said, /^STATE {2}VOLUME +ARRAY +SIZE +USED +HOSTS {2}CLAIM$/m);
     match(good.said, new RegExp(`^ok +${volume("1")} +fa-1 +1 MiB +.* shop/data$`, "m"));
     match(good.said, new RegExp(`^no pv +${volume("2")} +fa-1 `, "m"));
+    match(
+      good.said,
+      /\n2 volumes \(1 ok, 1 no pv\)\n\n {2}no pv {5}no PersistentVolume means it: /,
+    );
     const hint = handle.slice(0, 9);
     cluster.items.set(PVS, [
       pvOf("pv-1", { handle }),
@@ -319,7 +323,15 @@ Deno.test("admin nodes lists each node, and ends with 1 when one with a node plu
     cluster.items.set("/apis/storage.k8s.io/v1/csinodes", []);
     const bad = await run("nodes");
     equal(bad.code, 1);
-    match(bad.said, /^node-a {2}no +yes +iscsi$/m);
+    match(
+      bad.said,
+      /^node-a {2}no +yes +iscsi\n\ncluster prod\n {2}FAIL {2}nodes +0 of 1 node reg/m,
+    );
+    match(bad.said, /^ +-> the pod is ready and kubelet does not know it/m);
+    cluster.items.set("/api/v1/namespaces/pso/pods", []);
+    const none = await run("nodes", "-o", "json");
+    equal(none.code, 1, "no node has the driver");
+    equal(JSON.parse(none.said).problems[0].level, "fail");
   }));
 
 Deno.test("admin arrays, volumes and nodes tell what is wrong in place of a table that they do not have", async () => {

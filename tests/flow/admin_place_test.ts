@@ -129,3 +129,41 @@ Deno.test("admin place tells a class that it does not know, and refuses what is 
     /admin place --values values\.yaml/,
   );
 });
+
+async function fault(served: ServedFleet, body: Record<string, unknown>): Promise<void> {
+  const init = { method: "POST", body: JSON.stringify(body) };
+  await (await fetch(`${served.control}/faults`, init)).body?.cancel();
+}
+
+Deno.test("admin place judges the other arrays when one cannot tell the members of the group", () =>
+  withFleet(async (served) => {
+    const path = { path: "/volumes/tags" };
+    await fault(served, { array: "fa-2", action: "status", value: 500, times: 99, match: path });
+    const { code, said } = await placed(served, classWith({}), "-o", "json");
+    equal(code, 0, said);
+    const { chosen, arrays } = JSON.parse(said);
+    equal(chosen, "fa-1");
+    equal(/cannot be used now .*fa-2/.test(arrays[1].reason), true, arrays[1].reason);
+  }));
+
+Deno.test("admin place puts an array last whose user may change nothing, and says so when there is no other", () =>
+  withFleet(async (served) => {
+    const change = { method: "PATCH" };
+    await fault(served, { array: "fa-2", action: "status", value: 403, times: 99, match: change });
+    const two = JSON.parse((await placed(served, classWith({}), "-o", "json")).said);
+    equal(two.chosen, "fa-1");
+    const { code, said } = await placed(served, classWith({ labels: "tier=gold" }));
+    equal(code, 1);
+    match(said, /goes to fa-2[^]*FAIL {2}role +the array may not be changed/);
+  }));
+
+Deno.test("admin place judges no class of another driver", () =>
+  withFleet(async (served) => {
+    const claim = classWith({}).replace(
+      "kind: StorageClass",
+      "kind: StorageClass\nprovisioner: ebs",
+    );
+    const { code, said } = await placed(served, claim);
+    equal(code, 2);
+    match(said, /FAIL {2}class +StorageClass gold has the provisioner ebs: this driver, pure-csi,/);
+  }));

@@ -160,7 +160,10 @@ Deno.test("admin doctor --repair touches no connection, volume, initiator or sna
     deepEqual([findings.length, repairs], [4, []]);
     deepEqual(await state(), before);
     const { said } = await one.run("doctor", "--repair", "--yes");
-    match(said, /^nothing of it has a repair that is surely safe$/m);
+    match(
+      said,
+      /^none of it has a repair that is surely safe: do what stands below each finding$/m,
+    );
   }, LATER));
 
 Deno.test("admin doctor refuses --yes without --repair, and --repair where nobody can answer", () =>

@@ -48,7 +48,10 @@ Deno.test("admin undelete lists what is destroyed with the time left, and nothin
     equal(secondsLeft > 86_000 && secondsLeft <= 86_400, true);
     const { said } = await one.run("undelete", "--wide");
     match(said, /^VOLUME +ARRAY +SIZE +TIME LEFT +CLAIM +PV +SERIAL/m);
-    match(said, /^1 destroyed volume that can be recovered$/m);
+    match(
+      said,
+      /^1 destroyed volume that can be recovered: name one by --volume to see what that /m,
+    );
   }));
 
 Deno.test("item 6: admin undelete recovers nothing without --yes, and with it the volume, and its manifest from its tags", () =>
@@ -73,7 +76,13 @@ Deno.test("item 6: admin undelete recovers nothing without --yes, and with it th
     deepEqual(claim?.metadata, { namespace: "shop", name: "data" });
     const again = await one.run(...words);
     equal(again.code, 1);
-    match(again.said, /no array that answered has a destroyed volume/);
+    match(again.said, /is live on array fa-1: nothing to recover/);
+    const missing = await one.run("undelete", "--volume", volume("9"));
+    match(missing.said, /^no array that answered has a destroyed volume /);
+    const there = await one.run("undelete", "--volume", volume("9"), "--array", "fa-1");
+    match(there.said, /^array fa-1 has no destroyed volume /);
+    const nowhere = await one.run("undelete", "--volume", volume("1"), "--array", "fa-9");
+    match(nowhere.said, /^no array that answered is called fa-9, but fa-1: correct --array$/m);
   }));
 
 Deno.test("admin undelete writes no PersistentVolume where one means the volume still", () =>

@@ -11,6 +11,8 @@ export interface AdminSurroundings {
   colours?: boolean;
   columns?: number;
   now?: () => number;
+  /** As AdminContext.answerMs. */
+  answerMs?: number;
   /** Absent: there is no terminal to ask at. */
   confirm?: (question: string) => Promise<boolean>;
 }
@@ -30,7 +32,7 @@ export function adminBed(
   surroundings: AdminSurroundings = {},
 ): { context: AdminContext; said: () => string } & Omit<AdminResult, "code" | "said"> {
   const { files = {}, real = false, env = {}, colours = false, columns } = surroundings;
-  const { now = Date.now, confirm } = surroundings;
+  const { now = Date.now, confirm, answerMs } = surroundings;
   const printed: string[] = [];
   const progress: string[] = [];
   const written = new Map<string, Uint8Array>();
@@ -44,18 +46,32 @@ export function adminBed(
       throw new Deno.errors.NotFound(path);
     },
     // Files in memory have no links.
-    realPath: (path) => real ? Deno.realPath(path) : Promise.resolve(path),
+    realPath: async (path) => {
+      if (real) return await Deno.realPath(path);
+      if (files[path] === undefined && !written.has(path)) throw new Deno.errors.NotFound(path);
+      return path;
+    },
     writeFile: async (path, parts) => {
       if (written.has(path)) throw new Deno.errors.AlreadyExists(path);
       written.set(path, await new Blob([...parts]).bytes());
     },
     confirm,
     now,
+    answerMs,
     env: (name) => env[name],
     environment: () => ({ ...env }),
     colours,
     columns,
-    modes: [{ name: "controller", flags: ["--endpoint", "-f"] }, { name: "admin", flags: [] }],
+    modes: [
+      {
+        name: "controller",
+        flags: [
+          { name: "endpoint", value: "unix:///PATH", meaning: "socket" },
+          { name: "f", value: "FILE", meaning: "values.yaml" },
+        ],
+      },
+      { name: "admin", flags: [] },
+    ],
   };
   return { context, said: () => printed.join(""), progress, written };
 }

@@ -28,6 +28,17 @@ const SERVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 const CLUSTER_KINDS = ["ClusterRole", "ClusterRoleBinding", "CSIDriver", "StorageClass"];
 
+/** The kinds of a version, as the API lists them; undefined for a version that it does not have. */
+export function servedKinds(version: string): { resources: KubeObject[] } | undefined {
+  const kinds = SERVED[version];
+  const resources = Object.entries(kinds ?? {}).map(([kind, name]) => ({
+    kind,
+    name,
+    namespaced: !CLUSTER_KINDS.includes(kind),
+  }));
+  return kinds && { resources };
+}
+
 export class FakeTakeoverCluster implements TakeoverCluster {
   readonly name = "test";
   readonly objects = new Map<string, FakeObject>();
@@ -62,13 +73,7 @@ export class FakeTakeoverCluster implements TakeoverCluster {
   find(path: string): Promise<KubeObject | undefined> {
     const version = /^\/apis?\/((?:[^/]+\/)?v\w+)$/.exec(path)?.[1];
     if (version === undefined) return Promise.resolve(structuredClone(this.objects.get(path)));
-    const kinds = SERVED[version];
-    const resources = Object.entries(kinds ?? {}).map(([kind, name]) => ({
-      kind,
-      name,
-      namespaced: !CLUSTER_KINDS.includes(kind),
-    }));
-    return Promise.resolve(kinds && { resources });
+    return Promise.resolve(servedKinds(version));
   }
 
   list({ path, fields = {} }: Collection): Promise<KubeObject[]> {

@@ -31,6 +31,8 @@ export interface ApiLook {
 interface ApiScope {
   found: FoundList;
   now: () => number;
+  /** As AdminContext.answerMs; an answer is waited for 10 s at most. */
+  answerMs: number;
 }
 
 /**
@@ -39,12 +41,13 @@ interface ApiScope {
  */
 export async function lookAtApi(
   { scheme, managementAddress: address, tls }: ArrayConfig,
-  { found, now }: ApiScope,
+  { found, now, answerMs }: ApiScope,
 ): Promise<ApiLook | undefined> {
-  const client = new HttpsClient({ scheme, address, tls, connectTimeoutMs: ANSWER_MS });
+  const firstMs = Math.min(ANSWER_MS, answerMs);
+  const client = new HttpsClient({ scheme, address, tls, connectTimeoutMs: firstMs });
   try {
     const certificate = await client.presentedCertificate();
-    const answer = await askVersions(client, now).catch((error) => {
+    const answer = await askVersions(client, { now, firstMs }).catch((error) => {
       const isTrust = scheme === "https" && isPsoError(error, "denied");
       found.fail(isTrust ? "tls" : "rest", messageOf(error));
     });
@@ -58,13 +61,13 @@ export async function lookAtApi(
 
 async function askVersions(
   client: HttpsClient,
-  now: () => number,
+  { now, firstMs }: Pick<ApiScope, "now"> & { firstMs: number },
 ): Promise<Pick<ApiLook, "versions" | "aheadMs">> {
   const askedMs = now();
   const { headers, text } = await client.fetch({
     method: "GET",
     path: "/api/api_version",
-    signal: AbortSignal.timeout(ANSWER_MS),
+    signal: AbortSignal.timeout(firstMs),
   });
   const aheadMs = (askedMs + now()) / 2 - Date.parse(headers.date ?? "");
   return { versions: versionsIn(text), ...(Number.isNaN(aheadMs) ? {} : { aheadMs }) };
@@ -90,7 +93,10 @@ interface Trusted {
   certificate: ShownCertificate | undefined;
 }
 
-function tellTrust({ found, now }: ApiScope, { tls, certificate }: Trusted): void {
+function tellTrust(
+  { found, now }: Pick<ApiScope, "found" | "now">,
+  { tls, certificate }: Trusted,
+): void {
   if (certificate === undefined) {
     found.ok("tls", "plain HTTP, as only simulated arrays have it");
     return;

@@ -30,7 +30,7 @@ async function toldOf(
     const found = new FoundList("array");
     // Only what reaches the server is looked at.
     const config = { scheme: "https", managementAddress, tls } as ArrayConfig;
-    const api = await lookAtApi(config, { found, now: Date.now });
+    const api = await lookAtApi(config, { found, now: Date.now, answerMs: 10_000 });
     const told = found.all.map(({ level, check, what }) => `${level} ${check} ${what}`);
     return [...told, api ? api.versions.join() : "no answer"];
   } finally {

@@ -43,7 +43,7 @@ interface CertificateFacts {
 }
 
 /** The facts of one look, without its findings. */
-export function factsOf({ config, found, api, status, array, mayChange }: ArrayLook): ArrayFacts {
+export function factsOf({ config, found, api, status, mayChange }: ArrayLook): ArrayFacts {
   const { path, managementAddress, kind, suspended, labels } = config;
   const certificate = api?.certificate;
   return {
@@ -53,7 +53,7 @@ export function factsOf({ config, found, api, status, array, mayChange }: ArrayL
     result: worstOf(found.all),
     suspended,
     labels,
-    name: array?.label ?? config.name,
+    name: config.name ?? status?.name,
     id: status?.id,
     model: status?.model,
     purity: status?.version,

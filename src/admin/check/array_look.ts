@@ -13,15 +13,17 @@ import { addressesOf, tryConnect } from "../../net/probe.ts";
 import { formatSize } from "../../size.ts";
 import { type ApiLook, lookAtApi, tellClock } from "./api_look.ts";
 import { type DataScope, lookAtDataPorts } from "./data_look.ts";
-import { FoundList } from "./found.ts";
+import { counted, FoundList } from "./found.ts";
 
-/** Longest time for all that one array is asked. */
-const LOOK_MS = 30_000;
+/** Longest time for all that one array is asked, and afterwards for one call of it. */
+const ANSWER_MS = 30_000;
 
 /** What a look at an array is compared with. */
 export interface LookScope extends DataScope {
   now: () => number;
   placement: PlacementSettings;
+  /** As AdminContext.answerMs. */
+  answerMs?: number;
 }
 
 /** One entry of the configuration, and what answers there. */
@@ -34,7 +36,10 @@ export interface ArrayLook {
   status?: ArrayStatus;
   /** Whether it lets the user change things; absent when that could not be asked. */
   mayChange?: boolean;
-  /** The client, still open when `status` is there. */
+  /**
+   * The client, open until close(). Absent, too, when the array has let us wait for so long that it
+   * is not asked for anything else.
+   */
   array?: AdminArray;
   /** Ends the session and the connections. Never throws. */
   close(): Promise<void>;
@@ -53,16 +58,18 @@ export async function lookAtArray(config: ArrayConfig, scope: LookScope): Promis
   const found = new FoundList(entryOf(config));
   const look: ArrayLook = { config, found, close: () => Promise.resolve() };
   if (!await isReached(config, found)) return look;
-  look.api = await lookAtApi(config, { found, now: scope.now });
+  const { answerMs = ANSWER_MS } = scope;
+  look.api = await lookAtApi(config, { found, now: scope.now, answerMs });
   if (look.api === undefined) return look;
-  const { array, close } = openArray(config, { log: silentLogger });
+  const { array, close } = openArray(config, { log: silentLogger, budgetMs: answerMs });
   look.close = close;
-  const signal = AbortSignal.timeout(LOOK_MS);
+  const signal = AbortSignal.timeout(answerMs);
   look.status = await statusOf(array, { look, signal });
   if (look.status === undefined) return look;
-  look.array = array;
   tellStatus(look, look.status);
   await proveAll(look, { array, signal });
+  await tellAlerts(look, { array, signal });
+  if (!signal.aborted) look.array = array;
   tellRoom(look, { status: look.status, placement: scope.placement });
   await lookAtDataPorts({ config, found, status: look.status }, scope);
   tellClock(found, look.api);
@@ -135,6 +142,42 @@ function tellStatus({ found }: ArrayLook, status: ArrayStatus): void {
   );
   const faults = missing.map(([, fault]) => `; it ${fault}`).join("");
   found.ok("array", `${name}, ${model}, Purity ${version}, features: ${able}${faults}`);
+  const { downControllers = [] } = status;
+  if (downControllers.length > 0) {
+    found.warn(
+      "controllers",
+      `${downControllers.join(", ")}: nodes are sent to the ports of the other controllers alone`,
+      "look at that controller on the array, and ask the vendor's support if nobody works on it",
+    );
+  }
+}
+
+/** Alerts that a finding names; the others are counted. */
+const ALERTS_SHOWN = 3;
+
+/** What the array itself calls critical. */
+async function tellAlerts(
+  { found }: ArrayLook,
+  { array, signal }: { array: StorageArray; signal: AbortSignal },
+): Promise<void> {
+  if (signal.aborted) return;
+  try {
+    const alerts = await array.listAlerts(signal);
+    if (alerts.length === 0) {
+      found.ok("alerts", "it tells of no critical one");
+      return;
+    }
+    const more = alerts.length > ALERTS_SHOWN ? ` and ${alerts.length - ALERTS_SHOWN} more` : "";
+    found.warn(
+      "alerts",
+      `${counted(alerts.length, "critical alert")}: ${
+        alerts.slice(0, ALERTS_SHOWN).join("; ")
+      }${more}`,
+      "look at them on the array",
+    );
+  } catch (error) {
+    found.warn("alerts", `they cannot be read: ${messageOf(error)}`);
+  }
 }
 
 async function proveAll(
@@ -147,9 +190,12 @@ async function proveAll(
     look.mayChange = true;
     found.ok("role", "it may change volumes (proved without a change)");
   } catch (error) {
-    look.mayChange = false;
-    found.fail("role", `the array may not be changed: ${messageOf(error)}`);
+    const isDenied = isPsoError(error, "denied");
+    if (isDenied) look.mayChange = false;
+    const what = isDenied ? "the array may not be changed" : "it is not known whether it suffices";
+    found.fail("role", `${what}: ${messageOf(error)}`);
   }
+  if (signal.aborted) return;
   try {
     await proveNames(array, signal);
   } catch (error) {

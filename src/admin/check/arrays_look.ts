@@ -8,6 +8,8 @@ interface LookOptions {
   now: () => number;
   /** As AdminContext.progress. */
   progress: (text: string) => void;
+  /** As AdminContext.answerMs. */
+  answerMs?: number;
 }
 
 /**
@@ -16,13 +18,13 @@ interface LookOptions {
  */
 export async function lookAtArrays(
   { arrays, flasharray, placement }: Pick<Config, "arrays" | "flasharray" | "placement">,
-  { now, progress }: LookOptions,
+  { now, progress, answerMs }: LookOptions,
 ): Promise<ArrayLook[]> {
   let done = 0;
   const tell = () => progress(`asking ${counted(arrays.length, "array")}: ${done} done`);
   if (arrays.length > 0) tell();
   const looks = await Promise.all(arrays.map(async (config) => {
-    const look = await lookAtArray(config, { flasharray, placement, now });
+    const look = await lookAtArray(config, { flasharray, placement, now, answerMs });
     done++;
     tell();
     return look;

@@ -131,9 +131,7 @@ export async function check(args: string[], context: AdminContext): Promise<numb
       ...topologyOf(config),
       progress: context.progress,
     });
-    const looks = config === undefined || offline
-      ? []
-      : await lookAtArrays(config, { now: context.now, progress: context.progress });
+    const looks = config === undefined || offline ? [] : await lookAtArrays(config, context);
     if (config) await tellPrefixes(looks, { config, target });
     const host = options.host &&
       await lookAtHost({ ...options.host, path: context.env("PATH") }, { config, looks });

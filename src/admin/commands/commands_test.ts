@@ -1,6 +1,6 @@
 import { equal, match, ok, rejects } from "node:assert/strict";
-import { runAdmin } from "../../../tests/support/admin_bed.ts";
-import { VERB_LIST } from "./commands.ts";
+import { adminBed, runAdmin } from "../../../tests/support/admin_bed.ts";
+import { runAdminVerb, VERB_LIST } from "./commands.ts";
 
 const FLEET = `
 arrays:
@@ -50,6 +50,16 @@ Deno.test("admin check refuses wrong use with what would be right", async () => 
   await rejects(runAdmin(["check", "-f", "v", "-o", "xml"]), {
     message: '-o is "xml", wanted one of table, json, yaml',
   });
+  await rejects(runAdmin(["check", "-f", "v", "-owide"]), {
+    message: '-o is "wide", wanted one of table, json, yaml; --wide is a flag of its own',
+  });
+  await rejects(runAdmin(["check", "-f", "a", "-f=b"]), {
+    message: "-f is given 2 times, wanted once",
+  });
+  await rejects(runAdmin(["check", "--namespace", "pso"]), {
+    message: /^Unknown argument --namespace of admin check: did you mean -n\?/,
+  });
+  await rejects(runAdmin(["place", "--filename", "v"]), { message: /did you mean -f\?/ });
   await rejects(runAdmin(["check", "-f", "v", "--offline=true"]), {
     message: '--offline is "true", wanted no value',
   });
@@ -92,6 +102,7 @@ Deno.test("admin check gives programs JSON and YAML of one content, and --wide a
   const json = await runAdmin(["check", "-f", "v", "-o", "json"], { files });
   const report = JSON.parse(json.said);
   equal(report.result, "fail");
+  equal((await runAdmin(["check", "-fv", "-ojson"], { files })).said, json.said);
   equal(report.counts.fail, 1);
   equal(report.arrays[0].entry, "arrays.FlashArrays[0]");
   equal(report.findings.find(({ level }: { level: string }) => level === "fail").check, "tcp");
@@ -140,4 +151,26 @@ Deno.test("admin check --node with a values file checks both, and wants what its
   );
   match(said, /^WARN iscsi: tool iscsiadm is not installed/m);
   await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("admin support-bundle refuses a name that it cannot write before it asks anybody", async () => {
+  const files = { v: FLEET, "old.tar": "" };
+  const bundle = (out: string) => runAdmin(["support-bundle", "-f", "v", "--out", out], { files });
+  await rejects(bundle("old.tar"), {
+    message: "old.tar is there already: name another file or folder by --out",
+  });
+  await rejects(bundle("case.tar.gz"), {
+    message: '--out is "case.tar.gz", wanted an archive NAME.tar, or a new folder: case.tar.gz/',
+  });
+  const { written } = await bundle("case.d/");
+  ok(written.has("case.d/README.txt"), [...written.keys()].join());
+});
+
+Deno.test("admin support-bundle says why it could not write", async () => {
+  const { context } = adminBed({ files: { v: FLEET } });
+  const writeFile = () => Promise.reject(new Deno.errors.PermissionDenied("no right"));
+  await rejects(
+    runAdminVerb("support-bundle", ["-f", "v", "--out", "/c.tar"], { ...context, writeFile }),
+    { code: "invalid", message: "/c.tar cannot be written: no right" },
+  );
 });

@@ -63,7 +63,7 @@ function flagsOf(verbs: readonly VerbUse[]): VerbFlag[] {
   return [...byName.values()];
 }
 
-function wordsOf({ flags, words = [] }: VerbUse): string {
+function wordsOf({ flags, words = [] }: Pick<VerbUse, "flags" | "words">): string {
   return [...words, ...flags.map(typed)].join(" ");
 }
 
@@ -74,59 +74,81 @@ interface ShellForms {
 }
 
 /** The branches of `case` on the word before: what its value may be. */
-function valueBranches(verbs: readonly VerbUse[], { words, files }: ShellForms): string[] {
-  const flags = flagsOf(verbs);
-  const names = flags.filter(isFile).map(typed).join("|");
+function valueBranches(flags: readonly VerbFlag[], { words, files }: ShellForms): string[] {
+  const fileNames = flags.filter(isFile).map(typed);
   const others = flags.filter((flag) => flag.value && !flag.choices && !isFile(flag)).map(typed);
   return [
-    `    ${names}) ${files}; return ;;`,
+    ...(fileNames.length > 0 ? [`${fileNames.join("|")}) ${files}; return ;;`] : []),
     ...flags.flatMap((flag) =>
-      flag.choices ? [`    ${typed(flag)}) ${words(flag.choices.join(" "))}; return ;;`] : []
+      flag.choices ? [`${typed(flag)}) ${words(flag.choices.join(" "))}; return ;;`] : []
     ),
-    ...(others.length > 0 ? [`    ${others.join("|")}) return ;;`] : []),
+    ...(others.length > 0 ? [`${others.join("|")}) return ;;`] : []),
   ];
+}
+
+/** One mode: the values of its flags, else their names. */
+function modeBranch(
+  { name, flags }: ModeWords,
+  { forms, before }: { forms: ShellForms; before: string },
+): string {
+  const values = valueBranches(flags, forms);
+  const cases = values.length === 0 ? "" : `        case "${before}" in
+${values.map((line) => `          ${line}`).join("\n")}
+        esac
+`;
+  return `      ${name})
+${cases}        ${forms.words(wordsOf({ flags }))} ;;`;
 }
 
 function bashScript({ modes, verbs }: Words): string {
   const words = (list: string) => `COMPREPLY=($(compgen -W "${list}" -- "$word"))`;
-  const files = `COMPREPLY=($(compgen -f -- "$word"))`;
+  const forms: ShellForms = { words, files: "_pso_bin_files" };
   return `# Completion of pso-bin for bash: source <(pso-bin admin completion bash)
+_pso_bin_files() {
+  local IFS=$'\\n'
+  compopt -o filenames 2>/dev/null
+  COMPREPLY=($(compgen -f -- "$word"))
+}
 _pso_bin() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}"
+  if [ "$word" = "=" ]; then word=""; fi
+  if [ "$before" = "=" ]; then before="\${COMP_WORDS[COMP_CWORD-2]}"; fi
   if [ "$COMP_CWORD" -eq 1 ]; then ${words(modes.map(({ name }) => name).join(" "))}; return; fi
   if [ "\${COMP_WORDS[1]}" != admin ]; then
     case "\${COMP_WORDS[1]}" in
-${modes.map(({ name, flags }) => `      ${name}) ${words(flags.join(" "))} ;;`).join("\n")}
+${modes.map((mode) => modeBranch(mode, { forms, before: "$before" })).join("\n")}
     esac
     return
   fi
   if [ "$COMP_CWORD" -eq 2 ]; then ${words(verbs.map(({ name }) => name).join(" "))}; return; fi
   case "$before" in
-${valueBranches(verbs, { words, files }).join("\n")}
+${valueBranches(flagsOf(verbs), forms).map((line) => `    ${line}`).join("\n")}
   esac
   case "\${COMP_WORDS[2]}" in
 ${verbs.map((verb) => `    ${verb.name}) ${words(wordsOf(verb))} ;;`).join("\n")}
   esac
 }
-complete -o filenames -F _pso_bin pso-bin
+complete -F _pso_bin pso-bin
 `;
 }
 
 function zshScript({ modes, verbs }: Words): string {
   const words = (list: string) => `compadd -- ${list}`;
+  const forms: ShellForms = { words, files: "_files" };
+  const before = "$words[CURRENT-1]";
   return `#compdef pso-bin
 # Completion of pso-bin for zsh: source <(pso-bin admin completion zsh), after compinit
 _pso_bin() {
   if (( CURRENT == 2 )); then ${words(modes.map(({ name }) => name).join(" "))}; return; fi
   if [[ "$words[2]" != admin ]]; then
     case "$words[2]" in
-${modes.map(({ name, flags }) => `      ${name}) ${words(flags.join(" "))} ;;`).join("\n")}
+${modes.map((mode) => modeBranch(mode, { forms, before })).join("\n")}
     esac
     return
   fi
   if (( CURRENT == 3 )); then ${words(verbs.map(({ name }) => name).join(" "))}; return; fi
-  case "$words[CURRENT-1]" in
-${valueBranches(verbs, { words, files: "_files" }).join("\n")}
+  case "${before}" in
+${valueBranches(flagsOf(verbs), forms).map((line) => `    ${line}`).join("\n")}
   esac
   case "$words[3]" in
 ${verbs.map((verb) => `    ${verb.name}) ${words(wordsOf(verb))} ;;`).join("\n")}
@@ -144,7 +166,7 @@ function quoted(text: string): string {
 function fishScript({ modes, verbs }: Words): string {
   const line = (condition: string, rest: string) =>
     `complete -c pso-bin -n ${quoted(condition)} ${rest}`;
-  const flagLine = (verb: string, flag: VerbFlag) => {
+  const flagLine = (condition: string, flag: VerbFlag) => {
     const name = flag.name.length === 1 ? `-s ${flag.name}` : `-l ${flag.name}`;
     const value = flag.choices
       ? ` -x -a ${quoted(flag.choices.join(" "))}`
@@ -153,7 +175,7 @@ function fishScript({ modes, verbs }: Words): string {
       : flag.value
       ? " -x"
       : "";
-    return line(`__pso_bin_is admin ${verb}`, `${name}${value} -d ${quoted(flag.meaning)}`);
+    return line(condition, `${name}${value} -d ${quoted(flag.meaning)}`);
   };
   return `# Completion of pso-bin for fish:
 #   pso-bin admin completion fish > ~/.config/fish/completions/pso-bin.fish
@@ -168,10 +190,8 @@ end
 complete -c pso-bin -f
 ${line("__pso_bin_at 1", `-a ${quoted(modes.map(({ name }) => name).join(" "))}`)}
 ${
-    modes.flatMap(({ name, flags }) =>
-      flags.filter((flag) => flag.startsWith("--")).map((flag) =>
-        line(`__pso_bin_is ${name}`, `-l ${flag.slice(2)}`)
-      )
+    modes.filter(({ name }) => name !== "admin").flatMap(({ name, flags }) =>
+      flags.map((flag) => flagLine(`__pso_bin_is ${name}`, flag))
     ).join("\n")
   }
 ${
@@ -182,7 +202,7 @@ ${
 ${
     verbs.flatMap(({ name, flags, words }) => [
       ...(words ? [line(`__pso_bin_is admin ${name}`, `-a ${quoted(words.join(" "))}`)] : []),
-      ...flags.map((flag) => flagLine(name, flag)),
+      ...flags.map((flag) => flagLine(`__pso_bin_is admin ${name}`, flag)),
     ]).join("\n")
   }
 `;

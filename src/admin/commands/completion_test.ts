@@ -35,9 +35,17 @@ Deno.test("the completion of bash offers modes, verbs, flags and the values that
   deepEqual(await offered("pso-bin", "admin", "completion", "f"), ["fish"]);
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/values.yaml`, "");
-  deepEqual(await offered("pso-bin", "admin", "check", "-f", `${folder}/v`), [
-    `${folder}/values.yaml`,
+  await Deno.mkdir(`${folder}/my values`);
+  for (
+    const words of [["admin", "check", "-f"], ["controller", "-f"], ["admin", "check", "-f", "="]]
+  ) {
+    deepEqual(await offered("pso-bin", ...words, `${folder}/v`), [`${folder}/values.yaml`]);
+  }
+  deepEqual(await offered("pso-bin", "admin", "check", "-f", `${folder}/my`), [
+    `${folder}/my values`,
   ]);
+  deepEqual(await offered("pso-bin", "admin", "check", "-o", "="), ["json", "table", "yaml"]);
+  deepEqual(await offered("pso-bin", "controller", "--endpoint", ""), []);
   await Deno.remove(folder, { recursive: true });
 });
 

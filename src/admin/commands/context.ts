@@ -1,3 +1,5 @@
+import type { VerbFlag } from "./verb_flags.ts";
+
 /** What a verb may use of the outside. */
 export interface AdminContext {
   print: (text: string) => void;
@@ -18,6 +20,10 @@ export interface AdminContext {
   confirm?: (question: string) => Promise<boolean>;
   /** The time here; milliseconds since 1970. */
   now: () => number;
+  /**
+   * Longest wait for one array or API server, in milliseconds: the others still tell. Default: 30 s.
+   */
+  answerMs?: number;
   env: (name: string) => string | undefined;
   /** Every environment variable, for programs that a verb starts. */
   environment: () => Record<string, string>;
@@ -32,6 +38,5 @@ export interface AdminContext {
 /** What may stand after a mode. */
 export interface ModeWords {
   name: string;
-  /** As they are typed: `--endpoint`, `-f`. */
-  flags: readonly string[];
+  flags: readonly Pick<VerbFlag, "name" | "value" | "meaning">[];
 }

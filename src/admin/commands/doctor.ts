@@ -82,8 +82,10 @@ export async function doctor(args: string[], context: AdminContext): Promise<num
           confirm,
         })
         : [];
-      if (isTable) context.print(maskSecrets(repairText(repairs, confirm !== undefined)));
-      else print({ report, problems, repairs }, { flags, context });
+      if (isTable && confirm && report) {
+        context.print(maskSecrets(repairText(repairs, report.findings.length)));
+      }
+      if (!isTable) print({ report, problems, repairs }, { flags, context });
       if (read && !read.loaded) return 2;
       return isWell({ report, problems, repairs }) ? 0 : 1;
     } finally {
@@ -120,9 +122,11 @@ function isWell({ report, problems, repairs }: Printed): boolean {
     report.unknown.length === 0 && !problems.some(({ level }) => level === "fail");
 }
 
-function repairText(repairs: readonly Repair[], isAsked: boolean): string {
-  if (!isAsked) return "";
-  if (repairs.length === 0) return "nothing of it has a repair that is surely safe\n";
+function repairText(repairs: readonly Repair[], findings: number): string {
+  if (findings === 0) return "nothing to repair\n";
+  if (repairs.length === 0) {
+    return "none of it has a repair that is surely safe: do what stands below each finding\n";
+  }
   return repairs.map(({ what, why }) =>
     why === undefined ? `done: ${what}\n` : `not done: ${what}: ${why}\n`
   ).join("");

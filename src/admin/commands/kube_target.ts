@@ -1,6 +1,6 @@
 // The cluster that a verb looks at.
 import { Buffer } from "node:buffer";
-import { PsoError } from "../../errors.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
 import { foreignText } from "../../foreign_text.ts";
 import { createRun } from "../../host/tools/command.ts";
 import { KubeClient, type KubeReader } from "../../kube/client.ts";
@@ -32,11 +32,10 @@ export interface KubeTarget {
 const POD_CREDENTIALS = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** A plugin may ask a server of its own, which asks another one. */
 const PLUGIN_MS = 60_000;
-/**
- * One call, with the time of a plugin in it: a leader's limit is for those who hold a Lease. A server
- * that takes no connection is given up sooner.
- */
-const CALL_MS = PLUGIN_MS + 30_000;
+/** One call: a leader's limit is for those who hold a Lease. */
+const ANSWER_MS = 30_000;
+/** A server that gave no answer to the first call is not waited for as long again. */
+const SILENT_MS = 2_000;
 const EVERY_CODE = Array.from({ length: 256 }, (_, code) => code);
 
 /** Whether there is a way to a cluster without a flag: a kubeconfig that can be read, or a pod. */
@@ -56,11 +55,11 @@ export async function openCluster(
   choice: KubeChoice,
   context: AdminContext,
 ): Promise<KubeTarget> {
-  const { env, readTextFile, environment } = context;
+  const { env, readTextFile, environment, answerMs = ANSWER_MS } = context;
   const isAsked = choice.kubeconfig !== undefined || choice.context !== undefined;
   if (!isAsked && !env("KUBECONFIG") && env("KUBERNETES_SERVICE_HOST")) {
     const server = podServer({ env, readTextFile, folder: POD_CREDENTIALS });
-    return await targetOf({ server, name: "of this pod", choice });
+    return await targetOf({ server, name: "of this pod", choice, callMs: answerMs });
   }
   const files = kubeconfigFiles(choice.kubeconfig, env);
   const found = await readKubeconfig({ files, context: choice.context, readTextFile });
@@ -68,8 +67,9 @@ export async function openCluster(
     readTextFile,
     runPlugin: pluginRunner(env, environment),
   });
-  const { name, namespace, endpoint } = found;
-  const target = await targetOf({ server, name, choice, contextNamespace: namespace });
+  const { name, namespace, endpoint, user } = found;
+  const callMs = answerMs + (user.exec ? PLUGIN_MS : 0);
+  const target = await targetOf({ server, name, choice, contextNamespace: namespace, callMs });
   if (endpoint.isUnverified) {
     target.found.warn(
       "kubeconfig",
@@ -87,14 +87,20 @@ interface TargetParts {
   name: string;
   choice: KubeChoice;
   contextNamespace?: string;
+  /** Longest wait for one answer, with the time of a plugin in it. */
+  callMs: number;
 }
 
 async function targetOf(
-  { server, name, choice, contextNamespace }: TargetParts,
+  { server, name, choice, contextNamespace, callMs }: TargetParts,
 ): Promise<KubeTarget> {
-  const kube = new KubeClient(server, { timeoutMs: CALL_MS });
+  let kube = new KubeClient(server, { timeoutMs: callMs });
   // What is wrong with the way there is told by the look at the cluster.
-  const installed = choice.namespace ?? await installedNamespace(kube).catch(() => undefined);
+  const installed = choice.namespace ?? await installedNamespace(kube).catch((error) => {
+    const timeoutMs = Math.min(SILENT_MS, callMs);
+    if (isPsoError(error, "timeout")) kube = new KubeClient(server, { timeoutMs });
+    return undefined;
+  });
   const namespace = installed ?? contextNamespace ?? CHART.namespace;
   return {
     cluster: { kube, namespace, name },

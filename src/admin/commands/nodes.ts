@@ -1,5 +1,5 @@
 import { messageOf } from "../../errors.ts";
-import { type NodeFacts, nodesOf } from "../check/node_look.ts";
+import { type NodeFacts, nodesOf, tellNodes } from "../check/node_look.ts";
 import type { AdminContext } from "./context.ts";
 import { openCluster } from "./kube_target.ts";
 import { structured, tableOf } from "./output.ts";
@@ -13,7 +13,8 @@ export const NODES: VerbUse = {
   meaning: "lists the nodes of a cluster: registered, node plugin, protocols that work there",
   text:
     `Lists the nodes of a cluster: whether kubelet knows the driver there, whether the node plugin's pod is
-ready, and by which protocols the node can attach, as that pod says (asked through the API server).`,
+ready, and by which protocols the node can attach, as that pod says (asked through the API server).
+Below the table stands what is wrong with one, and what to do.`,
   usage: ["[--kubeconfig FILE] [--context NAME] [-n NAMESPACE]"],
   flags: [...COMMON_FLAGS.kube, ...COMMON_FLAGS.output, COMMON_FLAGS.help],
   example: {
@@ -21,8 +22,8 @@ ready, and by which protocols the node can attach, as that pod says (asked throu
     what: "after you added nodes to a cluster",
   },
   notes:
-    `Exit codes: 0 every node with a node plugin is registered and can attach, 1 one is not, or the
-cluster cannot be read, 2 wrong use.`,
+    `Exit codes: 0 every node with a node plugin is registered and can attach, 1 one does not or none is
+registered, or the cluster cannot be read, 2 wrong use.`,
 };
 
 /** `pso-bin admin nodes`. */
@@ -36,20 +37,19 @@ export async function nodes(args: string[], context: AdminContext): Promise<numb
       found.fail("nodes", messageOf(error));
       return [];
     });
-    if (all.length === 0 && found.all.length === 0) {
-      found.warn("nodes", "the cluster has no nodes", "add some: pods and the driver run there");
-    }
+    if (found.all.every(({ level }) => level !== "fail")) tellNodes(all, found);
+    const problems = found.all.filter(({ level }) => level !== "ok");
     const format = flags.format();
     context.print(
       format === "table"
         ? withTroubles(tableFor(all, flags.isSet("wide")), {
-          findings: found.all,
+          findings: problems,
           colours: context.colours,
           columns: context.columns,
         })
-        : structured({ nodes: all, problems: found.all }, format),
+        : structured({ nodes: all, problems }, format),
     );
-    const isWrong = found.all.some(({ level }) => level === "fail") || all.some(isBroken);
+    const isWrong = problems.some(({ level }) => level === "fail") || all.some(isBroken);
     return isWrong ? 1 : 0;
   } finally {
     target.close();

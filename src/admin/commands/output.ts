@@ -50,25 +50,6 @@ function lengthOf(cell: string): number {
   return [...cell.replaceAll(/\x1b\[\d+m/g, "")].length;
 }
 
-/** What is copied as a whole: a command up to its end, or a word. */
-const PIECE = /`?\b(?:kubectl|helm|pso-bin|pureadmin) [^;`]*[;`]?|\S+/g;
-
-/**
- * The text in lines of at most `columns`, of which all but the first begin with `indent` blanks, and
- * the first one there already. Commands and words are not broken, so that they can be copied: they
- * may be longer.
- */
-export function wrapped(text: string, { columns, indent }: { columns: number; indent: number }) {
-  const lines: string[] = [""];
-  for (const [piece] of text.matchAll(PIECE)) {
-    const last = lines.at(-1) ?? "";
-    const whole = last === "" ? piece : `${last} ${piece}`;
-    if (last === "" || whole.length <= columns - indent) lines[lines.length - 1] = whole;
-    else lines.push(piece);
-  }
-  return lines.join(`\n${" ".repeat(indent)}`);
-}
-
 /** The value for programs; never the value of a Secret. Ends with a line break. */
 export function structured(value: unknown, format: Exclude<Format, "table">): string {
   const json = JSON.stringify(value, undefined, 2);

@@ -1,7 +1,7 @@
 import { equal } from "node:assert/strict";
 import { onOneLine } from "../check/found.ts";
 import { Secret } from "../../secret.ts";
-import { levelWord, structured, tableOf, wrapped } from "./output.ts";
+import { levelWord, structured, tableOf } from "./output.ts";
 
 Deno.test("tableOf() makes each column as wide as its longest text, colours not counted", () => {
   const colours = true;
@@ -24,20 +24,4 @@ Deno.test("structured() is JSON or YAML of one value, without undefined fields a
   const value = { a: undefined, b: "said a-word-that-is-secret", c: secret };
   equal(structured(value, "json"), '{\n  "b": "said [redacted]",\n  "c": "[redacted]"\n}\n');
   equal(structured(value, "yaml"), "b: said [redacted]\nc: '[redacted]'\n");
-});
-
-Deno.test("wrapped() breaks between words, and leaves commands whole", () => {
-  equal(
-    wrapped("no controller leads: no volume is made", { columns: 30, indent: 6 }),
-    "no controller leads: no\n      volume is made",
-  );
-  equal(
-    wrapped("label it: kubectl label node a zone=1 --overwrite; then go on", {
-      columns: 30,
-      indent: 4,
-    }),
-    "label it:\n    kubectl label node a zone=1 --overwrite;\n    then go on",
-  );
-  equal(wrapped("9F:".repeat(32), { columns: 20, indent: 2 }), "9F:".repeat(32));
-  equal(wrapped("", { columns: 20, indent: 2 }), "");
 });

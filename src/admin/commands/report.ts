@@ -1,6 +1,7 @@
 import { maskSecrets } from "../../secret.ts";
 import { counted, type Found } from "../check/found.ts";
-import { LEVEL_WORDS, levelWord, tableOf, wrapped } from "./output.ts";
+import { wrapped } from "../../words.ts";
+import { LEVEL_WORDS, levelWord, tableOf } from "./output.ts";
 
 /** How findings are printed. */
 interface ReportLook {
@@ -47,12 +48,12 @@ function toDo(found: readonly Found[], { columns }: ReportLook): string {
   const worstFirst = troubles.toSorted((one, other) =>
     Number(other.level === "fail") - Number(one.level === "fail")
   );
-  const lines = worstFirst.map(({ level, object, check, what, fix }) => {
+  const lines = new Set(worstFirst.map(({ level, object, check, what, fix }) => {
     const indent = 8;
     const text = `${object}, ${check}: ${fix ?? adviceIn(what)}`;
     return `  ${LEVEL_WORDS[level]}  ${fitted(text, { columns, indent })}\n`;
-  });
-  return `To do\n${lines.join("")}\n`;
+  }));
+  return `To do\n${[...lines].join("")}\n`;
 }
 
 /** A message ends with what to do, after a semicolon or else a colon. */
@@ -61,7 +62,11 @@ function adviceIn(message: string): string {
   return parts.at(-1) ?? message;
 }
 
-function fitted(text: string, { columns, indent }: { columns?: number; indent: number }): string {
+/** The text in lines that the terminal has room for, but of the first `indent` characters. */
+export function fitted(
+  text: string,
+  { columns, indent }: { columns?: number; indent: number },
+): string {
   return columns === undefined
     ? text
     : wrapped(text, { columns: Math.max(columns, COLUMNS_MIN), indent });

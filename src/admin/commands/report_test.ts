@@ -26,6 +26,8 @@ Deno.test("findingsTable() ends with what to do, the worst first, and leaves tha
     equal(findingsTable(all, { colours: false, wide: false }).includes("To do"), false);
   }
   equal(findingsTable(findings(), { colours: false, wide: true }).includes("To do"), false);
+  const twice = findingsTable([...findings(), ...findings()], { colours: false, wide: false });
+  equal(twice.match(/snapshots: install them\n/g)?.length, 1, "what is done once is told once");
 });
 
 Deno.test("findingsTable() fits a terminal, and an output that goes elsewhere has whole lines", () => {

@@ -1,4 +1,4 @@
-import { messageOf, UsageError } from "../../errors.ts";
+import { messageOf, PsoError, UsageError } from "../../errors.ts";
 import { VERSION } from "../../version.ts";
 import type { Config } from "../../config/model.ts";
 import { factsOf } from "../check/array_facts.ts";
@@ -57,6 +57,7 @@ export async function supportBundle(args: string[], context: AdminContext): Prom
   const choice = choiceOf(flags);
   const date = new Date(context.now()).toISOString().slice(0, 19).replaceAll(/[:T]/g, "-");
   const out = flags.text("out") ?? `pso-support-${date}.tar`;
+  await checkOut(out, context);
   const target = await targetFor(choice, context);
   try {
     const files = await collect(choice, { target, context });
@@ -66,6 +67,21 @@ export async function supportBundle(args: string[], context: AdminContext): Prom
   } finally {
     target?.close();
   }
+}
+
+/** Before everything is collected: whether that can be the name of an archive or a new folder. */
+async function checkOut(out: string, { realPath }: AdminContext): Promise<void> {
+  const name = out.slice(out.lastIndexOf("/") + 1);
+  if (name.includes(".") && !out.endsWith(".tar")) {
+    throw new UsageError(
+      `--out is ${JSON.stringify(out)}, wanted an archive NAME.tar, or a new folder: ${out}/`,
+    );
+  }
+  if (await realPath(out).then(() => true, () => false)) throw isThere(out);
+}
+
+function isThere(out: string): UsageError {
+  return new UsageError(`${out} is there already: name another file or folder by --out`);
 }
 
 /** What is collected from. */
@@ -86,7 +102,7 @@ async function collect(
   const nodes = target && once(() => nodesOf(target.cluster, { progress, ...topology }));
   const cluster = target &&
     await lookAtCluster(target.cluster, { now, progress, ...topology, nodes });
-  const looks = config ? await lookAtArrays(config, { now, progress }) : [];
+  const looks = config ? await lookAtArrays(config, context) : [];
   const volumes = config && await volumesFile(config, { looks, target });
   const nodesRead = nodes && await nodesFile(nodes);
   await Promise.all(looks.map((look) => look.close()));
@@ -176,12 +192,15 @@ async function write(
   try {
     if (out.endsWith(".tar")) await writeFile(out, tarOf(files, now()));
     else {
+      const folder = out.replace(/\/+$/, "");
       for (const { path, text } of files) {
-        await writeFile(`${out}/${path}`, [new TextEncoder().encode(text)]);
+        await writeFile(`${folder}/${path}`, [new TextEncoder().encode(text)]);
       }
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    throw new UsageError(`${out} is there already: name another file or folder by --out`);
+    if (error instanceof Deno.errors.AlreadyExists) throw isThere(out);
+    throw new PsoError("invalid", `${out} cannot be written: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -181,7 +181,8 @@ function tellList(
   const more = ["PV", "SERIAL", "CREATED", "ID", "HANDLE"];
   const table = rows.length > 0 ? tableOf(wide ? [...headings, ...more] : headings, rows) : "";
   const cut = list.isCut ? ", and more of one array: its list is longer than what is read" : "";
-  const count = `${counted(rows.length, "destroyed volume")} that can be recovered${cut}\n`;
+  const how = rows.length > 0 ? ": name one by --volume to see what that does" : "";
+  const count = `${counted(rows.length, "destroyed volume")} that can be recovered${cut}${how}\n`;
   const notes = eradicationNotes(looks).map((note) => `${note}\n`).join("");
   tell({
     problems: [...problems, ...silentFaults(looks, list)],
@@ -224,7 +225,7 @@ async function recover(
       ? `${fits.length} arrays have a destroyed volume ${name}: ${
         fits.map(({ array }) => array.label).join(", ")
       }; say which by --array\n`
-      : `no array that answered has a destroyed volume ${name}: see pso-bin admin undelete\n`;
+      : `${await whyNone(name, { looks, wantedArray })}\n`;
     const faults = [...problems, ...silentFaults(looks, list)];
     tell({ problems: faults, text, value: { obstacles: [text.trimEnd()] } }, out);
     return 1;
@@ -239,6 +240,32 @@ async function recover(
     return 1;
   }
   return await recoverOne(one, { outlook, wanted, problems, ...out });
+}
+
+/** Which array was asked for; absent: any. */
+interface Search {
+  looks: readonly ArrayLook[];
+  wantedArray: string | undefined;
+}
+
+/** Why no volume of that name can be recovered. */
+async function whyNone(name: string, { looks, wantedArray }: Search): Promise<string> {
+  const labels = looks.flatMap(({ array }) => array?.label ?? []);
+  if (wantedArray !== undefined && !labels.includes(wantedArray)) {
+    return `no array that answered is called ${wantedArray}, but ${
+      labels.join(", ") || "none"
+    }: correct --array`;
+  }
+  const live = await Promise.all(looks.map(async ({ array }) => {
+    const volume = await array?.findVolume(name).catch(() => undefined);
+    return volume && array ? [array.label] : [];
+  }));
+  const [label] = live.flat();
+  if (label !== undefined) return `volume ${name} is live on array ${label}: nothing to recover`;
+  const none = wantedArray === undefined
+    ? `no array that answered has a destroyed volume ${name}`
+    : `array ${wantedArray} has no destroyed volume ${name}`;
+  return `${none}: see pso-bin admin undelete`;
 }
 
 /** A recovery that nothing stands in the way of. */

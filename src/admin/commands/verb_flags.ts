@@ -11,6 +11,8 @@ export interface VerbFlag {
   meaning: string;
   /** All that its value may be; absent: anything. */
   choices?: readonly string[];
+  /** Without the dashes: what kubectl or Helm call it. It is not taken, and tells who types it. */
+  elsewhere?: readonly string[];
 }
 
 /** What a verb is called with, and what its help says. */
@@ -40,6 +42,7 @@ const VALUES_FLAG: VerbFlag = {
   name: "f",
   value: "FILE",
   meaning: "values.yaml with the configuration, as for Helm",
+  elsewhere: ["values", "file", "filename"],
 };
 const KUBE_FLAGS: readonly VerbFlag[] = [
   {
@@ -55,11 +58,18 @@ const KUBE_FLAGS: readonly VerbFlag[] = [
   {
     name: "n",
     value: "NAMESPACE",
-    meaning: "where the driver is installed (default: the context's, else pso)",
+    meaning: "where the driver is installed (default: as its CSIDriver says, else the context's)",
+    elsewhere: ["namespace"],
   },
 ];
 const OUTPUT_FLAGS: readonly VerbFlag[] = [
-  { name: "o", value: "FORMAT", meaning: "table, json or yaml (default table)", choices: FORMATS },
+  {
+    name: "o",
+    value: "FORMAT",
+    meaning: "table, json or yaml (default table)",
+    choices: FORMATS,
+    elsewhere: ["output"],
+  },
   { name: "wide", meaning: "more columns in the table" },
 ];
 const HELP_FLAG: VerbFlag = { name: "help", meaning: "print this" };
@@ -81,15 +91,19 @@ export function typed({ name }: Pick<VerbFlag, "name">): string {
 export class VerbFlags {
   readonly words: readonly string[];
   readonly #values: Record<string, unknown>;
+  readonly #switches: readonly string[];
 
   constructor({ name: verb, flags, words: allowed = [] }: VerbUse, args: string[]) {
-    const { _: words, ...values } = parseArgs(args, {
-      string: flags.filter(({ value }) => value !== undefined).map(({ name }) => name),
-      boolean: flags.filter(({ value }) => value === undefined).map(({ name }) => name),
+    const fedFlags = flags.filter(({ value }) => value !== undefined).map(({ name }) => name);
+    const switches = flags.filter(({ value }) => value === undefined).map(({ name }) => name);
+    const given = args.flatMap((word) => parted(word, fedFlags));
+    const { _: words, ...values } = parseArgs(given, {
+      string: fedFlags,
+      boolean: switches,
     });
-    const known = flags.map(({ name }) => name);
-    const unknown = Object.keys(values).find((name) => !known.includes(name));
-    if (unknown !== undefined) throw unknownFlag(verb, { unknown, known });
+    const unknown = Object.keys(values).find((name) => !flags.some((flag) => flag.name === name));
+    if (unknown !== undefined) throw unknownFlag(verb, { unknown, flags });
+    for (const flag of flags) refuseTwice(flag, given);
     const extra = words.find((word) => !allowed.includes(String(word)));
     if (extra !== undefined) {
       const wanted = allowed.length > 0 ? `wanted ${allowed.join(", ")}; ` : "";
@@ -108,6 +122,7 @@ export class VerbFlags {
     }
     this.words = words.map(String);
     this.#values = values;
+    this.#switches = switches;
     for (const { name, choices } of flags) if (choices) this.choice(name, choices);
   }
 
@@ -126,8 +141,11 @@ export class VerbFlags {
     const text = this.text(name);
     const found = choices.find((one) => one === text);
     if (text === undefined || found !== undefined) return found;
+    const isSwitch = this.#switches.includes(text);
     throw new UsageError(
-      `${typed({ name })} is ${JSON.stringify(text)}, wanted one of ${choices.join(", ")}`,
+      `${typed({ name })} is ${JSON.stringify(text)}, wanted one of ${choices.join(", ")}${
+        isSwitch ? `; ${typed({ name: text })} is a flag of its own` : ""
+      }`,
     );
   }
 
@@ -141,11 +159,26 @@ function isHungry(value: unknown): boolean {
   return value === true || (typeof value === "string" && (value === "" || value.startsWith("--")));
 }
 
+/** `-ojson` is `-o json`, as for kubectl. */
+function parted(word: string, fedFlags: readonly string[]): string[] {
+  const [, letter = "", value = ""] = /^-([a-z])([^=].*)$/s.exec(word) ?? [];
+  return fedFlags.includes(letter) ? [`-${letter}`, value] : [word];
+}
+
+/** Which of the two would count is not to be guessed: Helm puts several files together. */
+function refuseTwice(flag: VerbFlag, args: readonly string[]): void {
+  const form = typed(flag);
+  const count = args.filter((word) => word === form || word.startsWith(`${form}=`)).length;
+  if (flag.value === undefined || count < 2) return;
+  throw new UsageError(`${form} is given ${count} times, wanted once`);
+}
+
 function unknownFlag(
   verb: string,
-  { unknown, known }: { unknown: string; known: string[] },
+  { unknown, flags }: { unknown: string; flags: readonly VerbFlag[] },
 ): UsageError {
-  const near = nearest(unknown, known);
+  const meant = flags.find(({ elsewhere }) => elsewhere?.includes(unknown))?.name;
+  const near = meant ?? nearest(unknown, flags.map(({ name }) => name));
   return new UsageError(
     `Unknown argument ${typed({ name: unknown })} of admin ${verb}: ${
       near ? `did you mean ${typed({ name: near })}? ` : ""

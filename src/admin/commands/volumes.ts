@@ -3,12 +3,17 @@ import { formatSize } from "../../size.ts";
 import { lookAtArrays } from "../check/arrays_look.ts";
 import { counted, worstOf } from "../check/found.ts";
 import { type ClaimedVolume, claimedVolumes } from "../check/volume_look.ts";
-import { type VolumeFacts, type VolumeTable, volumeTable } from "../check/volume_table.ts";
+import {
+  type VolumeFacts,
+  type VolumeState,
+  type VolumeTable,
+  volumeTable,
+} from "../check/volume_table.ts";
 import { readConfiguration } from "./configuration.ts";
 import type { AdminContext } from "./context.ts";
 import type { KubeTarget } from "./kube_target.ts";
 import { structured, tableOf } from "./output.ts";
-import { withTroubles } from "./report.ts";
+import { fitted, withTroubles } from "./report.ts";
 import { choiceOf, sourceFor, targetFor } from "./sources.ts";
 import { COMMON_FLAGS, VerbFlags, type VerbUse } from "./verb_flags.ts";
 
@@ -51,12 +56,13 @@ export async function volumes(args: string[], context: AdminContext): Promise<nu
     const lists = [read?.found, target?.found, ...looks.map(({ found }) => found)];
     const findings = lists.flatMap((list) => list?.all ?? []).filter(({ level }) => level !== "ok");
     const format = flags.format();
+    const { colours, columns } = context;
     context.print(
       format === "table"
-        ? withTroubles(config ? tableFor(table, flags.isSet("wide")) : "", {
+        ? withTroubles(config ? tableFor(table, { wide: flags.isSet("wide"), columns }) : "", {
           findings,
-          colours: context.colours,
-          columns: context.columns,
+          colours,
+          columns,
         })
         : structured({ ...table, problems: findings }, format),
     );
@@ -80,7 +86,13 @@ async function claimsOf({ cluster, found }: KubeTarget): Promise<ClaimedVolume[]
 const HEADINGS = ["STATE", "VOLUME", "ARRAY", "SIZE", "USED", "HOSTS", "CLAIM"];
 const WIDE_HEADINGS = ["PV", "PHASE", "CLASS", "SERIAL", "CREATED", "HANDLE"];
 
-function tableFor({ volumes, isCut }: VolumeTable, wide: boolean): string {
+/** How the table looks. */
+interface TableLook {
+  wide: boolean;
+  columns?: number;
+}
+
+function tableFor({ volumes, isCut }: VolumeTable, { wide, columns }: TableLook): string {
   const rows = volumes.map((one) => [
     one.state,
     one.name,
@@ -95,8 +107,29 @@ function tableFor({ volumes, isCut }: VolumeTable, wide: boolean): string {
     ? ""
     : tableOf([...HEADINGS, ...(wide ? WIDE_HEADINGS : [])], rows);
   const cut = isCut ? ", and more of one array: its list is longer than what is read" : "";
-  return `${table}${counted(volumes.length, "volume")}${cut}\n`;
+  const groups = Map.groupBy(volumes, ({ state }) => state);
+  const states = [...groups].map(([state, { length }]) => `${length} ${state}`).join(", ");
+  const counts = groups.size > 1 ? ` (${states})` : "";
+  const told = [...groups.keys()].flatMap((state) => {
+    const advice = ADVICE[state];
+    return advice === undefined
+      ? []
+      : [`  ${state.padEnd(8)}  ${fitted(advice, { columns, indent: 12 })}\n`];
+  });
+  const below = told.length > 0 ? `\n${told.join("")}` : "";
+  return `${table}${counted(volumes.length, "volume")}${cut}${counts}\n${below}`;
 }
+
+/** What a state means to whom it is new, and what to do; absent: nothing. */
+const ADVICE: Readonly<Partial<Record<VolumeState, string>>> = {
+  "no pv": "no PersistentVolume means it: left over (Retain), or another cluster has the same " +
+    "clusterID; find out whose it is before you destroy anything",
+  missing: "no array has it: look among the destroyed ones (pso-bin admin undelete)",
+  "no array":
+    "the configuration does not list the array that its handle names: list that one again",
+  unknown: "an array that may have it did not answer: see what is wrong with that one",
+  seen: "no cluster was asked whose it is: name one by --kubeconfig or --context",
+};
 
 function wideCells(one: VolumeFacts): string[] {
   const { pv, phase, storageClass, serial, created, handle } = one;

@@ -15,6 +15,7 @@ import type { ScorePart } from "../../controller/placement/score.ts";
 import { type SpreadGroup, spreadGroupOf } from "../../controller/placement/spread_group.ts";
 import type { TopologyRequirement } from "../../controller/requests.ts";
 import { newVolumeSize } from "../../controller/volume_size.ts";
+import { messageOf } from "../../errors.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import { volumeNameFor } from "../../names.ts";
 import type { ArrayLook } from "../check/array_look.ts";
@@ -128,34 +129,59 @@ function topologyOf(
   return { requisite, preferred: [], labelKeys: nodeLabels };
 }
 
+/** What decides how an array's volumes are counted. */
+interface CountScope {
+  config: Config;
+  group?: SpreadGroup;
+}
+
 /** An array as placement sees it; what only the controller remembers is left out. */
 async function arrayOf(
-  { config: { path, managementAddress, kind, labels, suspended, name }, array, status, found }:
-    ArrayLook,
-  { config: { placement, clusterId }, group }: { config: Config; group?: SpreadGroup },
+  look: ArrayLook,
+  scope: CountScope,
 ): Promise<PlacementArray & { entry: string }> {
-  const failure = found.all.find(({ level }) => level === "fail");
-  const groups = group && array ? [...await array.groupsOf()] : [];
+  const { config: { path, managementAddress, kind, labels, suspended, name }, status } = look;
+  const counted = await countsOf(look, scope);
   return {
     key: path,
     entry: path,
-    label: array?.label ?? name ?? managementAddress,
+    label: name ?? status?.name ?? managementAddress,
     kind: KINDS[kind],
     labels,
     suspended,
+    refuses: look.mayChange === false,
     status,
-    problem: status ? undefined : failure?.what ?? "it does not answer",
     recent: { unwrittenBytes: 0, unseenBytes: 0 },
-    volumes: array && placement.volumesPerArray > 0
-      ? await countVolumes(array, `${clusterId}-`)
-      : undefined,
-    group: group && {
-      together: group.together,
-      volumes: groups.filter(([volume, key]) =>
-        key === group.key && volume.startsWith(`${clusterId}-`)
-      ).length,
-    },
+    ...counted,
   };
+}
+
+/** What is counted on the array, or why it cannot be used: the others are judged all the same. */
+async function countsOf(
+  { array, found }: ArrayLook,
+  { config: { placement, clusterId }, group }: CountScope,
+): Promise<Pick<PlacementArray, "problem" | "volumes" | "group">> {
+  if (array === undefined) {
+    const failure = found.all.find(({ level }) => level === "fail");
+    return { problem: failure?.what ?? "it does not answer" };
+  }
+  try {
+    const groups = group ? [...await array.groupsOf()] : [];
+    const volumes = placement.volumesPerArray > 0
+      ? await countVolumes(array, `${clusterId}-`)
+      : undefined;
+    return {
+      volumes,
+      group: group && {
+        together: group.together,
+        volumes: groups.filter(([volume, key]) =>
+          key === group.key && volume.startsWith(`${clusterId}-`)
+        ).length,
+      },
+    };
+  } catch (error) {
+    return { problem: messageOf(error) };
+  }
 }
 
 async function countVolumes(

@@ -4,8 +4,9 @@ import type { KubeObject } from "../../kube/client.ts";
 import { kubePath } from "../../kube/names.ts";
 import { formatSize } from "../../size.ts";
 import { lookAtArrays } from "../check/arrays_look.ts";
-import { FoundList } from "../check/found.ts";
-import { textAt } from "../check/kube_object.ts";
+import { DRIVER } from "../check/cluster.ts";
+import { FoundList, worstOf } from "../check/found.ts";
+import { nameOf, textAt } from "../check/kube_object.ts";
 import { readConfiguration } from "../commands/configuration.ts";
 import type { AdminContext } from "../commands/context.ts";
 import type { KubeTarget } from "../commands/kube_target.ts";
@@ -31,7 +32,12 @@ is when it is quiet, and what was placed in the last five minutes.`,
     "-f claim.yaml [--explain] [--kubeconfig FILE] [--context NAME] [-n NAMESPACE]",
   ],
   flags: [
-    { name: "f", value: "FILE", meaning: "the claim, and its class if need be, as for kubectl" },
+    {
+      name: "f",
+      value: "FILE",
+      meaning: "the claim, and its class if need be, as for kubectl",
+      elsewhere: ["filename", "file"],
+    },
     {
       name: "explain",
       meaning: "every array, with each part of its score or the reason against it",
@@ -69,12 +75,20 @@ export async function placeClaim(args: string[], context: AdminContext): Promise
     const config = read?.loaded?.config;
     const found = new FoundList(claim.name);
     const storageClass = await classOf(claim, { target, found });
-    const looks = config ? await lookAtArrays(config, context) : [];
-    const judgement = config &&
-      await judgedOrTold(() => judge(claim, { config, looks, storageClass }), found);
+    const isOurs = isOfDriver(storageClass, found);
+    const looks = config && isOurs ? await lookAtArrays(config, context) : [];
+    const judgement = config && isOurs
+      ? await judgedOrTold(() => judge(claim, { config, looks, storageClass }), found)
+      : undefined;
     await Promise.all(looks.map((look) => look.close()));
+    const chosen = looks.find(({ config: { path } }) =>
+      path === judgement?.arrays.find(({ place }) => place === 1)?.entry
+    );
     const lists = [read?.found, target?.found, found];
-    const findings = lists.flatMap((list) => list?.all ?? []).filter(({ level }) => level !== "ok");
+    const findings = [
+      ...lists.flatMap((list) => list?.all ?? []).filter(({ level }) => level !== "ok"),
+      ...(chosen?.found.all ?? []).filter(({ level }) => level === "fail"),
+    ];
     const format = flags.format();
     const wide = flags.isSet("wide");
     const table = judgement ? textOf(judgement, { explain: flags.isSet("explain"), wide }) : "";
@@ -85,7 +99,7 @@ export async function placeClaim(args: string[], context: AdminContext): Promise
         : structured({ ...judgement, problems: findings }, format),
     );
     if ((read && !read.loaded) || (config && !judgement)) return 2;
-    return judgement?.chosen === undefined ? 1 : 0;
+    return judgement?.chosen === undefined || worstOf(findings) === "fail" ? 1 : 0;
   } finally {
     target?.close();
   }
@@ -111,6 +125,20 @@ async function judgedOrTold(
     found.fail("claim", error.message);
     return undefined;
   }
+}
+
+/** Whether the class is one of this driver's; another one is told. */
+function isOfDriver(storageClass: KubeObject | undefined, found: FoundList): boolean {
+  const provisioner = textAt(storageClass, "provisioner");
+  // In the file of a claim a class may be cut down to its parameters.
+  if (provisioner === "" || provisioner === DRIVER) return true;
+  found.fail(
+    "class",
+    `StorageClass ${nameOf(storageClass)} has the provisioner ${provisioner}: this driver, ` +
+      `${DRIVER}, makes no volume of it`,
+    "name a class of this driver in the claim",
+  );
+  return false;
 }
 
 /** The class of the claim: of the file, else of the cluster; what is not known is told. */

@@ -1,6 +1,7 @@
 import { parseHostPort } from "../../net/address.ts";
 import { type Cidr, isAllowed } from "../../net/cidr.ts";
 import { PsoError } from "../../errors.ts";
+import { foreignText } from "../../foreign_text.ts";
 import type { Attachment, BlockFacts, IscsiPortal } from "../../handoff.ts";
 import {
   NVME_PORTAL_PROTOCOLS,
@@ -49,6 +50,17 @@ function wwpnOf(wwn: string): string {
   return wwn.replaceAll(":", "").toLowerCase();
 }
 
+function isDown({ type, status }: ControllerItem): boolean {
+  return type !== "shelf_controller" && status !== undefined && status !== "ready";
+}
+
+/** As ArrayStatus.downControllers; empty when all are ready. */
+export function downControllersOf(controllers: ControllerItem[]): string[] {
+  return controllers.filter(isDown).map(({ name, status }) =>
+    foreignText(`${name ?? "one without a name"} (${status})`)
+  );
+}
+
 /**
  * Sorts what /ports, /network-interfaces and /controllers say. One physical port is `CT0.ETH4` in
  * /ports and `ct0.eth4` in /network-interfaces.
@@ -65,10 +77,7 @@ export function portFactsOf(
     nvmeFc: [],
   };
   const byName = new Map(interfaces.map((one) => [one.name?.toLowerCase(), one]));
-  const notReady = controllers.filter((one) =>
-    one.type !== "shelf_controller" && one.status !== undefined && one.status !== "ready"
-  )
-    .map((one) => `${one.name?.toLowerCase()}.`);
+  const notReady = controllers.filter(isDown).map((one) => `${one.name?.toLowerCase()}.`);
   for (const port of ports) {
     const name = port.name?.toLowerCase() ?? "";
     const face = byName.get(name);

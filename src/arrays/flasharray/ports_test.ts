@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { type Cidr, parseCidr } from "../../net/cidr.ts";
 import { isPsoError } from "../../errors.ts";
 import { PROTOCOLS } from "../../protocols.ts";
-import { attachmentOf, portFactsOf, portFaultsOf, servedProtocols } from "./ports.ts";
+import {
+  attachmentOf,
+  downControllersOf,
+  portFactsOf,
+  portFaultsOf,
+  servedProtocols,
+} from "./ports.ts";
 import { everWritten, isOwnSnapshot } from "./wire.ts";
 
 const IQN = "iqn.2010-06.com.purestorage:flasharray.3aabb";
@@ -199,4 +205,16 @@ Deno.test("a volume without the serial of a FlashArray is not published: no node
         isPsoError(error, "unavailable") && /serial ".*" is not that of/.test(error.message),
     );
   }
+});
+
+Deno.test("downControllersOf() names controllers that are not ready, and no shelf", () => {
+  assert.deepEqual(
+    downControllersOf([
+      { name: "CT0", status: "ready", type: "array_controller" },
+      { name: "CT1", status: "not ready", type: "array_controller" },
+      { name: "CT2", type: "array_controller" },
+      { name: "SH1.SC0", status: "not ready", type: "shelf_controller" },
+    ]),
+    ["CT1 (not ready)"],
+  );
 });

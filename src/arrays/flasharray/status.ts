@@ -7,6 +7,7 @@ import type { Reader } from "../rest/shape.ts";
 import { podStatesOf, readPodItems } from "./pods.ts";
 import {
   dataPortsOf,
+  downControllersOf,
   type FlashArrayFacts,
   portFactsOf,
   portFaultsOf,
@@ -48,6 +49,7 @@ export async function readFlashArray(
     readPodItems(context, signal),
   ]);
   const portFaults = portFaultsOf(ports);
+  const downControllers = downControllersOf(controllers);
   const model = controllers.find(({ type }) => type !== "shelf_controller")?.model;
   const facts: FlashArrayFacts = {
     arrayName: array.name,
@@ -70,6 +72,7 @@ export async function readFlashArray(
     ...manualEradicationOf(array),
     dataPorts: dataPortsOf(facts.ports),
     ...(portFaults.length > 0 ? { portFaults } : {}),
+    ...(downControllers.length > 0 ? { downControllers } : {}),
     ...(latency ? { latency } : {}),
     ...(pods ? { pods: podStatesOf(pods, array.id) } : {}),
   };
