@@ -1,4 +1,4 @@
-import { POD_KEYS, SIDECAR_KEYS, SIMULATE_KEYS } from "./chart_pod_keys.ts";
+import { IMAGE_KEYS, POD_KEYS, SIDECAR_KEYS, SIMULATE_KEYS } from "./chart_pod_keys.ts";
 import { WATCH_KEYS } from "./chart_watch_keys.ts";
 import type { ConfigKey, KeySection, KeyType } from "./keys.ts";
 
@@ -6,7 +6,6 @@ import type { ConfigKey, KeySection, KeyType } from "./keys.ts";
 // names, so that a values file of PSO 5 or 6 raises no false alarm, and looks at their types only
 // roughly: the chart's schema checks them.
 
-const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 const PLACEMENT: readonly [string, KeyType, string][] = [
   ["nodeSelector", "mapping", "Node selector"],
   ["tolerations", "list", "Tolerations"],
@@ -32,46 +31,6 @@ function placement(of: string, { path, old = [] }: PlacementPlace): ConfigKey[] 
     old: old.map((prefix) => `${prefix}${name}`),
   }));
 }
-
-/** Name, tag and pull policy of one image. */
-function image(of: string, { path, old }: { path: string; old?: string }): ConfigKey[] {
-  const usedBy = "chart";
-  const also = (name: string) => old === undefined ? [] : [`${old}.${name}`];
-  return [
-    { path: `${path}.name`, type: "text", meaning: `Image of ${of}.`, usedBy, old: also("name") },
-    {
-      path: `${path}.tag`,
-      type: "text",
-      meaning: `Tag of ${of}. Default: the one that this release was tested with.`,
-      usedBy,
-      old: also("tag"),
-    },
-    {
-      path: `${path}.pullPolicy`,
-      type: "choice",
-      values: PULL_POLICIES,
-      default: "IfNotPresent",
-      meaning: `When ${of} is pulled.`,
-      usedBy,
-      old: also("pullPolicy"),
-    },
-    {
-      path: `${path}.digest`,
-      type: "text",
-      pattern: "^sha256:[0-9a-f]{64}$",
-      meaning: `Digest of ${of}, \`sha256:…\`; it counts before the tag.`,
-      usedBy,
-    },
-  ];
-}
-
-const SIDECARS: readonly [string, string][] = [
-  ["provisioner", "the external-provisioner"],
-  ["snapshotter", "the external-snapshotter"],
-  ["attacher", "the external-attacher"],
-  ["resizer", "the external-resizer"],
-  ["nodeDriverRegistrar", "the node-driver-registrar"],
-];
 
 function gone(path: string, key: Pick<ConfigKey, "type" | "meaning">): ConfigKey {
   return { path, ...key, usedBy: "nobody" };
@@ -301,10 +260,7 @@ export const CHART_SECTIONS: readonly KeySection[] = [
         meaning: "Secrets with which images are pulled: names, or `{name: …}`.",
         usedBy: "chart",
       },
-      ...image("the driver", { path: "images.plugin", old: "image" }),
-      ...SIDECARS.flatMap(([name, of]) =>
-        image(of, { path: `images.csi.${name}`, old: `csi.${name}.image` })
-      ),
+      ...IMAGE_KEYS,
     ],
   },
   {

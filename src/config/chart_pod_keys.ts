@@ -2,6 +2,8 @@ import type { ConfigKey, KeyType } from "./keys.ts";
 
 // What may be said of the chart's pods and containers. The driver only knows the names.
 
+const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
+
 /** A key below a part's path, as a row. */
 type Row = readonly [name: string, type: KeyType, meaning: string, fallback?: ConfigKey["default"]];
 
@@ -101,9 +103,35 @@ const SIDECAR: readonly Row[] = [
 
 const CONTROLLER_SIDECAR: readonly Row[] = [
   ["timeout", "text", "How long one call of the driver may take.", "60s"],
-  ["retryIntervalMax", "text", "Longest pause before a call is made again.", "30s"],
   ["kubeApiQps", "integer", "Calls of the Kubernetes API per second.", 20],
   ["kubeApiBurst", "integer", "Such calls at once.", 40],
+];
+
+/** Of those that call again what failed. */
+const REPEATING_SIDECAR: readonly Row[] = [
+  ["retryIntervalMax", "text", "Longest pause before a call is made again.", "30s"],
+];
+
+const SNAPSHOT_METADATA: readonly Row[] = [
+  [
+    "enabled",
+    "switch",
+    "Tell backup tools which blocks of a snapshot are in use, and which changed: see " +
+    "[Changed blocks](changed-blocks.md#switching-it-on).",
+    false,
+  ],
+  [
+    "tlsSecret",
+    "text",
+    "A Secret of yours in the release's namespace with `tls.crt` and `tls.key` of that service. " +
+    "Not set: the chart makes a certificate, and keeps it.",
+  ],
+  [
+    "caCert",
+    "text",
+    "With `snapshotMetadata.tlsSecret`: the certificates of who signed it, as PEM text. Not set: " +
+    "`ca.crt` of that Secret.",
+  ],
 ];
 
 const REGISTRAR: readonly Row[] = [
@@ -118,11 +146,13 @@ export const POD_KEYS: readonly ConfigKey[] = [
   ...below("nodeServer", [...NODE, ...POD]),
 ];
 
-/** Keys of the sidecars' containers, but for their images. */
+/** Keys of the sidecars' containers, but for their images, and of what one of them serves. */
 export const SIDECAR_KEYS: readonly ConfigKey[] = [
   ...["provisioner", "attacher", "resizer", "snapshotter"].flatMap((name) =>
-    below(`csi.${name}`, [...SIDECAR, ...CONTROLLER_SIDECAR])
+    below(`csi.${name}`, [...SIDECAR, ...CONTROLLER_SIDECAR, ...REPEATING_SIDECAR])
   ),
+  ...below("csi.snapshotMetadata", [...SIDECAR, ...CONTROLLER_SIDECAR]),
+  ...below("snapshotMetadata", SNAPSHOT_METADATA),
   ...below("csi.snapshotter", [[
     "enabled",
     "switch",
@@ -157,3 +187,52 @@ export const SIMULATE_KEYS: readonly ConfigKey[] = below("simulate", [
   ["resources", "mapping", "Requests and limits of the simulator."],
   ["additionalArgs", "list", "More arguments of `pso-bin simulate`."],
 ]);
+
+/** Name, tag and pull policy of one image. */
+function image(of: string, { path, old }: { path: string; old?: string }): ConfigKey[] {
+  const usedBy = "chart";
+  const also = (name: string) => old === undefined ? [] : [`${old}.${name}`];
+  return [
+    { path: `${path}.name`, type: "text", meaning: `Image of ${of}.`, usedBy, old: also("name") },
+    {
+      path: `${path}.tag`,
+      type: "text",
+      meaning: `Tag of ${of}. Default: the one that this release was tested with.`,
+      usedBy,
+      old: also("tag"),
+    },
+    {
+      path: `${path}.pullPolicy`,
+      type: "choice",
+      values: PULL_POLICIES,
+      default: "IfNotPresent",
+      meaning: `When ${of} is pulled.`,
+      usedBy,
+      old: also("pullPolicy"),
+    },
+    {
+      path: `${path}.digest`,
+      type: "text",
+      pattern: "^sha256:[0-9a-f]{64}$",
+      meaning: `Digest of ${of}, \`sha256:…\`; it counts before the tag.`,
+      usedBy,
+    },
+  ];
+}
+
+const SIDECARS: readonly [string, string][] = [
+  ["provisioner", "the external-provisioner"],
+  ["snapshotter", "the external-snapshotter"],
+  ["attacher", "the external-attacher"],
+  ["resizer", "the external-resizer"],
+  ["nodeDriverRegistrar", "the node-driver-registrar"],
+];
+
+/** Images of the driver and of its sidecars, in the spellings of PSO where it had them. */
+export const IMAGE_KEYS: readonly ConfigKey[] = [
+  ...image("the driver", { path: "images.plugin", old: "image" }),
+  ...SIDECARS.flatMap(([name, of]) =>
+    image(of, { path: `images.csi.${name}`, old: `csi.${name}.image` })
+  ),
+  ...image("the external-snapshot-metadata sidecar", { path: "images.csi.snapshotMetadata" }),
+];

@@ -33,6 +33,11 @@ const ROWS: readonly Row[] = [
     false,
   ],
   ["networkPolicy.metricsFrom", "list", "Who may read metrics, as in `from`. Default: all."],
+  [
+    "networkPolicy.snapshotMetadataFrom",
+    "list",
+    "Who may ask for changed blocks, as in `from`. Default: all.",
+  ],
   ["networkPolicy.apiServerPorts", "list", "Ports of the API server. Default: 443 and 6443."],
   ["networkPolicy.apiServerTo", "list", "Where the API server is, as in `to`. Default: anywhere."],
   [

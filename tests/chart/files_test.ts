@@ -148,6 +148,7 @@ for (const which of HELMS) {
       "registry.k8s.io/sig-storage/csi-node-driver-registrar",
       "registry.k8s.io/sig-storage/csi-provisioner",
       "registry.k8s.io/sig-storage/csi-resizer",
+      "registry.k8s.io/sig-storage/csi-snapshot-metadata",
       "registry.k8s.io/sig-storage/csi-snapshotter",
     ]);
     const mirror = await tryTool(script, ["--mirror", "registry.example.com:5000/m"], { env });

@@ -21,6 +21,7 @@ export const ADDONS = [
   "groupsnapshot.storage.k8s.io/v1/VolumeGroupSnapshotClass",
   "monitoring.coreos.com/v1/ServiceMonitor",
   "monitoring.coreos.com/v1/PrometheusRule",
+  "cbt.storage.k8s.io/v1beta1/SnapshotMetadataService",
 ];
 
 function cache(): string {

@@ -2,6 +2,7 @@
 import type { KubeObject } from "./helm.ts";
 import { OTHER_CASES } from "./other_cases.ts";
 import { imageCases, podCases, sidecarCases } from "./pod_cases.ts";
+import { SNAPSHOT_METADATA_CASES } from "./snapshot_metadata_cases.ts";
 import type { KeyCase, Rendered } from "./rendered.ts";
 
 /** Every key of the chart that has an effect, by its present name. */
@@ -310,6 +311,7 @@ export const KEY_CASES: Readonly<Record<string, KeyCase>> = {
     ],
     wanted: [4, [], false],
   },
+  ...SNAPSHOT_METADATA_CASES,
   ...OTHER_CASES,
 };
 

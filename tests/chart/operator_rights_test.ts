@@ -31,6 +31,7 @@ const CLUSTER_KINDS = [
   "VolumeSnapshotClass",
   "VolumeGroupSnapshotClass",
   "SecurityContextConstraints",
+  "SnapshotMetadataService",
   "Namespace",
   "CustomResourceDefinition",
   "ValidatingAdmissionPolicy",

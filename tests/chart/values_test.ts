@@ -87,6 +87,15 @@ const REFUSED: readonly [string, string, string[]][] = [
       "account a node is kept to the volumes of its own pods",
     ],
   ],
+  ["who signed a certificate that is the chart's own", "snapshotMetadata: {caCert: x}\n", [
+    "snapshotMetadata.caCert is set without snapshotMetadata.tlsSecret: name the Secret whose " +
+    "certificate it is for, or take it away: who signs the chart's own certificate is known",
+  ]],
+  ["half a certificate", "snapshotMetadata: {tlsSecret: mine, caCert: MIIB}\n", [
+    "snapshotMetadata.caCert holds no whole certificate, wanted PEM text from -----BEGIN " +
+    "CERTIFICATE----- to -----END CERTIFICATE-----: copy the certificate again, or give the file " +
+    "by --set-file",
+  ]],
   ["an unknown protocol", "flasharray: {sanType: BOGUS}\n", [
     'flasharray.sanType is "BOGUS", wanted one of ISCSI, FC, NVMEOF-RDMA, NVMEOF-TCP, NVMEOF-FC, ' +
     "AUTO: write one of these, in letters of any case",

@@ -9,7 +9,9 @@ export const KUBE = `${ROOT}/tests/kube/kube`;
  * Builds what is missing of Kubernetes and Helm, and the modules that only some need; the first time
  * takes minutes, and says what it is at.
  */
-export async function buildKube(...modules: ("helm-operator" | "e2e")[]): Promise<void> {
+export async function buildKube(
+  ...modules: ("helm-operator" | "snapshot-metadata" | "e2e")[]
+): Promise<void> {
   const { code } = await new Deno.Command(KUBE, {
     args: ["build", ...modules],
     stdin: "null",

@@ -264,6 +264,7 @@ const SIDECAR_MAJORS: Readonly<Record<string, number>> = {
   "csi-attacher": 4,
   "csi-resizer": 2,
   "csi-snapshotter": 8,
+  "csi-snapshot-metadata": 1,
   "csi-node-driver-registrar": 2,
 };
 

@@ -13,6 +13,7 @@ driver itself holds the Lease, waits for the leases of a PSO of before, and look
 {{- include "pso.guard.workloads" (dict "root" . "state" $state) -}}
 {{- include "pso.guard.classes" (dict "root" . "state" $state) -}}
 {{- include "pso.guard.clusterID" (dict "root" . "state" $state) -}}
+{{- include "pso.guard.snapshotMetadata" (dict "root" . "state" $state) -}}
 {{- with $state.problems -}}
 {{- fail (printf "\n\nThe cluster is not ready for this:\n\n%s\n\nNothing was changed.%s" (join "\n\n" .) (ternary " docs/upgrading-from-pso.md tells the whole way, and `pso-bin admin takeover` goes it step by step." "" $state.isPso)) -}}
 {{- end -}}

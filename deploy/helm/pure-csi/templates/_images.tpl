@@ -11,6 +11,7 @@ csi.provisioner: {name: registry.k8s.io/sig-storage/csi-provisioner, tag: v6.3.0
 csi.attacher: {name: registry.k8s.io/sig-storage/csi-attacher, tag: v4.12.0}
 csi.resizer: {name: registry.k8s.io/sig-storage/csi-resizer, tag: v2.2.1}
 csi.snapshotter: {name: registry.k8s.io/sig-storage/csi-snapshotter, tag: v8.6.0}
+csi.snapshotMetadata: {name: registry.k8s.io/sig-storage/csi-snapshot-metadata, tag: v1.1.0}
 csi.nodeDriverRegistrar: {name: registry.k8s.io/sig-storage/csi-node-driver-registrar, tag: v2.17.0}
 {{- end -}}
 
@@ -54,7 +55,7 @@ csi.nodeDriverRegistrar: {name: registry.k8s.io/sig-storage/csi-node-driver-regi
 {{/* PSO's default images that were found in the values and are not used, one a line, for NOTES. */}}
 {{- define "pso.ignoredImages" -}}
 {{- $root := . -}}
-{{- range $of := list "plugin" "csi.provisioner" "csi.attacher" "csi.resizer" "csi.snapshotter" "csi.nodeDriverRegistrar" -}}
+{{- range $of := list "plugin" "csi.provisioner" "csi.attacher" "csi.resizer" "csi.snapshotter" "csi.snapshotMetadata" "csi.nodeDriverRegistrar" -}}
 {{- $at := include "pso.imageValues" (dict "root" $root "of" $of) | fromJson -}}
 {{- with $at.ignored }}
 images.{{ $of }}: {{ . }}

@@ -99,7 +99,7 @@ seccompProfile: {type: RuntimeDefault}
 {{/*
 One sidecar of the controller: dict of root, of (its key below `csi.`), name, port, args (those of this sidecar) and env.
 It elects no leader: it waits in the driver's Probe until the driver of its pod leads. Its port opens after that, so that
-there is no probe for it.
+there is no probe for it. One that serves others has also: socket, portName, ports and mounts (texts), and calls nothing again.
 */}}
 {{- define "pso.sidecar" -}}
 {{- $own := get (.root.Values.csi | default dict) .of | default dict -}}
@@ -108,10 +108,12 @@ there is no probe for it.
   image: {{ include "pso.image" $image }}
   imagePullPolicy: {{ include "pso.pullPolicy" $image }}
   args:
-    - --csi-address=/csi/csi.sock
+    - --csi-address={{ .socket | default "/csi/csi.sock" }}
     - --timeout={{ $own.timeout | default "60s" }}
+    {{- if not .ports }}
     - --retry-interval-start=1s
     - --retry-interval-max={{ $own.retryIntervalMax | default "30s" }}
+    {{- end }}
     - --kube-api-qps={{ $own.kubeApiQps | default 20 }}
     - --kube-api-burst={{ $own.kubeApiBurst | default 40 }}
     - --http-endpoint=:{{ .port }}
@@ -127,9 +129,14 @@ there is no probe for it.
     {{- toYaml . | nindent 4 }}
   {{- end }}
   ports:
-    - {name: {{ .name | trimPrefix "csi-" }}, containerPort: {{ .port }}, protocol: TCP}
+    - {name: {{ .portName | default (.name | trimPrefix "csi-") }}, containerPort: {{ .port }}, protocol: TCP}
+    {{- range .ports }}
+    - {{ . }}
+    {{- end }}
   volumeMounts:
-    - {name: socket, mountPath: /csi}
+    {{- range .mounts | default (list "{name: socket, mountPath: /csi}") }}
+    - {{ . }}
+    {{- end }}
     {{- with $own.volumeMounts }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

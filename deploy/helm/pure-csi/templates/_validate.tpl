@@ -476,6 +476,7 @@ PSO names the vendor's, which count as not set, beside an image of one's own.
 {{- if and $hasCapacity (not $isOn) -}}
 {{- include "pso.report.problem" (dict "state" .state "path" "csi.storageCapacity" "found" "is true without storagetopology.enable" "mend" "set both, or none. csi-provisioner keeps no capacity of a driver without topology, and the scheduler would then place no pod whose claim waits for it") -}}
 {{- end -}}
+{{- include "pso.report.snapshotMetadata" . -}}
 {{- if and (include "pso.hasEphemeral" (dict "Values" .values)) (eq (include "pso.account" (dict "root" (dict "Values" .values) "of" "node")) (include "pso.account" (dict "root" (dict "Values" .values) "of" "controller"))) -}}
 {{- include "pso.report.problem" (dict "state" .state "path" "ephemeral.enabled" "found" "is true, and nodes and controller have one service account" "mend" "give each its own in nodeServer.serviceAccount.name and controllerServer.serviceAccount.name. By its account a node is kept to the volumes of its own pods") -}}
 {{- end -}}
