@@ -66,7 +66,7 @@ export class ImportCluster {
 
 /** A controller with the cluster that it serves. */
 export class ImportBed {
-  private constructor(readonly bed: ProvisionerBed, readonly cluster: ImportCluster) {}
+  constructor(readonly bed: ProvisionerBed, readonly cluster: ImportCluster) {}
 
   static async run(
     options: BedOptions,

@@ -3,7 +3,9 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { NO_FENCE } from "../../src/async/fence.ts";
 import { PsoError } from "../../src/errors.ts";
-import { AS, IMPORT, ImportBed } from "./import_bed.ts";
+import { AS, IMPORT, ImportBed, ImportCluster } from "./import_bed.ts";
+import { N2 } from "./provisioner_bed.ts";
+import { connectByHand, takeDown, withStretched } from "./stretched_bed.ts";
 
 const BLOCK = { flasharrays: 1, flashblades: 0 };
 const FILE = { flasharrays: 0, flashblades: 1 };
@@ -141,5 +143,36 @@ Deno.test("from an array that was taken out nothing is imported, and nothing cop
     });
     deepEqual(await imports.create("shop/kept", kept), before, "what it has is found again");
     equal((await bed.volumes())["fa-2"]?.length, 2);
+  });
+});
+
+Deno.test("a volume of a stretched pod is taken in and left only when no machine has it by either array", async () => {
+  const cluster = new ImportCluster();
+  await withStretched(cluster.readers(), async (bed) => {
+    const imports = new ImportBed(bed, cluster);
+    await imports.addVolume("p1::data");
+    const volume = "p1::data";
+    await connectByHand(bed, "fa-2", { volume, host: "esx-1", node: N2 });
+    const csiName = cluster.claim("shop/orders", { [IMPORT]: `fa-1/${volume}` });
+    await rejects(imports.create("shop/orders", csiName), {
+      code: "in_use",
+      message: /it is connected to .*esx-1/,
+    });
+    const query = { host_names: "esx-1", volume_names: volume };
+    const disconnect = () =>
+      bed.admin("fa-2", { method: "DELETE", path: "connections", query } as const);
+    await disconnect();
+    const { volumeId } = await imports.create("shop/orders", csiName);
+    await bed.admin("fa-2", { method: "POST", path: "connections", query });
+    await rejects(bed.provisioner.deleteVolume(volumeId, bed.signal), {
+      code: "in_use",
+      message: /is connected to .*esx-1/,
+    });
+    await disconnect();
+    await bed.provisioner.deleteVolume(volumeId, bed.signal);
+    await takeDown(bed, "fa-2");
+    const later = cluster.claim("shop/later", { [IMPORT]: `fa-1/${volume}` });
+    cluster.remove("shop/orders");
+    await rejects(imports.create("shop/later", later), { code: "unavailable" });
   });
 });

@@ -1,12 +1,12 @@
 import type { DeleteScope, Volume } from "../../arrays/array.ts";
-import { type FleetMember, isIdentityProblem, stretchOf } from "../../arrays/fleet.ts";
+import { type FleetMember, isIdentityProblem } from "../../arrays/fleet.ts";
 import { isNeverFinal, PsoError } from "../../errors.ts";
 import type { ControllerContext } from "../context.ts";
 import { type Deletion, wasSentTo } from "../delete_memory.ts";
 import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { MeantPlace } from "../attachments/cluster_view.ts";
 import { awaitNoUser } from "../attachments/users.ts";
-import { onAllSides } from "../stretched/both_arrays.ts";
+import { hostsOfStretched } from "../stretched/both_arrays.ts";
 import { nodesBehindRule, usersOf } from "./attachments.ts";
 import { isKeptId } from "../volume_id.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
@@ -55,6 +55,7 @@ async function keepVolume(
   const { member, volume: { name, hosts = [] } } = found;
   const { array } = member;
   const place = { member, name };
+  await refuseUsers(context, { place: { ...place, handle: volumeId }, what: "leave" }, signal);
   const users = array.kind === "block"
     ? hosts
     : hosts.flatMap((client) => nodesBehindRule(context, place, client));
@@ -155,7 +156,8 @@ async function destroyAt(
       needs: ({ isDeleting }) => !isDeleting,
     }, signal);
   }
-  await requireUnused(context, { ...place, handle: volumeId }, signal);
+  const meant = { ...place, handle: volumeId };
+  await refuseUsers(context, { place: meant, what: "destroy" }, signal);
   const destroyed = await noting(
     deleted.begin(volumeId, { ...place, serial, onlyTagged }),
     () =>
@@ -173,29 +175,27 @@ async function destroyAt(
   return destroyed;
 }
 
+/** A volume that is to go, or to be nobody's. */
+interface Going {
+  place: MeantPlace;
+  what: "destroy" | "leave";
+}
+
 /**
  * `in_use` while another array of the volume's stretched pod has it connected: it is one volume,
  * and the array that destroys it may not know the other's hosts. No call for any other volume.
  */
-async function requireUnused(
+async function refuseUsers(
   context: ControllerContext,
-  place: MeantPlace,
+  { place, what }: Going,
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = place;
-  if (!stretchOf(context.fleet, place)) return;
-  const users = await onAllSides(context, {
-    place,
-    what: `destroy ${name}`,
-    work: async ({ array }, within) => {
-      const { hosts = [] } = await array.findVolume(name, { hosts: true, signal: within }) ?? {};
-      return hosts.map((host) => `${host} on ${array.label}`);
-    },
-  }, signal);
-  if (users.flat().length === 0) return;
+  const users = await hostsOfStretched(context, { place, what: `${what} ${name}` }, signal) ?? [];
+  if (users.length === 0) return;
   throw new PsoError(
     "in_use",
-    `volume ${name} of a stretched pod is connected to ${users.flat().join(", ")}: detach it first`,
+    `volume ${name} of a stretched pod is connected to ${users.join(", ")}: detach it first`,
   );
 }
 

@@ -13,6 +13,7 @@ import type { ClaimFacts } from "../placement/spread_group.ts";
 import type { CreateVolumeRequest, VolumeAnswer } from "../requests.ts";
 import { topologyFault } from "../topology.ts";
 import { importedIdOf } from "../volume_id.ts";
+import { hostsOfStretched } from "../stretched/both_arrays.ts";
 import { placeKey } from "../volume_locator.ts";
 import { sizeMismatch } from "../volume_size.ts";
 import { isMarked, mark } from "./marking.ts";
@@ -179,10 +180,12 @@ async function candidateOf(
   refuseOtherPlace({ wanted, member });
   const { inventory } = context;
   if (!inventory) throw new PsoError("unavailable", `Cannot import ${name}: ${NO_KUBERNETES}`);
+  const place = { member, name: volume.name };
+  const hosts = await hostsOfStretched(context, { place, what: `import ${name}` }, signal);
   const known = await inventory(signal);
   return {
     member,
-    volume,
+    volume: hosts ? { ...volume, hosts } : volume,
     tags: onArray,
     given: array.kind === "block" ? onArray : context.imports.marksOf(placeKey({ member, name })),
     givenForMs: array.kind === "block" ? Infinity : context.fence.heldForMs,

@@ -222,6 +222,24 @@ async function preferredFirst(
   return [...members].sort((a, b) => rank(a) - rank(b));
 }
 
+/**
+ * Every host that has a volume of a stretched pod, as `esx-1 on fa-2`: an array may not know those
+ * of the other one. Undefined, without a call, for any other volume; errors as onAllSides().
+ */
+export async function hostsOfStretched(
+  context: Pick<ControllerContext, "fleet">,
+  { place, what }: Omit<OnAll<never>, "work">,
+  signal: AbortSignal,
+): Promise<string[] | undefined> {
+  if (!stretchOf(context.fleet, place)) return undefined;
+  const work = async ({ array }: FleetMember, within: AbortSignal) => {
+    const { hosts = [] } = await array.findVolume(place.name, { hosts: true, signal: within }) ??
+      {};
+    return hosts.map((host) => `${host} on ${array.label}`);
+  };
+  return (await onAllSides(context, { place, what, work }, signal)).flat();
+}
+
 /** Something that must be done, or be seen, on every array of a pod. */
 interface OnAll<T> {
   place: MeantPlace;
