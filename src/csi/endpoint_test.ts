@@ -323,7 +323,7 @@ function start(endpoint: string): Promise<Endpoint> {
 Deno.test("a second endpoint on a living socket is a conflict that names the first", async () => {
   await using served = await fixture(identity);
   const message =
-    `cannot listen on ${served.path}: pure-csi 7.1.2, another running instance, serves it; stop it or choose another --endpoint`;
+    `cannot listen on ${served.path}: pure-csi 7.1.2, another running instance, serves it; stop it or choose another path`;
   await rejects(start(served.path), { code: "conflict", message });
   ok(Deno.lstatSync(served.path).isSocket);
 });
@@ -334,11 +334,11 @@ Deno.test("a missing folder, a file in the way and what is no unix path are clea
   const cases = [
     [
       `unix://${folder}/no/csi.sock`,
-      `cannot listen on ${folder}/no/csi.sock: the folder ${folder}/no is missing; mount or create it, or change --endpoint`,
+      `cannot listen on ${folder}/no/csi.sock: the folder ${folder}/no is missing; mount or create it, or choose another path`,
     ],
     [
       `${folder}/file/csi.sock`,
-      `cannot listen on ${folder}/file/csi.sock: ${folder}/file is not a folder; change --endpoint`,
+      `cannot listen on ${folder}/file/csi.sock: ${folder}/file is not a folder; choose another path`,
     ],
     [
       `${folder}/file`,

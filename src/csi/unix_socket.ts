@@ -30,7 +30,7 @@ export function socketPath(endpoint: string): string {
     throw new PsoError(
       "invalid",
       `the socket path ${path} has ${bytes} bytes, the system allows ${PATH_BYTES}: ` +
-        "choose a shorter --endpoint",
+        "choose a shorter path",
     );
   }
   return path;

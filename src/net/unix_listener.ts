@@ -39,12 +39,12 @@ function checkFolder(path: string): void {
     throw new PsoError(
       "invalid",
       `cannot listen on ${path}: the folder ${folder} is missing; ` +
-        "mount or create it, or change --endpoint",
+        "mount or create it, or choose another path",
     );
   }
   throw new PsoError(
     "invalid",
-    `cannot listen on ${path}: ${folder} is not a folder; change --endpoint`,
+    `cannot listen on ${path}: ${folder} is not a folder; choose another path`,
   );
 }
 
@@ -70,7 +70,7 @@ async function removeStale(
       "conflict",
       `cannot listen on ${path}: ${await holder(
         path,
-      )} serves it; stop it or choose another --endpoint`,
+      )} serves it; stop it or choose another path`,
     );
   }
   try {

@@ -1,6 +1,6 @@
 import { allEnded } from "../../../async/all_ended.ts";
 import { Slots } from "../../../async/slots.ts";
-import { untilAborted, withDeadline } from "../../../async/wait.ts";
+import { withDeadline } from "../../../async/wait.ts";
 import { PsoError } from "../../../errors.ts";
 import { nameKey } from "../../../names.ts";
 import { GiB, KiB } from "../../../size.ts";
@@ -146,7 +146,7 @@ export class Blocks {
         (within) => rest.call<DiffItem>({ ...call, signal: within }),
       );
     try {
-      return await untilAborted(this.#slots.run(ask), signal);
+      return await this.#slots.run(ask, signal);
     } catch (error) {
       if (!isRefusal(error, "missing", "destroyed")) throw error;
       const names = [target, base].flatMap((one) => one?.name ?? []).join(" or ");
