@@ -170,7 +170,7 @@ export const SUITES: Suite[] = [
   },
   {
     name: "services",
-    what: "what goes beyond claims, by upstream's sidecars: attributes, groups, imports, pods' own",
+    what: "what goes beyond claims, in a cluster: attributes, groups, imports, inline, room, admin",
     paths: ["tests/services"],
     needsProgram: true,
     timeoutMs: 60 * MINUTE, // the first run builds Kubernetes
@@ -188,6 +188,14 @@ export const SUITES: Suite[] = [
     onlyNamed: true,
     needsProgram: true,
     timeoutMs: 90 * MINUTE, // the first run builds Kubernetes, its tests and the image
+  },
+  {
+    name: "e2e-services",
+    what: "the same for attributes, group snapshots and inline volumes; only when named",
+    script: "tests/e2e/services.ts",
+    onlyNamed: true,
+    needsProgram: true,
+    timeoutMs: 60 * MINUTE, // as that of e2e
   },
 ];
 

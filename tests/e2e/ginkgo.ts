@@ -22,13 +22,15 @@ interface GinkgoOptions {
   folder: string;
   /** Instead of all that the sets select, by the specs' names. */
   focus?: string;
+  /** Names of features of which specs are wanted, besides those that all sets have. */
+  features?: readonly string[];
   signal: AbortSignal;
 }
 
 /** Specs that wait for kubelet most of the time; with more of them the processor is short. */
 const SPECS_AT_ONCE = 4;
-/** All but those that stop kubelets or test what is not offered. `Serial` ones run alone, at the end. */
-const LABELS = "!Disruptive && Feature: isSubsetOf {VolumeSnapshotDataSource, VolumeSourceXFS}";
+/** Specs of other features are left out. */
+const FEATURES = ["VolumeSnapshotDataSource", "VolumeSourceXFS"];
 /** Needs images of volume populators, which cannot be made here. */
 const IMPOSSIBLE = "any volume data source";
 const LONGEST = "60m";
@@ -39,8 +41,10 @@ const STOP_MS = 5000;
 export async function runGinkgo(
   cluster: Kubectl,
   sets: SpecSet[],
-  { name, folder, focus, signal }: GinkgoOptions,
+  { name, folder, focus, features = [], signal }: GinkgoOptions,
 ): Promise<GinkgoOutcome> {
+  // None that stop kubelets or test what is not offered; `Serial` ones run alone, at the end.
+  const offered = [...FEATURES, ...features].join(", ");
   const report = `${name}.json`;
   const log = `${folder}/${name}.log`;
   const focuses = focus === undefined
@@ -53,7 +57,7 @@ export async function runGinkgo(
     args: [
       ...[`--procs=${SPECS_AT_ONCE}`, `--timeout=${LONGEST}`, "--no-color", "--silence-skips"],
       ...[
-        `--label-filter=${LABELS}`,
+        `--label-filter=!Disruptive && Feature: isSubsetOf {${offered}}`,
         `--skip=${IMPOSSIBLE}`,
         ...focuses.map((words) => `--focus=External.Storage.*${words}`),
       ],

@@ -1,7 +1,9 @@
 /**
  * Upstream's External Storage suite against the driver as the chart installs it, with the image of
- * the Containerfile: what `./scripts/test e2e` runs. By hand, for some specs only:
- * `./scripts/deno run -A tests/e2e/run.ts --focus REGEXP`. Reports and logs stay in dist/e2e.
+ * the Containerfile: what `./scripts/test e2e` runs, and with `--services` what
+ * `./scripts/test e2e-services` does. By hand, for some specs only:
+ * `./scripts/deno run -A tests/e2e/run.ts [--services] --focus REGEXP`. Reports and logs stay in
+ * dist/e2e.
  */
 import { type Failure, type GinkgoOutcome, reportLines, sum } from "../../scripts/ginkgo_report.ts";
 import { ROOT } from "../../scripts/program.ts";
@@ -37,11 +39,37 @@ const TOPOLOGY_SETS: SpecSet[] = [
   { name: "capacity", minimum: 1, only: ".* capacity provides" },
 ];
 
+/** What goes beyond claims; `--services` runs these, and no others. */
+const SERVICE_SETS: SpecSet[] = [
+  { name: "attributes", minimum: 14, only: ".* volume-modify" },
+  { name: "exports", minimum: 7, only: ".* volume-modify" },
+  { name: "groups", minimum: 8, only: ".* volumegroupsnapshot" },
+  { name: "inline", minimum: 4, only: "CSI Ephemeral-volume \\(default fs\\)" },
+];
+const SERVICE_FEATURES = ["VolumeAttributesClass", "volumegroupsnapshot"];
+/** The values that they need. */
+const SERVICE_VALUES = {
+  ephemeral: { enabled: true },
+  storageClasses: [{
+    name: "one-array",
+    parameters: { backend: "block", labels: "array=fa-1", "csi.storage.k8s.io/fstype": "xfs" },
+  }],
+  volumeAttributesClasses: [
+    { name: "e2e-limits", parameters: { iops_limit: "2000", bandwidth_limit: "100M" } },
+    { name: "e2e-exports", parameters: { exportrules: "*(rw,no_root_squash)" } },
+  ],
+  volumeGroupSnapshotClasses: [{ name: "e2e-groups" }],
+};
+
 const interruption = new AbortController();
 
-async function main(args: string[]): Promise<number> {
-  const focus = args[0] === "--focus" ? args[1] : undefined;
-  if (args.length > 0 && focus === undefined) throw new Error("it takes --focus REGEXP");
+/** Runs the specs that the arguments choose; gives back the exit code. */
+export async function main(args: string[]): Promise<number> {
+  const services = args[0] === "--services";
+  const [flag, focus] = services ? args.slice(1) : args;
+  if (flag !== undefined && (flag !== "--focus" || focus === undefined)) {
+    throw new Error("it takes --services and --focus REGEXP");
+  }
   if (await cannotRun("upstream's External Storage suite")) {
     say("ok | 0 passed | 0 failed | 1 ignored");
     return 0;
@@ -49,7 +77,7 @@ async function main(args: string[]): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => interruption.abort());
   }
-  const run = new Run(focus);
+  const run = new Run({ focus, services });
   const around: Failure[] = [];
   await run.all().catch((error) => {
     around.push({ name: "outside of the specs", error: messageOf(error) });
@@ -60,18 +88,26 @@ async function main(args: string[]): Promise<number> {
   return report({
     sets,
     around: [...run.outcomes.flatMap(({ around }) => around), ...around],
-  }, focus === undefined ? [...SETS, ...TOPOLOGY_SETS] : []);
+  }, focus === undefined ? (services ? SERVICE_SETS : [...SETS, ...TOPOLOGY_SETS]) : []);
+}
+
+/** What of the specs runs. */
+interface Choice {
+  /** By their names; none: all. */
+  focus: string | undefined;
+  /** Those of SERVICE_SETS, in place of all others. */
+  services: boolean;
 }
 
 /** One cluster, in which the sets run one after another. */
 class Run {
   readonly outcomes: GinkgoOutcome[] = [];
-  readonly #focus: string | undefined;
+  readonly #choice: Choice;
   readonly #steps: Steps;
   #cluster: ChartCluster | undefined;
 
-  constructor(focus?: string) {
-    this.#focus = focus;
+  constructor(choice: Choice) {
+    this.#choice = choice;
     this.#steps = new Steps(() => this.#cluster?.troubles());
   }
 
@@ -83,16 +119,22 @@ class Run {
     await steps.timed("upstream's tests, if they are not there", () => buildKube("e2e"));
     try {
       await steps.timed("cluster, fleet, images, chart, images of the specs", () => this.#start());
-      await this.#specs("volumes", SETS);
-      if (["topology", "capacity"].some((word) => this.#focus?.includes(word) ?? true)) {
-        await steps.timed("racks, for topology", () => this.#giveRacks());
-        await this.#specs("topology", TOPOLOGY_SETS);
-      }
+      await (this.#choice.services ? this.#specs("services", SERVICE_SETS) : this.#volumes());
       await steps.timed("nothing is left on the arrays", () => this.#findNothing());
     } finally {
-      await this.#keepLogs();
+      // What is known of failures besides ginkgo's own log.
+      await this.#cluster?.keepLogs(FOLDER).catch((error) => say(messageOf(error)));
       await steps.timed("everything stops", async () => await this.#cluster?.stop());
       steps.print();
+    }
+  }
+
+  async #volumes(): Promise<void> {
+    await this.#specs("volumes", SETS);
+    const { focus } = this.#choice;
+    if (["topology", "capacity"].some((word) => focus?.includes(word) ?? true)) {
+      await this.#steps.timed("racks, for topology", () => this.#giveRacks());
+      await this.#specs("topology", TOPOLOGY_SETS);
     }
   }
 
@@ -110,6 +152,10 @@ class Run {
       parameters: { backend: "block", "csi.storage.k8s.io/fstype": "xfs" },
       volumeBindingMode: "WaitForFirstConsumer",
     }];
+    if (this.#choice.services) {
+      Object.assign(cluster.values, SERVICE_VALUES);
+      await cluster.kubectl("apply", "-f", `${import.meta.dirname}/policies.yaml`);
+    }
     await this.#install();
     await makeImages(cluster);
   }
@@ -125,7 +171,9 @@ class Run {
   }
 
   async #specs(name: string, sets: SpecSet[]): Promise<void> {
-    const options = { name, folder: FOLDER, focus: this.#focus, signal: interruption.signal };
+    const { focus, services } = this.#choice;
+    const features = services ? SERVICE_FEATURES : [];
+    const options = { name, folder: FOLDER, focus, features, signal: interruption.signal };
     const specs = () => runGinkgo(this.#running, sets, options);
     this.outcomes.push(await this.#steps.timed(`specs of ${name}`, specs));
     interruption.signal.throwIfAborted();
@@ -151,15 +199,6 @@ class Run {
     const left = await Promise.all(cluster.fleet.facts.arrays.map(leftOn));
     const problems = [...left.flat(), ...await cluster.forbidden()];
     if (problems.length > 0) throw new Error(`left behind or forbidden:\n${problems.join("\n")}`);
-  }
-
-  /** What is known of failures besides ginkgo's own log. */
-  async #keepLogs(): Promise<void> {
-    const cluster = this.#cluster;
-    if (!cluster) return;
-    await runTool("cp", ["-a", `${cluster.dir}/kube/log`, `${FOLDER}/cluster`]);
-    const troubles = await cluster.troubles().catch(messageOf);
-    await Deno.writeTextFile(`${FOLDER}/troubles.txt`, troubles);
   }
 }
 
