@@ -168,6 +168,15 @@ test("a controller that does not know who had the volume gives it to no single n
   deepEqual(arraysIn(await bed.publish(id, N2, { capability: RAW_RWX })), ["fa-1"]);
 });
 
+test("nobody is cut off while the other array is gone: it could not be done there", async (bed) => {
+  const id = await bed.create("pvc-1", IN_P1);
+  await takeDown(bed, "fa-2");
+  await connectByHand(bed, "fa-1", { volume: nameOf(id), host: "by-hand", node: N2 });
+  await rejects(bed.publish(id, N1), { code: "in_use", message: /is connected to by-hand/ });
+  await bringBack(bed);
+  deepEqual(await connected(bed), ["fa-1 by-hand"]);
+});
+
 test("Kubernetes tells a controller after a restart who had the volume", async (bed) => {
   const id = await bed.create("pvc-1", IN_P1);
   const other = `${otherHint(bed, id)}/${nameOf(id)}`;
