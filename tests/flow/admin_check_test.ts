@@ -1,6 +1,6 @@
 // `pso-bin admin check` against simulated arrays.
 import { equal, match } from "node:assert/strict";
-import { testFleet } from "../../src/simulator/fixture_test.ts";
+import { TestClient, testFleet } from "../../src/simulator/fixture_test.ts";
 import { type AdminResult, runAdmin } from "../support/admin_bed.ts";
 
 /** An entry of the values file. */
@@ -35,6 +35,40 @@ Deno.test("admin check tells each thing that it looked at of a healthy array", a
     equal(arrays[0].mayChange, true);
     equal(arrays[0].dataPorts.length, 8);
   } finally {
+    await served.stop();
+  }
+});
+
+Deno.test("15.11: admin check tells how a pod is stretched, and which of its arrays is missing", async () => {
+  const served = await testFleet({ flasharrays: 2 });
+  const [array, other] = served.arrays.map((entry) => new TestClient(entry));
+  try {
+    if (!array || !other) throw new Error("two arrays are served");
+    for (const client of [array, other]) await client.login();
+    const [{ connection_key }] = (await other.ok("GET /array-connections/connection-key")).items;
+    const type = "sync-replication";
+    const wanted = { connection_key, management_address: "192.0.2.2", type };
+    await array.ok("POST /array-connections", wanted);
+    await array.ok("POST /pods?names=p1", {});
+    await array.ok("POST /pods/arrays?group_names=p1&member_names=fa-2");
+    const entries = served.arrays.map(({ address, token }) => ({
+      MgmtEndPoint: `http://${address}`,
+      APIToken: token,
+    }));
+    const { said } = await checked(entries);
+    match(said, /^ {2}OK {4}pods +pod p1 is stretched over fa-2 too, and in sync$/m);
+    match(said, /^ {2}OK {4}pods +pod p1 is stretched over fa-1 too, and in sync$/m);
+    const alone = await checked(entries.slice(0, 1));
+    match(
+      alone.said,
+      /^ {2}WARN {2}pods +pod p1 is stretched over fa-2 too, to which no entry leads: nodes have its volumes by fa-1 alone$/m,
+    );
+    const down = { method: "POST", body: JSON.stringify({ array: "fa-2", action: "down" }) };
+    await (await fetch(`${served.control}/faults`, down)).body?.cancel();
+    match((await checked(entries)).said, /^ {2}WARN {2}pods +pod p1 is offline on fa-2: /m);
+  } finally {
+    array?.close();
+    other?.close();
     await served.stop();
   }
 });

@@ -1,6 +1,6 @@
 import type { Config } from "../../config/model.ts";
 import { type ArrayLook, lookAtArray } from "./array_look.ts";
-import { tellIdentities } from "./fleet_look.ts";
+import { tellIdentities, tellStretchedPods } from "./fleet_look.ts";
 import { counted } from "./found.ts";
 
 /** How a look at all arrays is followed. */
@@ -30,6 +30,7 @@ export async function lookAtArrays(
     return look;
   }));
   await tellIdentities(looks);
+  tellStretchedPods(looks);
   progress("");
   return looks;
 }

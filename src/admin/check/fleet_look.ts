@@ -31,3 +31,35 @@ export async function tellIdentities(looks: readonly ArrayLook[]): Promise<void>
     } else found.ok("identity", `id ${id}, no other entry leads to it`);
   }
 }
+
+/**
+ * Tells of each stretched pod whether the controller can use all of its arrays, and how they see each
+ * other. Nothing of an array without one.
+ */
+export function tellStretchedPods(looks: readonly ArrayLook[]): void {
+  const ids = new Set(looks.flatMap(({ status }) => status?.id ?? []));
+  // Of one that does not answer nobody knows the id: it may be the other array.
+  const hasSilent = looks.some(({ status }) => status === undefined);
+  for (const { status, found } of looks) {
+    for (const { name, arrays = [] } of status?.pods?.values() ?? []) {
+      const others = arrays.filter(({ id }) => id !== status?.id);
+      for (const other of others) {
+        if (!ids.has(other.id) && !hasSilent) {
+          found.warn(
+            "pods",
+            `pod ${name} is stretched over ${other.name} too, to which no entry leads: nodes have ` +
+              `its volumes by ${status?.name} alone`,
+            `add an entry for ${other.name}`,
+          );
+        } else if (other.status !== "online") {
+          found.warn(
+            "pods",
+            `pod ${name} is ${other.status} on ${other.name}: while that array is silent, volumes ` +
+              "of the pod are taken from no node (docs/pods.md)",
+            "see the pod on both arrays: purepod list",
+          );
+        } else found.ok("pods", `pod ${name} is stretched over ${other.name} too, and in sync`);
+      }
+    }
+  }
+}

@@ -26,7 +26,7 @@ export interface Neighbour {
 }
 
 /** An array that was away takes over for so long what it missed. */
-const RESYNC_MS = 3_000;
+const RESYNC_MS = 30_000;
 
 /**
  * The FlashArrays of one process. They find each other here: that is all that stands for the
