@@ -14,7 +14,7 @@ Deno.test("docs/simulator.md lists what is not modelled, word for word and no mo
 });
 
 Deno.test("docs/simulator.md has a row for each flag and each fault", () => {
-  const flags = [...helpText("simulate").matchAll(/^ {2}(--[a-z-]+ ?[A-Z:]*) /gm)].map((
+  const flags = [...helpText("simulate").matchAll(/^ {2}(--[a-z-]+ ?[A-Z:]*)(?: |$)/gm)].map((
     [, flag = ""],
   ) => flag.trim());
   assert.ok(flags.includes("--state DIR"), flags.join(", "));

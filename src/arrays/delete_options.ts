@@ -6,6 +6,15 @@ export interface DeleteRights {
   deletePrefixes: readonly string[];
 }
 
+/** That a delete eradicates what it destroyed: nobody can recover it, its room and name are free. */
+export interface Eradication {
+  /**
+   * Told how that ended, of an object as messages name it. With an error it stays destroyed, and the
+   * delete is done all the same.
+   */
+  ended: (what: string, error?: unknown) => void;
+}
+
 /** Whose objects a delete may destroy. */
 export interface DeleteScope {
   /** The prefix of this cluster's volumes, without its `-`. */
@@ -17,6 +26,8 @@ export interface DeleteScope {
    * tag does not go to copies. Where an array has no tags, nothing is destroyed.
    */
   onlyTagged?: boolean;
+  /** Of what the cluster made itself, by its name; absent: the array keeps it for its time. */
+  eradication?: Eradication;
   signal?: AbortSignal;
 }
 

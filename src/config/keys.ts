@@ -100,6 +100,17 @@ export const DRIVER_SECTIONS: readonly KeySection[] = [
         usedBy: "driver",
       },
       {
+        path: "eradicateOnDelete",
+        type: "switch",
+        default: false,
+        meaning:
+          "`true`: a volume or snapshot that this cluster made is not only destroyed by its " +
+          "delete but eradicated at once: its room and its name are free, and nobody can recover " +
+          "it. `false`: the array keeps it for its eradication delay, and `admin undelete` gives " +
+          "it back. See [eradication](admin.md#eradication).",
+        usedBy: "driver",
+      },
+      {
         path: "maxVolumesPerNode",
         type: "integer",
         default: 256,

@@ -169,6 +169,7 @@ function readDriverKeys(settings: Settings): Omit<Config, "arrays"> {
     clusterId: readClusterId(settings),
     deleteImported: settings.switch("deleteImported"),
     deletePrefixes: settings.texts("deletePrefixes"),
+    eradicateOnDelete: settings.switch("eradicateOnDelete"),
     maxVolumesPerNode: settings.integer("maxVolumesPerNode"),
     flasharray: {
       sanType: sanTypeOf(settings.text("flasharray.sanType")),

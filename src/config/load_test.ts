@@ -11,6 +11,7 @@ Deno.test("loadConfig() fills in every default", async () => {
     clusterId: "k8s",
     deleteImported: true,
     deletePrefixes: [],
+    eradicateOnDelete: false,
     arrays: [],
     maxVolumesPerNode: 256,
     flasharray: {
@@ -43,6 +44,7 @@ Deno.test("loadConfig() reads every key of the driver", async () => {
 clusterID: prod_1
 deleteImported: "false"
 deletePrefixes: old_1, old_2
+eradicateOnDelete: "yes"
 maxVolumesPerNode: "100"
 app: {debug: true}
 storagetopology: {enable: true, strictTopology: true, nodeLabels: topology.kubernetes.io/zone}
@@ -81,6 +83,7 @@ flashblade: {snapshotDirectoryEnabled: "true", exportRules: "10.0.0.0/8(rw)"}
     clusterId: "prod_1",
     deleteImported: false,
     deletePrefixes: ["old_1", "old_2"],
+    eradicateOnDelete: true,
     arrays: 0,
     maxVolumesPerNode: 100,
     flasharray: 0,

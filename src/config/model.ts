@@ -115,6 +115,8 @@ export interface Config {
   deleteImported: boolean;
   /** Of what has the tag of another cluster, only what has one of these is destroyed. */
   deletePrefixes: readonly string[];
+  /** DeleteVolume and DeleteSnapshot also eradicate what this cluster made and they destroy. */
+  eradicateOnDelete: boolean;
   /** Empty on a node. */
   arrays: readonly ArrayConfig[];
   maxVolumesPerNode: number;

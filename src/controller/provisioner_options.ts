@@ -6,6 +6,7 @@ export type ProvisionerOptions = Pick<
   | "clusterId"
   | "deleteImported"
   | "deletePrefixes"
+  | "eradicateOnDelete"
   | "maxVolumesPerNode"
   | "placement"
   | "topology"

@@ -96,6 +96,23 @@ Deno.test("a snapshot that somebody calls as this driver calls a clone's is list
     await array.deleteVolume("k8s-pvc-1");
   }));
 
+Deno.test("item 6: createVolume() of a clone names the snapshot that SafeMode keeps in its way", () =>
+  withArray({ kind: "flashblade", eradication: { isManual: false } }, async ({ array }) => {
+    const source = { volume: "k8s-pvc-1" };
+    await array.createVolume({ name: source.volume, sizeBytes: GiB });
+    const suffix = passingSuffix({ source: source.volume, target: "k8s-clone" });
+    await array.createSnapshot(source.volume, suffix);
+    await array.deleteSnapshot(`${source.volume}.${suffix}`);
+    await rejects(array.createVolume({ name: "k8s-clone", sizeBytes: GiB, source }), {
+      code: "unavailable",
+      message: new RegExp(
+        `^file system snapshot k8s-pvc-1.${suffix} is destroyed, and a clone needs its name: .*` +
+          "Eradication is disabled, status 400; SafeMode is on: what is destroyed keeps its room",
+      ),
+    });
+    deepEqual(await array.findVolume("k8s-clone"), undefined);
+  }));
+
 Deno.test("the snapshot that a cut clone left is in no list, and keeps no file system", () =>
   withArray({ kind: "flashblade" }, async ({ array }) => {
     await array.createVolume({ name: "k8s-pvc-1", sizeBytes: GiB });

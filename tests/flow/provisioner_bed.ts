@@ -19,7 +19,7 @@ import { Provisioner } from "../../src/controller/provisioner.ts";
 import type { ProvisionerOptions } from "../../src/controller/provisioner_options.ts";
 import type { CreateVolumeRequest, PublishRequest } from "../../src/controller/requests.ts";
 import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
-import { silentLogger } from "../../src/log.ts";
+import { type Logger, silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
 import { type Fetch, HttpsClient, TransportError } from "../../src/net/https.ts";
 import { testRun } from "../../src/simulator/fixture_test.ts";
@@ -37,6 +37,7 @@ interface SettingChanges {
   clusterId?: string;
   deleteImported?: boolean;
   deletePrefixes?: readonly string[];
+  eradicateOnDelete?: boolean;
   maxVolumesPerNode?: number;
   topology?: ProvisionerOptions["topology"];
   placement?: Partial<PlacementSettings>;
@@ -51,6 +52,7 @@ function optionsWith(
     clusterId: "k8s",
     deleteImported: true,
     deletePrefixes: [],
+    eradicateOnDelete: false,
     maxVolumesPerNode: 256,
     topology: { enable: true, strict: false, nodeLabels: [] },
     ...changes,
@@ -102,6 +104,8 @@ export interface BedOptions extends Partial<SimulateOptions> {
   claims?: ClaimReader;
   /** Everything that has a volume, as Kubernetes has it; default: nobody can ask. */
   inventory?: InventoryReader;
+  /** The controller's; default: nobody reads it. */
+  log?: Logger;
 }
 
 /** `silent`: no call is answered. `unreachable`: no connection is made. */
@@ -379,11 +383,11 @@ export class ProvisionerBed {
 
   #newProvisioner(): Provisioner {
     const options = optionsWith(this.options.settings ?? {});
-    const { fence, claims, inventory } = this.options;
+    const { fence, claims, inventory, log = silentLogger } = this.options;
     return new Provisioner({
       fleet: this.fleet,
       options: () => options,
-      log: silentLogger,
+      log,
       fence,
       claims,
       inventory,

@@ -80,6 +80,24 @@ export async function deleteImported(
   return await codeOf(provisioner.deleteVolume("oracle-data", signal));
 }
 
+/** What the array still has of a volume that was deleted. */
+export async function leftOfDeleted(world: World): Promise<string> {
+  const { volumeId } = await createVolume(world);
+  await world.provisioner.deleteVolume(volumeId, world.signal);
+  const left: string[] = [];
+  for (const entry of world.served.arrays.filter(({ kind }) => kind === "flasharray")) {
+    const client = new TestClient(entry);
+    try {
+      await client.login();
+      const { items } = await client.ok("GET /volumes");
+      left.push(...items.map(({ name }: { name: string }) => name));
+    } finally {
+      client.close();
+    }
+  }
+  return left.join() || "nothing";
+}
+
 export async function publish(
   { provisioner, signal }: World,
   { volumeId, node }: { volumeId: string; node: NodeIdentity },

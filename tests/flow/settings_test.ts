@@ -24,6 +24,7 @@ import {
   Effect,
   entriesOf,
   fileSystem,
+  leftOfDeleted,
   nodeInfo,
   publish,
   publishAgain,
@@ -78,6 +79,13 @@ const EFFECTS: Readonly<Record<string, readonly Effect[]>> = {
     outcome: (world) => deleteImported(world, { cluster: "old" }),
     before: "in_use",
     after: "done",
+  }],
+  eradicateOnDelete: [{
+    on: "what a delete leaves on the array",
+    value: true,
+    outcome: leftOfDeleted,
+    before: "k8s-pvc-1",
+    after: "nothing",
   }],
   maxVolumesPerNode: [
     { on: "publish", value: 1, outcome: publishTwo, before: "published", after: "exhausted" },

@@ -298,10 +298,8 @@ export class Volumes {
    * nowhere. The array judges them once more itself, so that no connect can come between; what it
    * refuses is read for the names of the hosts, whatever its words are.
    */
-  async delete(
-    name: string,
-    { cluster, rights, onlyTagged, publishedTo = [], isWatched, signal }: DeleteOptions = {},
-  ): Promise<boolean> {
+  async delete(name: string, options: DeleteOptions = {}): Promise<boolean> {
+    const { cluster, rights, onlyTagged, publishedTo = [], isWatched, signal } = options;
     const shown = `volume ${name} on array ${this.#context.label()}`;
     const refuseConnected = async (item: VolumeItem) => {
       const hosts = await this.#hostsOf(item, signal);
@@ -329,7 +327,9 @@ export class Volumes {
     if (!item && !isOwn) return false;
     refuseSnapshots(shown, kept);
     const id = item?.id;
-    return await this.#items.destroy(name, { id, onRefused: refuseConnected, signal });
+    const eradication = isOwn ? options.eradication : undefined;
+    const onRefused = refuseConnected;
+    return await this.#items.destroy(name, { id, onRefused, eradication, signal });
   }
 
   /** As StorageArray.tagsOf. */

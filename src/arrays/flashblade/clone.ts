@@ -119,14 +119,23 @@ export class PassingSnapshot {
       const item = await this.#items.find(this.name, { signal, destroyed: true });
       if (!item) throw error;
       if (!item.destroyed) return;
-      const query = { names: this.name };
-      await this.#rest.call({
-        method: "DELETE",
-        path: FILE_SYSTEM_SNAPSHOTS.resource.path,
-        query,
-        signal,
-      });
+      await this.#eradicate(signal);
       await this.#create(signal);
+    }
+  }
+
+  async #eradicate(signal?: AbortSignal): Promise<void> {
+    const { path } = FILE_SYSTEM_SNAPSHOTS.resource;
+    try {
+      await this.#rest.call({ method: "DELETE", path, query: { names: this.name }, signal });
+    } catch (error) {
+      if (!isRefusal(error, "safe mode")) throw error;
+      throw new PsoError(
+        "unavailable",
+        `file system snapshot ${this.name} is destroyed, and a clone needs its name: ` +
+          error.message,
+        { cause: error },
+      );
     }
   }
 

@@ -219,7 +219,8 @@ export class FileSystems {
       );
     }
     if (options.onlyTagged) refuseUntagged({ shown, cluster, otherwise: RETAIN.volume });
-    if (rights && !isOwnVolumeName(cluster, name)) {
+    const isOwn = isOwnVolumeName(cluster, name);
+    if (rights && !isOwn) {
       refuseClients(shown, addressesIn(item));
       refuseNotOwn({ shown, cluster, rights, otherwise: RETAIN.volume });
     }
@@ -230,7 +231,8 @@ export class FileSystems {
       smb: { enabled: false },
       http: { enabled: false },
     };
-    return await this.#items.destroy(name, { id: item.id, changes, signal });
+    const eradication = isOwn ? options.eradication : undefined;
+    return await this.#items.destroy(name, { id: item.id, changes, eradication, signal });
   }
 
   /** As StorageArray.tagsOf: there are none. */

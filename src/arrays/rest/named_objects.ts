@@ -1,6 +1,7 @@
 import { isNeverFinal, PsoError } from "../../errors.ts";
 import { foreignText } from "../../foreign_text.ts";
 import type { Page, VolumeListOptions } from "../array.ts";
+import type { Eradication } from "../delete_options.ts";
 import type { RestClient } from "./client.ts";
 import { filterText, type Query } from "./query.ts";
 import { isRefusal, mayBeAboutName, type RestError, unclearRefusal } from "./refusals.ts";
@@ -71,6 +72,14 @@ interface DestroyOptions<T> {
   changes?: Record<string, unknown>;
   /** Judges the live object that the array refused to destroy; may throw what says it better. */
   onRefused?: (item: T) => Promise<void>;
+  /** What this call destroyed is eradicated after it. */
+  eradication?: Eradication;
+  signal?: AbortSignal;
+}
+
+/** What a destroy has done, to be eradicated. */
+interface Eradicating<T> extends Eradication {
+  destroyed?: T;
   signal?: AbortSignal;
 }
 
@@ -244,7 +253,7 @@ export class NamedObjects<T extends { id?: string; name?: string; destroyed?: bo
    */
   async destroy(
     name: string,
-    { id, changes, onRefused, signal }: DestroyOptions<T> = {},
+    { id, changes, onRefused, eradication, signal }: DestroyOptions<T> = {},
   ): Promise<boolean> {
     const query = { names: name };
     const body = { ...changes, destroyed: true };
@@ -253,6 +262,7 @@ export class NamedObjects<T extends { id?: string; name?: string; destroyed?: bo
       const call = { method: "PATCH", path, query, body, item, signal } as const;
       const [destroyed] = (await this.#context.rest.call<T>(call)).items;
       this.#refuseOther(name, { wanted: id, found: destroyed?.id });
+      if (eradication) await this.#eradicate(name, { destroyed, ...eradication, signal });
       return true;
     } catch (error) {
       // With `changes`, something that they name may be what is missing.
@@ -263,6 +273,25 @@ export class NamedObjects<T extends { id?: string; name?: string; destroyed?: bo
       await onRefused?.(item);
       throw error;
     }
+  }
+
+  /** By the id that the array gave: the name may mean another object by now. */
+  async #eradicate(
+    name: string,
+    { destroyed, ended, signal }: Eradicating<T>,
+  ): Promise<void> {
+    const { path, noun } = this.#resource;
+    const what = `${noun} ${name} on array ${this.#context.label()}`;
+    const { id, name: found = "" } = destroyed ?? {};
+    if (destroyed?.destroyed !== true || id === undefined || nameKey(found) !== nameKey(name)) {
+      return ended(what, new Error("the array does not say what it destroyed"));
+    }
+    try {
+      await this.#context.rest.call({ method: "DELETE", path, query: { ids: id }, signal });
+    } catch (error) {
+      return ended(what, error);
+    }
+    ended(what);
   }
 
   /** The destroyed objects that `options` asks for, one page. */

@@ -21,6 +21,8 @@ export type Refusal =
   | "limit"
   /** No room. */
   | "space"
+  /** Nobody may eradicate before the time of what is destroyed is over. */
+  | "safe mode"
   /** A number that the array does not take. */
   | "range"
   /** Session unknown or expired. */
@@ -119,6 +121,7 @@ const SENTENCES: [RegExp, Refusal][] = [
   [new RegExp(`^${NOUN} already exists( \\(.+\\))?$`), "exists"],
   [new RegExp(`^${NOUN} (does not exist|could not be found|not found)$`), "missing"],
   [/^no such volume or snapshot$/, "missing"],
+  [/^eradication is disabled$/, "safe mode"],
   [
     /^(non-)?nvme connected hgroups and hosts cannot be connected to volumes already connected to (non-)?nvme connected hosts$/,
     "other protocol",
@@ -235,6 +238,13 @@ const ROWS: Record<Refusal, RefusalRow> = {
     mayBeAboutName: false,
     provesNothingMade: true,
     hint: "free or add space, or use another array",
+  },
+  "safe mode": {
+    code: "unavailable",
+    mayBeAboutName: true,
+    provesNothingMade: false,
+    hint: "SafeMode is on: what is destroyed keeps its room and its name until its time is over, " +
+      "or until somebody recovers it",
   },
   range: { code: "out_of_range", mayBeAboutName: true, provesNothingMade: false },
   session: {

@@ -56,6 +56,12 @@ const REFUSALS: [number, unknown, Refusal, ErrorCode][] = [
     "other protocol",
     "conflict",
   ],
+  [
+    400,
+    { errors: [{ message: "Eradication is disabled.", context: null }] },
+    "safe mode",
+    "unavailable",
+  ],
   // Parts of these sentences mean "done already" or "gone" elsewhere.
   [400, { errors: [{ message: "LUN is already in use.", context: "h" }] }, "other", "unavailable"],
   [

@@ -85,10 +85,11 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
    */
   async delete(
     name: string,
-    { cluster, rights, onlyTagged, signal }: DeleteScope = {},
+    { cluster, rights, onlyTagged, eradication, signal }: DeleteScope = {},
   ): Promise<void> {
     const dot = name.lastIndexOf(".");
-    const isDoubtful = rights && !isOwnSnapshotSuffix(name.slice(dot + 1));
+    const isOwn = isOwnSnapshotSuffix(name.slice(dot + 1));
+    const isDoubtful = rights && !isOwn;
     if (onlyTagged || isDoubtful) {
       const volume = name.slice(0, dot);
       const owner = !onlyTagged && isOwnVolumeName(cluster, volume)
@@ -99,7 +100,8 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
       if (onlyTagged) refuseUntagged(judged);
       if (isDoubtful) refuseNotOwn(judged);
     }
-    await this.#items.destroy(name, { signal });
+    const isKept = onlyTagged || !isOwn;
+    await this.#items.destroy(name, { eradication: isKept ? undefined : eradication, signal });
   }
 
   /** As StorageArray.listSnapshots. */

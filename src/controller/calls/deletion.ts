@@ -1,9 +1,8 @@
 import type { DeleteScope, Volume } from "../../arrays/array.ts";
 import { type FleetMember, isIdentityProblem } from "../../arrays/fleet.ts";
-import { isNeverFinal, PsoError } from "../../errors.ts";
+import { isNeverFinal, messageOf, PsoError } from "../../errors.ts";
 import type { ControllerContext } from "../context.ts";
 import { type Deletion, wasSentTo } from "../delete_memory.ts";
-import type { ProvisionerOptions } from "../provisioner_options.ts";
 import type { MeantPlace } from "../attachments/cluster_view.ts";
 import { awaitNoUser } from "../attachments/users.ts";
 import { hostsOfStretched } from "../stretched/both_arrays.ts";
@@ -83,11 +82,20 @@ async function goOn(
   await destroyAt(context, { volumeId, place, serial, onlyTagged }, signal);
 }
 
-/** Whose objects this cluster may destroy. */
+/** Whose objects this cluster may destroy, and whether they are eradicated too. */
 export function deleteScopeOf(
-  { clusterId, deleteImported, deletePrefixes }: ProvisionerOptions,
-): Pick<DeleteScope, "cluster" | "rights"> {
-  return { cluster: clusterId, rights: { deleteImported, deletePrefixes } };
+  { log, options }: Pick<ControllerContext, "log" | "options">,
+): Pick<DeleteScope, "cluster" | "eradication" | "rights"> {
+  const { clusterId, deleteImported, deletePrefixes, eradicateOnDelete } = options();
+  const ended = (what: string, error?: unknown) => {
+    if (error === undefined) log.info("eradicated", { what });
+    else log.warn("destroyed and not eradicated", { what, error: messageOf(error) });
+  };
+  return {
+    cluster: clusterId,
+    rights: { deleteImported, deletePrefixes },
+    eradication: eradicateOnDelete ? { ended } : undefined,
+  };
 }
 
 /** How an object is looked up again. */
@@ -146,7 +154,7 @@ async function destroyAt(
   { volumeId, place, serial, onlyTagged }: Doomed,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { cluster, deleted, options, published } = context;
+  const { cluster, deleted, published } = context;
   const { member, name } = place;
   // A FlashArray itself destroys nothing that is connected.
   if (member.array.kind === "file") {
@@ -162,7 +170,7 @@ async function destroyAt(
     deleted.begin(volumeId, { ...place, serial, onlyTagged }),
     () =>
       member.array.deleteVolume(name, {
-        ...deleteScopeOf(options()),
+        ...deleteScopeOf(context),
         onlyTagged,
         isNode: (client) => nodesBehindRule(context, place, client).length > 0,
         publishedTo: usersOf(context, place),

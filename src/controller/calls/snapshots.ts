@@ -104,13 +104,14 @@ interface DoomedSnapshot extends VolumePlace {
 }
 
 async function destroySnapshot(
-  { deleted, fleet, options }: ControllerContext,
+  context: ControllerContext,
   { snapshotId, ...doomed }: DoomedSnapshot,
   signal: AbortSignal,
 ): Promise<void> {
+  const { deleted, fleet } = context;
   const { member, name, onlyTagged } = doomed;
   await noting(deleted.begin(snapshotId, doomed), async () => {
-    await member.array.deleteSnapshot(name, { ...deleteScopeOf(options()), onlyTagged, signal });
+    await member.array.deleteSnapshot(name, { ...deleteScopeOf(context), onlyTagged, signal });
     return true;
   });
   fleet.snapshotDeleted(member, name);

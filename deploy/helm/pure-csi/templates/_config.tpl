@@ -10,7 +10,7 @@ the ConfigMap, which the nodes have too.
 {{- with (include "pso.first" (dict "values" $values "paths" (list "clusterID" "namespace.pure")) | fromJson).value -}}
 {{- $_ := set $config "clusterID" (toString .) -}}
 {{- end -}}
-{{- range $key := list "deleteImported" "deletePrefixes" "maxVolumesPerNode" "app.debug" -}}
+{{- range $key := list "deleteImported" "deletePrefixes" "eradicateOnDelete" "maxVolumesPerNode" "app.debug" -}}
 {{- $found := include "pso.first" (dict "values" $values "paths" (list $key)) | fromJson -}}
 {{- if hasKey $found "value" -}}
 {{- if contains "." $key -}}
@@ -33,7 +33,7 @@ the ConfigMap, which the nodes have too.
 
 {{/* What a node reads once, at its start: a change of it must restart the node's pod. */}}
 {{- define "pso.nodeChecksum" -}}
-{{- $keys := omit (include "pso.driverKeys" . | fromJson) "clusterID" "flashblade" "placement" "ephemeral" "deleteImported" "deletePrefixes" -}}
+{{- $keys := omit (include "pso.driverKeys" . | fromJson) "clusterID" "flashblade" "placement" "ephemeral" "deleteImported" "deletePrefixes" "eradicateOnDelete" -}}
 {{- if include "pso.hasEphemeral" . -}}{{- $_ := set $keys "ephemeral" (include "pso.chapSecret" .) -}}{{- end -}}
 {{- $keys | toJson | sha256sum -}}
 {{- end -}}
