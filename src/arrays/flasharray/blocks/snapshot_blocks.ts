@@ -111,7 +111,7 @@ export class Blocks {
     const { sizeBytes } = compared;
     const order = new OrderedRanges(offset);
     for (let at = offset; at < sizeBytes;) {
-      const window = { offset: at, end: Math.min(at + WINDOW_BYTES, sizeBytes) };
+      const window = { offset: at, end: Math.min(wholeBlocks(at) + WINDOW_BYTES, sizeBytes) };
       const { items, moreItemsRemaining } = await this.#page(compared, window, signal);
       const isCut = moreItemsRemaining ?? items.length >= PAGE_RANGES;
       const ranges = order.take(items, window);
@@ -126,7 +126,7 @@ export class Blocks {
     { offset, end }: Window,
     signal: AbortSignal,
   ): Promise<RestBody<DiffItem>> {
-    const aligned = offset - offset % BLOCK_BYTES;
+    const aligned = wholeBlocks(offset);
     const query = {
       ids: target.id,
       base_id: base?.id,
@@ -167,6 +167,11 @@ export class Blocks {
         "not to their end, so that none can be relied on: take all of the snapshot",
     );
   }
+}
+
+/** Where the block begins that the offset is in. */
+function wholeBlocks(offset: number): number {
+  return offset - offset % BLOCK_BYTES;
 }
 
 /** By the volume's id where both tell it. */

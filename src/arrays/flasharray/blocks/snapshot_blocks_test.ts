@@ -116,6 +116,21 @@ Deno.test("15.7: reading from an offset asks for whole blocks and gives nothing 
   equal(calls.length, 1);
 });
 
+Deno.test("15.7: windows are of whole blocks, wherever reading begins", async () => {
+  const { blocks, calls } = arrayWith([snapshotNamed("a", 2 * WINDOW_BYTES)], (call) => ({
+    ranges: [range(call.segment_offset, call.segment_length)],
+  }));
+  const ranges = await readAll(blocks, { snapshot: "v.a" }, BLOCK_BYTES + 512);
+  deepEqual(calls.map(({ segment_offset, segment_length }) => [segment_offset, segment_length]), [
+    [BLOCK_BYTES, WINDOW_BYTES],
+    [BLOCK_BYTES + WINDOW_BYTES, WINDOW_BYTES - BLOCK_BYTES],
+  ]);
+  deepEqual(ranges.flat(), [
+    range(BLOCK_BYTES + 512, WINDOW_BYTES - 512),
+    range(BLOCK_BYTES + WINDOW_BYTES, WINDOW_BYTES - BLOCK_BYTES),
+  ]);
+});
+
 Deno.test("15.7: what one answer has no room for is asked for from the end of its last range on", async () => {
   const all = [range(0, BLOCK_BYTES), range(MiB, 2 * BLOCK_BYTES), range(5 * MiB, BLOCK_BYTES)];
   const { blocks, calls } = arrayWith([snapshotNamed("a")], ({ segment_offset: from }) => {
