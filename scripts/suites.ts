@@ -170,7 +170,8 @@ export const SUITES: Suite[] = [
   },
   {
     name: "services",
-    what: "what goes beyond claims, in a cluster: attributes, groups, imports, inline, room, admin",
+    what:
+      "what goes beyond claims, in a cluster: attributes, groups, imports, inline, room, blocks, admin",
     paths: ["tests/services"],
     needsProgram: true,
     timeoutMs: 60 * MINUTE, // the first run builds Kubernetes

@@ -2,7 +2,7 @@
 import { ROOT } from "../../scripts/program.ts";
 import { say } from "../../scripts/shell.ts";
 import { messageOf } from "../../src/errors.ts";
-import { ChartCluster } from "./chart_cluster.ts";
+import { ChartCluster, type ChartClusterOptions } from "./chart_cluster.ts";
 import { type FigureName, Figures } from "./figures.ts";
 import { cannotRun, Steps } from "./steps.ts";
 
@@ -16,13 +16,13 @@ export class Bed {
   #cluster: ChartCluster | undefined;
   #isKept = false;
 
-  private constructor(ignore: boolean) {
+  private constructor(ignore: boolean, readonly options: ChartClusterOptions) {
     this.#ignore = ignore;
   }
 
   /** Registers the start of the cluster before all tests of the file, and its end after them. */
-  static async make(what: string): Promise<Bed> {
-    const bed = new Bed(await cannotRun(what));
+  static async make(what: string, options: ChartClusterOptions = {}): Promise<Bed> {
+    const bed = new Bed(await cannotRun(what), options);
     Deno.test.beforeAll(async () => {
       if (!bed.#ignore) await bed.#start();
     });
@@ -33,7 +33,10 @@ export class Bed {
   }
 
   async #start(): Promise<void> {
-    this.#cluster = await this.timed("cluster, fleet and images", () => ChartCluster.start());
+    this.#cluster = await this.timed(
+      "cluster, fleet and images",
+      () => ChartCluster.start(this.options),
+    );
   }
 
   async #stop(): Promise<void> {

@@ -27,6 +27,14 @@ const FAST = { kubeApiQps: 200, kubeApiBurst: 400 };
 /** Tools of this machine that the image of the program has beside it. */
 const IMAGE_TOOLS = ["nsenter", "chroot", "timeout", "prlimit", "sh"];
 
+/** What a test of the chart needs of its cluster beside nodes. */
+export interface ChartClusterOptions {
+  /** An image archive of the program under the chart's name. */
+  archive?: string;
+  /** Services have an effect: for a test that reaches one. */
+  services?: boolean;
+}
+
 export class ChartCluster extends Kubectl {
   /** More keys of the values file, beside those that every installation has. */
   values: Record<string, unknown> = {};
@@ -41,12 +49,15 @@ export class ChartCluster extends Kubectl {
    * Cluster, fleet and images; the chart is not installed yet. `archive` has the image of the
    * program under the chart's name; without it one is made of the program and tools from here.
    */
-  static async start({ archive }: { archive?: string } = {}): Promise<ChartCluster> {
+  static async start(
+    { archive, services = false }: ChartClusterOptions = {},
+  ): Promise<ChartCluster> {
     const dir = await Deno.makeTempDir({ prefix: "k-" });
     const fleet = await Fleet.prepare(`${dir}/fleet`);
     let kube: Kubectl | undefined;
     try {
-      kube = await startKube(dir, { options: ["--hosts"], env: KUBE_ENV });
+      const options = ["--hosts", ...services ? ["--services"] : []];
+      kube = await startKube(dir, { options, env: KUBE_ENV });
       await fleet.start(`${MACHINE}:0`);
       const cluster = new ChartCluster(kube, fleet);
       await cluster.#images(archive);
