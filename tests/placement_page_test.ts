@@ -56,7 +56,7 @@ function arrayOf([label = "", ...cells]: string[]): PlacementArray {
   };
 }
 
-Deno.test("item 1: docs/placement.md: the worked example is what the formula gives", () => {
+Deno.test("15.1: docs/placement.md: the worked example is what the formula gives", () => {
   const rows = tableOf("array");
   const { candidates, rejected } = place({
     volumeName: "k8s-pvc-1",

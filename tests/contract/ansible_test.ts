@@ -38,8 +38,7 @@ const LEAST_CHECKS = { flasharray: 48, flashblade: 22 };
 
 for (const kind of ["flasharray", "flashblade"] as const) {
   Deno.test({
-    name:
-      `item 13: the vendor's ansible collection runs the life of what a simulated ${kind} holds`,
+    name: `15.13: the vendor's ansible collection runs the life of what a simulated ${kind} holds`,
     ignore: python === undefined,
     fn: async () => {
       await onSimulated({ kind }, async (target) => {

@@ -12,8 +12,7 @@ const python = await findPython({
 const LEAST_CHECKS = 18;
 
 Deno.test({
-  name:
-    "item 13: OpenStack Cinder's Pure driver runs the life of a volume on a simulated flasharray",
+  name: "15.13: OpenStack Cinder's Pure driver runs the life of a volume on a simulated flasharray",
   ignore: python === undefined,
   fn: async () => {
     await onSimulated({ kind: "flasharray", allPorts: true }, async (target) => {

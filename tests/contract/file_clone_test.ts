@@ -96,7 +96,7 @@ Deno.test("a snapshot that somebody calls as this driver calls a clone's is list
     await array.deleteVolume("k8s-pvc-1");
   }));
 
-Deno.test("item 6: createVolume() of a clone names the snapshot that SafeMode keeps in its way", () =>
+Deno.test("15.6: createVolume() of a clone names the snapshot that SafeMode keeps in its way", () =>
   withArray({ kind: "flashblade", eradication: { isManual: false } }, async ({ array }) => {
     const source = { volume: "k8s-pvc-1" };
     await array.createVolume({ name: source.volume, sizeBytes: GiB });

@@ -95,7 +95,7 @@ const WAITS: Wait[] = [
 ];
 
 for (const { name, kind, hanging, first, second } of WAITS) {
-  Deno.test(`item 12: ${name} that hangs ends with its own caller`, () =>
+  Deno.test(`15.12: ${name} that hangs ends with its own caller`, () =>
     withArray({ kind }, async (bench) => {
       const client = hangingClient(bench, hanging);
       const { array } = client;

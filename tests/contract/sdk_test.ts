@@ -25,7 +25,7 @@ const cases: { kind: "flasharray" | "flashblade"; version?: string }[] = [
 
 for (const { kind, version } of cases) {
   Deno.test({
-    name: `item 13: the vendor's SDK drives a simulated ${kind}, REST ${
+    name: `15.13: the vendor's SDK drives a simulated ${kind}, REST ${
       version ?? "as it negotiates"
     }, and each answer fits the OpenAPI file`,
     ignore: python === undefined,

@@ -208,7 +208,7 @@ const SPOILED: [string, (bed: Bed, handle: string) => unknown, string[]][] = [
 ];
 
 for (const [what, spoil, wanted] of SPOILED) {
-  Deno.test(`item 6: admin doctor finds ${what}, with evidence and a plan, and ends with 1`, () =>
+  Deno.test(`15.6: admin doctor finds ${what}, with evidence and a plan, and ends with 1`, () =>
     bed(async (one) => {
       await spoil(one, await healthy(one));
       const said = await doctor(one);

@@ -38,7 +38,7 @@ async function withFleet(work: (served: ServedFleet) => Promise<void>): Promise<
   }
 }
 
-Deno.test("item 1: admin place --explain has every array with each part of its score, or the reason against it", async () => {
+Deno.test("15.1: admin place --explain has every array with each part of its score, or the reason against it", async () => {
   await withFleet(async (served) => {
     const { code, said } = await placed(served, classWith({ labels: "tier=gold" }), "--explain");
     equal(code, 0, said);

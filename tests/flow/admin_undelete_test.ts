@@ -54,7 +54,7 @@ Deno.test("admin undelete lists what is destroyed with the time left, and nothin
     );
   }));
 
-Deno.test("item 6: admin undelete recovers nothing without --yes, and with it the volume, and its manifest from its tags", () =>
+Deno.test("15.6: admin undelete recovers nothing without --yes, and with it the volume, and its manifest from its tags", () =>
   bed(async (one) => {
     const handle = await destroyed(one, "1");
     const dry = await one.run("undelete", "--volume", volume("1"));

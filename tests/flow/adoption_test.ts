@@ -229,7 +229,7 @@ async function live(bed: ProvisionerBed, left: LeftVolume, at: number): Promise<
 for (const layout of LAYOUTS) {
   Deno.test({
     name:
-      `item 5: the fleet that ${layout.name} leaves is adopted: publish, expand, snapshot, restore and delete of each volume`,
+      `15.5: the fleet that ${layout.name} leaves is adopted: publish, expand, snapshot, restore and delete of each volume`,
     ignore: noFiles,
     fn: async () => {
       await ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {

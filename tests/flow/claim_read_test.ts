@@ -27,7 +27,7 @@ Deno.test("the controller judges the annotation of the claim in Kubernetes, and 
   });
 });
 
-Deno.test("item 5: the controller imports for a claim in Kubernetes, and refuses what a PersistentVolume there has", async () => {
+Deno.test("15.5: the controller imports for a claim in Kubernetes, and refuses what a PersistentVolume there has", async () => {
   await LeaderBed.run(async (bed) => {
     const controller = bed.start("pso-a");
     await bed.leader(START_MS);

@@ -76,7 +76,7 @@ function publishOf({ targetPath }: NodeBed) {
 }
 
 Deno.test(
-  "item 11: a volume of a pod is formatted, mounted, kept over a restart of the node plugin, and gone with the pod",
+  "15.11: a volume of a pod is formatted, mounted, kept over a restart of the node plugin, and gone with the pod",
   withNode(async (node) => {
     const { bed, targetPath, start, test } = node;
     const { rows } = start();

@@ -81,7 +81,7 @@ class Load {
   }
 }
 
-Deno.test("item 4: a configuration changes in every part under load without one failed request", async () => {
+Deno.test("15.4: a configuration changes in every part under load without one failed request", async () => {
   await LiveBed.run({ flasharrays: 3, http: false }, async (bed) => {
     const all = ["fa-1 ok", "fa-2 ok", "fa-3 ok"];
     const load = new Load(bed);
@@ -147,7 +147,7 @@ Deno.test("item 4: a configuration changes in every part under load without one 
   });
 });
 
-Deno.test("item 4: an array that is taken out is served until its last volume is gone", async () => {
+Deno.test("15.4: an array that is taken out is served until its last volume is gone", async () => {
   await LiveBed.run({ flasharrays: 2 }, async (bed) => {
     const hint = await hintOf(bed, "fa-2");
     const handles: string[] = [];

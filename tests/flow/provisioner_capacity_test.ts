@@ -75,7 +75,7 @@ const LABELS = {
 };
 
 for (const { what, bed: options, parameters, topology, arrays } of CASES) {
-  Deno.test(`item 10: getCapacity() of ${what} has the room that a create finds`, async () => {
+  Deno.test(`15.10: getCapacity() of ${what} has the room that a create finds`, async () => {
     const fleet = { labels: LABELS, capacityBytes: 100 * GiB, ...options };
     await ProvisionerBed.run(fleet, async (bed) => {
       const room = bed.provisioner.getCapacity({ capabilities: [], parameters, topology });

@@ -98,7 +98,7 @@ for (
     { name: "a file system", bed: FILE, create: SHARED_FILE, capability: RWX },
   ]
 ) {
-  Deno.test(`item 3: after a restart lists name the nodes of ${name} at once`, async () => {
+  Deno.test(`15.3: after a restart lists name the nodes of ${name} at once`, async () => {
     await ProvisionerBed.run(options, async (bed) => {
       const handle = await bed.create("pvc-1", create);
       await bed.publish(handle, N1, { capability });
@@ -305,7 +305,7 @@ for (const { name, bed: options } of [{ name: "block", bed: BLOCK }, { name: "fi
   });
 }
 
-Deno.test("item 3: a roll of the node plugin, seen in CSINodes, changes no rule", async () => {
+Deno.test("15.3: a roll of the node plugin, seen in CSINodes, changes no rule", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     const handle = await bed.create("pvc-1", SHARED_FILE);
     for (const node of [N1, N2]) await bed.publish(handle, node, { capability: RWX });

@@ -43,7 +43,7 @@ async function snapshotOf(bed: ProvisionerBed, volumeId: string): Promise<string
 }
 
 for (const kind of KINDS) {
-  Deno.test(`item 6: with eradicateOnDelete nothing is left of what was deleted in ${kind.volumes}`, () =>
+  Deno.test(`15.6: with eradicateOnDelete nothing is left of what was deleted in ${kind.volumes}`, () =>
     ProvisionerBed.run({ ...kind.fleet, settings: ON }, async (bed) => {
       const { provisioner, signal } = bed;
       const volumeId = await bed.create("pvc-1", kind.change);
@@ -77,7 +77,7 @@ for (const kind of KINDS) {
       deepEqual(await member?.array.findVolume("oracle-data"), undefined);
     }));
 
-  Deno.test(`item 6: SafeMode keeps what was deleted in ${kind.volumes}, and the delete is done and says why`, async () => {
+  Deno.test(`15.6: SafeMode keeps what was deleted in ${kind.volumes}, and the delete is done and says why`, async () => {
     const said: string[] = [];
     const log = createLogger({ level: "info", format: "json", write: (line) => said.push(line) });
     const eradication = { isManual: false };

@@ -47,7 +47,7 @@ function nameOf(id: string): string {
   return id.slice(id.indexOf("/") + 1);
 }
 
-Deno.test("item 7: a group snapshot is one call for all volumes, and repeatable", async () => {
+Deno.test("15.7: a group snapshot is one call for all volumes, and repeatable", async () => {
   await ProvisionerBed.run(ONE_ARRAY, async (bed) => {
     const ids = await volumesOf(bed);
     const calls = await bed.calls(() => take(bed, ids));

@@ -68,7 +68,7 @@ Deno.test("listVolumeHealth() tells nothing of volumes that are well, published 
     });
   }));
 
-Deno.test("item 9: a volume that was destroyed, eradicated or disconnected behind our back is told, until it is well", () =>
+Deno.test("15.9: a volume that was destroyed, eradicated or disconnected behind our back is told, until it is well", () =>
   ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     const names = ["pvc-1", "pvc-2", "pvc-3"];
     const ids: string[] = [];
@@ -139,7 +139,7 @@ Deno.test("a file system whose export to a node was taken away is told", () =>
     ok(message.includes(`published to ${N1.name}, and`), message);
   }));
 
-Deno.test("item 9: critical alerts and lost paths of an array are told of its volumes, and of no other's", () =>
+Deno.test("15.9: critical alerts and lost paths of an array are told of its volumes, and of no other's", () =>
   ProvisionerBed.run({ flasharrays: 2 }, async (bed) => {
     const ids: string[] = [];
     for (let at = 1; at <= 6; at++) ids.push(await bed.create(`pvc-${at}`));

@@ -14,7 +14,7 @@ function hintOf(bed: ProvisionerBed, array = 0): string {
   return arrayHintOf(bed.fleet.members[array]?.id ?? "");
 }
 
-Deno.test("item 5: createVolume() of a claim that names a volume answers with its handle and real size, and marks it", async () => {
+Deno.test("15.5: createVolume() of a claim that names a volume answers with its handle and real size, and marks it", async () => {
   await ImportBed.run(BLOCK, async (bed, imports) => {
     await imports.addVolume("oracle-data", { sizeBytes: 3 * GiB });
     const csiName = imports.cluster.claim("shop/orders", ORACLE);
@@ -240,7 +240,7 @@ const REFUSED: Refused[] = [
   },
 ];
 for (const { name, volume = "oracle-data", tags, prepare, copyToo, message, code } of REFUSED) {
-  Deno.test(`item 5: createVolume() refuses to import a volume that ${name}, and changes nothing`, async () => {
+  Deno.test(`15.5: createVolume() refuses to import a volume that ${name}, and changes nothing`, async () => {
     await ImportBed.run(BLOCK, async (bed, imports) => {
       if (volume !== "nothing") await imports.addVolume(volume, { tags });
       await prepare?.(imports, bed);
@@ -372,7 +372,7 @@ Deno.test("createVolume() refuses to import for a claim that has a volume alread
   });
 });
 
-Deno.test("item 5: deleteVolume() leaves an imported volume on its array, and refuses while it is connected", async () => {
+Deno.test("15.5: deleteVolume() leaves an imported volume on its array, and refuses while it is connected", async () => {
   for (const options of [BLOCK, FILE]) {
     await ImportBed.run(options, async (bed, imports) => {
       const kind = options === BLOCK ? "block" : "file";

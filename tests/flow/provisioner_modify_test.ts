@@ -41,7 +41,7 @@ function modify(
   return provisioner.modifyVolume({ volumeId, mutableParameters }, signal);
 }
 
-Deno.test("item 8: modifyVolume() changes only what the class names, once or twice, and keeps the driver's tags", () =>
+Deno.test("15.8: modifyVolume() changes only what the class names, once or twice, and keeps the driver's tags", () =>
   ProvisionerBed.run(BLOCK, async (bed) => {
     const volumeId = await bed.create("pvc-1", { parameters: { iops_limit: "1000" } });
     const gold = { bandwidth_limit: "10M", tags: "tier=gold", "csi.storage.k8s.io/pvc/name": "d" };

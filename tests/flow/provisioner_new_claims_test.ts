@@ -20,7 +20,7 @@ const isNew = () => true;
 const waits = (error: unknown) => isPsoError(error, "unavailable") && /fa-2/.test(error.message);
 
 for (const link of ["silent", "unreachable"] as const) {
-  Deno.test(`item 2: createVolume() of a new claim waits for no ${link} array`, async () => {
+  Deno.test(`15.2: createVolume() of a new claim waits for no ${link} array`, async () => {
     await ProvisionerBed.run({ cold: true, claims: claimsOf(UID, isNew) }, async (bed) => {
       bed.link("fa-2", link);
       await bed.fleet.refresh(bed.signal);
@@ -44,7 +44,7 @@ const OLD: { name: string; claims?: ClaimReader; as?: string; bare?: boolean }[]
   { name: "any claim where nobody can ask" },
 ];
 for (const { name, claims, as = NAME, bare } of OLD) {
-  Deno.test(`item 2: createVolume() of ${name} waits for a silent array, and names it`, async () => {
+  Deno.test(`15.2: createVolume() of ${name} waits for a silent array, and names it`, async () => {
     await ProvisionerBed.run({ cold: true, ...claims ? { claims } : {} }, async (bed) => {
       bed.link("fa-2", "unreachable");
       await bed.fleet.refresh(bed.signal);

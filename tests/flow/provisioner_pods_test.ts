@@ -21,7 +21,7 @@ function hintOf(bed: ProvisionerBed, array: string): string {
   return bed.fleet.members.find((one) => one.array.label === array)?.id?.slice(0, 8) ?? "";
 }
 
-Deno.test("item 11: provisioner: a class with a pod makes volumes in it, on the array that has it", async () => {
+Deno.test("15.11: provisioner: a class with a pod makes volumes in it, on the array that has it", async () => {
   await ProvisionerBed.run({ flasharrays: 3 }, async (bed) => {
     await makePod(bed, "fa-2", { name: "p1" });
     const handles = [];

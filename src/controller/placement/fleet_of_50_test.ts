@@ -126,7 +126,7 @@ function awayPercent(shares: { has: number; ideal: number }[]): number {
 }
 
 for (const written of [0, 0.3, 1]) {
-  Deno.test(`item 1: 10,000 placements over 50 equal arrays are within 3 % of ideal, volumes being ${written * 100} % full`, () => {
+  Deno.test(`15.1: 10,000 placements over 50 equal arrays are within 3 % of ideal, volumes being ${written * 100} % full`, () => {
     const fleet = new Fleet50({ written, capacityOf: () => 100 * TiB });
     for (let at = 0; at < 10_000; at++) ok(fleet.place(`k8s-pvc-${at}`, 10 * GiB));
     const has = fleet.arrays.map(({ volumes }) => volumes);
@@ -168,7 +168,7 @@ function aboveHeadroom({ arrays }: Fleet50): Held[] {
   return arrays.filter(({ usedBytes, status }) => usedBytes > status.capacityBytes * HEADROOM);
 }
 
-Deno.test("item 1: a fleet that is filled up has no array above its headroom, and none with room left", () => {
+Deno.test("15.1: a fleet that is filled up has no array above its headroom, and none with room left", () => {
   const fleet = new Fleet50({ written: 1, capacityOf: threeSizes, pauseMs: CHECK_MS });
   const size = 2 * TiB;
   let placed = 0;

@@ -75,7 +75,7 @@ function assertAbout(bytes: number, wanted: number, what: string): void {
 }
 
 bladeTest(
-  "item 13 A6: snapshots and clones of a file system share what they have in common with it",
+  "15.13 A6: snapshots and clones of a file system share what they have in common with it",
   async ({ array, root }) => {
     const written = new Uint8Array(16 * MiB).fill(1);
     const path = (name: string) => `${exported(root, "any", name)}/file`;

@@ -86,7 +86,7 @@ interface Named {
 }
 
 bladeTest(
-  "item 13 B10: an export by a policy is nfs.export_policy, and lets in whom the policy does",
+  "15.13 B10: an export by a policy is nfs.export_policy, and lets in whom the policy does",
   async ({ array, root }) => {
     const rules = [{ client: "127.0.0.11", permission: "rw", access: "no-squash" }];
     await array.ok("POST /nfs-export-policies?names=p1", { rules });
@@ -133,7 +133,7 @@ bladeTest(
 );
 
 bladeTest(
-  "item 13 B10: exports of other names and servers are shown, keep what they need, and move",
+  "15.13 B10: exports of other names and servers are shown, keep what they need, and move",
   async ({ array, root }) => {
     await array.ok("POST /nfs-export-policies?names=p1", { rules: [{ client: "*" }] });
     await array.ok("POST /nfs-export-policies?names=p2", { rules: [{ client: "127.0.0.12" }] });
@@ -195,7 +195,7 @@ bladeTest(
   },
 );
 
-bladeTest("item 13 B10: servers are made and deleted beside the array's own", async ({ array }) => {
+bladeTest("15.13 B10: servers are made and deleted beside the array's own", async ({ array }) => {
   const names = async () => (await array.ok("GET /servers")).items.map(({ name }: Named) => name);
   assert.deepEqual(await names(), ["_array_server"]);
   const [made] = (await array.ok("POST /servers?names=srv&create_ds=srv_nfs", {})).items;

@@ -34,7 +34,7 @@ bladeTest("quotas of users and groups, by number and by name", async ({ array })
 });
 
 bladeTest(
-  "item 13 B10: usage lists whom a quota holds with what they store, users and groups",
+  "15.13 B10: usage lists whom a quota holds with what they store, users and groups",
   async ({ array, root }) => {
     for (const name of ["fs1", "fs2"]) {
       await array.ok(`POST /file-systems?names=${name}`, sized(32 * MiB));

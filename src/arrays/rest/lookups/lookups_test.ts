@@ -66,7 +66,7 @@ function volume(name: string): Row {
 
 const NAMES = ["k8s-a", "k8s-b", "k8s-c", "k8s-d"];
 
-Deno.test("item 12: look-ups of volumes that come at once go in one call, and each gets the one of its name", async () => {
+Deno.test("15.12: look-ups of volumes that come at once go in one call, and each gets the one of its name", async () => {
   const { context, asked } = arrayThat((names) => names.toReversed().map(volume));
   const objects = volumes(context);
   await objects.find("k8s-first");
