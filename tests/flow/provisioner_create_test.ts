@@ -159,6 +159,19 @@ Deno.test("createVolume() refuses a name that may be on an array that is silent,
   });
 });
 
+Deno.test("createVolume() right after the start waits for the first word of an array, and is not tried again", async () => {
+  await ProvisionerBed.run({ flasharrays: 1, cold: true }, async (bed) => {
+    const match = { method: "GET", path: "/arrays" };
+    await bed.fault({ action: "delay", value: 200, match });
+    const stop = new AbortController();
+    const checking = bed.fleet.run(stop.signal, { intervalMs: 60_000 });
+    await bed.create("pvc-1");
+    stop.abort();
+    await checking;
+    deepEqual(await bed.volumes(), { "fa-1": ["k8s-pvc-1"] });
+  });
+});
+
 Deno.test("createVolume() takes the next array when the first one turns out to be full", async () => {
   await ProvisionerBed.run({}, async (bed) => {
     for (const name of ["fa-1", "fa-2"]) {

@@ -23,7 +23,7 @@ import {
 } from "./existing_volume.ts";
 import { usersOf } from "./attachments.ts";
 import { applyAttributes } from "./modification.ts";
-import { classDemands, memberArrays } from "./placing.ts";
+import { awaitFirstWord, classDemands, memberArrays } from "./placing.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
 import { wantedSize, type WantedVolume } from "./wanted_volume.ts";
 
@@ -233,6 +233,7 @@ async function createOnBestArray(
 ): Promise<VolumeAnswer> {
   const { log } = context;
   const { wanted, sizeBytes } = plan;
+  await awaitFirstWord(context.fleet, wanted.kind, signal);
   const request = placementRequest(plan, context.options());
   const decision = place(request, memberArrays(context, plan.group));
   log.info("placement", { volume: wanted.name, sizeBytes, ...explain(decision) });

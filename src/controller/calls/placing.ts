@@ -1,5 +1,6 @@
 import type { Feature, VolumeKind } from "../../arrays/array.ts";
-import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
+import { type Fleet, type FleetMember, memberKey } from "../../arrays/fleet.ts";
+import { pause } from "../../async/wait.ts";
 import type { ControllerContext } from "../context.ts";
 import type { ClassParameters } from "../parameters.ts";
 import type { PlacementArray, PlacementRequest } from "../placement/placement.ts";
@@ -41,6 +42,28 @@ export function memberArrays(
     volumes: volumesOn(member),
     group: group && { together: group.together, volumes: fleet.groupedVolumes(member, group.key) },
   }));
+}
+
+/** How long a create waits for the first word of an array. */
+const FIRST_WORD_MS = 800;
+
+/**
+ * Resolves once an array of the kind has said how it is, or each of them has been asked: right after
+ * the start none has, and a create would be tried again for nothing. A moment at most. Throws
+ * `timeout` when the signal fires.
+ */
+export async function awaitFirstWord(
+  fleet: Pick<Fleet, "members">,
+  kind: VolumeKind,
+  signal: AbortSignal,
+): Promise<void> {
+  const isOpen = () => {
+    const members = fleet.members.filter(({ array, twin }) => array.kind === kind && !twin);
+    return members.every(({ status }) => status === undefined) &&
+      members.some(({ checkedMs }) => checkedMs === undefined);
+  };
+  const endMs = performance.now() + FIRST_WORD_MS;
+  while (isOpen() && performance.now() < endMs) await pause(20, signal);
 }
 
 /** What the class of a volume asks of an array; a class without protocol asks for `sanType`. */
