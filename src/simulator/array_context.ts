@@ -1,5 +1,6 @@
 import type { Logger } from "../log.ts";
 import type { Run } from "../run.ts";
+import type { Call } from "./call.ts";
 import type { Clock } from "./clock.ts";
 import type { Conditions } from "./conditions/conditions.ts";
 import type { Plane } from "./plane.ts";
@@ -66,6 +67,33 @@ export function eradicationOf({ eradication }: ArrayContext): Eradication {
 /** RestError 400 with SafeMode, in the recorded words (kolesa, issue 72). */
 export function requireManualEradication(context: ArrayContext): void {
   if (!eradicationOf(context).isManual) throw refused("Eradication is disabled.");
+}
+
+/** Milliseconds until a destroyed object is eradicated by itself; `null` while it is live. */
+export function timeRemaining(
+  { context }: { context: ArrayContext },
+  destroyedMs: number | null,
+): number | null {
+  if (destroyedMs === null) return null;
+  return Math.max(0, destroyedMs + eradicationOf(context).delayMs - context.clock.now());
+}
+
+/** How full an array is, as a call sees it. */
+interface Filling {
+  capacityBytes: number;
+  usedBytes(call?: Call): number;
+}
+
+/**
+ * RestError 400 for what would need new space on a full array. Creating is thin: only bytes that are
+ * really stored count.
+ */
+export function requireRoom(
+  array: Filling,
+  { call, name }: { call: Call; name: string },
+): void {
+  if (array.usedBytes(call) < array.capacityBytes) return;
+  throw refused("Insufficient space: the array is full, no space left.", name);
 }
 
 /** The `2.first` … `2.last` strings without the numbers that were never released. */

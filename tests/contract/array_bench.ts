@@ -3,15 +3,10 @@ import { PsoError } from "../../src/errors.ts";
 import type { AdminArray } from "../../src/arrays/rest/admin_array.ts";
 import { type ArrayEntry, openArray, type OpenOptions } from "../../src/arrays/open.ts";
 import type { NodeIdentity } from "../../src/handoff.ts";
-import { createRun } from "../../src/host/tools/command.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
-import {
-  type ServedFleet,
-  serveFleet,
-  type SimulateOptions,
-} from "../../src/simulator/simulate.ts";
-import { OpenApiChecker } from "./openapi.ts";
+import type { ServedFleet, SimulateOptions } from "../../src/simulator/simulate.ts";
+import { withSimulated } from "./simulated_array.ts";
 
 export type Kind = ArrayEntry["kind"];
 
@@ -74,32 +69,16 @@ export async function withArray(
   test: (bench: ArrayBench) => Promise<void>,
 ): Promise<void> {
   const { kind, restVersions, ...rest } = options;
-  const checker = new OpenApiChecker();
-  const run = createRun({
-    namespaces: "direct",
-    hostRoot: "/",
-    log: silentLogger,
-    path: Deno.env.get("PATH"),
+  const served = { ...(restVersions ? { versions: { [kind]: restVersions } } : {}), ...rest, kind };
+  const checker = await withSimulated(served, async (fleet) => {
+    const closers: (() => Promise<void>)[] = [];
+    try {
+      await test(benchOf(fleet, kind, closers));
+    } finally {
+      await control(fleet, "DELETE", "/faults");
+      for (const close of closers) await close();
+    }
   });
-  const fleet = await serveFleet({
-    flasharrays: kind === "flasharray" ? 1 : 0,
-    flashblades: kind === "flashblade" ? 1 : 0,
-    listen: { hostname: "127.0.0.1", port: 0 },
-    http: true,
-    concurrency: 16,
-    latencyMs: 0,
-    dataPlane: "local",
-    ...(restVersions ? { versions: { [kind]: restVersions } } : {}),
-    ...rest,
-  }, { run, log: silentLogger, signal: new AbortController().signal, onAnswer: checker.record });
-  const closers: (() => Promise<void>)[] = [];
-  try {
-    await test(benchOf(fleet, kind, closers));
-  } finally {
-    await control(fleet, "DELETE", "/faults");
-    for (const close of closers) await close();
-    await fleet.stop();
-  }
   if (checker.problems().length > 0) {
     throw new Error(
       `answers do not fit their OpenAPI file: ${JSON.stringify(checker.problems(), null, 1)}`,

@@ -1,11 +1,9 @@
 import { equal, ok } from "node:assert/strict";
-import { createRun } from "../../src/host/tools/command.ts";
-import { silentLogger } from "../../src/log.ts";
 import { versionRange } from "../../src/simulator/array_context.ts";
 import { KNOWN_LISTS as FLASHARRAY_LISTS } from "../../src/simulator/flasharray/known_lists.ts";
 import { KNOWN_LISTS as FLASHBLADE_LISTS } from "../../src/simulator/flashblade/known_lists.ts";
-import { serveFleet } from "../../src/simulator/simulate.ts";
-import { OpenApiChecker } from "./openapi.ts";
+import type { OpenApiChecker } from "./openapi.ts";
+import { withSimulated } from "./simulated_array.ts";
 
 const MiB = 1024 * 1024;
 const NFS = { v3_enabled: true, v4_1_enabled: true, rules: "127.0.0.11(rw)" };
@@ -240,25 +238,8 @@ async function withArray(
   kind: "flasharray" | "flashblade",
   test: (call: Call, checker: OpenApiChecker) => Promise<void>,
 ): Promise<void> {
-  const checker = new OpenApiChecker();
-  const run = createRun({
-    namespaces: "direct",
-    hostRoot: "/",
-    log: silentLogger,
-    path: Deno.env.get("PATH"),
-  });
-  const fleet = await serveFleet({
-    flasharrays: kind === "flasharray" ? 1 : 0,
-    flashblades: kind === "flashblade" ? 1 : 0,
-    listen: { hostname: "127.0.0.1", port: 0 },
-    http: true,
-    concurrency: 16,
-    latencyMs: 0,
-    dataPlane: "local",
-    versions: { flasharray: versionRange(0, 56, { missing: [12, 18] }) },
-    allPorts: true,
-  }, { run, log: silentLogger, signal: new AbortController().signal, onAnswer: checker.record });
-  try {
+  const versions = { flasharray: versionRange(0, 56, { missing: [12, 18] }) };
+  await withSimulated({ kind, versions, allPorts: true }, async (fleet, checker) => {
     const [array] = fleet.arrays;
     ok(array);
     const send: Call = (method, path, { headers, body } = {}) =>
@@ -279,9 +260,7 @@ async function withArray(
         send(method, path, { headers: { "api-token": array.token }, ...options }),
       checker,
     );
-  } finally {
-    await fleet.stop();
-  }
+  });
 }
 
 type Call = (

@@ -1,3 +1,4 @@
+import { timeRemaining } from "../array_context.ts";
 import type { Call } from "../call.ts";
 import type { Row } from "../filter.ts";
 import type {
@@ -160,7 +161,7 @@ export function renderVolume(state: FlashArrayState, call: Call, volume: VolumeR
     get space() {
       return volumeSpace(state, call, volume);
     },
-    time_remaining: state.timeRemaining(volume.destroyedMs),
+    time_remaining: timeRemaining(state, volume.destroyedMs),
     pod: referenceTo(state.containers.podOf(volume.name)),
     source: source === null
       ? NO_REFERENCE
@@ -190,7 +191,7 @@ export function renderSnapshot(state: FlashArrayState, call: Call, snapshot: Sna
       return snapshotSpace(state, call, [snapshot]);
     },
     suffix: snapshot.suffix,
-    time_remaining: state.timeRemaining(snapshot.destroyedMs),
+    time_remaining: timeRemaining(state, snapshot.destroyedMs),
     volume_group: referenceTo(volume && state.containers.groupOf(volume.name)),
     ...withContext(state, call),
   };

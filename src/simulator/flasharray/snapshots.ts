@@ -1,4 +1,4 @@
-import { requireManualEradication } from "../array_context.ts";
+import { requireManualEradication, requireRoom } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../call.ts";
 import { requireDistinct, requireSuffix } from "./names.ts";
@@ -99,7 +99,7 @@ async function postSnapshots(state: FlashArrayState, call: Call): Promise<Answer
   if (suffix !== undefined) requireSuffix(suffix);
   for (const volume of volumes) {
     if (volume.destroyedMs !== null) throw refused(VOLUME_DESTROYED, volume.name);
-    state.requireRoom(call, volume.name);
+    requireRoom(state, { call, name: volume.name });
   }
   if (state.snapshots.size + volumes.length > state.limits.snapshots) {
     throw refused("Maximum number of snapshots: limit reached.", volumes[0]?.name);

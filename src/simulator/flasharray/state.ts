@@ -9,7 +9,6 @@ import type { Answer, Call } from "../call.ts";
 import type { Chap, PlaneHost } from "../plane.ts";
 import { type Modelled, requireModelled } from "../modelled.ts";
 import { listAnswer, type Listed, type ListStyle } from "../list.ts";
-import { refused } from "../rest_error.ts";
 import { Containers } from "./containers/containers.ts";
 import { ProtectionState } from "./protection/protection_state.ts";
 import { ImageCosts } from "../space/image_costs.ts";
@@ -329,22 +328,6 @@ export class FlashArrayState {
     let used = 0;
     for (const bytes of this.storedBytes().values()) used += bytes;
     return used;
-  }
-
-  /**
-   * Refuses what would need new space on a full array. Creating is thin: only bytes that are really
-   * stored count.
-   */
-  requireRoom(call: Call, name: string): void {
-    if (this.usedBytes(call) >= this.capacityBytes) {
-      throw refused("Insufficient space: the array is full, no space left.", name);
-    }
-  }
-
-  timeRemaining(destroyedMs: number | null): number | null {
-    return destroyedMs === null
-      ? null
-      : Math.max(0, destroyedMs + this.eradication.delayMs - this.context.clock.now());
   }
 
   /** Removes a destroyed volume for ever, with its snapshots. */

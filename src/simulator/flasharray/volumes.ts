@@ -1,4 +1,4 @@
-import { requireManualEradication } from "../array_context.ts";
+import { requireManualEradication, requireRoom } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import type { Row } from "../filter.ts";
@@ -147,7 +147,7 @@ export async function postVolumes(state: FlashArrayState, call: Call): Promise<A
     else if (existing.destroyedMs !== null) {
       throw refused("Volume already exists (destroyed, pending eradication).", name);
     } else if (!overwrite) throw refused("Volume already exists.", name);
-    state.requireRoom(call, name);
+    requireRoom(state, { call, name });
   }
   if (state.volumes.size + names.length > state.limits.volumes) {
     throw refused("Maximum number of volumes: limit reached.", names[0]);
@@ -283,7 +283,7 @@ async function patchVolumes(state: FlashArrayState, call: Call): Promise<Answer>
   const names = namesAfter(state, volumes, body);
   const sized = volumes.map((volume, at) => {
     const provisioned = newSize(volume, body, truncate);
-    if (provisioned > volume.provisioned) state.requireRoom(call, volume.name);
+    if (provisioned > volume.provisioned) requireRoom(state, { call, name: volume.name });
     return {
       ...volume,
       name: names[at] ?? volume.name,

@@ -1,13 +1,7 @@
-import type { Row } from "../filter.ts";
-
-interface Component {
-  name: string;
-  type: string;
-  more?: Row;
-}
+import type { Component } from "../conditions/component_rows.ts";
 
 /** One chassis with two fabric modules and two blades. */
-const COMPONENTS: Component[] = [
+export const COMPONENTS: readonly Component[] = [
   { name: "CH1", type: "ch", more: { index: 1, serial: "PCHFS00000001" } },
   ...[1, 2].flatMap((number): Component[] => [
     { name: `CH1.FM${number}`, type: "fm", more: { index: number, model: "EFM-110" } },
@@ -17,25 +11,3 @@ const COMPONENTS: Component[] = [
     { name: `CH1.FAN${number}`, type: "fan", more: { index: number } },
   ]),
 ];
-
-/** The rows of GET /hardware without their ids: all healthy, none ever changes. */
-export function componentRows(): { name: string; row: Row }[] {
-  return COMPONENTS.map(({ name, type, more = {} }) => ({
-    name,
-    row: {
-      name,
-      details: null,
-      identify_enabled: false,
-      index: null,
-      model: null,
-      part_number: null,
-      serial: null,
-      slot: null,
-      speed: null,
-      status: "healthy",
-      temperature: null,
-      type,
-      ...more,
-    },
-  }));
-}

@@ -1,4 +1,4 @@
-import { requireManualEradication } from "../array_context.ts";
+import { requireManualEradication, requireRoom } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import { ownExportKey, requireFreeExport } from "./export_table.ts";
@@ -106,7 +106,7 @@ function requireFree(state: FlashBladeState, call: Call, name: string): void {
   if (state.fileSystems.size >= state.limits.volumes) {
     throw refused("File system limit reached: maximum number of file systems.", name);
   }
-  state.requireRoom(call, name);
+  requireRoom(state, { call, name });
 }
 
 function requireCopyable(call: Call, name: string): void {
@@ -223,7 +223,7 @@ async function patch(state: FlashBladeState, call: Call): Promise<Answer> {
     const destroyedMs = destruction(state, body, { old, record });
     requireShrinkable(state, call, { old, record });
     if ((record.provisioned ?? Infinity) > (old.provisioned ?? Infinity)) {
-      state.requireRoom(call, old.name);
+      requireRoom(state, { call, name: old.name });
     }
     return { ...record, destroyedMs };
   });

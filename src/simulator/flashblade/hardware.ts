@@ -3,7 +3,8 @@ import type { Answer, ArrayRoutes, Call } from "../call.ts";
 import type { Row } from "../filter.ts";
 import type { Alert } from "../conditions/conditions.ts";
 import { listedAlerts } from "../conditions/listed_alerts.ts";
-import { componentRows } from "./components.ts";
+import { componentRows } from "../conditions/component_rows.ts";
+import { COMPONENTS } from "./components.ts";
 import { arrayServer } from "./export_table.ts";
 import { listedFileSystems, listOf } from "./file_systems.ts";
 import { fixedId, NO_REFERENCE, spaceRow, withContext } from "./render.ts";
@@ -275,7 +276,7 @@ export function addBladeHardwareRoutes(routes: ArrayRoutes, state: FlashBladeSta
     (call) => listOf(state, call, builtIn("Subnet", network(state, call).subnets)),
   );
   routes.on("GET /hardware", (call) => {
-    const all = componentRows().map(({ name, row }, at): BuiltIn => {
+    const all = componentRows(COMPONENTS, "part_number").map(({ name, row }, at): BuiltIn => {
       const id = fixedId(state, 201 + at);
       return { id, name, row: { id, ...row } };
     });

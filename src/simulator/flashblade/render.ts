@@ -1,3 +1,4 @@
+import { timeRemaining } from "../array_context.ts";
 import type { Call } from "../call.ts";
 import type { Row } from "../filter.ts";
 import type {
@@ -162,7 +163,7 @@ export function renderFileSystem(
     get space() {
       return fileSystemSpace(state, call, fileSystem);
     },
-    time_remaining: state.timeRemaining(fileSystem.destroyedMs),
+    time_remaining: timeRemaining(state, fileSystem.destroyedMs),
     writable: fileSystem.writable,
     ...laterFields(state, call, fileSystem),
     ...withContext(state, call),
@@ -212,7 +213,7 @@ export function renderSnapshot(
       location: arrayReference(state),
     },
     suffix: snapshot.suffix,
-    time_remaining: state.timeRemaining(destroyedMs),
+    time_remaining: timeRemaining(state, destroyedMs),
     ...withContext(state, call),
   };
 }

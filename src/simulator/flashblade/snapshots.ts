@@ -1,4 +1,4 @@
-import { requireManualEradication } from "../array_context.ts";
+import { requireManualEradication, requireRoom } from "../array_context.ts";
 import { Fields } from "../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv, flag } from "../call.ts";
 import { listOf } from "./file_systems.ts";
@@ -108,7 +108,7 @@ async function post(state: FlashBladeState, call: Call): Promise<Answer> {
     if (state.snapshots.size >= state.limits.snapshots) {
       throw refused("Snapshot limit reached: maximum number of snapshots.", name);
     }
-    state.requireRoom(call, name);
+    requireRoom(state, { call, name });
     const snapshot: FileSystemSnapshotRecord = {
       id: crypto.randomUUID(),
       fileSystemId: owner.id,

@@ -10,7 +10,6 @@ import { FileSystemImages } from "../file_system_images.ts";
 import type { ListStyle } from "../list.ts";
 import { type ExportRule, parseRules } from "../nfs_rules.ts";
 import type { PlaneFileSystem } from "../plane.ts";
-import { refused } from "../rest_error.ts";
 import { ImageCosts } from "../space/image_costs.ts";
 import { Derived, type Table } from "../store.ts";
 import type { ExportRecord, QuotaRecord, ServerRecord, SnapshotPolicyRecord } from "./records.ts";
@@ -263,22 +262,6 @@ export class FlashBladeState {
       used += this.uniqueBytes(fileSystem) + this.snapshotBytes(fileSystem.id);
     }
     return used;
-  }
-
-  /**
-   * Refuses what would need new space on a full array. Creating is thin: only bytes that are really
-   * stored count.
-   */
-  requireRoom(call: Call, name: string): void {
-    if (this.usedBytes(call) >= this.capacityBytes) {
-      throw refused("Insufficient space: the array is full, no space left.", name);
-    }
-  }
-
-  timeRemaining(destroyedMs: number | null): number | null {
-    return destroyedMs === null
-      ? null
-      : Math.max(0, destroyedMs + this.eradication.delayMs - this.context.clock.now());
   }
 
   /** The rules that hold for a file system now, from its own text or its policy. */

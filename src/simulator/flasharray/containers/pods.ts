@@ -1,3 +1,4 @@
+import { timeRemaining } from "../../array_context.ts";
 import { Fields } from "../../body.ts";
 import type { Answer, ArrayRoutes, Call } from "../../call.ts";
 import type { Row } from "../../filter.ts";
@@ -89,7 +90,7 @@ function renderPod(state: FlashArrayState, call: Call, pod: PodRecord): Row {
         ? { ...space, used_provisioned: state.containers.usedOf(pod) }
         : space;
     },
-    time_remaining: state.timeRemaining(pod.destroyedMs),
+    time_remaining: timeRemaining(state, pod.destroyedMs),
     ...withContext(state, call),
   };
 }

@@ -1,3 +1,4 @@
+import { timeRemaining } from "../../array_context.ts";
 import { Fields } from "../../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../../call.ts";
 import type { Row } from "../../filter.ts";
@@ -38,7 +39,7 @@ function renderGroup(state: FlashArrayState, call: Call, group: VolumeGroupRecor
     get space() {
       return volumesTotal(state, call, volumes).space;
     },
-    time_remaining: state.timeRemaining(group.destroyedMs),
+    time_remaining: timeRemaining(state, group.destroyedMs),
     volume_count: volumes.filter(({ destroyedMs }) => destroyedMs === null).length,
     ...withContext(state, call),
   };

@@ -1,13 +1,7 @@
-import type { Row } from "../../filter.ts";
-
-interface Component {
-  name: string;
-  type: string;
-  more?: Row;
-}
+import type { Component } from "../../conditions/component_rows.ts";
 
 /** One chassis with two controllers, as small as an array can be. */
-const COMPONENTS: Component[] = [
+export const COMPONENTS: readonly Component[] = [
   { name: "CH0", type: "chassis", more: { index: 0, model: "FA-X20R4", serial: "PSMFL00000001" } },
   ...[0, 1].flatMap((number): Component[] => [
     {
@@ -22,25 +16,3 @@ const COMPONENTS: Component[] = [
     { name: `CH0.BAY${number}`, type: "drive_bay", more: { index: number } },
   ]),
 ];
-
-/** The rows of GET /hardware: all healthy, none ever changes. */
-export function componentRows(): { name: string; row: Row }[] {
-  return COMPONENTS.map(({ name, type, more = {} }) => ({
-    name,
-    row: {
-      name,
-      details: null,
-      identify_enabled: false,
-      index: null,
-      model: null,
-      serial: null,
-      slot: null,
-      speed: null,
-      status: "healthy",
-      temperature: null,
-      type,
-      voltage: null,
-      ...more,
-    },
-  }));
-}

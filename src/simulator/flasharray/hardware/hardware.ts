@@ -2,11 +2,12 @@ import { KERNEL_BANNER, SIMULATED_BANNER } from "../../array_server.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../../call.ts";
 import type { Row } from "../../filter.ts";
 import type { Listed } from "../../list.ts";
+import { componentRows } from "../../conditions/component_rows.ts";
 import { laterSpace } from "../render.ts";
 import type { FlashArrayState } from "../state.ts";
 import { addAlertRoutes } from "./alerts.ts";
 import { builtIn, type Named } from "./built_in.ts";
-import { componentRows } from "./components.ts";
+import { COMPONENTS } from "./components.ts";
 import { addPerformanceRoutes } from "./performance.ts";
 import { interfaceRows, portRows } from "./ports.ts";
 import { addSettingRoutes } from "./settings.ts";
@@ -139,9 +140,13 @@ export function addHardwareRoutes(routes: ArrayRoutes, state: FlashArrayState): 
     (call) => state.list(call, builtIn("Controller", controllers(state, { call, sinceMs }))),
     { since: 2 },
   );
-  routes.on("GET /hardware", (call) => state.list(call, builtIn("Hardware", componentRows())), {
-    since: 2,
-  });
+  routes.on(
+    "GET /hardware",
+    (call) => state.list(call, builtIn("Hardware", componentRows(COMPONENTS, "voltage"))),
+    {
+      since: 2,
+    },
+  );
   routes.on("GET /ports", (call) => listPorts(state, call), { since: 2 });
   routes.on(
     "GET /network-interfaces",

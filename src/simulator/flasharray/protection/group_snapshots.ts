@@ -1,4 +1,4 @@
-import { requireManualEradication } from "../../array_context.ts";
+import { requireManualEradication, requireRoom, timeRemaining } from "../../array_context.ts";
 import { Fields } from "../../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../../call.ts";
 import type { Row } from "../../filter.ts";
@@ -60,7 +60,7 @@ function render(state: FlashArrayState, call: Call, one: GroupSnapshotRecord): R
       return snapshotSpace(state, call, partsOf(state, one));
     },
     suffix: one.suffix,
-    time_remaining: state.timeRemaining(one.destroyedMs),
+    time_remaining: timeRemaining(state, one.destroyedMs),
     ...withContext(state, call),
   };
 }
@@ -140,7 +140,7 @@ async function postSnapshots(state: FlashArrayState, call: Call): Promise<Answer
   requireDistinct(groups.map(({ name }) => name));
   const suffix = new Fields(call.body).text("suffix");
   if (suffix !== undefined) requireSuffix(suffix);
-  for (const { name } of groups) state.requireRoom(call, name);
+  for (const { name } of groups) requireRoom(state, { call, name });
   const made = groups.map((group) => newSnapshot(state, group, suffix));
   const parts = made.flatMap((one) => newParts(state, one));
   if (state.snapshots.size + parts.length > state.limits.snapshots) {

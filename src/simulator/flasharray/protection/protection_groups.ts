@@ -1,4 +1,4 @@
-import { requireManualEradication } from "../../array_context.ts";
+import { requireManualEradication, timeRemaining } from "../../array_context.ts";
 import { Fields } from "../../body.ts";
 import { type Answer, type ArrayRoutes, type Call, csv } from "../../call.ts";
 import type { Row } from "../../filter.ts";
@@ -66,7 +66,7 @@ function renderGroup(state: FlashArrayState, call: Call, group: ProtectionGroupR
     },
     target_count: 0,
     target_retention: retention,
-    time_remaining: state.timeRemaining(group.destroyedMs),
+    time_remaining: timeRemaining(state, group.destroyedMs),
     volume_count: volumes.length,
     ...withContext(state, call),
   };
