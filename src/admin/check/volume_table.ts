@@ -1,8 +1,9 @@
 // The cluster's volumes as the arrays and as Kubernetes know them, side by side.
 import type { Volume } from "../../arrays/array.ts";
-import { arrayHintOf, podNamed } from "../../arrays/fleet.ts";
+import { arrayHintOf } from "../../arrays/fleet.ts";
+import { onceEach } from "../../arrays/pods/copies.ts";
 import { messageOf } from "../../errors.ts";
-import { nameKey, podOfVolume } from "../../names.ts";
+import { nameKey } from "../../names.ts";
 import type { ArrayLook } from "./array_look.ts";
 import { ownVolumes } from "./prefix_look.ts";
 import type { ClaimedVolume } from "./volume_look.ts";
@@ -101,29 +102,12 @@ export async function seenVolumes(
       found.fail("volumes", messageOf(error));
     }
   }));
-  const sorted = onceEach(seen, claimed).toSorted((a, b) => a.volume.name < b.volume.name ? -1 : 1);
-  return { seen: sorted, isCut, silent };
-}
-
-/**
- * A volume of a pod that is stretched over several arrays once: on the array that a
- * PersistentVolume names, else on the one that made it.
- */
-function onceEach(
-  seen: readonly SeenVolume[],
-  claimed: readonly ClaimedVolume[] = [],
-): SeenVolume[] {
-  const isStretched = ({ look: { status }, volume: { name } }: SeenVolume) =>
-    podNamed(status?.pods, podOfVolume(name) ?? "")?.arrays !== undefined;
-  const keyOf = ({ volume: { name, serial } }: SeenVolume) => `${serial} ${nameKey(name)}`;
-  const copies = Map.groupBy(seen.filter(isStretched), keyOf);
-  const isMaker = ({ look: { status }, volume: { serial = "" } }: SeenVolume) =>
-    status !== undefined && serial.toLowerCase().startsWith(arrayHintOf(status.id));
-  const shown = [...copies.values()].flatMap((all) => {
-    const meant = all.filter((one) => claimed.some((pv) => isMeant(pv, one)));
-    return meant[0] ?? all.find(isMaker) ?? all[0] ?? [];
+  const once = onceEach(seen, {
+    shownOf: ({ look: { status }, volume: { name, serial } }) => ({ status, name, serial }),
+    isMeant: (one) => claimed?.some((pv) => isMeant(pv, one)) === true,
   });
-  return seen.filter((one) => !isStretched(one) || shown.includes(one));
+  const sorted = once.toSorted((a, b) => a.volume.name < b.volume.name ? -1 : 1);
+  return { seen: sorted, isCut, silent };
 }
 
 /** What else is asked for beside the volumes with a name of ours. */

@@ -1,4 +1,6 @@
 // Volumes of the cluster that were destroyed and that their array still has.
+import type { ArrayStatus } from "../../arrays/array.ts";
+import { onceEach } from "../../arrays/pods/copies.ts";
 import type { AdminArray, DestroyedVolume } from "../../arrays/rest/admin_array.ts";
 import { volumeIdOf } from "../../controller/volume_id.ts";
 import { messageOf } from "../../errors.ts";
@@ -54,8 +56,9 @@ export async function waitingVolumes(
       const { volumes, isCut: isLonger } = await destroyedOn(array, question);
       isCut ||= isLonger;
       const tags = await array.destroyedTags(volumes.map(({ name }) => name));
-      return volumes.map((volume): Waiting => ({
+      return volumes.map((volume): Waiting & { status: ArrayStatus } => ({
         array,
+        status,
         volume,
         handle: volumeIdOf(status.id, volume.name),
         tags: tags.get(nameKey(volume.name)) ?? new Map(),
@@ -67,7 +70,10 @@ export async function waitingVolumes(
     }
   }));
   const left = ({ volume }: Waiting) => volume.remainingMs ?? Infinity;
-  return { waiting: all.flat().toSorted((a, b) => left(a) - left(b)), isCut, silent };
+  // Recovered on one array of its pod, a volume is back on all of them.
+  const once = onceEach(all.flat(), { shownOf: ({ status, volume }) => ({ status, ...volume }) });
+  const waiting = once.map(({ status: _, ...one }): Waiting => one);
+  return { waiting: waiting.toSorted((a, b) => left(a) - left(b)), isCut, silent };
 }
 
 async function destroyedOn(
