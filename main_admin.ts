@@ -40,11 +40,16 @@ function columnsOf(): number | undefined {
   }
 }
 
-/** A pipe may take less than it is given. */
+/** A pipe may take less than it is given. Who reads no more, as `head`, misses nothing. */
 function write(output: Output, text: string): void {
   const bytes = new TextEncoder().encode(text);
-  for (let written = 0; written < bytes.length;) {
-    written += output.writeSync(bytes.subarray(written));
+  try {
+    for (let written = 0; written < bytes.length;) {
+      written += output.writeSync(bytes.subarray(written));
+    }
+  } catch (error) {
+    // The verb goes on to its end: what it has opened on arrays is closed there.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 

@@ -35,6 +35,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
     const allowed = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
     if (Math.abs(word.length - candidate.length) > allowed) continue;
     const distance = editDistance(word, candidate);
+    // A letter is near every other one.
+    if (distance >= candidate.length) continue;
     if (distance <= allowed && distance < least) [best, least] = [candidate, distance];
   }
   return best;

@@ -23,4 +23,5 @@ Deno.test("nearest() names the candidate with the fewest changes, the first of e
   assert.equal(nearest("ab", ["ax", "ay"]), "ax");
   assert.equal(nearest("colour", ["MgmtEndPoint", "Labels"]), undefined);
   assert.equal(nearest("x", []), undefined);
+  assert.equal(nearest("x", ["f", "fs"]), undefined, "no letter is the same");
 });

@@ -155,7 +155,7 @@ function checkMode(word: string, verbs: readonly HelpLine[]): Mode {
   const near = isVerb ? `pso-bin admin ${word}` : nearest(word, MODES);
   throw new UsageError(
     `Unknown mode ${JSON.stringify(word)}: ${
-      near ? `did you mean ${near}?` : `use one of ${MODES.join(", ")}`
+      near ? `did you mean ${near}?` : `use one of ${MODES.join(", ")}, or --help`
     }`,
   );
 }

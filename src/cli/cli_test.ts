@@ -275,7 +275,7 @@ const FAULTS: [string, string][] = [
     "No mode is given: use one of controller, node, admin, simulate, or --help",
   ],
   ["contoller", 'Unknown mode "contoller": did you mean controller?'],
-  ["run", 'Unknown mode "run": use one of controller, node, admin, simulate'],
+  ["run", 'Unknown mode "run": use one of controller, node, admin, simulate, or --help'],
   ["--mode", "--mode needs a value: use one of controller, node, admin, simulate"],
   ["--mode=", "--mode needs a value: use one of controller, node, admin, simulate"],
   [

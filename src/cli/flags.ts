@@ -21,6 +21,11 @@ const VALUES: Flag = {
   meaning: "values.yaml with the configuration; default: the mounted /etc/pure/pure.json and " +
     "/etc/config/appconfig.json",
 };
+const LOG_FORMAT: Flag = {
+  name: "log-format",
+  value: "FORMAT",
+  meaning: "json or text (default json)",
+};
 const LOG: readonly Flag[] = [
   {
     name: "log-level",
@@ -28,7 +33,7 @@ const LOG: readonly Flag[] = [
     meaning:
       "debug, info, warn or error (default: info, or debug when the configuration sets app.debug)",
   },
-  { name: "log-format", value: "FORMAT", meaning: "json or text (default json)" },
+  LOG_FORMAT,
 ];
 const ADMIN: Flag = {
   name: "admin",
@@ -160,7 +165,9 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
     {
       name: "state",
       value: "DIR",
-      meaning: "keep everything in this folder, so that it outlives a restart (default: in memory)",
+      meaning:
+        "keep everything in this folder, so that it outlives a restart (default: a temporary " +
+        "folder, gone at the end)",
     },
     {
       name: "listen",
@@ -238,7 +245,8 @@ export const FLAGS: Readonly<Record<Mode, readonly Flag[]>> = {
         "where faults, requests and the clock are served, plain HTTP (default: a free port of " +
         "the --listen address)",
     },
-    ...LOG,
+    { name: "log-level", value: "LEVEL", meaning: "debug, info, warn or error (default info)" },
+    LOG_FORMAT,
     ...GENERAL,
   ],
   admin: [...GENERAL],

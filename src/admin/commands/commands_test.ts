@@ -60,6 +60,9 @@ Deno.test("admin check refuses wrong use with what would be right", async () => 
     message: /^Unknown argument --namespace of admin check: did you mean -n\?/,
   });
   await rejects(runAdmin(["place", "--filename", "v"]), { message: /did you mean -f\?/ });
+  await rejects(runAdmin(["nodes", "-f", "v"]), {
+    message: "Unknown argument -f of admin nodes: see pso-bin admin nodes --help",
+  });
   await rejects(runAdmin(["check", "-f", "v", "--offline=true"]), {
     message: '--offline is "true", wanted no value',
   });
@@ -171,6 +174,6 @@ Deno.test("admin support-bundle says why it could not write", async () => {
   const writeFile = () => Promise.reject(new Deno.errors.PermissionDenied("no right"));
   await rejects(
     runAdminVerb("support-bundle", ["-f", "v", "--out", "/c.tar"], { ...context, writeFile }),
-    { code: "invalid", message: "/c.tar cannot be written: no right" },
+    { code: "invalid", message: "/c.tar cannot be written (no right): name another one by --out" },
   );
 });

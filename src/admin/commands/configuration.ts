@@ -150,9 +150,7 @@ export async function readConfiguration(
     const loaded = await load();
     for (const problem of loaded.warnings) found.warn("values", problemText(problem));
     const { arrays, clusterId } = loaded.config;
-    const text = `${counted(arrays.length, "array")}, volumes are named ${clusterId}-…`;
-    if (arrays.length > 0) found.ok("values", text);
-    else found.warn("values", `${text}: no volumes are made`, "add arrays");
+    found.ok("values", `${counted(arrays.length, "array")}, volumes are named ${clusterId}-…`);
     return { loaded, found };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

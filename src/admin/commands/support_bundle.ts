@@ -199,8 +199,7 @@ async function write(
     }
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) throw isThere(out);
-    throw new PsoError("invalid", `${out} cannot be written: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const what = `${out} cannot be written (${messageOf(error)}): name another one by --out`;
+    throw new PsoError("invalid", what, { cause: error });
   }
 }

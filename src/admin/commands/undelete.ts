@@ -182,7 +182,9 @@ function tellList(
   const table = rows.length > 0 ? tableOf(wide ? [...headings, ...more] : headings, rows) : "";
   const cut = list.isCut ? ", and more of one array: its list is longer than what is read" : "";
   const how = rows.length > 0 ? ": name one by --volume to see what that does" : "";
-  const count = `${counted(rows.length, "destroyed volume")} that can be recovered${cut}${how}\n`;
+  const where = list.silent.length > 0 ? " on the arrays that answered" : "";
+  const volumes = counted(rows.length, "destroyed volume");
+  const count = `${volumes} that can be recovered${where}${cut}${how}\n`;
   const notes = eradicationNotes(looks).map((note) => `${note}\n`).join("");
   tell({
     problems: [...problems, ...silentFaults(looks, list)],

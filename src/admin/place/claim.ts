@@ -37,7 +37,7 @@ export function readFileClaim(text: string, file: string): FileClaim {
   const [claim] = claims;
   if (!claim || claims.length > 1) {
     throw new UsageError(
-      `${file} has ${claims.length} PersistentVolumeClaims, wanted one: give one claim a file`,
+      `${file} has ${claims.length} PersistentVolumeClaims, wanted one: give the manifest of one claim`,
     );
   }
   if (at(claim, "spec", "dataSource") || at(claim, "spec", "dataSourceRef")) {
