@@ -54,6 +54,24 @@ Deno.test("admin undelete lists what is destroyed with the time left, and nothin
     );
   }));
 
+Deno.test("15.6: admin undelete says of each array with SafeMode that what is destroyed keeps room and name, and recovers it", () =>
+  bed(async (one) => {
+    await destroyed(one, "1");
+    const { code, said } = await one.run("undelete");
+    const notes = said.split("\n").filter((line) => line.includes("(SafeMode)"));
+    deepEqual([code, notes.length], [0, 2], said);
+    for (const [at, array] of ["fa-1", "fb-1"].entries()) {
+      equal(
+        notes[at],
+        `array ${array}: eradication by hand is all-disabled (SafeMode): what is destroyed stays ` +
+          "until its time is over, and keeps its room and its name; to whoever tries the array " +
+          'answers "Eradication is disabled."',
+      );
+    }
+    equal((await one.run("undelete", "--volume", volume("1"), "--yes")).code, 0);
+    equal(await isLive(one, "1"), true);
+  }, { safeMode: true, bladeToo: true }));
+
 Deno.test("15.6: admin undelete recovers nothing without --yes, and with it the volume, and its manifest from its tags", () =>
   bed(async (one) => {
     const handle = await destroyed(one, "1");

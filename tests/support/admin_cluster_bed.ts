@@ -31,6 +31,8 @@ interface BedOptions {
   secondToo?: boolean;
   /** A FlashBlade beside the FlashArray. */
   bladeToo?: boolean;
+  /** The arrays let nobody eradicate. */
+  safeMode?: boolean;
   /** What the verbs take for the time. */
   now?: () => number;
   /** As AdminContext.confirm. */
@@ -40,10 +42,11 @@ interface BedOptions {
 /** One simulated FlashArray, and a healthy installation that uses it. */
 export async function bed(
   test: (bed: Bed) => Promise<void>,
-  { secondToo = false, bladeToo = false, now = Date.now, confirm }: BedOptions = {},
+  { secondToo = false, bladeToo = false, safeMode, now = Date.now, confirm }: BedOptions = {},
 ): Promise<void> {
   const flasharrays = secondToo ? 2 : 1;
-  const served = await testFleet({ flasharrays, flashblades: bladeToo ? 1 : 0 });
+  const eradication = safeMode ? { isManual: false } : undefined;
+  const served = await testFleet({ flasharrays, flashblades: bladeToo ? 1 : 0, eradication });
   const cluster = fakeCluster();
   try {
     const [array, ...others] = served.arrays;

@@ -55,6 +55,12 @@ Deno.test(
     // What it has grown by is its own, although nobody reads it.
     write(`${folder}/s1`, MiB, new Uint8Array(8192).fill(2));
     assert.equal(sharing.bytesNotIn("v", "s1", 3 * 4096), 8192);
+    // A copy of what has changed since: as it was known, until both can be compared.
+    write(`${folder}/v`, MiB, new Uint8Array(4096).fill(3));
+    write(`${folder}/s3`, MiB, new Uint8Array(4096).fill(3));
+    Deno.truncateSync(`${folder}/s3`, size);
+    sharing.copied("v", "s3", sharing.mtimeMs("v"));
+    assert.equal(sharing.bytesNotIn("s3", "s1", 3 * 4096), 8192);
     sharing.forget("s2");
     assert.equal(sharing.bytesNotIn("s2", "s1", 4096), 4096);
   }),
