@@ -3,7 +3,8 @@ import { deepEqual, match } from "node:assert/strict";
 import { until } from "../../src/async/wait.ts";
 import { inlineIdOf, NODE_FINALIZER, readEphemeral } from "../../src/ephemeral/object.ts";
 import { encodeNodeId } from "../../src/handoff.ts";
-import { LeaderBed } from "./leader_bed.ts";
+import { claimNameOf } from "../../scripts/claim.ts";
+import { LeaderBed, type Replica } from "./leader_bed.ts";
 
 const START_MS = 30_000;
 const POD = { namespace: "shop", name: "web-0", uid: "1-2-3" };
@@ -25,6 +26,26 @@ function ask({ api }: LeaderBed): void {
     metadata: { finalizers: [NODE_FINALIZER] },
     spec: { node: "node-1", pod: POD, size: "1Gi" },
   });
+}
+
+/** A claim of the pod's namespace names the volume: that one ends with its pod. */
+async function refuseImport(bed: LeaderBed, controller: Replica): Promise<void> {
+  const [volume = ""] = await bed.volumes();
+  const answers = await Promise.all(["fa-1", "fa-2"].map((array) => {
+    const csiName = claimNameOf(`of-${array}`);
+    const key = { collection: "persistentvolumeclaims", namespace: "shop", name: `of-${array}` };
+    const annotations = { "pso.purestorage.com/import": `${array}/${volume}` };
+    const created = { creationTimestamp: "2026-01-01T00:00:00Z" };
+    bed.api.store.put(key, { metadata: { ...created, annotations } }, csiName.slice(4));
+    return controller.create(csiName, {
+      "csi.storage.k8s.io/pvc/name": `of-${array}`,
+      "csi.storage.k8s.io/pvc/namespace": "shop",
+      allowImport: "true",
+    }).then(() => "imported", (error: Error) => error.message);
+  }));
+  const [absent = "", there = ""] = answers.sort((one) => one.includes("NOT_FOUND") ? -1 : 1);
+  match(absent, /NOT_FOUND: .*has no live volume of that name/);
+  match(there, /it is the volume of the pod shop\/web-0, and is destroyed when that ends/);
 }
 
 /** The node lets go of the volume. */
@@ -57,6 +78,7 @@ Deno.test("a controller makes and publishes a volume for a pod; the next leader 
       status()?.publishContext?.attachment ?? "",
       /"protocol":"iscsi".*"serial":"[0-9A-F]{24}"/,
     );
+    await refuseImport(bed, first);
     first.child.signal("SIGKILL");
     await first.child.ended;
     letGo(bed);

@@ -297,6 +297,8 @@ function means(
  */
 function refuseOtherClaim(candidate: Candidate): void {
   const { volume, given: tags, importer, inventory, nowMs } = candidate;
+  // Its tags are of its making, and no claim's.
+  if (podVolumeOf(candidate)) return;
   const made = inventory.claims.find(({ uid }) => isVolumeOf(uid, volume.name));
   if (made && !isOf(importer)(made)) {
     throw refusal(candidate, `it was made for the claim ${shownClaim(made)}: use that`);

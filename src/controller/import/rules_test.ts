@@ -172,6 +172,9 @@ for (const { name, inline } of OF_PODS) {
       }, { name });
     const message = /it is the volume of the pod .*web-0/;
     doesNotThrow(() => refuseOthers(of("shop")));
+    // The tag of its making is no claim's.
+    const given = new Map([["pv", "csi-1"], ["imported", new Date(NOW).toISOString()]]);
+    doesNotThrow(() => refuseOthers({ ...of("shop"), given }));
     throws(() => refuseUsed(of("shop")), { code: "in_use", message });
     throws(() => refuseOthers(of("bank")), { code: "in_use", message });
   });
