@@ -203,7 +203,7 @@ export function encodeAttachment(
 }
 
 /** Protocols by which one node can have one volume through two arrays. */
-export function canJoin({ protocol }: Pick<Attachment, "protocol">): boolean {
+export function canJoin({ protocol }: { protocol: Protocol }): boolean {
   return protocol === "iscsi" || protocol === "fc" || protocol === "local";
 }
 
