@@ -3,8 +3,12 @@
  * it is written; after this time only what was written counts.
  */
 const WINDOW_MS = 5 * 60 * 1000;
-/** Placements within one step are kept as one sum, so that a storm of them costs no memory. */
-const STEP_MS = 5 * 1000;
+/**
+ * Placements within one step are kept as one sum, so that a storm of them costs no memory. What was
+ * placed in the step of a look may be seen by it or not, and counts as unseen: a longer step would
+ * make an array that was just looked at seem fuller than its like.
+ */
+const STEP_MS = 500;
 
 /** What an array said of itself, and when it was asked. */
 interface Shown {
@@ -29,9 +33,15 @@ interface StepSum {
   usedBytes: number;
 }
 
+/** What was placed on one array: its steps in order, and their sum. */
+interface Placed {
+  steps: StepSum[];
+  bytes: number;
+}
+
 /** Bytes placed on each array within the last five minutes. */
 export class RecentPlacements {
-  readonly #sums = new Map<string, StepSum[]>();
+  readonly #placed = new Map<string, Placed>();
   readonly #now: () => number;
 
   constructor(now: () => number = Date.now) {
@@ -41,11 +51,12 @@ export class RecentPlacements {
   /** To be noted before the create is sent, so that of many at once each sees those before it. */
   add(array: string, { bytes, usedBytes }: { bytes: number; usedBytes: number }): void {
     const step = Math.floor(this.#now() / STEP_MS);
-    const sums = this.#fresh(array);
-    const last = sums.at(-1);
+    const placed = this.#fresh(array) ?? { steps: [], bytes: 0 };
+    const last = placed.steps.at(-1);
     if (last?.step === step) last.bytes += bytes;
-    else sums.push({ step, bytes, usedBytes });
-    this.#sums.set(array, sums);
+    else placed.steps.push({ step, bytes, usedBytes });
+    placed.bytes += bytes;
+    this.#placed.set(array, placed);
   }
 
   /**
@@ -53,21 +64,28 @@ export class RecentPlacements {
    * by the recent volumes: else a volume that is filled at once would count twice.
    */
   on(array: string, { usedBytes, statusMs }: Shown): RecentBytes {
-    const sums = this.#fresh(array);
-    const [oldest] = sums;
-    if (oldest === undefined) return { unwrittenBytes: 0, unseenBytes: 0 };
+    const placed = this.#fresh(array);
+    const [oldest] = placed?.steps ?? [];
+    if (placed === undefined || oldest === undefined) return { unwrittenBytes: 0, unseenBytes: 0 };
     const seenBefore = statusMs === undefined ? -Infinity : Math.floor(statusMs / STEP_MS);
-    const unseenBytes = total(sums.filter(({ step }) => step >= seenBefore));
+    let unseenBytes = 0;
+    for (let at = placed.steps.length - 1; at >= 0; at--) {
+      const { step, bytes } = placed.steps[at] ?? oldest;
+      if (step < seenBefore) break;
+      unseenBytes += bytes;
+    }
     const written = Math.max(0, usedBytes - oldest.usedBytes);
-    return { unwrittenBytes: Math.max(unseenBytes, total(sums) - written), unseenBytes };
+    return { unwrittenBytes: Math.max(unseenBytes, placed.bytes - written), unseenBytes };
   }
 
-  #fresh(array: string): StepSum[] {
+  /** What was placed on the array, without what is older than the window. */
+  #fresh(array: string): Placed | undefined {
+    const placed = this.#placed.get(array);
+    if (!placed) return undefined;
     const oldest = Math.floor((this.#now() - WINDOW_MS) / STEP_MS);
-    return (this.#sums.get(array) ?? []).filter(({ step }) => step > oldest);
+    const kept = placed.steps.findIndex(({ step }) => step > oldest);
+    const gone = placed.steps.splice(0, kept < 0 ? Infinity : kept);
+    for (const { bytes } of gone) placed.bytes -= bytes;
+    return placed;
   }
-}
-
-function total(sums: readonly StepSum[]): number {
-  return sums.reduce((sum, { bytes }) => sum + bytes, 0);
 }

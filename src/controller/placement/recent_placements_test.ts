@@ -39,3 +39,14 @@ Deno.test("RecentPlacements takes what the array uses since for written, but for
   });
   deepEqual(recent.on("fa-1", { usedBytes: 10, statusMs }).unwrittenBytes, 120);
 });
+
+Deno.test("RecentPlacements counts next to nothing twice when an array is looked at amid a storm", () => {
+  let now = 1_000_000;
+  const recent = new RecentPlacements(() => now);
+  for (let placed = 0; placed < 100; placed++) {
+    recent.add("fa-1", { bytes: 1, usedBytes: 0 });
+    now += 100;
+  }
+  const { unwrittenBytes, unseenBytes } = recent.on("fa-1", { usedBytes: 0, statusMs: now });
+  deepEqual([unwrittenBytes, unseenBytes <= 5], [100, true]);
+});
