@@ -296,7 +296,7 @@ async function walk(
   });
 }
 
-// 2.4 is the oldest version that our client takes, 2.38 the newest that a simulated FlashArray
+// 2.4 is the oldest version that our client takes, 2.56 the newest that a simulated FlashArray
 // offers.
 for (const minor of [4, 16, 26, 38, 56]) {
   Deno.test(`every answer of a simulated FlashArray at REST 2.${minor} fits its OpenAPI file`, () =>

@@ -27,7 +27,7 @@ Deno.test("admin check tells each thing that it looked at of a healthy array", a
       looks.join(" "),
       "values name tcp tls rest token array role alerts room data clock identity prefix",
     );
-    match(said, /^ {2}OK {4}rest +it offers 2\.0 to 2\.38, and REST 2\.38 is used$/m);
+    match(said, /^ {2}OK {4}rest +it offers 2\.0 to 2\.56, and REST 2\.56 is used$/m);
     match(said, /^ {2}OK {4}array +fa-1, FA-X20R4, Purity 6\.8\.2, features: clone, qos$/m);
     equal(said.includes(entry.APIToken), false);
     const { arrays } = JSON.parse((await checked([entry], "-o", "json")).said);

@@ -355,5 +355,5 @@ Deno.test("admin arrays lists what the installation has", () =>
   bed(async ({ run, array }) => {
     const { code, said } = await run("arrays");
     equal(code, 0, said);
-    match(said, new RegExp(`^OK +fa-1 +${array.address} +FA-X20R4 +6\\.8\\.2 +2\\.38 `, "m"));
+    match(said, new RegExp(`^OK +fa-1 +${array.address} +FA-X20R4 +6\\.8\\.2 +2\\.56 `, "m"));
   }));

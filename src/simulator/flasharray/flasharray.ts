@@ -6,7 +6,7 @@ import { addDefaultProtectionRoutes } from "./containers/default_protection.ts";
 import { addPodRoutes } from "./containers/pods.ts";
 import { addVolumeGroupRoutes } from "./containers/volume_groups.ts";
 import { addHardwareRoutes } from "./hardware/hardware.ts";
-import { addEmptyLists } from "../known_lists.ts";
+import { addEmptyLists, knownLists } from "../known_lists.ts";
 import { KNOWN_LISTS } from "./known_lists.ts";
 import { addHostGroupRoutes } from "./host_groups.ts";
 import { addHostRoutes } from "./hosts.ts";
@@ -22,8 +22,11 @@ import { addDiffRoutes } from "./volume_diff.ts";
 import { addVolumeRoutes } from "./volumes.ts";
 import { addVolumeBatchRoutes } from "./volumes_batch.ts";
 
-/** REST 2.0 to 2.38; 2.12 and 2.18 were never released. */
-const FLASHARRAY_VERSIONS: readonly string[] = versionRange(0, 38, { missing: [12, 18] });
+/** REST 2.0 to 2.56; 2.12 and 2.18 were never released. */
+const FLASHARRAY_VERSIONS: readonly string[] = versionRange(0, 56, { missing: [12, 18] });
+
+/** Lists that are empty here and never say how many they have (OpenAPI file of 2.56). */
+const UNCOUNTED_LISTS = knownLists({ 40: "presets/workload workloads", 51: "arrays/cache" });
 
 /**
  * A simulated FlashArray: REST 2.x as drivers use it, over one store and, when it has one, a data
@@ -66,6 +69,7 @@ export class FlashArray implements SimulatedArray {
     addHardwareRoutes(this.routes, this.state);
     const nothing = { what: "Object", all: () => [], keyOf: () => "", render: () => ({}) };
     addEmptyLists(this.routes, KNOWN_LISTS, (call) => this.state.list(call, nothing));
+    addEmptyLists(this.routes, UNCOUNTED_LISTS, () => ({ body: { items: [] } }));
   }
 
   start(): Promise<void> {

@@ -12,7 +12,7 @@ import { addPerformanceRoutes } from "./performance.ts";
 import { interfaceRows, portRows } from "./ports.ts";
 import { addSettingRoutes } from "./settings.ts";
 
-/** A Purity release that served REST 2.38. */
+/** A Purity release that served REST 2.38; no public paper tells which one came with 2.56. */
 const FLASHARRAY_VERSION = "6.8.2";
 const MODEL = "FA-X20R4";
 
