@@ -250,7 +250,10 @@ Deno.test("admin check ends with 2 when the Secret is missing or its arrays are 
     cluster.items.set(secrets, []);
     const missing = await run("check");
     equal(missing.code, 2);
-    match(missing.said, /FAIL {2}values +Secret pso\/pure-provisioner-secret does not exist/);
+    match(
+      missing.said,
+      /FAIL {2}values +Secret pso\/pure-provisioner-secret does not exist: name the namespace of the/,
+    );
     match(missing.said, /OK {4}server/);
     cluster.items.set(secrets, [{
       metadata: { name: "pure-provisioner-secret" },

@@ -45,7 +45,15 @@ export function valuesSource(
 ): ConfigurationSource {
   return {
     name: file,
-    load: () => loadConfig({ valuesFile: file, mode: "admin", strict: true, readTextFile, env }),
+    load: () =>
+      loadConfig({
+        valuesFile: file,
+        mode: "admin",
+        strict: true,
+        readTextFile,
+        env,
+        advice: "name a values file that can be read",
+      }),
   };
 }
 
@@ -92,6 +100,7 @@ export async function liveSource(cluster: Cluster): Promise<ConfigurationSource>
     load: () =>
       loadConfig({
         mode: "admin",
+        advice: "name the namespace of the installation by -n, or give a values file",
         secretFile,
         appConfigFile,
         readTextFile: (path) => asFile(path, read),

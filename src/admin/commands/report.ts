@@ -40,6 +40,12 @@ export function findingsTable(found: readonly Found[], look: ReportLook): string
   );
 }
 
+/** What one thing to do is for. */
+interface Task extends Pick<Found, "level" | "object"> {
+  advice: string;
+  checks: Set<string>;
+}
+
 /** What is to be done, once more below a long report; nothing where nothing stands between. */
 function toDo(found: readonly Found[], { columns }: ReportLook): string {
   const troubles = found.filter(({ level }) => level !== "ok");
@@ -48,12 +54,20 @@ function toDo(found: readonly Found[], { columns }: ReportLook): string {
   const worstFirst = troubles.toSorted((one, other) =>
     Number(other.level === "fail") - Number(one.level === "fail")
   );
-  const lines = new Set(worstFirst.map(({ level, object, check, what, fix }) => {
-    const indent = 8;
-    const text = `${object}, ${check}: ${fix ?? adviceIn(what)}`;
-    return `  ${LEVEL_WORDS[level]}  ${fitted(text, { columns, indent })}\n`;
-  }));
-  return `To do\n${[...lines].join("")}\n`;
+  // What is done once is told once.
+  const tasks = new Map<string, Task>();
+  for (const { level, object, check, what, fix } of worstFirst) {
+    const advice = fix ?? adviceIn(what);
+    const key = JSON.stringify([level, object, advice]);
+    const task = tasks.get(key) ?? { level, object, advice, checks: new Set() };
+    task.checks.add(check);
+    tasks.set(key, task);
+  }
+  const lines = [...tasks.values()].map(({ level, object, advice, checks }) => {
+    const text = `${object}, ${[...checks].join(", ")}: ${advice}`;
+    return `  ${LEVEL_WORDS[level]}  ${fitted(text, { columns, indent: 8 })}\n`;
+  });
+  return `To do\n${lines.join("")}\n`;
 }
 
 /** A message ends with what to do, after a semicolon or else a colon. */

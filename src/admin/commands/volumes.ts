@@ -128,7 +128,9 @@ const ADVICE: Readonly<Partial<Record<VolumeState, string>>> = {
   "no array":
     "the configuration does not list the array that its handle names: list that one again",
   unknown: "an array that may have it did not answer: see what is wrong with that one",
-  seen: "no cluster was asked whose it is: name one by --kubeconfig or --context",
+  seen:
+    "no cluster said whose it is: name one that lets you list PersistentVolumes, by --kubeconfig " +
+    "or --context",
 };
 
 function wideCells(one: VolumeFacts): string[] {
