@@ -212,6 +212,31 @@ test("an array that is silent and serves all the same gets no new single user", 
   deepEqual(arraysIn(await bed.publish(id, N1)).sort(), ["fa-1", "fa-2"]);
 });
 
+test("an array that is offline in the pod and answers is left out, unless another has the volume", async (bed) => {
+  const [mine, theirs] = [await bed.create("pvc-1", IN_P1), await bed.create("pvc-2", IN_P1)];
+  await connectByHand(bed, "fa-2", { volume: nameOf(theirs), host: "by-hand", node: N2 });
+  const match = { method: "POST", path: "/connections" };
+  const refusal = { value: 400, message: "Pod is offline.", times: 100 };
+  await bed.fault({ array: "fa-2", action: "status", match, ...refusal });
+  // A pod that is online: the refusal is told, whatever it says.
+  await rejects(bed.publish(mine, N1), { message: /Pod is offline/ });
+  await unpublish(bed, mine);
+  const ending = { method: "DELETE", path: "/connections" };
+  await bed.fault({ array: "fa-2", action: "status", match: ending, ...refusal });
+  for (const array of ["fa-1", "fa-2"]) {
+    bed.rewrite(
+      array,
+      (text, path) =>
+        path.includes("/pods")
+          ? text.replace(/("name":"fa-2"[^}]*"status":)"online"/, '$1"offline"')
+          : text,
+    );
+  }
+  await bed.fleet.refresh(bed.signal);
+  deepEqual(arraysIn(await bed.publish(mine, N1)), ["fa-1"]);
+  await rejects(bed.publish(theirs, N1), { message: /Pod is offline/ });
+});
+
 test("an array that was taken out of the pod holds nothing up", async (bed) => {
   const id = await bed.create("pvc-1", IN_P1);
   await bed.publish(id, N1);

@@ -9,7 +9,7 @@ import {
 } from "../../handoff.ts";
 import { stretchOf } from "../../arrays/fleet.ts";
 import type { Protocol } from "../../protocols.ts";
-import { publishSides, refuseUsersElsewhere } from "../stretched/both_arrays.ts";
+import { leaveOut, publishSides, refuseUsersElsewhere } from "../stretched/both_arrays.ts";
 import { knowledgeOf } from "./attachments.ts";
 import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
@@ -118,13 +118,19 @@ async function connectAll(
   }
   const { members, isAlone } = await publishSides(context, asked, signal);
   const made: Attachment[] = [];
+  let refused: unknown;
   for (const member of members) {
     const side = { ...publish, place: { member, name: place.name }, isAlone, protocol };
-    made.push(await connect(context, side, signal));
+    try {
+      made.push(await connect(context, side, signal));
+    } catch (error) {
+      await leaveOut(context, asked, { member, error }, signal);
+      refused ??= error;
+    }
   }
   const [first, ...others] = made;
-  if (!first) throw new PsoError("not_found", `volume ${place.name} is on no array of its pod`);
-  return [first, ...others];
+  if (first) return [first, ...others];
+  throw refused ?? new PsoError("not_found", `volume ${place.name} is on no array of its pod`);
 }
 
 /** The protocol by which the node gets the volume from the array of the place. */

@@ -1,5 +1,5 @@
 import { type FleetMember, type Stretch, stretchOf } from "../../arrays/fleet.ts";
-import { PsoError } from "../../errors.ts";
+import { isPsoError, PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
 import { usersOf } from "../calls/attachments.ts";
 import type { MeantPlace } from "../attachments/cluster_view.ts";
@@ -86,6 +86,33 @@ export async function publishSides(
   const members = sides.map(({ member }) => member);
   const isAlone = left.length > 0;
   return { members: await preferredFirst(members, publish, signal), isAlone };
+}
+
+/** An array of the pod that answers and refused to connect the volume. */
+interface Refusal {
+  member: FleetMember;
+  error: unknown;
+}
+
+/**
+ * Leaves an array out of a publish that refused it because it is not online in the pod: it serves
+ * the volume to nobody until it is, and then to those that have it there. Throws the refusal for an
+ * array that is online, and when a volume for one node is another's there.
+ */
+export async function leaveOut(
+  context: ControllerContext,
+  publish: StretchedPublish,
+  { member, error }: Refusal,
+  signal: AbortSignal,
+): Promise<void> {
+  const { stretch: { pod }, place: { name }, node, exclusive } = publish;
+  const word = await podWordOf(member, pod, signal).catch(() => undefined);
+  if (!isPsoError(error) || !word || word.own === "online") throw error;
+  const { array } = member;
+  const { hosts = [] } = await array.findVolume(name, { hosts: true, signal }) ?? {};
+  const others = hosts.filter((host) => array.nodeOf(host)?.name !== node.name);
+  if (exclusive && others.length > 0) throw error;
+  tellOfMissing(context, publish, [{ member, error }]);
 }
 
 /**

@@ -32,9 +32,15 @@ export function renderMembers(state: FlashArrayState, pod: PodRecord): Row[] {
   const { clock } = state.context;
   const neighbours = neighboursOf(state);
   const nowMs = clock.now();
-  return membersOf(state, pod).map((member) => {
-    const isStretched = pod.members !== undefined;
-    const status = isStretched && neighbours?.statusOf(pod, member, nowMs) || "online";
+  const members = membersOf(state, pod);
+  const seen = (member: PodMember) =>
+    pod.members && neighbours?.statusOf(pod, member, nowMs) || "online";
+  const own = members.find(({ id }) => id === state.context.id);
+  const isOffline = own !== undefined && seen(own) === "offline";
+  return members.map((member) => {
+    // Only an array that is offline itself cannot tell how its peer is.
+    const isUnknown = isOffline && member !== own && seen(member) === "offline";
+    const status = isUnknown ? "unknown" : seen(member);
     const lostMs = neighbours?.lostMsOf(pod, member.id);
     return {
       name: member.name,

@@ -139,7 +139,7 @@ withStretched(
     await control("POST /faults", { array: "fa-1", action: "down" });
     await control("POST /faults", { array: "fa-2", action: "down" });
     await control("DELETE /faults?array=fa-1");
-    assert.equal(await membersSeen(array), "fa-1 offline,fa-2 offline");
+    assert.equal(await membersSeen(array), "fa-1 offline,fa-2 unknown");
     await control("DELETE /faults");
     await control("POST /clock", { advance: 60 });
     assert.equal(await membersSeen(array), "fa-1 online,fa-2 online");
