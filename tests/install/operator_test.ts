@@ -3,7 +3,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { until } from "../../src/async/wait.ts";
 import { testFleet } from "../../src/simulator/fixture_test.ts";
 import { runTool } from "../../scripts/shell.ts";
-import { CHART, programOf } from "../chart/helm.ts";
+import { CHART, definitions, type KubeObject, programOf } from "../chart/helm.ts";
 import { runAdmin } from "../support/admin_bed.ts";
 import { NAMESPACE, OperatorBed, PLUGIN } from "./operator_bed.ts";
 
@@ -49,6 +49,8 @@ Deno.test("the operator: install.sh, values that change and that are wrong, what
   };
   try {
     await OperatorBed.run(async (bed) => {
+      const kind = "cbt.storage.k8s.io_snapshotmetadataservices.yaml";
+      await runTool("kubectl", ["create", "-f", `${definitions()}/${kind}`], { env: bed.env });
       const before = await bed.everything();
       const file = await bed.values(values);
       const replicas = async () =>
@@ -117,6 +119,31 @@ Deno.test("the operator: install.sh, values that change and that are wrong, what
             equal(await replicas(), 2);
           },
         );
+
+        await t.step("the certificate of changed blocks is the same at every look", async () => {
+          const snapshotMetadata = { enabled: true };
+          await bed.done(
+            ...[
+              "update",
+              "-f",
+              await bed.values({ ...values, snapshotMetadata }),
+              ...ROLLOUT,
+            ] as const,
+          );
+          const kept = async () => {
+            const records = await bed.find("secrets", "--field-selector=type=helm.sh/release.v1");
+            const { data } = await bed.find("secret", "pure-csi-snapshot-metadata-tls");
+            return [records.items.map(({ metadata }: KubeObject) => metadata.name), data];
+          };
+          const first = await kept();
+          // What it puts back shows that it has looked again.
+          for (const name of ["pure-block", "pure-file"]) {
+            await bed.kubectl("delete", "storageclass", name);
+            await until("it is back", () => bed.find("storageclass", name), WAIT);
+          }
+          deepEqual(await kept(), first);
+          await bed.done("update", "-f", file, ...ROLLOUT);
+        });
 
         await t.step("what the API server refuses is said too", async () => {
           const priorityClassName = "no/name";
