@@ -93,6 +93,23 @@ for (const kind of KINDS) {
     ok(line.includes("Eradication is disabled, status 400; SafeMode is on: what is "), line);
   });
 
+  Deno.test(`an eradication whose answer was lost is done, and says so, in ${kind.volumes}`, async () => {
+    const said: string[] = [];
+    const log = createLogger({ level: "info", format: "json", write: (line) => said.push(line) });
+    await ProvisionerBed.run({ ...kind.fleet, settings: ON, log }, async (bed) => {
+      const volumeId = await bed.create("pvc-1", kind.change);
+      const match = { method: "DELETE", path: `/${kind.volumes}` };
+      await bed.fault({ action: "drop-after", times: 1, match });
+      await bed.provisioner.deleteVolume(volumeId, bed.signal);
+      deepEqual(await namesOf(bed, kind, kind.volumes), []);
+    });
+    const told = said.map((line): unknown => JSON.parse(line)).filter((line) =>
+      JSON.stringify(line).includes("eradicated")
+    );
+    deepEqual(told.length, 1, said.join("\n"));
+    ok(!JSON.stringify(told).includes("not eradicated"), JSON.stringify(told));
+  });
+
   Deno.test(`a delete whose answer was lost eradicates nothing by its name in ${kind.volumes}`, () =>
     ProvisionerBed.run({ ...kind.fleet, settings: ON }, async (bed) => {
       const volumeId = await bed.create("pvc-1", kind.change);
@@ -101,5 +118,25 @@ for (const kind of KINDS) {
       const deleted = () => bed.provisioner.deleteVolume(volumeId, bed.signal);
       await deleted().catch(() => deleted());
       deepEqual(await namesOf(bed, kind, kind.volumes), ["k8s-pvc-1"]);
+    }));
+}
+
+const UNSURE: [what: string, pattern: RegExp, text: string][] = [
+  ["does not say that the volume is destroyed", /"destroyed":true/g, '"destroyed":false'],
+  ["does not say the volume's id", /"id":"[^"]+"/g, '"id":""'],
+];
+for (const [what, pattern, text] of UNSURE) {
+  Deno.test(`an answer that ${what} eradicates nothing`, () =>
+    ProvisionerBed.run({ flasharrays: 1, flashblades: 0, settings: ON }, async (bed) => {
+      const volumeId = await bed.create("pvc-1");
+      bed.rewrite(
+        "fa-1",
+        (said, path) => path.includes("/volumes?") ? said.replaceAll(pattern, text) : said,
+      );
+      const calls = await bed.calls(() =>
+        bed.provisioner.deleteVolume(volumeId, bed.signal).catch(() => {})
+      );
+      deepEqual(calls.filter((call) => call.startsWith("DELETE")), []);
+      ok(calls.includes("PATCH /volumes"), calls.join(", "));
     }));
 }

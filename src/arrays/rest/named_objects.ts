@@ -3,6 +3,7 @@ import { foreignText } from "../../foreign_text.ts";
 import type { Page, VolumeListOptions } from "../array.ts";
 import type { Eradication } from "../delete_options.ts";
 import type { RestClient } from "./client.ts";
+import { eradicate } from "./eradication.ts";
 import { filterText, type Query } from "./query.ts";
 import { isRefusal, mayBeAboutName, type RestError, unclearRefusal } from "./refusals.ts";
 import type { Lane } from "./limiter.ts";
@@ -74,12 +75,6 @@ interface DestroyOptions<T> {
   onRefused?: (item: T) => Promise<void>;
   /** What this call destroyed is eradicated after it. */
   eradication?: Eradication;
-  signal?: AbortSignal;
-}
-
-/** What a destroy has done, to be eradicated. */
-interface Eradicating<T> extends Eradication {
-  destroyed?: T;
   signal?: AbortSignal;
 }
 
@@ -262,7 +257,11 @@ export class NamedObjects<T extends { id?: string; name?: string; destroyed?: bo
       const call = { method: "PATCH", path, query, body, item, signal } as const;
       const [destroyed] = (await this.#context.rest.call<T>(call)).items;
       this.#refuseOther(name, { wanted: id, found: destroyed?.id });
-      if (eradication) await this.#eradicate(name, { destroyed, ...eradication, signal });
+      if (eradication) {
+        const what = `${this.#resource.noun} ${name} on array ${this.#context.label()}`;
+        const { rest } = this.#context;
+        await eradicate(rest, { path, what, destroyed, signal, ...eradication });
+      }
       return true;
     } catch (error) {
       // With `changes`, something that they name may be what is missing.
@@ -273,25 +272,6 @@ export class NamedObjects<T extends { id?: string; name?: string; destroyed?: bo
       await onRefused?.(item);
       throw error;
     }
-  }
-
-  /** By the id that the array gave: the name may mean another object by now. */
-  async #eradicate(
-    name: string,
-    { destroyed, ended, signal }: Eradicating<T>,
-  ): Promise<void> {
-    const { path, noun } = this.#resource;
-    const what = `${noun} ${name} on array ${this.#context.label()}`;
-    const { id, name: found = "" } = destroyed ?? {};
-    if (destroyed?.destroyed !== true || id === undefined || nameKey(found) !== nameKey(name)) {
-      return ended(what, new Error("the array does not say what it destroyed"));
-    }
-    try {
-      await this.#context.rest.call({ method: "DELETE", path, query: { ids: id }, signal });
-    } catch (error) {
-      return ended(what, error);
-    }
-    ended(what);
   }
 
   /** The destroyed objects that `options` asks for, one page. */
