@@ -33,7 +33,8 @@ function quoted(word: string): string {
 }
 
 /** What is copied as a whole: a command up to its end, or a word. */
-const PIECE = /`?\b(?:kubectl|helm|pso-bin|pureadmin) [^;`]*[;`]?\S*|\S+/g;
+const PIECE =
+  /[`(]?\b(?:kubectl|helm|pso-bin|pure(?:admin|array|host|pod|vol)) [^;`)]*[;`)]?\S*|\S+/g;
 
 /**
  * The text in lines of at most `columns`, of which all but the first begin with `indent` blanks, and

@@ -74,5 +74,9 @@ Deno.test("wrapped() breaks between words, and leaves commands whole", () => {
     wrapped("run `pso-bin admin check`. Then go on", { columns: 12, indent: 0 }),
     "run\n`pso-bin admin check`.\nThen go on",
   );
+  assert.equal(
+    wrapped("take it away (purehost disconnect --vol a b), then go on", { columns: 20, indent: 0 }),
+    "take it away\n(purehost disconnect --vol a b),\nthen go on",
+  );
   assert.equal(wrapped("", { columns: 20, indent: 2 }), "");
 });

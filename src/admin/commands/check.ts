@@ -29,9 +29,9 @@ Secret and the ConfigMap of the installation in the cluster, or in a pod of the 
 
 Of each array: its name and connection, certificate (with the SHA-256 fingerprint that
 \`CertFingerprint\` can pin after you compared it with the array's own), REST versions, token, whether
-the user's role lets it change anything (proved without a change), model, version, features, room,
-data ports and whether they answer from here, clock, whether another entry leads to it, and whether
-another cluster uses the prefix of our volumes.
+the user's role lets it change anything (proved without a change), model, version, features,
+controllers, critical alerts, room, data ports and whether they answer from here, clock, whether
+another entry leads to it, and whether another cluster uses the prefix of our volumes.
 Of the cluster: CSIDriver, classes, CRDs of snapshots, the controller and who leads, sidecars, nodes
 and what they can attach by, PersistentVolumes that still need the driver.`,
   usage: [
