@@ -49,8 +49,8 @@ export class Batches<T> {
   #gathered: Caller<T>[] = [];
   #timer?: ReturnType<typeof setTimeout>;
   #begunMs = -Infinity;
-  /** How long the last read took. */
-  #tookMs = 0;
+  /** How long the last read took; absent until one has ended. */
+  #tookMs?: number;
   /** Whether the last read was for several callers. */
   #wasShared = false;
 
@@ -73,7 +73,9 @@ export class Batches<T> {
   #schedule(): void {
     if (new Set(this.#gathered.map(({ key }) => key)).size >= this.#options.most) this.#begin();
     if (this.#gathered.length === 0 || this.#timer !== undefined) return;
-    const gapMs = Math.min(this.#tookMs * (this.#wasShared ? GAP_READS : 1), GAP_MAX_MS);
+    // Who comes while the first of all reads runs waits for its end: nobody knows yet what one takes.
+    const tookMs = this.#tookMs ?? GAP_MAX_MS;
+    const gapMs = Math.min(tookMs * (this.#wasShared ? GAP_READS : 1), GAP_MAX_MS);
     const leftMs = gapMs - (this.#now() - this.#begunMs);
     const waitMs = Math.max(leftMs, this.#wasShared ? TOGETHER_MS : 0);
     if (waitMs <= 0) this.#begin();
@@ -97,9 +99,9 @@ export class Batches<T> {
     if (keys.length === 0) return;
     try {
       const begunMs = this.#now();
-      const found = await this.#read(keys, callers).finally(() => {
-        this.#tookMs = this.#now() - begunMs;
-      });
+      const found = await this.#read(keys, callers).finally(() =>
+        this.#noteTime(this.#now() - begunMs)
+      );
       const given = callers.filter(({ key }) => found.has(key));
       for (const caller of given) settle(caller, () => caller.resolve(found.get(caller.key) as T));
       const left = callers.filter(({ key }) => !found.has(key));
@@ -116,6 +118,16 @@ export class Batches<T> {
       );
       await Promise.all(parts.map((part) => this.#serve(part)));
     }
+  }
+
+  /** A read took so long; those who waited for the end of the first one are served now. */
+  #noteTime(tookMs: number): void {
+    const isFirst = this.#tookMs === undefined;
+    this.#tookMs = tookMs;
+    if (!isFirst || this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#schedule();
   }
 
   async #read(

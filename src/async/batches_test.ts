@@ -176,3 +176,27 @@ Deno.test("trouble that is about no key goes to all callers, without another rea
   deepEqual((await ends).map(({ status }) => status), ["rejected", "rejected"]);
   equal(reads.reads.length, 1);
 });
+
+Deno.test("callers who come while the first of all reads runs wait for its end, and are read together", async () => {
+  const reads = new Reads();
+  const batches = reads.of();
+  const got = ["a", "b", "c"].map((key) => batches.get(key));
+  deepEqual(reads.reads, [["a"]]);
+  reads.nowMs += 100;
+  reads.end("a");
+  await begun(reads, ["b", "c"]);
+  await reads.endAll();
+  deepEqual(await Promise.all(got), ["a of 1", "b of 2", "c of 2"]);
+});
+
+Deno.test("callers who come while the first of all reads hangs are served without it", async () => {
+  const reads = new Reads();
+  const batches = reads.of();
+  const hung = batches.get("a");
+  const got = batches.get("b");
+  await begun(reads, ["b"]);
+  reads.end("b");
+  deepEqual(await got, "b of 1");
+  reads.end("a");
+  await hung;
+});

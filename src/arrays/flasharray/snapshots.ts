@@ -1,3 +1,4 @@
+import { NAMES_PER_CALL } from "../rest/lookups/lookups.ts";
 import type { Resource } from "../rest/named_objects.ts";
 import type { SnapshotKind } from "../rest/snapshots.ts";
 import { ownerOf } from "./cluster_volumes.ts";
@@ -10,7 +11,7 @@ export const SNAPSHOT_RESOURCE: Resource<SnapshotItem> = {
   nameKey: "names",
   item: snapshotItem,
   isContained: true,
-  together: true,
+  together: NAMES_PER_CALL,
   recovery: (name) =>
     `get it back with \`purevol recover ${name}\`, ` +
     `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,

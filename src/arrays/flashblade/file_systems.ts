@@ -42,11 +42,18 @@ import {
   fileVolumeOf,
 } from "./wire.ts";
 
+/**
+ * File systems in one look-up: each has its export rules with it, and an answer has room for those of
+ * 700 nodes for each. Larger ones are looked up in smaller parts.
+ */
+const FILE_SYSTEMS_PER_CALL = 16;
+
 const FILE_SYSTEMS: Resource<FileSystemItem> = {
   path: "file-systems",
   noun: "file system",
   nameKey: "names",
   item: fileSystemItem,
+  together: FILE_SYSTEMS_PER_CALL,
   recovery: () =>
     "recover it there and turn NFS v3 and v4.1 on for it, and the claim has it with its data, or " +
     "eradicate it to free the name (its data is lost then)",

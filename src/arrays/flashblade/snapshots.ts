@@ -1,3 +1,4 @@
+import { NAMES_PER_CALL } from "../rest/lookups/lookups.ts";
 import type { SnapshotKind } from "../rest/snapshots.ts";
 import {
   fileSnapshotOf,
@@ -17,6 +18,7 @@ export const FILE_SYSTEM_SNAPSHOTS: SnapshotKind<FileSystemSnapshotItem> = {
     noun: "snapshot",
     nameKey: "names_or_owner_names",
     item: fileSystemSnapshotItem,
+    together: NAMES_PER_CALL,
     recovery: () => "recover it there, or eradicate it to free the name (its data is lost then)",
   },
   ownerKey: "names_or_owner_names",

@@ -45,8 +45,11 @@ export interface Resource<T> {
   isContained?: boolean;
   /** What to do about a destroyed object that still holds its name; completes a sentence. */
   recovery: (name: string) => string;
-  /** Objects that many look for at once are looked up together; for small objects only. */
-  together?: boolean;
+  /**
+   * So many objects that are looked for at once are looked up in one call at most: as many as an
+   * answer of that many objects is surely read. Absent: each has a call of its own.
+   */
+  together?: number;
 }
 
 /** How an object is looked up. */
@@ -135,6 +138,7 @@ export class NamedObjects<T extends { id?: string; name?: string; destroyed?: bo
       new Lookups({
         path: resource.path,
         label: context.label,
+        most: resource.together,
         one: (name, signal) => this.#named(name, { lane, signal }),
         many: (names, signal) => this.#several(names, { lane, signal }),
       });

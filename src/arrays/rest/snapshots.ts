@@ -48,6 +48,7 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
     this.#kept = new Lookups({
       path: kind.resource.path,
       label: context.label,
+      most: kind.resource.together,
       one: (volume, signal) => this.#keptOfOne(volume, signal),
       many: (volumes, signal) => this.#keptOfMany(volumes, signal),
     });

@@ -15,6 +15,8 @@ interface LookupsOptions<T> {
   label: () => string;
   /** One name, for one caller. */
   one: (name: string, signal?: AbortSignal) => Promise<T>;
+  /** Names that one call has at most; default `NAMES_PER_CALL`. */
+  most?: number;
   /** Several names in one call; one that it leaves out is looked up alone. */
   many: (names: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, T>>;
 }
@@ -23,7 +25,7 @@ interface LookupsOptions<T> {
  * Names per call: an answer with as many objects as names may have 64 of them, and 32 names of the
  * length that this driver gives need 2 KiB of the URL.
  */
-const NAMES_PER_CALL = 32;
+export const NAMES_PER_CALL = 32;
 
 /**
  * Thrown by `many` when one call cannot serve all of its names, such as when an answer goes on for
@@ -42,8 +44,8 @@ export class Lookups<T> {
 
   constructor(options: LookupsOptions<T>) {
     this.#options = options;
-    const { one, many } = options;
-    this.#batches = new Batches({ most: NAMES_PER_CALL, one, many, apart });
+    const { one, many, most = NAMES_PER_CALL } = options;
+    this.#batches = new Batches({ most, one, many, apart });
   }
 
   /** What the array shows of the name from now on. */

@@ -1,53 +1,15 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import type { Fetch, HttpResponse } from "../../../net/https.ts";
-import { silentLogger } from "../../../log.ts";
 import { PsoError } from "../../../errors.ts";
-import { Secret } from "../../../secret.ts";
 import { FLASHARRAY_DIALECT } from "../../flasharray/status.ts";
 import { ConnectionRows } from "../../flasharray/connection_rows.ts";
 import { VOLUME_SNAPSHOTS } from "../../flasharray/snapshots.ts";
 import { type VolumeItem, volumeItem } from "../../flasharray/wire.ts";
-import { RestClient } from "../client.ts";
 import { type ArrayContext, NamedObjects } from "../named_objects.ts";
 import { Snapshots } from "../snapshots.ts";
+import { NAMES_PER_CALL } from "./lookups.ts";
+import { arrayThat } from "../../../../tests/support/named_array.ts";
 
-type Row = Record<string, unknown>;
-/** What an array answers to a list of names: its items, or a refusal about one of them. */
-type Give = (names: string[], path: string) => Row[] | { message: string; context: string };
-
-/** Longer than the clock is coarse, so that those who come during a call are gathered. */
-const CALL_MS = 10;
-
-/** An array that gives what `give` says; `asked` has the names of each call. */
-function arrayThat(give: Give) {
-  const asked: string[][] = [];
-  const json = (status: number, body: unknown, headers: Record<string, string> = {}) =>
-    ({ status, headers, text: JSON.stringify(body) }) satisfies HttpResponse;
-  const fetch: Fetch = async ({ path }) => {
-    if (path === "/api/api_version") return json(200, { version: ["2.26"] });
-    if (path.endsWith("/login")) return json(200, { items: [] }, { "x-auth-token": "session" });
-    const query = new URL(`http://x${path}`).searchParams;
-    const names = (query.get("names") ?? query.get("volume_names") ?? query.get("source_names"))
-      ?.split(",") ?? [];
-    asked.push(names);
-    await new Promise((resolve) => setTimeout(resolve, CALL_MS));
-    const given = give(names, path);
-    return Array.isArray(given)
-      ? json(200, { items: given, more_items_remaining: false })
-      : json(400, { errors: [given] });
-  };
-  const label = () => "fa-1";
-  const token = new Secret("token");
-  const rest = new RestClient({
-    fetch,
-    dialect: FLASHARRAY_DIALECT,
-    token,
-    label,
-    log: silentLogger,
-  });
-  const context: ArrayContext = { rest, label };
-  return { context, asked };
-}
+const FLASHARRAY = { dialect: FLASHARRAY_DIALECT, label: "fa-1" };
 
 function volumes(context: ArrayContext): NamedObjects<VolumeItem> {
   return new NamedObjects<VolumeItem>(context, {
@@ -56,18 +18,18 @@ function volumes(context: ArrayContext): NamedObjects<VolumeItem> {
     nameKey: "names",
     item: volumeItem,
     recovery: () => "recover it",
-    together: true,
+    together: NAMES_PER_CALL,
   });
 }
 
-function volume(name: string): Row {
+function volume(name: string) {
   return { name, id: `id of ${name}`, serial: "A1", provisioned: 1, destroyed: false };
 }
 
 const NAMES = ["k8s-a", "k8s-b", "k8s-c", "k8s-d"];
 
 Deno.test("15.12: look-ups of volumes that come at once go in one call, and each gets the one of its name", async () => {
-  const { context, asked } = arrayThat((names) => names.toReversed().map(volume));
+  const { context, asked } = arrayThat((names) => names.toReversed().map(volume), FLASHARRAY);
   const objects = volumes(context);
   await objects.find("k8s-first");
   const found = await Promise.all(NAMES.map((name) => objects.find(name)));
@@ -76,10 +38,12 @@ Deno.test("15.12: look-ups of volumes that come at once go in one call, and each
 });
 
 Deno.test("a volume that is gone is told to its caller alone, in three calls for all", async () => {
-  const { context, asked } = arrayThat((names) =>
-    names.includes("k8s-c")
-      ? { message: "Volume does not exist.", context: "k8s-c" }
-      : names.map(volume)
+  const { context, asked } = arrayThat(
+    (names) =>
+      names.includes("k8s-c")
+        ? { message: "Volume does not exist.", context: "k8s-c" }
+        : names.map(volume),
+    FLASHARRAY,
   );
   const objects = volumes(context);
   await objects.find("k8s-first");
@@ -93,8 +57,9 @@ Deno.test("a volume that is gone is told to its caller alone, in three calls for
 });
 
 Deno.test("a name that an answer leaves out is no proof that its volume is gone: it is looked up alone", async () => {
-  const { context } = arrayThat((names) =>
-    (names.length > 1 ? names.filter((name) => name !== "k8s-b") : names).map(volume)
+  const { context } = arrayThat(
+    (names) => (names.length > 1 ? names.filter((name) => name !== "k8s-b") : names).map(volume),
+    FLASHARRAY,
   );
   const objects = volumes(context);
   await objects.find("k8s-first");
@@ -103,8 +68,10 @@ Deno.test("a name that an answer leaves out is no proof that its volume is gone:
 });
 
 Deno.test("an answer about a volume that nobody asked for is used for none, and each is asked for alone", async () => {
-  const { context } = arrayThat((names) =>
-    names.length > 1 ? [...names.map(volume), volume("k8s-stranger")] : names.map(volume)
+  const { context } = arrayThat(
+    (names) =>
+      names.length > 1 ? [...names.map(volume), volume("k8s-stranger")] : names.map(volume),
+    FLASHARRAY,
   );
   const objects = volumes(context);
   await objects.find("k8s-first");
@@ -113,7 +80,7 @@ Deno.test("an answer about a volume that nobody asked for is used for none, and 
 });
 
 Deno.test("a look-up that its caller leaves says which array did not answer, and the others go on", async () => {
-  const { context } = arrayThat((names) => names.map(volume));
+  const { context } = arrayThat((names) => names.map(volume), FLASHARRAY);
   const objects = volumes(context);
   await objects.find("k8s-first");
   const gone = new AbortController();
@@ -131,10 +98,12 @@ Deno.test("a look-up that its caller leaves says which array did not answer, and
 });
 
 Deno.test("connections of several volumes are read in one call, and each caller sees those of its volume alone", async () => {
-  const { context, asked } = arrayThat((names) =>
-    names.filter((name) => name !== "k8s-d").flatMap((name) =>
-      ["host-1", "host-2"].map((host) => ({ volume: { name }, host: { name: host }, lun: 1 }))
-    )
+  const { context, asked } = arrayThat(
+    (names) =>
+      names.filter((name) => name !== "k8s-d").flatMap((name) =>
+        ["host-1", "host-2"].map((host) => ({ volume: { name }, host: { name: host }, lun: 1 }))
+      ),
+    FLASHARRAY,
   );
   const rows = new ConnectionRows(context);
   await rows.ofVolume("k8s-first");
@@ -150,10 +119,12 @@ Deno.test("connections of several volumes are read in one call, and each caller 
 });
 
 Deno.test("a volume with more snapshots than a page has hides none of the others' from their delete", async () => {
-  const { context } = arrayThat((names) =>
-    names.flatMap((name) =>
-      name === "k8s-b" ? [{ name: "k8s-b.kept", source: { name: "k8s-b" }, created: 1 }] : []
-    )
+  const { context } = arrayThat(
+    (names) =>
+      names.flatMap((name) =>
+        name === "k8s-b" ? [{ name: "k8s-b.kept", source: { name: "k8s-b" }, created: 1 }] : []
+      ),
+    FLASHARRAY,
   );
   const page = context.rest.page.bind(context.rest);
   // Several names in one call: the array says that more follows.
@@ -168,12 +139,14 @@ Deno.test("a volume with more snapshots than a page has hides none of the others
 });
 
 Deno.test("snapshots of several volumes are read in one call, and keep their own volume alone", async () => {
-  const { context, asked } = arrayThat((names) =>
-    names.filter((name) => name === "k8s-c").map((name) => ({
-      name: `${name}.kept`,
-      source: { name },
-      created: 1,
-    }))
+  const { context, asked } = arrayThat(
+    (names) =>
+      names.filter((name) => name === "k8s-c").map((name) => ({
+        name: `${name}.kept`,
+        source: { name },
+        created: 1,
+      })),
+    FLASHARRAY,
   );
   const snapshots = new Snapshots(context, VOLUME_SNAPSHOTS);
   await snapshots.keptOf("k8s-first");
