@@ -77,9 +77,17 @@ export function baseNameOf(volume: string): string {
   return volume.split(/::|\//).at(-1) ?? "";
 }
 
-/** The name of a volume in a pod, as arrays write it. */
-export function nameInPod(pod: string | undefined, base: string): string {
-  return pod === undefined ? base : `${pod}::${base}`;
+/** A pod or a volume group of a FlashArray, in which volumes are made together. */
+export interface Container {
+  what: "pod" | "volume group";
+  /** Of a volume group that lies in a pod: `pod::group`. */
+  name: string;
+}
+
+/** The name of a volume in a container, as arrays write it. */
+export function nameIn(container: Container | undefined, base: string): string {
+  if (container === undefined) return base;
+  return `${container.name}${container.what === "pod" ? "::" : "/"}${base}`;
 }
 
 /**
@@ -98,7 +106,7 @@ export function isOwnVolumeName(clusterId: string | undefined, volume: string): 
 
 /** Whether the name of a volume is one that a driver of some cluster gives, whichever that is. */
 export function isClusterVolumeName(volume: string): boolean {
-  const name = (volume.split(/::|\//).at(-1) ?? "").toLowerCase();
+  const name = baseNameOf(volume).toLowerCase();
   const at = name.lastIndexOf("-pvc-");
   return (at > 0 && CLAIM_NAME.test(name.slice(at + 1))) || HASHED.test(name);
 }

@@ -1,4 +1,5 @@
 import { CLASS_PARAMETERS, type ClassParameter } from "../../src/controller/parameters.ts";
+import { CONTAINER_PARAMETERS } from "../../src/controller/parameters/container_parameters.ts";
 import { MUTABLE_NAMES } from "../../src/controller/parameters/mutable_parameters.ts";
 import { table } from "./markdown.ts";
 
@@ -87,8 +88,12 @@ function exampleLine({ name, example }: ClassParameter): string {
 
 /** The page docs/class-parameters.md, from the table that reading a class uses. */
 export function classParametersPage(): string {
-  // A class is for block or for file: what only files have would be strange in this example.
-  const example = CLASS_PARAMETERS.filter(({ appliesTo }) => appliesTo !== "file");
+  // A class is for block or for file: what only files have would be strange in this example. Of the
+  // containers a class names one.
+  const others = CONTAINER_PARAMETERS.slice(1).map(({ name }): string => name);
+  const example = CLASS_PARAMETERS.filter(({ appliesTo, name }) =>
+    appliesTo !== "file" && !others.includes(name)
+  );
   const rows = CLASS_PARAMETERS.map((parameter) => [
     `\`${parameter.name}\``,
     KINDS[parameter.appliesTo],

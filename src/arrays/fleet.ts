@@ -23,8 +23,16 @@ import {
 } from "./fleet_search.ts";
 
 export { arrayHintOf, type FleetMember, isIdentityProblem, memberKey } from "./fleet_member.ts";
-export { missingPodFault, podNamed, podRoomFault, podStateFault } from "./pods/pod_state.ts";
-export { type Stretch, stretchOf } from "./pods/stretch.ts";
+export {
+  containerMend,
+  containerNamed,
+  containerRoomFault,
+  containerStateFault,
+  hasContainers,
+  missingContainerFault,
+  podNamed,
+} from "./containers/container_state.ts";
+export { type Stretch, stretchOf } from "./containers/stretch.ts";
 export { handlesText, type Hit, type HomeHandle, severalError } from "./fleet_search.ts";
 export type { FleetEntry } from "./live/roster.ts";
 

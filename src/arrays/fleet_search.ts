@@ -9,7 +9,7 @@ import type {
   VolumeTrace,
 } from "./array.ts";
 import { arrayHintOf, type FleetMember, isIdentityProblem, type Member } from "./fleet_member.ts";
-import { partnersOf } from "./pods/stretch.ts";
+import { partnersOf } from "./containers/stretch.ts";
 import { refuseEmptyFleet } from "../config/arrays/no_arrays.ts";
 
 /**

@@ -13,11 +13,9 @@ import {
   ONE_LINE,
   oneOf,
   plainText,
-  POD_TAKES,
   readBandwidth,
   readGroups,
   readIops,
-  readPod,
   refuse,
   TEXT_MAX,
 } from "./parameters/parameter_values.ts";
@@ -28,10 +26,11 @@ import {
   parseSelectorObject,
 } from "./placement/label_selector.ts";
 import { IMPORT_PARAMETERS, type ImportRights } from "./import/import_parameters.ts";
+import { CONTAINER_PARAMETERS, type ContainerWish } from "./parameters/container_parameters.ts";
 import { OWN_TAGS, readTags, TAGS_TAKEN } from "./tags.ts";
 
 /** What a StorageClass asks for. */
-export interface ClassParameters extends ImportRights {
+export interface ClassParameters extends ImportRights, ContainerWish {
   /** `backend`; absent = by capability and fleet. */
   kind?: VolumeKind;
   /** `createoptions`: options of mkfs, word by word; block only. */
@@ -50,8 +49,6 @@ export interface ClassParameters extends ImportRights {
   arraySelector: LabelTerm[];
   /** `arrayID`: only this array, by its own id in lower case. */
   arrayId?: string;
-  /** `pod`: block only; made in the pod of that name. */
-  pod?: string;
   /** `protocol`; absent = `flasharray.sanType`. */
   protocol?: Protocol | "auto";
   /** What csi-provisioner's --extra-create-metadata tells, for tags. */
@@ -270,20 +267,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
       parameters.arrayId = id;
     },
   },
-  {
-    name: "pod",
-    takes: POD_TAKES,
-    default: "no pod",
-    appliesTo: "block",
-    isRefusedElsewhere: true,
-    meaning: "Volumes, clones and restores of the class are made in the pod of that name, on an " +
-      "array that has it. See [pods](pods.md). Refused for volumes of the kind `file`.",
-    example: "production",
-    heritage: "New. Portworx has the like as `pure_fa_pod_name`.",
-    read(value, parameters) {
-      parameters.pod = readPod(this, value);
-    },
-  },
+  ...CONTAINER_PARAMETERS,
   {
     name: "protocol",
     takes: `one of ${Object.keys(CLASS_PROTOCOLS).join(", ")}`,

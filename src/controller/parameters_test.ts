@@ -28,7 +28,7 @@ Deno.test("parseParameters() reads every parameter, keys in any case", () => {
       bandwidthLimitBytes: 100 * MiB,
       tags: { tier: "gold", team: "a=b" },
       arraySelector: [{ key: "tier", values: ["gold"], negated: false, text: "tier=gold" }],
-      pod: "Prod_1",
+      container: { what: "pod", name: "Prod_1" },
       protocol: "nvme-roce",
       claim: {},
     },
@@ -143,15 +143,6 @@ Deno.test("parameterOfOtherKind() names what the kind refuses, and leaves alone 
   equal(parameterOfOtherKind(limits, "block"), undefined);
   equal(parameterOfOtherKind({ createoptions: "-q", backend: "file" }, "file"), undefined);
   equal(parameterOfOtherKind({ exportrules: "*(rw)" }, "block"), undefined);
-});
-
-Deno.test("parseParameters() refuses what no pod can be called, above all what names two things", () => {
-  for (const pod of ["", "a,b", "p::q", "p/q", "-p", "p*", "12", "p".repeat(64), "a b"]) {
-    throws(() => parseParameters({ pod }), {
-      code: "invalid",
-      message: /wanted the name of a pod/,
-    });
-  }
 });
 
 Deno.test("refuseSnapshotParameters() takes Kubernetes' own keys and names any other", () => {

@@ -160,7 +160,7 @@ export class Provisioner {
     }
     if ("volumeId" in of) {
       const name = this.#nameOf(parseVolumeId(of.volumeId)) ?? of.volumeId;
-      // Without its pod, which a create does not know by its name.
+      // Without its pod or volume group, which a create does not know by its name.
       return `volume ${nameKey(baseNameOf(name))}`;
     }
     if ("snapshotName" in of) return `snapshot ${nameKey(snapshotSuffixFor(of.snapshotName))}`;

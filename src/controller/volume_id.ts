@@ -12,7 +12,7 @@ import { PsoError } from "../errors.ts";
 const ID_MAX_BYTES = 128;
 /** Of `.` and the longest suffix that this driver gives, that of a group's snapshots. */
 const SNAPSHOT_END = 52;
-/** The longest name of a volume whose snapshots have handles, with its pod. */
+/** The longest name of a volume whose snapshots have handles, with its pod or volume group. */
 export const VOLUME_NAME_MAX = ID_MAX_BYTES - SNAPSHOT_END;
 const HINTED = /^([0-9a-f]{8})\/(.+)$/i;
 const OLD_FORM = /^([^/]+)\/([^/]+)$/;

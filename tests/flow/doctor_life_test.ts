@@ -2,8 +2,9 @@
 // snapshots as they come out of its calls, beside the objects that the sidecars write.
 import { deepEqual, equal } from "node:assert/strict";
 import { encodeNodeId } from "../../src/handoff.ts";
-import { nameInPod } from "../../src/names.ts";
+import { type Container, nameIn } from "../../src/names.ts";
 import { runAdmin } from "../support/admin_bed.ts";
+import { classOf, makeContainer } from "../support/containers.ts";
 import { type FakeCluster, fakeCluster, installIn } from "../support/fake_cluster.ts";
 import { N1, N2, ProvisionerBed, RWX } from "./provisioner_bed.ts";
 
@@ -44,17 +45,14 @@ function writeObjects({ items }: FakeCluster, attached: [pv: string, node: strin
   );
 }
 
-/** What doctor says of two volumes; the one of a FlashArray is in a pod of it or in none. */
-function lookedAt(pod?: string): Promise<void> {
+/** What doctor says of two volumes; the one of a FlashArray is in a container of it or in none. */
+function lookedAt(container?: Container): Promise<void> {
   return ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
     const { provisioner, served, signal } = bed;
-    if (pod !== undefined) {
-      const query = { names: pod };
-      await bed.admin("fa-1", { method: "POST", path: "pods", query, body: {} });
-      await bed.fleet.refresh(signal);
-    }
+    if (container) await makeContainer(bed, { array: "fa-1", ...container });
     const named = { "csi.storage.k8s.io/pv/name": BLOCK };
-    const block = await bed.create(BLOCK, { parameters: pod ? { ...named, pod } : named });
+    const parameters = { ...named, ...(container && classOf(container)) };
+    const block = await bed.create(BLOCK, { parameters });
     const file = { capabilities: [RWX], parameters: { backend: "file" } };
     const shared = await bed.create(FILE, file);
     await bed.publish(block, N1);
@@ -93,7 +91,7 @@ function lookedAt(pod?: string): Promise<void> {
       writeObjects(cluster, [[FILE, N1.name]]);
       const { findings, code } = await doctor();
       deepEqual(findings, [
-        `stale host: ${nameInPod(pod, `k8s-${BLOCK}`)}`,
+        `stale host: ${nameIn(container, `k8s-${BLOCK}`)}`,
         `stale host: k8s-${FILE}`,
       ]);
       equal(code, 1);
@@ -106,4 +104,8 @@ function lookedAt(pod?: string): Promise<void> {
 Deno.test("admin doctor finds nothing in what the controller made, and each attachment that is taken away from Kubernetes alone", () =>
   lookedAt());
 
-Deno.test("admin doctor finds the same of a volume in a pod", () => lookedAt("p1"));
+Deno.test("admin doctor finds the same of a volume in a pod", () =>
+  lookedAt({ what: "pod", name: "p1" }));
+
+Deno.test("15.11: admin doctor finds the same of a volume in a volume group", () =>
+  lookedAt({ what: "volume group", name: "g1" }));

@@ -4,6 +4,7 @@ import { groupSuffixFor } from "../../src/names.ts";
 import { GiB } from "../../src/size.ts";
 import type { GroupSnapshotAnswer } from "../../src/controller/requests.ts";
 import type { Query } from "../../src/arrays/rest/query.ts";
+import { makeContainer } from "../support/containers.ts";
 import { ProvisionerBed } from "./provisioner_bed.ts";
 
 const NAME = "groupsnapshot-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
@@ -348,13 +349,30 @@ Deno.test("what a protection group took is read and restored, and never deleted"
   });
 });
 
+Deno.test("15.11: volumes in a volume group and beside it are snapshotted at one moment", async () => {
+  await ProvisionerBed.run(ONE_ARRAY, async (bed) => {
+    await makeContainer(bed, { array: "fa-1", what: "volume group", name: "g1" });
+    const inside = { parameters: { volumeGroup: "g1" } };
+    const ids = [
+      await bed.create("pvc-1", inside),
+      await bed.create("pvc-2", inside),
+      await bed.create("pvc-3"),
+    ];
+    const group = await take(bed, ids);
+    deepEqual(group.snapshots.map(({ sourceVolumeId }) => sourceVolumeId), ids);
+    match(group.snapshots[0]?.snapshotId ?? "", /^[0-9a-f]{8}\/g1\/k8s-pvc-1\.group-/);
+    deepEqual(await bed.provisioner.getGroupSnapshot(requestOf(group), bed.signal), group);
+    await bed.provisioner.deleteGroupSnapshot(requestOf(group), bed.signal);
+    deepEqual(await live(bed), []);
+  });
+});
+
 Deno.test("volumes in a pod are a group, unless CSI has no room for their ids", async () => {
   await ProvisionerBed.run(ONE_ARRAY, async (bed) => {
     const long = "p".repeat(29);
-    for (const names of ["p1", long]) {
-      await bed.admin("fa-1", { method: "POST", path: "pods", query: { names }, body: {} });
+    for (const name of ["p1", long]) {
+      await makeContainer(bed, { array: "fa-1", what: "pod", name });
     }
-    await bed.fleet.refresh(bed.signal);
     const inPod = async (name: string, pod: string) =>
       await bed.create(`pvc-${"0".repeat(31)}${name}`, { parameters: { pod } });
     const ids = [await inPod("1", "p1"), await inPod("2", "p1")];

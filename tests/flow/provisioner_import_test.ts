@@ -338,6 +338,10 @@ Deno.test("createVolume() imports from no array that the class does not take", a
         parameters: { pod: "pod-1" },
         message: /oracle-data .*is not in the pod pod-1 of the class/,
       },
+      {
+        parameters: { volumeGroup: "g1" },
+        message: /oracle-data .*is not in the volume group g1 of the class .*, or import a copy/,
+      },
       { parameters: { backend: "file" }, message: /has block volumes, and .*backend file/ },
     ];
     for (const { parameters, message } of cases) {

@@ -1,8 +1,9 @@
 // A claim that was deleted by mistake: the controller makes, publishes and deletes its volume, `admin
 // undelete` brings it back, and the same controller publishes it by the handle of the manifest.
 import { deepEqual, equal } from "node:assert/strict";
-import { nameInPod } from "../../src/names.ts";
+import { type Container, nameIn } from "../../src/names.ts";
 import { runAdmin } from "../support/admin_bed.ts";
+import { classOf, makeContainer } from "../support/containers.ts";
 import { N1, N2, ProvisionerBed } from "./provisioner_bed.ts";
 
 const NAME = "pvc-11111111-0000-4000-8000-000000000000";
@@ -12,16 +13,12 @@ const CLAIM = {
   "csi.storage.k8s.io/pv/name": NAME,
 };
 
-/** A volume is deleted and comes back, in a pod of the array or in none. */
-function deletedAndBack(pod?: string): Promise<void> {
+/** A volume is deleted and comes back, in a container of the array or in none. */
+function deletedAndBack(container?: Container): Promise<void> {
   return ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     const { provisioner, served, signal } = bed;
-    if (pod !== undefined) {
-      const query = { names: pod };
-      await bed.admin("fa-1", { method: "POST", path: "pods", query, body: {} });
-      await bed.fleet.refresh(signal);
-    }
-    const parameters = pod === undefined ? CLAIM : { ...CLAIM, pod };
+    if (container) await makeContainer(bed, { array: "fa-1", ...container });
+    const parameters = { ...CLAIM, ...(container && classOf(container)) };
     const volumeId = await bed.create(NAME, { parameters });
     await bed.publish(volumeId, N1);
     await provisioner.unpublishVolume({ volumeId, nodeId: N1.name }, signal);
@@ -35,7 +32,7 @@ function deletedAndBack(pod?: string): Promise<void> {
       "-f",
       "values.yaml",
       "--volume",
-      nameInPod(pod, `k8s-${NAME}`),
+      nameIn(container, `k8s-${NAME}`),
       "--yes",
       "-o",
       "json",
@@ -59,4 +56,8 @@ function deletedAndBack(pod?: string): Promise<void> {
 Deno.test("what the controller deleted is recovered with the names of its claim, and published by its handle again", () =>
   deletedAndBack());
 
-Deno.test("what the controller deleted in a pod is recovered there", () => deletedAndBack("p1"));
+Deno.test("what the controller deleted in a pod is recovered there", () =>
+  deletedAndBack({ what: "pod", name: "p1" }));
+
+Deno.test("15.11: what the controller deleted in a volume group is recovered there", () =>
+  deletedAndBack({ what: "volume group", name: "g1" }));

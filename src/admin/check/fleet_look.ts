@@ -41,7 +41,7 @@ export function tellStretchedPods(looks: readonly ArrayLook[]): void {
   // Of one that does not answer nobody knows the id: it may be the other array.
   const hasSilent = looks.some(({ status }) => status === undefined);
   for (const { status, found } of looks) {
-    for (const { name, arrays = [] } of status?.pods?.values() ?? []) {
+    for (const { name, arrays = [] } of status?.containers?.pod?.values() ?? []) {
       const others = arrays.filter(({ id }) => id !== status?.id);
       for (const other of others) {
         if (!ids.has(other.id) && !hasSilent) {

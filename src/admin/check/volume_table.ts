@@ -1,7 +1,7 @@
 // The cluster's volumes as the arrays and as Kubernetes know them, side by side.
 import type { Volume } from "../../arrays/array.ts";
 import { arrayHintOf } from "../../arrays/fleet.ts";
-import { onceEach } from "../../arrays/pods/copies.ts";
+import { onceEach } from "../../arrays/containers/copies.ts";
 import { messageOf } from "../../errors.ts";
 import { nameKey } from "../../names.ts";
 import type { ArrayLook } from "./array_look.ts";

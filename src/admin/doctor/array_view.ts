@@ -87,7 +87,7 @@ async function ownSnapshots(
   // Those of a volume that another array of its stretched pod stands for are seen there.
   const isElsewhere = (volume: string) =>
     !shown.has(nameKey(volume)) &&
-    podNamed(status?.pods, podOfVolume(volume) ?? "")?.arrays !== undefined;
+    podNamed(status?.containers, podOfVolume(volume) ?? "")?.arrays !== undefined;
   let token: string | undefined;
   for (let page = 0; page < PAGES; page++) {
     const part = { prefix: `${cluster}-`, limit: PAGE, token };

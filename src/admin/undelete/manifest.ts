@@ -1,5 +1,6 @@
 // The PersistentVolume and the claim of a recovered volume, from its tags.
 import { stringify } from "@std/yaml";
+import { baseNameOf } from "../../names.ts";
 import { DRIVER } from "../check/cluster.ts";
 import type { Waiting } from "./waiting.ts";
 
@@ -44,7 +45,7 @@ export function claimNameIn(text: string): ClaimName | undefined {
  * volume then.
  */
 export function wantedFor({ volume, tags }: Waiting, given: Given): Wanted {
-  const last = volume.name.split(/::|\//).at(-1)?.toLowerCase() ?? "";
+  const last = baseNameOf(volume.name).toLowerCase();
   const own = last.replace(/^.*?-(?=pvc-)/, "").replaceAll("_", "-");
   const candidates = [given.pv, tags.get("pv"), own, last.replaceAll("_", "-")];
   const pv = candidates.find((name) => name !== undefined && isObjectName(name)) ??

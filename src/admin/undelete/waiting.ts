@@ -1,6 +1,6 @@
 // Volumes of the cluster that were destroyed and that their array still has.
 import type { ArrayStatus } from "../../arrays/array.ts";
-import { onceEach } from "../../arrays/pods/copies.ts";
+import { onceEach } from "../../arrays/containers/copies.ts";
 import type { AdminArray, DestroyedVolume } from "../../arrays/rest/admin_array.ts";
 import { volumeIdOf } from "../../controller/volume_id.ts";
 import { messageOf } from "../../errors.ts";

@@ -4,7 +4,7 @@ import { manualEradicationOf, provisionedOf, readArray, readLatency } from "../r
 import type { ArrayContext } from "../rest/named_objects.ts";
 import type { Dialect } from "../rest/access/session.ts";
 import type { Reader } from "../rest/shape.ts";
-import { podStatesOf, readPodItems } from "./pods.ts";
+import { containersOf, readContainers } from "./containers.ts";
 import {
   dataPortsOf,
   downControllersOf,
@@ -40,13 +40,13 @@ export async function readFlashArray(
   signal?: AbortSignal,
 ): Promise<{ status: ArrayStatus; facts: FlashArrayFacts }> {
   const minor = await context.rest.negotiate(signal);
-  const [array, ports, interfaces, controllers, latency, pods] = await allEnded([
+  const [array, ports, interfaces, controllers, latency, containers] = await allEnded([
     readArray(context, arrayItem, signal),
     list(context, { path: "ports", item: portItem, signal }),
     list(context, { path: "network-interfaces", item: interfaceItem, signal }),
     list(context, { path: "controllers", item: controllerItem, signal }),
     readLatency(context, signal),
-    readPodItems(context, signal),
+    readContainers(context, signal),
   ]);
   const portFaults = portFaultsOf(ports);
   const downControllers = downControllersOf(controllers);
@@ -74,7 +74,7 @@ export async function readFlashArray(
     ...(portFaults.length > 0 ? { portFaults } : {}),
     ...(downControllers.length > 0 ? { downControllers } : {}),
     ...(latency ? { latency } : {}),
-    ...(pods ? { pods: podStatesOf(pods, array.id) } : {}),
+    containers: containersOf(containers, array.id),
   };
   return { status, facts };
 }

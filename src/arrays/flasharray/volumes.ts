@@ -1,5 +1,5 @@
 import { allEnded } from "../../async/all_ended.ts";
-import { isPsoError, messageOf, PsoError } from "../../errors.ts";
+import { PsoError } from "../../errors.ts";
 import { isOwnVolumeName, protectedSnapshot } from "../../names.ts";
 import type { DestroyedVolume } from "../rest/admin_array.ts";
 import type {
@@ -21,21 +21,12 @@ import {
   refuseSnapshots,
   type Resource,
 } from "../rest/named_objects.ts";
-import { isRefusal, mayBeAboutName, RestError } from "../rest/refusals.ts";
+import { NAMES_PER_CALL } from "../rest/lookups/lookups.ts";
+import { mayBeAboutName } from "../rest/refusals.ts";
 import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
-import {
-  clustersOf,
-  destroyedTags,
-  groupsOf,
-  ownerOf,
-  tagsOf as allTagsOf,
-} from "./cluster_volumes.ts";
-import {
-  groupNamesFor,
-  joinProtectionGroups,
-  type Membership,
-  refuseMissingGroup,
-} from "./protection_groups.ts";
+import { clustersOf, destroyedTags, groupsOf, ownerOf, tagsOf } from "./cluster_volumes.ts";
+import { Attributes } from "./attributes/attributes.ts";
+import { refuseMissingContainer } from "./containers.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import {
   destroyedVolumeOf,
@@ -45,16 +36,13 @@ import {
   volumeOf,
 } from "./wire.ts";
 
-/** First REST 2.N in which POST volumes takes this. */
-const SINCE = { protectionGroups: 16, tags: 39 };
-
 const VOLUMES: Resource<VolumeItem> = {
   path: "volumes",
   noun: "volume",
   nameKey: "names",
   item: volumeItem,
   isContained: true,
-  together: true,
+  together: NAMES_PER_CALL,
   recovery: (name) =>
     `get it back with \`purevol recover ${name}\`, and the claim has it with its data, ` +
     `or free the name with \`purevol eradicate ${name}\` (its data is lost then)`,
@@ -73,10 +61,12 @@ interface VolumeContext extends ArrayContext {
 export class Volumes {
   readonly #context: VolumeContext;
   readonly #items: NamedObjects<VolumeItem>;
+  readonly #attributes: Attributes;
 
   constructor(context: VolumeContext) {
     this.#context = context;
     this.#items = new NamedObjects(context, VOLUMES);
+    this.#attributes = new Attributes({ ...context, volumes: this.#items });
   }
 
   /** The live volume of that name as the array shows it; with `destroyed`, also a destroyed one. */
@@ -108,17 +98,11 @@ export class Volumes {
 
   /** As StorageArray.createVolume. */
   async create(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume> {
-    const { name, askedTags, sizeBytes } = spec;
+    const { name, sizeBytes } = spec;
     const minor = await this.#context.rest.minor(signal);
     const source = sourceName(spec);
     const item = await this.#post(spec, { minor, signal });
-    if (minor < SINCE.protectionGroups) await this.#joinAfterwards(spec, signal);
-    // A clone is made without our own tags on older releases: with the look-up of its source and a
-    // call to grow it, a call for tags would be the fourth.
-    const tags = source === undefined ? tagsOf(spec) : askedTags;
-    if (tags && minor < SINCE.tags) {
-      await this.#tag({ volume: name, tags, done: "was created" }, signal);
-    }
+    await this.#attributes.afterCreate(spec, { minor, isCopy: source !== undefined, signal });
     if (source !== undefined && (item.provisioned ?? 0) < sizeBytes && isFrom(item, source)) {
       return await this.grow(name, sizeBytes, signal);
     }
@@ -131,30 +115,17 @@ export class Volumes {
     { minor, signal }: { minor: number; signal?: AbortSignal },
   ): Promise<VolumeItem> {
     const source = sourceName(spec);
-    const { qos } = spec;
-    const tags = tagsOf(spec);
-    const body = {
-      ...(source === undefined ? { provisioned: spec.sizeBytes } : { source: { name: source } }),
-      ...(tags && minor >= SINCE.tags ? { tags: tagItems(tags) } : {}),
-      ...(qos
-        ? { qos: { iops_limit: qos.iopsLimit, bandwidth_limit: qos.bandwidthLimitBytes } }
-        : {}),
-    };
-    // Nothing is said of default protection: what the administrator wants for new volumes holds for
-    // these too.
-    const groups = groupNamesFor({ volume: spec.name, groups: spec.protectionGroups ?? [] });
-    const query = {
-      names: spec.name,
-      ...(groups.length > 0 && minor >= SINCE.protectionGroups
-        ? { add_to_protection_group_names: groups }
-        : {}),
-    };
+    const { body: own, query: more } = this.#attributes.inCreate(spec, minor);
+    const content = source === undefined
+      ? { provisioned: spec.sizeBytes }
+      : { source: { name: source } };
+    const [query, body] = [{ names: spec.name, ...more }, { ...content, ...own }];
     const call = { ...VOLUME_CALL, query, body, signal };
     let item: VolumeItem | undefined;
     try {
       item = (await this.#context.rest.create<VolumeItem>(call)).items[0];
     } catch (error) {
-      return await this.#afterRefusal(spec, { error, groups, signal });
+      return await this.#afterRefusal(spec, error, signal);
     }
     if (item) return item;
     throw this.#items.returnedNothing(spec.name);
@@ -163,16 +134,10 @@ export class Volumes {
   /** The volume that bears the name already; what the create misses is told by its name. */
   async #afterRefusal(
     spec: CreateVolumeSpec,
-    { error, groups, signal }: { error: unknown; groups: readonly string[]; signal?: AbortSignal },
+    error: unknown,
+    signal?: AbortSignal,
   ): Promise<VolumeItem> {
-    if (isRefusal(error, "missing") && /^pod /i.test(error.said)) {
-      throw new PsoError(
-        "unavailable",
-        `volume ${spec.name} cannot be made on array ${this.#context.label()}, which has no ` +
-          "such pod: make the pod there, or change the class",
-        { cause: error },
-      );
-    }
+    refuseMissingContainer(this.#context, { volume: spec.name, error });
     const source = sourceName(spec);
     const missing = source === undefined
       ? undefined
@@ -180,98 +145,14 @@ export class Volumes {
     try {
       return await this.#items.afterRefusedCreate(spec.name, { error, missing, signal });
     } catch (refused) {
-      const group = groups.join(", ");
-      refuseMissingGroup(this.#context, { volume: spec.name, group, error });
+      this.#attributes.refuseMissing(spec, error);
       throw refused;
     }
   }
 
-  /** Releases that take no groups in a create are told of them once the volume is there. */
-  async #joinAfterwards(
-    { name: volume, protectionGroups: groups }: CreateVolumeSpec,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    if (groups === undefined) return;
-    try {
-      await joinProtectionGroups(this.#context, { volume, groups }, signal);
-    } catch (error) {
-      if (!isPsoError(error, "invalid", "not_found")) throw error;
-      // The volume is there: a final code would make the caller forget it.
-      throw new PsoError("unavailable", `volume ${volume} was created: ${error.message}`, {
-        cause: error,
-      });
-    }
-  }
-
-  /** Sets tags on a volume on which something was `done` before; `done` is for the message. */
-  async #tag({ volume, tags, done }: Tagging, signal?: AbortSignal): Promise<void> {
-    const query = { resource_names: volume };
-    const path = "volumes/tags/batch";
-    try {
-      await this.#context.rest.call({ method: "PUT", path, query, body: tagItems(tags), signal });
-    } catch (error) {
-      if (!(error instanceof RestError)) throw error;
-      // Something was changed by now: a final code would make the caller forget it.
-      throw new PsoError(
-        "unavailable",
-        `volume ${volume} on array ${this.#context.label()} ${done} and cannot be tagged: ` +
-          messageOf(error),
-        { cause: error },
-      );
-    }
-  }
-
-  /**
-   * As StorageArray.modifyVolume. Limits are written without a look, because an array takes again
-   * what it has: one call, and one for tags.
-   */
-  async modify(name: string, changes: VolumeChanges, signal?: AbortSignal): Promise<void> {
-    const { qos, tags, exports, protectionGroups: groups } = changes;
-    if (exports) {
-      throw new PsoError(
-        "unsupported",
-        `volume ${name} on array ${this.#context.label()} has no export rules: leave them out`,
-      );
-    }
-    // First: a group that is not there leaves all as it is.
-    if (groups) await this.#join({ volume: name, groups }, signal);
-    if (qos) await this.#limit(name, qos, signal);
-    if (tags) {
-      await this.#tag({ volume: name, tags, done: qos ? "has its limits" : "is there" }, signal);
-    }
-  }
-
-  async #join(membership: Membership, signal?: AbortSignal): Promise<void> {
-    try {
-      await joinProtectionGroups(this.#context, membership, signal);
-    } catch (error) {
-      if (!mayBeAboutName(error)) throw error;
-      await this.#items.need(membership.volume, { signal, cause: error });
-      throw error;
-    }
-  }
-
-  async #limit(
-    name: string,
-    { iopsLimit, bandwidthLimitBytes }: NonNullable<VolumeChanges["qos"]>,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    // An empty text takes a limit away; what the body does not have stays.
-    const qos = {
-      iops_limit: iopsLimit === null ? "" : iopsLimit,
-      bandwidth_limit: bandwidthLimitBytes === null ? "" : bandwidthLimitBytes,
-    };
-    const query = { names: name };
-    const call = { ...VOLUME_CALL, method: "PATCH", query, body: { qos }, signal } as const;
-    try {
-      const item = (await this.#context.rest.call<VolumeItem>(call)).items[0];
-      if (item) return;
-    } catch (error) {
-      if (!mayBeAboutName(error)) throw error;
-      await this.#items.need(name, { signal, cause: error });
-      throw error;
-    }
-    await this.#items.need(name, { signal });
+  /** As StorageArray.modifyVolume. */
+  modify(name: string, changes: VolumeChanges, signal?: AbortSignal): Promise<void> {
+    return this.#attributes.change(name, changes, signal);
   }
 
   /** As StorageArray.growVolume. */
@@ -334,7 +215,7 @@ export class Volumes {
 
   /** As StorageArray.tagsOf. */
   tags(name: string, signal?: AbortSignal): Promise<Map<string, string>> {
-    return allTagsOf(this.#context, name, signal);
+    return tagsOf(this.#context, name, signal);
   }
 
   /** As StorageArray.clustersOf. */
@@ -398,27 +279,4 @@ function sourceName({ source }: CreateVolumeSpec): string | undefined {
 function isFrom(item: VolumeItem, source: string): boolean {
   const from = item.source?.name;
   return from === source || from === (protectedSnapshot(source)?.volume ?? source.split(".")[0]);
-}
-
-/** Tags that are to be set, and what was done to the volume before. */
-interface Tagging {
-  volume: string;
-  tags: Record<string, string>;
-  done: string;
-}
-
-/** Every tag of a new volume; `undefined` when there is none. */
-function tagsOf({ tags, askedTags }: CreateVolumeSpec): Record<string, string> | undefined {
-  return tags || askedTags ? { ...askedTags, ...tags } : undefined;
-}
-
-/** One tag as REST takes it; a copyable tag would go to clones, which belong to another claim. */
-interface TagItem {
-  key: string;
-  value: string;
-  copyable: false;
-}
-
-function tagItems(tags: Record<string, string>): TagItem[] {
-  return Object.entries(tags).map(([key, value]) => ({ key, value, copyable: false }));
 }

@@ -1,4 +1,4 @@
-import { podNamed } from "../../arrays/fleet.ts";
+import { containerNamed } from "../../arrays/fleet.ts";
 import type { ControllerContext } from "../context.ts";
 import { parseParameters } from "../parameters.ts";
 import { place, roomOf } from "../placement/placement.ts";
@@ -32,10 +32,10 @@ export function getCapacity(context: ControllerContext, request: CapacityRequest
     sizeBytes: minimum,
     topology,
   }, memberArrays(context));
-  const { pod } = parameters;
+  const { container } = parameters;
   const rooms = candidates.flatMap(({ array: { status } }) => {
     if (!status) return [];
-    const quota = pod === undefined ? undefined : podNamed(status.pods, pod)?.roomBytes;
+    const quota = container && containerNamed(status.containers, container)?.roomBytes;
     return [Math.min(roomOf(status, options.placement), quota ?? Infinity)];
   });
   return {

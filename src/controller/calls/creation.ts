@@ -17,9 +17,9 @@ import { type LocatedVolume, placeKey, type VolumeLocator } from "../volume_loca
 import {
   type Adoption,
   findExistingVolume,
-  type NameSearch,
   refuseDifferentVolume,
   refuseNamesakesCopy,
+  searchOf,
 } from "./existing_volume.ts";
 import { usersOf } from "./attachments.ts";
 import { applyAttributes } from "./modification.ts";
@@ -98,14 +98,6 @@ export async function createVolume(
     sourceNowBytes: source?.nowBytes,
   });
   return await createOnBestArray(context, { wanted, source, sizeBytes, group }, signal);
-}
-
-/** How the name is looked for: of a claim that nobody can have tried before, without a wait. */
-export function searchOf(wanted: WantedVolume, claim: ClaimFacts | undefined): NameSearch {
-  const isNew = () =>
-    claim?.uid !== undefined && wanted.request.name === `pvc-${claim.uid}` &&
-    claim.isNew?.() === true;
-  return { wanted, isNew };
 }
 
 /**

@@ -3,10 +3,12 @@ import {
   arrayHintOf,
   type Fleet,
   type FleetMember,
+  hasContainers,
   isIdentityProblem,
 } from "../../arrays/fleet.ts";
 import { withDeadline } from "../../async/wait.ts";
 import { messageOf, PsoError } from "../../errors.ts";
+import type { ClaimFacts } from "../placement/spread_group.ts";
 import type { ContentSource } from "../requests.ts";
 import { topologyFault } from "../topology.ts";
 import { parseSnapshotId, parseVolumeId, volumeOfSnapshot } from "../volume_id.ts";
@@ -32,10 +34,18 @@ export interface NameSearch {
   isNew?: () => boolean;
 }
 
+/** How the name is looked for: of a claim that nobody can have tried before, without a wait. */
+export function searchOf(wanted: WantedVolume, claim: ClaimFacts | undefined): NameSearch {
+  const isNew = () =>
+    claim?.uid !== undefined && wanted.request.name === `pvc-${claim.uid}` &&
+    claim.isNew?.() === true;
+  return { wanted, isNew };
+}
+
 /**
  * The volume that bears the wanted name already; `undefined` when there is none. An array is asked
- * only if it may hold the name, in whatever pod: one that was listed completely and never showed the
- * name needs no call. `unavailable` when an array that may hold the name does not answer, because two volumes of
+ * only if it may hold the name, in whatever pod or volume group: one that was listed completely and
+ * never showed the name needs no call. `unavailable` when an array that may hold the name does not answer, because two volumes of
  * one name are worse than a wait. Passed over without an answer are a suspended array, as the
  * administrator decided, and for a new claim each array on which this process did not try it.
  */
@@ -106,8 +116,8 @@ interface LookUp {
 }
 
 /**
- * The volumes of that name on the array, in whatever pod; with the reason of the last check if it
- * does not answer.
+ * The volumes of that name on the array, in whatever pod or volume group; with the reason of the
+ * last check if it does not answer.
  */
 async function lookUp(asked: LookUp, signal: AbortSignal): Promise<Volume[]> {
   const { member, name, isQuick } = asked;
@@ -127,9 +137,9 @@ async function lookUp(asked: LookUp, signal: AbortSignal): Promise<Volume[]> {
 const ALIKE = 10;
 
 /**
- * The live volumes of that name. An array that was not listed may have it in a pod that nobody
- * knows: it is asked for the name in all of them, if the volume is wanted in one or the array has
- * any.
+ * The live volumes of that name. An array that was not listed may have it in a pod or volume group
+ * that nobody knows: it is asked for the name in all of them, if the volume is wanted in one or the
+ * array has any.
  */
 async function volumesLike(
   { fleet, member, name }: LookUp,
@@ -138,10 +148,10 @@ async function volumesLike(
   const { array, status } = member;
   const { names, isWhole } = fleet.namesLike(member, name);
   const base = baseNameOf(name);
-  const hasPods = base !== name || (status?.pods?.size ?? 0) > 0;
+  const mayBeElsewhere = base !== name || hasContainers(status?.containers);
   const [found, alike] = await Promise.all([
     Promise.all(names.map((one) => array.findVolume(one, { signal }))),
-    isWhole || !hasPods || array.kind === "file"
+    isWhole || !mayBeElsewhere || array.kind === "file"
       ? []
       : array.listVolumes({ base, limit: ALIKE }, signal).then(({ items }) => items),
   ]);
@@ -151,8 +161,9 @@ async function volumesLike(
 }
 
 /**
- * `unavailable` when a volume of the wanted name is in another pod than the wanted one, or only one
- * of the two is in a pod: it may be what an earlier call made, and a second one would be a duplicate.
+ * `unavailable` when a volume of the wanted name is in another pod or volume group than the wanted
+ * one, or only one of the two is in any: it may be what an earlier call made, and a second one would
+ * be a duplicate.
  */
 function refuseOtherPlace(
   { name, requestName }: { name: string; requestName: string },

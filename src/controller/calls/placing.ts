@@ -76,10 +76,19 @@ export function classDemands(
   >,
 ): Pick<
   PlacementRequest,
-  "kind" | "protocol" | "features" | "arraySelector" | "arrayId" | "pod" | "rules"
+  "kind" | "protocol" | "features" | "arraySelector" | "arrayId" | "container" | "rules"
 > {
-  const { iopsLimit, bandwidthLimitBytes, protocol, arraySelector, arrayId, pod } = parameters;
+  const { iopsLimit, bandwidthLimitBytes, protocol, ...where } = parameters;
+  const { arraySelector, arrayId, container } = where;
   const isLimited = (iopsLimit ?? bandwidthLimitBytes ?? undefined) !== undefined;
   const features: Feature[] = isLimited ? ["qos"] : [];
-  return { kind, protocol: protocol ?? sanType, features, arraySelector, arrayId, pod, rules };
+  return {
+    kind,
+    protocol: protocol ?? sanType,
+    features,
+    arraySelector,
+    arrayId,
+    container,
+    rules,
+  };
 }

@@ -3,7 +3,7 @@ import type { Capability } from "../../capability.ts";
 import { PsoError } from "../../errors.ts";
 import { mkfsOptionsFault } from "../../options/mkfs_options.ts";
 import { mountOptionsFault } from "../../options/mount_options.ts";
-import { nameInPod, volumeNameFor } from "../../names.ts";
+import { nameIn, volumeNameFor } from "../../names.ts";
 import { MOUNTED_AS, type MountedType } from "../../options/mount_tables.ts";
 import {
   fileProtocolsFor,
@@ -58,13 +58,14 @@ export function readWantedVolume(
   if (fault !== undefined) {
     throw new PsoError("invalid", `Cannot create ${request.name}: ${fault}`);
   }
-  const name = nameInPod(parameters.pod, volumeNameFor(clusterId, request.name));
-  if (name.length > VOLUME_NAME_MAX) {
+  const { container } = parameters;
+  const name = nameIn(container, volumeNameFor(clusterId, request.name));
+  if (container && name.length > VOLUME_NAME_MAX) {
     throw new PsoError(
       "invalid",
-      `Cannot create ${request.name}: the pod and the volume together, ${name}, have ` +
-        `${name.length} characters, and CSI leaves room for ${VOLUME_NAME_MAX} beside a ` +
-        "snapshot: use a pod with a shorter name",
+      `Cannot create ${request.name}: the ${container.what} and the volume together, ${name}, ` +
+        `have ${name.length} characters, and CSI leaves room for ${VOLUME_NAME_MAX} beside a ` +
+        `snapshot: use a ${container.what} with a shorter name`,
     );
   }
   return { request, name, kind, parameters, range: request.capacityRange ?? NO_RANGE };

@@ -2,10 +2,10 @@ import type { Volume } from "../../arrays/array.ts";
 import { arrayHintOf, type FleetMember, isIdentityProblem } from "../../arrays/fleet.ts";
 import { refuseEmptyFleet } from "../../config/arrays/no_arrays.ts";
 import { PsoError } from "../../errors.ts";
-import { nameKey } from "../../names.ts";
+import { nameIn, nameKey } from "../../names.ts";
 import { claimOf } from "../calls/claim_group.ts";
-import { answerFor, createVolume, searchOf } from "../calls/creation.ts";
-import { findExistingVolume } from "../calls/existing_volume.ts";
+import { answerFor, createVolume } from "../calls/creation.ts";
+import { findExistingVolume, searchOf } from "../calls/existing_volume.ts";
 import { readWantedVolume, type WantedVolume } from "../calls/wanted_volume.ts";
 import type { ControllerContext } from "../context.ts";
 import { unmetTerm } from "../placement/label_selector.ts";
@@ -136,7 +136,7 @@ async function takeIn(
   const volume = await context.imports.turns.inTurn(place, async () => {
     const candidate = await candidateOf(context, importing, signal);
     refuseDraining(importing, candidate);
-    refuseOtherPod(importing, candidate.volume);
+    refuseOtherContainer(importing, candidate.volume);
     refuseOthers(candidate);
     refuseUsed({ ...candidate, rivals: rivalsOf(context, candidate) });
     refuseUnfit(importing, candidate.volume);
@@ -237,16 +237,17 @@ function refuseDraining(
   );
 }
 
-/** `invalid` for an original that is not in the pod that its class names: none is moved. */
-function refuseOtherPod(
-  { wanted: { request, parameters: { pod } }, member }: Importing,
+/** `invalid` for an original that is not in the container that its class names: none is moved. */
+function refuseOtherContainer(
+  { wanted: { request, parameters: { container } }, member }: Importing,
   { name }: Volume,
 ): void {
-  if (pod === undefined || nameKey(name).startsWith(nameKey(`${pod}::`))) return;
+  if (!container || nameKey(name).startsWith(nameKey(nameIn(container, "")))) return;
+  const { what } = container;
   throw new PsoError(
     "invalid",
-    `Cannot import ${name} for ${request.name}: it is not in the pod ${pod} of the class on array ` +
-      `${member.array.label}; use a class without that pod, or import a copy`,
+    `Cannot import ${name} for ${request.name}: it is not in the ${what} ${container.name} of ` +
+      `the class on array ${member.array.label}; use a class without that ${what}, or import a copy`,
   );
 }
 

@@ -70,19 +70,6 @@ export function readBandwidth(parameter: Named, value: string): number {
   throw refuse(parameter, value);
 }
 
-/** What `pod` of a class takes. */
-export const POD_TAKES =
-  "the name of a pod: 1 to 63 letters, digits, _ and -, not only digits, with a letter or digit " +
-  "at both ends";
-
-const POD_NAME = /^(?=.*[a-zA-Z_-])[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?$/;
-
-/** The name of a pod as arrays take it. */
-export function readPod(parameter: Named, value: string): string {
-  if (POD_NAME.test(value.trim())) return value.trim();
-  throw refuse(parameter, value.slice(0, TEXT_MAX));
-}
-
 /** Groups of one class: each costs a call when a volume joins it later. */
 const GROUPS_MAX = 10;
 /** What `protection_groups` of a class takes. */

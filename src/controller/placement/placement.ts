@@ -1,9 +1,15 @@
 import { createHash } from "node:crypto";
 import type { ArrayStatus, Feature, VolumeKind } from "../../arrays/array.ts";
-import { missingPodFault, podRoomFault, podStateFault } from "../../arrays/fleet.ts";
+import {
+  containerMend,
+  containerRoomFault,
+  containerStateFault,
+  missingContainerFault,
+} from "../../arrays/fleet.ts";
 import { NO_ARRAYS } from "../../config/arrays/no_arrays.ts";
 import type { PlacementSettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
+import type { Container } from "../../names.ts";
 import {
   fileProtocolsFor,
   type Protocol,
@@ -70,8 +76,8 @@ export interface PlacementRequest {
   arraySelector: readonly LabelTerm[];
   /** The array's own id, in lower case, when the class names it. */
   arrayId?: string;
-  /** The pod that it is made in; absent: none. */
-  pod?: string;
+  /** The pod or volume group that it is made in; absent: none. */
+  container?: Container;
   /** `key` of the only array that can make it: a clone stays on the array of its source. */
   onlyArray?: string;
   rules: PlacementSettings;
@@ -112,7 +118,13 @@ type Filter = (array: PlacementArray, request: PlacementRequest) => string | und
  * In this order. Filters that need no answer of the array come first, so that an array that does
  * not fit anyway is never refused for being down.
  */
-const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
+const FILTERS: {
+  name: string;
+  passing: boolean;
+  fault: Filter;
+  /** What an administrator may do about it on an array. */
+  mend?: (request: PlacementRequest) => string | undefined;
+}[] = [
   {
     name: "source",
     passing: false,
@@ -141,26 +153,29 @@ const FILTERS: { name: string; passing: boolean; fault: Filter }[] = [
     fault: suspensionFault,
   },
   {
-    name: "pod",
+    name: "container",
     passing: false,
-    // Of an array that never answered nobody knows its pods: the claim waits for it.
-    fault: ({ status }, { pod }) => pod && status && missingPodFault(status.pods, pod) || undefined,
+    // Of an array that never answered nobody knows what it has: the claim waits for it.
+    fault: ({ status }, { container }) =>
+      container && status && missingContainerFault(status.containers, container),
+    mend: ({ container }) => container && containerMend(container),
   },
   { name: "health", passing: true, fault: healthFault },
   {
-    name: "state of the pod",
+    name: "state of the container",
     passing: true,
-    fault: ({ status }, { pod }) => pod && status && podStateFault(status.pods, pod) || undefined,
+    fault: ({ status }, { container }) =>
+      container && status && containerStateFault(status.containers, container),
   },
   { name: "protocol", passing: false, fault: protocolFault },
   { name: "feature", passing: false, fault: featureFault },
   { name: "objects", passing: false, fault: objectsFault },
   { name: "room", passing: false, fault: roomFault },
   {
-    name: "quota of the pod",
+    name: "quota of the container",
     passing: false,
-    fault: ({ status }, { pod, sizeBytes }) =>
-      pod && status && podRoomFault(status.pods, { pod, sizeBytes }) || undefined,
+    fault: ({ status }, { container, sizeBytes }) =>
+      container && status && containerRoomFault(status.containers, { container, sizeBytes }),
   },
 ];
 
@@ -273,9 +288,11 @@ export function place<A extends PlacementArray>(
     a.preference - b.preference || Number(a.isTight) - Number(b.isTight) || b.score - a.score ||
     compare(tieBreak(b.array, request), tieBreak(a.array, request))
   );
+  const { container } = request;
   const { first, others } = firstOfEachPod<A, Candidate<A>>(decision.candidates, request);
   for (const { candidate: { array: { key, label } }, by } of others) {
-    const reason = `has the pod ${request.pod} together with ${by.array.label}, which is better`;
+    const { what, name } = container ?? {};
+    const reason = `has the ${what} ${name} together with ${by.array.label}, which is better`;
     decision.rejected.push({ key, array: label, reason, passing: false });
   }
   decision.candidates = first;
@@ -283,9 +300,11 @@ export function place<A extends PlacementArray>(
 }
 
 function rejectionOf(array: PlacementArray, request: PlacementRequest): Rejection | undefined {
-  for (const { passing, fault } of FILTERS) {
+  const { key, label } = array;
+  for (const { passing, fault, mend } of FILTERS) {
     const reason = fault(array, request);
-    if (reason !== undefined) return { key: array.key, array: array.label, reason, passing };
+    if (reason === undefined) continue;
+    return { key, array: label, reason, passing, ...(mend && { mend: mend(request) }) };
   }
   return undefined;
 }

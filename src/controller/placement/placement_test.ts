@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { ArrayStatus, Feature } from "../../arrays/array.ts";
+import type { Container } from "../../names.ts";
 import type { Protocol } from "../../protocols.ts";
 import { GiB, TiB } from "../../size.ts";
 import { parseLabelSelector } from "./label_selector.ts";
@@ -69,6 +70,8 @@ const WANTED: PlacementRequest = {
   rules: RULES,
 };
 
+const pod = (name: string): Container => ({ what: "pod", name });
+
 const REJECTIONS: {
   name: string;
   array: PlacementArray;
@@ -103,31 +106,42 @@ const REJECTIONS: {
   },
   {
     name: "no such pod, whatever its health",
-    array: block("fa-1", { problem: "connection refused" }, { pods: new Map() }),
-    wanted: { pod: "p1" },
+    array: block("fa-1", { problem: "connection refused" }, { containers: { pod: new Map() } }),
+    wanted: { container: pod("p1") },
     reason: "has no pod p1",
+    code: "exhausted",
+  },
+  {
+    name: "no such volume group (15.11)",
+    array: block("fa-1", {}, {
+      containers: { pod: new Map([["g1", { name: "g1" }]]), "volume group": new Map() },
+    }),
+    wanted: { container: { what: "volume group", name: "g1" } },
+    reason: "has no volume group g1",
     code: "exhausted",
   },
   {
     name: "a pod that takes no volumes now",
     array: block("fa-1", {}, {
-      pods: new Map([["p1", { name: "p1", fault: "is offline there" }]]),
+      containers: { pod: new Map([["p1", { name: "p1", fault: "is offline there" }]]) },
     }),
-    wanted: { pod: "P1" },
+    wanted: { container: pod("P1") },
     reason: "has the pod P1, which is offline there",
     code: "unavailable",
   },
   {
     name: "pods that it does not tell",
     array: block("fa-1"),
-    wanted: { pod: "p1" },
+    wanted: { container: pod("p1") },
     reason: "does not say which pods it has",
     code: "unavailable",
   },
   {
     name: "a quota that is used up",
-    array: block("fa-1", {}, { pods: new Map([["p1", { name: "p1", roomBytes: GiB }]]) }),
-    wanted: { pod: "p1" },
+    array: block("fa-1", {}, {
+      containers: { pod: new Map([["p1", { name: "p1", roomBytes: GiB }]]) },
+    }),
+    wanted: { container: pod("p1") },
     reason: "has the pod p1 with 1 GiB left of its quota",
     code: "exhausted",
   },

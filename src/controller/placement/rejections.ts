@@ -10,6 +10,8 @@ export interface Rejection {
   reason: string;
   /** It would fit if it were healthy: that may pass. */
   passing: boolean;
+  /** What an administrator may do about it: a clause for `waitText`. */
+  mend?: string;
 }
 
 /** Arrays that are named for one reason, and reasons that are told: an Event has 1 KiB. */
@@ -37,9 +39,9 @@ export function waitText(rejected: readonly Rejection[], code: ErrorCode): strin
     return "for nothing that comes by itself; create an empty volume and copy the data";
   }
   const passing = rejected.filter(isPassing).map(({ array }) => array);
-  return passing.length > 0
-    ? `for ${namesText(passing)}; it is tried again`
-    : "until an array takes it; add space or change the class";
+  if (passing.length > 0) return `for ${namesText(passing)}; it is tried again`;
+  const mends = new Set(rejected.flatMap(({ mend }) => mend ?? []));
+  return `until an array takes it; ${[...mends, "add space or change the class"].join(", ")}`;
 }
 
 function isPassing({ passing }: Rejection): boolean {

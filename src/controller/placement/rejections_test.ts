@@ -36,3 +36,14 @@ Deno.test("waitText() names the arrays that may take it, and else what to do", (
     "until an array takes it; add space or change the class",
   );
 });
+
+Deno.test("waitText() says once what an administrator may make on an array", () => {
+  const lacks = (array: string) => ({
+    ...rejection(array, "has no pod p1"),
+    mend: "make it there",
+  });
+  equal(
+    waitText([lacks("fa-1"), rejection("fa-2", "is full"), lacks("fa-3")], "exhausted"),
+    "until an array takes it; make it there, add space or change the class",
+  );
+});

@@ -1,20 +1,26 @@
 import type { ArrayStatus } from "../../arrays/array.ts";
-import { podNamed } from "../../arrays/fleet.ts";
+import { containerNamed } from "../../arrays/fleet.ts";
+import type { Container } from "../../names.ts";
 
-/** What tells how the wanted pod of a volume is stretched. */
+/** What tells how the pod of a wanted volume is stretched. */
 interface PodOnArray {
   status?: ArrayStatus;
 }
 
+/** Where a volume is wanted: in a pod, in a volume group that may lie in one, or in neither. */
+interface Wanted {
+  container?: Container;
+}
+
 /**
- * The arrays over which the array's pod of that name is stretched, as one text that all of them
+ * The arrays over which the pod of the wanted volume is stretched, as one text that all of them
  * have alike; undefined for a pod that is on one array, and without a pod.
  */
 export function stretchKey(
   { status }: PodOnArray,
-  { pod }: { pod?: string },
+  { container }: Wanted,
 ): string | undefined {
-  const arrays = pod === undefined ? undefined : podNamed(status?.pods, pod)?.arrays;
+  const arrays = container && containerNamed(status?.containers, container)?.arrays;
   return arrays?.map(({ id }) => id).sort().join();
 }
 
@@ -24,10 +30,10 @@ export function stretchKey(
  */
 export function withSharedRoom<A extends PodOnArray>(
   arrays: readonly A[],
-  request: { pod?: string },
+  request: Wanted,
   roomOf: (status: ArrayStatus) => number,
 ): A[] {
-  if (request.pod === undefined) return [...arrays];
+  if (request.container === undefined) return [...arrays];
   return arrays.map((array) => {
     const { status } = array;
     const key = stretchKey(array, request);
@@ -47,7 +53,7 @@ export function withSharedRoom<A extends PodOnArray>(
  */
 export function firstOfEachPod<A extends PodOnArray, C extends { array: A }>(
   candidates: readonly C[],
-  request: { pod?: string },
+  request: Wanted,
 ): { first: C[]; others: { candidate: C; by: C }[] } {
   const byKey = new Map<string, C>();
   const first: C[] = [];

@@ -59,7 +59,7 @@ export async function podWordOf(
   signal: AbortSignal,
 ): Promise<PodWord> {
   const status = await member.array.status(signal);
-  const state = podNamed(status.pods, pod);
+  const state = podNamed(status.containers, pod);
   if (state === undefined) {
     throw new PsoError(
       "unavailable",

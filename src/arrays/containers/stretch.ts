@@ -1,6 +1,6 @@
 import { podOfVolume } from "../../names.ts";
 import type { FleetMember } from "../fleet_member.ts";
-import { type PodArray, podNamed } from "./pod_state.ts";
+import { type PodArray, podNamed } from "./container_state.ts";
 
 /** Where a volume is: an array, and the volume's name there. */
 interface Place {
@@ -22,7 +22,7 @@ export interface Stretch {
 
 /** The arrays over which a member says its pod is stretched; none for a pod on it alone. */
 export function podArrays({ status }: FleetMember, pod: string): readonly PodArray[] {
-  return podNamed(status?.pods, pod)?.arrays ?? [];
+  return podNamed(status?.containers, pod)?.arrays ?? [];
 }
 
 /**

@@ -1,9 +1,8 @@
-import { PsoError } from "../../errors.ts";
-import { nameInPod } from "../../names.ts";
-import { type ArrayContext, type Reference, reference } from "../rest/named_objects.ts";
-import type { ReadingCall } from "../rest/client.ts";
-import { isRefusal, mayBeAboutName, RestError } from "../rest/refusals.ts";
-import { type Reader, record } from "../rest/shape.ts";
+import { PsoError } from "../../../errors.ts";
+import { type ArrayContext, type Reference, reference } from "../../rest/named_objects.ts";
+import type { ReadingCall } from "../../rest/client.ts";
+import { isRefusal, mayBeAboutName, RestError } from "../../rest/refusals.ts";
+import { type Reader, record } from "../../rest/shape.ts";
 
 /** One volume of one protection group. */
 interface MembershipItem {
@@ -29,8 +28,8 @@ export interface Membership {
  * group of that pod, because it can be in no other.
  */
 export function groupNamesFor({ volume, groups }: Membership): string[] {
-  const [, pod] = /^(.*)::/.exec(volume) ?? [];
-  return groups.map((group) => group.includes("::") ? group : nameInPod(pod, group));
+  const [inPod = ""] = /^.*::/.exec(volume) ?? [];
+  return groups.map((group) => group.includes("::") ? group : inPod + group);
 }
 
 /**

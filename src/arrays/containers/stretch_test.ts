@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { PsoError } from "../../errors.ts";
 import type { FleetMember } from "../fleet_member.ts";
-import type { PodArray } from "./pod_state.ts";
+import type { PodArray } from "./container_state.ts";
 import { partnersOf, stretchOf } from "./stretch.ts";
 
 const ONE: PodArray = { id: "a", name: "fa-1", status: "online" };
@@ -9,9 +9,9 @@ const OTHER: PodArray = { id: "b", name: "fa-2", status: "online" };
 
 /** An array as the fleet sees it, which says that `p1` is stretched over these arrays. */
 function member(id: string | undefined, arrays?: PodArray[], change: Partial<FleetMember> = {}) {
-  const pods = new Map([["p1", { name: "p1", ...(arrays ? { arrays } : {}) }]]);
+  const containers = { pod: new Map([["p1", { name: "p1", ...(arrays ? { arrays } : {}) }]]) };
   const array = { kind: "block", label: `array ${id}` };
-  return { id, array, status: id && { id, pods }, twin: false, ...change } as FleetMember;
+  return { id, array, status: id && { id, containers }, twin: false, ...change } as FleetMember;
 }
 
 function idsOf(members: readonly FleetMember[], name = "p1::v") {

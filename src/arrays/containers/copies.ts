@@ -1,7 +1,7 @@
 import { nameKey, podOfVolume } from "../../names.ts";
 import type { ArrayStatus } from "../array.ts";
 import { arrayHintOf } from "../fleet_member.ts";
-import { podNamed } from "./pod_state.ts";
+import { podNamed } from "./container_state.ts";
 
 /** A volume as one array shows it. */
 interface ShownVolume {
@@ -27,7 +27,7 @@ export function onceEach<T>(
 ): T[] {
   const keyOf = (item: T) => {
     const { status, name, serial } = shownOf(item);
-    const pod = podNamed(status?.pods, podOfVolume(name) ?? "");
+    const pod = podNamed(status?.containers, podOfVolume(name) ?? "");
     return pod?.arrays && serial ? `${serial} ${nameKey(name)}` : undefined;
   };
   const isMaker = (item: T) => {

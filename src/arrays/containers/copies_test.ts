@@ -10,8 +10,8 @@ const ARRAYS = [{ id: "a", name: "fa-1", status: "online" }, {
 
 /** A volume as the array of that id shows it, which has the pods `p1`, stretched, and `p2`. */
 function seen(id: string, name: string, serial = "BBBBBBBB00000001") {
-  const pods = new Map([["p1", { name: "p1", arrays: ARRAYS }], ["p2", { name: "p2" }]]);
-  return { name, serial, status: { id, pods } as unknown as ArrayStatus };
+  const pod = new Map([["p1", { name: "p1", arrays: ARRAYS }], ["p2", { name: "p2" }]]);
+  return { name, serial, status: { id, containers: { pod } } as unknown as ArrayStatus };
 }
 
 const [ONE, OTHER] = ["aaaaaaaa-1", "bbbbbbbb-1"];
