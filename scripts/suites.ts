@@ -156,7 +156,9 @@ export const SUITES: Suite[] = [
     name: "install",
     what:
       "taking a cluster over from PSO 5 and 6 and back, by Helm 3 and 4; the operator; on a real API server",
-    paths: ["tests/install"],
+    // the only one with nodes, and the longest with images to build
+    paths: ["tests/install/operator_image_test.ts", "tests/install"],
+    lanes: 2,
     timeoutMs: 40 * MINUTE, // the first run builds Kubernetes
   },
   {
