@@ -297,7 +297,8 @@ async function sendCreate(
   if (plan.group) fleet.grouped(member, wanted.name, plan.group.key);
   // Counted before the answer: of a hundred creates at once, each must see those that were placed
   // before it.
-  recent.add(memberKey(member), { bytes: sizeBytes, usedBytes: member.status?.usedBytes ?? 0 });
+  const usedBytes = member.status?.usedBytes ?? 0;
+  const placing = recent.begin(memberKey(member), { bytes: sizeBytes, usedBytes });
   // Two changes on the array: a clone that also grows, and a clone of a file system, which gets
   // rules of its own. When the second one fails the volume exists, so only those codes may be final
   // that the first change alone can give.
@@ -308,6 +309,7 @@ async function sendCreate(
     final: hasTwoSteps ? ["not_found", "unsupported", "conflict"] : "all",
     work: () => member.array.createVolume(specOf(context, plan), signal),
   }).catch((error) => {
+    placing.ended(error instanceof NothingMadeError ? "nothing" : "unclear");
     if (error instanceof NothingMadeError) {
       // Nor did an earlier call make it: else a repeat would ask an array that is gone for it.
       if (!wasHere) fleet.deleted(member, wanted.name);
@@ -315,6 +317,7 @@ async function sendCreate(
     }
     throw error;
   });
+  placing.ended("made");
   fleet.created(member, wanted.name);
   if (!wasHere) published.made(placeKey({ member, name: wanted.name }));
   fleet.refusedCreate(member, undefined);

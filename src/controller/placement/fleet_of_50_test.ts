@@ -75,7 +75,8 @@ class Fleet50 {
       .candidates;
     const held = this.arrays.find(({ status }) => status.id === best?.array.key);
     if (!held) return false;
-    this.#recent.add(held.status.id, { bytes: sizeBytes, usedBytes: held.status.usedBytes });
+    const { id, usedBytes } = held.status;
+    this.#recent.begin(id, { bytes: sizeBytes, usedBytes }).ended("made");
     held.usedBytes += Math.round(sizeBytes * this.#written);
     held.provisionedBytes += sizeBytes;
     held.volumes++;

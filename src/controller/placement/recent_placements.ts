@@ -4,8 +4,8 @@
  */
 const WINDOW_MS = 5 * 60 * 1000;
 /**
- * Placements within one step are kept as one sum, so that a storm of them costs no memory. What was
- * placed in the step of a look may be seen by it or not, and counts as unseen: a longer step would
+ * Placements within one step are kept as one sum, so that a storm of them costs no memory. What
+ * ended in the step of a look may be seen by it or not, and counts as unseen: a longer step would
  * make an array that was just looked at seem fuller than its like.
  */
 const STEP_MS = 500;
@@ -33,10 +33,18 @@ interface StepSum {
   usedBytes: number;
 }
 
-/** What was placed on one array: its steps in order, and their sum. */
+/** What was placed on one array: the steps in which creates ended, in order, and all of it. */
 interface Placed {
   steps: StepSum[];
+  /** Creates that have no answer yet: no look shows them for sure. */
+  underWayBytes: number;
   bytes: number;
+}
+
+/** A create that is under way. */
+export interface Placing {
+  /** To be called once; what was surely not made counts no more. */
+  ended(outcome: "made" | "unclear" | "nothing"): void;
 }
 
 /** Bytes placed on each array within the last five minutes. */
@@ -49,14 +57,24 @@ export class RecentPlacements {
   }
 
   /** To be noted before the create is sent, so that of many at once each sees those before it. */
-  add(array: string, { bytes, usedBytes }: { bytes: number; usedBytes: number }): void {
-    const step = Math.floor(this.#now() / STEP_MS);
-    const placed = this.#fresh(array) ?? { steps: [], bytes: 0 };
-    const last = placed.steps.at(-1);
-    if (last?.step === step) last.bytes += bytes;
-    else placed.steps.push({ step, bytes, usedBytes });
-    placed.bytes += bytes;
+  begin(array: string, { bytes, usedBytes }: { bytes: number; usedBytes: number }): Placing {
+    const placed = this.#fresh(array) ?? { steps: [], underWayBytes: 0, bytes: 0 };
     this.#placed.set(array, placed);
+    placed.underWayBytes += bytes;
+    placed.bytes += bytes;
+    return {
+      ended: (outcome) => {
+        placed.underWayBytes -= bytes;
+        if (outcome === "nothing") {
+          placed.bytes -= bytes;
+          return;
+        }
+        const step = Math.floor(this.#now() / STEP_MS);
+        const last = placed.steps.at(-1);
+        if (last?.step === step) last.bytes += bytes;
+        else placed.steps.push({ step, bytes, usedBytes });
+      },
+    };
   }
 
   /**
@@ -65,16 +83,12 @@ export class RecentPlacements {
    */
   on(array: string, { usedBytes, statusMs }: Shown): RecentBytes {
     const placed = this.#fresh(array);
-    const [oldest] = placed?.steps ?? [];
-    if (placed === undefined || oldest === undefined) return { unwrittenBytes: 0, unseenBytes: 0 };
+    if (placed === undefined) return { unwrittenBytes: 0, unseenBytes: 0 };
+    const { steps, underWayBytes } = placed;
     const seenBefore = statusMs === undefined ? -Infinity : Math.floor(statusMs / STEP_MS);
-    let unseenBytes = 0;
-    for (let at = placed.steps.length - 1; at >= 0; at--) {
-      const { step, bytes } = placed.steps[at] ?? oldest;
-      if (step < seenBefore) break;
-      unseenBytes += bytes;
-    }
-    const written = Math.max(0, usedBytes - oldest.usedBytes);
+    const firstUnseen = steps.findLastIndex(({ step }) => step < seenBefore) + 1;
+    const unseenBytes = total(steps.slice(firstUnseen)) + underWayBytes;
+    const written = Math.max(0, usedBytes - (steps[0]?.usedBytes ?? usedBytes));
     return { unwrittenBytes: Math.max(unseenBytes, placed.bytes - written), unseenBytes };
   }
 
@@ -88,4 +102,8 @@ export class RecentPlacements {
     for (const { bytes } of gone) placed.bytes -= bytes;
     return placed;
   }
+}
+
+function total(steps: readonly StepSum[]): number {
+  return steps.reduce((sum, { bytes }) => sum + bytes, 0);
 }

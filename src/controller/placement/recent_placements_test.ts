@@ -1,6 +1,11 @@
 import { deepEqual } from "node:assert/strict";
 import { RecentPlacements } from "./recent_placements.ts";
 
+/** A create that ends at once. */
+function add(recent: RecentPlacements, of: { bytes: number; usedBytes: number }): void {
+  recent.begin("fa-1", of).ended("made");
+}
+
 const MINUTE_MS = 60 * 1000;
 
 Deno.test("RecentPlacements sums per array and forgets after five minutes", () => {
@@ -8,10 +13,10 @@ Deno.test("RecentPlacements sums per array and forgets after five minutes", () =
   const recent = new RecentPlacements(() => now);
   const unwritten = (array: string) =>
     recent.on(array, { usedBytes: 0, statusMs: now }).unwrittenBytes;
-  recent.add("fa-1", { bytes: 10, usedBytes: 0 });
-  recent.add("fa-1", { bytes: 5, usedBytes: 0 });
+  add(recent, { bytes: 10, usedBytes: 0 });
+  add(recent, { bytes: 5, usedBytes: 0 });
   now += 2 * MINUTE_MS;
-  recent.add("fa-1", { bytes: 7, usedBytes: 0 });
+  add(recent, { bytes: 7, usedBytes: 0 });
   deepEqual([unwritten("fa-1"), unwritten("fa-2")], [22, 0]);
   now += 2.5 * MINUTE_MS;
   deepEqual(unwritten("fa-1"), 22);
@@ -24,7 +29,7 @@ Deno.test("RecentPlacements sums per array and forgets after five minutes", () =
 Deno.test("RecentPlacements takes what the array uses since for written, but for what it cannot show yet", () => {
   let now = 1_000_000;
   const recent = new RecentPlacements(() => now);
-  recent.add("fa-1", { bytes: 100, usedBytes: 50 });
+  add(recent, { bytes: 100, usedBytes: 50 });
   const never = { unwrittenBytes: 100, unseenBytes: 100 };
   deepEqual(recent.on("fa-1", { usedBytes: 50 }), never);
   deepEqual(recent.on("fa-1", { usedBytes: 90, statusMs: now - MINUTE_MS }), never);
@@ -32,7 +37,7 @@ Deno.test("RecentPlacements takes what the array uses since for written, but for
   const statusMs = now;
   deepEqual(recent.on("fa-1", { usedBytes: 90, statusMs }), { unwrittenBytes: 60, unseenBytes: 0 });
   now += 10_000;
-  recent.add("fa-1", { bytes: 20, usedBytes: 500 });
+  add(recent, { bytes: 20, usedBytes: 500 });
   deepEqual(recent.on("fa-1", { usedBytes: 500, statusMs }), {
     unwrittenBytes: 20,
     unseenBytes: 20,
@@ -44,9 +49,23 @@ Deno.test("RecentPlacements counts next to nothing twice when an array is looked
   let now = 1_000_000;
   const recent = new RecentPlacements(() => now);
   for (let placed = 0; placed < 100; placed++) {
-    recent.add("fa-1", { bytes: 1, usedBytes: 0 });
+    add(recent, { bytes: 1, usedBytes: 0 });
     now += 100;
   }
   const { unwrittenBytes, unseenBytes } = recent.on("fa-1", { usedBytes: 0, statusMs: now });
   deepEqual([unwrittenBytes, unseenBytes <= 5], [100, true]);
+});
+
+Deno.test("RecentPlacements counts a create without answer as unseen, and none of which nothing came", () => {
+  let now = 1_000_000;
+  const recent = new RecentPlacements(() => now);
+  const [slow, refused] = [7, 3].map((bytes) => recent.begin("fa-1", { bytes, usedBytes: 0 }));
+  now += 4_000;
+  const on = () => recent.on("fa-1", { usedBytes: 0, statusMs: now });
+  deepEqual(on(), { unwrittenBytes: 10, unseenBytes: 10 });
+  refused?.ended("nothing");
+  deepEqual(on(), { unwrittenBytes: 7, unseenBytes: 7 });
+  slow?.ended("unclear");
+  now += 1_000;
+  deepEqual(on(), { unwrittenBytes: 7, unseenBytes: 0 });
 });
