@@ -386,3 +386,10 @@ Deno.test("RestClient refuses answers that are no list of items", async () => {
   const { client } = scripted([{ status: 200, headers: {}, text: "" }]);
   assert.deepEqual((await client.call({ method: "DELETE", path: "connections" })).items, []);
 });
+
+Deno.test("negotiate() asks an array that has too much to do again", async () => {
+  const answers = [json(429, { errors: [] }), json(429, { errors: [] })];
+  const fetch: Fetch = () => Promise.resolve(answers.shift() ?? json(200, { version: ["2.26"] }));
+  const { client } = scripted([], { fetch });
+  assert.equal(await client.negotiate(), 26);
+});

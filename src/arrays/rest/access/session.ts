@@ -1,5 +1,5 @@
 import { SingleFlight } from "../../../async/single_flight.ts";
-import { withDeadline } from "../../../async/wait.ts";
+import { pause, withDeadline } from "../../../async/wait.ts";
 import { isPsoError, PsoError } from "../../../errors.ts";
 import type { Fetch, HttpResponse } from "../../../net/https.ts";
 import { foreignText } from "../../../foreign_text.ts";
@@ -7,6 +7,7 @@ import { Secret } from "../../../secret.ts";
 import { parseObject, refuseExcess } from "../answer.ts";
 import { REST_LIMITS } from "../limits.ts";
 import { restErrorOf } from "../refusals.ts";
+import { waitBeforeRepeat } from "../repetition.ts";
 
 /** One request as metrics and log see it; `status` 0 = no answer. */
 export interface SentCall {
@@ -48,6 +49,12 @@ const VERSION_CHARS = 20;
 
 /** After refused credentials the array is left alone for so long: arrays lock users out. */
 const REFUSED_PAUSE_MS = 30_000;
+
+/**
+ * An array that has too much to do is asked for its versions again for so long, at most: it is
+ * there, and a check of it must not say otherwise in the middle of a storm of calls.
+ */
+const BUSY_MS = 8_000;
 
 /** REST version and session of one array: found out when first needed, once for all who wait. */
 export class RestSession {
@@ -102,10 +109,7 @@ export class RestSession {
 
   async #negotiate(): Promise<number> {
     const { dialect, label } = this.#options;
-    const response = await this.#send("GET", "/api/api_version", {});
-    if (response.status !== 200) {
-      throw restErrorOf(response, { array: label(), call: "GET api_version" });
-    }
+    const response = await this.#versionAnswer();
     const body = bodyOf(response.text);
     const offered = body[dialect.versionsKey];
     if (!Array.isArray(offered)) {
@@ -140,6 +144,20 @@ export class RestSession {
     }
     this.#minor = Math.max(...common);
     return this.#minor;
+  }
+
+  /** The answer of status 200 with the versions. */
+  async #versionAnswer(): Promise<HttpResponse> {
+    const until = performance.now() + BUSY_MS;
+    for (let attempt = 0;; attempt++) {
+      const response = await this.#send("GET", "/api/api_version", {});
+      if (response.status === 200) return response;
+      const array = this.#options.label();
+      const error = restErrorOf(response, { array, call: "GET api_version" });
+      const waitMs = waitBeforeRepeat(error, attempt);
+      if (response.status !== 429 || performance.now() + waitMs > until) throw error;
+      await pause(waitMs);
+    }
   }
 
   async #login(version: string): Promise<Secret> {
