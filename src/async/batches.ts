@@ -25,11 +25,6 @@ interface Caller<T> {
   leave: () => void;
 }
 
-/**
- * From one read to the next is the time that one takes; of so many, once several callers came for
- * one: a second caller waits little, and for a hundred few reads are made.
- */
-const GAP_READS = 3;
 /** A caller is not made to wait longer than this for others, whatever a read takes. */
 const GAP_MAX_MS = 600;
 /** Callers whom one batch released come back together: so long the first one waits for the others. */
@@ -75,7 +70,8 @@ export class Batches<T> {
     if (this.#gathered.length === 0 || this.#timer !== undefined) return;
     // Who comes while the first of all reads runs waits for its end: nobody knows yet what one takes.
     const tookMs = this.#tookMs ?? GAP_MAX_MS;
-    const gapMs = Math.min(tookMs * (this.#wasShared ? GAP_READS : 1), GAP_MAX_MS);
+    // From one read to the next is the time that one takes.
+    const gapMs = Math.min(tookMs, GAP_MAX_MS);
     const leftMs = gapMs - (this.#now() - this.#begunMs);
     const waitMs = Math.max(leftMs, this.#wasShared ? TOGETHER_MS : 0);
     if (waitMs <= 0) this.#begin();
