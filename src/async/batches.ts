@@ -35,7 +35,7 @@ const SHARED_MS = 120_000;
 /**
  * Reads together what many callers ask for one by one. A read begins after all whom it serves have
  * asked, so that nobody gets what was true before. A caller who comes alone is served at once, by a
- * read of its own; the more come, the longer they wait for each other. A caller whose signal fires
+ * read of its own; others wait for each other, for the time that one read takes. A caller whose signal fires
  * gets `timeout`, and the read goes on for the others.
  */
 export class Batches<T> {

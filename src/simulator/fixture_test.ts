@@ -4,7 +4,12 @@ import { PsoError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import type { Run } from "../run.ts";
 import type { FleetEntry } from "./control.ts";
-import { type ServedFleet, serveFleet, type SimulateOptions } from "./simulate.ts";
+import {
+  type ServedFleet,
+  serveFleet,
+  type SimulateOptions,
+  type SimulateTools,
+} from "./simulate.ts";
 
 // What the tests of the simulator share; holds no test of its own.
 
@@ -151,12 +156,13 @@ const DEFAULTS: SimulateOptions = {
 /** A fleet in this process, by default one FlashArray in plain HTTP, with state in memory. */
 export function testFleet(
   options: Partial<SimulateOptions> = {},
-  run: Run = testRun,
+  tools: Partial<SimulateTools> = {},
 ): Promise<ServedFleet> {
   return serveFleet({ ...DEFAULTS, ...options }, {
-    run,
+    run: testRun,
     log: silentLogger,
     signal: new AbortController().signal,
+    ...tools,
   });
 }
 

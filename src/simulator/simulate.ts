@@ -88,7 +88,7 @@ export interface SimulateOptions {
 }
 
 /** What the simulator uses of its process. */
-interface SimulateTools {
+export interface SimulateTools {
   run: Run;
   log: Logger;
   /** Ends the simulator. */

@@ -185,7 +185,7 @@ Deno.test("the kernel data plane says which modules it cannot load, which config
       : Promise.resolve({ code: 0, stdout: args.join(" "), stderr: "" });
   const refusal = async (kinds: { flasharrays: number; flashblades: number }, run: Run) => {
     try {
-      await (await testFleet({ ...kinds, dataPlane }, run)).stop();
+      await (await testFleet({ ...kinds, dataPlane }, { run })).stop();
       return "";
     } catch (error) {
       return isPsoError(error) ? `${error.code}: ${error.message}` : String(error);

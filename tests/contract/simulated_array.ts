@@ -1,10 +1,5 @@
-import { createRun } from "../../src/host/tools/command.ts";
-import { silentLogger } from "../../src/log.ts";
-import {
-  type ServedFleet,
-  serveFleet,
-  type SimulateOptions,
-} from "../../src/simulator/simulate.ts";
+import { testFleet } from "../../src/simulator/fixture_test.ts";
+import type { ServedFleet, SimulateOptions } from "../../src/simulator/simulate.ts";
 import { OpenApiChecker } from "./openapi.ts";
 
 /** Which array is simulated, and how it differs from one over plain HTTP that answers at once. */
@@ -21,22 +16,11 @@ export async function withSimulated(
   work: (fleet: ServedFleet, checker: OpenApiChecker) => Promise<void>,
 ): Promise<OpenApiChecker> {
   const checker = new OpenApiChecker();
-  const run = createRun({
-    namespaces: "direct",
-    hostRoot: "/",
-    log: silentLogger,
-    path: Deno.env.get("PATH"),
-  });
-  const fleet = await serveFleet({
-    flasharrays: kind === "flasharray" ? 1 : 0,
-    flashblades: kind === "flashblade" ? 1 : 0,
-    listen: { hostname: "127.0.0.1", port: 0 },
-    http: true,
-    concurrency: 16,
-    latencyMs: 0,
-    dataPlane: "local",
-    ...options,
-  }, { run, log: silentLogger, signal: new AbortController().signal, onAnswer: checker.record });
+  const isBlock = kind === "flasharray";
+  const fleet = await testFleet(
+    { flasharrays: isBlock ? 1 : 0, flashblades: isBlock ? 0 : 1, ...options },
+    { onAnswer: checker.record },
+  );
   try {
     await work(fleet, checker);
   } finally {

@@ -1,9 +1,6 @@
 /** What simulated arrays answer about connected arrays and stretched pods fits the OpenAPI files. */
 import { ok } from "node:assert/strict";
-import { silentLogger } from "../../src/log.ts";
-import { versionRange } from "../../src/simulator/array_context.ts";
-import { TestClient, testRun } from "../../src/simulator/fixture_test.ts";
-import { serveFleet } from "../../src/simulator/simulate.ts";
+import { TestClient, testFleet } from "../../src/simulator/fixture_test.ts";
 import { OpenApiChecker } from "./openapi.ts";
 
 /** The calls on the first array, once it is connected to `fa-2` and has the pod `p1`. */
@@ -26,21 +23,7 @@ const STEPS: [call: string, body?: unknown, since?: number][] = [
 for (const minor of [16, 26, 56]) {
   Deno.test(`15.13: answers about stretched pods at REST 2.${minor} fit the OpenAPI file`, async () => {
     const checker = new OpenApiChecker();
-    const fleet = await serveFleet({
-      flasharrays: 2,
-      flashblades: 0,
-      listen: { hostname: "127.0.0.1", port: 0 },
-      http: true,
-      concurrency: 16,
-      latencyMs: 0,
-      dataPlane: "local",
-      versions: { flasharray: versionRange(0, 56, { missing: [12, 18] }) },
-    }, {
-      run: testRun,
-      log: silentLogger,
-      signal: new AbortController().signal,
-      onAnswer: checker.record,
-    });
+    const fleet = await testFleet({ flasharrays: 2 }, { onAnswer: checker.record });
     const [array, other] = fleet.arrays.map((entry) => new TestClient(entry));
     ok(array && other);
     try {

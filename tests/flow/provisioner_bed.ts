@@ -22,12 +22,8 @@ import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
 import { type Logger, silentLogger } from "../../src/log.ts";
 import { Secret } from "../../src/secret.ts";
 import { type Fetch, HttpsClient, TransportError } from "../../src/net/https.ts";
-import { testRun } from "../../src/simulator/fixture_test.ts";
-import {
-  type ServedFleet,
-  serveFleet,
-  type SimulateOptions,
-} from "../../src/simulator/simulate.ts";
+import { testFleet } from "../../src/simulator/fixture_test.ts";
+import { type ServedFleet, type SimulateOptions } from "../../src/simulator/simulate.ts";
 import { GiB } from "../../src/size.ts";
 import { asIs } from "../support/as_is.ts";
 import { FLASHARRAY, FLASHBLADE, PLACEMENT } from "../support/test_settings.ts";
@@ -163,16 +159,7 @@ export class ProvisionerBed {
     options: BedOptions,
     work: (bed: ProvisionerBed) => Promise<void>,
   ): Promise<void> {
-    const served = await serveFleet({
-      flasharrays: 2,
-      flashblades: 0,
-      listen: { hostname: "127.0.0.1", port: 0 },
-      http: true,
-      concurrency: 16,
-      latencyMs: 0,
-      dataPlane: "local",
-      ...options,
-    }, { run: testRun, log: silentLogger, signal: new AbortController().signal });
+    const served = await testFleet({ flasharrays: 2, ...options });
     const bed = new ProvisionerBed(served, options);
     try {
       if (!options.cold) await bed.fleet.refresh(bed.signal);

@@ -4,7 +4,7 @@
  */
 import { PROGRAM, ROOT } from "../../scripts/program.ts";
 import { runTool } from "../../scripts/shell.ts";
-import { pause, until } from "../../src/async/wait.ts";
+import { until } from "../../src/async/wait.ts";
 import { messageOf } from "../../src/errors.ts";
 import { Fleet, valuesText } from "./fleet.ts";
 import { Kubectl, type KubeObject, startKube, WAIT_MS } from "./kubectl.ts";
@@ -230,7 +230,8 @@ export class ChartCluster extends Kubectl {
   /** Folders of the driver with all in them, and kubelet's files of its volumes, on both nodes. */
   async leftFiles(): Promise<string[]> {
     const folders = [1, 2].map((node) => `${this.dir}/kube/node-${node}/lib`);
-    const found = await untilNoError(() =>
+    // Kubelet may take away what is just being read.
+    return await until("the folders of both nodes are read whole", () =>
       runTool("find", [
         ...folders,
         ...["(", "-name", "*.sock", "-path", `*${RELEASE}*`, ")"],
@@ -238,20 +239,9 @@ export class ChartCluster extends Kubectl {
         ...["-o", "-path", `*/plugins/${RELEASE}`],
         ...["-o", "-path", `*/kubernetes.io/csi/${RELEASE}/*`],
         ...["-o", "-path", "*/kubernetes.io~csi/*"],
-      ])
-    );
-    return found.split("\n").filter((path) => path !== "");
-  }
-}
-
-/** What `read` gives once it does; kubelet may take away what is just being read. */
-async function untilNoError(read: () => Promise<string>): Promise<string> {
-  for (let left = 5;; left--) {
-    try {
-      return await read();
-    } catch (error) {
-      if (left === 0) throw error;
-      await pause(500);
-    }
+      ]).then(
+        (found) => found.split("\n").filter((path) => path !== ""),
+        () => undefined,
+      ), { timeoutMs: WAIT_MS, intervalMs: 500 });
   }
 }
