@@ -77,6 +77,20 @@ for (const kind of KINDS) {
       deepEqual(await member?.array.findVolume("oracle-data"), undefined);
     }));
 
+  Deno.test(`eradicateOnDelete leaves to the array a snapshot of a volume that another made in ${kind.volumes}`, () =>
+    ProvisionerBed.run({ ...kind.fleet, settings: ON }, async (bed) => {
+      const [member] = bed.fleet.members;
+      const own = await bed.create("pvc-1", kind.change);
+      for (const name of ["oracle-data", "blue-pvc-1"]) {
+        await member?.array.createVolume({ name, sizeBytes: GiB });
+        await member?.array.createSnapshot(name, "snapshot-1");
+        const handle = `${own.replace("k8s-pvc-1", name)}.snapshot-1`;
+        await bed.provisioner.deleteSnapshot(handle, bed.signal);
+      }
+      const kept = ["blue-pvc-1.snapshot-1", "oracle-data.snapshot-1"];
+      deepEqual((await namesOf(bed, kind, kind.snapshots)).toSorted(), kept);
+    }));
+
   Deno.test(`15.6: SafeMode keeps what was deleted in ${kind.volumes}, and the delete is done and says why`, async () => {
     const said: string[] = [];
     const log = createLogger({ level: "info", format: "json", write: (line) => said.push(line) });

@@ -91,9 +91,10 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
     const dot = name.lastIndexOf(".");
     const isOwn = isOwnSnapshotSuffix(name.slice(dot + 1));
     const isDoubtful = rights && !isOwn;
+    const volume = name.slice(0, dot);
+    const isOfOwn = isOwnVolumeName(cluster, volume);
     if (onlyTagged || isDoubtful) {
-      const volume = name.slice(0, dot);
-      const owner = !onlyTagged && isOwnVolumeName(cluster, volume)
+      const owner = !onlyTagged && isOfOwn
         ? undefined
         : await this.#kind.ownerOf?.(this.#context, volume, signal);
       const shown = `snapshot ${name} on array ${this.#context.label()}`;
@@ -101,7 +102,9 @@ export class Snapshots<T extends { id?: string; name?: string; destroyed?: boole
       if (onlyTagged) refuseUntagged(judged);
       if (isDoubtful) refuseNotOwn(judged);
     }
-    const isKept = onlyTagged || !isOwn;
+    // What cannot be had back is more than a delete: a suffix alone, which other clusters and people
+    // give too, is no proof for it.
+    const isKept = onlyTagged || !isOwn || !isOfOwn;
     await this.#items.destroy(name, { eradication: isKept ? undefined : eradication, signal });
   }
 
