@@ -200,6 +200,26 @@ test("Kubernetes tells a controller after a restart who had the volume", async (
   await rejects(unpublish(bed, id, N2), { code: "in_use" });
 });
 
+test("by a protocol of one array a volume for one node is not given on while the other is silent", async (bed) => {
+  const byNvme = (node: NodeIdentity): NodeIdentity => ({
+    ...node,
+    protocols: ["nvme-tcp"],
+    nqn: `nqn.2014-08.org.nvmexpress:uuid:${node.name}`,
+  });
+  const change = { volumeContext: { protocol: "nvme-tcp" } };
+  const id = await bed.create("pvc-1", IN_P1);
+  await bed.publish(id, byNvme(N1), change);
+  // What the other array is asked through says nothing of whom it serves.
+  const home = bed.fleet.memberByHint(id.slice(0, 8))?.array.label ?? "";
+  const other = `${otherHint(bed, id)}/${nameOf(id)}`;
+  await bed.silence(home);
+  await bed.restart();
+  await bed.fleet.refresh(bed.signal);
+  await rejects(bed.publish(other, byNvme(N2), change), { code: "unavailable" });
+  await bed.healFaults();
+  equal((await connected(bed)).length, 1);
+});
+
 test("an array that is silent and serves all the same gets no new single user", async (bed) => {
   const id = await bed.create("pvc-1", IN_P1);
   await bed.silence("fa-2");

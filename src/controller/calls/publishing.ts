@@ -113,8 +113,8 @@ async function connectAll(
   };
   const protocol = await protocolFor(context, publish, signal);
   if (!canJoin({ protocol })) {
-    await refuseUsersElsewhere(context, asked, signal);
-    return [await connect(context, publish, signal)];
+    const isAlone = await refuseUsersElsewhere(context, asked, signal);
+    return [await connect(context, { ...publish, isAlone }, signal)];
   }
   const { members, isAlone } = await publishSides(context, asked, signal);
   const made: Attachment[] = [];

@@ -81,7 +81,8 @@ export async function publishSides(
   const [first] = sides;
   if (!first) throw silent[0]?.error ?? notThere(name, home);
   const left = await stillIn(silent, { pod: stretch.pod, by: first.member }, signal);
-  if (left.length > 0) await requireSafe(context, { ...publish, first, silent: left }, signal);
+  const by = first.member;
+  if (left.length > 0) await requireSafe(context, { ...publish, by, silent: left }, signal);
   tellOfMissing(context, publish, left);
   const members = sides.map(({ member }) => member);
   const isAlone = left.length > 0;
@@ -117,14 +118,16 @@ export async function leaveOut(
 
 /**
  * For protocols by which a node has a volume through one array alone: `in_use` when it is for one
- * node and somebody has it by another array of its pod.
+ * node and somebody has it by another array of its pod, and errors as publishSides() when such an
+ * array is silent. Gives whether one is, so that nobody may be cut off.
  */
 export async function refuseUsersElsewhere(
   context: ControllerContext,
   publish: StretchedPublish,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { stretch, place: { member: home, name }, node, exclusive } = publish;
+  const silent: SilentSide[] = exclusive ? unidentified(stretch) : [];
   for (const member of stretch.members) {
     if (member === home || !exclusive) continue;
     const { array } = member;
@@ -133,6 +136,7 @@ export async function refuseUsersElsewhere(
       signal,
       (within) => array.findVolume(name, { hosts: true, signal: within }),
     );
+    if (isSilent(answer)) silent.push(answer);
     const hosts = isSilent(answer) ? [] : answer.value?.hosts ?? [];
     if (hosts.length === 0) continue;
     throw new PsoError(
@@ -143,10 +147,13 @@ export async function refuseUsersElsewhere(
         `by ${array.label}, which has its stretched pod too: detach it there first`,
     );
   }
+  const left = await stillIn(silent, { pod: stretch.pod, by: home }, signal);
+  if (left.length > 0) await requireSafe(context, { ...publish, by: home, silent: left }, signal);
   context.log.warn("a volume of a stretched pod is published through one array by this protocol", {
     ...{ volume: name, node: node.name, array: home.array.label },
     todo: "name protocol iscsi or fc in the class, so that nodes have the volume by both arrays",
   });
+  return left.length > 0;
 }
 
 function notThere(name: string, { array }: FleetMember): PsoError {
@@ -165,14 +172,15 @@ function refuseTwoVolumes(name: string, sides: readonly AnsweringSide[]): void {
 
 /** A publish through one array of the pod while another one is silent. */
 interface LonePublish extends StretchedPublish {
-  first: AnsweringSide;
+  /** The array that it goes through. */
+  by: FleetMember;
   silent: readonly SilentSide[];
 }
 
 /** `unavailable` or `in_use` unless the publish is safe though an array of the pod is silent. */
 async function requireSafe(
   context: ControllerContext,
-  { stretch, place, node, exclusive, first: { member }, silent }: LonePublish,
+  { stretch, place, node, exclusive, by: member, silent }: LonePublish,
   signal: AbortSignal,
 ): Promise<void> {
   const { cluster, published } = context;
