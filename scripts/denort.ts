@@ -24,8 +24,8 @@ export interface Runtime {
 
 /**
  * Published programs that were made by `deno compile` of this version, by their npm package: the
- * runtime can be taken back out of them, so that a machine that reaches only the npm registry can
- * build. Both hashes are checked. None is known for aarch64.
+ * runtime can be taken back out of them, so that a build without Deno's own downloads needs no
+ * registry but npm's. Both hashes are checked. None is known for aarch64.
  */
 const DONORS: Partial<
   Record<Arch, { package: string; program: string; programSha256: string; runtimeSha256: string }>

@@ -1,4 +1,4 @@
-// Stands in for jsr:@std/cli/parse-args where only the npm registry is reachable. It covers the
+// Stands in for jsr:@std/cli/parse-args, so that a build needs no registry but npm's. It covers the
 // options named below and agrees with @std for flags that are declared as string or boolean;
 // undeclared flags come back as they were written.
 import { parseArgs as nodeParseArgs } from "node:util";
