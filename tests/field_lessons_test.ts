@@ -7,9 +7,10 @@ import { ROOT } from "../scripts/program.ts";
 const FACTS = 14;
 const RULES = 273;
 /**
- * A file and a title as the table writes them; a title with backticks stands between two of them.
+ * A file and a title as the table writes them: of a test, or of a scenario in a cluster. A title with
+ * backticks stands between two of them.
  */
-const NAMED = /`([^`]+_test\.ts)`: (`{1,2})(.+?)\2(?!`)/g;
+const NAMED = /`([^`]+\.ts)`: (`{1,2})(.+?)\2(?!`)/g;
 
 /** Of tests/README.md: promises, and findings of real clients in each of two parts. */
 const PROMISES = 13;

@@ -6,7 +6,7 @@ import { ARRAY_FINALIZER, inlineIdOf, NODE_FINALIZER } from "./object.ts";
 
 const OBJECT = { collection: "ephemeralvolumes", namespace: NAMESPACE, name: ID };
 
-Deno.test("a volume is made, published and ready; it is destroyed when its node has let go of it", async () => {
+Deno.test("15.11: a volume is made, published and ready; it is destroyed when its node has let go of it", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   await bed.step();
@@ -23,7 +23,7 @@ Deno.test("a volume is made, published and ready; it is destroyed when its node 
   equal(bed.maker.volumes.size, 0);
 });
 
-Deno.test("a leader that dies after any of its calls leaves nothing that the next one does not finish", async () => {
+Deno.test("15.11: a leader that dies after any of its calls leaves nothing that the next one does not finish", async () => {
   for (let callsLeft = 1;; callsLeft++) {
     const bed = new EphemeralBed();
     await bed.ask();
@@ -47,7 +47,7 @@ Deno.test("a leader that dies after any of its calls leaves nothing that the nex
   }
 });
 
-Deno.test("a volume that is deleted in the middle of its making is destroyed, whatever the object says", async () => {
+Deno.test("15.11: a volume that is deleted in the middle of its making is destroyed, whatever the object says", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   bed.maker.fault = new PsoError("timeout", "the array did not answer");
@@ -63,7 +63,7 @@ Deno.test("a volume that is deleted in the middle of its making is destroyed, wh
   equal(await bed.objects.get(ID), undefined);
 });
 
-Deno.test("what a create left unclear is waited for from its end, however long it stood in a queue", async () => {
+Deno.test("15.11: what a create left unclear is waited for from its end, however long it stood in a queue", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   const create = bed.maker.createVolume.bind(bed.maker);
@@ -78,14 +78,14 @@ Deno.test("what a create left unclear is waited for from its end, however long i
   await rejects(bed.step(), { code: "unavailable", message: /may still carry out/ });
 });
 
-Deno.test("a volume has the namespace of its pod, so that no other namespace may import it", async () => {
+Deno.test("15.11: a volume has the namespace of its pod, so that no other namespace may import it", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   await bed.step();
   equal(bed.maker.parameters["csi.storage.k8s.io/pvc/namespace"], POD.namespace);
 });
 
-Deno.test("a pod that is gone, or another of its name, ends the volume; its node lets go first", async () => {
+Deno.test("15.11: a pod that is gone, or another of its name, ends the volume; its node lets go first", async () => {
   for (
     const gone of [
       (bed: EphemeralBed) => bed.endPod(),
@@ -106,7 +106,7 @@ Deno.test("a pod that is gone, or another of its name, ends the volume; its node
   }
 });
 
-Deno.test("a volume whose node is gone is cut off before it is destroyed, and only when its pod is gone too", async () => {
+Deno.test("15.11: a volume whose node is gone is cut off before it is destroyed, and only when its pod is gone too", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   await bed.step();
@@ -146,7 +146,7 @@ const LIES: { name: string; tell: (bed: EphemeralBed) => Promise<void>; said: Re
 ];
 
 for (const { name, tell, said } of LIES) {
-  Deno.test(`a node that asks for ${name} gets nothing`, async () => {
+  Deno.test(`15.11: a node that asks for ${name} gets nothing`, async () => {
     const bed = new EphemeralBed();
     bed.api.put({ collection: "csinodes", name: "node-2" }, {
       spec: { drivers: [{ name: "pure-csi", nodeID: "1;node-2;n" }] },
@@ -160,7 +160,7 @@ for (const { name, tell, said } of LIES) {
   });
 }
 
-Deno.test("a volume that was made is destroyed also when somebody took the leader's word out of its object", async () => {
+Deno.test("15.11: a volume that was made is destroyed also when somebody took the leader's word out of its object", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   await bed.step();
@@ -176,7 +176,7 @@ Deno.test("a volume that was made is destroyed also when somebody took the leade
   deepEqual([bed.maker.volumes.size, bed.all()], [0, []]);
 });
 
-Deno.test("a node that asks for a pod that does not exist gets nothing, and its object ends", async () => {
+Deno.test("15.11: a node that asks for a pod that does not exist gets nothing, and its object ends", async () => {
   const bed = new EphemeralBed();
   await bed.ask({}, { name: ID, pod: { ...POD, uid: "none" } });
   await bed.step();
@@ -228,7 +228,7 @@ for (
     },
   ]
 ) {
-  Deno.test(`a ${whose} has no more volumes than it may, however small they are`, async () => {
+  Deno.test(`15.11: a ${whose} has no more volumes than it may, however small they are`, async () => {
     const bed = new EphemeralBed();
     limit(bed);
     const names = await askFor(bed, { count: 3, size: "1", then: (name) => bed.step(name) });
@@ -240,7 +240,7 @@ for (
   });
 }
 
-Deno.test("a volume counts with what is made of it: size 1 is as much as the least that an array makes", async () => {
+Deno.test("15.11: a volume counts with what is made of it: size 1 is as much as the least that an array makes", async () => {
   const bed = new EphemeralBed();
   bed.settings.namespaceBytes = 2 * MiB;
   const names = await askFor(bed, { count: 3, size: "1" });
@@ -248,7 +248,7 @@ Deno.test("a volume counts with what is made of it: size 1 is as much as the lea
   match(await bed.said(names[2]), /^Refused exhausted namespace shop has 2 MiB/);
 });
 
-Deno.test("objects of a node that asks for more than it can have end, and those that have volumes stay", async () => {
+Deno.test("15.11: objects of a node that asks for more than it can have end, and those that have volumes stay", async () => {
   const bed = new EphemeralBed();
   bed.maxVolumesPerNode = 2;
   const [first = ""] = await askFor(bed, { count: 1 });
@@ -262,7 +262,7 @@ Deno.test("objects of a node that asks for more than it can have end, and those 
   equal(bed.maker.volumes.size, 2);
 });
 
-Deno.test("a pod's own words are judged: size, secrets, attributes", async () => {
+Deno.test("15.11: a pod's own words are judged: size, secrets, attributes", async () => {
   for (
     const [csi, said] of [
       [{ volumeAttributes: { size: "101Gi" } }, /^Refused out_of_range .*100 GiB.*maxSizeGiB/],
@@ -287,7 +287,7 @@ Deno.test("a pod's own words are judged: size, secrets, attributes", async () =>
   }
 });
 
-Deno.test("a namespace has no more than its quota, also when pods come at once; what ends makes room", async () => {
+Deno.test("15.11: a namespace has no more than its quota, also when pods come at once; what ends makes room", async () => {
   const bed = new EphemeralBed();
   bed.settings.namespaceBytes = 2 * GiB;
   const pods = ["a", "b", "c"].map((name) => ({ ...POD, name, uid: `uid-${name}` }));
@@ -307,7 +307,7 @@ Deno.test("a namespace has no more than its quota, also when pods come at once; 
   equal(await bed.said(names[at]), "Ready");
 });
 
-Deno.test("export rules of a pod are ignored, and the pod is told; a values key heeds them", async () => {
+Deno.test("15.11: export rules of a pod are ignored, and the pod is told; a values key heeds them", async () => {
   const volumeAttributes = { size: "1Gi", backend: "file", exportrules: "*(rw)" };
   for (const allowExportRules of [false, true]) {
     const bed = new EphemeralBed();
@@ -324,7 +324,7 @@ Deno.test("export rules of a pod are ignored, and the pod is told; a values key 
   }
 });
 
-Deno.test("a process that does not lead writes nothing and makes nothing", async () => {
+Deno.test("15.11: a process that does not lead writes nothing and makes nothing", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   bed.fence.isOpen = false;
@@ -339,7 +339,7 @@ Deno.test("a process that does not lead writes nothing and makes nothing", async
   equal((await bed.objects.get(ID))?.isDeleting, false);
 });
 
-Deno.test("a machine that comes anew under the name of the node is published to anew", async () => {
+Deno.test("15.11: a machine that comes anew under the name of the node is published to anew", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   await bed.step();
@@ -350,7 +350,7 @@ Deno.test("a machine that comes anew under the name of the node is published to 
   deepEqual(bed.maker.calls.slice(1), ["publish", "publish"]);
 });
 
-Deno.test("a node that is registered under another node's name gets no volume, and lends that one nothing", async () => {
+Deno.test("15.11: a node that is registered under another node's name gets no volume, and lends that one nothing", async () => {
   const bed = new EphemeralBed();
   bed.register("victim");
   await bed.ask();
@@ -358,7 +358,7 @@ Deno.test("a node that is registered under another node's name gets no volume, a
   deepEqual(bed.maker.calls, []);
 });
 
-Deno.test("an object that its node has let go of without a delete is ended by the leader", async () => {
+Deno.test("15.11: an object that its node has let go of without a delete is ended by the leader", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   await bed.step();

@@ -29,7 +29,7 @@ async function repair({ run }: Bed) {
   return { code, ...JSON.parse(said) };
 }
 
-Deno.test("admin doctor --repair recovers the destroyed volume of a bound PersistentVolume, and ends with 0", () =>
+Deno.test("15.6: admin doctor --repair recovers the destroyed volume of a bound PersistentVolume, and ends with 0", () =>
   bed(async (one) => {
     await lost(one);
     const { code, repairs } = await repair(one);
@@ -43,7 +43,7 @@ Deno.test("admin doctor --repair recovers the destroyed volume of a bound Persis
     equal((await one.run("doctor")).code, 0);
   }, LATER));
 
-Deno.test("admin doctor --repair asks for each repair, and leaves what is not wanted", async () => {
+Deno.test("15.6: admin doctor --repair asks for each repair, and leaves what is not wanted", async () => {
   const asked: string[] = [];
   const confirm = (question: string) => {
     asked.push(question);
@@ -93,7 +93,7 @@ const MEANWHILE: [string, (bed: Bed, pv: ClusterObject) => unknown, RegExp][] = 
 ];
 
 for (const [what, spoil, wanted] of MEANWHILE) {
-  Deno.test(`admin doctor --repair reads again after the answer: ${what}`, async () => {
+  Deno.test(`15.6: admin doctor --repair reads again after the answer: ${what}`, async () => {
     let answer = () => Promise.resolve(true);
     await bed(async (one) => {
       const pv = await lost(one);
@@ -109,7 +109,7 @@ for (const [what, spoil, wanted] of MEANWHILE) {
   });
 }
 
-Deno.test("admin doctor --repair does not recover what a Released PersistentVolume means: its delete may be wanted", () =>
+Deno.test("15.6: admin doctor --repair does not recover what a Released PersistentVolume means: its delete may be wanted", () =>
   bed(async (one) => {
     await lost(one, "Released");
     const { code, repairs: [{ isDone, why }] } = await repair(one);
@@ -119,7 +119,7 @@ Deno.test("admin doctor --repair does not recover what a Released PersistentVolu
     equal(await isLive(one), false);
   }, LATER));
 
-Deno.test("admin doctor --repair does not recover while a live volume of another array has the name", () =>
+Deno.test("15.6: admin doctor --repair does not recover while a live volume of another array has the name", () =>
   bed(async (one) => {
     const { blade, send } = one;
     if (!blade) throw new Error("no FlashBlade");
@@ -132,7 +132,7 @@ Deno.test("admin doctor --repair does not recover while a live volume of another
     equal(await isLive(one), false);
   }, { ...LATER, bladeToo: true }));
 
-Deno.test("admin doctor --repair touches no connection, volume, initiator or snapshot", () =>
+Deno.test("15.6: admin doctor --repair touches no connection, volume, initiator or snapshot", () =>
   bed(async (one) => {
     const { array, cluster, make, send } = one;
     const handle = await make(volume("1"));
@@ -166,7 +166,7 @@ Deno.test("admin doctor --repair touches no connection, volume, initiator or sna
     );
   }, LATER));
 
-Deno.test("admin doctor refuses --yes without --repair, and --repair where nobody can answer", () =>
+Deno.test("15.6: admin doctor refuses --yes without --repair, and --repair where nobody can answer", () =>
   bed(async ({ run }) => {
     await rejects(run("doctor", "--yes"), /--yes is used with --repair only/);
     const message = /--repair asks at a terminal, with the table: use one, or add --yes/;

@@ -26,7 +26,7 @@ async function codeOf(call: Promise<unknown>): Promise<number> {
 }
 
 Deno.test(
-  "GroupController offers what it does, and answers a group with its snapshots",
+  "15.7: GroupController offers what it does, and answers a group with its snapshots",
   withVolumes(async (rows, sourceVolumeIds) => {
     const { capabilities } = await rows.call(
       GroupController.method.groupControllerGetCapabilities,
@@ -58,7 +58,7 @@ Deno.test(
 );
 
 Deno.test(
-  "GroupController's codes are those of the specification",
+  "15.7: GroupController's codes are those of the specification",
   withVolumes(async (rows, [a = "", b = ""], bed) => {
     const file = await bed.create("pvc-3", { parameters: { backend: "file" } });
     const take = (sourceVolumeIds: string[], name = NAME) =>
@@ -115,7 +115,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a group snapshot waits for whoever works with one of its volumes, and holds them meanwhile",
+  "15.7: a group snapshot waits for whoever works with one of its volumes, and holds them meanwhile",
   withVolumes(async (rows, [a = "", b = ""], bed) => {
     const delay = { array: "fa-1", action: "delay", value: 300, match: { method: "POST" } };
     await bed.fault({ ...delay, times: 1 });

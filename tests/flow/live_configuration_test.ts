@@ -222,7 +222,7 @@ Deno.test("15.4: an array that is taken out is served until its last volume is g
   });
 });
 
-Deno.test("what a create made on an array that is taken out is found again", async () => {
+Deno.test("15.4: what a create made on an array that is taken out is found again", async () => {
   await LiveBed.run({ flasharrays: 2 }, async (bed) => {
     bed.entry("fa-1").Suspended = true;
     await bed.apply();
@@ -244,7 +244,7 @@ Deno.test("what a create made on an array that is taken out is found again", asy
   });
 });
 
-Deno.test("a refused token is told by Event and metric; the last good one stays", async () => {
+Deno.test("15.4: a refused token is told by Event and metric; the last good one stays", async () => {
   await LiveBed.run({ flasharrays: 1 }, async (bed) => {
     bed.entry("fa-1").APIToken = TOKENS[0];
     await bed.apply();
@@ -262,7 +262,7 @@ Deno.test("a refused token is told by Event and metric; the last good one stays"
   });
 });
 
-Deno.test("another clusterID is not taken up: an Event and a metric say so", async () => {
+Deno.test("15.4: another clusterID is not taken up: an Event and a metric say so", async () => {
   await LiveBed.run({ flasharrays: 1 }, async (bed) => {
     bed.values.clusterID = "other";
     await bed.apply();
@@ -275,7 +275,7 @@ Deno.test("another clusterID is not taken up: an Event and a metric say so", asy
   });
 });
 
-Deno.test("another NFSEndPoint holds for the next publish, and the file system stays the same", async () => {
+Deno.test("15.4: another NFSEndPoint holds for the next publish, and the file system stays the same", async () => {
   await LiveBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
     const node = { ...N1, protocols: ["nfs" as const] };
     const volumeId = await bed.create(claimNameOf("shared"), RWX);

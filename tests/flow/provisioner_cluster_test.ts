@@ -66,7 +66,7 @@ async function restarted(bed: ProvisionerBed): Promise<ClusterSinks> {
 
 const ENDED = { isDeleting: true };
 
-Deno.test("after a restart an unpublish leaves an address that another node uses", async () => {
+Deno.test("15.3: after a restart an unpublish leaves an address that another node uses", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     const handle = await bed.create("pvc-1", SHARED_FILE);
     for (const node of [NA, NB]) await bed.publish(handle, node, { capability: RWX });
@@ -80,7 +80,7 @@ Deno.test("after a restart an unpublish leaves an address that another node uses
   });
 });
 
-Deno.test("after a restart an unpublish takes the address of the attach away", async () => {
+Deno.test("15.3: after a restart an unpublish takes the address of the attach away", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     const handle = await bed.create("pvc-1", SHARED_FILE);
     const before = nodeOf("1;n1;n;a=10.1.0.1");
@@ -113,7 +113,7 @@ for (
   });
 }
 
-Deno.test("after a restart a host object of two machines is no node in lists", async () => {
+Deno.test("15.3: after a restart a host object of two machines is no node in lists", async () => {
   await ProvisionerBed.run(BLOCK, async (bed) => {
     const handle = await bed.create("pvc-1");
     await bed.publish(handle, N1);
@@ -133,7 +133,7 @@ Deno.test("after a restart a host object of two machines is no node in lists", a
   });
 });
 
-Deno.test("after a restart ListVolumes has the old handle of a volume", async () => {
+Deno.test("15.3: after a restart ListVolumes has the old handle of a volume", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     const handle = await bed.create("pvc-1", SHARED_FILE);
     await bed.publish(handle, N1, { capability: RWX });
@@ -142,7 +142,7 @@ Deno.test("after a restart ListVolumes has the old handle of a volume", async ()
   });
 });
 
-Deno.test("after a restart ListVolumes shows an imported volume that a node has", async () => {
+Deno.test("15.3: after a restart ListVolumes shows an imported volume that a node has", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     await bed.admin("fb-1", {
       method: "POST",
@@ -159,7 +159,7 @@ Deno.test("after a restart ListVolumes shows an imported volume that a node has"
   });
 });
 
-Deno.test("after a restart the limit per node counts what it has, and not what waits", async () => {
+Deno.test("15.3: after a restart the limit per node counts what it has, and not what waits", async () => {
   await ProvisionerBed.run({ settings: { maxVolumesPerNode: 1 } }, async (bed) => {
     const [one, two] = [await bed.create("pvc-1"), await bed.create("pvc-2")];
     await bed.publish(one, N1);
@@ -174,7 +174,7 @@ Deno.test("after a restart the limit per node counts what it has, and not what w
   });
 });
 
-Deno.test("after a restart a publish that contradicts the one before is refused", async () => {
+Deno.test("15.3: after a restart a publish that contradicts the one before is refused", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     const handle = await bed.create("pvc-1", SHARED_FILE);
     await bed.publish(handle, N1, { capability: RWX });
@@ -189,7 +189,7 @@ Deno.test("after a restart a publish that contradicts the one before is refused"
   });
 });
 
-Deno.test("initiator names that two nodes share are found before a publish", async () => {
+Deno.test("15.3: initiator names that two nodes share are found before a publish", async () => {
   await ProvisionerBed.run(BLOCK, async (bed) => {
     const handle = await bed.create("pvc-1");
     const clone = { ...N2, iqn: N1.iqn };
@@ -206,7 +206,7 @@ Deno.test("initiator names that two nodes share are found before a publish", asy
   });
 });
 
-Deno.test("a node that writes another node's name into its registration gets no volume in that name", async () => {
+Deno.test("15.3: a node that writes another node's name into its registration gets no volume in that name", async () => {
   await ProvisionerBed.run(BLOCK, async (bed) => {
     const handle = await bed.create("pvc-1");
     const stolen = { ...N1, iqn: N2.iqn };
@@ -230,7 +230,7 @@ Deno.test("a node that writes another node's name into its registration gets no 
   });
 });
 
-Deno.test("a publish goes on while a roll of the node plugin takes the driver out of the CSINode", async () => {
+Deno.test("15.3: a publish goes on while a roll of the node plugin takes the driver out of the CSINode", async () => {
   await ProvisionerBed.run(BLOCK, async (bed) => {
     const handle = await bed.create("pvc-1");
     const sinks = await restarted(bed);
@@ -253,7 +253,7 @@ async function exclusive(
 }
 
 for (const { name, bed: options } of [{ name: "block", bed: BLOCK }, { name: "file", bed: FILE }]) {
-  Deno.test(`a ${name} volume is taken from no node that an attachment names, nor before lists`, async () => {
+  Deno.test(`15.3: a ${name} volume is taken from no node that an attachment names, nor before lists`, async () => {
     await ProvisionerBed.run(options, async (bed) => {
       const { handle, sinks } = await exclusive(bed, RWO);
       const holds = (node: NodeIdentity) => bed.fleet.members[0]?.array.holds("k8s-pvc-1", node);
@@ -272,7 +272,7 @@ for (const { name, bed: options } of [{ name: "block", bed: BLOCK }, { name: "fi
     });
   });
 
-  Deno.test(`a publish of a ${name} volume that takes nothing away waits for no list`, async () => {
+  Deno.test(`15.3: a publish of a ${name} volume that takes nothing away waits for no list`, async () => {
     await ProvisionerBed.run(options, async (bed) => {
       const { handle, sinks } = await exclusive(bed, RWO);
       sinks.attachments.trouble("403");
@@ -289,7 +289,7 @@ for (const { name, bed: options } of [{ name: "block", bed: BLOCK }, { name: "fi
     });
   });
 
-  Deno.test(`an unpublish leaves a ${name} volume that the node has by another handle`, async () => {
+  Deno.test(`15.3: an unpublish leaves a ${name} volume that the node has by another handle`, async () => {
     await ProvisionerBed.run(options, async (bed) => {
       const { handle, sinks } = await exclusive(bed, RWO);
       const [ours, old] = [
@@ -324,7 +324,7 @@ Deno.test("15.3: a roll of the node plugin, seen in CSINodes, changes no rule", 
   });
 });
 
-Deno.test("after a restart a file system in use by a fixed rule is not deleted", async () => {
+Deno.test("15.3: after a restart a file system in use by a fixed rule is not deleted", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     const parameters = { ...FILE_CLASS.parameters, exportrules: "*(rw,no_root_squash)" };
     const handle = await bed.create("pvc-1", { parameters, capabilities: [RWX] });
@@ -339,7 +339,7 @@ Deno.test("after a restart a file system in use by a fixed rule is not deleted",
   });
 });
 
-Deno.test("after a restart it is told which volume somebody took from its node", async () => {
+Deno.test("15.3: after a restart it is told which volume somebody took from its node", async () => {
   await ProvisionerBed.run(BLOCK, async (bed) => {
     const [one, two] = [await bed.create("pvc-1"), await bed.create("pvc-2")];
     for (const handle of [one, two]) await bed.publish(handle, N1);

@@ -53,7 +53,7 @@ async function disconnect(bed: ProvisionerBed, array: string, name: string): Pro
   }
 }
 
-Deno.test("listVolumeHealth() tells nothing of volumes that are well, published or not", () =>
+Deno.test("15.9: listVolumeHealth() tells nothing of volumes that are well, published or not", () =>
   ProvisionerBed.run({ flashblades: 1 }, async (bed) => {
     const published = await bed.create("pvc-1");
     await bed.create("pvc-2");
@@ -98,7 +98,7 @@ Deno.test("15.9: a volume that was destroyed, eradicated or disconnected behind 
     await rejects(bed.provisioner.getVolumeHealth(destroyed, bed.signal), { code: "not_found" });
   }));
 
-Deno.test("what another controller did that led meanwhile accuses nothing, nor does a publish that is under way", () =>
+Deno.test("15.9: what another controller did that led meanwhile accuses nothing, nor does a publish that is under way", () =>
   ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     const ids = [await bed.create("pvc-1"), await bed.create("pvc-2")];
     for (const id of ids) await bed.publish(id, N1);
@@ -120,7 +120,7 @@ Deno.test("what another controller did that led meanwhile accuses nothing, nor d
     deepEqual(await found(bed), { [first]: ["Disconnected"] });
   }));
 
-Deno.test("a file system whose export to a node was taken away is told", () =>
+Deno.test("15.9: a file system whose export to a node was taken away is told", () =>
   ProvisionerBed.run(FILE, async (bed) => {
     const volumeId = await bed.create("pvc-1", {
       capabilities: [RWX],
@@ -158,7 +158,7 @@ Deno.test("15.9: critical alerts and lost paths of an array are told of its volu
     deepEqual(await reasonsOf(bed, first), ["degraded: ArrayAlert", "degraded: FewPaths"]);
   }));
 
-Deno.test("volumes of an array that does not answer are told to be degraded, page by page, and no other's", () =>
+Deno.test("15.9: volumes of an array that does not answer are told to be degraded, page by page, and no other's", () =>
   ProvisionerBed.run({ flasharrays: 2 }, async (bed) => {
     const ids: string[] = [];
     for (let at = 1; at <= 8; at++) ids.push(await bed.create(`pvc-${at}`));

@@ -56,7 +56,7 @@ for (const { name, claims, as = NAME, bare } of OLD) {
   });
 }
 
-Deno.test("createVolume() of a new claim waits for where this process tried it", async () => {
+Deno.test("15.2: createVolume() of a new claim waits for where this process tried it", async () => {
   await ProvisionerBed.run({ cold: true, claims: claimsOf(UID, isNew) }, async (bed) => {
     bed.link("fa-1", "unreachable");
     await bed.fleet.refresh(bed.signal);

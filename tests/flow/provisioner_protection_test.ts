@@ -26,7 +26,7 @@ async function members(bed: ProvisionerBed): Promise<string[]> {
   return items.map(({ group, member }) => `${group.name}/${member.name}`).sort();
 }
 
-Deno.test("modifyVolume() puts a volume into protection groups, once or twice, and takes it out of none", () =>
+Deno.test("15.8: modifyVolume() puts a volume into protection groups, once or twice, and takes it out of none", () =>
   ProvisionerBed.run(ONE, async (bed) => {
     await makeGroups(bed, "gold", "hourly", "other");
     const id = await bed.create("pvc-1");
@@ -35,7 +35,7 @@ Deno.test("modifyVolume() puts a volume into protection groups, once or twice, a
     deepEqual(await members(bed), ["gold/k8s-pvc-1", "hourly/k8s-pvc-1", "other/k8s-pvc-1"]);
   }));
 
-Deno.test("modifyVolume() with a protection group that is not there changes nothing", () =>
+Deno.test("15.8: modifyVolume() with a protection group that is not there changes nothing", () =>
   ProvisionerBed.run({ ...ONE, flashblades: 1 }, async (bed) => {
     await makeGroups(bed, "gold");
     const id = await bed.create("pvc-1");
@@ -54,7 +54,7 @@ Deno.test("modifyVolume() with a protection group that is not there changes noth
   }));
 
 for (const versions of [["2.4"], ["2.26"]]) {
-  Deno.test(`createVolume() makes volumes and clones in the groups of their class at REST ${versions}`, () =>
+  Deno.test(`15.8: createVolume() makes volumes and clones in the groups of their class at REST ${versions}`, () =>
     ProvisionerBed.run({ ...ONE, versions: { flasharray: versions } }, async (bed) => {
       await makeGroups(bed, "gold", "silver");
       const parameters = { protection_groups: "gold" };
@@ -65,7 +65,7 @@ for (const versions of [["2.4"], ["2.26"]]) {
     }));
 }
 
-Deno.test("createVolume() waits for a protection group that is not there, and finishes what it began", () =>
+Deno.test("15.8: createVolume() waits for a protection group that is not there, and finishes what it began", () =>
   ProvisionerBed.run({ ...ONE, versions: { flasharray: ["2.4"] } }, async (bed) => {
     const parameters = { protection_groups: "gold" };
     await rejects(bed.create("pvc-1", { parameters }), isUnclear);
@@ -75,7 +75,7 @@ Deno.test("createVolume() waits for a protection group that is not there, and fi
     deepEqual(await members(bed), ["gold/k8s-pvc-1"]);
   }));
 
-Deno.test("createVolume() makes nothing when the array knows no such protection group", () =>
+Deno.test("15.8: createVolume() makes nothing when the array knows no such protection group", () =>
   ProvisionerBed.run(ONE, async (bed) => {
     const parameters = { protection_groups: "gold" };
     await rejects(bed.create("pvc-1", { parameters }), {
@@ -86,7 +86,7 @@ Deno.test("createVolume() makes nothing when the array knows no such protection 
     await bed.create("pvc-1", { parameters });
   }));
 
-Deno.test("what the array's default protection adds is there after a create, a clone and a change", () =>
+Deno.test("15.8: what the array's default protection adds is there after a create, a clone and a change", () =>
   ProvisionerBed.run(ONE, async (bed) => {
     await makeGroups(bed, "default", "gold");
     await bed.admin("fa-1", {

@@ -36,7 +36,7 @@ const GROUPS: { name: string; claim: Partial<ClaimFacts> }[] = [
   { name: "labels", claim: { labels: { app: "db" } } },
 ];
 for (const { name, claim } of GROUPS) {
-  Deno.test(`provisioner: volumes of a group by ${name} are spread over all arrays, also after a restart`, async () => {
+  Deno.test(`15.1: volumes of a group by ${name} are spread over all arrays, also after a restart`, async () => {
     const claims = () => Promise.resolve(claimOf(claim));
     await ProvisionerBed.run({ flasharrays: 3, capacityBytes: 1024 * GiB, claims }, async (bed) => {
       await fill(bed);
@@ -50,7 +50,7 @@ for (const { name, claim } of GROUPS) {
   });
 }
 
-Deno.test("provisioner: a group that belongs together stays on one array, also after a restart", async () => {
+Deno.test("15.1: a group that belongs together stays on one array, also after a restart", async () => {
   const claims = () =>
     Promise.resolve(claimOf({ annotations: { [SPREAD_ANNOTATION]: "together:orders" } }));
   await ProvisionerBed.run({ flasharrays: 3, claims }, async (bed) => {
@@ -63,7 +63,7 @@ Deno.test("provisioner: a group that belongs together stays on one array, also a
   });
 });
 
-Deno.test("provisioner: a wrong annotation is refused, and a claim that nobody can read is placed", async () => {
+Deno.test("15.1: a wrong annotation is refused, and a claim that nobody can read is placed", async () => {
   const answers = [
     () => Promise.resolve(claimOf({ annotations: { [SPREAD_ANNOTATION]: "a b" } })),
     () => Promise.reject(new PsoError("timeout", "the API server did not answer in time")),

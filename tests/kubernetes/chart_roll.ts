@@ -19,7 +19,7 @@ async function takings(cluster: ChartCluster): Promise<string[]> {
 /** Registers them; the pods `shared-1` and `shared-2` use one file system on two nodes. */
 export function rollScenarios(bed: Bed): void {
   bed.scenario(
-    "node pods and controllers are rolled under an RWX writer, and no rule changes",
+    "15.3: node pods and controllers are rolled under an RWX writer, and no rule changes",
     async () => {
       const { cluster } = bed;
       await cluster.exec("shared-1", WRITER);

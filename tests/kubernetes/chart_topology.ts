@@ -9,7 +9,7 @@ const RACK = "topology.purestorage.com/rack";
 
 /** Registers it. The arrays keep their labels, the nodes too. */
 export function topologyScenarios(bed: Bed): void {
-  bed.scenario("a volume is made on the array of its pod's rack", async () => {
+  bed.scenario("15.1: a volume is made on the array of its pod's rack", async () => {
     const { cluster } = bed;
     for (const node of [1, 2]) {
       await cluster.kubectl("label", "node", `node-${node}`, `${RACK}=rack-${node}`);

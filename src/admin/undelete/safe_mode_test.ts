@@ -1,7 +1,7 @@
 import { deepEqual } from "node:assert/strict";
 import { eradicationNotes } from "./safe_mode.ts";
 
-Deno.test("eradicationNotes() tells SafeMode by the array's own word, and nothing of an array without it", () => {
+Deno.test("15.6: eradicationNotes() tells SafeMode by the array's own word, and nothing of an array without it", () => {
   const look = (label: string, manualEradication?: string) => ({
     array: { label },
     status: { manualEradication },

@@ -77,7 +77,7 @@ async function asked(fleet: Fleet, isDone: () => boolean): Promise<void> {
   await running;
 }
 
-Deno.test("an array that is taken out stays for a PersistentVolume of any name, which nobody used yet", async () => {
+Deno.test("15.4: an array that is taken out stays for a PersistentVolume of any name, which nobody used yet", async () => {
   const [one, two] = [holding("a1"), holding("b2", "mydata")];
   let meant: string[] | undefined;
   const [first, second] = [clientOf(one), clientOf(two)];
@@ -98,7 +98,7 @@ Deno.test("an array that is taken out stays for a PersistentVolume of any name, 
   deepEqual(reasons(), ["ArrayRemoved", "ArrayDrained"]);
 });
 
-Deno.test("an array that is taken out goes with its last volume", async () => {
+Deno.test("15.4: an array that is taken out goes with its last volume", async () => {
   const [one, two] = [holding("a1"), holding("b2", "k8s-pvc-0001", "other")];
   const kept = clientOf(two);
   const { fleet, acts, call, reasons } = await fleetOf([{ array: clientOf(one) }, { array: kept }]);
@@ -122,7 +122,7 @@ Deno.test("an array that is taken out goes with its last volume", async () => {
   deepEqual([reasons(), acts], [["ArrayRemoved", "ArrayDrained"], ["two leaves"]]);
 });
 
-Deno.test("an array is kept by what it shows; what two looks do not find is forgotten", async () => {
+Deno.test("15.4: an array is kept by what it shows; what two looks do not find is forgotten", async () => {
   const there = holding("b2", "k8s-pvc-0001");
   const { fleet, clock } = await fleetOf([{ array: clientOf(there) }]);
   const [member] = fleet.members;
@@ -141,7 +141,7 @@ Deno.test("an array is kept by what it shows; what two looks do not find is forg
   equal(fleet.members.length, 0);
 });
 
-Deno.test("a create of unknown outcome keeps an array that is taken out", async () => {
+Deno.test("15.4: a create of unknown outcome keeps an array that is taken out", async () => {
   const there = holding("b2");
   const { fleet } = await fleetOf([{ array: clientOf(there) }]);
   const [member] = fleet.members;
@@ -158,7 +158,7 @@ Deno.test("a create of unknown outcome keeps an array that is taken out", async 
   equal(fleet.mayHold(member, "k8s-pvc-0002"), false, "nobody waits for an array that is out");
 });
 
-Deno.test("an imported volume that was used keeps an array that is taken out", async () => {
+Deno.test("15.4: an imported volume that was used keeps an array that is taken out", async () => {
   const there = holding("b2", "oracle-data");
   const { fleet, clock } = await fleetOf([{ array: clientOf(there) }]);
   const [member] = fleet.members;
@@ -178,7 +178,7 @@ Deno.test("an imported volume that was used keeps an array that is taken out", a
 for (
   const [what, address] of [["token", "a1.example"], ["address", "berlin.example"]] as const
 ) {
-  Deno.test(`an entry with another ${what} means the array with the id, and all known stays`, async () => {
+  Deno.test(`15.4: an entry with another ${what} means the array with the id, and all known stays`, async () => {
     const there = holding("a1");
     const before = clientOf(there);
     const after = clientOf(there, address);
@@ -199,7 +199,7 @@ for (
   });
 }
 
-Deno.test("a changed entry that is refused is told once; the last good one stays", async () => {
+Deno.test("15.4: a changed entry that is refused is told once; the last good one stays", async () => {
   const there = holding("a1");
   const refused = { ...there, refusal: new PsoError("denied", "refuses the API token") };
   const [before, wrong, right] = [clientOf(there), clientOf(refused), clientOf(there)];
@@ -224,7 +224,7 @@ Deno.test("a changed entry that is refused is told once; the last good one stays
   equal(member.entryProblem, undefined);
 });
 
-Deno.test("a changed entry that is changed back is tried no more", async () => {
+Deno.test("15.4: a changed entry that is changed back is tried no more", async () => {
   const there = holding("a1");
   const refused = { ...there, refusal: new PsoError("denied", "no") };
   const [before, wrong] = [clientOf(there), clientOf(refused)];
@@ -236,7 +236,7 @@ Deno.test("a changed entry that is changed back is tried no more", async () => {
   equal(fleet.members[0]?.entryProblem, undefined);
 });
 
-Deno.test("another array at the address of a changed entry is another one", async () => {
+Deno.test("15.4: another array at the address of a changed entry is another one", async () => {
   const [first, second] = [holding("a1", "k8s-pvc-0001"), holding("b2")];
   const [before, after] = [clientOf(first, "fa.example"), clientOf(second, "fa.example")];
   const { fleet, acts, reasons } = await fleetOf([{ array: before }]);
@@ -249,7 +249,7 @@ Deno.test("another array at the address of a changed entry is another one", asyn
   deepEqual([acts, reasons()], [[], ["ArrayRemoved"]]);
 });
 
-Deno.test("an array that comes back by another token is served by that", async () => {
+Deno.test("15.4: an array that comes back by another token is served by that", async () => {
   const there = holding("a1", "k8s-pvc-0001");
   const [before, after] = [clientOf(there), clientOf(there)];
   const { fleet, acts } = await fleetOf([{ array: before }]);
@@ -262,7 +262,7 @@ Deno.test("an array that comes back by another token is served by that", async (
   deepEqual(fleet.members.map((one) => one === member), [true]);
 });
 
-Deno.test("the entry that stood behind another one of the same array takes its place", async () => {
+Deno.test("15.4: the entry that stood behind another one of the same array takes its place", async () => {
   const there = holding("a1", "k8s-pvc-0001");
   const [first, second] = [clientOf(there), clientOf(there, "again.example")];
   const { fleet, acts, call } = await fleetOf([{ array: first }, { array: second }]);
@@ -276,7 +276,7 @@ Deno.test("the entry that stood behind another one of the same array takes its p
   deepEqual(fleet.members.map((one) => [one === member, one.draining]), [[true, false]]);
 });
 
-Deno.test("an array that comes later is waited for only once it answered", async () => {
+Deno.test("15.4: an array that comes later is waited for only once it answered", async () => {
   const silent = { ...holding("b2"), refusal: new PsoError("unavailable", "silent") };
   const known = clientOf(holding("a1"));
   const { fleet } = await fleetOf([{ array: known }]);

@@ -6,7 +6,7 @@ async function take(limiter: Limiter, lane: Lane, count: number): Promise<Permit
   return await Promise.all(Array.from({ length: count }, () => limiter.acquire(lane)));
 }
 
-Deno.test("Limiter lets provision use only a part of the limit, so that attach starts at once", async () => {
+Deno.test("15.12: Limiter lets provision use only a part of the limit, so that attach starts at once", async () => {
   const limiter = new Limiter({ start: 4 });
   await take(limiter, "provision", 3);
   const fourth = limiter.acquire("provision");
@@ -16,7 +16,7 @@ Deno.test("Limiter lets provision use only a part of the limit, so that attach s
   fourth.catch(() => {});
 });
 
-Deno.test("Limiter serves a waiting attach before a provision that has waited longer", async () => {
+Deno.test("15.12: Limiter serves a waiting attach before a provision that has waited longer", async () => {
   const limiter = new Limiter({ start: 2, floor: 2 });
   const [create] = await take(limiter, "provision", 1);
   const [publish] = await take(limiter, "attach", 1);
@@ -33,7 +33,7 @@ Deno.test("Limiter serves a waiting attach before a provision that has waited lo
   assert.deepEqual(order, ["attach", "provision"]);
 });
 
-Deno.test("Limiter halves once per burst, however many of its calls complain", async () => {
+Deno.test("15.12: Limiter halves once per burst, however many of its calls complain", async () => {
   const limiter = new Limiter({ start: 16 });
   const burst = await take(limiter, "attach", 16);
   for (const permit of burst) permit.slow();
@@ -44,7 +44,7 @@ Deno.test("Limiter halves once per burst, however many of its calls complain", a
   assert.equal(limiter.limit, 4);
 });
 
-Deno.test("Limiter never goes below its floor nor above its cap", async () => {
+Deno.test("15.12: Limiter never goes below its floor nor above its cap", async () => {
   const low = new Limiter({ start: 3, floor: 2 });
   for (let round = 0; round < 5; round++) {
     const permit = await low.acquire("attach");
@@ -61,7 +61,7 @@ Deno.test("Limiter never goes below its floor nor above its cap", async () => {
   assert.equal(high.limit, 5);
 });
 
-Deno.test("Limiter does not grow while it is hardly used", async () => {
+Deno.test("15.12: Limiter does not grow while it is hardly used", async () => {
   const limiter = new Limiter({ start: 12 });
   for (let round = 0; round < 500; round++) {
     const permit = await limiter.acquire("provision");
@@ -71,7 +71,7 @@ Deno.test("Limiter does not grow while it is hardly used", async () => {
   assert.equal(limiter.limit, 12);
 });
 
-Deno.test("Limiter forgets a waiter whose signal fires and gives its turn to the next", async () => {
+Deno.test("15.12: Limiter forgets a waiter whose signal fires and gives its turn to the next", async () => {
   const limiter = new Limiter({ start: 2 });
   const held = await take(limiter, "attach", 2);
   const gone = new AbortController();
@@ -98,7 +98,7 @@ async function answerWell(limiter: Limiter, { most, rounds }: { most: number; ro
   return limits;
 }
 
-Deno.test("Limiter uses an array nearly to its limit once it knows that, and asks for more seldom", async () => {
+Deno.test("15.12: Limiter uses an array nearly to its limit once it knows that, and asks for more seldom", async () => {
   const limiter = new Limiter({ start: 12 });
   await answerWell(limiter, { most: 16, rounds: 20 });
   const limits = await answerWell(limiter, { most: 16, rounds: 100 });
@@ -106,7 +106,7 @@ Deno.test("Limiter uses an array nearly to its limit once it knows that, and ask
   assert.ok(mean > 14, `${mean} of 16 on average`);
 });
 
-Deno.test("Limiter follows an array that can bear less than before", async () => {
+Deno.test("15.12: Limiter follows an array that can bear less than before", async () => {
   const limiter = new Limiter({ start: 12 });
   await answerWell(limiter, { most: 16, rounds: 20 });
   const limits = await answerWell(limiter, { most: 4, rounds: 100 });

@@ -24,11 +24,11 @@ function member(change: { used?: number; problem?: PsoError } = {}): FleetMember
   return found as unknown as FleetMember;
 }
 
-Deno.test("arrayFindings() finds nothing on an array that is well", () => {
+Deno.test("15.9: arrayFindings() finds nothing on an array that is well", () => {
   deepEqual(arrayFindings(member({ used: 899 }), WELL), []);
 });
 
-Deno.test("arrayFindings() tells what is wrong with every volume of the array, each reason once", () => {
+Deno.test("15.9: arrayFindings() tells what is wrong with every volume of the array, each reason once", () => {
   const problem = new PsoError("timeout", "did not answer in time");
   const alerts = ["CT0: failed", "b", "c", "d", "e"];
   deepEqual(arrayFindings(member({ used: 950, problem }), { ...WELL, alerts }), [
@@ -50,7 +50,7 @@ Deno.test("arrayFindings() tells what is wrong with every volume of the array, e
   ]);
 });
 
-Deno.test("pathFindings() tells hosts without paths from those with too few, of the volume's alone", () => {
+Deno.test("15.9: pathFindings() tells hosts without paths from those with too few, of the volume's alone", () => {
   const host = (name: string, paths: HostObject["paths"]): [string, HostObject] => [
     name.toLowerCase(),
     { name, initiators: [], paths },

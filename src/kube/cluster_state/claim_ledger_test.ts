@@ -36,7 +36,7 @@ async function withLedger(test: (bed: Bed, begin: () => void) => Promise<void>):
   }
 }
 
-Deno.test("ClaimLedger knows the claims that are made after its list, and no others", async () => {
+Deno.test("15.2: ClaimLedger knows the claims that are made after its list, and no others", async () => {
   await withLedger(async ({ api, ledger, claim }, begin) => {
     const old = claim("old");
     for (let at = 0; at < 500; at++) claim(`more-${at}`);
@@ -50,7 +50,7 @@ Deno.test("ClaimLedger knows the claims that are made after its list, and no oth
   });
 });
 
-Deno.test("ClaimLedger that is renewed forgets its list, and reads another", async () => {
+Deno.test("15.2: ClaimLedger that is renewed forgets its list, and reads another", async () => {
   await withLedger(async ({ ledger, claim }, begin) => {
     begin();
     const before = await until("the list", () => ledger.look(), WAIT);
@@ -64,7 +64,7 @@ Deno.test("ClaimLedger that is renewed forgets its list, and reads another", asy
 });
 
 for (const fault of ["forbidden", "answer lost"] as const) {
-  Deno.test(`ClaimLedger whose list is ${fault} knows nothing until one succeeds`, async () => {
+  Deno.test(`15.2: ClaimLedger whose list is ${fault} knows nothing until one succeeds`, async () => {
     await withLedger(async ({ api, ledger }, begin) => {
       api.fault = fault;
       begin();
