@@ -1,6 +1,7 @@
 // A controller of the cluster reads the claim that it makes a volume for, by its service account.
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { claimNameOf } from "../../scripts/claim.ts";
+import { until } from "../../src/async/wait.ts";
 import { LeaderBed } from "./leader_bed.ts";
 
 const START_MS = 30_000;
@@ -24,6 +25,34 @@ Deno.test("the controller judges the annotation of the claim in Kubernetes, and 
     await controller.create(claimNameOf("orders"), parameters);
     bed.api.remove(key);
     await controller.create(claimNameOf("deleted"), parameters);
+  });
+});
+
+Deno.test("15.2: a claim that is made after the take-over waits for no silent array, and one under deletion counts as old", async () => {
+  await LeaderBed.run(async (bed) => {
+    await bed.silence("fa-2");
+    const controller = bed.start("pso-a");
+    await bed.leader(START_MS);
+    /** A claim that is made now, and its CreateVolume. */
+    const made = async (claim: string, metadata: Record<string, unknown>): Promise<void> => {
+      const csiName = claimNameOf(claim);
+      const key = { collection: "persistentvolumeclaims", namespace: "shop", name: claim };
+      bed.api.store.put(key, { metadata }, csiName.slice("pvc-".length));
+      await controller.create(csiName, { ...parameters, "csi.storage.k8s.io/pvc/name": claim });
+    };
+    // One that is there before the leader lists them is old for ever: each try is another claim.
+    let tries = 0;
+    const isNew = () => made(`alive-${++tries}`, {}).then(() => true, () => false);
+    await until("the leader's list of claims", isNew, { timeoutMs: START_MS });
+    const ending = { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["shop/held"] };
+    await rejects(made("ending", ending), {
+      message: /UNAVAILABLE: .*may exist already on an array that is silent: \S+ did not answer/,
+    });
+    await made("alive", {});
+    await bed.clearFaults();
+    const isMade = () => made("ending", ending).then(() => true, () => false);
+    await until("the array answers again", isMade, { timeoutMs: START_MS });
+    equal((await bed.volumes()).length, 3);
   });
 });
 
