@@ -9,8 +9,9 @@ interface BatchesOptions<T> {
   /** Reads several keys at once. A key that it leaves out is read alone. */
   many: (keys: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, T>>;
   /**
-   * After a failure of `many`: the keys that are to be read apart from the others. `undefined` when
-   * the failure is about none of them: all callers get it then.
+   * After a failure of `many`: the keys that are to be read apart from the others; with all of them,
+   * or none, each is read alone. `undefined` when the failure is about none of them: all callers get
+   * it then.
    */
   apart: (error: unknown, keys: readonly string[]) => readonly string[] | undefined;
   now?: () => number;
@@ -109,8 +110,8 @@ export class Batches<T> {
         for (const caller of callers) settle(caller, () => caller.reject(error));
         return;
       }
-      const parts = [true, false].map((isApart) =>
-        callers.filter(({ key }) => apart.includes(key) === isApart)
+      const parts = partsOf(keys, apart).map((part) =>
+        callers.filter(({ key }) => part.includes(key))
       );
       await Promise.all(parts.map((part) => this.#serve(part)));
     }
@@ -143,6 +144,14 @@ export class Batches<T> {
         keys.length === 1 ? new Map([[key, await one(key, signal)]]) : await many(keys, signal),
     );
   }
+}
+
+/** The keys in parts that are smaller than the whole, so that reading them comes to an end. */
+function partsOf(keys: readonly string[], apart: readonly string[]): string[][] {
+  const [named, others] = [true, false].map((isApart) =>
+    keys.filter((key) => apart.includes(key) === isApart)
+  );
+  return named?.length && others?.length ? [named, others] : keys.map((key) => [key]);
 }
 
 function settle<T>({ signal, leave }: Caller<T>, how: () => void): void {

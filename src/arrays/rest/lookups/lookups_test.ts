@@ -154,3 +154,21 @@ Deno.test("snapshots of several volumes are read in one call, and keep their own
   deepEqual(kept.map((few) => few.length), [0, 0, 0, 1, 0]);
   equal(asked.length, 3);
 });
+
+Deno.test("two spellings of one name that is gone are each told so, in a call of their own", async () => {
+  let calls = 0;
+  const { context, asked } = arrayThat(
+    (names) => {
+      if (++calls > 20) throw new Error("asked again and again");
+      return names.some((name) => name.toLowerCase() === "k8s-a")
+        ? { message: "Volume does not exist.", context: "k8s-a" }
+        : names.map(volume);
+    },
+    FLASHARRAY,
+  );
+  const objects = volumes(context);
+  await objects.find("k8s-first");
+  const found = await Promise.all(["k8s-0", "K8S-A", "k8s-a"].map((name) => objects.find(name)));
+  deepEqual(found.map((one) => one?.name), ["k8s-0", undefined, undefined]);
+  deepEqual(asked.slice(2).map((names) => names.join()), ["K8S-A,k8s-a", "K8S-A", "k8s-a"]);
+});
