@@ -166,3 +166,37 @@ Deno.test("an id that means another volume now is not staged before the first vo
     await stage();
     assert.equal((await fake.records.find("v7"))?.attachment.protocol, "iscsi");
   }));
+
+Deno.test("an id that means another volume now is staged, though a format of the first was interrupted here", () =>
+  FakeHost.use(async (fake) => {
+    PORTALS.forEach((portal, index) => fake.iscsi.addSession(index + 1, portal));
+    fake.scsi.luns.set(8, 8);
+    const node = fake.plugin();
+    // What is left of a stage of the first volume that died in mkfs, after its devices were taken away.
+    await fake.records.write({
+      volumeId: "v7",
+      stagingPath: "/stage/7",
+      attachment: attachment(7),
+      format: { state: "started", type: "xfs", uuid: "0b7c52ee-6f6c-4a2e-9d0e-0a1f3c5b7d99" },
+      published: [],
+    });
+    const stage = () =>
+      node.stage({
+        volumeId: "v7",
+        stagingPath: "/stage/7",
+        attachment: attachment(8),
+        capability: BLOCK_CAPABILITY,
+        volumeContext: {},
+      });
+    assert.match(
+      (await failureOf(stage())).message,
+      /was staged as serial .*, which is not unstaged/,
+    );
+    for (let round = 0; round < 3; round++) {
+      await node.healer.round();
+      await node.healer.idle();
+    }
+    await stage();
+    const { attachment: staged, format } = await fake.records.find("v7") ?? {};
+    assert.deepEqual([staged, format], [attachment(8), undefined]);
+  }));

@@ -148,7 +148,8 @@ async function refuseUnfinished(
   const [was, is] = [earlier.attachment, attachment].map(identityOf);
   if (was === is) return;
   if (!stagedMount(mounts, earlier.stagingPath)) {
-    await records.write({ ...earlier, unstaging: true });
+    // A format that was begun is of the first volume: no stage by this id goes on with it.
+    await records.write({ ...earlier, unstaging: true, format: undefined });
   }
   throw new PsoError(
     "in_use",
