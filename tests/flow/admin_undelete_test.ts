@@ -117,6 +117,29 @@ Deno.test("admin undelete writes no PersistentVolume where one means the volume 
     equal(await isLive(one, "1"), true);
   }));
 
+Deno.test("admin undelete refuses while a PersistentVolume would have the volume destroyed again", () =>
+  bed(async (one) => {
+    const handle = await destroyed(one, "1");
+    const pv = (phase: string, persistentVolumeReclaimPolicy: string) => ({
+      metadata: { name: "pvc-live" },
+      spec: { csi: { driver: "pure-csi", volumeHandle: handle }, persistentVolumeReclaimPolicy },
+      status: { phase },
+    });
+    for (const phase of ["Released", "Failed"]) {
+      one.cluster.items.set(PVS, [pv(phase, "Delete")]);
+      const { code, obstacles } = await undelete(one, "--volume", volume("1"), "--yes");
+      deepEqual([code, obstacles], [1, [
+        `PersistentVolume pvc-live, which means it, is ${phase} with reclaimPolicy Delete, so that ` +
+        "the driver would destroy it again: set that to Retain first",
+      ]]);
+      equal(await isLive(one, "1"), false);
+    }
+    for (const [phase, policy] of [["Released", "Retain"], ["Bound", "Delete"]] as const) {
+      one.cluster.items.set(PVS, [pv(phase, policy)]);
+      equal((await undelete(one, "--volume", volume("1"))).code, 0);
+    }
+  }));
+
 /** What stands in the way, and what is said of it. */
 const REFUSED: [string, (bed: Bed) => unknown, RegExp][] = [
   [

@@ -7,7 +7,7 @@ import { nameKey } from "../../names.ts";
 import type { ArrayLook } from "../check/array_look.ts";
 import { ifThere } from "../check/cluster.ts";
 import { textAt } from "../check/kube_object.ts";
-import { claimedVolumes } from "../check/volume_look.ts";
+import { type ClaimedVolume, claimedVolumes } from "../check/volume_look.ts";
 import type { Wanted } from "./manifest.ts";
 import { isOfCluster, type Waiting } from "./waiting.ts";
 
@@ -85,6 +85,15 @@ async function namesakes(
   return told.flat();
 }
 
+/** Kubernetes goes on deleting such a volume, and what is recovered now would be destroyed again. */
+function refuseDoomed({ pv, phase, reclaimPolicy }: ClaimedVolume): string[] {
+  if (reclaimPolicy !== "Delete" || !["Released", "Failed"].includes(phase)) return [];
+  return [
+    `PersistentVolume ${pv}, which means it, is ${phase} with reclaimPolicy Delete, so that the ` +
+    "driver would destroy it again: set that to Retain first",
+  ];
+}
+
 /** What the cluster has of the names that the manifest would use. */
 async function inCluster(
   { volume, handle, array }: Waiting,
@@ -92,11 +101,12 @@ async function inCluster(
 ): Promise<{ pv?: string; problems: string[] }> {
   const id = looks.find((look) => look.array === array)?.status?.id ?? "";
   const all = await claimedVolumes(kube);
-  const meant = all.find(({ names, arrayHint }) =>
+  const meant = all.filter(({ names, arrayHint }) =>
     names.some((name) => nameKey(name) === nameKey(volume.name)) &&
     (arrayHint === undefined || arrayHint === arrayHintOf(id))
   );
-  if (meant) return { pv: meant.pv, problems: [] };
+  const [first] = meant;
+  if (first) return { pv: first.pv, problems: meant.flatMap(refuseDoomed) };
   const problems: string[] = [];
   const pv = await ifThere(kube, kubePath`/api/v1/persistentvolumes/${wanted.pv}`);
   if (pv !== undefined) {
