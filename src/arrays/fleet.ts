@@ -104,6 +104,11 @@ export class Fleet {
     return this.#roster.members;
   }
 
+  /** Every array once: without entries that another one stands for. */
+  get #used(): Member[] {
+    return this.#members.filter(({ twin }) => !twin);
+  }
+
   /**
    * Asks every array once, all at the same time, for its facts, and lists those that are not warm.
    * A bad array only gets a `problem`.
@@ -223,7 +228,7 @@ export class Fleet {
    * Nothing is known of arrays that are not warm.
    */
   volumesWithSnapshot(suffix: string): { member: FleetMember; volume: string }[] {
-    return this.#members.flatMap((member) =>
+    return this.#used.flatMap((member) =>
       member.index.volumesWithSnapshot(suffix).map((volume) => ({ member, volume }))
     );
   }
@@ -232,7 +237,7 @@ export class Fleet {
   snapshotsWith(
     accepts: (suffix: string) => boolean,
   ): { member: FleetMember; name: string }[] {
-    return this.#members.flatMap((member) =>
+    return this.#used.flatMap((member) =>
       member.index.snapshotsWith(accepts).map((name) => ({ member, name }))
     );
   }

@@ -80,6 +80,7 @@ export class FleetIdentity {
     for (const member of members) {
       member.id = id;
       member.twin = false;
+      member.index.doubt(); // what was listed there may be another array's
       this.#mark(member, problem);
     }
     throw problem;
@@ -92,6 +93,8 @@ export class FleetIdentity {
       ? [member, other]
       : [other, member];
     second.twin = true;
+    // A create whose answer was lost may be known to the second one alone.
+    first.shareNames(second);
     const problem = new IdentityError(
       `${second.array.address} is the same array as ${first.array.address} ` +
         `(${first.array.label}): remove one of the two entries`,
@@ -111,6 +114,7 @@ export class FleetIdentity {
     );
     if (!other) return;
     member.twin = true;
+    member.index.doubt();
     const problem = new IdentityError(
       `the array at ${member.array.address} has the id ${id} and the one at ` +
         `${other.array.address} has ${other.id}: their first 8 digits, which begin every volume ` +
@@ -120,9 +124,8 @@ export class FleetIdentity {
     throw problem;
   }
 
-  /** Says it once; the names that were listed there may be another array's. */
+  /** Says it once. */
   #mark(member: Member, problem: IdentityError): void {
-    member.index.doubt();
     if (member.problem?.message !== problem.message) {
       this.#log.warn("an array's entry is not used", {
         array: member.array.label,

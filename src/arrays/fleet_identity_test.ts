@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { until } from "../async/wait.ts";
 import { isPsoError, PsoError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -70,6 +70,26 @@ for (const key of ["k1", undefined]) {
   });
 }
 
+Deno.test("the entry of an array that is used takes over the names of the one that stood for it so far", async () => {
+  const [one, two] = [arrayAt("10.0.0.1", { id: ID }), arrayAt("fa-1", { id: ID })];
+  const fleet = new Fleet([two], { log: silentLogger, cluster: "k8s" });
+  await fleet.refresh();
+  const [known] = fleet.members;
+  ok(known);
+  // A create whose answer was lost: the array may still carry it out, and lists it later.
+  fleet.unclear(known, "k8s-pvc-9");
+  fleet.snapshotCreated(known, "k8s-pvc-1.snapshot-9");
+  fleet.grouped(known, "k8s-pvc-9", "shop/db");
+  fleet.replace([one, two]);
+  await fleet.refresh();
+  const [first, second] = fleet.members;
+  ok(first && second);
+  deepEqual([first.warm, first.twin, second.twin], [true, false, true]);
+  deepEqual(["k8s-pvc-9", "k8s-pvc-8"].map((name) => fleet.mayHold(first, name)), [true, false]);
+  deepEqual(fleet.volumesWithSnapshot("snapshot-9").map(({ member }) => member === first), [true]);
+  equal(fleet.groupedVolumes(first, "shop/db"), 1);
+});
+
 Deno.test("two arrays that claim one id with different keys are both asked nothing, until one entry is gone", async () => {
   const [one, two] = [
     arrayAt("fa-1", { id: ID, key: "k1" }),
@@ -93,9 +113,18 @@ Deno.test("two arrays that claim one id with different keys are both asked nothi
     );
   }
   deepEqual([one.asked, two.asked], [[], []]);
+  const [first, left] = fleet.members;
+  ok(first && left);
+  fleet.unclear(first, "k8s-pvc-9");
   fleet.replace([two]);
   await fleet.refresh();
   equal((await fleet.find(HANDLE))?.member.array, two.array);
+  equal(left.warm, true);
+  deepEqual(
+    ["k8s-pvc-9", "k8s-pvc-8"].map((name) => fleet.mayHold(left, name)),
+    [true, false],
+    "the entry that is gone may have meant the array that stays",
+  );
 });
 
 Deno.test("a server that shows no key for a moment keeps the one that it proved", async () => {

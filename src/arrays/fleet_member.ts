@@ -61,12 +61,12 @@ export class Member implements FleetMember {
   drain?: Drain;
   /** Asks by the changed entry of this array, until that is proven to lead to it. */
   successor?: Member;
-  readonly index = new NameIndex();
   readonly quiet = new QuietTime();
 
   labels: Readonly<Record<string, string>> = {};
   suspended = false;
 
+  #index = new NameIndex();
   #problem?: PsoError;
 
   constructor(readonly array: StorageArray) {}
@@ -80,8 +80,23 @@ export class Member implements FleetMember {
     this.#problem = problem;
   }
 
+  /** What the array may hold; entries that lead to one array have one. */
+  get index(): NameIndex {
+    return this.#index;
+  }
+
+  /**
+   * The other one is another entry of this array: what either knows of its names counts for both,
+   * and so does what a call that is under way notes for the other one.
+   */
+  shareNames(other: Member): void {
+    if (other.#index === this.#index) return;
+    this.#index.addAll(other.#index);
+    other.#index = this.#index;
+  }
+
   get warm(): boolean {
-    return this.index.complete;
+    return !this.twin && this.index.complete;
   }
 
   get draining(): boolean {

@@ -62,6 +62,15 @@ export class NameIndex {
     else this.#contained.set(base, new Set([key]));
   }
 
+  /** Adds all that another index of the same array knows. */
+  addAll(other: NameIndex): void {
+    for (const volume of other.#volumes) this.add(volume);
+    for (const [volume, group] of other.#groupOf) this.setGroup(volume, group);
+    for (const [volume, suffixes] of other.#snapshots) {
+      for (const suffix of suffixes) this.addSnapshot(`${volume}.${suffix}`);
+    }
+  }
+
   /** Volumes of that name in whatever pod or volume group, or in none; whole, in lower case. */
   namesLike(name: string): string[] {
     const base = baseNameOf(nameKey(name));

@@ -175,8 +175,11 @@ export class Roster {
     this.#succeed(member, undefined);
     // Of an array that never answered nobody knows an id, and no call can mean it. Of one that
     // another entry claims to be, too, that other one is trusted from now on.
-    const isClaimed = this.#members.some(({ id, twin }) => !twin && id === member.id);
-    if (member.id === undefined || member.twin || isClaimed) return this.#drop(member);
+    const claimant = this.#members.find(({ id, twin }) => !twin && id === member.id);
+    if (member.id === undefined || member.twin || claimant) {
+      if (member.id !== undefined) claimant?.shareNames(member);
+      return this.#drop(member);
+    }
     this.#members.push(member);
     if (member.drain) return;
     const { now, cluster } = this.#options;
