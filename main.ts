@@ -12,6 +12,7 @@ import {
   parseCommandLine,
   type SimulateOptions,
 } from "./src/cli/cli.ts";
+import { columnsOf, writeAll } from "./src/cli/output.ts";
 import { logWarnings } from "./src/config/adopt.ts";
 import { loadConfig } from "./src/config/load.ts";
 import type { Config } from "./src/config/model.ts";
@@ -188,7 +189,7 @@ async function runSimulate(options: SimulateOptions): Promise<void> {
 }
 
 function print(text: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(text));
+  writeAll(Deno.stdout, text);
 }
 
 async function runMode(command: CommandLine): Promise<number> {
@@ -214,8 +215,11 @@ async function runMode(command: CommandLine): Promise<number> {
  * stack only for what we did not foresee.
  */
 async function main(args: string[]): Promise<number> {
-  const complain = (text: string) =>
-    Deno.stderr.writeSync(new TextEncoder().encode(`pso-bin: ${text}\n`));
+  const complain = (text: string) => {
+    try {
+      writeAll(Deno.stderr, `pso-bin: ${text}\n`);
+    } catch { /* The exit code still tells. */ }
+  };
   try {
     return await runMode(
       parseCommandLine(args, {
@@ -223,6 +227,7 @@ async function main(args: string[]): Promise<number> {
         hostname: () => Deno.hostname(),
         version: VERSION,
         verbs: VERB_LIST,
+        columns: columnsOf(),
       }),
     );
   } catch (error) {

@@ -41,9 +41,20 @@ const PIECE =
  * the first one there already. Commands and words are not broken, so that they can be copied: they
  * may be longer.
  */
-export function wrapped(text: string, { columns, indent }: { columns: number; indent: number }) {
+export function wrapped(text: string, room: LineRoom): string {
+  return inLines(text.match(PIECE) ?? [], room);
+}
+
+/** How long lines are, and how many blanks all but the first begin with. */
+interface LineRoom {
+  columns: number;
+  indent: number;
+}
+
+/** As wrapped(), of pieces that are not broken. */
+export function inLines(pieces: readonly string[], { columns, indent }: LineRoom): string {
   const lines: string[] = [""];
-  for (const [piece] of text.matchAll(PIECE)) {
+  for (const piece of pieces) {
     const last = lines.at(-1) ?? "";
     const whole = last === "" ? piece : `${last} ${piece}`;
     if (last === "" || whole.length <= columns - indent) lines[lines.length - 1] = whole;

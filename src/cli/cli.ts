@@ -100,6 +100,8 @@ interface CliContext {
   version: string;
   /** The verbs of `admin` and what each does, for the help. */
   verbs: readonly HelpLine[];
+  /** How many characters a line of the terminal has; absent: there is none. */
+  columns?: number;
 }
 
 const DEFAULT_ADMIN: ListenAddress = { hostname: "0.0.0.0", port: 9808 };
@@ -115,13 +117,15 @@ export function parseCommandLine(args: readonly string[], context: CliContext): 
     if (rest.includes("--version")) {
       return { mode: "version", text: `pso-bin ${context.version}\n` };
     }
-    if (rest.includes("--help") || rest.includes("-h")) return { mode: "help", text: helpText() };
+    if (rest.includes("--help") || rest.includes("-h")) {
+      return { mode: "help", text: helpText(undefined, context.columns) };
+    }
     throw new UsageError(`No mode is given: use one of ${MODES.join(", ")}, or --help`);
   }
   if (mode === "admin") return parseAdmin(rest, context);
   const flags = new Flags(mode, rest);
   if (flags.isSet("version")) return { mode: "version", text: `pso-bin ${context.version}\n` };
-  if (flags.isSet("help")) return { mode: "help", text: helpText(mode) };
+  if (flags.isSet("help")) return { mode: "help", text: helpText(mode, context.columns) };
   if (mode === "controller") return parseController(flags, context);
   return mode === "node" ? parseNode(flags, context) : parseSimulate(flags);
 }
@@ -133,6 +137,13 @@ function findMode(
 ): { mode?: Mode; rest: string[] } {
   const rest = [...args];
   const first = rest[0];
+  // As git, kubectl and helm take it.
+  if (first === "help") {
+    const [, about, ...more] = rest;
+    return about === undefined
+      ? { rest: ["--help"] }
+      : { mode: checkMode(about, verbs), rest: [...more, "--help"] };
+  }
   if (first !== undefined && !first.startsWith("-")) {
     return { mode: checkMode(first, verbs), rest: rest.slice(1) };
   }
@@ -160,10 +171,15 @@ function checkMode(word: string, verbs: readonly HelpLine[]): Mode {
   );
 }
 
-function parseAdmin(rest: string[], { version, verbs }: CliContext): AdminOptions | PrintOptions {
+function parseAdmin(rest: string[], context: CliContext): AdminOptions | PrintOptions {
+  const { version, verbs, columns } = context;
   const [verb, ...args] = rest;
+  if (verb === "help") {
+    const [about = "--help"] = args;
+    return parseAdmin([about, "--help"], context);
+  }
   if (verb === "--version") return { mode: "version", text: `pso-bin ${version}\n` };
-  if (verb === "--help" || verb === "-h") return { mode: "help", text: adminHelp(verbs) };
+  if (verb === "--help" || verb === "-h") return { mode: "help", text: adminHelp(verbs, columns) };
   if (verb === undefined || verb.startsWith("-")) {
     throw new UsageError(
       "admin needs a verb first, for example `pso-bin admin check -f values.yaml`: see pso-bin " +

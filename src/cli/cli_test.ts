@@ -252,6 +252,23 @@ Deno.test("parseCommandLine() answers admin --help with every verb and what it d
   assert.match(text, /\n\nVerbs:\n {2}check +looks at something\n\nFlags:\n/);
 });
 
+Deno.test("parseCommandLine() takes help as a word, of the program, a mode or a verb", () => {
+  assert.deepEqual(parse("help"), parse("--help"));
+  assert.deepEqual(parse("help node"), parse("node --help"));
+  assert.deepEqual(parse("help admin"), parse("admin --help"));
+  assert.deepEqual(parse("admin help"), parse("admin --help"));
+  const check = { mode: "admin", verb: "check", args: ["--help"] };
+  assert.deepEqual(parse("admin help check"), check);
+  assert.deepEqual(parse("help admin check"), check);
+});
+
+Deno.test("helpText() keeps to the width of a narrow terminal", () => {
+  for (const mode of [undefined, ...MODES]) {
+    for (const line of helpText(mode, 80).split("\n")) assert.ok(line.length <= 80, line);
+    assert.equal(helpText(mode, 200), helpText(mode));
+  }
+});
+
 Deno.test("helpText() names every flag of a mode and ends with the exit codes", () => {
   for (const mode of MODES) {
     for (const { name, meaning } of FLAGS[mode]) {
@@ -262,7 +279,7 @@ Deno.test("helpText() names every flag of a mode and ends with the exit codes", 
     }
     assert.match(
       helpText(mode),
-      /\nExit codes: 0 right, 1 failed, 2 wrong use or configuration, 3 something needed is missing here\.\n$/,
+      /\nExit codes: 0 right, 1 failed, 2 wrong use or configuration\.\n$/,
     );
   }
   assert.match(helpText(), /^Storage of Pure FlashArrays/);

@@ -285,17 +285,24 @@ export interface HelpLine {
 }
 
 /** Lines of a help have no more characters, but for a command that is longer. */
-const COLUMNS = 100;
+const COLUMNS_MAX = 100;
+/** Narrower terminals break its lines. */
+const COLUMNS_MIN = 60;
 /** Where the meaning of a flag begins. */
 const INDENT = 28;
 
-function helpLine({ name, meaning }: HelpLine): string {
-  const beside = name.length < INDENT - 2 ? name.padEnd(INDENT - 3) : `${name}\n${" ".repeat(27)}`;
-  return `  ${beside} ${wrapped(meaning, { columns: COLUMNS, indent: INDENT })}`;
+/** How wide a help is on a terminal of that width, or on none. */
+export function helpColumns(columns = COLUMNS_MAX): number {
+  return Math.max(COLUMNS_MIN, Math.min(columns, COLUMNS_MAX));
 }
 
-function flagLine({ name, value, meaning }: Flag): string {
-  return helpLine({ name: `${dashed(name)}${value ? ` ${value}` : ""}`, meaning });
+function helpLine({ name, meaning }: HelpLine, columns: number): string {
+  const beside = name.length < INDENT - 2 ? name.padEnd(INDENT - 3) : `${name}\n${" ".repeat(27)}`;
+  return `  ${beside} ${wrapped(meaning, { columns, indent: INDENT })}`;
+}
+
+function flagLine({ name, value, meaning }: Flag, columns: number): string {
+  return helpLine({ name: `${dashed(name)}${value ? ` ${value}` : ""}`, meaning }, columns);
 }
 
 /** The flag as it is typed. */
@@ -308,16 +315,18 @@ export function modeWords(): { name: Mode; flags: readonly Flag[] }[] {
   return MODES.map((name) => ({ name, flags: FLAGS[name] }));
 }
 
-/** Help for one mode, or for the whole program. Ends with a line break. */
-export function helpText(mode?: Mode): string {
+/** Help for one mode, or for the whole program, as wide as the terminal. Ends with a line break. */
+export function helpText(mode?: Mode, terminal?: number): string {
+  const columns = helpColumns(terminal);
   if (mode) {
-    return `${wrapped(PURPOSE[mode].text, { columns: COLUMNS, indent: 0 })}\n\nUsage: ${
+    const flags = FLAGS[mode].map((flag) => flagLine(flag, columns)).join("\n");
+    return `${wrapped(PURPOSE[mode].text, { columns, indent: 0 })}\n\nUsage: ${
       PURPOSE[mode].usage
-    }\n\nFlags:\n${FLAGS[mode].map(flagLine).join("\n")}\n${EXIT_CODES}`;
+    }\n\nFlags:\n${flags}\n${EXIT_CODES}`;
   }
   const indent = 15;
   const modes = MODES.map((one) =>
-    `  ${one.padEnd(indent - 3)} ${wrapped(PURPOSE[one].text, { columns: COLUMNS, indent })}`
+    `  ${one.padEnd(indent - 3)} ${wrapped(PURPOSE[one].text, { columns, indent })}`
   ).join("\n");
   return "Storage of Pure FlashArrays and FlashBlades for Kubernetes.\n\nUsage: pso-bin MODE " +
     `[flags], or pso-bin --mode=MODE [flags]\n\nModes:\n${modes}\n\n` +
@@ -325,13 +334,12 @@ export function helpText(mode?: Mode): string {
 }
 
 /** Help for the mode `admin`, whose verbs main.ts knows. Ends with a line break. */
-export function adminHelp(verbs: readonly HelpLine[]): string {
-  return helpText("admin").replace(
+export function adminHelp(verbs: readonly HelpLine[], terminal?: number): string {
+  const lines = verbs.map((verb) => helpLine(verb, helpColumns(terminal)));
+  return helpText("admin", terminal).replace(
     "\n\nFlags:",
-    `\n\nVerbs:\n${verbs.map(helpLine).join("\n")}\n\nFlags:`,
+    `\n\nVerbs:\n${lines.join("\n")}\n\nFlags:`,
   );
 }
 
-const EXIT_CODES =
-  "\nExit codes: 0 right, 1 failed, 2 wrong use or configuration, 3 something needed is " +
-  "missing here.\n";
+const EXIT_CODES = "\nExit codes: 0 right, 1 failed, 2 wrong use or configuration.\n";

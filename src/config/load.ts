@@ -9,7 +9,8 @@ import { NAMED_FILES_FOLDER } from "./arrays/named_files.ts";
 import { ConfigError, type Problem, ProblemList, shown } from "./problems.ts";
 import { Settings } from "./settings.ts";
 import { isMapping, KeyTree, type Mapping } from "./tree.ts";
-import { isPsoError, messageOf } from "../errors.ts";
+import { isPsoError } from "../errors.ts";
+import { fileFault } from "../file_fault.ts";
 import { sanTypeOf } from "../protocols.ts";
 import { GiB } from "../size.ts";
 import { TOPOLOGY_PREFIX, topologyLabels } from "./arrays/topology_labels.ts";
@@ -148,7 +149,7 @@ async function readSource(
     const missing = error instanceof Deno.errors.NotFound;
     if (missing && !needed) return undefined;
     problems.error(file, {
-      found: missing ? "does not exist" : `cannot be read (${messageOf(error)})`,
+      found: fileFault(error),
       // Who is not answered, or not let in, is told what to do by the error itself.
       fix: isPsoError(error, "unavailable", "timeout", "denied") ? undefined : advice,
     });

@@ -11,6 +11,11 @@ export async function readPlainFile(path: string): Promise<string> {
   refuseOdd(await Deno.stat(path));
   using file = await Deno.open(path);
   refuseOdd(await file.stat()); // it may have been exchanged
+  return await readToEnd(file);
+}
+
+/** All that comes of a stream until its end; `invalid` for more than CONFIG_LIMITS.fileBytes. */
+export async function readToEnd(file: Pick<Deno.FsFile, "read">): Promise<string> {
   const bytes = new Uint8Array(CONFIG_LIMITS.fileBytes + 1);
   let size = 0;
   for (let count: number | null = 0; count !== null && size < bytes.length;) {

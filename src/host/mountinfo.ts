@@ -1,4 +1,5 @@
 import { PsoError } from "../errors.ts";
+import { fileFault } from "../file_fault.ts";
 import { type Host, hostPath, realToolPath, toolPathOf } from "./host.ts";
 
 /** One mount (proc_pid_mountinfo(5)). */
@@ -82,7 +83,7 @@ export async function readMounts(host: Host): Promise<Mount[]> {
     const fix = "mount the host's / at the folder that --host-root names";
     throw new PsoError(
       "unavailable",
-      `mounts cannot be read from ${file}: ${String(error)}; ${fix}`,
+      `mounts cannot be read: ${file} ${fileFault(error)}; ${fix}`,
       { cause: error },
     );
   }

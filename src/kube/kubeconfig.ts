@@ -3,6 +3,7 @@ import { parseMapping } from "../config/files.ts";
 import { ConfigError, ProblemList } from "../config/problems.ts";
 import { isMapping, type Mapping } from "../config/tree.ts";
 import { messageOf, PsoError, UsageError } from "../errors.ts";
+import { fileFault } from "../file_fault.ts";
 import { Secret } from "../secret.ts";
 
 // A kubeconfig file, as far as people reach clusters with it: kubectl's own reader takes more, and
@@ -138,10 +139,9 @@ async function readFiles({ files, readTextFile }: KubeconfigSource): Promise<Rea
     } catch (error) {
       // kubectl passes over the files of KUBECONFIG that are not there, too.
       if (files.length > 1 && error instanceof Deno.errors.NotFound) continue;
-      const why = error instanceof Deno.errors.NotFound
-        ? "does not exist"
-        : `cannot be read (${messageOf(error)})`;
-      throw new UsageError(`kubeconfig ${file} ${why}: name another one by --kubeconfig`);
+      throw new UsageError(
+        `kubeconfig ${file} ${fileFault(error)}: name another one by --kubeconfig`,
+      );
     }
     const problems = new ProblemList();
     const root = parseMapping(text, { file, problems });
@@ -149,7 +149,12 @@ async function readFiles({ files, readTextFile }: KubeconfigSource): Promise<Rea
     found.push({ file, root, readTextFile });
   }
   if (found.length > 0) return found;
-  throw new UsageError("there is no kubeconfig: name one by --kubeconfig, or set KUBECONFIG");
+  throw new UsageError(
+    files.length === 0
+      ? "there is no kubeconfig: name one by --kubeconfig, or set KUBECONFIG"
+      : `none of the kubeconfigs ${files.join(", ")} exists: correct KUBECONFIG, or name one by ` +
+        "--kubeconfig",
+  );
 }
 
 /** One entry of a list of named entries. */

@@ -11,6 +11,8 @@ export interface AdminSurroundings {
   colours?: boolean;
   columns?: number;
   now?: () => number;
+  /** What comes in by standard input. */
+  piped?: string;
   /** As AdminContext.answerMs. */
   answerMs?: number;
   /** Absent: there is no terminal to ask at. */
@@ -32,7 +34,7 @@ export function adminBed(
   surroundings: AdminSurroundings = {},
 ): { context: AdminContext; said: () => string } & Omit<AdminResult, "code" | "said"> {
   const { files = {}, real = false, env = {}, colours = false, columns } = surroundings;
-  const { now = Date.now, confirm, answerMs } = surroundings;
+  const { now = Date.now, confirm, answerMs, piped = "" } = surroundings;
   const printed: string[] = [];
   const progress: string[] = [];
   const written = new Map<string, Uint8Array>();
@@ -45,6 +47,7 @@ export function adminBed(
       if (real) return await Deno.readTextFile(path);
       throw new Deno.errors.NotFound(path);
     },
+    standardInput: () => Promise.resolve(piped),
     // Files in memory have no links.
     realPath: async (path) => {
       if (real) return await Deno.realPath(path);

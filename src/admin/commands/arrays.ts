@@ -15,7 +15,7 @@ export const ARRAYS: VerbUse = {
   meaning: "lists the arrays of a configuration: model, version, room, protocols, state",
   text:
     `Lists the arrays of a configuration, each asked now: its name, model, Purity and REST version, room and
-protocols. Below the table stands what is wrong with one; pso-bin admin check tells more.
+protocols. Below the table stands what is wrong with one; \`pso-bin admin check\` tells more.
 The configuration is a values file; without -f it is that of the installation in the cluster.`,
   usage: ["[-f values.yaml] [--kubeconfig FILE] [--context NAME] [-n NAMESPACE]"],
   flags: [COMMON_FLAGS.values, ...COMMON_FLAGS.kube, ...COMMON_FLAGS.output, COMMON_FLAGS.help],

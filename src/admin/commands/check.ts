@@ -32,6 +32,7 @@ Of each array: its name and connection, certificate (with the SHA-256 fingerprin
 the user's role lets it change anything (proved without a change), model, version, features,
 controllers, critical alerts, room, data ports and whether they answer from here, clock, whether
 another entry leads to it, and whether another cluster uses the prefix of our volumes.
+
 Of the cluster: CSIDriver, classes, CRDs of snapshots, the controller and who leads, sidecars, nodes
 and what they can attach by, PersistentVolumes that still need the driver.`,
   usage: [
@@ -123,7 +124,7 @@ export async function check(args: string[], context: AdminContext): Promise<numb
   try {
     const source = isHostAlone
       ? undefined
-      : await sourceFor(options, { verb: CHECK.name, target, context });
+      : await sourceFor(options, { verb: CHECK.name, target, context, isOffline: offline });
     const read = source && await readConfiguration(source);
     const config = read?.loaded?.config;
     const cluster = target && await lookAtCluster(target.cluster, {

@@ -55,8 +55,12 @@ export async function runAdminVerb(
     );
   }
   if (args.includes("--help") || args.includes("-h")) {
-    context.print(helpOf(found.use));
+    context.print(helpOf(found.use, context.columns));
     return 0;
   }
-  return await found.run(args, context);
+  try {
+    return await found.run(args, context);
+  } finally {
+    context.progress(""); // what is printed after a fault begins on a line of its own
+  }
 }

@@ -9,6 +9,12 @@ arrays:
       APIToken: 11111111-2222-3333-4444-555555555555
 `;
 
+const KUBECONFIG = JSON.stringify({
+  "current-context": "prod",
+  contexts: [{ name: "prod", context: { cluster: "prod" } }],
+  clusters: [{ name: "prod", cluster: { server: "http://127.0.0.1:1" } }],
+});
+
 Deno.test("runAdminVerb() names the nearest verb for one that does not exist", async () => {
   await rejects(runAdmin(["chek"]), {
     code: "invalid",
@@ -25,8 +31,61 @@ Deno.test("every verb has a help with its use, its flags, one example and the ex
     equal(said.match(/^Example: /gm)?.length, 1, name);
     ok(example.line.includes(`pso-bin admin ${name}`), name);
     match(said, /^Exit codes: 0 /m, name);
-    for (const line of said.split("\n")) ok([...line].length <= 110, `${name}: ${line}`);
+    for (const line of said.split("\n")) ok([...line].length <= 100, `${name}: ${line}`);
   }
+});
+
+Deno.test("the help of every verb keeps to the width of a narrow terminal, and breaks no command", async () => {
+  for (const { name, example } of VERB_LIST) {
+    const { said } = await runAdmin([name, "--help"], { columns: 80 });
+    ok(said.includes(`\n  ${example.line}\n`), name);
+    for (const line of said.split("\n")) ok([...line].length <= 80, `${name}: ${line}`);
+  }
+});
+
+Deno.test("a verb that fails takes its progress away before the fault is told", async () => {
+  const { context, progress } = adminBed({ files: { k: KUBECONFIG } });
+  const words = ["--kubeconfig", "k", "--restore", "/nowhere"];
+  await rejects(runAdminVerb("takeover", words, context));
+  equal(progress.at(-1), "");
+});
+
+Deno.test("a file of the command line may be standard input, once", async () => {
+  const piped = await runAdmin(["check", "-f", "-", "--offline"], { piped: FLEET });
+  equal(piped.code, 0);
+  match(piped.said, /^standard input\n {2}OK {4}values {2}1 array/);
+  await rejects(runAdmin(["place", "-f", "-", "--values", "-"]), {
+    message: "-f and --values are both standard input: name a file for one of them",
+  });
+  await rejects(runAdmin(["takeover", "-f", "-"]), {
+    message: "-f is -, which is standard input: helm reads the same values afterwards; name a file",
+  });
+  const missing = await runAdmin(["arrays", "-f", "v"]);
+  match(missing.said, /v does not exist: name a values file that can be read, or - for standard/);
+  await rejects(runAdmin(["place", "-f", "v"]), {
+    message: "v does not exist: give the file of a claim, or - for standard input",
+  });
+});
+
+Deno.test("a kubeconfig that is meant and cannot be used is told, and not passed over", async () => {
+  await rejects(runAdmin(["check"], { env: { KUBECONFIG: "nosuch" } }), {
+    message: "kubeconfig nosuch does not exist: name another one by --kubeconfig",
+  });
+  await rejects(runAdmin(["doctor"], { env: { KUBECONFIG: "a:b" } }), {
+    message: "none of the kubeconfigs a, b exists: correct KUBECONFIG, or name one by --kubeconfig",
+  });
+  const { context } = adminBed({ env: { HOME: "/home/a" } });
+  const readTextFile = (path: string) =>
+    Promise.reject(
+      path.endsWith("/.kube/config")
+        ? new Deno.errors.PermissionDenied("Permission denied (os error 13)")
+        : new Deno.errors.NotFound(path),
+    );
+  await rejects(runAdminVerb("check", [], { ...context, readTextFile }), {
+    message:
+      "kubeconfig /home/a/.kube/config cannot be read (permission denied): name another one " +
+      "by --kubeconfig",
+  });
 });
 
 Deno.test("admin check refuses wrong use with what would be right", async () => {
@@ -63,6 +122,11 @@ Deno.test("admin check refuses wrong use with what would be right", async () => 
   await rejects(runAdmin(["nodes", "-f", "v"]), {
     message: "Unknown argument -f of admin nodes: see pso-bin admin nodes --help",
   });
+  await rejects(runAdmin(["check", "--offline"]), {
+    message:
+      "admin check --offline needs a values file: pso-bin admin check --offline -f values.yaml",
+  });
+  await rejects(runAdmin(["support-bundle", "-o", "a.tar"]), { message: /did you mean --out\?/ });
   await rejects(runAdmin(["check", "-f", "v", "--offline=true"]), {
     message: '--offline is "true", wanted no value',
   });
@@ -134,7 +198,7 @@ Deno.test("admin check --node says FAIL when the host's root is not where it is 
   equal(code, 1);
   match(
     said,
-    /^FAIL host: mounts cannot be read from \/nowhere\/proc\/1\/mountinfo: .*--host-root names\n1 FAIL, 0 WARN, 0 OK; usable: nothing/,
+    /^FAIL host: mounts cannot be read: \/nowhere\/proc\/1\/mountinfo does not exist; .*--host-root names\n1 FAIL, 0 WARN, 0 OK; usable: nothing/,
   );
   match((await runAdmin(["check", "--help"])).said, /mount --rbind \/ \/host/);
 });
@@ -174,6 +238,9 @@ Deno.test("admin support-bundle says why it could not write", async () => {
   const writeFile = () => Promise.reject(new Deno.errors.PermissionDenied("no right"));
   await rejects(
     runAdminVerb("support-bundle", ["-f", "v", "--out", "/c.tar"], { ...context, writeFile }),
-    { code: "invalid", message: "/c.tar cannot be written (no right): name another one by --out" },
+    {
+      code: "invalid",
+      message: "/c.tar cannot be written (permission denied): name another one by --out",
+    },
   );
 });

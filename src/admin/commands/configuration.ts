@@ -21,6 +21,7 @@ import {
 import { mountedSecretKey } from "../check/mounted_secrets.ts";
 import { mapAt } from "../check/kube_object.ts";
 import type { AdminContext } from "./context.ts";
+import { givenName, readGiven } from "./given_file.ts";
 import { secretText } from "./kube_target.ts";
 import { kubePath } from "../../kube/names.ts";
 
@@ -38,21 +39,23 @@ export interface ConfigurationSource {
   load(): Promise<LoadedConfig>;
 }
 
-/** The values file. */
+/** The values file, or what comes in by standard input. What it names is read as it is written. */
 export function valuesSource(
   file: string,
-  { readTextFile, env }: Pick<AdminContext, "readTextFile" | "env">,
+  context: Pick<AdminContext, "readTextFile" | "standardInput" | "env">,
 ): ConfigurationSource {
+  const { readTextFile, env } = context;
+  const name = givenName(file);
   return {
-    name: file,
+    name,
     load: () =>
       loadConfig({
-        valuesFile: file,
+        valuesFile: name,
         mode: "admin",
         strict: true,
-        readTextFile,
+        readTextFile: (path) => path === name ? readGiven(file, context) : readTextFile(path),
         env,
-        advice: "name a values file that can be read",
+        advice: "name a values file that can be read, or - for standard input",
       }),
   };
 }

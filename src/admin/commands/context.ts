@@ -9,6 +9,8 @@ export interface AdminContext {
    */
   progress: (text: string) => void;
   readTextFile: (path: string) => Promise<string>;
+  /** All of standard input: what a person gives in place of a file. */
+  standardInput: () => Promise<string>;
   /** A path without links; throws NotFound when nothing is there. */
   realPath: (path: string) => Promise<string>;
   /**

@@ -38,11 +38,18 @@ const ANSWER_MS = 30_000;
 const SILENT_MS = 2_000;
 const EVERY_CODE = Array.from({ length: 256 }, (_, code) => code);
 
-/** Whether there is a way to a cluster without a flag: a kubeconfig that can be read, or a pod. */
+/**
+ * Whether a cluster is meant without a flag: by KUBECONFIG, by a kubeconfig in its usual place, or
+ * because this is a pod. That one of them cannot be used is for openCluster() to tell.
+ */
 export async function hasCluster({ env, readTextFile }: AdminContext): Promise<boolean> {
-  if (env("KUBERNETES_SERVICE_HOST")) return true;
+  if (env("KUBERNETES_SERVICE_HOST") || env("KUBECONFIG")) return true;
   for (const file of kubeconfigFiles(undefined, env)) {
-    if (await readTextFile(file).then(() => true, () => false)) return true;
+    const isThere = await readTextFile(file).then(
+      () => true,
+      (error) => !(error instanceof Deno.errors.NotFound),
+    );
+    if (isThere) return true;
   }
   return false;
 }

@@ -57,6 +57,8 @@ interface SourceScope {
   context: AdminContext;
   /** How a values file is given; default: -f. */
   valuesFlag?: string;
+  /** No cluster may be asked for the configuration either. */
+  isOffline?: boolean;
 }
 
 /**
@@ -66,11 +68,13 @@ interface SourceScope {
  */
 export async function sourceFor(
   { file }: SourceChoice,
-  { verb, target, context, valuesFlag = "-f" }: SourceScope,
+  { verb, target, context, valuesFlag = "-f", isOffline = false }: SourceScope,
 ): Promise<ConfigurationSource | undefined> {
-  const { readTextFile, env } = context;
+  const { readTextFile, standardInput, env } = context;
   const reader = target ? readerWith(target.cluster, readTextFile) : readTextFile;
-  if (file !== undefined) return valuesSource(file, { readTextFile: reader, env });
+  if (file !== undefined) {
+    return valuesSource(file, { readTextFile: reader, standardInput, env });
+  }
   if (target) {
     try {
       return await liveSource(target.cluster);
@@ -80,6 +84,11 @@ export async function sourceFor(
     }
   }
   if (await isMounted(context)) return mountedSource(context);
+  if (isOffline) {
+    throw new UsageError(
+      `admin ${verb} --offline needs a values file: pso-bin admin ${verb} --offline -f values.yaml`,
+    );
+  }
   throw new UsageError(
     `admin ${verb} needs a values file or a cluster: pso-bin admin ${verb} ${valuesFlag} values.yaml, or ` +
       "--kubeconfig FILE",

@@ -1,4 +1,5 @@
 import { messageOf, PsoError, UsageError } from "../../errors.ts";
+import { fileReason } from "../../file_fault.ts";
 import { VERSION } from "../../version.ts";
 import type { Config } from "../../config/model.ts";
 import { factsOf } from "../check/array_facts.ts";
@@ -38,6 +39,7 @@ secret is, too. Look through it all the same before you send it.`,
       name: "out",
       value: "FILE",
       meaning: "archive (NAME.tar) or new folder (default pso-support-DATE.tar)",
+      elsewhere: ["o", "output", "file"],
     },
     COMMON_FLAGS.values,
     ...COMMON_FLAGS.kube,
@@ -199,7 +201,7 @@ async function write(
     }
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) throw isThere(out);
-    const what = `${out} cannot be written (${messageOf(error)}): name another one by --out`;
+    const what = `${out} cannot be written (${fileReason(error)}): name another one by --out`;
     throw new PsoError("invalid", what, { cause: error });
   }
 }

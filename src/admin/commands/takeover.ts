@@ -21,6 +21,7 @@ import {
 } from "../takeover/takeover.ts";
 import { lookAtVolumes } from "../takeover/volumes.ts";
 import type { AdminContext } from "./context.ts";
+import { refuseStandardInput } from "./given_file.ts";
 import { openCluster } from "./kube_target.ts";
 import { choiceOf, type SourceChoice } from "./sources.ts";
 import { COMMON_FLAGS, VerbFlags, type VerbUse } from "./verb_flags.ts";
@@ -99,6 +100,7 @@ function optionsOf(flags: VerbFlags): Options {
     throw new UsageError("--yes, --resume and --restore: give only one of them");
   }
   if (backup !== undefined && !yes) throw new UsageError("--backup is used with --yes only");
+  refuseStandardInput("-f", flags.text("f"), "helm reads the same values afterwards; name a file");
   const release = flags.text("release") ?? "pure-csi";
   return { ...choiceOf(flags), yes, backup, resume, restore, release };
 }

@@ -1,4 +1,5 @@
 import { messageOf, UsageError } from "../../errors.ts";
+import { fileReason } from "../../file_fault.ts";
 import { formatSize } from "../../size.ts";
 import { maskSecrets } from "../../secret.ts";
 import type { ArrayLook } from "../check/array_look.ts";
@@ -321,6 +322,6 @@ async function written(
     await out.context.writeFile(file, [new TextEncoder().encode(manifestText(objects))]);
     return undefined;
   } catch (error) {
-    return `${file} cannot be written: ${messageOf(error)}`;
+    return `${file} cannot be written (${fileReason(error)}): put the manifest into another file`;
   }
 }

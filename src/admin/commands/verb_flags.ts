@@ -1,6 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../../errors.ts";
 import { nearest } from "../../nearest.ts";
+import { inLines, wrapped } from "../../words.ts";
 
 /** One flag of a verb, as help and completion show it. */
 export interface VerbFlag {
@@ -20,7 +21,7 @@ export interface VerbUse {
   name: string;
   /** One line for the list of verbs. */
   meaning: string;
-  /** What it does, in lines of at most 100 characters. */
+  /** What it does. Where its lines end does not matter; an indented one stays on its own. */
   text: string;
   /** Lines after `pso-bin admin NAME`. */
   usage: readonly string[];
@@ -41,7 +42,7 @@ export type Format = (typeof FORMATS)[number];
 const VALUES_FLAG: VerbFlag = {
   name: "f",
   value: "FILE",
-  meaning: "values.yaml with the configuration, as for Helm",
+  meaning: "values.yaml with the configuration, as for Helm; - for standard input",
   elsewhere: ["values", "file", "filename"],
 };
 const KUBE_FLAGS: readonly VerbFlag[] = [
@@ -186,16 +187,34 @@ function unknownFlag(
   );
 }
 
-/** What `pso-bin admin NAME --help` prints; ends with a line break. */
-export function helpOf({ name, text, usage, flags, example, notes }: VerbUse): string {
-  const calls = usage.map((line, at) =>
-    `${at === 0 ? "Usage: " : "       "}pso-bin admin ${name}${line === "" ? "" : ` ${line}`}`
-  );
+/** Lines of a help have no more characters, but for a command that is longer. */
+const COLUMNS_MAX = 100;
+/** Where the meaning of a flag begins. */
+const INDENT = 22;
+/** What stays together in a line of use: a word, or what stands in brackets. */
+const USAGE_PIECE = /\[(?:[^[\]]|\[[^\]]*\])*\]|\S+ [A-Z|/]+(?= |$)|\S+/g;
+
+/**
+ * What `pso-bin admin NAME --help` prints, as wide as the terminal, or 100 characters where there is
+ * none or a wider one; ends with a line break.
+ */
+export function helpOf(
+  { name, text, usage, flags, example, notes }: VerbUse,
+  terminal = COLUMNS_MAX,
+): string {
+  const columns = Math.max(60, Math.min(terminal, COLUMNS_MAX));
+  const calls = usage.map((line, at) => {
+    const begin = `${at === 0 ? "Usage: " : "       "}pso-bin admin ${name}`;
+    const pieces = [begin, ...line.match(USAGE_PIECE) ?? []];
+    return inLines(pieces, { columns, indent: 11 });
+  });
   const rows = flags.map((flag) =>
-    `  ${`${typed(flag)}${flag.value ? ` ${flag.value}` : ""}`.padEnd(19)} ${flag.meaning}`
+    `  ${`${typed(flag)}${flag.value ? ` ${flag.value}` : ""}`.padEnd(INDENT - 3)} ${
+      wrapped(flag.meaning, { columns, indent: INDENT })
+    }`
   );
   return [
-    text,
+    flowing(text, columns),
     "",
     ...calls,
     "",
@@ -204,7 +223,27 @@ export function helpOf({ name, text, usage, flags, example, notes }: VerbUse): s
     "",
     `Example: ${example.what}`,
     `  ${example.line}`,
-    ...(notes === undefined ? [] : ["", notes]),
+    ...(notes === undefined ? [] : ["", flowing(notes, columns)]),
     "",
   ].join("\n");
+}
+
+/**
+ * Lines that follow each other as one text. What is indented stays on a line of its own: a command as
+ * it is, a numbered item broken below its number.
+ */
+function flowing(text: string, columns: number): string {
+  const parts: string[] = [];
+  for (const line of text.split("\n")) {
+    const before = parts.at(-1) ?? "";
+    const isNew = line === "" || line.startsWith(" ") || before === "" || before.startsWith(" ") ||
+      before.endsWith(":");
+    if (isNew) parts.push(line);
+    else parts[parts.length - 1] = `${before} ${line}`;
+  }
+  return parts.map((part) => {
+    const [number = ""] = /^ +\d\. /.exec(part) ?? [];
+    if (part.startsWith(" ") && number === "") return part;
+    return number + wrapped(part.slice(number.length), { columns, indent: number.length });
+  }).join("\n");
 }

@@ -1,14 +1,16 @@
 import { SCORE_PARTS } from "../../controller/placement/score.ts";
 import { isPsoError, messageOf, UsageError } from "../../errors.ts";
+import { fileFault } from "../../file_fault.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import { kubePath } from "../../kube/names.ts";
 import { formatSize } from "../../size.ts";
 import { lookAtArrays } from "../check/arrays_look.ts";
-import { DRIVER } from "../check/cluster.ts";
+import { DRIVER, ifThere } from "../check/cluster.ts";
 import { FoundList, worstOf } from "../check/found.ts";
 import { nameOf, textAt } from "../check/kube_object.ts";
 import { readConfiguration } from "../commands/configuration.ts";
 import type { AdminContext } from "../commands/context.ts";
+import { givenName, readGiven, STANDARD_INPUT } from "../commands/given_file.ts";
 import type { KubeTarget } from "../commands/kube_target.ts";
 import { structured, tableOf } from "../commands/output.ts";
 import { withTroubles } from "../commands/report.ts";
@@ -35,7 +37,7 @@ is when it is quiet, and what was placed in the last five minutes.`,
     {
       name: "f",
       value: "FILE",
-      meaning: "the claim, and its class if need be, as for kubectl",
+      meaning: "the claim, and its class if need be, as for kubectl; - for standard input",
       elsewhere: ["filename", "file"],
     },
     {
@@ -61,8 +63,11 @@ export async function placeClaim(args: string[], context: AdminContext): Promise
   const flags = new VerbFlags(PLACE, args);
   const file = flags.text("f");
   if (file === undefined) throw new UsageError("admin place needs a claim: -f claim.yaml");
-  const claim = readFileClaim(await claimText(file, context), file);
   const choice = { ...choiceOf(flags), file: flags.text("values") };
+  if (file === STANDARD_INPUT && choice.file === STANDARD_INPUT) {
+    throw new UsageError("-f and --values are both standard input: name a file for one of them");
+  }
+  const claim = readFileClaim(await claimText(file, context), givenName(file));
   const target = await targetFor(choice, context);
   try {
     const source = await sourceFor(choice, {
@@ -105,11 +110,13 @@ export async function placeClaim(args: string[], context: AdminContext): Promise
   }
 }
 
-async function claimText(file: string, { readTextFile }: AdminContext): Promise<string> {
+async function claimText(file: string, context: AdminContext): Promise<string> {
   try {
-    return await readTextFile(file);
+    return await readGiven(file, context);
   } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${messageOf(error)}; give the file of a claim`);
+    throw new UsageError(
+      `${givenName(file)} ${fileFault(error)}: give the file of a claim, or - for standard input`,
+    );
   }
 }
 
@@ -151,7 +158,7 @@ async function classOf(
     found.warn(
       "class",
       `${className ?? "the default class"} ${why}: judged by a class without parameters`,
-      "put the StorageClass into the file of the claim",
+      "put the StorageClass into the file of the claim, or correct its storageClassName",
     );
   if (!target) {
     unknown("is not in the file");
@@ -160,7 +167,10 @@ async function classOf(
   try {
     const { kube } = target.cluster;
     if (className !== undefined) {
-      return await kube.get(kubePath`/apis/storage.k8s.io/v1/storageclasses/${className}`);
+      const path = kubePath`/apis/storage.k8s.io/v1/storageclasses/${className}`;
+      const object = await ifThere(kube, path);
+      if (!object) unknown("is neither in the file nor in the cluster");
+      return object;
     }
     const classes = await kube.list({ path: "/apis/storage.k8s.io/v1/storageclasses" });
     const isDefault = (one: KubeObject) =>

@@ -2,7 +2,8 @@
 // may read it. The index is written last: a folder without one is no backup, and nothing was
 // changed by whoever began it.
 import { stringify } from "@std/yaml";
-import { messageOf, PsoError, UsageError } from "../../errors.ts";
+import { PsoError, UsageError } from "../../errors.ts";
+import { fileFault } from "../../file_fault.ts";
 import { isObject, type KubeObject } from "../../kube/client.ts";
 import type { ApiKinds } from "./api_kinds.ts";
 import { nameOf, textAt } from "../check/kube_object.ts";
@@ -196,15 +197,7 @@ export class Backup {
 
   /** UsageError when the folder holds no whole backup, or one of another cluster. */
   static async open(folder: string, cluster: TakeoverCluster): Promise<Backup> {
-    let index: unknown;
-    try {
-      index = JSON.parse(await Deno.readTextFile(`${folder}/${INDEX}`));
-    } catch (error) {
-      throw new UsageError(
-        `${folder} holds no whole backup (${messageOf(error)}): nothing was changed by who began ` +
-          "it; begin anew by --yes with another folder",
-      );
-    }
+    const index = await indexIn(folder);
     if (!isIndex(index)) throw new UsageError(`${folder}/${INDEX} is of another version`);
     const uid = await clusterUid(cluster);
     if (index.cluster !== uid) {
@@ -224,6 +217,33 @@ export class Backup {
     if (isObject(object)) return object;
     throw new UsageError(`${this.folder}/${saved.file} holds no object: the backup is damaged`);
   }
+}
+
+/** What the index says. UsageError for a folder that has none. */
+async function indexIn(folder: string): Promise<unknown> {
+  const file = `${folder}/${INDEX}`;
+  try {
+    return JSON.parse(await Deno.readTextFile(file));
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new UsageError(
+        `${file} is damaged (${error.message}): if the take-over ended while it wrote that file, ` +
+          "nothing was changed; begin anew by --yes with another folder",
+      );
+    }
+    if (!(error instanceof Deno.errors.NotFound)) {
+      throw new UsageError(
+        `${file} ${fileFault(error)}: name the folder of the backup, as a user who may read it`,
+      );
+    }
+  }
+  const isThere = await Deno.stat(folder).then(() => true, () => false);
+  throw new UsageError(
+    isThere
+      ? `${folder} holds no whole backup, for ${INDEX} is not in it: nothing was changed by who ` +
+        "began it; begin anew by --yes with another folder"
+      : `there is no folder ${folder}: name the one that the take-over told when it began`,
+  );
 }
 
 function isIndex(value: unknown): value is BackupIndex {

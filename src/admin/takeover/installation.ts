@@ -1,5 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import { isObject, type KubeObject } from "../../kube/client.ts";
+import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
 import { at, nameOf, objectsAt, textAt } from "../check/kube_object.ts";
 import { fullNameOf, type TakeoverCluster } from "./cluster.ts";
 import { type HelmRecord, readRecord, RECORD_TYPE } from "./helm_release.ts";
@@ -84,7 +85,9 @@ export async function findInstallation(
   }
   const driver = await cluster.find(PATHS.driver);
   const where = textAt(controller, "metadata", "namespace") || namespace ||
-    textAt(driver, "metadata", "annotations", "meta.helm.sh/release-namespace");
+    textAt(driver, "metadata", "annotations", "meta.helm.sh/release-namespace") ||
+    // Of this driver's chart, applied by another tool than Helm.
+    (textAt(driver, "metadata", "annotations", RELEASE_ANNOTATION).split("/")[0] ?? "");
   if (controller && namespace !== undefined && where !== namespace) {
     problems.push({
       object: `StatefulSet ${fullNameOf(controller)}`,

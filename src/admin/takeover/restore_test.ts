@@ -21,7 +21,23 @@ Deno.test("a backup that is not whole, is there already or is of another cluster
     await Deno.mkdir(bed.folder);
     await rejects(begin(bed), { code: "invalid", message: /is there already: go on by --resume/ });
     await rejects(goBack(bed), { code: "invalid", message: /holds no whole backup/ });
-    await Deno.remove(bed.folder);
+    await Deno.writeTextFile(`${bed.folder}/takeover.json`, "{");
+    await rejects(goBack(bed), {
+      code: "invalid",
+      message: /takeover\.json is damaged \(.*\): if/,
+    });
+    await Deno.remove(`${bed.folder}/takeover.json`);
+    await Deno.mkdir(`${bed.folder}/takeover.json`);
+    await rejects(goBack(bed), {
+      code: "invalid",
+      message: /takeover\.json cannot be read \(Is a directory \(os error 21\)\): name the folder/,
+    });
+    await Deno.remove(bed.folder, { recursive: true });
+    await rejects(goBack(bed), {
+      code: "invalid",
+      message:
+        `there is no folder ${bed.folder}: name the one that the take-over told when it began`,
+    });
     await begin(bed);
     cluster.put(KUBE_SYSTEM, {});
     await rejects(goBack(bed), {

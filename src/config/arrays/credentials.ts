@@ -1,4 +1,4 @@
-import { messageOf } from "../../errors.ts";
+import { fileFault } from "../../file_fault.ts";
 import type { TlsTrust } from "../../net/tls_handshakes.ts";
 import { Secret } from "../../secret.ts";
 import { ForbiddenFile, NAMED_FILES_FOLDER } from "./named_files.ts";
@@ -120,9 +120,7 @@ async function readNamedFile(
       problems.error(`${path}.${name}`, { found: `names ${file}, which ${why}`, fix });
       return undefined;
     }
-    const why = error instanceof Deno.errors.NotFound
-      ? "does not exist"
-      : `cannot be read (${messageOf(error)})`;
+    const why = fileFault(error);
     const fix = name === "APITokenSecret"
       ? "only the controller's pod has it mounted; elsewhere use APITokenFile"
       : undefined;
