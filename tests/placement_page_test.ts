@@ -52,6 +52,7 @@ function arrayOf([label = "", ...cells]: string[]): PlacementArray {
       protocols: new Set(["iscsi"] as const),
     },
     slowdown: Number(cells[4]),
+    crowding: Number(cells[5]),
     recent: { unwrittenBytes: recent, unseenBytes: recent },
   };
 }
@@ -76,7 +77,7 @@ Deno.test("15.1: docs/placement.md: the worked example is what the formula gives
         value.toFixed(4)
       )
       : [...SCORE_PARTS.map(() => ""), reason ?? ""];
-    deepEqual(cells.slice(5), shown, label);
+    deepEqual(cells.slice(6), shown, label);
   }
   equal(formatSize(TiB), "1 TiB");
   ok(PAGE.includes(`\`${candidates[0]?.array.label}\` gets the volume`));

@@ -235,6 +235,11 @@ export interface StorageArray {
 
   /** Why it is taken for silent: the last call got no answer in time, and none came since. */
   readonly silence?: PsoError;
+  /**
+   * Calls of this process that it has, or that wait for their turn there, as a multiple of those
+   * that it takes at once: 1 while none waits. Absent: no more than 1.
+   */
+  readonly crowding?: number;
 
   /**
    * SHA-256 of the public key that the server at `address` proves to have now: two addresses with

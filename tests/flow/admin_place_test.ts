@@ -42,9 +42,12 @@ Deno.test("15.1: admin place --explain has every array with each part of its sco
   await withFleet(async (served) => {
     const { code, said } = await placed(served, classWith({ labels: "tier=gold" }), "--explain");
     equal(code, 0, said);
-    match(said, /^PLACE +ARRAY +SCORE +CAPACITY +COMMITTED +LOAD +OBJECTS +GROUP +AGAINST IT$/m);
-    match(said, /^1 +fa-2 +\d\.\d{4} +\d\.\d{4} +\d\.\d{4} +1\.0000 +1\.0000 +1\.0000$/m);
-    match(said, /^- +fa-1 +- +- +- +- +- +- +does not meet tier=gold$/m);
+    match(
+      said,
+      /^PLACE +ARRAY +SCORE +CAPACITY +COMMITTED +LOAD +TURN +OBJECTS +GROUP +AGAINST IT$/m,
+    );
+    match(said, /^1 +fa-2 +\d\.\d{4} +\d\.\d{4} +\d\.\d{4} +1\.0000 +1\.0000 +1\.0000 +1\.0000$/m);
+    match(said, /^- +fa-1 +- +- +- +- +- +- +- +does not meet tier=gold$/m);
     match(
       said,
       /^orders \(10 GiB, block, of the group shop\/labels\/[0-9a-f]{16}\) goes to fa-2$/m,

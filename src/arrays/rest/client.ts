@@ -105,6 +105,11 @@ export class RestClient {
     return this.#silence.error;
   }
 
+  /** As StorageArray.crowding. */
+  get crowding(): number {
+    return this.#limiter.crowding;
+  }
+
   /** Asks the array for its versions again. */
   negotiate(signal?: AbortSignal): Promise<number> {
     return this.#way.use(({ session }) => session.negotiate(signal));

@@ -17,7 +17,7 @@ interface LimiterOptions {
 export interface Permit {
   /** The answer came and the array did not complain: allows a little more. */
   ok(): void;
-  /** The array asked to slow down, or did not answer in time: halves the limit. */
+  /** The array asked to slow down, or did not answer in time: lowers the limit. */
   slow(): void;
   /** Must follow in every case; repeating it changes nothing. */
   release(): void;
@@ -35,6 +35,11 @@ const ATTACH_SHARE = 0.25;
 
 /** Up to this share of the limit at which the array complained last, it grows back quickly. */
 const KNOWN_SHARE = 0.9;
+/**
+ * What is left of the limit when the array complains where it complained before: it takes as many
+ * as it did then, and half of them would be given away for nothing.
+ */
+const SAME_AGAIN = 0.9;
 /** What each good answer adds to the limit on that way. */
 const QUICK_STEP = 0.5;
 /** What all answers of a full limit add: where the array complained last, and elsewhere. */
@@ -43,8 +48,8 @@ const [NEAR_STEP, NEW_STEP] = [0.2, 0.5];
 /**
  * Decides how many calls run at once on one array. The array's own limit is not known and changes
  * with its load: this one grows slowly while all is well and halves when the array complains. Then
- * it grows back quickly to a little less than what was too much, so that an array that always takes
- * as much is used nearly to its limit.
+ * it grows back quickly to a little less than what was too much, and gives only a little away when
+ * the array complains there again: an array that always takes as much is used nearly to its limit.
  * `attach` goes before `provision`, which never gets all of the limit.
  */
 export class Limiter {
@@ -53,10 +58,12 @@ export class Limiter {
   #limit: number;
   /** The limit at which the array complained last; 0 before the first time. */
   #tooMuch = 0;
+  /** What that complaint left of it. */
+  #left = 0;
   #running: Record<Lane, number> = { attach: 0, provision: 0 };
   readonly #waiting: Record<Lane, Set<Waiter>> = { attach: new Set(), provision: new Set() };
   /**
-   * Goes up at each halving: calls that started before it belong to the same burst and halve
+   * Goes up at each complaint: calls that started before it belong to the same burst and lower
    * nothing again.
    */
   #epoch = 0;
@@ -78,6 +85,11 @@ export class Limiter {
 
   get waiting(): number {
     return this.#waiting.attach.size + this.#waiting.provision.size;
+  }
+
+  /** Calls that run or wait, as a multiple of those that may run at once; 1 at least. */
+  get crowding(): number {
+    return Math.max(1, (this.running + this.waiting) / this.limit);
   }
 
   /**
@@ -111,6 +123,11 @@ export class Limiter {
     return (this.#limit < this.#tooMuch ? NEAR_STEP : NEW_STEP) / this.#limit;
   }
 
+  /** Whether it has grown back, past the middle, to where the array complained last. */
+  #isBackAtTheSame(): boolean {
+    return this.#tooMuch > 0 && this.#limit * 2 > this.#left + this.#tooMuch;
+  }
+
   #mayStart(lane: Lane): boolean {
     const limit = this.limit;
     if (this.running >= limit) return false;
@@ -132,8 +149,9 @@ export class Limiter {
       slow: () => {
         if (epoch !== this.#epoch) return;
         this.#epoch += 1;
+        const share = this.#isBackAtTheSame() ? SAME_AGAIN : 0.5;
         this.#tooMuch = this.#limit;
-        this.#limit = Math.max(this.#floor, this.#limit / 2);
+        this.#limit = this.#left = Math.max(this.#floor, this.#limit * share);
       },
       release: () => {
         if (!held) return;

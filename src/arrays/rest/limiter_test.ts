@@ -103,7 +103,19 @@ Deno.test("15.12: Limiter uses an array nearly to its limit once it knows that, 
   await answerWell(limiter, { most: 16, rounds: 20 });
   const limits = await answerWell(limiter, { most: 16, rounds: 100 });
   const mean = limits.reduce((sum, limit) => sum + Math.min(limit, 16), 0) / limits.length;
-  assert.ok(mean > 14, `${mean} of 16 on average`);
+  assert.ok(mean > 15, `${mean} of 16 on average`);
+});
+
+Deno.test("Limiter tells how many turns its calls need, and nothing of a limit that is not reached", async () => {
+  const limiter = new Limiter({ start: 4 });
+  await take(limiter, "attach", 3);
+  assert.equal(limiter.crowding, 1);
+  const [last] = await take(limiter, "attach", 1);
+  const waiting = Array.from({ length: 6 }, () => limiter.acquire("attach"));
+  assert.equal(limiter.crowding, 2.5);
+  last?.release();
+  assert.equal(limiter.crowding, 2.25);
+  for (const one of waiting) one.catch(() => {});
 });
 
 Deno.test("15.12: Limiter follows an array that can bear less than before", async () => {

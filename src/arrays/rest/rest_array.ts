@@ -104,6 +104,9 @@ export function restArray<F extends { arrayName: string }>(
     get silence() {
       return rest.silence;
     },
+    get crowding() {
+      return rest.crowding;
+    },
     status: async (signal) => (await look(signal)).status,
     findVolume: (name, options = {}) => volumes.find(name, options),
     traceVolume: (name, signal) => volumes.trace(name, signal),

@@ -39,6 +39,7 @@ export function memberArrays(
       statusMs: member.statusMs,
     }),
     slowdown: member.slowdown,
+    crowding: member.array.crowding,
     volumes: volumesOn(member),
     group: group && { together: group.together, volumes: fleet.groupedVolumes(member, group.key) },
   }));

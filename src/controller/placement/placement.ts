@@ -56,6 +56,8 @@ export interface PlacementArray {
   recent: RecentBytes;
   /** Time of an operation now as a multiple of the array's quiet time; absent when not known. */
   slowdown?: number;
+  /** Our own calls there as a multiple of those that it takes at once; absent: no more than those. */
+  crowding?: number;
   /** Volumes of this cluster that it holds; absent when not known. */
   volumes?: number;
   /** Volumes of the new one's group that it holds; absent when that is in none. */

@@ -331,6 +331,10 @@ const AVOIDED: {
 }[] = [
   { name: "three times slower than when it is quiet", busy: block("fa-1", { slowdown: 3 }) },
   {
+    name: "where claims wait for their turn",
+    busy: block("fa-1", { crowding: 1.5 }, { usedBytes: 1.9 * TiB }),
+  },
+  {
     name: "with more promised to thin volumes",
     busy: block("fa-1", {}, { provisionedBytes: 4 * TiB }),
   },
@@ -452,10 +456,11 @@ Deno.test("explain() gives the winner, the score of each candidate and each reas
     chosen: "fa-1",
     candidates: [{
       array: "fa-1",
-      score: 3.7071,
+      score: 3.8071,
       capacity: 0.6,
       committed: 0.7143,
       load: 1,
+      turn: 1,
       objects: 1,
       group: 1,
     }],

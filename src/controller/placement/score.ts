@@ -9,6 +9,7 @@ export const WEIGHTS = {
   capacity: 1,
   committed: 0.5,
   load: 0.5,
+  turn: 0.1,
   objects: 0.25,
   group: 2,
 } as const;
@@ -37,6 +38,8 @@ interface ScoredArray {
   status: Pick<ArrayStatus, "capacityBytes" | "usedBytes" | "provisionedBytes">;
   /** Time of an operation now as a multiple of the array's quiet time; absent when not known. */
   slowdown?: number;
+  /** Our own calls there as a multiple of those that it takes at once; absent: no more than those. */
+  crowding?: number;
   recent: RecentBytes;
   /** Volumes of this cluster that it holds; absent when not known. */
   volumes?: number;
@@ -45,7 +48,7 @@ interface ScoredArray {
 
 /** The parts of an array's score for a volume of `sizeBytes`, where an array takes `volumesPerArray`. */
 export function scoreParts(
-  { status, slowdown = 1, recent, volumes = 0, group }: ScoredArray,
+  { status, slowdown = 1, crowding = 1, recent, volumes = 0, group }: ScoredArray,
   { sizeBytes, volumesPerArray }: { sizeBytes: number; volumesPerArray: number },
 ): Record<ScorePart, number> {
   const { capacityBytes, usedBytes, provisionedBytes = usedBytes } = status;
@@ -54,6 +57,7 @@ export function scoreParts(
     committed: capacityBytes /
       (capacityBytes + provisionedBytes + recent.unseenBytes + sizeBytes),
     load: Math.min(1, CALM_FACTOR / Math.max(slowdown, Number.MIN_VALUE)),
+    turn: 1 / Math.max(1, crowding),
     objects: volumesPerArray > 0 ? Math.max(0, 1 - (volumes + 1) / volumesPerArray) : 1,
     group: groupPart(group),
   };
