@@ -1,6 +1,5 @@
 // What the program prints for people and programs that read on.
-import { PsoError } from "../errors.ts";
-import { fileReason } from "../file_fault.ts";
+import { fileReason, PsoError } from "../errors.ts";
 
 /** A stream of this process. */
 type Output = Pick<typeof Deno.stdout, "writeSync">;

@@ -1,5 +1,4 @@
-import { PsoError } from "../errors.ts";
-import { fileFault } from "../file_fault.ts";
+import { fileFault, PsoError } from "../errors.ts";
 import { type Host, hostPath, realToolPath, toolPathOf } from "./host.ts";
 
 /** One mount (proc_pid_mountinfo(5)). */

@@ -2,8 +2,7 @@ import { Buffer } from "node:buffer";
 import { parseMapping } from "../config/files.ts";
 import { ConfigError, ProblemList } from "../config/problems.ts";
 import { isMapping, type Mapping } from "../config/tree.ts";
-import { messageOf, PsoError, UsageError } from "../errors.ts";
-import { fileFault } from "../file_fault.ts";
+import { fileFault, messageOf, PsoError, UsageError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 
 // A kubeconfig file, as far as people reach clusters with it: kubectl's own reader takes more, and

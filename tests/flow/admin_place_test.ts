@@ -125,7 +125,10 @@ Deno.test("admin place tells a class that it does not know, and refuses what is 
     ) await rejects(placed(served, claim), { constructor: UsageError, message });
   });
   await rejects(runAdmin(["place"]), /needs a claim: -f claim\.yaml/);
-  await rejects(runAdmin(["place", "-f", "no.yaml"]), /no\.yaml does not exist: give the file of a claim/);
+  await rejects(
+    runAdmin(["place", "-f", "no.yaml"]),
+    /no\.yaml does not exist: give the file of a claim/,
+  );
   const files = { "pvc.yaml": CLAIM };
   await rejects(
     runAdmin(["place", "-f", "pvc.yaml"], { files }),

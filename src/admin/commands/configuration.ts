@@ -20,8 +20,7 @@ import {
 } from "../check/cluster.ts";
 import { mountedSecretKey } from "../check/mounted_secrets.ts";
 import { mapAt } from "../check/kube_object.ts";
-import type { AdminContext } from "./context.ts";
-import { givenName, readGiven } from "./given_file.ts";
+import { type AdminContext, givenName, readGiven } from "./context.ts";
 import { secretText } from "./kube_target.ts";
 import { kubePath } from "../../kube/names.ts";
 

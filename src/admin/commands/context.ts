@@ -1,3 +1,4 @@
+import { UsageError } from "../../errors.ts";
 import type { VerbFlag } from "./verb_flags.ts";
 
 /** What a verb may use of the outside. */
@@ -41,4 +42,26 @@ export interface AdminContext {
 export interface ModeWords {
   name: string;
   flags: readonly Pick<VerbFlag, "name" | "value" | "meaning">[];
+}
+
+/** What is typed in place of a file for standard input, as for kubectl and Helm. */
+export const STANDARD_INPUT = "-";
+
+/** What messages call it. */
+export function givenName(file: string): string {
+  return file === STANDARD_INPUT ? "standard input" : file;
+}
+
+/** The text of the file, or of standard input. Throws what the file system throws. */
+export async function readGiven(
+  file: string,
+  { readTextFile, standardInput }: Pick<AdminContext, "readTextFile" | "standardInput">,
+): Promise<string> {
+  return file === STANDARD_INPUT ? await standardInput() : await readTextFile(file);
+}
+
+/** UsageError for `-`, where another program must read the file too. */
+export function refuseStandardInput(flag: string, file: string | undefined, why: string): void {
+  if (file !== STANDARD_INPUT) return;
+  throw new UsageError(`${flag} is -, which is standard input: ${why}`);
 }

@@ -1,5 +1,4 @@
-import { messageOf, PsoError, UsageError } from "../../errors.ts";
-import { fileReason } from "../../file_fault.ts";
+import { fileReason, messageOf, PsoError, UsageError } from "../../errors.ts";
 import { VERSION } from "../../version.ts";
 import type { Config } from "../../config/model.ts";
 import { factsOf } from "../check/array_facts.ts";

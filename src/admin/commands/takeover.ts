@@ -20,8 +20,7 @@ import {
   type TakeoverRequest,
 } from "../takeover/takeover.ts";
 import { lookAtVolumes } from "../takeover/volumes.ts";
-import type { AdminContext } from "./context.ts";
-import { refuseStandardInput } from "./given_file.ts";
+import { type AdminContext, refuseStandardInput } from "./context.ts";
 import { openCluster } from "./kube_target.ts";
 import { choiceOf, type SourceChoice } from "./sources.ts";
 import { COMMON_FLAGS, VerbFlags, type VerbUse } from "./verb_flags.ts";

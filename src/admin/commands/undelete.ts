@@ -1,5 +1,4 @@
-import { messageOf, UsageError } from "../../errors.ts";
-import { fileReason } from "../../file_fault.ts";
+import { fileReason, messageOf, UsageError } from "../../errors.ts";
 import { formatSize } from "../../size.ts";
 import { maskSecrets } from "../../secret.ts";
 import type { ArrayLook } from "../check/array_look.ts";

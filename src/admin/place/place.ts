@@ -1,6 +1,5 @@
 import { SCORE_PARTS } from "../../controller/placement/score.ts";
-import { isPsoError, messageOf, UsageError } from "../../errors.ts";
-import { fileFault } from "../../file_fault.ts";
+import { fileFault, isPsoError, messageOf, UsageError } from "../../errors.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import { kubePath } from "../../kube/names.ts";
 import { formatSize } from "../../size.ts";
@@ -9,8 +8,7 @@ import { DRIVER, ifThere } from "../check/cluster.ts";
 import { FoundList, worstOf } from "../check/found.ts";
 import { nameOf, textAt } from "../check/kube_object.ts";
 import { readConfiguration } from "../commands/configuration.ts";
-import type { AdminContext } from "../commands/context.ts";
-import { givenName, readGiven, STANDARD_INPUT } from "../commands/given_file.ts";
+import { type AdminContext, givenName, readGiven, STANDARD_INPUT } from "../commands/context.ts";
 import type { KubeTarget } from "../commands/kube_target.ts";
 import { structured, tableOf } from "../commands/output.ts";
 import { withTroubles } from "../commands/report.ts";

@@ -2,8 +2,7 @@
 // may read it. The index is written last: a folder without one is no backup, and nothing was
 // changed by whoever began it.
 import { stringify } from "@std/yaml";
-import { PsoError, UsageError } from "../../errors.ts";
-import { fileFault } from "../../file_fault.ts";
+import { fileFault, PsoError, UsageError } from "../../errors.ts";
 import { isObject, type KubeObject } from "../../kube/client.ts";
 import type { ApiKinds } from "./api_kinds.ts";
 import { nameOf, textAt } from "../check/kube_object.ts";

@@ -1,4 +1,4 @@
-import { fileFault } from "../../file_fault.ts";
+import { fileFault } from "../../errors.ts";
 import type { TlsTrust } from "../../net/tls_handshakes.ts";
 import { Secret } from "../../secret.ts";
 import { ForbiddenFile, NAMED_FILES_FOLDER } from "./named_files.ts";

@@ -1,5 +1,5 @@
 import { equal } from "node:assert/strict";
-import { fileFault, fileReason } from "./file_fault.ts";
+import { fileFault, fileReason } from "./errors.ts";
 
 Deno.test("fileFault() says of a file what a person can act on, and nothing of the runtime", async () => {
   const faultOf = (path: string) => Deno.readTextFile(path).then(() => "", fileFault);
