@@ -59,9 +59,10 @@ export function demandOf(
 ): Demand {
   const podSpec = isObject(pod.spec) ? pod.spec : {};
   const who = `pod ${spec.pod.namespace}/${spec.pod.name}`;
-  if (podSpec.nodeName !== spec.node) {
+  if (isMirror(pod)) {
     throw invalid(
-      `${who} is on node ${podSpec.nodeName}, and node ${spec.node} asks for its volume`,
+      `${who} is a mirror pod, which node ${spec.node} wrote itself, and proves nothing: describe ` +
+        "the volume in a pod that was made in Kubernetes, or use a claim",
     );
   }
   const source = sourceOf(podSpec, { podUid: spec.pod.uid, volumeId: name });
@@ -99,6 +100,14 @@ export function demandOf(
     capability: { access: { type: "mount", fsType, mountFlags: [] }, mode: "single-node-writer" },
     ...exportrules !== undefined && !isKept && { ignoredRules: exportrules },
   };
+}
+
+/** Whether a kubelet wrote the pod: Kubernetes lets a node make no others (NodeRestriction). */
+function isMirror({ metadata }: KubeObject): boolean {
+  const annotations = isObject(metadata) && isObject(metadata.annotations)
+    ? metadata.annotations
+    : {};
+  return annotations["kubernetes.io/config.mirror"] !== undefined;
 }
 
 function sourceOf(

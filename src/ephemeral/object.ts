@@ -41,7 +41,7 @@ export interface EphemeralStatus {
   code?: string;
   message?: string;
   volumeHandle?: string;
-  /** The node_id that it is published to. */
+  /** A mark of the node_id that it is published to; an earlier version wrote that itself. */
   nodeId?: string;
   volumeContext?: Record<string, string>;
   publishContext?: Record<string, string>;

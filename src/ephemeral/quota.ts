@@ -3,6 +3,7 @@ import { formatSize } from "../size.ts";
 import type { LeaderSettings } from "./leader_settings.ts";
 import { countedBytes, type Demand } from "./demand.ts";
 import { ARRAY_FINALIZER, type EphemeralVolume } from "./object.ts";
+import { hasOwnHandle } from "./own_volume.ts";
 
 /** A watch that works has told a change by then. */
 const RECENT_MS = 60_000;
@@ -79,24 +80,29 @@ export class EphemeralQuota {
    */
   isFlooded({ spec: { node } }: EphemeralVolume): boolean {
     const waiting = this.#setup.volumes().filter((one) =>
-      one.spec.node === node && !one.isDeleting && !isTaken(one)
+      one.spec.node === node && !one.isDeleting && !this.isTaken(one)
     );
     return waiting.length > this.#setup.settings().maxVolumesPerNode;
+  }
+
+  /**
+   * Whether the arrays may have the volume: from its admission on. A handle of another volume proves
+   * nothing.
+   */
+  isTaken(volume: EphemeralVolume): boolean {
+    return volume.finalizers.includes(ARRAY_FINALIZER) ||
+      hasOwnHandle(volume, this.#setup.settings().clusterId);
   }
 
   #counted(): EphemeralVolume[] {
     for (const [recent, { atMs }] of this.#recent) {
       if (this.#setup.now() - atMs > RECENT_MS) this.#recent.delete(recent);
     }
+    const known = this.#setup.volumes().filter((volume) => this.isTaken(volume));
     const counted = new Map([
       ...[...this.#recent.values()].map(({ volume }) => [volume.name, volume] as const),
-      ...this.#setup.volumes().filter(isTaken).map((volume) => [volume.name, volume] as const),
+      ...known.map((volume) => [volume.name, volume] as const),
     ]);
     return [...counted.values()];
   }
-}
-
-/** Whether the arrays may have the volume: from its admission on. */
-export function isTaken({ finalizers, status }: EphemeralVolume): boolean {
-  return finalizers.includes(ARRAY_FINALIZER) || status.volumeHandle !== undefined;
 }

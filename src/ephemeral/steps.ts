@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import type { ChangeFence } from "../async/fence.ts";
 import type { KeyedLock } from "../async/keyed_lock.ts";
 import { topologyLabels } from "../config/arrays/topology_labels.ts";
 import type { Provisioner } from "../controller/provisioner.ts";
-import { isNeverFinal, isPsoError, messageOf, PsoError } from "../errors.ts";
+import { isNeverFinal, isPsoError, PsoError } from "../errors.ts";
 import { decodeNodeId } from "../handoff.ts";
 import { isKubeStatus, isObject, type KubeObject } from "../kube/client.ts";
 import { kubePath } from "../kube/names.ts";
@@ -13,7 +14,9 @@ import { type Demand, demandOf } from "./demand.ts";
 import type { LeaderSettings } from "./leader_settings.ts";
 import { ARRAY_FINALIZER, type EphemeralVolume, NODE_FINALIZER, textsOf } from "./object.ts";
 import type { EphemeralKube, EphemeralObjects } from "./objects.ts";
-import { EphemeralQuota, isTaken } from "./quota.ts";
+import { csiNameOf, ownHandleOf } from "./own_volume.ts";
+import { EphemeralQuota } from "./quota.ts";
+import { EphemeralWarnings } from "./warnings.ts";
 
 /** The calls of the Controller service by which volumes are made and taken away. */
 export type VolumeMaker = Pick<
@@ -55,9 +58,11 @@ export class EphemeralSteps {
   /** One admission after another: each must see those before it. */
   #admission: Promise<unknown> = Promise.resolve();
   readonly #quota: EphemeralQuota;
+  readonly #warnings: EphemeralWarnings;
 
   constructor(setup: StepsSetup) {
     this.#setup = setup;
+    this.#warnings = new EphemeralWarnings({ ...setup, namespace: setup.objects.namespace });
     this.#quota = new EphemeralQuota({ ...setup, now: () => this.#nowMs() });
   }
 
@@ -65,28 +70,32 @@ export class EphemeralSteps {
   async step(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {
     if (volume.isDeleting) return await this.#takeAway(volume, signal);
     const pod = await this.#podOf(volume);
-    const isLeft = !volume.finalizers.includes(NODE_FINALIZER);
-    const isTooMany = !isTaken(volume) && this.#quota.isFlooded(volume);
-    if (pod === undefined || isLeft || isTooMany) {
-      this.#mayChange();
-      this.#setup.log.info("ephemeral volume is not wanted any more", {
-        volume: volume.name,
-        reason: isLeft
-          ? "its node has let go of it"
-          : isTooMany
-          ? `node ${volume.spec.node} asks for more than it can have`
-          : "its pod is gone",
-      });
-      return await this.#setup.objects.remove(volume);
-    }
-    await this.#serve(volume, pod, signal);
+    const reason = this.#whyUnwanted(volume, pod);
+    if (pod !== undefined && reason === undefined) return await this.#serve(volume, pod, signal);
+    this.#mayChange();
+    const { log, objects } = this.#setup;
+    log.info("ephemeral volume is not wanted any more", { volume: volume.name, reason });
+    await objects.remove(volume);
+  }
+
+  /** Why nobody wants the volume; undefined for one that its pod waits for or has. */
+  #whyUnwanted(volume: EphemeralVolume, pod: KubeObject | undefined): string | undefined {
+    const { finalizers, spec: { node } } = volume;
+    if (pod === undefined) return "its pod is gone";
+    if (!finalizers.includes(NODE_FINALIZER)) return "its node has let go of it";
+    // An object of another node would keep the pod's own node from asking: both have one name.
+    const home = isObject(pod.spec) ? pod.spec.nodeName : undefined;
+    if (home !== node) return `its pod is on node ${home ?? "none"}, and node ${node} asks for it`;
+    if (this.#quota.isTaken(volume) || !this.#quota.isFlooded(volume)) return undefined;
+    return `node ${node} asks for more than it can have`;
   }
 
   async #serve(volume: EphemeralVolume, pod: KubeObject, signal: AbortSignal): Promise<void> {
     const nodeId = await this.#nodeIdOf(volume.spec.node);
     const { phase, nodeId: publishedTo } = volume.status;
-    if (phase === "Ready" && publishedTo !== undefined && isSameHost(publishedTo, nodeId)) return;
+    const isPublished = phase === "Ready" && publishedTo === hostMarkOf(nodeId);
     try {
+      if (this.#handleOf(volume) !== undefined && isPublished) return;
       const demand = demandOf(pod, volume, this.#setup.settings().ephemeral);
       const admitted = await this.#admit(volume, demand);
       const made = await this.#made(admitted, demand, signal);
@@ -98,14 +107,25 @@ export class EphemeralSteps {
     }
   }
 
-  /** Writes down why it is not ready; a status that says so already stays. */
-  async #tell({ name }: EphemeralVolume, { code, message }: PsoError): Promise<void> {
+  /** Writes down why it waits; a status that says so already stays, and its Event is not repeated. */
+  async #tell({ name, uid }: EphemeralVolume, { code, message }: PsoError): Promise<void> {
     const now = await this.#setup.objects.get(name);
     const phase = NEVER_LATER.includes(code) ? "Refused" : "Pending";
-    if (!now || now.isDeleting || !this.#setup.fence.isOpen) return;
+    if (!now || now.uid !== uid || !this.#setup.fence.isOpen) return;
     const { status } = now;
     if (status.phase === phase && status.code === code && status.message === message) return;
     await this.#setup.objects.setStatus(now, { phase, code, message });
+    this.#setup.log.warn("ephemeral volume is not served", { volume: name, code, reason: message });
+    if (phase === "Refused") await this.#warnings.ofVolume(now, { reason: "Refused", message });
+  }
+
+  /**
+   * The handle of the volume, as it is about to be used; undefined before it was made. `conflict`
+   * when somebody wrote that of another volume.
+   */
+  #handleOf(volume: EphemeralVolume): string | undefined {
+    const { settings, objects: { namespace } } = this.#setup;
+    return ownHandleOf(volume, { clusterId: settings().clusterId, namespace });
   }
 
   /** Takes the volume up: from here on the arrays may have it. `exhausted` beyond the quota. */
@@ -121,7 +141,13 @@ export class EphemeralSteps {
     });
     this.#admission = turn.catch(() => {});
     const admitted = await turn;
-    if (demand.ignoredRules !== undefined) await this.#tellIgnored(volume);
+    if (demand.ignoredRules !== undefined) {
+      await this.#warnings.ofPod(volume, {
+        reason: "ExportRulesIgnored",
+        message: "exportrules of the volume are ignored: a pod may not choose who may mount a " +
+          "file system (ephemeral.allowExportRules is off)",
+      });
+    }
     return admitted;
   }
 
@@ -131,7 +157,7 @@ export class EphemeralSteps {
     { bytes, parameters, capability }: Demand,
     signal: AbortSignal,
   ): Promise<EphemeralVolume> {
-    if (volume.status.volumeHandle !== undefined) return volume;
+    if (this.#handleOf(volume) !== undefined) return volume;
     const { maker, locks, objects } = this.#setup;
     const csiName = csiNameOf(volume);
     const topology = await this.#topologyOf(volume.spec.node);
@@ -168,7 +194,8 @@ export class EphemeralSteps {
     signal: AbortSignal,
   ): Promise<void> {
     const { maker, locks, objects, log } = this.#setup;
-    const { volumeHandle: volumeId = "", volumeContext = {} } = volume.status;
+    const { volumeContext = {} } = volume.status;
+    const volumeId = this.#handleOf(volume) ?? "";
     const now = await objects.get(volume.name);
     if (!now || now.isDeleting || now.uid !== volume.uid) return;
     const { ephemeral: { chapSecret: name } } = this.#setup.settings();
@@ -183,7 +210,7 @@ export class EphemeralSteps {
         ),
     );
     this.#mayChange();
-    const ready = { code: null, message: null, nodeId, publishContext };
+    const ready = { code: null, message: null, nodeId: hostMarkOf(nodeId), publishContext };
     await objects.setStatus(now, { phase: "Ready", ...ready });
     log.info("ephemeral volume is ready", { volume: volumeId, node: volume.spec.node });
   }
@@ -191,9 +218,17 @@ export class EphemeralSteps {
   /** Destroys what was made, once nobody can use it. */
   async #takeAway(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {
     // What was never taken up the node cannot have.
-    const isNodes = volume.finalizers.includes(NODE_FINALIZER) && isTaken(volume);
+    const mayBeMade = this.#quota.isTaken(volume) || volume.status.volumeHandle !== undefined;
+    const isNodes = volume.finalizers.includes(NODE_FINALIZER) && mayBeMade;
     if (isNodes && !await this.#isLeftBehind(volume)) return;
-    if (isTaken(volume)) await this.#destroy(volume, signal);
+    if (mayBeMade) {
+      try {
+        await this.#destroy(volume, signal);
+      } catch (error) {
+        if (isPsoError(error) && !isKubeStatus(error, 409)) await this.#tell(volume, error);
+        throw error;
+      }
+    }
     this.#mayChange();
     const others = volume.finalizers.filter((one) =>
       one !== ARRAY_FINALIZER && one !== NODE_FINALIZER
@@ -206,17 +241,16 @@ export class EphemeralSteps {
 
   async #destroy(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {
     const { maker, locks, settings, log } = this.#setup;
-    const { volumeHandle } = volume.status;
+    const volumeHandle = this.#handleOf(volume);
     if (volumeHandle === undefined) this.#refuseUnclear(volume.name);
-    // Without a handle nothing was published, and the name tells whether anything was made.
+    // Without a handle the name tells whether anything was made.
     const volumeId = volumeHandle ?? volumeNameFor(settings().clusterId, csiNameOf(volume));
     await locks.tryRun(
       [maker().lockKey({ volumeId })],
       "the delete of an ephemeral volume",
       async () => {
-        if (volumeHandle !== undefined) {
-          await maker().unpublishVolume({ volumeId, nodeId: "" }, signal);
-        }
+        // A handle that somebody took out leaves the volume published.
+        await maker().unpublishVolume({ volumeId, nodeId: "" }, signal);
         await maker().deleteVolume(volumeId, signal);
       },
     );
@@ -300,34 +334,6 @@ export class EphemeralSteps {
     return { requisite: [place], preferred: [place] };
   }
 
-  /** An Event of the pod: nothing fails when it cannot be told. */
-  async #tellIgnored({ spec: { pod } }: EphemeralVolume): Promise<void> {
-    const { kube, driver, log } = this.#setup;
-    const at = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-    const message = "exportrules of the volume are ignored: a pod may not choose who may mount a " +
-      "file system (ephemeral.allowExportRules is off)";
-    try {
-      await kube.create(kubePath`/api/v1/namespaces/${pod.namespace}/events`, {
-        apiVersion: "v1",
-        kind: "Event",
-        metadata: {
-          namespace: pod.namespace,
-          name: `${pod.name}.${crypto.randomUUID().slice(0, 13)}`,
-        },
-        involvedObject: { apiVersion: "v1", kind: "Pod", ...pod },
-        reason: "ExportRulesIgnored",
-        message,
-        type: "Warning",
-        source: { component: driver },
-        firstTimestamp: at,
-        lastTimestamp: at,
-        count: 1,
-      });
-    } catch (error) {
-      log.warn("event not written", { problem: messageOf(error) });
-    }
-  }
-
   /** `unavailable` when this process does not lead: the API server knows no fence. */
   #mayChange(): void {
     if (this.#setup.fence.isOpen) return;
@@ -350,16 +356,15 @@ const NEVER_LATER: readonly string[] = [
   "exhausted",
 ];
 
-/** As csi-provisioner names a volume: by the uid of the object that asks for it. */
-function csiNameOf({ uid }: EphemeralVolume): string {
-  return `pvc-${uid}`;
-}
+/** Hex digits of a mark: one change of a node in 16 million has the mark of before. */
+const MARK_DIGITS = 6;
 
-/** Whether two node_ids are of one host: what is connected to the first is so to the second. */
-function isSameHost(one: string, other: string): boolean {
-  const [a, b] = [decodeNodeId(one), decodeNodeId(other)];
-  return one === other ||
-    a !== undefined && b !== undefined && a.name === b.name && a.iqn === b.iqn &&
-      a.nqn === b.nqn && a.wwpns.join() === b.wwpns.join() &&
-      a.addresses.join() === b.addresses.join();
+/**
+ * What a status keeps of a node_id: enough to see that the node has other initiators or addresses
+ * now, and too little to find out which. Each node may read what is published to the others.
+ */
+function hostMarkOf(nodeId: string): string {
+  const { name, iqn = "", nqn = "", wwpns = [], addresses = [] } = decodeNodeId(nodeId) ?? {};
+  const hash = createHash("sha256").update(JSON.stringify([name, iqn, nqn, wwpns, addresses]));
+  return hash.digest("hex").slice(0, MARK_DIGITS);
 }

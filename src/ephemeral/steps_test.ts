@@ -1,5 +1,6 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, ok, rejects } from "node:assert/strict";
 import { PsoError } from "../errors.ts";
+import { decodeNodeId } from "../handoff.ts";
 import { GiB, MiB } from "../size.ts";
 import { EphemeralBed, ID, NAMESPACE, NODE, POD } from "../../tests/support/ephemeral_bed.ts";
 import { ARRAY_FINALIZER, inlineIdOf, NODE_FINALIZER } from "./object.ts";
@@ -134,9 +135,12 @@ const LIES: { name: string; tell: (bed: EphemeralBed) => Promise<void>; said: Re
     said: /^Refused invalid .*backend "file", and node node-1 for "block"/,
   },
   {
-    name: "a pod of another node",
-    tell: (bed) => bed.ask({ node: "node-2" }),
-    said: /^Refused invalid pod shop\/web-0 is on node node-1, and node node-2 asks/,
+    name: "a pod that it wrote itself",
+    tell: (bed) => {
+      bed.pod(undefined, POD, { annotations: { "kubernetes.io/config.mirror": "f00d" } });
+      return bed.ask();
+    },
+    said: /^Refused invalid pod shop\/web-0 is a mirror pod, which node node-1 wrote itself/,
   },
   {
     name: "a volume that the pod does not have",
@@ -148,9 +152,6 @@ const LIES: { name: string; tell: (bed: EphemeralBed) => Promise<void>; said: Re
 for (const { name, tell, said } of LIES) {
   Deno.test(`15.11: a node that asks for ${name} gets nothing`, async () => {
     const bed = new EphemeralBed();
-    bed.api.put({ collection: "csinodes", name: "node-2" }, {
-      spec: { drivers: [{ name: "pure-csi", nodeID: "1;node-2;n" }] },
-    });
     await tell(bed);
     const [asked] = bed.all();
     await bed.step(asked?.name);
@@ -159,6 +160,16 @@ for (const { name, tell, said } of LIES) {
     deepEqual(bed.all().map(({ finalizers }) => finalizers), [[NODE_FINALIZER]]);
   });
 }
+
+Deno.test("15.11: an object of a node that the pod is not on ends, and keeps the pod's own node from nothing", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask({ node: "node-2" });
+  for (let times = 0; times < 2; times++) await bed.step();
+  deepEqual([bed.maker.calls, bed.all()], [[], []]);
+  await bed.ask();
+  await bed.step();
+  equal(await bed.said(), "Ready");
+});
 
 Deno.test("15.11: a volume that was made is destroyed also when somebody took the leader's word out of its object", async () => {
   const bed = new EphemeralBed();
@@ -345,9 +356,22 @@ Deno.test("15.11: a machine that comes anew under the name of the node is publis
   await bed.step();
   bed.register(NODE, "192.0.2.77");
   await bed.step();
-  const { nodeId } = (await bed.objects.get(ID))?.status ?? {};
-  match(nodeId ?? "", /192\.0\.2\.77/);
+  await bed.step();
   deepEqual(bed.maker.calls.slice(1), ["publish", "publish"]);
+  deepEqual(bed.maker.publishedTo.map((nodeId) => decodeNodeId(nodeId)?.addresses), [
+    ["192.0.2.1"],
+    ["192.0.2.77"],
+  ]);
+});
+
+Deno.test("15.11: what every node may read holds no initiator and no address of another", async () => {
+  const bed = new EphemeralBed();
+  bed.register(NODE, "192.0.2.77");
+  await bed.ask();
+  await bed.step();
+  const stored = JSON.stringify(bed.api.store.find(OBJECT));
+  match(stored, /"phase":"Ready"/);
+  doesNotMatch(stored, /192\.0\.2\.77/);
 });
 
 Deno.test("15.11: a node that is registered under another node's name gets no volume, and lends that one nothing", async () => {

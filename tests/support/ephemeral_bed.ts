@@ -2,7 +2,7 @@
 // memory, and the API server between both.
 import type { EphemeralSettings } from "../../src/config/model.ts";
 import { KeyedLock } from "../../src/async/keyed_lock.ts";
-import { inlineIdOf, readEphemeral } from "../../src/ephemeral/object.ts";
+import { type EphemeralStatus, inlineIdOf, readEphemeral } from "../../src/ephemeral/object.ts";
 import { EphemeralObjects } from "../../src/ephemeral/objects.ts";
 import { EphemeralSteps, type VolumeMaker } from "../../src/ephemeral/steps.ts";
 import { PsoError } from "../../src/errors.ts";
@@ -60,8 +60,12 @@ export class FakeMaker implements VolumeMaker {
   /** Of the last publish. */
   chapUser?: string;
 
+  /** The node_id of each publish. */
+  readonly publishedTo: string[] = [];
+
   publishVolume({ volumeId, nodeId, chap }: Parameters<VolumeMaker["publishVolume"]>[0]) {
     this.calls.push("publish");
+    this.publishedTo.push(nodeId);
     this.chapUser = chap?.host.user;
     this.volumes.get(volumeId)?.add(nodeId);
     const context = encodeAttachment(ATTACHMENT);
@@ -70,22 +74,25 @@ export class FakeMaker implements VolumeMaker {
 
   unpublishVolume({ volumeId }: { volumeId: string }): Promise<void> {
     this.calls.push("unpublish");
-    this.volumes.get(volumeId)?.clear();
+    this.volumes.get(this.#handleOf(volumeId) ?? "")?.clear();
     return this.fault ? Promise.reject(this.fault) : Promise.resolve();
   }
 
   deleteVolume(volumeId: string): Promise<void> {
     this.calls.push("delete");
     if (this.fault) return Promise.reject(this.fault);
-    const handle = [...this.volumes.keys()].find((one) =>
-      one === volumeId || one.endsWith(`/${volumeId}`)
-    );
+    const handle = this.#handleOf(volumeId);
     if (handle === undefined) return Promise.resolve();
     if (this.volumes.get(handle)?.size !== 0) {
       return Promise.reject(new PsoError("in_use", "a host is connected"));
     }
     this.volumes.delete(handle);
     return Promise.resolve();
+  }
+
+  /** Of a volume, also by its bare name. */
+  #handleOf(volumeId: string): string | undefined {
+    return [...this.volumes.keys()].find((one) => one === volumeId || one.endsWith(`/${volumeId}`));
   }
 }
 
@@ -144,10 +151,15 @@ export class EphemeralBed {
   }
 
   /** The pod with its volume `scratch`; `csi` is what it says of it beside the driver. */
-  pod(csi: KubeObject = { volumeAttributes: { size: "1Gi", backend: "file" } }, pod = POD): void {
+  pod(
+    csi: KubeObject = { volumeAttributes: { size: "1Gi", backend: "file" } },
+    pod = POD,
+    metadata: KubeObject = {},
+  ): void {
     const { uid, ...key } = pod;
     const volumes = [{ name: "scratch", csi: { driver: DRIVER, ...csi } }];
-    this.api.store.put({ collection: "pods", ...key }, { spec: { nodeName: NODE, volumes } }, uid);
+    const spec = { nodeName: NODE, volumes };
+    this.api.store.put({ collection: "pods", ...key }, { metadata, spec }, uid);
   }
 
   endPod({ uid: _uid, ...key } = POD): void {
@@ -175,6 +187,12 @@ export class EphemeralBed {
     return this.api.store.select({ collection: "ephemeralvolumes" }).flatMap((one) =>
       readEphemeral(one) ?? []
     );
+  }
+
+  /** Somebody other than the leader writes a status. */
+  async forge(status: EphemeralStatus): Promise<void> {
+    const found = await this.objects.get(ID);
+    if (found) await this.objects.setStatus(found, status);
   }
 
   /** One step of the leader for an object as it is now; nothing when it is gone. */
