@@ -210,8 +210,11 @@ export interface Page<T> {
  * it for a reason that lies not in the volume (role, limit, room). Another array may be tried.
  */
 export class NothingMadeError extends PsoError {
-  constructor(cause: PsoError) {
+  /** Only the size of this volume was too much: a smaller one may be taken. */
+  readonly isOfSize: boolean;
+  constructor(cause: PsoError, { isOfSize }: { isOfSize: boolean }) {
     super(cause.code, cause.message, { cause });
+    this.isOfSize = isOfSize;
   }
 }
 

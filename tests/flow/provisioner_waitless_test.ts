@@ -178,6 +178,23 @@ Deno.test("30 of 30 claims are made while one of two arrays refuses the role, an
   });
 });
 
+Deno.test("15.1: an array at its limit of objects is asked by one create alone, one without room by each", async () => {
+  const texts = [["Volume limit reached.", 1], ["No space left on the array.", 8]] as const;
+  for (const [message, most] of texts) {
+    await ProvisionerBed.run({}, async (bed) => {
+      const full = { ...FORBIDDEN, value: 400, message, array: "fa-1" };
+      await bed.fault({ ...full, times: 1_000 });
+      const calls = await bed.calls(async () => {
+        for (let index = 0; index < 8; index++) await bed.create(`pvc-${index}`);
+      });
+      equal((await bed.volumes())["fa-2"]?.length, 8);
+      const refused = calls.filter((call) => call === "POST /volumes").length - 8;
+      equal(refused > 0 && refused <= most, true, `${message} ${refused}`);
+      equal(refuses(bed, "fa-1"), most === 1 ? "1" : "0");
+    });
+  }
+});
+
 Deno.test("a claim goes to the next array when no connection was made, and a repeat needs the first one no more", async () => {
   await ProvisionerBed.run({}, async (bed) => {
     for (const dead of ["fa-1", "fa-2"]) {

@@ -2,7 +2,7 @@ import { isNeverFinal, isPsoError, PsoError } from "../../errors.ts";
 import { FencedError } from "../../async/fence.ts";
 import { TransportError } from "../../net/https.ts";
 import { NothingMadeError } from "../array.ts";
-import { provesNothingMade, RestError, unclearRefusal } from "./refusals.ts";
+import { isRefusal, provesNothingMade, RestError, unclearRefusal } from "./refusals.ts";
 
 /**
  * What an array may have done of one change, over all attempts of it. One attempt without a clear
@@ -53,7 +53,8 @@ export class ChangeTrail {
     if (!isPsoError(error) || error instanceof FencedError) return error;
     if (this.#mayBeDone) return provesNothingMade(error) ? unclear(error) : this.settled(error);
     if (this.#isAnswered && !provesNothingMade(error)) return error;
-    return new NothingMadeError(error);
+    const isOfSize = error.code === "exhausted" && !isRefusal(error, "limit");
+    return new NothingMadeError(error, { isOfSize });
   }
 }
 
