@@ -93,6 +93,11 @@ export async function runController(
     ready: () => [...source.readiness(), ...service.readiness()],
     metrics: () => metrics.text(),
     permissions: heldPermissions,
+    // What a standby remembers of placements is not what the next volume is placed by.
+    placement: (question) =>
+      leader.fence.isOpen && service.config
+        ? service.provisioner.placementView(question)
+        : undefined,
     log,
   });
   giveUp(["run", "write", "sys"]);

@@ -1,8 +1,14 @@
 import { Hono } from "hono";
 import { SingleFlight } from "../async/single_flight.ts";
+import type {
+  PlacementQuestion,
+  PlacementView,
+  ViewedArray,
+} from "../controller/placement/placement_view.ts";
 import { messageOf } from "../errors.ts";
 import { METRICS_CONTENT_TYPE } from "../metrics/metrics.ts";
 import type { ReadinessCheck } from "../readiness.ts";
+import { questionOf } from "./place/leader_view.ts";
 
 /** What the admin endpoint shows, asked anew for each request. */
 export interface AdminSources {
@@ -17,6 +23,11 @@ export interface AdminSources {
   metrics(): string | Promise<string>;
   /** Permissions that the process still holds, shown by /healthz. */
   permissions?(): Record<string, boolean>;
+  /**
+   * What this process places by, for /placement; undefined while it does not lead. Absent: it never
+   * places anything, and there is no such page.
+   */
+  placement?(question: PlacementQuestion): PlacementView | undefined;
 }
 
 /** The apps of one process; requests that come together share one look at the sources. */
@@ -29,7 +40,8 @@ export interface AdminApps {
 
 /**
  * The admin endpoint as Hono apps: `/healthz` (this process answers), `/readyz` (503 until all
- * checks are ok), `/metrics` (Prometheus text 0.0.4). It changes nothing and shows no secret.
+ * checks are ok), `/metrics` (Prometheus text 0.0.4), and for a controller `/placement` (what the
+ * leader places by, 503 while another one leads). It changes nothing and shows no secret.
  */
 export function adminApps(sources: AdminSources): AdminApps {
   const looks = new SingleFlight<"ready", ReadinessCheck[]>();
@@ -40,8 +52,12 @@ export function adminApps(sources: AdminSources): AdminApps {
     metrics: () => scrapes.run("metrics", async () => await sources.metrics()),
   };
   return {
-    open: adminApp(shared, { check: withoutReason, error: () => "internal error; see the log" }),
-    full: adminApp(shared, { check: (check) => check, error: messageOf }),
+    open: adminApp(shared, {
+      check: withoutReason,
+      array: withoutProblem,
+      error: () => "internal error; see the log",
+    }),
+    full: adminApp(shared, { check: (check) => check, array: (array) => array, error: messageOf }),
   };
 }
 
@@ -50,9 +66,10 @@ interface SharedSources extends AdminSources {
   metrics(): Promise<string>;
 }
 
-/** What an app shows of a check, and of what went wrong here. */
+/** What an app shows of a check and of an array, and of what went wrong here. */
 interface View {
   check(check: ReadinessCheck): Partial<ReadinessCheck>;
+  array(array: ViewedArray): ViewedArray;
   error(error: Error): string;
 }
 
@@ -60,12 +77,17 @@ function withoutReason({ reason: _reason, ...check }: ReadinessCheck): Partial<R
   return check;
 }
 
+function withoutProblem({ problem: _problem, ...array }: ViewedArray): ViewedArray {
+  return array;
+}
+
 function adminApp(sources: SharedSources, view: View): Hono {
   const app = new Hono();
+  const pages = ["/healthz", "/readyz", ...sources.placement ? ["/placement"] : [], "/metrics"];
   app.get(
     "/",
     (context) =>
-      context.text(`pso-bin ${sources.version} ${sources.mode}\n\n/healthz\n/readyz\n/metrics\n`),
+      context.text(`pso-bin ${sources.version} ${sources.mode}\n\n${pages.join("\n")}\n`),
   );
   app.get(
     "/healthz",
@@ -88,12 +110,30 @@ function adminApp(sources: SharedSources, view: View): Hono {
     async (context) =>
       context.body(await sources.metrics(), 200, { "content-type": METRICS_CONTENT_TYPE }),
   );
-  app.notFound((context) =>
-    context.json(
-      { error: `no page ${context.req.path}; there are /healthz, /readyz and /metrics` },
-      404,
-    )
-  );
+  if (sources.placement) servePlacement(app, sources.placement, view);
+  app.notFound((context) => {
+    const there = `${pages.slice(0, -1).join(", ")} and ${pages.at(-1)}`;
+    return context.json({ error: `no page ${context.req.path}; there are ${there}` }, 404);
+  });
   app.onError((error, context) => context.json({ error: view.error(error) }, 500));
   return app;
+}
+
+function servePlacement(
+  app: Hono,
+  placement: NonNullable<AdminSources["placement"]>,
+  { array }: View,
+): void {
+  app.get("/placement", (context) => {
+    const question = questionOf(new URL(context.req.url).searchParams);
+    if (question === undefined) {
+      return context.json({
+        error: "wanted group and together, and pod or volumeGroup: ask by pso-bin admin place",
+      }, 400);
+    }
+    const seen = placement(question);
+    return seen === undefined
+      ? context.json({ error: "this controller does not lead; ask the one that does" }, 503)
+      : context.json({ ...seen, arrays: seen.arrays.map(array) });
+  });
 }

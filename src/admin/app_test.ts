@@ -87,4 +87,11 @@ Deno.test("GET of an unknown page names the pages that exist", async () => {
   deepEqual(await answer.json(), {
     error: "no page /nope; there are /healthz, /readyz and /metrics",
   });
+  const leader = adminApps({
+    ...{ mode: "controller", version: "7.0.0", ready: () => [], metrics: () => "" },
+    placement: () => undefined,
+  });
+  deepEqual(await (await leader.open.request("/nope")).json(), {
+    error: "no page /nope; there are /healthz, /readyz, /placement and /metrics",
+  });
 });

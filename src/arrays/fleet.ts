@@ -22,7 +22,14 @@ import {
   volumeQuestion,
 } from "./fleet_search.ts";
 
-export { arrayHintOf, type FleetMember, isIdentityProblem, memberKey } from "./fleet_member.ts";
+export {
+  arrayHintOf,
+  type FleetMember,
+  isIdentityProblem,
+  memberKey,
+  nameInFleet,
+  unusableState,
+} from "./fleet_member.ts";
 export {
   containerMend,
   containerNamed,

@@ -1,4 +1,5 @@
-import { PsoError } from "../errors.ts";
+import { isPsoError, PsoError } from "../errors.ts";
+import type { ReadyState } from "../readiness.ts";
 import type { ArrayStatus, StorageArray } from "./array.ts";
 import type { Drain } from "./live/drain.ts";
 import { NameIndex } from "./name_index.ts";
@@ -121,6 +122,13 @@ export class IdentityError extends PsoError {
  */
 export function isIdentityProblem(member: FleetMember): boolean {
   return member.problem instanceof IdentityError;
+}
+
+/** Why a member that has a `problem` cannot be used, in a word. */
+export function unusableState(member: FleetMember): ReadyState {
+  if (isIdentityProblem(member)) return "wrong";
+  if (isPsoError(member.problem, "denied")) return "denied";
+  return isPsoError(member.problem, "unavailable", "timeout") ? "unreachable" : "failed";
 }
 
 /** The eight hex digits that begin a volume handle. */

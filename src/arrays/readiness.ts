@@ -1,7 +1,6 @@
-import { isPsoError } from "../errors.ts";
 import type { ReadinessCheck, ReadyState } from "../readiness.ts";
 import { type Fleet, type FleetMember } from "./fleet.ts";
-import { isIdentityProblem, nameInFleet } from "./fleet_member.ts";
+import { nameInFleet, unusableState } from "./fleet_member.ts";
 import { NO_ARRAYS } from "../config/arrays/no_arrays.ts";
 
 /**
@@ -67,13 +66,7 @@ function configuredReadiness(
 
 function unserved(member: FleetMember): { state: ReadyState; reason: string } | undefined {
   const { problem, status, warm } = member;
-  if (problem) return { state: stateOf(member), reason: problem.message };
+  if (problem) return { state: unusableState(member), reason: problem.message };
   if (!status) return { state: "waiting", reason: "has not answered yet" };
   return warm ? undefined : { state: "listing", reason: "its volumes are being listed" };
-}
-
-function stateOf(member: FleetMember): ReadyState {
-  if (isIdentityProblem(member)) return "wrong";
-  if (isPsoError(member.problem, "denied")) return "denied";
-  return isPsoError(member.problem, "unavailable", "timeout") ? "unreachable" : "failed";
 }

@@ -32,6 +32,11 @@ import { createOrImport } from "./import/importing.ts";
 import { PageTokens } from "./page_token.ts";
 import type { ProvisionerOptions } from "./provisioner_options.ts";
 import { PublishMemory } from "./attachments/publish_memory.ts";
+import {
+  type PlacementQuestion,
+  type PlacementView,
+  placementView,
+} from "./placement/placement_view.ts";
 import { RecentPlacements } from "./placement/recent_placements.ts";
 import type {
   BlocksPart,
@@ -138,6 +143,11 @@ export class Provisioner {
   /** Why who uses what cannot be read from the cluster now; undefined while all is well. */
   get clusterProblem(): string | undefined {
     return this.#context.cluster.problem;
+  }
+
+  /** What a new volume would be placed by now; no REST call. */
+  placementView(question: PlacementQuestion): PlacementView {
+    return placementView(this.#context, question);
   }
 
   /**

@@ -45,6 +45,7 @@ export function adminScenarios(bed: Bed): void {
       const place = await admin(bed, "place", "--explain", "-f", file);
       assert.match(place.said, /^limited \(5 GiB, block.*\) goes to fa-1$/m);
       assert.match(place.said, /^1 +fa-1 /m);
+      assert.match(place.said, /^As the leader pure-provisioner-\S+ sees it: /m);
       assert.doesNotMatch(place.said, /WARN|FAIL/);
       assert.equal(place.code, 0);
       const large = await admin(bed, "place", "-f", "large.json");

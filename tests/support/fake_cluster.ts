@@ -3,12 +3,22 @@
 /** An object, as `kubectl get -o json` shows it. */
 export type ClusterObject = Record<string, unknown>;
 
+/** What a path is answered with. */
+type ClusterAnswer =
+  | ClusterObject
+  | string
+  | number
+  | ((query: string) => Response | Promise<Response>);
+
 /** A cluster that is served. */
 export interface FakeCluster {
   /** Text of a kubeconfig that leads to it. */
   kubeconfig: string;
-  /** By path: an object, a text, or an HTTP status as a refusal. Lists are made of `items`. */
-  answers: Map<string, ClusterObject | string | number>;
+  /**
+   * By path: an object, a text, an HTTP status as a refusal, or what another server answers. Lists are
+   * made of `items`.
+   */
+  answers: Map<string, ClusterAnswer>;
   /** Objects by the path of their collection. */
   items: Map<string, ClusterObject[]>;
   /** Every path that was asked for. */
@@ -23,15 +33,16 @@ const STORAGE = "/apis/storage.k8s.io/v1";
 
 /** Serves a cluster with nothing in it but its version. */
 export function fakeCluster(): FakeCluster {
-  const answers: FakeCluster["answers"] = new Map<string, ClusterObject | string | number>([
+  const answers: FakeCluster["answers"] = new Map<string, ClusterAnswer>([
     ["/version", { gitVersion: "v1.36.3" }],
   ]);
   const items: FakeCluster["items"] = new Map();
   const asked: string[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
-    const { pathname } = new URL(request.url);
+    const { pathname, search } = new URL(request.url);
     asked.push(pathname);
     const answer = answers.get(pathname);
+    if (typeof answer === "function") return answer(search);
     if (typeof answer === "number") {
       return Response.json({ kind: "Status", message: `refused with ${answer}` }, {
         status: answer,

@@ -1,5 +1,6 @@
 import type { KubeObject, KubeReader } from "../../kube/client.ts";
 import { isKubeStatus } from "../../kube/client.ts";
+import { leaseOf } from "../../kube/lease_object.ts";
 import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
 import { mapAt, nameOf, objectsAt, textAt, textsAt } from "./kube_object.ts";
 import { kubePath } from "../../kube/names.ts";
@@ -177,19 +178,56 @@ export function podTrouble(pod: KubeObject): string {
 interface AskedPod {
   pod: KubeObject;
   timeoutMs: number;
+  /** With the query: `/readyz`. */
+  page: string;
 }
 
 /**
- * The answer of `/readyz` of a pod of the driver, asked through the API server; `undefined` when the
+ * The answer of a page of a pod of the driver, asked through the API server; `undefined` when the
  * pod has no port for it. Throws what KubeClient throws.
  */
-export async function readyzOf(
+export async function adminPageOf(
   { kube, namespace }: Cluster,
-  { pod, timeoutMs }: AskedPod,
-): Promise<unknown> {
+  { pod, timeoutMs, page }: AskedPod,
+): Promise<KubeObject | undefined> {
   const port = objectsAt(pod, "spec", "containers").flatMap((one) => objectsAt(one, "ports"))
     .find(({ name }) => name === "admin")?.containerPort;
   if (typeof port !== "number") return undefined;
-  const path = kubePath`/api/v1/namespaces/${namespace}/pods/${nameOf(pod)}:${port}/proxy/readyz`;
-  return await kube.get(path, { timeoutMs });
+  const proxy = kubePath`/api/v1/namespaces/${namespace}/pods/${nameOf(pod)}:${port}/proxy`;
+  return await kube.get(`${proxy}${page}`, { timeoutMs });
+}
+
+/** A leader renews every 2 seconds; its Lease ends after 15. */
+const LEASE_OLD_MS = 30_000;
+
+/** Which controller leads, or why none does and what to do. */
+export type LeaderLook = { pod: string } | { why: string; fix: string };
+
+/** Who leads by the Lease of the installation. Throws what KubeClient throws. */
+export async function leaderOf(cluster: Cluster, now: () => number): Promise<LeaderLook> {
+  const deployment = await controllerDeployment(cluster);
+  const { lease } = installationOf(deployment, cluster);
+  const path =
+    kubePath`/apis/coordination.k8s.io/v1/namespaces/${lease.namespace}/leases/${lease.name}`;
+  const object = await ifThere(cluster.kube, path);
+  if (object === undefined) {
+    return {
+      why: `there is no Lease ${lease.namespace}/${lease.name}: no controller can lead`,
+      fix: "upgrade the release, which makes it again",
+    };
+  }
+  const { holder, renewedMs } = leaseOf(object);
+  const ageMs = now() - renewedMs;
+  if (holder === "") {
+    return {
+      why: "no controller leads: no volume is made or attached",
+      fix: "look at the controller's pods",
+    };
+  }
+  return ageMs > LEASE_OLD_MS
+    ? {
+      why: `${holder} led, and renewed its Lease last ${Math.round(ageMs / 1000)} s ago`,
+      fix: "look at the controller's pods, and at the clocks",
+    }
+    : { pod: holder.replace(/_[^_]*$/, "") };
 }

@@ -1,6 +1,5 @@
 // What `admin check` finds out about the cluster that a kubeconfig leads to. It reads only.
 import type { KubeReader } from "../../kube/client.ts";
-import { leaseOf } from "../../kube/lease_object.ts";
 import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
 import { abortError, untilAborted, withDeadline } from "../../async/wait.ts";
 import { isPsoError, messageOf } from "../../errors.ts";
@@ -8,11 +7,10 @@ import {
   CHART,
   type Cluster,
   containersOf,
-  controllerDeployment,
   DRIVER,
   ifThere,
-  installationOf,
   isReady,
+  leaderOf,
   podsOf,
   podTrouble,
 } from "./cluster.ts";
@@ -23,7 +21,6 @@ import { at, mapAt, nameOf, namesText, objectsAt, textAt } from "./kube_object.t
 import { type NodeFacts, nodesOf, tellNodePlugin, tellNodes } from "./node_look.ts";
 import { tellNewKeys, tellTopology } from "./topology_look.ts";
 import { tellVolumes } from "./volume_look.ts";
-import { kubePath } from "../../kube/names.ts";
 
 /** What the cluster is compared with. */
 interface ClusterScope {
@@ -314,39 +311,11 @@ export function tellSidecars(images: readonly string[], found: FoundList): void 
   }
 }
 
-/** A leader renews every 2 seconds; its Lease ends after 15. */
-const LEASE_OLD_MS = 30_000;
-
 async function tellLeader(
   cluster: Cluster,
   { found, now }: { found: FoundList; now: () => number },
 ): Promise<void> {
-  const deployment = await controllerDeployment(cluster);
-  const { lease } = installationOf(deployment, cluster);
-  const path =
-    kubePath`/apis/coordination.k8s.io/v1/namespaces/${lease.namespace}/leases/${lease.name}`;
-  const object = await ifThere(cluster.kube, path);
-  if (object === undefined) {
-    found.fail(
-      "leader",
-      `there is no Lease ${lease.namespace}/${lease.name}: no controller can lead`,
-      "upgrade the release, which makes it again",
-    );
-    return;
-  }
-  const { holder, renewedMs } = leaseOf(object);
-  const ageMs = now() - renewedMs;
-  if (holder === "") {
-    found.fail(
-      "leader",
-      "no controller leads: no volume is made or attached",
-      "look at the controller's pods",
-    );
-  } else if (ageMs > LEASE_OLD_MS) {
-    found.fail(
-      "leader",
-      `${holder} led, and renewed its Lease last ${Math.round(ageMs / 1000)} s ago`,
-      "look at the controller's pods, and at the clocks",
-    );
-  } else found.ok("leader", holder.replace(/_[^_]*$/, ""));
+  const leader = await leaderOf(cluster, now);
+  if ("pod" in leader) found.ok("leader", leader.pod);
+  else found.fail("leader", leader.why, leader.fix);
 }

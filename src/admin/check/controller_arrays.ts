@@ -2,7 +2,7 @@
 import type { KubeObject } from "../../kube/client.ts";
 import { foreignText } from "../../foreign_text.ts";
 import type { ReadyState } from "../../readiness.ts";
-import { type Cluster, readyzOf } from "./cluster.ts";
+import { adminPageOf, type Cluster } from "./cluster.ts";
 import type { FoundList } from "./found.ts";
 import { namesText, objectsAt, textAt } from "./kube_object.ts";
 
@@ -42,7 +42,7 @@ export async function tellControllerArrays(
 ): Promise<void> {
   const answers = await Promise.all(
     pods.slice(0, PODS_MAX).map((pod) =>
-      readyzOf(cluster, { pod, timeoutMs: POD_MS }).catch(() => undefined)
+      adminPageOf(cluster, { pod, timeoutMs: POD_MS, page: "/readyz" }).catch(() => undefined)
     ),
   );
   const checks = answers.flatMap((answer) => objectsAt(answer, "checks"));

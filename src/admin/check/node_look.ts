@@ -5,6 +5,7 @@ import { messageOf } from "../../errors.ts";
 import { foreignText } from "../../foreign_text.ts";
 import { PROTOCOLS } from "../../protocols.ts";
 import {
+  adminPageOf,
   CHART,
   type Cluster,
   DRIVER,
@@ -12,7 +13,6 @@ import {
   isReady,
   podsOf,
   podTrouble,
-  readyzOf,
 } from "./cluster.ts";
 import { counted, type FoundList } from "./found.ts";
 import { Round } from "./round.ts";
@@ -124,7 +124,7 @@ type Checks = Pick<NodeFacts, "usable" | "unusable" | "unknown">;
  * throws.
  */
 async function checksOf(cluster: Cluster, pod: KubeObject): Promise<Checks> {
-  const answer = await readyzOf(cluster, { pod, timeoutMs: NODE_MS });
+  const answer = await adminPageOf(cluster, { pod, timeoutMs: NODE_MS, page: "/readyz" });
   return answer === undefined
     ? { unknown: "its pod has no port named admin" }
     : protocolsIn(answer);

@@ -3,30 +3,30 @@ import { fileFault, isPsoError, messageOf, UsageError } from "../../errors.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import { kubePath } from "../../kube/names.ts";
 import { formatSize } from "../../size.ts";
-import { lookAtArrays } from "../check/arrays_look.ts";
 import { DRIVER, ifThere } from "../check/cluster.ts";
 import { FoundList, worstOf } from "../check/found.ts";
 import { nameOf, textAt } from "../check/kube_object.ts";
-import { readConfiguration } from "../commands/configuration.ts";
 import { type AdminContext, givenName, readGiven, STANDARD_INPUT } from "../commands/context.ts";
 import type { KubeTarget } from "../commands/kube_target.ts";
 import { structured, tableOf } from "../commands/output.ts";
 import { withTroubles } from "../commands/report.ts";
-import { choiceOf, sourceFor, targetFor } from "../commands/sources.ts";
+import { choiceOf, targetFor } from "../commands/sources.ts";
 import { COMMON_FLAGS, VerbFlags, type VerbUse } from "../commands/verb_flags.ts";
 import { type FileClaim, readFileClaim } from "./claim.ts";
-import { judge, type JudgedArray, type Judgement } from "./judgement.ts";
+import { askedClaim, judge, type JudgedArray, type Judgement } from "./judgement.ts";
+import { sightFor, sightLine } from "./sight.ts";
 
 /** `pso-bin admin place`, as help and completion show it. */
 export const PLACE: VerbUse = {
   name: "place",
   meaning: "says which array a claim would get now, and why",
   text:
-    `Reads a claim from a file, asks every array, and says which one would get the volume, by the rules of the
-controller. The class is taken from the same file, else from the cluster; without one the claim is judged
-by a class without parameters. The configuration is that of --values, else of the installation in the
-cluster. Nothing is changed. What only the controller remembers does not count here: how fast an array
-is when it is quiet, and what was placed in the last five minutes.`,
+    `Reads a claim from a file and says which array would get the volume, by the rules of the controller and by
+what the controller that leads knows of its arrays: it is asked through the API server. Where it cannot be
+asked, and with --values, the arrays are asked from this machine; the answer says so. What only the leader
+remembers does not count then: how fast an array is when it is quiet, what was placed in the last five
+minutes, which array is silent for it. The class is taken from the file of the claim, else from the
+cluster; without one the claim is judged by a class without parameters. Nothing is changed.`,
   usage: [
     "-f claim.yaml [--explain] [--values FILE]",
     "-f claim.yaml [--explain] [--kubeconfig FILE] [--context NAME] [-n NAMESPACE]",
@@ -42,7 +42,11 @@ is when it is quiet, and what was placed in the last five minutes.`,
       name: "explain",
       meaning: "every array, with each part of its score or the reason against it",
     },
-    { name: "values", value: "FILE", meaning: "values.yaml with the configuration, as for Helm" },
+    {
+      name: "values",
+      value: "FILE",
+      meaning: "values.yaml with the configuration, as for Helm; the leader is not asked then",
+    },
     ...COMMON_FLAGS.kube,
     ...COMMON_FLAGS.output,
     COMMON_FLAGS.help,
@@ -68,40 +72,29 @@ export async function placeClaim(args: string[], context: AdminContext): Promise
   const claim = readFileClaim(await claimText(file, context), givenName(file));
   const target = await targetFor(choice, context);
   try {
-    const source = await sourceFor(choice, {
-      verb: PLACE.name,
-      target,
-      context,
-      valuesFlag: "--values",
-    });
-    const read = source && await readConfiguration(source);
-    const config = read?.loaded?.config;
     const found = new FoundList(claim.name);
     const storageClass = await classOf(claim, { target, found });
-    const isOurs = isOfDriver(storageClass, found);
-    const looks = config && isOurs ? await lookAtArrays(config, context) : [];
-    const judgement = config && isOurs
-      ? await judgedOrTold(() => judge(claim, { config, looks, storageClass }), found)
+    const asked = isOfDriver(storageClass, found)
+      ? refusedOrTold(() => askedClaim(claim, storageClass), found)
       : undefined;
-    await Promise.all(looks.map((look) => look.close()));
-    const chosen = looks.find(({ config: { path } }) =>
-      path === judgement?.arrays.find(({ place }) => place === 1)?.entry
-    );
-    const lists = [read?.found, target?.found, found];
+    const sight = await sightFor({ verb: PLACE.name, choice, target, asked, context });
+    const { scope, seenBy } = sight;
+    const judgement = asked && scope && refusedOrTold(() => judge(asked, scope), found);
+    const lists = [...sight.findings, ...target?.found.all ?? [], ...found.all];
     const findings = [
-      ...lists.flatMap((list) => list?.all ?? []).filter(({ level }) => level !== "ok"),
-      ...(chosen?.found.all ?? []).filter(({ level }) => level === "fail"),
+      ...lists.filter(({ level }) => level !== "ok"),
+      ...sight.faultsOf(judgement?.arrays.find(({ place }) => place === 1)),
     ];
     const format = flags.format();
-    const wide = flags.isSet("wide");
-    const table = judgement ? textOf(judgement, { explain: flags.isSet("explain"), wide }) : "";
+    const shown = { explain: flags.isSet("explain"), wide: flags.isSet("wide") };
+    const table = judgement ? textOf(judgement, { ...shown, sight: sightLine(seenBy) }) : "";
     const { colours, columns } = context;
     context.print(
       format === "table"
         ? withTroubles(table, { findings, colours, columns })
-        : structured({ ...judgement, problems: findings }, format),
+        : structured({ ...judgement, seenBy, problems: findings }, format),
     );
-    if ((read && !read.loaded) || (config && !judgement)) return 2;
+    if (sight.isWrong || (scope && !judgement)) return 2;
     return judgement?.chosen === undefined || worstOf(findings) === "fail" ? 1 : 0;
   } finally {
     target?.close();
@@ -118,13 +111,10 @@ async function claimText(file: string, context: AdminContext): Promise<string> {
   }
 }
 
-/** The judgement; without one, what is wrong with claim or class is told. */
-async function judgedOrTold(
-  work: () => Promise<Judgement>,
-  found: FoundList,
-): Promise<Judgement | undefined> {
+/** What `work` gives; when it refuses claim or class, undefined after telling why. */
+function refusedOrTold<T>(work: () => T, found: FoundList): T | undefined {
   try {
-    return await work();
+    return work();
   } catch (error) {
     if (!isPsoError(error)) throw error;
     found.fail("claim", error.message);
@@ -187,28 +177,30 @@ async function classOf(
 interface TextLook {
   explain: boolean;
   wide: boolean;
+  /** Whose knowledge it is: a line. */
+  sight: string;
 }
 
-function textOf(judgement: Judgement, { explain, wide }: TextLook): string {
+function textOf(judgement: Judgement, { explain, wide, sight }: TextLook): string {
   const { claim, sizeBytes, chosen, error, kind, group, arrays } = judgement;
   const of = group === undefined ? "" : `, of the group ${group}`;
   const told = chosen === undefined
     ? `${error}\n`
     : `${claim} (${formatSize(sizeBytes)}, ${kind}${of}) goes to ${chosen}\n`;
-  return explain ? `${tableFor(arrays, wide)}\n${told}` : told;
+  return `${explain ? `${tableFor(arrays, wide)}\n` : ""}${told}${sight}\n`;
 }
 
 const HEADINGS = ["PLACE", "ARRAY", "SCORE", ...SCORE_PARTS.map((part) => part.toUpperCase())];
 const WIDE_HEADINGS = ["ROOM", "ENTRY", "ID", "LABELS"];
 
 function tableFor(arrays: readonly JudgedArray[], wide: boolean): string {
-  const rows = arrays.map(({ place, array, score, parts, reason, ...more }) => [
+  const rows = arrays.map(({ place, array, score, parts, reason, remark, ...more }) => [
     place === undefined ? "-" : `${place}`,
     array,
     numberText(score),
     ...SCORE_PARTS.map((part) => numberText(parts?.[part])),
     ...(wide ? wideCells(more) : []),
-    reason ?? "",
+    reason ?? remark ?? "",
   ]);
   return tableOf([...HEADINGS, ...(wide ? WIDE_HEADINGS : []), "AGAINST IT"], rows);
 }

@@ -71,10 +71,9 @@ export async function awaitFirstWord(
 export function classDemands(
   kind: VolumeKind,
   parameters: ClassParameters,
-  { flasharray: { sanType }, placement: rules }: Pick<
-    ProvisionerOptions,
-    "flasharray" | "placement"
-  >,
+  { flasharray: { sanType }, placement: rules }: Pick<ProvisionerOptions, "placement"> & {
+    flasharray: { sanType: PlacementRequest["protocol"] };
+  },
 ): Pick<
   PlacementRequest,
   "kind" | "protocol" | "features" | "arraySelector" | "arrayId" | "container" | "rules"

@@ -35,6 +35,19 @@ import { firstOfEachPod, withSharedRoom } from "./stretched_pods.ts";
 // Volumes are thin, so the sum of all volumes may exceed the capacity; one volume never exceeds the
 // room.
 
+/** What placement takes of what an array said of itself. */
+export type PlacementStatus = Pick<
+  ArrayStatus,
+  | "id"
+  | "restVersion"
+  | "capacityBytes"
+  | "usedBytes"
+  | "provisionedBytes"
+  | "features"
+  | "protocols"
+  | "containers"
+>;
+
 /** What one array is to placement. */
 export interface PlacementArray {
   /** What tells it apart: its id, or its address until it has answered. */
@@ -43,7 +56,7 @@ export interface PlacementArray {
   label: string;
   kind: VolumeKind;
   labels: Readonly<Record<string, string>>;
-  status?: ArrayStatus;
+  status?: PlacementStatus;
   /** The administrator wants no new volumes there. */
   suspended?: boolean;
   /** Its entry was taken out of the configuration. */
@@ -313,7 +326,7 @@ function rejectionOf(array: PlacementArray, request: PlacementRequest): Rejectio
 
 function candidateOf<A extends PlacementArray>(
   array: A,
-  status: ArrayStatus,
+  status: PlacementStatus,
   request: PlacementRequest,
 ): Candidate<A> {
   const { sizeBytes, rules, topology } = request;
@@ -364,17 +377,32 @@ export function placementError(request: PlacementRequest, decision: Decision): P
   );
 }
 
+/** What puts a candidate behind others whatever its score; undefined when nothing does. */
+export function orderRemark(
+  { array: { refuses }, isTight }: Pick<Candidate, "array" | "isTight">,
+): string | undefined {
+  if (refuses) return "comes last: it refused the last create";
+  return isTight
+    ? "comes behind: it keeps its headroom only while what was placed lately is not full"
+    : undefined;
+}
+
 /** The decision as fields of one log line. */
 export function explain({ candidates, rejected }: Decision): Record<string, unknown> {
   return {
     chosen: candidates[0]?.array.label,
-    candidates: candidates.map(({ array, score, parts }) => ({
-      array: array.label,
-      score: rounded(score),
-      ...Object.fromEntries(SCORE_PARTS.map((part) => [part, rounded(parts[part])])),
+    candidates: candidates.map((candidate) => ({
+      array: candidate.array.label,
+      score: rounded(candidate.score),
+      ...Object.fromEntries(SCORE_PARTS.map((part) => [part, rounded(candidate.parts[part])])),
+      ...remarked(orderRemark(candidate)),
     })),
     rejected: rejected.map(({ array, reason }) => `${array} ${reason}`),
   };
+}
+
+function remarked(remark: string | undefined): { remark?: string } {
+  return remark === undefined ? {} : { remark };
 }
 
 function rounded(value: number): number {

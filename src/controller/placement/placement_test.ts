@@ -6,6 +6,7 @@ import { GiB, TiB } from "../../size.ts";
 import { parseLabelSelector } from "./label_selector.ts";
 import {
   explain,
+  orderRemark,
   place,
   type PlacementArray,
   placementError,
@@ -449,6 +450,23 @@ Deno.test("roomOf() keeps the headroom and is never negative", () => {
   equal(roomOf(statusOf("a", { capacityBytes: 100 * GiB, usedBytes: 99 * GiB }), RULES), 0);
   const status = { capacityBytes: 100 * GiB, usedBytes: 40 * GiB };
   equal(roomOf(status, { headroomPercent: 20 }), 40 * GiB);
+});
+
+Deno.test("explain() says of a candidate what puts it behind others whatever its score", () => {
+  const recent = { unwrittenBytes: 8 * TiB, unseenBytes: 0 };
+  const { candidates } = place(WANTED, [
+    block("fa-1", { refuses: true }, { usedBytes: 0 }),
+    block("fa-2", { recent }, { usedBytes: 0 }),
+    block("fa-3", {}, { usedBytes: 7 * TiB }),
+  ]);
+  deepEqual(candidates.map((one) => [one.array.label, orderRemark(one)]), [
+    ["fa-3", undefined],
+    [
+      "fa-2",
+      "comes behind: it keeps its headroom only while what was placed lately is not full",
+    ],
+    ["fa-1", "comes last: it refused the last create"],
+  ]);
 });
 
 Deno.test("explain() gives the winner, the score of each candidate and each reason", () => {

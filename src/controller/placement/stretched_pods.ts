@@ -4,8 +4,11 @@ import type { Container } from "../../names.ts";
 
 /** What tells how the pod of a wanted volume is stretched. */
 interface PodOnArray {
-  status?: ArrayStatus;
+  status?: Room & Pick<ArrayStatus, "containers">;
 }
+
+/** What the room of an array is told by. */
+type Room = Pick<ArrayStatus, "capacityBytes" | "usedBytes">;
 
 /** Where a volume is wanted: in a pod, in a volume group that may lie in one, or in neither. */
 interface Wanted {
@@ -31,7 +34,7 @@ export function stretchKey(
 export function withSharedRoom<A extends PodOnArray>(
   arrays: readonly A[],
   request: Wanted,
-  roomOf: (status: ArrayStatus) => number,
+  roomOf: (status: Room) => number,
 ): A[] {
   if (request.container === undefined) return [...arrays];
   return arrays.map((array) => {

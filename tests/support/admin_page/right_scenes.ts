@@ -1,5 +1,6 @@
 /** The commands of docs/admin.md that meet a fleet which is right, and configurations which are not. */
 import { encodeNodeId } from "../../../src/handoff.ts";
+import { TiB } from "../../../src/size.ts";
 import { installIn, pvOf } from "../fake_cluster.ts";
 import {
   arraysOf,
@@ -88,6 +89,12 @@ export function rightScenes(bed: PageBed): Scene[] {
       line: "pso-bin admin place --explain -f pvc.yaml --values values.yaml",
       files: { ...healthy, "pvc.yaml": CLAIM },
     },
+    {
+      name: "place leader",
+      line: `pso-bin admin place --explain -f pvc.yaml ${kube}`,
+      files: { ...files, "pvc.yaml": CLAIM },
+      before: () => Promise.resolve(letLeaderAnswer(bed)),
+    },
     { name: "arrays", line: "pso-bin admin arrays -f values.yaml", files: healthy },
     { name: "volumes", line: `pso-bin admin volumes ${kube}`, files },
     { name: "nodes", line: `pso-bin admin nodes ${kube} --wide`, files },
@@ -158,4 +165,45 @@ async function deleteOne({ fleet }: PageBed): Promise<void> {
     [`PUT /volumes/tags/batch?resource_names=${name}`, items],
     [`PATCH /volumes?names=${name}`, { destroyed: true }],
   );
+}
+
+/** What the leader of the page knows: one array is busy, one refuses creates, one is silent. */
+function letLeaderAnswer({ cluster: { answers } }: PageBed): void {
+  const array = (label: string, more: Record<string, unknown> = {}) => ({
+    key: label,
+    label,
+    kind: "block",
+    labels: {},
+    recent: { unwrittenBytes: 0, unseenBytes: 0 },
+    slowdown: 1,
+    ageMs: 11_200,
+    status: {
+      id: `${label}-id`,
+      restVersion: "2.26",
+      capacityBytes: 100 * TiB,
+      usedBytes: 40 * TiB,
+      provisionedBytes: 120 * TiB,
+      features: ["clone", "qos"],
+      protocols: ["iscsi"],
+    },
+    ...more,
+  });
+  answers.set("/api/v1/namespaces/pso/pods/pure-provisioner-1:9808/proxy/placement", {
+    rules: {
+      clusterId: "k8s",
+      placement: { headroomPercent: 5, volumesPerArray: 0 },
+      flasharray: { sanType: "iscsi", defaultFsType: "xfs" },
+      topology: { enable: false, nodeLabels: [] },
+    },
+    arrays: [
+      array("fa-1"),
+      array("fa-2", {
+        slowdown: 5,
+        recent: { unwrittenBytes: 4 * TiB, unseenBytes: 0 },
+        ageMs: 28_400,
+      }),
+      array("fa-3", { refuses: true }),
+      array("fa-4", { state: "unreachable" }),
+    ],
+  });
 }
