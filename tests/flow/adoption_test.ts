@@ -1,185 +1,21 @@
-// Fleets as PSO 5.2, PSO 6.2 and PX-CSI leave them, and the life of their volumes by this driver.
+// The life of volumes that PSO 5.2, PSO 6.2 and PX-CSI have left, by this driver.
 // docs/upgrading-from-pso.md is the way there.
-import { deepEqual, equal, ok } from "node:assert/strict";
-import { hostNameFor, psoHostNameFor } from "../../src/names.ts";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { volumeProblems } from "../../src/admin/takeover/volumes.ts";
+import { hostNameFor } from "../../src/names.ts";
 import { GiB } from "../../src/size.ts";
 import { skip } from "../skips.ts";
-import { N1, N2, ProvisionerBed, RWO, RWX } from "./provisioner_bed.ts";
+import { volumeOf } from "../support/pso_objects.ts";
+import { type Layout, layOut, LAYOUTS, type LeftVolume } from "./adoption_layouts.ts";
+import { type Doctor, WELL, withDoctor, type WrittenObjects } from "./doctor_bed.ts";
+import { type BedOptions, ProvisionerBed, RWO, RWX } from "./provisioner_bed.ts";
 
 const noFiles = Deno.uid() !== 0 && skip("adopted file systems", "mounts need root");
 
-/** UUIDs of the claims that the volumes were made for. */
-const UIDS = [
-  "0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11",
-  "1c6f3fa5-405d-4d3f-8078-1e3e2c2e8b22",
-  "2d704ab6-516e-4e40-9189-2f4f3d3f9c33",
-];
-const SNAPSHOT_UID = "9a1c7d52-6f0e-4b7a-8a55-77aa66bb55cc";
-
-/** A volume that a PersistentVolume means. */
-interface LeftVolume {
-  array: "fa-1" | "fb-1";
-  /** Its name there. */
-  name: string;
-  /** What the PersistentVolume says. */
-  handle: string;
-  volumeAttributes: Record<string, string>;
-  /** Suffixes of its snapshots; the first has a VolumeSnapshotContent. */
-  snapshots: string[];
-  /** Names of the nodes that its pods are on: the driver before attached it there. */
-  usedBy?: (typeof N1)[];
-}
-
-/** What a driver leaves on the arrays. */
-interface Layout {
-  /** The driver, with what its PersistentVolumes have. */
-  name: string;
-  /** What it called the host object of a node. */
-  hostNameOf: (node: string) => string;
-  volumes: LeftVolume[];
-  /** What nobody may touch: names on the FlashArray, connected to a host. */
-  neighbours: string[];
-  /** Rules of each file system. */
-  rules: string;
-}
-
-const PSO_RULES = "*(rw,no_root_squash)";
-
-const LAYOUTS: Layout[] = [
-  {
-    name: "PSO 5.2",
-    hostNameOf: psoHostNameFor,
-    volumes: [
-      {
-        array: "fa-1",
-        name: `k8s-pvc-${UIDS[0]}`,
-        handle: `k8s-pvc-${UIDS[0]}`,
-        volumeAttributes: { backend: "block", createoptions: "-q" },
-        snapshots: [`snapshot-${SNAPSHOT_UID}`],
-        usedBy: [N1],
-      },
-      {
-        // A volume that was made by 5.0, and a snapshot of the FlexVolume driver's command.
-        array: "fa-1",
-        name: `k8s-pvc-${UIDS[1]}`,
-        handle: `k8s/pvc-${UIDS[1]}`,
-        volumeAttributes: { backend: "block" },
-        snapshots: ["snapshot-1", "883661"],
-        usedBy: [N1],
-      },
-      {
-        array: "fb-1",
-        name: `k8s-pvc-${UIDS[2]}`,
-        handle: `k8s-pvc-${UIDS[2]}`,
-        volumeAttributes: { backend: "file" },
-        snapshots: [],
-      },
-      {
-        // Imported by hand: it keeps its name.
-        array: "fa-1",
-        name: "oracle-data",
-        handle: "oracle-data",
-        volumeAttributes: { backend: "block" },
-        snapshots: ["daily"],
-      },
-    ],
-    neighbours: [],
-    rules: PSO_RULES,
-  },
-  {
-    name: "PSO 6.2",
-    hostNameOf: psoHostNameFor,
-    volumes: [
-      {
-        array: "fa-1",
-        name: `k8s-pvc-${UIDS[0]}`,
-        handle: `k8s-pvc-${UIDS[0]}`,
-        volumeAttributes: {
-          backend: "block",
-          createoptions: "-q",
-          namespace: "k8s",
-          volumeName: `pvc-${UIDS[0]}`,
-        },
-        snapshots: [`snapshot-${SNAPSHOT_UID}`],
-        usedBy: [N1],
-      },
-      {
-        array: "fb-1",
-        name: `k8s-pvc-${UIDS[2]}`,
-        handle: `k8s-pvc-${UIDS[2]}`,
-        volumeAttributes: { backend: "file", namespace: "k8s", volumeName: `pvc-${UIDS[2]}` },
-        snapshots: [`snapshot-${SNAPSHOT_UID}`],
-      },
-    ],
-    // Its database, and an inline volume.
-    neighbours: ["k8s-pso-db_0", "k8s-pso-db_1", "k8s-shop-web-0-a1b2c3"],
-    rules: PSO_RULES,
-  },
-  {
-    name: "PX-CSI",
-    hostNameOf: (node) => `px-${psoHostNameFor(node).slice(0, 40)}`,
-    volumes: [
-      {
-        // Made by PX-CSI; its PersistentVolume was written anew for this driver.
-        array: "fa-1",
-        name: `px_1a2b3c4d-pvc-${UIDS[0]}`,
-        handle: `px_1a2b3c4d-pvc-${UIDS[0]}`,
-        volumeAttributes: { backend: "block" },
-        snapshots: [`snapshot-${SNAPSHOT_UID}`],
-      },
-      {
-        // Made by PSO, and moved by pso2px, which changed Kubernetes alone.
-        array: "fa-1",
-        name: `k8s-pvc-${UIDS[1]}`,
-        handle: `k8s-pvc-${UIDS[1]}`,
-        volumeAttributes: { backend: "block" },
-        snapshots: [],
-      },
-      {
-        array: "fb-1",
-        name: `px_1a2b3c4d-pvc-${UIDS[2]}`,
-        handle: `px_1a2b3c4d-pvc-${UIDS[2]}`,
-        volumeAttributes: { backend: "file" },
-        snapshots: [],
-      },
-    ],
-    neighbours: ["px_1a2b3c4d-pvc-ffffffff-0000-4000-8000-000000000000"],
-    rules: "10.0.0.0/8(rw,no_root_squash)",
-  },
-];
-
-async function layOut(bed: ProvisionerBed, layout: Layout): Promise<void> {
-  const { hostNameOf, volumes, neighbours, rules } = layout;
-  const post = async (path: string, query: Record<string, string>, body = {}) =>
-    void await bed.admin("fa-1", { method: "POST", path, query, body });
-  for (const { name, iqn } of [N1, N2]) {
-    await post("hosts", { names: hostNameOf(name) }, { iqns: [iqn] });
-  }
-  for (const { array, name, snapshots, usedBy = [] } of volumes) {
-    if (array === "fb-1") {
-      const body = { provisioned: GiB, nfs: { v3_enabled: true, v4_1_enabled: true, rules } };
-      await bed.admin("fb-1", {
-        method: "POST",
-        path: "file-systems",
-        query: { names: name },
-        body,
-      });
-    } else {
-      await post("volumes", { names: name }, { provisioned: GiB });
-      for (const node of usedBy) {
-        await post("connections", { host_names: hostNameOf(node.name), volume_names: name });
-      }
-    }
-    const path = array === "fb-1" ? "file-system-snapshots" : "volume-snapshots";
-    for (const suffix of snapshots) {
-      const query = { source_names: name };
-      await bed.admin(array, { method: "POST", path, query, body: { suffix } });
-    }
-  }
-  for (const name of neighbours) {
-    await post("volumes", { names: name }, { provisioned: GiB });
-    await post("connections", { host_names: hostNameOf(N2.name), volume_names: name });
-  }
+/** One FlashArray and one FlashBlade, and this driver with the values of the one before. */
+function bedOf({ clusterId, san }: Layout): BedOptions {
+  const settings = { clusterId, flasharray: { sanType: san } };
+  return { flasharrays: 1, flashblades: 1, allPorts: true, settings };
 }
 
 interface ConnectionRow {
@@ -192,30 +28,70 @@ async function connections(bed: ProvisionerBed): Promise<string[]> {
   return rows.map(({ host, volume }) => `${volume.name} ${host.name}`).sort();
 }
 
-/** Publish, grow, snapshot, restore, delete: by the handle that the PersistentVolume has. */
-async function live(bed: ProvisionerBed, left: LeftVolume, at: number): Promise<void> {
+function neighboursOf({ neighbours, hostNameOf, nodes }: Layout): string[] {
+  return neighbours.map((name) => `${name} ${hostNameOf(nodes[1].name)}`).sort();
+}
+
+const capabilityOf = ({ array }: LeftVolume) => array === "fb-1" ? RWX : RWO;
+
+/** What the cluster has of these volumes when all of them are attached to the first node. */
+function objectsOf(
+  { volumes, nodes }: Layout,
+  { gibibytes, snapshots = [], attached = volumes }: {
+    gibibytes: number;
+    snapshots?: string[];
+    attached?: LeftVolume[];
+  },
+): WrittenObjects {
+  return {
+    nodes,
+    volumes: volumes.map(({ pv: name, handle, array, volumeAttributes }) => ({
+      name,
+      handle,
+      mode: array === "fb-1" ? "ReadWriteMany" : "ReadWriteOnce",
+      gibibytes,
+      volumeAttributes,
+    })),
+    attached: attached.map(({ pv }) => [pv, nodes[0].name]),
+    snapshots: [
+      ...volumes.flatMap(({ handle, snapshots: [old] }) => old ? [`${handle}.${old}`] : []),
+      ...snapshots,
+    ],
+  };
+}
+
+/** Publish, grow and snapshot, by the handle that the PersistentVolume has; gives the snapshot's. */
+async function use(
+  bed: ProvisionerBed,
+  { left, layout, at }: { left: LeftVolume; layout: Layout; at: number },
+): Promise<string> {
   const { provisioner, signal } = bed;
-  const { handle: volumeId, name, array, volumeAttributes, snapshots } = left;
-  const capability = array === "fb-1" ? RWX : RWO;
-  const context = await bed.publish(volumeId, N1, { capability, volumeContext: volumeAttributes });
-  ok(Object.keys(context).length > 0, "the node is told how to reach it");
+  const { handle: volumeId, array, volumeAttributes: volumeContext } = left;
+  const capability = capabilityOf(left);
+  const context = await bed.publish(volumeId, layout.nodes[0], { capability, volumeContext });
+  equal(context.protocol, array === "fb-1" ? "nfs" : layout.san);
   const capacityRange = { requiredBytes: 2 * GiB, limitBytes: 0 };
   const grown = await provisioner.expandVolume({ volumeId, capacityRange, capability }, signal);
   equal(grown.capacityBytes, 2 * GiB);
-  const made = await provisioner.createSnapshot(
-    { name: `snapshot-new-${at}`, sourceVolumeId: volumeId },
-    signal,
-  );
-  const [old] = snapshots;
-  const ids = [made.snapshotId, ...old === undefined ? [] : [`${volumeId}.${old}`]];
-  for (const [each, snapshotId] of ids.entries()) {
+  const request = { name: `snapshot-new-${at}`, sourceVolumeId: volumeId };
+  return (await provisioner.createSnapshot(request, signal)).snapshotId;
+}
+
+/** Restores of the snapshots of before and of now, and the end of all of it. */
+async function end(
+  bed: ProvisionerBed,
+  { left, made, at }: { left: LeftVolume; made: string; at: number },
+): Promise<void> {
+  const { provisioner, signal } = bed;
+  const { handle: volumeId, name, array, snapshots: [old] } = left;
+  for (const snapshotId of [made, ...old === undefined ? [] : [`${volumeId}.${old}`]]) {
     const one = { snapshotId, sourceVolumeId: "", maxEntries: 0, startingToken: "" };
     const [listed] = (await provisioner.listSnapshots(one, signal)).entries;
     equal(listed?.readyToUse, true, `${snapshotId} is ready without a first mount`);
-    const restored = await bed.create(`restored-${at}-${each}`, {
+    const restored = await bed.create(`restored-${at}-${snapshotId === made}`, {
       contentSource: { snapshotId },
-      capabilities: [capability],
-      capacityRange,
+      capabilities: [capabilityOf(left)],
+      capacityRange: { requiredBytes: 2 * GiB, limitBytes: 0 },
       parameters: { backend: array === "fb-1" ? "file" : "block" },
     });
     await provisioner.deleteVolume(restored, signal);
@@ -226,39 +102,100 @@ async function live(bed: ProvisionerBed, left: LeftVolume, at: number): Promise<
   ok(!(await bed.volumes())[array]?.includes(name), `${name} is deleted`);
 }
 
+/** Each volume's life, with a look by doctor before, in the middle and after. */
+async function live(bed: ProvisionerBed, layout: Layout, doctor: Doctor): Promise<void> {
+  const { volumes } = layout;
+  const attached = volumes.filter(({ usedBy }) => usedBy.length > 0);
+  deepEqual(await doctor(objectsOf(layout, { gibibytes: 1, attached })), WELL, "as it was left");
+  const made: string[] = [];
+  for (const [at, left] of volumes.entries()) made.push(await use(bed, { left, layout, at }));
+  deepEqual(await doctor(objectsOf(layout, { gibibytes: 2, snapshots: made })), WELL, "in use");
+  for (const [at, left] of volumes.entries()) await end(bed, { left, made: made[at] ?? "", at });
+  const nothing = { volumes: [], attached: [], snapshots: [], nodes: layout.nodes };
+  deepEqual(await doctor(nothing), WELL, "when all is deleted");
+}
+
 for (const layout of LAYOUTS) {
   Deno.test({
     name:
-      `15.5: the fleet that ${layout.name} leaves is adopted: publish, expand, snapshot, restore and delete of each volume`,
+      `15.5: the fleet that ${layout.name} leaves is adopted: publish, expand, snapshot, restore and delete of each volume, and doctor finds nothing`,
     ignore: noFiles,
     fn: async () => {
-      await ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
+      await ProvisionerBed.run(bedOf(layout), async (bed) => {
         await layOut(bed, layout);
         await bed.restart();
         await bed.fleet.refresh(bed.signal);
-        for (const [at, volume] of layout.volumes.entries()) await live(bed, volume, at);
+        await withDoctor(bed, (doctor) => live(bed, layout, doctor));
         deepEqual((await bed.volumes())["fa-1"], [...layout.neighbours].sort());
-        const host = layout.hostNameOf(N2.name);
-        deepEqual(
-          await connections(bed),
-          layout.neighbours.map((name) => `${name} ${host}`).sort(),
-        );
+        deepEqual(await connections(bed), neighboursOf(layout));
         const hosts = await bed.admin<{ name: string }>("fa-1", { method: "GET", path: "hosts" });
-        const made = hosts.map(({ name }) => name).filter((name) => name === hostNameFor(N1.name));
-        deepEqual(made, [], "the host objects of before are used on");
+        const made = layout.nodes.map(({ name }) => hostNameFor(name));
+        deepEqual(
+          hosts.map(({ name }) => name).filter((name) => made.includes(name)),
+          [],
+          "the host objects of before are used on",
+        );
       });
     },
   });
 }
 
-for (const layout of LAYOUTS.filter(({ volumes }) => volumes.some(({ usedBy }) => usedBy))) {
-  Deno.test(`a volume that pods use since ${layout.name} is not disconnected by its first publish, and is taken from no node`, async () => {
-    await ProvisionerBed.run({ flasharrays: 1, flashblades: 1 }, async (bed) => {
+/** PersistentVolumes as the driver before wrote them. */
+function asItWas({ volumes, ...layout }: Layout): Layout {
+  return {
+    ...layout,
+    volumes: volumes.map((left) => ({ ...left, handle: left.databaseId ?? left.handle })),
+  };
+}
+
+for (const layout of LAYOUTS) {
+  const lost = layout.volumes.filter(({ databaseId }) => databaseId !== undefined);
+  const told = lost.length > 0 ? ", but for an id of a database, of which the volume is told" : "";
+  Deno.test({
+    name:
+      `15.5: admin takeover and doctor find each volume that ${layout.name} leaves by its handle${told}`,
+    ignore: noFiles,
+    fn: async () => {
+      await ProvisionerBed.run(bedOf(layout), async (bed) => {
+        await layOut(bed, layout);
+        await bed.restart();
+        const { volumes, clusterId: cluster } = asItWas(layout);
+        const pvs = volumes.map(({ pv, handle: volumeHandle, volumeAttributes }) =>
+          volumeOf(pv, { volumeHandle, volumeAttributes })
+        );
+        const problems = await volumeProblems(bed.fleet, { volumes: pvs, cluster });
+        deepEqual(
+          problems.map(({ object }) => object),
+          lost.map(({ pv }) => `PersistentVolume ${pv}`),
+        );
+        for (const [at, { name, array }] of lost.entries()) {
+          const { what = "" } = problems[at] ?? {};
+          ok(what.includes(`; array ${array} has ${name}, as`), what);
+        }
+        const attached = volumes.filter(({ usedBy }) => usedBy.length > 0);
+        await withDoctor(bed, async (doctor) => {
+          const { findings } = await doctor(objectsOf(asItWas(layout), { gibibytes: 1, attached }));
+          deepEqual(findings, lost.map(({ pv }) => `PV without volume: ${pv}`));
+        });
+        const before = await bed.volumes();
+        for (const { databaseId = "" } of lost) {
+          await rejects(bed.publish(databaseId, layout.nodes[0]), { code: "not_found" });
+          await bed.provisioner.deleteVolume(databaseId, bed.signal);
+        }
+        deepEqual(await bed.volumes(), before);
+      });
+    },
+  });
+}
+
+for (const layout of LAYOUTS.filter(({ volumes }) => volumes.some(({ usedBy }) => usedBy[0]))) {
+  Deno.test(`15.5: a volume that pods use since ${layout.name} is not disconnected by its first publish, and is taken from no node`, async () => {
+    await ProvisionerBed.run(bedOf(layout), async (bed) => {
       await layOut(bed, layout);
       await bed.restart();
       const before = await connections(bed);
       const calls = await bed.calls(async () => {
-        for (const { handle, usedBy = [], volumeAttributes: volumeContext } of layout.volumes) {
+        for (const { handle, usedBy, volumeAttributes: volumeContext } of layout.volumes) {
           for (const node of usedBy) await bed.publish(handle, node, { volumeContext });
         }
       });

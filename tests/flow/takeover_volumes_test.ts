@@ -25,7 +25,7 @@ Deno.test("volumeProblems() finds volumes by every handle of PSO, and changes no
     ];
     await bed.restart();
     const calls = await bed.calls(async () => {
-      deepEqual(await volumeProblems(bed.fleet, volumes), []);
+      deepEqual(await volumeProblems(bed.fleet, { volumes, cluster: "k8s" }), []);
     });
     deepEqual(calls.filter((call) => !call.startsWith("GET ")), []);
   });
@@ -36,12 +36,13 @@ Deno.test("volumeProblems() names a volume that is gone, one that two arrays hav
     for (const array of [0, 1]) await addVolume(bed, array, `k8s-${PV}`);
     await addVolume(bed, 0, "photos");
     await bed.restart();
-    const problems = await volumeProblems(bed.fleet, [
+    const volumes = [
       volumeOf(PV),
       volumeOf(OTHER),
       volumeOf("b", { volumeHandle: "photos", fsType: "btrfs" }),
       volumeOf("c", { volumeHandle: "*" }),
-    ]);
+    ];
+    const problems = await volumeProblems(bed.fleet, { volumes, cluster: "k8s" });
     deepEqual(
       problems.map(({ object }) => object),
       [PV, OTHER, "b", "c"].map((pv) => `PersistentVolume ${pv}`),
@@ -60,11 +61,12 @@ Deno.test("volumeProblems() tells a silent array once, and what the others show 
     await addVolume(bed, 0, "photos");
     await bed.restart();
     bed.link("fa-2", "unreachable");
-    const problems = await volumeProblems(bed.fleet, [
+    const volumes = [
       volumeOf(PV),
       volumeOf(OTHER),
       volumeOf("b", { volumeHandle: "photos", fsType: "btrfs" }),
-    ]);
+    ];
+    const problems = await volumeProblems(bed.fleet, { volumes, cluster: "k8s" });
     deepEqual(problems.map(({ object }) => object), ["array fa-2", "PersistentVolume b"]);
     match(problems[0]?.what ?? "", /^does not answer as it should: .*ECONNREFUSED/);
     match(problems[0]?.fix ?? "", /admin check/);

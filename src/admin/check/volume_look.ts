@@ -21,18 +21,33 @@ export interface ClaimedVolume {
   arrayHint?: string;
   /** What it may be called on the array, likeliest first; none for a handle that names nothing. */
   names: string[];
+  /**
+   * What PSO called the volume that it made for a PersistentVolume of this name, by its attributes
+   * or else by this cluster's prefix: of a handle without an array that says another name.
+   */
+  psoName?: string;
 }
 
-/** Every PersistentVolume of the driver. Throws what KubeClient throws. */
-export async function claimedVolumes(kube: KubeReader): Promise<ClaimedVolume[]> {
+/**
+ * Every PersistentVolume of the driver, with handles as the controller of the cluster with that
+ * prefix takes them. Throws what KubeClient throws.
+ */
+export async function claimedVolumes(
+  kube: KubeReader,
+  cluster: string,
+): Promise<ClaimedVolume[]> {
   const all = await kube.list({ path: "/api/v1/persistentvolumes" });
-  return all.filter((pv) => textAt(pv, "spec", "csi", "driver") === DRIVER).map(claimedVolumeOf);
+  return all.filter((pv) => textAt(pv, "spec", "csi", "driver") === DRIVER)
+    .map((pv) => claimedVolumeOf(pv, cluster));
 }
 
 /** A PersistentVolume of the driver, as the API server gave it. */
-export function claimedVolumeOf(pv: KubeObject): ClaimedVolume {
+export function claimedVolumeOf(pv: KubeObject, cluster: string): ClaimedVolume {
   const handle = textAt(pv, "spec", "csi", "volumeHandle");
-  const { arrayHint, names } = handleOf(handle);
+  const { arrayHint, names } = handleOf(handle, cluster);
+  const psoName = psoNameOf(pv, cluster);
+  const isElsewhere = arrayHint === undefined &&
+    !names.some((name) => nameKey(name) === nameKey(psoName));
   const claim = at(pv, "spec", "claimRef");
   const claimName = `${textAt(claim, "namespace")}/${textAt(claim, "name")}`;
   return {
@@ -42,15 +57,29 @@ export function claimedVolumeOf(pv: KubeObject): ClaimedVolume {
     reclaimPolicy: textAt(pv, "spec", "persistentVolumeReclaimPolicy"),
     handle,
     names,
+    ...(isElsewhere ? { psoName } : {}),
     ...(claimName === "/" ? {} : { claim: claimName }),
     ...(arrayHint === undefined ? {} : { arrayHint }),
   };
 }
 
-/** A handle that is too long names nothing. */
-function handleOf(handle: string): { arrayHint?: string; names: string[] } {
+/** What PSO called the volume of a PersistentVolume: 6.x wrote both parts of it down. */
+export function psoNameOf(pv: KubeObject, cluster: string): string {
+  const attributes = ["spec", "csi", "volumeAttributes"];
+  const prefix = textAt(pv, ...attributes, "namespace") || cluster;
+  return `${prefix}-${textAt(pv, ...attributes, "volumeName") || nameOf(pv)}`;
+}
+
+/**
+ * A handle that is too long names nothing. `<prefix>/<pv>` of this cluster's own prefix is PSO's,
+ * also when the prefix looks like the id of an array.
+ */
+function handleOf(handle: string, cluster: string): { arrayHint?: string; names: string[] } {
   try {
-    return parseVolumeId(handle);
+    const parsed = parseVolumeId(handle);
+    const [, old] = parsed.names;
+    const isOld = old !== undefined && parsed.arrayHint === cluster.toLowerCase();
+    return isOld ? { names: [old] } : parsed;
   } catch {
     return { names: [] };
   }
@@ -63,7 +92,8 @@ export function claimedNames(volumes: readonly ClaimedVolume[]): Set<string> {
 
 /** Tells what is still to be done for PersistentVolumes, and what is before an uninstall. */
 export async function tellVolumes({ kube }: Cluster, found: FoundList): Promise<void> {
-  const volumes = await claimedVolumes(kube);
+  // Names are no matter here.
+  const volumes = await claimedVolumes(kube, "");
   const isOfPhase = (phase: string) => volumes.filter((one) => one.phase === phase);
   const released = isOfPhase("Released");
   found.ok(

@@ -158,7 +158,8 @@ async function tellPrefixes(
   { config, target }: PrefixScope,
 ): Promise<void> {
   // Without the right to list them, only the tags tell.
-  const volumes = target && await claimedVolumes(target.cluster.kube).catch(() => undefined);
+  const volumes = target && await claimedVolumes(target.cluster.kube, config.clusterId)
+    .catch(() => undefined);
   if (volumes && target) {
     tellClusterId(target.found, { cluster: config.clusterId, claimed: volumes });
   }

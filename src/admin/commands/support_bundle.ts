@@ -167,7 +167,7 @@ async function volumesFile(
   { looks, target }: { looks: readonly ArrayLook[]; target: KubeTarget | undefined },
 ): Promise<BundleFile> {
   const claimed = target &&
-    await claimedVolumes(target.cluster.kube).catch(() => undefined);
+    await claimedVolumes(target.cluster.kube, clusterId).catch(() => undefined);
   return json("volumes", await volumeTable(looks, { cluster: clusterId, claimed }));
 }
 

@@ -48,7 +48,7 @@ export async function volumes(args: string[], context: AdminContext): Promise<nu
     const read = source && await readConfiguration(source);
     const config = read?.loaded?.config;
     const looks = config ? await lookAtArrays(config, context) : [];
-    const claimed = target && await claimsOf(target);
+    const claimed = target && await claimsOf(target, config?.clusterId ?? "");
     const table: VolumeTable = config
       ? await volumeTable(looks, { cluster: config.clusterId, claimed })
       : { volumes: [], isCut: false };
@@ -74,9 +74,12 @@ export async function volumes(args: string[], context: AdminContext): Promise<nu
   }
 }
 
-async function claimsOf({ cluster, found }: KubeTarget): Promise<ClaimedVolume[] | undefined> {
+async function claimsOf(
+  { cluster, found }: KubeTarget,
+  prefix: string,
+): Promise<ClaimedVolume[] | undefined> {
   try {
-    return await claimedVolumes(cluster.kube);
+    return await claimedVolumes(cluster.kube, prefix);
   } catch (error) {
     found.fail("volumes", messageOf(error));
     return undefined;

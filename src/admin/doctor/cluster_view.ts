@@ -62,10 +62,13 @@ const EPHEMERAL = "/apis/pso.purestorage.com/v1/ephemeralvolumes";
 const SNAPSHOTS = "/apis/snapshot.storage.k8s.io/v1";
 const GROUP_SNAPSHOTS = "/apis/groupsnapshot.storage.k8s.io/v1";
 
-/** Reads it all. Never throws: each part that cannot be read says why. */
-export async function readCluster(kube: KubeReader): Promise<ClusterView> {
+/**
+ * Reads it all, with handles as the controller of the cluster with that prefix takes them. Never
+ * throws: each part that cannot be read says why.
+ */
+export async function readCluster(kube: KubeReader, prefix: string): Promise<ClusterView> {
   const [pvs, claims, attachments, nodes, contents] = await Promise.all([
-    known("PersistentVolumes", () => readPvs(kube)),
+    known("PersistentVolumes", () => readPvs(kube, prefix)),
     known("PersistentVolumeClaims", () => readClaims(kube)),
     known("VolumeAttachments", () => readAttachments(kube)),
     known("Nodes and CSINodes", () => readNodes(kube)),
@@ -82,10 +85,10 @@ async function known<T>(what: string, read: () => Promise<T>): Promise<Known<T>>
   }
 }
 
-async function readPvs(kube: KubeReader): Promise<DoctorPv[]> {
+async function readPvs(kube: KubeReader, prefix: string): Promise<DoctorPv[]> {
   const all = await kube.list({ path: "/api/v1/persistentvolumes" });
   return all.filter((pv) => textAt(pv, "spec", "csi", "driver") === DRIVER).map((pv) => ({
-    ...claimedVolumeOf(pv),
+    ...claimedVolumeOf(pv, prefix),
     uid: textAt(pv, "metadata", "uid"),
     isDeleting: textAt(pv, "metadata", "deletionTimestamp") !== "",
     accessModes: textsAt(pv, "spec", "accessModes"),

@@ -41,14 +41,14 @@ export async function diagnose(
   { kube, config: { clusterId }, look, now, progress }: DoctorSides,
 ): Promise<DoctorReport> {
   progress("asking the cluster");
-  const before = await readCluster(kube);
+  const before = await readCluster(kube, clusterId);
   const looks = await look();
   progress("asking the arrays for volumes, hosts and snapshots");
   const claimed = before.pvs.value;
   const { seen, silent, isCut } = await seenVolumes(looks, { cluster: clusterId, claimed });
   const arrays = await viewArrays(looks, { seen, silent, cluster: clusterId });
   progress("asking the cluster once more");
-  const cluster = steadyCluster(before, await readCluster(kube));
+  const cluster = steadyCluster(before, await readCluster(kube, clusterId));
   const scope: DoctorScope = { cluster, arrays, looks, silent, prefix: clusterId, now: now() };
   const parts = [
     await lostVolumes(scope),

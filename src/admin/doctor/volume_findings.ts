@@ -54,13 +54,18 @@ export function unclaimedVolumes({ cluster, arrays, prefix, now }: DoctorScope):
   ]);
   if (!anyPvs.value || !claims.value) return { findings: [], unknown };
   const meant = meantNames(anyPvs.value);
+  // What PSO made for a PersistentVolume whose handle names nothing is told with that one.
+  const psoNames = new Set(
+    (cluster.pvs.value ?? []).flatMap((pv) => psoVolumeOf(pv, arrays) ?? [])
+      .map(({ volume }) => nameKey(volume.name)),
+  );
   const uids = new Set(claims.value.keys());
   const isWaitedFor = (name: string) => uids.has(/-pvc-([0-9a-f-]{36})$/i.exec(name)?.[1] ?? "");
   const findings = arrays.filter(({ tags }) => tags.value).flatMap((view) =>
     view.volumes.filter(({ name, createdMs }) => {
       const tag = view.tags.value?.get(nameKey(name));
-      return !meant.has(nameKey(name)) && !isWaitedFor(name) && now - createdMs > YOUNG_MS &&
-        (tag === undefined || tag === prefix);
+      return !meant.has(nameKey(name)) && !psoNames.has(nameKey(name)) && !isWaitedFor(name) &&
+        now - createdMs > YOUNG_MS && (tag === undefined || tag === prefix);
     }).map((volume): Diagnosis => {
       const { hosts = [] } = volume;
       const connected = hosts.length > 0 ? `, and is connected to ${hosts.join(", ")}` : "";
@@ -97,7 +102,7 @@ export async function lostVolumes(scope: DoctorScope): Promise<Diagnoses> {
     else {
       const traced = await traceOf(pv, arrays);
       if ("why" in traced) unknown.push({ check, object: pv.pv, why: traced.why });
-      else findings.push(lostVolume(pv, traced));
+      else findings.push(lostVolume(pv, { traced, arrays }));
     }
   }
   return { findings, unknown };
@@ -152,8 +157,49 @@ async function traceOf(
   return {};
 }
 
-function lostVolume(pv: DoctorPv, { label, serial, name }: Traced): Diagnosis {
+/**
+ * The volume that PSO made for a PersistentVolume whose handle means none: PSO 6 may have written an
+ * id of its database there. Undefined where several arrays have the name.
+ */
+function psoVolumeOf(
+  pv: DoctorPv,
+  arrays: readonly ArrayView[],
+): Omit<Pair, "pv"> | undefined {
+  const { psoName } = pv;
+  if (psoName === undefined || volumesOf(pv, arrays).length > 0) return undefined;
+  const found = volumesOf({ ...pv, names: [psoName] }, arrays);
+  return found.length === 1 ? found[0] : undefined;
+}
+
+/** What is known of a volume that a handle does not lead to. */
+interface LostScope {
+  traced: Traced;
+  arrays: readonly ArrayView[];
+}
+
+function lostVolume(
+  pv: DoctorPv,
+  { traced: { label, serial, name }, arrays }: LostScope,
+): Diagnosis {
   const claim = pv.claim === undefined ? "" : `, of the claim ${pv.claim},`;
+  const home = label === undefined ? psoVolumeOf(pv, arrays) : undefined;
+  if (home) {
+    return {
+      level: "fail",
+      check: "PV without volume",
+      object: pv.pv,
+      what:
+        `no array has the volume ${pv.names[0]} that PersistentVolume ${pv.pv}${claim} means, ` +
+        `and array ${home.view.label} has ${home.volume.name}, as PSO called the volume of this ` +
+        "PersistentVolume",
+      evidence: pvEvidence(pv),
+      plan:
+        `PSO 6 may have written an id of its database for a handle. If ${home.volume.name} is ` +
+        "the right one, make the PersistentVolume anew with that name as its handle " +
+        "(docs/handles.md#when-two-arrays-have-one-name); before that, delete neither the claim " +
+        "nor the volume",
+    };
+  }
   return {
     level: "fail",
     check: "PV without volume",

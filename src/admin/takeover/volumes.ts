@@ -11,6 +11,7 @@ import { findFsType, FS_TYPES } from "../../file_systems.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import { silentLogger } from "../../log.ts";
 import { nameOf, textAt } from "../check/kube_object.ts";
+import { psoNameOf } from "../check/volume_look.ts";
 import type { Problem } from "./problem.ts";
 
 /** Volumes that are looked for at once; each array has a limit of its own beside this. */
@@ -27,10 +28,18 @@ export async function lookAtVolumes(
   const entries = open.map(({ array }) => ({ array }));
   try {
     const fleet = new Fleet(entries, { log: silentLogger, cluster: clusterId });
-    return await volumeProblems(fleet, volumes);
+    return await volumeProblems(fleet, { volumes, cluster: clusterId });
   } finally {
     await Promise.all(open.map((one) => one.close()));
   }
+}
+
+/** What is looked for. */
+interface TakenVolumes {
+  /** PersistentVolumes of the driver. */
+  volumes: readonly KubeObject[];
+  /** The prefix of this cluster's volumes, without its `-`. */
+  cluster: string;
 }
 
 /**
@@ -40,7 +49,7 @@ export async function lookAtVolumes(
  */
 export async function volumeProblems(
   fleet: Fleet,
-  volumes: readonly KubeObject[],
+  { volumes, cluster }: TakenVolumes,
 ): Promise<Problem[]> {
   await fleet.refresh();
   const silent = fleet.members.filter(({ problem }) => problem !== undefined);
@@ -53,13 +62,13 @@ export async function volumeProblems(
   const slots = new Slots(AT_ONCE);
   const ofVolumes = await Promise.all(
     volumes.map((volume) =>
-      slots.run(() => problemsOf(volume, { locator, isWhole: silent.length === 0 }))
+      slots.run(() => problemsOf(volume, { locator, cluster, isWhole: silent.length === 0 }))
     ),
   );
   return [...ofArrays, ...ofVolumes.flat()];
 }
 
-interface VolumeSearch {
+interface VolumeSearch extends Pick<TakenVolumes, "cluster"> {
   locator: VolumeLocator;
   /** Every array answers. */
   isWhole: boolean;
@@ -71,7 +80,8 @@ async function problemsOf(volume: KubeObject, search: VolumeSearch): Promise<Pro
   const backend = textAt(volume, ...csi, "volumeAttributes", "backend");
   const kind = backend === "block" || backend === "file" ? backend : undefined;
   const object = `PersistentVolume ${nameOf(volume)}`;
-  const found = await searchFor(handle, { ...search, kind });
+  const psoName = psoNameOf(volume, search.cluster);
+  const found = await searchFor(handle, { ...search, kind, psoName });
   const fsType = textAt(volume, ...csi, "fsType");
   const isMounted = textAt(volume, "spec", "volumeMode") !== "Block" && kind !== "file";
   if (!isMounted || fsType === "" || findFsType(fsType) !== undefined || found?.isFile) {
@@ -92,12 +102,27 @@ interface Looked {
 
 async function searchFor(
   handle: string,
-  { locator, kind, isWhole }: VolumeSearch & { kind?: VolumeKind },
+  { locator, kind, isWhole, psoName }: VolumeSearch & { kind?: VolumeKind; psoName: string },
 ): Promise<Looked | undefined> {
   try {
     const signal = AbortSignal.timeout(SEARCH_MS);
-    const found = await locator.find(handle, signal, { kind, complete: true });
+    const options = { kind, complete: true };
+    const found = await locator.find(handle, signal, options);
     if (found) return { isFile: found.member.array.kind === "file" };
+    const made = psoName === handle ? undefined : await locator.find(psoName, signal, options);
+    if (made) {
+      return {
+        isFile: made.member.array.kind === "file",
+        problem: {
+          what: `has the handle ${JSON.stringify(handle)}, which means no volume, as an id of ` +
+            `PSO 6's database does; array ${made.member.array.label} has ${made.volume.name}, as ` +
+            "PSO called the volume of this PersistentVolume",
+          fix: "make the PersistentVolume anew with that name as its handle " +
+            "(docs/handles.md#when-two-arrays-have-one-name), and delete neither the claim nor " +
+            "the volume before",
+        },
+      };
+    }
     return {
       problem: {
         what: `has the handle ${JSON.stringify(handle)}, and no array has a volume that it means`,

@@ -97,10 +97,10 @@ function refuseDoomed({ pv, phase, reclaimPolicy }: ClaimedVolume): string[] {
 /** What the cluster has of the names that the manifest would use. */
 async function inCluster(
   { volume, handle, array }: Waiting,
-  { kube, wanted, looks }: RecoveryScope & { kube: KubeReader },
+  { kube, wanted, looks, cluster }: RecoveryScope & { kube: KubeReader },
 ): Promise<{ pv?: string; problems: string[] }> {
   const id = looks.find((look) => look.array === array)?.status?.id ?? "";
-  const all = await claimedVolumes(kube);
+  const all = await claimedVolumes(kube, cluster);
   const meant = all.filter(({ names, arrayHint }) =>
     names.some((name) => nameKey(name) === nameKey(volume.name)) &&
     (arrayHint === undefined || arrayHint === arrayHintOf(id))
