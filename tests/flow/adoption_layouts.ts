@@ -82,6 +82,9 @@ function initiatorsOf({ iqn, nqn, wwpns }: NodeIdentity, san: San): Record<strin
   return san.startsWith("nvme") ? { nqns: [nqn ?? ""] } : { iqns: [iqn ?? ""] };
 }
 
+/** What the names of volumes begin with that PX-CSI makes: 8 digits of its cluster's id. */
+export const PX_PREFIX = "px_1a2b3c4d";
+
 const PSO_RULES = "*(rw,no_root_squash)";
 
 function pso52(san: San, clusterId = "k8s"): Layout {
@@ -184,7 +187,7 @@ function pso62(san: San, clusterId = "k8s"): Layout {
 /** PX-CSI's PersistentVolumes have another driver, and are written anew for this one. */
 function pxCsi(san: San): Layout {
   const nodes = nodesOn(san);
-  const prefix = "px_1a2b3c4d";
+  const prefix = PX_PREFIX;
   return {
     name: `PX-CSI (${san})`,
     ...{ san, clusterId: "k8s", nodes, rules: "10.0.0.0/8(rw,no_root_squash)" },

@@ -6,8 +6,9 @@ import { hostNameFor } from "../../src/names.ts";
 import { GiB } from "../../src/size.ts";
 import { skip } from "../skips.ts";
 import { volumeOf } from "../support/pso_objects.ts";
-import { type Layout, layOut, LAYOUTS, type LeftVolume } from "./adoption_layouts.ts";
+import { type Layout, layOut, LAYOUTS, type LeftVolume, PX_PREFIX } from "./adoption_layouts.ts";
 import { type Doctor, WELL, withDoctor, type WrittenObjects } from "./doctor_bed.ts";
+import { IMPORT, ImportBed, RECLAIM } from "./import_bed.ts";
 import { type BedOptions, ProvisionerBed, RWO, RWX } from "./provisioner_bed.ts";
 
 const noFiles = Deno.uid() !== 0 && skip("adopted file systems", "mounts need root");
@@ -135,6 +136,39 @@ for (const layout of LAYOUTS) {
           [],
           "the host objects of before are used on",
         );
+      });
+    },
+  });
+}
+
+for (const layout of LAYOUTS.filter(({ name }) => name.startsWith("PX-CSI"))) {
+  Deno.test({
+    name:
+      `15.5: volumes that ${layout.name} made are imported by annotations once deletePrefixes names its prefix, and live on`,
+    ignore: noFiles,
+    fn: async () => {
+      const options = bedOf(layout);
+      const settings = { ...options.settings, deletePrefixes: [PX_PREFIX] };
+      await ImportBed.run({ ...options, settings }, async (bed, imports) => {
+        await layOut(bed, layout);
+        await bed.restart();
+        await bed.fleet.refresh(bed.signal);
+        const volumes: LeftVolume[] = [];
+        for (const left of layout.volumes) {
+          const { name, array, pv } = left;
+          if (!name.startsWith(PX_PREFIX)) {
+            volumes.push(left);
+            continue;
+          }
+          const wish = { [IMPORT]: `${array}/${name}`, [RECLAIM]: "delete" };
+          const { volumeId } = await imports.import(`shop/${pv}`, wish, {
+            capabilities: [capabilityOf(left)],
+            parameters: { backend: array === "fb-1" ? "file" : "block" },
+          });
+          volumes.push({ ...left, handle: volumeId });
+        }
+        await withDoctor(bed, (doctor) => live(bed, { ...layout, volumes }, doctor));
+        deepEqual(await connections(bed), neighboursOf(layout));
       });
     },
   });
