@@ -82,7 +82,13 @@ export class Roster {
       before.flatMap((member) => [member, ...member.successor ? [member.successor] : []])
         .map((member) => [member.array, member]),
     );
-    const kept = new Set(entries.flatMap(({ array }) => known.get(array) ?? []));
+    // Beside the members themselves those for which one of them is tried: no other entry is theirs.
+    const kept = new Set(
+      entries.flatMap(({ array }) => known.get(array) ?? []).flatMap((member) => [
+        member,
+        ...before.filter(({ successor }) => successor === member),
+      ]),
+    );
     const fresh: Member[] = [];
     this.#members = entries.map((entry) => {
       const member = known.get(entry.array) ?? new Member(entry.array);

@@ -236,6 +236,28 @@ Deno.test("15.4: a changed entry that is changed back is tried no more", async (
   equal(fleet.members[0]?.entryProblem, undefined);
 });
 
+Deno.test("15.4: an entry that is tried keeps its client when another entry gets the address that it left", async () => {
+  const [there, next] = [holding("a1", "k8s-pvc-0001"), holding("b2")];
+  const silent: Answering = { ...there, refusal: new PsoError("unavailable", "not yet") };
+  const before = clientOf(there, "old.example");
+  // It bears the name of the first one, so that it stands for that array until it has answered.
+  const moved = { ...clientOf(silent, "new.example"), configuredName: "old.example" };
+  const other = { ...clientOf(next, "old.example"), configuredName: "other" };
+  const { fleet, acts, call } = await fleetOf([{ array: before }]);
+  for (const [name, array] of Object.entries({ before, moved, other })) call(name, array);
+  fleet.replace([{ array: moved }]);
+  fleet.replace([{ array: other }, { array: moved }]);
+  deepEqual(acts, []);
+  delete silent.refusal;
+  await asked(fleet, () => acts.length > 0);
+  deepEqual(acts, ["before by moved"]);
+  await fleet.refresh();
+  deepEqual(fleet.members.map(({ array, id, draining }) => [array === before, id, draining]), [
+    [false, "b2", false],
+    [true, "a1", false],
+  ]);
+});
+
 Deno.test("15.4: another array at the address of a changed entry is another one", async () => {
   const [first, second] = [holding("a1", "k8s-pvc-0001"), holding("b2")];
   const [before, after] = [clientOf(first, "fa.example"), clientOf(second, "fa.example")];
