@@ -13,14 +13,11 @@ import {
   certainHits,
   findAtHome,
   findBare,
-  type Hit,
-  type HomeHandle,
   memberByHint,
   onlyHit,
   type SearchedFleet,
-  snapshotQuestion,
-  volumeQuestion,
-} from "./fleet_search.ts";
+} from "./search/fleet_search.ts";
+import { type Hit, type HomeHandle, snapshotQuestion, volumeQuestion } from "./search/question.ts";
 
 export {
   arrayHintOf,
@@ -40,7 +37,8 @@ export {
   podNamed,
 } from "./containers/container_state.ts";
 export { type Stretch, stretchOf } from "./containers/stretch.ts";
-export { handlesText, type Hit, type HomeHandle, severalError } from "./fleet_search.ts";
+export { handlesText, severalError } from "./search/fleet_search.ts";
+export type { Hit, HomeHandle } from "./search/question.ts";
 export type { FleetEntry } from "./live/roster.ts";
 
 /** How a fleet is watched. */

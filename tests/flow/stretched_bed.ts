@@ -40,10 +40,13 @@ export async function bringBack(bed: ProvisionerBed): Promise<void> {
   await bed.fleet.refresh(bed.signal);
 }
 
-/** Hosts that have a volume, by array: `fa-1 node-1`. */
-export async function connected(bed: ProvisionerBed): Promise<string[]> {
+/** Hosts that have a volume, by array, of all arrays or of some: `fa-1 node-1`. */
+export async function connected(
+  bed: ProvisionerBed,
+  arrays: readonly string[] = bed.served.arrays.map(({ name }) => name),
+): Promise<string[]> {
   const found: string[] = [];
-  for (const { name } of bed.served.arrays) {
+  for (const name of arrays) {
     const list = { method: "GET", path: "connections" } as const;
     const rows = await bed.admin<{ host: { name: string } }>(name, list);
     // Each array shows the other one's hosts too, as `fa-2:node-1`.

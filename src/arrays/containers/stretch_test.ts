@@ -54,10 +54,30 @@ Deno.test("15.11: stretchOf() says which arrays of the pod cannot be asked", () 
   deepEqual([left({}), left({ problem })], [["a", "b"], ["a"]]);
 });
 
-Deno.test("15.11: partnersOf() gives the arrays that say they share the pod", () => {
+Deno.test("15.11: stretchOf() takes the word of an array whose entry was taken out, and waits for it no more", () => {
+  const problem = new PsoError("unavailable", "it does not answer");
+  const gone = member("a", [ONE, OTHER], { draining: true, problem });
+  const expected = { members: ["b"], strangers: ["fa-1"], unidentified: 0 };
+  deepEqual(idsOf([gone, member("b")]), expected);
+  equal(idsOf([gone, member("b", [ONE, OTHER], { draining: true, problem })]), undefined);
+});
+
+Deno.test("15.11: partnersOf() gives the arrays that share the pod, and those that did by the word of the silent one", () => {
   const [home, other, alone] = [member("a"), member("b", [ONE, OTHER]), member("c")];
   const members = [home, other, alone];
-  deepEqual(partnersOf({ members }, { member: home, name: "p1::v" }), [other]);
-  deepEqual(partnersOf({ members }, { member: alone, name: "p1::v" }), []);
-  deepEqual(partnersOf({ members }, { member: home, name: "v" }), []);
+  const none = { now: [], before: [] };
+  deepEqual(partnersOf({ members }, { member: home, name: "p1::v" }), { now: [other], before: [] });
+  deepEqual(partnersOf({ members }, { member: alone, name: "p1::v" }), none);
+  deepEqual(partnersOf({ members }, { member: home, name: "v" }), none);
+  const silent = member("a", [ONE, OTHER]);
+  const left = member("b");
+  const both = { members: [silent, left, alone] };
+  const before = { now: [], before: [left] };
+  deepEqual(partnersOf(both, { member: silent, name: "p1::v" }), before);
+  // An array that has lost the pod itself tells nothing of it.
+  const empty = { ...left, status: { ...left.status, containers: {} } } as FleetMember;
+  deepEqual(
+    partnersOf({ members: [silent, empty] }, { member: silent, name: "p1::v" }),
+    none,
+  );
 });

@@ -6,6 +6,8 @@ import { type Deletion, wasSentTo } from "../delete_memory.ts";
 import type { MeantPlace } from "../attachments/cluster_view.ts";
 import { awaitNoUser } from "../attachments/users.ts";
 import { hostsOfStretched } from "../stretched/both_arrays.ts";
+import { placeToDestroy, refuseHosts } from "../stretched/destroying.ts";
+import { allPlaces } from "../stretched/places.ts";
 import { nodesBehindRule, usersOf } from "./attachments.ts";
 import { isKeptId } from "../volume_id.ts";
 import { placeKey, type VolumePlace } from "../volume_locator.ts";
@@ -54,7 +56,7 @@ async function keepVolume(
   const { member, volume: { name, hosts = [] } } = found;
   const { array } = member;
   const place = { member, name };
-  await refuseUsers(context, { place: { ...place, handle: volumeId }, what: "leave" }, signal);
+  await refuseUsers(context, { ...place, handle: volumeId }, signal);
   const users = array.kind === "block"
     ? hosts
     : hosts.flatMap((client) => nodesBehindRule(context, place, client));
@@ -77,7 +79,7 @@ async function goOn(
 ): Promise<void> {
   const { deletion: { serial, onlyTagged }, place, live } = before;
   if (!place) return;
-  if (!live) return forget(context, place);
+  if (!live) return forgetAll(context, place);
   if (serial !== undefined && live.serial !== serial) return;
   await destroyAt(context, { volumeId, place, serial, onlyTagged }, signal);
 }
@@ -148,13 +150,23 @@ interface Doomed {
   onlyTagged?: boolean;
 }
 
-/** False when there was no live volume of that name on the array. */
+/**
+ * False when there was no live volume of that name on the array. While that one is silent, another
+ * array of the volume's stretched pod may stand for it.
+ */
 async function destroyAt(
   context: ControllerContext,
-  { volumeId, place, serial, onlyTagged }: Doomed,
+  { volumeId, place: meant, serial, ...doomed }: Doomed,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { cluster, deleted, published } = context;
+  const target = await placeToDestroy(context, { ...meant, handle: volumeId }, signal);
+  if (!target) {
+    forgetAll(context, meant);
+    return true;
+  }
+  const { place } = target;
+  const onlyTagged = doomed.onlyTagged || target.onlyTagged;
   const { member, name } = place;
   // A FlashArray itself destroys nothing that is connected.
   if (member.array.kind === "file") {
@@ -164,10 +176,8 @@ async function destroyAt(
       needs: ({ isDeleting }) => !isDeleting,
     }, signal);
   }
-  const meant = { ...place, handle: volumeId };
-  await refuseUsers(context, { place: meant, what: "destroy" }, signal);
   const destroyed = await noting(
-    deleted.begin(volumeId, { ...place, serial, onlyTagged }),
+    deleted.begin(volumeId, { member, name, serial, onlyTagged }),
     () =>
       member.array.deleteVolume(name, {
         ...deleteScopeOf(context),
@@ -179,38 +189,34 @@ async function destroyAt(
         signal,
       }),
   );
-  forget(context, place);
+  if (destroyed) forgetAll(context, meant);
+  else forget(context, place);
   return destroyed;
 }
 
-/** A volume that is to go, or to be nobody's. */
-interface Going {
-  place: MeantPlace;
-  what: "destroy" | "leave";
-}
-
 /**
- * `in_use` while another array of the volume's stretched pod has it connected: it is one volume,
- * and the array that destroys it may not know the other's hosts. No call for any other volume.
+ * `in_use` while an array of the volume's stretched pod has it connected: it is one volume, and no
+ * array need know the other's hosts. No call for any other volume.
  */
 async function refuseUsers(
   context: ControllerContext,
-  { place, what }: Going,
+  place: MeantPlace,
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = place;
-  const users = await hostsOfStretched(context, { place, what: `${what} ${name}` }, signal) ?? [];
-  if (users.length === 0) return;
-  throw new PsoError(
-    "in_use",
-    `volume ${name} of a stretched pod is connected to ${users.join(", ")}: detach it first`,
-  );
+  const hosts = await hostsOfStretched(context, { place, what: `leave ${name}` }, signal) ?? [];
+  refuseHosts(name, hosts);
 }
 
 /** Notes that the array has no such volume any more. */
 function forget({ fleet, published }: ControllerContext, place: VolumePlace): void {
   fleet.deleted(place.member, place.name);
   published.removeAll(placeKey(place));
+}
+
+/** Notes that the volume is destroyed, on each array of its pod. */
+function forgetAll(context: ControllerContext, place: VolumePlace): void {
+  for (const one of allPlaces(context, place)) forget(context, one);
 }
 
 /**

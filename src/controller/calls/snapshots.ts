@@ -227,9 +227,11 @@ async function refuseOtherSource(
   wanted: WantedSnapshot,
   signal: AbortSignal,
 ): Promise<void> {
-  const sides = stretchOf(fleet, wanted)?.members ?? [wanted.member];
+  const stretch = stretchOf(fleet, wanted);
+  const isSame = (member: FleetMember) =>
+    member === wanted.member || stretch?.ids.has(member.id ?? "") === true;
   const others = fleet.volumesWithSnapshot(wanted.suffix).filter(({ member, volume }) =>
-    !sides.includes(member) || volume !== nameKey(wanted.name)
+    !isSame(member) || volume !== nameKey(wanted.name)
   );
   if (others.length === 0) return;
   if (await wanted.member.array.findSnapshot(`${wanted.name}.${wanted.suffix}`, signal)) return;

@@ -2,10 +2,11 @@ import type { Volume } from "../../arrays/array.ts";
 import { handlesText, type Hit, isIdentityProblem, severalError } from "../../arrays/fleet.ts";
 import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
-import { allPlaces, onAllSides } from "../stretched/both_arrays.ts";
+import { onAllSides } from "../stretched/both_arrays.ts";
+import { allPlaces } from "../stretched/places.ts";
+import { awaitNoUserAnywhere } from "../stretched/without.ts";
 import { knowledgeOf } from "./attachments.ts";
 import { awaitRegisteredAs } from "../attachments/registered_node.ts";
-import { awaitNoUser } from "../attachments/users.ts";
 import type { ControllerContext } from "../context.ts";
 import { nameKey } from "../../names.ts";
 import type { UnpublishRequest } from "../requests.ts";
@@ -78,39 +79,35 @@ async function disconnectAt(
   { place, node, volumeId }: Disconnection,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { published, cluster } = context;
+  const { published } = context;
   const meant = { member: place.member, name: place.name, handle: volumeId };
   const who = node === "all" ? "all nodes" : `node ${node.name}`;
+  await awaitNoUserAnywhere(context, {
+    place: meant,
+    what: `take ${place.name} on ${place.member.array.label} away from ${who}`,
+    needs: (attachment) =>
+      !attachment.isDeleting && (node === "all" || attachment.node === node.name),
+  }, signal);
   const places = allPlaces(context, meant);
-  for (const one of places) {
-    await awaitNoUser(cluster, {
-      place: one,
-      what: `take ${place.name} on ${place.member.array.label} away from ${who}`,
-      needs: (attachment) =>
-        !attachment.isDeleting && (node === "all" || attachment.node === node.name),
-    }, signal);
-  }
   const knowns = places.map((one) => knowledgeOf(context, one, node === "all" ? undefined : node));
   const [known] = knowns;
   return await published.changing(placeKey(place), async () => {
     const ended = await onAllSides(context, {
       place: meant,
       what: `take ${place.name} away from ${who}`,
-      work: async (member, within) => ({
-        member,
-        isThere: await member.array.disconnect(place.name, node, {
+      work: (member, within) =>
+        member.array.disconnect(place.name, node, {
           // Whoever uses the volume by one array of the pod uses it by all of them.
           known: known && { ...known, otherUsers: knowns.flatMap((one) => one.otherUsers ?? []) },
           signal: within,
         }),
-      }),
     }, signal);
-    for (const { member } of ended) {
-      const key = placeKey({ member, name: place.name });
-      if (node === "all") published.removeAll(key);
-      else published.remove(key, node.name);
+    // Also of an array that was left out, because it is out of the pod: nobody has it there.
+    for (const one of places) {
+      if (node === "all") published.removeAll(placeKey(one));
+      else published.remove(placeKey(one), node.name);
     }
-    return ended.some(({ isThere }) => isThere);
+    return ended.includes(true);
   });
 }
 

@@ -1,11 +1,10 @@
+import type { Volume } from "../../arrays/array.ts";
 import { type FleetMember, type Stretch, stretchOf } from "../../arrays/fleet.ts";
 import { isPsoError, PsoError } from "../../errors.ts";
 import type { NodeIdentity } from "../../handoff.ts";
-import { usersOf } from "../calls/attachments.ts";
 import type { MeantPlace } from "../attachments/cluster_view.ts";
-import { awaitNoUser } from "../attachments/users.ts";
 import type { ControllerContext } from "../context.ts";
-import { placeKey, type VolumePlace } from "../volume_locator.ts";
+import type { VolumePlace } from "../volume_locator.ts";
 import {
   type AnsweringSide,
   asked,
@@ -14,7 +13,9 @@ import {
   silentAdvice,
   type SilentSide,
   stillIn,
+  unidentified,
 } from "./silence.ts";
+import { requireSafe } from "./without.ts";
 
 /** A publish of a volume in a stretched pod. */
 interface StretchedPublish {
@@ -24,14 +25,10 @@ interface StretchedPublish {
   exclusive: boolean;
 }
 
-/** The volume of a place on each array of its stretched pod, the place itself first. */
-export function allPlaces<P extends MeantPlace>(
-  { fleet }: Pick<ControllerContext, "fleet">,
-  place: P,
-): P[] {
-  const members = stretchOf(fleet, place)?.members ?? [];
-  const others = members.filter((member) => member !== place.member);
-  return [place, ...others.map((member) => ({ ...place, member }))];
+/** What a publish wants, where an array of the pod is silent. */
+function aim({ stretch, place, node, exclusive }: StretchedPublish) {
+  const what = `publish ${place.name} to ${node.name}`;
+  return { stretch, place, what, ...(exclusive ? { endsUsersBut: node.name } : {}) };
 }
 
 /** The arrays that a publish goes through. */
@@ -40,14 +37,6 @@ interface PublishSides {
   members: FleetMember[];
   /** An array is silent: nobody may be cut off, because it could not be done there. */
   isAlone: boolean;
-}
-
-/** A silent member of the pod that nothing more is known of. */
-function unidentified({ unidentified }: Stretch): SilentSide[] {
-  return unidentified.map((member) => ({
-    member,
-    error: member.problem ?? new PsoError("unavailable", "it has not answered yet"),
-  }));
 }
 
 /**
@@ -80,9 +69,9 @@ export async function publishSides(
   refuseTwoVolumes(name, sides);
   const [first] = sides;
   if (!first) throw silent[0]?.error ?? notThere(name, home);
-  const left = await stillIn(silent, { pod: stretch.pod, by: first.member }, signal);
   const by = first.member;
-  if (left.length > 0) await requireSafe(context, { ...publish, by, silent: left }, signal);
+  const left = await stillIn(silent, { pod: stretch.pod, by }, signal);
+  await requireSafe(context, { ...aim(publish), by, silent: left }, signal);
   tellOfMissing(context, publish, left);
   const members = sides.map(({ member }) => member);
   const isAlone = left.length > 0;
@@ -148,7 +137,7 @@ export async function refuseUsersElsewhere(
     );
   }
   const left = await stillIn(silent, { pod: stretch.pod, by: home }, signal);
-  if (left.length > 0) await requireSafe(context, { ...publish, by: home, silent: left }, signal);
+  await requireSafe(context, { ...aim(publish), by: home, silent: left }, signal);
   context.log.warn("a volume of a stretched pod is published through one array by this protocol", {
     ...{ volume: name, node: node.name, array: home.array.label },
     todo: "name protocol iscsi or fc in the class, so that nodes have the volume by both arrays",
@@ -168,57 +157,6 @@ function refuseTwoVolumes(name: string, sides: readonly AnsweringSide[]): void {
     `volume ${name} has two serial numbers, though its pod is said to be stretched: ` +
       `${shown.join(" and ")}; look at the pod on both arrays (purepod list)`,
   );
-}
-
-/** A publish through one array of the pod while another one is silent. */
-interface LonePublish extends StretchedPublish {
-  /** The array that it goes through. */
-  by: FleetMember;
-  silent: readonly SilentSide[];
-}
-
-/** `unavailable` or `in_use` unless the publish is safe though an array of the pod is silent. */
-async function requireSafe(
-  context: ControllerContext,
-  { stretch, place, node, exclusive, by: member, silent }: LonePublish,
-  signal: AbortSignal,
-): Promise<void> {
-  const { cluster, published } = context;
-  const { pod } = stretch;
-  const advice = silentAdvice(stretch, { silent, by: member });
-  const refuse = (why: string) =>
-    new PsoError("unavailable", `Cannot publish ${place.name} to ${node.name}: ${why}; ${advice}`);
-  const word = await podWordOf(member, pod, signal);
-  if (word.own !== "online") {
-    throw refuse(`${member.array.label} says that pod ${pod} is ${word.own} there`);
-  }
-  if (!exclusive) return;
-  const serving = silent.find((one) => word.of(one.member) !== "offline");
-  if (serving) {
-    throw refuse(
-      `the volume is for one node, and by ${member.array.label} pod ${pod} is ` +
-        `${word.of(serving.member)} on ${serving.member.array.label}, which cannot be asked who ` +
-        "has the volume there",
-    );
-  }
-  // The silent array serves nobody now. When it is back it serves whom it was connected to.
-  const places = allPlaces(context, place);
-  const users = places.flatMap((one) => usersOf(context, one));
-  const others = [...new Set(users)].filter((user) => user !== node.name);
-  const key = placeKey(place);
-  const knowsAll = cluster.isFollowed || published.sawAllOf(key) ||
-    published.isExclusive(key, node.name);
-  if (others.length > 0 || !knowsAll) {
-    const who = others.length > 0 ? others.join(", ") : "a node that this controller does not know";
-    throw refuse(`the volume is for one node, and ${who} may have it on the silent array`);
-  }
-  for (const one of places) {
-    await awaitNoUser(cluster, {
-      place: one,
-      what: `publish ${place.name} to ${node.name} without ${silent[0]?.member.array.label}`,
-      needs: (attachment) => attachment.node !== node.name,
-    }, signal);
-  }
 }
 
 /** Says which arrays of the pod the node does not get the volume by. */
@@ -267,12 +205,17 @@ export async function hostsOfStretched(
   signal: AbortSignal,
 ): Promise<string[] | undefined> {
   if (!stretchOf(context.fleet, place)) return undefined;
-  const work = async ({ array }: FleetMember, within: AbortSignal) => {
-    const { hosts = [] } = await array.findVolume(place.name, { hosts: true, signal: within }) ??
-      {};
-    return hosts.map((host) => `${host} on ${array.label}`);
-  };
+  const work = async (member: FleetMember, within: AbortSignal) =>
+    hostsText(
+      member,
+      await member.array.findVolume(place.name, { hosts: true, signal: within }),
+    );
   return (await onAllSides(context, { place, what, work }, signal)).flat();
+}
+
+/** Who has a volume on an array, as `esx-1 on fa-2`. */
+export function hostsText({ array }: FleetMember, volume: Volume | undefined): string[] {
+  return volume?.hosts?.map((host) => `${host} on ${array.label}`) ?? [];
 }
 
 /** Something that must be done, or be seen, on every array of a pod. */
@@ -281,6 +224,32 @@ interface OnAll<T> {
   /** Completes "Cannot …": `take p1::k8s-pvc-1 away from node n1`. */
   what: string;
   work: (member: FleetMember, within: AbortSignal) => Promise<T>;
+}
+
+/** What the arrays of a pod gave, and which of them did not answer. */
+interface AllAnswers<T> {
+  answers: { member: FleetMember; value: T }[];
+  /** Without those that another one says are out of the pod. */
+  left: SilentSide[];
+  /** One that answered. */
+  by: FleetMember;
+}
+
+/** Asks each array of a pod. `unavailable` when none answers. */
+export async function askAllSides<T>(
+  { stretch, what, work }: Omit<OnAll<T>, "place"> & { stretch: Stretch },
+  signal: AbortSignal,
+): Promise<AllAnswers<T>> {
+  const answers: { member: FleetMember; value: T }[] = [];
+  const silent: SilentSide[] = unidentified(stretch);
+  for (const member of stretch.members) {
+    const answer = await asked(member, signal, (within) => work(member, within));
+    if (isSilent(answer)) silent.push(answer);
+    else answers.push({ member, value: answer.value });
+  }
+  const by = answers.at(-1)?.member;
+  if (by === undefined) throw silentError(stretch, { silent, by, what });
+  return { answers, left: await stillIn(silent, { pod: stretch.pod, by }, signal), by };
 }
 
 /**
@@ -295,23 +264,18 @@ export async function onAllSides<T>(
 ): Promise<T[]> {
   const stretch = stretchOf(fleet, place);
   if (!stretch) return [await work(place.member, signal)];
-  const done: T[] = [];
-  const silent: SilentSide[] = unidentified(stretch);
-  let by: FleetMember | undefined;
-  for (const member of stretch.members) {
-    const answer = await asked(member, signal, (within) => work(member, within));
-    if (isSilent(answer)) silent.push(answer);
-    else {
-      by = member;
-      done.push(answer.value);
-    }
-  }
-  if (silent.length === 0) return done;
-  const left = by ? await stillIn(silent, { pod: stretch.pod, by }, signal) : silent;
-  if (left.length === 0) return done;
-  throw new PsoError(
+  const { answers, left, by } = await askAllSides({ stretch, what, work }, signal);
+  if (left.length > 0) throw silentError(stretch, { silent: left, by, what });
+  return answers.map(({ value }) => value);
+}
+
+function silentError(
+  stretch: Stretch,
+  { what, ...silence }: { what: string } & Parameters<typeof silentAdvice>[1],
+): PsoError {
+  return new PsoError(
     "unavailable",
     `Cannot ${what}: its pod ${stretch.pod} is stretched over several arrays, and ` +
-      silentAdvice(stretch, { silent: left, by }),
+      silentAdvice(stretch, silence),
   );
 }

@@ -12,6 +12,14 @@ export interface SilentSide {
   error: PsoError;
 }
 
+/** Silent arrays that may be those of the pod that nothing more is known of. */
+export function unidentified({ unidentified }: Stretch): SilentSide[] {
+  return unidentified.map((member) => ({
+    member,
+    error: member.problem ?? new PsoError("unavailable", "it has not answered yet"),
+  }));
+}
+
 /** Runs a call at one array of a pod; what it does not answer in time is an answer of its own. */
 export async function asked<T>(
   member: FleetMember,

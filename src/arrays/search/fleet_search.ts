@@ -1,26 +1,21 @@
-import { messageOf, PsoError } from "../errors.ts";
-import { isOwnVolumeName } from "../names.ts";
-import type {
-  FindOptions,
-  Snapshot,
-  StorageArray,
-  Volume,
-  VolumeKind,
-  VolumeTrace,
-} from "./array.ts";
-import { arrayHintOf, type FleetMember, isIdentityProblem, type Member } from "./fleet_member.ts";
-import { partnersOf } from "./containers/stretch.ts";
-import { refuseEmptyFleet } from "../config/arrays/no_arrays.ts";
-
-/**
- * A handle that this driver gave: the array that made the object, by the first 8 hex digits of its
- * id, and the object's full name there. The array is part of the identity: a namesake on another
- * array is another object.
- */
-export interface HomeHandle {
-  arrayHint: string;
-  name: string;
-}
+import { messageOf, PsoError } from "../../errors.ts";
+import { isOwnVolumeName } from "../../names.ts";
+import type { VolumeKind } from "../array.ts";
+import { arrayHintOf, type Member } from "../fleet_member.ts";
+import { askPartners, isGoneFromPod, provenCopies } from "./copies.ts";
+import {
+  type Answer,
+  askAll,
+  distinct,
+  type Finding,
+  type Hit,
+  hitsOf,
+  type HomeHandle,
+  type Question,
+  type SilentArray,
+  volumeOf,
+} from "./question.ts";
+import { refuseEmptyFleet } from "../../config/arrays/no_arrays.ts";
 
 /** A handle without an array, as PSO 5 and 6 gave them: any array may have made the object. */
 export interface BareHandle {
@@ -28,48 +23,6 @@ export interface BareHandle {
   names: readonly string[];
   /** Only arrays of this kind are asked; absent = both. */
   kind?: VolumeKind;
-}
-
-/** What is asked of each array. */
-interface Question<T> {
-  /** `volume` or `snapshot`, for messages. */
-  what: string;
-  /** The object of that name, if the array has it. */
-  ask: (array: StorageArray, name: string) => Promise<T | undefined>;
-  /**
-   * Serial of the volume that the object is, or belongs to. It proves what a name cannot: that two
-   * arrays show one volume. Absent for file systems, which have none.
-   */
-  serialOf: (array: StorageArray, item: T) => Promise<string | undefined>;
-  /** What became of the volume that the object is, or belonged to. */
-  traceOf: (array: StorageArray, name: string) => Promise<VolumeTrace | undefined>;
-  /** The name by which the index of an array knows the volume. */
-  volumeNameOf: (name: string) => string;
-}
-
-/** An object and the array that has it. */
-export interface Hit<T> {
-  member: Member;
-  item: T;
-  name: string;
-  /**
-   * It is on another array than the handle names, and no serial could be compared: only the first
-   * digits of its own show that the named array made it. Enough to use it, and not to destroy it.
-   */
-  isByMaker?: boolean;
-}
-
-/** An array that may hold the object and did not say. */
-interface SilentArray {
-  member: Member;
-  error: unknown;
-}
-
-/** What a search over several arrays found. */
-interface Finding<T> {
-  /** Objects that differ; several arrays that show one serial count once. */
-  hits: Hit<T>[];
-  silent: SilentArray[];
 }
 
 /** How a search by bare names is meant. */
@@ -104,8 +57,6 @@ export interface SearchedFleet {
   leftLabel: (arrayHint: string) => string | undefined;
 }
 
-type Answer<T> = { member: Member; name: string; item?: T; error?: unknown };
-
 /**
  * The object behind a handle that names its array. That array's answer is final: live is the
  * object, everything else is gone. Another array's object counts only when its volume bears the
@@ -127,8 +78,8 @@ export async function findAtHome<T>(
   try {
     answer = home && await askHome(home, name, question);
   } catch (error) {
-    const hit = home && await findAtPartner(fleet, { member: home, name }, question);
-    if (hit) return hit;
+    const atPartner = home && await askPartners(fleet, { home, name }, question);
+    if (atPartner) return atPartner.hit;
     throw error;
   }
   if (home && answer?.item !== undefined) return { member: home, item: answer.item, name };
@@ -139,7 +90,7 @@ export async function findAtHome<T>(
   if (hits.length > 1) throw severalError(question.what, hits);
   if (hits[0]) return hits[0];
   if (home && silent.length > 0) throw silentError(question.what, [name], silent);
-  if (home) return undefined;
+  if (home || await isGoneFromPod(others, handle, question)) return undefined;
   const left = fleet.leftLabel(arrayHint);
   throw new PsoError(
     "unavailable",
@@ -149,22 +100,6 @@ export async function findAtHome<T>(
       `entry of the array whose id begins with ${arrayHint} into the configuration again ` +
       "(`purearray list` shows the id)",
   );
-}
-
-/**
- * The object on an array that has the pod of its volume together with the silent home array: both
- * have one volume of that name. Undefined when no such array shows it.
- */
-async function findAtPartner<T>(
-  { members }: SearchedFleet,
-  { member, name }: { member: Member; name: string },
-  question: Question<T>,
-): Promise<Hit<T> | undefined> {
-  const partners = new Set<FleetMember>(
-    partnersOf({ members }, { member, name: question.volumeNameOf(name) }),
-  );
-  const answers = await askAll(members.filter((one) => partners.has(one)), [name], question);
-  return hitsOf(answers)[0];
 }
 
 /** What the home array says of an object. */
@@ -197,52 +132,6 @@ async function askHome<T>(
   const trace = need((await askAll([home], [volume], { ask: question.traceOf }))[0]);
   if (!trace) return { isFinal: false };
   return { isFinal: trace.isLive || trace.serial === undefined, serial: trace.serial };
-}
-
-/** What a copy of a volume must show. */
-interface CopyQuestion extends HomeHandle {
-  /** The volume's serial, where its home array still knows it. */
-  serial?: string;
-}
-
-/**
- * Copies on other arrays: volumes with the same serial, or without one to compare, those that the
- * home array made, which the first digits of a serial tell wherever the volume is now. An array
- * that does not answer is no "no" if it may have one: the name is that of a volume in a pod, or the
- * array's list or answer shows the name.
- */
-async function provenCopies<T>(
-  others: Member[],
-  { arrayHint, name, serial: wanted }: CopyQuestion,
-  question: Question<T>,
-): Promise<Finding<T>> {
-  const isSame = (serial: string) =>
-    wanted === undefined
-      ? serial.toLowerCase().startsWith(arrayHint)
-      : serial.toLowerCase() === wanted.toLowerCase();
-  const volume = question.volumeNameOf(name);
-  const suspects = new Set(
-    others.filter(({ index }) => volume.includes("::") || index.has(volume)).map(({ array }) =>
-      array
-    ),
-  );
-  const answers = await askAll(others.filter(({ array }) => array.kind === "block"), [name], {
-    ...question,
-    ask: async (array, name) => {
-      const item = await question.ask(array, name);
-      if (item === undefined) return undefined;
-      suspects.add(array);
-      const serial = await question.serialOf(array, item);
-      return serial !== undefined && isSame(serial) ? item : undefined;
-    },
-  });
-  const silent = answers.filter(({ member, error }) =>
-    error !== undefined && suspects.has(member.array)
-  ).map(({ member, error }) => ({ member, error }));
-  const hits = (await distinct(hitsOf(answers), question)).map((hit) =>
-    wanted === undefined ? { ...hit, isByMaker: true } : hit
-  );
-  return { hits, silent };
 }
 
 /**
@@ -298,35 +187,6 @@ export function memberByHint(members: readonly Member[], arrayHint: string): Mem
   return members.find(({ id, twin }) => !twin && id !== undefined && arrayHintOf(id) === arrayHint);
 }
 
-/** A search for live volumes; with `hosts`, those found say who they are connected to. */
-export function volumeQuestion(
-  { hosts, signal }: FindOptions,
-): Question<Volume> {
-  return {
-    what: "volume",
-    ask: (array, name) => array.findVolume(name, { hosts, signal }),
-    serialOf: (_, { serial }) => Promise.resolve(serial),
-    traceOf: (array, name) => array.traceVolume(name, signal),
-    volumeNameOf: (name) => name,
-  };
-}
-
-/** A search for live snapshots; the volume's serial stands for theirs. */
-export function snapshotQuestion(signal?: AbortSignal): Question<Snapshot> {
-  return {
-    what: "snapshot",
-    ask: (array, name) => array.findSnapshot(name, signal),
-    serialOf: async (array, { volume }) => (await array.findVolume(volume, { signal }))?.serial,
-    traceOf: (array, name) => array.traceVolume(name, signal),
-    volumeNameOf: (name) => volumeOf("snapshot", name),
-  };
-}
-
-/** The name of the volume that the object is, or belongs to. */
-function volumeOf(what: string, name: string): string {
-  return what === "snapshot" ? name.slice(0, name.lastIndexOf(".")) : name;
-}
-
 /** `unavailable`: these arrays may hold the object and did not answer. */
 function silentError(
   what: string,
@@ -358,41 +218,6 @@ export function handlesText<T>(hits: readonly Hit<T>[]): string {
   return hits.map(({ member, name }) =>
     `${arrayHintOf(member.id ?? "")}/${name} (${member.array.label})`
   ).join(", ");
-}
-
-/** Asks each array for each name, all at the same time. A failure is an answer too. */
-async function askAll<T>(
-  members: readonly Member[],
-  names: readonly string[],
-  { ask }: Pick<Question<T>, "ask">,
-): Promise<Answer<T>[]> {
-  const askOne = async (member: Member, name: string): Promise<Answer<T>> => {
-    try {
-      if (isIdentityProblem(member)) throw member.problem;
-      return { member, name, item: await ask(member.array, name) };
-    } catch (error) {
-      return { member, name, error };
-    }
-  };
-  return await Promise.all(members.flatMap((member) => names.map((name) => askOne(member, name))));
-}
-
-function hitsOf<T>(answers: readonly Answer<T>[]): Hit<T>[] {
-  return answers.flatMap(({ member, name, item }) =>
-    item === undefined ? [] : [{ member, name, item }]
-  );
-}
-
-/** One hit per serial: the arrays of a stretched pod show one volume. */
-async function distinct<T>(hits: Hit<T>[], { serialOf }: Question<T>): Promise<Hit<T>[]> {
-  if (hits.length < 2) return hits;
-  const bySerial = new Map<string, Hit<T>>();
-  for (const [index, hit] of hits.entries()) {
-    const serial = await serialOf(hit.member.array, hit.item);
-    const key = serial?.toUpperCase() ?? `no serial ${index}`;
-    if (!bySerial.has(key)) bySerial.set(key, hit);
-  }
-  return [...bySerial.values()];
 }
 
 function labelsOf(members: readonly Member[]): string {
