@@ -14,6 +14,8 @@ export interface Deletion {
   name: string;
   /** Serial of the volume; absent where none was read, or there is none. */
   serial?: string;
+  /** When the object was made, milliseconds since the epoch; absent where it was not read. */
+  createdMs?: number;
   /** As `DeleteScope.onlyTagged`. */
   onlyTagged?: boolean;
   /** The array confirmed that it is gone. */
@@ -38,7 +40,9 @@ export class DeleteMemory {
    */
   begin(
     handle: string,
-    { member, name, ...facts }: VolumePlace & Pick<Deletion, "serial" | "onlyTagged">,
+    { member, name, ...facts }:
+      & VolumePlace
+      & Pick<Deletion, "serial" | "createdMs" | "onlyTagged">,
   ): { undo: () => void; done: () => void } {
     const key = nameKey(handle);
     const before = this.of(handle);
@@ -54,6 +58,15 @@ export class DeleteMemory {
   forget(handle: string): void {
     this.#deletions.delete(nameKey(handle));
   }
+}
+
+/** Whether what bears the name now is known to be another object than the deletion was sent for. */
+export function isAnother(
+  { serial, createdMs }: Deletion,
+  live: { serial?: string; createdMs: number },
+): boolean {
+  if (serial !== undefined) return live.serial !== serial;
+  return createdMs !== undefined && live.createdMs !== createdMs;
 }
 
 /** Whether the deletion was sent to that array. */

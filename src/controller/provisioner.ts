@@ -206,7 +206,8 @@ export class Provisioner {
   /**
    * Destroys the volume. Gone already is success, as soon as no array can hold it any more.
    * `in_use` while a node or a snapshot holds it. Two REST calls when the handle names the array, a
-   * third at the same time for file systems.
+   * third at the same time for file systems, and one more for a volume of any other name than this
+   * cluster's.
    */
   deleteVolume(volumeId: string, signal: AbortSignal): Promise<void> {
     return deleteVolume(this.#context, volumeId, signal);

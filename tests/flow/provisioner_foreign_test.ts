@@ -203,6 +203,72 @@ for (const deleteImported of [true, false]) {
   });
 }
 
+for (const kind of ["block", "file"] as const) {
+  Deno.test(`a repeated delete of a ${kind} volume of any name touches none that got the name meanwhile`, async () => {
+    await ProvisionerBed.run(kind === "block" ? BLOCK : FILE, async (bed) => {
+      const { provisioner, signal } = bed;
+      const [member] = bed.fleet.members;
+      if (!member) throw new Error("no array");
+      const { array } = member;
+      const volumeId = `${member.id?.slice(0, 8)}/oracle-data`;
+      await addVolume(bed, "oracle-data");
+      for (let round = 0; round < 2; round++) {
+        await provisioner.deleteVolume(volumeId, signal);
+        deepEqual(await array.findVolume("oracle-data"), undefined);
+        const path = kind === "block" ? "volumes" : "file-systems";
+        const query = { names: "oracle-data" };
+        await bed.admin(array.label, { method: "DELETE", path, query });
+        await addVolume(bed, "oracle-data");
+        await provisioner.deleteVolume(volumeId, signal);
+        deepEqual((await array.findVolume("oracle-data"))?.name, "oracle-data");
+        // Used again, the handle means what is there now.
+        const capability = kind === "block" ? RAW_RWX : RWX;
+        await bed.publish(volumeId, N1, { capability });
+        await provisioner.unpublishVolume({ volumeId, nodeId: encodeNodeId(N1) }, signal);
+      }
+    });
+  });
+}
+
+for (const options of [BLOCK, FILE]) {
+  const kind = options === BLOCK ? "block" : "file";
+  Deno.test(`a repeated delete of a ${kind} snapshot of any name touches none that got the name meanwhile`, async () => {
+    await ProvisionerBed.run(options, async (bed) => {
+      const { provisioner, signal } = bed;
+      const [member] = bed.fleet.members;
+      if (!member) throw new Error("no array");
+      const { array } = member;
+      await addVolume(bed, "oracle-data");
+      await array.createSnapshot("oracle-data", "daily");
+      const snapshotId = `${member.id?.slice(0, 8)}/oracle-data.daily`;
+      await provisioner.deleteSnapshot(snapshotId, signal);
+      const path = kind === "block" ? "volume-snapshots" : "file-system-snapshots";
+      const query = { names: "oracle-data.daily" };
+      await bed.admin(array.label, { method: "DELETE", path, query });
+      await array.createSnapshot("oracle-data", "daily");
+      await provisioner.deleteSnapshot(snapshotId, signal);
+      deepEqual((await array.findSnapshot("oracle-data.daily"))?.name, "oracle-data.daily");
+    });
+  });
+
+  Deno.test(`a ${kind} snapshot that is made again by the name of a deleted one is deleted again`, async () => {
+    await ProvisionerBed.run(options, async (bed) => {
+      const { provisioner, signal } = bed;
+      const change = kind === "block" ? {} : SHARED_FILE;
+      const sourceVolumeId = await bed.create("pvc-1", change);
+      const [array] = bed.fleet.members.map((member) => member.array);
+      for (let round = 0; round < 2; round++) {
+        const made = await provisioner.createSnapshot({ name: "s-1", sourceVolumeId }, signal);
+        const name = made.snapshotId.slice("12345678/".length);
+        await provisioner.deleteSnapshot(made.snapshotId, signal);
+        deepEqual(await array?.findSnapshot(name), undefined);
+        const path = kind === "block" ? "volume-snapshots" : "file-system-snapshots";
+        await bed.admin(array?.label ?? "", { method: "DELETE", path, query: { names: name } });
+      }
+    });
+  });
+}
+
 Deno.test("deleteVolume() and deleteSnapshot() of what has another cluster's tag want its prefix in deletePrefixes", async () => {
   for (const deletePrefixes of [[], ["prod"]]) {
     await ProvisionerBed.run({ ...BLOCK, settings: { deletePrefixes } }, async (bed) => {

@@ -1,16 +1,17 @@
 import type { DeleteScope, Volume } from "../../arrays/array.ts";
-import { type FleetMember, isIdentityProblem } from "../../arrays/fleet.ts";
+import { type FleetMember, isIdentityProblem, stretchOf } from "../../arrays/fleet.ts";
 import { isNeverFinal, messageOf, PsoError } from "../../errors.ts";
 import type { ControllerContext } from "../context.ts";
-import { type Deletion, wasSentTo } from "../delete_memory.ts";
+import { type Deletion, isAnother, wasSentTo } from "../delete_memory.ts";
 import type { MeantPlace } from "../attachments/cluster_view.ts";
 import { awaitNoUser } from "../attachments/users.ts";
 import { hostsOfStretched } from "../stretched/both_arrays.ts";
 import { placeToDestroy, refuseHosts } from "../stretched/destroying.ts";
 import { allPlaces } from "../stretched/places.ts";
 import { nodesBehindRule, usersOf } from "./attachments.ts";
+import { isOwnVolumeName } from "../../names.ts";
 import { isKeptId } from "../volume_id.ts";
-import { placeKey, type VolumePlace } from "../volume_locator.ts";
+import { type LocatedVolume, placeKey, type VolumePlace } from "../volume_locator.ts";
 
 /**
  * DeleteVolume. The array that the handle names is asked without a look-up, and its answer is
@@ -24,21 +25,35 @@ export async function deleteVolume(
   signal: AbortSignal,
 ): Promise<void> {
   if (isKeptId(volumeId)) return await keepVolume(context, volumeId, signal);
-  const { locator, published } = context;
+  const { locator, options, published } = context;
   const place = locator.placeByHandle(volumeId);
-  if (place && await destroyAt(context, { volumeId, place }, signal)) return;
+  // Nobody gives such a name again; any other may mean another volume by now. One of a stretched pod
+  // is looked at on all of its arrays.
+  const isKnown = place && (isOwnVolumeName(options().clusterId, place.name) ||
+    stretchOf(context.fleet, place) !== undefined);
+  if (isKnown && await destroyAt(context, { volumeId, place }, signal)) return;
   const before = await begunDelete(context, volumeId, {
     what: "volume",
     find: (member, name) => member.array.findVolume(name, { signal }),
   });
   if (before) return await goOn(context, { volumeId, before }, signal);
-  const found = await locator.find(volumeId, signal, { complete: true });
+  const found = (place && !isKnown && await volumeAt(place, signal)) ||
+    await locator.find(volumeId, signal, { complete: true });
   if (!found) {
     for (const gone of locator.placesByHandle(volumeId)) published.removeAll(placeKey(gone));
     return;
   }
-  const { member, volume: { name, serial }, isByMaker: onlyTagged } = found;
-  await destroyAt(context, { volumeId, place: { member, name }, serial, onlyTagged }, signal);
+  const { member, volume: { name, serial, createdMs }, isByMaker: onlyTagged } = found;
+  const doomed = { volumeId, place: { member, name }, serial, createdMs, onlyTagged };
+  await destroyAt(context, doomed, signal);
+}
+
+async function volumeAt(
+  { member, name }: VolumePlace,
+  signal: AbortSignal,
+): Promise<LocatedVolume | undefined> {
+  const volume = await member.array.findVolume(name, { signal });
+  return volume && { member, volume };
 }
 
 /**
@@ -71,17 +86,18 @@ async function keepVolume(
   log.info("imported volume is kept on its array", { volume: name, array: array.label, volumeId });
 }
 
-/** Ends a delete that was begun. What bears the name now with another serial is another volume. */
+/** Ends a delete that was begun. Another volume that bears the name now stays. */
 async function goOn(
   context: ControllerContext,
   { volumeId, before }: { volumeId: string; before: BegunDelete<Volume> },
   signal: AbortSignal,
 ): Promise<void> {
-  const { deletion: { serial, onlyTagged }, place, live } = before;
+  const { deletion, place, live } = before;
   if (!place) return;
   if (!live) return forgetAll(context, place);
-  if (serial !== undefined && live.serial !== serial) return;
-  await destroyAt(context, { volumeId, place, serial, onlyTagged }, signal);
+  if (isAnother(deletion, live)) return;
+  const { serial, createdMs, onlyTagged } = deletion;
+  await destroyAt(context, { volumeId, place, serial, createdMs, onlyTagged }, signal);
 }
 
 /** Whose objects this cluster may destroy, and whether they are eradicated too. */
@@ -146,6 +162,7 @@ interface Doomed {
   place: VolumePlace;
   /** As it was found; absent where nothing was looked up. */
   serial?: string;
+  createdMs?: number;
   /** As `DeleteScope.onlyTagged`. */
   onlyTagged?: boolean;
 }
@@ -156,7 +173,7 @@ interface Doomed {
  */
 async function destroyAt(
   context: ControllerContext,
-  { volumeId, place: meant, serial, ...doomed }: Doomed,
+  { volumeId, place: meant, serial, createdMs, ...doomed }: Doomed,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { cluster, deleted, published } = context;
@@ -177,7 +194,7 @@ async function destroyAt(
     }, signal);
   }
   const destroyed = await noting(
-    deleted.begin(volumeId, { member, name, serial, onlyTagged }),
+    deleted.begin(volumeId, { member, name, serial, createdMs, onlyTagged }),
     () =>
       member.array.deleteVolume(name, {
         ...deleteScopeOf(context),

@@ -13,6 +13,7 @@ import type {
 import { groupSnapshotIdOf } from "../group_snapshots/group_id.ts";
 import { parseSnapshotId, snapshotIdOf } from "../volume_id.ts";
 import type { VolumeLocator, VolumePlace } from "../volume_locator.ts";
+import { isAnother } from "../delete_memory.ts";
 import { begunDelete, deleteScopeOf, noting } from "./deletion.ts";
 import { listAcross, type ListedPage } from "./listing.ts";
 
@@ -38,7 +39,7 @@ async function snapshotAt(
   wanted: WantedSnapshot,
   signal: AbortSignal,
 ): Promise<SnapshotAnswer> {
-  const { fleet, locator } = context;
+  const { deleted, fleet, locator } = context;
   const { member, name, suffix } = wanted;
   const { id } = await locator.statusOf(member, signal);
   // Before there is a snapshot: one without a handle could never be deleted.
@@ -47,7 +48,9 @@ async function snapshotAt(
   // Noted before the call: should the reply be lost, the volume still counts as one that has
   // snapshots, and its deletion looks for them.
   fleet.snapshotCreated(member, `${name}.${suffix}`);
-  return answerFor(locator, id, await member.array.createSnapshot(name, suffix, signal));
+  const answer = answerFor(locator, id, await member.array.createSnapshot(name, suffix, signal));
+  deleted.forget(answer.snapshotId);
+  return answer;
 }
 
 /** Which snapshot is to be deleted. */
@@ -72,10 +75,12 @@ export async function deleteSnapshot(
     find: (member, name) => member.array.findSnapshot(name, signal),
   });
   if (before) {
-    const { deletion: { onlyTagged }, place, live } = before;
+    const { deletion, place, live } = before;
     if (place && live) {
+      if (isAnother(deletion, live)) return;
       refuseOtherGroup(live, group);
-      await destroySnapshot(context, { snapshotId, ...place, onlyTagged }, signal);
+      const { createdMs, onlyTagged } = deletion;
+      await destroySnapshot(context, { snapshotId, ...place, createdMs, onlyTagged }, signal);
     } else if (place) context.fleet.snapshotDeleted(place.member, place.name);
     return;
   }
@@ -83,7 +88,8 @@ export async function deleteSnapshot(
   if (!found) return;
   const { member, snapshot, isByMaker: onlyTagged } = found;
   refuseOtherGroup(snapshot, group);
-  await destroySnapshot(context, { snapshotId, member, name: snapshot.name, onlyTagged }, signal);
+  const { name, createdMs } = snapshot;
+  await destroySnapshot(context, { snapshotId, member, name, createdMs, onlyTagged }, signal);
 }
 
 /** A snapshot of a group is deleted with it and never alone, as the specification wants it. */
@@ -99,6 +105,8 @@ function refuseOtherGroup({ name, group }: Snapshot, deletedWith: string | undef
 /** A snapshot that is to be destroyed, by its full name, and the handle that means it. */
 interface DoomedSnapshot extends VolumePlace {
   snapshotId: string;
+  /** As it was found. */
+  createdMs?: number;
   /** As `DeleteScope.onlyTagged`. */
   onlyTagged?: boolean;
 }

@@ -69,7 +69,7 @@ async function takeOf(
   wanted: WantedGroup,
   signal: AbortSignal,
 ): Promise<GroupSnapshotAnswer> {
-  const { fleet, locator } = context;
+  const { deleted, fleet, locator } = context;
   const { group, sources } = wanted;
   const first = firstOnOneArray(wanted);
   const { member } = first;
@@ -87,6 +87,7 @@ async function takeOf(
     ...answerFor(locator, id, snapshot),
     sourceVolumeId: sources[at]?.volumeId ?? "",
   }));
+  for (const { snapshotId } of snapshots) deleted.forget(snapshotId);
   return {
     groupSnapshotId: groupSnapshotIdOf(id, suffix),
     snapshots,
