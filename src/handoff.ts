@@ -210,18 +210,20 @@ export function canJoin({ protocol }: { protocol: Protocol }): boolean {
 /** One attachment with the ways of both; undefined for two volumes, and by any other protocol. */
 function joined(one: Attachment, other: Attachment): Attachment | undefined {
   if (!("serial" in one) || !("serial" in other) || one.serial !== other.serial) return undefined;
+  // What either has seen forbids a format: the word of one may be older than the other's.
+  const everWritten = one.everWritten || other.everWritten;
   if (one.protocol === "iscsi" && other.protocol === "iscsi") {
     const targets = other.targets.map((target) => ({ ...target, lun: other.lun }));
-    return { ...one, targets: [...one.targets, ...targets] };
+    return { ...one, everWritten, targets: [...one.targets, ...targets] };
   }
   if (one.protocol === "fc" && other.protocol === "fc") {
     const lunsOf = ({ luns, lun, wwpns }: typeof one) => luns ?? wwpns.map(() => lun);
     const luns = [...lunsOf(one), ...lunsOf(other)];
-    return { ...one, wwpns: [...one.wwpns, ...other.wwpns], luns };
+    return { ...one, everWritten, wwpns: [...one.wwpns, ...other.wwpns], luns };
   }
   if (one.protocol !== "local" || other.protocol !== "local" || one.serial === "") return undefined;
   const { array, host, lun } = other;
-  return { ...one, also: [...one.also ?? [], { array, host, lun }] };
+  return { ...one, everWritten, also: [...one.also ?? [], { array, host, lun }] };
 }
 
 type FieldType = "string" | "number" | "boolean" | "array";

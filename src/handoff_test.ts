@@ -241,6 +241,22 @@ Deno.test("15.11: a volume of two arrays has both places of the local plane", ()
   deepEqual(decodeAttachment(context), { ...local, ...one, also: [other] });
 });
 
+Deno.test("15.11: a volume that one of two arrays has seen written counts as written", () => {
+  const attachments: Attachment[] = [
+    { ...ISCSI, protocol: "iscsi" },
+    { protocol: "fc", ...block, lun: 1, wwpns: ["524a9371af4e8200"] },
+    { protocol: "local", type: "block", ...block, array: "fa-1", host: "n1", lun: 1 },
+  ];
+  for (const attachment of attachments) {
+    for (const [one, other] of [[false, false], [true, false], [false, true]] as const) {
+      const seen = (everWritten: boolean) => ({ ...attachment, everWritten });
+      const context = encodeAttachment(seen(one), [seen(other)]);
+      const decoded = decodeAttachment(context);
+      equal("everWritten" in decoded && decoded.everWritten, one || other, attachment.protocol);
+    }
+  }
+});
+
 for (
   const [others, message] of [
     ["{", /holds a broken attachment/],
