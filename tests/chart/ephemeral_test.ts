@@ -46,6 +46,7 @@ class Account {
         kind: "EphemeralVolume",
         metadata: { name, finalizers: [NODE_FINALIZER] },
         spec: { node, pod: { namespace: "shop", name: "web", uid: "1" }, size: "1Gi" },
+        status: { phase: "Ready", volumeHandle: "0badcafe/production-db" },
       }),
     );
     return await this.refusal("create", "-f", file);
@@ -80,6 +81,8 @@ Deno.test("a node writes and deletes what it asked for itself, no status, and no
       return /node node-1 may not touch what node node-2 asked for/.test(said);
     }, { timeoutMs: 60_000, intervalMs: 500 });
     equal(await one.create(name, "node-1"), "");
+    const asked = await server.get("ephemeralvolume", name, "-n", NAMESPACE);
+    equal(asked.status, undefined, "what a node writes as a status at the create is left out");
     match(await nobody.create(inlineIdOf("2", "scratch"), "node-1"), /node without a name may not/);
     match(await one.create("made-up", "node-1"), /asks by the volume_id that kubelet gave/);
     const finalizers = [NODE_FINALIZER, ARRAY_FINALIZER];
@@ -92,10 +95,27 @@ Deno.test("a node writes and deletes what it asked for itself, no status, and no
       ...["kubectl", "--kubeconfig", one.kubeconfig, "auth", "can-i", ...status] as const,
     );
     equal(cannot.stdout.trim(), "no");
+    const secrets = await server.try(
+      ...["kubectl", "--kubeconfig", one.kubeconfig, "auth", "can-i", "get", "secrets"] as const,
+      ...["-n", NAMESPACE],
+    );
+    equal(secrets.stdout.trim(), "no");
     await server.kubectl(
       ...["patch", "ephemeralvolume", name, "-n", NAMESPACE, "--subresource=status"],
       ...["--type=merge", "-p", JSON.stringify(ready)],
     );
+    // Also when somebody gives the nodes more than the chart does.
+    const write = ["--verb=get,patch", "--resource=ephemeralvolumes/status", "-n", NAMESPACE];
+    await server.kubectl("create", "role", "careless", ...write);
+    await server.kubectl(
+      ...["create", "rolebinding", "careless", "--role=careless", "-n", NAMESPACE],
+      `--serviceaccount=${NAMESPACE}:pure-node`,
+    );
+    await until("the careless role holds", async () => {
+      const handle = { status: { volumeHandle: "0badcafe/production-db" } };
+      const said = await one.patch(name, handle, "--subresource=status");
+      return /only the leader writes a status/.test(said);
+    }, { timeoutMs: 60_000, intervalMs: 500 });
     // Beside the status nothing of it is taken from a change of the object.
     equal(await one.patch(name, { status: { phase: "Refused" } }), "");
     const stored = await server.get("ephemeralvolume", name, "-n", NAMESPACE);
