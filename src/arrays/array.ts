@@ -2,6 +2,7 @@ import type { Attachment, NodeIdentity } from "../handoff.ts";
 import { PsoError } from "../errors.ts";
 import type { Protocol } from "../protocols.ts";
 import type { Containers } from "./containers/container_state.ts";
+import type { NewVolumeGroup } from "./containers/group_limits.ts";
 import type { DeleteOptions, DeleteScope } from "./delete_options.ts";
 import type { ConnectOptions, NodeOptions } from "./node_knowledge.ts";
 import type { BlocksQuery, SnapshotBlocks } from "./snapshot_blocks.ts";
@@ -156,6 +157,8 @@ export interface CreateVolumeSpec {
   snapshotDirectory?: boolean;
   /** Block only. */
   qos?: { iopsLimit?: number; bandwidthLimitBytes?: number };
+  /** Block only: the volume group that it is made in, if nobody has seen it there yet. */
+  newGroup?: NewVolumeGroup;
 }
 
 /**

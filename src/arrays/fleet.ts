@@ -33,9 +33,16 @@ export {
   containerRoomFault,
   containerStateFault,
   hasContainers,
-  missingContainerFault,
   podNamed,
 } from "./containers/container_state.ts";
+export {
+  absentContainerFault,
+  containerLimitsFault,
+  containerLimitsMend,
+  groupToMake,
+  type WantedContainer,
+  type WantedLimits,
+} from "./containers/group_limits.ts";
 export { type Stretch, stretchOf } from "./containers/stretch.ts";
 export { handlesText, severalError } from "./search/fleet_search.ts";
 export type { Hit, HomeHandle } from "./search/question.ts";

@@ -4,11 +4,9 @@ import { CLASS_PROTOCOLS, type Protocol, REAL_FILE_PROTOCOLS } from "../protocol
 import { nearest } from "../nearest.ts";
 import { hasOpenQuote, splitWords } from "../words.ts";
 import {
-  BANDWIDTH_MAX_BYTES,
-  BANDWIDTH_MIN_BYTES,
+  BANDWIDTH_TAKEN,
   GROUPS_TAKEN,
-  IOPS_MAX,
-  IOPS_MIN,
+  IOPS_TAKEN,
   isNone,
   ONE_LINE,
   oneOf,
@@ -26,7 +24,11 @@ import {
   parseSelectorObject,
 } from "./placement/label_selector.ts";
 import { IMPORT_PARAMETERS, type ImportRights } from "./import/import_parameters.ts";
-import { CONTAINER_PARAMETERS, type ContainerWish } from "./parameters/container_parameters.ts";
+import {
+  CONTAINER_PARAMETERS,
+  type ContainerWish,
+  refuseLimitsOfNothing,
+} from "./parameters/container_parameters.ts";
 import { OWN_TAGS, readTags, TAGS_TAKEN } from "./tags.ts";
 
 /** What a StorageClass asks for. */
@@ -141,7 +143,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
   },
   {
     name: "iops_limit",
-    takes: `a whole number from ${IOPS_MIN} to ${IOPS_MAX}, or none`,
+    takes: IOPS_TAKEN,
     default: "no limit",
     appliesTo: "block",
     isRefusedElsewhere: true,
@@ -157,8 +159,7 @@ export const CLASS_PARAMETERS: readonly ClassParameter[] = [
   },
   {
     name: "bandwidth_limit",
-    takes: `bytes per second (${BANDWIDTH_MIN_BYTES} to ${BANDWIDTH_MAX_BYTES}, a multiple of ` +
-      "512) or a number with K, M or G, such as 100M, or none",
+    takes: BANDWIDTH_TAKEN,
     default: "no limit",
     appliesTo: "block",
     isRefusedElsewhere: true,
@@ -318,6 +319,7 @@ export function parseParameters(raw: Record<string, string>): ClassParameters {
     if (parameter === undefined) throw unknownKey(key);
     parameter.read(value, parameters);
   }
+  refuseLimitsOfNothing(parameters);
   return parameters;
 }
 

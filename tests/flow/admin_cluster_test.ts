@@ -360,3 +360,11 @@ Deno.test("admin arrays lists what the installation has", () =>
     equal(code, 0, said);
     match(said, new RegExp(`^OK +fa-1 +${array.address} +FA-X20R4 +6\\.8\\.2 +2\\.56 `, "m"));
   }));
+
+Deno.test("15.11: admin arrays shows the volume groups of an array with their limits to programs", () =>
+  bed(async ({ run, send, array }) => {
+    await send(array, "POST /volume-groups?names=databases", { qos: { iops_limit: 20_000 } });
+    await send(array, "POST /volume-groups?names=free", {});
+    const { arrays } = JSON.parse((await run("arrays", "-o", "json")).said);
+    deepEqual(arrays[0].volumeGroups, [{ name: "databases", iopsLimit: 20_000 }, { name: "free" }]);
+  }));

@@ -1,4 +1,4 @@
-import type { DataPort } from "../../arrays/array.ts";
+import type { ArrayStatus, DataPort } from "../../arrays/array.ts";
 import type { ArrayLook } from "./array_look.ts";
 import { type FoundLevel, worstOf } from "./found.ts";
 
@@ -22,6 +22,8 @@ export interface ArrayFacts {
   restOffered?: readonly string[];
   features?: readonly string[];
   protocols?: readonly string[];
+  /** Of a FlashArray that has any, each with its limits; a limit that is absent is none. */
+  volumeGroups?: readonly VolumeGroupFacts[];
   dataPorts?: readonly DataPort[];
   capacityBytes?: number;
   usedBytes?: number;
@@ -30,6 +32,15 @@ export interface ArrayFacts {
   certificate?: CertificateFacts;
   /** How far its clock is behind the one here; negative: ahead. */
   clockBehindMs?: number;
+}
+
+/** A volume group of a FlashArray, and what all of its volumes may do together. */
+interface VolumeGroupFacts {
+  name: string;
+  /** I/O operations per second. */
+  iopsLimit?: number;
+  /** Bytes per second. */
+  bandwidthLimitBytes?: number;
 }
 
 /** The certificate that a server shows. */
@@ -61,6 +72,7 @@ export function factsOf({ config, found, api, status, mayChange }: ArrayLook): A
     restOffered: api?.versions,
     features: status && [...status.features],
     protocols: status && [...status.protocols],
+    volumeGroups: volumeGroupsOf(status),
     dataPorts: status?.dataPorts,
     capacityBytes: status?.capacityBytes,
     usedBytes: status?.usedBytes,
@@ -75,4 +87,14 @@ export function factsOf({ config, found, api, status, mayChange }: ArrayLook): A
     },
     clockBehindMs: api?.aheadMs === undefined ? undefined : Math.round(api.aheadMs),
   };
+}
+
+function volumeGroupsOf(status: ArrayStatus | undefined): VolumeGroupFacts[] | undefined {
+  const groups = [...status?.containers?.["volume group"]?.values() ?? []];
+  if (groups.length === 0) return undefined;
+  return groups.map(({ name, limits: { iops, bandwidthBytes } = {} }) => ({
+    name,
+    iopsLimit: iops,
+    bandwidthLimitBytes: bandwidthBytes,
+  }));
 }

@@ -14,6 +14,16 @@ export interface ContainerState {
    * them; absent: that alone.
    */
   arrays?: readonly PodArray[];
+  /** Of a volume group that has any. */
+  limits?: GroupLimits;
+}
+
+/** What all volumes of a volume group may do together; a field that is absent has no limit. */
+export interface GroupLimits {
+  /** I/O operations per second. */
+  iops?: number;
+  /** Bytes per second. */
+  bandwidthBytes?: number;
 }
 
 /** One array of a stretched pod, as the array that was asked sees it. */

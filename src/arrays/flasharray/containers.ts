@@ -7,7 +7,13 @@ import {
   type ContainerState,
   type PodArray,
 } from "../containers/container_state.ts";
-import type { ArrayContext } from "../rest/named_objects.ts";
+import {
+  groupLimitsFault,
+  groupLimitsOf,
+  type NewVolumeGroup,
+} from "../containers/group_limits.ts";
+import { NothingMadeError } from "../array.ts";
+import { type ArrayContext, NamedObjects, type Resource } from "../rest/named_objects.ts";
 import { isRefusal, RestError } from "../rest/refusals.ts";
 import { shownText } from "../rest/array_facts.ts";
 import { count, flag, list, name, type Reader, record, text } from "../rest/shape.ts";
@@ -36,7 +42,7 @@ interface PodItem extends ContainerItem {
 /** What an array shows of its live containers; of a sort that is absent it shows none. */
 interface ShownContainers {
   pods?: readonly PodItem[];
-  groups?: readonly ContainerItem[];
+  groups?: readonly GroupItem[];
 }
 
 const podItem: Reader<PodItem> = record<PodItem>({
@@ -51,7 +57,26 @@ const podItem: Reader<PodItem> = record<PodItem>({
   }),
 }, ["name"]);
 
-const groupItem: Reader<ContainerItem> = record<ContainerItem>({ name, destroyed: flag }, ["name"]);
+/** An item of /volume-groups. */
+interface GroupItem extends ContainerItem {
+  qos?: { iops_limit?: number | null; bandwidth_limit?: number | null } | null;
+}
+
+const groupItem: Reader<GroupItem> = record<GroupItem>({
+  name,
+  destroyed: flag,
+  qos: record<NonNullable<GroupItem["qos"]>>({ iops_limit: count, bandwidth_limit: count }),
+}, ["name"]);
+
+const GROUPS: Resource<GroupItem> = {
+  path: "volume-groups",
+  noun: "volume group",
+  nameKey: "names",
+  item: groupItem,
+  recovery: (name) =>
+    `get it back with \`purevgroup recover ${name}\`, or free the name with \`purevgroup eradicate ` +
+    `${name}\``,
+};
 
 /** The live pods and volume groups, each sort unless the array does not let this user see it. */
 export async function readContainers(
@@ -87,9 +112,14 @@ export function containersOf({ pods, groups }: ShownContainers, arrayId: string)
     ...known,
     // What holds of a pod holds of the groups in it.
     ...(groups && {
-      "volume group": byName(groups, ({ name = "" }) => {
+      "volume group": byName(groups, ({ name = "", qos }) => {
         const [, pod] = /^(.*)::/.exec(name) ?? [];
-        return { ...(pod && containerNamed(known, { what: "pod", name: pod })), name };
+        const limits = groupLimitsOf(qos);
+        return {
+          ...(pod && containerNamed(known, { what: "pod", name: pod })),
+          name,
+          ...(Object.keys(limits).length > 0 ? { limits } : {}),
+        };
       }),
     }),
   };
@@ -135,6 +165,39 @@ function faultOf(
 function roomOf({ quota_limit: quota, space }: PodItem): number | undefined {
   if (typeof quota !== "number") return undefined;
   return Math.max(0, quota - (space?.used_provisioned ?? space?.total_provisioned ?? 0));
+}
+
+/**
+ * Makes a volume group with its limits, in one call. One that is there stays as it is: NothingMadeError
+ * when its limits are others. `conflict` when a destroyed one holds the name.
+ */
+export async function makeVolumeGroup(
+  context: ArrayContext,
+  { name, limits }: NewVolumeGroup,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { rest, label } = context;
+  const { iops, bandwidthBytes } = limits;
+  const qos = {
+    ...(typeof iops === "number" ? { iops_limit: iops } : {}),
+    ...(typeof bandwidthBytes === "number" ? { bandwidth_limit: bandwidthBytes } : {}),
+  };
+  const { path, item } = GROUPS;
+  let there: GroupItem | undefined;
+  try {
+    await rest.create<GroupItem>({ path, item, query: { names: name }, body: { qos }, signal });
+    return;
+  } catch (error) {
+    there = await new NamedObjects(context, GROUPS).afterRefusedCreate(name, { error, signal });
+  }
+  const fault = groupLimitsFault({ name }, { there: groupLimitsOf(there.qos), wanted: limits });
+  if (fault === undefined) return;
+  throw new NothingMadeError(
+    new PsoError(
+      "exhausted",
+      `array ${label()} ${fault}; nothing of it is changed: make both the same, or change the class`,
+    ),
+  );
 }
 
 /** `unavailable` for a create that was refused because its pod or volume group is not there. */

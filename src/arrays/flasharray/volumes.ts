@@ -26,7 +26,7 @@ import { mayBeAboutName } from "../rest/refusals.ts";
 import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
 import { clustersOf, destroyedTags, groupsOf, ownerOf, tagsOf } from "./cluster_volumes.ts";
 import { Attributes } from "./attributes/attributes.ts";
-import { refuseMissingContainer } from "./containers.ts";
+import { makeVolumeGroup, refuseMissingContainer } from "./containers.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import {
   destroyedVolumeOf,
@@ -98,7 +98,8 @@ export class Volumes {
 
   /** As StorageArray.createVolume. */
   async create(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume> {
-    const { name, sizeBytes } = spec;
+    const { name, sizeBytes, newGroup } = spec;
+    if (newGroup) await makeVolumeGroup(this.#context, newGroup, signal);
     const minor = await this.#context.rest.minor(signal);
     const source = sourceName(spec);
     const item = await this.#post(spec, { minor, signal });

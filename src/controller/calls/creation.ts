@@ -1,9 +1,7 @@
 import { type CreateVolumeSpec, NothingMadeError, type Volume } from "../../arrays/array.ts";
-import { type FleetMember, memberKey } from "../../arrays/fleet.ts";
+import { type FleetMember, groupToMake, memberKey } from "../../arrays/fleet.ts";
 import { refuseEmptyFleet } from "../../config/arrays/no_arrays.ts";
-import type { FlashArraySettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
-import { joinWords } from "../../words.ts";
 import type { ControllerContext } from "../context.ts";
 import { parseMutable } from "../parameters/mutable_parameters.ts";
 import { explain, place, placementError, type PlacementRequest } from "../placement/placement.ts";
@@ -25,7 +23,7 @@ import { usersOf } from "./attachments.ts";
 import { applyAttributes } from "./modification.ts";
 import { awaitFirstWord, classDemands, memberArrays } from "./placing.ts";
 import { neverFinalWhenUnclear } from "./unclear_outcome.ts";
-import { wantedSize, type WantedVolume } from "./wanted_volume.ts";
+import { volumeContextOf, wantedSize, type WantedVolume } from "./wanted_volume.ts";
 
 /** What the new volume gets its content from. */
 interface Source {
@@ -349,8 +347,10 @@ function specOf(
   const iopsLimit = parameters.iopsLimit ?? undefined;
   const bandwidthLimitBytes = parameters.bandwidthLimitBytes ?? undefined;
   const { protectionGroups } = parameters;
+  const newGroup = groupToMake(member.status?.containers, parameters);
   const block = {
     ...spec,
+    ...(newGroup ? { newGroup } : {}),
     ...(parameters.tags ? { askedTags: parameters.tags } : {}),
     ...(protectionGroups ? { protectionGroups } : {}),
   };
@@ -383,19 +383,4 @@ export async function answerFor(
     contentSource: wanted.request.contentSource,
     accessibleTopology: accessibleTopologyOf(member.labels, options().topology.nodeLabels),
   };
-}
-
-/** What the node and later publishes need to know of the class; Kubernetes keeps it with the PV. */
-function volumeContextOf(
-  { kind, parameters, request }: WantedVolume,
-  { defaultMkfsOptions }: FlashArraySettings,
-): Record<string, string> {
-  const isMounted = request.capabilities.some(({ access }) => access.type === "mount");
-  const volumeContext: Record<string, string> = { backend: kind };
-  if (kind === "block" && isMounted) {
-    // Also an empty list, which is a choice too: without this key a node takes its own default.
-    volumeContext.createoptions = joinWords(parameters.mkfsOptions ?? defaultMkfsOptions);
-  }
-  if (parameters.protocol !== undefined) volumeContext.protocol = parameters.protocol;
-  return volumeContext;
 }

@@ -76,10 +76,17 @@ export function classDemands(
   },
 ): Pick<
   PlacementRequest,
-  "kind" | "protocol" | "features" | "arraySelector" | "arrayId" | "container" | "rules"
+  | "kind"
+  | "protocol"
+  | "features"
+  | "arraySelector"
+  | "arrayId"
+  | "container"
+  | "groupLimits"
+  | "rules"
 > {
   const { iopsLimit, bandwidthLimitBytes, protocol, ...where } = parameters;
-  const { arraySelector, arrayId, container } = where;
+  const { arraySelector, arrayId, container, groupLimits } = where;
   const isLimited = (iopsLimit ?? bandwidthLimitBytes ?? undefined) !== undefined;
   const features: Feature[] = isLimited ? ["qos"] : [];
   return {
@@ -89,6 +96,7 @@ export function classDemands(
     arraySelector,
     arrayId,
     container,
+    groupLimits,
     rules,
   };
 }

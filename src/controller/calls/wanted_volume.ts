@@ -1,5 +1,6 @@
 import type { StorageArray, VolumeKind } from "../../arrays/array.ts";
 import type { Capability } from "../../capability.ts";
+import type { FlashArraySettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
 import { mkfsOptionsFault } from "../../options/mkfs_options.ts";
 import { mountOptionsFault } from "../../options/mount_options.ts";
@@ -12,6 +13,7 @@ import {
   servesFiles,
 } from "../../protocols.ts";
 import { findFsType } from "../../file_systems.ts";
+import { joinWords } from "../../words.ts";
 import {
   capabilitiesFault,
   type DefaultFsType,
@@ -187,4 +189,19 @@ function parametersFault(
   if (servesFiles(protocol)) return undefined;
   return `class parameter protocol is ${protocol} and file systems are reached by ` +
     `${REAL_FILE_PROTOCOLS.join(" or ")}: remove it or use backend block`;
+}
+
+/** What the node and later publishes need to know of the class; Kubernetes keeps it with the PV. */
+export function volumeContextOf(
+  { kind, parameters, request }: WantedVolume,
+  { defaultMkfsOptions }: FlashArraySettings,
+): Record<string, string> {
+  const isMounted = request.capabilities.some(({ access }) => access.type === "mount");
+  const volumeContext: Record<string, string> = { backend: kind };
+  if (kind === "block" && isMounted) {
+    // Also an empty list, which is a choice too: without this key a node takes its own default.
+    volumeContext.createoptions = joinWords(parameters.mkfsOptions ?? defaultMkfsOptions);
+  }
+  if (parameters.protocol !== undefined) volumeContext.protocol = parameters.protocol;
+  return volumeContext;
 }

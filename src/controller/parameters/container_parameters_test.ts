@@ -38,3 +38,29 @@ Deno.test("15.11: a class with a pod and a volume group is refused, in whatever 
     });
   }
 });
+
+Deno.test("15.11: a class says the limits of its volume group, in whatever order its keys come", () => {
+  const limits = { volumeGroupIopsLimit: "20000", volumegroupbandwidthlimit: " 1G " };
+  for (const class_ of [{ volumeGroup: "g1", ...limits }, { ...limits, volumeGroup: "g1" }]) {
+    deepEqual(parseParameters(class_).groupLimits, { iops: 20_000, bandwidthBytes: 1024 ** 3 });
+  }
+  deepEqual(parseParameters({ volumeGroup: "g1" }).groupLimits, undefined);
+  const none = { volumeGroup: "g1", volumeGroupIopsLimit: "None" };
+  deepEqual(parseParameters(none).groupLimits, { iops: null });
+});
+
+Deno.test("15.11: limits of a volume group that the class does not name, and such as no array takes, are refused", () => {
+  for (const where of [{}, { pod: "p1" }]) {
+    throws(() => parseParameters({ ...where, volumeGroupIopsLimit: "20000" }), {
+      code: "invalid",
+      message:
+        /the class limits a volume group .* and names none: add volumeGroup, or use iops_limit/,
+    });
+  }
+  for (const limit of [{ volumeGroupIopsLimit: "99" }, { volumeGroupBandwidthLimit: "1" }]) {
+    throws(() => parseParameters({ volumeGroup: "g1", ...limit }), {
+      code: "invalid",
+      message: /class parameter volumeGroup\w+Limit is "\d+", wanted /,
+    });
+  }
+});

@@ -53,6 +53,13 @@ export function isNone(value: string): boolean {
   return value.trim().toLowerCase() === "none";
 }
 
+/** What a limit of IOPS takes. */
+export const IOPS_TAKEN = `a whole number from ${IOPS_MIN} to ${IOPS_MAX}, or none`;
+/** What a limit of bandwidth takes. */
+export const BANDWIDTH_TAKEN =
+  `bytes per second (${BANDWIDTH_MIN_BYTES} to ${BANDWIDTH_MAX_BYTES}, a multiple of 512) or a ` +
+  "number with K, M or G, such as 100M, or none";
+
 /** Operations per second within what an array takes. */
 export function readIops(parameter: Named, value: string): number {
   const limit = /^\d{1,12}$/.test(value.trim()) ? Number(value) : NaN;

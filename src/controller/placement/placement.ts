@@ -1,15 +1,17 @@
 import { createHash } from "node:crypto";
 import type { ArrayStatus, Feature, VolumeKind } from "../../arrays/array.ts";
 import {
+  absentContainerFault,
+  containerLimitsFault,
+  containerLimitsMend,
   containerMend,
   containerRoomFault,
   containerStateFault,
-  missingContainerFault,
+  type WantedContainer,
 } from "../../arrays/fleet.ts";
 import { NO_ARRAYS } from "../../config/arrays/no_arrays.ts";
 import type { PlacementSettings } from "../../config/model.ts";
 import { PsoError } from "../../errors.ts";
-import type { Container } from "../../names.ts";
 import {
   fileProtocolsFor,
   type Protocol,
@@ -78,7 +80,7 @@ export interface PlacementArray {
 }
 
 /** A volume that needs an array. */
-export interface PlacementRequest {
+export interface PlacementRequest extends WantedContainer {
   /** Name on the array; decides ties. */
   volumeName: string;
   /** For messages: the name that the caller knows. */
@@ -91,8 +93,6 @@ export interface PlacementRequest {
   arraySelector: readonly LabelTerm[];
   /** The array's own id, in lower case, when the class names it. */
   arrayId?: string;
-  /** The pod or volume group that it is made in; absent: none. */
-  container?: Container;
   /** `key` of the only array that can make it: a clone stays on the array of its source. */
   onlyArray?: string;
   rules: PlacementSettings;
@@ -171,8 +171,7 @@ const FILTERS: {
     name: "container",
     passing: false,
     // Of an array that never answered nobody knows what it has: the claim waits for it.
-    fault: ({ status }, { container }) =>
-      container && status && missingContainerFault(status.containers, container),
+    fault: ({ status }, wanted) => status && absentContainerFault(status.containers, wanted),
     mend: ({ container }) => container && containerMend(container),
   },
   { name: "health", passing: true, fault: healthFault },
@@ -181,6 +180,12 @@ const FILTERS: {
     passing: true,
     fault: ({ status }, { container }) =>
       container && status && containerStateFault(status.containers, container),
+  },
+  {
+    name: "limits of the volume group",
+    passing: false,
+    fault: ({ status }, wanted) => status && containerLimitsFault(status.containers, wanted),
+    mend: containerLimitsMend,
   },
   { name: "protocol", passing: false, fault: protocolFault },
   { name: "feature", passing: false, fault: featureFault },

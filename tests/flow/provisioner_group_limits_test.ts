@@ -1,0 +1,139 @@
+/** Limits of a volume group that a class names: a group that is missing is made, no other is changed. */
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { GiB } from "../../src/size.ts";
+import { makeContainer } from "../support/containers.ts";
+import { isUnclear, ProvisionerBed } from "./provisioner_bed.ts";
+
+const LIMITED = {
+  volumeGroup: "g1",
+  volumeGroupIopsLimit: "20000",
+  volumeGroupBandwidthLimit: "1G",
+};
+const HERE = { parameters: LIMITED };
+const AS_ASKED = { iops_limit: 20_000, bandwidth_limit: GiB };
+const G1 = { array: "fa-1", what: "volume group", name: "g1" } as const;
+
+interface Shown {
+  name: string;
+  qos: Record<string, number | null>;
+}
+
+/** The volume groups of an array, each with its limits. */
+async function groupsOn(bed: ProvisionerBed, array: string): Promise<[string, Shown["qos"]][]> {
+  const path = "volume-groups";
+  const found = await bed.admin<Shown>(array, { method: "GET", path });
+  return found.map(({ name, qos }) => [name, qos]);
+}
+
+Deno.test("15.11: a class makes its volume group where its first volume goes, with its limits and in one call", async () => {
+  await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+    const calls = await bed.calls(() => bed.create("pvc-1", HERE));
+    equal(calls.filter((call) => call.includes("volume-groups")).length, 1, calls.join("\n"));
+    deepEqual(await groupsOn(bed, "fa-1"), [["g1", AS_ASKED]]);
+    // Nobody has looked since: the group is found to be there.
+    await bed.create("pvc-2", HERE);
+    await bed.fleet.refresh(bed.signal);
+    const later = await bed.calls(() => bed.create("pvc-3", HERE));
+    deepEqual(
+      later,
+      await bed.calls(() => bed.create("pvc-4")),
+      "a group that is known costs no call",
+    );
+    deepEqual(await groupsOn(bed, "fa-1"), [["g1", AS_ASKED]]);
+    const named = (await bed.volumes())["fa-1"] ?? [];
+    deepEqual(named.filter((name) => name.startsWith("g1/")).length, 3);
+  });
+});
+
+Deno.test("15.11: a volume group with other limits than the class is never changed, and both are named", async () => {
+  await ProvisionerBed.run({ flasharrays: 2, flashblades: 0 }, async (bed) => {
+    const theirs = { iops_limit: 5_000, bandwidth_limit: null };
+    await makeContainer(bed, { ...G1, body: { qos: { iops_limit: 5_000 } } });
+    // The other array has no such group: it is made there.
+    match(await bed.create("pvc-1", HERE), /g1\/k8s-pvc-1$/);
+    deepEqual(await bed.volumes(), { "fa-1": [], "fa-2": ["g1/k8s-pvc-1"] });
+    const only = { parameters: { ...LIMITED, arrayID: bed.fleet.members[0]?.id ?? "" } };
+    await rejects(bed.create("pvc-2", only), {
+      code: "exhausted",
+      message:
+        /fa-1 has the volume group g1 with other limits than the class: IOPS 5000 there, 20000 in volumeGroupIopsLimit, bandwidth none there, 1 GiB\/s in volumeGroupBandwidthLimit.*\n.*make the limits of the class and those of the volume group the same \(`purevgroup setattr g1`\)/,
+    });
+    deepEqual(await groupsOn(bed, "fa-1"), [["g1", theirs]]);
+    await bed.admin("fa-1", {
+      ...{ method: "PATCH", path: "volume-groups", query: { names: "g1" } },
+      body: { qos: AS_ASKED },
+    });
+    await bed.fleet.refresh(bed.signal);
+    match(await bed.create("pvc-2", only), /g1\/k8s-pvc-2$/);
+  });
+});
+
+Deno.test("15.11: a volume group that somebody made since the last look is judged before a volume is made in it", async () => {
+  await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+    const theirs = { iops_limit: 5_000 };
+    const query = { names: "g1" };
+    await bed.admin("fa-1", {
+      method: "POST",
+      path: "volume-groups",
+      query,
+      body: { qos: theirs },
+    });
+    await rejects(bed.create("pvc-1", HERE), {
+      code: "exhausted",
+      message: /array fa-1 has the volume group g1 with other limits .*nothing of it is changed/,
+    });
+    deepEqual(await bed.volumes(), { "fa-1": [] });
+    deepEqual(await groupsOn(bed, "fa-1"), [["g1", { ...theirs, bandwidth_limit: null }]]);
+    await bed.admin("fa-1", {
+      method: "PATCH",
+      path: "volume-groups",
+      query,
+      body: { destroyed: true },
+    });
+    await rejects(bed.create("pvc-1", HERE), {
+      code: "conflict",
+      message:
+        /volume group g1 on array fa-1 was destroyed and still holds its name: .*purevgroup recover g1/,
+    });
+  });
+});
+
+Deno.test("15.11: a limit that the class does not name may be anything, and none means none", async () => {
+  await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+    await makeContainer(bed, { ...G1, body: { qos: { iops_limit: 5_000 } } });
+    const parameters = { volumeGroup: "g1", volumeGroupBandwidthLimit: "none" };
+    match(await bed.create("pvc-1", { parameters }), /g1\//);
+    const none = { ...parameters, volumeGroupIopsLimit: "none" };
+    await rejects(bed.create("pvc-2", { parameters: none }), {
+      message: /IOPS 5000 there, none in volumeGroupIopsLimit/,
+    });
+  });
+});
+
+Deno.test("15.11: a volume group in a pod is never made, and its limits are compared", async () => {
+  await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+    await makeContainer(bed, { array: "fa-1", what: "pod", name: "p1" });
+    const parameters = { ...LIMITED, volumeGroup: "p1::g1" };
+    await rejects(bed.create("pvc-1", { parameters }), {
+      message: /has no volume group p1::g1\n.*`purevgroup create p1::g1`/,
+    });
+    const inPod = { ...G1, name: "p1::g1" };
+    await makeContainer(bed, { ...inPod, body: { qos: AS_ASKED } });
+    match(await bed.create("pvc-1", { parameters }), /p1::g1\/k8s-pvc-1$/);
+    const other = { ...parameters, volumeGroupIopsLimit: "1000" };
+    await rejects(bed.create("pvc-2", { parameters: other }), {
+      message: /IOPS 20000 there, 1000/,
+    });
+  });
+});
+
+Deno.test("15.11: a volume group whose making was not answered is found by the next try", async () => {
+  await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+    const lost = { method: "POST", path: "/volume-groups" };
+    await bed.fault({ action: "drop-after", match: lost, times: 100 });
+    await rejects(bed.provisioner.createVolume(bed.request("pvc-1", HERE), bed.soon()), isUnclear);
+    await bed.healFaults();
+    match(await bed.create("pvc-1", HERE), /g1\/k8s-pvc-1$/);
+    deepEqual(await groupsOn(bed, "fa-1"), [["g1", AS_ASKED]]);
+  });
+});
