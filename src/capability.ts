@@ -30,3 +30,21 @@ export function isMultiNode(mode: AccessMode): boolean {
 export function isReadOnly(mode: AccessMode): boolean {
   return mode.endsWith("reader-only");
 }
+
+/**
+ * The access modes of claims, by the names that Kubernetes has for them, as csi-provisioner asks a
+ * driver with SINGLE_NODE_MULTI_WRITER for them.
+ */
+export const CLAIM_ACCESS_MODES: Readonly<Record<string, AccessMode>> = {
+  ReadWriteOnce: "single-node-multi-writer",
+  ReadWriteOncePod: "single-node-single-writer",
+  ReadOnlyMany: "multi-node-reader-only",
+  ReadWriteMany: "multi-node-multi-writer",
+};
+
+/** What a claim calls the mode; undefined for one that no claim has. */
+export function claimAccessModeOf(mode: AccessMode): string | undefined {
+  // How older sidecars ask for ReadWriteOnce.
+  const asked = mode === "single-node-writer" ? "single-node-multi-writer" : mode;
+  return Object.entries(CLAIM_ACCESS_MODES).find(([, known]) => known === asked)?.[0];
+}

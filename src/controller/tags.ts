@@ -1,4 +1,24 @@
+import { type Capability, claimAccessModeOf } from "../capability.ts";
 import { GROUP_TAG } from "./placement/spread_group.ts";
+
+/** Keys of the tags by which a volume that was deleted gets the same objects in Kubernetes again. */
+export const OBJECT_TAGS = {
+  /** `Filesystem` or `Block`. */
+  volumeMode: "pvc-volume-mode",
+  /** As the claim has them, with commas between: `ReadWriteOnce,ReadOnlyMany`. */
+  accessModes: "pvc-access-modes",
+  storageClass: "pvc-storage-class",
+  /** csi.fsType of the PersistentVolume, or NOT_NAMED. */
+  fsType: "pv-fs-type",
+  /** The protocol of the class, or NOT_NAMED. */
+  protocol: "pv-protocol",
+} as const;
+
+/**
+ * Said of what the class leaves to the configuration: without a tag it could not be told from what
+ * nobody wrote, and of an imported volume the tag of its earlier life would stay.
+ */
+export const NOT_NAMED = "default";
 
 /** Keys of the tags by which the driver tells what belongs to whom; no class may set them. */
 export const OWN_TAGS = [
@@ -8,6 +28,7 @@ export const OWN_TAGS = [
   "pv",
   "spread-group",
   "imported",
+  ...Object.values(OBJECT_TAGS),
 ] as const;
 
 /** With a cluster's `clusterID` behind it: that cluster is about to take the volume in. */
@@ -30,23 +51,43 @@ interface TaggedVolume {
   claim: { name?: string; namespace?: string; volume?: string };
   /** Volumes that it is spread with. */
   group?: { key: string };
+  /** What was asked for. */
+  capabilities: readonly Capability[];
+  /** Absent: the claim's is not known. */
+  storageClass?: string;
+  /** Absent: the class names none. */
+  protocol?: string;
 }
 
 /** Tags of the array's volume, for people and for finding what belongs to whom. */
-export function ownTags(
-  clusterId: string,
-  { claim, group }: TaggedVolume,
-): Record<string, string> {
+export function ownTags(clusterId: string, volume: TaggedVolume): Record<string, string> {
+  const { claim, group } = volume;
   const tags: Record<Exclude<(typeof OWN_TAGS)[number], "imported">, string | undefined> = {
     cluster: clusterId,
     "pvc-namespace": claim.namespace,
     "pvc-name": claim.name,
     pv: claim.volume,
     [GROUP_TAG]: group?.key,
+    ...objectTags(volume),
   };
   return Object.fromEntries(
     Object.entries(tags).flatMap(([key, value]) => value ? [[key, value]] : []),
   );
+}
+
+function objectTags({ capabilities, storageClass, protocol }: TaggedVolume) {
+  const isBlock = capabilities.some(({ access }) => access.type === "block");
+  const modes = new Set(capabilities.flatMap(({ mode }) => claimAccessModeOf(mode) ?? []));
+  const fsTypes = capabilities.flatMap(({ access }) =>
+    access.type === "mount" ? access.fsType : []
+  );
+  return {
+    [OBJECT_TAGS.volumeMode]: isBlock ? "Block" : "Filesystem",
+    [OBJECT_TAGS.accessModes]: [...modes].join(","),
+    [OBJECT_TAGS.storageClass]: storageClass,
+    [OBJECT_TAGS.fsType]: fsTypes[0] || NOT_NAMED,
+    [OBJECT_TAGS.protocol]: protocol ?? NOT_NAMED,
+  };
 }
 
 /** The tags in a text such as `tier=gold,team=billing`; `undefined` when it is not of that form. */

@@ -83,6 +83,8 @@ Deno.test("15.6: admin undelete recovers nothing without --yes, and with it the 
     const { code, said, written } = await one.run(...words);
     equal(code, 0, said);
     match(said, /is live again\nits manifest is \/new\.yaml: kubectl create -f \/new\.yaml/);
+    // A volume of before has no tags of its mode, access and class.
+    match(said, /^assumed, because the array does not say: volumeMode Filesystem, accessModes /m);
     equal(await isLive(one, "1"), true);
     const text = new TextDecoder().decode(written.get("/new.yaml"));
     const [pv, claim] = text.split(/^---$/m).map((part) => parse(part)) as Record<
@@ -203,8 +205,9 @@ Deno.test("admin undelete recovers a file system and serves it again, for the cl
     const off = { nfs: { v3_enabled: false, v4_1_enabled: false }, destroyed: true };
     await send(blade, `PATCH /file-systems?names=${name}`, off);
     const words = ["--volume", name, "--claim", "shop/album", "--yes"];
-    const { code, objects, obstacles } = await undelete(one, ...words);
+    const { code, objects, assumed, obstacles } = await undelete(one, ...words);
     equal(code, 0, obstacles?.join());
+    equal(assumed.includes("accessModes ReadWriteMany"), true, assumed.join());
     deepEqual(objects.map(({ metadata }: { metadata: unknown }) => metadata), [
       { name: name.slice("k8s-".length) },
       { namespace: "shop", name: "album" },

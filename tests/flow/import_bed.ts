@@ -54,7 +54,8 @@ export class ImportCluster {
       claims: async ({ namespace, name }) => {
         await Promise.resolve(heard());
         const found = this.#claims.find((one) => one.namespace === namespace && one.name === name);
-        return found && { namespace, annotations: found.annotations, labels: {} };
+        const { annotations } = found ?? {};
+        return annotations && { namespace, annotations, labels: {}, storageClass: "imports" };
       },
       inventory: async () => {
         await Promise.resolve(heard());

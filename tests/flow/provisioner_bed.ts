@@ -62,6 +62,13 @@ export const RWO: Capability = {
   access: { type: "mount", fsType: "xfs", mountFlags: [] },
   mode: "single-node-writer",
 };
+/** What a volume for RWO is tagged with beside the names of its claim. */
+export const RWO_TAGS: Readonly<Record<string, string>> = {
+  "pvc-volume-mode": "Filesystem",
+  "pvc-access-modes": "ReadWriteOnce",
+  "pv-fs-type": "xfs",
+  "pv-protocol": "default",
+};
 export const RWX: Capability = { ...RWO, mode: "multi-node-multi-writer" };
 export const RAW_RWX: Capability = { access: { type: "block" }, mode: "multi-node-multi-writer" };
 

@@ -4,7 +4,7 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { arrayHintOf } from "../../src/arrays/fleet.ts";
 import { GiB } from "../../src/size.ts";
 import { AS, IMPORT, ImportBed, RECLAIM } from "./import_bed.ts";
-import { N1, type ProvisionerBed, RWX } from "./provisioner_bed.ts";
+import { N1, type ProvisionerBed, RWO_TAGS, RWX } from "./provisioner_bed.ts";
 
 const BLOCK = { flasharrays: 1, flashblades: 0 };
 const FILE = { flasharrays: 0, flashblades: 1 };
@@ -31,6 +31,8 @@ Deno.test("15.5: createVolume() of a claim that names a volume answers with its 
       "pvc-namespace": "shop",
       "pvc-name": "orders",
       pv: csiName,
+      ...RWO_TAGS,
+      "pvc-storage-class": "imports",
       tier: "gold",
       "importing.k8s": "ended",
     });

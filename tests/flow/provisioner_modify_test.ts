@@ -1,7 +1,7 @@
 // What a VolumeAttributesClass asks for, at create and later, over simulated arrays.
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { MiB } from "../../src/size.ts";
-import { isUnclear, N1, N2, ProvisionerBed, RWX } from "./provisioner_bed.ts";
+import { isUnclear, N1, N2, ProvisionerBed, RWO_TAGS, RWX } from "./provisioner_bed.ts";
 
 const BLOCK = { flasharrays: 1 };
 const FILE = { flasharrays: 0, flashblades: 1 };
@@ -50,7 +50,7 @@ Deno.test("15.8: modifyVolume() changes only what the class names, once or twice
     deepEqual(await limits(bed), {
       "k8s-pvc-1": { iops_limit: 1000, bandwidth_limit: 10 * MiB },
     });
-    deepEqual(await tags(bed, "k8s-pvc-1"), { cluster: "k8s", tier: "gold" });
+    deepEqual(await tags(bed, "k8s-pvc-1"), { cluster: "k8s", ...RWO_TAGS, tier: "gold" });
     await modify(bed, volumeId, { iops_limit: "none" });
     deepEqual(await limits(bed), {
       "k8s-pvc-1": { iops_limit: null, bandwidth_limit: 10 * MiB },

@@ -88,6 +88,12 @@ export function adminScenarios(bed: Bed): void {
       await isHealthy(bed, "1 volume");
 
       const { spec } = await examples.get("pvc", "limited");
+      const { storageClassName, volumeMode, accessModes } = spec;
+      assert.deepEqual([storageClassName, volumeMode, accessModes], [
+        "pure-block",
+        "Filesystem",
+        ["ReadWriteOnce"],
+      ]);
       const reclaim = JSON.stringify({ spec: { persistentVolumeReclaimPolicy: "Delete" } });
       await cluster.kubectl("patch", "pv", spec.volumeName, "--patch", reclaim);
       await examples.kubectl("delete", "pod", "limited");

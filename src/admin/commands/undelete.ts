@@ -5,10 +5,12 @@ import type { ArrayLook } from "../check/array_look.ts";
 import { lookAtArrays } from "../check/arrays_look.ts";
 import { counted, type Found } from "../check/found.ts";
 import {
+  assumptionsText,
   claimNameIn,
   isObjectName,
   manifestsOf,
   manifestText,
+  shapeOf,
   type Wanted,
   wantedFor,
 } from "../undelete/manifest.ts";
@@ -291,16 +293,21 @@ async function recoverOne(one: Waiting, ready: Ready): Promise<number> {
       return 1;
     }
   }
+  const { assumed } = shapeOf(one);
+  const assumptions = assumptionsText(assumed);
+  const manifest = manifestText(objects, assumed);
   const file = isDone && objects.length > 0 ? out.flags.text("out") : undefined;
-  const fault = file === undefined ? undefined : await written(file, { objects, out });
+  const fault = file === undefined ? undefined : await written(file, { manifest, out });
   const shown =
     `volume ${volume.name} (id ${volume.id}, ${formatSize(volume.sizeBytes)}) on array ` +
     array.label;
   const tail = pv !== undefined
     ? `PersistentVolume ${pv} means it already: no manifest is needed\n`
     : file !== undefined && fault === undefined
-    ? `its manifest is ${file}: kubectl create -f ${file}\n`
-    : `${fault === undefined ? "" : `${fault}\n`}its manifest:\n---\n${manifestText(objects)}`;
+    ? `its manifest is ${file}: kubectl create -f ${file}\n${
+      assumptions === undefined ? "" : `${assumptions}\n`
+    }`
+    : `${fault === undefined ? "" : `${fault}\n`}its manifest:\n---\n${manifest}`;
   const claim = wanted.claim === undefined && pv === undefined
     ? "the array does not say whose claim it was: name one by --claim NAMESPACE/NAME\n"
     : "";
@@ -308,17 +315,23 @@ async function recoverOne(one: Waiting, ready: Ready): Promise<number> {
     ? `${shown} is live again\n${tail}`
     : `${shown} would be recovered, with the handle ${handle}\n${claim}${tail}` +
       "\nNothing was changed. To do it, add --yes\n";
-  tell({ problems, text, value: { recovered: isDone, volume: factsOf(one), objects } }, out);
+  const value = {
+    recovered: isDone,
+    volume: factsOf(one),
+    objects,
+    ...(objects.length === 0 ? {} : { assumed }),
+  };
+  tell({ problems, text, value }, out);
   return fault === undefined ? 0 : 1;
 }
 
 /** Why the file could not be made; undefined when it was. */
 async function written(
   file: string,
-  { objects, out }: { objects: Parameters<typeof manifestText>[0]; out: Out },
+  { manifest, out }: { manifest: string; out: Out },
 ): Promise<string | undefined> {
   try {
-    await out.context.writeFile(file, [new TextEncoder().encode(manifestText(objects))]);
+    await out.context.writeFile(file, [new TextEncoder().encode(manifest)]);
     return undefined;
   } catch (error) {
     return `${file} cannot be written (${fileReason(error)}): put the manifest into another file`;

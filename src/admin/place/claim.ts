@@ -1,6 +1,6 @@
 // A claim as its file has it, and the class that it names.
 import { parse as parseYaml } from "@std/yaml";
-import type { AccessMode, Capability } from "../../capability.ts";
+import { type Capability, CLAIM_ACCESS_MODES } from "../../capability.ts";
 import { IMPORT_ANNOTATION } from "../../controller/import/wish.ts";
 import type { ClaimFacts } from "../../controller/placement/spread_group.ts";
 import { UsageError } from "../../errors.ts";
@@ -19,13 +19,6 @@ export interface FileClaim {
   /** The class, when the file has it too. */
   storageClass?: KubeObject;
 }
-
-const MODES: Readonly<Record<string, AccessMode>> = {
-  ReadWriteOnce: "single-node-multi-writer",
-  ReadWriteOncePod: "single-node-single-writer",
-  ReadOnlyMany: "multi-node-reader-only",
-  ReadWriteMany: "multi-node-multi-writer",
-};
 
 /**
  * Reads the claim of a file, and the class if that is in the file too. UsageError for a file without
@@ -94,7 +87,7 @@ function factsOf(claim: KubeObject): ClaimFacts {
 function capabilitiesOf(claim: KubeObject): Capability[] {
   const isBlock = textAt(claim, "spec", "volumeMode") === "Block";
   return textsAt(claim, "spec", "accessModes").map((word) => {
-    const mode = Object.hasOwn(MODES, word) ? MODES[word] : undefined;
+    const mode = Object.hasOwn(CLAIM_ACCESS_MODES, word) ? CLAIM_ACCESS_MODES[word] : undefined;
     if (mode === undefined) throw refuse(claim, `spec.accessModes ${JSON.stringify(word)}`);
     return {
       access: isBlock ? { type: "block" } : { type: "mount", fsType: "", mountFlags: [] },

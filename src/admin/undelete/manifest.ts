@@ -1,6 +1,10 @@
 // The PersistentVolume and the claim of a recovered volume, from its tags.
 import { stringify } from "@std/yaml";
+import { CLAIM_ACCESS_MODES } from "../../capability.ts";
+import { NOT_NAMED, OBJECT_TAGS } from "../../controller/tags.ts";
+import { FS_TYPES } from "../../file_systems.ts";
 import { baseNameOf } from "../../names.ts";
+import { PROTOCOLS } from "../../protocols.ts";
 import { DRIVER } from "../check/cluster.ts";
 import type { Waiting } from "./waiting.ts";
 
@@ -55,16 +59,78 @@ export function wantedFor({ volume, tags }: Waiting, given: Given): Wanted {
   return claim ? { pv, claim } : { pv };
 }
 
+/** What the objects say of the volume beside its names and size. */
+interface VolumeShape {
+  volumeMode: string;
+  accessModes: readonly string[];
+  /** Empty: none. */
+  storageClassName: string;
+  /** csi.fsType; absent: the driver's default. */
+  fsType?: string;
+  /** Absent: the configuration says. */
+  protocol?: string;
+  /** What no tag says, as `field value`: volumes of before, and file systems, have no such tags. */
+  assumed: readonly string[];
+}
+
+/**
+ * As the tags say. A tag that Kubernetes or this driver would not take counts as none; what it would
+ * have said is assumed then.
+ */
+export function shapeOf({ tags, array }: Pick<Waiting, "tags" | "array">): VolumeShape {
+  const assumed: string[] = [];
+  const assume = <T>(value: T | undefined, field: string, otherwise: T): T => {
+    if (value !== undefined) return value;
+    assumed.push(`${field} ${otherwise === "" ? "(none)" : otherwise}`);
+    return otherwise;
+  };
+  const isFile = array.kind === "file";
+  const said = (key: keyof typeof OBJECT_TAGS) => tags.get(OBJECT_TAGS[key]);
+  const volumeMode = isFile ? "Filesystem" : assume(
+    ["Filesystem", "Block"].find((one) => one === said("volumeMode")),
+    "volumeMode",
+    "Filesystem",
+  );
+  const modes = said("accessModes")?.split(",") ?? [];
+  const areGood = modes.length > 0 && modes.every((one) => Object.hasOwn(CLAIM_ACCESS_MODES, one));
+  const accessModes = assume(
+    areGood ? modes : undefined,
+    "accessModes",
+    [isFile ? "ReadWriteMany" : "ReadWriteOnce"],
+  );
+  const className = said("storageClass");
+  const storageClassName = assume(
+    className !== undefined && isObjectName(className) ? className : undefined,
+    "storageClassName",
+    "",
+  );
+  const [fsTypes, protocols] = [[NOT_NAMED, ...FS_TYPES], [NOT_NAMED, "auto", ...PROTOCOLS]];
+  const fsType = volumeMode === "Block" || isFile
+    ? NOT_NAMED
+    : assume(fsTypes.find((one) => one === said("fsType")), "csi.fsType", NOT_NAMED);
+  const protocol = assume(
+    protocols.find((one) => one === said("protocol")),
+    "csi.volumeAttributes.protocol",
+    NOT_NAMED,
+  );
+  return {
+    ...{ volumeMode, accessModes, storageClassName, assumed },
+    ...(fsType === NOT_NAMED ? {} : { fsType }),
+    ...(protocol === NOT_NAMED ? {} : { protocol }),
+  };
+}
+
 /** An object for the API server. */
 type Manifest = Record<string, unknown>;
 
 /** The objects: a PersistentVolume that stays when its claim goes, and its claim if it has a name. */
-export function manifestsOf({ volume, handle, array }: Waiting, { pv, claim }: Wanted): Manifest[] {
+export function manifestsOf(waiting: Waiting, { pv, claim }: Wanted): Manifest[] {
+  const { volume, handle, array } = waiting;
+  const { accessModes, volumeMode, storageClassName, fsType, protocol } = shapeOf(waiting);
   const storage = String(volume.sizeBytes);
-  const accessModes = [array.kind === "file" ? "ReadWriteMany" : "ReadWriteOnce"];
-  const common = { accessModes, volumeMode: "Filesystem", storageClassName: "" };
+  const common = { accessModes, volumeMode, storageClassName };
   const claimRef = claim && { apiVersion: "v1", kind: "PersistentVolumeClaim", ...claim };
-  const volumeAttributes = { backend: array.kind };
+  const volumeAttributes = { backend: array.kind, ...(protocol ? { protocol } : {}) };
   return [
     {
       apiVersion: "v1",
@@ -75,7 +141,12 @@ export function manifestsOf({ volume, handle, array }: Waiting, { pv, claim }: W
         capacity: { storage },
         persistentVolumeReclaimPolicy: "Retain",
         ...(claimRef ? { claimRef } : {}),
-        csi: { driver: DRIVER, volumeHandle: handle, volumeAttributes },
+        csi: {
+          driver: DRIVER,
+          volumeHandle: handle,
+          ...(fsType ? { fsType } : {}),
+          volumeAttributes,
+        },
       },
     },
     ...(claim
@@ -89,14 +160,19 @@ export function manifestsOf({ volume, handle, array }: Waiting, { pv, claim }: W
   ];
 }
 
-/** What an array does not know of a volume, for the person who applies the manifest. */
-const HEAD =
-  `# Look at volumeMode, accessModes and storageClassName first: the array does not keep them.
-# A block volume of another file system than the default has csi.fsType: ext4.
-# kubectl create never writes over an object that is there.
-`;
+/** What had to be assumed, for a person; undefined when all is known. */
+export function assumptionsText(assumed: readonly string[]): string | undefined {
+  if (assumed.length === 0) return undefined;
+  return `assumed, because the array does not say: ${assumed.join(", ")}; correct the manifest ` +
+    "before you apply it if the claim had others";
+}
 
-/** The objects as a file for \`kubectl create -f\`. */
-export function manifestText(objects: readonly Manifest[]): string {
-  return HEAD + objects.map((object) => stringify(object)).join("---\n");
+/** The objects as a file for \`kubectl create -f\`; what was assumed stands at its head. */
+export function manifestText(objects: readonly Manifest[], assumed: readonly string[]): string {
+  const assumptions = assumptionsText(assumed);
+  const head = assumptions === undefined
+    ? "volumeMode, accessModes and storageClassName are those that the claim had."
+    : `${assumptions}.`;
+  return `# ${head}\n# kubectl create never writes over an object that is there.\n` +
+    objects.map((object) => stringify(object)).join("---\n");
 }

@@ -1,6 +1,6 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, partialDeepStrictEqual } from "node:assert/strict";
 import type { AdminArray } from "../../arrays/rest/admin_array.ts";
-import { claimNameIn, manifestsOf, manifestText, wantedFor } from "./manifest.ts";
+import { claimNameIn, manifestsOf, manifestText, shapeOf, wantedFor } from "./manifest.ts";
 import type { Waiting } from "./waiting.ts";
 
 function waiting(name: string, tags: Record<string, string>, kind = "block"): Waiting {
@@ -61,8 +61,59 @@ Deno.test("manifestsOf() gives a PersistentVolume that stays, and a claim that f
     },
   });
   equal(manifestsOf(waiting("k8s-pvc-1", {}, "file"), { pv: "pvc-1" }).length, 1);
+});
+
+const SHAPE = {
+  "pvc-volume-mode": "Block",
+  "pvc-access-modes": "ReadWriteMany,ReadOnlyMany",
+  "pvc-storage-class": "pure-block.gold",
+  "pv-fs-type": "default",
+  "pv-protocol": "nvme-tcp",
+};
+
+Deno.test("15.6: manifestsOf() gives mode, access, class, file system and protocol that the tags say", () => {
+  const one = waiting("k8s-pvc-1", SHAPE);
+  const claim = { namespace: "shop", name: "data" };
+  const [pv, pvc] = manifestsOf(one, { pv: "pvc-1", claim });
+  const common = {
+    accessModes: ["ReadWriteMany", "ReadOnlyMany"],
+    volumeMode: "Block",
+    storageClassName: "pure-block.gold",
+  };
+  partialDeepStrictEqual(pv, { spec: common });
+  partialDeepStrictEqual(pvc, { spec: common });
+  partialDeepStrictEqual(pv, {
+    spec: { csi: { volumeAttributes: { backend: "block", protocol: "nvme-tcp" } } },
+  });
+  deepEqual(shapeOf(one).assumed, []);
+  match(manifestText([], []), /^# volumeMode, accessModes and storageClassName are those that/);
+  const formatted = { ...SHAPE, "pvc-volume-mode": "Filesystem", "pv-fs-type": "ext4" };
+  partialDeepStrictEqual(manifestsOf(waiting("v", formatted), { pv: "v" })[0], {
+    spec: { volumeMode: "Filesystem", csi: { fsType: "ext4" } },
+  });
+});
+
+Deno.test("15.6: shapeOf() assumes what no tag says, and what nobody would take, and names it", () => {
+  const all = [
+    "volumeMode Filesystem",
+    "accessModes ReadWriteOnce",
+    "storageClassName (none)",
+    "csi.fsType default",
+    "csi.volumeAttributes.protocol default",
+  ];
+  deepEqual(shapeOf(waiting("v", {})).assumed, all);
+  const wrong = Object.fromEntries(Object.keys(SHAPE).map((key) => [key, "../x"]));
+  deepEqual(shapeOf(waiting("v", wrong)).assumed, all);
+  deepEqual(shapeOf(waiting("v", { ...SHAPE, "pvc-access-modes": "ReadWriteOnce,x" })).assumed, [
+    "accessModes ReadWriteOnce",
+  ]);
+  deepEqual(shapeOf(waiting("v", {}, "file")).assumed, [
+    "accessModes ReadWriteMany",
+    "storageClassName (none)",
+    "csi.volumeAttributes.protocol default",
+  ]);
   match(
-    manifestText(manifestsOf(waiting("v", {}), { pv: "v", claim })),
-    /^# Look at .*\n(.*\n)*---\n/,
+    manifestText([], shapeOf(waiting("v", {})).assumed),
+    /^# assumed, because the array does not say: volumeMode Filesystem, .*; correct the manifest/,
   );
 });

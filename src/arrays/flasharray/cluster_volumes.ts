@@ -82,7 +82,7 @@ export async function tagsOf(
   volume: string,
   signal?: AbortSignal,
 ): Promise<Map<string, string>> {
-  const rows = await tagRowsOf(context, [volume], signal);
+  const rows = await tagRowsOf(context, { resource_names: [volume] }, signal);
   const own = rows?.filter(({ resource }) => nameKey(resource?.name ?? "") === nameKey(volume));
   return new Map(
     own?.flatMap(({ key, value }) =>
@@ -151,7 +151,9 @@ async function clusterTagsOf(
   volumes: string[],
   signal?: AbortSignal,
 ): Promise<Map<string, string> | undefined> {
-  const rows = await tagRowsOf(context, volumes, signal);
+  // A volume has a dozen tags: without the filter 100 volumes would be more than one page.
+  const query = { resource_names: volumes, filter: `key='${CLUSTER_TAG}'` };
+  const rows = await tagRowsOf(context, query, signal);
   return rows && new Map(
     rows.flatMap(({ key, value, resource }) =>
       key === CLUSTER_TAG && value !== undefined ? [[nameKey(resource?.name ?? ""), value]] : []
@@ -159,14 +161,20 @@ async function clusterTagsOf(
   );
 }
 
-/** Every tag of these volumes; `undefined` when one of them is gone. */
+/** Which tags are asked for. */
+interface TagQuery {
+  resource_names: string[];
+  /** Absent: all. */
+  filter?: string;
+}
+
+/** The tags of these volumes; `undefined` when one of them is gone. */
 async function tagRowsOf(
   { rest }: ArrayContext,
-  volumes: string[],
+  { ...query }: TagQuery,
   signal?: AbortSignal,
 ): Promise<TagItem[] | undefined> {
   try {
-    const query = { resource_names: volumes };
     const path = "volumes/tags";
     const call = { path, query, item: tagItem, lane: "attach", signal } as const;
     return await Array.fromAsync(rest.all<TagItem>(call));

@@ -42,6 +42,8 @@ interface CreatePlan {
   sizeBytes: number;
   /** Volumes that it is spread with; absent without any. */
   group?: SpreadGroup;
+  /** Of the claim; absent where nobody says. */
+  storageClass?: string;
 }
 
 /** The same with its array. */
@@ -95,7 +97,9 @@ export async function createVolume(
     sourceBytes: source?.sizeBytes,
     sourceNowBytes: source?.nowBytes,
   });
-  return await createOnBestArray(context, { wanted, source, sizeBytes, group }, signal);
+  const { storageClass } = claim ?? {};
+  const plan = { wanted, source, sizeBytes, group, storageClass };
+  return await createOnBestArray(context, plan, signal);
 }
 
 /**
@@ -326,14 +330,15 @@ async function sendCreate(
 
 function specOf(
   context: ControllerContext,
-  { wanted: { name, kind, parameters }, member, source, sizeBytes, group }: PlacedPlan,
+  { wanted, member, source, sizeBytes, group, storageClass }: PlacedPlan,
 ): CreateVolumeSpec {
+  const { name, kind, parameters, request: { capabilities } } = wanted;
   const { clusterId, flashblade } = context.options();
   const spec: CreateVolumeSpec = {
     name,
     sizeBytes,
     source: source?.spec,
-    tags: ownTags(clusterId, { ...parameters, group }),
+    tags: ownTags(clusterId, { ...parameters, capabilities, group, storageClass }),
   };
   if (kind === "file") {
     return {

@@ -38,8 +38,9 @@ export async function mark(
   const { volume: { name }, given } = candidate;
   if (isMarked(given, request)) return;
   const { clusterId: cluster, deletePrefixes: ignored } = context.options();
+  const [{ capabilities }, { storageClass }] = [request, claim];
   const tags = {
-    ...ownTags(cluster, { ...parameters, group: spreadGroupOf(claim) }),
+    ...ownTags(cluster, { ...parameters, capabilities, group: spreadGroupOf(claim), storageClass }),
     pv: request.name,
     imported: new Date().toISOString(),
   };

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { PsoError } from "../../errors.ts";
 
-/** What a PersistentVolumeClaim says of where its volume should be. */
+/** What a PersistentVolumeClaim says of where its volume should be, and of which class it is. */
 export interface ClaimFacts {
   namespace: string;
   /** Absent when the API server told none. */
@@ -15,6 +15,8 @@ export interface ClaimFacts {
   labels: Readonly<Record<string, string>>;
   /** Name of the StatefulSet that owns it; absent without one. */
   statefulSet?: string;
+  /** The class that it has; absent without one, and where nobody says. */
+  storageClass?: string;
 }
 
 /** The annotation of a claim that names its group. */

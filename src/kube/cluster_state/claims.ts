@@ -1,7 +1,7 @@
 import { isKubeStatus, isObject, type KubeClient } from "../client.ts";
 import { kubePath } from "../names.ts";
 
-/** What metadata of a claim says of what it belongs to. */
+/** What a claim says of what it belongs to. */
 interface ClaimMetadata {
   namespace: string;
   /** Absent when the API server told none. */
@@ -11,6 +11,8 @@ interface ClaimMetadata {
   labels: Record<string, string>;
   /** Name of the StatefulSet that owns it. */
   statefulSet?: string;
+  /** The class that it names, or was given by default; absent without one. */
+  storageClass?: string;
 }
 
 /** Longest wait for one claim: a create must not wait long for what only spreads it. */
@@ -23,8 +25,9 @@ export async function readClaim(
 ): Promise<ClaimMetadata | undefined> {
   try {
     const path = kubePath`/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}`;
-    const { metadata } = await kube.get(path, { timeoutMs: READ_MS });
+    const { metadata, spec } = await kube.get(path, { timeoutMs: READ_MS });
     if (!isObject(metadata)) return undefined;
+    const { storageClassName: storageClass } = isObject(spec) ? spec : {};
     const statefulSet = ownerOf(metadata.ownerReferences);
     const { uid, deletionTimestamp } = metadata;
     return {
@@ -34,6 +37,7 @@ export async function readClaim(
       annotations: texts(metadata.annotations),
       labels: texts(metadata.labels),
       ...(statefulSet === undefined ? {} : { statefulSet }),
+      ...(typeof storageClass === "string" && storageClass !== "" ? { storageClass } : {}),
     };
   } catch (error) {
     if (isKubeStatus(error, 404)) return undefined;

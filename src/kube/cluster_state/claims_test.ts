@@ -4,7 +4,7 @@ import { KubeError } from "../client.ts";
 
 const CLAIM = { namespace: "shop", name: "data-db-0" };
 
-Deno.test("readClaim() takes labels, annotations and the StatefulSet that owns the claim", async () => {
+Deno.test("readClaim() takes labels, annotations, the class and the StatefulSet that owns the claim", async () => {
   const asked: string[] = [];
   const facts = await readClaim({
     get: (path) => {
@@ -20,6 +20,7 @@ Deno.test("readClaim() takes labels, annotations and the StatefulSet that owns t
             { kind: "StatefulSet", apiVersion: "apps/v1", name: "db" },
           ],
         },
+        spec: { storageClassName: "gold" },
       });
     },
   }, CLAIM);
@@ -31,6 +32,7 @@ Deno.test("readClaim() takes labels, annotations and the StatefulSet that owns t
     labels: { app: "db" },
     annotations: { note: "x" },
     statefulSet: "db",
+    storageClass: "gold",
   });
 });
 

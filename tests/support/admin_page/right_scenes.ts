@@ -157,6 +157,11 @@ async function deleteOne({ fleet }: PageBed): Promise<void> {
     "pvc-namespace": "shop",
     "pvc-name": "orders",
     pv: "pvc-44444444",
+    "pvc-volume-mode": "Filesystem",
+    "pvc-access-modes": "ReadWriteOnce",
+    "pvc-storage-class": "pure-block",
+    "pv-fs-type": "ext4",
+    "pv-protocol": "default",
   };
   const items = Object.entries(tags).map(([key, value]) => ({ key, value, copyable: false }));
   await send(

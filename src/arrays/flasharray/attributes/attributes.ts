@@ -73,9 +73,9 @@ export class Attributes {
     { minor, isCopy, signal }: MadeVolume,
   ): Promise<void> {
     if (minor < SINCE.protectionGroups) await this.#joinNew(spec, signal);
-    // A clone is made without our own tags on older releases: with the look-up of its source and a
-    // call to grow it, a call for tags would be the fourth.
-    const tags = isCopy ? spec.askedTags : tagsOf(spec);
+    // A clone is made without our own tags on older releases, unless its class has some: with the
+    // look-up of its source and a call to grow it, a call for tags would be the fourth.
+    const tags = isCopy && !spec.askedTags ? undefined : tagsOf(spec);
     if (tags && minor < SINCE.tags) {
       await this.#tag(spec.name, { tags, done: "was created" }, signal);
     }
