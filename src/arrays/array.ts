@@ -213,11 +213,11 @@ export interface Page<T> {
  * it for a reason that lies not in the volume (role, limit, room). Another array may be tried.
  */
 export class NothingMadeError extends PsoError {
-  /** Only the size of this volume was too much: a smaller one may be taken. */
-  readonly isOfSize: boolean;
-  constructor(cause: PsoError, { isOfSize }: { isOfSize: boolean }) {
+  /** The reason is what this volume asks for, as its size: another one may be taken. */
+  readonly isOfThisVolume: boolean;
+  constructor(cause: PsoError, { isOfThisVolume }: { isOfThisVolume: boolean }) {
     super(cause.code, cause.message, { cause });
-    this.isOfSize = isOfSize;
+    this.isOfThisVolume = isOfThisVolume;
   }
 }
 

@@ -197,6 +197,7 @@ export async function makeVolumeGroup(
       "exhausted",
       `array ${label()} ${fault}; nothing of it is changed: make both the same, or change the class`,
     ),
+    { isOfThisVolume: true },
   );
 }
 

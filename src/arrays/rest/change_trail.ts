@@ -53,8 +53,8 @@ export class ChangeTrail {
     if (!isPsoError(error) || error instanceof FencedError) return error;
     if (this.#mayBeDone) return provesNothingMade(error) ? unclear(error) : this.settled(error);
     if (this.#isAnswered && !provesNothingMade(error)) return error;
-    const isOfSize = error.code === "exhausted" && !isRefusal(error, "limit");
-    return new NothingMadeError(error, { isOfSize });
+    const isOfThisVolume = error.code === "exhausted" && !isRefusal(error, "limit");
+    return new NothingMadeError(error, { isOfThisVolume });
   }
 }
 

@@ -315,7 +315,7 @@ async function sendCreate(
     if (error instanceof NothingMadeError) {
       // Nor did an earlier call make it: else a repeat would ask an array that is gone for it.
       if (!wasHere) fleet.deleted(member, wanted.name);
-      if (!error.isOfSize) fleet.refusedCreate(member, error);
+      if (!error.isOfThisVolume) fleet.refusedCreate(member, error);
     }
     throw error;
   });
