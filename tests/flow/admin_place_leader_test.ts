@@ -151,6 +151,19 @@ Deno.test("15.1: a claim for a pod is judged by the pods that the leader's array
     equal(arrays.find(({ array }) => array === "fa-1")?.reason, "has no pod prod");
   }));
 
+Deno.test("15.1: a claim for a volume group is judged by the limits that the groups of the leader's arrays have", () =>
+  withLeader({}, async ({ bed, judged }) => {
+    for (const [array, iops_limit] of [["fa-1", 2_000], ["fa-2", 3_000]] as const) {
+      const body = { qos: { iops_limit } };
+      const call = { path: "volume-groups", query: { names: "g1" }, body } as const;
+      await bed.admin(array, { method: "POST", ...call });
+    }
+    await bed.fleet.refresh(bed.signal);
+    const { chosen, arrays } = await judged({ volumeGroup: "g1", volumeGroupIopsLimit: "3000" });
+    equal(chosen, "fa-2");
+    match(arrays.find(({ array }) => array === "fa-1")?.reason ?? "", /g1 .*2,?000.*3,?000/);
+  }));
+
 /** How the leader cannot be asked, and what stands in the answer. */
 const NOT_ASKED: { what: string; change: (cluster: FakeCluster) => void; why: RegExp }[] = [
   {

@@ -153,19 +153,25 @@ function statusIn(
   } satisfies Record<keyof PlacementStatus, unknown>;
 }
 
-function stateIn(said: KubeObject): NonNullable<ReturnType<typeof containerNamed>> {
+type ContainerState = NonNullable<ReturnType<typeof containerNamed>>;
+
+function stateIn(said: KubeObject): ContainerState {
   const fault = textAt(said, "fault");
   const arrays = objectsAt(said, "arrays").map((one) => ({
     id: textAt(one, "id"),
     name: foreignText(textAt(one, "name")),
     status: foreignText(textAt(one, "status")),
   }));
+  const { limits } = said;
   return {
     name: foreignText(textAt(said, "name")),
-    ...(fault === "" ? {} : { fault: foreignText(fault) }),
+    fault: fault === "" ? undefined : foreignText(fault),
     roomBytes: numberIn(said.roomBytes),
-    ...(arrays.length === 0 ? {} : { arrays }),
-  };
+    arrays: arrays.length === 0 ? undefined : arrays,
+    limits: isObject(limits)
+      ? { iops: numberIn(limits.iops), bandwidthBytes: numberIn(limits.bandwidthBytes) }
+      : undefined,
+  } satisfies Record<keyof ContainerState, unknown>;
 }
 
 function protocolsIn(words: readonly string[]) {
