@@ -5,7 +5,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { FleetMember } from "../../src/arrays/fleet.ts";
 import type { RestCall } from "../../src/arrays/rest/client.ts";
-import { encodeNodeId } from "../../src/handoff.ts";
+import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
 import { GiB } from "../../src/size.ts";
 import { N1, N2, type ProvisionerBed, RAW_RWX, RWO } from "./provisioner_bed.ts";
 import {
@@ -210,4 +210,23 @@ test("what was published by the array that is gone is forgotten with its unpubli
   deepEqual(arraysIn(await bed.publish(id, N1)), [left.array.label]);
   await unpublish(bed, id);
   await bed.provisioner.deleteVolume(id, bed.signal);
+});
+
+test("by a protocol of one array a volume goes on by the other one when its own is gone", async (bed) => {
+  const change = { volumeContext: { protocol: "nvme-tcp" } };
+  const node: NodeIdentity = { ...N1, protocols: ["nvme-tcp"], nqn: "nqn.2014-08.org.example:1" };
+  const id = await bed.create("pvc-1", IN_P1);
+  const { home, left } = sidesOf(bed, id);
+  await bed.silence(home.array.label);
+  await bed.fleet.refresh(bed.signal);
+  await rejects(bed.publish(id, node, change), { code: "unavailable" });
+  await bed.healFaults();
+  await takeDown(bed, home.array.label);
+  for (const end of [() => {}, () => takeOutOfPod(bed, home, left)]) {
+    await end();
+    equal((await bed.publish(id, node, change)).protocol, "nvme-tcp");
+    equal((await connected(bed, [left.array.label])).length, 1);
+  }
+  await unpublish(bed, id, node);
+  deepEqual(await connected(bed, [left.array.label]), []);
 });

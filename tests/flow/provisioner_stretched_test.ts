@@ -37,13 +37,13 @@ function tell(sinks: ClusterSinks, uses: { handle: string; node: NodeIdentity }[
   const modes = ["ReadWriteOnce"];
   sinks.volumes.begin();
   for (const { handle } of uses) {
-    sinks.volumes.put({ name: "pv-1", handle, readOnly: false, modes, isBlock: false });
+    sinks.volumes.put({ name: handle, handle, readOnly: false, modes, isBlock: false });
   }
   sinks.volumes.listed();
   sinks.attachments.begin();
-  for (const { node } of uses) {
+  for (const { handle, node } of uses) {
     sinks.attachments.put({
-      ...{ name: `csi-pv-1-${node.name}`, volume: "pv-1", node: node.name },
+      ...{ name: `csi-${handle}-${node.name}`, volume: handle, node: node.name },
       ...{ isDeleting: false, isAttached: true, nodeId: encodeNodeId(node) },
     });
   }
@@ -198,6 +198,38 @@ test("Kubernetes tells a controller after a restart who had the volume", async (
   // A second PersistentVolume means the volume by the other array.
   tell(sinks, [{ handle: other, node: N2 }]);
   await rejects(unpublish(bed, id, N2), { code: "in_use" });
+});
+
+test("a node that has the volume by another PersistentVolume keeps its paths to both arrays", async (bed) => {
+  const id = await bed.create("pvc-1", IN_P1);
+  const other = `${otherHint(bed, id)}/${nameOf(id)}`;
+  await bed.publish(other, N2);
+  const sinks = bed.provisioner.followCluster();
+  tell(sinks, [{ handle: other, node: N2 }]);
+  await rejects(bed.publish(id, N1), { code: "in_use", message: /node-2\.example\.org has it/ });
+  deepEqual(await connected(bed), [`fa-1 ${H2}`, `fa-2 ${H2}`]);
+  tell(sinks, []);
+  await bed.publish(id, N1);
+  deepEqual(await connected(bed), [`fa-1 ${H1}`, `fa-2 ${H1}`]);
+});
+
+test("a volume that was published while its array was not heard is known once it is", async (bed) => {
+  const { signal } = bed;
+  const id = await bed.create("pvc-1", IN_P1);
+  const home = bed.fleet.memberByHint(id.slice(0, 8))?.array.label ?? "";
+  await takeDown(bed, home);
+  await bed.restart();
+  await bed.fleet.refresh(signal);
+  await bed.publish(id, N1, { capability: RAW_RWX });
+  await bringBack(bed);
+  const { entries } = await bed.provisioner.listVolumes(WHOLE, signal);
+  deepEqual(entries.map(({ volume }) => volume.volumeId), [id]);
+  await rejects(bed.publish(id, N1), { code: "conflict", message: /writable as raw block/ });
+  await bed.publish(id, N1, { capability: RAW_RWX });
+  await unpublish(bed, id);
+  await bed.publish(id, N2);
+  const listed = await bed.provisioner.listVolumes(WHOLE, signal);
+  deepEqual(listed.entries.map(({ volume }) => volume.volumeId), [id]);
 });
 
 test("by a protocol of one array a volume for one node is not given on while the other is silent", async (bed) => {

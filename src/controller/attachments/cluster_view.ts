@@ -296,7 +296,8 @@ export class ClusterView {
   }
 }
 
-function isPublished({ isAttached, isDeleting }: ClusterAttachment): boolean {
+/** Whether the node has the volume, and nobody ended that. */
+export function isPublished({ isAttached, isDeleting }: ClusterAttachment): boolean {
   return isAttached && !isDeleting;
 }
 
@@ -313,7 +314,8 @@ function namesOf(handle: string): string[] {
   return handleOf(handle).names.map(nameKey);
 }
 
-function hintOf(handle: string): string | undefined {
+/** The array that a handle names, by the first digits of its id; undefined for one without. */
+export function hintOf(handle: string): string | undefined {
   return handleOf(handle).arrayHint;
 }
 

@@ -5,6 +5,7 @@ import { isPsoError } from "../../errors.ts";
 import { isOwnVolumeName } from "../../names.ts";
 import { refusedMountOption } from "../../options/mount_options.ts";
 import { type HostNodes, nodesOfHosts } from "../attachments/host_nodes.ts";
+import { hintOf, isPublished } from "../attachments/cluster_view.ts";
 import { publishedNodeIds } from "./attachments.ts";
 import { capabilitiesFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
@@ -148,8 +149,11 @@ function isShownElsewhere(
 ): boolean {
   const place = { member, name };
   const members = stretchOf(fleet, place)?.members ?? [];
-  if (members.length < 2 || published.handlesOf(placeKey(place)).length > 0) return false;
-  if (cluster.nodesOf(place).length > 0) return false;
+  if (members.length < 2) return false;
+  const namesThis = (handle: string) => hintOf(handle) === arrayHintOf(member.id ?? "");
+  if (published.handlesOf(placeKey(place)).some(namesThis)) return false;
+  const uses = cluster.usesOf(place).filter(({ attachment }) => isPublished(attachment));
+  if (uses.some(({ volume: { handle } }) => namesThis(handle))) return false;
   const isMaker = ({ id = "" }: FleetMember) => serial.toLowerCase().startsWith(arrayHintOf(id));
   return (members.find(isMaker) ?? members[0]) !== member;
 }

@@ -9,11 +9,11 @@ import {
 } from "../../handoff.ts";
 import { stretchOf } from "../../arrays/fleet.ts";
 import type { Protocol } from "../../protocols.ts";
-import { leaveOut, publishSides, refuseUsersElsewhere } from "../stretched/both_arrays.ts";
-import { knowledgeOf } from "./attachments.ts";
+import { allPlaces, knowledgeOfAll } from "../stretched/places.ts";
+import { awaitNoUserAnywhere } from "../stretched/without.ts";
+import { leaveOut, loneSide, publishSides } from "../stretched/both_arrays.ts";
 import { capabilityFault } from "../capability_check.ts";
 import type { ControllerContext } from "../context.ts";
-import { awaitNoUser } from "../attachments/users.ts";
 import { awaitRegisteredAs } from "../attachments/registered_node.ts";
 import { chooseProtocol, wantedProtocol } from "../protocol_choice.ts";
 import type { PublishMode } from "../attachments/publish_memory.ts";
@@ -89,6 +89,11 @@ async function publishAt(
   const [attachment, ...others] = await published.changing(placeKey(place), async () => {
     const made = await connectAll(context, { request, node, readOnly, place }, signal);
     published.add(placeKey(place), node.name, { ...mode, exclusive, handle });
+    // It may be remembered by another array, which alone was heard when the volume was published.
+    for (const one of allPlaces(context, place).slice(1)) {
+      if (exclusive) published.removeAll(placeKey(one));
+      else published.remove(placeKey(one), node.name);
+    }
     return made;
   });
   fleet.seen(member, name);
@@ -112,11 +117,8 @@ async function connectAll(
     exclusive: !isMultiNode(request.capability.mode),
   };
   const protocol = await protocolFor(context, publish, signal);
-  if (!canJoin({ protocol })) {
-    const isAlone = await refuseUsersElsewhere(context, asked, signal);
-    return [await connect(context, { ...publish, isAlone }, signal)];
-  }
-  const { members, isAlone } = await publishSides(context, asked, signal);
+  const sidesOf = canJoin({ protocol }) ? publishSides : loneSide;
+  const { members, isAlone } = await sidesOf(context, asked, signal);
   const made: Attachment[] = [];
   let refused: unknown;
   for (const member of members) {
@@ -158,15 +160,15 @@ async function connect(
   const protocol = await protocolFor(context, publish, signal);
   const meant = { ...place, handle: request.volumeId };
   const known = {
-    ...knowledgeOf(context, meant, node),
+    ...knowledgeOfAll(context, meant, node),
     othersMayLose: (within: AbortSignal = signal) =>
-      awaitNoUser(context.cluster, {
+      awaitNoUserAnywhere(context, {
         place: meant,
         what: `take ${name} on ${member.array.label} away from all nodes but ${node.name}`,
         needs: (attachment) => attachment.node !== node.name,
       }, within),
   };
-  published.trying(placeKey(place), node.name);
+  for (const one of allPlaces(context, place)) published.trying(placeKey(one), node.name);
   return await member.array.connect(name, node, {
     protocol,
     exclusive: !isMultiNode(request.capability.mode),
@@ -190,11 +192,12 @@ interface NodeAndPlace {
  * node that is full; this is for the race that Kubernetes loses.
  */
 function refuseFullNode(
-  { published, cluster, options }: ControllerContext,
+  context: ControllerContext,
   { place, node }: NodeAndPlace,
 ): void {
+  const { published, cluster, options } = context;
   const { maxVolumesPerNode } = options();
-  const isHeld = published.modeOf(placeKey(place), node) !== undefined;
+  const isHeld = modeKnown(context, { place, node }) !== undefined;
   const held = new Set([...published.handlesOn(node), ...cluster.handlesOn(node)].map(nameKey));
   if (isHeld || held.has(nameKey(place.handle)) || held.size < maxVolumesPerNode) return;
   throw new PsoError(
@@ -206,11 +209,12 @@ function refuseFullNode(
 
 /** `conflict` when the volume is published to the node in another mode. */
 function refuseOtherMode(
-  { published, cluster }: ControllerContext,
+  context: ControllerContext,
   { place, node, mode }: NodeAndPlace & { mode: PublishMode },
 ): void {
-  const known = published.modeOf(placeKey(place), node);
-  const all = known ? [known] : cluster.modesOn(place, node);
+  const known = modeKnown(context, { place, node });
+  const places = allPlaces(context, place);
+  const all = known ? [known] : places.flatMap((one) => context.cluster.modesOn(one, node));
   const before = all.find(({ readOnly, access }) =>
     readOnly !== mode.readOnly || access !== mode.access
   );
@@ -220,6 +224,17 @@ function refuseOtherMode(
     `${place.name} is published to ${node} already, ${shown(before)}, and ${shown(mode)} ` +
       "is asked for: unpublish it first",
   );
+}
+
+/** How this process published the volume to the node, by whatever array of its pod. */
+function modeKnown(
+  context: ControllerContext,
+  { place, node }: NodeAndPlace,
+): PublishMode | undefined {
+  const modes = allPlaces(context, place).map((one) =>
+    context.published.modeOf(placeKey(one), node)
+  );
+  return modes.find((mode) => mode !== undefined);
 }
 
 function modeOf({ capability, readOnly }: PublishRequest): PublishMode {

@@ -3,7 +3,7 @@ import { handlesText, type Hit, isIdentityProblem, severalError } from "../../ar
 import { PsoError } from "../../errors.ts";
 import { decodeNodeId, type NodeIdentity } from "../../handoff.ts";
 import { onAllSides } from "../stretched/both_arrays.ts";
-import { allPlaces } from "../stretched/places.ts";
+import { allPlaces, knowledgeOfAll } from "../stretched/places.ts";
 import { awaitNoUserAnywhere } from "../stretched/without.ts";
 import { knowledgeOf } from "./attachments.ts";
 import { awaitRegisteredAs } from "../attachments/registered_node.ts";
@@ -88,22 +88,16 @@ async function disconnectAt(
     needs: (attachment) =>
       !attachment.isDeleting && (node === "all" || attachment.node === node.name),
   }, signal);
-  const places = allPlaces(context, meant);
-  const knowns = places.map((one) => knowledgeOf(context, one, node === "all" ? undefined : node));
-  const [known] = knowns;
+  const known = knowledgeOfAll(context, meant, node === "all" ? undefined : node);
   return await published.changing(placeKey(place), async () => {
     const ended = await onAllSides(context, {
       place: meant,
       what: `take ${place.name} away from ${who}`,
       work: (member, within) =>
-        member.array.disconnect(place.name, node, {
-          // Whoever uses the volume by one array of the pod uses it by all of them.
-          known: known && { ...known, otherUsers: knowns.flatMap((one) => one.otherUsers ?? []) },
-          signal: within,
-        }),
+        member.array.disconnect(place.name, node, { known, signal: within }),
     }, signal);
     // Also of an array that was left out, because it is out of the pod: nobody has it there.
-    for (const one of places) {
+    for (const one of allPlaces(context, meant)) {
       if (node === "all") published.removeAll(placeKey(one));
       else published.remove(placeKey(one), node.name);
     }

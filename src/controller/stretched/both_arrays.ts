@@ -39,6 +39,42 @@ interface PublishSides {
   isAlone: boolean;
 }
 
+/** The arrays of a pod that have a volume, and those that cannot be asked. */
+interface Answering {
+  sides: [AnsweringSide, ...AnsweringSide[]];
+  /** Without those that another one says are out of the pod. */
+  left: SilentSide[];
+}
+
+/**
+ * Asks each array of the pod for the volume; with `hosts`, for who has it there. `not_found` when
+ * that of the place has no such volume, `conflict` when the arrays show two.
+ */
+async function answeringSides(
+  { stretch, place }: StretchedPublish,
+  { hosts }: { hosts: boolean },
+  signal: AbortSignal,
+): Promise<Answering> {
+  const { name, member: home } = place;
+  const found: AnsweringSide[] = [];
+  const silent: SilentSide[] = unidentified(stretch);
+  for (const member of stretch.members) {
+    const answer = await asked(
+      member,
+      signal,
+      (within) => member.array.findVolume(name, { hosts, signal: within }),
+    );
+    if (isSilent(answer)) silent.push(answer);
+    else if (answer.value) found.push({ member, volume: answer.value });
+    else if (member === home) throw notThere(name, home);
+  }
+  refuseTwoVolumes(name, found);
+  const [first, ...others] = found;
+  if (!first) throw silent[0]?.error ?? notThere(name, home);
+  const left = await stillIn(silent, { pod: stretch.pod, by: first.member }, signal);
+  return { sides: [first, ...others], left };
+}
+
 /**
  * The arrays through which a volume of a stretched pod is published to a node: all that have it.
  * One that is silent is left out if that is safe: of a volume for several nodes always, of one for
@@ -50,27 +86,8 @@ export async function publishSides(
   publish: StretchedPublish,
   signal: AbortSignal,
 ): Promise<PublishSides> {
-  const { stretch, place } = publish;
-  const { name, member: home } = place;
-  const sides: AnsweringSide[] = [];
-  const silent: SilentSide[] = unidentified(stretch);
-  for (const member of stretch.members) {
-    const answer = await asked(
-      member,
-      signal,
-      (within) => member.array.findVolume(name, { signal: within }),
-    );
-    if (isSilent(answer)) silent.push(answer);
-    else if (answer.value) sides.push({ member, volume: answer.value });
-    else if (member === home) {
-      throw new PsoError("not_found", `volume ${name} is not on array ${member.array.label}`);
-    }
-  }
-  refuseTwoVolumes(name, sides);
-  const [first] = sides;
-  if (!first) throw silent[0]?.error ?? notThere(name, home);
-  const by = first.member;
-  const left = await stillIn(silent, { pod: stretch.pod, by }, signal);
+  const { sides, left } = await answeringSides(publish, { hosts: false }, signal);
+  const [{ member: by }] = sides;
   await requireSafe(context, { ...aim(publish), by, silent: left }, signal);
   tellOfMissing(context, publish, left);
   const members = sides.map(({ member }) => member);
@@ -106,43 +123,37 @@ export async function leaveOut(
 }
 
 /**
- * For protocols by which a node has a volume through one array alone: `in_use` when it is for one
- * node and somebody has it by another array of its pod, and errors as publishSides() when such an
- * array is silent. Gives whether one is, so that nobody may be cut off.
+ * For protocols by which a node has a volume through one array alone: that of the place, or another
+ * one while it is silent and serves nobody. `in_use` when the volume is for one node and somebody has
+ * it by another array of its pod; errors as publishSides().
  */
-export async function refuseUsersElsewhere(
+export async function loneSide(
   context: ControllerContext,
   publish: StretchedPublish,
   signal: AbortSignal,
-): Promise<boolean> {
-  const { stretch, place: { member: home, name }, node, exclusive } = publish;
-  const silent: SilentSide[] = exclusive ? unidentified(stretch) : [];
-  for (const member of stretch.members) {
-    if (member === home || !exclusive) continue;
-    const { array } = member;
-    const answer = await asked(
-      member,
-      signal,
-      (within) => array.findVolume(name, { hosts: true, signal: within }),
-    );
-    if (isSilent(answer)) silent.push(answer);
-    const hosts = isSilent(answer) ? [] : answer.value?.hosts ?? [];
-    if (hosts.length === 0) continue;
+): Promise<PublishSides> {
+  const { stretch: { pod }, place: { member: home, name }, node, exclusive } = publish;
+  const { sides, left } = await answeringSides(publish, { hosts: exclusive }, signal);
+  const [first] = sides;
+  const { member: by } = sides.find(({ member }) => member === home) ?? first;
+  const silent = left.find(({ member }) => member === home);
+  if (silent && (await podWordOf(by, pod, signal)).of(home) !== "offline") throw silent.error;
+  for (const { member, volume: { hosts = [] } } of exclusive ? sides : []) {
+    if (member === by || hosts.length === 0) continue;
     throw new PsoError(
       "in_use",
       `Cannot publish ${name} to ${node.name}: it is for one node, and ${
         hosts.join(", ")
       } has it ` +
-        `by ${array.label}, which has its stretched pod too: detach it there first`,
+        `by ${member.array.label}, which has its stretched pod too: detach it there first`,
     );
   }
-  const left = await stillIn(silent, { pod: stretch.pod, by: home }, signal);
-  await requireSafe(context, { ...aim(publish), by: home, silent: left }, signal);
+  await requireSafe(context, { ...aim(publish), by, silent: left }, signal);
   context.log.warn("a volume of a stretched pod is published through one array by this protocol", {
-    ...{ volume: name, node: node.name, array: home.array.label },
+    ...{ volume: name, node: node.name, array: by.array.label },
     todo: "name protocol iscsi or fc in the class, so that nodes have the volume by both arrays",
   });
-  return left.length > 0;
+  return { members: [by], isAlone: left.length > 0 };
 }
 
 function notThere(name: string, { array }: FleetMember): PsoError {
