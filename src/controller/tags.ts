@@ -1,7 +1,7 @@
 import { type Capability, claimAccessModeOf } from "../capability.ts";
 import { GROUP_TAG } from "./placement/spread_group.ts";
 
-/** Keys of the tags by which a volume that was deleted gets the same objects in Kubernetes again. */
+/** Keys of the tags by which a deleted volume gets the same objects in Kubernetes again. */
 export const OBJECT_TAGS = {
   /** `Filesystem` or `Block`. */
   volumeMode: "pvc-volume-mode",

@@ -5,8 +5,8 @@ import { silentLogger } from "../../log.ts";
 import type { ArrayLook } from "./array_look.ts";
 
 /**
- * Tells for each entry whether it alone stands for the array that answers there, by the rules of the
- * controller: two entries of one array, two arrays of one id, of one beginning of it, of one name.
+ * Tells for each entry whether it alone stands for the array that answers there, by the rules of
+ * the controller: two entries of one array, two arrays of one id, of one beginning of it, of one name.
  */
 export async function tellIdentities(looks: readonly ArrayLook[]): Promise<void> {
   const known = looks.flatMap(({ array, status, found }) =>
@@ -33,8 +33,8 @@ export async function tellIdentities(looks: readonly ArrayLook[]): Promise<void>
 }
 
 /**
- * Tells of each stretched pod whether the controller can use all of its arrays, and how they see each
- * other. Nothing of an array without one.
+ * Tells of each stretched pod whether the controller can use all of its arrays, and how they see
+ * each other. Nothing of an array without one.
  */
 export function tellStretchedPods(looks: readonly ArrayLook[]): void {
   const ids = new Set(looks.flatMap(({ status }) => status?.id ?? []));

@@ -21,8 +21,8 @@ export interface FileClaim {
 }
 
 /**
- * Reads the claim of a file, and the class if that is in the file too. UsageError for a file without
- * a claim, or with several, and for one that cannot be judged, with the field.
+ * Reads the claim of a file, and the class if that is in the file too. UsageError for a file
+ * without a claim, or with several, and for one that cannot be judged, with the field.
  */
 export function readFileClaim(text: string, file: string): FileClaim {
   const objects = documentsOf(text, file);

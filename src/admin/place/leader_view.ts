@@ -1,4 +1,4 @@
-// The page /placement of a controller's admin endpoint: how it is asked for, and how its answer is read.
+// The page /placement of a controller's admin endpoint: how it is asked for and read.
 import type { VolumeKind } from "../../arrays/array.ts";
 import type { containerNamed } from "../../arrays/fleet.ts";
 import {

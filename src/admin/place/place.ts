@@ -20,13 +20,13 @@ import { sightFor, sightLine } from "./sight.ts";
 export const PLACE: VerbUse = {
   name: "place",
   meaning: "says which array a claim would get now, and why",
-  text:
-    `Reads a claim from a file and says which array would get the volume, by the rules of the controller and by
-what the controller that leads knows of its arrays: it is asked through the API server. Where it cannot be
-asked, and with --values, the arrays are asked from this machine; the answer says so. What only the leader
-remembers does not count then: how fast an array is when it is quiet, what was placed in the last five
-minutes, which array is silent for it. The class is taken from the file of the claim, else from the
-cluster; without one the claim is judged by a class without parameters. Nothing is changed.`,
+  text: `Reads a claim from a file and says which array would get the volume, by the rules of the
+controller and by what the controller that leads knows of its arrays: it is asked through the API
+server. Where it cannot be asked, and with --values, the arrays are asked from this machine; the
+answer says so. What only the leader remembers does not count then: how fast an array is when it is
+quiet, what was placed in the last five minutes, which array is silent for it. The class is taken
+from the file of the claim, else from the cluster; without one the claim is judged by a class
+without parameters. Nothing is changed.`,
   usage: [
     "-f claim.yaml [--explain] [--values FILE]",
     "-f claim.yaml [--explain] [--kubeconfig FILE] [--context NAME] [-n NAMESPACE]",

@@ -61,7 +61,8 @@ export async function sightFor(setup: SightSetup): Promise<Sight> {
 /** Whose knowledge it is: one line. */
 export function sightLine(seenBy: SeenBy): string {
   if (seenBy.who === "workstation") {
-    return `As this machine sees it: the leader was not asked, because ${seenBy.why}; ${seenBy.fix}`;
+    const { why, fix } = seenBy;
+    return `As this machine sees it: the leader was not asked, because ${why}; ${fix}`;
   }
   const { pod, oldestSeconds } = seenBy;
   const age = oldestSeconds === undefined

@@ -74,8 +74,8 @@ interface VolumeShape {
 }
 
 /**
- * As the tags say. A tag that Kubernetes or this driver would not take counts as none; what it would
- * have said is assumed then.
+ * As the tags say. A tag that Kubernetes or this driver would not take counts as none; what it
+ * would have said is assumed then.
  */
 export function shapeOf({ tags, array }: Pick<Waiting, "tags" | "array">): VolumeShape {
   const assumed: string[] = [];
@@ -123,7 +123,7 @@ export function shapeOf({ tags, array }: Pick<Waiting, "tags" | "array">): Volum
 /** An object for the API server. */
 type Manifest = Record<string, unknown>;
 
-/** The objects: a PersistentVolume that stays when its claim goes, and its claim if it has a name. */
+/** A PersistentVolume that stays when its claim goes, and its claim if that has a name. */
 export function manifestsOf(waiting: Waiting, { pv, claim }: Wanted): Manifest[] {
   const { volume, handle, array } = waiting;
   const { accessModes, volumeMode, storageClassName, fsType, protocol } = shapeOf(waiting);

@@ -1,5 +1,5 @@
-// What the leader knows of its arrays when it places a volume, for who judges a claim elsewhere by the
-// same rules: `pso-bin admin place` reads it from the admin endpoint.
+// What the leader knows of its arrays when it places a volume, for who judges a claim elsewhere by
+// the same rules: `pso-bin admin place` reads it from the admin endpoint.
 import { containerNamed, nameInFleet, unusableState } from "../../arrays/fleet.ts";
 import type { Container } from "../../names.ts";
 import type { ReadyState } from "../../readiness.ts";
