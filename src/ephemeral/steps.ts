@@ -16,6 +16,7 @@ import { ARRAY_FINALIZER, type EphemeralVolume, NODE_FINALIZER, textsOf } from "
 import type { EphemeralKube, EphemeralObjects } from "./objects.ts";
 import { csiNameOf, ownHandleOf } from "./own_volume.ts";
 import { EphemeralQuota } from "./quota.ts";
+import { Remakes } from "./remakes.ts";
 import { EphemeralWarnings } from "./warnings.ts";
 
 /** The calls of the Controller service by which volumes are made and taken away. */
@@ -59,6 +60,7 @@ export class EphemeralSteps {
   #admission: Promise<unknown> = Promise.resolve();
   readonly #quota: EphemeralQuota;
   readonly #warnings: EphemeralWarnings;
+  readonly #remakes = new Remakes(() => this.#nowMs());
 
   constructor(setup: StepsSetup) {
     this.#setup = setup;
@@ -131,6 +133,7 @@ export class EphemeralSteps {
   /** Takes the volume up: from here on the arrays may have it. `exhausted` beyond the quota. */
   async #admit(volume: EphemeralVolume, demand: Demand): Promise<EphemeralVolume> {
     if (volume.finalizers.includes(ARRAY_FINALIZER)) return volume;
+    this.#remakes.refuseTooSoon(volume);
     const turn = this.#admission.then(async () => {
       this.#quota.refuseBeyond(volume, demand);
       this.#mayChange();
@@ -224,6 +227,7 @@ export class EphemeralSteps {
     if (mayBeMade) {
       try {
         await this.#destroy(volume, signal);
+        this.#remakes.ended(volume.name);
       } catch (error) {
         if (isPsoError(error) && !isKubeStatus(error, 409)) await this.#tell(volume, error);
         throw error;
