@@ -10,8 +10,8 @@ interface BatchesOptions<T> {
   many: (keys: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, T>>;
   /**
    * After a failure of `many`: the keys that are to be read apart from the others; with all of them,
-   * or none, each is read alone. `undefined` when the failure is about none of them: all callers get
-   * it then.
+   * or none, each is read alone. `undefined` when the failure is about none of them: all callers
+   * get it then.
    */
   apart: (error: unknown, keys: readonly string[]) => readonly string[] | undefined;
   now?: () => number;
@@ -36,8 +36,8 @@ const SHARED_MS = 120_000;
 /**
  * Reads together what many callers ask for one by one. A read begins after all whom it serves have
  * asked, so that nobody gets what was true before. A caller who comes alone is served at once, by a
- * read of its own; others wait for each other, for the time that one read takes. A caller whose signal fires
- * gets `timeout`, and the read goes on for the others.
+ * read of its own; others wait for each other, for the time that one read takes. A caller whose
+ * signal fires gets `timeout`, and the read goes on for the others.
  */
 export class Batches<T> {
   readonly #options: BatchesOptions<T>;

@@ -1,6 +1,6 @@
 /**
- * What the work of a call waits for and cannot give up, by the signal of the call. Its caller, whose
- * time is over before, is told.
+ * What the work of a call waits for and cannot give up, by the signal of the call. Its caller,
+ * whose time is over before, is told.
  */
 const WAITS = new WeakMap<AbortSignal, Set<{ what: string }>>();
 

@@ -104,8 +104,8 @@ const UNKNOWN_FEATURE = /unsupported (read-only )?feature|Get a newer version of
 /**
  * Replays the journal of an unmounted ext4 and repairs what is safe to repair (e2fsck -p); xfs does
  * the same at mount. `full` checks even a file system that is marked clean. Takes as long as e2fsck
- * lives. `unknown` with the words of e2fsck when the file system has a feature that this e2fsck does
- * not know, as one that a newer node made; nothing was checked then, and mount(2) decides.
+ * lives. `unknown` with the words of e2fsck when the file system has a feature that this e2fsck
+ * does not know, as one that a newer node made; nothing was checked then, and mount(2) decides.
  * `unavailable` when a person must decide how to repair it.
  */
 export async function checkExt4(
@@ -301,8 +301,8 @@ export async function faultOfFileSystem(
 
 /**
  * Fails with the kernel's own error when an ext4 was stopped. A flush of its root tells that of most;
- * Linux 6.1 lets it pass after a lost journal, and refuses changes alone: one that has met errors is
- * asked for a file without a name, which is gone at once. One without errors is never changed.
+ * Linux 6.1 lets it pass after a lost journal, and refuses changes alone: one that has met errors
+ * is asked for a file without a name, which is gone at once. One without errors is never changed.
  */
 async function probeExt4(
   host: Host,

@@ -25,8 +25,8 @@ export async function holderAdvice(host: Host, holder: string): Promise<string> 
 }
 
 /**
- * Throws `in_use` while something of this machine mounts a partition of the device, or stands on it:
- * a guest partitions its raw volume, and the host sees what it made.
+ * Throws `in_use` while something of this machine mounts a partition of the device, or stands on
+ * it: a guest partitions its raw volume, and the host sees what it made.
  */
 export async function refuseUsedPartitions(host: Host, name: string): Promise<void> {
   const partitions = await partitionsOf(host, name);

@@ -64,8 +64,8 @@ interface NewMount {
 /**
  * Mounts a file system (mount(8)) and returns the mount as mountinfo shows it. Not safe to repeat:
  * look into mountinfo first, or mounts pile up. `unavailable` with the words of mount(8) when it
- * fails, or when mountinfo does not show the mount; `invalid`, before anything is run, for an option
- * that refusedMountOption() knows.
+ * fails, or when mountinfo does not show the mount; `invalid`, before anything is run, for an
+ * option that refusedMountOption() knows.
  */
 export async function mountFileSystem(
   host: Host,
@@ -252,8 +252,8 @@ async function unmountOnce(host: Host, target: string, signal?: AbortSignal): Pr
 }
 
 /**
- * Unmounts what is mounted from an NFS server, also when that is gone. umount(8) would look the path
- * up first and its helper would tell the server, and both wait for an answer that never comes:
+ * Unmounts what is mounted from an NFS server, also when that is gone. umount(8) would look the
+ * path up first and its helper would tell the server, and both wait for an answer that never comes:
  * neither is done. When the kernel itself waits, what it cannot write back is lost either way, and
  * no device is taken from below it, so the mount is taken out of sight (lazy), which ends at once.
  */

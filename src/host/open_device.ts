@@ -56,8 +56,8 @@ interface ScanRow {
 
 /**
  * Throws `in_use` while a process or a loop device of this machine has the device or a partition of
- * it open: the kernel lets a disk or a namespace go from under it. Programs that only watch devices do not count. When
- * nobody can tell, the device counts as open.
+ * it open: the kernel lets a disk or a namespace go from under it. Programs that only watch devices
+ * do not count. When nobody can tell, the device counts as open.
  */
 export async function refuseOpenDevice(
   host: Host,
@@ -138,8 +138,8 @@ async function scan(
 }
 
 /**
- * The byte at which the file below a loop device ends, as far as the loop device tells: a container's
- * node of a device has no path on the host, but its size.
+ * The byte at which the file below a loop device ends, as far as the loop device tells: a
+ * container's node of a device has no path on the host, but its size.
  */
 function reachesTo(host: Host, loop: string): number {
   const sectors = Number(peekHostText(host, `/sys/class/block/${loop}/size`));

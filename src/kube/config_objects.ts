@@ -100,8 +100,8 @@ export class ConfigObjects {
   };
 
   /**
-   * Waits until one of the objects has changed since this was called last, or `ms` are over. Changes
-   * that come together, as by an upgrade of the chart, are told together.
+   * Waits until one of the objects has changed since this was called last, or `ms` are over.
+   * Changes that come together, as by an upgrade of the chart, are told together.
    */
   async changed(ms: number, signal: AbortSignal): Promise<void> {
     if (this.#isTold) await this.#nextChange(ms, signal);

@@ -22,8 +22,8 @@ export interface PluginCredential {
 }
 
 /**
- * Asks the plugin. `denied` with the plugin's own words when it fails, and when what it prints is no
- * credential; what it prints is told nowhere.
+ * Asks the plugin. `denied` with the plugin's own words when it fails, and when what it prints is
+ * no credential; what it prints is told nowhere.
  */
 export async function pluginCredential(
   plugin: ExecPlugin,

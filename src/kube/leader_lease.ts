@@ -15,8 +15,8 @@ import { type Clock, longestBetween, type Moment } from "./moment.ts";
 /** From one renewal to the next, and from one failed call to the next. */
 export const RETRY_MS = 2_000;
 /**
- * How often a standby looks at the Lease: four times as often as its holder renews it. A leader that
- * gives it back is waited for by everybody, and the time of a dead one counts from our sight.
+ * How often a standby looks at the Lease: four times as often as its holder renews it. A leader
+ * that gives it back is waited for by everybody, and the time of a dead one counts from our sight.
  */
 const LOOK_MS = 500;
 /**

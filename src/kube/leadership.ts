@@ -40,8 +40,8 @@ interface HeldProbe {
 }
 
 /**
- * One process' leadership: the fence before the arrays, the Probes of sidecars that wait for it, and
- * the Lease behind both.
+ * One process' leadership: the fence before the arrays, the Probes of sidecars that wait for it,
+ * and the Lease behind both.
  */
 export class Leadership implements ChangeFence {
   /** Resolves when the Lease is another's or gone: this process must end. Never rejects. */

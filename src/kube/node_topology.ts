@@ -38,8 +38,8 @@ export class NodeTopology {
   }
 
   /**
-   * The segments for NodeGetInfo, read anew. `unavailable` when the Node cannot be read: kubelet then
-   * asks again, and the node is not registered as one without a place.
+   * The segments for NodeGetInfo, read anew. `unavailable` when the Node cannot be read: kubelet
+   * then asks again, and the node is not registered as one without a place.
    */
   async segments(): Promise<Record<string, string>> {
     const segments = await this.#read();

@@ -16,8 +16,8 @@ const GONE = 410;
 /** The first pause after a failure; each further one is twice as long. */
 const FIRST_PAUSE_MS = 250;
 /**
- * Only a watch that lived so long has worked: a server that takes each watch, sends an event and ends
- * it would be asked without a pause.
+ * Only a watch that lived so long has worked: a server that takes each watch, sends an event and
+ * ends it would be asked without a pause.
  */
 const WORKED_MS = 1_000;
 /** So many failures one after another, and the list is read again: the state may be of no use. */

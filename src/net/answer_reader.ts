@@ -50,8 +50,8 @@ export class AnswerReader {
   }
 
   /**
-   * Reads one answer to its end; of a large one that is no success only the beginning. Throws an Error with a `code` when it does not come whole; the
-   * caller closes the connection then.
+   * Reads one answer to its end; of a large one that is no success only the beginning. Throws an
+   * Error with a `code` when it does not come whole; the caller closes the connection then.
    */
   async read(
     incoming: IncomingMessage,

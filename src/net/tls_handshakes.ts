@@ -63,8 +63,8 @@ export class TlsHandshakes {
   }
 
   /**
-   * What `read` takes of the certificate that the server shows now, by a whole handshake of its own,
-   * which proves the key too. `undefined` when the server shows none in time.
+   * What `read` takes of the certificate that the server shows now, by a whole handshake of its
+   * own, which proves the key too. `undefined` when the server shows none in time.
    */
   presented<T>(read: (certificate: PeerCertificate) => T): Promise<T | undefined> {
     const { host, port, timeoutMs } = this.#options;

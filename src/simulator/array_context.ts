@@ -85,8 +85,8 @@ interface Filling {
 }
 
 /**
- * RestError 400 for what would need new space on a full array. Creating is thin: only bytes that are
- * really stored count.
+ * RestError 400 for what would need new space on a full array. Creating is thin: only bytes that
+ * are really stored count.
  */
 export function requireRoom(
   array: Filling,

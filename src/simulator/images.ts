@@ -5,8 +5,8 @@ import { ImageSharing } from "./space/image_sharing.ts";
 /** A copy of a large image that is really full takes time; more than this is a hung file system. */
 const COPY_TIMEOUT_MS = 10 * 60_000;
 /**
- * Sums over many images are measured again when this many times the cost of the last measurement has
- * passed: at most 5 % of the time.
+ * Sums over many images are measured again when this many times the cost of the last measurement
+ * has passed: at most 5 % of the time.
  */
 const REMEASURE_FACTOR = 20;
 /** So few images are measured at each look, however slow the machine is. */

@@ -58,8 +58,8 @@ export interface SimulateOptions {
   /** Arrays without TLS. */
   http: boolean;
   /**
-   * Folder with `token`, `tls.crt` and `tls.key` (readCredentials()) that every array gets; absent =
-   * each has its own. The arrays then have exactly the ports from that of `listen` on, which must
+   * Folder with `token`, `tls.crt` and `tls.key` (readCredentials()) that every array gets; absent
+   * = each has its own. The arrays then have exactly the ports from that of `listen` on, which must
    * not be 0.
    */
   credentials?: string;

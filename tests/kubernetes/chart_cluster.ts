@@ -1,6 +1,6 @@
 /**
- * The chart in a real cluster of two nodes: real Helm, the program in pods under the image name that
- * the chart gives it, service accounts alone, and a simulated fleet on this machine.
+ * The chart in a real cluster of two nodes: real Helm, the program in pods under the image name
+ * that the chart gives it, service accounts alone, and a simulated fleet on this machine.
  */
 import { PROGRAM, ROOT } from "../../scripts/program.ts";
 import { runTool } from "../../scripts/shell.ts";

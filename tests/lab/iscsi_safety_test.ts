@@ -40,8 +40,8 @@ Deno.test("rule 19: a blkid that finds nothing does not make a volume with data 
   }));
 
 /**
- * Lets the array read this volume from a device of which a MiB from here on cannot be read, with its
- * name and number as they are; gives back how that ends.
+ * Lets the array read this volume from a device of which a MiB from here on cannot be read, with
+ * its name and number as they are; gives back how that ends.
  */
 async function spoil(name: string, fromByte: number): Promise<() => Promise<string>> {
   const sector = fromByte / 512;

@@ -15,8 +15,8 @@ export interface FakeCluster {
   /** Text of a kubeconfig that leads to it. */
   kubeconfig: string;
   /**
-   * By path: an object, a text, an HTTP status as a refusal, or what another server answers. Lists are
-   * made of `items`.
+   * By path: an object, a text, an HTTP status as a refusal, or what another server answers. Lists
+   * are made of `items`.
    */
   answers: Map<string, ClusterAnswer>;
   /** Objects by the path of their collection. */

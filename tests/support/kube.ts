@@ -6,8 +6,8 @@ import { runTool } from "../../scripts/shell.ts";
 export const KUBE = `${ROOT}/tests/kube/kube`;
 
 /**
- * Builds what is missing of Kubernetes and Helm, and the modules that only some need; the first time
- * takes minutes, and says what it is at.
+ * Builds what is missing of Kubernetes and Helm, and the modules that only some need; the first
+ * time takes minutes, and says what it is at.
  */
 export async function buildKube(
   ...modules: ("helm-operator" | "snapshot-metadata" | "e2e")[]

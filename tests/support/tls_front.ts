@@ -22,8 +22,8 @@ export class TlsFront implements Disposable {
   }
 
   /**
-   * New connections see this certificate from now on; those that are open go on. In the moment between
-   * nothing listens, as while an array starts its web server anew.
+   * New connections see this certificate from now on; those that are open go on. In the moment
+   * between nothing listens, as while an array starts its web server anew.
    */
   async show(certificate: ShownCertificate): Promise<void> {
     this.#listener.close();

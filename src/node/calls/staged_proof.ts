@@ -37,8 +37,8 @@ export async function refuseOthersPlace(
 }
 
 /**
- * Proves without a record that what is staged is the volume of publish_context, by its identity, and
- * gives a new record in place of the lost one. `in_use` when it is another volume, when
+ * Proves without a record that what is staged is the volume of publish_context, by its identity,
+ * and gives a new record in place of the lost one. `in_use` when it is another volume, when
  * publish_context does not say which it is, or when another id has a record of this staging path.
  */
 export async function provenRecord(

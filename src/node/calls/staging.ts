@@ -98,8 +98,8 @@ interface StagePlace {
 }
 
 /**
- * Refuses a second stage of a volume, a stage where another id has staged, be it the same volume, and
- * a stage in the other way at one path. Mounting what is in
+ * Refuses a second stage of a volume, a stage where another id has staged, be it the same volume,
+ * and a stage in the other way at one path. Mounting what is in
  * use as a raw device would give it two writers, and a raw device is bound to a file that would be
  * made inside of a mounted volume.
  */

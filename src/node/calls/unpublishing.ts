@@ -9,8 +9,8 @@ import { refuseStagingPath, requirePublication } from "./proof.ts";
 
 /**
  * NodeUnpublishVolume: unmounts what is proven to be the volume, and removes the target. Nothing
- * there is success. `in_use` while a process keeps it busy, when something lies below the mount, and
- * for a mount that is not known for the volume: what is not known is not removed.
+ * there is success. `in_use` while a process keeps it busy, when something lies below the mount,
+ * and for a mount that is not known for the volume: what is not known is not removed.
  */
 export async function unpublishVolume(
   context: NodeContext,

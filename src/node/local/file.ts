@@ -24,8 +24,8 @@ type LocalAttachment = FileAttachmentBy<"local">;
  * File systems of the simulator's local plane. The simulator has each mounted from a loop device,
  * and a node mounts that very device: the kernel gives every mount of one device one file system, in
  * whatever mount namespaces they are. So the simulator's own mounts need not be seen by nodes, and
- * kubelet does not see them either: it lets no volume go while anything else in its namespace mounts
- * the same file system.
+ * kubelet does not see them either: it lets no volume go while anything else in its namespace
+ * mounts the same file system.
  */
 export const localFile: FileConnection<LocalAttachment> = {
   mount,

@@ -175,8 +175,8 @@ async function waitForStableSize(
 
 /**
  * Writes back what is cached, proves that nothing uses the namespace and notes that we are done with
- * it. The namespace itself goes when the array disconnects it, or with its connection: a host cannot
- * remove one.
+ * it. The namespace itself goes when the array disconnects it, or with its connection: a host
+ * cannot remove one.
  */
 export async function detachNvme(
   context: NodeContext,

@@ -9,8 +9,8 @@ export interface Component {
 }
 
 /**
- * The rows of GET /hardware: all healthy, none ever changes. `own` is the column that only this kind
- * of array has.
+ * The rows of GET /hardware: all healthy, none ever changes. `own` is the column that only this
+ * kind of array has.
  */
 export function componentRows(
   components: readonly Component[],

@@ -101,8 +101,8 @@ export interface ConnectionRecord {
 /** First serial counter of an array: serials of a young array do not start at zero. */
 const FIRST_SERIAL = 0x00011000;
 /**
- * Two arrays do not count alike: serials differ at both ends. The number is that of the namespace as
- * well, and Linux 6.1 does not see one of millions grow (lab, kernel_plane_test).
+ * Two arrays do not count alike: serials differ at both ends. The number is that of the namespace
+ * as well, and Linux 6.1 does not see one of millions grow (lab, kernel_plane_test).
  */
 const SERIALS_APART = 0x100;
 const TEBIBYTE = 1024 ** 4;

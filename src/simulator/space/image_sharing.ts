@@ -72,8 +72,8 @@ export class ImageSharing {
 
   /**
    * Notes that `to` was copied whole from `from`, which had last changed at `fromMtimeMs`. What is
-   * known of other images against `from` holds against the copy too; where `from` has changed since,
-   * until they can be compared.
+   * known of other images against `from` holds against the copy too; where `from` has changed
+   * since, until they can be compared.
    */
   copied(from: string, to: string, fromMtimeMs: number): void {
     const mtimeMs = this.mtimeMs(to);

@@ -82,8 +82,8 @@ function sum(numbers: number[]): number {
 }
 
 /**
- * The pods and volume groups of one array. A volume is in the one that its name begins with, so that
- * no two places can differ.
+ * The pods and volume groups of one array. A volume is in the one that its name begins with, so
+ * that no two places can differ.
  */
 export class Containers<V extends ContainedVolume = ContainedVolume> {
   readonly pods: Table<PodRecord>;

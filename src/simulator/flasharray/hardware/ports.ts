@@ -45,8 +45,8 @@ function morePorts(): EthPort[] {
 }
 
 /**
- * On the local plane two controllers, each with two iSCSI ports and one NVMe/TCP port, and more when
- * all ports are wanted; on the kernel plane one of each for every portal.
+ * On the local plane two controllers, each with two iSCSI ports and one NVMe/TCP port, and more
+ * when all ports are wanted; on the kernel plane one of each for every portal.
  */
 function ethPorts({ context: { plane, allPorts } }: FlashArrayState): EthPort[] {
   if (plane?.portals !== undefined) {
