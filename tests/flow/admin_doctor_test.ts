@@ -223,6 +223,50 @@ for (const [what, spoil, wanted] of SPOILED) {
     }, LATER));
 }
 
+Deno.test("admin doctor calls no volume fit to be destroyed that another cluster or a snapshot may need", () =>
+  bed(async (one) => {
+    const { cluster, array, make, send } = one;
+    await healthy(one);
+    await make(volume("2"));
+    const planOf = async () => (await doctor(one)).findings.map(({ plan }) => plan).join();
+    // Without a tag, only its prefix says whose it is.
+    match(
+      await planOf(),
+      /^make sure that no other cluster has the clusterID k8s, because no tag tells .* destroy it/,
+    );
+    await send(array, `POST /volume-snapshots?source_names=${volume("1")}`, {
+      suffix: "snapshot-1",
+    });
+    match(await planOf(), /,make sure that no other cluster has the clusterID k8s, .* destroy it/);
+    await send(array, `PATCH /volume-snapshots?names=${volume("1")}.snapshot-1`, {
+      destroyed: true,
+    });
+    const tags = [{ key: "cluster", value: "k8s", copyable: false }];
+    await send(array, `PUT /volumes/tags/batch?resource_names=${volume("2")}`, tags);
+    match(await planOf(), /^if its data is needed, .* else destroy it on the array/);
+    const suffix = "snapshot-22222222-0000-4000-8000-000000000000";
+    await send(array, `POST /volume-snapshots?source_names=${volume("2")}`, { suffix });
+    const snapshotHandle = `00000000/${volume("2")}.${suffix}`;
+    cluster.items.set(CONTENTS, [{
+      metadata: { name: "c" },
+      spec: { source: {} },
+      status: { snapshotHandle },
+    }]);
+    equal(
+      await planOf(),
+      `VolumeSnapshotContents mean its snapshots (${volume("2")}.${suffix}), which would go with ` +
+        "it: delete their VolumeSnapshots first, or write a PersistentVolume of its handle",
+    );
+    cluster.items.set(CONTENTS, []);
+    const [, ofSnapshot] = (await doctor(one)).findings;
+    match(ofSnapshot?.plan ?? "", /^if it is needed, write a VolumeSnapshotContent /);
+    cluster.answers.set(CONTENTS, 403);
+    match(
+      await planOf(),
+      /^find out first who needs its snapshots, which would go with it; if its data is needed, /,
+    );
+  }, LATER));
+
 /** What changes nothing: it is in the making, is being grown, or is known by another object. */
 const USUAL: [string, (bed: Bed, handle: string) => unknown][] = [
   ["a volume that its claim waits for", async ({ cluster, make }) => {

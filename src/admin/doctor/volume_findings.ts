@@ -2,6 +2,7 @@
 import { messageOf } from "../../errors.ts";
 import { nameKey } from "../../names.ts";
 import { formatSize, KiB } from "../../size.ts";
+import { namesText } from "../check/kube_object.ts";
 import { absentState } from "../check/volume_table.ts";
 import type { ArrayView } from "./array_view.ts";
 import type { DoctorPv } from "./cluster_view.ts";
@@ -46,7 +47,7 @@ export function foreignVolumes({ arrays, prefix }: DoctorScope): Diagnoses {
 /** Volumes of ours that no PersistentVolume means, and that no claim waits for. */
 export function unclaimedVolumes({ cluster, arrays, prefix, now }: DoctorScope): Diagnoses {
   const check = "volume without PV";
-  const { anyPvs, claims } = cluster;
+  const { anyPvs, claims, contents } = cluster;
   const unknown = unread(check, [
     ["every volume", anyPvs],
     ["every volume", claims],
@@ -78,12 +79,38 @@ export function unclaimedVolumes({ cluster, arrays, prefix, now }: DoctorScope):
         plan: hosts.length > 0
           ? "find out who uses it on those hosts before anything else; a PersistentVolume of its " +
             "handle brings it back"
-          : "if its data is needed, write a PersistentVolume of its handle; else destroy it on the " +
-            `array (purevol destroy ${volume.name}), which can recover it for a while`,
+          : endOf({ view, volume }, { contents, prefix }),
       };
     })
   );
   return { findings, unknown };
+}
+
+/** What to do with a volume that nobody uses. Whoever destroys it destroys its snapshots, too. */
+function endOf(
+  { view: { snapshots, tags }, volume: { name } }: Omit<Pair, "pv">,
+  { contents, prefix }: Pick<DoctorScope, "prefix"> & Pick<DoctorScope["cluster"], "contents">,
+): string {
+  const all = snapshots.value?.items ?? [];
+  const own = all.filter(({ volume }) => nameKey(volume) === nameKey(name));
+  const needed = own.filter((snapshot) => contents.value?.has(snapshot.name));
+  if (needed.length > 0) {
+    return `VolumeSnapshotContents mean its snapshots (${
+      namesText(needed.map((snapshot) => snapshot.name))
+    }), which would go with it: delete their VolumeSnapshots first, or write a PersistentVolume ` +
+      "of its handle";
+  }
+  const isKnown = snapshots.value?.isCut === false && (own.length === 0 || contents.value);
+  return (tags.value?.has(nameKey(name)) ? "" : ownerUnknown(prefix)) +
+    (isKnown ? "" : "find out first who needs its snapshots, which would go with it; ") +
+    "if its data is needed, write a PersistentVolume of its handle; else destroy it on the " +
+    `array (purevol destroy ${name}), which can recover it for a while`;
+}
+
+/** Begins the plan for what has our prefix and no tag: two clusters may have one `clusterID`. */
+function ownerUnknown(prefix: string): string {
+  return `make sure that no other cluster has the clusterID ${prefix}, because no tag tells which ` +
+    "one made it; ";
 }
 
 /** PersistentVolumes whose volume is on no array, although all that may have it have answered. */
@@ -295,7 +322,7 @@ export function strayedSnapshots({ cluster, arrays, prefix, now }: DoctorScope):
         sizeBytes: sizeBytes > 0 ? sizeBytes : undefined,
         created: timeText(createdMs),
       },
-      plan:
+      plan: (tags.value.has(nameKey(volume)) ? "" : ownerUnknown(prefix)) +
         "if it is needed, write a VolumeSnapshotContent of its handle; else destroy it on the array",
     }));
   });
