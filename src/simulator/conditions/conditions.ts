@@ -103,6 +103,11 @@ export class Conditions {
     return this.#controllers.get(`${array}/${name}`) ?? "ready";
   }
 
+  /** Whether both controllers are. */
+  areReady(array: string): boolean {
+    return CONTROLLERS.every((name) => this.controllerStatus(array, name) === "ready");
+  }
+
   /** All controllers are ready again. */
   clearControllers(): void {
     this.#controllers.clear();

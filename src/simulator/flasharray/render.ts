@@ -237,6 +237,17 @@ function masked(secret: string | null): string | null {
   return secret === null ? null : "****";
 }
 
+/** How hosts reach the array: by its ports of both controllers, or by those of the one that is ready. */
+function connectivityOf(
+  { context: { name, conditions } }: FlashArrayState,
+  hasInitiators: boolean,
+): Row {
+  if (!hasInitiators) return { details: "None", status: "critical" };
+  return conditions?.areReady(name) ?? true
+    ? { details: "Redundant", status: "healthy" }
+    : { details: "Single Controller", status: "unhealthy" };
+}
+
 /** A host as GET /hosts shows it, its CHAP passwords masked. */
 export function renderHost(state: FlashArrayState, call: Call, host: HostRecord): Row {
   const { chap } = host;
@@ -256,9 +267,7 @@ export function renderHost(state: FlashArrayState, call: Call, host: HostRecord)
     nqns: host.nqns,
     wwns: host.wwns,
     personality: host.personality,
-    port_connectivity: hasInitiators
-      ? { details: "Redundant", status: "healthy" }
-      : { details: "None", status: "critical" },
+    port_connectivity: connectivityOf(state, hasInitiators),
     preferred_arrays: host.preferredArrays ?? [],
     get space() {
       const volumes = state.connectionsOfHost(host.name).flatMap(({ volumeId }) =>

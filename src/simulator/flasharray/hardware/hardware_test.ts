@@ -46,8 +46,12 @@ Deno.test("a controller is not ready for as long as somebody says so", async () 
     assert.deepEqual(await ready(), ["CT0", "CT1"]);
     await control("POST /controllers", { array: "fa-1", name: "CT1", status: "not ready" });
     assert.deepEqual(await ready(), ["CT0"]);
+    await array.ok("POST /hosts?names=h1", { iqns: ["iqn.2024-01.org.example:h1"] });
+    const paths = async () => (await array.ok("GET /hosts?names=h1")).items[0].port_connectivity;
+    assert.deepEqual(await paths(), { details: "Single Controller", status: "unhealthy" });
     await control("DELETE /controllers");
     assert.deepEqual(await ready(), ["CT0", "CT1"]);
+    assert.deepEqual(await paths(), { details: "Redundant", status: "healthy" });
     const wrong = await control("POST /controllers", {
       array: "fa-1",
       name: "CT7",
