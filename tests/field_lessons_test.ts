@@ -7,8 +7,8 @@ import { ROOT } from "../scripts/program.ts";
 const FACTS = 14;
 const RULES = 276;
 /**
- * A file and a title as the table writes them: of a test, or of a scenario in a cluster. A title with
- * backticks stands between two of them.
+ * A file and a title as the table writes them: of a test, or of a scenario in a cluster. A title
+ * with backticks stands between two of them.
  */
 const NAMED = /`([^`]+\.ts)`: (`{1,2})(.+?)\2(?!`)/g;
 

@@ -239,7 +239,7 @@ for (
     },
   ]
 ) {
-  Deno.test(`15.11: a ${whose} has no more volumes than it may, however small they are`, async () => {
+  Deno.test(`15.11: a ${whose} has no more volumes than it may, however small`, async () => {
     const bed = new EphemeralBed();
     limit(bed);
     const names = await askFor(bed, { count: 3, size: "1", then: (name) => bed.step(name) });
@@ -350,7 +350,7 @@ Deno.test("15.11: a process that does not lead writes nothing and makes nothing"
   equal((await bed.objects.get(ID))?.isDeleting, false);
 });
 
-Deno.test("15.11: a machine that comes anew under the name of the node is published to anew", async () => {
+Deno.test("15.11: a new machine under the name of the node is published to anew", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   await bed.step();

@@ -43,7 +43,7 @@ Deno.test("15.6: admin doctor --repair recovers the destroyed volume of a bound 
     equal((await one.run("doctor")).code, 0);
   }, LATER));
 
-Deno.test("15.6: admin doctor --repair asks for each repair, and leaves what is not wanted", async () => {
+Deno.test("15.6: admin doctor --repair asks for each, and leaves what is not wanted", async () => {
   const asked: string[] = [];
   const confirm = (question: string) => {
     asked.push(question);

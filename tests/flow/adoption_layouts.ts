@@ -1,4 +1,4 @@
-/** Fleets as PSO 5.2, PSO 6.2 and PX-CSI leave them: what is on the arrays, and what PersistentVolumes say. */
+/** Fleets as PSO 5.2, PSO 6.2 and PX-CSI leave them: arrays, and what PersistentVolumes say. */
 import type { FlashArraySettings } from "../../src/config/model.ts";
 import type { NodeIdentity } from "../../src/handoff.ts";
 import { psoHostNameFor } from "../../src/names.ts";

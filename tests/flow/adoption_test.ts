@@ -61,7 +61,7 @@ function objectsOf(
   };
 }
 
-/** Publish, grow and snapshot, by the handle that the PersistentVolume has; gives the snapshot's. */
+/** Publish, grow and snapshot, by the PersistentVolume's handle; gives the snapshot's. */
 async function use(
   bed: ProvisionerBed,
   { left, layout, at }: { left: LeftVolume; layout: Layout; at: number },
@@ -187,7 +187,7 @@ for (const layout of LAYOUTS) {
   const told = lost.length > 0 ? ", but for an id of a database, of which the volume is told" : "";
   Deno.test({
     name:
-      `15.5: admin takeover and doctor find each volume that ${layout.name} leaves by its handle${told}`,
+      `15.5: takeover and doctor find each volume that ${layout.name} leaves by its handle${told}`,
     ignore: noFiles,
     fn: async () => {
       await ProvisionerBed.run(bedOf(layout), async (bed) => {

@@ -115,7 +115,7 @@ Deno.test(
 );
 
 Deno.test(
-  "15.7: a group snapshot waits for whoever works with one of its volumes, and holds them meanwhile",
+  "15.7: a group snapshot waits for who works with one of its volumes, and holds them meanwhile",
   withVolumes(async (rows, [a = "", b = ""], bed) => {
     const delay = { array: "fa-1", action: "delay", value: 300, match: { method: "POST" } };
     await bed.fault({ ...delay, times: 1 });

@@ -193,7 +193,7 @@ Deno.test("15.4: what a create made on an array that is taken out is found again
   });
 });
 
-Deno.test("15.4: a refused token is told by Event and metric; the last good one stays", async () => {
+Deno.test("15.4: a refused token is told by Event and metric; the last good stays", async () => {
   await LiveBed.run({ flasharrays: 1 }, async (bed) => {
     bed.entry("fa-1").APIToken = TOKENS[0];
     await bed.apply();

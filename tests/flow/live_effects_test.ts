@@ -1,4 +1,4 @@
-// What a changed configuration does while the controller serves: each change is seen in what it is for.
+// What a changed configuration does while the controller serves: each change has its effect.
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { parse as parseYaml, stringify } from "@std/yaml";
 import { claimNameOf } from "../../scripts/claim.ts";
@@ -25,7 +25,7 @@ interface FrontBed {
   show: (file: string) => Promise<void>;
 }
 
-/** Two arrays, the first behind TLS: its certificate `one` is of the authority `ca`, `two` of `ca2`. */
+/** Two arrays, the first behind TLS: its certificate `one` is of `ca`, and `two` of `ca2`. */
 function behindTls(work: (bed: FrontBed) => Promise<void>): () => Promise<void> {
   return () =>
     TlsAuthority.use(async (authority) => {
@@ -56,7 +56,7 @@ function behindTls(work: (bed: FrontBed) => Promise<void>): () => Promise<void> 
 }
 
 Deno.test(
-  "15.4: the certificate of an array is exchanged for one of another authority under load without one failed request",
+  "15.4: a certificate of another authority is taken under load without one failed request",
   behindTls(async ({ bed, front, authority, takenUp, show }) => {
     const load = new Load(bed);
     await load.goesOn();
@@ -73,7 +73,7 @@ Deno.test(
 );
 
 Deno.test(
-  "15.4: an authority that did not sign the array's certificate is refused and told, and requests go on",
+  "15.4: an authority that did not sign the certificate is refused and told, and requests go on",
   behindTls(async ({ bed, authority }) => {
     const load = new Load(bed);
     await load.goesOn();
@@ -83,7 +83,7 @@ Deno.test(
     const told = bed.events.find(({ reason }) => reason === "ArrayEntryRefused");
     match(
       told?.note ?? "",
-      /changed entry of array fa-1 is not in use, the last good one stays: .*certificate of .* is not trusted/,
+      /array fa-1 is not in use, the last good one stays: .*certificate of .* is not trusted/,
     );
     match(bed.readiness()[0]?.reason ?? "", /is not trusted/);
     equal(bed.isCurrent, false);
@@ -98,7 +98,7 @@ Deno.test(
 );
 
 Deno.test(
-  "15.4: an array with a certificate of an unknown authority is told, and served once the configuration has that",
+  "15.4: a certificate of an unknown authority is told; the array is served once that is known",
   behindTls(async ({ bed, front, authority, takenUp, show }) => {
     bed.entry("fa-2").Suspended = true;
     await bed.apply();
@@ -182,7 +182,7 @@ const LIMITS: {
   },
 ];
 for (const { name, set, work, refusal } of LIMITS) {
-  Deno.test(`15.4: another ${name} holds from the next call on, and what is there stays`, async () => {
+  Deno.test(`15.4: another ${name} holds from the next call on; what is there stays`, async () => {
     await LiveBed.run({ flasharrays: 1, capacityBytes: 100 * GiB }, async (bed) => {
       const held = await bed.create(claimNameOf("held"));
       await bed.publish(held);
@@ -198,7 +198,7 @@ for (const { name, set, work, refusal } of LIMITS) {
   });
 }
 
-Deno.test("15.4: app.debug of a changed file lets the controller say more, and less again, without a restart", async () => {
+Deno.test("15.4: app.debug of a changed file is heeded, on and off, without restart", async () => {
   await LeaderBed.run(async (bed) => {
     const controller = bed.start("pso-a");
     await bed.leader(TAKEN_MS);

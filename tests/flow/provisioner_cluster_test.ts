@@ -66,7 +66,7 @@ async function restarted(bed: ProvisionerBed): Promise<ClusterSinks> {
 
 const ENDED = { isDeleting: true };
 
-Deno.test("15.3: after a restart an unpublish leaves an address that another node uses", async () => {
+Deno.test("15.3: after a restart an unpublish leaves an address another node uses", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     const handle = await bed.create("pvc-1", SHARED_FILE);
     for (const node of [NA, NB]) await bed.publish(handle, node, { capability: RWX });
@@ -142,7 +142,7 @@ Deno.test("15.3: after a restart ListVolumes has the old handle of a volume", as
   });
 });
 
-Deno.test("15.3: after a restart ListVolumes shows an imported volume that a node has", async () => {
+Deno.test("15.3: after a restart ListVolumes shows an imported volume a node has", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     await bed.admin("fb-1", {
       method: "POST",
@@ -159,7 +159,7 @@ Deno.test("15.3: after a restart ListVolumes shows an imported volume that a nod
   });
 });
 
-Deno.test("15.3: after a restart the limit per node counts what it has, and not what waits", async () => {
+Deno.test("15.3: after a restart a node's limit counts what it has, not what waits", async () => {
   await ProvisionerBed.run({ settings: { maxVolumesPerNode: 1 } }, async (bed) => {
     const [one, two] = [await bed.create("pvc-1"), await bed.create("pvc-2")];
     await bed.publish(one, N1);
@@ -174,7 +174,7 @@ Deno.test("15.3: after a restart the limit per node counts what it has, and not 
   });
 });
 
-Deno.test("15.3: after a restart a publish that contradicts the one before is refused", async () => {
+Deno.test("15.3: after a restart a publish that contradicts one before is refused", async () => {
   await ProvisionerBed.run(FILE, async (bed) => {
     const handle = await bed.create("pvc-1", SHARED_FILE);
     await bed.publish(handle, N1, { capability: RWX });
@@ -272,7 +272,7 @@ for (const { name, bed: options } of [{ name: "block", bed: BLOCK }, { name: "fi
     });
   });
 
-  Deno.test(`15.3: a publish of a ${name} volume that takes nothing away waits for no list`, async () => {
+  Deno.test(`15.3: a ${name} volume's publish that takes nothing waits for no list`, async () => {
     await ProvisionerBed.run(options, async (bed) => {
       const { handle, sinks } = await exclusive(bed, RWO);
       sinks.attachments.trouble("403");

@@ -50,7 +50,7 @@ for (const { name, claim } of GROUPS) {
   });
 }
 
-Deno.test("15.1: a group that belongs together stays on one array, also after a restart", async () => {
+Deno.test("15.1: a group that belongs together is on one array, also after a restart", async () => {
   const claims = () =>
     Promise.resolve(claimOf({ annotations: { [SPREAD_ANNOTATION]: "together:orders" } }));
   await ProvisionerBed.run({ flasharrays: 3, claims }, async (bed) => {
@@ -63,7 +63,7 @@ Deno.test("15.1: a group that belongs together stays on one array, also after a 
   });
 });
 
-Deno.test("15.1: a wrong annotation is refused, and a claim that nobody can read is placed", async () => {
+Deno.test("15.1: a wrong annotation is refused; a claim nobody can read is placed", async () => {
   const answers = [
     () => Promise.resolve(claimOf({ annotations: { [SPREAD_ANNOTATION]: "a b" } })),
     () => Promise.reject(new PsoError("timeout", "the API server did not answer in time")),

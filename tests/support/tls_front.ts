@@ -1,4 +1,4 @@
-/** A TLS server before a simulated array that speaks plain HTTP: its certificate can be exchanged while it serves. */
+/** A TLS server before a simulated array of plain HTTP; its certificate can be exchanged. */
 
 /** PEM texts of what a server shows itself with. */
 export interface ShownCertificate {

@@ -3,7 +3,7 @@ import { claimedVolumeOf } from "./volume_look.ts";
 
 const PV = "pvc-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
 
-/** What the handle of a PersistentVolume says of where its volume is, to the cluster of a prefix. */
+/** What the handle of a PersistentVolume says of its volume, to the cluster of a prefix. */
 function read(
   volumeHandle: string,
   { cluster = "k8s", volumeAttributes }: {
@@ -17,7 +17,7 @@ function read(
   return { arrayHint, names, psoName };
 }
 
-Deno.test("claimedVolumeOf() takes the array from a handle, unless that is this cluster's prefix", () => {
+Deno.test("claimedVolumeOf() takes the array from a handle, but not this cluster's prefix", () => {
   deepEqual(read(`deadbeef/${PV}`), {
     arrayHint: "deadbeef",
     names: [PV, `deadbeef-${PV}`],
@@ -30,7 +30,7 @@ Deno.test("claimedVolumeOf() takes the array from a handle, unless that is this 
   });
 });
 
-Deno.test("claimedVolumeOf() tells what PSO called the volume of a handle that says another name", () => {
+Deno.test("claimedVolumeOf() tells what PSO called a volume that its handle does not name", () => {
   deepEqual(read("688232839285702657").psoName, `k8s-${PV}`);
   const volumeAttributes = { namespace: "prod", volumeName: "pvc-1" };
   deepEqual(read("688232839285702657", { volumeAttributes }).psoName, "prod-pvc-1");

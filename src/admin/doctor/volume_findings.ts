@@ -185,8 +185,8 @@ async function traceOf(
 }
 
 /**
- * The volume that PSO made for a PersistentVolume whose handle means none: PSO 6 may have written an
- * id of its database there. Undefined where several arrays have the name.
+ * The volume that PSO made for a PersistentVolume whose handle means none: PSO 6 may have written
+ * an id of its database there. Undefined where several arrays have the name.
  */
 function psoVolumeOf(
   pv: DoctorPv,

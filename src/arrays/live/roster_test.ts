@@ -122,7 +122,7 @@ Deno.test("15.4: an array that is taken out goes with its last volume", async ()
   deepEqual([reasons(), acts], [["ArrayRemoved", "ArrayDrained"], ["two leaves"]]);
 });
 
-Deno.test("15.4: an array is kept by what it shows; what two looks do not find is forgotten", async () => {
+Deno.test("15.4: an array is kept by what it shows; what two looks miss is forgotten", async () => {
   const there = holding("b2", "k8s-pvc-0001");
   const { fleet, clock } = await fleetOf([{ array: clientOf(there) }]);
   const [member] = fleet.members;
@@ -199,7 +199,7 @@ for (
   });
 }
 
-Deno.test("15.4: a changed entry that is refused is told once; the last good one stays", async () => {
+Deno.test("15.4: a changed entry that is refused is told once; the last good stays", async () => {
   const there = holding("a1");
   const refused = { ...there, refusal: new PsoError("denied", "refuses the API token") };
   const [before, wrong, right] = [clientOf(there), clientOf(refused), clientOf(there)];
@@ -284,7 +284,7 @@ Deno.test("15.4: an array that comes back by another token is served by that", a
   deepEqual(fleet.members.map((one) => one === member), [true]);
 });
 
-Deno.test("15.4: the entry that stood behind another one of the same array takes its place", async () => {
+Deno.test("15.4: the entry behind another one of the same array takes its place", async () => {
   const there = holding("a1", "k8s-pvc-0001");
   const [first, second] = [clientOf(there), clientOf(there, "again.example")];
   const { fleet, acts, call } = await fleetOf([{ array: first }, { array: second }]);

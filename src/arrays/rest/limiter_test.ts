@@ -16,7 +16,7 @@ Deno.test("15.12: Limiter lets provision use only a part of the limit, so that a
   fourth.catch(() => {});
 });
 
-Deno.test("15.12: Limiter serves a waiting attach before a provision that has waited longer", async () => {
+Deno.test("15.12: Limiter serves an attach before a provision that waited longer", async () => {
   const limiter = new Limiter({ start: 2, floor: 2 });
   const [create] = await take(limiter, "provision", 1);
   const [publish] = await take(limiter, "attach", 1);
@@ -71,7 +71,7 @@ Deno.test("15.12: Limiter does not grow while it is hardly used", async () => {
   assert.equal(limiter.limit, 12);
 });
 
-Deno.test("15.12: Limiter forgets a waiter whose signal fires and gives its turn to the next", async () => {
+Deno.test("15.12: Limiter gives the turn of a waiter whose signal fires to the next", async () => {
   const limiter = new Limiter({ start: 2 });
   const held = await take(limiter, "attach", 2);
   const gone = new AbortController();

@@ -36,7 +36,7 @@ async function withLedger(test: (bed: Bed, begin: () => void) => Promise<void>):
   }
 }
 
-Deno.test("15.2: ClaimLedger knows the claims that are made after its list, and no others", async () => {
+Deno.test("15.2: ClaimLedger knows claims made after its list, and no others", async () => {
   await withLedger(async ({ api, ledger, claim }, begin) => {
     const old = claim("old");
     for (let at = 0; at < 500; at++) claim(`more-${at}`);
@@ -64,7 +64,7 @@ Deno.test("15.2: ClaimLedger that is renewed forgets its list, and reads another
 });
 
 for (const fault of ["forbidden", "answer lost"] as const) {
-  Deno.test(`15.2: ClaimLedger whose list is ${fault} knows nothing until one succeeds`, async () => {
+  Deno.test(`15.2: ClaimLedger, its list ${fault}, knows nothing until one succeeds`, async () => {
     await withLedger(async ({ api, ledger }, begin) => {
       api.fault = fault;
       begin();

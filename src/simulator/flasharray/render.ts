@@ -237,7 +237,7 @@ function masked(secret: string | null): string | null {
   return secret === null ? null : "****";
 }
 
-/** How hosts reach the array: by its ports of both controllers, or by those of the one that is ready. */
+/** How hosts reach the array: by ports of both controllers, or of the one that is ready. */
 function connectivityOf(
   { context: { name, conditions } }: FlashArrayState,
   hasInitiators: boolean,
