@@ -61,8 +61,8 @@ export function demandOf(
   const who = `pod ${spec.pod.namespace}/${spec.pod.name}`;
   if (isMirror(pod)) {
     throw invalid(
-      `${who} is a mirror pod, which node ${spec.node} wrote itself, and proves nothing: describe ` +
-        "the volume in a pod that was made in Kubernetes, or use a claim",
+      `${who} is a mirror pod, which node ${spec.node} wrote itself, and proves nothing: ` +
+        "describe the volume in a pod that was made in Kubernetes, or use a claim",
     );
   }
   const source = sourceOf(podSpec, { podUid: spec.pod.uid, volumeId: name });

@@ -30,7 +30,7 @@ const events = (bed: EphemeralBed) =>
   );
 
 for (const { what, handle } of FOREIGN) {
-  Deno.test(`15.11: a status with the handle of ${what} has nothing destroyed, and says so once`, async () => {
+  Deno.test(`15.11: a status with the handle of ${what} destroys nothing`, async () => {
     const bed = new EphemeralBed();
     await bed.ask();
     await bed.step();
@@ -61,7 +61,7 @@ for (const { what, handle } of FOREIGN) {
   });
 }
 
-Deno.test("15.11: a status with the handle of another volume has nothing published, before the making and after", async () => {
+Deno.test("15.11: a status with the handle of another volume publishes nothing", async () => {
   for (const isMade of [false, true]) {
     const bed = new EphemeralBed();
     await bed.ask();
@@ -82,7 +82,7 @@ Deno.test("15.11: a status with the handle of another volume has nothing publish
   }
 });
 
-Deno.test("15.11: a status that says Ready of a volume that was never made is no reason to make none", async () => {
+Deno.test("15.11: a status that says Ready makes no volume superfluous", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   await bed.step();
@@ -95,7 +95,7 @@ Deno.test("15.11: a status that says Ready of a volume that was never made is no
   equal((await other.objects.get(ID))?.status.volumeHandle !== undefined, true);
 });
 
-Deno.test("15.11: a handle of another volume takes no room of the namespace, and one that its owner never asked for nobody's", async () => {
+Deno.test("15.11: a handle of another volume takes no room of the namespace", async () => {
   const bed = new EphemeralBed();
   bed.settings.namespaceBytes = 1024 * MiB;
   await bed.ask();
@@ -114,7 +114,7 @@ Deno.test("15.11: a handle of another volume takes no room of the namespace, and
   deepEqual((await bed.objects.get(ID))?.finalizers, [NODE_FINALIZER]);
 });
 
-Deno.test("hasOwnHandle() knows the volume also where an administrator moved it, and in any letters", async () => {
+Deno.test("hasOwnHandle() knows the volume wherever it is, in any letters", async () => {
   const bed = new EphemeralBed();
   await bed.ask();
   const volume = await bed.objects.get(ID);

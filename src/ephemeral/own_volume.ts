@@ -33,7 +33,7 @@ function parsed(volumeHandle: string): Handle {
 
 /**
  * The handle in the status; undefined before the volume was made. `conflict`, naming both volumes,
- * for a handle of any other volume: only the leader is to write a status, and whoever else may do so
+ * for a handle of any other volume: only the leader is to write a status, whoever else may do so
  * must not choose what is published or destroyed.
  */
 export function ownHandleOf(
@@ -42,13 +42,12 @@ export function ownHandleOf(
 ): string | undefined {
   const { name, status: { volumeHandle } } = volume;
   if (volumeHandle === undefined || hasOwnHandle(volume, clusterId)) return volumeHandle;
+  const own = volumeNameFor(clusterId, csiNameOf(volume));
   throw new PsoError(
     "conflict",
-    `the status of EphemeralVolume ${name} names the volume ${volumeHandle}, and its own is called ` +
-      `${
-        volumeNameFor(clusterId, csiNameOf(volume))
-      }: nothing is published or destroyed; see who ` +
-      "may write ephemeralvolumes/status, then take the handle out: " +
+    `the status of EphemeralVolume ${name} names the volume ${volumeHandle}, and its own is ` +
+      `called ${own}: nothing is published or destroyed; see who may write ` +
+      "ephemeralvolumes/status, then take the handle out: " +
       `kubectl -n ${namespace} patch ephemeralvolume ${name} --subresource=status --type=merge ` +
       `-p '{"status":{"volumeHandle":null}}'`,
   );

@@ -17,7 +17,7 @@ async function askAndGiveBack(bed: EphemeralBed, { forMs }: { forMs: number }): 
   return bed.maker.calls.slice(before).filter((call) => call.startsWith("create")).length;
 }
 
-Deno.test("15.11: a node that asks for a volume and gives it back all day makes few of them on the array", async () => {
+Deno.test("15.11: a node that asks and gives back all day makes few volumes", async () => {
   const bed = new EphemeralBed();
   equal(await askAndGiveBack(bed, { forMs: 10_000 }), 3);
   const inAnHour = await askAndGiveBack(bed, { forMs: 60 * MIN_MS });
@@ -25,7 +25,7 @@ Deno.test("15.11: a node that asks for a volume and gives it back all day makes 
   equal(bed.maker.volumes.size, 0);
 });
 
-Deno.test("15.11: a volume that was given back often is made later, and its object says when and why", async () => {
+Deno.test("15.11: a volume that was given back often is made later, and that is said", async () => {
   const bed = new EphemeralBed();
   await askAndGiveBack(bed, { forMs: 10_000 });
   await bed.ask();
@@ -39,7 +39,7 @@ Deno.test("15.11: a volume that was given back often is made later, and its obje
   equal(await bed.said(), "Ready");
 });
 
-Deno.test("15.11: one that stays for its pod, one of another pod and one of yesterday wait for nothing", () => {
+Deno.test("15.11: only the volume that was given back waits, ten minutes at most", () => {
   let nowMs = 0;
   const remakes = new Remakes(() => nowMs);
   const pod = { namespace: "shop", name: "web-0", uid: "1" };

@@ -109,7 +109,7 @@ export class EphemeralSteps {
     }
   }
 
-  /** Writes down why it waits; a status that says so already stays, and its Event is not repeated. */
+  /** Writes down why it waits; a status that says so already stays, without another Event. */
   async #tell({ name, uid }: EphemeralVolume, { code, message }: PsoError): Promise<void> {
     const now = await this.#setup.objects.get(name);
     const phase = NEVER_LATER.includes(code) ? "Refused" : "Pending";

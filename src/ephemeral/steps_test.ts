@@ -161,7 +161,7 @@ for (const { name, tell, said } of LIES) {
   });
 }
 
-Deno.test("15.11: an object of a node that the pod is not on ends, and keeps the pod's own node from nothing", async () => {
+Deno.test("15.11: an object of a node that the pod is not on ends", async () => {
   const bed = new EphemeralBed();
   await bed.ask({ node: "node-2" });
   for (let times = 0; times < 2; times++) await bed.step();
@@ -364,7 +364,7 @@ Deno.test("15.11: a new machine under the name of the node is published to anew"
   ]);
 });
 
-Deno.test("15.11: what every node may read holds no initiator and no address of another", async () => {
+Deno.test("15.11: what every node may read holds no initiator of another", async () => {
   const bed = new EphemeralBed();
   bed.register(NODE, "192.0.2.77");
   await bed.ask();

@@ -361,7 +361,7 @@ Deno.test("admin arrays lists what the installation has", () =>
     match(said, new RegExp(`^OK +fa-1 +${array.address} +FA-X20R4 +6\\.8\\.2 +2\\.56 `, "m"));
   }));
 
-Deno.test("15.11: admin arrays shows the volume groups of an array with their limits to programs", () =>
+Deno.test("15.11: admin arrays tells volume groups and their limits to programs", () =>
   bed(async ({ run, send, array }) => {
     await send(array, "POST /volume-groups?names=databases", { qos: { iops_limit: 20_000 } });
     await send(array, "POST /volume-groups?names=free", {});

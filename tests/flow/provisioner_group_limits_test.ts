@@ -1,4 +1,4 @@
-/** Limits of a volume group that a class names: a group that is missing is made, no other is changed. */
+/** Limits of a volume group that a class names: it is made with them, or not changed. */
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { GiB } from "../../src/size.ts";
 import { makeContainer } from "../support/containers.ts";
@@ -25,7 +25,7 @@ async function groupsOn(bed: ProvisionerBed, array: string): Promise<[string, Sh
   return found.map(({ name, qos }) => [name, qos]);
 }
 
-Deno.test("15.11: a class makes its volume group where its first volume goes, with its limits and in one call", async () => {
+Deno.test("15.11: a class makes its volume group with its limits, in one call", async () => {
   await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     const calls = await bed.calls(() => bed.create("pvc-1", HERE));
     equal(calls.filter((call) => call.includes("volume-groups")).length, 1, calls.join("\n"));
@@ -45,7 +45,7 @@ Deno.test("15.11: a class makes its volume group where its first volume goes, wi
   });
 });
 
-Deno.test("15.11: a volume group with other limits than the class is never changed, and both are named", async () => {
+Deno.test("15.11: a volume group with other limits is never changed; both are named", async () => {
   await ProvisionerBed.run({ flasharrays: 2, flashblades: 0 }, async (bed) => {
     const theirs = { iops_limit: 5_000, bandwidth_limit: null };
     await makeContainer(bed, { ...G1, body: { qos: { iops_limit: 5_000 } } });
@@ -68,7 +68,7 @@ Deno.test("15.11: a volume group with other limits than the class is never chang
   });
 });
 
-Deno.test("15.11: a volume group that somebody made since the last look is judged before a volume is made in it", async () => {
+Deno.test("15.11: a volume group that nobody saw yet is judged before it is used", async () => {
   await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     const theirs = { iops_limit: 5_000 };
     const query = { names: "g1" };
@@ -98,7 +98,7 @@ Deno.test("15.11: a volume group that somebody made since the last look is judge
   });
 });
 
-Deno.test("15.11: a limit that the class does not name may be anything, and none means none", async () => {
+Deno.test("15.11: a limit that the class does not name may be anything", async () => {
   await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     await makeContainer(bed, { ...G1, body: { qos: { iops_limit: 5_000 } } });
     const parameters = { volumeGroup: "g1", volumeGroupBandwidthLimit: "none" };
@@ -127,7 +127,7 @@ Deno.test("15.11: a volume group in a pod is never made, and its limits are comp
   });
 });
 
-Deno.test("15.11: a volume group whose making was not answered is found by the next try", async () => {
+Deno.test("15.11: a volume group whose making got no answer is found", async () => {
   await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     const lost = { method: "POST", path: "/volume-groups" };
     await bed.fault({ action: "drop-after", match: lost, times: 100 });

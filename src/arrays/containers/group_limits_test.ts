@@ -24,7 +24,7 @@ Deno.test("15.11: groupLimitsOf() takes null, nothing and the largest number for
   deepEqual(groupLimitsOf(shown), LIMITS);
 });
 
-Deno.test("15.11: containerLimitsFault() names what is there and what the class says, each that differs", () => {
+Deno.test("15.11: containerLimitsFault() names both sides of what differs", () => {
   const faultOf = (qos: Record<string, number | null> | undefined, groupLimits = {}) =>
     containerLimitsFault(having(qos), { container: GROUP, groupLimits });
   const shown = { iops_limit: 20_000, bandwidth_limit: 100 * MiB };
@@ -43,7 +43,7 @@ Deno.test("15.11: containerLimitsFault() names what is there and what the class 
   );
 });
 
-Deno.test("15.11: a group is made only where its class says its limits, nobody has it, and in no pod", () => {
+Deno.test("15.11: a group is made for a class with its limits, and in no pod", () => {
   const wanted = { container: GROUP, groupLimits: LIMITS };
   const without = containersOf({ groups: [], pods: [] }, "id");
   deepEqual(groupToMake(without, wanted), { name: "g1", limits: LIMITS });

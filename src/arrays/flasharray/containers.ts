@@ -74,8 +74,8 @@ const GROUPS: Resource<GroupItem> = {
   nameKey: "names",
   item: groupItem,
   recovery: (name) =>
-    `get it back with \`purevgroup recover ${name}\`, or free the name with \`purevgroup eradicate ` +
-    `${name}\``,
+    `get it back with \`purevgroup recover ${name}\`, or free the name with ` +
+    `\`purevgroup eradicate ${name}\``,
 };
 
 /** The live pods and volume groups, each sort unless the array does not let this user see it. */
@@ -168,8 +168,8 @@ function roomOf({ quota_limit: quota, space }: PodItem): number | undefined {
 }
 
 /**
- * Makes a volume group with its limits, in one call. One that is there stays as it is: NothingMadeError
- * when its limits are others. `conflict` when a destroyed one holds the name.
+ * Makes a volume group with its limits, in one call. One that is there stays as it is:
+ * NothingMadeError when its limits are others. `conflict` when a destroyed one holds the name.
  */
 export async function makeVolumeGroup(
   context: ArrayContext,
@@ -195,7 +195,8 @@ export async function makeVolumeGroup(
   throw new NothingMadeError(
     new PsoError(
       "exhausted",
-      `array ${label()} ${fault}; nothing of it is changed: make both the same, or change the class`,
+      `array ${label()} ${fault}; nothing of it is changed: make both the same, or change the ` +
+        "class",
     ),
     { isOfThisVolume: true },
   );

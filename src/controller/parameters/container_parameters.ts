@@ -73,8 +73,8 @@ export const CONTAINER_PARAMETERS = [
     default: "whatever the volume group has",
     meaning:
       "I/O operations per second that all volumes of `volumeGroup` may do together on their " +
-      "array. A group that is not there is made with this limit; one that is there, with another, " +
-      "is [never changed](pods.md#limits-of-a-volume-group), and gets no volume of the class.",
+      "array. A group that is not there is made with this limit; one that has another is " +
+      "[never changed](pods.md#limits-of-a-volume-group), and gets no volume of the class.",
     example: "20000",
     read(value: string, parameters: ContainerWish): void {
       limit(parameters, { iops: isNone(value) ? null : readIops(this, value) });
@@ -105,7 +105,8 @@ export function refuseLimitsOfNothing({ container, groupLimits }: ContainerWish)
   throw new PsoError(
     "invalid",
     "the class limits a volume group (volumeGroupIopsLimit, volumeGroupBandwidthLimit) and names " +
-      "none: add volumeGroup, or use iops_limit and bandwidth_limit, which are limits of each volume",
+      "none: add volumeGroup, or use iops_limit and bandwidth_limit, which are limits of each " +
+      "volume",
   );
 }
 

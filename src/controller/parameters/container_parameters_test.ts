@@ -39,7 +39,7 @@ Deno.test("15.11: a class with a pod and a volume group is refused, in whatever 
   }
 });
 
-Deno.test("15.11: a class says the limits of its volume group, in whatever order its keys come", () => {
+Deno.test("15.11: a class says the limits of its volume group, in any order", () => {
   const limits = { volumeGroupIopsLimit: "20000", volumegroupbandwidthlimit: " 1G " };
   for (const class_ of [{ volumeGroup: "g1", ...limits }, { ...limits, volumeGroup: "g1" }]) {
     deepEqual(parseParameters(class_).groupLimits, { iops: 20_000, bandwidthBytes: 1024 ** 3 });
@@ -49,7 +49,7 @@ Deno.test("15.11: a class says the limits of its volume group, in whatever order
   deepEqual(parseParameters(none).groupLimits, { iops: null });
 });
 
-Deno.test("15.11: limits of a volume group that the class does not name, and such as no array takes, are refused", () => {
+Deno.test("15.11: limits of no volume group, or that no array takes, are refused", () => {
   for (const where of [{}, { pod: "p1" }]) {
     throws(() => parseParameters({ ...where, volumeGroupIopsLimit: "20000" }), {
       code: "invalid",
