@@ -137,3 +137,18 @@ Deno.test("15.11: a volume group whose making got no answer is found", async () 
     deepEqual(await groupsOn(bed, "fa-1"), [["g1", AS_ASKED]]);
   });
 });
+
+Deno.test("15.11: claims at once and a clone make one volume group between them", async () => {
+  await ProvisionerBed.run({ flasharrays: 2 }, async (bed) => {
+    const volumeId = await bed.create("pvc-1");
+    const source = { ...HERE, contentSource: { volumeId }, capacityRange: undefined };
+    const copy = await bed.create("pvc-2", source);
+    equal(copy, volumeId.replace("/k8s-pvc-1", "/g1/k8s-pvc-2"));
+    const names = ["pvc-3", "pvc-4", "pvc-5", "pvc-6"];
+    await Promise.all(names.map((name) => bed.create(name, HERE)));
+    for (const array of ["fa-1", "fa-2"]) {
+      const isUsed = ((await bed.volumes())[array] ?? []).some((name) => name.startsWith("g1/"));
+      deepEqual(await groupsOn(bed, array), isUsed ? [["g1", AS_ASKED]] : []);
+    }
+  });
+});
