@@ -273,7 +273,7 @@ export class KubeClient {
       if (!isPsoError(error)) throw error;
       throw new PsoError(error.code, `no answer to ${what}: ${error.message}`, { cause: error });
     }
-    if (response.status < 200 || response.status > 299) throw errorOf(response, what);
+    if (response.status < 200 || response.status > 299) throw errorOf(response, { what, call });
     return { response, what };
   }
 }
@@ -309,7 +309,24 @@ function pathOf(collection: KubeCollection, query: Record<string, string>): stri
   return `${collection.path}?${new URLSearchParams({ ...selector, ...query })}`;
 }
 
-function errorOf({ status, text }: HttpResponse, what: string): KubeError {
+const RBAC_VERBS = { PUT: "update", POST: "create", PATCH: "patch", DELETE: "delete" } as const;
+const PATH =
+  /^\/(?:api|apis\/[^/]+)\/[^/]+\/(?:namespaces\/([^/]+)\/)?([^/]+)(?:\/([^/]+)(?:\/([^/]+))?)?/;
+
+/** The right that a call needs, in the words of RBAC; empty for what is no object. */
+function rightFor({ method, path, onLine }: KubeCall): string {
+  const [, namespace, collection, name, part] = PATH.exec(path.split("?")[0] ?? "") ?? [];
+  if (collection === undefined) return "";
+  const reading = onLine ? "watch" : name === undefined ? "list" : "get";
+  const verb = method === "GET" ? reading : RBAC_VERBS[method];
+  const place = namespace === undefined ? "" : ` in namespace ${namespace}`;
+  return ` (${verb} ${collection}${part === undefined ? "" : `/${part}`}${place})`;
+}
+
+function errorOf(
+  { status, text }: HttpResponse,
+  { what, call }: { what: string; call: KubeCall },
+): KubeError {
   const { code, advice } = REFUSALS[status] ??
     { code: "unavailable" as const, advice: "look at the API server" };
   let said = text;
@@ -320,7 +337,10 @@ function errorOf({ status, text }: HttpResponse, what: string): KubeError {
     // A proxy answers with a page of its own.
   }
   const shown = foreignText(said, KUBE_LIMITS.messageChars);
-  return new KubeError(code, `${what} is answered ${status} (${shown}): ${advice}`, { status });
+  const right = status === 403 ? rightFor(call) : "";
+  return new KubeError(code, `${what} is answered ${status} (${shown}): ${advice}${right}`, {
+    status,
+  });
 }
 
 /** The text itself is told nowhere, not even in part: it may be a Secret. */

@@ -80,6 +80,25 @@ Deno.test("KubeClient tells what the API server said, in short and without the t
   }
 });
 
+Deno.test("KubeClient names the right that a refused call needs, in the words of RBAC", async () => {
+  const { kube } = client(() => ({ status: 403, text: "no" }));
+  const [secrets, pod] = ["/api/v1/namespaces/pso/secrets", "/api/v1/namespaces/pso/pods/a:1"];
+  const calls: [() => Promise<unknown>, string][] = [
+    [() => kube.get(`${secrets}/a`), " (get secrets in namespace pso)"],
+    [() => kube.list({ path: "/api/v1/nodes" }), " (list nodes)"],
+    [() => kube.get(`${pod}/proxy/readyz`), " (get pods/proxy in namespace pso)"],
+    [() => kube.create(secrets, {}), " (create secrets in namespace pso)"],
+    [() => kube.remove("/apis/storage.k8s.io/v1/csidrivers/a", "u"), " (delete csidrivers)"],
+    [() => kube.get("/version"), ""],
+  ];
+  for (const [call, right] of calls) {
+    await rejects(
+      call(),
+      (error: Error) => error.message.endsWith(`: give the account this right${right}`),
+    );
+  }
+});
+
 Deno.test("KubeClient makes objects, and changes single fields by a merge patch", async () => {
   const { kube, requests } = client(() => ({ status: 201, text: `{"kind":"Event"}` }));
   await kube.create("/apis/events.k8s.io/v1/namespaces/pso/events", { note: "one" });

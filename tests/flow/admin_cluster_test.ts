@@ -252,7 +252,7 @@ Deno.test("admin check ends with 2 when the Secret is missing or its arrays are 
     equal(missing.code, 2);
     match(
       missing.said,
-      /FAIL {2}values +Secret pso\/pure-provisioner-secret does not exist: name the namespace of the/,
+      /FAIL {2}values +Secret pso\/pure-provisioner-secret does not exist: upgrade the release, which makes it/,
     );
     match(missing.said, /OK {4}server/);
     cluster.items.set(secrets, [{

@@ -15,8 +15,8 @@ export interface AdminSurroundings {
   piped?: string;
   /** As AdminContext.answerMs. */
   answerMs?: number;
-  /** Absent: there is no terminal to ask at. */
-  confirm?: (question: string) => Promise<boolean>;
+  /** Absent: there is no terminal to ask at. What a terminal shows is printed by the second one. */
+  confirm?: (question: string, print: AdminContext["print"]) => Promise<boolean>;
 }
 
 /** How a verb ended. */
@@ -38,8 +38,9 @@ export function adminBed(
   const printed: string[] = [];
   const progress: string[] = [];
   const written = new Map<string, Uint8Array>();
+  const print = (text: string) => void printed.push(text);
   const context: AdminContext = {
-    print: (text) => void printed.push(text),
+    print,
     progress: (text) => void progress.push(text),
     readTextFile: async (path) => {
       const text = files[path];
@@ -58,7 +59,7 @@ export function adminBed(
       if (written.has(path)) throw new Deno.errors.AlreadyExists(path);
       written.set(path, await new Blob([...parts]).bytes());
     },
-    confirm,
+    confirm: confirm && ((question) => confirm(question, print)),
     now,
     answerMs,
     env: (name) => env[name],

@@ -22,10 +22,13 @@ export const SNAPSHOTS =
 export const PV = "pvc-0b5e2e94-3f4c-4c2e-9f67-0d2d1b1d7a11";
 
 /** A cluster with this installation, and one volume of it. */
-export function clusterWith({ objects, others, records }: PsoInstallation): FakeTakeoverCluster {
+export function clusterWith(
+  { objects, others, records }: PsoInstallation,
+  pv = PV,
+): FakeTakeoverCluster {
   const cluster = new FakeTakeoverCluster();
   cluster.put(KUBE_SYSTEM, {});
-  for (const object of [...objects, ...others, ...records, volumeOf(PV)]) {
+  for (const object of [...objects, ...others, ...records, volumeOf(pv)]) {
     cluster.put(pathOf(object), object);
     const made = cluster.objects.get(pathOf(object));
     if (made && ["StatefulSet", "DaemonSet"].includes(object.kind)) cluster.addPod(made);

@@ -218,6 +218,7 @@ export async function leaderOf(cluster: Cluster, now: () => number): Promise<Lea
   }
   const { holder, renewedMs } = leaseOf(object);
   const ageMs = now() - renewedMs;
+  const pod = holder.replace(/_[^_]*$/, "");
   if (holder === "") {
     return {
       why: "no controller leads: no volume is made or attached",
@@ -226,8 +227,8 @@ export async function leaderOf(cluster: Cluster, now: () => number): Promise<Lea
   }
   return ageMs > LEASE_OLD_MS
     ? {
-      why: `${holder} led, and renewed its Lease last ${Math.round(ageMs / 1000)} s ago`,
+      why: `${pod} led, and renewed its Lease last ${Math.round(ageMs / 1000)} s ago`,
       fix: "look at the controller's pods, and at the clocks",
     }
-    : { pod: holder.replace(/_[^_]*$/, "") };
+    : { pod };
 }

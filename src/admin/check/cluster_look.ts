@@ -282,7 +282,9 @@ async function tellController(cluster: Cluster, found: FoundList): Promise<void>
     const text = `${pods.length - unready.length} of ${pods.length} pods ready: ${
       namesText(unready.map(podTrouble))
     }`;
-    const fix = "see kubectl logs and kubectl describe of it";
+    const [pod] = unready.map(nameOf);
+    const fix = `see \`kubectl -n ${cluster.namespace} describe pod ${pod}\` and \`kubectl -n ` +
+      `${cluster.namespace} logs ${pod} --all-containers\``;
     if (unready.length === pods.length) found.fail("controller", text, fix);
     else found.warn("controller", text, fix);
   }

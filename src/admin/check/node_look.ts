@@ -197,8 +197,8 @@ export function tellNodes(nodes: readonly NodeFacts[], found: FoundList): void {
   else {
     const hasReadyPod = missing.some(({ podReady }) => podReady);
     const fix = hasReadyPod
-      ? "the pod is ready and kubelet does not know it: kubelet may have another folder " +
-        "(orchestrator.basePath)"
+      ? "the pod is ready and kubelet does not know it: see the log of its container " +
+        "node-driver-registrar; kubelet may have another folder (orchestrator.basePath)"
       : "look at the node plugin's pod there; a taint may keep it away (nodeServer.tolerations)";
     const names = namesText(missing.map(({ name }) => name));
     if (registered.length === 0) found.fail("nodes", `${text}; not: ${names}`, fix);

@@ -102,7 +102,8 @@ export async function liveSource(cluster: Cluster): Promise<ConfigurationSource>
     load: () =>
       loadConfig({
         mode: "admin",
-        advice: "name the namespace of the installation by -n, or give a values file",
+        advice:
+          "upgrade the release, which makes it, or name another namespace by -n or a values file",
         secretFile,
         appConfigFile,
         readTextFile: (path) => asFile(path, read),

@@ -170,7 +170,9 @@ function print(
     maskSecrets(table),
     unknown.length > 0 ? maskSecrets(unknownText(unknown)) : "",
   ].filter((part) => part !== "");
-  context.print(parts.map((part) => `${part}\n`).join("") + (report ? lastLine(report) : ""));
+  context.print(
+    [...parts, report ? lastLine(report) : ""].filter((part) => part !== "").join("\n"),
+  );
 }
 
 /** As a finding of the other verbs is printed. */

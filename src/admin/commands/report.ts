@@ -73,7 +73,10 @@ function toDo(found: readonly Found[], { columns }: ReportLook): string {
 /** A message ends with what to do, after a semicolon or else a colon. */
 function adviceIn(message: string): string {
   const parts = message.includes("; ") ? message.split("; ") : message.split(": ");
-  return parts.at(-1) ?? message;
+  const advice = parts.at(-1) ?? message;
+  // What stood in brackets as a whole.
+  const isCut = advice.split(")").length > advice.split("(").length;
+  return isCut ? advice.replace(/\)$/, "") : advice;
 }
 
 /** The text in lines that the terminal has room for, but of the first `indent` characters. */

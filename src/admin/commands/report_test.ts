@@ -27,6 +27,13 @@ Deno.test("findingsTable() ends with what to do, the worst first, and leaves tha
   }
   equal(findingsTable(findings(), { colours: false, wide: true }).includes("To do"), false);
   const [server, classes] = findings();
+  const refused = new FoundList("Secret pso/a");
+  refused.ok("server", "it is there");
+  refused.fail("values", "it cannot be read (403: give the account this right (get secrets))");
+  match(
+    findingsTable(refused.all, { colours: false, wide: false }),
+    /To do\n {2}FAIL {2}Secret pso\/a, values: give the account this right \(get secrets\)\n/,
+  );
   if (!server || !classes) throw new Error("no findings");
   const same = { ...classes, check: "classes" };
   const twice = findingsTable([server, classes, same, same], { colours: false, wide: false });

@@ -186,13 +186,15 @@ async function go({ options, context, request }: Call): Promise<number> {
   }
   const folder = options.resume ?? options.backup ?? folderFor(plan, context.now());
   const next = helmLine(helmCommand(plan, { file: options.file, folder }), options);
+  say("\n");
   if (options.resume !== undefined) await resume(request, { plan, folder });
   else if (options.yes) await takeOver(request, { plan, folder });
   else {
-    say(`\nNothing was changed. To do it, add --yes; then comes\n  ${next}\n`);
+    say(`Nothing was changed. To do it, add --yes; then comes\n  ${next}\n`);
     return 0;
   }
-  say(`\nNow run\n  ${next}\nThe way back: pso-bin admin takeover --restore ${folder}\n`);
+  const back = ["pso-bin", "admin", "takeover", ...clusterFlags(options, "--context")];
+  say(`\nNow run\n  ${next}\nThe way back: ${shellLine([...back, "--restore", folder])}\n`);
   return 0;
 }
 
@@ -214,13 +216,16 @@ async function goBack({ options, context, request }: Call, folder: string): Prom
   return 0;
 }
 
-function helmLine(args: string[], { kube: { kubeconfig, context } }: Options): string {
-  return shellLine([
-    "helm",
+/** The flags by which a program reaches the same cluster; Helm calls the second one otherwise. */
+function clusterFlags({ kube: { kubeconfig, context } }: Options, contextFlag: string): string[] {
+  return [
     ...kubeconfig === undefined ? [] : ["--kubeconfig", kubeconfig],
-    ...context === undefined ? [] : ["--kube-context", context],
-    ...args,
-  ]);
+    ...context === undefined ? [] : [contextFlag, context],
+  ];
+}
+
+function helmLine(args: string[], options: Options): string {
+  return shellLine(["helm", ...clusterFlags(options, "--kube-context"), ...args]);
 }
 
 /** `pso-takeover-pso-20260131-235959` */

@@ -1,6 +1,7 @@
 import { isObject, type KubeObject } from "../../kube/client.ts";
 import type { ApiKinds, ManifestObject } from "./api_kinds.ts";
 import type { Backup } from "./backup.ts";
+import { counted } from "../check/found.ts";
 import { at, nameOf, textAt } from "../check/kube_object.ts";
 import { fullNameOf, type TakeoverCluster, uidOf, versionOf } from "./cluster.ts";
 import { type HelmRecord, RECORD_TYPE } from "./helm_release.ts";
@@ -188,7 +189,9 @@ async function restoreController(way: Restore): Promise<void> {
   const resourceVersion = versionOf(live);
   const metadata = { resourceVersion, annotations: { [MARK]: null } };
   await cluster.patch(path, { metadata, spec: { replicas } });
-  tell(`PSO's controller, StatefulSet ${fullNameOf(live)}, has ${replicas} replica(s) again`);
+  tell(
+    `PSO's controller, StatefulSet ${fullNameOf(live)}, has ${counted(replicas, "replica")} again`,
+  );
 }
 
 /** Kinds that a rollback makes anew without any loss. */

@@ -226,7 +226,8 @@ async function runSteps(
       if (!isPsoError(error)) throw error;
       throw new PsoError(
         error.code,
-        `the take-over stopped in step ${number + 1}: ${messageOf(error)}. Go on by --resume ` +
+        // As planText() counts: the backup is the first one.
+        `the take-over stopped in step ${number + 2}: ${messageOf(error)}. Go on by --resume ` +
           `${mark.backup}, or go back by --restore ${mark.backup}`,
         { cause: error },
       );

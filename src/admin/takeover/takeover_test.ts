@@ -26,11 +26,13 @@ import {
   withBed,
 } from "../../../tests/support/takeover_bed.ts";
 import type { Config } from "../../config/model.ts";
+import { PsoError } from "../../errors.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import { at, textAt } from "../check/kube_object.ts";
 import { Backup } from "./backup.ts";
 import { MARK } from "./old_controller.ts";
-import { helmCommand, isTakenOver, planTakeover, resume } from "./takeover.ts";
+import { planText } from "./report.ts";
+import { helmCommand, isTakenOver, planTakeover, resume, takeOver } from "./takeover.ts";
 
 Deno.test("planTakeover() of PSO 5.2 says each step and changes nothing", async () => {
   const cluster = clusterWith(pso52());
@@ -341,7 +343,7 @@ Deno.test("a controller that does not end, or that somebody starts again, ends t
     await rejects(begin(bed), {
       code: "busy",
       message:
-        /in step 1: pso\/pure-provisioner-0 on node node-1 did not end in 0\.05 s: .*--resume/,
+        /in step 2: pso\/pure-provisioner-0 on node node-1 did not end in 0\.05 s: .*--resume/,
     });
     deepEqual(slow.changes, [`PATCH ${SET_52}`]);
   });
@@ -374,5 +376,21 @@ Deno.test("isTakenOver() is true when the CSIDriver is ours and PSO's controller
     equal(isTakenOver((await planTakeover(request, FIRST)).found), true);
     request.namespace = NAMESPACE;
     equal(isTakenOver((await planTakeover(request, FIRST)).found), true);
+  });
+});
+
+Deno.test("a take-over that stops names its step as the plan counts it, and the way on and back", async () => {
+  const cluster = clusterWith(pso62());
+  await withBed(cluster, async (bed) => {
+    const { request, folder } = bed;
+    const plan = await planTakeover(request, FIRST);
+    match(planText(plan), /^ {2}4\. delete DaemonSet /m);
+    cluster.remove = () => Promise.reject(new PsoError("denied", "no right"));
+    await rejects(takeOver(request, { plan, folder }), {
+      code: "denied",
+      message:
+        `the take-over stopped in step 4: no right. Go on by --resume ${folder}, or go back ` +
+        `by --restore ${folder}`,
+    });
   });
 });

@@ -17,10 +17,20 @@ export interface Scene {
   files?: Record<string, string>;
   /** What stands elsewhere on the page and is left out. */
   drop?: RegExp;
+  /** What a person types at the questions, in turn; absent: nobody is there. */
+  answers?: string[];
+  /** Folders of the line and where they are here: `pso-backup` → `/tmp/…`. */
+  folders?: Record<string, string>;
   /** How much later it is for the command. */
   laterMs?: number;
   /** Makes what later scenes meet, too, but for faults of arrays. */
   before?: () => Promise<void>;
+}
+
+/** Commands that meet a bed of their own, and what ends that. */
+export interface PageScenes {
+  scenes: Scene[];
+  stop: () => Promise<void>;
 }
 
 type Entry = ServedFleet["arrays"][number];
@@ -127,6 +137,8 @@ const SHOWN: [what: RegExp, how: string][] = [
   [/\bcreated 2[\d:.TZ-]+/g, "created 2026-11-26T09:30:00.000Z"],
   [/\b(handle|volumeHandle:) [0-9a-f]{8}\//g, "$1 f9410590/"],
   [/\b23 h 5\d min/g, "23 h 59 min"],
+  [/\blast 6\d\d s ago/g, "last 600 s ago"],
+  [/Kubernetes API at 127\.0\.0\.1:\d+/g, "Kubernetes API at 10.20.0.1:6443"],
   [/\d+ (bytes|[KMG]iB) of 20 TiB/g, "0 bytes of 20 TiB"],
   [/pso-takeover-pso-\d{8}-\d{6}/g, "pso-takeover-pso-20261126-093000"],
 ];

@@ -37,7 +37,10 @@ export function kubeconfigOf({ cluster }: PageBed): Record<string, string> {
 export const iqn = (name: string) => `iqn.2026-01.example:${name}`;
 
 /** Nodes that are registered. */
-export function register({ cluster: { items } }: PageBed, ...names: string[]): void {
+export function register(
+  { cluster: { items } }: Pick<PageBed, "cluster">,
+  ...names: string[]
+): void {
   items.set("/api/v1/nodes", names.map((name) => ({ metadata: { name } })));
   items.set(
     "/apis/storage.k8s.io/v1/csinodes",
@@ -108,7 +111,7 @@ export function rightScenes(bed: PageBed): Scene[] {
       name: "undelete",
       line: `pso-bin admin undelete ${kube}`,
       files,
-      before: () => deleteOne(bed),
+      before: () => deleteTagged(one, volume("4")),
     },
     {
       name: "undelete asked",
@@ -150,8 +153,7 @@ function wrongScenes({ fleet }: PageBed): Scene[] {
 }
 
 /** A volume with the tags of a claim, which is deleted. */
-async function deleteOne({ fleet }: PageBed): Promise<void> {
-  const name = volume("4");
+export async function deleteTagged(array: Parameters<typeof send>[0], name: string): Promise<void> {
   const tags = {
     cluster: "k8s",
     "pvc-namespace": "shop",
@@ -165,7 +167,7 @@ async function deleteOne({ fleet }: PageBed): Promise<void> {
   };
   const items = Object.entries(tags).map(([key, value]) => ({ key, value, copyable: false }));
   await send(
-    arraysOf(fleet).one,
+    array,
     [`POST /volumes?names=${name}`, { provisioned: 1073741824 }],
     [`PUT /volumes/tags/batch?resource_names=${name}`, items],
     [`PATCH /volumes?names=${name}`, { destroyed: true }],
