@@ -111,8 +111,12 @@ export class KubeWatch {
     const of = this.#version === undefined ? "list" : "watch";
     if (isKubeStatus(error, GONE)) {
       this.#version = undefined;
-      if (++this.#gone > 1) this.#failures++; // the first new list is due at once
-      return;
+      // The first new list is due at once. Lists that never come to their end show nothing new.
+      if (++this.#gone === 1) return;
+      if (of === "watch") {
+        this.#failures++;
+        return;
+      }
     }
     this.#failures++;
     // One watch that is cut off is no trouble: servers are replaced.

@@ -209,6 +209,15 @@ Deno.test("KubeWatch reads the list again when a watch or a page is answered 410
   equal(page.troubles.some((one) => one !== undefined), false);
 });
 
+Deno.test("a list that gets too old before its end each time is trouble, and well once one is whole", async () => {
+  const lost = await runScript([LIST, ERROR_410, MORE, 410, MORE, 410, MORE, 410], 3);
+  deepEqual(lost.calls.slice(0, 6), ["list", "watch", "list", "more", "list", "more"]);
+  match(String(lost.troubles[0]), /is answered 410/);
+  const healed = await runScript([MORE, 410, MORE, 410, LIST, 503], 3);
+  match(String(healed.troubles[0]), /is answered 410/);
+  equal(healed.troubles[1], undefined);
+});
+
 Deno.test("pauses grow while nothing works, up to a limit, and the trouble is told once", async () => {
   const { pauses, troubles, calls } = await runScript([503], 12);
   deepEqual(pauses.slice(0, 4), [500, 1_000, 2_000, 4_000]);
