@@ -278,7 +278,8 @@ function begin(name: string, { call, ceilingMs }: BeginningCall): BegunCall {
   const isOver = () => new PsoError("timeout", `${name} was not done within ${leftMs} ms`);
   const timer = setTimeout(() => controller.abort(isOver()), leftMs);
   // grpc-js says "cancelled" both when the caller goes away and when it notices the deadline
-  // itself.
+  // itself. It says nothing when a connection breaks: what has one answer is brought to its end
+  // then, at most by its deadline, and found done by whoever repeats the call.
   call.on("cancelled", () => {
     clearTimeout(timer);
     const isGone = () => new PsoError("timeout", `the caller of ${name} went away`);

@@ -1,40 +1,13 @@
 // Health of volumes as a sidecar asks for it: by gRPC, of a controller's own socket.
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
-import { controllerService } from "../../src/csi/controller_service.ts";
-import { startEndpoint } from "../../src/csi/endpoint.ts";
 import { type VolumeHealth, VolumeHealthErrorType } from "../../src/csi/generated/csi_pb.ts";
-import { silentLogger } from "../../src/log.ts";
-import { Metrics } from "../../src/metrics/metrics.ts";
 import { MiB } from "../../src/size.ts";
 import { N1, ProvisionerBed } from "./provisioner_bed.ts";
+import { withSocket } from "./service_socket.ts";
 
 const RAW = { access: { type: "block" as const }, mode: "single-node-writer" as const };
 const CAPACITY = 20 * MiB;
 const DATA = 19 * MiB;
-
-/** Runs `work` with a client of a socket that a controller of the bed serves. */
-async function served(
-  bed: ProvisionerBed,
-  work: (controller: CsiClient["controller"]) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "pso-health-" });
-  const endpoint = await startEndpoint({
-    endpoint: `unix://${folder}/csi.sock`,
-    driverName: "pure-csi",
-    methods: controllerService({ provisioner: () => bed.provisioner, topology: () => false }),
-    log: silentLogger,
-    metrics: new Metrics(),
-  });
-  const csi = connectCsi(`unix://${endpoint.path}`, { ownConnection: true });
-  try {
-    await work(csi.controller);
-  } finally {
-    csi.close();
-    await endpoint.stop();
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** Fills what the volume stores on its array, so that nothing of it is equal or zero. */
 async function fill(bed: ProvisionerBed, { array, name }: { array: string; name: string }) {
@@ -76,7 +49,7 @@ Deno.test("15.9: by gRPC an array that is nearly full, and too few paths to a ho
       });
       equal(answer.status, 200, await answer.text());
     };
-    await served(bed, async (controller) => {
+    await withSocket(bed, async ({ controller }) => {
       const all = async () => {
         await bed.fleet.refresh(bed.signal);
         const first = await controller.controllerListVolumeHealth({ maxEntries: 1 });
