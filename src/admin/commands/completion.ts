@@ -87,12 +87,9 @@ function valueBranches(flags: readonly VerbFlag[], { words, files }: ShellForms)
 }
 
 /** One mode: the values of its flags, else their names. */
-function modeBranch(
-  { name, flags }: ModeWords,
-  { forms, before }: { forms: ShellForms; before: string },
-): string {
+function modeBranch({ name, flags }: ModeWords, forms: ShellForms): string {
   const values = valueBranches(flags, forms);
-  const cases = values.length === 0 ? "" : `        case "${before}" in
+  const cases = values.length === 0 ? "" : `        case "$before" in
 ${values.map((line) => `          ${line}`).join("\n")}
         esac
 `;
@@ -116,7 +113,7 @@ _pso_bin() {
   if [ "$COMP_CWORD" -eq 1 ]; then ${words(modes.map(({ name }) => name).join(" "))}; return; fi
   if [ "\${COMP_WORDS[1]}" != admin ]; then
     case "\${COMP_WORDS[1]}" in
-${modes.map((mode) => modeBranch(mode, { forms, before: "$before" })).join("\n")}
+${modes.map((mode) => modeBranch(mode, forms)).join("\n")}
     esac
     return
   fi
@@ -135,26 +132,28 @@ complete -F _pso_bin pso-bin
 function zshScript({ modes, verbs }: Words): string {
   const words = (list: string) => `compadd -- ${list}`;
   const forms: ShellForms = { words, files: "_files" };
-  const before = "$words[CURRENT-1]";
   return `#compdef pso-bin
 # Completion of pso-bin for zsh: source <(pso-bin admin completion zsh), after compinit
 _pso_bin() {
+  local before="$words[CURRENT-1]"
+  if [[ "$words[CURRENT]" == -*=* ]] && compset -P '-*='; then before="\${words[CURRENT]%%=*}"; fi
   if (( CURRENT == 2 )); then ${words(modes.map(({ name }) => name).join(" "))}; return; fi
   if [[ "$words[2]" != admin ]]; then
     case "$words[2]" in
-${modes.map((mode) => modeBranch(mode, { forms, before })).join("\n")}
+${modes.map((mode) => modeBranch(mode, forms)).join("\n")}
     esac
     return
   fi
   if (( CURRENT == 3 )); then ${words(verbs.map(({ name }) => name).join(" "))}; return; fi
-  case "${before}" in
+  case "$before" in
 ${valueBranches(flagsOf(verbs), forms).map((line) => `    ${line}`).join("\n")}
   esac
   case "$words[3]" in
 ${verbs.map((verb) => `    ${verb.name}) ${words(wordsOf(verb))} ;;`).join("\n")}
   esac
 }
-compdef _pso_bin pso-bin
+# As the file _pso-bin of a folder of fpath it is called when it is loaded.
+if [[ "$funcstack[1]" == _pso-bin ]]; then _pso_bin "$@"; else compdef _pso_bin pso-bin; fi
 `;
 }
 

@@ -148,6 +148,8 @@ function wrongScenes({ fleet }: PageBed): Scene[] {
         }),
       },
     },
+    { name: "completion", line: "pso-bin admin completion" },
+    { name: "completion of what", line: "pso-bin admin completion csh" },
     { name: "no file", line: "pso-bin admin check -f value.yaml" },
   ];
 }
