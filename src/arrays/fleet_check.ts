@@ -109,8 +109,9 @@ export class FleetChecks {
 
   /** Notes every name that the array holds. */
   async #list(member: Member, signal?: AbortSignal): Promise<void> {
-    const { log } = this.#options;
+    const { log, now } = this.#options;
     const { array, index } = member;
+    const begunMs = now();
     const finish = index.beginListing();
     const what = `the listing of array ${array.label}`;
     const listing = await withDeadline(
@@ -124,6 +125,7 @@ export class FleetChecks {
     listing.noteIn(index);
     for (const [name, group] of groups) index.setGroup(name, group);
     finish();
+    member.listedMs = begunMs;
     log.info("array listed", { array: array.label, names: index.count(() => true) });
   }
 

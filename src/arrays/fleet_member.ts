@@ -32,6 +32,8 @@ export interface FleetMember {
    * Its volumes and snapshots were listed completely since this process started or `coolDown()`.
    */
   readonly warm: boolean;
+  /** When that list was begun; milliseconds since the epoch. */
+  readonly listedMs?: number;
   /** Another entry stands for the same array: this one is never asked for volumes. */
   readonly twin: boolean;
   /**
@@ -52,6 +54,7 @@ export class Member implements FleetMember {
   slowdown?: number;
   refusal?: PsoError;
   checkedMs?: number;
+  listedMs?: number;
   /** The id that answered first at this address: another one later is another array. */
   id?: string;
   /** As `StorageArray.serverKey`, the last time that it was asked for; seldom needed. */

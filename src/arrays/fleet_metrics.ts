@@ -9,7 +9,13 @@ const AT_CHECKS = "At each check of the array, every 30 seconds.";
  * Registers what the controller knows of its arrays. The function returned takes every REST call as
  * a sample.
  */
-export function registerFleet(metrics: Metrics, fleet: Fleet): (call: ArrayCall) => void {
+export function registerFleet(
+  metrics: Metrics,
+  fleet: Fleet,
+  now: () => number = Date.now,
+): (call: ArrayCall) => void {
+  const age = (sinceMs: number | undefined) =>
+    sinceMs === undefined ? undefined : Math.max(0, Math.round((now() - sinceMs) / 1000));
   const perArray = (value: (member: FleetMember) => number | undefined) => () =>
     fleet.members.flatMap((member): [Labels, number][] => {
       const found = value(member);
@@ -58,6 +64,20 @@ export function registerFleet(metrics: Metrics, fleet: Fleet): (call: ArrayCall)
     moves: AT_CHECKS,
     alert:
       "It is above 90 % of `pso_array_capacity_bytes`. Placement keeps `placement.headroom` of an array free.",
+  });
+  metrics.gauge("pso_array_look_age_seconds", {
+    help: "Seconds since the array told its capacity, load and ports, by which volumes are placed",
+    labels,
+    collect: perArray(({ statusMs }) => age(statusMs)),
+    moves: "Read at each scrape; each look that goes well begins anew.",
+    alert: "It is above 120: the array has not answered for so long.",
+  });
+  metrics.gauge("pso_array_list_age_seconds", {
+    help: "Seconds since all volumes of the array were listed; what this controller made and " +
+      "deleted since is noted",
+    labels,
+    collect: perArray(({ warm, listedMs }) => warm ? age(listedMs) : undefined),
+    moves: "Read at each scrape. An array is listed when a controller starts or begins to lead.",
   });
   metrics.gauge("pso_array_volumes", {
     help: "Volumes of this cluster on the array",

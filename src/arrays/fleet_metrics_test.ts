@@ -29,6 +29,28 @@ function entryOf(address: string, configuredName: string, isWell: boolean) {
   return { array: array as unknown as StorageArray };
 }
 
+Deno.test("15.12: how old the figures and the list of an array are is a metric each", async () => {
+  let now = 1_000_000;
+  const fleet = new Fleet([
+    entryOf("192.0.2.1", "fa", true),
+    entryOf("192.0.2.2", "fb", false),
+  ], { log: silentLogger, now: () => now });
+  const metrics = new Metrics();
+  registerFleet(metrics, fleet, () => now);
+  const ages = () =>
+    [...metrics.text().matchAll(/^pso_array_(look|list)_age_seconds\{array="(.+)"\} (\d+)$/gm)]
+      .map(([, what, array, value]) => `${what} ${array} ${value}`);
+  await fleet.refresh();
+  now += 40_000;
+  deepEqual(ages(), ["look fa 40", "list fa 40"]);
+  await fleet.refresh();
+  deepEqual(ages(), ["look fa 0", "list fa 40"], "a list is not read again");
+  fleet.coolDown();
+  deepEqual(ages(), ["look fa 0"]);
+  await fleet.refresh();
+  deepEqual(ages(), ["look fa 0", "list fa 0"]);
+});
+
 Deno.test("two arrays of one name have series and checks of their own, told apart by address", async () => {
   const fleet = new Fleet([
     entryOf("192.0.2.1", "fa", true),

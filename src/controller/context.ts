@@ -1,3 +1,4 @@
+import type { Snapshot } from "../arrays/array.ts";
 import type { Fleet } from "../arrays/fleet.ts";
 import type { ChangeFence } from "../async/fence.ts";
 import type { ImportMemory } from "./import/import_memory.ts";
@@ -5,6 +6,7 @@ import type { Inventory } from "./import/rules.ts";
 import type { ClaimFacts } from "./placement/spread_group.ts";
 import type { Logger } from "../log.ts";
 import type { DeleteMemory } from "./delete_memory.ts";
+import type { KeptParts, ListedVolume } from "./kept_parts.ts";
 import type { ClusterView } from "./attachments/cluster_view.ts";
 import type { NodeRegistry } from "./attachments/node_registry.ts";
 import type { PageTokens } from "./page_token.ts";
@@ -44,6 +46,8 @@ export interface ControllerContext {
   /** Bytes placed lately, which arrays do not show yet. */
   recent: RecentPlacements;
   tokens: PageTokens;
+  /** What lists that go on in small pages have read ahead. */
+  ahead: { volumes: KeptParts<ListedVolume>; snapshots: KeptParts<Snapshot> };
   /** Reads a claim from Kubernetes; absent where there is no API. Undefined when it is gone. */
   claims?: ClaimReader;
   /** Absent where there is no API: nothing is imported then. */

@@ -15,6 +15,17 @@ for (const arrayToken of [undefined, "tök=en/+|1", LONG]) {
   });
 }
 
+Deno.test("PageTokens.decode() gives back the mark behind which a list goes on, in 128 bytes", () => {
+  const tokens = new PageTokens();
+  const mark = { part: "0a1b2c3d", after: "00112233aabb" };
+  for (const arrayToken of ["", "x".repeat(40), LONG]) {
+    const position = { arrayHint: "2dcf29ad", ...(arrayToken ? { arrayToken } : {}), mark };
+    const token = tokens.encode(position);
+    ok(token.length <= 128, token);
+    deepEqual(tokens.decode(token), position);
+  }
+});
+
 // 11 bytes of its own, and 4 for each 3 of the array's token
 Deno.test("PageTokens.decode() reads a token after a restart as long as its whole is within 128 bytes", () => {
   const position = (length: number) => ({ arrayHint: "2dcf29ad", arrayToken: "x".repeat(length) });
@@ -42,6 +53,7 @@ Deno.test("PageTokens.decode() answers stale_token for anything that was never g
       "2.2dcf29ad.",
       "1.2dcf29ad.=",
       "1.2dcf29ad._w",
+      "1.2dcf29ad..0a1b2c3d",
       "1.XYZ.",
       "5",
       forgotten,

@@ -24,6 +24,7 @@ import { groupKeyOf } from "./group_snapshots/group_id.ts";
 import { deleteGroupSnapshot, getGroupSnapshot } from "./group_snapshots/made_groups.ts";
 import type { ClaimReader, ControllerContext, InventoryReader } from "./context.ts";
 import { DeleteMemory } from "./delete_memory.ts";
+import { KeptParts } from "./kept_parts.ts";
 import type { ClusterSinks } from "../cluster/facts.ts";
 import { ClusterView } from "./attachments/cluster_view.ts";
 import { NodeRegistry } from "./attachments/node_registry.ts";
@@ -108,6 +109,10 @@ export class Provisioner {
       deleted: new DeleteMemory(),
       recent: new RecentPlacements(now),
       tokens: new PageTokens(),
+      ahead: {
+        volumes: new KeptParts(({ volume: { name } }) => name, now),
+        snapshots: new KeptParts(({ name }) => name, now),
+      },
       claims,
       inventory,
       imports: new ImportMemory(),

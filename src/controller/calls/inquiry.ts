@@ -79,10 +79,10 @@ export async function listVolumes(
   request: ListRequest,
   signal: AbortSignal,
 ): Promise<VolumePage> {
-  const { locator, tokens } = context;
+  const { locator, tokens, ahead } = context;
   const { items, nextToken } = await listAcross(
     request,
-    { arrays: locator.listOrder(), tokens },
+    { arrays: locator.listOrder(), tokens, kept: ahead.volumes },
     async ({ member }, part) => {
       const page = await volumesOf(context, { member, ...part }, signal);
       const hostNodes = await nodesOfHosts(context, { member, volumes: page.items }, signal);

@@ -5,6 +5,7 @@ import { Fleet } from "../../arrays/fleet.ts";
 import { RestClient } from "../../arrays/rest/client.ts";
 import { silentLogger } from "../../log.ts";
 import { Secret } from "../../secret.ts";
+import { KeptParts, PART_AGE_MS } from "../kept_parts.ts";
 import { listAcross } from "./listing.ts";
 import { PageTokens } from "../page_token.ts";
 import type { ListedArray } from "../volume_locator.ts";
@@ -116,4 +117,100 @@ Deno.test("listAcross() answers stale_token for an array that is gone", async ()
       message: /aaaaaaaa/,
     },
   );
+});
+
+/** An array's list in the parts that were asked for, as `LIMIT@TOKEN`. */
+function watched(items: Record<string, number[]>) {
+  const asked: string[] = [];
+  const parts = partsOf(items);
+  const read: typeof parts = (listed, part) => {
+    asked.push(`${part.limit}@${part.token ?? ""}`);
+    return parts(listed, part);
+  };
+  return { asked, read };
+}
+
+/** Every item of a list in pages of that size; `between` is called before each but the first. */
+async function all(
+  kept: KeptParts<number>,
+  read: ReturnType<typeof watched>["read"],
+  { maxEntries, between = () => {} }: { maxEntries: number; between?: (page: number) => void },
+): Promise<number[]> {
+  const seen: number[] = [];
+  let startingToken = "";
+  for (let page = 0; page === 0 || startingToken !== ""; page++) {
+    if (page > 0) between(page);
+    const scope = { arrays: ARRAYS, tokens, kept };
+    const { items, nextToken } = await listAcross({ maxEntries, startingToken }, scope, read);
+    seen.push(...items.map(({ item }) => item));
+    startingToken = nextToken;
+  }
+  return seen;
+}
+
+const range = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, index) => from + index);
+const MANY = { aaaaaaaa: range(0, 60), bbbbbbbb: [], cccccccc: range(60, 100) };
+
+for (const maxEntries of [1, 7, 10, 59, 60, 61, 99, 100, 999]) {
+  Deno.test(`15.12: listAcross() that reads ahead gives each item once, in pages of ${maxEntries}`, async () => {
+    const { asked, read } = watched(MANY);
+    deepEqual(await all(new KeptParts(String), read, { maxEntries }), range(0, 100));
+    equal(asked.length <= 5, true, asked.join(" "));
+    equal(asked[0], `${maxEntries}@`, "the first page asks for no more than it gives out");
+  });
+}
+
+Deno.test("15.12: what was read ahead is given out for 30 seconds, and is then read again where it was", async () => {
+  let now = 0;
+  const { asked, read } = watched(MANY);
+  const kept = new KeptParts<number>(String, () => now);
+  const between = (page: number) => {
+    if (page === 3) now += PART_AGE_MS + 1;
+    else if (page === 4) now += PART_AGE_MS;
+  };
+  deepEqual(await all(kept, read, { maxEntries: 10, between }), range(0, 100));
+  deepEqual(asked.slice(0, 3), ["10@", "1000@10", "1000@10"]);
+});
+
+Deno.test("15.12: a list goes on where it was after a restart, and beside more lists than are kept", async () => {
+  const { read } = watched(MANY);
+  const lists = await Promise.all(
+    range(0, 6).map(() => all(new KeptParts(String), read, { maxEntries: 7 })),
+  );
+  for (const list of lists) deepEqual(list, range(0, 100));
+  const shared = new KeptParts<number>(String);
+  for (
+    const list of await Promise.all(range(0, 6).map(() => all(shared, read, { maxEntries: 7 })))
+  ) {
+    deepEqual(list, range(0, 100));
+  }
+});
+
+Deno.test("15.12: no list begins with what was read ahead for another one", async () => {
+  const items = { aaaaaaaa: range(0, 30) };
+  const kept = new KeptParts<number>(String);
+  const scope = { arrays: ARRAYS, tokens, kept };
+  const first = await listAcross({ maxEntries: 10, startingToken: "" }, scope, partsOf(items));
+  const { nextToken: startingToken } = first;
+  await listAcross({ maxEntries: 10, startingToken }, scope, partsOf(items));
+  const changed = { aaaaaaaa: [...range(0, 10), ...range(15, 30), 99] };
+  deepEqual(await all(kept, partsOf(changed), { maxEntries: 10 }), changed.aaaaaaaa);
+});
+
+Deno.test("15.12: a list whose place is gone is begun again", async () => {
+  const items = { aaaaaaaa: range(0, 30) };
+  const scope = () => ({ arrays: ARRAYS, tokens, kept: new KeptParts<number>(String) });
+  const page = (startingToken: string, from = items) =>
+    listAcross({ maxEntries: 5, startingToken }, scope(), partsOf(from));
+  const { nextToken } = await page((await page("")).nextToken);
+  const without = { aaaaaaaa: range(0, 30).filter((item) => item !== 9) };
+  await rejects(page(nextToken, without), {
+    code: "stale_token",
+    message: /is gone: start the list/,
+  });
+  const alone = { arrays: ARRAYS, tokens };
+  await rejects(listAcross({ maxEntries: 5, startingToken: nextToken }, alone, partsOf(items)), {
+    code: "stale_token",
+  });
 });

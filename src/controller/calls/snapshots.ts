@@ -141,14 +141,14 @@ export async function listSnapshots(
   request: ListSnapshotsRequest,
   signal: AbortSignal,
 ): Promise<SnapshotPage> {
-  const { locator, options, tokens } = context;
+  const { locator, options, tokens, ahead } = context;
   if (request.snapshotId !== "") return await listOne(locator, request, signal);
   if (request.sourceVolumeId !== "") return await listOfVolume(context, request, signal);
   const { clusterId } = options();
   const prefix = `${clusterId}-`;
   const page = await listAcross(
     request,
-    { arrays: locator.listOrder(), tokens },
+    { arrays: locator.listOrder(), tokens, kept: ahead.snapshots },
     async ({ member }, part) => {
       const { items, nextToken } = await member.array.listSnapshots({ prefix, ...part }, signal);
       return { items: items.filter(({ volume }) => isOwnVolumeName(clusterId, volume)), nextToken };
