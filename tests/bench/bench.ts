@@ -1,6 +1,6 @@
 // What the benches share: a stand, a process's memory and time, and tables.
 import { connectCsi, type CsiClient } from "../../scripts/csi_client.ts";
-import { complain, say } from "../../scripts/shell.ts";
+import { complain, runTool, say } from "../../scripts/shell.ts";
 import { type Stand, type StandOptions, startStand } from "../../scripts/stand.ts";
 import { servesAll } from "../../scripts/probe.ts";
 import { until } from "../../src/async/wait.ts";
@@ -13,13 +13,33 @@ export function note(text: string): void {
   if (!flags.has("--json")) complain(text);
 }
 
+/** What a bench wants of its stand. */
+export interface BenchStand extends Omit<StandOptions, "dir"> {
+  /** What the arrays hold is kept in memory: how fast this machine's disk is must not be measured. */
+  inMemory?: boolean;
+}
+
 /** Runs `work` on a fresh stand, which is gone afterwards. */
 export async function withStand<T>(
-  options: Omit<StandOptions, "dir">,
+  { inMemory = false, ...options }: BenchStand,
   work: (stand: Stand, controller: CsiClient) => Promise<T>,
 ): Promise<T> {
-  const dir = await Deno.makeTempDir({ prefix: "pso-bench-" });
-  const stand = await startStand({ ...options, dir, interpreted: flags.has("--interpreted") });
+  const folder = await Deno.makeTempDir({ prefix: "pso-bench-" });
+  if (inMemory) await runTool("mount", ["-t", "tmpfs", "pso-bench", folder]);
+  try {
+    return await onStand({ ...options, dir: `${folder}/stand` }, work);
+  } finally {
+    if (inMemory) await runTool("umount", [folder]);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function onStand<T>(
+  options: StandOptions,
+  work: (stand: Stand, controller: CsiClient) => Promise<T>,
+): Promise<T> {
+  await Deno.mkdir(options.dir);
+  const stand = await startStand({ ...options, interpreted: flags.has("--interpreted") });
   const controller = connectCsi(stand.facts.controller, { timeoutMs: 120_000 });
   try {
     await isReady(stand.facts.admin);
@@ -27,7 +47,6 @@ export async function withStand<T>(
   } finally {
     controller.close();
     await stand.stop();
-    await Deno.remove(dir, { recursive: true });
   }
 }
 

@@ -69,7 +69,7 @@ async function volumesOn(bed: FleetBed, array: string, count: number): Promise<s
 /** The p99 of the seven, without and beside the array that hangs. */
 export async function slow(lives: number): Promise<Slow> {
   return await withStand(
-    { flasharrays: ARRAYS, flashblades: 0, nodes: 1, latencyMs: 20 },
+    { flasharrays: ARRAYS, flashblades: 0, nodes: 1, latencyMs: 20, inMemory: true },
     async (stand, controller) => {
       const bed = new FleetBed(stand, controller);
       await bed.showNodes();

@@ -31,9 +31,9 @@ export interface Wall extends Faults, Spent {
 
 /** Between two checks of an array are 30 seconds. */
 const IDLE_MS = 45_000;
-const LIVES = { flasharrays: 8, latencyMs: 200 };
+const LIVES = { flasharrays: 8, latencyMs: 200, inMemory: true };
 /** So few arrays that they are what 100 callers wait for, and not the length of one claim's way. */
-const WALL = { flasharrays: 2, latencyMs: 200, concurrency: 16 };
+const WALL = { flasharrays: 2, latencyMs: 200, concurrency: 16, inMemory: true };
 
 /**
  * Compares what the arrays hold with the claims that should be there. Volumes of nobody, and
@@ -126,7 +126,7 @@ export async function wall(claims: number): Promise<Wall> {
 /** Processor time of the controller for each CreateVolume, in ms, with arrays that answer at once. */
 export async function createCpuMs(creates: number): Promise<number> {
   return await withStand(
-    { flasharrays: 2, flashblades: 0, nodes: 0 },
+    { flasharrays: 2, flashblades: 0, nodes: 0, inMemory: true },
     async (stand, controller) => {
       const bed = new FleetBed(stand, controller);
       await runMany(100, 16, (number) => bed.create(`warm-${number}`));

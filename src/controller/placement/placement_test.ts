@@ -333,7 +333,7 @@ const AVOIDED: {
   { name: "three times slower than when it is quiet", busy: block("fa-1", { slowdown: 3 }) },
   {
     name: "where claims wait for their turn",
-    busy: block("fa-1", { crowding: 1.5 }, { usedBytes: 1.9 * TiB }),
+    busy: block("fa-1", { crowding: 3 }, { usedBytes: 1.9 * TiB }),
   },
   {
     name: "with more promised to thin volumes",

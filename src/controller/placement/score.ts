@@ -20,8 +20,9 @@ export type ScorePart = keyof typeof WEIGHTS;
 export const SCORE_PARTS = Object.keys(WEIGHTS) as ScorePart[];
 
 /**
- * Up to this many times its quiet time an array counts as not loaded: small differences between
- * two samples must not move volumes.
+ * Up to this many times its quiet time an array counts as not loaded, and up to this many of our
+ * own calls for each that it takes at once nobody counts as waiting: small differences between two
+ * samples must not move volumes.
  */
 export const CALM_FACTOR = 2;
 
@@ -38,7 +39,7 @@ interface ScoredArray {
   status: Pick<ArrayStatus, "capacityBytes" | "usedBytes" | "provisionedBytes">;
   /** Time of an operation now as a multiple of the array's quiet time; absent when not known. */
   slowdown?: number;
-  /** Our own calls there as a multiple of those that it takes at once; absent: no more than those. */
+  /** Our own calls there as a multiple of those that it takes at once; absent: none waits. */
   crowding?: number;
   recent: RecentBytes;
   /** Volumes of this cluster that it holds; absent when not known. */
@@ -57,7 +58,7 @@ export function scoreParts(
     committed: capacityBytes /
       (capacityBytes + provisionedBytes + recent.unseenBytes + sizeBytes),
     load: Math.min(1, CALM_FACTOR / Math.max(slowdown, Number.MIN_VALUE)),
-    turn: 1 / Math.max(1, crowding),
+    turn: Math.min(1, CALM_FACTOR / crowding),
     objects: volumesPerArray > 0 ? Math.max(0, 1 - (volumes + 1) / volumesPerArray) : 1,
     group: groupPart(group),
   };
