@@ -12,7 +12,7 @@ import {
 import { getCapacity } from "./calls/capacity.ts";
 import { deleteVolume } from "./calls/deletion.ts";
 import { expandVolume } from "./calls/growth.ts";
-import { getVolume, listVolumes, validateCapabilities } from "./calls/inquiry.ts";
+import { getVolume, listVolumes, validateCapabilities, volumeIdsNamed } from "./calls/inquiry.ts";
 import { getVolumeHealth, listVolumeHealth } from "./calls/health.ts";
 import { modifyVolume } from "./calls/modification.ts";
 import { publishVolume } from "./calls/publishing.ts";
@@ -255,6 +255,14 @@ export class Provisioner {
   /** The volume and the nodes that it is published to. `not_found`. */
   getVolume(volumeId: string, signal: AbortSignal): Promise<PublishedVolume> {
     return getVolume(this.#context, volumeId, signal);
+  }
+
+  /**
+   * The handles of every live volume of that name in no pod and no volume group. `unavailable` while
+   * an array that may have one does not answer.
+   */
+  volumeIdsNamed(name: string, signal: AbortSignal): Promise<string[]> {
+    return volumeIdsNamed(this.#context.locator, name, signal);
   }
 
   /**

@@ -57,6 +57,7 @@ for (const { what, handle } of FOREIGN) {
     bed.nowMs += 30_000;
     await bed.step();
     deepEqual([...bed.maker.volumes.keys()], [victim]);
+    deepEqual(bed.maker.calls.slice(2), ["unpublish", "delete"]);
     equal(await bed.objects.get(ID), undefined);
   });
 }

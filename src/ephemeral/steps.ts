@@ -22,7 +22,12 @@ import { EphemeralWarnings } from "./warnings.ts";
 /** The calls of the Controller service by which volumes are made and taken away. */
 export type VolumeMaker = Pick<
   Provisioner,
-  "createVolume" | "publishVolume" | "unpublishVolume" | "deleteVolume" | "lockKey"
+  | "createVolume"
+  | "publishVolume"
+  | "unpublishVolume"
+  | "deleteVolume"
+  | "volumeIdsNamed"
+  | "lockKey"
 >;
 
 /** What the steps of the leader stand on. */
@@ -245,20 +250,22 @@ export class EphemeralSteps {
 
   async #destroy(volume: EphemeralVolume, signal: AbortSignal): Promise<void> {
     const { maker, locks, settings, log } = this.#setup;
-    const volumeHandle = this.#handleOf(volume);
-    if (volumeHandle === undefined) this.#refuseUnclear(volume.name);
-    // Without a handle the name tells whether anything was made.
-    const volumeId = volumeHandle ?? volumeNameFor(settings().clusterId, csiNameOf(volume));
-    await locks.tryRun(
-      [maker().lockKey({ volumeId })],
-      "the delete of an ephemeral volume",
-      async () => {
-        // A handle that somebody took out leaves the volume published.
-        await maker().unpublishVolume({ volumeId, nodeId: "" }, signal);
-        await maker().deleteVolume(volumeId, signal);
-      },
-    );
-    log.info("ephemeral volume is deleted", { volume: volumeId, node: volume.spec.node });
+    const handle = this.#handleOf(volume);
+    if (handle === undefined) this.#refuseUnclear(volume.name);
+    // Without a handle the name tells whether anything was made: somebody may have taken it out.
+    const name = volumeNameFor(settings().clusterId, csiNameOf(volume));
+    const handles = handle === undefined ? await maker().volumeIdsNamed(name, signal) : [handle];
+    for (const volumeId of handles) {
+      await locks.tryRun(
+        [maker().lockKey({ volumeId })],
+        "the delete of an ephemeral volume",
+        async () => {
+          await maker().unpublishVolume({ volumeId, nodeId: "" }, signal);
+          await maker().deleteVolume(volumeId, signal);
+        },
+      );
+    }
+    log.info("ephemeral volume is deleted", { volume: name, node: volume.spec.node });
   }
 
   /** `unavailable` while a create may still come to be: a look-up now would not show it. */

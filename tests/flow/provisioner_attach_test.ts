@@ -231,3 +231,22 @@ Deno.test("deleteVolume() of a volume that an earlier process may have published
     ]);
   });
 });
+
+Deno.test("15.11: the handles of volumes are found by their name alone", async () => {
+  await ProvisionerBed.run({ flasharrays: 2, flashblades: 1 }, async (bed) => {
+    const { provisioner, signal } = bed;
+    const ids = (name: string) => provisioner.volumeIdsNamed(`k8s-${name}`, signal);
+    for (const backend of ["block", "file"]) {
+      const volumeId = await bed.create("pvc-1", { parameters: { backend } });
+      await bed.publish(volumeId, N1);
+      deepEqual(await ids("pvc-1"), [volumeId]);
+      deepEqual(await ids("pvc-2"), []);
+      await provisioner.unpublishVolume({ volumeId, nodeId: "" }, signal);
+      await provisioner.deleteVolume(volumeId, signal);
+      deepEqual(await ids("pvc-1"), []);
+    }
+    await bed.create("pvc-3");
+    await bed.silence();
+    await rejects(provisioner.volumeIdsNamed("k8s-pvc-3", bed.soon()), isUnclear);
+  });
+});

@@ -115,6 +115,44 @@ export function inlineScenarios(bed: Bed): void {
     },
   );
 
+  bed.scenario("15.11: a status that names another pod's volume destroys neither", async () => {
+    const { cluster } = bed;
+    const block = { volumeAttributes: { backend: "block", size: "1Gi" } };
+    await cluster.apply(inlinePod("inline-3", 2, block));
+    await cluster.running("inline-3");
+    const array = cluster.fleet.array("fa-1");
+    assert.equal((await volumesOf(array)).length, 2);
+    const of = async (pod: string): Promise<KubeObject | undefined> =>
+      (await volumes(cluster)).find(({ spec }) => spec.pod.name === pod);
+    const { name } = (await of("inline-3"))?.metadata ?? {};
+    const { volumeHandle } = (await of("inline-1"))?.status ?? {};
+    const kubectl = ["--namespace", NAMESPACE, "patch", "ephemeralvolume", name] as const;
+    const status = ["--subresource=status", "--type=merge", "-p"] as const;
+    await cluster.kubectl(...kubectl, ...status, JSON.stringify({ status: { volumeHandle } }));
+    await cluster.kubectl("delete", "pod", "inline-3", "--wait=false");
+    await until("its node has let go of it, and it stays", async () => {
+      const { metadata, status } = await of("inline-3") ?? {};
+      return status?.code === "conflict" && metadata.finalizers.length === 1;
+    }, { timeoutMs: WAIT_MS, intervalMs: 500 });
+    const { message } = (await of("inline-3"))?.status ?? {};
+    assert.ok(
+      message.includes(`names the volume ${volumeHandle}, and its own is called charted-pvc-`),
+    );
+    const told = ["events", "--namespace", NAMESPACE, "--field-selector"] as const;
+    const { items } = await cluster.get(...told, `involvedObject.name=${name}`);
+    assert.deepEqual(items.map(({ reason }: KubeObject) => reason), ["Refused"]);
+    assert.equal((await volumesOf(array)).length, 2);
+    // What the message says is to be done.
+    const said = /kubectl (.+) -p '(.+)'$/.exec(message) ?? [];
+    await cluster.kubectl(...`${said[1]}`.split(" "), "-p", `${said[2]}`);
+    await until("it is gone", async () => await of("inline-3") === undefined, {
+      timeoutMs: WAIT_MS,
+      intervalMs: 500,
+    });
+    assert.equal((await volumesOf(array)).length, 1);
+    assert.equal(await cluster.exec("inline-1", "cat /data/x"), "x");
+  });
+
   bed.scenario("15.11: the leader is lost while a pod waits; the next one serves it", async () => {
     const { cluster } = bed;
     const leader = await cluster.leader() ?? "";

@@ -74,25 +74,23 @@ export class FakeMaker implements VolumeMaker {
 
   unpublishVolume({ volumeId }: { volumeId: string }): Promise<void> {
     this.calls.push("unpublish");
-    this.volumes.get(this.#handleOf(volumeId) ?? "")?.clear();
+    this.volumes.get(volumeId)?.clear();
     return this.fault ? Promise.reject(this.fault) : Promise.resolve();
   }
 
   deleteVolume(volumeId: string): Promise<void> {
     this.calls.push("delete");
     if (this.fault) return Promise.reject(this.fault);
-    const handle = this.#handleOf(volumeId);
-    if (handle === undefined) return Promise.resolve();
-    if (this.volumes.get(handle)?.size !== 0) {
+    if ((this.volumes.get(volumeId)?.size ?? 0) > 0) {
       return Promise.reject(new PsoError("in_use", "a host is connected"));
     }
-    this.volumes.delete(handle);
+    this.volumes.delete(volumeId);
     return Promise.resolve();
   }
 
-  /** Of a volume, also by its bare name. */
-  #handleOf(volumeId: string): string | undefined {
-    return [...this.volumes.keys()].find((one) => one === volumeId || one.endsWith(`/${volumeId}`));
+  volumeIdsNamed(name: string): Promise<string[]> {
+    if (this.fault) return Promise.reject(this.fault);
+    return Promise.resolve([...this.volumes.keys()].filter((one) => one.endsWith(`/${name}`)));
   }
 }
 

@@ -40,6 +40,22 @@ export async function validateCapabilities(
   return fault === undefined ? { confirmed: true } : { confirmed: false, message: fault };
 }
 
+/**
+ * The handles of every live volume of that name outside of pods and volume groups, on whatever array;
+ * `unavailable` while an array that may have one does not answer.
+ */
+export async function volumeIdsNamed(
+  locator: VolumeLocator,
+  name: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const hits = await locator.findAll(name, signal, { complete: true });
+  return await Promise.all(hits.map(async ({ member, name }) => {
+    const { id } = await locator.statusOf(member, signal);
+    return locator.idOf(id, name);
+  }));
+}
+
 /** Why no node would mount so. */
 function nodesRefusal(capabilities: readonly Capability[]): string | undefined {
   const flags = capabilities.flatMap(({ access }) =>
