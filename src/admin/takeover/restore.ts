@@ -1,3 +1,4 @@
+import { PsoError } from "../../errors.ts";
 import { isObject, type KubeObject } from "../../kube/client.ts";
 import type { ApiKinds, ManifestObject } from "./api_kinds.ts";
 import type { Backup } from "./backup.ts";
@@ -211,10 +212,19 @@ const REMADE = [
   "VolumeSnapshotClass",
 ];
 
+function refuseForeign(kind: string, live: KubeObject): never {
+  throw new PsoError(
+    "in_use",
+    `${kind} ${fullNameOf(live)} is there and belongs to ${ownerOf(live) || "no release"}, and ` +
+      "Helm refuses a rollback that meets it: it was made after the upgrade; save it, delete it, " +
+      "and run this once more",
+  );
+}
+
 /**
  * Deletes what PSO's release made and the new one does not know: Helm refuses a rollback that meets
- * such an object, and makes it anew where there is none. What only the new one knows it deletes: an
- * object that was there before is kept.
+ * such an object, and makes it anew where there is none. `in_use` when somebody else made one of
+ * that name. What only the new one knows it deletes: an object that was there before is kept.
  */
 async function clearForRollback(way: Restore, newer: HelmRecord): Promise<void> {
   const { cluster, backup, kinds, tell } = way;
@@ -225,14 +235,22 @@ async function clearForRollback(way: Restore, newer: HelmRecord): Promise<void> 
   const keyOf = ({ kind, name, namespace }: ManifestObject) => `${kind} ${namespace}/${name}`;
   const kept = new Set(objectsIn(newer.manifest, namespace).map(keyOf));
   const paths = new Set<string>();
+  const doomed: { kind: string; path: string; live: KubeObject }[] = [];
+  // An upgrade that ended well has deleted what is PSO's own.
+  const isMadeSince = (live: KubeObject) =>
+    newer.status === "deployed" && ownerOf(live) !== `${namespace}/${newer.release}`;
   for (const object of objectsIn(manifest, namespace)) {
     const path = await kinds.pathOf(object);
     const live = path && await cluster.find(path);
     if (!path || !live) continue;
     paths.add(path);
     if (kept.has(keyOf(object)) || !REMADE.includes(object.kind)) continue;
+    if (isMadeSince(live)) refuseForeign(object.kind, live);
+    doomed.push({ kind: object.kind, path, live });
+  }
+  for (const { kind, path, live } of doomed) {
     await cluster.remove(path, uidOf(live));
-    tell(`${object.kind} ${fullNameOf(live)} is deleted; the rollback makes it anew`);
+    tell(`${kind} ${fullNameOf(live)} is deleted; the rollback makes it anew`);
   }
   for (const path of HANDED_OVER_PATHS) {
     const live = !paths.has(path) && await backup.object(path) && await cluster.find(path);

@@ -84,6 +84,35 @@ Deno.test("restore() after the helm upgrade ends our controllers, and leaves wha
   });
 });
 
+Deno.test("restore() deletes nothing that somebody made by a name of PSO after the helm upgrade", async () => {
+  const installation = pso52();
+  const cluster = clusterWith(installation);
+  await withBed(cluster, async (bed) => {
+    await begin(bed);
+    const { release, objects } = installation;
+    const manifest =
+      "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: pure-provisioner}\n";
+    const record = recordOf({ release, revision: 3, status: "deployed", values: {}, manifest });
+    cluster.put(pathOf(record), record);
+    for (const object of objects) cluster.objects.delete(pathOf(object));
+    const theirs = "/apis/storage.k8s.io/v1/storageclasses/pure";
+    cluster.put(theirs, {
+      kind: "StorageClass",
+      provisioner: "pure-csi",
+      parameters: { own: "x" },
+    });
+    await rejects(goBack(bed), {
+      code: "in_use",
+      message:
+        "StorageClass pure is there and belongs to no release, and Helm refuses a rollback " +
+        "that meets it: it was made after the upgrade; save it, delete it, and run this once more",
+    });
+    ok(cluster.objects.has(theirs));
+    cluster.objects.delete(theirs);
+    deepEqual(await goBack(bed), { helm: ["-n", NAMESPACE, "rollback", release, "2"] });
+  });
+});
+
 Deno.test("restore() after the helm upgrade of PSO 6.2 keeps the CSIDriver, which no release of it had", async () => {
   const installation = pso62();
   const cluster = clusterWith(installation);
