@@ -33,7 +33,10 @@ interface Waiter {
  */
 const ATTACH_SHARE = 0.25;
 
-/** Up to this share of the limit at which the array complained last, it grows back quickly. */
+/**
+ * Up to this share of the limit at which the array complained last it grows quickly, and without
+ * bounds before the first complaint.
+ */
 const KNOWN_SHARE = 0.9;
 /**
  * What is left of the limit when the array complains where it complained before: it takes as many
@@ -47,9 +50,10 @@ const [NEAR_STEP, NEW_STEP] = [0.2, 0.5];
 
 /**
  * Decides how many calls run at once on one array. The array's own limit is not known and changes
- * with its load: this one grows slowly while all is well and halves when the array complains. Then
+ * with its load: this one grows quickly until the array complains, and halves then. After that
  * it grows back quickly to a little less than what was too much, and gives only a little away when
- * the array complains there again: an array that always takes as much is used nearly to its limit.
+ * the array complains there again; beyond that it grows slowly. So an array that always takes as
+ * much is used nearly to its limit.
  * `attach` goes before `provision`, which never gets all of the limit.
  */
 export class Limiter {
@@ -119,7 +123,8 @@ export class Limiter {
 
   /** What one good answer adds. */
   #step(): number {
-    if (this.#limit < this.#tooMuch * KNOWN_SHARE) return QUICK_STEP;
+    const isFree = this.#tooMuch === 0 || this.#limit < this.#tooMuch * KNOWN_SHARE;
+    if (isFree) return QUICK_STEP;
     return (this.#limit < this.#tooMuch ? NEAR_STEP : NEW_STEP) / this.#limit;
   }
 
