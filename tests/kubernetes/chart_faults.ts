@@ -60,15 +60,21 @@ export function faultScenarios(bed: Bed): void {
     },
   );
 
-  bed.scenario("a claim that no array can hold says why in its events", async () => {
-    const { cluster } = bed;
-    await cluster.apply(claim("huge", { size: "900Ti" }));
-    const which = "involvedObject.name=huge,reason=ProvisioningFailed";
-    const message = await until("an event that says why", async () => {
-      const { items } = await cluster.get("events", "--field-selector", which);
-      return items[0]?.message as string | undefined;
-    }, { timeoutMs: WAIT_MS, intervalMs: 500 });
-    for (const array of [1, 2, 3]) assert.match(message, new RegExp(`fa-${array}`));
-    await cluster.delete("pvc", "huge");
-  });
+  bed.scenario(
+    "15.1: a claim that no array can hold says in two lines why, and what it waits for",
+    async () => {
+      const { cluster } = bed;
+      await cluster.apply(claim("huge", { size: "900Ti" }));
+      const which = "involvedObject.name=huge,reason=ProvisioningFailed";
+      const message = await until("an event that says why", async () => {
+        const { items } = await cluster.get("events", "--field-selector", which);
+        return items[0]?.message as string | undefined;
+      }, { timeoutMs: WAIT_MS, intervalMs: 500 });
+      const [why = "", ...more] = message.split("\n");
+      assert.match(why, /desc = Cannot place pvc-\S+ \(900 TiB\): /);
+      for (const array of [1, 2, 3]) assert.match(why, new RegExp(`fa-${array}`));
+      assert.deepEqual(more, ["It waits until an array takes it; add space or change the class"]);
+      await cluster.delete("pvc", "huge");
+    },
+  );
 }
