@@ -60,7 +60,7 @@ class Account {
 
 Deno.test("a node writes and deletes what it asked for itself, no status, and no word of the leader's", () =>
   withCluster(async (server) => {
-    const values = ["--set", "ephemeral.enabled=true,clusterID=inline"];
+    const values = ["--set", "ephemeral.enabled=true,ephemeral.chapSecret=chap,clusterID=inline"];
     const { code, stderr } = await server.helm("helm4", "install", RELEASE, CHART, ...values);
     equal(code, 0, stderr);
     await server.kubectl(
@@ -95,11 +95,21 @@ Deno.test("a node writes and deletes what it asked for itself, no status, and no
       ...["kubectl", "--kubeconfig", one.kubeconfig, "auth", "can-i", ...status] as const,
     );
     equal(cannot.stdout.trim(), "no");
-    const secrets = await server.try(
-      ...["kubectl", "--kubeconfig", one.kubeconfig, "auth", "can-i", "get", "secrets"] as const,
-      ...["-n", NAMESPACE],
-    );
-    equal(secrets.stdout.trim(), "no");
+    // The one of ephemeral.chapSecret, which is one for all nodes.
+    for (
+      const [answer, verb, what] of [
+        ["yes", "get", "secret/chap"],
+        ["no", "get", "secret/pure-provisioner-secret"],
+        ["no", "get", "secrets"],
+        ["no", "list", "secrets"],
+      ] as const
+    ) {
+      const { stdout } = await server.try(
+        ...["kubectl", "--kubeconfig", one.kubeconfig, "-n", NAMESPACE] as const,
+        ...["auth", "can-i", verb, what],
+      );
+      equal(stdout.trim(), answer, `${verb} ${what}`);
+    }
     await server.kubectl(
       ...["patch", "ephemeralvolume", name, "-n", NAMESPACE, "--subresource=status"],
       ...["--type=merge", "-p", JSON.stringify(ready)],
