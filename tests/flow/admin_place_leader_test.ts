@@ -41,7 +41,13 @@ interface Answer {
   chosen?: string;
   error?: string;
   seenBy: { who: string; pod?: string; oldestSeconds?: number; why?: string; fix?: string };
-  arrays: { array: string; place?: number; reason?: string; parts?: Record<string, number> }[];
+  arrays: {
+    array: string;
+    place?: number;
+    reason?: string;
+    remark?: string;
+    parts?: Record<string, number>;
+  }[];
 }
 
 async function withLeader(
@@ -140,6 +146,19 @@ Deno.test("15.1: members of the group that the leader has just made count at onc
     await bed.create("first", { parameters });
     const { arrays } = await judged();
     deepEqual(arrays.map(({ parts }) => parts?.group), [1, 0.5]);
+  }));
+
+Deno.test("15.1: an array that refused the leader's last create comes last, and is told where there is no other", () =>
+  withLeader({ labels: { "fa-1": { tier: "gold" } } }, async ({ bed, place, judged }) => {
+    const match403 = { match: { method: "POST", path: "/volumes" }, action: "status", value: 403 };
+    await bed.fault({ ...match403, array: "fa-1", times: 99 });
+    for (let at = 0; bed.fleet.members[0]?.refusal === undefined; at++) await bed.create(`a-${at}`);
+    const { chosen, arrays } = await judged();
+    equal(chosen, "fa-2");
+    match(arrays[1]?.remark ?? "", /^comes last: it refused the last create$/);
+    const { code, said } = await place({ labels: "tier=gold" });
+    equal(code, 1, said);
+    match(said, /goes to fa-1[^]*FAIL {2}refusal +it refused the last create of the leader/);
   }));
 
 Deno.test("15.1: a claim for a pod is judged by the pods that the leader's arrays have", () =>
