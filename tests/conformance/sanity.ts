@@ -1,6 +1,6 @@
 // Upstream csi-sanity against a stand of the compiled program: a fixed seed, no skip and no focus,
 // every spec's fate by name.
-import { deepEqual, ok } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { exists } from "../../scripts/paths.ts";
 import { ROOT } from "../../scripts/program.ts";
 import { runTool, say, tryTool } from "../../scripts/shell.ts";
@@ -128,39 +128,51 @@ export function smallNodeLimit(values: string): string {
   return `${values}\nmaxVolumesPerNode: 8\n`;
 }
 
-/**
- * What may be skipped, and why: services and features that this driver does not offer yet. Nothing
- * else may be.
- */
-const MAY_SKIP: [RegExp, string][] = [
-  [/snapshot with accessibility requirements/, "snapshot topology is not offered yet"],
+/** How many specs csi-sanity 5.6.0 has: 102, and one that upstream has switched off. */
+const SPECS = 103;
+
+/** A spec that does not run. */
+interface Unrun {
+  name: RegExp;
+  fate: "skipped" | "pending";
+  why: string;
+}
+
+/** All of them: every other one must pass. */
+const NOT_RUN: Unrun[] = [
+  {
+    name: /should succeed when creating a snapshot with accessibility requirements$/,
+    fate: "skipped",
+    why: "SNAPSHOT_ACCESSIBILITY_CONSTRAINTS is not offered: a snapshot is on its volume's array",
+  },
+  {
+    name: /pagination should detect volumes added between pages and accept tokens/,
+    fate: "pending",
+    why: "upstream has switched it off (XIt)",
+  },
 ];
 
 /**
- * Says what became of the specs, and fails when one failed, too few passed or one was skipped that
- * may not be.
+ * Says what became of the specs, and fails when one failed, is missing, or did not run and is not
+ * named as one that does not.
  */
 export async function judge(test: Deno.TestContext, name: string, specs: Spec[]): Promise<void> {
-  const of = (fate: string) => specs.filter((spec) => spec.fate === fate);
+  const of = (fate: Spec["fate"]) => specs.filter((spec) => spec.fate === fate);
+  const whyNot = (spec: Spec) =>
+    NOT_RUN.find((one) => one.fate === spec.fate && one.name.test(spec.name))?.why;
+  const unrun = [...of("skipped"), ...of("pending")];
   say(
     `csi-sanity ${name}: ${of("passed").length} passed, ${of("failed").length} failed, ${
       of("skipped").length
     } skipped, ${of("pending").length} pending upstream`,
   );
-  for (const spec of of("skipped")) {
-    say(
-      `  skipped: ${spec.name}: ${
-        MAY_SKIP.find(([names]) => names.test(spec.name))?.[1] ?? spec.message
-      }`,
-    );
-  }
+  for (const spec of unrun) say(`  ${spec.fate}: ${spec.name}: ${whyNot(spec) ?? spec.message}`);
   await test.step("no spec failed", () =>
     deepEqual(of("failed").map(({ name, message }) => `${name}: ${message}`), []));
-  await test.step("at least 100 specs passed", () =>
-    ok(of("passed").length >= 100, `${of("passed").length} of ${specs.length} passed`));
-  await test.step("only what is not offered yet was skipped", () =>
-    deepEqual(
-      of("skipped").filter((spec) => !MAY_SKIP.some(([names]) => names.test(spec.name))),
-      [],
-    ));
+  await test.step("every spec of the suite is there", () => equal(specs.length, SPECS));
+  await test.step("what did not run is named, with its reason, and all else passed", () => {
+    deepEqual(unrun.filter((spec) => whyNot(spec) === undefined), []);
+    equal(unrun.length, NOT_RUN.length);
+    equal(of("passed").length, SPECS - NOT_RUN.length);
+  });
 }
