@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { ChangeFence } from "../async/fence.ts";
 import type { KeyedLock } from "../async/keyed_lock.ts";
 import { topologyLabels } from "../config/arrays/topology_labels.ts";
@@ -11,6 +10,7 @@ import type { Logger } from "../log.ts";
 import { volumeNameFor } from "../names.ts";
 import { readChapSecret } from "./chap_secret.ts";
 import { type Demand, demandOf } from "./demand.ts";
+import { hostMarkOf } from "./host_mark.ts";
 import type { LeaderSettings } from "./leader_settings.ts";
 import { ARRAY_FINALIZER, type EphemeralVolume, NODE_FINALIZER, textsOf } from "./object.ts";
 import type { EphemeralKube, EphemeralObjects } from "./objects.ts";
@@ -366,16 +366,3 @@ const NEVER_LATER: readonly string[] = [
   "ambiguous",
   "exhausted",
 ];
-
-/** Hex digits of a mark: one change of a node in 16 million has the mark of before. */
-const MARK_DIGITS = 6;
-
-/**
- * What a status keeps of a node_id: enough to see that the node has other initiators or addresses
- * now, and too little to find out which. Each node may read what is published to the others.
- */
-function hostMarkOf(nodeId: string): string {
-  const { name, iqn = "", nqn = "", wwpns = [], addresses = [] } = decodeNodeId(nodeId) ?? {};
-  const hash = createHash("sha256").update(JSON.stringify([name, iqn, nqn, wwpns, addresses]));
-  return hash.digest("hex").slice(0, MARK_DIGITS);
-}
