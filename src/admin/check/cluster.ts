@@ -1,7 +1,9 @@
 import type { KubeObject, KubeReader } from "../../kube/client.ts";
-import { isKubeStatus } from "../../kube/client.ts";
+import { isKubeStatus, KubeError } from "../../kube/client.ts";
+import { messageOf } from "../../errors.ts";
 import { leaseOf } from "../../kube/lease_object.ts";
 import { RELEASE_ANNOTATION } from "../../kube/obstacles.ts";
+import type { FoundList } from "./found.ts";
 import { mapAt, nameOf, objectsAt, textAt, textsAt } from "./kube_object.ts";
 import { kubePath } from "../../kube/names.ts";
 
@@ -24,6 +26,29 @@ export interface Cluster {
   namespace: string;
   /** What messages call it: the context's name. */
   name: string;
+}
+
+/**
+ * Tells that the API server refuses a call, or that there was no answer at all: then the way to it is
+ * wrong, whatever was asked.
+ */
+export function tellUnanswered(
+  found: FoundList,
+  { check, error }: { check: string; error: unknown },
+): void {
+  if (error instanceof KubeError) found.fail(check, messageOf(error));
+  else {
+    found.fail(
+      "server",
+      messageOf(error),
+      "look at the server and the credentials of this context in the kubeconfig, and try kubectl with it",
+    );
+  }
+}
+
+/** Whether tellUnanswered() told of a server without an answer: nothing else is to be had from it. */
+export function isUnanswered({ all }: FoundList): boolean {
+  return all.some(({ check, level }) => check === "server" && level === "fail");
 }
 
 /** The object at `path`; undefined when there is none. Throws what KubeClient throws else. */

@@ -13,6 +13,7 @@ import {
   leaderOf,
   podsOf,
   podTrouble,
+  tellUnanswered,
 } from "./cluster.ts";
 import { CONTROLLER_NAMES } from "../takeover/installation.ts";
 import { tellControllerArrays } from "./controller_arrays.ts";
@@ -109,7 +110,7 @@ async function tellServer(kube: KubeReader, found: FoundList): Promise<boolean> 
     found.ok("server", `Kubernetes ${gitVersion}`);
     return true;
   } catch (error) {
-    found.fail("server", messageOf(error));
+    tellUnanswered(found, { check: "server", error });
     return false;
   }
 }

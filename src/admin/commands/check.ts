@@ -5,6 +5,7 @@ import { maskSecrets } from "../../secret.ts";
 import { type ArrayFacts, factsOf } from "../check/array_facts.ts";
 import type { ArrayLook } from "../check/array_look.ts";
 import { lookAtArrays } from "../check/arrays_look.ts";
+import { isUnanswered } from "../check/cluster.ts";
 import { lookAtCluster } from "../check/cluster_look.ts";
 import { type Found, type FoundLevel, worstOf } from "../check/found.ts";
 import { tellPrefix } from "../check/prefix_look.ts";
@@ -127,11 +128,13 @@ export async function check(args: string[], context: AdminContext): Promise<numb
       : await sourceFor(options, { verb: CHECK.name, target, context, isOffline: offline });
     const read = source && await readConfiguration(source);
     const config = read?.loaded?.config;
-    const cluster = target && await lookAtCluster(target.cluster, {
-      now: context.now,
-      ...topologyOf(config),
-      progress: context.progress,
-    });
+    const cluster = target === undefined || isUnanswered(target.found)
+      ? undefined
+      : await lookAtCluster(target.cluster, {
+        now: context.now,
+        ...topologyOf(config),
+        progress: context.progress,
+      });
     const looks = config === undefined || offline ? [] : await lookAtArrays(config, context);
     if (config) await tellPrefixes(looks, { config, target });
     const host = options.host &&

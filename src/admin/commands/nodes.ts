@@ -1,4 +1,4 @@
-import { messageOf } from "../../errors.ts";
+import { tellUnanswered } from "../check/cluster.ts";
 import { type NodeFacts, nodesOf, tellNodes } from "../check/node_look.ts";
 import type { AdminContext } from "./context.ts";
 import { openCluster } from "./kube_target.ts";
@@ -34,7 +34,7 @@ export async function nodes(args: string[], context: AdminContext): Promise<numb
   try {
     const { progress } = context;
     const all = await nodesOf(cluster, { progress }).catch((error) => {
-      found.fail("nodes", messageOf(error));
+      tellUnanswered(found, { check: "nodes", error });
       return [];
     });
     if (found.all.every(({ level }) => level !== "fail")) tellNodes(all, found);

@@ -1,5 +1,6 @@
 // What a verb works on: a configuration, a cluster, or both.
-import { messageOf, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
+import { tellUnanswered } from "../check/cluster.ts";
 import {
   type ConfigurationSource,
   isMounted,
@@ -79,7 +80,7 @@ export async function sourceFor(
     try {
       return await liveSource(target.cluster);
     } catch (error) {
-      target.found.fail("values", messageOf(error));
+      tellUnanswered(target.found, { check: "values", error });
       return undefined;
     }
   }

@@ -6,6 +6,7 @@ import type { ArrayLook } from "../check/array_look.ts";
 import { lookAtArrays } from "../check/arrays_look.ts";
 import type { BundleFile } from "../bundle/bundle_file.ts";
 import { clusterDump } from "../bundle/cluster_dump.ts";
+import { isUnanswered } from "../check/cluster.ts";
 import { lookAtCluster } from "../check/cluster_look.ts";
 import { counted, type Found } from "../check/found.ts";
 import { type NodeFacts, nodesOf } from "../check/node_look.ts";
@@ -101,8 +102,9 @@ async function collect(
   const { now, progress } = context;
   const topology = topologyOf(config);
   const nodes = target && once(() => nodesOf(target.cluster, { progress, ...topology }));
-  const cluster = target &&
-    await lookAtCluster(target.cluster, { now, progress, ...topology, nodes });
+  const cluster = target === undefined || isUnanswered(target.found)
+    ? undefined
+    : await lookAtCluster(target.cluster, { now, progress, ...topology, nodes });
   const looks = config ? await lookAtArrays(config, context) : [];
   const volumes = config && await volumesFile(config, { looks, target });
   const nodesRead = nodes && await nodesFile(nodes);
