@@ -43,7 +43,7 @@ export {
   type WantedContainer,
   type WantedLimits,
 } from "./containers/group_limits.ts";
-export { type Stretch, stretchOf } from "./containers/stretch.ts";
+export { podArrays, type Stretch, stretchOf } from "./containers/stretch.ts";
 export { handlesText, severalError } from "./search/fleet_search.ts";
 export type { Hit, HomeHandle } from "./search/question.ts";
 export type { FleetEntry } from "./live/roster.ts";
@@ -53,8 +53,8 @@ interface FleetOptions {
   log: Logger;
   now?: () => number;
   /**
-   * This cluster's prefix (`k8s`): only names that begin with it and `-` are indexed, behind pod and
-   * volume group. Absent: all.
+   * This cluster's prefix (`k8s`): only names that begin with it and `-` are indexed, behind pod
+   * and volume group. Absent: all.
    */
   cluster?: string;
   /** Longest wait for one array's facts (default 30 s); a listing has it per page. */
@@ -66,8 +66,8 @@ interface FleetOptions {
   /** Told what a changed configuration made of the fleet. */
   tell?: (notice: FleetNotice) => void;
   /**
-   * Names of volumes that the cluster may have on an array, whatever they are called; undefined while
-   * that cannot be told. Default: none but those that bear its prefix.
+   * Names of volumes that the cluster may have on an array, whatever they are called; undefined
+   * while that cannot be told. Default: none but those that bear its prefix.
    */
   meantOn?: (member: FleetMember) => readonly string[] | undefined;
 }
@@ -145,9 +145,10 @@ export class Fleet {
   }
 
   /**
-   * Takes up a changed configuration, as `Roster` says. An array whose entry leads to the same array
-   * keeps all that is known of it. A new one begins cold, so that names are looked up on it until it
-   * was listed; one that comes while this process leads is waited for only once it has answered.
+   * Takes up a changed configuration, as `Roster` says. An array whose entry leads to the same
+   * array keeps all that is known of it. A new one begins cold, so that names are looked up on it
+   * until it was listed; one that comes while this process leads is waited for only once it has
+   * answered.
    */
   replace(entries: FleetEntry[]): void {
     const joins = this.#fence.isOpen && this.#fence.isSettled;
@@ -269,8 +270,8 @@ export class Fleet {
   }
 
   /**
-   * Whether the array showed the name, in whatever pod, or this process tried to make a volume of it
-   * there.
+   * Whether the array showed the name, in whatever pod, or this process tried to make a volume of
+   * it there.
    */
   isIndexed(member: FleetMember, volumeName: string): boolean {
     return this.#own(member).index.namesLike(volumeName).length > 0;

@@ -1,5 +1,6 @@
 import { type Labels, type Metrics, REST_BUCKETS } from "../metrics/metrics.ts";
 import type { Fleet, FleetMember } from "./fleet.ts";
+import type { PodArray } from "./containers/container_state.ts";
 import { nameInFleet } from "./fleet_member.ts";
 import type { ArrayCall } from "./open.ts";
 
@@ -86,6 +87,19 @@ export function registerFleet(
     moves:
       "When a volume is created or deleted, and when the volumes of the array are listed. It " +
       "is not shown before the first list is complete.",
+  });
+  metrics.gauge("pso_array_pods_not_in_sync", {
+    help:
+      "Stretched pods of the array, by its own word, that are not online on all of their arrays",
+    labels,
+    collect: perArray(({ status }) => {
+      const pods = [...status?.containers?.pod?.values() ?? []];
+      const isAway = ({ status }: PodArray) => status !== "online";
+      return pods.filter(({ arrays }) => arrays?.some(isAway)).length;
+    }),
+    moves: AT_CHECKS,
+    alert: "It is above 0 for 15 minutes: the volumes of these pods have one array alone. " +
+      "`pso-bin admin check` names the pods.",
   });
   const samples = metrics.histogram("pso_rest_request_seconds", {
     help:

@@ -99,6 +99,8 @@ export interface BedOptions extends Partial<SimulateOptions> {
   labels?: Record<string, Record<string, string>>;
   /** Arrays that get no new volumes. */
   suspended?: string[];
+  /** How many times longer everything is waited for than on a machine of today; default 1. */
+  patience?: number;
   /** Start without having asked the arrays anything. */
   cold?: boolean;
   /** Whether this controller leads, and whether it is alone; default: always. */
@@ -145,7 +147,7 @@ function cuttable(
 export class ProvisionerBed {
   fleet: Fleet;
   provisioner: Provisioner;
-  readonly signal = AbortSignal.timeout(60_000);
+  readonly signal: AbortSignal;
   #open: OpenArray[];
   /** What the answers of an array are made into before a controller reads them. */
   readonly #rewritten = new Map<string, (text: string, path: string) => string>();
@@ -153,6 +155,7 @@ export class ProvisionerBed {
   readonly #cut = new Map<string, CutLink>();
 
   private constructor(readonly served: ServedFleet, readonly options: BedOptions) {
+    this.signal = AbortSignal.timeout(this.#patient(60_000));
     this.#open = this.#connect();
     this.fleet = this.#newFleet();
     this.provisioner = this.#newProvisioner();
@@ -185,7 +188,9 @@ export class ProvisionerBed {
     this.provisioner = this.#newProvisioner();
   }
 
-  /** Another controller over the same arrays, as of another cluster; `options` change this one's. */
+  /**
+   * Another controller over the same arrays, as of another cluster; `options` change this one's.
+   */
   async beside(
     options: Partial<BedOptions>,
     work: (other: ProvisionerBed) => Promise<void>,
@@ -329,6 +334,11 @@ export class ProvisionerBed {
     ).filter((call: string) => !call.includes("/login") && !call.includes("api_version"));
   }
 
+  /** Milliseconds as long as the machine needs them. */
+  #patient(ms: number): number {
+    return ms * (this.options.patience ?? 1);
+  }
+
   #connect(): OpenArray[] {
     return this.served.arrays.map(({ kind, name, address, token }) => {
       const https = new HttpsClient({ scheme: "http", address, tls: { verify: false } });
@@ -346,7 +356,7 @@ export class ProvisionerBed {
       }, {
         log: silentLogger,
         fence: this.options.fence,
-        callTimeoutMs: 2_000,
+        callTimeoutMs: this.#patient(2_000),
         fetch: async (request) => {
           const answer = await reach(request);
           return {
@@ -372,7 +382,8 @@ export class ProvisionerBed {
     }));
     const cluster = this.options.settings?.clusterId ?? "k8s";
     const { fence } = this.options;
-    return new Fleet(entries, { log: silentLogger, cluster, timeoutMs: 1_000, fence });
+    const timeoutMs = this.#patient(1_000);
+    return new Fleet(entries, { log: silentLogger, cluster, timeoutMs, fence });
   }
 
   #newProvisioner(): Provisioner {

@@ -2,10 +2,12 @@
  * Volumes of a stretched pod when the array that their handles name is gone for ever: the other
  * array of the pod has them.
  */
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import type { FleetMember } from "../../src/arrays/fleet.ts";
+import { registerFleet } from "../../src/arrays/fleet_metrics.ts";
 import type { RestCall } from "../../src/arrays/rest/client.ts";
 import { encodeNodeId, type NodeIdentity } from "../../src/handoff.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
 import { GiB } from "../../src/size.ts";
 import { N1, N2, type ProvisionerBed, RAW_RWX, RWO } from "./provisioner_bed.ts";
 import {
@@ -111,7 +113,7 @@ for (const [how, end] of Object.entries(ENDS)) {
   });
 }
 
-test("a volume is destroyed without an array that is offline in its pod, if nobody has it", async (bed) => {
+test("a volume that nobody has is destroyed while its array is offline in the pod", async (bed) => {
   const { provisioner, signal } = bed;
   const id = await bed.create("pvc-1", IN_P1);
   const { home, left } = sidesOf(bed, id);
@@ -152,7 +154,7 @@ test("a volume is destroyed on no array while a silent one may serve it", async 
   deepEqual(await volumesOn(bed, left), [nameOf(id)]);
 });
 
-test("a delete whose answer was lost is done, with the array of the handle gone for ever", async (bed) => {
+test("a delete whose answer was lost is done, its array gone for ever", async (bed) => {
   const { provisioner, signal } = bed;
   const ids = [await bed.create("pvc-1", IN_P1), await bed.create("pvc-2", IN_P1)];
   const [id = "", other = ""] = ids;
@@ -180,7 +182,7 @@ test("a delete whose answer was lost is done, with the array of the handle gone 
   deepEqual(await volumesOn(bed, left), []);
 });
 
-test("what bears a volume's name after its array is gone for ever is another volume, and stays", async (bed) => {
+test("a new volume of the name of one that is gone stays", async (bed) => {
   const { provisioner, signal } = bed;
   const id = await bed.create("pvc-1", IN_P1);
   const { home, left } = sidesOf(bed, id);
@@ -199,7 +201,7 @@ test("what bears a volume's name after its array is gone for ever is another vol
   deepEqual(await volumesOn(bed, left), [nameOf(id)]);
 });
 
-test("what was published by the array that is gone is forgotten with its unpublish", async (bed) => {
+test("an unpublish is remembered of every array of the pod", async (bed) => {
   const id = await bed.create("pvc-1", IN_P1);
   const { home, left } = sidesOf(bed, id);
   await bed.publish(id, N1, { capability: RAW_RWX });
@@ -212,7 +214,7 @@ test("what was published by the array that is gone is forgotten with its unpubli
   await bed.provisioner.deleteVolume(id, bed.signal);
 });
 
-test("by a protocol of one array a volume goes on by the other one when its own is gone", async (bed) => {
+test("by NVMe a volume goes on by the other array when its own is gone", async (bed) => {
   const change = { volumeContext: { protocol: "nvme-tcp" } };
   const node: NodeIdentity = { ...N1, protocols: ["nvme-tcp"], nqn: "nqn.2014-08.org.example:1" };
   const id = await bed.create("pvc-1", IN_P1);
@@ -230,3 +232,51 @@ test("by a protocol of one array a volume goes on by the other one when its own 
   await unpublish(bed, id, node);
   deepEqual(await connected(bed, [left.array.label]), []);
 });
+
+/** What is found wrong with volumes: reasons by handle. */
+async function findings(bed: ProvisionerBed): Promise<Record<string, string[]>> {
+  const whole = { maxEntries: 0, startingToken: "" };
+  const { entries } = await bed.provisioner.listVolumeHealth(whole, bed.signal);
+  return Object.fromEntries(
+    entries.map(({ volumeId, findings }) => [volumeId, findings.map(({ reason }) => reason)]),
+  );
+}
+
+/** The value of `pso_array_pods_not_in_sync` for an array. */
+function podsNotInSync(bed: ProvisionerBed, array: string): string | undefined {
+  const metrics = new Metrics();
+  registerFleet(metrics, bed.fleet);
+  const line = new RegExp(`^pso_array_pods_not_in_sync\\{array="${array}"\\} (\\d+)$`, "m");
+  return line.exec(metrics.text())?.[1];
+}
+
+for (const which of ["home", "left"] as const) {
+  test(`a volume without its paths by ${which} is told`, async (bed) => {
+    const { provisioner, signal } = bed;
+    const id = await bed.create("pvc-1", IN_P1);
+    deepEqual(await findings(bed), {});
+    const gone = sidesOf(bed, id)[which].array.label;
+    await takeDown(bed, gone);
+    await bed.publish(id, N1);
+    const away = ["ArrayUnreachable", "PodNotInSync"];
+    const { findings: found } = await provisioner.getVolumeHealth(id, signal);
+    deepEqual(found.map(({ reason }) => reason), away);
+    match(found[1]?.message ?? "", new RegExp(`^pod p1 is offline on array ${gone}: `));
+    deepEqual(podsNotInSync(bed, gone === "fa-1" ? "fa-2" : "fa-1"), "1");
+    deepEqual(await findings(bed), { [id]: which === "home" ? ["ArrayUnreachable"] : away });
+    await bringBack(bed);
+    deepEqual(podsNotInSync(bed, gone), "0");
+    deepEqual(await findings(bed), { [id]: ["NotOnAllArrays"] });
+    const { findings: [half] } = await provisioner.getVolumeHealth(id, signal);
+    match(half?.message ?? "", new RegExp(`published to ${N1.name}, and not by array ${gone}, `));
+    await bed.publish(id, N1);
+    deepEqual(await findings(bed), {});
+    for (const array of ["fa-1", "fa-2"]) {
+      for (const at of await connected(bed, [array])) {
+        const query = { volume_names: nameOf(id), host_names: at.split(" ")[1] ?? "" };
+        await bed.admin(array, { method: "DELETE", path: "connections", query });
+      }
+    }
+    deepEqual(await findings(bed), { [id]: ["Disconnected"] });
+  });
+}

@@ -73,13 +73,21 @@ test("a volume of a stretched pod is published and taken away by both arrays", a
 });
 
 test("a volume that two arrays show is one volume in lists and look-ups", async (bed) => {
-  const { provisioner, signal } = bed;
+  const { signal } = bed;
   const id = await bed.create("pvc-1", IN_P1);
   await bed.publish(id, N1);
   await bed.restart();
   await bed.fleet.refresh(signal);
+  const { provisioner } = bed;
   const { entries } = await provisioner.listVolumes(WHOLE, signal);
   deepEqual(entries.map(({ volume }) => volume.volumeId), [id]);
+  const taken = { name: "snapshot-1", sourceVolumeId: id };
+  const { snapshotId } = await provisioner.createSnapshot(taken, signal);
+  const whole = { ...WHOLE, snapshotId: "", sourceVolumeId: "" };
+  const snapshots = await provisioner.listSnapshots(whole, signal);
+  deepEqual(snapshots.entries.map((one) => [one.snapshotId, one.sourceVolumeId]), [
+    [snapshotId, id],
+  ]);
   equal(await bed.create("pvc-1", IN_P1), id);
   equal((await provisioner.getVolume(nameOf(id), signal)).publishedNodeIds.length, 1);
 });
@@ -200,7 +208,7 @@ test("Kubernetes tells a controller after a restart who had the volume", async (
   await rejects(unpublish(bed, id, N2), { code: "in_use" });
 });
 
-test("a node that has the volume by another PersistentVolume keeps its paths to both arrays", async (bed) => {
+test("a node that uses another PersistentVolume keeps both arrays", async (bed) => {
   const id = await bed.create("pvc-1", IN_P1);
   const other = `${otherHint(bed, id)}/${nameOf(id)}`;
   await bed.publish(other, N2);
@@ -213,7 +221,7 @@ test("a node that has the volume by another PersistentVolume keeps its paths to 
   deepEqual(await connected(bed), [`fa-1 ${H1}`, `fa-2 ${H1}`]);
 });
 
-test("a volume that was published while its array was not heard is known once it is", async (bed) => {
+test("what was published while its array was not heard is known later", async (bed) => {
   const { signal } = bed;
   const id = await bed.create("pvc-1", IN_P1);
   const home = bed.fleet.memberByHint(id.slice(0, 8))?.array.label ?? "";

@@ -54,7 +54,7 @@ Deno.test("15.11: stretchOf() says which arrays of the pod cannot be asked", () 
   deepEqual([left({}), left({ problem })], [["a", "b"], ["a"]]);
 });
 
-Deno.test("15.11: stretchOf() takes the word of an array whose entry was taken out, and waits for it no more", () => {
+Deno.test("15.11: stretchOf() waits for no array whose entry was taken out", () => {
   const problem = new PsoError("unavailable", "it does not answer");
   const gone = member("a", [ONE, OTHER], { draining: true, problem });
   const expected = { members: ["b"], strangers: ["fa-1"], unidentified: 0 };
@@ -62,7 +62,7 @@ Deno.test("15.11: stretchOf() takes the word of an array whose entry was taken o
   equal(idsOf([gone, member("b", [ONE, OTHER], { draining: true, problem })]), undefined);
 });
 
-Deno.test("15.11: partnersOf() gives the arrays that share the pod, and those that did by the word of the silent one", () => {
+Deno.test("15.11: partnersOf() gives the arrays that share the pod or did", () => {
   const [home, other, alone] = [member("a"), member("b", [ONE, OTHER]), member("c")];
   const members = [home, other, alone];
   const none = { now: [], before: [] };

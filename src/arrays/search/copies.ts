@@ -19,10 +19,10 @@ interface PartnerAnswer<T> {
 }
 
 /**
- * Asks the arrays that have, or had, the volume's pod together with the silent home array: they show
- * one volume under one name. Where they say that the home array is out of the pod, the serial must
- * show in addition that it made the volume; and what they all do not have is gone. Undefined when
- * they do not tell.
+ * Asks the arrays that have, or had, the volume's pod together with the silent home array: they
+ * show one volume under one name. Where they say that the home array is out of the pod, the serial
+ * must show in addition that it made the volume; and what they all do not have is gone. Undefined
+ * when they do not tell.
  */
 export async function askPartners<T>(
   { members }: { members: readonly Member[] },
@@ -93,9 +93,9 @@ export async function provenCopies<T>(
 }
 
 /**
- * Whether an array shows that the object is gone: it knows the volume, which the home array made by
- * the first digits of its serial, and that is destroyed, or lives without the snapshot. The arrays of
- * a stretched pod know the same of it.
+ * Whether an array shows that the object is gone: it knows the volume, which the home array made
+ * by the first digits of its serial, and that is destroyed, or lives without the snapshot. The
+ * arrays of a stretched pod know the same of it.
  */
 export async function isGoneFromPod<T>(
   others: readonly Member[],

@@ -2,11 +2,15 @@ import type { Page } from "../../arrays/array.ts";
 import { allEnded } from "../../async/all_ended.ts";
 import type { FleetMember } from "../../arrays/fleet.ts";
 import { isPsoError, PsoError } from "../../errors.ts";
+import type { NodeIdentity } from "../../handoff.ts";
 import { nameKey } from "../../names.ts";
 import type { ControllerContext } from "../context.ts";
 import type { HealthFinding, HealthPage, ListRequest, VolumeHealth } from "../requests.ts";
 import { type LocatedVolume, nameIn, placeKey, type VolumePlace } from "../volume_locator.ts";
 import { type HostNodes, nodesOfHosts } from "../attachments/host_nodes.ts";
+import { sideFindings } from "../stretched/health.ts";
+import { namesShownElsewhere } from "../stretched/listing.ts";
+import { allPlaces, surelyOnAny } from "../stretched/places.ts";
 import { knowledgeOf, publishedNodeIds, surelyOn } from "./attachments.ts";
 import { arrayFindings, type ArrayHealth, arrayHealth, pathFindings } from "./array_health.ts";
 import { volumesOf, type VolumesPart } from "./inquiry.ts";
@@ -20,7 +24,9 @@ interface NamedHealth {
 
 /** Begins the token of a part that looks for volumes that are gone; the last name follows. */
 const GONE = "gone ";
-/** The same for what is told of an array that does not answer. An array's own tokens hold no space. */
+/**
+ * The same for what is told of an array that does not answer. An array's own tokens hold no space.
+ */
 const SILENT = "silent ";
 /** Names that an array is asked for at once. */
 const NAMES_AT_ONCE = 50;
@@ -53,7 +59,7 @@ export async function listVolumeHealth(
             "before: start the list again with an empty starting_token",
         );
       }
-      if (isSilent) return silentPart(context, { member, ...part });
+      if (isSilent) return await silentPart(context, { member, ...part }, signal);
       const array = await healthOf(member);
       return await healthPart(context, { member, array, ...part }, signal);
     },
@@ -67,16 +73,18 @@ export async function listVolumeHealth(
 }
 
 /** The part of an array that does not answer, from memory: its volumes in the order of names. */
-function silentPart(
+async function silentPart(
   context: ControllerContext,
   { member, limit, token = SILENT }: VolumesPart,
-): Page<NamedHealth> {
+  signal: AbortSignal,
+): Promise<Page<NamedHealth>> {
   const after = token.slice(SILENT.length);
   const findings = arrayFindings(member, { alerts: [], paths: new Map() });
   const names = new Set([...context.fleet.ownNames(member), ...publishedNames(context, member)]);
   const left = [...names].filter((name) => name > after).sort();
   const part = left.slice(0, limit);
-  const items = part.map((name) => ({ name, findings }));
+  const elsewhere = await namesShownElsewhere(context, { member, names: part }, signal);
+  const items = part.filter((name) => !elsewhere.has(name)).map((name) => ({ name, findings }));
   return left.length > part.length ? { items, nextToken: `${SILENT}${part.at(-1)}` } : { items };
 }
 
@@ -171,7 +179,7 @@ function usersBefore(context: ControllerContext, member: FleetMember): Users {
   return new Map(
     publishedNames(context, member).map((name) => [
       placeKey({ member, name }),
-      surelyOn(context, { member, name }),
+      surelyOnAny(context, { member, name }),
     ]),
   );
 }
@@ -192,37 +200,43 @@ async function findingsOf(
   return [
     ...arrayFindings(member, array),
     ...pathFindings(volume, array),
-    ...await disconnectedFindings(context, look, signal),
+    ...await connectionFindings(context, look, signal),
   ];
 }
 
 /**
- * Nodes that have the volume and that its array does not let in. What the list says of connections
- * is asked again by the node's initiators or addresses, and of memory after that: an unpublish that
- * came meanwhile is no fault, nor what another controller did that led in between.
+ * Nodes that have the volume and that its array, or one of its stretched pod, does not let in.
+ * What the list says of connections is asked again by the node's initiators or addresses, and of
+ * memory after that: an unpublish that came meanwhile is no fault, nor what another controller did
+ * that led in between.
  */
-async function disconnectedFindings(
+async function connectionFindings(
   context: ControllerContext,
   { member, volume, users, hostNodes }: Omit<Look, "array">,
   signal: AbortSignal,
 ): Promise<HealthFinding[]> {
   const { nodes } = context;
   const place = { member, name: volume.name };
-  const key = placeKey(place);
   const shown = new Set(publishedNodeIds(context, { member, volume, hostNodes }));
-  const lost: string[] = [];
-  for (const name of users.get(key) ?? []) {
-    const [node] = nodes.identitiesOf(name);
-    if (!node || shown.has(nodes.nodeIdOf(name) ?? name)) continue;
+  const having = (users.get(placeKey(place)) ?? []).flatMap((name) =>
+    nodes.identitiesOf(name).slice(0, 1)
+  );
+  const here: NodeIdentity[] = [];
+  const notHere: NodeIdentity[] = [];
+  for (const node of having) {
     const known = knowledgeOf(context, place, node);
-    const holds = await member.array.holds(volume.name, node, { known, signal });
-    if (!holds && surelyOn(context, place).includes(name)) lost.push(name);
+    const holds = shown.has(nodes.nodeIdOf(node.name) ?? node.name) ||
+      await member.array.holds(volume.name, node, { known, signal });
+    if (holds) here.push(node);
+    else if (surelyOnAny(context, place).includes(node.name)) notHere.push(node);
   }
-  if (lost.length === 0) return [];
-  return [{
+  const { findings, nowhere } = await sideFindings(context, { place, here, notHere }, signal);
+  if (nowhere.length === 0) return findings;
+  const lost = nowhere.map(({ name }) => name).join(", ");
+  return [...findings, {
     status: "inaccessible",
     reason: "Disconnected",
-    message: `${volume.name} is published to ${lost.join(", ")}, and array ${member.array.label} ` +
+    message: `${volume.name} is published to ${lost}, and array ${member.array.label} ` +
       "does not let that in any more: somebody took it away there; move the pods to another node",
   }];
 }
@@ -235,7 +249,11 @@ export async function getVolumeHealth(
 ): Promise<VolumeHealth> {
   const { locator } = context;
   const places = locator.placesByHandle(volumeId);
-  const users = new Map(places.map((place) => [placeKey(place), surelyOn(context, place)]));
+  const users = new Map(
+    places.flatMap((place) => allPlaces(context, place)).map((
+      place,
+    ) => [placeKey(place), surelyOnAny(context, place)]),
+  );
   try {
     const located = await locator.find(volumeId, signal, { hosts: true });
     if (located) {

@@ -1,5 +1,5 @@
 import type { Page, Volume, VolumeKind } from "../../arrays/array.ts";
-import { arrayHintOf, type FleetMember, stretchOf } from "../../arrays/fleet.ts";
+import { arrayHintOf, type FleetMember } from "../../arrays/fleet.ts";
 import type { Capability } from "../../capability.ts";
 import { isPsoError } from "../../errors.ts";
 import { isOwnVolumeName } from "../../names.ts";
@@ -21,6 +21,7 @@ import {
 } from "../requests.ts";
 import { accessibleTopologyOf } from "../topology.ts";
 import { type LocatedVolume, nameIn, placeKey, type VolumeLocator } from "../volume_locator.ts";
+import { hasStandIn } from "../stretched/listing.ts";
 import { listAcross } from "./listing.ts";
 
 /** ValidateVolumeCapabilities. What is wrong is an answer with a message, and no error. */
@@ -156,22 +157,20 @@ export async function volumesOf(
 }
 
 /**
- * Whether another array of the volume's stretched pod shows it: the one that made it, whose id its
- * handle and its serial begin with. Where nodes have it by this array's handle it is shown here.
+ * Whether another array of the volume's stretched pod shows it. Where nodes have it by this array's
+ * handle it is shown here.
  */
 function isShownElsewhere(
   { fleet, published, cluster }: ControllerContext,
-  { member, volume: { name, serial = "" } }: LocatedVolume,
+  located: LocatedVolume,
 ): boolean {
+  const { member, volume: { name } } = located;
+  if (!hasStandIn(fleet, located)) return false;
   const place = { member, name };
-  const members = stretchOf(fleet, place)?.members ?? [];
-  if (members.length < 2) return false;
   const namesThis = (handle: string) => hintOf(handle) === arrayHintOf(member.id ?? "");
   if (published.handlesOf(placeKey(place)).some(namesThis)) return false;
   const uses = cluster.usesOf(place).filter(({ attachment }) => isPublished(attachment));
-  if (uses.some(({ volume: { handle } }) => namesThis(handle))) return false;
-  const isMaker = ({ id = "" }: FleetMember) => serial.toLowerCase().startsWith(arrayHintOf(id));
-  return (members.find(isMaker) ?? members[0]) !== member;
+  return !uses.some(({ volume: { handle } }) => namesThis(handle));
 }
 
 /** Which names are asked for. */

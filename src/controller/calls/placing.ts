@@ -49,8 +49,8 @@ export function memberArrays(
 const FIRST_WORD_MS = 800;
 
 /**
- * Resolves once an array of the kind has said how it is, or each of them has been asked: right after
- * the start none has, and a create would be tried again for nothing. A moment at most. Throws
+ * Resolves once an array of the kind has said how it is, or each of them has been asked: right
+ * after the start none has, and a create would be tried again for nothing. A moment at most. Throws
  * `timeout` when the signal fires.
  */
 export async function awaitFirstWord(

@@ -14,6 +14,7 @@ import { groupSnapshotIdOf } from "../group_snapshots/group_id.ts";
 import { parseSnapshotId, snapshotIdOf } from "../volume_id.ts";
 import type { VolumeLocator, VolumePlace } from "../volume_locator.ts";
 import { isAnother } from "../delete_memory.ts";
+import { namesShownElsewhere } from "../stretched/listing.ts";
 import { begunDelete, deleteScopeOf, noting } from "./deletion.ts";
 import { listAcross, type ListedPage } from "./listing.ts";
 
@@ -151,7 +152,10 @@ export async function listSnapshots(
     { arrays: locator.listOrder(), tokens, kept: ahead.snapshots },
     async ({ member }, part) => {
       const { items, nextToken } = await member.array.listSnapshots({ prefix, ...part }, signal);
-      return { items: items.filter(({ volume }) => isOwnVolumeName(clusterId, volume)), nextToken };
+      const own = items.filter(({ volume }) => isOwnVolumeName(clusterId, volume));
+      const names = own.map(({ volume }) => volume);
+      const elsewhere = await namesShownElsewhere(context, { member, names }, signal);
+      return { items: own.filter(({ volume }) => !elsewhere.has(nameKey(volume))), nextToken };
     },
   );
   return pageOf(locator, page);

@@ -123,9 +123,9 @@ export async function leaveOut(
 }
 
 /**
- * For protocols by which a node has a volume through one array alone: that of the place, or another
- * one while it is silent and serves nobody. `in_use` when the volume is for one node and somebody has
- * it by another array of its pod; errors as publishSides().
+ * For protocols by which a node has a volume through one array alone: that of the place, or
+ * another one while it is silent and serves nobody. `in_use` when the volume is for one node and
+ * somebody has it by another array of its pod; errors as publishSides().
  */
 export async function loneSide(
   context: ControllerContext,

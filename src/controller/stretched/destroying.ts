@@ -13,12 +13,12 @@ interface Target {
 }
 
 /**
- * Where a volume is destroyed: at its place, without a call, unless its pod is stretched over several
- * arrays. Then none of them may have it connected (`in_use`). While the array of the place is
- * silent, another one destroys it if that says that the silent one is out of the pod, or that it is
- * offline in it and no user is known; else `unavailable`. Of an array that is out of the pod, the
- * serial must begin with its digits, or the tag tells. Undefined when it is destroyed on all that
- * count.
+ * Where a volume is destroyed: at its place, without a call, unless its pod is stretched over
+ * several arrays. Then none of them may have it connected (`in_use`). While the array of the place
+ * is silent, another one destroys it if that says that the silent one is out of the pod, or that it
+ * is offline in it and no user is known; else `unavailable`. Of an array that is out of the pod,
+ * the serial must begin with its digits, or the tag tells. Undefined when it is destroyed on all
+ * that count.
  */
 export async function placeToDestroy(
   context: ControllerContext,

@@ -2,8 +2,9 @@ import type { NodeKnowledge } from "../../arrays/array.ts";
 import { stretchOf } from "../../arrays/fleet.ts";
 import type { NodeIdentity } from "../../handoff.ts";
 import type { MeantPlace } from "../attachments/cluster_view.ts";
-import { knowledgeOf } from "../calls/attachments.ts";
+import { knowledgeOf, surelyOn } from "../calls/attachments.ts";
 import type { ControllerContext } from "../context.ts";
+import type { VolumePlace } from "../volume_locator.ts";
 
 /** The volume of a place on each array of its stretched pod, the place itself first. */
 export function allPlaces<P extends MeantPlace>(
@@ -26,4 +27,9 @@ export function knowledgeOfAll(
     ...knowledgeOf(context, place, node),
     otherUsers: all.flatMap(({ otherUsers = [] }) => otherUsers),
   };
+}
+
+/** As surelyOn(), by whatever array of the volume's pod. */
+export function surelyOnAny(context: ControllerContext, place: VolumePlace): string[] {
+  return [...new Set(allPlaces(context, place).flatMap((one) => surelyOn(context, one)))];
 }

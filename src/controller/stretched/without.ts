@@ -25,9 +25,9 @@ interface Without {
 }
 
 /**
- * `unavailable` or `in_use` unless it is safe though an array of the pod is silent: the one that it
- * goes through is online, and, where users lose the volume, the silent one serves nobody and no user
- * is known. Nothing is asked while none is silent.
+ * `unavailable` or `in_use` unless it is safe though an array of the pod is silent: the one that
+ * it goes through is online, and, where users lose the volume, the silent one serves nobody and no
+ * user is known. Nothing is asked while none is silent.
  */
 export async function requireSafe(
   context: ControllerContext,
