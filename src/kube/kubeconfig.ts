@@ -94,6 +94,12 @@ export async function readKubeconfig(source: KubeconfigSource): Promise<KubeCont
   const files = await readFiles(source);
   const current = files.map(({ root }) => root["current-context"]).find(isText);
   const name = source.context ?? current;
+  if (files.every(({ root }) => entriesOf(root, "contexts").length === 0)) {
+    throw new UsageError(
+      `${source.files.join(", ")} names no contexts, as a kubeconfig does: name another one by ` +
+        "--kubeconfig",
+    );
+  }
   if (name === undefined) {
     throw new UsageError(
       `${source.files.join(", ")} names no current-context: name one by --context (${

@@ -31,6 +31,13 @@ function read(files: Record<string, string>, context?: string): Promise<KubeCont
   });
 }
 
+Deno.test("readKubeconfig() says of a file without contexts that it is no kubeconfig", async () => {
+  await rejects(read({ "/values.config": "arrays: {}\n" }), {
+    message: "/values.config names no contexts, as a kubeconfig does: name another one by " +
+      "--kubeconfig",
+  });
+});
+
 Deno.test("kubeconfigFiles() takes the flag, else KUBECONFIG, else the home folder", () => {
   const env = (vars: Record<string, string>) => (name: string) => vars[name];
   deepEqual(kubeconfigFiles("/a", env({ KUBECONFIG: "/b" })), ["/a"]);

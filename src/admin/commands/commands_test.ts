@@ -105,7 +105,10 @@ Deno.test("admin check refuses wrong use with what would be right", async () => 
   await rejects(runAdmin(["check", "values.yaml"]), {
     message: 'Unknown argument "values.yaml" of admin check: see pso-bin admin check --help',
   });
-  await rejects(runAdmin(["check", "-f"]), { message: "-f needs a value" });
+  await rejects(runAdmin(["check", "-f"]), { message: "-f needs a value: -f FILE" });
+  await rejects(runAdmin(["check", "-f", "v", "-o"]), {
+    message: "-o needs a value: one of table, json, yaml",
+  });
   await rejects(runAdmin(["check", "-f", "v", "-o", "xml"]), {
     message: '-o is "xml", wanted one of table, json, yaml',
   });

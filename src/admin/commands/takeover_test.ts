@@ -6,7 +6,7 @@ Deno.test("admin takeover refuses wrong use before it asks anything", async () =
     [["--yes", "--resume", "d"], "--yes, --resume and --restore: give only one of them"],
     [["--resume", "d", "--restore", "d"], "--yes, --resume and --restore: give only one of them"],
     [["--backup", "d"], "--backup is used with --yes only"],
-    [["--resume"], "--resume needs a value"],
+    [["--resume"], "--resume needs a value: --resume DIR"],
     [["--yess"], /did you mean --yes\?/],
     [["--kubeconfig", "k"], /^kubeconfig k does not exist/],
   ];

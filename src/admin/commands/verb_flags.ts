@@ -114,7 +114,11 @@ export class VerbFlags {
       );
     }
     const hungry = flags.find((flag) => flag.value !== undefined && isHungry(values[flag.name]));
-    if (hungry !== undefined) throw new UsageError(`${typed(hungry)} needs a value`);
+    if (hungry !== undefined) {
+      const { choices, value } = hungry;
+      const wanted = choices ? `one of ${choices.join(", ")}` : `${typed(hungry)} ${value}`;
+      throw new UsageError(`${typed(hungry)} needs a value: ${wanted}`);
+    }
     const fed = flags.find(({ name, value }) =>
       value === undefined && typeof values[name] === "string"
     );
