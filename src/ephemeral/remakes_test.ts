@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { EphemeralBed, ID, NODE } from "../../tests/support/ephemeral_bed.ts";
+import { PsoError } from "../errors.ts";
 import { Remakes } from "./remakes.ts";
 
 const MIN_MS = 60_000;
@@ -35,6 +36,22 @@ Deno.test("15.11: a volume that was given back often is made later, and that is 
     /^Pending unavailable node node-1 gave the volume of pod shop\/web-0 back 3 times, and gets it anew 30 s after the last time: see in the log of its node plugin/,
   );
   bed.nowMs += 30_000;
+  await bed.step();
+  equal(await bed.said(), "Ready");
+});
+
+Deno.test("15.11: an end that Kubernetes did not take at once counts as one", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  await bed.step();
+  await bed.objects.release(ID, NODE);
+  const setFinalizers = bed.objects.setFinalizers.bind(bed.objects);
+  bed.objects.setFinalizers = () => Promise.reject(new PsoError("unavailable", "no answer"));
+  for (let times = 0; times < 5; times++) await rejects(bed.step(), { message: "no answer" });
+  bed.objects.setFinalizers = setFinalizers;
+  await bed.step();
+  equal(await bed.objects.get(ID), undefined);
+  await bed.ask();
   await bed.step();
   equal(await bed.said(), "Ready");
 });

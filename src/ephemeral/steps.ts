@@ -232,7 +232,6 @@ export class EphemeralSteps {
     if (mayBeMade) {
       try {
         await this.#destroy(volume, signal);
-        this.#remakes.ended(volume.name);
       } catch (error) {
         if (isPsoError(error) && !isKubeStatus(error, 409)) await this.#tell(volume, error);
         throw error;
@@ -244,6 +243,7 @@ export class EphemeralSteps {
     );
     if (others.length === volume.finalizers.length) return;
     await this.#setup.objects.setFinalizers(volume, others);
+    if (mayBeMade) this.#remakes.ended(volume.name);
     this.#unclear.delete(volume.name);
     this.#quota.ended(volume.name);
   }
