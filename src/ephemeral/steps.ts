@@ -102,8 +102,12 @@ export class EphemeralSteps {
     const { phase, nodeId: publishedTo } = volume.status;
     const isPublished = phase === "Ready" && publishedTo === hostMarkOf(nodeId);
     try {
-      if (this.#handleOf(volume) !== undefined && isPublished) return;
-      const demand = demandOf(pod, volume, this.#setup.settings().ephemeral);
+      const isMade = this.#handleOf(volume) !== undefined;
+      if (isMade && isPublished) return;
+      const { ephemeral } = this.#setup.settings();
+      // A limit is for what is not made yet: a lower one takes no volume from a pod that has it.
+      const maxBytes = isMade ? Infinity : ephemeral.maxBytes;
+      const demand = demandOf(pod, volume, { ...ephemeral, maxBytes });
       const admitted = await this.#admit(volume, demand);
       const made = await this.#made(admitted, demand, signal);
       await this.#publish(made, { demand, nodeId }, signal);

@@ -364,6 +364,20 @@ Deno.test("15.11: a new machine under the name of the node is published to anew"
   ]);
 });
 
+Deno.test("15.11: a volume that was made by an earlier version stays ready, whatever the limits are by now", async () => {
+  const bed = new EphemeralBed();
+  await bed.ask();
+  await bed.step();
+  // An earlier version wrote the node_id itself; the upgrade brought a lower limit.
+  const [nodeId] = bed.maker.publishedTo;
+  await bed.forge({ nodeId });
+  bed.settings = { ...bed.settings, maxBytes: 1024 ** 2, namespaceVolumes: 0 };
+  await bed.step();
+  equal(await bed.said(), "Ready");
+  equal((await bed.objects.get(ID))?.status.nodeId === nodeId, false);
+  equal(bed.maker.volumes.size, 1);
+});
+
 Deno.test("15.11: a node that is registered under another node's name gets no volume, and lends that one nothing", async () => {
   const bed = new EphemeralBed();
   bed.register("victim");
