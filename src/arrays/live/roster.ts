@@ -1,7 +1,7 @@
 import type { PsoError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { StorageArray } from "../array.ts";
-import { arrayHintOf, Member } from "../fleet_member.ts";
+import { arrayHintOf, IdentityError, Member } from "../fleet_member.ts";
 import { Drain } from "./drain.ts";
 
 /** Arrays that left, and whose names messages still tell. */
@@ -115,12 +115,16 @@ export class Roster {
 
   /**
    * To be told of each id that an array answers with. If the array is one of the fleet's, which was
-   * asked otherwise so far, that goes on in place of `member` and is given back.
+   * asked otherwise so far, that goes on in place of `member` and is given back. IdentityError for a
+   * changed entry that leads to the array of another one: the last good one stays.
    */
   identified(member: Member, id: string): Member | undefined {
     if (member.id !== undefined && member.id !== id) return undefined;
     const stands = this.#members.find(({ successor }) => successor === member);
-    if (stands && stands.id !== id) this.#replace(stands, member);
+    if (stands && stands.id !== id) {
+      this.#refuseOther(member, id);
+      this.#replace(stands, member);
+    }
     const before = this.#members.find((one) =>
       one !== member && one.id === id && (one.successor === member || one.drain !== undefined)
     );
@@ -168,6 +172,18 @@ export class Roster {
         `array ${member.array.label}, which was taken out of the configuration, holds nothing ` +
         "of this cluster any more and is asked nothing more",
     });
+  }
+
+  /** Of an entry that is changed itself, nobody knows yet that it goes on to lead to that array. */
+  #refuseOther({ array }: Member, id: string): void {
+    const other = this.#members.find((one) =>
+      one.id === id && !one.twin && !one.drain && !one.successor
+    );
+    if (!other) return;
+    throw new IdentityError(
+      `${array.address} is the same array as ${other.array.address} (${other.array.label}), ` +
+        "which has an entry of its own: correct the address, or remove one of the two entries",
+    );
   }
 
   /** Another array answers at the address of an entry that changed: it is one of its own. */

@@ -258,6 +258,29 @@ Deno.test("15.4: an entry that is tried keeps its client when another entry gets
   ]);
 });
 
+Deno.test("15.4: an entry that is changed to lead to the array of another entry is refused, and the last good one stays", async () => {
+  const [one, two] = [holding("a1", "k8s-pvc-0001"), holding("b2")];
+  const [first, second] = [clientOf(one), clientOf(two)];
+  const wrong = { ...clientOf(two, "again.example"), configuredName: "a1.example" };
+  const { fleet, acts, told } = await fleetOf([{ array: first }, { array: second }]);
+  fleet.replace([{ array: wrong }, { array: second }]);
+  await asked(fleet, () => told.length > 0);
+  deepEqual(told.map(({ reason, note }) => [reason, note]), [[
+    "ArrayEntryRefused",
+    "the changed entry of array a1.example is not in use, the last good one stays: again.example " +
+    "is the same array as b2.example (b2.example), which has an entry of its own: correct the " +
+    "address, or remove one of the two entries",
+  ]]);
+  const members = () => fleet.members.map(({ id, twin, draining }) => [id, twin, draining]);
+  deepEqual(members(), [["a1", false, false], ["b2", false, false]]);
+  ok(fleet.members[0]?.entryProblem);
+  deepEqual(acts, []);
+  // Without that other entry it is the one that leads there.
+  fleet.replace([{ array: wrong }]);
+  await asked(fleet, () => acts.length > 0);
+  deepEqual(members(), [["b2", false, false], ["a1", false, true]]);
+});
+
 Deno.test("15.4: another array at the address of a changed entry is another one", async () => {
   const [first, second] = [holding("a1", "k8s-pvc-0001"), holding("b2")];
   const [before, after] = [clientOf(first, "fa.example"), clientOf(second, "fa.example")];
