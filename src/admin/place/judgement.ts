@@ -3,11 +3,10 @@ import type { VolumeKind } from "../../arrays/array.ts";
 import { classDemands } from "../../controller/calls/placing.ts";
 import { kindFor } from "../../controller/calls/wanted_volume.ts";
 import { type ClassParameters, parseParameters } from "../../controller/parameters.ts";
+import { orderRemark, placementError } from "../../controller/placement/decision_told.ts";
 import {
-  orderRemark,
   place,
   type PlacementArray,
-  placementError,
   type PlacementRequest,
   roomOf,
 } from "../../controller/placement/placement.ts";

@@ -9,9 +9,7 @@ import {
   containerStateFault,
   type WantedContainer,
 } from "../../arrays/fleet.ts";
-import { NO_ARRAYS } from "../../config/arrays/no_arrays.ts";
 import type { PlacementSettings } from "../../config/model.ts";
-import { PsoError } from "../../errors.ts";
 import {
   fileProtocolsFor,
   type Protocol,
@@ -20,8 +18,8 @@ import {
 } from "../../protocols.ts";
 import { formatSize } from "../../size.ts";
 import { type LabelTerm, unmetTerm } from "./label_selector.ts";
-import { reasonsText, type Rejection, waitText } from "./rejections.ts";
-import { type GroupOnArray, SCORE_PARTS, scoreOf, type ScorePart, scoreParts } from "./score.ts";
+import type { Rejection } from "./rejections.ts";
+import { type GroupOnArray, scoreOf, type ScorePart, scoreParts } from "./score.ts";
 import type { RecentBytes } from "./recent_placements.ts";
 import type { TopologyRequirement } from "../requests.ts";
 import { preferenceRank, topologyFault } from "../topology.ts";
@@ -99,7 +97,7 @@ export interface PlacementRequest extends WantedContainer {
 }
 
 /** An array that can take the volume. */
-interface Candidate<A extends PlacementArray = PlacementArray> {
+export interface Candidate<A extends PlacementArray = PlacementArray> {
   array: A;
   score: number;
   parts: Record<ScorePart, number>;
@@ -110,7 +108,7 @@ interface Candidate<A extends PlacementArray = PlacementArray> {
 }
 
 /** What placement decided; every array is in one of the two lists. */
-interface Decision<A extends PlacementArray = PlacementArray> {
+export interface Decision<A extends PlacementArray = PlacementArray> {
   /** Best first. */
   candidates: Candidate<A>[];
   rejected: Rejection[];
@@ -355,61 +353,4 @@ function tieBreak({ label, status }: PlacementArray, { volumeName }: PlacementRe
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/**
- * The error of a decision without candidates, in two lines: why no array takes the volume, and what it
- * waits for. `unavailable` when an array that fits cannot be used
- * just now, `unsupported` when the source's array cannot clone, else `exhausted` (CSI: "Unable to
- * provision in accessible_topology"). `exhausted` also when no array of that kind is configured:
- * the claim is right, and the fleet must change. `unavailable` when none at all is.
- */
-export function placementError(request: PlacementRequest, decision: Decision): PsoError {
-  if (decision.rejected.length === 0) return new PsoError("unavailable", NO_ARRAYS);
-  const onSource = decision.rejected.find(({ key }) => key === request.onlyArray);
-  const rejected = onSource ? [onSource] : decision.rejected;
-  const cannotClone = onSource?.reason.startsWith(FEATURE_FAULTS.clone) ?? false;
-  const code = rejected.some(({ passing }) => passing)
-    ? "unavailable"
-    : cannotClone
-    ? "unsupported"
-    : "exhausted";
-  const { requestName, sizeBytes } = request;
-  return new PsoError(
-    code,
-    `Cannot place ${requestName} (${formatSize(sizeBytes)}): ${reasonsText(rejected)}\n` +
-      `It waits ${waitText(rejected, code)}`,
-  );
-}
-
-/** What puts a candidate behind others whatever its score; undefined when nothing does. */
-export function orderRemark(
-  { array: { refuses }, isTight }: Pick<Candidate, "array" | "isTight">,
-): string | undefined {
-  if (refuses) return "comes last: it refused the last create";
-  return isTight
-    ? "comes behind: it keeps its headroom only while what was placed lately is not full"
-    : undefined;
-}
-
-/** The decision as fields of one log line. */
-export function explain({ candidates, rejected }: Decision): Record<string, unknown> {
-  return {
-    chosen: candidates[0]?.array.label,
-    candidates: candidates.map((candidate) => ({
-      array: candidate.array.label,
-      score: rounded(candidate.score),
-      ...Object.fromEntries(SCORE_PARTS.map((part) => [part, rounded(candidate.parts[part])])),
-      ...remarked(orderRemark(candidate)),
-    })),
-    rejected: rejected.map(({ array, reason }) => `${array} ${reason}`),
-  };
-}
-
-function remarked(remark: string | undefined): { remark?: string } {
-  return remark === undefined ? {} : { remark };
-}
-
-function rounded(value: number): number {
-  return Number(value.toFixed(4));
 }

@@ -4,15 +4,8 @@ import type { Container } from "../../names.ts";
 import type { Protocol } from "../../protocols.ts";
 import { GiB, TiB } from "../../size.ts";
 import { parseLabelSelector } from "./label_selector.ts";
-import {
-  explain,
-  orderRemark,
-  place,
-  type PlacementArray,
-  placementError,
-  type PlacementRequest,
-  roomOf,
-} from "./placement.ts";
+import { explain, orderRemark, placementError } from "./decision_told.ts";
+import { place, type PlacementArray, type PlacementRequest, roomOf } from "./placement.ts";
 
 const RULES = { headroomPercent: 5, volumesPerArray: 0 };
 const ZONE = "topology.purestorage.com/zone";
