@@ -41,9 +41,6 @@ function arrayOf([label = "", ...cells]: string[]): PlacementArray {
     labels: {},
     status: {
       id: label,
-      name: label,
-      kind: "block",
-      version: "6.6.0",
       restVersion: "2.26",
       capacityBytes,
       usedBytes,

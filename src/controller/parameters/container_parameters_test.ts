@@ -50,14 +50,19 @@ Deno.test("15.11: a class says the limits of its volume group, in any order", ()
 });
 
 Deno.test("15.11: limits of no volume group, or that no array takes, are refused", () => {
-  for (const where of [{}, { pod: "p1" }]) {
+  const places: Record<string, string>[] = [{}, { pod: "p1" }];
+  for (const where of places) {
     throws(() => parseParameters({ ...where, volumeGroupIopsLimit: "20000" }), {
       code: "invalid",
       message:
         /the class limits a volume group .* and names none: add volumeGroup, or use iops_limit/,
     });
   }
-  for (const limit of [{ volumeGroupIopsLimit: "99" }, { volumeGroupBandwidthLimit: "1" }]) {
+  const limits: Record<string, string>[] = [
+    { volumeGroupIopsLimit: "99" },
+    { volumeGroupBandwidthLimit: "1" },
+  ];
+  for (const limit of limits) {
     throws(() => parseParameters({ volumeGroup: "g1", ...limit }), {
       code: "invalid",
       message: /class parameter volumeGroup\w+Limit is "\d+", wanted /,
