@@ -51,6 +51,7 @@ export class FleetIdentity {
     if (others.some(({ key }) => key !== member.key)) this.#dispute([member, ...others], id);
     const [other] = others;
     if (!other) {
+      member.takeOwnNames();
       this.#refuseSameHint(member, id);
       member.twin = false;
     } else this.#takeFirst(member, other);

@@ -90,6 +90,29 @@ Deno.test("the entry of an array that is used takes over the names of the one th
   equal(fleet.groupedVolumes(first, "shop/db"), 1);
 });
 
+Deno.test("an entry that led to another one's array, and leads to its own now, is listed anew", async () => {
+  for (const isLater of [false, true]) {
+    const [one, two] = [arrayAt("fa-1", { id: ID }), arrayAt("fa-2", { id: OTHER_ID })];
+    if (!isLater) two.answers.id = ID;
+    const fleet = new Fleet([one, two], { log: silentLogger, cluster: "k8s" });
+    await fleet.refresh();
+    const [first, second] = fleet.members;
+    ok(first && second);
+    fleet.unclear(first, "k8s-pvc-9");
+    two.answers.id = OTHER_ID;
+    let lists = 0;
+    two.answers.list = () => Promise.resolve(lists += 1);
+    await fleet.refresh();
+    await fleet.refresh();
+    deepEqual([first.warm, second.warm, second.twin], [true, true, false]);
+    equal(lists, isLater ? 0 : 1);
+    equal(fleet.mayHold(second, "k8s-pvc-9"), false, "it is a name of the other array");
+    equal(fleet.mayHold(first, "k8s-pvc-9"), true);
+    fleet.unclear(second, "k8s-pvc-8");
+    equal(fleet.mayHold(first, "k8s-pvc-8"), false);
+  }
+});
+
 Deno.test("two arrays that claim one id with different keys are both asked nothing, until one entry is gone", async () => {
   const [one, two] = [
     arrayAt("fa-1", { id: ID, key: "k1" }),

@@ -70,7 +70,11 @@ export class Member implements FleetMember {
   labels: Readonly<Record<string, string>> = {};
   suspended = false;
 
-  #index = new NameIndex();
+  /** What was known before names were shared. */
+  #own = new NameIndex();
+  #index = this.#own;
+  /** The index is that of another entry, which counts in place of this one. */
+  #isBorrowing = false;
   #problem?: PsoError;
 
   constructor(readonly array: StorageArray) {}
@@ -94,9 +98,27 @@ export class Member implements FleetMember {
    * and so does what a call that is under way notes for the other one.
    */
   shareNames(other: Member): void {
+    this.#isBorrowing = false;
+    other.#isBorrowing = true;
     if (other.#index === this.#index) return;
     this.#index.addAll(other.#index);
     other.#index = this.#index;
+  }
+
+  /**
+   * No other entry leads to this array: what was shared with one is that one's. What was tried by
+   * this entry before stays known, and its array must be listed.
+   */
+  takeOwnNames(): void {
+    if (!this.#isBorrowing) return;
+    this.#isBorrowing = false;
+    const shared = this.#index;
+    if (this.#own === shared) {
+      this.#own = new NameIndex();
+      this.#own.addAll(shared);
+    }
+    this.#index = this.#own;
+    this.#index.doubt();
   }
 
   get warm(): boolean {
