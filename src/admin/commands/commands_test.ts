@@ -88,6 +88,20 @@ Deno.test("a kubeconfig that is meant and cannot be used is told, and not passed
   });
 });
 
+Deno.test("an API server without an answer is told once by every verb, with where to look", async () => {
+  for (const verb of ["check", "arrays", "volumes", "nodes", "doctor", "undelete"]) {
+    const { code, said } = await runAdmin([verb, "--kubeconfig", "k"], {
+      files: { k: KUBECONFIG },
+    });
+    equal(code, 1, verb);
+    match(
+      said,
+      /^cluster prod\n {2}FAIL {2}server {2}no answer to GET .*\n {16}-> look at the server .* kubeconfig/,
+    );
+    equal(said.match(/FAIL {2}/g)?.length, 1, `${verb}: ${said}`);
+  }
+});
+
 Deno.test("admin check refuses wrong use with what would be right", async () => {
   await rejects(runAdmin(["check"]), {
     message:

@@ -1,6 +1,6 @@
-import { messageOf } from "../../errors.ts";
 import { formatSize } from "../../size.ts";
 import { lookAtArrays } from "../check/arrays_look.ts";
+import { isUnanswered, tellUnanswered } from "../check/cluster.ts";
 import { counted, worstOf } from "../check/found.ts";
 import { type ClaimedVolume, claimedVolumes } from "../check/volume_look.ts";
 import {
@@ -78,10 +78,11 @@ async function claimsOf(
   { cluster, found }: KubeTarget,
   prefix: string,
 ): Promise<ClaimedVolume[] | undefined> {
+  if (isUnanswered(found)) return undefined;
   try {
     return await claimedVolumes(cluster.kube, prefix);
   } catch (error) {
-    found.fail("volumes", messageOf(error));
+    tellUnanswered(found, { check: "volumes", error });
     return undefined;
   }
 }
