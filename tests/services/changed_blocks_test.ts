@@ -13,6 +13,7 @@ import { BASELINE, EXAMPLES } from "../kubernetes/examples.ts";
 import { type KubeObject, WAIT_MS } from "../kubernetes/kubectl.ts";
 import { bothReady, leaderOf } from "../kubernetes/leaders.ts";
 import { buildKube } from "../support/kube.ts";
+import { TlsAuthority } from "../support/tls_authority.ts";
 
 const bed = await Bed.make("changed blocks of snapshots", { services: true });
 
@@ -210,6 +211,57 @@ bed.scenario("15.7: an account that may not read snapshots is refused", async ()
     asked(cluster, "tool", "-snapshot", "raw-1", ...stranger),
     /code = PermissionDenied/,
   );
+});
+
+bed.scenario("15.7: a token that was made for another audience is refused", async () => {
+  await assert.rejects(
+    asked(bed.cluster, "tool", "-snapshot", "raw-1", "-audience", "https://kubernetes.default.svc"),
+    /code = Unauthenticated/,
+  );
+});
+
+/** Both controllers, and how often their containers were started. */
+async function starts(cluster: ChartCluster): Promise<string[]> {
+  return (await cluster.pods(CONTROLLERS)).flatMap(({ metadata, status }) =>
+    status.containerStatuses.map((one: { name: string; restartCount: number }) =>
+      `${metadata.name} ${one.name} ${one.restartCount}`
+    )
+  ).sort();
+}
+
+bed.scenario("15.7: a certificate of another authority is served with no restart", async () => {
+  const { cluster } = bed;
+  const before = await starts(cluster);
+  const inNamespace = ["--namespace", NAMESPACE];
+  const patch = async (object: string[], change: unknown) =>
+    void await cluster.kubectl("patch", ...object, "--type=merge", "-p", JSON.stringify(change));
+  await TlsAuthority.use(async (authority) => {
+    const extensions = `subjectAltName=DNS:${HOST}\nbasicConstraints=CA:FALSE\n`;
+    await authority.make("renewed", { extensions, name: HOST });
+    const caCert = btoa(authority.pem("ca"));
+    await patch(["secret", SECRET, ...inNamespace], {
+      data: {
+        "ca.crt": caCert,
+        "tls.crt": btoa(authority.pem("renewed")),
+        "tls.key": btoa(authority.key("renewed")),
+      },
+    });
+    await patch(["snapshotmetadataservice", "pure-csi"], { spec: { caCert } });
+  });
+  // kubelet looks at the Secrets of a pod that changed at once, and else within a minute or two.
+  const annotation = "pso.test/renewed=yes";
+  await cluster.kubectl("annotate", "pods", ...inNamespace, "-l", CONTROLLERS, annotation);
+  for (const name of ["of-leader", "of-standby"]) {
+    const isServed = () => listed(cluster, name, "-snapshot", "raw-1").catch(() => undefined);
+    assert.deepEqual(
+      await until(`the new certificate ${name}`, isServed, {
+        timeoutMs: WAIT_MS,
+        intervalMs: 1_000,
+      }),
+      FIRST,
+    );
+  }
+  assert.deepEqual(await starts(cluster), before);
 });
 
 bed.scenario(
