@@ -63,6 +63,8 @@ export const LIMITS: readonly string[] = [
   "Kernel data plane: no Fibre Channel and no RoCE; a FlashArray's unit serial number (VPD " +
   "page 0x80, lsblk -o SERIAL) shows one 0 before it; vendor, product, WWID and NGUID are " +
   "exact",
+  "Kernel data plane, iSCSI: preferred arrays of hosts show by ALUA for volumes of stretched pods; " +
+  "one state holds for all hosts that have the volume by that array, the best that one of them has",
   "Kernel data plane, NVMe/TCP: each host that has any connection sees all namespaces of its " +
   "array, and a host that is cut off keeps what it has attached for as long as another host " +
   "is connected to the volume; namespace ids are not those of the connections",

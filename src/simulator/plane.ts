@@ -20,13 +20,17 @@ export interface Chap {
   targetPassword: string | null;
 }
 
+/** How good the ways by one array are of several that show one volume: ALUA's words. */
+export type AccessState = "optimized" | "non-optimized";
+
 /** A host object with everything that it may reach. */
 export interface PlaneHost {
   name: string;
   iqns: readonly string[];
   nqns: readonly string[];
   chap: Chap;
-  connections: readonly { lun: number; volume: PlaneVolume }[];
+  /** `access` is absent for a volume that this array alone has. */
+  connections: readonly { lun: number; volume: PlaneVolume; access?: AccessState }[];
 }
 
 /** A file system with those that it lets in: without rules, nobody. */

@@ -6,7 +6,7 @@ import {
   Turns,
 } from "../array_context.ts";
 import type { Answer, Call } from "../call.ts";
-import type { Chap, PlaneHost } from "../plane.ts";
+import type { AccessState, Chap, PlaneHost } from "../plane.ts";
 import { type Modelled, requireModelled } from "../modelled.ts";
 import { listAnswer, type Listed, type ListStyle } from "../list.ts";
 import { Containers } from "./containers/containers.ts";
@@ -285,11 +285,17 @@ export class FlashArrayState {
     return this.#connectionsByHost.get().get(host.toLowerCase()) ?? [];
   }
 
-  /** The host as the data plane must show it, without the connections that are about to end, by key. */
+  /**
+   * The host as the data plane must show it, without the connections that are about to end, by key.
+   */
   planeHost(
-    { name, iqns, nqns, chap }: HostRecord,
+    { name, iqns, nqns, chap, preferredArrays = [] }: HostRecord,
     ended: ReadonlySet<string> = new Set(),
   ): PlaneHost {
+    const isOther = !preferredArrays.some((one) => one.name === this.context.name);
+    const access: AccessState = preferredArrays.length > 0 && isOther
+      ? "non-optimized"
+      : "optimized";
     const connections = this.connectionsOfHost(name)
       .filter((connection) => !ended.has(connectionKey(connection)))
       .map(({ lun, volumeId }) => {
@@ -297,9 +303,11 @@ export class FlashArrayState {
         if (volume === undefined) {
           throw new Error(`volume ${volumeId} is connected to ${name} and does not exist`);
         }
+        const isShared = this.containers.podOf(volume.name)?.members !== undefined;
         return {
           lun,
           volume: { id: volumeId, serial: volume.serial, sizeBytes: volume.provisioned },
+          ...(isShared ? { access } : {}),
         };
       });
     return { name, iqns, nqns, chap, connections };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LioTarget } from "./lio_target.ts";
 import { NvmetSubsystem } from "./nvmet_subsystem.ts";
-import type { PlaneHost } from "../plane.ts";
+import type { AccessState, PlaneHost } from "../plane.ts";
 
 // What is written into a folder that stands for configfs: names and values are the contract with
 // the kernel. How objects end shows in tests/lab/kernel_plane_test.ts, as a plain folder does not
@@ -94,6 +94,41 @@ Deno.test("LioTarget.show() gives a host its volumes at its LUNs, with Pure's id
       read(`${group}/acls/iqn.host/auth/userid`),
       read(`${group}/acls/iqn.host/attrib/authentication`),
     ], ["NULL", "0"]);
+  });
+});
+
+Deno.test("15.11: LioTarget.show() tells by ALUA which of several arrays a volume is better by", async () => {
+  await withConfigfs((configfs, read) => {
+    const [group, backstore] = ["target/iscsi/iqn.target/tpgt_1", "target/core/fileio_268435459/v"];
+    const alua = `${backstore}/alua/pod`;
+    withDefaults(configfs, [
+      ...[`${backstore}/wwn`, `${backstore}/attrib`, `${group}/attrib`],
+      ...["one", "two"].flatMap((host) =>
+        ["auth", "attrib"].map((folder) => `${group}/acls/iqn.${host}/${folder}`)
+      ),
+    ]);
+    Deno.writeTextFileSync(`${configfs}/${backstore}/enable`, "1\n");
+    const info = "File: /images/v  Size: 1048576  Mode: Buffered-WCE Async: 0\n";
+    Deno.writeTextFileSync(`${configfs}/${backstore}/info`, info);
+    const ids = { arrayId: "00000030-0", iqn: "iqn.target" };
+    const target = new LioTarget({ configfs, ...ids, portals: [], imagePath });
+    const host = (name: string, access?: AccessState): PlaneHost => ({
+      ...{ name, iqns: [`iqn.${name}`], nqns: [], chap: NO_CHAP },
+      connections: [{ lun: 1, volume: { ...volume, id: "v" }, ...(access ? { access } : {}) }],
+    });
+    target.show([host("one"), host("two")]);
+    assert.throws(() => read(`${alua}/tg_pt_gp_id`), Deno.errors.NotFound);
+    target.show([host("one", "non-optimized"), host("two", "non-optimized")]);
+    assert.deepEqual(
+      ["tg_pt_gp_id", "alua_access_type", "alua_access_state"].map((name) =>
+        read(`${alua}/${name}`)
+      ),
+      ["4", "1", "1"],
+    );
+    assert.equal(read(`${group}/lun/lun_69633/alua_tg_pt_gp`), "pod");
+    // LIO has one state for all hosts.
+    target.show([host("one", "optimized"), host("two", "non-optimized")]);
+    assert.equal(read(`${alua}/alua_access_state`), "0");
   });
 });
 

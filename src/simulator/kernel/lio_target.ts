@@ -10,12 +10,19 @@ import {
   objectsIn,
   setAttribute,
 } from "./configfs.ts";
-import type { Chap, PlaneHost, PlaneVolume } from "../plane.ts";
+import type { AccessState, Chap, PlaneHost, PlaneVolume } from "../plane.ts";
 
 /** IANA's number for iSCSI targets. */
 const ISCSI_PORT = 3260;
 /** What LIO takes for "not set" in names and passwords of CHAP. */
 const UNSET = "NULL";
+/** Name of the target port group of volumes that other arrays show too. */
+const ALUA_GROUP = "pod";
+/** LIO's numbers for states of ALUA (SPC-4, 6.37). */
+const ALUA_STATES: Record<AccessState, string> = { optimized: "0", "non-optimized": "1" };
+
+/** States that initiators cannot set. */
+const ALUA_IMPLICIT = "1";
 
 /** What identifies an array to iSCSI initiators, and where it is served. */
 interface LioTargetOptions {
@@ -35,6 +42,13 @@ interface Access {
   luns: Map<number, PlaneVolume>;
 }
 
+/** A volume that hosts may reach. */
+interface Served {
+  volume: PlaneVolume;
+  /** LIO tells one state to all hosts: the best that one of them has. */
+  access?: AccessState;
+}
+
 /**
  * The iSCSI target of one array in the kernel's LIO: one portal group with all portals, one ACL for
  * each IQN of a host object, whose LUNs are the host's connections, one fileio backstore for each
@@ -45,15 +59,17 @@ export class LioTarget {
   readonly #options: LioTargetOptions;
   readonly #group: string;
   readonly #hba: string;
+  /** Number of the target port group, from 1 on: 0 is the group that LIO makes itself. */
+  readonly #aluaId: string;
 
   constructor(options: LioTargetOptions) {
     this.#options = options;
+    const digits = options.arrayId.replaceAll("-", "");
+    this.#aluaId = `${1 + parseInt(digits.slice(0, 7), 16) % 65_535}`;
     const target = `${options.configfs}/target`;
     this.#group = `${target}/iscsi/${options.iqn}/tpgt_1`;
     // A number of its own for each array, far above those that targetcli counts up from 0.
-    this.#hba = `${target}/core/fileio_${
-      0x1000_0000 + parseInt(options.arrayId.replaceAll("-", "").slice(0, 7), 16)
-    }`;
+    this.#hba = `${target}/core/fileio_${0x1000_0000 + parseInt(digits.slice(0, 7), 16)}`;
   }
 
   /**
@@ -62,15 +78,12 @@ export class LioTarget {
    */
   show(hosts: PlaneHost[]): void {
     const access = accessOf(hosts);
-    const volumes = new Map(
-      [...access.values()].flatMap(({ luns }) => [...luns.values()]).map((
-        volume,
-      ) => [volume.id, volume]),
-    );
+    const served = servedTo(hosts);
+    const volumes = new Map([...served].map(([id, { volume }]) => [id, volume]));
     for (const iqn of objectsIn(`${this.#group}/acls`)) this.#cutOff(iqn, access.get(iqn));
     this.#dropVolumes(volumes);
     this.#prepare();
-    for (const volume of volumes.values()) this.#serve(volume);
+    for (const one of served.values()) this.#serve(one);
     for (const [iqn, allowed] of access) this.#letIn(iqn, allowed);
     // Last, so that no initiator that comes back after a restart sees half of its LUNs.
     ensureAttribute(`${this.#group}/enable`, "1");
@@ -145,7 +158,7 @@ export class LioTarget {
     }
     for (const id of objectsIn(this.#hba)) {
       const volume = volumes.get(id);
-      if (volume === undefined || !this.#isRight(volume)) endObject(`${this.#hba}/${id}`);
+      if (volume === undefined || !this.#isRight(volume)) this.#endBackstore(id);
     }
   }
 
@@ -161,7 +174,7 @@ export class LioTarget {
     return new RegExp(`${name}: (.*?)  `).exec(attribute(`${this.#hba}/${id}/info`) ?? "")?.[1];
   }
 
-  #serve(volume: PlaneVolume): void {
+  #serve({ volume, access }: Served): void {
     const { id, serial, sizeBytes } = volume;
     const backstore = `${this.#hba}/${id}`;
     if (attribute(`${backstore}/enable`) !== "1") {
@@ -187,6 +200,31 @@ export class LioTarget {
     const lun = `${this.#group}/lun/${lunOf(volume)}`;
     makeObject(lun);
     linkObject(backstore, `${lun}/backstore`);
+    if (access) this.#setAccess(backstore, { lun, access });
+  }
+
+  /**
+   * Puts the LUN into a target port group of this array's own: initiators tell by its number which
+   * paths lead to which array, and by its state which are better.
+   */
+  #setAccess(backstore: string, { lun, access }: { lun: string; access: AccessState }): void {
+    const group = `${backstore}/alua/${ALUA_GROUP}`;
+    makeObject(group);
+    ensureAttribute(`${group}/tg_pt_gp_id`, this.#aluaId);
+    // The array alone decides: else hosts make what they fail over to the better one.
+    if (attribute(`${group}/alua_access_type`) !== "Implicit") {
+      setAttribute(`${group}/alua_access_type`, ALUA_IMPLICIT);
+    }
+    ensureAttribute(`${group}/alua_access_state`, ALUA_STATES[access]);
+    if (!attribute(`${lun}/alua_tg_pt_gp`)?.includes(`Alias: ${ALUA_GROUP}\n`)) {
+      setAttribute(`${lun}/alua_tg_pt_gp`, ALUA_GROUP);
+    }
+  }
+
+  /** Ends a backstore with the target port group that it may have. */
+  #endBackstore(id: string): void {
+    endObject(`${this.#hba}/${id}/alua/${ALUA_GROUP}`);
+    endObject(`${this.#hba}/${id}`);
   }
 
   #letIn(iqn: string, { chap, luns }: Access): void {
@@ -211,6 +249,17 @@ export class LioTarget {
       linkObject(`${this.#group}/lun/${lunOf(volume)}`, `${acl}/lun_${lun}/backstore`);
     }
   }
+}
+
+function servedTo(hosts: PlaneHost[]): Map<string, Served> {
+  const served = new Map<string, Served>();
+  for (const { iqns, connections } of hosts) {
+    for (const { volume, access } of iqns.length > 0 ? connections : []) {
+      const before = served.get(volume.id)?.access;
+      served.set(volume.id, { volume, access: before === "optimized" ? before : access });
+    }
+  }
+  return served;
 }
 
 function accessOf(hosts: PlaneHost[]): Map<string, Access> {
