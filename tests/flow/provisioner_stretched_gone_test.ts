@@ -75,8 +75,17 @@ for (const [how, end] of Object.entries(ENDS)) {
     const { home, left } = sidesOf(bed, id);
     await bed.publish(id, N1);
     const early = await provisioner.createSnapshot({ name: "early", sourceVolumeId: id }, signal);
+    const wanted = { name: "group-1", sourceVolumeIds: [id] };
+    const before = await provisioner.createGroupSnapshot(wanted, signal);
     await takeDown(bed, home.array.label);
     await end(bed, home, left);
+    const later = { name: "group-2", sourceVolumeIds: [id] };
+    for (const made of [before, await provisioner.createGroupSnapshot(later, signal)]) {
+      const snapshotIds = made.snapshots.map(({ snapshotId }) => snapshotId);
+      const group = { groupSnapshotId: made.groupSnapshotId, snapshotIds };
+      equal((await provisioner.getGroupSnapshot(group, signal)).snapshots.length, 1);
+      await provisioner.deleteGroupSnapshot(group, signal);
+    }
     const capacityRange = { requiredBytes: 2 * GiB, limitBytes: 0 };
     const { capacityBytes } = await provisioner.expandVolume(
       { volumeId: id, capacityRange },
@@ -179,6 +188,24 @@ test("a delete whose answer was lost is done, its array gone for ever", async (b
   await bed.provisioner.deleteVolume(id, signal);
   await bed.provisioner.deleteSnapshot(snapshotId, signal);
   await bed.provisioner.deleteVolume(other, signal);
+  deepEqual(await volumesOn(bed, left), []);
+});
+
+test("a delete that was begun on an array that is gone for ever ends on the other one", async (bed) => {
+  const { provisioner, signal } = bed;
+  const id = await bed.create("pvc-1", IN_P1);
+  const { home, left } = sidesOf(bed, id);
+  const taken = { name: "snapshot-1", sourceVolumeId: id };
+  const { snapshotId } = await provisioner.createSnapshot(taken, signal);
+  for (const path of ["/volume-snapshots", "/volumes"]) {
+    const match = { method: "PATCH", path };
+    await bed.fault({ array: home.array.label, action: "drop-before", match, times: 100 });
+  }
+  await rejects(provisioner.deleteSnapshot(snapshotId, signal), { code: "unavailable" });
+  await takeDown(bed, home.array.label);
+  await takeOutOfPod(bed, home, left);
+  await provisioner.deleteSnapshot(snapshotId, signal);
+  await provisioner.deleteVolume(id, signal);
   deepEqual(await volumesOn(bed, left), []);
 });
 

@@ -1,6 +1,6 @@
 import type { DeleteScope, Volume } from "../../arrays/array.ts";
 import { type FleetMember, isIdentityProblem, stretchOf } from "../../arrays/fleet.ts";
-import { isNeverFinal, messageOf, PsoError } from "../../errors.ts";
+import { isNeverFinal, isPsoError, messageOf, PsoError } from "../../errors.ts";
 import type { ControllerContext } from "../context.ts";
 import { type Deletion, isAnother, wasSentTo } from "../delete_memory.ts";
 import type { MeantPlace } from "../attachments/cluster_view.ts";
@@ -147,7 +147,15 @@ export async function begunDelete<T>(
   const member = fleet.members.find((one) => wasSentTo(deletion, one));
   if (!member && deletion.isDone) return { deletion };
   if (member && !isIdentityProblem(member)) {
-    return { deletion, place: { member, name }, live: await find(member, name) };
+    const place = { member, name };
+    try {
+      return { deletion, place, live: await find(member, name) };
+    } catch (error) {
+      // Another array of the pod knows what became of it.
+      const [other] = stretchOf(fleet, place)?.members.filter((one) => one !== member) ?? [];
+      if (!other || !isPsoError(error, "unavailable", "timeout")) throw error;
+      return { deletion, place: { member: other, name }, live: await find(other, name) };
+    }
   }
   throw member?.problem ?? new PsoError(
     "unavailable",

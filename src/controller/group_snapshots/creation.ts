@@ -1,4 +1,5 @@
 import type { Snapshot } from "../../arrays/array.ts";
+import { stretchOf } from "../../arrays/fleet.ts";
 import { allEnded } from "../../async/all_ended.ts";
 import { isPsoError, PsoError } from "../../errors.ts";
 import { groupBaseFor, groupBaseOf, groupSuffixFor, nameKey } from "../../names.ts";
@@ -49,7 +50,10 @@ export async function createGroupSnapshot(
   try {
     return await takeOf(context, { group: name, sources: places }, signal);
   } catch (error) {
-    if (!isPsoError(error, "not_found")) throw error;
+    // The other array of a stretched pod has the volumes of one that is silent.
+    const isShared = places.some((place) => stretchOf(context.fleet, place) !== undefined);
+    const isSilent = isPsoError(error, "unavailable", "timeout") && isShared && !signal.aborted;
+    if (!isSilent && !isPsoError(error, "not_found")) throw error;
     const found = await allEnded(sourceVolumeIds.map(find));
     const isElsewhere = found.some(({ member }, at) => member !== places[at]?.member);
     if (!isElsewhere) throw error;
@@ -154,8 +158,11 @@ async function refuseOtherVolumes(
   signal: AbortSignal,
 ): Promise<void> {
   const base = groupBaseFor(group);
+  // The arrays of a stretched pod have the same snapshots of its volumes.
+  const ids = stretchOf(fleet, first)?.ids;
   const others = fleet.snapshotsWith((other) => groupBaseOf(other) === base).filter((hit) =>
-    hit.member !== first.member || !hit.name.endsWith(`.${nameKey(suffix)}`)
+    (hit.member !== first.member && !ids?.has(hit.member.id ?? "")) ||
+    !hit.name.endsWith(`.${nameKey(suffix)}`)
   );
   if (others.length === 0) return;
   if (await first.member.array.findSnapshot(`${first.name}.${suffix}`, signal)) return;
