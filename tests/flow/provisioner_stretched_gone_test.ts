@@ -228,6 +228,31 @@ test("a new volume of the name of one that is gone stays", async (bed) => {
   deepEqual(await volumesOn(bed, left), [nameOf(id)]);
 });
 
+for (const isGone of [false, true]) {
+  const whose = isGone ? " of an array that is gone" : "";
+  test(`a repeated delete of a volume${whose} touches no later one of the name`, async (bed) => {
+    const { provisioner, signal } = bed;
+    const { home, left } = sidesOf(bed, await bed.create("pvc-1", IN_P1));
+    const name = "p1::oracle-data";
+    await home.array.createVolume({ name, sizeBytes: GiB });
+    const id = `${home.id?.slice(0, 8)}/${name}`;
+    if (isGone) {
+      await takeDown(bed, home.array.label);
+      await takeOutOfPod(bed, home, left);
+      await bed.fleet.refresh(signal);
+    }
+    await provisioner.deleteVolume(id, signal);
+    deepEqual(await left.array.findVolume(name), undefined);
+    const query = { names: name };
+    await bed.admin(left.array.label, { method: "DELETE", path: "volumes", query });
+    await left.array.createVolume({ name, sizeBytes: GiB });
+    await provisioner.deleteVolume(id, signal);
+    await connectByHand(bed, left.array.label, { volume: name, host: "by-hand", node: N2 });
+    await provisioner.deleteVolume(id, signal);
+    deepEqual((await left.array.findVolume(name))?.name, name);
+  });
+}
+
 test("an unpublish is remembered of every array of the pod", async (bed) => {
   const id = await bed.create("pvc-1", IN_P1);
   const { home, left } = sidesOf(bed, id);

@@ -181,15 +181,23 @@ interface Doomed {
  */
 async function destroyAt(
   context: ControllerContext,
-  { volumeId, place: meant, serial, createdMs, ...doomed }: Doomed,
+  { volumeId, place: meant, ...doomed }: Doomed,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { cluster, deleted, published } = context;
-  const target = await placeToDestroy(context, { ...meant, handle: volumeId }, signal);
-  if (!target) {
+  const { cluster, deleted, options, published } = context;
+  // What bears our name is made again by us alone, perhaps by another process.
+  const isOurs = isOwnVolumeName(options().clusterId, meant.name);
+  const target = await placeToDestroy(context, {
+    place: { ...meant, handle: volumeId },
+    before: isOurs ? undefined : deleted.of(volumeId),
+  }, signal);
+  if (target === "another") return true;
+  if (target === "destroyed") {
     forgetAll(context, meant);
     return true;
   }
+  const seen = isOurs ? undefined : target.volume;
+  const { serial = seen?.serial, createdMs = seen?.createdMs } = doomed;
   const { place } = target;
   const onlyTagged = doomed.onlyTagged || target.onlyTagged;
   const { member, name } = place;
