@@ -15,11 +15,15 @@ const CLAIM = {
 };
 
 /** What `admin undelete --yes` says of a volume that a controller has deleted. */
-async function recovered({ served }: ProvisionerBed, name: string) {
+async function recovered(
+  { served }: ProvisionerBed,
+  name: string,
+  { Labels = {}, ...values }: { Labels?: Record<string, string>; storagetopology?: object } = {},
+) {
   const [array] = served.arrays;
   if (!array) throw new Error("no array");
-  const entry = { MgmtEndPoint: `http://${array.address}`, APIToken: array.token };
-  const files = { "values.yaml": JSON.stringify({ arrays: { FlashArrays: [entry] } }) };
+  const entry = { MgmtEndPoint: `http://${array.address}`, APIToken: array.token, Labels };
+  const files = { "values.yaml": JSON.stringify({ ...values, arrays: { FlashArrays: [entry] } }) };
   const words = ["undelete", "-f", "values.yaml", "--volume", name, "--yes", "-o", "json"];
   const { code, said } = await runAdmin(words, { files });
   equal(code, 0, said);
@@ -134,4 +138,29 @@ Deno.test("15.6: a clone of before REST 2.39 has no such tags, and the recovery 
       equal(told.assumed.length, assumed, told.assumed.join());
       equal(told.objects[0].spec.volumeMode, "Filesystem");
     }
+  }));
+
+Deno.test("15.6: what is recovered is for the nodes that reach its array, where the cluster has a topology", () =>
+  ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+    const zone = "topology.purestorage.com/zone";
+    const Labels = { [zone]: "a", rack: "r1", tier: "gold" };
+    const nodeLabels = ["rack"];
+    const affinities = [];
+    for (const enable of [true, false]) {
+      const volumeId = await bed.create(NAME, { parameters: CLAIM });
+      await bed.provisioner.deleteVolume(volumeId, bed.signal);
+      const told = await recovered(bed, `k8s-${NAME}`, {
+        Labels,
+        storagetopology: { enable, nodeLabels },
+      });
+      affinities.push(told.objects[0].spec.nodeAffinity);
+    }
+    const matchExpressions = [
+      { key: zone, operator: "In", values: ["a"] },
+      { key: "rack", operator: "In", values: ["r1"] },
+    ];
+    deepEqual(affinities, [
+      { required: { nodeSelectorTerms: [{ matchExpressions }] } },
+      undefined,
+    ]);
   }));

@@ -1,3 +1,6 @@
+import type { Config } from "../../config/model.ts";
+import type { Topology } from "../../controller/requests.ts";
+import { accessibleTopologyOf } from "../../controller/topology.ts";
 import { fileReason, messageOf, UsageError } from "../../errors.ts";
 import { formatSize } from "../../size.ts";
 import { maskSecrets } from "../../secret.ts";
@@ -81,7 +84,8 @@ export async function undelete(args: string[], context: AdminContext): Promise<n
       const name = flags.text("volume");
       const question = { cluster: config.clusterId, name };
       const list = await waitingVolumes(looks, question);
-      const scope: Scope = { looks, list, cluster: config.clusterId, target, ask };
+      const { clusterId: cluster, topology } = config;
+      const scope: Scope = { looks, list, cluster, topology, target, ask };
       return name === undefined
         ? tellList(scope, { flags, context, problems: problems() })
         : await recover(name, scope, { flags, context, problems: problems() });
@@ -122,6 +126,7 @@ interface Scope {
   looks: readonly ArrayLook[];
   list: WaitingList;
   cluster: string;
+  topology: Config["topology"];
   target: KubeTarget | undefined;
   ask: Ask;
 }
@@ -243,7 +248,14 @@ async function recover(
     tell({ problems, text, value: { obstacles: outlook.obstacles } }, out);
     return 1;
   }
-  return await recoverOne(one, { outlook, wanted, problems, ...out });
+  const ready = { outlook, wanted, topology: placesOf(one, scope), problems, ...out };
+  return await recoverOne(one, ready);
+}
+
+/** From where the array is reached, as a new volume of it would say; empty: from everywhere. */
+function placesOf({ array }: Waiting, { looks, topology }: Scope): Topology[] {
+  const entry = looks.find((look) => look.array === array)?.config;
+  return topology.enable && entry ? accessibleTopologyOf(entry.labels, topology.nodeLabels) : [];
 }
 
 /** Which array was asked for; absent: any. */
@@ -276,14 +288,15 @@ async function whyNone(name: string, { looks, wantedArray }: Search): Promise<st
 interface Ready extends Out {
   outlook: Outlook;
   wanted: Wanted;
+  topology: readonly Topology[];
   problems: readonly Found[];
 }
 
 async function recoverOne(one: Waiting, ready: Ready): Promise<number> {
-  const { outlook: { pv }, wanted, problems, ...out } = ready;
+  const { outlook: { pv }, wanted, topology, problems, ...out } = ready;
   const { volume, array, handle } = one;
   const isDone = out.flags.isSet("yes");
-  const objects = pv === undefined ? manifestsOf(one, wanted) : [];
+  const objects = pv === undefined ? manifestsOf(one, wanted, topology) : [];
   if (isDone) {
     try {
       await array.recoverVolume(volume);

@@ -1,6 +1,7 @@
 // The PersistentVolume and the claim of a recovered volume, from its tags.
 import { stringify } from "@std/yaml";
 import { CLAIM_ACCESS_MODES } from "../../capability.ts";
+import type { Topology } from "../../controller/requests.ts";
 import { NOT_NAMED, OBJECT_TAGS } from "../../controller/tags.ts";
 import { FS_TYPES } from "../../file_systems.ts";
 import { baseNameOf } from "../../names.ts";
@@ -123,8 +124,15 @@ export function shapeOf({ tags, array }: Pick<Waiting, "tags" | "array">): Volum
 /** An object for the API server. */
 type Manifest = Record<string, unknown>;
 
-/** A PersistentVolume that stays when its claim goes, and its claim if that has a name. */
-export function manifestsOf(waiting: Waiting, { pv, claim }: Wanted): Manifest[] {
+/**
+ * A PersistentVolume that stays when its claim goes, and its claim if that has a name. `topology`
+ * says from where the volume is reached, as for a new one; empty: from everywhere.
+ */
+export function manifestsOf(
+  waiting: Waiting,
+  { pv, claim }: Wanted,
+  topology: readonly Topology[] = [],
+): Manifest[] {
   const { volume, handle, array } = waiting;
   const { accessModes, volumeMode, storageClassName, fsType, protocol } = shapeOf(waiting);
   const storage = String(volume.sizeBytes);
@@ -141,6 +149,7 @@ export function manifestsOf(waiting: Waiting, { pv, claim }: Wanted): Manifest[]
         capacity: { storage },
         persistentVolumeReclaimPolicy: "Retain",
         ...(claimRef ? { claimRef } : {}),
+        ...(topology.length > 0 ? { nodeAffinity: affinityTo(topology) } : {}),
         csi: {
           driver: DRIVER,
           volumeHandle: handle,
@@ -158,6 +167,18 @@ export function manifestsOf(waiting: Waiting, { pv, claim }: Wanted): Manifest[]
       }]
       : []),
   ];
+}
+
+/** As csi-provisioner writes it; without it a pod may come to a node that cannot reach the array. */
+function affinityTo(topology: readonly Topology[]): Manifest {
+  const nodeSelectorTerms = topology.map((place) => ({
+    matchExpressions: Object.entries(place).map(([key, value]) => ({
+      key,
+      operator: "In",
+      values: [value],
+    })),
+  }));
+  return { required: { nodeSelectorTerms } };
 }
 
 /** What had to be assumed, for a person; undefined when all is known. */
