@@ -142,6 +142,27 @@ test("a volume that nobody has is destroyed while its array is offline in the po
   deepEqual(await bed.volumes(), { "fa-1": [], "fa-2": [] });
 });
 
+test("after a restart a volume is destroyed without its array once Kubernetes names no user", async (bed) => {
+  const { signal } = bed;
+  const id = await bed.create("pvc-1", IN_P1);
+  const { home } = sidesOf(bed, id);
+  await bed.publish(id, N1, { capability: RAW_RWX });
+  await unpublish(bed, id);
+  await takeDown(bed, home.array.label);
+  await bed.restart();
+  await bed.fleet.refresh(signal);
+  const message = /a node that this controller does not know may have it on the silent array/;
+  await rejects(bed.provisioner.deleteVolume(id, signal), { code: "unavailable", message });
+  const { nodes, volumes, attachments } = bed.provisioner.followCluster();
+  for (const table of [nodes, volumes, attachments]) {
+    table.begin();
+    table.listed();
+  }
+  await bed.provisioner.deleteVolume(id, signal);
+  await bringBack(bed);
+  deepEqual(await bed.volumes(), { "fa-1": [], "fa-2": [] });
+});
+
 test("a volume is destroyed on no array while a silent one may serve it", async (bed) => {
   const { provisioner, signal } = bed;
   const id = await bed.create("pvc-1", IN_P1);
