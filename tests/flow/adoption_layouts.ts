@@ -49,7 +49,7 @@ export interface Layout {
   name: string;
   /** What reaches FlashArrays. */
   san: San;
-  /** `clusterID` of this driver: `namespace.pure` or `clusterID` of PSO. */
+  /** `clusterID` of this driver: in all layouts but one the prefix that PSO had. */
   clusterId: string;
   nodes: readonly [NodeIdentity, NodeIdentity];
   /** What it called the host object of a node. */
@@ -232,6 +232,8 @@ export const LAYOUTS: readonly Layout[] = [
   pso52("fc", "k8s-prod"),
   // It looks like the id of an array.
   pso52("iscsi", "deadbeef"),
+  // This driver was given another prefix than PSO had.
+  { ...pso52("iscsi", "old"), name: "PSO 5.2 (old, taken over as k8s)", clusterId: "k8s" },
   pso62("iscsi"),
   pso62("fc"),
   pso62("nvme-roce", "K8s_prod_22_characters"),
