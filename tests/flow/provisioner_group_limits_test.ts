@@ -1,5 +1,5 @@
 /** Limits of a volume group that a class names: it is made with them, or not changed. */
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { GiB } from "../../src/size.ts";
 import { makeContainer } from "../support/containers.ts";
 import { isUnclear, ProvisionerBed } from "./provisioner_bed.ts";
@@ -30,8 +30,9 @@ Deno.test("15.11: a class makes its volume group with its limits, in one call", 
     const calls = await bed.calls(() => bed.create("pvc-1", HERE));
     equal(calls.filter((call) => call.includes("volume-groups")).length, 1, calls.join("\n"));
     deepEqual(await groupsOn(bed, "fa-1"), [["g1", AS_ASKED]]);
-    // Nobody has looked since: the group is found to be there.
-    await bed.create("pvc-2", HERE);
+    // Nobody has looked since: whoever made it knows that it is there.
+    const soon = await bed.calls(() => bed.create("pvc-2", HERE));
+    equal(soon.filter((call) => call.includes("volume-groups")).length, 0, soon.join("\n"));
     await bed.fleet.refresh(bed.signal);
     const later = await bed.calls(() => bed.create("pvc-3", HERE));
     deepEqual(
@@ -98,6 +99,26 @@ Deno.test("15.11: a volume group that nobody saw yet is judged before it is used
   });
 });
 
+Deno.test("15.11: a volume group that is gone since it was made is made again", async () => {
+  await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
+    const volumeId = await bed.create("pvc-1", HERE);
+    await bed.provisioner.deleteVolume(volumeId, bed.signal);
+    const onGroup = (call: { method: "PATCH" | "DELETE"; body?: { destroyed: boolean } }) =>
+      bed.admin("fa-1", { path: "volume-groups", query: { names: "g1" }, ...call });
+    await bed.admin("fa-1", {
+      ...{ method: "DELETE", path: "volumes", query: { names: "g1/k8s-pvc-1" } },
+    });
+    await onGroup({ method: "PATCH", body: { destroyed: true } });
+    await onGroup({ method: "DELETE" });
+    await rejects(bed.create("pvc-2", HERE), { code: "unavailable" });
+    match(await bed.create("pvc-2", HERE), /g1\/k8s-pvc-2$/);
+    deepEqual(await groupsOn(bed, "fa-1"), [["g1", AS_ASKED]]);
+    // Another class wants other limits of the group that this process made.
+    const other = { parameters: { ...LIMITED, volumeGroupIopsLimit: "1000" } };
+    await rejects(bed.create("pvc-3", other), { message: /IOPS 20000 there, 1000/ });
+  });
+});
+
 Deno.test("15.11: a limit that the class does not name may be anything", async () => {
   await ProvisionerBed.run({ flasharrays: 1 }, async (bed) => {
     await makeContainer(bed, { ...G1, body: { qos: { iops_limit: 5_000 } } });
@@ -145,7 +166,9 @@ Deno.test("15.11: claims at once and a clone make one volume group between them"
     const copy = await bed.create("pvc-2", source);
     equal(copy, volumeId.replace("/k8s-pvc-1", "/g1/k8s-pvc-2"));
     const names = ["pvc-3", "pvc-4", "pvc-5", "pvc-6"];
-    await Promise.all(names.map((name) => bed.create(name, HERE)));
+    const calls = await bed.calls(() => Promise.all(names.map((name) => bed.create(name, HERE))));
+    const ofGroups = calls.filter((call) => call.includes("volume-groups"));
+    ok(ofGroups.length <= 2, "a call for each array at most: " + ofGroups.join(", "));
     for (const array of ["fa-1", "fa-2"]) {
       const isUsed = ((await bed.volumes())[array] ?? []).some((name) => name.startsWith("g1/"));
       deepEqual(await groupsOn(bed, array), isUsed ? [["g1", AS_ASKED]] : []);

@@ -7,13 +7,8 @@ import {
   type ContainerState,
   type PodArray,
 } from "../containers/container_state.ts";
-import {
-  groupLimitsFault,
-  groupLimitsOf,
-  type NewVolumeGroup,
-} from "../containers/group_limits.ts";
-import { NothingMadeError } from "../array.ts";
-import { type ArrayContext, NamedObjects, type Resource } from "../rest/named_objects.ts";
+import { groupLimitsOf } from "../containers/group_limits.ts";
+import type { ArrayContext, Resource } from "../rest/named_objects.ts";
 import { isRefusal, RestError } from "../rest/refusals.ts";
 import { shownText } from "../rest/array_facts.ts";
 import { count, flag, list, name, type Reader, record, text } from "../rest/shape.ts";
@@ -58,7 +53,7 @@ const podItem: Reader<PodItem> = record<PodItem>({
 }, ["name"]);
 
 /** An item of /volume-groups. */
-interface GroupItem extends ContainerItem {
+export interface GroupItem extends ContainerItem {
   qos?: { iops_limit?: number | null; bandwidth_limit?: number | null } | null;
 }
 
@@ -68,7 +63,7 @@ const groupItem: Reader<GroupItem> = record<GroupItem>({
   qos: record<NonNullable<GroupItem["qos"]>>({ iops_limit: count, bandwidth_limit: count }),
 }, ["name"]);
 
-const GROUPS: Resource<GroupItem> = {
+export const GROUPS: Resource<GroupItem> = {
   path: "volume-groups",
   noun: "volume group",
   nameKey: "names",
@@ -165,41 +160,6 @@ function faultOf(
 function roomOf({ quota_limit: quota, space }: PodItem): number | undefined {
   if (typeof quota !== "number") return undefined;
   return Math.max(0, quota - (space?.used_provisioned ?? space?.total_provisioned ?? 0));
-}
-
-/**
- * Makes a volume group with its limits, in one call. One that is there stays as it is:
- * NothingMadeError when its limits are others. `conflict` when a destroyed one holds the name.
- */
-export async function makeVolumeGroup(
-  context: ArrayContext,
-  { name, limits }: NewVolumeGroup,
-  signal?: AbortSignal,
-): Promise<void> {
-  const { rest, label } = context;
-  const { iops, bandwidthBytes } = limits;
-  const qos = {
-    ...(typeof iops === "number" ? { iops_limit: iops } : {}),
-    ...(typeof bandwidthBytes === "number" ? { bandwidth_limit: bandwidthBytes } : {}),
-  };
-  const { path, item } = GROUPS;
-  let there: GroupItem | undefined;
-  try {
-    await rest.create<GroupItem>({ path, item, query: { names: name }, body: { qos }, signal });
-    return;
-  } catch (error) {
-    there = await new NamedObjects(context, GROUPS).afterRefusedCreate(name, { error, signal });
-  }
-  const fault = groupLimitsFault({ name }, { there: groupLimitsOf(there.qos), wanted: limits });
-  if (fault === undefined) return;
-  throw new NothingMadeError(
-    new PsoError(
-      "exhausted",
-      `array ${label()} ${fault}; nothing of it is changed: make both the same, or change the ` +
-        "class",
-    ),
-    { isOfThisVolume: true },
-  );
 }
 
 /** `unavailable` for a create that was refused because its pod or volume group is not there. */

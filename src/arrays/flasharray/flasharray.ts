@@ -14,6 +14,7 @@ import { takeGroupSnapshot } from "./group_snapshots.ts";
 import type { FlashArrayFacts } from "./ports.ts";
 import { VOLUME_SNAPSHOTS } from "./snapshots.ts";
 import { readFlashArray } from "./status.ts";
+import { VolumeGroups } from "./volume_groups.ts";
 import { Volumes } from "./volumes.ts";
 
 /** A FlashArray over REST 2.x: block volumes. */
@@ -25,8 +26,10 @@ export function flashArray(
   const partsOf = (context: PartsContext<FlashArrayFacts>): ArrayParts<FlashArrayFacts> => {
     const snapshots = new Snapshots(context, VOLUME_SNAPSHOTS);
     const blocks = new Blocks(context);
+    const groups = new VolumeGroups(context);
     const volumes: Volumes = new Volumes({
       ...context,
+      groups,
       snapshots,
       hostsOf: (names, signal) => attachments.hostsOf(names, signal),
     });
@@ -36,7 +39,11 @@ export function flashArray(
       find: (name, signal) => volumes.findItem(name, { lane: "attach", signal }),
     });
     return {
-      look: (signal) => readFlashArray(context, signal),
+      look: async (signal) => {
+        const look = await readFlashArray(context, signal);
+        groups.forget();
+        return look;
+      },
       modify: (name, changes, signal) => volumes.modify(name, changes, signal),
       takeGroup: (names, suffix, signal) =>
         takeGroupSnapshot(context, { volumes: names, suffix }, signal),

@@ -26,7 +26,8 @@ import { mayBeAboutName } from "../rest/refusals.ts";
 import { refuseNotOwn, refuseUntagged, RETAIN } from "../ownership.ts";
 import { clustersOf, destroyedTags, groupsOf, ownerOf, tagsOf } from "./cluster_volumes.ts";
 import { Attributes } from "./attributes/attributes.ts";
-import { makeVolumeGroup, refuseMissingContainer } from "./containers.ts";
+import { refuseMissingContainer } from "./containers.ts";
+import type { VolumeGroups } from "./volume_groups.ts";
 import type { Snapshots } from "../rest/snapshots.ts";
 import {
   destroyedVolumeOf,
@@ -53,6 +54,7 @@ const VOLUME_CALL = { path: VOLUMES.path, item: volumeItem };
 /** What volumes need to know of their snapshots and hosts. */
 interface VolumeContext extends ArrayContext {
   snapshots: Snapshots<SnapshotItem>;
+  groups: VolumeGroups;
   /** Host names of each connected volume among these. */
   hostsOf: (volumes: string[], signal?: AbortSignal) => Promise<Map<string, string[]>>;
 }
@@ -99,7 +101,7 @@ export class Volumes {
   /** As StorageArray.createVolume. */
   async create(spec: CreateVolumeSpec, signal?: AbortSignal): Promise<Volume> {
     const { name, sizeBytes, newGroup } = spec;
-    if (newGroup) await makeVolumeGroup(this.#context, newGroup, signal);
+    if (newGroup) await this.#context.groups.make(newGroup, signal);
     const minor = await this.#context.rest.minor(signal);
     const source = sourceName(spec);
     const item = await this.#post(spec, { minor, signal });
@@ -138,6 +140,7 @@ export class Volumes {
     error: unknown,
     signal?: AbortSignal,
   ): Promise<VolumeItem> {
+    if (spec.newGroup) this.#context.groups.forget();
     refuseMissingContainer(this.#context, { volume: spec.name, error });
     const source = sourceName(spec);
     const missing = source === undefined
