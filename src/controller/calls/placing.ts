@@ -36,6 +36,7 @@ export function memberArrays(
     problem: member.problem?.message,
     recent: recent.on(memberKey(member), {
       usedBytes: member.status?.usedBytes ?? 0,
+      provisionedBytes: member.status?.provisionedBytes,
       statusMs: member.statusMs,
     }),
     slowdown: member.slowdown,

@@ -91,7 +91,7 @@ class Fleet50 {
       kind: "block",
       labels: {},
       status,
-      recent: this.#recent.on(id, { usedBytes: status.usedBytes, statusMs: this.#statusMs }),
+      recent: this.#recent.on(id, { ...status, statusMs: this.#statusMs }),
     };
   }
 

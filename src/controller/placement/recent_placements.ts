@@ -5,14 +5,15 @@
 const WINDOW_MS = 5 * 60 * 1000;
 /**
  * Placements within one step are kept as one sum, so that a storm of them costs no memory. What
- * ended in the step of a look may be seen by it or not, and counts as unseen: a longer step would
- * make an array that was just looked at seem fuller than its like.
+ * ended in the step of a look may be seen by it or not.
  */
 const STEP_MS = 500;
 
 /** What an array said of itself, and when it was asked. */
 interface Shown {
   usedBytes: number;
+  /** Sizes of all its volumes together; absent: it does not tell. */
+  provisionedBytes?: number;
   /** Milliseconds since the epoch; absent = never, so that nothing is shown yet. */
   statusMs?: number;
 }
@@ -21,7 +22,7 @@ interface Shown {
 export interface RecentBytes {
   /** What it may still take of the space that the array shows as free. */
   unwrittenBytes: number;
-  /** Placed after the array was asked last: neither its space nor its sum of sizes has it. */
+  /** Placed and not in the sum of sizes that the array told last. */
   unseenBytes: number;
 }
 
@@ -39,6 +40,10 @@ interface Placed {
   /** Creates that have no answer yet: no look shows them for sure. */
   underWayBytes: number;
   bytes: number;
+  /** Of all creates since the start, without those that surely made nothing. */
+  begunBytes: number;
+  /** Sizes of all volumes as they were reckoned last, and `begunBytes` of that time. */
+  reckoned?: { totalBytes: number; begunBytes: number };
 }
 
 /** A create that is under way. */
@@ -58,15 +63,17 @@ export class RecentPlacements {
 
   /** To be noted before the create is sent, so that of many at once each sees those before it. */
   begin(array: string, { bytes, usedBytes }: { bytes: number; usedBytes: number }): Placing {
-    const placed = this.#fresh(array) ?? { steps: [], underWayBytes: 0, bytes: 0 };
+    const placed = this.#fresh(array) ?? { steps: [], underWayBytes: 0, bytes: 0, begunBytes: 0 };
     this.#placed.set(array, placed);
     placed.underWayBytes += bytes;
     placed.bytes += bytes;
+    placed.begunBytes += bytes;
     return {
       ended: (outcome) => {
         placed.underWayBytes -= bytes;
         if (outcome === "nothing") {
           placed.bytes -= bytes;
+          placed.begunBytes -= bytes;
           return;
         }
         const step = Math.floor(this.#now() / STEP_MS);
@@ -81,15 +88,20 @@ export class RecentPlacements {
    * What was placed and is not written yet. What the array has come to use since counts as written
    * by the recent volumes: else a volume that is filled at once would count twice.
    */
-  on(array: string, { usedBytes, statusMs }: Shown): RecentBytes {
+  on(array: string, { usedBytes, provisionedBytes, statusMs }: Shown): RecentBytes {
     const placed = this.#fresh(array);
     if (placed === undefined) return { unwrittenBytes: 0, unseenBytes: 0 };
     const { steps, underWayBytes } = placed;
     const seenBefore = statusMs === undefined ? -Infinity : Math.floor(statusMs / STEP_MS);
     const firstUnseen = steps.findLastIndex(({ step }) => step < seenBefore) + 1;
-    const unseenBytes = total(steps.slice(firstUnseen)) + underWayBytes;
+    const mostUnseenBytes = total(steps.slice(firstUnseen)) + underWayBytes;
     const written = Math.max(0, usedBytes - (steps[0]?.usedBytes ?? usedBytes));
-    return { unwrittenBytes: Math.max(unseenBytes, placed.bytes - written), unseenBytes };
+    return {
+      unwrittenBytes: Math.max(mostUnseenBytes, placed.bytes - written),
+      unseenBytes: provisionedBytes === undefined
+        ? mostUnseenBytes
+        : reckonTotal(placed, { provisionedBytes, mostUnseenBytes }) - provisionedBytes,
+    };
   }
 
   /** What was placed on the array, without what is older than the window. */
@@ -102,6 +114,24 @@ export class RecentPlacements {
     for (const { bytes } of gone) placed.bytes -= bytes;
     return placed;
   }
+}
+
+/**
+ * Sizes of all volumes of the array, those included that its last look does not have. Which of the
+ * creates that were under way at a look it has, nobody can tell: what was reckoned before the look
+ * decides, within what the look allows. Counted as unseen all of them would make an array that was
+ * just looked at seem fuller than its like, and in a storm it would get fewer volumes.
+ */
+function reckonTotal(
+  placed: Placed,
+  { provisionedBytes, mostUnseenBytes }: { provisionedBytes: number; mostUnseenBytes: number },
+): number {
+  const { reckoned, begunBytes } = placed;
+  const most = provisionedBytes + mostUnseenBytes;
+  const expected = reckoned ? reckoned.totalBytes + begunBytes - reckoned.begunBytes : most;
+  const totalBytes = Math.min(Math.max(expected, provisionedBytes), most);
+  placed.reckoned = { totalBytes, begunBytes };
+  return totalBytes;
 }
 
 function total(steps: readonly StepSum[]): number {

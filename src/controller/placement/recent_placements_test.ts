@@ -69,3 +69,31 @@ Deno.test("RecentPlacements counts a create without answer as unseen, and none o
   now += 1_000;
   deepEqual(on(), { unwrittenBytes: 7, unseenBytes: 0 });
 });
+
+Deno.test("RecentPlacements takes a look amid a storm for what was reckoned, and not for a fuller array", () => {
+  let now = 1_000_000;
+  const recent = new RecentPlacements(() => now);
+  const unseen = (shown: { provisionedBytes: number; statusMs: number }) =>
+    recent.on("fa-1", { usedBytes: 0, ...shown }).unseenBytes;
+  const before = { provisionedBytes: 1000, statusMs: now };
+  now += 10_000;
+  for (let made = 0; made < 5; made++) add(recent, { bytes: 10, usedBytes: 0 });
+  const underWay = Array.from(
+    { length: 3 },
+    () => recent.begin("fa-1", { bytes: 10, usedBytes: 0 }),
+  );
+  deepEqual(unseen(before), 80);
+  // The look has all that ended and one of those under way.
+  const amid = { provisionedBytes: 1060, statusMs: now };
+  deepEqual(unseen(amid), 20);
+  for (const one of underWay) one.ended("made");
+  recent.begin("fa-1", { bytes: 10, usedBytes: 0 }).ended("nothing");
+  deepEqual(unseen(amid), 20);
+  now += 10_000;
+  // Somebody else made 500 there, and later all but 100 was deleted.
+  deepEqual(unseen({ provisionedBytes: 1580, statusMs: now }), 0);
+  add(recent, { bytes: 10, usedBytes: 0 });
+  deepEqual(unseen({ provisionedBytes: 1580, statusMs: now }), 10);
+  now += 10_000;
+  deepEqual(unseen({ provisionedBytes: 100, statusMs: now }), 0);
+});
