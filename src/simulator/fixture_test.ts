@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { until } from "../async/wait.ts";
 import { PsoError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import type { Run } from "../run.ts";
@@ -41,6 +42,14 @@ export interface Reply {
   body: any;
 }
 
+/** Sends until the array takes the call: it refuses those above its limit of calls at once. */
+async function untilTaken(send: () => Promise<Reply>): Promise<Reply> {
+  return await until("the array takes the call", async () => {
+    const reply = await send();
+    return reply.status === 429 ? undefined : reply;
+  }, { timeoutMs: 20_000 });
+}
+
 /** A plain client of one array: sends what it is told, keeps nothing to itself. */
 export class TestClient {
   token = "";
@@ -57,7 +66,8 @@ export class TestClient {
   }
 
   async login(path = `/api/${this.version}/login`): Promise<void> {
-    const reply = await this.raw("POST", path, { headers: { "api-token": this.#entry.token } });
+    const headers = { "api-token": this.#entry.token };
+    const reply = await untilTaken(() => this.raw("POST", path, { headers }));
     this.token = reply.headers.get("x-auth-token") ?? "";
   }
 
@@ -73,10 +83,15 @@ export class TestClient {
     });
   }
 
-  /** As send(), and throws the array's error as `status message (context)`. */
+  /** As send(), and comes again while the array takes no more calls at once, as a client must. */
+  heard(call: string, body?: unknown): Promise<Reply> {
+    return untilTaken(() => this.send(call, body));
+  }
+
+  /** As heard(), and throws the array's error as `status message (context)`. */
   // deno-lint-ignore no-explicit-any -- see Reply.body
   async ok(call: string, body?: unknown): Promise<any> {
-    const reply = await this.send(call, body);
+    const reply = await this.heard(call, body);
     if (reply.status !== 200) throw new Error(failure(reply));
     return reply.body;
   }

@@ -231,7 +231,7 @@ export class LeaderBed {
     for (const entry of this.#fleet.arrays) {
       const client = new TestClient(entry);
       await client.login();
-      const { status, body } = await client.send(`GET /volumes?names=${volume}`);
+      const { status, body } = await client.heard(`GET /volumes?names=${volume}`);
       client.close();
       if (status === 200) return `${this.#fleet.plane}/${entry.name}/images/${body.items[0].id}`;
     }
