@@ -63,6 +63,7 @@ const groupItem: Reader<GroupItem> = record<GroupItem>({
   qos: record<NonNullable<GroupItem["qos"]>>({ iops_limit: count, bandwidth_limit: count }),
 }, ["name"]);
 
+/** Volume groups of a FlashArray. */
 export const GROUPS: Resource<GroupItem> = {
   path: "volume-groups",
   noun: "volume group",
