@@ -42,8 +42,8 @@ interface Placed {
   bytes: number;
   /** Of all creates since the start, without those that surely made nothing. */
   begunBytes: number;
-  /** Sizes of all volumes as they were reckoned last, and `begunBytes` of that time. */
-  reckoned?: { totalBytes: number; begunBytes: number };
+  /** Sizes of all other volumes of the array, as they were reckoned last. */
+  othersBytes?: number;
 }
 
 /** A create that is under way. */
@@ -126,11 +126,11 @@ function reckonTotal(
   placed: Placed,
   { provisionedBytes, mostUnseenBytes }: { provisionedBytes: number; mostUnseenBytes: number },
 ): number {
-  const { reckoned, begunBytes } = placed;
+  const { othersBytes, begunBytes } = placed;
   const most = provisionedBytes + mostUnseenBytes;
-  const expected = reckoned ? reckoned.totalBytes + begunBytes - reckoned.begunBytes : most;
+  const expected = othersBytes === undefined ? most : othersBytes + begunBytes;
   const totalBytes = Math.min(Math.max(expected, provisionedBytes), most);
-  placed.reckoned = { totalBytes, begunBytes };
+  placed.othersBytes = totalBytes - begunBytes;
   return totalBytes;
 }
 
